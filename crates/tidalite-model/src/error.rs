@@ -1,0 +1,236 @@
+//! The one error of the project: a kind that tells the caller what to do, and a message in four parts (what we
+//! were doing, where, what was wrong, what to do about it).
+//!
+//! Every crate returns this type, so that a message is written once, where the facts are known, and reaches the
+//! command line and Python unchanged.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The result of anything that can fail here.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What kind of failure it was, named by what the caller can do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Somebody else holds what is needed; try again later.
+    Busy,
+    /// A store, run, file or other thing that was named does not exist.
+    NotFound,
+    /// The input is wrong; nothing was changed.
+    Invalid,
+    /// Bytes on the disk are not what was written.
+    Corrupt,
+    /// The format version, file system or operation is not one this version can serve.
+    Unsupported,
+    /// The disk, a quota or a memory budget is exhausted; make room and try again.
+    Full,
+    /// The operating system refused or failed an operation.
+    Io,
+    /// An earlier failure made this handle unusable; open a new one.
+    Poisoned,
+}
+
+impl ErrorKind {
+    /// The kind's name, as the Python exceptions and the JSON output spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            ErrorKind::Busy => "Busy",
+            ErrorKind::NotFound => "NotFound",
+            ErrorKind::Invalid => "Invalid",
+            ErrorKind::Corrupt => "Corrupt",
+            ErrorKind::Unsupported => "Unsupported",
+            ErrorKind::Full => "Full",
+            ErrorKind::Io => "Io",
+            ErrorKind::Poisoned => "Poisoned",
+        }
+    }
+}
+
+/// An opaque error: its [`kind`](Error::kind), where it happened, and a message for people.
+///
+/// ```
+/// use tidalite_model::{Error, ErrorKind};
+/// let e = Error::invalid("append row", "metric name is empty", "give each metric a name");
+/// assert_eq!(e.kind(), ErrorKind::Invalid);
+/// assert_eq!(e.to_string(), "append row: metric name is empty; give each metric a name");
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    doing: String,
+    path: Option<PathBuf>,
+    offset: Option<u64>,
+    wrong: String,
+    remedy: String,
+    source: Option<io::Error>,
+}
+
+impl Error {
+    /// An error of `kind`: what we were `doing`, what was `wrong`, and the `remedy` (may be empty where there is none).
+    pub fn new(
+        kind: ErrorKind,
+        doing: impl Into<String>,
+        wrong: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Error(Box::new(Inner {
+            kind,
+            doing: doing.into(),
+            path: None,
+            offset: None,
+            wrong: wrong.into(),
+            remedy: remedy.into(),
+            source: None,
+        }))
+    }
+
+    /// Wrong input; nothing was changed.
+    pub fn invalid(doing: impl Into<String>, wrong: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Invalid, doing, wrong, remedy)
+    }
+
+    /// A thing that was named does not exist.
+    pub fn not_found(doing: impl Into<String>, wrong: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::new(ErrorKind::NotFound, doing, wrong, remedy)
+    }
+
+    /// Bytes at `offset` of `path` are not what was written.
+    pub fn corrupt(doing: impl Into<String>, path: &Path, offset: u64, wrong: impl Into<String>) -> Self {
+        Self::new(
+            ErrorKind::Corrupt,
+            doing,
+            wrong,
+            "run `tidalite verify` for the exact extent, and restore the file from a backup if you have one",
+        )
+        .at(path)
+        .at_offset(offset)
+    }
+
+    /// An operating-system error met while `doing` something to `path`; the kind follows from the error's code.
+    pub fn io(doing: impl Into<String>, path: &Path, source: io::Error) -> Self {
+        let (kind, remedy) = match source.kind() {
+            io::ErrorKind::NotFound => (ErrorKind::NotFound, "check the path"),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                (ErrorKind::Full, "free some space and try again; everything accepted so far is kept")
+            }
+            io::ErrorKind::WouldBlock | io::ErrorKind::ResourceBusy => (ErrorKind::Busy, "try again later"),
+            io::ErrorKind::PermissionDenied => {
+                (ErrorKind::Io, "check the permissions of the path, or open it read-only")
+            }
+            io::ErrorKind::ReadOnlyFilesystem => {
+                (ErrorKind::Io, "open the store read-only, or use a writable file system")
+            }
+            io::ErrorKind::NotADirectory => (ErrorKind::Invalid, "give the path of a folder"),
+            _ => (ErrorKind::Io, "check the disk and the system log"),
+        };
+        let mut e = Self::new(kind, doing, source.to_string(), remedy).at(path);
+        e.0.source = Some(source);
+        e
+    }
+
+    /// The same error, saying which file or folder it concerns.
+    pub fn at(mut self, path: &Path) -> Self {
+        self.0.path = Some(path.to_path_buf());
+        self
+    }
+
+    /// The same error, saying at which byte of the file.
+    pub fn at_offset(mut self, offset: u64) -> Self {
+        self.0.offset = Some(offset);
+        self
+    }
+
+    /// The kind, for a caller that decides what to do.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The file or folder concerned.
+    pub fn path(&self) -> Option<&Path> {
+        self.0.path.as_deref()
+    }
+
+    /// The byte in that file, where one is known.
+    pub fn offset(&self) -> Option<u64> {
+        self.0.offset
+    }
+
+    /// What was wrong, without the place and the remedy.
+    pub fn wrong(&self) -> &str {
+        &self.0.wrong
+    }
+
+    /// A second error with the same facts; an operating-system source is kept as its kind and text.
+    pub fn duplicate(&self) -> Self {
+        let i = &self.0;
+        Error(Box::new(Inner {
+            kind: i.kind,
+            doing: i.doing.clone(),
+            path: i.path.clone(),
+            offset: i.offset,
+            wrong: i.wrong.clone(),
+            remedy: i.remedy.clone(),
+            source: i.source.as_ref().map(|s| io::Error::new(s.kind(), s.to_string())),
+        }))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let i = &self.0;
+        write!(f, "{}: ", i.doing)?;
+        if let Some(path) = &i.path {
+            write!(f, "{}", path.display())?;
+            if let Some(offset) = i.offset {
+                write!(f, " at byte {offset}")?;
+            }
+            write!(f, ": ")?;
+        }
+        write!(f, "{}", i.wrong)?;
+        if !i.remedy.is_empty() {
+            write!(f, "; {}", i.remedy)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}({self})", self.0.kind.name())
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_ref().map(|s| s as &(dyn std::error::Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_says_what_where_wrong_and_remedy() {
+        let e = Error::corrupt("replay log", Path::new("/s/log/1"), 64, "checksum is 1, expected 2");
+        let text = e.to_string();
+        assert!(
+            text.starts_with(
+                "replay log: /s/log/1 at byte 64: checksum is 1, expected 2; run `tidalite verify`"
+            ),
+            "{text}"
+        );
+        assert_eq!((e.kind(), e.offset()), (ErrorKind::Corrupt, Some(64)));
+    }
+
+    #[test]
+    fn a_full_disk_and_a_missing_file_have_kinds_of_their_own() {
+        let full = Error::io("allocate segment", Path::new("/s"), io::Error::from_raw_os_error(28));
+        let gone = Error::io("open", Path::new("/s"), io::Error::from_raw_os_error(2));
+        assert_eq!((full.kind(), gone.kind()), (ErrorKind::Full, ErrorKind::NotFound));
+    }
+}

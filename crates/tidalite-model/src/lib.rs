@@ -1,0 +1,31 @@
+//! The words of a metrics store, each with one meaning, and nothing else: this crate reads no file, starts no
+//! thread and depends on no other crate.
+//!
+//! A **run** is one experiment or one source of telemetry. A **metric** is a name such as `train/loss`.
+//! **Labels** are a small sorted map on a series. A **series** is run × metric × labels. A **point** is
+//! (step, time, value) of a series. A **row** is what one append holds: one step, one time, many values.
+//! The glossary in `docs/glossary.md` lists every word.
+//!
+//! Units, everywhere: steps are `i64` and the caller's own; times are `i64` microseconds since
+//! 1970-01-01T00:00:00 UTC; values are `f64` whose bits are kept.
+
+#![forbid(unsafe_code)]
+
+mod error;
+mod label;
+mod name;
+mod param;
+mod point;
+mod run;
+mod summary;
+
+pub use error::{Error, ErrorKind, Result};
+pub use label::Labels;
+pub use name::{NAME_BYTES_MAX, check_name};
+pub use param::{PARAM_DEPTH_MAX, Param, Params};
+pub use point::{
+    Point, SEQ_ORDINAL_BITS, SEQ_ORDINAL_MAX, Seq, SeriesKey, TIME_US_MAX, TIME_US_MIN, WRITER_MAX,
+    check_time,
+};
+pub use run::{Latest, Parent, Participation, RunChange, RunInfo, RunRecord, Status};
+pub use summary::{Extreme, Summary};

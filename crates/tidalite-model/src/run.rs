@@ -1,0 +1,296 @@
+//! Runs: what is known of one, and the changes that writers append to it.
+//!
+//! Several processes may take part in one run (the ranks of a training job); each says when it starts and ends. The
+//! run's status follows from all of them:
+//!
+//! - *running* while any participant has neither ended nor vanished;
+//! - else *failed* if any said so, *lost* if any vanished without a word, and *finished* otherwise.
+
+use crate::{Labels, Param, Params, Seq};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Status {
+    /// Somebody is still writing.
+    Running,
+    /// It ended well.
+    Finished,
+    /// It said that it failed.
+    Failed,
+    /// Its writer is gone without a word.
+    Lost,
+}
+
+impl Status {
+    /// The word for people and files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Status::Running => "running",
+            Status::Finished => "finished",
+            Status::Failed => "failed",
+            Status::Lost => "lost",
+        }
+    }
+
+    /// The status from its word.
+    pub fn parse(text: &str) -> Option<Status> {
+        [Status::Running, Status::Finished, Status::Failed, Status::Lost]
+            .into_iter()
+            .find(|s| s.as_str() == text)
+    }
+}
+
+/// Where a run branched off another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parent {
+    /// The parent run's id.
+    pub run: String,
+    /// The last step taken over from it, if the caller said.
+    pub step: Option<i64>,
+}
+
+/// One change to a run, appended to the log by one writer.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum RunChange {
+    /// A process takes part from now on. Params, tags and labels are laid over those that stand.
+    Start {
+        /// When, µs since 1970 UTC.
+        time_us: i64,
+        /// Params to set.
+        params: Params,
+        /// Tags to add.
+        tags: BTreeSet<String>,
+        /// Labels that this process's points carry.
+        labels: Labels,
+        /// Where the run branched off.
+        parent: Option<Parent>,
+    },
+    /// Params are set, key by key.
+    SetParams(Params),
+    /// Tags are added and removed.
+    SetTags {
+        /// Tags to add.
+        add: BTreeSet<String>,
+        /// Tags to remove.
+        remove: BTreeSet<String>,
+    },
+    /// This process's part in the run is over.
+    End {
+        /// When, µs since 1970 UTC.
+        time_us: i64,
+        /// How: `Finished` or `Failed`.
+        status: Status,
+    },
+}
+
+/// One writer's part in a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Participation {
+    /// When it last started, µs since 1970 UTC.
+    pub started_us: i64,
+    /// When and how it ended; `None` while it has not said.
+    pub ended: Option<(i64, Status)>,
+    /// The labels its points carry.
+    pub labels: Labels,
+}
+
+/// A value that the write with the greatest order wins.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Latest<T> {
+    /// The value.
+    pub value: T,
+    /// The write that set it.
+    pub seq: Seq,
+}
+
+/// All that the changes to one run add up to.
+///
+/// Changes of different writers may be applied in any order, and each change once or more: what stands for each
+/// param, tag and parent is the write of greatest [`Seq`], so the result never depends on when a log was flushed.
+/// Changes of one writer are applied in their order.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RunRecord {
+    /// Params by name.
+    pub params: BTreeMap<String, Latest<Param>>,
+    /// Tags by name, and whether the tag stands or was removed.
+    pub tags: BTreeMap<String, Latest<bool>>,
+    /// Where it branched off.
+    pub parent: Option<Latest<Parent>>,
+    /// Earliest start of a participant, µs since 1970 UTC; `None` for a run known by its points alone (bulk data).
+    pub started_us: Option<i64>,
+    /// Who took part, by writer ordinal.
+    pub participants: BTreeMap<u32, Participation>,
+}
+
+impl RunRecord {
+    /// Applies one change.
+    pub fn apply(&mut self, seq: Seq, change: &RunChange) {
+        match change {
+            RunChange::Start { time_us, params, tags, labels, parent } => {
+                self.set_params(seq, params);
+                self.set_tags(seq, tags, true);
+                if let Some(parent) = parent
+                    && self.parent.as_ref().is_none_or(|p| p.seq <= seq)
+                {
+                    self.parent = Some(Latest { value: parent.clone(), seq });
+                }
+                self.started_us = Some(self.started_us.map_or(*time_us, |t| t.min(*time_us)));
+                let part = Participation { started_us: *time_us, ended: None, labels: labels.clone() };
+                self.participants.insert(seq.writer(), part);
+            }
+            RunChange::SetParams(params) => self.set_params(seq, params),
+            RunChange::SetTags { add, remove } => {
+                self.set_tags(seq, remove, false);
+                self.set_tags(seq, add, true);
+            }
+            RunChange::End { time_us, status } => {
+                if let Some(p) = self.participants.get_mut(&seq.writer()) {
+                    p.ended = Some((*time_us, *status));
+                }
+            }
+        }
+    }
+
+    fn set_params(&mut self, seq: Seq, params: &Params) {
+        for (key, value) in params {
+            if self.params.get(key).is_none_or(|p| p.seq <= seq) {
+                self.params.insert(key.clone(), Latest { value: value.clone(), seq });
+            }
+        }
+    }
+
+    fn set_tags(&mut self, seq: Seq, tags: &BTreeSet<String>, stands: bool) {
+        for tag in tags {
+            if self.tags.get(tag).is_none_or(|t| t.seq <= seq) {
+                self.tags.insert(tag.clone(), Latest { value: stands, seq });
+            }
+        }
+    }
+
+    /// The run's status, given which writers are still alive.
+    pub fn status(&self, alive: impl Fn(u32) -> bool) -> Status {
+        let mut status = Status::Finished;
+        for (&writer, p) in &self.participants {
+            match p.ended {
+                None if alive(writer) => return Status::Running,
+                None if status != Status::Failed => status = Status::Lost,
+                Some((_, Status::Failed)) => status = Status::Failed,
+                _ => {}
+            }
+        }
+        status
+    }
+
+    /// What stands, for people and programs.
+    pub fn info(&self, id: &str, alive: impl Fn(u32) -> bool) -> RunInfo {
+        let mut labels: Option<Labels> = None;
+        for p in self.participants.values() {
+            labels = Some(labels.map_or_else(|| p.labels.clone(), |l| common(&l, &p.labels)));
+        }
+        let ends: Option<Vec<i64>> = self.participants.values().map(|p| p.ended.map(|e| e.0)).collect();
+        RunInfo {
+            id: id.to_string(),
+            params: self.params.iter().map(|(k, v)| (k.clone(), v.value.clone())).collect(),
+            tags: self.tags.iter().filter(|(_, t)| t.value).map(|(k, _)| k.clone()).collect(),
+            labels: labels.unwrap_or_default(),
+            parent: self.parent.as_ref().map(|p| p.value.clone()),
+            started_us: self.started_us,
+            ended_us: ends.and_then(|e| e.into_iter().max()),
+            status: self.status(alive),
+            participants: self.participants.len(),
+        }
+    }
+}
+
+/// A run as it stands.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct RunInfo {
+    /// Its id.
+    pub id: String,
+    /// Params.
+    pub params: Params,
+    /// Tags, sorted.
+    pub tags: BTreeSet<String>,
+    /// The labels that all participants share.
+    pub labels: Labels,
+    /// Where it branched off.
+    pub parent: Option<Parent>,
+    /// Earliest start, µs since 1970 UTC; `None` for a run known by its points alone (bulk data).
+    pub started_us: Option<i64>,
+    /// Latest end; `None` while a participant has not said, and for bulk data.
+    pub ended_us: Option<i64>,
+    /// How it stands; a run known by its points alone counts as finished.
+    pub status: Status,
+    /// How many processes took part.
+    pub participants: usize,
+}
+
+fn common(a: &Labels, b: &Labels) -> Labels {
+    let kept: Vec<(String, String)> = a.iter().filter(|(k, v)| b.get(k).as_ref() == Some(v)).collect();
+    Labels::new(kept).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start(labels: &str) -> RunChange {
+        RunChange::Start {
+            time_us: 5,
+            params: Params::new(),
+            tags: BTreeSet::new(),
+            labels: Labels::parse(labels).unwrap(),
+            parent: None,
+        }
+    }
+
+    fn end(time_us: i64, status: Status) -> RunChange {
+        RunChange::End { time_us, status }
+    }
+
+    #[test]
+    fn status_follows_from_all_participants() {
+        let mut run = RunRecord::default();
+        run.apply(Seq::new(1, 0), &start("host=a,rank=0"));
+        run.apply(Seq::new(2, 0), &start("host=a,rank=1"));
+        assert_eq!(run.info("r", |_| true).labels.as_str(), "host=a");
+        assert_eq!(run.status(|_| true), Status::Running);
+        assert_eq!(run.status(|_| false), Status::Lost);
+        run.apply(Seq::new(1, 1), &end(9, Status::Finished));
+        assert_eq!(run.status(|w| w == 2), Status::Running);
+        assert_eq!(run.info("r", |_| false).ended_us, None);
+        run.apply(Seq::new(2, 1), &end(8, Status::Finished));
+        let info = run.info("r", |_| false);
+        assert_eq!((info.status, info.ended_us), (Status::Finished, Some(9)));
+        run.apply(Seq::new(2, 2), &start("host=a"));
+        assert_eq!(run.status(|w| w == 2), Status::Running, "a run may be taken up again");
+    }
+
+    #[test]
+    fn the_order_in_which_writers_are_applied_does_not_matter() {
+        let lr = |v: f64| RunChange::SetParams(Params::from([("lr".into(), v.into())]));
+        let tags = |add: &[&str], remove: &[&str]| RunChange::SetTags {
+            add: add.iter().map(|s| s.to_string()).collect(),
+            remove: remove.iter().map(|s| s.to_string()).collect(),
+        };
+        let changes = [
+            (Seq::new(1, 0), start("")),
+            (Seq::new(1, 1), lr(0.1)),
+            (Seq::new(1, 2), tags(&["a", "b"], &[])),
+            (Seq::new(2, 0), start("")),
+            (Seq::new(2, 1), lr(0.2)),
+            (Seq::new(2, 2), tags(&["c"], &["a"])),
+        ];
+        let (mut forth, mut back) = (RunRecord::default(), RunRecord::default());
+        changes.iter().for_each(|(s, c)| forth.apply(*s, c));
+        changes[3..].iter().chain(&changes[..3]).for_each(|(s, c)| back.apply(*s, c));
+        assert_eq!(forth, back);
+        let info = forth.info("r", |_| true);
+        assert_eq!(info.params["lr"], 0.2.into());
+        assert_eq!(info.tags, BTreeSet::from(["b".to_string(), "c".to_string()]));
+    }
+}

@@ -1,0 +1,197 @@
+//! The one definition of what an aggregate is: a state that takes points, merges, and answers.
+//!
+//! The series tables of parts and the queries both hold a [`Summary`], so they cannot disagree. Sums over finite
+//! values only: NaN and ±Inf are counted, never mixed in. Mean and M2 by Welford's update (B. P. Welford, "Note on a
+//! method for calculating corrected sums of squares and products", Technometrics 4, 1962), merged by the pairwise
+//! rule of Chan, Golub and LeVeque ("Updating formulae and a pairwise algorithm for computing sample variances",
+//! 1979), which is stable where sums of squares are not.
+
+use crate::Point;
+
+/// A value and the step at which it stands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Extreme {
+    /// The value.
+    pub value: f64,
+    /// Its step.
+    pub step: i64,
+}
+
+/// What is known of a set of points of one series, or of one group of a query.
+///
+/// `first` and `last` are by (step, order of arrival): push points in ascending order.
+///
+/// ```
+/// use tidalite_model::{Point, Summary};
+/// let mut s = Summary::default();
+/// for (step, value) in [(0, 1.0), (1, f64::NAN), (2, 3.0)] {
+///     s.push(Point { step, time_us: 0, value });
+/// }
+/// assert_eq!((s.count, s.finite, s.nan), (3, 2, 1));
+/// assert_eq!((s.mean(), s.std(), s.min.unwrap().value), (Some(2.0), Some(1.0), 1.0));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Summary {
+    /// All points.
+    pub count: u64,
+    /// Points whose value is finite.
+    pub finite: u64,
+    /// Points whose value is NaN.
+    pub nan: u64,
+    /// Points whose value is +Inf.
+    pub pos_inf: u64,
+    /// Points whose value is −Inf.
+    pub neg_inf: u64,
+    /// Sum of the finite values.
+    pub sum: f64,
+    /// Mean of the finite values (0 where there are none; ask [`mean`](Self::mean)).
+    pub mean: f64,
+    /// Sum of squared differences from the mean, of the finite values.
+    pub m2: f64,
+    /// Least finite value, at its first step.
+    pub min: Option<Extreme>,
+    /// Greatest finite value, at its first step.
+    pub max: Option<Extreme>,
+    /// The point with the least step.
+    pub first: Option<Point>,
+    /// The point with the greatest step.
+    pub last: Option<Point>,
+    /// Least time.
+    pub time_min_us: Option<i64>,
+    /// Greatest time.
+    pub time_max_us: Option<i64>,
+}
+
+impl Summary {
+    /// Takes one point.
+    #[inline]
+    pub fn push(&mut self, p: Point) {
+        self.count += 1;
+        if self.first.is_none_or(|f| p.step < f.step) {
+            self.first = Some(p);
+        }
+        if self.last.is_none_or(|l| p.step >= l.step) {
+            self.last = Some(p);
+        }
+        self.time_min_us = Some(self.time_min_us.map_or(p.time_us, |t| t.min(p.time_us)));
+        self.time_max_us = Some(self.time_max_us.map_or(p.time_us, |t| t.max(p.time_us)));
+        let v = p.value;
+        if !v.is_finite() {
+            if v.is_nan() {
+                self.nan += 1;
+            } else if v > 0.0 {
+                self.pos_inf += 1;
+            } else {
+                self.neg_inf += 1;
+            }
+            return;
+        }
+        self.finite += 1;
+        self.sum += v;
+        let delta = v - self.mean;
+        self.mean += delta / self.finite as f64;
+        self.m2 += delta * (v - self.mean);
+        // Ties go to the earlier step, so that the order of merging never shows.
+        if self.min.is_none_or(|m| v < m.value || (v == m.value && p.step < m.step)) {
+            self.min = Some(Extreme { value: v, step: p.step });
+        }
+        if self.max.is_none_or(|m| v > m.value || (v == m.value && p.step < m.step)) {
+            self.max = Some(Extreme { value: v, step: p.step });
+        }
+    }
+
+    /// Takes all that `other` took; where both end at the same step, `other` counts as the later one.
+    pub fn merge(&mut self, other: &Summary) {
+        if other.count == 0 {
+            return;
+        }
+        if self.count == 0 {
+            *self = *other;
+            return;
+        }
+        if self.first.zip(other.first).is_some_and(|(a, b)| b.step < a.step) {
+            self.first = other.first;
+        }
+        if self.last.zip(other.last).is_some_and(|(a, b)| b.step >= a.step) {
+            self.last = other.last;
+        }
+        self.time_min_us = self.time_min_us.min(other.time_min_us);
+        self.time_max_us = self.time_max_us.max(other.time_max_us);
+        if other.finite > 0 {
+            let (n, m) = (self.finite as f64, other.finite as f64);
+            let delta = other.mean - self.mean;
+            self.mean = if self.finite == 0 { other.mean } else { self.mean + delta * m / (n + m) };
+            self.m2 += other.m2 + if self.finite == 0 { 0.0 } else { delta * delta * n * m / (n + m) };
+            self.sum += other.sum;
+            self.min = better(self.min, other.min, |a, b| a < b);
+            self.max = better(self.max, other.max, |a, b| a > b);
+        }
+        self.count += other.count;
+        self.finite += other.finite;
+        self.nan += other.nan;
+        self.pos_inf += other.pos_inf;
+        self.neg_inf += other.neg_inf;
+    }
+
+    /// Mean of the finite values; `None` where there are none.
+    pub fn mean(&self) -> Option<f64> {
+        (self.finite > 0).then_some(self.mean)
+    }
+
+    /// Population variance of the finite values (divided by n); `None` where there are none.
+    pub fn var(&self) -> Option<f64> {
+        (self.finite > 0).then(|| (self.m2 / self.finite as f64).max(0.0))
+    }
+
+    /// Population standard deviation of the finite values; `None` where there are none.
+    pub fn std(&self) -> Option<f64> {
+        self.var().map(f64::sqrt)
+    }
+}
+
+fn better(a: Option<Extreme>, b: Option<Extreme>, wins: fn(f64, f64) -> bool) -> Option<Extreme> {
+    match (a, b) {
+        (Some(x), Some(y)) => {
+            let second = wins(y.value, x.value) || (y.value == x.value && y.step < x.step);
+            Some(if second { y } else { x })
+        }
+        (x, y) => x.or(y),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(points: &[(i64, f64)]) -> Summary {
+        let mut s = Summary::default();
+        points.iter().for_each(|&(step, value)| s.push(Point { step, time_us: step * 10, value }));
+        s
+    }
+
+    #[test]
+    fn merging_halves_equals_pushing_all() {
+        let all: Vec<(i64, f64)> = (0..1000)
+            .map(|i| (i, if i % 97 == 0 { f64::NAN } else { (i as f64).sin() * 1e6 + 1e9 }))
+            .collect();
+        let whole = of(&all);
+        let mut halves = of(&all[..400]);
+        halves.merge(&of(&all[400..]));
+        assert_eq!(
+            (whole.count, whole.nan, whole.min, whole.max),
+            (halves.count, halves.nan, halves.min, halves.max)
+        );
+        assert!((whole.std().unwrap() - halves.std().unwrap()).abs() < 1e-3);
+        assert_eq!(whole.last, halves.last);
+    }
+
+    #[test]
+    fn nothing_finite_has_no_mean_and_no_extremes() {
+        let s = of(&[(0, f64::NAN), (1, f64::INFINITY), (2, f64::NEG_INFINITY)]);
+        assert_eq!((s.mean(), s.std(), s.min, s.max), (None, None, None, None));
+        assert_eq!((s.count, s.nan, s.pos_inf, s.neg_inf), (3, 1, 1, 1));
+        let mut t = of(&[(3, 2.0)]);
+        t.merge(&s);
+        assert_eq!((t.mean(), t.count), (Some(2.0), 4));
+    }
+}

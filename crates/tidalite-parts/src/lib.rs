@@ -1,0 +1,1 @@
+//! Parts: immutable Parquet files and their side tables.

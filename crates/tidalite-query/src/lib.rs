@@ -1,0 +1,1 @@
+//! Columnar kernels: selection, merge, aggregates. Knows no files.

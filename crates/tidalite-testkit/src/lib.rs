@@ -1,0 +1,1 @@
+//! Oracle, generators and the crash driver that tests, fuzzers and benches share.

@@ -1,0 +1,1 @@
+//! Every system call that can lose data, with an in-memory twin that can crash.

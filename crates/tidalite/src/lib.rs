@@ -1,0 +1,1 @@
+//! An embedded columnar store for streams of metrics.
