@@ -1,2 +1,104 @@
-//! The chores.
-fn main() {}
+//! The chores of the project: what a contributor runs before a change, and what continuous integration runs after it.
+//!
+//! `cargo xtask test` proves everything that the README promises; `cargo xtask ci` is the same and the checks of the
+//! dependencies. Each is a list of steps; a step that fails does not stop the others. Only the standard library is used,
+//! so that the chores build in a second.
+
+// A chore talks to the terminal and ends with a status: that is its whole interface.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod interop;
+mod steps;
+mod tidy;
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use steps::{Outcome, Steps, run};
+
+const USAGE: &str = "\
+cargo xtask <command>
+
+  test   everything that the README promises: format, lints, docs, tests, tidy, Python readers
+  ci     test, and the lock file and the dependencies (what .ci/run calls)
+  tidy   house rules only: headers, words, sizes, links, licences (a second)
+  deny   advisories, licences and sources of the dependencies, by cargo-deny
+  soak   the long test groups, in release mode (hours)
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut steps = Steps::default();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["test"] => test(&mut steps),
+        ["ci"] => {
+            steps.add("lock file", || run(cargo().args(["metadata", "--locked", "--format-version=1"])));
+            test(&mut steps);
+            steps.add("dependencies", || deny(Absent::Skip));
+        }
+        ["tidy"] => house_rules(&mut steps),
+        ["deny"] => steps.add("dependencies", || deny(Absent::Fail)),
+        ["soak"] => steps.add("long tests", || {
+            run(cargo().args(["test", "--release", "--package", "tidalite-tests"]).env("TIDALITE_LONG", "1"))
+        }),
+        ["help" | "-h" | "--help"] => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    }
+    steps.finish()
+}
+
+/// In the order of what fails soonest.
+fn test(steps: &mut Steps) {
+    steps.add("format", || run(cargo().args(["fmt", "--all", "--check"])));
+    house_rules(steps);
+    steps.add("lints", || {
+        run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))
+    });
+    steps.add("tests", || run(cargo().args(["test", "--workspace", "--lib", "--bins", "--tests"])));
+    steps.add("doc tests", || run(cargo().args(["test", "--workspace", "--doc"])));
+    steps.add("docs", || {
+        let args = ["doc", "--workspace", "--lib", "--no-deps"];
+        run(cargo().args(args).env("RUSTDOCFLAGS", "--deny warnings"))
+    });
+    steps.add("Python readers", || interop::check(&root()));
+}
+
+fn house_rules(steps: &mut Steps) {
+    steps.add("tidy", || tidy::check(&root()));
+    steps.add("licences", || tidy::licence::check(&root()));
+}
+
+/// What it means that cargo-deny is not installed.
+#[derive(PartialEq)]
+enum Absent {
+    Skip,
+    Fail,
+}
+
+fn deny(absent: Absent) -> Outcome {
+    let version = cargo().args(["deny", "--version"]).output();
+    if version.is_ok_and(|v| v.status.success()) {
+        return run(cargo().args(["deny", "check"]));
+    }
+    let remedy = "cargo-deny is not installed; `cargo install cargo-deny --locked` builds it";
+    if absent == Absent::Skip { Outcome::Skipped(remedy.into()) } else { Outcome::Failed(remedy.into()) }
+}
+
+/// The cargo that runs this, in the workspace's root.
+fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// The workspace's root: the folder above this crate.
+fn root() -> PathBuf {
+    let here = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| "xtask".into()));
+    here.parent().map_or_else(|| PathBuf::from("."), PathBuf::from)
+}

@@ -1,1 +1,9 @@
-//! Oracle, generators and the crash driver that tests, fuzzers and benches share.
+//! What tests, fuzzers and benches share: deterministic random numbers, the standard workload, and the oracle.
+
+#![forbid(unsafe_code)]
+
+mod random;
+mod workload;
+
+pub use random::Random;
+pub use workload::{WorkloadRun, metric_names, workload_run};

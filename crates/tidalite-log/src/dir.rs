@@ -1,0 +1,282 @@
+//! Folders and files of the log by name: which writers there are, who lives, and which segments each has.
+//!
+//! ```text
+//! log/00000042-<uuid>/          one writer; its ordinal is claimed once and never given to another
+//!     lock                      locked by the writer for as long as it lives; never data
+//!     00000001.seg …            its segments; other files here are the engine's (staged parts)
+//! log/00000043.claim/           held for the moment in which ordinal 43 gets its folder
+//! ```
+//!
+//! Two processes may look for a free ordinal at once. Making the claim folder decides (it fails for all but one); the
+//! winner looks again while it holds the claim, since an earlier winner may have come and gone. A claim left behind by
+//! a crash costs that ordinal and nothing else.
+
+use crate::format::{FIRST_FRAME_AT, FRAME_HEAD_BYTES, HEADER_BYTES, Tag};
+use crate::frame::{View, view};
+use crate::segment::{HeaderRead, ORIGIN_BYTES, SegmentHeader, SegmentId, committed_in};
+use std::path::{Path, PathBuf};
+use tidalite_model::{Error, ErrorKind, Result, WRITER_MAX};
+use tidalite_vfs::{LockMode, ReadFile, Vfs};
+use uuid::Uuid;
+
+/// The file in a writer's folder whose lock says that the writer lives.
+pub(crate) const LOCK_NAME: &str = "lock";
+
+const ORDINAL_DIGITS: usize = 8;
+
+/// The folder of one writer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WriterDir {
+    /// The writer's ordinal, unique within the store.
+    pub writer: u32,
+    /// The folder.
+    pub path: PathBuf,
+    pub(crate) uuid: Uuid,
+}
+
+impl WriterDir {
+    fn parse(log_dir: &Path, name: &str) -> Option<WriterDir> {
+        let (ordinal, uuid) = name.split_once('-')?;
+        let writer = number(ordinal).filter(|&w| w <= WRITER_MAX)?;
+        let parsed = Uuid::try_parse(uuid).ok()?;
+        (parsed.simple().to_string() == uuid).then(|| WriterDir {
+            writer,
+            path: log_dir.join(name),
+            uuid: parsed,
+        })
+    }
+
+    pub(crate) fn segment_path(&self, number: u32) -> PathBuf {
+        self.path.join(segment_name(number))
+    }
+
+    pub(crate) fn segment_id(&self, number: u32) -> SegmentId {
+        SegmentId::new(self.writer, self.uuid, number)
+    }
+
+    /// Numbers of the segment files present, ascending.
+    pub(crate) fn segment_numbers(&self, vfs: &dyn Vfs) -> Result<Vec<u32>> {
+        Ok(vfs.read_dir(&self.path)?.iter().filter_map(|n| number(n.strip_suffix(".seg")?)).collect())
+    }
+}
+
+/// Exactly eight digits.
+fn number(digits: &str) -> Option<u32> {
+    let sound = digits.len() == ORDINAL_DIGITS && digits.bytes().all(|b| b.is_ascii_digit());
+    sound.then(|| digits.parse().ok())?
+}
+
+pub(crate) fn segment_name(number: u32) -> String {
+    format!("{number:08}.seg")
+}
+
+/// The writers of a log, ascending by ordinal. Strangers in the folder are ignored.
+///
+/// # Errors
+/// Those of the disk; `NotFound` where there is no such folder.
+pub fn writers(vfs: &dyn Vfs, log_dir: &Path) -> Result<Vec<WriterDir>> {
+    let mut found: Vec<WriterDir> =
+        vfs.read_dir(log_dir)?.iter().filter_map(|name| WriterDir::parse(log_dir, name)).collect();
+    found.sort_by_key(|w| w.writer);
+    Ok(found)
+}
+
+/// Whether the writer of this folder lives: whether its lock is held. A folder without a lock file has no writer any
+/// more, or none yet, and then no frame either.
+///
+/// # Errors
+/// Those of the disk; `Unsupported` where the file system has no locks.
+pub fn is_alive(vfs: &dyn Vfs, dir: &WriterDir) -> Result<bool> {
+    match vfs.lock(&dir.path.join(LOCK_NAME), LockMode::Shared) {
+        Ok(lock) => Ok(lock.is_none()),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+/// Makes the folder of a new writer, with the least ordinal that is free and no less than `least`. Syncs nothing.
+pub(crate) fn claim_writer(vfs: &dyn Vfs, log_dir: &Path, mut least: u32) -> Result<WriterDir> {
+    loop {
+        let taken = vfs.read_dir(log_dir)?.iter().filter_map(|n| number(n.get(..ORDINAL_DIGITS)?)).max();
+        let writer = taken.map_or(least, |t| least.max(t.saturating_add(1)));
+        if writer > WRITER_MAX {
+            return Err(Error::new(
+                ErrorKind::Full,
+                "open log for writing",
+                format!("the store has had {WRITER_MAX} writers, as many as it can tell apart"),
+                "export the store into a new one",
+            )
+            .at(log_dir));
+        }
+        least = writer + 1;
+        let claim = log_dir.join(format!("{writer:08}.claim"));
+        if !vfs.create_dir(&claim)? {
+            continue;
+        }
+        let made = claimed(vfs, log_dir, writer);
+        // An empty folder left behind would only cost the ordinal.
+        let _ = vfs.remove_dir(&claim);
+        if let Some(dir) = made? {
+            return Ok(dir);
+        }
+    }
+}
+
+/// Under the claim of `writer`: its folder; `None` where an earlier holder of the claim has made one.
+fn claimed(vfs: &dyn Vfs, log_dir: &Path, writer: u32) -> Result<Option<WriterDir>> {
+    let prefix = format!("{writer:08}-");
+    if vfs.read_dir(log_dir)?.iter().any(|n| n.starts_with(&prefix)) {
+        return Ok(None);
+    }
+    let uuid = vfs.uuid();
+    let path = log_dir.join(format!("{prefix}{}", uuid.simple()));
+    Ok(vfs.create_dir(&path)?.then_some(WriterDir { writer, path, uuid }))
+}
+
+/// What is known of a segment without reading its frames.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SegmentInfo {
+    /// Its number within the writer, from 1.
+    pub number: u32,
+    /// Its file.
+    pub path: PathBuf,
+    /// Length of the file in bytes; of an unsealed segment that is its capacity.
+    pub bytes: u64,
+    /// Ordinal of its first frame; of a segment whose header is unreadable or not yet written, the end of the one
+    /// before it.
+    pub base_ordinal: u64,
+    /// Whether it ends in a SEAL frame.
+    pub sealed: bool,
+    /// One past the ordinal of its last frame, where that is known: it is sealed, or has a successor, or never held
+    /// a frame. `None` too where its header is unreadable: what is in it is evidence.
+    pub end_ordinal: Option<u64>,
+}
+
+/// The segments of a writer, ascending by number.
+///
+/// # Errors
+/// Those of the disk; `NotFound` where the folder, or a segment that was listed, is gone.
+pub fn segments(vfs: &dyn Vfs, dir: &WriterDir) -> Result<Vec<SegmentInfo>> {
+    let mut found = Vec::new();
+    let mut headers = Vec::new();
+    for number in dir.segment_numbers(vfs)? {
+        let path = dir.segment_path(number);
+        let file = vfs.open(&path)?;
+        let bytes = file.len()?;
+        let (start, committed) = read_start(&*file)?;
+        let header = match SegmentHeader::read(&start, dir.segment_id(number)) {
+            HeaderRead::Sound(h) | HeaderRead::FromCopy(h) => Some(h),
+            HeaderRead::None => None,
+        };
+        let previous_end = found.last().and_then(|s: &SegmentInfo| s.end_ordinal);
+        let mut info = SegmentInfo {
+            number,
+            path,
+            bytes,
+            base_ordinal: header.map(|h| h.base_ordinal).or(previous_end).unwrap_or(0),
+            sealed: false,
+            end_ordinal: None,
+        };
+        if let Some(h) = header {
+            let ends = [bytes, committed];
+            let sealed = ends.iter().find_map(|&end| sealed_at(&*file, &h, end, bytes).transpose()).transpose()?;
+            info.sealed = sealed.is_some();
+            info.end_ordinal = sealed;
+        } else if start.iter().all(|&b| b == 0) && committed == 0 {
+            info.end_ordinal = Some(info.base_ordinal);
+        }
+        found.push(info);
+        headers.push(header);
+    }
+    for i in 1..found.len() {
+        if let (Some(_), None, Some(next)) = (headers[i - 1], found[i - 1].end_ordinal, headers[i])
+            && found[i].number == found[i - 1].number + 1
+        {
+            found[i - 1].end_ordinal = Some(next.base_ordinal);
+        }
+    }
+    Ok(found)
+}
+
+/// The header and first frame, as far as the file goes, and the committed length.
+pub(crate) fn read_start(file: &dyn ReadFile) -> Result<(Vec<u8>, u64)> {
+    let mut start = vec![0; FIRST_FRAME_AT + ORIGIN_BYTES];
+    let read = file.read_at(0, &mut start)?;
+    start.truncate(read);
+    let committed = start.first_chunk::<HEADER_BYTES>().map_or(0, committed_in);
+    Ok((start, committed))
+}
+
+/// The ordinal one past the SEAL frame that ends at `end`, where there is one.
+fn sealed_at(file: &dyn ReadFile, header: &SegmentHeader, end: u64, bytes: u64) -> Result<Option<u64>> {
+    let head = FRAME_HEAD_BYTES as u64;
+    if end > bytes || end < FIRST_FRAME_AT as u64 + head || !end.is_multiple_of(8) {
+        return Ok(None);
+    }
+    let mut last = [0; FRAME_HEAD_BYTES];
+    if file.read_at(end - head, &mut last)? < last.len() {
+        return Ok(None);
+    }
+    Ok(match view(&last, header.id.seed(), end - head) {
+        View::Whole(f) if f.tag == Some(Tag::Seal) => Some(header.base_ordinal + u64::from(f.ordinal) + 1),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidalite_vfs::SimVfs;
+
+    #[test]
+    fn names_that_are_not_ours_are_strangers() {
+        let log = Path::new("/s/log");
+        let good = "00000042-0123456789abcdef0123456789abcdef";
+        assert_eq!(WriterDir::parse(log, good).map(|d| d.writer), Some(42));
+        for bad in [
+            "42-0123456789abcdef0123456789abcdef",
+            "00000042-0123456789ABCDEF0123456789abcdef",
+            "00000042-01234567-89ab-cdef-0123-456789abcdef",
+            "00000042.claim",
+            "+0000042-0123456789abcdef0123456789abcdef",
+            "99999999-0123456789abcdef0123456789abcdef",
+            "lock",
+            "",
+        ] {
+            assert_eq!(WriterDir::parse(log, bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn each_writer_gets_an_ordinal_of_its_own() {
+        let vfs = SimVfs::new(1);
+        let log = Path::new("/log");
+        vfs.create_dir(log).unwrap();
+        let ordinals: Vec<u32> =
+            (0..3).map(|_| claim_writer(&vfs, log, 5).map(|d| d.writer).unwrap()).collect();
+        assert_eq!(ordinals, [5, 6, 7]);
+        vfs.create_dir(&log.join("00000008.claim")).unwrap();
+        assert_eq!(claim_writer(&vfs, log, 0).unwrap().writer, 9, "a claim left behind is skipped");
+        assert_eq!(writers(&vfs, log).unwrap().len(), 4);
+        let all: Vec<String> = vfs.read_dir(log).unwrap();
+        assert!(all.iter().filter(|n| n.ends_with(".claim")).count() == 1, "claims of the living are gone");
+    }
+
+    #[test]
+    fn writers_that_start_at_once_never_share_an_ordinal() {
+        let vfs = SimVfs::new(2);
+        let log = Path::new("/log");
+        vfs.create_dir(log).unwrap();
+        std::thread::scope(|s| {
+            for _ in 0..8 {
+                s.spawn(|| (0..10).for_each(|_| drop(claim_writer(&vfs, log, 1).unwrap())));
+            }
+        });
+        let mut found: Vec<u32> = writers(&vfs, log).unwrap().iter().map(|w| w.writer).collect();
+        assert_eq!(found.len(), 80);
+        found.dedup();
+        assert_eq!(found.len(), 80);
+    }
+}

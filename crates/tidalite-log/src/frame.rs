@@ -1,0 +1,239 @@
+//! One frame: making it for a place, and checking that what stands at a place is one.
+//!
+//! A frame's checksum covers its own head, payload and padding, and is seeded with where it stands: CRC-32C
+//! continued from the segment's seed xored with the frame's offset. Two places never share a seed within a segment
+//! (the offset differs), and only by a chance of 2^-32 across segments.
+//!
+//! The writer makes a [`Draft`] once and *places* it under its lock; replay *views* bytes as a [`Frame`].
+
+use crate::format::{
+    FRAME_BYTES_MAX, FRAME_CRC_AT, FRAME_HEAD_BYTES, FRAME_LEN_AT, FRAME_ORDINAL_AT, FRAME_TAG_AT,
+    ROW_FIXED_BYTES, Tag, frame_bytes, u32_at,
+};
+use tidalite_model::{Error, Result};
+
+/// The seed of the frame at `offset` of a segment with this seed.
+#[inline]
+fn seed_at(segment_seed: u32, offset: u64) -> u32 {
+    // Offsets stay below SEGMENT_BYTES_LIMIT, so the lower half is all of it.
+    segment_seed ^ (offset & u64::from(u32::MAX)) as u32
+}
+
+/// A frame whose place is not known yet.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    bytes: Vec<u8>,
+}
+
+impl Draft {
+    /// A frame without payload so far. `arg` takes its lower 24 bits.
+    pub(crate) fn new(tag: Tag, arg: u32) -> Self {
+        let mut draft = Draft { bytes: Vec::with_capacity(64) };
+        draft.restart(tag, arg);
+        draft
+    }
+
+    /// Begins anew in the same memory.
+    #[inline]
+    pub(crate) fn restart(&mut self, tag: Tag, arg: u32) {
+        debug_assert!(arg < 1 << 24, "handles are bounded where they are given out");
+        self.bytes.clear();
+        self.bytes.extend_from_slice(&[0; FRAME_TAG_AT]);
+        self.bytes.extend_from_slice(&(u32::from(tag as u8) | arg << 8).to_le_bytes());
+    }
+
+    /// Becomes a whole row; it is short enough where its layout is.
+    #[inline]
+    pub(crate) fn row(&mut self, layout: u32, step: i64, time_us: i64, values: &[f64]) {
+        let payload = ROW_FIXED_BYTES + 8 * values.len();
+        self.bytes.resize(FRAME_HEAD_BYTES + payload, 0);
+        let (fixed, rest) = self.bytes.split_at_mut(FRAME_HEAD_BYTES + ROW_FIXED_BYTES);
+        let words: [u64; 3] = [
+            u64::from(u32::from(Tag::Row as u8) | layout << 8) << 32,
+            step.cast_unsigned(),
+            time_us.cast_unsigned(),
+        ];
+        let payload = u32::try_from(payload).expect("a layout bounds the width of its rows");
+        fixed[FRAME_LEN_AT..FRAME_LEN_AT + 4].copy_from_slice(&payload.to_le_bytes());
+        for (to, word) in fixed[FRAME_ORDINAL_AT..].as_chunks_mut().0.iter_mut().zip(words) {
+            *to = word.to_le_bytes();
+        }
+        for (to, value) in rest.as_chunks_mut().0.iter_mut().zip(values) {
+            *to = value.to_bits().to_le_bytes();
+        }
+    }
+
+    /// Appends to the payload.
+    #[inline]
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Makes room for that much payload.
+    pub(crate) fn reserve(&mut self, payload: usize) {
+        self.bytes.reserve(payload + 8);
+    }
+
+    /// Payload bytes so far.
+    #[inline]
+    pub(crate) fn payload_bytes(&self) -> usize {
+        self.bytes.len() - FRAME_HEAD_BYTES
+    }
+
+    /// Ends the payload: sets its length and pads.
+    ///
+    /// # Errors
+    /// `Invalid` where it is longer than a frame may be; `what` says what it is, `remedy` what to do.
+    pub(crate) fn finish(&mut self, what: &str, remedy: &str) -> Result<()> {
+        let payload = self.payload_bytes();
+        if payload > FRAME_BYTES_MAX {
+            return Err(Error::invalid(
+                "append to log",
+                format!("{what} takes {payload} bytes, and at most {FRAME_BYTES_MAX} can be taken in at once"),
+                remedy,
+            ));
+        }
+        self.finish_fitting();
+        Ok(())
+    }
+
+    /// As [`finish`](Self::finish), where the payload is known to be short enough.
+    #[inline]
+    pub(crate) fn finish_fitting(&mut self) {
+        let payload = u32::try_from(self.payload_bytes()).expect("the payload is bounded by FRAME_BYTES_MAX");
+        self.bytes[FRAME_LEN_AT..FRAME_LEN_AT + 4].copy_from_slice(&payload.to_le_bytes());
+        let padding = self.bytes.len().next_multiple_of(8) - self.bytes.len();
+        self.bytes.extend_from_slice(&[0; 8][..padding]);
+    }
+
+    /// Bytes of the finished frame.
+    #[inline]
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    /// The finished frame as it stands at this place.
+    #[inline]
+    pub(crate) fn place(&mut self, segment_seed: u32, offset: u64, ordinal: u32) -> &[u8] {
+        self.bytes[FRAME_ORDINAL_AT..FRAME_ORDINAL_AT + 4].copy_from_slice(&ordinal.to_le_bytes());
+        let crc = crc32c::crc32c_append(seed_at(segment_seed, offset), &self.bytes[FRAME_LEN_AT..]);
+        self.bytes[FRAME_CRC_AT..FRAME_CRC_AT + 4].copy_from_slice(&crc.to_le_bytes());
+        &self.bytes
+    }
+}
+
+/// A checked frame.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Frame<'a> {
+    pub(crate) tag: Option<Tag>,
+    pub(crate) arg: u32,
+    pub(crate) ordinal: u32,
+    pub(crate) payload: &'a [u8],
+    /// Bytes it takes in the segment.
+    pub(crate) bytes: u64,
+}
+
+/// What stands at a place.
+#[derive(Debug)]
+pub(crate) enum View<'a> {
+    /// A valid frame.
+    Whole(Frame<'a>),
+    /// Maybe a frame; that many bytes are needed to say.
+    Short(usize),
+    /// No frame.
+    Bad,
+}
+
+/// What its first 16 bytes say, which is to be believed only once the checksum matched.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Head {
+    pub(crate) payload: usize,
+    pub(crate) ordinal: u32,
+    pub(crate) tag: u8,
+    pub(crate) arg: u32,
+}
+
+impl Head {
+    /// The head of possible frames; `None` where no frame begins so.
+    #[inline]
+    pub(crate) fn read(head: &[u8; FRAME_HEAD_BYTES]) -> Option<Head> {
+        let word = u32_at(head, FRAME_TAG_AT);
+        let payload = usize::try_from(u32_at(head, FRAME_LEN_AT)).ok()?;
+        let [tag, ..] = word.to_le_bytes();
+        if tag == 0 || payload > FRAME_BYTES_MAX {
+            return None;
+        }
+        Some(Head { payload, ordinal: u32_at(head, FRAME_ORDINAL_AT), tag, arg: word >> 8 })
+    }
+}
+
+/// Looks at the bytes from `offset` of a segment on.
+#[inline]
+pub(crate) fn view(bytes: &[u8], segment_seed: u32, offset: u64) -> View<'_> {
+    let Some(head) = bytes.first_chunk::<FRAME_HEAD_BYTES>() else { return View::Short(FRAME_HEAD_BYTES) };
+    let Some(h) = Head::read(head) else { return View::Bad };
+    let total = frame_bytes(h.payload);
+    let Some(frame) = bytes.get(..total) else { return View::Short(total) };
+    let crc = crc32c::crc32c_append(seed_at(segment_seed, offset), &frame[FRAME_LEN_AT..]);
+    let (payload, padding) = frame[FRAME_HEAD_BYTES..].split_at(h.payload);
+    if crc != u32_at(frame, FRAME_CRC_AT) || padding.iter().any(|&b| b != 0) {
+        return View::Bad;
+    }
+    View::Whole(Frame {
+        tag: Tag::from_byte(h.tag),
+        arg: h.arg,
+        ordinal: h.ordinal,
+        payload,
+        bytes: total as u64,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(payload: &[u8]) -> Vec<u8> {
+        let mut draft = Draft::new(Tag::Row, 0x00AB_CDEF);
+        draft.push(payload);
+        draft.finish("a row", "").unwrap();
+        draft.place(77, 4096, 5).to_vec()
+    }
+
+    #[test]
+    fn a_frame_reads_back_at_its_own_place_and_nowhere_else() {
+        for len in 0..40 {
+            let bytes = frame(&vec![0xA5; len]);
+            let View::Whole(f) = view(&bytes, 77, 4096) else { panic!("{len} bytes") };
+            assert_eq!((f.tag, f.arg, f.ordinal), (Some(Tag::Row), 0x00AB_CDEF, 5));
+            assert_eq!((f.payload.len(), f.bytes), (len, bytes.len() as u64));
+            assert!(matches!(view(&bytes, 77, 4104), View::Bad), "the same bytes at another offset");
+            assert!(matches!(view(&bytes, 78, 4096), View::Bad), "the same bytes in another segment");
+        }
+    }
+
+    #[test]
+    fn any_flipped_bit_is_seen() {
+        let good = frame(b"step time value");
+        for bit in 0..good.len() * 8 {
+            let mut bad = good.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            assert!(!matches!(view(&bad, 77, 4096), View::Whole(_)), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_huge_length_asks_for_nothing() {
+        let mut bytes = frame(b"x");
+        for len in [u32::MAX, u32::MAX - 7, (FRAME_BYTES_MAX as u32) + 1] {
+            bytes[FRAME_LEN_AT..FRAME_LEN_AT + 4].copy_from_slice(&len.to_le_bytes());
+            assert!(matches!(view(&bytes, 77, 4096), View::Bad), "{len}");
+        }
+        bytes[FRAME_LEN_AT..FRAME_LEN_AT + 4].copy_from_slice(&(FRAME_BYTES_MAX as u32).to_le_bytes());
+        assert!(matches!(view(&bytes, 77, 4096), View::Short(n) if n == FRAME_BYTES_MAX + FRAME_HEAD_BYTES));
+    }
+
+    #[test]
+    fn zeros_are_no_frame() {
+        assert!(matches!(view(&[0; 64], 0, 0), View::Bad));
+    }
+}

@@ -1,0 +1,144 @@
+//! What replay hands over: names first, then rows, batches, changes and parts in the order of writing.
+//!
+//! Nothing is copied on the way: a [`Row`] and [`Points`] look at the checked bytes of the frame.
+
+use crate::format::{POINTS_FIXED_BYTES, i64_at, u32_at, u64_at};
+use tidalite_model::{Result, RunChange, Seq, SeriesKey};
+use uuid::Uuid;
+
+/// A series' handle, valid for one writer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SeriesId(pub u32);
+
+/// The handle of a list of series that come in rows together, valid for one writer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LayoutId(pub u32);
+
+/// Takes what a log holds. An error stops the replay and is returned by it; what was not taken comes again at the
+/// next poll.
+pub trait Sink {
+    /// A series, before anything that names it. May come again with the same meaning.
+    fn series(&mut self, id: SeriesId, key: &SeriesKey) -> Result<()>;
+
+    /// A layout, after its series and before its rows. May come again with the same meaning.
+    fn layout(&mut self, id: LayoutId, series: &[SeriesId]) -> Result<()>;
+
+    /// A row; it has as many values as its layout has series.
+    fn row(&mut self, row: Row<'_>) -> Result<()>;
+
+    /// A batch of points that became visible together.
+    fn points(&mut self, points: Points<'_>) -> Result<()>;
+
+    /// A change to a run.
+    fn change(&mut self, seq: Seq, run: &str, change: RunChange) -> Result<()>;
+
+    /// A staged part, and what was said about it when it was appended.
+    fn part(&mut self, seq: Seq, part: Uuid, about: &[u8]) -> Result<()>;
+}
+
+/// One row.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    /// Its place in the order of writing.
+    pub seq: Seq,
+    /// Which series its values belong to.
+    pub layout: LayoutId,
+    /// Its step.
+    pub step: i64,
+    /// Its time, µs since 1970 UTC.
+    pub time_us: i64,
+    /// Its values, one for each series of the layout.
+    pub values: Values<'a>,
+}
+
+/// Values as they lie in the log.
+#[derive(Debug, Clone, Copy)]
+pub struct Values<'a>(&'a [[u8; 8]]);
+
+impl<'a> Values<'a> {
+    /// The values in these bytes, of which there are a multiple of eight.
+    #[inline]
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Values(bytes.as_chunks().0)
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Value `i`, its bits as they were given. Panics where there is none.
+    pub fn get(&self, i: usize) -> f64 {
+        f64::from_le_bytes(self.0[i])
+    }
+
+    /// All of them in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = f64> + 'a {
+        self.0.iter().map(|b| f64::from_le_bytes(*b))
+    }
+}
+
+/// A batch of points.
+#[derive(Debug, Clone, Copy)]
+pub struct Points<'a> {
+    seq: Seq,
+    len: usize,
+    steps: &'a [u8],
+    times: &'a [u8],
+    values: &'a [u8],
+    series: &'a [u8],
+}
+
+impl<'a> Points<'a> {
+    /// The batch in a frame's payload; `None` where its length is not what its count asks for.
+    pub(crate) fn new(seq: Seq, payload: &'a [u8]) -> Option<Self> {
+        let (head, columns) = payload.split_at_checked(POINTS_FIXED_BYTES)?;
+        let len = usize::try_from(u32_at(head, 0)).ok()?;
+        let words = len.checked_mul(8)?;
+        let (steps, rest) = columns.split_at_checked(words)?;
+        let (times, rest) = rest.split_at_checked(words)?;
+        let (values, series) = rest.split_at_checked(words)?;
+        (series.len() == words / 2 && u32_at(head, 4) == 0)
+            .then_some(Points { seq, len, steps, times, values, series })
+    }
+
+    /// The batch's place in the order of writing; all its points share it.
+    pub fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    /// How many points.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The series of point `i`. This and the following panic where there is no such point.
+    pub fn series(&self, i: usize) -> SeriesId {
+        SeriesId(u32_at(self.series, i * 4))
+    }
+
+    /// The step of point `i`.
+    pub fn step(&self, i: usize) -> i64 {
+        i64_at(self.steps, i * 8)
+    }
+
+    /// The time of point `i`, µs since 1970 UTC.
+    pub fn time_us(&self, i: usize) -> i64 {
+        i64_at(self.times, i * 8)
+    }
+
+    /// The value of point `i`, its bits as they were given.
+    pub fn value(&self, i: usize) -> f64 {
+        f64::from_bits(u64_at(self.values, i * 8))
+    }
+}

@@ -1,0 +1,170 @@
+//! Everything that enters the log: rows the quick way, all else by one path.
+//!
+//! ```text
+//! row ─► lock ─► declared, and room? ─yes─► frame into the segment, publish ─► unlock          (the hot path)
+//!                      └──────no──┐
+//! batch, change, part, note ──────┴─► missing declarations + frame fit? ─no─► next segment, again
+//!                                                     └─yes─► write all, publish once
+//! ```
+//!
+//! At durability `Row` each of them then waits for its sync, shared with whoever waits at the same time.
+
+use super::declare::{NO_SEGMENT, Needs};
+use super::shared::Shared;
+use super::state::{Current, Unit};
+use super::Durability;
+use crate::change;
+use crate::format::{FRAME_BYTES_MAX, POINT_BYTES, POINTS_FIXED_BYTES, Tag};
+use crate::frame::Draft;
+use crate::sink::{LayoutId, SeriesId};
+use std::sync::Arc;
+use tidalite_model::{Error, Result, RunChange, Seq};
+use uuid::Uuid;
+
+/// The longest change to a run: texts and params, not data. Also bounds what reading one may allocate.
+const CHANGE_BYTES_MAX: usize = 4 << 20;
+
+const SPLIT: &str = "split it into several";
+
+impl Shared {
+    #[inline]
+    pub(super) fn append_row(
+        self: &Arc<Self>,
+        layout: LayoutId,
+        step: i64,
+        time_us: i64,
+        values: &[f64],
+    ) -> Result<Seq> {
+        self.check_fork()?;
+        let quick = self.state().append_row(layout, step, time_us, values);
+        let unit = match quick {
+            Some(done) => done?,
+            None => self.append_row_slowly(layout, step, time_us, values)?,
+        };
+        self.accept(unit)
+    }
+
+    #[cold]
+    fn append_row_slowly(
+        self: &Arc<Self>,
+        layout: LayoutId,
+        step: i64,
+        time_us: i64,
+        values: &[f64],
+    ) -> Result<Unit> {
+        self.state().check_row(layout, values.len())?;
+        let mut draft = Draft::new(Tag::Row, 0);
+        draft.row(layout.0, step, time_us, values);
+        self.append(&mut draft, Needs::Layout(layout))
+    }
+
+    pub(super) fn append_points(
+        self: &Arc<Self>,
+        series: &[SeriesId],
+        steps: &[i64],
+        times_us: &[i64],
+        values: &[f64],
+    ) -> Result<Seq> {
+        self.check_fork()?;
+        let n = steps.len();
+        if n == 0 || [series.len(), times_us.len(), values.len()].iter().any(|&l| l != n) {
+            return Err(Error::invalid(
+                "append points",
+                format!(
+                    "{} series, {n} steps, {} times and {} values were given",
+                    series.len(),
+                    times_us.len(),
+                    values.len()
+                ),
+                "give as many of each, and at least one",
+            ));
+        }
+        let points_max = (FRAME_BYTES_MAX - POINTS_FIXED_BYTES) / POINT_BYTES;
+        if n > points_max {
+            return Err(Error::invalid(
+                "append points",
+                format!("{n} points are more than the {points_max} that can be taken in at once"),
+                "split the batch, or write it as a part",
+            ));
+        }
+        let mut draft = Draft::new(Tag::Points, 0);
+        draft.reserve(POINTS_FIXED_BYTES + n * POINT_BYTES);
+        draft.push(&u32::try_from(n).expect("points_max is below 2^32").to_le_bytes());
+        draft.push(&[0; 4]);
+        steps.iter().chain(times_us).for_each(|x| draft.push(&x.to_le_bytes()));
+        values.iter().for_each(|v| draft.push(&v.to_bits().to_le_bytes()));
+        series.iter().for_each(|s| draft.push(&s.0.to_le_bytes()));
+        draft.finish("the batch", SPLIT)?;
+        let unit = self.append(&mut draft, Needs::Series(series))?;
+        self.accept(unit)
+    }
+
+    pub(super) fn append_change(self: &Arc<Self>, run: &str, change: &RunChange) -> Result<Seq> {
+        self.check_fork()?;
+        let run = self.state().names.run(run)?;
+        let mut encoded = run.to_le_bytes().to_vec();
+        change::encode(change, &mut encoded)?;
+        if encoded.len() > CHANGE_BYTES_MAX {
+            return Err(Error::invalid(
+                "append run change",
+                format!("the change takes {} bytes, more than {CHANGE_BYTES_MAX}", encoded.len()),
+                "keep large texts and tables in files of their own, and their paths in params",
+            ));
+        }
+        let mut draft = Draft::new(Tag::Change, 0);
+        draft.push(&encoded);
+        draft.finish("the change", SPLIT)?;
+        let unit = self.append(&mut draft, Needs::Run(run))?;
+        self.accept(unit)
+    }
+
+    pub(super) fn append_part(self: &Arc<Self>, part: Uuid, about: &[u8]) -> Result<Seq> {
+        self.check_fork()?;
+        let mut draft = Draft::new(Tag::Part, 0);
+        draft.push(part.as_bytes());
+        draft.push(about);
+        draft.finish("what is said about the part", "say less")?;
+        let unit = self.append(&mut draft, Needs::Nothing)?;
+        self.accept(unit)
+    }
+
+    pub(super) fn append_note(self: &Arc<Self>) -> Result<Seq> {
+        self.check_fork()?;
+        let mut draft = Draft::new(Tag::Note, 0);
+        draft.finish_fitting();
+        let unit = self.append(&mut draft, Needs::Nothing)?;
+        self.accept(unit)
+    }
+
+    /// Appends a finished frame and the declarations it needs, in the current segment or the next.
+    fn append(self: &Arc<Self>, draft: &mut Draft, needs: Needs<'_>) -> Result<Unit> {
+        let mut state = self.state();
+        let unit = loop {
+            self.check_usable(&state)?;
+            if let Some(unit) = state.append(draft, needs)? {
+                break unit;
+            }
+            let room = Current::room_for(&state.names.missing(needs, NO_SEGMENT)?, draft);
+            state = self.next_segment(state, room)?;
+        };
+        if let Some(c) = &mut state.current
+            && !c.spare_asked
+            && c.is_half_full()
+        {
+            c.spare_asked = true;
+            c.set_easy_end();
+            drop(state);
+            self.bell.ask_for_spare();
+        }
+        Ok(unit)
+    }
+
+    /// What a caller gets for what was appended, after its sync where each append has one.
+    #[inline]
+    fn accept(&self, unit: Unit) -> Result<Seq> {
+        if matches!(self.options.durability, Durability::Row) {
+            self.make_durable(unit.end)?;
+        }
+        Ok(Seq::new(self.dir.writer, unit.ordinal.expect("something was appended")))
+    }
+}

@@ -1,0 +1,129 @@
+//! The next segment: made ahead of need where there is a background thread, else when it is needed.
+//!
+//! Order: the new file first, then SEAL into the old segment, then the new one's header. So a full disk leaves the
+//! old segment as it was: the append that needed more room fails with `Full`, smaller ones still go in, and the next
+//! append tries again.
+
+use super::shared::Shared;
+use super::state::{CLOSING_BYTES, Current, Spare, State};
+use crate::format::{BASE_ORDINAL_MAX, FIRST_FRAME_AT, SEGMENT_BYTES_LIMIT};
+use crate::segment::{ORIGIN_BYTES, SegmentHeader};
+use std::sync::{Arc, MutexGuard, PoisonError};
+use tidalite_model::{Error, ErrorKind, Result};
+use tidalite_vfs::SegmentFile;
+
+/// A segment made to fit one large frame is a multiple of this.
+const FITTING_BYTES: u64 = 64 << 10;
+
+/// Their names have eight digits.
+const SEGMENT_NUMBER_MAX: u32 = 99_999_999;
+
+impl Shared {
+    /// Makes the next segment the current one, with space for `room` bytes behind its first frame; or waits for the
+    /// spare that is being made, and returns for another look.
+    pub(super) fn next_segment<'a>(
+        self: &'a Arc<Self>,
+        mut state: MutexGuard<'a, State>,
+        room: u64,
+    ) -> Result<MutexGuard<'a, State>> {
+        if matches!(state.spare, Spare::Making) {
+            return Ok(self.spare_made.wait(state).unwrap_or_else(PoisonError::into_inner));
+        }
+        self.start_background()?;
+        let needed = (FIRST_FRAME_AT + ORIGIN_BYTES) as u64 + room + CLOSING_BYTES;
+        let number = state.number + 1;
+        check_limits(needed, number, state.next_ordinal())?;
+        let (file, entry_durable) = match std::mem::replace(&mut state.spare, Spare::None) {
+            Spare::Ready(file) if file.capacity() >= needed => (file, true),
+            spare => {
+                if let Spare::Ready(small) = spare {
+                    self.vfs.remove(small.path())?;
+                }
+                let usual = self.next_bytes(&state);
+                let fitting = needed.next_multiple_of(FITTING_BYTES);
+                (self.make_segment(number, if needed <= usual { usual } else { fitting })?, false)
+            }
+        };
+        let path = file.path().to_path_buf();
+        state.retire(None);
+        let (base_position, base_ordinal) = state.base;
+        let header = SegmentHeader { id: self.dir.segment_id(number), base_position, base_ordinal };
+        let current = Current::new(file, header, entry_durable).inspect_err(|_| {
+            // It never held a frame, and its name is needed again.
+            let _ = self.vfs.remove(&path);
+        })?;
+        state.unfilled_bytes = current.capacity().min(self.options.segment_bytes_max);
+        state.number = number;
+        state.current = Some(current);
+        Ok(state)
+    }
+
+    /// The size of the segment after the current one: twice its size, up to the greatest; after one that was sealed
+    /// before it was full, the same again.
+    fn next_bytes(&self, state: &State) -> u64 {
+        let doubled = state.current.as_ref().map(|c| c.capacity().saturating_mul(2));
+        doubled.map_or(state.unfilled_bytes, |bytes| bytes.min(self.options.segment_bytes_max))
+    }
+
+    fn make_segment(&self, number: u32, bytes: u64) -> Result<Box<dyn SegmentFile>> {
+        let path = self.dir.segment_path(number);
+        match self.vfs.create_segment(&path, bytes) {
+            Err(e) if e.kind() == ErrorKind::Busy => {
+                // Left behind by an attempt of ours that failed; nobody else writes here, and a number is only
+                // counted as used once its segment holds a frame.
+                self.vfs.remove(&path)?;
+                self.vfs.create_segment(&path, bytes)
+            }
+            made => made,
+        }
+    }
+
+    /// Makes the spare where one was asked for. Called by the background thread, which alone may block.
+    pub(super) fn make_spare(&self) {
+        let mut state = self.state();
+        let wanted = state.current.as_ref().is_some_and(|c| c.spare_asked);
+        if !wanted || state.failed.is_some() || !matches!(state.spare, Spare::None) {
+            return;
+        }
+        let (number, bytes) = (state.number + 1, self.next_bytes(&state));
+        state.spare = Spare::Making;
+        drop(state);
+        let made = self.make_segment(number, bytes);
+        // Made durable here, so that the first sync of its rows need not.
+        let synced = made.as_ref().map_or(Ok(()), |_| self.vfs.sync_dir(&self.dir.path));
+        let mut state = self.state();
+        state.spare = Spare::None;
+        match (made, synced) {
+            (Ok(file), Ok(())) => state.spare = Spare::Ready(file),
+            (Ok(file), Err(e)) => {
+                let _ = self.vfs.remove(file.path());
+                state.fail(&e);
+                self.fail_waiters(&e);
+            }
+            // The rotation will try again, and report.
+            (Err(_), _) => {}
+        }
+        drop(state);
+        self.spare_made.notify_all();
+    }
+}
+
+fn check_limits(needed: u64, number: u32, ordinal: u64) -> Result<()> {
+    if needed > SEGMENT_BYTES_LIMIT {
+        return Err(Error::invalid(
+            "append to log",
+            format!("{needed} bytes are needed for the row and the names of its series"),
+            "log fewer series at once",
+        ));
+    }
+    // A segment's worth of slack covers the frames that close the one before.
+    if number > SEGMENT_NUMBER_MAX || ordinal > BASE_ORDINAL_MAX - (SEGMENT_BYTES_LIMIT >> 4) {
+        return Err(Error::new(
+            ErrorKind::Full,
+            "append to log",
+            "this writer has written as many frames as it can number",
+            "close the store and open it again",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,196 @@
+//! From sorted points to a row group in memory.
+//!
+//! Steps: check and sum up each series (`facts`), plan where pages end, encode the columns in file order. Pages of
+//! step, seq and value end at the same rows and at ends of series, so that one series is read alone; pages of time
+//! are large, since the same times come again for each series of a run and zstd is to see that.
+//!
+//! No I/O and no shared state: callers encode many tiles at once, then [`PartWriter`](crate::PartWriter) lays them
+//! down in turn.
+
+mod delta;
+mod pages;
+mod plan;
+mod split;
+mod strings;
+mod times;
+
+use crate::facts::{SeqRanges, facts, value_bits_sum};
+use crate::options::PartOptions;
+use crate::schema::{Column, TILE_ROWS_MAX};
+use crate::series::SeriesRow;
+pub(crate) use pages::EncodedColumn;
+use pages::{ChunkPages, Zstd};
+use parquet::basic::Encoding;
+use parquet::file::statistics::Statistics;
+use std::ops::Range;
+use tidalite_model::{Error, Result, SeriesKey, Summary};
+
+/// The points of one series within a tile, sorted by (step, seq); all slices have the same length, at least 1.
+#[derive(Debug, Clone, Copy)]
+pub struct SeriesChunk<'a> {
+    /// Which series.
+    pub key: &'a SeriesKey,
+    /// Steps, ascending.
+    pub steps: &'a [i64],
+    /// Write orders (`Seq::as_i64`), ascending among equal steps.
+    pub seqs: &'a [i64],
+    /// Times, µs since 1970 UTC.
+    pub times_us: &'a [i64],
+    /// Values.
+    pub values: &'a [f64],
+}
+
+/// A row group in memory, ready to be laid into a file.
+#[derive(Debug)]
+pub struct EncodedTile {
+    /// One a column, in file order.
+    pub(crate) columns: Vec<EncodedColumn>,
+    /// One a series; their `tile` is set when the tile gets its place.
+    pub(crate) series: Vec<SeriesRow>,
+    pub(crate) rows: u32,
+    pub(crate) seq_ranges: SeqRanges,
+    pub(crate) value_bits_sum: u64,
+}
+
+impl EncodedTile {
+    /// How many points it holds.
+    pub fn rows(&self) -> u32 {
+        self.rows
+    }
+
+    /// How many bytes its pages take.
+    pub fn bytes(&self) -> u64 {
+        self.columns.iter().map(|c| c.bytes.len() as u64).sum()
+    }
+}
+
+/// Encodes one tile from its series, ascending by key.
+///
+/// # Errors
+/// `Invalid` where there is no series, keys do not ascend, a series is not as [`SeriesChunk`] says, the points are
+/// more than [`TILE_ROWS_MAX`], or the names' texts exceed 64 MiB.
+pub fn encode_tile(chunks: &[SeriesChunk<'_>], options: &PartOptions) -> Result<EncodedTile> {
+    let mut seq_ranges = SeqRanges::default();
+    let series = place_series(chunks, &mut seq_ranges)?;
+    let rows = series.last().map_or(0, |s| s.row_start + s.rows);
+    let pages = plan::pages(chunks);
+    let mut zstd = Zstd::new(options.zstd_level)?;
+    let mut columns = Vec::with_capacity(Column::ALL.len());
+    for column in [Column::Run, Column::Metric, Column::Labels] {
+        columns.push(strings::encode(column, chunks, rows, &mut zstd)?);
+    }
+    let steps = integer_column(Column::Step, chunks, |c| c.steps, &pages, &mut zstd)?;
+    columns.push(steps.finish(integer_range(&series, |s| first_and_last_step(&s.summary)))?);
+    let seqs = integer_column(Column::Seq, chunks, |c| c.seqs, &pages, &mut zstd)?;
+    columns.push(seqs.finish(integer_range(&series, |s| Some((s.seq_min, s.seq_max))))?);
+    let times = match times::encode(chunks, &mut zstd)? {
+        Some(pages) => pages,
+        None => integer_column(Column::Time, chunks, |c| c.times_us, &pages, &mut zstd)?,
+    };
+    columns.push(
+        times.finish(integer_range(&series, |s| s.summary.time_min_us.zip(s.summary.time_max_us)))?,
+    );
+    columns.push(value_column(chunks, &pages, &mut zstd)?.finish(value_range(&series))?);
+    let value_bits_sum = chunks.iter().fold(0u64, |sum, c| sum.wrapping_add(value_bits_sum(c.values)));
+    Ok(EncodedTile { columns, series, rows, seq_ranges, value_bits_sum })
+}
+
+/// Checks each chunk and gives each series its rows.
+fn place_series(chunks: &[SeriesChunk<'_>], ranges: &mut SeqRanges) -> Result<Vec<SeriesRow>> {
+    let refused = |wrong: String| {
+        Error::invalid("encode tile", wrong, "give series ascending by key, at most 2^24 points a tile")
+    };
+    if chunks.is_empty() {
+        return Err(refused("there is no series".into()));
+    }
+    if let Some(i) = chunks.windows(2).position(|w| w[0].key >= w[1].key) {
+        return Err(refused(format!("the keys of series {i} and {} do not ascend", i + 1)));
+    }
+    let total = chunks.iter().fold(0u64, |sum, c| sum.saturating_add(c.steps.len() as u64));
+    if total > u64::from(TILE_ROWS_MAX) {
+        return Err(refused(format!("there are {total} points")));
+    }
+    let mut row_start = 0;
+    let mut series = Vec::with_capacity(chunks.len());
+    for chunk in chunks {
+        let row = SeriesRow { row_start, ..facts(chunk, ranges)? };
+        row_start += row.rows;
+        series.push(row);
+    }
+    Ok(series)
+}
+
+/// Pages of DELTA_BINARY_PACKED, cut as planned.
+fn integer_column<'z>(
+    column: Column,
+    chunks: &[SeriesChunk<'_>],
+    of: for<'c> fn(&SeriesChunk<'c>) -> &'c [i64],
+    plan: &[plan::PageSlices],
+    zstd: &'z mut Zstd,
+) -> Result<ChunkPages<'z>> {
+    let mut pages = ChunkPages::new(column, zstd);
+    let (mut values, mut body) = (Vec::new(), Vec::new());
+    for page in plan {
+        values.clear();
+        body.clear();
+        page.for_each(chunks, |chunk, rows| values.extend_from_slice(&of(chunk)[rows]));
+        delta::encode(&values, &mut body);
+        pages.data_page(&body, page.rows, Encoding::DELTA_BINARY_PACKED)?;
+    }
+    Ok(pages)
+}
+
+/// Pages of BYTE_STREAM_SPLIT, cut as planned.
+fn value_column<'z>(
+    chunks: &[SeriesChunk<'_>],
+    plan: &[plan::PageSlices],
+    zstd: &'z mut Zstd,
+) -> Result<ChunkPages<'z>> {
+    let mut pages = ChunkPages::new(Column::Value, zstd);
+    let (mut bits, mut body) = (Vec::new(), Vec::new());
+    for page in plan {
+        bits.clear();
+        page.for_each(chunks, |chunk, rows: Range<usize>| {
+            bits.extend(chunk.values[rows].iter().map(|v| v.to_bits()));
+        });
+        split::encode(&bits, &mut body);
+        pages.data_page(&body, page.rows, Encoding::BYTE_STREAM_SPLIT)?;
+    }
+    Ok(pages)
+}
+
+fn first_and_last_step(summary: &Summary) -> Option<(i64, i64)> {
+    summary.first.map(|p| p.step).zip(summary.last.map(|p| p.step))
+}
+
+/// Statistics of an integer column from the ranges of its series.
+fn integer_range(
+    series: &[SeriesRow],
+    range: impl Fn(&SeriesRow) -> Option<(i64, i64)>,
+) -> Option<Statistics> {
+    let (min, max) = series.iter().filter_map(range).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
+    Some(Statistics::int64(Some(min), Some(max), None, Some(0), false))
+}
+
+/// Statistics of the value column: none where there is a NaN. Zeros are written as −0 below and +0 above, as the
+/// format asks, since readers may or may not tell them apart.
+fn value_range(series: &[SeriesRow]) -> Option<Statistics> {
+    if series.iter().any(|s| s.summary.nan > 0) {
+        return None;
+    }
+    let (mut min, mut max) = (f64::INFINITY, f64::NEG_INFINITY);
+    for s in series.iter().map(|s| &s.summary) {
+        for extreme in [s.min, s.max].into_iter().flatten() {
+            (min, max) = (min.min(extreme.value), max.max(extreme.value));
+        }
+        if s.neg_inf > 0 {
+            min = f64::NEG_INFINITY;
+        }
+        if s.pos_inf > 0 {
+            max = f64::INFINITY;
+        }
+    }
+    let min = if min == 0.0 { -0.0 } else { min };
+    let max = if max == 0.0 { 0.0 } else { max };
+    Some(Statistics::double(Some(min), Some(max), None, Some(0), false))
+}

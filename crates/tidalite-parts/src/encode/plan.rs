@@ -1,0 +1,130 @@
+//! Where the pages of step, seq and value end.
+//!
+//! A page ends at the end of a series once it has [`ROWS_MIN`] rows; shorter series share a page, so that a page's
+//! header and checksums stay small beside its data. A series of twice [`ROWS_SPLIT`] rows or more is cut into pages
+//! of its own, so that a range of its steps is read alone, and a page's damage stays small.
+
+use super::SeriesChunk;
+use std::ops::Range;
+
+/// Rows from which a page may end: 16 KiB of values before compression.
+const ROWS_MIN: usize = 2_048;
+/// Rows of a page cut from a long series: 64 KiB of values, about what fits the second-level cache with its output.
+const ROWS_SPLIT: usize = 8_192;
+
+/// The rows of one page: from (chunk, row) on, `rows` of them, over as many chunks as it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PageSlices {
+    chunk: usize,
+    row: usize,
+    pub(super) rows: u32,
+}
+
+impl PageSlices {
+    /// Calls `take` with each chunk concerned, and the rows of it.
+    pub(super) fn for_each<'a>(
+        &self,
+        chunks: &[SeriesChunk<'a>],
+        mut take: impl FnMut(&SeriesChunk<'a>, Range<usize>),
+    ) {
+        let (mut row, mut left) = (self.row, self.rows as usize);
+        for chunk in &chunks[self.chunk..] {
+            if left == 0 {
+                break;
+            }
+            let end = chunk.steps.len().min(row + left);
+            take(chunk, row..end);
+            left -= end - row;
+            row = 0;
+        }
+    }
+}
+
+/// All pages of a tile, in order.
+pub(super) fn pages(chunks: &[SeriesChunk<'_>]) -> Vec<PageSlices> {
+    let mut pages: Vec<PageSlices> = Vec::new();
+    let mut push = |chunk, row, rows: usize| {
+        let rows = u32::try_from(rows).expect("a tile's rows fit 32 bits");
+        pages.push(PageSlices { chunk, row, rows });
+    };
+    // Series not yet in a page: the first one, and the rows of all.
+    let (mut first, mut waiting) = (0, 0);
+    for (i, chunk) in chunks.iter().enumerate() {
+        let rows = chunk.steps.len();
+        if waiting > 0 && waiting + rows >= 2 * ROWS_SPLIT {
+            push(first, 0, waiting);
+            waiting = 0;
+        }
+        if waiting == 0 {
+            first = i;
+        }
+        let mut row = 0;
+        while rows - row >= 2 * ROWS_SPLIT {
+            push(i, row, ROWS_SPLIT);
+            row += ROWS_SPLIT;
+        }
+        if row > 0 {
+            push(i, row, rows - row);
+            continue;
+        }
+        waiting += rows;
+        if waiting >= ROWS_MIN {
+            push(first, 0, waiting);
+            waiting = 0;
+        }
+    }
+    if waiting > 0 {
+        push(first, 0, waiting);
+    }
+    pages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidalite_model::{Labels, SeriesKey};
+
+    fn rows_of_pages(lengths: &[usize]) -> Vec<u32> {
+        let steps = vec![0i64; 200_000];
+        let values = vec![0f64; 200_000];
+        let key = SeriesKey::new("r", "m", Labels::none());
+        let chunks: Vec<SeriesChunk<'_>> = lengths
+            .iter()
+            .map(|&n| SeriesChunk {
+                key: &key,
+                steps: &steps[..n],
+                seqs: &steps[..n],
+                times_us: &steps[..n],
+                values: &values[..n],
+            })
+            .collect();
+        let pages = pages(&chunks);
+        let mut next = (0, 0);
+        for page in &pages {
+            let mut rows = 0;
+            page.for_each(&chunks, |_, range| rows += range.len());
+            assert_eq!((rows, (page.chunk, page.row)), (page.rows as usize, next));
+            let mut left = rows;
+            while left > 0 {
+                let step = left.min(lengths[next.0] - next.1);
+                left -= step;
+                next.1 += step;
+                if next.1 == lengths[next.0] {
+                    next = (next.0 + 1, 0);
+                }
+            }
+        }
+        assert_eq!(next, (lengths.len(), 0), "every row is in one page");
+        pages.iter().map(|p| p.rows).collect()
+    }
+
+    #[test]
+    fn a_page_ends_with_its_series_and_short_series_share_one() {
+        assert_eq!(rows_of_pages(&[1]), [1]);
+        assert_eq!(rows_of_pages(&[8192, 8192, 5000]), [8192, 8192, 5000]);
+        assert_eq!(rows_of_pages(&[1000, 1000, 1000, 1000]), [3000, 1000]);
+        assert_eq!(rows_of_pages(&[2047, 16_383, 3]), [2047, 16_383, 3]);
+        assert_eq!(rows_of_pages(&[5, 100_000, 5]).len(), 1 + 12 + 1);
+        assert!(rows_of_pages(&[16_384]).iter().all(|&r| r == 8192));
+    }
+}

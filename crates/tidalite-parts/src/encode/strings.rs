@@ -1,0 +1,97 @@
+//! The columns run, metric and labels: a dictionary page and one data page of runs.
+//!
+//! Rows of a series are adjacent, so a tile has at most as many runs as series, and a column costs a few bytes a
+//! series however many points there are. Going through a general column writer would hash each row's text.
+
+use super::SeriesChunk;
+use super::delta::varint;
+use super::pages::{ChunkPages, EncodedColumn, Zstd};
+use crate::schema::{Column, DICTIONARY_BYTES_MAX};
+use parquet::basic::Encoding;
+use parquet::data_type::ByteArray;
+use parquet::file::statistics::Statistics;
+use std::collections::HashMap;
+use tidalite_model::{Error, Result};
+
+/// Longer texts are left out of the statistics: they would be repeated in the footer for each tile.
+const STATISTICS_BYTES_MAX: usize = 256;
+
+/// Encodes one of the three columns.
+pub(super) fn encode(
+    column: Column,
+    chunks: &[SeriesChunk<'_>],
+    rows: u32,
+    zstd: &mut Zstd,
+) -> Result<EncodedColumn> {
+    let mut numbers: HashMap<&str, u32> = HashMap::new();
+    let mut texts: Vec<&str> = Vec::new();
+    let mut runs: Vec<(u32, u64)> = Vec::new();
+    for chunk in chunks {
+        let text = text_of(column, chunk);
+        let length = chunk.steps.len() as u64;
+        // Series ascend, so the text of the series before is the likely one.
+        if let Some(last) = runs.last_mut()
+            && texts[last.0 as usize] == text
+        {
+            last.1 += length;
+            continue;
+        }
+        let next = u32::try_from(texts.len()).expect("a tile has fewer series than rows");
+        let number = *numbers.entry(text).or_insert_with(|| {
+            texts.push(text);
+            next
+        });
+        runs.push((number, length));
+    }
+    let mut pages = ChunkPages::new(column, zstd);
+    let count = u32::try_from(texts.len()).expect("a tile has fewer series than rows");
+    pages.dictionary_page(&dictionary(column, &texts)?, count)?;
+    pages.data_page(&run_lengths(&runs, count), rows, Encoding::RLE_DICTIONARY)?;
+    pages.finish(statistics(&texts))
+}
+
+fn text_of<'a>(column: Column, chunk: &SeriesChunk<'a>) -> &'a str {
+    match column {
+        Column::Run => &chunk.key.run,
+        Column::Metric => &chunk.key.metric,
+        _ => chunk.key.labels.as_str(),
+    }
+}
+
+/// PLAIN texts: each with its length before it.
+fn dictionary(column: Column, texts: &[&str]) -> Result<Vec<u8>> {
+    let bytes: usize = texts.iter().map(|t| t.len() + 4).sum();
+    if bytes > DICTIONARY_BYTES_MAX {
+        return Err(Error::invalid(
+            "encode tile",
+            format!("the texts of column {} take {bytes} bytes", column.name()),
+            "put fewer series into one tile",
+        ));
+    }
+    let mut body = Vec::with_capacity(bytes);
+    for text in texts {
+        let length = u32::try_from(text.len()).expect("a dictionary of 64 MiB holds no text of 4 GiB");
+        body.extend_from_slice(&length.to_le_bytes());
+        body.extend_from_slice(text.as_bytes());
+    }
+    Ok(body)
+}
+
+/// The hybrid encoding of indices, runs only. One bit is the least width: some readers do not know of none.
+fn run_lengths(runs: &[(u32, u64)], count: u32) -> Vec<u8> {
+    let width = (32 - (count - 1).leading_zeros()).max(1);
+    let mut body = vec![width.to_le_bytes()[0]];
+    for &(number, length) in runs {
+        varint(length << 1, &mut body);
+        body.extend_from_slice(&number.to_le_bytes()[..width.div_ceil(8) as usize]);
+    }
+    body
+}
+
+fn statistics(texts: &[&str]) -> Option<Statistics> {
+    let (min, max) = (texts.iter().min()?, texts.iter().max()?);
+    if min.len().max(max.len()) > STATISTICS_BYTES_MAX {
+        return None;
+    }
+    Some(Statistics::byte_array(Some(ByteArray::from(*min)), Some(ByteArray::from(*max)), None, Some(0), false))
+}

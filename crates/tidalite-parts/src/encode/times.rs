@@ -1,0 +1,158 @@
+//! The column time, where times come again: a dictionary, and large pages of indices.
+//!
+//! All metrics of a run that are logged together share their times, so a tile's different times are few. Each
+//! series' indices begin at a whole byte, so that the same times give the same bytes and zstd writes them once.
+
+use super::SeriesChunk;
+use super::delta::{pack, varint};
+use super::pages::{ChunkPages, Zstd};
+use crate::schema::{Column, TIME_DICTIONARY_MAX};
+use parquet::basic::Encoding;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use tidalite_model::Result;
+
+/// Rows after which a page ends, at the end of a series: large, for what a page repeats of the one before costs anew.
+const PAGE_ROWS: usize = 1 << 17;
+/// Fewest indices that are packed at once; shorter series share a run.
+const RUN_MIN: usize = 64;
+/// A dictionary that is not at least this many times smaller than the rows costs more than plain differences.
+const REPEATS_MIN: usize = 3;
+
+/// Encodes the column; `None` where a dictionary is of no use and the caller should write differences.
+pub(super) fn encode<'z>(chunks: &[SeriesChunk<'_>], zstd: &'z mut Zstd) -> Result<Option<ChunkPages<'z>>> {
+    let rows: usize = chunks.iter().map(|c| c.times_us.len()).sum();
+    let entries_max = TIME_DICTIONARY_MAX.min(rows / REPEATS_MIN);
+    let Some((entries, indices)) = index(chunks, entries_max) else { return Ok(None) };
+    let mut pages = ChunkPages::new(Column::Time, zstd);
+    let plain: Vec<u8> = entries.iter().flat_map(|t| t.to_le_bytes()).collect();
+    let count = u32::try_from(entries.len()).expect("a dictionary of times has at most 2^17 entries");
+    pages.dictionary_page(&plain, count)?;
+    let width = (32 - (count - 1).leading_zeros()).max(1);
+    let mut page = Page::new(width);
+    let mut rest = indices.as_slice();
+    for chunk in chunks {
+        let (mut of_chunk, others) = rest.split_at(chunk.times_us.len());
+        rest = others;
+        while !of_chunk.is_empty() {
+            let (now, later) = of_chunk.split_at(of_chunk.len().min(PAGE_ROWS - page.rows));
+            page.add(now);
+            of_chunk = later;
+            if page.rows >= PAGE_ROWS {
+                page.write_to(&mut pages)?;
+            }
+        }
+        // Ending a little early keeps the next series whole.
+        if page.rows + chunk.times_us.len() / 2 >= PAGE_ROWS {
+            page.write_to(&mut pages)?;
+        }
+    }
+    page.write_to(&mut pages)?;
+    Ok(Some(pages))
+}
+
+/// The different times in order of appearance, and each row's index among them; `None` beyond `entries_max`.
+fn index(chunks: &[SeriesChunk<'_>], entries_max: usize) -> Option<(Vec<i64>, Vec<u32>)> {
+    let rows: usize = chunks.iter().map(|c| c.times_us.len()).sum();
+    let mut entries: Vec<i64> = Vec::new();
+    let mut indices: Vec<u32> = Vec::with_capacity(rows);
+    let mut numbers: HashMap<i64, u32, BuildHasherDefault<TimeHasher>> = HashMap::default();
+    let mut before: &[i64] = &[];
+    for chunk in chunks {
+        if chunk.times_us == before {
+            indices.extend_from_within(indices.len() - before.len()..);
+            continue;
+        }
+        before = chunk.times_us;
+        // The time after the last one seen is the likely one: series of a run mostly share runs of times.
+        let mut guess = 0;
+        for &time in chunk.times_us {
+            if entries.get(guess) != Some(&time) {
+                let next = u32::try_from(entries.len()).expect("a dictionary of times has at most 2^17 entries");
+                let number = *numbers.entry(time).or_insert(next);
+                if number == next {
+                    if entries.len() == entries_max {
+                        return None;
+                    }
+                    entries.push(time);
+                }
+                guess = number as usize;
+            }
+            indices.push(u32::try_from(guess).expect("a dictionary of times has at most 2^17 entries"));
+            guess += 1;
+        }
+    }
+    Some((entries, indices))
+}
+
+/// A data page in the making: hybrid runs of indices.
+struct Page {
+    width: u32,
+    rows: usize,
+    waiting: Vec<u64>,
+    body: Vec<u8>,
+}
+
+impl Page {
+    fn new(width: u32) -> Self {
+        Page { width, rows: 0, waiting: Vec::new(), body: vec![width.to_le_bytes()[0]] }
+    }
+
+    /// Adds one series' indices.
+    fn add(&mut self, indices: &[u32]) {
+        self.waiting.extend(indices.iter().map(|&i| u64::from(i)));
+        self.rows += indices.len();
+        if self.waiting.len() >= RUN_MIN {
+            self.pack_waiting();
+        }
+    }
+
+    /// Packs what waits: whole groups of eight as one packed run, the rest as runs of one, so that the next series
+    /// begins at a whole byte.
+    fn pack_waiting(&mut self) {
+        let (eights, rest) = self.waiting.split_at(self.waiting.len() / 8 * 8);
+        if !eights.is_empty() {
+            varint((eights.len() as u64 / 8) << 1 | 1, &mut self.body);
+            pack(eights, self.width, &mut self.body);
+        }
+        for index in rest {
+            varint(1 << 1, &mut self.body);
+            self.body.extend_from_slice(&index.to_le_bytes()[..self.width.div_ceil(8) as usize]);
+        }
+        self.waiting.clear();
+    }
+
+    fn write_to(&mut self, pages: &mut ChunkPages<'_>) -> Result<()> {
+        self.pack_waiting();
+        if self.rows > 0 {
+            let rows = u32::try_from(self.rows).expect("a tile's rows fit 32 bits");
+            pages.data_page(&self.body, rows, Encoding::RLE_DICTIONARY)?;
+        }
+        self.rows = 0;
+        self.body.truncate(1);
+        Ok(())
+    }
+}
+
+/// Fibonacci hashing of one number; times are no adversary's input that a slow lookup would matter for, and the
+/// dictionary is small.
+#[derive(Default)]
+struct TimeHasher(u64);
+
+impl Hasher for TimeHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        }
+    }
+
+    fn write_i64(&mut self, number: i64) {
+        let product = number.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        // The table takes its slot from the low bits, which a product mixes least.
+        self.0 = product ^ (product >> 32);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}

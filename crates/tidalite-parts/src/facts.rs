@@ -1,0 +1,98 @@
+//! What is to be known of a series' points: checked order, summary, write orders, repeats.
+//!
+//! Used when a tile is encoded, when a damaged series table is rebuilt from the points, and when a part is
+//! verified, so that the three cannot disagree.
+
+use crate::encode::SeriesChunk;
+use crate::series::SeriesRow;
+use std::collections::BTreeMap;
+use tidalite_model::{Error, Point, Result, Seq, Summary};
+
+/// Per writer, the least and greatest frame ordinal seen.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SeqRanges(BTreeMap<u32, (u64, u64)>);
+
+impl SeqRanges {
+    fn add(&mut self, min: Seq, max: Seq) {
+        let range = self.0.entry(min.writer()).or_insert((min.ordinal(), max.ordinal()));
+        range.0 = range.0.min(min.ordinal());
+        range.1 = range.1.max(max.ordinal());
+    }
+
+    /// Takes all that `other` saw.
+    pub(crate) fn merge(&mut self, other: &SeqRanges) {
+        for (&writer, &(min, max)) in &other.0 {
+            self.add(Seq::new(writer, min), Seq::new(writer, max));
+        }
+    }
+
+    /// As the manifest keeps them.
+    pub(crate) fn into_vec(self) -> Vec<(u32, u64, u64)> {
+        self.0.into_iter().map(|(writer, (min, max))| (writer, min, max)).collect()
+    }
+}
+
+/// Checks a chunk and sums it up; `tile` and `row_start` of the row are zero, for the caller to set.
+///
+/// # Errors
+/// `Invalid` where the arrays differ in length, are empty, are not ascending by (step, seq), or hold a negative seq.
+pub(crate) fn facts(chunk: &SeriesChunk<'_>, ranges: &mut SeqRanges) -> Result<SeriesRow> {
+    let n = chunk.steps.len();
+    let rows = u32::try_from(n).unwrap_or(u32::MAX);
+    if n == 0 || rows == u32::MAX || [chunk.seqs.len(), chunk.times_us.len(), chunk.values.len()] != [n; 3] {
+        return Err(refused(chunk, "has no points, too many, or arrays of different lengths"));
+    }
+    let repeats = check_order(chunk)?;
+    let (seq_min, seq_max) = note_seqs(chunk, ranges)?;
+    let mut summary = Summary::default();
+    for ((&step, &time_us), &value) in chunk.steps.iter().zip(chunk.times_us).zip(chunk.values) {
+        summary.push(Point { step, time_us, value });
+    }
+    let key = chunk.key.clone();
+    Ok(SeriesRow { key, tile: 0, row_start: 0, rows, seq_min, seq_max, repeats, summary })
+}
+
+/// Wrapping sum of the values' bits.
+pub(crate) fn value_bits_sum(values: &[f64]) -> u64 {
+    values.iter().fold(0, |sum, v| sum.wrapping_add(v.to_bits()))
+}
+
+/// Checks that (step, seq) ascend; whether a step comes twice.
+fn check_order(chunk: &SeriesChunk<'_>) -> Result<bool> {
+    let mut repeats = false;
+    let pairs = chunk.steps.windows(2).zip(chunk.seqs.windows(2));
+    for (step, seq) in pairs {
+        if step[1] <= step[0] {
+            if step[1] < step[0] || seq[1] < seq[0] {
+                return Err(refused(chunk, "is not ascending by (step, seq)"));
+            }
+            repeats = true;
+        }
+    }
+    Ok(repeats)
+}
+
+/// Notes the write orders, per writer; least and greatest of all.
+fn note_seqs(chunk: &SeriesChunk<'_>, ranges: &mut SeqRanges) -> Result<(i64, i64)> {
+    let (min, max) = chunk.seqs.iter().fold((i64::MAX, i64::MIN), |(a, b), &s| (a.min(s), b.max(s)));
+    let seq = |raw| Seq::from_i64(raw).ok_or_else(|| refused(chunk, "has a negative write order"));
+    let (low, high) = (seq(min)?, seq(max)?);
+    if low.writer() == high.writer() {
+        ranges.add(low, high);
+    } else {
+        for &raw in chunk.seqs {
+            let one = seq(raw)?;
+            ranges.add(one, one);
+        }
+    }
+    Ok((min, max))
+}
+
+fn refused(chunk: &SeriesChunk<'_>, wrong: &str) -> Error {
+    let head: String = chunk.key.metric.chars().take(64).collect();
+    Error::invalid(
+        "encode tile",
+        format!("a chunk of metric {head} {wrong}"),
+        "give each series once, with at least one point, sorted by step and then write order",
+    )
+}

@@ -1,0 +1,47 @@
+//! What the manifest keeps of a part: enough to leave it out of a query unopened, and to check it when opened.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Totals, ranges and checksums of one part. Ranges are inclusive at both ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartMeta {
+    /// The part's id.
+    pub id: Uuid,
+    /// Points.
+    pub rows: u64,
+    /// Tiles (row groups).
+    pub tiles: u32,
+    /// Different series.
+    pub series: u64,
+    /// Different runs.
+    pub runs: u64,
+    /// Bytes of the points file.
+    pub bytes: u64,
+    /// CRC32C of the points file.
+    pub crc32c: u32,
+    /// Bytes of all that lies behind the last page: page index, footer, trailer.
+    pub footer_bytes: u64,
+    /// CRC32C of those.
+    pub footer_crc32c: u32,
+    /// Bytes of the series table.
+    pub series_bytes: u64,
+    /// CRC32C of the series table.
+    pub series_crc32c: u32,
+    /// Least run id.
+    pub run_min: String,
+    /// Greatest run id.
+    pub run_max: String,
+    /// Least step.
+    pub step_min: i64,
+    /// Greatest step.
+    pub step_max: i64,
+    /// Least time, µs since 1970 UTC.
+    pub time_min_us: i64,
+    /// Greatest time, µs since 1970 UTC.
+    pub time_max_us: i64,
+    /// Per writer, ascending: its ordinal, and the least and greatest frame ordinal among its points here.
+    pub seq: Vec<(u32, u64, u64)>,
+    /// Wrapping sum of the values' bits, whatever their order: what goes into a compaction must come out of it.
+    pub value_bits_sum: u64,
+}

@@ -1,0 +1,49 @@
+//! What callers choose: how hard to compress, where the files go, which columns to read.
+
+use std::path::PathBuf;
+use uuid::Uuid;
+
+/// How to encode and write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PartOptions {
+    /// zstd's level, 1 to 19; default 3. Level 1 is about a third faster and 2 % larger.
+    pub zstd_level: i32,
+}
+
+impl Default for PartOptions {
+    fn default() -> Self {
+        PartOptions { zstd_level: 3 }
+    }
+}
+
+/// A part's id and the paths of its two files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartPlace {
+    /// The part's id.
+    pub id: Uuid,
+    /// The points file.
+    pub points: PathBuf,
+    /// The series table.
+    pub series: PathBuf,
+}
+
+/// Which columns to read. Names of series are not among them: the series table has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Columns {
+    /// Steps.
+    pub step: bool,
+    /// Write orders.
+    pub seq: bool,
+    /// Times.
+    pub time: bool,
+    /// Values.
+    pub value: bool,
+}
+
+impl Columns {
+    /// All four.
+    pub const ALL: Columns = Columns { step: true, seq: true, time: true, value: true };
+    /// Values alone.
+    pub const VALUE: Columns = Columns { step: false, seq: false, time: false, value: true };
+}

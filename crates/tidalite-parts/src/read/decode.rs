@@ -1,0 +1,245 @@
+//! The three encodings of data pages, from bytes to numbers.
+//!
+//! Each decoder takes a body whose checksum has matched, followed by [`PADDING`] zero bytes so that whole words can
+//! be loaded anywhere in it, and the rows wanted (ascending, disjoint, within the page). A body that contradicts
+//! itself gives `None`; nothing is allocated beyond the rows wanted or the page's rows.
+
+use crate::transpose::transpose;
+use std::ops::Range;
+
+/// Zero bytes that stand behind a body.
+pub(super) const PADDING: usize = 16;
+
+/// A decompressed page body.
+#[derive(Clone, Copy)]
+pub(super) struct Body<'a> {
+    padded: &'a [u8],
+    length: usize,
+}
+
+impl<'a> Body<'a> {
+    /// The body in `padded`, whose last [`PADDING`] bytes are zeros.
+    pub(super) fn new(padded: &'a [u8]) -> Self {
+        Body { padded, length: padded.len() - PADDING }
+    }
+
+    pub(super) fn bytes(&self) -> &'a [u8] {
+        &self.padded[..self.length]
+    }
+
+    /// `N` bytes from `at` on, which is at most the length.
+    fn word<const N: usize>(&self, at: usize) -> [u8; N] {
+        *self.padded[at..].first_chunk().expect("the padding is wider than a word")
+    }
+
+    fn varint(&self, at: &mut usize) -> Option<u64> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = *self.bytes().get(*at)?;
+            *at += 1;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    fn zigzag(&self, at: &mut usize) -> Option<i64> {
+        let raw = self.varint(at)?;
+        Some((raw >> 1).cast_signed() ^ -(raw & 1).cast_signed())
+    }
+
+    /// The unsigned number of `width` bits (at most 64) that begins at bit `bit` of byte `at`.
+    #[inline(always)]
+    fn packed(&self, at: usize, bit: usize, width: u32, mask: u64) -> u64 {
+        let (at, shift) = (at + bit / 8, bit % 8);
+        if width <= 57 {
+            u64::from_le_bytes(self.word(at)) >> shift & mask
+        } else {
+            let wide = u128::from_le_bytes(self.word(at)) >> shift;
+            u64::from_le_bytes(*wide.to_le_bytes().first_chunk().expect("16 bytes hold 8")) & mask
+        }
+    }
+}
+
+fn mask_of(width: u32) -> u64 {
+    if width == 0 { 0 } else { u64::MAX >> (64 - width) }
+}
+
+/// BYTE_STREAM_SPLIT of `rows` doubles.
+pub(super) fn split(body: Body<'_>, rows: usize, wanted: &[Range<usize>], out: &mut Vec<f64>) -> Option<()> {
+    if body.length != rows.checked_mul(8)? {
+        return None;
+    }
+    for range in wanted {
+        let streams: [&[u8]; 8] =
+            std::array::from_fn(|k| &body.padded[k * rows + range.start..k * rows + range.end]);
+        let from = out.len();
+        out.resize(from + range.len(), 0.0);
+        let (eights, rest) = out[from..].as_chunks_mut::<8>();
+        let whole = eights.len() * 8;
+        for (i, eight) in eights.iter_mut().enumerate() {
+            let words = streams.map(|s| {
+                u64::from_le_bytes(*s[i * 8..].first_chunk().expect("a stream is as long as the output"))
+            });
+            *eight = transpose(words).map(f64::from_bits);
+        }
+        for (i, value) in (whole..).zip(rest) {
+            *value = f64::from_bits(u64::from_le_bytes(streams.map(|s| s[i])));
+        }
+    }
+    Some(())
+}
+
+/// DELTA_BINARY_PACKED of `rows` integers, blocks of 128 in four miniblocks as we write them.
+pub(super) fn delta(body: Body<'_>, rows: usize, wanted: &[Range<usize>], out: &mut Vec<i64>) -> Option<()> {
+    let Some(end) = wanted.last().map(|r| r.end) else { return Some(()) };
+    let mut at = 0;
+    let shape = (body.varint(&mut at)?, body.varint(&mut at)?, body.varint(&mut at)?);
+    if shape != (128, 4, rows as u64) {
+        return None;
+    }
+    // The values before the first wanted one are needed for their sum only; they are dropped at the end.
+    let from = out.len();
+    out.reserve(end);
+    let mut last = body.zigzag(&mut at)?;
+    out.push(last);
+    while out.len() - from < end {
+        let least = body.zigzag(&mut at)?;
+        let widths: [u8; 4] = *body.bytes().get(at..)?.first_chunk()?;
+        at += widths.len();
+        for width in widths {
+            let count = (end - (out.len() - from)).min(32);
+            if count == 0 {
+                break;
+            }
+            let bytes = usize::from(width) * 4;
+            if width > 64 || body.length - at < bytes {
+                return None;
+            }
+            miniblock(body, at, u32::from(width), least, &mut last, count, out);
+            at += bytes;
+        }
+    }
+    if let [only] = wanted
+        && only.start == 0
+    {
+        return Some(());
+    }
+    let mut to = from;
+    for range in wanted {
+        out.copy_within(from + range.start..from + range.end, to);
+        to += range.len();
+    }
+    out.truncate(to);
+    Some(())
+}
+
+#[inline]
+fn miniblock(body: Body<'_>, at: usize, width: u32, least: i64, last: &mut i64, count: usize, out: &mut Vec<i64>) {
+    if width == 0 {
+        let (mut delta, base) = (0i64, *last);
+        out.extend((0..count).map(|_| {
+            delta = delta.wrapping_add(least);
+            base.wrapping_add(delta)
+        }));
+        *last = base.wrapping_add(delta);
+        return;
+    }
+    let mask = mask_of(width);
+    out.extend((0..count).map(|i| {
+        let above = body.packed(at, i * width as usize, width, mask);
+        *last = last.wrapping_add(least).wrapping_add(above.cast_signed());
+        *last
+    }));
+}
+
+/// RLE_DICTIONARY: indices in runs and packed groups, each passed to `take` as (entry, how many), or looked up.
+pub(super) fn dictionary<T: Copy>(
+    body: Body<'_>,
+    rows: usize,
+    entries: &[T],
+    wanted: &[Range<usize>],
+    out: &mut Vec<T>,
+) -> Option<()> {
+    let width = u32::from(*body.bytes().first()?);
+    if width > 32 {
+        return None;
+    }
+    let (mut at, mut row, mut next) = (1, 0, 0);
+    while let Some(first) = wanted.get(next) {
+        if first.end <= row {
+            next += 1;
+            continue;
+        }
+        if row >= rows {
+            return None;
+        }
+        let head = body.varint(&mut at)?;
+        let count = usize::try_from(head >> 1).ok()?;
+        let (values, bytes) = if head & 1 == 1 {
+            (count.checked_mul(8)?, count.checked_mul(width as usize)?)
+        } else {
+            (count, width.div_ceil(8) as usize)
+        };
+        if values == 0 || body.length - at < bytes {
+            return None;
+        }
+        let end = rows.min(row.saturating_add(values));
+        for range in &wanted[next..] {
+            let (from, to) = (range.start.max(row), range.end.min(end));
+            if range.start >= end {
+                break;
+            }
+            if from >= to {
+                continue;
+            }
+            if head & 1 == 1 {
+                packed(body, at, width, from - row..to - row, entries, out)?;
+            } else {
+                let index = body.packed(at, 0, width, mask_of(width));
+                let entry = *entries.get(usize::try_from(index).ok()?)?;
+                out.extend(std::iter::repeat_n(entry, to - from));
+            }
+        }
+        at += bytes;
+        row = end;
+    }
+    Some(())
+}
+
+fn packed<T: Copy>(
+    body: Body<'_>,
+    at: usize,
+    width: u32,
+    places: Range<usize>,
+    entries: &[T],
+    out: &mut Vec<T>,
+) -> Option<()> {
+    let mask = mask_of(width);
+    out.reserve(places.len());
+    for place in places {
+        let index = body.packed(at, place * width as usize, width, mask);
+        out.push(*entries.get(usize::try_from(index).ok()?)?);
+    }
+    Some(())
+}
+
+/// A PLAIN dictionary of integers.
+pub(super) fn plain_integers(body: Body<'_>, values: usize) -> Option<Vec<i64>> {
+    let (eights, []) = body.bytes().as_chunks::<8>() else { return None };
+    (eights.len() == values).then(|| eights.iter().map(|e| i64::from_le_bytes(*e)).collect())
+}
+
+/// A PLAIN dictionary of texts: where each lies in the body.
+pub(super) fn plain_texts(body: Body<'_>, values: usize) -> Option<Vec<Range<usize>>> {
+    let (mut at, mut texts) = (0, Vec::new());
+    while at < body.length {
+        let length = u32::from_le_bytes(*body.bytes().get(at..)?.first_chunk()?);
+        let start = at + 4;
+        at = start.checked_add(usize::try_from(length).ok()?).filter(|&end| end <= body.length)?;
+        texts.push(start..at);
+    }
+    (texts.len() == values).then_some(texts)
+}

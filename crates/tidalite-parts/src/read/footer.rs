@@ -1,0 +1,167 @@
+//! Where each page lies, how many rows it has, and its checksum: the footer and the page index, made a map.
+//!
+//! Invariants of a map: pages of a file follow one another without a gap, from the magic bytes to the page index;
+//! the data pages of a chunk begin at row 0 and end at the tile's last row.
+
+use super::read_checked;
+use crate::meta::PartMeta;
+use crate::page_sums;
+use crate::schema::{Column, SCHEMA, TILE_ROWS_MAX};
+use parquet::basic::Type;
+use parquet::file::metadata::{
+    ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
+};
+use parquet::file::page_index::offset_index::OffsetIndexMetaData;
+use tidalite_model::{Error, Result};
+use tidalite_vfs::ReadFile;
+
+/// One page as it lies in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PageEntry {
+    pub(crate) offset: u64,
+    /// Header included.
+    pub(crate) bytes: u32,
+    /// First row within the tile; 0 for a dictionary page.
+    pub(crate) first_row: u32,
+    /// Rows; 0 for a dictionary page.
+    pub(crate) rows: u32,
+    /// CRC32C of the bytes.
+    pub(crate) sum: u32,
+}
+
+/// The pages of one column of one tile.
+#[derive(Debug)]
+pub(crate) struct ChunkMap {
+    pub(crate) dictionary: Option<PageEntry>,
+    pub(crate) pages: Vec<PageEntry>,
+}
+
+/// The pages of one tile.
+#[derive(Debug)]
+pub(crate) struct TileMap {
+    pub(crate) rows: u32,
+    /// One a column, in file order.
+    pub(crate) chunks: Vec<ChunkMap>,
+}
+
+/// The first page begins behind the magic bytes.
+const PAGES_START: u64 = 4;
+
+/// Reads and checks the footer of the file that `meta` describes.
+pub(super) fn load(file: &dyn ReadFile, meta: &PartMeta) -> Result<Vec<TileMap>> {
+    let start = meta.bytes.saturating_sub(meta.footer_bytes);
+    let bytes = read_checked(file, start, meta.bytes, meta.footer_crc32c, "open part")?;
+    let corrupt = |wrong: &str| Error::corrupt("open part", file.path(), start, wrong);
+    let mut reader = ParquetMetaDataReader::new()
+        .with_column_index_policy(PageIndexPolicy::Skip)
+        .with_offset_index_policy(PageIndexPolicy::Required);
+    reader.try_parse_sized(&bytes, meta.bytes).map_err(|e| corrupt(&e.to_string()))?;
+    let metadata = reader.finish().map_err(|e| corrupt(&e.to_string()))?;
+    let tiles = tiles_of(&metadata, start).map_err(corrupt)?;
+    let rows: u64 = tiles.iter().map(|t| u64::from(t.rows)).sum();
+    if tiles.len() as u64 != u64::from(meta.tiles) || rows != meta.rows {
+        return Err(corrupt("tiles or rows are not as many as the manifest says"));
+    }
+    Ok(tiles)
+}
+
+type Checked<T> = Result<T, &'static str>;
+
+fn tiles_of(metadata: &ParquetMetaData, pages_end: u64) -> Checked<Vec<TileMap>> {
+    check_columns(metadata)?;
+    let pairs = metadata.file_metadata().key_value_metadata();
+    let text = pairs.and_then(|pairs| pairs.iter().find(|p| p.key == page_sums::KEY)?.value.as_deref());
+    let sums = text.and_then(page_sums::from_text).ok_or("the footer has no page checksums")?;
+    let index = metadata.offset_index().ok_or("the file has no page index")?;
+    let mut builder = MapBuilder { sums: sums.iter(), at: PAGES_START };
+    let mut tiles = Vec::with_capacity(metadata.num_row_groups());
+    for (i, group) in metadata.row_groups().iter().enumerate() {
+        tiles.push(builder.tile(group, index.get(i).ok_or("the page index is too short")?)?);
+    }
+    if builder.at != pages_end || builder.sums.next().is_some() {
+        return Err("pages do not end where the footer begins");
+    }
+    Ok(tiles)
+}
+
+fn check_columns(metadata: &ParquetMetaData) -> Checked<()> {
+    let found = metadata.file_metadata().schema_descr();
+    let same = found.num_columns() == SCHEMA.num_columns()
+        && found.columns().iter().zip(SCHEMA.columns()).all(|(a, b)| {
+            let facts = |c: &parquet::schema::types::ColumnDescriptor| -> (String, Type, i16, i16) {
+                (c.path().string(), c.physical_type(), c.max_def_level(), c.max_rep_level())
+            };
+            facts(a) == facts(b)
+        });
+    if same { Ok(()) } else { Err("the columns are not those of a part") }
+}
+
+/// Walks the pages in file order.
+struct MapBuilder<'a> {
+    sums: std::slice::Iter<'a, u32>,
+    /// Where the next page must begin.
+    at: u64,
+}
+
+impl MapBuilder<'_> {
+    fn tile(&mut self, group: &RowGroupMetaData, index: &[OffsetIndexMetaData]) -> Checked<TileMap> {
+        let rows = u32::try_from(group.num_rows()).ok().filter(|n| (1..=TILE_ROWS_MAX).contains(n));
+        let rows = rows.ok_or("a tile's number of rows is out of range")?;
+        if index.len() != Column::ALL.len() || group.num_columns() != Column::ALL.len() {
+            return Err("the page index has too few columns");
+        }
+        let chunks = group.columns().iter().zip(index).map(|(chunk, index)| self.chunk(chunk, index, rows));
+        Ok(TileMap { rows, chunks: chunks.collect::<Checked<_>>()? })
+    }
+
+    fn chunk(
+        &mut self,
+        chunk: &ColumnChunkMetaData,
+        index: &OffsetIndexMetaData,
+        tile_rows: u32,
+    ) -> Checked<ChunkMap> {
+        let end = u64::try_from(chunk.compressed_size()).ok().and_then(|n| self.at.checked_add(n));
+        let end = end.ok_or("a column chunk's size is out of range")?;
+        let locations = index.page_locations();
+        let data_start = locations.first().and_then(|l| u64::try_from(l.offset).ok());
+        let data_start = data_start.ok_or("a column chunk has no page")?;
+        let dictionary = match chunk.dictionary_page_offset() {
+            Some(_) => {
+                let bytes = data_start.checked_sub(self.at).and_then(|n| u32::try_from(n).ok());
+                Some(self.page(self.at, bytes.ok_or("a dictionary page is out of place")?, 0, 0)?)
+            }
+            None => None,
+        };
+        let mut pages = Vec::with_capacity(locations.len());
+        for (i, location) in locations.iter().enumerate() {
+            let row = |l: Option<&parquet::file::page_index::offset_index::PageLocation>| {
+                l.map_or(Ok(tile_rows), |l| u32::try_from(l.first_row_index))
+            };
+            let (Ok(first), Ok(next)) = (row(Some(location)), row(locations.get(i + 1))) else {
+                return Err("a page's rows are out of range");
+            };
+            if (i == 0 && first != 0) || first >= next || next > tile_rows {
+                return Err("a page's rows are out of range");
+            }
+            let (Ok(offset), Ok(bytes)) =
+                (u64::try_from(location.offset), u32::try_from(location.compressed_page_size))
+            else {
+                return Err("a page's place is out of range");
+            };
+            pages.push(self.page(offset, bytes, first, next - first)?);
+        }
+        if self.at != end {
+            return Err("the pages of a column chunk do not fill it");
+        }
+        Ok(ChunkMap { dictionary, pages })
+    }
+
+    fn page(&mut self, offset: u64, bytes: u32, first_row: u32, rows: u32) -> Checked<PageEntry> {
+        if offset != self.at || bytes == 0 {
+            return Err("pages do not follow one another");
+        }
+        self.at = offset.checked_add(u64::from(bytes)).ok_or("a page's place is out of range")?;
+        let sum = *self.sums.next().ok_or("the footer has too few page checksums")?;
+        Ok(PageEntry { offset, bytes, first_row, rows, sum })
+    }
+}

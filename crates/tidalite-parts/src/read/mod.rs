@@ -1,0 +1,290 @@
+//! Reading a part: chosen rows of chosen columns of a tile.
+//!
+//! Steps: `footer` says where each page lies and what its checksum is; `pages` fetches the pages concerned with as
+//! few reads as possible, checks and decompresses each; `decode` turns their bytes into numbers. Nothing of a page
+//! is looked at before its checksum has matched.
+//!
+//! Decoding is done here rather than by the Parquet crate's column readers, since the pages are flat, of three
+//! encodings only, and a value page decodes several times faster so; the crate's readers are the oracle in tests.
+
+mod decode;
+mod footer;
+mod header;
+mod pages;
+
+use crate::encode::SeriesChunk;
+use crate::facts::{SeqRanges, facts};
+use crate::meta::PartMeta;
+use crate::options::{Columns, PartPlace};
+use crate::schema::Column;
+use crate::series::{SeriesRow, SeriesTable};
+use crate::series_file::{self, Names};
+use bytes::Bytes;
+pub(crate) use footer::{PageEntry, TileMap};
+pub(crate) use pages::Pages;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
+use tidalite_vfs::{ReadFile, Vfs};
+
+/// Columns of some rows of a tile, as far as they were asked for; rows in file order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TileColumns {
+    /// Steps; empty where not asked for.
+    pub steps: Vec<i64>,
+    /// Write orders; empty where not asked for.
+    pub seqs: Vec<i64>,
+    /// Times, µs since 1970 UTC; empty where not asked for.
+    pub times_us: Vec<i64>,
+    /// Values; empty where not asked for.
+    pub values: Vec<f64>,
+}
+
+impl TileColumns {
+    /// Empties all four, keeping their memory.
+    fn clear(&mut self) {
+        self.steps.clear();
+        self.seqs.clear();
+        self.times_us.clear();
+        self.values.clear();
+    }
+}
+
+/// A part that is open for reading; threads may share it.
+#[derive(Debug)]
+pub struct Part {
+    pub(crate) file: Arc<dyn ReadFile>,
+    pub(crate) place: PartPlace,
+    pub(crate) meta: PartMeta,
+    pub(crate) tiles: Vec<TileMap>,
+    series: SeriesTable,
+    pub(crate) series_damage: Option<Error>,
+}
+
+impl Part {
+    /// Opens a part: reads and checks its footer and its series table, no page.
+    ///
+    /// A series table that is damaged or gone is made anew from the points, which then must all be intact: slow, but
+    /// no point is lost with it; [`series_damage`](Self::series_damage) says so.
+    ///
+    /// # Errors
+    /// `NotFound` where the points file is absent; `Corrupt` where it is not the file that `meta` describes.
+    pub fn open(vfs: Arc<dyn Vfs>, place: &PartPlace, meta: &PartMeta) -> Result<Part> {
+        let file = vfs.open(&place.points)?;
+        let tiles = footer::load(file.as_ref(), meta)?;
+        let mut part = Part {
+            file,
+            place: place.clone(),
+            meta: meta.clone(),
+            tiles,
+            series: SeriesTable::default(),
+            series_damage: None,
+        };
+        match part.load_series(vfs.as_ref()) {
+            Ok(series) => part.series = series,
+            Err(e) if matches!(e.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) => {
+                part.series = part.rebuild_series()?;
+                part.series_damage = Some(e);
+            }
+            Err(e) => return Err(e),
+        }
+        Ok(part)
+    }
+
+    /// Which series it holds, where, and their summaries.
+    pub fn series(&self) -> &SeriesTable {
+        &self.series
+    }
+
+    /// Why the series table was made anew, where that was needed.
+    pub fn series_damage(&self) -> Option<&Error> {
+        self.series_damage.as_ref()
+    }
+
+    /// What the manifest keeps of it.
+    pub fn meta(&self) -> &PartMeta {
+        &self.meta
+    }
+
+    /// Reads `rows` (ascending, disjoint, within the tile) of the columns asked for.
+    ///
+    /// # Errors
+    /// `Invalid` where there is no such tile or row; `Corrupt` where a page concerned is damaged, saying which.
+    pub fn read(&self, tile: u32, rows: &[Range<u32>], columns: Columns) -> Result<TileColumns> {
+        let mut out = TileColumns::default();
+        self.read_into(tile, rows, columns, &mut out)?;
+        Ok(out)
+    }
+
+    /// As [`read`](Self::read), replacing what `out` holds: who reads tile after tile keeps its memory, whose first
+    /// touch would take longer than the decoding. After an error `out` holds nothing of use.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    pub fn read_into(
+        &self,
+        tile: u32,
+        rows: &[Range<u32>],
+        columns: Columns,
+        out: &mut TileColumns,
+    ) -> Result<()> {
+        out.clear();
+        self.check_rows(tile, rows)?;
+        let pages = |column| Pages::new(self.file.as_ref(), &self.tiles[tile as usize], tile, column);
+        if columns.step {
+            pages(Column::Step).integers(rows, &mut out.steps)?;
+        }
+        if columns.seq {
+            pages(Column::Seq).integers(rows, &mut out.seqs)?;
+        }
+        if columns.time {
+            pages(Column::Time).integers(rows, &mut out.times_us)?;
+        }
+        if columns.value {
+            pages(Column::Value).values(rows, &mut out.values)?;
+        }
+        Ok(())
+    }
+
+    /// Reads a whole tile.
+    pub(crate) fn read_all(&self, tile: u32) -> Result<TileColumns> {
+        let rows = 0..self.tiles[tile as usize].rows;
+        self.read(tile, std::slice::from_ref(&rows), Columns::ALL)
+    }
+
+    fn check_rows(&self, tile: u32, rows: &[Range<u32>]) -> Result<()> {
+        let tile_rows = self.tiles.get(tile as usize).map(|t| t.rows);
+        let mut at = 0;
+        let ascending = rows.iter().all(|r| {
+            let follows = at <= r.start && r.start <= r.end;
+            at = r.end;
+            follows
+        });
+        if ascending && tile_rows.is_some_and(|n| at <= n) {
+            return Ok(());
+        }
+        Err(Error::invalid(
+            "read part",
+            format!("tile {tile} has no such rows"),
+            "ask for ascending rows that the series table names",
+        )
+        .at(&self.place.points))
+    }
+
+    fn load_series(&self, vfs: &dyn Vfs) -> Result<SeriesTable> {
+        let table = SeriesTable::load(vfs, &self.place.series, &self.meta)?;
+        let tile_rows: Vec<u32> = self.tiles.iter().map(|t| t.rows).collect();
+        if !table.fits(&tile_rows) {
+            return Err(Error::corrupt(
+                "read series table",
+                &self.place.series,
+                0,
+                "its rows do not fit the tiles of the points file",
+            ));
+        }
+        Ok(table)
+    }
+
+    /// The series table as it follows from the points.
+    fn rebuild_series(&self) -> Result<SeriesTable> {
+        let mut names = Names::default();
+        let mut rows = Vec::new();
+        for tile in 0..self.meta.tiles {
+            let mut row_start = 0;
+            let columns = self.read_all(tile)?;
+            for (key, count) in self.names(tile, &mut names)? {
+                let row = self.facts_of(tile, &key, &columns, row_start..row_start + count)?;
+                row_start += count;
+                rows.push(row);
+            }
+        }
+        Ok(SeriesTable { rows })
+    }
+
+    /// The series of a tile and their numbers of rows, in file order, from the columns run, metric and labels.
+    pub(crate) fn names(
+        &self,
+        tile: u32,
+        names: &mut Names,
+    ) -> Result<Vec<(SeriesKey, u32)>> {
+        let map = &self.tiles[tile as usize];
+        let pages = |column| Pages::new(self.file.as_ref(), map, tile, column).texts(map.rows);
+        let texts = [pages(Column::Run)?, pages(Column::Metric)?, pages(Column::Labels)?];
+        let mut series = Vec::new();
+        let mut start = 0;
+        while start < map.rows {
+            let found = texts.each_ref().map(|t| t.at(start));
+            // A run of equal texts ends where the first of the three columns' runs ends.
+            let mut end = found.iter().map(|(_, end)| *end).min().unwrap_or(map.rows);
+            let [run, metric, labels] = found.map(|(text, _)| text);
+            while end < map.rows && texts.each_ref().map(|t| t.at(end).0) == [run, metric, labels] {
+                end = texts.iter().map(|t| t.at(end).1).min().unwrap_or(map.rows);
+            }
+            let key = names.key(run, metric, labels).map_err(|wrong| {
+                Error::corrupt("read part", &self.place.points, 0, format!("tile {tile}: {wrong}"))
+            })?;
+            series.push((key, end - start));
+            start = end;
+        }
+        Ok(series)
+    }
+
+    /// What is to be known of one series' rows within a tile's columns.
+    pub(crate) fn facts_of(
+        &self,
+        tile: u32,
+        key: &SeriesKey,
+        columns: &TileColumns,
+        rows: Range<u32>,
+    ) -> Result<SeriesRow> {
+        let range = rows.start as usize..rows.end as usize;
+        let chunk = SeriesChunk {
+            key,
+            steps: &columns.steps[range.clone()],
+            seqs: &columns.seqs[range.clone()],
+            times_us: &columns.times_us[range.clone()],
+            values: &columns.values[range],
+        };
+        let row = facts(&chunk, &mut SeqRanges::default()).map_err(|e| {
+            Error::corrupt("read part", &self.place.points, 0, format!("tile {tile}: {}", e.wrong()))
+        })?;
+        Ok(SeriesRow { tile, row_start: rows.start, ..row })
+    }
+}
+
+impl SeriesTable {
+    /// Reads a part's series table alone, and checks it: for summaries that need no points.
+    ///
+    /// # Errors
+    /// `NotFound` where the file is absent; `Corrupt` where it is not the file that `meta` describes.
+    pub fn load(vfs: &dyn Vfs, path: &Path, meta: &PartMeta) -> Result<SeriesTable> {
+        let file = vfs.open(path)?;
+        let bytes = read_checked(file.as_ref(), 0, meta.series_bytes, meta.series_crc32c, "read series table")?;
+        series_file::decode(bytes, path)
+    }
+}
+
+/// Reads the file's last bytes, `start..end` with `end` the length it must have, and checks them.
+pub(crate) fn read_checked(
+    file: &dyn ReadFile,
+    start: u64,
+    end: u64,
+    crc32c: u32,
+    doing: &str,
+) -> Result<Bytes> {
+    let corrupt = |wrong: String| Error::corrupt(doing, file.path(), start, wrong);
+    let actual = file.len()?;
+    // Checked before anything is allocated: no length is believed beyond the file's own.
+    if actual != end {
+        return Err(corrupt(format!("the file has {actual} bytes, expected {end}")));
+    }
+    let length = end.checked_sub(start).and_then(|n| usize::try_from(n).ok());
+    let mut bytes = vec![0; length.ok_or_else(|| corrupt("the checked range is out of range".into()))?];
+    file.read_exact_at(start, &mut bytes)?;
+    let found = crc32c::crc32c(&bytes);
+    if found != crc32c {
+        return Err(corrupt(format!("checksum is {found:08x}, expected {crc32c:08x}")));
+    }
+    Ok(bytes.into())
+}

@@ -1,0 +1,298 @@
+//! Fetching pages: few reads, each page checked before anything in it is believed, bodies decompressed into a
+//! buffer that a thread keeps from call to call.
+
+use super::decode::{self, Body, PADDING};
+use super::footer::{ChunkMap, PageEntry, TileMap};
+use super::header;
+use crate::schema::{Column, DICTIONARY_BYTES_MAX};
+use parquet::basic::Encoding;
+use std::cell::Cell;
+use std::ops::Range;
+use tidalite_model::{Error, ErrorKind, Result};
+use tidalite_vfs::ReadFile;
+
+/// Most bytes fetched by one read where pages adjoin; a page that is larger is fetched alone.
+const READ_BYTES_MAX: u64 = 4 << 20;
+/// Buffers beyond this size are given back rather than kept by the thread.
+const KEPT_BYTES_MAX: usize = 8 << 20;
+
+/// The pages of one column of one tile.
+pub(crate) struct Pages<'a> {
+    file: &'a dyn ReadFile,
+    chunk: &'a ChunkMap,
+    tile: u32,
+    column: Column,
+}
+
+/// One text column of a tile.
+pub(super) struct Texts {
+    body: Vec<u8>,
+    entries: Vec<Range<usize>>,
+    indices: Vec<u32>,
+    /// Ends of the runs of equal indices, ascending.
+    ends: Vec<u32>,
+}
+
+impl Texts {
+    /// The text of a row, and the row where its run of equal texts ends.
+    pub(super) fn at(&self, row: u32) -> (&[u8], u32) {
+        let run = self.ends.partition_point(|&end| end <= row);
+        let entry = &self.entries[self.indices[run] as usize];
+        (&self.body[entry.clone()], self.ends[run])
+    }
+}
+
+impl<'a> Pages<'a> {
+    pub(crate) fn new(file: &'a dyn ReadFile, tile: &'a TileMap, number: u32, column: Column) -> Self {
+        Pages { file, chunk: &tile.chunks[column.index()], tile: number, column }
+    }
+
+    /// Replaces `out` by the integers of the rows wanted.
+    pub(super) fn integers(&self, rows: &[Range<u32>], out: &mut Vec<i64>) -> Result<()> {
+        out.clear();
+        out.reserve(rows.iter().map(|r| r.len()).sum());
+        let entries = match &self.chunk.dictionary {
+            Some(_) if rows.iter().any(|r| !r.is_empty()) => self.dictionary(decode::plain_integers)?,
+            _ => Vec::new(),
+        };
+        self.decode(rows, |body, encoding, n, wanted| match encoding {
+            ENCODING_DELTA => decode::delta(body, n, wanted, out),
+            ENCODING_DICTIONARY => decode::dictionary(body, n, &entries, wanted, out),
+            _ => None,
+        })
+    }
+
+    /// Replaces `out` by the values of the rows wanted.
+    pub(super) fn values(&self, rows: &[Range<u32>], out: &mut Vec<f64>) -> Result<()> {
+        out.clear();
+        out.reserve(rows.iter().map(|r| r.len()).sum());
+        self.decode(rows, |body, encoding, n, wanted| match encoding {
+            ENCODING_SPLIT => decode::split(body, n, wanted, out),
+            _ => None,
+        })
+    }
+
+    /// The texts of all `rows` rows.
+    pub(super) fn texts(&self, rows: u32) -> Result<Texts> {
+        let (body, entries) = self.dictionary(|body, values| {
+            decode::plain_texts(body, values).map(|entries| (body.bytes().to_vec(), entries))
+        })?;
+        let numbers: Vec<u32> = (0..).take(entries.len()).collect();
+        let mut all = Vec::new();
+        self.decode(std::slice::from_ref(&(0..rows)), |body, encoding, n, wanted| match encoding {
+            ENCODING_DICTIONARY => decode::dictionary(body, n, &numbers, wanted, &mut all),
+            _ => None,
+        })?;
+        let (mut indices, mut ends): (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
+        for (end, index) in (1u32..).zip(all) {
+            match ends.last_mut() {
+                Some(last) if indices.last() == Some(&index) => *last = end,
+                _ => {
+                    indices.push(index);
+                    ends.push(end);
+                }
+            }
+        }
+        Ok(Texts { body, entries, indices, ends })
+    }
+
+    /// The dictionary page, decoded by `make` from its body and its number of values.
+    fn dictionary<T>(&self, make: impl FnOnce(Body<'_>, usize) -> Option<T>) -> Result<T> {
+        let entry = self.chunk.dictionary.as_ref();
+        let entry = entry.ok_or_else(|| self.corrupt(None, "there is no dictionary page".into()))?;
+        let (mut make, mut made) = (Some(make), None);
+        self.fetch(&[*entry], |scratch, bytes| {
+            let (head, body) = self.body(entry, bytes, DICTIONARY_BYTES_MAX, scratch)?;
+            if head.kind == header::DICTIONARY
+                && let Some(make) = make.take()
+            {
+                made = usize::try_from(head.values).ok().and_then(|n| make(body, n));
+            }
+            Ok(())
+        })?;
+        made.ok_or_else(|| self.corrupt(Some(entry), "the dictionary contradicts itself".into()))
+    }
+
+    /// Calls `decode` with the body, encoding, rows and wanted rows of each data page concerned.
+    fn decode(
+        &self,
+        rows: &[Range<u32>],
+        mut decode: impl FnMut(Body<'_>, u64, usize, &[Range<usize>]) -> Option<()>,
+    ) -> Result<()> {
+        let pages = self.concerned(rows);
+        let mut wanted = Vec::new();
+        let mut entries = pages.iter();
+        self.fetch(&pages, |scratch, bytes| {
+            let entry = entries.next().expect("fetch hands over each page once");
+            let n = entry.rows as usize;
+            wanted.clear();
+            wanted.extend(rows.iter().filter_map(|r| within(r, entry)));
+            // No encoding of ours takes more than 16 bytes a row.
+            let (head, body) = self.body(entry, bytes, 1024 + n * 16, scratch)?;
+            let matches = head.kind == header::DATA && head.values == u64::from(entry.rows);
+            if matches && decode(body, head.encoding, n, &wanted).is_some() {
+                return Ok(());
+            }
+            Err(self.corrupt(Some(entry), "the page contradicts itself".into()))
+        })
+    }
+
+    /// The data pages that hold a wanted row, in order.
+    fn concerned(&self, rows: &[Range<u32>]) -> Vec<PageEntry> {
+        let pages = &self.chunk.pages;
+        let mut found: Vec<PageEntry> = Vec::new();
+        let mut from = 0;
+        for range in rows.iter().filter(|r| !r.is_empty()) {
+            let first = pages.partition_point(|p| p.first_row + p.rows <= range.start).max(from);
+            let end = pages.partition_point(|p| p.first_row < range.end);
+            if first < end {
+                found.extend_from_slice(&pages[first..end]);
+                from = end;
+            }
+        }
+        found
+    }
+
+    /// Reads and checks pages, adjoining ones together, and hands each to `take` in order.
+    fn fetch(
+        &self,
+        pages: &[PageEntry],
+        mut take: impl FnMut(&mut Scratch, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let mut scratch = Scratch::borrow()?;
+        let mut raw = std::mem::take(&mut scratch.raw);
+        let result = (|| {
+            let mut rest = pages;
+            while let Some(first) = rest.first() {
+                let mut end = first.offset + u64::from(first.bytes);
+                let mut count = 1;
+                for page in &rest[1..] {
+                    let next = page.offset + u64::from(page.bytes);
+                    if page.offset != end || next - first.offset > READ_BYTES_MAX {
+                        break;
+                    }
+                    (end, count) = (next, count + 1);
+                }
+                let length = usize::try_from(end - first.offset)
+                    .map_err(|_| self.corrupt(Some(first), "the page is out of range".into()))?;
+                if raw.len() < length {
+                    raw.resize(length, 0);
+                }
+                self.file.read_exact_at(first.offset, &mut raw[..length])?;
+                let mut bytes = &raw[..length];
+                for page in &rest[..count] {
+                    let (this, others) = bytes.split_at(page.bytes as usize);
+                    self.check(page, this)?;
+                    take(&mut scratch, this)?;
+                    bytes = others;
+                }
+                rest = &rest[count..];
+            }
+            Ok(())
+        })();
+        scratch.raw = raw;
+        scratch.give_back();
+        result
+    }
+
+    fn check(&self, page: &PageEntry, bytes: &[u8]) -> Result<()> {
+        let found = crc32c::crc32c(bytes);
+        if found == page.sum {
+            return Ok(());
+        }
+        Err(self.corrupt(Some(page), format!("checksum is {found:08x}, expected {:08x}", page.sum)))
+    }
+
+    /// Reads and checks each page by itself, data pages and dictionary; calls `bad` with each that is damaged.
+    pub(crate) fn check_all(&self, bad: &mut dyn FnMut(PageEntry, Error)) -> Result<()> {
+        for page in self.chunk.dictionary.iter().chain(&self.chunk.pages) {
+            match self.fetch(std::slice::from_ref(page), |_, _| Ok(())) {
+                Err(e) if e.kind() == ErrorKind::Corrupt => bad(*page, e),
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Parses the header and decompresses the body, which may have at most `bytes_max` bytes.
+    fn body<'s>(
+        &self,
+        page: &PageEntry,
+        bytes: &[u8],
+        bytes_max: usize,
+        scratch: &'s mut Scratch,
+    ) -> Result<(header::Header, Body<'s>)> {
+        let bad = |wrong: &str| self.corrupt(Some(page), wrong.into());
+        let head = header::parse(bytes).ok_or_else(|| bad("the page has no header"))?;
+        let stored = &bytes[head.bytes..];
+        let plain = usize::try_from(head.plain_bytes).ok().filter(|&n| n <= bytes_max);
+        let plain = plain.ok_or_else(|| bad("the page claims too many bytes"))?;
+        if head.stored_bytes != stored.len() as u64 {
+            return Err(bad("the page's length is not the one in its header"));
+        }
+        if scratch.body.len() < plain + PADDING {
+            scratch.body.resize(plain + PADDING, 0);
+        }
+        let written = scratch.zstd.decompress_to_buffer(stored, &mut scratch.body[..plain]);
+        if written.ok() != Some(plain) {
+            return Err(bad("the page does not decompress"));
+        }
+        scratch.body[plain..plain + PADDING].fill(0);
+        Ok((head, Body::new(&scratch.body[..plain + PADDING])))
+    }
+
+    fn corrupt(&self, page: Option<&PageEntry>, wrong: String) -> Error {
+        let (column, tile) = (self.column.name(), self.tile);
+        let place = match page {
+            Some(p) if p.rows > 0 => {
+                format!("page of column {column}, tile {tile}, rows {}..{}", p.first_row, p.first_row + p.rows)
+            }
+            _ => format!("dictionary of column {column}, tile {tile}"),
+        };
+        let offset = page.or(self.chunk.pages.first()).map_or(0, |p| p.offset);
+        Error::corrupt("read part", self.file.path(), offset, format!("{place}: {wrong}"))
+    }
+}
+
+/// The part of `rows` that lies in a page, counted from the page's first row.
+fn within(rows: &Range<u32>, page: &PageEntry) -> Option<Range<usize>> {
+    let start = rows.start.max(page.first_row);
+    let end = rows.end.min(page.first_row + page.rows);
+    (start < end).then(|| (start - page.first_row) as usize..(end - page.first_row) as usize)
+}
+
+const ENCODING_DELTA: u64 = Encoding::DELTA_BINARY_PACKED as u64;
+const ENCODING_DICTIONARY: u64 = Encoding::RLE_DICTIONARY as u64;
+const ENCODING_SPLIT: u64 = Encoding::BYTE_STREAM_SPLIT as u64;
+
+/// Buffers of one thread, taken for the time of one call.
+struct Scratch {
+    raw: Vec<u8>,
+    body: Vec<u8>,
+    zstd: zstd::bulk::Decompressor<'static>,
+}
+
+thread_local! {
+    static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
+}
+
+impl Scratch {
+    fn borrow() -> Result<Box<Scratch>> {
+        if let Some(scratch) = SCRATCH.take() {
+            return Ok(scratch);
+        }
+        let zstd = zstd::bulk::Decompressor::new().map_err(|e| {
+            Error::new(ErrorKind::Full, "read part", e.to_string(), "make more memory available and try again")
+        })?;
+        Ok(Box::new(Scratch { raw: Vec::new(), body: Vec::new(), zstd }))
+    }
+
+    fn give_back(mut self: Box<Self>) {
+        for buffer in [&mut self.raw, &mut self.body] {
+            if buffer.len() > KEPT_BYTES_MAX {
+                *buffer = Vec::new();
+            }
+        }
+        SCRATCH.set(Some(self));
+    }
+}

@@ -1,0 +1,95 @@
+//! The columns of a points file, and the bounds that writer and reader share.
+//!
+//! All columns are required and flat, so a data page is nothing but encoded values: no levels.
+
+use parquet::schema::parser::parse_message_type;
+use parquet::schema::types::{ColumnDescPtr, SchemaDescPtr, SchemaDescriptor};
+use std::sync::{Arc, LazyLock};
+
+/// The most rows in one tile. A Parquet page counts its values in 31 bits, and a tile is encoded in memory as a
+/// whole: 16 Mi rows are 1 GiB of points.
+pub const TILE_ROWS_MAX: u32 = 1 << 24;
+
+/// The most tiles in one part: Parquet numbers its row groups in 15 bits.
+pub const TILES_MAX: u32 = 32_767;
+
+/// The most bytes of a dictionary page before compression. The texts of a tile's names lie in one; 64 MiB are
+/// 16,000 different names of the greatest length.
+pub(crate) const DICTIONARY_BYTES_MAX: usize = 64 << 20;
+
+/// The most entries of a tile's dictionary of times: 1 MiB, beyond which finding the repeats costs more than it saves.
+pub(crate) const TIME_DICTIONARY_MAX: usize = 1 << 17;
+
+/// A column of a points file, in file order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Column {
+    Run,
+    Metric,
+    Labels,
+    Step,
+    Seq,
+    Time,
+    Value,
+}
+
+impl Column {
+    pub(crate) const ALL: [Column; 7] = [
+        Column::Run,
+        Column::Metric,
+        Column::Labels,
+        Column::Step,
+        Column::Seq,
+        Column::Time,
+        Column::Value,
+    ];
+
+    pub(crate) fn index(self) -> usize {
+        self as usize
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Column::Run => "run",
+            Column::Metric => "metric",
+            Column::Labels => "labels",
+            Column::Step => "step",
+            Column::Seq => "seq",
+            Column::Time => "time",
+            Column::Value => "value",
+        }
+    }
+
+    pub(crate) fn descriptor(self) -> ColumnDescPtr {
+        SCHEMA.column(self.index())
+    }
+}
+
+/// Kept as text, which is how the Parquet documents and every reader's `schema` command spell it.
+const SCHEMA_TEXT: &str = "message points {
+    required binary run (STRING);
+    required binary metric (STRING);
+    required binary labels (STRING);
+    required int64 step;
+    required int64 seq;
+    required int64 time (TIMESTAMP(MICROS,true));
+    required double value;
+}";
+
+pub(crate) static SCHEMA: LazyLock<SchemaDescPtr> = LazyLock::new(|| {
+    let root = parse_message_type(SCHEMA_TEXT).expect("the schema's text is valid");
+    Arc::new(SchemaDescriptor::new(Arc::new(root)))
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_and_schema_agree() {
+        assert_eq!(SCHEMA.num_columns(), Column::ALL.len());
+        for (i, column) in Column::ALL.into_iter().enumerate() {
+            assert_eq!((column.index(), column.descriptor().name()), (i, column.name()));
+            assert_eq!((column.descriptor().max_def_level(), column.descriptor().max_rep_level()), (0, 0));
+        }
+    }
+}

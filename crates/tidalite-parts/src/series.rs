@@ -1,0 +1,63 @@
+//! The series table of a part: which series it holds, where, and their summaries.
+//!
+//! Built while tiles are encoded; kept in a file of its own, so that a summary of every series, or the choice of
+//! what to read, needs no page of the points file.
+
+use tidalite_model::{SeriesKey, Summary};
+
+/// One series in one tile.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeriesRow {
+    /// Which series.
+    pub key: SeriesKey,
+    /// The tile's number in its part, from 0.
+    pub tile: u32,
+    /// Its first row in that tile.
+    pub row_start: u32,
+    /// How many rows it has there; at least 1.
+    pub rows: u32,
+    /// Least write order.
+    pub seq_min: i64,
+    /// Greatest write order.
+    pub seq_max: i64,
+    /// Whether a step comes twice within these rows; the summary counts each row all the same.
+    pub repeats: bool,
+    /// What these rows add up to.
+    pub summary: Summary,
+}
+
+/// All series of a part, in file order: tiles in turn, and within a tile ascending by key, rows without a gap.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SeriesTable {
+    /// The rows.
+    pub rows: Vec<SeriesRow>,
+}
+
+impl SeriesTable {
+    /// The rows of one tile.
+    pub fn tile(&self, tile: u32) -> &[SeriesRow] {
+        let start = self.rows.partition_point(|r| r.tile < tile);
+        let end = self.rows.partition_point(|r| r.tile <= tile);
+        &self.rows[start..end]
+    }
+
+    /// Whether the rows describe tiles of `tile_rows` rows, each filled without gap or overlap, keys ascending.
+    pub(crate) fn fits(&self, tile_rows: &[u32]) -> bool {
+        let mut rest = self.rows.as_slice();
+        for (tile, &rows) in (0u32..).zip(tile_rows) {
+            let mut at = 0;
+            let mut last: Option<&SeriesKey> = None;
+            while at < rows {
+                let Some((row, others)) = rest.split_first() else { return false };
+                let follows = row.tile == tile && row.row_start == at && last.is_none_or(|k| *k < row.key);
+                if !follows || row.rows == 0 || row.rows > rows - at || row.summary.count != u64::from(row.rows) {
+                    return false;
+                }
+                at += row.rows;
+                last = Some(&row.key);
+                rest = others;
+            }
+        }
+        rest.is_empty()
+    }
+}

@@ -1,0 +1,193 @@
+//! Checking a whole part, and saying exactly what is damaged.
+//!
+//! Steps: the series table; each page by its checksum; where a tile's pages are intact, its points against the
+//! series table (names, order, summaries) and the sums in the manifest; last the whole file's checksum, which
+//! covers what belongs to no page.
+
+use crate::facts::value_bits_sum;
+use crate::read::{PageEntry, Pages, Part};
+use crate::schema::Column;
+use crate::series_file::Names;
+use std::ops::Range;
+use std::path::PathBuf;
+use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
+
+/// One damaged place of a part, and what it costs.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct PartFinding {
+    /// The file.
+    pub path: PathBuf,
+    /// First byte concerned.
+    pub offset: u64,
+    /// How many bytes.
+    pub bytes: u64,
+    /// The tile concerned, where it is one.
+    pub tile: Option<u32>,
+    /// The column concerned, where it is one.
+    pub column: Option<&'static str>,
+    /// Rows of the tile that cannot be read whole.
+    pub rows: Option<Range<u32>>,
+    /// The series that those rows belong to, the first 16.
+    pub series: Vec<SeriesKey>,
+    /// How many series those are in all.
+    pub series_count: usize,
+    /// Least and greatest step of those series in this tile; of the series whole, not of the rows alone.
+    pub steps: Option<(i64, i64)>,
+    /// What is wrong, for people.
+    pub message: String,
+}
+
+/// Series named in one finding.
+const SERIES_NAMED_MAX: usize = 16;
+/// Bytes read at once where the whole file is hashed.
+const READ_BYTES: usize = 1 << 20;
+
+impl Part {
+    /// Reads and checks every byte, and calls `found` with each damage.
+    ///
+    /// # Errors
+    /// Those of the disk; damage is a finding, not an error.
+    pub fn verify(&self, found: &mut dyn FnMut(PartFinding)) -> Result<()> {
+        if let Some(e) = &self.series_damage {
+            let finding = self.finding(e.offset().unwrap_or(0), self.meta.series_bytes, e);
+            found(PartFinding { path: self.place.series.clone(), ..finding });
+        }
+        let mut findings = 0;
+        self.verify_points(&mut |finding| {
+            findings += 1;
+            found(finding);
+        })?;
+        // Damage to a page changes the file's sum as well: that one is worth saying where nothing else was found.
+        if let Some(e) = self.check_file()?
+            && findings == 0
+        {
+            found(self.finding(0, self.meta.bytes, &e));
+        }
+        Ok(())
+    }
+
+    /// Checks all tiles, and what they add up to.
+    fn verify_points(&self, report: &mut dyn FnMut(PartFinding)) -> Result<()> {
+        let mut names = Names::default();
+        let mut value_bits = 0u64;
+        let mut whole = true;
+        for tile in 0..self.meta.tiles {
+            if self.check_pages(tile, report)? {
+                whole = false;
+                continue;
+            }
+            match self.check_points(tile, &mut names) {
+                Ok(sum) => value_bits = value_bits.wrapping_add(sum),
+                Err(e) if e.kind() == ErrorKind::Corrupt => {
+                    let finding = self.finding(e.offset().unwrap_or(0), 0, &e);
+                    report(PartFinding { tile: Some(tile), ..finding });
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        if whole && value_bits != self.meta.value_bits_sum {
+            let e = self.contradiction("the values' sum is not the one in the manifest");
+            report(self.finding(0, 0, &e));
+        }
+        Ok(())
+    }
+
+    /// Checks a tile's pages by their checksums; whether one is damaged.
+    fn check_pages(&self, tile: u32, report: &mut dyn FnMut(PartFinding)) -> Result<bool> {
+        let mut damaged = false;
+        for column in Column::ALL {
+            let pages = Pages::new(self.file.as_ref(), &self.tiles[tile as usize], tile, column);
+            pages.check_all(&mut |page, e| {
+                damaged = true;
+                report(self.page_finding(tile, column, page, &e));
+            })?;
+        }
+        Ok(damaged)
+    }
+
+    /// Checks a tile's points against the series table; the sum of its values' bits.
+    fn check_points(&self, tile: u32, names: &mut Names) -> Result<u64> {
+        let columns = self.read_all(tile)?;
+        let series = self.names(tile, names)?;
+        let expected = self.series().tile(tile);
+        if series.len() != expected.len() {
+            return Err(self.contradiction("the series are not those of the series table"));
+        }
+        for ((key, rows), row) in series.iter().zip(expected) {
+            let range = row.row_start..row.row_start + row.rows;
+            if *key != row.key || *rows != row.rows {
+                return Err(self.contradiction("the series are not those of the series table"));
+            }
+            let facts = self.facts_of(tile, key, &columns, range)?;
+            // Compared as texts of bits: a summary's first and last value may be NaN, which equals nothing.
+            if format!("{facts:?}") != format!("{row:?}") {
+                return Err(self.contradiction("a summary is not that of its points"));
+            }
+        }
+        Ok(value_bits_sum(&columns.values))
+    }
+
+    /// Hashes the whole file; what is wrong with it.
+    fn check_file(&self) -> Result<Option<Error>> {
+        let mut buffer = vec![0; READ_BYTES];
+        let (mut at, mut sum) = (0, 0);
+        loop {
+            let read = self.file.read_at(at, &mut buffer)?;
+            if read == 0 {
+                break;
+            }
+            sum = crc32c::crc32c_append(sum, &buffer[..read]);
+            at += read as u64;
+        }
+        if (at, sum) == (self.meta.bytes, self.meta.crc32c) {
+            return Ok(None);
+        }
+        let wrong = format!(
+            "outside its pages the file differs: checksum is {sum:08x} over {at} bytes, expected {:08x} over {}",
+            self.meta.crc32c, self.meta.bytes
+        );
+        Ok(Some(Error::corrupt("verify part", &self.place.points, 0, wrong)))
+    }
+
+    fn page_finding(&self, tile: u32, column: Column, page: PageEntry, e: &Error) -> PartFinding {
+        // A dictionary page stands for all rows of its tile.
+        let rows = match page.rows {
+            0 => 0..self.tiles[tile as usize].rows,
+            n => page.first_row..page.first_row + n,
+        };
+        let concerned = || {
+            let touches = |s: &&crate::SeriesRow| s.row_start < rows.end && rows.start < s.row_start + s.rows;
+            self.series().tile(tile).iter().filter(touches)
+        };
+        let ends = || concerned().flat_map(|s| [s.summary.first, s.summary.last]).flatten().map(|p| p.step);
+        PartFinding {
+            tile: Some(tile),
+            column: Some(column.name()),
+            series: concerned().take(SERIES_NAMED_MAX).map(|s| s.key.clone()).collect(),
+            series_count: concerned().count(),
+            steps: ends().min().zip(ends().max()),
+            rows: Some(rows.clone()),
+            ..self.finding(page.offset, u64::from(page.bytes), e)
+        }
+    }
+
+    fn finding(&self, offset: u64, bytes: u64, e: &Error) -> PartFinding {
+        PartFinding {
+            path: self.place.points.clone(),
+            offset,
+            bytes,
+            tile: None,
+            column: None,
+            rows: None,
+            series: Vec::new(),
+            series_count: 0,
+            steps: None,
+            message: e.wrong().to_string(),
+        }
+    }
+
+    fn contradiction(&self, wrong: &str) -> Error {
+        Error::corrupt("verify part", &self.place.points, 0, wrong)
+    }
+}

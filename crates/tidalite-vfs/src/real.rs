@@ -1,0 +1,413 @@
+//! The operating system's files, folders and locks.
+//!
+//! Plain calls of the standard library wherever it has them; `rustix` for allocation, renaming without replacing
+//! and the kind of file system. A call that a signal interrupts is repeated. Segments are mapped (`mapped.rs`) on
+//! file systems where that is safe, and written by position (`positioned.rs`) on all others.
+//!
+//! Locks are flock's, on a descriptor. A child of a fork shares its parent's descriptors, and with them the locks:
+//! so whoever made a lock releases it explicitly (else a child that lives on would hold it), and a copy in a child
+//! only closes its descriptor, which leaves the parent's lock alone.
+
+use crate::mapped::MappedSegment;
+use crate::positioned::PositionedSegment;
+use crate::statfs;
+use crate::vfs::{FileSystem, Lock, LockMode, ReadFile, SegmentFile, Stat, Vfs, WriteFile};
+use rustix::io::Errno;
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tidalite_model::{Error, ErrorKind, Result};
+use uuid::Uuid;
+
+/// Zeros are written in pieces of this size where blocks cannot be allocated by one call.
+const ZEROS_BYTES: usize = 64 * 1024;
+
+/// How often a lock is tried anew because its file was replaced meanwhile; files of locks are never replaced by
+/// the engine, so this only bounds the loop.
+const LOCK_TRIES: u32 = 8;
+
+/// The operating system. See the [crate text](crate) for the rules.
+#[derive(Debug, Clone, Default)]
+pub struct RealVfs {
+    positioned: bool,
+}
+
+impl RealVfs {
+    /// Maps segments where the file system makes that safe.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Writes segments by position everywhere, as otherwise only on network file systems and those that copy on
+    /// write.
+    pub fn positioned() -> Self {
+        RealVfs { positioned: true }
+    }
+}
+
+impl Vfs for RealVfs {
+    fn create_dir(&self, path: &Path) -> Result<bool> {
+        match fs::create_dir(path) {
+            Ok(()) => Ok(true),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(false),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Err(Error::invalid(
+                "create folder",
+                "a file of this name exists",
+                "move the file away, or give another path",
+            )
+            .at(path)),
+            Err(e) => Err(Error::io("create folder", path, e)),
+        }
+    }
+
+    fn read_dir(&self, path: &Path) -> Result<Vec<String>> {
+        let failed = |e| Error::io("list folder", path, e);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(path).map_err(failed)? {
+            if let Ok(name) = entry.map_err(failed)?.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn stat(&self, path: &Path) -> Result<Option<Stat>> {
+        match fs::metadata(path) {
+            Ok(m) => Ok(Some(Stat { is_dir: m.is_dir(), bytes: m.len() })),
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+            Err(e) => Err(Error::io("look up", path, e)),
+        }
+    }
+
+    fn open(&self, path: &Path) -> Result<Arc<dyn ReadFile>> {
+        let file = File::open(path).map_err(|e| Error::io("open file", path, e))?;
+        Ok(Arc::new(RealReadFile { locked: Locked::new(), file, path: path.to_path_buf() }))
+    }
+
+    fn create(&self, path: &Path) -> Result<Box<dyn WriteFile>> {
+        let file = create_new(path, "create file")?;
+        Ok(Box::new(RealWriteFile { file, path: path.to_path_buf(), bytes: 0 }))
+    }
+
+    fn create_segment(&self, path: &Path, bytes: u64) -> Result<Box<dyn SegmentFile>> {
+        if bytes == 0 || !bytes.is_multiple_of(8) {
+            return Err(Error::invalid(
+                "create segment",
+                format!("{bytes} bytes were asked for"),
+                "give a multiple of 8 above 0",
+            )
+            .at(path));
+        }
+        let file = create_new(path, "create segment")?;
+        let map = allocate(&file, bytes)
+            .and_then(|()| if self.positioned { Ok(false) } else { statfs::may_map(path) })
+            .map_err(|e| {
+                // Best effort: the caller is told of the failure that matters.
+                let _ = fs::remove_file(path);
+                Error::io(format!("allocate {bytes} bytes for segment"), path, e)
+            })?;
+        if !map {
+            return Ok(Box::new(PositionedSegment::new(file, path, bytes)));
+        }
+        match MappedSegment::new(file, path, bytes) {
+            Ok(segment) => Ok(Box::new(segment)),
+            // No mapping here, or no address space for one: positioned writes need neither.
+            Err((file, _)) => Ok(Box::new(PositionedSegment::new(file, path, bytes))),
+        }
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> Result<bool> {
+        match fs::hard_link(from, to) {
+            Ok(()) => Ok(true),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => is_same_file(from, to),
+            Err(e) => match Errno::from_io_error(&e) {
+                // What file systems say that have no links, or no more of them.
+                Some(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK) => {
+                    rename_no_replace(from, to)
+                }
+                _ => Err(Error::io(format!("link {} to its name", from.display()), to, e)),
+            },
+        }
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        match fs::remove_file(path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io("remove file", path, e)),
+            _ => Ok(()),
+        }
+    }
+
+    fn remove_dir(&self, path: &Path) -> Result<()> {
+        match fs::remove_dir(path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io("remove folder", path, e)),
+            _ => Ok(()),
+        }
+    }
+
+    fn sync_dir(&self, path: &Path) -> Result<()> {
+        let failed = |e| Error::io("sync folder", path, e);
+        match File::open(path).map_err(failed)?.sync_all() {
+            // File systems that have no such thing as the sync of a folder say so; there is nothing to do better.
+            Err(e) if matches!(Errno::from_io_error(&e), Some(Errno::INVAL | Errno::OPNOTSUPP)) => Ok(()),
+            done => done.map_err(failed),
+        }
+    }
+
+    fn lock(&self, path: &Path, mode: LockMode) -> Result<Option<Box<dyn Lock>>> {
+        let mut options = OpenOptions::new();
+        match mode {
+            LockMode::Shared => options.read(true),
+            LockMode::Exclusive => options.read(true).write(true).create(true),
+        };
+        for _ in 0..LOCK_TRIES {
+            let file = options.open(path).map_err(|e| Error::io("open lock file", path, e))?;
+            let locked = Locked::new();
+            if !locked.acquire(&file, path, mode)? {
+                return Ok(None);
+            }
+            let lock = RealLock { locked, file, path: path.to_path_buf() };
+            // Between open and lock another process may have removed the file; its lock would exclude nobody.
+            if is_linked(&lock.file, path)? {
+                return Ok(Some(Box::new(lock)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn file_system(&self, path: &Path) -> Result<FileSystem> {
+        statfs::file_system(path).map_err(|e| Error::io("look up file system", path, e))
+    }
+
+    fn now_us(&self) -> i64 {
+        let us = |d: std::time::Duration| i64::try_from(d.as_micros()).unwrap_or(i64::MAX);
+        match SystemTime::now().duration_since(UNIX_EPOCH) {
+            Ok(after) => us(after),
+            Err(e) => -us(e.duration()),
+        }
+    }
+
+    fn uuid(&self) -> Uuid {
+        Uuid::now_v7()
+    }
+}
+
+fn create_new(path: &Path, doing: &str) -> Result<File> {
+    OpenOptions::new().read(true).write(true).create_new(true).open(path).map_err(|e| {
+        if e.kind() == io::ErrorKind::AlreadyExists {
+            return Error::new(ErrorKind::Busy, doing, "the name is taken", "use another name").at(path);
+        }
+        Error::io(doing, path, e)
+    })
+}
+
+/// Gives a new file `bytes` of zeros with room on the disk for each.
+fn allocate(file: &File, bytes: u64) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    loop {
+        match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, bytes) {
+            Ok(()) => return Ok(()),
+            Err(Errno::INTR) => {}
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => break,
+            Err(e) => return Err(e.into()),
+        }
+    }
+    write_zeros(file, bytes)
+}
+
+fn write_zeros(file: &File, bytes: u64) -> io::Result<()> {
+    let zeros = [0; ZEROS_BYTES];
+    let mut at = 0;
+    while at < bytes {
+        let piece = usize::try_from(bytes - at).map_or(ZEROS_BYTES, |left| left.min(ZEROS_BYTES));
+        file.write_all_at(&zeros[..piece], at)?;
+        at += piece as u64;
+    }
+    Ok(())
+}
+
+/// The move that stands for a link on file systems without links.
+fn rename_no_replace(from: &Path, to: &Path) -> Result<bool> {
+    #[cfg(target_os = "linux")]
+    let renamed = {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)
+    };
+    #[cfg(not(target_os = "linux"))]
+    let renamed: rustix::io::Result<()> = Err(Errno::NOSYS);
+    match renamed {
+        Ok(()) => Ok(true),
+        Err(Errno::EXIST) => Ok(false),
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Err(Error::new(
+            ErrorKind::Unsupported,
+            "publish file",
+            "the file system has neither hard links nor renaming without replacing",
+            "put the store on another file system",
+        )
+        .at(to)),
+        Err(e) => Err(Error::io("publish file", to, e.into())),
+    }
+}
+
+fn is_same(a: &Metadata, b: &Metadata) -> bool {
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+fn is_same_file(a: &Path, b: &Path) -> Result<bool> {
+    let of = |path: &Path| fs::metadata(path).map_err(|e| Error::io("look up", path, e));
+    Ok(is_same(&of(a)?, &of(b)?))
+}
+
+fn is_linked(file: &File, path: &Path) -> Result<bool> {
+    let failed = |e| Error::io("look up", path, e);
+    match fs::metadata(path) {
+        Ok(named) => Ok(is_same(&named, &file.metadata().map_err(failed)?)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(failed(e)),
+    }
+}
+
+/// Whether a descriptor holds a lock, and which process took it. Its owner must call `release` before closing.
+#[derive(Debug)]
+struct Locked {
+    held: AtomicBool,
+    pid: u32,
+}
+
+impl Locked {
+    fn new() -> Self {
+        Locked { held: AtomicBool::new(false), pid: std::process::id() }
+    }
+
+    fn acquire(&self, file: &File, path: &Path, mode: LockMode) -> Result<bool> {
+        let tried = match mode {
+            LockMode::Shared => file.try_lock_shared(),
+            LockMode::Exclusive => file.try_lock(),
+        };
+        match tried {
+            Ok(()) => {
+                self.held.store(true, Ordering::Relaxed);
+                Ok(true)
+            }
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(e)) => Err(match Errno::from_io_error(&e) {
+                Some(Errno::NOLCK | Errno::OPNOTSUPP | Errno::NOSYS) => Error::new(
+                    ErrorKind::Unsupported,
+                    "lock file",
+                    format!("the file system has no locks ({e})"),
+                    "mount it with locks, or put the store on another file system",
+                )
+                .at(path),
+                _ => Error::io("lock file", path, e),
+            }),
+        }
+    }
+
+    fn release(&self, file: &File) {
+        // In a child of a fork the lock is the parent's.
+        if self.held.load(Ordering::Relaxed) && std::process::id() == self.pid {
+            // Closing the descriptor, which follows, releases as well unless a child shares it.
+            let _ = file.unlock();
+        }
+    }
+}
+
+#[derive(Debug)]
+struct RealLock {
+    locked: Locked,
+    file: File,
+    path: PathBuf,
+}
+
+impl Lock for RealLock {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for RealLock {
+    fn drop(&mut self) {
+        self.locked.release(&self.file);
+    }
+}
+
+#[derive(Debug)]
+struct RealReadFile {
+    locked: Locked,
+    file: File,
+    path: PathBuf,
+}
+
+impl ReadFile for RealReadFile {
+    fn len(&self) -> Result<u64> {
+        Ok(self.file.metadata().map_err(|e| Error::io("look up length of file", &self.path, e))?.len())
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
+        let mut done = 0;
+        while done < buf.len() {
+            match self.file.read_at(&mut buf[done..], offset + done as u64) {
+                Ok(0) => break,
+                Ok(read) => done += read,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(Error::io("read file", &self.path, e).at_offset(offset)),
+            }
+        }
+        Ok(done)
+    }
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn is_linked(&self) -> Result<bool> {
+        is_linked(&self.file, &self.path)
+    }
+
+    fn try_lock_shared(&self) -> Result<bool> {
+        self.locked.acquire(&self.file, &self.path, LockMode::Shared)
+    }
+
+    fn try_lock_exclusive(&self) -> Result<bool> {
+        self.locked.acquire(&self.file, &self.path, LockMode::Exclusive)
+    }
+}
+
+impl Drop for RealReadFile {
+    fn drop(&mut self) {
+        self.locked.release(&self.file);
+    }
+}
+
+#[derive(Debug)]
+struct RealWriteFile {
+    file: File,
+    path: PathBuf,
+    bytes: u64,
+}
+
+impl WriteFile for RealWriteFile {
+    fn write_all(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file
+            .write_all(bytes)
+            .map_err(|e| Error::io("write file", &self.path, e).at_offset(self.bytes))?;
+        self.bytes += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        self.file.sync_data().map_err(|e| Error::io("sync file", &self.path, e))
+    }
+
+    fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+}

@@ -1,0 +1,251 @@
+//! Tests of the rules that every `Vfs` follows: method, the same claims put to the operating system, mapped and
+//! positioned, in a temporary folder, and to the simulated disk.
+
+use crate::{LockMode, RealVfs, SimVfs, Vfs, publish};
+use std::path::{Path, PathBuf};
+use tidalite_model::ErrorKind;
+
+/// Puts a claim to each file system, in an empty folder of its own.
+fn on_each(claim: fn(&dyn Vfs, &Path)) {
+    for vfs in [RealVfs::new(), RealVfs::positioned()] {
+        let dir = tempfile::tempdir().unwrap();
+        claim(&vfs, dir.path());
+    }
+    claim(&SimVfs::new(7), Path::new("/"));
+}
+
+fn read(vfs: &dyn Vfs, path: &Path) -> Vec<u8> {
+    let file = vfs.open(path).unwrap();
+    let mut bytes = vec![0; usize::try_from(file.len().unwrap()).unwrap()];
+    file.read_exact_at(0, &mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn a_file_reads_back_as_written() {
+    on_each(|vfs, dir| {
+        let path = dir.join("f");
+        let mut file = vfs.create(&path).unwrap();
+        file.write_all(b"hello ").unwrap();
+        file.write_all(b"world").unwrap();
+        file.sync().unwrap();
+        assert_eq!((file.bytes(), file.path()), (11, path.as_path()));
+        assert_eq!(read(vfs, &path), b"hello world");
+        let reader = vfs.open(&path).unwrap();
+        let mut buf = [0; 8];
+        assert_eq!(reader.read_at(6, &mut buf).unwrap(), 5);
+        assert_eq!(reader.read_at(600, &mut buf).unwrap(), 0);
+        assert_eq!(reader.read_exact_at(6, &mut buf).unwrap_err().kind(), ErrorKind::Corrupt);
+    });
+}
+
+#[test]
+fn a_taken_name_is_busy_and_stays_as_it_is() {
+    on_each(|vfs, dir| {
+        let path = dir.join("f");
+        vfs.create(&path).unwrap().write_all(b"first").unwrap();
+        assert_eq!(vfs.create(&path).unwrap_err().kind(), ErrorKind::Busy);
+        assert_eq!(vfs.create_segment(&path, 4096).unwrap_err().kind(), ErrorKind::Busy);
+        assert_eq!(read(vfs, &path), b"first");
+    });
+}
+
+#[test]
+fn folders_list_their_names_in_order_and_absent_things_are_absent() {
+    on_each(|vfs, dir| {
+        let sub = dir.join("d");
+        assert!(vfs.create_dir(&sub).unwrap());
+        assert!(!vfs.create_dir(&sub).unwrap());
+        for name in ["b", "a", "c"] {
+            vfs.create(&sub.join(name)).unwrap();
+        }
+        assert_eq!(vfs.create_dir(&sub.join("a")).unwrap_err().kind(), ErrorKind::Invalid);
+        assert_eq!(vfs.read_dir(&sub).unwrap(), ["a", "b", "c"]);
+        assert!(vfs.stat(&sub).unwrap().unwrap().is_dir);
+        assert!(vfs.stat(&sub.join("x")).unwrap().is_none() && vfs.stat(&sub.join("a/x")).unwrap().is_none());
+        assert_eq!(vfs.open(&sub.join("x")).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(vfs.create(&dir.join("x/f")).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(vfs.read_dir(&dir.join("x")).unwrap_err().kind(), ErrorKind::NotFound);
+        assert!(vfs.remove_dir(&sub).is_err(), "not empty");
+        for name in ["a", "b", "c", "never was"] {
+            vfs.remove(&sub.join(name)).unwrap();
+        }
+        vfs.remove_dir(&sub).unwrap();
+        vfs.remove_dir(&sub).unwrap();
+        vfs.sync_dir(dir).unwrap();
+        assert!(vfs.file_system(&sub).is_err() && vfs.file_system(dir).unwrap().free_bytes > 0);
+    });
+}
+
+#[test]
+fn a_segment_is_zeros_then_what_was_written_then_cut_to_its_length() {
+    on_each(|vfs, dir| {
+        let path = dir.join("s");
+        let bytes: u64 = 300_000;
+        let segment = vfs.create_segment(&path, bytes).unwrap();
+        assert_eq!((segment.capacity(), segment.path()), (bytes, path.as_path()));
+        let mut model = vec![0; 300_000];
+        assert_eq!(read(vfs, &path), model);
+        // Every alignment of both ends, and writes over the borders of what is brought in at once.
+        for i in 0..400_usize {
+            let at = i * 797 % 299_000;
+            let piece: Vec<u8> = (0..i * 7 % 50).map(|j| u8::try_from((i + j) % 251).unwrap()).collect();
+            segment.write_at(at as u64, &piece).unwrap();
+            model[at..at + piece.len()].copy_from_slice(&piece);
+        }
+        segment.write_at(60_001, &[9; 100_000]).unwrap();
+        model[60_001..160_001].fill(9);
+        segment.publish(56, 0x0102_0304_0506_0708);
+        model[56..64].copy_from_slice(&[8, 7, 6, 5, 4, 3, 2, 1]);
+        segment.sync().unwrap();
+        assert!(read(vfs, &path) == model);
+        segment.truncate(200_003).unwrap();
+        model.truncate(200_003);
+        assert!(read(vfs, &path) == model);
+    });
+}
+
+#[test]
+fn a_segment_is_not_written_beyond_its_capacity() {
+    on_each(|vfs, dir| {
+        for wrong in [0, 4, 4097] {
+            assert_eq!(vfs.create_segment(&dir.join("s"), wrong).unwrap_err().kind(), ErrorKind::Invalid);
+        }
+        let segment = vfs.create_segment(&dir.join("s"), 4096).unwrap();
+        segment.write_at(4088, &[1; 8]).unwrap();
+        segment.write_at(4096, &[]).unwrap();
+        for (offset, bytes) in [(4089, 8), (4097, 0), (u64::MAX, 1), (0, 4097)] {
+            let refused = segment.write_at(offset, &vec![1; bytes]).unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::Invalid);
+        }
+        assert_eq!(segment.truncate(4097).unwrap_err().kind(), ErrorKind::Invalid);
+        assert_eq!(read(vfs, &dir.join("s")).len(), 4096);
+    });
+}
+
+#[test]
+#[should_panic(expected = "a published word lies in the file")]
+fn a_word_across_two_words_is_not_published() {
+    let dir = tempfile::tempdir().unwrap();
+    RealVfs::new().create_segment(&dir.path().join("s"), 4096).unwrap().publish(4, 1);
+}
+
+#[test]
+fn threads_that_write_side_by_side_do_not_disturb_each_other() {
+    on_each(|vfs, dir| {
+        let path = dir.join("s");
+        let segment = vfs.create_segment(&path, 80_000).unwrap();
+        std::thread::scope(|scope| {
+            for thread in 0..4_u8 {
+                let segment = &segment;
+                scope.spawn(move || {
+                    for i in 0..500 {
+                        let at = (i * 4 + u64::from(thread)) * 40;
+                        segment.write_at(at, &[thread + 1; 40]).unwrap();
+                    }
+                });
+            }
+        });
+        let writers = (1..=4).cycle();
+        assert!(read(vfs, &path).chunks(40).zip(writers).all(|(chunk, w)| chunk.iter().all(|&b| b == w)));
+    });
+}
+
+#[test]
+fn a_link_never_replaces_a_file() {
+    on_each(|vfs, dir| {
+        let path = |name: &str| -> PathBuf { dir.join(name) };
+        vfs.create(&path("a")).unwrap().write_all(b"a").unwrap();
+        vfs.create(&path("b")).unwrap().write_all(b"b").unwrap();
+        assert!(vfs.link(&path("a"), &path("c")).unwrap());
+        assert!(!vfs.link(&path("b"), &path("c")).unwrap());
+        assert!(vfs.link(&path("a"), &path("c")).unwrap(), "it is this very file");
+        vfs.remove(&path("a")).unwrap();
+        assert_eq!(read(vfs, &path("c")), b"a");
+        assert_eq!(vfs.link(&path("a"), &path("d")).unwrap_err().kind(), ErrorKind::NotFound);
+    });
+}
+
+#[test]
+fn the_first_to_publish_a_name_wins_and_no_temporary_name_is_left() {
+    on_each(|vfs, dir| {
+        assert!(publish(vfs, dir, "v.1", "v", b"first").unwrap());
+        assert!(!publish(vfs, dir, "v.2", "v", b"second").unwrap());
+        assert_eq!(read(vfs, &dir.join("v")), b"first");
+        assert_eq!(vfs.read_dir(dir).unwrap(), ["v"]);
+    });
+}
+
+#[test]
+fn locks_exclude_other_descriptors_and_go_with_their_own() {
+    on_each(|vfs, dir| {
+        let path = dir.join("lock");
+        assert_eq!(vfs.lock(&path, LockMode::Shared).unwrap_err().kind(), ErrorKind::NotFound);
+        let exclusive = vfs.lock(&path, LockMode::Exclusive).unwrap().unwrap();
+        assert_eq!(exclusive.path(), path);
+        assert!(vfs.lock(&path, LockMode::Exclusive).unwrap().is_none());
+        assert!(vfs.lock(&path, LockMode::Shared).unwrap().is_none());
+        drop(vfs.open(&path).unwrap());
+        assert!(
+            vfs.lock(&path, LockMode::Shared).unwrap().is_none(),
+            "closing another descriptor frees nothing"
+        );
+        drop(exclusive);
+        let shared = vfs.lock(&path, LockMode::Shared).unwrap().unwrap();
+        let second = vfs.lock(&path, LockMode::Shared).unwrap().unwrap();
+        assert!(vfs.lock(&path, LockMode::Exclusive).unwrap().is_none());
+        drop((shared, second));
+        assert!(vfs.lock(&path, LockMode::Exclusive).unwrap().is_some());
+    });
+}
+
+#[test]
+fn an_open_file_can_be_pinned_by_a_lock_and_knows_when_its_name_is_gone() {
+    on_each(|vfs, dir| {
+        let path = dir.join("f");
+        vfs.create(&path).unwrap().write_all(b"kept").unwrap();
+        let (reader, collector) = (vfs.open(&path).unwrap(), vfs.open(&path).unwrap());
+        assert!(reader.try_lock_shared().unwrap() && !collector.try_lock_exclusive().unwrap());
+        drop(reader);
+        assert!(collector.try_lock_exclusive().unwrap());
+        assert!(collector.is_linked().unwrap());
+        vfs.remove(&path).unwrap();
+        assert!(!collector.is_linked().unwrap());
+        vfs.create(&path).unwrap();
+        assert!(!collector.is_linked().unwrap(), "the name names another file now");
+        assert_eq!(collector.len().unwrap(), 4, "an open file stays readable");
+    });
+}
+
+#[test]
+fn identifiers_ascend_and_the_clock_runs() {
+    on_each(|vfs, _| {
+        let ids = [vfs.uuid(), vfs.uuid(), vfs.uuid()];
+        assert!(ids.is_sorted_by(|a, b| a < b) && ids[0].get_version_num() == 7);
+        assert!(vfs.now_us() > 1_700_000_000_000_000);
+    });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_segment_takes_its_room_on_the_disk_at_once() {
+    use std::os::unix::fs::MetadataExt;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    let _segment = RealVfs::new().create_segment(&path, 1 << 20).unwrap();
+    assert!(std::fs::metadata(&path).unwrap().blocks() * 512 >= 1 << 20);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_segment_that_no_disk_can_hold_is_refused_as_full_and_leaves_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let vfs = RealVfs::new();
+    // These refuse at once; others may first take all the room there is, from everyone.
+    if !["ext4", "tmpfs"].contains(&vfs.file_system(dir.path()).unwrap().name.as_str()) {
+        return;
+    }
+    let refused = vfs.create_segment(&dir.path().join("s"), 1 << 60).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Full);
+    assert!(vfs.read_dir(dir.path()).unwrap().is_empty());
+}

@@ -1,0 +1,409 @@
+//! A disk in memory that can fail at any call and lose its power at any step.
+//!
+//! One mutex guards the whole simulation (the *world*), so its steps are in one order whatever threads call; with
+//! one thread, or threads that a test orders, a run is the same each time. `tree.rs` holds what is live and what is
+//! durable, `crash.rs` what a power cut leaves, `failure.rs` counts and fails the calls, `image.rs` makes copies
+//! cheap, `handle.rs` has the open files.
+//!
+//! Stricter than most disks, so that what holds here holds on all: a file's sync does not make its name durable,
+//! changes of names are kept or lost each by itself and in any order, and nothing becomes durable by waiting.
+//! Paths are taken from one root, whether they begin with `/` or not.
+
+mod crash;
+mod failure;
+mod handle;
+mod image;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+pub use crash::{Survive, Tear};
+pub use failure::{FailKind, Failure};
+
+use crate::vfs::{FileSystem, Lock, LockMode, ReadFile, SegmentFile, Stat, Vfs, WriteFile};
+use crash::Random;
+use failure::{Step, Steps};
+use handle::{Handle, SimLock, SimReadFile, SimSegment, SimWriteFile};
+use std::path::{Component, Path};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{fmt, io};
+use tidalite_model::{Error, ErrorKind, Result};
+use tree::{DirNode, FileNode, Node};
+use uuid::Uuid;
+
+/// The clock of a new simulation.
+const EPOCH_US: i64 = 1_780_000_000_000_000;
+
+/// A simulated disk; clones are the same disk.
+///
+/// ```
+/// use std::path::Path;
+/// use tidalite_vfs::{SimVfs, Survive, Vfs};
+/// let disk = SimVfs::new(1);
+/// let mut file = disk.create(Path::new("/a"))?;
+/// file.write_all(b"text")?;
+/// file.sync()?;
+/// // The bytes are durable; the name is not, until its folder is synced.
+/// assert_eq!(disk.crash(Survive::None).stat(Path::new("/a"))?, None);
+/// disk.sync_dir(Path::new("/"))?;
+/// assert_eq!(disk.crash(Survive::None).open(Path::new("/a"))?.len()?, 4);
+/// # Ok::<(), tidalite_model::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct SimVfs {
+    world: Arc<Mutex<World>>,
+}
+
+/// All there is, under the one lock.
+struct World {
+    root: Arc<DirNode>,
+    steps: Steps,
+    now_us: i64,
+    seed: u64,
+    uuids: u32,
+    handles: u64,
+    ignore_sync: bool,
+    ignore_sync_dir: bool,
+}
+
+impl SimVfs {
+    /// An empty disk. The seed decides the identifiers only.
+    pub fn new(seed: u64) -> Self {
+        SimVfs::from_world(World {
+            root: Arc::default(),
+            steps: Steps::default(),
+            now_us: EPOCH_US,
+            seed,
+            uuids: 0,
+            handles: 0,
+            ignore_sync: false,
+            ignore_sync_dir: false,
+        })
+    }
+
+    fn from_world(world: World) -> Self {
+        SimVfs { world: Arc::new(Mutex::new(world)) }
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many calls reached for the disk so far.
+    pub fn steps(&self) -> u64 {
+        self.world().steps.count()
+    }
+
+    /// The numbers of those steps, ascending, that changed or synced something, or would have: a power cut at any
+    /// other step leaves what one at the next of these leaves.
+    pub fn change_steps(&self) -> Vec<u64> {
+        self.world().steps.changes().to_vec()
+    }
+
+    /// Sets the one failure to come, in place of any other.
+    pub fn set_failure(&self, failure: Failure) {
+        self.world().steps.set(Some(failure));
+    }
+
+    /// Lets calls succeed again; a crash stays.
+    pub fn clear_failure(&self) {
+        self.world().steps.set(None);
+    }
+
+    /// Whether a failure of kind [`FailKind::Crash`] has struck.
+    pub fn crashed(&self) -> bool {
+        self.world().steps.crashed()
+    }
+
+    /// The disk after a power cut now, torn at pages: a new one, on which no lock is held, nothing fails and the
+    /// steps count from 0. This one goes on as it was, so many cuts can be tried from one state.
+    pub fn crash(&self, survive: Survive) -> SimVfs {
+        self.crash_torn(survive, Tear::default())
+    }
+
+    /// The same, torn as `tear` says.
+    ///
+    /// # Panics
+    /// Where the tear has no size.
+    pub fn crash_torn(&self, survive: Survive, tear: Tear) -> SimVfs {
+        let world = self.world();
+        world.with_root(crash::after_power_cut(&world.root, survive, tear))
+    }
+
+    /// The disk after every process was killed now while the machine goes on: a new one, on which everything written
+    /// is still to be read and what was not synced is still not durable, but no lock is held and nothing fails.
+    pub fn kill(&self) -> SimVfs {
+        let world = self.world();
+        world.with_root(crash::after_kill(&world.root))
+    }
+
+    /// Moves the clock, forth or back.
+    pub fn advance(&self, us: i64) {
+        self.world().now_us += us;
+    }
+
+    /// Plants a fault: syncs of files say Ok and do nothing. For tests that must catch it.
+    pub fn ignore_sync(&self, ignore: bool) {
+        self.world().ignore_sync = ignore;
+    }
+
+    /// Plants a fault: syncs of folders say Ok and do nothing. For tests that must catch it.
+    pub fn ignore_sync_dir(&self, ignore: bool) {
+        self.world().ignore_sync_dir = ignore;
+    }
+
+    fn handle(&self, world: &mut World, file: Arc<FileNode>, path: &Path) -> Handle {
+        world.handles += 1;
+        Handle { vfs: self.clone(), file, path: path.to_path_buf(), number: world.handles }
+    }
+
+    /// Makes a file of `bytes` zeros where no name is.
+    fn make(&self, path: &Path, bytes: u64, doing: &str) -> Result<Handle> {
+        let mut world = self.world();
+        world.step(Step::Allocate, doing, path)?;
+        let (dir, name) = world.parent(path, doing)?;
+        let mut dir = dir.state();
+        if dir.live.contains_key(name) {
+            return Err(Error::new(ErrorKind::Busy, doing, "the name is taken", "use another name").at(path));
+        }
+        let file = Arc::<FileNode>::default();
+        if bytes > 0 {
+            file.state().set_len(bytes);
+        }
+        dir.set(name, Some(Node::File(file.clone())));
+        Ok(self.handle(&mut world, file, path))
+    }
+}
+
+impl fmt::Debug for SimVfs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A handle prints its disk, perhaps while the world is locked; what matters is that it is simulated.
+        f.write_str("SimVfs")
+    }
+}
+
+impl World {
+    fn with_root(&self, root: Arc<DirNode>) -> SimVfs {
+        SimVfs::from_world(World { root, steps: Steps::default(), ..*self })
+    }
+
+    fn step(&mut self, step: Step, doing: &str, path: &Path) -> Result<()> {
+        self.steps.step(step).map_err(|e| Error::io(doing, path, e))
+    }
+
+    /// What a path names now.
+    fn find(&self, path: &Path) -> Result<Option<Node>> {
+        let mut node = Node::Dir(self.root.clone());
+        for name in names(path)? {
+            let Node::Dir(dir) = node else { return Ok(None) };
+            let Some(next) = dir.state().live.get(name).cloned() else { return Ok(None) };
+            node = next;
+        }
+        Ok(Some(node))
+    }
+
+    fn find_dir(&self, path: &Path, doing: &str) -> Result<Arc<DirNode>> {
+        match self.find(path)? {
+            Some(Node::Dir(dir)) => Ok(dir),
+            Some(Node::File(_)) => Err(Error::io(doing, path, io::ErrorKind::NotADirectory.into())),
+            None => Err(Error::io(doing, path, io::ErrorKind::NotFound.into())),
+        }
+    }
+
+    fn find_file(&self, path: &Path, doing: &str) -> Result<Arc<FileNode>> {
+        match self.find(path)? {
+            Some(Node::File(file)) => Ok(file),
+            Some(Node::Dir(_)) => Err(Error::io(doing, path, io::ErrorKind::IsADirectory.into())),
+            None => Err(Error::io(doing, path, io::ErrorKind::NotFound.into())),
+        }
+    }
+
+    /// The folder that holds a path, and the name in it.
+    fn parent<'a>(&self, path: &'a Path, doing: &str) -> Result<(Arc<DirNode>, &'a str)> {
+        let Some((parent, name)) = path.parent().zip(names(path)?.pop()) else {
+            return Err(Error::invalid(doing, "the path names the root", "give a path below it").at(path));
+        };
+        Ok((self.find_dir(parent, doing).map_err(|e| e.at(path))?, name))
+    }
+}
+
+/// The names along a path, from the root on.
+fn names(path: &Path) -> Result<Vec<&str>> {
+    let mut names = Vec::new();
+    for part in path.components() {
+        match part {
+            Component::RootDir | Component::CurDir => {}
+            Component::Normal(name) if name.to_str().is_some() => names.extend(name.to_str()),
+            _ => {
+                return Err(Error::invalid(
+                    "look up",
+                    "the simulated disk knows no such path",
+                    "use UTF-8 names and no `..`",
+                )
+                .at(path));
+            }
+        }
+    }
+    Ok(names)
+}
+
+impl Vfs for SimVfs {
+    fn create_dir(&self, path: &Path) -> Result<bool> {
+        let mut world = self.world();
+        world.step(Step::Allocate, "create folder", path)?;
+        match world.find(path)? {
+            Some(Node::Dir(_)) => Ok(false),
+            Some(Node::File(_)) => Err(Error::invalid(
+                "create folder",
+                "a file of this name exists",
+                "move the file away, or give another path",
+            )
+            .at(path)),
+            None => {
+                let (dir, name) = world.parent(path, "create folder")?;
+                dir.state().set(name, Some(Node::Dir(Arc::default())));
+                Ok(true)
+            }
+        }
+    }
+
+    fn read_dir(&self, path: &Path) -> Result<Vec<String>> {
+        let mut world = self.world();
+        world.step(Step::Read, "list folder", path)?;
+        let dir = world.find_dir(path, "list folder")?;
+        let names = dir.state().live.keys().cloned().collect();
+        Ok(names)
+    }
+
+    fn stat(&self, path: &Path) -> Result<Option<Stat>> {
+        let mut world = self.world();
+        world.step(Step::Read, "look up", path)?;
+        Ok(world.find(path)?.map(|node| match node {
+            Node::Dir(_) => Stat { is_dir: true, bytes: 0 },
+            Node::File(file) => Stat { is_dir: false, bytes: file.state().live.len() },
+        }))
+    }
+
+    fn open(&self, path: &Path) -> Result<Arc<dyn ReadFile>> {
+        let mut world = self.world();
+        world.step(Step::Read, "open file", path)?;
+        let file = world.find_file(path, "open file")?;
+        Ok(Arc::new(SimReadFile(self.handle(&mut world, file, path))))
+    }
+
+    fn create(&self, path: &Path) -> Result<Box<dyn WriteFile>> {
+        Ok(Box::new(SimWriteFile { handle: self.make(path, 0, "create file")?, bytes: 0 }))
+    }
+
+    fn create_segment(&self, path: &Path, bytes: u64) -> Result<Box<dyn SegmentFile>> {
+        if bytes == 0 || !bytes.is_multiple_of(8) {
+            return Err(Error::invalid(
+                "create segment",
+                format!("{bytes} bytes were asked for"),
+                "give a multiple of 8 above 0",
+            )
+            .at(path));
+        }
+        Ok(Box::new(SimSegment { handle: self.make(path, bytes, "create segment")?, capacity: bytes }))
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> Result<bool> {
+        const DOING: &str = "link file to its name";
+        let mut world = self.world();
+        world.step(Step::Allocate, DOING, to)?;
+        let file = world.find_file(from, DOING)?;
+        match world.find(to)? {
+            Some(Node::File(there)) => Ok(Arc::ptr_eq(&file, &there)),
+            Some(Node::Dir(_)) => Ok(false),
+            None => {
+                let (dir, name) = world.parent(to, DOING)?;
+                dir.state().set(name, Some(Node::File(file)));
+                Ok(true)
+            }
+        }
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        let mut world = self.world();
+        world.step(Step::Change, "remove file", path)?;
+        if world.find(path)?.is_some() {
+            world.find_file(path, "remove file")?;
+            let (dir, name) = world.parent(path, "remove file")?;
+            dir.state().set(name, None);
+        }
+        Ok(())
+    }
+
+    fn remove_dir(&self, path: &Path) -> Result<()> {
+        let mut world = self.world();
+        world.step(Step::Change, "remove folder", path)?;
+        if world.find(path)?.is_some() {
+            let dir = world.find_dir(path, "remove folder")?;
+            if !dir.state().live.is_empty() {
+                return Err(Error::io("remove folder", path, io::ErrorKind::DirectoryNotEmpty.into()));
+            }
+            let (dir, name) = world.parent(path, "remove folder")?;
+            dir.state().set(name, None);
+        }
+        Ok(())
+    }
+
+    fn sync_dir(&self, path: &Path) -> Result<()> {
+        let mut world = self.world();
+        world.step(Step::Change, "sync folder", path)?;
+        let dir = world.find_dir(path, "sync folder")?;
+        if !world.ignore_sync_dir {
+            dir.state().sync();
+        }
+        Ok(())
+    }
+
+    fn lock(&self, path: &Path, mode: LockMode) -> Result<Option<Box<dyn Lock>>> {
+        const DOING: &str = "lock file";
+        let mut world = self.world();
+        let absent = mode == LockMode::Exclusive && world.find(path)?.is_none();
+        world.step(if absent { Step::Allocate } else { Step::Read }, DOING, path)?;
+        if absent {
+            let (dir, name) = world.parent(path, DOING)?;
+            dir.state().set(name, Some(Node::File(Arc::default())));
+        }
+        let file = world.find_file(path, DOING)?;
+        let number = world.handles + 1;
+        let locked = match mode {
+            LockMode::Shared => file.state().locks.try_shared(number),
+            LockMode::Exclusive => file.state().locks.try_exclusive(number),
+        };
+        if !locked {
+            return Ok(None);
+        }
+        Ok(Some(Box::new(SimLock(self.handle(&mut world, file, path)))))
+    }
+
+    fn file_system(&self, path: &Path) -> Result<FileSystem> {
+        let mut world = self.world();
+        world.step(Step::Read, "look up file system", path)?;
+        if world.find(path)?.is_none() {
+            return Err(Error::io("look up file system", path, io::ErrorKind::NotFound.into()));
+        }
+        Ok(FileSystem { name: "simulated".into(), network: false, free_bytes: 1 << 40, read_only: false })
+    }
+
+    fn now_us(&self) -> i64 {
+        let mut world = self.world();
+        let now = world.now_us;
+        world.now_us += 1;
+        now
+    }
+
+    /// Ascending with the clock, then with the order of the calls.
+    fn uuid(&self) -> Uuid {
+        let mut world = self.world();
+        world.uuids += 1;
+        let mut bytes = [0; 10];
+        bytes[3..7].copy_from_slice(&world.uuids.to_be_bytes());
+        let noise = Random(world.seed ^ u64::from(world.uuids)).next().to_be_bytes();
+        bytes[7..].copy_from_slice(&noise[..3]);
+        let ms = u64::try_from(world.now_us / 1000).unwrap_or(0);
+        uuid::Builder::from_unix_timestamp_millis(ms, &bytes).into_uuid()
+    }
+}

@@ -1,0 +1,128 @@
+//! What a file system is, from the magic number that the system reports for it: its name, whether other machines
+//! may write to it, and whether writing a page again may need new room on the disk.
+//!
+//! FUSE counts as network, since one cannot tell a local file system from sshfs or a bucket behind it. The numbers
+//! are those of Linux's `magic.h` and, for file systems outside the kernel, of their own sources. Called by
+//! `real.rs`.
+
+use crate::vfs::FileSystem;
+use std::io;
+use std::path::Path;
+
+/// One known kind of file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Kind {
+    magic: u32,
+    pub(crate) name: &'static str,
+    nature: Nature,
+}
+
+/// What matters of it here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Nature {
+    /// Blocks that were allocated are there for every later write.
+    Local,
+    /// A page written again may need a new block, so that a full disk would be met in the middle of a store.
+    CopiesOnWrite,
+    /// Other machines may write to it, or nobody can tell.
+    Network,
+}
+
+use Nature::{CopiesOnWrite, Local, Network};
+
+const fn kind(magic: u32, name: &'static str, nature: Nature) -> Kind {
+    Kind { magic, name, nature }
+}
+
+const KINDS: [Kind; 29] = [
+    kind(0xef53, "ext4", Local),
+    kind(0x5846_5342, "xfs", Local),
+    kind(0x0102_1994, "tmpfs", Local),
+    kind(0x8584_58f6, "ramfs", Local),
+    kind(0x794c_7630, "overlay", Local),
+    kind(0xf2f5_2010, "f2fs", Local),
+    kind(0x3153_464a, "jfs", Local),
+    kind(0x4d44, "vfat", Local),
+    kind(0x2011_bab0, "exfat", Local),
+    kind(0x7366_746e, "ntfs3", Local),
+    kind(0x9123_683e, "btrfs", CopiesOnWrite),
+    kind(0x2fc1_2fc1, "zfs", CopiesOnWrite),
+    kind(0xca45_1a4e, "bcachefs", CopiesOnWrite),
+    kind(0x3434, "nilfs2", CopiesOnWrite),
+    kind(0x6969, "nfs", Network),
+    kind(0x517b, "smb", Network),
+    kind(0xff53_4d42, "cifs", Network),
+    kind(0xfe53_4d42, "smb2", Network),
+    kind(0x0102_1997, "9p", Network),
+    kind(0x6573_5546, "fuse", Network),
+    kind(0x0bd0_0bd0, "lustre", Network),
+    kind(0x4750_4653, "gpfs", Network),
+    kind(0x1983_0326, "beegfs", Network),
+    kind(0x00c3_6400, "ceph", Network),
+    kind(0x5346_414f, "afs", Network),
+    kind(0x6b41_4653, "afs", Network),
+    kind(0x0116_1970, "gfs2", Network),
+    kind(0x7461_636f, "ocfs2", Network),
+    kind(0x2003_0528, "orangefs", Network),
+];
+
+/// The kind with this magic number.
+pub(crate) fn kind_of(magic: u32) -> Option<Kind> {
+    KINDS.into_iter().find(|k| k.magic == magic)
+}
+
+/// What the system says of the file system at `path`.
+pub(crate) fn file_system(path: &Path) -> io::Result<FileSystem> {
+    let usage = rustix::fs::statvfs(path)?;
+    let (name, network) = match magic(path)? {
+        Some(magic) => match kind_of(magic) {
+            Some(k) => (k.name.to_string(), k.nature == Network),
+            None => (format!("0x{magic:x}"), false),
+        },
+        None => ("unknown".to_string(), false),
+    };
+    Ok(FileSystem {
+        name,
+        network,
+        free_bytes: usage.f_bavail.saturating_mul(usage.f_frsize),
+        read_only: usage.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY),
+    })
+}
+
+/// Whether a segment at `path` may be mapped: its blocks, once allocated, serve every later store to them, and no
+/// other machine changes the file.
+pub(crate) fn may_map(path: &Path) -> io::Result<bool> {
+    // A file system that is not in the list is most likely a local one of the usual kind.
+    Ok(magic(path)?.and_then(kind_of).is_none_or(|k| k.nature == Local))
+}
+
+#[cfg(target_os = "linux")]
+fn magic(path: &Path) -> io::Result<Option<u32>> {
+    // The kernel's numbers have 32 bits; the field's width and sign differ from one architecture to the next.
+    Ok(Some(rustix::fs::statfs(path)?.f_type as u32))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn magic(_path: &Path) -> io::Result<Option<u32>> {
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_magic_number_names_one_kind() {
+        for (i, k) in KINDS.iter().enumerate() {
+            assert_eq!(kind_of(k.magic), Some(*k));
+            assert!(KINDS[..i].iter().all(|earlier| earlier.magic != k.magic), "{}", k.name);
+        }
+    }
+
+    #[test]
+    fn cluster_file_systems_and_fuse_count_as_network_and_local_disks_do_not() {
+        let network = |magic| kind_of(magic).is_some_and(|k| k.nature == Network);
+        assert!([0x6969, 0xff53_4d42, 0x6573_5546, 0x0bd0_0bd0, 0x4750_4653].into_iter().all(network));
+        assert!(![0xef53, 0x5846_5342, 0x0102_1994, 0x9123_683e].into_iter().any(network));
+    }
+}

@@ -1,0 +1,333 @@
+//! Flush: log → parts.
+//!
+//! ```text
+//! lock → newest version → for each writer: committed frames not yet flushed → tail in memory, up to a bound
+//!      → part, durable → staged parts linked in → run table, durable → next version → again while anything is left
+//! ```
+//!
+//! Killed at any moment, it leaves the old version and files that no version names; the next collection removes those.
+//! Nothing is ever taken from a log before the version that says so is durable.
+
+use crate::manifest::{self, Manifest, Version};
+use crate::places::staged_part;
+use crate::run_table;
+use crate::store::Inner;
+use crate::tail::{TailData, View};
+use crate::tiles::{PointSource, Steps, write_part};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use tidalite_log::{Finding, FindingKind, SeriesId, Sink, WriterDir};
+use tidalite_model::{Error, ErrorKind, Result, RunChange, Seq, SeriesKey};
+use tidalite_parts::PartMeta;
+use tidalite_query::{Points, Repeats, merge};
+use tidalite_vfs::Lock;
+use uuid::Uuid;
+
+/// What a flush did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FlushStats {
+    /// Points that went from logs to parts.
+    pub points: u64,
+    /// Parts written.
+    pub parts: u64,
+}
+
+/// Takes the store's lock, or says that somebody else flushes or compacts.
+pub(crate) fn lock(inner: &Inner) -> Result<Box<dyn Lock>> {
+    let path = inner.places.lock();
+    inner.vfs.lock(&path, tidalite_vfs::LockMode::Exclusive)?.ok_or_else(|| {
+        Error::new(ErrorKind::Busy, "flush or compact", "another process does so just now", "wait for it, or try again later").at(&path)
+    })
+}
+
+/// Flushes every committed frame of every writer. The caller holds the store's lock.
+pub(crate) fn flush_all(inner: &Inner, pool: &rayon::ThreadPool, progress: &dyn Fn(u64)) -> Result<FlushStats> {
+    let mut stats = FlushStats::default();
+    loop {
+        let version = manifest::latest(&*inner.vfs, &inner.places)?;
+        let batch = Batch::take(inner, &version.manifest)?;
+        if batch.is_empty() {
+            return Ok(stats);
+        }
+        let more = batch.full;
+        stats.points += batch.points();
+        stats.parts += publish(inner, &version, batch, pool, progress)?;
+        if !more {
+            return Ok(stats);
+        }
+    }
+}
+
+/// What one round takes out of the logs.
+#[derive(Default)]
+struct Batch {
+    tails: Vec<WriterTail>,
+    /// Stopped at the memory bound: there is more.
+    full: bool,
+}
+
+struct WriterTail {
+    dir: WriterDir,
+    data: TailData,
+    /// Frames below are in `data`, or hold nothing to keep.
+    flushed: u64,
+    damaged: bool,
+}
+
+impl Batch {
+    fn take(inner: &Inner, manifest: &Manifest) -> Result<Batch> {
+        // The rows lie in memory once as logged (8 bytes a value) and, tile by tile, once more as points.
+        let bytes_max = usize::try_from(inner.options.memory_bytes / 4).unwrap_or(usize::MAX);
+        let mut batch = Batch::default();
+        let mut bytes = 0;
+        for dir in tidalite_log::writers(&*inner.vfs, &inner.places.log())? {
+            if bytes >= bytes_max {
+                batch.full = true;
+                break;
+            }
+            let from = manifest.flushed(dir.writer);
+            let alive = tidalite_log::is_alive(&*inner.vfs, &dir)?;
+            let mut sink = Bounded { data: TailData::default(), bytes_max: bytes_max - bytes, next: from, full: false };
+            let replayed = match tidalite_log::replay(&*inner.vfs, &dir, from, alive, &mut sink) {
+                Ok(r) => Some(r),
+                Err(_) if sink.full => None,
+                // The folder of a dead writer whose log is flushed may be half removed.
+                Err(e) if e.kind() == ErrorKind::NotFound && !alive => continue,
+                Err(e) => return Err(e),
+            };
+            batch.full |= sink.full;
+            bytes += sink.data.bytes();
+            let flushed = replayed.as_ref().map_or(sink.next, |r| r.next_ordinal);
+            let damaged = replayed.is_some_and(|r| r.findings.iter().any(is_evidence));
+            if flushed > from || damaged {
+                batch.tails.push(WriterTail { dir, data: sink.data, flushed, damaged });
+            }
+        }
+        Ok(batch)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.tails.is_empty()
+    }
+
+    fn points(&self) -> u64 {
+        self.tails.iter().map(|t| t.data.points()).sum()
+    }
+}
+
+/// Whether a finding makes a log evidence that must not be deleted: damage does, the torn tail of a crash does not.
+pub(crate) fn is_evidence(finding: &Finding) -> bool {
+    !matches!(finding.kind, FindingKind::TornTail)
+}
+
+fn publish(inner: &Inner, version: &Version, batch: Batch, pool: &rayon::ThreadPool, progress: &dyn Fn(u64)) -> Result<u64> {
+    let vfs = &inner.vfs;
+    let mut next = version.manifest.clone();
+    next.version += 1;
+    next.time_us = vfs.now_us();
+    let source = TailSource::new(&batch.tails);
+    let place = inner.places.part(vfs.uuid());
+    let mut parts = Vec::new();
+    if let Some(meta) = write_part(vfs, &place, &source, inner.options.tile_rows, pool, progress)? {
+        if meta.rows != batch.points() {
+            return Err(Error::new(
+                ErrorKind::Corrupt,
+                "flush",
+                format!("{} points went in and {} came out", batch.points(), meta.rows),
+                "this is a defect of tidalite; nothing was changed, please report it",
+            ));
+        }
+        parts.push(meta);
+    }
+    for tail in &batch.tails {
+        for (_, id, about) in &tail.data.staged {
+            parts.push(adopt(inner, &tail.dir, *id, about)?);
+        }
+    }
+    if !parts.is_empty() {
+        vfs.sync_dir(&inner.places.parts())?;
+        vfs.sync_dir(&inner.places.series())?;
+    }
+    let (mut runs, _) = run_table::load(&**vfs, &inner.places, next.runs.as_ref())?;
+    let mut known = runs.len() as u64;
+    let mut changed = false;
+    for tail in &batch.tails {
+        for (seq, run, change) in &tail.data.changes {
+            runs.entry(run.clone()).or_default().apply(*seq, change);
+            changed = true;
+        }
+    }
+    for (key, _) in source.series() {
+        if !runs.contains_key(&*key.run) {
+            runs.insert(key.run.to_string(), Default::default());
+        }
+    }
+    for meta in &parts {
+        note_runs(inner, meta, &mut runs)?;
+    }
+    known = runs.len() as u64 - known;
+    if changed || known > 0 {
+        next.runs = Some(run_table::store(&**vfs, &inner.places, &runs)?);
+    }
+    for tail in &batch.tails {
+        next.set_flushed(tail.dir.writer, tail.flushed, tail.damaged);
+    }
+    forget_writers(inner, &mut next)?;
+    let written = parts.len() as u64;
+    next.parts.extend(parts);
+    publish_version(inner, &next)?;
+    Ok(written)
+}
+
+/// Drops the entries of writers whose folders are gone. An entry must outlive its folder, also through a power cut, or
+/// what was flushed would count as new again: so the folder's absence is made durable first.
+fn forget_writers(inner: &Inner, next: &mut Manifest) -> Result<()> {
+    let present = tidalite_log::writers(&*inner.vfs, &inner.places.log())?;
+    let gone = |w: u32| !present.iter().any(|d| d.writer == w);
+    if next.writers.iter().any(|w| gone(w.writer)) {
+        inner.vfs.sync_dir(&inner.places.log())?;
+        next.writers.retain(|w| !gone(w.writer));
+    }
+    Ok(())
+}
+
+/// Publishes, where the caller holds the store's lock and so is alone.
+pub(crate) fn publish_version(inner: &Inner, next: &Manifest) -> Result<()> {
+    if manifest::publish(&*inner.vfs, &inner.places, next)? {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Busy,
+        "publish version",
+        format!("version {} exists already: somebody else published without the store's lock", next.version),
+        "check that the file system has working locks, then try again",
+    )
+    .at(&inner.places.manifest()))
+}
+
+/// Runs that only bulk data speaks of enter the run table with their id alone.
+fn note_runs(inner: &Inner, meta: &PartMeta, runs: &mut run_table::RunTable) -> Result<()> {
+    let part = tidalite_parts::Part::open(inner.vfs.clone(), &inner.places.part(meta.id), meta)?;
+    for rows in part.series().rows.chunk_by(|a, b| a.key.run == b.key.run) {
+        if !runs.contains_key(&*rows[0].key.run) {
+            runs.insert(rows[0].key.run.to_string(), Default::default());
+        }
+    }
+    Ok(())
+}
+
+/// Links a staged part among the live ones. It was durable before the log spoke of it.
+fn adopt(inner: &Inner, dir: &WriterDir, id: Uuid, about: &[u8]) -> Result<PartMeta> {
+    let meta = parse_meta(&dir.path, about)?;
+    let (from, to) = (staged_part(&dir.path, id), inner.places.part(id));
+    for (from, to) in [(from.points, to.points), (from.series, to.series)] {
+        // It exists already where an earlier flush was killed before it published.
+        inner.vfs.link(&from, &to)?;
+    }
+    Ok(meta)
+}
+
+/// The facts of a staged part, out of the log frame that speaks of it.
+pub(crate) fn parse_meta(dir: &std::path::Path, about: &[u8]) -> Result<PartMeta> {
+    serde_json::from_slice(about).map_err(|e| Error::corrupt("read staged part", dir, 0, format!("its facts in the log are not valid: {e}")))
+}
+
+/// A tail that stops taking rows in at a bound.
+struct Bounded {
+    data: TailData,
+    bytes_max: usize,
+    next: u64,
+    full: bool,
+}
+
+impl Bounded {
+    fn admit(&mut self, seq: Seq) -> Result<()> {
+        if self.data.bytes() >= self.bytes_max {
+            self.full = true;
+            return Err(Error::new(ErrorKind::Full, "flush", "the memory bound of one round is reached", ""));
+        }
+        self.next = seq.ordinal() + 1;
+        Ok(())
+    }
+}
+
+impl Sink for Bounded {
+    fn series(&mut self, id: SeriesId, key: &SeriesKey) -> Result<()> {
+        self.data.series(id, key)
+    }
+    fn layout(&mut self, id: tidalite_log::LayoutId, series: &[SeriesId]) -> Result<()> {
+        self.data.layout(id, series)
+    }
+    fn row(&mut self, row: tidalite_log::Row<'_>) -> Result<()> {
+        self.admit(row.seq)?;
+        self.data.row(row)
+    }
+    fn points(&mut self, p: tidalite_log::Points<'_>) -> Result<()> {
+        self.admit(p.seq())?;
+        self.data.points(p)
+    }
+    fn change(&mut self, seq: Seq, run: &str, change: RunChange) -> Result<()> {
+        self.admit(seq)?;
+        self.data.change(seq, run, change)
+    }
+    fn part(&mut self, seq: Seq, part: Uuid, about: &[u8]) -> Result<()> {
+        self.admit(seq)?;
+        self.data.part(seq, part, about)
+    }
+}
+
+/// The tails of several writers as one source of points.
+pub(crate) struct TailSource<'a> {
+    series: Vec<(SeriesKey, u64)>,
+    places: Vec<Vec<(&'a TailData, SeriesId, (i64, i64))>>,
+}
+
+/// All that a tail holds.
+const EVERY_FRAME: (i64, i64) = (0, i64::MAX);
+
+impl<'a> TailSource<'a> {
+    fn new(tails: &'a [WriterTail]) -> Self {
+        Self::of(tails.iter().map(|t| (&t.data, EVERY_FRAME)))
+    }
+
+    /// Of tails and, of each, the frames [lo, hi) as sequence numbers.
+    pub(crate) fn of(tails: impl Iterator<Item = (&'a TailData, (i64, i64))>) -> Self {
+        let mut found: BTreeMap<&'a SeriesKey, (u64, Vec<(&'a TailData, SeriesId, (i64, i64))>)> = BTreeMap::new();
+        for (data, seqs) in tails {
+            for (id, key) in data.series() {
+                let count = data.count(id);
+                if count > 0 {
+                    let entry = found.entry(key).or_default();
+                    entry.0 += count;
+                    entry.1.push((data, id, seqs));
+                }
+            }
+        }
+        let (series, places) = found.into_iter().map(|(k, (n, p))| ((k.clone(), n), p)).unzip();
+        TailSource { series, places }
+    }
+}
+
+impl PointSource for TailSource<'_> {
+    fn series(&self) -> &[(SeriesKey, u64)] {
+        &self.series
+    }
+
+    fn sample_steps(&self, series: usize, nth: usize) -> Result<Vec<i64>> {
+        Ok(self.places[series].iter().flat_map(|(data, id, _)| data.sample_steps(*id, nth)).collect())
+    }
+
+    fn gather(&self, series: Range<usize>, steps: Steps) -> Result<Vec<Points>> {
+        let gather_one = |places: &Vec<(&TailData, SeriesId, (i64, i64))>| {
+            let mut chunks = Vec::with_capacity(places.len());
+            for &(data, id, seqs) in places {
+                let mut points = Points::default();
+                data.gather(id, View { steps, seqs }, &mut points);
+                chunks.push(points);
+            }
+            merge(chunks, Repeats::All)
+        };
+        Ok(self.places[series].iter().map(gather_one).collect())
+    }
+}

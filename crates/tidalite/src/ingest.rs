@@ -1,0 +1,300 @@
+//! Bulk ingest: an Arrow record batch in long form becomes points, as one unit.
+//!
+//! A small batch is one frame of the log. A large one is sorted and written straight into a part, which is synced,
+//! and then one frame refers to it: that frame is the moment of acceptance. So a batch is visible whole or not at all,
+//! whatever its size, and its order among other writes is that of its frame.
+
+use crate::places::staged_part;
+use crate::store::Store;
+use crate::tiles::{PointSource, Steps, write_part};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType};
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+use tidalite_model::{Error, Labels, Result, Seq, SeriesKey, TIME_US_MAX, TIME_US_MIN, check_name, check_time};
+use tidalite_query::{Points, Repeats, merge};
+
+/// Batches up to this size are a frame of the log: 28 bytes a row, half a megabyte in all. A larger one pays for
+/// files of its own.
+const FRAME_ROWS_MAX: usize = 16_384;
+
+impl Store {
+    /// Appends the points of a record batch, as one unit: whole or not at all, visible to every process when this returns.
+    ///
+    /// Columns, in any order: `run`, `metric` (text, plain or dictionary), `step` (any integer), `value` (any number); and,
+    /// if present, `time` (a timestamp of any unit, or integer µs since 1970 UTC; now if absent) and `labels` (text such
+    /// as `host=a,rank=3`). An unsigned or wide integer value becomes the nearest `f64`. A timestamp finer than a
+    /// microsecond is cut to one.
+    ///
+    /// # Errors
+    /// `Invalid`, naming column and row, for a missing or unknown column, a wrong type, a null, a time outside the years 1
+    /// to 9999, or a wrong name; `Full`, `Io`, `Poisoned` as for [`Run::log`](crate::Run::log). Nothing is appended then.
+    pub fn append(&self, batch: &RecordBatch) -> Result<Option<Seq>> {
+        let inner = self.writable()?;
+        let rows = Rows::read(batch, inner.vfs.now_us())?;
+        if rows.steps.is_empty() {
+            return Ok(None);
+        }
+        let log = inner.log()?;
+        if rows.steps.len() <= FRAME_ROWS_MAX {
+            let mut series = vec![tidalite_log::SeriesId(0); rows.steps.len()];
+            for group in &rows.groups {
+                let id = log.series(&group.key)?;
+                for range in &group.rows {
+                    series[range.clone()].fill(id);
+                }
+            }
+            return log.append_points(&series, &rows.steps, &rows.times_us, &rows.values).map(Some);
+        }
+        let seq = log.reserve()?;
+        let source = BatchSource::new(rows, seq);
+        let place = staged_part(log.dir(), inner.vfs.uuid());
+        let meta = write_part(&inner.vfs, &place, &source, inner.options.tile_rows, inner.pool()?, &|_| {})?
+            .expect("the batch has rows");
+        inner.vfs.sync_dir(log.dir())?;
+        let about = serde_json::to_vec(&meta).expect("the facts of a part are plain data");
+        log.append_part(place.id, &about).map(Some)
+    }
+}
+
+/// A batch, checked and in our own types.
+struct Rows {
+    steps: Vec<i64>,
+    times_us: Vec<i64>,
+    values: Vec<f64>,
+    groups: Vec<Group>,
+}
+
+/// The rows of one series, as ranges in the order of the batch.
+struct Group {
+    key: SeriesKey,
+    rows: Vec<Range<usize>>,
+}
+
+impl Rows {
+    fn read(batch: &RecordBatch, now_us: i64) -> Result<Rows> {
+        for field in batch.schema().fields() {
+            if !["run", "metric", "labels", "step", "time", "value"].contains(&field.name().as_str()) {
+                return Err(wrong(
+                    format!("there is an unknown column {:?}", field.name()),
+                    "give the columns run, metric, step, value and, if wanted, time and labels, each once; rename or drop others",
+                ));
+            }
+            if batch.schema().fields().iter().filter(|f| f.name() == field.name()).count() > 1 {
+                return Err(wrong(format!("column {:?} comes twice", field.name()), "give each column once"));
+            }
+        }
+        let steps = integers(&required(batch, "step")?)?;
+        let values = numbers(&required(batch, "value")?)?;
+        let times_us = match batch.column_by_name("time") {
+            Some(column) => times(column)?,
+            None => {
+                check_time(now_us)?;
+                vec![now_us; batch.num_rows()]
+            }
+        };
+        let runs = Texts::read("run", &required(batch, "run")?)?;
+        let metrics = Texts::read("metric", &required(batch, "metric")?)?;
+        let labels = batch.column_by_name("labels").map(|c| Texts::read("labels", c)).transpose()?;
+        let groups = group(&runs, &metrics, labels.as_ref(), batch.num_rows())?;
+        Ok(Rows { steps, times_us, values, groups })
+    }
+}
+
+/// A column of text by code: rows of equal code have equal text.
+struct Texts {
+    name: &'static str,
+    codes: Vec<i32>,
+    texts: Vec<Arc<str>>,
+}
+
+impl Texts {
+    fn read(name: &'static str, column: &ArrayRef) -> Result<Texts> {
+        let of = match column.data_type() {
+            DataType::Dictionary(_, of) => of.as_ref(),
+            other => other,
+        };
+        if !matches!(of, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) {
+            return Err(wrong_type(name, column, "text"));
+        }
+        refuse_nulls(name, column)?;
+        let coded = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+        let column = cast(name, column, &coded)?;
+        let dictionary = column.as_dictionary::<Int32Type>();
+        let texts = dictionary.values().as_string::<i32>();
+        let texts = (0..texts.len()).map(|i| Arc::from(if texts.is_null(i) { "" } else { texts.value(i) })).collect();
+        Ok(Texts { name, codes: dictionary.keys().values().to_vec(), texts })
+    }
+
+    fn at(&self, row: usize) -> &Arc<str> {
+        let code = usize::try_from(self.codes[row]).expect("there are no nulls");
+        &self.texts[code]
+    }
+}
+
+/// The series of a batch, ascending by key.
+fn group(runs: &Texts, metrics: &Texts, labels: Option<&Texts>, rows: usize) -> Result<Vec<Group>> {
+    let codes = |row: usize| (runs.codes[row], metrics.codes[row], labels.map_or(0, |l| l.codes[row]));
+    let mut place: HashMap<(i32, i32, i32), usize> = HashMap::new();
+    let mut groups: Vec<Group> = Vec::new();
+    let mut start = 0;
+    while start < rows {
+        let code = codes(start);
+        let end = (start + 1..rows).find(|&r| codes(r) != code).unwrap_or(rows);
+        let at = match place.get(&code) {
+            Some(&at) => at,
+            None => {
+                for column in [runs, metrics] {
+                    check_name(column.name, column.at(start)).map_err(|e| wrong(format!("row {start}: {}", e.wrong()), "correct the name"))?;
+                }
+                let labels = match labels {
+                    Some(l) => Labels::parse(l.at(start)).map_err(|e| wrong(format!("labels in row {start}: {}", e.wrong()), "write labels as key=value,key=value"))?,
+                    None => Labels::none(),
+                };
+                groups.push(Group { key: SeriesKey::new(runs.at(start).clone(), metrics.at(start).clone(), labels), rows: Vec::new() });
+                place.insert(code, groups.len() - 1);
+                groups.len() - 1
+            }
+        };
+        groups[at].rows.push(start..end);
+        start = end;
+    }
+    // Two codes may stand for one series: a dictionary may hold a text twice, and labels may come in any order.
+    groups.sort_by(|a, b| a.key.cmp(&b.key));
+    let mut merged: Vec<Group> = Vec::with_capacity(groups.len());
+    for group in groups {
+        match merged.last_mut() {
+            Some(last) if last.key == group.key => {
+                last.rows.extend(group.rows);
+                last.rows.sort_by_key(|r| r.start);
+            }
+            _ => merged.push(group),
+        }
+    }
+    Ok(merged)
+}
+
+/// A batch as a source of points.
+struct BatchSource {
+    rows: Rows,
+    series: Vec<(SeriesKey, u64)>,
+    seq: i64,
+}
+
+impl BatchSource {
+    fn new(rows: Rows, seq: Seq) -> Self {
+        let count = |g: &Group| g.rows.iter().map(|r| r.len() as u64).sum();
+        let series = rows.groups.iter().map(|g| (g.key.clone(), count(g))).collect();
+        BatchSource { rows, series, seq: seq.as_i64() }
+    }
+}
+
+impl PointSource for BatchSource {
+    fn series(&self) -> &[(SeriesKey, u64)] {
+        &self.series
+    }
+
+    fn sample_steps(&self, series: usize, nth: usize) -> Result<Vec<i64>> {
+        let rows = self.rows.groups[series].rows.iter().cloned().flatten();
+        Ok(rows.step_by(nth).map(|r| self.rows.steps[r]).collect())
+    }
+
+    fn gather(&self, series: Range<usize>, (lo, hi): Steps) -> Result<Vec<Points>> {
+        let rows = &self.rows;
+        let gather_one = |group: &Group| {
+            let mut points = Points::default();
+            for range in &group.rows {
+                let steps = &rows.steps[range.clone()];
+                if steps.is_sorted() {
+                    let start = range.start + lo.map_or(0, |lo| steps.partition_point(|&s| s < lo));
+                    let end = range.start + hi.map_or(steps.len(), |hi| steps.partition_point(|&s| s < hi));
+                    let cut = start..end.max(start);
+                    points.steps.extend_from_slice(&rows.steps[cut.clone()]);
+                    points.times_us.extend_from_slice(&rows.times_us[cut.clone()]);
+                    points.values.extend_from_slice(&rows.values[cut.clone()]);
+                    points.seqs.resize(points.steps.len(), self.seq);
+                } else {
+                    for r in range.clone() {
+                        if lo.is_none_or(|lo| rows.steps[r] >= lo) && hi.is_none_or(|hi| rows.steps[r] < hi) {
+                            points.push(rows.steps[r], self.seq, rows.times_us[r], rows.values[r]);
+                        }
+                    }
+                }
+            }
+            merge(vec![points], Repeats::All)
+        };
+        Ok(rows.groups[series].iter().map(gather_one).collect())
+    }
+}
+
+fn wrong(what: impl Into<String>, remedy: impl Into<String>) -> Error {
+    Error::invalid("append batch", what, remedy)
+}
+
+fn wrong_type(name: &str, column: &ArrayRef, wanted: &str) -> Error {
+    wrong(format!("column {name:?} has the type {}", column.data_type()), format!("make it {wanted}"))
+}
+
+fn required(batch: &RecordBatch, name: &str) -> Result<ArrayRef> {
+    batch.column_by_name(name).cloned().ok_or_else(|| {
+        wrong(format!("there is no column {name:?}"), "give the columns run, metric, step, value and, if wanted, time and labels")
+    })
+}
+
+fn refuse_nulls(name: &str, column: &ArrayRef) -> Result<()> {
+    match column.logical_nulls().filter(|n| n.null_count() > 0) {
+        None => Ok(()),
+        Some(nulls) => {
+            let row = nulls.iter().position(|valid| !valid).unwrap_or(0);
+            Err(wrong(format!("column {name:?} is null in row {row}"), "drop such rows, or fill them; a missing value may be NaN"))
+        }
+    }
+}
+
+/// Casts; a value that does not fit is refused, with its row.
+fn cast(name: &str, column: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
+    let options = CastOptions { safe: true, ..CastOptions::default() };
+    let done = cast_with_options(column, to, &options).map_err(|e| wrong(format!("column {name:?}: {e}"), "give it another type"))?;
+    if let Some(nulls) = done.logical_nulls().filter(|n| n.null_count() > 0) {
+        let row = nulls.iter().position(|valid| !valid).unwrap_or(0);
+        return Err(wrong(format!("column {name:?} is out of range in row {row}"), "correct the value"));
+    }
+    Ok(done)
+}
+
+fn integers(column: &ArrayRef) -> Result<Vec<i64>> {
+    if !column.data_type().is_integer() {
+        return Err(wrong_type("step", column, "an integer"));
+    }
+    refuse_nulls("step", column)?;
+    Ok(cast("step", column, &DataType::Int64)?.as_primitive::<Int64Type>().values().to_vec())
+}
+
+fn numbers(column: &ArrayRef) -> Result<Vec<f64>> {
+    if !column.data_type().is_numeric() {
+        return Err(wrong_type("value", column, "a number"));
+    }
+    refuse_nulls("value", column)?;
+    Ok(cast("value", column, &DataType::Float64)?.as_primitive::<Float64Type>().values().to_vec())
+}
+
+fn times(column: &ArrayRef) -> Result<Vec<i64>> {
+    refuse_nulls("time", column)?;
+    let times: Vec<i64> = match column.data_type() {
+        DataType::Timestamp(_, zone) => {
+            let to = DataType::Timestamp(TimeUnit::Microsecond, zone.clone());
+            cast("time", column, &to)?.as_primitive::<TimestampMicrosecondType>().values().to_vec()
+        }
+        t if t.is_integer() => cast("time", column, &DataType::Int64)?.as_primitive::<Int64Type>().values().to_vec(),
+        _ => return Err(wrong_type("time", column, "a timestamp, or integer microseconds since 1970")),
+    };
+    match times.iter().position(|t| !(TIME_US_MIN..=TIME_US_MAX).contains(t)) {
+        None => Ok(times),
+        Some(row) => Err(wrong(
+            format!("time {} in row {row} is outside the years 1 to 9999", times[row]),
+            "give integer times in microseconds since 1970 (nanoseconds divided by 1,000), or a timestamp type",
+        )),
+    }
+}

@@ -1,0 +1,239 @@
+//! From a selection to points: which series, where their points lie, and reading them in pieces of bounded size.
+//!
+//! A plan lists the selected series, ascending by key, each with its rows in parts and its places in log tails. It is
+//! then worked off in batches of consecutive series, so that results come in order and memory stays bounded: a batch
+//! holds about [`BATCH_POINTS`], or one series where that has more.
+
+use crate::scan::{RowRef, meets, read_rows};
+use crate::snapshot::Snapshot;
+use crate::tail::View;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use tidalite_log::SeriesId;
+use tidalite_model::{Error, ErrorKind, Result, SeriesKey, Summary};
+use tidalite_parts::{Columns, SeriesRow};
+use tidalite_query::{PointFilter, Points, Repeats, SeriesFilter, Verdict, merge};
+
+/// Points that a batch holds at most, unless one series alone has more: 32 MiB while they are merged.
+const BATCH_POINTS: u64 = 1 << 20;
+
+/// What a selection has to read.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) snapshot: Snapshot,
+    pub(crate) series: Vec<Planned>,
+    pub(crate) filter: PointFilter,
+    pub(crate) repeats: Repeats,
+}
+
+/// One series and where its points lie.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    pub(crate) key: SeriesKey,
+    rows: Vec<RowRef>,
+    /// (tail, series in it)
+    tails: Vec<(usize, SeriesId)>,
+    points_max: u64,
+}
+
+/// A stretch of one series, in ascending order of steps.
+pub(crate) enum Stretch {
+    /// All points that a summary sums up, and nothing else.
+    Summed(Summary),
+    /// Points, filtered.
+    Points(Points),
+}
+
+impl Plan {
+    pub(crate) fn new(snapshot: Snapshot, wanted: &SeriesFilter, filter: PointFilter, repeats: Repeats) -> Plan {
+        let view = snapshot.view.clone();
+        let mut found: BTreeMap<SeriesKey, Planned> = BTreeMap::new();
+        let mut entry = |key: &SeriesKey, take: &mut dyn FnMut(&mut Planned)| match found.get_mut(key) {
+            Some(planned) => take(planned),
+            None => {
+                let mut planned = Planned { key: key.clone(), rows: Vec::new(), tails: Vec::new(), points_max: 0 };
+                take(&mut planned);
+                found.insert(key.clone(), planned);
+            }
+        };
+        for (p, part) in view.parts.iter().enumerate() {
+            // Rows of a series follow each other tile by tile; neighbours often share their run and metric.
+            for (r, row) in part.series().rows.iter().enumerate() {
+                if meets(row, (filter.steps.lo, filter.steps.hi)) && wanted.matches(&row.key) {
+                    let at = |n: usize| u32::try_from(n).expect("parts and their series are counted in u32");
+                    entry(&row.key, &mut |planned| {
+                        planned.rows.push(RowRef { part: at(p), row: at(r) });
+                        planned.points_max += u64::from(row.rows);
+                    });
+                }
+            }
+        }
+        for (t, tail) in view.tails.iter().enumerate() {
+            let held = tail.read();
+            for (id, key) in held.data.series() {
+                let count = held.data.count_within(id, tail.seqs);
+                if count > 0 && wanted.matches(key) {
+                    entry(key, &mut |planned| {
+                        planned.tails.push((t, id));
+                        planned.points_max += count;
+                    });
+                }
+            }
+        }
+        let mut series: Vec<Planned> = found.into_values().collect();
+        for planned in &mut series {
+            let first = |r: &RowRef| r.of(&view.parts).summary.first.map(|p| p.step);
+            planned.rows.sort_by_key(first);
+        }
+        Plan { snapshot, series, filter, repeats }
+    }
+
+    /// Consecutive series, about [`BATCH_POINTS`] each time.
+    pub(crate) fn batches(&self) -> Vec<Range<usize>> {
+        let mut batches = Vec::new();
+        let (mut start, mut points) = (0, 0);
+        for (i, planned) in self.series.iter().enumerate() {
+            if points > 0 && points + planned.points_max > BATCH_POINTS {
+                batches.push(start..i);
+                (start, points) = (i, 0);
+            }
+            points += planned.points_max;
+        }
+        if start < self.series.len() {
+            batches.push(start..self.series.len());
+        }
+        batches
+    }
+
+    /// Refuses what cannot be read within the memory option.
+    pub(crate) fn check_memory(&self) -> Result<()> {
+        // A point takes 32 bytes, twice while it is merged; each thread works on a batch of its own.
+        let inner = &self.snapshot.inner;
+        let largest = self.series.iter().map(|s| s.points_max).max().unwrap_or(0).max(1);
+        let needed = largest.saturating_mul(64);
+        if needed <= inner.options.memory_bytes {
+            return Ok(());
+        }
+        let key = self.series.iter().find(|s| s.points_max == largest).map(|s| &s.key);
+        Err(Error::new(
+            ErrorKind::Full,
+            "query",
+            format!(
+                "series {:?} of run {:?} has up to {largest} points in the selection, which take {} MiB to merge",
+                key.map_or("", |k| &k.metric),
+                key.map_or("", |k| &k.run),
+                needed >> 20
+            ),
+            "select a range of steps, or allow more memory",
+        ))
+    }
+
+    /// The points of a batch, merged and filtered, one `Points` a series.
+    pub(crate) fn load(&self, batch: Range<usize>, columns: Columns) -> Result<Vec<Points>> {
+        let series = &self.series[batch];
+        let lists: Vec<Vec<RowRef>> = series.iter().map(|s| s.rows.clone()).collect();
+        // Without the order of writing, repeats could not be told apart.
+        let single = |s: &Planned| s.tails.is_empty() && self.disjoint(s);
+        let columns = if series.iter().all(single) { columns } else { Columns::ALL };
+        let read = read_rows(&self.snapshot.view.parts, &lists, columns)?;
+        Ok(series.iter().zip(read).map(|(s, chunks)| self.finish(s, chunks)).collect())
+    }
+
+    fn finish(&self, planned: &Planned, mut chunks: Vec<Points>) -> Points {
+        chunks.extend(self.tail_points(planned));
+        let mut points = merge(chunks, self.repeats);
+        self.filter.apply(&mut points);
+        points
+    }
+
+    fn tail_points(&self, planned: &Planned) -> Vec<Points> {
+        let gather = |&(t, id): &(usize, SeriesId)| {
+            let tail = &self.snapshot.view.tails[t];
+            let mut points = Points::default();
+            tail.read().data.gather(id, View { steps: (self.filter.steps.lo, self.filter.steps.hi), seqs: tail.seqs }, &mut points);
+            points
+        };
+        planned.tails.iter().map(gather).filter(|p| p.len() > 0).collect()
+    }
+
+    /// The points of a batch as stretches a series, with summaries where a whole row of a part counts and `summed` allows
+    /// it: then its pages are not read at all.
+    pub(crate) fn stretches(&self, batch: Range<usize>, columns: Columns, summed: bool) -> Result<Vec<Vec<Stretch>>> {
+        let parts = &self.snapshot.view.parts;
+        let series = &self.series[batch];
+        let mut lists: Vec<Vec<RowRef>> = Vec::with_capacity(series.len());
+        let mut separate: Vec<Option<Vec<Points>>> = Vec::with_capacity(series.len());
+        for s in series {
+            let tails = self.separate_tail(s);
+            lists.push(match &tails {
+                Some(_) => s.rows.iter().copied().filter(|r| self.verdict(r, summed) == Verdict::Unknown).collect(),
+                None => s.rows.clone(),
+            });
+            separate.push(tails);
+        }
+        let all = separate.iter().all(Option::is_some);
+        let read = read_rows(parts, &lists, if all { columns } else { Columns::ALL })?;
+        let mut found = Vec::with_capacity(series.len());
+        for ((s, chunks), tails) in series.iter().zip(read).zip(separate) {
+            let Some(tails) = tails else {
+                found.push(vec![Stretch::Points(self.finish(s, chunks))]);
+                continue;
+            };
+            let mut chunks = chunks.into_iter();
+            let mut stretches = Vec::with_capacity(s.rows.len());
+            for r in &s.rows {
+                match self.verdict(r, summed) {
+                    Verdict::NoPoint => {}
+                    Verdict::AllPoints => stretches.push(Stretch::Summed(r.of(parts).summary)),
+                    Verdict::Unknown => {
+                        let mut points = chunks.next().expect("one chunk is read for each row that is undecided");
+                        self.filter.apply(&mut points);
+                        stretches.push(Stretch::Points(points));
+                    }
+                }
+            }
+            for mut points in tails {
+                self.filter.apply(&mut points);
+                stretches.push(Stretch::Points(points));
+            }
+            found.push(stretches);
+        }
+        Ok(found)
+    }
+
+    /// What a row's summary decides, where each row can be taken by itself. Unless summaries are wanted, points must be read.
+    fn verdict(&self, row: &RowRef, summed: bool) -> Verdict {
+        match self.filter.verdict(&row.of(&self.snapshot.view.parts).summary) {
+            Verdict::AllPoints if !summed => Verdict::Unknown,
+            verdict => verdict,
+        }
+    }
+
+    /// The tail's points, where no step of the series comes twice and its parts and tail follow each other: then each can be
+    /// taken by itself. `None` where points have to be merged.
+    fn separate_tail(&self, planned: &Planned) -> Option<Vec<Points>> {
+        if !self.disjoint(planned) {
+            return None;
+        }
+        let tails = self.tail_points(planned);
+        if tails.is_empty() {
+            return Some(tails);
+        }
+        let [tail] = &tails[..] else { return None };
+        let ascends = tail.steps.windows(2).all(|w| w[0] < w[1]);
+        let last = planned.rows.last().and_then(|r| r.of(&self.snapshot.view.parts).summary.last);
+        let follows = last.is_none_or(|l| tail.steps.first().is_none_or(|&s| s > l.step));
+        (ascends && follows).then_some(tails)
+    }
+
+    /// Whether the rows of a series in parts hold no step twice. They are sorted by their first step.
+    fn disjoint(&self, planned: &Planned) -> bool {
+        let parts = &self.snapshot.view.parts;
+        let row = |r: &RowRef| -> &SeriesRow { r.of(parts) };
+        let follows = |w: &[RowRef]| match (row(&w[0]).summary.last, row(&w[1]).summary.first) {
+            (Some(a), Some(b)) => a.step < b.step,
+            _ => false,
+        };
+        planned.rows.iter().all(|r| !row(r).repeats) && planned.rows.windows(2).all(follows)
+    }
+}

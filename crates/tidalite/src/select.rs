@@ -1,0 +1,389 @@
+//! Selections: which points, and what is asked of them.
+
+use crate::plan::{Plan, Stretch};
+use crate::snapshot::Snapshot;
+use crate::store::Store;
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
+use arrow::datatypes::SchemaRef;
+use rayon::prelude::*;
+use std::collections::VecDeque;
+use std::ops::{Bound, Range, RangeBounds};
+use tidalite_model::{Error, ErrorKind, Result, SeriesKey, Summary};
+use tidalite_parts::Columns;
+use tidalite_query::{
+    Aggregate, Bounds, By, ChartBuckets, Grouping, LabelMatcher, NameMatcher, PointFilter, Points, PointsBuilder, Repeats, SeriesFilter,
+    chart, points_schema,
+};
+
+/// A selection of points: by run, metric, labels, and half-open ranges of step, time and value. Nothing is read before an
+/// answer is asked for; each answer sees one snapshot.
+///
+/// ```
+/// use tidalite::{Aggregate, By, Store};
+/// # let dir = tempfile::tempdir()?;
+/// # let store = Store::open(dir.path().join("metrics"))?;
+/// # let run = store.run("a").start()?;
+/// # for step in 0..100 { run.log(step, &[("loss", 1.0 / (step + 1) as f64)])?; }
+/// let table = store.select().metrics("loss*").steps(10..20).aggregate(&[Aggregate::Min, Aggregate::Mean], &[By::Run])?;
+/// assert_eq!(table.num_rows(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "a selection reads nothing until it is asked for an answer"]
+pub struct Select {
+    of: Of,
+    runs: Vec<String>,
+    metrics: Vec<String>,
+    labels: Vec<(String, String)>,
+    filter: PointFilter,
+    repeats: Repeats,
+}
+
+#[derive(Debug, Clone)]
+enum Of {
+    Store(Store),
+    Snapshot(Snapshot),
+}
+
+impl Snapshot {
+    /// A selection over this snapshot.
+    pub fn select(&self) -> Select {
+        Select::of(Of::Snapshot(self.clone()))
+    }
+
+    /// The greatest step of a run, over all its series.
+    pub(crate) fn step_max(&self, run: &str) -> Result<Option<i64>> {
+        let last = self.select().run(run).latest_points()?;
+        Ok(last.into_iter().map(|(_, points)| points.steps[0]).max())
+    }
+}
+
+impl Select {
+    pub(crate) fn of_store(store: Store) -> Select {
+        Select::of(Of::Store(store))
+    }
+
+    fn of(of: Of) -> Select {
+        let (filter, repeats) = (PointFilter::default(), Repeats::default());
+        Select { of, runs: Vec::new(), metrics: Vec::new(), labels: Vec::new(), filter, repeats }
+    }
+
+    /// Of this run alone; given several times, of any of them.
+    pub fn run(mut self, id: impl Into<String>) -> Self {
+        self.runs.push(verbatim(&id.into()));
+        self
+    }
+
+    /// Of runs whose id matches a pattern (`*` any text, `?` one character, `[ab]`, `{a,b}`); given several times,
+    /// any of them.
+    pub fn runs(mut self, pattern: impl Into<String>) -> Self {
+        self.runs.push(pattern.into());
+        self
+    }
+
+    /// Of this metric alone; given several times, of any of them.
+    pub fn metric(mut self, name: impl Into<String>) -> Self {
+        self.metrics.push(verbatim(&name.into()));
+        self
+    }
+
+    /// Of metrics whose name matches a pattern, as for [`runs`](Self::runs).
+    pub fn metrics(mut self, pattern: impl Into<String>) -> Self {
+        self.metrics.push(pattern.into());
+        self
+    }
+
+    /// Of series that carry this label; the value may be a pattern. Given several times, all must match.
+    pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels.push((key.into(), value.into()));
+        self
+    }
+
+    /// Of steps in a range, such as `100..200`.
+    pub fn steps(mut self, range: impl RangeBounds<i64>) -> Self {
+        self.filter.steps = half_open(&range);
+        self
+    }
+
+    /// Of times in a range, µs since 1970 UTC.
+    pub fn times_us(mut self, range: impl RangeBounds<i64>) -> Self {
+        self.filter.times_us = half_open(&range);
+        self
+    }
+
+    /// Of values v with lo ≤ v < hi; NaN never is.
+    pub fn values(mut self, lo: impl Into<Option<f64>>, hi: impl Into<Option<f64>>) -> Self {
+        self.filter.values = Bounds { lo: lo.into(), hi: hi.into() };
+        self
+    }
+
+    /// Which of several points of one step count; the newest by default.
+    pub fn repeats(mut self, repeats: Repeats) -> Self {
+        self.repeats = repeats;
+        self
+    }
+
+    /// The points, as Arrow batches ordered by run, metric, labels, step. Columns: `run`, `metric`, `labels` (dictionary
+    /// text), `step` (int64), `time` (timestamp, µs, UTC), `value` (float64).
+    ///
+    /// # Errors
+    /// `Invalid` for a wrong pattern; `Corrupt` where a part that is needed is damaged; `Full` beyond the memory option.
+    pub fn points(&self) -> Result<PointStream> {
+        let plan = self.plan()?;
+        plan.check_memory()?;
+        let batches = plan.batches().into();
+        Ok(PointStream { plan, batches, ready: VecDeque::new() })
+    }
+
+    /// Aggregates by groups, one row a group, ordered by the groups. No groups at all give one row.
+    ///
+    /// # Errors
+    /// As [`points`](Self::points); `Full` where exact quantiles would need more than the memory option.
+    pub fn aggregate(&self, aggregates: &[Aggregate], by: &[By]) -> Result<RecordBatch> {
+        let grouping = Grouping::new(by, aggregates)?;
+        let plan = self.plan()?;
+        plan.check_memory()?;
+        let inner = &plan.snapshot.inner;
+        let columns = Columns { step: true, seq: false, time: grouping.needs_times() || !plan.filter.times_us.is_all(), value: true };
+        let bytes_max = usize::try_from(inner.options.memory_bytes).unwrap_or(usize::MAX);
+        let mut total = grouping.partial();
+        let batches = plan.batches();
+        // A round is what the threads do at once; between rounds the state is bounded.
+        for round in batches.chunks(inner.options.threads.max(1) * 4) {
+            let partials: Vec<_> = inner.pool()?.install(|| {
+                round
+                    .par_iter()
+                    .map(|batch| {
+                        let mut partial = grouping.partial();
+                        let found = plan.stretches(batch.clone(), columns, grouping.takes_summaries())?;
+                        for (planned, stretches) in plan.series[batch.clone()].iter().zip(found) {
+                            for stretch in stretches {
+                                match stretch {
+                                    Stretch::Summed(summary) => partial.push_summary(&planned.key, &summary),
+                                    Stretch::Points(points) => partial.push_series(&planned.key, &points),
+                                }
+                            }
+                        }
+                        Ok(partial)
+                    })
+                    .collect::<Result<_>>()
+            })?;
+            for partial in partials {
+                total.merge(partial);
+            }
+            if total.bytes() > bytes_max {
+                return Err(Error::new(
+                    ErrorKind::Full,
+                    "aggregate",
+                    format!("the groups and quantiles asked for need more than {} MiB", bytes_max >> 20),
+                    "ask for fewer groups or a narrower selection, or allow more memory",
+                ));
+            }
+        }
+        total.finish()
+    }
+
+    /// The last point of each series, by step; columns as for [`points`](Self::points).
+    ///
+    /// # Errors
+    /// As [`points`](Self::points).
+    pub fn latest(&self) -> Result<RecordBatch> {
+        let mut builder = PointsBuilder::new();
+        for (key, point) in self.latest_points()? {
+            builder.push_series(&key, &point);
+        }
+        one_batch(builder.finish()?)
+    }
+
+    fn latest_points(&self) -> Result<Vec<(SeriesKey, Points)>> {
+        Ok(self
+            .summaries()?
+            .into_iter()
+            .filter_map(|(key, summary)| {
+                let last = summary.last?;
+                let mut point = Points::default();
+                point.push(last.step, 0, last.time_us, last.value);
+                Some((key, point))
+            })
+            .collect())
+    }
+
+    /// What each series sums up to: count, extremes, mean, first and last point. Ordered by series.
+    ///
+    /// # Errors
+    /// As [`points`](Self::points).
+    pub fn summaries(&self) -> Result<Vec<(SeriesKey, Summary)>> {
+        let plan = self.plan()?;
+        plan.check_memory()?;
+        let columns = Columns { step: true, seq: false, time: true, value: true };
+        let found: Vec<Vec<(SeriesKey, Summary)>> = plan.snapshot.inner.pool()?.install(|| {
+            plan.batches()
+                .into_par_iter()
+                .map(|batch| {
+                    let stretches = plan.stretches(batch.clone(), columns, true)?;
+                    let sum = |(planned, stretches): (&crate::plan::Planned, Vec<Stretch>)| {
+                        (planned.key.clone(), sum_up(stretches))
+                    };
+                    Ok(plan.series[batch].iter().zip(stretches).map(sum).filter(|(_, s)| s.count > 0).collect())
+                })
+                .collect::<Result<_>>()
+        })?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Each series in at most `buckets` buckets, whose width is a power of two: minimum, maximum, mean, first and last of
+    /// each. Ordered by series.
+    ///
+    /// # Errors
+    /// As [`points`](Self::points); `Invalid` for no buckets.
+    pub fn chart(&self, buckets: usize) -> Result<Vec<(SeriesKey, ChartBuckets)>> {
+        if buckets == 0 {
+            return Err(Error::invalid("chart", "0 buckets were asked for", "ask for at least one"));
+        }
+        let plan = self.plan()?;
+        plan.check_memory()?;
+        let columns = Columns { step: true, seq: false, time: !plan.filter.times_us.is_all(), value: true };
+        let found: Vec<Vec<(SeriesKey, ChartBuckets)>> = plan.snapshot.inner.pool()?.install(|| {
+            plan.batches()
+                .into_par_iter()
+                .map(|batch| {
+                    let points = plan.load(batch.clone(), columns)?;
+                    let draw = |(planned, points): (&crate::plan::Planned, Points)| {
+                        (points.len() > 0).then(|| (planned.key.clone(), chart(&points, buckets)))
+                    };
+                    Ok(plan.series[batch].iter().zip(points).filter_map(draw).collect())
+                })
+                .collect::<Result<_>>()
+        })?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    pub(crate) fn series_filter(&self) -> Result<SeriesFilter> {
+        Ok(SeriesFilter { runs: matcher(&self.runs)?, metrics: matcher(&self.metrics)?, labels: LabelMatcher::new(self.labels.iter().map(|(k, v)| (k.as_str(), v.as_str())))? })
+    }
+
+    pub(crate) fn point_filter(&self) -> &PointFilter {
+        &self.filter
+    }
+
+    pub(crate) fn snapshot(&self) -> Result<Snapshot> {
+        match &self.of {
+            Of::Store(store) => store.snapshot(),
+            Of::Snapshot(snapshot) => Ok(snapshot.clone()),
+        }
+    }
+
+    fn plan(&self) -> Result<Plan> {
+        let wanted = self.series_filter()?;
+        Ok(Plan::new(self.snapshot()?, &wanted, self.filter.clone(), self.repeats))
+    }
+}
+
+fn sum_up(stretches: Vec<Stretch>) -> Summary {
+    let mut total = Summary::default();
+    for stretch in stretches {
+        match stretch {
+            Stretch::Summed(summary) => total.merge(&summary),
+            Stretch::Points(points) => total.merge(&points.summary()),
+        }
+    }
+    total
+}
+
+fn matcher(patterns: &[String]) -> Result<NameMatcher> {
+    if patterns.is_empty() { Ok(NameMatcher::all()) } else { NameMatcher::new(patterns) }
+}
+
+/// The pattern that matches a name alone, whatever signs are in it.
+fn verbatim(name: &str) -> String {
+    let mut pattern = String::with_capacity(name.len());
+    for c in name.chars() {
+        if matches!(c, '*' | '?' | '[' | ']' | '{' | '}' | ',' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern
+}
+
+/// A range as [lo, hi). An inclusive end at the greatest integer is the same as no end.
+fn half_open(range: &impl RangeBounds<i64>) -> Bounds<i64> {
+    let lo = match range.start_bound() {
+        Bound::Included(&lo) => Some(lo),
+        Bound::Excluded(&lo) => Some(lo.saturating_add(1)),
+        Bound::Unbounded => None,
+    };
+    let hi = match range.end_bound() {
+        Bound::Included(&hi) => hi.checked_add(1),
+        Bound::Excluded(&hi) => Some(hi),
+        Bound::Unbounded => None,
+    };
+    Bounds { lo, hi }
+}
+
+/// Batches of one schema as one; the empty batch where there are none.
+fn one_batch(batches: Vec<RecordBatch>) -> Result<RecordBatch> {
+    concat_batches(&points_schema(), &batches)
+        .map_err(|e| Error::new(ErrorKind::Full, "gather points", e.to_string(), "take the batches one by one"))
+}
+
+/// The points of a selection, batch by batch; memory stays bounded however many there are.
+#[derive(Debug)]
+pub struct PointStream {
+    plan: Plan,
+    batches: VecDeque<Range<usize>>,
+    ready: VecDeque<RecordBatch>,
+}
+
+impl PointStream {
+    /// The batches' schema.
+    pub fn schema(&self) -> SchemaRef {
+        points_schema()
+    }
+
+    /// All batches as one.
+    ///
+    /// # Errors
+    /// As the batches; `Full` where one batch cannot hold them.
+    pub fn collect(self) -> Result<RecordBatch> {
+        let batches: Vec<RecordBatch> = Iterator::collect::<Result<_>>(self)?;
+        one_batch(batches)
+    }
+
+    fn round(&mut self) -> Result<()> {
+        let inner = self.plan.snapshot.inner.clone();
+        let count = inner.options.threads.clamp(1, self.batches.len().max(1));
+        let round: Vec<Range<usize>> = self.batches.drain(..count.min(self.batches.len())).collect();
+        let plan = &self.plan;
+        let made: Vec<Vec<RecordBatch>> = inner.pool()?.install(|| {
+            round
+                .into_par_iter()
+                .map(|batch| {
+                    let points = plan.load(batch.clone(), Columns::ALL)?;
+                    let mut builder = PointsBuilder::new();
+                    for (planned, points) in plan.series[batch].iter().zip(&points) {
+                        builder.push_series(&planned.key, points);
+                    }
+                    builder.finish()
+                })
+                .collect::<Result<_>>()
+        })?;
+        self.ready.extend(made.into_iter().flatten());
+        Ok(())
+    }
+}
+
+impl Iterator for PointStream {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.ready.is_empty() && !self.batches.is_empty() {
+            if let Err(e) = self.round() {
+                self.batches.clear();
+                return Some(Err(e));
+            }
+        }
+        self.ready.pop_front().map(Ok)
+    }
+}

@@ -1,0 +1,308 @@
+//! Snapshots: a fixed set of rows, whatever is written, flushed or compacted meanwhile.
+//!
+//! A snapshot is a pinned version (its parts) plus, of each writer's log, the frames from what that version has flushed up
+//! to what was committed when the snapshot was made. The rows of logs are kept in memory between snapshots and only
+//! what is new is read ([`TailCache`]).
+
+use crate::manifest::{self, Version};
+use crate::places::staged_part;
+use crate::run_table::{self, RunTable};
+use crate::store::Inner;
+use crate::tail::TailData;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
+use tidalite_log::{Finding, TailReader, WriterDir};
+use tidalite_model::{Error, ErrorKind, Result, RunInfo, Seq};
+use tidalite_parts::{Part, PartMeta};
+
+/// A fixed set of rows. Cheap to clone; while one lives, no file that it needs is deleted.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) view: Arc<SnapshotView>,
+}
+
+/// What a snapshot sees.
+#[derive(Debug)]
+pub(crate) struct SnapshotView {
+    pub(crate) version: Arc<Version>,
+    /// Live parts, then those staged in logs.
+    pub(crate) parts: Vec<Arc<Part>>,
+    pub(crate) tails: Vec<TailView>,
+    pub(crate) runs: RunTable,
+    pub(crate) damage: Vec<Error>,
+}
+
+/// What a snapshot sees of one writer's log.
+#[derive(Debug)]
+pub(crate) struct TailView {
+    pub(crate) writer: u32,
+    pub(crate) alive: bool,
+    /// Frames of the snapshot: [lo, hi) as sequence numbers.
+    pub(crate) seqs: (i64, i64),
+    tail: Arc<RwLock<Tail>>,
+}
+
+impl TailView {
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Tail> {
+        self.tail.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One writer's log as read so far.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    reader: TailReader,
+    /// First ordinal that is in `data`.
+    from: u64,
+    /// First ordinal that is not.
+    next: u64,
+    pub(crate) data: TailData,
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// What a store keeps between snapshots.
+#[derive(Debug, Default)]
+pub(crate) struct TailCache {
+    tails: Mutex<BTreeMap<u32, Arc<RwLock<Tail>>>>,
+    version: Mutex<Weak<Version>>,
+    parts: Mutex<BTreeMap<uuid::Uuid, Arc<Part>>>,
+    runs: Mutex<Option<(uuid::Uuid, Arc<RunTable>)>>,
+}
+
+/// How often a snapshot starts over because files went from under it; each time needs a whole flush in between.
+const RETRIES_MAX: usize = 100;
+
+impl Snapshot {
+    pub(crate) fn take(inner: &Arc<Inner>) -> Result<Snapshot> {
+        for _ in 0..RETRIES_MAX {
+            match SnapshotView::take(inner) {
+                Ok(view) => return Ok(Snapshot { inner: inner.clone(), view: Arc::new(view) }),
+                // A segment or part went between the listing and the reading: a newer version exists.
+                Err(e) if e.kind() == ErrorKind::NotFound => {
+                    if !crate::store::is_store(&*inner.vfs, &inner.places)? {
+                        return Err(e);
+                    }
+                    inner.cache.forget();
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        Err(Error::new(ErrorKind::Busy, "take snapshot", "files changed at each of 100 attempts", "try again").at(inner.places.root()))
+    }
+
+    /// The manifest version that this snapshot reads.
+    pub fn version(&self) -> u64 {
+        self.view.version.manifest.version
+    }
+
+    /// The runs, ascending by id.
+    pub fn runs(&self) -> Vec<RunInfo> {
+        let alive: BTreeSet<u32> = self.view.tails.iter().filter(|t| t.alive).map(|t| t.writer).collect();
+        self.view.runs.iter().map(|(id, r)| r.info(id, |w| alive.contains(&w))).collect()
+    }
+
+    /// One run.
+    ///
+    /// # Errors
+    /// `NotFound` where the store has no such run.
+    pub fn run(&self, id: &str) -> Result<RunInfo> {
+        let alive = |w: u32| self.view.tails.iter().any(|t| t.writer == w && t.alive);
+        self.view.runs.get(id).map(|r| r.info(id, alive)).ok_or_else(|| {
+            Error::not_found("look up run", format!("there is no run {id:?}"), "list the runs with `tidalite runs`").at(self.inner.places.root())
+        })
+    }
+
+    /// The Parquet files of the parts that this snapshot reads: a consistent set for other tools, as long as the
+    /// snapshot lives. Rows still in logs are not in them; flush first for all.
+    pub fn parquet_files(&self) -> Vec<std::path::PathBuf> {
+        self.view.version.manifest.parts.iter().map(|p| self.inner.places.part(p.id).points).collect()
+    }
+}
+
+impl SnapshotView {
+    fn take(inner: &Arc<Inner>) -> Result<SnapshotView> {
+        let version = inner.cache.newest(inner)?;
+        let mut tails = Vec::new();
+        let mut staged = Vec::new();
+        let mut damage: Vec<Error> = version.damage.iter().map(Error::duplicate).collect();
+        for dir in tidalite_log::writers(&*inner.vfs, &inner.places.log())? {
+            let from = version.manifest.flushed(dir.writer);
+            let view = inner.cache.tail(inner, &dir, from)?;
+            for (seq, id, about) in &view.read().data.staged {
+                if (view.seqs.0..view.seqs.1).contains(&seq.as_i64()) {
+                    staged.push((dir.path.clone(), *id, crate::flush::parse_meta(&dir.path, about)?));
+                }
+            }
+            tails.push(view);
+        }
+        inner.cache.forget_others(&tails);
+        let mut parts = Vec::with_capacity(version.manifest.parts.len() + staged.len());
+        for meta in &version.manifest.parts {
+            parts.push(inner.cache.part(inner, meta, None)?);
+        }
+        for (dir, _, meta) in &staged {
+            parts.push(inner.cache.part(inner, meta, Some(dir))?);
+        }
+        let table = inner.cache.run_table(inner, &version, &mut damage)?;
+        let mut runs = (*table).clone();
+        for view in &tails {
+            let tail = view.read();
+            for (seq, run, change) in &tail.data.changes {
+                if (view.seqs.0..view.seqs.1).contains(&seq.as_i64()) {
+                    runs.entry(run.clone()).or_default().apply(*seq, change);
+                }
+            }
+            for (id, key) in tail.data.series() {
+                if !runs.contains_key(&*key.run) && tail.data.count_within(id, view.seqs) > 0 {
+                    runs.insert(key.run.to_string(), Default::default());
+                }
+            }
+        }
+        for part in &parts[version.manifest.parts.len()..] {
+            for rows in part.series().rows.chunk_by(|a, b| a.key.run == b.key.run) {
+                runs.entry(rows[0].key.run.to_string()).or_default();
+            }
+        }
+        Ok(SnapshotView { version, parts, tails, runs, damage })
+    }
+
+    /// Bytes of log rows that this snapshot holds in memory.
+    pub(crate) fn tail_bytes(&self) -> usize {
+        self.tails.iter().map(|t| t.read().data.bytes()).sum()
+    }
+
+    /// What replaying the logs found wrong.
+    pub(crate) fn findings(&self) -> Vec<Finding> {
+        self.tails.iter().flat_map(|t| t.read().findings.clone()).collect()
+    }
+}
+
+impl TailCache {
+    /// The newest version; the one in use where it is still that.
+    fn newest(&self, inner: &Inner) -> Result<Arc<Version>> {
+        let mut held = lock(&self.version);
+        if let Some(version) = held.upgrade()
+            && manifest::versions(&*inner.vfs, &inner.places)?.last() == Some(&version.manifest.version)
+        {
+            return Ok(version);
+        }
+        let version = Arc::new(manifest::latest(&*inner.vfs, &inner.places)?);
+        *held = Arc::downgrade(&version);
+        Ok(version)
+    }
+
+    fn tail(&self, inner: &Inner, dir: &WriterDir, from: u64) -> Result<TailView> {
+        let mut tails = lock(&self.tails);
+        let tail = tails.entry(dir.writer).or_insert_with(|| Tail::new(dir, from)).clone();
+        drop(tails);
+        let mut held = tail.write().unwrap_or_else(PoisonError::into_inner);
+        // Started later than this version needs: another thread already reads a newer version.
+        if held.from > from {
+            return Err(Error::not_found("read log", "its tail was flushed meanwhile", "try again").at(&dir.path));
+        }
+        // More than half of what is held is flushed: start afresh. Snapshots in use keep the old rows.
+        let held_frames = held.next.saturating_sub(held.from);
+        if from > held.from && (from - held.from) * 2 >= held_frames {
+            drop(held);
+            let fresh = Tail::new(dir, from);
+            lock(&self.tails).insert(dir.writer, fresh.clone());
+            let mut held = fresh.write().unwrap_or_else(PoisonError::into_inner);
+            let (alive, hi) = held.poll(inner, dir)?;
+            drop(held);
+            return Ok(TailView::new(dir.writer, alive, from, hi, fresh));
+        }
+        let (alive, hi) = held.poll(inner, dir)?;
+        drop(held);
+        Ok(TailView::new(dir.writer, alive, from, hi, tail))
+    }
+
+    fn part(&self, inner: &Inner, meta: &PartMeta, staged_in: Option<&std::path::PathBuf>) -> Result<Arc<Part>> {
+        if let Some(part) = lock(&self.parts).get(&meta.id) {
+            return Ok(part.clone());
+        }
+        let place = match staged_in {
+            Some(dir) => staged_part(dir, meta.id),
+            None => inner.places.part(meta.id),
+        };
+        let part = Arc::new(Part::open(inner.vfs.clone(), &place, meta)?);
+        lock(&self.parts).insert(meta.id, part.clone());
+        Ok(part)
+    }
+
+    fn run_table(&self, inner: &Inner, version: &Version, damage: &mut Vec<Error>) -> Result<Arc<RunTable>> {
+        let table = version.manifest.runs.as_ref();
+        let mut held = lock(&self.runs);
+        if let (Some((id, runs)), Some(wanted)) = (&*held, table)
+            && *id == wanted.id
+        {
+            return Ok(runs.clone());
+        }
+        let (runs, damaged) = run_table::load(&*inner.vfs, &inner.places, table)?;
+        let sound = damaged.is_none();
+        damage.extend(damaged);
+        let runs = Arc::new(runs);
+        // A damaged table is read again each time, so that each snapshot can say so.
+        *held = table.filter(|_| sound).map(|t| (t.id, runs.clone()));
+        Ok(runs)
+    }
+
+    /// Drops tails of writers that are gone and parts that nobody else holds and no version needs.
+    fn forget_others(&self, tails: &[TailView]) {
+        lock(&self.tails).retain(|w, _| tails.iter().any(|t| t.writer == *w));
+    }
+
+    /// Drops open parts that are not among those of the newest version.
+    pub(crate) fn keep_parts(&self, live: &BTreeSet<uuid::Uuid>) {
+        lock(&self.parts).retain(|id, _| live.contains(id));
+    }
+
+    fn forget(&self) {
+        lock(&self.tails).clear();
+        lock(&self.parts).clear();
+        *lock(&self.version) = Weak::new();
+    }
+}
+
+impl TailView {
+    fn new(writer: u32, alive: bool, from: u64, hi: u64, tail: Arc<RwLock<Tail>>) -> Self {
+        TailView { writer, alive, seqs: (Seq::new(writer, from).as_i64(), Seq::new(writer, hi).as_i64()), tail }
+    }
+}
+
+impl Tail {
+    fn new(dir: &WriterDir, from: u64) -> Arc<RwLock<Tail>> {
+        Arc::new(RwLock::new(Tail {
+            reader: TailReader::new(dir.clone(), from),
+            from,
+            next: from,
+            data: TailData::default(),
+            findings: Vec::new(),
+        }))
+    }
+
+    /// Reads what is new; says whether the writer lives, and up to which ordinal its frames are here.
+    fn poll(&mut self, inner: &Inner, dir: &WriterDir) -> Result<(bool, u64)> {
+        let alive = tidalite_log::is_alive(&*inner.vfs, dir)?;
+        let replayed = self.reader.poll(&*inner.vfs, alive, &mut self.data)?;
+        self.next = self.next.max(replayed.next_ordinal);
+        if !replayed.findings.is_empty() {
+            self.findings = replayed.findings;
+        }
+        let bytes_max = inner.options.memory_bytes;
+        if self.data.bytes() as u64 > bytes_max {
+            return Err(Error::new(
+                ErrorKind::Full,
+                "read log",
+                format!("more than {} MiB of rows are not flushed yet", bytes_max >> 20),
+                "flush the store (`tidalite flush`), or allow more memory",
+            )
+            .at(&dir.path));
+        }
+        Ok((alive, self.next))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,128 @@
+//! What a store holds, in numbers.
+
+use crate::places::Places;
+use crate::snapshot::Snapshot;
+use crate::store::Store;
+use std::collections::BTreeSet;
+use std::path::Path;
+use tidalite_model::{ErrorKind, Result, SeriesKey};
+use tidalite_vfs::Vfs;
+
+/// Counts and sizes of a store.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Runs.
+    pub runs: u64,
+    /// Different series.
+    pub series: u64,
+    /// Points, repeats included.
+    pub points: u64,
+    /// Of these, points that are still in logs.
+    pub log_points: u64,
+    /// Parts.
+    pub parts: u64,
+    /// Writers whose process lives.
+    pub writers_alive: u64,
+    /// Version of the manifest.
+    pub version: u64,
+    /// Bytes of the points files.
+    pub parts_bytes: u64,
+    /// Bytes of the series tables.
+    pub series_bytes: u64,
+    /// Bytes of the logs as they lie on the disk, preallocated blocks included.
+    pub log_bytes: u64,
+    /// Bytes of manifests, run tables and the marker.
+    pub other_bytes: u64,
+    /// The file system's name.
+    pub file_system: String,
+    /// Whether it is one across a network, where not all promises hold.
+    pub network: bool,
+    /// Free bytes on it.
+    pub free_bytes: u64,
+}
+
+impl Stats {
+    /// Bytes of all files.
+    pub fn bytes(&self) -> u64 {
+        self.parts_bytes + self.series_bytes + self.log_bytes + self.other_bytes
+    }
+}
+
+impl Store {
+    /// Counts and sizes.
+    ///
+    /// # Errors
+    /// As [`snapshot`](Self::snapshot).
+    pub fn stats(&self) -> Result<Stats> {
+        self.snapshot()?.stats()
+    }
+}
+
+impl Snapshot {
+    /// Counts of this snapshot, and sizes of the files as they lie now.
+    ///
+    /// # Errors
+    /// `Io` where a folder cannot be read.
+    pub fn stats(&self) -> Result<Stats> {
+        let (vfs, places) = (&*self.inner.vfs, &self.inner.places);
+        let view = &self.view;
+        let mut series: BTreeSet<SeriesKey> = BTreeSet::new();
+        let mut points = 0;
+        for part in &view.parts {
+            points += part.meta().rows;
+            series.extend(part.series().rows.iter().map(|r| r.key.clone()));
+        }
+        let mut log_points = 0;
+        for tail in &view.tails {
+            let held = tail.read();
+            for (id, key) in held.data.series() {
+                let count = held.data.count_within(id, tail.seqs);
+                if count > 0 {
+                    series.insert(key.clone());
+                    log_points += count;
+                }
+            }
+        }
+        let file_system = vfs.file_system(places.root())?;
+        Ok(Stats {
+            runs: view.runs.len() as u64,
+            series: series.len() as u64,
+            points: points + log_points,
+            log_points,
+            parts: view.parts.len() as u64,
+            writers_alive: view.tails.iter().filter(|t| t.alive).count() as u64,
+            version: self.version(),
+            parts_bytes: folder_bytes(vfs, &places.parts())?,
+            series_bytes: folder_bytes(vfs, &places.series())?,
+            log_bytes: log_bytes(vfs, places)?,
+            other_bytes: folder_bytes(vfs, &places.manifest())?
+                + folder_bytes(vfs, &places.runs())?
+                + vfs.stat(&places.marker())?.map_or(0, |s| s.bytes),
+            file_system: file_system.name,
+            network: file_system.network,
+            free_bytes: file_system.free_bytes,
+        })
+    }
+}
+
+fn folder_bytes(vfs: &dyn Vfs, folder: &Path) -> Result<u64> {
+    let names = match vfs.read_dir(folder) {
+        // Folders of dead writers go as they are collected.
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(0),
+        other => other?,
+    };
+    let mut bytes = 0;
+    for name in names {
+        bytes += vfs.stat(&folder.join(name))?.filter(|s| !s.is_dir).map_or(0, |s| s.bytes);
+    }
+    Ok(bytes)
+}
+
+fn log_bytes(vfs: &dyn Vfs, places: &Places) -> Result<u64> {
+    let mut bytes = 0;
+    for dir in tidalite_log::writers(vfs, &places.log())? {
+        bytes += folder_bytes(vfs, &dir.path)?;
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,221 @@
+//! The live tail of one writer, in memory: rows that its log holds and that no part has yet.
+//!
+//! Rows of one layout stand in a block, row-major, as they were logged: taking one in is a copy of its values. Points of a
+//! series are gathered from the blocks when a query or a flush asks. Everything carries its write order, so a view
+//! [lo, hi) of frame ordinals is a snapshot, however much is added later.
+
+use std::collections::HashMap;
+use tidalite_log::{LayoutId, Points as LogPoints, Row, SeriesId, Sink};
+use tidalite_model::{Result, RunChange, Seq, SeriesKey};
+use tidalite_query::Points;
+use uuid::Uuid;
+
+/// Rows of one writer.
+#[derive(Debug, Default)]
+pub(crate) struct TailData {
+    series: Vec<Option<TailSeries>>,
+    layouts: HashMap<LayoutId, usize>,
+    blocks: Vec<Block>,
+    /// Run changes in their order.
+    pub(crate) changes: Vec<(Seq, String, RunChange)>,
+    /// References to staged parts, in their order.
+    pub(crate) staged: Vec<(Seq, Uuid, Vec<u8>)>,
+    bytes: usize,
+    points: u64,
+}
+
+#[derive(Debug)]
+struct TailSeries {
+    key: SeriesKey,
+    /// (block, column) wherever the series stands.
+    columns: Vec<(u32, u32)>,
+    /// Points that came in batches.
+    loose: Points,
+}
+
+/// Rows of one layout.
+#[derive(Debug)]
+struct Block {
+    width: usize,
+    steps: Vec<i64>,
+    seqs: Vec<i64>,
+    times_us: Vec<i64>,
+    /// Row-major, `width` a row.
+    values: Vec<f64>,
+    /// Whether steps never decrease, so that a range of steps is a range of rows.
+    ascending: bool,
+}
+
+/// Which steps and which frames a gathering takes: both half-open.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View {
+    pub(crate) steps: (Option<i64>, Option<i64>),
+    pub(crate) seqs: (i64, i64),
+}
+
+impl TailData {
+    /// About how much memory the rows take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How many points there are.
+    pub(crate) fn points(&self) -> u64 {
+        self.points
+    }
+
+    /// The series declared so far, whether or not a point came.
+    pub(crate) fn series(&self) -> impl Iterator<Item = (SeriesId, &SeriesKey)> {
+        self.series.iter().enumerate().filter_map(|(i, s)| {
+            let id = SeriesId(u32::try_from(i).expect("series ids are u32"));
+            s.as_ref().map(|s| (id, &s.key))
+        })
+    }
+
+    /// How many points a series has at most within any view.
+    pub(crate) fn count(&self, id: SeriesId) -> u64 {
+        let Some(s) = self.get(id) else { return 0 };
+        let rows: usize = s.columns.iter().map(|&(b, _)| self.blocks[b as usize].steps.len()).sum();
+        (rows + s.loose.len()) as u64
+    }
+
+    /// How many points a series has in frames [lo, hi).
+    pub(crate) fn count_within(&self, id: SeriesId, seqs: (i64, i64)) -> u64 {
+        let Some(s) = self.get(id) else { return 0 };
+        let rows = |b: &Block| b.seqs.partition_point(|&q| q < seqs.1) - b.seqs.partition_point(|&q| q < seqs.0);
+        let rows: usize = s.columns.iter().map(|&(b, _)| rows(&self.blocks[b as usize])).sum();
+        let loose = s.loose.seqs.iter().filter(|&&q| q >= seqs.0 && q < seqs.1).count();
+        (rows + loose) as u64
+    }
+
+    /// Every `nth` step or so of the longest block of a series, unsorted: where to cut a long run.
+    pub(crate) fn sample_steps(&self, id: SeriesId, nth: usize) -> Vec<i64> {
+        let Some(s) = self.get(id) else { return Vec::new() };
+        let blocks = s.columns.iter().flat_map(|&(b, _)| self.blocks[b as usize].steps.iter().step_by(nth));
+        blocks.chain(s.loose.steps.iter().step_by(nth)).copied().collect()
+    }
+
+    /// The points of a series within a view, in the order of writing.
+    pub(crate) fn gather(&self, id: SeriesId, view: View, into: &mut Points) {
+        let Some(s) = self.get(id) else { return };
+        let (lo, hi) = view.steps;
+        let takes = |step: i64, seq: i64| {
+            lo.is_none_or(|l| step >= l) && hi.is_none_or(|h| step < h) && seq >= view.seqs.0 && seq < view.seqs.1
+        };
+        for &(block, column) in &s.columns {
+            let b = &self.blocks[block as usize];
+            let mut rows = 0..b.steps.len();
+            if b.ascending {
+                rows.start = lo.map_or(0, |l| b.steps.partition_point(|&s| s < l));
+                rows.end = hi.map_or(rows.end, |h| b.steps.partition_point(|&s| s < h)).max(rows.start);
+            }
+            // Rows of a block come in the order of their frames.
+            rows.start = rows.start.max(b.seqs.partition_point(|&q| q < view.seqs.0));
+            rows.end = rows.end.min(b.seqs.partition_point(|&q| q < view.seqs.1)).max(rows.start);
+            into.reserve(rows.len());
+            for row in rows {
+                if takes(b.steps[row], b.seqs[row]) {
+                    let value = b.values[row * b.width + column as usize];
+                    into.push(b.steps[row], b.seqs[row], b.times_us[row], value);
+                }
+            }
+        }
+        let l = &s.loose;
+        for i in 0..l.len() {
+            if takes(l.steps[i], l.seqs[i]) {
+                into.push(l.steps[i], l.seqs[i], l.times_us[i], l.values[i]);
+            }
+        }
+    }
+
+    /// Rows in the order of writing, each with its series and values, of frames in `seqs` [lo, hi): what a follower sees.
+    pub(crate) fn rows_in_order(&self, seqs: (i64, i64), wanted: &dyn Fn(&SeriesKey) -> bool) -> Vec<(SeriesKey, Points)> {
+        let mut found: Vec<(SeriesKey, Points)> = Vec::new();
+        for (id, key) in self.series().filter(|(_, k)| wanted(k)) {
+            let mut points = Points::default();
+            self.gather(id, View { steps: (None, None), seqs }, &mut points);
+            if points.len() > 0 {
+                found.push((key.clone(), points));
+            }
+        }
+        found
+    }
+
+    fn get(&self, id: SeriesId) -> Option<&TailSeries> {
+        self.series.get(id.0 as usize)?.as_ref()
+    }
+
+    fn slot(&mut self, id: SeriesId) -> &mut TailSeries {
+        self.series[id.0 as usize].as_mut().expect("a segment declares a series before it uses it")
+    }
+}
+
+impl Sink for TailData {
+    fn series(&mut self, id: SeriesId, key: &SeriesKey) -> Result<()> {
+        let index = id.0 as usize;
+        if self.series.len() <= index {
+            self.series.resize_with(index + 1, || None);
+        }
+        if self.series[index].is_none() {
+            self.series[index] = Some(TailSeries { key: key.clone(), columns: Vec::new(), loose: Points::default() });
+            self.bytes += 256;
+        }
+        Ok(())
+    }
+
+    fn layout(&mut self, id: LayoutId, series: &[SeriesId]) -> Result<()> {
+        if self.layouts.contains_key(&id) {
+            return Ok(());
+        }
+        let block = u32::try_from(self.blocks.len()).expect("layouts are u32");
+        self.layouts.insert(id, self.blocks.len());
+        for (column, &s) in series.iter().enumerate() {
+            let column = u32::try_from(column).expect("a frame bounds the width of a row");
+            self.slot(s).columns.push((block, column));
+        }
+        self.blocks.push(Block {
+            width: series.len(),
+            steps: Vec::new(),
+            seqs: Vec::new(),
+            times_us: Vec::new(),
+            values: Vec::new(),
+            ascending: true,
+        });
+        self.bytes += 64 + series.len() * 8;
+        Ok(())
+    }
+
+    fn row(&mut self, row: Row<'_>) -> Result<()> {
+        let block = &mut self.blocks[self.layouts[&row.layout]];
+        block.ascending &= block.steps.last().is_none_or(|&s| s <= row.step);
+        block.steps.push(row.step);
+        block.seqs.push(row.seq.as_i64());
+        block.times_us.push(row.time_us);
+        block.values.extend(row.values.iter());
+        self.bytes += 24 + 8 * block.width;
+        self.points += block.width as u64;
+        Ok(())
+    }
+
+    fn points(&mut self, p: LogPoints<'_>) -> Result<()> {
+        let seq = p.seq().as_i64();
+        for i in 0..p.len() {
+            self.slot(p.series(i)).loose.push(p.step(i), seq, p.time_us(i), p.value(i));
+        }
+        self.bytes += 32 * p.len();
+        self.points += p.len() as u64;
+        Ok(())
+    }
+
+    fn change(&mut self, seq: Seq, run: &str, change: RunChange) -> Result<()> {
+        self.changes.push((seq, run.to_string(), change));
+        self.bytes += 128;
+        Ok(())
+    }
+
+    fn part(&mut self, seq: Seq, part: Uuid, about: &[u8]) -> Result<()> {
+        self.staged.push((seq, part, about.to_vec()));
+        self.bytes += about.len();
+        Ok(())
+    }
+}
