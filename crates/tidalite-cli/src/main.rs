@@ -1,8 +1,50 @@
-//! The command `tidalite`.
+//! The command `tidalite`: an honest user of the public crate, and nothing more.
+//!
+//! Flags ([`args`]) → validated values ([`values`]) → one match that runs ([`commands::run`]). Answers go to standard
+//! output, everything else to standard error; exit codes are in [`failure`].
 
+mod args;
+mod commands;
+mod context;
 mod demo;
 mod draw;
+mod failure;
+mod output;
+mod selection;
 mod table;
 mod telemetry;
+mod values;
 
-fn main() {}
+use clap::Parser;
+use failure::Failure;
+use std::io::Write;
+use std::panic;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = args::Cli::parse();
+    // A fault of ours is one line like any other error, not a backtrace.
+    panic::set_hook(Box::new(|fault| {
+        let place = fault.location().map(|l| format!(" ({}:{})", l.file(), l.line())).unwrap_or_default();
+        let what = fault.payload_as_str().unwrap_or("no reason given");
+        say(&format!("error: this is a fault in tidalite itself: {what}{place}; please report it"));
+    }));
+    match panic::catch_unwind(move || commands::run(cli)) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(failure)) => {
+            if let Some(message) = failure.message() {
+                say(&format!("error: {}", table::printable_lines(&message)));
+            }
+            if let Failure::Usage(_) = failure {
+                say("For more information, try '--help'.");
+            }
+            ExitCode::from(failure.code())
+        }
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// A line on standard error. Where even that cannot be written there is nobody to tell.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

@@ -82,6 +82,11 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().map(escape).collect()
 }
 
+/// As [`printable`], but line breaks stay: for messages whose lines are their own.
+pub(crate) fn printable_lines(text: &str) -> String {
+    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
+}
+
 /// A number of bytes in decimal units, in three digits: `0 B`, `117 kB`, `4.92 GB`.
 pub(crate) fn human_bytes(bytes: u64) -> String {
     scaled(bytes, &["B", "kB", "MB", "GB", "TB", "PB", "EB"])

@@ -12,7 +12,7 @@
 //! a crash costs that ordinal and nothing else.
 
 use crate::format::{FIRST_FRAME_AT, FRAME_HEAD_BYTES, HEADER_BYTES, Tag};
-use crate::frame::{View, view};
+use crate::frame::view;
 use crate::segment::{HeaderRead, ORIGIN_BYTES, SegmentHeader, SegmentId, committed_in};
 use std::path::{Path, PathBuf};
 use tidalite_model::{Error, ErrorKind, Result, WRITER_MAX};
@@ -220,7 +220,7 @@ fn sealed_at(file: &dyn ReadFile, header: &SegmentHeader, end: u64, bytes: u64) 
         return Ok(None);
     }
     Ok(match view(&last, header.id.seed(), end - head) {
-        View::Whole(f) if f.tag == Some(Tag::Seal) => Some(header.base_ordinal + u64::from(f.ordinal) + 1),
+        Some(f) if f.tag == Some(Tag::Seal) => Some(header.base_ordinal + u64::from(f.ordinal) + 1),
         _ => None,
     })
 }

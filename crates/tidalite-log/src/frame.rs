@@ -133,17 +133,6 @@ pub(crate) struct Frame<'a> {
     pub(crate) bytes: u64,
 }
 
-/// What stands at a place.
-#[derive(Debug)]
-pub(crate) enum View<'a> {
-    /// A valid frame.
-    Whole(Frame<'a>),
-    /// Maybe a frame; that many bytes are needed to say.
-    Short(usize),
-    /// No frame.
-    Bad,
-}
-
 /// What its first 16 bytes say, which is to be believed only once the checksum matched.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Head {
@@ -167,19 +156,23 @@ impl Head {
     }
 }
 
-/// Looks at the bytes from `offset` of a segment on.
+/// Bytes of the frame that seems to begin here; `None` where none does.
 #[inline]
-pub(crate) fn view(bytes: &[u8], segment_seed: u32, offset: u64) -> View<'_> {
-    let Some(head) = bytes.first_chunk::<FRAME_HEAD_BYTES>() else { return View::Short(FRAME_HEAD_BYTES) };
-    let Some(h) = Head::read(head) else { return View::Bad };
+pub(crate) fn bytes_needed(bytes: &[u8]) -> Option<usize> {
+    Some(frame_bytes(Head::read(bytes.first_chunk()?)?.payload))
+}
+
+/// The frame at `offset` of a segment, of which these are the bytes from there on; `None` where no valid one stands
+/// there, or not all of it is given.
+#[inline]
+pub(crate) fn view(bytes: &[u8], segment_seed: u32, offset: u64) -> Option<Frame<'_>> {
+    let h = Head::read(bytes.first_chunk()?)?;
     let total = frame_bytes(h.payload);
-    let Some(frame) = bytes.get(..total) else { return View::Short(total) };
+    let frame = bytes.get(..total)?;
     let crc = crc32c::crc32c_append(seed_at(segment_seed, offset), &frame[FRAME_LEN_AT..]);
     let (payload, padding) = frame[FRAME_HEAD_BYTES..].split_at(h.payload);
-    if crc != u32_at(frame, FRAME_CRC_AT) || padding.iter().any(|&b| b != 0) {
-        return View::Bad;
-    }
-    View::Whole(Frame {
+    let valid = crc == u32_at(frame, FRAME_CRC_AT) && padding.iter().all(|&b| b == 0);
+    valid.then_some(Frame {
         tag: Tag::from_byte(h.tag),
         arg: h.arg,
         ordinal: h.ordinal,
@@ -203,11 +196,11 @@ mod tests {
     fn a_frame_reads_back_at_its_own_place_and_nowhere_else() {
         for len in 0..40 {
             let bytes = frame(&vec![0xA5; len]);
-            let View::Whole(f) = view(&bytes, 77, 4096) else { panic!("{len} bytes") };
+            let f = view(&bytes, 77, 4096).unwrap();
             assert_eq!((f.tag, f.arg, f.ordinal), (Some(Tag::Row), 0x00AB_CDEF, 5));
             assert_eq!((f.payload.len(), f.bytes), (len, bytes.len() as u64));
-            assert!(matches!(view(&bytes, 77, 4104), View::Bad), "the same bytes at another offset");
-            assert!(matches!(view(&bytes, 78, 4096), View::Bad), "the same bytes in another segment");
+            assert!(view(&bytes, 77, 4104).is_none(), "the same bytes at another offset");
+            assert!(view(&bytes, 78, 4096).is_none(), "the same bytes in another segment");
         }
     }
 
@@ -217,7 +210,7 @@ mod tests {
         for bit in 0..good.len() * 8 {
             let mut bad = good.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
-            assert!(!matches!(view(&bad, 77, 4096), View::Whole(_)), "bit {bit}");
+            assert!(view(&bad, 77, 4096).is_none(), "bit {bit}");
         }
     }
 
@@ -226,14 +219,15 @@ mod tests {
         let mut bytes = frame(b"x");
         for len in [u32::MAX, u32::MAX - 7, (FRAME_BYTES_MAX as u32) + 1] {
             bytes[FRAME_LEN_AT..FRAME_LEN_AT + 4].copy_from_slice(&len.to_le_bytes());
-            assert!(matches!(view(&bytes, 77, 4096), View::Bad), "{len}");
+            assert!(bytes_needed(&bytes).is_none() && view(&bytes, 77, 4096).is_none(), "{len}");
         }
         bytes[FRAME_LEN_AT..FRAME_LEN_AT + 4].copy_from_slice(&(FRAME_BYTES_MAX as u32).to_le_bytes());
-        assert!(matches!(view(&bytes, 77, 4096), View::Short(n) if n == FRAME_BYTES_MAX + FRAME_HEAD_BYTES));
+        assert_eq!(bytes_needed(&bytes), Some(FRAME_BYTES_MAX + FRAME_HEAD_BYTES));
+        assert!(view(&bytes, 77, 4096).is_none());
     }
 
     #[test]
     fn zeros_are_no_frame() {
-        assert!(matches!(view(&[0; 64], 0, 0), View::Bad));
+        assert!(view(&[0; 64], 0, 0).is_none());
     }
 }

@@ -34,6 +34,8 @@ mod frame;
 mod replay;
 mod segment;
 mod sink;
+#[cfg(test)]
+mod testing;
 mod writer;
 
 pub use dir::{SegmentInfo, WriterDir, is_alive, segments, writers};

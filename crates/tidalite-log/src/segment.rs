@@ -8,7 +8,7 @@ use crate::format::{
     ORIGIN_PAYLOAD_BYTES, SEGMENT_ID_AT, SEGMENT_MAGIC, SEGMENT_NUMBER_AT, Tag, WRITER_AT, frame_bytes, u32_at,
     u64_at,
 };
-use crate::frame::{Draft, View, view};
+use crate::frame::{Draft, view};
 use uuid::Uuid;
 
 /// Bytes of the first frame.
@@ -79,7 +79,7 @@ impl SegmentHeader {
             return HeaderRead::Sound(found);
         }
         if let Some(frame) = start.get(FIRST_FRAME_AT..)
-            && let View::Whole(f) = view(frame, id.seed(), FIRST_FRAME_AT as u64)
+            && let Some(f) = view(frame, id.seed(), FIRST_FRAME_AT as u64)
             && (f.tag, f.payload.len()) == (Some(Tag::Origin), ORIGIN_PAYLOAD_BYTES)
             && let Some(found) = Self::fields(f.payload, id)
         {

@@ -33,15 +33,8 @@ pub(crate) enum Column {
 }
 
 impl Column {
-    pub(crate) const ALL: [Column; 7] = [
-        Column::Run,
-        Column::Metric,
-        Column::Labels,
-        Column::Step,
-        Column::Seq,
-        Column::Time,
-        Column::Value,
-    ];
+    pub(crate) const ALL: [Column; 7] =
+        [Column::Run, Column::Metric, Column::Labels, Column::Step, Column::Seq, Column::Time, Column::Value];
 
     pub(crate) fn index(self) -> usize {
         self as usize

@@ -50,7 +50,11 @@ impl SeriesTable {
             while at < rows {
                 let Some((row, others)) = rest.split_first() else { return false };
                 let follows = row.tile == tile && row.row_start == at && last.is_none_or(|k| *k < row.key);
-                if !follows || row.rows == 0 || row.rows > rows - at || row.summary.count != u64::from(row.rows) {
+                if !follows
+                    || row.rows == 0
+                    || row.rows > rows - at
+                    || row.summary.count != u64::from(row.rows)
+                {
                     return false;
                 }
                 at += row.rows;

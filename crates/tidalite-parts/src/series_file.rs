@@ -2,11 +2,12 @@
 //!
 //! Columns have the plain names of what they hold, so that any tool reads the summaries too. No statistics: first
 //! and last values may be NaN, and there is nothing to leave out of so small a file. The whole file's checksum is in
-//! the [`PartMeta`](crate::PartMeta) and is checked before anything is parsed.
+//! the [`PartMeta`](crate::PartMeta) and is checked before anything is parsed. Snappy rather than zstd: making a zstd
+//! context for each of so many small columns takes longer than all the rest of opening a part.
 
 use crate::series::{SeriesRow, SeriesTable};
 use bytes::Bytes;
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::Compression;
 use parquet::column::reader::get_typed_column_reader;
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
 use parquet::errors::ParquetError;
@@ -55,16 +56,16 @@ const SCHEMA_TEXT: &str = "message series {
 type Written<T = ()> = Result<T, ParquetError>;
 
 /// The file's bytes.
-pub(crate) fn encode(table: &SeriesTable, zstd_level: i32) -> Result<Vec<u8>> {
-    try_encode(table, zstd_level).map_err(|e| {
+pub(crate) fn encode(table: &SeriesTable) -> Result<Vec<u8>> {
+    try_encode(table).map_err(|e| {
         Error::new(ErrorKind::Unsupported, "write series table", e.to_string(), "write a smaller part")
     })
 }
 
-fn try_encode(table: &SeriesTable, zstd_level: i32) -> Written<Vec<u8>> {
+fn try_encode(table: &SeriesTable) -> Written<Vec<u8>> {
     let properties = WriterProperties::builder()
         .set_created_by(format!("tidalite version {}", env!("CARGO_PKG_VERSION")))
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(zstd_level)?))
+        .set_compression(Compression::SNAPPY)
         .set_statistics_enabled(EnabledStatistics::None)
         .build();
     let schema = Arc::new(parse_message_type(SCHEMA_TEXT)?);
@@ -176,7 +177,10 @@ impl Columns {
         let optional_from = 3 + INTEGERS.len() + 1 + REALS.len();
         Ok(Columns {
             texts: (0..3).map(|c| read::<ByteArrayType>(group, c)).collect::<Written<_>>()?,
-            integers: (3..).take(INTEGERS.len()).map(|c| read::<Int64Type>(group, c)).collect::<Written<_>>()?,
+            integers: (3..)
+                .take(INTEGERS.len())
+                .map(|c| read::<Int64Type>(group, c))
+                .collect::<Written<_>>()?,
             repeats: read::<BoolType>(group, 3 + INTEGERS.len())?,
             reals: (4 + INTEGERS.len()..optional_from)
                 .map(|c| read::<DoubleType>(group, c))
@@ -268,12 +272,32 @@ fn read_levels<T: DataType>(group: &dyn RowGroupReader, column: usize) -> Writte
 pub(crate) struct Names {
     texts: HashMap<Vec<u8>, Arc<str>>,
     labels: HashMap<Vec<u8>, Labels>,
+    last: Option<SeriesKey>,
 }
 
 impl Names {
     /// The key of three texts as they lie in a file.
-    pub(crate) fn key(&mut self, run: &[u8], metric: &[u8], labels: &[u8]) -> Result<SeriesKey, &'static str> {
-        Ok(SeriesKey { run: self.text(run)?, metric: self.text(metric)?, labels: self.labels(labels)? })
+    pub(crate) fn key(
+        &mut self,
+        run: &[u8],
+        metric: &[u8],
+        labels: &[u8],
+    ) -> Result<SeriesKey, &'static str> {
+        // Rows are sorted: the run and the labels are mostly those of the row before.
+        let last = self.last.take();
+        let key = SeriesKey {
+            run: match &last {
+                Some(last) if last.run.as_bytes() == run => last.run.clone(),
+                _ => self.text(run)?,
+            },
+            metric: self.text(metric)?,
+            labels: match &last {
+                Some(last) if last.labels.as_str().as_bytes() == labels => last.labels.clone(),
+                _ => self.labels(labels)?,
+            },
+        };
+        self.last = Some(key.clone());
+        Ok(key)
     }
 
     fn text(&mut self, bytes: &[u8]) -> Result<Arc<str>, &'static str> {

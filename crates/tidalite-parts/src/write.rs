@@ -6,7 +6,7 @@
 use crate::encode::EncodedTile;
 use crate::facts::SeqRanges;
 use crate::meta::PartMeta;
-use crate::options::{PartOptions, PartPlace};
+use crate::options::PartPlace;
 use crate::page_sums;
 use crate::schema::{SCHEMA, TILES_MAX};
 use crate::series::{SeriesRow, SeriesTable};
@@ -28,7 +28,6 @@ pub struct PartWriter {
     vfs: Arc<dyn Vfs>,
     place: PartPlace,
     file: SerializedFileWriter<Sink>,
-    options: PartOptions,
     sums: Vec<u32>,
     series: Vec<SeriesRow>,
     tiles: u32,
@@ -44,7 +43,7 @@ impl PartWriter {
     ///
     /// # Errors
     /// `Busy` where the file exists already; those of the disk.
-    pub fn create(vfs: Arc<dyn Vfs>, place: &PartPlace, options: &PartOptions) -> Result<Self> {
+    pub fn create(vfs: Arc<dyn Vfs>, place: &PartPlace) -> Result<Self> {
         let sink = Sink::new(vfs.create(&place.points)?);
         let made = vec![place.points.clone()];
         let ascending = |column_idx| SortingColumn { column_idx, descending: false, nulls_first: false };
@@ -58,7 +57,6 @@ impl PartWriter {
             vfs,
             place: place.clone(),
             file,
-            options: options.clone(),
             sums: Vec::new(),
             series: Vec::new(),
             tiles: 0,
@@ -149,7 +147,7 @@ impl PartWriter {
 
     /// Writes the series table's file; its length and checksum.
     fn write_series(&mut self, table: &SeriesTable, sync: bool) -> Result<(u64, u32)> {
-        let bytes = series_file::encode(table, self.options.zstd_level)?;
+        let bytes = series_file::encode(table)?;
         let mut file = self.vfs.create(&self.place.series)?;
         self.made.push(self.place.series.clone());
         file.write_all(&bytes)?;

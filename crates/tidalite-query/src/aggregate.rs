@@ -91,7 +91,8 @@ impl Aggregate {
     pub fn parse_list<S: AsRef<str>>(words: &[S]) -> Result<Vec<Aggregate>> {
         let read = |(i, word): (usize, &S)| {
             let word = word.as_ref();
-            Self::from_word(word).ok_or_else(|| unknown(&format!("word {} of {}, ", i + 1, words.len()), word))
+            Self::from_word(word)
+                .ok_or_else(|| unknown(&format!("word {} of {}, ", i + 1, words.len()), word))
         };
         words.iter().enumerate().map(read).collect()
     }

@@ -3,34 +3,50 @@
 //! Invariant: every i64 has a bucket and no arithmetic overflows. A bucket that would start below the least i64, or
 //! end above the greatest, is cut there. Aggregates and charts call this.
 
-/// A width of at least 1.
+/// A width of at least 1. Powers of two, which charts use, need a shift where others need a division.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Width(u64);
+pub(crate) enum Width {
+    /// Two to this power, at most 63.
+    Power(u32),
+    /// Any other.
+    Other(u64),
+}
 
 impl Width {
     /// Panics where `width` is 0, which callers refuse before.
     pub(crate) fn new(width: u64) -> Self {
         assert!(width > 0, "a bucket is at least 1 wide");
-        Width(width)
+        if width.is_power_of_two() { Width::Power(width.trailing_zeros()) } else { Width::Other(width) }
     }
 
     /// Which bucket holds `x`.
     #[inline]
     pub(crate) fn index(self, x: i64) -> i64 {
-        match i64::try_from(self.0) {
-            // For a positive divisor the Euclidean quotient is the floor.
-            Ok(width) => x.div_euclid(width),
-            // Wider than all the positive numbers: one bucket on each side of zero.
-            Err(_) => -i64::from(x < 0),
+        match self {
+            Width::Power(shift) => x >> shift,
+            Width::Other(width) => match i64::try_from(width) {
+                // For a positive divisor the Euclidean quotient is the floor.
+                Ok(width) => x.div_euclid(width),
+                // Wider than all the positive numbers: one bucket on each side of zero.
+                Err(_) => -i64::from(x < 0),
+            },
         }
     }
 
-    /// The least and the greatest i64 in a bucket.
+    /// The least and the greatest i64 in a bucket that holds any.
     #[inline]
     pub(crate) fn range(self, index: i64) -> (i64, i64) {
-        let width = i128::from(self.0);
-        let start = i128::from(index) * width;
-        (clamp(start), clamp(start + width - 1))
+        match self {
+            Width::Power(shift) => {
+                let start = index << shift;
+                (start, start | (((1u64 << shift) - 1).cast_signed()))
+            }
+            Width::Other(width) => {
+                let width = i128::from(width);
+                let start = i128::from(index) * width;
+                (clamp(start), clamp(start + width - 1))
+            }
+        }
     }
 }
 
@@ -42,7 +58,10 @@ fn clamp(x: i128) -> i64 {
 /// so that wide buckets cost few looks and narrow ones one.
 #[inline]
 pub(crate) fn end_of_ascending(column: &[i64], from: usize, last: i64) -> usize {
-    let mut stride = 1;
+    if column.get(from + 1).is_none_or(|&x| x > last) {
+        return from + 1;
+    }
+    let mut stride = 2;
     while from + stride < column.len() && column[from + stride] <= last {
         stride *= 2;
     }
@@ -63,7 +82,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn any_width() -> impl Strategy<Value = u64> {
-        prop_oneof![1..20u64, any::<u64>().prop_map(|w| w.max(1)), Just(1 << 63), Just(u64::MAX)]
+        let power = (0..64u32).prop_map(|shift| 1 << shift);
+        prop_oneof![1..20u64, any::<u64>().prop_map(|w| w.max(1)), power, Just(u64::MAX)]
     }
 
     fn any_x() -> impl Strategy<Value = i64> {

@@ -108,7 +108,9 @@ impl PointFilter {
     /// elsewhere may replace them).
     pub fn verdict(&self, s: &Summary) -> Verdict {
         let (Some(first), Some(last)) = (s.first, s.last) else { return Verdict::NoPoint };
-        let (Some(time_min), Some(time_max)) = (s.time_min_us, s.time_max_us) else { return Verdict::Unknown };
+        let (Some(time_min), Some(time_max)) = (s.time_min_us, s.time_max_us) else {
+            return Verdict::Unknown;
+        };
         let verdicts = [
             range_verdict(&self.steps, first.step, last.step),
             range_verdict(&self.times_us, time_min, time_max),
@@ -130,8 +132,7 @@ impl PointFilter {
         let finite = s.min.zip(s.max).map(|(min, max)| range_verdict(&self.values, min.value, max.value));
         let infinite = |n: u64, v: f64| (n > 0).then(|| range_verdict(&self.values, v, v));
         let nan = (s.nan > 0).then_some(Verdict::NoPoint);
-        let parts =
-            [finite, infinite(s.pos_inf, f64::INFINITY), infinite(s.neg_inf, f64::NEG_INFINITY), nan];
+        let parts = [finite, infinite(s.pos_inf, f64::INFINITY), infinite(s.neg_inf, f64::NEG_INFINITY), nan];
         let mut parts = parts.into_iter().flatten();
         let Some(one) = parts.next() else { return Verdict::NoPoint };
         if parts.all(|p| p == one) { one } else { Verdict::Unknown }
@@ -198,7 +199,7 @@ mod tests {
     use proptest::prelude::*;
     use tidalite_model::Point;
 
-    fn value() -> impl Strategy<Value = f64> {
+    fn value() -> impl Strategy<Value = f64> + Clone {
         let special = prop::sample::select(vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 0.0]);
         prop_oneof![3 => -3.0..3.0f64, 1 => special]
     }

@@ -64,7 +64,11 @@ impl Reader<'_> {
                 '}' if self.open.pop().is_some() => self.sign(")"),
                 '\\' => {
                     let Some((_, c)) = self.rest.next() else {
-                        return Err(self.wrong(at, "`\\` has nothing behind it", "write `\\\\` for the character"));
+                        return Err(self.wrong(
+                            at,
+                            "`\\` has nothing behind it",
+                            "write `\\\\` for the character",
+                        ));
                     };
                     self.literal(c);
                 }
@@ -72,7 +76,9 @@ impl Reader<'_> {
             }
         }
         match self.open.pop() {
-            Some(at) => Err(self.wrong(at, "`{` is never closed", "close it, or write `\\{` for the character")),
+            Some(at) => {
+                Err(self.wrong(at, "`{` is never closed", "close it, or write `\\{` for the character"))
+            }
             None => Ok(()),
         }
     }
@@ -132,11 +138,7 @@ impl Reader<'_> {
     }
 
     fn wrong(&self, at: usize, wrong: &str, remedy: &str) -> Error {
-        Error::invalid(
-            "read pattern",
-            format!("in `{}`, at byte {at}, {wrong}", shown(self.pattern)),
-            remedy,
-        )
+        Error::invalid("read pattern", format!("in `{}`, at byte {at}, {wrong}", shown(self.pattern)), remedy)
     }
 }
 

@@ -1,1 +1,42 @@
-//! Columnar kernels: selection, merge, aggregates. Knows no files.
+//! Columnar kernels over points in memory: selection, merge, aggregates, charts. This crate knows no files: what
+//! reads parts and logs hands it columns, and gets columns or Arrow record batches back.
+//!
+//! The way of a query: a [`SeriesFilter`] says which series; their pieces become one by [`merge`], which resolves
+//! repeats; a [`PointFilter`] says which points; then a [`PointsBuilder`] makes batches of them, or a [`Grouping`]'s
+//! [`Partial`] states take them and give one row a group, or [`chart`] draws them small.
+//!
+//! Two rules hold throughout. Aggregates are over finite values: NaN and ±Inf are counted, never mixed in. And the
+//! result depends on the points, not on the pieces and the order in which they came; only the last bits of sums may.
+//!
+//! Nothing here starts a thread: states are `Send`, merge, and hand out their heavier work as jobs, so that whoever
+//! calls decides about threads and memory.
+
+#![forbid(unsafe_code)]
+
+mod aggregate;
+mod batch;
+mod bucket;
+mod chart;
+mod directory;
+mod filter;
+mod finish;
+mod glob;
+mod grouping;
+mod matcher;
+mod merge;
+mod needs;
+mod partial;
+mod points;
+mod quantile;
+mod states;
+mod tally;
+
+pub use aggregate::{Aggregate, Percent};
+pub use batch::{PointsBuilder, points_schema};
+pub use chart::{ChartBucket, ChartBuckets, chart, chart_width};
+pub use filter::{Bounds, PointFilter, Verdict};
+pub use grouping::{By, Grouping};
+pub use matcher::{LabelMatcher, NameMatcher, SeriesFilter};
+pub use merge::{Repeats, merge};
+pub use partial::{Partial, PercentileJob};
+pub use points::{Points, PointsView};

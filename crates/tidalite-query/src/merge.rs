@@ -1,8 +1,8 @@
 //! From several chunks of one series to one, ascending by step, with the rule for repeats applied.
 //!
-//! Steps: chunks that are in order and lie end to end are joined as they are (one chunk is not even copied); all
-//! others are joined and sorted, stably, so that of two points with one step and one seq the later position stays
-//! the later one. Then repeats are resolved. Queries, flush and compaction call this.
+//! Steps: chunks that are in order and lie end to end are joined as they are (one chunk is not even copied); others
+//! are sorted each, where they are not, and merged. All of that is stable: of two points with one step and one seq the
+//! later position stays the later one. Then repeats are resolved. Queries, flush and compaction call this.
 
 use crate::points::{Points, holds_throughout};
 
@@ -37,7 +37,7 @@ pub fn merge(mut chunks: Vec<Points>, repeats: Repeats) -> Points {
     chunks.retain(|c| !c.is_empty());
     let mut points = match end_to_end(&chunks) {
         Some(order) => join(chunks, &order),
-        None => sorted(chunks),
+        None => interleaved(chunks),
     };
     resolve(&mut points, repeats);
     points
@@ -74,22 +74,77 @@ fn join(mut chunks: Vec<Points>, order: &[usize]) -> Points {
     points
 }
 
-fn sorted(chunks: Vec<Points>) -> Points {
-    let order: Vec<usize> = (0..chunks.len()).collect();
-    let joined = join(chunks, &order);
-    let mut places: Vec<(Key, usize)> = (0..joined.len()).map(|i| (key(&joined, i), i)).collect();
-    // Chunks are mostly sorted themselves: the standard stable sort finds such runs and merges them.
+/// Points that ascend, from chunks that overlap or do not ascend.
+fn interleaved(chunks: Vec<Points>) -> Points {
+    let mut chunks: Vec<Points> =
+        chunks.into_iter().map(|c| if c.is_ascending() { c } else { sorted(c) }).collect();
+    while chunks.len() > WAYS_MAX {
+        // Neighbours merge with neighbours, so that positions keep their order.
+        chunks = chunks.chunks(WAYS_MAX).map(merge_runs).collect();
+    }
+    merge_runs(&chunks)
+}
+
+fn sorted(points: Points) -> Points {
+    let mut places: Vec<(Key, usize)> = (0..points.len()).map(|i| (key(&points, i), i)).collect();
     places.sort_by_key(|p| p.0);
     Points {
         steps: places.iter().map(|p| p.0.0).collect(),
-        seqs: gather(&joined.seqs, &places),
-        times_us: gather(&joined.times_us, &places),
-        values: gather(&joined.values, &places),
+        seqs: gather(&points.seqs, &places),
+        times_us: gather(&points.times_us, &places),
+        values: gather(&points.values, &places),
     }
 }
 
 fn gather<T: Copy>(column: &[T], places: &[(Key, usize)]) -> Vec<T> {
     if column.is_empty() { Vec::new() } else { places.iter().map(|p| column[p.1]).collect() }
+}
+
+/// Each run looks at the next point of every chunk, so more chunks than this are merged in several rounds.
+const WAYS_MAX: usize = 16;
+
+/// Merges ascending chunks run by run: of the chunk whose next point is least, all points that come before the next
+/// point of every other chunk are copied at once.
+fn merge_runs(chunks: &[Points]) -> Points {
+    let mut merged = Points::default();
+    let has = |column: fn(&Points) -> bool| chunks.iter().all(column);
+    let total: usize = chunks.iter().map(Points::len).sum();
+    merged.reserve_columns(total, has(|c| !c.seqs.is_empty()), has(|c| !c.times_us.is_empty()));
+    // The chunks that have points left: (key of the next one, chunk, place of the next one).
+    let mut open: Vec<(Key, usize, usize)> = (0..chunks.len()).map(|c| (key(&chunks[c], 0), c, 0)).collect();
+    while open.len() > 1 {
+        let least = (0..open.len()).min_by_key(|&i| (open[i].0, open[i].1)).expect("there are several");
+        let (_, c, from) = open[least];
+        let others = (0..open.len()).filter(|&i| i != least);
+        let (other, d) = others.map(|i| (open[i].0, open[i].1)).min().expect("there are several");
+        // At equal keys the chunk that stands first in the list goes first.
+        let to = end_of_run(&chunks[c], from, |k| k < other || (k == other && c < d));
+        merged.extend(chunks[c].view().slice(from..to));
+        if to < chunks[c].len() {
+            open[least] = (key(&chunks[c], to), c, to);
+        } else {
+            open.swap_remove(least);
+        }
+    }
+    for (_, c, from) in open {
+        merged.extend(chunks[c].view().slice(from..chunks[c].len()));
+    }
+    merged
+}
+
+/// Where, from a point on that does, the points of an ascending chunk stop to come `before`: doubling strides, then
+/// halves.
+fn end_of_run(chunk: &Points, from: usize, before: impl Fn(Key) -> bool) -> usize {
+    let mut stride = 1;
+    while from + stride < chunk.len() && before(key(chunk, from + stride)) {
+        stride *= 2;
+    }
+    let (mut lo, mut hi) = (from + stride / 2 + 1, (from + stride).min(chunk.len()));
+    while lo < hi {
+        let middle = lo.midpoint(hi);
+        if before(key(chunk, middle)) { lo = middle + 1 } else { hi = middle }
+    }
+    lo
 }
 
 /// Applies the rule to points that ascend by step, then seq, then position.
@@ -153,7 +208,7 @@ mod tests {
     proptest! {
         #[test]
         fn merging_equals_the_map_of_steps_to_writes(
-            lists in prop::collection::vec(prop::collection::vec((step(), 0..5i64), 0..12), 0..5),
+            lists in prop::collection::vec(prop::collection::vec((step(), 0..5i64), 0..12), 0..40),
             sort in any::<bool>(),
         ) {
             let mut lists = lists;

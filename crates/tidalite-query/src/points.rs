@@ -99,12 +99,7 @@ impl Points {
 
     /// All points, borrowed.
     pub fn view(&self) -> PointsView<'_> {
-        PointsView {
-            steps: &self.steps,
-            seqs: &self.seqs,
-            times_us: &self.times_us,
-            values: &self.values,
-        }
+        PointsView { steps: &self.steps, seqs: &self.seqs, times_us: &self.times_us, values: &self.values }
     }
 
     /// Whether the points ascend by (step, seq); by step alone where seqs were not read.
@@ -117,6 +112,14 @@ impl Points {
         let columns = [&self.steps, &self.seqs, &self.times_us];
         columns.iter().map(|c| c.capacity() * size_of::<i64>()).sum::<usize>()
             + self.values.capacity() * size_of::<f64>()
+    }
+
+    /// Makes room for exactly `n` more in the columns that will be kept.
+    pub(crate) fn reserve_columns(&mut self, n: usize, seqs: bool, times_us: bool) {
+        self.steps.reserve_exact(n);
+        self.seqs.reserve_exact(if seqs { n } else { 0 });
+        self.times_us.reserve_exact(if times_us { n } else { 0 });
+        self.values.reserve_exact(n);
     }
 
     /// Keeps the points whose mask is true.

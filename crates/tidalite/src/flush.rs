@@ -112,13 +112,13 @@ impl Batch {
     }
 
     fn points(&self) -> u64 {
-        self.tails.iter().map(|t| t.data.points()).sum()
+        self.tails.iter().map(|t| t.data.point_count()).sum()
     }
 }
 
 /// Whether a finding makes a log evidence that must not be deleted: damage does, the torn tail of a crash does not.
 pub(crate) fn is_evidence(finding: &Finding) -> bool {
-    !matches!(finding.kind, FindingKind::TornTail)
+    !matches!(finding.kind, FindingKind::TornTail | FindingKind::OrphanTail)
 }
 
 fn publish(inner: &Inner, version: &Version, batch: Batch, pool: &rayon::ThreadPool, progress: &dyn Fn(u64)) -> Result<u64> {
@@ -295,7 +295,7 @@ impl<'a> TailSource<'a> {
     pub(crate) fn of(tails: impl Iterator<Item = (&'a TailData, (i64, i64))>) -> Self {
         let mut found: BTreeMap<&'a SeriesKey, (u64, Vec<(&'a TailData, SeriesId, (i64, i64))>)> = BTreeMap::new();
         for (data, seqs) in tails {
-            for (id, key) in data.series() {
+            for (id, key) in data.keys() {
                 let count = data.count(id);
                 if count > 0 {
                     let entry = found.entry(key).or_default();

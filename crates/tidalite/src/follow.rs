@@ -110,11 +110,11 @@ impl Follow {
                 let held = tail.read();
                 for (key, mut points) in held.data.rows_in_order(seqs, &|key| self.wanted.matches(key)) {
                     filter.apply(&mut points);
-                    builder.push_series(&key, &points);
+                    builder.push_series(&key, points);
                 }
             }
         }
-        let batches = builder.finish()?;
+        let batches = builder.finish();
         self.cursor = ends(&snapshot, &self.cursor);
         Ok(batches.into_iter().filter(|b| b.num_rows() > 0).collect())
     }
@@ -164,7 +164,7 @@ impl Follow {
                             }
                         }
                         filter.apply(&mut new);
-                        builder.push_series(key, &new);
+                        builder.push_series(key, new);
                     }
                 }
             }

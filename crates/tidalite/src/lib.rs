@@ -39,15 +39,21 @@
 mod backup;
 mod collect;
 mod compact;
+mod export;
+mod file_format;
 mod flush;
 mod follow;
+mod import;
 mod ingest;
 mod maintain;
 mod manifest;
+mod nan_text;
 mod options;
 mod param_json;
 mod places;
 mod plan;
+mod report;
+mod rfc3339;
 mod run;
 mod run_table;
 mod scan;
@@ -60,17 +66,20 @@ mod tail;
 mod tiles;
 
 pub use compact::CompactStats;
+pub use file_format::FileFormat;
 pub use flush::FlushStats;
 pub use follow::{Cursor, Follow};
+pub use import::{Import, ImportStats, TimeUnit};
 pub use options::Options;
 pub use param_json::{param_from_json, param_to_json};
+pub use report::{Finding, FindingKind, Report};
 pub use run::{Columns, Metric, RowAt, Run, RunBuilder};
 pub use select::{PointStream, Select};
 pub use snapshot::Snapshot;
 pub use stats::Stats;
 pub use store::Store;
 
-pub use tidalite_log::{Durability, Finding, FindingKind, Watermark};
+pub use tidalite_log::{Durability, Watermark};
 pub use tidalite_model::{
     Error, ErrorKind, Extreme, Labels, NAME_BYTES_MAX, Param, Params, Parent, Point, Result, RunInfo, Seq, SeriesKey, Status,
     Summary, TIME_US_MAX, TIME_US_MIN,

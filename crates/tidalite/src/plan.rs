@@ -36,6 +36,9 @@ pub(crate) struct Planned {
     points_max: u64,
 }
 
+/// Whether a summary may stand for its points.
+pub(crate) type Takes<'a> = &'a (dyn Fn(&Summary) -> bool + Sync);
+
 /// A stretch of one series, in ascending order of steps.
 pub(crate) enum Stretch {
     /// All points that a summary sums up, and nothing else.
@@ -70,7 +73,7 @@ impl Plan {
         }
         for (t, tail) in view.tails.iter().enumerate() {
             let held = tail.read();
-            for (id, key) in held.data.series() {
+            for (id, key) in held.data.keys() {
                 let count = held.data.count_within(id, tail.seqs);
                 if count > 0 && wanted.matches(key) {
                     entry(key, &mut |planned| {
@@ -156,9 +159,9 @@ impl Plan {
         planned.tails.iter().map(gather).filter(|p| p.len() > 0).collect()
     }
 
-    /// The points of a batch as stretches a series, with summaries where a whole row of a part counts and `summed` allows
-    /// it: then its pages are not read at all.
-    pub(crate) fn stretches(&self, batch: Range<usize>, columns: Columns, summed: bool) -> Result<Vec<Vec<Stretch>>> {
+    /// The points of a batch as stretches a series, with summaries where a whole row of a part counts and `takes` accepts
+    /// them: then its pages are not read at all.
+    pub(crate) fn stretches(&self, batch: Range<usize>, columns: Columns, takes: Takes<'_>) -> Result<Vec<Vec<Stretch>>> {
         let parts = &self.snapshot.view.parts;
         let series = &self.series[batch];
         let mut lists: Vec<Vec<RowRef>> = Vec::with_capacity(series.len());
@@ -166,7 +169,7 @@ impl Plan {
         for s in series {
             let tails = self.separate_tail(s);
             lists.push(match &tails {
-                Some(_) => s.rows.iter().copied().filter(|r| self.verdict(r, summed) == Verdict::Unknown).collect(),
+                Some(_) => s.rows.iter().copied().filter(|r| self.verdict(r, takes) == Verdict::Unknown).collect(),
                 None => s.rows.clone(),
             });
             separate.push(tails);
@@ -182,7 +185,7 @@ impl Plan {
             let mut chunks = chunks.into_iter();
             let mut stretches = Vec::with_capacity(s.rows.len());
             for r in &s.rows {
-                match self.verdict(r, summed) {
+                match self.verdict(r, takes) {
                     Verdict::NoPoint => {}
                     Verdict::AllPoints => stretches.push(Stretch::Summed(r.of(parts).summary)),
                     Verdict::Unknown => {
@@ -201,10 +204,11 @@ impl Plan {
         Ok(found)
     }
 
-    /// What a row's summary decides, where each row can be taken by itself. Unless summaries are wanted, points must be read.
-    fn verdict(&self, row: &RowRef, summed: bool) -> Verdict {
-        match self.filter.verdict(&row.of(&self.snapshot.view.parts).summary) {
-            Verdict::AllPoints if !summed => Verdict::Unknown,
+    /// What a row's summary decides, where each row can be taken by itself. A summary that is not taken decides nothing.
+    fn verdict(&self, row: &RowRef, takes: Takes<'_>) -> Verdict {
+        let summary = &row.of(&self.snapshot.view.parts).summary;
+        match self.filter.verdict(summary) {
+            Verdict::AllPoints if !takes(summary) => Verdict::Unknown,
             verdict => verdict,
         }
     }

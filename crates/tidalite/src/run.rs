@@ -3,7 +3,7 @@
 use crate::store::{Inner, Store};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use tidalite_log::{LayoutId, Log};
 use tidalite_model::{
     Error, Labels, PARAM_DEPTH_MAX, Param, Params, Parent, Result, RunChange, Seq, SeriesKey, Status, check_name, check_time,

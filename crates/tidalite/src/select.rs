@@ -12,7 +12,7 @@ use std::ops::{Bound, Range, RangeBounds};
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey, Summary};
 use tidalite_parts::Columns;
 use tidalite_query::{
-    Aggregate, Bounds, By, ChartBuckets, Grouping, LabelMatcher, NameMatcher, PointFilter, Points, PointsBuilder, Repeats, SeriesFilter,
+    Aggregate, Bounds, By, ChartBuckets, Grouping, LabelMatcher, NameMatcher, PercentileJob, PointFilter, Points, PointsBuilder, Repeats, SeriesFilter,
     chart, points_schema,
 };
 
@@ -141,11 +141,16 @@ impl Select {
     /// # Errors
     /// As [`points`](Self::points); `Full` where exact quantiles would need more than the memory option.
     pub fn aggregate(&self, aggregates: &[Aggregate], by: &[By]) -> Result<RecordBatch> {
-        let grouping = Grouping::new(by, aggregates)?;
+        let grouping = Grouping::new(by.to_vec(), aggregates.to_vec())?;
         let plan = self.plan()?;
         plan.check_memory()?;
         let inner = &plan.snapshot.inner;
-        let columns = Columns { step: true, seq: false, time: grouping.needs_times() || !plan.filter.times_us.is_all(), value: true };
+        let columns = Columns {
+            step: grouping.needs_steps() || !plan.filter.steps.is_all(),
+            seq: false,
+            time: grouping.needs_times() || !plan.filter.times_us.is_all(),
+            value: true,
+        };
         let bytes_max = usize::try_from(inner.options.memory_bytes).unwrap_or(usize::MAX);
         let mut total = grouping.partial();
         let batches = plan.batches();
@@ -156,11 +161,14 @@ impl Select {
                     .par_iter()
                     .map(|batch| {
                         let mut partial = grouping.partial();
-                        let found = plan.stretches(batch.clone(), columns, grouping.takes_summaries())?;
+                        let found = plan.stretches(batch.clone(), columns, &|s| grouping.takes_summary(s))?;
                         for (planned, stretches) in plan.series[batch.clone()].iter().zip(found) {
                             for stretch in stretches {
                                 match stretch {
-                                    Stretch::Summed(summary) => partial.push_summary(&planned.key, &summary),
+                                    Stretch::Summed(summary) => {
+                                        let taken = partial.push_summary(&planned.key, &summary);
+                                        assert!(taken, "a grouping that takes summaries takes each");
+                                    }
                                     Stretch::Points(points) => partial.push_series(&planned.key, &points),
                                 }
                             }
@@ -181,7 +189,8 @@ impl Select {
                 ));
             }
         }
-        total.finish()
+        let pool = inner.pool()?;
+        total.finish_with(|jobs| pool.install(|| jobs.into_par_iter().for_each(PercentileJob::run)))
     }
 
     /// The last point of each series, by step; columns as for [`points`](Self::points).
@@ -191,9 +200,9 @@ impl Select {
     pub fn latest(&self) -> Result<RecordBatch> {
         let mut builder = PointsBuilder::new();
         for (key, point) in self.latest_points()? {
-            builder.push_series(&key, &point);
+            builder.push_series(&key, point);
         }
-        one_batch(builder.finish()?)
+        one_batch(builder.finish())
     }
 
     fn latest_points(&self) -> Result<Vec<(SeriesKey, Points)>> {
@@ -221,7 +230,7 @@ impl Select {
             plan.batches()
                 .into_par_iter()
                 .map(|batch| {
-                    let stretches = plan.stretches(batch.clone(), columns, true)?;
+                    let stretches = plan.stretches(batch.clone(), columns, &|_| true)?;
                     let sum = |(planned, stretches): (&crate::plan::Planned, Vec<Stretch>)| {
                         (planned.key.clone(), sum_up(stretches))
                     };
@@ -285,7 +294,7 @@ fn sum_up(stretches: Vec<Stretch>) -> Summary {
     for stretch in stretches {
         match stretch {
             Stretch::Summed(summary) => total.merge(&summary),
-            Stretch::Points(points) => total.merge(&points.summary()),
+            Stretch::Points(points) => (0..points.len()).for_each(|i| total.push(points.view().point(i))),
         }
     }
     total
@@ -362,10 +371,10 @@ impl PointStream {
                 .map(|batch| {
                     let points = plan.load(batch.clone(), Columns::ALL)?;
                     let mut builder = PointsBuilder::new();
-                    for (planned, points) in plan.series[batch].iter().zip(&points) {
+                    for (planned, points) in plan.series[batch].iter().zip(points) {
                         builder.push_series(&planned.key, points);
                     }
-                    builder.finish()
+                    Ok(builder.finish())
                 })
                 .collect::<Result<_>>()
         })?;

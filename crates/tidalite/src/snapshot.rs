@@ -144,6 +144,7 @@ impl SnapshotView {
         for (dir, _, meta) in &staged {
             parts.push(inner.cache.part(inner, meta, Some(dir))?);
         }
+        damage.extend(parts.iter().filter_map(|p| p.series_damage()).map(Error::duplicate));
         let table = inner.cache.run_table(inner, &version, &mut damage)?;
         let mut runs = (*table).clone();
         for view in &tails {
@@ -153,7 +154,7 @@ impl SnapshotView {
                     runs.entry(run.clone()).or_default().apply(*seq, change);
                 }
             }
-            for (id, key) in tail.data.series() {
+            for (id, key) in tail.data.keys() {
                 if !runs.contains_key(&*key.run) && tail.data.count_within(id, view.seqs) > 0 {
                     runs.insert(key.run.to_string(), Default::default());
                 }

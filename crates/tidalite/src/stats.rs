@@ -76,7 +76,7 @@ impl Snapshot {
         let mut log_points = 0;
         for tail in &view.tails {
             let held = tail.read();
-            for (id, key) in held.data.series() {
+            for (id, key) in held.data.keys() {
                 let count = held.data.count_within(id, tail.seqs);
                 if count > 0 {
                     series.insert(key.clone());

@@ -60,12 +60,12 @@ impl TailData {
     }
 
     /// How many points there are.
-    pub(crate) fn points(&self) -> u64 {
+    pub(crate) fn point_count(&self) -> u64 {
         self.points
     }
 
     /// The series declared so far, whether or not a point came.
-    pub(crate) fn series(&self) -> impl Iterator<Item = (SeriesId, &SeriesKey)> {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = (SeriesId, &SeriesKey)> {
         self.series.iter().enumerate().filter_map(|(i, s)| {
             let id = SeriesId(u32::try_from(i).expect("series ids are u32"));
             s.as_ref().map(|s| (id, &s.key))
@@ -131,7 +131,7 @@ impl TailData {
     /// Rows in the order of writing, each with its series and values, of frames in `seqs` [lo, hi): what a follower sees.
     pub(crate) fn rows_in_order(&self, seqs: (i64, i64), wanted: &dyn Fn(&SeriesKey) -> bool) -> Vec<(SeriesKey, Points)> {
         let mut found: Vec<(SeriesKey, Points)> = Vec::new();
-        for (id, key) in self.series().filter(|(_, k)| wanted(k)) {
+        for (id, key) in self.keys().filter(|(_, k)| wanted(k)) {
             let mut points = Points::default();
             self.gather(id, View { steps: (None, None), seqs }, &mut points);
             if points.len() > 0 {

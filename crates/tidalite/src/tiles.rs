@@ -60,7 +60,7 @@ pub(crate) fn write_part(
         for (tile, rows) in encoded.into_iter().flatten() {
             let writer = match &mut writer {
                 Some(w) => w,
-                None => writer.insert(PartWriter::create(vfs.clone(), place, options.clone())?),
+                None => writer.insert(PartWriter::create(vfs.clone(), place)?),
             };
             writer.push(tile)?;
             progress(rows);

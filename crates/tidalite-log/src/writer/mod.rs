@@ -153,6 +153,11 @@ impl Log {
         self.shared.dir.writer
     }
 
+    /// How many bytes the log has taken in since it was opened.
+    pub fn bytes(&self) -> u64 {
+        if self.forked() { 0 } else { self.shared.state().position() }
+    }
+
     /// The writer's folder.
     pub fn dir(&self) -> &Path {
         &self.shared.dir.path

@@ -3,7 +3,7 @@
 use super::LogOptions;
 use super::background::Bell;
 use super::state::{Spare, State};
-use super::sync::{Commit, poisoned};
+use super::sync::Commit;
 use crate::dir::{LOCK_NAME, WriterDir};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

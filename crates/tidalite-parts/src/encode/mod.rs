@@ -87,9 +87,7 @@ pub fn encode_tile(chunks: &[SeriesChunk<'_>], options: &PartOptions) -> Result<
         Some(pages) => pages,
         None => integer_column(Column::Time, chunks, |c| c.times_us, &pages, &mut zstd)?,
     };
-    columns.push(
-        times.finish(integer_range(&series, |s| s.summary.time_min_us.zip(s.summary.time_max_us)))?,
-    );
+    columns.push(times.finish(integer_range(&series, |s| s.summary.time_min_us.zip(s.summary.time_max_us)))?);
     columns.push(value_column(chunks, &pages, &mut zstd)?.finish(value_range(&series))?);
     let value_bits_sum = chunks.iter().fold(0u64, |sum, c| sum.wrapping_add(value_bits_sum(c.values)));
     Ok(EncodedTile { columns, series, rows, seq_ranges, value_bits_sum })

@@ -93,5 +93,11 @@ fn statistics(texts: &[&str]) -> Option<Statistics> {
     if min.len().max(max.len()) > STATISTICS_BYTES_MAX {
         return None;
     }
-    Some(Statistics::byte_array(Some(ByteArray::from(*min)), Some(ByteArray::from(*max)), None, Some(0), false))
+    Some(Statistics::byte_array(
+        Some(ByteArray::from(*min)),
+        Some(ByteArray::from(*max)),
+        None,
+        Some(0),
+        false,
+    ))
 }

@@ -68,7 +68,8 @@ fn index(chunks: &[SeriesChunk<'_>], entries_max: usize) -> Option<(Vec<i64>, Ve
         let mut guess = 0;
         for &time in chunk.times_us {
             if entries.get(guess) != Some(&time) {
-                let next = u32::try_from(entries.len()).expect("a dictionary of times has at most 2^17 entries");
+                let next =
+                    u32::try_from(entries.len()).expect("a dictionary of times has at most 2^17 entries");
                 let number = *numbers.entry(time).or_insert(next);
                 if number == next {
                     if entries.len() == entries_max {

@@ -137,7 +137,15 @@ pub(super) fn delta(body: Body<'_>, rows: usize, wanted: &[Range<usize>], out: &
 }
 
 #[inline]
-fn miniblock(body: Body<'_>, at: usize, width: u32, least: i64, last: &mut i64, count: usize, out: &mut Vec<i64>) {
+fn miniblock(
+    body: Body<'_>,
+    at: usize,
+    width: u32,
+    least: i64,
+    last: &mut i64,
+    count: usize,
+    out: &mut Vec<i64>,
+) {
     if width == 0 {
         let (mut delta, base) = (0i64, *last);
         out.extend((0..count).map(|_| {

@@ -102,6 +102,11 @@ impl Part {
         self.series_damage.as_ref()
     }
 
+    /// Where its files are.
+    pub fn place(&self) -> &PartPlace {
+        &self.place
+    }
+
     /// What the manifest keeps of it.
     pub fn meta(&self) -> &PartMeta {
         &self.meta
@@ -203,11 +208,7 @@ impl Part {
     }
 
     /// The series of a tile and their numbers of rows, in file order, from the columns run, metric and labels.
-    pub(crate) fn names(
-        &self,
-        tile: u32,
-        names: &mut Names,
-    ) -> Result<Vec<(SeriesKey, u32)>> {
+    pub(crate) fn names(&self, tile: u32, names: &mut Names) -> Result<Vec<(SeriesKey, u32)>> {
         let map = &self.tiles[tile as usize];
         let pages = |column| Pages::new(self.file.as_ref(), map, tile, column).texts(map.rows);
         let texts = [pages(Column::Run)?, pages(Column::Metric)?, pages(Column::Labels)?];
@@ -260,7 +261,8 @@ impl SeriesTable {
     /// `NotFound` where the file is absent; `Corrupt` where it is not the file that `meta` describes.
     pub fn load(vfs: &dyn Vfs, path: &Path, meta: &PartMeta) -> Result<SeriesTable> {
         let file = vfs.open(path)?;
-        let bytes = read_checked(file.as_ref(), 0, meta.series_bytes, meta.series_crc32c, "read series table")?;
+        let bytes =
+            read_checked(file.as_ref(), 0, meta.series_bytes, meta.series_crc32c, "read series table")?;
         series_file::decode(bytes, path)
     }
 }

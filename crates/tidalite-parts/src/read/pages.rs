@@ -245,7 +245,11 @@ impl<'a> Pages<'a> {
         let (column, tile) = (self.column.name(), self.tile);
         let place = match page {
             Some(p) if p.rows > 0 => {
-                format!("page of column {column}, tile {tile}, rows {}..{}", p.first_row, p.first_row + p.rows)
+                format!(
+                    "page of column {column}, tile {tile}, rows {}..{}",
+                    p.first_row,
+                    p.first_row + p.rows
+                )
             }
             _ => format!("dictionary of column {column}, tile {tile}"),
         };
@@ -282,7 +286,12 @@ impl Scratch {
             return Ok(scratch);
         }
         let zstd = zstd::bulk::Decompressor::new().map_err(|e| {
-            Error::new(ErrorKind::Full, "read part", e.to_string(), "make more memory available and try again")
+            Error::new(
+                ErrorKind::Full,
+                "read part",
+                e.to_string(),
+                "make more memory available and try again",
+            )
         })?;
         Ok(Box::new(Scratch { raw: Vec::new(), body: Vec::new(), zstd }))
     }

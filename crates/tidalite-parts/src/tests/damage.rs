@@ -85,7 +85,10 @@ fn damage_costs_one_page_and_the_finding_names_its_series() {
     assert_eq!((e.kind(), e.offset()), (ErrorKind::Corrupt, Some(page.offset)));
     assert!(e.to_string().contains("column value, tile 0, rows 6000..9000"), "{e}");
     assert_eq!(open.read(0, &[0..6000, 9000..12_000], Columns::VALUE).unwrap().values.len(), 9000);
-    assert_eq!(open.read(0, &[6000..9000], Columns { value: false, ..Columns::ALL }).unwrap().steps.len(), 3000);
+    assert_eq!(
+        open.read(0, &[6000..9000], Columns { value: false, ..Columns::ALL }).unwrap().steps.len(),
+        3000
+    );
 }
 
 #[test]
@@ -205,12 +208,20 @@ fn a_reader_that_knows_nothing_of_our_sums_meets_an_error_too() {
             let result = group.get_column_reader(column).and_then(|reader| {
                 if column == 6 {
                     let mut values = Vec::new();
-                    get_typed_column_reader::<DoubleType>(reader)
-                        .read_records(usize::MAX, None, None, &mut values)
+                    get_typed_column_reader::<DoubleType>(reader).read_records(
+                        usize::MAX,
+                        None,
+                        None,
+                        &mut values,
+                    )
                 } else {
                     let mut values = Vec::new();
-                    get_typed_column_reader::<Int64Type>(reader)
-                        .read_records(usize::MAX, None, None, &mut values)
+                    get_typed_column_reader::<Int64Type>(reader).read_records(
+                        usize::MAX,
+                        None,
+                        None,
+                        &mut values,
+                    )
                 }
             });
             assert!(result.is_err(), "column {column}, byte {at}");

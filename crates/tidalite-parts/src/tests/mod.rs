@@ -7,11 +7,13 @@
 #![allow(clippy::single_range_in_vec_init)]
 
 mod damage;
+mod disk;
 mod roundtrip;
 mod sample;
 
 use crate::{Part, PartMeta, PartOptions, PartPlace, PartWriter, SeriesChunk, encode_tile};
 use sample::Series;
+use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
 use tidalite_vfs::{RealVfs, Vfs};
@@ -31,10 +33,14 @@ fn vfs() -> Arc<dyn Vfs> {
 }
 
 fn place_in(folder: &TempDir) -> PartPlace {
+    place_at(folder.path())
+}
+
+fn place_at(folder: &Path) -> PartPlace {
     PartPlace {
         id: Uuid::from_u128(7),
-        points: folder.path().join("points.parquet"),
-        series: folder.path().join("series.parquet"),
+        points: folder.join("points.parquet"),
+        series: folder.join("series.parquet"),
     }
 }
 
@@ -47,7 +53,7 @@ impl Written {
         let folder = TempDir::new().unwrap();
         let place = place_in(&folder);
         let options = PartOptions::default();
-        let mut writer = PartWriter::create(vfs(), &place, &options).unwrap();
+        let mut writer = PartWriter::create(vfs(), &place).unwrap();
         for series in &tiles {
             writer.push(encode_tile(&chunks(series), &options).unwrap()).unwrap();
         }

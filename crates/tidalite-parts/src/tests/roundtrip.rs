@@ -110,7 +110,10 @@ fn long_names_read_back() {
 #[test]
 fn times_too_many_for_a_dictionary_read_back() {
     let mut series = tracker("r", 4, 0..140_000);
-    series.push(Series { key: tidalite_model::SeriesKey::new("s", "x", Default::default()), ..series[0].clone() });
+    series.push(Series {
+        key: tidalite_model::SeriesKey::new("s", "x", Default::default()),
+        ..series[0].clone()
+    });
     assert_reads_back(&Written::new(vec![series]));
 }
 
@@ -178,13 +181,21 @@ fn zeros_and_infinities_bound_the_statistics() {
 fn pages_of_step_seq_and_value_end_with_their_series() {
     let part = Written::new(vec![tracker("r", 5, 0..4000)]);
     let open = part.open().unwrap();
-    let starts = |c: usize| -> Vec<u32> {
-        open.tiles[0].chunks[c].pages.iter().map(|p| p.first_row).collect()
-    };
+    let starts =
+        |c: usize| -> Vec<u32> { open.tiles[0].chunks[c].pages.iter().map(|p| p.first_row).collect() };
     for column in [3, 4, 6] {
         assert_eq!(starts(column), [0, 4000, 8000, 12_000, 16_000]);
     }
     assert_eq!(starts(5), [0], "pages of time are large");
+}
+
+#[test]
+fn parts_and_tiles_pass_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    fn sent<T: Send>() {}
+    shared::<crate::Part>();
+    sent::<crate::EncodedTile>();
+    sent::<PartWriter>();
 }
 
 #[test]
@@ -218,15 +229,15 @@ fn a_writer_dropped_unfinished_leaves_nothing() {
     let folder = TempDir::new().unwrap();
     let place = place_in(&folder);
     let options = PartOptions::default();
-    let mut writer = PartWriter::create(vfs(), &place, &options).unwrap();
+    let mut writer = PartWriter::create(vfs(), &place).unwrap();
     writer.push(encode_tile(&chunks(&extremes()), &options).unwrap()).unwrap();
     drop(writer);
     assert!(!place.points.exists());
-    let empty = PartWriter::create(vfs(), &place, &options).unwrap().finish(true).unwrap_err();
+    let empty = PartWriter::create(vfs(), &place).unwrap().finish(true).unwrap_err();
     assert_eq!(empty.kind(), ErrorKind::Invalid);
     assert!(!place.points.exists());
     std::fs::write(&place.series, b"another's").unwrap();
-    let mut writer = PartWriter::create(vfs(), &place, &options).unwrap();
+    let mut writer = PartWriter::create(vfs(), &place).unwrap();
     writer.push(encode_tile(&chunks(&extremes()), &options).unwrap()).unwrap();
     assert_eq!(writer.finish(true).unwrap_err().kind(), ErrorKind::Busy);
     assert!(!place.points.exists() && place.series.exists(), "what another made is left alone");

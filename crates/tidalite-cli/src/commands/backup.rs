@@ -1,0 +1,36 @@
+//! `backup`: a consistent copy, made while others write.
+
+use crate::args::{Backup, Format};
+use crate::context::{Context, Unit};
+use crate::failure::Outcome;
+use crate::output::{Columns, json_rows, print, print_document, print_text};
+use crate::table::human_bytes;
+use std::time::Instant;
+
+/// Runs the command.
+pub(crate) fn run(context: &Context, args: &Backup) -> Outcome {
+    let format = context.format()?;
+    let store = context.read(&args.path)?;
+    let start = Instant::now();
+    let bar = context.progress("backup", Unit::Bytes);
+    store.backup(&args.destination, &|done, total| bar.set(done, total))?;
+    drop(bar);
+    let seconds = start.elapsed().as_secs_f64();
+    let copy = context.read(&args.destination)?.stats()?;
+    let to = args.destination.to_string_lossy();
+    if format == Format::Table {
+        let size = human_bytes(copy.bytes());
+        return print_text(&format!("copied {} runs, {} points ({size}) to {to} in {seconds:.2} s\n", copy.runs, copy.points));
+    }
+    let batch = Columns::default()
+        .text("destination", [Some(to)])
+        .count("runs", [copy.runs])
+        .count("points", [copy.points])
+        .count("bytes", [copy.bytes()])
+        .float("seconds", [seconds])
+        .finish();
+    match (format, json_rows(&batch)?.pop()) {
+        (Format::Json, Some(document)) => print_document(&document),
+        _ => print(&batch, format, None),
+    }
+}

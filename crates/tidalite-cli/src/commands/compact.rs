@@ -1,0 +1,46 @@
+//! `compact`: flush, then merge parts.
+
+use crate::args::{Compact, Format};
+use crate::context::{Context, Unit};
+use crate::failure::Outcome;
+use crate::output::{Columns, json_rows, print, print_document, print_text};
+use crate::table::human_bytes;
+use std::time::Instant;
+
+/// Runs the command.
+pub(crate) fn run(context: &Context, args: &Compact) -> Outcome {
+    let format = context.format()?;
+    let store = context.write(&args.path)?;
+    let before = store.stats()?.bytes();
+    let start = Instant::now();
+    let bar = context.progress("compact", Unit::Points);
+    let stats = store.compact_with(&|done, total| bar.set(done, total))?;
+    drop(bar);
+    let seconds = start.elapsed().as_secs_f64();
+    let after = store.stats()?.bytes();
+    if format == Format::Table {
+        let flushed = match stats.flushed {
+            0 => String::new(),
+            n => format!("flushed {n} points first\n"),
+        };
+        let merged = match stats.parts_in {
+            0 => "nothing to merge: the parts are as few as they can be\n".to_owned(),
+            n => format!("merged {n} parts into {} ({} points) in {seconds:.2} s\n", stats.parts_out, stats.points),
+        };
+        let sizes = format!("all files: {} before, {} now\n", human_bytes(before), human_bytes(after));
+        return print_text(&format!("{flushed}{merged}{sizes}"));
+    }
+    let batch = Columns::default()
+        .count("flushed", [stats.flushed])
+        .count("parts_in", [stats.parts_in])
+        .count("parts_out", [stats.parts_out])
+        .count("points", [stats.points])
+        .count("bytes_before", [before])
+        .count("bytes_after", [after])
+        .float("seconds", [seconds])
+        .finish();
+    match (format, json_rows(&batch)?.pop()) {
+        (Format::Json, Some(document)) => print_document(&document),
+        _ => print(&batch, format, None),
+    }
+}

@@ -1,0 +1,48 @@
+//! `export`: a selection as a file for other programs.
+
+use crate::args::{Export, Format};
+use crate::context::{Context, Unit};
+use crate::failure::{Failure, Outcome};
+use crate::output::print_text;
+use crate::table::{human_bytes, printable};
+use std::time::Instant;
+use tidalite::{FileFormat, Select};
+
+/// Runs the command.
+pub(crate) fn run(context: &Context, args: &Export) -> Outcome {
+    let format = match context.format_asked() {
+        None => FileFormat::from_extension(&args.output)?,
+        Some(Format::Parquet) => FileFormat::Parquet,
+        Some(Format::Csv) => FileFormat::Csv,
+        Some(Format::Json) => FileFormat::JsonLines,
+        Some(Format::Arrow) => FileFormat::ArrowIpc,
+        Some(Format::Table) => {
+            let text = "a file is parquet, csv, json (lines) or arrow; `tidalite query` prints tables";
+            return Err(Failure::Usage(text.into()));
+        }
+    };
+    let snapshot = context.read(&args.path)?.snapshot()?;
+    let select = args.selection.over(&snapshot);
+    // Before the file of that name is replaced by one without points.
+    if is_empty(&select)? {
+        return Err(args.selection.nothing(&snapshot)?);
+    }
+    let total = snapshot.stats()?.points;
+    let start = Instant::now();
+    let bar = context.progress("export", Unit::Points);
+    let points = select.export(&args.output, format, &|done| bar.set(done, total))?;
+    drop(bar);
+    let seconds = start.elapsed().as_secs_f64();
+    let bytes = std::fs::metadata(&args.output).map_or(0, |m| m.len());
+    let to = printable(&args.output.to_string_lossy());
+    print_text(&format!("wrote {points} points ({}) to {to} in {seconds:.2} s\n", human_bytes(bytes)))
+}
+
+fn is_empty(select: &Select) -> Outcome<bool> {
+    for batch in select.points()? {
+        if batch?.num_rows() > 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

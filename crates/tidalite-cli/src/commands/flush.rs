@@ -1,0 +1,35 @@
+//! `flush`: all rows from logs into a part.
+
+use crate::args::{Flush, Format};
+use crate::context::{Context, Unit};
+use crate::failure::Outcome;
+use crate::output::{Columns, json_rows, print, print_document, print_text};
+use std::cell::Cell;
+use std::time::Instant;
+
+/// Runs the command.
+pub(crate) fn run(context: &Context, args: &Flush) -> Outcome {
+    let format = context.format()?;
+    let store = context.write(&args.path)?;
+    let total = store.stats()?.log_points;
+    let start = Instant::now();
+    let bar = context.progress("flush", Unit::Points);
+    let done = Cell::new(0);
+    let stats = store.flush_with(&|points| {
+        done.set(done.get() + points);
+        bar.set(done.get(), total);
+    })?;
+    drop(bar);
+    let seconds = start.elapsed().as_secs_f64();
+    if format == Format::Table {
+        return print_text(&match stats.points {
+            0 => "nothing to flush: no rows are in logs\n".to_owned(),
+            n => format!("flushed {n} points into {} parts in {seconds:.2} s\n", stats.parts),
+        });
+    }
+    let batch = Columns::default().count("points", [stats.points]).count("parts", [stats.parts]).float("seconds", [seconds]).finish();
+    match (format, json_rows(&batch)?.pop()) {
+        (Format::Json, Some(document)) => print_document(&document),
+        _ => print(&batch, format, None),
+    }
+}

@@ -1,0 +1,92 @@
+//! `follow`: points as they are written, until Ctrl-C or until nothing is new for a while.
+//!
+//! Each look's rows are handed on at once. In a table the columns have fixed widths, since what comes later is not known.
+
+use crate::args::{Follow, Format};
+use crate::context::Context;
+use crate::failure::Outcome;
+use crate::output::{Answer, number};
+use crate::table::printable;
+use crate::values::time_text;
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampMicrosecondType};
+use std::io::{Write, stdout};
+use std::time::{Duration, Instant};
+
+/// How long one look waits.
+const WAIT: Duration = Duration::from_millis(250);
+
+/// Runs the command.
+pub(crate) fn run(context: &Context, args: &Follow) -> Outcome {
+    let format = context.format()?;
+    let store = context.read(&args.path)?;
+    let select = args.selection.narrow(store.select());
+    let mut follow = match &args.cursor {
+        Some(cursor) => select.follow_from(cursor.clone())?,
+        None if args.from_start => select.follow()?,
+        None => select.follow_new()?,
+    };
+    let schema = select.clone().steps(0..0).points()?.schema();
+    let mut lines = Lines { headed: false };
+    let mut answer = Answer::new(stdout().lock(), format, schema, None)?;
+    let mut heard = Instant::now();
+    loop {
+        let left = args.idle_exit.map_or(WAIT, |idle| idle.saturating_sub(heard.elapsed()).min(WAIT));
+        let batches = follow.wait(left)?;
+        if !batches.is_empty() {
+            heard = Instant::now();
+        }
+        for batch in &batches {
+            match format {
+                Format::Table => answer.raw(lines.of(batch)?.as_bytes())?,
+                _ => answer.write(batch)?,
+            }
+        }
+        answer.flush()?;
+        if args.idle_exit.is_some_and(|idle| heard.elapsed() >= idle) {
+            break;
+        }
+    }
+    context.note(&format!("nothing new; go on with --cursor '{}'", follow.cursor()));
+    if format == Format::Table { Ok(()) } else { answer.finish() }
+}
+
+/// Points as lines of fixed columns.
+struct Lines {
+    headed: bool,
+}
+
+impl Lines {
+    fn of(&mut self, batch: &RecordBatch) -> Outcome<String> {
+        let mut text = String::new();
+        if !std::mem::replace(&mut self.headed, true) {
+            text.push_str(&line("time (UTC)", "run", "metric", "step", "value", "labels"));
+        }
+        let words = |name: &str| {
+            let column = batch.column_by_name(name).and_then(|c| cast(c, &DataType::Utf8).ok());
+            column.expect("points have run, metric and labels, which are text").as_string::<i32>().clone()
+        };
+        let (runs, metrics, labels) = (words("run"), words("metric"), words("labels"));
+        let column = |name: &str| batch.column_by_name(name).expect("points have step, time and value");
+        let steps = column("step").as_primitive::<Int64Type>();
+        let times = column("time").as_primitive::<TimestampMicrosecondType>();
+        let values = column("value").as_primitive::<Float64Type>();
+        for i in 0..batch.num_rows() {
+            text.push_str(&line(
+                &time_text(times.value(i), true),
+                &printable(runs.value(i)),
+                &printable(metrics.value(i)),
+                &steps.value(i).to_string(),
+                &number(values.value(i)),
+                &printable(labels.value(i)),
+            ));
+        }
+        Ok(text)
+    }
+}
+
+fn line(time: &str, run: &str, metric: &str, step: &str, value: &str, labels: &str) -> String {
+    let line = format!("{time:<26}  {run:<20}  {metric:<24}  {step:>10}  {value:>12}  {labels}");
+    format!("{}\n", line.trim_end())
+}

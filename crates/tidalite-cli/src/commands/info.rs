@@ -1,0 +1,92 @@
+//! `info`: what a store holds, in numbers.
+
+use crate::args::{Format, Info};
+use crate::context::Context;
+use crate::failure::Outcome;
+use crate::output::{Columns, json_rows, print, print_document, print_text};
+use crate::table::{Align, Table, human_bytes, human_count, terminal_width};
+use tidalite::{Report, RunInfo, Stats, Status};
+
+/// Runs the command.
+pub(crate) fn run(context: &Context, args: &Info) -> Outcome {
+    let format = context.format()?;
+    let store = context.read(&args.path)?;
+    let snapshot = store.snapshot()?;
+    let (stats, runs, recovery) = (snapshot.stats()?, snapshot.runs(), snapshot.recovery());
+    if format == Format::Table {
+        return print_text(&for_people(&args.path.display().to_string(), &store.id().to_string(), &stats, &runs, &recovery));
+    }
+    let with = |status: Status| [count_of(&runs, status)];
+    let batch = Columns::default()
+        .text("path", [Some(store.path().to_string_lossy())])
+        .text("id", [Some(store.id().to_string())])
+        .count("version", [stats.version])
+        .count("runs", [stats.runs])
+        .count("runs_running", with(Status::Running))
+        .count("runs_finished", with(Status::Finished))
+        .count("runs_failed", with(Status::Failed))
+        .count("runs_lost", with(Status::Lost))
+        .count("series", [stats.series])
+        .count("points", [stats.points])
+        .count("log_points", [stats.log_points])
+        .count("parts", [stats.parts])
+        .count("writers_alive", [stats.writers_alive])
+        .count("bytes", [stats.bytes()])
+        .count("parts_bytes", [stats.parts_bytes])
+        .count("series_bytes", [stats.series_bytes])
+        .count("log_bytes", [stats.log_bytes])
+        .count("other_bytes", [stats.other_bytes])
+        .text("file_system", [Some(&stats.file_system)])
+        .count("free_bytes", [stats.free_bytes])
+        .count("findings", [recovery.findings.len() as u64])
+        .finish();
+    match (format, json_rows(&batch)?.pop()) {
+        (Format::Json, Some(document)) => print_document(&document),
+        _ => print(&batch, format, None),
+    }
+}
+
+fn count_of(runs: &[RunInfo], status: Status) -> u64 {
+    runs.iter().filter(|r| r.status == status).count() as u64
+}
+
+fn for_people(path: &str, id: &str, stats: &Stats, runs: &[RunInfo], recovery: &Report) -> String {
+    let mut statuses = Vec::new();
+    for status in [Status::Running, Status::Finished, Status::Failed, Status::Lost] {
+        match count_of(runs, status) {
+            0 => {}
+            n => statuses.push(format!("{n} {}", status.as_str())),
+        }
+    }
+    let statuses = if statuses.is_empty() { String::new() } else { format!(" ({})", statuses.join(", ")) };
+    let flushed = stats.points.saturating_sub(stats.log_points);
+    let each = match flushed {
+        0 => String::new(),
+        n => format!(", {:.2} bytes a point", stats.parts_bytes as f64 / n as f64),
+    };
+    let network = if stats.network { ", across a network: not all promises hold there" } else { "" };
+    let damaged = recovery.findings.iter().filter(|f| f.kind.is_damage()).count();
+    let found = match (recovery.findings.len(), damaged) {
+        (0, _) => "nothing wrong on opening".to_owned(),
+        (n, 0) => format!("{n} torn by a crash, nothing damaged; `tidalite verify` says what"),
+        (_, n) => format!("{n} DAMAGED; `tidalite verify` says what"),
+    };
+    let mut table = Table::new(&[("store", Align::Left), (path, Align::Left)]);
+    let rows = [
+        ("id", id.to_owned()),
+        ("runs", format!("{}{statuses}", stats.runs)),
+        ("series", stats.series.to_string()),
+        ("points", format!("{} ({}), {} of them in logs", stats.points, human_count(stats.points), stats.log_points)),
+        ("parts", format!("{}, {}{each}", stats.parts, human_bytes(stats.parts_bytes))),
+        ("side tables", human_bytes(stats.series_bytes)),
+        ("logs", format!("{}, {} writers alive", human_bytes(stats.log_bytes), stats.writers_alive)),
+        ("all files", human_bytes(stats.bytes())),
+        ("version", stats.version.to_string()),
+        ("disk", format!("{}, {} free{network}", stats.file_system, human_bytes(stats.free_bytes))),
+        ("health", found),
+    ];
+    for (name, text) in rows {
+        table.row([name.to_owned(), text]);
+    }
+    table.render(terminal_width())
+}

@@ -1,0 +1,59 @@
+//! `metrics`: one row a metric, summed up over its series.
+
+use crate::args::{Format, Metrics, Selection};
+use crate::context::Context;
+use crate::failure::Outcome;
+use crate::output::{Columns, print};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tidalite::{Repeats, Summary};
+
+/// What is known of one metric.
+#[derive(Default)]
+struct Metric {
+    runs: BTreeSet<Arc<str>>,
+    series: u64,
+    total: Summary,
+}
+
+/// Runs the command.
+pub(crate) fn run(context: &Context, args: &Metrics) -> Outcome {
+    let format = context.format()?;
+    let snapshot = context.read(&args.path)?.snapshot()?;
+    let selection = Selection {
+        metrics: Vec::new(),
+        runs: args.runs.clone(),
+        labels: Vec::new(),
+        steps: None,
+        time: None,
+        values: None,
+        repeats: Repeats::Last,
+    };
+    let mut metrics: BTreeMap<Arc<str>, Metric> = BTreeMap::new();
+    for (key, summary) in selection.over(&snapshot).summaries()? {
+        let metric = metrics.entry(key.metric.clone()).or_default();
+        metric.runs.insert(key.run.clone());
+        metric.series += 1;
+        metric.total.merge(&summary);
+    }
+    if metrics.is_empty() && !args.runs.is_empty() {
+        return Err(selection.nothing(&snapshot)?);
+    }
+    if metrics.is_empty() && format == Format::Table {
+        context.note("the store holds no points yet");
+    }
+    let totals = || metrics.values().map(|m| &m.total);
+    let batch = Columns::default()
+        .text("metric", metrics.keys().map(Some))
+        .count("runs", metrics.values().map(|m| m.runs.len() as u64))
+        .count("series", metrics.values().map(|m| m.series))
+        .count("points", totals().map(|t| t.count))
+        .count("nonfinite", totals().map(|t| t.count - t.finite))
+        .int("first_step", totals().map(|t| t.first.map(|p| p.step)))
+        .int("last_step", totals().map(|t| t.last.map(|p| p.step)))
+        .float("min", totals().map(|t| t.min.map(|m| m.value)))
+        .float("mean", totals().map(Summary::mean))
+        .float("max", totals().map(|t| t.max.map(|m| m.value)))
+        .finish();
+    print(&batch, format, args.limit)
+}

@@ -1,0 +1,41 @@
+//! The commands, one file each: open, ask the store, write the answer.
+
+mod backup;
+mod chart;
+mod compact;
+mod export;
+mod flush;
+mod follow;
+mod import;
+mod info;
+mod metrics;
+mod query;
+mod runs;
+mod verify;
+
+use crate::args::{Cli, Command};
+use crate::context::Context;
+use crate::demo;
+use crate::failure::Outcome;
+
+/// Runs the command.
+pub(crate) fn run(cli: Cli) -> Outcome {
+    let context = Context::new(&cli.global);
+    match &cli.command {
+        Command::Demo(args) => demo::run(&context, args),
+        Command::DemoTrain(args) => demo::trainer::run(args),
+        Command::DemoWatch(args) => demo::machine::run(args),
+        Command::Info(args) => info::run(&context, args),
+        Command::Runs(args) => runs::run(&context, args),
+        Command::Metrics(args) => metrics::run(&context, args),
+        Command::Query(args) => query::run(&context, args),
+        Command::Chart(args) => chart::run(&context, args),
+        Command::Follow(args) => follow::run(&context, args),
+        Command::Import(args) => import::run(&context, args),
+        Command::Export(args) => export::run(&context, args),
+        Command::Flush(args) => flush::run(&context, args),
+        Command::Compact(args) => compact::run(&context, args),
+        Command::Verify(args) => verify::run(&context, args),
+        Command::Backup(args) => backup::run(&context, args),
+    }
+}

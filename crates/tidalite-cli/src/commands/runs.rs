@@ -1,0 +1,83 @@
+//! `runs`: one row a run, with its status, params, and how much it holds.
+
+use crate::args::{Format, RunOrder, Runs};
+use crate::context::Context;
+use crate::failure::{Failure, Outcome};
+use crate::output::{Columns, print};
+use arrow::array::RecordBatch;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use tidalite::{RunInfo, Snapshot, Summary, param_to_json};
+
+/// Runs the command.
+pub(crate) fn run(context: &Context, args: &Runs) -> Outcome {
+    let format = context.format()?;
+    let snapshot = context.read(&args.path)?.snapshot()?;
+    let mut runs = snapshot.runs();
+    if let Some(glob) = &args.filter {
+        let all = runs.len();
+        let matching = snapshot.select().runs(glob).summaries()?;
+        let matching: BTreeSet<&str> = matching.iter().map(|(key, _)| &*key.run).collect();
+        runs.retain(|r| r.id == *glob || matching.contains(r.id.as_str()));
+        if runs.is_empty() {
+            return Err(Failure::Nothing(format!("nothing matches: none of {all} runs is or matches {glob}")));
+        }
+    }
+    let held = held(&snapshot)?;
+    let points = |r: &RunInfo| held.get(&r.id).map_or(0, |h| h.total.count);
+    match args.sort {
+        RunOrder::Run => {}
+        RunOrder::Started => runs.sort_by_key(|r| std::cmp::Reverse(r.started_us)),
+        RunOrder::Points => runs.sort_by_key(|r| std::cmp::Reverse(points(r))),
+        RunOrder::Status => runs.sort_by_key(|r| r.status),
+    }
+    if runs.is_empty() && format == Format::Table {
+        context.note("the store holds no runs yet");
+    }
+    print(&table(&runs, &held), format, args.limit)
+}
+
+/// What a run holds.
+#[derive(Default)]
+struct Held {
+    series: u64,
+    total: Summary,
+}
+
+fn held(snapshot: &Snapshot) -> Outcome<BTreeMap<String, Held>> {
+    let mut held: BTreeMap<String, Held> = BTreeMap::new();
+    for (key, summary) in snapshot.select().summaries()? {
+        let of_run = held.entry(key.run.to_string()).or_default();
+        of_run.series += 1;
+        of_run.total.merge(&summary);
+    }
+    Ok(held)
+}
+
+fn table(runs: &[RunInfo], held: &BTreeMap<String, Held>) -> RecordBatch {
+    let nothing = Held::default();
+    let of = |r: &RunInfo| held.get(&r.id).unwrap_or(&nothing);
+    let params = |r: &RunInfo| Value::Object(r.params.iter().map(|(k, v)| (k.clone(), param_to_json(v))).collect());
+    let parent = |r: &RunInfo| {
+        r.parent.as_ref().map_or(Value::Object(Map::new()), |p| serde_json::json!({"run": p.run, "step": p.step}))
+    };
+    // A run that is over lasted until its end; another one until its last point so far.
+    let seconds = |r: &RunInfo| {
+        let until = r.ended_us.or(of(r).total.time_max_us)?;
+        r.started_us.map(|from| until.saturating_sub(from) as f64 / 1e6)
+    };
+    Columns::default()
+        .text("run", runs.iter().map(|r| Some(&r.id)))
+        .text("status", runs.iter().map(|r| Some(r.status.as_str())))
+        .time("started", runs.iter().map(|r| r.started_us))
+        .float("seconds", runs.iter().map(seconds))
+        .int("last_step", runs.iter().map(|r| of(r).total.last.map(|p| p.step)))
+        .count("series", runs.iter().map(|r| of(r).series))
+        .count("points", runs.iter().map(|r| of(r).total.count))
+        .count("writers", runs.iter().map(|r| r.participants as u64))
+        .text("labels", runs.iter().map(|r| Some(r.labels.as_str())))
+        .json("tags", runs.iter().map(|r| Value::from_iter(r.tags.iter().map(String::as_str))))
+        .json("params", runs.iter().map(params))
+        .json("parent", runs.iter().map(parent))
+        .finish()
+}

@@ -1,0 +1,107 @@
+//! `verify`: every byte is read; what is wrong is said exactly: file, offset, run, series, steps, rows.
+
+use crate::args::{Format, Verify};
+use crate::context::{Context, Unit};
+use crate::failure::{Failure, Outcome};
+use crate::output::{Columns, json_rows, print, print_document, print_text};
+use crate::table::{human_bytes, printable};
+use arrow::array::RecordBatch;
+use serde_json::{Value, json};
+use std::time::Instant;
+use tidalite::{Finding, Report};
+
+/// Runs the command.
+pub(crate) fn run(context: &Context, args: &Verify) -> Outcome {
+    let format = context.format()?;
+    let store = context.read(&args.path)?;
+    let start = Instant::now();
+    let bar = context.progress("verify", Unit::Bytes);
+    let report = store.verify(&|done, total| bar.set(done, total))?;
+    drop(bar);
+    match format {
+        Format::Table => print_text(&for_people(&report, start.elapsed().as_secs_f64()))?,
+        Format::Json => print_document(&document(&report)?)?,
+        _ => print(&table(&report.findings), format, None)?,
+    }
+    if report.is_sound() { Ok(()) } else { Err(Failure::Damage) }
+}
+
+fn for_people(report: &Report, seconds: f64) -> String {
+    let mut text = String::new();
+    for finding in &report.findings {
+        text.push_str(&format!("{}: {}\n", finding.kind.as_str(), printable(&finding.message)));
+        let place = match finding.bytes {
+            0 => format!("at byte {}", finding.offset),
+            n => format!("bytes {} to {}", finding.offset, finding.offset.saturating_add(n)),
+        };
+        text.push_str(&format!("  file    {}, {place}\n", printable(&finding.path.to_string_lossy())));
+        if let Some(run) = &finding.run {
+            text.push_str(&format!("  run     {}\n", printable(run)));
+        }
+        if !finding.series.is_empty() {
+            text.push_str(&format!("  series  {}\n", printable(&series(finding).join(", "))));
+        }
+        if let Some((first, last)) = finding.steps {
+            text.push_str(&format!("  steps   {first} to {last}\n"));
+        }
+        if let Some(rows) = finding.rows {
+            text.push_str(&format!("  rows    {rows}\n"));
+        }
+        if let Some(frames) = finding.frames {
+            text.push_str(&format!("  frames  {frames}\n"));
+        }
+    }
+    let damaged = report.findings.iter().filter(|f| f.kind.is_damage()).count();
+    let verdict = match (report.findings.len(), damaged) {
+        (0, _) => "sound".to_owned(),
+        (_, 0) => "sound; what a crash cut off is listed above".to_owned(),
+        (_, n) => format!("DAMAGED in {n} places"),
+    };
+    text.push_str(&format!(
+        "{verdict}: {} parts, {} logs, {} points, {} read in {seconds:.2} s\n",
+        report.parts,
+        report.logs,
+        report.points,
+        human_bytes(report.bytes)
+    ));
+    text
+}
+
+/// The metrics concerned, with their labels.
+fn series(finding: &Finding) -> Vec<String> {
+    let name = |k: &tidalite::SeriesKey| match k.labels.as_str() {
+        "" => k.metric.to_string(),
+        labels => format!("{} {labels}", k.metric),
+    };
+    finding.series.iter().map(name).collect()
+}
+
+fn document(report: &Report) -> Outcome<Value> {
+    Ok(json!({
+        "sound": report.is_sound(),
+        "parts": report.parts,
+        "logs": report.logs,
+        "points": report.points,
+        "log_points": report.log_points,
+        "bytes": report.bytes,
+        "findings": json_rows(&table(&report.findings))?,
+    }))
+}
+
+fn table(findings: &[Finding]) -> RecordBatch {
+    let count = |n: Option<u64>| n.map(|n| i64::try_from(n).unwrap_or(i64::MAX));
+    let key = |k: &tidalite::SeriesKey| json!({"run": *k.run, "metric": *k.metric, "labels": k.labels.as_str()});
+    Columns::default()
+        .text("kind", findings.iter().map(|f| Some(f.kind.as_str())))
+        .text("path", findings.iter().map(|f| Some(f.path.to_string_lossy())))
+        .count("offset", findings.iter().map(|f| f.offset))
+        .count("bytes", findings.iter().map(|f| f.bytes))
+        .text("run", findings.iter().map(|f| f.run.as_deref()))
+        .json("series", findings.iter().map(|f| Value::from_iter(f.series.iter().map(key))))
+        .int("step_first", findings.iter().map(|f| f.steps.map(|s| s.0)))
+        .int("step_last", findings.iter().map(|f| f.steps.map(|s| s.1)))
+        .int("rows", findings.iter().map(|f| count(f.rows)))
+        .int("frames", findings.iter().map(|f| count(f.frames)))
+        .text("message", findings.iter().map(|f| Some(&f.message)))
+        .finish()
+}

@@ -1,0 +1,67 @@
+//! The demonstration's fifth process: samples this machine twenty times a second into the run `machine`, until its
+//! standard input closes.
+//!
+//! Readings that share their labels (one core, one disk, one GPU) are one row, so a sample is a few rows of one step.
+
+use crate::args::DemoWatch;
+use crate::failure::Outcome;
+use crate::telemetry::Sampler;
+use std::collections::BTreeMap;
+use std::io::{Read, stdin};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+use tidalite::{Labels, Run, RowAt, Store};
+
+/// The run's id.
+pub(super) const RUN: &str = "machine";
+/// Between samples: 20 a second.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// Runs the command.
+pub(crate) fn run(args: &DemoWatch) -> Outcome {
+    let ended = input_ended();
+    let mut sampler = Sampler::new();
+    let store = Store::open(&args.path)?;
+    let mut run = store.run(RUN).tag("demo");
+    for (i, gpu) in sampler.gpu_names().into_iter().enumerate() {
+        run = run.param(format!("gpu{i}"), gpu);
+    }
+    if let Some(host) = sysinfo::System::host_name().filter(|h| !h.is_empty()) {
+        run = run.label("host", host);
+    }
+    let run = run.start()?;
+    let start = Instant::now();
+    for step in 0.. {
+        sample(&mut sampler, &run, i64::from(step))?;
+        let next = (INTERVAL * (step + 1)).saturating_sub(start.elapsed());
+        match ended.recv_timeout(next) {
+            Err(RecvTimeoutError::Timeout) => {}
+            _ => break,
+        }
+    }
+    run.finish()?;
+    Ok(store.close()?)
+}
+
+fn sample(sampler: &mut Sampler, run: &Run, step: i64) -> Outcome {
+    let mut rows: BTreeMap<Vec<(String, String)>, Vec<(&str, f64)>> = BTreeMap::new();
+    for reading in sampler.sample() {
+        rows.entry(reading.labels).or_default().push((reading.metric, reading.value));
+    }
+    for (labels, values) in rows {
+        run.log_at(&RowAt::step(step).labels(Labels::new(labels)?), &values)?;
+    }
+    Ok(())
+}
+
+/// Hears something when standard input ends.
+fn input_ended() -> mpsc::Receiver<()> {
+    let (say, hear) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut one = [0];
+        while matches!(stdin().read(&mut one), Ok(n) if n > 0) {}
+        // Nobody hears it where the process ends at the same moment.
+        let _ = say.send(());
+    });
+    hear
+}

@@ -1,0 +1,199 @@
+//! What the demonstration prints at its end: the runs, the losses, what was measured, and what to try next.
+
+use super::children::Timing;
+use super::{counted, machine, program};
+use crate::draw::chart::{Bucket, Chart, Line};
+use crate::draw::{line::terminal, spark::spark};
+use crate::failure::Outcome;
+use crate::output::number;
+use crate::table::{Align, Table, human_bytes, human_count, human_duration, terminal_width};
+use std::path::Path;
+use std::time::{Duration, Instant};
+use tidalite::{CompactStats, FlushStats, Stats, Status, Store, Summary};
+
+/// Size of the last chart, in characters.
+const SIZE: (usize, usize) = (100, 18);
+/// Characters of a sparkline.
+const SPARK: usize = 24;
+
+/// What was measured.
+#[derive(Debug, Default)]
+pub(super) struct Figures {
+    /// Of each trainer that lived.
+    pub(super) timings: Vec<Timing>,
+    /// Half of the rows were seen here so long after their time.
+    pub(super) live: Duration,
+    /// The flush while others logged.
+    pub(super) flushed: FlushStats,
+    log_bytes: u64,
+    log_points: u64,
+    last_flush: (FlushStats, Duration),
+    compacted: (CompactStats, Duration),
+    /// All losses, as one Arrow batch.
+    queried: (usize, Duration),
+    after: Stats,
+    sound: bool,
+}
+
+impl Figures {
+    /// Flushes while others log.
+    pub(super) fn flush(&mut self, store: &Store) -> Outcome {
+        self.flushed = store.flush()?;
+        Ok(())
+    }
+
+    /// Flushes, compacts, queries and verifies, when all others have ended.
+    pub(super) fn measure(&mut self, store: &Store) -> Outcome {
+        let before = store.stats()?;
+        (self.log_bytes, self.log_points) = (before.log_bytes, before.log_points);
+        let start = Instant::now();
+        self.last_flush = (store.flush()?, start.elapsed());
+        let start = Instant::now();
+        self.compacted = (store.compact()?, start.elapsed());
+        let start = Instant::now();
+        let losses = store.select().metric("loss").points()?.collect()?;
+        self.queried = (losses.num_rows(), start.elapsed());
+        self.after = store.stats()?;
+        self.sound = store.verify(&|_, _| {})?.is_sound();
+        Ok(())
+    }
+
+    fn words(&self) -> String {
+        let each = |bytes: u64, points: u64| bytes as f64 / points.max(1) as f64;
+        let rate = |points: u64, took: Duration| human_count((points as f64 / took.as_secs_f64().max(1e-9)) as u64);
+        let range = |of: fn(&Timing) -> u64| {
+            let all = || self.timings.iter().map(of);
+            format!("{} to {} ns", all().min().unwrap_or(0), all().max().unwrap_or(0))
+        };
+        let mut table = Table::new(&[("measured", Align::Left), ("", Align::Left)]);
+        let rows = [
+            (
+                "one log() of 8 metrics",
+                format!("p50 {}, p99 {} in the trainers", range(|t| t.p50_ns), range(|t| t.p99_ns)),
+            ),
+            ("a row seen by this process", format!("{} after log(), p50", human_duration(self.live))),
+            (
+                "log",
+                format!(
+                    "{} for {} points: {:.1} bytes a point",
+                    human_bytes(self.log_bytes),
+                    human_count(self.log_points),
+                    each(self.log_bytes, self.log_points)
+                ),
+            ),
+            ("flush", self.flush_words(rate)),
+            (
+                "compaction",
+                format!(
+                    "{} parts into {}, {} points in {}: {} points/s",
+                    self.compacted.0.parts_in,
+                    self.compacted.0.parts_out,
+                    human_count(self.compacted.0.points),
+                    human_duration(self.compacted.1),
+                    rate(self.compacted.0.points, self.compacted.1)
+                ),
+            ),
+            (
+                "Parquet",
+                format!(
+                    "{} for {} points: {:.2} bytes a point, and {} of summaries",
+                    human_bytes(self.after.parts_bytes),
+                    human_count(self.after.points),
+                    each(self.after.parts_bytes, self.after.points),
+                    human_bytes(self.after.series_bytes)
+                ),
+            ),
+            ("query of all losses", format!("{} points in {}", self.queried.0, human_duration(self.queried.1))),
+            ("verify", if self.sound { "sound".into() } else { "DAMAGED".to_owned() }),
+        ];
+        for (name, text) in rows {
+            table.row([name.to_owned(), text]);
+        }
+        table.render(None)
+    }
+
+    fn flush_words(&self, rate: impl Fn(u64, Duration) -> String) -> String {
+        let (stats, took) = self.last_flush;
+        format!("{} points in {}: {} points/s", human_count(stats.points), human_duration(took), rate(stats.points, took))
+    }
+}
+
+/// All of it.
+pub(super) fn text(store: &Store, figures: &Figures, color: bool, path: &Path, took: Duration) -> Outcome<String> {
+    let columns = terminal_width().unwrap_or(SIZE.0).min(SIZE.0);
+    let chart = terminal(&losses(store, columns * 2)?, columns, SIZE.1, color);
+    let samples = counted(store, machine::RUN)?;
+    let (program, path) = (program(), shell(path));
+    Ok(format!(
+        "{}\nThe machine's run holds {samples} points of its telemetry.\n\n{chart}\n{}\n\
+         All of it took {}. The store is {path}. Try next:\n\
+         \x20 {program} chart {path} -m 'grad_norm/*' -r 'lr-0*' --log-y\n\
+         \x20 {program} query {path} -m test/accuracy --aggregate max,argmax,last --by run\n\
+         \x20 {program} chart {path} -r machine -m cpu/total_percent --x time\n",
+        runs(store)?,
+        figures.words(),
+        human_duration(took),
+    ))
+}
+
+/// One row a trainer.
+fn runs(store: &Store) -> Outcome<String> {
+    let snapshot = store.snapshot()?;
+    let mut table = Table::new(&[
+        ("run", Align::Left),
+        ("lr", Align::Right),
+        ("status", Align::Left),
+        ("steps", Align::Right),
+        ("last loss", Align::Right),
+        ("best test accuracy", Align::Right),
+        ("NaN", Align::Right),
+        ("loss", Align::Left),
+    ]);
+    for run in snapshot.runs() {
+        let Some(lr) = run.params.get("lr").and_then(tidalite::Param::as_f64) else { continue };
+        let of = |metric: &str| -> Outcome<Summary> {
+            let found = snapshot.select().run(&run.id).metric(metric).summaries()?;
+            Ok(found.first().map(|(_, s)| *s).unwrap_or_default())
+        };
+        let (loss, accuracy) = (of("loss")?, of("test/accuracy")?);
+        let chart = snapshot.select().run(&run.id).metric("loss").chart(4096)?;
+        let buckets = chart.first().map(|(_, c)| c.buckets.as_slice()).unwrap_or_default();
+        // Of a loss the order of magnitude is what tells.
+        let logs: Vec<f64> = buckets.iter().map(|b| b.mean.map_or(f64::NAN, f64::log10)).collect();
+        let percent = accuracy.max.map_or("–".into(), |m| format!("{:.1} %", m.value * 100.0));
+        let last = loss.last.map_or(f64::NAN, |p| p.value);
+        table.row([
+            run.id.clone(),
+            number(lr),
+            run.status.as_str().to_owned() + if run.status == Status::Lost { " (killed)" } else { "" },
+            loss.count.to_string(),
+            number((last * 1e5).round() / 1e5),
+            percent,
+            loss.nan.to_string(),
+            spark(&logs, SPARK),
+        ]);
+    }
+    Ok(table.render(None))
+}
+
+fn losses(store: &Store, buckets: usize) -> Outcome<Chart> {
+    let mut lines = Vec::new();
+    for (key, chart) in store.select().metric("loss").chart(buckets)? {
+        let points = chart.buckets.iter().map(|b| Bucket {
+            x: b.start as f64,
+            lo: b.min.unwrap_or(f64::NAN),
+            hi: b.max.unwrap_or(f64::NAN),
+            mean: b.mean.unwrap_or(f64::NAN),
+            nonfinite: b.nonfinite > 0,
+        });
+        lines.push(Line { name: key.run.to_string(), points: points.collect() });
+    }
+    Ok(Chart { y_name: "loss".into(), x_name: "step".into(), log_y: true, lines, ..Chart::default() })
+}
+
+/// A path as a shell takes it.
+fn shell(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}

@@ -1,0 +1,123 @@
+//! One trainer of the demonstration, a process of its own: a real network on real images, a row logged each step.
+//!
+//! After each row that the store accepted it says so on standard output (`ack <step>`), so that whoever started it can
+//! hold the store to that. At the end it says what its calls of `log` took. It ends early when its standard
+//! input closes, since then nobody is there to read on.
+
+use super::digits::Digits;
+use super::network::{BATCH, LAYERS, StepStats, Trainer};
+use crate::args::DemoTrain;
+use crate::failure::{Failure, Outcome};
+use std::io::{Read, Write, stdin, stdout};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+use tidalite::{Run, Store};
+
+/// The metrics of every step.
+pub(super) const EVERY_STEP: [&str; 8] = [
+    "loss",
+    "accuracy",
+    "grad_norm/fc1",
+    "grad_norm/fc2",
+    "grad_norm/fc3",
+    "weight_norm/fc1",
+    "weight_norm/fc2",
+    "weight_norm/fc3",
+];
+/// Those of the steps at which the network is tested as well.
+pub(super) const TESTED: [&str; 2] = ["test/loss", "test/accuracy"];
+/// One step in so many is tested: the last of each hundred.
+pub(super) const TEST_EVERY: u32 = 100;
+/// All trainers begin with the same weights and see the same images.
+const SEED: u64 = 1;
+
+/// Runs the command.
+pub(crate) fn run(args: &DemoTrain) -> Outcome {
+    let rate: f64 = args.rate.parse().map_err(|_| Failure::Usage(format!("{:?} is no learning rate", args.rate)))?;
+    let orphaned = parent_gone();
+    let store = Store::open(&args.path)?;
+    let run = store
+        .run(super::run_id(&args.rate))
+        .param("lr", rate)
+        .param("batch", BATCH as i64)
+        .param("momentum", 0.9)
+        .param("layers", LAYERS.join(","))
+        .tag("demo")
+        .start()?;
+    let mut took = train(args, &run, rate, &orphaned)?;
+    run.finish()?;
+    store.close()?;
+    took.sort_unstable();
+    let at = |part: usize| took.get(took.len() * part / 100).copied().unwrap_or(0);
+    writeln!(stdout(), "timing {} {}", at(50), at(99))?;
+    Ok(())
+}
+
+/// Trains, and gives the nanoseconds that each call of `log` took.
+fn train(args: &DemoTrain, run: &Run, rate: f64, orphaned: &AtomicBool) -> Outcome<Vec<u64>> {
+    let digits = Digits::load();
+    let mut trainer = Trainer::new(&digits.train, rate, SEED);
+    let plain = run.columns(&EVERY_STEP)?;
+    let names: Vec<&str> = EVERY_STEP.into_iter().chain(TESTED).collect();
+    let tested = run.columns(&names)?;
+    let pace = args.seconds / args.steps.max(1);
+    let start = Instant::now();
+    let mut took = Vec::with_capacity(args.steps as usize);
+    let mut out = stdout().lock();
+    for step in 0..args.steps {
+        if orphaned.load(Ordering::Relaxed) {
+            run.fail()?;
+            return Err(Failure::Other("the demonstration ended before its trainer did".into()));
+        }
+        let values = values(&trainer.step());
+        let (columns, test) = if is_tested(step) {
+            let (loss, accuracy) = trainer.evaluate(&digits.test);
+            (&tested, [loss, accuracy])
+        } else {
+            (&plain, [0.0; 2])
+        };
+        let mut row = [0.0; EVERY_STEP.len() + TESTED.len()];
+        row[..values.len()].copy_from_slice(&values);
+        row[values.len()..].copy_from_slice(&test);
+        let row = if is_tested(step) { &row[..] } else { &row[..values.len()] };
+        let before = Instant::now();
+        columns.log(i64::from(step), row)?;
+        took.push(u64::try_from(before.elapsed().as_nanos()).unwrap_or(u64::MAX));
+        // Standard output is buffered by lines, so this is written when it returns.
+        writeln!(out, "ack {step}")?;
+        std::thread::sleep((pace * (step + 1)).saturating_sub(start.elapsed()));
+    }
+    Ok(took)
+}
+
+/// Whether the network is tested at a step.
+pub(super) fn is_tested(step: u32) -> bool {
+    step % TEST_EVERY == TEST_EVERY - 1
+}
+
+fn values(stats: &StepStats) -> [f64; EVERY_STEP.len()] {
+    let [a, b, c] = stats.layers;
+    [
+        stats.loss,
+        stats.accuracy,
+        a.grad_norm,
+        b.grad_norm,
+        c.grad_norm,
+        a.weight_norm,
+        b.weight_norm,
+        c.weight_norm,
+    ]
+}
+
+/// Becomes true when standard input ends: whoever started this process is gone.
+fn parent_gone() -> Arc<AtomicBool> {
+    let gone = Arc::new(AtomicBool::new(false));
+    let set = gone.clone();
+    std::thread::spawn(move || {
+        let mut one = [0];
+        while matches!(stdin().read(&mut one), Ok(n) if n > 0) {}
+        set.store(true, Ordering::Relaxed);
+    });
+    gone
+}

@@ -1,0 +1,161 @@
+//! What the demonstration shows while the others train: the losses as they come in, drawn anew on a terminal, or as a
+//! line of progress each second elsewhere.
+
+use crate::draw::chart::{Bucket, Chart, Line};
+use crate::draw::line::terminal;
+use crate::failure::Outcome;
+use crate::output::number;
+use crate::table::terminal_width;
+use arrow::array::{AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampMicrosecondType};
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write, stdout};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tidalite::{Follow, Store};
+
+/// Between two drawings.
+const REDRAW: Duration = Duration::from_millis(200);
+/// Between two lines of progress.
+const PROGRESS: Duration = Duration::from_secs(1);
+/// Size of the live chart: columns at most, and lines.
+const SIZE: (usize, usize) = (100, 14);
+
+/// The losses seen so far, by run.
+pub(super) struct Losses {
+    follow: Follow,
+    runs: BTreeMap<String, Vec<(i64, f64)>>,
+    /// How long after its time a row was seen here, in µs.
+    latencies_us: Vec<i64>,
+}
+
+impl Losses {
+    /// Follows the losses of all runs from the first one.
+    pub(super) fn follow(store: &Store) -> Outcome<Losses> {
+        let follow = store.select().metric("loss").follow()?;
+        Ok(Losses { follow, runs: BTreeMap::new(), latencies_us: Vec::new() })
+    }
+
+    /// Takes what is new, and waits so long for it.
+    pub(super) fn look(&mut self, wait: Duration) -> Outcome {
+        let batches = self.follow.wait(wait)?;
+        let now_us = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_micros()).unwrap_or(0));
+        batches.iter().for_each(|b| self.take(b, now_us));
+        Ok(())
+    }
+
+    fn take(&mut self, batch: &RecordBatch, now_us: i64) {
+        let column = |name: &str| batch.column_by_name(name).expect("points have run, step, time and value");
+        let runs = cast(column("run"), &DataType::Utf8).expect("a run's id is text");
+        let runs = runs.as_string::<i32>();
+        let steps = column("step").as_primitive::<Int64Type>();
+        let times = column("time").as_primitive::<TimestampMicrosecondType>();
+        let values = column("value").as_primitive::<Float64Type>();
+        for i in 0..batch.num_rows() {
+            self.runs.entry(runs.value(i).to_owned()).or_default().push((steps.value(i), values.value(i)));
+            self.latencies_us.push(now_us - times.value(i));
+        }
+    }
+
+    /// The last step seen of a run; −1 before the first.
+    pub(super) fn last(&self, run: &str) -> i64 {
+        self.runs.get(run).and_then(|r| r.last()).map_or(-1, |p| p.0)
+    }
+
+    /// How long after their time half of the rows had been seen here.
+    pub(super) fn latencies(&self) -> Duration {
+        let mut sorted = self.latencies_us.clone();
+        sorted.sort_unstable();
+        Duration::from_micros(sorted.get(sorted.len() / 2).map_or(0, |us| us.unsigned_abs()))
+    }
+
+    fn chart(&self, columns: usize) -> Chart {
+        let longest = self.runs.values().map(Vec::len).max().unwrap_or(0);
+        let width = (longest / (columns * 2)).max(1).next_power_of_two();
+        let bucket = |share: &[(i64, f64)]| {
+            let finite: Vec<f64> = share.iter().map(|p| p.1).filter(|v| v.is_finite()).collect();
+            let mean = finite.iter().sum::<f64>() / finite.len() as f64;
+            Bucket { x: share[0].0 as f64, lo: mean, hi: mean, mean, nonfinite: finite.len() < share.len() }
+        };
+        let line = |(run, points): (&String, &Vec<(i64, f64)>)| Line {
+            name: run.clone(),
+            points: points.chunks(width).map(bucket).collect(),
+        };
+        Chart {
+            y_name: "loss, live".into(),
+            x_name: "step".into(),
+            log_y: true,
+            lines: self.runs.iter().map(line).collect(),
+            ..Chart::default()
+        }
+    }
+
+    fn words(&self) -> String {
+        let rows: usize = self.runs.values().map(Vec::len).sum();
+        let last = self.runs.iter().map(|(run, points)| {
+            let (step, loss) = points.last().copied().unwrap_or((0, f64::NAN));
+            format!("{run} {} at {step}", number((loss * 1e4).round() / 1e4))
+        });
+        format!("{rows} rows seen live; loss: {}", last.collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// Standard output, with a chart at its end that is drawn anew.
+pub(super) struct Screen {
+    /// Columns of the terminal, if it is one that takes orders.
+    columns: Option<usize>,
+    color: bool,
+    drawn_lines: usize,
+    start: Instant,
+    shown: Instant,
+}
+
+impl Screen {
+    /// A screen in colour or not.
+    pub(super) fn new(color: bool) -> Self {
+        let dumb = std::env::var_os("TERM").is_none_or(|t| t == "dumb");
+        let columns = terminal_width().filter(|_| stdout().is_terminal() && !dumb);
+        Screen { columns, color, drawn_lines: 0, start: Instant::now(), shown: Instant::now() }
+    }
+
+    /// Says something above the chart, for good.
+    pub(super) fn say(&mut self, text: &str) -> Outcome {
+        self.clear()?;
+        let mut out = stdout().lock();
+        writeln!(out, "{text}")?;
+        Ok(out.flush()?)
+    }
+
+    /// Takes the chart away.
+    pub(super) fn clear(&mut self) -> Outcome {
+        if self.drawn_lines > 0 {
+            let mut out = stdout().lock();
+            // To the first line of the chart, and everything from there away.
+            write!(out, "\x1b[{}F\x1b[J", self.drawn_lines)?;
+            out.flush()?;
+            self.drawn_lines = 0;
+        }
+        Ok(())
+    }
+
+    /// Shows the losses, if it is time to.
+    pub(super) fn show(&mut self, losses: &Losses) -> Outcome {
+        let every = if self.columns.is_some() { REDRAW } else { PROGRESS };
+        if self.shown.elapsed() < every || losses.runs.is_empty() {
+            return Ok(());
+        }
+        self.shown = Instant::now();
+        let Some(columns) = self.columns else {
+            let seconds = self.start.elapsed().as_secs_f64();
+            return self.say(&format!("{seconds:4.1} s  {}", losses.words()));
+        };
+        let columns = columns.min(SIZE.0);
+        let text = terminal(&losses.chart(columns), columns, SIZE.1, self.color);
+        self.clear()?;
+        let mut out = stdout().lock();
+        out.write_all(text.as_bytes())?;
+        out.flush()?;
+        self.drawn_lines = text.lines().count();
+        Ok(())
+    }
+}

@@ -1,0 +1,213 @@
+//! From selection flags to a selection, and what to say where nothing matches.
+//!
+//! An empty answer to a mistyped name helps nobody: the message names the part of the selection that matches nothing
+//! by itself, and the nearest names that exist.
+
+use crate::args::Selection;
+use crate::failure::{Failure, Outcome};
+use crate::table::printable;
+use crate::values::{Span, time_text};
+use std::collections::BTreeSet;
+use std::ops::Bound;
+use tidalite::{Labels, Select, SeriesKey, Snapshot, Summary};
+
+/// How many names a message lists.
+const NAMES_SHOWN: usize = 5;
+
+impl Selection {
+    /// The selection of these flags over a snapshot.
+    pub(crate) fn over(&self, snapshot: &Snapshot) -> Select {
+        self.narrow(snapshot.select())
+    }
+
+    /// Lays these flags over a selection.
+    pub(crate) fn narrow(&self, select: Select) -> Select {
+        let mut select = self.by_name(select).repeats(self.repeats);
+        if let Some(steps) = self.steps {
+            select = select.steps(bounds(steps));
+        }
+        if let Some(times) = self.time {
+            select = select.times_us(bounds(times));
+        }
+        if let Some(values) = self.values {
+            select = select.values(values.lo, values.hi);
+        }
+        select
+    }
+
+    /// Runs, metrics and labels alone, without the ranges.
+    fn by_name(&self, mut select: Select) -> Select {
+        for glob in &self.runs {
+            select = select.runs(glob);
+        }
+        for glob in &self.metrics {
+            select = select.metrics(glob);
+        }
+        for (key, value) in &self.labels {
+            select = select.label(key, value);
+        }
+        select
+    }
+
+    /// Why this selection has no points in the snapshot: the first part that matches nothing, and what there is instead.
+    ///
+    /// # Errors
+    /// Those of reading the store; else the answer, which is `Nothing`.
+    pub(crate) fn nothing(&self, snapshot: &Snapshot) -> Outcome<Failure> {
+        let all = snapshot.select().summaries()?;
+        let say = |text: String| Ok(Failure::Nothing(format!("nothing matches: {text}")));
+        if all.is_empty() {
+            return say("the store holds no points yet".into());
+        }
+        let names = |of: fn(&SeriesKey) -> &str| all.iter().map(|(k, _)| of(k)).collect::<BTreeSet<_>>();
+        for glob in &self.runs {
+            if snapshot.select().runs(glob).summaries()?.is_empty() {
+                return say(missing("run", "runs", glob, &names(|k| &k.run)));
+            }
+        }
+        for glob in &self.metrics {
+            if snapshot.select().metrics(glob).summaries()?.is_empty() {
+                return say(missing("metric", "metrics", glob, &names(|k| &k.metric)));
+            }
+        }
+        let no_labels = Selection { labels: Vec::new(), ..self.clone() };
+        let unlabelled = no_labels.by_name(snapshot.select()).summaries()?;
+        if unlabelled.is_empty() {
+            return say("each run and metric exists, but not together".into());
+        }
+        let named = self.by_name(snapshot.select()).summaries()?;
+        if named.is_empty() {
+            let there: BTreeSet<&str> = unlabelled.iter().map(|(k, _)| k.labels.as_str()).collect();
+            let asked = self.labels.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(",");
+            let there: Vec<&str> = there.into_iter().map(|l| if l.is_empty() { "none" } else { l }).collect();
+            return say(format!("no series has the labels {}; there are {}", printable(&asked), listed(&there)));
+        }
+        say(ranges(&named))
+    }
+}
+
+fn bounds(span: Span<i64>) -> (Bound<i64>, Bound<i64>) {
+    (span.lo.map_or(Bound::Unbounded, Bound::Included), span.hi.map_or(Bound::Unbounded, Bound::Excluded))
+}
+
+/// What the selected series do hold, where the ranges leave nothing of it.
+fn ranges(series: &[(SeriesKey, Summary)]) -> String {
+    let mut total = Summary::default();
+    series.iter().for_each(|(_, s)| total.merge(s));
+    let steps = total.first.zip(total.last).map_or(String::new(), |(a, b)| format!("steps {} to {}", a.step, b.step));
+    let text = |t: i64| time_text(t, false);
+    let times = total.time_min_us.zip(total.time_max_us);
+    let times = times.map_or(String::new(), |(a, b)| format!(", times {} to {}", text(a), text(b)));
+    let number = crate::output::number;
+    let values = total.min.zip(total.max);
+    let values = values.map_or(String::new(), |(a, b)| format!(", values {} to {}", number(a.value), number(b.value)));
+    format!("the series have {steps}{times}{values}")
+}
+
+fn missing(one: &str, many: &str, glob: &str, names: &BTreeSet<&str>) -> String {
+    let near = nearest(glob, names);
+    let there = if near.is_empty() {
+        let some: Vec<&str> = names.iter().copied().collect();
+        format!("{many} there are: {}", listed(&some))
+    } else {
+        format!("near it: {}", listed(&near))
+    };
+    format!("no {one} is or matches {}; {there}", printable(glob))
+}
+
+/// Names, some of them, for a message.
+fn listed(names: &[&str]) -> String {
+    let mut text = names.iter().take(NAMES_SHOWN).map(|n| printable(n)).collect::<Vec<_>>().join(", ");
+    if names.len() > NAMES_SHOWN {
+        text.push_str(&format!(" and {} more", names.len() - NAMES_SHOWN));
+    }
+    text
+}
+
+/// The names nearest to a pattern, best first: those that hold its text or differ in few letters.
+fn nearest<'a>(glob: &str, names: &BTreeSet<&'a str>) -> Vec<&'a str> {
+    let wanted: String = glob.chars().filter(|c| !"*?[]{}\\".contains(*c)).flat_map(char::to_lowercase).collect();
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    let mut ranked: Vec<(usize, &str)> = Vec::new();
+    for name in names {
+        let lower = name.to_lowercase();
+        let last = lower.rsplit('/').next().unwrap_or(&lower);
+        let differ = distance(&wanted, &lower).min(distance(&wanted, last));
+        let within = lower.contains(&wanted) || (lower.len() > 2 && wanted.contains(&lower));
+        if within || differ <= (wanted.chars().count() / 3).max(1) {
+            ranked.push((if within { 0 } else { differ }, name));
+        }
+    }
+    ranked.sort();
+    ranked.into_iter().take(NAMES_SHOWN).map(|(_, name)| name).collect()
+}
+
+/// Letters to insert, drop or change to get from one text to the other (V. Levenshtein, 1965).
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let changed = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// What tells series apart, as short as it can be: the run, the metric, the labels, or several of them.
+pub(crate) fn short_names(keys: &[&SeriesKey]) -> Vec<String> {
+    let differs = |of: fn(&SeriesKey) -> &str| keys.windows(2).any(|w| of(w[0]) != of(w[1]));
+    let runs = differs(|k| &k.run);
+    let metrics = differs(|k| &k.metric);
+    let labels = differs(|k| k.labels.as_str());
+    let name = |key: &&SeriesKey| {
+        let mut words: Vec<&str> = Vec::new();
+        if runs || !(metrics || labels) {
+            words.push(&key.run);
+        }
+        if metrics {
+            words.push(&key.metric);
+        }
+        if labels && key.labels != Labels::none() {
+            words.push(key.labels.as_str());
+        }
+        words.join(" ")
+    };
+    keys.iter().map(name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistyped_name_finds_its_neighbours() {
+        let names = BTreeSet::from(["train/loss", "val/loss", "lr", "accuracy", "grad_norm"]);
+        assert_eq!(nearest("los", &names), ["train/loss", "val/loss"]);
+        assert_eq!(nearest("acuracy", &names), ["accuracy"]);
+        assert_eq!(nearest("Grad*", &names), ["grad_norm"]);
+        assert_eq!(nearest("*", &names), Vec::<&str>::new());
+        assert!(missing("metric", "metrics", "qqq", &names).contains("metrics there are: accuracy, grad_norm, lr"));
+    }
+
+    #[test]
+    fn distances_count_letters() {
+        assert_eq!([distance("", "abc"), distance("kitten", "sitting"), distance("a", "a")], [3, 3, 0]);
+    }
+
+    #[test]
+    fn series_are_named_by_what_tells_them_apart() {
+        let key = |run: &str, metric: &str, labels: &str| SeriesKey::new(run, metric, Labels::parse(labels).unwrap());
+        let (a, b, c) = (key("a", "loss", ""), key("b", "loss", ""), key("a", "acc", "rank=1"));
+        assert_eq!(short_names(&[&a]), ["a"]);
+        assert_eq!(short_names(&[&a, &b]), ["a", "b"]);
+        assert_eq!(short_names(&[&a, &c]), ["loss", "acc rank=1"]);
+        assert_eq!(short_names(&[&a, &b, &c]), ["a loss", "b loss", "a acc rank=1"]);
+    }
+}

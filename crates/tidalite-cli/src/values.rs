@@ -1,0 +1,279 @@
+//! The values of flags, from their text: ranges, times, sizes, spans of time, groups.
+//!
+//! Each function is a clap value parser: it checks form alone and touches nothing. Its error is one line, which clap
+//! puts behind the name of the flag.
+
+use jiff::SignedDuration;
+use jiff::civil::{DateTime, Time};
+use jiff::fmt::temporal::Pieces;
+use std::fmt::Display;
+use std::str::FromStr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tidalite::{Aggregate, By, Cursor, Repeats};
+
+/// A half-open range, lo ≤ x < hi; an end that is absent does not bind.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct Span<T> {
+    /// The least that is in.
+    pub(crate) lo: Option<T>,
+    /// The least above that is out.
+    pub(crate) hi: Option<T>,
+}
+
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+
+/// `a..b`, `a..=b`, `a..`, `..b`, or `a` alone, of steps.
+pub(crate) fn steps(text: &str) -> Result<Span<i64>, String> {
+    let step = |t: &str| t.replace('_', "").parse::<i64>().map_err(|_| format!("{t:?} is no step"));
+    // The step after the greatest does not exist; a range up to it has no end.
+    let after = |t: &str| step(t).map(|s| s.checked_add(1));
+    let span = match text.split_once("..") {
+        None => Span { lo: Some(step(text)?), hi: after(text)? },
+        Some((a, b)) => match b.strip_prefix('=') {
+            Some(b) => Span { lo: end(a, step)?, hi: after(b)? },
+            None => Span { lo: end(a, step)?, hi: end(b, step)? },
+        },
+    };
+    ordered(span)
+}
+
+/// `lo..hi` of numbers.
+pub(crate) fn floats(text: &str) -> Result<Span<f64>, String> {
+    let number = |t: &str| {
+        let value = t.parse::<f64>().ok().filter(|v| !v.is_nan());
+        value.ok_or_else(|| format!("{t:?} is no number"))
+    };
+    let (a, b) = text.split_once("..").ok_or("give a range such as 0..1, 0.5.. or ..2")?;
+    ordered(Span { lo: end(a, number)?, hi: end(b, number)? })
+}
+
+/// `a..b` of times, in µs since 1970 UTC.
+pub(crate) fn times(text: &str) -> Result<Span<i64>, String> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| micros(d).unwrap_or(i64::MAX));
+    let (a, b) = text.split_once("..").ok_or("give a range such as -1h.. or 2026-01-31..2026-02-01")?;
+    ordered(Span { lo: end(a, |t| time(t, now))?, hi: end(b, |t| time(t, now))? })
+}
+
+fn end<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, String> {
+    let text = text.trim();
+    if text.is_empty() { Ok(None) } else { parse(text).map(Some) }
+}
+
+fn ordered<T: PartialOrd + Display>(span: Span<T>) -> Result<Span<T>, String> {
+    match (&span.lo, &span.hi) {
+        (Some(lo), Some(hi)) if lo >= hi => Err(format!("nothing is from {lo} up to {hi}; the greater end comes second")),
+        _ => Ok(span),
+    }
+}
+
+/// One time: a span back from (or, with `+`, ahead of) now, µs since 1970, a date, or a date and time.
+fn time(text: &str, now_us: i64) -> Result<i64, String> {
+    if text == "now" {
+        return Ok(now_us);
+    }
+    if let Ok(us) = text.parse::<i64>() {
+        return Ok(us);
+    }
+    if let Some(span) = text.strip_prefix('-').or_else(|| text.strip_prefix('+')) {
+        let us = micros(duration(span)?).ok_or("that is too long ago")?;
+        return Ok(if text.starts_with('-') { now_us.saturating_sub(us) } else { now_us.saturating_add(us) });
+    }
+    let wrong = || format!("{text:?} is no time; write 2026-01-31T12:00:00Z, 2026-01-31, µs since 1970, or -1h");
+    let pieces = Pieces::parse(text).map_err(|_| wrong())?;
+    if pieces.time_zone_annotation().is_some() {
+        return Err(wrong());
+    }
+    let at = pieces.date().to_datetime(pieces.time().unwrap_or(Time::midnight()));
+    let offset = pieces.to_numeric_offset().map_or(0, |o| i64::from(o.seconds()));
+    let since = at.duration_since(EPOCH) - SignedDuration::from_secs(offset);
+    i64::try_from(since.as_micros()).map_err(|_| wrong())
+}
+
+/// A time as text, to the microsecond: `2026-01-31T12:00:00.000000Z`, or with a space and no `Z` for people.
+pub(crate) fn time_text(time_us: i64, people: bool) -> String {
+    let (second, rest) = (time_us.div_euclid(1_000_000), time_us.rem_euclid(1_000_000));
+    // Times in a store lie in the years 1 to 9999; another one is shown as the number it is.
+    let Ok(at) = EPOCH.checked_add(SignedDuration::from_secs(second)) else { return time_us.to_string() };
+    let (between, zone) = if people { (' ', "") } else { ('T', "Z") };
+    format!("{}{between}{}.{rest:06}{zone}", at.date(), at.time())
+}
+
+/// A span of time with its unit: `250ms`, `10s`, `1.5h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let seconds = match unit {
+        "us" | "µs" => 1e-6,
+        "ms" => 1e-3,
+        "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        "d" => 86_400.0,
+        "w" => 604_800.0,
+        _ => return Err(format!("{text:?} has no unit of time; write 500ms, 10s, 5m, 1h, 2d or 1w")),
+    };
+    let number: f64 = number.parse().map_err(|_| format!("{text:?} is no span of time"))?;
+    Duration::try_from_secs_f64(number * seconds).map_err(|_| format!("{text:?} is too long"))
+}
+
+/// Seconds, or a span of time with its unit.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(s) => Duration::try_from_secs_f64(s).map_err(|_| format!("{text:?} is no span of time")),
+        Err(_) => duration(text),
+    }
+}
+
+/// A number of bytes: `256MiB`, `64MB`, `1GiB`, or bytes alone.
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
+    let wrong = || format!("{text:?} is no size; write 64MiB, 2GB, or a number of bytes");
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let scale: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        _ => return Err(wrong()),
+    };
+    number.parse::<u64>().ok().and_then(|n| n.checked_mul(scale)).filter(|&n| n > 0).ok_or_else(wrong)
+}
+
+/// `key=value`.
+pub(crate) fn label(text: &str) -> Result<(String, String), String> {
+    pair(text).ok_or_else(|| format!("{text:?} is no label; write KEY=VALUE"))
+}
+
+/// `target=source`.
+pub(crate) fn mapping(text: &str) -> Result<(String, String), String> {
+    pair(text).ok_or_else(|| format!("{text:?} is no mapping; write TARGET=SOURCE, such as step=global_step"))
+}
+
+fn pair(text: &str) -> Option<(String, String)> {
+    let (key, value) = text.split_once('=')?;
+    (!key.is_empty() && !value.is_empty()).then(|| (key.to_owned(), value.to_owned()))
+}
+
+/// `last`, `first` or `all`.
+pub(crate) fn repeats(text: &str) -> Result<Repeats, String> {
+    match text {
+        "last" => Ok(Repeats::Last),
+        "first" => Ok(Repeats::First),
+        "all" => Ok(Repeats::All),
+        _ => Err("the rules are last, first and all".into()),
+    }
+}
+
+/// An aggregate by its word.
+pub(crate) fn aggregate(text: &str) -> Result<Aggregate, String> {
+    text.trim().parse().map_err(|e: tidalite::Error| e.to_string())
+}
+
+/// A group by its word.
+pub(crate) fn by(text: &str) -> Result<By, String> {
+    match text.trim().split_once(':').map_or((text.trim(), None), |(word, rest)| (word, Some(rest))) {
+        ("run", None) => Ok(By::Run),
+        ("metric", None) => Ok(By::Metric),
+        ("labels", None) => Ok(By::Labels),
+        ("label", Some(key)) if !key.is_empty() => Ok(By::Label(key.to_owned())),
+        ("step", Some(width)) => match width.replace('_', "").parse() {
+            Ok(width) if width > 0 => Ok(By::StepBucket(width)),
+            _ => Err(format!("{width:?} is no width in steps; write step:100")),
+        },
+        ("time", Some(width)) => match duration(width).ok().and_then(micros) {
+            Some(us) if us > 0 => Ok(By::TimeBucket(us.unsigned_abs())),
+            _ => Err(format!("{width:?} is no width in time; write time:10s")),
+        },
+        _ => Err("the groups are run, metric, labels, label:KEY, step:WIDTH and time:WIDTH".into()),
+    }
+}
+
+/// A cursor as `follow` prints it.
+pub(crate) fn cursor(text: &str) -> Result<Cursor, String> {
+    Cursor::from_str(text).map_err(|e| e.to_string())
+}
+
+fn micros(span: Duration) -> Option<i64> {
+    i64::try_from(span.as_micros()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span<T>(lo: impl Into<Option<T>>, hi: impl Into<Option<T>>) -> Span<T> {
+        Span { lo: lo.into(), hi: hi.into() }
+    }
+
+    #[test]
+    fn steps_are_half_open_ranges() {
+        assert_eq!(steps("100..200"), Ok(span(100, 200)));
+        assert_eq!(steps("-5..=5"), Ok(span(-5, 6)));
+        assert_eq!(steps("1_000.."), Ok(span(1000, None)));
+        assert_eq!(steps(".."), Ok(span(None, None)));
+        assert_eq!(steps("7"), Ok(span(7, 8)));
+        assert_eq!(steps("9223372036854775807"), Ok(span(i64::MAX, None)));
+        for bad in ["", "a..b", "5..5", "9..1", "1..2..3", "1.5..2"] {
+            assert!(steps(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn values_are_ranges_of_numbers() {
+        assert_eq!(floats("-1.5..1e3"), Ok(span(-1.5, 1000.0)));
+        assert_eq!(floats("..0"), Ok(span(None, 0.0)));
+        assert_eq!(floats("0..inf"), Ok(span(0.0, f64::INFINITY)));
+        for bad in ["1", "nan..", "x..1"] {
+            assert!(floats(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn times_are_absolute_or_relative_to_now() {
+        let now = 1_780_000_000_000_000;
+        assert_eq!(time("-1h", now), Ok(now - 3_600_000_000));
+        assert_eq!(time("+250ms", now), Ok(now + 250_000));
+        assert_eq!(time("now", now), Ok(now));
+        assert_eq!(time("-17", now), Ok(-17));
+        assert_eq!(time("1970-01-02", now), Ok(86_400_000_000));
+        assert_eq!(time("1970-01-01T02:00:00+01:00", now), Ok(3_600_000_000));
+        for bad in ["yesterday", "-1", "-5 parsecs", "2026-13-01", "12:00"].into_iter().filter(|b| *b != "-1") {
+            assert!(time(bad, now).is_err(), "{bad}");
+        }
+        assert!(times("-1h..").is_ok() && times("-1h..-2h").is_err() && times("-1h").is_err());
+    }
+
+    #[test]
+    fn a_time_is_written_to_the_microsecond() {
+        assert_eq!(time_text(-1, false), "1969-12-31T23:59:59.999999Z");
+        assert_eq!(time_text(0, true), "1970-01-01 00:00:00.000000");
+        assert_eq!(time_text(tidalite::TIME_US_MAX, false), "9999-12-31T23:59:59.999999Z");
+        assert_eq!(time_text(tidalite::TIME_US_MIN, false), "0001-01-01T00:00:00.000000Z");
+    }
+
+    #[test]
+    fn sizes_know_both_kinds_of_units() {
+        assert_eq!([bytes("256MiB"), bytes("64mb"), bytes("4096")], [Ok(256 << 20), Ok(64_000_000), Ok(4096)]);
+        for bad in ["", "0", "12 parsecs", "-1MiB", "99999999999GiB", "1.5GiB"] {
+            assert!(bytes(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn groups_and_spans_are_read() {
+        assert_eq!(by("step:1_000"), Ok(By::StepBucket(1000)));
+        assert_eq!(by("time:1.5s"), Ok(By::TimeBucket(1_500_000)));
+        assert_eq!(by("label:rank"), Ok(By::Label("rank".into())));
+        for bad in ["", "runs", "step:0", "step", "time:5", "label:", "time:0s"] {
+            assert!(by(bad).is_err(), "{bad}");
+        }
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert_eq!(seconds("2m"), Ok(Duration::from_secs(120)));
+        assert!(seconds("-1").is_err() && seconds("soon").is_err());
+        assert_eq!(label("rank=3=x"), Ok(("rank".into(), "3=x".into())));
+        assert!(label("rank").is_err() && label("=3").is_err());
+    }
+}

@@ -1,0 +1,150 @@
+//! Each command answers in each format, and the formats agree.
+
+use crate::sample::Sample;
+use arrow::ipc::reader::StreamReader;
+use serde_json::Value;
+
+#[test]
+fn every_listing_answers_in_every_format_with_the_same_rows() {
+    let sample = Sample::new();
+    let cases: [(&str, &[&str], usize); 9] = [
+        ("info", &[], 1),
+        ("runs", &[], 2),
+        ("metrics", &[], 3),
+        ("query", &["-m", "train/loss"], 200),
+        ("query", &["--latest"], 6),
+        ("query", &["-m", "accuracy", "--aggregate", "count,mean,p99", "--by", "run,step:25"], 8),
+        ("chart", &["-m", "train/loss", "--buckets", "16"], 26),
+        ("chart", &["-m", "accuracy", "--x", "time", "--buckets", "10"], 0),
+        ("follow", &["--from-start", "--idle-exit", "0", "-r", "lr-2"], 300),
+    ];
+    for (command, flags, rows) in cases {
+        let with = |format: &str| sample.run(command, &[flags, &["--format", format]].concat());
+        assert!(!with("table").ok().is_empty(), "{command}");
+        let json = with("json");
+        let json: Vec<Value> = match command {
+            "info" => vec![serde_json::from_str(json.ok()).unwrap()],
+            _ => json.rows(),
+        };
+        let csv = with("csv").ok().lines().count() - 1;
+        let arrow = with("arrow");
+        arrow_rows(&arrow.out, &json);
+        assert_eq!(json.len(), csv, "{command} {flags:?}");
+        assert!(rows == 0 || json.len() == rows, "{command} {flags:?}: {} rows", json.len());
+    }
+}
+
+fn arrow_rows(bytes: &[u8], json: &[Value]) {
+    let batches: Vec<_> = StreamReader::try_new(bytes, None).unwrap().map(|b| b.unwrap()).collect();
+    assert_eq!(batches.iter().map(|b| b.num_rows()).sum::<usize>(), json.len());
+    let names: Vec<String> = batches[0].schema().fields().iter().map(|f| f.name().clone()).collect();
+    let keys: Vec<&String> = json[0].as_object().unwrap().keys().collect();
+    assert!(names.iter().all(|n| keys.contains(&n)) && names.len() == keys.len(), "{names:?} {keys:?}");
+}
+
+#[test]
+fn info_says_how_much_and_how_it_stands() {
+    let sample = Sample::new();
+    let json: Value = serde_json::from_str(sample.run("info", &["--format", "json"]).ok()).unwrap();
+    assert_eq!((&json["runs"], &json["points"], &json["log_points"]), (&2.into(), &600.into(), &300.into()));
+    let table = sample.run("info", &[]);
+    let text = table.ok();
+    assert!(text.contains("2 (2 finished)") && text.contains("nothing wrong on opening"), "{text}");
+}
+
+#[test]
+fn runs_are_filtered_sorted_and_keep_their_params() {
+    let sample = Sample::new();
+    let rows = sample.run("runs", &["--sort", "started", "--format", "json"]).rows();
+    assert_eq!(rows[0]["run"], "lr-2");
+    assert_eq!((&rows[0]["params"]["lr"], &rows[0]["tags"][0]), (&2.0.into(), &"sweep".into()));
+    assert_eq!((&rows[0]["points"], &rows[0]["last_step"], &rows[0]["status"]), (&300.into(), &99.into(), &"finished".into()));
+    let one = sample.run("runs", &["--filter", "lr-0*", "--format", "csv"]);
+    assert_eq!(one.ok().lines().count(), 2);
+}
+
+#[test]
+fn a_query_is_narrowed_by_every_flag() {
+    let sample = Sample::new();
+    let count = |flags: &[&str]| sample.run("query", &[flags, &["--format", "json"]].concat()).rows().len();
+    assert_eq!(count(&["-m", "train/*", "-r", "lr-2"]), 100);
+    assert_eq!(count(&["-m", "accuracy", "-m", "power_watts", "--steps", "10..20"]), 40);
+    assert_eq!(count(&["-l", "gpu=0"]), 200);
+    assert_eq!(count(&["-l", "gpu=[0-3]", "--steps", "7"]), 2);
+    assert_eq!(count(&["-m", "train/loss", "--values", "0.5.."]), 4);
+    assert_eq!(count(&["--time", "2024-01-01T00:00:10Z..2024-01-01T00:00:12Z"]), 12);
+    assert_eq!(count(&["--time", "..-1h", "-m", "accuracy"]), 200);
+    assert_eq!(count(&["--limit", "7"]), 7);
+    let nan = sample.run("query", &["-r", "lr-2", "-m", "train/loss", "--steps", "59..61", "--format", "json"]).rows();
+    assert_eq!((&nan[0]["value"], &nan[1]["value"]), (&(1.0 / 60.0).into(), &"NaN".into()));
+}
+
+#[test]
+fn aggregates_are_exact_and_leave_nan_out() {
+    let sample = Sample::new();
+    let flags = ["-m", "train/loss", "--aggregate", "count,nan,min,last", "--by", "run", "--format", "csv"];
+    let answer = sample.run("query", &flags);
+    assert_eq!(answer.ok(), "run,count,nan,min,last\nlr-0.1,100,0,0.01,0.01\nlr-2,100,40,0.016666666666666666,NaN\n");
+}
+
+#[test]
+fn a_long_table_shows_its_head_its_tail_and_how_to_get_the_rest() {
+    let sample = Sample::new();
+    let long = sample.run("query", &["-m", "accuracy"]);
+    assert!(long.ok().contains("160 of 200 rows are left out; for all: --limit 0, or --format csv"), "{}", long.text());
+    assert_eq!(long.ok().lines().count(), 2 + 41 + 1);
+    assert_eq!(sample.run("query", &["-m", "accuracy", "--limit", "0"]).ok().lines().count(), 202);
+}
+
+#[test]
+fn a_chart_is_drawn_in_text_and_as_svg() {
+    let sample = Sample::new();
+    let text = sample.run("chart", &["-m", "train/loss", "--log-y", "--width", "60", "--height", "12", "--color", "always"]);
+    let text = text.ok();
+    assert!(text.contains("a lr-0.1") && text.contains("non-finite from 60") && text.contains("\x1b[38;5;"), "{text}");
+    let plain = sample.run("chart", &["-m", "train/loss"]);
+    assert!(!plain.ok().contains('\x1b'));
+    let file = sample.dir.path().join("loss.svg");
+    sample.run("chart", &["-m", "train/loss", "--band", "--svg", file.to_str().unwrap()]).ok();
+    let svg = std::fs::read_to_string(&file).unwrap();
+    assert!(svg.starts_with("<svg") && svg.contains("lr-2"));
+    let all = sample.run("chart", &["--width", "50"]);
+    assert_eq!(all.ok().matches("└").count(), 3, "one chart a metric");
+}
+
+#[test]
+fn flush_compact_verify_and_backup_say_what_they_did() {
+    let sample = Sample::new();
+    let json = |command: &str, flags: &[&str]| -> Value {
+        let answer = sample.run(command, &[flags, &["--format", "json"]].concat());
+        serde_json::from_str(answer.ok()).unwrap()
+    };
+    assert_eq!(json("verify", &[])["sound"], true);
+    assert_eq!(json("flush", &[])["points"], 300);
+    assert!(sample.run("flush", &[]).ok().contains("nothing to flush"));
+    let compacted = json("compact", &[]);
+    assert_eq!((&compacted["parts_in"], &compacted["parts_out"], &compacted["points"]), (&2.into(), &1.into(), &600.into()));
+    let copy = sample.dir.path().join("copy");
+    assert_eq!(json("backup", &[copy.to_str().unwrap()])["points"], 600);
+    assert!(sample.run("verify", &[]).ok().contains("sound: 1 parts"));
+    let again = sample.run("backup", &[copy.to_str().unwrap()]);
+    assert!(again.fails(1).contains("holds something already"), "{}", again.err);
+}
+
+#[test]
+fn verify_finds_a_changed_byte_and_says_where() {
+    let sample = Sample::new();
+    sample.run("compact", &["-q"]).ok();
+    let part = std::fs::read_dir(sample.path().join("parts")).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = std::fs::read(&part).unwrap();
+    let middle = bytes.len() / 3;
+    bytes[middle] ^= 4;
+    std::fs::write(&part, bytes).unwrap();
+    let answer = sample.run("verify", &[]);
+    assert_eq!(answer.code, Some(4), "{}{}", answer.text(), answer.err);
+    assert!(answer.text().contains("DAMAGED") && answer.text().contains(".parquet"), "{}", answer.text());
+    let json = sample.run("verify", &["--format", "json"]);
+    let json: Value = serde_json::from_str(json.text()).unwrap();
+    assert_eq!(json["sound"], false);
+    assert!(json["findings"][0]["path"].as_str().unwrap().ends_with(".parquet"));
+}

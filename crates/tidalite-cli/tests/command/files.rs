@@ -1,0 +1,60 @@
+//! Import and export: what goes out comes back, bit for bit.
+
+use crate::sample::{Answer, Sample, tidalite};
+use serde_json::Value;
+use std::fs;
+
+#[test]
+fn an_export_imports_as_the_same_points_in_every_format() {
+    let sample = Sample::new();
+    let all = sample.run("query", &["--format", "csv"]);
+    for name in ["all.parquet", "all.csv", "all.jsonl", "all.arrow"] {
+        let file = sample.dir.path().join(name);
+        let wrote = sample.run("export", &["-o", file.to_str().unwrap()]);
+        assert!(wrote.ok().starts_with("wrote 600 points"), "{}", wrote.text());
+        let copy = sample.dir.path().join(format!("from-{name}"));
+        let read = Answer::of(tidalite().arg("import").arg(&copy).arg(&file).args(["--format", "json"]));
+        assert_eq!(read.rows()[0]["points"], 600, "{name}");
+        let back = Answer::of(tidalite().arg("query").arg(&copy).args(["--format", "csv"]));
+        assert!(back.ok() == all.ok(), "{name} changed the points");
+    }
+}
+
+#[test]
+fn an_export_takes_a_selection_and_a_format() {
+    let sample = Sample::new();
+    let file = sample.dir.path().join("losses");
+    let name = file.to_str().unwrap();
+    assert!(sample.run("export", &["-o", name, "-m", "train/loss", "--format", "csv"]).ok().starts_with("wrote 200 points"));
+    assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 201);
+    assert!(sample.run("export", &["-o", name]).fails(1).contains("extension"));
+    assert!(sample.run("export", &["-o", name, "--format", "table"]).fails(2).contains("parquet"));
+    assert!(sample.run("export", &["-o", name, "-m", "los", "--format", "csv"]).fails(3).contains("train/loss"));
+    assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 201, "a file is not replaced by nothing");
+}
+
+#[test]
+fn a_wide_table_and_other_column_names_are_imported() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, file) = (dir.path().join("s"), dir.path().join("log.csv"));
+    fs::write(&file, "epoch,at,loss,acc\n0,1700000000.5,0.7,0.4\n1,1700000001.5,NaN,0.6\n").unwrap();
+    let flags = ["--run", "a", "--wide", "--map", "step=epoch", "--map", "time=at", "--time-unit", "s"];
+    let answer = Answer::of(tidalite().arg("import").arg(&store).arg(&file).args(flags));
+    assert!(answer.ok().contains("4 points from 2 rows"), "{}", answer.text());
+    let rows = Answer::of(tidalite().arg("query").arg(&store).args(["-m", "loss", "--format", "json"])).rows();
+    assert_eq!((&rows[0]["time"], &rows[1]["value"]), (&Value::from("2023-11-14T22:13:20.500000Z"), &"NaN".into()));
+}
+
+#[test]
+fn a_wrong_cell_is_named_by_line_and_column() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, file) = (dir.path().join("s"), dir.path().join("log.csv"));
+    fs::write(&file, "run,metric,step,value\na,loss,0,0.5\na,loss,one,0.5\n").unwrap();
+    let answer = Answer::of(tidalite().arg("import").arg(&store).arg(&file));
+    let message = answer.fails(1);
+    assert!(message.contains("line 3") && message.contains("step"), "{message}");
+    let absent = Answer::of(tidalite().arg("import").arg(&store).arg(dir.path().join("absent.csv")));
+    assert!(absent.fails(1).contains("absent.csv"), "{}", absent.err);
+    let kind = Answer::of(tidalite().arg("import").arg(&store).arg(dir.path().join("log.xlsx")));
+    assert!(kind.fails(1).contains("xlsx"), "{}", kind.err);
+}

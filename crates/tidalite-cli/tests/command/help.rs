@@ -1,0 +1,33 @@
+//! Help: every command shows examples, and the exit codes are listed.
+
+use crate::sample::{Answer, tidalite};
+
+#[test]
+fn every_command_shows_examples_of_itself() {
+    let top = Answer::of(tidalite().arg("--help"));
+    assert!(top.ok().contains("Exit codes:") && top.ok().contains("4    `verify` found damage"));
+    assert!(!top.ok().contains("demo-train"), "what users do not call is not shown");
+    let names = [
+        "demo", "info", "runs", "metrics", "query", "chart", "follow", "import", "export", "flush", "compact", "verify", "backup",
+    ];
+    for name in names {
+        assert!(top.ok().contains(&format!("\n  {name} ")), "{name}");
+        for flag in ["--help", "-h"] {
+            let help = Answer::of(tidalite().args([name, flag]));
+            assert!(help.ok().contains(&format!("Examples:\n  tidalite {name}")), "{name} {flag}: {}", help.text());
+        }
+    }
+}
+
+#[test]
+fn the_reference_documents_every_flag() {
+    let reference = include_str!("../../../../docs/command.md");
+    for name in ["demo", "info", "runs", "metrics", "query", "chart", "follow", "import", "export", "flush", "compact", "verify", "backup"] {
+        assert!(reference.contains(&format!("## `{name}")), "{name}");
+        let help = Answer::of(tidalite().args([name, "--help"]));
+        let words = help.ok().split(|c: char| c.is_whitespace() || ",()".contains(c));
+        for flag in words.filter(|w| w.starts_with("--") && w.len() > 2) {
+            assert!(reference.contains(&format!("`{flag}")), "{name} {flag}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Bad input: the exit code, and a message that says what, where, and what to do.
+
+use crate::sample::{Answer, Sample, tidalite};
+
+const COMMANDS: [(&str, &[&str]); 11] = [
+    ("info", &[]),
+    ("runs", &[]),
+    ("metrics", &[]),
+    ("query", &[]),
+    ("chart", &[]),
+    ("follow", &["--idle-exit", "0"]),
+    ("export", &["-o", "x.csv"]),
+    ("flush", &[]),
+    ("compact", &[]),
+    ("verify", &[]),
+    ("backup", &["copy"]),
+];
+
+#[test]
+fn a_path_that_is_no_store_is_refused_and_left_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, folder) = (dir.path().join("file"), dir.path().join("folder"));
+    std::fs::write(&file, "x").unwrap();
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("notes"), "x").unwrap();
+    let absent = dir.path().join("absent");
+    for (command, flags) in COMMANDS {
+        for (path, says) in [(&absent, "no such folder"), (&file, "it is a file"), (&folder, "no tidalite store")] {
+            let answer = Answer::of(tidalite().current_dir(dir.path()).arg(command).arg(path).args(flags));
+            let message = answer.fails(1);
+            assert!(message.contains(says) && message.contains(path.to_str().unwrap()), "{command}: {message}");
+            assert!(message.lines().count() <= 2, "{message}");
+            assert!(answer.out.is_empty());
+        }
+    }
+    assert!(!absent.exists() && !dir.path().join("copy").exists() && !dir.path().join("x.csv").exists());
+    let import = Answer::of(tidalite().arg("import").arg(&folder).arg(&file));
+    assert!(import.fails(1).contains("holds other things"), "{}", import.err);
+}
+
+#[test]
+fn a_selection_that_matches_nothing_is_3_and_names_what_there_is() {
+    let sample = Sample::new();
+    let cases: [(&[&str], &str); 7] = [
+        (&["-m", "los"], "near it: train/loss"),
+        (&["-m", "zzz"], "metrics there are: accuracy, power_watts, train/loss"),
+        (&["-r", "lr-7*"], "no run is or matches lr-7*"),
+        (&["-l", "gpu=7"], "no series has the labels gpu=7; there are none, gpu=0"),
+        (&["--steps", "500.."], "steps 0 to 99"),
+        (&["-m", "accuracy", "--values", "7.."], "values 0 to 0.99"),
+        (&["--time", "2030-01-01.."], "times 2024-01-01T00:00:00.000000Z to"),
+    ];
+    for (flags, says) in cases {
+        for command in ["query", "chart"] {
+            let answer = sample.run(command, flags);
+            assert!(answer.fails(3).contains(says), "{command} {flags:?}: {}", answer.err);
+            assert!(answer.out.is_empty(), "{}", answer.text());
+        }
+    }
+    assert!(sample.run("runs", &["--filter", "x*"]).fails(3).contains("none of 2 runs"));
+    assert!(sample.run("metrics", &["-r", "lr"]).fails(3).contains("near it: lr-0.1, lr-2"));
+    sample.run("query", &["-m", "zzz", "--latest"]).fails(3);
+    sample.run("query", &["-m", "zzz", "--aggregate", "mean", "--by", "run"]).fails(3);
+}
+
+#[test]
+fn wrong_usage_is_2_and_names_the_flag_and_the_choices() {
+    let sample = Sample::new();
+    let cases: [(&str, &[&str], &str); 14] = [
+        ("query", &["--aggregate", "average"], "argmax"),
+        ("query", &["--aggregate", "mean", "--by", "week"], "label:KEY"),
+        ("query", &["--by", "run"], "--aggregate"),
+        ("query", &["--steps", "9..1"], "the greater end comes second"),
+        ("query", &["--time", "yesterday.."], "-1h"),
+        ("query", &["--values", "low..high"], "is no number"),
+        ("query", &["-l", "gpu"], "KEY=VALUE"),
+        ("query", &["--repeats", "none"], "last, first and all"),
+        ("query", &["--format", "parquet"], "tidalite export"),
+        ("query", &["--format", "xml"], "csv"),
+        ("query", &["--memory", "lots"], "64MiB"),
+        ("chart", &["--svg", "x.svg"], "choose with -m among accuracy, power_watts, train/loss"),
+        ("follow", &["--cursor", "here"], "writer:ordinal"),
+        ("import", &[], "<FILE>"),
+    ];
+    for (command, flags, says) in cases {
+        let answer = sample.run(command, flags);
+        assert!(answer.fails(2).contains(says), "{command} {flags:?}: {}", answer.err);
+        assert!(answer.out.is_empty());
+    }
+    Answer::of(tidalite().arg("quary")).fails(2);
+}
+
+#[test]
+fn a_broken_pattern_says_where_it_breaks() {
+    let sample = Sample::new();
+    let answer = sample.run("query", &["-m", "loss[a"]);
+    assert!(answer.fails(1).contains("loss[a"), "{}", answer.err);
+}
+
+#[test]
+fn a_name_cannot_move_the_cursor() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = tidalite::Store::open(dir.path().join("s")).unwrap();
+    store.run("a\x1b[2Jb").start().unwrap().log(0, &[("x\ny", 1.0)]).unwrap();
+    store.close().unwrap();
+    for (command, flags) in [
+        ("runs", &[][..]),
+        ("metrics", &[]),
+        ("query", &[]),
+        ("chart", &[]),
+        ("follow", &["--from-start", "--idle-exit", "0"]),
+        ("query", &["-m", "z\x1bz"]),
+    ] {
+        let answer = Answer::of(tidalite().arg(command).arg(dir.path().join("s")).args(flags));
+        let text = format!("{}{}", answer.text(), answer.err);
+        assert!(!text.contains('\x1b') && text.contains("\\u{1b}") | text.contains("x\\ny"), "{command}: {text}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_read_only_store_is_read_and_refuses_writes() {
+    use std::os::unix::fs::PermissionsExt;
+    let sample = Sample::new();
+    let set = |mode: u32| {
+        for folder in ["", "log", "manifest", "parts", "runs", "series"] {
+            let path = sample.path().join(folder);
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+    };
+    set(0o555);
+    let read = sample.run("query", &["-m", "accuracy", "--format", "json"]);
+    let flush = sample.run("flush", &[]);
+    set(0o755);
+    assert_eq!(read.rows().len(), 200);
+    // Whoever runs this as root may write anyway.
+    assert!(flush.code == Some(0) || flush.fails(1).contains("ermission"), "{}", flush.err);
+}

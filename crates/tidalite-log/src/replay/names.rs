@@ -1,0 +1,217 @@
+//! The names that a log has declared so far, and what its frames mean by them.
+//!
+//! Bytes come here checked by their checksum; what they say is checked here: lengths, texts, handles that must have
+//! been declared. A frame that breaks a rule is *malformed*, which only a defect or a forger brings about, or it
+//! *needs a name* whose declaration was lost. Called by `tail.rs` and `resync.rs`.
+
+use crate::change;
+use crate::format::{HANDLE_MAX, ROW_FIXED_BYTES, SERIES_FIXED_BYTES, Tag, i64_at, u32_at};
+use crate::frame::Frame;
+use crate::sink::{LayoutId, Points, Row, SeriesId, Sink, Values};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+use tidalite_model::{Error, Labels, Result, Seq, SeriesKey, check_name};
+use uuid::Uuid;
+
+/// Handles are small numbers in order; spreading them is all that is asked of a hash.
+#[derive(Debug, Default)]
+struct HandleHasher(u64);
+
+impl Hasher for HandleHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&b| self.write_u32(u32::from(b)));
+    }
+    fn write_u32(&mut self, handle: u32) {
+        self.0 = (self.0 ^ u64::from(handle)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(26);
+    }
+}
+
+type ByHandle<T> = HashMap<u32, T, BuildHasherDefault<HandleHasher>>;
+
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    runs: ByHandle<Arc<str>>,
+    series: ByHandle<SeriesKey>,
+    layouts: ByHandle<Arc<[SeriesId]>>,
+    /// The layout met last and its width: rows come in long stretches of one.
+    last_layout: Option<(u32, usize)>,
+}
+
+/// Why a frame was not taken.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// It names what is not declared.
+    Undeclared,
+    /// It breaks a rule of the format.
+    Malformed,
+    /// The sink says so.
+    BySink(Error),
+}
+
+impl From<Error> for Refused {
+    fn from(e: Error) -> Self {
+        Refused::BySink(e)
+    }
+}
+
+type Taken = std::result::Result<(), Refused>;
+
+impl Names {
+    pub(super) fn series_key(&self, id: SeriesId) -> Option<&SeriesKey> {
+        self.series.get(&id.0)
+    }
+
+    pub(super) fn layout(&self, id: LayoutId) -> Option<&[SeriesId]> {
+        self.layouts.get(&id.0).map(|l| &**l)
+    }
+
+    /// Hands over all names known.
+    pub(super) fn hand_over(&self, sink: &mut dyn Sink) -> Result<()> {
+        self.series.iter().try_for_each(|(&id, key)| sink.series(SeriesId(id), key))?;
+        self.layouts.iter().try_for_each(|(&id, series)| sink.layout(LayoutId(id), series))
+    }
+
+    /// Hands over what a caller appended.
+    #[inline]
+    pub(super) fn take_unit(&mut self, frame: &Frame<'_>, seq: Seq, sink: &mut dyn Sink) -> Taken {
+        match frame.tag {
+            Some(Tag::Row) => self.take_row(frame, seq, sink),
+            Some(Tag::Points) => self.take_points(frame, seq, sink),
+            Some(Tag::Change) => {
+                let (run, bytes) = frame.payload.split_at_checked(4).ok_or(Refused::Malformed)?;
+                let run = self.runs.get(&u32_at(run, 0)).ok_or(Refused::Undeclared)?;
+                Ok(sink.change(seq, run, change::decode(bytes).ok_or(Refused::Malformed)?)?)
+            }
+            Some(Tag::Part) => {
+                let (part, about) = frame.payload.split_first_chunk::<16>().ok_or(Refused::Malformed)?;
+                Ok(sink.part(seq, Uuid::from_bytes(*part), about)?)
+            }
+            Some(Tag::Note) if frame.payload.is_empty() => Ok(()),
+            _ => Err(Refused::Malformed),
+        }
+    }
+
+    #[inline]
+    fn take_row(&mut self, frame: &Frame<'_>, seq: Seq, sink: &mut dyn Sink) -> Taken {
+        let width = match self.last_layout {
+            Some((layout, width)) if layout == frame.arg => width,
+            _ => {
+                let width = self.layouts.get(&frame.arg).ok_or(Refused::Undeclared)?.len();
+                self.last_layout = Some((frame.arg, width));
+                width
+            }
+        };
+        if frame.payload.len() != ROW_FIXED_BYTES + 8 * width {
+            return Err(Refused::Malformed);
+        }
+        let (fixed, values) = frame.payload.split_at(ROW_FIXED_BYTES);
+        Ok(sink.row(Row {
+            seq,
+            layout: LayoutId(frame.arg),
+            step: i64_at(fixed, 0),
+            time_us: i64_at(fixed, 8),
+            values: Values::new(values),
+        })?)
+    }
+
+    fn take_points(&self, frame: &Frame<'_>, seq: Seq, sink: &mut dyn Sink) -> Taken {
+        let points = Points::new(seq, frame.payload).ok_or(Refused::Malformed)?;
+        let mut last = None;
+        for id in (0..points.len()).map(|i| points.series(i)) {
+            if last != Some(id) && !self.series.contains_key(&id.0) {
+                return Err(Refused::Undeclared);
+            }
+            last = Some(id);
+        }
+        Ok(sink.points(points)?)
+    }
+
+    /// Learns a declaration, and hands over what is new.
+    pub(super) fn learn(&mut self, frame: &Frame<'_>, sink: &mut dyn Sink) -> Taken {
+        match frame.tag {
+            Some(Tag::Run) => self.learn_run(frame.payload).ok_or(Refused::Malformed),
+            Some(Tag::Series) => {
+                let mut rest = frame.payload;
+                while !rest.is_empty() {
+                    let (declared, after) = SeriesBytes::split(rest).ok_or(Refused::Malformed)?;
+                    self.learn_series(&declared, sink)?;
+                    rest = after;
+                }
+                Ok(())
+            }
+            Some(Tag::Layout) => self.learn_layout(frame, sink),
+            _ => Err(Refused::Malformed),
+        }
+    }
+
+    fn learn_run(&mut self, payload: &[u8]) -> Option<()> {
+        let (handle, id) = payload.split_at_checked(4)?;
+        let handle = Some(u32_at(handle, 0)).filter(|&h| h <= HANDLE_MAX)?;
+        let id = std::str::from_utf8(id).ok()?;
+        check_name("run id", id).ok()?;
+        if let Some(known) = self.runs.get(&handle) {
+            return (**known == *id).then_some(());
+        }
+        self.runs.insert(handle, id.into());
+        Some(())
+    }
+
+    fn learn_series(&mut self, declared: &SeriesBytes<'_>, sink: &mut dyn Sink) -> Taken {
+        let SeriesBytes { handle, run, metric, labels } = *declared;
+        let run = self.runs.get(&run).ok_or(Refused::Undeclared)?;
+        if let Some(known) = self.series.get(&handle) {
+            let same = known.run == *run && *known.metric == *metric && known.labels.as_str() == labels;
+            return if same { Ok(()) } else { Err(Refused::Malformed) };
+        }
+        check_name("metric name", metric).map_err(|_| Refused::Malformed)?;
+        let parsed = Labels::parse(labels).ok().filter(|l| l.as_str() == labels).ok_or(Refused::Malformed)?;
+        let key = SeriesKey::new(run.clone(), metric, parsed);
+        sink.series(SeriesId(handle), &key)?;
+        self.series.insert(handle, key);
+        Ok(())
+    }
+
+    fn learn_layout(&mut self, frame: &Frame<'_>, sink: &mut dyn Sink) -> Taken {
+        let (handles, odd) = frame.payload.as_chunks::<4>();
+        if handles.is_empty() || !odd.is_empty() {
+            return Err(Refused::Malformed);
+        }
+        let handles = handles.iter().map(|h| SeriesId(u32::from_le_bytes(*h)));
+        if let Some(known) = self.layouts.get(&frame.arg) {
+            let same = known.iter().copied().eq(handles);
+            return if same { Ok(()) } else { Err(Refused::Malformed) };
+        }
+        let series: Arc<[SeriesId]> = handles.collect();
+        if series.iter().any(|s| !self.series.contains_key(&s.0)) {
+            return Err(Refused::Undeclared);
+        }
+        sink.layout(LayoutId(frame.arg), &series)?;
+        self.layouts.insert(frame.arg, series);
+        Ok(())
+    }
+}
+
+/// One series of a declaration frame.
+#[derive(Debug, Clone, Copy)]
+struct SeriesBytes<'a> {
+    handle: u32,
+    run: u32,
+    metric: &'a str,
+    labels: &'a str,
+}
+
+impl<'a> SeriesBytes<'a> {
+    /// The first series of these bytes, and the bytes behind it.
+    fn split(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let (fixed, rest) = bytes.split_at_checked(SERIES_FIXED_BYTES)?;
+        let (metric, rest) = rest.split_at_checked(usize::try_from(u32_at(fixed, 8)).ok()?)?;
+        let (labels, rest) = rest.split_at_checked(usize::try_from(u32_at(fixed, 12)).ok()?)?;
+        let handle = Some(u32_at(fixed, 0)).filter(|&h| h <= HANDLE_MAX)?;
+        let (metric, labels) = (std::str::from_utf8(metric).ok()?, std::str::from_utf8(labels).ok()?);
+        Some((SeriesBytes { handle, run: u32_at(fixed, 4), metric, labels }, rest))
+    }
+}

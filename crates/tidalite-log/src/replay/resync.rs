@@ -1,0 +1,123 @@
+//! Finding frames again behind bytes that are none, and finding what was durable.
+//!
+//! A frame begins at a multiple of 8. Behind a gap it is believed where its ordinal could follow (between the
+//! expected one and as many more as 16-byte frames fit the gap), its length fits and its checksum matches; the
+//! checksum's seed makes a false find a matter of 2^-32 for each plausible place, of which there are few.
+//!
+//! Each search is one pass over the bytes, zeros passed over quickly. Called by `reading.rs` and `tail.rs`, only
+//! where something is wrong or a log ends without a SEAL.
+
+use super::window::Window;
+use crate::dir::WriterDir;
+use crate::format::{FIRST_FRAME_AT, FRAME_HEAD_BYTES, SEGMENT_BYTES_LIMIT, SYNC_PAYLOAD_BYTES, Tag, frame_bytes, u64_at};
+use crate::frame::{Frame, Head, view};
+use tidalite_model::{ErrorKind, Result};
+use tidalite_vfs::Vfs;
+
+/// A place in a segment: where a frame would be next, and its number.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Anchor {
+    pub(super) offset: u64,
+    pub(super) ordinal: u32,
+}
+
+impl Anchor {
+    /// Whether a frame of this ordinal may stand at `offset`, if all between is frames.
+    fn allows(&self, offset: u64, ordinal: u32) -> bool {
+        let most = (offset - self.offset) / FRAME_HEAD_BYTES as u64;
+        ordinal >= self.ordinal && u64::from(ordinal - self.ordinal) <= most
+    }
+}
+
+/// A frame that was found.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Found {
+    pub(super) offset: u64,
+    pub(super) ordinal: u32,
+    bytes: usize,
+}
+
+/// The first frame at or behind `from` that may follow the anchor.
+pub(super) fn next_frame(window: &mut Window, seed: u32, anchor: Anchor, from: u64) -> Result<Option<Found>> {
+    let mut offset = from.next_multiple_of(8);
+    loop {
+        let limit = window.limit();
+        let held = window.at(offset, FRAME_HEAD_BYTES)?;
+        if held.len() < FRAME_HEAD_BYTES {
+            return Ok(None);
+        }
+        let heads = held.windows(FRAME_HEAD_BYTES).step_by(8).enumerate();
+        let plausible = heads.filter_map(|(i, head)| {
+            let head = Head::read(head.first_chunk()?)?;
+            let at = offset + 8 * i as u64;
+            let bytes = frame_bytes(head.payload);
+            let fits = at + bytes as u64 <= limit && anchor.allows(at, head.ordinal);
+            fits.then_some(Found { offset: at, ordinal: head.ordinal, bytes })
+        });
+        match { plausible }.next() {
+            Some(found) => {
+                let held = window.at(found.offset, found.bytes)?;
+                if view(held, seed, found.offset).is_some() {
+                    return Ok(Some(found));
+                }
+                offset = found.offset + 8;
+            }
+            // The last 8 bytes may be the first half of a head.
+            None => offset += ((held.len() - FRAME_HEAD_BYTES) / 8 * 8 + 8) as u64,
+        }
+    }
+}
+
+/// Calls `each` with all frames that can be found from the anchor on.
+pub(super) fn each_frame(
+    window: &mut Window,
+    seed: u32,
+    mut anchor: Anchor,
+    each: &mut dyn FnMut(&Frame<'_>) -> Result<()>,
+) -> Result<()> {
+    while let Some(found) = next_frame(window, seed, anchor, anchor.offset)? {
+        if let Some(frame) = view(window.at(found.offset, found.bytes)?, seed, found.offset) {
+            each(&frame)?;
+        }
+        anchor = Anchor { offset: found.offset + found.bytes as u64, ordinal: found.ordinal + 1 };
+    }
+    Ok(())
+}
+
+/// How far the writer's stream was durable, by the SYNC marks found from a place in segment `number` on and in all
+/// later segments; 0 where there is none. A mark before that place cannot speak of what is behind it.
+pub(super) fn durable_position(vfs: &dyn Vfs, dir: &WriterDir, number: u32, from: Anchor) -> Result<u64> {
+    let mut durable = 0;
+    for n in dir.segment_numbers(vfs)?.into_iter().filter(|&n| n >= number) {
+        let file = match vfs.open(&dir.segment_path(n)) {
+            Ok(file) => file,
+            // Flushed and deleted in between; its marks spoke of itself and what was before.
+            Err(e) if e.kind() == ErrorKind::NotFound => continue,
+            Err(e) => return Err(e),
+        };
+        let limit = file.len()?.min(SEGMENT_BYTES_LIMIT);
+        let anchor = if n == number { from } else { Anchor { offset: FIRST_FRAME_AT as u64, ordinal: 0 } };
+        each_frame(&mut Window::new(file, limit), dir.segment_id(n).seed(), anchor, &mut |frame| {
+            if frame.tag == Some(Tag::Sync) && frame.payload.len() == SYNC_PAYLOAD_BYTES {
+                durable = durable.max(u64_at(frame.payload, 0));
+            }
+            Ok(())
+        })?;
+    }
+    Ok(durable)
+}
+
+/// One past the last byte at or behind `from` that is not zero; `from` where there is none.
+pub(super) fn end_of_data(window: &mut Window, from: u64) -> Result<u64> {
+    let (mut at, mut end) = (from, from);
+    loop {
+        let held = window.at(at, 1)?;
+        if held.is_empty() {
+            return Ok(end);
+        }
+        if let Some(last) = held.iter().rposition(|&b| b != 0) {
+            end = at + last as u64 + 1;
+        }
+        at += held.len() as u64;
+    }
+}

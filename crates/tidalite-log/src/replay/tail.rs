@@ -1,0 +1,276 @@
+//! Following one writer's log from a frame on, poll by poll, over all its segments.
+//!
+//! ```text
+//! Start ─► In(segment) ─► Between(end of it) ─► In(next) ─► …          Torn: nothing further will be read
+//! ```
+//!
+//! A reader keeps the file it reads open, so a segment may be deleted while it is read; one that is deleted before
+//! was flushed, and then the answer is `NotFound`: the caller takes the newer manifest and starts again. A gap
+//! between segments that are still there is damage.
+
+use super::finding::{Finding, FindingKind};
+use super::names::Names;
+use super::reading::{Opened, Reading, header_of, orphans};
+use super::resync::{Anchor, durable_position};
+use crate::dir::WriterDir;
+use crate::format::{COMMITTED_AT, FIRST_FRAME_AT};
+use crate::sink::Sink;
+use tidalite_model::{Error, Result};
+use tidalite_vfs::Vfs;
+
+/// What one replay, or one poll, read.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Replayed {
+    /// Ordinal of the first frame not read yet; never less than where reading was to start.
+    pub next_ordinal: u64,
+    /// Bytes of valid frames read.
+    pub bytes: u64,
+    /// Valid frames read, declarations and marks included.
+    pub frames: u64,
+    /// What was wrong.
+    pub findings: Vec<Finding>,
+    /// Whether the writer was said to live.
+    pub alive: bool,
+    /// Where reading stands.
+    pub resume: Resume,
+}
+
+/// A place in a writer's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resume {
+    /// Number of the segment; 0 before the first.
+    pub segment: u32,
+    /// Offset in the segment.
+    pub offset: u64,
+    /// Ordinal of the frame that stands there, or will.
+    pub ordinal: u64,
+}
+
+/// Reads one writer's log and keeps its place: each poll hands over what is new.
+#[derive(Debug)]
+pub struct TailReader {
+    dir: WriterDir,
+    from_ordinal: u64,
+    place: Place,
+    names: Names,
+    /// Found, and not yet returned because a sink refused something later.
+    findings: Vec<Finding>,
+}
+
+/// Where reading stands.
+#[derive(Debug)]
+pub(super) enum Place {
+    Start,
+    In(Box<Reading>),
+    Between(End),
+    Torn(End),
+}
+
+/// The end of what was read of a segment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct End {
+    pub(super) number: u32,
+    pub(super) offset: u64,
+    /// The same in the writer's stream.
+    pub(super) position: u64,
+    /// Ordinal of the next frame.
+    pub(super) ordinal: u64,
+}
+
+/// One poll under way.
+pub(super) struct Poll<'a> {
+    pub(super) vfs: &'a dyn Vfs,
+    pub(super) alive: bool,
+    pub(super) sink: &'a mut dyn Sink,
+    pub(super) frames: u64,
+    pub(super) bytes: u64,
+    pub(super) findings: &'a mut Vec<Finding>,
+    /// How far the stream was durable, once it was asked for.
+    durable: Option<u64>,
+    /// The finding to which further refused frames are added.
+    refused: Option<usize>,
+}
+
+impl Poll<'_> {
+    /// How far the marks from this place on say that the writer's stream was durable. Of no meaning while it lives.
+    pub(super) fn durable(&mut self, dir: &WriterDir, number: u32, from: Anchor) -> Result<u64> {
+        if let Some(durable) = self.durable {
+            return Ok(durable);
+        }
+        let durable = durable_position(self.vfs, dir, number, from)?;
+        self.durable = Some(durable);
+        Ok(durable)
+    }
+
+    /// Reports a frame that is whole and was refused; those of one segment make one finding.
+    pub(super) fn refuse(&mut self, finding: Finding) {
+        let known = self.refused.and_then(|i| self.findings.get_mut(i));
+        let Some(known) = known.filter(|k| k.path == finding.path && k.rows.is_some() == finding.rows.is_some())
+        else {
+            self.refused = Some(self.findings.len());
+            self.findings.push(finding);
+            return;
+        };
+        let add = |a: Option<u64>, b: Option<u64>| a.zip(b).map(|(a, b)| a + b);
+        known.bytes += finding.bytes;
+        known.frames = add(known.frames, finding.frames);
+        known.rows = add(known.rows, finding.rows);
+        known.steps = known.steps.zip(finding.steps).map(|(a, b)| (a.0.min(b.0), a.1.max(b.1)));
+    }
+}
+
+impl TailReader {
+    /// A reader of the frames from `from_ordinal` on.
+    pub fn new(dir: WriterDir, from_ordinal: u64) -> Self {
+        TailReader { dir, from_ordinal, place: Place::Start, names: Names::default(), findings: Vec::new() }
+    }
+
+    /// Hands over what is new. `alive` is what [`is_alive`](crate::is_alive) says, asked before this call: of a living
+    /// writer only committed frames are read, and no tail of it is called torn.
+    ///
+    /// # Errors
+    /// `NotFound` where a segment that is needed was deleted, as segments are once they are flushed: read the
+    /// manifest again and start a new reader. The sink's own error; what it refused comes again at the next poll.
+    /// Those of the disk.
+    pub fn poll(&mut self, vfs: &dyn Vfs, alive: bool, sink: &mut dyn Sink) -> Result<Replayed> {
+        let mut poll = Poll {
+            vfs,
+            alive,
+            sink,
+            frames: 0,
+            bytes: 0,
+            findings: &mut self.findings,
+            durable: None,
+            refused: None,
+        };
+        loop {
+            let next = match &mut self.place {
+                Place::Start => first(&mut poll, &self.dir, self.from_ordinal)?,
+                Place::In(reading) => reading.read(&mut poll, &self.dir, &mut self.names, self.from_ordinal)?,
+                Place::Between(end) => following(&mut poll, &self.dir, *end)?,
+                Place::Torn(_) => None,
+            };
+            match next {
+                Some(place) => self.place = place,
+                None => break,
+            }
+        }
+        let (frames, bytes) = (poll.frames, poll.bytes);
+        let resume = self.resume();
+        Ok(Replayed {
+            next_ordinal: resume.ordinal.max(self.from_ordinal),
+            bytes,
+            frames,
+            findings: std::mem::take(&mut self.findings),
+            alive,
+            resume,
+        })
+    }
+
+    /// Hands over all names declared so far, for a sink that takes the place of another.
+    ///
+    /// # Errors
+    /// The sink's.
+    pub fn declarations(&self, sink: &mut dyn Sink) -> Result<()> {
+        self.names.hand_over(sink)
+    }
+
+    fn resume(&self) -> Resume {
+        let end = match &self.place {
+            Place::Start => return Resume { segment: 0, offset: 0, ordinal: self.from_ordinal },
+            Place::In(reading) => reading.end(),
+            Place::Between(end) | Place::Torn(end) => *end,
+        };
+        Resume { segment: end.number, offset: end.offset, ordinal: end.ordinal }
+    }
+}
+
+/// Opens the segment in which `from_ordinal` stands, or the first there is.
+fn first(poll: &mut Poll<'_>, dir: &WriterDir, from_ordinal: u64) -> Result<Option<Place>> {
+    let numbers = dir.segment_numbers(poll.vfs)?;
+    let Some(&least) = numbers.first() else { return Ok(None) };
+    let mut start = least;
+    for &n in numbers[1..].iter().rev() {
+        if header_of(poll.vfs, dir, n)?.is_some_and(|h| h.base_ordinal <= from_ordinal) {
+            start = n;
+            break;
+        }
+    }
+    let origin = End { number: 0, offset: 0, position: 0, ordinal: 0 };
+    match Reading::open(poll, dir, start, (start == 1).then_some(origin))? {
+        Opened::NotBegun => Ok(None),
+        Opened::Ready(reading) if reading.header.base_ordinal <= from_ordinal => Ok(Some(Place::In(reading))),
+        Opened::Ready(reading) => {
+            // What was flushed is gone and not asked for; what is asked for and gone is a gap.
+            let end = End { ordinal: from_ordinal, ..origin };
+            gap(poll, dir, end, reading).map(Some)
+        }
+        Opened::Unreadable => {
+            unreadable(poll, dir, End { number: start, ordinal: from_ordinal, ..origin }, &numbers)
+        }
+    }
+}
+
+/// Opens the segment behind one that was read to its end.
+fn following(poll: &mut Poll<'_>, dir: &WriterDir, end: End) -> Result<Option<Place>> {
+    let numbers = dir.segment_numbers(poll.vfs)?;
+    let here = numbers.contains(&end.number);
+    let next = numbers.iter().copied().find(|&n| n > end.number);
+    let Some(next) = next.filter(|&n| here || n == end.number + 1) else {
+        return if here { Ok(None) } else { Err(deleted(dir, end)) };
+    };
+    let expected = (next == end.number + 1).then_some(end);
+    match Reading::open(poll, dir, next, expected)? {
+        Opened::NotBegun => Ok(None),
+        Opened::Ready(reading) if reading.header.base_ordinal == end.ordinal => Ok(Some(Place::In(reading))),
+        Opened::Ready(reading) if reading.header.base_ordinal > end.ordinal => {
+            gap(poll, dir, end, reading).map(Some)
+        }
+        Opened::Ready(_) | Opened::Unreadable => {
+            unreadable(poll, dir, End { number: next, offset: 0, ..end }, &numbers)
+        }
+    }
+}
+
+/// Frames are missing between `end` and the segment that was opened: damage where they were durable, else the tear.
+fn gap(poll: &mut Poll<'_>, dir: &WriterDir, end: End, reading: Box<Reading>) -> Result<Place> {
+    let from = Anchor { offset: FIRST_FRAME_AT as u64, ordinal: 0 };
+    let durable = if poll.alive { u64::MAX } else { poll.durable(dir, reading.number, from)? };
+    if durable > end.position {
+        let lost = reading.header.base_ordinal - end.ordinal;
+        let what = format!(
+            "{lost} frames before segment {} are missing, from frame {} of the writer on",
+            reading.number, end.ordinal
+        );
+        poll.findings.push(Finding::new(FindingKind::MissingSegment, &dir.path, 0, 0, &what).losing(lost));
+    }
+    if durable >= reading.header.base_position {
+        return Ok(Place::In(reading));
+    }
+    poll.findings.extend(orphans(poll.vfs, dir, reading.number - 1)?);
+    Ok(Place::Torn(end))
+}
+
+/// The segment of `end` has no place in the stream: it is left out where something behind was durable, else it is
+/// part of the tear.
+fn unreadable(poll: &mut Poll<'_>, dir: &WriterDir, end: End, numbers: &[u32]) -> Result<Option<Place>> {
+    let from = Anchor { offset: FIRST_FRAME_AT as u64, ordinal: 0 };
+    if !poll.alive && poll.durable(dir, end.number, from)? <= end.position {
+        poll.findings.extend(orphans(poll.vfs, dir, end.number - 1)?);
+        return Ok(Some(Place::Torn(end)));
+    }
+    let path = dir.segment_path(end.number);
+    let what = "the header and its copy are damaged; the segment is left out";
+    poll.findings.push(Finding::new(FindingKind::BadHeader, &path, 0, COMMITTED_AT as u64, what));
+    Ok(numbers.last().is_some_and(|&last| last > end.number).then_some(Place::Between(end)))
+}
+
+fn deleted(dir: &WriterDir, end: End) -> Error {
+    Error::not_found(
+        "read log",
+        format!("what follows segment {} was flushed and deleted", end.number),
+        "take a new snapshot, which reads it from the parts",
+    )
+    .at(&dir.path)
+}

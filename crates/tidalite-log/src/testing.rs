@@ -1,0 +1,229 @@
+//! For the tests of this crate: a sink that remembers, a small generator, and a writer that keeps count of what was
+//! accepted and what was durable.
+
+use crate::{
+    LayoutId, Log, LogOptions, Points, Replayed, Row, SeriesId, Sink, WriterDir, replay, writers,
+};
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+use tidalite_model::{ErrorKind, Labels, Params, Result, RunChange, Seq, SeriesKey, Status};
+use tidalite_vfs::Vfs;
+use uuid::Uuid;
+
+/// Where the tests' logs are.
+pub(crate) const LOG: &str = "/log";
+
+/// One thing that was appended, with names instead of handles and bits instead of values.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Unit {
+    Row(i64, i64, Vec<(SeriesKey, u64)>),
+    Points(Vec<(SeriesKey, i64, i64, u64)>),
+    Change(String, RunChange),
+    Part(Uuid, Vec<u8>),
+}
+
+/// Remembers what it was given.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Seen {
+    pub(crate) keys: HashMap<SeriesId, SeriesKey>,
+    pub(crate) layouts: HashMap<LayoutId, Vec<SeriesId>>,
+    pub(crate) units: Vec<(Seq, Unit)>,
+}
+
+impl Sink for Seen {
+    fn series(&mut self, id: SeriesId, key: &SeriesKey) -> Result<()> {
+        assert!(self.keys.insert(id, key.clone()).is_none_or(|k| k == *key), "a handle keeps its meaning");
+        Ok(())
+    }
+
+    fn layout(&mut self, id: LayoutId, series: &[SeriesId]) -> Result<()> {
+        assert!(series.iter().all(|s| self.keys.contains_key(s)), "series come before their layouts");
+        self.layouts.insert(id, series.to_vec());
+        Ok(())
+    }
+
+    fn row(&mut self, row: Row<'_>) -> Result<()> {
+        let series = &self.layouts[&row.layout];
+        assert_eq!(series.len(), row.values.len());
+        let values = series.iter().zip(row.values.iter()).map(|(s, v)| (self.keys[s].clone(), v.to_bits()));
+        self.units.push((row.seq, Unit::Row(row.step, row.time_us, values.collect())));
+        Ok(())
+    }
+
+    fn points(&mut self, p: Points<'_>) -> Result<()> {
+        let point = |i| (self.keys[&p.series(i)].clone(), p.step(i), p.time_us(i), p.value(i).to_bits());
+        let all = (0..p.len()).map(point).collect();
+        self.units.push((p.seq(), Unit::Points(all)));
+        Ok(())
+    }
+
+    fn change(&mut self, seq: Seq, run: &str, change: RunChange) -> Result<()> {
+        self.units.push((seq, Unit::Change(run.to_string(), change)));
+        Ok(())
+    }
+
+    fn part(&mut self, seq: Seq, part: Uuid, about: &[u8]) -> Result<()> {
+        self.units.push((seq, Unit::Part(part, about.to_vec())));
+        Ok(())
+    }
+}
+
+/// SplitMix64.
+#[derive(Debug, Clone)]
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+}
+
+pub(crate) fn key(run: &str, metric: &str) -> SeriesKey {
+    SeriesKey::new(run, metric, Labels::parse("rank=0").unwrap())
+}
+
+/// Small segments, and nothing happens by itself.
+pub(crate) fn small() -> LogOptions {
+    LogOptions {
+        segment_bytes_min: 4096,
+        segment_bytes_max: 8192,
+        background: false,
+        ..LogOptions::default()
+    }
+}
+
+/// The folder of logs on a new disk, durable.
+pub(crate) fn make_log_dir(vfs: &dyn Vfs) {
+    vfs.create_dir(Path::new(LOG)).unwrap();
+    vfs.sync_dir(Path::new("/")).unwrap();
+}
+
+pub(crate) fn read(vfs: &dyn Vfs, dir: &WriterDir, from: u64, alive: bool) -> (Seen, Replayed) {
+    let mut seen = Seen::default();
+    let replayed = replay(vfs, dir, from, alive, &mut seen).unwrap();
+    (seen, replayed)
+}
+
+/// The only writer.
+pub(crate) fn only_writer(vfs: &dyn Vfs) -> WriterDir {
+    let mut all = writers(vfs, Path::new(LOG)).unwrap();
+    assert_eq!(all.len(), 1);
+    all.remove(0)
+}
+
+/// A log, and what it said of itself.
+pub(crate) struct Witness {
+    pub(crate) log: Log,
+    pub(crate) accepted: Vec<(Seq, Unit)>,
+    /// So many of them are durable.
+    pub(crate) durable: usize,
+    /// The append that failed last, after which nothing was accepted: it may be there or not.
+    pub(crate) in_doubt: Option<Unit>,
+}
+
+impl Witness {
+    pub(crate) fn new(vfs: &Arc<dyn Vfs>, options: LogOptions) -> Result<Self> {
+        let log = Log::create(vfs.clone(), Path::new(LOG), 0, options)?;
+        Ok(Witness { log, accepted: Vec::new(), durable: 0, in_doubt: None })
+    }
+
+    /// Does one thing drawn by `random`; an error of it is given back after it was noted.
+    pub(crate) fn step(&mut self, random: &mut Random) -> Result<()> {
+        let time = 1_780_000_000_000_000 + random.below(1000).cast_signed();
+        let step = random.below(1 << 20).cast_signed();
+        let run = format!("run-{}", random.below(3));
+        let width = 1 + random.below(6);
+        let keys: Vec<SeriesKey> = (0..width).map(|i| key(&run, &format!("metric/{i}"))).collect();
+        let value = |r: &mut Random| match r.below(8) {
+            0 => f64::from_bits(0x7FF8_0000_0000_0000 | r.below(1 << 40)),
+            1 => f64::NEG_INFINITY,
+            2 => -0.0,
+            _ => r.below(1000) as f64 / 8.0,
+        };
+        match random.below(16) {
+            0 => self.log.sync().inspect(|()| self.durable = self.accepted.len()),
+            1 if random.below(4) == 0 => self.log.seal().inspect(|()| self.durable = self.accepted.len()),
+            2 => {
+                let change = match random.below(3) {
+                    0 => RunChange::SetParams(Params::from([("lr".to_string(), step.into())])),
+                    1 => RunChange::SetTags { add: BTreeSet::from([run.clone()]), remove: BTreeSet::new() },
+                    _ => RunChange::End { time_us: time, status: Status::Finished },
+                };
+                let done = self.log.append_change(&run, &change);
+                self.note(Unit::Change(run, change), done)
+            }
+            3 => {
+                let part = Uuid::from_u64_pair(random.next(), 7);
+                let about = vec![7; usize::try_from(random.below(300)).unwrap()];
+                let done = self.log.append_part(part, &about);
+                self.note(Unit::Part(part, about), done)
+            }
+            4 | 5 => {
+                let n = 1 + random.below(40);
+                let points: Vec<(SeriesKey, i64, i64, u64)> = (0..n)
+                    .map(|i| {
+                        let k = &keys[usize::try_from(i % width).unwrap()];
+                        (k.clone(), step + i.cast_signed(), time, value(random).to_bits())
+                    })
+                    .collect();
+                let series: Vec<SeriesId> =
+                    points.iter().map(|p| self.log.series(&p.0)).collect::<Result<_>>()?;
+                let steps: Vec<i64> = points.iter().map(|p| p.1).collect();
+                let times: Vec<i64> = points.iter().map(|p| p.2).collect();
+                let values: Vec<f64> = points.iter().map(|p| f64::from_bits(p.3)).collect();
+                let done = self.log.append_points(&series, &steps, &times, &values);
+                self.note(Unit::Points(points), done)
+            }
+            _ => {
+                let series: Vec<SeriesId> = keys.iter().map(|k| self.log.series(k)).collect::<Result<_>>()?;
+                let layout = self.log.layout(&series)?;
+                let values: Vec<f64> = keys.iter().map(|_| value(random)).collect();
+                let done = self.log.append_row(layout, step, time, &values);
+                let bits = values.iter().map(|v| v.to_bits());
+                self.note(Unit::Row(step, time, keys.into_iter().zip(bits).collect()), done)
+            }
+        }
+    }
+
+    fn note(&mut self, unit: Unit, done: Result<Seq>) -> Result<()> {
+        match done {
+            Ok(seq) => {
+                self.in_doubt = None;
+                self.accepted.push((seq, unit));
+                Ok(())
+            }
+            Err(e) => {
+                if e.kind() != ErrorKind::Poisoned {
+                    self.in_doubt = Some(unit);
+                }
+                Err(e)
+            }
+        }
+    }
+
+    /// Checks what was recovered against what the log said.
+    pub(crate) fn check(&self, recovered: &Seen, all_accepted: bool) -> std::result::Result<(), String> {
+        let units = &recovered.units;
+        let common = units.len().min(self.accepted.len());
+        if units[..common] != self.accepted[..common] {
+            return Err("what was recovered is no prefix of what was accepted".to_string());
+        }
+        let needed = if all_accepted { self.accepted.len() } else { self.durable };
+        if units.len() < needed {
+            return Err(format!("{needed} units had to be there, {} are", units.len()));
+        }
+        match &units[common..] {
+            [] => Ok(()),
+            [(_, one)] if self.in_doubt.as_ref() == Some(one) => Ok(()),
+            more => Err(format!("{} units were never accepted", more.len())),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! A series drawn small: about so many buckets, each with its least, greatest and mean value.
+//!
+//! Widths are powers of two and buckets are aligned at step 0, so that a bucket's contents do not change from zoom to
+//! zoom. Charts of many series use [`chart_width`] with a step bucket in a [`Grouping`](crate::Grouping) instead.
+
+use crate::bucket::{Width, end_of_ascending};
+use crate::needs::Needs;
+use crate::tally::summarize;
+use crate::{Points, Repeats, merge};
+
+/// One bucket of a chart.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ChartBucket {
+    /// The first step of the bucket, a multiple of the width (or the least i64, where that lies below it).
+    pub start: i64,
+    /// Points in it, at least one.
+    pub count: u64,
+    /// Points whose value is NaN, +Inf or −Inf.
+    pub nonfinite: u64,
+    /// Least finite value.
+    pub min: Option<f64>,
+    /// Greatest finite value.
+    pub max: Option<f64>,
+    /// Mean of the finite values.
+    pub mean: Option<f64>,
+    /// The value at the least step, finite or not.
+    pub first: f64,
+    /// The value at the greatest step, finite or not.
+    pub last: f64,
+}
+
+/// The buckets of one series that hold a point, ascending.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ChartBuckets {
+    /// Steps a bucket, a power of two; 0 where there are no points.
+    pub width: u64,
+    /// The buckets.
+    pub buckets: Vec<ChartBucket>,
+}
+
+/// The least power of two of which at most `buckets` aligned buckets cover the steps from `first` to `last`.
+///
+/// Steps on both sides of zero need two buckets whatever the width, so fewer than 2 count as 2 there; the greatest
+/// width is 2^63.
+///
+/// ```
+/// use tidalite_query::chart_width;
+/// assert_eq!(chart_width(0, 999, 1000), 1);
+/// assert_eq!(chart_width(0, 1000, 1000), 2);
+/// assert_eq!(chart_width(i64::MIN, i64::MAX, 2), 1 << 63);
+/// ```
+pub fn chart_width(first: i64, last: i64, buckets: usize) -> u64 {
+    let buckets = buckets.max(1) as u128;
+    let fits = |&shift: &u32| {
+        let width = Width::new(1 << shift);
+        width.index(last).abs_diff(width.index(first)) as u128 + 1 <= buckets
+    };
+    1 << (0..=63).find(fits).unwrap_or(63)
+}
+
+/// The chart of one series in about `buckets` buckets: at most so many, and more than half of them where steps are
+/// dense.
+///
+/// Needs steps and values; repeats are resolved already. Points that do not ascend by step are sorted first, into a
+/// copy.
+///
+/// ```
+/// use tidalite_query::{Points, chart};
+/// let mut points = Points::default();
+/// (0..8).for_each(|step| points.push(step, 0, 0, step as f64));
+/// let chart = chart(&points, 2);
+/// assert_eq!((chart.width, chart.buckets.len()), (4, 2));
+/// assert_eq!((chart.buckets[1].start, chart.buckets[1].mean), (4, Some(5.5)));
+/// ```
+pub fn chart(points: &Points, buckets: usize) -> ChartBuckets {
+    let needs = Needs { finite: true, mean: true, min: true, max: true, ..Needs::default() };
+    if !points.is_ascending() {
+        return chart(&merge(vec![points.clone()], Repeats::All), buckets);
+    }
+    let (Some(&first), Some(&last)) = (points.steps.first(), points.steps.last()) else {
+        assert!(points.is_empty(), "a chart needs the steps");
+        return ChartBuckets::default();
+    };
+    let step_width = chart_width(first, last, buckets);
+    let width = Width::new(step_width);
+    let view = points.view();
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < view.len() {
+        let (start, greatest) = width.range(width.index(view.steps[at]));
+        let end = end_of_ascending(view.steps, at, greatest);
+        let run = view.slice(at..end);
+        let s = summarize(run, needs);
+        found.push(ChartBucket {
+            start,
+            count: s.count,
+            nonfinite: s.count - s.finite,
+            min: s.min.map(|e| e.value),
+            max: s.max.map(|e| e.value),
+            mean: s.mean(),
+            first: run.values[0],
+            last: run.values[run.len() - 1],
+        });
+        at = end;
+    }
+    ChartBuckets { width: step_width, buckets: found }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn step() -> impl Strategy<Value = i64> {
+        prop_oneof![4 => -100..100i64, 1 => any::<i64>(), 1 => Just(i64::MIN), 1 => Just(i64::MAX)]
+    }
+
+    proptest! {
+        #[test]
+        fn the_width_is_the_least_power_of_two_that_keeps_to_the_buckets(
+            a in step(), b in step(), buckets in 1..300usize,
+        ) {
+            let (first, last) = (a.min(b), a.max(b));
+            let count = |width: u64| {
+                let floor = |x: i64| i128::from(x).div_euclid(i128::from(width));
+                floor(last) - floor(first) + 1
+            };
+            let width = chart_width(first, last, buckets);
+            let most = if first < 0 && last >= 0 { buckets.max(2) } else { buckets };
+            prop_assert!(count(width) <= most as i128, "{} buckets of {width}", count(width));
+            prop_assert!(width == 1 || count(width / 2) > buckets as i128);
+        }
+
+        #[test]
+        fn a_chart_equals_the_points_of_each_bucket(
+            rows in prop::collection::vec(
+                (step(), prop_oneof![4 => -9.0..9.0f64, 1 => Just(f64::NAN), 1 => Just(f64::INFINITY)]), 0..60,
+            ),
+            buckets in 1..20usize,
+        ) {
+            let rows: BTreeMap<i64, f64> = rows.into_iter().collect();
+            let mut points = Points::default();
+            // Backwards, so that the chart has to sort.
+            rows.iter().rev().for_each(|(&step, &value)| points.push(step, 0, 0, value));
+            let chart = chart(&points, buckets);
+            let mut expected: BTreeMap<i128, Vec<f64>> = BTreeMap::new();
+            for (&step, &value) in &rows {
+                expected.entry(i128::from(step).div_euclid(i128::from(chart.width))).or_default().push(value);
+            }
+            prop_assert_eq!(chart.buckets.len(), expected.len());
+            for (b, (index, values)) in chart.buckets.iter().zip(expected) {
+                let start = (index * i128::from(chart.width)).max(i128::from(i64::MIN));
+                let finite: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
+                prop_assert_eq!(i128::from(b.start), start);
+                prop_assert_eq!((b.count, b.nonfinite), (values.len() as u64, (values.len() - finite.len()) as u64));
+                prop_assert_eq!(b.min, finite.iter().copied().reduce(f64::min));
+                prop_assert_eq!(b.max, finite.iter().copied().reduce(f64::max));
+                let mean = finite.iter().sum::<f64>() / finite.len() as f64;
+                prop_assert!(b.mean.map_or(finite.is_empty(), |m| (m - mean).abs() < 1e-9));
+                prop_assert_eq!(b.first.to_bits(), values[0].to_bits());
+                prop_assert_eq!(b.last.to_bits(), values[values.len() - 1].to_bits());
+            }
+        }
+    }
+
+    #[test]
+    fn no_points_have_no_chart() {
+        assert_eq!(chart(&Points::default(), 10), ChartBuckets::default());
+    }
+}

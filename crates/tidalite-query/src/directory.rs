@@ -1,0 +1,296 @@
+//! Which state belongs to which group: from names and buckets to a place in the states.
+//!
+//! Names are interned; a group is then a [`Slot`] of three numbers. Buckets of one axis mostly stand close together, so
+//! each name's buckets are a plain array from bucket to state as long as the array stays within some multiple of the
+//! buckets that exist; sparser ones, and those of two axes, are in a hash map. `partial.rs` calls this.
+
+use crate::By;
+use std::collections::HashMap;
+use std::sync::Arc;
+use tidalite_model::{Labels, SeriesKey};
+
+/// The names of a group; `None` for those that are not grouped by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(crate) struct Names {
+    pub(crate) run: Option<Arc<str>>,
+    pub(crate) metric: Option<Arc<str>>,
+    pub(crate) labels: Option<Labels>,
+    /// Values of single labels, in the order in which they are grouped by.
+    pub(crate) label_values: Box<[Option<String>]>,
+}
+
+impl Names {
+    pub(crate) fn of(key: &SeriesKey, by: &[By]) -> Self {
+        let mut names = Names::default();
+        let mut label_values = Vec::new();
+        for b in by {
+            match b {
+                By::Run => names.run = Some(Arc::clone(&key.run)),
+                By::Metric => names.metric = Some(Arc::clone(&key.metric)),
+                By::Labels => names.labels = Some(key.labels.clone()),
+                By::Label(label) => label_values.push(key.labels.get(label)),
+                By::StepBucket(_) | By::TimeBucket(_) => {}
+            }
+        }
+        names.label_values = label_values.into();
+        names
+    }
+}
+
+/// How many axes have buckets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Axes {
+    None,
+    One,
+    Two,
+}
+
+/// A group: its names' place in the list of names, and its buckets (0 where an axis has none).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Slot {
+    pub(crate) names: u32,
+    /// On the first axis that has buckets.
+    pub(crate) bucket: i64,
+    /// On the second.
+    pub(crate) bucket_too: i64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Directory {
+    axes: Axes,
+    names: HashMap<Names, u32>,
+    /// For each state, the slot's parts; no buckets where no axis has any.
+    slot_names: Vec<u32>,
+    buckets: Vec<i64>,
+    buckets_too: Vec<i64>,
+    /// For each set of names, its buckets, while they stand close together; their state where no axis has buckets.
+    near: Vec<Near>,
+    alone: Vec<u32>,
+    far: HashMap<Slot, u32>,
+}
+
+/// States of consecutive buckets.
+#[derive(Debug, Default)]
+struct Near {
+    start: i64,
+    /// `NO_STATE` where a bucket has none.
+    states: Vec<u32>,
+    held: usize,
+    spilled: bool,
+}
+
+const NO_STATE: u32 = u32::MAX;
+/// An array from bucket to state may have this many places for each that is taken, and as many from the start: 64
+/// bytes, about what an entry of a hash map costs.
+const PLACES_A_STATE: usize = 16;
+const PLACES_MIN: usize = 64;
+
+impl Directory {
+    pub(crate) fn new(axes: Axes) -> Self {
+        Directory {
+            axes,
+            names: HashMap::new(),
+            slot_names: Vec::new(),
+            buckets: Vec::new(),
+            buckets_too: Vec::new(),
+            near: Vec::new(),
+            alone: Vec::new(),
+            far: HashMap::new(),
+        }
+    }
+
+    /// How many states there are.
+    pub(crate) fn len(&self) -> usize {
+        self.slot_names.len()
+    }
+
+    /// The slot of a state.
+    #[inline]
+    pub(crate) fn slot(&self, state: usize) -> Slot {
+        Slot {
+            names: self.slot_names[state],
+            bucket: self.buckets.get(state).copied().unwrap_or_default(),
+            bucket_too: self.buckets_too.get(state).copied().unwrap_or_default(),
+        }
+    }
+
+    /// Each distinct set of names, at its place.
+    pub(crate) fn names(&self) -> Vec<&Names> {
+        let mut placed: Vec<(u32, &Names)> =
+            self.names.iter().map(|(names, &place)| (place, names)).collect();
+        placed.sort_unstable_by_key(|p| p.0);
+        placed.into_iter().map(|p| p.1).collect()
+    }
+
+    /// The place of a set of names, new or not.
+    pub(crate) fn intern(&mut self, names: Names) -> u32 {
+        let next = u32::try_from(self.names.len()).expect("memory ends before 2^32 groups");
+        let place = *self.names.entry(names).or_insert(next);
+        if place == next {
+            match self.axes {
+                Axes::None => self.alone.push(NO_STATE),
+                Axes::One => self.near.push(Near::default()),
+                Axes::Two => {}
+            }
+        }
+        place
+    }
+
+    /// The state of a slot, and whether it is new: the next place behind those there are.
+    #[inline]
+    pub(crate) fn locate(&mut self, slot: Slot) -> (usize, bool) {
+        let found = match self.axes {
+            Axes::None => self.alone[slot.names as usize],
+            Axes::One if !self.near[slot.names as usize].spilled => {
+                self.near[slot.names as usize].get(slot.bucket)
+            }
+            _ => self.far.get(&slot).copied().unwrap_or(NO_STATE),
+        };
+        if found == NO_STATE { (self.add(slot), true) } else { (found as usize, false) }
+    }
+
+    fn add(&mut self, slot: Slot) -> usize {
+        let state = u32::try_from(self.len()).ok().filter(|&s| s != NO_STATE);
+        let state = state.expect("memory ends before 2^32 groups");
+        self.slot_names.push(slot.names);
+        let names = slot.names as usize;
+        match self.axes {
+            Axes::None => self.alone[names] = state,
+            Axes::One => {
+                self.buckets.push(slot.bucket);
+                if !self.near[names].spilled && !self.near[names].insert(slot.bucket, state) {
+                    self.spill(names);
+                }
+                if self.near[names].spilled {
+                    self.far.insert(slot, state);
+                }
+            }
+            Axes::Two => {
+                self.buckets.push(slot.bucket);
+                self.buckets_too.push(slot.bucket_too);
+                self.far.insert(slot, state);
+            }
+        }
+        state as usize
+    }
+
+    /// From the array to the hash map.
+    fn spill(&mut self, names: usize) {
+        self.near[names].spilled = true;
+        let states = std::mem::take(&mut self.near[names].states);
+        for state in states.into_iter().filter(|&s| s != NO_STATE) {
+            self.far.insert(self.slot(state as usize), state);
+        }
+    }
+
+    /// About how much memory it takes, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        // A hash map keeps about one place in three free, and a byte of its own for each.
+        let entry = |bytes: usize| (bytes + 1) * 3 / 2;
+        let places: usize = self.near.iter().map(|n| n.states.capacity()).sum();
+        (places + self.slot_names.capacity() + self.alone.capacity()) * size_of::<u32>()
+            + (self.buckets.capacity() + self.buckets_too.capacity()) * size_of::<i64>()
+            + self.names.len() * entry(size_of::<(Names, u32)>())
+            + self.near.capacity() * size_of::<Near>()
+            + self.far.len() * entry(size_of::<(Slot, u32)>())
+    }
+}
+
+impl Near {
+    #[inline]
+    fn get(&self, bucket: i64) -> u32 {
+        // A bucket before the start wraps to a place beyond any array.
+        let place = bucket.wrapping_sub(self.start).cast_unsigned();
+        usize::try_from(place).ok().and_then(|p| self.states.get(p)).copied().unwrap_or(NO_STATE)
+    }
+
+    /// Notes the state of a bucket that has none; `false` where that would spread the array too thin.
+    fn insert(&mut self, bucket: i64, state: u32) -> bool {
+        if self.states.is_empty() {
+            self.start = bucket;
+        }
+        let start = i128::from(self.start.min(bucket));
+        let end = (i128::from(self.start) + self.states.len() as i128).max(i128::from(bucket) + 1);
+        let places_max = PLACES_MIN + PLACES_A_STATE * (self.held + 1);
+        if end - start > places_max as i128 {
+            return false;
+        }
+        if bucket < self.start {
+            // Room for half as much again, so that buckets that come backwards do not move everything each time.
+            let missing = usize::try_from(self.start.abs_diff(bucket)).expect("within the places allowed");
+            let room = (self.states.len() / 2).max(missing);
+            let room = if self.start.checked_sub_unsigned(room as u64).is_some() { room } else { missing };
+            self.states.splice(0..0, std::iter::repeat_n(NO_STATE, room));
+            self.start -= i64::try_from(room).expect("within the places allowed");
+        }
+        let place = usize::try_from(self.start.abs_diff(bucket)).expect("within the places allowed");
+        if place >= self.states.len() {
+            self.states.resize(place + 1, NO_STATE);
+        }
+        self.states[place] = state;
+        self.held += 1;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn bucket() -> impl Strategy<Value = i64> {
+        prop_oneof![
+            4 => -40..40i64,
+            2 => -2000..2000i64,
+            1 => any::<i64>(),
+            1 => (0..40i64).prop_map(|i| i64::MIN + i),
+            1 => (0..40i64).prop_map(|i| i64::MAX - i),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn each_slot_has_one_state_of_its_own(
+            slots in prop::collection::vec((0..3usize, bucket(), bucket()), 0..200),
+            axes in prop::sample::select(vec![Axes::None, Axes::One, Axes::Two]),
+        ) {
+            let mut directory = Directory::new(axes);
+            let mut expected: HashMap<Slot, usize> = HashMap::new();
+            let ids: Vec<u32> = ["a", "b", "c"]
+                .map(|r| directory.intern(Names { run: Some(r.into()), ..Names::default() }))
+                .to_vec();
+            for (names, one, two) in slots {
+                let bucket = if axes == Axes::None { 0 } else { one };
+                let bucket_too = if axes == Axes::Two { two } else { 0 };
+                let slot = Slot { names: ids[names], bucket, bucket_too };
+                let next = expected.len();
+                let state = *expected.entry(slot).or_insert(next);
+                prop_assert_eq!(directory.locate(slot), (state, state == next));
+            }
+            prop_assert_eq!(directory.len(), expected.len());
+            for (slot, state) in expected {
+                prop_assert_eq!(directory.locate(slot), (state, false));
+                prop_assert_eq!(directory.slot(state), slot);
+            }
+        }
+    }
+
+    #[test]
+    fn buckets_at_the_ends_of_the_axis_stay_apart() {
+        let mut directory = Directory::new(Axes::One);
+        let names = directory.intern(Names::default());
+        let states: Vec<usize> = [i64::MIN + 1, i64::MIN, i64::MAX, -1, 0]
+            .map(|bucket| directory.locate(Slot { names, bucket, bucket_too: 0 }).0)
+            .to_vec();
+        assert_eq!(states, [0, 1, 2, 3, 4]);
+        assert_eq!(directory.intern(Names::default()), names);
+    }
+
+    #[test]
+    fn names_are_those_grouped_by() {
+        let key = SeriesKey::new("r", "m", Labels::parse("a=1,b=2").unwrap());
+        let names = Names::of(&key, &[By::Label("b".into()), By::Metric, By::Label("c".into())]);
+        assert_eq!((names.run.as_deref(), names.metric.as_deref()), (None, Some("m")));
+        assert_eq!(*names.label_values, [Some("2".to_string()), None]);
+    }
+}

@@ -1,0 +1,240 @@
+//! The plan of an aggregation: by what to group, and what to compute. Checked once, then shared by all the partial
+//! states that work on it.
+
+use crate::bucket::Width;
+use crate::needs::Needs;
+use crate::{Aggregate, Partial};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use std::sync::Arc;
+use tidalite_model::{Error, Result, Summary};
+
+/// One thing to group by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum By {
+    /// The run; column `run`.
+    Run,
+    /// The metric; column `metric`.
+    Metric,
+    /// All labels together, in their canonical text; column `labels`.
+    Labels,
+    /// The value of one label, null where a series lacks it; column `label:<key>`.
+    Label(String),
+    /// Buckets of so many steps, aligned at step 0; column `step_bucket` holds each bucket's start.
+    StepBucket(u64),
+    /// Buckets of so many microseconds, aligned at 1970 UTC; column `time_bucket` holds each bucket's start.
+    TimeBucket(u64),
+}
+
+impl By {
+    /// The name of its column in the result.
+    pub fn column(&self) -> String {
+        match self {
+            By::Run => "run".into(),
+            By::Metric => "metric".into(),
+            By::Labels => "labels".into(),
+            By::Label(key) => format!("label:{key}"),
+            By::StepBucket(_) => "step_bucket".into(),
+            By::TimeBucket(_) => "time_bucket".into(),
+        }
+    }
+}
+
+/// A checked plan. Cheap to clone.
+///
+/// Groups are made of the points of all series that agree on everything grouped by. A bucket starts at the greatest
+/// multiple of its width that is not above the point (so −1 lies in the bucket that starts at −width); where that start
+/// is below the least i64, the least i64 stands for it.
+///
+/// Ties: `argmin` and `argmax` give the least step at which the extreme stands. `first` and `last` give the value at
+/// the least and at the greatest step; where several series of a group have a point there, that of the least series
+/// (`first`) or of the greatest (`last`), in the order of [`SeriesKey`](tidalite_model::SeriesKey); where repeats
+/// were all kept, the earliest write and the newest one. So nothing depends on the order of pushing and merging but
+/// the last bits of sums.
+#[derive(Debug, Clone)]
+pub struct Grouping(Arc<Plan>);
+
+#[derive(Debug, PartialEq)]
+pub(crate) struct Plan {
+    pub(crate) by: Vec<By>,
+    pub(crate) aggregates: Vec<Aggregate>,
+    pub(crate) needs: Needs,
+    pub(crate) step_width: Option<Width>,
+    pub(crate) time_width: Option<Width>,
+    /// The percentiles asked, as fractions, in the order of the aggregates.
+    pub(crate) fractions: Vec<f64>,
+}
+
+impl Plan {
+    pub(crate) fn needs_steps(&self) -> bool {
+        self.step_width.is_some() || self.needs.steps()
+    }
+
+    pub(crate) fn needs_times(&self) -> bool {
+        self.time_width.is_some() || self.needs.times()
+    }
+
+    /// The step bucket and the time bucket in which all of a summary lies; 0 for what is not grouped by. `None` where it
+    /// reaches over a bucket's end, or sums up nothing.
+    pub(crate) fn bucket_of(&self, summary: &Summary) -> Option<(i64, i64)> {
+        let (mut step, mut time) = (0, 0);
+        let (first, last) = (summary.first?, summary.last?);
+        if let Some(width) = self.step_width {
+            step = width.index(first.step);
+            if width.index(last.step) != step {
+                return None;
+            }
+        }
+        if let Some(width) = self.time_width {
+            time = width.index(summary.time_min_us?);
+            if width.index(summary.time_max_us?) != time {
+                return None;
+            }
+        }
+        Some((step, time))
+    }
+}
+
+impl Grouping {
+    /// A plan: one row for each group, its columns those of `by`, then the aggregates', in the order given. With
+    /// nothing to group by there is exactly one row.
+    ///
+    /// # Errors
+    /// `Invalid` where there is no aggregate, two columns have one name, or a bucket has no width.
+    pub fn new(by: Vec<By>, aggregates: Vec<Aggregate>) -> Result<Self> {
+        if aggregates.is_empty() {
+            return Err(wrong("no aggregate was asked for", "ask for at least one, such as count"));
+        }
+        let mut columns: Vec<String> = by.iter().map(By::column).collect();
+        columns.extend(aggregates.iter().map(Aggregate::to_string));
+        columns.sort_unstable();
+        if let Some(twice) = columns.windows(2).find(|w| w[0] == w[1]) {
+            return Err(wrong(&format!("the column `{}` was asked for twice", twice[0]), "ask for it once"));
+        }
+        let (mut step_width, mut time_width) = (None, None);
+        for b in &by {
+            match b {
+                By::StepBucket(0) | By::TimeBucket(0) => {
+                    return Err(wrong("a bucket has width 0", "give a width of at least 1"));
+                }
+                By::StepBucket(width) => step_width = Some(Width::new(*width)),
+                By::TimeBucket(width) => time_width = Some(Width::new(*width)),
+                _ => {}
+            }
+        }
+        let needs = Needs::of(&aggregates);
+        let fractions = aggregates.iter().filter_map(|a| a.percent().map(|p| p.fraction())).collect();
+        Ok(Grouping(Arc::new(Plan { by, aggregates, needs, step_width, time_width, fractions })))
+    }
+
+    /// What is grouped by.
+    pub fn by(&self) -> &[By] {
+        &self.0.by
+    }
+
+    /// What is computed.
+    pub fn aggregates(&self) -> &[Aggregate] {
+        &self.0.aggregates
+    }
+
+    /// Whether points must come with their steps.
+    pub fn needs_steps(&self) -> bool {
+        self.0.needs_steps()
+    }
+
+    /// Whether points must come with their times.
+    pub fn needs_times(&self) -> bool {
+        self.0.needs_times()
+    }
+
+    /// Whether summaries may stand for points: always but for percentiles. A summary that does not lie in one bucket
+    /// is still refused, see [`Partial::push_summary`].
+    pub fn takes_summaries(&self) -> bool {
+        !self.0.needs.samples
+    }
+
+    /// Whether this summary may stand for its points: it lies in one bucket, and no percentile is asked for.
+    pub fn takes_summary(&self, summary: &Summary) -> bool {
+        self.takes_summaries() && self.0.bucket_of(summary).is_some()
+    }
+
+    /// An empty state to push into.
+    pub fn partial(&self) -> Partial {
+        Partial::new(Arc::clone(&self.0))
+    }
+
+    /// The columns of the result.
+    ///
+    /// Names are Utf8, bucket starts Int64 and Timestamp(µs, UTC), counts and steps Int64, times Timestamp(µs, UTC),
+    /// everything else Float64. Labels and all aggregates but the counts are nullable: null where a series lacks the
+    /// label, and where a group has no finite value (no point at all for `first`, `last` and their times).
+    pub fn schema(&self) -> SchemaRef {
+        self.0.schema()
+    }
+}
+
+impl Plan {
+    pub(crate) fn schema(&self) -> SchemaRef {
+        let group = |by: &By| match by {
+            By::Run | By::Metric | By::Labels => Field::new(by.column(), DataType::Utf8, false),
+            By::Label(_) => Field::new(by.column(), DataType::Utf8, true),
+            By::StepBucket(_) => Field::new(by.column(), DataType::Int64, false),
+            By::TimeBucket(_) => Field::new(by.column(), timestamp(), false),
+        };
+        let value = |aggregate: &Aggregate| {
+            let (data_type, nullable) = match aggregate {
+                Aggregate::Count | Aggregate::Finite | Aggregate::Nan | Aggregate::Inf => {
+                    (DataType::Int64, false)
+                }
+                Aggregate::ArgMin | Aggregate::ArgMax => (DataType::Int64, true),
+                Aggregate::TimeFirst | Aggregate::TimeLast => (timestamp(), true),
+                _ => (DataType::Float64, true),
+            };
+            Field::new(aggregate.to_string(), data_type, nullable)
+        };
+        let fields: Vec<Field> = self.by.iter().map(group).chain(self.aggregates.iter().map(value)).collect();
+        Arc::new(Schema::new(fields))
+    }
+}
+
+/// The type of every time in a result.
+pub(crate) fn timestamp() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+fn wrong(wrong: &str, remedy: &str) -> Error {
+    Error::invalid("plan aggregates", wrong, remedy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_that_makes_no_sense_is_refused() {
+        let count = || vec![Aggregate::Count];
+        for (by, aggregates) in [
+            (vec![], vec![]),
+            (vec![By::StepBucket(0)], count()),
+            (vec![By::TimeBucket(0)], count()),
+            (vec![By::Run, By::Run], count()),
+            (vec![By::StepBucket(1), By::StepBucket(2)], count()),
+            (vec![], vec![Aggregate::Count, Aggregate::Count]),
+        ] {
+            assert!(Grouping::new(by, aggregates).is_err());
+        }
+    }
+
+    #[test]
+    fn only_what_is_asked_is_needed() {
+        let plan = |by, words: &[&str]| Grouping::new(by, Aggregate::parse_list(words).unwrap()).unwrap();
+        let plain = plan(vec![By::Run], &["count", "mean", "max"]);
+        assert!(!plain.needs_steps() && !plain.needs_times() && plain.takes_summaries());
+        assert!(plan(vec![], &["last"]).needs_steps() && plan(vec![], &["argmax"]).needs_steps());
+        assert!(plan(vec![By::StepBucket(4)], &["count"]).needs_steps());
+        assert!(plan(vec![By::TimeBucket(4)], &["count"]).needs_times());
+        let times = plan(vec![], &["time_last"]);
+        assert!(times.needs_times() && times.needs_steps());
+        assert!(!plan(vec![], &["median"]).takes_summaries());
+    }
+}

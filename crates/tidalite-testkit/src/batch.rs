@@ -1,0 +1,48 @@
+//! Record batches for bulk ingest, drawn from a seed, with the points that they hold.
+//!
+//! The types of columns vary, since a caller's do: text plain or as a dictionary, steps narrow or wide, times as
+//! integers or timestamps. Used by `machine.rs` and by tests that need batches of a certain size.
+
+use crate::ops::{LABELS, METRICS, RUNS, labels_of, step_of, value_bits};
+use crate::oracle::Written;
+use crate::random::Random;
+use arrow::array::{ArrayRef, DictionaryArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::datatypes::Int32Type;
+use std::sync::Arc;
+use tidalite::{Point, SeriesKey};
+
+/// A batch of `rows` rows, all at one time, and its points in their order.
+pub fn draw_batch(seed: u64, rows: usize, time_us: i64) -> (RecordBatch, Vec<Written>) {
+    let mut random = Random::new(seed);
+    let mut pick = |len: usize| usize::try_from(random.below(len as u64)).expect("below a usize");
+    let with_labels = pick(2) == 0;
+    let names: Vec<(usize, usize, usize)> =
+        (0..rows).map(|_| (pick(RUNS.len()), pick(METRICS.len()), if with_labels { pick(LABELS.len()) } else { 0 })).collect();
+    let steps: Vec<i64> = (0..rows).map(|_| step_of(random.next_u64())).collect();
+    let values: Vec<f64> = (0..rows).map(|_| f64::from_bits(value_bits(random.next_u64()))).collect();
+    let written = (0..rows).map(|i| Written {
+        key: SeriesKey::new(RUNS[names[i].0], METRICS[names[i].1], labels_of(names[i].2)),
+        point: Point { step: steps[i], time_us, value: values[i] },
+    });
+    let written = written.collect();
+    let text = |texts: Vec<&str>, coded: bool| -> ArrayRef {
+        if coded { Arc::new(DictionaryArray::<Int32Type>::from_iter(texts)) } else { Arc::new(StringArray::from(texts)) }
+    };
+    let coded = random.below(2) == 0;
+    let times: ArrayRef = if random.below(2) == 0 {
+        Arc::new(Int64Array::from(vec![time_us; rows]))
+    } else {
+        Arc::new(TimestampMicrosecondArray::from(vec![time_us; rows]).with_timezone("UTC"))
+    };
+    let mut columns: Vec<(&str, ArrayRef)> = vec![
+        ("value", Arc::new(Float64Array::from(values))),
+        ("run", text(names.iter().map(|n| RUNS[n.0]).collect(), coded)),
+        ("metric", text(names.iter().map(|n| METRICS[n.1]).collect(), !coded)),
+        ("step", Arc::new(Int64Array::from(steps))),
+        ("time", times),
+    ];
+    if with_labels {
+        columns.push(("labels", text(names.iter().map(|n| LABELS[n.2]).collect(), false)));
+    }
+    (RecordBatch::try_from_iter(columns).expect("columns of one length"), written)
+}

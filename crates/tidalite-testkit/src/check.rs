@@ -1,0 +1,257 @@
+//! Comparing a store with the oracle, bit for bit: points under each rule, runs, reports.
+//!
+//! Each check gives the difference in words, not a panic, so that negative controls can count differences and a crash
+//! harness can say at which cut it found one.
+
+use crate::oracle::{Answer, Ask, Name, Naive, Oracle};
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
+use std::ops::Bound;
+use tidalite::{Aggregate, By, Error, Labels, Point, Repeats, Report, RunInfo, Select, SeriesKey, Snapshot, Store};
+
+/// What a check finds: nothing, or a difference in words.
+pub type Checked<T = ()> = Result<T, String>;
+
+/// An engine's error where none may be.
+pub fn unexpected(e: &Error) -> String {
+    format!("unexpected {}: {e}", e.kind().name())
+}
+
+/// The selection that asks a question.
+pub fn select(of: Select, ask: &Ask) -> Select {
+    let mut select = of.repeats(ask.repeats);
+    for name in &ask.runs {
+        select = match name {
+            Name::Exact(n) => select.run(n.as_str()),
+            Name::Prefix(p) => select.runs(format!("{p}*")),
+        };
+    }
+    for name in &ask.metrics {
+        select = match name {
+            Name::Exact(n) => select.metric(n.as_str()),
+            Name::Prefix(p) => select.metrics(format!("{p}*")),
+        };
+    }
+    for (key, value) in &ask.labels {
+        select = select.label(key.as_str(), value.as_str());
+    }
+    select.steps(range(ask.steps)).times_us(range(ask.times_us)).values(ask.values.0, ask.values.1)
+}
+
+fn range((lo, hi): (Option<i64>, Option<i64>)) -> (Bound<i64>, Bound<i64>) {
+    (lo.map_or(Bound::Unbounded, Bound::Included), hi.map_or(Bound::Unbounded, Bound::Excluded))
+}
+
+/// The points of record batches, in their order.
+///
+/// # Panics
+/// Where the columns are not those that the engine documents.
+pub fn points_of(batch: &RecordBatch) -> Vec<(SeriesKey, Point)> {
+    let text = |name: &str| {
+        let column = batch.column_by_name(name).expect("the schema is documented");
+        assert_eq!(column.null_count(), 0, "{name} has no nulls");
+        let dictionary = column.as_dictionary::<Int32Type>();
+        let texts = dictionary.values().as_string::<i32>().clone();
+        let keys = dictionary.keys().values().to_vec();
+        move |row: usize| texts.value(usize::try_from(keys[row]).expect("a key of a dictionary")).to_string()
+    };
+    let (run, metric, labels) = (text("run"), text("metric"), text("labels"));
+    let column = |name: &str| batch.column_by_name(name).expect("the schema is documented");
+    let steps = column("step").as_primitive::<Int64Type>();
+    let times = column("time").as_primitive::<TimestampMicrosecondType>();
+    let values = column("value").as_primitive::<Float64Type>();
+    (0..batch.num_rows())
+        .map(|i| {
+            let labels = Labels::parse(&labels(i)).expect("labels are canonical");
+            let point = Point { step: steps.value(i), time_us: times.value(i), value: values.value(i) };
+            (SeriesKey::new(run(i), metric(i), labels), point)
+        })
+        .collect()
+}
+
+/// What a selection answers.
+///
+/// # Errors
+/// Those of the engine.
+pub fn points(select: &Select) -> Result<Vec<(SeriesKey, Point)>, Error> {
+    let mut found = Vec::new();
+    for batch in select.points()? {
+        found.extend(points_of(&batch?));
+    }
+    Ok(found)
+}
+
+/// A point whose equality is that of its bits.
+pub fn bits(key: &SeriesKey, p: &Point) -> (SeriesKey, i64, i64, u64) {
+    (key.clone(), p.step, p.time_us, p.value.to_bits())
+}
+
+/// Points and an answer, bit for bit and in order.
+pub fn same(expected: &Answer, found: &[(SeriesKey, Point)]) -> Checked {
+    let expected: Vec<_> = expected.iter().flat_map(|(k, ps)| ps.iter().map(move |p| bits(k, p))).collect();
+    let found: Vec<_> = found.iter().map(|(k, p)| bits(k, p)).collect();
+    if expected == found {
+        return Ok(());
+    }
+    let at = expected.iter().zip(&found).take_while(|(a, b)| a == b).count();
+    let (should, is) = (expected.get(at), found.get(at));
+    let counts = (expected.len(), found.len());
+    Err(format!("of {} points {} are there; at place {at} should be {should:?}, is {is:?}", counts.0, counts.1))
+}
+
+/// One question.
+pub fn ask(of: Select, oracle: &Oracle, ask: &Ask) -> Checked {
+    let select = select(of, ask);
+    let expected = oracle.answer(ask);
+    let found = points(&select).map_err(|e| unexpected(&e))?;
+    same(&expected, &found).map_err(|e| format!("{ask:?}: {e}"))?;
+    summaries(&select, &expected).map_err(|e| format!("{ask:?}: {e}"))?;
+    aggregates(&select, &expected).map_err(|e| format!("{ask:?}: {e}"))
+}
+
+/// What each series sums up to, and its latest point.
+fn summaries(select: &Select, expected: &Answer) -> Checked {
+    let found = select.summaries().map_err(|e| unexpected(&e))?;
+    if found.len() != expected.len() {
+        return Err(format!("{} series should be summed up, {} are", expected.len(), found.len()));
+    }
+    for ((key, points), (found_key, s)) in expected.iter().zip(&found) {
+        let n = Naive::of(points);
+        let times = points.iter().map(|p| p.time_us);
+        let fits = key == found_key
+            && (s.count, s.finite, s.nan) == (n.count, n.finite, n.nan)
+            && close(s.mean(), n.mean, n.std)
+            && close(s.std(), n.std, n.std)
+            && same_value(s.min.map(|m| m.value), n.min)
+            && same_value(s.max.map(|m| m.value), n.max)
+            && s.first.map(|p| p.value.to_bits()) == n.first.map(f64::to_bits)
+            && s.last.map(|p| p.value.to_bits()) == n.last.map(f64::to_bits)
+            && s.time_min_us == times.clone().min()
+            && s.time_max_us == times.max();
+        if !fits {
+            return Err(format!("the summary of {key:?} should be {n:?}, is {s:?} of {found_key:?}"));
+        }
+    }
+    let latest = points_of(&select.latest().map_err(|e| unexpected(&e))?);
+    let last = |(k, ps): &(SeriesKey, Vec<Point>)| ps.last().map(|p| (k.clone(), vec![*p]));
+    same(&expected.iter().filter_map(last).collect(), &latest).map_err(|e| format!("latest points: {e}"))
+}
+
+/// A few aggregates by run and by bucket of steps.
+fn aggregates(select: &Select, expected: &Answer) -> Checked {
+    const WIDTH: i64 = 8;
+    let words = ["count", "nan", "min", "max", "mean"].map(|w| w.parse::<Aggregate>().expect("a known word"));
+    let table = select.aggregate(&words, &[By::Run, By::StepBucket(WIDTH as u64)]).map_err(|e| unexpected(&e))?;
+    // The order of groups is that of runs, then buckets: the map's own.
+    let mut groups: std::collections::BTreeMap<(String, i64), Vec<Point>> = Default::default();
+    for (key, points) in expected {
+        for p in points {
+            let start = p.step.div_euclid(WIDTH).saturating_mul(WIDTH);
+            groups.entry((key.run.to_string(), start)).or_default().push(*p);
+        }
+    }
+    if table.num_rows() != groups.len() {
+        return Err(format!("there should be {} groups, there are {}", groups.len(), table.num_rows()));
+    }
+    let column = |name: &str| table.column_by_name(name).expect("a column for each word asked");
+    for (row, ((run, start), points)) in groups.iter().enumerate() {
+        let n = Naive::of(points);
+        let number = |name: &str| {
+            let column = column(name).as_primitive::<Float64Type>();
+            (!column.is_null(row)).then(|| column.value(row))
+        };
+        let count = |name: &str| column(name).as_primitive::<Int64Type>().value(row);
+        let group = (texts(column("run"), row), count("step_bucket"));
+        let fits = group == (run.clone(), *start)
+            && u64::try_from(count("count")) == Ok(n.count)
+            && u64::try_from(count("nan")) == Ok(n.nan)
+            && same_value(number("min"), n.min)
+            && same_value(number("max"), n.max)
+            && close(number("mean"), n.mean, n.std);
+        if !fits {
+            let found = (count("count"), count("nan"), number("min"), number("max"), number("mean"));
+            return Err(format!("group {group:?} should be {:?} {n:?}, is {found:?}", (run, start)));
+        }
+    }
+    Ok(())
+}
+
+fn texts(column: &dyn Array, row: usize) -> String {
+    match column.as_string_opt::<i32>() {
+        Some(plain) => plain.value(row).to_string(),
+        None => {
+            let dictionary = column.as_dictionary::<Int32Type>();
+            let key = usize::try_from(dictionary.keys().value(row)).expect("a key of a dictionary");
+            dictionary.values().as_string::<i32>().value(key).to_string()
+        }
+    }
+}
+
+/// Whether two numbers are one; −0 and 0 are, since either may stand for the extreme.
+fn same_value(found: Option<f64>, expected: Option<f64>) -> bool {
+    match (found, expected) {
+        (Some(a), Some(b)) => a == b,
+        (a, b) => a.is_none() && b.is_none(),
+    }
+}
+
+/// Whether two sums are one but for their last bits, measured by how far the numbers in them spread.
+fn close(found: Option<f64>, expected: Option<f64>, spread: Option<f64>) -> bool {
+    match (found, expected) {
+        (Some(a), Some(b)) => {
+            let unit = b.abs().max(spread.unwrap_or(0.0)).max(f64::MIN_POSITIVE);
+            // The squares of the greatest numbers are beyond the range; then both say so or one is very large.
+            !unit.is_finite() || !a.is_finite() || unit > 1e150 || ((a - b) / unit).abs() < 1e-9
+        }
+        (a, b) => a.is_none() && b.is_none(),
+    }
+}
+
+/// All points under each rule for repeats, their number, and the runs.
+pub fn everything(store: &Store, oracle: &Oracle, alive: &dyn Fn(u32) -> bool) -> Checked {
+    let snapshot = store.snapshot().map_err(|e| unexpected(&e))?;
+    for repeats in [Repeats::All, Repeats::Last, Repeats::First] {
+        ask(snapshot.select(), oracle, &Ask::all(repeats))?;
+    }
+    let stats = snapshot.stats().map_err(|e| unexpected(&e))?;
+    if stats.points != oracle.points() as u64 {
+        return Err(format!("the store should count {} points, and counts {}", oracle.points(), stats.points));
+    }
+    runs(&snapshot, oracle, alive)
+}
+
+/// All points of a snapshot.
+pub fn snapshot(snapshot: &Snapshot, expected: &Answer) -> Checked {
+    same(expected, &points(&select(snapshot.select(), &Ask::all(Repeats::All))).map_err(|e| unexpected(&e))?)
+}
+
+/// The runs.
+pub fn runs(snapshot: &Snapshot, oracle: &Oracle, alive: &dyn Fn(u32) -> bool) -> Checked {
+    same_runs(&oracle.runs(alive), &snapshot.runs())
+}
+
+/// Two lists of runs. When something happened is the engine's to say: only whether it did is compared.
+pub fn same_runs(expected: &[RunInfo], found: &[RunInfo]) -> Checked {
+    let plain = |r: &RunInfo| {
+        let times = (r.started_us.is_some(), r.ended_us.is_some());
+        // NaN is a param like any other; its text is compared.
+        let params: Vec<String> = r.params.iter().map(|(k, v)| format!("{k}={v:?}")).collect();
+        format!("{:?} {params:?} {:?} {} {:?} {times:?} {:?} {}", r.id, r.tags, r.labels, r.parent, r.status, r.participants)
+    };
+    let expected: Vec<String> = expected.iter().map(plain).collect();
+    let found: Vec<String> = found.iter().map(plain).collect();
+    if expected == found {
+        return Ok(());
+    }
+    let at = expected.iter().zip(&found).take_while(|(a, b)| a == b).count();
+    Err(format!("of {} runs {} are there; first difference: {:?} and {:?}", expected.len(), found.len(), expected.get(at), found.get(at)))
+}
+
+/// That a report finds no damage.
+pub fn sound(report: &Report) -> Checked {
+    if report.is_sound() {
+        return Ok(());
+    }
+    let messages: Vec<&str> = report.findings.iter().map(|f| f.message.as_str()).collect();
+    Err(format!("damage is reported where there is none: {messages:?}"))
+}

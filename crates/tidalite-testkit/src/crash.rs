@@ -1,0 +1,367 @@
+//! The crash driver: cut the power at every step that changes the disk, in many ways, and see what opens afterwards.
+//!
+//! A [`Scenario`] is run once to learn its changing steps, and then once for each of them with the power going there. From
+//! the disk at that moment, each [`Cut`] makes another disk, as it may be after the power is back: unsynced writes and
+//! names kept, dropped, torn or zeroed. Each such *state* is checked ([`check_state`]):
+//!
+//! 1. The store opens, and its report finds no damage.
+//! 2. Durable ⊆ recovered ⊆ accepted (and the one call in flight); each unit whole; of each writer a prefix; each
+//!    point once; the runs are what those units add up to.
+//! 3. A second recovery, after another cut, gives the same.
+//! 4. The store can be used: rows go in, are flushed and compacted, and everything is still there.
+//!
+//! Of some states the recovery and use in 4 are a scenario themselves, cut at each of their steps.
+
+use crate::check::{self, Checked};
+use crate::machine::{Fault, Machine, STORE};
+use crate::ops::Op;
+use crate::oracle::{Ask, Oracle, Unit, What};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tidalite::{Options, Point, Repeats, RunInfo, SeriesKey};
+use tidalite_vfs::{FailKind, Failure, SimVfs, Survive, Tear};
+
+/// What is done before and while the power goes.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// For reports.
+    pub name: String,
+    /// How many stores write.
+    pub stores: usize,
+    /// What they do. A kill begins a new phase, on a disk with steps of its own.
+    pub ops: Vec<Op>,
+    /// How stores are opened.
+    pub options: Options,
+    /// Which fault the disk has, if any: a negative control.
+    pub planted: Planted,
+}
+
+/// A disk that lies.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Planted {
+    /// It does not.
+    #[default]
+    Nothing,
+    /// Syncs of files do nothing.
+    FileSync,
+    /// Syncs of folders do nothing.
+    FolderSync,
+}
+
+/// How the power goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Cut {
+    /// What survives of what was not synced.
+    pub survive: Survive,
+    /// How it is torn.
+    pub tear: Tear,
+}
+
+/// What was tried and found.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Steps at which the power went.
+    pub cuts: usize,
+    /// Disks that were checked.
+    pub states: usize,
+    /// What was wrong, at most [`VIOLATIONS_MAX`].
+    pub violations: Vec<String>,
+}
+
+/// Beyond so many violations nothing more is learnt.
+pub const VIOLATIONS_MAX: usize = 8;
+
+impl Tally {
+    /// Adds another's.
+    pub fn add(&mut self, other: Tally) {
+        self.cuts += other.cuts;
+        self.states += other.states;
+        self.violations.extend(other.violations);
+    }
+}
+
+/// The twelve ways in which the power goes at each step; the seed decides those that are drawn.
+pub fn cuts(seed: u64) -> Vec<Cut> {
+    let cut = |survive, bytes, zeros| Cut { survive, tear: Tear { bytes, zeros } };
+    let mut all = vec![cut(Survive::None, 4096, false), cut(Survive::None, 4096, true), cut(Survive::All, 4096, false)];
+    for (i, bytes) in [1, 512, 4096].into_iter().enumerate() {
+        let seed = seed.wrapping_mul(31).wrapping_add(i as u64);
+        all.push(cut(Survive::One(seed), bytes, seed.is_multiple_of(2)));
+        all.push(cut(Survive::Random(seed), bytes, false));
+        all.push(cut(Survive::Random(seed ^ 0x5555), bytes, true));
+    }
+    all
+}
+
+/// What is found after a crash, matched with what was written: what is left, as an oracle of its own.
+///
+/// # Errors
+/// What breaks a promise, in words.
+pub fn survivors(oracle: &Oracle, found: &[(SeriesKey, Point)], runs: &[RunInfo]) -> Checked<Oracle> {
+    let mut by_time: BTreeMap<i64, Vec<_>> = BTreeMap::new();
+    for (key, p) in found {
+        by_time.entry(p.time_us).or_default().push(check::bits(key, p));
+    }
+    let mut is_there = |unit: &Unit| -> Checked<Option<bool>> {
+        let What::Points(points) = &unit.what else { return Ok(None) };
+        let Some(mut there) = by_time.remove(&points[0].point.time_us) else { return Ok(Some(false)) };
+        let mut expected: Vec<_> = points.iter().map(|w| check::bits(&w.key, &w.point)).collect();
+        there.sort();
+        expected.sort();
+        if there == expected { Ok(Some(true)) } else { Err(format!("a unit of {} points has {}: {unit:?}", expected.len(), there.len())) }
+    };
+    let mut ranges: Vec<(u32, usize, usize)> = Vec::new();
+    for (&writer, history) in oracle.writers() {
+        let there = history.units.iter().map(&mut is_there).collect::<Checked<Vec<_>>>()?;
+        let least = there.iter().rposition(|t| *t == Some(true)).map_or(0, |i| i + 1);
+        let most = there.iter().position(|t| *t == Some(false)).unwrap_or(there.len());
+        if least > most {
+            return Err(format!("of writer {writer} unit {most} is lost and unit {} is there", least - 1));
+        }
+        if history.durable > most {
+            return Err(format!("of writer {writer} {} units are durable, and unit {most} is lost", history.durable));
+        }
+        ranges.push((writer, least.max(history.durable), most));
+    }
+    let (mut certain, mut open) = (BTreeSet::new(), Vec::new());
+    for (place, unit) in oracle.maybe().iter().enumerate() {
+        match is_there(unit)? {
+            Some(true) => {
+                certain.insert(place);
+                // What came before it is there too.
+                let before = |h: &crate::oracle::History| h.units.partition_point(|u| u.seq < unit.seq);
+                let needed = oracle.writers().get(&unit.seq.writer()).map_or(0, before);
+                if let Some(range) = ranges.iter_mut().find(|r| r.0 == unit.seq.writer()) {
+                    if needed > range.2 {
+                        return Err(format!("unit {} is lost, and one in flight behind it is there", range.2));
+                    }
+                    range.1 = range.1.max(needed);
+                }
+            }
+            Some(false) => {}
+            None => open.push(place),
+        }
+    }
+    if let Some((time, points)) = by_time.first_key_value() {
+        return Err(format!("{} points of time {time} were never written", points.len()));
+    }
+    // Changes to runs are told by what they add up to: some prefix within the bounds must give just these runs.
+    let mut expected = String::new();
+    for open in subsets(&open) {
+        for kept in combinations(&ranges) {
+            let in_flight = certain.union(&open).copied().collect();
+            let left = oracle.cut_to(&kept, &in_flight);
+            match check::same_runs(&left.runs(|_| false), runs) {
+                Ok(()) => return Ok(left),
+                Err(e) => expected = e,
+            }
+        }
+    }
+    Err(format!("the runs are those of no prefix; with the shortest: {expected}"))
+}
+
+fn subsets(places: &[usize]) -> Vec<BTreeSet<usize>> {
+    let mut all = vec![BTreeSet::new()];
+    for &place in places.iter().take(4) {
+        let with = all.iter().map(|s| s.iter().copied().chain([place]).collect());
+        all = with.chain(all.iter().cloned()).collect();
+    }
+    all
+}
+
+/// Every choice of a length from each range, the longest first.
+fn combinations(ranges: &[(u32, usize, usize)]) -> Vec<BTreeMap<u32, usize>> {
+    let mut all = vec![BTreeMap::new()];
+    for &(writer, least, most) in ranges {
+        let longer = |kept: &BTreeMap<u32, usize>| {
+            let kept = kept.clone();
+            (least..=most).rev().map(move |n| kept.iter().map(|(w, n)| (*w, *n)).chain([(writer, n)]).collect())
+        };
+        all = all.iter().flat_map(longer).take(4096).collect();
+    }
+    all
+}
+
+/// What is done with a store after a crash.
+fn use_of_it() -> Vec<Op> {
+    let row = |step| Op::Row { store: 0, run: 0, metrics: (0, 2), labels: 0, step: Some(step), value: 7 };
+    vec![Op::Hold { store: 0 }, row(3), Op::Flush { store: 0 }, row(4), Op::Compact { store: 0 }, row(5), Op::Hold { store: 0 }]
+}
+
+/// Checks one state; see the [module text](self). Gives what is left.
+///
+/// # Errors
+/// What breaks a promise, in words.
+pub fn check_state(disk: &SimVfs, oracle: &Oracle, options: &Options) -> Checked<Oracle> {
+    let on = |disk: &SimVfs| options.clone().background(false).vfs(std::sync::Arc::new(disk.clone()));
+    let read = |options: Options| -> Checked<_> {
+        let store = options.open(STORE).map_err(|e| format!("the store does not open: {e}"))?;
+        let snapshot = store.snapshot().map_err(|e| format!("the store does not read: {e}"))?;
+        let select = check::select(snapshot.select(), &Ask::all(Repeats::All));
+        let points = check::points(&select).map_err(|e| format!("the store does not read: {e}"))?;
+        check::sound(&snapshot.recovery())?;
+        check::sound(&store.verify(&|_, _| {}).map_err(|e| check::unexpected(&e))?)?;
+        Ok((points, snapshot.runs()))
+    };
+    let (points, runs) = read(on(disk))?;
+    let left = survivors(oracle, &points, &runs)?;
+    // What opening wrote, if anything, may be lost again. A reader alone must find the same.
+    let again = disk.crash(Survive::None);
+    check::same(&left.answer(&Ask::all(Repeats::All)), &points)?;
+    let (second, runs) = read(on(&again).read_only(oracle.points() > 0 && left.points() > 0))?;
+    check::same(&left.answer(&Ask::all(Repeats::All)), &second).map_err(|e| format!("a second recovery differs: {e}"))?;
+    check::same_runs(&left.runs(|_| false), &runs).map_err(|e| format!("a second recovery differs: {e}"))?;
+    let mut machine = Machine::resume(again, left.clone(), 1, options.clone());
+    let used = machine.run(&use_of_it()).map_err(|(i, f)| format!("after recovery, at operation {i}: {}", f.text()));
+    used.and_then(|()| machine.finish()).map_err(|e| format!("the store is of no use: {e}"))?;
+    Ok(left)
+}
+
+impl Scenario {
+    fn machine(&self) -> Machine {
+        let machine = Machine::new(1, self.stores, self.options.clone());
+        machine.disk().ignore_sync(self.planted == Planted::FileSync);
+        machine.disk().ignore_sync_dir(self.planted == Planted::FolderSync);
+        machine
+    }
+
+    /// Cuts the power at each changing step of each phase, with `threads` at work; every `nested`-th state has its
+    /// recovery cut too (0: none). Only every `stride`-th step is taken.
+    pub fn cut_everywhere(&self, threads: usize, stride: usize, nested: usize) -> Tally {
+        let phases: Vec<&[Op]> = self.ops.split(|op| *op == Op::Kill).collect();
+        let mut jobs = Vec::new();
+        let mut machine = self.machine();
+        for (p, phase) in phases.iter().enumerate() {
+            if p > 0 {
+                machine.run(&[Op::Kill]).expect("a kill does not fail");
+            }
+            let before = machine.disk().change_steps().len();
+            if let Err((i, fault)) = machine.run(phase) {
+                let violation = format!("{}: without any cut, operation {i} {:?}: {}", self.name, phase[i], fault.text());
+                return Tally { violations: vec![violation], ..Tally::default() };
+            }
+            let steps = machine.disk().change_steps();
+            jobs.extend(steps[before..].iter().step_by(stride).map(|&step| (p, step)));
+        }
+        drop(machine);
+        let start = |(p, step): (usize, u64)| {
+            let mut machine = self.machine();
+            for phase in &phases[..p] {
+                machine.run(phase).expect("it went through without a cut");
+                machine.run(&[Op::Kill]).expect("a kill does not fail");
+            }
+            machine.disk().set_failure(Failure { at_step: step, kind: FailKind::Crash, persist: true });
+            let ended = machine.run(phases[p]);
+            (machine, ended, format!("{}, phase {p}, step {step}", self.name))
+        };
+        cut_all(&jobs, threads, nested, &self.options, &start)
+    }
+}
+
+/// A machine whose power went, how its operations ended, and where that was.
+type Downed = (Machine, Result<(), (usize, Fault)>, String);
+
+/// Makes and checks the states of all jobs.
+fn cut_all<J: Copy + Sync>(jobs: &[J], threads: usize, nested: usize, options: &Options, start: &(dyn Fn(J) -> Downed + Sync)) -> Tally {
+    let next = AtomicUsize::new(0);
+    let total = Mutex::new(Tally::default());
+    let work = || {
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            if at >= jobs.len() || lock(&total).violations.len() >= VIOLATIONS_MAX {
+                return;
+            }
+            let (machine, ended, place) = start(jobs[at]);
+            let mut tally = Tally { cuts: 1, ..Tally::default() };
+            if let Err((i, Fault::Wrong(what))) = &ended {
+                tally.violations.push(format!("{place}: operation {i}: {what}"));
+            }
+            for (c, cut) in cuts(at as u64).into_iter().enumerate() {
+                let disk = machine.disk().crash_torn(cut.survive, cut.tear);
+                let kept = disk.crash(Survive::None);
+                tally.states += 1;
+                match check_state(&disk, machine.oracle(), options) {
+                    Ok(left) if nested > 0 && (at * 12 + c).is_multiple_of(nested) => {
+                        tally.add(cut_recovery(&kept, &left, options, &format!("{place}, {cut:?}")));
+                    }
+                    Ok(_) => {}
+                    Err(what) => tally.violations.push(format!("{place}, {cut:?}: {what}")),
+                }
+            }
+            lock(&total).add(tally);
+        }
+    };
+    std::thread::scope(|scope| {
+        (1..threads).for_each(|_| drop(scope.spawn(work)));
+        work();
+    });
+    total.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Cuts recovery, and the first use after it, at each changing step.
+fn cut_recovery(disk: &SimVfs, left: &Oracle, options: &Options, place: &str) -> Tally {
+    let machine = || Machine::resume(disk.crash(Survive::None), left.clone(), 1, options.clone());
+    let ops = use_of_it();
+    let mut whole = machine();
+    if let Err((i, fault)) = whole.run(&ops) {
+        return Tally { violations: vec![format!("{place}, recovery, operation {i}: {}", fault.text())], ..Tally::default() };
+    }
+    let steps = whole.disk().change_steps();
+    drop(whole);
+    let start = |step: u64| {
+        let mut machine = machine();
+        machine.disk().set_failure(Failure { at_step: step, kind: FailKind::Crash, persist: true });
+        let ended = machine.run(&ops);
+        (machine, ended, format!("{place}, recovery, step {step}"))
+    };
+    cut_all(&steps, 1, 0, options, &start)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oracle::Written;
+    use tidalite::{Labels, Seq};
+
+    fn row(time_us: i64, metrics: &[&str]) -> What {
+        let written = |m: &&str| Written {
+            key: SeriesKey::new("r", *m, Labels::none()),
+            point: Point { step: 1, time_us, value: f64::NAN },
+        };
+        What::Points(metrics.iter().map(written).collect())
+    }
+
+    fn found(oracle: &Oracle, times: &[i64]) -> Vec<(SeriesKey, Point)> {
+        let all = oracle.answer(&Ask::all(Repeats::All));
+        all.into_iter().flat_map(|(k, ps)| ps.into_iter().map(move |p| (k.clone(), p))).filter(|(_, p)| times.contains(&p.time_us)).collect()
+    }
+
+    #[test]
+    fn every_broken_promise_is_told() {
+        let mut oracle = Oracle::new();
+        for i in 0..3 {
+            oracle.accept(Seq::new(1, i), row(i.cast_signed(), &["a", "b"]));
+        }
+        oracle.durable(Seq::new(1, 0));
+        let runs = oracle.cut_to(&BTreeMap::from([(1, 1)]), &BTreeSet::new()).runs(|_| false);
+        let check = |points: &[(SeriesKey, Point)]| survivors(&oracle, points, &runs).map(|left| left.points());
+        assert_eq!(check(&found(&oracle, &[0, 1])), Ok(4));
+        assert!(check(&[]).unwrap_err().contains("durable"));
+        assert!(check(&found(&oracle, &[0, 2])).unwrap_err().contains("is lost and"));
+        let mut torn = found(&oracle, &[0, 1]);
+        torn.pop();
+        assert!(check(&torn).unwrap_err().contains("has 1"));
+        let mut twice = found(&oracle, &[0]);
+        twice.extend(twice.clone());
+        assert!(check(&twice).unwrap_err().contains("has 4"));
+        let mut strange = found(&oracle, &[0]);
+        strange.push((strange[0].0.clone(), Point { time_us: 99, ..strange[0].1 }));
+        assert!(check(&strange).unwrap_err().contains("never written"));
+        assert!(survivors(&oracle, &found(&oracle, &[0]), &[]).unwrap_err().contains("runs"));
+    }
+}

@@ -1,0 +1,413 @@
+//! The machine: a simulated disk, a few stores on it that stand for as many processes, and the oracle beside them.
+//!
+//! It does one operation after the other, tells the oracle what was accepted and what is durable, and compares where an
+//! operation asks. Each unit it writes carries a time of its own, so that a point found after a crash says from which unit
+//! it came.
+
+use crate::batch::draw_batch;
+use crate::check::{self, Checked};
+use crate::ops::{METRICS, Op, RUNS, labels_of, number_of, time_of, value_bits};
+use crate::oracle::{Answer, Ask, Oracle, What, Written};
+use crate::random::Random;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tidalite::{
+    Error, ErrorKind, Follow, Labels, Options, Param, Params, Parent, Point, Repeats, RowAt, Run, Seq, SeriesKey, Snapshot, Status, Store,
+};
+use tidalite_model::RunChange;
+use tidalite_vfs::SimVfs;
+
+/// Why an operation did not go through.
+#[derive(Debug)]
+pub enum Fault {
+    /// The engine said so.
+    Engine(Error),
+    /// Something is not what the oracle says.
+    Wrong(String),
+}
+
+impl From<Error> for Fault {
+    fn from(e: Error) -> Self {
+        Fault::Engine(e)
+    }
+}
+
+impl Fault {
+    /// In words.
+    pub fn text(&self) -> String {
+        match self {
+            Fault::Engine(e) => check::unexpected(e),
+            Fault::Wrong(what) => what.clone(),
+        }
+    }
+}
+
+/// A disk, stores, and what they must hold.
+#[derive(Debug)]
+pub struct Machine {
+    disk: SimVfs,
+    options: Options,
+    stores: Vec<Option<Open>>,
+    oracle: Oracle,
+    units: u64,
+    held: Vec<(Snapshot, Answer)>,
+    follow: Option<Follow>,
+    /// Where a follower stood whose store is gone.
+    parked: Option<String>,
+    followed: Vec<(SeriesKey, Point)>,
+}
+
+/// One open store.
+#[derive(Debug)]
+struct Open {
+    store: Store,
+    writer: Option<u32>,
+    runs: BTreeMap<usize, Run>,
+    next_step: BTreeMap<usize, i64>,
+}
+
+/// Where the store lies on the simulated disk. The folder above is there from the first.
+pub const STORE: &str = "/data/store";
+
+impl Machine {
+    /// A machine with so many stores on an empty disk. Background work is turned off and one thread is enough, so that
+    /// equal operations make equal steps.
+    pub fn new(seed: u64, stores: usize, options: Options) -> Machine {
+        let disk = SimVfs::new(seed);
+        tidalite_vfs::Vfs::create_dir(&disk, Path::new("/data")).expect("the disk is empty");
+        tidalite_vfs::Vfs::sync_dir(&disk, Path::new("/")).expect("nothing fails yet");
+        Machine::resume(disk, Oracle::new(), stores, options)
+    }
+
+    /// A machine on a disk whose store holds what the oracle says.
+    pub fn resume(disk: SimVfs, oracle: Oracle, stores: usize, options: Options) -> Machine {
+        Machine {
+            options: options.background(false).vfs(Arc::new(disk.clone())),
+            disk,
+            stores: (0..stores).map(|_| None).collect(),
+            units: oracle.time_max_us().map_or(0, |t| number_of(t) + 1),
+            oracle,
+            held: Vec::new(),
+            follow: None,
+            parked: None,
+            followed: Vec::new(),
+        }
+    }
+
+    /// The disk.
+    pub fn disk(&self) -> &SimVfs {
+        &self.disk
+    }
+
+    /// What the stores must hold.
+    pub fn oracle(&self) -> &Oracle {
+        &self.oracle
+    }
+
+    /// Does all of these, up to the first that does not go through.
+    ///
+    /// # Errors
+    /// The fault, with the place of the operation.
+    pub fn run(&mut self, ops: &[Op]) -> Result<(), (usize, Fault)> {
+        ops.iter().enumerate().try_for_each(|(i, op)| self.apply(op).map_err(|f| (i, f)))
+    }
+
+    /// Does one operation.
+    ///
+    /// # Errors
+    /// What the engine said, or the difference found.
+    pub fn apply(&mut self, op: &Op) -> Result<(), Fault> {
+        let done = self.dispatch(op);
+        // Also after a failure: what was durable before it counts.
+        for open in self.stores.iter().flatten() {
+            if let Ok(Some(seq)) = open.store.watermark().map(|w| w.durable) {
+                self.oracle.durable(seq);
+            }
+        }
+        done
+    }
+
+    fn dispatch(&mut self, op: &Op) -> Result<(), Fault> {
+        match op {
+            Op::Start { store, run, about } => self.start(*store, *run, *about),
+            Op::Row { store, run, metrics, labels, step, value } => self.row(*store, *run, *metrics, *labels, *step, *value),
+            Op::Batch { store, rows, seed } => self.batch(*store, *rows, *seed),
+            Op::Change { store, run, about } => self.change(*store, *run, *about),
+            Op::End { store, run, failed } => self.end(*store, *run, *failed),
+            Op::Sync { store } => Ok(self.open(*store)?.store.sync()?),
+            Op::Flush { store } => {
+                self.open(*store)?.store.flush()?;
+                self.oracle.durable_all();
+                Ok(())
+            }
+            Op::Compact { store } => {
+                self.open(*store)?.store.compact()?;
+                self.oracle.durable_all();
+                Ok(())
+            }
+            Op::Reopen { store } => self.close(*store),
+            Op::Kill => {
+                self.kill();
+                Ok(())
+            }
+            Op::Ask { store, ask } => {
+                let select = self.open(*store)?.store.select();
+                check::ask(select, &self.oracle, ask).map_err(Fault::Wrong)
+            }
+            Op::Hold { store } => {
+                let snapshot = self.open(*store)?.store.snapshot()?;
+                self.held.push((snapshot, self.oracle.answer(&Ask::all(Repeats::All))));
+                self.recheck().map_err(Fault::Wrong)
+            }
+            Op::Follow => self.poll(),
+        }
+    }
+
+    /// The store at this place, opened where it is not.
+    ///
+    /// # Errors
+    /// Those of opening.
+    pub fn store(&mut self, at: usize) -> Result<&Store, Error> {
+        Ok(&self.open(at)?.store)
+    }
+
+    /// Compares everything in the end: all points by all rules through every store, runs, held snapshots, the follower,
+    /// and that no damage is found.
+    ///
+    /// # Errors
+    /// The difference.
+    pub fn finish(&mut self) -> Checked {
+        self.poll().map_err(|f| f.text())?;
+        let mut expected: Vec<_> =
+            self.oracle.answer(&Ask::all(Repeats::All)).iter().flat_map(|(k, ps)| ps.iter().map(|p| check::bits(k, p))).collect();
+        let mut found: Vec<_> = self.followed.iter().map(|(k, p)| check::bits(k, p)).collect();
+        expected.sort();
+        found.sort();
+        if expected != found {
+            return Err(format!("a follower should have seen {} points once each, and saw {}", expected.len(), found.len()));
+        }
+        self.recheck()?;
+        for at in 0..self.stores.len() {
+            let store = self.store(at).map_err(|e| check::unexpected(&e))?.clone();
+            check::everything(&store, &self.oracle, &|w| self.is_alive(w)).map_err(|e| format!("store {at}: {e}"))?;
+            check::sound(&store.recovery().map_err(|e| check::unexpected(&e))?)?;
+            check::sound(&store.verify(&|_, _| {}).map_err(|e| check::unexpected(&e))?)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a writer belongs to an open store.
+    pub fn is_alive(&self, writer: u32) -> bool {
+        self.stores.iter().flatten().any(|o| o.writer == Some(writer))
+    }
+
+    fn open(&mut self, at: usize) -> Result<&mut Open, Error> {
+        if self.stores[at].is_none() {
+            let store = self.options.clone().open(PathBuf::from(STORE))?;
+            self.stores[at] = Some(Open { store, writer: None, runs: BTreeMap::new(), next_step: BTreeMap::new() });
+        }
+        Ok(self.stores[at].as_mut().expect("opened above"))
+    }
+
+    fn close(&mut self, at: usize) -> Result<(), Fault> {
+        if at == 0 {
+            self.park_follower();
+        }
+        let Some(open) = self.stores[at].take() else { return Ok(()) };
+        open.store.close()?;
+        // Runs that are dropped after their store was closed end without a word.
+        drop(open.runs);
+        // Closing seals the log, which makes it durable.
+        if let Some(last) = open.writer.and_then(|w| self.oracle.writers().get(&w)?.units.last()) {
+            let seq = last.seq;
+            self.oracle.durable(seq);
+        }
+        Ok(())
+    }
+
+    fn kill(&mut self) {
+        self.park_follower();
+        self.held.clear();
+        let after = self.disk.kill();
+        // What the dying say goes to the disk as it was.
+        self.stores.iter_mut().for_each(|s| *s = None);
+        self.options = self.options.clone().vfs(Arc::new(after.clone()));
+        self.disk = after;
+    }
+
+    /// A follower goes on from the text of its cursor, as one of another process does.
+    fn park_follower(&mut self) {
+        if let Some(follow) = self.follow.take() {
+            self.parked = Some(follow.cursor().to_string());
+        }
+    }
+
+    fn poll(&mut self) -> Result<(), Fault> {
+        let mut follow = match self.follow.take() {
+            Some(follow) => follow,
+            None => {
+                let cursor = self.parked.take().unwrap_or_default().parse()?;
+                self.open(0)?.store.select().follow_from(cursor)?
+            }
+        };
+        let batches = follow.poll()?;
+        self.followed.extend(batches.iter().flat_map(check::points_of));
+        self.follow = Some(follow);
+        Ok(())
+    }
+
+    fn recheck(&self) -> Checked {
+        let each = |(i, (snapshot, expected)): (usize, &(Snapshot, Answer))| {
+            check::snapshot(snapshot, expected).map_err(|e| format!("snapshot {i}, held: {e}"))
+        };
+        self.held.iter().enumerate().try_for_each(each)
+    }
+
+    fn next_time(&mut self) -> i64 {
+        self.units += 1;
+        time_of(self.units)
+    }
+
+    /// Tells the oracle how an appending call ended.
+    fn settle(&mut self, at: usize, done: Result<Option<Seq>, Error>, what: What) -> Result<(), Fault> {
+        let open = self.stores[at].as_mut().expect("the caller opened it");
+        let accepted = open.store.watermark().ok().and_then(|w| w.accepted);
+        if let Some(seq) = accepted {
+            open.writer = Some(seq.writer());
+        }
+        match done {
+            Ok(given) => {
+                let seq = accepted.ok_or_else(|| Fault::Wrong("a call succeeded and nothing is accepted".into()))?;
+                if given.is_some_and(|g| g != seq) {
+                    return Err(Fault::Wrong(format!("the last accepted is {seq:?}, and {given:?} was given out")));
+                }
+                self.oracle.accept(seq, what);
+                Ok(())
+            }
+            Err(e) => {
+                // Wrong input and a full disk promise that nothing happened.
+                if !matches!(e.kind(), ErrorKind::Invalid | ErrorKind::Full) {
+                    let writer = open.writer;
+                    self.oracle.in_flight(writer, what);
+                }
+                Err(e.into())
+            }
+        }
+    }
+
+    fn start(&mut self, at: usize, run: usize, about: u64) -> Result<(), Fault> {
+        if self.open(at)?.runs.contains_key(&run) {
+            // A handle that is dropped ends the run, so the old one must go first.
+            self.end(at, run, false)?;
+        }
+        let open = self.open(at)?;
+        let mut random = Random::new(about);
+        let (params, tags) = (draw_params(&mut random), draw_tags(&mut random));
+        let labels = [Labels::none(), labels_of(1)][usize::from(random.below(3) == 0)].clone();
+        let parent = (random.below(3) == 0).then(|| Parent { run: RUNS[0].into(), step: Some(random.below(9) as i64) });
+        let mut builder = open.store.run(RUNS[run]).params(params.clone());
+        for tag in &tags {
+            builder = builder.tag(tag.as_str());
+        }
+        for (key, value) in labels.iter() {
+            builder = builder.label(key, value);
+        }
+        if let Some(parent) = &parent {
+            builder = builder.parent(parent.run.as_str(), parent.step);
+        }
+        let started = builder.start();
+        let change = RunChange::Start { time_us: 0, params, tags, labels, parent };
+        let done = started.map(|run_handle| {
+            open.runs.insert(run, run_handle);
+            None
+        });
+        self.settle(at, done, What::Change { run: RUNS[run].into(), change })
+    }
+
+    fn started(&mut self, at: usize, run: usize) -> Result<Run, Fault> {
+        if !self.open(at)?.runs.contains_key(&run) {
+            self.start(at, run, run as u64)?;
+        }
+        Ok(self.open(at)?.runs[&run].clone())
+    }
+
+    fn row(
+        &mut self,
+        at: usize,
+        run: usize,
+        (first, count): (usize, usize),
+        labels: usize,
+        step: Option<i64>,
+        value: u64,
+    ) -> Result<(), Fault> {
+        let handle = self.started(at, run)?;
+        let time_us = self.next_time();
+        let greatest = self.oracle.step_max(RUNS[run]);
+        let known = self.open(at)?.next_step.get(&run).copied();
+        let counted = known.unwrap_or_else(|| greatest.map_or(0, |s| s.saturating_add(1)));
+        let expected = step.unwrap_or(counted);
+        let bits = |i: usize| if i == 0 { value } else { value_bits(value.wrapping_add(i as u64)) };
+        let values: Vec<(&str, f64)> =
+            METRICS[first..first + count].iter().enumerate().map(|(i, m)| (*m, f64::from_bits(bits(i)))).collect();
+        let over = labels_of(labels);
+        let row = RowAt::step(step).time_us(time_us).labels((labels > 0).then(|| over.clone()));
+        let done = handle.log_at(&row, &values);
+        let all = handle.labels().merged(&over).expect("few labels");
+        let written = |&(metric, value): &(&str, f64)| Written {
+            key: SeriesKey::new(RUNS[run], metric, all.clone()),
+            point: Point { step: expected, time_us, value },
+        };
+        self.open(at)?.next_step.insert(run, expected.saturating_add(1));
+        self.settle(at, done.map(Some), What::Points(values.iter().map(written).collect()))
+    }
+
+    fn batch(&mut self, at: usize, rows: usize, seed: u64) -> Result<(), Fault> {
+        let time_us = self.next_time();
+        let (batch, written) = draw_batch(seed, rows, time_us);
+        let done = self.open(at)?.store.append(&batch);
+        self.settle(at, done, What::Points(written))
+    }
+
+    fn change(&mut self, at: usize, run: usize, about: u64) -> Result<(), Fault> {
+        let handle = self.started(at, run)?;
+        let mut random = Random::new(about);
+        let id = RUNS[run].to_string();
+        if random.below(2) == 0 {
+            let params = draw_params(&mut random);
+            let done = handle.set_params(params.clone());
+            self.settle(at, done.map(|()| None), What::Change { run: id, change: RunChange::SetParams(params) })
+        } else {
+            let (add, remove) = (draw_tags(&mut random), draw_tags(&mut random));
+            let done = handle.set_tags(add.clone(), remove.clone());
+            self.settle(at, done.map(|()| None), What::Change { run: id, change: RunChange::SetTags { add, remove } })
+        }
+    }
+
+    fn end(&mut self, at: usize, run: usize, failed: bool) -> Result<(), Fault> {
+        let Some(handle) = self.open(at)?.runs.remove(&run) else { return Ok(()) };
+        let status = if failed { Status::Failed } else { Status::Finished };
+        let done = if failed { handle.fail() } else { handle.finish() };
+        let change = RunChange::End { time_us: 0, status };
+        self.settle(at, done.map(|()| None), What::Change { run: RUNS[run].into(), change })
+    }
+}
+
+fn draw_params(random: &mut Random) -> Params {
+    let mut params = Params::new();
+    for _ in 0..random.below(3) {
+        let value = match random.below(5) {
+            0 => Param::Float(f64::from_bits(value_bits(random.next_u64()))),
+            1 => Param::Int(random.next_u64().cast_signed()),
+            2 => Param::Text("🌊 \"x\"\0".into()),
+            3 => Param::List(vec![Param::Null, Param::Bool(true)]),
+            _ => Param::Map(BTreeMap::from([("$float".to_string(), Param::Text("NaN".into()))])),
+        };
+        params.insert(format!("p{}", random.below(4)), value);
+    }
+    params
+}
+
+fn draw_tags(random: &mut Random) -> BTreeSet<String> {
+    (0..random.below(3)).map(|_| format!("tag {}", random.below(3))).collect()
+}

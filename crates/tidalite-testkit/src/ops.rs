@@ -1,0 +1,347 @@
+//! Operations: what a test does to a store, as plain data, so that they can be drawn, repeated and shrunk.
+//!
+//! Names, steps and values come from small pools, on purpose: what breaks stores is that things meet. A step is
+//! written again, by another process, out of order; a run is taken up by two; a name holds signs of patterns. Drawn
+//! either from a seed ([`draw_ops`], for crash tests, where a sequence is a scenario) or by proptest ([`ops`], which
+//! shrinks what fails).
+
+use crate::oracle::{Ask, Name};
+use crate::random::Random;
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
+use std::fmt;
+use tidalite::{Labels, Repeats};
+
+/// Run ids: nothing in them may matter.
+pub const RUNS: [&str; 4] = ["run-a", "run-b/../🌊", "*", "run-"];
+/// Metric names.
+pub const METRICS: [&str; 5] = ["loss", "acc", "grad/norm\0", "x[0]{,}", "los"];
+/// Labels by their canonical text.
+pub const LABELS: [&str; 4] = ["", "rank=0", "rank=1", "host=a\\,b,rank=0"];
+
+/// One operation. `store` is which of the machine's stores does it: each has a log writer of its own.
+#[derive(Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Op {
+    /// Takes part in a run, anew where it does so already. `about` decides params, tags and parent.
+    Start {
+        /// Which store.
+        store: usize,
+        /// Which of [`RUNS`].
+        run: usize,
+        /// Decides the rest.
+        about: u64,
+    },
+    /// Logs a row, into a run that is started where it is not yet.
+    Row {
+        /// Which store.
+        store: usize,
+        /// Which of [`RUNS`].
+        run: usize,
+        /// So many of [`METRICS`], beginning with this one.
+        metrics: (usize, usize),
+        /// Which of [`LABELS`] on top of the run's own.
+        labels: usize,
+        /// The step; counting up where absent.
+        step: Option<i64>,
+        /// The first value's bits; the others follow from it.
+        value: u64,
+    },
+    /// Appends a batch of so many rows, whose contents follow from the seed.
+    Batch {
+        /// Which store.
+        store: usize,
+        /// How many rows.
+        rows: usize,
+        /// Decides them.
+        seed: u64,
+    },
+    /// Sets params and tags of a run.
+    Change {
+        /// Which store.
+        store: usize,
+        /// Which of [`RUNS`].
+        run: usize,
+        /// Decides them.
+        about: u64,
+    },
+    /// Ends the part of this store in a run.
+    End {
+        /// Which store.
+        store: usize,
+        /// Which of [`RUNS`].
+        run: usize,
+        /// As failed.
+        failed: bool,
+    },
+    /// Syncs.
+    Sync {
+        /// Which store.
+        store: usize,
+    },
+    /// Flushes.
+    Flush {
+        /// Which store.
+        store: usize,
+    },
+    /// Compacts.
+    Compact {
+        /// Which store.
+        store: usize,
+    },
+    /// Closes a store; the next operation opens it again.
+    Reopen {
+        /// Which store.
+        store: usize,
+    },
+    /// Kills the processes of all stores: no store says goodbye, and what was written stays unsynced.
+    Kill,
+    /// Asks this and compares.
+    Ask {
+        /// Which store.
+        store: usize,
+        /// The question.
+        ask: Ask,
+    },
+    /// Takes a snapshot and keeps it; whenever one is taken, those kept before are read again.
+    Hold {
+        /// Which store.
+        store: usize,
+    },
+    /// Polls the machine's follower.
+    Follow,
+}
+
+/// Short, for the reports of failures.
+impl fmt::Debug for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Op::Start { store, run, about } => write!(f, "start({store}, {:?}, {about})", RUNS[*run]),
+            Op::Row { store, run, metrics: (first, count), labels, step, value } => {
+                write!(f, "row({store}, {:?}, {first}+{count}, {labels}, {step:?}, {value:#x})", RUNS[*run])
+            }
+            Op::Batch { store, rows, seed } => write!(f, "batch({store}, {rows}, {seed})"),
+            Op::Change { store, run, about } => write!(f, "change({store}, {:?}, {about})", RUNS[*run]),
+            Op::End { store, run, failed } => write!(f, "end({store}, {:?}, {failed})", RUNS[*run]),
+            Op::Sync { store } => write!(f, "sync({store})"),
+            Op::Flush { store } => write!(f, "flush({store})"),
+            Op::Compact { store } => write!(f, "compact({store})"),
+            Op::Reopen { store } => write!(f, "reopen({store})"),
+            Op::Kill => f.write_str("kill"),
+            Op::Ask { store, ask } => write!(f, "ask({store}, {ask:?})"),
+            Op::Hold { store } => write!(f, "hold({store})"),
+            Op::Follow => f.write_str("follow"),
+        }
+    }
+}
+
+/// A value's bits: the ones that are treated wrongly first, then any.
+pub fn value_bits(seed: u64) -> u64 {
+    const SPECIAL: [u64; 12] = [
+        0x7ff8_0000_0000_0000, // NaN
+        0xfff8_0000_0000_1234, // NaN, negative, with a payload
+        0x7ff0_0000_0000_0001, // signalling NaN
+        0x7ff0_0000_0000_0000, // +Inf
+        0xfff0_0000_0000_0000, // −Inf
+        0x8000_0000_0000_0000, // −0
+        0x0000_0000_0000_0000, // 0
+        0x0000_0000_0000_0001, // the least subnormal
+        0x7fef_ffff_ffff_ffff, // the greatest
+        0xffef_ffff_ffff_ffff, // the least
+        0x3ff0_0000_0000_0000, // 1
+        0xbff0_0000_0000_0000, // −1
+    ];
+    let mut random = Random::new(seed);
+    match random.below(4) {
+        0 => SPECIAL[at(&mut random, SPECIAL.len())],
+        1 => (random.below(10) as f64).to_bits(),
+        _ => random.normal().to_bits(),
+    }
+}
+
+/// A step: mostly one of a few, in any order; now and then at the ends of the range.
+pub fn step_of(seed: u64) -> i64 {
+    let mut random = Random::new(seed);
+    match random.below(40) {
+        0 => i64::MAX,
+        1 => i64::MIN,
+        2 => i64::from(random.next_u64() as u32) << 20,
+        n if n < 10 => -3 + random.below(6) as i64,
+        _ => random.below(30) as i64,
+    }
+}
+
+fn at(random: &mut Random, len: usize) -> usize {
+    // The remainder is below a usize.
+    random.below(len as u64) as usize
+}
+
+/// How likely each kind of operation is, in parts of their sum.
+#[derive(Debug, Clone, Copy)]
+pub struct Mix {
+    /// Rows.
+    pub rows: u64,
+    /// Batches.
+    pub batches: u64,
+    /// Starts, changes and ends of runs.
+    pub runs: u64,
+    /// Syncs.
+    pub syncs: u64,
+    /// Flushes.
+    pub flushes: u64,
+    /// Compactions.
+    pub compactions: u64,
+    /// Closing and opening again.
+    pub reopens: u64,
+    /// Kills of all stores.
+    pub kills: u64,
+    /// Questions, held snapshots and polls.
+    pub reads: u64,
+}
+
+impl Mix {
+    /// Writing only, as crash tests need it: they read after the crash.
+    pub fn writing() -> Self {
+        Mix { rows: 12, batches: 2, runs: 2, syncs: 2, flushes: 2, compactions: 1, reopens: 1, kills: 0, reads: 0 }
+    }
+
+    /// All of it.
+    pub fn everything() -> Self {
+        Mix { rows: 20, batches: 4, runs: 4, syncs: 1, flushes: 3, compactions: 2, reopens: 2, kills: 1, reads: 10 }
+    }
+
+    fn sum(&self) -> u64 {
+        self.rows
+            + self.batches
+            + self.runs
+            + self.syncs
+            + self.flushes
+            + self.compactions
+            + self.reopens
+            + self.kills
+            + self.reads
+    }
+}
+
+/// Operations that follow from the seed alone, on so many stores.
+pub fn draw_ops(seed: u64, count: usize, stores: usize, mix: Mix) -> Vec<Op> {
+    let mut random = Random::new(seed);
+    (0..count).map(|_| draw_op(random.next_u64(), stores, mix)).collect()
+}
+
+/// Sequences of up to `max` operations on so many stores, for proptest: a case that fails is cut down to few.
+pub fn ops(max: usize, stores: usize, mix: Mix) -> impl Strategy<Value = Vec<Op>> {
+    let drawn = any::<u64>().prop_map(move |seed| draw_op(seed, stores, mix));
+    let steps = prop_oneof![4 => (0i64..20).prop_map(Some), 1 => Just(None)];
+    // Rows of their own, since a number shrinks and a seed does not.
+    let row = (0..stores, 0..2usize, 0..LABELS.len(), steps, any::<u64>()).prop_map(
+        |(store, run, labels, step, seed)| {
+            Op::Row { store, run, metrics: (0, 1), labels, step, value: value_bits(seed) }
+        },
+    );
+    proptest::collection::vec(prop_oneof![1 => row, 4 => drawn], 1..max)
+}
+
+fn draw_op(seed: u64, stores: usize, mix: Mix) -> Op {
+    let mut random = Random::new(seed);
+    let store = at(&mut random, stores);
+    let run = at(&mut random, RUNS.len());
+    let mut left = random.below(mix.sum());
+    let mut is = |share: u64| {
+        let hit = left < share;
+        left = left.wrapping_sub(share);
+        hit
+    };
+    if is(mix.rows) {
+        let first = at(&mut random, METRICS.len());
+        let count = 1 + at(&mut random, METRICS.len() - first);
+        let step = (random.below(6) > 0).then(|| step_of(random.next_u64()));
+        let labels = at(&mut random, LABELS.len());
+        Op::Row { store, run, metrics: (first, count), labels, step, value: value_bits(random.next_u64()) }
+    } else if is(mix.batches) {
+        Op::Batch { store, rows: 1 + at(&mut random, 60), seed: random.next_u64() }
+    } else if is(mix.runs) {
+        match random.below(4) {
+            0 => Op::Start { store, run, about: random.next_u64() },
+            1 => Op::End { store, run, failed: random.below(2) == 0 },
+            _ => Op::Change { store, run, about: random.next_u64() },
+        }
+    } else if is(mix.syncs) {
+        Op::Sync { store }
+    } else if is(mix.flushes) {
+        Op::Flush { store }
+    } else if is(mix.compactions) {
+        Op::Compact { store }
+    } else if is(mix.reopens) {
+        Op::Reopen { store }
+    } else if is(mix.kills) {
+        Op::Kill
+    } else {
+        match random.below(6) {
+            0 => Op::Hold { store },
+            1 => Op::Follow,
+            _ => Op::Ask { store, ask: draw_ask(&mut random) },
+        }
+    }
+}
+
+fn draw_ask(random: &mut Random) -> Ask {
+    let mut ask = Ask::all([Repeats::Last, Repeats::First, Repeats::All][at(random, 3)]);
+    let name = |random: &mut Random, names: &[&str], prefix: &str| match random.below(3) {
+        0 => vec![],
+        1 => vec![Name::Exact(names[at(random, names.len())].into()), Name::Exact(names[0].into())],
+        _ => vec![Name::Prefix(prefix.into())],
+    };
+    ask.runs = name(random, &RUNS, "run-");
+    ask.metrics = name(random, &METRICS, "lo");
+    if random.below(4) == 0 {
+        ask.labels = vec![("rank".into(), random.below(2).to_string())];
+    }
+    let (lo, width) = (-2 + random.below(20) as i64, random.below(12) as i64);
+    match random.below(6) {
+        0 => ask.steps = (Some(lo), Some(lo + width)),
+        1 => ask.steps = (Some(lo), None),
+        2 => ask.steps = (None, Some(lo)),
+        _ => {}
+    }
+    if random.below(6) == 0 {
+        ask.values = (Some(-0.5), Some(random.below(4) as f64));
+    }
+    if random.below(6) == 0 {
+        let lo = time_of(random.below(200));
+        ask.times_us = (Some(lo), Some(lo + 40 * TIME_STRIDE_US));
+    }
+    ask
+}
+
+/// Between the times of two units.
+const TIME_STRIDE_US: i64 = 1_000_003;
+const TIME_FIRST_US: i64 = 1_700_000_000_000_000;
+
+/// The time that unit `number` of a machine carries, which tells its points from all others.
+pub fn time_of(number: u64) -> i64 {
+    TIME_FIRST_US + i64::try_from(number).expect("no test writes so much") * TIME_STRIDE_US
+}
+
+/// The number of the unit that carries a time.
+pub fn number_of(time_us: i64) -> u64 {
+    u64::try_from((time_us - TIME_FIRST_US) / TIME_STRIDE_US).expect("a machine's time")
+}
+
+/// The labels of that place in [`LABELS`].
+pub fn labels_of(index: usize) -> Labels {
+    Labels::parse(LABELS[index]).expect("the pool holds labels")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_seeds_draw_equal_operations_of_every_kind() {
+        let drawn = draw_ops(3, 2000, 2, Mix::everything());
+        assert_eq!(drawn, draw_ops(3, 2000, 2, Mix::everything()));
+        let kinds: std::collections::BTreeSet<String> =
+            drawn.iter().map(|op| format!("{op:?}").chars().take_while(|c| *c != '(').collect()).collect();
+        assert_eq!(kinds.len(), 13, "{kinds:?}");
+    }
+}

@@ -1,0 +1,371 @@
+//! The oracle: what a store must hold, kept and answered in the simplest way there is.
+//!
+//! It holds *units*, which are what a writer appends at once (a row, a batch, a change to a run): per writer those that
+//! were accepted, in the order of writing, and how many of these are durable. Besides, units *in flight*: calls that
+//! failed so that nobody can say whether they happened.
+//!
+//! Every question is answered by going over all units. Nothing is indexed, cached or merged, so that it cannot
+//! share a fault with the engine. `machine.rs` feeds it; `check.rs` and `crash.rs` compare stores with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use tidalite::{Point, Repeats, Seq, SeriesKey};
+use tidalite_model::{RunChange, RunInfo, RunRecord};
+
+/// One point as it was written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    /// Its series.
+    pub key: SeriesKey,
+    /// Its step, time and value.
+    pub point: Point,
+}
+
+/// What a unit holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum What {
+    /// The points of a row or batch.
+    Points(Vec<Written>),
+    /// A change to a run.
+    Change {
+        /// The run's id.
+        run: String,
+        /// The change.
+        change: RunChange,
+    },
+}
+
+/// What a writer appended at once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unit {
+    /// Its place in the order of writing.
+    pub seq: Seq,
+    /// What it holds.
+    pub what: What,
+}
+
+/// The accepted units of one writer, in order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct History {
+    /// The units.
+    pub units: Vec<Unit>,
+    /// So many of them, from the first on, are durable.
+    pub durable: usize,
+}
+
+/// What a store must hold. See the [module text](self).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Oracle {
+    writers: BTreeMap<u32, History>,
+    in_flight: Vec<Unit>,
+}
+
+/// A question; the default asks for all points.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Ask {
+    /// Of runs that match any of these; of all where empty.
+    pub runs: Vec<Name>,
+    /// Of metrics that match any of these; of all where empty.
+    pub metrics: Vec<Name>,
+    /// Of series with all these labels.
+    pub labels: Vec<(String, String)>,
+    /// Steps, lo ≤ step < hi.
+    pub steps: (Option<i64>, Option<i64>),
+    /// Times in µs, lo ≤ time < hi.
+    pub times_us: (Option<i64>, Option<i64>),
+    /// Values, lo ≤ value < hi; NaN is in no range.
+    pub values: (Option<f64>, Option<f64>),
+    /// Which of several points of one step count.
+    pub repeats: Repeats,
+}
+
+/// A name asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Name {
+    /// This name alone.
+    Exact(String),
+    /// Names that begin so; as a pattern, this with a `*` behind it. Holds no signs of patterns itself.
+    Prefix(String),
+}
+
+impl Name {
+    fn matches(&self, name: &str) -> bool {
+        match self {
+            Name::Exact(n) => n == name,
+            Name::Prefix(p) => name.starts_with(p.as_str()),
+        }
+    }
+}
+
+impl Ask {
+    /// Everything, with a rule for repeats.
+    pub fn all(repeats: Repeats) -> Self {
+        Ask { repeats, ..Ask::default() }
+    }
+
+    fn wants(&self, key: &SeriesKey) -> bool {
+        let any = |names: &[Name], name: &str| names.is_empty() || names.iter().any(|n| n.matches(name));
+        any(&self.runs, &key.run)
+            && any(&self.metrics, &key.metric)
+            && self.labels.iter().all(|(k, v)| key.labels.get(k).as_deref() == Some(v.as_str()))
+    }
+
+    fn takes_step(&self, step: i64) -> bool {
+        self.steps.0.is_none_or(|lo| step >= lo) && self.steps.1.is_none_or(|hi| step < hi)
+    }
+
+    fn takes_point(&self, p: &Point) -> bool {
+        let (lo, hi) = self.times_us;
+        let in_time = lo.is_none_or(|lo| p.time_us >= lo) && hi.is_none_or(|hi| p.time_us < hi);
+        let (lo, hi) = self.values;
+        in_time && lo.is_none_or(|lo| p.value >= lo) && hi.is_none_or(|hi| p.value < hi)
+    }
+}
+
+/// An answer: series in order, each with its points in order.
+pub type Answer = Vec<(SeriesKey, Vec<Point>)>;
+
+impl Oracle {
+    /// An empty store's.
+    pub fn new() -> Self {
+        Oracle::default()
+    }
+
+    /// The histories by writer.
+    pub fn writers(&self) -> &BTreeMap<u32, History> {
+        &self.writers
+    }
+
+    /// The units of which nobody knows whether they happened.
+    pub fn maybe(&self) -> &[Unit] {
+        &self.in_flight
+    }
+
+    /// Notes that a writer accepted a unit.
+    ///
+    /// # Panics
+    /// Where the order of writing does not ascend: then a bug is found.
+    pub fn accept(&mut self, seq: Seq, what: What) {
+        let units = &mut self.writers.entry(seq.writer()).or_default().units;
+        assert!(units.last().is_none_or(|u| u.seq < seq), "the order of writing ascends: {seq:?}");
+        units.push(Unit { seq, what });
+    }
+
+    /// Notes a call that failed in a way that leaves open whether it happened. Of a writer that is not known yet,
+    /// it counts as the next one.
+    pub fn in_flight(&mut self, writer: Option<u32>, what: What) {
+        let writer = writer.unwrap_or_else(|| self.writers.last_key_value().map_or(1, |(w, _)| w + 1));
+        let last = self.writers.get(&writer).and_then(|h| h.units.last());
+        let seq = Seq::new(writer, last.map_or(0, |u| u.seq.ordinal() + 1));
+        self.in_flight.push(Unit { seq, what });
+    }
+
+    /// Notes that this unit and all before it, of the same writer, are durable.
+    pub fn durable(&mut self, seq: Seq) {
+        if let Some(history) = self.writers.get_mut(&seq.writer()) {
+            history.durable = history.durable.max(history.units.partition_point(|u| u.seq <= seq));
+        }
+    }
+
+    /// Notes that everything accepted is durable.
+    pub fn durable_all(&mut self) {
+        self.writers.values_mut().for_each(|h| h.durable = h.units.len());
+    }
+
+    /// What a crash left: so many units of each writer, and of those in flight the ones of these places. All of it is
+    /// accepted now, and durable.
+    pub fn cut_to(&self, kept: &BTreeMap<u32, usize>, in_flight: &BTreeSet<usize>) -> Oracle {
+        let mut left = Oracle::new();
+        for (writer, history) in &self.writers {
+            let units = history.units[..kept.get(writer).copied().unwrap_or(0)].to_vec();
+            left.writers.insert(*writer, History { units, durable: 0 });
+        }
+        for &place in in_flight {
+            let unit = self.in_flight[place].clone();
+            left.writers.entry(unit.seq.writer()).or_default().units.push(unit);
+        }
+        left.writers.retain(|_, h| !h.units.is_empty());
+        // Stable, since the place of what was in flight is a guess that a later unit may share.
+        left.writers.values_mut().for_each(|h| h.units.sort_by_key(|u| u.seq));
+        left.durable_all();
+        left
+    }
+
+    /// All accepted units, by the order of writing.
+    pub fn units(&self) -> impl Iterator<Item = &Unit> {
+        self.writers.values().flat_map(|h| &h.units)
+    }
+
+    /// How many points were accepted.
+    pub fn points(&self) -> usize {
+        self.units().map(|u| if let What::Points(p) = &u.what { p.len() } else { 0 }).sum()
+    }
+
+    /// The greatest time of a point, in flight or not.
+    pub fn time_max_us(&self) -> Option<i64> {
+        let points = |u: &Unit| if let What::Points(p) = &u.what { p.iter().map(|w| w.point.time_us).max() } else { None };
+        self.units().chain(&self.in_flight).filter_map(points).max()
+    }
+
+    /// The greatest step of a run.
+    pub fn step_max(&self, run: &str) -> Option<i64> {
+        self.written().filter(|(_, w)| &*w.key.run == run).map(|(_, w)| w.point.step).max()
+    }
+
+    fn written(&self) -> impl Iterator<Item = (Seq, &Written)> {
+        self.units().flat_map(|u| {
+            let points = if let What::Points(p) = &u.what { &p[..] } else { &[] };
+            points.iter().map(|w| (u.seq, w))
+        })
+    }
+
+    /// The points asked for: series ascending, in each by step and then by the order of writing.
+    pub fn answer(&self, ask: &Ask) -> Answer {
+        let mut series: BTreeMap<&SeriesKey, Vec<(Seq, Point)>> = BTreeMap::new();
+        for (seq, w) in self.written().filter(|(_, w)| ask.wants(&w.key) && ask.takes_step(w.point.step)) {
+            series.entry(&w.key).or_default().push((seq, w.point));
+        }
+        let mut answer = Vec::new();
+        for (key, mut points) in series {
+            // Stable: of one batch, the later position stays the later one.
+            points.sort_by_key(|(seq, p)| (p.step, *seq));
+            let mut kept: Vec<Point> = Vec::new();
+            for group in points.chunk_by(|a, b| a.1.step == b.1.step) {
+                match ask.repeats {
+                    Repeats::Last => kept.extend(group.last().map(|(_, p)| *p)),
+                    Repeats::First => kept.extend(group.first().map(|(_, p)| *p)),
+                    Repeats::All => kept.extend(group.iter().map(|(_, p)| *p)),
+                }
+            }
+            kept.retain(|p| ask.takes_point(p));
+            if !kept.is_empty() {
+                answer.push((key.clone(), kept));
+            }
+        }
+        answer
+    }
+
+    /// The runs as they stand: those with changes, and those that points alone speak of. `alive` says which writers are.
+    pub fn runs(&self, alive: impl Fn(u32) -> bool) -> Vec<RunInfo> {
+        let mut records: BTreeMap<String, RunRecord> = BTreeMap::new();
+        for unit in self.units() {
+            match &unit.what {
+                What::Change { run, change } => records.entry(run.clone()).or_default().apply(unit.seq, change),
+                What::Points(points) => {
+                    for w in points {
+                        records.entry(w.key.run.to_string()).or_default();
+                    }
+                }
+            }
+        }
+        records.iter().map(|(id, r)| r.info(id, &alive)).collect()
+    }
+}
+
+/// Aggregates of some points, each by its definition.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Naive {
+    /// All points.
+    pub count: u64,
+    /// Points with finite values.
+    pub finite: u64,
+    /// Points whose value is NaN.
+    pub nan: u64,
+    /// Sum of the finite values.
+    pub sum: Option<f64>,
+    /// Their mean.
+    pub mean: Option<f64>,
+    /// Their population standard deviation.
+    pub std: Option<f64>,
+    /// The least.
+    pub min: Option<f64>,
+    /// The greatest.
+    pub max: Option<f64>,
+    /// The value at the least step.
+    pub first: Option<f64>,
+    /// The value at the greatest step.
+    pub last: Option<f64>,
+}
+
+impl Naive {
+    /// Of points whose series ascend, and whose steps ascend in each.
+    pub fn of(points: &[Point]) -> Naive {
+        let finite: Vec<f64> = points.iter().map(|p| p.value).filter(|v| v.is_finite()).collect();
+        let some = |x: f64| (!finite.is_empty()).then_some(x);
+        let n = finite.len() as f64;
+        let sum: f64 = finite.iter().sum();
+        // Scaled, so that neither the sum nor a square of two great numbers leaves the range.
+        let scale = finite.iter().fold(0.0f64, |m, v| m.max(v.abs())).max(f64::MIN_POSITIVE);
+        let mean = finite.iter().map(|v| v / scale).sum::<f64>() / n;
+        let var = finite.iter().map(|v| (v / scale - mean).powi(2)).sum::<f64>() / n;
+        let least = points.iter().map(|p| p.step).min();
+        let greatest = points.iter().map(|p| p.step).max();
+        Naive {
+            count: points.len() as u64,
+            finite: finite.len() as u64,
+            nan: points.iter().filter(|p| p.value.is_nan()).count() as u64,
+            sum: some(sum),
+            mean: some(mean * scale),
+            std: some(var.sqrt() * scale),
+            min: finite.iter().copied().reduce(f64::min),
+            max: finite.iter().copied().reduce(f64::max),
+            first: points.iter().find(|p| Some(p.step) == least).map(|p| p.value),
+            last: points.iter().rfind(|p| Some(p.step) == greatest).map(|p| p.value),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidalite::Labels;
+
+    fn points(run: &str, points: &[(i64, f64)]) -> What {
+        let written = |&(step, value): &(i64, f64)| Written {
+            key: SeriesKey::new(run, "m", Labels::none()),
+            point: Point { step, time_us: 7, value },
+        };
+        What::Points(points.iter().map(written).collect())
+    }
+
+    fn values(oracle: &Oracle, ask: &Ask) -> Vec<f64> {
+        oracle.answer(ask).into_iter().flat_map(|(_, p)| p).map(|p| p.value).collect()
+    }
+
+    #[test]
+    fn repeats_are_resolved_by_the_order_of_writing_and_then_by_position() {
+        let mut oracle = Oracle::new();
+        oracle.accept(Seq::new(2, 0), points("r", &[(1, 20.0), (1, 21.0)]));
+        oracle.accept(Seq::new(1, 5), points("r", &[(1, 10.0), (0, 9.0)]));
+        assert_eq!(values(&oracle, &Ask::all(Repeats::Last)), [9.0, 21.0]);
+        assert_eq!(values(&oracle, &Ask::all(Repeats::First)), [9.0, 10.0]);
+        assert_eq!(values(&oracle, &Ask::all(Repeats::All)), [9.0, 10.0, 20.0, 21.0]);
+        let late = Ask { steps: (Some(1), None), values: (None, Some(20.0)), ..Ask::all(Repeats::All) };
+        assert_eq!(values(&oracle, &late), [10.0]);
+    }
+
+    #[test]
+    fn a_cut_keeps_a_prefix_of_each_writer() {
+        let mut oracle = Oracle::new();
+        (0..3).for_each(|i| oracle.accept(Seq::new(1, i * 2), points("r", &[(0, i as f64)])));
+        oracle.durable(Seq::new(1, 3));
+        assert_eq!(oracle.writers()[&1].durable, 2);
+        oracle.in_flight(Some(1), points("r", &[(0, 9.0)]));
+        oracle.in_flight(None, points("s", &[(0, 8.0)]));
+        assert_eq!(oracle.points(), 3);
+        let one = oracle.cut_to(&BTreeMap::from([(1, 1)]), &BTreeSet::new());
+        assert_eq!((one.points(), one.writers()[&1].durable), (1, 1));
+        let more = oracle.cut_to(&BTreeMap::from([(1, 3)]), &BTreeSet::from([0, 1]));
+        assert_eq!((more.points(), more.maybe().len(), more.step_max("s")), (5, 0, Some(0)));
+    }
+
+    #[test]
+    fn aggregates_leave_what_is_not_finite_out() {
+        let of = |v: &[f64]| -> Vec<Point> {
+            v.iter().enumerate().map(|(i, &value)| Point { step: i as i64, time_us: 0, value }).collect()
+        };
+        let n = Naive::of(&of(&[f64::NAN, 1.0, 3.0, f64::INFINITY]));
+        assert_eq!((n.count, n.finite, n.nan, n.mean, n.std), (4, 2, 1, Some(2.0), Some(1.0)));
+        assert_eq!((n.min, n.max, n.last), (Some(1.0), Some(3.0), Some(f64::INFINITY)));
+        assert_eq!(Naive::of(&[]).mean, None);
+    }
+}

@@ -1,0 +1,162 @@
+//! Arrow record batches, as the readers of Parquet and of Arrow IPC give them, row by row.
+
+use super::Import;
+use super::batch::Batch;
+use super::cell::Cell;
+use super::fault::{Fault, Place};
+use super::long::Loader;
+use super::map::{Form, ROLES, Slot};
+use arrow::array::{
+    Array, ArrayRef, AsArray, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray, UInt64Array,
+};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type, Schema, TimeUnit, TimestampMicrosecondType, UInt64Type};
+
+/// The table of one file, once its schema is known.
+pub(super) struct Table<'a, 'b> {
+    loader: Loader<'a, 'b>,
+    slots: Vec<Slot>,
+    names: Vec<String>,
+    rows: u64,
+}
+
+impl<'a, 'b> Table<'a, 'b> {
+    pub(super) fn new(import: &Import, schema: &Schema, batch: &'a mut Batch<'b>, now_us: i64) -> Result<Self, Fault> {
+        let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+        let (shape, slots) = import.shape(&names, false)?;
+        let names = names.into_iter().map(str::to_owned).collect();
+        Ok(Table { loader: Loader::new(import, shape, batch, now_us), slots, names, rows: 0 })
+    }
+
+    /// The bytes of the file read so far, for the progress.
+    pub(super) fn set_bytes_done(&self, bytes: u64) {
+        self.loader.batch.bytes_done.set(bytes);
+    }
+
+    /// Takes the rows of a batch that has the columns `present`, by their places in the schema.
+    pub(super) fn take(&mut self, batch: &RecordBatch, present: &[usize]) -> Result<(), Fault> {
+        let first = self.rows + 1;
+        self.rows += batch.num_rows() as u64;
+        let mut roles: [Option<Column>; ROLES.len()] = Default::default();
+        let mut metrics = Vec::new();
+        for (&at, column) in present.iter().zip(batch.columns()) {
+            let name = &self.names[at];
+            let read = || Column::read(column).map_err(|bad| bad.fault(first, name));
+            match self.slots[at] {
+                Slot::Role(role) => roles[role as usize] = Some(read()?),
+                Slot::Metric => metrics.push((name.as_str(), read()?)),
+                Slot::Ignored => {}
+            }
+        }
+        for row in 0..batch.num_rows() {
+            let place = Place::Row(first + row as u64);
+            let cells = roles.each_ref().map(|column| column.as_ref().map_or(Cell::Null, |c| c.cell(row)));
+            match self.loader.shape.form {
+                Form::Long => self.loader.long(place, &cells)?,
+                Form::Wide => self.loader.wide(place, &cells, metrics.iter().map(|(name, c)| (*name, c.cell(row))))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Which columns are needed, by their places in the schema.
+    pub(super) fn needed(&self) -> Vec<usize> {
+        (0..self.slots.len()).filter(|&at| self.slots[at] != Slot::Ignored).collect()
+    }
+}
+
+/// A column in one of the types that cells have.
+enum Column {
+    Int(Int64Array),
+    UInt(UInt64Array),
+    Float(Float64Array),
+    Text(StringArray),
+    /// Text by code: what most writers make of names.
+    Coded(Int32Array, StringArray),
+    TimeUs(TimestampMicrosecondArray),
+    /// Nothing but nulls.
+    Null,
+    /// Of a type that no column takes; its name, and where it is null.
+    Other(String, ArrayRef),
+}
+
+/// A column that cannot be read.
+struct Unreadable {
+    row: Option<usize>,
+    wrong: String,
+}
+
+impl Unreadable {
+    fn fault(self, first_row: u64, name: &str) -> Fault {
+        let fault = Fault::wrong(self.wrong, "correct the value, or give the column another type");
+        match self.row {
+            Some(row) => fault.in_cell(Place::Row(first_row + row as u64), name),
+            None => fault.in_cell(Place::Row(first_row), name),
+        }
+    }
+}
+
+impl Column {
+    fn read(column: &ArrayRef) -> Result<Column, Unreadable> {
+        Ok(match column.data_type() {
+            DataType::Null => Column::Null,
+            t if t.is_signed_integer() => Column::Int(cast(column, &DataType::Int64)?.as_primitive::<Int64Type>().clone()),
+            t if t.is_unsigned_integer() => Column::UInt(cast(column, &DataType::UInt64)?.as_primitive::<UInt64Type>().clone()),
+            t if t.is_numeric() => Column::Float(cast(column, &DataType::Float64)?.as_primitive::<Float64Type>().clone()),
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
+                Column::Text(cast(column, &DataType::Utf8)?.as_string::<i32>().clone())
+            }
+            DataType::Timestamp(_, _) | DataType::Date32 | DataType::Date64 => {
+                // A zone says how to show a time and moves no instant, so it stays as it is.
+                let zone = match column.data_type() {
+                    DataType::Timestamp(_, zone) => zone.clone(),
+                    _ => None,
+                };
+                let utc = cast(column, &DataType::Timestamp(TimeUnit::Microsecond, zone))?;
+                Column::TimeUs(utc.as_primitive::<TimestampMicrosecondType>().clone())
+            }
+            DataType::Dictionary(_, of) if matches!(**of, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) => {
+                let to = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+                let coded = cast(column, &to)?;
+                let coded: &DictionaryArray<Int32Type> = coded.as_dictionary();
+                Column::Coded(coded.keys().clone(), coded.values().as_string::<i32>().clone())
+            }
+            DataType::Dictionary(_, of) => Column::read(&cast(column, of)?)?,
+            other => Column::Other(format!("a cell of the type {other}"), column.clone()),
+        })
+    }
+
+    fn cell(&self, row: usize) -> Cell<'_> {
+        let valid = |array: &dyn Array| array.is_valid(row);
+        match self {
+            Column::Int(a) if valid(a) => Cell::Int(a.value(row)),
+            Column::UInt(a) if valid(a) => Cell::UInt(a.value(row)),
+            Column::Float(a) if valid(a) => Cell::Float(a.value(row)),
+            Column::Text(a) if valid(a) => Cell::Text(a.value(row)),
+            Column::TimeUs(a) if valid(a) => Cell::TimeUs(a.value(row)),
+            Column::Coded(keys, texts) if valid(keys) => match usize::try_from(keys.value(row)) {
+                Ok(code) if code < texts.len() && texts.is_valid(code) => Cell::Text(texts.value(code)),
+                _ => Cell::Null,
+            },
+            Column::Other(words, a) if !a.is_null(row) => Cell::Other(words),
+            _ => Cell::Null,
+        }
+    }
+}
+
+/// Casts; a value that does not fit is refused, with its row.
+fn cast(column: &ArrayRef, to: &DataType) -> Result<ArrayRef, Unreadable> {
+    if column.data_type() == to {
+        return Ok(column.clone());
+    }
+    let options = CastOptions { safe: true, ..CastOptions::default() };
+    let done = cast_with_options(column, to, &options)
+        .map_err(|e| Unreadable { row: None, wrong: format!("it cannot be read: {e}") })?;
+    let before = column.logical_nulls();
+    let was_null = |row: usize| before.as_ref().is_some_and(|nulls| nulls.is_null(row));
+    match (0..done.len()).find(|&row| done.is_null(row) && !was_null(row)) {
+        None => Ok(done),
+        Some(row) => Err(Unreadable { row: Some(row), wrong: "it is out of range".to_owned() }),
+    }
+}

@@ -1,0 +1,347 @@
+//! Each promise of imports as a claim: what is taken, as what, and what each fault says.
+
+use crate::{Error, ErrorKind, FileFormat, Import, ImportStats, Repeats, Store, TimeUnit};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Date32Array, DictionaryArray, Float32Array, Float64Array, Int32Array, LargeStringArray,
+    RecordBatch, StringArray, TimestampNanosecondArray, UInt16Array,
+};
+use arrow::datatypes::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
+use parquet::arrow::ArrowWriter;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tempfile::TempDir;
+
+struct Bench {
+    dir: TempDir,
+    store: Store,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path().join("store")).unwrap();
+        Bench { dir, store }
+    }
+
+    fn file(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn import(&self, name: &str, text: impl AsRef<[u8]>, import: &Import) -> Result<ImportStats, Error> {
+        self.store.import(self.file(name, text), import, &|_, _| {})
+    }
+
+    /// The message of a refused import; it names the file and leaves nothing in the store.
+    fn refused(&self, name: &str, text: impl AsRef<[u8]>, import: &Import) -> String {
+        let e = self.import(name, text, import).unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::Invalid, "{e}");
+        assert!(e.path().is_some_and(|p| p.ends_with(name)), "{e}");
+        assert_eq!(self.points(), Vec::<String>::new(), "{e}");
+        e.to_string()
+    }
+
+    /// All points, as `run|metric|labels|step|time|value`.
+    fn points(&self) -> Vec<String> {
+        let batch = self.store.select().repeats(Repeats::All).points().unwrap().collect().unwrap();
+        let names = |at: usize, row: usize| {
+            let column: &DictionaryArray<Int32Type> = batch.column(at).as_dictionary();
+            column.values().as_string::<i32>().value(column.keys().value(row) as usize).to_owned()
+        };
+        let steps = batch.column(3).as_primitive::<Int64Type>();
+        let times = batch.column(4).as_primitive::<TimestampMicrosecondType>();
+        let values = batch.column(5).as_primitive::<Float64Type>();
+        let text = |r: usize| {
+            let (step, time, value) = (steps.value(r), times.value(r), values.value(r));
+            format!("{}|{}|{}|{step}|{time}|{value:?}", names(0, r), names(1, r), names(2, r))
+        };
+        (0..batch.num_rows()).map(text).collect()
+    }
+}
+
+fn parquet(columns: Vec<(&str, ArrayRef)>) -> Vec<u8> {
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let mut out = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut out, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    out
+}
+
+#[test]
+fn a_long_csv_gives_a_point_a_row() {
+    let bench = Bench::new();
+    let text = "run,metric,step,time,value,labels\n\
+        a,loss,1,1970-01-01T00:00:01Z,0.5,\"rank=1,host=b\"\n\
+        a,loss,0,1970-01-01 00:00:00.5,NaN,\n\
+        \"a,\"\"x\"\"\n\",loss,9223372036854775807,-5,-inf,\n";
+    let stats = bench.import("a.csv", text, &Import::new()).unwrap();
+    assert_eq!(stats, ImportStats { rows: 3, points: 3, batches: 1, empty: 0 });
+    let points = bench.points();
+    let wanted = [
+        "a|loss||0|500000|NaN",
+        "a|loss|host=b,rank=1|1|1000000|0.5",
+        "a,\"x\"\n|loss||9223372036854775807|-5|-inf",
+    ];
+    assert_eq!(points, wanted);
+}
+
+#[test]
+fn a_wide_csv_gives_a_point_a_cell_and_counts_empty_ones() {
+    let bench = Bench::new();
+    let text = "epoch;loss;acc\n0;0.5;\n1;;\n2;0.25;1\n";
+    let import = Import::new().run("r").map("step", "epoch").delimiter(';');
+    let stats = bench.import("a.csv", text, &import).unwrap();
+    assert_eq!(stats, ImportStats { rows: 3, points: 3, batches: 1, empty: 3 });
+    let brief: Vec<String> = bench.points().iter().map(|p| p.split('|').enumerate().filter(|(i, _)| *i != 4).map(|(_, t)| t).collect::<Vec<_>>().join("|")).collect();
+    assert_eq!(brief, ["r|acc||2|1.0", "r|loss||0|0.5", "r|loss||2|0.25"]);
+}
+
+#[test]
+fn tabs_line_ends_of_windows_and_a_byte_order_mark_are_understood() {
+    let bench = Bench::new();
+    let text = "\u{feff}run\tmetric\ttime\tvalue\r\na\tm\t0\t1\r\na\tm\t0\t2\r\n";
+    bench.import("a.tsv", text, &Import::new()).unwrap();
+    assert_eq!(bench.points(), ["a|m||0|0|1.0", "a|m||1|0|2.0"]);
+    let bench = Bench::new();
+    let message = bench.refused("a.csv", "run,metric,value\r\na,m,1\r\n\r\na,m,x\r\n", &Import::new());
+    assert!(message.contains("line 4, column \"value\""), "{message}");
+}
+
+#[test]
+fn without_steps_each_series_counts_up_in_the_order_of_the_file() {
+    let bench = Bench::new();
+    let text = "run,metric,labels,time,value\na,x,,0,1\na,y,,0,2\na,x,,0,3\na,x,r=0,0,4\na,y,,0,5\n";
+    bench.import("a.csv", text, &Import::new()).unwrap();
+    assert_eq!(bench.points(), ["a|x||0|0|1.0", "a|x||1|0|3.0", "a|x|r=0|0|0|4.0", "a|y||0|0|2.0", "a|y||1|0|5.0"]);
+    let bench = Bench::new();
+    bench.import("a.csv", "run,time,x,y\na,0,,1\nb,0,2,\na,0,3,4\n", &Import::new()).unwrap();
+    assert_eq!(bench.points(), ["a|x||1|0|3.0", "a|y||0|0|1.0", "a|y||1|0|4.0", "b|x||0|0|2.0"]);
+}
+
+#[test]
+fn json_lines_take_objects_in_any_order_of_keys() {
+    let bench = Bench::new();
+    let text = "\u{feff}{\"run\":7,\"metric\":\"m\",\"step\":1,\"time\":0,\"value\":0.1}\n\n\
+        {\"value\":NaN,\"time\":\"1970-01-01\",\"step\":2.0,\"metric\":\"m\",\"run\":\"7\",\"labels\":{\"rank\":3,\"host\":\"a\"}}\r\n\
+        {\"value\":\"-Infinity\",\"time\":5,\"step\":-3,\"metric\":\"NaN\",\"run\":\"7\",\"labels\":null}";
+    let stats = bench.import("a.jsonl", text, &Import::new()).unwrap();
+    assert_eq!(stats, ImportStats { rows: 3, points: 3, batches: 1, empty: 0 });
+    assert_eq!(bench.points(), ["7|NaN||-3|5|-inf", "7|m||1|0|0.1", "7|m|host=a,rank=3|2|0|NaN"]);
+}
+
+#[test]
+fn a_wide_json_line_may_bring_new_metrics() {
+    let bench = Bench::new();
+    let text = "{\"_step\":0,\"_timestamp\":1.5,\"loss\":1}\n{\"_step\":1,\"_timestamp\":2,\"acc\":0.5,\"loss\":null}\n{\"_step\":2,\"_timestamp\":3,\"note\":[1,{\"a\":2}]}";
+    let import = Import::new().run("r").map("step", "_step").map("time", "_timestamp").time_unit(TimeUnit::Seconds);
+    let stats = bench.import("a.ndjson", text, &import.ignore("note")).unwrap();
+    assert_eq!(stats, ImportStats { rows: 3, points: 2, batches: 1, empty: 1 });
+    assert_eq!(bench.points(), ["r|acc||1|2000000|0.5", "r|loss||0|1500000|1.0"]);
+}
+
+#[test]
+fn parquet_columns_may_have_any_fitting_type() {
+    let bench = Bench::new();
+    let names: DictionaryArray<Int32Type> = ["a", "b", "a"].into_iter().collect();
+    let file = parquet(vec![
+        ("run", Arc::new(names)),
+        ("metric", Arc::new(LargeStringArray::from(vec!["m", "m", "n"]))),
+        ("labels", Arc::new(StringArray::from(vec![None, Some("k=v"), Some("")]))),
+        ("step", Arc::new(UInt16Array::from(vec![1, 2, 65535]))),
+        ("time", Arc::new(TimestampNanosecondArray::from(vec![1_000, 2_999, 0]).with_timezone("+02:00"))),
+        ("value", Arc::new(Float32Array::from(vec![0.5, f32::NAN, f32::INFINITY]))),
+        ("other", Arc::new(BooleanArray::from(vec![true, false, true]))),
+    ]);
+    bench.import("a.parquet", file, &Import::new().ignore("other")).unwrap();
+    assert_eq!(bench.points(), ["a|m||1|1|0.5", "a|n||65535|0|inf", "b|m|k=v|2|2|NaN"]);
+}
+
+#[test]
+fn a_wide_parquet_file_leaves_out_nulls() {
+    let bench = Bench::new();
+    let file = parquet(vec![
+        ("day", Arc::new(Date32Array::from(vec![0, 1]))),
+        ("loss", Arc::new(Float64Array::from(vec![Some(0.5), None]))),
+        ("count", Arc::new(Int32Array::from(vec![None, Some(3)]))),
+    ]);
+    let stats = bench.import("a.parquet", file, &Import::new().run("r").map("time", "day")).unwrap();
+    assert_eq!(stats, ImportStats { rows: 2, points: 2, batches: 1, empty: 2 });
+    assert_eq!(bench.points(), ["r|count||1|86400000000|3.0", "r|loss||0|0|0.5"]);
+}
+
+#[test]
+fn a_file_larger_than_a_batch_comes_in_several_and_tells_its_progress() {
+    let bench = Bench::new();
+    let mut text = String::from("run,metric,step,time,value\n");
+    (0..600_000).for_each(|i| text.push_str(&format!("r,m,{i},0,{i}\n")));
+    let path = bench.file("a.csv", &text);
+    let seen = std::cell::RefCell::new(Vec::new());
+    let stats = bench.store.import(&path, &Import::new(), &|done, total| seen.borrow_mut().push((done, total))).unwrap();
+    assert_eq!(stats, ImportStats { rows: 600_000, points: 600_000, batches: 3, empty: 0 });
+    let seen = seen.into_inner();
+    let total = text.len() as u64;
+    assert!(seen.is_sorted() && seen.iter().all(|(done, all)| done <= all && *all == total), "{seen:?}");
+    assert_eq!(seen.last(), Some(&(total, total)));
+    assert_eq!(bench.store.select().points().unwrap().map(|b| b.unwrap().num_rows()).sum::<usize>(), 600_000);
+}
+
+#[test]
+fn a_failed_import_keeps_whole_batches_and_says_how_many_rows() {
+    let bench = Bench::new();
+    let mut text = String::from("run,x,y\n");
+    (0..200_000).for_each(|_| text.push_str("r,1,2\n"));
+    text.push_str("r,1,oops\n");
+    let e = bench.import("a.csv", text, &Import::new()).unwrap_err().to_string();
+    assert!(e.contains("the first 131072 rows are in the store"), "{e}");
+    assert!(e.contains("line 200002, column \"y\": \"oops\" is no number"), "{e}");
+    let rows: usize = bench.store.select().points().unwrap().map(|b| b.unwrap().num_rows()).sum();
+    assert_eq!(rows, 2 * 131_072);
+}
+
+#[test]
+fn each_fault_of_a_csv_names_line_column_and_remedy() {
+    let bench = Bench::new();
+    let new = Import::new;
+    let long = |row: &str| format!("run,metric,labels,step,time,value\n{row}\n");
+    for (text, import, says) in [
+        (String::new(), new(), &["the file is empty", "first line"][..]),
+        (long("a,m,,0,0,"), new(), &["line 2, column \"value\": there is no value", "NaN"]),
+        (long("a,m,,0,0,x"), new(), &["\"x\" is no number"]),
+        (long("a,m,,0,0,1e999"), new(), &["beyond what a float64 holds"]),
+        (long("a,m,,0.5,0,1"), new(), &["line 2, column \"step\": \"0.5\" is no step", "whole number"]),
+        (long("a,m,,,0,1"), new(), &["column \"step\": there is no step"]),
+        (long("a,m,,0,tomorrow,1"), new(), &["column \"time\": \"tomorrow\" is no time", "RFC 3339"]),
+        (long("a,m,,0,1.5,1"), new(), &["is a time with a fraction", "time unit s"]),
+        (long("a,m,,0,1780000000000000000,1"), new(), &["outside the years 1 to 9999", "unit of times"]),
+        (long("a,m,rank,0,0,1"), new(), &["column \"labels\"", "key=value"]),
+        (long(",m,,0,0,1"), new(), &["line 2, column \"run\""]),
+        (long("a,,,0,0,1"), new(), &["line 2, column \"metric\""]),
+        (long(&format!("a,{},,0,0,1", "n".repeat(65_536))), new(), &["65536 bytes"]),
+        (long("a,m,,0,0"), new(), &["line 2: the row has 5 fields, and the header 6"]),
+        (long("a,m,,0,0,1\na,\"m\nm\",,0,0,1\na,m,,0,0,x"), new(), &["line 5"]),
+        ("run,step,loss,name\na,0,1,x\n".into(), new(), &["line 2, column \"name\": \"x\" is no number", "ignore this column"]),
+        ("run,metric,value,gpu\n".into(), new(), &["\"gpu\"", "map them"]),
+        ("metric,value\n".into(), new(), &["no column run", "map one"]),
+        ("run,metric,v\n".into(), new().map("value", "w"), &["no column \"w\"", "\"metric\", \"v\""]),
+    ] {
+        let message = bench.refused("a.csv", &text, &import);
+        assert!(says.iter().all(|s| message.contains(s)), "{message} should say {says:?}");
+        assert!(message.len() < 500, "{message}");
+    }
+    let message = bench.refused("a.csv", b"run,metric,value\na,m\xff,1\n", &new());
+    assert!(message.contains("line 2: field 2 is not UTF-8"), "{message}");
+}
+
+#[test]
+fn each_fault_of_json_lines_names_line_key_and_remedy() {
+    let bench = Bench::new();
+    let first = "{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":1}\n";
+    for (line, says) in [
+        ("[1,2]", &["line 2: ", "without an array"][..]),
+        ("{\"run\":", &["line 2: ", "EOF", "on a line of its own"]),
+        ("7", &["line 2: "]),
+        ("{\"run\":\"a\",\"metric\":\"m\",\"step\":0}", &["line 2, column \"value\": there is no value"]),
+        ("{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":null}", &["there is no value"]),
+        ("{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":true}", &["a boolean is no number"]),
+        ("{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":{\"x\":1}}", &["an object is no number"]),
+        ("{\"run\":\"a\",\"metric\":\"m\",\"step\":18446744073709551615,\"value\":1}", &["18446744073709551615 is no step"]),
+        ("{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":1,\"value\":2}", &["\"value\" comes twice"]),
+        ("{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":1,\"gpu\":2}", &["line 2: ", "\"gpu\"", "ignore it"]),
+        ("{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":1,\"time\":2}", &["\"time\" was not in the first line"]),
+        ("{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":1,\"labels\":{\"\":2}}", &["column \"labels\"", "empty"]),
+        ("{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":1,\"labels\":{\"a\":[]}}", &["column \"labels\""]),
+        ("{\"run\":null,\"metric\":\"m\",\"step\":0,\"value\":1}", &["column \"run\": it is empty"]),
+        ("{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":1e999}", &["line 2: ", "out of range"]),
+    ] {
+        let message = bench.refused("a.jsonl", format!("{first}{line}\n"), &Import::new());
+        assert!(says.iter().all(|s| message.contains(s)), "{message} should say {says:?}");
+    }
+    let message = bench.refused("a.jsonl", "{\"metric\":\"m\",\"value\":1}", &Import::new());
+    assert!(message.contains("line 1: there is no column run"), "{message}");
+    let deep = format!("{first}{}", "[".repeat(1 << 20));
+    assert!(bench.refused("a.jsonl", deep, &Import::new()).contains("line 2: "));
+}
+
+#[test]
+fn each_fault_of_parquet_names_row_column_and_remedy() {
+    let bench = Bench::new();
+    let text = |v: Vec<Option<&str>>| Arc::new(StringArray::from(v)) as ArrayRef;
+    let long = |value: ArrayRef| parquet(vec![("run", text(vec![Some("r"); 2])), ("metric", text(vec![Some("m"), Some("m")])), ("value", value)]);
+    for (file, says) in [
+        (long(Arc::new(Float64Array::from(vec![Some(1.0), None]))), "row 2, column \"value\": there is no value"),
+        (long(text(vec![Some("1"), Some("x")])), "row 2, column \"value\": \"x\" is no number"),
+        (long(Arc::new(BooleanArray::from(vec![true, false]))), "row 1, column \"value\": a cell of the type Boolean is no number"),
+        (long(Arc::new(TimestampNanosecondArray::from(vec![1, 2]))), "row 1, column \"value\": a timestamp is no number"),
+        (parquet(vec![("run", text(vec![Some("r"), None])), ("m", Arc::new(Int32Array::from(vec![1, 2])))]), "row 2, column \"run\": it is empty"),
+        (parquet(vec![("m", Arc::new(Int32Array::from(vec![1, 2])))]), "no column run"),
+        (b"PAR1 is no Parquet file".to_vec(), "cannot be read as Parquet"),
+        (Vec::new(), "cannot be read as Parquet"),
+    ] {
+        let message = bench.refused("a.parquet", file, &Import::new());
+        assert!(message.contains(says), "{message} should say {says}");
+    }
+}
+
+#[test]
+fn a_path_that_is_no_file_of_a_known_format_is_refused() {
+    let bench = Bench::new();
+    let import = |path: PathBuf, how: &Import| bench.store.import(path, how, &|_, _| {}).unwrap_err();
+    let gone = import(bench.dir.path().join("gone.csv"), &Import::new());
+    assert_eq!(gone.kind(), ErrorKind::NotFound);
+    assert!(gone.to_string().contains("gone.csv"), "{gone}");
+    let unknown = import(bench.file("a.xlsx", ""), &Import::new());
+    assert_eq!(unknown.kind(), ErrorKind::Unsupported);
+    let folder = import(bench.dir.path().to_path_buf(), &Import::new().format(FileFormat::Csv));
+    assert!(folder.kind() == ErrorKind::Invalid && folder.to_string().contains("it is a folder"), "{folder}");
+    let read_only = crate::Options::new().read_only(true).open(bench.store.path()).unwrap();
+    let e = read_only.import(bench.file("a.csv", "run,x\n"), &Import::new(), &|_, _| {}).unwrap_err();
+    assert!(e.to_string().contains("read-only"), "{e}");
+}
+
+#[test]
+fn a_row_without_an_end_is_refused_before_it_fills_the_memory() {
+    let bench = Bench::new();
+    let mut csv = b"run,metric,value\na,m,1\na,\"".to_vec();
+    csv.resize(70 << 20, b'x');
+    let message = bench.refused("a.csv", &csv, &Import::new());
+    assert!(message.contains("line 3: the row is longer than 64 MiB"), "{message}");
+    let mut json = b"{\"run\":\"".to_vec();
+    json.resize(70 << 20, b'x');
+    let message = bench.refused("a.jsonl", &json, &Import::new());
+    assert!(message.contains("line 1: the row is longer than 64 MiB"), "{message}");
+}
+
+#[test]
+fn a_stream_of_unknown_length_is_imported() {
+    let bench = Bench::new();
+    let pipe = bench.dir.path().join("pipe.csv");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let writer = {
+        let pipe = pipe.clone();
+        std::thread::spawn(move || std::fs::write(pipe, "run,metric,time,value\nr,m,0,1\n").unwrap())
+    };
+    let stats = bench.store.import(&pipe, &Import::new(), &|_, total| assert_eq!(total, 0)).unwrap();
+    writer.join().unwrap();
+    assert_eq!((stats.points, bench.points().len()), (1, 1));
+}
+
+#[test]
+fn the_line_of_a_fault_is_that_of_an_editor() {
+    let bench = Bench::new();
+    for end in ["\n", "\r\n"] {
+        for (lines, line) in [
+            (&["run,m", "r,x"][..], 2),
+            (&["run,m", "r,1", "r,x", "r,1"], 3),
+            (&["run,m", "", "", "r,1", "", "r,x", ""], 6),
+            (&["run,m", "\"r", "\",1", "r,1", "\"r", "\",x"], 5),
+            (&["run,m", "r,1", "r,1,1", "r,1"], 3),
+        ] {
+            for last in ["", end] {
+                let message = bench.refused("a.csv", lines.join(end) + last, &Import::new());
+                assert!(message.contains(&format!("line {line}")), "{message}: {lines:?} {end:?} {last:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! What is wrong with a store, said exactly: after a crash ([`Store::recovery`]), or byte by byte ([`Store::verify`]).
+
+use crate::manifest::versions;
+use crate::places::version_name;
+use crate::snapshot::Snapshot;
+use crate::store::Store;
+use crate::tail::TailData;
+use std::path::PathBuf;
+use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
+use tidalite_parts::PartFinding;
+
+/// What kind of thing is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FindingKind {
+    /// The end of a log that a crash cut off. It never was durable; what is before it is whole. No damage.
+    TornTail,
+    /// Bytes are not what was written.
+    Damage,
+    /// A file that should be there is not.
+    Missing,
+}
+
+impl FindingKind {
+    /// The word for people and files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FindingKind::TornTail => "torn tail",
+            FindingKind::Damage => "damage",
+            FindingKind::Missing => "missing",
+        }
+    }
+
+    /// Whether it says that something durable was lost or changed, rather than cut off by a crash.
+    pub fn is_damage(self) -> bool {
+        self != FindingKind::TornTail
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// What kind of thing.
+    pub kind: FindingKind,
+    /// The file or folder.
+    pub path: PathBuf,
+    /// The first byte concerned.
+    pub offset: u64,
+    /// How many bytes, 0 where that is not known.
+    pub bytes: u64,
+    /// How many log frames are lost, where that can be told.
+    pub frames: Option<u64>,
+    /// The run concerned, where it is one and can be told.
+    pub run: Option<String>,
+    /// Series concerned, as far as can be told; at most 16.
+    pub series: Vec<SeriesKey>,
+    /// Least and greatest step concerned, as far as can be told.
+    pub steps: Option<(i64, i64)>,
+    /// How many rows are concerned, where that can be told.
+    pub rows: Option<u64>,
+    /// All of it in words.
+    pub message: String,
+}
+
+impl From<tidalite_log::Finding> for Finding {
+    fn from(f: tidalite_log::Finding) -> Self {
+        use tidalite_log::FindingKind as Kind;
+        let kind = match f.kind {
+            Kind::TornTail | Kind::OrphanTail => FindingKind::TornTail,
+            Kind::MissingSegment => FindingKind::Missing,
+            _ => FindingKind::Damage,
+        };
+        Finding {
+            kind,
+            path: f.path,
+            offset: f.offset,
+            bytes: f.bytes,
+            frames: f.frames,
+            run: f.run,
+            series: f.series,
+            steps: f.steps,
+            rows: f.rows,
+            message: f.message,
+        }
+    }
+}
+
+impl From<PartFinding> for Finding {
+    fn from(f: PartFinding) -> Self {
+        let run = f.series.first().map(|k| k.run.to_string()).filter(|r| f.series.iter().all(|k| *k.run == **r));
+        Finding {
+            kind: FindingKind::Damage,
+            path: f.path,
+            offset: f.offset,
+            bytes: f.bytes,
+            frames: None,
+            run,
+            series: f.series,
+            steps: f.steps,
+            rows: f.rows.map(|r| u64::from(r.end - r.start)),
+            message: f.message,
+        }
+    }
+}
+
+impl From<&Error> for Finding {
+    fn from(e: &Error) -> Self {
+        let kind = if e.kind() == ErrorKind::NotFound { FindingKind::Missing } else { FindingKind::Damage };
+        Finding {
+            kind,
+            path: e.path().map(PathBuf::from).unwrap_or_default(),
+            offset: e.offset().unwrap_or(0),
+            bytes: 0,
+            frames: None,
+            run: None,
+            series: Vec::new(),
+            steps: None,
+            rows: None,
+            message: e.to_string(),
+        }
+    }
+}
+
+/// What was looked at, and what was found.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Report {
+    /// What is wrong; empty where nothing is.
+    pub findings: Vec<Finding>,
+    /// Parts looked at.
+    pub parts: u64,
+    /// Writers' logs looked at.
+    pub logs: u64,
+    /// Points in parts and logs.
+    pub points: u64,
+    /// Of these, points that are in logs: what a recovery brought back.
+    pub log_points: u64,
+    /// Bytes read.
+    pub bytes: u64,
+}
+
+impl Report {
+    /// Whether nothing durable is lost or changed. The torn tail that a crash leaves is no damage.
+    pub fn is_sound(&self) -> bool {
+        !self.findings.iter().any(|f| f.kind.is_damage())
+    }
+}
+
+impl Store {
+    /// What opening the store found: torn tails that a crash left, damage in logs, in the manifest, in the run table. Parts
+    /// are not read through; [`verify`](Self::verify) does that.
+    ///
+    /// # Errors
+    /// As [`snapshot`](Self::snapshot).
+    pub fn recovery(&self) -> Result<Report> {
+        Ok(self.snapshot()?.recovery())
+    }
+
+    /// Reads every byte of every file and checks it. `progress` is told bytes done and bytes in all.
+    ///
+    /// # Errors
+    /// Those of the disk; damage is a finding, not an error.
+    pub fn verify(&self, progress: &dyn Fn(u64, u64)) -> Result<Report> {
+        let inner = self.inner()?;
+        let vfs = &*inner.vfs;
+        let mut report = Report::default();
+        let mut unreadable = Vec::new();
+        let version = crate::manifest::latest(vfs, &inner.places)?;
+        report.findings.extend(version.damage.iter().map(Finding::from));
+        for number in versions(vfs, &inner.places)?.into_iter().filter(|v| *v < version.manifest.version) {
+            if let Err(e) = crate::manifest::pin(vfs, &inner.places, number) {
+                let e = e.at(&inner.places.manifest().join(version_name(number)));
+                unreadable.push(Finding::from(&e));
+            }
+        }
+        // An older version that cannot be read is said once, whichever way it was met.
+        unreadable.retain(|f| !report.findings.iter().any(|g| g.path == f.path));
+        report.findings.append(&mut unreadable);
+        match crate::run_table::load(vfs, &inner.places, version.manifest.runs.as_ref()) {
+            Ok((_, damage)) => report.findings.extend(damage.iter().map(Finding::from)),
+            Err(e) => report.findings.push(Finding::from(&e)),
+        }
+        self.verify_parts(&version.manifest, &mut report, progress)?;
+        self.verify_logs(&version.manifest, &mut report)?;
+        Ok(report)
+    }
+
+    fn verify_parts(&self, manifest: &crate::manifest::Manifest, report: &mut Report, progress: &dyn Fn(u64, u64)) -> Result<()> {
+        let inner = self.inner()?;
+        let total: u64 = manifest.parts.iter().map(|p| p.bytes + p.series_bytes).sum();
+        for meta in &manifest.parts {
+            report.parts += 1;
+            report.points += meta.rows;
+            match tidalite_parts::Part::open(inner.vfs.clone(), &inner.places.part(meta.id), meta) {
+                Ok(part) => part.verify(&mut |f| report.findings.push(f.into()))?,
+                Err(e) if is_damage(&e) => report.findings.push(Finding::from(&e)),
+                Err(e) => return Err(e),
+            }
+            report.bytes += meta.bytes + meta.series_bytes;
+            progress(report.bytes, total);
+        }
+        Ok(())
+    }
+
+    fn verify_logs(&self, manifest: &crate::manifest::Manifest, report: &mut Report) -> Result<()> {
+        let inner = self.inner()?;
+        let vfs = &*inner.vfs;
+        for dir in tidalite_log::writers(vfs, &inner.places.log())? {
+            let alive = tidalite_log::is_alive(vfs, &dir)?;
+            let mut tail = TailData::default();
+            match tidalite_log::replay(vfs, &dir, manifest.flushed(dir.writer), alive, &mut tail) {
+                Ok(replayed) => {
+                    report.findings.extend(replayed.findings.into_iter().map(Finding::from));
+                    report.bytes += replayed.bytes;
+                }
+                // Flushed and collected between the listing and the reading.
+                Err(e) if e.kind() == ErrorKind::NotFound => continue,
+                Err(e) if is_damage(&e) => report.findings.push(Finding::from(&e)),
+                Err(e) => return Err(e),
+            }
+            report.logs += 1;
+            report.points += tail.point_count();
+            report.log_points += tail.point_count();
+            for (_, id, about) in &tail.staged {
+                let part = crate::flush::parse_meta(&dir.path, about).and_then(|meta| {
+                    report.points += meta.rows;
+                    report.log_points += meta.rows;
+                    tidalite_parts::Part::open(inner.vfs.clone(), &crate::places::staged_part(&dir.path, *id), &meta)
+                });
+                match part {
+                    Ok(part) => part.verify(&mut |f| report.findings.push(f.into()))?,
+                    Err(e) if is_damage(&e) => report.findings.push(Finding::from(&e)),
+                    Err(e) => return Err(e),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_damage(e: &Error) -> bool {
+    matches!(e.kind(), ErrorKind::Corrupt | ErrorKind::NotFound)
+}
+
+impl Snapshot {
+    /// What making this snapshot found wrong; see [`Store::recovery`].
+    pub fn recovery(&self) -> Report {
+        let view = &self.view;
+        let mut report = Report { parts: view.parts.len() as u64, logs: view.tails.len() as u64, ..Report::default() };
+        report.findings.extend(view.damage.iter().map(Finding::from));
+        report.findings.extend(view.findings().into_iter().map(Finding::from));
+        report.log_points = view.tails.iter().map(|t| t.read().data.point_count()).sum();
+        report.points = report.log_points + view.parts.iter().map(|p| p.meta().rows).sum::<u64>();
+        report
+    }
+}

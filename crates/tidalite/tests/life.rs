@@ -1,0 +1,245 @@
+//! A point's whole life through the public API, on the real file system: logged, read live by a second store, flushed,
+//! compacted, queried, followed, backed up.
+
+use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{Float64Type, Int64Type};
+use std::sync::Arc;
+use std::time::Duration;
+use tidalite::{Aggregate, By, ErrorKind, Labels, Options, Repeats, RowAt, Status, Store};
+
+fn store(dir: &tempfile::TempDir) -> Store {
+    Options::new().background(false).open(dir.path().join("store")).unwrap()
+}
+
+fn reader(dir: &tempfile::TempDir) -> Store {
+    Options::new().read_only(true).open(dir.path().join("store")).unwrap()
+}
+
+fn values(batch: &RecordBatch) -> Vec<f64> {
+    batch.column_by_name("value").unwrap().as_primitive::<Float64Type>().values().to_vec()
+}
+
+fn steps(batch: &RecordBatch) -> Vec<i64> {
+    batch.column_by_name("step").unwrap().as_primitive::<Int64Type>().values().to_vec()
+}
+
+fn batch(rows: usize) -> RecordBatch {
+    let n = rows as i64;
+    RecordBatch::try_from_iter([
+        ("run", Arc::new(StringArray::from(vec!["bulk"; rows])) as ArrayRef),
+        ("metric", Arc::new(StringArray::from(vec!["x"; rows]))),
+        ("step", Arc::new(Int64Array::from_iter_values((0..n).rev()))),
+        ("value", Arc::new(Float64Array::from_iter_values((0..n).rev().map(|i| i as f64)))),
+    ])
+    .unwrap()
+}
+
+#[test]
+fn rows_are_read_live_by_another_store_and_stay_through_flush_and_compaction() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = store(&dir);
+    let run = writer.run("a").param("lr", 0.1).label("rank", "0").start().unwrap();
+    for step in 0..100 {
+        run.log(step, &[("loss", 1.0 / (step + 1) as f64), ("acc", step as f64)]).unwrap();
+    }
+    let reader = reader(&dir);
+    let check = |alive: Status| {
+        let points = reader.select().metric("loss").points().unwrap().collect().unwrap();
+        assert_eq!(steps(&points), (0..100).collect::<Vec<_>>());
+        let info = reader.snapshot().unwrap().run("a").unwrap();
+        assert_eq!((info.status, info.params["lr"].as_f64(), info.labels.as_str()), (alive, Some(0.1), "rank=0"));
+    };
+    check(Status::Running);
+    assert_eq!(writer.flush().unwrap().points, 200);
+    check(Status::Running);
+    run.log(100, &[("loss", 0.0)]).unwrap();
+    run.finish().unwrap();
+    writer.flush().unwrap();
+    assert_eq!(writer.compact().unwrap().parts_in, 2);
+    assert_eq!(writer.snapshot().unwrap().parquet_files().len(), 1);
+    writer.close().unwrap();
+    assert_eq!(reader.runs().unwrap()[0].status, Status::Finished);
+    assert_eq!(reader.select().points().unwrap().collect().unwrap().num_rows(), 201);
+    assert!(reader.verify(&|_, _| {}).unwrap().findings.is_empty());
+}
+
+#[test]
+fn repeats_are_kept_and_the_rule_is_chosen_at_read_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(&dir);
+    let run = store.run("r").start().unwrap();
+    for (step, value) in [(5, 1.0), (3, 2.0), (5, f64::NAN), (4, f64::NEG_INFINITY), (5, 3.0)] {
+        run.log(step, &[("x", value)]).unwrap();
+        if value == 2.0 {
+            store.flush().unwrap();
+        }
+    }
+    let get = |repeats| values(&store.select().repeats(repeats).points().unwrap().collect().unwrap());
+    for _ in 0..2 {
+        assert_eq!(get(Repeats::Last), [2.0, f64::NEG_INFINITY, 3.0]);
+        assert_eq!(get(Repeats::First), [2.0, f64::NEG_INFINITY, 1.0]);
+        let all = get(Repeats::All);
+        assert!(all.len() == 5 && all[2] == 1.0 && all[3].is_nan() && all[4] == 3.0, "{all:?}");
+        store.compact().unwrap();
+    }
+}
+
+#[test]
+fn a_batch_is_one_unit_whatever_its_size_and_mixes_with_rows() {
+    for rows in [10, 50_000] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store(&dir);
+        let run = store.run("bulk").start().unwrap();
+        run.log(3, &[("x", -1.0)]).unwrap();
+        store.append(&batch(rows)).unwrap();
+        run.log(4, &[("x", -2.0)]).unwrap();
+        let check = |what: &str| {
+            let points = store.select().points().unwrap().collect().unwrap();
+            let mut expected: Vec<f64> = (0..rows).map(|i| i as f64).collect();
+            expected[4] = -2.0;
+            assert_eq!(values(&points), expected, "{rows} rows, {what}");
+        };
+        check("live");
+        store.flush().unwrap();
+        check("flushed");
+        store.compact().unwrap();
+        check("compacted");
+        assert!(store.verify(&|_, _| {}).unwrap().findings.is_empty());
+    }
+}
+
+#[test]
+fn a_follower_gets_each_point_once_across_flush_and_compaction() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = store(&dir);
+    let run = writer.run("r").start().unwrap();
+    let reader = reader(&dir);
+    let mut follow = reader.select().metric("x").follow().unwrap();
+    let mut seen = Vec::new();
+    for step in 0..60 {
+        run.log(step, &[("x", step as f64), ("y", 0.0)]).unwrap();
+        if step % 7 == 0 {
+            seen.extend(follow.wait(Duration::from_secs(5)).unwrap().iter().flat_map(steps));
+        }
+        if step % 11 == 0 {
+            writer.flush().unwrap();
+        }
+        if step % 25 == 0 {
+            writer.compact().unwrap();
+        }
+    }
+    let cursor = follow.cursor().to_string();
+    let mut again = reader.select().metric("x").follow_from(cursor.parse().unwrap()).unwrap();
+    seen.extend(again.poll().unwrap().iter().flat_map(steps));
+    assert_eq!(seen, (0..60).collect::<Vec<_>>());
+    assert!(again.poll().unwrap().is_empty());
+}
+
+#[test]
+fn a_snapshot_reads_the_same_after_more_rows_flush_and_compaction() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(&dir);
+    let run = store.run("r").start().unwrap();
+    for step in 0..50 {
+        run.log(step, &[("x", step as f64)]).unwrap();
+    }
+    store.flush().unwrap();
+    for step in 50..70 {
+        run.log(step, &[("x", step as f64)]).unwrap();
+    }
+    let snapshot = store.snapshot().unwrap();
+    run.log(10, &[("x", -1.0)]).unwrap();
+    store.compact().unwrap();
+    store.compact().unwrap();
+    let points = snapshot.select().points().unwrap().collect().unwrap();
+    assert_eq!(values(&points), (0..70).map(f64::from).collect::<Vec<_>>());
+    assert_eq!(values(&store.select().points().unwrap().collect().unwrap())[10], -1.0);
+}
+
+#[test]
+fn steps_count_up_where_none_is_given_and_go_on_after_reopening() {
+    let dir = tempfile::tempdir().unwrap();
+    for round in 0..3 {
+        let store = store(&dir);
+        let run = store.run("r").start().unwrap();
+        for _ in 0..5 {
+            run.log(None, &[("x", f64::from(round))]).unwrap();
+        }
+        run.finish().unwrap();
+        store.close().unwrap();
+    }
+    let points = reader(&dir).select().points().unwrap().collect().unwrap();
+    assert_eq!(steps(&points), (0..15).collect::<Vec<_>>());
+}
+
+#[test]
+fn aggregates_agree_between_log_and_parts() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(&dir);
+    for r in 0..3 {
+        let run = store.run(format!("run-{r}")).start().unwrap();
+        for step in 0..1000 {
+            let at = RowAt::step(step).time_us(1_780_000_000_000_000 + step * 1000).labels(Labels::parse("gpu=1").unwrap());
+            run.log_at(&at, &[("x", (step * (r + 1)) as f64), ("nan", f64::NAN)]).unwrap();
+        }
+    }
+    let ask = || {
+        let aggregates = Aggregate::parse_list(&["count", "mean", "min", "max", "last", "p50"]).unwrap();
+        let by = [By::Run, By::Metric, By::Label("gpu".into()), By::StepBucket(100), By::TimeBucket(500_000)];
+        let fine = store.select().steps(10..900).aggregate(&aggregates, &by).unwrap();
+        let coarse = store.select().metrics("x*").aggregate(&aggregates[..5], &[By::Run]).unwrap();
+        (fine, coarse)
+    };
+    let live = ask();
+    store.flush().unwrap();
+    assert_eq!(ask(), live);
+    store.compact().unwrap();
+    assert_eq!(ask(), live);
+    assert_eq!(live.1.num_rows(), 3);
+    assert_eq!(live.0.num_rows(), 3 * 2 * 9);
+}
+
+#[test]
+fn a_backup_holds_parts_and_log_and_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(&dir);
+    let run = store.run("r").param("lr", 0.5).start().unwrap();
+    run.log(0, &[("x", 1.0)]).unwrap();
+    store.flush().unwrap();
+    run.log(1, &[("x", 2.0)]).unwrap();
+    store.append(&batch(20_000)).unwrap();
+    let to = dir.path().join("copy");
+    store.backup(&to, &|_, _| {}).unwrap();
+    run.log(2, &[("x", 3.0)]).unwrap();
+    let copy = Store::open(&to).unwrap();
+    assert_eq!(copy.select().run("r").points().unwrap().collect().unwrap().num_rows(), 2);
+    assert_eq!(copy.select().run("bulk").points().unwrap().collect().unwrap().num_rows(), 20_000);
+    assert_eq!(copy.snapshot().unwrap().run("r").unwrap().params["lr"], 0.5.into());
+    assert!(copy.verify(&|_, _| {}).unwrap().findings.is_empty());
+    assert_eq!(store.backup(&to, &|_, _| {}).unwrap_err().kind(), ErrorKind::Invalid);
+    copy.run("r").start().unwrap().log(5, &[("x", 9.0)]).unwrap();
+    assert_eq!(copy.select().run("r").points().unwrap().collect().unwrap().num_rows(), 3);
+}
+
+#[test]
+fn wrong_use_is_refused_with_a_remedy() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(&dir);
+    let run = store.run("r").start().unwrap();
+    let kind = |e: tidalite::Error| {
+        assert!(e.to_string().contains("; "), "no remedy: {e}");
+        e.kind()
+    };
+    assert_eq!(kind(run.log(0, &[]).unwrap_err()), ErrorKind::Invalid);
+    assert_eq!(kind(run.log(0, &[("a", 1.0), ("a", 2.0)]).unwrap_err()), ErrorKind::Invalid);
+    assert_eq!(kind(run.log(0, &[("", 1.0)]).unwrap_err()), ErrorKind::Invalid);
+    assert_eq!(kind(run.log_at(&RowAt::step(0).time_us(i64::MAX), &[("a", 1.0)]).unwrap_err()), ErrorKind::Invalid);
+    run.finish().unwrap();
+    assert_eq!(kind(run.log(0, &[("a", 1.0)]).unwrap_err()), ErrorKind::Invalid);
+    store.close().unwrap();
+    assert_eq!(kind(store.runs().unwrap_err()), ErrorKind::Invalid);
+    assert_eq!(kind(reader(&dir).run("x").start().unwrap_err()), ErrorKind::Invalid);
+    assert_eq!(kind(Options::new().read_only(true).open(dir.path().join("no")).unwrap_err()), ErrorKind::NotFound);
+    assert_eq!(kind(Store::open(dir.path().join("store/lock")).err().or_else(|| Store::open(dir.path().join("store/TIDALITE")).err()).unwrap()), ErrorKind::Invalid);
+    assert_eq!(kind(Store::open(dir.path()).unwrap_err()), ErrorKind::Invalid);
+}

@@ -1,0 +1,93 @@
+//! Whatever is done to a store, and however it is opened, it answers as the oracle does, bit for bit (T7).
+//!
+//! Method: proptest draws sequences of operations (rows with NaN, −0, ±Inf, repeats, steps out of order, batches, changes of
+//! runs, flush, compaction, reopening, kills, two writers, held snapshots, a follower) and shrinks what fails. Each sequence
+//! runs under usual options and under drawn ones, which must not show. Questions with filters are compared on the way,
+//! everything at the end.
+
+use crate::{factor, note};
+use proptest::prelude::{Strategy, any};
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+use std::time::Duration;
+use tidalite::{Durability, Options};
+use tidalite_testkit::{Machine, Mix, Op, Random, ops};
+
+/// Cases of each of the two tests of the push run.
+const CASES: u32 = 200;
+
+fn runner(seed: u8) -> TestRunner {
+    let cases = CASES * u32::try_from(factor()).unwrap();
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 2000, ..Config::default() };
+    TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]))
+}
+
+fn usual() -> Options {
+    Options::new().threads(1)
+}
+
+/// Options that make everything small, or odd.
+fn drawn(seed: u64) -> Options {
+    let mut r = Random::new(seed);
+    let segment = 4096 << r.below(4);
+    let durability = match r.below(3) {
+        0 => Durability::Row,
+        1 => Durability::Process,
+        _ => Durability::Interval(Duration::from_millis(r.below(5))),
+    };
+    usual()
+        .threads(1 + usize::try_from(r.below(2)).unwrap())
+        .segment_bytes(segment, segment << r.below(3))
+        .tile_rows([1, 3, 64, 1000][usize::try_from(r.below(4)).unwrap()])
+        .memory_bytes(16 << 20)
+        .durability(durability)
+}
+
+fn check(ops: &[Op], options: Options) -> Result<(), TestCaseError> {
+    let mut machine = Machine::new(1, 2, options);
+    machine.run(ops).map_err(|(i, fault)| TestCaseError::fail(format!("operation {i} {:?}: {}", ops[i], fault.text())))?;
+    machine.finish().map_err(TestCaseError::fail)
+}
+
+#[test]
+fn every_answer_is_the_oracles_and_options_never_show() {
+    let strategy = (ops(60, 2, Mix::everything()), any::<u64>());
+    let ran = runner(1).run(&strategy, |(ops, seed)| {
+        check(&ops, usual())?;
+        check(&ops, drawn(seed))
+    });
+    if let Err(e) = ran {
+        panic!("{e}");
+    }
+    note(&format!("equivalence: {CASES} sequences under two sets of options each"));
+}
+
+#[test]
+fn every_answer_is_the_oracles_also_where_flushes_and_kills_are_frequent() {
+    let mix = Mix { flushes: 10, compactions: 6, kills: 4, reopens: 4, ..Mix::everything() };
+    let strategy = (ops(40, 2, mix), any::<u64>().prop_map(drawn));
+    let ran = runner(2).run(&strategy, |(ops, options)| check(&ops, options));
+    if let Err(e) = ran {
+        panic!("{e}");
+    }
+    note(&format!("equivalence with frequent flushes: {CASES} sequences"));
+}
+
+#[test]
+fn large_batches_and_flushes_in_several_rounds_keep_each_point_once() {
+    let mut ops = vec![Op::Batch { store: 0, rows: 17_000, seed: 1 }, Op::Batch { store: 1, rows: 16_384, seed: 2 }];
+    let row = |i: u64| Op::Row {
+        store: usize::try_from(i % 2).unwrap(),
+        run: 0,
+        metrics: (0, 5),
+        labels: 0,
+        step: Some((i / 3).cast_signed()),
+        value: i,
+    };
+    ops.extend((0..40_000).map(row));
+    ops.push(Op::Flush { store: 1 });
+    ops.push(Op::Batch { store: 1, rows: 20_000, seed: 3 });
+    ops.push(Op::Follow);
+    ops.push(Op::Compact { store: 0 });
+    // A quarter of the memory is what one round of a flush takes in.
+    check(&ops, usual().memory_bytes(16 << 20).tile_rows(4096)).unwrap();
+}
