@@ -30,7 +30,7 @@ impl Sink for Sum {
     fn points(&mut self, _: Points<'_>) -> tidalite::Result<()> {
         Ok(())
     }
-    fn change(&mut self, _: Seq, _: &str, _: tidalite_log::RunChange) -> tidalite::Result<()> {
+    fn change(&mut self, _: Seq, _: &str, _: tidalite_model::RunChange) -> tidalite::Result<()> {
         Ok(())
     }
     fn part(&mut self, _: Seq, _: uuid::Uuid, _: &[u8]) -> tidalite::Result<()> {

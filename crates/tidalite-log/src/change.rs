@@ -73,7 +73,11 @@ pub(crate) fn encode(change: &RunChange, out: &mut Vec<u8>) -> Result<()> {
 
 fn put_count(out: &mut Vec<u8>, count: usize) -> Result<()> {
     let count = u32::try_from(count).map_err(|_| {
-        Error::invalid("append run change", format!("{count} items or bytes are too many"), "give less at once")
+        Error::invalid(
+            "append run change",
+            format!("{count} items or bytes are too many"),
+            "give less at once",
+        )
     })?;
     out.extend_from_slice(&count.to_le_bytes());
     Ok(())
@@ -199,7 +203,8 @@ impl<'a> Reader<'a> {
     /// A count of things that take at least `each` bytes: more than are left cannot be true.
     fn count(&mut self, each: usize) -> Option<usize> {
         let raw = self.take(4)?;
-        let count = usize::try_from(u32::from_le_bytes(raw.try_into().expect("four bytes were taken"))).ok()?;
+        let count =
+            usize::try_from(u32::from_le_bytes(raw.try_into().expect("four bytes were taken"))).ok()?;
         (count.checked_mul(each)? <= self.rest.len()).then_some(count)
     }
 

@@ -181,7 +181,8 @@ pub fn segments(vfs: &dyn Vfs, dir: &WriterDir) -> Result<Vec<SegmentInfo>> {
         };
         if let Some(h) = header {
             let ends = [bytes, committed];
-            let sealed = ends.iter().find_map(|&end| sealed_at(&*file, &h, end, bytes).transpose()).transpose()?;
+            let sealed =
+                ends.iter().find_map(|&end| sealed_at(&*file, &h, end, bytes).transpose()).transpose()?;
             info.sealed = sealed.is_some();
             info.end_ordinal = sealed;
         } else if start.iter().all(|&b| b == 0) && committed == 0 {

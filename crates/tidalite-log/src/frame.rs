@@ -89,7 +89,9 @@ impl Draft {
         if payload > FRAME_BYTES_MAX {
             return Err(Error::invalid(
                 "append to log",
-                format!("{what} takes {payload} bytes, and at most {FRAME_BYTES_MAX} can be taken in at once"),
+                format!(
+                    "{what} takes {payload} bytes, and at most {FRAME_BYTES_MAX} can be taken in at once"
+                ),
                 remedy,
             ));
         }

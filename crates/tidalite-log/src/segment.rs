@@ -4,9 +4,9 @@
 //! frame repeats it, and the identity follows from the names of folder and file; so a damaged header costs nothing.
 
 use crate::format::{
-    BASE_ORDINAL_AT, BASE_ORDINAL_MAX, BASE_POSITION_AT, COMMITTED_AT, FIRST_FRAME_AT, HEADER_BYTES, HEADER_CRC_AT,
-    ORIGIN_PAYLOAD_BYTES, SEGMENT_ID_AT, SEGMENT_MAGIC, SEGMENT_NUMBER_AT, Tag, WRITER_AT, frame_bytes, u32_at,
-    u64_at,
+    BASE_ORDINAL_AT, BASE_ORDINAL_MAX, BASE_POSITION_AT, COMMITTED_AT, FIRST_FRAME_AT, HEADER_BYTES,
+    HEADER_CRC_AT, ORIGIN_PAYLOAD_BYTES, SEGMENT_ID_AT, SEGMENT_MAGIC, SEGMENT_NUMBER_AT, Tag, WRITER_AT,
+    frame_bytes, u32_at, u64_at,
 };
 use crate::frame::{Draft, view};
 use uuid::Uuid;

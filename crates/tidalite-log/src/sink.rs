@@ -103,8 +103,14 @@ impl<'a> Points<'a> {
         let (steps, rest) = columns.split_at_checked(words)?;
         let (times, rest) = rest.split_at_checked(words)?;
         let (values, series) = rest.split_at_checked(words)?;
-        (series.len() == words / 2 && u32_at(head, 4) == 0)
-            .then_some(Points { seq, len, steps, times, values, series })
+        (series.len() == words / 2 && u32_at(head, 4) == 0).then_some(Points {
+            seq,
+            len,
+            steps,
+            times,
+            values,
+            series,
+        })
     }
 
     /// The batch's place in the order of writing; all its points share it.

@@ -1,9 +1,7 @@
 //! For the tests of this crate: a sink that remembers, a small generator, and a writer that keeps count of what was
 //! accepted and what was durable.
 
-use crate::{
-    LayoutId, Log, LogOptions, Points, Replayed, Row, SeriesId, Sink, WriterDir, replay, writers,
-};
+use crate::{LayoutId, Log, LogOptions, Points, Replayed, Row, SeriesId, Sink, WriterDir, replay, writers};
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! What the manifest keeps of a part: enough to leave it out of a query unopened, and to check it when opened.
 
 use serde::{Deserialize, Serialize};
+use tidalite_model::Seq;
 use uuid::Uuid;
 
 /// Totals, ranges and checksums of one part. Ranges are inclusive at both ends.
@@ -42,6 +43,24 @@ pub struct PartMeta {
     pub time_max_us: i64,
     /// Per writer, ascending: its ordinal, and the least and greatest frame ordinal among its points here.
     pub seq: Vec<(u32, u64, u64)>,
+    /// Added to each write order in the points file when it is read: 0, but for a part that was written before its place in
+    /// the order of writing was known (see [`placed_at`](Self::placed_at)).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub seq_base: i64,
     /// Wrapping sum of the values' bits, whatever their order: what goes into a compaction must come out of it.
     pub value_bits_sum: u64,
+}
+
+impl PartMeta {
+    /// The same part, all of whose points were stored with write order 0 and are now given that of one frame: a batch
+    /// becomes a part first, and the frame that speaks of it is its moment of acceptance.
+    pub fn placed_at(mut self, seq: Seq) -> PartMeta {
+        self.seq_base = seq.as_i64();
+        self.seq = vec![(seq.writer(), seq.ordinal(), seq.ordinal())];
+        self
+    }
+}
+
+fn is_zero(n: &i64) -> bool {
+    *n == 0
 }

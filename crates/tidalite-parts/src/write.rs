@@ -138,6 +138,7 @@ impl PartWriter {
             series_bytes,
             series_crc32c,
             seq: std::mem::take(&mut self.seq_ranges).into_vec(),
+            seq_base: 0,
             value_bits_sum: self.value_bits_sum,
             ..totals(&table, self.place.id)
         };
@@ -210,6 +211,7 @@ fn totals(table: &SeriesTable, id: uuid::Uuid) -> PartMeta {
         time_min_us: summaries().filter_map(|s| s.time_min_us).min().expect(not_empty),
         time_max_us: summaries().filter_map(|s| s.time_max_us).max().expect(not_empty),
         seq: Vec::new(),
+        seq_base: 0,
         value_bits_sum: 0,
     }
 }

@@ -50,10 +50,10 @@ pub struct ChartBuckets {
 /// assert_eq!(chart_width(i64::MIN, i64::MAX, 2), 1 << 63);
 /// ```
 pub fn chart_width(first: i64, last: i64, buckets: usize) -> u64 {
-    let buckets = buckets.max(1) as u128;
+    let buckets = buckets.max(1) as u64;
     let fits = |&shift: &u32| {
         let width = Width::new(1 << shift);
-        width.index(last).abs_diff(width.index(first)) as u128 + 1 <= buckets
+        width.index(last).abs_diff(width.index(first)) < buckets
     };
     1 << (0..=63).find(fits).unwrap_or(63)
 }

@@ -1,41 +1,12 @@
 //! Which state belongs to which group: from names and buckets to a place in the states.
 //!
-//! Names are interned; a group is then a [`Slot`] of three numbers. Buckets of one axis mostly stand close together, so
-//! each name's buckets are a plain array from bucket to state as long as the array stays within some multiple of the
-//! buckets that exist; sparser ones, and those of two axes, are in a hash map. `partial.rs` calls this.
+//! Names are interned by `names.rs`; a group is then a [`Slot`] of three numbers. Buckets of one axis mostly stand close
+//! together, so each name's buckets are a plain array from bucket to state as long as the array stays within some
+//! multiple of the buckets that exist; sparser ones, and those of two axes, are in a hash map. `partial.rs` calls this.
 
-use crate::By;
+use crate::names::Names;
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::Arc;
-use tidalite_model::{Labels, SeriesKey};
-
-/// The names of a group; `None` for those that are not grouped by.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub(crate) struct Names {
-    pub(crate) run: Option<Arc<str>>,
-    pub(crate) metric: Option<Arc<str>>,
-    pub(crate) labels: Option<Labels>,
-    /// Values of single labels, in the order in which they are grouped by.
-    pub(crate) label_values: Box<[Option<String>]>,
-}
-
-impl Names {
-    pub(crate) fn of(key: &SeriesKey, by: &[By]) -> Self {
-        let mut names = Names::default();
-        let mut label_values = Vec::new();
-        for b in by {
-            match b {
-                By::Run => names.run = Some(Arc::clone(&key.run)),
-                By::Metric => names.metric = Some(Arc::clone(&key.metric)),
-                By::Labels => names.labels = Some(key.labels.clone()),
-                By::Label(label) => label_values.push(key.labels.get(label)),
-                By::StepBucket(_) | By::TimeBucket(_) => {}
-            }
-        }
-        names.label_values = label_values.into();
-        names
-    }
-}
 
 /// How many axes have buckets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,13 +29,15 @@ pub(crate) struct Slot {
 #[derive(Debug)]
 pub(crate) struct Directory {
     axes: Axes,
-    names: HashMap<Names, u32>,
+    names: Names,
     /// For each state, the slot's parts; no buckets where no axis has any.
     slot_names: Vec<u32>,
     buckets: Vec<i64>,
     buckets_too: Vec<i64>,
     /// For each set of names, its buckets, while they stand close together; their state where no axis has buckets.
     near: Vec<Near>,
+    /// Places in all these arrays.
+    places: usize,
     alone: Vec<u32>,
     far: HashMap<Slot, u32>,
 }
@@ -86,14 +59,16 @@ const PLACES_A_STATE: usize = 16;
 const PLACES_MIN: usize = 64;
 
 impl Directory {
-    pub(crate) fn new(axes: Axes) -> Self {
+    /// For groups of so many names each.
+    pub(crate) fn new(names: usize, axes: Axes) -> Self {
         Directory {
             axes,
-            names: HashMap::new(),
+            names: Names::new(names),
             slot_names: Vec::new(),
             buckets: Vec::new(),
             buckets_too: Vec::new(),
             near: Vec::new(),
+            places: 0,
             alone: Vec::new(),
             far: HashMap::new(),
         }
@@ -114,19 +89,15 @@ impl Directory {
         }
     }
 
-    /// Each distinct set of names, at its place.
-    pub(crate) fn names(&self) -> Vec<&Names> {
-        let mut placed: Vec<(u32, &Names)> =
-            self.names.iter().map(|(names, &place)| (place, names)).collect();
-        placed.sort_unstable_by_key(|p| p.0);
-        placed.into_iter().map(|p| p.1).collect()
+    /// The names of all groups.
+    pub(crate) fn names(&self) -> &Names {
+        &self.names
     }
 
     /// The place of a set of names, new or not.
-    pub(crate) fn intern(&mut self, names: Names) -> u32 {
-        let next = u32::try_from(self.names.len()).expect("memory ends before 2^32 groups");
-        let place = *self.names.entry(names).or_insert(next);
-        if place == next {
+    pub(crate) fn intern<'a>(&mut self, texts: impl Iterator<Item = Option<Cow<'a, str>>>) -> u32 {
+        let (place, is_new) = self.names.intern(texts);
+        if is_new {
             match self.axes {
                 Axes::None => self.alone.push(NO_STATE),
                 Axes::One => self.near.push(Near::default()),
@@ -158,9 +129,11 @@ impl Directory {
             Axes::None => self.alone[names] = state,
             Axes::One => {
                 self.buckets.push(slot.bucket);
+                self.places -= self.near[names].states.capacity();
                 if !self.near[names].spilled && !self.near[names].insert(slot.bucket, state) {
                     self.spill(names);
                 }
+                self.places += self.near[names].states.capacity();
                 if self.near[names].spilled {
                     self.far.insert(slot, state);
                 }
@@ -187,10 +160,9 @@ impl Directory {
     pub(crate) fn bytes(&self) -> usize {
         // A hash map keeps about one place in three free, and a byte of its own for each.
         let entry = |bytes: usize| (bytes + 1) * 3 / 2;
-        let places: usize = self.near.iter().map(|n| n.states.capacity()).sum();
-        (places + self.slot_names.capacity() + self.alone.capacity()) * size_of::<u32>()
+        (self.places + self.slot_names.capacity() + self.alone.capacity()) * size_of::<u32>()
             + (self.buckets.capacity() + self.buckets_too.capacity()) * size_of::<i64>()
-            + self.names.len() * entry(size_of::<(Names, u32)>())
+            + self.names.bytes()
             + self.near.capacity() * size_of::<Near>()
             + self.far.len() * entry(size_of::<(Slot, u32)>())
     }
@@ -208,6 +180,12 @@ impl Near {
     fn insert(&mut self, bucket: i64, state: u32) -> bool {
         if self.states.is_empty() {
             self.start = bucket;
+        }
+        if bucket.wrapping_sub(self.start).cast_unsigned() == self.states.len() as u64 {
+            // The next bucket, as with most: the array only grows denser.
+            self.states.push(state);
+            self.held += 1;
+            return true;
         }
         let start = i128::from(self.start.min(bucket));
         let end = (i128::from(self.start) + self.states.len() as i128).max(i128::from(bucket) + 1);
@@ -254,10 +232,10 @@ mod tests {
             slots in prop::collection::vec((0..3usize, bucket(), bucket()), 0..200),
             axes in prop::sample::select(vec![Axes::None, Axes::One, Axes::Two]),
         ) {
-            let mut directory = Directory::new(axes);
+            let mut directory = Directory::new(1, axes);
             let mut expected: HashMap<Slot, usize> = HashMap::new();
             let ids: Vec<u32> = ["a", "b", "c"]
-                .map(|r| directory.intern(Names { run: Some(r.into()), ..Names::default() }))
+                .map(|r| directory.intern([Some(r.into())].into_iter()))
                 .to_vec();
             for (names, one, two) in slots {
                 let bucket = if axes == Axes::None { 0 } else { one };
@@ -277,20 +255,12 @@ mod tests {
 
     #[test]
     fn buckets_at_the_ends_of_the_axis_stay_apart() {
-        let mut directory = Directory::new(Axes::One);
-        let names = directory.intern(Names::default());
+        let mut directory = Directory::new(0, Axes::One);
+        let names = directory.intern([].into_iter());
         let states: Vec<usize> = [i64::MIN + 1, i64::MIN, i64::MAX, -1, 0]
             .map(|bucket| directory.locate(Slot { names, bucket, bucket_too: 0 }).0)
             .to_vec();
         assert_eq!(states, [0, 1, 2, 3, 4]);
-        assert_eq!(directory.intern(Names::default()), names);
-    }
-
-    #[test]
-    fn names_are_those_grouped_by() {
-        let key = SeriesKey::new("r", "m", Labels::parse("a=1,b=2").unwrap());
-        let names = Names::of(&key, &[By::Label("b".into()), By::Metric, By::Label("c".into())]);
-        assert_eq!((names.run.as_deref(), names.metric.as_deref()), (None, Some("m")));
-        assert_eq!(*names.label_values, [Some("2".to_string()), None]);
+        assert_eq!(directory.intern([].into_iter()), names);
     }
 }

@@ -3,15 +3,15 @@
 //! States are mostly in the order of their rows already, and their columns then become the result's without a copy.
 
 use crate::bucket::Width;
-use crate::directory::{Directory, Names};
+use crate::directory::Directory;
 use crate::grouping::Plan;
+use crate::names::named;
 use crate::states::{End, States};
 use crate::{Aggregate, By};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray};
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::record_batch::RecordBatch;
 use std::cmp::Ordering;
-use std::collections::HashMap;
 use std::sync::Arc;
 use tidalite_model::{Error, ErrorKind, Result};
 
@@ -23,58 +23,47 @@ pub(crate) fn result(plan: &Plan, directory: &Directory, mut states: States) -> 
     for axis in &axes {
         columns.push(axis.column(directory, &rows)?);
     }
+    let nulls = Nulls::of(&states, &rows);
     let mut percentiles = 0..;
     for aggregate in &plan.aggregates {
         let place = aggregate.percent().and_then(|_| percentiles.next());
-        columns.push(aggregate_column(*aggregate, place, &mut states, &rows));
+        columns.push(aggregate_column(*aggregate, place, &mut states, &rows, &nulls));
     }
     Ok(RecordBatch::try_new(plan.schema(), columns).expect("columns are built by the schema"))
 }
 
 /// What a group column is made of.
-enum Axis<'a> {
-    /// A text for each set of names, and its rank among these texts.
-    Names(Vec<Option<&'a str>>, Vec<u32>),
+enum Axis {
+    /// So many-th names, and the rank of each distinct one.
+    Names { level: usize, ranks: Vec<u32> },
     /// Buckets, the first ones of a slot or the second, and their width.
     Bucket { second: bool, width: Width, times: bool },
 }
 
-fn axes<'a>(plan: &Plan, directory: &'a Directory) -> Vec<Axis<'a>> {
-    let names = directory.names();
-    let mut labels = 0..;
+fn axes(plan: &Plan, directory: &Directory) -> Vec<Axis> {
+    let mut levels = 0..;
     let axis = |by: &By| match by {
-        By::Run => Axis::names(&names, |n| n.run.as_deref()),
-        By::Metric => Axis::names(&names, |n| n.metric.as_deref()),
-        By::Labels => Axis::names(&names, |n| n.labels.as_ref().map(|l| l.as_str())),
-        By::Label(_) => {
-            let place = labels.next().expect("places do not end");
-            Axis::names(&names, |n| n.label_values[place].as_deref())
-        }
         By::StepBucket(width) => Axis::Bucket { second: false, width: Width::new(*width), times: false },
         By::TimeBucket(width) => {
             Axis::Bucket { second: plan.step_width.is_some(), width: Width::new(*width), times: true }
+        }
+        name => {
+            debug_assert!(named(name), "whatever has no buckets has names");
+            let level = levels.next().expect("levels do not end");
+            Axis::Names { level, ranks: directory.names().ranks(level) }
         }
     };
     plan.by.iter().map(axis).collect()
 }
 
-impl<'a> Axis<'a> {
-    fn names(names: &[&'a Names], text: impl Fn(&'a Names) -> Option<&'a str>) -> Self {
-        let texts: Vec<Option<&str>> = names.iter().map(|n| text(n)).collect();
-        let mut ranks: HashMap<Option<&str>, u32> = texts.iter().map(|t| (*t, 0)).collect();
-        let mut sorted: Vec<Option<&str>> = ranks.keys().copied().collect();
-        sorted.sort_unstable();
-        for (rank, text) in (0..).zip(sorted) {
-            ranks.insert(text, rank);
-        }
-        let ranks = texts.iter().map(|t| ranks[t]).collect();
-        Axis::Names(texts, ranks)
-    }
-
+impl Axis {
     fn compare(&self, directory: &Directory, a: usize, b: usize) -> Ordering {
         let (a, b) = (directory.slot(a), directory.slot(b));
         match self {
-            Axis::Names(_, ranks) => ranks[a.names as usize].cmp(&ranks[b.names as usize]),
+            Axis::Names { level, ranks } => {
+                let rank = |names: u32| ranks[directory.names().text_id(names, *level)];
+                rank(a.names).cmp(&rank(b.names))
+            }
             Axis::Bucket { second: false, .. } => a.bucket.cmp(&b.bucket),
             Axis::Bucket { second: true, .. } => a.bucket_too.cmp(&b.bucket_too),
         }
@@ -83,7 +72,11 @@ impl<'a> Axis<'a> {
     fn column(&self, directory: &Directory, rows: &Rows) -> Result<ArrayRef> {
         let slots = rows.states().map(|state| directory.slot(state));
         Ok(match self {
-            Axis::Names(texts, _) => Arc::new(strings(slots.map(|s| texts[s.names as usize]))?),
+            Axis::Names { level, .. } => {
+                let names = directory.names();
+                let texts = slots.map(|s| names.text(names.text_id(s.names, *level), *level));
+                Arc::new(strings(texts, names.has_absent(*level))?)
+            }
             Axis::Bucket { second, width, times } => {
                 let bucket = slots.map(|s| if *second { s.bucket_too } else { s.bucket });
                 let starts: Vec<i64> = bucket.map(|b| width.range(b).0).collect();
@@ -101,7 +94,7 @@ struct Rows {
 }
 
 impl Rows {
-    fn of(axes: &[Axis<'_>], directory: &Directory) -> Self {
+    fn of(axes: &[Axis], directory: &Directory) -> Self {
         let count = directory.len();
         let compare = |a: usize, b: usize| {
             axes.iter().map(|x| x.compare(directory, a, b)).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
@@ -135,7 +128,7 @@ impl Rows {
     }
 }
 
-fn strings<'a>(texts: impl Iterator<Item = Option<&'a str>> + Clone) -> Result<StringArray> {
+fn strings<'a>(texts: impl Iterator<Item = Option<&'a str>> + Clone, nullable: bool) -> Result<StringArray> {
     let bytes: usize = texts.clone().map(|t| t.map_or(0, str::len)).sum();
     if i32::try_from(bytes).is_err() {
         return Err(Error::new(
@@ -152,8 +145,7 @@ fn strings<'a>(texts: impl Iterator<Item = Option<&'a str>> + Clone) -> Result<S
         text.extend_from_slice(t.unwrap_or_default().as_bytes());
         offsets.push(i32::try_from(text.len()).expect("the total fits"));
     }
-    let nulls = NullBuffer::new(texts.map(|t| t.is_some()).collect());
-    let nulls = Some(nulls).filter(|n| n.null_count() > 0);
+    let nulls = nullable.then(|| NullBuffer::new(texts.map(|t| t.is_some()).collect()));
     let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
     Ok(StringArray::new(offsets, Buffer::from_vec(text), nulls))
 }
@@ -174,42 +166,64 @@ fn count_column(counts: impl Iterator<Item = u64>) -> ArrayRef {
     whole_column(counts.map(|c| i64::try_from(c).expect("fewer points than 2^63")).collect(), None)
 }
 
-/// A column may be taken once: only where no other aggregate shows it too is it moved.
+/// Which rows are null, for each reason that there is; told before columns are taken.
+struct Nulls {
+    no_finite: Option<NullBuffer>,
+    no_min: Option<NullBuffer>,
+    no_max: Option<NullBuffer>,
+    no_point: Option<NullBuffer>,
+}
+
+impl Nulls {
+    fn of(states: &States, rows: &Rows) -> Self {
+        fn over<T: Copy>(rows: &Rows, column: &[T], has_value: impl Fn(T) -> bool) -> Option<NullBuffer> {
+            if column.is_empty() { None } else { rows.nulls(|i| has_value(column[i])) }
+        }
+        Nulls {
+            no_finite: over(rows, &states.finites, |n| n > 0),
+            no_min: over(rows, &states.mins, f64::is_finite),
+            no_max: over(rows, &states.maxs, f64::is_finite),
+            no_point: over(rows, &states.counts, |n| n > 0),
+        }
+    }
+}
+
+/// Columns that one aggregate alone shows are taken, the others are read.
 fn aggregate_column(
     aggregate: Aggregate,
     place: Option<usize>,
     states: &mut States,
     rows: &Rows,
+    nulls: &Nulls,
 ) -> ArrayRef {
-    let counts = &states.counts;
-    let finites = &states.finites;
-    let any_finite = || rows.nulls(|i| finites[i] > 0);
-    let any_point = || rows.nulls(|i| counts[i] > 0);
+    let (counts, finites) = (&states.counts, &states.finites);
     let end_values = |ends: &[End]| rows.states().map(|i| ends[i].value).collect();
-    // Where −0 and 0 tie it depends on the order which one is kept; adding zero makes both 0.
-    let extremes = |values: &[f64]| -> Vec<f64> { rows.states().map(|i| values[i] + 0.0).collect() };
     let variance = |i: usize| (states.m2s[i] / finites[i] as f64).max(0.0);
+    // Where −0 and 0 tie it depends on the order which one is kept; adding zero makes both 0.
+    let extremes = |column: &mut Vec<f64>| {
+        let mut values = rows.take(column);
+        values.iter_mut().for_each(|v| *v += 0.0);
+        values
+    };
     match aggregate {
         Aggregate::Count => count_column(rows.states().map(|i| counts[i])),
         Aggregate::Finite => count_column(rows.states().map(|i| finites[i])),
         Aggregate::Nan => count_column(rows.states().map(|i| states.nans[i])),
         Aggregate::Inf => count_column(rows.states().map(|i| counts[i] - finites[i] - states.nans[i])),
-        Aggregate::Sum => float_column(rows.take(&mut states.sums), any_finite()),
-        Aggregate::Mean => float_column(rows.take(&mut states.means), any_finite()),
-        Aggregate::Var => float_column(rows.states().map(variance).collect(), any_finite()),
-        Aggregate::Std => float_column(rows.states().map(|i| variance(i).sqrt()).collect(), any_finite()),
-        Aggregate::Min => float_column(extremes(&states.mins), rows.nulls(|i| states.mins[i].is_finite())),
-        Aggregate::Max => float_column(extremes(&states.maxs), rows.nulls(|i| states.maxs[i].is_finite())),
-        Aggregate::ArgMin => {
-            whole_column(rows.take(&mut states.min_steps), rows.nulls(|i| states.mins[i].is_finite()))
+        Aggregate::Sum => float_column(rows.take(&mut states.sums), nulls.no_finite.clone()),
+        Aggregate::Mean => float_column(rows.take(&mut states.means), nulls.no_finite.clone()),
+        Aggregate::Var => float_column(rows.states().map(variance).collect(), nulls.no_finite.clone()),
+        Aggregate::Std => {
+            float_column(rows.states().map(|i| variance(i).sqrt()).collect(), nulls.no_finite.clone())
         }
-        Aggregate::ArgMax => {
-            whole_column(rows.take(&mut states.max_steps), rows.nulls(|i| states.maxs[i].is_finite()))
-        }
-        Aggregate::First => float_column(end_values(&states.firsts), any_point()),
-        Aggregate::Last => float_column(end_values(&states.lasts), any_point()),
-        Aggregate::TimeFirst => times_column(rows.take(&mut states.first_times), any_point()),
-        Aggregate::TimeLast => times_column(rows.take(&mut states.last_times), any_point()),
+        Aggregate::Min => float_column(extremes(&mut states.mins), nulls.no_min.clone()),
+        Aggregate::Max => float_column(extremes(&mut states.maxs), nulls.no_max.clone()),
+        Aggregate::ArgMin => whole_column(rows.take(&mut states.min_steps), nulls.no_min.clone()),
+        Aggregate::ArgMax => whole_column(rows.take(&mut states.max_steps), nulls.no_max.clone()),
+        Aggregate::First => float_column(end_values(&states.firsts), nulls.no_point.clone()),
+        Aggregate::Last => float_column(end_values(&states.lasts), nulls.no_point.clone()),
+        Aggregate::TimeFirst => times_column(rows.take(&mut states.first_times), nulls.no_point.clone()),
+        Aggregate::TimeLast => times_column(rows.take(&mut states.last_times), nulls.no_point.clone()),
         Aggregate::Median | Aggregate::Percentile(_) => {
             let place = place.expect("a percentile has a place among the percentiles");
             Arc::new(rows.states().map(|i| states.samples[i].quantile(place)).collect::<Float64Array>())

@@ -74,20 +74,20 @@ impl Plan {
         self.time_width.is_some() || self.needs.times()
     }
 
-    /// The step bucket and the time bucket in which all of a summary lies; 0 for what is not grouped by. `None` where it
-    /// reaches over a bucket's end, or sums up nothing.
-    pub(crate) fn bucket_of(&self, summary: &Summary) -> Option<(i64, i64)> {
-        let (mut step, mut time) = (0, 0);
-        let (first, last) = (summary.first?, summary.last?);
+    /// The step bucket and the time bucket in which all of a summary lies, each where it is grouped by. No answer
+    /// where the summary reaches over a bucket's end, or sums up nothing.
+    pub(crate) fn bucket_of(&self, summary: &Summary) -> Option<(Option<i64>, Option<i64>)> {
+        let (first, last) = summary.first.zip(summary.last)?;
+        let (mut step, mut time) = (None, None);
         if let Some(width) = self.step_width {
-            step = width.index(first.step);
-            if width.index(last.step) != step {
+            step = Some(width.index(first.step));
+            if Some(width.index(last.step)) != step {
                 return None;
             }
         }
         if let Some(width) = self.time_width {
-            time = width.index(summary.time_min_us?);
-            if width.index(summary.time_max_us?) != time {
+            time = Some(width.index(summary.time_min_us?));
+            if Some(width.index(summary.time_max_us?)) != time {
                 return None;
             }
         }

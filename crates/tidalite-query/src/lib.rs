@@ -24,6 +24,7 @@ mod glob;
 mod grouping;
 mod matcher;
 mod merge;
+mod names;
 mod needs;
 mod partial;
 mod points;

@@ -5,11 +5,12 @@
 //! engine pushes from several threads into several of these and merges them; `finish.rs` makes the result.
 
 use crate::bucket::{end_of_ascending, end_of_run};
-use crate::directory::{Directory, Names, Slot};
+use crate::directory::{Axes, Directory, Slot};
 use crate::finish::result;
 use crate::grouping::Plan;
+use crate::names::{named, texts_of};
 use crate::quantile::Samples;
-use crate::states::{Ends, States};
+use crate::states::{States, Taken};
 use crate::tally::summarize;
 use crate::{PointsView, Repeats, merge};
 use arrow::record_batch::RecordBatch;
@@ -49,9 +50,14 @@ const RUN_SHORT: usize = 3;
 
 impl Partial {
     pub(crate) fn new(plan: Arc<Plan>) -> Self {
-        let two_axes = plan.step_width.is_some() && plan.time_width.is_some();
+        let axes = match (plan.step_width, plan.time_width) {
+            (None, None) => Axes::None,
+            (Some(_), Some(_)) => Axes::Two,
+            _ => Axes::One,
+        };
         let states = States::new(plan.needs);
-        Partial { plan, directory: Directory::new(two_axes), states, series: Vec::new(), latest: None }
+        let directory = Directory::new(plan.by.iter().filter(|b| named(b)).count(), axes);
+        Partial { plan, directory, states, series: Vec::new(), latest: None }
     }
 
     /// Takes points of one series, in which repeats are resolved already. A series may come in several pieces, as
@@ -65,19 +71,16 @@ impl Partial {
             return;
         }
         let n = points.len();
-        let uses_steps =
-            self.plan.step_width.is_some() || self.plan.needs.ends || self.plan.needs.extreme_steps;
         assert!(
-            !uses_steps || points.steps.len() == n,
+            !self.plan.needs_steps() || points.steps.len() == n,
             "points come with their steps where these are needed"
         );
-        let uses_times = self.plan.time_width.is_some() || self.plan.needs.end_times;
         assert!(
-            !uses_times || points.times_us.len() == n,
+            !self.plan.needs_times() || points.times_us.len() == n,
             "points come with their times where these are needed"
         );
         let (names, series) = self.places_of(key);
-        if uses_steps && !points.is_ascending() {
+        if self.plan.needs_steps() && !points.is_ascending() {
             let sorted = merge(vec![points.to_points()], Repeats::All);
             self.push_ascending(names, series, sorted.view());
         } else {
@@ -91,19 +94,19 @@ impl Partial {
         while at < points.len() {
             let (slot, end) = self.run_at(names, points, at);
             let state = self.state(slot);
-            let run = points.slice(at..end);
             let mut all_finite = false;
-            if run.len() <= RUN_SHORT {
-                for i in 0..run.len() {
-                    self.states.push(state, run.point(i), series, &self.series);
+            if end - at <= RUN_SHORT {
+                for i in at..end {
+                    self.states.push(state, points.point(i), series, &self.series);
                 }
             } else {
-                let summary = summarize(run, needs);
+                let summary = summarize(points.slice(at..end), needs);
                 all_finite = summary.finite == summary.count;
-                self.states.fold(state, &summary, ends_of(&summary, series), &self.series);
+                let taken = Taken { summary: &summary, first_series: series, last_series: series };
+                self.states.fold(state, taken, &self.series);
             }
             if needs.samples {
-                self.states.sample(state, run.values, all_finite);
+                self.states.sample(state, &points.values[at..end], all_finite);
             }
             at = end;
         }
@@ -112,17 +115,18 @@ impl Partial {
     /// The group of point `at`, and where the run of points that share it ends.
     #[inline]
     fn run_at(&self, names: u32, points: PointsView<'_>, at: usize) -> (Slot, usize) {
-        let mut slot = Slot { names, step: 0, time: 0 };
         let mut end = points.len();
-        if let Some(width) = self.plan.step_width {
-            slot.step = width.index(points.steps[at]);
-            end = end_of_ascending(points.steps, at, width.range(slot.step).1);
-        }
-        if let Some(width) = self.plan.time_width {
-            slot.time = width.index(points.times_us[at]);
-            end = end_of_run(points.times_us, at, end, width.range(slot.time));
-        }
-        (slot, end)
+        let step = self.plan.step_width.map(|width| {
+            let index = width.index(points.steps[at]);
+            end = end_of_ascending(points.steps, at, width.range(index).1);
+            index
+        });
+        let time = self.plan.time_width.map(|width| {
+            let index = width.index(points.times_us[at]);
+            end = end_of_run(points.times_us, at, end, width.range(index));
+            index
+        });
+        (slot(names, step, time), end)
     }
 
     /// Takes a summary in place of its points; `false`, and nothing is taken, where only the points will do:
@@ -140,38 +144,39 @@ impl Partial {
         }
         let Some((step, time)) = self.plan.bucket_of(summary) else { return false };
         let (names, series) = self.places_of(key);
-        let state = self.state(Slot { names, step, time });
-        self.states.fold(state, summary, ends_of(summary, series), &self.series);
+        let state = self.state(slot(names, step, time));
+        let taken = Taken { summary, first_series: series, last_series: series };
+        self.states.fold(state, taken, &self.series);
         true
     }
 
     /// Takes all that `other` took. Panics where it belongs to another plan.
     pub fn merge(&mut self, mut other: Partial) {
         assert!(self.plan == other.plan, "only states of one plan merge");
-        if self.directory.slots.is_empty() {
+        if self.groups() == 0 {
             *self = other;
             return;
         }
-        let names: Vec<u32> = std::mem::take(&mut other.directory.names)
-            .into_iter()
-            .map(|n| self.directory.intern(n))
-            .collect();
+        let theirs = other.directory.names();
+        let names: Vec<u32> =
+            (0..theirs.len()).map(|place| self.directory.intern(theirs.texts(place))).collect();
         let keys_from = u32::try_from(self.series.len()).expect("memory ends before 2^32 series");
         self.series.append(&mut other.series);
         self.latest = None;
-        for (j, slot) in other.directory.slots.iter().enumerate() {
-            let state = self.state(Slot { names: names[slot.names as usize], ..*slot });
-            self.states.merge_state(state, &mut other.states, j, &self.series, keys_from);
+        for j in 0..other.groups() {
+            let slot = other.directory.slot(j);
+            let state = self.state(Slot { names: names[slot.names as usize], ..slot });
+            self.states.take_state(state, &mut other.states, j, &self.series, keys_from);
         }
-        self.states.merge_account(&other.states);
+        self.states.take_account(&other.states);
     }
 
     /// How many groups there are so far.
     pub fn groups(&self) -> usize {
-        self.directory.slots.len()
+        self.directory.len()
     }
 
-    /// About how much memory all of this takes, in bytes; names are shared and not counted.
+    /// About how much memory all of this takes, in bytes; cheap enough to ask after every push.
     pub fn bytes(&self) -> usize {
         self.directory.bytes() + self.states.bytes() + self.series.capacity() * size_of::<SeriesKey>()
     }
@@ -192,8 +197,8 @@ impl Partial {
     /// As for [`finish`](Self::finish).
     pub fn finish_with(mut self, run_all: impl FnOnce(Vec<PercentileJob<'_>>)) -> Result<RecordBatch> {
         if self.plan.by.is_empty() && self.groups() == 0 {
-            let names = self.directory.intern(Names::default());
-            self.state(Slot { names, step: 0, time: 0 });
+            let names = self.directory.intern(std::iter::empty());
+            self.state(slot(names, None, None));
         }
         if self.plan.needs.samples {
             let fractions = &self.plan.fractions;
@@ -202,7 +207,7 @@ impl Partial {
             );
             self.states.samples.iter_mut().for_each(|s| s.solve(fractions));
         }
-        result(&self.plan, &self.directory, &self.states)
+        result(&self.plan, &self.directory, self.states)
     }
 
     #[inline]
@@ -222,18 +227,21 @@ impl Partial {
         {
             return (*names, place(self.series.len().saturating_sub(1)));
         }
-        let names = self.directory.intern(Names::of(key, &self.plan.by));
+        let names = self.directory.intern(texts_of(key, &self.plan.by));
         self.latest = Some((key.clone(), names));
-        if self.plan.needs.ends {
+        if self.plan.needs.ends() {
             self.series.push(key.clone());
         }
         (names, place(self.series.len().saturating_sub(1)))
     }
 }
 
-fn ends_of(summary: &Summary, series: u32) -> Option<Ends> {
-    let (first, last) = summary.first.zip(summary.last)?;
-    Some(Ends { first, last, first_series: series, last_series: series })
+fn slot(names: u32, step: Option<i64>, time: Option<i64>) -> Slot {
+    let (bucket, bucket_too) = match (step, time) {
+        (Some(step), Some(time)) => (step, time),
+        (one, other) => (one.or(other).unwrap_or_default(), 0),
+    };
+    Slot { names, bucket, bucket_too }
 }
 
 /// The percentiles of one group, to be computed. See [`Partial::finish_with`].

@@ -78,9 +78,7 @@ fn sweep(values: &[f64]) -> Sweep {
     };
     let (blocks, rest) = values.as_chunks::<LANES>();
     for block in blocks {
-        for lane in 0..LANES {
-            take(lane, block[lane]);
-        }
+        block.iter().enumerate().for_each(|(lane, &v)| take(lane, v));
     }
     rest.iter().enumerate().for_each(|(lane, &v)| take(lane, v));
     Sweep {
@@ -115,9 +113,7 @@ fn moments(values: &[f64], sweep: &Sweep, m2: bool) -> (f64, f64) {
     };
     let (blocks, rest) = values.as_chunks::<LANES>();
     for block in blocks {
-        for lane in 0..LANES {
-            take(lane, block[lane]);
-        }
+        block.iter().enumerate().for_each(|(lane, &v)| take(lane, v));
     }
     rest.iter().enumerate().for_each(|(lane, &v)| take(lane, v));
     let (deviation, squares) = (pairwise(deviation), pairwise(squares));

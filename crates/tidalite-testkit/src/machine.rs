@@ -343,10 +343,10 @@ impl Machine {
     ) -> Result<(), Fault> {
         let handle = self.started(at, run)?;
         let time_us = self.next_time();
-        let greatest = self.oracle.step_max(RUNS[run]);
         let known = self.open(at)?.next_step.get(&run).copied();
-        let counted = known.unwrap_or_else(|| greatest.map_or(0, |s| s.saturating_add(1)));
-        let expected = step.unwrap_or(counted);
+        // Asked of the store, or the oracle, only where nobody says.
+        let counted = || known.unwrap_or_else(|| self.oracle.step_max(RUNS[run]).map_or(0, |s| s.saturating_add(1)));
+        let expected = step.unwrap_or_else(counted);
         let bits = |i: usize| if i == 0 { value } else { value_bits(value.wrapping_add(i as u64)) };
         let values: Vec<(&str, f64)> =
             METRICS[first..first + count].iter().enumerate().map(|(i, m)| (*m, f64::from_bits(bits(i)))).collect();

@@ -33,6 +33,9 @@ impl Store {
         prepare(&**vfs, &target)?;
         let snapshot = self.snapshot()?;
         let view = &snapshot.view;
+        if let Some((_, error)) = view.broken.first() {
+            return Err(error.duplicate());
+        }
         let mut next = Manifest::first(inner.id(), vfs.now_us());
         next.writer_next = view.version.manifest.writer_next.max(view.tails.iter().map(|t| t.writer + 1).max().unwrap_or(1));
         let metas: Vec<&PartMeta> = view.parts.iter().map(|p| p.meta()).collect();

@@ -13,7 +13,7 @@
 //! flushed, and a log in which damage was met is evidence and stays.
 
 use crate::manifest::{self, Manifest, versions};
-use crate::places::{Places, parse_id, parse_version, version_name};
+use crate::places::{Places, parse_id, version_name};
 use crate::store::Inner;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -29,10 +29,9 @@ pub(crate) fn collect(inner: &Inner, grace_us: i64) -> Result<u64> {
     let parts: BTreeSet<Uuid> = live.iter().flat_map(|m| m.parts.iter().map(|p| p.id)).collect();
     let tables: BTreeSet<Uuid> = live.iter().filter_map(|m| m.runs.as_ref()).map(|r| r.id).collect();
     for (folder, keep) in [(places.parts(), &parts), (places.series(), &parts), (places.runs(), &tables)] {
-        removed += remove_strangers(vfs, &folder, |name| parse_id(name).is_none_or(|id| keep.contains(&id)))?;
+        removed += remove_strangers(vfs, &folder, |name| !is_leftover(name) && parse_id(name).is_none_or(|id| keep.contains(&id)))?;
     }
-    let is_leftover = |name: &str| parse_version(name).is_some() || !name.starts_with("tmp-");
-    removed += remove_strangers(vfs, &places.manifest(), is_leftover)?;
+    removed += remove_strangers(vfs, &places.manifest(), |name| !is_leftover(name))?;
     removed += collect_logs(inner, &live, &parts)?;
     Ok(removed)
 }
@@ -66,6 +65,11 @@ fn drop_versions(vfs: &dyn Vfs, places: &Places, grace_us: i64) -> Result<Vec<Ma
     Ok(live)
 }
 
+/// Whether a file is what a killed publication left behind.
+fn is_leftover(name: &str) -> bool {
+    name.starts_with("tmp-")
+}
+
 fn remove_strangers(vfs: &dyn Vfs, folder: &Path, keep: impl Fn(&str) -> bool) -> Result<u64> {
     let mut removed = 0;
     for name in vfs.read_dir(folder)?.iter().filter(|n| !keep(n)) {
@@ -79,10 +83,12 @@ fn collect_logs(inner: &Inner, live: &[Manifest], published: &BTreeSet<Uuid>) ->
     let vfs = &*inner.vfs;
     let mut removed = 0;
     let mut gone = false;
+    // Where a lock may not reach other machines, a writer there may look dead and be alive: its folder is left alone.
+    let network = vfs.file_system(inner.places.root())?.network;
     for dir in tidalite_log::writers(vfs, &inner.places.log())? {
         let damaged = live.iter().any(|m| m.writers.iter().any(|w| w.writer == dir.writer && w.damaged));
         let flushed = live.iter().map(|m| m.flushed(dir.writer)).min().unwrap_or(0);
-        if damaged || flushed == 0 {
+        if damaged {
             continue;
         }
         let alive = tidalite_log::is_alive(vfs, &dir)?;
@@ -94,7 +100,7 @@ fn collect_logs(inner: &Inner, live: &[Manifest], published: &BTreeSet<Uuid>) ->
             vfs.remove(&segment.path)?;
             removed += 1;
         }
-        let whole = !alive && (finished == segments.len() || only_torn_tail_left(inner, &dir, flushed)?);
+        let whole = !alive && !network && (finished == segments.len() || only_torn_tail_left(inner, &dir, flushed)?);
         for name in vfs.read_dir(&dir.path)? {
             let staged = name.ends_with(".parquet") && parse_id(&name).is_some_and(|id| published.contains(&id));
             if staged || whole {

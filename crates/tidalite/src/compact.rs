@@ -55,23 +55,27 @@ pub(crate) fn compact_all(
     let mut stats = CompactStats::default();
     loop {
         let version = manifest::latest(&*inner.vfs, &inner.places)?;
-        let picked = pick(&version.manifest.parts, policy);
+        let picked = pick(&readable(inner, &version.manifest.parts), policy);
         if picked.is_empty() {
             return Ok(stats);
         }
         let inputs: Vec<PartMeta> = version.manifest.parts.iter().filter(|p| picked.contains(&p.id)).cloned().collect();
         let output = merge_parts(inner, &inputs, pool, progress)?;
         let mut next = version.manifest.clone();
-        next.version += 1;
-        next.time_us = inner.vfs.now_us();
         let at = next.parts.iter().position(|p| picked.contains(&p.id)).unwrap_or(0);
         next.parts.retain(|p| !picked.contains(&p.id));
         stats.parts_in += inputs.len() as u64;
         stats.parts_out += 1;
         stats.points += output.rows;
         next.parts.insert(at, output);
-        publish_version(inner, &next)?;
+        publish_version(inner, next)?;
     }
+}
+
+/// The parts that can be opened. One that cannot stays as it is, and holds nothing else up.
+fn readable(inner: &Inner, parts: &[PartMeta]) -> Vec<PartMeta> {
+    let opens = |m: &&PartMeta| Part::open(inner.vfs.clone(), &inner.places.part(m.id), m).is_ok();
+    parts.iter().filter(opens).cloned().collect()
 }
 
 /// The parts to merge next; empty where there is nothing to do.

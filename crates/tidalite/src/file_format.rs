@@ -63,9 +63,15 @@ impl FromStr for FileFormat {
 
     fn from_str(text: &str) -> Result<FileFormat> {
         let lower = text.to_ascii_lowercase();
-        NAMES.iter().find(|(_, names)| names.contains(&lower.as_str())).map(|(format, _)| *format).ok_or_else(|| {
-            Error::invalid("choose file format", format!("{text:?} is no format"), "use parquet, csv, jsonl or arrow")
-        })
+        NAMES.iter().find(|(_, names)| names.contains(&lower.as_str())).map(|(format, _)| *format).ok_or_else(
+            || {
+                Error::invalid(
+                    "choose file format",
+                    format!("{text:?} is no format"),
+                    "use parquet, csv, jsonl or arrow",
+                )
+            },
+        )
     }
 }
 
@@ -78,7 +84,10 @@ mod tests {
         for (format, names) in NAMES {
             for name in names {
                 assert_eq!(name.parse::<FileFormat>().unwrap(), format);
-                assert_eq!(FileFormat::from_extension(format!("a.b.{}", name.to_uppercase())).unwrap(), format);
+                assert_eq!(
+                    FileFormat::from_extension(format!("a.b.{}", name.to_uppercase())).unwrap(),
+                    format
+                );
             }
             assert_eq!(format.name().parse::<FileFormat>().unwrap(), format);
         }

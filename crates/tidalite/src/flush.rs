@@ -124,8 +124,6 @@ pub(crate) fn is_evidence(finding: &Finding) -> bool {
 fn publish(inner: &Inner, version: &Version, batch: Batch, pool: &rayon::ThreadPool, progress: &dyn Fn(u64)) -> Result<u64> {
     let vfs = &inner.vfs;
     let mut next = version.manifest.clone();
-    next.version += 1;
-    next.time_us = vfs.now_us();
     let source = TailSource::new(&batch.tails);
     let place = inner.places.part(vfs.uuid());
     let mut parts = Vec::new();
@@ -141,8 +139,8 @@ fn publish(inner: &Inner, version: &Version, batch: Batch, pool: &rayon::ThreadP
         parts.push(meta);
     }
     for tail in &batch.tails {
-        for (_, id, about) in &tail.data.staged {
-            parts.push(adopt(inner, &tail.dir, *id, about)?);
+        for (seq, id, about) in &tail.data.staged {
+            parts.push(adopt(inner, &tail.dir, *seq, *id, about)?);
         }
     }
     if !parts.is_empty() {
@@ -164,7 +162,7 @@ fn publish(inner: &Inner, version: &Version, batch: Batch, pool: &rayon::ThreadP
         }
     }
     for meta in &parts {
-        note_runs(inner, meta, &mut runs)?;
+        note_runs(inner, meta, &mut runs);
     }
     known = runs.len() as u64 - known;
     if changed || known > 0 {
@@ -176,7 +174,14 @@ fn publish(inner: &Inner, version: &Version, batch: Batch, pool: &rayon::ThreadP
     forget_writers(inner, &mut next)?;
     let written = parts.len() as u64;
     next.parts.extend(parts);
-    publish_version(inner, &next)?;
+    publish_version(inner, next)?;
+    for tail in &batch.tails {
+        for (_, id, _) in &tail.data.staged {
+            let staged = staged_part(&tail.dir.path, *id);
+            vfs.remove(&staged.points)?;
+            vfs.remove(&staged.series)?;
+        }
+    }
     Ok(written)
 }
 
@@ -192,9 +197,13 @@ fn forget_writers(inner: &Inner, next: &mut Manifest) -> Result<()> {
     Ok(())
 }
 
-/// Publishes, where the caller holds the store's lock and so is alone.
-pub(crate) fn publish_version(inner: &Inner, next: &Manifest) -> Result<()> {
-    if manifest::publish(&*inner.vfs, &inner.places, next)? {
+/// Publishes as the newest version, where the caller holds the store's lock and so is alone. The number is greater than any
+/// present, a damaged version's too.
+pub(crate) fn publish_version(inner: &Inner, mut next: Manifest) -> Result<()> {
+    let newest = manifest::versions(&*inner.vfs, &inner.places)?.last().copied().unwrap_or(0);
+    next.version = newest.max(next.version) + 1;
+    next.time_us = inner.vfs.now_us();
+    if manifest::publish(&*inner.vfs, &inner.places, &next)? {
         return Ok(());
     }
     Err(Error::new(
@@ -206,31 +215,36 @@ pub(crate) fn publish_version(inner: &Inner, next: &Manifest) -> Result<()> {
     .at(&inner.places.manifest()))
 }
 
-/// Runs that only bulk data speaks of enter the run table with their id alone.
-fn note_runs(inner: &Inner, meta: &PartMeta, runs: &mut run_table::RunTable) -> Result<()> {
-    let part = tidalite_parts::Part::open(inner.vfs.clone(), &inner.places.part(meta.id), meta)?;
+/// Runs that only bulk data speaks of enter the run table with their id alone. A part that cannot be read names none; it is
+/// reported wherever it is needed.
+fn note_runs(inner: &Inner, meta: &PartMeta, runs: &mut run_table::RunTable) {
+    let Ok(part) = tidalite_parts::Part::open(inner.vfs.clone(), &inner.places.part(meta.id), meta) else { return };
     for rows in part.series().rows.chunk_by(|a, b| a.key.run == b.key.run) {
         if !runs.contains_key(&*rows[0].key.run) {
             runs.insert(rows[0].key.run.to_string(), Default::default());
         }
     }
-    Ok(())
 }
 
-/// Links a staged part among the live ones. It was durable before the log spoke of it.
-fn adopt(inner: &Inner, dir: &WriterDir, id: Uuid, about: &[u8]) -> Result<PartMeta> {
-    let meta = parse_meta(&dir.path, about)?;
+/// Links a staged part among the live ones. It was durable before the log spoke of it; one that is gone all the same is
+/// listed nonetheless, so that its loss is reported and nothing else is held up.
+fn adopt(inner: &Inner, dir: &WriterDir, seq: Seq, id: Uuid, about: &[u8]) -> Result<PartMeta> {
+    let meta = parse_meta(&dir.path, seq, about)?;
     let (from, to) = (staged_part(&dir.path, id), inner.places.part(id));
     for (from, to) in [(from.points, to.points), (from.series, to.series)] {
         // It exists already where an earlier flush was killed before it published.
-        inner.vfs.link(&from, &to)?;
+        match inner.vfs.link(&from, &to) {
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
     }
     Ok(meta)
 }
 
 /// The facts of a staged part, out of the log frame that speaks of it.
-pub(crate) fn parse_meta(dir: &std::path::Path, about: &[u8]) -> Result<PartMeta> {
-    serde_json::from_slice(about).map_err(|e| Error::corrupt("read staged part", dir, 0, format!("its facts in the log are not valid: {e}")))
+pub(crate) fn parse_meta(dir: &std::path::Path, seq: Seq, about: &[u8]) -> Result<PartMeta> {
+    let meta: Result<PartMeta, _> = serde_json::from_slice(about);
+    meta.map(|m| m.placed_at(seq)).map_err(|e| Error::corrupt("read staged part", dir, 0, format!("its facts in the log are not valid: {e}")))
 }
 
 /// A tail that stops taking rows in at a bound.

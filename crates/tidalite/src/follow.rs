@@ -46,6 +46,10 @@ impl FromStr for Cursor {
 }
 
 impl Cursor {
+    fn has_seen(&self, writer: u32, ordinal: u64) -> bool {
+        self.next.get(&writer).is_some_and(|&next| ordinal < next)
+    }
+
     fn of(&self, writer: u32) -> i64 {
         Seq::new(writer, self.next.get(&writer).copied().unwrap_or(0)).as_i64()
     }
@@ -136,8 +140,16 @@ impl Follow {
     }
 
     fn from_parts(&self, snapshot: &Snapshot, filter: &PointFilter, builder: &mut PointsBuilder) -> Result<()> {
+        for (meta, error) in &snapshot.view.broken {
+            if !meta.seq.iter().all(|&(writer, _, hi)| self.cursor.has_seen(writer, hi)) {
+                return Err(error.duplicate());
+            }
+        }
         let parts = &snapshot.view.parts;
         for (p, part) in parts.iter().enumerate() {
+            if part.meta().seq.iter().all(|&(writer, _, hi)| self.cursor.has_seen(writer, hi)) {
+                continue;
+            }
             let rows = &part.series().rows;
             let mut lists: Vec<Vec<RowRef>> = Vec::new();
             let mut keys: Vec<&SeriesKey> = Vec::new();

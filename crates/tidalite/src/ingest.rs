@@ -2,7 +2,8 @@
 //!
 //! A small batch is one frame of the log. A large one is sorted and written straight into a part, which is synced,
 //! and then one frame refers to it: that frame is the moment of acceptance. So a batch is visible whole or not at all,
-//! whatever its size, and its order among other writes is that of its frame.
+//! whatever its size, and its order among other writes is that of its frame. The part is written before that order is known,
+//! so it is laid over the part when it is read.
 
 use crate::places::staged_part;
 use crate::store::Store;
@@ -48,14 +49,20 @@ impl Store {
             }
             return log.append_points(&series, &rows.steps, &rows.times_us, &rows.values).map(Some);
         }
-        let seq = log.reserve()?;
-        let source = BatchSource::new(rows, seq);
         let place = staged_part(log.dir(), inner.vfs.uuid());
-        let meta = write_part(&inner.vfs, &place, &source, inner.options.tile_rows, inner.pool()?, &|_| {})?
-            .expect("the batch has rows");
-        inner.vfs.sync_dir(log.dir())?;
-        let about = serde_json::to_vec(&meta).expect("the facts of a part are plain data");
-        log.append_part(place.id, &about).map(Some)
+        let source = BatchSource::new(rows);
+        let accepted = write_part(&inner.vfs, &place, &source, inner.options.tile_rows, inner.pool()?, &|_| {})
+            .and_then(|meta| {
+                inner.vfs.sync_dir(log.dir())?;
+                let meta = meta.expect("the batch has rows");
+                log.append_part(place.id, &serde_json::to_vec(&meta).expect("the facts of a part are plain data"))
+            });
+        if accepted.is_err() {
+            // Not accepted, so nobody knows of the files; where they cannot be removed they go with the folder.
+            let _ = inner.vfs.remove(&place.points);
+            let _ = inner.vfs.remove(&place.series);
+        }
+        accepted.map(Some)
     }
 }
 
@@ -176,18 +183,20 @@ fn group(runs: &Texts, metrics: &Texts, labels: Option<&Texts>, rows: usize) -> 
     Ok(merged)
 }
 
+/// The write order of points whose frame is still to come; see [`PartMeta::placed_at`](tidalite_parts::PartMeta::placed_at).
+const NOT_PLACED: i64 = 0;
+
 /// A batch as a source of points.
 struct BatchSource {
     rows: Rows,
     series: Vec<(SeriesKey, u64)>,
-    seq: i64,
 }
 
 impl BatchSource {
-    fn new(rows: Rows, seq: Seq) -> Self {
+    fn new(rows: Rows) -> Self {
         let count = |g: &Group| g.rows.iter().map(|r| r.len() as u64).sum();
         let series = rows.groups.iter().map(|g| (g.key.clone(), count(g))).collect();
-        BatchSource { rows, series, seq: seq.as_i64() }
+        BatchSource { rows, series }
     }
 }
 
@@ -214,11 +223,11 @@ impl PointSource for BatchSource {
                     points.steps.extend_from_slice(&rows.steps[cut.clone()]);
                     points.times_us.extend_from_slice(&rows.times_us[cut.clone()]);
                     points.values.extend_from_slice(&rows.values[cut.clone()]);
-                    points.seqs.resize(points.steps.len(), self.seq);
+                    points.seqs.resize(points.steps.len(), NOT_PLACED);
                 } else {
                     for r in range.clone() {
                         if lo.is_none_or(|lo| rows.steps[r] >= lo) && hi.is_none_or(|hi| rows.steps[r] < hi) {
-                            points.push(rows.steps[r], self.seq, rows.times_us[r], rows.values[r]);
+                            points.push(rows.steps[r], NOT_PLACED, rows.times_us[r], rows.values[r]);
                         }
                     }
                 }

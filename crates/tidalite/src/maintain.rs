@@ -81,9 +81,7 @@ fn folders(inner: &Inner) -> usize {
 fn round(inner: &Inner) -> Result<()> {
     let _lock = flush::lock(inner)?;
     let pool = thread_pool(1, "tidalite-compact", tidalite_vfs::lower_priority)?;
-    if let Some(log) = inner.opened_log() {
-        log.seal()?;
-    }
+    inner.seal()?;
     flush::flush_all(inner, &pool, &|_| {})?;
     compact::compact_all(inner, Policy::Tiered, &pool, &|_, _| {})?;
     inner.collect(i64::try_from(inner.options.grace.as_micros()).unwrap_or(i64::MAX))

@@ -22,7 +22,7 @@ pub(crate) struct Manifest {
     pub(crate) version: u64,
     /// The store's id, as in its marker.
     pub(crate) store: Uuid,
-    /// When it was published, µs since 1970 UTC; for people, never compared.
+    /// When it was published, µs since 1970 UTC: for people, and for how long a replaced version stays.
     pub(crate) time_us: i64,
     /// No writer that opens from now on has an ordinal below this.
     pub(crate) writer_next: u32,

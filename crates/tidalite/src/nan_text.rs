@@ -36,7 +36,8 @@ pub(crate) fn parse(text: &str) -> Option<f64> {
         "" => NAN_BITS,
         _ => {
             let digits = payload.strip_prefix("(0x")?.strip_suffix(')')?;
-            let mantissa = u64::from_str_radix(digits, 16).ok().filter(|m| (1..=MANTISSA_BITS).contains(m))?;
+            let mantissa =
+                u64::from_str_radix(digits, 16).ok().filter(|m| (1..=MANTISSA_BITS).contains(m))?;
             EXPONENT_BITS | mantissa
         }
     };
@@ -49,7 +50,13 @@ mod tests {
 
     #[test]
     fn each_nan_keeps_its_bits_as_text() {
-        for bits in [NAN_BITS, NAN_BITS | SIGN_BIT, 0x7ff0_0000_0000_0001, 0xffff_ffff_ffff_ffff, 0x7ff8_0000_0000_0001] {
+        for bits in [
+            NAN_BITS,
+            NAN_BITS | SIGN_BIT,
+            0x7ff0_0000_0000_0001,
+            0xffff_ffff_ffff_ffff,
+            0x7ff8_0000_0000_0001,
+        ] {
             let text = write(f64::from_bits(bits));
             assert_eq!(parse(&text).unwrap().to_bits(), bits, "{text}");
         }

@@ -102,9 +102,9 @@ impl Options {
         self
     }
 
-    /// Most rows of a tile, which is a row group of a part (524,288 by default).
+    /// Most rows of a tile, which is a row group of a part (524,288 by default, at most 1,048,576).
     pub fn tile_rows(mut self, rows: usize) -> Self {
-        self.tile_rows = rows.max(1);
+        self.tile_rows = rows.clamp(1, 1 << 20);
         self
     }
 

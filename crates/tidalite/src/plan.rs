@@ -14,8 +14,10 @@ use tidalite_model::{Error, ErrorKind, Result, SeriesKey, Summary};
 use tidalite_parts::{Columns, SeriesRow};
 use tidalite_query::{PointFilter, Points, Repeats, SeriesFilter, Verdict, merge};
 
-/// Points that a batch holds at most, unless one series alone has more: 32 MiB while they are merged.
+/// Points that a batch holds at most, unless one series alone has more.
 const BATCH_POINTS: u64 = 1 << 20;
+/// Bytes of a point while it is merged: four columns, twice.
+const POINT_BYTES: u64 = 64;
 
 /// What a selection has to read.
 #[derive(Debug)]
@@ -48,8 +50,18 @@ pub(crate) enum Stretch {
 }
 
 impl Plan {
-    pub(crate) fn new(snapshot: Snapshot, wanted: &SeriesFilter, filter: PointFilter, repeats: Repeats) -> Plan {
+    /// # Errors
+    /// `Corrupt` where a part that may hold selected points cannot be opened.
+    pub(crate) fn new(snapshot: Snapshot, wanted: &SeriesFilter, filter: PointFilter, repeats: Repeats) -> Result<Plan> {
         let view = snapshot.view.clone();
+        for (meta, error) in &view.broken {
+            let bounds = (meta.run_min.as_str()..=meta.run_max.as_str(), meta.step_min, meta.step_max);
+            let run = wanted.runs.as_exact().is_none_or(|runs| runs.iter().any(|r| bounds.0.contains(&r.as_str())));
+            let steps = filter.steps.lo.is_none_or(|lo| bounds.2 >= lo) && filter.steps.hi.is_none_or(|hi| bounds.1 < hi);
+            if run && steps {
+                return Err(error.duplicate());
+            }
+        }
         let mut found: BTreeMap<SeriesKey, Planned> = BTreeMap::new();
         let mut entry = |key: &SeriesKey, take: &mut dyn FnMut(&mut Planned)| match found.get_mut(key) {
             Some(planned) => take(planned),
@@ -88,15 +100,17 @@ impl Plan {
             let first = |r: &RowRef| r.of(&view.parts).summary.first.map(|p| p.step);
             planned.rows.sort_by_key(first);
         }
-        Plan { snapshot, series, filter, repeats }
+        Ok(Plan { snapshot, series, filter, repeats })
     }
 
     /// Consecutive series, about [`BATCH_POINTS`] each time.
     pub(crate) fn batches(&self) -> Vec<Range<usize>> {
+        let options = &self.snapshot.inner.options;
+        let batch_points = (options.memory_bytes / POINT_BYTES / options.threads as u64 / 2).min(BATCH_POINTS);
         let mut batches = Vec::new();
         let (mut start, mut points) = (0, 0);
         for (i, planned) in self.series.iter().enumerate() {
-            if points > 0 && points + planned.points_max > BATCH_POINTS {
+            if points > 0 && points + planned.points_max > batch_points {
                 batches.push(start..i);
                 (start, points) = (i, 0);
             }
@@ -110,10 +124,10 @@ impl Plan {
 
     /// Refuses what cannot be read within the memory option.
     pub(crate) fn check_memory(&self) -> Result<()> {
-        // A point takes 32 bytes, twice while it is merged; each thread works on a batch of its own.
+        // Each thread works on a batch of its own, and one of them on the longest series.
         let inner = &self.snapshot.inner;
         let largest = self.series.iter().map(|s| s.points_max).max().unwrap_or(0).max(1);
-        let needed = largest.saturating_mul(64);
+        let needed = largest.saturating_mul(POINT_BYTES);
         if needed <= inner.options.memory_bytes {
             return Ok(());
         }

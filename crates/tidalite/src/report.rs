@@ -4,9 +4,10 @@ use crate::manifest::versions;
 use crate::places::version_name;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
-use crate::tail::TailData;
+use std::collections::HashMap;
 use std::path::PathBuf;
-use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
+use tidalite_log::{LayoutId, Row, SeriesId, Sink};
+use tidalite_model::{Error, ErrorKind, Result, RunChange, Seq, SeriesKey};
 use tidalite_parts::PartFinding;
 
 /// What kind of thing is wrong.
@@ -208,7 +209,7 @@ impl Store {
         let vfs = &*inner.vfs;
         for dir in tidalite_log::writers(vfs, &inner.places.log())? {
             let alive = tidalite_log::is_alive(vfs, &dir)?;
-            let mut tail = TailData::default();
+            let mut tail = Count::default();
             match tidalite_log::replay(vfs, &dir, manifest.flushed(dir.writer), alive, &mut tail) {
                 Ok(replayed) => {
                     report.findings.extend(replayed.findings.into_iter().map(Finding::from));
@@ -220,10 +221,10 @@ impl Store {
                 Err(e) => return Err(e),
             }
             report.logs += 1;
-            report.points += tail.point_count();
-            report.log_points += tail.point_count();
-            for (_, id, about) in &tail.staged {
-                let part = crate::flush::parse_meta(&dir.path, about).and_then(|meta| {
+            report.points += tail.points;
+            report.log_points += tail.points;
+            for (seq, id, about) in &tail.staged {
+                let part = crate::flush::parse_meta(&dir.path, *seq, about).and_then(|meta| {
                     report.points += meta.rows;
                     report.log_points += meta.rows;
                     tidalite_parts::Part::open(inner.vfs.clone(), &crate::places::staged_part(&dir.path, *id), &meta)
@@ -235,6 +236,39 @@ impl Store {
                 }
             }
         }
+        Ok(())
+    }
+}
+
+/// Counts what a log holds, and keeps nothing else but the staged parts: a log may be larger than memory.
+#[derive(Default)]
+struct Count {
+    widths: HashMap<LayoutId, u64>,
+    points: u64,
+    staged: Vec<(Seq, uuid::Uuid, Vec<u8>)>,
+}
+
+impl Sink for Count {
+    fn series(&mut self, _: SeriesId, _: &SeriesKey) -> Result<()> {
+        Ok(())
+    }
+    fn layout(&mut self, id: LayoutId, series: &[SeriesId]) -> Result<()> {
+        self.widths.insert(id, series.len() as u64);
+        Ok(())
+    }
+    fn row(&mut self, row: Row<'_>) -> Result<()> {
+        self.points += self.widths[&row.layout];
+        Ok(())
+    }
+    fn points(&mut self, p: tidalite_log::Points<'_>) -> Result<()> {
+        self.points += p.len() as u64;
+        Ok(())
+    }
+    fn change(&mut self, _: Seq, _: &str, _: RunChange) -> Result<()> {
+        Ok(())
+    }
+    fn part(&mut self, seq: Seq, part: uuid::Uuid, about: &[u8]) -> Result<()> {
+        self.staged.push((seq, part, about.to_vec()));
         Ok(())
     }
 }

@@ -99,7 +99,9 @@ mod tests {
 
     #[test]
     fn other_text_is_no_time() {
-        for bad in ["", "noon", "2026-13-01", "12:00", "2026-02-03T12:00:00[Europe/Berlin]", "2026-02-03T25:00:00Z"] {
+        for bad in
+            ["", "noon", "2026-13-01", "12:00", "2026-02-03T12:00:00[Europe/Berlin]", "2026-02-03T25:00:00Z"]
+        {
             assert_eq!(parse(bad), None, "{bad}");
         }
     }

@@ -285,7 +285,7 @@ impl Select {
 
     fn plan(&self) -> Result<Plan> {
         let wanted = self.series_filter()?;
-        Ok(Plan::new(self.snapshot()?, &wanted, self.filter.clone(), self.repeats))
+        Plan::new(self.snapshot()?, &wanted, self.filter, self.repeats)
     }
 }
 

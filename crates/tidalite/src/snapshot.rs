@@ -10,10 +10,11 @@ use crate::run_table::{self, RunTable};
 use crate::store::Inner;
 use crate::tail::TailData;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
 use tidalite_log::{Finding, TailReader, WriterDir};
 use tidalite_model::{Error, ErrorKind, Result, RunInfo, Seq};
-use tidalite_parts::{Part, PartMeta};
+use tidalite_parts::{Part, PartMeta, PartPlace};
 
 /// A fixed set of rows. Cheap to clone; while one lives, no file that it needs is deleted.
 #[derive(Debug, Clone)]
@@ -28,8 +29,10 @@ pub(crate) struct SnapshotView {
     pub(crate) version: Arc<Version>,
     /// Live parts, then those staged in logs.
     pub(crate) parts: Vec<Arc<Part>>,
+    /// Parts that cannot be opened: what asks for their runs gets the error, all else goes on.
+    pub(crate) broken: Vec<(PartMeta, Error)>,
     pub(crate) tails: Vec<TailView>,
-    pub(crate) runs: RunTable,
+    pub(crate) runs: Arc<RunTable>,
     pub(crate) damage: Vec<Error>,
 }
 
@@ -66,7 +69,8 @@ pub(crate) struct Tail {
 pub(crate) struct TailCache {
     tails: Mutex<BTreeMap<u32, Arc<RwLock<Tail>>>>,
     version: Mutex<Weak<Version>>,
-    parts: Mutex<BTreeMap<uuid::Uuid, Arc<Part>>>,
+    /// By the path of the points file: a staged part has another one after it was flushed.
+    parts: Mutex<BTreeMap<PathBuf, Arc<Part>>>,
     runs: Mutex<Option<(uuid::Uuid, Arc<RunTable>)>>,
 }
 
@@ -131,46 +135,43 @@ impl SnapshotView {
             let view = inner.cache.tail(inner, &dir, from)?;
             for (seq, id, about) in &view.read().data.staged {
                 if (view.seqs.0..view.seqs.1).contains(&seq.as_i64()) {
-                    staged.push((dir.path.clone(), *id, crate::flush::parse_meta(&dir.path, about)?));
+                    staged.push((staged_part(&dir.path, *id), crate::flush::parse_meta(&dir.path, *seq, about)?));
                 }
             }
             tails.push(view);
         }
         inner.cache.forget_others(&tails);
-        let mut parts = Vec::with_capacity(version.manifest.parts.len() + staged.len());
-        for meta in &version.manifest.parts {
-            parts.push(inner.cache.part(inner, meta, None)?);
-        }
-        for (dir, _, meta) in &staged {
-            parts.push(inner.cache.part(inner, meta, Some(dir))?);
-        }
+        check_memory(inner, &tails)?;
+        let live = version.manifest.parts.iter().map(|m| (inner.places.part(m.id), m.clone()));
+        let places: Vec<_> = live.chain(staged).collect();
+        let (parts, broken) = inner.cache.open_parts(inner, &version, &places)?;
+        damage.extend(broken.iter().map(|(_, e): &(PartMeta, Error)| e.duplicate()));
         damage.extend(parts.iter().filter_map(|p| p.series_damage()).map(Error::duplicate));
         let table = inner.cache.run_table(inner, &version, &mut damage)?;
-        let mut runs = (*table).clone();
+        let mut runs = table;
+        let known = |runs: &RunTable, id: &str| runs.contains_key(id);
         for view in &tails {
             let tail = view.read();
             for (seq, run, change) in &tail.data.changes {
                 if (view.seqs.0..view.seqs.1).contains(&seq.as_i64()) {
-                    runs.entry(run.clone()).or_default().apply(*seq, change);
+                    Arc::make_mut(&mut runs).entry(run.clone()).or_default().apply(*seq, change);
                 }
             }
             for (id, key) in tail.data.keys() {
-                if !runs.contains_key(&*key.run) && tail.data.count_within(id, view.seqs) > 0 {
-                    runs.insert(key.run.to_string(), Default::default());
+                if !known(&runs, &key.run) && tail.data.count_within(id, view.seqs) > 0 {
+                    Arc::make_mut(&mut runs).insert(key.run.to_string(), Default::default());
                 }
             }
         }
-        for part in &parts[version.manifest.parts.len()..] {
+        let live: BTreeSet<_> = version.manifest.parts.iter().map(|m| m.id).collect();
+        for part in parts.iter().filter(|p| !live.contains(&p.meta().id)) {
             for rows in part.series().rows.chunk_by(|a, b| a.key.run == b.key.run) {
-                runs.entry(rows[0].key.run.to_string()).or_default();
+                if !known(&runs, &rows[0].key.run) {
+                    Arc::make_mut(&mut runs).insert(rows[0].key.run.to_string(), Default::default());
+                }
             }
         }
-        Ok(SnapshotView { version, parts, tails, runs, damage })
-    }
-
-    /// Bytes of log rows that this snapshot holds in memory.
-    pub(crate) fn tail_bytes(&self) -> usize {
-        self.tails.iter().map(|t| t.read().data.bytes()).sum()
+        Ok(SnapshotView { version, parts, broken, tails, runs, damage })
     }
 
     /// What replaying the logs found wrong.
@@ -218,16 +219,36 @@ impl TailCache {
         Ok(TailView::new(dir.writer, alive, from, hi, tail))
     }
 
-    fn part(&self, inner: &Inner, meta: &PartMeta, staged_in: Option<&std::path::PathBuf>) -> Result<Arc<Part>> {
-        if let Some(part) = lock(&self.parts).get(&meta.id) {
+    /// Opens parts, and gives those apart that cannot be opened.
+    ///
+    /// # Errors
+    /// `NotFound` where a part's file is gone because a newer version came: then the snapshot has to start over.
+    fn open_parts(&self, inner: &Inner, version: &Version, places: &[(PartPlace, PartMeta)]) -> Result<Opened> {
+        let (mut parts, mut broken) = (Vec::with_capacity(places.len()), Vec::new());
+        for (place, meta) in places {
+            match self.part(inner, place, meta) {
+                Ok(part) => parts.push(part),
+                Err(e) if e.kind() == ErrorKind::Corrupt => broken.push((meta.clone(), e)),
+                Err(e) if e.kind() == ErrorKind::NotFound => {
+                    let newest = manifest::versions(&*inner.vfs, &inner.places)?.last().copied();
+                    if newest.is_some_and(|v| v > version.manifest.version) {
+                        return Err(e);
+                    }
+                    let missing = Error::corrupt("open part", &place.points, 0, "the file is not there");
+                    broken.push((meta.clone(), missing));
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        Ok((parts, broken))
+    }
+
+    fn part(&self, inner: &Inner, place: &PartPlace, meta: &PartMeta) -> Result<Arc<Part>> {
+        if let Some(part) = lock(&self.parts).get(&place.points) {
             return Ok(part.clone());
         }
-        let place = match staged_in {
-            Some(dir) => staged_part(dir, meta.id),
-            None => inner.places.part(meta.id),
-        };
-        let part = Arc::new(Part::open(inner.vfs.clone(), &place, meta)?);
-        lock(&self.parts).insert(meta.id, part.clone());
+        let part = Arc::new(Part::open(inner.vfs.clone(), place, meta)?);
+        lock(&self.parts).insert(place.points.clone(), part.clone());
         Ok(part)
     }
 
@@ -255,7 +276,7 @@ impl TailCache {
 
     /// Drops open parts that are not among those of the newest version.
     pub(crate) fn keep_parts(&self, live: &BTreeSet<uuid::Uuid>) {
-        lock(&self.parts).retain(|id, _| live.contains(id));
+        lock(&self.parts).retain(|_, part| live.contains(&part.meta().id));
     }
 
     fn forget(&self) {
@@ -287,21 +308,32 @@ impl Tail {
         let alive = tidalite_log::is_alive(&*inner.vfs, dir)?;
         let replayed = self.reader.poll(&*inner.vfs, alive, &mut self.data)?;
         self.next = self.next.max(replayed.next_ordinal);
-        if !replayed.findings.is_empty() {
-            self.findings = replayed.findings;
-        }
-        let bytes_max = inner.options.memory_bytes;
-        if self.data.bytes() as u64 > bytes_max {
-            return Err(Error::new(
-                ErrorKind::Full,
-                "read log",
-                format!("more than {} MiB of rows are not flushed yet", bytes_max >> 20),
-                "flush the store (`tidalite flush`), or allow more memory",
-            )
-            .at(&dir.path));
+        for finding in replayed.findings {
+            if !self.findings.contains(&finding) {
+                self.findings.push(finding);
+            }
         }
         Ok((alive, self.next))
     }
+}
+
+/// What could be opened, and what could not.
+type Opened = (Vec<Arc<Part>>, Vec<(PartMeta, Error)>);
+
+/// Refuses a log that has grown beyond the memory option: it is to be flushed before it is read.
+fn check_memory(inner: &Inner, tails: &[TailView]) -> Result<()> {
+    let bytes: usize = tails.iter().map(|t| t.read().data.bytes()).sum();
+    let bytes_max = inner.options.memory_bytes;
+    if bytes as u64 <= bytes_max {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Full,
+        "read log",
+        format!("{} MiB of rows are not flushed yet, and {} MiB are allowed", bytes >> 20, bytes_max >> 20),
+        "flush the store (`tidalite flush`), or allow more memory",
+    )
+    .at(&inner.places.log()))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

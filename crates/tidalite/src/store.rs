@@ -186,9 +186,7 @@ impl Store {
     /// As [`flush`](Self::flush).
     pub fn flush_with(&self, progress: &dyn Fn(u64)) -> Result<FlushStats> {
         let inner = self.writable()?;
-        if let Some(log) = inner.log.get() {
-            log.seal()?;
-        }
+        inner.seal()?;
         let _lock = inner.lock_waiting()?;
         let stats = flush::flush_all(inner, inner.pool()?, progress)?;
         inner.collect(0)?;
@@ -209,9 +207,7 @@ impl Store {
     /// As [`compact`](Self::compact).
     pub fn compact_with(&self, progress: &dyn Fn(u64, u64)) -> Result<CompactStats> {
         let inner = self.writable()?;
-        if let Some(log) = inner.log.get() {
-            log.seal()?;
-        }
+        inner.seal()?;
         let _lock = inner.lock_waiting()?;
         let flushed = flush::flush_all(inner, inner.pool()?, &|_| {})?;
         let mut stats = compact::compact_all(inner, Policy::All, inner.pool()?, progress)?;
@@ -293,10 +289,23 @@ impl Inner {
     fn open_log(&self, options: LogOptions) -> Result<Log> {
         loop {
             let least = manifest::latest(&*self.vfs, &self.places)?.manifest.writer_next;
-            let log = Log::create(self.vfs.clone(), &self.places.log(), least, options.clone())?;
+            let log = match Log::create(self.vfs.clone(), &self.places.log(), least, options.clone()) {
+                // Somebody collected the folder in the moment before it was locked.
+                Err(e) if e.kind() == ErrorKind::NotFound && is_store(&*self.vfs, &self.places)? => continue,
+                other => other?,
+            };
             if manifest::latest(&*self.vfs, &self.places)?.manifest.writer_next <= log.writer() {
                 return Ok(log);
             }
+        }
+    }
+
+    /// Seals this process's log, so that its segments can go once they are flushed. A log that a failed sync has poisoned
+    /// stays as it is: what was accepted can be flushed all the same.
+    pub(crate) fn seal(&self) -> Result<()> {
+        match self.log.get().map(|log| log.seal()) {
+            Some(Err(e)) if e.kind() != ErrorKind::Poisoned => Err(e),
+            _ => Ok(()),
         }
     }
 
@@ -352,8 +361,11 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // In a forked child the parent's threads do not exist and its log must not be touched: the log knows that too.
-        if !self.fork.forked() && !self.is_closed() {
+        // In a forked child the parent's threads do not exist: nobody can wait for them. Its log knows by itself.
+        if self.fork.forked() {
+            let worker = self.worker.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+            std::mem::forget(worker);
+        } else if !self.is_closed() {
             // The caller who wants to know about errors calls `close`.
             let _ = self.close();
         }

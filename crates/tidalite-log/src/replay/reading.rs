@@ -66,7 +66,12 @@ enum Stop {
 
 impl Reading {
     /// Opens segment `number`; `expected` is where it should begin, if its predecessor was read to its end.
-    pub(super) fn open(poll: &mut Poll<'_>, dir: &WriterDir, number: u32, expected: Option<End>) -> Result<Opened> {
+    pub(super) fn open(
+        poll: &mut Poll<'_>,
+        dir: &WriterDir,
+        number: u32,
+        expected: Option<End>,
+    ) -> Result<Opened> {
         let path = dir.segment_path(number);
         let file = poll.vfs.open(&path)?;
         let (start, committed) = read_start(&*file)?;
@@ -138,7 +143,8 @@ impl Reading {
             if self.look_for_more(poll, dir)? {
                 continue;
             }
-            let next = if poll.alive { self.end_of_live(poll, names)? } else { self.end_of_dead(poll, dir, names)? };
+            let next =
+                if poll.alive { self.end_of_live(poll, names)? } else { self.end_of_dead(poll, dir, names)? };
             match next {
                 Next::Continue => {}
                 Next::Wait => return Ok(None),
@@ -148,7 +154,12 @@ impl Reading {
     }
 
     /// Hands over valid frames up to the first that is none.
-    fn hand_over_frames(&mut self, poll: &mut Poll<'_>, names: &mut Names, from_ordinal: u64) -> Result<Stop> {
+    fn hand_over_frames(
+        &mut self,
+        poll: &mut Poll<'_>,
+        names: &mut Names,
+        from_ordinal: u64,
+    ) -> Result<Stop> {
         let (base, limit) = (self.header.base_ordinal, self.window.limit());
         let bound = self.successor.map_or(u64::MAX, |s| s.base_ordinal);
         loop {
@@ -301,32 +312,38 @@ impl Reading {
         }))
     }
 
-    /// The end of what the crash left; nothing where the log simply ends here.
+    /// The end of what is left; nothing to report where the log simply ends here.
     fn torn(&mut self, poll: &mut Poll<'_>, dir: &WriterDir) -> Result<Next> {
         // A hint only: no checksum covers it. It may lie beyond a file that was cut.
         let committed = committed(&**self.window.file())?.min(SEGMENT_BYTES_LIMIT);
         let data_end = end_of_data(&mut self.window, self.offset)?.max(committed).max(self.offset);
         let orphans = orphans(poll.vfs, dir, self.number)?;
         let is_cut = self.window.limit() < FIRST_FRAME_AT as u64;
-        if data_end == self.offset && orphans.is_empty() && !is_cut {
-            return Ok(Next::Wait);
+        if data_end > self.offset || !orphans.is_empty() || is_cut {
+            let bytes = data_end - self.offset;
+            let what = "the log ends here; what follows was not yet on the disk when the machine stopped";
+            poll.findings.push(Finding::new(FindingKind::TornTail, &self.path, self.offset, bytes, what));
+            poll.findings.extend(orphans);
         }
-        let bytes = data_end - self.offset;
-        let what = "the log ends here; what follows was not yet on the disk when the machine stopped";
-        poll.findings.push(Finding::new(FindingKind::TornTail, &self.path, self.offset, bytes, what));
-        poll.findings.extend(orphans);
-        Ok(Next::Go(Place::Torn(self.end())))
+        Ok(Next::Go(Place::Over(self.end())))
     }
 
     /// Reports the bytes up to `end` as damaged, with all that can be told about what was lost.
-    fn report_damage(&mut self, poll: &mut Poll<'_>, names: &Names, end: u64, lost: Option<u64>) -> Result<()> {
+    fn report_damage(
+        &mut self,
+        poll: &mut Poll<'_>,
+        names: &Names,
+        end: u64,
+        lost: Option<u64>,
+    ) -> Result<()> {
         let start = if self.header_inferred && self.frames == 0 { 0 } else { self.offset };
         let what = match lost {
             Some(1) => "one frame is damaged and left out".to_string(),
             Some(n) => format!("{n} frames are damaged and left out"),
             None => "frames are damaged and left out; how many cannot be told".to_string(),
         };
-        let mut finding = Finding::new(FindingKind::Damage, &self.path, start, end.saturating_sub(start), &what);
+        let mut finding =
+            Finding::new(FindingKind::Damage, &self.path, start, end.saturating_sub(start), &what);
         finding.frames = lost;
         let bytes = usize::try_from(end.saturating_sub(self.offset)).unwrap_or(usize::MAX);
         let damaged = self.window.at(self.offset, FRAME_HEAD_BYTES)?;
@@ -376,7 +393,9 @@ fn describe(mut finding: Finding, bytes: &[u8], names: &Names) -> Finding {
     let batch = [payload.len(), payload.len().saturating_sub(4)]
         .into_iter()
         .find_map(|n| Points::new(Seq::default(), payload.get(..n)?));
-    if let Some(points) = batch.filter(|p| is_points && !p.is_empty() && frame_bytes(payload.len()) == bytes.len()) {
+    if let Some(points) =
+        batch.filter(|p| is_points && !p.is_empty() && frame_bytes(payload.len()) == bytes.len())
+    {
         let steps = (0..points.len()).map(|i| points.step(i));
         finding.steps = steps.clone().min().zip(steps.max());
         let mut series: Vec<_> = (0..points.len()).map(|i| points.series(i)).collect();

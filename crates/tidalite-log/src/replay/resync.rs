@@ -9,7 +9,9 @@
 
 use super::window::Window;
 use crate::dir::WriterDir;
-use crate::format::{FIRST_FRAME_AT, FRAME_HEAD_BYTES, SEGMENT_BYTES_LIMIT, SYNC_PAYLOAD_BYTES, Tag, frame_bytes, u64_at};
+use crate::format::{
+    FIRST_FRAME_AT, FRAME_HEAD_BYTES, SEGMENT_BYTES_LIMIT, SYNC_PAYLOAD_BYTES, Tag, frame_bytes, u64_at,
+};
 use crate::frame::{Frame, Head, view};
 use tidalite_model::{ErrorKind, Result};
 use tidalite_vfs::Vfs;
@@ -45,6 +47,12 @@ pub(super) fn next_frame(window: &mut Window, seed: u32, anchor: Anchor, from: u
         let held = window.at(offset, FRAME_HEAD_BYTES)?;
         if held.len() < FRAME_HEAD_BYTES {
             return Ok(None);
+        }
+        // A head holds a tag, so none begins this far before the end of zeros.
+        let skip = leading_zeros(held).saturating_sub(FRAME_HEAD_BYTES) / 8 * 8;
+        if skip > 0 {
+            offset += skip as u64;
+            continue;
         }
         let heads = held.windows(FRAME_HEAD_BYTES).step_by(8).enumerate();
         let plausible = heads.filter_map(|(i, head)| {
@@ -107,6 +115,20 @@ pub(super) fn durable_position(vfs: &dyn Vfs, dir: &WriterDir, number: u32, from
     Ok(durable)
 }
 
+/// How many bytes from the start on are zero; whole blocks are looked at where they can be.
+fn leading_zeros(bytes: &[u8]) -> usize {
+    let (blocks, _) = bytes.as_chunks::<ZEROS_BLOCK>();
+    let zeros = blocks.iter().take_while(|b| is_zero(*b)).count() * ZEROS_BLOCK;
+    zeros + bytes[zeros..].iter().take_while(|&&b| b == 0).count()
+}
+
+/// Small enough to stay in the nearest cache, large enough for the processor's widest steps.
+const ZEROS_BLOCK: usize = 1024;
+
+fn is_zero(block: &[u8]) -> bool {
+    block.iter().fold(0, |all, b| all | b) == 0
+}
+
 /// One past the last byte at or behind `from` that is not zero; `from` where there is none.
 pub(super) fn end_of_data(window: &mut Window, from: u64) -> Result<u64> {
     let (mut at, mut end) = (from, from);
@@ -115,9 +137,29 @@ pub(super) fn end_of_data(window: &mut Window, from: u64) -> Result<u64> {
         if held.is_empty() {
             return Ok(end);
         }
-        if let Some(last) = held.iter().rposition(|&b| b != 0) {
+        if leading_zeros(held) < held.len()
+            && let Some(last) = held.iter().rposition(|&b| b != 0)
+        {
             end = at + last as u64 + 1;
         }
         at += held.len() as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zeros_are_counted_to_the_byte() {
+        for len in [0, 1, 1023, 1024, 5000] {
+            for at in [0, 1, 1023, 1024, 1025, 4999, 6000] {
+                let mut bytes = vec![0; len];
+                if let Some(b) = bytes.get_mut(at) {
+                    *b = 1;
+                }
+                assert_eq!(leading_zeros(&bytes), at.min(len));
+            }
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Following one writer's log from a frame on, poll by poll, over all its segments.
 //!
 //! ```text
-//! Start ─► In(segment) ─► Between(end of it) ─► In(next) ─► …          Torn: nothing further will be read
+//! Start ─► In(segment) ─► Between(end of it) ─► In(next) ─► … ─► Over, once the writer is gone
 //! ```
 //!
 //! A reader keeps the file it reads open, so a segment may be deleted while it is read; one that is deleted before
@@ -64,7 +64,8 @@ pub(super) enum Place {
     Start,
     In(Box<Reading>),
     Between(End),
-    Torn(End),
+    /// Its writer is gone, and nothing further will be read.
+    Over(End),
 }
 
 /// The end of what was read of a segment.
@@ -106,7 +107,8 @@ impl Poll<'_> {
     /// Reports a frame that is whole and was refused; those of one segment make one finding.
     pub(super) fn refuse(&mut self, finding: Finding) {
         let known = self.refused.and_then(|i| self.findings.get_mut(i));
-        let Some(known) = known.filter(|k| k.path == finding.path && k.rows.is_some() == finding.rows.is_some())
+        let Some(known) =
+            known.filter(|k| k.path == finding.path && k.rows.is_some() == finding.rows.is_some())
         else {
             self.refused = Some(self.findings.len());
             self.findings.push(finding);
@@ -147,9 +149,11 @@ impl TailReader {
         loop {
             let next = match &mut self.place {
                 Place::Start => first(&mut poll, &self.dir, self.from_ordinal)?,
-                Place::In(reading) => reading.read(&mut poll, &self.dir, &mut self.names, self.from_ordinal)?,
+                Place::In(reading) => {
+                    reading.read(&mut poll, &self.dir, &mut self.names, self.from_ordinal)?
+                }
                 Place::Between(end) => following(&mut poll, &self.dir, *end)?,
-                Place::Torn(_) => None,
+                Place::Over(_) => None,
             };
             match next {
                 Some(place) => self.place = place,
@@ -180,7 +184,7 @@ impl TailReader {
         let end = match &self.place {
             Place::Start => return Resume { segment: 0, offset: 0, ordinal: self.from_ordinal },
             Place::In(reading) => reading.end(),
-            Place::Between(end) | Place::Torn(end) => *end,
+            Place::Between(end) | Place::Over(end) => *end,
         };
         Resume { segment: end.number, offset: end.offset, ordinal: end.ordinal }
     }
@@ -249,7 +253,7 @@ fn gap(poll: &mut Poll<'_>, dir: &WriterDir, end: End, reading: Box<Reading>) ->
         return Ok(Place::In(reading));
     }
     poll.findings.extend(orphans(poll.vfs, dir, reading.number - 1)?);
-    Ok(Place::Torn(end))
+    Ok(Place::Over(end))
 }
 
 /// The segment of `end` has no place in the stream: it is left out where something behind was durable, else it is
@@ -258,7 +262,7 @@ fn unreadable(poll: &mut Poll<'_>, dir: &WriterDir, end: End, numbers: &[u32]) -
     let from = Anchor { offset: FIRST_FRAME_AT as u64, ordinal: 0 };
     if !poll.alive && poll.durable(dir, end.number, from)? <= end.position {
         poll.findings.extend(orphans(poll.vfs, dir, end.number - 1)?);
-        return Ok(Some(Place::Torn(end)));
+        return Ok(Some(Place::Over(end)));
     }
     let path = dir.segment_path(end.number);
     let what = "the header and its copy are damaged; the segment is left out";

@@ -172,7 +172,11 @@ fn a_reader_whose_next_segment_was_deleted_is_told_to_start_again() {
 fn a_unit_that_the_sink_refuses_comes_again() {
     struct Limited(Seen, usize);
     impl crate::Sink for Limited {
-        fn series(&mut self, id: crate::SeriesId, key: &tidalite_model::SeriesKey) -> tidalite_model::Result<()> {
+        fn series(
+            &mut self,
+            id: crate::SeriesId,
+            key: &tidalite_model::SeriesKey,
+        ) -> tidalite_model::Result<()> {
             self.0.series(id, key)
         }
         fn layout(&mut self, id: crate::LayoutId, series: &[crate::SeriesId]) -> tidalite_model::Result<()> {
@@ -187,7 +191,12 @@ fn a_unit_that_the_sink_refuses_comes_again() {
         fn points(&mut self, p: crate::Points<'_>) -> tidalite_model::Result<()> {
             self.0.points(p)
         }
-        fn change(&mut self, seq: tidalite_model::Seq, run: &str, c: RunChange) -> tidalite_model::Result<()> {
+        fn change(
+            &mut self,
+            seq: tidalite_model::Seq,
+            run: &str,
+            c: RunChange,
+        ) -> tidalite_model::Result<()> {
             self.0.change(seq, run, c)
         }
         fn part(&mut self, seq: tidalite_model::Seq, part: Uuid, about: &[u8]) -> tidalite_model::Result<()> {
@@ -232,7 +241,9 @@ fn any_flipped_bit_of_a_closed_log_is_harmless_or_damage_of_its_frame_alone() {
         let (lost, findings) = check_damaged(&sim, &dir, &witness, &format!("bit {bit}"));
         assert!(lost <= 1, "bit {bit}: {lost} units are lost");
         let hit = |kind: FindingKind| {
-            findings.iter().find(|f| f.kind == kind && (f.offset..f.offset + f.bytes).contains(&(byte as u64)))
+            findings
+                .iter()
+                .find(|f| f.kind == kind && (f.offset..f.offset + f.bytes).contains(&(byte as u64)))
         };
         if byte < HEADER_BYTES {
             assert_eq!(lost, 0);
@@ -299,7 +310,10 @@ fn zeroed_swapped_and_foreign_blocks_never_pass() {
                     let at = format!("seed {seed}, segment {}, block {block}", s.number);
                     let (lost, findings) = check_damaged(&sim, &dir, &witness, &at);
                     // At most what touches the block; frames here are larger than 24 bytes.
-                    assert!(lost <= 22 || (s.number == last && block + 2 > blocks), "{at}: {lost} {findings:?}");
+                    assert!(
+                        lost <= 22 || (s.number == last && block + 2 > blocks),
+                        "{at}: {lost} {findings:?}"
+                    );
                 }
             }
             put(&sim, &s.path, &good);
@@ -318,9 +332,10 @@ fn a_file_that_is_cut_anywhere_or_has_junk_behind_it_yields_the_rest() {
             let (_, findings) = check_damaged(&sim, &dir, &witness, &format!("{} cut to {len}", s.number));
             let (seen, _) = read(&sim, &dir, 0, false);
             if s.number < all.len() as u32 {
-                let kept = witness.accepted.iter().filter(|u| {
-                    !(s.base_ordinal..s.end_ordinal.unwrap()).contains(&u.0.ordinal())
-                });
+                let kept = witness
+                    .accepted
+                    .iter()
+                    .filter(|u| !(s.base_ordinal..s.end_ordinal.unwrap()).contains(&u.0.ordinal()));
                 assert!(kept.clone().all(|u| seen.units.contains(u)), "others are whole: {findings:?}");
             }
         }
@@ -432,7 +447,8 @@ fn no_length_or_ordinal_in_a_file_can_overflow_or_hang() {
     let id = dir.segment_id(1);
     let path = dir.segment_path(1);
     for (position, ordinal) in [(0, 0), (u64::MAX / 2, (1 << 40) - (1 << 26) - 1)] {
-        let mut start = SegmentHeader { id, base_position: position, base_ordinal: ordinal }.start_of_segment();
+        let mut start =
+            SegmentHeader { id, base_position: position, base_ordinal: ordinal }.start_of_segment();
         for committed in [0, 64, u64::MAX, u64::MAX - 7] {
             start[COMMITTED_AT..COMMITTED_AT + 8].copy_from_slice(&committed.to_le_bytes());
             for len in [0, 1, 16, u32::MAX, u32::MAX - 7, 32 << 20] {
@@ -490,7 +506,15 @@ fn whole_frames_with_contents_of_any_kind_are_refused_or_read_without_harm() {
         let mut bytes = SegmentHeader { id, base_position: 0, base_ordinal: 0 }.start_of_segment();
         for ordinal in 1..1 + u32::try_from(random.below(8)).unwrap() {
             let tags = [
-                Tag::Run, Tag::Series, Tag::Layout, Tag::Row, Tag::Points, Tag::Change, Tag::Part, Tag::Sync, Tag::Note,
+                Tag::Run,
+                Tag::Series,
+                Tag::Layout,
+                Tag::Row,
+                Tag::Points,
+                Tag::Change,
+                Tag::Part,
+                Tag::Sync,
+                Tag::Note,
             ];
             let tag = tags[usize::try_from(random.below(9)).unwrap()];
             let mut draft = Draft::new(tag, u32::try_from(random.below(3)).unwrap());

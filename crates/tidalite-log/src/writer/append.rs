@@ -9,10 +9,10 @@
 //!
 //! At durability `Row` each of them then waits for its sync, shared with whoever waits at the same time.
 
+use super::Durability;
 use super::declare::{NO_SEGMENT, Needs};
 use super::shared::Shared;
 use super::state::{Current, Unit};
-use super::Durability;
 use crate::change;
 use crate::format::{FRAME_BYTES_MAX, POINT_BYTES, POINTS_FIXED_BYTES, Tag};
 use crate::frame::Draft;

@@ -76,7 +76,8 @@ impl Default for LogOptions {
 impl LogOptions {
     /// The same with sizes that a segment can have.
     fn bounded(mut self) -> Self {
-        self.segment_bytes_max = self.segment_bytes_max.clamp(4096, SEGMENT_BYTES_LIMIT).next_multiple_of(4096);
+        self.segment_bytes_max =
+            self.segment_bytes_max.clamp(4096, SEGMENT_BYTES_LIMIT).next_multiple_of(4096);
         let min = self.segment_bytes_min.clamp(4096, self.segment_bytes_max);
         self.segment_bytes_min = min.next_multiple_of(4096);
         self
@@ -319,5 +320,11 @@ fn take_lock(vfs: &dyn Vfs, path: &Path) -> Result<Box<dyn Lock>> {
         }
         std::thread::sleep(Duration::from_millis(1));
     }
-    Err(Error::new(ErrorKind::Busy, "open log for writing", "another process holds its new lock", "try again").at(path))
+    Err(Error::new(
+        ErrorKind::Busy,
+        "open log for writing",
+        "another process holds its new lock",
+        "try again",
+    )
+    .at(path))
 }

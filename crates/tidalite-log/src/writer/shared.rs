@@ -84,8 +84,13 @@ impl Shared {
         if !state.closed {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Poisoned, "write to log", "the log is closed", "open the store again to go on")
-            .at(&self.dir.path))
+        Err(Error::new(
+            ErrorKind::Poisoned,
+            "write to log",
+            "the log is closed",
+            "open the store again to go on",
+        )
+        .at(&self.dir.path))
     }
 
     /// Ends the log: thread, segments, spare, lock. The second time it does nothing.

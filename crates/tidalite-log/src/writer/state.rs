@@ -11,9 +11,7 @@
 //! Called by `append.rs` (rows and other frames), `rotate.rs` (the next segment) and `sync.rs` (marks).
 
 use super::declare::{Names, Needs, unknown_handle};
-use crate::format::{
-    COMMITTED_AT, FRAME_HEAD_BYTES, ROW_FIXED_BYTES, SYNC_PAYLOAD_BYTES, Tag, frame_bytes,
-};
+use crate::format::{COMMITTED_AT, FRAME_HEAD_BYTES, ROW_FIXED_BYTES, SYNC_PAYLOAD_BYTES, Tag, frame_bytes};
 use crate::frame::Draft;
 use crate::segment::SegmentHeader;
 use crate::sink::LayoutId;
@@ -192,8 +190,7 @@ impl State {
             // Without them the segment ends where its successor says.
             let _ = c.write_closing(mark);
         }
-        self.base =
-            (c.header.base_position + c.offset, c.header.base_ordinal + u64::from(c.frames));
+        self.base = (c.header.base_position + c.offset, c.header.base_ordinal + u64::from(c.frames));
         self.retired.push(Retired { file: c.file, bytes: c.offset, entry_durable: c.entry_durable });
     }
 
@@ -218,7 +215,11 @@ impl State {
 
 impl Current {
     /// A segment whose header is about to be written.
-    pub(super) fn new(file: Box<dyn SegmentFile>, header: SegmentHeader, entry_durable: bool) -> Result<Self> {
+    pub(super) fn new(
+        file: Box<dyn SegmentFile>,
+        header: SegmentHeader,
+        entry_durable: bool,
+    ) -> Result<Self> {
         let start = header.start_of_segment();
         file.write_at(0, &start)?;
         file.publish(COMMITTED_AT as u64, start.len() as u64);

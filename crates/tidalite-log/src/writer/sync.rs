@@ -38,6 +38,12 @@ pub(super) struct Durable {
     pub(super) ordinal: Option<u64>,
 }
 
+impl Durable {
+    fn covers(&self, ordinal: u64) -> bool {
+        self.ordinal.is_some_and(|durable| durable >= ordinal)
+    }
+}
+
 /// What one sync covers.
 struct Batch {
     retired: Vec<Retired>,
@@ -50,8 +56,8 @@ impl Batch {
     fn take(state: &mut State) -> Batch {
         let retired = std::mem::take(&mut state.retired);
         let current = state.current.as_ref().map(|c| (c.file.clone(), c.header.id.number));
-        let entries_durable = retired.iter().all(|r| r.entry_durable)
-            && state.current.as_ref().is_none_or(|c| c.entry_durable);
+        let entries_durable =
+            retired.iter().all(|r| r.entry_durable) && state.current.as_ref().is_none_or(|c| c.entry_durable);
         let reaches = Durable { position: state.position(), ordinal: state.last_unit.ordinal };
         Batch { retired, current, entries_durable, reaches }
     }
@@ -166,13 +172,15 @@ impl Shared {
         // A deadline beyond what the clock can tell is none.
         let deadline = timeout.and_then(|t| Instant::now().checked_add(t));
         let Some(deadline) = deadline.filter(|_| self.options.background) else {
-            self.sync()?;
+            if !self.commit().durable.covers(ordinal) {
+                self.sync()?;
+            }
             return Ok(true);
         };
         let mut asked = false;
         let mut commit = self.commit();
         loop {
-            if commit.durable.ordinal.is_some_and(|o| o >= ordinal) {
+            if commit.durable.covers(ordinal) {
                 return Ok(true);
             }
             if let Some(first) = &commit.failed {

@@ -142,6 +142,9 @@ impl Part {
         }
         if columns.seq {
             pages(Column::Seq).integers(rows, &mut out.seqs)?;
+            if self.meta.seq_base != 0 {
+                out.seqs.iter_mut().for_each(|s| *s = s.saturating_add(self.meta.seq_base));
+            }
         }
         if columns.time {
             pages(Column::Time).integers(rows, &mut out.times_us)?;
@@ -178,7 +181,7 @@ impl Part {
     }
 
     fn load_series(&self, vfs: &dyn Vfs) -> Result<SeriesTable> {
-        let table = SeriesTable::load(vfs, &self.place.series, &self.meta)?;
+        let mut table = SeriesTable::load(vfs, &self.place.series, &self.meta)?;
         let tile_rows: Vec<u32> = self.tiles.iter().map(|t| t.rows).collect();
         if !table.fits(&tile_rows) {
             return Err(Error::corrupt(
@@ -187,6 +190,10 @@ impl Part {
                 0,
                 "its rows do not fit the tiles of the points file",
             ));
+        }
+        for row in &mut table.rows {
+            row.seq_min = row.seq_min.saturating_add(self.meta.seq_base);
+            row.seq_max = row.seq_max.saturating_add(self.meta.seq_base);
         }
         Ok(table)
     }

@@ -121,7 +121,13 @@ impl Select {
         Ok(points)
     }
 
-    fn write_format(&self, out: Output<'_>, path: &Path, format: FileFormat, progress: &dyn Fn(u64)) -> Result<u64> {
+    fn write_format(
+        &self,
+        out: Output<'_>,
+        path: &Path,
+        format: FileFormat,
+        progress: &dyn Fn(u64),
+    ) -> Result<u64> {
         // Before anything is written, the selection is found to be sound.
         let stream = self.points()?;
         let sink = match format {
@@ -157,9 +163,13 @@ impl Failure {
     fn into_error(self, path: &Path) -> Error {
         match self {
             Failure::Io(e) => Error::io("export", path, e),
-            Failure::Format(what) => {
-                Error::new(ErrorKind::Unsupported, "export", what, "choose another format, or a narrower selection").at(path)
-            }
+            Failure::Format(what) => Error::new(
+                ErrorKind::Unsupported,
+                "export",
+                what,
+                "choose another format, or a narrower selection",
+            )
+            .at(path),
         }
     }
 }
@@ -197,7 +207,8 @@ fn place_of(path: &Path) -> Result<PathBuf> {
         Ok(about) if about.is_file() => fs::canonicalize(path).map_err(|e| Error::io("export", path, e)),
         Ok(about) => {
             let what = if about.is_dir() { "it is a folder" } else { "it is no plain file" };
-            Err(Error::invalid("export", what, "give the path of a file, or write to standard output").at(path))
+            Err(Error::invalid("export", what, "give the path of a file, or write to standard output")
+                .at(path))
         }
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(path.to_path_buf()),
         Err(e) => Err(Error::io("export", path, e)),

@@ -8,7 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 use tidalite_model::{TIME_US_MAX, TIME_US_MIN};
 
-const FORMATS: [FileFormat; 4] = [FileFormat::Parquet, FileFormat::Csv, FileFormat::JsonLines, FileFormat::ArrowIpc];
+const FORMATS: [FileFormat; 4] =
+    [FileFormat::Parquet, FileFormat::Csv, FileFormat::JsonLines, FileFormat::ArrowIpc];
 
 type Row = (String, String, String, i64, i64, u64);
 
@@ -47,12 +48,47 @@ fn append(store: &Store, rows: &[Row]) {
 /// Names and numbers of every awkward kind.
 fn awkward() -> Vec<Row> {
     let names = [
-        "a", " a ", "a,b", "\"", "\"quoted\",\"", "line\nbreak", "cr\rlf\r\n", "nul\0nul", "🌊/é", "../x", "NaN", "-1", "{\"k\":1}",
-        "\u{feff}bom", "\\", "#no comment", "\u{2028}", "tab\t", "null", "\u{1}\u{7f}",
+        "a",
+        " a ",
+        "a,b",
+        "\"",
+        "\"quoted\",\"",
+        "line\nbreak",
+        "cr\rlf\r\n",
+        "nul\0nul",
+        "🌊/é",
+        "../x",
+        "NaN",
+        "-1",
+        "{\"k\":1}",
+        "\u{feff}bom",
+        "\\",
+        "#no comment",
+        "\u{2028}",
+        "tab\t",
+        "null",
+        "\u{1}\u{7f}",
     ];
     let values = [
-        0.0, -0.0, 1.0, 0.1, -1.5e-7, f64::MIN_POSITIVE, 5e-324, f64::MAX, f64::MIN, f64::EPSILON, 1e300, 1e16, 123_456_789.125,
-        f64::INFINITY, f64::NEG_INFINITY, f64::NAN, -f64::NAN, f64::from_bits(0x7ff0_0000_0000_0001), f64::from_bits(u64::MAX),
+        0.0,
+        -0.0,
+        1.0,
+        0.1,
+        -1.5e-7,
+        f64::MIN_POSITIVE,
+        5e-324,
+        f64::MAX,
+        f64::MIN,
+        f64::EPSILON,
+        1e300,
+        1e16,
+        123_456_789.125,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        f64::NAN,
+        -f64::NAN,
+        f64::from_bits(0x7ff0_0000_0000_0001),
+        f64::from_bits(u64::MAX),
         1.0 / 3.0,
     ];
     let labels = ["", "host=a,rank=3", "k=\\,v\\=\\\\", "é=🌊", "q=\"\n", "n=nul\0"];
@@ -64,7 +100,14 @@ fn awkward() -> Vec<Row> {
             let n = i * values.len() + j;
             let run = names[(i + j) % names.len()].to_owned();
             let label = labels[n % labels.len()].to_owned();
-            rows.push((run, (*name).to_owned(), label, steps[n % steps.len()], times[n % times.len()], value.to_bits()));
+            rows.push((
+                run,
+                (*name).to_owned(),
+                label,
+                steps[n % steps.len()],
+                times[n % times.len()],
+                value.to_bits(),
+            ));
         }
     }
     rows
@@ -103,7 +146,16 @@ fn many_batches_with_names_of_their_own_make_one_file() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path().join("store")).unwrap();
     let many: Vec<Row> = (0..700_000)
-        .map(|i| (format!("run-{:02}", i / 35_000), format!("m{}", i % 7), String::new(), i, i, (i as f64).sqrt().to_bits()))
+        .map(|i| {
+            (
+                format!("run-{:02}", i / 35_000),
+                format!("m{}", i % 7),
+                String::new(),
+                i,
+                i,
+                (i as f64).sqrt().to_bits(),
+            )
+        })
         .collect();
     append(&store, &many);
     let wanted = rows(&store);
@@ -137,7 +189,15 @@ fn text_is_as_other_tools_expect_it() {
     let row = |metric: &str, labels: &str, value: f64| {
         ("r".to_owned(), metric.to_owned(), labels.to_owned(), -1, 1_780_000_000_000_001, value.to_bits())
     };
-    append(&store, &[row("a", "host=a,rank=3", -0.0), row("b\"", "", f64::NAN), row("c", "", f64::NEG_INFINITY), row("d", "", 1e300)]);
+    append(
+        &store,
+        &[
+            row("a", "host=a,rank=3", -0.0),
+            row("b\"", "", f64::NAN),
+            row("c", "", f64::NEG_INFINITY),
+            row("d", "", 1e300),
+        ],
+    );
     let text = |format| {
         let mut out = Vec::new();
         store.select().write_to(&mut out, format).unwrap();
@@ -184,7 +244,10 @@ fn a_place_that_takes_no_file_is_refused() {
     let folder = refused(dir.path());
     let device = refused(Path::new("/dev/null"));
     let gone = refused(&dir.path().join("no/such/folder.csv"));
-    assert_eq!([folder.kind(), device.kind(), gone.kind()], [ErrorKind::Invalid, ErrorKind::Invalid, ErrorKind::NotFound]);
+    assert_eq!(
+        [folder.kind(), device.kind(), gone.kind()],
+        [ErrorKind::Invalid, ErrorKind::Invalid, ErrorKind::NotFound]
+    );
     assert!(Path::new("/dev/null").exists());
 }
 
@@ -217,7 +280,12 @@ fn a_broken_pipe_is_an_io_error_that_says_so() {
         for left in [0, 1, 1000] {
             let e: Error = store.select().write_to(&mut Pipe { left }, format).unwrap_err();
             let source = std::error::Error::source(&e).and_then(|s| s.downcast_ref::<io::Error>());
-            assert_eq!(source.map(io::Error::kind), Some(io::ErrorKind::BrokenPipe), "{}: {e}", format.name());
+            assert_eq!(
+                source.map(io::Error::kind),
+                Some(io::ErrorKind::BrokenPipe),
+                "{}: {e}",
+                format.name()
+            );
             assert_eq!(e.kind(), ErrorKind::Io);
         }
     }
@@ -238,7 +306,12 @@ fn a_damaged_file_is_refused_or_read_and_never_a_panic() {
             other.import(&path, &Import::new(), &|_, _| {})
         };
         for cut in (0..whole.len()).step_by(whole.len() / 40) {
-            assert_eq!(import(&whole[..cut]).unwrap_err().kind(), ErrorKind::Invalid, "{} cut at {cut}", format.name());
+            assert_eq!(
+                import(&whole[..cut]).unwrap_err().kind(),
+                ErrorKind::Invalid,
+                "{} cut at {cut}",
+                format.name()
+            );
         }
         for at in (0..whole.len()).step_by(whole.len() / 150) {
             let mut damaged = whole.clone();

@@ -7,7 +7,9 @@ use super::ImportStats;
 use super::fault::Fault;
 use super::map::Role;
 use crate::store::Store;
-use arrow::array::{ArrayRef, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{
+    ArrayRef, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
+};
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -56,7 +58,12 @@ pub(crate) struct SeriesCodes {
 }
 
 impl<'a> Batch<'a> {
-    pub(crate) fn new(store: &'a Store, bytes_done: &'a Cell<u64>, bytes_total: u64, progress: &'a dyn Fn(u64, u64)) -> Self {
+    pub(crate) fn new(
+        store: &'a Store,
+        bytes_done: &'a Cell<u64>,
+        bytes_total: u64,
+        progress: &'a dyn Fn(u64, u64),
+    ) -> Self {
         Batch {
             store,
             runs: Names::new(Role::Run),
@@ -179,7 +186,8 @@ impl Names {
                 if labels.as_str() == text { read.clone() } else { Arc::from(labels.as_str()) }
             }
             role => {
-                check_name(role.name(), text).map_err(|e| Fault::wrong(e.wrong(), "give a name of 1 to 4096 bytes"))?;
+                check_name(role.name(), text)
+                    .map_err(|e| Fault::wrong(e.wrong(), "give a name of 1 to 4096 bytes"))?;
                 read.clone()
             }
         };

@@ -58,7 +58,9 @@ impl<'a> Cell<'a> {
                     text.parse().ok().filter(|_| float).and_then(whole)
                 })
             }
-            Cell::Null | Cell::Text(_) => return Err(Fault::wrong("there is no step", "fill it, or drop the row")),
+            Cell::Null | Cell::Text(_) => {
+                return Err(Fault::wrong("there is no step", "fill it, or drop the row"));
+            }
             Cell::TimeUs(_) | Cell::Other(_) => None,
         };
         step.ok_or_else(|| self.wrong("is no step", REMEDY))
@@ -84,9 +86,10 @@ impl<'a> Cell<'a> {
                     Err(_) => Err(self.wrong("is no number", "give a number, NaN, inf or -inf")),
                 }
             }
-            Cell::Null | Cell::Text(_) => {
-                Err(Fault::wrong("there is no value", "drop the row, or write NaN for a value that is not a number"))
-            }
+            Cell::Null | Cell::Text(_) => Err(Fault::wrong(
+                "there is no value",
+                "drop the row, or write NaN for a value that is not a number",
+            )),
             Cell::TimeUs(_) | Cell::Other(_) => Err(self.wrong("is no number", "give numbers")),
         }
     }
@@ -112,18 +115,28 @@ impl<'a> Cell<'a> {
                     },
                 }
             }
-            Cell::Null | Cell::Text(_) => return Err(Fault::wrong("there is no time", "fill it, or drop the row")),
-            Cell::Other(_) => return Err(self.wrong("is no time", "give a timestamp, text as in RFC 3339, or an integer")),
+            Cell::Null | Cell::Text(_) => {
+                return Err(Fault::wrong("there is no time", "fill it, or drop the row"));
+            }
+            Cell::Other(_) => {
+                return Err(self.wrong("is no time", "give a timestamp, text as in RFC 3339, or an integer"));
+            }
         };
         match us {
             Some(us) if (TIME_US_MIN..=TIME_US_MAX).contains(&us) => Ok(us),
-            _ => Err(self.wrong("is a time outside the years 1 to 9999", "say the unit of times (s, ms, us, ns; us by default)")),
+            _ => Err(self.wrong(
+                "is a time outside the years 1 to 9999",
+                "say the unit of times (s, ms, us, ns; us by default)",
+            )),
         }
     }
 
     fn float_time(self, x: f64, unit: Option<TimeUnit>) -> Result<i64, Fault> {
         if unit != Some(TimeUnit::Seconds) {
-            return Err(self.wrong("is a time with a fraction", "say that times are in seconds (time unit s), or give integers"));
+            return Err(self.wrong(
+                "is a time with a fraction",
+                "say that times are in seconds (time unit s), or give integers",
+            ));
         }
         let us = (x * 1e6).round();
         if us >= TIME_US_MIN as f64 && us <= TIME_US_MAX as f64 {
@@ -173,15 +186,24 @@ mod tests {
         ] {
             assert_eq!(cell.step().unwrap(), step);
         }
-        let bad = ["", "x", "1.5", "9223372036854775808", "nan", "1e300", "9007199254740994.0"].map(Cell::Text);
-        for cell in bad.into_iter().chain([Cell::Null, Cell::UInt(u64::MAX), Cell::Float(0.5), Cell::Other("a list")]) {
+        let bad =
+            ["", "x", "1.5", "9223372036854775808", "nan", "1e300", "9007199254740994.0"].map(Cell::Text);
+        for cell in
+            bad.into_iter().chain([Cell::Null, Cell::UInt(u64::MAX), Cell::Float(0.5), Cell::Other("a list")])
+        {
             assert!(cell.step().is_err(), "{cell:?}");
         }
     }
 
     #[test]
     fn values_are_exact_and_never_become_infinite_unseen() {
-        for (text, value) in [("0.1", 0.1), ("-0", -0.0), ("5e-324", 5e-324), ("+Inf", f64::INFINITY), ("-infinity", f64::NEG_INFINITY)] {
+        for (text, value) in [
+            ("0.1", 0.1),
+            ("-0", -0.0),
+            ("5e-324", 5e-324),
+            ("+Inf", f64::INFINITY),
+            ("-infinity", f64::NEG_INFINITY),
+        ] {
             assert_eq!(Cell::Text(text).value().unwrap().to_bits(), value.to_bits(), "{text}");
         }
         for text in ["1e999", "-1e400", "abc", "0x10", "1,5", "NaN(", "NaN(0x0)", "nano", ""] {
@@ -203,7 +225,13 @@ mod tests {
             assert_eq!(Cell::Text(text).time_us(unit).unwrap(), us, "{text}");
         }
         assert_eq!(Cell::Float(-0.25).time_us(Some(TimeUnit::Seconds)).unwrap(), -250_000);
-        for (text, unit) in [("1780000000.5", None), ("1780000000000000000", None), ("yesterday", None), ("1e300", Some(TimeUnit::Seconds)), ("nan", Some(TimeUnit::Seconds))] {
+        for (text, unit) in [
+            ("1780000000.5", None),
+            ("1780000000000000000", None),
+            ("yesterday", None),
+            ("1e300", Some(TimeUnit::Seconds)),
+            ("nan", Some(TimeUnit::Seconds)),
+        ] {
             assert!(Cell::Text(text).time_us(unit).is_err(), "{text}");
         }
     }

@@ -7,11 +7,13 @@ use super::fault::{Fault, Place};
 use super::long::Loader;
 use super::map::{Form, ROLES, Slot};
 use arrow::array::{
-    Array, ArrayRef, AsArray, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray, UInt64Array,
+    Array, ArrayRef, AsArray, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch,
+    StringArray, TimestampMicrosecondArray, UInt64Array,
 };
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type, Schema, TimeUnit, TimestampMicrosecondType, UInt64Type};
+use arrow::datatypes::{
+    DataType, Float64Type, Int32Type, Int64Type, Schema, TimeUnit, TimestampMicrosecondType, UInt64Type,
+};
 
 /// The table of one file, once its schema is known.
 pub(super) struct Table<'a, 'b> {
@@ -22,7 +24,12 @@ pub(super) struct Table<'a, 'b> {
 }
 
 impl<'a, 'b> Table<'a, 'b> {
-    pub(super) fn new(import: &Import, schema: &Schema, batch: &'a mut Batch<'b>, now_us: i64) -> Result<Self, Fault> {
+    pub(super) fn new(
+        import: &Import,
+        schema: &Schema,
+        batch: &'a mut Batch<'b>,
+        now_us: i64,
+    ) -> Result<Self, Fault> {
         let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
         let (shape, slots) = import.shape(&names, false)?;
         let names = names.into_iter().map(str::to_owned).collect();
@@ -54,7 +61,9 @@ impl<'a, 'b> Table<'a, 'b> {
             let cells = roles.each_ref().map(|column| column.as_ref().map_or(Cell::Null, |c| c.cell(row)));
             match self.loader.shape.form {
                 Form::Long => self.loader.long(place, &cells)?,
-                Form::Wide => self.loader.wide(place, &cells, metrics.iter().map(|(name, c)| (*name, c.cell(row))))?,
+                Form::Wide => {
+                    self.loader.wide(place, &cells, metrics.iter().map(|(name, c)| (*name, c.cell(row))))?
+                }
             }
         }
         Ok(())
@@ -101,9 +110,15 @@ impl Column {
     fn read(column: &ArrayRef) -> Result<Column, Unreadable> {
         Ok(match column.data_type() {
             DataType::Null => Column::Null,
-            t if t.is_signed_integer() => Column::Int(cast(column, &DataType::Int64)?.as_primitive::<Int64Type>().clone()),
-            t if t.is_unsigned_integer() => Column::UInt(cast(column, &DataType::UInt64)?.as_primitive::<UInt64Type>().clone()),
-            t if t.is_numeric() => Column::Float(cast(column, &DataType::Float64)?.as_primitive::<Float64Type>().clone()),
+            t if t.is_signed_integer() => {
+                Column::Int(cast(column, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
+            }
+            t if t.is_unsigned_integer() => {
+                Column::UInt(cast(column, &DataType::UInt64)?.as_primitive::<UInt64Type>().clone())
+            }
+            t if t.is_numeric() => {
+                Column::Float(cast(column, &DataType::Float64)?.as_primitive::<Float64Type>().clone())
+            }
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
                 Column::Text(cast(column, &DataType::Utf8)?.as_string::<i32>().clone())
             }
@@ -116,7 +131,9 @@ impl Column {
                 let utc = cast(column, &DataType::Timestamp(TimeUnit::Microsecond, zone))?;
                 Column::TimeUs(utc.as_primitive::<TimestampMicrosecondType>().clone())
             }
-            DataType::Dictionary(_, of) if matches!(**of, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) => {
+            DataType::Dictionary(_, of)
+                if matches!(**of, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) =>
+            {
                 let to = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
                 let coded = cast(column, &to)?;
                 let coded: &DictionaryArray<Int32Type> = coded.as_dictionary();

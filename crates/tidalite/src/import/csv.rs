@@ -11,7 +11,13 @@ use std::cell::Cell as Shared;
 use std::fs::File;
 use std::io::{self, Read};
 
-pub(super) fn load(file: &File, import: &Import, delimiter: u8, batch: &mut Batch<'_>, now_us: i64) -> Result<(), Fault> {
+pub(super) fn load(
+    file: &File,
+    import: &Import,
+    delimiter: u8,
+    batch: &mut Batch<'_>,
+    now_us: i64,
+) -> Result<(), Fault> {
     let (row_bytes, ends) = (Shared::new(0), LineEnds::default());
     let metered = Metered { file, bytes_done: batch.bytes_done, row_bytes: &row_bytes };
     let mut reader = csv::ReaderBuilder::new()
@@ -47,7 +53,9 @@ pub(super) fn load(file: &File, import: &Import, delimiter: u8, batch: &mut Batc
         let place = Place::Line(ends.first_line(reader.position(), &record));
         if record.len() != header.len() {
             let wrong = format!("the row has {} fields, and the header {}", record.len(), header.len());
-            return Err(Fault::wrong(wrong, "correct the row, or name the delimiter of this file").in_row(place));
+            return Err(
+                Fault::wrong(wrong, "correct the row, or name the delimiter of this file").in_row(place)
+            );
         }
         let cell = |column: usize| match &record[column] {
             "" => Cell::Null,
@@ -56,7 +64,9 @@ pub(super) fn load(file: &File, import: &Import, delimiter: u8, batch: &mut Batc
         let cells = roles.map(|column| column.map_or(Cell::Null, cell));
         match form {
             Form::Long => loader.long(place, &cells)?,
-            Form::Wide => loader.wide(place, &cells, metrics.iter().map(|(column, name)| (*name, cell(*column))))?,
+            Form::Wide => {
+                loader.wide(place, &cells, metrics.iter().map(|(column, name)| (*name, cell(*column))))?
+            }
         }
     }
 }

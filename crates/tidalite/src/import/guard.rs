@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Runs a step of a decoder; a panic becomes a fault.
 pub(super) fn guarded<T>(step: impl FnOnce() -> T) -> Result<T, Fault> {
-    catch_unwind(AssertUnwindSafe(step))
-        .map_err(|_| Fault::wrong("the file is damaged: its decoder failed", "get the file anew, or write it again"))
+    catch_unwind(AssertUnwindSafe(step)).map_err(|_| {
+        Fault::wrong("the file is damaged: its decoder failed", "get the file anew, or write it again")
+    })
 }

@@ -74,7 +74,8 @@ impl<'a> Stream<'a> {
         }
         let bytes = file.seek(SeekFrom::End(0)).map_err(Fault::Read)?;
         let cut_short = || damaged("it is cut short: the end of an Arrow file is missing".to_owned());
-        let trailer_at = bytes.checked_sub(TRAILER_BYTES).filter(|&at| at >= HEAD_BYTES).ok_or_else(cut_short)?;
+        let trailer_at =
+            bytes.checked_sub(TRAILER_BYTES).filter(|&at| at >= HEAD_BYTES).ok_or_else(cut_short)?;
         file.seek(SeekFrom::Start(trailer_at)).map_err(Fault::Read)?;
         let mut trailer = [0; TRAILER_BYTES as usize];
         file.read_exact(&mut trailer).map_err(Fault::Read)?;
@@ -109,7 +110,10 @@ fn fault(e: ArrowError) -> Fault {
         e => {
             let what = e.to_string();
             match what.contains("compression") || what.contains("feature") {
-                true => Fault::unsupported(what, "write the file without compression (compression=\"uncompressed\" in pyarrow)"),
+                true => Fault::unsupported(
+                    what,
+                    "write the file without compression (compression=\"uncompressed\" in pyarrow)",
+                ),
                 false => damaged(what),
             }
         }
@@ -117,5 +121,8 @@ fn fault(e: ArrowError) -> Fault {
 }
 
 fn damaged(what: String) -> Fault {
-    Fault::wrong(format!("it cannot be read as Arrow IPC: {what}"), "check that the file is Arrow IPC, and whole")
+    Fault::wrong(
+        format!("it cannot be read as Arrow IPC: {what}"),
+        "check that the file is Arrow IPC, and whole",
+    )
 }

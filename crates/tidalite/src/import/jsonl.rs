@@ -81,7 +81,8 @@ impl<'a, 'b> Rows<'a, 'b> {
             }
             if let (Json::Pairs(pairs), Some((Slot::Role(Role::Labels), _))) = (value, self.keys.get(key)) {
                 let labels = Labels::new(pairs.iter().map(|(k, v)| (k, v)));
-                let labels = labels.map_err(|e| Fault::wrong(e.wrong(), "correct the labels").in_cell(place, key))?;
+                let labels =
+                    labels.map_err(|e| Fault::wrong(e.wrong(), "correct the labels").in_cell(place, key))?;
                 label_text = Some(labels);
             }
         }
@@ -99,7 +100,10 @@ impl<'a, 'b> Rows<'a, 'b> {
     fn slot(&mut self, line: u64, key: &str) -> Result<Slot, Fault> {
         if let Some((slot, seen)) = self.keys.get_mut(key) {
             if std::mem::replace(seen, line) == line {
-                return Err(Fault::wrong(format!("the key {} comes twice", quoted(key)), "give each key once"));
+                return Err(Fault::wrong(
+                    format!("the key {} comes twice", quoted(key)),
+                    "give each key once",
+                ));
             }
             return Ok(*slot);
         }
@@ -111,10 +115,15 @@ impl<'a, 'b> Rows<'a, 'b> {
         match slot {
             None => {
                 let wrong = format!("there is a key that a table of points does not have: {}", quoted(key));
-                return Err(Fault::wrong(wrong, "map it (target=source), ignore it, or import as a wide table"));
+                return Err(Fault::wrong(
+                    wrong,
+                    "map it (target=source), ignore it, or import as a wide table",
+                ));
             }
             // Labels may be missing anywhere; the other columns are there from the first line on, or counted or given.
-            Some(Slot::Role(Role::Labels)) => self.loader.shape.sources[Role::Labels as usize] = Some(key.to_owned()),
+            Some(Slot::Role(Role::Labels)) => {
+                self.loader.shape.sources[Role::Labels as usize] = Some(key.to_owned())
+            }
             Some(Slot::Role(_)) => {
                 let wrong = format!("the key {} was not in the first line", quoted(key));
                 return Err(Fault::wrong(wrong, "give it in each line, or ignore it"));

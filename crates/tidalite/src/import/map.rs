@@ -17,7 +17,8 @@ pub(crate) enum Role {
 }
 
 /// All roles, in the order of their discriminants.
-pub(crate) const ROLES: [Role; 6] = [Role::Run, Role::Metric, Role::Labels, Role::Step, Role::Time, Role::Value];
+pub(crate) const ROLES: [Role; 6] =
+    [Role::Run, Role::Metric, Role::Labels, Role::Step, Role::Time, Role::Value];
 
 /// The most columns of a table. A wide row is one unit, so it must fit in a batch.
 pub(crate) const COLUMNS_MAX: usize = 65_536;
@@ -85,14 +86,22 @@ impl Import {
         for (target, source) in &self.map {
             if Role::named(target).is_none() {
                 let wrong = format!("{} is no column to map to", quoted(target));
-                return Err(Fault::wrong(wrong, "map to run, metric, labels, step, time or value (target=source)"));
+                return Err(Fault::wrong(
+                    wrong,
+                    "map to run, metric, labels, step, time or value (target=source)",
+                ));
             }
             if !targets.insert(target) || !sources.insert(source) {
-                let wrong = format!("the mapping {target}={source} names a column that another mapping names already");
+                let wrong = format!(
+                    "the mapping {target}={source} names a column that another mapping names already"
+                );
                 return Err(Fault::wrong(wrong, "map each column once"));
             }
             if self.ignore.contains(source) {
-                return Err(Fault::wrong(format!("column {} is both mapped and ignored", quoted(source)), "do one of the two"));
+                return Err(Fault::wrong(
+                    format!("column {} is both mapped and ignored", quoted(source)),
+                    "do one of the two",
+                ));
             }
             if self.wide == Some(true) && matches!(target.as_str(), "metric" | "value") {
                 let wrong = format!("{target} is mapped, and a wide table has no such column");
@@ -102,11 +111,17 @@ impl Import {
         if let Some(run) = &self.run {
             check_name("run id", run).map_err(|e| Fault::wrong(e.wrong(), "give another run id"))?;
             if targets.iter().any(|t| *t == "run") {
-                return Err(Fault::wrong("a run is given, and a column is mapped to it", "do one of the two"));
+                return Err(Fault::wrong(
+                    "a run is given, and a column is mapped to it",
+                    "do one of the two",
+                ));
             }
         }
         if !self.delimiter.is_none_or(|d| d.is_ascii() && !matches!(d, '"' | '\n' | '\r')) {
-            return Err(Fault::wrong("the delimiter cannot be used", "give one ASCII character, no quote and no line end"));
+            return Err(Fault::wrong(
+                "the delimiter cannot be used",
+                "give one ASCII character, no quote and no line end",
+            ));
         }
         Ok(())
     }
@@ -131,11 +146,18 @@ impl Import {
     pub(super) fn shape(&self, names: &[&str], open: bool) -> Result<(Shape, Vec<Slot>), Fault> {
         if names.len() > COLUMNS_MAX {
             let wrong = format!("there are {} columns", names.len());
-            return Err(Fault::wrong(wrong, format!("split the table into ones of at most {COLUMNS_MAX} columns")));
+            return Err(Fault::wrong(
+                wrong,
+                format!("split the table into ones of at most {COLUMNS_MAX} columns"),
+            ));
         }
         for (target, source) in &self.map {
             if !names.contains(&source.as_str()) && !(open && target == "labels") {
-                let wrong = format!("there is no column {}, mapped to {target}; there are {}", quoted(source), list(names));
+                let wrong = format!(
+                    "there is no column {}, mapped to {target}; there are {}",
+                    quoted(source),
+                    list(names)
+                );
                 return Err(Fault::wrong(wrong, "map to a column that is there"));
             }
         }
@@ -159,7 +181,10 @@ impl Import {
         }
         if !extra.is_empty() {
             let wrong = format!("there are columns that a table of points does not have: {}", list(&extra));
-            return Err(Fault::wrong(wrong, "map them (target=source), ignore them, or import as a wide table"));
+            return Err(Fault::wrong(
+                wrong,
+                "map them (target=source), ignore them, or import as a wide table",
+            ));
         }
         self.check_shape(&shape, &slots, names, open)?;
         Ok((shape, slots))
@@ -176,7 +201,8 @@ impl Import {
             (false, false) => Ok(Form::Wide),
             (metric, _) => {
                 let (there, missing) = if metric { ("metric", "value") } else { ("value", "metric") };
-                let wrong = format!("there is a column {there}, but no column {missing}; there are {}", list(names));
+                let wrong =
+                    format!("there is a column {there}, but no column {missing}; there are {}", list(names));
                 Err(Fault::wrong(wrong, format!("map one ({missing}=its name), or import as a wide table")))
             }
         }
@@ -190,7 +216,10 @@ impl Import {
             }
             (None, None) => {
                 let wrong = format!("there is no column run; there are {}", list(names));
-                return Err(Fault::wrong(wrong, "map one (run=its name), or give the run that all points belong to"));
+                return Err(Fault::wrong(
+                    wrong,
+                    "map one (run=its name), or give the run that all points belong to",
+                ));
             }
             _ => {}
         }
@@ -205,13 +234,22 @@ impl Import {
             }
             Form::Wide if !open && !slots.contains(&Slot::Metric) => {
                 let wrong = format!("no column is left to be a metric; there are {}", list(names));
-                return Err(Fault::wrong(wrong, "give a table with a column for each metric, or with metric and value"));
+                return Err(Fault::wrong(
+                    wrong,
+                    "give a table with a column for each metric, or with metric and value",
+                ));
             }
             Form::Wide => {}
         }
-        if let Some(at) = names.iter().zip(slots).position(|(n, s)| *s == Slot::Metric && check_name("metric", n).is_err()) {
-            let wrong = format!("column {} has a name of {} bytes, which no metric has", at + 1, names[at].len());
-            return Err(Fault::wrong(wrong, "name it, map it (step= for the row numbers of pandas), or ignore it"));
+        if let Some(at) =
+            names.iter().zip(slots).position(|(n, s)| *s == Slot::Metric && check_name("metric", n).is_err())
+        {
+            let wrong =
+                format!("column {} has a name of {} bytes, which no metric has", at + 1, names[at].len());
+            return Err(Fault::wrong(
+                wrong,
+                "name it, map it (step= for the row numbers of pandas), or ignore it",
+            ));
         }
         Ok(())
     }

@@ -40,5 +40,6 @@ pub(crate) fn is_too_long(row_bytes: u64) -> bool {
 
 pub(crate) fn too_long(place: Place) -> Fault {
     let wrong = format!("the row is longer than {} MiB", ROW_BYTES_MAX >> 20);
-    Fault::wrong(wrong, "close its quotes or end its line; an import holds one row in memory at a time").in_row(place)
+    Fault::wrong(wrong, "close its quotes or end its line; an import holds one row in memory at a time")
+        .in_row(place)
 }

@@ -151,7 +151,11 @@ impl FromStr for TimeUnit {
             "ms" => Ok(TimeUnit::Millis),
             "us" => Ok(TimeUnit::Micros),
             "ns" => Ok(TimeUnit::Nanos),
-            _ => Err(Error::invalid("choose time unit", format!("{text:?} is no unit of time"), "use s, ms, us or ns")),
+            _ => Err(Error::invalid(
+                "choose time unit",
+                format!("{text:?} is no unit of time"),
+                "use s, ms, us or ns",
+            )),
         }
     }
 }
@@ -178,7 +182,12 @@ impl Store {
     /// `Invalid`, naming the file, the line or row (from 1), the column, and what to do, for a cell of a wrong type, a missing or
     /// unknown column, a null, or a damaged file; `Unsupported` for an unknown extension or compression; `NotFound`, `Io`; and
     /// those of [`append`](Store::append).
-    pub fn import(&self, path: impl AsRef<Path>, import: &Import, progress: &dyn Fn(u64, u64)) -> Result<ImportStats> {
+    pub fn import(
+        &self,
+        path: impl AsRef<Path>,
+        import: &Import,
+        progress: &dyn Fn(u64, u64),
+    ) -> Result<ImportStats> {
         let path = path.as_ref();
         let now_us = self.writable()?.vfs.now_us();
         let outright = |fault: Fault| fault.into_error(path, 0);

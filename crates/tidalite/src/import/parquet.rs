@@ -23,7 +23,8 @@ pub(super) fn load(file: &File, import: &Import, batch: &mut Batch<'_>, now_us: 
     let rows_total = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0).max(1);
     let needed = table.needed();
     let columns = ProjectionMask::roots(builder.parquet_schema(), needed.iter().copied());
-    let mut reader = guarded(|| builder.with_projection(columns).with_batch_size(ROWS).build())?.map_err(fault)?;
+    let mut reader =
+        guarded(|| builder.with_projection(columns).with_batch_size(ROWS).build())?.map_err(fault)?;
     let mut rows_done = 0;
     while let Some(read) = guarded(|| reader.next())? {
         let read = read.map_err(arrow_fault)?;
@@ -51,7 +52,9 @@ fn fault(e: ParquetError) -> Fault {
 fn arrow_fault(e: ArrowError) -> Fault {
     match e {
         ArrowError::IoError(_, e) => Fault::Read(e),
-        ArrowError::ParquetError(what) if what.contains("Disabled feature") || what.starts_with("NYI") => unsupported(what),
+        ArrowError::ParquetError(what) if what.contains("Disabled feature") || what.starts_with("NYI") => {
+            unsupported(what)
+        }
         ArrowError::ExternalError(e) => match e.downcast::<ParquetError>() {
             Ok(parquet) => fault(*parquet),
             Err(other) => damaged(other.to_string()),
@@ -61,7 +64,10 @@ fn arrow_fault(e: ArrowError) -> Fault {
 }
 
 fn unsupported(what: String) -> Fault {
-    Fault::unsupported(what, "write the file with zstd, snappy, lz4 or no compression, and with plain encodings")
+    Fault::unsupported(
+        what,
+        "write the file with zstd, snappy, lz4 or no compression, and with plain encodings",
+    )
 }
 
 fn damaged(what: String) -> Fault {

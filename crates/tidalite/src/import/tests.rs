@@ -2,8 +2,8 @@
 
 use crate::{Error, ErrorKind, FileFormat, Import, ImportStats, Repeats, Store, TimeUnit};
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Date32Array, DictionaryArray, Float32Array, Float64Array, Int32Array, LargeStringArray,
-    RecordBatch, StringArray, TimestampNanosecondArray, UInt16Array,
+    ArrayRef, AsArray, BooleanArray, Date32Array, DictionaryArray, Float32Array, Float64Array, Int32Array,
+    LargeStringArray, RecordBatch, StringArray, TimestampNanosecondArray, UInt16Array,
 };
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use parquet::arrow::ArrowWriter;
@@ -94,7 +94,13 @@ fn a_wide_csv_gives_a_point_a_cell_and_counts_empty_ones() {
     let import = Import::new().run("r").map("step", "epoch").delimiter(';');
     let stats = bench.import("a.csv", text, &import).unwrap();
     assert_eq!(stats, ImportStats { rows: 3, points: 3, batches: 1, empty: 3 });
-    let brief: Vec<String> = bench.points().iter().map(|p| p.split('|').enumerate().filter(|(i, _)| *i != 4).map(|(_, t)| t).collect::<Vec<_>>().join("|")).collect();
+    let brief: Vec<String> = bench
+        .points()
+        .iter()
+        .map(|p| {
+            p.split('|').enumerate().filter(|(i, _)| *i != 4).map(|(_, t)| t).collect::<Vec<_>>().join("|")
+        })
+        .collect();
     assert_eq!(brief, ["r|acc||2|1.0", "r|loss||0|0.5", "r|loss||2|0.25"]);
 }
 
@@ -114,7 +120,10 @@ fn without_steps_each_series_counts_up_in_the_order_of_the_file() {
     let bench = Bench::new();
     let text = "run,metric,labels,time,value\na,x,,0,1\na,y,,0,2\na,x,,0,3\na,x,r=0,0,4\na,y,,0,5\n";
     bench.import("a.csv", text, &Import::new()).unwrap();
-    assert_eq!(bench.points(), ["a|x||0|0|1.0", "a|x||1|0|3.0", "a|x|r=0|0|0|4.0", "a|y||0|0|2.0", "a|y||1|0|5.0"]);
+    assert_eq!(
+        bench.points(),
+        ["a|x||0|0|1.0", "a|x||1|0|3.0", "a|x|r=0|0|0|4.0", "a|y||0|0|2.0", "a|y||1|0|5.0"]
+    );
     let bench = Bench::new();
     bench.import("a.csv", "run,time,x,y\na,0,,1\nb,0,2,\na,0,3,4\n", &Import::new()).unwrap();
     assert_eq!(bench.points(), ["a|x||1|0|3.0", "a|y||0|0|1.0", "a|y||1|0|4.0", "b|x||0|0|2.0"]);
@@ -135,7 +144,8 @@ fn json_lines_take_objects_in_any_order_of_keys() {
 fn a_wide_json_line_may_bring_new_metrics() {
     let bench = Bench::new();
     let text = "{\"_step\":0,\"_timestamp\":1.5,\"loss\":1}\n{\"_step\":1,\"_timestamp\":2,\"acc\":0.5,\"loss\":null}\n{\"_step\":2,\"_timestamp\":3,\"note\":[1,{\"a\":2}]}";
-    let import = Import::new().run("r").map("step", "_step").map("time", "_timestamp").time_unit(TimeUnit::Seconds);
+    let import =
+        Import::new().run("r").map("step", "_step").map("time", "_timestamp").time_unit(TimeUnit::Seconds);
     let stats = bench.import("a.ndjson", text, &import.ignore("note")).unwrap();
     assert_eq!(stats, ImportStats { rows: 3, points: 2, batches: 1, empty: 1 });
     assert_eq!(bench.points(), ["r|acc||1|2000000|0.5", "r|loss||0|1500000|1.0"]);
@@ -178,7 +188,10 @@ fn a_file_larger_than_a_batch_comes_in_several_and_tells_its_progress() {
     (0..600_000).for_each(|i| text.push_str(&format!("r,m,{i},0,{i}\n")));
     let path = bench.file("a.csv", &text);
     let seen = std::cell::RefCell::new(Vec::new());
-    let stats = bench.store.import(&path, &Import::new(), &|done, total| seen.borrow_mut().push((done, total))).unwrap();
+    let stats = bench
+        .store
+        .import(&path, &Import::new(), &|done, total| seen.borrow_mut().push((done, total)))
+        .unwrap();
     assert_eq!(stats, ImportStats { rows: 600_000, points: 600_000, batches: 3, empty: 0 });
     let seen = seen.into_inner();
     let total = text.len() as u64;
@@ -221,7 +234,11 @@ fn each_fault_of_a_csv_names_line_column_and_remedy() {
         (long(&format!("a,{},,0,0,1", "n".repeat(65_536))), new(), &["65536 bytes"]),
         (long("a,m,,0,0"), new(), &["line 2: the row has 5 fields, and the header 6"]),
         (long("a,m,,0,0,1\na,\"m\nm\",,0,0,1\na,m,,0,0,x"), new(), &["line 5"]),
-        ("run,step,loss,name\na,0,1,x\n".into(), new(), &["line 2, column \"name\": \"x\" is no number", "ignore this column"]),
+        (
+            "run,step,loss,name\na,0,1,x\n".into(),
+            new(),
+            &["line 2, column \"name\": \"x\" is no number", "ignore this column"],
+        ),
         ("run,metric,value,gpu\n".into(), new(), &["\"gpu\"", "map them"]),
         ("metric,value\n".into(), new(), &["no column run", "map one"]),
         ("run,metric,v\n".into(), new().map("value", "w"), &["no column \"w\"", "\"metric\", \"v\""]),
@@ -246,12 +263,27 @@ fn each_fault_of_json_lines_names_line_key_and_remedy() {
         ("{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":null}", &["there is no value"]),
         ("{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":true}", &["a boolean is no number"]),
         ("{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":{\"x\":1}}", &["an object is no number"]),
-        ("{\"run\":\"a\",\"metric\":\"m\",\"step\":18446744073709551615,\"value\":1}", &["18446744073709551615 is no step"]),
+        (
+            "{\"run\":\"a\",\"metric\":\"m\",\"step\":18446744073709551615,\"value\":1}",
+            &["18446744073709551615 is no step"],
+        ),
         ("{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":1,\"value\":2}", &["\"value\" comes twice"]),
-        ("{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":1,\"gpu\":2}", &["line 2: ", "\"gpu\"", "ignore it"]),
-        ("{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":1,\"time\":2}", &["\"time\" was not in the first line"]),
-        ("{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":1,\"labels\":{\"\":2}}", &["column \"labels\"", "empty"]),
-        ("{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":1,\"labels\":{\"a\":[]}}", &["column \"labels\""]),
+        (
+            "{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":1,\"gpu\":2}",
+            &["line 2: ", "\"gpu\"", "ignore it"],
+        ),
+        (
+            "{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":1,\"time\":2}",
+            &["\"time\" was not in the first line"],
+        ),
+        (
+            "{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":1,\"labels\":{\"\":2}}",
+            &["column \"labels\"", "empty"],
+        ),
+        (
+            "{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":1,\"labels\":{\"a\":[]}}",
+            &["column \"labels\""],
+        ),
         ("{\"run\":null,\"metric\":\"m\",\"step\":0,\"value\":1}", &["column \"run\": it is empty"]),
         ("{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":1e999}", &["line 2: ", "out of range"]),
     ] {
@@ -268,13 +300,34 @@ fn each_fault_of_json_lines_names_line_key_and_remedy() {
 fn each_fault_of_parquet_names_row_column_and_remedy() {
     let bench = Bench::new();
     let text = |v: Vec<Option<&str>>| Arc::new(StringArray::from(v)) as ArrayRef;
-    let long = |value: ArrayRef| parquet(vec![("run", text(vec![Some("r"); 2])), ("metric", text(vec![Some("m"), Some("m")])), ("value", value)]);
+    let long = |value: ArrayRef| {
+        parquet(vec![
+            ("run", text(vec![Some("r"); 2])),
+            ("metric", text(vec![Some("m"), Some("m")])),
+            ("value", value),
+        ])
+    };
     for (file, says) in [
-        (long(Arc::new(Float64Array::from(vec![Some(1.0), None]))), "row 2, column \"value\": there is no value"),
+        (
+            long(Arc::new(Float64Array::from(vec![Some(1.0), None]))),
+            "row 2, column \"value\": there is no value",
+        ),
         (long(text(vec![Some("1"), Some("x")])), "row 2, column \"value\": \"x\" is no number"),
-        (long(Arc::new(BooleanArray::from(vec![true, false]))), "row 1, column \"value\": a cell of the type Boolean is no number"),
-        (long(Arc::new(TimestampNanosecondArray::from(vec![1, 2]))), "row 1, column \"value\": a timestamp is no number"),
-        (parquet(vec![("run", text(vec![Some("r"), None])), ("m", Arc::new(Int32Array::from(vec![1, 2])))]), "row 2, column \"run\": it is empty"),
+        (
+            long(Arc::new(BooleanArray::from(vec![true, false]))),
+            "row 1, column \"value\": a cell of the type Boolean is no number",
+        ),
+        (
+            long(Arc::new(TimestampNanosecondArray::from(vec![1, 2]))),
+            "row 1, column \"value\": a timestamp is no number",
+        ),
+        (
+            parquet(vec![
+                ("run", text(vec![Some("r"), None])),
+                ("m", Arc::new(Int32Array::from(vec![1, 2]))),
+            ]),
+            "row 2, column \"run\": it is empty",
+        ),
         (parquet(vec![("m", Arc::new(Int32Array::from(vec![1, 2])))]), "no column run"),
         (b"PAR1 is no Parquet file".to_vec(), "cannot be read as Parquet"),
         (Vec::new(), "cannot be read as Parquet"),

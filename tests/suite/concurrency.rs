@@ -1,0 +1,351 @@
+//! Many threads and many processes write, flush, compact and read at once: no gap, no duplicate, and what a snapshot sees
+//! stays.
+//!
+//! Method: on a real file system; values say who wrote a point and when, so that each is looked for by name. Processes are
+//! this binary again, see `process.rs`. Nothing waits for a time to pass: each test ends when what it waits for is there.
+
+use crate::process::{Player, say};
+use crate::note;
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use tidalite::{Options, Point, Repeats, SeriesKey, Store};
+use tidalite_testkit::{Ask, points, points_of, select, snapshot};
+
+fn options() -> Options {
+    Options::new().threads(1).background(false).segment_bytes(4096, 64 << 10)
+}
+
+fn all(store: &Store) -> Vec<(SeriesKey, Point)> {
+    points(&select(store.select(), &Ask::all(Repeats::All))).unwrap()
+}
+
+/// Points as they are told apart in these tests: by series and step.
+fn names(points: &[(SeriesKey, Point)]) -> Vec<(String, String, i64)> {
+    points.iter().map(|(k, p)| (k.metric.to_string(), k.labels.to_string(), p.step)).collect()
+}
+
+#[test]
+fn rows_of_four_threads_of_one_run_are_there_once_each_and_in_their_order() {
+    const ROWS: i64 = 5000;
+    let dir = tempfile::tempdir().unwrap();
+    let store = options().open(dir.path().join("store")).unwrap();
+    let run = store.run("r").start().unwrap();
+    std::thread::scope(|s| {
+        for thread in 0..4 {
+            let run = run.clone();
+            s.spawn(move || {
+                let name = format!("m{thread}");
+                let mut last = None;
+                for step in 0..ROWS {
+                    let seq = run.log(step, &[(&name, step as f64), ("shared", f64::from(thread))]).unwrap();
+                    assert!(last.is_none_or(|l| l < seq), "a thread's rows keep their order");
+                    last = Some(seq);
+                }
+            });
+        }
+    });
+    let check = || {
+        let found = all(&store);
+        let (shared, own): (Vec<_>, Vec<_>) = found.iter().partition(|(k, _)| &*k.metric == "shared");
+        let mut own: Vec<(String, i64)> = own.iter().map(|(k, p)| (k.metric.to_string(), p.step)).collect();
+        own.dedup();
+        assert_eq!((own.len(), shared.len()), (4 * ROWS as usize, 4 * ROWS as usize));
+        for of_step in shared.chunk_by(|a, b| a.1.step == b.1.step) {
+            let mut by: Vec<f64> = of_step.iter().map(|(_, p)| p.value).collect();
+            by.sort_by(f64::total_cmp);
+            assert_eq!(by, [0.0, 1.0, 2.0, 3.0], "each thread's row stands once at step {}", of_step[0].1.step);
+        }
+    };
+    check();
+    store.flush().unwrap();
+    check();
+}
+
+/// Logs so many rows to run "r", then waits for nothing. The argument is `<rank> <rows>`.
+pub(crate) fn writer(path: &Path, arg: &str) {
+    let (rank, rows) = arg.split_once(' ').unwrap();
+    let store = options().open(path).unwrap();
+    let run = store.run("r").label("rank", rank).start().unwrap();
+    for step in 0..rows.parse().unwrap() {
+        run.log(step, &[("a", step as f64), ("b", -step as f64)]).unwrap();
+    }
+    run.finish().unwrap();
+    store.close().unwrap();
+    say("done");
+}
+
+#[test]
+fn four_processes_write_one_run_and_a_reader_that_follows_gets_each_point_once() {
+    const ROWS: i64 = 4000;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    let store = options().open(&path).unwrap();
+    let mut follow = store.select().run("r").follow().unwrap();
+    let players: Vec<Player> = (0..4).map(|rank| Player::start("writer", &path, &format!("{rank} {ROWS}"))).collect();
+    let mut seen = Vec::new();
+    let wanted = 4 * 2 * ROWS as usize;
+    let mut polls = 0;
+    while seen.len() < wanted {
+        for batch in follow.wait(Duration::from_secs(60)).unwrap() {
+            seen.extend(points_of(&batch));
+        }
+        polls += 1;
+        match polls % 8 {
+            3 => drop(store.flush().unwrap()),
+            7 => drop(store.compact().unwrap()),
+            _ => {}
+        }
+    }
+    players.into_iter().for_each(|p| assert_eq!(p.end(), ["done"]));
+    assert!(follow.poll().unwrap().is_empty());
+    let mut seen = names(&seen);
+    let mut there = names(&all(&store));
+    seen.sort();
+    there.sort();
+    assert_eq!(there.len(), wanted);
+    assert!(seen == there, "the follower saw what is there");
+    there.dedup();
+    assert_eq!(there.len(), wanted, "no point is there twice");
+    let info = store.snapshot().unwrap().run("r").unwrap();
+    assert_eq!((info.participants, info.status.as_str()), (4, "finished"));
+}
+
+/// Rows of run "r", metric `metric`, at these steps.
+fn batch(metric: &str, steps: std::ops::Range<i64>) -> RecordBatch {
+    let n = usize::try_from(steps.end - steps.start).unwrap();
+    let columns: [(&str, ArrayRef); 4] = [
+        ("run", Arc::new(StringArray::from(vec!["r"; n]))),
+        ("metric", Arc::new(StringArray::from(vec![metric; n]))),
+        ("step", Arc::new(Int64Array::from_iter_values(steps.clone()))),
+        ("value", Arc::new(Float64Array::from_iter_values(steps.map(|s| s as f64)))),
+    ];
+    RecordBatch::try_from_iter(columns).unwrap()
+}
+
+/// Writes by `write`, called with 0, 1, …, on one thread, while another flushes and compacts and this one follows, until
+/// all `wanted` points are written and a last poll is done.
+fn followed_while(wanted: usize, writes: i64, write: impl Fn(&Store, i64) + Sync) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    let store = options().open(&path).unwrap();
+    // A process of its own, as far as the engine can tell.
+    let other = options().open(&path).unwrap();
+    let written = AtomicBool::new(false);
+    let mut seen = Vec::new();
+    std::thread::scope(|s| {
+        s.spawn(|| {
+            (0..writes).for_each(|i| write(&store, i));
+            written.store(true, Ordering::Release);
+        });
+        s.spawn(|| {
+            let mut round = 0;
+            while !written.load(Ordering::Acquire) {
+                round += 1;
+                if round % 3 == 0 { drop(other.compact().unwrap()) } else { drop(other.flush().unwrap()) }
+            }
+        });
+        let reader = options().read_only(true).open(&path).unwrap();
+        let mut follow = reader.select().repeats(Repeats::All).follow().unwrap();
+        loop {
+            let last = written.load(Ordering::Acquire);
+            for batch in follow.poll().unwrap() {
+                seen.extend(points_of(&batch));
+            }
+            if last {
+                break;
+            }
+        }
+    });
+    let mut seen = names(&seen);
+    seen.sort();
+    let count = seen.len();
+    seen.dedup();
+    assert_eq!(count, seen.len(), "a follower got a point twice");
+    assert_eq!(names(&all(&store)).len(), wanted, "points are missing, or there twice");
+    assert_eq!(count, wanted, "a follower missed points");
+}
+
+#[test]
+fn a_follower_gets_each_row_once_across_flushes_and_compactions() {
+    followed_while(2 * 6000, 6000, |store, i| {
+        // One handle would do; a run that is started again must not matter.
+        let run = store.run("r").start().unwrap();
+        run.log(i, &[("a", i as f64), ("b", i as f64)]).unwrap();
+    });
+}
+
+#[test]
+fn a_follower_gets_each_point_once_of_batches_large_and_small_and_of_rows_between() {
+    let rows = AtomicU64::new(0);
+    let sizes = |i: i64| if i % 3 == 0 { 17_000 } else { 10 };
+    let total: i64 = (0..12).map(sizes).sum();
+    followed_while(usize::try_from(total).unwrap() + 400 * 12, 12, |store, i| {
+        // Rows go in on another thread while the batch becomes a part.
+        std::thread::scope(|s| {
+            s.spawn(|| {
+                let run = store.run("r").start().unwrap();
+                for _ in 0..400 {
+                    let step = rows.fetch_add(1, Ordering::Relaxed).cast_signed();
+                    run.log(step, &[("row", 1.0)]).unwrap();
+                }
+            });
+            let start = (0..i).map(sizes).sum::<i64>();
+            store.append(&batch("batch", start..start + sizes(i))).unwrap();
+        });
+    });
+}
+
+#[test]
+fn a_snapshot_reads_the_same_after_flush_compaction_and_collection() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    let (store, other) = (options().open(&path).unwrap(), options().open(&path).unwrap());
+    let (run, other_run) = (store.run("r").start().unwrap(), other.run("s").start().unwrap());
+    let mut held = Vec::new();
+    for round in 0..6 {
+        for step in 0..300 {
+            run.log(step, &[("a", f64::from(round))]).unwrap();
+            other_run.log(step, &[("a", f64::from(round))]).unwrap();
+        }
+        let reader = if round % 2 == 0 { &store } else { &other };
+        let taken = reader.snapshot().unwrap();
+        let found = points(&select(taken.select(), &Ask::all(Repeats::All))).unwrap();
+        assert_eq!(found.len(), 600 * (usize::try_from(round).unwrap() + 1));
+        let answer = found.chunk_by(|a, b| a.0 == b.0).map(|s| (s[0].0.clone(), s.iter().map(|(_, p)| *p).collect())).collect();
+        held.push((taken, answer));
+        match round % 3 {
+            0 => drop(store.flush().unwrap()),
+            1 => drop(other.compact().unwrap()),
+            _ => {}
+        }
+        for (taken, expected) in &held {
+            snapshot(taken, expected).unwrap();
+        }
+    }
+    let files: BTreeSet<_> = held[3].0.parquet_files().into_iter().collect();
+    assert!(!files.is_empty() && files.iter().all(|f| f.exists()), "files of a held snapshot stay");
+    drop(held);
+    store.compact().unwrap();
+    store.flush().unwrap();
+    let left = std::fs::read_dir(path.join("parts")).unwrap().count();
+    assert_eq!(left, 1, "what no snapshot needs is collected");
+}
+
+#[test]
+fn what_a_sync_returned_for_is_durable_for_every_thread_that_waited() {
+    let disk = tidalite_vfs::SimVfs::new(3);
+    tidalite_vfs::Vfs::create_dir(&disk, Path::new("/data")).unwrap();
+    tidalite_vfs::Vfs::sync_dir(&disk, Path::new("/")).unwrap();
+    let store = options().vfs(Arc::new(disk.clone())).open("/data/store").unwrap();
+    let run = store.run("r").start().unwrap();
+    std::thread::scope(|s| {
+        for thread in 0..4 {
+            let (run, store, disk) = (run.clone(), store.clone(), disk.clone());
+            s.spawn(move || {
+                for step in 0..30 {
+                    let metric = format!("m{thread}");
+                    let seq = run.log(step, &[(&metric, 1.0)]).unwrap();
+                    if step % 2 == 0 { store.sync().unwrap() } else { assert!(store.wait_durable(seq, None).unwrap()) }
+                    let after = disk.crash(tidalite_vfs::Survive::None);
+                    let after = options().vfs(Arc::new(after)).open("/data/store").unwrap();
+                    let found = points(&after.select().metric(metric)).unwrap();
+                    assert!(found.len() > usize::try_from(step).unwrap(), "step {step} of thread {thread} is lost");
+                }
+            });
+        }
+    });
+}
+
+/// Forks in the middle of a run. Parent and child log to it by turns; the child has a child of its own.
+pub(crate) fn forker(path: &Path) {
+    let store = options().open(path).unwrap();
+    let run = store.run("r").start().unwrap();
+    let columns = run.columns(&["a"]).unwrap();
+    let log = |who: &str, steps: std::ops::Range<i64>| {
+        for step in steps {
+            run.log(step, &[(who, step as f64)]).unwrap();
+            columns.log(step, &[step as f64]).unwrap();
+        }
+    };
+    log("parent", 0..50);
+    let before = log_files(path);
+    let child = fork(|| {
+        log("child", 100..150);
+        fork_and_wait(|| {
+            let again = store.run("r").start().unwrap();
+            (200..250).for_each(|step| drop(again.log(step, &[("grandchild", step as f64)]).unwrap()));
+        });
+        log("child", 150..160);
+        store.sync().unwrap();
+    });
+    wait(child);
+    let after = log_files(path);
+    assert!(before.iter().all(|(file, bytes)| after.get(file) == Some(bytes)), "the children touched a file of their parent's");
+    assert!(after.len() > before.len(), "the children have logs of their own");
+    log("parent", 50..80);
+    store.sync().unwrap();
+    run.finish().unwrap();
+    store.close().unwrap();
+    say("done");
+}
+
+fn log_files(path: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for writer in std::fs::read_dir(path.join("log")).unwrap() {
+        for file in std::fs::read_dir(writer.unwrap().path()).unwrap() {
+            let path = file.unwrap().path();
+            files.insert(path.to_str().unwrap().to_string(), std::fs::read(&path).unwrap());
+        }
+    }
+    files
+}
+
+fn fork_and_wait(child: impl FnOnce()) {
+    let child = fork(child);
+    wait(child);
+}
+
+/// Runs `child` in a fork of this process, which ends without running anything else of it.
+fn fork(child: impl FnOnce()) -> libc::pid_t {
+    // SAFETY: the process that calls this was started for it and has no thread that holds a lock: the harness runs one
+    // test on the main thread, and the store has no background threads. So the child may allocate and lock.
+    match unsafe { libc::fork() } {
+        0 => {
+            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child)).is_ok();
+            // SAFETY: it ends the process, without the destructors of what belongs to the parent.
+            unsafe { libc::_exit(i32::from(!done)) }
+        }
+        pid => {
+            assert!(pid > 0, "fork: {}", std::io::Error::last_os_error());
+            pid
+        }
+    }
+}
+
+fn wait(pid: libc::pid_t) {
+    let mut status = 0;
+    // SAFETY: `status` lives until the call returns.
+    let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
+    assert_eq!((waited, status), (pid, 0), "a child failed");
+}
+
+#[test]
+fn after_a_fork_child_and_parent_log_to_one_run_and_neither_touches_the_others_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    assert_eq!(Player::start("forker", &path, "").end(), ["done"]);
+    let store = options().open(&path).unwrap();
+    let check = || {
+        let count = |metric: &str| all(&store).iter().filter(|(k, _)| &*k.metric == metric).count();
+        assert_eq!((count("parent"), count("child"), count("grandchild"), count("a")), (80, 60, 50, 140));
+        let info = store.snapshot().unwrap().run("r").unwrap();
+        note(&format!("after two forks the run has {} participants and is {}", info.participants, info.status.as_str()));
+    };
+    check();
+    store.compact().unwrap();
+    check();
+}

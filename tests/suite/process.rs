@@ -1,0 +1,122 @@
+//! Other processes: this binary started again, to play a role instead of testing.
+//!
+//! A role speaks to its parent by lines on its standard output, each written at once; the parent hears them through a
+//! channel, so that it can wait for one and never waits for ever. What the test harness prints is no such line and is
+//! passed over.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+const ROLE: &str = "TIDALITE_TEST_ROLE";
+const STORE: &str = "TIDALITE_TEST_STORE";
+const ARG: &str = "TIDALITE_TEST_ARG";
+/// Begins a line of a role.
+const SIGN: &str = "@";
+/// Longer than anything here takes, on any machine: a role that is silent so long is stuck.
+const STUCK: Duration = Duration::from_secs(120);
+
+/// A process that plays a role. Killed when dropped.
+pub(crate) struct Player {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Player {
+    /// Starts one.
+    pub(crate) fn start(role: &str, store: &Path, arg: &str) -> Player {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["process::a_process_started_by_a_test_plays_its_role", "--exact", "--nocapture", "--test-threads=1"])
+            .envs([(ROLE, role), (ARG, arg)])
+            .env(STORE, store)
+            .stdout(Stdio::piped())
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        let (sender, lines) = channel();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            // A line without its end was cut off by a kill.
+            while out.read_line(&mut line).is_ok_and(|n| n > 0) && line.ends_with('\n') {
+                if let Some(said) = line.trim_end().strip_prefix(SIGN) {
+                    let _ = sender.send(said.to_string());
+                }
+                line.clear();
+            }
+        });
+        Player { child, lines }
+    }
+
+    /// The next line; `None` where there will be none.
+    pub(crate) fn line(&self) -> Option<String> {
+        match self.lines.recv_timeout(STUCK) {
+            Ok(line) => Some(line),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("a process said nothing for {} s", STUCK.as_secs()),
+        }
+    }
+
+    /// The lines that came and were not heard yet.
+    pub(crate) fn heard(&self) -> Vec<String> {
+        self.lines.try_iter().collect()
+    }
+
+    /// Kills it, at once, and gives what it said until then. It must not have ended by itself.
+    pub(crate) fn kill(mut self) -> Vec<String> {
+        self.child.kill().unwrap();
+        let status = self.child.wait().unwrap();
+        let rest = self.rest();
+        assert_eq!(status.signal(), Some(9), "a process had ended with {status}; its last words were {:?}", rest.last());
+        rest
+    }
+
+    /// Waits for its end, which must be a good one, and gives what it said.
+    pub(crate) fn end(mut self) -> Vec<String> {
+        let rest = self.rest();
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "a process ended with {status}; it said {rest:?}");
+        rest
+    }
+
+    fn rest(&mut self) -> Vec<String> {
+        let mut rest = Vec::new();
+        while let Some(line) = self.line() {
+            rest.push(line);
+        }
+        rest
+    }
+}
+
+impl Drop for Player {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Says a line to the parent, at once.
+pub(crate) fn say(line: impl std::fmt::Display) {
+    let text = format!("{SIGN}{line}\n");
+    // One write call, so that a kill does not cut a line in two; a parent that is gone is no reason to fail.
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+#[test]
+fn a_process_started_by_a_test_plays_its_role() {
+    let Ok(role) = std::env::var(ROLE) else { return };
+    let store = std::env::var_os(STORE).unwrap();
+    let (store, arg) = (Path::new(&store), std::env::var(ARG).unwrap());
+    match role.as_str() {
+        "kill writer" => crate::kill::writer(store, &arg),
+        "kill maintainer" => crate::kill::maintainer(store),
+        "kill reader" => crate::kill::reader(store, &arg),
+        "writer" => crate::concurrency::writer(store, &arg),
+        "forker" => crate::concurrency::forker(store),
+        other => panic!("there is no role {other:?}"),
+    }
+}
