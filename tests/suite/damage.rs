@@ -34,7 +34,7 @@ fn options() -> Options {
 }
 
 fn rows(run: usize, steps: std::ops::Range<i64>) -> impl Iterator<Item = Op> {
-    let value = |step: i64| step.cast_unsigned() + 1000 * u64::try_from(run).unwrap();
+    let value = move |step: i64| step.cast_unsigned() + 1000 * u64::try_from(run).unwrap();
     steps.map(move |step| Op::Row { store: 0, run, metrics: (0, 3), labels: 0, step: Some(step), value: value(step) })
 }
 

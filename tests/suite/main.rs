@@ -6,14 +6,14 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic, and says where")]
 
 mod allocation;
-// mod concurrency;
+mod concurrency;
 mod damage;
 mod durability;
 mod equivalence;
-// mod failures;
-// mod kill;
-// mod limits;
-// mod process;
+mod failures;
+mod kill;
+mod limits;
+mod process;
 
 use std::io::Write;
 

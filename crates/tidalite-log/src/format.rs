@@ -86,24 +86,22 @@ pub enum Tag {
     Sync = 8,
     /// The last frame of a segment that was closed in order; empty.
     Seal = 9,
-    /// Takes an ordinal, for points that go straight into a part; empty.
-    Note = 10,
     /// The first frame of each segment: a copy of the header up to its checksum.
-    Origin = 11,
+    Origin = 10,
 }
 
 impl Tag {
     /// The tag of a byte; `None` where this version knows none.
     pub fn from_byte(byte: u8) -> Option<Tag> {
-        use Tag::{Change, Layout, Note, Origin, Part, Points, Row, Run, Seal, Series, Sync};
-        [Run, Series, Layout, Row, Points, Change, Part, Sync, Seal, Note, Origin]
+        use Tag::{Change, Layout, Origin, Part, Points, Row, Run, Seal, Series, Sync};
+        [Run, Series, Layout, Row, Points, Change, Part, Sync, Seal, Origin]
             .get(usize::from(byte).checked_sub(1)?)
             .copied()
     }
 
     /// Whether a frame of this kind is something that a caller appended, rather than the log's own bookkeeping.
     pub(crate) fn is_unit(self) -> bool {
-        matches!(self, Tag::Row | Tag::Points | Tag::Change | Tag::Part | Tag::Note)
+        matches!(self, Tag::Row | Tag::Points | Tag::Change | Tag::Part)
     }
 }
 
@@ -151,11 +149,11 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_1_to_11_and_zero_is_none() {
+    fn tags_are_1_to_10_and_zero_is_none() {
         for byte in 0..=255u8 {
             match Tag::from_byte(byte) {
                 Some(tag) => assert_eq!(tag as u8, byte),
-                None => assert!(byte == 0 || byte > 11, "{byte}"),
+                None => assert!(byte == 0 || byte > 10, "{byte}"),
             }
         }
     }

@@ -230,7 +230,7 @@ pub fn snapshot(snapshot: &Snapshot, expected: &Answer) -> Checked {
 }
 
 /// The runs.
-pub fn runs(snapshot: &Snapshot, oracle: &Oracle, alive: &dyn Fn(u32) -> bool) -> Checked {
+fn runs(snapshot: &Snapshot, oracle: &Oracle, alive: &dyn Fn(u32) -> bool) -> Checked {
     same_runs(&oracle.runs(alive), &snapshot.runs())
 }
 

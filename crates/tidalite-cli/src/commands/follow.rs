@@ -8,7 +8,7 @@ use crate::failure::Outcome;
 use crate::output::{Answer, number};
 use crate::table::printable;
 use crate::values::time_text;
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampMicrosecondType};
 use std::io::{Write, stdout};
@@ -29,7 +29,7 @@ pub(crate) fn run(context: &Context, args: &Follow) -> Outcome {
     };
     let schema = select.clone().steps(0..0).points()?.schema();
     let mut lines = Lines { headed: false };
-    let mut answer = Answer::new(stdout().lock(), format, schema, None)?;
+    let mut answer = Answer::new(stdout(), format, schema, None)?;
     let mut heard = Instant::now();
     loop {
         let left = args.idle_exit.map_or(WAIT, |idle| idle.saturating_sub(heard.elapsed()).min(WAIT));
@@ -39,7 +39,7 @@ pub(crate) fn run(context: &Context, args: &Follow) -> Outcome {
         }
         for batch in &batches {
             match format {
-                Format::Table => answer.raw(lines.of(batch)?.as_bytes())?,
+                Format::Table => stdout().write_all(lines.of(batch)?.as_bytes())?,
                 _ => answer.write(batch)?,
             }
         }

@@ -90,7 +90,6 @@ impl Names {
                 let (part, about) = frame.payload.split_first_chunk::<16>().ok_or(Refused::Malformed)?;
                 Ok(sink.part(seq, Uuid::from_bytes(*part), about)?)
             }
-            Some(Tag::Note) if frame.payload.is_empty() => Ok(()),
             _ => Err(Refused::Malformed),
         }
     }

@@ -128,14 +128,6 @@ impl Shared {
         self.accept(unit)
     }
 
-    pub(super) fn append_note(self: &Arc<Self>) -> Result<Seq> {
-        self.check_fork()?;
-        let mut draft = Draft::new(Tag::Note, 0);
-        draft.finish_fitting();
-        let unit = self.append(&mut draft, Needs::Nothing)?;
-        self.accept(unit)
-    }
-
     /// Appends a finished frame and the declarations it needs, in the current segment or the next.
     fn append(self: &Arc<Self>, draft: &mut Draft, needs: Needs<'_>) -> Result<Unit> {
         let mut state = self.state();

@@ -229,14 +229,6 @@ impl Log {
         self.shared.append_part(part, about)
     }
 
-    /// Takes a place in the order of writing, for points that go straight into a part.
-    ///
-    /// # Errors
-    /// See [`Log`].
-    pub fn reserve(&self) -> Result<Seq> {
-        self.shared.append_note()
-    }
-
     /// Makes all that was accepted before this call durable. Callers at the same time share one sync.
     ///
     /// # Errors

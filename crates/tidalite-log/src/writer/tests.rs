@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tidalite_model::{ErrorKind, RunChange, SeriesKey};
 use tidalite_vfs::{FailKind, Failure, RealVfs, SimVfs, Survive, Tear, Vfs};
+use uuid::Uuid;
 
 fn disk(seed: u64) -> (SimVfs, Arc<dyn Vfs>) {
     let sim = SimVfs::new(seed);
@@ -171,7 +172,7 @@ fn after_a_failed_sync_the_writer_refuses_and_what_it_accepted_is_readable() {
     for e in [
         log.sync().unwrap_err(),
         log.append_row(layout, 3, 3, &[3.0]).unwrap_err(),
-        log.reserve().unwrap_err(),
+        log.append_part(Uuid::from_u128(1), b"").unwrap_err(),
         log.seal().unwrap_err(),
         log.wait_durable(log.watermark().accepted.unwrap(), None).unwrap_err(),
     ] {
@@ -244,7 +245,7 @@ fn the_watermark_follows_syncs_and_can_be_waited_on() {
     let (_, vfs) = disk(4);
     let log = Log::create(vfs, Path::new(LOG), 7, small()).unwrap();
     assert_eq!((log.watermark().accepted, log.watermark().durable), (None, None));
-    let seq = log.reserve().unwrap();
+    let seq = log.append_part(Uuid::from_u128(1), b"").unwrap();
     assert_eq!((seq.writer(), log.watermark().accepted), (7, Some(seq)));
     assert_eq!(log.watermark().durable, None);
     assert!(log.wait_durable(seq, Some(Duration::ZERO)).unwrap(), "without a thread it syncs itself");
@@ -259,7 +260,7 @@ fn the_watermark_follows_syncs_and_can_be_waited_on() {
 fn an_idle_log_is_not_synced_for_its_own_marks() {
     let (sim, vfs) = disk(5);
     let log = Log::create(vfs, Path::new(LOG), 0, small()).unwrap();
-    log.reserve().unwrap();
+    log.append_part(Uuid::from_u128(1), b"").unwrap();
     log.sync().unwrap();
     let steps = sim.steps();
     (0..10).for_each(|_| log.sync().unwrap());
@@ -429,7 +430,7 @@ fn a_background_sync_makes_rows_durable_by_itself() {
     let options =
         LogOptions { durability: Durability::Interval(Duration::from_millis(1)), ..LogOptions::default() };
     let log = Log::create(vfs, tmp.path(), 0, options).unwrap();
-    let seq = log.reserve().unwrap();
+    let seq = log.append_part(Uuid::from_u128(1), b"").unwrap();
     while log.watermark().durable < Some(seq) {
         std::thread::sleep(Duration::from_millis(1));
     }

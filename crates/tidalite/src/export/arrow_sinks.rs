@@ -115,7 +115,7 @@ impl Names {
             &select.series_filter()?,
             select.point_filter().clone(),
             Repeats::All,
-        );
+        )?;
         let distinct: [BTreeSet<&str>; 3] = [
             plan.series.iter().map(|s| &*s.key.run).collect(),
             plan.series.iter().map(|s| &*s.key.metric).collect(),
