@@ -95,8 +95,8 @@ fn four_processes_write_one_run_and_a_reader_that_follows_gets_each_point_once()
         }
         polls += 1;
         match polls % 8 {
-            3 => drop(store.flush().unwrap()),
-            7 => drop(store.compact().unwrap()),
+            3 => store.flush().map(|_| ()).unwrap(),
+            7 => store.compact().map(|_| ()).unwrap(),
             _ => {}
         }
     }
@@ -145,7 +145,7 @@ fn followed_while(wanted: usize, writes: i64, write: impl Fn(&Store, i64) + Sync
             let mut round = 0;
             while !written.load(Ordering::Acquire) {
                 round += 1;
-                if round % 3 == 0 { drop(other.compact().unwrap()) } else { drop(other.flush().unwrap()) }
+                if round % 3 == 0 { other.compact().map(|_| ()).unwrap() } else { other.flush().map(|_| ()).unwrap() }
             }
         });
         let reader = options().read_only(true).open(&path).unwrap();
@@ -218,8 +218,8 @@ fn a_snapshot_reads_the_same_after_flush_compaction_and_collection() {
         let answer = found.chunk_by(|a, b| a.0 == b.0).map(|s| (s[0].0.clone(), s.iter().map(|(_, p)| *p).collect())).collect();
         held.push((taken, answer));
         match round % 3 {
-            0 => drop(store.flush().unwrap()),
-            1 => drop(other.compact().unwrap()),
+            0 => store.flush().map(|_| ()).unwrap(),
+            1 => other.compact().map(|_| ()).unwrap(),
             _ => {}
         }
         for (taken, expected) in &held {
@@ -277,7 +277,9 @@ pub(crate) fn forker(path: &Path) {
         log("child", 100..150);
         fork_and_wait(|| {
             let again = store.run("r").start().unwrap();
-            (200..250).for_each(|step| drop(again.log(step, &[("grandchild", step as f64)]).unwrap()));
+            for step in 200..250 {
+        again.log(step, &[("grandchild", step as f64)]).unwrap();
+    }
         });
         log("child", 150..160);
         store.sync().unwrap();

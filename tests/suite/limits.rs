@@ -153,7 +153,9 @@ fn a_newer_format_is_refused_as_such_and_not_as_damage() {
 fn a_damaged_file_of_each_kind_is_named() {
     let (_dir, path, store) = new_store();
     let run = store.run("r").start().unwrap();
-    (0..100).for_each(|step| drop(run.log(step, &[("x", step as f64)]).unwrap()));
+    for step in 0..100 {
+        run.log(step, &[("x", step as f64)]).unwrap();
+    }
     store.compact().unwrap();
     store.close().unwrap();
     for (folder, at_open) in [("manifest", true), ("runs", false), ("parts", false), ("series", false)] {
@@ -428,9 +430,13 @@ fn nothing_works_after_close_and_it_says_so() {
 fn a_backup_goes_to_an_empty_folder_alone_and_a_cut_one_is_no_store() {
     let (dir, path, store) = new_store();
     let run = store.run("r").start().unwrap();
-    (0..50).for_each(|step| drop(run.log(step, &[("x", step as f64)]).unwrap()));
+    for step in 0..50 {
+        run.log(step, &[("x", step as f64)]).unwrap();
+    }
     store.flush().unwrap();
-    (50..80).for_each(|step| drop(run.log(step, &[("x", step as f64)]).unwrap()));
+    for step in 50..80 {
+        run.log(step, &[("x", step as f64)]).unwrap();
+    }
     refused(store.backup(&path, &|_, _| {}), ErrorKind::Invalid, &["holds something", path.to_str().unwrap()]);
     let file = dir.path().join("file");
     std::fs::write(&file, "x").unwrap();

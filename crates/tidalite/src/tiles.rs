@@ -149,7 +149,7 @@ fn plan_large_run(
     // As if every series were as dense as the mean: sparse ones make a tile smaller, never larger than planned by much.
     let mean = (points / run.len() as u64).max(1);
     let density = series[longest].1.div_ceil(mean).max(1) as usize;
-    let width = (tile_rows / run.len() * density).clamp(STEPS_MIN.min(tile_rows), steps_max.max(STEPS_MIN) * density);
+    let width = (tile_rows / run.len() * density).clamp(STEPS_MIN.min(tile_rows), steps_max.max(STEPS_MIN).saturating_mul(density));
     let mut sample = source.sample_steps(longest, SAMPLE_NTH)?;
     sample.sort_unstable();
     let mut cuts: Vec<i64> = sample.into_iter().skip(1).step_by((width / SAMPLE_NTH).max(1)).skip(1).collect();

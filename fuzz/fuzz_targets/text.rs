@@ -1,0 +1,20 @@
+//! Any text as pattern, labels, aggregate or cursor: read or refused, and what is read has the same text again.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use tidalite::{Aggregate, Cursor, Labels};
+use tidalite_query::NameMatcher;
+
+fuzz_target!(|text: &str| {
+    if let Ok(labels) = Labels::parse(text) {
+        assert_eq!(Labels::parse(labels.as_str()).expect("canonical text is labels"), labels);
+    }
+    if let Ok(matcher) = NameMatcher::new(&[text]) {
+        let _ = matcher.is_match("train/loss");
+        let _ = matcher.is_match(text);
+    }
+    if let Ok(cursor) = text.parse::<Cursor>() {
+        assert_eq!(cursor.to_string().parse::<Cursor>().expect("a cursor's text is a cursor"), cursor);
+    }
+    let _ = Aggregate::parse_list(&[text]);
+});
