@@ -7,25 +7,34 @@ struct Watching;
 
 static LARGEST: AtomicUsize = AtomicUsize::new(0);
 
+/// Smaller ones are not worth the threads' meeting at one word.
+const WATCHED_MIN: usize = 1 << 20;
+
+fn watch(bytes: usize) {
+    if bytes >= WATCHED_MIN {
+        LARGEST.fetch_max(bytes, Ordering::Relaxed);
+    }
+}
+
 #[global_allocator]
 static ALLOCATOR: Watching = Watching;
 
 // SAFETY: every call goes to the system's allocator unchanged; noting a size allocates nothing.
 unsafe impl GlobalAlloc for Watching {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LARGEST.fetch_max(layout.size(), Ordering::Relaxed);
+        watch(layout.size());
         // SAFETY: the caller keeps the promises of `alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        LARGEST.fetch_max(layout.size(), Ordering::Relaxed);
+        watch(layout.size());
         // SAFETY: the caller keeps the promises of `alloc_zeroed`.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        LARGEST.fetch_max(new_size, Ordering::Relaxed);
+        watch(new_size);
         // SAFETY: the caller keeps the promises of `realloc`.
         unsafe { System.realloc(ptr, layout, new_size) }
     }
@@ -36,7 +45,7 @@ unsafe impl GlobalAlloc for Watching {
     }
 }
 
-/// The largest allocation of this process so far, in bytes.
+/// The largest allocation of this process so far, in bytes; below 1 MiB, 0.
 pub(crate) fn largest() -> usize {
     LARGEST.load(Ordering::Relaxed)
 }

@@ -59,6 +59,7 @@ fn golden() -> Golden {
     collect_files(&disk, Path::new(STORE), &mut files);
     let count = |part: &str| files.keys().filter(|p| p.to_str().unwrap().contains(part)).count();
     assert_eq!((count("/manifest/"), count("/parts/"), count("/series/")), (2, 2, 2), "{:?}", files.keys());
+    note(&format!("{:?}", files.iter().map(|(k,v)|(k.clone(), v.len())).collect::<Vec<_>>()));
     assert!(count(".seg") >= 2 && count("/runs/") >= 1, "{:?}", files.keys());
     Golden { answer: oracle.answer(&Ask::all(Repeats::All)), runs: oracle.runs(|_| false), disk, oracle, files }
 }
@@ -263,8 +264,14 @@ fn bounded_loss(golden: &Golden, damage: &Damage, seen: &Seen, found: &[(SeriesK
     Ok(())
 }
 
-/// Applies and judges each damage, on all threads; gives how many had each outcome.
-fn inflict(golden: &Golden, damages: &[Damage]) -> BTreeMap<Outcome, usize> {
+/// What kind of file it is: the folder it lies in.
+fn kind_of(path: &Path) -> String {
+    let below = path.strip_prefix(STORE).unwrap();
+    below.components().next().unwrap().as_os_str().to_str().unwrap().to_string()
+}
+
+/// Applies and judges each damage, on all threads; gives how many had each outcome, by kind of file.
+fn inflict(golden: &Golden, damages: &[Damage]) -> BTreeMap<(String, Outcome), usize> {
     let (next, outcomes) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
     let wrong = Mutex::new(Vec::new());
     let work = || {
@@ -280,7 +287,7 @@ fn inflict(golden: &Golden, damages: &[Damage]) -> BTreeMap<Outcome, usize> {
                 Ok::<_, String>(outcome)
             };
             match catch_unwind(AssertUnwindSafe(one)) {
-                Ok(Ok(outcome)) => *outcomes.lock().unwrap().entry(outcome).or_default() += 1,
+                Ok(Ok(outcome)) => *outcomes.lock().unwrap().entry((kind_of(&damage.path), outcome)).or_default() += 1,
                 Ok(Err(what)) => wrong.lock().unwrap().push(format!("{} {:?}: {what}", damage.what, damage.path)),
                 Err(_) => wrong.lock().unwrap().push(format!("{} {:?}: panic", damage.what, damage.path)),
             }

@@ -110,12 +110,8 @@ impl Names {
     /// The names that the selection has now. Those that come until it is read are added behind, for which the format has
     /// delta dictionaries; few readers know these, so they are the exception.
     pub(super) fn of(select: &Select) -> Result<Names> {
-        let plan = Plan::new(
-            select.snapshot()?,
-            &select.series_filter()?,
-            select.point_filter().clone(),
-            Repeats::All,
-        )?;
+        let plan =
+            Plan::new(select.snapshot()?, &select.series_filter()?, *select.point_filter(), Repeats::All)?;
         let distinct: [BTreeSet<&str>; 3] = [
             plan.series.iter().map(|s| &*s.key.run).collect(),
             plan.series.iter().map(|s| &*s.key.metric).collect(),

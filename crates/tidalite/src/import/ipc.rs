@@ -1,7 +1,8 @@
 //! Arrow IPC, files and streams.
 //!
-//! A file is a stream between two magic words, with a footer that lists its batches. It is read as that stream: front to
-//! back and piece by piece, so that no length in the file makes us allocate what the file does not hold.
+//! A stream is read piece by piece, and a file by the blocks that its footer lists. Either way no length in the file makes
+//! us allocate what the file does not hold. Compressed buffers are refused for the same reason: their decoder allocates
+//! whatever size they claim.
 
 use super::Import;
 use super::batch::Batch;
@@ -11,34 +12,51 @@ use super::guard::guarded;
 use arrow::buffer::Buffer;
 use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
-use arrow::ipc::reader::StreamDecoder;
+use arrow::ipc::convert::fb_to_schema;
+use arrow::ipc::reader::{FileDecoder, StreamDecoder};
+use arrow::ipc::{Block, root_as_footer};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::sync::Arc;
 
-/// Read at a time.
+/// Read of a stream at a time.
 const PIECE_BYTES: u64 = 1 << 20;
 
 const MAGIC: &[u8; 6] = b"ARROW1";
-/// What is read to tell a file from a stream.
+/// What is read to tell a file from a stream; the blocks of a file begin no earlier.
 const HEAD_BYTES: u64 = 8;
-/// The stream in a file begins behind the magic word and zeros, at a multiple of 8 and here at the latest.
-const PADDED_BYTES: usize = 64;
 /// The footer's length and the magic, at the very end.
 const TRAILER_BYTES: u64 = 10;
 
 pub(super) fn load(file: &File, import: &Import, batch: &mut Batch<'_>, now_us: i64) -> Result<(), Fault> {
+    let mut head = Vec::new();
+    let mut start = file;
+    start.by_ref().take(HEAD_BYTES).read_to_end(&mut head).map_err(Fault::Read)?;
+    match head.starts_with(MAGIC) {
+        true => load_file(file, import, batch, now_us),
+        false => load_stream(head, file, import, batch, now_us),
+    }
+}
+
+fn load_stream(
+    head: Vec<u8>,
+    mut file: &File,
+    import: &Import,
+    batch: &mut Batch<'_>,
+    now_us: i64,
+) -> Result<(), Fault> {
     let bytes_done = batch.bytes_done;
     let mut batch = Some(batch);
     let mut begin = |schema: &Schema| {
-        let batch = batch.take().expect("a file has one schema");
+        let batch = batch.take().expect("a stream has one schema");
         Table::new(import, schema, batch, now_us)
     };
     let mut table = None;
-    let mut stream = Stream::open(file)?;
     let mut decoder = StreamDecoder::new();
-    while let Some(piece) = stream.piece()? {
+    let mut piece = head;
+    while !piece.is_empty() {
         bytes_done.set(bytes_done.get() + piece.len() as u64);
-        let mut buffer = Buffer::from_vec(piece);
+        let mut buffer = Buffer::from_vec(std::mem::take(&mut piece));
         while let Some(read) = guarded(|| decoder.decode(&mut buffer))?.map_err(fault)? {
             let table = match &mut table {
                 Some(table) => table,
@@ -47,60 +65,84 @@ pub(super) fn load(file: &File, import: &Import, batch: &mut Batch<'_>, now_us: 
             let all: Vec<usize> = (0..read.num_columns()).collect();
             table.take(&read, &all)?;
         }
+        file.by_ref().take(PIECE_BYTES).read_to_end(&mut piece).map_err(Fault::Read)?;
     }
-    decoder.finish().map_err(|_| damaged("it is cut short".to_owned()))?;
+    decoder.finish().map_err(|_| damaged("it is cut short"))?;
     match decoder.schema() {
         // Columns are checked even where there are no rows.
         Some(schema) if table.is_none() => begin(&schema).map(|_| ()),
         Some(_) => Ok(()),
-        None => Err(damaged("it has no schema".to_owned())),
+        None => Err(damaged("it has no schema")),
     }
 }
 
-/// The bytes of the stream, whether it is a file of its own or lies in a file with a footer.
-struct Stream<'a> {
-    file: &'a File,
-    /// What was read of it to see which it is.
-    head: Vec<u8>,
-    left: u64,
+fn load_file(file: &File, import: &Import, batch: &mut Batch<'_>, now_us: i64) -> Result<(), Fault> {
+    let bytes_done = batch.bytes_done;
+    let (footer_at, bytes) = footer(file)?;
+    let footer =
+        guarded(|| root_as_footer(&bytes))?.map_err(|e| damaged(&format!("its footer is damaged: {e}")))?;
+    let schema = footer.schema().ok_or_else(|| damaged("it has no schema"))?;
+    if !schema.endianness().equals_to_target_endianness() {
+        return Err(Fault::unsupported(
+            "its bytes are in the other order",
+            "write it on a machine like this one",
+        ));
+    }
+    let schema = Arc::new(guarded(|| fb_to_schema(schema))?);
+    let mut table = Table::new(import, &schema, batch, now_us)?;
+    let all: Vec<usize> = (0..schema.fields().len()).collect();
+    let mut decoder = FileDecoder::new(schema, footer.version());
+    for block in footer.dictionaries().iter().flatten() {
+        let bytes = read_block(file, block, footer_at)?;
+        guarded(|| decoder.read_dictionary(block, &bytes))?.map_err(fault)?;
+        bytes_done.set(bytes_done.get() + bytes.len() as u64);
+    }
+    for block in footer.recordBatches().iter().flatten() {
+        let bytes = read_block(file, block, footer_at)?;
+        let read = guarded(|| decoder.read_record_batch(block, &bytes))?.map_err(fault)?;
+        bytes_done.set(bytes_done.get() + bytes.len() as u64);
+        if let Some(read) = read {
+            table.take(&read, &all)?;
+        }
+    }
+    Ok(())
 }
 
-impl<'a> Stream<'a> {
-    fn open(mut file: &'a File) -> Result<Self, Fault> {
-        let mut head = Vec::new();
-        file.take(HEAD_BYTES).read_to_end(&mut head).map_err(Fault::Read)?;
-        if !head.starts_with(MAGIC) {
-            return Ok(Stream { file, head, left: u64::MAX });
-        }
-        let bytes = file.seek(SeekFrom::End(0)).map_err(Fault::Read)?;
-        let cut_short = || damaged("it is cut short: the end of an Arrow file is missing".to_owned());
-        let trailer_at =
-            bytes.checked_sub(TRAILER_BYTES).filter(|&at| at >= HEAD_BYTES).ok_or_else(cut_short)?;
-        file.seek(SeekFrom::Start(trailer_at)).map_err(Fault::Read)?;
-        let mut trailer = [0; TRAILER_BYTES as usize];
-        file.read_exact(&mut trailer).map_err(Fault::Read)?;
-        let (length, magic) = trailer.split_first_chunk::<4>().expect("the trailer has ten bytes");
-        if magic != MAGIC {
-            return Err(cut_short());
-        }
-        let footer = u64::from(u32::from_le_bytes(*length));
-        let end = trailer_at.checked_sub(footer).filter(|&end| end >= HEAD_BYTES);
-        let end = end.ok_or_else(|| damaged("its footer is longer than the file".to_owned()))?;
-        file.seek(SeekFrom::Start(HEAD_BYTES)).map_err(Fault::Read)?;
-        let mut head = Vec::new();
-        file.take(PADDED_BYTES as u64).read_to_end(&mut head).map_err(Fault::Read)?;
-        let padding = head.chunks(8).take_while(|word| word.iter().all(|&b| b == 0)).count() * 8;
-        let left = (end - HEAD_BYTES).checked_sub(head.len() as u64).ok_or_else(cut_short)?;
-        head.drain(..padding.min(head.len()));
-        Ok(Stream { file, head, left })
+/// The footer's bytes, and where they begin.
+fn footer(mut file: &File) -> Result<(u64, Vec<u8>), Fault> {
+    let cut_short = || damaged("it is cut short: the end of an Arrow file is missing");
+    let bytes = file.seek(SeekFrom::End(0)).map_err(Fault::Read)?;
+    let trailer_at = bytes.checked_sub(TRAILER_BYTES).filter(|&at| at >= HEAD_BYTES).ok_or_else(cut_short)?;
+    let trailer = read_at(file, trailer_at, TRAILER_BYTES)?;
+    let (length, magic) = trailer.split_first_chunk::<4>().ok_or_else(cut_short)?;
+    if magic != MAGIC {
+        return Err(cut_short());
     }
+    let length = u64::from(u32::from_le_bytes(*length));
+    let at = trailer_at.checked_sub(length).filter(|&at| at >= HEAD_BYTES);
+    let at = at.ok_or_else(|| damaged("its footer is longer than the file"))?;
+    Ok((at, read_at(file, at, length)?))
+}
 
-    /// The next bytes; `None` at the end.
-    fn piece(&mut self) -> Result<Option<Vec<u8>>, Fault> {
-        let mut piece = std::mem::take(&mut self.head);
-        let read = self.file.take(self.left.min(PIECE_BYTES)).read_to_end(&mut piece).map_err(Fault::Read)?;
-        self.left -= read as u64;
-        Ok((!piece.is_empty()).then_some(piece))
+fn read_block(file: &File, block: &Block, end: u64) -> Result<Buffer, Fault> {
+    let outside = || damaged("its footer names a block that lies outside of the file");
+    let at = u64::try_from(block.offset()).map_err(|_| outside())?;
+    let head = u64::try_from(block.metaDataLength()).map_err(|_| outside())?;
+    let body = u64::try_from(block.bodyLength()).map_err(|_| outside())?;
+    let length = head.checked_add(body).filter(|_| head >= HEAD_BYTES).ok_or_else(outside)?;
+    if at.checked_add(length).is_none_or(|block_end| block_end > end) {
+        return Err(outside());
+    }
+    Ok(Buffer::from_vec(read_at(file, at, length)?))
+}
+
+fn read_at(mut file: &File, at: u64, length: u64) -> Result<Vec<u8>, Fault> {
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(at)).map_err(Fault::Read)?;
+    file.take(length).read_to_end(&mut bytes).map_err(Fault::Read)?;
+    match bytes.len() as u64 == length {
+        true => Ok(bytes),
+        false => Err(damaged("it became shorter while it was read")),
     }
 }
 
@@ -111,16 +153,16 @@ fn fault(e: ArrowError) -> Fault {
             let what = e.to_string();
             match what.contains("compression") || what.contains("feature") {
                 true => Fault::unsupported(
-                    what,
-                    "write the file without compression (compression=\"uncompressed\" in pyarrow)",
+                    "its buffers are compressed",
+                    "write it without compression (compression=\"uncompressed\" in pyarrow and Polars)",
                 ),
-                false => damaged(what),
+                false => damaged(&what),
             }
         }
     }
 }
 
-fn damaged(what: String) -> Fault {
+fn damaged(what: &str) -> Fault {
     Fault::wrong(
         format!("it cannot be read as Arrow IPC: {what}"),
         "check that the file is Arrow IPC, and whole",

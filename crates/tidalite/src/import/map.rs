@@ -152,7 +152,8 @@ impl Import {
             ));
         }
         for (target, source) in &self.map {
-            if !names.contains(&source.as_str()) && !(open && target == "labels") {
+            let may_come_later = open && target == "labels";
+            if !may_come_later && !names.contains(&source.as_str()) {
                 let wrong = format!(
                     "there is no column {}, mapped to {target}; there are {}",
                     quoted(source),
