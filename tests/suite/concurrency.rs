@@ -4,8 +4,8 @@
 //! Method: on a real file system; values say who wrote a point and when, so that each is looked for by name. Processes are
 //! this binary again, see `process.rs`. Nothing waits for a time to pass: each test ends when what it waits for is there.
 
-use crate::process::{Player, say};
 use crate::note;
+use crate::process::{Player, say};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -57,7 +57,12 @@ fn rows_of_four_threads_of_one_run_are_there_once_each_and_in_their_order() {
         for of_step in shared.chunk_by(|a, b| a.1.step == b.1.step) {
             let mut by: Vec<f64> = of_step.iter().map(|(_, p)| p.value).collect();
             by.sort_by(f64::total_cmp);
-            assert_eq!(by, [0.0, 1.0, 2.0, 3.0], "each thread's row stands once at step {}", of_step[0].1.step);
+            assert_eq!(
+                by,
+                [0.0, 1.0, 2.0, 3.0],
+                "each thread's row stands once at step {}",
+                of_step[0].1.step
+            );
         }
     };
     check();
@@ -85,7 +90,8 @@ fn four_processes_write_one_run_and_a_reader_that_follows_gets_each_point_once()
     let path = dir.path().join("store");
     let store = options().open(&path).unwrap();
     let mut follow = store.select().run("r").follow().unwrap();
-    let players: Vec<Player> = (0..4).map(|rank| Player::start("writer", &path, &format!("{rank} {ROWS}"))).collect();
+    let players: Vec<Player> =
+        (0..4).map(|rank| Player::start("writer", &path, &format!("{rank} {ROWS}"))).collect();
     let mut seen = Vec::new();
     let wanted = 4 * 2 * ROWS as usize;
     let mut polls = 0;
@@ -145,7 +151,11 @@ fn followed_while(wanted: usize, writes: i64, write: impl Fn(&Store, i64) + Sync
             let mut round = 0;
             while !written.load(Ordering::Acquire) {
                 round += 1;
-                if round % 3 == 0 { other.compact().map(|_| ()).unwrap() } else { other.flush().map(|_| ()).unwrap() }
+                if round % 3 == 0 {
+                    other.compact().map(|_| ()).unwrap()
+                } else {
+                    other.flush().map(|_| ()).unwrap()
+                }
             }
         });
         let reader = options().read_only(true).open(&path).unwrap();
@@ -200,6 +210,82 @@ fn a_follower_gets_each_point_once_of_batches_large_and_small_and_of_rows_betwee
 }
 
 #[test]
+fn segments_made_ahead_of_need_are_not_collected_with_the_flushed_ones_before_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    let store = options().background(true).open(&path).unwrap();
+    let other = options().open(&path).unwrap();
+    let run = store.run("r").start().unwrap();
+    let segments = || -> usize {
+        let writer = std::fs::read_dir(path.join("log")).unwrap().next().unwrap().unwrap().path();
+        let names = std::fs::read_dir(writer).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap());
+        names.filter(|n| n.ends_with(".seg")).count()
+    };
+    let mut step = 0;
+    let mut log = |rows: i64| {
+        for _ in 0..rows {
+            run.log(step, &[("a", step as f64)]).unwrap();
+            step += 1;
+        }
+        step
+    };
+    for round in 0..8 {
+        // Beyond the half of a segment, the next is made by the log's own thread.
+        let before = segments();
+        log(50);
+        for _ in 0..200 {
+            if segments() > before {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if round % 2 == 0 {
+            other.flush().map(|_| ()).unwrap()
+        } else {
+            store.flush().map(|_| ()).unwrap()
+        }
+        let steps = log(200);
+        let found = all(&options().read_only(true).open(&path).unwrap());
+        assert_eq!(found.len() as i64, steps, "round {round}: rows went to a file that was collected");
+    }
+}
+
+#[test]
+fn a_writer_that_begins_while_others_flush_keeps_its_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    let store = options().open(&path).unwrap();
+    let begun = AtomicBool::new(false);
+    let writers = 60;
+    std::thread::scope(|s| {
+        s.spawn(|| {
+            while !begun.load(Ordering::Acquire) {
+                store.flush().unwrap();
+            }
+        });
+        let each = (0..3).map(|thread| {
+            let path = &path;
+            s.spawn(move || {
+                for i in 0..writers {
+                    let store = options().open(path).unwrap();
+                    let run = store.run(format!("{thread}-{i}")).start().unwrap();
+                    run.log(0, &[("a", 1.0)]).unwrap();
+                    // Some end at once, some in order, some never had a row.
+                    drop(options().open(path).unwrap());
+                    if i % 2 == 0 {
+                        store.close().unwrap()
+                    }
+                }
+            })
+        });
+        each.collect::<Vec<_>>().into_iter().for_each(|t| t.join().unwrap());
+        begun.store(true, Ordering::Release);
+    });
+    assert_eq!(all(&store).len(), 3 * writers);
+    assert_eq!(store.runs().unwrap().len(), 3 * writers);
+}
+
+#[test]
 fn a_snapshot_reads_the_same_after_flush_compaction_and_collection() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store");
@@ -215,7 +301,10 @@ fn a_snapshot_reads_the_same_after_flush_compaction_and_collection() {
         let taken = reader.snapshot().unwrap();
         let found = points(&select(taken.select(), &Ask::all(Repeats::All))).unwrap();
         assert_eq!(found.len(), 600 * (usize::try_from(round).unwrap() + 1));
-        let answer = found.chunk_by(|a, b| a.0 == b.0).map(|s| (s[0].0.clone(), s.iter().map(|(_, p)| *p).collect())).collect();
+        let answer = found
+            .chunk_by(|a, b| a.0 == b.0)
+            .map(|s| (s[0].0.clone(), s.iter().map(|(_, p)| *p).collect()))
+            .collect();
         held.push((taken, answer));
         match round % 3 {
             0 => store.flush().map(|_| ()).unwrap(),
@@ -249,11 +338,18 @@ fn what_a_sync_returned_for_is_durable_for_every_thread_that_waited() {
                 for step in 0..30 {
                     let metric = format!("m{thread}");
                     let seq = run.log(step, &[(&metric, 1.0)]).unwrap();
-                    if step % 2 == 0 { store.sync().unwrap() } else { assert!(store.wait_durable(seq, None).unwrap()) }
+                    if step % 2 == 0 {
+                        store.sync().unwrap()
+                    } else {
+                        assert!(store.wait_durable(seq, None).unwrap())
+                    }
                     let after = disk.crash(tidalite_vfs::Survive::None);
                     let after = options().vfs(Arc::new(after)).open("/data/store").unwrap();
                     let found = points(&after.select().metric(metric)).unwrap();
-                    assert!(found.len() > usize::try_from(step).unwrap(), "step {step} of thread {thread} is lost");
+                    assert!(
+                        found.len() > usize::try_from(step).unwrap(),
+                        "step {step} of thread {thread} is lost"
+                    );
                 }
             });
         }
@@ -278,15 +374,18 @@ pub(crate) fn forker(path: &Path) {
         fork_and_wait(|| {
             let again = store.run("r").start().unwrap();
             for step in 200..250 {
-        again.log(step, &[("grandchild", step as f64)]).unwrap();
-    }
+                again.log(step, &[("grandchild", step as f64)]).unwrap();
+            }
         });
         log("child", 150..160);
         store.sync().unwrap();
     });
     wait(child);
     let after = log_files(path);
-    assert!(before.iter().all(|(file, bytes)| after.get(file) == Some(bytes)), "the children touched a file of their parent's");
+    assert!(
+        before.iter().all(|(file, bytes)| after.get(file) == Some(bytes)),
+        "the children touched a file of their parent's"
+    );
     assert!(after.len() > before.len(), "the children have logs of their own");
     log("parent", 50..80);
     store.sync().unwrap();
@@ -345,7 +444,11 @@ fn after_a_fork_child_and_parent_log_to_one_run_and_neither_touches_the_others_l
         let count = |metric: &str| all(&store).iter().filter(|(k, _)| &*k.metric == metric).count();
         assert_eq!((count("parent"), count("child"), count("grandchild"), count("a")), (80, 60, 50, 140));
         let info = store.snapshot().unwrap().run("r").unwrap();
-        note(&format!("after two forks the run has {} participants and is {}", info.participants, info.status.as_str()));
+        note(&format!(
+            "after two forks the run has {} participants and is {}",
+            info.participants,
+            info.status.as_str()
+        ));
     };
     check();
     store.compact().unwrap();

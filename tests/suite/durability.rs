@@ -12,7 +12,7 @@ use tidalite_testkit::{Mix, Op, Planted, Scenario, Tally, draw_ops};
 /// States that the push run must reach.
 const STATES_MIN: usize = 20_000;
 /// Of so many states one has its recovery cut too. A prime, so that each way of cutting comes to it.
-const NESTED_EACH: usize = 601;
+const NESTED_EACH: usize = 1201;
 
 fn tiny() -> Options {
     Options::new().background(false).threads(1).segment_bytes(4096, 8192).tile_rows(200)
@@ -66,18 +66,28 @@ fn killed_and_flushed_by_others() -> Vec<Op> {
 }
 
 fn assert_holds(tally: &Tally) {
-    assert!(tally.violations.is_empty(), "{} violations, such as:\n{}", tally.violations.len(), tally.violations.join("\n"));
+    assert!(
+        tally.violations.is_empty(),
+        "{} violations, such as:\n{}",
+        tally.violations.len(),
+        tally.violations.join("\n")
+    );
 }
 
 #[test]
 fn a_power_cut_at_any_step_loses_nothing_durable_and_leaves_whole_prefixes() {
-    // Every third step, and each of them in a long run: neighbours leave much the same.
-    let stride = if factor() > 1 { 1 } else { 3 };
+    // Every fifth step, and each of them in a long run: neighbours leave much the same.
+    let stride = if factor() > 1 { 1 } else { 5 };
     let mut total = Tally::default();
     let by_row = tiny().durability(Durability::Row);
     for s in [
         scenario("whole life", 2, whole_life(), tiny()),
-        scenario("whole life, each row synced", 2, whole_life().into_iter().step_by(2).collect(), by_row.clone()),
+        scenario(
+            "whole life, each row synced",
+            2,
+            whole_life().into_iter().step_by(2).collect(),
+            by_row.clone(),
+        ),
         scenario("killed and flushed by others", 2, killed_and_flushed_by_others(), tiny()),
     ] {
         total.add(s.cut_everywhere(threads(), stride, NESTED_EACH));
@@ -89,7 +99,11 @@ fn a_power_cut_at_any_step_loses_nothing_durable_and_leaves_whole_prefixes() {
             ops.insert(15, Op::Kill);
         }
         let options = if seed % 4 == 3 { by_row.clone() } else { tiny() };
-        total.add(scenario(format!("seed {seed}"), 2, ops, options).cut_everywhere(threads(), stride, NESTED_EACH));
+        total.add(scenario(format!("seed {seed}"), 2, ops, options).cut_everywhere(
+            threads(),
+            stride,
+            NESTED_EACH,
+        ));
         assert_holds(&total);
         seed += 1;
     }
@@ -113,13 +127,18 @@ fn a_batch_that_becomes_a_part_of_its_own_is_there_whole_or_not_at_all() {
 #[test]
 fn a_disk_that_ignores_syncs_of_files_is_caught() {
     let planted = Planted::FileSync;
-    let tally = Scenario { planted, ..scenario("no sync", 2, whole_life(), tiny()) }.cut_everywhere(threads(), 3, 0);
+    let tally =
+        Scenario { planted, ..scenario("no sync", 2, whole_life(), tiny()) }.cut_everywhere(threads(), 3, 0);
     assert!(!tally.violations.is_empty(), "{} states and nothing was noticed", tally.states);
 }
 
 #[test]
 fn a_disk_that_ignores_syncs_of_folders_is_caught() {
     let planted = Planted::FolderSync;
-    let tally = Scenario { planted, ..scenario("no folder sync", 2, whole_life(), tiny()) }.cut_everywhere(threads(), 3, 0);
+    let tally = Scenario { planted, ..scenario("no folder sync", 2, whole_life(), tiny()) }.cut_everywhere(
+        threads(),
+        3,
+        0,
+    );
     assert!(!tally.violations.is_empty(), "{} states and nothing was noticed", tally.states);
 }

@@ -44,7 +44,9 @@ fn drawn(seed: u64) -> Options {
 
 fn check(ops: &[Op], options: Options) -> Result<(), TestCaseError> {
     let mut machine = Machine::new(1, 2, options);
-    machine.run(ops).map_err(|(i, fault)| TestCaseError::fail(format!("operation {i} {:?}: {}", ops[i], fault.text())))?;
+    machine
+        .run(ops)
+        .map_err(|(i, fault)| TestCaseError::fail(format!("operation {i} {:?}: {}", ops[i], fault.text())))?;
     machine.finish().map_err(TestCaseError::fail)
 }
 
@@ -74,7 +76,8 @@ fn every_answer_is_the_oracles_also_where_flushes_and_kills_are_frequent() {
 
 #[test]
 fn large_batches_and_flushes_in_several_rounds_keep_each_point_once() {
-    let mut ops = vec![Op::Batch { store: 0, rows: 17_000, seed: 1 }, Op::Batch { store: 1, rows: 16_384, seed: 2 }];
+    let mut ops =
+        vec![Op::Batch { store: 0, rows: 17_000, seed: 1 }, Op::Batch { store: 1, rows: 16_384, seed: 2 }];
     let row = |i: u64| Op::Row {
         store: usize::try_from(i % 2).unwrap(),
         run: 0,

@@ -30,7 +30,12 @@ fn short_life() -> Vec<Op> {
     };
     let mut ops = vec![Op::Start { store: 0, run: 0, about: 5 }];
     ops.extend((0..35).map(|s| row(0, 0, s)));
-    ops.extend([Op::Sync { store: 0 }, Op::Batch { store: 1, rows: 30, seed: 1 }, row(1, 0, 3), Op::Flush { store: 0 }]);
+    ops.extend([
+        Op::Sync { store: 0 },
+        Op::Batch { store: 1, rows: 30, seed: 1 },
+        row(1, 0, 3),
+        Op::Flush { store: 0 },
+    ]);
     ops.extend((35..40).map(|s| row(0, 1, s)));
     ops.extend([Op::Change { store: 0, run: 0, about: 4 }, Op::End { store: 0, run: 1, failed: true }]);
     ops.extend([Op::Flush { store: 1 }, row(1, 1, 4), Op::Compact { store: 0 }, Op::Reopen { store: 0 }]);
@@ -70,12 +75,14 @@ fn with_failure(failure: Failure) -> Result<usize, String> {
     }
     machine.disk().clear_failure();
     let after_power_cut = machine.disk().crash(Survive::None);
-    check_state(&after_power_cut, machine.oracle(), &options()).map_err(|e| format!("after a power cut: {e}"))?;
+    check_state(&after_power_cut, machine.oracle(), &options())
+        .map_err(|e| format!("after a power cut: {e}"))?;
     machine.apply(&Op::Kill).map_err(|f| f.text())?;
     // Nothing unsynced is lost as long as the machine runs.
     let mut all_durable = machine.oracle().clone();
     all_durable.durable_all();
-    check_state(&machine.disk().crash(Survive::All).kill(), machine.oracle(), &options()).map_err(|e| format!("all written: {e}"))?;
+    check_state(&machine.disk().crash(Survive::All).kill(), machine.oracle(), &options())
+        .map_err(|e| format!("all written: {e}"))?;
     living(&machine, &all_durable)?;
     Ok(errors)
 }
@@ -83,7 +90,10 @@ fn with_failure(failure: Failure) -> Result<usize, String> {
 /// Everything accepted is there, read through the page cache of the machine that goes on.
 fn living(machine: &Machine, oracle: &tidalite_testkit::Oracle) -> Result<(), String> {
     let disk = machine.disk().clone();
-    let store = options().vfs(std::sync::Arc::new(disk)).open(tidalite_testkit::STORE).map_err(|e| format!("it does not open: {e}"))?;
+    let store = options()
+        .vfs(std::sync::Arc::new(disk))
+        .open(tidalite_testkit::STORE)
+        .map_err(|e| format!("it does not open: {e}"))?;
     let snapshot = store.snapshot().map_err(|e| e.to_string())?;
     let found = points(&select(snapshot.select(), &Ask::all(Repeats::All))).map_err(|e| e.to_string())?;
     let left = tidalite_testkit::survivors(oracle, &found, &snapshot.runs())?;
@@ -121,7 +131,10 @@ fn each_call_fails(kind: FailKind, persist: bool) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let errors = errors.into_inner();
     let lasting = if persist { "from then on" } else { "once" };
-    note(&format!("failures: {kind:?} {lasting} at {} of {steps} calls, {errors} errors were given", jobs.len()));
+    note(&format!(
+        "failures: {kind:?} {lasting} at {} of {steps} calls, {errors} errors were given",
+        jobs.len()
+    ));
     assert!(errors > 0);
 }
 
@@ -150,7 +163,10 @@ struct Mounted(PathBuf);
 
 impl Mounted {
     fn tmpfs(at: &Path, bytes: u64) -> Option<Mounted> {
-        let done = Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"]).arg(at).output();
+        let done = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"])
+            .arg(at)
+            .output();
         done.is_ok_and(|o| o.status.success()).then(|| Mounted(at.to_path_buf()))
     }
 }
@@ -172,7 +188,12 @@ fn a_full_disk_refuses_rows_keeps_what_it_accepted_and_takes_rows_again_once_the
     std::fs::write(&ballast, vec![1; 3 << 20]).unwrap();
     let path = dir.path().join("store");
     for background in [false, true] {
-        let store = Options::new().background(background).threads(1).segment_bytes(64 << 10, 512 << 10).open(&path).unwrap();
+        let store = Options::new()
+            .background(background)
+            .threads(1)
+            .segment_bytes(64 << 10, 512 << 10)
+            .open(&path)
+            .unwrap();
         let run = store.run(format!("background {background}")).start().unwrap();
         let mut accepted = 0;
         let log_until_full = |accepted: &mut i64| {

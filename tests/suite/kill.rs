@@ -50,7 +50,11 @@ pub(crate) fn reader(path: &Path, run: &str) {
     for round in 0.. {
         let counts = steps_by_rank(&store, run).unwrap_or_else(|e| panic!("{e}"));
         for (rank, count) in &before {
-            assert!(counts.get(rank) >= Some(count), "rank {rank} had {count} rows, and has {:?}", counts.get(rank));
+            assert!(
+                counts.get(rank) >= Some(count),
+                "rank {rank} had {count} rows, and has {:?}",
+                counts.get(rank)
+            );
         }
         before = counts;
         say(round);
@@ -65,15 +69,23 @@ fn steps_by_rank(store: &Store, run: &str) -> Result<BTreeMap<String, usize>, St
     for series in found.chunk_by(|a, b| a.0 == b.0) {
         let key: &SeriesKey = &series[0].0;
         let sign = if &*key.metric == "up" { 1.0 } else { -1.0 };
-        let fits = |(i, (_, p)): (usize, &(SeriesKey, Point))| p.step == i as i64 && p.value == sign * i as f64;
+        let fits =
+            |(i, (_, p)): (usize, &(SeriesKey, Point))| p.step == i as i64 && p.value == sign * i as f64;
         if let Some(at) = series.iter().enumerate().position(|s| !fits(s)) {
             return Err(format!("{key:?}: at place {at} is {:?}", series[at].1));
         }
-        counts.entry(key.labels.get("rank").unwrap()).or_default().insert(key.metric.to_string(), series.len());
+        counts
+            .entry(key.labels.get("rank").unwrap())
+            .or_default()
+            .insert(key.metric.to_string(), series.len());
     }
     let whole = |(rank, by_metric): (String, BTreeMap<String, usize>)| {
         let (up, down) = (by_metric.get("up"), by_metric.get("down"));
-        if up == down { Ok((rank, *up.unwrap())) } else { Err(format!("rank {rank} has {by_metric:?}: a row is not whole")) }
+        if up == down {
+            Ok((rank, *up.unwrap()))
+        } else {
+            Err(format!("rank {rank} has {by_metric:?}: a row is not whole"))
+        }
     };
     counts.into_iter().map(whole).collect()
 }
@@ -101,7 +113,8 @@ fn hear(told: &mut BTreeMap<String, usize>, name: &str, lines: &[String]) {
 
 /// Four processes at work on one run, killed one by one; gives how many rows each writer was told are accepted.
 fn kill_round(path: &Path, run: &str, random: &mut Random) -> BTreeMap<String, usize> {
-    let writer = |rank: &str| (rank.to_string(), Player::start("kill writer", path, &format!("{run} {rank}")));
+    let writer =
+        |rank: &str| (rank.to_string(), Player::start("kill writer", path, &format!("{run} {rank}")));
     let mut crew = vec![writer("0"), writer("1")];
     crew.push(("maintainer".into(), Player::start("kill maintainer", path, "")));
     crew.push(("reader".into(), Player::start("kill reader", path, run)));
@@ -123,7 +136,9 @@ fn kill_round(path: &Path, run: &str, random: &mut Random) -> BTreeMap<String, u
             for (name, player) in &crew {
                 hear(&mut told, name, &player.heard());
                 for _ in 0..3 {
-                    let line = player.line().unwrap_or_else(|| panic!("{name} is held up, or died, beside a dead process"));
+                    let line = player
+                        .line()
+                        .unwrap_or_else(|| panic!("{name} is held up, or died, beside a dead process"));
                     hear(&mut told, name, &[line]);
                 }
             }
@@ -141,7 +156,10 @@ fn check_round(path: &Path, run: &str, told: &BTreeMap<String, usize>) -> BTreeM
     for (rank, &told) in told {
         let count = counts.get(rank).copied().unwrap_or(0);
         // The last row may have been accepted and not told.
-        assert!(count == told || count == told + 1, "{run}, rank {rank}: {told} rows were told, {count} are there");
+        assert!(
+            count == told || count == told + 1,
+            "{run}, rank {rank}: {told} rows were told, {count} are there"
+        );
     }
     let snapshot = store.snapshot().unwrap();
     assert_eq!(snapshot.run(run).unwrap().status, Status::Lost);
@@ -158,6 +176,8 @@ fn check_round(path: &Path, run: &str, told: &BTreeMap<String, usize>) -> BTreeM
 fn nothing_accepted_is_lost_when_processes_are_killed_at_any_moment() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store");
+    // Readers do not make a store.
+    drop(options().open(&path).unwrap());
     let mut random = Random::new(std::process::id().into());
     let mut rounds: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
     let mut rows = 0;

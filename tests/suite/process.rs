@@ -29,7 +29,12 @@ impl Player {
     /// Starts one.
     pub(crate) fn start(role: &str, store: &Path, arg: &str) -> Player {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["process::a_process_started_by_a_test_plays_its_role", "--exact", "--nocapture", "--test-threads=1"])
+            .args([
+                "process::a_process_started_by_a_test_plays_its_role",
+                "--exact",
+                "--nocapture",
+                "--test-threads=1",
+            ])
             .envs([(ROLE, role), (ARG, arg)])
             .env(STORE, store)
             .stdout(Stdio::piped())
@@ -70,7 +75,12 @@ impl Player {
         self.child.kill().unwrap();
         let status = self.child.wait().unwrap();
         let rest = self.rest();
-        assert_eq!(status.signal(), Some(9), "a process had ended with {status}; its last words were {:?}", rest.last());
+        assert_eq!(
+            status.signal(),
+            Some(9),
+            "a process had ended with {status}; its last words were {:?}",
+            rest.last()
+        );
         rest
     }
 
@@ -100,7 +110,8 @@ impl Drop for Player {
 
 /// Says a line to the parent, at once.
 pub(crate) fn say(line: impl std::fmt::Display) {
-    let text = format!("{SIGN}{line}\n");
+    // The harness may have begun a line.
+    let text = format!("\n{SIGN}{line}\n");
     // One write call, so that a kill does not cut a line in two; a parent that is gone is no reason to fail.
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

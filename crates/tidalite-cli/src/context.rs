@@ -36,12 +36,12 @@ impl Context {
     /// `Usage` for a format of files, and for binary on a terminal.
     pub(crate) fn format(&self) -> Outcome<Format> {
         match self.asked.unwrap_or(Format::Table) {
-            Format::Parquet => {
-                Err(Failure::Usage("an answer is written as table, json, csv or arrow; `tidalite export` writes Parquet".into()))
-            }
-            Format::Arrow if io::stdout().is_terminal() => {
-                Err(Failure::Usage("an Arrow stream is binary and this is a terminal; send it to a file or a pipe".into()))
-            }
+            Format::Parquet => Err(Failure::Usage(
+                "an answer is written as table, json, csv or arrow; `tidalite export` writes Parquet".into(),
+            )),
+            Format::Arrow if io::stdout().is_terminal() => Err(Failure::Usage(
+                "an Arrow stream is binary and this is a terminal; send it to a file or a pipe".into(),
+            )),
             format => Ok(format),
         }
     }

@@ -9,9 +9,13 @@ use crate::draw::ticks;
 use crate::failure::{Failure, Outcome};
 use crate::table::{Align, Table, terminal_width};
 use crate::values::time_text;
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{
+    DataType, Field, Float64Type, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
+};
 use arrow::ipc::writer::StreamWriter;
 use std::collections::{HashMap, VecDeque};
 use std::io::Write;
@@ -200,18 +204,23 @@ impl Window {
         let shown: Vec<&RecordBatch> = self.head.iter().chain(&self.tail).collect();
         // Columns that say nothing in any row shown are left out.
         let said = |c: &usize| {
-            let quiet_kind = matches!(schema.field(*c).name().as_str(), "labels" | "tags" | "params" | "parent");
+            let quiet_kind =
+                matches!(schema.field(*c).name().as_str(), "labels" | "tags" | "params" | "parent");
             !quiet_kind || shown.iter().any(|b| !is_blank(b.column(*c)))
         };
         let columns: Vec<usize> = (0..schema.fields().len()).filter(said).collect();
         let fields: Vec<&Field> = columns.iter().map(|&c| schema.field(c)).collect();
-        let heads: Vec<(&str, Align)> = fields.iter().map(|f| (f.name().as_str(), align(f.data_type()))).collect();
+        let heads: Vec<(&str, Align)> =
+            fields.iter().map(|f| (f.name().as_str(), align(f.data_type()))).collect();
         let mut table = Table::new(&heads);
         for (i, batch) in shown.iter().enumerate() {
             if i == self.head.len() && left_out > 0 {
-                table.row(columns.iter().map(|_| "⋮"));
+                table.row(columns.iter().map(|_| "…"));
             }
-            let cells: Vec<Cells> = columns.iter().map(|&c| Cells::of(schema.field(c), batch.column(c))).collect::<Outcome<_>>()?;
+            let cells: Vec<Cells> = columns
+                .iter()
+                .map(|&c| Cells::of(schema.field(c), batch.column(c)))
+                .collect::<Outcome<_>>()?;
             for row in 0..batch.num_rows() {
                 table.row(cells.iter().map(|c| c.people(row)));
             }
@@ -304,7 +313,9 @@ impl Cells {
             }
             Cells::Int(a) => serde_json::to_writer(&mut *out, &a.value(row)),
             Cells::Float(a) if a.value(row).is_finite() => serde_json::to_writer(&mut *out, &a.value(row)),
-            Cells::Float(a) => serde_json::to_writer(&mut *out, &a.value(row).to_string().replace("inf", "Infinity")),
+            Cells::Float(a) => {
+                serde_json::to_writer(&mut *out, &a.value(row).to_string().replace("inf", "Infinity"))
+            }
             Cells::Time(a) => serde_json::to_writer(&mut *out, &time_text(a.value(row), false)),
         };
     }
@@ -317,7 +328,9 @@ impl Cells {
         match self {
             Cells::Text(a) | Cells::Json(a) => quoted(a.value(row), out),
             // `{:?}` is the shortest text that reads back, with an exponent where that is shorter.
-            Cells::Float(a) if a.value(row).is_finite() => out.extend_from_slice(format!("{:?}", a.value(row)).as_bytes()),
+            Cells::Float(a) if a.value(row).is_finite() => {
+                out.extend_from_slice(format!("{:?}", a.value(row)).as_bytes())
+            }
             Cells::Float(a) => out.extend_from_slice(a.value(row).to_string().as_bytes()),
             Cells::Int(a) => out.extend_from_slice(a.value(row).to_string().as_bytes()),
             Cells::Time(a) => out.extend_from_slice(time_text(a.value(row), false).as_bytes()),
@@ -421,7 +434,11 @@ pub(crate) struct Columns {
 
 impl Columns {
     /// Texts.
-    pub(crate) fn text<S: AsRef<str>>(mut self, name: &str, texts: impl IntoIterator<Item = Option<S>>) -> Self {
+    pub(crate) fn text<S: AsRef<str>>(
+        mut self,
+        name: &str,
+        texts: impl IntoIterator<Item = Option<S>>,
+    ) -> Self {
         self.add(name, DataType::Utf8, Arc::new(texts.into_iter().collect::<StringArray>()));
         self
     }
@@ -436,7 +453,11 @@ impl Columns {
     }
 
     /// Whole numbers.
-    pub(crate) fn int(mut self, name: &str, numbers: impl IntoIterator<Item = impl Into<Option<i64>>>) -> Self {
+    pub(crate) fn int(
+        mut self,
+        name: &str,
+        numbers: impl IntoIterator<Item = impl Into<Option<i64>>>,
+    ) -> Self {
         let array: Int64Array = numbers.into_iter().map(Into::into).collect();
         self.add(name, DataType::Int64, Arc::new(array));
         self
@@ -448,7 +469,11 @@ impl Columns {
     }
 
     /// Numbers.
-    pub(crate) fn float(mut self, name: &str, numbers: impl IntoIterator<Item = impl Into<Option<f64>>>) -> Self {
+    pub(crate) fn float(
+        mut self,
+        name: &str,
+        numbers: impl IntoIterator<Item = impl Into<Option<f64>>>,
+    ) -> Self {
         let array: Float64Array = numbers.into_iter().map(Into::into).collect();
         self.add(name, DataType::Float64, Arc::new(array));
         self
@@ -525,7 +550,7 @@ mod tests {
         let text = String::from_utf8(written(Format::Table, &parts, Some(5))).unwrap();
         let cells: Vec<&str> = text.lines().map(str::trim).collect();
         assert_eq!(cells[0], "step");
-        assert_eq!(cells[2..8], ["0", "1", "2", "⋮", "68", "69"]);
+        assert_eq!(cells[2..8], ["0", "1", "2", "…", "68", "69"]);
         assert!(text.contains("65 of 70 rows are left out"), "{text}");
         let all = String::from_utf8(written(Format::Table, &parts, Some(0))).unwrap();
         assert_eq!(all.lines().count(), 72);
@@ -533,7 +558,7 @@ mod tests {
 
     #[test]
     fn numbers_for_people_have_seven_digits() {
-        let texts = [0.0, 1.0, 123_456_789.0, 0.123_456_789, 1234.567_89, 1e-9, -2.5, f64::NAN, 1e300];
+        let texts = [0.0, 1.0, 123_456_789.0, 0.123_456_789, 1_234.567_89, 1e-9, -2.5, f64::NAN, 1e300];
         assert_eq!(
             texts.map(number),
             ["0", "1", "123456789", "0.1234568", "1234.568", "1e-9", "-2.5", "NaN", "1e300"]

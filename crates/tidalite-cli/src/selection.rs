@@ -80,7 +80,11 @@ impl Selection {
             let there: BTreeSet<&str> = unlabelled.iter().map(|(k, _)| k.labels.as_str()).collect();
             let asked = self.labels.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(",");
             let there: Vec<&str> = there.into_iter().map(|l| if l.is_empty() { "none" } else { l }).collect();
-            return say(format!("no series has the labels {}; there are {}", printable(&asked), listed(&there)));
+            return say(format!(
+                "no series has the labels {}; there are {}",
+                printable(&asked),
+                listed(&there)
+            ));
         }
         say(ranges(&named))
     }
@@ -94,13 +98,15 @@ fn bounds(span: Span<i64>) -> (Bound<i64>, Bound<i64>) {
 fn ranges(series: &[(SeriesKey, Summary)]) -> String {
     let mut total = Summary::default();
     series.iter().for_each(|(_, s)| total.merge(s));
-    let steps = total.first.zip(total.last).map_or(String::new(), |(a, b)| format!("steps {} to {}", a.step, b.step));
+    let steps =
+        total.first.zip(total.last).map_or(String::new(), |(a, b)| format!("steps {} to {}", a.step, b.step));
     let text = |t: i64| time_text(t, false);
     let times = total.time_min_us.zip(total.time_max_us);
     let times = times.map_or(String::new(), |(a, b)| format!(", times {} to {}", text(a), text(b)));
     let number = crate::output::number;
     let values = total.min.zip(total.max);
-    let values = values.map_or(String::new(), |(a, b)| format!(", values {} to {}", number(a.value), number(b.value)));
+    let values =
+        values.map_or(String::new(), |(a, b)| format!(", values {} to {}", number(a.value), number(b.value)));
     format!("the series have {steps}{times}{values}")
 }
 
@@ -126,7 +132,8 @@ fn listed(names: &[&str]) -> String {
 
 /// The names nearest to a pattern, best first: those that hold its text or differ in few letters.
 fn nearest<'a>(glob: &str, names: &BTreeSet<&'a str>) -> Vec<&'a str> {
-    let wanted: String = glob.chars().filter(|c| !"*?[]{}\\".contains(*c)).flat_map(char::to_lowercase).collect();
+    let wanted: String =
+        glob.chars().filter(|c| !"*?[]{}\\".contains(*c)).flat_map(char::to_lowercase).collect();
     if wanted.is_empty() {
         return Vec::new();
     }
@@ -193,7 +200,10 @@ mod tests {
         assert_eq!(nearest("acuracy", &names), ["accuracy"]);
         assert_eq!(nearest("Grad*", &names), ["grad_norm"]);
         assert_eq!(nearest("*", &names), Vec::<&str>::new());
-        assert!(missing("metric", "metrics", "qqq", &names).contains("metrics there are: accuracy, grad_norm, lr"));
+        assert!(
+            missing("metric", "metrics", "qqq", &names)
+                .contains("metrics there are: accuracy, grad_norm, lr")
+        );
     }
 
     #[test]
@@ -203,7 +213,9 @@ mod tests {
 
     #[test]
     fn series_are_named_by_what_tells_them_apart() {
-        let key = |run: &str, metric: &str, labels: &str| SeriesKey::new(run, metric, Labels::parse(labels).unwrap());
+        let key = |run: &str, metric: &str, labels: &str| {
+            SeriesKey::new(run, metric, Labels::parse(labels).unwrap())
+        };
         let (a, b, c) = (key("a", "loss", ""), key("b", "loss", ""), key("a", "acc", "rank=1"));
         assert_eq!(short_names(&[&a]), ["a"]);
         assert_eq!(short_names(&[&a, &b]), ["a", "b"]);

@@ -61,7 +61,9 @@ fn end<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Optio
 
 fn ordered<T: PartialOrd + Display>(span: Span<T>) -> Result<Span<T>, String> {
     match (&span.lo, &span.hi) {
-        (Some(lo), Some(hi)) if lo >= hi => Err(format!("nothing is from {lo} up to {hi}; the greater end comes second")),
+        (Some(lo), Some(hi)) if lo >= hi => {
+            Err(format!("nothing is from {lo} up to {hi}; the greater end comes second"))
+        }
         _ => Ok(span),
     }
 }
@@ -78,7 +80,8 @@ fn time(text: &str, now_us: i64) -> Result<i64, String> {
         let us = micros(duration(span)?).ok_or("that is too long ago")?;
         return Ok(if text.starts_with('-') { now_us.saturating_sub(us) } else { now_us.saturating_add(us) });
     }
-    let wrong = || format!("{text:?} is no time; write 2026-01-31T12:00:00Z, 2026-01-31, µs since 1970, or -1h");
+    let wrong =
+        || format!("{text:?} is no time; write 2026-01-31T12:00:00Z, 2026-01-31, µs since 1970, or -1h");
     let pieces = Pieces::parse(text).map_err(|_| wrong())?;
     if pieces.time_zone_annotation().is_some() {
         return Err(wrong());
@@ -240,7 +243,8 @@ mod tests {
         assert_eq!(time("-17", now), Ok(-17));
         assert_eq!(time("1970-01-02", now), Ok(86_400_000_000));
         assert_eq!(time("1970-01-01T02:00:00+01:00", now), Ok(3_600_000_000));
-        for bad in ["yesterday", "-1", "-5 parsecs", "2026-13-01", "12:00"].into_iter().filter(|b| *b != "-1") {
+        for bad in ["yesterday", "-1", "-5 parsecs", "2026-13-01", "12:00"].into_iter().filter(|b| *b != "-1")
+        {
             assert!(time(bad, now).is_err(), "{bad}");
         }
         assert!(times("-1h..").is_ok() && times("-1h..-2h").is_err() && times("-1h").is_err());
@@ -256,7 +260,10 @@ mod tests {
 
     #[test]
     fn sizes_know_both_kinds_of_units() {
-        assert_eq!([bytes("256MiB"), bytes("64mb"), bytes("4096")], [Ok(256 << 20), Ok(64_000_000), Ok(4096)]);
+        assert_eq!(
+            [bytes("256MiB"), bytes("64mb"), bytes("4096")],
+            [Ok(256 << 20), Ok(64_000_000), Ok(4096)]
+        );
         for bad in ["", "0", "12 parsecs", "-1MiB", "99999999999GiB", "1.5GiB"] {
             assert!(bytes(bad).is_err(), "{bad}");
         }

@@ -6,7 +6,9 @@
 use crate::ops::{LABELS, METRICS, RUNS, labels_of, step_of, value_bits};
 use crate::oracle::Written;
 use crate::random::Random;
-use arrow::array::{ArrayRef, DictionaryArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    ArrayRef, DictionaryArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
 use arrow::datatypes::Int32Type;
 use std::sync::Arc;
 use tidalite::{Point, SeriesKey};
@@ -16,8 +18,9 @@ pub fn draw_batch(seed: u64, rows: usize, time_us: i64) -> (RecordBatch, Vec<Wri
     let mut random = Random::new(seed);
     let mut pick = |len: usize| usize::try_from(random.below(len as u64)).expect("below a usize");
     let with_labels = pick(2) == 0;
-    let names: Vec<(usize, usize, usize)> =
-        (0..rows).map(|_| (pick(RUNS.len()), pick(METRICS.len()), if with_labels { pick(LABELS.len()) } else { 0 })).collect();
+    let names: Vec<(usize, usize, usize)> = (0..rows)
+        .map(|_| (pick(RUNS.len()), pick(METRICS.len()), if with_labels { pick(LABELS.len()) } else { 0 }))
+        .collect();
     let steps: Vec<i64> = (0..rows).map(|_| step_of(random.next_u64())).collect();
     let values: Vec<f64> = (0..rows).map(|_| f64::from_bits(value_bits(random.next_u64()))).collect();
     let written = (0..rows).map(|i| Written {
@@ -26,7 +29,11 @@ pub fn draw_batch(seed: u64, rows: usize, time_us: i64) -> (RecordBatch, Vec<Wri
     });
     let written = written.collect();
     let text = |texts: Vec<&str>, coded: bool| -> ArrayRef {
-        if coded { Arc::new(DictionaryArray::<Int32Type>::from_iter(texts)) } else { Arc::new(StringArray::from(texts)) }
+        if coded {
+            Arc::new(DictionaryArray::<Int32Type>::from_iter(texts))
+        } else {
+            Arc::new(StringArray::from(texts))
+        }
     };
     let coded = random.below(2) == 0;
     let times: ArrayRef = if random.below(2) == 0 {

@@ -3,11 +3,13 @@
 //! Each check gives the difference in words, not a panic, so that negative controls can count differences and a crash
 //! harness can say at which cut it found one.
 
-use crate::oracle::{Answer, Ask, Name, Naive, Oracle};
+use crate::oracle::{Answer, Ask, Naive, Name, Oracle};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use std::ops::Bound;
-use tidalite::{Aggregate, By, Error, Labels, Point, Repeats, Report, RunInfo, Select, SeriesKey, Snapshot, Store};
+use tidalite::{
+    Aggregate, By, Error, Labels, Point, Repeats, Report, RunInfo, Select, SeriesKey, Snapshot, Store,
+};
 
 /// What a check finds: nothing, or a difference in words.
 pub type Checked<T = ()> = Result<T, String>;
@@ -96,7 +98,10 @@ pub fn same(expected: &Answer, found: &[(SeriesKey, Point)]) -> Checked {
     let at = expected.iter().zip(&found).take_while(|(a, b)| a == b).count();
     let (should, is) = (expected.get(at), found.get(at));
     let counts = (expected.len(), found.len());
-    Err(format!("of {} points {} are there; at place {at} should be {should:?}, is {is:?}", counts.0, counts.1))
+    Err(format!(
+        "of {} points {} are there; at place {at} should be {should:?}, is {is:?}",
+        counts.0, counts.1
+    ))
 }
 
 /// One question.
@@ -145,7 +150,8 @@ pub fn summaries(select: &Select, expected: &Answer) -> Result<Checked, Error> {
 fn aggregates(select: &Select, expected: &Answer) -> Checked {
     const WIDTH: i64 = 8;
     let words = ["count", "nan", "min", "max", "mean"].map(|w| w.parse::<Aggregate>().expect("a known word"));
-    let table = select.aggregate(&words, &[By::Run, By::StepBucket(WIDTH as u64)]).map_err(|e| unexpected(&e))?;
+    let table =
+        select.aggregate(&words, &[By::Run, By::StepBucket(WIDTH as u64)]).map_err(|e| unexpected(&e))?;
     // The order of groups is that of runs, then buckets: the map's own.
     let mut groups: std::collections::BTreeMap<(String, i64), Vec<Point>> = Default::default();
     for (key, points) in expected {
@@ -219,7 +225,11 @@ pub fn everything(store: &Store, oracle: &Oracle, alive: &dyn Fn(u32) -> bool) -
     }
     let stats = snapshot.stats().map_err(|e| unexpected(&e))?;
     if stats.points != oracle.points() as u64 {
-        return Err(format!("the store should count {} points, and counts {}", oracle.points(), stats.points));
+        return Err(format!(
+            "the store should count {} points, and counts {}",
+            oracle.points(),
+            stats.points
+        ));
     }
     runs(&snapshot, oracle, alive)
 }
@@ -240,7 +250,10 @@ pub fn same_runs(expected: &[RunInfo], found: &[RunInfo]) -> Checked {
         let times = (r.started_us.is_some(), r.ended_us.is_some());
         // NaN is a param like any other; its text is compared.
         let params: Vec<String> = r.params.iter().map(|(k, v)| format!("{k}={v:?}")).collect();
-        format!("{:?} {params:?} {:?} {} {:?} {times:?} {:?} {}", r.id, r.tags, r.labels, r.parent, r.status, r.participants)
+        format!(
+            "{:?} {params:?} {:?} {} {:?} {times:?} {:?} {}",
+            r.id, r.tags, r.labels, r.parent, r.status, r.participants
+        )
     };
     let expected: Vec<String> = expected.iter().map(plain).collect();
     let found: Vec<String> = found.iter().map(plain).collect();
@@ -248,7 +261,13 @@ pub fn same_runs(expected: &[RunInfo], found: &[RunInfo]) -> Checked {
         return Ok(());
     }
     let at = expected.iter().zip(&found).take_while(|(a, b)| a == b).count();
-    Err(format!("of {} runs {} are there; first difference: {:?} and {:?}", expected.len(), found.len(), expected.get(at), found.get(at)))
+    Err(format!(
+        "of {} runs {} are there; first difference: {:?} and {:?}",
+        expected.len(),
+        found.len(),
+        expected.get(at),
+        found.get(at)
+    ))
 }
 
 /// That a report finds no damage.

@@ -87,7 +87,8 @@ impl Tally {
 /// The twelve ways in which the power goes at each step; the seed decides those that are drawn.
 pub fn cuts(seed: u64) -> Vec<Cut> {
     let cut = |survive, bytes, zeros| Cut { survive, tear: Tear { bytes, zeros } };
-    let mut all = vec![cut(Survive::None, 4096, false), cut(Survive::None, 4096, true), cut(Survive::All, 4096, false)];
+    let mut all =
+        vec![cut(Survive::None, 4096, false), cut(Survive::None, 4096, true), cut(Survive::All, 4096, false)];
     for (i, bytes) in [1, 512, 4096].into_iter().enumerate() {
         let seed = seed.wrapping_mul(31).wrapping_add(i as u64);
         all.push(cut(Survive::One(seed), bytes, seed.is_multiple_of(2)));
@@ -112,7 +113,11 @@ pub fn survivors(oracle: &Oracle, found: &[(SeriesKey, Point)], runs: &[RunInfo]
         let mut expected: Vec<_> = points.iter().map(|w| check::bits(&w.key, &w.point)).collect();
         there.sort();
         expected.sort();
-        if there == expected { Ok(Some(true)) } else { Err(format!("a unit of {} points has {}: {unit:?}", expected.len(), there.len())) }
+        if there == expected {
+            Ok(Some(true))
+        } else {
+            Err(format!("a unit of {} points has {}: {unit:?}", expected.len(), there.len()))
+        }
     };
     let mut ranges: Vec<(u32, usize, usize)> = Vec::new();
     for (&writer, history) in oracle.writers() {
@@ -123,7 +128,10 @@ pub fn survivors(oracle: &Oracle, found: &[(SeriesKey, Point)], runs: &[RunInfo]
             return Err(format!("of writer {writer} unit {most} is lost and unit {} is there", least - 1));
         }
         if history.durable > most {
-            return Err(format!("of writer {writer} {} units are durable, and unit {most} is lost", history.durable));
+            return Err(format!(
+                "of writer {writer} {} units are durable, and unit {most} is lost",
+                history.durable
+            ));
         }
         ranges.push((writer, least.max(history.durable), most));
     }
@@ -137,7 +145,10 @@ pub fn survivors(oracle: &Oracle, found: &[(SeriesKey, Point)], runs: &[RunInfo]
                 let needed = oracle.writers().get(&unit.seq.writer()).map_or(0, before);
                 if let Some(range) = ranges.iter_mut().find(|r| r.0 == unit.seq.writer()) {
                     if needed > range.2 {
-                        return Err(format!("unit {} is lost, and one in flight behind it is there", range.2));
+                        return Err(format!(
+                            "unit {} is lost, and one in flight behind it is there",
+                            range.2
+                        ));
                     }
                     range.1 = range.1.max(needed);
                 }
@@ -179,7 +190,9 @@ fn combinations(ranges: &[(u32, usize, usize)]) -> Vec<BTreeMap<u32, usize>> {
     for &(writer, least, most) in ranges {
         let longer = |kept: &BTreeMap<u32, usize>| {
             let kept = kept.clone();
-            (least..=most).rev().map(move |n| kept.iter().map(|(w, n)| (*w, *n)).chain([(writer, n)]).collect())
+            (least..=most)
+                .rev()
+                .map(move |n| kept.iter().map(|(w, n)| (*w, *n)).chain([(writer, n)]).collect())
         };
         all = all.iter().flat_map(longer).take(4096).collect();
     }
@@ -189,7 +202,15 @@ fn combinations(ranges: &[(u32, usize, usize)]) -> Vec<BTreeMap<u32, usize>> {
 /// What is done with a store after a crash.
 fn use_of_it() -> Vec<Op> {
     let row = |step| Op::Row { store: 0, run: 0, metrics: (0, 2), labels: 0, step: Some(step), value: 7 };
-    vec![Op::Hold { store: 0 }, row(3), Op::Flush { store: 0 }, row(4), Op::Compact { store: 0 }, row(5), Op::Hold { store: 0 }]
+    vec![
+        Op::Hold { store: 0 },
+        row(3),
+        Op::Flush { store: 0 },
+        row(4),
+        Op::Compact { store: 0 },
+        row(5),
+        Op::Hold { store: 0 },
+    ]
 }
 
 /// Checks one state by reading it; see the [module text](self). Gives what is left.
@@ -225,7 +246,8 @@ pub fn check_state(disk: &SimVfs, oracle: &Oracle, options: &Options) -> Checked
     let left = check_read(disk, oracle, options)?;
     let mut machine = Machine::resume(disk.crash(Survive::None), left.clone(), 1, options.clone());
     let used = machine.run(&use_of_it()).map_err(|(i, f)| format!("at operation {i}: {}", f.text()));
-    used.and_then(|()| machine.finish()).map_err(|e| format!("after recovery the store is of no use: {e}"))?;
+    used.and_then(|()| machine.finish())
+        .map_err(|e| format!("after recovery the store is of no use: {e}"))?;
     Ok(left)
 }
 
@@ -249,7 +271,8 @@ impl Scenario {
             }
             let before = machine.disk().change_steps().len();
             if let Err((i, fault)) = machine.run(phase) {
-                let violation = format!("{}: without any cut, operation {i} {:?}: {}", self.name, phase[i], fault.text());
+                let violation =
+                    format!("{}: without any cut, operation {i} {:?}: {}", self.name, phase[i], fault.text());
                 return Tally { violations: vec![violation], ..Tally::default() };
             }
             let steps = machine.disk().change_steps();
@@ -274,7 +297,13 @@ impl Scenario {
 type Downed = (Machine, Result<(), (usize, Fault)>, String);
 
 /// Makes and checks the states of all jobs.
-fn cut_all<J: Copy + Sync>(jobs: &[J], threads: usize, nested: usize, options: &Options, start: &(dyn Fn(J) -> Downed + Sync)) -> Tally {
+fn cut_all<J: Copy + Sync>(
+    jobs: &[J],
+    threads: usize,
+    nested: usize,
+    options: &Options,
+    start: &(dyn Fn(J) -> Downed + Sync),
+) -> Tally {
     let next = AtomicUsize::new(0);
     let total = Mutex::new(Tally::default());
     let work = || {
@@ -317,7 +346,10 @@ fn cut_recovery(disk: &SimVfs, left: &Oracle, options: &Options, place: &str) ->
     let ops = use_of_it();
     let mut whole = machine();
     if let Err((i, fault)) = whole.run(&ops) {
-        return Tally { violations: vec![format!("{place}, recovery, operation {i}: {}", fault.text())], ..Tally::default() };
+        return Tally {
+            violations: vec![format!("{place}, recovery, operation {i}: {}", fault.text())],
+            ..Tally::default()
+        };
     }
     let steps = whole.disk().change_steps();
     drop(whole);
@@ -350,7 +382,10 @@ mod tests {
 
     fn found(oracle: &Oracle, times: &[i64]) -> Vec<(SeriesKey, Point)> {
         let all = oracle.answer(&Ask::all(Repeats::All));
-        all.into_iter().flat_map(|(k, ps)| ps.into_iter().map(move |p| (k.clone(), p))).filter(|(_, p)| times.contains(&p.time_us)).collect()
+        all.into_iter()
+            .flat_map(|(k, ps)| ps.into_iter().map(move |p| (k.clone(), p)))
+            .filter(|(_, p)| times.contains(&p.time_us))
+            .collect()
     }
 
     #[test]
@@ -361,7 +396,8 @@ mod tests {
         }
         oracle.durable(Seq::new(1, 0));
         let runs = oracle.cut_to(&BTreeMap::from([(1, 1)]), &BTreeSet::new()).runs(|_| false);
-        let check = |points: &[(SeriesKey, Point)]| survivors(&oracle, points, &runs).map(|left| left.points());
+        let check =
+            |points: &[(SeriesKey, Point)]| survivors(&oracle, points, &runs).map(|left| left.points());
         assert_eq!(check(&found(&oracle, &[0, 1])), Ok(4));
         assert!(check(&[]).unwrap_err().contains("durable"));
         assert!(check(&found(&oracle, &[0, 2])).unwrap_err().contains("is lost and"));

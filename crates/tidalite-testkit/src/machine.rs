@@ -13,7 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tidalite::{
-    Error, ErrorKind, Follow, Labels, Options, Param, Params, Parent, Point, Repeats, RowAt, Run, Seq, SeriesKey, Snapshot, Status, Store,
+    Error, ErrorKind, Follow, Labels, Options, Param, Params, Parent, Point, Repeats, RowAt, Run, Seq,
+    SeriesKey, Snapshot, Status, Store,
 };
 use tidalite_model::RunChange;
 use tidalite_vfs::SimVfs;
@@ -131,7 +132,9 @@ impl Machine {
     fn dispatch(&mut self, op: &Op) -> Result<(), Fault> {
         match op {
             Op::Start { store, run, about } => self.start(*store, *run, *about),
-            Op::Row { store, run, metrics, labels, step, value } => self.row(*store, *run, *metrics, *labels, *step, *value),
+            Op::Row { store, run, metrics, labels, step, value } => {
+                self.row(*store, *run, *metrics, *labels, *step, *value)
+            }
             Op::Batch { store, rows, seed } => self.batch(*store, *rows, *seed),
             Op::Change { store, run, about } => self.change(*store, *run, *about),
             Op::End { store, run, failed } => self.end(*store, *run, *failed),
@@ -179,18 +182,27 @@ impl Machine {
     /// The difference.
     pub fn finish(&mut self) -> Checked {
         self.poll().map_err(|f| f.text())?;
-        let mut expected: Vec<_> =
-            self.oracle.answer(&Ask::all(Repeats::All)).iter().flat_map(|(k, ps)| ps.iter().map(|p| check::bits(k, p))).collect();
+        let mut expected: Vec<_> = self
+            .oracle
+            .answer(&Ask::all(Repeats::All))
+            .iter()
+            .flat_map(|(k, ps)| ps.iter().map(|p| check::bits(k, p)))
+            .collect();
         let mut found: Vec<_> = self.followed.iter().map(|(k, p)| check::bits(k, p)).collect();
         expected.sort();
         found.sort();
         if expected != found {
-            return Err(format!("a follower should have seen {} points once each, and saw {}", expected.len(), found.len()));
+            return Err(format!(
+                "a follower should have seen {} points once each, and saw {}",
+                expected.len(),
+                found.len()
+            ));
         }
         self.recheck()?;
         for at in 0..self.stores.len() {
             let store = self.store(at).map_err(|e| check::unexpected(&e))?.clone();
-            check::everything(&store, &self.oracle, &|w| self.is_alive(w)).map_err(|e| format!("store {at}: {e}"))?;
+            check::everything(&store, &self.oracle, &|w| self.is_alive(w))
+                .map_err(|e| format!("store {at}: {e}"))?;
             check::sound(&store.recovery().map_err(|e| check::unexpected(&e))?)?;
             check::sound(&store.verify(&|_, _| {}).map_err(|e| check::unexpected(&e))?)?;
         }
@@ -205,7 +217,8 @@ impl Machine {
     fn open(&mut self, at: usize) -> Result<&mut Open, Error> {
         if self.stores[at].is_none() {
             let store = self.options.clone().open(PathBuf::from(STORE))?;
-            self.stores[at] = Some(Open { store, writer: None, runs: BTreeMap::new(), next_step: BTreeMap::new() });
+            self.stores[at] =
+                Some(Open { store, writer: None, runs: BTreeMap::new(), next_step: BTreeMap::new() });
         }
         Ok(self.stores[at].as_mut().expect("opened above"))
     }
@@ -278,9 +291,12 @@ impl Machine {
         }
         match done {
             Ok(given) => {
-                let seq = accepted.ok_or_else(|| Fault::Wrong("a call succeeded and nothing is accepted".into()))?;
+                let seq = accepted
+                    .ok_or_else(|| Fault::Wrong("a call succeeded and nothing is accepted".into()))?;
                 if given.is_some_and(|g| g != seq) {
-                    return Err(Fault::Wrong(format!("the last accepted is {seq:?}, and {given:?} was given out")));
+                    return Err(Fault::Wrong(format!(
+                        "the last accepted is {seq:?}, and {given:?} was given out"
+                    )));
                 }
                 self.oracle.accept(seq, what);
                 Ok(())
@@ -305,7 +321,8 @@ impl Machine {
         let mut random = Random::new(about);
         let (params, tags) = (draw_params(&mut random), draw_tags(&mut random));
         let labels = [Labels::none(), labels_of(1)][usize::from(random.below(3) == 0)].clone();
-        let parent = (random.below(3) == 0).then(|| Parent { run: RUNS[0].into(), step: Some(random.below(9) as i64) });
+        let parent = (random.below(3) == 0)
+            .then(|| Parent { run: RUNS[0].into(), step: Some(random.below(9) as i64) });
         let mut builder = open.store.run(RUNS[run]).params(params.clone());
         for tag in &tags {
             builder = builder.tag(tag.as_str());
@@ -345,11 +362,15 @@ impl Machine {
         let time_us = self.next_time();
         let known = self.open(at)?.next_step.get(&run).copied();
         // Asked of the store, or the oracle, only where nobody says.
-        let counted = || known.unwrap_or_else(|| self.oracle.step_max(RUNS[run]).map_or(0, |s| s.saturating_add(1)));
+        let counted =
+            || known.unwrap_or_else(|| self.oracle.step_max(RUNS[run]).map_or(0, |s| s.saturating_add(1)));
         let expected = step.unwrap_or_else(counted);
         let bits = |i: usize| if i == 0 { value } else { value_bits(value.wrapping_add(i as u64)) };
-        let values: Vec<(&str, f64)> =
-            METRICS[first..first + count].iter().enumerate().map(|(i, m)| (*m, f64::from_bits(bits(i)))).collect();
+        let values: Vec<(&str, f64)> = METRICS[first..first + count]
+            .iter()
+            .enumerate()
+            .map(|(i, m)| (*m, f64::from_bits(bits(i))))
+            .collect();
         let over = labels_of(labels);
         let row = RowAt::step(step).time_us(time_us).labels((labels > 0).then(|| over.clone()));
         let done = handle.log_at(&row, &values);
@@ -376,11 +397,19 @@ impl Machine {
         if random.below(2) == 0 {
             let params = draw_params(&mut random);
             let done = handle.set_params(params.clone());
-            self.settle(at, done.map(|()| None), What::Change { run: id, change: RunChange::SetParams(params) })
+            self.settle(
+                at,
+                done.map(|()| None),
+                What::Change { run: id, change: RunChange::SetParams(params) },
+            )
         } else {
             let (add, remove) = (draw_tags(&mut random), draw_tags(&mut random));
             let done = handle.set_tags(add.clone(), remove.clone());
-            self.settle(at, done.map(|()| None), What::Change { run: id, change: RunChange::SetTags { add, remove } })
+            self.settle(
+                at,
+                done.map(|()| None),
+                What::Change { run: id, change: RunChange::SetTags { add, remove } },
+            )
         }
     }
 

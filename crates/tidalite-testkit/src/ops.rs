@@ -201,12 +201,32 @@ pub struct Mix {
 impl Mix {
     /// Writing only, as crash tests need it: they read after the crash.
     pub fn writing() -> Self {
-        Mix { rows: 12, batches: 2, runs: 2, syncs: 2, flushes: 2, compactions: 1, reopens: 1, kills: 0, reads: 0 }
+        Mix {
+            rows: 12,
+            batches: 2,
+            runs: 2,
+            syncs: 2,
+            flushes: 2,
+            compactions: 1,
+            reopens: 1,
+            kills: 0,
+            reads: 0,
+        }
     }
 
     /// All of it.
     pub fn everything() -> Self {
-        Mix { rows: 20, batches: 4, runs: 4, syncs: 1, flushes: 3, compactions: 2, reopens: 2, kills: 1, reads: 10 }
+        Mix {
+            rows: 20,
+            batches: 4,
+            runs: 4,
+            syncs: 1,
+            flushes: 3,
+            compactions: 2,
+            reopens: 2,
+            kills: 1,
+            reads: 10,
+        }
     }
 
     fn sum(&self) -> u64 {
@@ -234,8 +254,13 @@ pub fn ops(max: usize, stores: usize, mix: Mix) -> impl Strategy<Value = Vec<Op>
     let steps = prop_oneof![4 => (0i64..20).prop_map(Some), 1 => Just(None)];
     // Rows of their own, since a number shrinks and a seed does not.
     let row = (0..stores, 0..2usize, 0..LABELS.len(), steps, any::<u64>()).prop_map(
-        |(store, run, labels, step, seed)| {
-            Op::Row { store, run, metrics: (0, 1), labels, step, value: value_bits(seed) }
+        |(store, run, labels, step, seed)| Op::Row {
+            store,
+            run,
+            metrics: (0, 1),
+            labels,
+            step,
+            value: value_bits(seed),
         },
     );
     proptest::collection::vec(prop_oneof![1 => row, 4 => drawn], 1..max)

@@ -202,7 +202,9 @@ impl Oracle {
 
     /// The greatest time of a point, in flight or not.
     pub fn time_max_us(&self) -> Option<i64> {
-        let points = |u: &Unit| if let What::Points(p) = &u.what { p.iter().map(|w| w.point.time_us).max() } else { None };
+        let points = |u: &Unit| {
+            if let What::Points(p) = &u.what { p.iter().map(|w| w.point.time_us).max() } else { None }
+        };
         self.units().chain(&self.in_flight).filter_map(points).max()
     }
 
@@ -249,7 +251,9 @@ impl Oracle {
         let mut records: BTreeMap<String, RunRecord> = BTreeMap::new();
         for unit in self.units() {
             match &unit.what {
-                What::Change { run, change } => records.entry(run.clone()).or_default().apply(unit.seq, change),
+                What::Change { run, change } => {
+                    records.entry(run.clone()).or_default().apply(unit.seq, change)
+                }
                 What::Points(points) => {
                     for w in points {
                         records.entry(w.key.run.to_string()).or_default();

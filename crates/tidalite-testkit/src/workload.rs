@@ -69,7 +69,7 @@ fn shape(kind: usize, steps: usize, r: &mut Random) -> Vec<f64> {
                 state
             }
             7 => {
-                if i % 200 == 0 {
+                if i.is_multiple_of(200) {
                     state = 30e9 + r.below(1_000_000_000) as f64;
                 }
                 state

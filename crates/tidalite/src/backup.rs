@@ -37,7 +37,8 @@ impl Store {
             return Err(error.duplicate());
         }
         let mut next = Manifest::first(inner.id(), vfs.now_us());
-        next.writer_next = view.version.manifest.writer_next.max(view.tails.iter().map(|t| t.writer + 1).max().unwrap_or(1));
+        next.writer_next =
+            view.version.manifest.writer_next.max(view.tails.iter().map(|t| t.writer + 1).max().unwrap_or(1));
         let metas: Vec<&PartMeta> = view.parts.iter().map(|p| p.meta()).collect();
         let total: u64 = metas.iter().map(|m| m.bytes + m.series_bytes).sum();
         let mut done = 0;
@@ -66,7 +67,9 @@ impl Store {
 
 fn prepare(vfs: &dyn Vfs, target: &Places) -> Result<()> {
     let root = target.root();
-    let refuse = |what: &str| Err(Error::invalid("back up", what, "give a folder that is empty or to be made").at(root));
+    let refuse = |what: &str| {
+        Err(Error::invalid("back up", what, "give a folder that is empty or to be made").at(root))
+    };
     match vfs.stat(root)? {
         Some(s) if !s.is_dir => return refuse("it is a file"),
         Some(_) if !vfs.read_dir(root)?.is_empty() => return refuse("the folder holds something already"),

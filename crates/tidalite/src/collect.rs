@@ -29,7 +29,9 @@ pub(crate) fn collect(inner: &Inner, grace_us: i64) -> Result<u64> {
     let parts: BTreeSet<Uuid> = live.iter().flat_map(|m| m.parts.iter().map(|p| p.id)).collect();
     let tables: BTreeSet<Uuid> = live.iter().filter_map(|m| m.runs.as_ref()).map(|r| r.id).collect();
     for (folder, keep) in [(places.parts(), &parts), (places.series(), &parts), (places.runs(), &tables)] {
-        removed += remove_strangers(vfs, &folder, |name| !is_leftover(name) && parse_id(name).is_none_or(|id| keep.contains(&id)))?;
+        removed += remove_strangers(vfs, &folder, |name| {
+            !is_leftover(name) && parse_id(name).is_none_or(|id| keep.contains(&id))
+        })?;
     }
     removed += remove_strangers(vfs, &places.manifest(), |name| !is_leftover(name))?;
     removed += collect_logs(inner, &live, &parts)?;
@@ -100,9 +102,11 @@ fn collect_logs(inner: &Inner, live: &[Manifest], published: &BTreeSet<Uuid>) ->
             vfs.remove(&segment.path)?;
             removed += 1;
         }
-        let whole = !alive && !network && (finished == segments.len() || only_torn_tail_left(inner, &dir, flushed)?);
+        let whole =
+            !alive && !network && (finished == segments.len() || only_torn_tail_left(inner, &dir, flushed)?);
         for name in vfs.read_dir(&dir.path)? {
-            let staged = name.ends_with(".parquet") && parse_id(&name).is_some_and(|id| published.contains(&id));
+            let staged =
+                name.ends_with(".parquet") && parse_id(&name).is_some_and(|id| published.contains(&id));
             if staged || whole {
                 vfs.remove(&dir.path.join(&name))?;
                 removed += 1;

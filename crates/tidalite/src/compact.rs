@@ -55,11 +55,17 @@ pub(crate) fn compact_all(
     let mut stats = CompactStats::default();
     loop {
         let version = manifest::latest(&*inner.vfs, &inner.places)?;
-        let picked = pick(&readable(inner, &version.manifest.parts), policy);
+        let (readable, unreadable) = open_each(inner, &version.manifest.parts);
+        let picked = pick(&readable, policy);
         if picked.is_empty() {
-            return Ok(stats);
+            // Whoever asks for a compaction by hand is told of what it could not touch; the background goes on.
+            return match unreadable {
+                Some(e) if policy == Policy::All => Err(e),
+                _ => Ok(stats),
+            };
         }
-        let inputs: Vec<PartMeta> = version.manifest.parts.iter().filter(|p| picked.contains(&p.id)).cloned().collect();
+        let inputs: Vec<PartMeta> =
+            version.manifest.parts.iter().filter(|p| picked.contains(&p.id)).cloned().collect();
         let output = merge_parts(inner, &inputs, pool, progress)?;
         let mut next = version.manifest.clone();
         let at = next.parts.iter().position(|p| picked.contains(&p.id)).unwrap_or(0);
@@ -72,10 +78,17 @@ pub(crate) fn compact_all(
     }
 }
 
-/// The parts that can be opened. One that cannot stays as it is, and holds nothing else up.
-fn readable(inner: &Inner, parts: &[PartMeta]) -> Vec<PartMeta> {
-    let opens = |m: &&PartMeta| Part::open(inner.vfs.clone(), &inner.places.part(m.id), m).is_ok();
-    parts.iter().filter(opens).cloned().collect()
+/// The parts that can be opened, and why the first of the others cannot. One that cannot stays as it is, and holds nothing
+/// else up.
+fn open_each(inner: &Inner, parts: &[PartMeta]) -> (Vec<PartMeta>, Option<Error>) {
+    let (mut readable, mut unreadable) = (Vec::new(), None);
+    for meta in parts {
+        match Part::open(inner.vfs.clone(), &inner.places.part(meta.id), meta) {
+            Ok(_) => readable.push(meta.clone()),
+            Err(e) => unreadable = unreadable.or(Some(e)),
+        }
+    }
+    (readable, unreadable)
 }
 
 /// The parts to merge next; empty where there is nothing to do.
@@ -100,7 +113,12 @@ fn pick(parts: &[PartMeta], policy: Policy) -> BTreeSet<Uuid> {
     if picked.len() < 2 { BTreeSet::new() } else { picked.into_iter().map(|p| p.id).collect() }
 }
 
-fn merge_parts(inner: &Inner, inputs: &[PartMeta], pool: &rayon::ThreadPool, progress: &dyn Fn(u64, u64)) -> Result<PartMeta> {
+fn merge_parts(
+    inner: &Inner,
+    inputs: &[PartMeta],
+    pool: &rayon::ThreadPool,
+    progress: &dyn Fn(u64, u64),
+) -> Result<PartMeta> {
     let vfs = &inner.vfs;
     let parts: Vec<Arc<Part>> = inputs
         .iter()
@@ -128,7 +146,10 @@ fn merge_parts(inner: &Inner, inputs: &[PartMeta], pool: &rayon::ThreadPool, pro
             Err(Error::new(
                 ErrorKind::Corrupt,
                 "compact",
-                format!("{total} points went in, {} came out, or their checksums differ", other.map_or(0, |m| m.rows)),
+                format!(
+                    "{total} points went in, {} came out, or their checksums differ",
+                    other.map_or(0, |m| m.rows)
+                ),
                 "nothing was changed; run `tidalite verify`",
             ))
         }

@@ -37,12 +37,22 @@ pub struct FlushStats {
 pub(crate) fn lock(inner: &Inner) -> Result<Box<dyn Lock>> {
     let path = inner.places.lock();
     inner.vfs.lock(&path, tidalite_vfs::LockMode::Exclusive)?.ok_or_else(|| {
-        Error::new(ErrorKind::Busy, "flush or compact", "another process does so just now", "wait for it, or try again later").at(&path)
+        Error::new(
+            ErrorKind::Busy,
+            "flush or compact",
+            "another process does so just now",
+            "wait for it, or try again later",
+        )
+        .at(&path)
     })
 }
 
 /// Flushes every committed frame of every writer. The caller holds the store's lock.
-pub(crate) fn flush_all(inner: &Inner, pool: &rayon::ThreadPool, progress: &dyn Fn(u64)) -> Result<FlushStats> {
+pub(crate) fn flush_all(
+    inner: &Inner,
+    pool: &rayon::ThreadPool,
+    progress: &dyn Fn(u64),
+) -> Result<FlushStats> {
     let mut stats = FlushStats::default();
     loop {
         let version = manifest::latest(&*inner.vfs, &inner.places)?;
@@ -88,7 +98,8 @@ impl Batch {
             }
             let from = manifest.flushed(dir.writer);
             let alive = tidalite_log::is_alive(&*inner.vfs, &dir)?;
-            let mut sink = Bounded { data: TailData::default(), bytes_max: bytes_max - bytes, next: from, full: false };
+            let mut sink =
+                Bounded { data: TailData::default(), bytes_max: bytes_max - bytes, next: from, full: false };
             let replayed = match tidalite_log::replay(&*inner.vfs, &dir, from, alive, &mut sink) {
                 Ok(r) => Some(r),
                 Err(_) if sink.full => None,
@@ -121,7 +132,13 @@ pub(crate) fn is_evidence(finding: &Finding) -> bool {
     !matches!(finding.kind, FindingKind::TornTail | FindingKind::OrphanTail)
 }
 
-fn publish(inner: &Inner, version: &Version, batch: Batch, pool: &rayon::ThreadPool, progress: &dyn Fn(u64)) -> Result<u64> {
+fn publish(
+    inner: &Inner,
+    version: &Version,
+    batch: Batch,
+    pool: &rayon::ThreadPool,
+    progress: &dyn Fn(u64),
+) -> Result<u64> {
     let vfs = &inner.vfs;
     let mut next = version.manifest.clone();
     let source = TailSource::new(&batch.tails);
@@ -218,7 +235,9 @@ pub(crate) fn publish_version(inner: &Inner, mut next: Manifest) -> Result<()> {
 /// Runs that only bulk data speaks of enter the run table with their id alone. A part that cannot be read names none; it is
 /// reported wherever it is needed.
 fn note_runs(inner: &Inner, meta: &PartMeta, runs: &mut run_table::RunTable) {
-    let Ok(part) = tidalite_parts::Part::open(inner.vfs.clone(), &inner.places.part(meta.id), meta) else { return };
+    let Ok(part) = tidalite_parts::Part::open(inner.vfs.clone(), &inner.places.part(meta.id), meta) else {
+        return;
+    };
     for rows in part.series().rows.chunk_by(|a, b| a.key.run == b.key.run) {
         if !runs.contains_key(&*rows[0].key.run) {
             runs.insert(rows[0].key.run.to_string(), Default::default());
@@ -244,7 +263,9 @@ fn adopt(inner: &Inner, dir: &WriterDir, seq: Seq, id: Uuid, about: &[u8]) -> Re
 /// The facts of a staged part, out of the log frame that speaks of it.
 pub(crate) fn parse_meta(dir: &std::path::Path, seq: Seq, about: &[u8]) -> Result<PartMeta> {
     let meta: Result<PartMeta, _> = serde_json::from_slice(about);
-    meta.map(|m| m.placed_at(seq)).map_err(|e| Error::corrupt("read staged part", dir, 0, format!("its facts in the log are not valid: {e}")))
+    meta.map(|m| m.placed_at(seq)).map_err(|e| {
+        Error::corrupt("read staged part", dir, 0, format!("its facts in the log are not valid: {e}"))
+    })
 }
 
 /// A tail that stops taking rows in at a bound.
@@ -291,10 +312,13 @@ impl Sink for Bounded {
     }
 }
 
+/// Where a series lies: in which tail, under which id, and which frames count, [lo, hi) as sequence numbers.
+type Place<'a> = (&'a TailData, SeriesId, (i64, i64));
+
 /// The tails of several writers as one source of points.
 pub(crate) struct TailSource<'a> {
     series: Vec<(SeriesKey, u64)>,
-    places: Vec<Vec<(&'a TailData, SeriesId, (i64, i64))>>,
+    places: Vec<Vec<Place<'a>>>,
 }
 
 /// All that a tail holds.
@@ -307,7 +331,7 @@ impl<'a> TailSource<'a> {
 
     /// Of tails and, of each, the frames [lo, hi) as sequence numbers.
     pub(crate) fn of(tails: impl Iterator<Item = (&'a TailData, (i64, i64))>) -> Self {
-        let mut found: BTreeMap<&'a SeriesKey, (u64, Vec<(&'a TailData, SeriesId, (i64, i64))>)> = BTreeMap::new();
+        let mut found: BTreeMap<&'a SeriesKey, (u64, Vec<Place<'a>>)> = BTreeMap::new();
         for (data, seqs) in tails {
             for (id, key) in data.keys() {
                 let count = data.count(id);
@@ -333,7 +357,7 @@ impl PointSource for TailSource<'_> {
     }
 
     fn gather(&self, series: Range<usize>, steps: Steps) -> Result<Vec<Points>> {
-        let gather_one = |places: &Vec<(&TailData, SeriesId, (i64, i64))>| {
+        let gather_one = |places: &Vec<Place<'_>>| {
             let mut chunks = Vec::with_capacity(places.len());
             for &(data, id, seqs) in places {
                 let mut points = Points::default();

@@ -35,7 +35,13 @@ impl FromStr for Cursor {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Cursor> {
-        let wrong = |pair: &str| Error::invalid("read cursor", format!("{pair:?} is not writer:ordinal"), "give a cursor as `follow` printed it");
+        let wrong = |pair: &str| {
+            Error::invalid(
+                "read cursor",
+                format!("{pair:?} is not writer:ordinal"),
+                "give a cursor as `follow` printed it",
+            )
+        };
         let mut next = BTreeMap::new();
         for pair in text.split(',').filter(|p| !p.is_empty()) {
             let (writer, ordinal) = pair.split_once(':').ok_or_else(|| wrong(pair))?;
@@ -107,7 +113,7 @@ impl Follow {
         let snapshot = self.select.snapshot()?;
         let filter = self.select.point_filter();
         let mut builder = PointsBuilder::new();
-        self.from_parts(&snapshot, filter, &mut builder)?;
+        self.push_parts(&snapshot, filter, &mut builder)?;
         for tail in &snapshot.view.tails {
             let seqs = (tail.seqs.0.max(self.cursor.of(tail.writer)), tail.seqs.1);
             if seqs.0 < seqs.1 {
@@ -139,7 +145,12 @@ impl Follow {
         }
     }
 
-    fn from_parts(&self, snapshot: &Snapshot, filter: &PointFilter, builder: &mut PointsBuilder) -> Result<()> {
+    fn push_parts(
+        &self,
+        snapshot: &Snapshot,
+        filter: &PointFilter,
+        builder: &mut PointsBuilder,
+    ) -> Result<()> {
         for (meta, error) in &snapshot.view.broken {
             if !meta.seq.iter().all(|&(writer, _, hi)| self.cursor.has_seen(writer, hi)) {
                 return Err(error.duplicate());
@@ -172,7 +183,12 @@ impl Follow {
                         for i in 0..points.len() {
                             let writer = Seq::from_i64(points.seqs[i]).map_or(0, Seq::writer);
                             if points.seqs[i] >= self.cursor.of(writer) {
-                                new.push(points.steps[i], points.seqs[i], points.times_us[i], points.values[i]);
+                                new.push(
+                                    points.steps[i],
+                                    points.seqs[i],
+                                    points.times_us[i],
+                                    points.values[i],
+                                );
                             }
                         }
                         filter.apply(&mut new);

@@ -14,7 +14,9 @@ use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type, TimeUnit, Ti
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
-use tidalite_model::{Error, Labels, Result, Seq, SeriesKey, TIME_US_MAX, TIME_US_MIN, check_name, check_time};
+use tidalite_model::{
+    Error, Labels, Result, Seq, SeriesKey, TIME_US_MAX, TIME_US_MIN, check_name, check_time,
+};
 use tidalite_query::{Points, Repeats, merge};
 
 /// Batches up to this size are a frame of the log: 28 bytes a row, half a megabyte in all. A larger one pays for
@@ -51,12 +53,16 @@ impl Store {
         }
         let place = staged_part(log.dir(), inner.vfs.uuid());
         let source = BatchSource::new(rows);
-        let accepted = write_part(&inner.vfs, &place, &source, inner.options.tile_rows, inner.pool()?, &|_| {})
-            .and_then(|meta| {
-                inner.vfs.sync_dir(log.dir())?;
-                let meta = meta.expect("the batch has rows");
-                log.append_part(place.id, &serde_json::to_vec(&meta).expect("the facts of a part are plain data"))
-            });
+        let accepted =
+            write_part(&inner.vfs, &place, &source, inner.options.tile_rows, inner.pool()?, &|_| {})
+                .and_then(|meta| {
+                    inner.vfs.sync_dir(log.dir())?;
+                    let meta = meta.expect("the batch has rows");
+                    log.append_part(
+                        place.id,
+                        &serde_json::to_vec(&meta).expect("the facts of a part are plain data"),
+                    )
+                });
         if accepted.is_err() {
             // Not accepted, so nobody knows of the files; where they cannot be removed they go with the folder.
             let _ = inner.vfs.remove(&place.points);
@@ -131,7 +137,8 @@ impl Texts {
         let column = cast(name, column, &coded)?;
         let dictionary = column.as_dictionary::<Int32Type>();
         let texts = dictionary.values().as_string::<i32>();
-        let texts = (0..texts.len()).map(|i| Arc::from(if texts.is_null(i) { "" } else { texts.value(i) })).collect();
+        let texts =
+            (0..texts.len()).map(|i| Arc::from(if texts.is_null(i) { "" } else { texts.value(i) })).collect();
         Ok(Texts { name, codes: dictionary.keys().values().to_vec(), texts })
     }
 
@@ -154,13 +161,22 @@ fn group(runs: &Texts, metrics: &Texts, labels: Option<&Texts>, rows: usize) -> 
             Some(&at) => at,
             None => {
                 for column in [runs, metrics] {
-                    check_name(column.name, column.at(start)).map_err(|e| wrong(format!("row {start}: {}", e.wrong()), "correct the name"))?;
+                    check_name(column.name, column.at(start))
+                        .map_err(|e| wrong(format!("row {start}: {}", e.wrong()), "correct the name"))?;
                 }
                 let labels = match labels {
-                    Some(l) => Labels::parse(l.at(start)).map_err(|e| wrong(format!("labels in row {start}: {}", e.wrong()), "write labels as key=value,key=value"))?,
+                    Some(l) => Labels::parse(l.at(start)).map_err(|e| {
+                        wrong(
+                            format!("labels in row {start}: {}", e.wrong()),
+                            "write labels as key=value,key=value",
+                        )
+                    })?,
                     None => Labels::none(),
                 };
-                groups.push(Group { key: SeriesKey::new(runs.at(start).clone(), metrics.at(start).clone(), labels), rows: Vec::new() });
+                groups.push(Group {
+                    key: SeriesKey::new(runs.at(start).clone(), metrics.at(start).clone(), labels),
+                    rows: Vec::new(),
+                });
                 place.insert(code, groups.len() - 1);
                 groups.len() - 1
             }
@@ -248,7 +264,10 @@ fn wrong_type(name: &str, column: &ArrayRef, wanted: &str) -> Error {
 
 fn required(batch: &RecordBatch, name: &str) -> Result<ArrayRef> {
     batch.column_by_name(name).cloned().ok_or_else(|| {
-        wrong(format!("there is no column {name:?}"), "give the columns run, metric, step, value and, if wanted, time and labels")
+        wrong(
+            format!("there is no column {name:?}"),
+            "give the columns run, metric, step, value and, if wanted, time and labels",
+        )
     })
 }
 
@@ -257,7 +276,10 @@ fn refuse_nulls(name: &str, column: &ArrayRef) -> Result<()> {
         None => Ok(()),
         Some(nulls) => {
             let row = nulls.iter().position(|valid| !valid).unwrap_or(0);
-            Err(wrong(format!("column {name:?} is null in row {row}"), "drop such rows, or fill them; a missing value may be NaN"))
+            Err(wrong(
+                format!("column {name:?} is null in row {row}"),
+                "drop such rows, or fill them; a missing value may be NaN",
+            ))
         }
     }
 }
@@ -265,7 +287,8 @@ fn refuse_nulls(name: &str, column: &ArrayRef) -> Result<()> {
 /// Casts; a value that does not fit is refused, with its row.
 fn cast(name: &str, column: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
     let options = CastOptions { safe: true, ..CastOptions::default() };
-    let done = cast_with_options(column, to, &options).map_err(|e| wrong(format!("column {name:?}: {e}"), "give it another type"))?;
+    let done = cast_with_options(column, to, &options)
+        .map_err(|e| wrong(format!("column {name:?}: {e}"), "give it another type"))?;
     if let Some(nulls) = done.logical_nulls().filter(|n| n.null_count() > 0) {
         let row = nulls.iter().position(|valid| !valid).unwrap_or(0);
         return Err(wrong(format!("column {name:?} is out of range in row {row}"), "correct the value"));
@@ -296,7 +319,9 @@ fn times(column: &ArrayRef) -> Result<Vec<i64>> {
             let to = DataType::Timestamp(TimeUnit::Microsecond, zone.clone());
             cast("time", column, &to)?.as_primitive::<TimestampMicrosecondType>().values().to_vec()
         }
-        t if t.is_integer() => cast("time", column, &DataType::Int64)?.as_primitive::<Int64Type>().values().to_vec(),
+        t if t.is_integer() => {
+            cast("time", column, &DataType::Int64)?.as_primitive::<Int64Type>().values().to_vec()
+        }
         _ => return Err(wrong_type("time", column, "a timestamp, or integer microseconds since 1970")),
     };
     match times.iter().position(|t| !(TIME_US_MIN..=TIME_US_MAX).contains(t)) {

@@ -81,7 +81,7 @@ pub use store::Store;
 
 pub use tidalite_log::{Durability, Watermark};
 pub use tidalite_model::{
-    Error, ErrorKind, Extreme, Labels, NAME_BYTES_MAX, Param, Params, Parent, Point, Result, RunInfo, Seq, SeriesKey, Status,
-    Summary, TIME_US_MAX, TIME_US_MIN,
+    Error, ErrorKind, Extreme, Labels, NAME_BYTES_MAX, Param, Params, Parent, Point, Result, RunInfo, Seq,
+    SeriesKey, Status, Summary, TIME_US_MAX, TIME_US_MIN,
 };
 pub use tidalite_query::{Aggregate, By, ChartBuckets, Repeats};

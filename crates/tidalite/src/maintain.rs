@@ -27,7 +27,10 @@ impl Worker {
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let (weak, seen) = (Arc::downgrade(inner), stop.clone());
         // Without a thread the store works all the same; it is then flushed by hand or by other processes.
-        let thread = std::thread::Builder::new().name("tidalite-maintain".into()).spawn(move || work(&weak, &seen)).ok();
+        let thread = std::thread::Builder::new()
+            .name("tidalite-maintain".into())
+            .spawn(move || work(&weak, &seen))
+            .ok();
         Worker { stop, thread }
     }
 }
@@ -50,7 +53,8 @@ fn work(inner: &Weak<Inner>, stop: &(Mutex<bool>, Condvar)) {
     let (mut flushed_bytes, mut folders_left) = (0, 0);
     loop {
         let stopped = stop.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (stopped, _) = stop.1.wait_timeout_while(stopped, TICK, |s| !*s).unwrap_or_else(PoisonError::into_inner);
+        let (stopped, _) =
+            stop.1.wait_timeout_while(stopped, TICK, |s| !*s).unwrap_or_else(PoisonError::into_inner);
         if *stopped {
             return;
         }

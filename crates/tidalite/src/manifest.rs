@@ -55,7 +55,15 @@ pub(crate) struct RunTableRef {
 impl Manifest {
     /// The version of a new store.
     pub(crate) fn first(store: Uuid, time_us: i64) -> Self {
-        Manifest { version: 1, store, time_us, writer_next: 1, writers: Vec::new(), parts: Vec::new(), runs: None }
+        Manifest {
+            version: 1,
+            store,
+            time_us,
+            writer_next: 1,
+            writers: Vec::new(),
+            parts: Vec::new(),
+            runs: None,
+        }
     }
 
     /// The first ordinal of `writer` that is not in parts.
@@ -117,12 +125,19 @@ pub(crate) fn latest(vfs: &dyn Vfs, places: &Places) -> Result<Version> {
             return Err(Error::corrupt("open store", &places.manifest(), 0, "there is no manifest"));
         }
     }
-    Err(Error::new(ErrorKind::Busy, "read manifest", "its versions changed at each of 100 attempts", "try again").at(&places.manifest()))
+    Err(Error::new(
+        ErrorKind::Busy,
+        "read manifest",
+        "its versions changed at each of 100 attempts",
+        "try again",
+    )
+    .at(&places.manifest()))
 }
 
 /// The numbers of the versions present, ascending.
 pub(crate) fn versions(vfs: &dyn Vfs, places: &Places) -> Result<Vec<u64>> {
-    let mut found: Vec<u64> = vfs.read_dir(&places.manifest())?.iter().filter_map(|n| parse_version(n)).collect();
+    let mut found: Vec<u64> =
+        vfs.read_dir(&places.manifest())?.iter().filter_map(|n| parse_version(n)).collect();
     found.sort_unstable();
     Ok(found)
 }
@@ -145,6 +160,10 @@ pub(crate) fn pin(vfs: &dyn Vfs, places: &Places, version: u64) -> Result<Option
     };
     let manifest: Manifest = serde_json::from_str(&opened.text)
         .map_err(|e| Error::corrupt("read manifest", &path, 0, format!("its text is no manifest: {e}")))?;
+    if manifest.version != version {
+        let what = format!("its text is that of version {}: it was copied or renamed", manifest.version);
+        return Err(Error::corrupt("read manifest", &path, 0, what));
+    }
     let damage = opened.damage.map(|d| Error::corrupt("read manifest", &path, 0, d)).into_iter().collect();
     Ok(Some(Version { manifest, damage, _pin: Some(file) }))
 }
@@ -153,5 +172,11 @@ pub(crate) fn pin(vfs: &dyn Vfs, places: &Places, version: u64) -> Result<Option
 pub(crate) fn publish(vfs: &dyn Vfs, places: &Places, next: &Manifest) -> Result<bool> {
     let text = serde_json::to_string_pretty(next).expect("a manifest is plain data");
     let tmp = format!("tmp-{}", vfs.uuid().simple());
-    tidalite_vfs::publish(vfs, &places.manifest(), &tmp, &version_name(next.version), &sealed::seal("manifest", &text))
+    tidalite_vfs::publish(
+        vfs,
+        &places.manifest(),
+        &tmp,
+        &version_name(next.version),
+        &sealed::seal("manifest", &text),
+    )
 }

@@ -15,7 +15,13 @@ pub fn param_to_json(param: &Param) -> Value {
         Param::Float(x) => match Number::from_f64(*x) {
             Some(n) => Value::Number(n),
             None => {
-                let word = if x.is_nan() { "NaN" } else if *x > 0.0 { "Infinity" } else { "-Infinity" };
+                let word = if x.is_nan() {
+                    "NaN"
+                } else if *x > 0.0 {
+                    "Infinity"
+                } else {
+                    "-Infinity"
+                };
                 Value::Object(Map::from_iter([("$float".to_string(), Value::from(word))]))
             }
         },
@@ -23,7 +29,9 @@ pub fn param_to_json(param: &Param) -> Value {
         Param::List(items) => Value::Array(items.iter().map(param_to_json).collect()),
         Param::Map(map) => Value::Object(
             map.iter()
-                .map(|(k, v)| (if k.starts_with('$') { format!("${k}") } else { k.clone() }, param_to_json(v)))
+                .map(|(k, v)| {
+                    (if k.starts_with('$') { format!("${k}") } else { k.clone() }, param_to_json(v))
+                })
                 .collect(),
         ),
         // `Param` may grow; a kind unknown here is kept as its text rather than dropped.
@@ -48,7 +56,9 @@ fn from_json(value: &Value, depth: usize) -> Option<Param> {
             None => Param::Float(n.as_f64()?),
         },
         Value::String(s) => Param::Text(s.clone()),
-        Value::Array(items) => Param::List(items.iter().map(|v| from_json(v, depth + 1)).collect::<Option<_>>()?),
+        Value::Array(items) => {
+            Param::List(items.iter().map(|v| from_json(v, depth + 1)).collect::<Option<_>>()?)
+        }
         Value::Object(map) => {
             if let (1, Some(Value::String(word))) = (map.len(), map.get("$float")) {
                 return Some(Param::Float(match word.as_str() {
@@ -74,7 +84,8 @@ mod tests {
 
     #[test]
     fn every_param_reads_back_as_it_was() {
-        let map = BTreeMap::from([("$float".to_string(), Param::Text("NaN".into())), ("x".into(), Param::Null)]);
+        let map =
+            BTreeMap::from([("$float".to_string(), Param::Text("NaN".into())), ("x".into(), Param::Null)]);
         for p in [
             Param::Int(i64::MIN),
             Param::Float(0.1),
@@ -89,6 +100,8 @@ mod tests {
             let back = param_from_json(&serde_json::from_str(&text).unwrap()).unwrap();
             assert_eq!(back, p, "{text}");
         }
-        assert!(matches!(param_from_json(&param_to_json(&Param::Float(f64::NAN))), Some(Param::Float(x)) if x.is_nan()));
+        assert!(
+            matches!(param_from_json(&param_to_json(&Param::Float(f64::NAN))), Some(Param::Float(x)) if x.is_nan())
+        );
     }
 }

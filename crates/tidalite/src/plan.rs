@@ -12,10 +12,12 @@ use std::ops::Range;
 use tidalite_log::SeriesId;
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey, Summary};
 use tidalite_parts::{Columns, SeriesRow};
-use tidalite_query::{PointFilter, Points, Repeats, SeriesFilter, Verdict, merge};
+use tidalite_query::{Bounds, PointFilter, Points, Repeats, SeriesFilter, Verdict, merge};
 
 /// Points that a batch holds at most, unless one series alone has more.
 const BATCH_POINTS: u64 = 1 << 20;
+/// Between the steps of a tail that are sampled to cut a long series.
+const TAIL_SAMPLE_NTH: usize = 1024;
 /// Bytes of a point while it is merged: four columns, twice.
 const POINT_BYTES: u64 = 64;
 
@@ -36,6 +38,8 @@ pub(crate) struct Planned {
     /// (tail, series in it)
     tails: Vec<(usize, SeriesId)>,
     points_max: u64,
+    /// The selection's steps, or, of a series that is read in pieces, this piece's.
+    steps: Bounds<i64>,
 }
 
 /// Whether a summary may stand for its points.
@@ -52,12 +56,19 @@ pub(crate) enum Stretch {
 impl Plan {
     /// # Errors
     /// `Corrupt` where a part that may hold selected points cannot be opened.
-    pub(crate) fn new(snapshot: Snapshot, wanted: &SeriesFilter, filter: PointFilter, repeats: Repeats) -> Result<Plan> {
+    pub(crate) fn new(
+        snapshot: Snapshot,
+        wanted: &SeriesFilter,
+        filter: PointFilter,
+        repeats: Repeats,
+    ) -> Result<Plan> {
         let view = snapshot.view.clone();
         for (meta, error) in &view.broken {
             let bounds = (meta.run_min.as_str()..=meta.run_max.as_str(), meta.step_min, meta.step_max);
-            let run = wanted.runs.as_exact().is_none_or(|runs| runs.iter().any(|r| bounds.0.contains(&r.as_str())));
-            let steps = filter.steps.lo.is_none_or(|lo| bounds.2 >= lo) && filter.steps.hi.is_none_or(|hi| bounds.1 < hi);
+            let run =
+                wanted.runs.as_exact().is_none_or(|runs| runs.iter().any(|r| bounds.0.contains(&r.as_str())));
+            let steps = filter.steps.lo.is_none_or(|lo| bounds.2 >= lo)
+                && filter.steps.hi.is_none_or(|hi| bounds.1 < hi);
             if run && steps {
                 return Err(error.duplicate());
             }
@@ -66,7 +77,13 @@ impl Plan {
         let mut entry = |key: &SeriesKey, take: &mut dyn FnMut(&mut Planned)| match found.get_mut(key) {
             Some(planned) => take(planned),
             None => {
-                let mut planned = Planned { key: key.clone(), rows: Vec::new(), tails: Vec::new(), points_max: 0 };
+                let mut planned = Planned {
+                    key: key.clone(),
+                    rows: Vec::new(),
+                    tails: Vec::new(),
+                    points_max: 0,
+                    steps: filter.steps,
+                };
                 take(&mut planned);
                 found.insert(key.clone(), planned);
             }
@@ -103,10 +120,73 @@ impl Plan {
         Ok(Plan { snapshot, series, filter, repeats })
     }
 
+    /// Cuts series that are longer than a batch into pieces of consecutive steps, so that they too are read in bounded
+    /// memory. All points of one step are in one piece, so repeats are told apart within it.
+    pub(crate) fn split_long_series(mut self) -> Plan {
+        let limit = self.batch_points();
+        let whole = std::mem::take(&mut self.series);
+        for planned in whole {
+            if planned.points_max <= limit {
+                self.series.push(planned);
+                continue;
+            }
+            let mut lo = planned.steps.lo;
+            for hi in self.cuts(&planned, limit).into_iter().map(Some).chain([planned.steps.hi]) {
+                let steps = Bounds { lo, hi };
+                let rows: Vec<RowRef> = planned
+                    .rows
+                    .iter()
+                    .copied()
+                    .filter(|r| meets(r.of(&self.snapshot.view.parts), (lo, hi)))
+                    .collect();
+                let (key, tails) = (planned.key.clone(), planned.tails.clone());
+                self.series.push(Planned { key, rows, tails, points_max: limit, steps });
+                lo = hi;
+            }
+        }
+        self
+    }
+
+    /// Steps, ascending, between which a series has about `limit` points.
+    fn cuts(&self, planned: &Planned, limit: u64) -> Vec<i64> {
+        let parts = &self.snapshot.view.parts;
+        // (step, points that begin about there)
+        let mut weights: Vec<(i64, u64)> = Vec::new();
+        for row in planned.rows.iter().map(|r| r.of(parts)) {
+            weights.extend(row.summary.first.map(|p| (p.step, u64::from(row.rows))));
+        }
+        for &(t, id) in &planned.tails {
+            let steps = self.snapshot.view.tails[t].read().data.sample_steps(id, TAIL_SAMPLE_NTH);
+            weights.extend(steps.into_iter().map(|s| (s, TAIL_SAMPLE_NTH as u64)));
+        }
+        weights.sort_unstable();
+        let inside = |step: i64| {
+            planned.steps.lo.is_none_or(|lo| step > lo) && planned.steps.hi.is_none_or(|hi| step < hi)
+        };
+        let mut cuts = Vec::new();
+        let mut points = 0;
+        for (step, weight) in weights {
+            if points > 0 && points + weight > limit && inside(step) && cuts.last() != Some(&step) {
+                cuts.push(step);
+                points = 0;
+            }
+            points += weight;
+        }
+        cuts
+    }
+
+    fn filter_of(&self, planned: &Planned) -> PointFilter {
+        PointFilter { steps: planned.steps, ..self.filter }
+    }
+
+    fn batch_points(&self) -> u64 {
+        let options = &self.snapshot.inner.options;
+        (options.memory_bytes / POINT_BYTES / options.threads as u64 / 2).min(BATCH_POINTS)
+    }
+
     /// Consecutive series, about [`BATCH_POINTS`] each time.
     pub(crate) fn batches(&self) -> Vec<Range<usize>> {
-        let options = &self.snapshot.inner.options;
-        let batch_points = (options.memory_bytes / POINT_BYTES / options.threads as u64 / 2).min(BATCH_POINTS);
+        let batch_points = self.batch_points();
         let mut batches = Vec::new();
         let (mut start, mut points) = (0, 0);
         for (i, planned) in self.series.iter().enumerate() {
@@ -122,7 +202,7 @@ impl Plan {
         batches
     }
 
-    /// Refuses what cannot be read within the memory option.
+    /// Refuses a series that has to be in memory whole and cannot.
     pub(crate) fn check_memory(&self) -> Result<()> {
         // Each thread works on a batch of its own, and one of them on the longest series.
         let inner = &self.snapshot.inner;
@@ -159,7 +239,7 @@ impl Plan {
     fn finish(&self, planned: &Planned, mut chunks: Vec<Points>) -> Points {
         chunks.extend(self.tail_points(planned));
         let mut points = merge(chunks, self.repeats);
-        self.filter.apply(&mut points);
+        self.filter_of(planned).apply(&mut points);
         points
     }
 
@@ -167,15 +247,24 @@ impl Plan {
         let gather = |&(t, id): &(usize, SeriesId)| {
             let tail = &self.snapshot.view.tails[t];
             let mut points = Points::default();
-            tail.read().data.gather(id, View { steps: (self.filter.steps.lo, self.filter.steps.hi), seqs: tail.seqs }, &mut points);
+            tail.read().data.gather(
+                id,
+                View { steps: (planned.steps.lo, planned.steps.hi), seqs: tail.seqs },
+                &mut points,
+            );
             points
         };
-        planned.tails.iter().map(gather).filter(|p| p.len() > 0).collect()
+        planned.tails.iter().map(gather).filter(|p| !p.is_empty()).collect()
     }
 
     /// The points of a batch as stretches a series, with summaries where a whole row of a part counts and `takes` accepts
     /// them: then its pages are not read at all.
-    pub(crate) fn stretches(&self, batch: Range<usize>, columns: Columns, takes: Takes<'_>) -> Result<Vec<Vec<Stretch>>> {
+    pub(crate) fn stretches(
+        &self,
+        batch: Range<usize>,
+        columns: Columns,
+        takes: Takes<'_>,
+    ) -> Result<Vec<Vec<Stretch>>> {
         let parts = &self.snapshot.view.parts;
         let series = &self.series[batch];
         let mut lists: Vec<Vec<RowRef>> = Vec::with_capacity(series.len());
@@ -183,7 +272,9 @@ impl Plan {
         for s in series {
             let tails = self.separate_tail(s);
             lists.push(match &tails {
-                Some(_) => s.rows.iter().copied().filter(|r| self.verdict(r, takes) == Verdict::Unknown).collect(),
+                Some(_) => {
+                    s.rows.iter().copied().filter(|r| self.verdict(s, r, takes) == Verdict::Unknown).collect()
+                }
                 None => s.rows.clone(),
             });
             separate.push(tails);
@@ -199,18 +290,19 @@ impl Plan {
             let mut chunks = chunks.into_iter();
             let mut stretches = Vec::with_capacity(s.rows.len());
             for r in &s.rows {
-                match self.verdict(r, takes) {
+                match self.verdict(s, r, takes) {
                     Verdict::NoPoint => {}
                     Verdict::AllPoints => stretches.push(Stretch::Summed(r.of(parts).summary)),
                     Verdict::Unknown => {
-                        let mut points = chunks.next().expect("one chunk is read for each row that is undecided");
-                        self.filter.apply(&mut points);
+                        let mut points =
+                            chunks.next().expect("one chunk is read for each row that is undecided");
+                        self.filter_of(s).apply(&mut points);
                         stretches.push(Stretch::Points(points));
                     }
                 }
             }
             for mut points in tails {
-                self.filter.apply(&mut points);
+                self.filter_of(s).apply(&mut points);
                 stretches.push(Stretch::Points(points));
             }
             found.push(stretches);
@@ -219,9 +311,9 @@ impl Plan {
     }
 
     /// What a row's summary decides, where each row can be taken by itself. A summary that is not taken decides nothing.
-    fn verdict(&self, row: &RowRef, takes: Takes<'_>) -> Verdict {
+    fn verdict(&self, planned: &Planned, row: &RowRef, takes: Takes<'_>) -> Verdict {
         let summary = &row.of(&self.snapshot.view.parts).summary;
-        match self.filter.verdict(summary) {
+        match self.filter_of(planned).verdict(summary) {
             Verdict::AllPoints if !takes(summary) => Verdict::Unknown,
             verdict => verdict,
         }

@@ -3,7 +3,7 @@
 use crate::manifest::versions;
 use crate::places::version_name;
 use crate::snapshot::Snapshot;
-use crate::store::Store;
+use crate::store::{Inner, Store};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use tidalite_log::{LayoutId, Row, SeriesId, Sink};
@@ -89,7 +89,8 @@ impl From<tidalite_log::Finding> for Finding {
 
 impl From<PartFinding> for Finding {
     fn from(f: PartFinding) -> Self {
-        let run = f.series.first().map(|k| k.run.to_string()).filter(|r| f.series.iter().all(|k| *k.run == **r));
+        let run =
+            f.series.first().map(|k| k.run.to_string()).filter(|r| f.series.iter().all(|k| *k.run == **r));
         Finding {
             kind: FindingKind::Damage,
             path: f.path,
@@ -166,28 +167,43 @@ impl Store {
         let inner = self.inner()?;
         let vfs = &*inner.vfs;
         let mut report = Report::default();
-        let mut unreadable = Vec::new();
+        let marker = crate::sealed::open(vfs, &inner.places.marker(), "store")?;
+        report.findings.extend(marker.damage.map(|what| {
+            Finding::from(&Error::corrupt("read store marker", &inner.places.marker(), 0, what))
+        }));
         let version = crate::manifest::latest(vfs, &inner.places)?;
         report.findings.extend(version.damage.iter().map(Finding::from));
+        let mut older = Vec::new();
         for number in versions(vfs, &inner.places)?.into_iter().filter(|v| *v < version.manifest.version) {
-            if let Err(e) = crate::manifest::pin(vfs, &inner.places, number) {
-                let e = e.at(&inner.places.manifest().join(version_name(number)));
-                unreadable.push(Finding::from(&e));
+            match crate::manifest::pin(vfs, &inner.places, number) {
+                Ok(Some(old)) => {
+                    older.extend(old.damage.iter().map(Finding::from));
+                    older.extend(run_table_findings(inner, &old.manifest));
+                }
+                Ok(None) => {}
+                Err(e) => {
+                    older.push(Finding::from(&e.at(&inner.places.manifest().join(version_name(number)))))
+                }
             }
         }
-        // An older version that cannot be read is said once, whichever way it was met.
-        unreadable.retain(|f| !report.findings.iter().any(|g| g.path == f.path));
-        report.findings.append(&mut unreadable);
-        match crate::run_table::load(vfs, &inner.places, version.manifest.runs.as_ref()) {
-            Ok((_, damage)) => report.findings.extend(damage.iter().map(Finding::from)),
-            Err(e) => report.findings.push(Finding::from(&e)),
+        older.extend(run_table_findings(inner, &version.manifest));
+        // What is met twice, or was said with the newest version, is said once.
+        for finding in older {
+            if !report.findings.iter().any(|f| f.path == finding.path) {
+                report.findings.push(finding);
+            }
         }
         self.verify_parts(&version.manifest, &mut report, progress)?;
         self.verify_logs(&version.manifest, &mut report)?;
         Ok(report)
     }
 
-    fn verify_parts(&self, manifest: &crate::manifest::Manifest, report: &mut Report, progress: &dyn Fn(u64, u64)) -> Result<()> {
+    fn verify_parts(
+        &self,
+        manifest: &crate::manifest::Manifest,
+        report: &mut Report,
+        progress: &dyn Fn(u64, u64),
+    ) -> Result<()> {
         let inner = self.inner()?;
         let total: u64 = manifest.parts.iter().map(|p| p.bytes + p.series_bytes).sum();
         for meta in &manifest.parts {
@@ -227,7 +243,11 @@ impl Store {
                 let part = crate::flush::parse_meta(&dir.path, *seq, about).and_then(|meta| {
                     report.points += meta.rows;
                     report.log_points += meta.rows;
-                    tidalite_parts::Part::open(inner.vfs.clone(), &crate::places::staged_part(&dir.path, *id), &meta)
+                    tidalite_parts::Part::open(
+                        inner.vfs.clone(),
+                        &crate::places::staged_part(&dir.path, *id),
+                        &meta,
+                    )
                 });
                 match part {
                     Ok(part) => part.verify(&mut |f| report.findings.push(f.into()))?,
@@ -237,6 +257,14 @@ impl Store {
             }
         }
         Ok(())
+    }
+}
+
+/// What is wrong with the run table of a version.
+fn run_table_findings(inner: &Inner, manifest: &crate::manifest::Manifest) -> Option<Finding> {
+    match crate::run_table::load(&*inner.vfs, &inner.places, manifest.runs.as_ref()) {
+        Ok((_, damage)) => damage.as_ref().map(Finding::from),
+        Err(e) => Some(Finding::from(&e)),
     }
 }
 
@@ -281,7 +309,8 @@ impl Snapshot {
     /// What making this snapshot found wrong; see [`Store::recovery`].
     pub fn recovery(&self) -> Report {
         let view = &self.view;
-        let mut report = Report { parts: view.parts.len() as u64, logs: view.tails.len() as u64, ..Report::default() };
+        let mut report =
+            Report { parts: view.parts.len() as u64, logs: view.tails.len() as u64, ..Report::default() };
         report.findings.extend(view.damage.iter().map(Finding::from));
         report.findings.extend(view.findings().into_iter().map(Finding::from));
         report.log_points = view.tails.iter().map(|t| t.read().data.point_count()).sum();

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use tidalite_log::{LayoutId, Log};
 use tidalite_model::{
-    Error, Labels, PARAM_DEPTH_MAX, Param, Params, Parent, Result, RunChange, Seq, SeriesKey, Status, check_name, check_time,
+    Error, Labels, PARAM_DEPTH_MAX, Param, Params, Parent, Result, RunChange, Seq, SeriesKey, Status,
+    check_name, check_time,
 };
 
 /// What a run begins with; [`start`](Self::start) begins it.
@@ -23,7 +24,14 @@ pub struct RunBuilder {
 
 impl RunBuilder {
     pub(crate) fn new(store: Store, id: Option<String>) -> Self {
-        RunBuilder { store, id, params: Params::new(), tags: BTreeSet::new(), labels: Vec::new(), parent: None }
+        RunBuilder {
+            store,
+            id,
+            params: Params::new(),
+            tags: BTreeSet::new(),
+            labels: Vec::new(),
+            parent: None,
+        }
     }
 
     /// Sets a param.
@@ -248,7 +256,11 @@ impl Run {
     ///
     /// # Errors
     /// `Invalid` for a wrong tag; as [`log`](Self::log).
-    pub fn set_tags<S: Into<String>>(&self, add: impl IntoIterator<Item = S>, remove: impl IntoIterator<Item = S>) -> Result<()> {
+    pub fn set_tags<S: Into<String>>(
+        &self,
+        add: impl IntoIterator<Item = S>,
+        remove: impl IntoIterator<Item = S>,
+    ) -> Result<()> {
         let add: BTreeSet<String> = add.into_iter().map(Into::into).collect();
         let remove: BTreeSet<String> = remove.into_iter().map(Into::into).collect();
         for tag in add.iter().chain(&remove) {
@@ -275,7 +287,9 @@ impl Run {
 
     fn end(&self, status: Status) -> Result<()> {
         let local = self.local()?;
-        local.log.append_change(&self.shared.id, &RunChange::End { time_us: local.inner.vfs.now_us(), status })?;
+        local
+            .log
+            .append_change(&self.shared.id, &RunChange::End { time_us: local.inner.vfs.now_us(), status })?;
         self.shared.ended.store(true, Ordering::Release);
         Ok(())
     }
@@ -288,11 +302,19 @@ impl Run {
     fn local(&self) -> Result<&Local> {
         let shared = &self.shared;
         if shared.ended.load(Ordering::Relaxed) {
-            return Err(Error::invalid("log to run", format!("run {:?} has ended", shared.id), "start it again to log more"));
+            return Err(Error::invalid(
+                "log to run",
+                format!("run {:?} has ended", shared.id),
+                "start it again to log more",
+            ));
         }
         if !shared.local.log.forked() {
             if shared.local.inner.is_closed() {
-                return Err(Error::invalid("log to run", "the store is closed", "open it again and start the run again"));
+                return Err(Error::invalid(
+                    "log to run",
+                    "the store is closed",
+                    "open it again and start the run again",
+                ));
             }
             return Ok(&shared.local);
         }
@@ -360,7 +382,11 @@ impl Local {
         for (name, _) in values {
             check_name("metric name", name)?;
             if seen.insert(*name, ()).is_some() {
-                return Err(Error::invalid("log to run", format!("metric {name:?} comes twice in one row"), "give each metric once"));
+                return Err(Error::invalid(
+                    "log to run",
+                    format!("metric {name:?} comes twice in one row"),
+                    "give each metric once",
+                ));
             }
             series.push(self.log.series(&SeriesKey::new(run.shared.id.clone(), *name, labels.clone()))?);
         }
@@ -368,7 +394,14 @@ impl Local {
     }
 
     #[inline]
-    fn append(&self, run: &str, layout: LayoutId, step: Option<i64>, time_us: Option<i64>, values: &[f64]) -> Result<Seq> {
+    fn append(
+        &self,
+        run: &str,
+        layout: LayoutId,
+        step: Option<i64>,
+        time_us: Option<i64>,
+        values: &[f64],
+    ) -> Result<Seq> {
         let time_us = match time_us {
             Some(t) => {
                 check_time(t)?;
@@ -454,7 +487,8 @@ impl Columns {
     #[inline]
     pub fn log_at(&self, step: Option<i64>, time_us: Option<i64>, values: &[f64]) -> Result<Seq> {
         let local = self.run.local()?;
-        let layout = if local.log.writer() == self.process { self.layout } else { self.layout_in_child(local)? };
+        let layout =
+            if local.log.writer() == self.process { self.layout } else { self.layout_in_child(local)? };
         local.append(&self.run.shared.id, layout, step, time_us, values)
     }
 

@@ -2,10 +2,10 @@
 //!
 //! A flush that meets run changes writes a new table; the old one goes when no version names it any more.
 
+use crate::manifest::RunTableRef;
 use crate::param_json::{param_from_json, param_to_json};
 use crate::places::{Places, run_table_name};
 use crate::sealed;
-use crate::manifest::RunTableRef;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tidalite_model::{Error, Labels, Latest, Parent, Participation, Result, RunRecord, Seq, Status};
@@ -40,16 +40,22 @@ struct Part {
 }
 
 /// Reads the table that a version names, and says what was wrong with its file, if anything.
-pub(crate) fn load(vfs: &dyn Vfs, places: &Places, table: Option<&RunTableRef>) -> Result<(RunTable, Option<Error>)> {
+pub(crate) fn load(
+    vfs: &dyn Vfs,
+    places: &Places,
+    table: Option<&RunTableRef>,
+) -> Result<(RunTable, Option<Error>)> {
     let Some(table) = table else { return Ok((RunTable::new(), None)) };
     let path = places.run_table(table.id);
     let opened = sealed::open(vfs, &path, "runs")?;
     let damaged = |what: String| Error::corrupt("read run table", &path, 0, what);
-    let rows: Vec<Row> = serde_json::from_str(&opened.text).map_err(|e| damaged(format!("its text is no run table: {e}")))?;
+    let rows: Vec<Row> =
+        serde_json::from_str(&opened.text).map_err(|e| damaged(format!("its text is no run table: {e}")))?;
     let mut runs = RunTable::new();
     for row in rows {
         let id = row.run.clone();
-        let record = from_row(row).ok_or_else(|| damaged(format!("the record of run {id:?} holds an impossible value")))?;
+        let record = from_row(row)
+            .ok_or_else(|| damaged(format!("the record of run {id:?} holds an impossible value")))?;
         runs.insert(id, record);
     }
     Ok((runs, opened.damage.map(damaged)))
@@ -69,7 +75,11 @@ fn to_row(id: &str, r: &RunRecord) -> Row {
     Row {
         run: id.to_string(),
         started_us: r.started_us,
-        params: r.params.iter().map(|(k, v)| (k.clone(), (param_to_json(&v.value), v.seq.as_i64()))).collect(),
+        params: r
+            .params
+            .iter()
+            .map(|(k, v)| (k.clone(), (param_to_json(&v.value), v.seq.as_i64())))
+            .collect(),
         tags: r.tags.iter().map(|(k, v)| (k.clone(), (v.value, v.seq.as_i64()))).collect(),
         parent: r.parent.as_ref().map(|p| (p.value.run.clone(), p.value.step, p.seq.as_i64())),
         participants: r

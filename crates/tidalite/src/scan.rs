@@ -31,7 +31,11 @@ pub(crate) fn meets(row: &SeriesRow, steps: Steps) -> bool {
 
 /// The points of each list of rows, one `Points` a row, in the order given. Columns that are not
 /// asked for are empty.
-pub(crate) fn read_rows(parts: &[Arc<Part>], lists: &[Vec<RowRef>], columns: Columns) -> Result<Vec<Vec<Points>>> {
+pub(crate) fn read_rows(
+    parts: &[Arc<Part>],
+    lists: &[Vec<RowRef>],
+    columns: Columns,
+) -> Result<Vec<Vec<Points>>> {
     // (part, tile, first row in the tile, list, place in the list)
     let mut wanted: Vec<(u32, u32, u32, usize, usize)> = Vec::new();
     for (l, list) in lists.iter().enumerate() {
@@ -44,10 +48,8 @@ pub(crate) fn read_rows(parts: &[Arc<Part>], lists: &[Vec<RowRef>], columns: Col
     let mut found: Vec<Vec<Points>> = lists.iter().map(|l| vec![Points::default(); l.len()]).collect();
     for group in wanted.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
         let (part, tile) = (group[0].0, group[0].1);
-        let ranges: Vec<Range<u32>> = group
-            .iter()
-            .map(|&(_, _, start, l, i)| start..start + lists[l][i].of(parts).rows)
-            .collect();
+        let ranges: Vec<Range<u32>> =
+            group.iter().map(|&(_, _, start, l, i)| start..start + lists[l][i].of(parts).rows).collect();
         let read = parts[part as usize].read(tile, &ranges, columns)?;
         let mut at = 0;
         for (&(_, _, _, l, i), range) in group.iter().zip(&ranges) {

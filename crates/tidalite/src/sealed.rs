@@ -30,7 +30,8 @@ pub(crate) struct Opened {
 
 /// The bytes of a file of this kind.
 pub(crate) fn seal(kind: &str, text: &str) -> Vec<u8> {
-    let mut copy = format!("tidalite {kind} {FORMAT} {:08x} {:016}\n", checksum(kind, FORMAT, text), text.len());
+    let mut copy =
+        format!("tidalite {kind} {FORMAT} {:08x} {:016}\n", checksum(kind, FORMAT, text), text.len());
     copy.push_str(text);
     copy.push('\n');
     let mut bytes = copy.into_bytes();
@@ -47,7 +48,12 @@ pub(crate) fn open(vfs: &dyn Vfs, path: &Path, kind: &str) -> Result<Opened> {
     let file = vfs.open(path)?;
     let bytes_len = file.len()?;
     if bytes_len > FILE_BYTES_MAX {
-        return Err(Error::corrupt(format!("read {kind}"), path, 0, format!("it has {bytes_len} bytes, more than any {kind} can have")));
+        return Err(Error::corrupt(
+            format!("read {kind}"),
+            path,
+            0,
+            format!("it has {bytes_len} bytes, more than any {kind} can have"),
+        ));
     }
     let mut bytes = vec![0; usize::try_from(bytes_len).expect("bounded by FILE_BYTES_MAX")];
     file.read_exact_at(0, &mut bytes)?;
@@ -58,10 +64,18 @@ pub(crate) fn open(vfs: &dyn Vfs, path: &Path, kind: &str) -> Result<Opened> {
 pub(crate) fn unseal(path: &Path, kind: &str, bytes: &[u8]) -> Result<Opened> {
     let half = bytes.len() / 2;
     match (read_copy(&bytes[..half], kind), read_copy(&bytes[half..], kind)) {
-        (Ok(text), Ok(_)) if bytes[..half] == bytes[half..] => Ok(Opened { text: text.to_string(), damage: None }),
-        (Ok(text), Ok(_)) => Ok(Opened { text: text.to_string(), damage: Some("its two copies differ".into()) }),
-        (Ok(text), Err(e)) => Ok(Opened { text: text.to_string(), damage: Some(format!("its second copy is damaged: {e}")) }),
-        (Err(e), Ok(text)) => Ok(Opened { text: text.to_string(), damage: Some(format!("its first copy is damaged: {e}")) }),
+        (Ok(text), Ok(_)) if bytes[..half] == bytes[half..] => {
+            Ok(Opened { text: text.to_string(), damage: None })
+        }
+        (Ok(text), Ok(_)) => {
+            Ok(Opened { text: text.to_string(), damage: Some("its two copies differ".into()) })
+        }
+        (Ok(text), Err(e)) => {
+            Ok(Opened { text: text.to_string(), damage: Some(format!("its second copy is damaged: {e}")) })
+        }
+        (Err(e), Ok(text)) => {
+            Ok(Opened { text: text.to_string(), damage: Some(format!("its first copy is damaged: {e}")) })
+        }
         (Err(Fault::Newer(format)), _) | (_, Err(Fault::Newer(format))) => Err(Error::new(
             ErrorKind::Unsupported,
             format!("read {kind}"),
@@ -69,7 +83,12 @@ pub(crate) fn unseal(path: &Path, kind: &str, bytes: &[u8]) -> Result<Opened> {
             "open it with a newer tidalite",
         )
         .at(path)),
-        (Err(e), Err(_)) => Err(Error::corrupt(format!("read {kind}"), path, 0, format!("both of its copies are damaged: {e}"))),
+        (Err(e), Err(_)) => Err(Error::corrupt(
+            format!("read {kind}"),
+            path,
+            0,
+            format!("both of its copies are damaged: {e}"),
+        )),
     }
 }
 
@@ -128,7 +147,8 @@ mod tests {
             for bit in 0..8 {
                 let mut bad = sealed.clone();
                 bad[byte] ^= 1 << bit;
-                let opened = unseal(Path::new("m"), "manifest", &bad).unwrap_or_else(|e| panic!("byte {byte} bit {bit}: {e}"));
+                let opened = unseal(Path::new("m"), "manifest", &bad)
+                    .unwrap_or_else(|e| panic!("byte {byte} bit {bit}: {e}"));
                 assert_eq!(opened.text, "{\"a\": 1}");
                 assert!(opened.damage.is_some(), "byte {byte} bit {bit} went unnoticed");
             }
@@ -145,13 +165,17 @@ mod tests {
         bad[45] ^= 1;
         let half = bad.len() / 2;
         bad[half + 45] ^= 2;
-        assert_eq!(unseal(Path::new("m"), "manifest", &bad).err().map(|e| e.kind()), Some(ErrorKind::Corrupt));
+        assert_eq!(
+            unseal(Path::new("m"), "manifest", &bad).err().map(|e| e.kind()),
+            Some(ErrorKind::Corrupt)
+        );
     }
 
     #[test]
     fn a_newer_format_is_refused_as_such() {
         let text = "{}";
-        let copy = format!("tidalite manifest 2 {:08x} {:016}\n{text}\n", checksum("manifest", 2, text), text.len());
+        let copy =
+            format!("tidalite manifest 2 {:08x} {:016}\n{text}\n", checksum("manifest", 2, text), text.len());
         let e = unseal(Path::new("m"), "manifest", copy.repeat(2).as_bytes()).err().unwrap();
         assert_eq!(e.kind(), ErrorKind::Unsupported);
         assert!(e.to_string().contains("format version 2"), "{e}");

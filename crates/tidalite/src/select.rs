@@ -12,8 +12,8 @@ use std::ops::{Bound, Range, RangeBounds};
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey, Summary};
 use tidalite_parts::Columns;
 use tidalite_query::{
-    Aggregate, Bounds, By, ChartBuckets, Grouping, LabelMatcher, NameMatcher, PercentileJob, PointFilter, Points, PointsBuilder, Repeats, SeriesFilter,
-    chart, points_schema,
+    Aggregate, Bounds, By, ChartBuckets, Grouping, LabelMatcher, NameMatcher, PercentileJob, PointFilter,
+    Points, PointsBuilder, Repeats, SeriesFilter, chart, points_schema,
 };
 
 /// A selection of points: by run, metric, labels, and half-open ranges of step, time and value. Nothing is read before an
@@ -130,8 +130,7 @@ impl Select {
     /// # Errors
     /// `Invalid` for a wrong pattern; `Corrupt` where a part that is needed is damaged; `Full` beyond the memory option.
     pub fn points(&self) -> Result<PointStream> {
-        let plan = self.plan()?;
-        plan.check_memory()?;
+        let plan = self.plan()?.split_long_series();
         let batches = plan.batches().into();
         Ok(PointStream { plan, batches, ready: VecDeque::new() })
     }
@@ -142,8 +141,7 @@ impl Select {
     /// As [`points`](Self::points); `Full` where exact quantiles would need more than the memory option.
     pub fn aggregate(&self, aggregates: &[Aggregate], by: &[By]) -> Result<RecordBatch> {
         let grouping = Grouping::new(by.to_vec(), aggregates.to_vec())?;
-        let plan = self.plan()?;
-        plan.check_memory()?;
+        let plan = self.plan()?.split_long_series();
         let inner = &plan.snapshot.inner;
         let columns = Columns {
             step: grouping.needs_steps() || !plan.filter.steps.is_all(),
@@ -223,8 +221,7 @@ impl Select {
     /// # Errors
     /// As [`points`](Self::points).
     pub fn summaries(&self) -> Result<Vec<(SeriesKey, Summary)>> {
-        let plan = self.plan()?;
-        plan.check_memory()?;
+        let plan = self.plan()?.split_long_series();
         let columns = Columns { step: true, seq: false, time: true, value: true };
         let found: Vec<Vec<(SeriesKey, Summary)>> = plan.snapshot.inner.pool()?.install(|| {
             plan.batches()
@@ -234,11 +231,24 @@ impl Select {
                     let sum = |(planned, stretches): (&crate::plan::Planned, Vec<Stretch>)| {
                         (planned.key.clone(), sum_up(stretches))
                     };
-                    Ok(plan.series[batch].iter().zip(stretches).map(sum).filter(|(_, s)| s.count > 0).collect())
+                    Ok(plan.series[batch]
+                        .iter()
+                        .zip(stretches)
+                        .map(sum)
+                        .filter(|(_, s)| s.count > 0)
+                        .collect())
                 })
                 .collect::<Result<_>>()
         })?;
-        Ok(found.into_iter().flatten().collect())
+        let mut merged: Vec<(SeriesKey, Summary)> = Vec::new();
+        for (key, summary) in found.into_iter().flatten() {
+            match merged.last_mut() {
+                // The next piece of a long series.
+                Some((last, total)) if *last == key => total.merge(&summary),
+                _ => merged.push((key, summary)),
+            }
+        }
+        Ok(merged)
     }
 
     /// Each series in at most `buckets` buckets, whose width is a power of two: minimum, maximum, mean, first and last of
@@ -259,7 +269,7 @@ impl Select {
                 .map(|batch| {
                     let points = plan.load(batch.clone(), columns)?;
                     let draw = |(planned, points): (&crate::plan::Planned, Points)| {
-                        (points.len() > 0).then(|| (planned.key.clone(), chart(&points, buckets)))
+                        (!points.is_empty()).then(|| (planned.key.clone(), chart(&points, buckets)))
                     };
                     Ok(plan.series[batch].iter().zip(points).filter_map(draw).collect())
                 })
@@ -269,7 +279,11 @@ impl Select {
     }
 
     pub(crate) fn series_filter(&self) -> Result<SeriesFilter> {
-        Ok(SeriesFilter { runs: matcher(&self.runs)?, metrics: matcher(&self.metrics)?, labels: LabelMatcher::new(self.labels.iter().map(|(k, v)| (k.as_str(), v.as_str())))? })
+        Ok(SeriesFilter {
+            runs: matcher(&self.runs)?,
+            metrics: matcher(&self.metrics)?,
+            labels: LabelMatcher::new(self.labels.iter().map(|(k, v)| (k.as_str(), v.as_str())))?,
+        })
     }
 
     pub(crate) fn point_filter(&self) -> &PointFilter {
@@ -333,8 +347,9 @@ fn half_open(range: &impl RangeBounds<i64>) -> Bounds<i64> {
 
 /// Batches of one schema as one; the empty batch where there are none.
 fn one_batch(batches: Vec<RecordBatch>) -> Result<RecordBatch> {
-    concat_batches(&points_schema(), &batches)
-        .map_err(|e| Error::new(ErrorKind::Full, "gather points", e.to_string(), "take the batches one by one"))
+    concat_batches(&points_schema(), &batches).map_err(|e| {
+        Error::new(ErrorKind::Full, "gather points", e.to_string(), "take the batches one by one")
+    })
 }
 
 /// The points of a selection, batch by batch; memory stays bounded however many there are.

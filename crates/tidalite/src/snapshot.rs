@@ -92,7 +92,13 @@ impl Snapshot {
                 Err(e) => return Err(e),
             }
         }
-        Err(Error::new(ErrorKind::Busy, "take snapshot", "files changed at each of 100 attempts", "try again").at(inner.places.root()))
+        Err(Error::new(
+            ErrorKind::Busy,
+            "take snapshot",
+            "files changed at each of 100 attempts",
+            "try again",
+        )
+        .at(inner.places.root()))
     }
 
     /// The manifest version that this snapshot reads.
@@ -113,7 +119,12 @@ impl Snapshot {
     pub fn run(&self, id: &str) -> Result<RunInfo> {
         let alive = |w: u32| self.view.tails.iter().any(|t| t.writer == w && t.alive);
         self.view.runs.get(id).map(|r| r.info(id, alive)).ok_or_else(|| {
-            Error::not_found("look up run", format!("there is no run {id:?}"), "list the runs with `tidalite runs`").at(self.inner.places.root())
+            Error::not_found(
+                "look up run",
+                format!("there is no run {id:?}"),
+                "list the runs with `tidalite runs`",
+            )
+            .at(self.inner.places.root())
         })
     }
 
@@ -135,7 +146,10 @@ impl SnapshotView {
             let view = inner.cache.tail(inner, &dir, from)?;
             for (seq, id, about) in &view.read().data.staged {
                 if (view.seqs.0..view.seqs.1).contains(&seq.as_i64()) {
-                    staged.push((staged_part(&dir.path, *id), crate::flush::parse_meta(&dir.path, *seq, about)?));
+                    staged.push((
+                        staged_part(&dir.path, *id),
+                        crate::flush::parse_meta(&dir.path, *seq, about)?,
+                    ));
                 }
             }
             tails.push(view);
@@ -201,7 +215,9 @@ impl TailCache {
         let mut held = tail.write().unwrap_or_else(PoisonError::into_inner);
         // Started later than this version needs: another thread already reads a newer version.
         if held.from > from {
-            return Err(Error::not_found("read log", "its tail was flushed meanwhile", "try again").at(&dir.path));
+            return Err(
+                Error::not_found("read log", "its tail was flushed meanwhile", "try again").at(&dir.path)
+            );
         }
         // More than half of what is held is flushed: start afresh. Snapshots in use keep the old rows.
         let held_frames = held.next.saturating_sub(held.from);
@@ -223,15 +239,19 @@ impl TailCache {
     ///
     /// # Errors
     /// `NotFound` where a part's file is gone because a newer version came: then the snapshot has to start over.
-    fn open_parts(&self, inner: &Inner, version: &Version, places: &[(PartPlace, PartMeta)]) -> Result<Opened> {
+    fn open_parts(
+        &self,
+        inner: &Inner,
+        version: &Version,
+        places: &[(PartPlace, PartMeta)],
+    ) -> Result<Opened> {
         let (mut parts, mut broken) = (Vec::with_capacity(places.len()), Vec::new());
         for (place, meta) in places {
             match self.part(inner, place, meta) {
                 Ok(part) => parts.push(part),
                 Err(e) if e.kind() == ErrorKind::Corrupt => broken.push((meta.clone(), e)),
                 Err(e) if e.kind() == ErrorKind::NotFound => {
-                    let newest = manifest::versions(&*inner.vfs, &inner.places)?.last().copied();
-                    if newest.is_some_and(|v| v > version.manifest.version) {
+                    if is_replaced(inner, version)? {
                         return Err(e);
                     }
                     let missing = Error::corrupt("open part", &place.points, 0, "the file is not there");
@@ -260,7 +280,13 @@ impl TailCache {
         {
             return Ok(runs.clone());
         }
-        let (runs, damaged) = run_table::load(&*inner.vfs, &inner.places, table)?;
+        let (runs, damaged) = match run_table::load(&*inner.vfs, &inner.places, table) {
+            Err(e) if e.kind() == ErrorKind::NotFound && !is_replaced(inner, version)? => {
+                let path = table.map(|t| inner.places.run_table(t.id)).unwrap_or_default();
+                return Err(Error::corrupt("read run table", &path, 0, "the file is not there"));
+            }
+            other => other?,
+        };
         let sound = damaged.is_none();
         damage.extend(damaged);
         let runs = Arc::new(runs);
@@ -288,7 +314,12 @@ impl TailCache {
 
 impl TailView {
     fn new(writer: u32, alive: bool, from: u64, hi: u64, tail: Arc<RwLock<Tail>>) -> Self {
-        TailView { writer, alive, seqs: (Seq::new(writer, from).as_i64(), Seq::new(writer, hi).as_i64()), tail }
+        TailView {
+            writer,
+            alive,
+            seqs: (Seq::new(writer, from).as_i64(), Seq::new(writer, hi).as_i64()),
+            tail,
+        }
     }
 }
 
@@ -334,6 +365,12 @@ fn check_memory(inner: &Inner, tails: &[TailView]) -> Result<()> {
         "flush the store (`tidalite flush`), or allow more memory",
     )
     .at(&inner.places.log()))
+}
+
+/// Whether a file of this version may be gone because a newer version came. Where none did, it is missing.
+fn is_replaced(inner: &Inner, version: &Version) -> Result<bool> {
+    let newest = manifest::versions(&*inner.vfs, &inner.places)?.last().copied();
+    Ok(newest.is_some_and(|v| v > version.manifest.version))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -196,7 +196,8 @@ impl Store {
     /// Flushes, then merges parts as far as is useful, and removes what was replaced.
     ///
     /// # Errors
-    /// As [`flush`](Self::flush); `Corrupt` where a part is damaged, with nothing changed.
+    /// As [`flush`](Self::flush); `Corrupt` where a part is damaged: it stays as it is, and so does what it would have been
+    /// merged with.
     pub fn compact(&self) -> Result<CompactStats> {
         self.compact_with(&|_, _| {})
     }
@@ -210,10 +211,9 @@ impl Store {
         inner.seal()?;
         let _lock = inner.lock_waiting()?;
         let flushed = flush::flush_all(inner, inner.pool()?, &|_| {})?;
-        let mut stats = compact::compact_all(inner, Policy::All, inner.pool()?, progress)?;
-        stats.flushed = flushed.points;
+        let compacted = compact::compact_all(inner, Policy::All, inner.pool()?, progress);
         inner.collect(0)?;
-        Ok(stats)
+        Ok(CompactStats { flushed: flushed.points, ..compacted? })
     }
 
     /// Seals this process's log, stops its threads and releases its locks. Later calls fail; other processes and other
@@ -258,7 +258,8 @@ impl Inner {
 
     fn check_writable(&self) -> Result<()> {
         if self.options.read_only {
-            return Err(Error::invalid("write to store", "it was opened read-only", "open it for writing").at(self.places.root()));
+            return Err(Error::invalid("write to store", "it was opened read-only", "open it for writing")
+                .at(self.places.root()));
         }
         Ok(())
     }
@@ -379,7 +380,14 @@ pub(crate) fn thread_pool(threads: usize, name: &'static str, start: fn()) -> Re
         .thread_name(move |i| format!("{name}-{i}"))
         .start_handler(move |_| start())
         .build()
-        .map_err(|e| Error::new(ErrorKind::Io, "start threads", e.to_string(), "check the limits on threads, or ask for fewer"))
+        .map_err(|e| {
+            Error::new(
+                ErrorKind::Io,
+                "start threads",
+                e.to_string(),
+                "check the limits on threads, or ask for fewer",
+            )
+        })
 }
 
 /// Whether the marker of a store is there.
@@ -390,12 +398,21 @@ pub(crate) fn is_store(vfs: &dyn Vfs, places: &Places) -> Result<bool> {
 fn read_marker(vfs: &dyn Vfs, places: &Places) -> Result<Uuid> {
     let root = places.root();
     match vfs.stat(root)? {
-        None => return Err(Error::not_found("open store", "there is no such folder", "check the path, or open it for writing to make it").at(root)),
+        None => {
+            return Err(Error::not_found(
+                "open store",
+                "there is no such folder",
+                "check the path, or open it for writing to make it",
+            )
+            .at(root));
+        }
         Some(s) if !s.is_dir => return Err(not_a_folder(root)),
         Some(_) => {}
     }
     if !is_store(vfs, places)? {
-        return Err(Error::invalid("open store", "this folder is no tidalite store", "check the path").at(root));
+        return Err(
+            Error::invalid("open store", "this folder is no tidalite store", "check the path").at(root)
+        );
     }
     let opened = sealed::open(vfs, &places.marker(), "store")?;
     Uuid::try_parse(opened.text.trim())
@@ -413,7 +430,8 @@ fn create(vfs: &dyn Vfs, places: &Places) -> Result<Uuid> {
     match vfs.stat(root)? {
         Some(s) if !s.is_dir => return Err(not_a_folder(root)),
         Some(_) if !is_store(vfs, places)? => {
-            let strangers: Vec<String> = vfs.read_dir(root)?.into_iter().filter(|n| !n.starts_with("tmp-")).collect();
+            let strangers: Vec<String> =
+                vfs.read_dir(root)?.into_iter().filter(|n| !n.starts_with("tmp-")).collect();
             // Between this listing and the check above another process may have made the marker.
             if !strangers.is_empty() && !strangers.iter().any(|n| n == MARKER) {
                 return Err(Error::invalid(

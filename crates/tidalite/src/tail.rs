@@ -82,7 +82,8 @@ impl TailData {
     /// How many points a series has in frames [lo, hi).
     pub(crate) fn count_within(&self, id: SeriesId, seqs: (i64, i64)) -> u64 {
         let Some(s) = self.get(id) else { return 0 };
-        let rows = |b: &Block| b.seqs.partition_point(|&q| q < seqs.1) - b.seqs.partition_point(|&q| q < seqs.0);
+        let rows =
+            |b: &Block| b.seqs.partition_point(|&q| q < seqs.1) - b.seqs.partition_point(|&q| q < seqs.0);
         let rows: usize = s.columns.iter().map(|&(b, _)| rows(&self.blocks[b as usize])).sum();
         let loose = s.loose.seqs.iter().filter(|&&q| q >= seqs.0 && q < seqs.1).count();
         (rows + loose) as u64
@@ -100,7 +101,10 @@ impl TailData {
         let Some(s) = self.get(id) else { return };
         let (lo, hi) = view.steps;
         let takes = |step: i64, seq: i64| {
-            lo.is_none_or(|l| step >= l) && hi.is_none_or(|h| step < h) && seq >= view.seqs.0 && seq < view.seqs.1
+            lo.is_none_or(|l| step >= l)
+                && hi.is_none_or(|h| step < h)
+                && seq >= view.seqs.0
+                && seq < view.seqs.1
         };
         for &(block, column) in &s.columns {
             let b = &self.blocks[block as usize];
@@ -129,12 +133,16 @@ impl TailData {
     }
 
     /// Rows in the order of writing, each with its series and values, of frames in `seqs` [lo, hi): what a follower sees.
-    pub(crate) fn rows_in_order(&self, seqs: (i64, i64), wanted: &dyn Fn(&SeriesKey) -> bool) -> Vec<(SeriesKey, Points)> {
+    pub(crate) fn rows_in_order(
+        &self,
+        seqs: (i64, i64),
+        wanted: &dyn Fn(&SeriesKey) -> bool,
+    ) -> Vec<(SeriesKey, Points)> {
         let mut found: Vec<(SeriesKey, Points)> = Vec::new();
         for (id, key) in self.keys().filter(|(_, k)| wanted(k)) {
             let mut points = Points::default();
             self.gather(id, View { steps: (None, None), seqs }, &mut points);
-            if points.len() > 0 {
+            if !points.is_empty() {
                 found.push((key.clone(), points));
             }
         }
@@ -157,7 +165,8 @@ impl Sink for TailData {
             self.series.resize_with(index + 1, || None);
         }
         if self.series[index].is_none() {
-            self.series[index] = Some(TailSeries { key: key.clone(), columns: Vec::new(), loose: Points::default() });
+            self.series[index] =
+                Some(TailSeries { key: key.clone(), columns: Vec::new(), loose: Points::default() });
             self.bytes += 256;
         }
         Ok(())

@@ -55,8 +55,9 @@ pub(crate) fn write_part(
     let specs = plan(source, tile_rows)?;
     let mut writer: Option<PartWriter> = None;
     for window in specs.chunks(pool.current_num_threads().max(1)) {
-        let encoded: Vec<Vec<(EncodedTile, u64)>> =
-            pool.install(|| window.par_iter().map(|spec| encode(source, spec, tile_rows, &options)).collect::<Result<_>>())?;
+        let encoded: Vec<Vec<(EncodedTile, u64)>> = pool.install(|| {
+            window.par_iter().map(|spec| encode(source, spec, tile_rows, &options)).collect::<Result<_>>()
+        })?;
         for (tile, rows) in encoded.into_iter().flatten() {
             let writer = match &mut writer {
                 Some(w) => w,
@@ -69,7 +70,12 @@ pub(crate) fn write_part(
     writer.map(|w| w.finish(true)).transpose()
 }
 
-fn encode(source: &dyn PointSource, spec: &TileSpec, tile_rows: usize, options: &PartOptions) -> Result<Vec<(EncodedTile, u64)>> {
+fn encode(
+    source: &dyn PointSource,
+    spec: &TileSpec,
+    tile_rows: usize,
+    options: &PartOptions,
+) -> Result<Vec<(EncodedTile, u64)>> {
     let gathered = source.gather(spec.series.clone(), spec.steps)?;
     let keys = &source.series()[spec.series.clone()];
     let mut tiles = Vec::new();
@@ -149,12 +155,16 @@ fn plan_large_run(
     // As if every series were as dense as the mean: sparse ones make a tile smaller, never larger than planned by much.
     let mean = (points / run.len() as u64).max(1);
     let density = series[longest].1.div_ceil(mean).max(1) as usize;
-    let width = (tile_rows / run.len() * density).clamp(STEPS_MIN.min(tile_rows), steps_max.max(STEPS_MIN).saturating_mul(density));
+    let width = (tile_rows / run.len() * density)
+        .clamp(STEPS_MIN.min(tile_rows), steps_max.max(STEPS_MIN).saturating_mul(density));
     let mut sample = source.sample_steps(longest, SAMPLE_NTH)?;
     sample.sort_unstable();
-    let mut cuts: Vec<i64> = sample.into_iter().skip(1).step_by((width / SAMPLE_NTH).max(1)).skip(1).collect();
+    let mut cuts: Vec<i64> =
+        sample.into_iter().skip(1).step_by((width / SAMPLE_NTH).max(1)).skip(1).collect();
     cuts.dedup();
-    let group = (2 * tile_rows * density / width).max(1);
+    // Steps that a tile really has: a run of many short series is cut by series alone.
+    let steps = width.min(usize::try_from(series[longest].1).unwrap_or(usize::MAX)).max(1);
+    let group = (tile_rows.saturating_mul(2).saturating_mul(density) / steps).max(1);
     let mut lo = None;
     for hi in cuts.into_iter().map(Some).chain([None]) {
         for first in run.clone().step_by(group) {
@@ -213,15 +223,25 @@ mod tests {
 
     #[test]
     fn every_point_has_one_tile_and_tiles_keep_their_size() {
-        let cases: [&[(usize, u64)]; 6] =
-            [&[(50, 10_000); 4], &[(3, 40); 500], &[(1, 5_000_000)], &[(100_000, 30)], &[(2_000, 9_000)], &[(1, 1), (50, 20_000), (2, 9)]];
+        let cases: [&[(usize, u64)]; 6] = [
+            &[(50, 10_000); 4],
+            &[(3, 40); 500],
+            &[(1, 5_000_000)],
+            &[(100_000, 30)],
+            &[(2_000, 9_000)],
+            &[(1, 1), (50, 20_000), (2, 9)],
+        ];
         for case in cases {
             let fake = Fake::new(case);
             let rows = fake.tile_rows(1 << 19);
             let total: u64 = fake.series.iter().map(|(_, n)| n).sum();
             assert_eq!(rows.iter().sum::<u64>(), total, "{case:?}");
             assert!(rows.iter().all(|&r| r <= 1 << 21), "{case:?}: {rows:?}");
-            assert!(rows.len() as u64 <= 2 + total / 60_000, "{case:?}: {} tiles for {total} points", rows.len());
+            assert!(
+                rows.len() as u64 <= 2 + total / 60_000,
+                "{case:?}: {} tiles for {total} points",
+                rows.len()
+            );
         }
     }
 }

@@ -47,7 +47,10 @@ fn rows_are_read_live_by_another_store_and_stay_through_flush_and_compaction() {
         let points = reader.select().metric("loss").points().unwrap().collect().unwrap();
         assert_eq!(steps(&points), (0..100).collect::<Vec<_>>());
         let info = reader.snapshot().unwrap().run("a").unwrap();
-        assert_eq!((info.status, info.params["lr"].as_f64(), info.labels.as_str()), (alive, Some(0.1), "rank=0"));
+        assert_eq!(
+            (info.status, info.params["lr"].as_f64(), info.labels.as_str()),
+            (alive, Some(0.1), "rank=0")
+        );
     };
     check(Status::Running);
     assert_eq!(writer.flush().unwrap().points, 200);
@@ -179,7 +182,9 @@ fn aggregates_agree_between_log_and_parts() {
     for r in 0..3 {
         let run = store.run(format!("run-{r}")).start().unwrap();
         for step in 0..1000 {
-            let at = RowAt::step(step).time_us(1_780_000_000_000_000 + step * 1000).labels(Labels::parse("gpu=1").unwrap());
+            let at = RowAt::step(step)
+                .time_us(1_780_000_000_000_000 + step * 1000)
+                .labels(Labels::parse("gpu=1").unwrap());
             run.log_at(&at, &[("x", (step * (r + 1)) as f64), ("nan", f64::NAN)]).unwrap();
         }
     }
@@ -233,13 +238,65 @@ fn wrong_use_is_refused_with_a_remedy() {
     assert_eq!(kind(run.log(0, &[]).unwrap_err()), ErrorKind::Invalid);
     assert_eq!(kind(run.log(0, &[("a", 1.0), ("a", 2.0)]).unwrap_err()), ErrorKind::Invalid);
     assert_eq!(kind(run.log(0, &[("", 1.0)]).unwrap_err()), ErrorKind::Invalid);
-    assert_eq!(kind(run.log_at(&RowAt::step(0).time_us(i64::MAX), &[("a", 1.0)]).unwrap_err()), ErrorKind::Invalid);
+    assert_eq!(
+        kind(run.log_at(&RowAt::step(0).time_us(i64::MAX), &[("a", 1.0)]).unwrap_err()),
+        ErrorKind::Invalid
+    );
     run.finish().unwrap();
     assert_eq!(kind(run.log(0, &[("a", 1.0)]).unwrap_err()), ErrorKind::Invalid);
     store.close().unwrap();
     assert_eq!(kind(store.runs().unwrap_err()), ErrorKind::Invalid);
     assert_eq!(kind(reader(&dir).run("x").start().unwrap_err()), ErrorKind::Invalid);
-    assert_eq!(kind(Options::new().read_only(true).open(dir.path().join("no")).unwrap_err()), ErrorKind::NotFound);
-    assert_eq!(kind(Store::open(dir.path().join("store/lock")).err().or_else(|| Store::open(dir.path().join("store/TIDALITE")).err()).unwrap()), ErrorKind::Invalid);
+    assert_eq!(
+        kind(Options::new().read_only(true).open(dir.path().join("no")).unwrap_err()),
+        ErrorKind::NotFound
+    );
+    assert_eq!(
+        kind(
+            Store::open(dir.path().join("store/lock"))
+                .err()
+                .or_else(|| Store::open(dir.path().join("store/TIDALITE")).err())
+                .unwrap()
+        ),
+        ErrorKind::Invalid
+    );
     assert_eq!(kind(Store::open(dir.path()).unwrap_err()), ErrorKind::Invalid);
+}
+
+#[test]
+fn a_series_longer_than_memory_allows_at_once_is_read_in_pieces() {
+    let dir = tempfile::tempdir().unwrap();
+    let store =
+        Options::new().background(false).memory_bytes(16 << 20).open(dir.path().join("store")).unwrap();
+    let run = store.run("long").start().unwrap();
+    let metric = run.metric("x").unwrap();
+    let n = 400_000;
+    for round in 0..3 {
+        for step in (0..n).filter(|s| s % 3 == round) {
+            metric.log_at(step, 1_780_000_000_000_000 + step, step as f64).unwrap();
+        }
+        if round < 2 {
+            store.flush().unwrap();
+        }
+    }
+    for step in [5, 200_000] {
+        metric.log_at(step, 1_780_000_000_000_000, -1.0).unwrap();
+    }
+    let check = || {
+        let points = store.select().points().unwrap().collect().unwrap();
+        assert_eq!(steps(&points), (0..n).collect::<Vec<_>>());
+        assert_eq!((values(&points)[200_000], values(&points)[200_001]), (-1.0, 200_001.0));
+        let summaries = store.select().steps(10..n - 10).summaries().unwrap();
+        assert_eq!(summaries.len(), 1);
+        assert_eq!(summaries[0].1.count, n as u64 - 20);
+        assert_eq!(summaries[0].1.last.unwrap().step, n - 11);
+        let table = store.select().aggregate(&[Aggregate::Count], &[By::StepBucket(1 << 17)]).unwrap();
+        assert_eq!(
+            table.column(1).as_primitive::<Int64Type>().values(),
+            &[1 << 17, 1 << 17, 1 << 17, n - (3 << 17)]
+        );
+    };
+    check();
+    store.compact().unwrap();
+    check();
 }

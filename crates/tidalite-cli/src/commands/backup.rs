@@ -20,7 +20,10 @@ pub(crate) fn run(context: &Context, args: &Backup) -> Outcome {
     let to = args.destination.to_string_lossy();
     if format == Format::Table {
         let size = human_bytes(copy.bytes());
-        return print_text(&format!("copied {} runs, {} points ({size}) to {to} in {seconds:.2} s\n", copy.runs, copy.points));
+        return print_text(&format!(
+            "copied {} runs, {} points ({size}) to {to} in {seconds:.2} s\n",
+            copy.runs, copy.points
+        ));
     }
     let batch = Columns::default()
         .text("destination", [Some(to)])

@@ -1,7 +1,7 @@
 //! `chart`: series as lines, in the terminal or as SVG; their buckets as rows for programs.
 //!
-//! One chart a metric. Buckets come from the store's chart query (by step), or from an aggregation by time buckets; both
-//! become the plain buckets that the drawings take.
+//! One chart a metric. Selected series are aggregated by buckets of steps or of time, and these become the plain buckets
+//! that the drawings take.
 
 use crate::args::{Chart, Format, XAxis};
 use crate::context::Context;
@@ -12,7 +12,7 @@ use crate::output::{Columns, print, print_text};
 use crate::selection::short_names;
 use crate::table::{printable, terminal_width};
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidalite::{Aggregate, By, Labels, Select, SeriesKey};
@@ -50,14 +50,11 @@ pub(crate) fn run(context: &Context, args: &Chart) -> Outcome {
         Some(_) => (args.width.unwrap_or(SVG_SIZE.0), args.height.unwrap_or(SVG_SIZE.1)),
         None => (columns.unwrap_or(TERMINAL_SIZE.0), args.height.unwrap_or(TERMINAL_SIZE.1)),
     };
-    // A character holds two dots, a pixel one; twice as many buckets as can be told apart would be noise.
+    // A character holds two dots; of pixels, two are the least width of a stroke.
     let shown = if args.svg.is_some() { size.0 / 2 } else { size.0 * 2 };
     let buckets = args.buckets.unwrap_or(shown).max(1) as usize;
     let select = args.selection.over(&snapshot);
-    let series = match args.x {
-        XAxis::Step => by_step(&select, buckets)?,
-        XAxis::Time => by_time(&select, buckets)?,
-    };
+    let series = bucketed(&select, args.x, buckets)?;
     if series.is_empty() {
         return Err(args.selection.nothing(&snapshot)?);
     }
@@ -134,38 +131,27 @@ fn drawing(args: &Chart, series: &[&(SeriesKey, Vec<Row>)], origin: i64) -> Draw
         x_unit,
         log_y: args.log_y,
         band: args.band,
-        lines: named.map(|(name, (_, rows))| Line { name, points: rows.iter().map(bucket).collect() }).collect(),
+        lines: named
+            .map(|(name, (_, rows))| Line { name, points: rows.iter().map(bucket).collect() })
+            .collect(),
         ..Drawing::default()
     }
 }
 
-fn by_step(select: &Select, buckets: usize) -> Outcome<Series> {
-    let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    let mut series = Series::new();
-    for (key, chart) in select.chart(buckets)? {
-        let rows = chart.buckets.iter().map(|b| Row {
-            start: b.start,
-            count: count(b.count),
-            nonfinite: count(b.nonfinite),
-            min: b.min,
-            max: b.max,
-            mean: b.mean,
-            first: Some(b.first),
-            last: Some(b.last),
-        });
-        series.push((key, rows.collect()));
-    }
-    Ok(series)
-}
-
-/// Buckets of time whose width is the least round one that gives at most so many.
-fn by_time(select: &Select, buckets: usize) -> Outcome<Series> {
+/// The series in buckets of one width for all, so that lines over one another are equally smooth: the least power of two
+/// that gives each at most so many.
+fn bucketed(select: &Select, x: XAxis, buckets: usize) -> Outcome<Series> {
     let summaries = select.summaries()?;
-    let first = summaries.iter().filter_map(|(_, s)| s.time_min_us).min();
-    let last = summaries.iter().filter_map(|(_, s)| s.time_max_us).max();
-    let Some((first, last)) = first.zip(last) else { return Ok(Vec::new()) };
-    let width = (last.abs_diff(first) / buckets as u64).max(1).next_power_of_two();
-    let by = [By::Run, By::Metric, By::Labels, By::TimeBucket(width)];
+    let ends = summaries.iter().filter_map(|(_, s)| match x {
+        XAxis::Step => s.first.zip(s.last).map(|(first, last)| (first.step, last.step)),
+        XAxis::Time => s.time_min_us.zip(s.time_max_us),
+    });
+    let Some((first, last)) = ends.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) else { return Ok(Vec::new()) };
+    let width = width(first, last, buckets);
+    let bucket = match x {
+        XAxis::Step => By::StepBucket(width),
+        XAxis::Time => By::TimeBucket(width),
+    };
     let wanted = [
         Aggregate::Count,
         Aggregate::Finite,
@@ -175,16 +161,26 @@ fn by_time(select: &Select, buckets: usize) -> Outcome<Series> {
         Aggregate::First,
         Aggregate::Last,
     ];
-    let batch = select.aggregate(&wanted, &by)?;
-    rows_of(&batch)
+    rows_of(&select.aggregate(&wanted, &[By::Run, By::Metric, By::Labels, bucket])?)
+}
+
+/// The least power of two of which at most `buckets` buckets, aligned at 0, hold everything from `first` to `last`.
+fn width(first: i64, last: i64, buckets: usize) -> u64 {
+    let fits = |shift: &u32| {
+        let index = |x: i64| i128::from(x).div_euclid(1 << shift);
+        // Around 0 there are two buckets whatever their width.
+        index(last) - index(first) < i128::try_from(buckets.max(2)).unwrap_or(i128::MAX)
+    };
+    1 << (0..63).find(fits).unwrap_or(63)
 }
 
 fn rows_of(batch: &RecordBatch) -> Outcome<Series> {
     let column = |i: usize| batch.column(i);
-    let text = |i: usize| arrow::compute::cast(column(i), &arrow::datatypes::DataType::Utf8);
+    let text = |i: usize| arrow::compute::cast(column(i), &DataType::Utf8);
     let wrong = |e: arrow::error::ArrowError| Failure::Other(format!("read aggregates: {e}"));
     let (runs, metrics, labels) = (text(0).map_err(wrong)?, text(1).map_err(wrong)?, text(2).map_err(wrong)?);
-    let starts = column(3).as_primitive::<TimestampMicrosecondType>();
+    let starts = arrow::compute::cast(column(3), &DataType::Int64).map_err(wrong)?;
+    let starts = starts.as_primitive::<Int64Type>();
     let count = |i: usize, row: usize| column(i).as_primitive::<Int64Type>().value(row);
     let float = |i: usize, row: usize| {
         let array = column(i).as_primitive::<Float64Type>();
@@ -231,4 +227,16 @@ fn table(series: &Series, x: XAxis) -> RecordBatch {
         .float("first", all().map(|(_, r)| r.first))
         .float("last", all().map(|(_, r)| r.last))
         .finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_width_is_the_least_power_of_two_that_fits() {
+        assert_eq!([width(0, 999, 1000), width(0, 1000, 1000), width(5, 5, 1)], [1, 2, 1]);
+        assert_eq!(width(-1, 0, 1), 1, "around 0 there are two buckets");
+        assert_eq!(width(i64::MIN, i64::MAX, 2), 1 << 63);
+    }
 }

@@ -25,7 +25,10 @@ pub(crate) fn run(context: &Context, args: &Compact) -> Outcome {
         };
         let merged = match stats.parts_in {
             0 => "nothing to merge: the parts are as few as they can be\n".to_owned(),
-            n => format!("merged {n} parts into {} ({} points) in {seconds:.2} s\n", stats.parts_out, stats.points),
+            n => format!(
+                "merged {n} parts into {} ({} points) in {seconds:.2} s\n",
+                stats.parts_out, stats.points
+            ),
         };
         let sizes = format!("all files: {} before, {} now\n", human_bytes(before), human_bytes(after));
         return print_text(&format!("{flushed}{merged}{sizes}"));

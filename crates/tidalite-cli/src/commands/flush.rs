@@ -27,7 +27,11 @@ pub(crate) fn run(context: &Context, args: &Flush) -> Outcome {
             n => format!("flushed {n} points into {} parts in {seconds:.2} s\n", stats.parts),
         });
     }
-    let batch = Columns::default().count("points", [stats.points]).count("parts", [stats.parts]).float("seconds", [seconds]).finish();
+    let batch = Columns::default()
+        .count("points", [stats.points])
+        .count("parts", [stats.parts])
+        .float("seconds", [seconds])
+        .finish();
     match (format, json_rows(&batch)?.pop()) {
         (Format::Json, Some(document)) => print_document(&document),
         _ => print(&batch, format, None),

@@ -27,7 +27,10 @@ pub(crate) fn run(context: &Context, args: &Import) -> Outcome {
                 n => format!(", {n} cells were empty"),
             };
             let name = printable(&file.to_string_lossy());
-            print_text(&format!("{name}: {} points from {} rows in {seconds:.2} s{empty}\n", stats.points, stats.rows))?;
+            print_text(&format!(
+                "{name}: {} points from {} rows in {seconds:.2} s{empty}\n",
+                stats.points, stats.rows
+            ))?;
         }
         done.push((file.to_string_lossy().into_owned(), stats, seconds));
     }

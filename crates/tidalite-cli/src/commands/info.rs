@@ -14,7 +14,13 @@ pub(crate) fn run(context: &Context, args: &Info) -> Outcome {
     let snapshot = store.snapshot()?;
     let (stats, runs, recovery) = (snapshot.stats()?, snapshot.runs(), snapshot.recovery());
     if format == Format::Table {
-        return print_text(&for_people(&args.path.display().to_string(), &store.id().to_string(), &stats, &runs, &recovery));
+        return print_text(&for_people(
+            &args.path.display().to_string(),
+            &store.id().to_string(),
+            &stats,
+            &runs,
+            &recovery,
+        ));
     }
     let with = |status: Status| [count_of(&runs, status)];
     let batch = Columns::default()
@@ -76,7 +82,10 @@ fn for_people(path: &str, id: &str, stats: &Stats, runs: &[RunInfo], recovery: &
         ("id", id.to_owned()),
         ("runs", format!("{}{statuses}", stats.runs)),
         ("series", stats.series.to_string()),
-        ("points", format!("{} ({}), {} of them in logs", stats.points, human_count(stats.points), stats.log_points)),
+        (
+            "points",
+            format!("{} ({}), {} of them in logs", stats.points, human_count(stats.points), stats.log_points),
+        ),
         ("parts", format!("{}, {}{each}", stats.parts, human_bytes(stats.parts_bytes))),
         ("side tables", human_bytes(stats.series_bytes)),
         ("logs", format!("{}, {} writers alive", human_bytes(stats.log_bytes), stats.writers_alive)),

@@ -20,7 +20,9 @@ pub(crate) fn run(context: &Context, args: &Runs) -> Outcome {
         let matching: BTreeSet<&str> = matching.iter().map(|(key, _)| &*key.run).collect();
         runs.retain(|r| r.id == *glob || matching.contains(r.id.as_str()));
         if runs.is_empty() {
-            return Err(Failure::Nothing(format!("nothing matches: none of {all} runs is or matches {glob}")));
+            return Err(Failure::Nothing(format!(
+                "nothing matches: none of {all} runs is or matches {glob}"
+            )));
         }
     }
     let held = held(&snapshot)?;
@@ -57,9 +59,12 @@ fn held(snapshot: &Snapshot) -> Outcome<BTreeMap<String, Held>> {
 fn table(runs: &[RunInfo], held: &BTreeMap<String, Held>) -> RecordBatch {
     let nothing = Held::default();
     let of = |r: &RunInfo| held.get(&r.id).unwrap_or(&nothing);
-    let params = |r: &RunInfo| Value::Object(r.params.iter().map(|(k, v)| (k.clone(), param_to_json(v))).collect());
+    let params =
+        |r: &RunInfo| Value::Object(r.params.iter().map(|(k, v)| (k.clone(), param_to_json(v))).collect());
     let parent = |r: &RunInfo| {
-        r.parent.as_ref().map_or(Value::Object(Map::new()), |p| serde_json::json!({"run": p.run, "step": p.step}))
+        r.parent
+            .as_ref()
+            .map_or(Value::Object(Map::new()), |p| serde_json::json!({"run": p.run, "step": p.step}))
     };
     // A run that is over lasted until its end; another one until its last point so far.
     let seconds = |r: &RunInfo| {

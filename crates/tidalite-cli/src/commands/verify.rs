@@ -90,7 +90,8 @@ fn document(report: &Report) -> Outcome<Value> {
 
 fn table(findings: &[Finding]) -> RecordBatch {
     let count = |n: Option<u64>| n.map(|n| i64::try_from(n).unwrap_or(i64::MAX));
-    let key = |k: &tidalite::SeriesKey| json!({"run": *k.run, "metric": *k.metric, "labels": k.labels.as_str()});
+    let key =
+        |k: &tidalite::SeriesKey| json!({"run": *k.run, "metric": *k.metric, "labels": k.labels.as_str()});
     Columns::default()
         .text("kind", findings.iter().map(|f| Some(f.kind.as_str())))
         .text("path", findings.iter().map(|f| Some(f.path.to_string_lossy())))

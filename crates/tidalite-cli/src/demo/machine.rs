@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, stdin};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
-use tidalite::{Labels, Run, RowAt, Store};
+use tidalite::{Labels, RowAt, Run, Store};
 
 /// The run's id.
 pub(super) const RUN: &str = "machine";
@@ -44,7 +44,8 @@ pub(crate) fn run(args: &DemoWatch) -> Outcome {
 }
 
 fn sample(sampler: &mut Sampler, run: &Run, step: i64) -> Outcome {
-    let mut rows: BTreeMap<Vec<(String, String)>, Vec<(&str, f64)>> = BTreeMap::new();
+    // Readings by their labels: those of equal labels are one row.
+    let mut rows: BTreeMap<_, Vec<(&str, f64)>> = BTreeMap::new();
     for reading in sampler.sample() {
         rows.entry(reading.labels).or_default().push((reading.metric, reading.value));
     }

@@ -31,8 +31,8 @@ use summary::Figures;
 use tidalite::{Options, Store};
 use watch::{Losses, Screen};
 
-/// The learning rates, as they stand in the runs' ids. The first hardly learns, the last one learns, then diverges.
-const RATES: [&str; 4] = ["0.003", "0.02", "0.1", "2.0"];
+/// The learning rates, as they stand in the runs' ids. The last one learns, then diverges to NaN.
+const RATES: [&str; 4] = ["0.003", "0.02", "0.1", "0.5"];
 /// The one whose trainer is killed.
 const VICTIM: &str = "0.02";
 /// Steps of each trainer.
@@ -52,24 +52,30 @@ pub(crate) fn run(context: &Context, args: &Demo) -> Outcome {
     let mut screen = Screen::new(context.color());
     screen.say(&format!("The store is {}", path.display()))?;
     screen.say(&format!(
-        "Four processes train a network on {} handwritten digits, {STEPS} steps each; a fifth samples this machine.",
+        "Four processes train a network on {} handwritten digits, {STEPS} steps\n\
+         each; a fifth samples this machine. All five write to the store at once;\n\
+         this process reads it meanwhile, and draws what it sees.\n",
         digits::Digits::load().train.len()
     ))?;
-    screen.say("All five write to the store at once. This process only reads, and draws what it sees.\n")?;
 
     let mut machine = Machine::start(&path)?;
     let mut trainers: Vec<Trainer> =
         RATES.iter().map(|rate| Trainer::start(&path, rate, STEPS, args.seconds)).collect::<Outcome<_>>()?;
     let mut figures = Figures::default();
     let mut losses = Losses::follow(&store)?;
-    watch_until(&mut screen, &mut losses, &mut trainers, args, |losses| losses.last(&run_id(VICTIM)) >= i64::from(STEPS / 2))?;
+    watch_until(&mut screen, &mut losses, &mut trainers, args, |losses| {
+        losses.last(&run_id(VICTIM)) >= i64::from(STEPS / 2)
+    })?;
 
     let victim = trainers.iter().position(|t| t.rate() == VICTIM).expect("the victim is one of the trainers");
     let acked = trainers.remove(victim).kill()?;
     let kept = proof::check(&store, &run_id(VICTIM), acked)?;
     screen.say(&kept.words(&run_id(VICTIM)))?;
     figures.flush(&store)?;
-    screen.say(&format!("Flushed {} points to Parquet meanwhile; the others went on logging.\n", figures.flushed.points))?;
+    screen.say(&format!(
+        "Flushed {} points to Parquet meanwhile; the others went on logging.\n",
+        figures.flushed.points
+    ))?;
 
     watch_until(&mut screen, &mut losses, &mut trainers, args, |_| false)?;
     losses.look(Duration::ZERO)?;
@@ -109,7 +115,9 @@ fn watch_until(
             return Ok(());
         }
         if start.elapsed() > patience {
-            return Err(Failure::Other("the demonstration's trainers are stuck; try again on a less busy machine".into()));
+            return Err(Failure::Other(
+                "the demonstration's trainers are stuck; try again on a less busy machine".into(),
+            ));
         }
     }
 }
@@ -119,7 +127,8 @@ fn place(given: Option<&Path>) -> Outcome<PathBuf> {
     if let Some(path) = given {
         let taken = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
         if taken {
-            let text = format!("{} holds something already; give a folder that is empty or absent", path.display());
+            let text =
+                format!("{} holds something already; give a folder that is empty or absent", path.display());
             return Err(Failure::Other(text));
         }
         return Ok(path.to_path_buf());
@@ -135,7 +144,9 @@ fn place(given: Option<&Path>) -> Outcome<PathBuf> {
             }
         }
     }
-    Err(Failure::Other("no folder can be made here or among the temporary files; give one with --path".into()))
+    Err(Failure::Other(
+        "no folder can be made here or among the temporary files; give one with --path".into(),
+    ))
 }
 
 /// How to call this program from a shell, as short as it goes.
@@ -145,9 +156,15 @@ fn program() -> String {
         return "cargo run --release -p tidalite-cli --".into();
     }
     let Ok(exe) = std::env::current_exe() else { return "tidalite".into() };
-    let same = |dir: PathBuf| dir.join("tidalite").canonicalize().is_ok_and(|found| Some(found) == exe.canonicalize().ok());
+    let same = |dir: PathBuf| {
+        dir.join("tidalite").canonicalize().is_ok_and(|found| Some(found) == exe.canonicalize().ok())
+    };
     let on_path = std::env::var_os("PATH").is_some_and(|paths| std::env::split_paths(&paths).any(same));
-    if on_path { "tidalite".into() } else { exe.display().to_string() }
+    if on_path {
+        return "tidalite".into();
+    }
+    let here = std::env::current_dir().ok().and_then(|dir| exe.strip_prefix(dir).ok().map(Path::to_path_buf));
+    here.map_or(exe.display().to_string(), |below| format!("./{}", below.display()))
 }
 
 /// How many points a run has.

@@ -21,11 +21,12 @@ impl Kept {
     pub(super) fn words(&self, run: &str) -> String {
         let one_more = match self.last - self.acked {
             0 => String::new(),
-            _ => " (the last one it had not even been told of)".to_owned(),
+            _ => " (the last it had not even been told of)".to_owned(),
         };
         format!(
-            "Killed {run} with SIGKILL. The last row it was told to be accepted was step {}.\n\
-             The store has every step from 0 to {}{one_more}, each row whole: {} points, nothing lost. Its status is now: lost.",
+            "Killed {run} with SIGKILL, after it was told that step {} is accepted.\n\
+             The store has every step from 0 to {}{one_more},\n\
+             each row whole: {} points, nothing lost. The run's status is now: lost.",
             self.acked, self.last, self.points
         )
     }
@@ -41,7 +42,8 @@ pub(super) fn check(store: &Store, run: &str, acked: i64) -> Outcome<Kept> {
         let batch = batch?;
         points += batch.num_rows() as u64;
         let column = |name: &str| batch.column_by_name(name).expect("points have metric and step");
-        let metrics = cast(column("metric"), &DataType::Utf8).map_err(|e| Failure::Other(format!("read metrics: {e}")))?;
+        let metrics = cast(column("metric"), &DataType::Utf8)
+            .map_err(|e| Failure::Other(format!("read metrics: {e}")))?;
         let (metrics, at) = (metrics.as_string::<i32>(), column("step").as_primitive::<Int64Type>());
         for row in 0..batch.num_rows() {
             match steps.get_mut(metrics.value(row)) {
@@ -51,7 +53,8 @@ pub(super) fn check(store: &Store, run: &str, acked: i64) -> Outcome<Kept> {
         }
     }
     let last = steps.get(EVERY_STEP[0]).and_then(|s| s.last().copied()).unwrap_or(-1);
-    let lost = |text: String| Failure::Other(format!("the store lost rows of {run}: {text}; please report it"));
+    let lost =
+        |text: String| Failure::Other(format!("the store lost rows of {run}: {text}; please report it"));
     if last < acked {
         return Err(lost(format!("step {acked} had been accepted, and the last one there is {last}")));
     }
@@ -62,12 +65,19 @@ pub(super) fn check(store: &Store, run: &str, acked: i64) -> Outcome<Kept> {
     for metric in EVERY_STEP.iter().chain(&TESTED) {
         let found = steps.get(*metric).map_or(&[][..], Vec::as_slice);
         if found != expected(metric) {
-            return Err(lost(format!("{metric} has {} points, {} were expected", found.len(), expected(metric).len())));
+            return Err(lost(format!(
+                "{metric} has {} points, {} were expected",
+                found.len(),
+                expected(metric).len()
+            )));
         }
     }
     let status = snapshot.run(run)?.status;
     if status != Status::Lost {
-        return Err(Failure::Other(format!("{run} was killed, but counts as {}; please report it", status.as_str())));
+        return Err(Failure::Other(format!(
+            "{run} was killed, but counts as {}; please report it",
+            status.as_str()
+        )));
     }
     Ok(Kept { acked, last, points })
 }

@@ -3,18 +3,17 @@
 use super::children::Timing;
 use super::{counted, machine, program};
 use crate::draw::chart::{Bucket, Chart, Line};
-use crate::draw::{line::terminal, spark::spark};
+use crate::draw::{line::terminal, spark::spark, ticks::number};
 use crate::failure::Outcome;
-use crate::output::number;
 use crate::table::{Align, Table, human_bytes, human_count, human_duration, terminal_width};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use tidalite::{CompactStats, FlushStats, Stats, Status, Store, Summary};
+use tidalite::{CompactStats, FlushStats, Stats, Store, Summary};
 
-/// Size of the last chart, in characters.
+/// Size of the last chart, in characters; on a narrower terminal, its width.
 const SIZE: (usize, usize) = (100, 18);
 /// Characters of a sparkline.
-const SPARK: usize = 24;
+const SPARK: usize = 16;
 
 /// What was measured.
 #[derive(Debug, Default)]
@@ -26,7 +25,6 @@ pub(super) struct Figures {
     /// The flush while others logged.
     pub(super) flushed: FlushStats,
     log_bytes: u64,
-    log_points: u64,
     last_flush: (FlushStats, Duration),
     compacted: (CompactStats, Duration),
     /// All losses, as one Arrow batch.
@@ -44,8 +42,7 @@ impl Figures {
 
     /// Flushes, compacts, queries and verifies, when all others have ended.
     pub(super) fn measure(&mut self, store: &Store) -> Outcome {
-        let before = store.stats()?;
-        (self.log_bytes, self.log_points) = (before.log_bytes, before.log_points);
+        self.log_bytes = store.stats()?.log_bytes;
         let start = Instant::now();
         self.last_flush = (store.flush()?, start.elapsed());
         let start = Instant::now();
@@ -60,27 +57,18 @@ impl Figures {
 
     fn words(&self) -> String {
         let each = |bytes: u64, points: u64| bytes as f64 / points.max(1) as f64;
-        let rate = |points: u64, took: Duration| human_count((points as f64 / took.as_secs_f64().max(1e-9)) as u64);
+        let rate =
+            |points: u64, took: Duration| human_count((points as f64 / took.as_secs_f64().max(1e-9)) as u64);
         let range = |of: fn(&Timing) -> u64| {
             let all = || self.timings.iter().map(of);
-            format!("{} to {} ns", all().min().unwrap_or(0), all().max().unwrap_or(0))
+            let (least, most) = (all().min().unwrap_or(0), all().max().unwrap_or(0));
+            [least, most].map(|ns| human_duration(Duration::from_nanos(ns))).join(" to ")
         };
         let mut table = Table::new(&[("measured", Align::Left), ("", Align::Left)]);
         let rows = [
-            (
-                "one log() of 8 metrics",
-                format!("p50 {}, p99 {} in the trainers", range(|t| t.p50_ns), range(|t| t.p99_ns)),
-            ),
-            ("a row seen by this process", format!("{} after log(), p50", human_duration(self.live))),
-            (
-                "log",
-                format!(
-                    "{} for {} points: {:.1} bytes a point",
-                    human_bytes(self.log_bytes),
-                    human_count(self.log_points),
-                    each(self.log_bytes, self.log_points)
-                ),
-            ),
+            ("one log() of 8 metrics", format!("p50 {}, p99 {}", range(|t| t.p50_ns), range(|t| t.p99_ns))),
+            ("a row seen here", format!("{} after log(), p50", human_duration(self.live))),
+            ("log", format!("{} on the disk before the last flush", human_bytes(self.log_bytes))),
             ("flush", self.flush_words(rate)),
             (
                 "compaction",
@@ -103,7 +91,10 @@ impl Figures {
                     human_bytes(self.after.series_bytes)
                 ),
             ),
-            ("query of all losses", format!("{} points in {}", self.queried.0, human_duration(self.queried.1))),
+            (
+                "query of all losses",
+                format!("{} points in {}", self.queried.0, human_duration(self.queried.1)),
+            ),
             ("verify", if self.sound { "sound".into() } else { "DAMAGED".to_owned() }),
         ];
         for (name, text) in rows {
@@ -114,12 +105,23 @@ impl Figures {
 
     fn flush_words(&self, rate: impl Fn(u64, Duration) -> String) -> String {
         let (stats, took) = self.last_flush;
-        format!("{} points in {}: {} points/s", human_count(stats.points), human_duration(took), rate(stats.points, took))
+        format!(
+            "{} points in {}: {} points/s",
+            human_count(stats.points),
+            human_duration(took),
+            rate(stats.points, took)
+        )
     }
 }
 
 /// All of it.
-pub(super) fn text(store: &Store, figures: &Figures, color: bool, path: &Path, took: Duration) -> Outcome<String> {
+pub(super) fn text(
+    store: &Store,
+    figures: &Figures,
+    color: bool,
+    path: &Path,
+    took: Duration,
+) -> Outcome<String> {
     let columns = terminal_width().unwrap_or(SIZE.0).min(SIZE.0);
     let chart = terminal(&losses(store, columns * 2)?, columns, SIZE.1, color);
     let samples = counted(store, machine::RUN)?;
@@ -127,7 +129,7 @@ pub(super) fn text(store: &Store, figures: &Figures, color: bool, path: &Path, t
     Ok(format!(
         "{}\nThe machine's run holds {samples} points of its telemetry.\n\n{chart}\n{}\n\
          All of it took {}. The store is {path}. Try next:\n\
-         \x20 {program} chart {path} -m 'grad_norm/*' -r 'lr-0*' --log-y\n\
+         \x20 {program} chart {path} -m 'grad_norm/*' -r 'lr-*' --log-y\n\
          \x20 {program} query {path} -m test/accuracy --aggregate max,argmax,last --by run\n\
          \x20 {program} chart {path} -r machine -m cpu/total_percent --x time\n",
         runs(store)?,
@@ -145,7 +147,7 @@ fn runs(store: &Store) -> Outcome<String> {
         ("status", Align::Left),
         ("steps", Align::Right),
         ("last loss", Align::Right),
-        ("best test accuracy", Align::Right),
+        ("best test", Align::Right),
         ("NaN", Align::Right),
         ("loss", Align::Left),
     ]);
@@ -165,9 +167,9 @@ fn runs(store: &Store) -> Outcome<String> {
         table.row([
             run.id.clone(),
             number(lr),
-            run.status.as_str().to_owned() + if run.status == Status::Lost { " (killed)" } else { "" },
+            run.status.as_str().to_owned(),
             loss.count.to_string(),
-            number((last * 1e5).round() / 1e5),
+            number(last),
             percent,
             loss.nan.to_string(),
             spark(&logs, SPARK),

@@ -2,9 +2,8 @@
 //! line of progress each second elsewhere.
 
 use crate::draw::chart::{Bucket, Chart, Line};
-use crate::draw::line::terminal;
+use crate::draw::{line::terminal, ticks::number};
 use crate::failure::Outcome;
-use crate::output::number;
 use crate::table::terminal_width;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::cast;
@@ -39,7 +38,9 @@ impl Losses {
     /// Takes what is new, and waits so long for it.
     pub(super) fn look(&mut self, wait: Duration) -> Outcome {
         let batches = self.follow.wait(wait)?;
-        let now_us = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_micros()).unwrap_or(0));
+        let now_us = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |d| i64::try_from(d.as_micros()).unwrap_or(0));
         batches.iter().for_each(|b| self.take(b, now_us));
         Ok(())
     }
@@ -94,7 +95,7 @@ impl Losses {
         let rows: usize = self.runs.values().map(Vec::len).sum();
         let last = self.runs.iter().map(|(run, points)| {
             let (step, loss) = points.last().copied().unwrap_or((0, f64::NAN));
-            format!("{run} {} at {step}", number((loss * 1e4).round() / 1e4))
+            format!("{run} {} at {step}", number(loss))
         });
         format!("{rows} rows seen live; loss: {}", last.collect::<Vec<_>>().join(", "))
     }

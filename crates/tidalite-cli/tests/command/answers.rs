@@ -58,7 +58,10 @@ fn runs_are_filtered_sorted_and_keep_their_params() {
     let rows = sample.run("runs", &["--sort", "started", "--format", "json"]).rows();
     assert_eq!(rows[0]["run"], "lr-2");
     assert_eq!((&rows[0]["params"]["lr"], &rows[0]["tags"][0]), (&2.0.into(), &"sweep".into()));
-    assert_eq!((&rows[0]["points"], &rows[0]["last_step"], &rows[0]["status"]), (&300.into(), &99.into(), &"finished".into()));
+    assert_eq!(
+        (&rows[0]["points"], &rows[0]["last_step"], &rows[0]["status"]),
+        (&300.into(), &99.into(), &"finished".into())
+    );
     let one = sample.run("runs", &["--filter", "lr-0*", "--format", "csv"]);
     assert_eq!(one.ok().lines().count(), 2);
 }
@@ -75,7 +78,9 @@ fn a_query_is_narrowed_by_every_flag() {
     assert_eq!(count(&["--time", "2024-01-01T00:00:10Z..2024-01-01T00:00:12Z"]), 12);
     assert_eq!(count(&["--time", "..-1h", "-m", "accuracy"]), 200);
     assert_eq!(count(&["--limit", "7"]), 7);
-    let nan = sample.run("query", &["-r", "lr-2", "-m", "train/loss", "--steps", "59..61", "--format", "json"]).rows();
+    let nan = sample
+        .run("query", &["-r", "lr-2", "-m", "train/loss", "--steps", "59..61", "--format", "json"])
+        .rows();
     assert_eq!((&nan[0]["value"], &nan[1]["value"]), (&(1.0 / 60.0).into(), &"NaN".into()));
 }
 
@@ -84,14 +89,21 @@ fn aggregates_are_exact_and_leave_nan_out() {
     let sample = Sample::new();
     let flags = ["-m", "train/loss", "--aggregate", "count,nan,min,last", "--by", "run", "--format", "csv"];
     let answer = sample.run("query", &flags);
-    assert_eq!(answer.ok(), "run,count,nan,min,last\nlr-0.1,100,0,0.01,0.01\nlr-2,100,40,0.016666666666666666,NaN\n");
+    assert_eq!(
+        answer.ok(),
+        "run,count,nan,min,last\nlr-0.1,100,0,0.01,0.01\nlr-2,100,40,0.016666666666666666,NaN\n"
+    );
 }
 
 #[test]
 fn a_long_table_shows_its_head_its_tail_and_how_to_get_the_rest() {
     let sample = Sample::new();
     let long = sample.run("query", &["-m", "accuracy"]);
-    assert!(long.ok().contains("160 of 200 rows are left out; for all: --limit 0, or --format csv"), "{}", long.text());
+    assert!(
+        long.ok().contains("160 of 200 rows are left out; for all: --limit 0, or --format csv"),
+        "{}",
+        long.text()
+    );
     assert_eq!(long.ok().lines().count(), 2 + 41 + 1);
     assert_eq!(sample.run("query", &["-m", "accuracy", "--limit", "0"]).ok().lines().count(), 202);
 }
@@ -99,9 +111,15 @@ fn a_long_table_shows_its_head_its_tail_and_how_to_get_the_rest() {
 #[test]
 fn a_chart_is_drawn_in_text_and_as_svg() {
     let sample = Sample::new();
-    let text = sample.run("chart", &["-m", "train/loss", "--log-y", "--width", "60", "--height", "12", "--color", "always"]);
+    let text = sample.run(
+        "chart",
+        &["-m", "train/loss", "--log-y", "--width", "60", "--height", "12", "--color", "always"],
+    );
     let text = text.ok();
-    assert!(text.contains("a lr-0.1") && text.contains("non-finite from 60") && text.contains("\x1b[38;5;"), "{text}");
+    assert!(
+        text.contains("a lr-0.1") && text.contains("non-finite from 60") && text.contains("\x1b[38;5;"),
+        "{text}"
+    );
     let plain = sample.run("chart", &["-m", "train/loss"]);
     assert!(!plain.ok().contains('\x1b'));
     let file = sample.dir.path().join("loss.svg");
@@ -123,7 +141,10 @@ fn flush_compact_verify_and_backup_say_what_they_did() {
     assert_eq!(json("flush", &[])["points"], 300);
     assert!(sample.run("flush", &[]).ok().contains("nothing to flush"));
     let compacted = json("compact", &[]);
-    assert_eq!((&compacted["parts_in"], &compacted["parts_out"], &compacted["points"]), (&2.into(), &1.into(), &600.into()));
+    assert_eq!(
+        (&compacted["parts_in"], &compacted["parts_out"], &compacted["points"]),
+        (&2.into(), &1.into(), &600.into())
+    );
     let copy = sample.dir.path().join("copy");
     assert_eq!(json("backup", &[copy.to_str().unwrap()])["points"], 600);
     assert!(sample.run("verify", &[]).ok().contains("sound: 1 parts"));

@@ -9,7 +9,15 @@ fn the_demo_loses_nothing_and_leaves_a_sound_store() {
     let path = dir.path().join("store");
     let answer = Answer::of(tidalite().arg("demo").arg("--path").arg(&path).args(["--seconds", "1"]));
     let text = answer.ok();
-    for says in ["nothing lost", "lost (killed)", "bytes a point", "sound", "Try next", "rows seen live", "non-finite from"] {
+    for says in [
+        "nothing lost",
+        "status is now: lost",
+        "bytes a point",
+        "sound",
+        "Try next",
+        "rows seen live",
+        "non-finite from",
+    ] {
         assert!(text.contains(says), "{says}: {text}");
     }
     let verify = Answer::of(tidalite().arg("verify").arg(&path).args(["--format", "json"]));
@@ -27,6 +35,7 @@ fn a_trainer_whose_parent_is_gone_ends() {
     let dir = tempfile::tempdir().unwrap();
     let flags = ["--rate", "0.1", "--steps", "100000", "--seconds", "600"];
     // Standard input is closed from the beginning.
-    let answer = Answer::of(tidalite().arg("demo-train").arg(dir.path().join("s")).args(flags).write_stdin(""));
+    let answer =
+        Answer::of(tidalite().arg("demo-train").arg(dir.path().join("s")).args(flags).write_stdin(""));
     answer.fails(1);
 }

@@ -25,11 +25,18 @@ fn an_export_takes_a_selection_and_a_format() {
     let sample = Sample::new();
     let file = sample.dir.path().join("losses");
     let name = file.to_str().unwrap();
-    assert!(sample.run("export", &["-o", name, "-m", "train/loss", "--format", "csv"]).ok().starts_with("wrote 200 points"));
+    assert!(
+        sample
+            .run("export", &["-o", name, "-m", "train/loss", "--format", "csv"])
+            .ok()
+            .starts_with("wrote 200 points")
+    );
     assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 201);
     assert!(sample.run("export", &["-o", name]).fails(1).contains("extension"));
     assert!(sample.run("export", &["-o", name, "--format", "table"]).fails(2).contains("parquet"));
-    assert!(sample.run("export", &["-o", name, "-m", "los", "--format", "csv"]).fails(3).contains("train/loss"));
+    assert!(
+        sample.run("export", &["-o", name, "-m", "los", "--format", "csv"]).fails(3).contains("train/loss")
+    );
     assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 201, "a file is not replaced by nothing");
 }
 
@@ -41,8 +48,12 @@ fn a_wide_table_and_other_column_names_are_imported() {
     let flags = ["--run", "a", "--wide", "--map", "step=epoch", "--map", "time=at", "--time-unit", "s"];
     let answer = Answer::of(tidalite().arg("import").arg(&store).arg(&file).args(flags));
     assert!(answer.ok().contains("4 points from 2 rows"), "{}", answer.text());
-    let rows = Answer::of(tidalite().arg("query").arg(&store).args(["-m", "loss", "--format", "json"])).rows();
-    assert_eq!((&rows[0]["time"], &rows[1]["value"]), (&Value::from("2023-11-14T22:13:20.500000Z"), &"NaN".into()));
+    let rows =
+        Answer::of(tidalite().arg("query").arg(&store).args(["-m", "loss", "--format", "json"])).rows();
+    assert_eq!(
+        (&rows[0]["time"], &rows[1]["value"]),
+        (&Value::from("2023-11-14T22:13:20.500000Z"), &"NaN".into())
+    );
 }
 
 #[test]

@@ -8,13 +8,18 @@ fn every_command_shows_examples_of_itself() {
     assert!(top.ok().contains("Exit codes:") && top.ok().contains("4    `verify` found damage"));
     assert!(!top.ok().contains("demo-train"), "what users do not call is not shown");
     let names = [
-        "demo", "info", "runs", "metrics", "query", "chart", "follow", "import", "export", "flush", "compact", "verify", "backup",
+        "demo", "info", "runs", "metrics", "query", "chart", "follow", "import", "export", "flush",
+        "compact", "verify", "backup",
     ];
     for name in names {
         assert!(top.ok().contains(&format!("\n  {name} ")), "{name}");
         for flag in ["--help", "-h"] {
             let help = Answer::of(tidalite().args([name, flag]));
-            assert!(help.ok().contains(&format!("Examples:\n  tidalite {name}")), "{name} {flag}: {}", help.text());
+            assert!(
+                help.ok().contains(&format!("Examples:\n  tidalite {name}")),
+                "{name} {flag}: {}",
+                help.text()
+            );
         }
     }
 }
@@ -22,7 +27,10 @@ fn every_command_shows_examples_of_itself() {
 #[test]
 fn the_reference_documents_every_flag() {
     let reference = include_str!("../../../../docs/command.md");
-    for name in ["demo", "info", "runs", "metrics", "query", "chart", "follow", "import", "export", "flush", "compact", "verify", "backup"] {
+    for name in [
+        "demo", "info", "runs", "metrics", "query", "chart", "follow", "import", "export", "flush",
+        "compact", "verify", "backup",
+    ] {
         assert!(reference.contains(&format!("## `{name}")), "{name}");
         let help = Answer::of(tidalite().args([name, "--help"]));
         let words = help.ok().split(|c: char| c.is_whitespace() || ",()".contains(c));

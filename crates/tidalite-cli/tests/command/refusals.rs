@@ -25,10 +25,15 @@ fn a_path_that_is_no_store_is_refused_and_left_as_it_was() {
     std::fs::write(folder.join("notes"), "x").unwrap();
     let absent = dir.path().join("absent");
     for (command, flags) in COMMANDS {
-        for (path, says) in [(&absent, "no such folder"), (&file, "it is a file"), (&folder, "no tidalite store")] {
+        for (path, says) in
+            [(&absent, "no such folder"), (&file, "it is a file"), (&folder, "no tidalite store")]
+        {
             let answer = Answer::of(tidalite().current_dir(dir.path()).arg(command).arg(path).args(flags));
             let message = answer.fails(1);
-            assert!(message.contains(says) && message.contains(path.to_str().unwrap()), "{command}: {message}");
+            assert!(
+                message.contains(says) && message.contains(path.to_str().unwrap()),
+                "{command}: {message}"
+            );
             assert!(message.lines().count() <= 2, "{message}");
             assert!(answer.out.is_empty());
         }
@@ -113,7 +118,10 @@ fn a_name_cannot_move_the_cursor() {
     ] {
         let answer = Answer::of(tidalite().arg(command).arg(dir.path().join("s")).args(flags));
         let text = format!("{}{}", answer.text(), answer.err);
-        assert!(!text.contains('\x1b') && text.contains("\\u{1b}") | text.contains("x\\ny"), "{command}: {text}");
+        assert!(
+            !text.contains('\x1b') && text.contains("\\u{1b}") | text.contains("x\\ny"),
+            "{command}: {text}"
+        );
     }
 }
 

@@ -18,7 +18,10 @@ fn a_reader_that_goes_away_ends_the_command_quietly() {
     for format in ["csv", "json", "arrow", "table"] {
         let exe = env!("CARGO_BIN_EXE_tidalite");
         let path = dir.path().join("s");
-        let line = format!("{{ '{exe}' query '{}' --limit 0 --format {format}; echo \"code $?\" >&2; }} | head -c 50", path.display());
+        let line = format!(
+            "{{ '{exe}' query '{}' --limit 0 --format {format}; echo \"code $?\" >&2; }} | head -c 50",
+            path.display()
+        );
         let output = Command::new("sh").arg("-c").arg(line).output().unwrap();
         assert_eq!(String::from_utf8(output.stderr).unwrap(), "code 0\n", "{format}");
         assert_eq!(output.stdout.len(), 50);
@@ -44,7 +47,8 @@ fn follow_prints_what_is_written_meanwhile_and_nothing_twice() {
     }
     run.finish().unwrap();
     store.flush().unwrap();
-    let lines: Vec<String> = BufReader::new(child.stdout.take().unwrap()).lines().map(|l| l.unwrap()).collect();
+    let lines: Vec<String> =
+        BufReader::new(child.stdout.take().unwrap()).lines().map(|l| l.unwrap()).collect();
     assert_eq!(lines.len(), 6, "{lines:?}");
     assert!(lines[1..].iter().all(|l| l.starts_with("new,train/loss,")));
     let output = child.wait_with_output().unwrap();
