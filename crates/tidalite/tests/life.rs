@@ -1,6 +1,9 @@
 //! A point's whole life through the public API, on the real file system: logged, read live by a second store, flushed,
 //! compacted, queried, followed, backed up.
 
+// An integration test is a test throughout, its helpers too.
+#![allow(clippy::unwrap_used)]
+
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{Float64Type, Int64Type};
 use std::sync::Arc;
