@@ -38,7 +38,9 @@ def canonical(table):
 
 def with_duckdb(files):
     names = [str(f) for f in files]
-    return duckdb.connect().execute("set timezone='UTC'").execute("from read_parquet(?)", [names]).to_arrow_table()
+    db = duckdb.connect()
+    db.execute("set timezone='UTC'")
+    return db.sql("from read_parquet(?)", params=[names]).to_arrow_table()
 
 
 def with_polars(files):
@@ -51,7 +53,12 @@ def with_pyarrow(files):
 
 def with_pandas(files):
     frame = pd.concat([pd.read_parquet(f) for f in files])
-    return pa.Table.from_pandas(frame, preserve_index=False)
+    # Column by column: the conversion of a whole frame would turn NaN into null.
+    columns = {c: pa.array(frame[c].astype(object).tolist(), pa.string()) for c in COLUMNS[:3]}
+    columns["step"] = pa.array(frame["step"].to_numpy())
+    columns["time"] = pa.array(frame["time"].dt.tz_convert(None).to_numpy()).cast(pa.timestamp("us", "UTC"))
+    columns["value"] = pa.array(frame["value"].to_numpy(), from_pandas=False)
+    return pa.table(columns)
 
 
 READERS = {"duckdb": with_duckdb, "polars": with_polars, "pyarrow": with_pyarrow, "pandas": with_pandas}

@@ -210,6 +210,69 @@ fn a_follower_gets_each_point_once_of_batches_large_and_small_and_of_rows_betwee
 }
 
 #[test]
+fn threads_that_read_one_store_while_it_is_written_flushed_and_backed_up_see_whole_prefixes() {
+    const ROWS: i64 = 12_000;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    let (store, other) = (options().open(&path).unwrap(), options().open(&path).unwrap());
+    let run = store.run("r").start().unwrap();
+    let written = AtomicBool::new(false);
+    // How many rows a snapshot holds: all from the first on, each whole and once.
+    let prefix = |store: &Store| {
+        let found = all(store);
+        let (a, b) = found.split_at(found.len() / 2);
+        assert_eq!(a.len(), b.len(), "a row is not whole");
+        for (i, (a, b)) in a.iter().zip(b).enumerate() {
+            assert!(
+                (&*a.0.metric, &*b.0.metric) == ("a", "b") && a.1.step == i as i64 && b.1.step == a.1.step,
+                "at {i}: {a:?} {b:?}"
+            );
+        }
+        a.len()
+    };
+    std::thread::scope(|s| {
+        s.spawn(|| {
+            for step in 0..ROWS {
+                run.log(step, &[("a", step as f64), ("b", step as f64)]).unwrap();
+            }
+            written.store(true, Ordering::Release);
+        });
+        for reader in [&store, &store, &other] {
+            s.spawn(|| {
+                let mut before = 0;
+                while !written.load(Ordering::Acquire) {
+                    let now = prefix(reader);
+                    assert!(now >= before, "{before} rows were there, and {now} are");
+                    before = now;
+                    assert!(reader.stats().unwrap().points >= 2 * now as u64);
+                    assert!(reader.runs().unwrap().len() == 1);
+                }
+            });
+        }
+        s.spawn(|| {
+            for round in 0.. {
+                if written.load(Ordering::Acquire) {
+                    return;
+                }
+                match round % 5 {
+                    4 => other.compact().map(|_| ()).unwrap(),
+                    3 => {
+                        let before = prefix(&store);
+                        let copy = dir.path().join(format!("copy-{round}"));
+                        store.backup(&copy, &|_, _| {}).unwrap();
+                        let copied = options().open(&copy).unwrap();
+                        assert!(prefix(&copied) >= before);
+                        copied.verify(&|_, _| {}).map(|r| assert!(r.is_sound())).unwrap();
+                    }
+                    _ => store.flush().map(|_| ()).unwrap(),
+                }
+            }
+        });
+    });
+    assert_eq!(prefix(&other), ROWS as usize);
+}
+
+#[test]
 fn segments_made_ahead_of_need_are_not_collected_with_the_flushed_ones_before_them() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store");

@@ -475,17 +475,6 @@ fn last_segment(golden: &Golden) -> PathBuf {
 }
 
 #[test]
-fn a_last_segment_that_is_gone_is_reported() {
-    let golden = golden();
-    let last = last_segment(&golden);
-    let damages = [
-        Damage::new("gone", &last, Change::Gone),
-        Damage::new("renamed", &last, Change::Renamed(last.with_file_name("00000009.seg"))),
-    ];
-    inflict(&golden, &damages);
-}
-
-#[test]
 fn files_that_are_gone_doubled_or_renamed_are_found_or_harmless() {
     let golden = golden();
     let mut damages = Vec::new();

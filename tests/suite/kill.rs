@@ -15,7 +15,7 @@ use tidalite_testkit::{Ask, Name, Random, points, select, sound};
 use tidalite_vfs::{LockMode, RealVfs, Vfs};
 
 /// Rounds of the push run.
-const ROUNDS: usize = 60;
+const ROUNDS: usize = 120;
 
 fn options() -> Options {
     // Small segments, so that rotation is met too; the rest as everybody has it.
@@ -30,6 +30,10 @@ pub(crate) fn writer(path: &Path, arg: &str) {
     for step in 0.. {
         run.log(step, &[("up", step as f64), ("down", -step as f64)]).unwrap();
         say(step);
+        if step > 3000 {
+            // It was not killed yet, and enough is there.
+            std::thread::sleep(Duration::from_micros(500));
+        }
     }
 }
 

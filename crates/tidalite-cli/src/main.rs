@@ -4,6 +4,7 @@
 //! output, everything else to standard error; exit codes are in [`failure`].
 
 mod args;
+mod columns;
 mod commands;
 mod context;
 mod demo;

@@ -2,7 +2,8 @@
 //!
 //! A batch is encoded whole, then written, so that an error of standard output is never mistaken for one of encoding.
 //! Values that are no numbers are words, as in exports: `NaN`, `inf`, `-inf` in CSV, and the texts `"NaN"`, `"Infinity"`,
-//! `"-Infinity"` in JSON; `tidalite import` reads both back. A column of the extension type `arrow.json` is JSON text, embedded as it is.
+//! `"-Infinity"` in JSON; `tidalite import` reads both back. A column of the extension type `arrow.json` is JSON text,
+//! embedded as it is.
 
 use crate::args::Format;
 use crate::draw::ticks;
@@ -14,17 +15,16 @@ use arrow::array::{
 };
 use arrow::compute::cast;
 use arrow::datatypes::{
-    DataType, Field, Float64Type, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
+    DataType, Field, Float64Type, Int64Type, SchemaRef, TimeUnit, TimestampMicrosecondType,
 };
 use arrow::ipc::writer::StreamWriter;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io::Write;
-use std::sync::Arc;
 
 /// Rows of a table where no limit is given.
 const TABLE_ROWS: usize = 40;
 /// The metadata by which Arrow knows an extension type, and the type for JSON text.
-const EXTENSION: (&str, &str) = ("ARROW:extension:name", "arrow.json");
+pub(crate) const EXTENSION: (&str, &str) = ("ARROW:extension:name", "arrow.json");
 
 /// Writes an answer of any number of batches of one schema to `out`.
 pub(crate) struct Answer<W: Write> {
@@ -126,6 +126,14 @@ pub(crate) fn print(batch: &RecordBatch, format: Format, limit: Option<usize>) -
     let mut answer = Answer::new(std::io::stdout().lock(), format, batch.schema(), limit)?;
     answer.write(batch)?;
     answer.finish()
+}
+
+/// Writes one batch of one row: in JSON as a document of its own.
+pub(crate) fn print_one(batch: &RecordBatch, format: Format) -> Outcome {
+    match (format, json_rows(batch)?.pop()) {
+        (Format::Json, Some(document)) => print_document(&document),
+        _ => print(batch, format, None),
+    }
 }
 
 /// Writes one JSON document, indented.
@@ -425,84 +433,10 @@ fn plain_json(text: &str) -> String {
     }
 }
 
-/// Puts columns together into a batch; all have one length.
-#[derive(Debug, Default)]
-pub(crate) struct Columns {
-    fields: Vec<Field>,
-    arrays: Vec<ArrayRef>,
-}
-
-impl Columns {
-    /// Texts.
-    pub(crate) fn text<S: AsRef<str>>(
-        mut self,
-        name: &str,
-        texts: impl IntoIterator<Item = Option<S>>,
-    ) -> Self {
-        self.add(name, DataType::Utf8, Arc::new(texts.into_iter().collect::<StringArray>()));
-        self
-    }
-
-    /// JSON documents.
-    pub(crate) fn json(mut self, name: &str, documents: impl IntoIterator<Item = serde_json::Value>) -> Self {
-        let texts: StringArray = documents.into_iter().map(|d| Some(d.to_string())).collect();
-        let metadata = HashMap::from([(EXTENSION.0.to_owned(), EXTENSION.1.to_owned())]);
-        self.fields.push(Field::new(name, DataType::Utf8, true).with_metadata(metadata));
-        self.arrays.push(Arc::new(texts));
-        self
-    }
-
-    /// Whole numbers.
-    pub(crate) fn int(
-        mut self,
-        name: &str,
-        numbers: impl IntoIterator<Item = impl Into<Option<i64>>>,
-    ) -> Self {
-        let array: Int64Array = numbers.into_iter().map(Into::into).collect();
-        self.add(name, DataType::Int64, Arc::new(array));
-        self
-    }
-
-    /// Counts.
-    pub(crate) fn count(self, name: &str, counts: impl IntoIterator<Item = u64>) -> Self {
-        self.int(name, counts.into_iter().map(|c| i64::try_from(c).unwrap_or(i64::MAX)))
-    }
-
-    /// Numbers.
-    pub(crate) fn float(
-        mut self,
-        name: &str,
-        numbers: impl IntoIterator<Item = impl Into<Option<f64>>>,
-    ) -> Self {
-        let array: Float64Array = numbers.into_iter().map(Into::into).collect();
-        self.add(name, DataType::Float64, Arc::new(array));
-        self
-    }
-
-    /// Times, µs since 1970 UTC.
-    pub(crate) fn time(mut self, name: &str, times_us: impl IntoIterator<Item = Option<i64>>) -> Self {
-        let array: TimestampMicrosecondArray = times_us.into_iter().collect();
-        let array = array.with_timezone("UTC");
-        let kind = array.data_type().clone();
-        self.add(name, kind, Arc::new(array));
-        self
-    }
-
-    /// The batch.
-    pub(crate) fn finish(self) -> RecordBatch {
-        let schema = Arc::new(Schema::new(self.fields));
-        RecordBatch::try_new(schema, self.arrays).expect("the columns were given with one length")
-    }
-
-    fn add(&mut self, name: &str, kind: DataType, array: ArrayRef) {
-        self.fields.push(Field::new(name, kind, true));
-        self.arrays.push(array);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::columns::Columns;
 
     fn batch() -> RecordBatch {
         Columns::default()

@@ -18,6 +18,7 @@ use crate::machine::{Fault, Machine, STORE};
 use crate::ops::Op;
 use crate::oracle::{Ask, Oracle, Unit, What};
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tidalite::{Options, Point, Repeats, RunInfo, SeriesKey};
@@ -160,10 +161,21 @@ pub fn survivors(oracle: &Oracle, found: &[(SeriesKey, Point)], runs: &[RunInfo]
     if let Some((time, points)) = by_time.first_key_value() {
         return Err(format!("{} points of time {time} were never written", points.len()));
     }
-    // Changes to runs are told by what they add up to: some prefix within the bounds must give just these runs.
+    // Changes to runs are told by what they add up to: some prefix within the bounds must give just these runs. The
+    // shortest is taken, so that nothing counts as there that nobody can see.
     let mut expected = String::new();
     for open in subsets(&open) {
-        for kept in combinations(&ranges) {
+        let all_before = |kept: &BTreeMap<u32, usize>| {
+            open.iter().map(|&place| &oracle.maybe()[place]).all(|unit| {
+                let writer = unit.seq.writer();
+                let needed = oracle
+                    .writers()
+                    .get(&writer)
+                    .map_or(0, |h| h.units.partition_point(|u| u.seq < unit.seq));
+                kept.get(&writer).copied().unwrap_or(0) >= needed
+            })
+        };
+        for kept in combinations(&ranges).into_iter().filter(all_before) {
             let in_flight = certain.union(&open).copied().collect();
             let left = oracle.cut_to(&kept, &in_flight);
             match check::same_runs(&left.runs(|_| false), runs) {
@@ -172,27 +184,27 @@ pub fn survivors(oracle: &Oracle, found: &[(SeriesKey, Point)], runs: &[RunInfo]
             }
         }
     }
-    Err(format!("the runs are those of no prefix; with the shortest: {expected}"))
+    Err(format!("the runs are those of no prefix; with the longest: {expected}"))
 }
 
+/// Every choice among these places, the empty one first.
 fn subsets(places: &[usize]) -> Vec<BTreeSet<usize>> {
     let mut all = vec![BTreeSet::new()];
     for &place in places.iter().take(4) {
-        let with = all.iter().map(|s| s.iter().copied().chain([place]).collect());
-        all = with.chain(all.iter().cloned()).collect();
+        let with: Vec<BTreeSet<usize>> =
+            all.iter().map(|s| s.iter().copied().chain([place]).collect()).collect();
+        all.extend(with);
     }
     all
 }
 
-/// Every choice of a length from each range, the longest first.
+/// Every choice of a length from each range, the shortest first.
 fn combinations(ranges: &[(u32, usize, usize)]) -> Vec<BTreeMap<u32, usize>> {
     let mut all = vec![BTreeMap::new()];
     for &(writer, least, most) in ranges {
         let longer = |kept: &BTreeMap<u32, usize>| {
             let kept = kept.clone();
-            (least..=most)
-                .rev()
-                .map(move |n| kept.iter().map(|(w, n)| (*w, *n)).chain([(writer, n)]).collect())
+            (least..=most).map(move |n| kept.iter().map(|(w, n)| (*w, *n)).chain([(writer, n)]).collect())
         };
         all = all.iter().flat_map(longer).take(4096).collect();
     }
@@ -322,7 +334,7 @@ fn cut_all<J: Copy + Sync>(
                 let kept = disk.crash(Survive::None);
                 tally.states += 1;
                 let check = if (at * 12 + c).is_multiple_of(USED_EACH) { check_state } else { check_read };
-                match check(&disk, machine.oracle(), options) {
+                match unwinding(|| check(&disk, machine.oracle(), options)) {
                     Ok(left) if nested > 0 && (at * 12 + c).is_multiple_of(nested) => {
                         tally.add(cut_recovery(&kept, &left, options, &format!("{place}, {cut:?}")));
                     }
@@ -338,6 +350,14 @@ fn cut_all<J: Copy + Sync>(
         work();
     });
     total.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// A panic is a violation like any other, and must not hide where it was.
+fn unwinding(check: impl FnOnce() -> Checked<Oracle>) -> Checked<Oracle> {
+    catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|e| {
+        let what = e.downcast_ref::<String>().map(String::as_str).or(e.downcast_ref::<&str>().copied());
+        Err(format!("panic: {}", what.unwrap_or("of no text")))
+    })
 }
 
 /// Cuts recovery, and the first use after it, at each changing step.

@@ -146,7 +146,8 @@ impl Oracle {
     /// Where the order of writing does not ascend: then a bug is found.
     pub fn accept(&mut self, seq: Seq, what: What) {
         let units = &mut self.writers.entry(seq.writer()).or_default().units;
-        assert!(units.last().is_none_or(|u| u.seq < seq), "the order of writing ascends: {seq:?}");
+        let last = units.last().map(|u| u.seq);
+        assert!(last.is_none_or(|last| last < seq), "the order of writing ascends: {seq:?} after {last:?}");
         units.push(Unit { seq, what });
     }
 

@@ -17,6 +17,7 @@ use crate::places::{Places, parse_id, version_name};
 use crate::store::Inner;
 use std::collections::BTreeSet;
 use std::path::Path;
+use tidalite_log::SegmentInfo;
 use tidalite_model::{ErrorKind, Result};
 use tidalite_vfs::Vfs;
 use uuid::Uuid;
@@ -90,14 +91,18 @@ fn collect_logs(inner: &Inner, live: &[Manifest], published: &BTreeSet<Uuid>) ->
     for dir in tidalite_log::writers(vfs, &inner.places.log())? {
         let damaged = live.iter().any(|m| m.writers.iter().any(|w| w.writer == dir.writer && w.damaged));
         let flushed = live.iter().map(|m| m.flushed(dir.writer)).min().unwrap_or(0);
-        if damaged {
+        // One that begins just now has a folder and no lock yet, and looks dead. It goes on only if no version published by
+        // then gives its ordinal away, and it looks after it has its lock: see `Inner::open_log`.
+        let may_begin = live.iter().all(|m| dir.writer >= m.writer_next);
+        if damaged || may_begin {
             continue;
         }
         let alive = tidalite_log::is_alive(vfs, &dir)?;
         let segments = tidalite_log::segments(vfs, &dir)?;
-        let done = |end: Option<u64>| end.is_some_and(|end| end <= flushed);
+        // The living make segments ahead of need: one without a frame is not done with, it is about to be written.
+        let done = |s: &SegmentInfo| s.end_ordinal.is_some_and(|end| end <= flushed) && (s.sealed || !alive);
         // Front to back, so that what is left of a log is always its end.
-        let finished = segments.iter().take_while(|s| done(s.end_ordinal)).count();
+        let finished = segments.iter().take_while(|s| done(s)).count();
         for segment in &segments[..finished] {
             vfs.remove(&segment.path)?;
             removed += 1;

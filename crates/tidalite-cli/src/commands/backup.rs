@@ -1,9 +1,10 @@
 //! `backup`: a consistent copy, made while others write.
 
 use crate::args::{Backup, Format};
+use crate::columns::Columns;
 use crate::context::{Context, Unit};
 use crate::failure::Outcome;
-use crate::output::{Columns, json_rows, print, print_document, print_text};
+use crate::output::{print_one, print_text};
 use crate::table::human_bytes;
 use std::time::Instant;
 
@@ -32,8 +33,5 @@ pub(crate) fn run(context: &Context, args: &Backup) -> Outcome {
         .count("bytes", [copy.bytes()])
         .float("seconds", [seconds])
         .finish();
-    match (format, json_rows(&batch)?.pop()) {
-        (Format::Json, Some(document)) => print_document(&document),
-        _ => print(&batch, format, None),
-    }
+    print_one(&batch, format)
 }

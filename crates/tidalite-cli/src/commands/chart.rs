@@ -4,11 +4,12 @@
 //! that the drawings take.
 
 use crate::args::{Chart, Format, XAxis};
+use crate::columns::Columns;
 use crate::context::Context;
 use crate::draw::chart::{Bucket, Chart as Drawing, Line, XUnit};
 use crate::draw::{line::terminal, svg::svg};
 use crate::failure::{Failure, Outcome};
-use crate::output::{Columns, print, print_text};
+use crate::output::{print, print_text};
 use crate::selection::short_names;
 use crate::table::{printable, terminal_width};
 use arrow::array::{Array, AsArray, RecordBatch};

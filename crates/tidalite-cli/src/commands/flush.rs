@@ -1,9 +1,10 @@
 //! `flush`: all rows from logs into a part.
 
 use crate::args::{Flush, Format};
+use crate::columns::Columns;
 use crate::context::{Context, Unit};
 use crate::failure::Outcome;
-use crate::output::{Columns, json_rows, print, print_document, print_text};
+use crate::output::{print_one, print_text};
 use std::cell::Cell;
 use std::time::Instant;
 
@@ -32,8 +33,5 @@ pub(crate) fn run(context: &Context, args: &Flush) -> Outcome {
         .count("parts", [stats.parts])
         .float("seconds", [seconds])
         .finish();
-    match (format, json_rows(&batch)?.pop()) {
-        (Format::Json, Some(document)) => print_document(&document),
-        _ => print(&batch, format, None),
-    }
+    print_one(&batch, format)
 }

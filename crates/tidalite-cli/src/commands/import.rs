@@ -1,9 +1,10 @@
 //! `import`: points from files of other programs.
 
 use crate::args::{Format, Import, Unit};
+use crate::columns::Columns;
 use crate::context::{self, Context};
 use crate::failure::Outcome;
-use crate::output::{Columns, print, print_text};
+use crate::output::{print, print_text};
 use crate::table::printable;
 use std::time::Instant;
 use tidalite::{ImportStats, TimeUnit};

@@ -1,9 +1,10 @@
 //! `info`: what a store holds, in numbers.
 
 use crate::args::{Format, Info};
+use crate::columns::Columns;
 use crate::context::Context;
 use crate::failure::Outcome;
-use crate::output::{Columns, json_rows, print, print_document, print_text};
+use crate::output::{print_one, print_text};
 use crate::table::{Align, Table, human_bytes, human_count, terminal_width};
 use tidalite::{Report, RunInfo, Stats, Status};
 
@@ -46,10 +47,7 @@ pub(crate) fn run(context: &Context, args: &Info) -> Outcome {
         .count("free_bytes", [stats.free_bytes])
         .count("findings", [recovery.findings.len() as u64])
         .finish();
-    match (format, json_rows(&batch)?.pop()) {
-        (Format::Json, Some(document)) => print_document(&document),
-        _ => print(&batch, format, None),
-    }
+    print_one(&batch, format)
 }
 
 fn count_of(runs: &[RunInfo], status: Status) -> u64 {

@@ -1,9 +1,10 @@
 //! `metrics`: one row a metric, summed up over its series.
 
 use crate::args::{Format, Metrics, Selection};
+use crate::columns::Columns;
 use crate::context::Context;
 use crate::failure::Outcome;
-use crate::output::{Columns, print};
+use crate::output::print;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tidalite::{Repeats, Summary};

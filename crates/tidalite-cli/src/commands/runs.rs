@@ -1,9 +1,10 @@
 //! `runs`: one row a run, with its status, params, and how much it holds.
 
 use crate::args::{Format, RunOrder, Runs};
+use crate::columns::Columns;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
-use crate::output::{Columns, print};
+use crate::output::print;
 use arrow::array::RecordBatch;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};

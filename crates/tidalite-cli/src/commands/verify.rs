@@ -1,9 +1,10 @@
 //! `verify`: every byte is read; what is wrong is said exactly: file, offset, run, series, steps, rows.
 
 use crate::args::{Format, Verify};
+use crate::columns::Columns;
 use crate::context::{Context, Unit};
 use crate::failure::{Failure, Outcome};
-use crate::output::{Columns, json_rows, print, print_document, print_text};
+use crate::output::{json_rows, print, print_document, print_text};
 use crate::table::{human_bytes, printable};
 use arrow::array::RecordBatch;
 use serde_json::{Value, json};

@@ -21,12 +21,12 @@ impl Kept {
     pub(super) fn words(&self, run: &str) -> String {
         let one_more = match self.last - self.acked {
             0 => String::new(),
-            _ => " (the last it had not even been told of)".to_owned(),
+            _ => format!("Step {} was accepted, and it died before it was told. ", self.last),
         };
         format!(
             "Killed {run} with SIGKILL, after it was told that step {} is accepted.\n\
-             The store has every step from 0 to {}{one_more},\n\
-             each row whole: {} points, nothing lost. The run's status is now: lost.",
+             The store has steps 0 to {}, each row whole: {} points, nothing lost.\n\
+             {one_more}The run's status is now: lost.",
             self.acked, self.last, self.points
         )
     }

@@ -100,7 +100,7 @@ impl Figures {
         for (name, text) in rows {
             table.row([name.to_owned(), text]);
         }
-        table.render(None)
+        table.render(terminal_width())
     }
 
     fn flush_words(&self, rate: impl Fn(u64, Duration) -> String) -> String {
@@ -175,7 +175,7 @@ fn runs(store: &Store) -> Outcome<String> {
             spark(&logs, SPARK),
         ]);
     }
-    Ok(table.render(None))
+    Ok(table.render(terminal_width()))
 }
 
 fn losses(store: &Store, buckets: usize) -> Outcome<Chart> {
