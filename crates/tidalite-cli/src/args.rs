@@ -19,7 +19,7 @@ pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Everywhere")]
     pub(crate) global: Global,
 }
 
@@ -40,7 +40,6 @@ Exit codes:
 
 /// What every command takes.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Everywhere")]
 pub(crate) struct Global {
     /// How answers are written: tables for people, or JSON lines, CSV, or an Arrow IPC stream for programs.
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
@@ -122,7 +121,6 @@ pub(crate) enum Command {
 
 /// Which points.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Selection")]
 pub(crate) struct Selection {
     /// Metrics whose name matches (`*` any text, `?` one character, `[ab]`, `{a,b}`); may be given several times.
     #[arg(short, long = "metric", value_name = "GLOB")]
@@ -250,21 +248,20 @@ pub(crate) struct Metrics {
 /// `query`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Aggregates: count, finite, nan, inf, sum, mean, std, var, min, max, first, last, argmin, argmax, time_first,
-time_last, median, and percentiles such as p99.9. All but the counts, first and last are over finite values.
+Aggregates: count, finite, nan, inf, sum, mean, std, var, min, max, first, last, argmin, argmax,
+time_first, time_last, median, and percentiles such as p99.9. All but the counts, first and last are
+over finite values.
 Groups: run, metric, labels, label:KEY, step:WIDTH, time:WIDTH (such as time:10s).
 
 Examples:
   tidalite query metrics -m loss -r resnet-42 --steps 1000..1100
   tidalite query metrics -m 'val/*' --aggregate min,argmin,last --by run,metric
-  tidalite query metrics -m gpu/power_watts -l host=node-7 --time -1h.. --aggregate mean,p99 --by time:1m
+  tidalite query metrics -m gpu/power_watts --time -1h.. --aggregate mean,p99 --by time:1m
   tidalite query metrics -m loss --latest --format json
   tidalite query metrics -m loss --format csv | head")]
 pub(crate) struct Query {
     /// The store.
     pub(crate) path: PathBuf,
-    #[command(flatten)]
-    pub(crate) selection: Selection,
     /// Aggregates instead of points; see below.
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = values::aggregate)]
     pub(crate) aggregate: Vec<Aggregate>,
@@ -278,6 +275,9 @@ pub(crate) struct Query {
     /// else all]
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
+    // Last: its heading holds for all that follow.
+    #[command(flatten, next_help_heading = "Selection")]
+    pub(crate) selection: Selection,
 }
 
 /// `chart`.
@@ -293,8 +293,6 @@ Examples:
 pub(crate) struct Chart {
     /// The store.
     pub(crate) path: PathBuf,
-    #[command(flatten)]
-    pub(crate) selection: Selection,
     /// What the x-axis counts; time is since the first point.
     #[arg(long, value_enum, default_value = "step")]
     pub(crate) x: XAxis,
@@ -316,6 +314,9 @@ pub(crate) struct Chart {
     /// Write the chart to an SVG file instead.
     #[arg(long, value_name = "FILE")]
     pub(crate) svg: Option<PathBuf>,
+    // Last: its heading holds for all that follow.
+    #[command(flatten, next_help_heading = "Selection")]
+    pub(crate) selection: Selection,
 }
 
 /// What an x-axis counts.
@@ -330,8 +331,8 @@ pub(crate) enum XAxis {
 /// `follow`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each point comes once, repeats included; within a series in the order of writing. Ends by Ctrl-C, or with
---idle-exit, which prints the cursor to go on from.
+Each point comes once, repeats included whatever --repeats says; within a series in the order of
+writing. Ends by Ctrl-C, or with --idle-exit, which prints the cursor to go on from.
 
 Examples:
   tidalite follow metrics -m loss
@@ -340,8 +341,6 @@ Examples:
 pub(crate) struct Follow {
     /// The store.
     pub(crate) path: PathBuf,
-    #[command(flatten)]
-    pub(crate) selection: Selection,
     /// Begin with all there is, rather than with what is new from now on.
     #[arg(long, conflicts_with = "cursor")]
     pub(crate) from_start: bool,
@@ -351,17 +350,20 @@ pub(crate) struct Follow {
     /// End when nothing is new for so long.
     #[arg(long, value_name = "SECONDS", value_parser = values::seconds)]
     pub(crate) idle_exit: Option<Duration>,
+    // Last: its heading holds for all that follow.
+    #[command(flatten, next_help_heading = "Selection")]
+    pub(crate) selection: Selection,
 }
 
 /// `import`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A long table has the columns run, metric, step, value, and if it likes time and labels; a wide one has a column
-a metric. The store is made if absent. Formats follow from the extension: .csv, .jsonl, .parquet, .arrow.
+A long table has the columns run, metric and value, and if it likes step, time and labels; a wide
+one has a column a metric. Formats follow from the extension: .csv, .tsv, .jsonl, .parquet, .arrow.
 
 Examples:
   tidalite import metrics points.parquet
-  tidalite import metrics log.csv --run resnet-42 --map step=global_step --map time=timestamp --time-unit s
+  tidalite import metrics log.csv --run resnet-42 --map step=epoch --map time=at --time-unit s
   tidalite import metrics wide.csv --wide --run sweep-7")]
 pub(crate) struct Import {
     /// The store; made if absent.
@@ -402,7 +404,8 @@ pub(crate) enum Unit {
 /// `export`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The format follows from the extension (.parquet, .csv, .jsonl, .arrow), or from --format parquet|csv|json|arrow.
+The format follows from the extension (.parquet, .csv, .jsonl, .arrow), or from --format, which
+takes parquet, csv, json and arrow.
 
 Examples:
   tidalite export metrics -o all.parquet
@@ -414,7 +417,8 @@ pub(crate) struct Export {
     /// The file to write; one of that name is replaced.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
-    #[command(flatten)]
+    // Last: its heading holds for all that follow.
+    #[command(flatten, next_help_heading = "Selection")]
     pub(crate) selection: Selection,
 }
 
@@ -443,8 +447,8 @@ pub(crate) struct Compact {
 /// `verify`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit code 4 means damage: bytes that are not what was written. The torn end that a crash leaves in a log is
-reported and is no damage. Nothing is changed.
+Exit code 4 means damage: bytes that are not what was written. The torn end that a crash leaves in
+a log is reported and is no damage. Nothing is changed.
 
 Examples:
   tidalite verify metrics

@@ -57,7 +57,9 @@ fn drop_versions(vfs: &dyn Vfs, places: &Places, grace_us: i64) -> Result<Vec<Ma
         // A clock that went back makes the age negative: then the version stays until the clock has caught up.
         let over = vfs.now_us().saturating_sub(replaced_at) >= grace_us;
         replaced_at = old.time_us;
-        if over && vfs.open(&path)?.try_lock_exclusive().unwrap_or(false) {
+        // The lock is held until the file is gone: a reader that opens it in between finds it locked, or no longer there.
+        let file = vfs.open(&path)?;
+        if over && file.try_lock_exclusive().unwrap_or(false) {
             vfs.remove(&path)?;
         } else {
             live.push(old);

@@ -12,7 +12,7 @@ use crate::tail::TailData;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
-use tidalite_log::{Finding, TailReader, WriterDir};
+use tidalite_log::{Finding, FindingKind, TailReader, WriterDir};
 use tidalite_model::{Error, ErrorKind, Result, RunInfo, Seq};
 use tidalite_parts::{Part, PartMeta, PartPlace};
 
@@ -153,6 +153,12 @@ impl SnapshotView {
                 }
             }
             tails.push(view);
+        }
+        // A segment that is not there was flushed and collected, where a newer version says so; else it is lost.
+        let gap = |t: &TailView| t.read().findings.iter().any(|f| f.kind == FindingKind::MissingSegment);
+        let newest = manifest::versions(&*inner.vfs, &inner.places)?.last().copied();
+        if newest.is_some_and(|v| v > version.manifest.version) && tails.iter().any(gap) {
+            return Err(Error::not_found("take snapshot", "a log was flushed meanwhile", "try again"));
         }
         inner.cache.forget_others(&tails);
         check_memory(inner, &tails)?;
