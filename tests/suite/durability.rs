@@ -12,7 +12,7 @@ use tidalite_testkit::{Mix, Op, Planted, Scenario, Tally, draw_ops};
 /// States that the push run must reach.
 const STATES_MIN: usize = 20_000;
 /// Of so many states one has its recovery cut too. A prime, so that each way of cutting comes to it.
-const NESTED_EACH: usize = 1201;
+const NESTED_EACH: usize = 1801;
 
 fn tiny() -> Options {
     Options::new().background(false).threads(1).segment_bytes(4096, 8192).tile_rows(200)
@@ -76,8 +76,8 @@ fn assert_holds(tally: &Tally) {
 
 #[test]
 fn a_power_cut_at_any_step_loses_nothing_durable_and_leaves_whole_prefixes() {
-    // Every fifth step, and each of them in a long run: neighbours leave much the same.
-    let stride = if factor() > 1 { 1 } else { 5 };
+    // Every seventh step, and each of them in a long run: neighbours leave much the same.
+    let stride = if factor() > 1 { 1 } else { 7 };
     let mut total = Tally::default();
     let by_row = tiny().durability(Durability::Row);
     for s in [

@@ -11,7 +11,8 @@
 //! 4. Of one in [`USED_EACH`]: every byte is sound, and the store can be used: rows go in, are flushed and compacted,
 //!    and everything is still there.
 //!
-//! Of some states the recovery and use in 4 are a scenario themselves, cut at each of their steps.
+//! At each step all processes are also killed without a cut: then everything accepted is there. Of some states, and of
+//! some kills, the recovery and use in 4 are a scenario themselves, cut at each of their steps.
 
 use crate::check::{self, Checked};
 use crate::machine::{Fault, Machine, STORE};
@@ -225,26 +226,32 @@ fn use_of_it() -> Vec<Op> {
     ]
 }
 
+/// What somebody finds who opens the store: its points and runs, and no damage.
+fn read(
+    disk: &SimVfs,
+    options: &Options,
+    read_only: bool,
+) -> Checked<(Vec<(SeriesKey, Point)>, Vec<RunInfo>)> {
+    let options = options.clone().background(false).read_only(read_only).vfs(Arc::new(disk.clone()));
+    let store = options.open(STORE).map_err(|e| format!("the store does not open: {e}"))?;
+    let snapshot = store.snapshot().map_err(|e| format!("the store does not read: {e}"))?;
+    let select = check::select(snapshot.select(), &Ask::all(Repeats::All));
+    let points = check::points(&select).map_err(|e| format!("the store does not read: {e}"))?;
+    check::sound(&snapshot.recovery())?;
+    Ok((points, snapshot.runs()))
+}
+
 /// Checks one state by reading it; see the [module text](self). Gives what is left.
 ///
 /// # Errors
 /// What breaks a promise, in words.
 pub fn check_read(disk: &SimVfs, oracle: &Oracle, options: &Options) -> Checked<Oracle> {
-    let read = |disk: &SimVfs, read_only: bool| -> Checked<_> {
-        let options = options.clone().background(false).read_only(read_only).vfs(Arc::new(disk.clone()));
-        let store = options.open(STORE).map_err(|e| format!("the store does not open: {e}"))?;
-        let snapshot = store.snapshot().map_err(|e| format!("the store does not read: {e}"))?;
-        let select = check::select(snapshot.select(), &Ask::all(Repeats::All));
-        let points = check::points(&select).map_err(|e| format!("the store does not read: {e}"))?;
-        check::sound(&snapshot.recovery())?;
-        Ok((points, snapshot.runs()))
-    };
-    let (points, runs) = read(disk, false)?;
+    let (points, runs) = read(disk, options, false)?;
     let left = survivors(oracle, &points, &runs)?;
     let expected = left.answer(&Ask::all(Repeats::All));
     check::same(&expected, &points)?;
     // What opening wrote, if anything, may be lost again. One who only reads must find the same.
-    let (second, runs) = read(&disk.crash(Survive::None), left.points() > 0)?;
+    let (second, runs) = read(&disk.crash(Survive::None), options, left.points() > 0)?;
     check::same(&expected, &second).map_err(|e| format!("a second recovery differs: {e}"))?;
     check::same_runs(&left.runs(|_| false), &runs).map_err(|e| format!("a second recovery differs: {e}"))?;
     Ok(left)
@@ -261,6 +268,20 @@ pub fn check_state(disk: &SimVfs, oracle: &Oracle, options: &Options) -> Checked
     used.and_then(|()| machine.finish())
         .map_err(|e| format!("after recovery the store is of no use: {e}"))?;
     Ok(left)
+}
+
+/// Checks a disk on which every process was killed and no power cut: everything accepted is there. Gives what is left,
+/// of which is durable what was before.
+///
+/// # Errors
+/// What breaks a promise, in words.
+pub fn check_killed(disk: &SimVfs, oracle: &Oracle, options: &Options) -> Checked<Oracle> {
+    let mut all = oracle.clone();
+    all.durable_all();
+    let (points, runs) = read(disk, options, false)?;
+    let left = survivors(&all, &points, &runs)?;
+    check::same(&left.answer(&Ask::all(Repeats::All)), &points)?;
+    Ok(left.durable_as(oracle))
 }
 
 impl Scenario {
@@ -329,6 +350,16 @@ fn cut_all<J: Copy + Sync>(
             if let Err((i, Fault::Wrong(what))) = &ended {
                 tally.violations.push(format!("{place}: operation {i}: {what}"));
             }
+            // Before the power goes, all processes may: then nothing accepted is lost, and it is still not durable.
+            tally.states += 1;
+            let killed = machine.disk().kill();
+            match unwinding(|| check_killed(&killed.kill(), machine.oracle(), options)) {
+                Ok(left) if nested > 0 && at.is_multiple_of(nested / 12 + 1) => {
+                    tally.add(cut_recovery(&|| killed.kill(), &left, options, &format!("{place}, killed")));
+                }
+                Ok(_) => {}
+                Err(what) => tally.violations.push(format!("{place}, killed: {what}")),
+            }
             for (c, cut) in cuts(at as u64).into_iter().enumerate() {
                 let disk = machine.disk().crash_torn(cut.survive, cut.tear);
                 let kept = disk.crash(Survive::None);
@@ -336,7 +367,8 @@ fn cut_all<J: Copy + Sync>(
                 let check = if (at * 12 + c).is_multiple_of(USED_EACH) { check_state } else { check_read };
                 match unwinding(|| check(&disk, machine.oracle(), options)) {
                     Ok(left) if nested > 0 && (at * 12 + c).is_multiple_of(nested) => {
-                        tally.add(cut_recovery(&kept, &left, options, &format!("{place}, {cut:?}")));
+                        let again = || kept.crash(Survive::None);
+                        tally.add(cut_recovery(&again, &left, options, &format!("{place}, {cut:?}")));
                     }
                     Ok(_) => {}
                     Err(what) => tally.violations.push(format!("{place}, {cut:?}: {what}")),
@@ -360,9 +392,9 @@ fn unwinding(check: impl FnOnce() -> Checked<Oracle>) -> Checked<Oracle> {
     })
 }
 
-/// Cuts recovery, and the first use after it, at each changing step.
-fn cut_recovery(disk: &SimVfs, left: &Oracle, options: &Options, place: &str) -> Tally {
-    let machine = || Machine::resume(disk.crash(Survive::None), left.clone(), 1, options.clone());
+/// Cuts recovery, and the first use after it, at each changing step. `disk` gives the disk from which each begins.
+fn cut_recovery(disk: &(dyn Fn() -> SimVfs + Sync), left: &Oracle, options: &Options, place: &str) -> Tally {
+    let machine = || Machine::resume(disk(), left.clone(), 1, options.clone());
     let ops = use_of_it();
     let mut whole = machine();
     if let Err((i, fault)) = whole.run(&ops) {

@@ -23,7 +23,8 @@ pub use check::{
     unexpected,
 };
 pub use crash::{
-    Cut, Planted, Scenario, Tally, USED_EACH, VIOLATIONS_MAX, check_read, check_state, cuts, survivors,
+    Cut, Planted, Scenario, Tally, USED_EACH, VIOLATIONS_MAX, check_killed, check_read, check_state, cuts,
+    survivors,
 };
 pub use machine::{Fault, Machine, STORE};
 pub use ops::{

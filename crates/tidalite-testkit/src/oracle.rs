@@ -191,6 +191,14 @@ impl Oracle {
         left
     }
 
+    /// The same units, of which so many are durable as are in `other`.
+    pub fn durable_as(mut self, other: &Oracle) -> Oracle {
+        for (writer, history) in &mut self.writers {
+            history.durable = other.writers.get(writer).map_or(0, |h| h.durable.min(history.units.len()));
+        }
+        self
+    }
+
     /// All accepted units, by the order of writing.
     pub fn units(&self) -> impl Iterator<Item = &Unit> {
         self.writers.values().flat_map(|h| &h.units)
