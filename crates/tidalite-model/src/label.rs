@@ -8,7 +8,10 @@ use crate::{Error, Result, check_name};
 use std::fmt;
 use std::sync::Arc;
 
-/// An immutable label set; cheap to clone. See the [module text](self) for the canonical form.
+/// An immutable label set; cheap to clone.
+///
+/// Its canonical text has the keys ascending by bytes, `k=v` pairs joined by `,`, and a `\` before each `\`, `,` and `=` inside a
+/// key or a value.
 ///
 /// ```
 /// use tidalite_model::Labels;

@@ -241,7 +241,7 @@ fn read(
     Ok((points, snapshot.runs()))
 }
 
-/// Checks one state by reading it; see the [module text](self). Gives what is left.
+/// Checks one state by reading it. Gives what is left.
 ///
 /// # Errors
 /// What breaks a promise, in words.

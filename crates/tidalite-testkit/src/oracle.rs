@@ -52,7 +52,7 @@ pub struct History {
     pub durable: usize,
 }
 
-/// What a store must hold. See the [module text](self).
+/// What a store must hold.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Oracle {
     writers: BTreeMap<u32, History>,
