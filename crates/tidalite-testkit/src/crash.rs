@@ -226,12 +226,11 @@ fn use_of_it() -> Vec<Op> {
     ]
 }
 
+/// All points that a store holds, and its runs.
+type Held = (Vec<(SeriesKey, Point)>, Vec<RunInfo>);
+
 /// What somebody finds who opens the store: its points and runs, and no damage.
-fn read(
-    disk: &SimVfs,
-    options: &Options,
-    read_only: bool,
-) -> Checked<(Vec<(SeriesKey, Point)>, Vec<RunInfo>)> {
+fn read(disk: &SimVfs, options: &Options, read_only: bool) -> Checked<Held> {
     let options = options.clone().background(false).read_only(read_only).vfs(Arc::new(disk.clone()));
     let store = options.open(STORE).map_err(|e| format!("the store does not open: {e}"))?;
     let snapshot = store.snapshot().map_err(|e| format!("the store does not read: {e}"))?;
