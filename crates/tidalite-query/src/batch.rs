@@ -23,15 +23,19 @@ const BATCH_ROWS_MAX: usize = 262_144;
 /// Timestamp(µs, UTC), `value` Float64; none is nullable. Labels are in their canonical text, empty where there are
 /// none.
 pub fn points_schema() -> SchemaRef {
-    let name = || DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-    Arc::new(Schema::new(vec![
-        Field::new("run", name(), false),
-        Field::new("metric", name(), false),
-        Field::new("labels", name(), false),
+    let mut fields = name_fields();
+    fields.extend([
         Field::new("step", DataType::Int64, false),
         Field::new("time", timestamp(), false),
         Field::new("value", DataType::Float64, false),
-    ]))
+    ]);
+    Arc::new(Schema::new(fields))
+}
+
+/// The three columns that say which series a row is of.
+pub(crate) fn name_fields() -> Vec<Field> {
+    let name = || DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    ["run", "metric", "labels"].map(|column| Field::new(column, name(), false)).to_vec()
 }
 
 /// Makes batches of points, in the order in which series are pushed.
@@ -118,11 +122,7 @@ impl PointsBuilder {
         }
         // Of a single long piece each batch shows the same names, so one batch's worth of keys serves all.
         let named = rows.min(self.rows_max);
-        let columns: [ArrayRef; 3] = [
-            names(&pieces, named, |k| &k.run),
-            names(&pieces, named, |k| &k.metric),
-            names(&pieces, named, |k| k.labels.as_str()),
-        ];
+        let columns = name_columns(pieces.iter().map(|(key, points)| (key, points.len())), named);
         let points = joined(pieces, rows);
         let steps = Int64Array::new(ScalarBuffer::from(points.steps), None);
         let times =
@@ -156,10 +156,22 @@ fn joined(pieces: Vec<(SeriesKey, Points)>, rows: usize) -> Points {
     points
 }
 
-/// The first `rows` of a column of names: a dictionary of the distinct ones in the order of their coming, and a key for
-/// each row. Fewer rows than there are points only where there is one piece.
+/// The first `rows` of the columns that say which series a row is of, for series of so many rows each. Fewer rows than
+/// the series have only where there is one series.
+pub(crate) fn name_columns<'a>(
+    series: impl Iterator<Item = (&'a SeriesKey, usize)> + Clone,
+    rows: usize,
+) -> [ArrayRef; 3] {
+    [
+        names(series.clone(), rows, |k| &k.run),
+        names(series.clone(), rows, |k| &k.metric),
+        names(series, rows, |k| k.labels.as_str()),
+    ]
+}
+
+/// A dictionary of the distinct names in the order of their coming, and a key for each row.
 fn names<'a>(
-    pieces: &'a [(SeriesKey, Points)],
+    series: impl Iterator<Item = (&'a SeriesKey, usize)>,
     rows: usize,
     name: impl Fn(&'a SeriesKey) -> &'a str,
 ) -> ArrayRef {
@@ -168,11 +180,11 @@ fn names<'a>(
     // Fresh zeros cost nothing, and zero is the key of the first name.
     let mut keys = vec![0i32; rows];
     let mut at = 0;
-    for (key, points) in pieces {
-        let end = (at + points.len()).min(rows);
+    for (key, count) in series {
+        let end = (at + count).min(rows);
         let place = *places.entry(name(key)).or_insert_with(|| {
             distinct.push(name(key));
-            i32::try_from(distinct.len() - 1).expect("a batch has fewer than 2^31 rows")
+            i32::try_from(distinct.len() - 1).expect("memory ends before 2^31 names")
         });
         if place != 0 {
             keys[at..end].fill(place);

@@ -197,6 +197,21 @@ impl Plan {
     }
 }
 
+/// The columns that these aggregates by these groups have, before anything is computed; as [`Grouping::schema`].
+///
+/// # Errors
+/// As [`Grouping::new`].
+///
+/// ```
+/// use tidalite_query::{Aggregate, By, aggregate_schema};
+/// let schema = aggregate_schema(&[Aggregate::Mean], &[By::Run])?;
+/// assert_eq!((schema.field(0).name().as_str(), schema.field(1).name().as_str()), ("run", "mean"));
+/// # Ok::<(), tidalite_model::Error>(())
+/// ```
+pub fn aggregate_schema(aggregates: &[Aggregate], by: &[By]) -> Result<SchemaRef> {
+    Ok(Grouping::new(by.to_vec(), aggregates.to_vec())?.schema())
+}
+
 /// The type of every time in a result.
 pub(crate) fn timestamp() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))

@@ -3,7 +3,8 @@
 //!
 //! The way of a query: a [`SeriesFilter`] says which series; their pieces become one by [`merge`], which resolves
 //! repeats; a [`PointFilter`] says which points; then a [`PointsBuilder`] makes batches of them, or a [`Grouping`]'s
-//! [`Partial`] states take them and give one row a group, or [`chart`] draws them small.
+//! [`Partial`] states take them and give one row a group, or [`chart`] and [`lttb`] draw them small, or an [`Alignment`]
+//! puts them side by side. A [`band`] is an aggregate of aggregates: first over each run's points, then over runs.
 //!
 //! Two rules hold throughout. Aggregates are over finite values: NaN and ±Inf are counted, never mixed in. And the
 //! result depends on the points, not on the pieces and the order in which they came; only the last bits of sums may.
@@ -14,14 +15,20 @@
 #![forbid(unsafe_code)]
 
 mod aggregate;
+mod align;
+mod band;
 mod batch;
 mod bucket;
 mod chart;
+mod chart_batch;
+mod column_names;
 mod directory;
+mod fill;
 mod filter;
 mod finish;
 mod glob;
 mod grouping;
+mod lttb;
 mod matcher;
 mod merge;
 mod names;
@@ -33,10 +40,15 @@ mod states;
 mod tally;
 
 pub use aggregate::{Aggregate, Percent};
+pub use align::Alignment;
+pub use band::{band, band_grouping, band_schema};
 pub use batch::{PointsBuilder, points_schema};
 pub use chart::{ChartBucket, ChartBuckets, chart, chart_width};
+pub use chart_batch::{chart_batch, chart_schema};
+pub use fill::{AlignOn, Fill};
 pub use filter::{Bounds, PointFilter, Verdict};
-pub use grouping::{By, Grouping};
+pub use grouping::{By, Grouping, aggregate_schema};
+pub use lttb::lttb;
 pub use matcher::{LabelMatcher, NameMatcher, SeriesFilter};
 pub use merge::{Repeats, merge};
 pub use partial::{Partial, PercentileJob};
