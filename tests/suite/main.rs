@@ -14,6 +14,7 @@ mod failures;
 mod kill;
 mod limits;
 mod process;
+mod shapes;
 
 use std::io::Write;
 

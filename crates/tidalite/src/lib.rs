@@ -36,9 +36,12 @@
 
 #![forbid(unsafe_code)]
 
+mod align;
 mod backup;
+mod band;
 mod collect;
 mod compact;
+mod draw;
 mod export;
 mod file_format;
 mod flush;
@@ -84,4 +87,7 @@ pub use tidalite_model::{
     Error, ErrorKind, Extreme, Labels, NAME_BYTES_MAX, Param, Params, Parent, Point, Result, RunInfo, Seq,
     SeriesKey, Status, Summary, TIME_US_MAX, TIME_US_MIN,
 };
-pub use tidalite_query::{Aggregate, By, ChartBuckets, Repeats};
+pub use tidalite_query::{
+    Aggregate, AlignOn, By, ChartBuckets, Fill, Repeats, aggregate_schema, band_schema, chart_schema,
+    points_schema,
+};

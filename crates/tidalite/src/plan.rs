@@ -7,6 +7,7 @@
 use crate::scan::{RowRef, meets, read_rows};
 use crate::snapshot::Snapshot;
 use crate::tail::View;
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use tidalite_log::SeriesId;
@@ -223,6 +224,92 @@ impl Plan {
             ),
             "select a range of steps, or allow more memory",
         ))
+    }
+
+    /// Refuses an answer that holds up to `series_max` points of each series at once and cannot.
+    pub(crate) fn check_total(&self, series_max: u64) -> Result<()> {
+        let memory_bytes = self.snapshot.inner.options.memory_bytes;
+        let points = self.series.iter().map(|s| s.points_max.min(series_max)).fold(0, u64::saturating_add);
+        let needed = points.saturating_mul(POINT_BYTES);
+        if needed <= memory_bytes {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Full,
+            "query",
+            format!(
+                "the {} series of the selection have up to {points} points to hold at once, which take {} MiB",
+                self.series.len(),
+                needed >> 20
+            ),
+            "select a range of steps or fewer series, or allow more memory",
+        ))
+    }
+
+    /// Works on the points of each series that has any, in the store's threads; what is found is in the order of series.
+    pub(crate) fn each<T: Send>(
+        &self,
+        columns: Columns,
+        work: impl Fn(&SeriesKey, Points) -> T + Sync,
+    ) -> Result<Vec<T>> {
+        let found: Vec<Vec<T>> = self.snapshot.inner.pool()?.install(|| {
+            self.batches()
+                .into_par_iter()
+                .map(|batch| {
+                    let points = self.load(batch.clone(), columns)?;
+                    let work = |(planned, points): (&Planned, Points)| {
+                        (!points.is_empty()).then(|| work(&planned.key, points))
+                    };
+                    Ok(self.series[batch].iter().zip(points).filter_map(work).collect())
+                })
+                .collect::<Result<_>>()
+        })?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// The least and the greatest selected step, where times and values are not bound; `None` where there is no point.
+    /// Nothing is merged: whichever of several points of a step counts, the step is there. Pages are read only of rows
+    /// that reach over an end of the selected steps, and of these only where they may say something new.
+    pub(crate) fn step_extent(&self) -> Result<Option<(i64, i64)>> {
+        let parts = &self.snapshot.view.parts;
+        let steps = self.filter.steps;
+        let mut extent: Option<(i64, i64)> = None;
+        let widen = |extent: &mut Option<(i64, i64)>, (first, last): (i64, i64)| {
+            *extent = Some(extent.map_or((first, last), |(lo, hi)| (lo.min(first), hi.max(last))));
+        };
+        let mut cut = Vec::new();
+        for planned in &self.series {
+            for r in &planned.rows {
+                let Summary { first: Some(first), last: Some(last), .. } = r.of(parts).summary else {
+                    continue;
+                };
+                if steps.contains(first.step) && steps.contains(last.step) {
+                    widen(&mut extent, (first.step, last.step));
+                } else {
+                    cut.push((*r, first.step, last.step));
+                }
+            }
+            for &(t, id) in &planned.tails {
+                let tail = &self.snapshot.view.tails[t];
+                let view = View { steps: (steps.lo, steps.hi), seqs: tail.seqs };
+                if let Some(found) = tail.read().data.step_extent(id, view) {
+                    widen(&mut extent, found);
+                }
+            }
+        }
+        for (r, first, last) in cut {
+            let least = steps.lo.map_or(first, |lo| first.max(lo));
+            let greatest = steps.hi.map_or(last, |hi| last.min(hi.saturating_sub(1)));
+            if extent.is_some_and(|(lo, hi)| lo <= least && greatest <= hi) {
+                continue;
+            }
+            let columns = Columns { step: true, seq: false, time: false, value: false };
+            let read = read_rows(parts, &[vec![r]], columns)?;
+            for &step in read.iter().flatten().flat_map(|p| &p.steps).filter(|&&s| steps.contains(s)) {
+                widen(&mut extent, (step, step));
+            }
+        }
+        Ok(extent)
     }
 
     /// The points of a batch, merged and filtered, one `Points` a series.

@@ -1,4 +1,5 @@
-//! Selections: which points, and what is asked of them.
+//! Selections: which points, and what is asked of them. Answers of a kind of their own are in `draw.rs`, `band.rs` and
+//! `align.rs`.
 
 use crate::plan::{Plan, Stretch};
 use crate::snapshot::Snapshot;
@@ -12,8 +13,8 @@ use std::ops::{Bound, Range, RangeBounds};
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey, Summary};
 use tidalite_parts::Columns;
 use tidalite_query::{
-    Aggregate, Bounds, By, ChartBuckets, Grouping, LabelMatcher, NameMatcher, PercentileJob, PointFilter,
-    Points, PointsBuilder, Repeats, SeriesFilter, chart, points_schema,
+    Aggregate, Bounds, By, Grouping, LabelMatcher, NameMatcher, PercentileJob, PointFilter, Points,
+    PointsBuilder, Repeats, SeriesFilter, points_schema,
 };
 
 /// A selection of points: by run, metric, labels, and half-open ranges of step, time and value. Nothing is read before an
@@ -140,7 +141,11 @@ impl Select {
     /// # Errors
     /// As [`points`](Self::points); `Full` where exact quantiles would need more than the memory option.
     pub fn aggregate(&self, aggregates: &[Aggregate], by: &[By]) -> Result<RecordBatch> {
-        let grouping = Grouping::new(by.to_vec(), aggregates.to_vec())?;
+        self.grouped(&Grouping::new(by.to_vec(), aggregates.to_vec())?)
+    }
+
+    /// One row a group of a grouping.
+    pub(crate) fn grouped(&self, grouping: &Grouping) -> Result<RecordBatch> {
         let plan = self.plan()?.split_long_series();
         let inner = &plan.snapshot.inner;
         let columns = Columns {
@@ -251,33 +256,6 @@ impl Select {
         Ok(merged)
     }
 
-    /// Each series in at most `buckets` buckets, whose width is a power of two: minimum, maximum, mean, first and last of
-    /// each. Ordered by series.
-    ///
-    /// # Errors
-    /// As [`points`](Self::points); `Invalid` for no buckets.
-    pub fn chart(&self, buckets: usize) -> Result<Vec<(SeriesKey, ChartBuckets)>> {
-        if buckets == 0 {
-            return Err(Error::invalid("chart", "0 buckets were asked for", "ask for at least one"));
-        }
-        let plan = self.plan()?;
-        plan.check_memory()?;
-        let columns = Columns { step: true, seq: false, time: !plan.filter.times_us.is_all(), value: true };
-        let found: Vec<Vec<(SeriesKey, ChartBuckets)>> = plan.snapshot.inner.pool()?.install(|| {
-            plan.batches()
-                .into_par_iter()
-                .map(|batch| {
-                    let points = plan.load(batch.clone(), columns)?;
-                    let draw = |(planned, points): (&crate::plan::Planned, Points)| {
-                        (!points.is_empty()).then(|| (planned.key.clone(), chart(&points, buckets)))
-                    };
-                    Ok(plan.series[batch].iter().zip(points).filter_map(draw).collect())
-                })
-                .collect::<Result<_>>()
-        })?;
-        Ok(found.into_iter().flatten().collect())
-    }
-
     pub(crate) fn series_filter(&self) -> Result<SeriesFilter> {
         Ok(SeriesFilter {
             runs: matcher(&self.runs)?,
@@ -297,7 +275,12 @@ impl Select {
         }
     }
 
-    fn plan(&self) -> Result<Plan> {
+    /// The same selection over one snapshot, for an answer that reads more than once.
+    pub(crate) fn fixed(&self) -> Result<Select> {
+        Ok(Select { of: Of::Snapshot(self.snapshot()?), ..self.clone() })
+    }
+
+    pub(crate) fn plan(&self) -> Result<Plan> {
         let wanted = self.series_filter()?;
         Plan::new(self.snapshot()?, &wanted, self.filter, self.repeats)
     }
@@ -346,7 +329,7 @@ fn half_open(range: &impl RangeBounds<i64>) -> Bounds<i64> {
 }
 
 /// Batches of one schema as one; the empty batch where there are none.
-fn one_batch(batches: Vec<RecordBatch>) -> Result<RecordBatch> {
+pub(crate) fn one_batch(batches: Vec<RecordBatch>) -> Result<RecordBatch> {
     concat_batches(&points_schema(), &batches).map_err(|e| {
         Error::new(ErrorKind::Full, "gather points", e.to_string(), "take the batches one by one")
     })

@@ -5,6 +5,7 @@
 //! [lo, hi) of frame ordinals is a snapshot, however much is added later.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use tidalite_log::{LayoutId, Points as LogPoints, Row, SeriesId, Sink};
 use tidalite_model::{Result, RunChange, Seq, SeriesKey};
 use tidalite_query::Points;
@@ -53,6 +54,33 @@ pub(crate) struct View {
     pub(crate) seqs: (i64, i64),
 }
 
+impl View {
+    fn takes(&self, step: i64, seq: i64) -> bool {
+        let (lo, hi) = self.steps;
+        lo.is_none_or(|l| step >= l) && hi.is_none_or(|h| step < h) && seq >= self.seqs.0 && seq < self.seqs.1
+    }
+}
+
+impl Block {
+    /// The rows that a view may take; all of them where steps never decrease.
+    fn rows(&self, view: View) -> Range<usize> {
+        let (lo, hi) = view.steps;
+        let mut rows = 0..self.steps.len();
+        if self.ascending {
+            rows.start = lo.map_or(0, |l| self.steps.partition_point(|&s| s < l));
+            rows.end = hi.map_or(rows.end, |h| self.steps.partition_point(|&s| s < h)).max(rows.start);
+        }
+        // Rows of a block come in the order of their frames.
+        rows.start = rows.start.max(self.seqs.partition_point(|&q| q < view.seqs.0));
+        rows.end = rows.end.min(self.seqs.partition_point(|&q| q < view.seqs.1)).max(rows.start);
+        rows
+    }
+}
+
+fn ends(steps: impl Iterator<Item = i64>) -> Option<(i64, i64)> {
+    steps.map(|s| (s, s)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+}
+
 impl TailData {
     /// About how much memory the rows take.
     pub(crate) fn bytes(&self) -> usize {
@@ -99,26 +127,12 @@ impl TailData {
     /// The points of a series within a view, in the order of writing.
     pub(crate) fn gather(&self, id: SeriesId, view: View, into: &mut Points) {
         let Some(s) = self.get(id) else { return };
-        let (lo, hi) = view.steps;
-        let takes = |step: i64, seq: i64| {
-            lo.is_none_or(|l| step >= l)
-                && hi.is_none_or(|h| step < h)
-                && seq >= view.seqs.0
-                && seq < view.seqs.1
-        };
         for &(block, column) in &s.columns {
             let b = &self.blocks[block as usize];
-            let mut rows = 0..b.steps.len();
-            if b.ascending {
-                rows.start = lo.map_or(0, |l| b.steps.partition_point(|&s| s < l));
-                rows.end = hi.map_or(rows.end, |h| b.steps.partition_point(|&s| s < h)).max(rows.start);
-            }
-            // Rows of a block come in the order of their frames.
-            rows.start = rows.start.max(b.seqs.partition_point(|&q| q < view.seqs.0));
-            rows.end = rows.end.min(b.seqs.partition_point(|&q| q < view.seqs.1)).max(rows.start);
+            let rows = b.rows(view);
             into.reserve(rows.len());
             for row in rows {
-                if takes(b.steps[row], b.seqs[row]) {
+                if view.takes(b.steps[row], b.seqs[row]) {
                     let value = b.values[row * b.width + column as usize];
                     into.push(b.steps[row], b.seqs[row], b.times_us[row], value);
                 }
@@ -126,10 +140,27 @@ impl TailData {
         }
         let l = &s.loose;
         for i in 0..l.len() {
-            if takes(l.steps[i], l.seqs[i]) {
+            if view.takes(l.steps[i], l.seqs[i]) {
                 into.push(l.steps[i], l.seqs[i], l.times_us[i], l.values[i]);
             }
         }
+    }
+
+    /// The least and the greatest step of a series within a view; `None` where it has no point there.
+    pub(crate) fn step_extent(&self, id: SeriesId, view: View) -> Option<(i64, i64)> {
+        let s = self.get(id)?;
+        let of_block = |&(block, _): &(u32, u32)| {
+            let b = &self.blocks[block as usize];
+            let rows = b.rows(view);
+            if b.ascending {
+                return rows.clone().next().zip(rows.last()).map(|(i, j)| (b.steps[i], b.steps[j]));
+            }
+            ends(rows.filter(|&i| view.takes(b.steps[i], b.seqs[i])).map(|i| b.steps[i]))
+        };
+        let l = &s.loose;
+        let loose = (0..l.len()).filter(|&i| view.takes(l.steps[i], l.seqs[i])).map(|i| l.steps[i]);
+        let found = s.columns.iter().filter_map(of_block).chain(ends(loose));
+        found.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
 
     /// Rows in the order of writing, each with its series and values, of frames in `seqs` [lo, hi): what a follower sees.

@@ -1,0 +1,79 @@
+//! Selections put side by side: one row an x, one column a series.
+
+use crate::select::Select;
+use arrow::array::RecordBatch;
+use rayon::prelude::*;
+use tidalite_model::{Error, ErrorKind, Result};
+use tidalite_parts::Columns;
+use tidalite_query::{AlignOn, Alignment, Fill};
+
+/// So many series are a table still; what has more is asked for as points, in rows.
+const SERIES_MAX: usize = 10_000;
+
+impl Select {
+    /// The selected series side by side: one row for each step, or time, at which any of them has a point, ascending,
+    /// and one column a series, in their order. Series without a point in the selection have none.
+    ///
+    /// The first column is `step` (int64) or `time` (timestamp, µs, UTC); the others are float64, and null where a series
+    /// has no point and `fill` gives nothing. NaN and ±Inf are values. On time a series' points are ordered by time, then
+    /// step, and of several at one time the last counts.
+    ///
+    /// A series' column is named by those of run, metric and labels that are not the same in all series of the answer, in
+    /// this order, joined by a space, labels in braces: `run-1 loss {rank=0}`; by the metric where only that differs, or
+    /// nothing. A name that would come twice gets ` (2)` behind it, or the next free number. The metadata of each such
+    /// field has `run`, `metric` and `labels` in full.
+    ///
+    /// ```
+    /// use arrow::array::{AsArray, types::Float64Type};
+    /// use tidalite::{AlignOn, Fill};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// let run = store.run("a").start()?;
+    /// for step in 0..10 { run.log(step, &[("loss", step as f64)])?; }
+    /// run.log(4, &[("val", 0.5)])?;
+    /// let table = store.select().run("a").align(AlignOn::Step, Fill::Previous)?;
+    /// let val = table["val"].as_primitive::<Float64Type>();
+    /// assert_eq!((table.num_rows(), val.iter().nth(3), val.iter().nth(9)), (10, Some(None), Some(Some(0.5))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`points`](Self::points); `Invalid` for more than 10,000 series; `Full` where all points, or the table, need
+    /// more than the memory option.
+    pub fn align(&self, on: AlignOn, fill: Fill) -> Result<RecordBatch> {
+        let plan = self.plan()?;
+        if plan.series.len() > SERIES_MAX {
+            return Err(Error::invalid(
+                "align series",
+                format!("the selection has {} series, and a column for each", plan.series.len()),
+                format!("select at most {SERIES_MAX} series, or ask for their points, which come in rows"),
+            ));
+        }
+        plan.check_total(u64::MAX)?;
+        let columns = Columns {
+            step: true,
+            seq: false,
+            time: on == AlignOn::Time || !plan.filter.times_us.is_all(),
+            value: true,
+        };
+        let aligned = Alignment::new(plan.each(columns, |key, points| (key.clone(), points))?, on);
+        let inner = &plan.snapshot.inner;
+        if aligned.bytes() > inner.options.memory_bytes {
+            return Err(Error::new(
+                ErrorKind::Full,
+                "align series",
+                format!(
+                    "{} rows of {} series take {} MiB",
+                    aligned.rows(),
+                    aligned.series(),
+                    aligned.bytes() >> 20
+                ),
+                format!("select a range of {on}s or fewer series, or allow more memory"),
+            ));
+        }
+        let columns: Vec<_> = inner.pool()?.install(|| {
+            (0..aligned.series()).into_par_iter().map(|place| aligned.column(place, fill)).collect()
+        });
+        Ok(aligned.finish_with(columns))
+    }
+}

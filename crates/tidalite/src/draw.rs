@@ -1,0 +1,83 @@
+//! Selections drawn small: each series in few buckets, or by few of its points. One thread works on a series at a time,
+//! and holds it whole.
+
+use crate::select::{Select, one_batch};
+use arrow::array::RecordBatch;
+use tidalite_model::{Error, Result, SeriesKey};
+use tidalite_parts::Columns;
+use tidalite_query::{ChartBuckets, PointsBuilder, chart, chart_batch, lttb};
+
+/// A line of fewer points has no bucket between its ends.
+const LINE_POINTS_MIN: usize = 3;
+
+impl Select {
+    /// Each series in at most `buckets` buckets, whose width is a power of two: minimum, maximum, mean, first and last of
+    /// each. Ordered by series.
+    ///
+    /// # Errors
+    /// As [`points`](Self::points); `Invalid` for no buckets.
+    pub fn chart(&self, buckets: usize) -> Result<Vec<(SeriesKey, ChartBuckets)>> {
+        if buckets == 0 {
+            return Err(Error::invalid("chart", "0 buckets were asked for", "ask for at least one"));
+        }
+        let plan = self.plan()?;
+        plan.check_memory()?;
+        let columns = Columns { step: true, seq: false, time: !plan.filter.times_us.is_all(), value: true };
+        plan.each(columns, |key, points| (key.clone(), chart(&points, buckets)))
+    }
+
+    /// What [`chart`](Self::chart) gives, as one batch: one row a bucket, ordered by series, then step. Columns as in
+    /// [`chart_schema`](crate::chart_schema): `run`, `metric`, `labels`, `step`, `width`, `count`, `nonfinite`, `min`,
+    /// `max`, `mean`, `first`, `last`.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// # for step in 0..100 { run.log(step, &[("loss", 1.0 / (step + 1) as f64)])?; }
+    /// let batch = store.select().metric("loss").chart_batch(25)?;
+    /// assert_eq!((batch.num_rows(), batch.schema()), (25, tidalite::chart_schema()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`chart`](Self::chart); `Full` where the names of the series come to 2 GiB.
+    pub fn chart_batch(&self, buckets: usize) -> Result<RecordBatch> {
+        chart_batch(&self.chart(buckets)?)
+    }
+
+    /// Of each series at most `points` of its points, those that keep the shape of its line, by
+    /// Largest-Triangle-Three-Buckets (S. Steinarsson, "Downsampling Time Series for Visual Representation", MSc thesis,
+    /// University of Iceland, 2013); x is the step. Points that are NaN or ±Inf are left out, and a series with no more
+    /// than `points` others comes with all of these. Ordered and with columns as for [`points`](Self::points).
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// # for step in 0..1000 { run.log(step, &[("loss", 1.0 / (step + 1) as f64)])?; }
+    /// assert_eq!(store.select().metric("loss").lttb(50)?.num_rows(), 50);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`points`](Self::points); `Invalid` for fewer than 3 points, since the first and the last are always there;
+    /// `Full` where one series, or what is kept of all, needs more than the memory option.
+    pub fn lttb(&self, points: usize) -> Result<RecordBatch> {
+        if points < LINE_POINTS_MIN {
+            return Err(Error::invalid(
+                "draw lines",
+                format!("{points} points a series were asked for"),
+                format!("ask for at least {LINE_POINTS_MIN}: the first, the last, and one between"),
+            ));
+        }
+        let plan = self.plan()?;
+        plan.check_memory()?;
+        plan.check_total(points as u64)?;
+        let columns = Columns { step: true, seq: false, time: true, value: true };
+        let lines = plan.each(columns, |key, found| (key.clone(), lttb(found, points)))?;
+        let mut builder = PointsBuilder::new();
+        lines.into_iter().for_each(|(key, line)| builder.push_series(&key, line));
+        one_batch(builder.finish())
+    }
+}
