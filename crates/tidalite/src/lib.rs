@@ -77,7 +77,7 @@ pub use options::Options;
 pub use param_json::{param_from_json, param_to_json};
 pub use report::{Finding, FindingKind, Report};
 pub use run::{Columns, Metric, RowAt, Run, RunBuilder};
-pub use select::{PointStream, Select};
+pub use select::{PointStream, Select, escape};
 pub use snapshot::Snapshot;
 pub use stats::Stats;
 pub use store::Store;

@@ -72,7 +72,7 @@ impl Select {
 
     /// Of this run alone; given several times, of any of them.
     pub fn run(mut self, id: impl Into<String>) -> Self {
-        self.runs.push(verbatim(&id.into()));
+        self.runs.push(escape(&id.into()));
         self
     }
 
@@ -85,7 +85,7 @@ impl Select {
 
     /// Of this metric alone; given several times, of any of them.
     pub fn metric(mut self, name: impl Into<String>) -> Self {
-        self.metrics.push(verbatim(&name.into()));
+        self.metrics.push(escape(&name.into()));
         self
     }
 
@@ -302,7 +302,11 @@ fn matcher(patterns: &[String]) -> Result<NameMatcher> {
 }
 
 /// The pattern that matches a name alone, whatever signs are in it.
-fn verbatim(name: &str) -> String {
+///
+/// ```
+/// assert_eq!(tidalite::escape("layers[0]/norm"), r"layers\[0\]/norm");
+/// ```
+pub fn escape(name: &str) -> String {
     let mut pattern = String::with_capacity(name.len());
     for c in name.chars() {
         if matches!(c, '*' | '?' | '[' | ']' | '{' | '}' | ',' | '\\') {
