@@ -474,9 +474,10 @@ fn fork_and_wait(child: impl FnOnce()) {
 }
 
 /// Runs `child` in a fork of this process, which ends without running anything else of it.
-fn fork(child: impl FnOnce()) -> libc::pid_t {
+pub(crate) fn fork(child: impl FnOnce()) -> libc::pid_t {
     // SAFETY: the process that calls this was started for it and has no thread that holds a lock: the harness runs one
-    // test on the main thread, and the store has no background threads. So the child may allocate and lock.
+    // test on the main thread, and the store has no background threads. So the child may allocate and lock. A watch's
+    // thread holds no lock that the child takes: those of its parent's log and watch are left alone there.
     match unsafe { libc::fork() } {
         0 => {
             let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child)).is_ok();
@@ -490,7 +491,7 @@ fn fork(child: impl FnOnce()) -> libc::pid_t {
     }
 }
 
-fn wait(pid: libc::pid_t) {
+pub(crate) fn wait(pid: libc::pid_t) {
     let mut status = 0;
     // SAFETY: `status` lives until the call returns.
     let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };

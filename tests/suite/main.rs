@@ -15,6 +15,7 @@ mod kill;
 mod limits;
 mod process;
 mod shapes;
+mod watch;
 
 use std::io::Write;
 

@@ -13,7 +13,6 @@ mod failure;
 mod output;
 mod selection;
 mod table;
-mod telemetry;
 mod values;
 
 use clap::Parser;

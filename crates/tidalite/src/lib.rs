@@ -29,6 +29,11 @@
 //! Steps are `i64` and the caller's own; times are `i64` microseconds since 1970-01-01 UTC; values are `f64` whose
 //! bits are kept, NaN and ±Inf included.
 //!
+//! # Cargo features
+//!
+//! `system`, off by default: telemetry of the machine, sampled and logged beside a run's own metrics (the module `system`
+//! and `Run::watch_system`).
+//!
 //! # Errors
 //!
 //! Every call gives one [`Error`], whose [`ErrorKind`] says what can be done about it. The library never prints, never
@@ -39,6 +44,8 @@
 mod align;
 mod backup;
 mod band;
+#[cfg(feature = "system")]
+mod beside;
 mod collect;
 mod compact;
 mod draw;
@@ -65,6 +72,8 @@ mod select;
 mod snapshot;
 mod stats;
 mod store;
+#[cfg(feature = "system")]
+pub mod system;
 mod tail;
 mod tiles;
 

@@ -1,5 +1,8 @@
 //! Runs as they are written: begin one, log to it, end it.
 
+#[cfg(feature = "system")]
+use crate::beside::Beside;
+use crate::snapshot::Snapshot;
 use crate::store::{Inner, Store};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -91,8 +94,8 @@ impl RunBuilder {
         };
         let log = inner.log()?.clone();
         log.append_change(&id, &start)?;
-        let next_step = counter(inner, &id);
-        let local = Local { inner: inner.clone(), log, layouts: RwLock::default(), next_step };
+        let counter = counter(inner, &id);
+        let local = Local { inner: inner.clone(), log, layouts: RwLock::default(), counter };
         Ok(Run {
             shared: Arc::new(Shared {
                 id: id.into(),
@@ -100,7 +103,7 @@ impl RunBuilder {
                 local,
                 in_child: OnceLock::new(),
                 store: self.store.clone(),
-                ended: AtomicBool::new(false),
+                ended: Arc::default(),
             }),
         })
     }
@@ -123,7 +126,8 @@ struct Shared {
     /// What a forked child uses instead of `local`.
     in_child: OnceLock<(u32, Local)>,
     store: Store,
-    ended: AtomicBool,
+    /// Shared with what logs beside the run, which must not keep it open.
+    ended: Arc<AtomicBool>,
 }
 
 /// What a run holds in one process.
@@ -132,7 +136,17 @@ struct Local {
     inner: Arc<Inner>,
     log: Arc<Log>,
     layouts: RwLock<Vec<Known>>,
-    next_step: Arc<AtomicI64>,
+    counter: Arc<Counter>,
+}
+
+/// What all handles on a run share in one process.
+#[derive(Debug)]
+pub(crate) struct Counter {
+    /// The step after the last one, or [`STEP_UNKNOWN`].
+    next_step: AtomicI64,
+    /// Whether its telemetry is logged by a watch.
+    #[cfg(feature = "system")]
+    watched: Arc<AtomicBool>,
 }
 
 /// Metrics that were logged together before.
@@ -147,6 +161,8 @@ struct Known {
 const LAYOUTS_MAX: usize = 16;
 /// The next step is not known yet: the store has to be asked.
 const STEP_UNKNOWN: i64 = i64::MIN;
+/// Metrics that begin so are telemetry: their steps count samples, and say nothing of where the run is.
+pub(crate) const TELEMETRY: &str = "system/";
 
 /// Where and when a row belongs, as far as the caller says.
 #[derive(Debug, Clone, Default)]
@@ -190,7 +206,8 @@ impl Run {
         &self.shared.labels
     }
 
-    /// Logs a row: values of several metrics at one step, now. `None` as the step counts up from the last one.
+    /// Logs a row: values of several metrics at one step, now. `None` as the step counts up from the last one, at first
+    /// from the greatest that the store holds of the run, metrics below `system/` aside: these are telemetry.
     /// The row is visible to every process, whole, when this returns, and survives the death of this one.
     ///
     /// # Errors
@@ -322,8 +339,8 @@ impl Run {
         let log = inner.log()?.clone();
         let writer = log.writer();
         let (process, local) = shared.in_child.get_or_init(|| {
-            let next_step = counter(inner, &shared.id);
-            (writer, Local { inner: inner.clone(), log, layouts: RwLock::default(), next_step })
+            let counter = counter(inner, &shared.id);
+            (writer, Local { inner: inner.clone(), log, layouts: RwLock::default(), counter })
         });
         if *process != writer {
             return Err(Error::invalid(
@@ -336,9 +353,38 @@ impl Run {
     }
 }
 
+#[cfg(feature = "system")]
+impl Run {
+    /// A way to log beside the run, in this process.
+    pub(crate) fn beside(&self) -> Result<Beside> {
+        let (local, shared) = (self.local()?, &self.shared);
+        Ok(Beside::new(
+            shared.id.clone(),
+            shared.labels.clone(),
+            local.log.clone(),
+            local.inner.vfs.clone(),
+            shared.ended.clone(),
+        ))
+    }
+
+    /// Whether this process watches the run.
+    pub(crate) fn watched(&self) -> Result<Arc<AtomicBool>> {
+        Ok(self.local()?.counter.watched.clone())
+    }
+
+    /// The step after the last sample of the run's telemetry.
+    pub(crate) fn next_sample(&self) -> Result<i64> {
+        let telemetry = |metric: &str| metric.starts_with(TELEMETRY);
+        let last = Snapshot::take(&self.local()?.inner)?.step_max(self.id(), telemetry)?;
+        Ok(last.map_or(0, |s| s.saturating_add(1)))
+    }
+}
+
 impl Drop for Shared {
     fn drop(&mut self) {
-        if self.ended.load(Ordering::Acquire) || self.local.log.forked() || self.local.inner.is_closed() {
+        // Nobody logs beside a run that is gone.
+        if self.ended.swap(true, Ordering::AcqRel) || self.local.log.forked() || self.local.inner.is_closed()
+        {
             return;
         }
         let status = if std::thread::panicking() { Status::Failed } else { Status::Finished };
@@ -361,36 +407,12 @@ impl Local {
             return Ok(k.layout);
         }
         drop(known);
-        let layout = self.new_layout(run, labels, values)?;
+        let layout = new_layout(&self.log, &run.shared.id, &run.shared.labels, labels, values)?;
         let names = values.iter().map(|(name, _)| Box::from(*name)).collect();
         let mut known = self.layouts.write().unwrap_or_else(PoisonError::into_inner);
         known.truncate(LAYOUTS_MAX - 1);
         known.insert(0, Known { labels: labels.cloned(), names, layout });
         Ok(layout)
-    }
-
-    fn new_layout(&self, run: &Run, labels: Option<&Labels>, values: &[(&str, f64)]) -> Result<LayoutId> {
-        if values.is_empty() {
-            return Err(Error::invalid("log to run", "the row has no values", "give at least one metric"));
-        }
-        let labels = match labels {
-            Some(over) => run.shared.labels.merged(over)?,
-            None => run.shared.labels.clone(),
-        };
-        let mut seen = HashMap::new();
-        let mut series = Vec::with_capacity(values.len());
-        for (name, _) in values {
-            check_name("metric name", name)?;
-            if seen.insert(*name, ()).is_some() {
-                return Err(Error::invalid(
-                    "log to run",
-                    format!("metric {name:?} comes twice in one row"),
-                    "give each metric once",
-                ));
-            }
-            series.push(self.log.series(&SeriesKey::new(run.shared.id.clone(), *name, labels.clone()))?);
-        }
-        self.log.layout(&series)
     }
 
     #[inline]
@@ -411,7 +433,7 @@ impl Local {
         };
         let step = match step {
             Some(step) => {
-                self.next_step.store(step.saturating_add(1), Ordering::Relaxed);
+                self.counter.next_step.store(step.saturating_add(1), Ordering::Relaxed);
                 step
             }
             None => self.count_up(run)?,
@@ -422,14 +444,16 @@ impl Local {
     /// The step after the last one; at first, after the greatest that the store knows of the run.
     #[cold]
     fn count_up(&self, run: &str) -> Result<i64> {
-        if self.next_step.load(Ordering::Relaxed) == STEP_UNKNOWN {
-            let snapshot = crate::snapshot::Snapshot::take(&self.inner)?;
-            let next = snapshot.step_max(run)?.map_or(0, |s| s.saturating_add(1));
-            let _ = self.next_step.compare_exchange(STEP_UNKNOWN, next, Ordering::Relaxed, Ordering::Relaxed);
+        let next_step = &self.counter.next_step;
+        if next_step.load(Ordering::Relaxed) == STEP_UNKNOWN {
+            let snapshot = Snapshot::take(&self.inner)?;
+            let own = |metric: &str| !metric.starts_with(TELEMETRY);
+            let next = snapshot.step_max(run, own)?.map_or(0, |s| s.saturating_add(1));
+            let _ = next_step.compare_exchange(STEP_UNKNOWN, next, Ordering::Relaxed, Ordering::Relaxed);
         }
-        let step = self.next_step.fetch_add(1, Ordering::Relaxed);
+        let step = next_step.fetch_add(1, Ordering::Relaxed);
         if step == i64::MAX {
-            self.next_step.store(i64::MAX, Ordering::Relaxed);
+            next_step.store(i64::MAX, Ordering::Relaxed);
         }
         Ok(step)
     }
@@ -500,9 +524,45 @@ impl Columns {
 }
 
 /// The step counter of a run, shared by all that take part in it in this process.
-fn counter(inner: &Inner, run: &str) -> Arc<AtomicI64> {
-    let mut steps = inner.steps.lock().unwrap_or_else(PoisonError::into_inner);
-    steps.entry(run.to_string()).or_insert_with(|| Arc::new(AtomicI64::new(STEP_UNKNOWN))).clone()
+fn counter(inner: &Inner, run: &str) -> Arc<Counter> {
+    let fresh = || Counter {
+        next_step: AtomicI64::new(STEP_UNKNOWN),
+        #[cfg(feature = "system")]
+        watched: Arc::default(),
+    };
+    let mut counters = inner.counters.lock().unwrap_or_else(PoisonError::into_inner);
+    counters.entry(run.to_string()).or_insert_with(|| Arc::new(fresh())).clone()
+}
+
+/// A layout for these metrics, with `over` laid over the run's own labels.
+pub(crate) fn new_layout(
+    log: &Log,
+    run: &Arc<str>,
+    own: &Labels,
+    over: Option<&Labels>,
+    values: &[(&str, f64)],
+) -> Result<LayoutId> {
+    if values.is_empty() {
+        return Err(Error::invalid("log to run", "the row has no values", "give at least one metric"));
+    }
+    let labels = match over {
+        Some(over) => own.merged(over)?,
+        None => own.clone(),
+    };
+    let mut seen = HashMap::new();
+    let mut series = Vec::with_capacity(values.len());
+    for (name, _) in values {
+        check_name("metric name", name)?;
+        if seen.insert(*name, ()).is_some() {
+            return Err(Error::invalid(
+                "log to run",
+                format!("metric {name:?} comes twice in one row"),
+                "give each metric once",
+            ));
+        }
+        series.push(log.series(&SeriesKey::new(run.clone(), *name, labels.clone()))?);
+    }
+    log.layout(&series)
 }
 
 fn generated_id(inner: &Inner) -> String {

@@ -53,10 +53,10 @@ impl Snapshot {
         Select::of(Of::Snapshot(self.clone()))
     }
 
-    /// The greatest step of a run, over all its series.
-    pub(crate) fn step_max(&self, run: &str) -> Result<Option<i64>> {
+    /// The greatest step of a run, over all its series of such metrics.
+    pub(crate) fn step_max(&self, run: &str, of: impl Fn(&str) -> bool) -> Result<Option<i64>> {
         let last = self.select().run(run).latest_points()?;
-        Ok(last.into_iter().map(|(_, points)| points.steps[0]).max())
+        Ok(last.into_iter().filter(|(key, _)| of(&key.metric)).map(|(_, points)| points.steps[0]).max())
     }
 }
 

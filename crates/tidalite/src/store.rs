@@ -10,13 +10,13 @@ use crate::maintain::Worker;
 use crate::manifest::{self, Manifest};
 use crate::options::Options;
 use crate::places::{MARKER, Places};
-use crate::run::RunBuilder;
+use crate::run::{Counter, RunBuilder};
 use crate::sealed;
 use crate::select::Select;
 use crate::snapshot::{Snapshot, TailCache};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tidalite_log::{Log, LogOptions, Watermark};
@@ -56,7 +56,7 @@ pub(crate) struct Inner {
     pub(crate) places: Places,
     pub(crate) options: Options,
     pub(crate) cache: TailCache,
-    pub(crate) steps: Mutex<HashMap<String, Arc<AtomicI64>>>,
+    pub(crate) counters: Mutex<HashMap<String, Arc<Counter>>>,
     id: Uuid,
     fork: ForkGuard,
     log: OnceLock<Arc<Log>>,
@@ -245,7 +245,7 @@ impl Inner {
             places,
             options,
             cache: TailCache::default(),
-            steps: Mutex::default(),
+            counters: Mutex::default(),
             id,
             fork: ForkGuard::new(),
             log: OnceLock::new(),

@@ -5,11 +5,11 @@
 
 use crate::args::DemoWatch;
 use crate::failure::Outcome;
-use crate::telemetry::Sampler;
 use std::collections::BTreeMap;
 use std::io::{Read, stdin};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
+use tidalite::system::{Sampler, host_name};
 use tidalite::{Labels, RowAt, Run, Store};
 
 /// The run's id.
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &DemoWatch) -> Outcome {
     for (i, gpu) in sampler.gpu_names().into_iter().enumerate() {
         run = run.param(format!("gpu{i}"), gpu);
     }
-    if let Some(host) = sysinfo::System::host_name().filter(|h| !h.is_empty()) {
+    if let Some(host) = host_name() {
         run = run.label("host", host);
     }
     let run = run.start()?;

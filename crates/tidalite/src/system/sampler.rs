@@ -23,18 +23,37 @@ const DISKS_INTERVAL: Duration = Duration::from_secs(60);
 const MILLI: f64 = 1e-3;
 
 /// One value of one series of the machine.
+///
+/// | metric | label |
+/// |---|---|
+/// | `cpu/total_percent`, `load/one_minute`, `load/five_minutes`, `load/fifteen_minutes` | |
+/// | `cpu/core_percent` | `core` |
+/// | `memory/used_bytes`, `memory/available_bytes`, `swap/used_bytes`, `process/resident_bytes` | |
+/// | `disk/free_bytes`, `disk/read_bytes`, `disk/written_bytes` | `disk`: where it is mounted |
+/// | `network/received_bytes`, `network/sent_bytes` | `interface` |
+/// | `gpu/utilization_percent`, `gpu/memory_used_bytes`, `gpu/temperature_celsius`, `gpu/power_watts` | `gpu`: its number |
+///
+/// Read, written, received and sent bytes are totals since the system started. What the system does not tell is absent.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Reading {
+#[non_exhaustive]
+pub struct Reading {
     /// Name of the metric; its last word is the unit.
-    pub(crate) metric: &'static str,
+    pub metric: &'static str,
     /// What tells it from its like: `core`, `disk`, `interface`, `gpu`.
-    pub(crate) labels: Vec<(String, String)>,
+    pub labels: Vec<(String, String)>,
     /// The value, in the metric's unit.
-    pub(crate) value: f64,
+    pub value: f64,
 }
 
-/// Keeps what the system needs to be asked again cheaply.
-pub(crate) struct Sampler {
+/// Reads the machine: processors, memory, disks, network, this process, and NVIDIA GPUs where there are any. Keeps what is
+/// needed to ask the system again cheaply.
+///
+/// ```
+/// let readings = tidalite::system::Sampler::new().sample();
+/// assert!(readings.iter().any(|r| r.metric == "memory/used_bytes" && r.value > 0.0));
+/// ```
+#[derive(Debug)]
+pub struct Sampler {
     system: System,
     disks: Disks,
     disks_listed: Instant,
@@ -44,9 +63,15 @@ pub(crate) struct Sampler {
     started: Instant,
 }
 
+impl Default for Sampler {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Sampler {
     /// Finds out what there is to be sampled.
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         let mut system = System::new();
         system.refresh_cpu_usage();
         Sampler {
@@ -62,7 +87,7 @@ impl Sampler {
 
     /// Reads everything once. Processor use is missing from samples taken too soon after [`new`](Self::new) to average
     /// over.
-    pub(crate) fn sample(&mut self) -> Vec<Reading> {
+    pub fn sample(&mut self) -> Vec<Reading> {
         let mut readings = Vec::with_capacity(64);
         self.processors(&mut readings);
         self.memory(&mut readings);
@@ -75,7 +100,7 @@ impl Sampler {
     }
 
     /// The model of each GPU, by its number; empty where there is none.
-    pub(crate) fn gpu_names(&self) -> Vec<String> {
+    pub fn gpu_names(&self) -> Vec<String> {
         let Some(nvml) = &self.nvml else { return Vec::new() };
         let count = nvml.device_count().unwrap_or(0);
         (0..count).filter_map(|i| nvml.device_by_index(i).and_then(|d| d.name()).ok()).collect()

@@ -1,0 +1,348 @@
+//! A watch: a thread that samples the machine at an interval and logs what it reads to a run.
+//!
+//! Each sample is one step; readings that share their labels are one row of it. The steps are a count of samples, apart
+//! from the run's own, and go on where the last watch of the run ended, so that no sample replaces an older one. Nothing
+//! that goes wrong here reaches the run: the watch waits or ends, and says why.
+
+use super::sampler::{Reading, Sampler};
+use crate::beside::Beside;
+use crate::run::{Run, TELEMETRY};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tidalite_model::{Error, ErrorKind, Labels, Result};
+use tidalite_vfs::ForkGuard;
+
+/// Sampling more often would cost more than a hundredth of a core.
+const INTERVAL_MIN: Duration = Duration::from_millis(50);
+/// Longer than that is a mistake, and keeps sums of times in range.
+const INTERVAL_MAX: Duration = Duration::from_secs(86_400);
+
+/// A running watch. It ends when it is stopped or dropped, when the run ends, or when the store is closed; it keeps
+/// neither open. See [`Run::watch_system`].
+#[derive(Debug)]
+#[must_use = "a watch ends when it is dropped"]
+pub struct SystemWatch {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    fork: ForkGuard,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    stop: bool,
+    error: Option<Error>,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Run {
+    /// Samples this machine now and then every `interval`, in a thread, and logs the readings to this run until the watch
+    /// is stopped or dropped.
+    ///
+    /// Metrics are those of [`Reading`](super::Reading) with `system/` before them, such as `system/cpu/total_percent`,
+    /// with the run's labels and one of `core`, `disk`, `interface` or `gpu` where there are several. Steps count the
+    /// samples from 0, or from where an earlier watch of this run ended, and leave the steps of the run's other metrics
+    /// alone: a step that counts up by itself passes over metrics below `system/`. Where several processes take part in
+    /// one run and watch it, give each a label of its own, such as its rank; else their samples are repeats of each other.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// let run = store.run("a").start()?;
+    /// let watch = run.watch_system(Duration::from_secs(1))?;
+    /// run.log(None, &[("loss", 0.5)])?;
+    /// watch.stop();
+    /// assert!(watch.error().is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Invalid` for an interval below 50 ms or above a day, where this process watches this run already, and where the
+    /// run has ended; as [`Snapshot::select`](crate::Snapshot::select)'s answers where the earlier samples cannot be read;
+    /// `Io` where no thread can be started.
+    pub fn watch_system(&self, interval: Duration) -> Result<SystemWatch> {
+        if !(INTERVAL_MIN..=INTERVAL_MAX).contains(&interval) {
+            return Err(wrong(
+                format!("an interval of {interval:?} was asked for"),
+                "give one from 50 ms to a day; every second is usual",
+            ));
+        }
+        let Some(claim) = Claim::take(self.watched()?) else {
+            return Err(wrong(
+                format!("this process watches run {:?} already", self.id()),
+                "stop that watch first",
+            ));
+        };
+        // Only now, when no other watch can add a sample.
+        let (beside, first) = (self.beside()?, self.next_sample()?);
+        let shared = Arc::new(Shared::default());
+        let seen = shared.clone();
+        let thread = std::thread::Builder::new()
+            .name("tidalite-system".into())
+            .spawn(move || {
+                let _claim = claim;
+                watch(beside, first, interval, &seen);
+            })
+            .map_err(|e| {
+                Error::new(ErrorKind::Io, "watch system", e.to_string(), "check the limits on threads")
+            })?;
+        Ok(SystemWatch { shared, thread: Mutex::new(Some(thread)), fork: ForkGuard::new() })
+    }
+}
+
+impl SystemWatch {
+    /// Ends the watch, and returns when its thread has ended: after the sample under way, if any. What was sampled
+    /// stays. A second time, and in the child of a fork, it does nothing.
+    pub fn stop(&self) {
+        // In a forked child the thread does not exist, and whoever held these locks is gone with it.
+        if self.fork.forked() {
+            return;
+        }
+        self.shared.state().stop = true;
+        self.shared.wake.notify_all();
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(thread) = thread.take()
+            && thread.join().is_err()
+        {
+            self.shared.state().error.get_or_insert_with(broken);
+        }
+    }
+
+    /// Why the watch ended by itself, or, while the disk is full, why the last sample was not logged: then it goes on
+    /// trying. `None` while all is well, and after a [`stop`](Self::stop).
+    pub fn error(&self) -> Option<Error> {
+        if self.fork.forked() {
+            let text = "this process was forked from the one that watches";
+            return Some(wrong(text, "watch the run in this process too"));
+        }
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = thread.as_ref().is_some_and(JoinHandle::is_finished);
+        // A thread that ends by itself leaves a reason, unless it was not asked.
+        self.shared.state().error.as_ref().map(Error::duplicate).or_else(|| ended.then(broken))
+    }
+}
+
+impl Drop for SystemWatch {
+    fn drop(&mut self) {
+        if self.fork.forked() {
+            std::mem::forget(self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+        } else {
+            self.stop();
+        }
+    }
+}
+
+/// That a run is watched by this process; given back when dropped.
+struct Claim(Arc<AtomicBool>);
+
+impl Claim {
+    fn take(watched: Arc<AtomicBool>) -> Option<Claim> {
+        (!watched.swap(true, Ordering::AcqRel)).then(|| Claim(watched))
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+/// The thread's work.
+fn watch(mut beside: Beside, first: i64, interval: Duration, shared: &Shared) {
+    // Finding out what there is takes longer than a sample, so it is done here and not in the caller's thread.
+    let mut sampler = Sampler::new();
+    let mut due = Instant::now();
+    let mut step = first;
+    loop {
+        let logged = log(&mut beside, step, sampler.sample());
+        step = step.saturating_add(1);
+        let full = logged.as_ref().is_err_and(|e| e.kind() == ErrorKind::Full);
+        let go_on = logged.is_ok() || full;
+        let mut state = shared.state();
+        // Space may come back: then the error is over.
+        state.error = logged.err();
+        if !go_on {
+            return;
+        }
+        due += interval;
+        // After a long pause of the whole machine the samples that were missed are not made up for.
+        let now = Instant::now();
+        if due < now {
+            due = now + interval;
+        }
+        let wait = due.saturating_duration_since(now);
+        let (state, _) =
+            shared.wake.wait_timeout_while(state, wait, |s| !s.stop).unwrap_or_else(PoisonError::into_inner);
+        if state.stop {
+            return;
+        }
+    }
+}
+
+/// A sample as rows: readings that share their labels are one.
+fn log(beside: &mut Beside, step: i64, readings: Vec<Reading>) -> Result<()> {
+    let time_us = beside.now_us();
+    let mut rows: BTreeMap<Labels, Vec<(String, f64)>> = BTreeMap::new();
+    for reading in readings {
+        // A name that the store does not take, such as that of an odd mount, costs its own series alone.
+        let Ok(labels) = Labels::new(reading.labels) else { continue };
+        rows.entry(labels).or_default().push((format!("{TELEMETRY}{}", reading.metric), reading.value));
+    }
+    for (labels, values) in rows {
+        let values: Vec<(&str, f64)> = values.iter().map(|(name, value)| (&**name, *value)).collect();
+        beside.log(step, time_us, &labels, &values)?;
+    }
+    Ok(())
+}
+
+fn wrong(wrong: impl Into<String>, remedy: &str) -> Error {
+    Error::invalid("watch system", wrong, remedy)
+}
+
+fn broken() -> Error {
+    let text = "its thread ended by a fault of the sampler";
+    Error::new(ErrorKind::Poisoned, "watch system", text, "start another watch")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Options, Store};
+    use tidalite_model::SeriesKey;
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Options::new().background(false).open(dir.path().join("s")).unwrap();
+        (dir, store)
+    }
+
+    /// Waits for what a watch does, and fails where it takes longer than any machine may.
+    fn until(what: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !what() {
+            assert!(start.elapsed() < Duration::from_secs(60), "the watch does nothing");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// (least, greatest) step and count of a metric without further labels.
+    fn steps(store: &Store, metric: &str) -> Option<(i64, i64, u64)> {
+        let found = store.select().run("r").metric(metric).summaries().unwrap();
+        let sum = found.into_iter().find(|(key, _): &(SeriesKey, _)| key.labels.is_empty())?.1;
+        Some((sum.first?.step, sum.last?.step, sum.count))
+    }
+
+    const LOAD: &str = "system/load/one_minute";
+
+    #[test]
+    fn samples_are_rows_of_the_run_and_leave_its_steps_alone() {
+        let (_dir, store) = store();
+        let run = store.run("r").start().unwrap();
+        run.log(None, &[("loss", 1.0)]).unwrap();
+        let watch = run.watch_system(INTERVAL_MIN).unwrap();
+        until(|| steps(&store, LOAD).is_some_and(|s| s.2 >= 3));
+        run.log(None, &[("loss", 2.0)]).unwrap();
+        watch.stop();
+        assert!(watch.error().is_none());
+        let (first, last, count) = steps(&store, LOAD).unwrap();
+        assert_eq!((first, last + 1), (0, count.cast_signed()));
+        assert_eq!(steps(&store, "loss"), Some((0, 1, 2)));
+        let labels: Vec<String> = store
+            .select()
+            .metrics("system/*")
+            .summaries()
+            .unwrap()
+            .into_iter()
+            .flat_map(|(key, _)| key.labels.iter().map(|(k, _)| k).collect::<Vec<_>>())
+            .collect();
+        assert!(
+            labels.iter().all(|l| ["core", "disk", "interface", "gpu"].contains(&l.as_str())),
+            "{labels:?}"
+        );
+    }
+
+    #[test]
+    fn a_later_watch_goes_on_counting_and_the_run_counts_its_own_steps() {
+        let (dir, store) = store();
+        let run = store.run("r").start().unwrap();
+        run.log(41, &[("loss", 1.0)]).unwrap();
+        for _ in 0..2 {
+            let before = steps(&store, LOAD).map_or(0, |s| s.2);
+            let watch = run.watch_system(INTERVAL_MIN).unwrap();
+            until(|| steps(&store, LOAD).is_some_and(|s| s.2 > before));
+            drop(watch);
+        }
+        run.finish().unwrap();
+        store.close().unwrap();
+        let store = Options::new().background(false).open(dir.path().join("s")).unwrap();
+        let run = store.run("r").start().unwrap();
+        run.log(None, &[("loss", 2.0)]).unwrap();
+        assert_eq!(steps(&store, "loss"), Some((41, 42, 2)));
+        let before = steps(&store, LOAD).unwrap();
+        let watch = run.watch_system(INTERVAL_MIN).unwrap();
+        until(|| steps(&store, LOAD).unwrap().2 > before.2);
+        watch.stop();
+        let (first, last, count) = steps(&store, LOAD).unwrap();
+        assert_eq!((first, last + 1), (0, count.cast_signed()), "each sample has a step of its own");
+    }
+
+    #[test]
+    fn the_end_of_a_run_ends_its_watch_and_says_so() {
+        let (_dir, store) = store();
+        let run = store.run("r").start().unwrap();
+        let watch = run.watch_system(INTERVAL_MIN).unwrap();
+        run.finish().unwrap();
+        until(|| watch.error().is_some());
+        let error = watch.error().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert!(error.to_string().contains("has ended"), "{error}");
+        watch.stop();
+        assert!(run.watch_system(INTERVAL_MIN).is_err());
+    }
+
+    #[test]
+    fn a_watch_keeps_neither_run_nor_store_open() {
+        let (_dir, store) = store();
+        let run = store.run("r").start().unwrap();
+        let watch = run.watch_system(INTERVAL_MIN).unwrap();
+        drop(run);
+        assert_eq!(store.snapshot().unwrap().run("r").unwrap().status, crate::Status::Finished);
+        until(|| watch.error().is_some());
+        let run = store.run("r").start().unwrap();
+        let watch = run.watch_system(INTERVAL_MIN).unwrap();
+        store.close().unwrap();
+        until(|| watch.error().is_some());
+        assert_eq!(watch.error().unwrap().kind(), ErrorKind::Poisoned);
+    }
+
+    #[test]
+    fn a_run_is_watched_once_and_at_a_sensible_interval() {
+        let (_dir, store) = store();
+        let run = store.run("r").start().unwrap();
+        for wrong in [Duration::ZERO, Duration::from_millis(49), Duration::MAX] {
+            assert_eq!(run.watch_system(wrong).unwrap_err().kind(), ErrorKind::Invalid);
+        }
+        let watch = run.watch_system(Duration::from_secs(3600)).unwrap();
+        let other = store.run("r").start().unwrap();
+        let error = other.watch_system(INTERVAL_MIN).unwrap_err();
+        assert!(error.to_string().contains("already"), "{error}");
+        let start = Instant::now();
+        watch.stop();
+        assert!(start.elapsed() < Duration::from_secs(30), "a watch does not sleep through its stop");
+        other.watch_system(INTERVAL_MIN).unwrap().stop();
+    }
+}
