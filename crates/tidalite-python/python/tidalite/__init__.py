@@ -1,0 +1,71 @@
+"""An embedded columnar store for streams of metrics.
+
+Three lines log a run, one reads it back:
+
+>>> import tidalite
+>>> store = tidalite.open(path)
+>>> with store.run("resnet-42", params={"lr": 3e-4}) as run:
+...     for step in range(3):
+...         run.log({"loss": 1 / (step + 1), "acc": step / 10}, step=step)
+>>> store.select("loss").to_pandas()["value"].tolist()
+[1.0, 0.5, 0.3333333333333333]
+
+Steps are 64-bit whole numbers, times are microseconds since 1970 UTC or datetimes, values are 64-bit floats whose bits are
+kept, NaN and infinities included. Every error is a `tidalite.Error`; its class says what can be done about it.
+"""
+from ._tidalite import (
+    Bucket,
+    Busy,
+    Corrupt,
+    Error,
+    Follow,
+    Full,
+    Invalid,
+    Io,
+    NotFound,
+    Poisoned,
+    Run,
+    Selection,
+    Store,
+    SystemWatch,
+    Table,
+    Unsupported,
+    __version__,
+    escape,
+    open,
+    step_bucket,
+    time_bucket,
+)
+from .records import CompactStats, Finding, FlushStats, PartFiles, Report, RunInfo, Runs, Stats
+
+__all__ = [
+    "Bucket",
+    "Busy",
+    "CompactStats",
+    "Corrupt",
+    "Error",
+    "Finding",
+    "FlushStats",
+    "Follow",
+    "Full",
+    "Invalid",
+    "Io",
+    "NotFound",
+    "PartFiles",
+    "Poisoned",
+    "Report",
+    "Run",
+    "RunInfo",
+    "Runs",
+    "Selection",
+    "Stats",
+    "Store",
+    "SystemWatch",
+    "Table",
+    "Unsupported",
+    "__version__",
+    "escape",
+    "open",
+    "step_bucket",
+    "time_bucket",
+]

@@ -1,0 +1,58 @@
+"""Bars: one a group, with its number; groups without a finite number are named, and marked red."""
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from .._html import short
+from .names import short_names
+from .panels import RED, Panels
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+BARS_MAX = 40
+_SLOTS_MIN = 4
+
+
+def draw_bars(
+    bars: Sequence[tuple[str, tuple[str, ...], float]],
+    what: str,
+    *,
+    ax: Any,
+    title: str | None,
+    legend: bool,
+    logx: bool,
+    logy: bool,
+) -> Any:
+    """`bars` are (panel, group, value), drawn from the top in their order. Lengths run along x: `logy` asks for the same
+    scale as `logx`, since the values are what has one."""
+    panels = list(dict.fromkeys(panel for panel, _, _ in bars))
+    groups = list(dict.fromkeys(group for _, group, _ in bars))
+    names = dict(zip(groups, short_names(groups), strict=True))
+    figure = Panels(panels, ax, title, legend=False, what=what)
+    for panel, axes in zip(panels, figure.axes, strict=False):
+        _draw(axes, [(names[group], value) for name, group, value in bars if name == panel])
+    if not figure.given and len(figure.axes) == 1:
+        rows = min(BARS_MAX, len(bars))
+        figure.figure.set_size_inches(8, max(2.0, 1.0 + 0.28 * rows))
+    return figure.finish([], logx=logx or logy, logy=False)
+
+
+def _draw(ax: Axes, bars: list[tuple[str, float]]) -> None:
+    shown = bars[:BARS_MAX]
+    places = range(len(shown))
+    lengths = [value if math.isfinite(value) else 0.0 for _, value in shown]
+    drawn = ax.barh(places, lengths, color="#1f77b4", height=0.7)
+    ax.set_yticks(places, [name for name, _ in shown], fontsize="small")
+    texts = ax.bar_label(drawn, [short(value) for _, value in shown], padding=3, fontsize="small")
+    for text, (_, value) in zip(texts, shown, strict=True):
+        if not math.isfinite(value):
+            text.set_color(RED)
+    # Room for the numbers beyond the ends of the bars; and one bar alone does not fill the panel.
+    ax.margins(x=0.2)
+    ax.set_ylim(max(len(shown), _SLOTS_MIN) - 0.4, -0.6)
+    if len(bars) > len(shown):
+        note = f"and {len(bars) - len(shown)} more: sort() and head() choose which are drawn"
+        ax.annotate(note, (1, 0), (0, -28), "axes fraction", "offset points", ha="right", va="top", fontsize="small", color=RED)

@@ -1,0 +1,109 @@
+"""Curves of a selection: over steps from its chart, over time from time buckets of about the same number."""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from .. import _frames
+from .curves import Array, Curve, draw, series_slices
+
+if TYPE_CHECKING:
+    from .._tidalite import Bucket, Selection
+
+_KEY = ["run", "metric", "labels"]
+
+
+def plot_selection(
+    selection: Selection,
+    *,
+    x: Literal["step", "time", "elapsed"] = "step",
+    buckets: int = 1000,
+    ax: Any = None,
+    legend: bool = True,
+    title: str | None = None,
+    logx: bool = False,
+    logy: bool = False,
+) -> Any:
+    """A curve a series, one axes a metric: the mean of each bucket, its range as an area, red ticks where it holds NaN or ±Inf.
+
+    `x` is `step`, `time` (UTC), or `elapsed`: since the first of the selected points of the run. Names in the legend are what
+    differs between the series. At most 12 metrics are drawn; the picture says how many more there are. Gives the Axes, or an
+    array of them where there are several metrics.
+    """
+    if x == "step":
+        curves, xlabel = chart_curves(_frames.to_numpy(selection.chart(buckets))), "step"
+    elif x in ("time", "elapsed"):
+        curves, xlabel = _time_curves(selection, x, buckets)
+    else:
+        raise _invalid(f"`x` is {x!r}; give step, time or elapsed")
+    require(curves)
+    return draw(curves, xlabel, ax, title, legend=legend, logx=logx, logy=logy, what="metric")
+
+
+def chart_curves(rows: dict[str, Array]) -> list[Curve]:
+    """Of the rows of a chart."""
+    return [
+        Curve(
+            panel=rows["metric"][s.start],
+            key=(rows["run"][s.start], rows["labels"][s.start]),
+            # A bucket stands for its steps: it is drawn at their middle.
+            x=rows["step"][s] + (rows["width"][s] - 1) / 2,
+            y=rows["mean"][s],
+            bad=rows["nonfinite"][s] > 0,
+            low=rows["min"][s],
+            high=rows["max"][s],
+        )
+        for s in series_slices([rows[k] for k in _KEY], len(rows["run"]))
+    ]
+
+
+def require(found: Any) -> None:
+    """Refuses to draw an empty picture."""
+    if not len(found):
+        from .._tidalite import NotFound
+
+        raise NotFound("nothing to plot: no point matches; see `store.metrics()` and `store.runs().ids` for what there is")
+
+
+def elapsed_unit(seconds: float) -> tuple[float, str]:
+    """The unit that a span of time reads best in: how many seconds it has, and its name."""
+    return (1.0, "s") if seconds < 300 else (60.0, "min") if seconds < 18_000 else (3600.0, "h")
+
+
+def _time_curves(selection: Selection, x: str, buckets: int) -> tuple[list[Curve], str]:
+    from .._tidalite import time_bucket
+
+    spans = _frames.to_numpy(selection.aggregate("time_first", "time_last", by="run"))
+    require(spans["run"])
+    first, last = (spans[c].astype("int64") for c in ("time_first", "time_last"))
+    longest = (last - first).max() if x == "elapsed" else last.max() - first.min()
+    width = int(longest // max(buckets, 1) + 1)
+    by: list[str | Bucket] = [*_KEY, time_bucket(width)]
+    rows = _frames.to_numpy(selection.aggregate("count", "finite", "min", "max", "mean", by=by))
+    unit, name = elapsed_unit(longest / 1e6)
+    start = dict(zip(spans["run"], first, strict=True))
+
+    def place(run: str, at: Array) -> Array:
+        # A bucket begins at or before its first point; its middle is less than half a width off.
+        middle = at.astype("int64") + width // 2
+        return (middle - start[run]) / 1e6 / unit if x == "elapsed" else middle.astype("datetime64[us]")
+
+    curves = [
+        Curve(
+            panel=rows["metric"][s.start],
+            key=(rows["run"][s.start], rows["labels"][s.start]),
+            x=place(rows["run"][s.start], rows["time_bucket"][s]),
+            y=rows["mean"][s],
+            bad=rows["finite"][s] < rows["count"][s],
+            low=rows["min"][s],
+            high=rows["max"][s],
+        )
+        for s in series_slices([rows[k] for k in _KEY], len(rows["run"]))
+    ]
+    return curves, "time (UTC)" if x == "time" else f"elapsed ({name})"
+
+
+def _invalid(message: str) -> Exception:
+    from .._tidalite import Invalid
+
+    return Invalid(f"cannot plot: {message}")
+

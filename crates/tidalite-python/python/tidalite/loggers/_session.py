@@ -1,0 +1,83 @@
+"""A run that a logger keeps open between the calls of its library: begun when it is needed, ended once."""
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tidalite
+
+StoreOrPath = str | os.PathLike[str] | tidalite.Store
+
+
+class Session:
+    """The store and the run of one logger.
+
+    `run()` begins the run when it is first asked for, and takes part in it again after `end`. With `must_end`, a session that
+    goes, or that is there when the interpreter ends, with its run still open marks it as failed: some libraries tell their
+    loggers that training has ended, and say nothing where it was broken off.
+    """
+
+    def __init__(
+        self,
+        store: StoreOrPath,
+        id: str | None = None,
+        *,
+        tags: Sequence[str] | None = None,
+        labels: Mapping[str, object] | None = None,
+        must_end: bool = False,
+    ) -> None:
+        self.id = id
+        self._must_end = must_end
+        self._given = store if isinstance(store, tidalite.Store) else None
+        self._path = os.fspath(store.path if isinstance(store, tidalite.Store) else store)
+        self._tags, self._labels = tags, labels
+        self._store: tidalite.Store | None = self._given
+        self._run: tidalite.Run | None = None
+        self._fail_at_end: weakref.finalize[Any, Any] | None = None
+
+    @property
+    def store(self) -> tidalite.Store:
+        """The store, opened now where only its path was given."""
+        if self._store is None:
+            self._store = tidalite.open(self._path)
+        return self._store
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a run has begun and not ended."""
+        return self._run is not None
+
+    def run(self) -> tidalite.Run:
+        """The run, begun now if it is not open."""
+        if self._run is None:
+            self._run = self.store.run(self.id, tags=self._tags, labels=self._labels)
+            self.id = self._run.id
+            if self._must_end:
+                self._fail_at_end = weakref.finalize(self, _fail, self._run)
+        return self._run
+
+    def end(self, status: str = "finished") -> None:
+        """Ends the run, if one is open. A store that was opened here is closed."""
+        run, self._run = self._run, None
+        if self._fail_at_end is not None:
+            self._fail_at_end.detach()
+            self._fail_at_end = None
+        if run is not None:
+            run.finish("failed" if status == "failed" else "finished")
+        if self._store is not None and self._given is None:
+            self._store.close()
+            self._store = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What is open stays with this process; a copy in another one opens the store by its path and joins the run.
+        return {**self.__dict__, "_given": None, "_store": None, "_run": None, "_fail_at_end": None}
+
+
+def _fail(run: tidalite.Run) -> None:
+    try:
+        run.finish("failed")
+    except tidalite.Error:
+        # The store was closed before: the run was ended with it, and nobody is left to tell.
+        pass

@@ -1,0 +1,82 @@
+"""A callback for Optuna's `study.optimize`: a run a trial."""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from ._session import Session, StoreOrPath
+from ._values import numbers, params
+
+if TYPE_CHECKING:
+    import optuna
+
+    import tidalite
+
+
+class TidaliteCallback:
+    """Writes each trial of a study, when it has ended, as a run of a store.
+
+    >>> from tidalite.loggers.optuna import TidaliteCallback
+    >>> study = optuna.create_study(study_name="lr-search")
+    >>> study.optimize(objective, n_trials=100, callbacks=[TidaliteCallback("metrics")])
+    >>> tidalite.open("metrics", "r").runs().to_pandas()[["id", "params.lr"]]
+
+    The run's id is `<study>/<trial>`, with the trial's number in five digits. Its params are the trial's, its user attributes as
+    `user_attrs.<key>`, and `state`: `COMPLETE`, `PRUNED` or `FAIL`. A failed trial is a failed run; a pruned one is finished and
+    has the tag `pruned`.
+
+    Metrics: `value`, or the study's metric names (`value/0`, `value/1`, … without any) where it has several objectives, at
+    step 0; `intermediate`, at the steps that the objective reported; and `duration` in seconds.
+
+    Optuna calls back for a failed trial only where `optimize(catch=…)` names its exception; another one ends `optimize` before
+    its callbacks are called. Trials that other processes run are written by the callbacks there; several threads
+    (`n_jobs`) share this one.
+    """
+
+    def __init__(
+        self,
+        store: StoreOrPath,
+        *,
+        tags: Sequence[str] | None = None,
+        labels: Mapping[str, object] | None = None,
+    ) -> None:
+        # Its store alone is used: the runs of several threads are open at once.
+        self._session = Session(store)
+        self._opening = Lock()
+        self._tags, self._labels = list(tags or ()), labels
+
+    def __call__(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+        """Writes one trial."""
+        state = trial.state.name
+        given = {**params(trial.params), **params(trial.user_attrs, "user_attrs."), "state": state}
+        tags = [*self._tags, "pruned"] if state == "PRUNED" else self._tags
+        id = f"{study.study_name}/{trial.number:05}"
+        with self._opening:
+            store = self._session.store
+        run = store.run(id, params=given, tags=tags, labels=self._labels)
+        try:
+            _log(run, study, trial)
+        except BaseException:
+            run.finish("failed")
+            raise
+        run.finish("failed" if state == "FAIL" else "finished")
+
+
+def _log(run: tidalite.Run, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+    for step, value in sorted(trial.intermediate_values.items()):
+        run.log({"intermediate": value}, step=step)
+    row: dict[str, float | int] = {}
+    values = trial.values or []
+    names = study.metric_names or (["value"] if len(values) < 2 else [f"value/{i}" for i in range(len(values))])
+    row.update(numbers(dict(zip(names, values, strict=False))))
+    if trial.duration is not None:
+        row["duration"] = trial.duration.total_seconds()
+    if row:
+        run.log(row, step=0, time=_utc(trial.datetime_complete))
+
+
+def _utc(time: datetime | None) -> datetime | None:
+    # Optuna's times are this machine's local ones and say no zone.
+    return None if time is None else time.astimezone(timezone.utc)

@@ -1,0 +1,76 @@
+//! What to group by: names, labels, and buckets of steps or of time.
+
+use crate::errors::invalid;
+use crate::time::width_us;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+use tidalite::By;
+
+/// Buckets of steps or of time, to group by. Made by `step_bucket` and `time_bucket`.
+#[pyclass(frozen, eq, hash, module = "tidalite", from_py_object)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Bucket(By);
+
+#[pymethods]
+impl Bucket {
+    fn __repr__(&self) -> String {
+        match &self.0 {
+            By::StepBucket(width) => format!("step_bucket({width})"),
+            By::TimeBucket(width) => format!("time_bucket({width})"),
+            other => other.column(),
+        }
+    }
+}
+
+/// Groups by buckets of `width` steps, aligned at step 0; the column `step_bucket` holds each bucket's first step.
+///
+/// >>> tidalite.step_bucket(100)
+/// step_bucket(100)
+#[pyfunction]
+pub fn step_bucket(width: i64) -> PyResult<Bucket> {
+    let width = u64::try_from(width).ok().filter(|&w| w > 0);
+    width
+        .map(|w| Bucket(By::StepBucket(w)))
+        .ok_or_else(|| invalid("step_bucket", "the width is below 1", "give at least one step"))
+}
+
+/// Groups by buckets of time, aligned at 1970 UTC; the column `time_bucket` holds each bucket's beginning.
+///
+/// `width` is text such as '500ms', '1s', '5m', '1h', '1d', a timedelta, or whole microseconds.
+///
+/// >>> tidalite.time_bucket("1s")
+/// time_bucket(1000000)
+#[pyfunction]
+pub fn time_bucket(width: &Bound<'_, PyAny>) -> PyResult<Bucket> {
+    Ok(Bucket(By::TimeBucket(width_us(width)?)))
+}
+
+/// What `by=` says: one thing or several.
+pub(crate) fn groups(by: &Bound<'_, PyAny>) -> PyResult<Vec<By>> {
+    if by.is_instance_of::<PyString>() || by.is_instance_of::<Bucket>() {
+        return Ok(vec![group(by)?]);
+    }
+    let items = by.try_iter().map_err(|_| PyTypeError::new_err(format!("by={by:?} is no group; {WORDS}")))?;
+    items.map(|item| group(&item?)).collect()
+}
+
+const WORDS: &str = "give any of 'run', 'metric', 'labels', 'label:<key>', step_bucket(n), time_bucket('1s')";
+
+fn group(by: &Bound<'_, PyAny>) -> PyResult<By> {
+    if let Ok(bucket) = by.extract::<Bucket>() {
+        return Ok(bucket.0);
+    }
+    let Ok(word) = by.cast::<PyString>() else {
+        return Err(PyTypeError::new_err(format!("by={by:?} is no group; {WORDS}")));
+    };
+    match word.to_str()? {
+        "run" => Ok(By::Run),
+        "metric" => Ok(By::Metric),
+        "labels" => Ok(By::Labels),
+        text => match text.strip_prefix("label:") {
+            Some(key) => Ok(By::Label(key.into())),
+            None => Err(invalid("group", format!("{text:?} is nothing to group by"), WORDS)),
+        },
+    }
+}

@@ -1,0 +1,85 @@
+//! `Follow`: points as they are logged.
+
+use crate::errors::{invalid, raise};
+use crate::table::{Query, Table};
+use arrow::array::RecordBatch;
+use pyo3::exceptions::PyStopIteration;
+use pyo3::prelude::*;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Hands out the points of a selection as they are logged, each once; made by `Selection.follow`.
+///
+/// >>> follow = store.select("loss", runs="live").follow()
+/// >>> run = store.run("live")
+/// >>> run.log({"loss": 0.5})
+/// >>> len(follow.poll()), len(follow.poll())
+/// (1, 0)
+#[pyclass(frozen, module = "tidalite")]
+pub struct Follow {
+    follow: Mutex<tidalite::Follow>,
+    timeout: Option<Duration>,
+}
+
+/// Between looks whether the user wants to stop, while waiting.
+const SIGNALS: Duration = Duration::from_millis(100);
+
+impl Follow {
+    pub(crate) fn new(follow: tidalite::Follow, timeout: Option<f64>) -> PyResult<Follow> {
+        Ok(Follow { follow: Mutex::new(follow), timeout: timeout.map(seconds).transpose()? })
+    }
+
+    fn waited(&self, py: Python<'_>, timeout: Option<Duration>) -> PyResult<Vec<RecordBatch>> {
+        let start = Instant::now();
+        loop {
+            let left = timeout.map_or(SIGNALS, |t| t.saturating_sub(start.elapsed()).min(SIGNALS));
+            let found = py
+                .detach(|| self.follow.lock().unwrap_or_else(PoisonError::into_inner).wait(left))
+                .map_err(raise)?;
+            if !found.is_empty() || timeout.is_some_and(|t| start.elapsed() >= t) {
+                return Ok(found);
+            }
+            py.check_signals()?;
+        }
+    }
+}
+
+fn seconds(timeout: f64) -> PyResult<Duration> {
+    Duration::try_from_secs_f64(timeout)
+        .map_err(|_| invalid("follow", format!("a timeout of {timeout} seconds"), "give 0 or more"))
+}
+
+fn table(batches: Vec<RecordBatch>) -> Table {
+    Table::new(Query::Rows(tidalite::points_schema(), batches))
+}
+
+#[pymethods]
+impl Follow {
+    /// Where the follower stands, as text that can be kept, and given to `Selection.follow` later.
+    #[getter]
+    fn cursor(&self, py: Python<'_>) -> String {
+        py.detach(|| self.follow.lock().unwrap_or_else(PoisonError::into_inner).cursor().to_string())
+    }
+
+    /// What is new, at once; an empty table where nothing is.
+    fn poll(&self, py: Python<'_>) -> PyResult<Table> {
+        let found = py.detach(|| self.follow.lock().unwrap_or_else(PoisonError::into_inner).poll());
+        Ok(table(found.map_err(raise)?))
+    }
+
+    /// What is new, as soon as something is; an empty table after `timeout` seconds. Without a timeout it waits for ever, and
+    /// Ctrl-C works.
+    #[pyo3(signature = (timeout=None))]
+    fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Table> {
+        Ok(table(self.waited(py, timeout.map(seconds).transpose()?)?))
+    }
+
+    fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __next__(&self, py: Python<'_>) -> PyResult<Table> {
+        let found = self.waited(py, self.timeout)?;
+        if found.is_empty() { Err(PyStopIteration::new_err(())) } else { Ok(table(found)) }
+    }
+}

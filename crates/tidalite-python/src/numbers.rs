@@ -1,0 +1,60 @@
+//! Values to log: anything that is a single number.
+//!
+//! Floats, ints, bools, NumPy scalars and 0-d arrays, scalars of torch and jax: whatever has `__float__` or `__index__`. What is
+//! no number is a `TypeError` that names the key.
+
+use pyo3::exceptions::{PyOverflowError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyFloat, PyString};
+
+/// The value itself, where it is a plain float; no Python code runs.
+#[inline]
+pub(crate) fn exact(value: &Bound<'_, PyAny>) -> Option<f64> {
+    value.cast_exact::<PyFloat>().ok().map(|v| v.value())
+}
+
+/// The number of a value given for `key`. May run Python code.
+pub(crate) fn number(key: &str, value: &Bound<'_, PyAny>) -> PyResult<f64> {
+    if let Some(value) = exact(value) {
+        return Ok(value);
+    }
+    if let Ok(flag) = value.cast::<PyBool>() {
+        return Ok(f64::from(u8::from(flag.is_true())));
+    }
+    let py = value.py();
+    if value.is_none() {
+        return Err(PyTypeError::new_err(format!(
+            "log: metric {key:?} is None; leave it out, or log float('nan') to mark the gap"
+        )));
+    }
+    // Text has no `__float__`, yet what looks like a number in text is most often a mistake anyway.
+    if value.is_instance_of::<PyString>() {
+        return Err(not_a_number(key, value, None));
+    }
+    value.extract::<f64>().map_err(|e| {
+        if e.is_instance_of::<PyOverflowError>(py) {
+            let remedy = "is beyond the range of a 64-bit float; scale it, or log its logarithm";
+            return PyTypeError::new_err(format!("log: metric {key:?} {remedy}"));
+        }
+        // What arrays and other objects raise that are not one number. An error of the value's own, such as a failing
+        // device, is not hidden; nor is an interrupt.
+        let refused = e.is_instance_of::<PyTypeError>(py)
+            || e.is_instance_of::<PyValueError>(py)
+            || e.is_instance_of::<PyRuntimeError>(py);
+        if refused { not_a_number(key, value, Some(e)) } else { e }
+    })
+}
+
+fn not_a_number(key: &str, value: &Bound<'_, PyAny>, cause: Option<PyErr>) -> PyErr {
+    let kind = value.get_type().fully_qualified_name().map_or_else(|_| "object".into(), |n| n.to_string());
+    let shape = value
+        .getattr("shape")
+        .ok()
+        .and_then(|s| s.str().ok())
+        .map_or(String::new(), |s| format!(" of shape {s}"));
+    let error = PyTypeError::new_err(format!(
+        "log: metric {key:?} is a {kind}{shape}, not a single number; reduce it, for instance with float() or .mean()"
+    ));
+    error.set_cause(value.py(), cause);
+    error
+}

@@ -1,0 +1,177 @@
+//! Params, tags and labels, to and from Python's own types.
+
+use pyo3::exceptions::{PyOverflowError, PyTypeError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple};
+use tidalite::{Labels, Param, Params};
+
+use crate::errors::raise;
+
+/// A run's params: a mapping from text to plain values.
+pub(crate) fn params(given: &Bound<'_, PyAny>) -> PyResult<Params> {
+    let mapping = given.cast::<PyMapping>().map_err(|_| {
+        PyTypeError::new_err(format!("params is a {}; give a dict, such as vars(args)", kind(given)))
+    })?;
+    let mut params = Params::new();
+    for item in mapping.items()?.iter() {
+        let (key, value) = item.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?;
+        let key = text("a param's name", &key)?;
+        let value = param(&key, &value, 0)?;
+        params.insert(key, value);
+    }
+    Ok(params)
+}
+
+/// Deeper nesting is refused by the engine, with its own message; this only keeps the recursion from going on for ever.
+const DEPTH_MAX: usize = 64;
+
+fn param(path: &str, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Param> {
+    if depth > DEPTH_MAX {
+        return Err(PyTypeError::new_err(format!("param {path:?} nests too deep, or holds itself")));
+    }
+    if value.is_none() {
+        return Ok(Param::Null);
+    }
+    if let Ok(flag) = value.cast::<PyBool>() {
+        return Ok(Param::Bool(flag.is_true()));
+    }
+    if value.is_instance_of::<PyInt>() {
+        return value.extract().map(Param::Int).map_err(|_| too_large(path));
+    }
+    if let Ok(number) = value.cast::<PyFloat>() {
+        return Ok(Param::Float(number.value()));
+    }
+    if let Ok(text) = value.cast::<PyString>() {
+        return Ok(Param::Text(text.to_str()?.into()));
+    }
+    if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
+        let items = value.try_iter()?.enumerate();
+        return items
+            .map(|(i, item)| param(&format!("{path}[{i}]"), &item?, depth + 1))
+            .collect::<PyResult<_>>()
+            .map(Param::List);
+    }
+    if let Ok(mapping) = value.cast::<PyMapping>() {
+        let mut map = std::collections::BTreeMap::new();
+        for item in mapping.items()?.iter() {
+            let (key, value) = item.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?;
+            let key = text(&format!("a name in param {path:?}"), &key)?;
+            let value = param(&format!("{path}.{key}"), &value, depth + 1)?;
+            map.insert(key, value);
+        }
+        return Ok(Param::Map(map));
+    }
+    // Paths, and the scalars of NumPy, torch and jax.
+    if value.hasattr("__fspath__")? {
+        return Ok(Param::Text(value.call_method0("__fspath__")?.extract()?));
+    }
+    if value.hasattr("__index__")?
+        && let Ok(number) = value.call_method0("__index__")
+    {
+        return number.extract().map(Param::Int).map_err(|_| too_large(path));
+    }
+    if value.hasattr("__float__")?
+        && let Ok(number) = value.extract()
+    {
+        return Ok(Param::Float(number));
+    }
+    Err(PyTypeError::new_err(format!(
+        "param {path:?} is a {}; give a number, text, bool, None, or lists and dicts of these, such as str(value)",
+        kind(value)
+    )))
+}
+
+fn too_large(path: &str) -> PyErr {
+    PyOverflowError::new_err(format!("param {path:?} is beyond 64 bits; give it as a float or as text"))
+}
+
+/// A param as Python's own value.
+pub(crate) fn from_param<'py>(py: Python<'py>, param: &Param) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match param {
+        Param::Null => py.None().into_bound(py),
+        Param::Bool(flag) => PyBool::new(py, *flag).to_owned().into_any(),
+        Param::Int(number) => number.into_pyobject(py)?.into_any(),
+        Param::Float(number) => PyFloat::new(py, *number).into_any(),
+        Param::Text(text) => PyString::new(py, text).into_any(),
+        Param::List(items) => {
+            let list = PyList::empty(py);
+            for item in items {
+                list.append(from_param(py, item)?)?;
+            }
+            list.into_any()
+        }
+        Param::Map(map) => from_params(py, map)?.into_any(),
+        // `Param` may grow; a kind unknown here is shown as its text.
+        other => PyString::new(py, &other.to_string()).into_any(),
+    })
+}
+
+/// Params as a dict.
+pub(crate) fn from_params<'py>(py: Python<'py>, params: &Params) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    for (key, value) in params {
+        dict.set_item(key, from_param(py, value)?)?;
+    }
+    Ok(dict)
+}
+
+/// Labels from a mapping; values become text, so that `{"rank": 3}` will do.
+pub(crate) fn labels(given: &Bound<'_, PyAny>) -> PyResult<Labels> {
+    Labels::new(label_pairs(given)?).map_err(raise)
+}
+
+/// The pairs of a mapping of labels.
+pub(crate) fn label_pairs(given: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
+    let mapping = given.cast::<PyMapping>().map_err(|_| {
+        PyTypeError::new_err(format!("labels is a {}; give a dict, such as {{\"rank\": 3}}", kind(given)))
+    })?;
+    let pair = |item: Bound<'_, PyAny>| {
+        let (key, value) = item.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?;
+        let key = text("a label's key", &key)?;
+        if value.is_none() {
+            return Err(PyTypeError::new_err(format!("label {key:?} is None; leave it out")));
+        }
+        Ok((key, value.str()?.to_str()?.to_owned()))
+    };
+    mapping.items()?.iter().map(pair).collect()
+}
+
+/// Labels as a dict.
+pub(crate) fn from_labels<'py>(py: Python<'py>, labels: &Labels) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    for (key, value) in labels.iter() {
+        dict.set_item(key, value)?;
+    }
+    Ok(dict)
+}
+
+/// Text, or one of several texts; `what` names it in errors.
+pub(crate) fn texts(what: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    if given.is_instance_of::<PyString>() {
+        return Ok(vec![text(what, given)?]);
+    }
+    let items = given.try_iter().map_err(|_| {
+        PyTypeError::new_err(format!("{what} is a {}; give text, or a list of texts", kind(given)))
+    })?;
+    items.map(|item| text(what, &item?)).collect()
+}
+
+/// Text.
+pub(crate) fn text(what: &str, given: &Bound<'_, PyAny>) -> PyResult<String> {
+    match given.cast::<PyString>() {
+        // Lone surrogates have no UTF-8.
+        Ok(text) => text.to_str().map(str::to_owned).map_err(|_| {
+            crate::errors::invalid(
+                "read text",
+                format!("{what} is {text:?}, which is no valid Unicode"),
+                "correct the text",
+            )
+        }),
+        Err(_) => Err(PyTypeError::new_err(format!("{what} is a {}, not text", kind(given)))),
+    }
+}
+
+/// The name of a value's type, for messages.
+pub(crate) fn kind(value: &Bound<'_, PyAny>) -> String {
+    value.get_type().fully_qualified_name().map_or_else(|_| "object".into(), |n| n.to_string())
+}

@@ -1,0 +1,116 @@
+//! The engine's facts as the data classes of `tidalite.records`.
+
+use crate::params::{from_labels, from_params};
+use crate::time::from_us;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyList, PyModule, PyTuple};
+use tidalite::{CompactStats, Finding, FlushStats, Report, RunInfo, Snapshot, Stats};
+
+fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    let module = MODULE.get_or_try_init(py, || py.import("tidalite.records").map(Bound::unbind))?;
+    module.bind(py).getattr(name)
+}
+
+fn build<'py>(class: &Bound<'py, PyAny>, fields: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyAny>> {
+    class.call((), Some(fields))
+}
+
+pub(crate) fn runs<'py>(py: Python<'py>, runs: &[RunInfo]) -> PyResult<Bound<'py, PyAny>> {
+    let one = class(py, "RunInfo")?;
+    let list = PyList::empty(py);
+    for run in runs {
+        let fields = PyDict::new(py);
+        fields.set_item("id", &run.id)?;
+        fields.set_item("status", run.status.as_str())?;
+        fields.set_item("started", run.started_us.map(|t| from_us(py, t)).transpose()?)?;
+        fields.set_item("ended", run.ended_us.map(|t| from_us(py, t)).transpose()?)?;
+        fields.set_item("params", from_params(py, &run.params)?)?;
+        fields.set_item("tags", PyTuple::new(py, &run.tags)?)?;
+        fields.set_item("labels", from_labels(py, &run.labels)?)?;
+        fields.set_item("parent", run.parent.as_ref().map(|p| &p.run))?;
+        fields.set_item("parent_step", run.parent.as_ref().and_then(|p| p.step))?;
+        fields.set_item("participants", run.participants)?;
+        list.append(build(&one, &fields)?)?;
+    }
+    class(py, "Runs")?.call1((list,))
+}
+
+/// Keeps a snapshot, and with it its files.
+#[pyclass(frozen)]
+struct Pin {
+    _snapshot: Snapshot,
+}
+
+pub(crate) fn part_files(py: Python<'_>, snapshot: Snapshot) -> PyResult<Bound<'_, PyAny>> {
+    let paths: Vec<String> =
+        snapshot.parquet_files().iter().map(|p| p.to_string_lossy().into_owned()).collect();
+    class(py, "PartFiles")?.call1((paths, Pin { _snapshot: snapshot }))
+}
+
+pub(crate) fn stats<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, PyAny>> {
+    let fields = PyDict::new(py);
+    fields.set_item("runs", stats.runs)?;
+    fields.set_item("series", stats.series)?;
+    fields.set_item("points", stats.points)?;
+    fields.set_item("log_points", stats.log_points)?;
+    fields.set_item("parts", stats.parts)?;
+    fields.set_item("writers_alive", stats.writers_alive)?;
+    fields.set_item("version", stats.version)?;
+    fields.set_item("parts_bytes", stats.parts_bytes)?;
+    fields.set_item("series_bytes", stats.series_bytes)?;
+    fields.set_item("log_bytes", stats.log_bytes)?;
+    fields.set_item("other_bytes", stats.other_bytes)?;
+    fields.set_item("file_system", &stats.file_system)?;
+    fields.set_item("network", stats.network)?;
+    fields.set_item("free_bytes", stats.free_bytes)?;
+    build(&class(py, "Stats")?, &fields)
+}
+
+pub(crate) fn report<'py>(py: Python<'py>, report: &Report) -> PyResult<Bound<'py, PyAny>> {
+    let one = class(py, "Finding")?;
+    let findings: Vec<Bound<'py, PyAny>> =
+        report.findings.iter().map(|f| finding(py, &one, f)).collect::<PyResult<_>>()?;
+    let fields = PyDict::new(py);
+    fields.set_item("findings", PyTuple::new(py, findings)?)?;
+    fields.set_item("parts", report.parts)?;
+    fields.set_item("logs", report.logs)?;
+    fields.set_item("points", report.points)?;
+    fields.set_item("log_points", report.log_points)?;
+    fields.set_item("bytes", report.bytes)?;
+    build(&class(py, "Report")?, &fields)
+}
+
+fn finding<'py>(py: Python<'py>, class: &Bound<'py, PyAny>, found: &Finding) -> PyResult<Bound<'py, PyAny>> {
+    let fields = PyDict::new(py);
+    fields.set_item("kind", found.kind.as_str())?;
+    fields.set_item("path", found.path.to_string_lossy())?;
+    fields.set_item("offset", found.offset)?;
+    fields.set_item("bytes", found.bytes)?;
+    fields.set_item("frames", found.frames)?;
+    fields.set_item("run", &found.run)?;
+    let series =
+        found.series.iter().map(|k| (k.run.to_string(), k.metric.to_string(), k.labels.as_str().to_owned()));
+    fields.set_item("series", PyTuple::new(py, series.collect::<Vec<_>>())?)?;
+    fields.set_item("steps", found.steps)?;
+    fields.set_item("rows", found.rows)?;
+    fields.set_item("message", &found.message)?;
+    build(class, &fields)
+}
+
+pub(crate) fn flush_stats<'py>(py: Python<'py>, stats: &FlushStats) -> PyResult<Bound<'py, PyAny>> {
+    let fields = PyDict::new(py);
+    fields.set_item("points", stats.points)?;
+    fields.set_item("parts", stats.parts)?;
+    build(&class(py, "FlushStats")?, &fields)
+}
+
+pub(crate) fn compact_stats<'py>(py: Python<'py>, stats: &CompactStats) -> PyResult<Bound<'py, PyAny>> {
+    let fields = PyDict::new(py);
+    fields.set_item("flushed", stats.flushed)?;
+    fields.set_item("parts_in", stats.parts_in)?;
+    fields.set_item("parts_out", stats.parts_out)?;
+    fields.set_item("points", stats.points)?;
+    build(&class(py, "CompactStats")?, &fields)
+}

@@ -1,0 +1,291 @@
+//! `Selection`: which points, and what may be asked of them.
+
+use crate::buckets::groups;
+use crate::errors::{invalid, raise};
+use crate::follow::Follow;
+use crate::params::{label_pairs, text, texts};
+use crate::run::Run;
+use crate::spans::{half_open, span};
+use crate::table::{Query, Table};
+use crate::time::to_us;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyCapsule, PyDict, PyString, PyTuple};
+use std::str::FromStr;
+use tidalite::{Aggregate, AlignOn, Cursor, Fill, Repeats, Select, Store};
+
+/// A selection of points; made by `Store.select`. Nothing is read before an answer is asked for, and each answer sees the store as it is
+/// then: what was logged a moment ago is in it.
+///
+/// To Arrow, and so to DuckDB, Polars and pandas, a selection is its points.
+///
+/// >>> with store.run("a") as run:
+/// ...     for step in range(100):
+/// ...         run.log({"loss": 1 / (step + 1)}, step=step)
+/// >>> selection = store.select("loss", runs="a", steps=(10, 20))
+/// >>> selection.aggregate("count", "max").to_numpy()
+/// {'count': array([10]), 'max': array([0.09090909])}
+#[pyclass(frozen, module = "tidalite")]
+pub struct Selection {
+    select: Select,
+    /// What was asked, for people.
+    text: String,
+}
+
+/// The arguments of `Store.select`.
+pub(crate) struct Asked<'a, 'py> {
+    pub(crate) metrics: Option<&'a Bound<'py, PyAny>>,
+    pub(crate) runs: Option<&'a Bound<'py, PyAny>>,
+    pub(crate) labels: Option<&'a Bound<'py, PyAny>>,
+    pub(crate) steps: Option<&'a Bound<'py, PyAny>>,
+    pub(crate) time: Option<&'a Bound<'py, PyAny>>,
+    pub(crate) values: Option<&'a Bound<'py, PyAny>>,
+    pub(crate) repeats: &'a str,
+}
+
+impl Selection {
+    pub(crate) fn new(store: &Store, asked: Asked<'_, '_>) -> PyResult<Selection> {
+        let mut select = store.select().repeats(read_repeats(asked.repeats)?);
+        if let Some(metrics) = asked.metrics {
+            let names = texts("a metric", metrics)?;
+            refuse_none("metrics", names.is_empty())?;
+            select = names.into_iter().fold(select, Select::metrics);
+        }
+        if let Some(runs) = asked.runs {
+            select = match runs.cast::<Run>() {
+                Ok(run) => select.run(run.get().handle.run.id()),
+                Err(_) => {
+                    let ids = texts("a run", runs)?;
+                    refuse_none("runs", ids.is_empty())?;
+                    ids.into_iter().fold(select, Select::runs)
+                }
+            };
+        }
+        for (key, value) in asked.labels.map_or(Ok(Vec::new()), label_pairs)? {
+            select = select.label(key, value);
+        }
+        if let Some(steps) = asked.steps {
+            select = select.steps(half_open(span("steps", steps, |v| v.extract::<i64>())?));
+        }
+        if let Some(time) = asked.time {
+            select = select.times_us(half_open(span("time", time, to_us)?));
+        }
+        if let Some(values) = asked.values {
+            let (lo, hi) = span("values", values, |v| v.extract::<f64>())?;
+            select = select.values(lo, hi);
+        }
+        let parts = [
+            ("", asked.metrics),
+            ("runs=", asked.runs),
+            ("labels=", asked.labels),
+            ("steps=", asked.steps),
+            ("time=", asked.time),
+            ("values=", asked.values),
+        ];
+        let shown =
+            parts.iter().filter_map(|(name, given)| Some(format!("{name}{}", given.as_ref()?.repr().ok()?)));
+        let mut shown: Vec<String> = shown.collect();
+        if asked.repeats != "last" {
+            shown.push(format!("repeats={:?}", asked.repeats));
+        }
+        Ok(Selection { select, text: shown.join(", ") })
+    }
+
+    fn table(&self, query: Query) -> Table {
+        Table::new(query)
+    }
+}
+
+/// An empty list is a mistake more often than a wish for nothing.
+fn refuse_none(name: &str, empty: bool) -> PyResult<()> {
+    if empty {
+        return Err(invalid(
+            "select",
+            format!("{name} is an empty list"),
+            "name at least one, or leave it out to select all",
+        ));
+    }
+    Ok(())
+}
+
+fn read_repeats(word: &str) -> PyResult<Repeats> {
+    match word {
+        "last" => Ok(Repeats::Last),
+        "first" => Ok(Repeats::First),
+        "all" => Ok(Repeats::All),
+        other => {
+            Err(invalid("select", format!("repeats={other:?} is unknown"), "give 'last', 'first' or 'all'"))
+        }
+    }
+}
+
+#[pymethods]
+impl Selection {
+    /// The points, ordered by run, metric, labels and step, in the columns run, metric, labels, step, time, value.
+    fn points(&self) -> Table {
+        self.table(Query::Points(self.select.clone()))
+    }
+
+    /// One row a group, ordered by the groups; without `by`, a single row.
+    ///
+    /// Aggregates: count, finite, nan, inf, sum, mean, std, var, min, max, first, last, argmin, argmax, time_first, time_last, median, and
+    /// exact percentiles such as p95 or p99.9. All but the counts, first and last are over finite values; std and var divide by n.
+    /// `by` is one or several of 'run', 'metric', 'labels', 'label:<key>', step_bucket(n), time_bucket('1s').
+    ///
+    /// >>> selection = store.select("x", runs="sim")
+    /// >>> selection.aggregate("count", "p95", by=["run", tidalite.step_bucket(500)]).columns
+    /// ['run', 'step_bucket', 'count', 'p95']
+    #[pyo3(signature = (*aggregates, by=None), text_signature = "($self, *aggregates, by=())")]
+    fn aggregate(&self, aggregates: &Bound<'_, PyTuple>, by: Option<&Bound<'_, PyAny>>) -> PyResult<Table> {
+        let words = texts("an aggregate", aggregates)?;
+        let aggregates = Aggregate::parse_list(&words).map_err(raise)?;
+        let by = by.map_or(Ok(Vec::new()), groups)?;
+        // A plan that makes no sense is refused here rather than where the answer is fetched.
+        tidalite::aggregate_schema(&aggregates, &by).map_err(raise)?;
+        Ok(self.table(Query::Aggregate(self.select.clone(), aggregates, by)))
+    }
+
+    /// Each series in at most `buckets` buckets of steps, whose width is a power of two: columns run, metric, labels, step (the
+    /// bucket's first), width, count, nonfinite, min, max, mean, first, last.
+    #[pyo3(signature = (buckets=1000))]
+    fn chart(&self, buckets: i64) -> PyResult<Table> {
+        Ok(self.table(Query::Chart(self.select.clone(), count("chart", buckets)?)))
+    }
+
+    /// Mean, population std, min and max over runs, in at most `buckets` buckets of steps: each run counts once a bucket, by the
+    /// mean of its finite points there. Columns: those of `by`, step, width, runs, mean, std, min, max, nonfinite.
+    #[pyo3(signature = (buckets=1000, by=None), text_signature = "($self, buckets=1000, by='metric')")]
+    fn band(&self, buckets: i64, by: Option<&Bound<'_, PyAny>>) -> PyResult<Table> {
+        let by = by.map_or(Ok(vec![tidalite::By::Metric]), groups)?;
+        tidalite::band_schema(&by).map_err(raise)?;
+        Ok(self.table(Query::Band(self.select.clone(), count("band", buckets)?, by)))
+    }
+
+    /// Series side by side: the column step (or time), then one column a series, null where it has no point and `fill` gives none.
+    ///
+    /// `fill` is 'none', 'previous' (the last value at or before), or 'linear' (on the line between the neighbours); on time it is 'previous'
+    /// by default, since series seldom share their times.
+    ///
+    /// >>> run = store.run("a")
+    /// >>> run.log({"loss": 0.5, "acc": 0.9})
+    /// >>> store.select(["loss", "acc"], runs="a").align().to_numpy()
+    /// {'step': array([0]), 'acc': array([0.9]), 'loss': array([0.5])}
+    #[pyo3(signature = (on="step", fill=None))]
+    fn align(&self, on: &str, fill: Option<&str>) -> PyResult<Table> {
+        let on = AlignOn::from_str(on).map_err(raise)?;
+        let fill = match fill {
+            Some(word) => Fill::from_str(word).map_err(raise)?,
+            None if on == AlignOn::Time => Fill::Previous,
+            None => Fill::None,
+        };
+        Ok(self.table(Query::Align(self.select.clone(), on, fill)))
+    }
+
+    /// The last point of each series, by step.
+    fn latest(&self) -> Table {
+        self.table(Query::Latest(self.select.clone()))
+    }
+
+    /// At most `points` points of each series, those that keep its looks: largest triangle, three buckets (S. Steinarsson, 2013). Only finite
+    /// values are drawn.
+    fn lttb(&self, points: i64) -> PyResult<Table> {
+        Ok(self.table(Query::Lttb(self.select.clone(), count("lttb", points)?)))
+    }
+
+    /// Hands out points as they are logged, each once: `poll()`, `wait(timeout)`, or as an iterator.
+    ///
+    /// It begins with all there is; with `new=True`, with what comes from now on; with `cursor`, the text of an earlier follower's, where that one
+    /// stood. As an iterator it ends once nothing came for `timeout` seconds; without a timeout, never.
+    #[pyo3(signature = (*, new=false, cursor=None, timeout=None))]
+    fn follow(
+        &self,
+        py: Python<'_>,
+        new: bool,
+        cursor: Option<&str>,
+        timeout: Option<f64>,
+    ) -> PyResult<Follow> {
+        let follow = match cursor {
+            Some(_) if new => {
+                return Err(invalid("follow", "both new and a cursor were given", "give one of them"));
+            }
+            Some(text) => {
+                let cursor = Cursor::from_str(text).map_err(raise)?;
+                py.detach(|| self.select.follow_from(cursor))
+            }
+            None if new => py.detach(|| self.select.follow_new()),
+            None => py.detach(|| self.select.follow()),
+        };
+        Follow::new(follow.map_err(raise)?, timeout)
+    }
+
+    /// The points as a `pyarrow.Table`.
+    fn to_arrow<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.points().to_arrow(py)
+    }
+
+    /// The points as a pandas DataFrame; run, metric and labels are categories.
+    fn to_pandas<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.points().to_pandas(py)
+    }
+
+    /// The points as a Polars DataFrame.
+    fn to_polars<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.points().to_polars(py)
+    }
+
+    /// The points as a dict from column to NumPy array.
+    fn to_numpy<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.points().to_numpy(py)
+    }
+
+    /// Draws each metric's series with matplotlib: the mean with its min–max envelope, NaN and infinities marked. See
+    /// `tidalite._plot.plot_selection` for the options.
+    #[pyo3(signature = (**options))]
+    fn plot<'py>(
+        slf: &Bound<'py, Self>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("tidalite._plot")?.getattr("plot_selection")?.call((slf,), options)
+    }
+
+    fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("tidalite._html")?.call_method1("selection_html", (slf,))
+    }
+
+    /// The points as an Arrow C stream, read as the consumer takes them.
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyCapsule>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        self.points().__arrow_c_stream__(py, requested_schema)
+    }
+
+    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
+        self.points().__arrow_c_schema__(py)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<tidalite.Selection {}>", if self.text.is_empty() { "of all points" } else { &self.text })
+    }
+}
+
+fn count(doing: &str, given: i64) -> PyResult<usize> {
+    usize::try_from(given)
+        .ok()
+        .filter(|&n| n > 0)
+        .ok_or_else(|| invalid(doing, format!("{given} were asked for"), "ask for at least one"))
+}
+
+/// The pattern that matches a name alone, whatever signs are in it.
+///
+/// >>> tidalite.escape("layers[0]")
+/// 'layers\\[0\\]'
+#[pyfunction]
+pub fn escape(name: &Bound<'_, PyAny>) -> PyResult<String> {
+    if !name.is_instance_of::<PyString>() {
+        return Err(PyTypeError::new_err("escape: give a name, as text"));
+    }
+    Ok(tidalite::escape(&text("a name", name)?))
+}

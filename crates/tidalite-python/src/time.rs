@@ -1,0 +1,168 @@
+//! Times and durations: whole microseconds since 1970 UTC, from what Python programs hold.
+//!
+//! A bare int is microseconds. Datetimes (pandas timestamps are some) with a zone are that moment, without one they are UTC;
+//! `numpy.datetime64` is UTC; text is ISO 8601. What is finer than a microsecond is cut off.
+
+use crate::errors::invalid;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyFloat, PyInt, PyString};
+use std::time::Duration;
+
+/// What we need of the `datetime` module.
+struct Clock {
+    datetime: Py<PyAny>,
+    timedelta: Py<PyAny>,
+    /// 1970 with a zone, and without one.
+    epoch: Py<PyAny>,
+    epoch_naive: Py<PyAny>,
+    microsecond: Py<PyAny>,
+}
+
+fn clock(py: Python<'_>) -> PyResult<&'static Clock> {
+    static CLOCK: PyOnceLock<Clock> = PyOnceLock::new();
+    CLOCK.get_or_try_init(py, || {
+        let module = py.import("datetime")?;
+        let datetime = module.getattr("datetime")?;
+        let timedelta = module.getattr("timedelta")?;
+        let utc = module.getattr("timezone")?.getattr("utc")?;
+        let epoch_naive = datetime.call1((1970, 1, 1))?;
+        let epoch = datetime.call1((1970, 1, 1, 0, 0, 0, 0, utc))?;
+        let microsecond = timedelta.call1((0, 0, 1))?;
+        Ok(Clock {
+            datetime: datetime.unbind(),
+            timedelta: timedelta.unbind(),
+            epoch: epoch.unbind(),
+            epoch_naive: epoch_naive.unbind(),
+            microsecond: microsecond.unbind(),
+        })
+    })
+}
+
+/// Microseconds since 1970 UTC.
+pub(crate) fn to_us(time: &Bound<'_, PyAny>) -> PyResult<i64> {
+    let py = time.py();
+    if let Ok(us) = time.cast_exact::<PyInt>() {
+        return whole(us.as_any());
+    }
+    let clock = clock(py)?;
+    if time.is_instance(clock.datetime.bind(py))? {
+        let naive = time.getattr("tzinfo")?.is_none();
+        let epoch = if naive { &clock.epoch_naive } else { &clock.epoch };
+        let since = time.sub(epoch.bind(py))?;
+        // Of a pandas timestamp this is a timedelta of nanoseconds, which divides as well.
+        return whole(&since.floor_div(clock.microsecond.bind(py))?);
+    }
+    if let Ok(text) = time.cast::<PyString>() {
+        let parsed = clock.datetime.bind(py).call_method1("fromisoformat", (text,)).map_err(|_| {
+            let text = text.to_string();
+            invalid(
+                "read time",
+                format!("{text:?} is no ISO 8601 time"),
+                "write it as 2026-11-25T09:30:00Z, or give a datetime",
+            )
+        })?;
+        return to_us(&parsed);
+    }
+    if time.getattr("dtype").and_then(|d| d.getattr("kind")).is_ok_and(|k| k.eq("M").unwrap_or(false)) {
+        let us = time.call_method1("astype", ("datetime64[us]",))?.call_method1("astype", ("int64",))?;
+        let us = whole(&us)?;
+        if us == i64::MIN {
+            return Err(invalid("read time", "it is NaT, not a time", "leave such points out"));
+        }
+        return Ok(us);
+    }
+    if time.is_instance_of::<PyBool>() || time.is_instance_of::<PyFloat>() {
+        return Err(PyTypeError::new_err(format!(
+            "time {time} is a {}; give whole microseconds since 1970 (int(seconds * 1e6)), or a datetime",
+            time.get_type().name()?
+        )));
+    }
+    whole(time).map_err(|_| {
+        let kind = time.get_type().fully_qualified_name().map_or_else(|_| "object".into(), |n| n.to_string());
+        PyTypeError::new_err(format!(
+            "time is a {kind}; give whole microseconds since 1970, a datetime, or ISO 8601 text"
+        ))
+    })
+}
+
+fn whole(value: &Bound<'_, PyAny>) -> PyResult<i64> {
+    value.extract::<i64>().map_err(|e| {
+        if e.is_instance_of::<pyo3::exceptions::PyOverflowError>(value.py()) {
+            invalid(
+                "read time",
+                format!("{value} is outside the years 1 to 9999"),
+                "give microseconds since 1970 UTC",
+            )
+        } else {
+            e
+        }
+    })
+}
+
+/// The datetime, in UTC, of microseconds since 1970.
+pub(crate) fn from_us(py: Python<'_>, us: i64) -> PyResult<Bound<'_, PyAny>> {
+    let clock = clock(py)?;
+    clock.epoch.bind(py).add(clock.timedelta.bind(py).call1((0, 0, us))?)
+}
+
+/// A duration: seconds as a number, or a `timedelta`. `what` names it in errors.
+pub(crate) fn duration(what: &str, value: &Bound<'_, PyAny>) -> PyResult<Duration> {
+    let py = value.py();
+    let seconds = if value.is_instance(clock(py)?.timedelta.bind(py))? {
+        value.call_method0("total_seconds")?.extract::<f64>()?
+    } else if value.is_instance_of::<PyBool>() || value.is_instance_of::<PyString>() {
+        return Err(PyTypeError::new_err(format!("{what} is {value:?}; give seconds, or a timedelta")));
+    } else {
+        value
+            .extract::<f64>()
+            .map_err(|_| PyTypeError::new_err(format!("{what} is {value:?}; give seconds, or a timedelta")))?
+    };
+    Duration::try_from_secs_f64(seconds).map_err(|_| {
+        invalid(what, format!("{seconds} seconds is no length of time"), "give a number above 0")
+    })
+}
+
+/// Whole microseconds of a bucket's width: an int, a `timedelta`, or text such as `500ms`, `1s`, `5m`, `1h`, `1d`.
+pub(crate) fn width_us(value: &Bound<'_, PyAny>) -> PyResult<u64> {
+    if let Ok(text) = value.cast::<PyString>() {
+        let text = text.to_str()?;
+        return parse_width(text).ok_or_else(|| {
+            invalid(
+                "time_bucket",
+                format!("{text:?} is no width"),
+                "write a whole number and its unit: us, ms, s, m, h or d, as in 500ms or 1h",
+            )
+        });
+    }
+    let py = value.py();
+    let us = if value.is_instance(clock(py)?.timedelta.bind(py))? {
+        value.floor_div(clock(py)?.microsecond.bind(py))?.extract::<i64>()?
+    } else {
+        value.extract::<i64>().map_err(|_| {
+            PyTypeError::new_err(format!(
+                "time_bucket: {value:?} is no width; give text such as '1s', a timedelta, or microseconds"
+            ))
+        })?
+    };
+    u64::try_from(us)
+        .ok()
+        .filter(|&us| us > 0)
+        .ok_or_else(|| invalid("time_bucket", format!("a width of {us} µs"), "give at least a microsecond"))
+}
+
+fn parse_width(text: &str) -> Option<u64> {
+    const UNITS: [(&str, u64); 6] = [
+        ("us", 1),
+        ("ms", 1_000),
+        ("s", 1_000_000),
+        ("m", 60_000_000),
+        ("h", 3_600_000_000),
+        ("d", 86_400_000_000),
+    ];
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (count, unit) = text.split_at(digits);
+    let scale = UNITS.iter().find(|(name, _)| *name == unit)?.1;
+    count.parse::<u64>().ok()?.checked_mul(scale).filter(|&us| us > 0)
+}
