@@ -7,7 +7,7 @@
 // A chore talks to the terminal and ends with a status: that is its whole interface.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-mod interop;
+mod python;
 mod steps;
 mod tidy;
 
@@ -19,11 +19,13 @@ use steps::{Outcome, Steps, run};
 const USAGE: &str = "\
 cargo xtask <command>
 
-  test   everything that the README promises: format, lints, docs, tests, tidy, Python readers
-  ci     test, and the lock file and the dependencies (what .ci/run calls)
-  tidy   house rules only: headers, words, sizes, links, licences (a second)
-  deny   advisories, licences and sources of the dependencies, by cargo-deny
-  soak   the long test groups, in release mode (hours)
+  test      everything that the README promises: format, lints, docs, tests, tidy, the Python package
+  ci        test, and the lock file, the dependencies, the installed package and loggers (what .ci/run calls)
+  tidy      house rules only: headers, words, sizes, links, licences (a second)
+  wheel     the Python wheel, optimised, in target/wheels
+  loggers   tests against Lightning and transformers, which take 6 GB of disk
+  deny      advisories, licences and sources of the dependencies, by cargo-deny
+  soak      the long test groups, in release mode (hours)
 ";
 
 fn main() -> ExitCode {
@@ -35,7 +37,11 @@ fn main() -> ExitCode {
             steps.add("lock file", || run(cargo().args(["metadata", "--locked", "--format-version=1"])));
             test(&mut steps);
             steps.add("dependencies", || deny(Absent::Skip));
+            steps.add("Python package, installed", || python::install(&root()));
+            steps.add("Python loggers", || python::loggers(&root()));
         }
+        ["wheel"] => steps.add("wheel", || python::wheel(&root())),
+        ["loggers"] => steps.add("Python loggers", || python::loggers(&root())),
         ["tidy"] => house_rules(&mut steps),
         ["deny"] => steps.add("dependencies", || deny(Absent::Fail)),
         ["soak"] => steps.add("long tests", || {
@@ -66,7 +72,8 @@ fn test(steps: &mut Steps) {
         let args = ["doc", "--workspace", "--lib", "--no-deps"];
         run(cargo().args(args).env("RUSTDOCFLAGS", "--deny warnings"))
     });
-    steps.add("Python readers", || interop::check(&root()));
+    steps.add("Python tests", || python::tests(&root()));
+    steps.add("Python types", || python::types(&root()));
 }
 
 fn house_rules(steps: &mut Steps) {

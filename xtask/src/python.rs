@@ -1,8 +1,10 @@
-//! The parts as other programs read them: DuckDB, Polars and pyarrow, in a Python environment of the project's own.
+//! The Python chores: environments of the project's own, the package laid out for tests, its tests, its types, its wheel.
 //!
-//! Steps: make `.venv` where there is none; install what `tests/python/requirements.txt` pins, where that has changed
-//! since; build the command; run pytest, which finds the command's path in `TIDALITE_BIN`.
+//! An environment is made once, from what a requirements file pins, and made anew when that file changes. Tests import the
+//! package from `target/python`, laid out as a wheel would be but around the debug build, so that no second build of
+//! everything is needed; the wheel itself is built, installed and tried by `wheel`.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,37 +12,125 @@ use std::process::Command;
 use super::cargo;
 use super::steps::{Outcome, run};
 
-/// Runs the tests in `tests/python`.
-pub(crate) fn check(root: &Path) -> Outcome {
-    let python = match environment(root) {
-        Ok(python) => python,
-        Err(outcome) => return outcome,
-    };
-    // As the tests build it: a build of the package alone would unify features differently and compile Arrow once more.
-    let built = run(cargo().args(["test", "--workspace", "--no-run", "--quiet"]));
-    if built != Outcome::Passed {
-        return built;
-    }
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |t| root.join(t));
-    let command = target.join("debug").join(format!("tidalite{}", std::env::consts::EXE_SUFFIX));
-    run(Command::new(python)
-        .current_dir(root)
-        .args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/python"])
-        .env("TIDALITE_BIN", command)
-        .env("PYTHONDONTWRITEBYTECODE", "1"))
+/// Runs the tests in `tests/python`: other programs read the parts, and the package does what it promises.
+pub(crate) fn tests(root: &Path) -> Outcome {
+    attempt(|| {
+        let python = environment(root, ".venv", "tests/python/requirements.txt")?;
+        let package = package(root)?;
+        passed(run(pytest(&python, root, &package).args(["--ignore", "tests/python/slow", "tests/python"])))
+    })
 }
 
-/// The interpreter of `.venv`, which holds what is pinned when this returns.
-fn environment(root: &Path) -> Result<PathBuf, Outcome> {
-    let folder = root.join(".venv");
-    let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
-    let requirements = root.join("tests/python/requirements.txt");
+/// Holds the type stubs against the compiled module, and checks the package's own types.
+pub(crate) fn types(root: &Path) -> Outcome {
+    attempt(|| {
+        let python = environment(root, ".venv", "tests/python/requirements.txt")?;
+        let package = package(root)?;
+        let mut stubs = Command::new(&python);
+        stubs
+            .args(["-m", "mypy.stubtest", "tidalite._tidalite"])
+            .current_dir(&package)
+            .env("MYPYPATH", &package);
+        passed(run(&mut stubs))?;
+        let mut types = Command::new(&python);
+        types
+            .args(["-m", "mypy", "--strict", "--python-version", "3.12", "-p", "tidalite"])
+            .current_dir(&package);
+        passed(run(&mut types))
+    })
+}
+
+/// Runs the tests against large libraries (Lightning, transformers, torch), in an environment of their own.
+pub(crate) fn loggers(root: &Path) -> Outcome {
+    attempt(|| {
+        let python = environment(root, ".venv-loggers", "tests/python/slow/requirements.txt")?;
+        let package = package(root)?;
+        passed(run(pytest(&python, root, &package).arg("tests/python/slow")))
+    })
+}
+
+/// Builds the wheel, optimised, into `target/wheels`.
+pub(crate) fn wheel(root: &Path) -> Outcome {
+    attempt(|| build_wheel(root).map(|_| ()))
+}
+
+/// Installs the package as a user would, by `pip install` of its folder, into an empty environment, and uses it.
+pub(crate) fn install(root: &Path) -> Outcome {
+    attempt(|| {
+        let folder = target(root).join("installed");
+        let _ = fs::remove_dir_all(&folder);
+        let python = new_environment(&folder)?;
+        let source = root.join("crates/tidalite-python");
+        let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+        passed(run(Command::new(&python).args(install).arg(source)))?;
+        let store = folder.join("store");
+        let check = "import sys, tidalite\n\
+            with tidalite.open(sys.argv[1]) as store, store.run('a') as run:\n    \
+                for step in range(1000): run.log({'loss': 1 / (step + 1)}, step=step)\n\
+            with tidalite.open(sys.argv[1], 'r') as store:\n    \
+                assert len(store.select('loss').points()) == 1000\n    \
+                assert store.runs()['a'].status == 'finished'";
+        passed(run(Command::new(&python).current_dir(&folder).args(["-I", "-c", check]).arg(store)))
+    })
+}
+
+fn build_wheel(root: &Path) -> Result<PathBuf, Outcome> {
+    let python = environment(root, ".venv", "tests/python/requirements.txt")?;
+    let folder = target(root).join("wheels");
+    let mut build = Command::new(python);
+    build.current_dir(root).args(["-m", "maturin", "build", "--release", "--quiet"]);
+    build.args(["--manifest-path", "crates/tidalite-python/Cargo.toml", "--out"]).arg(&folder);
+    passed(run(&mut build))?;
+    Ok(folder)
+}
+
+fn pytest(python: &Path, root: &Path, package: &Path) -> Command {
+    let command = target(root).join("debug").join(format!("tidalite{}", std::env::consts::EXE_SUFFIX));
+    let mut pytest = Command::new(python);
+    pytest.current_dir(root).args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]);
+    pytest.env("TIDALITE_BIN", command).env("PYTHONPATH", package).env("PYTHONDONTWRITEBYTECODE", "1");
+    pytest
+}
+
+/// The package as a wheel lays it out, in `target/python`; the command is built as well.
+fn package(root: &Path) -> Result<PathBuf, Outcome> {
+    // All of the workspace, as the tests build it: a build of single packages would unify features differently and compile
+    // Arrow once more.
+    passed(run(cargo().args(["build", "--workspace", "--quiet"])))?;
+    let folder = target(root).join("python");
+    let said = |e: std::io::Error| Outcome::Failed(format!("cannot lay out {}: {e}", folder.display()));
+    let _ = fs::remove_dir_all(&folder);
+    copy_tree(&root.join("crates/tidalite-python/python"), &folder).map_err(said)?;
+    let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    let built = target(root).join("debug").join(format!("{prefix}_tidalite{suffix}"));
+    let name = if cfg!(windows) { "_tidalite.pyd" } else { "_tidalite.abi3.so" };
+    fs::copy(built, folder.join("tidalite").join(name)).map_err(said)?;
+    Ok(folder)
+}
+
+fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            if entry.file_name() != OsStr::new("__pycache__") {
+                copy_tree(&entry.path(), &target)?;
+            }
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+/// The interpreter of an environment that holds what a file pins when this returns.
+fn environment(root: &Path, name: &str, requirements: &str) -> Result<PathBuf, Outcome> {
+    let folder = root.join(name);
+    let requirements = root.join(requirements);
     let wanted = fs::read_to_string(&requirements)
         .map_err(|e| Outcome::Failed(format!("cannot read {}: {e}", requirements.display())))?;
-    if !python.exists() {
-        let system = std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
-        passed(run(Command::new(system).args(["-m", "venv"]).arg(&folder)))?;
-    }
+    let python = if interpreter(&folder).exists() { interpreter(&folder) } else { new_environment(&folder)? };
     // Written last, so that an interrupted installation is done again.
     let stamp = folder.join("installed.txt");
     if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
@@ -51,6 +141,24 @@ fn environment(root: &Path) -> Result<PathBuf, Outcome> {
     fs::write(&stamp, wanted)
         .map_err(|e| Outcome::Failed(format!("cannot write {}: {e}", stamp.display())))?;
     Ok(python)
+}
+
+fn new_environment(folder: &Path) -> Result<PathBuf, Outcome> {
+    let system = std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
+    passed(run(Command::new(system).args(["-m", "venv"]).arg(folder)))?;
+    Ok(interpreter(folder))
+}
+
+fn interpreter(folder: &Path) -> PathBuf {
+    folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" })
+}
+
+fn target(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |t| root.join(t))
+}
+
+fn attempt(step: impl FnOnce() -> Result<(), Outcome>) -> Outcome {
+    step().err().unwrap_or(Outcome::Passed)
 }
 
 fn passed(outcome: Outcome) -> Result<(), Outcome> {

@@ -1,0 +1,355 @@
+"""Pictures hold what they should: a curve a series, a panel a metric, colours and names that tell curves apart.
+
+Method: drawn by matplotlib without a screen, saved as PNG, and asserted on the artists: lines, areas, marks, scales, and the boxes
+of legends.
+"""
+import itertools
+import math
+import sys
+import warnings
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import tidalite
+from matplotlib.colors import to_hex, to_rgb
+from tidalite._plot.curves import MARK
+from tidalite._plot.names import colours, label_pairs, short_names
+
+matplotlib.use("Agg")
+RED = "#e5484d"
+
+
+@pytest.fixture(autouse=True)
+def picture(tmp_path):
+    """Saves what the test drew: an artist that cannot be drawn fails here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+        for number in plt.get_fignums():
+            figure = plt.figure(number)
+            figure.savefig(tmp_path / f"{number}.png", dpi=60)
+            assert (tmp_path / f"{number}.png").stat().st_size > 3000
+    plt.close("all")
+
+
+def fill(store, id, count=100, metrics=("loss",), shift=0.0, spoil=(), labels=None):
+    with store.run(id, labels=labels) as run:
+        for step in range(count):
+            value = math.nan if step in spoil else math.exp(-step / 30) + shift + 0.1 * math.sin(step)
+            run.log({m: value + i for i, m in enumerate(metrics)}, step=step)
+
+
+def curves(ax):
+    """The lines with a name, but for the marks."""
+    return [line for line in ax.lines if not line.get_label().startswith("_") and line.get_label() != MARK]
+
+
+def marks(ax):
+    return [line for line in ax.lines if line.get_label() == MARK]
+
+
+def legend_names(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()] if ax.get_legend() else []
+
+
+def test_one_metric_is_one_axes_with_a_curve_a_run(store):
+    fill(store, "resnet-a-v1", 50)
+    fill(store, "resnet-b-v1", 80, shift=1)
+    ax = store.select("loss").plot()
+    assert isinstance(ax, plt.Axes) and ax.get_title() == "loss" and ax.get_xlabel() == "step"
+    assert [len(line.get_xdata()) for line in curves(ax)] == [50, 80]
+    assert legend_names(ax) == ["a", "b"], "the legend shows what differs"
+    assert len({to_hex(line.get_color()) for line in curves(ax)}) == 2
+    # A bucket of one step is its point.
+    arrays = store.select("loss", runs="resnet-a-v1").to_numpy()
+    np.testing.assert_array_equal(curves(ax)[0].get_ydata(), arrays["value"])
+    np.testing.assert_array_equal(curves(ax)[0].get_xdata(), arrays["step"])
+    assert len(ax.collections) == 0
+
+
+def test_buckets_have_an_area_from_least_to_greatest(store):
+    fill(store, "a", 1000)
+    ax = store.select("loss").plot(buckets=50)
+    (line,), (area,) = curves(ax), ax.collections
+    rows = store.select("loss").chart(50).to_numpy()
+    assert 25 <= len(line.get_xdata()) <= 50
+    np.testing.assert_array_equal(line.get_ydata(), rows["mean"])
+    np.testing.assert_array_equal(line.get_xdata(), rows["step"] + (rows["width"] - 1) / 2)
+    heights = area.get_paths()[0].vertices[:, 1]
+    assert heights.min() == rows["min"].min() and heights.max() == rows["max"].max()
+    assert ax.get_legend() is None, "one curve needs no legend"
+
+
+def test_what_is_not_finite_is_a_red_tick_and_a_gap(store):
+    fill(store, "a", 100, spoil=range(40, 50))
+    ax = store.select("loss").plot()
+    (mark,) = marks(ax)
+    assert to_hex(mark.get_color()) == RED and mark.get_xdata().tolist() == list(range(40, 50))
+    assert np.isnan(curves(ax)[0].get_ydata()).sum() == 10
+    assert all(0 <= y <= 0.1 for y in mark.get_ydata()), "at the bottom, whatever the scale"
+    assert MARK in legend_names(ax)
+
+
+def test_a_value_between_gaps_is_a_dot(store):
+    fill(store, "a", 9, spoil=[3, 5])
+    (line,) = curves(store.select("loss").plot())
+    assert line.get_marker() == "o" and line.get_markevery() == [4]
+    with store.run("b") as run:
+        run.log({"once": 1.0}, step=7)
+    (line,) = curves(store.select("once").plot())
+    assert line.get_marker() == "o" and line.get_markevery() == [0]
+
+
+def test_each_metric_has_an_axes_and_a_run_one_colour_in_all(store):
+    for id in ["a", "b"]:
+        fill(store, id, metrics=("loss", "acc", "lr"))
+    axes = store.select().plot(title="Three metrics")
+    assert [ax.get_title() for ax in axes] == ["acc", "loss", "lr"]
+    colour = [[to_hex(line.get_color()) for line in curves(ax)] for ax in axes]
+    assert colour[0] == colour[1] == colour[2] and len(set(colour[0])) == 2
+    figure = axes[0].figure
+    assert figure.get_suptitle() == "Three metrics"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b"], "one legend for all"
+    assert all(ax.get_legend() is None for ax in axes)
+
+
+def test_of_many_metrics_twelve_are_drawn_and_the_rest_counted(store):
+    fill(store, "a", 5, metrics=[f"m{i:02}" for i in range(15)])
+    axes = store.select().plot()
+    assert len(axes) == 12 and len(axes[0].figure.axes) == 12
+    texts = [t.get_text() for ax in axes for t in ax.texts]
+    assert texts == ["and 3 more metrics: select fewer to see them"]
+
+
+def test_a_log_axis_is_logarithmic_and_a_linear_one_is_not(store):
+    fill(store, "a", 200, shift=0.5)
+    assert store.select("loss").plot().get_yscale() == "linear"
+    ax = store.select("loss").plot(logy=True, buckets=20)
+    assert ax.get_yscale() == "log" and ax.get_xscale() == "linear"
+    low, high = ax.get_ylim()
+    assert 0.1 < low < 0.6 and 1 < high < 3, "the values fill the scale"
+    assert store.select("loss").plot(logx=True).get_xscale() == "log"
+
+
+@pytest.mark.parametrize("count", [2, 6, 7, 9, 10, 19, 40])
+def test_many_runs_have_distinct_looks_and_a_legend_beside_the_curves(store, count):
+    for i in range(count):
+        with store.run(f"run-{i:02}") as run:
+            for step in range(20):
+                run.log({"loss": i + step / 100}, step=step)
+    ax = store.select("loss").plot()
+    looks = {(to_hex(line.get_color()), line.get_linestyle()) for line in curves(ax)}
+    assert len(curves(ax)) == len(looks) == count
+    names = legend_names(ax)
+    assert names[: min(count, 20)] == [f"{i:02}" for i in range(min(count, 20))]
+    assert names[20:] == ([f"and {count - 20} more"] if count > 20 else [])
+    figure = ax.figure
+    figure.canvas.draw()
+    legend, inside = ax.get_legend().get_window_extent(), ax.get_window_extent()
+    if count <= 6:
+        assert inside.x0 <= legend.x0 and legend.x1 <= inside.x1
+    else:
+        assert legend.x0 >= inside.x1 - 1, "outside, where it hides nothing"
+    assert legend.x1 <= figure.bbox.x1 + 1 and legend.y0 >= figure.bbox.y0 - 1, "and not cut off"
+
+
+def test_colours_are_far_apart_and_none_is_the_red_of_the_marks():
+    for count in (2, 9, 18, 30):
+        found = [np.array(to_rgb(c)) for c in colours(count)]
+        assert len(found) == count
+        apart = min(np.abs(a - b).sum() for a, b in itertools.combinations(found, 2))
+        assert apart > 0.05, f"{count}: {apart}"
+        assert min(np.abs(c - np.array(to_rgb(RED))).sum() for c in found) > 0.3
+
+
+@pytest.mark.parametrize(
+    ("keys", "names"),
+    [
+        ([("a", "")], ["a"]),
+        ([("resnet-lr0.1-s0", ""), ("resnet-lr0.2-s0", "")], ["lr0.1", "lr0.2"]),
+        ([("run", ""), ("run-2", "")], ["run", "run-2"]),
+        ([("a/b", ""), ("a/c/d", "")], ["b", "c/d"]),
+        ([("a", "host=x,rank=0"), ("a", "host=x,rank=1")], ["rank=0", "rank=1"]),
+        ([("a", "rank=0"), ("b", "rank=0")], ["a", "b"]),
+        ([("a", ""), ("b", "rank=0")], ["a", "b"]),
+        ([("a", "rank=0"), ("a", "rank=1"), ("b", "rank=0")], ["a rank=0", "a rank=1", "b rank=0"]),
+        ([("lr=0.1", ""), ("lr=0.2", "")], ["lr=0.1", "lr=0.2"]),
+        ([("a=b=c", ""), ("x", "")], ["a=b=c", "x"]),
+        ([("$x$", ""), ("_y", "")], [r"\$x\$", " _y"]),
+        ([("a\nb", ""), ("c", "")], ["a b", "c"]),
+        ([("2026-01-31", ""), ("2026-02-31", "")], ["01", "02"]),
+        ([], []),
+    ],
+)
+def test_short_names_keep_what_differs(keys, names):
+    assert short_names(keys) == names
+
+
+def test_label_text_is_read_with_its_escapes():
+    assert label_pairs("") == {}
+    assert label_pairs(r"gpu=0,host=a\,b\=c\\") == {"gpu": "0", "host": "a,b=c\\"}
+
+
+def test_names_that_matplotlib_would_read_as_formulas_are_only_text(store):
+    for id in ["$\\frac{$", "_hidden", "a$b$c"]:
+        with store.run(id) as run:
+            for step in range(5):
+                run.log({"cost in $ ($^)": step, "_under": 1.0}, step=step)
+    axes = store.select().plot()
+    texts = [t.get_text() for t in axes[0].figure.legends[0].get_texts()]
+    assert len(texts) == 3 and any("_hidden" in t for t in texts)
+    store.select().latest().plot()
+    store.select("cost*").align().plot()
+
+
+def test_x_may_be_the_time_or_the_time_since_the_run_began(store):
+    for id, start in [("a", 1_780_000_000), ("b", 1_780_050_000)]:
+        with store.run(id) as run:
+            for step in range(100):
+                run.log({"loss": math.exp(-step / 30)}, step=step, time=(start + 36 * step) * 1_000_000)
+    ax = store.select("loss").plot(x="time", buckets=500)
+    assert ax.get_xlabel() == "time (UTC)"
+    first, last = curves(ax)[0].get_xdata()[[0, -1]]
+    assert abs((first - np.datetime64("2026-05-28T20:26:40")) / np.timedelta64(1, "s")) < 60
+    assert abs((last - first) / np.timedelta64(1, "s") - 99 * 36) < 120
+    ax = store.select("loss").plot(x="elapsed", buckets=1000)
+    assert ax.get_xlabel() == "elapsed (min)"
+    for line in curves(ax):
+        assert len(line.get_xdata()) == 100
+        assert abs(line.get_xdata()[0]) < 0.1 and abs(line.get_xdata()[-1] - 99 * 36 / 60) < 0.1
+
+
+def test_axes_that_are_given_are_drawn_into(store):
+    fill(store, "a", metrics=("x", "y"))
+    figure, axes = plt.subplots(1, 2)
+    assert store.select("x").plot(ax=axes[1]) is axes[1]
+    assert len(plt.get_fignums()) == 1
+    drawn = store.select().plot(ax=axes)
+    assert list(drawn) == list(axes)
+    with pytest.raises(tidalite.Invalid, match="2 panels, one a metric, and 1 axes in `ax`"):
+        store.select().plot(ax=axes[0])
+
+
+def test_no_legend_where_none_is_wanted(store):
+    fill(store, "a", spoil=[3])
+    fill(store, "b")
+    assert store.select("loss").plot(legend=False).get_legend() is None
+
+
+def test_a_band_has_a_mean_an_area_of_one_deviation_and_thin_edges(store):
+    for i in range(4):
+        fill(store, f"r{i}", 400, shift=i)
+    table = store.select("loss").band(50)
+    ax = table.plot()
+    rows = table.to_numpy()
+    (line,), (area,) = curves(ax), ax.collections
+    np.testing.assert_array_equal(line.get_ydata(), rows["mean"])
+    heights = area.get_paths()[0].vertices[:, 1]
+    np.testing.assert_allclose([heights.min(), heights.max()], [(rows["mean"] - rows["std"]).min(), (rows["mean"] + rows["std"]).max()])
+    edges = [other for other in ax.lines if other is not line]
+    assert [e.get_linewidth() < line.get_linewidth() for e in edges] == [True, True]
+    np.testing.assert_array_equal([e.get_ydata() for e in edges], [rows["min"], rows["max"]])
+
+
+def test_a_band_by_a_label_has_a_curve_a_value(store):
+    for i in range(4):
+        fill(store, f"r{i}", 50, labels={"opt": "sgd" if i % 2 else "adam"})
+    ax = store.select("loss").band(20, by=["metric", "label:opt"]).plot()
+    assert legend_names(ax) == ["opt=adam", "opt=sgd"] and len(curves(ax)) == 2
+
+
+def test_aligned_columns_are_lines_or_a_scatter(store):
+    fill(store, "a", 30, metrics=("x", "y", "z"))
+    table = store.select(runs="a").align()
+    ax = table.plot()
+    assert len(curves(ax)) == 3 and len(legend_names(ax)) == 3 and ax.get_xlabel() == "step"
+    x, y = table.columns[1:3]
+    ax = table.plot(x=x, y=y)
+    (dots,) = ax.collections
+    arrays = table.to_numpy()
+    np.testing.assert_array_equal(dots.get_offsets(), np.stack([arrays[x], arrays[y]], 1))
+    assert (ax.get_xlabel(), ax.get_ylabel()) == (x, y)
+
+
+def test_aggregates_over_buckets_are_lines_and_others_bars(store):
+    for i in range(3):
+        fill(store, f"r{i}", 100, shift=i)
+    s = store.select("loss")
+    axes = s.aggregate("mean", "max", by=["run", tidalite.step_bucket(10)]).plot()
+    assert [ax.get_title() for ax in axes] == ["mean", "max"]
+    assert all(len(curves(ax)) == 3 and len(curves(ax)[0].get_xdata()) == 10 for ax in axes)
+    ax = s.aggregate("mean", by=["run", tidalite.time_bucket("1s")]).plot()
+    assert ax.get_xlabel() == "time (UTC)" and len(curves(ax)) == 3
+    table = s.aggregate("mean", by="run")
+    ax = table.plot()
+    np.testing.assert_allclose([bar.get_width() for bar in ax.patches], table.to_numpy()["mean"])
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["r0", "r1", "r2"]
+    best = s.aggregate("min", by="run").sort("min", descending=True).plot()
+    assert [t.get_text() for t in best.get_yticklabels()] == ["r2", "r1", "r0"], "bars stand in the order of the rows"
+
+
+def test_bars_name_what_is_not_finite_and_count_what_is_left_out(store):
+    with store.run("a") as run:
+        run.log({"x": math.nan, "y": 2.0}, step=0)
+    axes = store.select().latest().plot()
+    assert [ax.get_title() for ax in axes] == ["x", "y"]
+    (text,) = axes[0].texts
+    assert text.get_text() == "NaN" and to_hex(text.get_color()) == RED
+    for i in range(45):
+        with store.run(f"r{i:02}") as run:
+            run.log({"z": float(i)}, step=0)
+    ax = store.select("z").aggregate("max", by="run").plot()
+    assert len(ax.patches) == 40 and any("and 5 more" in t.get_text() for t in ax.texts)
+
+
+def test_points_charts_and_lttb_are_curves(store):
+    fill(store, "a", 200, spoil=[7])
+    s = store.select("loss")
+    for table in (s.points(), s.chart(1000), s.lttb(50)):
+        ax = table.plot()
+        assert len(curves(ax)) == 1 and ax.get_title() == "loss"
+    assert len(marks(s.points().plot())) == 1
+    assert s.points().plot(x="time").get_xlabel() == "time (UTC)"
+
+
+def test_an_empty_answer_is_refused_with_what_to_look_at(store):
+    for thing in (store.select("none"), store.select("none").points(), store.select("none").chart()):
+        with pytest.raises(tidalite.NotFound, match="nothing to plot"):
+            thing.plot()
+    with pytest.raises(tidalite.NotFound, match="nothing to plot"):
+        store.select("none").plot(x="time")
+
+
+def test_options_that_make_no_sense_are_refused_by_name(store):
+    fill(store, "a")
+    s = store.select()
+    with pytest.raises(tidalite.Invalid, match="`x` is 'epoch'; give step, time or elapsed"):
+        s.plot(x="epoch")
+    with pytest.raises(tidalite.Invalid, match="there is no column nope; there are run"):
+        s.points().plot(x="nope")
+    with pytest.raises(tidalite.Invalid, match="takes no `y`"):
+        s.points().plot(y="value")
+    with pytest.raises(tidalite.Invalid, match="none of the aggregates is a number"):
+        s.aggregate("time_first", by="run").plot()
+    with pytest.raises(TypeError, match="color"):
+        s.plot(color="red")
+
+
+def test_extremes_are_drawn(store):
+    with store.run("a") as run:
+        for step, value in [(-(2**63), -1e300), (0, 0.0), (2**63 - 1, 1e300)]:
+            run.log({"x": value, "same": 5.0}, step=step)
+        run.log({"inf": math.inf}, step=0)
+    axes = store.select().plot()
+    assert len(axes) == 3
+    axes = store.select().plot(logy=True)
+    assert all(ax.get_yscale() == "log" for ax in axes)
+
+
+def test_without_matplotlib_the_message_says_how_to_get_it(store, monkeypatch):
+    fill(store, "a")
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    with pytest.raises(ImportError, match=r"plot\(\) needs matplotlib, which is not installed: pip install matplotlib"):
+        store.select().plot()

@@ -1,0 +1,275 @@
+"""Processes that fork, spawn, die, exit without a word, or are interrupted: nothing accepted is lost, and nobody hangs.
+
+Method: each case is a script of its own; it prints what it was told is accepted, and the store is then read here.
+"""
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import tidalite
+
+HEAD = """
+import os, signal, sys, threading, time
+import tidalite
+path = sys.argv[1]
+"""
+
+
+def steps(path, metric="x", **selection):
+    with tidalite.open(path, "r") as store:
+        return store.select(metric, **selection).to_numpy()["step"].tolist()
+
+
+def statuses(path):
+    with tidalite.open(path, "r") as store:
+        return {r.id: r.status for r in store.runs()}
+
+
+def test_a_script_that_simply_ends_leaves_its_runs_finished(script, path):
+    script(HEAD + "store = tidalite.open(path)\nrun = store.run('a')\n[run.log({'x': 1.0}) for _ in range(1000)]", path)
+    assert steps(path) == list(range(1000))
+    assert statuses(path) == {"a": "finished"}
+
+
+def test_a_script_that_ends_by_an_exception_leaves_its_runs_failed(script, path):
+    done = script(HEAD + "store = tidalite.open(path)\nrun = store.run('a')\nrun.log({'x': 1.0})\nraise ValueError('boom')", path, check=False)
+    assert done.returncode == 1 and "boom" in done.stderr and "tidalite" not in done.stderr.replace("import tidalite", "")
+    assert steps(path) == [0]
+    assert statuses(path) == {"a": "failed"}
+
+
+def test_an_exception_in_a_thread_harms_nobody(script, path):
+    script(
+        HEAD
+        + """
+store = tidalite.open(path)
+run = store.run('a')
+def work():
+    for i in range(100):
+        run.log({'x': float(i)}, step=i)
+    raise ValueError('in a thread')
+thread = threading.Thread(target=work)
+thread.start(); thread.join()
+run.log({'x': 100.0}, step=100)
+""",
+        path,
+    )
+    assert steps(path) == list(range(101))
+    assert statuses(path) == {"a": "finished"}
+
+
+def test_daemon_threads_that_log_until_the_end_do_not_hang_or_crash_it(script, path):
+    for _ in range(5):
+        script(
+            HEAD
+            + """
+store = tidalite.open(path)
+run = store.run('a')
+watch = run.watch_system(interval=0.05)
+def work():
+    i = 0
+    while True:
+        run.log({'x': float(i)}, step=i); i += 1
+for _ in range(3):
+    threading.Thread(target=work, daemon=True).start()
+def read():
+    while True:
+        len(store.select('x').points())
+threading.Thread(target=read, daemon=True).start()
+threading.Thread(target=lambda: store.select('y').follow().wait(), daemon=True).start()
+time.sleep(0.3)
+""",
+            path,
+        )
+    assert steps(path)[0] == 0
+    assert statuses(path) == {"a": "finished"}
+
+
+@pytest.mark.parametrize("round", range(5))
+def test_sigkill_loses_nothing_that_was_accepted(path, tmp_path, round):
+    text = HEAD + """
+run = tidalite.open(path).run('a')
+step = 0
+while True:
+    run.log({'x': float(step), 'y': -float(step)}, step=step)
+    os.write(1, step.to_bytes(8, 'little'))
+    step += 1
+"""
+    file = tmp_path / "script.py"
+    file.write_text(text)
+    process = subprocess.Popen([sys.executable, file, path], stdout=subprocess.PIPE)
+    told = process.stdout.read(8 * (100 + 700 * round))
+    process.send_signal(signal.SIGKILL)
+    told += process.stdout.read()
+    process.wait()
+    accepted = len(told) // 8
+    got = steps(path)
+    assert got == list(range(len(got))) and len(got) >= accepted > 0
+    assert steps(path, "y") == got, "rows are whole"
+    assert statuses(path) == {"a": "lost"}
+
+
+def test_ctrl_c_in_the_middle_of_logging_loses_nothing(path, tmp_path):
+    text = HEAD + """
+with tidalite.open(path) as store, store.run('a') as run:
+    print('go', flush=True)
+    step = 0
+    try:
+        while True:
+            run.log({'x': float(step)}, step=step)
+            step += 1
+    finally:
+        print(step, flush=True)
+"""
+    file = tmp_path / "script.py"
+    file.write_text(text)
+    process = subprocess.Popen([sys.executable, file, path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout.readline() == "go\n"
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    logged = int(process.stdout.readline())
+    assert process.wait(timeout=30) != 0
+    assert steps(path)[: logged] == list(range(logged)) and len(steps(path)) in (logged, logged + 1)
+    assert statuses(path) == {"a": "failed"}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child_writes_by_itself_and_ends_neither_the_parents_run_nor_its_store(script, path):
+    script(
+        HEAD
+        + """
+store = tidalite.open(path)
+run = store.run('a')
+run.log({'x': 0.0}, step=0)
+pids = []
+for child in range(1, 4):
+    pid = os.fork()
+    if pid == 0:
+        for i in range(500):
+            run.log({'x': float(child)}, step=child * 1000 + i)
+        own = store.run(f'child-{child}')
+        own.log({'x': 1.0}, step=-child)
+        assert len(store.select('x', runs='a').points()) >= 501
+        if child == 1:
+            sys.exit(0)          # with all that an exit runs
+        if child == 2:
+            os._exit(0)          # without
+        os.kill(os.getpid(), signal.SIGKILL)
+    pids.append(pid)
+for i in range(1, 500):
+    run.log({'x': 0.0}, step=i)
+[os.waitpid(p, 0) for p in pids]
+run.log({'x': 0.0}, step=500)
+assert run.status == 'running', run.status
+store.flush()
+run.finish()
+""",
+        path,
+    )
+    expected = list(range(501)) + [c * 1000 + i for c in (1, 2, 3) for i in range(500)]
+    assert steps(path, runs="a") == expected
+    got = statuses(path)
+    assert got["a"] == "finished" and got["child-1"] == "finished" and got["child-3"] == "lost"
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_workers_of_multiprocessing_log_to_one_store(script, path, method):
+    script(
+        """
+import multiprocessing, sys
+import tidalite
+
+def work(path, rank):
+    with tidalite.open(path) as store, store.run('job', labels={'rank': rank}) as run:
+        for i in range(300):
+            run.log({'x': float(rank)}, step=i)
+
+if __name__ == '__main__':
+    context = multiprocessing.get_context(sys.argv[2])
+    store = tidalite.open(sys.argv[1])
+    run = store.run('job', labels={'rank': 'main'})
+    run.log({'x': -1.0}, step=0)
+    workers = [context.Process(target=work, args=(sys.argv[1], rank)) for rank in range(4)]
+    [w.start() for w in workers]
+    [w.join() for w in workers]
+    assert all(w.exitcode == 0 for w in workers)
+    assert len(store.select('x').points()) == 1201
+""",
+        path,
+        method,
+    )
+    assert len(steps(path, labels={"rank": 3})) == 300
+    assert statuses(path) == {"job": "finished"}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_while_other_threads_log_does_not_hang(script, path):
+    script(
+        HEAD
+        + """
+store = tidalite.open(path)
+run = store.run('a')
+run.watch_system(interval=0.05)
+stop = False
+def work(t):
+    i = 0
+    while not stop:
+        run.log({f't{t}': float(i)}, step=i); i += 1
+threads = [threading.Thread(target=work, args=(t,)) for t in range(3)]
+[t.start() for t in threads]
+for n in range(20):
+    pid = os.fork()
+    if pid == 0:
+        run.log({'child': float(n)}, step=n)
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+stop = True
+[t.join() for t in threads]
+""",
+        path,
+    )
+    assert steps(path, "child") == list(range(20))
+
+
+def test_a_reader_sees_the_rows_of_another_process_while_it_writes(path, tmp_path):
+    file = tmp_path / "script.py"
+    file.write_text(HEAD + "run = tidalite.open(path).run('a')\nfor i in range(200):\n    run.log({'x': float(i)}, step=i)\n    time.sleep(0.005)\n")
+    process = subprocess.Popen([sys.executable, file, path])
+    while not (path / "log").is_dir():
+        time.sleep(0.01)
+    with tidalite.open(path, "r") as store:
+        seen = [s for table in store.select("x").follow(timeout=3) for s in table.to_numpy()["step"].tolist()]
+    assert process.wait() == 0
+    assert seen == list(range(200))
+
+
+def test_a_full_disk_is_an_error_and_the_host_goes_on(script, path):
+    """A limit on the size of files stands for a full disk; `RLIMIT_FSIZE` gives EFBIG, with the signal ignored as Python does."""
+    done = script(
+        HEAD
+        + """
+import resource
+store = tidalite.open(path, background=False)
+run = store.run('a')
+run.log({'x': 0.0}, step=0)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, resource.RLIM_INFINITY))
+step, refused = 1, 0
+while refused == 0 and step < 10_000_000:
+    try:
+        run.log({'x': float(step)}, step=step)
+        step += 1
+    except tidalite.Full:
+        refused += 1
+assert refused == 1, 'the limit was never met'
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+run.log({'x': float(step)}, step=step)
+print(step)
+""",
+        path,
+    )
+    last = int(done.stdout)
+    assert steps(path) == list(range(last + 1)), "rows before and after the full disk are there"

@@ -1,0 +1,175 @@
+"""What a store tells of itself: runs that answer to ids and become tables, reports that say what is wrong.
+
+Method: records are made by hand where every field matters, and by a store where it has to fill them.
+"""
+import gc
+import json
+import math
+import os
+from datetime import datetime, timedelta, timezone
+
+import polars
+import pyarrow
+import pytest
+import tidalite
+from tidalite import Finding, PartFiles, Report, RunInfo, Runs
+
+START = datetime(2026, 1, 31, 12, 0, 0, 250_000, tzinfo=timezone.utc)
+
+
+def info(id, **fields):
+    given = dict(status="finished", started=START, ended=START + timedelta(seconds=90), params={}, tags=(), labels={})
+    return RunInfo(id=id, **{**given, "parent": None, "parent_step": None, "participants": 1, **fields})
+
+
+@pytest.fixture
+def runs():
+    return Runs(
+        [
+            info("a", params={"lr": 0.1, "layers": [64, 10], "seed": 2**53 + 1, "deep": True, "name": "x", "odd": 1}),
+            info("b", params={"lr": 1, "layers": [], "name": "ünï", "odd": "text"}, tags=("base", "old"), labels={"host": "h"}),
+            info("c", status="lost", started=None, ended=None, params={"lr": math.nan}, parent="a", parent_step=7, participants=3),
+        ]
+    )
+
+
+def test_runs_answer_to_place_slice_and_id(runs):
+    assert runs.ids == ["a", "b", "c"]
+    assert runs[0].id == runs["a"].id == runs[-3].id == "a"
+    assert isinstance(runs[1:], Runs) and runs[1:].ids == ["b", "c"]
+    assert "b" in runs and "z" not in runs and runs[1] in runs
+
+
+def test_an_unknown_id_is_refused_with_those_near_it():
+    with pytest.raises(KeyError, match="no run resnet-41; near it: resnet-42"):
+        Runs([info("resnet-42")])["resnet-41"]
+    with pytest.raises(KeyError, match="see .ids"):
+        Runs()["a"]
+
+
+def test_pandas_has_a_column_a_param_without_losing_a_digit(runs):
+    frame = runs.to_pandas()
+    assert frame["id"].tolist() == ["a", "b", "c"]
+    assert frame["params.seed"].dtype == "Int64" and frame["params.seed"][0] == 2**53 + 1 and frame["params.seed"].isna()[1]
+    assert frame["params.lr"].dtype == "float64" and frame["params.lr"].tolist()[:2] == [0.1, 1.0]
+    assert frame["params.layers"].tolist()[:2] == [[64, 10], []]
+    assert frame["params.deep"].dtype == "boolean"
+    assert frame["labels.host"].tolist()[1] == "h" and frame["labels.host"].isna().tolist() == [True, False, True]
+    assert str(frame["started"].dtype) == "datetime64[us, UTC]" and frame["started"][0] == START and frame["ended"].isna()[2]
+    assert frame["parent_step"].dtype == "Int64" and frame["parent_step"][2] == 7
+    assert frame["participants"].tolist() == [1, 1, 3]
+    assert frame["tags"].tolist() == [[], ["base", "old"], []]
+
+
+def test_arrow_and_polars_give_params_of_several_types_as_json_text(runs):
+    table = runs.to_arrow()
+    assert table.schema.field("params.lr").type == pyarrow.float64()
+    assert table.schema.field("started").type == pyarrow.timestamp("us", "UTC")
+    assert [json.loads(text) for text in table["params.layers"].to_pylist()[:2]] == [[64, 10], []]
+    assert table["params.odd"].to_pylist() == ["1", '"text"', None]
+    # A NaN that was set is a value and not a gap.
+    assert table["params.lr"].null_count == 0 and math.isnan(table["params.lr"].to_pylist()[2])
+    assert table["tags"].to_pylist() == [[], ["base", "old"], []]
+    frame = runs.to_polars()
+    assert frame.columns == table.column_names
+    assert frame["params.seed"].to_list() == [2**53 + 1, None, None] and frame["params.name"].to_list() == ["x", "ünï", None]
+    assert frame["started"].dtype == polars.Datetime("us", "UTC") and frame["started"][0] == START
+
+
+@pytest.mark.parametrize("convert", ["to_pandas", "to_arrow", "to_polars"])
+def test_no_runs_make_a_table_without_rows(convert):
+    table = getattr(Runs(), convert)()
+    assert table.shape[0] == 0 and "id" in getattr(table, "column_names", getattr(table, "columns", ()))
+
+
+def test_a_store_fills_every_field_of_its_runs(store):
+    before = datetime.now(timezone.utc)
+    with store.run("parent", params={"lr": 0.1, "nested": {"a": [1, None]}}, tags=["x"], labels={"rank": 3}) as parent:
+        parent.log({"loss": 1.0}, step=5)
+    with pytest.raises(ZeroDivisionError):
+        with store.run("child", parent=(parent, 5)):
+            1 / 0
+    runs = store.runs()
+    assert isinstance(runs, Runs) and runs.ids == ["child", "parent"]
+    one = runs["parent"]
+    assert isinstance(one, RunInfo)
+    assert one.params == {"lr": 0.1, "nested": {"a": [1, None]}} and one.tags == ("x",) and one.labels == {"rank": "3"}
+    assert one.status == "finished" and one.participants == 1
+    assert before - timedelta(seconds=1) <= one.started <= one.ended <= datetime.now(timezone.utc) + timedelta(seconds=1)
+    assert one.started.utcoffset() == timedelta(0)
+    assert runs["child"].status == "failed" and (runs["child"].parent, runs["child"].parent_step) == ("parent", 5)
+
+
+def test_a_report_is_sound_with_torn_tails_and_not_with_damage():
+    torn = Finding(kind="torn tail", path="log/1/1.seg", offset=99, bytes=0, message="the end was cut off")
+    damage = Finding(kind="damage", path="parts/1.parquet", offset=7, bytes=12, message="page of `value` at byte 7 is damaged")
+    assert Report().sound and Report(findings=(torn,)).sound
+    report = Report(findings=(torn, damage), parts=1, logs=2, points=1_234_567)
+    assert not report.sound
+    text = str(report)
+    assert text.splitlines()[0] == "damaged: 1,234,567 points, 1 part, 2 logs, 1 torn tail, 1 finding of damage"
+    assert "page of `value` at byte 7" in text and "cut off" in text
+
+
+def test_verify_of_a_store_is_a_report_that_names_a_damaged_file(store, tmp_path):
+    with store.run("a") as run:
+        for step in range(5000):
+            run.log({"loss": 1 / (step + 1)}, step=step)
+    store.flush()
+    assert store.verify().sound and store.verify().points == 5000
+    (file,) = store.parquet_files()
+    data = bytearray(open(file, "rb").read())
+    data[len(data) // 3] ^= 16
+    # Beside the old file, then in its place: the one that is open is not changed.
+    with open(tmp_path / "damaged", "wb") as out:
+        out.write(data)
+    os.replace(tmp_path / "damaged", file)
+    report = store.verify()
+    assert isinstance(report, Report) and not report.sound
+    assert any(os.path.basename(file) in f.path and f.kind == "damage" for f in report.findings)
+    assert all(isinstance(key, tuple) and len(key) == 3 for f in report.findings for key in f.series)
+
+
+def test_stats_flush_and_compact_count_what_was_done(store):
+    for id in "ab":
+        with store.run(id) as run:
+            for step in range(100):
+                run.log({"loss": 1.0, "acc": 0.5}, step=step)
+        flushed = store.flush()
+        assert (flushed.points, flushed.parts) == (200, 1)
+    compacted = store.compact()
+    assert (compacted.flushed, compacted.parts_in, compacted.parts_out, compacted.points) == (0, 2, 1, 400)
+    stats = store.stats()
+    assert (stats.runs, stats.series, stats.points, stats.log_points, stats.parts) == (2, 4, 400, 0, 1)
+    assert stats.bytes == stats.parts_bytes + stats.series_bytes + stats.log_bytes + stats.other_bytes > 0
+
+
+def test_part_files_keep_what_they_name_and_so_do_their_slices():
+    class Pin:
+        dropped = 0
+
+        def __del__(self):
+            Pin.dropped += 1
+
+    files = PartFiles(["a", "b"], Pin())
+    assert files == ["a", "b"] and isinstance(files, list)
+    part = files[:1]
+    assert part == ["a"] and files[1] == "b"
+    del files
+    gc.collect()
+    assert Pin.dropped == 0
+    del part
+    gc.collect()
+    assert Pin.dropped == 1
+
+
+def test_files_of_a_store_stay_while_their_list_lives(store):
+    for id in "ab":
+        with store.run(id) as run:
+            run.log({"loss": 1.0})
+        store.flush()
+    files = store.parquet_files()
+    assert isinstance(files, PartFiles) and len(files) == 2
+    store.compact()
+    assert all(os.path.exists(file) for file in files)
+    assert len(store.parquet_files()) == 1
