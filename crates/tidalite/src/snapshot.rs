@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
 use tidalite_log::{Finding, FindingKind, TailReader, WriterDir};
 use tidalite_model::{Error, ErrorKind, Result, RunInfo, Seq};
 use tidalite_parts::{Part, PartMeta, PartPlace};
+use tidalite_query::NameMatcher;
 
 /// A fixed set of rows. Cheap to clone; while one lives, no file that it needs is deleted.
 #[derive(Debug, Clone)]
@@ -110,6 +111,16 @@ impl Snapshot {
     pub fn runs(&self) -> Vec<RunInfo> {
         let alive: BTreeSet<u32> = self.view.tails.iter().filter(|t| t.alive).map(|t| t.writer).collect();
         self.view.runs.iter().map(|(id, r)| r.info(id, |w| alive.contains(&w))).collect()
+    }
+
+    /// The runs whose id matches a pattern (see [`Select::runs`](crate::Select::runs)), ascending by id; those without
+    /// points too.
+    ///
+    /// # Errors
+    /// `Invalid` for a wrong pattern.
+    pub fn runs_matching(&self, pattern: &str) -> Result<Vec<RunInfo>> {
+        let wanted = NameMatcher::new(&[pattern])?;
+        Ok(self.runs().into_iter().filter(|r| wanted.is_match(&r.id)).collect())
     }
 
     /// One run.
