@@ -205,6 +205,23 @@ impl SnapshotView {
         Ok(SnapshotView { version, parts, broken, tails, runs, damage })
     }
 
+    /// The parts that the version lists.
+    pub(crate) fn live_parts(&self) -> u64 {
+        self.version.manifest.parts.len() as u64
+    }
+
+    /// Points that no part of the version holds yet: rows of logs, and parts that are staged there.
+    pub(crate) fn log_points(&self) -> u64 {
+        let live: BTreeSet<_> = self.version.manifest.parts.iter().map(|m| m.id).collect();
+        let metas = self.parts.iter().map(|p| p.meta()).chain(self.broken.iter().map(|(meta, _)| meta));
+        let staged: u64 = metas.filter(|m| !live.contains(&m.id)).map(|m| m.rows).sum();
+        let of_tail = |tail: &TailView| {
+            let held = tail.read();
+            held.data.keys().map(|(id, _)| held.data.count_within(id, tail.seqs)).sum::<u64>()
+        };
+        staged + self.tails.iter().map(of_tail).sum::<u64>()
+    }
+
     /// What replaying the logs found wrong.
     pub(crate) fn findings(&self) -> Vec<Finding> {
         self.tails.iter().flat_map(|t| t.read().findings.clone()).collect()
