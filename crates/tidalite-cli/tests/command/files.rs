@@ -57,6 +57,29 @@ fn a_wide_table_and_other_column_names_are_imported() {
 }
 
 #[test]
+fn a_file_without_an_extension_is_imported_as_it_is_said_to_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, file) = (dir.path().join("s"), dir.path().join("points"));
+    fs::write(&file, "run;metric;step;value\na;loss;0;0.5\n").unwrap();
+    let plain = Answer::of(tidalite().arg("import").arg(&store).arg(&file));
+    assert!(plain.fails(1).contains("extension"), "{}", plain.err);
+    let flags = ["--file-format", "csv", "--delimiter", ";"];
+    let said = Answer::of(tidalite().arg("import").arg(&store).arg(&file).args(flags));
+    assert!(said.ok().contains("1 points from 1 rows"), "{}", said.text());
+    let piped = Answer::of(
+        tidalite()
+            .arg("import")
+            .arg(&store)
+            .arg("/dev/stdin")
+            .args(["--file-format", "jsonl"])
+            .write_stdin("{\"run\": \"b\", \"metric\": \"loss\", \"step\": 1, \"value\": 2}\n"),
+    );
+    assert!(piped.ok().contains("1 points"), "{}", piped.text());
+    let wrong = Answer::of(tidalite().arg("import").arg(&store).arg(&file).args(["--file-format", "xlsx"]));
+    assert!(wrong.fails(2).contains("parquet, csv, jsonl or arrow"), "{}", wrong.err);
+}
+
+#[test]
 fn a_wrong_cell_is_named_by_line_and_column() {
     let dir = tempfile::tempdir().unwrap();
     let (store, file) = (dir.path().join("s"), dir.path().join("log.csv"));
