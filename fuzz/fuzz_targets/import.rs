@@ -2,9 +2,26 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use std::panic::{catch_unwind, set_hook};
+use std::sync::Mutex;
 use tidalite::{FileFormat, Import, Options};
 
-fuzz_target!(|data: &[u8]| {
+/// What the last panic said. The engine catches those of decoders of other projects, so a panic alone is no finding.
+static LAST: Mutex<String> = Mutex::new(String::new());
+
+fuzz_target!(
+    init: {
+        set_hook(Box::new(|panic| *LAST.lock().expect("nobody panics with it") = panic.to_string()));
+    },
+    |data: &[u8]| {
+        if catch_unwind(|| import(data)).is_err() {
+            eprintln!("{}", LAST.lock().expect("nobody panics with it"));
+            std::process::abort();
+        }
+    }
+);
+
+fn import(data: &[u8]) {
     let [format, wide, body @ ..] = data else { return };
     let formats = [FileFormat::Csv, FileFormat::JsonLines, FileFormat::Parquet, FileFormat::ArrowIpc];
     let format = formats[usize::from(*format) % formats.len()];
@@ -16,4 +33,4 @@ fuzz_target!(|data: &[u8]| {
     let import = if wide & 2 == 2 { import.run("r") } else { import };
     let _ = store.import(&file, &import, &|_, _| {});
     store.runs().expect("a sound store");
-});
+}

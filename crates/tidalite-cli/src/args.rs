@@ -7,7 +7,7 @@ use crate::values::{self, Span};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
-use tidalite::{Aggregate, By, Cursor, Repeats};
+use tidalite::{Aggregate, By, Cursor, FileFormat, Repeats};
 
 /// An embedded columnar store for streams of metrics.
 ///
@@ -383,6 +383,12 @@ pub(crate) struct Import {
     /// One column a metric [default: as the columns suggest]
     #[arg(long)]
     pub(crate) wide: bool,
+    /// Format of the files: parquet, csv, jsonl or arrow [default: as the extension says]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) file_format: Option<FileFormat>,
+    /// What stands between the fields of CSV [default: a comma; a tab in .tsv]
+    #[arg(long, value_name = "CHARACTER")]
+    pub(crate) delimiter: Option<char>,
     /// Unit of times that are plain numbers.
     #[arg(long, value_enum, value_name = "UNIT")]
     pub(crate) time_unit: Option<Unit>,

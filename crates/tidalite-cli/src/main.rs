@@ -20,14 +20,24 @@ use failure::Failure;
 use std::io::Write;
 use std::panic;
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+/// What the last panic of the main thread said.
+static FAULT: Mutex<Option<String>> = Mutex::new(None);
 
 fn main() -> ExitCode {
     let cli = args::Cli::parse();
-    // A fault of ours is one line like any other error, not a backtrace.
+    // A fault of ours is one line like any other error, not a backtrace. On this thread it waits until it is known that
+    // nobody caught it: an import does where the decoder of another project panics, and then says what is wrong itself.
     panic::set_hook(Box::new(|fault| {
         let place = fault.location().map(|l| format!(" ({}:{})", l.file(), l.line())).unwrap_or_default();
         let what = fault.payload_as_str().unwrap_or("no reason given");
-        say(&format!("error: this is a fault in tidalite itself: {what}{place}; please report it"));
+        let text = format!("error: this is a fault in tidalite itself: {what}{place}; please report it");
+        match thread::current().name() {
+            Some("main") => *FAULT.lock().unwrap_or_else(PoisonError::into_inner) = Some(text),
+            _ => say(&text),
+        }
     }));
     match panic::catch_unwind(move || commands::run(cli)) {
         Ok(Ok(())) => ExitCode::SUCCESS,
@@ -40,7 +50,12 @@ fn main() -> ExitCode {
             }
             ExitCode::from(failure.code())
         }
-        Err(_) => ExitCode::FAILURE,
+        Err(_) => {
+            if let Some(text) = FAULT.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                say(&text);
+            }
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -159,6 +159,11 @@ impl Error {
         self.0.offset
     }
 
+    /// What was being done.
+    pub fn doing(&self) -> &str {
+        &self.0.doing
+    }
+
     /// What was wrong, without the place and the remedy.
     pub fn wrong(&self) -> &str {
         &self.0.wrong

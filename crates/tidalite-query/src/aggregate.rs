@@ -92,7 +92,7 @@ impl Aggregate {
         let read = |(i, word): (usize, &S)| {
             let word = word.as_ref();
             Self::from_word(word)
-                .ok_or_else(|| unknown(&format!("word {} of {}, ", i + 1, words.len()), word))
+                .ok_or_else(|| unknown(&format!("word {} of {}: ", i + 1, words.len()), word))
         };
         words.iter().enumerate().map(read).collect()
     }
@@ -143,7 +143,7 @@ fn unknown(place: &str, word: &str) -> Error {
     let word: String = word.chars().take(40).collect();
     Error::invalid(
         "read aggregates",
-        format!("{place}`{word}`, is no aggregate"),
+        format!("{place}`{word}` is no aggregate"),
         format!("use any of {}, or a percentile from p0 to p100 such as p99.9", known.join(", ")),
     )
 }
@@ -152,7 +152,7 @@ impl FromStr for Aggregate {
     type Err = Error;
 
     fn from_str(word: &str) -> Result<Self> {
-        Self::from_word(word).ok_or_else(|| unknown("the word ", word))
+        Self::from_word(word).ok_or_else(|| unknown("", word))
     }
 }
 
@@ -184,7 +184,7 @@ mod tests {
     fn a_wrong_word_is_named_with_its_position_and_the_known_words() {
         for bad in ["", "p", "p101", "p-1", "p1e1", "pinf", "pnan", "p.5", "p5.", "P50", "Mean", "avg"] {
             let text = Aggregate::parse_list(&["count", bad]).unwrap_err().to_string();
-            assert!(text.contains(&format!("word 2 of 2, `{bad}`")), "{text}");
+            assert!(text.contains(&format!("word 2 of 2: `{bad}`")), "{text}");
             assert!(text.contains("argmax") && text.contains("p99.9"), "{text}");
             assert!(bad.parse::<Aggregate>().is_err());
         }

@@ -27,9 +27,9 @@ use uuid::Uuid;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FlushStats {
-    /// Points that went from logs to parts.
+    /// Points that went from logs to parts, those of staged parts included.
     pub points: u64,
-    /// Parts written.
+    /// Parts that are new in the manifest: written, or staged before.
     pub parts: u64,
 }
 
@@ -61,8 +61,9 @@ pub(crate) fn flush_all(
             return Ok(stats);
         }
         let more = batch.full;
-        stats.points += batch.points();
-        stats.parts += publish(inner, &version, batch, pool, progress)?;
+        let done = publish(inner, &version, batch, pool, progress)?;
+        stats.points += done.points;
+        stats.parts += done.parts;
         if !more {
             return Ok(stats);
         }
@@ -138,7 +139,7 @@ fn publish(
     batch: Batch,
     pool: &rayon::ThreadPool,
     progress: &dyn Fn(u64),
-) -> Result<u64> {
+) -> Result<FlushStats> {
     let vfs = &inner.vfs;
     let mut next = version.manifest.clone();
     let source = TailSource::new(&batch.tails);
@@ -157,7 +158,9 @@ fn publish(
     }
     for tail in &batch.tails {
         for (seq, id, about) in &tail.data.staged {
-            parts.push(adopt(inner, &tail.dir, *seq, *id, about)?);
+            let meta = adopt(inner, &tail.dir, *seq, *id, about)?;
+            progress(meta.rows);
+            parts.push(meta);
         }
     }
     if !parts.is_empty() {
@@ -189,7 +192,7 @@ fn publish(
         next.set_flushed(tail.dir.writer, tail.flushed, tail.damaged);
     }
     forget_writers(inner, &mut next)?;
-    let written = parts.len() as u64;
+    let done = FlushStats { points: parts.iter().map(|p| p.rows).sum(), parts: parts.len() as u64 };
     next.parts.extend(parts);
     publish_version(inner, next)?;
     for tail in &batch.tails {
@@ -199,7 +202,7 @@ fn publish(
             vfs.remove(&staged.series)?;
         }
     }
-    Ok(written)
+    Ok(done)
 }
 
 /// Drops the entries of writers whose folders are gone. An entry must outlive its folder, also through a power cut, or

@@ -119,7 +119,8 @@ impl From<&Error> for Finding {
             series: Vec::new(),
             steps: None,
             rows: None,
-            message: e.to_string(),
+            // The place is in fields of its own, and whoever reads a report need not be told to make one.
+            message: format!("{}: {}", e.doing(), e.wrong()),
         }
     }
 }
@@ -130,7 +131,7 @@ impl From<&Error> for Finding {
 pub struct Report {
     /// What is wrong; empty where nothing is.
     pub findings: Vec<Finding>,
-    /// Parts looked at.
+    /// Parts looked at; those staged in a log count with it.
     pub parts: u64,
     /// Writers' logs looked at.
     pub logs: u64,
@@ -150,7 +151,7 @@ impl Report {
 }
 
 impl Store {
-    /// What opening the store found: torn tails that a crash left, damage in logs, in the manifest, in the run table. Parts
+    /// What opening the store found: torn tails that a crash left, damage in logs, in the marker, the manifest, the run table. Parts
     /// are not read through; [`verify`](Self::verify) does that.
     ///
     /// # Errors
@@ -167,10 +168,7 @@ impl Store {
         let inner = self.inner()?;
         let vfs = &*inner.vfs;
         let mut report = Report::default();
-        let marker = crate::sealed::open(vfs, &inner.places.marker(), "store")?;
-        report.findings.extend(marker.damage.map(|what| {
-            Finding::from(&Error::corrupt("read store marker", &inner.places.marker(), 0, what))
-        }));
+        report.findings.extend(marker_finding(inner)?);
         let version = crate::manifest::latest(vfs, &inner.places)?;
         report.findings.extend(version.damage.iter().map(Finding::from));
         let mut older = Vec::new();
@@ -243,6 +241,7 @@ impl Store {
                 let part = crate::flush::parse_meta(&dir.path, *seq, about).and_then(|meta| {
                     report.points += meta.rows;
                     report.log_points += meta.rows;
+                    report.bytes += meta.bytes + meta.series_bytes;
                     tidalite_parts::Part::open(
                         inner.vfs.clone(),
                         &crate::places::staged_part(&dir.path, *id),
@@ -258,6 +257,13 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// What is wrong with the marker, which can be read all the same.
+fn marker_finding(inner: &Inner) -> Result<Option<Finding>> {
+    let path = inner.places.marker();
+    let marker = crate::sealed::open(&*inner.vfs, &path, "store")?;
+    Ok(marker.damage.map(|what| Finding::from(&Error::corrupt("read store marker", &path, 0, what))))
 }
 
 /// What is wrong with the run table of a version.
@@ -309,12 +315,17 @@ impl Snapshot {
     /// What making this snapshot found wrong; see [`Store::recovery`].
     pub fn recovery(&self) -> Report {
         let view = &self.view;
-        let mut report =
-            Report { parts: view.parts.len() as u64, logs: view.tails.len() as u64, ..Report::default() };
+        let mut report = Report {
+            parts: view.live_parts(),
+            logs: view.tails.len() as u64,
+            log_points: view.log_points(),
+            ..Report::default()
+        };
+        let flushed: u64 = view.version.manifest.parts.iter().map(|m| m.rows).sum();
+        report.points = flushed + report.log_points;
+        report.findings.extend(marker_finding(&self.inner).unwrap_or_else(|e| Some(Finding::from(&e))));
         report.findings.extend(view.damage.iter().map(Finding::from));
         report.findings.extend(view.findings().into_iter().map(Finding::from));
-        report.log_points = view.tails.iter().map(|t| t.read().data.point_count()).sum();
-        report.points = report.log_points + view.parts.iter().map(|p| p.meta().rows).sum::<u64>();
         report
     }
 }

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
 use tidalite_log::{Finding, FindingKind, TailReader, WriterDir};
 use tidalite_model::{Error, ErrorKind, Result, RunInfo, Seq};
 use tidalite_parts::{Part, PartMeta, PartPlace};
+use tidalite_query::NameMatcher;
 
 /// A fixed set of rows. Cheap to clone; while one lives, no file that it needs is deleted.
 #[derive(Debug, Clone)]
@@ -112,6 +113,16 @@ impl Snapshot {
         self.view.runs.iter().map(|(id, r)| r.info(id, |w| alive.contains(&w))).collect()
     }
 
+    /// The runs whose id matches a pattern (see [`Select::runs`](crate::Select::runs)), ascending by id; those without
+    /// points too.
+    ///
+    /// # Errors
+    /// `Invalid` for a wrong pattern.
+    pub fn runs_matching(&self, pattern: &str) -> Result<Vec<RunInfo>> {
+        let wanted = NameMatcher::new(&[pattern])?;
+        Ok(self.runs().into_iter().filter(|r| wanted.is_match(&r.id)).collect())
+    }
+
     /// One run.
     ///
     /// # Errors
@@ -192,6 +203,23 @@ impl SnapshotView {
             }
         }
         Ok(SnapshotView { version, parts, broken, tails, runs, damage })
+    }
+
+    /// The parts that the version lists.
+    pub(crate) fn live_parts(&self) -> u64 {
+        self.version.manifest.parts.len() as u64
+    }
+
+    /// Points that no part of the version holds yet: rows of logs, and parts that are staged there.
+    pub(crate) fn log_points(&self) -> u64 {
+        let live: BTreeSet<_> = self.version.manifest.parts.iter().map(|m| m.id).collect();
+        let metas = self.parts.iter().map(|p| p.meta()).chain(self.broken.iter().map(|(meta, _)| meta));
+        let staged: u64 = metas.filter(|m| !live.contains(&m.id)).map(|m| m.rows).sum();
+        let of_tail = |tail: &TailView| {
+            let held = tail.read();
+            held.data.keys().map(|(id, _)| held.data.count_within(id, tail.seqs)).sum::<u64>()
+        };
+        staged + self.tails.iter().map(of_tail).sum::<u64>()
     }
 
     /// What replaying the logs found wrong.

@@ -18,9 +18,9 @@ pub struct Stats {
     pub series: u64,
     /// Points, repeats included.
     pub points: u64,
-    /// Of these, points that are still in logs.
+    /// Of these, points that are not flushed yet: in logs, or in parts that are staged there.
     pub log_points: u64,
-    /// Parts.
+    /// Parts; staged ones are not counted.
     pub parts: u64,
     /// Writers whose process lives.
     pub writers_alive: u64,
@@ -73,14 +73,13 @@ impl Snapshot {
             points += part.meta().rows;
             series.extend(part.series().rows.iter().map(|r| r.key.clone()));
         }
-        let mut log_points = 0;
         for tail in &view.tails {
             let held = tail.read();
             for (id, key) in held.data.keys() {
                 let count = held.data.count_within(id, tail.seqs);
                 if count > 0 {
                     series.insert(key.clone());
-                    log_points += count;
+                    points += count;
                 }
             }
         }
@@ -88,9 +87,9 @@ impl Snapshot {
         Ok(Stats {
             runs: view.runs.len() as u64,
             series: series.len() as u64,
-            points: points + log_points,
-            log_points,
-            parts: view.parts.len() as u64,
+            points,
+            log_points: view.log_points(),
+            parts: view.live_parts(),
             writers_alive: view.tails.iter().filter(|t| t.alive).count() as u64,
             version: self.version(),
             parts_bytes: folder_bytes(vfs, &places.parts())?,

@@ -5,6 +5,7 @@
 //! [lo, hi) of frame ordinals is a snapshot, however much is added later.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ops::Range;
 use tidalite_log::{LayoutId, Points as LogPoints, Row, SeriesId, Sink};
 use tidalite_model::{Result, RunChange, Seq, SeriesKey};
@@ -14,7 +15,9 @@ use uuid::Uuid;
 /// Rows of one writer.
 #[derive(Debug, Default)]
 pub(crate) struct TailData {
-    series: Vec<Option<TailSeries>>,
+    series: Vec<TailSeries>,
+    /// Where each series stands in `series`. A handle is a number out of the log: it must not say how much memory to take.
+    places: HashMap<SeriesId, usize>,
     layouts: HashMap<LayoutId, usize>,
     blocks: Vec<Block>,
     /// Run changes in their order.
@@ -27,6 +30,7 @@ pub(crate) struct TailData {
 
 #[derive(Debug)]
 struct TailSeries {
+    id: SeriesId,
     key: SeriesKey,
     /// (block, column) wherever the series stands.
     columns: Vec<(u32, u32)>,
@@ -94,10 +98,7 @@ impl TailData {
 
     /// The series declared so far, whether or not a point came.
     pub(crate) fn keys(&self) -> impl Iterator<Item = (SeriesId, &SeriesKey)> {
-        self.series.iter().enumerate().filter_map(|(i, s)| {
-            let id = SeriesId(u32::try_from(i).expect("series ids are u32"));
-            s.as_ref().map(|s| (id, &s.key))
-        })
+        self.series.iter().map(|s| (s.id, &s.key))
     }
 
     /// How many points a series has at most within any view.
@@ -181,23 +182,21 @@ impl TailData {
     }
 
     fn get(&self, id: SeriesId) -> Option<&TailSeries> {
-        self.series.get(id.0 as usize)?.as_ref()
+        self.places.get(&id).map(|&at| &self.series[at])
     }
 
-    fn slot(&mut self, id: SeriesId) -> &mut TailSeries {
-        self.series[id.0 as usize].as_mut().expect("a segment declares a series before it uses it")
+    /// Where a series stands; a segment declares it before it uses it.
+    fn place(&self, id: SeriesId) -> usize {
+        self.places[&id]
     }
 }
 
 impl Sink for TailData {
     fn series(&mut self, id: SeriesId, key: &SeriesKey) -> Result<()> {
-        let index = id.0 as usize;
-        if self.series.len() <= index {
-            self.series.resize_with(index + 1, || None);
-        }
-        if self.series[index].is_none() {
-            self.series[index] =
-                Some(TailSeries { key: key.clone(), columns: Vec::new(), loose: Points::default() });
+        if let Entry::Vacant(place) = self.places.entry(id) {
+            place.insert(self.series.len());
+            let (columns, loose) = (Vec::new(), Points::default());
+            self.series.push(TailSeries { id, key: key.clone(), columns, loose });
             self.bytes += 256;
         }
         Ok(())
@@ -211,7 +210,8 @@ impl Sink for TailData {
         self.layouts.insert(id, self.blocks.len());
         for (column, &s) in series.iter().enumerate() {
             let column = u32::try_from(column).expect("a frame bounds the width of a row");
-            self.slot(s).columns.push((block, column));
+            let place = self.place(s);
+            self.series[place].columns.push((block, column));
         }
         self.blocks.push(Block {
             width: series.len(),
@@ -239,8 +239,13 @@ impl Sink for TailData {
 
     fn points(&mut self, p: LogPoints<'_>) -> Result<()> {
         let seq = p.seq().as_i64();
+        // Points of a batch come in stretches of one series.
+        let mut last = None;
         for i in 0..p.len() {
-            self.slot(p.series(i)).loose.push(p.step(i), seq, p.time_us(i), p.value(i));
+            let id = p.series(i);
+            let place = last.filter(|&(known, _)| known == id).map_or_else(|| self.place(id), |(_, at)| at);
+            last = Some((id, place));
+            self.series[place].loose.push(p.step(i), seq, p.time_us(i), p.value(i));
         }
         self.bytes += 32 * p.len();
         self.points += p.len() as u64;
@@ -257,5 +262,25 @@ impl Sink for TailData {
         self.staged.push((seq, part, about.to_vec()));
         self.bytes += about.len();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidalite_model::Labels;
+
+    #[test]
+    fn a_large_handle_takes_no_more_memory_than_a_small_one() {
+        let mut tail = TailData::default();
+        let ids = [SeriesId(0xFF_FFFF), SeriesId(0)];
+        for (id, metric) in ids.iter().zip(["a", "b"]) {
+            tail.series(*id, &SeriesKey::new("r", metric, Labels::none())).unwrap();
+        }
+        tail.layout(LayoutId(7), &ids).unwrap();
+        assert!(tail.series.capacity() < 64, "{}", tail.series.capacity());
+        let keys: Vec<_> = tail.keys().map(|(id, key)| (id, key.metric.to_string())).collect();
+        assert_eq!(keys, [(ids[0], "a".to_string()), (ids[1], "b".to_string())]);
+        assert_eq!((tail.count(ids[0]), tail.count(SeriesId(3))), (0, 0));
     }
 }

@@ -230,6 +230,44 @@ fn a_backup_holds_parts_and_log_and_runs() {
 }
 
 #[test]
+fn points_of_a_staged_part_count_as_points_in_logs_until_they_are_flushed() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(&dir);
+    store.append(&batch(20_000)).unwrap();
+    store.run("r").start().unwrap().log(0, &[("x", 1.0)]).unwrap();
+    let counts = || {
+        let (stats, recovery) = (store.stats().unwrap(), store.recovery().unwrap());
+        let verified = store.verify(&|_, _| {}).unwrap();
+        assert!(verified.bytes > 4096, "what is staged is read too: {verified:?}");
+        for report in [&recovery, &verified] {
+            assert_eq!((report.points, report.log_points), (stats.points, stats.log_points));
+            assert_eq!((report.parts, report.findings.len()), (stats.parts, 0));
+        }
+        (stats.points, stats.log_points, stats.parts)
+    };
+    assert_eq!(counts(), (20_001, 20_001, 0));
+    let flushed = store.flush().unwrap();
+    assert_eq!((flushed.points, flushed.parts), (20_001, 2));
+    assert_eq!(counts(), (20_001, 0, 2));
+}
+
+#[test]
+fn a_marker_of_which_one_copy_is_damaged_opens_and_is_reported() {
+    let dir = tempfile::tempdir().unwrap();
+    store(&dir).close().unwrap();
+    let marker = dir.path().join("store/TIDALITE");
+    let mut bytes = std::fs::read(&marker).unwrap();
+    bytes[3] ^= 1;
+    std::fs::write(&marker, bytes).unwrap();
+    let store = reader(&dir);
+    for report in [store.recovery().unwrap(), store.verify(&|_, _| {}).unwrap()] {
+        assert_eq!(report.findings.len(), 1, "{report:?}");
+        assert_eq!(report.findings[0].path, marker);
+        assert!(!report.is_sound() && report.findings[0].message.contains("first copy"), "{report:?}");
+    }
+}
+
+#[test]
 fn wrong_use_is_refused_with_a_remedy() {
     let dir = tempfile::tempdir().unwrap();
     let store = store(&dir);

@@ -156,15 +156,17 @@ def test_checkpoints_go_to_the_save_dir_or_the_trainers_root_and_never_to_the_st
 def test_only_rank_zero_logs_and_each_process_names_the_same_run(train):
     train(
         """
-        import torch.multiprocessing as mp
-        model = Module()
-        one = trainer(TidaliteLogger(sys.argv[1]), accelerator="cpu", devices=2, strategy="ddp_spawn")
+        model, logger = Module(), TidaliteLogger(sys.argv[1])
+        one = trainer(logger, accelerator="cpu", devices=2, strategy="ddp_spawn")
         if __name__ == "__main__":
+            # Its run is open when the trainer hands it to the other processes.
+            logger.log_metrics({"before": 1.0}, 0)
             one.fit(model, data)
         """
     )
     runs, found = read(train.path)
-    assert len(runs) == 1 and runs[0].status == "finished"
+    assert len(runs) == 1 and runs[0].status == "finished" and runs[0].participants == 2
+    assert found["value"][found["metric"] == "before"].tolist() == [1.0]
     steps = found["step"][found["metric"] == "train/loss"].tolist()
     assert steps == list(range(len(steps))) and len(steps) == 8, "each step once"
 

@@ -64,6 +64,12 @@ fn how(args: &Import) -> tidalite::Import {
     if args.wide {
         how = how.wide(true);
     }
+    if let Some(format) = args.file_format {
+        how = how.format(format);
+    }
+    if let Some(delimiter) = args.delimiter {
+        how = how.delimiter(delimiter);
+    }
     if let Some(unit) = args.time_unit {
         how = how.time_unit(match unit {
             Unit::S => TimeUnit::Seconds,

@@ -7,7 +7,7 @@ use crate::failure::{Failure, Outcome};
 use crate::output::print;
 use arrow::array::RecordBatch;
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use tidalite::{RunInfo, Snapshot, Summary, param_to_json};
 
 /// Runs the command.
@@ -17,9 +17,8 @@ pub(crate) fn run(context: &Context, args: &Runs) -> Outcome {
     let mut runs = snapshot.runs();
     if let Some(glob) = &args.filter {
         let all = runs.len();
-        let matching = snapshot.select().runs(glob).summaries()?;
-        let matching: BTreeSet<&str> = matching.iter().map(|(key, _)| &*key.run).collect();
-        runs.retain(|r| r.id == *glob || matching.contains(r.id.as_str()));
+        let matching = snapshot.runs_matching(glob)?;
+        runs.retain(|r| r.id == *glob || matching.binary_search_by(|m| m.id.cmp(&r.id)).is_ok());
         if runs.is_empty() {
             return Err(Failure::Nothing(format!(
                 "nothing matches: none of {all} runs is or matches {glob}"

@@ -9,16 +9,25 @@ use crate::table::{human_bytes, printable};
 use arrow::array::RecordBatch;
 use serde_json::{Value, json};
 use std::time::Instant;
-use tidalite::{Finding, Report};
+use tidalite::{ErrorKind, Finding, Report};
 
 /// Runs the command.
 pub(crate) fn run(context: &Context, args: &Verify) -> Outcome {
     let format = context.format()?;
-    let store = context.read(&args.path)?;
     let start = Instant::now();
     let bar = context.progress("verify", Unit::Bytes);
-    let report = store.verify(&|done, total| bar.set(done, total))?;
+    let done =
+        context.read(&args.path).and_then(|store| Ok(store.verify(&|done, total| bar.set(done, total))?));
     drop(bar);
+    let report = match done {
+        // The marker, or the manifest: what else there is cannot be told without it. That is damage as well.
+        Err(Failure::Engine(e)) if e.kind() == ErrorKind::Corrupt => {
+            let mut report = Report::default();
+            report.findings.push(Finding::from(&e));
+            report
+        }
+        other => other?,
+    };
     match format {
         Format::Table => print_text(&for_people(&report, start.elapsed().as_secs_f64()))?,
         Format::Json => print_document(&document(&report)?)?,

@@ -48,7 +48,8 @@ pub(crate) fn svg(chart: &Chart, width: u32, height: u32) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
          viewBox=\"0 0 {width} {height}\" font-family=\"{FONT}\" font-size=\"12\" role=\"img\">\n\
          <title>{}</title>\n<rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>\n",
-        escaped(&chart.title)
+        // What a screen reader says of the picture, and so never empty where there is a name.
+        escaped(if chart.title.is_empty() { &chart.y_name } else { &chart.title })
     );
     let (width, height) = (f64::from(width), f64::from(height));
     let y = chart.y_axis((height / 70.0) as usize);
@@ -455,6 +456,12 @@ mod tests {
         let ys: Vec<f64> = ys.map(|l| l.rsplit(' ').next().unwrap().parse().unwrap()).collect();
         assert!(ys.len() > 10 && ys.windows(2).all(|w| w[1] - w[0] >= 16.9), "{ys:?}");
         assert!(ys.iter().all(|y| (0.0..400.0).contains(y)));
+    }
+
+    #[test]
+    fn a_picture_without_a_title_is_named_by_its_y_axis() {
+        let chart = Chart { y_name: "loss".into(), ..Chart::default() };
+        assert!(svg(&chart, 400, 300).contains("<title>loss</title>"));
     }
 
     #[test]

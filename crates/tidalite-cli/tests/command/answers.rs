@@ -1,6 +1,6 @@
 //! Each command answers in each format, and the formats agree.
 
-use crate::sample::Sample;
+use crate::sample::{Answer, Sample, tidalite};
 use arrow::ipc::reader::StreamReader;
 use serde_json::Value;
 
@@ -64,6 +64,22 @@ fn runs_are_filtered_sorted_and_keep_their_params() {
     );
     let one = sample.run("runs", &["--filter", "lr-0*", "--format", "csv"]);
     assert_eq!(one.ok().lines().count(), 2);
+}
+
+#[test]
+fn a_filter_of_runs_finds_those_without_points_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    let store = tidalite::Store::open(&path).unwrap();
+    store.run("sweep-1").start().unwrap().log(0, &[("x", 1.0)]).unwrap();
+    store.run("sweep-2").start().unwrap().finish().unwrap();
+    store.run("other").start().unwrap().finish().unwrap();
+    store.close().unwrap();
+    let answer =
+        Answer::of(tidalite().arg("runs").arg(&path).args(["--filter", "sweep-*", "--format", "json"]));
+    let ids: Vec<String> = answer.rows().iter().map(|r| r["run"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(ids, ["sweep-1", "sweep-2"]);
+    Answer::of(tidalite().arg("runs").arg(&path).args(["--filter", "sweep-[a"])).fails(1);
 }
 
 #[test]

@@ -57,6 +57,52 @@ fn a_wide_table_and_other_column_names_are_imported() {
 }
 
 #[test]
+fn a_file_without_an_extension_is_imported_as_it_is_said_to_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, file) = (dir.path().join("s"), dir.path().join("points"));
+    fs::write(&file, "run;metric;step;value\na;loss;0;0.5\n").unwrap();
+    let plain = Answer::of(tidalite().arg("import").arg(&store).arg(&file));
+    assert!(plain.fails(1).contains("extension"), "{}", plain.err);
+    let flags = ["--file-format", "csv", "--delimiter", ";"];
+    let said = Answer::of(tidalite().arg("import").arg(&store).arg(&file).args(flags));
+    assert!(said.ok().contains("1 points from 1 rows"), "{}", said.text());
+    let piped = Answer::of(
+        tidalite()
+            .arg("import")
+            .arg(&store)
+            .arg("/dev/stdin")
+            .args(["--file-format", "jsonl"])
+            .write_stdin("{\"run\": \"b\", \"metric\": \"loss\", \"step\": 1, \"value\": 2}\n"),
+    );
+    assert!(piped.ok().contains("1 points"), "{}", piped.text());
+    let wrong = Answer::of(tidalite().arg("import").arg(&store).arg(&file).args(["--file-format", "xlsx"]));
+    assert!(wrong.fails(2).contains("parquet, csv, jsonl or arrow"), "{}", wrong.err);
+}
+
+#[test]
+fn a_file_at_which_its_decoder_panics_is_a_damaged_file_and_no_fault_of_ours() {
+    let sample = Sample::new();
+    let file = sample.dir.path().join("points.parquet");
+    sample.run("export", &["-o", file.to_str().unwrap()]).ok();
+    let whole = fs::read(&file).unwrap();
+    // The schema in Arrow's own form is text in the footer; what it says is not checked by those who read it.
+    let name = b"ARROW:schema";
+    let at = whole.windows(name.len()).position(|w| w == name).unwrap() + name.len();
+    let store = tidalite::Store::open(sample.dir.path().join("copy")).unwrap();
+    let panics = (at + 4..at + 400).find(|&i| {
+        let mut bad = whole.clone();
+        bad[i] = if bad[i] == b'/' { b'A' } else { b'/' };
+        fs::write(&file, &bad).unwrap();
+        let done = store.import(&file, &tidalite::Import::new(), &|_, _| {});
+        done.is_err_and(|e| e.to_string().contains("decoder failed"))
+    });
+    assert!(panics.is_some(), "no damage makes the decoder panic any more; the guard may go");
+    let answer = Answer::of(tidalite().arg("import").arg(sample.dir.path().join("copy")).arg(&file));
+    let message = answer.fails(1);
+    assert!(message.contains("is damaged") && message.lines().count() == 1, "{message}");
+}
+
+#[test]
 fn a_wrong_cell_is_named_by_line_and_column() {
     let dir = tempfile::tempdir().unwrap();
     let (store, file) = (dir.path().join("s"), dir.path().join("log.csv"));

@@ -96,6 +96,27 @@ fn wrong_usage_is_2_and_names_the_flag_and_the_choices() {
 }
 
 #[test]
+fn a_store_whose_marker_or_manifest_is_gone_bad_is_damage_for_verify_and_an_error_for_the_others() {
+    let sample = Sample::new();
+    let manifest = std::fs::read_dir(sample.path().join("manifest")).unwrap();
+    let manifest: Vec<_> = manifest.map(|e| e.unwrap().path()).collect();
+    assert_eq!(manifest.len(), 1);
+    for file in [sample.path().join("TIDALITE"), manifest[0].clone()] {
+        let whole = std::fs::read(&file).unwrap();
+        std::fs::write(&file, &whole[..whole.len() / 3]).unwrap();
+        let verify = sample.run("verify", &[]);
+        let (text, name) = (verify.text(), file.to_str().unwrap());
+        assert_eq!(verify.code, Some(4), "{text}{}", verify.err);
+        assert!(text.contains(name) && text.contains("DAMAGED in 1 places"), "{text}");
+        assert!(!text.contains("run `tidalite verify`"), "it was run just now: {text}");
+        let info = sample.run("info", &[]);
+        assert!(info.fails(1).contains(name) && info.err.contains("tidalite verify"), "{}", info.err);
+        std::fs::write(&file, whole).unwrap();
+    }
+    sample.run("verify", &[]).ok();
+}
+
+#[test]
 fn a_broken_pattern_says_where_it_breaks() {
     let sample = Sample::new();
     let answer = sample.run("query", &["-m", "loss[a"]);

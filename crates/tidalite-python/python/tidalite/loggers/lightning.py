@@ -90,13 +90,12 @@ class TidaliteLogger(_Logger):  # type: ignore[misc]
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Logs one row. What is no single number is left out, as Lightning's own loggers do."""
         row = numbers(metrics, self._prefix)
-        if row and _rank_zero.rank_zero_only.rank == 0:
+        if row:
             self.experiment.log(row, step=step)
 
     def log_hyperparams(self, params: Mapping[str, Any] | Namespace, *args: Any, **options: Any) -> None:
         """Sets params."""
-        if _rank_zero.rank_zero_only.rank == 0:
-            self.experiment.set_params(_plain(params))
+        self.experiment.set_params(_plain(params))
 
     def save(self) -> None:
         """Waits until all rows are durable."""
@@ -105,8 +104,7 @@ class TidaliteLogger(_Logger):  # type: ignore[misc]
 
     def finalize(self, status: str) -> None:
         """Ends the run: as failed where Lightning says `failed` or `aborted`."""
-        if _rank_zero.rank_zero_only.rank == 0:
-            self._session.end("failed" if status in ("failed", "aborted") else "finished")
+        self._session.end("failed" if status in ("failed", "aborted") else "finished")
 
 
 def _plain(given: Mapping[str, Any] | Namespace) -> dict[str, Any]:
