@@ -69,6 +69,9 @@ pub(crate) struct Inner {
 /// How long a flush or compaction by hand waits for somebody else's to end.
 const LOCK_WAIT: Duration = Duration::from_secs(60);
 
+/// How long a reader waits for a store that is being made: two syncs, on a slow disk.
+const MAKING_WAIT: Duration = Duration::from_secs(1);
+
 impl Store {
     /// Opens the store in the folder `path` for reading and writing, and makes it if absent.
     ///
@@ -239,6 +242,9 @@ impl Inner {
         let places = Places::new(path);
         let id = if options.read_only { read_marker(&*vfs, &places)? } else { create(&*vfs, &places)? };
         // Damage that makes the whole store unreadable is said now, not at the first query.
+        if options.read_only {
+            wait_until_made(&*vfs, &places);
+        }
         manifest::latest(&*vfs, &places)?;
         Ok(Arc::new(Inner {
             vfs,
@@ -459,6 +465,14 @@ fn create(vfs: &dyn Vfs, places: &Places) -> Result<Uuid> {
         manifest::publish(vfs, places, &Manifest::first(id, vfs.now_us()))?;
     }
     Ok(id)
+}
+
+/// Waits a moment for a store that another process is making: its marker comes before its first manifest.
+fn wait_until_made(vfs: &dyn Vfs, places: &Places) {
+    let start = Instant::now();
+    while !manifest::versions(vfs, places).is_ok_and(|v| !v.is_empty()) && start.elapsed() < MAKING_WAIT {
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// Makes a folder and those above it that are missing, each durable in its parent.

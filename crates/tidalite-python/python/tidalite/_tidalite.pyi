@@ -2,6 +2,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from os import PathLike
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, SupportsFloat, SupportsIndex, final
 
@@ -76,7 +77,7 @@ class Bucket:
 @final
 class Store:
     @property
-    def path(self) -> str: ...
+    def path(self) -> Path: ...
     @property
     def id(self) -> str: ...
     def run(
