@@ -222,3 +222,16 @@ pub(super) fn poisoned(first: &Error) -> Error {
         "open the store again to go on; what was accepted before can still be read",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Durable;
+
+    /// A row that was appended while a sync ran stands right behind what that sync made durable, and is not part of it.
+    #[test]
+    fn what_is_durable_covers_its_last_unit_and_not_the_one_behind_it() {
+        let durable = Durable { position: 128, ordinal: Some(5) };
+        assert_eq!([4, 5, 6].map(|ordinal| durable.covers(ordinal)), [true, true, false]);
+        assert!(!Durable::default().covers(0), "before the first sync nothing is");
+    }
+}
