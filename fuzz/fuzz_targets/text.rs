@@ -1,8 +1,8 @@
-//! Any text as pattern, labels, aggregate or cursor: read or refused, and what is read has the same text again.
+//! Any text as pattern, labels, aggregate, cursor or filter of runs: read or refused, and what is read has the same text again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tidalite::{Aggregate, Cursor, Labels};
+use tidalite::{Aggregate, Cursor, Labels, RunFilter};
 use tidalite_query::NameMatcher;
 
 fuzz_target!(|text: &str| {
@@ -15,6 +15,10 @@ fuzz_target!(|text: &str| {
     }
     if let Ok(cursor) = text.parse::<Cursor>() {
         assert_eq!(cursor.to_string().parse::<Cursor>().expect("a cursor's text is a cursor"), cursor);
+    }
+    if let Ok(filter) = RunFilter::parse(text) {
+        let written = filter.to_string();
+        assert_eq!(RunFilter::parse(&written).expect("a filter's text is a filter").to_string(), written);
     }
     let _ = Aggregate::parse_list(&[text]);
 });

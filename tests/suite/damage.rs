@@ -12,7 +12,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use tidalite::{Error, ErrorKind, Finding, FindingKind, Options, Point, Repeats, RunInfo, SeriesKey, Store};
+use tidalite::{
+    Error, ErrorKind, Finding, FindingKind, History, Options, Point, Repeats, RunInfo, SeriesKey, Store,
+};
 use tidalite_testkit::{
     Answer, Ask, Machine, Op, Oracle, Random, STORE, bits, check_state, points, same, same_runs, select,
     summaries, survivors,
@@ -179,7 +181,7 @@ fn look(golden: &Golden, disk: &SimVfs, read_only: bool) -> (Seen, Option<Store>
             }
             // Summaries are those of the points, or an error.
             let expected = seen.points.as_ref().map_or_else(|| golden.answer.clone(), |p| grouped(p));
-            match summaries(&snapshot.select().repeats(Repeats::All), &expected) {
+            match summaries(&snapshot.select().repeats(Repeats::All).history(History::Own), &expected) {
                 Ok(fits) => seen.wrong = fits.err(),
                 Err(e) => seen.errors.push(e),
             }

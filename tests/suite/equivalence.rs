@@ -1,7 +1,7 @@
 //! Whatever is done to a store, and however it is opened, it answers as the oracle does, bit for bit (T7).
 //!
 //! Method: proptest draws sequences of operations (rows with NaN, −0, ±Inf, repeats, steps out of order, batches, changes of
-//! runs, flush, compaction, reopening, kills, two writers, held snapshots, a follower) and shrinks what fails. Each sequence
+//! runs, rewinds, deletions, flush, compaction, reopening, kills, two writers, held snapshots, a follower) and shrinks what fails. Each sequence
 //! runs under usual options and under drawn ones, which must not show. Questions with filters are compared on the way,
 //! everything at the end.
 
@@ -72,6 +72,17 @@ fn every_answer_is_the_oracles_also_where_flushes_and_kills_are_frequent() {
         panic!("{e}");
     }
     note(&format!("equivalence with frequent flushes: {CASES} sequences"));
+}
+
+#[test]
+fn every_answer_is_the_oracles_also_where_much_is_taken_back() {
+    let mix = Mix { retractions: 12, flushes: 5, compactions: 5, reads: 14, ..Mix::everything() };
+    let strategy = (ops(40, 2, mix), any::<u64>().prop_map(drawn));
+    let ran = runner(3).run(&strategy, |(ops, options)| check(&ops, options));
+    if let Err(e) = ran {
+        panic!("{e}");
+    }
+    note(&format!("equivalence with rewinds and deletions: {CASES} sequences"));
 }
 
 #[test]

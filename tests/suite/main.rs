@@ -11,9 +11,12 @@ mod damage;
 mod durability;
 mod equivalence;
 mod failures;
+mod filters;
+mod forks;
 mod kill;
 mod limits;
 mod process;
+mod retract;
 mod shapes;
 mod watch;
 

@@ -26,15 +26,19 @@ pub(crate) fn types(root: &Path) -> Outcome {
     attempt(|| {
         let python = environment(root, ".venv", "tests/python/requirements.txt")?;
         let package = package(root)?;
+        // Named, as mypy looks for its settings from the folder it runs in upwards, and the package's do not lie there.
+        let settings = root.join("crates/tidalite-python/pyproject.toml");
         let mut stubs = Command::new(&python);
         stubs
-            .args(["-m", "mypy.stubtest", "tidalite._tidalite"])
+            .args(["-m", "mypy.stubtest", "tidalite._tidalite", "--mypy-config-file"])
+            .arg(&settings)
             .current_dir(&package)
             .env("MYPYPATH", &package);
         passed(run(&mut stubs))?;
         let mut types = Command::new(&python);
         types
-            .args(["-m", "mypy", "--strict", "--python-version", "3.12", "-p", "tidalite"])
+            .args(["-m", "mypy", "-p", "tidalite", "--config-file"])
+            .arg(&settings)
             .current_dir(&package);
         passed(run(&mut types))
     })

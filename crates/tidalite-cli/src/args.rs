@@ -1,13 +1,13 @@
 //! The flags of the command, as clap reads them, and the texts of `--help`.
 //!
-//! Nothing is decided here: each flag is checked for its form alone (by [`values`](crate::values)), so that wrong usage
+//! Nothing is decided here: each flag is checked for its form alone (by [`values`]), so that wrong usage
 //! is exit code 2 before anything is opened. Every command's help ends with examples.
 
 use crate::values::{self, Span};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
-use tidalite::{Aggregate, By, Cursor, FileFormat, Repeats};
+use tidalite::{Aggregate, By, Cursor, FileFormat, History, Repeats, RunFilter};
 
 /// An embedded columnar store for streams of metrics.
 ///
@@ -107,6 +107,8 @@ pub(crate) enum Command {
     Flush(Flush),
     /// Flush, then merge the Parquet files into few.
     Compact(Compact),
+    /// Delete a run and all its points.
+    Delete(Delete),
     /// Read every byte and report what is damaged.
     Verify(Verify),
     /// Copy a store while others write to it.
@@ -128,6 +130,9 @@ pub(crate) struct Selection {
     /// Runs whose id matches; may be given several times.
     #[arg(short, long = "run", value_name = "GLOB")]
     pub(crate) runs: Vec<String>,
+    /// Runs that a filter takes, such as `params.lr > 1e-3 and tags has "baseline"`; several times, all must.
+    #[arg(short = 'w', long = "where", value_name = "FILTER", value_parser = values::run_filter)]
+    pub(crate) filters: Vec<RunFilter>,
     /// Series that carry this label; the value may be a glob. Given several times, all must match.
     #[arg(short, long = "label", value_name = "KEY=VALUE", value_parser = values::label)]
     pub(crate) labels: Vec<(String, String)>,
@@ -143,6 +148,12 @@ pub(crate) struct Selection {
     /// Which of several points of one step and series count.
     #[arg(long, value_name = "RULE", default_value = "last", value_parser = values::repeats)]
     pub(crate) repeats: Repeats,
+    /// Show points too that a rewind hid.
+    #[arg(long)]
+    pub(crate) hidden: bool,
+    /// What is read of the history that forked runs took over: `own` (nothing), `inherited`, or `all`, telemetry too.
+    #[arg(long, value_name = "RULE", default_value = "inherited", value_parser = values::history)]
+    pub(crate) history: History,
 }
 
 /// `demo`.
@@ -207,6 +218,9 @@ pub(crate) struct Runs {
     /// Runs whose id matches.
     #[arg(long, value_name = "GLOB")]
     pub(crate) filter: Option<String>,
+    /// Runs that a filter takes, such as `params.lr > 1e-3 and tags has "baseline"`; several times, all must.
+    #[arg(short = 'w', long = "where", value_name = "FILTER", value_parser = values::run_filter)]
+    pub(crate) filters: Vec<RunFilter>,
     /// By what to order; all but `run` greatest or newest first.
     #[arg(long, value_enum, default_value = "run")]
     pub(crate) sort: RunOrder,
@@ -240,6 +254,9 @@ pub(crate) struct Metrics {
     /// Of runs whose id matches; may be given several times.
     #[arg(short, long = "run", value_name = "GLOB")]
     pub(crate) runs: Vec<String>,
+    /// Runs that a filter takes, such as `params.lr > 1e-3 and tags has "baseline"`; several times, all must.
+    #[arg(short = 'w', long = "where", value_name = "FILTER", value_parser = values::run_filter)]
+    pub(crate) filters: Vec<RunFilter>,
     /// At most so many rows; 0 for all [default: 40 in a table, else all]
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
@@ -251,11 +268,12 @@ pub(crate) struct Metrics {
 Aggregates: count, finite, nan, inf, sum, mean, std, var, min, max, first, last, argmin, argmax,
 time_first, time_last, median, and percentiles such as p99.9. All but the counts, first and last are
 over finite values.
-Groups: run, metric, labels, label:KEY, step:WIDTH, time:WIDTH (such as time:10s).
+Groups: run, metric, labels, label:KEY, param:NAME, step:WIDTH, time:WIDTH (such as time:10s).
 
 Examples:
   tidalite query metrics -m loss -r resnet-42 --steps 1000..1100
   tidalite query metrics -m 'val/*' --aggregate min,argmin,last --by run,metric
+  tidalite query metrics -m val/loss --where 'params.lr > 1e-3' --aggregate min --by param:optimizer
   tidalite query metrics -m gpu/power_watts --time -1h.. --aggregate mean,p99 --by time:1m
   tidalite query metrics -m loss --latest --format json
   tidalite query metrics -m loss --format csv | head")]
@@ -437,6 +455,25 @@ Examples:
 pub(crate) struct Flush {
     /// The store.
     pub(crate) path: PathBuf,
+}
+
+/// `delete`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+All that was written to the run until now is gone from every answer at once, and nothing takes that
+back. Its room on the disk is given back by `compact`.
+
+Examples:
+  tidalite delete metrics resnet-42
+  tidalite delete metrics resnet-42 --yes && tidalite compact metrics")]
+pub(crate) struct Delete {
+    /// The store.
+    pub(crate) path: PathBuf,
+    /// The run's id; no glob.
+    pub(crate) run: String,
+    /// Do not ask first.
+    #[arg(short, long)]
+    pub(crate) yes: bool,
 }
 
 /// `compact`.

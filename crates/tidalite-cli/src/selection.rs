@@ -22,7 +22,7 @@ impl Selection {
 
     /// Lays these flags over a selection.
     pub(crate) fn narrow(&self, select: Select) -> Select {
-        let mut select = self.by_name(select).repeats(self.repeats);
+        let mut select = self.by_name(select).repeats(self.repeats).history(self.history).hidden(self.hidden);
         if let Some(steps) = self.steps {
             select = select.steps(bounds(steps));
         }
@@ -39,6 +39,9 @@ impl Selection {
     fn by_name(&self, mut select: Select) -> Select {
         for glob in &self.runs {
             select = select.runs(glob);
+        }
+        for filter in &self.filters {
+            select = select.runs_where(filter.clone());
         }
         for glob in &self.metrics {
             select = select.metrics(glob);
@@ -68,6 +71,11 @@ impl Selection {
         for glob in &self.metrics {
             if snapshot.select().metrics(glob).summaries()?.is_empty() {
                 return say(missing("metric", "metrics", glob, &names(|k| &k.metric)));
+            }
+        }
+        for filter in &self.filters {
+            if snapshot.runs_where(filter).is_empty() {
+                return say(format!("no run is such that {}", printable(&filter.to_string())));
             }
         }
         let no_labels = Selection { labels: Vec::new(), ..self.clone() };

@@ -9,7 +9,7 @@ use jiff::fmt::temporal::Pieces;
 use std::fmt::Display;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tidalite::{Aggregate, By, Cursor, Repeats};
+use tidalite::{Aggregate, By, Cursor, History, Repeats, RunFilter};
 
 /// A half-open range, lo ≤ x < hi; an end that is absent does not bind.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -170,9 +170,24 @@ pub(crate) fn repeats(text: &str) -> Result<Repeats, String> {
     }
 }
 
+/// `own`, `inherited` or `all`.
+pub(crate) fn history(text: &str) -> Result<History, String> {
+    match text {
+        "own" => Ok(History::Own),
+        "inherited" => Ok(History::Inherited),
+        "all" => Ok(History::InheritedWithTelemetry),
+        _ => Err("the rules are own, inherited and all".into()),
+    }
+}
+
 /// An aggregate by its word.
 pub(crate) fn aggregate(text: &str) -> Result<Aggregate, String> {
     text.trim().parse().map_err(|e: tidalite::Error| e.to_string())
+}
+
+/// A filter of runs.
+pub(crate) fn run_filter(text: &str) -> Result<RunFilter, String> {
+    RunFilter::parse(text).map_err(|e| e.to_string())
 }
 
 /// A group by its word.
@@ -182,6 +197,7 @@ pub(crate) fn by(text: &str) -> Result<By, String> {
         ("metric", None) => Ok(By::Metric),
         ("labels", None) => Ok(By::Labels),
         ("label", Some(key)) if !key.is_empty() => Ok(By::Label(key.to_owned())),
+        ("param", Some(name)) if !name.is_empty() => Ok(By::Param(name.to_owned())),
         ("step", Some(width)) => match width.replace('_', "").parse() {
             Ok(width) if width > 0 => Ok(By::StepBucket(width)),
             _ => Err(format!("{width:?} is no width in steps; write step:100")),
@@ -190,7 +206,9 @@ pub(crate) fn by(text: &str) -> Result<By, String> {
             Some(us) if us > 0 => Ok(By::TimeBucket(us.unsigned_abs())),
             _ => Err(format!("{width:?} is no width in time; write time:10s")),
         },
-        _ => Err("the groups are run, metric, labels, label:KEY, step:WIDTH and time:WIDTH".into()),
+        _ => {
+            Err("the groups are run, metric, labels, label:KEY, param:NAME, step:WIDTH and time:WIDTH".into())
+        }
     }
 }
 

@@ -8,13 +8,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use tidalite_model::{
-    Error, ErrorKind, Labels, PARAM_DEPTH_MAX, Param, Params, Parent, Result, RunChange, Status,
+    Error, ErrorKind, Labels, Moment, PARAM_DEPTH_MAX, Param, Params, Parent, Result, RunChange, Status,
+    WRITER_MAX,
 };
 
 const START: u8 = 1;
 const SET_PARAMS: u8 = 2;
 const SET_TAGS: u8 = 3;
 const END: u8 = 4;
+const REWIND: u8 = 5;
+const DELETE: u8 = 6;
 
 const NULL: u8 = 1;
 const FALSE: u8 = 2;
@@ -66,7 +69,26 @@ pub(crate) fn encode(change: &RunChange, out: &mut Vec<u8>) -> Result<()> {
             let place = STATUSES.iter().position(|s| s == status).ok_or_else(|| unknown("status"))?;
             out.push(u8::try_from(place).expect("there are four") + 1);
         }
+        RunChange::Rewind { step, before } => {
+            out.push(REWIND);
+            out.extend_from_slice(&step.to_le_bytes());
+            put_moment(out, before)?;
+        }
+        RunChange::Delete { before } => {
+            out.push(DELETE);
+            put_moment(out, before)?;
+        }
         _ => return Err(unknown("change")),
+    }
+    Ok(())
+}
+
+fn put_moment(out: &mut Vec<u8>, moment: &Moment) -> Result<()> {
+    out.extend_from_slice(&moment.below().to_le_bytes());
+    put_count(out, moment.ends().count())?;
+    for (writer, end) in moment.ends() {
+        out.extend_from_slice(&writer.to_le_bytes());
+        out.extend_from_slice(&end.to_le_bytes());
     }
     Ok(())
 }
@@ -176,6 +198,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<RunChange> {
             time_us: r.word()?.cast_signed(),
             status: *STATUSES.get(usize::from(r.byte()?).checked_sub(1)?)?,
         },
+        REWIND => RunChange::Rewind { step: r.word()?.cast_signed(), before: r.moment()? },
+        DELETE => RunChange::Delete { before: r.moment()? },
         _ => return None,
     };
     r.rest.is_empty().then_some(change)
@@ -200,11 +224,23 @@ impl<'a> Reader<'a> {
         self.take(8).map(|b| u64::from_le_bytes(b.try_into().expect("eight bytes were taken")))
     }
 
+    fn half(&mut self) -> Option<u32> {
+        self.take(4).map(|b| u32::from_le_bytes(b.try_into().expect("four bytes were taken")))
+    }
+
+    fn moment(&mut self) -> Option<Moment> {
+        let below = self.half()?;
+        let ends: Vec<(u32, u64)> =
+            (0..self.count(12)?).map(|_| Some((self.half()?, self.word()?))).collect::<Option<_>>()?;
+        let ascend = ends.windows(2).all(|w| w[0].0 < w[1].0);
+        let known = |writer: u32| writer <= WRITER_MAX;
+        (ascend && below <= WRITER_MAX + 1 && ends.iter().all(|e| known(e.0)))
+            .then(|| Moment::new(below, ends))
+    }
+
     /// A count of things that take at least `each` bytes: more than are left cannot be true.
     fn count(&mut self, each: usize) -> Option<usize> {
-        let raw = self.take(4)?;
-        let count =
-            usize::try_from(u32::from_le_bytes(raw.try_into().expect("four bytes were taken"))).ok()?;
+        let count = usize::try_from(self.half()?).ok()?;
         (count.checked_mul(each)? <= self.rest.len()).then_some(count)
     }
 
@@ -284,6 +320,9 @@ mod tests {
             RunChange::SetParams(nested(PARAM_DEPTH_MAX)),
             RunChange::SetTags { add: tags.clone(), remove: BTreeSet::new() },
             RunChange::End { time_us: i64::MAX, status: Status::Failed },
+            RunChange::Rewind { step: i64::MIN, before: Moment::default() },
+            RunChange::Rewind { step: 7, before: Moment::new(3, [(1, 0), (WRITER_MAX, u64::MAX)]) },
+            RunChange::Delete { before: Moment::new(WRITER_MAX + 1, []) },
         ]
     }
 

@@ -13,6 +13,7 @@
 
 mod error;
 mod label;
+mod moment;
 mod name;
 mod param;
 mod point;
@@ -21,11 +22,12 @@ mod summary;
 
 pub use error::{Error, ErrorKind, Result};
 pub use label::Labels;
+pub use moment::Moment;
 pub use name::{NAME_BYTES_MAX, check_name};
 pub use param::{PARAM_DEPTH_MAX, Param, Params};
 pub use point::{
     Point, SEQ_ORDINAL_BITS, SEQ_ORDINAL_MAX, Seq, SeriesKey, TIME_US_MAX, TIME_US_MIN, WRITER_MAX,
     check_time,
 };
-pub use run::{Latest, Parent, Participation, RunChange, RunInfo, RunRecord, Status};
+pub use run::{Latest, Parent, Participation, Rewind, RunChange, RunInfo, RunRecord, Status};
 pub use summary::{Extreme, Summary};

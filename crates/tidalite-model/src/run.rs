@@ -6,7 +6,7 @@
 //! - *running* while any participant has neither ended nor vanished;
 //! - else *failed* if any said so, *lost* if any vanished without a word, and *finished* otherwise.
 
-use crate::{Labels, Param, Params, Seq};
+use crate::{Labels, Moment, Param, Params, Seq};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How a run stands.
@@ -84,11 +84,34 @@ pub enum RunChange {
         /// How: `Finished` or `Failed`.
         status: Status,
     },
+    /// The run goes on from an earlier step: what was written to it before, at greater steps, is hidden, and kept.
+    Rewind {
+        /// The last step that stays.
+        step: i64,
+        /// How far all writers had come; this one to the change itself.
+        before: Moment,
+    },
+    /// All that was written to the run before is gone: points, params, tags, and who took part.
+    Delete {
+        /// How far all writers had come; this one to the change itself.
+        before: Moment,
+    },
+}
+
+/// That a run went on from an earlier step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rewind {
+    /// The last step that stays.
+    pub step: i64,
+    /// What was written before, at greater steps, is hidden.
+    pub before: Moment,
 }
 
 /// One writer's part in a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Participation {
+    /// The write with which it last started.
+    pub seq: Seq,
     /// When it last started, µs since 1970 UTC.
     pub started_us: i64,
     /// When and how it ended; `None` while it has not said.
@@ -110,7 +133,8 @@ pub struct Latest<T> {
 ///
 /// Changes of different writers may be applied in any order, and each change once or more: what stands for each
 /// param, tag and parent is the write of greatest [`Seq`], so the result never depends on when a log was flushed.
-/// Changes of one writer are applied in their order.
+/// Changes of one writer are applied in their order. One rule binds several writers: a deletion is applied before what
+/// was written after it, which may have a lesser [`Seq`] than what is deleted and would lose to it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RunRecord {
     /// Params by name.
@@ -119,15 +143,27 @@ pub struct RunRecord {
     pub tags: BTreeMap<String, Latest<bool>>,
     /// Where it branched off.
     pub parent: Option<Latest<Parent>>,
-    /// Earliest start of a participant, µs since 1970 UTC; `None` for a run known by its points alone (bulk data).
-    pub started_us: Option<i64>,
+    /// Each start of a participant, µs since 1970 UTC, by the write that said so; none for a run known by its points
+    /// alone (bulk data).
+    pub starts: BTreeMap<Seq, i64>,
     /// Who took part, by writer ordinal.
     pub participants: BTreeMap<u32, Participation>,
+    /// Each rewind, by the write that said so.
+    pub rewinds: BTreeMap<Seq, Rewind>,
+    /// What was written before is gone.
+    pub deleted: Option<Moment>,
 }
 
 impl RunRecord {
     /// Applies one change.
     pub fn apply(&mut self, seq: Seq, change: &RunChange) {
+        if let RunChange::Delete { before } = change {
+            return self.delete(&before.clone().of_write(seq));
+        }
+        // What was deleted stays so, in whichever order logs are read.
+        if self.deletes(seq) {
+            return;
+        }
         match change {
             RunChange::Start { time_us, params, tags, labels, parent } => {
                 self.set_params(seq, params);
@@ -137,8 +173,8 @@ impl RunRecord {
                 {
                     self.parent = Some(Latest { value: parent.clone(), seq });
                 }
-                self.started_us = Some(self.started_us.map_or(*time_us, |t| t.min(*time_us)));
-                let part = Participation { started_us: *time_us, ended: None, labels: labels.clone() };
+                self.starts.insert(seq, *time_us);
+                let part = Participation { seq, started_us: *time_us, ended: None, labels: labels.clone() };
                 self.participants.insert(seq.writer(), part);
             }
             RunChange::SetParams(params) => self.set_params(seq, params),
@@ -151,7 +187,36 @@ impl RunRecord {
                     p.ended = Some((*time_us, *status));
                 }
             }
+            RunChange::Rewind { step, before } => {
+                self.rewinds.insert(seq, Rewind { step: *step, before: before.clone().of_write(seq) });
+            }
+            RunChange::Delete { .. } => unreachable!("it was applied above"),
         }
+    }
+
+    fn delete(&mut self, before: &Moment) {
+        self.params.retain(|_, p| !before.covers(p.seq));
+        self.tags.retain(|_, t| !before.covers(t.seq));
+        self.parent.take_if(|p| before.covers(p.seq));
+        self.starts.retain(|seq, _| !before.covers(*seq));
+        self.participants.retain(|_, p| !before.covers(p.seq));
+        self.rewinds.retain(|seq, _| !before.covers(*seq));
+        self.deleted = Some(self.deleted.as_ref().map_or_else(|| before.clone(), |d| d.join(before)));
+    }
+
+    /// Whether what was written so is deleted.
+    pub fn deletes(&self, seq: Seq) -> bool {
+        self.deleted.as_ref().is_some_and(|before| before.covers(seq))
+    }
+
+    /// Whether the run was deleted and nothing was said of it since: then it exists only if it has points.
+    pub fn is_only_deleted(&self) -> bool {
+        self.deleted.is_some()
+            && self.params.is_empty()
+            && self.tags.is_empty()
+            && self.parent.is_none()
+            && self.starts.is_empty()
+            && self.rewinds.is_empty()
     }
 
     fn set_params(&mut self, seq: Seq, params: &Params) {
@@ -197,7 +262,8 @@ impl RunRecord {
             tags: self.tags.iter().filter(|(_, t)| t.value).map(|(k, _)| k.clone()).collect(),
             labels: labels.unwrap_or_default(),
             parent: self.parent.as_ref().map(|p| p.value.clone()),
-            started_us: self.started_us,
+            started_us: self.starts.values().min().copied(),
+            rewinds: self.rewinds.values().map(|r| r.step).collect(),
             ended_us: ends.and_then(|e| e.into_iter().max()),
             status: self.status(alive),
             participants: self.participants.len(),
@@ -221,6 +287,8 @@ pub struct RunInfo {
     pub parent: Option<Parent>,
     /// Earliest start, µs since 1970 UTC; `None` for a run known by its points alone (bulk data).
     pub started_us: Option<i64>,
+    /// The step that it went back to, of each rewind, in the order of writing.
+    pub rewinds: Vec<i64>,
     /// Latest end; `None` while a participant has not said, and for bulk data.
     pub ended_us: Option<i64>,
     /// How it stands; a run known by its points alone counts as finished.
@@ -292,5 +360,32 @@ mod tests {
         let info = forth.info("r", |_| true);
         assert_eq!(info.params["lr"], 0.2.into());
         assert_eq!(info.tags, BTreeSet::from(["b".to_string(), "c".to_string()]));
+    }
+
+    #[test]
+    fn what_was_deleted_is_gone_whichever_log_is_read_first() {
+        let lr = |v: f64| RunChange::SetParams(Params::from([("lr".into(), v.into())]));
+        let rewind = RunChange::Rewind { step: 3, before: Moment::new(1, [(1, 2)]) };
+        let changes = [
+            (Seq::new(1, 0), start("host=a")),
+            (Seq::new(1, 1), lr(0.1)),
+            (Seq::new(1, 2), rewind.clone()),
+            (Seq::new(1, 5), start("host=b")),
+            (Seq::new(1, 6), start("host=c")),
+            (Seq::new(2, 0), end(7, Status::Failed)),
+            (Seq::new(2, 1), RunChange::Delete { before: Moment::new(1, [(1, 5)]) }),
+            (Seq::new(2, 2), start("host=c")),
+        ];
+        let (mut forth, mut back) = (RunRecord::default(), RunRecord::default());
+        changes.iter().for_each(|(s, c)| forth.apply(*s, c));
+        changes[5..].iter().chain(&changes[..5]).chain(&changes).for_each(|(s, c)| back.apply(*s, c));
+        assert_eq!(forth, back);
+        let info = forth.info("r", |_| true);
+        assert_eq!((info.params.len(), info.labels.as_str(), info.participants), (0, "host=c", 2));
+        assert!(forth.deletes(Seq::new(1, 4)) && !forth.deletes(Seq::new(1, 5)) && forth.rewinds.is_empty());
+        forth.apply(Seq::new(3, 0), &RunChange::Delete { before: Moment::new(3, []) });
+        assert!(forth.is_only_deleted());
+        forth.apply(Seq::new(1, 2), &rewind);
+        assert!(forth.is_only_deleted(), "what came before the deletion does not come back");
     }
 }

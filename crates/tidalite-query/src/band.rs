@@ -49,7 +49,7 @@ pub fn band_grouping(by: &[By], width: u64) -> Result<Grouping> {
         return Err(Error::invalid(
             "plan band",
             format!("`{}` was asked for, and a band is over runs in buckets of steps", wrong.column()),
-            "group it by metric, labels or single labels",
+            "group it by metric, labels, single labels or params",
         ));
     }
     let mut by = by.to_vec();

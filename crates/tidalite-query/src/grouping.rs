@@ -2,11 +2,13 @@
 //! states that work on it.
 
 use crate::bucket::Width;
+use crate::names::RunTexts;
 use crate::needs::Needs;
+use crate::run_filter::param_named;
 use crate::{Aggregate, Partial};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use std::sync::Arc;
-use tidalite_model::{Error, Result, Summary};
+use tidalite_model::{Error, Params, Result, Summary};
 
 /// One thing to group by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -20,6 +22,9 @@ pub enum By {
     Labels,
     /// The value of one label, null where a series lacks it; column `label:<key>`.
     Label(String),
+    /// The text of one param of the run, null where the run lacks it; column `param:<name>`. The param is the one of
+    /// that name; else, where the name has dots, the one within params, as `model.depth`.
+    Param(String),
     /// Buckets of so many steps, aligned at step 0; column `step_bucket` holds each bucket's start.
     StepBucket(u64),
     /// Buckets of so many microseconds, aligned at 1970 UTC; column `time_bucket` holds each bucket's start.
@@ -34,6 +39,7 @@ impl By {
             By::Metric => "metric".into(),
             By::Labels => "labels".into(),
             By::Label(key) => format!("label:{key}"),
+            By::Param(name) => format!("param:{name}"),
             By::StepBucket(_) => "step_bucket".into(),
             By::TimeBucket(_) => "time_bucket".into(),
         }
@@ -63,6 +69,7 @@ pub(crate) struct Plan {
     pub(crate) time_width: Option<Width>,
     /// The percentiles asked, as fractions, in the order of the aggregates.
     pub(crate) fractions: Vec<f64>,
+    pub(crate) runs: Arc<RunTexts>,
 }
 
 impl Plan {
@@ -124,7 +131,42 @@ impl Grouping {
         }
         let needs = Needs::of(&aggregates);
         let fractions = aggregates.iter().filter_map(|a| a.percent().map(|p| p.fraction())).collect();
-        Ok(Grouping(Arc::new(Plan { by, aggregates, needs, step_width, time_width, fractions })))
+        let runs = Arc::default();
+        Ok(Grouping(Arc::new(Plan { by, aggregates, needs, step_width, time_width, fractions, runs })))
+    }
+
+    /// With the params of runs, which groups by params need: no series says what they are. A run that is not given
+    /// counts as one without params.
+    ///
+    /// ```
+    /// use tidalite_model::{Param, Params};
+    /// use tidalite_query::{Aggregate, By, Grouping};
+    /// let params = Params::from([("lr".to_string(), Param::Float(0.1))]);
+    /// let grouping = Grouping::new(vec![By::Param("lr".into())], vec![Aggregate::Count])?;
+    /// assert!(grouping.needs_params());
+    /// let grouping = grouping.with_params([("run-1", &params)]);
+    /// assert_eq!(grouping.schema().field(0).name(), "param:lr");
+    /// # Ok::<(), tidalite_model::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_params<'a>(self, runs: impl IntoIterator<Item = (&'a str, &'a Params)>) -> Self {
+        let plan = &self.0;
+        let names = || plan.by.iter().filter_map(|b| if let By::Param(name) = b { Some(name) } else { None });
+        let texts =
+            |params: &Params| names().map(|n| param_named(params, n).map(ToString::to_string)).collect();
+        let runs = runs.into_iter().map(|(run, params)| (run.to_string(), texts(params))).collect();
+        Grouping(Arc::new(Plan {
+            by: plan.by.clone(),
+            aggregates: plan.aggregates.clone(),
+            fractions: plan.fractions.clone(),
+            runs: Arc::new(runs),
+            ..**plan
+        }))
+    }
+
+    /// Whether anything is grouped by a param.
+    pub fn needs_params(&self) -> bool {
+        self.0.by.iter().any(|b| matches!(b, By::Param(_)))
     }
 
     /// What is grouped by.
@@ -177,7 +219,7 @@ impl Plan {
     pub(crate) fn schema(&self) -> SchemaRef {
         let group = |by: &By| match by {
             By::Run | By::Metric | By::Labels => Field::new(by.column(), DataType::Utf8, false),
-            By::Label(_) => Field::new(by.column(), DataType::Utf8, true),
+            By::Label(_) | By::Param(_) => Field::new(by.column(), DataType::Utf8, true),
             By::StepBucket(_) => Field::new(by.column(), DataType::Int64, false),
             By::TimeBucket(_) => Field::new(by.column(), timestamp(), false),
         };

@@ -8,14 +8,23 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use tidalite_model::SeriesKey;
 
+/// The texts of the params grouped by, of each run, in the order grouped by.
+pub(crate) type RunTexts = HashMap<String, Vec<Option<String>>>;
+
 /// Whether groups have a name for it, and not a bucket.
 pub(crate) fn named(by: &By) -> bool {
     !matches!(by, By::StepBucket(_) | By::TimeBucket(_))
 }
 
-/// The names of a series' groups, in the order grouped by; none for a label that it lacks.
-pub(crate) fn texts_of<'a>(key: &'a SeriesKey, by: &'a [By]) -> impl Iterator<Item = Option<Cow<'a, str>>> {
-    by.iter().filter(|b| named(b)).map(|b| match b {
+/// The names of a series' groups, in the order grouped by; none for a label or a param that it lacks.
+pub(crate) fn texts_of<'a>(
+    key: &'a SeriesKey,
+    by: &'a [By],
+    runs: &'a RunTexts,
+) -> impl Iterator<Item = Option<Cow<'a, str>>> {
+    let mut params = runs.get(&*key.run).map_or(&[][..], Vec::as_slice).iter();
+    by.iter().filter(|b| named(b)).map(move |b| match b {
+        By::Param(_) => params.next().and_then(Option::as_deref).map(Cow::Borrowed),
         By::Run => Some(Cow::Borrowed(&*key.run)),
         By::Metric => Some(Cow::Borrowed(&*key.metric)),
         By::Labels => Some(Cow::Borrowed(key.labels.as_str())),
@@ -170,8 +179,20 @@ mod tests {
     fn names_are_those_grouped_by() {
         let key = SeriesKey::new("r", "m", Labels::parse("a=1,b=2").unwrap());
         let by = [By::Label("b".into()), By::StepBucket(4), By::Metric, By::Label("c".into()), By::Labels];
-        let texts: Vec<_> = texts_of(&key, &by).collect();
+        let runs = RunTexts::new();
+        let texts: Vec<_> = texts_of(&key, &by, &runs).collect();
         assert_eq!(texts, [Some("2".into()), Some("m".into()), None, Some("a=1,b=2".into())]);
+    }
+
+    #[test]
+    fn params_are_named_in_the_order_grouped_by() {
+        let key = |run: &str| SeriesKey::new(run, "m", Labels::none());
+        let by = [By::Param("x".into()), By::Run, By::Param("y".into())];
+        let runs = RunTexts::from([("r".to_string(), vec![None, Some("1".to_string())])]);
+        let texts =
+            |run: &str| texts_of(&key(run), &by, &runs).map(|t| t.map(Cow::into_owned)).collect::<Vec<_>>();
+        assert_eq!(texts("r"), [None, Some("r".into()), Some("1".into())]);
+        assert_eq!(texts("s"), [None, Some("s".into()), None]);
     }
 
     proptest! {

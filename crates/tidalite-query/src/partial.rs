@@ -227,7 +227,7 @@ impl Partial {
         {
             return (*names, place(self.series.len().saturating_sub(1)));
         }
-        let names = self.directory.intern(texts_of(key, &self.plan.by));
+        let names = self.directory.intern(texts_of(key, &self.plan.by, &self.plan.runs));
         self.latest = Some((key.clone(), names));
         if self.plan.needs.ends() {
             self.series.push(key.clone());

@@ -122,8 +122,8 @@ impl Points {
         self.values.reserve_exact(n);
     }
 
-    /// Keeps the points whose mask is true.
-    pub(crate) fn keep(&mut self, mask: &[bool]) {
+    /// Keeps the points whose mask is true. Panics where the mask has another length.
+    pub fn keep(&mut self, mask: &[bool]) {
         keep_column(&mut self.steps, mask);
         keep_column(&mut self.seqs, mask);
         keep_column(&mut self.times_us, mask);

@@ -17,7 +17,7 @@
 use crate::check::{self, Checked};
 use crate::machine::{Fault, Machine, STORE};
 use crate::ops::Op;
-use crate::oracle::{Ask, Oracle, Unit, What};
+use crate::oracle::{Ask, Oracle, Unit, What, Written};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -109,10 +109,23 @@ pub fn survivors(oracle: &Oracle, found: &[(SeriesKey, Point)], runs: &[RunInfo]
     for (key, p) in found {
         by_time.entry(p.time_us).or_default().push(check::bits(key, p));
     }
+    let deletions = oracle.deletions();
     let mut is_there = |unit: &Unit| -> Checked<Option<bool>> {
         let What::Points(points) = &unit.what else { return Ok(None) };
-        let Some(mut there) = by_time.remove(&points[0].point.time_us) else { return Ok(Some(false)) };
-        let mut expected: Vec<_> = points.iter().map(|w| check::bits(&w.key, &w.point)).collect();
+        // What some deletion may have taken is no sign of what is lost; whether it did is seen in the end.
+        let doomed = |w: &&Written| {
+            deletions.iter().any(|(run, before)| **run == *w.key.run && before.covers(unit.seq))
+        };
+        let certain = points.iter().filter(|w| !doomed(w)).count();
+        let Some(mut there) = by_time.remove(&points[0].point.time_us) else {
+            return Ok((certain > 0).then_some(false));
+        };
+        let mut expected: Vec<_> = points
+            .iter()
+            // Short where anything is doomed, since only drawn sequences delete.
+            .filter(|w| !doomed(w) || there.contains(&check::bits(&w.key, &w.point)))
+            .map(|w| check::bits(&w.key, &w.point))
+            .collect();
         there.sort();
         expected.sort();
         if there == expected {
@@ -143,7 +156,7 @@ pub fn survivors(oracle: &Oracle, found: &[(SeriesKey, Point)], runs: &[RunInfo]
             Some(true) => {
                 certain.insert(place);
                 // What came before it is there too.
-                let before = |h: &crate::oracle::History| h.units.partition_point(|u| u.seq < unit.seq);
+                let before = |h: &crate::oracle::Ledger| h.units.partition_point(|u| u.seq < unit.seq);
                 let needed = oracle.writers().get(&unit.seq.writer()).map_or(0, before);
                 if let Some(range) = ranges.iter_mut().find(|r| r.0 == unit.seq.writer()) {
                     if needed > range.2 {
@@ -179,7 +192,9 @@ pub fn survivors(oracle: &Oracle, found: &[(SeriesKey, Point)], runs: &[RunInfo]
         for kept in combinations(&ranges).into_iter().filter(all_before) {
             let in_flight = certain.union(&open).copied().collect();
             let left = oracle.cut_to(&kept, &in_flight);
-            match check::same_runs(&left.runs(|_| false), runs) {
+            let same = check::same_runs(&left.runs(|_| false), runs)
+                .and_then(|()| check::same(&left.answer(&Ask::all(Repeats::All)), found));
+            match same {
                 Ok(()) => return Ok(left),
                 Err(e) => expected = e,
             }

@@ -30,6 +30,6 @@ pub use machine::{Fault, Machine, STORE};
 pub use ops::{
     LABELS, METRICS, Mix, Op, RUNS, draw_ops, labels_of, number_of, ops, step_of, time_of, value_bits,
 };
-pub use oracle::{Answer, Ask, History, Naive, Name, Oracle, Unit, What, Written};
+pub use oracle::{Answer, Ask, Ledger, Naive, Name, Oracle, Unit, What, Written};
 pub use random::Random;
 pub use workload::{WorkloadRun, metric_names, workload_run};

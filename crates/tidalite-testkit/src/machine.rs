@@ -138,6 +138,8 @@ impl Machine {
             Op::Batch { store, rows, seed } => self.batch(*store, *rows, *seed),
             Op::Change { store, run, about } => self.change(*store, *run, *about),
             Op::End { store, run, failed } => self.end(*store, *run, *failed),
+            Op::Rewind { store, run, step } => self.rewind(*store, *run, *step),
+            Op::Delete { store, run } => self.delete(*store, *run),
             Op::Sync { store } => Ok(self.open(*store)?.store.sync()?),
             Op::Flush { store } => {
                 self.open(*store)?.store.flush()?;
@@ -182,22 +184,7 @@ impl Machine {
     /// The difference.
     pub fn finish(&mut self) -> Checked {
         self.poll().map_err(|f| f.text())?;
-        let mut expected: Vec<_> = self
-            .oracle
-            .answer(&Ask::all(Repeats::All))
-            .iter()
-            .flat_map(|(k, ps)| ps.iter().map(|p| check::bits(k, p)))
-            .collect();
-        let mut found: Vec<_> = self.followed.iter().map(|(k, p)| check::bits(k, p)).collect();
-        expected.sort();
-        found.sort();
-        if expected != found {
-            return Err(format!(
-                "a follower should have seen {} points once each, and saw {}",
-                expected.len(),
-                found.len()
-            ));
-        }
+        self.followed_each_once()?;
         self.recheck()?;
         for at in 0..self.stores.len() {
             let store = self.store(at).map_err(|e| check::unexpected(&e))?.clone();
@@ -207,6 +194,30 @@ impl Machine {
             check::sound(&store.verify(&|_, _| {}).map_err(|e| check::unexpected(&e))?)?;
         }
         Ok(())
+    }
+
+    /// That the follower saw what is seen now, each point once, and besides only what was hidden or deleted since.
+    fn followed_each_once(&self) -> Checked {
+        let sorted = |points: &mut dyn Iterator<Item = (SeriesKey, Point)>| {
+            let mut bits: Vec<_> = points.map(|(k, p)| check::bits(&k, &p)).collect();
+            bits.sort();
+            bits
+        };
+        // Both sorted; of equal points as many.
+        let within = |part: &[_], whole: &[_]| {
+            let mut rest = whole.iter();
+            part.iter().all(|p| rest.any(|w| w == p))
+        };
+        let ask = Ask { hidden: false, ..Ask::all(Repeats::All) };
+        let seen = self.oracle.answer(&ask).into_iter();
+        let seen = sorted(&mut seen.flat_map(|(k, ps)| ps.into_iter().map(move |p| (k.clone(), p))));
+        let written = sorted(&mut self.oracle.all_written().into_iter());
+        let found = sorted(&mut self.followed.iter().cloned());
+        if within(&seen, &found) && within(&found, &written) {
+            return Ok(());
+        }
+        let (least, most, found) = (seen.len(), written.len(), found.len());
+        Err(format!("a follower should have seen {least} to {most} points once each, and saw {found}"))
     }
 
     /// Whether a writer belongs to an open store.
@@ -321,8 +332,10 @@ impl Machine {
         let mut random = Random::new(about);
         let (params, tags) = (draw_params(&mut random), draw_tags(&mut random));
         let labels = [Labels::none(), labels_of(1)][usize::from(random.below(3) == 0)].clone();
-        let parent = (random.below(3) == 0)
-            .then(|| Parent { run: RUNS[0].into(), step: Some(random.below(9) as i64) });
+        let parent = (random.below(3) == 0).then(|| Parent {
+            run: RUNS[random.below(4) as usize].into(),
+            step: Some(random.below(20) as i64),
+        });
         let mut builder = open.store.run(RUNS[run]).params(params.clone());
         for tag in &tags {
             builder = builder.tag(tag.as_str());
@@ -411,6 +424,31 @@ impl Machine {
                 What::Change { run: id, change: RunChange::SetTags { add, remove } },
             )
         }
+    }
+
+    fn rewind(&mut self, at: usize, run: usize, step: i64) -> Result<(), Fault> {
+        let handle = self.started(at, run)?;
+        let change = RunChange::Rewind { step, before: self.oracle.now() };
+        let done = handle.rewind(step);
+        if done.is_ok() {
+            self.open(at)?.next_step.insert(run, step.saturating_add(1));
+        }
+        self.settle(at, done.map(Some), What::Change { run: RUNS[run].into(), change })
+    }
+
+    fn delete(&mut self, at: usize, run: usize) -> Result<(), Fault> {
+        let there = self.oracle.runs(|_| true).iter().any(|r| r.id == RUNS[run]);
+        let change = RunChange::Delete { before: self.oracle.now() };
+        let done = self.open(at)?.store.delete_run(RUNS[run]);
+        match &done {
+            Err(e) if e.kind() == ErrorKind::NotFound && !there => return Ok(()),
+            Ok(_) if !there => {
+                return Err(Fault::Wrong(format!("{:?} was deleted and is not there", RUNS[run])));
+            }
+            Ok(_) => drop(self.open(at)?.next_step.remove(&run)),
+            Err(_) => {}
+        }
+        self.settle(at, done.map(Some), What::Change { run: RUNS[run].into(), change })
     }
 
     fn end(&mut self, at: usize, run: usize, failed: bool) -> Result<(), Fault> {

@@ -9,7 +9,7 @@ use crate::oracle::{Ask, Name};
 use crate::random::Random;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use std::fmt;
-use tidalite::{Labels, Repeats};
+use tidalite::{History, Labels, Repeats};
 
 /// Run ids: nothing in them may matter.
 pub const RUNS: [&str; 4] = ["run-a", "run-b/../🌊", "*", "run-"];
@@ -73,6 +73,22 @@ pub enum Op {
         /// As failed.
         failed: bool,
     },
+    /// Rewinds a run, which is started where it is not yet.
+    Rewind {
+        /// Which store.
+        store: usize,
+        /// Which of [`RUNS`].
+        run: usize,
+        /// The last step that stays.
+        step: i64,
+    },
+    /// Deletes a run, where there is one.
+    Delete {
+        /// Which store.
+        store: usize,
+        /// Which of [`RUNS`].
+        run: usize,
+    },
     /// Syncs.
     Sync {
         /// Which store.
@@ -122,6 +138,8 @@ impl fmt::Debug for Op {
             Op::Batch { store, rows, seed } => write!(f, "batch({store}, {rows}, {seed})"),
             Op::Change { store, run, about } => write!(f, "change({store}, {:?}, {about})", RUNS[*run]),
             Op::End { store, run, failed } => write!(f, "end({store}, {:?}, {failed})", RUNS[*run]),
+            Op::Rewind { store, run, step } => write!(f, "rewind({store}, {:?}, {step})", RUNS[*run]),
+            Op::Delete { store, run } => write!(f, "delete({store}, {:?})", RUNS[*run]),
             Op::Sync { store } => write!(f, "sync({store})"),
             Op::Flush { store } => write!(f, "flush({store})"),
             Op::Compact { store } => write!(f, "compact({store})"),
@@ -184,6 +202,8 @@ pub struct Mix {
     pub batches: u64,
     /// Starts, changes and ends of runs.
     pub runs: u64,
+    /// Rewinds and deletions of runs.
+    pub retractions: u64,
     /// Syncs.
     pub syncs: u64,
     /// Flushes.
@@ -205,6 +225,7 @@ impl Mix {
             rows: 12,
             batches: 2,
             runs: 2,
+            retractions: 1,
             syncs: 2,
             flushes: 2,
             compactions: 1,
@@ -220,6 +241,7 @@ impl Mix {
             rows: 20,
             batches: 4,
             runs: 4,
+            retractions: 2,
             syncs: 1,
             flushes: 3,
             compactions: 2,
@@ -233,6 +255,7 @@ impl Mix {
         self.rows
             + self.batches
             + self.runs
+            + self.retractions
             + self.syncs
             + self.flushes
             + self.compactions
@@ -290,6 +313,11 @@ fn draw_op(seed: u64, stores: usize, mix: Mix) -> Op {
             1 => Op::End { store, run, failed: random.below(2) == 0 },
             _ => Op::Change { store, run, about: random.next_u64() },
         }
+    } else if is(mix.retractions) {
+        match random.below(3) {
+            0 => Op::Delete { store, run },
+            _ => Op::Rewind { store, run, step: step_of(random.next_u64()) },
+        }
     } else if is(mix.syncs) {
         Op::Sync { store }
     } else if is(mix.flushes) {
@@ -316,6 +344,8 @@ fn draw_ask(random: &mut Random) -> Ask {
         1 => vec![Name::Exact(names[at(random, names.len())].into()), Name::Exact(names[0].into())],
         _ => vec![Name::Prefix(prefix.into())],
     };
+    ask.history = [History::Own, History::Inherited, History::InheritedWithTelemetry][at(random, 3)];
+    ask.hidden = random.below(3) == 0;
     ask.runs = name(random, &RUNS, "run-");
     ask.metrics = name(random, &METRICS, "lo");
     if random.below(4) == 0 {
@@ -367,6 +397,6 @@ mod tests {
         assert_eq!(drawn, draw_ops(3, 2000, 2, Mix::everything()));
         let kinds: std::collections::BTreeSet<String> =
             drawn.iter().map(|op| format!("{op:?}").chars().take_while(|c| *c != '(').collect()).collect();
-        assert_eq!(kinds.len(), 13, "{kinds:?}");
+        assert_eq!(kinds.len(), 15, "{kinds:?}");
     }
 }

@@ -8,8 +8,8 @@
 //! share a fault with the engine. `machine.rs` feeds it; `check.rs` and `crash.rs` compare stores with it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use tidalite::{Point, Repeats, Seq, SeriesKey};
-use tidalite_model::{RunChange, RunInfo, RunRecord};
+use tidalite::{History, Point, Repeats, Seq, SeriesKey};
+use tidalite_model::{Moment, RunChange, RunInfo, RunRecord};
 
 /// One point as it was written.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,7 +45,7 @@ pub struct Unit {
 
 /// The accepted units of one writer, in order.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct History {
+pub struct Ledger {
     /// The units.
     pub units: Vec<Unit>,
     /// So many of them, from the first on, are durable.
@@ -55,11 +55,11 @@ pub struct History {
 /// What a store must hold.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Oracle {
-    writers: BTreeMap<u32, History>,
+    writers: BTreeMap<u32, Ledger>,
     in_flight: Vec<Unit>,
 }
 
-/// A question; the default asks for all points.
+/// A question; the default asks for all points, taken over from other runs too.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Ask {
     /// Of runs that match any of these; of all where empty.
@@ -76,6 +76,10 @@ pub struct Ask {
     pub values: (Option<f64>, Option<f64>),
     /// Which of several points of one step count.
     pub repeats: Repeats,
+    /// What is read of what a run took over.
+    pub history: History,
+    /// Whether rewound points are seen.
+    pub hidden: bool,
 }
 
 /// A name asked for.
@@ -97,9 +101,9 @@ impl Name {
 }
 
 impl Ask {
-    /// Everything, with a rule for repeats.
+    /// Everything as it was written and not deleted, with a rule for repeats.
     pub fn all(repeats: Repeats) -> Self {
-        Ask { repeats, ..Ask::default() }
+        Ask { repeats, history: History::Own, hidden: true, ..Ask::default() }
     }
 
     fn wants(&self, key: &SeriesKey) -> bool {
@@ -131,7 +135,7 @@ impl Oracle {
     }
 
     /// The histories by writer.
-    pub fn writers(&self) -> &BTreeMap<u32, History> {
+    pub fn writers(&self) -> &BTreeMap<u32, Ledger> {
         &self.writers
     }
 
@@ -178,7 +182,7 @@ impl Oracle {
         let mut left = Oracle::new();
         for (writer, history) in &self.writers {
             let units = history.units[..kept.get(writer).copied().unwrap_or(0)].to_vec();
-            left.writers.insert(*writer, History { units, durable: 0 });
+            left.writers.insert(*writer, Ledger { units, durable: 0 });
         }
         for &place in in_flight {
             let unit = self.in_flight[place].clone();
@@ -217,9 +221,73 @@ impl Oracle {
         self.units().chain(&self.in_flight).filter_map(points).max()
     }
 
-    /// The greatest step of a run.
+    /// The greatest step of a run, and of what it took over.
     pub fn step_max(&self, run: &str) -> Option<i64> {
-        self.written().filter(|(_, w)| &*w.key.run == run).map(|(_, w)| w.point.step).max()
+        let ask = Ask { runs: vec![Name::Exact(run.into())], ..Ask::default() };
+        self.answer(&ask).iter().flat_map(|(_, points)| points).map(|p| p.step).max()
+    }
+
+    /// Whose points a run reads and up to which step, the farthest forebear first and the run itself last.
+    fn lineage(parents: &BTreeMap<String, (String, i64)>, run: &str) -> Vec<(String, i64)> {
+        let mut line = vec![(run.to_string(), i64::MAX)];
+        while let Some((parent, step)) = parents.get(&line[line.len() - 1].0) {
+            if line.iter().any(|(met, _)| met == parent) {
+                break;
+            }
+            let until = line[line.len() - 1].1.min(*step);
+            line.push((parent.clone(), until));
+        }
+        line.reverse();
+        line
+    }
+
+    /// How far all writers have come by what was accepted.
+    pub fn now(&self) -> Moment {
+        let end = |(&writer, h): (&u32, &Ledger)| h.units.last().map(|u| (writer, u.seq.ordinal() + 1));
+        Moment::new(0, self.writers.iter().filter_map(end))
+    }
+
+    /// Of each change that hides: the run, what was written before it, and the last step that stays where it is a rewind.
+    fn hiding<'a>(units: impl Iterator<Item = &'a Unit>) -> Vec<(&'a str, Moment, Option<i64>)> {
+        let mut hiding = Vec::new();
+        for unit in units {
+            let What::Change { run, change } = &unit.what else { continue };
+            let (before, step) = match change {
+                RunChange::Rewind { step, before } => (before, Some(*step)),
+                RunChange::Delete { before } => (before, None),
+                _ => continue,
+            };
+            hiding.push((run.as_str(), before.clone().of_write(unit.seq), step));
+        }
+        hiding
+    }
+
+    /// Of each deletion, in flight or not: the run, and what was written before it.
+    pub fn deletions(&self) -> Vec<(&str, Moment)> {
+        let all = Self::hiding(self.units().chain(&self.in_flight)).into_iter();
+        all.filter(|(_, _, step)| step.is_none()).map(|(run, before, _)| (run, before)).collect()
+    }
+
+    /// Whether any run was ever deleted.
+    pub fn has_deletions(&self) -> bool {
+        self.units().any(|u| matches!(&u.what, What::Change { change: RunChange::Delete { .. }, .. }))
+    }
+
+    /// All points written, seen or not.
+    pub fn all_written(&self) -> Vec<(SeriesKey, Point)> {
+        self.written().map(|(_, w)| (w.key.clone(), w.point)).collect()
+    }
+
+    /// The points that are seen: none that is deleted, and none that is rewound unless these are asked for.
+    fn seen(&self, hidden: bool) -> Vec<(Seq, &Written)> {
+        let hiding = Self::hiding(self.units());
+        let hides = |seq: Seq, w: &Written| {
+            hiding.iter().any(|(run, before, kept)| {
+                let applies = kept.is_none_or(|k| !hidden && w.point.step > k);
+                applies && **run == *w.key.run && before.covers(seq)
+            })
+        };
+        self.written().filter(|(seq, w)| !hides(*seq, w)).collect()
     }
 
     fn written(&self) -> impl Iterator<Item = (Seq, &Written)> {
@@ -231,25 +299,46 @@ impl Oracle {
 
     /// The points asked for: series ascending, in each by step and then by the order of writing.
     pub fn answer(&self, ask: &Ask) -> Answer {
-        let mut series: BTreeMap<&SeriesKey, Vec<(Seq, Point)>> = BTreeMap::new();
-        for (seq, w) in self.written().filter(|(_, w)| ask.wants(&w.key) && ask.takes_step(w.point.step)) {
-            series.entry(&w.key).or_default().push((seq, w.point));
+        let infos = self.runs(|_| true);
+        let seen = self.seen(ask.hidden);
+        let fork =
+            |r: &RunInfo| r.parent.as_ref().and_then(|p| Some((r.id.clone(), (p.run.clone(), p.step?))));
+        let parents: BTreeMap<String, (String, i64)> = match ask.history {
+            History::Own => BTreeMap::new(),
+            _ => infos.iter().filter_map(fork).collect(),
+        };
+        // By series: how near the run is to which the point was written, and when it was.
+        let mut series: BTreeMap<SeriesKey, Vec<(usize, Seq, Point)>> = BTreeMap::new();
+        for run in infos.iter().map(|r| r.id.as_str()) {
+            for (rank, (from, until)) in Self::lineage(&parents, run).iter().enumerate() {
+                for (seq, w) in seen.iter().filter(|(_, w)| &*w.key.run == from && w.point.step <= *until) {
+                    let inherited = run != from;
+                    let telemetry = w.key.metric.starts_with("system/");
+                    let key = SeriesKey { run: run.into(), ..w.key.clone() };
+                    if !(inherited && telemetry && ask.history == History::Inherited)
+                        && ask.wants(&key)
+                        && ask.takes_step(w.point.step)
+                    {
+                        series.entry(key).or_default().push((rank, *seq, w.point));
+                    }
+                }
+            }
         }
         let mut answer = Vec::new();
         for (key, mut points) in series {
             // Stable: of one batch, the later position stays the later one.
-            points.sort_by_key(|(seq, p)| (p.step, *seq));
+            points.sort_by_key(|(rank, seq, p)| (p.step, *rank, *seq));
             let mut kept: Vec<Point> = Vec::new();
-            for group in points.chunk_by(|a, b| a.1.step == b.1.step) {
+            for group in points.chunk_by(|a, b| a.2.step == b.2.step) {
                 match ask.repeats {
-                    Repeats::Last => kept.extend(group.last().map(|(_, p)| *p)),
-                    Repeats::First => kept.extend(group.first().map(|(_, p)| *p)),
-                    Repeats::All => kept.extend(group.iter().map(|(_, p)| *p)),
+                    Repeats::Last => kept.extend(group.last().map(|(_, _, p)| *p)),
+                    Repeats::First => kept.extend(group.first().map(|(_, _, p)| *p)),
+                    Repeats::All => kept.extend(group.iter().map(|(_, _, p)| *p)),
                 }
             }
             kept.retain(|p| ask.takes_point(p));
             if !kept.is_empty() {
-                answer.push((key.clone(), kept));
+                answer.push((key, kept));
             }
         }
         answer
@@ -258,17 +347,17 @@ impl Oracle {
     /// The runs as they stand: those with changes, and those that points alone speak of. `alive` says which writers are.
     pub fn runs(&self, alive: impl Fn(u32) -> bool) -> Vec<RunInfo> {
         let mut records: BTreeMap<String, RunRecord> = BTreeMap::new();
-        for unit in self.units() {
-            match &unit.what {
-                What::Change { run, change } => {
-                    records.entry(run.clone()).or_default().apply(unit.seq, change)
-                }
-                What::Points(points) => {
-                    for w in points {
-                        records.entry(w.key.run.to_string()).or_default();
-                    }
-                }
+        // Deletions first: nothing written after one may meet what is deleted.
+        let deletes = |u: &&Unit| matches!(&u.what, What::Change { change: RunChange::Delete { .. }, .. });
+        for unit in self.units().filter(deletes).chain(self.units()) {
+            if let What::Change { run, change } = &unit.what {
+                records.entry(run.clone()).or_default().apply(unit.seq, change);
             }
+        }
+        let seen: BTreeSet<&str> = self.seen(true).iter().map(|(_, w)| &*w.key.run).collect();
+        records.retain(|run, r| !r.is_only_deleted() || seen.contains(run.as_str()));
+        for run in seen {
+            records.entry(run.to_string()).or_default();
         }
         records.iter().map(|(id, r)| r.info(id, &alive)).collect()
     }

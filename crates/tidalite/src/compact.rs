@@ -1,18 +1,22 @@
 //! Compaction: several parts → one, so that a series lies together again and files stay few.
 //!
-//! Every row of the inputs is in the output, repeats included: the count and a checksum over the bits of all
-//! values must agree before the new version is published. Any error on the way leaves everything as it was.
+//! Every row of the inputs is in the output, repeats and rewound points included, but for those of deleted runs: the count
+//! and a checksum over the bits of all values, those left out taken off, must agree before the new version is published. Any
+//! error on the way leaves everything as it was.
 
 use crate::flush::publish_version;
+use crate::hides::Hides;
 use crate::manifest;
+use crate::run_table;
 use crate::scan::{RowRef, meets, read_rows};
 use crate::store::Inner;
 use crate::tiles::{PointSource, Steps, write_part};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
-use tidalite_parts::{Columns, Part, PartMeta};
+use tidalite_parts::{Columns, Part, PartMeta, SeriesRow};
 use tidalite_query::{Points, Repeats, merge};
 use uuid::Uuid;
 
@@ -28,7 +32,12 @@ pub struct CompactStats {
     pub parts_out: u64,
     /// Points in them.
     pub points: u64,
+    /// Points of deleted runs that were left out.
+    pub dropped: u64,
 }
+
+/// What is left out, by run.
+type Deleted = BTreeMap<String, Hides>;
 
 /// Which parts to merge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +65,11 @@ pub(crate) fn compact_all(
     loop {
         let version = manifest::latest(&*inner.vfs, &inner.places)?;
         let (readable, unreadable) = open_each(inner, &version.manifest.parts);
-        let picked = pick(&readable, policy);
+        let deleted = deleted(inner, &version.manifest)?;
+        let mut picked = pick(&readable, policy);
+        if picked.is_empty() {
+            picked = stale(inner, &readable, &deleted, policy)?;
+        }
         if picked.is_empty() {
             // Whoever asks for a compaction by hand is told of what it could not touch; the background goes on.
             return match unreadable {
@@ -66,14 +79,17 @@ pub(crate) fn compact_all(
         }
         let inputs: Vec<PartMeta> =
             version.manifest.parts.iter().filter(|p| picked.contains(&p.id)).cloned().collect();
-        let output = merge_parts(inner, &inputs, pool, progress)?;
+        let (output, dropped) = merge_parts(inner, &inputs, &deleted, pool, progress)?;
         let mut next = version.manifest.clone();
         let at = next.parts.iter().position(|p| picked.contains(&p.id)).unwrap_or(0);
         next.parts.retain(|p| !picked.contains(&p.id));
         stats.parts_in += inputs.len() as u64;
-        stats.parts_out += 1;
-        stats.points += output.rows;
-        next.parts.insert(at, output);
+        stats.parts_out += u64::from(output.is_some());
+        stats.points += output.as_ref().map_or(0, |o| o.rows);
+        stats.dropped += dropped;
+        if let Some(output) = output {
+            next.parts.insert(at, output);
+        }
         publish_version(inner, next)?;
     }
 }
@@ -89,6 +105,31 @@ fn open_each(inner: &Inner, parts: &[PartMeta]) -> (Vec<PartMeta>, Option<Error>
         }
     }
     (readable, unreadable)
+}
+
+/// What was deleted, as far as the run table of a version knows.
+fn deleted(inner: &Inner, manifest: &manifest::Manifest) -> Result<Deleted> {
+    let (runs, _) = run_table::load(&*inner.vfs, &inner.places, manifest.runs.as_ref())?;
+    Ok(runs.into_iter().filter_map(|(id, r)| Some((id, Hides::deleted(r.deleted.as_ref()?)))).collect())
+}
+
+/// A part that holds deleted points and is worth writing anew for that alone: by hand any, in the background one of which at
+/// least a quarter is deleted. What its series table cannot tell does not count, so that no part is written anew in vain.
+fn stale(inner: &Inner, parts: &[PartMeta], deleted: &Deleted, policy: Policy) -> Result<BTreeSet<Uuid>> {
+    if deleted.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    for meta in parts {
+        let part = Part::open(inner.vfs.clone(), &inner.places.part(meta.id), meta)?;
+        let covered = |row: &&SeriesRow| {
+            deleted.get(&*row.key.run).is_some_and(|h| h.hides(0, row.seq_min) || h.hides(0, row.seq_max))
+        };
+        let rows: u64 = part.series().rows.iter().filter(covered).map(|r| u64::from(r.rows)).sum();
+        if rows > 0 && (policy == Policy::All || rows >= meta.rows / 4) {
+            return Ok(BTreeSet::from([meta.id]));
+        }
+    }
+    Ok(BTreeSet::new())
 }
 
 /// The parts to merge next; empty where there is nothing to do.
@@ -113,18 +154,20 @@ fn pick(parts: &[PartMeta], policy: Policy) -> BTreeSet<Uuid> {
     if picked.len() < 2 { BTreeSet::new() } else { picked.into_iter().map(|p| p.id).collect() }
 }
 
+/// The part that the inputs become, `None` where nothing is left of them, and how many points were left out.
 fn merge_parts(
     inner: &Inner,
     inputs: &[PartMeta],
+    deleted: &Deleted,
     pool: &rayon::ThreadPool,
     progress: &dyn Fn(u64, u64),
-) -> Result<PartMeta> {
+) -> Result<(Option<PartMeta>, u64)> {
     let vfs = &inner.vfs;
     let parts: Vec<Arc<Part>> = inputs
         .iter()
         .map(|m| Part::open(vfs.clone(), &inner.places.part(m.id), m).map(Arc::new))
         .collect::<Result<_>>()?;
-    let source = PartsSource::new(&parts);
+    let source = PartsSource::new(&parts, deleted);
     let total: u64 = inputs.iter().map(|m| m.rows).sum();
     let done = std::cell::Cell::new(0);
     let place = inner.places.part(vfs.uuid());
@@ -132,22 +175,26 @@ fn merge_parts(
         done.set(done.get() + rows);
         progress(done.get(), total);
     })?;
+    let (dropped, bits_dropped) = source.dropped();
     let sum_in = inputs.iter().fold(0u64, |s, m| s.wrapping_add(m.value_bits_sum));
     match written {
-        Some(meta) if meta.rows == total && meta.value_bits_sum == sum_in => {
+        Some(meta)
+            if meta.rows + dropped == total && meta.value_bits_sum.wrapping_add(bits_dropped) == sum_in =>
+        {
             vfs.sync_dir(&inner.places.parts())?;
             vfs.sync_dir(&inner.places.series())?;
-            Ok(meta)
+            Ok((Some(meta), dropped))
         }
+        None if dropped == total && bits_dropped == sum_in => Ok((None, dropped)),
         other => {
-            for path in [&place.points, &place.series] {
+            for path in [&place.points, &place.series].into_iter().filter(|_| other.is_some()) {
                 vfs.remove(path)?;
             }
             Err(Error::new(
                 ErrorKind::Corrupt,
                 "compact",
                 format!(
-                    "{total} points went in, {} came out, or their checksums differ",
+                    "{total} points went in, {dropped} were left out and {} came out, or their checksums differ",
                     other.map_or(0, |m| m.rows)
                 ),
                 "nothing was changed; run `tidalite verify`",
@@ -161,10 +208,14 @@ pub(crate) struct PartsSource<'a> {
     parts: &'a [Arc<Part>],
     series: Vec<(SeriesKey, u64)>,
     rows: Vec<Vec<RowRef>>,
+    deleted: &'a Deleted,
+    dropped: AtomicU64,
+    /// The wrapping sum of their values' bits.
+    bits_dropped: AtomicU64,
 }
 
 impl<'a> PartsSource<'a> {
-    pub(crate) fn new(parts: &'a [Arc<Part>]) -> Self {
+    fn new(parts: &'a [Arc<Part>], deleted: &'a Deleted) -> Self {
         let mut found: BTreeMap<&'a SeriesKey, (u64, Vec<RowRef>)> = BTreeMap::new();
         for (p, part) in parts.iter().enumerate() {
             for (r, row) in part.series().rows.iter().enumerate() {
@@ -175,7 +226,20 @@ impl<'a> PartsSource<'a> {
             }
         }
         let (series, rows) = found.into_iter().map(|(k, (n, r))| ((k.clone(), n), r)).unzip();
-        PartsSource { parts, series, rows }
+        PartsSource { parts, series, rows, deleted, dropped: 0.into(), bits_dropped: 0.into() }
+    }
+
+    /// How many points were left out, and the wrapping sum of their values' bits. Each point is gathered once.
+    fn dropped(&self) -> (u64, u64) {
+        (self.dropped.load(Ordering::Relaxed), self.bits_dropped.load(Ordering::Relaxed))
+    }
+
+    fn leave_out(&self, hides: &Hides, points: &mut Points) {
+        let bits = |points: &Points| points.values.iter().fold(0u64, |sum, v| sum.wrapping_add(v.to_bits()));
+        let (before, bits_before) = (points.len(), bits(points));
+        hides.apply(points);
+        self.dropped.fetch_add((before - points.len()) as u64, Ordering::Relaxed);
+        self.bits_dropped.fetch_add(bits_before.wrapping_sub(bits(points)), Ordering::Relaxed);
     }
 }
 
@@ -201,18 +265,22 @@ impl PointSource for PartsSource<'_> {
     }
 
     fn gather(&self, series: Range<usize>, steps: Steps) -> Result<Vec<Points>> {
-        let lists: Vec<Vec<RowRef>> = self.rows[series]
+        let lists: Vec<Vec<RowRef>> = self.rows[series.clone()]
             .iter()
             .map(|rows| rows.iter().copied().filter(|r| meets(r.of(self.parts), steps)).collect())
             .collect();
         let read = read_rows(self.parts, &lists, Columns::ALL)?;
-        let cut = |mut chunks: Vec<Points>| {
+        let cut = |(mut chunks, (key, _)): (Vec<Points>, &(SeriesKey, u64))| {
+            let hides = self.deleted.get(&*key.run);
             for points in &mut chunks {
                 keep_steps(points, steps);
+                if let Some(hides) = hides {
+                    self.leave_out(hides, points);
+                }
             }
             merge(chunks, Repeats::All)
         };
-        Ok(read.into_iter().map(cut).collect())
+        Ok(read.into_iter().zip(&self.series[series]).map(cut).collect())
     }
 }
 

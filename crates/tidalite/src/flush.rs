@@ -90,18 +90,40 @@ impl Batch {
     fn take(inner: &Inner, manifest: &Manifest) -> Result<Batch> {
         // The rows lie in memory once as logged (8 bytes a value) and, tile by tile, once more as points.
         let bytes_max = usize::try_from(inner.options.memory_bytes / 4).unwrap_or(usize::MAX);
+        let dirs = tidalite_log::writers(&*inner.vfs, &inner.places.log())?;
+        let batch = Batch::take_of(inner, manifest, &dirs, bytes_max)?;
+        if !batch.full {
+            return Ok(batch);
+        }
+        // What was written after a deletion must not be in the run table before it. So where there is more than one round,
+        // the logs that hold deletions come first; one that is written from now on has nothing of this batch behind it.
+        let mut first = Vec::new();
+        for dir in dirs {
+            let deletes = holds_deletion(inner, manifest, &dir)?;
+            first.push((!deletes, dir));
+        }
+        if first.iter().all(|(late, _)| *late) {
+            return Ok(batch);
+        }
+        first.sort_by_key(|(late, dir)| (*late, dir.writer));
+        let dirs: Vec<WriterDir> = first.into_iter().map(|(_, dir)| dir).collect();
+        Batch::take_of(inner, manifest, &dirs, bytes_max)
+    }
+
+    /// As much of these logs, in their order, as fits.
+    fn take_of(inner: &Inner, manifest: &Manifest, dirs: &[WriterDir], bytes_max: usize) -> Result<Batch> {
         let mut batch = Batch::default();
         let mut bytes = 0;
-        for dir in tidalite_log::writers(&*inner.vfs, &inner.places.log())? {
+        for dir in dirs {
             if bytes >= bytes_max {
                 batch.full = true;
                 break;
             }
             let from = manifest.flushed(dir.writer);
-            let alive = tidalite_log::is_alive(&*inner.vfs, &dir)?;
+            let alive = tidalite_log::is_alive(&*inner.vfs, dir)?;
             let mut sink =
                 Bounded { data: TailData::default(), bytes_max: bytes_max - bytes, next: from, full: false };
-            let replayed = match tidalite_log::replay(&*inner.vfs, &dir, from, alive, &mut sink) {
+            let replayed = match tidalite_log::replay(&*inner.vfs, dir, from, alive, &mut sink) {
                 Ok(r) => Some(r),
                 Err(_) if sink.full => None,
                 // The folder of a dead writer whose log is flushed may be half removed.
@@ -113,7 +135,7 @@ impl Batch {
             let flushed = replayed.as_ref().map_or(sink.next, |r| r.next_ordinal);
             let damaged = replayed.is_some_and(|r| r.findings.iter().any(is_evidence));
             if flushed > from || damaged {
-                batch.tails.push(WriterTail { dir, data: sink.data, flushed, damaged });
+                batch.tails.push(WriterTail { dir: dir.clone(), data: sink.data, flushed, damaged });
             }
         }
         Ok(batch)
@@ -125,6 +147,42 @@ impl Batch {
 
     fn points(&self) -> u64 {
         self.tails.iter().map(|t| t.data.point_count()).sum()
+    }
+}
+
+/// Whether what is not flushed of a log holds the deletion of a run.
+fn holds_deletion(inner: &Inner, manifest: &Manifest, dir: &WriterDir) -> Result<bool> {
+    let alive = tidalite_log::is_alive(&*inner.vfs, dir)?;
+    let mut sink = Deletions(false);
+    match tidalite_log::replay(&*inner.vfs, dir, manifest.flushed(dir.writer), alive, &mut sink) {
+        Err(e) if e.kind() == ErrorKind::NotFound && !alive => Ok(false),
+        Err(e) => Err(e),
+        Ok(_) => Ok(sink.0),
+    }
+}
+
+/// Whether a deletion came by; all else is passed over.
+struct Deletions(bool);
+
+impl Sink for Deletions {
+    fn series(&mut self, _: SeriesId, _: &SeriesKey) -> Result<()> {
+        Ok(())
+    }
+    fn layout(&mut self, _: tidalite_log::LayoutId, _: &[SeriesId]) -> Result<()> {
+        Ok(())
+    }
+    fn row(&mut self, _: tidalite_log::Row<'_>) -> Result<()> {
+        Ok(())
+    }
+    fn points(&mut self, _: tidalite_log::Points<'_>) -> Result<()> {
+        Ok(())
+    }
+    fn change(&mut self, _: Seq, _: &str, change: RunChange) -> Result<()> {
+        self.0 |= matches!(change, RunChange::Delete { .. });
+        Ok(())
+    }
+    fn part(&mut self, _: Seq, _: Uuid, _: &[u8]) -> Result<()> {
+        Ok(())
     }
 }
 
@@ -169,13 +227,9 @@ fn publish(
     }
     let (mut runs, _) = run_table::load(&**vfs, &inner.places, next.runs.as_ref())?;
     let mut known = runs.len() as u64;
-    let mut changed = false;
-    for tail in &batch.tails {
-        for (seq, run, change) in &tail.data.changes {
-            runs.entry(run.clone()).or_default().apply(*seq, change);
-            changed = true;
-        }
-    }
+    let changes = batch.tails.iter().flat_map(|t| &t.data.changes);
+    let changed = changes.clone().next().is_some();
+    run_table::apply(&mut runs, changes);
     for (key, _) in source.series() {
         if !runs.contains_key(&*key.run) {
             runs.insert(key.run.to_string(), Default::default());

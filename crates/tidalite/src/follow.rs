@@ -3,6 +3,7 @@
 //! A cursor holds, of each writer, the ordinal of the next frame to see. What is below stays seen, whether it is still in a
 //! log or in a part by now: parts carry the order of writing, so a follower that comes late finds its place in them.
 
+use crate::hides::{Hidden, Hides};
 use crate::scan::{RowRef, read_rows};
 use crate::select::Select;
 use crate::snapshot::Snapshot;
@@ -10,6 +11,7 @@ use arrow::array::RecordBatch;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tidalite_model::{Error, Result, Seq, SeriesKey};
 use tidalite_parts::Columns;
@@ -61,11 +63,13 @@ impl Cursor {
     }
 }
 
-/// Hands out the points of a selection as they are written, each once, repeats included.
+/// Hands out the points of a selection as they are written, each once, repeats included; to a fork belong those that
+/// are written to it, and none that it took over. A filter of runs is asked at
+/// each look: of a run that it takes only later, what was written before is not handed out any more. Nor is what was hidden or
+/// deleted by the time of the look; what was handed out before, was.
 #[derive(Debug)]
 pub struct Follow {
     select: Select,
-    wanted: SeriesFilter,
     cursor: Cursor,
 }
 
@@ -93,9 +97,17 @@ impl Select {
     /// Follows from where another follower stood.
     ///
     /// # Errors
-    /// `Invalid` for a wrong pattern.
+    /// `Invalid` for a wrong pattern, and for a selection that chooses series by what they hold.
     pub fn follow_from(&self, cursor: Cursor) -> Result<Follow> {
-        Ok(Follow { wanted: self.series_filter()?, select: self.clone(), cursor })
+        if self.has_having() {
+            return Err(Error::invalid(
+                "follow selection",
+                "it chooses series by what they hold, which changes as they are written",
+                "follow it without `having`",
+            ));
+        }
+        self.check_names()?;
+        Ok(Follow { select: self.clone(), cursor })
     }
 }
 
@@ -111,21 +123,29 @@ impl Follow {
     /// As [`Select::points`]; the cursor then stays, and nothing is skipped.
     pub fn poll(&mut self) -> Result<Vec<RecordBatch>> {
         let snapshot = self.select.snapshot()?;
+        let ends = ends(&snapshot, &self.cursor);
+        if ends == self.cursor {
+            return Ok(Vec::new());
+        }
+        let wanted = self.select.series_filter(&snapshot)?;
         let filter = self.select.point_filter();
         let mut builder = PointsBuilder::new();
-        self.push_parts(&snapshot, filter, &mut builder)?;
+        self.push_parts(&snapshot, &wanted, filter, &mut builder)?;
         for tail in &snapshot.view.tails {
             let seqs = (tail.seqs.0.max(self.cursor.of(tail.writer)), tail.seqs.1);
             if seqs.0 < seqs.1 {
                 let held = tail.read();
-                for (key, mut points) in held.data.rows_in_order(seqs, &|key| self.wanted.matches(key)) {
+                for (key, mut points) in held.data.rows_in_order(seqs, &|key| wanted.matches(key)) {
+                    if let Some(hides) = self.hides(&snapshot, &key.run) {
+                        hides.apply(&mut points);
+                    }
                     filter.apply(&mut points);
                     builder.push_series(&key, points);
                 }
             }
         }
         let batches = builder.finish();
-        self.cursor = ends(&snapshot, &self.cursor);
+        self.cursor = ends;
         Ok(batches.into_iter().filter(|b| b.num_rows() > 0).collect())
     }
 
@@ -145,9 +165,15 @@ impl Follow {
         }
     }
 
+    /// What is not handed out of a run, as it stands at this look.
+    fn hides(&self, snapshot: &Snapshot, run: &str) -> Option<Arc<Hides>> {
+        Hides::of(snapshot.view.runs.get(run)?, self.select.sees_hidden())
+    }
+
     fn push_parts(
         &self,
         snapshot: &Snapshot,
+        wanted: &SeriesFilter,
         filter: &PointFilter,
         builder: &mut PointsBuilder,
     ) -> Result<()> {
@@ -169,7 +195,9 @@ impl Follow {
                 // A row of several writers is looked into; one writer's is decided by its last frame.
                 let one = Seq::from_i64(row.seq_min).map_or(0, Seq::writer) == writer;
                 let seen = one && row.seq_max < self.cursor.of(writer);
-                if !seen && self.wanted.matches(&row.key) {
+                let hidden =
+                    || self.hides(snapshot, &row.key.run).is_some_and(|h| h.verdict(row) == Hidden::All);
+                if !seen && wanted.matches(&row.key) && !hidden() {
                     let at = |n: usize| u32::try_from(n).expect("parts and their series are counted in u32");
                     lists.push(vec![RowRef { part: at(p), row: at(r) }]);
                     keys.push(&row.key);
@@ -178,6 +206,7 @@ impl Follow {
             let columns = Columns::ALL;
             for (lists, keys) in lists.chunks(64).zip(keys.chunks(64)) {
                 for (key, chunks) in keys.iter().zip(read_rows(parts, lists, columns)?) {
+                    let hides = self.hides(snapshot, &key.run);
                     for points in chunks {
                         let mut new = Points::default();
                         for i in 0..points.len() {
@@ -190,6 +219,9 @@ impl Follow {
                                     points.values[i],
                                 );
                             }
+                        }
+                        if let Some(hides) = &hides {
+                            hides.apply(&mut new);
                         }
                         filter.apply(&mut new);
                         builder.push_series(key, new);

@@ -53,8 +53,11 @@ mod export;
 mod file_format;
 mod flush;
 mod follow;
+mod having;
+mod hides;
 mod import;
 mod ingest;
+mod lineage;
 mod maintain;
 mod manifest;
 mod nan_text;
@@ -63,15 +66,17 @@ mod param_json;
 mod places;
 mod plan;
 mod report;
-mod rfc3339;
+mod retract;
 mod run;
 mod run_table;
 mod scan;
 mod sealed;
 mod select;
+mod sizes;
 mod snapshot;
 mod stats;
 mod store;
+mod stretch;
 #[cfg(feature = "system")]
 pub mod system;
 mod tail;
@@ -82,6 +87,7 @@ pub use file_format::FileFormat;
 pub use flush::FlushStats;
 pub use follow::{Cursor, Follow};
 pub use import::{Import, ImportStats, TimeUnit};
+pub use lineage::History;
 pub use options::Options;
 pub use param_json::{param_from_json, param_to_json};
 pub use report::{Finding, FindingKind, Report};
@@ -97,6 +103,6 @@ pub use tidalite_model::{
     SeriesKey, Status, Summary, TIME_US_MAX, TIME_US_MIN,
 };
 pub use tidalite_query::{
-    Aggregate, AlignOn, By, ChartBuckets, Fill, Repeats, aggregate_schema, band_schema, chart_schema,
-    points_schema,
+    Aggregate, AlignOn, By, ChartBuckets, Compare, Fill, Repeats, RunField, RunFilter, aggregate_schema,
+    band_schema, chart_schema, points_schema,
 };

@@ -1,19 +1,24 @@
 //! From a selection to points: which series, where their points lie, and reading them in pieces of bounded size.
 //!
-//! A plan lists the selected series, ascending by key, each with its rows in parts and its places in log tails. It is
-//! then worked off in batches of consecutive series, so that results come in order and memory stays bounded: a batch
-//! holds about [`BATCH_POINTS`], or one series where that has more.
+//! A plan lists the selected series, ascending by key, each with its rows in parts and its places in log tails, of the
+//! run itself and of those whose history it took over. It is then worked off in batches of consecutive series, so that
+//! results come in order and memory stays bounded: a batch holds about [`BATCH_POINTS`], or one series where that has
+//! more. What of a series may be answered from summaries is said in `stretch.rs`.
 
+use crate::hides::{Hidden, Hides};
+use crate::lineage::{Heirs, History, heirs};
+use crate::run::TELEMETRY;
 use crate::scan::{RowRef, meets, read_rows};
 use crate::snapshot::Snapshot;
 use crate::tail::View;
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
+use std::sync::Arc;
 use tidalite_log::SeriesId;
-use tidalite_model::{Error, ErrorKind, Result, SeriesKey, Summary};
-use tidalite_parts::{Columns, SeriesRow};
-use tidalite_query::{Bounds, PointFilter, Points, Repeats, SeriesFilter, Verdict, merge};
+use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
+use tidalite_parts::Columns;
+use tidalite_query::{Bounds, PointFilter, Points, Repeats, SeriesFilter, merge};
 
 /// Points that a batch holds at most, unless one series alone has more.
 const BATCH_POINTS: u64 = 1 << 20;
@@ -28,30 +33,95 @@ pub(crate) struct Plan {
     pub(crate) snapshot: Snapshot,
     pub(crate) series: Vec<Planned>,
     pub(crate) filter: PointFilter,
+    pub(crate) rules: Rules,
+}
+
+/// Which points of a series count, before ranges of them are asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Rules {
     pub(crate) repeats: Repeats,
+    pub(crate) history: History,
+    /// Whether rewound points are seen.
+    pub(crate) hidden: bool,
 }
 
 /// One series and where its points lie.
 #[derive(Debug)]
 pub(crate) struct Planned {
     pub(crate) key: SeriesKey,
-    rows: Vec<RowRef>,
-    /// (tail, series in it)
-    tails: Vec<(usize, SeriesId)>,
+    /// One a run: the farthest forebear first, the series' own run last, as the order of writing within a step has it.
+    pub(crate) sources: Vec<Source>,
     points_max: u64,
     /// The selection's steps, or, of a series that is read in pieces, this piece's.
-    steps: Bounds<i64>,
+    pub(crate) steps: Bounds<i64>,
 }
 
-/// Whether a summary may stand for its points.
-pub(crate) type Takes<'a> = &'a (dyn Fn(&Summary) -> bool + Sync);
+/// Where the points of a series lie that were written to one run.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Source {
+    /// 0 is the series' own run.
+    generation: u32,
+    /// Ascending by their first step.
+    pub(crate) rows: Vec<RowRef>,
+    /// (tail, series in it)
+    pub(crate) tails: Vec<(usize, SeriesId)>,
+    /// The last step that is taken over; `None` of the series' own.
+    until: Option<i64>,
+    /// What is hidden of the run.
+    pub(crate) hides: Option<Arc<Hides>>,
+    /// Whether some of that may lie in the rows: then these are read with the order of writing.
+    pub(crate) rows_hide: bool,
+}
 
-/// A stretch of one series, in ascending order of steps.
-pub(crate) enum Stretch {
-    /// All points that a summary sums up, and nothing else.
-    Summed(Summary),
-    /// Points, filtered.
-    Points(Points),
+impl Source {
+    /// Those of some steps that are read here.
+    pub(crate) fn within(&self, steps: Bounds<i64>) -> Bounds<i64> {
+        // All steps are below the one behind the greatest.
+        let Some(end) = self.until.and_then(|until| until.checked_add(1)) else { return steps };
+        Bounds { hi: Some(steps.hi.map_or(end, |hi| hi.min(end))), ..steps }
+    }
+}
+
+impl Planned {
+    /// All rows of all sources, source by source.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &RowRef> {
+        self.sources.iter().flat_map(|s| &s.rows)
+    }
+
+    /// The place where the points of one run go.
+    fn source(&mut self, generation: u32, until: Option<i64>) -> &mut Source {
+        let at = self.sources.iter().position(|s| s.generation == generation).unwrap_or_else(|| {
+            self.sources.push(Source { generation, until, ..Source::default() });
+            self.sources.len() - 1
+        });
+        &mut self.sources[at]
+    }
+}
+
+/// Whom the points of a key belong to: the key itself where it is wanted, and its run's heirs.
+fn owners(
+    key: &SeriesKey,
+    wanted: &SeriesFilter,
+    heirs: &Heirs,
+    telemetry: bool,
+    take: &mut dyn FnMut(&SeriesKey, u32, Option<i64>),
+) {
+    if wanted.matches(key) {
+        take(key, 0, None);
+    }
+    if heirs.is_empty() || (!telemetry && key.metric.starts_with(TELEMETRY)) {
+        return;
+    }
+    for heir in heirs.get(&*key.run).into_iter().flatten() {
+        let inherited = SeriesKey { run: heir.run.clone(), ..key.clone() };
+        if wanted.matches(&inherited) {
+            take(&inherited, heir.generation, Some(heir.until));
+        }
+    }
+}
+
+fn pair(steps: Bounds<i64>) -> (Option<i64>, Option<i64>) {
+    (steps.lo, steps.hi)
 }
 
 impl Plan {
@@ -61,64 +131,89 @@ impl Plan {
         snapshot: Snapshot,
         wanted: &SeriesFilter,
         filter: PointFilter,
-        repeats: Repeats,
+        rules: Rules,
     ) -> Result<Plan> {
         let view = snapshot.view.clone();
+        let heirs = match rules.history {
+            History::Own => Heirs::new(),
+            _ => heirs(&view.runs, &wanted.runs),
+        };
         for (meta, error) in &view.broken {
             let bounds = (meta.run_min.as_str()..=meta.run_max.as_str(), meta.step_min, meta.step_max);
-            let run =
-                wanted.runs.as_exact().is_none_or(|runs| runs.iter().any(|r| bounds.0.contains(&r.as_str())));
+            let named = wanted
+                .runs
+                .as_exact()
+                .is_none_or(|runs| runs.iter().chain(heirs.keys()).any(|r| bounds.0.contains(&r.as_str())));
             let steps = filter.steps.lo.is_none_or(|lo| bounds.2 >= lo)
                 && filter.steps.hi.is_none_or(|hi| bounds.1 < hi);
-            if run && steps {
+            if named && steps {
                 return Err(error.duplicate());
             }
         }
         let mut found: BTreeMap<SeriesKey, Planned> = BTreeMap::new();
-        let mut entry = |key: &SeriesKey, take: &mut dyn FnMut(&mut Planned)| match found.get_mut(key) {
-            Some(planned) => take(planned),
-            None => {
-                let mut planned = Planned {
-                    key: key.clone(),
-                    rows: Vec::new(),
-                    tails: Vec::new(),
-                    points_max: 0,
-                    steps: filter.steps,
-                };
-                take(&mut planned);
+        let mut known: HashMap<Arc<str>, Option<Arc<Hides>>> = HashMap::new();
+        let mut hides_of = |run: &Arc<str>| {
+            let found = || view.runs.get(&**run).and_then(|record| Hides::of(record, rules.hidden));
+            known.entry(run.clone()).or_insert_with(found).clone()
+        };
+        let mut enter = |key: &SeriesKey, generation, until, points, add: &dyn Fn(&mut Source)| {
+            if !found.contains_key(key) {
+                let planned =
+                    Planned { key: key.clone(), sources: Vec::new(), points_max: 0, steps: filter.steps };
                 found.insert(key.clone(), planned);
             }
+            let planned = found.get_mut(key).expect("it was entered above");
+            planned.points_max += points;
+            add(planned.source(generation, until));
         };
+        let telemetry = rules.history == History::InheritedWithTelemetry;
         for (p, part) in view.parts.iter().enumerate() {
             // Rows of a series follow each other tile by tile; neighbours often share their run and metric.
             for (r, row) in part.series().rows.iter().enumerate() {
-                if meets(row, (filter.steps.lo, filter.steps.hi)) && wanted.matches(&row.key) {
-                    let at = |n: usize| u32::try_from(n).expect("parts and their series are counted in u32");
-                    entry(&row.key, &mut |planned| {
-                        planned.rows.push(RowRef { part: at(p), row: at(r) });
-                        planned.points_max += u64::from(row.rows);
-                    });
+                if !meets(row, pair(filter.steps)) {
+                    continue;
                 }
+                let at = |n: usize| u32::try_from(n).expect("parts and their series are counted in u32");
+                let place = RowRef { part: at(p), row: at(r) };
+                let hides = hides_of(&row.key.run);
+                let hidden = hides.as_ref().map_or(Hidden::Nothing, |h| h.verdict(row));
+                if hidden == Hidden::All {
+                    continue;
+                }
+                owners(&row.key, wanted, &heirs, telemetry, &mut |key, generation, until| {
+                    if meets(row, (None, until.and_then(|u| u.checked_add(1)))) {
+                        enter(key, generation, until, u64::from(row.rows), &|s| {
+                            s.rows.push(place);
+                            s.hides.clone_from(&hides);
+                            s.rows_hide |= hidden == Hidden::Some;
+                        });
+                    }
+                });
             }
         }
         for (t, tail) in view.tails.iter().enumerate() {
             let held = tail.read();
             for (id, key) in held.data.keys() {
                 let count = held.data.count_within(id, tail.seqs);
-                if count > 0 && wanted.matches(key) {
-                    entry(key, &mut |planned| {
-                        planned.tails.push((t, id));
-                        planned.points_max += count;
+                if count > 0 {
+                    let hides = hides_of(&key.run);
+                    owners(key, wanted, &heirs, telemetry, &mut |key, generation, until| {
+                        enter(key, generation, until, count, &|s| {
+                            s.tails.push((t, id));
+                            s.hides.clone_from(&hides);
+                        });
                     });
                 }
             }
         }
         let mut series: Vec<Planned> = found.into_values().collect();
         for planned in &mut series {
-            let first = |r: &RowRef| r.of(&view.parts).summary.first.map(|p| p.step);
-            planned.rows.sort_by_key(first);
+            planned.sources.sort_by_key(|s| std::cmp::Reverse(s.generation));
+            for source in &mut planned.sources {
+                source.rows.sort_by_key(|r| r.of(&view.parts).summary.first.map(|p| p.step));
+            }
         }
-        Ok(Plan { snapshot, series, filter, repeats })
+        Ok(Plan { snapshot, series, filter, rules })
     }
 
     /// Cuts series that are longer than a batch into pieces of consecutive steps, so that they too are read in bounded
@@ -134,14 +229,13 @@ impl Plan {
             let mut lo = planned.steps.lo;
             for hi in self.cuts(&planned, limit).into_iter().map(Some).chain([planned.steps.hi]) {
                 let steps = Bounds { lo, hi };
-                let rows: Vec<RowRef> = planned
-                    .rows
-                    .iter()
-                    .copied()
-                    .filter(|r| meets(r.of(&self.snapshot.view.parts), (lo, hi)))
-                    .collect();
-                let (key, tails) = (planned.key.clone(), planned.tails.clone());
-                self.series.push(Planned { key, rows, tails, points_max: limit, steps });
+                let mut sources = planned.sources.clone();
+                for source in &mut sources {
+                    let within = pair(source.within(steps));
+                    source.rows.retain(|r| meets(r.of(&self.snapshot.view.parts), within));
+                }
+                let key = planned.key.clone();
+                self.series.push(Planned { key, sources, points_max: limit, steps });
                 lo = hi;
             }
         }
@@ -153,10 +247,10 @@ impl Plan {
         let parts = &self.snapshot.view.parts;
         // (step, points that begin about there)
         let mut weights: Vec<(i64, u64)> = Vec::new();
-        for row in planned.rows.iter().map(|r| r.of(parts)) {
+        for row in planned.rows().map(|r| r.of(parts)) {
             weights.extend(row.summary.first.map(|p| (p.step, u64::from(row.rows))));
         }
-        for &(t, id) in &planned.tails {
+        for &(t, id) in planned.sources.iter().flat_map(|s| &s.tails) {
             let steps = self.snapshot.view.tails[t].read().data.sample_steps(id, TAIL_SAMPLE_NTH);
             weights.extend(steps.into_iter().map(|s| (s, TAIL_SAMPLE_NTH as u64)));
         }
@@ -176,7 +270,7 @@ impl Plan {
         cuts
     }
 
-    fn filter_of(&self, planned: &Planned) -> PointFilter {
+    pub(crate) fn filter_of(&self, planned: &Planned) -> PointFilter {
         PointFilter { steps: planned.steps, ..self.filter }
     }
 
@@ -267,170 +361,77 @@ impl Plan {
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// The least and the greatest selected step, where times and values are not bound; `None` where there is no point.
-    /// Nothing is merged: whichever of several points of a step counts, the step is there. Pages are read only of rows
-    /// that reach over an end of the selected steps, and of these only where they may say something new.
-    pub(crate) fn step_extent(&self) -> Result<Option<(i64, i64)>> {
-        let parts = &self.snapshot.view.parts;
-        let steps = self.filter.steps;
-        let mut extent: Option<(i64, i64)> = None;
-        let widen = |extent: &mut Option<(i64, i64)>, (first, last): (i64, i64)| {
-            *extent = Some(extent.map_or((first, last), |(lo, hi)| (lo.min(first), hi.max(last))));
-        };
-        let mut cut = Vec::new();
-        for planned in &self.series {
-            for r in &planned.rows {
-                let Summary { first: Some(first), last: Some(last), .. } = r.of(parts).summary else {
-                    continue;
-                };
-                if steps.contains(first.step) && steps.contains(last.step) {
-                    widen(&mut extent, (first.step, last.step));
-                } else {
-                    cut.push((*r, first.step, last.step));
-                }
-            }
-            for &(t, id) in &planned.tails {
-                let tail = &self.snapshot.view.tails[t];
-                let view = View { steps: (steps.lo, steps.hi), seqs: tail.seqs };
-                if let Some(found) = tail.read().data.step_extent(id, view) {
-                    widen(&mut extent, found);
-                }
-            }
-        }
-        for (r, first, last) in cut {
-            let least = steps.lo.map_or(first, |lo| first.max(lo));
-            let greatest = steps.hi.map_or(last, |hi| last.min(hi.saturating_sub(1)));
-            if extent.is_some_and(|(lo, hi)| lo <= least && greatest <= hi) {
-                continue;
-            }
-            let columns = Columns { step: true, seq: false, time: false, value: false };
-            let read = read_rows(parts, &[vec![r]], columns)?;
-            for &step in read.iter().flatten().flat_map(|p| &p.steps).filter(|&&s| steps.contains(s)) {
-                widen(&mut extent, (step, step));
-            }
-        }
-        Ok(extent)
-    }
-
     /// The points of a batch, merged and filtered, one `Points` a series.
     pub(crate) fn load(&self, batch: Range<usize>, columns: Columns) -> Result<Vec<Points>> {
         let series = &self.series[batch];
-        let lists: Vec<Vec<RowRef>> = series.iter().map(|s| s.rows.clone()).collect();
+        let lists: Vec<Vec<RowRef>> = series.iter().map(|s| s.rows().copied().collect()).collect();
         // Without the order of writing, repeats could not be told apart.
-        let single = |s: &Planned| s.tails.is_empty() && self.disjoint(s);
+        let single = |s: &Planned| self.sole(s).is_some_and(|own| own.tails.is_empty() && self.disjoint(own));
         let columns = if series.iter().all(single) { columns } else { Columns::ALL };
         let read = read_rows(&self.snapshot.view.parts, &lists, columns)?;
         Ok(series.iter().zip(read).map(|(s, chunks)| self.finish(s, chunks)).collect())
     }
 
-    fn finish(&self, planned: &Planned, mut chunks: Vec<Points>) -> Points {
-        chunks.extend(self.tail_points(planned));
-        let mut points = merge(chunks, self.repeats);
+    /// The points of a series, of the chunks that its rows hold and of its tails: repeats are resolved within each source,
+    /// then between these, where what is nearer counts as written later.
+    pub(crate) fn finish(&self, planned: &Planned, chunks: Vec<Points>) -> Points {
+        let mut chunks = chunks.into_iter();
+        let mut layers = Vec::with_capacity(planned.sources.len());
+        for (rank, source) in (0..).zip(&planned.sources) {
+            let mut found: Vec<Points> = chunks.by_ref().take(source.rows.len()).collect();
+            if let Some(hides) = source.hides.as_ref().filter(|_| source.rows_hide) {
+                found.iter_mut().for_each(|points| hides.apply(points));
+            }
+            found.extend(self.tail_points(planned, source));
+            let mut points = merge(found, self.rules.repeats);
+            if self.sole(planned).is_none() {
+                let steps = source.within(planned.steps);
+                PointFilter { steps, ..PointFilter::default() }.apply(&mut points);
+                points.seqs.fill(rank);
+            }
+            layers.push(points);
+        }
+        let mut points = match layers.len() {
+            1 => layers.remove(0),
+            _ => merge(layers, self.rules.repeats),
+        };
         self.filter_of(planned).apply(&mut points);
         points
     }
 
-    fn tail_points(&self, planned: &Planned) -> Vec<Points> {
+    /// The points that the tails of a source hold, at the steps that are read.
+    pub(crate) fn tail_points(&self, planned: &Planned, source: &Source) -> Vec<Points> {
+        let steps = pair(source.within(planned.steps));
         let gather = |&(t, id): &(usize, SeriesId)| {
             let tail = &self.snapshot.view.tails[t];
             let mut points = Points::default();
-            tail.read().data.gather(
-                id,
-                View { steps: (planned.steps.lo, planned.steps.hi), seqs: tail.seqs },
-                &mut points,
-            );
+            tail.read().data.gather(id, View { steps, seqs: tail.seqs }, &mut points);
+            if let Some(hides) = &source.hides {
+                hides.apply(&mut points);
+            }
             points
         };
-        planned.tails.iter().map(gather).filter(|p| !p.is_empty()).collect()
+        source.tails.iter().map(gather).filter(|p| !p.is_empty()).collect()
     }
 
-    /// The points of a batch as stretches a series, with summaries where a whole row of a part counts and `takes` accepts
-    /// them: then its pages are not read at all.
-    pub(crate) fn stretches(
-        &self,
-        batch: Range<usize>,
-        columns: Columns,
-        takes: Takes<'_>,
-    ) -> Result<Vec<Vec<Stretch>>> {
+    /// The only source of a series, where there is one: then its points need not be told from those of forebears.
+    pub(crate) fn sole<'a>(&self, planned: &'a Planned) -> Option<&'a Source> {
+        match &planned.sources[..] {
+            [own] if own.until.is_none() => Some(own),
+            _ => None,
+        }
+    }
+
+    /// Whether the rows of a source hold no step twice, and nothing that is hidden. They are sorted by their first step.
+    pub(crate) fn disjoint(&self, source: &Source) -> bool {
         let parts = &self.snapshot.view.parts;
-        let series = &self.series[batch];
-        let mut lists: Vec<Vec<RowRef>> = Vec::with_capacity(series.len());
-        let mut separate: Vec<Option<Vec<Points>>> = Vec::with_capacity(series.len());
-        for s in series {
-            let tails = self.separate_tail(s);
-            lists.push(match &tails {
-                Some(_) => {
-                    s.rows.iter().copied().filter(|r| self.verdict(s, r, takes) == Verdict::Unknown).collect()
-                }
-                None => s.rows.clone(),
-            });
-            separate.push(tails);
-        }
-        let all = separate.iter().all(Option::is_some);
-        let read = read_rows(parts, &lists, if all { columns } else { Columns::ALL })?;
-        let mut found = Vec::with_capacity(series.len());
-        for ((s, chunks), tails) in series.iter().zip(read).zip(separate) {
-            let Some(tails) = tails else {
-                found.push(vec![Stretch::Points(self.finish(s, chunks))]);
-                continue;
-            };
-            let mut chunks = chunks.into_iter();
-            let mut stretches = Vec::with_capacity(s.rows.len());
-            for r in &s.rows {
-                match self.verdict(s, r, takes) {
-                    Verdict::NoPoint => {}
-                    Verdict::AllPoints => stretches.push(Stretch::Summed(r.of(parts).summary)),
-                    Verdict::Unknown => {
-                        let mut points =
-                            chunks.next().expect("one chunk is read for each row that is undecided");
-                        self.filter_of(s).apply(&mut points);
-                        stretches.push(Stretch::Points(points));
-                    }
-                }
-            }
-            for mut points in tails {
-                self.filter_of(s).apply(&mut points);
-                stretches.push(Stretch::Points(points));
-            }
-            found.push(stretches);
-        }
-        Ok(found)
-    }
-
-    /// What a row's summary decides, where each row can be taken by itself. A summary that is not taken decides nothing.
-    fn verdict(&self, planned: &Planned, row: &RowRef, takes: Takes<'_>) -> Verdict {
-        let summary = &row.of(&self.snapshot.view.parts).summary;
-        match self.filter_of(planned).verdict(summary) {
-            Verdict::AllPoints if !takes(summary) => Verdict::Unknown,
-            verdict => verdict,
-        }
-    }
-
-    /// The tail's points, where no step of the series comes twice and its parts and tail follow each other: then each can be
-    /// taken by itself. `None` where points have to be merged.
-    fn separate_tail(&self, planned: &Planned) -> Option<Vec<Points>> {
-        if !self.disjoint(planned) {
-            return None;
-        }
-        let tails = self.tail_points(planned);
-        if tails.is_empty() {
-            return Some(tails);
-        }
-        let [tail] = &tails[..] else { return None };
-        let ascends = tail.steps.windows(2).all(|w| w[0] < w[1]);
-        let last = planned.rows.last().and_then(|r| r.of(&self.snapshot.view.parts).summary.last);
-        let follows = last.is_none_or(|l| tail.steps.first().is_none_or(|&s| s > l.step));
-        (ascends && follows).then_some(tails)
-    }
-
-    /// Whether the rows of a series in parts hold no step twice. They are sorted by their first step.
-    fn disjoint(&self, planned: &Planned) -> bool {
-        let parts = &self.snapshot.view.parts;
-        let row = |r: &RowRef| -> &SeriesRow { r.of(parts) };
+        let row = |r: &RowRef| r.of(parts);
         let follows = |w: &[RowRef]| match (row(&w[0]).summary.last, row(&w[1]).summary.first) {
             (Some(a), Some(b)) => a.step < b.step,
             _ => false,
         };
-        planned.rows.iter().all(|r| !row(r).repeats) && planned.rows.windows(2).all(follows)
+        !source.rows_hide
+            && source.rows.iter().all(|r| !row(r).repeats)
+            && source.rows.windows(2).all(follows)
     }
 }

@@ -61,7 +61,9 @@ impl RunBuilder {
         self
     }
 
-    /// Says that the run branched off `run`, after `step` of it where one is given.
+    /// Says that the run was forked from `run`. Where a step is given, the run takes over that one's points up to and
+    /// including it: they are read as its own, unless a selection asks for
+    /// [`History::Own`](crate::History::Own). They are not copied.
     pub fn parent(mut self, run: impl Into<String>, step: Option<i64>) -> Self {
         self.parent = Some(Parent { run: run.into(), step });
         self
@@ -207,7 +209,7 @@ impl Run {
     }
 
     /// Logs a row: values of several metrics at one step, now. `None` as the step counts up from the last one, at first
-    /// from the greatest that the store holds of the run, metrics below `system/` aside: these are telemetry.
+    /// from the greatest that the store holds of the run and of what it took over, metrics below `system/` aside: these are telemetry.
     /// The row is visible to every process, whole, when this returns, and survives the death of this one.
     ///
     /// # Errors
@@ -312,7 +314,22 @@ impl Run {
     }
 
     fn change(&self, change: &RunChange) -> Result<()> {
-        self.local()?.log.append_change(&self.shared.id, change).map(|_| ())
+        self.append_change(change).map(|_| ())
+    }
+
+    pub(crate) fn append_change(&self, change: &RunChange) -> Result<Seq> {
+        self.local()?.log.append_change(&self.shared.id, change)
+    }
+
+    /// This process's state of the store.
+    pub(crate) fn inner(&self) -> Result<&Arc<Inner>> {
+        Ok(&self.local()?.inner)
+    }
+
+    /// Steps that count up by themselves go on with this one.
+    pub(crate) fn count_from(&self, step: i64) -> Result<()> {
+        self.local()?.counter.next_step.store(step, Ordering::Relaxed);
+        Ok(())
     }
 
     /// What the run holds in this process: after a fork, a state of the child's own.
@@ -532,6 +549,16 @@ fn counter(inner: &Inner, run: &str) -> Arc<Counter> {
     };
     let mut counters = inner.counters.lock().unwrap_or_else(PoisonError::into_inner);
     counters.entry(run.to_string()).or_insert_with(|| Arc::new(fresh())).clone()
+}
+
+impl Inner {
+    /// Has the next step of a run asked of the store again.
+    pub(crate) fn forget_step(&self, run: &str) {
+        let counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counter) = counters.get(run) {
+            counter.next_step.store(STEP_UNKNOWN, Ordering::Relaxed);
+        }
+    }
 }
 
 /// A layout for these metrics, with `over` laid over the run's own labels.

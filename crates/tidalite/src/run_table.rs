@@ -8,7 +8,10 @@ use crate::places::{Places, run_table_name};
 use crate::sealed;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use tidalite_model::{Error, Labels, Latest, Parent, Participation, Result, RunRecord, Seq, Status};
+use tidalite_model::{
+    Error, Labels, Latest, Moment, Parent, Participation, Result, Rewind, RunChange, RunRecord,
+    SEQ_ORDINAL_MAX, Seq, Status, WRITER_MAX,
+};
 use tidalite_vfs::Vfs;
 
 /// Records by run id.
@@ -19,6 +22,8 @@ struct Row {
     run: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     started_us: Option<i64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    starts: Vec<(i64, i64)>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     params: BTreeMap<String, (serde_json::Value, i64)>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -27,16 +32,38 @@ struct Row {
     parent: Option<(String, Option<i64>, i64)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     participants: Vec<Part>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    rewinds: Vec<(i64, Before, i64)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deleted: Option<Before>,
 }
+
+/// A moment: a bound on writers, and the ends of those that are exceptions.
+type Before = (u32, Vec<(u32, u64)>);
 
 #[derive(Serialize, Deserialize)]
 struct Part {
     writer: u32,
+    /// Of the write with which it last started.
+    #[serde(default)]
+    ordinal: u64,
     started_us: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ended: Option<(i64, String)>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     labels: String,
+}
+
+/// Applies changes out of several logs, of each log in their order. Deletions come first, wherever they stand: what was
+/// written after one must not meet in a record what is deleted, or it may lose to it.
+pub(crate) fn apply<'a>(
+    runs: &mut RunTable,
+    changes: impl Iterator<Item = &'a (Seq, String, RunChange)> + Clone,
+) {
+    let deletes = |c: &&(Seq, String, RunChange)| matches!(c.2, RunChange::Delete { .. });
+    for (seq, run, change) in changes.clone().filter(deletes).chain(changes) {
+        runs.entry(run.clone()).or_default().apply(*seq, change);
+    }
 }
 
 /// Reads the table that a version names, and says what was wrong with its file, if anything.
@@ -74,7 +101,8 @@ pub(crate) fn store(vfs: &dyn Vfs, places: &Places, runs: &RunTable) -> Result<R
 fn to_row(id: &str, r: &RunRecord) -> Row {
     Row {
         run: id.to_string(),
-        started_us: r.started_us,
+        started_us: r.starts.values().min().copied(),
+        starts: r.starts.iter().map(|(seq, t)| (*t, seq.as_i64())).collect(),
         params: r
             .params
             .iter()
@@ -87,16 +115,30 @@ fn to_row(id: &str, r: &RunRecord) -> Row {
             .iter()
             .map(|(&writer, p)| Part {
                 writer,
+                ordinal: p.seq.ordinal(),
                 started_us: p.started_us,
                 ended: p.ended.map(|(t, s)| (t, s.as_str().to_string())),
                 labels: p.labels.as_str().to_string(),
             })
             .collect(),
+        rewinds: r.rewinds.iter().map(|(seq, w)| (w.step, before(&w.before), seq.as_i64())).collect(),
+        deleted: r.deleted.as_ref().map(before),
     }
 }
 
+fn before(moment: &Moment) -> Before {
+    (moment.below(), moment.ends().collect())
+}
+
 fn from_row(row: Row) -> Option<RunRecord> {
-    let mut r = RunRecord { started_us: row.started_us, ..RunRecord::default() };
+    let moment = |(below, ends): Before| Moment::new(below, ends);
+    let mut r = RunRecord { deleted: row.deleted.map(moment), ..RunRecord::default() };
+    for (time_us, seq) in row.starts {
+        r.starts.insert(Seq::from_i64(seq)?, time_us);
+    }
+    for (step, before, seq) in row.rewinds {
+        r.rewinds.insert(Seq::from_i64(seq)?, Rewind { step, before: moment(before) });
+    }
     for (key, (value, seq)) in row.params {
         r.params.insert(key, Latest { value: param_from_json(&value)?, seq: Seq::from_i64(seq)? });
     }
@@ -112,7 +154,11 @@ fn from_row(row: Row) -> Option<RunRecord> {
             None => None,
         };
         let labels = Labels::parse(&p.labels).ok()?;
-        r.participants.insert(p.writer, Participation { started_us: p.started_us, ended, labels });
+        if p.writer > WRITER_MAX || p.ordinal > SEQ_ORDINAL_MAX {
+            return None;
+        }
+        let seq = Seq::new(p.writer, p.ordinal);
+        r.participants.insert(p.writer, Participation { seq, started_us: p.started_us, ended, labels });
     }
     Some(r)
 }

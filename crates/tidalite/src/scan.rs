@@ -48,18 +48,23 @@ pub(crate) fn read_rows(
     let mut found: Vec<Vec<Points>> = lists.iter().map(|l| vec![Points::default(); l.len()]).collect();
     for group in wanted.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
         let (part, tile) = (group[0].0, group[0].1);
-        let ranges: Vec<Range<u32>> =
-            group.iter().map(|&(_, _, start, l, i)| start..start + lists[l][i].of(parts).rows).collect();
+        let rows =
+            |&(_, _, start, l, i): &(u32, u32, u32, usize, usize)| start..start + lists[l][i].of(parts).rows;
+        // A row that several lists hold, as a run and its forks do, is read once.
+        let mut ranges: Vec<Range<u32>> = group.iter().map(rows).collect();
+        ranges.dedup();
         let read = parts[part as usize].read(tile, &ranges, columns)?;
         let mut at = 0;
-        for (&(_, _, _, l, i), range) in group.iter().zip(&ranges) {
-            let next = at + range.len();
-            found[l][i] = Points {
-                steps: slice(&read.steps, at..next),
-                seqs: slice(&read.seqs, at..next),
-                times_us: slice(&read.times_us, at..next),
-                values: slice(&read.values, at..next),
-            };
+        for same in group.chunk_by(|a, b| a.2 == b.2) {
+            let next = at + rows(&same[0]).len();
+            for &(_, _, _, l, i) in same {
+                found[l][i] = Points {
+                    steps: slice(&read.steps, at..next),
+                    seqs: slice(&read.seqs, at..next),
+                    times_us: slice(&read.times_us, at..next),
+                    values: slice(&read.values, at..next),
+                };
+            }
             at = next;
         }
     }

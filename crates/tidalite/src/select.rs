@@ -1,9 +1,12 @@
 //! Selections: which points, and what is asked of them. Answers of a kind of their own are in `draw.rs`, `band.rs` and
 //! `align.rs`.
 
-use crate::plan::{Plan, Stretch};
+use crate::having::Having;
+use crate::lineage::History;
+use crate::plan::{Plan, Rules};
 use crate::snapshot::Snapshot;
 use crate::store::Store;
+use crate::stretch::Stretch;
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
@@ -13,8 +16,8 @@ use std::ops::{Bound, Range, RangeBounds};
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey, Summary};
 use tidalite_parts::Columns;
 use tidalite_query::{
-    Aggregate, Bounds, By, Grouping, LabelMatcher, NameMatcher, PercentileJob, PointFilter, Points,
-    PointsBuilder, Repeats, SeriesFilter, points_schema,
+    Aggregate, Bounds, By, Compare, Grouping, LabelMatcher, NameMatcher, PercentileJob, PointFilter, Points,
+    PointsBuilder, Repeats, RunFilter, SeriesFilter, points_schema,
 };
 
 /// A selection of points: by run, metric, labels, and half-open ranges of step, time and value. Nothing is read before an
@@ -37,8 +40,10 @@ pub struct Select {
     runs: Vec<String>,
     metrics: Vec<String>,
     labels: Vec<(String, String)>,
+    run_filter: Option<RunFilter>,
+    having: Vec<Having>,
     filter: PointFilter,
-    repeats: Repeats,
+    rules: Rules,
 }
 
 #[derive(Debug, Clone)]
@@ -66,8 +71,17 @@ impl Select {
     }
 
     fn of(of: Of) -> Select {
-        let (filter, repeats) = (PointFilter::default(), Repeats::default());
-        Select { of, runs: Vec::new(), metrics: Vec::new(), labels: Vec::new(), filter, repeats }
+        let (filter, rules) = (PointFilter::default(), Rules::default());
+        Select {
+            of,
+            runs: Vec::new(),
+            metrics: Vec::new(),
+            labels: Vec::new(),
+            run_filter: None,
+            having: Vec::new(),
+            filter,
+            rules,
+        }
     }
 
     /// Of this run alone; given several times, of any of them.
@@ -101,6 +115,64 @@ impl Select {
         self
     }
 
+    /// Of runs that a filter takes, written as text; given several times, all must. See [`RunFilter`] for what there
+    /// is to write. No other run has any part in any answer.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// for lr in [0.1, 0.01] {
+    ///     let run = store.run(format!("lr-{lr}")).param("lr", lr).start()?;
+    ///     run.log(0, &[("loss", 1.0)])?;
+    /// }
+    /// let select = store.select().filter("params.lr > 0.05 and status = \"finished\"")?;
+    /// assert_eq!(select.points()?.collect()?.num_rows(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Invalid` where the text is no filter; the message says at which column.
+    pub fn filter(self, text: &str) -> Result<Self> {
+        Ok(self.runs_where(RunFilter::parse(text)?))
+    }
+
+    /// Of runs that a filter takes; given several times, all must.
+    pub fn runs_where(mut self, filter: RunFilter) -> Self {
+        self.run_filter = Some(match self.run_filter.take() {
+            None => filter,
+            Some(before) => before.and(filter),
+        });
+        self
+    }
+
+    /// Of series of which an aggregate over all their points at `steps` compares so with `value`; given several times,
+    /// all must. What else the selection says of steps, times and values has no bearing on it; the rule for repeats
+    /// does. A series that has nothing of what is aggregated, such as a finite value for `max`, is not among them; its
+    /// `count` is 0. Times are compared in µs since 1970 UTC.
+    ///
+    /// ```
+    /// use tidalite::{Aggregate, Compare};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// for top in [3, 30] {
+    ///     let run = store.run(format!("to-{top}")).start()?;
+    ///     for step in 0..top { run.log(step, &[("loss", step as f64)])?; }
+    /// }
+    /// let tall = store.select().having(Aggregate::Max, Compare::Greater, 10.0, 5..);
+    /// assert_eq!(tall.summaries()?.len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn having(
+        mut self,
+        aggregate: Aggregate,
+        compare: Compare,
+        value: f64,
+        steps: impl RangeBounds<i64>,
+    ) -> Self {
+        self.having.push(Having { aggregate, compare, value, steps: half_open(&steps) });
+        self
+    }
+
     /// Of steps in a range, such as `100..200`.
     pub fn steps(mut self, range: impl RangeBounds<i64>) -> Self {
         self.filter.steps = half_open(&range);
@@ -121,7 +193,36 @@ impl Select {
 
     /// Which of several points of one step count; the newest by default.
     pub fn repeats(mut self, repeats: Repeats) -> Self {
-        self.repeats = repeats;
+        self.rules.repeats = repeats;
+        self
+    }
+
+    /// What is read of the history that a run took over where it was forked from another; by default the parent's points
+    /// up to and including the step of the fork, and the parent's parent's in turn, under the run's own id. What was
+    /// written to the run itself counts as written later. A run that said no step took nothing over.
+    ///
+    /// ```
+    /// use tidalite::History;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// let first = store.run("first").start()?;
+    /// for step in 0..10 { first.log(step, &[("loss", 1.0)])?; }
+    /// let fork = store.run("fork").parent("first", Some(4)).start()?;
+    /// fork.log(5, &[("loss", 0.5)])?;
+    /// let select = store.select().run("fork");
+    /// assert_eq!(select.points()?.collect()?.num_rows(), 6);
+    /// assert_eq!(select.history(History::Own).points()?.collect()?.num_rows(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn history(mut self, history: History) -> Self {
+        self.rules.history = history;
+        self
+    }
+
+    /// Whether points are seen that a [`rewind`](crate::Run::rewind) hid; by default they are not. They lie at steps that
+    /// were written again, mostly, so [`Repeats::All`] shows both. What was deleted is never seen.
+    pub fn hidden(mut self, seen: bool) -> Self {
+        self.rules.hidden = seen;
         self
     }
 
@@ -147,6 +248,7 @@ impl Select {
     /// One row a group of a grouping.
     pub(crate) fn grouped(&self, grouping: &Grouping) -> Result<RecordBatch> {
         let plan = self.plan()?.split_long_series();
+        let grouping = &plan.snapshot.with_params(grouping.clone());
         let inner = &plan.snapshot.inner;
         let columns = Columns {
             step: grouping.needs_steps() || !plan.filter.steps.is_all(),
@@ -256,12 +358,33 @@ impl Select {
         Ok(merged)
     }
 
-    pub(crate) fn series_filter(&self) -> Result<SeriesFilter> {
-        Ok(SeriesFilter {
-            runs: matcher(&self.runs)?,
-            metrics: matcher(&self.metrics)?,
-            labels: LabelMatcher::new(self.labels.iter().map(|(k, v)| (k.as_str(), v.as_str())))?,
-        })
+    /// Which series are meant, in a snapshot: which runs a filter takes is known of that alone.
+    pub(crate) fn series_filter(&self, snapshot: &Snapshot) -> Result<SeriesFilter> {
+        let named = matcher(&self.runs)?;
+        let runs = match &self.run_filter {
+            None => named,
+            Some(filter) => {
+                let taken = snapshot.runs_where(filter).into_iter().map(|r| r.id);
+                NameMatcher::exact(taken.filter(|id| named.is_match(id)))
+            }
+        };
+        Ok(SeriesFilter { runs, metrics: matcher(&self.metrics)?, labels: self.label_matcher()? })
+    }
+
+    /// Refuses wrong patterns, before anything is read.
+    pub(crate) fn check_names(&self) -> Result<()> {
+        matcher(&self.runs)?;
+        matcher(&self.metrics)?;
+        self.label_matcher().map(|_| ())
+    }
+
+    fn label_matcher(&self) -> Result<LabelMatcher> {
+        LabelMatcher::new(self.labels.iter().map(|(k, v)| (k.as_str(), v.as_str())))
+    }
+
+    /// Whether rewound points are seen.
+    pub(crate) fn sees_hidden(&self) -> bool {
+        self.rules.hidden
     }
 
     pub(crate) fn point_filter(&self) -> &PointFilter {
@@ -281,8 +404,26 @@ impl Select {
     }
 
     pub(crate) fn plan(&self) -> Result<Plan> {
-        let wanted = self.series_filter()?;
-        Plan::new(self.snapshot()?, &wanted, self.filter, self.repeats)
+        let snapshot = self.snapshot()?;
+        let wanted = self.series_filter(&snapshot)?;
+        let mut plan = Plan::new(snapshot, &wanted, self.filter, self.rules)?;
+        for having in &self.having {
+            let of = Of::Snapshot(plan.snapshot.clone());
+            let all = Select { of, having: Vec::new(), ..self.clone() };
+            let kept = having.over(&all)?;
+            plan.series.retain(|s| kept(&s.key));
+        }
+        Ok(plan)
+    }
+
+    /// Without a selection of points: these series, all their points at some steps.
+    pub(crate) fn whole_at(&self, steps: Bounds<i64>) -> Select {
+        Select { filter: PointFilter { steps, ..PointFilter::default() }, ..self.clone() }
+    }
+
+    /// Whether series are chosen by what they hold.
+    pub(crate) fn has_having(&self) -> bool {
+        !self.having.is_empty()
     }
 }
 

@@ -4,18 +4,20 @@
 //! to what was committed when the snapshot was made. The rows of logs are kept in memory between snapshots and only
 //! what is new is read ([`TailCache`]).
 
+use crate::hides::{Hidden, Hides};
 use crate::manifest::{self, Version};
 use crate::places::staged_part;
 use crate::run_table::{self, RunTable};
+use crate::scan::{RowRef, read_rows};
 use crate::store::Inner;
-use crate::tail::TailData;
+use crate::tail::{TailData, View};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
 use tidalite_log::{Finding, FindingKind, TailReader, WriterDir};
-use tidalite_model::{Error, ErrorKind, Result, RunInfo, Seq};
-use tidalite_parts::{Part, PartMeta, PartPlace};
-use tidalite_query::NameMatcher;
+use tidalite_model::{Error, ErrorKind, Result, RunChange, RunInfo, Seq};
+use tidalite_parts::{Columns, Part, PartMeta, PartPlace};
+use tidalite_query::{Grouping, NameMatcher, Points, RunFilter};
 
 /// A fixed set of rows. Cheap to clone; while one lives, no file that it needs is deleted.
 #[derive(Debug, Clone)]
@@ -34,6 +36,8 @@ pub(crate) struct SnapshotView {
     pub(crate) broken: Vec<(PartMeta, Error)>,
     pub(crate) tails: Vec<TailView>,
     pub(crate) runs: Arc<RunTable>,
+    /// Runs that were deleted and have not been written to since; their records say what is hidden.
+    gone: BTreeSet<String>,
     pub(crate) damage: Vec<Error>,
 }
 
@@ -110,7 +114,8 @@ impl Snapshot {
     /// The runs, ascending by id.
     pub fn runs(&self) -> Vec<RunInfo> {
         let alive: BTreeSet<u32> = self.view.tails.iter().filter(|t| t.alive).map(|t| t.writer).collect();
-        self.view.runs.iter().map(|(id, r)| r.info(id, |w| alive.contains(&w))).collect()
+        let there = self.view.runs.iter().filter(|(id, _)| !self.view.gone.contains(*id));
+        there.map(|(id, r)| r.info(id, |w| alive.contains(&w))).collect()
     }
 
     /// The runs whose id matches a pattern (see [`Select::runs`](crate::Select::runs)), ascending by id; those without
@@ -123,13 +128,30 @@ impl Snapshot {
         Ok(self.runs().into_iter().filter(|r| wanted.is_match(&r.id)).collect())
     }
 
+    /// The runs that a filter takes, ascending by id.
+    pub fn runs_where(&self, filter: &RunFilter) -> Vec<RunInfo> {
+        let mut runs = self.runs();
+        runs.retain(|r| filter.matches(r));
+        runs
+    }
+
+    /// A grouping with what it needs to know of the runs.
+    pub(crate) fn with_params(&self, grouping: Grouping) -> Grouping {
+        if !grouping.needs_params() {
+            return grouping;
+        }
+        let runs = self.runs();
+        grouping.with_params(runs.iter().map(|r| (r.id.as_str(), &r.params)))
+    }
+
     /// One run.
     ///
     /// # Errors
     /// `NotFound` where the store has no such run.
     pub fn run(&self, id: &str) -> Result<RunInfo> {
         let alive = |w: u32| self.view.tails.iter().any(|t| t.writer == w && t.alive);
-        self.view.runs.get(id).map(|r| r.info(id, alive)).ok_or_else(|| {
+        let there = self.view.runs.get(id).filter(|_| !self.view.gone.contains(id));
+        there.map(|r| r.info(id, alive)).ok_or_else(|| {
             Error::not_found(
                 "look up run",
                 format!("there is no run {id:?}"),
@@ -181,13 +203,17 @@ impl SnapshotView {
         let table = inner.cache.run_table(inner, &version, &mut damage)?;
         let mut runs = table;
         let known = |runs: &RunTable, id: &str| runs.contains_key(id);
+        // Copied, since whoever holds one tail must not wait for another.
+        let mut changes = Vec::new();
+        for view in &tails {
+            let within = |c: &&(Seq, String, RunChange)| (view.seqs.0..view.seqs.1).contains(&c.0.as_i64());
+            changes.extend(view.read().data.changes.iter().filter(within).cloned());
+        }
+        if !changes.is_empty() {
+            run_table::apply(Arc::make_mut(&mut runs), changes.iter());
+        }
         for view in &tails {
             let tail = view.read();
-            for (seq, run, change) in &tail.data.changes {
-                if (view.seqs.0..view.seqs.1).contains(&seq.as_i64()) {
-                    Arc::make_mut(&mut runs).entry(run.clone()).or_default().apply(*seq, change);
-                }
-            }
             for (id, key) in tail.data.keys() {
                 if !known(&runs, &key.run) && tail.data.count_within(id, view.seqs) > 0 {
                     Arc::make_mut(&mut runs).insert(key.run.to_string(), Default::default());
@@ -202,7 +228,8 @@ impl SnapshotView {
                 }
             }
         }
-        Ok(SnapshotView { version, parts, broken, tails, runs, damage })
+        let gone = gone(&runs, &parts, &tails)?;
+        Ok(SnapshotView { version, parts, broken, tails, runs, gone, damage })
     }
 
     /// The parts that the version lists.
@@ -226,6 +253,50 @@ impl SnapshotView {
     pub(crate) fn findings(&self) -> Vec<Finding> {
         self.tails.iter().flat_map(|t| t.read().findings.clone()).collect()
     }
+}
+
+/// Runs that were deleted, and of which nothing was written since.
+fn gone(runs: &RunTable, parts: &[Arc<Part>], tails: &[TailView]) -> Result<BTreeSet<String>> {
+    let deleted = runs.iter().filter(|(_, r)| r.is_only_deleted());
+    let mut gone: BTreeMap<&str, Arc<Hides>> =
+        deleted.filter_map(|(id, r)| Some((id.as_str(), Hides::of(r, true)?))).collect();
+    if gone.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    for tail in tails {
+        let held = tail.read();
+        for (id, key) in held.data.keys() {
+            let Some(hides) = gone.get(&*key.run) else { continue };
+            let mut points = Points::default();
+            held.data.gather(id, View { steps: (None, None), seqs: tail.seqs }, &mut points);
+            hides.apply(&mut points);
+            if !points.is_empty() {
+                gone.remove(&*key.run);
+            }
+        }
+    }
+    for (p, part) in parts.iter().enumerate() {
+        for (r, row) in part.series().rows.iter().enumerate() {
+            let Some(hides) = gone.get(&*row.key.run) else { continue };
+            let seen = match hides.verdict(row) {
+                Hidden::All => false,
+                Hidden::Nothing => true,
+                Hidden::Some => {
+                    let at = |n: usize| u32::try_from(n).expect("parts and their series are counted in u32");
+                    let place = RowRef { part: at(p), row: at(r) };
+                    let mut read = read_rows(parts, &[vec![place]], Columns::ALL)?;
+                    read.iter_mut().flatten().any(|points| {
+                        hides.apply(points);
+                        !points.is_empty()
+                    })
+                }
+            };
+            if seen {
+                gone.remove(&*row.key.run);
+            }
+        }
+    }
+    Ok(gone.into_keys().map(str::to_string).collect())
 }
 
 impl TailCache {

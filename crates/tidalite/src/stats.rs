@@ -16,7 +16,7 @@ pub struct Stats {
     pub runs: u64,
     /// Different series.
     pub series: u64,
-    /// Points, repeats included.
+    /// Points, repeats included; those of deleted runs too, until a compaction has left them out.
     pub points: u64,
     /// Of these, points that are not flushed yet: in logs, or in parts that are staged there.
     pub log_points: u64,
@@ -85,7 +85,7 @@ impl Snapshot {
         }
         let file_system = vfs.file_system(places.root())?;
         Ok(Stats {
-            runs: view.runs.len() as u64,
+            runs: self.runs().len() as u64,
             series: series.len() as u64,
             points,
             log_points: view.log_points(),

@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tidalite_log::{Log, LogOptions, Watermark};
 use tidalite_model::{Error, ErrorKind, Result, RunInfo, Seq};
+use tidalite_query::RunFilter;
 use tidalite_vfs::{ForkGuard, Vfs};
 use uuid::Uuid;
 
@@ -130,6 +131,25 @@ impl Store {
     /// As [`snapshot`](Self::snapshot).
     pub fn runs(&self) -> Result<Vec<RunInfo>> {
         Ok(self.snapshot()?.runs())
+    }
+
+    /// The runs that a filter takes, ascending by id.
+    ///
+    /// ```
+    /// use tidalite::RunFilter;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// store.run("a").tag("baseline").start()?;
+    /// store.run("b").start()?;
+    /// let found = store.runs_where(&RunFilter::parse("tags has \"baseline\"")?)?;
+    /// assert_eq!(found[0].id, "a");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`snapshot`](Self::snapshot).
+    pub fn runs_where(&self, filter: &RunFilter) -> Result<Vec<RunInfo>> {
+        Ok(self.snapshot()?.runs_where(filter))
     }
 
     /// A fixed set of rows to read from. Never blocks a writer.

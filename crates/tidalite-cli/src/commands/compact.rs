@@ -31,14 +31,19 @@ pub(crate) fn run(context: &Context, args: &Compact) -> Outcome {
                 stats.parts_out, stats.points
             ),
         };
+        let dropped = match stats.dropped {
+            0 => String::new(),
+            n => format!("left out {n} points of deleted runs\n"),
+        };
         let sizes = format!("all files: {} before, {} now\n", human_bytes(before), human_bytes(after));
-        return print_text(&format!("{flushed}{merged}{sizes}"));
+        return print_text(&format!("{flushed}{merged}{dropped}{sizes}"));
     }
     let batch = Columns::default()
         .count("flushed", [stats.flushed])
         .count("parts_in", [stats.parts_in])
         .count("parts_out", [stats.parts_out])
         .count("points", [stats.points])
+        .count("dropped", [stats.dropped])
         .count("bytes_before", [before])
         .count("bytes_after", [after])
         .float("seconds", [seconds])

@@ -7,7 +7,7 @@ use crate::failure::Outcome;
 use crate::output::print;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tidalite::{Repeats, Summary};
+use tidalite::{History, Repeats, Summary};
 
 /// What is known of one metric.
 #[derive(Default)]
@@ -24,11 +24,15 @@ pub(crate) fn run(context: &Context, args: &Metrics) -> Outcome {
     let selection = Selection {
         metrics: Vec::new(),
         runs: args.runs.clone(),
+        filters: args.filters.clone(),
         labels: Vec::new(),
         steps: None,
         time: None,
         values: None,
         repeats: Repeats::Last,
+        // What was written, once.
+        history: History::Own,
+        hidden: false,
     };
     let mut metrics: BTreeMap<Arc<str>, Metric> = BTreeMap::new();
     for (key, summary) in selection.over(&snapshot).summaries()? {
@@ -37,18 +41,20 @@ pub(crate) fn run(context: &Context, args: &Metrics) -> Outcome {
         metric.series += 1;
         metric.total.merge(&summary);
     }
-    if metrics.is_empty() && !args.runs.is_empty() {
+    if metrics.is_empty() && !(args.runs.is_empty() && args.filters.is_empty()) {
         return Err(selection.nothing(&snapshot)?);
     }
     if metrics.is_empty() && format == Format::Table {
         context.note("the store holds no points yet");
     }
+    let bytes: BTreeMap<String, u64> = snapshot.bytes_by_metric().into_iter().collect();
     let totals = || metrics.values().map(|m| &m.total);
     let batch = Columns::default()
         .text("metric", metrics.keys().map(Some))
         .count("runs", metrics.values().map(|m| m.runs.len() as u64))
         .count("series", metrics.values().map(|m| m.series))
         .count("points", totals().map(|t| t.count))
+        .count("bytes", metrics.keys().map(|m| bytes.get(&**m).copied().unwrap_or(0)))
         .count("nonfinite", totals().map(|t| t.count - t.finite))
         .int("first_step", totals().map(|t| t.first.map(|p| p.step)))
         .int("last_step", totals().map(|t| t.last.map(|p| p.step)))

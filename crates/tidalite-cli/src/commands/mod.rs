@@ -3,6 +3,7 @@
 mod backup;
 mod chart;
 mod compact;
+mod delete;
 mod export;
 mod flush;
 mod follow;
@@ -34,6 +35,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Import(args) => import::run(&context, args),
         Command::Export(args) => export::run(&context, args),
         Command::Flush(args) => flush::run(&context, args),
+        Command::Delete(args) => delete::run(&context, args),
         Command::Compact(args) => compact::run(&context, args),
         Command::Verify(args) => verify::run(&context, args),
         Command::Backup(args) => backup::run(&context, args),

@@ -8,7 +8,7 @@ use crate::output::print;
 use arrow::array::RecordBatch;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use tidalite::{RunInfo, Snapshot, Summary, param_to_json};
+use tidalite::{History, RunInfo, Snapshot, Summary, param_to_json};
 
 /// Runs the command.
 pub(crate) fn run(context: &Context, args: &Runs) -> Outcome {
@@ -25,6 +25,12 @@ pub(crate) fn run(context: &Context, args: &Runs) -> Outcome {
             )));
         }
     }
+    for filter in &args.filters {
+        runs.retain(|r| filter.matches(r));
+        if runs.is_empty() {
+            return Err(Failure::Nothing(format!("nothing matches: no run is such that {filter}")));
+        }
+    }
     let held = held(&snapshot)?;
     let points = |r: &RunInfo| held.get(&r.id).map_or(0, |h| h.total.count);
     match args.sort {
@@ -36,7 +42,8 @@ pub(crate) fn run(context: &Context, args: &Runs) -> Outcome {
     if runs.is_empty() && format == Format::Table {
         context.note("the store holds no runs yet");
     }
-    print(&table(&runs, &held), format, args.limit)
+    let bytes: BTreeMap<String, u64> = snapshot.bytes_by_run().into_iter().collect();
+    print(&table(&runs, &held, &bytes), format, args.limit)
 }
 
 /// What a run holds.
@@ -48,7 +55,7 @@ struct Held {
 
 fn held(snapshot: &Snapshot) -> Outcome<BTreeMap<String, Held>> {
     let mut held: BTreeMap<String, Held> = BTreeMap::new();
-    for (key, summary) in snapshot.select().summaries()? {
+    for (key, summary) in snapshot.select().history(History::Own).summaries()? {
         let of_run = held.entry(key.run.to_string()).or_default();
         of_run.series += 1;
         of_run.total.merge(&summary);
@@ -56,7 +63,7 @@ fn held(snapshot: &Snapshot) -> Outcome<BTreeMap<String, Held>> {
     Ok(held)
 }
 
-fn table(runs: &[RunInfo], held: &BTreeMap<String, Held>) -> RecordBatch {
+fn table(runs: &[RunInfo], held: &BTreeMap<String, Held>, bytes: &BTreeMap<String, u64>) -> RecordBatch {
     let nothing = Held::default();
     let of = |r: &RunInfo| held.get(&r.id).unwrap_or(&nothing);
     let params =
@@ -79,6 +86,7 @@ fn table(runs: &[RunInfo], held: &BTreeMap<String, Held>) -> RecordBatch {
         .int("last_step", runs.iter().map(|r| of(r).total.last.map(|p| p.step)))
         .count("series", runs.iter().map(|r| of(r).series))
         .count("points", runs.iter().map(|r| of(r).total.count))
+        .count("bytes", runs.iter().map(|r| bytes.get(&r.id).copied().unwrap_or(0)))
         .count("writers", runs.iter().map(|r| r.participants as u64))
         .text("labels", runs.iter().map(|r| Some(r.labels.as_str())))
         .json("tags", runs.iter().map(|r| Value::from_iter(r.tags.iter().map(String::as_str))))

@@ -43,6 +43,43 @@ fn arrow_rows(bytes: &[u8], json: &[Value]) {
 }
 
 #[test]
+fn runs_are_chosen_by_what_is_known_of_them() {
+    let sample = Sample::new();
+    let fast = ["--where", "params.lr > 1 and tags has \"sweep\"", "--format", "json"];
+    for (command, flags, rows) in [
+        ("runs", &[][..], 1),
+        ("metrics", &[], 3),
+        ("query", &["-m", "train/loss"], 100),
+        ("chart", &["-m", "train/loss", "--buckets", "16"], 13),
+        ("follow", &["--from-start", "--idle-exit", "0"], 300),
+        ("query", &["--aggregate", "count", "--by", "param:lr"], 1),
+    ] {
+        assert_eq!(sample.run(command, &[flags, &fast].concat()).rows().len(), rows, "{command} {flags:?}");
+    }
+    let wrong = sample.run("query", &["-w", "params.lr >"]);
+    assert!(wrong.fails(2).contains("column 12"), "{}", wrong.err);
+    let none = sample.run("query", &["-w", "params.lr > 9"]);
+    assert!(none.fails(3).contains("no run is such that params.lr > 9"), "{}", none.err);
+    sample.run("runs", &["-w", "has params.x"]).fails(3);
+}
+
+#[test]
+fn a_run_is_deleted_only_where_that_is_said_twice() {
+    let sample = Sample::new();
+    let delete = |flags: &[&str]| sample.run("delete", flags);
+    assert!(delete(&["lr-2"]).fails(2).contains("run lr-2 with 300 points of 3 series stays"));
+    delete(&["lr-*", "--yes"]).fails(3);
+    assert_eq!(sample.run("runs", &["--format", "json"]).rows().len(), 2);
+    let done = delete(&["lr-2", "--yes", "--format", "json"]);
+    let done: Value = serde_json::from_str(done.ok()).unwrap();
+    assert_eq!((&done["run"], &done["points"]), (&"lr-2".into(), &300.into()));
+    assert_eq!(sample.run("runs", &["--format", "json"]).rows().len(), 1);
+    sample.run("query", &["-r", "lr-2"]).fails(3);
+    assert!(sample.run("compact", &[]).ok().contains("left out 300 points of deleted runs"));
+    delete(&["lr-2", "--yes"]).fails(3);
+}
+
+#[test]
 fn info_says_how_much_and_how_it_stands() {
     let sample = Sample::new();
     let json: Value = serde_json::from_str(sample.run("info", &["--format", "json"]).ok()).unwrap();

@@ -11,6 +11,7 @@ mod decode;
 mod footer;
 mod header;
 mod pages;
+mod share;
 
 use crate::encode::SeriesChunk;
 use crate::facts::{SeqRanges, facts};

@@ -65,6 +65,7 @@ fn group_of(by: &[By], key: &SeriesKey, step: i64, time_us: i64) -> Group {
             By::Metric => name(&key.metric),
             By::Labels => name(key.labels.as_str()),
             By::Label(label) => (key.labels.get(label), 0),
+            By::Param(name) => unreachable!("no case groups by param {name}"),
             By::StepBucket(width) => (None, floor(step, *width)),
             By::TimeBucket(width) => (None, floor(time_us, *width)),
         })

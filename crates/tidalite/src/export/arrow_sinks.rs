@@ -1,7 +1,6 @@
 //! Parquet and Arrow IPC, by the writers of the Arrow project.
 
 use super::{Failure, Output, Sink};
-use crate::plan::Plan;
 use crate::select::Select;
 use arrow::array::{ArrayRef, AsArray, DictionaryArray, Int32Array, RecordBatch, StringArray};
 use arrow::datatypes::Int32Type;
@@ -13,7 +12,7 @@ use parquet::schema::types::ColumnPath;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use tidalite_model::Result;
-use tidalite_query::{Repeats, points_schema};
+use tidalite_query::points_schema;
 
 /// Rows of a row group: few enough that a reader's threads each get some, and that the writer holds little.
 const GROUP_ROWS_MAX: usize = 1 << 20;
@@ -110,8 +109,7 @@ impl Names {
     /// The names that the selection has now. Those that come until it is read are added behind, for which the format has
     /// delta dictionaries; few readers know these, so they are the exception.
     pub(super) fn of(select: &Select) -> Result<Names> {
-        let plan =
-            Plan::new(select.snapshot()?, &select.series_filter()?, *select.point_filter(), Repeats::All)?;
+        let plan = select.plan()?;
         let distinct: [BTreeSet<&str>; 3] = [
             plan.series.iter().map(|s| &*s.key.run).collect(),
             plan.series.iter().map(|s| &*s.key.metric).collect(),

@@ -2,10 +2,10 @@
 
 use super::{Failure, Output, Sink};
 use crate::nan_text;
-use crate::rfc3339::TimeText;
 use arrow::array::{AsArray, DictionaryArray, RecordBatch};
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use std::io::Write;
+use tidalite_query::TimeText;
 
 pub(super) struct CsvSink<'o> {
     out: Output<'o>,

@@ -3,9 +3,10 @@
 
 use super::TimeUnit;
 use super::fault::{Fault, quoted};
-use crate::{nan_text, rfc3339};
+use crate::nan_text;
 use std::borrow::Cow;
 use tidalite_model::{TIME_US_MAX, TIME_US_MIN};
+use tidalite_query::parse_time;
 
 /// A cell as the format holds it.
 #[derive(Debug, Clone, Copy)]
@@ -106,7 +107,7 @@ impl<'a> Cell<'a> {
                 match (text.parse::<i128>(), text.parse::<f64>()) {
                     (Ok(n), _) => whole_time(n, unit),
                     (_, Ok(x)) => return self.float_time(x, unit),
-                    _ => match rfc3339::parse(text) {
+                    _ => match parse_time(text) {
                         Some(us) => Some(us),
                         None => {
                             let remedy = "write it as 2026-01-31T12:00:00Z (RFC 3339), or as a number and say its unit";

@@ -1,4 +1,4 @@
-//! Times as text: RFC 3339, as exports write them and imports read them.
+//! Times as text: RFC 3339, as exports and filters write them, and imports and filters read them.
 //!
 //! Calendar arithmetic is jiff's, on civil time: its timestamps end a day before the year 9999 does, and a stored time
 //! may lie in that day.
@@ -13,14 +13,17 @@ const SECOND_US: i64 = 1_000_000;
 /// Writes times of the years 1 to 9999 as `2026-01-31T12:00:00.000000Z`. Points of one second often follow each other,
 /// so the text of the last one is kept.
 #[derive(Debug, Default)]
-pub(crate) struct TimeText {
+pub struct TimeText {
     second: Option<i64>,
     head: String,
 }
 
 impl TimeText {
     /// Appends the text of `time_us`.
-    pub(crate) fn write(&mut self, time_us: i64, out: &mut Vec<u8>) {
+    ///
+    /// # Panics
+    /// Where it lies in none of these years.
+    pub fn write(&mut self, time_us: i64, out: &mut Vec<u8>) {
         let second = time_us.div_euclid(SECOND_US);
         if self.second != Some(second) {
             let at = EPOCH
@@ -50,7 +53,11 @@ impl TimeText {
 
 /// The time a text stands for, µs since 1970 UTC; a text without an offset is taken as UTC, one without a time of day as
 /// midnight, and what is finer than a microsecond is cut. `None` where it is no such text, or names a time zone.
-pub(crate) fn parse(text: &str) -> Option<i64> {
+///
+/// ```
+/// assert_eq!(tidalite_query::parse_time("1970-01-02"), Some(86_400_000_000));
+/// ```
+pub fn parse_time(text: &str) -> Option<i64> {
     let pieces = Pieces::parse(text).ok()?;
     if pieces.time_zone_annotation().is_some() {
         return None;
@@ -79,22 +86,22 @@ mod tests {
         assert_eq!(text(TIME_US_MIN), "0001-01-01T00:00:00.000000Z");
         assert_eq!(text(TIME_US_MAX), "9999-12-31T23:59:59.999999Z");
         for us in [TIME_US_MIN, -1, 0, 1, 1_780_000_000_123_456, TIME_US_MAX - SECOND_US, TIME_US_MAX] {
-            assert_eq!(parse(&text(us)), Some(us));
+            assert_eq!(parse_time(&text(us)), Some(us));
         }
     }
 
     #[test]
     fn offsets_are_applied_and_naive_times_are_utc() {
-        let noon = parse("2026-02-03T12:00:00Z").unwrap();
+        let noon = parse_time("2026-02-03T12:00:00Z").unwrap();
         for same in [
             "2026-02-03 12:00:00",
             "2026-02-03T12:00:00.0000009",
             "2026-02-03t14:30:00+02:30",
             "2026-02-03T11:00:00-01:00",
         ] {
-            assert_eq!(parse(same), Some(noon), "{same}");
+            assert_eq!(parse_time(same), Some(noon), "{same}");
         }
-        assert_eq!(parse("2026-02-03"), Some(noon - 12 * 3600 * SECOND_US));
+        assert_eq!(parse_time("2026-02-03"), Some(noon - 12 * 3600 * SECOND_US));
     }
 
     #[test]
@@ -102,7 +109,7 @@ mod tests {
         for bad in
             ["", "noon", "2026-13-01", "12:00", "2026-02-03T12:00:00[Europe/Berlin]", "2026-02-03T25:00:00Z"]
         {
-            assert_eq!(parse(bad), None, "{bad}");
+            assert_eq!(parse_time(bad), None, "{bad}");
         }
     }
 }

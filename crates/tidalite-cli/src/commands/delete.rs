@@ -1,0 +1,50 @@
+//! `delete`: a run and all its points, after asking.
+
+use crate::args::{Delete, Format};
+use crate::columns::Columns;
+use crate::context::Context;
+use crate::failure::{Failure, Outcome};
+use crate::output::{print_one, print_text};
+use crate::table::printable;
+use std::io::{IsTerminal, Write, stderr, stdin};
+use tidalite::History;
+
+/// Runs the command.
+pub(crate) fn run(context: &Context, args: &Delete) -> Outcome {
+    let format = context.format()?;
+    let store = context.write(&args.path)?;
+    let snapshot = store.snapshot()?;
+    let name = printable(&args.run);
+    if !snapshot.runs().iter().any(|r| r.id == args.run) {
+        return Err(Failure::Nothing(format!("there is no run {name}; `tidalite runs` lists them")));
+    }
+    let held = snapshot.select().run(&args.run).history(History::Own).hidden(true).summaries()?;
+    let (series, points) = (held.len() as u64, held.iter().map(|(_, s)| s.count).sum::<u64>());
+    let what = format!("run {name} with {points} points of {series} series");
+    if !args.yes && !agreed(&what)? {
+        return Err(Failure::Usage(format!("{what} stays; `--yes` deletes without asking")));
+    }
+    store.delete_run(&args.run)?;
+    // Who is told that it is gone must not find it again after a power cut.
+    store.sync()?;
+    if format == Format::Table {
+        return print_text(&format!("deleted {what}; `tidalite compact` gives its room back\n"));
+    }
+    let batch = Columns::default()
+        .text("run", [Some(&args.run)])
+        .count("series", [series])
+        .count("points", [points])
+        .finish();
+    print_one(&batch, format)
+}
+
+/// Asks, where somebody is there to answer.
+fn agreed(what: &str) -> Outcome<bool> {
+    if !stdin().is_terminal() {
+        return Ok(false);
+    }
+    write!(stderr(), "delete {what}? [y/N] ")?;
+    let mut answer = String::new();
+    stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}

@@ -1,0 +1,119 @@
+//! Moments in the order of writing, where it has no single end: each writer has come so far, and no clock has a say.
+//!
+//! What is taken back (a rewind, a deletion) is what was written *before a moment*: of each writer, the frames below some
+//! ordinal. Most writers are gone at that moment, and all they ever wrote came before it; so a moment is a bound on
+//! writers, and the ends of those that are exceptions. Moments join: what came before either. Joining is commutative,
+//! associative, and changes nothing the second time, so that the order in which logs are read does not matter.
+
+use crate::Seq;
+use std::collections::BTreeMap;
+
+/// Of each writer, which of its writes came before.
+///
+/// ```
+/// use tidalite_model::{Moment, Seq};
+/// let moment = Moment::new(3, [(2, 10), (5, 1)]);
+/// assert!(moment.covers(Seq::new(1, 99)) && moment.covers(Seq::new(2, 9)) && moment.covers(Seq::new(5, 0)));
+/// assert!(!moment.covers(Seq::new(2, 10)) && !moment.covers(Seq::new(3, 0)) && !moment.covers(Seq::new(5, 1)));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Moment {
+    /// Of writers below, all came before, save where `ends` says otherwise; of the others nothing.
+    below: u32,
+    /// The first frame ordinal that did not come before.
+    ends: BTreeMap<u32, u64>,
+}
+
+impl Moment {
+    /// A moment at which writers below `below` had written all that they ever will, but for those in `ends`, which had
+    /// written their frames below these ordinals.
+    pub fn new(below: u32, ends: impl IntoIterator<Item = (u32, u64)>) -> Moment {
+        Moment { below, ends: ends.into_iter().collect() }.tidied()
+    }
+
+    /// Whether a write came before.
+    #[inline]
+    pub fn covers(&self, seq: Seq) -> bool {
+        seq.ordinal() < self.end(seq.writer())
+    }
+
+    /// The first frame ordinal of a writer that did not come before; the greatest integer where all did.
+    fn end(&self, writer: u32) -> u64 {
+        let unlisted = if writer < self.below { u64::MAX } else { 0 };
+        self.ends.get(&writer).copied().unwrap_or(unlisted)
+    }
+
+    /// The moment of a write that was appended when the others had come so far: what its own writer wrote earlier came
+    /// before as well.
+    #[must_use]
+    pub fn of_write(mut self, seq: Seq) -> Moment {
+        let end = self.ends.entry(seq.writer()).or_insert(0);
+        *end = (*end).max(seq.ordinal());
+        self.tidied()
+    }
+
+    /// What came before either moment.
+    #[must_use]
+    pub fn join(&self, other: &Moment) -> Moment {
+        let writers = self.ends.keys().chain(other.ends.keys());
+        let ends = writers.map(|&w| (w, self.end(w).max(other.end(w)))).collect();
+        Moment { below: self.below.max(other.below), ends }.tidied()
+    }
+
+    /// Writers below had written all that they ever will, but for the exceptions.
+    pub fn below(&self) -> u32 {
+        self.below
+    }
+
+    /// The exceptions, ascending: a writer, and its first frame ordinal that did not come before.
+    pub fn ends(&self) -> impl Iterator<Item = (u32, u64)> {
+        self.ends.iter().map(|(w, end)| (*w, *end))
+    }
+
+    /// Without exceptions that say what holds anyway, so that equal moments are equal.
+    fn tidied(mut self) -> Moment {
+        let below = self.below;
+        self.ends.retain(|&w, end| *end != if w < below { u64::MAX } else { 0 });
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn some() -> Vec<Moment> {
+        let mut all = vec![Moment::default()];
+        for below in [0, 1, 3] {
+            for ends in [vec![], vec![(0, 2)], vec![(2, 1), (4, 3)], vec![(0, 0), (1, 5), (3, 0)]] {
+                all.push(Moment::new(below, ends));
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn what_is_before_a_joined_moment_is_before_either() {
+        for a in some() {
+            for b in some() {
+                let joined = a.join(&b);
+                for writer in 0..6 {
+                    for ordinal in [0, 1, 2, 3, 4, 5, 1 << 40] {
+                        let seq = Seq::new(writer, ordinal.min(crate::SEQ_ORDINAL_MAX));
+                        assert_eq!(joined.covers(seq), a.covers(seq) || b.covers(seq), "{a:?} {b:?} {seq:?}");
+                    }
+                }
+                assert_eq!(joined, b.join(&a));
+                assert_eq!(joined.join(&a), joined);
+                some().iter().for_each(|c| assert_eq!(joined.join(c), a.join(&b.join(c))));
+            }
+        }
+    }
+
+    #[test]
+    fn a_write_comes_after_its_own_writers_earlier_ones() {
+        let moment = Moment::new(2, [(1, 4)]).of_write(Seq::new(7, 3));
+        assert!(moment.covers(Seq::new(7, 2)) && !moment.covers(Seq::new(7, 3)));
+        assert!(moment.covers(Seq::new(0, 9)) && !moment.covers(Seq::new(1, 4)));
+    }
+}

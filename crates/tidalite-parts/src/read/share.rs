@@ -1,0 +1,80 @@
+//! How much of a points file each series takes: from the page index alone, without reading a page.
+//!
+//! A page that holds one series' rows counts for it in full; one that several share is divided by rows, since values of
+//! one column take about as much each. A dictionary is divided by the rows of its tile. What is behind the last page (page
+//! index and footer) belongs to nobody. So the sum over all series is the bytes of all pages.
+
+use super::Part;
+use super::footer::{ChunkMap, TileMap};
+use crate::series::SeriesRow;
+
+impl Part {
+    /// The bytes of the points file that each row of the series table takes, in its order: exact where pages hold one
+    /// series, else by the share of rows.
+    pub fn bytes_of_rows(&self) -> Vec<f64> {
+        let mut shares = Vec::with_capacity(self.series().rows.len());
+        for rows in self.series().rows.chunk_by(|a, b| a.tile == b.tile) {
+            // A series table names the tiles that there are: it was checked against them.
+            shares.extend(shares_of(&self.tiles[rows[0].tile as usize], rows));
+        }
+        shares
+    }
+}
+
+fn shares_of(tile: &TileMap, rows: &[SeriesRow]) -> Vec<f64> {
+    let mut shares = vec![0.0; rows.len()];
+    for chunk in &tile.chunks {
+        add_pages(chunk, rows, &mut shares);
+        let dictionary = chunk.dictionary.map_or(0.0, |page| f64::from(page.bytes));
+        for (share, row) in shares.iter_mut().zip(rows) {
+            *share += dictionary * f64::from(row.rows) / f64::from(tile.rows.max(1));
+        }
+    }
+    shares
+}
+
+/// Both pages and rows ascend, and cover the tile: one sweep over both.
+fn add_pages(chunk: &ChunkMap, rows: &[SeriesRow], shares: &mut [f64]) {
+    let mut first = 0;
+    for page in &chunk.pages {
+        let page_end = page.first_row + page.rows;
+        while first < rows.len() && rows[first].row_start + rows[first].rows <= page.first_row {
+            first += 1;
+        }
+        for (row, share) in rows.iter().zip(shares.iter_mut()).skip(first) {
+            if row.row_start >= page_end {
+                break;
+            }
+            let inside = page_end.min(row.row_start + row.rows) - page.first_row.max(row.row_start);
+            *share += f64::from(page.bytes) * f64::from(inside) / f64::from(page.rows.max(1));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::footer::PageEntry;
+    use super::*;
+    use tidalite_model::{Labels, SeriesKey, Summary};
+
+    #[test]
+    fn pages_are_divided_by_rows_and_nothing_is_lost() {
+        let page = |first_row, rows, bytes| PageEntry { offset: 0, bytes, first_row, rows, sum: 0 };
+        let row = |row_start, rows| SeriesRow {
+            key: SeriesKey::new("r", "m", Labels::none()),
+            tile: 0,
+            row_start,
+            rows,
+            seq_min: 0,
+            seq_max: 0,
+            repeats: false,
+            summary: Summary::default(),
+        };
+        let texts = ChunkMap { dictionary: Some(page(0, 0, 100)), pages: vec![page(0, 10, 10)] };
+        let values =
+            ChunkMap { dictionary: None, pages: vec![page(0, 4, 40), page(4, 4, 80), page(8, 2, 7)] };
+        let tile = TileMap { rows: 10, chunks: vec![texts, values] };
+        let shares = shares_of(&tile, &[row(0, 2), row(2, 6), row(8, 2)]);
+        assert_eq!(shares, [22.0 + 20.0, 66.0 + 20.0 + 80.0, 22.0 + 7.0]);
+    }
+}

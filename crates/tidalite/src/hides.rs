@@ -1,0 +1,140 @@
+//! What of a run's points is not to be seen: deleted ones never, rewound ones unless they are asked for.
+//!
+//! Both are decided point by point, from its step and its place in the order of writing, before repeats are resolved: what
+//! is hidden does not stand in for what it once replaced, nor the other way round. A row of a series table says with its
+//! least and greatest place what can be known without reading it. `plan.rs`, `follow.rs` and `compact.rs` call this.
+
+use std::sync::Arc;
+use tidalite_model::{Moment, RunRecord, Seq};
+use tidalite_parts::SeriesRow;
+use tidalite_query::Points;
+
+/// What is hidden of one run.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Hides {
+    /// Written before a moment, and at steps above this one where there is one.
+    rules: Vec<(Moment, Option<i64>)>,
+}
+
+/// How much of a row is hidden.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hidden {
+    Nothing,
+    /// Some of it, or it cannot be told without reading it.
+    Some,
+    All,
+}
+
+impl Hides {
+    /// What a run hides; `None` where that is nothing. Rewound points are seen where these are asked for.
+    pub(crate) fn of(record: &RunRecord, rewound_seen: bool) -> Option<Arc<Hides>> {
+        let mut rules: Vec<_> = record.deleted.iter().map(|before| (before.clone(), None)).collect();
+        if !rewound_seen {
+            rules.extend(record.rewinds.values().map(|r| (r.before.clone(), Some(r.step))));
+        }
+        (!rules.is_empty()).then(|| Arc::new(Hides { rules }))
+    }
+
+    /// What a deletion alone hides.
+    pub(crate) fn deleted(before: &Moment) -> Hides {
+        Hides { rules: vec![(before.clone(), None)] }
+    }
+
+    /// Whether a point is hidden.
+    pub(crate) fn hides(&self, step: i64, seq: i64) -> bool {
+        let Some(seq) = Seq::from_i64(seq) else { return false };
+        self.rules.iter().any(|(before, kept)| kept.is_none_or(|k| step > k) && before.covers(seq))
+    }
+
+    /// Leaves out what is hidden. Needs steps and places in the order of writing.
+    pub(crate) fn apply(&self, points: &mut Points) {
+        let seen = points.steps.iter().zip(&points.seqs).map(|(&step, &seq)| !self.hides(step, seq));
+        let mask: Vec<bool> = seen.collect();
+        if mask.contains(&false) {
+            points.keep(&mask);
+        }
+    }
+
+    /// How much of a row is hidden, as far as its series table tells.
+    pub(crate) fn verdict(&self, row: &SeriesRow) -> Hidden {
+        let (Some(first), Some(last)) = (row.summary.first, row.summary.last) else { return Hidden::Nothing };
+        let (Some(least), Some(greatest)) = (Seq::from_i64(row.seq_min), Seq::from_i64(row.seq_max)) else {
+            return Hidden::Some;
+        };
+        // Of one writer a moment covers a beginning, so its ends decide; between two anything may lie.
+        let one = least.writer() == greatest.writer();
+        let mut verdict = Hidden::Nothing;
+        for (before, kept) in &self.rules {
+            if kept.is_some_and(|k| last.step <= k) || (one && !before.covers(least)) {
+                continue;
+            }
+            if one && before.covers(greatest) && kept.is_none_or(|k| first.step > k) {
+                return Hidden::All;
+            }
+            verdict = Hidden::Some;
+        }
+        verdict
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidalite_model::{Labels, Point, Rewind, SeriesKey, Summary};
+
+    fn row(points: &[(i64, Seq)]) -> SeriesRow {
+        let mut summary = Summary::default();
+        points.iter().for_each(|&(step, _)| summary.push(Point { step, time_us: 0, value: 0.0 }));
+        let seqs = || points.iter().map(|p| p.1.as_i64());
+        SeriesRow {
+            key: SeriesKey::new("r", "m", Labels::none()),
+            tile: 0,
+            row_start: 0,
+            rows: u32::try_from(points.len()).unwrap(),
+            seq_min: seqs().min().unwrap(),
+            seq_max: seqs().max().unwrap(),
+            repeats: false,
+            summary,
+        }
+    }
+
+    #[test]
+    fn a_verdict_on_a_row_never_contradicts_its_points() {
+        let moments = [Moment::new(2, []), Moment::new(1, [(1, 2), (3, 1)]), Moment::new(0, [(2, 1)])];
+        let mut records = vec![RunRecord::default()];
+        for before in &moments {
+            for step in [None, Some(-1), Some(2), Some(9)] {
+                let mut record = RunRecord::default();
+                match step {
+                    None => record.deleted = Some(before.clone()),
+                    Some(step) => {
+                        let rewind = Rewind { step, before: before.clone() };
+                        record.rewinds.insert(Seq::new(4, 0), rewind);
+                    }
+                }
+                records.push(record);
+            }
+        }
+        let seqs: Vec<Seq> = (0..4).flat_map(|w| (0..3).map(move |o| Seq::new(w, o))).collect();
+        let mut met = [0; 3];
+        for record in &records {
+            let Some(hides) = Hides::of(record, false) else { continue };
+            for (i, &a) in seqs.iter().enumerate() {
+                for &b in &seqs[i..] {
+                    for steps in [[0, 5], [3, 4], [0, 1]] {
+                        let points = [(steps[0], a), (steps[1], b)];
+                        let hidden = points.iter().filter(|(s, q)| hides.hides(*s, q.as_i64())).count();
+                        match hides.verdict(&row(&points)) {
+                            Hidden::Nothing => assert_eq!(hidden, 0, "{record:?} {points:?}"),
+                            Hidden::All => assert_eq!(hidden, 2, "{record:?} {points:?}"),
+                            Hidden::Some => met[2] += 1,
+                        }
+                        met[0] += usize::from(hidden == 0);
+                        met[1] += usize::from(hidden == 2);
+                    }
+                }
+            }
+        }
+        assert!(met.iter().all(|&n| n > 0), "{met:?}");
+    }
+}
