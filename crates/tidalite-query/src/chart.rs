@@ -47,10 +47,12 @@ pub struct ChartBuckets {
 /// use tidalite_query::chart_width;
 /// assert_eq!(chart_width(0, 999, 1000), 1);
 /// assert_eq!(chart_width(0, 1000, 1000), 2);
+/// assert_eq!(chart_width(-1, 3, 1), 4);
 /// assert_eq!(chart_width(i64::MIN, i64::MAX, 2), 1 << 63);
 /// ```
 pub fn chart_width(first: i64, last: i64, buckets: usize) -> u64 {
-    let buckets = buckets.max(1) as u64;
+    let least = if first < 0 && last >= 0 { 2 } else { 1 };
+    let buckets = (buckets as u64).max(least);
     let fits = |&shift: &u32| {
         let width = Width::new(1 << shift);
         width.index(last).abs_diff(width.index(first)) < buckets
