@@ -36,10 +36,7 @@ pub(crate) fn types(root: &Path) -> Outcome {
             .env("MYPYPATH", &package);
         passed(run(&mut stubs))?;
         let mut types = Command::new(&python);
-        types
-            .args(["-m", "mypy", "-p", "tidalite", "--config-file"])
-            .arg(&settings)
-            .current_dir(&package);
+        types.args(["-m", "mypy", "-p", "tidalite", "--config-file"]).arg(&settings).current_dir(&package);
         passed(run(&mut types))
     })
 }
