@@ -1,4 +1,4 @@
-//! What to group by: names, labels, and buckets of steps or of time.
+//! What to group by: names, labels, params, and buckets of steps or of time.
 
 use crate::errors::invalid;
 use crate::time::width_us;
@@ -55,7 +55,8 @@ pub(crate) fn groups(by: &Bound<'_, PyAny>) -> PyResult<Vec<By>> {
     items.map(|item| group(&item?)).collect()
 }
 
-const WORDS: &str = "give any of 'run', 'metric', 'labels', 'label:<key>', step_bucket(n), time_bucket('1s')";
+const WORDS: &str =
+    "give any of 'run', 'metric', 'labels', 'label:<key>', 'param:<name>', step_bucket(n), time_bucket('1s')";
 
 fn group(by: &Bound<'_, PyAny>) -> PyResult<By> {
     if let Ok(bucket) = by.extract::<Bucket>() {
@@ -68,9 +69,10 @@ fn group(by: &Bound<'_, PyAny>) -> PyResult<By> {
         "run" => Ok(By::Run),
         "metric" => Ok(By::Metric),
         "labels" => Ok(By::Labels),
-        text => match text.strip_prefix("label:") {
-            Some(key) => Ok(By::Label(key.into())),
-            None => Err(invalid("group", format!("{text:?} is nothing to group by"), WORDS)),
+        text => match text.split_once(':') {
+            Some(("label", key)) if !key.is_empty() => Ok(By::Label(key.into())),
+            Some(("param", name)) if !name.is_empty() => Ok(By::Param(name.into())),
+            _ => Err(invalid("group", format!("{text:?} is nothing to group by"), WORDS)),
         },
     }
 }

@@ -32,6 +32,7 @@ pub(crate) fn runs<'py>(py: Python<'py>, runs: &[RunInfo]) -> PyResult<Bound<'py
         fields.set_item("parent", run.parent.as_ref().map(|p| &p.run))?;
         fields.set_item("parent_step", run.parent.as_ref().and_then(|p| p.step))?;
         fields.set_item("participants", run.participants)?;
+        fields.set_item("rewinds", PyTuple::new(py, &run.rewinds)?)?;
         list.append(build(&one, &fields)?)?;
     }
     class(py, "Runs")?.call1((list,))

@@ -237,7 +237,7 @@ impl Run {
             }
         }
         let (keys, numbers) = row(values)?;
-        let step = step.map(whole_step).transpose()?;
+        let step = step.map(|s| whole_step("log", s)).transpose()?;
         let time_us = time.map(to_us).transpose()?;
         match labels {
             None => {
@@ -276,6 +276,22 @@ impl Run {
     fn remove_tags(&self, py: Python<'_>, tags: &Bound<'_, PyTuple>) -> PyResult<()> {
         let tags = params::texts("a tag", tags)?;
         py.detach(|| self.handle.run.set_tags([], tags)).map_err(raise)
+    }
+
+    /// Goes on from an earlier step, as after loading a checkpoint: what was written to the run before this call, at steps greater than
+    /// `step` and by whichever process, is hidden from every answer. It is kept: `select(..., hidden=True)` sees it. Steps that count
+    /// up by themselves go on behind `step`.
+    ///
+    /// >>> run = store.run("a")
+    /// >>> for step in range(10):
+    /// ...     run.log({"loss": 1.0}, step=step)
+    /// >>> run.rewind(4)
+    /// >>> run.log({"loss": 0.5})
+    /// >>> store.select("loss", runs="a").latest().to_numpy()["step"]
+    /// array([5])
+    fn rewind(&self, py: Python<'_>, step: &Bound<'_, PyAny>) -> PyResult<()> {
+        let step = whole_step("rewind", step)?;
+        py.detach(|| self.handle.run.rewind(step)).map(|_| ()).map_err(raise)
     }
 
     /// Samples this machine into the run, every `interval` seconds, from a thread that never holds the interpreter: processor,
@@ -377,18 +393,18 @@ fn names(keys: &[Bound<'_, PyString>]) -> PyResult<Vec<String>> {
 }
 
 #[inline]
-fn whole_step(step: &Bound<'_, PyAny>) -> PyResult<i64> {
+fn whole_step(doing: &str, step: &Bound<'_, PyAny>) -> PyResult<i64> {
     if step.cast_exact::<PyInt>().is_ok() || step.hasattr("__index__")? {
         return step.extract::<i64>().map_err(|e| {
             if e.is_instance_of::<pyo3::exceptions::PyOverflowError>(step.py()) {
-                invalid("log", format!("step {step} is beyond 64 bits"), "give a step from -2^63 to 2^63 - 1")
+                invalid(doing, format!("step {step} is beyond 64 bits"), "give a step from -2^63 to 2^63 - 1")
             } else {
                 e
             }
         });
     }
     Err(PyTypeError::new_err(format!(
-        "log: step is a {}, not a whole number; give int(step)",
+        "{doing}: step is a {}, not a whole number; give int(step)",
         params::kind(step)
     )))
 }

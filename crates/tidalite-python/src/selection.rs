@@ -12,7 +12,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyString, PyTuple};
 use std::str::FromStr;
-use tidalite::{Aggregate, AlignOn, Cursor, Fill, Repeats, Select, Store};
+use tidalite::{Aggregate, AlignOn, Compare, Cursor, Fill, History, Repeats, RunFilter, Select, Store};
 
 /// A selection of points; made by `Store.select`. Nothing is read before an answer is asked for, and each answer sees the store as it is
 /// then: what was logged a moment ago is in it.
@@ -40,12 +40,19 @@ pub(crate) struct Asked<'a, 'py> {
     pub(crate) steps: Option<&'a Bound<'py, PyAny>>,
     pub(crate) time: Option<&'a Bound<'py, PyAny>>,
     pub(crate) values: Option<&'a Bound<'py, PyAny>>,
+    pub(crate) filters: Option<&'a Bound<'py, PyAny>>,
     pub(crate) repeats: &'a str,
+    pub(crate) history: &'a str,
+    pub(crate) hidden: bool,
 }
 
 impl Selection {
     pub(crate) fn new(store: &Store, asked: Asked<'_, '_>) -> PyResult<Selection> {
-        let mut select = store.select().repeats(read_repeats(asked.repeats)?);
+        let mut select = store
+            .select()
+            .repeats(read_repeats(asked.repeats)?)
+            .history(read_history(asked.history)?)
+            .hidden(asked.hidden);
         if let Some(metrics) = asked.metrics {
             let names = texts("a metric", metrics)?;
             refuse_none("metrics", names.is_empty())?;
@@ -60,6 +67,9 @@ impl Selection {
                     ids.into_iter().fold(select, Select::runs)
                 }
             };
+        }
+        for filter in asked.filters.map_or(Ok(Vec::new()), run_filters)? {
+            select = select.runs_where(filter);
         }
         for (key, value) in asked.labels.map_or(Ok(Vec::new()), label_pairs)? {
             select = select.label(key, value);
@@ -81,6 +91,7 @@ impl Selection {
             ("steps=", asked.steps),
             ("time=", asked.time),
             ("values=", asked.values),
+            ("where=", asked.filters),
         ];
         let shown =
             parts.iter().filter_map(|(name, given)| Some(format!("{name}{}", given.as_ref()?.repr().ok()?)));
@@ -88,7 +99,19 @@ impl Selection {
         if asked.repeats != "last" {
             shown.push(format!("repeats={:?}", asked.repeats));
         }
+        if asked.history != "inherited" {
+            shown.push(format!("history={:?}", asked.history));
+        }
+        if asked.hidden {
+            shown.push("hidden=True".into());
+        }
         Ok(Selection { select, text: shown.join(", ") })
+    }
+
+    /// What a method narrowed or changed, and how that is shown.
+    fn with(&self, select: Select, shown: &str) -> Selection {
+        let text = if self.text.is_empty() { shown.into() } else { format!("{}, {shown}", self.text) };
+        Selection { select, text }
     }
 
     fn table(&self, query: Query) -> Table {
@@ -119,8 +142,65 @@ fn read_repeats(word: &str) -> PyResult<Repeats> {
     }
 }
 
+fn read_history(word: &str) -> PyResult<History> {
+    match word {
+        "own" => Ok(History::Own),
+        "inherited" => Ok(History::Inherited),
+        "all" => Ok(History::InheritedWithTelemetry),
+        other => Err(invalid(
+            "select",
+            format!("history={other:?} is unknown"),
+            "give 'own', 'inherited' or 'all'",
+        )),
+    }
+}
+
+/// One filter of runs as text, or several that all must take a run.
+pub(crate) fn run_filters(given: &Bound<'_, PyAny>) -> PyResult<Vec<RunFilter>> {
+    texts("a filter of runs", given)?.iter().map(|text| RunFilter::parse(text).map_err(raise)).collect()
+}
+
+/// A sign that compares.
+fn read_compare(sign: &str) -> PyResult<Compare> {
+    let signs = [
+        Compare::Equal,
+        Compare::NotEqual,
+        Compare::Less,
+        Compare::LessOrEqual,
+        Compare::Greater,
+        Compare::GreaterOrEqual,
+    ];
+    let sign = if sign == "==" { "=" } else { sign };
+    signs.into_iter().find(|c| c.as_str() == sign).ok_or_else(|| {
+        invalid("select", format!("{sign:?} compares nothing"), "give '=', '!=', '<', '<=', '>' or '>='")
+    })
+}
+
 #[pymethods]
 impl Selection {
+    /// Of these series, those of which an aggregate over all their points at `steps` compares so with `value`: the signs are
+    /// '=', '!=', '<', '<=', '>', '>='. What else is selected of steps, times and values has no bearing on it.
+    ///
+    /// >>> for top in (3, 30):
+    /// ...     with store.run(f"to-{top}") as run:
+    /// ...         for step in range(top):
+    /// ...             run.log({"loss": step}, step=step)
+    /// >>> store.select("loss").having("max", ">", 10).latest().to_numpy()["value"]
+    /// array([29.])
+    #[pyo3(signature = (aggregate, sign, value, *, steps=None))]
+    fn having(
+        &self,
+        aggregate: &str,
+        sign: &str,
+        value: f64,
+        steps: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Selection> {
+        let of = Aggregate::from_str(aggregate).map_err(raise)?;
+        let range = steps.map_or(Ok((None, None)), |s| span("steps", s, |v| v.extract::<i64>()))?;
+        let select = self.select.clone().having(of, read_compare(sign)?, value, half_open(range));
+        Ok(self.with(select, &format!("having {of} {sign} {value}")))
+    }
+
     /// The points, ordered by run, metric, labels and step, in the columns run, metric, labels, step, time, value.
     fn points(&self) -> Table {
         self.table(Query::Points(self.select.clone()))
@@ -130,7 +210,7 @@ impl Selection {
     ///
     /// Aggregates: count, finite, nan, inf, sum, mean, std, var, min, max, first, last, argmin, argmax, time_first, time_last, median, and
     /// exact percentiles such as p95 or p99.9. All but the counts, first and last are over finite values; std and var divide by n.
-    /// `by` is one or several of 'run', 'metric', 'labels', 'label:<key>', step_bucket(n), time_bucket('1s').
+    /// `by` is one or several of 'run', 'metric', 'labels', 'label:<key>', 'param:<name>', step_bucket(n), time_bucket('1s').
     ///
     /// >>> selection = store.select("x", runs="sim")
     /// >>> selection.aggregate("count", "p95", by=["run", tidalite.step_bucket(500)]).columns

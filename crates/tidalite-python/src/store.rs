@@ -6,11 +6,12 @@ use crate::exit::{self, OpenStore};
 use crate::params;
 use crate::records;
 use crate::run::{Handle, Run};
-use crate::selection::{Asked, Selection};
+use crate::selection::{Asked, Selection, run_filters};
 use crate::time::duration;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyString, PyTuple, PyType};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tidalite::{Durability, ErrorKind, Options};
@@ -196,29 +197,77 @@ impl Store {
     /// labels, and by half-open ranges (lo, hi) of steps, times and values, in which None is no end. Nothing is read before an answer is asked for.
     ///
     /// A bare int in `time` is microseconds since 1970 UTC; datetimes, pandas timestamps, `numpy.datetime64` and ISO 8601 text work too.
-    /// `repeats` says which of several points of one step counts: the 'last' written, the 'first', or 'all'.
+    /// `repeats` says which of several points of one step counts: the 'last' written, the 'first', or 'all'. `where` is a filter of runs by what
+    /// is known of them, or a list of such that all must take a run: fields are id, status, started, ended, parent, params.<name> and
+    /// labels.<name>; `tags has 'x'`, `has params.lr`, `id like 'a*'`, `in (…)`, and, or, not. `history` says what is read of the
+    /// history that forked runs took over: 'own' (nothing), 'inherited' (without metrics below system/), or 'all'; with `hidden`, points
+    /// are seen that a rewind hid.
     ///
     /// >>> selection = store.select("train/*", runs="resnet-*", labels={"rank": 0}, steps=(100, 200))
     /// >>> len(selection.points())
     /// 0
-    #[pyo3(signature = (metrics=None, *, runs=None, labels=None, steps=None, time=None, values=None, repeats="last"))]
+    /// >>> for lr in (1e-2, 1e-4):
+    /// ...     store.run(f"lr-{lr}", params={"lr": lr}, tags=["baseline"]).log({"loss": lr})
+    /// >>> store.select("loss", where="params.lr > 1e-3 and tags has 'baseline'").to_numpy()["value"]
+    /// array([0.01])
+    #[pyo3(signature = (metrics=None, *, runs=None, r#where=None, labels=None, steps=None, time=None, values=None, repeats="last", history="inherited", hidden=false))]
     #[allow(clippy::too_many_arguments)] // they are keywords
     fn select(
         &self,
         metrics: Option<&Bound<'_, PyAny>>,
         runs: Option<&Bound<'_, PyAny>>,
+        r#where: Option<&Bound<'_, PyAny>>,
         labels: Option<&Bound<'_, PyAny>>,
         steps: Option<&Bound<'_, PyAny>>,
         time: Option<&Bound<'_, PyAny>>,
         values: Option<&Bound<'_, PyAny>>,
         repeats: &str,
+        history: &str,
+        hidden: bool,
     ) -> PyResult<Selection> {
-        Selection::new(&self.open.store, Asked { metrics, runs, labels, steps, time, values, repeats })
+        let filters = r#where;
+        let asked = Asked { metrics, runs, labels, steps, time, values, filters, repeats, history, hidden };
+        Selection::new(&self.open.store, asked)
     }
 
-    /// All runs, by id: a list of `RunInfo`, which shows as a table and becomes a DataFrame by `to_pandas()`.
-    fn runs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        records::runs(py, &py.detach(|| self.open.store.runs()).map_err(raise)?)
+    /// The runs, by id: a list of `RunInfo`, which shows as a table and becomes a DataFrame by `to_pandas()`. All of them, or those
+    /// that a filter takes (or each of several), as in `select`.
+    ///
+    /// >>> for lr in (1e-2, 1e-4):
+    /// ...     store.run(f"lr-{lr}", params={"lr": lr}).finish()
+    /// >>> store.runs("params.lr > 1e-3 and status = 'finished'").ids
+    /// ['lr-0.01']
+    #[pyo3(signature = (r#where=None))]
+    fn runs<'py>(&self, py: Python<'py>, r#where: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+        let filters = r#where.map_or(Ok(Vec::new()), run_filters)?;
+        let mut runs = py.detach(|| self.open.store.runs()).map_err(raise)?;
+        runs.retain(|run| filters.iter().all(|f| f.matches(run)));
+        records::runs(py, &runs)
+    }
+
+    /// Deletes a run, given itself or its id: all that was written to it until now, by whichever process, is gone from every answer at
+    /// once, and nothing takes that back. Its room on the disk is given back by `compact()`. What begins under the id later is a run
+    /// of its own.
+    ///
+    /// >>> with store.run("a") as run:
+    /// ...     run.log({"loss": 0.5})
+    /// >>> store.delete_run("a")
+    /// >>> store.runs().ids, store.metrics()
+    /// ([], [])
+    fn delete_run(&self, py: Python<'_>, run: &Bound<'_, PyAny>) -> PyResult<()> {
+        let id = run_id("a run's id", run)?;
+        py.detach(|| self.open.store.delete_run(&id)).map(|_| ()).map_err(raise)
+    }
+
+    /// The bytes that the points of each run take in the parts: exact where a page holds one series, else by the share of rows. What is
+    /// still in logs is not in it.
+    fn bytes_by_run(&self, py: Python<'_>) -> PyResult<BTreeMap<String, u64>> {
+        py.detach(|| Ok(self.open.store.snapshot()?.bytes_by_run().into_iter().collect())).map_err(raise)
+    }
+
+    /// The bytes that the points of each metric take in the parts, as `bytes_by_run`.
+    fn bytes_by_metric(&self, py: Python<'_>) -> PyResult<BTreeMap<String, u64>> {
+        py.detach(|| Ok(self.open.store.snapshot()?.bytes_by_metric().into_iter().collect())).map_err(raise)
     }
 
     /// The names of all metrics, sorted.
@@ -310,11 +359,16 @@ impl Store {
     }
 }
 
-fn read_parent(parent: &Bound<'_, PyAny>) -> PyResult<(String, Option<i64>)> {
-    let id = |run: &Bound<'_, PyAny>| match run.cast::<Run>() {
+/// The id of a run that is given as itself or by that.
+fn run_id(what: &str, run: &Bound<'_, PyAny>) -> PyResult<String> {
+    match run.cast::<Run>() {
         Ok(run) => Ok(run.get().handle.run.id().to_owned()),
-        Err(_) => params::text("the parent's id", run),
-    };
+        Err(_) => params::text(what, run),
+    }
+}
+
+fn read_parent(parent: &Bound<'_, PyAny>) -> PyResult<(String, Option<i64>)> {
+    let id = |run: &Bound<'_, PyAny>| run_id("the parent's id", run);
     let Ok(pair) = parent.cast::<PyTuple>() else { return Ok((id(parent)?, None)) };
     if pair.len() != 2 || !pair.get_item(1)?.is_instance_of::<PyInt>() {
         return Err(PyTypeError::new_err("parent: give a run or its id, or a pair of it and a step"));

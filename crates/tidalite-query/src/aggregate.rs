@@ -48,6 +48,8 @@ pub enum Aggregate {
     ArgMin,
     /// The step of the greatest finite value; the least such step.
     ArgMax,
+    /// The step of the first NaN: the least step at which one stands.
+    ArgNan,
     /// The time of the point at the least step.
     TimeFirst,
     /// The time of the point at the greatest step.
@@ -56,6 +58,9 @@ pub enum Aggregate {
     Median,
     /// A percentile of the finite values, exact: between two order statistics, on the line between them.
     Percentile(Percent),
+    /// A percentile of the finite values, about: each of the two order statistics by a sketch, which knows it to
+    /// within 1 % of itself, in memory that does not grow with the number of values. Word `p95~`.
+    About(Percent),
 }
 
 /// A number from 0 to 100.
@@ -63,7 +68,7 @@ pub enum Aggregate {
 pub struct Percent(f64);
 
 /// The words for all aggregates but the percentiles.
-const WORDS: [(&str, Aggregate); 17] = [
+const WORDS: [(&str, Aggregate); 18] = [
     ("count", Aggregate::Count),
     ("finite", Aggregate::Finite),
     ("nan", Aggregate::Nan),
@@ -78,6 +83,7 @@ const WORDS: [(&str, Aggregate); 17] = [
     ("last", Aggregate::Last),
     ("argmin", Aggregate::ArgMin),
     ("argmax", Aggregate::ArgMax),
+    ("argnan", Aggregate::ArgNan),
     ("time_first", Aggregate::TimeFirst),
     ("time_last", Aggregate::TimeLast),
     ("median", Aggregate::Median),
@@ -101,16 +107,18 @@ impl Aggregate {
         if let Some((_, aggregate)) = WORDS.iter().find(|(w, _)| *w == word) {
             return Some(*aggregate);
         }
+        let (word, about) = word.strip_suffix('~').map_or((word, false), |word| (word, true));
         let number = word.strip_prefix('p')?;
         let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
         let plain = match number.split_once('.') {
             Some((whole, fraction)) => digits(whole) && digits(fraction),
             None => digits(number),
         };
-        plain.then(|| number.parse().ok().and_then(Percent::new)).flatten().map(Aggregate::Percentile)
+        let percent = plain.then(|| number.parse().ok().and_then(Percent::new)).flatten()?;
+        Some(if about { Aggregate::About(percent) } else { Aggregate::Percentile(percent) })
     }
 
-    /// The percentile asked, where it is one.
+    /// The percentile asked, where it is an exact one.
     pub(crate) fn percent(&self) -> Option<Percent> {
         match self {
             Aggregate::Median => Some(Percent(50.0)),
@@ -144,7 +152,10 @@ fn unknown(place: &str, word: &str) -> Error {
     Error::invalid(
         "read aggregates",
         format!("{place}`{word}` is no aggregate"),
-        format!("use any of {}, or a percentile from p0 to p100 such as p99.9", known.join(", ")),
+        format!(
+            "use any of {}, or a percentile from p0 to p100 such as p99.9, or p99.9~ from a sketch",
+            known.join(", ")
+        ),
     )
 }
 
@@ -160,6 +171,7 @@ impl fmt::Display for Aggregate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Aggregate::Percentile(p) => write!(f, "p{}", p.0),
+            Aggregate::About(p) => write!(f, "p{}~", p.0),
             other => {
                 let word = WORDS.iter().find(|(_, a)| a == other).map(|w| w.0);
                 f.write_str(word.expect("every aggregate but the percentiles has a word"))
@@ -174,7 +186,8 @@ mod tests {
 
     #[test]
     fn each_word_reads_back() {
-        let words: Vec<&str> = WORDS.iter().map(|w| w.0).chain(["p0", "p50", "p99.9", "p100"]).collect();
+        let words: Vec<&str> =
+            WORDS.iter().map(|w| w.0).chain(["p0", "p50", "p99.9", "p100", "p0~", "p99.9~"]).collect();
         for (aggregate, word) in Aggregate::parse_list(&words).unwrap().iter().zip(&words) {
             assert_eq!(aggregate.to_string(), *word);
         }
@@ -182,7 +195,10 @@ mod tests {
 
     #[test]
     fn a_wrong_word_is_named_with_its_position_and_the_known_words() {
-        for bad in ["", "p", "p101", "p-1", "p1e1", "pinf", "pnan", "p.5", "p5.", "P50", "Mean", "avg"] {
+        for bad in [
+            "", "p", "p101", "p-1", "p1e1", "pinf", "pnan", "p.5", "p5.", "P50", "Mean", "avg", "~", "p~",
+            "p5~~", "median~",
+        ] {
             let text = Aggregate::parse_list(&["count", bad]).unwrap_err().to_string();
             assert!(text.contains(&format!("word 2 of 2: `{bad}`")), "{text}");
             assert!(text.contains("argmax") && text.contains("p99.9"), "{text}");

@@ -172,6 +172,7 @@ struct Nulls {
     no_min: Option<NullBuffer>,
     no_max: Option<NullBuffer>,
     no_point: Option<NullBuffer>,
+    no_nan: Option<NullBuffer>,
 }
 
 impl Nulls {
@@ -184,6 +185,7 @@ impl Nulls {
             no_min: over(rows, &states.mins, f64::is_finite),
             no_max: over(rows, &states.maxs, f64::is_finite),
             no_point: over(rows, &states.counts, |n| n > 0),
+            no_nan: over(rows, &states.nans, |n| n > 0),
         }
     }
 }
@@ -220,6 +222,7 @@ fn aggregate_column(
         Aggregate::Max => float_column(extremes(&mut states.maxs), nulls.no_max.clone()),
         Aggregate::ArgMin => whole_column(rows.take(&mut states.min_steps), nulls.no_min.clone()),
         Aggregate::ArgMax => whole_column(rows.take(&mut states.max_steps), nulls.no_max.clone()),
+        Aggregate::ArgNan => whole_column(rows.take(&mut states.nan_steps), nulls.no_nan.clone()),
         Aggregate::First => float_column(end_values(&states.firsts), nulls.no_point.clone()),
         Aggregate::Last => float_column(end_values(&states.lasts), nulls.no_point.clone()),
         Aggregate::TimeFirst => times_column(rows.take(&mut states.first_times), nulls.no_point.clone()),
@@ -227,6 +230,11 @@ fn aggregate_column(
         Aggregate::Median | Aggregate::Percentile(_) => {
             let place = place.expect("a percentile has a place among the percentiles");
             Arc::new(rows.states().map(|i| states.samples[i].quantile(place)).collect::<Float64Array>())
+        }
+        Aggregate::About(percent) => {
+            let fraction = percent.fraction();
+            let about = rows.states().map(|i| states.sketches[i].quantile(fraction));
+            Arc::new(about.collect::<Float64Array>())
         }
     }
 }

@@ -81,6 +81,12 @@ impl Plan {
         self.time_width.is_some() || self.needs.times()
     }
 
+    /// Whether a summary tells all that is needed of its points, buckets aside.
+    pub(crate) fn takes_summary(&self, summary: &Summary) -> bool {
+        let needs = self.needs;
+        !needs.samples && !needs.sketch && !(needs.nan_step && summary.nan > 0)
+    }
+
     /// The step bucket and the time bucket in which all of a summary lies, each where it is grouped by. No answer
     /// where the summary reaches over a bucket's end, or sums up nothing.
     pub(crate) fn bucket_of(&self, summary: &Summary) -> Option<(Option<i64>, Option<i64>)> {
@@ -190,14 +196,15 @@ impl Grouping {
     }
 
     /// Whether summaries may stand for points: always but for percentiles. A summary that does not lie in one bucket
-    /// is still refused, see [`Partial::push_summary`].
+    /// is still refused, as is one of NaNs whose step is wanted; see [`Partial::push_summary`].
     pub fn takes_summaries(&self) -> bool {
-        !self.0.needs.samples
+        !self.0.needs.samples && !self.0.needs.sketch
     }
 
-    /// Whether this summary may stand for its points: it lies in one bucket, and no percentile is asked for.
+    /// Whether this summary may stand for its points: it lies in one bucket, no percentile is asked for, and no NaN's
+    /// step that it would not tell.
     pub fn takes_summary(&self, summary: &Summary) -> bool {
-        self.takes_summaries() && self.0.bucket_of(summary).is_some()
+        self.0.takes_summary(summary) && self.0.bucket_of(summary).is_some()
     }
 
     /// An empty state to push into.
@@ -209,7 +216,8 @@ impl Grouping {
     ///
     /// Names are Utf8, bucket starts Int64 and Timestamp(µs, UTC), counts and steps Int64, times Timestamp(µs, UTC),
     /// everything else Float64. Labels and all aggregates but the counts are nullable: null where a series lacks the
-    /// label, and where a group has no finite value (no point at all for `first`, `last` and their times).
+    /// label, and where a group has no finite value (no NaN for `argnan`, no point at all for `first`, `last` and their
+    /// times).
     pub fn schema(&self) -> SchemaRef {
         self.0.schema()
     }
@@ -228,7 +236,7 @@ impl Plan {
                 Aggregate::Count | Aggregate::Finite | Aggregate::Nan | Aggregate::Inf => {
                     (DataType::Int64, false)
                 }
-                Aggregate::ArgMin | Aggregate::ArgMax => (DataType::Int64, true),
+                Aggregate::ArgMin | Aggregate::ArgMax | Aggregate::ArgNan => (DataType::Int64, true),
                 Aggregate::TimeFirst | Aggregate::TimeLast => (timestamp(), true),
                 _ => (DataType::Float64, true),
             };
@@ -266,6 +274,7 @@ fn wrong(wrong: &str, remedy: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tidalite_model::{Labels, Point, SeriesKey};
 
     #[test]
     fn a_plan_that_makes_no_sense_is_refused() {
@@ -292,6 +301,13 @@ mod tests {
         assert!(plan(vec![By::TimeBucket(4)], &["count"]).needs_times());
         let times = plan(vec![], &["time_last"]);
         assert!(times.needs_times() && times.needs_steps());
-        assert!(!plan(vec![], &["median"]).takes_summaries());
+        assert!(!plan(vec![], &["median"]).takes_summaries() && !plan(vec![], &["p9~"]).takes_summaries());
+        let nan = plan(vec![], &["argnan"]);
+        let mut summary = Summary::default();
+        summary.push(Point { step: 1, time_us: 0, value: 1.0 });
+        assert!(nan.needs_steps() && nan.takes_summary(&summary));
+        summary.push(Point { step: 2, time_us: 0, value: f64::NAN });
+        assert!(!nan.takes_summary(&summary) && plain.takes_summary(&summary));
+        assert!(!nan.partial().push_summary(&SeriesKey::new("r", "m", Labels::none()), &summary));
     }
 }

@@ -39,6 +39,7 @@ mod points;
 mod quantile;
 mod rfc3339;
 mod run_filter;
+mod sketch;
 mod states;
 mod tally;
 

@@ -33,8 +33,12 @@ pub(crate) struct Needs {
     pub(crate) last: bool,
     /// Its time; never without the point.
     pub(crate) last_time: bool,
+    /// The least step of a NaN; never without their number.
+    pub(crate) nan_step: bool,
     /// All finite values, for percentiles.
     pub(crate) samples: bool,
+    /// A sketch of the finite values.
+    pub(crate) sketch: bool,
 }
 
 impl Needs {
@@ -53,16 +57,19 @@ impl Needs {
                 Aggregate::Max => needs.max = true,
                 Aggregate::ArgMin => needs.min_step = true,
                 Aggregate::ArgMax => needs.max_step = true,
+                Aggregate::ArgNan => needs.nan_step = true,
                 Aggregate::First => needs.first = true,
                 Aggregate::Last => needs.last = true,
                 Aggregate::TimeFirst => needs.first_time = true,
                 Aggregate::TimeLast => needs.last_time = true,
                 Aggregate::Median | Aggregate::Percentile(_) => needs.samples = true,
+                Aggregate::About(_) => needs.sketch = true,
             }
         }
         needs.mean |= needs.m2;
         needs.min |= needs.min_step;
         needs.max |= needs.max_step;
+        needs.nan |= needs.nan_step;
         needs.first |= needs.first_time;
         needs.last |= needs.last_time;
         // Whether there is a sum, a mean or an end at all is told by the counts.
@@ -83,7 +90,7 @@ impl Needs {
 
     /// The steps of points, whatever they are grouped by.
     pub(crate) fn steps(self) -> bool {
-        self.ends() | self.min_step | self.max_step
+        self.ends() | self.min_step | self.max_step | self.nan_step
     }
 
     /// The times of points, whatever they are grouped by.

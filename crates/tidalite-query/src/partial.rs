@@ -100,12 +100,19 @@ impl Partial {
                     self.states.push(state, points.point(i), series, &self.series);
                 }
             } else {
-                let summary = summarize(points.slice(at..end), needs);
+                let run = points.slice(at..end);
+                let summary = summarize(run, needs);
                 all_finite = summary.finite == summary.count;
                 let taken = Taken { summary: &summary, first_series: series, last_series: series };
                 self.states.fold(state, taken, &self.series);
+                if needs.nan_step
+                    && summary.nan > 0
+                    && let Some(first) = run.values.iter().position(|v| v.is_nan())
+                {
+                    self.states.take_nan(state, run.steps[first]);
+                }
             }
-            if needs.samples {
+            if needs.samples || needs.sketch {
                 self.states.sample(state, &points.values[at..end], all_finite);
             }
             at = end;
@@ -130,13 +137,13 @@ impl Partial {
     }
 
     /// Takes a summary in place of its points; `false`, and nothing is taken, where only the points will do:
-    /// for percentiles, and where the summary does not lie in one bucket.
+    /// for percentiles, for the step of a NaN where there is one, and where the summary does not lie in one bucket.
     ///
     /// The summary must be of points in which repeats are resolved, and of steps that no other push of this series
     /// has.
     #[must_use = "where it is false, the points themselves are needed"]
     pub fn push_summary(&mut self, key: &SeriesKey, summary: &Summary) -> bool {
-        if self.plan.needs.samples {
+        if !self.plan.takes_summary(summary) {
             return false;
         }
         if summary.count == 0 {

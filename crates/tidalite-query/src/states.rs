@@ -6,6 +6,7 @@
 
 use crate::needs::Needs;
 use crate::quantile::Samples;
+use crate::sketch::Sketch;
 use tidalite_model::{Extreme, Point, SeriesKey, Summary};
 
 /// Columns that are not needed stay empty.
@@ -29,7 +30,10 @@ pub(crate) struct States {
     pub(crate) first_times: Vec<i64>,
     pub(crate) lasts: Vec<End>,
     pub(crate) last_times: Vec<i64>,
+    /// The greatest i64 where there is none.
+    pub(crate) nan_steps: Vec<i64>,
     pub(crate) samples: Vec<Samples>,
+    pub(crate) sketches: Vec<Sketch>,
     sample_bytes: usize,
 }
 
@@ -77,7 +81,9 @@ impl States {
         push_if(needs.first_time, &mut self.first_times, 0);
         push_if(needs.last, &mut self.lasts, End::default());
         push_if(needs.last_time, &mut self.last_times, 0);
+        push_if(needs.nan_step, &mut self.nan_steps, i64::MAX);
         push_if(needs.samples, &mut self.samples, Samples::default());
+        push_if(needs.sketch, &mut self.sketches, Sketch::default());
     }
 
     /// Takes one point: [`Summary::push`] on the columns that are there.
@@ -95,6 +101,9 @@ impl States {
         if !v.is_finite() {
             if needs.nan {
                 self.nans[i] += u64::from(v.is_nan());
+            }
+            if needs.nan_step && v.is_nan() {
+                self.take_nan(i, p.step);
             }
             return;
         }
@@ -164,7 +173,17 @@ impl States {
 
     /// Takes values for percentiles.
     pub(crate) fn sample(&mut self, i: usize, values: &[f64], all_finite: bool) {
-        self.sample_bytes += self.samples[i].push(values, all_finite);
+        if self.needs.samples {
+            self.sample_bytes += self.samples[i].push(values, all_finite);
+        }
+        if self.needs.sketch {
+            self.sample_bytes += self.sketches[i].push(values);
+        }
+    }
+
+    /// Takes the step of a NaN that is counted otherwise.
+    pub(crate) fn take_nan(&mut self, i: usize, step: i64) {
+        self.nan_steps[i] = self.nan_steps[i].min(step);
     }
 
     /// Takes all that state `j` of `other` took, whose series have their keys from `keys_from` on.
@@ -185,11 +204,18 @@ impl States {
         if self.needs.samples {
             self.samples[i].merge(std::mem::take(&mut other.samples[j]));
         }
+        if self.needs.sketch {
+            self.sample_bytes += self.sketches[i].merge(&other.sketches[j]);
+        }
+        if self.needs.nan_step {
+            self.take_nan(i, other.nan_steps[j]);
+        }
     }
 
-    /// Takes over the account of the samples that came with `other`'s states.
+    /// Takes over the account of the samples that came with `other`'s states; what its sketches took goes with them.
     pub(crate) fn take_account(&mut self, other: &States) {
-        self.sample_bytes += other.sample_bytes;
+        let sketched: usize = other.sketches.iter().map(Sketch::bytes).sum();
+        self.sample_bytes += other.sample_bytes.saturating_sub(sketched);
     }
 
     /// What a state took, as far as it was needed. A first point that is not needed is told as step 0, and so is a
@@ -224,12 +250,13 @@ impl States {
     pub(crate) fn bytes(&self) -> usize {
         let counts = [&self.counts, &self.finites, &self.nans].map(|c| c.capacity());
         let floats = [&self.sums, &self.means, &self.m2s, &self.mins, &self.maxs].map(|c| c.capacity());
-        let whole =
-            [&self.min_steps, &self.max_steps, &self.first_times, &self.last_times].map(|c| c.capacity());
+        let whole = [&self.min_steps, &self.max_steps, &self.first_times, &self.last_times, &self.nan_steps]
+            .map(|c| c.capacity());
         let eights: usize = counts.iter().chain(&floats).chain(&whole).sum();
         eights * size_of::<u64>()
             + (self.firsts.capacity() + self.lasts.capacity()) * size_of::<End>()
             + self.samples.capacity() * size_of::<Samples>()
+            + self.sketches.capacity() * size_of::<Sketch>()
             + self.sample_bytes
     }
 

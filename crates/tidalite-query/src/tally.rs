@@ -162,7 +162,9 @@ mod tests {
         first_time: true,
         last: true,
         last_time: true,
+        nan_step: false,
         samples: false,
+        sketch: false,
     };
 
     fn value() -> impl Strategy<Value = f64> {

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class _Column(NamedTuple):
     name: str
     kind: str
-    """`text`, `texts`, `int`, `float`, `bool`, `time`, or `mixed`: what no other kind holds."""
+    """`text`, `texts`, `int`, `ints`, `float`, `bool`, `time`, or `mixed`: what no other kind holds."""
     values: list[Any]
 
 
@@ -28,7 +28,7 @@ def to_pandas(runs: Sequence[RunInfo]) -> pandas.DataFrame:
     plain = {"int": "int64", "bool": "bool"}
     gaps = {"int": "Int64", "bool": "boolean"}
     text = "str" if int(pd.__version__.partition(".")[0]) >= 3 else object
-    fixed = {"text": text, "texts": object, "float": "float64", "time": "datetime64[us, UTC]", "mixed": object}
+    fixed = {"text": text, "texts": object, "ints": object, "float": "float64", "time": "datetime64[us, UTC]", "mixed": object}
 
     def series(column: _Column) -> Any:
         dtype = fixed.get(column.kind) or (gaps if None in column.values else plain)[column.kind]
@@ -45,6 +45,7 @@ def to_arrow(runs: Sequence[RunInfo]) -> pyarrow.Table:
         "text": pa.string(),
         "texts": pa.list_(pa.string()),
         "int": pa.int64(),
+        "ints": pa.list_(pa.int64()),
         "float": pa.float64(),
         "bool": pa.bool_(),
         "time": pa.timestamp("us", "UTC"),
@@ -62,6 +63,7 @@ def to_polars(runs: Sequence[RunInfo]) -> polars.DataFrame:
         "text": pl.String,
         "texts": pl.List(pl.String),
         "int": pl.Int64,
+        "ints": pl.List(pl.Int64),
         "float": pl.Float64,
         "bool": pl.Boolean,
         "time": pl.Datetime("us", "UTC"),
@@ -85,6 +87,7 @@ def _columns(runs: Sequence[RunInfo]) -> list[_Column]:
         field("participants", "int", lambda run: run.participants),
         field("parent", "text", lambda run: run.parent),
         field("parent_step", "int", lambda run: run.parent_step),
+        field("rewinds", "ints", lambda run: list(run.rewinds)),
         field("tags", "texts", lambda run: list(run.tags)),
         *(_Column(f"labels.{key}", "text", [run.labels.get(key) for run in runs]) for key in labels),
         *(_param(f"params.{key}", [run.params.get(key) for run in runs]) for key in params),

@@ -18,7 +18,8 @@ class RunInfo(NamedTuple):
 
     `status` is `running`, `finished`, `failed`, or `lost` (its writer is gone without a word). `labels` are those that all
     its processes share, `participants` how many processes took part. `parent` is the id of the run that it branched off,
-    and `parent_step` the last step taken over from it. Times are UTC; `None` where nobody said.
+    and `parent_step` the last step taken over from it. `rewinds` are the steps that the run went back to, in order. Times are UTC;
+    `None` where nobody said.
     """
 
     # A tuple, since it is made in half the time of a frozen dataclass, and a store may hold ten thousand runs.
@@ -32,6 +33,7 @@ class RunInfo(NamedTuple):
     parent: str | None
     parent_step: int | None
     participants: int
+    rewinds: tuple[int, ...] = ()
 
 
 class Runs(list[RunInfo]):

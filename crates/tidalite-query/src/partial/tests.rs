@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use tidalite_model::{Labels, Point, SeriesKey, Summary};
 
-const WORDS: [&str; 20] = [
+const WORDS: [&str; 23] = [
     "count",
     "finite",
     "nan",
@@ -25,12 +25,15 @@ const WORDS: [&str; 20] = [
     "last",
     "argmin",
     "argmax",
+    "argnan",
     "time_first",
     "time_last",
     "median",
     "p0",
     "p99.9",
     "p100",
+    "p0~",
+    "p60~",
 ];
 
 fn key(run: &str, metric: &str, labels: &str) -> SeriesKey {
@@ -107,6 +110,12 @@ fn quantile(finite: &[f64], fraction: f64) -> Cell {
     Cell::Float(lo + (hi - lo) * rank.fract(), 0.0)
 }
 
+/// A hundredth off, of whichever value it came from.
+fn about(exact: Cell, finite: &[f64]) -> Cell {
+    let greatest = finite.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
+    if let Cell::Float(value, _) = exact { Cell::Float(value, greatest * 0.010_001) } else { exact }
+}
+
 fn expected(word: &str, list: &[(i64, SeriesKey, i64, f64)]) -> Cell {
     let finite: Vec<f64> = list.iter().map(|p| p.3).filter(|v| v.is_finite()).collect();
     let n = finite.len() as f64;
@@ -136,6 +145,7 @@ fn expected(word: &str, list: &[(i64, SeriesKey, i64, f64)]) -> Cell {
         "max" => of_finite(max, 0.0),
         "argmin" => step_of(min),
         "argmax" => step_of(max),
+        "argnan" => list.iter().find(|p| p.3.is_nan()).map_or(Cell::Null, |p| Cell::Whole(p.0)),
         "first" => end(list.first()),
         "last" => end(list.last()),
         "time_first" => end_time(list.first()),
@@ -144,6 +154,8 @@ fn expected(word: &str, list: &[(i64, SeriesKey, i64, f64)]) -> Cell {
         "p0" => quantile(&finite, 0.0),
         "p99.9" => quantile(&finite, 0.999),
         "p100" => quantile(&finite, 1.0),
+        "p0~" => about(quantile(&finite, 0.0), &finite),
+        "p60~" => about(quantile(&finite, 0.6), &finite),
         other => panic!("no definition of {other}"),
     }
 }
@@ -270,7 +282,7 @@ proptest! {
 
     #[test]
     fn summaries_stand_for_points_where_they_are_taken(series in series(), by in by(), mix in any::<u8>()) {
-        let words: Vec<&str> = WORDS.iter().copied().take(16).collect();
+        let words: Vec<&str> = WORDS.iter().copied().take(17).collect();
         let mut partial = grouping(by.clone(), &words).partial();
         for (i, (key, list, cut)) in series.iter().enumerate() {
             for (j, piece) in list.chunks((*cut).max(1)).enumerate() {
