@@ -230,7 +230,7 @@ impl Run {
         if labels.is_none() {
             let mut gathered = [0.0; QUICK_MAX];
             if let Some(layout) = self.quick(values, &mut gathered) {
-                let step = step.map(whole_step).transpose()?;
+                let step = step.map(|s| whole_step("log", s)).transpose()?;
                 let time_us = time.map(to_us).transpose()?;
                 let row = &gathered[..layout.keys.len()];
                 return self.append(py, || layout.columns.log_at(step, time_us, row));
