@@ -60,6 +60,7 @@ mod ingest;
 mod lineage;
 mod maintain;
 mod manifest;
+mod metrics;
 mod nan_text;
 mod options;
 mod param_json;
