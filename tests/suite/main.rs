@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic, and says where")]
 
 mod allocation;
+mod axes;
 mod concurrency;
 mod damage;
 mod durability;
@@ -18,6 +19,7 @@ mod limits;
 mod process;
 mod retract;
 mod shapes;
+mod transforms;
 mod watch;
 
 use std::io::Write;

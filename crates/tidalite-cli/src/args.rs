@@ -7,7 +7,7 @@ use crate::values::{self, Span};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
-use tidalite::{Aggregate, By, Cursor, FileFormat, History, Repeats, RunFilter};
+use tidalite::{Aggregate, By, Cursor, FileFormat, History, Repeats, RunFilter, Transform, XAxis};
 
 /// An embedded columnar store for streams of metrics.
 ///
@@ -130,6 +130,12 @@ pub(crate) struct Selection {
     /// Runs whose id matches; may be given several times.
     #[arg(short, long = "run", value_name = "GLOB")]
     pub(crate) runs: Vec<String>,
+    /// Metrics in whose name a regular expression matches; several times, and with --metric, any.
+    #[arg(long = "metric-regex", value_name = "REGEX")]
+    pub(crate) metrics_regex: Vec<String>,
+    /// Runs in whose id a regular expression matches; several times, and with --run, any.
+    #[arg(long = "run-regex", value_name = "REGEX")]
+    pub(crate) runs_regex: Vec<String>,
     /// Runs that a filter takes, such as `params.lr > 1e-3 and tags has "baseline"`; several times, all must.
     #[arg(short = 'w', long = "where", value_name = "FILTER", value_parser = values::run_filter)]
     pub(crate) filters: Vec<RunFilter>,
@@ -154,6 +160,10 @@ pub(crate) struct Selection {
     /// What is read of the history that forked runs took over: `own` (nothing), `inherited`, or `all`, telemetry too.
     #[arg(long, value_name = "RULE", default_value = "inherited", value_parser = values::history)]
     pub(crate) history: History,
+    /// What to make of each series before anything else, one after the other: ema:0.9, half-life:100 (steps) or
+    /// half-life:10s, mean:50 (points), rate, derivative:step, derivative:time.
+    #[arg(short, long, value_name = "LIST", value_delimiter = ',', value_parser = values::transform)]
+    pub(crate) transform: Vec<Transform>,
 }
 
 /// `demo`.
@@ -266,8 +276,9 @@ pub(crate) struct Metrics {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Aggregates: count, finite, nan, inf, sum, mean, std, var, min, max, first, last, argmin, argmax,
-time_first, time_last, median, and percentiles such as p99.9. All but the counts, first and last are
-over finite values.
+argnan (the step of the first NaN), time_first, time_last, median, percentiles such as p99.9, and
+p99.9~ from a sketch: to 1 %, in little memory. All but the counts, first, last and argnan are over
+finite values.
 Groups: run, metric, labels, label:KEY, param:NAME, step:WIDTH, time:WIDTH (such as time:10s).
 
 Examples:
@@ -275,6 +286,9 @@ Examples:
   tidalite query metrics -m 'val/*' --aggregate min,argmin,last --by run,metric
   tidalite query metrics -m val/loss --where 'params.lr > 1e-3' --aggregate min --by param:optimizer
   tidalite query metrics -m gpu/power_watts --time -1h.. --aggregate mean,p99 --by time:1m
+  tidalite query metrics -m val/loss --steps 1000.. --aggregate min,argmin --by run --least 10
+  tidalite query metrics -m net/bytes --transform rate,mean:30 --aggregate max --by run
+  tidalite query metrics -m loss --m4 800 --x metric:tokens --format csv
   tidalite query metrics -m loss --latest --format json
   tidalite query metrics -m loss --format csv | head")]
 pub(crate) struct Query {
@@ -286,9 +300,24 @@ pub(crate) struct Query {
     /// One row for each group; see below.
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = values::by, requires = "aggregate")]
     pub(crate) by: Vec<By>,
+    /// The so many groups alone of which the first aggregate is least, least first; groups are runs unless --by says more.
+    #[arg(long, value_name = "N", requires = "aggregate", conflicts_with = "greatest")]
+    pub(crate) least: Option<usize>,
+    /// The same, greatest first.
+    #[arg(long, value_name = "N", requires = "aggregate")]
+    pub(crate) greatest: Option<usize>,
     /// The last point of each series alone.
-    #[arg(long, conflicts_with_all = ["aggregate", "by"])]
+    #[arg(long, conflicts_with_all = ["aggregate", "by", "lttb", "m4", "x"])]
     pub(crate) latest: bool,
+    /// So many points a series that keep the shape of its line: Largest-Triangle-Three-Buckets.
+    #[arg(long, value_name = "N", conflicts_with_all = ["aggregate", "m4"])]
+    pub(crate) lttb: Option<usize>,
+    /// The points that a picture of so many columns of pixels needs: of each the first, last, least and greatest.
+    #[arg(long, value_name = "N", conflicts_with = "aggregate")]
+    pub(crate) m4: Option<usize>,
+    /// A column `x`, which orders the points: step, time, elapsed (seconds since the run's start), or metric:NAME.
+    #[arg(long, value_name = "AXIS", conflicts_with = "aggregate")]
+    pub(crate) x: Option<XAxis>,
     /// At most so many rows (of a table, half from its head and half from its tail); 0 for all [default: 40 in a table,
     /// else all]
     #[arg(long, value_name = "N")]
@@ -307,12 +336,13 @@ Examples:
   tidalite chart metrics -m loss --log-y
   tidalite chart metrics -m loss -r 'resnet-*' --band --svg loss.svg
   tidalite chart metrics -m cpu/total_percent --x time --time -10m..
+  tidalite chart metrics -m loss --transform half-life:100 --x metric:tokens
   tidalite chart metrics -m loss --buckets 100 --format csv")]
 pub(crate) struct Chart {
     /// The store.
     pub(crate) path: PathBuf,
-    /// What the x-axis counts; time is since the first point.
-    #[arg(long, value_enum, default_value = "step")]
+    /// What the x-axis counts: step, time (since the first point), elapsed (since the run's start), or metric:NAME.
+    #[arg(long, value_name = "AXIS", default_value = "step")]
     pub(crate) x: XAxis,
     /// Logarithmic y-axis.
     #[arg(long)]
@@ -335,15 +365,6 @@ pub(crate) struct Chart {
     // Last: its heading holds for all that follow.
     #[command(flatten, next_help_heading = "Selection")]
     pub(crate) selection: Selection,
-}
-
-/// What an x-axis counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum XAxis {
-    /// Steps.
-    Step,
-    /// Time since the first point.
-    Time,
 }
 
 /// `follow`.

@@ -9,7 +9,7 @@ use crate::table::printable;
 use crate::values::{Span, time_text};
 use std::collections::BTreeSet;
 use std::ops::Bound;
-use tidalite::{Labels, Select, SeriesKey, Snapshot, Summary};
+use tidalite::{Labels, Select, SeriesKey, Snapshot, Summary, XAxis};
 
 /// How many names a message lists.
 const NAMES_SHOWN: usize = 5;
@@ -32,7 +32,7 @@ impl Selection {
         if let Some(values) = self.values {
             select = select.values(values.lo, values.hi);
         }
-        select
+        self.transform.iter().fold(select, |select, transform| select.transform(*transform))
     }
 
     /// Runs, metrics and labels alone, without the ranges.
@@ -40,16 +40,39 @@ impl Selection {
         for glob in &self.runs {
             select = select.runs(glob);
         }
+        for regex in &self.runs_regex {
+            select = select.runs_regex(regex);
+        }
         for filter in &self.filters {
             select = select.runs_where(filter.clone());
         }
         for glob in &self.metrics {
             select = select.metrics(glob);
         }
+        for regex in &self.metrics_regex {
+            select = select.metrics_regex(regex);
+        }
         for (key, value) in &self.labels {
             select = select.label(key, value);
         }
         select
+    }
+
+    /// Why this selection has no points over an axis: the axis' metric may be nowhere.
+    ///
+    /// # Errors
+    /// As [`nothing`](Self::nothing).
+    pub(crate) fn nothing_over(&self, x: &XAxis, snapshot: &Snapshot) -> Outcome<Failure> {
+        if let XAxis::Metric(name) = x
+            && !self.over(snapshot).summaries()?.is_empty()
+        {
+            let name = printable(name);
+            let text = format!(
+                "nothing matches: no run of these has a finite value of {name} at its points or before"
+            );
+            return Ok(Failure::Nothing(text));
+        }
+        self.nothing(snapshot)
     }
 
     /// Why this selection has no points in the snapshot: the first part that matches nothing, and what there is instead.
@@ -71,6 +94,16 @@ impl Selection {
         for glob in &self.metrics {
             if snapshot.select().metrics(glob).summaries()?.is_empty() {
                 return say(missing("metric", "metrics", glob, &names(|k| &k.metric)));
+            }
+        }
+        for regex in &self.runs_regex {
+            if snapshot.select().runs_regex(regex).summaries()?.is_empty() {
+                return say(missing("run", "runs", regex, &names(|k| &k.run)));
+            }
+        }
+        for regex in &self.metrics_regex {
+            if snapshot.select().metrics_regex(regex).summaries()?.is_empty() {
+                return say(missing("metric", "metrics", regex, &names(|k| &k.metric)));
             }
         }
         for filter in &self.filters {

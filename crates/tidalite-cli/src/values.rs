@@ -9,7 +9,7 @@ use jiff::fmt::temporal::Pieces;
 use std::fmt::Display;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tidalite::{Aggregate, By, Cursor, History, Repeats, RunFilter};
+use tidalite::{Aggregate, By, Cursor, History, Repeats, RunFilter, Transform};
 
 /// A half-open range, lo ≤ x < hi; an end that is absent does not bind.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -182,6 +182,11 @@ pub(crate) fn history(text: &str) -> Result<History, String> {
 
 /// An aggregate by its word.
 pub(crate) fn aggregate(text: &str) -> Result<Aggregate, String> {
+    text.trim().parse().map_err(|e: tidalite::Error| e.to_string())
+}
+
+/// A transform by its word.
+pub(crate) fn transform(text: &str) -> Result<Transform, String> {
     text.trim().parse().map_err(|e: tidalite::Error| e.to_string())
 }
 

@@ -14,6 +14,7 @@ mod buckets;
 mod errors;
 mod exit;
 mod follow;
+mod names;
 mod numbers;
 mod params;
 mod records;

@@ -3,16 +3,20 @@
 use crate::buckets::groups;
 use crate::errors::{invalid, raise};
 use crate::follow::Follow;
+use crate::names::{Name, names};
 use crate::params::{label_pairs, text, texts};
 use crate::run::Run;
 use crate::spans::{half_open, span};
-use crate::table::{Query, Table};
+use crate::table::{Drawn, Query, Table};
 use crate::time::to_us;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyString, PyTuple};
 use std::str::FromStr;
-use tidalite::{Aggregate, AlignOn, Compare, Cursor, Fill, History, Repeats, RunFilter, Select, Store};
+use tidalite::{
+    Aggregate, AlignOn, By, Compare, Cursor, Fill, History, Repeats, RunFilter, Select, Store, Transform,
+    XAxis,
+};
 
 /// A selection of points; made by `Store.select`. Nothing is read before an answer is asked for, and each answer sees the store as it is
 /// then: what was logged a moment ago is in it.
@@ -54,18 +58,20 @@ impl Selection {
             .history(read_history(asked.history)?)
             .hidden(asked.hidden);
         if let Some(metrics) = asked.metrics {
-            let names = texts("a metric", metrics)?;
-            refuse_none("metrics", names.is_empty())?;
-            select = names.into_iter().fold(select, Select::metrics);
+            for name in names("a metric", metrics)? {
+                select = match name {
+                    Name::Pattern(pattern) => select.metrics(pattern),
+                    Name::Regex(regex) => select.metrics_regex(regex),
+                };
+            }
         }
         if let Some(runs) = asked.runs {
             select = match runs.cast::<Run>() {
                 Ok(run) => select.run(run.get().handle.run.id()),
-                Err(_) => {
-                    let ids = texts("a run", runs)?;
-                    refuse_none("runs", ids.is_empty())?;
-                    ids.into_iter().fold(select, Select::runs)
-                }
+                Err(_) => names("a run", runs)?.into_iter().fold(select, |select, name| match name {
+                    Name::Pattern(pattern) => select.runs(pattern),
+                    Name::Regex(regex) => select.runs_regex(regex),
+                }),
             };
         }
         for filter in asked.filters.map_or(Ok(Vec::new()), run_filters)? {
@@ -117,18 +123,34 @@ impl Selection {
     fn table(&self, query: Query) -> Table {
         Table::new(query)
     }
+
+    fn all_points(&self) -> Table {
+        self.table(Query::Points(self.select.clone()))
+    }
+
+    /// What is drawn over another axis than the step.
+    fn over(&self, x: &str, drawn: Drawn) -> PyResult<Option<Table>> {
+        let query = |x: XAxis| Query::Over(self.select.over(x.clone()), x, drawn);
+        Ok(other_axis(x)?.map(|x| self.table(query(x))))
+    }
+
+    fn best(
+        &self,
+        doing: &str,
+        k: i64,
+        greatest: bool,
+        aggregates: &Bound<'_, PyTuple>,
+        by: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Table> {
+        let (aggregates, by) = plan(aggregates, by, vec![By::Run])?;
+        Ok(self.table(Query::Best(self.select.clone(), count(doing, k)?, greatest, aggregates, by)))
+    }
 }
 
-/// An empty list is a mistake more often than a wish for nothing.
-fn refuse_none(name: &str, empty: bool) -> PyResult<()> {
-    if empty {
-        return Err(invalid(
-            "select",
-            format!("{name} is an empty list"),
-            "name at least one, or leave it out to select all",
-        ));
-    }
-    Ok(())
+/// Over another x-axis, where one is given that is none already.
+fn other_axis(x: &str) -> PyResult<Option<XAxis>> {
+    let x = XAxis::from_str(x).map_err(raise)?;
+    Ok((x != XAxis::Step).then_some(x))
 }
 
 fn read_repeats(word: &str) -> PyResult<Repeats> {
@@ -201,15 +223,46 @@ impl Selection {
         Ok(self.with(select, &format!("having {of} {sign} {value}")))
     }
 
+    /// Makes of each series another one before anything is asked, from all its points; given several words, or called
+    /// again, each of what the one before gives. Ranges of steps, times and values select from the result.
+    ///
+    /// Words: 'ema:0.9' (debiased exponential moving average, as TensorBoard's, by weight), 'half-life:100' (steps) or
+    /// 'half-life:10s' (the same by half-life), 'mean:50' (of the last so many points), 'rate' (growth of a counter a second; a fall
+    /// means that it began again at zero), 'derivative:step', 'derivative:time' (a second). NaN and infinities pass through, and have
+    /// no part in what others become.
+    ///
+    /// >>> with store.run("a") as run:
+    /// ...     for step in range(6):
+    /// ...         run.log({"x": step % 2}, step=step)
+    /// >>> store.select("x").transform("mean:2").to_numpy()["value"]
+    /// array([0. , 0.5, 0.5, 0.5, 0.5, 0.5])
+    #[pyo3(signature = (*words))]
+    fn transform(&self, words: &Bound<'_, PyTuple>) -> PyResult<Selection> {
+        let words = texts("a transform", words)?;
+        if words.is_empty() {
+            return Err(invalid("transform", "no word was given", "give at least one, such as 'ema:0.9'"));
+        }
+        let mut select = self.select.clone();
+        for word in &words {
+            select = select.transform(Transform::from_str(word).map_err(raise)?);
+        }
+        Ok(self.with(select, &format!("transform {}", words.join(", "))))
+    }
+
     /// The points, ordered by run, metric, labels and step, in the columns run, metric, labels, step, time, value.
-    fn points(&self) -> Table {
-        self.table(Query::Points(self.select.clone()))
+    ///
+    /// With another `x` a last column `x` orders them: 'time', 'elapsed' (seconds since the run's start), or 'metric:<name>' (that
+    /// metric's last finite value in the run at the step or before); they are all in memory then.
+    #[pyo3(signature = (x="step"))]
+    fn points(&self, x: &str) -> PyResult<Table> {
+        Ok(self.over(x, Drawn::Points)?.unwrap_or_else(|| self.all_points()))
     }
 
     /// One row a group, ordered by the groups; without `by`, a single row.
     ///
-    /// Aggregates: count, finite, nan, inf, sum, mean, std, var, min, max, first, last, argmin, argmax, time_first, time_last, median, and
-    /// exact percentiles such as p95 or p99.9. All but the counts, first and last are over finite values; std and var divide by n.
+    /// Aggregates: count, finite, nan, inf, sum, mean, std, var, min, max, first, last, argmin, argmax, argnan (the step of the first NaN),
+    /// time_first, time_last, median, exact percentiles such as p95 or p99.9, and p95~ from a sketch, which knows values to 1 % in
+    /// little memory. All but the counts, first, last and argnan are over finite values; std and var divide by n.
     /// `by` is one or several of 'run', 'metric', 'labels', 'label:<key>', 'param:<name>', step_bucket(n), time_bucket('1s').
     ///
     /// >>> selection = store.select("x", runs="sim")
@@ -217,19 +270,47 @@ impl Selection {
     /// ['run', 'step_bucket', 'count', 'p95']
     #[pyo3(signature = (*aggregates, by=None), text_signature = "($self, *aggregates, by=())")]
     fn aggregate(&self, aggregates: &Bound<'_, PyTuple>, by: Option<&Bound<'_, PyAny>>) -> PyResult<Table> {
-        let words = texts("an aggregate", aggregates)?;
-        let aggregates = Aggregate::parse_list(&words).map_err(raise)?;
-        let by = by.map_or(Ok(Vec::new()), groups)?;
-        // A plan that makes no sense is refused here rather than where the answer is fetched.
-        tidalite::aggregate_schema(&aggregates, &by).map_err(raise)?;
+        let (aggregates, by) = plan(aggregates, by, Vec::new())?;
         Ok(self.table(Query::Aggregate(self.select.clone(), aggregates, by)))
+    }
+
+    /// The `k` groups in which the first aggregate is least, least first: by default runs. Groups in which it is null or NaN are left
+    /// out.
+    ///
+    /// >>> for lr in (0.3, 0.1, 0.2):
+    /// ...     store.run(f"lr-{lr}").log({"val/loss": lr})
+    /// >>> store.select("val/loss").least(2, "min", "argmin").to_numpy()["run"]
+    /// array(['lr-0.1', 'lr-0.2'], dtype=object)
+    #[pyo3(signature = (k, *aggregates, by=None), text_signature = "($self, k, *aggregates, by='run')")]
+    fn least(
+        &self,
+        k: i64,
+        aggregates: &Bound<'_, PyTuple>,
+        by: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Table> {
+        self.best("least", k, false, aggregates, by)
+    }
+
+    /// The `k` groups in which the first aggregate is greatest, greatest first; else as `least`.
+    #[pyo3(signature = (k, *aggregates, by=None), text_signature = "($self, k, *aggregates, by='run')")]
+    fn greatest(
+        &self,
+        k: i64,
+        aggregates: &Bound<'_, PyTuple>,
+        by: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Table> {
+        self.best("greatest", k, true, aggregates, by)
     }
 
     /// Each series in at most `buckets` buckets of steps, whose width is a power of two: columns run, metric, labels, step (the
     /// bucket's first), width, count, nonfinite, min, max, mean, first, last.
-    #[pyo3(signature = (buckets=1000))]
-    fn chart(&self, buckets: i64) -> PyResult<Table> {
-        Ok(self.table(Query::Chart(self.select.clone(), count("chart", buckets)?)))
+    ///
+    /// With another `x`, as for `points`, buckets are of that, all series' of one width, and the column is `x` in place of step.
+    #[pyo3(signature = (buckets=1000, x="step"))]
+    fn chart(&self, buckets: i64, x: &str) -> PyResult<Table> {
+        let buckets = count("chart", buckets)?;
+        let plain = || self.table(Query::Chart(self.select.clone(), buckets));
+        Ok(self.over(x, Drawn::Chart(buckets))?.unwrap_or_else(plain))
     }
 
     /// Mean, population std, min and max over runs, in at most `buckets` buckets of steps: each run counts once a bucket, by the
@@ -241,10 +322,11 @@ impl Selection {
         Ok(self.table(Query::Band(self.select.clone(), count("band", buckets)?, by)))
     }
 
-    /// Series side by side: the column step (or time), then one column a series, null where it has no point and `fill` gives none.
+    /// Series side by side: the column step or time (or x, on 'elapsed' or 'metric:<name>'), then one column a series, null where it has
+    /// no point and `fill` gives none.
     ///
     /// `fill` is 'none', 'previous' (the last value at or before), or 'linear' (on the line between the neighbours); on time it is 'previous'
-    /// by default, since series seldom share their times.
+    /// by default, since series seldom share their times. On another metric it is not 'linear'.
     ///
     /// >>> run = store.run("a")
     /// >>> run.log({"loss": 0.5, "acc": 0.9})
@@ -252,11 +334,19 @@ impl Selection {
     /// {'step': array([0]), 'acc': array([0.9]), 'loss': array([0.5])}
     #[pyo3(signature = (on="step", fill=None))]
     fn align(&self, on: &str, fill: Option<&str>) -> PyResult<Table> {
-        let on = AlignOn::from_str(on).map_err(raise)?;
+        let x = XAxis::from_str(on).map_err(raise)?;
         let fill = match fill {
             Some(word) => Fill::from_str(word).map_err(raise)?,
-            None if on == AlignOn::Time => Fill::Previous,
-            None => Fill::None,
+            None if x == XAxis::Step => Fill::None,
+            None => Fill::Previous,
+        };
+        let on = match x {
+            XAxis::Step => AlignOn::Step,
+            XAxis::Time => AlignOn::Time,
+            _ => {
+                let over = self.select.over(x.clone());
+                return Ok(self.table(Query::Over(over, x, Drawn::Align(fill))));
+            }
         };
         Ok(self.table(Query::Align(self.select.clone(), on, fill)))
     }
@@ -267,9 +357,22 @@ impl Selection {
     }
 
     /// At most `points` points of each series, those that keep its looks: largest triangle, three buckets (S. Steinarsson, 2013). Only finite
-    /// values are drawn.
-    fn lttb(&self, points: i64) -> PyResult<Table> {
-        Ok(self.table(Query::Lttb(self.select.clone(), count("lttb", points)?)))
+    /// values are drawn. Another `x` is as for `points`.
+    #[pyo3(signature = (points, x="step"))]
+    fn lttb(&self, points: i64, x: &str) -> PyResult<Table> {
+        let points = count("lttb", points)?;
+        let plain = || self.table(Query::Lttb(self.select.clone(), points));
+        Ok(self.over(x, Drawn::Lttb(points))?.unwrap_or_else(plain))
+    }
+
+    /// The points that draw each series' line as all of them would in a picture of so many columns of pixels: of each column the
+    /// first, the last, and those of the least and the greatest value (M4; U. Jugel and others, 2014). Only finite values are drawn.
+    /// Another `x` is as for `points`.
+    #[pyo3(signature = (columns, x="step"))]
+    fn m4(&self, columns: i64, x: &str) -> PyResult<Table> {
+        let columns = count("m4", columns)?;
+        let plain = || self.table(Query::M4(self.select.clone(), columns));
+        Ok(self.over(x, Drawn::M4(columns))?.unwrap_or_else(plain))
     }
 
     /// Hands out points as they are logged, each once: `poll()`, `wait(timeout)`, or as an iterator.
@@ -300,22 +403,22 @@ impl Selection {
 
     /// The points as a `pyarrow.Table`.
     fn to_arrow<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.points().to_arrow(py)
+        self.all_points().to_arrow(py)
     }
 
     /// The points as a pandas DataFrame; run, metric and labels are categories.
     fn to_pandas<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.points().to_pandas(py)
+        self.all_points().to_pandas(py)
     }
 
     /// The points as a Polars DataFrame.
     fn to_polars<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.points().to_polars(py)
+        self.all_points().to_polars(py)
     }
 
     /// The points as a dict from column to NumPy array.
     fn to_numpy<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.points().to_numpy(py)
+        self.all_points().to_numpy(py)
     }
 
     /// Draws each metric's series with matplotlib: the mean with its min–max envelope, NaN and infinities marked. See
@@ -339,16 +442,29 @@ impl Selection {
         py: Python<'py>,
         requested_schema: Option<Bound<'py, PyCapsule>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
-        self.points().__arrow_c_stream__(py, requested_schema)
+        self.all_points().__arrow_c_stream__(py, requested_schema)
     }
 
     fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
-        self.points().__arrow_c_schema__(py)
+        self.all_points().__arrow_c_schema__(py)
     }
 
     fn __repr__(&self) -> String {
         format!("<tidalite.Selection {}>", if self.text.is_empty() { "of all points" } else { &self.text })
     }
+}
+
+/// Aggregates and what they are by; a plan that makes no sense is refused here rather than where the answer is fetched.
+fn plan(
+    aggregates: &Bound<'_, PyTuple>,
+    by: Option<&Bound<'_, PyAny>>,
+    otherwise: Vec<By>,
+) -> PyResult<(Vec<Aggregate>, Vec<By>)> {
+    let words = texts("an aggregate", aggregates)?;
+    let aggregates = Aggregate::parse_list(&words).map_err(raise)?;
+    let by = by.map_or(Ok(otherwise), groups)?;
+    tidalite::aggregate_schema(&aggregates, &by).map_err(raise)?;
+    Ok((aggregates, by))
 }
 
 fn count(doing: &str, given: i64) -> PyResult<usize> {

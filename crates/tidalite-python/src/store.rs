@@ -193,8 +193,8 @@ impl Store {
         append::append(py, &self.open.store, data)
     }
 
-    /// Selects points: by metrics and runs (names or patterns: `*` any text, `?` one character, `[ab]`, `{a,b}`; or a list of them), by
-    /// labels, and by half-open ranges (lo, hi) of steps, times and values, in which None is no end. Nothing is read before an answer is asked for.
+    /// Selects points: by metrics and runs (names or patterns: `*` any text, `?` one character, `[ab]`, `{a,b}`; regular expressions
+    /// as `re.compile` makes them, which may match anywhere; or a list of these), by labels, and by half-open ranges (lo, hi) of steps, times and values, in which None is no end. Nothing is read before an answer is asked for.
     ///
     /// A bare int in `time` is microseconds since 1970 UTC; datetimes, pandas timestamps, `numpy.datetime64` and ISO 8601 text work too.
     /// `repeats` says which of several points of one step counts: the 'last' written, the 'first', or 'all'. `where` is a filter of runs by what

@@ -14,19 +14,34 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyTuple};
 use pyo3_arrow::ffi::{ArrayIterator, to_schema_pycapsule, to_stream_pycapsule};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use tidalite::{Aggregate, AlignOn, By, Error, ErrorKind, Fill, Result, Select};
+use tidalite::{Aggregate, AlignOn, By, Error, ErrorKind, Fill, Over, Result, Select, XAxis};
 
 /// What is asked.
 pub(crate) enum Query {
     Points(Select),
     Aggregate(Select, Vec<Aggregate>, Vec<By>),
     Chart(Select, usize),
+    M4(Select, usize),
+    /// The groups in which the first aggregate is least, or greatest.
+    Best(Select, usize, bool, Vec<Aggregate>, Vec<By>),
+    /// Over another x-axis.
+    Over(Over, XAxis, Drawn),
     Band(Select, usize, Vec<By>),
     Align(Select, AlignOn, Fill),
     Latest(Select),
     Lttb(Select, usize),
     /// Rows that are there already.
     Rows(SchemaRef, Vec<RecordBatch>),
+}
+
+/// What is drawn over another x-axis.
+#[derive(Clone, Copy)]
+pub(crate) enum Drawn {
+    Points,
+    Chart(usize),
+    Lttb(usize),
+    M4(usize),
+    Align(Fill),
 }
 
 /// What is done to the answer.
@@ -55,24 +70,33 @@ struct Answer {
 impl Query {
     fn kind(&self) -> &'static str {
         match self {
-            Query::Points(_) | Query::Rows(..) => "points",
-            Query::Aggregate(..) => "aggregate",
-            Query::Chart(..) => "chart",
+            Query::Points(_) | Query::Rows(..) | Query::Over(_, _, Drawn::Points) => "points",
+            Query::Aggregate(..) | Query::Best(..) => "aggregate",
+            Query::Chart(..) | Query::Over(_, _, Drawn::Chart(_)) => "chart",
             Query::Band(..) => "band",
-            Query::Align(..) => "align",
+            Query::Align(..) | Query::Over(_, _, Drawn::Align(_)) => "align",
             Query::Latest(_) => "latest",
-            Query::Lttb(..) => "lttb",
+            Query::Lttb(..) | Query::Over(_, _, Drawn::Lttb(_)) => "lttb",
+            Query::M4(..) | Query::Over(_, _, Drawn::M4(_)) => "m4",
         }
     }
 
     /// The columns, where they do not depend on the points.
     fn schema(&self) -> Result<Option<SchemaRef>> {
         Ok(match self {
-            Query::Points(_) | Query::Latest(_) | Query::Lttb(..) => Some(tidalite::points_schema()),
-            Query::Aggregate(_, aggregates, by) => Some(tidalite::aggregate_schema(aggregates, by)?),
+            Query::Points(_) | Query::Latest(_) | Query::Lttb(..) | Query::M4(..) => {
+                Some(tidalite::points_schema())
+            }
+            Query::Over(_, x, Drawn::Points | Drawn::Lttb(_) | Drawn::M4(_)) => {
+                Some(tidalite::over_points_schema(x))
+            }
+            Query::Over(_, x, Drawn::Chart(_)) => Some(tidalite::over_chart_schema(x)),
+            Query::Aggregate(_, aggregates, by) | Query::Best(_, _, _, aggregates, by) => {
+                Some(tidalite::aggregate_schema(aggregates, by)?)
+            }
             Query::Chart(..) => Some(tidalite::chart_schema()),
             Query::Band(_, _, by) => Some(tidalite::band_schema(by)?),
-            Query::Align(..) => None,
+            Query::Align(..) | Query::Over(_, _, Drawn::Align(_)) => None,
             Query::Rows(schema, _) => Some(schema.clone()),
         })
     }
@@ -98,6 +122,16 @@ impl Query {
             Query::Align(select, on, fill) => select.align(*on, *fill)?,
             Query::Latest(select) => select.latest()?,
             Query::Lttb(select, points) => select.lttb(*points)?,
+            Query::M4(select, columns) => select.m4(*columns)?,
+            Query::Best(select, k, false, aggregates, by) => select.least(*k, aggregates, by)?,
+            Query::Best(select, k, true, aggregates, by) => select.greatest(*k, aggregates, by)?,
+            Query::Over(over, _, drawn) => match *drawn {
+                Drawn::Points => over.points()?,
+                Drawn::Chart(buckets) => over.chart(buckets)?,
+                Drawn::Lttb(points) => over.lttb(points)?,
+                Drawn::M4(columns) => over.m4(columns)?,
+                Drawn::Align(fill) => over.align(fill)?,
+            },
             Query::Rows(_, batches) => return Ok(batches.clone()),
         };
         Ok(vec![one])
@@ -232,7 +266,7 @@ impl Table {
         Ok(self.schema(py)?.fields().iter().map(|f| f.name().clone()).collect())
     }
 
-    /// What was asked: 'points', 'aggregate', 'chart', 'band', 'align', 'latest' or 'lttb'.
+    /// What was asked: 'points', 'aggregate', 'chart', 'band', 'align', 'latest', 'lttb' or 'm4'.
     #[getter]
     fn kind(&self) -> &'static str {
         self.answer.query.kind()

@@ -7,7 +7,8 @@
 use crate::column_names::column_names;
 use crate::fill::column;
 use crate::grouping::timestamp;
-use crate::{AlignOn, Fill, Points};
+use crate::x_axis::Place;
+use crate::{AlignOn, Fill, Points, XAxis};
 use arrow::array::{ArrayRef, Int64Array, TimestampMicrosecondArray};
 use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -34,10 +35,17 @@ use tidalite_model::SeriesKey;
 /// ```
 #[derive(Debug)]
 pub struct Alignment {
-    on: AlignOn,
+    axis_kind: AxisKind,
     keys: Vec<SeriesKey>,
     lines: Vec<Line>,
     axis: ScalarBuffer<i64>,
+}
+
+/// What the axis counts, and so what its column is.
+#[derive(Debug)]
+enum AxisKind {
+    On(AlignOn),
+    Over(XAxis, Place),
 }
 
 /// A series on the axis: ascending, one value an x.
@@ -53,6 +61,15 @@ impl Alignment {
     /// Needs values, and steps; times too to align on these, where of several points at one time that of the greatest
     /// step counts. Of repeats that were all kept the last one counts. Panics where a column is missing.
     pub fn new(series: Vec<(SeriesKey, Points)>, on: AlignOn) -> Self {
+        Self::along(series, on, AxisKind::On(on))
+    }
+
+    /// Brings series on another axis, whose places they have as their steps.
+    pub(crate) fn over(series: Vec<(SeriesKey, Points)>, x: XAxis, place: Place) -> Self {
+        Self::along(series, AlignOn::Step, AxisKind::Over(x, place))
+    }
+
+    fn along(series: Vec<(SeriesKey, Points)>, on: AlignOn, axis_kind: AxisKind) -> Self {
         let (mut keys, mut lines) = (Vec::new(), Vec::new());
         for (key, points) in series.into_iter().filter(|(_, points)| !points.is_empty()) {
             keys.push(key);
@@ -60,7 +77,7 @@ impl Alignment {
         }
         let axes: Vec<&[i64]> = lines.iter().map(|l| &l.xs[..]).collect();
         let axis = ScalarBuffer::from(united(&axes).into_owned());
-        Alignment { on, keys, lines, axis }
+        Alignment { axis_kind, keys, lines, axis }
     }
 
     /// How many rows there are: as many as there are different x.
@@ -79,7 +96,7 @@ impl Alignment {
         (self.rows() as u64).saturating_mul(self.series() as u64 + 1).saturating_mul(9)
     }
 
-    /// The columns of the result: `step` Int64 or `time` Timestamp(µs, UTC), never null; then Float64, nullable, one a
+    /// The columns of the result: `step` Int64, `time` Timestamp(µs, UTC), or `x` as its axis has it, never null; then Float64, nullable, one a
     /// series in their order.
     ///
     /// A series' column shows which of run, metric and labels are not the same in all series, in this order, joined by
@@ -87,10 +104,13 @@ impl Alignment {
     /// metric. A name that would come twice gets ` (2)` behind it, or the next number that is free. Each such field has
     /// its series' `run`, `metric` and `labels` in its metadata as well.
     pub fn schema(&self) -> SchemaRef {
-        let x = self.on.to_string();
-        let names = column_names(&self.keys, &x);
-        let data_type = if self.on == AlignOn::Time { timestamp() } else { DataType::Int64 };
-        let mut fields = vec![Field::new(x, data_type, false)];
+        let x = match &self.axis_kind {
+            AxisKind::On(AlignOn::Step) => Field::new("step", DataType::Int64, false),
+            AxisKind::On(AlignOn::Time) => Field::new("time", timestamp(), false),
+            AxisKind::Over(x, _) => x.field(),
+        };
+        let names = column_names(&self.keys, x.name());
+        let mut fields = vec![x];
         fields.extend(names.into_iter().zip(&self.keys).map(|(name, key)| {
             let parts = [("run", &*key.run), ("metric", &*key.metric), ("labels", key.labels.as_str())];
             let metadata: HashMap<String, String> =
@@ -110,9 +130,12 @@ impl Alignment {
     /// missing.
     pub fn finish_with(self, columns: impl IntoIterator<Item = ArrayRef>) -> RecordBatch {
         let schema = self.schema();
-        let x: ArrayRef = match self.on {
-            AlignOn::Step => Arc::new(Int64Array::new(self.axis, None)),
-            AlignOn::Time => Arc::new(TimestampMicrosecondArray::new(self.axis, None).with_timezone("UTC")),
+        let x: ArrayRef = match &self.axis_kind {
+            AxisKind::On(AlignOn::Step) => Arc::new(Int64Array::new(self.axis, None)),
+            AxisKind::On(AlignOn::Time) => {
+                Arc::new(TimestampMicrosecondArray::new(self.axis, None).with_timezone("UTC"))
+            }
+            AxisKind::Over(x, place) => x.column(self.axis.iter().map(|&p| place.back(p))),
         };
         let columns = std::iter::once(x).chain(columns).collect();
         RecordBatch::try_new(schema, columns).expect("there is a column for each series, as long as the axis")

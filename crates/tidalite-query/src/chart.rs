@@ -75,7 +75,6 @@ pub fn chart_width(first: i64, last: i64, buckets: usize) -> u64 {
 /// assert_eq!((chart.buckets[1].start, chart.buckets[1].mean), (4, Some(5.5)));
 /// ```
 pub fn chart(points: &Points, buckets: usize) -> ChartBuckets {
-    let needs = Needs { finite: true, mean: true, min: true, max: true, ..Needs::default() };
     if !points.is_ascending() {
         return chart(&merge(vec![points.clone()], Repeats::All), buckets);
     }
@@ -83,7 +82,12 @@ pub fn chart(points: &Points, buckets: usize) -> ChartBuckets {
         assert!(points.is_empty(), "a chart needs the steps");
         return ChartBuckets::default();
     };
-    let step_width = chart_width(first, last, buckets);
+    chart_at(points, chart_width(first, last, buckets))
+}
+
+/// The chart of points that ascend by step in buckets of so many steps, a power of two.
+pub(crate) fn chart_at(points: &Points, step_width: u64) -> ChartBuckets {
+    let needs = Needs { finite: true, mean: true, min: true, max: true, ..Needs::default() };
     let width = Width::new(step_width);
     let view = points.view();
     let mut found = Vec::new();

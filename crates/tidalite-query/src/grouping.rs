@@ -84,7 +84,7 @@ impl Plan {
     /// Whether a summary tells all that is needed of its points, buckets aside.
     pub(crate) fn takes_summary(&self, summary: &Summary) -> bool {
         let needs = self.needs;
-        !needs.samples && !needs.sketch && !(needs.nan_step && summary.nan > 0)
+        !(needs.samples || needs.sketch || needs.nan_step && summary.nan > 0)
     }
 
     /// The step bucket and the time bucket in which all of a summary lies, each where it is grouped by. No answer

@@ -4,7 +4,7 @@
 //! [`NameMatcher::as_exact`] to look names up instead of trying each.
 
 use crate::glob::{Glob, shown};
-use regex::RegexSet;
+use regex::{Regex, RegexSet};
 use tidalite_model::{Error, Labels, Result, SeriesKey};
 
 /// Takes the names that equal one of a list or match one of a list of globs.
@@ -36,14 +36,33 @@ impl NameMatcher {
     /// # Errors
     /// `Invalid` where a pattern cannot be read; the message gives the place in it.
     pub fn new<S: AsRef<str>>(patterns: &[S]) -> Result<Self> {
-        let (mut exact, mut regexes) = (Vec::new(), Vec::new());
+        Self::with_regexes::<S, &str>(patterns, &[])
+    }
+
+    /// Takes what any of the patterns takes, and the names in which any of the regular expressions matches anywhere.
+    ///
+    /// ```
+    /// use tidalite_query::NameMatcher;
+    /// let metrics = NameMatcher::with_regexes(&["loss"], &["^layer[0-9]+/"])?;
+    /// assert!(metrics.is_match("loss") && metrics.is_match("layer12/norm") && !metrics.is_match("layer/norm"));
+    /// # Ok::<(), tidalite_model::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); `Invalid` where a regular expression cannot be read.
+    pub fn with_regexes<S: AsRef<str>, R: AsRef<str>>(patterns: &[S], regexes: &[R]) -> Result<Self> {
+        let (mut exact, mut all) = (Vec::new(), Vec::new());
         for pattern in patterns {
             match Glob::parse(pattern.as_ref())? {
                 Glob::Exact(name) => exact.push(name),
-                Glob::Regex(regex) => regexes.push(regex),
+                Glob::Regex(regex) => all.push(regex),
             }
         }
-        let patterns = if regexes.is_empty() { None } else { Some(compile(&regexes, patterns)?) };
+        for regex in regexes.iter().map(AsRef::as_ref) {
+            Regex::new(regex).map_err(|e| wrong_regex(regex, &e))?;
+            all.push(regex.to_string());
+        }
+        let patterns = if all.is_empty() { None } else { Some(compile(&all, patterns)?) };
         Ok(Self::of(exact, patterns))
     }
 
@@ -79,6 +98,18 @@ impl NameMatcher {
     pub fn as_exact(&self) -> Option<&[String]> {
         self.0.as_ref().filter(|n| n.patterns.is_none()).map(|n| n.exact.as_slice())
     }
+}
+
+fn wrong_regex(regex: &str, error: &regex::Error) -> Error {
+    // The message shows the expression over several lines; what is wrong with it stands in the last.
+    let text = error.to_string();
+    let wrong = text.lines().last().unwrap_or_default();
+    let wrong = wrong.strip_prefix("error: ").unwrap_or(wrong).to_string();
+    Error::invalid(
+        "read regular expression",
+        format!("in `{}`: {wrong}", shown(regex)),
+        "write it as the crate regex has it, which knows no look-around and no references back",
+    )
 }
 
 fn compile<S: AsRef<str>>(regexes: &[String], patterns: &[S]) -> Result<RegexSet> {
@@ -185,6 +216,19 @@ mod tests {
             assert!(names.is_match(yes), "{yes}");
         }
         assert!(!names.is_match("m") && !names.is_match("zz"));
+    }
+
+    #[test]
+    fn regular_expressions_match_anywhere_and_wrong_ones_say_why() {
+        let names = NameMatcher::with_regexes(&["a", "x*"], &["loss$", "(?i)^ACC"]).unwrap();
+        for yes in ["a", "xyz", "train/loss", "acc/top1"] {
+            assert!(names.is_match(yes), "{yes}");
+        }
+        assert!(!names.is_match("loss/train") && !names.is_match("b") && names.as_exact().is_none());
+        let text = NameMatcher::with_regexes::<&str, _>(&[], &["lo(ss"]).unwrap_err().to_string();
+        assert!(text.contains("`lo(ss`: unclosed group") && !text.contains('\n'), "{text}");
+        assert!(NameMatcher::with_regexes::<&str, _>(&[], &["(?=a)"]).is_err());
+        assert!(NameMatcher::with_regexes::<&str, _>(&[], &["a{9999}{9999}"]).is_err());
     }
 
     #[test]

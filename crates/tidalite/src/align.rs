@@ -1,5 +1,6 @@
 //! Selections put side by side: one row an x, one column a series.
 
+use crate::plan::Plan;
 use crate::select::Select;
 use arrow::array::RecordBatch;
 use rayon::prelude::*;
@@ -42,13 +43,7 @@ impl Select {
     /// more than the memory option.
     pub fn align(&self, on: AlignOn, fill: Fill) -> Result<RecordBatch> {
         let plan = self.plan()?;
-        if plan.series.len() > SERIES_MAX {
-            return Err(Error::invalid(
-                "align series",
-                format!("the selection has {} series, and a column for each", plan.series.len()),
-                format!("select at most {SERIES_MAX} series, or ask for their points, which come in rows"),
-            ));
-        }
+        check_series(&plan)?;
         plan.check_total(u64::MAX)?;
         let columns = Columns {
             step: true,
@@ -57,23 +52,36 @@ impl Select {
             value: true,
         };
         let aligned = Alignment::new(plan.each(columns, |key, points| (key.clone(), points))?, on);
-        let inner = &plan.snapshot.inner;
-        if aligned.bytes() > inner.options.memory_bytes {
-            return Err(Error::new(
-                ErrorKind::Full,
-                "align series",
-                format!(
-                    "{} rows of {} series take {} MiB",
-                    aligned.rows(),
-                    aligned.series(),
-                    aligned.bytes() >> 20
-                ),
-                format!("select a range of {on}s or fewer series, or allow more memory"),
-            ));
-        }
-        let columns: Vec<_> = inner.pool()?.install(|| {
-            (0..aligned.series()).into_par_iter().map(|place| aligned.column(place, fill)).collect()
-        });
-        Ok(aligned.finish_with(columns))
+        finish(&plan, aligned, fill)
     }
+}
+
+/// Refuses more series than a table has columns for.
+pub(crate) fn check_series(plan: &Plan) -> Result<()> {
+    if plan.series.len() <= SERIES_MAX {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        "align series",
+        format!("the selection has {} series, and a column for each", plan.series.len()),
+        format!("select at most {SERIES_MAX} series, or ask for their points, which come in rows"),
+    ))
+}
+
+/// The columns, each filled by a thread of the store's.
+pub(crate) fn finish(plan: &Plan, aligned: Alignment, fill: Fill) -> Result<RecordBatch> {
+    let inner = &plan.snapshot.inner;
+    if aligned.bytes() > inner.options.memory_bytes {
+        let (rows, series) = (aligned.rows(), aligned.series());
+        return Err(Error::new(
+            ErrorKind::Full,
+            "align series",
+            format!("{rows} rows of {series} series take {} MiB", aligned.bytes() >> 20),
+            "select a shorter range or fewer series, or allow more memory",
+        ));
+    }
+    let columns: Vec<_> = inner
+        .pool()?
+        .install(|| (0..aligned.series()).into_par_iter().map(|place| aligned.column(place, fill)).collect());
+    Ok(aligned.finish_with(columns))
 }

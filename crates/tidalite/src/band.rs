@@ -49,9 +49,9 @@ impl Select {
     }
 
     /// The least and the greatest step of the selected points.
-    fn step_extent(&self) -> Result<Option<(i64, i64)>> {
+    pub(crate) fn step_extent(&self) -> Result<Option<(i64, i64)>> {
         let filter = self.point_filter();
-        if filter.times_us.is_all() && filter.values.is_all() {
+        if filter.times_us.is_all() && filter.values.is_all() && !self.has_transforms() {
             return self.plan()?.step_extent();
         }
         let ends = self.summaries()?.into_iter().filter_map(|(_, s)| s.first.zip(s.last));

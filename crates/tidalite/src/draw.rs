@@ -64,13 +64,7 @@ impl Select {
     /// As [`points`](Self::points); `Invalid` for fewer than 3 points, since the first and the last are always there;
     /// `Full` where one series, or what is kept of all, needs more than the memory option.
     pub fn lttb(&self, points: usize) -> Result<RecordBatch> {
-        if points < LINE_POINTS_MIN {
-            return Err(Error::invalid(
-                "draw lines",
-                format!("{points} points a series were asked for"),
-                format!("ask for at least {LINE_POINTS_MIN}: the first, the last, and one between"),
-            ));
-        }
+        check_line(points)?;
         let plan = self.plan()?;
         plan.check_memory()?;
         plan.check_total(points as u64)?;
@@ -80,4 +74,16 @@ impl Select {
         lines.into_iter().for_each(|(key, line)| builder.push_series(&key, line));
         one_batch(builder.finish())
     }
+}
+
+/// Refuses a line without a bucket between its ends.
+pub(crate) fn check_line(points: usize) -> Result<()> {
+    if points >= LINE_POINTS_MIN {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        "draw lines",
+        format!("{points} points a series were asked for"),
+        format!("ask for at least {LINE_POINTS_MIN}: the first, the last, and one between"),
+    ))
 }

@@ -97,13 +97,21 @@ impl Select {
     /// Follows from where another follower stood.
     ///
     /// # Errors
-    /// `Invalid` for a wrong pattern, and for a selection that chooses series by what they hold.
+    /// `Invalid` for a wrong pattern, and for a selection that chooses series by what they hold, or
+    /// transforms them.
     pub fn follow_from(&self, cursor: Cursor) -> Result<Follow> {
         if self.has_having() {
             return Err(Error::invalid(
                 "follow selection",
                 "it chooses series by what they hold, which changes as they are written",
                 "follow it without `having`",
+            ));
+        }
+        if self.has_transforms() {
+            return Err(Error::invalid(
+                "follow selection",
+                "it transforms series, and a follower hands out points as they were written",
+                "follow it without `transform`",
             ));
         }
         self.check_names()?;

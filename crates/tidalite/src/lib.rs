@@ -58,14 +58,17 @@ mod hides;
 mod import;
 mod ingest;
 mod lineage;
+mod m4;
 mod maintain;
 mod manifest;
 mod metrics;
 mod nan_text;
 mod options;
+mod over;
 mod param_json;
 mod places;
 mod plan;
+mod ranked;
 mod report;
 mod retract;
 mod run;
@@ -82,6 +85,7 @@ mod stretch;
 pub mod system;
 mod tail;
 mod tiles;
+mod transformed;
 
 pub use compact::CompactStats;
 pub use file_format::FileFormat;
@@ -90,6 +94,7 @@ pub use follow::{Cursor, Follow};
 pub use import::{Import, ImportStats, TimeUnit};
 pub use lineage::History;
 pub use options::Options;
+pub use over::Over;
 pub use param_json::{param_from_json, param_to_json};
 pub use report::{Finding, FindingKind, Report};
 pub use run::{Columns, Metric, RowAt, Run, RunBuilder};
@@ -104,6 +109,6 @@ pub use tidalite_model::{
     SeriesKey, Status, Summary, TIME_US_MAX, TIME_US_MIN,
 };
 pub use tidalite_query::{
-    Aggregate, AlignOn, By, ChartBuckets, Compare, Fill, Repeats, RunField, RunFilter, aggregate_schema,
-    band_schema, chart_schema, points_schema,
+    Aggregate, AlignOn, By, ChartBuckets, Compare, Fill, Repeats, RunField, RunFilter, Transform, XAxis,
+    aggregate_schema, band_schema, chart_schema, over_chart_schema, over_points_schema, points_schema,
 };

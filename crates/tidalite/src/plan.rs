@@ -11,6 +11,7 @@ use crate::run::TELEMETRY;
 use crate::scan::{RowRef, meets, read_rows};
 use crate::snapshot::Snapshot;
 use crate::tail::View;
+use crate::transformed::Shaping;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use tidalite_log::SeriesId;
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
 use tidalite_parts::Columns;
-use tidalite_query::{Bounds, PointFilter, Points, Repeats, SeriesFilter, merge};
+use tidalite_query::{Bounds, PointFilter, Points, Repeats, SeriesFilter, Transforming, merge};
 
 /// Points that a batch holds at most, unless one series alone has more.
 const BATCH_POINTS: u64 = 1 << 20;
@@ -34,6 +35,8 @@ pub(crate) struct Plan {
     pub(crate) series: Vec<Planned>,
     pub(crate) filter: PointFilter,
     pub(crate) rules: Rules,
+    /// What is made of each series; `filter` says what is read for it.
+    pub(crate) shaping: Option<Shaping>,
 }
 
 /// Which points of a series count, before ranges of them are asked for.
@@ -54,6 +57,8 @@ pub(crate) struct Planned {
     points_max: u64,
     /// The selection's steps, or, of a series that is read in pieces, this piece's.
     pub(crate) steps: Bounds<i64>,
+    /// Of a piece of a transformed series: the state in which it begins.
+    pub(crate) begun: Option<Transforming>,
 }
 
 /// Where the points of a series lie that were written to one run.
@@ -158,8 +163,13 @@ impl Plan {
         };
         let mut enter = |key: &SeriesKey, generation, until, points, add: &dyn Fn(&mut Source)| {
             if !found.contains_key(key) {
-                let planned =
-                    Planned { key: key.clone(), sources: Vec::new(), points_max: 0, steps: filter.steps };
+                let planned = Planned {
+                    key: key.clone(),
+                    sources: Vec::new(),
+                    points_max: 0,
+                    steps: filter.steps,
+                    begun: None,
+                };
                 found.insert(key.clone(), planned);
             }
             let planned = found.get_mut(key).expect("it was entered above");
@@ -213,7 +223,7 @@ impl Plan {
                 source.rows.sort_by_key(|r| r.of(&view.parts).summary.first.map(|p| p.step));
             }
         }
-        Ok(Plan { snapshot, series, filter, rules })
+        Ok(Plan { snapshot, series, filter, rules, shaping: None })
     }
 
     /// Cuts series that are longer than a batch into pieces of consecutive steps, so that they too are read in bounded
@@ -235,7 +245,7 @@ impl Plan {
                     source.rows.retain(|r| meets(r.of(&self.snapshot.view.parts), within));
                 }
                 let key = planned.key.clone();
-                self.series.push(Planned { key, sources, points_max: limit, steps });
+                self.series.push(Planned { key, sources, points_max: limit, steps, begun: None });
                 lo = hi;
             }
         }
@@ -367,6 +377,7 @@ impl Plan {
         let lists: Vec<Vec<RowRef>> = series.iter().map(|s| s.rows().copied().collect()).collect();
         // Without the order of writing, repeats could not be told apart.
         let single = |s: &Planned| self.sole(s).is_some_and(|own| own.tails.is_empty() && self.disjoint(own));
+        let columns = self.shaping.as_ref().map_or(columns, |s| s.columns(columns));
         let columns = if series.iter().all(single) { columns } else { Columns::ALL };
         let read = read_rows(&self.snapshot.view.parts, &lists, columns)?;
         Ok(series.iter().zip(read).map(|(s, chunks)| self.finish(s, chunks)).collect())
@@ -396,6 +407,9 @@ impl Plan {
             _ => merge(layers, self.rules.repeats),
         };
         self.filter_of(planned).apply(&mut points);
+        if let Some(shaping) = &self.shaping {
+            shaping.apply(planned, &mut points);
+        }
         points
     }
 

@@ -7,6 +7,7 @@ use crate::plan::{Plan, Rules};
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::stretch::Stretch;
+use crate::transformed::Shaping;
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
@@ -17,7 +18,7 @@ use tidalite_model::{Error, ErrorKind, Result, SeriesKey, Summary};
 use tidalite_parts::Columns;
 use tidalite_query::{
     Aggregate, Bounds, By, Compare, Grouping, LabelMatcher, NameMatcher, PercentileJob, PointFilter, Points,
-    PointsBuilder, Repeats, RunFilter, SeriesFilter, points_schema,
+    PointsBuilder, Repeats, RunFilter, SeriesFilter, Transform, points_schema,
 };
 
 /// A selection of points: by run, metric, labels, and half-open ranges of step, time and value. Nothing is read before an
@@ -39,11 +40,14 @@ pub struct Select {
     of: Of,
     runs: Vec<String>,
     metrics: Vec<String>,
+    runs_regex: Vec<String>,
+    metrics_regex: Vec<String>,
     labels: Vec<(String, String)>,
     run_filter: Option<RunFilter>,
     having: Vec<Having>,
     filter: PointFilter,
     rules: Rules,
+    pub(crate) transforms: Vec<Transform>,
 }
 
 #[derive(Debug, Clone)]
@@ -76,11 +80,14 @@ impl Select {
             of,
             runs: Vec::new(),
             metrics: Vec::new(),
+            runs_regex: Vec::new(),
+            metrics_regex: Vec::new(),
             labels: Vec::new(),
             run_filter: None,
             having: Vec::new(),
             filter,
             rules,
+            transforms: Vec::new(),
         }
     }
 
@@ -106,6 +113,28 @@ impl Select {
     /// Of metrics whose name matches a pattern, as for [`runs`](Self::runs).
     pub fn metrics(mut self, pattern: impl Into<String>) -> Self {
         self.metrics.push(pattern.into());
+        self
+    }
+
+    /// Of runs in whose id a [regular expression](https://docs.rs/regex/latest/regex/#syntax) matches anywhere; `^` and `$`
+    /// bind it to the ends. With [`runs`](Self::runs), of any of them.
+    pub fn runs_regex(mut self, regex: impl Into<String>) -> Self {
+        self.runs_regex.push(regex.into());
+        self
+    }
+
+    /// Of metrics in whose name a regular expression matches anywhere, as for [`runs_regex`](Self::runs_regex).
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// let run = store.run("a").start()?;
+    /// run.log(0, &[("layer1/norm", 1.0), ("layer20/norm", 1.0), ("layer/bias", 1.0)])?;
+    /// assert_eq!(store.select().metrics_regex(r"^layer\d+/").summaries()?.len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn metrics_regex(mut self, regex: impl Into<String>) -> Self {
+        self.metrics_regex.push(regex.into());
         self
     }
 
@@ -146,8 +175,8 @@ impl Select {
     }
 
     /// Of series of which an aggregate over all their points at `steps` compares so with `value`; given several times,
-    /// all must. What else the selection says of steps, times and values has no bearing on it; the rule for repeats
-    /// does. A series that has nothing of what is aggregated, such as a finite value for `max`, is not among them; its
+    /// all must. What else the selection says of steps, times and values has no bearing on it, nor have transforms; the
+    /// rule for repeats does. A series that has nothing of what is aggregated, such as a finite value for `max`, is not among them; its
     /// `count` is 0. Times are compared in µs since 1970 UTC.
     ///
     /// ```
@@ -232,7 +261,7 @@ impl Select {
     /// # Errors
     /// `Invalid` for a wrong pattern; `Corrupt` where a part that is needed is damaged; `Full` beyond the memory option.
     pub fn points(&self) -> Result<PointStream> {
-        let plan = self.plan()?.split_long_series();
+        let plan = self.pieces()?;
         let batches = plan.batches().into();
         Ok(PointStream { plan, batches, ready: VecDeque::new() })
     }
@@ -247,7 +276,7 @@ impl Select {
 
     /// One row a group of a grouping.
     pub(crate) fn grouped(&self, grouping: &Grouping) -> Result<RecordBatch> {
-        let plan = self.plan()?.split_long_series();
+        let plan = self.pieces()?;
         let grouping = &plan.snapshot.with_params(grouping.clone());
         let inner = &plan.snapshot.inner;
         let columns = Columns {
@@ -328,7 +357,7 @@ impl Select {
     /// # Errors
     /// As [`points`](Self::points).
     pub fn summaries(&self) -> Result<Vec<(SeriesKey, Summary)>> {
-        let plan = self.plan()?.split_long_series();
+        let plan = self.pieces()?;
         let columns = Columns { step: true, seq: false, time: true, value: true };
         let found: Vec<Vec<(SeriesKey, Summary)>> = plan.snapshot.inner.pool()?.install(|| {
             plan.batches()
@@ -360,7 +389,7 @@ impl Select {
 
     /// Which series are meant, in a snapshot: which runs a filter takes is known of that alone.
     pub(crate) fn series_filter(&self, snapshot: &Snapshot) -> Result<SeriesFilter> {
-        let named = matcher(&self.runs)?;
+        let named = matcher(&self.runs, &self.runs_regex)?;
         let runs = match &self.run_filter {
             None => named,
             Some(filter) => {
@@ -368,13 +397,14 @@ impl Select {
                 NameMatcher::exact(taken.filter(|id| named.is_match(id)))
             }
         };
-        Ok(SeriesFilter { runs, metrics: matcher(&self.metrics)?, labels: self.label_matcher()? })
+        let metrics = matcher(&self.metrics, &self.metrics_regex)?;
+        Ok(SeriesFilter { runs, metrics, labels: self.label_matcher()? })
     }
 
     /// Refuses wrong patterns, before anything is read.
     pub(crate) fn check_names(&self) -> Result<()> {
-        matcher(&self.runs)?;
-        matcher(&self.metrics)?;
+        matcher(&self.runs, &self.runs_regex)?;
+        matcher(&self.metrics, &self.metrics_regex)?;
         self.label_matcher().map(|_| ())
     }
 
@@ -406,7 +436,10 @@ impl Select {
     pub(crate) fn plan(&self) -> Result<Plan> {
         let snapshot = self.snapshot()?;
         let wanted = self.series_filter(&snapshot)?;
-        let mut plan = Plan::new(snapshot, &wanted, self.filter, self.rules)?;
+        let shaping = Shaping::of(&self.transforms, self.filter);
+        let reads = shaping.as_ref().map_or(self.filter, Shaping::reads);
+        let mut plan = Plan::new(snapshot, &wanted, reads, self.rules)?;
+        plan.shaping = shaping;
         for having in &self.having {
             let of = Of::Snapshot(plan.snapshot.clone());
             let all = Select { of, having: Vec::new(), ..self.clone() };
@@ -416,9 +449,26 @@ impl Select {
         Ok(plan)
     }
 
-    /// Without a selection of points: these series, all their points at some steps.
+    /// Without a selection of points: these series as they were written, all their points at some steps.
     pub(crate) fn whole_at(&self, steps: Bounds<i64>) -> Select {
-        Select { filter: PointFilter { steps, ..PointFilter::default() }, ..self.clone() }
+        let filter = PointFilter { steps, ..PointFilter::default() };
+        Select { filter, transforms: Vec::new(), ..self.clone() }
+    }
+
+    /// Of the same runs another metric, as it was written, all its points.
+    pub(crate) fn of_metric(&self, name: &str) -> Select {
+        Select {
+            metrics: vec![escape(name)],
+            metrics_regex: Vec::new(),
+            labels: Vec::new(),
+            having: Vec::new(),
+            ..self.whole_at(Bounds::default())
+        }
+    }
+
+    /// Whether series are answered as something is made of them.
+    pub(crate) fn has_transforms(&self) -> bool {
+        !self.transforms.is_empty()
     }
 
     /// Whether series are chosen by what they hold.
@@ -438,8 +488,11 @@ fn sum_up(stretches: Vec<Stretch>) -> Summary {
     total
 }
 
-fn matcher(patterns: &[String]) -> Result<NameMatcher> {
-    if patterns.is_empty() { Ok(NameMatcher::all()) } else { NameMatcher::new(patterns) }
+fn matcher(patterns: &[String], regexes: &[String]) -> Result<NameMatcher> {
+    if patterns.is_empty() && regexes.is_empty() {
+        return Ok(NameMatcher::all());
+    }
+    NameMatcher::with_regexes(patterns, regexes)
 }
 
 /// The pattern that matches a name alone, whatever signs are in it.

@@ -32,6 +32,10 @@ impl Plan {
         columns: Columns,
         takes: Takes<'_>,
     ) -> Result<Vec<Vec<Stretch>>> {
+        if self.shaping.is_some() {
+            let made = self.load(batch, columns)?.into_iter();
+            return Ok(made.map(|points| vec![Stretch::Points(points)]).collect());
+        }
         let parts = &self.snapshot.view.parts;
         let series = &self.series[batch];
         let mut lists: Vec<Vec<RowRef>> = Vec::with_capacity(series.len());

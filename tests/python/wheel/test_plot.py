@@ -325,7 +325,7 @@ def test_an_empty_answer_is_refused_with_what_to_look_at(store):
 def test_options_that_make_no_sense_are_refused_by_name(store):
     fill(store, "a")
     s = store.select()
-    with pytest.raises(tidalite.Invalid, match="`x` is 'epoch'; give step, time or elapsed"):
+    with pytest.raises(tidalite.Invalid, match="`x` is 'epoch'; give step, time, elapsed or metric:<name>"):
         s.plot(x="epoch")
     with pytest.raises(tidalite.Invalid, match="there is no column nope; there are run"):
         s.points().plot(x="nope")

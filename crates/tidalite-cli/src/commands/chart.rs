@@ -1,9 +1,9 @@
 //! `chart`: series as lines, in the terminal or as SVG; their buckets as rows for programs.
 //!
-//! One chart a metric. Selected series are aggregated by buckets of steps or of time, and these become the plain buckets
-//! that the drawings take.
+//! One chart a metric. Selected series are aggregated by buckets of steps or of time, or charted over another axis, and
+//! this becomes the plain buckets that the drawings take.
 
-use crate::args::{Chart, Format, XAxis};
+use crate::args::{Chart, Format};
 use crate::columns::Columns;
 use crate::context::Context;
 use crate::draw::chart::{Bucket, Chart as Drawing, Line, XUnit};
@@ -16,7 +16,7 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tidalite::{Aggregate, By, Labels, Select, SeriesKey};
+use tidalite::{Aggregate, By, Labels, Select, SeriesKey, XAxis};
 
 /// Charts drawn in the terminal at once, and lines in a chart; what is more is named, not drawn.
 const CHARTS_MAX: usize = 6;
@@ -29,8 +29,10 @@ const SVG_SIZE: (u32, u32) = (800, 450);
 /// A bucket with all that programs may want of it; the drawings take less.
 #[derive(Debug, Clone, Copy)]
 struct Row {
-    /// A step, or µs since 1970.
+    /// A step, or µs since 1970; of another axis 0.
     start: i64,
+    /// Where the axis is another one.
+    x: f64,
     count: i64,
     nonfinite: i64,
     min: Option<f64>,
@@ -55,12 +57,22 @@ pub(crate) fn run(context: &Context, args: &Chart) -> Outcome {
     let shown = if args.svg.is_some() { size.0 / 2 } else { size.0 * 2 };
     let buckets = args.buckets.unwrap_or(shown).max(1) as usize;
     let select = args.selection.over(&snapshot);
-    let series = bucketed(&select, args.x, buckets)?;
+    if matches!(args.x, XAxis::Elapsed | XAxis::Metric(_)) {
+        let batch = select.over(args.x.clone()).chart(buckets)?;
+        if batch.num_rows() == 0 {
+            return Err(args.selection.nothing_over(&args.x, &snapshot)?);
+        }
+        if format != Format::Table {
+            return print(&batch, format, None);
+        }
+        return draw(context, args, &rows_over(&batch)?, size);
+    }
+    let series = bucketed(&select, &args.x, buckets)?;
     if series.is_empty() {
         return Err(args.selection.nothing(&snapshot)?);
     }
     if format != Format::Table {
-        return print(&table(&series, args.x), format, None);
+        return print(&table(&series, &args.x), format, None);
     }
     draw(context, args, &series, size)
 }
@@ -110,21 +122,24 @@ fn origin(series: &Series) -> i64 {
 
 fn drawing(args: &Chart, series: &[&(SeriesKey, Vec<Row>)], origin: i64) -> Drawing {
     let keys: Vec<&SeriesKey> = series.iter().map(|s| &s.0).collect();
-    let x = |start: i64| match args.x {
-        XAxis::Step => start as f64,
-        XAxis::Time => (start - origin) as f64 / 1e6,
+    let x = |r: &Row| match args.x {
+        XAxis::Step => r.start as f64,
+        XAxis::Time => (r.start - origin) as f64 / 1e6,
+        _ => r.x,
     };
     let bucket = |r: &Row| Bucket {
-        x: x(r.start),
+        x: x(r),
         lo: r.min.unwrap_or(f64::NAN),
         hi: r.max.unwrap_or(f64::NAN),
         mean: r.mean.unwrap_or(f64::NAN),
         nonfinite: r.nonfinite > 0,
     };
     let named = short_names(&keys).into_iter().zip(series);
-    let (x_name, x_unit) = match args.x {
-        XAxis::Step => ("step", XUnit::Number),
+    let (x_name, x_unit) = match &args.x {
         XAxis::Time => ("time", XUnit::Seconds),
+        XAxis::Elapsed => ("elapsed", XUnit::Seconds),
+        XAxis::Metric(name) => (name.as_str(), XUnit::Number),
+        _ => ("step", XUnit::Number),
     };
     Drawing {
         y_name: keys.first().map_or(String::new(), |k| k.metric.to_string()),
@@ -141,17 +156,17 @@ fn drawing(args: &Chart, series: &[&(SeriesKey, Vec<Row>)], origin: i64) -> Draw
 
 /// The series in buckets of one width for all, so that lines over one another are equally smooth: the least power of two
 /// that gives each at most so many.
-fn bucketed(select: &Select, x: XAxis, buckets: usize) -> Outcome<Series> {
+fn bucketed(select: &Select, x: &XAxis, buckets: usize) -> Outcome<Series> {
     let summaries = select.summaries()?;
     let ends = summaries.iter().filter_map(|(_, s)| match x {
-        XAxis::Step => s.first.zip(s.last).map(|(first, last)| (first.step, last.step)),
         XAxis::Time => s.time_min_us.zip(s.time_max_us),
+        _ => s.first.zip(s.last).map(|(first, last)| (first.step, last.step)),
     });
     let Some((first, last)) = ends.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) else { return Ok(Vec::new()) };
     let width = width(first, last, buckets);
     let bucket = match x {
-        XAxis::Step => By::StepBucket(width),
         XAxis::Time => By::TimeBucket(width),
+        _ => By::StepBucket(width),
     };
     let wanted = [
         Aggregate::Count,
@@ -193,6 +208,7 @@ fn rows_of(batch: &RecordBatch) -> Outcome<Series> {
         let key = SeriesKey::new(word(&runs), word(&metrics), Labels::parse(&word(&labels))?);
         let bucket = Row {
             start: starts.value(row),
+            x: 0.0,
             count: count(4, row),
             nonfinite: count(4, row) - count(5, row),
             min: float(6, row),
@@ -201,23 +217,57 @@ fn rows_of(batch: &RecordBatch) -> Outcome<Series> {
             first: float(9, row),
             last: float(10, row),
         };
-        match series.last_mut() {
-            Some((last, rows)) if *last == key => rows.push(bucket),
-            _ => series.push((key, vec![bucket])),
-        }
+        push(&mut series, key, bucket);
     }
     Ok(series)
 }
 
-fn table(series: &Series, x: XAxis) -> RecordBatch {
+/// The rows of a chart over another axis.
+fn rows_over(batch: &RecordBatch) -> Outcome<Series> {
+    let text = |name: &str| arrow::compute::cast(&batch[name], &DataType::Utf8);
+    let wrong = |e: arrow::error::ArrowError| Failure::Other(format!("read chart: {e}"));
+    let names = [text("run").map_err(wrong)?, text("metric").map_err(wrong)?, text("labels").map_err(wrong)?];
+    let count = |name: &str, row: usize| batch[name].as_primitive::<Int64Type>().value(row);
+    let float = |name: &str, row: usize| {
+        let array = batch[name].as_primitive::<Float64Type>();
+        array.is_valid(row).then(|| array.value(row))
+    };
+    let mut series: Series = Vec::new();
+    for row in 0..batch.num_rows() {
+        let word = |i: usize| names[i].as_string::<i32>().value(row).to_owned();
+        let key = SeriesKey::new(word(0), word(1), Labels::parse(&word(2))?);
+        let bucket = Row {
+            start: 0,
+            x: float("x", row).unwrap_or_default(),
+            count: count("count", row),
+            nonfinite: count("nonfinite", row),
+            min: float("min", row),
+            max: float("max", row),
+            mean: float("mean", row),
+            first: float("first", row),
+            last: float("last", row),
+        };
+        push(&mut series, key, bucket);
+    }
+    Ok(series)
+}
+
+fn push(series: &mut Series, key: SeriesKey, bucket: Row) {
+    match series.last_mut() {
+        Some((last, rows)) if *last == key => rows.push(bucket),
+        _ => series.push((key, vec![bucket])),
+    }
+}
+
+fn table(series: &Series, x: &XAxis) -> RecordBatch {
     let all = || series.iter().flat_map(|(key, rows)| rows.iter().map(move |row| (key, row)));
     let columns = Columns::default()
         .text("run", all().map(|(k, _)| Some(&*k.run)))
         .text("metric", all().map(|(k, _)| Some(&*k.metric)))
         .text("labels", all().map(|(k, _)| Some(k.labels.as_str())));
     let columns = match x {
-        XAxis::Step => columns.int("step", all().map(|(_, r)| r.start)),
         XAxis::Time => columns.time("time", all().map(|(_, r)| Some(r.start))),
+        _ => columns.int("step", all().map(|(_, r)| r.start)),
     };
     columns
         .int("count", all().map(|(_, r)| r.count))

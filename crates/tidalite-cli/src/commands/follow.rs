@@ -4,7 +4,7 @@
 
 use crate::args::{Follow, Format};
 use crate::context::Context;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::output::{Answer, number};
 use crate::table::printable;
 use crate::values::time_text;
@@ -20,6 +20,10 @@ const WAIT: Duration = Duration::from_millis(250);
 /// Runs the command.
 pub(crate) fn run(context: &Context, args: &Follow) -> Outcome {
     let format = context.format()?;
+    if !args.selection.transform.is_empty() {
+        let text = "follow prints points as they were written; leave --transform out, or use query";
+        return Err(Failure::Usage(text.into()));
+    }
     let store = context.read(&args.path)?;
     let select = args.selection.narrow(store.select());
     let mut follow = match &args.cursor {

@@ -24,6 +24,8 @@ pub(crate) fn run(context: &Context, args: &Metrics) -> Outcome {
     let selection = Selection {
         metrics: Vec::new(),
         runs: args.runs.clone(),
+        metrics_regex: Vec::new(),
+        runs_regex: Vec::new(),
         filters: args.filters.clone(),
         labels: Vec::new(),
         steps: None,
@@ -33,6 +35,7 @@ pub(crate) fn run(context: &Context, args: &Metrics) -> Outcome {
         // What was written, once.
         history: History::Own,
         hidden: false,
+        transform: Vec::new(),
     };
     let mut metrics: BTreeMap<Arc<str>, Metric> = BTreeMap::new();
     for (key, summary) in selection.over(&snapshot).summaries()? {

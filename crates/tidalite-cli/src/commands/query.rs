@@ -1,10 +1,12 @@
-//! `query`: points, aggregates of them, or the last point of each series.
+//! `query`: points, all or few of them, over any x-axis; aggregates of them; or the last point of each series.
 
 use crate::args::Query;
 use crate::context::Context;
 use crate::failure::Outcome;
 use crate::output::{Answer, print};
+use arrow::array::RecordBatch;
 use std::io::stdout;
+use tidalite::{By, Select, XAxis};
 
 /// Runs the command.
 pub(crate) fn run(context: &Context, args: &Query) -> Outcome {
@@ -19,10 +21,17 @@ pub(crate) fn run(context: &Context, args: &Query) -> Outcome {
         return print(&batch, format, args.limit);
     }
     if !args.aggregate.is_empty() {
-        let batch = select.aggregate(&args.aggregate, &args.by)?;
+        let batch = aggregates(&select, args)?;
         // With no groups there is a row even of nothing, such as a count of 0: that is an answer.
         if batch.num_rows() == 0 {
             return Err(args.selection.nothing(&snapshot)?);
+        }
+        return print(&batch, format, args.limit);
+    }
+    if let Some(batch) = few(&select, args)? {
+        if batch.num_rows() == 0 {
+            let step = XAxis::Step;
+            return Err(args.selection.nothing_over(args.x.as_ref().unwrap_or(&step), &snapshot)?);
         }
         return print(&batch, format, args.limit);
     }
@@ -38,4 +47,28 @@ pub(crate) fn run(context: &Context, args: &Query) -> Outcome {
         return Err(args.selection.nothing(&snapshot)?);
     }
     answer.finish()
+}
+
+/// The groups, or the best of them.
+fn aggregates(select: &Select, args: &Query) -> Outcome<RecordBatch> {
+    let by_run = [By::Run];
+    let ranked = if args.by.is_empty() { &by_run[..] } else { &args.by[..] };
+    Ok(match (args.least, args.greatest) {
+        (Some(k), _) => select.least(k, &args.aggregate, ranked)?,
+        (None, Some(k)) => select.greatest(k, &args.aggregate, ranked)?,
+        (None, None) => select.aggregate(&args.aggregate, &args.by)?,
+    })
+}
+
+/// Points in the order of another x-axis, or few of them; none where all come as they are.
+fn few(select: &Select, args: &Query) -> Outcome<Option<RecordBatch>> {
+    let batch = match (&args.x, args.lttb, args.m4) {
+        (None, None, None) => return Ok(None),
+        (None, Some(points), _) => select.lttb(points)?,
+        (None, None, Some(columns)) => select.m4(columns)?,
+        (Some(x), Some(points), _) => select.over(x.clone()).lttb(points)?,
+        (Some(x), None, Some(columns)) => select.over(x.clone()).m4(columns)?,
+        (Some(x), None, None) => select.over(x.clone()).points()?,
+    };
+    Ok(Some(batch))
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 #[test]
 fn every_listing_answers_in_every_format_with_the_same_rows() {
     let sample = Sample::new();
-    let cases: [(&str, &[&str], usize); 9] = [
+    let cases: [(&str, &[&str], usize); 17] = [
         ("info", &[], 1),
         ("runs", &[], 2),
         ("metrics", &[], 3),
@@ -17,6 +17,14 @@ fn every_listing_answers_in_every_format_with_the_same_rows() {
         ("chart", &["-m", "train/loss", "--buckets", "16"], 26),
         ("chart", &["-m", "accuracy", "--x", "time", "--buckets", "10"], 0),
         ("follow", &["--from-start", "--idle-exit", "0", "-r", "lr-2"], 300),
+        ("query", &["-m", "accuracy", "--transform", "derivative:step,mean:5"], 198),
+        ("query", &["-m", "train/loss", "--aggregate", "min,argnan", "--least", "1"], 1),
+        ("query", &["--metric-regex", "^acc|loss$", "--run-regex", "lr-[2]$", "--aggregate", "p50~,p50"], 1),
+        ("query", &["-m", "accuracy", "--m4", "10"], 40),
+        ("query", &["-m", "accuracy", "--lttb", "10", "--x", "elapsed"], 20),
+        ("query", &["-m", "train/loss", "--x", "metric:accuracy", "--limit", "0"], 200),
+        ("chart", &["-m", "accuracy", "--x", "elapsed", "--buckets", "10"], 0),
+        ("chart", &["-m", "train/loss", "--x", "metric:accuracy", "--buckets", "16"], 26),
     ];
     for (command, flags, rows) in cases {
         let with = |format: &str| sample.run(command, &[flags, &["--format", format]].concat());
@@ -61,6 +69,46 @@ fn runs_are_chosen_by_what_is_known_of_them() {
     let none = sample.run("query", &["-w", "params.lr > 9"]);
     assert!(none.fails(3).contains("no run is such that params.lr > 9"), "{}", none.err);
     sample.run("runs", &["-w", "has params.x"]).fails(3);
+}
+
+#[test]
+fn the_best_runs_of_a_window_come_first() {
+    let sample = Sample::new();
+    let best = |flags: &[&str]| {
+        let asked =
+            ["-m", "train/loss", "--steps", "50..", "--aggregate", "mean,argnan,count", "--format", "json"];
+        sample.run("query", &[&asked[..], flags].concat()).rows()
+    };
+    let least = best(&["--least", "5"]);
+    let greatest = best(&["--greatest", "1"]);
+    assert_eq!((least.len(), least[0]["run"].as_str()), (2, Some("lr-0.1")));
+    assert_eq!((greatest.len(), greatest[0]["run"].as_str()), (1, Some("lr-2")));
+    assert_eq!((&least[0]["argnan"], &greatest[0]["argnan"]), (&Value::Null, &60.into()));
+    assert_eq!(best(&["--greatest", "9", "--by", "param:lr,step:25"]).len(), 3);
+    sample.run("query", &["--least", "3"]).fails(2);
+    sample.run("query", &["--aggregate", "min", "--least", "3", "--greatest", "3"]).fails(2);
+}
+
+#[test]
+fn a_transformed_selection_is_drawn_and_exported_as_what_it_gives() {
+    let sample = Sample::new();
+    let slope = ["-m", "power_watts", "--transform", "derivative:time"];
+    let rows = sample.run("query", &[&slope[..], &["--format", "json"]].concat()).rows();
+    assert!(rows.len() == 198 && rows.iter().all(|r| r["value"] == 1.0 && r["step"] != 0));
+    let chart = sample.run("chart", &[&slope[..], &["--format", "json", "--buckets", "4"]].concat()).rows();
+    assert!(chart.iter().all(|r| r["min"] == 1.0 && r["max"] == 1.0));
+    let file = sample.dir.path().join("slopes.csv");
+    sample.run("export", &[&slope[..], &["-o", file.to_str().unwrap()]].concat()).ok();
+    assert_eq!(std::fs::read_to_string(file).unwrap().lines().count(), 199);
+    assert!(
+        sample.run("follow", &[&slope[..], &["--idle-exit", "0"]].concat()).fails(2).contains("--transform")
+    );
+    let wrong = sample.run("query", &["--transform", "smooth:3"]);
+    assert!(wrong.fails(2).contains("half-life:100"), "{}", wrong.err);
+    let nowhere = sample.run("chart", &["-m", "accuracy", "--x", "metric:tokens"]);
+    assert!(nowhere.fails(3).contains("finite value of tokens"), "{}", nowhere.err);
+    let drawn = sample.run("chart", &["-m", "train/loss", "--x", "metric:accuracy"]);
+    assert!(drawn.ok().contains("accuracy"), "{}", drawn.text());
 }
 
 #[test]

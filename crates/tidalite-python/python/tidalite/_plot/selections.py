@@ -15,7 +15,7 @@ _KEY = ["run", "metric", "labels"]
 def plot_selection(
     selection: Selection,
     *,
-    x: Literal["step", "time", "elapsed"] = "step",
+    x: Literal["step", "time", "elapsed"] | str = "step",
     buckets: int = 1000,
     ax: Any = None,
     legend: bool = True,
@@ -25,16 +25,18 @@ def plot_selection(
 ) -> Any:
     """A curve a series, one axes a metric: the mean of each bucket, its range as an area, red ticks where it holds NaN or ±Inf.
 
-    `x` is `step`, `time` (UTC), or `elapsed`: since the first of the selected points of the run. Names in the legend are what
-    differs between the series. At most 12 metrics are drawn; the picture says how many more there are. Gives the Axes, or an
+    `x` is `step`, `time` (UTC), `elapsed`: since the first of the selected points of the run, or `metric:<name>`: the value of another
+    metric of the run. Names in the legend are what differs between the series. At most 12 metrics are drawn; the picture says how many more there are. Gives the Axes, or an
     array of them where there are several metrics.
     """
     if x == "step":
         curves, xlabel = chart_curves(_frames.to_numpy(selection.chart(buckets))), "step"
     elif x in ("time", "elapsed"):
         curves, xlabel = _time_curves(selection, x, buckets)
+    elif x.startswith("metric:"):
+        curves, xlabel = chart_curves(_frames.to_numpy(selection.chart(buckets, x))), x.removeprefix("metric:")
     else:
-        raise _invalid(f"`x` is {x!r}; give step, time or elapsed")
+        raise _invalid(f"`x` is {x!r}; give step, time, elapsed or metric:<name>")
     require(curves)
     return draw(curves, xlabel, ax, title, legend=legend, logx=logx, logy=logy, what="metric")
 
@@ -45,8 +47,7 @@ def chart_curves(rows: dict[str, Array]) -> list[Curve]:
         Curve(
             panel=rows["metric"][s.start],
             key=(rows["run"][s.start], rows["labels"][s.start]),
-            # A bucket stands for its steps: it is drawn at their middle.
-            x=rows["step"][s] + (rows["width"][s] - 1) / 2,
+            x=_middle(rows, s),
             y=rows["mean"][s],
             bad=rows["nonfinite"][s] > 0,
             low=rows["min"][s],
@@ -54,6 +55,19 @@ def chart_curves(rows: dict[str, Array]) -> list[Curve]:
         )
         for s in series_slices([rows[k] for k in _KEY], len(rows["run"]))
     ]
+
+
+def _middle(rows: dict[str, Array], s: slice) -> Array:
+    """A bucket stands for all that is in it: it is drawn at the middle."""
+    width = rows["width"][s]
+    middle: Array
+    if "step" in rows:
+        middle = rows["step"][s] + (width - 1) / 2
+    elif rows["x"].dtype.kind == "M":
+        middle = rows["x"][s] + (width * 5e5).astype("timedelta64[us]")
+    else:
+        middle = rows["x"][s] + width / 2
+    return middle
 
 
 def require(found: Any) -> None:

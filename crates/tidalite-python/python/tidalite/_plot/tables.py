@@ -33,7 +33,7 @@ def plot_table(
 ) -> Any:
     """Draws a table as its kind asks for, and gives the Axes, or an array of them where there are several panels.
 
-    - `points`, `lttb`: a line a series over `x`, which is `step` or `time`;
+    - `points`, `lttb`, `m4`: a line a series over `x`, which is `step` or `time`, or the column `x` where there is one;
     - `chart`: as `Selection.plot`;
     - `latest`: a bar a series;
     - `band`: the mean, an area of one standard deviation about it, and thin lines at the least and the greatest value;
@@ -55,20 +55,20 @@ def plot_table(
 
 def _points(rows: dict[str, Array], x: str | None, y: list[str] | None, options: dict[str, Any]) -> Any:
     _unused(y=y)
-    x = _one_of(x, "step", "time")
+    x = _one_of(x, *(["x"] if "x" in rows else []), "step", "time")
     curves = []
     for s in series_slices([rows["run"], rows["metric"], rows["labels"]], len(rows["run"])):
         value, finite = rows["value"][s], np.isfinite(rows["value"][s])
         key = (rows["run"][s.start], rows["labels"][s.start])
         # An infinite value would take the scale with it.
         curves.append(Curve(rows["metric"][s.start], key, rows[x][s], np.where(finite, value, np.nan), ~finite))
-    return draw(curves, "step" if x == "step" else "time (UTC)", what="metric", **options)
+    return draw(curves, _label(rows, x), what="metric", **options)
 
 
 def _chart(rows: dict[str, Array], x: str | None, y: list[str] | None, options: dict[str, Any]) -> Any:
     _unused(y=y)
-    _one_of(x, "step")
-    return draw(chart_curves(rows), "step", what="metric", **options)
+    x = _one_of(x, "x" if "x" in rows else "step")
+    return draw(chart_curves(rows), _label(rows, x), what="metric", **options)
 
 
 def _latest(rows: dict[str, Array], x: str | None, y: list[str] | None, options: dict[str, Any]) -> Any:
@@ -183,6 +183,10 @@ def _groups(keys: list[tuple[str, ...]]) -> dict[tuple[str, ...], Array]:
     return {key: np.array(at) for key, at in places.items()}
 
 
+def _label(rows: dict[str, Array], x: str) -> str:
+    return "time (UTC)" if rows[x].dtype.kind == "M" else x
+
+
 def _one_of(x: str | None, *names: str) -> str:
     if x is not None and x not in names:
         raise _invalid(f"`x` is {x}; give {' or '.join(names)}")
@@ -204,6 +208,7 @@ def _invalid(message: str) -> Exception:
 _DRAWINGS: dict[str, Callable[[dict[str, Array], str | None, list[str] | None, dict[str, Any]], Any]] = {
     "points": _points,
     "lttb": _points,
+    "m4": _points,
     "chart": _chart,
     "latest": _latest,
     "band": _band,

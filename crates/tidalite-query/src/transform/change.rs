@@ -1,0 +1,101 @@
+//! Changes from point to point: the growth of counters, and derivatives.
+//!
+//! Points that have no predecessor to differ from are left out; those that are not finite stay as they are, and are no
+//! predecessors. `mod.rs` calls this, piece by piece of a series.
+
+use super::Per;
+use crate::Points;
+
+const MICROS_PER_SECOND: f64 = 1e6;
+
+/// The growth of a counter a second.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Rate {
+    before: Option<Counted>,
+}
+
+/// A counter as last seen.
+#[derive(Debug, Clone, Copy)]
+struct Counted {
+    value: f64,
+    time_us: i64,
+    /// How much it grew at this very time.
+    grown: f64,
+}
+
+impl Rate {
+    pub(super) fn apply(&mut self, points: &mut Points) {
+        let kept = replace(&mut points.values, &points.times_us, |value, at| self.push(value, at));
+        points.keep(&kept);
+    }
+
+    fn push(&mut self, value: f64, time_us: i64) -> Option<f64> {
+        let Some(before) = self.before else {
+            self.before = Some(Counted { value, time_us, grown: 0.0 });
+            return None;
+        };
+        // A counter falls only where it began again, at zero.
+        let grown = if value >= before.value { value - before.value } else { value };
+        let grown = before.grown + grown;
+        if time_us == before.time_us {
+            self.before = Some(Counted { value, time_us, grown });
+            return None;
+        }
+        self.before = Some(Counted { value, time_us, grown: 0.0 });
+        // Where a clock went back there is no telling how long it took.
+        (time_us > before.time_us).then(|| grown / seconds(time_us, before.time_us))
+    }
+}
+
+/// The change since the point before, a step or a second.
+#[derive(Debug, Clone)]
+pub(super) struct Derivative {
+    per: Per,
+    before: Option<(i64, f64)>,
+}
+
+impl Derivative {
+    pub(super) fn new(per: Per) -> Self {
+        Derivative { per, before: None }
+    }
+
+    pub(super) fn apply(&mut self, points: &mut Points) {
+        let axis = match self.per {
+            Per::Step => &points.steps,
+            Per::Second => &points.times_us,
+        };
+        let kept = replace(&mut points.values, axis, |value, at| self.push(value, at));
+        points.keep(&kept);
+    }
+
+    fn push(&mut self, value: f64, at: i64) -> Option<f64> {
+        let (before_at, before) = self.before.replace((at, value))?;
+        if at <= before_at {
+            return None;
+        }
+        let distance = match self.per {
+            Per::Step => at.abs_diff(before_at) as f64,
+            Per::Second => seconds(at, before_at),
+        };
+        let change = value - before;
+        // The difference may leave the range of f64 where the quotient does not.
+        Some(if change.is_finite() { change / distance } else { value / distance - before / distance })
+    }
+}
+
+fn seconds(later_us: i64, earlier_us: i64) -> f64 {
+    later_us.abs_diff(earlier_us) as f64 / MICROS_PER_SECOND
+}
+
+/// Puts what becomes of each finite value in its place; says which points stay.
+fn replace(values: &mut [f64], axis: &[i64], mut of: impl FnMut(f64, i64) -> Option<f64>) -> Vec<bool> {
+    let mut stays = |value: &mut f64, at: i64| {
+        if !value.is_finite() {
+            return true;
+        }
+        let becomes = of(*value, at);
+        *value = becomes.unwrap_or(*value);
+        becomes.is_some()
+    };
+    values.iter_mut().zip(axis).map(|(value, &at)| stays(value, at)).collect()
+}
