@@ -17,6 +17,7 @@ mod kill;
 mod limits;
 mod process;
 mod retract;
+mod rollups;
 mod shapes;
 mod watch;
 

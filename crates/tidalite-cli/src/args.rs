@@ -276,6 +276,7 @@ Examples:
   tidalite query metrics -m val/loss --where 'params.lr > 1e-3' --aggregate min --by param:optimizer
   tidalite query metrics -m gpu/power_watts --time -1h.. --aggregate mean,p99 --by time:1m
   tidalite query metrics -m loss --latest --format json
+  tidalite query metrics -m loss --aggregate mean --by step:4096 --explain
   tidalite query metrics -m loss --format csv | head")]
 pub(crate) struct Query {
     /// The store.
@@ -289,6 +290,9 @@ pub(crate) struct Query {
     /// The last point of each series alone.
     #[arg(long, conflicts_with_all = ["aggregate", "by"])]
     pub(crate) latest: bool,
+    /// Instead of the answer, say what it was made from: which source stood for how many points, what was read and skipped.
+    #[arg(long)]
+    pub(crate) explain: bool,
     /// At most so many rows (of a table, half from its head and half from its tail); 0 for all [default: 40 in a table,
     /// else all]
     #[arg(long, value_name = "N")]

@@ -1,23 +1,25 @@
-//! Selections: which points, and what is asked of them. Answers of a kind of their own are in `draw.rs`, `band.rs` and
-//! `align.rs`.
+//! Selections: which points, and what is asked of them. Answers of a kind of their own are in `group.rs`, `draw.rs`,
+//! `band.rs` and `align.rs`; what an answer was made from is told by `explain.rs`.
 
+use crate::explain::Meter;
 use crate::having::Having;
 use crate::lineage::History;
 use crate::plan::{Plan, Rules};
 use crate::snapshot::Snapshot;
 use crate::store::Store;
-use crate::stretch::Stretch;
+use crate::stretch::{Grain, Stretch};
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
 use rayon::prelude::*;
 use std::collections::VecDeque;
 use std::ops::{Bound, Range, RangeBounds};
+use std::sync::Arc;
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey, Summary};
 use tidalite_parts::Columns;
 use tidalite_query::{
-    Aggregate, Bounds, By, Compare, Grouping, LabelMatcher, NameMatcher, PercentileJob, PointFilter, Points,
-    PointsBuilder, Repeats, RunFilter, SeriesFilter, points_schema,
+    Aggregate, Bounds, Compare, LabelMatcher, NameMatcher, PointFilter, Points, PointsBuilder, Repeats,
+    RunFilter, SeriesFilter, points_schema,
 };
 
 /// A selection of points: by run, metric, labels, and half-open ranges of step, time and value. Nothing is read before an
@@ -44,6 +46,8 @@ pub struct Select {
     having: Vec<Having>,
     filter: PointFilter,
     rules: Rules,
+    /// Where what is read is counted, for an answer that is to be explained.
+    meter: Option<Arc<Meter>>,
 }
 
 #[derive(Debug, Clone)]
@@ -81,6 +85,7 @@ impl Select {
             having: Vec::new(),
             filter,
             rules,
+            meter: None,
         }
     }
 
@@ -237,67 +242,6 @@ impl Select {
         Ok(PointStream { plan, batches, ready: VecDeque::new() })
     }
 
-    /// Aggregates by groups, one row a group, ordered by the groups. No groups at all give one row.
-    ///
-    /// # Errors
-    /// As [`points`](Self::points); `Full` where exact quantiles would need more than the memory option.
-    pub fn aggregate(&self, aggregates: &[Aggregate], by: &[By]) -> Result<RecordBatch> {
-        self.grouped(&Grouping::new(by.to_vec(), aggregates.to_vec())?)
-    }
-
-    /// One row a group of a grouping.
-    pub(crate) fn grouped(&self, grouping: &Grouping) -> Result<RecordBatch> {
-        let plan = self.plan()?.split_long_series();
-        let grouping = &plan.snapshot.with_params(grouping.clone());
-        let inner = &plan.snapshot.inner;
-        let columns = Columns {
-            step: grouping.needs_steps() || !plan.filter.steps.is_all(),
-            seq: false,
-            time: grouping.needs_times() || !plan.filter.times_us.is_all(),
-            value: true,
-        };
-        let bytes_max = usize::try_from(inner.options.memory_bytes).unwrap_or(usize::MAX);
-        let mut total = grouping.partial();
-        let batches = plan.batches();
-        // A round is what the threads do at once; between rounds the state is bounded.
-        for round in batches.chunks(inner.options.threads.max(1) * 4) {
-            let partials: Vec<_> = inner.pool()?.install(|| {
-                round
-                    .par_iter()
-                    .map(|batch| {
-                        let mut partial = grouping.partial();
-                        let found = plan.stretches(batch.clone(), columns, &|s| grouping.takes_summary(s))?;
-                        for (planned, stretches) in plan.series[batch.clone()].iter().zip(found) {
-                            for stretch in stretches {
-                                match stretch {
-                                    Stretch::Summed(summary) => {
-                                        let taken = partial.push_summary(&planned.key, &summary);
-                                        assert!(taken, "a grouping that takes summaries takes each");
-                                    }
-                                    Stretch::Points(points) => partial.push_series(&planned.key, &points),
-                                }
-                            }
-                        }
-                        Ok(partial)
-                    })
-                    .collect::<Result<_>>()
-            })?;
-            for partial in partials {
-                total.merge(partial);
-            }
-            if total.bytes() > bytes_max {
-                return Err(Error::new(
-                    ErrorKind::Full,
-                    "aggregate",
-                    format!("the groups and quantiles asked for need more than {} MiB", bytes_max >> 20),
-                    "ask for fewer groups or a narrower selection, or allow more memory",
-                ));
-            }
-        }
-        let pool = inner.pool()?;
-        total.finish_with(|jobs| pool.install(|| jobs.into_par_iter().for_each(PercentileJob::run)))
-    }
-
     /// The last point of each series, by step; columns as for [`points`](Self::points).
     ///
     /// # Errors
@@ -334,7 +278,7 @@ impl Select {
             plan.batches()
                 .into_par_iter()
                 .map(|batch| {
-                    let stretches = plan.stretches(batch.clone(), columns, &|_| true)?;
+                    let stretches = plan.stretches(batch.clone(), columns, &|_| Grain::whole())?;
                     let sum = |(planned, stretches): (&crate::plan::Planned, Vec<Stretch>)| {
                         (planned.key.clone(), sum_up(stretches))
                     };
@@ -398,6 +342,11 @@ impl Select {
         }
     }
 
+    /// The same selection, of which each answer is counted.
+    pub(crate) fn metered(self, meter: Arc<Meter>) -> Select {
+        Select { meter: Some(meter), ..self }
+    }
+
     /// The same selection over one snapshot, for an answer that reads more than once.
     pub(crate) fn fixed(&self) -> Result<Select> {
         Ok(Select { of: Of::Snapshot(self.snapshot()?), ..self.clone() })
@@ -406,7 +355,8 @@ impl Select {
     pub(crate) fn plan(&self) -> Result<Plan> {
         let snapshot = self.snapshot()?;
         let wanted = self.series_filter(&snapshot)?;
-        let mut plan = Plan::new(snapshot, &wanted, self.filter, self.rules)?;
+        let meter = self.meter.clone().unwrap_or_default();
+        let mut plan = Plan::new(snapshot, &wanted, self.filter, self.rules, meter)?;
         for having in &self.having {
             let of = Of::Snapshot(plan.snapshot.clone());
             let all = Select { of, having: Vec::new(), ..self.clone() };

@@ -1,16 +1,21 @@
-//! `query`: points, aggregates of them, or the last point of each series.
+//! `query`: points, aggregates of them, or the last point of each series; or what these were made from.
 
-use crate::args::Query;
+use crate::args::{Format, Query};
+use crate::columns::Columns;
 use crate::context::Context;
 use crate::failure::Outcome;
-use crate::output::{Answer, print};
+use crate::output::{Answer, print, print_one, print_text};
 use std::io::stdout;
+use tidalite::Select;
 
 /// Runs the command.
 pub(crate) fn run(context: &Context, args: &Query) -> Outcome {
     let format = context.format()?;
     let snapshot = context.read(&args.path)?.snapshot()?;
     let select = args.selection.over(&snapshot);
+    if args.explain {
+        return explain(&select, args, format);
+    }
     if args.latest {
         let batch = select.latest()?;
         if batch.num_rows() == 0 {
@@ -38,4 +43,26 @@ pub(crate) fn run(context: &Context, args: &Query) -> Outcome {
         return Err(args.selection.nothing(&snapshot)?);
     }
     answer.finish()
+}
+
+/// Makes the answer, and tells of it instead of showing it.
+fn explain(select: &Select, args: &Query, format: Format) -> Outcome {
+    let ((), explain) = select.explain(|select| {
+        if args.latest {
+            select.latest()?;
+        } else if args.aggregate.is_empty() {
+            for batch in select.points()? {
+                batch?;
+            }
+        } else {
+            select.aggregate(&args.aggregate, &args.by)?;
+        }
+        Ok(())
+    })?;
+    if format == Format::Table {
+        return print_text(&format!("{explain}\n"));
+    }
+    let columns = explain.counts().into_iter();
+    let batch = columns.fold(Columns::default(), |all, (name, n)| all.count(name, [n])).finish();
+    print_one(&batch, format)
 }
