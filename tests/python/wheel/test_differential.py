@@ -1,10 +1,11 @@
 """Random stores, asked the same questions by the package and, in SQL over a plain list of what was written, by DuckDB.
 
 A store is written the hard way: rows and batches, steps repeated and in any order, NaN and infinities, several parts that overlap,
-a live tail, a run forked from a fork, a rewind, a deleted run that is begun again. DuckDB never sees the store: it has the list of writes
-and the rules in SQL.
+a live tail, a run forked from a fork, a rewind, a deleted run that is begun again, a series long enough for rollups. DuckDB never sees the
+store: it has the list of writes and the rules in SQL.
 """
 import math
+import os
 import random
 
 import duckdb
@@ -13,21 +14,28 @@ import pytest
 
 import tidalite
 
-SEEDS = range(8)
+# More in a long run, as of the other long tests.
+SEEDS = range(150 if os.environ.get("TIDALITE_LONG") else 8)
 QUESTIONS = 60
 
 START_US = 1_780_000_000_000_000
+# Steps of the long run: enough that parts hold rollups of it.
+LONG = 40_000
 METRICS = ["loss", "acc", "grad/norm", "system/cpu"]
 LABELS = [{}, {"rank": "1"}, {"rank": "2", "host": "a"}]
 
-# What is visible of each run: its own points and those it took over, hidden ones left out; `age` ascends as writes do.
+# What there is of each run: its own points and those it took over; `age` ascends as writes do.
 SEEN = """
 create table seen as
-select l.run, r.metric, r.labels, r.rank, r.step, r.time, r.value,
+select l.run, r.metric, r.labels, r.rank, r.step, r.time, r.value, r.hidden, l.generation, p.lr,
        row_number() over (order by l.generation desc, r.seq) as age
-from written r join lineage l on r.run = l.source and (l.until is null or r.step <= l.until)
-where not r.hidden and (l.generation = 0 or not starts_with(r.metric, 'system/'))
+from written r join lineage l on r.run = l.source and (l.until is null or r.step <= l.until) left join params p on p.run = l.run
 """
+HISTORY = {
+    "own": "generation = 0",
+    "inherited": "(generation = 0 or not starts_with(metric, 'system/'))",
+    "all": "true",
+}
 REPEATS = {
     "last": "qualify row_number() over (partition by run, metric, labels, step order by age desc) = 1",
     "first": "qualify row_number() over (partition by run, metric, labels, step order by age) = 1",
@@ -47,6 +55,7 @@ AGGREGATES = {
     "median": "quantile_cont(value, 0.5) filter (finite)",
     "p95": "quantile_cont(value, 0.95) filter (finite)",
     "p12.5": "quantile_cont(value, 0.125) filter (finite)",
+    "argnan": "min(step) filter (isnan(value))",
 }
 # Of one series only: over several, points at one step have no order of their own.
 OF_A_SERIES = {
@@ -67,6 +76,12 @@ class World:
         self.path = path
         self.rows = []
         self.parents = {}
+        self.rates = {}
+
+    def begin(self, store, run, **how):
+        """A run with a learning rate, of the texts that floats have here and there."""
+        self.rates[run] = self.rng.choice(["0.1", "0.01", "0.001"])
+        return store.run(run, params={"lr": float(self.rates[run])}, **how)
 
     def value(self):
         if self.rng.random() < 0.04:
@@ -86,9 +101,10 @@ class World:
         for metric, value in values.items():
             self.note(run.id, metric, labels, step, time, value)
 
-    def append(self, store, run, steps):
+    def append(self, store, run, steps, metric=None, labels=None):
         """A batch by `append`, of one metric and one set of labels."""
-        labels, metric = self.rng.choice(LABELS), self.rng.choice(METRICS)
+        labels = self.rng.choice(LABELS) if labels is None else labels
+        metric = metric or self.rng.choice(METRICS)
         text = ",".join(f"{k}={v}" for k, v in sorted(labels.items()))
         times = [START_US + step * 250_000 + self.rng.randint(0, 400_000) for step in steps]
         values = [self.value() for _ in steps]
@@ -117,6 +133,7 @@ class World:
         store.delete_run(run)
         self.rows = [row for row in self.rows if row[0] != run]
         self.parents.pop(run, None)
+        self.rates.pop(run, None)
 
     def write(self, store, run):
         for _ in range(self.rng.randint(1, 5)):
@@ -131,31 +148,35 @@ class World:
                     self.log(run, step if self.rng.random() < 0.9 else low)
 
     def build(self, store):
-        first = store.run("first")
+        first = self.begin(store, "first")
         self.write(store, first)
         store.flush()
         self.write(store, first)
-        gone = store.run("gone")
+        gone = self.begin(store, "gone")
         self.write(store, gone)
         gone.finish()
         fork_at, again_at = self.rng.randint(0, 250), self.rng.randint(0, 250)
-        fork = store.run("fork", parent=("first", fork_at))
+        fork = self.begin(store, "fork", parent=("first", fork_at))
         self.parents["fork"] = ("first", fork_at)
         self.write(store, fork)
         store.flush()
-        again = store.run("fork-again", parent=("fork", again_at))
+        again = self.begin(store, "fork-again", parent=("fork", again_at))
         self.parents["fork-again"] = ("fork", again_at)
         self.write(store, again)
-        plain = store.run("plain")
+        plain = self.begin(store, "plain")
         for low in range(0, 600, 200):
             self.append(store, plain.id, list(range(low, low + 200)))
+            store.flush()
+        long = self.begin(store, "long")
+        for low in range(0, LONG, LONG // 2):
+            self.append(store, long.id, list(range(low, low + LONG // 2)), "loss", {})
             store.flush()
         if self.rng.random() < 0.5:
             store.compact()
         self.rewind(first, self.rng.randint(0, 300))
         self.delete(store, "gone")
         if self.rng.random() < 0.5:
-            self.write(store, store.run("gone"))
+            self.write(store, self.begin(store, "gone"))
         if self.rng.random() < 0.5:
             store.compact()
         self.write(store, again)
@@ -181,6 +202,7 @@ class World:
         con = duckdb.connect()
         con.register("written", written)
         con.register("lineage", lineage)
+        con.register("params", pa.table({"run": list(self.rates), "lr": list(self.rates.values())}))
         con.execute(SEEN)
         return con
 
@@ -188,43 +210,58 @@ class World:
 class Question:
     """A random selection, as arguments and as SQL."""
 
-    def __init__(self, rng):
-        self.repeats = rng.choice(["last", "last", "first", "all"])
+    def __init__(self, rng, made=None):
+        self.repeats = rng.choice(["last", "last", "first"] if made else ["last", "last", "first", "all"])
         self.arguments = {"repeats": self.repeats}
         settled, kept = [], []
+        history = rng.choice(["inherited", "inherited", "inherited", "own", "all"])
+        settled.append(HISTORY[history])
+        self.arguments["history"] = history
+        if rng.random() < 0.2:
+            self.arguments["hidden"] = True
+        else:
+            settled.append("not hidden")
         if rng.random() < 0.5:
             metrics = rng.sample(METRICS, rng.randint(1, 2))
             self.arguments["metrics"] = metrics
             settled.append(f"metric in ({', '.join(map(repr, metrics))})")
-        if rng.random() < 0.4:
-            runs, sql = rng.choice([("fork*", "run like 'fork%'"), ("f*", "run like 'f%'"), ("plain", "run = 'plain'")])
+        if made or rng.random() < 0.5:
+            known = [("fork*", "run like 'fork%'"), ("f*", "run like 'f%'"), ("plain", "run = 'plain'"), ("long", "run = 'long'")]
+            runs, sql = rng.choice(known[:3] if made else known)
             self.arguments["runs"] = runs
             settled.append(sql)
+        if rng.random() < 0.3:
+            rate = rng.choice(["0.1", "0.01"])
+            self.arguments["where"] = f"params.lr >= {rate}"
+            settled.append(f"cast(lr as double) >= {rate}")
         if rng.random() < 0.3:
             self.arguments["labels"] = {"rank": "1"}
             settled.append("rank = '1'")
         if rng.random() < 0.5:
-            low = rng.randint(-30, 400)
-            high = low + rng.choice([1, 64, 300])
+            low = rng.choice([rng.randint(-30, 400), rng.randint(0, LONG)])
+            high = low + rng.choice([1, 64, 300, LONG // 3])
             self.arguments["steps"] = (low, high)
-            settled.append(f"step >= {low} and step < {high}")
+            kept.append(f"step >= {low} and step < {high}")
         if rng.random() < 0.3:
-            low = START_US + rng.randint(0, 80_000_000)
-            high = low + rng.randint(1, 60_000_000)
+            low = START_US + rng.choice([rng.randint(0, 80_000_000), rng.randint(0, LONG * 250_000)])
+            high = low + rng.choice([rng.randint(1, 60_000_000), LONG * 80_000])
             self.arguments["time"] = (low, high)
             kept.append(f"time >= {low} and time < {high}")
         if rng.random() < 0.3:
             low = rng.gauss(0, 1)
             self.arguments["values"] = (low, None)
             kept.append(f"(value >= {low!r} and not isnan(value))")
-        where, then = " and ".join(settled) or "true", " and ".join(kept) or "true"
+        where, then = " and ".join(settled), " and ".join(kept) or "true"
+        settled_points = f"(select * from seen where {where} {REPEATS[self.repeats]})"
+        self.made, transformed = made or (None, settled_points)
+        if made:
+            transformed = f"({transformed.format(points=settled_points)})"
         self.points = f"""(
-            select *, isfinite(value) as finite, row_number() over (order by step, age) as turn from (
-                select * from seen where {where} {REPEATS[self.repeats]}
-            ) where {then})"""
+            select *, isfinite(value) as finite, row_number() over (order by step, age) as turn from {transformed} where {then})"""
 
     def select(self, store):
-        return store.select(**self.arguments)
+        selection = store.select(**self.arguments)
+        return selection.transform(self.made) if self.made else selection
 
 
 def same(ours, theirs, what):
@@ -273,6 +310,7 @@ def ask_aggregate(store, con, question, rng):
         "labels": ("labels", "labels"),
         "label:rank": ("label:rank", "rank"),
         "step": (tidalite.step_bucket(step), f"cast(floor(step / {step}) as bigint) * {step}"),
+        "param:lr": ("param:lr", "lr"),
         "time": (tidalite.time_bucket(f"{seconds}s"), f"time // {seconds * 10**6} * {seconds * 10**6}"),
     }
     wanted = rng.sample(list(kinds), rng.randint(0, 4))
@@ -342,7 +380,32 @@ def ask_align(store, con, question, rng):
     return ours, con.sql(sql).fetchall()
 
 
-ASK = [ask_points, ask_latest, ask_aggregate, ask_aggregate, ask_aggregate, ask_chart, ask_band, ask_align]
+def ask_best(store, con, question, rng):
+    count, aggregate, most = rng.randint(1, 5), rng.choice(["min", "max", "mean"]), rng.random() < 0.5
+    selection = question.select(store)
+    best = selection.greatest if most else selection.least
+    sql = f"""select run, metric, {AGGREGATES[aggregate]} as best, count(*) from {question.points}
+        group by run, metric having best is not null order by best {'desc' if most else 'asc'}, run, metric limit {count}"""
+    return rows(best(count, aggregate, "count", by=["run", "metric"]).to_arrow()), con.sql(sql).fetchall()
+
+
+SERIES = "partition by run, metric, labels, isfinite(value) order by step, age"
+# A point that is not finite stays as it is, and is no part of the others: the windows are over the finite points alone.
+TRANSFORMS = list({
+    "mean:5": f"""select * replace (if(isfinite(value), avg(value) over (
+        {SERIES} rows between 4 preceding and current row), value) as value) from {{points}}""",
+    "derivative:step": f"""select * from (select * replace (if(isfinite(value), (value - lag(value) over ({SERIES})) / (
+        step - lag(step) over ({SERIES})), value) as value) from {{points}}) where value is not null""",
+    "ema:0.75": f"""with turns as (select *, row_number() over ({SERIES}) as n from {{points}})
+        select * exclude (n) replace (if(isfinite(value), (
+            select sum(0.75 ** (a.n - b.n) * b.value) / sum(0.75 ** (a.n - b.n)) from turns b
+            where (b.run, b.metric, b.labels) = (a.run, a.metric, a.labels) and isfinite(b.value) and b.n <= a.n
+        ), value) as value) from turns a""",
+}.items())
+
+
+TRANSFORMED = [ask_points, ask_aggregate, ask_chart, ask_band]
+ASK = [ask_points, ask_latest, ask_aggregate, ask_aggregate, ask_aggregate, ask_chart, ask_band, ask_align, ask_best]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -355,8 +418,9 @@ def test_answers_are_those_of_sql_over_what_was_written(path, seed):
         answered = 0
         with tidalite.open(path, "r") as reader:
             for number in range(QUESTIONS):
-                question, ask = Question(rng), rng.choice(ASK)
+                ask = rng.choice(ASK)
+                question = Question(rng, rng.choice(TRANSFORMS) if ask in TRANSFORMED and rng.random() < 0.25 else None)
                 ours, theirs = ask(reader, con, question, rng)
-                compare(ours, theirs, f"{ask.__name__} {number}, {question.arguments}")
+                compare(ours, theirs, f"{ask.__name__} {number}, {question.made or 'points'} of {question.arguments}")
                 answered += len(ours)
         assert answered > 1000, "the questions found next to nothing"
