@@ -20,10 +20,9 @@ impl Select {
         if buckets == 0 {
             return Err(Error::invalid("chart", "0 buckets were asked for", "ask for at least one"));
         }
-        let plan = self.plan()?;
-        plan.check_memory()?;
+        let plan = self.wholes()?;
         let columns = Columns { step: true, seq: false, time: !plan.filter.times_us.is_all(), value: true };
-        plan.each(columns, |key, points| (key.clone(), chart(&points, buckets)))
+        plan.each_whole(columns, false, |key, points| (key.clone(), chart(&points, buckets)))
     }
 
     /// What [`chart`](Self::chart) gives, as one batch: one row a bucket, ordered by series, then step. Columns as in
@@ -65,11 +64,10 @@ impl Select {
     /// `Full` where one series, or what is kept of all, needs more than the memory option.
     pub fn lttb(&self, points: usize) -> Result<RecordBatch> {
         check_line(points)?;
-        let plan = self.plan()?;
-        plan.check_memory()?;
+        let plan = self.wholes()?;
         plan.check_total(points as u64)?;
         let columns = Columns { step: true, seq: false, time: true, value: true };
-        let lines = plan.each(columns, |key, found| (key.clone(), lttb(found, points)))?;
+        let lines = plan.each_whole(columns, false, |key, found| (key.clone(), lttb(found, points)))?;
         let mut builder = PointsBuilder::new();
         lines.into_iter().for_each(|(key, line)| builder.push_series(&key, line));
         one_batch(builder.finish())
