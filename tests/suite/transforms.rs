@@ -305,6 +305,10 @@ fn the_best_groups_come_first_and_those_without_a_value_not_at_all() {
     let expected: Vec<String> = best.iter().map(|b| b.1.clone()).collect();
     assert_eq!(ids(window.greatest(7, &[Aggregate::Max], &[By::Run]).unwrap()), expected[..7]);
     assert_eq!(window.greatest(0, &[Aggregate::Max], &[By::Run]).unwrap().num_rows(), 0);
+    // NaN is greater than nothing, and less than nothing.
+    let last = [Aggregate::Last];
+    assert_eq!(ids(window.greatest(100, &last, &[By::Run]).unwrap()), expected);
+    assert!(!ids(window.least(100, &last, &[By::Run]).unwrap()).contains(&"nan".to_string()));
     // The step of the first NaN, by which runs diverged first; only one has any.
     assert_eq!(ids(window.least(5, &[Aggregate::ArgNan], &[By::Run]).unwrap()), ["nan"]);
 }
