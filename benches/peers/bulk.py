@@ -319,6 +319,7 @@ def _print(sizes: Sizes, found: dict[str, dict[str, Any]]) -> None:
     heads = [SYSTEMS[system][0] for system in found] + (["best peer ÷ tidalite"] if "tidalite" in found and peers else [])
     print("| | " + " | ".join(heads) + " |")
     print("|---" * (len(heads) + 1) + "|")
+    ratios: dict[str, float] = {}
     for name in next(iter(found.values())):
         cells = [_number(row[name]) for row in found.values()]
         if "tidalite" in found and peers:
@@ -326,7 +327,12 @@ def _print(sizes: Sizes, found: dict[str, dict[str, Any]]) -> None:
             # More is better of a rate alone.
             ratio = ours / max(found[p][name] for p in peers) if name.startswith("load") else min(found[p][name] for p in peers) / ours
             cells.append(f"{ratio:.1f}")
+            ratios[name] = ratio
         print(f"| {name} | " + " | ".join(cells) + " |")
+    if ratios:
+        asked = [ratio for name, ratio in ratios.items() if name.removesuffix(", ms") in queries(sizes)]
+        mean = math.exp(statistics.fmean(map(math.log, asked)))
+        print(f"| geometric mean of the ten queries | {'| ' * len(found)}{mean:.1f} |")
 
 
 def _number(value: float) -> str:

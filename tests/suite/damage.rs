@@ -33,7 +33,7 @@ struct Golden {
 }
 
 fn options() -> Options {
-    Options::new().background(false).threads(1).segment_bytes(4096, 8192).tile_rows(64)
+    Options::new().background(false).threads(1).segment_bytes(4096, 8192).tile_rows(64).rollups(4, 16)
 }
 
 fn rows(run: usize, steps: std::ops::Range<i64>) -> impl Iterator<Item = Op> {
@@ -70,6 +70,7 @@ fn golden() -> Golden {
     collect_files(&disk, Path::new(STORE), &mut files);
     let count = |part: &str| files.keys().filter(|p| p.to_str().unwrap().contains(part)).count();
     assert_eq!((count("/manifest/"), count("/parts/"), count("/series/")), (2, 2, 2), "{:?}", files.keys());
+    assert!(count("/rollups/") >= 1, "{:?}", files.keys());
     assert!(count(".seg") >= 2 && count("/runs/") >= 1, "{:?}", files.keys());
     Golden {
         answer: oracle.answer(&Ask::all(Repeats::All)),

@@ -15,7 +15,7 @@ const STATES_MIN: usize = 20_000;
 const NESTED_EACH: usize = 1801;
 
 fn tiny() -> Options {
-    Options::new().background(false).threads(1).segment_bytes(4096, 8192).tile_rows(200)
+    Options::new().background(false).threads(1).segment_bytes(4096, 8192).tile_rows(200).rollups(2, 4)
 }
 
 fn scenario(name: impl Into<String>, stores: usize, ops: Vec<Op>, options: Options) -> Scenario {

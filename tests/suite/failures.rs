@@ -16,7 +16,7 @@ use tidalite_testkit::{Ask, Fault, Machine, Op, check_state, everything, points,
 use tidalite_vfs::{FailKind, Failure, Survive};
 
 fn options() -> Options {
-    Options::new().background(false).threads(1).segment_bytes(4096, 4096).tile_rows(64)
+    Options::new().background(false).threads(1).segment_bytes(4096, 4096).tile_rows(64).rollups(2, 4)
 }
 
 fn short_life() -> Vec<Op> {

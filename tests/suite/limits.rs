@@ -262,8 +262,9 @@ fn a_name_may_hold_any_text_and_never_leaves_the_stores_folder() {
         store.compact().unwrap();
     }
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing lies beside the store");
-    let known =
-        |name: &str| ["TIDALITE", "lock", "log", "manifest", "parts", "runs", "series"].contains(&name);
+    let known = |name: &str| {
+        ["TIDALITE", "lock", "log", "manifest", "parts", "rollups", "runs", "series"].contains(&name)
+    };
     assert!(std::fs::read_dir(&path).unwrap().all(|e| known(e.unwrap().file_name().to_str().unwrap())));
 }
 

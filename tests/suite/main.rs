@@ -18,6 +18,7 @@ mod kill;
 mod limits;
 mod process;
 mod retract;
+mod rollups;
 mod shapes;
 mod transforms;
 mod watch;

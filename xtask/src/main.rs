@@ -7,6 +7,7 @@
 // A chore talks to the terminal and ends with a status: that is its whole interface.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod figures;
 mod python;
 mod steps;
 mod tidy;
@@ -23,6 +24,7 @@ cargo xtask <command>
   ci        test, and the lock file, the dependencies, the installed package and loggers (what .ci/run calls)
   tidy      house rules only: headers, words, sizes, links, licences (a second)
   wheel     the Python wheel, optimised, in target/wheels
+  figures   measures what the documents quote, beside other systems, and writes it there; `figures TEXT` only commands with it
   loggers   tests against Lightning and transformers, which take 6 GB of disk
   deny      advisories, licences and sources of the dependencies, by cargo-deny
   soak      the long test groups, in release mode (hours)
@@ -41,6 +43,8 @@ fn main() -> ExitCode {
             steps.add("Python loggers", || python::loggers(&root()));
         }
         ["wheel"] => steps.add("wheel", || python::wheel(&root())),
+        ["figures"] => steps.add("figures", || figures::renew(&root(), "")),
+        ["figures", only] => steps.add("figures", || figures::renew(&root(), only)),
         ["loggers"] => steps.add("Python loggers", || python::loggers(&root())),
         ["tidy"] => house_rules(&mut steps),
         ["deny"] => steps.add("dependencies", || deny(Absent::Fail)),

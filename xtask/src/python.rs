@@ -75,6 +75,20 @@ pub(crate) fn install(root: &Path) -> Outcome {
     })
 }
 
+/// The interpreter of an environment with the package, built optimised, beside the systems that it is measured with.
+pub(crate) fn peers(root: &Path) -> Result<PathBuf, Outcome> {
+    let folder = build_wheel(root)?;
+    let wheel = fs::read_dir(&folder).into_iter().flatten().flatten().map(|f| f.path());
+    let wheel = wheel.max_by_key(|f| f.metadata().and_then(|m| m.modified()).ok());
+    let wheel =
+        wheel.ok_or_else(|| Outcome::Failed(format!("no wheel was built in {}", folder.display())))?;
+    let python = environment(root, ".venv-peers", "benches/peers/requirements.txt")?;
+    let install =
+        ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--force-reinstall", "--no-deps"];
+    passed(run(Command::new(&python).args(install).arg(wheel)))?;
+    Ok(python)
+}
+
 fn build_wheel(root: &Path) -> Result<PathBuf, Outcome> {
     let python = environment(root, ".venv", "tests/python/requirements.txt")?;
     let folder = target(root).join("wheels");
@@ -158,7 +172,7 @@ fn target(root: &Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |t| root.join(t))
 }
 
-fn attempt(step: impl FnOnce() -> Result<(), Outcome>) -> Outcome {
+pub(crate) fn attempt(step: impl FnOnce() -> Result<(), Outcome>) -> Outcome {
     step().err().unwrap_or(Outcome::Passed)
 }
 

@@ -290,6 +290,7 @@ Examples:
   tidalite query metrics -m net/bytes --transform rate,mean:30 --aggregate max --by run
   tidalite query metrics -m loss --m4 800 --x metric:tokens --format csv
   tidalite query metrics -m loss --latest --format json
+  tidalite query metrics -m loss --aggregate mean --by step:4096 --explain
   tidalite query metrics -m loss --format csv | head")]
 pub(crate) struct Query {
     /// The store.
@@ -318,6 +319,9 @@ pub(crate) struct Query {
     /// A column `x`, which orders the points: step, time, elapsed (seconds since the run's start), or metric:NAME.
     #[arg(long, value_name = "AXIS", conflicts_with = "aggregate")]
     pub(crate) x: Option<XAxis>,
+    /// Instead of the answer, say what it was made from: which source stood for how many points, what was read and skipped.
+    #[arg(long)]
+    pub(crate) explain: bool,
     /// At most so many rows (of a table, half from its head and half from its tail); 0 for all [default: 40 in a table,
     /// else all]
     #[arg(long, value_name = "N")]

@@ -1,8 +1,9 @@
 //! Parts: immutable Parquet files of points, and their side tables. The only crate that knows Parquet.
 //!
-//! A part is two files. The *points* file is plain Parquet that any tool reads: one row a point, one row group a
+//! A part is two files, or three. The *points* file is plain Parquet that any tool reads: one row a point, one row group a
 //! *tile*, rows ascending by (run, metric, labels, step, seq) inside a tile. The *series table* beside it, Parquet
-//! too, has one row for each series in each tile: where its rows lie, and their summary.
+//! too, has one row for each series in each tile: where its rows lie, and their summary. Where a series has many points,
+//! *rollups* hold what they add up to bucket by bucket, in a third file, which nobody needs to read.
 //!
 //! Writing: [`encode_tile`] turns sorted points into a finished row group in memory (pure work, so callers encode
 //! tiles in parallel), and [`PartWriter`] lays tiles one behind the other, then the footer, then the series table.
@@ -20,6 +21,7 @@
 //!     id: vfs.uuid(),
 //!     points: folder.path().join("points.parquet"),
 //!     series: folder.path().join("series.parquet"),
+//!     rollups: folder.path().join("rollups.parquet"),
 //! };
 //! let key = SeriesKey::new("run-1", "loss", Labels::none());
 //! let loss = SeriesChunk {
@@ -42,7 +44,7 @@
 //! ```
 //!
 //! Invariants:
-//! - Each byte of both files is covered by a CRC32C that our reader checks before it believes the byte: pages by
+//! - Each byte of all files is covered by a CRC32C that our reader checks before it believes the byte: pages by
 //!   sums kept in the footer, the footer and the series table by sums kept in the [`PartMeta`] (which the manifest
 //!   holds). Each page is besides a zstd frame with its own content checksum, which every other reader checks; a
 //!   page's header (some 25 bytes) has our sum alone.
@@ -57,6 +59,8 @@ mod meta;
 mod options;
 mod page_sums;
 mod read;
+mod rollup;
+mod rollup_file;
 mod schema;
 mod series;
 mod series_file;
@@ -68,10 +72,11 @@ mod write;
 mod tests;
 
 pub use encode::{EncodedTile, SeriesChunk, encode_tile};
-pub use meta::PartMeta;
+pub use meta::{PartMeta, RollupMeta};
 pub use options::{Columns, PartOptions, PartPlace};
-pub use read::{Part, TileColumns};
+pub use read::{Fetched, Part, RolledSeries, RollupColumns, RollupTier, Rollups, TileColumns};
+pub use rollup::rollup_shift;
 pub use schema::{TILE_ROWS_MAX, TILES_MAX};
-pub use series::{SeriesRow, SeriesTable};
+pub use series::{BySeries, SeriesRow, SeriesTable};
 pub use verify::PartFinding;
 pub use write::PartWriter;

@@ -29,6 +29,9 @@ pub struct PartMeta {
     pub series_bytes: u64,
     /// CRC32C of the series table.
     pub series_crc32c: u32,
+    /// The rollups, where any series has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollups: Option<RollupMeta>,
     /// Least run id.
     pub run_min: String,
     /// Greatest run id.
@@ -51,7 +54,28 @@ pub struct PartMeta {
     pub value_bits_sum: u64,
 }
 
+/// Length and checksums of a part's rollups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollupMeta {
+    /// Buckets.
+    pub rows: u64,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// CRC32C of the file.
+    pub crc32c: u32,
+    /// Bytes of all that lies behind the last page.
+    pub footer_bytes: u64,
+    /// CRC32C of those.
+    pub footer_crc32c: u32,
+}
+
 impl PartMeta {
+    /// Bytes of all its files.
+    pub fn files_bytes(&self) -> u64 {
+        let rollups = self.rollups.map_or(0, |r| r.bytes);
+        self.bytes.saturating_add(self.series_bytes).saturating_add(rollups)
+    }
+
     /// The same part, all of whose points were stored with write order 0 and are now given that of one frame: a batch
     /// becomes a part first, and the frame that speaks of it is its moment of acceptance.
     pub fn placed_at(mut self, seq: Seq) -> PartMeta {

@@ -1,6 +1,6 @@
 //! What callers choose: how hard to compress, where the files go, which columns to read.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 /// How to encode and write.
@@ -9,15 +9,19 @@ use uuid::Uuid;
 pub struct PartOptions {
     /// zstd's level, 1 to 19; default 3. Level 1 is about a third faster and 2 % larger.
     pub zstd_level: i32,
+    /// About how many points a bucket of the finest rollups stands for; default 256. 0 writes none.
+    pub rollup_points: u32,
+    /// How many points a series has in a part, at least, to have rollups; default 16,384.
+    pub rollup_series_points: u32,
 }
 
 impl Default for PartOptions {
     fn default() -> Self {
-        PartOptions { zstd_level: 3 }
+        PartOptions { zstd_level: 3, rollup_points: 256, rollup_series_points: 16_384 }
     }
 }
 
-/// A part's id and the paths of its two files.
+/// A part's id and the paths of its files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartPlace {
     /// The part's id.
@@ -26,6 +30,15 @@ pub struct PartPlace {
     pub points: PathBuf,
     /// The series table.
     pub series: PathBuf,
+    /// The rollups; there is no such file where no series has any.
+    pub rollups: PathBuf,
+}
+
+impl PartPlace {
+    /// The paths of all its files, those that may be absent too.
+    pub fn files(&self) -> [&Path; 3] {
+        [&self.points, &self.series, &self.rollups]
+    }
 }
 
 /// Which columns to read. Names of series are not among them: the series table has them.

@@ -65,3 +65,35 @@ impl SeriesTable {
         rest.is_empty()
     }
 }
+
+/// The rows of a series table in another order: series by series, ascending by key, and of each ascending by their first
+/// step.
+#[derive(Debug)]
+pub struct BySeries {
+    /// Places in the table.
+    rows: Vec<u32>,
+    /// Where each series ends among them.
+    ends: Vec<u32>,
+}
+
+impl BySeries {
+    pub(crate) fn of(table: &SeriesTable) -> Self {
+        let of = |row: u32| &table.rows[row as usize];
+        let mut rows: Vec<u32> = (0u32..).take(table.rows.len()).collect();
+        let first = |row: u32| of(row).summary.first.map(|p| p.step);
+        rows.sort_by(|&a, &b| of(a).key.cmp(&of(b).key).then_with(|| first(a).cmp(&first(b))));
+        let mut ends = Vec::new();
+        for at in 1..=rows.len() {
+            if at == rows.len() || of(rows[at]).key != of(rows[at - 1]).key {
+                ends.push(u32::try_from(at).expect("a table's rows are counted in u32"));
+            }
+        }
+        BySeries { rows, ends }
+    }
+
+    /// The rows of each series, as places in the table.
+    pub fn iter(&self) -> impl Iterator<Item = &[u32]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, &end)| &self.rows[start as usize..end as usize])
+    }
+}

@@ -1,16 +1,20 @@
 //! Checking a whole part, and saying exactly what is damaged.
 //!
 //! Steps: the series table; each page by its checksum; where a tile's pages are intact, its points against the
-//! series table (names, order, summaries) and the sums in the manifest; last the whole file's checksum, which
-//! covers what belongs to no page.
+//! series table (names, order, summaries) and the sums in the manifest; the whole file's checksum, which covers what
+//! belongs to no page. Last the rollups in the same way, against what the points add up to.
 
+use crate::encode::SeriesChunk;
 use crate::facts::value_bits_sum;
-use crate::read::{PageEntry, Pages, Part};
+use crate::read::{PageEntry, Pages, Part, RollupColumns, Rollups};
+use crate::rollup::{Rolled, assemble, buckets};
+use crate::rollup_file::ROLLUP_SCHEMA;
 use crate::schema::Column;
 use crate::series_file::Names;
 use std::ops::Range;
 use std::path::PathBuf;
-use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
+use tidalite_model::{Error, ErrorKind, Result, SeriesKey, Summary};
+use tidalite_vfs::ReadFile;
 
 /// One damaged place of a part, and what it costs.
 #[derive(Debug, Clone)]
@@ -53,8 +57,15 @@ impl Part {
             let finding = self.finding(e.offset().unwrap_or(0), self.meta.series_bytes, e);
             found(PartFinding { path: self.place.series.clone(), ..finding });
         }
+        let rollups = match self.open_rollups() {
+            Err(e) if matches!(e.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) => {
+                found(self.rollup_finding(&e));
+                None
+            }
+            other => other?,
+        };
         let mut findings = 0;
-        self.verify_points(&mut |finding| {
+        let rolled = self.verify_points(rollups.as_ref(), &mut |finding| {
             findings += 1;
             found(finding);
         })?;
@@ -64,11 +75,84 @@ impl Part {
         {
             found(self.finding(0, self.meta.bytes, &e));
         }
+        match &rollups {
+            Some(rollups) => self.verify_rollups(rollups, rolled.filter(|_| findings == 0), found),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks the rollups' pages, what they say where the points could be read, and the whole file.
+    fn verify_rollups(
+        &self,
+        rollups: &Rollups,
+        rolled: Option<Vec<Rolled>>,
+        found: &mut dyn FnMut(PartFinding),
+    ) -> Result<()> {
+        let mut sound = true;
+        for at in 0..ROLLUP_SCHEMA.num_columns() {
+            rollups.pages(at).check_all(&mut |page, e| {
+                sound = false;
+                let finding = PartFinding { offset: page.offset, ..self.rollup_finding(&e) };
+                found(PartFinding { bytes: u64::from(page.bytes), ..finding });
+            })?;
+        }
+        let wrong = |wrong: &str| Error::corrupt("verify part", &self.place.rollups, 0, wrong);
+        if let Some(rolled) = rolled.filter(|_| sound) {
+            match self.check_rollups(rollups, rolled) {
+                Ok(true) => {}
+                Ok(false) => {
+                    sound = false;
+                    found(self.rollup_finding(&wrong("a bucket is not that of its points")));
+                }
+                Err(e) if e.kind() == ErrorKind::Corrupt => {
+                    sound = false;
+                    found(self.rollup_finding(&e));
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        let expected = self.meta.rollups.map(|m| (m.bytes, m.crc32c));
+        if sound && Some(hash(rollups.file())?) != expected {
+            found(self.rollup_finding(&wrong("outside its pages the file differs")));
+        }
         Ok(())
     }
 
-    /// Checks all tiles, and what they add up to.
-    fn verify_points(&self, report: &mut dyn FnMut(PartFinding)) -> Result<()> {
+    /// Whether the rollups are what the points, summed up tile by tile, come to.
+    fn check_rollups(&self, rollups: &Rollups, rolled: Vec<Rolled>) -> Result<bool> {
+        let tiers = assemble(rolled, self.series());
+        let listed: usize = rollups.series().values().map(|s| s.tiers.len()).sum();
+        if listed != tiers.len() {
+            return Ok(false);
+        }
+        for expected in &tiers {
+            let width = 1 << expected.shift;
+            let of_key = rollups.of(&expected.key);
+            let Some(tier) = of_key.and_then(|s| s.tiers.iter().find(|t| t.width == width)) else {
+                return Ok(false);
+            };
+            let (found, _) = rollups.read(tier, RollupColumns::ALL)?;
+            // Compared as texts of bits, as series tables are.
+            let text = |buckets: &[Summary]| format!("{buckets:?}");
+            if text(&found) != text(&expected.buckets) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn rollup_finding(&self, e: &Error) -> PartFinding {
+        let bytes = self.meta.rollups.map_or(0, |m| m.bytes);
+        PartFinding { path: self.place.rollups.clone(), ..self.finding(e.offset().unwrap_or(0), bytes, e) }
+    }
+
+    /// Checks all tiles, and what they add up to; the buckets of those series that have rollups, where all could be read.
+    fn verify_points(
+        &self,
+        rollups: Option<&Rollups>,
+        report: &mut dyn FnMut(PartFinding),
+    ) -> Result<Option<Vec<Rolled>>> {
+        let mut rolled = Vec::new();
         let mut names = Names::default();
         let mut value_bits = 0u64;
         let mut whole = true;
@@ -77,9 +161,10 @@ impl Part {
                 whole = false;
                 continue;
             }
-            match self.check_points(tile, &mut names) {
+            match self.check_points(tile, &mut names, rollups, &mut rolled) {
                 Ok(sum) => value_bits = value_bits.wrapping_add(sum),
                 Err(e) if e.kind() == ErrorKind::Corrupt => {
+                    whole = false;
                     let finding = self.finding(e.offset().unwrap_or(0), 0, &e);
                     report(PartFinding { tile: Some(tile), ..finding });
                 }
@@ -90,7 +175,7 @@ impl Part {
             let e = self.contradiction("the values' sum is not the one in the manifest");
             report(self.finding(0, 0, &e));
         }
-        Ok(())
+        Ok(whole.then_some(rolled))
     }
 
     /// Checks a tile's pages by their checksums; whether one is damaged.
@@ -107,7 +192,13 @@ impl Part {
     }
 
     /// Checks a tile's points against the series table; the sum of its values' bits.
-    fn check_points(&self, tile: u32, names: &mut Names) -> Result<u64> {
+    fn check_points(
+        &self,
+        tile: u32,
+        names: &mut Names,
+        rollups: Option<&Rollups>,
+        rolled: &mut Vec<Rolled>,
+    ) -> Result<u64> {
         let columns = self.read_all(tile)?;
         let series = self.names(tile, names)?;
         let expected = self.series().tile(tile);
@@ -119,10 +210,23 @@ impl Part {
             if *key != row.key || *rows != row.rows {
                 return Err(self.contradiction("the series are not those of the series table"));
             }
-            let facts = self.facts_of(tile, key, &columns, range)?;
+            let facts = self.facts_of(tile, key, &columns, range.clone())?;
             // Compared as texts of bits: a summary's first and last value may be NaN, which equals nothing.
             if format!("{facts:?}") != format!("{row:?}") {
                 return Err(self.contradiction("a summary is not that of its points"));
+            }
+            let finest = rollups.and_then(|r| r.of(key)?.tiers.first()).map(|t| t.width);
+            if let Some(width) = finest {
+                let rows = range.start as usize..range.end as usize;
+                let chunk = SeriesChunk {
+                    key,
+                    steps: &columns.steps[rows.clone()],
+                    seqs: &columns.seqs[rows.clone()],
+                    times_us: &columns.times_us[rows.clone()],
+                    values: &columns.values[rows],
+                };
+                let shift = width.trailing_zeros();
+                rolled.push(Rolled { key: key.clone(), shift, buckets: buckets(&chunk, shift) });
             }
         }
         Ok(value_bits_sum(&columns.values))
@@ -130,16 +234,7 @@ impl Part {
 
     /// Hashes the whole file; what is wrong with it.
     fn check_file(&self) -> Result<Option<Error>> {
-        let mut buffer = vec![0; READ_BYTES];
-        let (mut at, mut sum) = (0, 0);
-        loop {
-            let read = self.file.read_at(at, &mut buffer)?;
-            if read == 0 {
-                break;
-            }
-            sum = crc32c::crc32c_append(sum, &buffer[..read]);
-            at += read as u64;
-        }
+        let (at, sum) = hash(self.file.as_ref())?;
         if (at, sum) == (self.meta.bytes, self.meta.crc32c) {
             return Ok(None);
         }
@@ -189,5 +284,19 @@ impl Part {
 
     fn contradiction(&self, wrong: &str) -> Error {
         Error::corrupt("verify part", &self.place.points, 0, wrong)
+    }
+}
+
+/// Length and checksum of a whole file.
+fn hash(file: &dyn ReadFile) -> Result<(u64, u32)> {
+    let mut buffer = vec![0; READ_BYTES];
+    let (mut at, mut sum) = (0, 0);
+    loop {
+        let read = file.read_at(at, &mut buffer)?;
+        if read == 0 {
+            return Ok((at, sum));
+        }
+        sum = crc32c::crc32c_append(sum, &buffer[..read]);
+        at += read as u64;
     }
 }

@@ -1,13 +1,15 @@
-//! Laying tiles into a file: pages as they come, then the footer, then the series table beside it.
+//! Laying tiles into a file: pages as they come, then the footer, then the series table and the rollups beside it.
 //!
 //! The file is hashed while it is written, so that its checksums cost no second pass. A writer that is dropped
 //! before [`finish`](PartWriter::finish) removes what it made; one that dies leaves files that nothing refers to.
 
 use crate::encode::EncodedTile;
 use crate::facts::SeqRanges;
-use crate::meta::PartMeta;
-use crate::options::PartPlace;
+use crate::meta::{PartMeta, RollupMeta};
+use crate::options::{PartOptions, PartPlace};
 use crate::page_sums;
+use crate::rollup::{Rolled, assemble};
+use crate::rollup_file::{self, ROLLUP_SCHEMA};
 use crate::schema::{SCHEMA, TILES_MAX};
 use crate::series::{SeriesRow, SeriesTable};
 use crate::series_file;
@@ -15,6 +17,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::SchemaDescriptor;
 use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -30,6 +33,7 @@ pub struct PartWriter {
     file: SerializedFileWriter<Sink>,
     sums: Vec<u32>,
     series: Vec<SeriesRow>,
+    rolled: Vec<Rolled>,
     tiles: u32,
     rows: u64,
     seq_ranges: SeqRanges,
@@ -46,19 +50,14 @@ impl PartWriter {
     pub fn create(vfs: Arc<dyn Vfs>, place: &PartPlace) -> Result<Self> {
         let sink = Sink::new(vfs.create(&place.points)?);
         let made = vec![place.points.clone()];
-        let ascending = |column_idx| SortingColumn { column_idx, descending: false, nulls_first: false };
-        let properties = WriterProperties::builder()
-            .set_created_by(format!("tidalite version {}", env!("CARGO_PKG_VERSION")))
-            .set_sorting_columns(Some((0..5).map(ascending).collect()))
-            .build();
-        let file = SerializedFileWriter::new(sink, SCHEMA.root_schema_ptr(), Arc::new(properties))
-            .map_err(|e| refused(place, &e))?;
+        let file = parquet_file(sink, &SCHEMA, 5).map_err(|e| refused(place, &e))?;
         Ok(PartWriter {
             vfs,
             place: place.clone(),
             file,
             sums: Vec::new(),
             series: Vec::new(),
+            rolled: Vec::new(),
             tiles: 0,
             rows: 0,
             seq_ranges: SeqRanges::default(),
@@ -97,6 +96,7 @@ impl PartWriter {
         }
         self.sums.extend(tile.columns.iter().flat_map(|c| &c.sums));
         lay(&mut self.file, tile.columns).map_err(|e| self.failed(e))?;
+        self.rolled.extend(tile.rollups);
         self.series.extend(tile.series.into_iter().map(|row| SeriesRow { tile: self.tiles, ..row }));
         self.tiles += 1;
         self.rows += u64::from(tile.rows);
@@ -105,7 +105,7 @@ impl PartWriter {
         Ok(())
     }
 
-    /// Writes the footer and the series table; with `sync`, both files' bytes are durable afterwards. Making their
+    /// Writes the footer, the series table and the rollups; with `sync`, all files' bytes are durable afterwards. Making their
     /// names durable is the caller's part ([`Vfs::sync_dir`]).
     ///
     /// # Errors
@@ -115,19 +115,14 @@ impl PartWriter {
             return Err(Error::invalid("write part", "no tile was pushed", "push a tile first")
                 .at(&self.place.points));
         }
-        let sums = page_sums::to_text(self.sums.iter().copied());
-        self.file.append_key_value_metadata(KeyValue::new(page_sums::KEY.to_string(), sums));
-        self.file.inner_mut().footer_start = self.file.bytes_written() as u64;
-        self.file.finish().map_err(|e| self.failed(e))?;
+        let sums = std::mem::take(&mut self.sums);
+        close(&mut self.file, &sums, sync).map_err(|e| self.failed(e))?;
         let sink = self.file.inner_mut();
-        sink.write_waiting()?;
-        if sync {
-            sink.file.sync()?;
-        }
         let (bytes, crc32c) = (sink.hashed, sink.sum);
-        let (footer_bytes, footer_crc32c) = (sink.hashed - sink.footer_start, sink.footer_sum);
+        let (footer_bytes, footer_crc32c) = sink.footer();
         let table = SeriesTable { rows: std::mem::take(&mut self.series) };
         let (series_bytes, series_crc32c) = self.write_series(&table, sync)?;
+        let rollups = self.write_rollups(&table, sync)?;
         let meta = PartMeta {
             rows: self.rows,
             tiles: self.tiles,
@@ -137,6 +132,7 @@ impl PartWriter {
             footer_crc32c,
             series_bytes,
             series_crc32c,
+            rollups,
             seq: std::mem::take(&mut self.seq_ranges).into_vec(),
             seq_base: 0,
             value_bits_sum: self.value_bits_sum,
@@ -158,6 +154,26 @@ impl PartWriter {
         Ok((bytes.len() as u64, crc32c::crc32c(&bytes)))
     }
 
+    /// Writes the rollups' file, where any series has them.
+    fn write_rollups(&mut self, table: &SeriesTable, sync: bool) -> Result<Option<RollupMeta>> {
+        let tiers = assemble(std::mem::take(&mut self.rolled), table);
+        if tiers.is_empty() {
+            return Ok(None);
+        }
+        let (columns, rows) = rollup_file::encode(&tiers, PartOptions::default().zstd_level)?;
+        let sums: Vec<u32> = columns.iter().flat_map(|c| c.sums.iter().copied()).collect();
+        let sink = Sink::new(self.vfs.create(&self.place.rollups)?);
+        self.made.push(self.place.rollups.clone());
+        let mut file = parquet_file(sink, &ROLLUP_SCHEMA, 3).map_err(|e| refused(&self.place, &e))?;
+        let done = lay(&mut file, columns).and_then(|()| close(&mut file, &sums, sync));
+        let sink = file.inner_mut();
+        if let Err(e) = done {
+            return Err(sink.failure.take().unwrap_or_else(|| refused(&self.place, &e)));
+        }
+        let (footer_bytes, footer_crc32c) = sink.footer();
+        Ok(Some(RollupMeta { rows, bytes: sink.hashed, crc32c: sink.sum, footer_bytes, footer_crc32c }))
+    }
+
     /// The cause of a failed call to the Parquet crate: the disk's error where there was one.
     fn failed(&mut self, e: ParquetError) -> Error {
         self.file.inner_mut().failure.take().unwrap_or_else(|| refused(&self.place, &e))
@@ -171,6 +187,35 @@ impl Drop for PartWriter {
             let _ = self.vfs.remove(path);
         }
     }
+}
+
+/// A file of a schema whose first columns ascend.
+fn parquet_file(
+    sink: Sink,
+    schema: &SchemaDescriptor,
+    ascending: i32,
+) -> Result<SerializedFileWriter<Sink>, ParquetError> {
+    let sorted = |column_idx| SortingColumn { column_idx, descending: false, nulls_first: false };
+    let properties = WriterProperties::builder()
+        .set_created_by(format!("tidalite version {}", env!("CARGO_PKG_VERSION")))
+        .set_sorting_columns(Some((0..ascending).map(sorted).collect()))
+        .build();
+    SerializedFileWriter::new(sink, schema.root_schema_ptr(), Arc::new(properties))
+}
+
+/// Writes the footer with the sums of all pages, and all that waits; durable afterwards with `sync`.
+fn close(file: &mut SerializedFileWriter<Sink>, sums: &[u32], sync: bool) -> Result<(), ParquetError> {
+    let text = page_sums::to_text(sums.iter().copied());
+    file.append_key_value_metadata(KeyValue::new(page_sums::KEY.to_string(), text));
+    file.inner_mut().footer_start = file.bytes_written() as u64;
+    file.finish()?;
+    let sink = file.inner_mut();
+    let written = sink.write_waiting().and_then(|()| if sync { sink.file.sync() } else { Ok(()) });
+    written.map_err(|e| {
+        let text = e.to_string();
+        sink.failure = Some(e);
+        ParquetError::General(text)
+    })
 }
 
 fn lay(
@@ -204,6 +249,7 @@ fn totals(table: &SeriesTable, id: uuid::Uuid) -> PartMeta {
         footer_crc32c: 0,
         series_bytes: 0,
         series_crc32c: 0,
+        rollups: None,
         run_min: runs.iter().min().expect(not_empty).to_string(),
         run_max: runs.iter().max().expect(not_empty).to_string(),
         step_min: steps().min().expect(not_empty),
@@ -241,6 +287,11 @@ impl Sink {
     fn new(file: Box<dyn WriteFile>) -> Self {
         let waiting = Vec::with_capacity(WAITING_MAX);
         Sink { file, waiting, hashed: 0, sum: 0, footer_start: u64::MAX, footer_sum: 0, failure: None }
+    }
+
+    /// Length and checksum of the footer, once it is written.
+    fn footer(&self) -> (u64, u32) {
+        (self.hashed - self.footer_start, self.footer_sum)
     }
 
     fn write_waiting(&mut self) -> Result<()> {

@@ -272,10 +272,7 @@ impl Store {
 
     /// The names of all metrics, sorted.
     fn metrics(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        let summaries = py.detach(|| self.open.store.select().summaries()).map_err(raise)?;
-        let names: std::collections::BTreeSet<String> =
-            summaries.iter().map(|(key, _)| key.metric.to_string()).collect();
-        Ok(names.into_iter().collect())
+        py.detach(|| self.open.store.snapshot()?.metrics()).map_err(raise)
     }
 
     /// The paths of the Parquet files that hold the store's flushed points: a consistent set, for other programs. The files stay as long as

@@ -50,6 +50,20 @@ impl Width {
     }
 }
 
+/// Whether two numbers lie in one bucket of a width of at least 1, aligned at 0.
+///
+/// ```
+/// use tidalite_query::same_bucket;
+/// assert!(same_bucket(8, 15, 8) && !same_bucket(7, 8, 8) && !same_bucket(-1, 0, 8));
+/// ```
+///
+/// # Panics
+/// Where the width is 0.
+pub fn same_bucket(a: i64, b: i64, width: u64) -> bool {
+    let width = Width::new(width);
+    width.index(a) == width.index(b)
+}
+
 fn clamp(x: i128) -> i64 {
     i64::try_from(x).unwrap_or(if x < 0 { i64::MIN } else { i64::MAX })
 }

@@ -6,7 +6,8 @@
 use crate::bucket::{Width, end_of_ascending};
 use crate::needs::Needs;
 use crate::tally::summarize;
-use crate::{Points, Repeats, merge};
+use crate::{Points, PointsView, Repeats, merge};
+use tidalite_model::Summary;
 
 /// One bucket of a chart.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,10 +48,12 @@ pub struct ChartBuckets {
 /// use tidalite_query::chart_width;
 /// assert_eq!(chart_width(0, 999, 1000), 1);
 /// assert_eq!(chart_width(0, 1000, 1000), 2);
+/// assert_eq!(chart_width(-1, 3, 1), 4);
 /// assert_eq!(chart_width(i64::MIN, i64::MAX, 2), 1 << 63);
 /// ```
 pub fn chart_width(first: i64, last: i64, buckets: usize) -> u64 {
-    let buckets = buckets.max(1) as u64;
+    let least = if first < 0 && last >= 0 { 2 } else { 1 };
+    let buckets = (buckets as u64).max(least);
     let fits = |&shift: &u32| {
         let width = Width::new(1 << shift);
         width.index(last).abs_diff(width.index(first)) < buckets
@@ -85,30 +88,122 @@ pub fn chart(points: &Points, buckets: usize) -> ChartBuckets {
 
 /// The chart of points that ascend by step in buckets of so many steps, a power of two.
 pub(crate) fn chart_at(points: &Points, step_width: u64) -> ChartBuckets {
-    let needs = Needs { finite: true, mean: true, min: true, max: true, ..Needs::default() };
-    let width = Width::new(step_width);
-    let view = points.view();
-    let mut found = Vec::new();
-    let mut at = 0;
-    while at < view.len() {
-        let (start, greatest) = width.range(width.index(view.steps[at]));
-        let end = end_of_ascending(view.steps, at, greatest);
-        let run = view.slice(at..end);
-        let s = summarize(run, needs);
-        found.push(ChartBucket {
-            start,
-            count: s.count,
-            nonfinite: s.count - s.finite,
-            min: s.min.map(|e| e.value),
-            max: s.max.map(|e| e.value),
-            mean: s.mean(),
-            first: run.values[0],
-            last: run.values[run.len() - 1],
-        });
-        at = end;
-    }
-    ChartBuckets { width: step_width, buckets: found }
+    let mut chart = ChartMerge::new(step_width);
+    chart.push(points);
+    chart.finish()
 }
+
+/// A chart in the making, of pieces of one series in any order: points, and summaries of others.
+///
+/// ```
+/// use tidalite_query::{ChartMerge, Points};
+/// use tidalite_model::{Point, Summary};
+/// let mut points = Points::default();
+/// (4..8).for_each(|step| points.push(step, 0, 0, step as f64));
+/// let mut summary = Summary::default();
+/// (0..4).for_each(|step| summary.push(Point { step, time_us: 0, value: step as f64 }));
+/// let mut chart = ChartMerge::new(8);
+/// chart.push(&points);
+/// chart.push_summary(&summary);
+/// let chart = chart.finish();
+/// assert_eq!((chart.buckets.len(), chart.buckets[0].mean, chart.buckets[0].first), (1, Some(3.5), 0.0));
+/// ```
+#[derive(Debug)]
+pub struct ChartMerge {
+    width: Width,
+    step_width: u64,
+    /// Index of the bucket, and what was taken for it; several of one bucket may stand here until the end.
+    found: Vec<(i64, Summary)>,
+}
+
+impl ChartMerge {
+    /// No points yet, and buckets of a width.
+    ///
+    /// # Panics
+    /// Where the width is 0.
+    pub fn new(width: u64) -> Self {
+        ChartMerge { width: Width::new(width), step_width: width, found: Vec::new() }
+    }
+
+    /// Takes points that ascend by step, of steps that no other push has.
+    pub fn push<'a>(&mut self, points: impl Into<PointsView<'a>>) {
+        let view = points.into();
+        let mut at = 0;
+        while at < view.len() {
+            let index = self.width.index(view.steps[at]);
+            let end = end_of_ascending(view.steps, at, self.width.range(index).1);
+            self.take(index, summarize(view.slice(at..end), NEEDS));
+            at = end;
+        }
+    }
+
+    /// Takes what points of one bucket come to, of steps that no other push has.
+    pub fn push_summary(&mut self, summary: &Summary) {
+        if let Some(first) = summary.first {
+            self.take(self.width.index(first.step), *summary);
+        }
+    }
+
+    fn take(&mut self, index: i64, summary: Summary) {
+        match self.found.last_mut() {
+            Some((last, held)) if *last == index => held.merge(&summary),
+            _ => self.found.push((index, summary)),
+        }
+    }
+
+    /// The buckets that hold a point, ascending.
+    pub fn finish(mut self) -> ChartBuckets {
+        self.found.sort_by_key(|(index, _)| *index);
+        let of_bucket = |same: &[(i64, Summary)]| {
+            let mut s = same[0].1;
+            same[1..].iter().for_each(|(_, other)| s.merge(other));
+            ChartBucket {
+                start: self.width.range(same[0].0).0,
+                count: s.count,
+                nonfinite: s.count - s.finite,
+                min: s.min.map(|e| e.value),
+                max: s.max.map(|e| e.value),
+                mean: s.mean(),
+                first: s.first.map_or(f64::NAN, |p| p.value),
+                last: s.last.map_or(f64::NAN, |p| p.value),
+            }
+        };
+        let buckets: Vec<ChartBucket> = self.found.chunk_by(|a, b| a.0 == b.0).map(of_bucket).collect();
+        let width = if buckets.is_empty() { 0 } else { self.step_width };
+        ChartBuckets { width, buckets }
+    }
+}
+
+/// What a bucket of a chart tells.
+const NEEDS: Needs = Needs {
+    count: true,
+    finite: true,
+    mean: true,
+    min: true,
+    max: true,
+    first: true,
+    last: true,
+    ..NO_NEEDS
+};
+const NO_NEEDS: Needs = Needs {
+    count: false,
+    finite: false,
+    nan: false,
+    sum: false,
+    mean: false,
+    m2: false,
+    min: false,
+    min_step: false,
+    max: false,
+    max_step: false,
+    first: false,
+    first_time: false,
+    last: false,
+    last_time: false,
+    nan_step: false,
+    samples: false,
+    sketch: false,
+};
 
 #[cfg(test)]
 mod tests {

@@ -125,6 +125,12 @@ impl PointFilter {
         }
     }
 
+    /// The same from the steps of a summary alone, where nothing else is bound.
+    pub fn step_verdict(&self, s: &Summary) -> Verdict {
+        let ends = s.first.zip(s.last);
+        ends.map_or(Verdict::NoPoint, |(first, last)| range_verdict(&self.steps, first.step, last.step))
+    }
+
     fn value_verdict(&self, s: &Summary) -> Verdict {
         if self.values.is_all() {
             return Verdict::AllPoints;

@@ -60,6 +60,23 @@ impl By {
 #[derive(Debug, Clone)]
 pub struct Grouping(Arc<Plan>);
 
+/// Facts of a summary that somebody may do without; counts, first and last step, and the mean are always wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SummaryFacts {
+    /// The sum.
+    pub sum: bool,
+    /// The sum of squared differences from the mean.
+    pub m2: bool,
+    /// First and last value.
+    pub ends: bool,
+    /// Least and greatest value.
+    pub extremes: bool,
+    /// Their steps.
+    pub extreme_steps: bool,
+    /// Times.
+    pub times: bool,
+}
+
 #[derive(Debug, PartialEq)]
 pub(crate) struct Plan {
     pub(crate) by: Vec<By>,
@@ -205,6 +222,33 @@ impl Grouping {
     /// step that it would not tell.
     pub fn takes_summary(&self, summary: &Summary) -> bool {
         self.0.takes_summary(summary) && self.0.bucket_of(summary).is_some()
+    }
+
+    /// Whether the steps of NaNs are wanted, so that a summary that counts any does not stand for its points.
+    pub fn needs_nan_steps(&self) -> bool {
+        self.0.needs.nan_step
+    }
+
+    /// How wide the buckets of steps and of times are, where it groups by such.
+    pub fn bucket_widths(&self) -> (Option<u64>, Option<u64>) {
+        let width = |of: fn(&By) -> Option<u64>| self.0.by.iter().find_map(of);
+        (
+            width(|by| if let By::StepBucket(width) = by { Some(*width) } else { None }),
+            width(|by| if let By::TimeBucket(width) = by { Some(*width) } else { None }),
+        )
+    }
+
+    /// Which facts of a summary it makes use of.
+    pub fn facts(&self) -> SummaryFacts {
+        let needs = self.0.needs;
+        SummaryFacts {
+            sum: needs.sum,
+            m2: needs.m2,
+            ends: needs.ends(),
+            extremes: needs.min || needs.max,
+            extreme_steps: needs.min_step || needs.max_step,
+            times: needs.times() || self.0.time_width.is_some(),
+        }
     }
 
     /// An empty state to push into.

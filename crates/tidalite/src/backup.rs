@@ -40,20 +40,23 @@ impl Store {
         next.writer_next =
             view.version.manifest.writer_next.max(view.tails.iter().map(|t| t.writer + 1).max().unwrap_or(1));
         let metas: Vec<&PartMeta> = view.parts.iter().map(|p| p.meta()).collect();
-        let total: u64 = metas.iter().map(|m| m.bytes + m.series_bytes).sum();
+        let total: u64 = metas.iter().map(|m| m.files_bytes()).sum();
         let mut done = 0;
         for (part, meta) in view.parts.iter().zip(metas) {
             let (from, to) = (part.place(), target.part(meta.id));
             copy(&**vfs, &from.points, &to.points, meta.crc32c)?;
             copy(&**vfs, &from.series, &to.series, meta.series_crc32c)?;
-            done += meta.bytes + meta.series_bytes;
+            if let Some(rollups) = &meta.rollups {
+                copy(&**vfs, &from.rollups, &to.rollups, rollups.crc32c)?;
+            }
+            done += meta.files_bytes();
             progress(done, total);
             next.parts.push(meta.clone());
         }
         let tails: Vec<_> = view.tails.iter().map(|t| (t.read(), t.seqs)).collect();
         let source = TailSource::of(tails.iter().map(|(tail, seqs)| (&tail.data, *seqs)));
         let place = target.part(vfs.uuid());
-        next.parts.extend(write_part(vfs, &place, &source, inner.options.tile_rows, inner.pool()?, &|_| {})?);
+        next.parts.extend(write_part(inner, &place, &source, inner.pool()?, &|_| {})?);
         for folder in target.folders() {
             vfs.sync_dir(&folder)?;
         }

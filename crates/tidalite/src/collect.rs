@@ -5,7 +5,7 @@
 //! 1. Versions that a newer one replaced go once nobody pins them and the grace time is over. The newest never goes.
 //! 2. What the versions left over name is live: their parts, their run tables, and of each writer's log the frames
 //!    that the least of them has not flushed.
-//! 3. Files that are not live go: parts, series tables, run tables, leftovers of killed publications; segments and
+//! 3. Files that are not live go: parts, series tables, rollups, run tables, leftovers of killed publications; segments and
 //!    staged parts below the flushed frame; and the folders of dead writers that are flushed whole.
 //!
 //! Since flush and compaction hold the same lock, a part that is written but not yet published is never seen here: what
@@ -29,7 +29,8 @@ pub(crate) fn collect(inner: &Inner, grace_us: i64) -> Result<u64> {
     let mut removed = 0;
     let parts: BTreeSet<Uuid> = live.iter().flat_map(|m| m.parts.iter().map(|p| p.id)).collect();
     let tables: BTreeSet<Uuid> = live.iter().filter_map(|m| m.runs.as_ref()).map(|r| r.id).collect();
-    for (folder, keep) in [(places.parts(), &parts), (places.series(), &parts), (places.runs(), &tables)] {
+    let folders = places.part_folders().map(|folder| (folder, &parts));
+    for (folder, keep) in folders.into_iter().chain([(places.runs(), &tables)]) {
         removed += remove_strangers(vfs, &folder, |name| {
             !is_leftover(name) && parse_id(name).is_none_or(|id| keep.contains(&id))
         })?;

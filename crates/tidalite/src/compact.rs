@@ -4,7 +4,7 @@
 //! and a checksum over the bits of all values, those left out taken off, must agree before the new version is published. Any
 //! error on the way leaves everything as it was.
 
-use crate::flush::publish_version;
+use crate::flush::{publish_version, sync_part_folders};
 use crate::hides::Hides;
 use crate::manifest;
 use crate::run_table;
@@ -171,7 +171,7 @@ fn merge_parts(
     let total: u64 = inputs.iter().map(|m| m.rows).sum();
     let done = std::cell::Cell::new(0);
     let place = inner.places.part(vfs.uuid());
-    let written = write_part(vfs, &place, &source, inner.options.tile_rows, pool, &|rows| {
+    let written = write_part(inner, &place, &source, pool, &|rows| {
         done.set(done.get() + rows);
         progress(done.get(), total);
     })?;
@@ -181,14 +181,15 @@ fn merge_parts(
         Some(meta)
             if meta.rows + dropped == total && meta.value_bits_sum.wrapping_add(bits_dropped) == sum_in =>
         {
-            vfs.sync_dir(&inner.places.parts())?;
-            vfs.sync_dir(&inner.places.series())?;
+            sync_part_folders(inner)?;
             Ok((Some(meta), dropped))
         }
         None if dropped == total && bits_dropped == sum_in => Ok((None, dropped)),
         other => {
-            for path in [&place.points, &place.series].into_iter().filter(|_| other.is_some()) {
-                vfs.remove(path)?;
+            for path in place.files().into_iter().filter(|_| other.is_some()) {
+                if vfs.stat(path)?.is_some() {
+                    vfs.remove(path)?;
+                }
             }
             Err(Error::new(
                 ErrorKind::Corrupt,

@@ -1,11 +1,15 @@
 //! Selections drawn small: each series in few buckets, or by few of its points. One thread works on a series at a time,
 //! and holds it whole.
 
+use crate::plan::{Plan, Planned};
 use crate::select::{Select, one_batch};
+use crate::stretch::{Grain, Stretch};
 use arrow::array::RecordBatch;
+use rayon::prelude::*;
+use std::ops::Range;
 use tidalite_model::{Error, Result, SeriesKey};
 use tidalite_parts::Columns;
-use tidalite_query::{ChartBuckets, PointsBuilder, chart, chart_batch, lttb};
+use tidalite_query::{ChartBuckets, ChartMerge, PointsBuilder, chart, chart_batch, chart_width, lttb};
 
 /// A line of fewer points has no bucket between its ends.
 const LINE_POINTS_MIN: usize = 3;
@@ -20,9 +24,17 @@ impl Select {
         if buckets == 0 {
             return Err(Error::invalid("chart", "0 buckets were asked for", "ask for at least one"));
         }
-        let plan = self.wholes()?;
-        let columns = Columns { step: true, seq: false, time: !plan.filter.times_us.is_all(), value: true };
-        plan.each_whole(columns, false, |key, points| (key.clone(), chart(&points, buckets)))
+        if self.has_transforms() {
+            let plan = self.wholes()?;
+            let columns = Columns { step: true, seq: false, time: false, value: true };
+            return plan.each_whole(columns, false, |key, points| (key.clone(), chart(&points, buckets)));
+        }
+        let plan = self.plan()?;
+        let found: Vec<Vec<(SeriesKey, ChartBuckets)>> = plan.snapshot.inner.pool()?.install(|| {
+            let of_batch = |batch| chart_batch_of(&plan, batch, buckets);
+            plan.batches().into_par_iter().map(of_batch).collect::<Result<_>>()
+        })?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     /// What [`chart`](Self::chart) gives, as one batch: one row a bucket, ordered by series, then step. Columns as in
@@ -84,4 +96,49 @@ pub(crate) fn check_line(points: usize) -> Result<()> {
         format!("{points} points a series were asked for"),
         format!("ask for at least {LINE_POINTS_MIN}: the first, the last, and one between"),
     ))
+}
+
+/// The charts of consecutive series.
+fn chart_batch_of(
+    plan: &Plan,
+    batch: Range<usize>,
+    buckets: usize,
+) -> Result<Vec<(SeriesKey, ChartBuckets)>> {
+    let columns = Columns { step: true, seq: false, time: !plan.filter.times_us.is_all(), value: true };
+    // The steps that a series has are those of its summaries at most, and so is the width.
+    let guess =
+        |planned: &Planned| plan.reach(planned).map_or(1, |(first, last)| chart_width(first, last, buckets));
+    let grain = |planned: &Planned| Grain::of_chart(guess(planned));
+    let found = plan.stretches(batch.clone(), columns, &grain)?;
+    let mut charts = Vec::new();
+    for (i, stretches) in batch.zip(found) {
+        let planned = &plan.series[i];
+        let Some((first, last)) = extent(&stretches) else { continue };
+        let width = chart_width(first, last, buckets);
+        let summed = stretches.iter().any(|s| matches!(s, Stretch::Summed(_)));
+        // Filters have left fewer steps than there might be: what is summed up may reach over the narrower buckets.
+        let stretches = if summed && width < guess(planned) {
+            plan.stretches(i..i + 1, columns, &|_| Grain::of_chart(width))?.into_iter().flatten().collect()
+        } else {
+            stretches
+        };
+        let mut chart = ChartMerge::new(width);
+        for stretch in &stretches {
+            match stretch {
+                Stretch::Summed(summary) => chart.push_summary(summary),
+                Stretch::Points(points) => chart.push(points),
+            }
+        }
+        charts.push((planned.key.clone(), chart.finish()));
+    }
+    Ok(charts)
+}
+
+/// The least and the greatest step; points ascend.
+fn extent(stretches: &[Stretch]) -> Option<(i64, i64)> {
+    let ends = stretches.iter().filter_map(|stretch| match stretch {
+        Stretch::Summed(s) => s.first.map(|p| p.step).zip(s.last.map(|p| p.step)),
+        Stretch::Points(points) => points.steps.first().copied().zip(points.steps.last().copied()),
+    });
+    ends.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
 }

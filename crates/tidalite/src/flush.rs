@@ -203,7 +203,7 @@ fn publish(
     let source = TailSource::new(&batch.tails);
     let place = inner.places.part(vfs.uuid());
     let mut parts = Vec::new();
-    if let Some(meta) = write_part(vfs, &place, &source, inner.options.tile_rows, pool, progress)? {
+    if let Some(meta) = write_part(inner, &place, &source, pool, progress)? {
         if meta.rows != batch.points() {
             return Err(Error::new(
                 ErrorKind::Corrupt,
@@ -222,8 +222,7 @@ fn publish(
         }
     }
     if !parts.is_empty() {
-        vfs.sync_dir(&inner.places.parts())?;
-        vfs.sync_dir(&inner.places.series())?;
+        sync_part_folders(inner)?;
     }
     let (mut runs, _) = run_table::load(&**vfs, &inner.places, next.runs.as_ref())?;
     let mut known = runs.len() as u64;
@@ -254,9 +253,17 @@ fn publish(
             let staged = staged_part(&tail.dir.path, *id);
             vfs.remove(&staged.points)?;
             vfs.remove(&staged.series)?;
+            if vfs.stat(&staged.rollups)?.is_some() {
+                vfs.remove(&staged.rollups)?;
+            }
         }
     }
     Ok(done)
+}
+
+/// Makes the names of new parts' files durable.
+pub(crate) fn sync_part_folders(inner: &Inner) -> Result<()> {
+    inner.places.part_folders().iter().try_for_each(|folder| inner.vfs.sync_dir(folder))
 }
 
 /// Drops the entries of writers whose folders are gone. An entry must outlive its folder, also through a power cut, or
@@ -307,9 +314,9 @@ fn note_runs(inner: &Inner, meta: &PartMeta, runs: &mut run_table::RunTable) {
 fn adopt(inner: &Inner, dir: &WriterDir, seq: Seq, id: Uuid, about: &[u8]) -> Result<PartMeta> {
     let meta = parse_meta(&dir.path, seq, about)?;
     let (from, to) = (staged_part(&dir.path, id), inner.places.part(id));
-    for (from, to) in [(from.points, to.points), (from.series, to.series)] {
-        // It exists already where an earlier flush was killed before it published.
-        match inner.vfs.link(&from, &to) {
+    for (from, to) in from.files().into_iter().zip(to.files()) {
+        // It exists already where an earlier flush was killed before it published; rollups may never have been.
+        match inner.vfs.link(from, to) {
             Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
             _ => {}
         }

@@ -53,20 +53,16 @@ impl Store {
         }
         let place = staged_part(log.dir(), inner.vfs.uuid());
         let source = BatchSource::new(rows);
-        let accepted =
-            write_part(&inner.vfs, &place, &source, inner.options.tile_rows, inner.pool()?, &|_| {})
-                .and_then(|meta| {
-                    inner.vfs.sync_dir(log.dir())?;
-                    let meta = meta.expect("the batch has rows");
-                    log.append_part(
-                        place.id,
-                        &serde_json::to_vec(&meta).expect("the facts of a part are plain data"),
-                    )
-                });
+        let accepted = write_part(inner, &place, &source, inner.pool()?, &|_| {}).and_then(|meta| {
+            inner.vfs.sync_dir(log.dir())?;
+            let meta = meta.expect("the batch has rows");
+            log.append_part(place.id, &serde_json::to_vec(&meta).expect("the facts of a part are plain data"))
+        });
         if accepted.is_err() {
             // Not accepted, so nobody knows of the files; where they cannot be removed they go with the folder.
-            let _ = inner.vfs.remove(&place.points);
-            let _ = inner.vfs.remove(&place.series);
+            for path in place.files() {
+                let _ = inner.vfs.remove(path);
+            }
         }
         accepted.map(Some)
     }

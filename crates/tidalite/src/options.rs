@@ -30,6 +30,7 @@ pub struct Options {
     pub(crate) grace: Duration,
     pub(crate) segment_bytes: (u64, u64),
     pub(crate) tile_rows: usize,
+    pub(crate) rollups: (u32, u32),
     pub(crate) vfs: Arc<dyn Vfs>,
 }
 
@@ -47,6 +48,7 @@ impl Options {
             grace: Duration::from_secs(60),
             segment_bytes: (256 << 10, 64 << 20),
             tile_rows: 1 << 19,
+            rollups: (256, 16_384),
             vfs: Arc::new(RealVfs::new()),
         }
     }
@@ -105,6 +107,14 @@ impl Options {
     /// Most rows of a tile, which is a row group of a part (524,288 by default, at most 1,048,576).
     pub fn tile_rows(mut self, rows: usize) -> Self {
         self.tile_rows = rows.clamp(1, 1 << 20);
+        self
+    }
+
+    /// About how many points a bucket of a rollup stands for (256 by default; 0 writes no rollups), and how many a series has
+    /// in a part, at least, to have rollups (16,384). Rollups let charts, bands and aggregates over long series be
+    /// answered without reading their points; they take about a fifteenth of the room of the points.
+    pub fn rollups(mut self, bucket_points: u32, series_points: u32) -> Self {
+        self.rollups = (bucket_points, series_points);
         self
     }
 

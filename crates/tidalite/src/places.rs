@@ -44,6 +44,11 @@ impl Places {
         self.root.join("series")
     }
 
+    /// Rollups of parts.
+    pub(crate) fn rollups(&self) -> PathBuf {
+        self.root.join("rollups")
+    }
+
     /// Run tables.
     pub(crate) fn runs(&self) -> PathBuf {
         self.root.join("runs")
@@ -55,16 +60,22 @@ impl Places {
     }
 
     /// All folders below the root.
-    pub(crate) fn folders(&self) -> [PathBuf; 5] {
-        [self.log(), self.parts(), self.series(), self.runs(), self.manifest()]
+    pub(crate) fn folders(&self) -> [PathBuf; 6] {
+        [self.log(), self.parts(), self.series(), self.rollups(), self.runs(), self.manifest()]
     }
 
-    /// The two files of a live part.
+    /// The folders of parts' files.
+    pub(crate) fn part_folders(&self) -> [PathBuf; 3] {
+        [self.parts(), self.series(), self.rollups()]
+    }
+
+    /// The files of a live part.
     pub(crate) fn part(&self, id: Uuid) -> PartPlace {
         PartPlace {
             id,
             points: self.parts().join(format!("{}.parquet", id.simple())),
             series: self.series().join(format!("{}.parquet", id.simple())),
+            rollups: self.rollups().join(format!("{}.parquet", id.simple())),
         }
     }
 
@@ -74,12 +85,13 @@ impl Places {
     }
 }
 
-/// The two files of a part that a writer holds beside its segments until the next flush.
+/// The files of a part that a writer holds beside its segments until the next flush.
 pub(crate) fn staged_part(writer_dir: &Path, id: Uuid) -> PartPlace {
     PartPlace {
         id,
         points: writer_dir.join(format!("{}.parquet", id.simple())),
         series: writer_dir.join(format!("{}.series.parquet", id.simple())),
+        rollups: writer_dir.join(format!("{}.rollups.parquet", id.simple())),
     }
 }
 

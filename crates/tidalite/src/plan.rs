@@ -5,20 +5,21 @@
 //! results come in order and memory stays bounded: a batch holds about [`BATCH_POINTS`], or one series where that has
 //! more. What of a series may be answered from summaries is said in `stretch.rs`.
 
+use crate::explain::Meter;
 use crate::hides::{Hidden, Hides};
 use crate::lineage::{Heirs, History, heirs};
 use crate::run::TELEMETRY;
-use crate::scan::{RowRef, meets, read_rows};
+use crate::scan::{Piece, RowRef, meets, read_pieces};
 use crate::snapshot::Snapshot;
 use crate::tail::View;
 use crate::transformed::Shaping;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 use tidalite_log::SeriesId;
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
-use tidalite_parts::Columns;
+use tidalite_parts::{Columns, PartMeta};
 use tidalite_query::{Bounds, PointFilter, Points, Repeats, SeriesFilter, Transforming, merge};
 
 /// Points that a batch holds at most, unless one series alone has more.
@@ -37,6 +38,7 @@ pub(crate) struct Plan {
     pub(crate) rules: Rules,
     /// What is made of each series; `filter` says what is read for it.
     pub(crate) shaping: Option<Shaping>,
+    pub(crate) meter: Arc<Meter>,
 }
 
 /// Which points of a series count, before ranges of them are asked for.
@@ -54,7 +56,7 @@ pub(crate) struct Planned {
     pub(crate) key: SeriesKey,
     /// One a run: the farthest forebear first, the series' own run last, as the order of writing within a step has it.
     pub(crate) sources: Vec<Source>,
-    points_max: u64,
+    pub(crate) points_max: u64,
     /// The selection's steps, or, of a series that is read in pieces, this piece's.
     pub(crate) steps: Bounds<i64>,
     /// Of a piece of a transformed series: the state in which it begins.
@@ -129,6 +131,42 @@ fn pair(steps: Bounds<i64>) -> (Option<i64>, Option<i64>) {
     (steps.lo, steps.hi)
 }
 
+/// The series met so far.
+#[derive(Default)]
+struct Found {
+    series: Vec<Planned>,
+    places: HashMap<SeriesKey, usize>,
+}
+
+impl Found {
+    fn planned(&mut self, key: &SeriesKey, steps: Bounds<i64>) -> &mut Planned {
+        // Rows of a series mostly follow each other.
+        let last = self.series.len().checked_sub(1).filter(|&at| self.series[at].key == *key);
+        let at = match last.or_else(|| self.places.get(key).copied()) {
+            Some(at) => at,
+            None => {
+                self.places.insert(key.clone(), self.series.len());
+                let key = key.clone();
+                self.series.push(Planned { key, sources: Vec::new(), points_max: 0, steps, begun: None });
+                self.series.len() - 1
+            }
+        };
+        &mut self.series[at]
+    }
+}
+
+/// Whether a part may hold selected points, as far as the manifest tells.
+fn may_hold(meta: &PartMeta, wanted: &SeriesFilter, heirs: &Heirs, filter: &PointFilter) -> bool {
+    let runs = meta.run_min.as_str()..=meta.run_max.as_str();
+    let named = wanted
+        .runs
+        .as_exact()
+        .is_none_or(|exact| exact.iter().chain(heirs.keys()).any(|r| runs.contains(&r.as_str())));
+    let steps = filter.steps.lo.is_none_or(|lo| meta.step_max >= lo)
+        && filter.steps.hi.is_none_or(|hi| meta.step_min < hi);
+    named && steps
+}
+
 impl Plan {
     /// # Errors
     /// `Corrupt` where a part that may hold selected points cannot be opened.
@@ -137,6 +175,7 @@ impl Plan {
         wanted: &SeriesFilter,
         filter: PointFilter,
         rules: Rules,
+        meter: Arc<Meter>,
     ) -> Result<Plan> {
         let view = snapshot.view.clone();
         let heirs = match rules.history {
@@ -144,59 +183,45 @@ impl Plan {
             _ => heirs(&view.runs, &wanted.runs),
         };
         for (meta, error) in &view.broken {
-            let bounds = (meta.run_min.as_str()..=meta.run_max.as_str(), meta.step_min, meta.step_max);
-            let named = wanted
-                .runs
-                .as_exact()
-                .is_none_or(|runs| runs.iter().chain(heirs.keys()).any(|r| bounds.0.contains(&r.as_str())));
-            let steps = filter.steps.lo.is_none_or(|lo| bounds.2 >= lo)
-                && filter.steps.hi.is_none_or(|hi| bounds.1 < hi);
-            if named && steps {
+            if may_hold(meta, wanted, &heirs, &filter) {
                 return Err(error.duplicate());
             }
         }
-        let mut found: BTreeMap<SeriesKey, Planned> = BTreeMap::new();
+        let mut found = Found::default();
         let mut known: HashMap<Arc<str>, Option<Arc<Hides>>> = HashMap::new();
         let mut hides_of = |run: &Arc<str>| {
             let found = || view.runs.get(&**run).and_then(|record| Hides::of(record, rules.hidden));
             known.entry(run.clone()).or_insert_with(found).clone()
         };
-        let mut enter = |key: &SeriesKey, generation, until, points, add: &dyn Fn(&mut Source)| {
-            if !found.contains_key(key) {
-                let planned = Planned {
-                    key: key.clone(),
-                    sources: Vec::new(),
-                    points_max: 0,
-                    steps: filter.steps,
-                    begun: None,
-                };
-                found.insert(key.clone(), planned);
-            }
-            let planned = found.get_mut(key).expect("it was entered above");
-            planned.points_max += points;
-            add(planned.source(generation, until));
-        };
         let telemetry = rules.history == History::InheritedWithTelemetry;
+        let mut skipped = 0;
         for (p, part) in view.parts.iter().enumerate() {
-            // Rows of a series follow each other tile by tile; neighbours often share their run and metric.
-            for (r, row) in part.series().rows.iter().enumerate() {
-                if !meets(row, pair(filter.steps)) {
-                    continue;
-                }
-                let at = |n: usize| u32::try_from(n).expect("parts and their series are counted in u32");
-                let place = RowRef { part: at(p), row: at(r) };
-                let hides = hides_of(&row.key.run);
-                let hidden = hides.as_ref().map_or(Hidden::Nothing, |h| h.verdict(row));
-                if hidden == Hidden::All {
-                    continue;
-                }
-                owners(&row.key, wanted, &heirs, telemetry, &mut |key, generation, until| {
-                    if meets(row, (None, until.and_then(|u| u.checked_add(1)))) {
-                        enter(key, generation, until, u64::from(row.rows), &|s| {
-                            s.rows.push(place);
-                            s.hides.clone_from(&hides);
-                            s.rows_hide |= hidden == Hidden::Some;
-                        });
+            if !may_hold(part.meta(), wanted, &heirs, &filter) {
+                skipped += 1;
+                continue;
+            }
+            let at = |n: usize| u32::try_from(n).expect("parts are counted in u32");
+            let table = &part.series().rows;
+            for rows in part.by_series().iter() {
+                let key = &table[rows[0] as usize].key;
+                owners(key, wanted, &heirs, telemetry, &mut |owner, generation, until| {
+                    let hides = hides_of(&key.run);
+                    let end = until.and_then(|u| u.checked_add(1));
+                    for &r in rows {
+                        let row = &table[r as usize];
+                        if !meets(row, pair(filter.steps)) || !meets(row, (None, end)) {
+                            continue;
+                        }
+                        let hidden = hides.as_ref().map_or(Hidden::Nothing, |h| h.verdict(row));
+                        if hidden == Hidden::All {
+                            continue;
+                        }
+                        let planned = found.planned(owner, filter.steps);
+                        planned.points_max += u64::from(row.rows);
+                        let source = planned.source(generation, until);
+                        source.rows.push(RowRef { part: at(p), row: r });
+                        source.hides.clone_from(&hides);
+                        source.rows_hide |= hidden == Hidden::Some;
                     }
                 });
             }
@@ -207,23 +232,27 @@ impl Plan {
                 let count = held.data.count_within(id, tail.seqs);
                 if count > 0 {
                     let hides = hides_of(&key.run);
-                    owners(key, wanted, &heirs, telemetry, &mut |key, generation, until| {
-                        enter(key, generation, until, count, &|s| {
-                            s.tails.push((t, id));
-                            s.hides.clone_from(&hides);
-                        });
+                    owners(key, wanted, &heirs, telemetry, &mut |owner, generation, until| {
+                        let planned = found.planned(owner, filter.steps);
+                        planned.points_max += count;
+                        let source = planned.source(generation, until);
+                        source.tails.push((t, id));
+                        source.hides.clone_from(&hides);
                     });
                 }
             }
         }
-        let mut series: Vec<Planned> = found.into_values().collect();
+        let mut series = found.series;
+        // Each part's series ascend, so there are long runs in order.
+        series.sort_by(|a, b| a.key.cmp(&b.key));
+        meter.planned(series.len(), skipped);
         for planned in &mut series {
             planned.sources.sort_by_key(|s| std::cmp::Reverse(s.generation));
             for source in &mut planned.sources {
                 source.rows.sort_by_key(|r| r.of(&view.parts).summary.first.map(|p| p.step));
             }
         }
-        Ok(Plan { snapshot, series, filter, rules, shaping: None })
+        Ok(Plan { snapshot, series, filter, rules, shaping: None, meter })
     }
 
     /// Cuts series that are longer than a batch into pieces of consecutive steps, so that they too are read in bounded
@@ -307,23 +336,26 @@ impl Plan {
         batches
     }
 
-    /// Refuses a series that has to be in memory whole and cannot.
+    /// Refuses a selection with a series that has to be in memory whole and cannot.
     pub(crate) fn check_memory(&self) -> Result<()> {
         // Each thread works on a batch of its own, and one of them on the longest series.
-        let inner = &self.snapshot.inner;
-        let largest = self.series.iter().map(|s| s.points_max).max().unwrap_or(0).max(1);
-        let needed = largest.saturating_mul(POINT_BYTES);
-        if needed <= inner.options.memory_bytes {
+        let longest = self.series.iter().max_by_key(|s| s.points_max);
+        longest.map_or(Ok(()), |s| self.check_room(&s.key, s.points_max))
+    }
+
+    /// Refuses points of one series that cannot be in memory at once.
+    pub(crate) fn check_room(&self, key: &SeriesKey, points: u64) -> Result<()> {
+        let needed = points.saturating_mul(POINT_BYTES);
+        if needed <= self.snapshot.inner.options.memory_bytes {
             return Ok(());
         }
-        let key = self.series.iter().find(|s| s.points_max == largest).map(|s| &s.key);
         Err(Error::new(
             ErrorKind::Full,
             "query",
             format!(
-                "series {:?} of run {:?} has up to {largest} points in the selection, which take {} MiB to merge",
-                key.map_or("", |k| &k.metric),
-                key.map_or("", |k| &k.run),
+                "series {:?} of run {:?} has up to {points} points in the selection, which take {} MiB to merge",
+                key.metric,
+                key.run,
                 needed >> 20
             ),
             "select a range of steps, or allow more memory",
@@ -374,12 +406,15 @@ impl Plan {
     /// The points of a batch, merged and filtered, one `Points` a series.
     pub(crate) fn load(&self, batch: Range<usize>, columns: Columns) -> Result<Vec<Points>> {
         let series = &self.series[batch];
-        let lists: Vec<Vec<RowRef>> = series.iter().map(|s| s.rows().copied().collect()).collect();
+        let parts = &self.snapshot.view.parts;
+        let pieces = |s: &Planned| s.rows().map(|r| r.whole(parts, true)).collect();
+        let lists: Vec<Vec<Piece>> = series.iter().map(pieces).collect();
         // Without the order of writing, repeats could not be told apart.
         let single = |s: &Planned| self.sole(s).is_some_and(|own| own.tails.is_empty() && self.disjoint(own));
+        self.meter.merged(series.iter().filter(|s| !single(s)).count());
         let columns = self.shaping.as_ref().map_or(columns, |s| s.columns(columns));
         let columns = if series.iter().all(single) { columns } else { Columns::ALL };
-        let read = read_rows(&self.snapshot.view.parts, &lists, columns)?;
+        let read = read_pieces(parts, &lists, columns, &self.meter)?;
         Ok(series.iter().zip(read).map(|(s, chunks)| self.finish(s, chunks)).collect())
     }
 
@@ -393,7 +428,9 @@ impl Plan {
             if let Some(hides) = source.hides.as_ref().filter(|_| source.rows_hide) {
                 found.iter_mut().for_each(|points| hides.apply(points));
             }
-            found.extend(self.tail_points(planned, source));
+            let tails = self.tail_points(planned, source);
+            self.meter.log_points(tails.iter().map(Points::len).sum());
+            found.extend(tails);
             let mut points = merge(found, self.rules.repeats);
             if self.sole(planned).is_none() {
                 let steps = source.within(planned.steps);

@@ -203,7 +203,7 @@ impl Store {
         progress: &dyn Fn(u64, u64),
     ) -> Result<()> {
         let inner = self.inner()?;
-        let total: u64 = manifest.parts.iter().map(|p| p.bytes + p.series_bytes).sum();
+        let total: u64 = manifest.parts.iter().map(tidalite_parts::PartMeta::files_bytes).sum();
         for meta in &manifest.parts {
             report.parts += 1;
             report.points += meta.rows;
@@ -212,7 +212,7 @@ impl Store {
                 Err(e) if is_damage(&e) => report.findings.push(Finding::from(&e)),
                 Err(e) => return Err(e),
             }
-            report.bytes += meta.bytes + meta.series_bytes;
+            report.bytes += meta.files_bytes();
             progress(report.bytes, total);
         }
         Ok(())
@@ -241,7 +241,7 @@ impl Store {
                 let part = crate::flush::parse_meta(&dir.path, *seq, about).and_then(|meta| {
                     report.points += meta.rows;
                     report.log_points += meta.rows;
-                    report.bytes += meta.bytes + meta.series_bytes;
+                    report.bytes += meta.files_bytes();
                     tidalite_parts::Part::open(
                         inner.vfs.clone(),
                         &crate::places::staged_part(&dir.path, *id),

@@ -3,23 +3,53 @@
 //! Rows of one tile are read together, whichever series they belong to, so that a tile's pages are found and checked
 //! once. Queries and compaction share this.
 
+use crate::explain::Meter;
 use crate::tiles::Steps;
+use std::cell::Cell;
 use std::ops::Range;
 use std::sync::Arc;
 use tidalite_model::Result;
-use tidalite_parts::{Columns, Part, SeriesRow};
-use tidalite_query::Points;
+use tidalite_parts::{Columns, Part, SeriesRow, TileColumns};
+use tidalite_query::{Points, PointsView};
 
 /// A row of a part's series table: one series' points in one tile.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RowRef {
     pub(crate) part: u32,
     pub(crate) row: u32,
 }
 
+/// Some consecutive points of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) row: RowRef,
+    /// Rows of the tile, from and up to.
+    pub(crate) from: u32,
+    pub(crate) to: u32,
+    /// Whether some of them may lie outside of what is selected.
+    pub(crate) cut: bool,
+}
+
 impl RowRef {
     pub(crate) fn of<'a>(&self, parts: &'a [Arc<Part>]) -> &'a SeriesRow {
         &parts[self.part as usize].series().rows[self.row as usize]
+    }
+
+    /// All its points.
+    pub(crate) fn whole(self, parts: &[Arc<Part>], cut: bool) -> Piece {
+        let row = self.of(parts);
+        Piece { row: self, from: row.row_start, to: row.row_start + row.rows, cut }
+    }
+}
+
+impl Piece {
+    pub(crate) fn len(&self) -> usize {
+        (self.to - self.from) as usize
+    }
+
+    /// Its part and tile.
+    pub(crate) fn tile(&self, parts: &[Arc<Part>]) -> (u32, u32) {
+        (self.row.part, self.row.of(parts).tile)
     }
 }
 
@@ -36,41 +66,106 @@ pub(crate) fn read_rows(
     lists: &[Vec<RowRef>],
     columns: Columns,
 ) -> Result<Vec<Vec<Points>>> {
-    // (part, tile, first row in the tile, list, place in the list)
-    let mut wanted: Vec<(u32, u32, u32, usize, usize)> = Vec::new();
+    let whole = |list: &Vec<RowRef>| list.iter().map(|r| r.whole(parts, false)).collect();
+    let lists: Vec<Vec<Piece>> = lists.iter().map(whole).collect();
+    read_pieces(parts, &lists, columns, &Meter::default())
+}
+
+/// As [`read_rows`], of pieces, and told to a meter.
+pub(crate) fn read_pieces(
+    parts: &[Arc<Part>],
+    lists: &[Vec<Piece>],
+    columns: Columns,
+    meter: &Meter,
+) -> Result<Vec<Vec<Points>>> {
+    // (piece, list, place in the list)
+    let mut wanted: Vec<(Piece, usize, usize)> = Vec::new();
     for (l, list) in lists.iter().enumerate() {
-        for (i, r) in list.iter().enumerate() {
-            let row = r.of(parts);
-            wanted.push((r.part, row.tile, row.row_start, l, i));
-        }
+        wanted.extend(list.iter().enumerate().map(|(i, piece)| (*piece, l, i)));
     }
-    wanted.sort_unstable();
+    wanted.sort_by_key(|(piece, ..)| (piece.tile(parts), piece.from, piece.to));
     let mut found: Vec<Vec<Points>> = lists.iter().map(|l| vec![Points::default(); l.len()]).collect();
-    for group in wanted.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
-        let (part, tile) = (group[0].0, group[0].1);
-        let rows =
-            |&(_, _, start, l, i): &(u32, u32, u32, usize, usize)| start..start + lists[l][i].of(parts).rows;
-        // A row that several lists hold, as a run and its forks do, is read once.
-        let mut ranges: Vec<Range<u32>> = group.iter().map(rows).collect();
-        ranges.dedup();
-        let read = parts[part as usize].read(tile, &ranges, columns)?;
-        let mut at = 0;
-        for same in group.chunk_by(|a, b| a.2 == b.2) {
-            let next = at + rows(&same[0]).len();
-            for &(_, _, _, l, i) in same {
-                found[l][i] = Points {
-                    steps: slice(&read.steps, at..next),
-                    seqs: slice(&read.seqs, at..next),
-                    times_us: slice(&read.times_us, at..next),
-                    values: slice(&read.values, at..next),
-                };
-            }
-            at = next;
-        }
+    for group in wanted.chunk_by(|a, b| a.0.tile(parts) == b.0.tile(parts)) {
+        let pieces: Vec<Piece> = group.iter().map(|(piece, ..)| *piece).collect();
+        read_tile(parts, &pieces, columns, meter, &mut |i, view| {
+            let (_, l, place) = group[i];
+            found[l][place] = Points {
+                steps: view.steps.to_vec(),
+                seqs: view.seqs.to_vec(),
+                times_us: view.times_us.to_vec(),
+                values: view.values.to_vec(),
+            };
+        })?;
     }
     Ok(found)
 }
 
-fn slice<T: Copy>(column: &[T], rows: Range<usize>) -> Vec<T> {
-    if column.is_empty() { Vec::new() } else { column[rows].to_vec() }
+/// Reads pieces of one tile, which ascend by where they begin, and hands each over with its place in the list, as long as
+/// `take` runs.
+pub(crate) fn read_tile(
+    parts: &[Arc<Part>],
+    pieces: &[Piece],
+    columns: Columns,
+    meter: &Meter,
+    take: &mut dyn FnMut(usize, PointsView<'_>),
+) -> Result<()> {
+    let Some(first) = pieces.first() else { return Ok(()) };
+    let (part, tile) = first.tile(parts);
+    // Rows that several pieces hold, as a run and its forks do, are read once.
+    let mut ranges: Vec<Range<u32>> = Vec::with_capacity(pieces.len());
+    // Of each piece, where it begins among the rows read.
+    let mut places = Vec::with_capacity(pieces.len());
+    let mut before = 0;
+    for piece in pieces {
+        match ranges.last_mut() {
+            Some(range) if piece.from <= range.end => range.end = range.end.max(piece.to),
+            last => {
+                before += last.map_or(0, |r| r.len());
+                ranges.push(piece.from..piece.to);
+            }
+        }
+        let range = ranges.last().expect("one was pushed");
+        places.push(before + (piece.from - range.start) as usize);
+    }
+    let mut read = HELD.take().unwrap_or_default();
+    let fetched = parts[part as usize].read_into(tile, &ranges, columns, &mut read)?;
+    let points = ranges.iter().map(|r| r.len() as u64).sum();
+    meter.tile(parts[part as usize].meta().id, tile, fetched, points);
+    for (i, (piece, at)) in pieces.iter().zip(places).enumerate() {
+        let rows = at..at + piece.len();
+        let view = PointsView {
+            steps: slice(&read.steps, &rows),
+            seqs: slice(&read.seqs, &rows),
+            times_us: slice(&read.times_us, &rows),
+            values: slice(&read.values, &rows),
+        };
+        take(i, view);
+    }
+    give_back(read);
+    Ok(())
+}
+
+fn slice<'a, T>(column: &'a [T], rows: &Range<usize>) -> &'a [T] {
+    if column.is_empty() { column } else { &column[rows.clone()] }
+}
+
+/// More than this a thread does not keep between reads, in rows.
+const KEPT_ROWS_MAX: usize = 1 << 19;
+
+thread_local! {
+    /// The columns of the tile read last, whose memory the next one takes over: to touch new memory would take longer than
+    /// to decode into it.
+    static HELD: Cell<Option<Box<TileColumns>>> = const { Cell::new(None) };
+}
+
+fn give_back(mut read: Box<TileColumns>) {
+    for column in [&mut read.steps, &mut read.seqs, &mut read.times_us] {
+        if column.capacity() > KEPT_ROWS_MAX {
+            *column = Vec::new();
+        }
+    }
+    if read.values.capacity() > KEPT_ROWS_MAX {
+        read.values = Vec::new();
+    }
+    HELD.set(Some(read));
 }

@@ -1,12 +1,13 @@
-//! Selections: which points, and what is asked of them. Answers of a kind of their own are in `draw.rs`, `band.rs` and
-//! `align.rs`.
+//! Selections: which points, and what is asked of them. Answers of a kind of their own are in `group.rs`, `draw.rs`,
+//! `band.rs` and `align.rs`; what an answer was made from is told by `explain.rs`.
 
+use crate::explain::Meter;
 use crate::having::Having;
 use crate::lineage::History;
 use crate::plan::{Plan, Rules};
 use crate::snapshot::Snapshot;
 use crate::store::Store;
-use crate::stretch::Stretch;
+use crate::stretch::{Grain, Stretch};
 use crate::transformed::Shaping;
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
@@ -14,11 +15,12 @@ use arrow::datatypes::SchemaRef;
 use rayon::prelude::*;
 use std::collections::VecDeque;
 use std::ops::{Bound, Range, RangeBounds};
+use std::sync::Arc;
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey, Summary};
 use tidalite_parts::Columns;
 use tidalite_query::{
-    Aggregate, Bounds, By, Compare, Grouping, LabelMatcher, NameMatcher, PercentileJob, PointFilter, Points,
-    PointsBuilder, Repeats, RunFilter, SeriesFilter, Transform, points_schema,
+    Aggregate, Bounds, Compare, LabelMatcher, NameMatcher, PointFilter, Points, PointsBuilder, Repeats,
+    RunFilter, SeriesFilter, Transform, points_schema,
 };
 
 /// A selection of points: by run, metric, labels, and half-open ranges of step, time and value. Nothing is read before an
@@ -48,6 +50,8 @@ pub struct Select {
     filter: PointFilter,
     rules: Rules,
     pub(crate) transforms: Vec<Transform>,
+    /// Where what is read is counted, for an answer that is to be explained.
+    meter: Option<Arc<Meter>>,
 }
 
 #[derive(Debug, Clone)]
@@ -88,6 +92,7 @@ impl Select {
             filter,
             rules,
             transforms: Vec::new(),
+            meter: None,
         }
     }
 
@@ -266,67 +271,6 @@ impl Select {
         Ok(PointStream { plan, batches, ready: VecDeque::new() })
     }
 
-    /// Aggregates by groups, one row a group, ordered by the groups. No groups at all give one row.
-    ///
-    /// # Errors
-    /// As [`points`](Self::points); `Full` where exact quantiles would need more than the memory option.
-    pub fn aggregate(&self, aggregates: &[Aggregate], by: &[By]) -> Result<RecordBatch> {
-        self.grouped(&Grouping::new(by.to_vec(), aggregates.to_vec())?)
-    }
-
-    /// One row a group of a grouping.
-    pub(crate) fn grouped(&self, grouping: &Grouping) -> Result<RecordBatch> {
-        let plan = self.pieces()?;
-        let grouping = &plan.snapshot.with_params(grouping.clone());
-        let inner = &plan.snapshot.inner;
-        let columns = Columns {
-            step: grouping.needs_steps() || !plan.filter.steps.is_all(),
-            seq: false,
-            time: grouping.needs_times() || !plan.filter.times_us.is_all(),
-            value: true,
-        };
-        let bytes_max = usize::try_from(inner.options.memory_bytes).unwrap_or(usize::MAX);
-        let mut total = grouping.partial();
-        let batches = plan.batches();
-        // A round is what the threads do at once; between rounds the state is bounded.
-        for round in batches.chunks(inner.options.threads.max(1) * 4) {
-            let partials: Vec<_> = inner.pool()?.install(|| {
-                round
-                    .par_iter()
-                    .map(|batch| {
-                        let mut partial = grouping.partial();
-                        let found = plan.stretches(batch.clone(), columns, &|s| grouping.takes_summary(s))?;
-                        for (planned, stretches) in plan.series[batch.clone()].iter().zip(found) {
-                            for stretch in stretches {
-                                match stretch {
-                                    Stretch::Summed(summary) => {
-                                        let taken = partial.push_summary(&planned.key, &summary);
-                                        assert!(taken, "a grouping that takes summaries takes each");
-                                    }
-                                    Stretch::Points(points) => partial.push_series(&planned.key, &points),
-                                }
-                            }
-                        }
-                        Ok(partial)
-                    })
-                    .collect::<Result<_>>()
-            })?;
-            for partial in partials {
-                total.merge(partial);
-            }
-            if total.bytes() > bytes_max {
-                return Err(Error::new(
-                    ErrorKind::Full,
-                    "aggregate",
-                    format!("the groups and quantiles asked for need more than {} MiB", bytes_max >> 20),
-                    "ask for fewer groups or a narrower selection, or allow more memory",
-                ));
-            }
-        }
-        let pool = inner.pool()?;
-        total.finish_with(|jobs| pool.install(|| jobs.into_par_iter().for_each(PercentileJob::run)))
-    }
-
     /// The last point of each series, by step; columns as for [`points`](Self::points).
     ///
     /// # Errors
@@ -363,7 +307,7 @@ impl Select {
             plan.batches()
                 .into_par_iter()
                 .map(|batch| {
-                    let stretches = plan.stretches(batch.clone(), columns, &|_| true)?;
+                    let stretches = plan.stretches(batch.clone(), columns, &|_| Grain::whole())?;
                     let sum = |(planned, stretches): (&crate::plan::Planned, Vec<Stretch>)| {
                         (planned.key.clone(), sum_up(stretches))
                     };
@@ -428,6 +372,11 @@ impl Select {
         }
     }
 
+    /// The same selection, of which each answer is counted.
+    pub(crate) fn metered(self, meter: Arc<Meter>) -> Select {
+        Select { meter: Some(meter), ..self }
+    }
+
     /// The same selection over one snapshot, for an answer that reads more than once.
     pub(crate) fn fixed(&self) -> Result<Select> {
         Ok(Select { of: Of::Snapshot(self.snapshot()?), ..self.clone() })
@@ -438,7 +387,8 @@ impl Select {
         let wanted = self.series_filter(&snapshot)?;
         let shaping = Shaping::of(&self.transforms, self.filter);
         let reads = shaping.as_ref().map_or(self.filter, Shaping::reads);
-        let mut plan = Plan::new(snapshot, &wanted, reads, self.rules)?;
+        let meter = self.meter.clone().unwrap_or_default();
+        let mut plan = Plan::new(snapshot, &wanted, reads, self.rules, meter)?;
         plan.shaping = shaping;
         for having in &self.having {
             let of = Of::Snapshot(plan.snapshot.clone());

@@ -28,7 +28,7 @@ pub struct Stats {
     pub version: u64,
     /// Bytes of the points files.
     pub parts_bytes: u64,
-    /// Bytes of the series tables.
+    /// Bytes of the series tables and the rollups.
     pub series_bytes: u64,
     /// Bytes of the logs as they lie on the disk, preallocated blocks included.
     pub log_bytes: u64,
@@ -93,7 +93,7 @@ impl Snapshot {
             writers_alive: view.tails.iter().filter(|t| t.alive).count() as u64,
             version: self.version(),
             parts_bytes: folder_bytes(vfs, &places.parts())?,
-            series_bytes: folder_bytes(vfs, &places.series())?,
+            series_bytes: folder_bytes(vfs, &places.series())? + folder_bytes(vfs, &places.rollups())?,
             log_bytes: log_bytes(vfs, places)?,
             other_bytes: folder_bytes(vfs, &places.manifest())?
                 + folder_bytes(vfs, &places.runs())?

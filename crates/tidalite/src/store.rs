@@ -477,6 +477,11 @@ fn create(vfs: &dyn Vfs, places: &Places) -> Result<Uuid> {
         tidalite_vfs::publish(vfs, root, &tmp, MARKER, &sealed::seal("store", &id.to_string()))?;
     }
     let id = read_marker(vfs, places)?;
+    // A store from before there were rollups.
+    if vfs.stat(&places.manifest())?.is_some() && vfs.stat(&places.rollups())?.is_none() {
+        vfs.create_dir(&places.rollups())?;
+        vfs.sync_dir(root)?;
+    }
     if vfs.stat(&places.manifest())?.is_none() || manifest::versions(vfs, places)?.is_empty() {
         for folder in places.folders() {
             vfs.create_dir(&folder)?;

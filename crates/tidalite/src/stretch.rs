@@ -1,21 +1,113 @@
-//! What of a plan may be answered without points: summaries of whole rows of parts in place of their pages, and the
-//! extent of steps.
+//! What of a plan may be answered without points: summaries of whole rows of parts in place of their pages, buckets of
+//! rollups in place of most of a long row, and the extent of steps.
 //!
 //! A summary stands for its points only where each of them counts: no step comes twice, nothing was taken over from
-//! another run, and the ranges asked for hold all of them. Where that is not certain the points are read and merged.
+//! another run, nothing is hidden, and the ranges asked for hold all of them. Where that is not certain of a bucket its
+//! points are read; where it is not certain of a series all of them are, and merged.
 
-use crate::plan::{Plan, Planned};
-use crate::scan::{RowRef, read_rows};
+use crate::plan::{Plan, Planned, Source};
+use crate::scan::{Piece, RowRef, meets, read_pieces, read_rows};
 use crate::tail::View;
+use std::collections::HashSet;
 use std::ops::Range;
 use tidalite_model::{Result, Summary};
-use tidalite_parts::Columns;
-use tidalite_query::{Points, Verdict};
+use tidalite_parts::{Columns, RolledSeries, RollupColumns, RollupTier};
+use tidalite_query::{Grouping, Points, SummaryFacts, Verdict, same_bucket};
 
-/// Whether a summary may stand for its points.
-pub(crate) type Takes<'a> = &'a (dyn Fn(&Summary) -> bool + Sync);
+/// Which summaries are of use: those that lie in one bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Grain {
+    /// Whether any are.
+    summaries: bool,
+    /// Steps a bucket; none where all steps are one.
+    steps: Option<u64>,
+    /// Microseconds a bucket; none where all times are one.
+    times_us: Option<u64>,
+    /// Whether the steps of NaNs are wanted, which no summary tells.
+    nan_steps: bool,
+    facts: SummaryFacts,
+}
 
-/// A stretch of one series, in ascending order of steps.
+/// So many points a bucket hold some pages whole, so that buckets of rollups within it spare reading these.
+const WIDE_POINTS: u128 = 16_384;
+
+impl Grain {
+    /// Any summary at all.
+    pub(crate) fn whole() -> Grain {
+        let facts = SummaryFacts {
+            sum: true,
+            m2: true,
+            ends: true,
+            extremes: true,
+            extreme_steps: true,
+            times: true,
+        };
+        Grain { summaries: true, facts, ..Grain::default() }
+    }
+
+    pub(crate) fn of(grouping: &Grouping) -> Grain {
+        let (steps, times_us) = grouping.bucket_widths();
+        let (summaries, nan_steps) = (grouping.takes_summaries(), grouping.needs_nan_steps());
+        Grain { summaries, steps, times_us, nan_steps, facts: grouping.facts() }
+    }
+
+    /// Buckets of a chart.
+    pub(crate) fn of_chart(width: u64) -> Grain {
+        let facts = SummaryFacts { ends: true, extremes: true, ..SummaryFacts::default() };
+        Grain { summaries: true, steps: Some(width), facts, ..Grain::default() }
+    }
+
+    fn fits(&self, s: &Summary) -> bool {
+        let one = |width: Option<u64>, ends: Option<(i64, i64)>| {
+            width.is_none_or(|width| ends.is_some_and(|(a, b)| same_bucket(a, b, width)))
+        };
+        self.summaries
+            && !(self.nan_steps && s.nan > 0)
+            && one(self.steps, s.first.map(|p| p.step).zip(s.last.map(|p| p.step)))
+            && one(self.times_us, s.time_min_us.zip(s.time_max_us))
+    }
+
+    /// The tier that answers with the least reading: the widest where all of it counts and its buckets lie within those
+    /// asked for, else the finest, which leaves the fewest points to be read at the ends.
+    fn tier<'a>(&self, rolled: &'a RolledSeries, of: &Reach, cut: bool) -> Option<&'a RollupTier> {
+        let wide =
+            |width: u64, extent: u64| u128::from(width) * of.points >= WIDE_POINTS * u128::from(extent);
+        if self.times_us.is_some_and(|width| !wide(width, of.times_us)) {
+            return None;
+        }
+        let aligned = |t: &&RollupTier| self.steps.is_none_or(|width| width.is_multiple_of(t.width));
+        if !cut && self.times_us.is_none() {
+            let widest = rolled.tiers.iter().rev().find(aligned);
+            if widest.is_some() {
+                return widest;
+            }
+        }
+        let ragged = |t: &&RollupTier| aligned(t) || self.steps.is_none_or(|width| wide(width, of.steps));
+        rolled.tiers.iter().find(ragged)
+    }
+}
+
+/// How far the points of a series reach in a part, and how many they are.
+struct Reach {
+    points: u128,
+    steps: u64,
+    times_us: u64,
+}
+
+/// A series whose points need not be merged, sorted out.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    /// Rows whose summaries stand for them.
+    pub(crate) rows: Vec<RowRef>,
+    /// Buckets that stand for their points.
+    pub(crate) buckets: Vec<Summary>,
+    /// What is to be read.
+    pub(crate) pieces: Vec<Piece>,
+    /// Points of the log, filtered.
+    pub(crate) tails: Vec<Points>,
+}
+
+/// A stretch of one series.
 pub(crate) enum Stretch {
     /// All points that a summary sums up, and nothing else.
     Summed(Summary),
@@ -24,13 +116,155 @@ pub(crate) enum Stretch {
 }
 
 impl Plan {
-    /// The points of a batch as stretches a series, with summaries where a whole row of a part counts and `takes` accepts
-    /// them: then its pages are not read at all.
+    /// What of a series is known without its points, and what is to be read; `None` where all of it has to be merged.
+    pub(crate) fn take(&self, planned: &Planned, grain: &Grain) -> Option<Taken> {
+        if self.shaping.is_some() {
+            return None;
+        }
+        let own = self.sole(planned).filter(|own| self.disjoint(own))?;
+        let mut taken = Taken { tails: self.separate_tail(planned, own)?, ..Taken::default() };
+        for points in &mut taken.tails {
+            self.filter_of(planned).apply(points);
+            self.meter.log_points(points.len());
+        }
+        let mut rows = own.rows.clone();
+        rows.sort_by_key(|r| r.part);
+        for of_part in rows.chunk_by(|a, b| a.part == b.part) {
+            self.take_part(planned, of_part, grain, &mut taken);
+        }
+        Some(taken)
+    }
+
+    /// Sorts out the rows that one part has of a series.
+    fn take_part(&self, planned: &Planned, rows: &[RowRef], grain: &Grain, taken: &mut Taken) {
+        let parts = &self.snapshot.view.parts;
+        let filter = self.filter_of(planned);
+        let verdicts: Vec<(RowRef, Verdict)> =
+            rows.iter().map(|r| (*r, filter.verdict(&r.of(parts).summary))).collect();
+        let whole = |(r, v): &(RowRef, Verdict)| *v == Verdict::AllPoints && grain.fits(&r.of(parts).summary);
+        let undecided = verdicts.iter().any(|rv| rv.1 != Verdict::NoPoint && !whole(rv));
+        if undecided && self.take_rollups(planned, &verdicts, grain, taken) {
+            return;
+        }
+        let (mut count, mut points) = (0, 0);
+        for rv in &verdicts {
+            if rv.1 == Verdict::NoPoint {
+                continue;
+            }
+            if whole(rv) {
+                (count, points) = (count + 1, points + rv.0.of(parts).summary.count);
+                taken.rows.push(rv.0);
+            } else {
+                taken.pieces.push(rv.0.whole(parts, rv.1 == Verdict::Unknown));
+            }
+        }
+        self.meter.summaries(count, points);
+    }
+
+    /// Answers for the rows by rollups, and leaves to be read what these leave open; whether it did. It does not where there
+    /// are none, or none of use, or where they account for points that the plan leaves out.
+    fn take_rollups(
+        &self,
+        planned: &Planned,
+        verdicts: &[(RowRef, Verdict)],
+        grain: &Grain,
+        taken: &mut Taken,
+    ) -> bool {
+        let parts = &self.snapshot.view.parts;
+        let filter = self.filter_of(planned);
+        let part = &parts[verdicts[0].0.part as usize];
+        if part.meta().rollups.is_none() || !grain.summaries || !filter.values.is_all() {
+            return false;
+        }
+        let cut = verdicts.iter().any(|(_, v)| *v == Verdict::Unknown);
+        // A row of one page is read by one read whatever is known of it.
+        let worth = verdicts.iter().any(|(r, v)| match v {
+            Verdict::NoPoint => false,
+            Verdict::AllPoints => !grain.fits(&r.of(parts).summary),
+            Verdict::Unknown => {
+                let row = r.of(parts);
+                part.value_pages(row.tile, row.row_start..row.row_start + row.rows) > 1
+            }
+        });
+        let Some(rollups) = part.rollups().filter(|_| worth) else { return false };
+        let Some(rolled) = rollups.of(&planned.key) else { return false };
+        let wanted: HashSet<u32> = verdicts.iter().map(|(r, _)| r.row).collect();
+        let rows = &part.series().rows;
+        let steps = (planned.steps.lo, planned.steps.hi);
+        let accounted = |&r: &u32| wanted.contains(&r) || !meets(&rows[r as usize], steps);
+        if !rolled.rows.iter().all(accounted) {
+            return false;
+        }
+        let reach = Reach::of(rolled, rows.as_slice());
+        let Some(tier) = grain.tier(rolled, &reach, cut) else { return false };
+        let columns = RollupColumns {
+            sum: grain.facts.sum,
+            m2: grain.facts.m2,
+            ends: grain.facts.ends,
+            extremes: grain.facts.extremes,
+            extreme_steps: grain.facts.extreme_steps,
+            times: grain.facts.times || grain.times_us.is_some() || !filter.times_us.is_all(),
+        };
+        // Where they cannot be read, the points say the same.
+        let Ok((buckets, fetched)) = rollups.read(tier, columns) else { return false };
+        if buckets.iter().map(|s| s.count).sum::<u64>() != rolled.points {
+            return false;
+        }
+        self.meter.rollups(fetched);
+        let (mut count, mut points) = (0, 0);
+        // Places among the points of the series in this part, and whether the filter cuts there.
+        let mut open: Vec<(Range<u64>, bool)> = Vec::new();
+        let mut at = 0;
+        for bucket in buckets {
+            let (start, end) = (at, at + bucket.count);
+            at = end;
+            let verdict = match filter.times_us.is_all() {
+                true => filter.step_verdict(&bucket),
+                false => filter.verdict(&bucket),
+            };
+            match verdict {
+                Verdict::NoPoint => {}
+                Verdict::AllPoints if grain.fits(&bucket) => {
+                    (count, points) = (count + 1, points + bucket.count);
+                    taken.buckets.push(bucket);
+                }
+                verdict => match open.last_mut() {
+                    Some((range, cut)) if range.end == start => {
+                        range.end = end;
+                        *cut |= verdict == Verdict::Unknown;
+                    }
+                    _ => open.push((start..end, verdict == Verdict::Unknown)),
+                },
+            }
+        }
+        self.meter.buckets(count, points);
+        let mut before = 0;
+        for &place in &rolled.rows {
+            let row = &rows[place as usize];
+            let of_row = before..before + u64::from(row.rows);
+            before = of_row.end;
+            if !wanted.contains(&place) {
+                continue;
+            }
+            let first = open.partition_point(|(range, _)| range.end <= of_row.start);
+            for (range, cut) in open[first..].iter().take_while(|(range, _)| range.start < of_row.end) {
+                let within = |at: u64| {
+                    let rows = at.clamp(of_row.start, of_row.end) - of_row.start;
+                    row.row_start + u32::try_from(rows).expect("a row's points are counted in u32")
+                };
+                let row = RowRef { part: verdicts[0].0.part, row: place };
+                taken.pieces.push(Piece { row, from: within(range.start), to: within(range.end), cut: *cut });
+            }
+        }
+        true
+    }
+
+    /// The points of a batch as stretches a series; no page is read where a summary or a rollup will do.
     pub(crate) fn stretches(
         &self,
         batch: Range<usize>,
         columns: Columns,
-        takes: Takes<'_>,
+        grain: &(dyn Fn(&Planned) -> Grain + Sync),
     ) -> Result<Vec<Vec<Stretch>>> {
         if self.shaping.is_some() {
             let made = self.load(batch, columns)?.into_iter();
@@ -38,58 +272,41 @@ impl Plan {
         }
         let parts = &self.snapshot.view.parts;
         let series = &self.series[batch];
-        let mut lists: Vec<Vec<RowRef>> = Vec::with_capacity(series.len());
-        let mut separate: Vec<Option<Vec<Points>>> = Vec::with_capacity(series.len());
-        for s in series {
-            let tails = self.separate_tail(s);
-            let undecided = |r: &RowRef| tails.is_none() || self.verdict(s, r, takes) == Verdict::Unknown;
-            lists.push(s.rows().copied().filter(undecided).collect());
-            separate.push(tails);
+        let taken: Vec<Option<Taken>> = series.iter().map(|s| self.take(s, &grain(s))).collect();
+        self.meter.merged(taken.iter().filter(|t| t.is_none()).count());
+        let pieces = |(s, t): (&Planned, &Option<Taken>)| match t {
+            Some(taken) => taken.pieces.clone(),
+            None => s.rows().map(|r| r.whole(parts, true)).collect(),
+        };
+        let lists: Vec<Vec<Piece>> = series.iter().zip(&taken).map(pieces).collect();
+        for (planned, list) in series.iter().zip(&lists) {
+            self.check_room(&planned.key, list.iter().map(|p| p.len() as u64).sum())?;
         }
-        let all = separate.iter().all(Option::is_some);
-        let read = read_rows(parts, &lists, if all { columns } else { Columns::ALL })?;
+        let all = taken.iter().all(Option::is_some);
+        let read = read_pieces(parts, &lists, if all { columns } else { Columns::ALL }, &self.meter)?;
         let mut found = Vec::with_capacity(series.len());
-        for ((s, chunks), tails) in series.iter().zip(read).zip(separate) {
-            let Some(tails) = tails else {
+        for ((s, chunks), taken) in series.iter().zip(read).zip(taken) {
+            let Some(taken) = taken else {
                 found.push(vec![Stretch::Points(self.finish(s, chunks))]);
                 continue;
             };
-            let mut chunks = chunks.into_iter();
-            let mut stretches = Vec::new();
-            for r in s.rows() {
-                match self.verdict(s, r, takes) {
-                    Verdict::NoPoint => {}
-                    Verdict::AllPoints => stretches.push(Stretch::Summed(r.of(parts).summary)),
-                    Verdict::Unknown => {
-                        let mut points =
-                            chunks.next().expect("one chunk is read for each row that is undecided");
-                        self.filter_of(s).apply(&mut points);
-                        stretches.push(Stretch::Points(points));
-                    }
+            let rows = taken.rows.iter().map(|r| r.of(parts).summary);
+            let mut stretches: Vec<Stretch> = rows.chain(taken.buckets).map(Stretch::Summed).collect();
+            for (piece, mut points) in taken.pieces.iter().zip(chunks) {
+                if piece.cut {
+                    self.filter_of(s).apply(&mut points);
                 }
-            }
-            for mut points in tails {
-                self.filter_of(s).apply(&mut points);
                 stretches.push(Stretch::Points(points));
             }
+            stretches.extend(taken.tails.into_iter().map(Stretch::Points));
             found.push(stretches);
         }
         Ok(found)
     }
 
-    /// What a row's summary decides, where each row can be taken by itself. A summary that is not taken decides nothing.
-    fn verdict(&self, planned: &Planned, row: &RowRef, takes: Takes<'_>) -> Verdict {
-        let summary = &row.of(&self.snapshot.view.parts).summary;
-        match self.filter_of(planned).verdict(summary) {
-            Verdict::AllPoints if !takes(summary) => Verdict::Unknown,
-            verdict => verdict,
-        }
-    }
-
-    /// The tail's points, where no step of the series comes twice and its parts and tail follow each other: then each can be
-    /// taken by itself. `None` where points have to be merged.
-    fn separate_tail(&self, planned: &Planned) -> Option<Vec<Points>> {
-        let own = self.sole(planned).filter(|own| self.disjoint(own))?;
+    /// The tail's points, where they follow the rows of parts and ascend: then each can be taken by itself. `None` where
+    /// points have to be merged.
+    fn separate_tail(&self, planned: &Planned, own: &Source) -> Option<Vec<Points>> {
         let tails = self.tail_points(planned, own);
         if tails.is_empty() {
             return Some(tails);
@@ -99,6 +316,22 @@ impl Plan {
         let last = own.rows.last().and_then(|r| r.of(&self.snapshot.view.parts).summary.last);
         let follows = last.is_none_or(|l| tail.steps.first().is_none_or(|&s| s > l.step));
         (ascends && follows).then_some(tails)
+    }
+
+    /// The least and the greatest step that a series may have within the selected steps, from summaries and its log.
+    pub(crate) fn reach(&self, planned: &Planned) -> Option<(i64, i64)> {
+        let parts = &self.snapshot.view.parts;
+        let ends = planned.rows().filter_map(|r| {
+            let summary = &r.of(parts).summary;
+            summary.first.map(|p| p.step).zip(summary.last.map(|p| p.step))
+        });
+        let tails = planned.sources.iter().flat_map(|s| self.tail_points(planned, s));
+        let tails: Vec<(i64, i64)> =
+            tails.filter_map(|p| p.steps.iter().min().copied().zip(p.steps.iter().max().copied())).collect();
+        let (first, last) = ends.chain(tails).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
+        let first = planned.steps.lo.map_or(first, |lo| first.max(lo));
+        let last = planned.steps.hi.map_or(last, |hi| last.min(hi.saturating_sub(1)));
+        Some((first.min(last), last))
     }
 
     /// The least and the greatest selected step, where times and values are not bound; `None` where there is no point.
@@ -155,5 +388,20 @@ impl Plan {
             }
         }
         Ok(extent)
+    }
+}
+
+impl Reach {
+    fn of(rolled: &RolledSeries, rows: &[tidalite_parts::SeriesRow]) -> Reach {
+        let summaries = || rolled.rows.iter().map(|&r| &rows[r as usize].summary);
+        let steps = summaries().filter_map(|s| s.first.zip(s.last)).map(|(a, b)| (a.step, b.step));
+        let times_us = summaries().filter_map(|s| s.time_min_us.zip(s.time_max_us));
+        let extent = |ends: Option<(i64, i64)>| ends.map_or(0, |(a, b)| b.abs_diff(a)).saturating_add(1);
+        let join = |a: (i64, i64), b: (i64, i64)| (a.0.min(b.0), a.1.max(b.1));
+        Reach {
+            points: u128::from(rolled.points),
+            steps: extent(steps.reduce(join)),
+            times_us: extent(times_us.reduce(join)),
+        }
     }
 }

@@ -4,13 +4,14 @@
 //! Small runs share a tile; a very wide run is split by series. Memory: as many tiles as there are threads are in the
 //! making at a time.
 
+use crate::store::Inner;
 use rayon::prelude::*;
 use std::ops::Range;
-use std::sync::Arc;
 use tidalite_model::{Result, SeriesKey};
-use tidalite_parts::{EncodedTile, PartMeta, PartOptions, PartPlace, PartWriter, SeriesChunk, encode_tile};
+use tidalite_parts::{
+    EncodedTile, PartMeta, PartOptions, PartPlace, PartWriter, SeriesChunk, encode_tile, rollup_shift,
+};
 use tidalite_query::Points;
-use tidalite_vfs::Vfs;
 
 /// A half-open range of steps; `None` is unbounded.
 pub(crate) type Steps = (Option<i64>, Option<i64>);
@@ -39,24 +40,31 @@ const STEPS_MIN: usize = 2048;
 const STEPS_OF_MANY_SERIES: usize = 4096;
 /// From so many series on, a run counts as having many.
 const MANY_SERIES: usize = 16;
+/// Steps that are looked at to see how far a series reaches.
+const ROLLUP_SAMPLES: u64 = 64;
 /// Between the steps that are sampled to find cuts.
 const SAMPLE_NTH: usize = 64;
 
 /// Writes all of a source's points as one durable part; `None` where there are none. The caller publishes it.
 pub(crate) fn write_part(
-    vfs: &Arc<dyn Vfs>,
+    inner: &Inner,
     place: &PartPlace,
     source: &dyn PointSource,
-    tile_rows: usize,
     pool: &rayon::ThreadPool,
     progress: &dyn Fn(u64),
 ) -> Result<Option<PartMeta>> {
-    let options = PartOptions::default();
+    let (vfs, tile_rows) = (&inner.vfs, inner.options.tile_rows);
+    let mut options = PartOptions::default();
+    (options.rollup_points, options.rollup_series_points) = inner.options.rollups;
     let specs = plan(source, tile_rows)?;
+    let shifts = rollup_shifts(source, &options)?;
     let mut writer: Option<PartWriter> = None;
     for window in specs.chunks(pool.current_num_threads().max(1)) {
         let encoded: Vec<Vec<(EncodedTile, u64)>> = pool.install(|| {
-            window.par_iter().map(|spec| encode(source, spec, tile_rows, &options)).collect::<Result<_>>()
+            window
+                .par_iter()
+                .map(|spec| encode(source, spec, tile_rows, &shifts, &options))
+                .collect::<Result<_>>()
         })?;
         for (tile, rows) in encoded.into_iter().flatten() {
             let writer = match &mut writer {
@@ -70,31 +78,53 @@ pub(crate) fn write_part(
     writer.map(|w| w.finish(true)).transpose()
 }
 
+/// The width of the finest buckets of each series, as a power of two; none where a series is to have no rollups.
+fn rollup_shifts(source: &dyn PointSource, options: &PartOptions) -> Result<Vec<Option<u32>>> {
+    let shift = |(i, (_, points)): (usize, &(SeriesKey, u64))| -> Result<Option<u32>> {
+        if options.rollup_points == 0 || *points < u64::from(options.rollup_series_points) {
+            return Ok(None);
+        }
+        // The ends of a sample are near enough to those of the series.
+        let nth = usize::try_from(points / ROLLUP_SAMPLES).unwrap_or(usize::MAX).max(1);
+        let steps = source.sample_steps(i, nth)?;
+        let ends = steps.iter().min().zip(steps.iter().max());
+        Ok(ends.and_then(|(first, last)| rollup_shift(*points, *first, *last, options)))
+    };
+    source.series().iter().enumerate().map(shift).collect()
+}
+
 fn encode(
     source: &dyn PointSource,
     spec: &TileSpec,
     tile_rows: usize,
+    shifts: &[Option<u32>],
     options: &PartOptions,
 ) -> Result<Vec<(EncodedTile, u64)>> {
     let gathered = source.gather(spec.series.clone(), spec.steps)?;
     let keys = &source.series()[spec.series.clone()];
     let mut tiles = Vec::new();
     let mut chunks: Vec<SeriesChunk<'_>> = Vec::new();
+    let mut widths: Vec<Option<u32>> = Vec::new();
     let mut rows = 0;
-    let mut close = |chunks: &mut Vec<SeriesChunk<'_>>, rows: &mut usize| -> Result<()> {
-        if !chunks.is_empty() {
-            tiles.push((encode_tile(chunks, options)?, *rows as u64));
-            chunks.clear();
-            *rows = 0;
-        }
-        Ok(())
-    };
+    let mut close =
+        |chunks: &mut Vec<SeriesChunk<'_>>, widths: &mut Vec<Option<u32>>, rows: &mut usize| -> Result<()> {
+            if !chunks.is_empty() {
+                let mut tile = encode_tile(chunks, options)?;
+                tile.roll_up(chunks, widths);
+                tiles.push((tile, *rows as u64));
+                chunks.clear();
+                widths.clear();
+                *rows = 0;
+            }
+            Ok(())
+        };
     // A plan goes by estimates; a tile that came out far too large (one step repeated a million times) is cut by rows.
-    for ((key, _), p) in keys.iter().zip(&gathered) {
+    let shifts = &shifts[spec.series.clone()];
+    for (((key, _), p), shift) in keys.iter().zip(&gathered).zip(shifts) {
         for start in (0..p.len()).step_by(2 * tile_rows) {
             let end = p.len().min(start + 2 * tile_rows);
             if rows + (end - start) > 2 * tile_rows {
-                close(&mut chunks, &mut rows)?;
+                close(&mut chunks, &mut widths, &mut rows)?;
             }
             chunks.push(SeriesChunk {
                 key,
@@ -103,10 +133,11 @@ fn encode(
                 times_us: &p.times_us[start..end],
                 values: &p.values[start..end],
             });
+            widths.push(*shift);
             rows += end - start;
         }
     }
-    close(&mut chunks, &mut rows)?;
+    close(&mut chunks, &mut widths, &mut rows)?;
     Ok(tiles)
 }
 

@@ -91,7 +91,7 @@ impl Shaping {
 
 impl Plan {
     /// Gives each piece of a long series the state in which it begins, and leaves out pieces that answer nothing.
-    fn begun(mut self) -> Result<Plan> {
+    pub(crate) fn begun(mut self) -> Result<Plan> {
         // Without it, points are read as they are.
         let Some(shaping) = self.shaping.take() else { return Ok(self) };
         let mut pieces: Vec<Range<usize>> = Vec::new();

@@ -1,9 +1,11 @@
-//! `query`: points, all or few of them, over any x-axis; aggregates of them; or the last point of each series.
+//! `query`: points, all or few of them, over any x-axis; aggregates of them; the last point of each series; or what these
+//! were made from.
 
-use crate::args::Query;
+use crate::args::{Format, Query};
+use crate::columns::Columns;
 use crate::context::Context;
 use crate::failure::Outcome;
-use crate::output::{Answer, print};
+use crate::output::{Answer, print, print_one, print_text};
 use arrow::array::RecordBatch;
 use std::io::stdout;
 use tidalite::{By, Select, XAxis};
@@ -13,6 +15,9 @@ pub(crate) fn run(context: &Context, args: &Query) -> Outcome {
     let format = context.format()?;
     let snapshot = context.read(&args.path)?.snapshot()?;
     let select = args.selection.over(&snapshot);
+    if args.explain {
+        return explain(&select, args, format);
+    }
     if args.latest {
         let batch = select.latest()?;
         if batch.num_rows() == 0 {
@@ -50,18 +55,18 @@ pub(crate) fn run(context: &Context, args: &Query) -> Outcome {
 }
 
 /// The groups, or the best of them.
-fn aggregates(select: &Select, args: &Query) -> Outcome<RecordBatch> {
+fn aggregates(select: &Select, args: &Query) -> tidalite::Result<RecordBatch> {
     let by_run = [By::Run];
     let ranked = if args.by.is_empty() { &by_run[..] } else { &args.by[..] };
-    Ok(match (args.least, args.greatest) {
-        (Some(k), _) => select.least(k, &args.aggregate, ranked)?,
-        (None, Some(k)) => select.greatest(k, &args.aggregate, ranked)?,
-        (None, None) => select.aggregate(&args.aggregate, &args.by)?,
-    })
+    match (args.least, args.greatest) {
+        (Some(k), _) => select.least(k, &args.aggregate, ranked),
+        (None, Some(k)) => select.greatest(k, &args.aggregate, ranked),
+        (None, None) => select.aggregate(&args.aggregate, &args.by),
+    }
 }
 
 /// Points in the order of another x-axis, or few of them; none where all come as they are.
-fn few(select: &Select, args: &Query) -> Outcome<Option<RecordBatch>> {
+fn few(select: &Select, args: &Query) -> tidalite::Result<Option<RecordBatch>> {
     let batch = match (&args.x, args.lttb, args.m4) {
         (None, None, None) => return Ok(None),
         (None, Some(points), _) => select.lttb(points)?,
@@ -71,4 +76,26 @@ fn few(select: &Select, args: &Query) -> Outcome<Option<RecordBatch>> {
         (Some(x), None, None) => select.over(x.clone()).points()?,
     };
     Ok(Some(batch))
+}
+
+/// Makes the answer, and tells of it instead of showing it.
+fn explain(select: &Select, args: &Query, format: Format) -> Outcome {
+    let ((), explain) = select.explain(|select| {
+        if args.latest {
+            select.latest()?;
+        } else if !args.aggregate.is_empty() {
+            aggregates(select, args)?;
+        } else if few(select, args)?.is_none() {
+            for batch in select.points()? {
+                batch?;
+            }
+        }
+        Ok(())
+    })?;
+    if format == Format::Table {
+        return print_text(&format!("{explain}\n"));
+    }
+    let columns = explain.counts().into_iter();
+    let batch = columns.fold(Columns::default(), |all, (name, n)| all.count(name, [n])).finish();
+    print_one(&batch, format)
 }

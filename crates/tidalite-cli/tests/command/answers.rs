@@ -51,6 +51,21 @@ fn arrow_rows(bytes: &[u8], json: &[Value]) {
 }
 
 #[test]
+fn a_query_explains_what_its_answer_was_made_from() {
+    let sample = Sample::new();
+    for flags in [&[][..], &["--latest"], &["--aggregate", "mean", "--by", "run"]] {
+        let flags = [flags, &["-m", "train/loss", "--explain"]].concat();
+        let table = sample.run("query", &flags);
+        assert!(table.ok().contains("series tables") && table.ok().contains("skipped"), "{}", table.text());
+        let json = sample.run("query", &[&flags[..], &["--format", "json"]].concat());
+        let json: Value = serde_json::from_str(json.ok()).unwrap();
+        let points: u64 =
+            ["summary_points", "page_points", "log_points"].iter().map(|n| json[n].as_u64().unwrap()).sum();
+        assert_eq!((json["series"].as_u64(), points), (Some(2), 200), "{json}");
+    }
+}
+
+#[test]
 fn runs_are_chosen_by_what_is_known_of_them() {
     let sample = Sample::new();
     let fast = ["--where", "params.lr > 1 and tags has \"sweep\"", "--format", "json"];

@@ -9,7 +9,7 @@ const BLOCK: usize = 128;
 const MINIBLOCK: usize = 32;
 
 /// Appends the encoding of `values` (at least one).
-pub(super) fn encode(values: &[i64], out: &mut Vec<u8>) {
+pub(crate) fn encode(values: &[i64], out: &mut Vec<u8>) {
     let Some((&first, rest)) = values.split_first() else { return };
     varint(BLOCK as u64, out);
     varint((BLOCK / MINIBLOCK) as u64, out);

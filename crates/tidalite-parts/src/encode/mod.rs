@@ -7,15 +7,16 @@
 //! No I/O and no shared state: callers encode many tiles at once, then [`PartWriter`](crate::PartWriter) lays them
 //! down in turn.
 
-mod delta;
-mod pages;
+pub(crate) mod delta;
+pub(crate) mod pages;
 mod plan;
-mod split;
-mod strings;
+pub(crate) mod split;
+pub(crate) mod strings;
 mod times;
 
 use crate::facts::{SeqRanges, facts, value_bits_sum};
 use crate::options::PartOptions;
+use crate::rollup::{Rolled, buckets};
 use crate::schema::{Column, TILE_ROWS_MAX};
 use crate::series::SeriesRow;
 pub(crate) use pages::EncodedColumn;
@@ -50,6 +51,8 @@ pub struct EncodedTile {
     pub(crate) rows: u32,
     pub(crate) seq_ranges: SeqRanges,
     pub(crate) value_bits_sum: u64,
+    /// Of series that have any, by their place in `series`.
+    pub(crate) rollups: Vec<Rolled>,
 }
 
 impl EncodedTile {
@@ -61,6 +64,20 @@ impl EncodedTile {
     /// How many bytes its pages take.
     pub fn bytes(&self) -> u64 {
         self.columns.iter().map(|c| c.bytes.len() as u64).sum()
+    }
+
+    /// Sums up the buckets of those of its series for which `shifts` has a width, as a power of two (see
+    /// [`rollup_shift`](crate::rollup_shift)). `chunks` are those that it was encoded from. Where a series has points in
+    /// several tiles, each of these has to be told the same width, or the part has no rollups of it.
+    pub fn roll_up(&mut self, chunks: &[SeriesChunk<'_>], shifts: &[Option<u32>]) {
+        for ((row, chunk), shift) in self.series.iter().zip(chunks).zip(shifts) {
+            // A summary of points of which some may not count would be of no use.
+            if let Some(shift) = *shift
+                && !row.repeats
+            {
+                self.rollups.push(Rolled { key: row.key.clone(), shift, buckets: buckets(chunk, shift) });
+            }
+        }
     }
 }
 
@@ -77,7 +94,8 @@ pub fn encode_tile(chunks: &[SeriesChunk<'_>], options: &PartOptions) -> Result<
     let mut zstd = Zstd::new(options.zstd_level)?;
     let mut columns = Vec::with_capacity(Column::ALL.len());
     for column in [Column::Run, Column::Metric, Column::Labels] {
-        columns.push(strings::encode(column, chunks, rows, &mut zstd)?);
+        let names = chunks.iter().map(|c| (c.key, c.steps.len()));
+        columns.push(strings::encode(column, names, &mut zstd)?);
     }
     let steps = integer_column(Column::Step, chunks, |c| c.steps, &pages, &mut zstd)?;
     columns.push(steps.finish(integer_range(&series, |s| first_and_last_step(&s.summary)))?);
@@ -90,7 +108,7 @@ pub fn encode_tile(chunks: &[SeriesChunk<'_>], options: &PartOptions) -> Result<
     columns.push(times.finish(integer_range(&series, |s| s.summary.time_min_us.zip(s.summary.time_max_us)))?);
     columns.push(value_column(chunks, &pages, &mut zstd)?.finish(value_range(&series))?);
     let value_bits_sum = chunks.iter().fold(0u64, |sum, c| sum.wrapping_add(value_bits_sum(c.values)));
-    Ok(EncodedTile { columns, series, rows, seq_ranges, value_bits_sum })
+    Ok(EncodedTile { columns, series, rows, seq_ranges, value_bits_sum, rollups: Vec::new() })
 }
 
 /// Checks each chunk and gives each series its rows.
@@ -126,7 +144,7 @@ fn integer_column<'z>(
     plan: &[plan::PageSlices],
     zstd: &'z mut Zstd,
 ) -> Result<ChunkPages<'z>> {
-    let mut pages = ChunkPages::new(column, zstd);
+    let mut pages = ChunkPages::new(column.descriptor(), zstd);
     let (mut values, mut body) = (Vec::new(), Vec::new());
     for page in plan {
         values.clear();
@@ -144,7 +162,7 @@ fn value_column<'z>(
     plan: &[plan::PageSlices],
     zstd: &'z mut Zstd,
 ) -> Result<ChunkPages<'z>> {
-    let mut pages = ChunkPages::new(Column::Value, zstd);
+    let mut pages = ChunkPages::new(Column::Value.descriptor(), zstd);
     let (mut bits, mut body) = (Vec::new(), Vec::new());
     for page in plan {
         bits.clear();

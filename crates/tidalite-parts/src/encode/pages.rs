@@ -4,7 +4,6 @@
 //! compressed here, since a content checksum inside the zstd frame is not among the crate's options, and every
 //! reader of the file checks it unasked.
 
-use crate::schema::Column;
 use bytes::Bytes;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::column::page::{CompressedPage, Page, PageWriter};
@@ -13,6 +12,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, OffsetIndexBuilder};
 use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
+use parquet::schema::types::ColumnDescPtr;
 use std::io::{self, Write};
 use tidalite_model::{Error, ErrorKind, Result};
 
@@ -57,7 +57,7 @@ impl Zstd {
 
 /// A column chunk in the making.
 pub(crate) struct ChunkPages<'z> {
-    column: Column,
+    column: ColumnDescPtr,
     zstd: &'z mut Zstd,
     out: TrackedWrite<Vec<u8>>,
     sums: Vec<u32>,
@@ -70,7 +70,7 @@ pub(crate) struct ChunkPages<'z> {
 }
 
 impl<'z> ChunkPages<'z> {
-    pub(crate) fn new(column: Column, zstd: &'z mut Zstd) -> Self {
+    pub(crate) fn new(column: ColumnDescPtr, zstd: &'z mut Zstd) -> Self {
         ChunkPages {
             column,
             zstd,
@@ -107,7 +107,7 @@ impl<'z> ChunkPages<'z> {
             statistics: None,
         };
         let bytes = self.write(page, body.len())?;
-        let bytes = i32::try_from(bytes).map_err(|_| too_large(self.column))?;
+        let bytes = i32::try_from(bytes).map_err(|_| too_large(self.column.name()))?;
         self.locations.append_row_count(i64::from(rows));
         self.locations.append_offset_and_size(signed(start as u64), bytes);
         self.rows += u64::from(rows);
@@ -136,7 +136,7 @@ impl<'z> ChunkPages<'z> {
     /// The finished chunk.
     pub(crate) fn finish(self, statistics: Option<Statistics>) -> Result<EncodedColumn> {
         let bytes = self.out.into_inner().map_err(parquet_refused)?;
-        let mut metadata = ColumnChunkMetaData::builder(self.column.descriptor())
+        let mut metadata = ColumnChunkMetaData::builder(self.column)
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_encodings(self.encodings)
             .set_num_values(signed(self.rows))
@@ -163,10 +163,10 @@ fn signed(number: u64) -> i64 {
     i64::try_from(number).expect("sizes in memory fit 63 bits")
 }
 
-fn too_large(column: Column) -> Error {
+fn too_large(column: &str) -> Error {
     Error::invalid(
         "encode tile",
-        format!("a page of column {} exceeds 2 GiB", column.name()),
+        format!("a page of column {column} exceeds 2 GiB"),
         "put fewer points into one tile",
     )
 }

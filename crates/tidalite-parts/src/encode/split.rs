@@ -5,7 +5,7 @@
 use crate::transpose::transpose;
 
 /// Replaces `out` by the eight streams of `bits`.
-pub(super) fn encode(bits: &[u64], out: &mut Vec<u8>) {
+pub(crate) fn encode(bits: &[u64], out: &mut Vec<u8>) {
     let n = bits.len();
     out.clear();
     out.resize(n * 8, 0);

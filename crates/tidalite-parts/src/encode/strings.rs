@@ -3,7 +3,6 @@
 //! Rows of a series are adjacent, so a tile has at most as many runs as series, and a column costs a few bytes a
 //! series however many points there are. Going through a general column writer would hash each row's text.
 
-use super::SeriesChunk;
 use super::delta::varint;
 use super::pages::{ChunkPages, EncodedColumn, Zstd};
 use crate::schema::{Column, DICTIONARY_BYTES_MAX};
@@ -11,24 +10,23 @@ use parquet::basic::Encoding;
 use parquet::data_type::ByteArray;
 use parquet::file::statistics::Statistics;
 use std::collections::HashMap;
-use tidalite_model::{Error, Result};
+use tidalite_model::{Error, Result, SeriesKey};
 
 /// Longer texts are left out of the statistics: they would be repeated in the footer for each tile.
 const STATISTICS_BYTES_MAX: usize = 256;
 
-/// Encodes one of the three columns.
-pub(super) fn encode(
+/// Encodes one of the three columns, of series and how many rows each has.
+pub(crate) fn encode<'a>(
     column: Column,
-    chunks: &[SeriesChunk<'_>],
-    rows: u32,
+    series: impl Iterator<Item = (&'a SeriesKey, usize)>,
     zstd: &mut Zstd,
 ) -> Result<EncodedColumn> {
     let mut numbers: HashMap<&str, u32> = HashMap::new();
     let mut texts: Vec<&str> = Vec::new();
     let mut runs: Vec<(u32, u64)> = Vec::new();
-    for chunk in chunks {
-        let text = text_of(column, chunk);
-        let length = chunk.steps.len() as u64;
+    for (key, rows) in series {
+        let text = text_of(column, key);
+        let length = rows as u64;
         // Series ascend, so the text of the series before is the likely one.
         if let Some(last) = runs.last_mut()
             && texts[last.0 as usize] == text
@@ -43,18 +41,20 @@ pub(super) fn encode(
         });
         runs.push((number, length));
     }
-    let mut pages = ChunkPages::new(column, zstd);
+    let mut pages = ChunkPages::new(column.descriptor(), zstd);
     let count = u32::try_from(texts.len()).expect("a tile has fewer series than rows");
     pages.dictionary_page(&dictionary(column, &texts)?, count)?;
+    let rows = runs.iter().map(|(_, length)| length).sum::<u64>();
+    let rows = u32::try_from(rows).expect("a tile's rows fit 32 bits");
     pages.data_page(&run_lengths(&runs, count), rows, Encoding::RLE_DICTIONARY)?;
     pages.finish(statistics(&texts))
 }
 
-fn text_of<'a>(column: Column, chunk: &SeriesChunk<'a>) -> &'a str {
+fn text_of(column: Column, key: &SeriesKey) -> &str {
     match column {
-        Column::Run => &chunk.key.run,
-        Column::Metric => &chunk.key.metric,
-        _ => chunk.key.labels.as_str(),
+        Column::Run => &key.run,
+        Column::Metric => &key.metric,
+        _ => key.labels.as_str(),
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn encode<'z>(chunks: &[SeriesChunk<'_>], zstd: &'z mut Zstd) -> Resu
     let rows: usize = chunks.iter().map(|c| c.times_us.len()).sum();
     let entries_max = TIME_DICTIONARY_MAX.min(rows / REPEATS_MIN);
     let Some((entries, indices)) = index(chunks, entries_max) else { return Ok(None) };
-    let mut pages = ChunkPages::new(Column::Time, zstd);
+    let mut pages = ChunkPages::new(Column::Time.descriptor(), zstd);
     let plain: Vec<u8> = entries.iter().flat_map(|t| t.to_le_bytes()).collect();
     let count = u32::try_from(entries.len()).expect("a dictionary of times has at most 2^17 entries");
     pages.dictionary_page(&plain, count)?;

@@ -4,14 +4,14 @@
 //! the data pages of a chunk begin at row 0 and end at the tile's last row.
 
 use super::read_checked;
-use crate::meta::PartMeta;
 use crate::page_sums;
-use crate::schema::{Column, SCHEMA, TILE_ROWS_MAX};
+use crate::schema::TILE_ROWS_MAX;
 use parquet::basic::Type;
 use parquet::file::metadata::{
     ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
 };
 use parquet::file::page_index::offset_index::OffsetIndexMetaData;
+use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 use tidalite_model::{Error, Result};
 use tidalite_vfs::ReadFile;
 
@@ -47,8 +47,18 @@ pub(crate) struct TileMap {
 /// The first page begins behind the magic bytes.
 const PAGES_START: u64 = 4;
 
-/// Reads and checks the footer of the file that `meta` describes.
-pub(super) fn load(file: &dyn ReadFile, meta: &PartMeta) -> Result<Vec<TileMap>> {
+/// What a file must be.
+pub(super) struct Expected<'a> {
+    pub(super) bytes: u64,
+    pub(super) footer_bytes: u64,
+    pub(super) footer_crc32c: u32,
+    pub(super) groups: u64,
+    pub(super) rows: u64,
+    pub(super) schema: &'a SchemaDescriptor,
+}
+
+/// Reads and checks the footer of a file.
+pub(super) fn load(file: &dyn ReadFile, meta: &Expected<'_>) -> Result<Vec<TileMap>> {
     let start = meta.bytes.saturating_sub(meta.footer_bytes);
     let bytes = read_checked(file, start, meta.bytes, meta.footer_crc32c, "open part")?;
     let corrupt = |wrong: &str| Error::corrupt("open part", file.path(), start, wrong);
@@ -57,9 +67,9 @@ pub(super) fn load(file: &dyn ReadFile, meta: &PartMeta) -> Result<Vec<TileMap>>
         .with_offset_index_policy(PageIndexPolicy::Required);
     reader.try_parse_sized(&bytes, meta.bytes).map_err(|e| corrupt(&e.to_string()))?;
     let metadata = reader.finish().map_err(|e| corrupt(&e.to_string()))?;
-    let tiles = tiles_of(&metadata, start).map_err(corrupt)?;
+    let tiles = tiles_of(&metadata, start, meta.schema).map_err(corrupt)?;
     let rows: u64 = tiles.iter().map(|t| u64::from(t.rows)).sum();
-    if tiles.len() as u64 != u64::from(meta.tiles) || rows != meta.rows {
+    if tiles.len() as u64 != meta.groups || rows != meta.rows {
         return Err(corrupt("tiles or rows are not as many as the manifest says"));
     }
     Ok(tiles)
@@ -67,13 +77,13 @@ pub(super) fn load(file: &dyn ReadFile, meta: &PartMeta) -> Result<Vec<TileMap>>
 
 type Checked<T> = Result<T, &'static str>;
 
-fn tiles_of(metadata: &ParquetMetaData, pages_end: u64) -> Checked<Vec<TileMap>> {
-    check_columns(metadata)?;
+fn tiles_of(metadata: &ParquetMetaData, pages_end: u64, schema: &SchemaDescriptor) -> Checked<Vec<TileMap>> {
+    check_columns(metadata, schema)?;
     let pairs = metadata.file_metadata().key_value_metadata();
     let text = pairs.and_then(|pairs| pairs.iter().find(|p| p.key == page_sums::KEY)?.value.as_deref());
     let sums = text.and_then(page_sums::from_text).ok_or("the footer has no page checksums")?;
     let index = metadata.offset_index().ok_or("the file has no page index")?;
-    let mut builder = MapBuilder { sums: sums.iter(), at: PAGES_START };
+    let mut builder = MapBuilder { sums: sums.iter(), at: PAGES_START, columns: schema.num_columns() };
     let mut tiles = Vec::with_capacity(metadata.num_row_groups());
     for (i, group) in metadata.row_groups().iter().enumerate() {
         tiles.push(builder.tile(group, index.get(i).ok_or("the page index is too short")?)?);
@@ -84,11 +94,11 @@ fn tiles_of(metadata: &ParquetMetaData, pages_end: u64) -> Checked<Vec<TileMap>>
     Ok(tiles)
 }
 
-fn check_columns(metadata: &ParquetMetaData) -> Checked<()> {
+fn check_columns(metadata: &ParquetMetaData, schema: &SchemaDescriptor) -> Checked<()> {
     let found = metadata.file_metadata().schema_descr();
-    let same = found.num_columns() == SCHEMA.num_columns()
-        && found.columns().iter().zip(SCHEMA.columns()).all(|(a, b)| {
-            let facts = |c: &parquet::schema::types::ColumnDescriptor| -> (String, Type, i16, i16) {
+    let same = found.num_columns() == schema.num_columns()
+        && found.columns().iter().zip(schema.columns()).all(|(a, b)| {
+            let facts = |c: &ColumnDescriptor| -> (String, Type, i16, i16) {
                 (c.path().string(), c.physical_type(), c.max_def_level(), c.max_rep_level())
             };
             facts(a) == facts(b)
@@ -101,13 +111,14 @@ struct MapBuilder<'a> {
     sums: std::slice::Iter<'a, u32>,
     /// Where the next page must begin.
     at: u64,
+    columns: usize,
 }
 
 impl MapBuilder<'_> {
     fn tile(&mut self, group: &RowGroupMetaData, index: &[OffsetIndexMetaData]) -> Checked<TileMap> {
         let rows = u32::try_from(group.num_rows()).ok().filter(|n| (1..=TILE_ROWS_MAX).contains(n));
         let rows = rows.ok_or("a tile's number of rows is out of range")?;
-        if index.len() != Column::ALL.len() || group.num_columns() != Column::ALL.len() {
+        if index.len() != self.columns || group.num_columns() != self.columns {
             return Err("the page index has too few columns");
         }
         let chunks = group.columns().iter().zip(index).map(|(chunk, index)| self.chunk(chunk, index, rows));

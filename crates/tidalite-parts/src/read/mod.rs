@@ -11,21 +11,24 @@ mod decode;
 mod footer;
 mod header;
 mod pages;
+mod rollups;
 mod share;
 
 use crate::encode::SeriesChunk;
 use crate::facts::{SeqRanges, facts};
 use crate::meta::PartMeta;
 use crate::options::{Columns, PartPlace};
-use crate::schema::Column;
-use crate::series::{SeriesRow, SeriesTable};
+use crate::schema::{Column, SCHEMA};
+use crate::series::{BySeries, SeriesRow, SeriesTable};
 use crate::series_file::{self, Names};
 use bytes::Bytes;
 pub(crate) use footer::{PageEntry, TileMap};
+pub use pages::Fetched;
 pub(crate) use pages::Pages;
+pub use rollups::{RolledSeries, RollupColumns, RollupTier, Rollups};
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
 use tidalite_vfs::{ReadFile, Vfs};
 
@@ -55,12 +58,17 @@ impl TileColumns {
 /// A part that is open for reading; threads may share it.
 #[derive(Debug)]
 pub struct Part {
+    vfs: Arc<dyn Vfs>,
     pub(crate) file: Arc<dyn ReadFile>,
     pub(crate) place: PartPlace,
     pub(crate) meta: PartMeta,
     pub(crate) tiles: Vec<TileMap>,
     series: SeriesTable,
     pub(crate) series_damage: Option<Error>,
+    /// Made when it is first wanted.
+    by_series: OnceLock<BySeries>,
+    /// Opened when they are first wanted; none where they cannot be read.
+    rollups: OnceLock<Option<Rollups>>,
 }
 
 impl Part {
@@ -73,14 +81,25 @@ impl Part {
     /// `NotFound` where the points file is absent; `Corrupt` where it is not the file that `meta` describes.
     pub fn open(vfs: Arc<dyn Vfs>, place: &PartPlace, meta: &PartMeta) -> Result<Part> {
         let file = vfs.open(&place.points)?;
-        let tiles = footer::load(file.as_ref(), meta)?;
+        let expected = footer::Expected {
+            bytes: meta.bytes,
+            footer_bytes: meta.footer_bytes,
+            footer_crc32c: meta.footer_crc32c,
+            groups: u64::from(meta.tiles),
+            rows: meta.rows,
+            schema: &SCHEMA,
+        };
+        let tiles = footer::load(file.as_ref(), &expected)?;
         let mut part = Part {
+            vfs: vfs.clone(),
             file,
             place: place.clone(),
             meta: meta.clone(),
             tiles,
             series: SeriesTable::default(),
             series_damage: None,
+            by_series: OnceLock::new(),
+            rollups: OnceLock::new(),
         };
         match part.load_series(vfs.as_ref()) {
             Ok(series) => part.series = series,
@@ -96,6 +115,24 @@ impl Part {
     /// Which series it holds, where, and their summaries.
     pub fn series(&self) -> &SeriesTable {
         &self.series
+    }
+
+    /// The rows of the series table series by series.
+    pub fn by_series(&self) -> &BySeries {
+        self.by_series.get_or_init(|| BySeries::of(&self.series))
+    }
+
+    /// How many pages the points file has, dictionary pages included.
+    pub fn pages(&self) -> u64 {
+        let chunks = self.tiles.iter().flat_map(|t| &t.chunks);
+        chunks.map(|c| c.pages.len() as u64 + u64::from(c.dictionary.is_some())).sum()
+    }
+
+    /// How many pages of values hold some rows of a tile; 0 where there is no such tile.
+    pub fn value_pages(&self, tile: u32, rows: Range<u32>) -> usize {
+        let pages = self.tiles.get(tile as usize).map(|t| &t.chunks[Column::Value.index()].pages);
+        let concerned = |p: &&PageEntry| p.first_row < rows.end && rows.start < p.first_row + p.rows;
+        pages.map_or(0, |pages| pages.iter().filter(concerned).count())
     }
 
     /// Why the series table was made anew, where that was needed.
@@ -123,7 +160,7 @@ impl Part {
         Ok(out)
     }
 
-    /// As [`read`](Self::read), replacing what `out` holds: who reads tile after tile keeps its memory, whose first
+    /// As [`read`](Self::read), replacing what `out` holds, and saying what was fetched for it: who reads tile after tile keeps its memory, whose first
     /// touch would take longer than the decoding. After an error `out` holds nothing of use.
     ///
     /// # Errors
@@ -134,26 +171,34 @@ impl Part {
         rows: &[Range<u32>],
         columns: Columns,
         out: &mut TileColumns,
-    ) -> Result<()> {
+    ) -> Result<Fetched> {
         out.clear();
         self.check_rows(tile, rows)?;
-        let pages = |column| Pages::new(self.file.as_ref(), &self.tiles[tile as usize], tile, column);
+        let mut fetched = Fetched::default();
+        let mut integers = |column, out: &mut Vec<i64>| -> Result<()> {
+            let pages = Pages::new(self.file.as_ref(), &self.tiles[tile as usize], tile, column);
+            pages.integers(rows, out)?;
+            fetched += pages.fetched();
+            Ok(())
+        };
         if columns.step {
-            pages(Column::Step).integers(rows, &mut out.steps)?;
+            integers(Column::Step, &mut out.steps)?;
         }
         if columns.seq {
-            pages(Column::Seq).integers(rows, &mut out.seqs)?;
+            integers(Column::Seq, &mut out.seqs)?;
             if self.meta.seq_base != 0 {
                 out.seqs.iter_mut().for_each(|s| *s = s.saturating_add(self.meta.seq_base));
             }
         }
         if columns.time {
-            pages(Column::Time).integers(rows, &mut out.times_us)?;
+            integers(Column::Time, &mut out.times_us)?;
         }
         if columns.value {
-            pages(Column::Value).values(rows, &mut out.values)?;
+            let pages = Pages::new(self.file.as_ref(), &self.tiles[tile as usize], tile, Column::Value);
+            pages.values(rows, &mut out.values)?;
+            fetched += pages.fetched();
         }
-        Ok(())
+        Ok(fetched)
     }
 
     /// Reads a whole tile.
@@ -217,26 +262,7 @@ impl Part {
 
     /// The series of a tile and their numbers of rows, in file order, from the columns run, metric and labels.
     pub(crate) fn names(&self, tile: u32, names: &mut Names) -> Result<Vec<(SeriesKey, u32)>> {
-        let map = &self.tiles[tile as usize];
-        let pages = |column| Pages::new(self.file.as_ref(), map, tile, column).texts(map.rows);
-        let texts = [pages(Column::Run)?, pages(Column::Metric)?, pages(Column::Labels)?];
-        let mut series = Vec::new();
-        let mut start = 0;
-        while start < map.rows {
-            let found = texts.each_ref().map(|t| t.at(start));
-            // A run of equal texts ends where the first of the three columns' runs ends.
-            let mut end = found.iter().map(|(_, end)| *end).min().unwrap_or(map.rows);
-            let [run, metric, labels] = found.map(|(text, _)| text);
-            while end < map.rows && texts.each_ref().map(|t| t.at(end).0) == [run, metric, labels] {
-                end = texts.iter().map(|t| t.at(end).1).min().unwrap_or(map.rows);
-            }
-            let key = names.key(run, metric, labels).map_err(|wrong| {
-                Error::corrupt("read part", &self.place.points, 0, format!("tile {tile}: {wrong}"))
-            })?;
-            series.push((key, end - start));
-            start = end;
-        }
-        Ok(series)
+        series_of(self.file.as_ref(), &self.tiles[tile as usize], tile, names)
     }
 
     /// What is to be known of one series' rows within a tile's columns.
@@ -273,6 +299,34 @@ impl SeriesTable {
             read_checked(file.as_ref(), 0, meta.series_bytes, meta.series_crc32c, "read series table")?;
         series_file::decode(bytes, path)
     }
+}
+
+/// The series of a row group and their numbers of rows, in file order, from its first three columns.
+pub(super) fn series_of(
+    file: &dyn ReadFile,
+    map: &TileMap,
+    tile: u32,
+    names: &mut Names,
+) -> Result<Vec<(SeriesKey, u32)>> {
+    let pages = |column| Pages::new(file, map, tile, column).texts(map.rows);
+    let texts = [pages(Column::Run)?, pages(Column::Metric)?, pages(Column::Labels)?];
+    let mut series = Vec::new();
+    let mut start = 0;
+    while start < map.rows {
+        let found = texts.each_ref().map(|t| t.at(start));
+        // A run of equal texts ends where the first of the three columns' runs ends.
+        let mut end = found.iter().map(|(_, end)| *end).min().unwrap_or(map.rows);
+        let [run, metric, labels] = found.map(|(text, _)| text);
+        while end < map.rows && texts.each_ref().map(|t| t.at(end).0) == [run, metric, labels] {
+            end = texts.iter().map(|t| t.at(end).1).min().unwrap_or(map.rows);
+        }
+        let key = names
+            .key(run, metric, labels)
+            .map_err(|wrong| Error::corrupt("read part", file.path(), 0, format!("tile {tile}: {wrong}")))?;
+        series.push((key, end - start));
+        start = end;
+    }
+    Ok(series)
 }
 
 /// Reads the file's last bytes, `start..end` with `end` the length it must have, and checks them.

@@ -21,7 +21,24 @@ pub(crate) struct Pages<'a> {
     file: &'a dyn ReadFile,
     chunk: &'a ChunkMap,
     tile: u32,
-    column: Column,
+    column: &'static str,
+    fetched: Cell<Fetched>,
+}
+
+/// What a read took from the disk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Fetched {
+    /// Pages, dictionary pages included.
+    pub pages: u64,
+    /// Their bytes in the file.
+    pub bytes: u64,
+}
+
+impl std::ops::AddAssign for Fetched {
+    fn add_assign(&mut self, other: Fetched) {
+        self.pages += other.pages;
+        self.bytes += other.bytes;
+    }
 }
 
 /// One text column of a tile.
@@ -44,7 +61,22 @@ impl Texts {
 
 impl<'a> Pages<'a> {
     pub(crate) fn new(file: &'a dyn ReadFile, tile: &'a TileMap, number: u32, column: Column) -> Self {
-        Pages { file, chunk: &tile.chunks[column.index()], tile: number, column }
+        Self::of(file, tile, number, (column.index(), column.name()))
+    }
+
+    /// The pages of the column at a place, and of a name.
+    pub(super) fn of(
+        file: &'a dyn ReadFile,
+        tile: &'a TileMap,
+        number: u32,
+        (at, column): (usize, &'static str),
+    ) -> Self {
+        Pages { file, chunk: &tile.chunks[at], tile: number, column, fetched: Cell::default() }
+    }
+
+    /// What was fetched so far.
+    pub(super) fn fetched(&self) -> Fetched {
+        self.fetched.get()
     }
 
     /// Replaces `out` by the integers of the rows wanted.
@@ -179,6 +211,9 @@ impl<'a> Pages<'a> {
                     raw.resize(length, 0);
                 }
                 self.file.read_exact_at(first.offset, &mut raw[..length])?;
+                let mut fetched = self.fetched.get();
+                fetched += Fetched { pages: count as u64, bytes: length as u64 };
+                self.fetched.set(fetched);
                 let mut bytes = &raw[..length];
                 for page in &rest[..count] {
                     let (this, others) = bytes.split_at(page.bytes as usize);
@@ -242,7 +277,7 @@ impl<'a> Pages<'a> {
     }
 
     fn corrupt(&self, page: Option<&PageEntry>, wrong: String) -> Error {
-        let (column, tile) = (self.column.name(), self.tile);
+        let (column, tile) = (self.column, self.tile);
         let place = match page {
             Some(p) if p.rows > 0 => {
                 format!(

@@ -8,6 +8,7 @@
 
 mod damage;
 mod disk;
+mod rollups;
 mod roundtrip;
 mod sample;
 
@@ -41,6 +42,7 @@ fn place_at(folder: &Path) -> PartPlace {
         id: Uuid::from_u128(7),
         points: folder.join("points.parquet"),
         series: folder.join("series.parquet"),
+        rollups: folder.join("rollups.parquet"),
     }
 }
 

@@ -1,0 +1,173 @@
+//! The standard workload from end to end: loading it (batches of a run each, then compaction), opening the store and the
+//! first query, and the ten standard queries, median of 15; then one long series in few buckets, with rollups and
+//! without. Warm page cache, all cores, results as Arrow.
+//! `cargo bench -p tidalite-benches --bench queries`; with `-- RUNS METRICS STEPS` another size than 20 × 50 × 10,000.
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
+
+use arrow::array::{
+    ArrayRef, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
+};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+use tidalite::{Aggregate, AlignOn, By, Fill, Options, Store};
+use tidalite_testkit::{metric_names, workload_run};
+
+const REPEATS: usize = 15;
+/// Points of the long series.
+const LONG: usize = 4_000_000;
+
+fn batch(run: usize, metrics: usize, steps: usize) -> RecordBatch {
+    let data = workload_run(run, metrics, steps);
+    let text = |codes: Vec<i32>, texts: Vec<String>| -> ArrayRef {
+        Arc::new(DictionaryArray::new(Int32Array::from(codes), Arc::new(StringArray::from(texts))))
+    };
+    let codes = (0..metrics as i32).flat_map(|m| std::iter::repeat_n(m, steps)).collect();
+    let all_steps: Vec<i64> = (0..metrics).flat_map(|_| 0..steps as i64).collect();
+    let times: Vec<i64> = (0..metrics).flat_map(|_| data.times_us.iter().copied()).collect();
+    let values: Vec<f64> = data.values.into_iter().flatten().collect();
+    RecordBatch::try_from_iter([
+        ("run", text(vec![0; metrics * steps], vec![data.id])),
+        ("metric", text(codes, metric_names(metrics))),
+        ("step", Arc::new(Int64Array::from(all_steps)) as ArrayRef),
+        ("time", Arc::new(TimestampMicrosecondArray::from(times).with_timezone("UTC")) as ArrayRef),
+        ("value", Arc::new(Float64Array::from(values)) as ArrayRef),
+    ])
+    .unwrap()
+}
+
+/// Median milliseconds.
+fn median(mut ask: impl FnMut()) -> f64 {
+    let mut took: Vec<f64> = (0..REPEATS)
+        .map(|_| {
+            let start = Instant::now();
+            ask();
+            start.elapsed().as_secs_f64() * 1e3
+        })
+        .collect();
+    took.sort_by(f64::total_cmp);
+    took[REPEATS / 2]
+}
+
+fn words(list: &[&str]) -> Vec<Aggregate> {
+    Aggregate::parse_list(list).unwrap()
+}
+
+fn load(path: &Path, batches: &[RecordBatch]) {
+    let start = Instant::now();
+    let store = Store::open(path).unwrap();
+    for batch in batches {
+        store.append(batch).unwrap();
+    }
+    let appended = start.elapsed();
+    store.compact().unwrap();
+    let points: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    let all = start.elapsed();
+    println!(
+        "load            {:9.2} M points/s ({:.0} ms to append, {:.0} ms to compact)",
+        points as f64 / all.as_secs_f64() / 1e6,
+        appended.as_secs_f64() * 1e3,
+        (all - appended).as_secs_f64() * 1e3
+    );
+    println!("bytes a point   {:9.3}", store.stats().unwrap().bytes() as f64 / points as f64);
+    store.close().unwrap();
+}
+
+fn standard(runs: usize, metrics: usize, steps: usize) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    let batches: Vec<RecordBatch> = (0..runs).map(|run| batch(run, metrics, steps)).collect();
+    load(&path, &batches);
+    drop(batches);
+    let (run, bucket) = (format!("run-{:05}", runs / 2), (steps / 1000).max(1) as u64);
+    let start = 1_780_000_000_000_000;
+    let (lo, hi) = ((runs * 60 + steps / 20) as i64 * 500_000, (runs * 60 + steps / 10) as i64 * 500_000);
+    let top = |store: &Store| drop(store.select().metric("loss/0").aggregate(&words(&["min"]), &[By::Run]));
+    let opened = median(|| top(&Options::new().read_only(true).open(&path).unwrap()));
+    println!("open + first    {opened:9.2} ms");
+    let store = Options::new().read_only(true).open(&path).unwrap();
+    let one = || store.select().run(&run).metric("loss/0");
+    let metric = || store.select().metric("loss/0");
+    let buckets = words(&["min", "max", "mean"]);
+    let say = |name: &str, ask: &dyn Fn()| println!("{name:<15} {:9.3} ms", median(ask));
+    say("series", &|| drop(one().points().unwrap().collect().unwrap()));
+    say("chart", &|| drop(one().aggregate(&buckets, &[By::StepBucket(bucket)]).unwrap()));
+    say("chart_all_runs", &|| {
+        drop(metric().aggregate(&buckets, &[By::Run, By::StepBucket(bucket)]).unwrap());
+    });
+    say("summary", &|| {
+        let all = words(&["count", "min", "max", "mean", "last"]);
+        drop(store.select().aggregate(&all, &[By::Run, By::Metric]).unwrap());
+    });
+    say("mean_band", &|| {
+        drop(metric().aggregate(&words(&["mean", "std"]), &[By::StepBucket(bucket)]).unwrap());
+    });
+    say("top_runs", &|| top(&store));
+    say("quantiles", &|| {
+        drop(store.select().aggregate(&words(&["p50", "p95", "p99"]), &[By::Metric]).unwrap());
+    });
+    say("time_window", &|| {
+        let by = [By::Metric, By::TimeBucket(1_000_000)];
+        drop(store.select().times_us(start + lo..start + hi).aggregate(&words(&["mean"]), &by).unwrap());
+    });
+    say("align", &|| {
+        let both = store.select().run(&run).metric("lr/0").metric("loss/0");
+        drop(both.align(AlignOn::Step, Fill::Null).unwrap());
+    });
+    say("scan", &|| {
+        let all = words(&["count", "sum", "min", "max"]);
+        drop(store.select().values(0.5, None).aggregate(&all, &[]).unwrap());
+    });
+    say("band(1000)", &|| drop(metric().band(1000, &[By::Metric]).unwrap()));
+    say("step window", &|| {
+        let within = store.select().steps(steps as i64 / 10..steps as i64 / 2);
+        drop(within.aggregate(&words(&["mean"]), &[By::Run]).unwrap());
+    });
+}
+
+fn long() {
+    for rollups in [256, 0] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store");
+        let store = Options::new().rollups(rollups, 16_384).open(&path).unwrap();
+        for from in (0..LONG).step_by(1 << 20) {
+            let all = batch(from >> 20, 1, LONG.min(from + (1 << 20)) - from);
+            let steps = (from as i64..).take(all.num_rows());
+            let run = StringArray::from_iter_values(steps.clone().map(|_| "long"));
+            let mut columns = all.columns().to_vec();
+            columns[0] = Arc::new(run);
+            columns[2] = Arc::new(Int64Array::from_iter_values(steps));
+            let names = ["run", "metric", "step", "time", "value"];
+            store.append(&RecordBatch::try_from_iter(names.into_iter().zip(columns)).unwrap()).unwrap();
+        }
+        store.compact().unwrap();
+        let bytes = store.stats().unwrap();
+        println!(
+            "4 M points of one series, {}: {:.3} bytes a point, {:.3} of them beside the points",
+            if rollups > 0 { "with rollups" } else { "without" },
+            bytes.bytes() as f64 / LONG as f64,
+            bytes.series_bytes as f64 / LONG as f64
+        );
+        let store = Options::new().read_only(true).memory_bytes(1 << 30).open(&path).unwrap();
+        let all = || store.select().run("long");
+        let say = |name: &str, ask: &dyn Fn()| println!("{name:<15} {:9.3} ms", median(ask));
+        say("chart(1000)", &|| drop(all().chart(1000).unwrap()));
+        say("chart(50)", &|| drop(all().chart(50).unwrap()));
+        let some = || all().steps(1_234_567..3_456_789);
+        say("mean of a range", &|| drop(some().aggregate(&words(&["mean"]), &[]).unwrap()));
+        say("chart of it", &|| drop(some().chart(1000).unwrap()));
+    }
+}
+
+fn main() {
+    // What cargo adds itself is no size.
+    let sizes: Vec<usize> = std::env::args().filter_map(|a| a.parse().ok()).collect();
+    match sizes[..] {
+        [runs, metrics, steps] => standard(runs, metrics, steps),
+        _ => {
+            standard(20, 50, 10_000);
+            long();
+        }
+    }
+}

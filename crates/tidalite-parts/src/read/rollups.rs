@@ -1,0 +1,265 @@
+//! Reading rollups: opened when somebody first wants them, and then only the pages of the series asked for.
+//!
+//! Steps: the footer and the names say which rows are whose, the column `width` where tiers end; that is kept. A read
+//! fetches the pages of the columns asked for. Rollups are a second account of the points: where they cannot be read,
+//! the points answer, and [`verify`](Part::verify) tells of the damage.
+
+use super::footer::{self, Expected, TileMap};
+use super::pages::{Fetched, Pages};
+use super::{Part, series_of};
+use crate::rollup_file::{ROLLUP_SCHEMA, column};
+use crate::series_file::Names;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+use tidalite_model::{Error, Extreme, Point, Result, SeriesKey, Summary};
+use tidalite_vfs::ReadFile;
+
+/// The rollups of a part, open for reading.
+#[derive(Debug)]
+pub struct Rollups {
+    file: Arc<dyn ReadFile>,
+    map: TileMap,
+    series: HashMap<SeriesKey, RolledSeries>,
+}
+
+/// Which rollups a series has in a part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RolledSeries {
+    /// The rows of the series table that the buckets cover together, by their place there, ascending by steps.
+    pub rows: Vec<u32>,
+    /// How many points those are.
+    pub points: u64,
+    /// Ascending by width.
+    pub tiers: Vec<RollupTier>,
+}
+
+/// Buckets of one width.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RollupTier {
+    /// Steps a bucket, a power of two.
+    pub width: u64,
+    /// Where its buckets lie, ascending by step.
+    rows: Range<u32>,
+}
+
+impl RollupTier {
+    /// How many buckets there are.
+    pub fn buckets(&self) -> usize {
+        self.rows.len()
+    }
+}
+
+/// Which columns of rollups to read. Counts, first and last step, and the mean always are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RollupColumns {
+    /// Sums.
+    pub sum: bool,
+    /// Sums of squared differences from the mean.
+    pub m2: bool,
+    /// First and last value.
+    pub ends: bool,
+    /// Least and greatest value.
+    pub extremes: bool,
+    /// The steps of these; never without them.
+    pub extreme_steps: bool,
+    /// Times of the first and last point, least and greatest time.
+    pub times: bool,
+}
+
+impl RollupColumns {
+    /// All.
+    pub const ALL: RollupColumns =
+        RollupColumns { sum: true, m2: true, ends: true, extremes: true, extreme_steps: true, times: true };
+}
+
+impl Part {
+    /// The rollups; `None` where the part has none, or none that can be read.
+    pub fn rollups(&self) -> Option<&Rollups> {
+        self.rollups.get_or_init(|| self.open_rollups().ok().flatten()).as_ref()
+    }
+
+    /// Opens the rollups, where there are any.
+    pub(crate) fn open_rollups(&self) -> Result<Option<Rollups>> {
+        let Some(meta) = &self.meta.rollups else { return Ok(None) };
+        let file = self.vfs.open(&self.place.rollups)?;
+        let expected = Expected {
+            bytes: meta.bytes,
+            footer_bytes: meta.footer_bytes,
+            footer_crc32c: meta.footer_crc32c,
+            groups: 1,
+            rows: meta.rows,
+            schema: &ROLLUP_SCHEMA,
+        };
+        let mut maps = footer::load(file.as_ref(), &expected)?;
+        let map = maps.pop().expect("the number of row groups was checked");
+        let mut rollups = Rollups { file, map, series: HashMap::new() };
+        self.find_tiers(&mut rollups)?;
+        Ok(Some(rollups))
+    }
+
+    /// Notes which rows are whose.
+    fn find_tiers(&self, rollups: &mut Rollups) -> Result<()> {
+        let mut widths = Vec::new();
+        let all = 0..rollups.map.rows;
+        rollups.integers("width", std::slice::from_ref(&all), &mut widths, &mut Fetched::default())?;
+        let mut row = 0;
+        for (key, count) in series_of(rollups.file.as_ref(), &rollups.map, 0, &mut Names::default())? {
+            let entry = RolledSeries { rows: Vec::new(), points: 0, tiers: Vec::new() };
+            let entry = rollups.series.entry(key).or_insert(entry);
+            let of_key = &widths[row as usize..(row + count) as usize];
+            for tier in of_key.chunk_by(|a, b| a == b) {
+                let length = u32::try_from(tier.len()).unwrap_or(0);
+                let width = u64::try_from(tier[0]).unwrap_or(0);
+                let wider = entry.tiers.last().is_none_or(|t| t.width < width);
+                if !width.is_power_of_two() || !wider {
+                    let wrong = "the widths of its buckets are out of order";
+                    return Err(Error::corrupt("read rollups", rollups.file.path(), 0, wrong));
+                }
+                entry.tiers.push(RollupTier { width, rows: row..row + length });
+                row += length;
+            }
+        }
+        for (at, row) in (0u32..).zip(&self.series().rows) {
+            if let Some(entry) = rollups.series.get_mut(&row.key) {
+                entry.rows.push(at);
+                entry.points += u64::from(row.rows);
+            }
+        }
+        for entry in rollups.series.values_mut() {
+            entry.rows.sort_by_key(|&r| self.series().rows[r as usize].summary.first.map(|p| p.step));
+        }
+        Ok(())
+    }
+}
+
+impl Rollups {
+    /// The rollups of a series, where it has any.
+    pub fn of(&self, key: &SeriesKey) -> Option<&RolledSeries> {
+        self.series.get(key)
+    }
+
+    /// All series that have rollups.
+    pub(crate) fn series(&self) -> &HashMap<SeriesKey, RolledSeries> {
+        &self.series
+    }
+
+    /// The buckets of a tier, ascending by step, and what was fetched for them. What was not asked for keeps the default
+    /// of a [`Summary`]; extremes whose steps were not asked for stand at step 0.
+    ///
+    /// # Errors
+    /// `Corrupt` where a page concerned is damaged.
+    pub fn read(&self, tier: &RollupTier, columns: RollupColumns) -> Result<(Vec<Summary>, Fetched)> {
+        let mut reader = Reader { rollups: self, rows: tier.rows.clone(), fetched: Fetched::default() };
+        let summaries = reader.summaries(columns)?;
+        Ok((summaries, reader.fetched))
+    }
+
+    fn integers(
+        &self,
+        name: &'static str,
+        rows: &[Range<u32>],
+        out: &mut Vec<i64>,
+        fetched: &mut Fetched,
+    ) -> Result<()> {
+        let pages = Pages::of(self.file.as_ref(), &self.map, 0, column(name));
+        pages.integers(rows, out)?;
+        *fetched += pages.fetched();
+        Ok(())
+    }
+
+    /// The pages of a column by its place, to be checked one by one.
+    pub(crate) fn pages(&self, at: usize) -> Pages<'_> {
+        Pages::of(self.file.as_ref(), &self.map, 0, (at, "of rollups"))
+    }
+
+    pub(crate) fn file(&self) -> &dyn ReadFile {
+        self.file.as_ref()
+    }
+}
+
+/// One read.
+struct Reader<'a> {
+    rollups: &'a Rollups,
+    rows: Range<u32>,
+    fetched: Fetched,
+}
+
+impl Reader<'_> {
+    fn integers(&mut self, name: &'static str, wanted: bool) -> Result<Vec<i64>> {
+        let mut out = Vec::new();
+        if wanted {
+            let rows = std::slice::from_ref(&self.rows);
+            self.rollups.integers(name, rows, &mut out, &mut self.fetched)?;
+        }
+        Ok(out)
+    }
+
+    fn reals(&mut self, name: &'static str, wanted: bool) -> Result<Vec<f64>> {
+        let mut out = Vec::new();
+        if wanted {
+            let (file, map) = (self.rollups.file.as_ref(), &self.rollups.map);
+            let pages = Pages::of(file, map, 0, column(name));
+            pages.values(std::slice::from_ref(&self.rows), &mut out)?;
+            self.fetched += pages.fetched();
+        }
+        Ok(out)
+    }
+
+    fn summaries(&mut self, wanted: RollupColumns) -> Result<Vec<Summary>> {
+        let (counts, finites) = (self.integers("count", true)?, self.integers("finite", true)?);
+        // Of most series all values are finite, and the other counts zero.
+        let others = counts != finites;
+        let nonfinite = [
+            self.integers("nan", others)?,
+            self.integers("pos_inf", others)?,
+            self.integers("neg_inf", others)?,
+        ];
+        let steps = [self.integers("first_step", true)?, self.integers("last_step", true)?];
+        let extreme_steps = [
+            self.integers("min_step", wanted.extreme_steps)?,
+            self.integers("max_step", wanted.extreme_steps)?,
+        ];
+        let times = [
+            self.integers("first_time", wanted.times)?,
+            self.integers("last_time", wanted.times)?,
+            self.integers("time_min", wanted.times)?,
+            self.integers("time_max", wanted.times)?,
+        ];
+        let (sums, means) = (self.reals("sum", wanted.sum)?, self.reals("mean", true)?);
+        let m2s = self.reals("m2", wanted.m2)?;
+        let ends = [self.reals("first_value", wanted.ends)?, self.reals("last_value", wanted.ends)?];
+        let extremes = [self.reals("min", wanted.extremes)?, self.reals("max", wanted.extremes)?];
+        let count = |column: &[i64], i: usize| column.get(i).map_or(0, |n| n.cast_unsigned());
+        let whole = |column: &[i64], i: usize| column.get(i).copied().unwrap_or_default();
+        let real = |column: &[f64], i: usize| column.get(i).copied().unwrap_or_default();
+        let bucket = |i: usize| {
+            let end = |side: usize| Point {
+                step: steps[side][i],
+                time_us: whole(&times[side], i),
+                value: real(&ends[side], i),
+            };
+            let extreme = |side: usize| {
+                let value = *extremes[side].get(i)?;
+                (finites[i] > 0).then(|| Extreme { value, step: whole(&extreme_steps[side], i) })
+            };
+            Summary {
+                count: count(&counts, i),
+                finite: count(&finites, i),
+                nan: count(&nonfinite[0], i),
+                pos_inf: count(&nonfinite[1], i),
+                neg_inf: count(&nonfinite[2], i),
+                sum: real(&sums, i),
+                mean: means[i],
+                m2: real(&m2s, i),
+                min: extreme(0),
+                max: extreme(1),
+                first: Some(end(0)),
+                last: Some(end(1)),
+                time_min_us: times[2].get(i).copied(),
+                time_max_us: times[3].get(i).copied(),
+            }
+        };
+        Ok((0..counts.len()).map(bucket).collect())
+    }
+}

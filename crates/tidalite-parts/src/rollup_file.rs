@@ -1,0 +1,147 @@
+//! Rollups as a file: plain Parquet, one row group, one row a bucket; tiers one behind the other, ascending by series.
+//!
+//! Written like the points file: the same encodings, a zstd frame with its checksum for each page, our own sums of pages
+//! in the footer. Pages are small, so that the buckets of one series are read alone. No level, so no null: where nothing
+//! is finite, `min` is +Inf and `max` −Inf.
+
+use crate::encode::pages::{ChunkPages, EncodedColumn, Zstd};
+use crate::encode::{delta, split, strings};
+use crate::rollup::{Tier, bucket_of};
+use crate::schema::Column;
+use parquet::basic::Encoding;
+use parquet::schema::parser::parse_message_type;
+use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor};
+use std::sync::{Arc, LazyLock};
+use tidalite_model::{Result, Summary};
+
+/// Rows of a page.
+const PAGE_ROWS: usize = 512;
+
+/// The order of columns here is that of [`INTEGERS`] and [`REALS`], behind the three names.
+const SCHEMA_TEXT: &str = "message rollups {
+    required binary run (STRING);
+    required binary metric (STRING);
+    required binary labels (STRING);
+    required int64 width;
+    required int64 start;
+    required int64 count;
+    required int64 finite;
+    required int64 nan;
+    required int64 pos_inf;
+    required int64 neg_inf;
+    required int64 first_step;
+    required int64 last_step;
+    required int64 min_step;
+    required int64 max_step;
+    required int64 first_time (TIMESTAMP(MICROS,true));
+    required int64 last_time (TIMESTAMP(MICROS,true));
+    required int64 time_min (TIMESTAMP(MICROS,true));
+    required int64 time_max (TIMESTAMP(MICROS,true));
+    required double sum;
+    required double mean;
+    required double m2;
+    required double first_value;
+    required double last_value;
+    required double min;
+    required double max;
+}";
+
+pub(crate) static ROLLUP_SCHEMA: LazyLock<SchemaDescPtr> = LazyLock::new(|| {
+    let root = parse_message_type(SCHEMA_TEXT).expect("the schema's text is valid");
+    Arc::new(SchemaDescriptor::new(Arc::new(root)))
+});
+
+/// A bucket, and its width as a power of two.
+type Bucket<'a> = (u32, &'a Summary);
+type Integer = fn(Bucket<'_>) -> i64;
+type Real = fn(&Summary) -> f64;
+
+/// Columns of integers by their names and how each is got. A bucket holds at least one point.
+const INTEGERS: [(&str, Integer); 15] = [
+    ("width", |(shift, _)| 1 << shift),
+    ("start", |(shift, s)| bucket_of(s.first.map_or(0, |p| p.step), shift) << shift),
+    ("count", |(_, s)| s.count.cast_signed()),
+    ("finite", |(_, s)| s.finite.cast_signed()),
+    ("nan", |(_, s)| s.nan.cast_signed()),
+    ("pos_inf", |(_, s)| s.pos_inf.cast_signed()),
+    ("neg_inf", |(_, s)| s.neg_inf.cast_signed()),
+    ("first_step", |(_, s)| s.first.map_or(0, |p| p.step)),
+    ("last_step", |(_, s)| s.last.map_or(0, |p| p.step)),
+    ("min_step", |(_, s)| s.min.map_or(0, |e| e.step)),
+    ("max_step", |(_, s)| s.max.map_or(0, |e| e.step)),
+    ("first_time", |(_, s)| s.first.map_or(0, |p| p.time_us)),
+    ("last_time", |(_, s)| s.last.map_or(0, |p| p.time_us)),
+    ("time_min", |(_, s)| s.time_min_us.unwrap_or(0)),
+    ("time_max", |(_, s)| s.time_max_us.unwrap_or(0)),
+];
+
+/// Columns of reals, as [`INTEGERS`].
+const REALS: [(&str, Real); 7] = [
+    ("sum", |s| s.sum),
+    ("mean", |s| s.mean),
+    ("m2", |s| s.m2),
+    ("first_value", |s| s.first.map_or(0.0, |p| p.value)),
+    ("last_value", |s| s.last.map_or(0.0, |p| p.value)),
+    ("min", |s| s.min.map_or(f64::INFINITY, |e| e.value)),
+    ("max", |s| s.max.map_or(f64::NEG_INFINITY, |e| e.value)),
+];
+
+/// The place of a column by its name, and the name.
+pub(crate) fn column(name: &'static str) -> (usize, &'static str) {
+    let names = ["run", "metric", "labels"].into_iter();
+    let mut all = names.chain(INTEGERS.iter().map(|c| c.0)).chain(REALS.iter().map(|c| c.0));
+    (all.position(|n| n == name).expect("readers name the columns that there are"), name)
+}
+
+/// The columns of the one row group, in the order of the schema, and how many rows it has.
+pub(crate) fn encode(tiers: &[Tier], zstd_level: i32) -> Result<(Vec<EncodedColumn>, u64)> {
+    let mut zstd = Zstd::new(zstd_level)?;
+    let rows: Vec<Bucket<'_>> =
+        tiers.iter().flat_map(|t| t.buckets.iter().map(move |s| (t.shift, s))).collect();
+    let mut columns = Vec::with_capacity(ROLLUP_SCHEMA.num_columns());
+    for column in [Column::Run, Column::Metric, Column::Labels] {
+        columns.push(strings::encode(column, tiers.iter().map(|t| (&t.key, t.buckets.len())), &mut zstd)?);
+    }
+    let descriptor = |at: usize| ROLLUP_SCHEMA.column(at);
+    let mut body = Vec::new();
+    for (_, get) in INTEGERS {
+        let mut pages = ChunkPages::new(descriptor(columns.len()), &mut zstd);
+        for page in rows.chunks(PAGE_ROWS) {
+            let values: Vec<i64> = page.iter().map(|&bucket| get(bucket)).collect();
+            body.clear();
+            delta::encode(&values, &mut body);
+            pages.data_page(&body, page_rows(page), Encoding::DELTA_BINARY_PACKED)?;
+        }
+        columns.push(pages.finish(None)?);
+    }
+    for (_, get) in REALS {
+        let mut pages = ChunkPages::new(descriptor(columns.len()), &mut zstd);
+        for page in rows.chunks(PAGE_ROWS) {
+            let bits: Vec<u64> = page.iter().map(|&(_, s)| get(s).to_bits()).collect();
+            split::encode(&bits, &mut body);
+            pages.data_page(&body, page_rows(page), Encoding::BYTE_STREAM_SPLIT)?;
+        }
+        columns.push(pages.finish(None)?);
+    }
+    Ok((columns, rows.len() as u64))
+}
+
+fn page_rows(page: &[Bucket<'_>]) -> u32 {
+    u32::try_from(page.len()).expect("a page is short")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_and_schema_agree() {
+        for (name, _) in INTEGERS {
+            assert_eq!(ROLLUP_SCHEMA.column(column(name).0).name(), name);
+        }
+        for (name, _) in REALS {
+            assert_eq!(ROLLUP_SCHEMA.column(column(name).0).name(), name);
+        }
+        assert_eq!(ROLLUP_SCHEMA.num_columns(), 3 + INTEGERS.len() + REALS.len());
+    }
+}

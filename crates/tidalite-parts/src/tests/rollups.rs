@@ -1,0 +1,207 @@
+//! Rollups are what their points add up to, bucket by bucket; damage to them is found, and costs no number.
+
+use super::sample::{Random, Series, tracker};
+use super::{chunks, place_in, vfs};
+use crate::{Part, PartMeta, PartOptions, PartPlace, PartWriter, RollupColumns, encode_tile, rollup_shift};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::RowAccessor;
+use std::collections::BTreeMap;
+use std::fs;
+use tempfile::TempDir;
+use tidalite_model::{ErrorKind, Point, Seq, SeriesKey, Summary};
+
+fn options() -> PartOptions {
+    PartOptions { rollup_points: 8, rollup_series_points: 64, ..PartOptions::default() }
+}
+
+struct Rolled {
+    folder: TempDir,
+    place: PartPlace,
+    meta: PartMeta,
+    points: BTreeMap<SeriesKey, Vec<Point>>,
+}
+
+impl Rolled {
+    fn new(tiles: &[Vec<Series>]) -> Rolled {
+        let mut points: BTreeMap<SeriesKey, Vec<Point>> = BTreeMap::new();
+        for series in tiles.iter().flatten() {
+            let of = points.entry(series.key.clone()).or_default();
+            for (i, &step) in series.steps.iter().enumerate() {
+                of.push(Point { step, time_us: series.times_us[i], value: series.values[i] });
+            }
+        }
+        let shift = |key: &SeriesKey| {
+            let of = &points[key];
+            rollup_shift(of.len() as u64, of[0].step, of[of.len() - 1].step, &options())
+        };
+        let folder = TempDir::new().unwrap();
+        let place = place_in(&folder);
+        let mut writer = PartWriter::create(vfs(), &place).unwrap();
+        for series in tiles {
+            let chunks = chunks(series);
+            let mut tile = encode_tile(&chunks, &options()).unwrap();
+            tile.roll_up(&chunks, &chunks.iter().map(|c| shift(c.key)).collect::<Vec<_>>());
+            writer.push(tile).unwrap();
+        }
+        let meta = writer.finish(false).unwrap();
+        Rolled { folder, place, meta, points }
+    }
+
+    fn open(&self) -> Part {
+        Part::open(vfs(), &self.place, &self.meta).unwrap()
+    }
+
+    /// Compares each bucket with its points.
+    fn check(&self) {
+        let open = self.open();
+        let rollups = open.rollups().unwrap();
+        for (key, points) in &self.points {
+            let Some(rolled) = rollups.of(key) else {
+                assert!(points.len() < 64 || points.windows(2).any(|w| w[0].step == w[1].step), "{key:?}");
+                continue;
+            };
+            assert_eq!(rolled.points, points.len() as u64);
+            for tier in &rolled.tiers {
+                let (found, fetched) = rollups.read(tier, RollupColumns::ALL).unwrap();
+                assert!(fetched.pages > 0);
+                let mut expected: BTreeMap<i64, Summary> = BTreeMap::new();
+                for &p in points {
+                    let bucket = p.step >> tier.width.trailing_zeros();
+                    expected.entry(bucket).or_default().push(p);
+                }
+                assert_eq!(found.len(), expected.len());
+                for (found, expected) in found.iter().zip(expected.values()) {
+                    same(found, expected);
+                }
+                let (few, _) = rollups.read(tier, RollupColumns::default()).unwrap();
+                assert_eq!(few[0].count, found[0].count);
+                assert_eq!((few[0].min, few[0].sum), (None, 0.0));
+            }
+        }
+        open.verify(&mut |f| panic!("a sound part has a finding: {f:?}")).unwrap();
+    }
+}
+
+/// Sums are merged of those of finer buckets, and may differ in their last bits.
+fn same(a: &Summary, b: &Summary) {
+    let exact = |s: &Summary| {
+        let point = |p: Option<Point>| p.map(|p| (p.step, p.time_us, p.value.to_bits()));
+        let counts = (s.count, s.finite, s.nan, s.pos_inf, s.neg_inf);
+        (counts, s.min, s.max, point(s.first), point(s.last), s.time_min_us, s.time_max_us)
+    };
+    assert_eq!(exact(a), exact(b));
+    for (a, b) in [(a.sum, b.sum), (a.mean, b.mean), (a.m2, b.m2)] {
+        assert!((a - b).abs() <= 1e-9 * b.abs() || a.to_bits() == b.to_bits() || !b.is_finite(), "{a} {b}");
+    }
+}
+
+fn tracker_part() -> Rolled {
+    Rolled::new(&[tracker("r", 5, -300..1000), tracker("r", 5, 1000..1010), tracker("s", 2, 0..30)])
+}
+
+#[test]
+fn each_bucket_is_what_its_points_add_up_to() {
+    let part = tracker_part();
+    part.check();
+    let open = part.open();
+    let rolled = open.rollups().unwrap().of(&open.series().rows[0].key).unwrap();
+    assert_eq!((rolled.rows.len(), rolled.points), (2, 1310), "over both tiles");
+    assert!(open.rollups().unwrap().of(&open.series().tile(2)[0].key).is_none(), "30 points have none");
+}
+
+#[test]
+fn a_long_series_has_wider_tiers_too() {
+    let part = Rolled::new(&[tracker("r", 1, 0..20_000)]);
+    part.check();
+    let open = part.open();
+    let rolled = open.rollups().unwrap().of(&open.series().rows[0].key).unwrap();
+    let widths: Vec<u64> = rolled.tiers.iter().map(|t| t.width).collect();
+    assert_eq!(widths, [8, 128]);
+    assert_eq!(rolled.tiers[1].buckets(), 157);
+}
+
+#[test]
+fn a_series_with_repeats_has_none_and_neither_has_a_part_of_short_ones() {
+    let mut twice = tracker("r", 2, 0..200);
+    let (step, time, value) = (199, twice[0].times_us[199], 0.5);
+    twice[0].push(step, Seq::new(3, 500), time, value);
+    let part = Rolled::new(&[twice]);
+    part.check();
+    assert!(part.open().rollups().unwrap().of(&part.open().series().rows[0].key).is_none());
+    // A step that comes twice over two tiles counts as well.
+    let part = Rolled::new(&[tracker("r", 1, 0..200), tracker("r", 1, 199..300)]);
+    assert!(part.meta.rollups.is_none() && !part.place.rollups.exists());
+    let short = Rolled::new(&[tracker("r", 9, 0..20)]);
+    assert!(short.meta.rollups.is_none() && short.open().rollups().is_none());
+}
+
+#[test]
+fn another_reader_finds_the_same_numbers() {
+    let part = tracker_part();
+    let file = SerializedFileReader::new(fs::File::open(&part.place.rollups).unwrap()).unwrap();
+    let mut counted: BTreeMap<(String, String), i64> = BTreeMap::new();
+    for row in file.get_row_iter(None).unwrap() {
+        let row = row.unwrap();
+        let (start, width) = (row.get_long(4).unwrap(), row.get_long(3).unwrap());
+        assert!(start <= row.get_long(10).unwrap() && row.get_long(11).unwrap() < start + width);
+        let name = (row.get_string(0).unwrap().clone(), row.get_string(1).unwrap().clone());
+        *counted.entry(name).or_default() += row.get_long(5).unwrap();
+    }
+    assert_eq!(counted.len(), 5);
+    assert!(counted.values().all(|&n| n == 1310), "{counted:?}");
+}
+
+#[test]
+fn a_flipped_bit_in_the_rollups_is_found_and_gives_no_wrong_number() {
+    let part = tracker_part();
+    let bytes = fs::read(&part.place.rollups).unwrap();
+    let mut random = Random(8);
+    let good: Vec<Vec<Summary>> = all(&part.open()).unwrap();
+    for byte in 0..bytes.len() {
+        let mut damaged = bytes.clone();
+        damaged[byte] ^= 1 << random.below(8);
+        fs::write(&part.place.rollups, &damaged).unwrap();
+        let open = part.open();
+        if open.rollups().is_some() {
+            match all(&open) {
+                Ok(found) => assert_eq!(format!("{found:?}"), format!("{good:?}"), "byte {byte}"),
+                Err(e) => assert_eq!(e.kind(), ErrorKind::Corrupt, "byte {byte}"),
+            }
+        }
+        // Each verification reads all points anew.
+        if byte % 13 == 0 {
+            let mut found = Vec::new();
+            open.verify(&mut |f| found.push(f)).unwrap();
+            assert_eq!((found.len(), &found[0].path), (1, &part.place.rollups), "byte {byte}");
+        }
+    }
+    for length in [0, 1, bytes.len() / 2, bytes.len() - 1] {
+        fs::write(&part.place.rollups, &bytes[..length]).unwrap();
+        assert!(part.open().rollups().is_none());
+    }
+    fs::remove_file(&part.place.rollups).unwrap();
+    assert!(part.open().rollups().is_none());
+    let mut found = Vec::new();
+    part.open().verify(&mut |f| found.push(f)).unwrap();
+    assert_eq!((found.len(), &found[0].path), (1, &part.place.rollups));
+    assert!(part.folder.path().exists());
+}
+
+/// Every tier.
+fn all(part: &Part) -> tidalite_model::Result<Vec<Vec<Summary>>> {
+    let Some(rollups) = part.rollups() else { return Ok(Vec::new()) };
+    let mut keys: Vec<&SeriesKey> = rollups.series().keys().collect();
+    keys.sort();
+    let tiers = keys.iter().flat_map(|k| &rollups.series()[*k].tiers);
+    tiers.map(|t| Ok(rollups.read(t, RollupColumns::ALL)?.0)).collect()
+}
+
+#[test]
+fn rollups_that_are_another_parts_are_found_out() {
+    let (mut part, other) = (tracker_part(), Rolled::new(&[tracker("r", 5, -301..1000)]));
+    fs::copy(&other.place.rollups, &part.place.rollups).unwrap();
+    part.meta.rollups = other.meta.rollups;
+    let mut found = Vec::new();
+    part.open().verify(&mut |f| found.push(f)).unwrap();
+    assert_eq!((found.len(), &found[0].path), (1, &part.place.rollups));
+}

@@ -1,0 +1,187 @@
+//! Aggregates of a selection by groups.
+//!
+//! Steps: sort out which series have to be merged; of the others push summaries and buckets as they stand, and read what is
+//! left tile by tile, whichever series it belongs to, pushing each series' points straight from the decoded columns; load
+//! and merge the rest in batches. Each piece of work has a state of its own, in whatever thread; between rounds of such
+//! they are merged and their memory is checked.
+
+use crate::plan::{Plan, Planned};
+use crate::scan::{Piece, read_tile};
+use crate::select::Select;
+use crate::stretch::{Grain, Taken};
+use arrow::array::RecordBatch;
+use rayon::prelude::*;
+use std::ops::Range;
+use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
+use tidalite_parts::Columns;
+use tidalite_query::{Aggregate, By, Grouping, Partial, PercentileJob, PointFilter, Points};
+
+/// Points of a piece of work, at least and at most, unless one tile alone has more.
+const WORK_POINTS: (usize, usize) = (1 << 14, 1 << 18);
+
+impl Select {
+    /// Aggregates by groups, one row a group, ordered by the groups. No groups at all give one row.
+    ///
+    /// # Errors
+    /// As [`points`](Self::points); `Full` where exact quantiles would need more than the memory option.
+    pub fn aggregate(&self, aggregates: &[Aggregate], by: &[By]) -> Result<RecordBatch> {
+        self.grouped(&Grouping::new(by.to_vec(), aggregates.to_vec())?)
+    }
+
+    /// One row a group of a grouping.
+    pub(crate) fn grouped(&self, grouping: &Grouping) -> Result<RecordBatch> {
+        let mut plan = self.plan()?;
+        let grouping = &plan.snapshot.with_params(grouping.clone());
+        let inner = plan.snapshot.inner.clone();
+        let pool = inner.pool()?;
+        let bytes_max = usize::try_from(inner.options.memory_bytes).unwrap_or(usize::MAX);
+        let sorted = Sorted::of(&mut plan, &Grain::of(grouping), pool);
+        let plan = plan.split_long_series().begun()?;
+        let columns = Columns {
+            step: grouping.needs_steps() || !plan.filter.steps.is_all(),
+            seq: false,
+            time: grouping.needs_times() || !plan.filter.times_us.is_all(),
+            value: true,
+        };
+        let works = sorted.works(&plan, pool.current_num_threads());
+        let mut total = grouping.partial();
+        // A round is what the threads do at once; between rounds the state is bounded.
+        for round in works.chunks(inner.options.threads.max(1) * 4) {
+            let work = |work: &Work| {
+                let mut partial = grouping.partial();
+                match work {
+                    Work::Known(series) => sorted.push_known(&plan, series.clone(), &mut partial),
+                    Work::Tiles(pieces) => sorted.push_tiles(&plan, pieces.clone(), columns, &mut partial)?,
+                    Work::Merge(batch) => {
+                        let points = plan.load(batch.clone(), columns)?;
+                        for (planned, points) in plan.series[batch.clone()].iter().zip(&points) {
+                            partial.push_series(&planned.key, points);
+                        }
+                    }
+                }
+                Ok(partial)
+            };
+            let partials: Vec<Partial> = match round {
+                // Not worth waking a thread for.
+                [one] => vec![work(one)?],
+                _ => pool.install(|| round.par_iter().map(work).collect::<Result<_>>())?,
+            };
+            for partial in partials {
+                total.merge(partial);
+            }
+            if total.bytes() > bytes_max {
+                return Err(Error::new(
+                    ErrorKind::Full,
+                    "aggregate",
+                    format!("the groups and quantiles asked for need more than {} MiB", bytes_max >> 20),
+                    "ask for fewer groups or a narrower selection, or allow more memory",
+                ));
+            }
+        }
+        total.finish_with(|jobs| pool.install(|| jobs.into_par_iter().for_each(PercentileJob::run)))
+    }
+}
+
+/// Something to be done in one go.
+enum Work {
+    /// Summaries, buckets and log points of series that need no merging.
+    Known(Range<usize>),
+    /// Pieces to be read.
+    Tiles(Range<usize>),
+    /// A batch of the series that have to be merged.
+    Merge(Range<usize>),
+}
+
+/// The series that need no merging, sorted out.
+struct Sorted {
+    series: Vec<(SeriesKey, Taken)>,
+    /// All their pieces, by part and tile, and whose they are.
+    pieces: Vec<(Piece, usize)>,
+    filter: PointFilter,
+}
+
+/// Series that are worth a thread of their own while they are sorted out.
+const SORT_SERIES_MIN: usize = 512;
+
+impl Sorted {
+    /// Takes the series that need no merging out of a plan.
+    fn of(plan: &mut Plan, grain: &Grain, pool: &rayon::ThreadPool) -> Sorted {
+        let rolled = plan.snapshot.view.parts.iter().any(|p| p.meta().rollups.is_some());
+        let whole = std::mem::take(&mut plan.series);
+        let take = |planned: &Planned| plan.take(planned, grain);
+        let taken: Vec<Option<Taken>> = if whole.len() < if rolled { 2 } else { SORT_SERIES_MIN } {
+            whole.iter().map(take).collect()
+        } else {
+            pool.install(|| whole.par_iter().map(take).collect())
+        };
+        let mut series = Vec::with_capacity(whole.len());
+        for (planned, taken) in whole.into_iter().zip(taken) {
+            match taken {
+                Some(taken) => series.push((planned.key, taken)),
+                None => plan.series.push(planned),
+            }
+        }
+        let of = |(i, (_, taken)): (usize, &(SeriesKey, Taken))| {
+            taken.pieces.iter().map(move |piece| (*piece, i)).collect::<Vec<_>>()
+        };
+        let mut pieces: Vec<(Piece, usize)> = series.iter().enumerate().flat_map(of).collect();
+        let parts = &plan.snapshot.view.parts;
+        pieces.sort_by_key(|(piece, _)| (piece.tile(parts), piece.from));
+        Sorted { series, pieces, filter: plan.filter }
+    }
+
+    fn works(&self, plan: &Plan, threads: usize) -> Vec<Work> {
+        let parts = &plan.snapshot.view.parts;
+        let known = self.series.len().div_ceil(threads.max(1)).max(SORT_SERIES_MIN);
+        let starts = (0..self.series.len()).step_by(known);
+        let mut works: Vec<Work> = starts.map(|i| Work::Known(i..self.series.len().min(i + known))).collect();
+        let points: usize = self.pieces.iter().map(|(piece, _)| piece.len()).sum();
+        let enough = (points / (threads.max(1) * 4)).clamp(WORK_POINTS.0, WORK_POINTS.1);
+        let (mut start, mut at, mut held) = (0, 0, 0);
+        for tile in self.pieces.chunk_by(|a, b| a.0.tile(parts) == b.0.tile(parts)) {
+            at += tile.len();
+            held += tile.iter().map(|(piece, _)| piece.len()).sum::<usize>();
+            if held >= enough {
+                works.push(Work::Tiles(start..at));
+                (start, held) = (at, 0);
+            }
+        }
+        if start < at {
+            works.push(Work::Tiles(start..at));
+        }
+        works.extend(plan.batches().into_iter().map(Work::Merge));
+        works
+    }
+
+    fn push_known(&self, plan: &Plan, series: Range<usize>, partial: &mut Partial) {
+        let parts = &plan.snapshot.view.parts;
+        for (key, taken) in &self.series[series] {
+            let rows = taken.rows.iter().map(|r| &r.of(parts).summary);
+            for summary in rows.chain(&taken.buckets) {
+                let pushed = partial.push_summary(key, summary);
+                assert!(pushed, "a grouping takes each summary of its grain");
+            }
+            taken.tails.iter().for_each(|points| partial.push_series(key, points));
+        }
+    }
+
+    fn push_tiles(
+        &self,
+        plan: &Plan,
+        pieces: Range<usize>,
+        columns: Columns,
+        partial: &mut Partial,
+    ) -> Result<()> {
+        let parts = &plan.snapshot.view.parts;
+        let mut scratch = Points::default();
+        for tile in self.pieces[pieces].chunk_by(|a, b| a.0.tile(parts) == b.0.tile(parts)) {
+            let list: Vec<Piece> = tile.iter().map(|(piece, _)| *piece).collect();
+            read_tile(parts, &list, columns, &plan.meter, &mut |i, view| {
+                let (piece, series) = tile[i];
+                let view = if piece.cut { self.filter.select(view, &mut scratch) } else { view };
+                partial.push_series(&self.series[series].0, view);
+            })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,362 @@
+"""Random stores, asked the same questions by the package and, in SQL over a plain list of what was written, by DuckDB.
+
+A store is written the hard way: rows and batches, steps repeated and in any order, NaN and infinities, several parts that overlap,
+a live tail, a run forked from a fork, a rewind, a deleted run that is begun again. DuckDB never sees the store: it has the list of writes
+and the rules in SQL.
+"""
+import math
+import random
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+import tidalite
+
+SEEDS = range(8)
+QUESTIONS = 60
+
+START_US = 1_780_000_000_000_000
+METRICS = ["loss", "acc", "grad/norm", "system/cpu"]
+LABELS = [{}, {"rank": "1"}, {"rank": "2", "host": "a"}]
+
+# What is visible of each run: its own points and those it took over, hidden ones left out; `age` ascends as writes do.
+SEEN = """
+create table seen as
+select l.run, r.metric, r.labels, r.rank, r.step, r.time, r.value,
+       row_number() over (order by l.generation desc, r.seq) as age
+from written r join lineage l on r.run = l.source and (l.until is null or r.step <= l.until)
+where not r.hidden and (l.generation = 0 or not starts_with(r.metric, 'system/'))
+"""
+REPEATS = {
+    "last": "qualify row_number() over (partition by run, metric, labels, step order by age desc) = 1",
+    "first": "qualify row_number() over (partition by run, metric, labels, step order by age) = 1",
+    "all": "",
+}
+AGGREGATES = {
+    "count": "count(*)",
+    "finite": "count(*) filter (finite)",
+    "nan": "count(*) filter (isnan(value))",
+    "inf": "count(*) filter (isinf(value))",
+    "sum": "sum(value) filter (finite)",
+    "mean": "avg(value) filter (finite)",
+    "var": "var_pop(value) filter (finite)",
+    "std": "stddev_pop(value) filter (finite)",
+    "min": "min(value) filter (finite)",
+    "max": "max(value) filter (finite)",
+    "median": "quantile_cont(value, 0.5) filter (finite)",
+    "p95": "quantile_cont(value, 0.95) filter (finite)",
+    "p12.5": "quantile_cont(value, 0.125) filter (finite)",
+}
+# Of one series only: over several, points at one step have no order of their own.
+OF_A_SERIES = {
+    "first": "arg_min(value, turn)",
+    "last": "arg_max(value, turn)",
+    "time_first": "arg_min(time, turn)",
+    "time_last": "arg_max(time, turn)",
+    "argmin": "min(step) filter (finite and value = least)",
+    "argmax": "min(step) filter (finite and value = greatest)",
+}
+
+
+class World:
+    """A store, and the list of everything that was written to it."""
+
+    def __init__(self, path, seed):
+        self.rng = random.Random(seed)
+        self.path = path
+        self.rows = []
+        self.parents = {}
+
+    def value(self):
+        if self.rng.random() < 0.04:
+            return self.rng.choice([math.nan, math.inf, -math.inf])
+        return self.rng.choice([self.rng.gauss(0, 1), float(self.rng.randint(-3, 3)), self.rng.gauss(0, 1) * 1e6])
+
+    def note(self, run, metric, labels, step, time, value):
+        text = ",".join(f"{k}={v}" for k, v in sorted(labels.items()))
+        self.rows.append([run, metric, text, labels.get("rank"), step, time, value, len(self.rows), False])
+
+    def log(self, run, step):
+        """A row by `log`."""
+        labels = self.rng.choice(LABELS)
+        values = {m: self.value() for m in self.rng.sample(METRICS, self.rng.randint(1, len(METRICS)))}
+        time = START_US + step * 250_000 + self.rng.randint(0, 400_000)
+        run.log(values, step=step, time=time, labels=labels)
+        for metric, value in values.items():
+            self.note(run.id, metric, labels, step, time, value)
+
+    def append(self, store, run, steps):
+        """A batch by `append`, of one metric and one set of labels."""
+        labels, metric = self.rng.choice(LABELS), self.rng.choice(METRICS)
+        text = ",".join(f"{k}={v}" for k, v in sorted(labels.items()))
+        times = [START_US + step * 250_000 + self.rng.randint(0, 400_000) for step in steps]
+        values = [self.value() for _ in steps]
+        store.append(
+            pa.table(
+                {
+                    "run": pa.array([run] * len(steps)),
+                    "metric": pa.array([metric] * len(steps)),
+                    "labels": pa.array([text] * len(steps)),
+                    "step": pa.array(steps, pa.int64()),
+                    "time": pa.array(times, pa.timestamp("us", "UTC")),
+                    "value": pa.array(values, pa.float64()),
+                }
+            )
+        )
+        for step, time, value in zip(steps, times, values):
+            self.note(run, metric, labels, step, time, value)
+
+    def rewind(self, run, step):
+        run.rewind(step)
+        for row in self.rows:
+            if row[0] == run.id and row[4] > step:
+                row[8] = True
+
+    def delete(self, store, run):
+        store.delete_run(run)
+        self.rows = [row for row in self.rows if row[0] != run]
+        self.parents.pop(run, None)
+
+    def write(self, store, run):
+        for _ in range(self.rng.randint(1, 5)):
+            low = self.rng.randint(-20, 300)
+            if self.rng.random() < 0.5:
+                steps = list(range(low, low + self.rng.randint(1, 150)))
+                if self.rng.random() < 0.5:
+                    steps = [self.rng.choice(steps) for _ in steps]
+                self.append(store, run.id, steps)
+            else:
+                for step in range(low, low + self.rng.randint(1, 25)):
+                    self.log(run, step if self.rng.random() < 0.9 else low)
+
+    def build(self, store):
+        first = store.run("first")
+        self.write(store, first)
+        store.flush()
+        self.write(store, first)
+        gone = store.run("gone")
+        self.write(store, gone)
+        gone.finish()
+        fork_at, again_at = self.rng.randint(0, 250), self.rng.randint(0, 250)
+        fork = store.run("fork", parent=("first", fork_at))
+        self.parents["fork"] = ("first", fork_at)
+        self.write(store, fork)
+        store.flush()
+        again = store.run("fork-again", parent=("fork", again_at))
+        self.parents["fork-again"] = ("fork", again_at)
+        self.write(store, again)
+        plain = store.run("plain")
+        for low in range(0, 600, 200):
+            self.append(store, plain.id, list(range(low, low + 200)))
+            store.flush()
+        if self.rng.random() < 0.5:
+            store.compact()
+        self.rewind(first, self.rng.randint(0, 300))
+        self.delete(store, "gone")
+        if self.rng.random() < 0.5:
+            self.write(store, store.run("gone"))
+        if self.rng.random() < 0.5:
+            store.compact()
+        self.write(store, again)
+        self.write(store, first)
+
+    def lineage(self):
+        for run in sorted({row[0] for row in self.rows} | set(self.parents)):
+            yield run, run, 0, None
+            source, until, generation = run, None, 0
+            while source in self.parents:
+                source, step = self.parents[source]
+                until, generation = step if until is None else min(until, step), generation + 1
+                yield run, source, generation, until
+
+    def database(self):
+        columns = list(zip(*self.rows))
+        names = ["run", "metric", "labels", "rank", "step", "time", "value", "seq", "hidden"]
+        types = [pa.string()] * 4 + [pa.int64(), pa.int64(), pa.float64(), pa.int64(), pa.bool_()]
+        written = pa.table({n: pa.array(c, t) for n, c, t in zip(names, columns, types)})
+        kinds = [pa.string(), pa.string(), pa.int64(), pa.int64()]
+        lines = list(zip(*self.lineage()))
+        lineage = pa.table({n: pa.array(c, t) for n, c, t in zip(["run", "source", "generation", "until"], lines, kinds)})
+        con = duckdb.connect()
+        con.register("written", written)
+        con.register("lineage", lineage)
+        con.execute(SEEN)
+        return con
+
+
+class Question:
+    """A random selection, as arguments and as SQL."""
+
+    def __init__(self, rng):
+        self.repeats = rng.choice(["last", "last", "first", "all"])
+        self.arguments = {"repeats": self.repeats}
+        settled, kept = [], []
+        if rng.random() < 0.5:
+            metrics = rng.sample(METRICS, rng.randint(1, 2))
+            self.arguments["metrics"] = metrics
+            settled.append(f"metric in ({', '.join(map(repr, metrics))})")
+        if rng.random() < 0.4:
+            runs, sql = rng.choice([("fork*", "run like 'fork%'"), ("f*", "run like 'f%'"), ("plain", "run = 'plain'")])
+            self.arguments["runs"] = runs
+            settled.append(sql)
+        if rng.random() < 0.3:
+            self.arguments["labels"] = {"rank": "1"}
+            settled.append("rank = '1'")
+        if rng.random() < 0.5:
+            low = rng.randint(-30, 400)
+            high = low + rng.choice([1, 64, 300])
+            self.arguments["steps"] = (low, high)
+            settled.append(f"step >= {low} and step < {high}")
+        if rng.random() < 0.3:
+            low = START_US + rng.randint(0, 80_000_000)
+            high = low + rng.randint(1, 60_000_000)
+            self.arguments["time"] = (low, high)
+            kept.append(f"time >= {low} and time < {high}")
+        if rng.random() < 0.3:
+            low = rng.gauss(0, 1)
+            self.arguments["values"] = (low, None)
+            kept.append(f"(value >= {low!r} and not isnan(value))")
+        where, then = " and ".join(settled) or "true", " and ".join(kept) or "true"
+        self.points = f"""(
+            select *, isfinite(value) as finite, row_number() over (order by step, age) as turn from (
+                select * from seen where {where} {REPEATS[self.repeats]}
+            ) where {then})"""
+
+    def select(self, store):
+        return store.select(**self.arguments)
+
+
+def same(ours, theirs, what):
+    """Equal, NaN to NaN; a sum's last digits are the order of addition, which neither promises."""
+    if isinstance(ours, float) and isinstance(theirs, (float, int)):
+        both_nan = math.isnan(ours) and math.isnan(theirs)
+        assert both_nan or ours == theirs or math.isclose(ours, theirs, rel_tol=1e-9, abs_tol=1e-6), what
+    else:
+        assert ours == theirs, what
+
+
+def compare(ours, theirs, context):
+    assert len(ours) == len(theirs), f"{context}: {len(ours)} rows, and {len(theirs)}"
+    for mine, yours in zip(ours, theirs):
+        for a, b in zip(mine, yours, strict=True):
+            same(a, b, f"{context}: {mine} and {yours}")
+
+
+def rows(table):
+    """The rows of an Arrow table, times as µs."""
+    columns = []
+    for name in table.column_names:
+        column = table[name].combine_chunks()
+        if pa.types.is_timestamp(column.type):
+            column = column.cast(pa.int64())
+        columns.append(column.to_pylist())
+    return list(zip(*columns)) if columns else []
+
+
+def ask_points(store, con, question, rng):
+    sql = f"select run, metric, labels, step, time, value from {question.points} order by run, metric, labels, step, age"
+    return rows(question.select(store).points().to_arrow()), con.sql(sql).fetchall()
+
+
+def ask_latest(store, con, question, rng):
+    sql = f"""select run, metric, labels, step, time, value from {question.points}
+        qualify row_number() over (partition by run, metric, labels order by turn desc) = 1 order by run, metric, labels"""
+    return rows(question.select(store).latest().to_arrow()), con.sql(sql).fetchall()
+
+
+def ask_aggregate(store, con, question, rng):
+    step, seconds = rng.choice([1, 7, 64, 256]), rng.choice([1, 10, 60])
+    kinds = {
+        "run": ("run", "run"),
+        "metric": ("metric", "metric"),
+        "labels": ("labels", "labels"),
+        "label:rank": ("label:rank", "rank"),
+        "step": (tidalite.step_bucket(step), f"cast(floor(step / {step}) as bigint) * {step}"),
+        "time": (tidalite.time_bucket(f"{seconds}s"), f"time // {seconds * 10**6} * {seconds * 10**6}"),
+    }
+    wanted = rng.sample(list(kinds), rng.randint(0, 4))
+    if rng.random() < 0.4:
+        wanted = ["run", "metric", "labels"] + [w for w in wanted if w in ("step", "time")]
+    whole_series = {"run", "metric", "labels"} <= set(wanted)
+    choice = {**AGGREGATES, **OF_A_SERIES} if whole_series else AGGREGATES
+    aggregates = rng.sample(list(choice), rng.randint(1, 4))
+    groups = [f"{kinds[w][1]} as g{i}" for i, w in enumerate(wanted)]
+    names = [f"g{i}" for i in range(len(wanted))]
+    over = f"over ({'partition by ' + ', '.join(names) if names else ''})"
+    inner = f"""select *, min(value) filter (finite) {over} as least, max(value) filter (finite) {over} as greatest
+        from (select *{''.join(', ' + g for g in groups)} from {question.points})"""
+    sql = f"select {', '.join(names + [choice[a] for a in aggregates])} from ({inner})"
+    if names:
+        sql += f" group by {', '.join(names)} order by {', '.join(n + ' nulls first' for n in names)}"
+    answer = question.select(store).aggregate(*aggregates, by=[kinds[w][0] for w in wanted])
+    return rows(answer.to_arrow()), con.sql(sql).fetchall()
+
+
+def ask_chart(store, con, question, rng):
+    buckets = rng.choice([1, 10, 100])
+    answer = question.select(store).chart(buckets).to_arrow()
+    # The width is the least power of two of which so many buckets hold all of a series' steps.
+    widths = con.sql(f"""select run, metric, labels, min(w) as width from (
+            select run, metric, labels, min(step) as low, max(step) as high from {question.points} group by all
+        ), (select 2 ** unnest(range(0, 20)) as w)
+        where floor(high / w) - floor(low / w) < greatest({buckets}, if(low < 0 and high >= 0, 2, 1)) group by all""")
+    con.register("widths", widths.to_arrow_table())
+    sql = f"""select run, metric, labels, cast(floor(step / width) * width as bigint) as start, cast(width as bigint),
+            count(*), count(*) filter (not finite), min(value) filter (finite), max(value) filter (finite),
+            avg(value) filter (finite), arg_min(value, turn), arg_max(value, turn)
+        from {question.points} join widths using (run, metric, labels)
+        group by run, metric, labels, width, start order by run, metric, labels, start"""
+    return rows(answer), con.sql(sql).fetchall()
+
+
+def ask_band(store, con, question, rng):
+    buckets = rng.choice([1, 10, 100])
+    answer = question.select(store).band(buckets).to_arrow()
+    if answer.num_rows == 0:
+        return [], con.sql(f"select * from {question.points} limit 1").fetchall()
+    (width,) = set(answer["width"].to_pylist())
+    sql = f"""with means as (
+            select metric, run, cast(floor(step / {width}) * {width} as bigint) as start, avg(value) filter (finite) as mean,
+                count(*) filter (not finite) as nonfinite
+            from {question.points} group by metric, run, start)
+        select metric, start, {width}, count(mean), avg(mean), stddev_pop(mean), min(mean), max(mean), cast(sum(nonfinite) as bigint)
+        from means group by metric, start order by metric, start"""
+    return rows(answer), con.sql(sql).fetchall()
+
+
+def ask_align(store, con, question, rng):
+    """Side by side at equal steps; repeats of a step come last in, so only where they are settled."""
+    if question.repeats == "all":
+        return [], []
+    answer = question.select(store).align(on="step", fill="none").to_arrow()
+    series = [tuple(answer.schema.field(i).metadata[k].decode() for k in (b"run", b"metric", b"labels"))
+              for i in range(1, answer.num_columns)]
+    ours = [
+        (run, metric, labels, step, value)
+        for (run, metric, labels), column in zip(series, answer.columns[1:])
+        for step, value in zip(answer.column(0).to_pylist(), column.to_pylist())
+        if value is not None
+    ]
+    sql = f"select run, metric, labels, step, value from {question.points} order by run, metric, labels, step"
+    return ours, con.sql(sql).fetchall()
+
+
+ASK = [ask_points, ask_latest, ask_aggregate, ask_aggregate, ask_aggregate, ask_chart, ask_band, ask_align]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_answers_are_those_of_sql_over_what_was_written(path, seed):
+    world = World(path, seed)
+    with tidalite.open(path, background=False) as store:
+        world.build(store)
+        con = world.database()
+        rng = random.Random(1000 + seed)
+        answered = 0
+        with tidalite.open(path, "r") as reader:
+            for number in range(QUESTIONS):
+                question, ask = Question(rng), rng.choice(ASK)
+                ours, theirs = ask(reader, con, question, rng)
+                compare(ours, theirs, f"{ask.__name__} {number}, {question.arguments}")
+                answered += len(ours)
+        assert answered > 1000, "the questions found next to nothing"

@@ -1,0 +1,311 @@
+//! Rollups answer as the points do, and an answer reads no more than it needs (T7).
+//!
+//! Method: two stores take the same writes, of which one has rollups everywhere and the other none. Random charts, bands,
+//! aggregates by buckets and ranges, over series that are dense or sparse, in one part or several, late, rewound, with NaN
+//! and ±Inf, are the same from both. Counts, extremes, ends and their steps are so exactly. Sums are of the same terms in
+//! another order: with n terms they differ by at most n·2⁻⁵³ of the sum of magnitudes, and so do means; squared
+//! differences in like measure of theirs. With 10⁴ terms of at most 10³ that is below 10⁻⁸ of the largest magnitude.
+//! What was read is as [`Select::explain`] counts it.
+
+use crate::note;
+use arrow::array::{Array, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::datatypes::{DataType, Float64Type};
+use std::sync::Arc;
+use tempfile::TempDir;
+use tidalite::{Aggregate, By, Explain, Options, Select, Store};
+use tidalite_testkit::Random;
+
+/// Of the largest magnitude among the values, which are within ±1000.
+const TOLERANCE: f64 = 1e-8 * 1e3;
+
+fn open(rollups: (u32, u32), tile_rows: usize) -> (TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options::new().background(false).threads(2).tile_rows(tile_rows);
+    let store = options.rollups(rollups.0, rollups.1).open(dir.path().join("m")).unwrap();
+    (dir, store)
+}
+
+fn batch(run: &str, metric: &str, points: &[(i64, i64, f64)]) -> RecordBatch {
+    let text = |t: &str| Arc::new(StringArray::from_iter_values(points.iter().map(|_| t))) as _;
+    let times = TimestampMicrosecondArray::from_iter_values(points.iter().map(|p| p.1)).with_timezone("UTC");
+    let values = arrow::array::Float64Array::from_iter_values(points.iter().map(|p| p.2));
+    RecordBatch::try_from_iter([
+        ("run", text(run)),
+        ("metric", text(metric)),
+        ("step", Arc::new(Int64Array::from_iter_values(points.iter().map(|p| p.0))) as _),
+        ("time", Arc::new(times) as _),
+        ("value", Arc::new(values) as _),
+    ])
+    .unwrap()
+}
+
+fn value(r: &mut Random) -> f64 {
+    match r.below(60) {
+        0 => f64::NAN,
+        1 => f64::INFINITY,
+        2 => f64::NEG_INFINITY,
+        3 => -0.0,
+        4 => (r.unit() * 7.0).floor(),
+        _ => r.normal() * 100.0,
+    }
+}
+
+/// The same random writes to each store.
+fn fill(r: &mut Random, stores: &[&Store]) {
+    for run in ["a", "b"] {
+        for store in stores {
+            store.run(run).start().unwrap();
+        }
+        let sparse = 1 + r.below(9).cast_signed();
+        let mut step = -500 + r.below(600).cast_signed();
+        for _ in 0..1 + r.below(3) {
+            // Now and then steps that are there already, or lie between.
+            if r.below(4) == 0 {
+                step -= r.below(400).cast_signed();
+            }
+            let mut points = Vec::new();
+            for _ in 0..r.below(1500) {
+                step += 1 + r.below(sparse.cast_unsigned()).cast_signed();
+                points.push((step, step * 1000 + r.below(900).cast_signed(), value(r)));
+            }
+            let rewind = (r.below(6) == 0).then(|| step - r.below(500).cast_signed());
+            let flush = r.below(4);
+            for store in stores {
+                for metric in ["loss", "acc"] {
+                    if !points.is_empty() {
+                        store.append(&batch(run, metric, &points)).unwrap();
+                    }
+                }
+                if flush < 3 {
+                    store.flush().unwrap();
+                }
+                if let Some(step) = rewind {
+                    store.run(run).start().unwrap().rewind(step).unwrap();
+                }
+            }
+        }
+    }
+    if r.below(3) == 0 {
+        for store in stores {
+            store.compact().unwrap();
+        }
+    }
+}
+
+fn assert_same(a: &RecordBatch, b: &RecordBatch, what: &str) {
+    assert_eq!((a.schema(), a.num_rows()), (b.schema(), b.num_rows()), "{what}");
+    for (field, (x, y)) in a.schema().fields().iter().zip(a.columns().iter().zip(b.columns())) {
+        let near = ["sum", "mean", "std", "var"].contains(&field.name().as_str());
+        // A band's least and greatest are of means.
+        let of_means = a.schema().column_with_name("runs").is_some();
+        if *field.data_type() != DataType::Float64 || !(near || of_means) {
+            assert_eq!(format!("{x:?}"), format!("{y:?}"), "{what}: {}", field.name());
+            continue;
+        }
+        let (x, y) = (x.as_primitive::<Float64Type>(), y.as_primitive::<Float64Type>());
+        for row in 0..x.len() {
+            assert_eq!(x.is_null(row), y.is_null(row), "{what}: {}, row {row}", field.name());
+            let (x, y) = (x.value(row), y.value(row));
+            // A variance has the square of the values' scale.
+            let tolerance = if field.name() == "var" { TOLERANCE * 1e3 } else { TOLERANCE };
+            assert!((x - y).abs() <= tolerance, "{what}: {}, row {row}: {x} and {y}", field.name());
+        }
+    }
+}
+
+fn range(r: &mut Random, select: Select) -> Select {
+    let at = |r: &mut Random| -600 + r.below(6000).cast_signed();
+    match r.below(6) {
+        0 => select.steps(at(r)..),
+        1 => select.steps(..at(r)),
+        2 => {
+            let lo = at(r);
+            select.steps(lo..lo + r.below(4000).cast_signed())
+        }
+        3 => {
+            let lo = at(r) * 1000;
+            select.times_us(lo..lo + 3_000_000)
+        }
+        _ => select,
+    }
+}
+
+#[test]
+fn rollups_answer_as_the_points_do() {
+    let words = ["count", "finite", "nan", "inf", "sum", "mean", "std", "var", "min", "max"];
+    let more = ["first", "last", "argmin", "argmax", "time_first", "time_last"];
+    let all: Vec<Aggregate> = words.iter().chain(&more).map(|w| w.parse().unwrap()).collect();
+    let (mut by_rollups, mut answers) = (0, 0);
+    for seed in 0..40 * crate::factor() as u64 {
+        let mut r = Random::new(seed);
+        let tile_rows = [64, 500, 4000][usize::try_from(r.below(3)).unwrap()];
+        let points = 2 + u32::try_from(r.below(30)).unwrap();
+        let ((_a, with), (_b, without)) = (open((points, 4 * points), tile_rows), open((0, 0), tile_rows));
+        fill(&mut r, &[&with, &without]);
+        for _ in 0..25 {
+            let seed = r.next_u64();
+            let mut ask = |of: &dyn Fn(&Select, &mut Random) -> tidalite::Result<RecordBatch>| {
+                let answer = |store: &Store| {
+                    let mut r = Random::new(seed);
+                    let select = range(&mut r, store.select());
+                    select.explain(|s| of(s, &mut r)).unwrap()
+                };
+                let ((found, how), (expected, _)) = (answer(&with), answer(&without));
+                assert_same(&found, &expected, &format!("seed {seed}: {how:?}"));
+                by_rollups += u64::from(how.buckets > 0);
+                answers += 1;
+            };
+            match r.below(4) {
+                0 => ask(&|s, r| s.chart_batch(1 + r.below(60) as usize)),
+                1 => ask(&|s, r| s.band(1 + r.below(60) as usize, &[By::Metric])),
+                2 => ask(&|s, r| {
+                    let width = if r.below(2) == 0 { 1 << r.below(13) } else { 1 + r.below(3000) };
+                    s.aggregate(&all, &[By::Run, By::Metric, By::StepBucket(width)])
+                }),
+                _ => ask(&|s, r| {
+                    let by =
+                        if r.below(2) == 0 { vec![By::Run] } else { vec![By::TimeBucket(1 << r.below(24))] };
+                    s.aggregate(&all, &by)
+                }),
+            }
+        }
+        assert!(with.verify(&|_, _| {}).unwrap().findings.is_empty());
+    }
+    note(&format!("rollups: {by_rollups} of {answers} answers made use of them"));
+    assert!(by_rollups * 4 > answers, "{by_rollups} of {answers}");
+}
+
+/// A store of one run with a long series and 20 short ones, in one part.
+fn long() -> (TempDir, Store) {
+    let (dir, store) = open((256, 16_384), 1 << 19);
+    let points: Vec<_> = (0..300_000).map(|i| (i, i * 1000, (i % 977) as f64)).collect();
+    store.append(&batch("a", "long", &points)).unwrap();
+    let many: Vec<_> = (0..20).map(|m| batch("b", &format!("m{m:02}"), &points[..5000])).collect();
+    let schema = many[0].schema();
+    store.append(&arrow::compute::concat_batches(&schema, &many).unwrap()).unwrap();
+    store.compact().unwrap();
+    (dir, store)
+}
+
+#[test]
+fn an_answer_reads_no_more_than_it_needs() {
+    let (_dir, store) = long();
+    let mean = ["mean".parse::<Aggregate>().unwrap()];
+    let how = |select: &Select, ask: &dyn Fn(&Select) -> tidalite::Result<RecordBatch>| -> Explain {
+        let (table, how) = select.explain(ask).unwrap();
+        assert!(table.num_rows() > 0);
+        how
+    };
+    let all = store.select();
+    // Totals come from series tables.
+    let totals = how(&all, &|s| s.aggregate(&mean, &[By::Run]));
+    assert_eq!((totals.pages_read, totals.rollup_pages_read, totals.summary_points), (0, 0, 400_000));
+    // A chart of a long series comes from rollups alone.
+    let long = store.select().run("a");
+    let chart = how(&long, &|s| s.chart_batch(500));
+    assert_eq!((chart.pages_read, chart.page_points, chart.bucket_points), (0, 0, 300_000));
+    assert!((1..200).contains(&chart.rollup_pages_read), "{chart:?}");
+    let wide = how(&long, &|s| s.band(50, &[By::Metric]));
+    assert_eq!((wide.pages_read, wide.buckets), (0, 74), "the wider tier");
+    // A range of steps reads pages at its ends alone.
+    let cut = how(&store.select().run("a").steps(10_001..250_001), &|s| s.aggregate(&mean, &[]));
+    assert!((1..=8).contains(&cut.pages_read), "{cut:?}");
+    assert!(cut.page_points <= 512 && cut.bucket_points > 239_000, "{cut:?}");
+    // One series is read without its neighbours.
+    let one = store.select().run("b").metric("m03");
+    let points = how(&one, &|s| s.points()?.collect());
+    assert_eq!((points.series, points.series_merged, points.page_points), (1, 0, 5000));
+    assert!(points.pages_read <= 16 && points.pages_read * 4 < points.pages, "{points:?}");
+    // Times of series that were logged together lie in one page.
+    assert!(points.bytes_read * 2 < points.bytes && points.tiles_read < points.tiles, "{points:?}");
+    // What the manifest says leaves a part out.
+    let none = how(&store.select().run("a").steps(299_999..), &|s| s.points()?.collect());
+    assert_eq!(none.parts_skipped, 0);
+    assert!(none.to_string().contains("rollups"), "{none}");
+}
+
+#[test]
+fn what_is_in_logs_and_what_is_merged_is_told() {
+    let (_dir, store) = open((4, 16), 64);
+    let run = store.run("r").start().unwrap();
+    for i in 0..100 {
+        run.log(i, &[("loss", 1.0)]).unwrap();
+    }
+    let (_, live) = store.select().explain(|s| s.summaries()).unwrap();
+    assert_eq!((live.log_points, live.parts, live.pages_read), (100, 0, 0));
+    store.flush().unwrap();
+    for i in 50..60 {
+        run.log(i, &[("loss", 2.0)]).unwrap();
+    }
+    let (_, late) = store.select().explain(|s| s.summaries()).unwrap();
+    assert_eq!((late.series_merged, late.log_points, late.page_points), (1, 10, 100));
+}
+
+#[test]
+fn a_store_from_before_there_were_rollups_is_read_and_written() {
+    let (dir, store) = open((0, 0), 64);
+    let run = store.run("r").start().unwrap();
+    for i in 0..200 {
+        run.log(i, &[("loss", i as f64)]).unwrap();
+    }
+    store.flush().unwrap();
+    store.close().unwrap();
+    let path = dir.path().join("m");
+    std::fs::remove_dir(path.join("rollups")).unwrap();
+    let reader = Options::new().read_only(true).open(&path).unwrap();
+    assert_eq!(reader.select().summaries().unwrap()[0].1.count, 200);
+    assert!(reader.verify(&|_, _| {}).unwrap().is_sound() && reader.stats().unwrap().points == 200);
+    let writer = Options::new().background(false).rollups(4, 16).open(&path).unwrap();
+    let run = writer.run("r").start().unwrap();
+    for i in 200..400 {
+        run.log(i, &[("loss", i as f64)]).unwrap();
+    }
+    writer.compact().unwrap();
+    let (_, how) = writer.select().explain(|s| s.chart(10)).unwrap();
+    assert_eq!((how.bucket_points, how.pages_read), (400, 0));
+}
+
+#[test]
+fn rollups_that_are_damaged_or_gone_cost_speed_alone() {
+    let (dir, store) = long();
+    let expected = store.select().run("a").chart_batch(500).unwrap();
+    store.close().unwrap();
+    let path = dir.path().join("m");
+    let file = std::fs::read_dir(path.join("rollups")).unwrap().next().unwrap().unwrap().path();
+    let bytes = std::fs::read(&file).unwrap();
+    for at in [100, bytes.len() / 2, bytes.len() - 20] {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 4;
+        std::fs::write(&file, &damaged).unwrap();
+        let reader = Options::new().read_only(true).open(&path).unwrap();
+        assert_same(&reader.select().run("a").chart_batch(500).unwrap(), &expected, "damaged");
+        let report = reader.verify(&|_, _| {}).unwrap();
+        assert!(report.findings.iter().all(|f| f.path == file) && !report.is_sound(), "{report:?}");
+    }
+    std::fs::remove_file(&file).unwrap();
+    let reader = Options::new().read_only(true).open(&path).unwrap();
+    assert_same(&reader.select().run("a").chart_batch(500).unwrap(), &expected, "gone");
+    assert!(!reader.verify(&|_, _| {}).unwrap().is_sound());
+}
+
+/// A rewind to where a tile ends hides whole tiles and cuts none, so that what is left looks as if it were all.
+#[test]
+fn buckets_that_account_for_hidden_points_are_not_taken() {
+    let (_dir, store) = open((4, 16), 64);
+    let points: Vec<_> = (0..640).map(|i| (i, i, 1.0)).collect();
+    for part in points.chunks(320) {
+        store.append(&batch("r", "loss", part)).unwrap();
+    }
+    store.compact().unwrap();
+    let run = store.run("r").start().unwrap();
+    let mut unmerged = 0;
+    for kept in (100..640).rev() {
+        run.rewind(kept).unwrap();
+        let count = ["count".parse::<Aggregate>().unwrap()];
+        let (table, how) = store.select().explain(|s| s.aggregate(&count, &[By::StepBucket(32)])).unwrap();
+        let counts = table["count"].as_primitive::<arrow::datatypes::Int64Type>();
+        assert_eq!(counts.values().iter().sum::<i64>(), kept + 1, "{how:?}");
+        unmerged += u64::from(how.series_merged == 0);
+    }
+    assert!(unmerged >= 3, "{unmerged} rewinds fell on the end of a tile");
+}
