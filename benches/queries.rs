@@ -1,7 +1,8 @@
 //! The standard workload from end to end: loading it (batches of a run each, then compaction), opening the store and the
 //! first query, and the ten standard queries, median of 15; then one long series in few buckets, with rollups and
 //! without. Warm page cache, all cores, results as Arrow.
-//! `cargo bench -p tidalite-benches --bench queries`; with `-- RUNS METRICS STEPS` another size than 20 × 50 × 10,000.
+//! `cargo bench -p tidalite-benches --bench queries`; with `-- RUNS METRICS STEPS` another size than 20 × 50 × 10,000, and
+//! with a query's name behind these that query alone.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
 use arrow::array::{
@@ -90,7 +91,12 @@ fn standard(runs: usize, metrics: usize, steps: usize) {
     let one = || store.select().run(&run).metric("loss/0");
     let metric = || store.select().metric("loss/0");
     let buckets = words(&["min", "max", "mean"]);
-    let say = |name: &str, ask: &dyn Fn()| println!("{name:<15} {:9.3} ms", median(ask));
+    let only = std::env::args().nth(4);
+    let say = |name: &str, ask: &dyn Fn()| {
+        if only.as_ref().is_none_or(|only| only == name) {
+            println!("{name:<15} {:9.3} ms", median(ask));
+        }
+    };
     say("series", &|| drop(one().points().unwrap().collect().unwrap()));
     say("chart", &|| drop(one().aggregate(&buckets, &[By::StepBucket(bucket)]).unwrap()));
     say("chart_all_runs", &|| {
@@ -113,7 +119,7 @@ fn standard(runs: usize, metrics: usize, steps: usize) {
     });
     say("align", &|| {
         let both = store.select().run(&run).metric("lr/0").metric("loss/0");
-        drop(both.align(AlignOn::Step, Fill::Null).unwrap());
+        drop(both.align(AlignOn::Step, Fill::None).unwrap());
     });
     say("scan", &|| {
         let all = words(&["count", "sum", "min", "max"]);

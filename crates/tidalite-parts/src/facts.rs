@@ -13,7 +13,8 @@ use tidalite_model::{Error, Point, Result, Seq, Summary};
 pub(crate) struct SeqRanges(BTreeMap<u32, (u64, u64)>);
 
 impl SeqRanges {
-    fn add(&mut self, min: Seq, max: Seq) {
+    /// Takes a range of one writer.
+    pub(crate) fn add(&mut self, min: Seq, max: Seq) {
         let range = self.0.entry(min.writer()).or_insert((min.ordinal(), max.ordinal()));
         range.0 = range.0.min(min.ordinal());
         range.1 = range.1.max(max.ordinal());

@@ -53,6 +53,7 @@
 
 #![forbid(unsafe_code)]
 
+mod copy;
 mod encode;
 mod facts;
 mod meta;
@@ -71,6 +72,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use copy::Copier;
 pub use encode::{EncodedTile, SeriesChunk, encode_tile};
 pub use meta::{PartMeta, RollupMeta};
 pub use options::{Columns, PartOptions, PartPlace};

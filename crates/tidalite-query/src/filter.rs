@@ -5,6 +5,7 @@
 //! write that happens to lie in the range must not come back in its place.
 
 use crate::{Points, PointsView};
+use std::ops::Range;
 use tidalite_model::Summary;
 
 /// A half-open range, lo ≤ x < hi; a bound that is `None` does not bind.
@@ -85,9 +86,9 @@ impl PointFilter {
     ///
     /// Needs the columns it binds. Panics where one of them was not read.
     pub fn apply(&self, points: &mut Points) {
-        let range = self.step_range(points.view());
+        let (range, rest) = self.range(points.view());
         points.keep_range(range);
-        if let Some(mask) = self.mask(points.view()) {
+        if let Some(mask) = rest.mask(points.view()) {
             points.keep(&mask);
         }
     }
@@ -96,12 +97,19 @@ impl PointFilter {
     ///
     /// Needs the columns it binds. Panics where one of them was not read.
     pub fn select<'a>(&self, points: PointsView<'a>, scratch: &'a mut Points) -> PointsView<'a> {
-        let points = points.slice(self.step_range(points));
-        let Some(mask) = self.mask(points) else { return points };
+        let (range, rest) = self.range(points);
+        let points = points.slice(range);
+        let Some(mask) = rest.mask(points) else { return points };
         scratch.clear();
         scratch.extend(points);
         scratch.keep(&mask);
         scratch.view()
+    }
+
+    /// Which of some times lie within the bounds of times, where they ascend and anything is bound: what else there is of the
+    /// points need not be read then.
+    pub fn time_range(&self, times_us: &[i64]) -> Option<Range<usize>> {
+        ascending_range(&self.times_us, times_us, 0..times_us.len(), "times")
     }
 
     /// What a summary of some points decides about them, given that no other points share their steps (a repeat
@@ -144,25 +152,27 @@ impl PointFilter {
         if parts.all(|p| p == one) { one } else { Verdict::Unknown }
     }
 
-    /// The range of points that the step bounds allow, where steps ascend; everything where they do not.
-    fn step_range(&self, points: PointsView<'_>) -> std::ops::Range<usize> {
-        let all = 0..points.len();
-        if self.steps.is_all() || points.is_empty() || !self.steps_ascend(points) {
-            return all;
+    /// The range of points that the bounds of steps and times allow, of those that ascend, and the filter that is left
+    /// to apply to these.
+    fn range(&self, points: PointsView<'_>) -> (Range<usize>, PointFilter) {
+        let mut rest = *self;
+        let mut range = 0..points.len();
+        if let Some(within) = ascending_range(&self.steps, points.steps, range.clone(), "steps") {
+            (range, rest.steps) = (within, Bounds::default());
         }
-        let start = self.steps.lo.map_or(0, |lo| points.steps.partition_point(|&s| s < lo));
-        let end = self.steps.hi.map_or(all.end, |hi| points.steps.partition_point(|&s| s < hi));
-        start..end.max(start)
-    }
-
-    fn steps_ascend(&self, points: PointsView<'_>) -> bool {
-        assert_eq!(points.steps.len(), points.len(), "a filter on steps needs the steps");
-        crate::points::holds_throughout(points.steps, |a, b| a <= b)
+        // Times mostly ascend with the steps.
+        if let Some(within) = ascending_range(&self.times_us, points.times_us, range.clone(), "times") {
+            (range, rest.times_us) = (within, Bounds::default());
+        }
+        (range, rest)
     }
 
     /// Which points pass; `None` where all do.
     fn mask(&self, points: PointsView<'_>) -> Option<Vec<bool>> {
         let n = points.len();
+        if self.is_all() || n == 0 {
+            return None;
+        }
         let mut mask = vec![true; n];
         if !self.steps.is_all() {
             assert_eq!(points.steps.len(), n, "a filter on steps needs the steps");
@@ -177,6 +187,26 @@ impl PointFilter {
         }
         (!mask.iter().fold(true, |all, &m| all & m)).then_some(mask)
     }
+}
+
+/// The part of a range of a column that lies within bounds, where it ascends and anything is bound.
+fn ascending_range(
+    bounds: &Bounds<i64>,
+    column: &[i64],
+    range: Range<usize>,
+    name: &str,
+) -> Option<Range<usize>> {
+    if bounds.is_all() || range.is_empty() {
+        return None;
+    }
+    assert!(column.len() >= range.end, "a filter on {name} needs the {name}");
+    let column = &column[range.clone()];
+    if !crate::points::holds_throughout(column, |a, b| a <= b) {
+        return None;
+    }
+    let start = bounds.lo.map_or(0, |lo| column.partition_point(|&x| x < lo));
+    let end = bounds.hi.map_or(column.len(), |hi| column.partition_point(|&x| x < hi));
+    Some(range.start + start..range.start + end.max(start))
 }
 
 /// One comparison a bound and point, without branches, so that the compiler can use vectors.

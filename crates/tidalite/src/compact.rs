@@ -1,5 +1,6 @@
 //! Compaction: several parts → one, so that a series lies together again and files stay few.
 //!
+//! Tiles that would come out as they are go over page by page, undecoded but for their values; the others are merged.
 //! Every row of the inputs is in the output, repeats and rewound points included, but for those of deleted runs: the count
 //! and a checksum over the bits of all values, those left out taken off, must agree before the new version is published. Any
 //! error on the way leaves everything as it was.
@@ -10,7 +11,7 @@ use crate::manifest;
 use crate::run_table;
 use crate::scan::{RowRef, meets, read_rows};
 use crate::store::Inner;
-use crate::tiles::{PointSource, Steps, write_part};
+use crate::tiles::{PointSource, Steps, TileCopy, write_part};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
@@ -167,7 +168,8 @@ fn merge_parts(
         .iter()
         .map(|m| Part::open(vfs.clone(), &inner.places.part(m.id), m).map(Arc::new))
         .collect::<Result<_>>()?;
-    let source = PartsSource::new(&parts, deleted);
+    let copies = unchanged(&parts, deleted, inner.options.tile_rows);
+    let source = PartsSource::new(&parts, deleted, copies);
     let total: u64 = inputs.iter().map(|m| m.rows).sum();
     let done = std::cell::Cell::new(0);
     let place = inner.places.part(vfs.uuid());
@@ -204,11 +206,54 @@ fn merge_parts(
     }
 }
 
+/// A tile with at least this share of the usual rows is large enough to stay.
+const TILE_SHARE: usize = 8;
+
+/// Tiles that may stay as they are, as (part, tile): large enough, without a point of a deleted run, and of series that have
+/// nothing elsewhere within the steps that they have there.
+fn unchanged(parts: &[Arc<Part>], deleted: &Deleted, tile_rows: usize) -> BTreeSet<(usize, u32)> {
+    let mut tiles: BTreeMap<(usize, u32), usize> = BTreeMap::new();
+    // (series, first step, last step, part and tile)
+    let mut rows: Vec<(&SeriesKey, i64, i64, (usize, u32))> = Vec::new();
+    let mut touched: BTreeSet<(usize, u32)> = BTreeSet::new();
+    for (p, part) in parts.iter().enumerate() {
+        for row in &part.series().rows {
+            let at = (p, row.tile);
+            *tiles.entry(at).or_default() += row.rows as usize;
+            match row.summary.first.zip(row.summary.last) {
+                Some((first, last)) => rows.push((&row.key, first.step, last.step, at)),
+                None => {
+                    touched.insert(at);
+                }
+            }
+            if deleted.contains_key(&*row.key.run) {
+                touched.insert(at);
+            }
+        }
+    }
+    rows.sort();
+    for of_series in rows.chunk_by(|a, b| a.0 == b.0) {
+        // The row that reaches farthest so far.
+        let mut farthest = of_series[0];
+        for &row in &of_series[1..] {
+            if row.1 <= farthest.2 {
+                touched.extend([row.3, farthest.3]);
+            }
+            if row.2 >= farthest.2 {
+                farthest = row;
+            }
+        }
+    }
+    let large = |rows: usize| rows >= (tile_rows / TILE_SHARE).max(1);
+    tiles.into_iter().filter(|(at, rows)| large(*rows) && !touched.contains(at)).map(|(at, _)| at).collect()
+}
+
 /// Several parts as one source of points.
 pub(crate) struct PartsSource<'a> {
     parts: &'a [Arc<Part>],
     series: Vec<(SeriesKey, u64)>,
     rows: Vec<Vec<RowRef>>,
+    copies: Vec<TileCopy>,
     deleted: &'a Deleted,
     dropped: AtomicU64,
     /// The wrapping sum of their values' bits.
@@ -216,10 +261,13 @@ pub(crate) struct PartsSource<'a> {
 }
 
 impl<'a> PartsSource<'a> {
-    fn new(parts: &'a [Arc<Part>], deleted: &'a Deleted) -> Self {
+    fn new(parts: &'a [Arc<Part>], deleted: &'a Deleted, copied: BTreeSet<(usize, u32)>) -> Self {
         let mut found: BTreeMap<&'a SeriesKey, (u64, Vec<RowRef>)> = BTreeMap::new();
         for (p, part) in parts.iter().enumerate() {
             for (r, row) in part.series().rows.iter().enumerate() {
+                if copied.contains(&(p, row.tile)) {
+                    continue;
+                }
                 let entry = found.entry(&row.key).or_default();
                 entry.0 += u64::from(row.rows);
                 let at = |n: usize| u32::try_from(n).expect("parts and their series are counted in u32");
@@ -227,7 +275,8 @@ impl<'a> PartsSource<'a> {
             }
         }
         let (series, rows) = found.into_iter().map(|(k, (n, r))| ((k.clone(), n), r)).unzip();
-        PartsSource { parts, series, rows, deleted, dropped: 0.into(), bits_dropped: 0.into() }
+        let copies = copied.into_iter().map(|(p, tile)| TileCopy { part: parts[p].clone(), tile }).collect();
+        PartsSource { parts, series, rows, copies, deleted, dropped: 0.into(), bits_dropped: 0.into() }
     }
 
     /// How many points were left out, and the wrapping sum of their values' bits. Each point is gathered once.
@@ -263,6 +312,10 @@ impl PointSource for PartsSource<'_> {
             }
         }
         Ok(steps)
+    }
+
+    fn copies(&self) -> &[TileCopy] {
+        &self.copies
     }
 
     fn gather(&self, series: Range<usize>, steps: Steps) -> Result<Vec<Points>> {

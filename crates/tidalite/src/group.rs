@@ -176,7 +176,7 @@ impl Sorted {
         let mut scratch = Points::default();
         for tile in self.pieces[pieces].chunk_by(|a, b| a.0.tile(parts) == b.0.tile(parts)) {
             let list: Vec<Piece> = tile.iter().map(|(piece, _)| *piece).collect();
-            read_tile(parts, &list, columns, &plan.meter, &mut |i, view| {
+            read_tile(parts, &list, columns, &self.filter, &plan.meter, &mut |i, view| {
                 let (piece, series) = tile[i];
                 let view = if piece.cut { self.filter.select(view, &mut scratch) } else { view };
                 partial.push_series(&self.series[series].0, view);

@@ -81,6 +81,14 @@ pub(crate) struct Source {
 }
 
 impl Source {
+    /// Takes in what is elsewhere of the same run.
+    fn join(&mut self, other: Source) {
+        self.rows.extend(other.rows);
+        self.tails.extend(other.tails);
+        self.hides = self.hides.take().or(other.hides);
+        self.rows_hide |= other.rows_hide;
+    }
+
     /// Those of some steps that are read here.
     pub(crate) fn within(&self, steps: Bounds<i64>) -> Bounds<i64> {
         // All steps are below the one behind the greatest.
@@ -131,27 +139,45 @@ fn pair(steps: Bounds<i64>) -> (Option<i64>, Option<i64>) {
     (steps.lo, steps.hi)
 }
 
-/// The series met so far.
+/// The series met so far; one may stand there several times until they are put in order.
 #[derive(Default)]
 struct Found {
     series: Vec<Planned>,
-    places: HashMap<SeriesKey, usize>,
+    /// How many may stand there before they are put in order.
+    most: usize,
 }
+
+/// So many series are not put in order before all are met.
+const UNORDERED_MIN: usize = 1 << 16;
 
 impl Found {
     fn planned(&mut self, key: &SeriesKey, steps: Bounds<i64>) -> &mut Planned {
         // Rows of a series mostly follow each other.
-        let last = self.series.len().checked_sub(1).filter(|&at| self.series[at].key == *key);
-        let at = match last.or_else(|| self.places.get(key).copied()) {
-            Some(at) => at,
-            None => {
-                self.places.insert(key.clone(), self.series.len());
-                let key = key.clone();
-                self.series.push(Planned { key, sources: Vec::new(), points_max: 0, steps, begun: None });
-                self.series.len() - 1
+        if self.series.last().is_none_or(|last| last.key != *key) {
+            if self.series.len() >= self.most.max(UNORDERED_MIN) {
+                self.order();
+                self.most = 2 * self.series.len();
             }
-        };
-        &mut self.series[at]
+            let key = key.clone();
+            self.series.push(Planned { key, sources: Vec::new(), points_max: 0, steps, begun: None });
+        }
+        self.series.last_mut().expect("one was entered above")
+    }
+
+    /// Each once, ascending by key: what is kept is no more than twice what is selected.
+    fn order(&mut self) {
+        // Each part's series ascend, so there are long runs in order; and those of one key stay in the order met.
+        self.series.sort_by(|a, b| a.key.cmp(&b.key));
+        self.series.dedup_by(|again, first| {
+            let same = again.key == first.key;
+            if same {
+                first.points_max += again.points_max;
+                for source in again.sources.drain(..) {
+                    first.source(source.generation, source.until).join(source);
+                }
+            }
+            same
+        });
     }
 }
 
@@ -242,9 +268,8 @@ impl Plan {
                 }
             }
         }
+        found.order();
         let mut series = found.series;
-        // Each part's series ascend, so there are long runs in order.
-        series.sort_by(|a, b| a.key.cmp(&b.key));
         meter.planned(series.len(), skipped);
         for planned in &mut series {
             planned.sources.sort_by_key(|s| std::cmp::Reverse(s.generation));

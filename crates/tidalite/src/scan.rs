@@ -9,8 +9,8 @@ use std::cell::Cell;
 use std::ops::Range;
 use std::sync::Arc;
 use tidalite_model::Result;
-use tidalite_parts::{Columns, Part, SeriesRow, TileColumns};
-use tidalite_query::{Points, PointsView};
+use tidalite_parts::{Columns, Fetched, Part, SeriesRow, TileColumns};
+use tidalite_query::{PointFilter, Points, PointsView};
 
 /// A row of a part's series table: one series' points in one tile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,7 +87,7 @@ pub(crate) fn read_pieces(
     let mut found: Vec<Vec<Points>> = lists.iter().map(|l| vec![Points::default(); l.len()]).collect();
     for group in wanted.chunk_by(|a, b| a.0.tile(parts) == b.0.tile(parts)) {
         let pieces: Vec<Piece> = group.iter().map(|(piece, ..)| *piece).collect();
-        read_tile(parts, &pieces, columns, meter, &mut |i, view| {
+        read_tile(parts, &pieces, columns, &PointFilter::default(), meter, &mut |i, view| {
             let (_, l, place) = group[i];
             found[l][place] = Points {
                 steps: view.steps.to_vec(),
@@ -101,19 +101,68 @@ pub(crate) fn read_pieces(
 }
 
 /// Reads pieces of one tile, which ascend by where they begin, and hands each over with its place in the list, as long as
-/// `take` runs.
+/// `take` runs. Where a filter of times cuts a piece whose times ascend, only what is within is handed over.
 pub(crate) fn read_tile(
     parts: &[Arc<Part>],
     pieces: &[Piece],
     columns: Columns,
+    filter: &PointFilter,
     meter: &Meter,
     take: &mut dyn FnMut(usize, PointsView<'_>),
 ) -> Result<()> {
     let Some(first) = pieces.first() else { return Ok(()) };
     let (part, tile) = first.tile(parts);
-    // Rows that several pieces hold, as a run and its forks do, are read once.
+    let part = &parts[part as usize];
+    let mut read = HELD.take().unwrap_or_default();
+    let mut fetched = Fetched::default();
+    let mut wanted: Vec<Piece> = pieces.to_vec();
+    let mut columns = columns;
+    // The times of all pieces, and where those of each begin, where they are read ahead of the rest.
+    let mut times: Option<(Vec<i64>, Vec<usize>)> = None;
+    if columns.time && !filter.times_us.is_all() && pieces.iter().any(|p| p.cut) {
+        let (ranges, mut places) = layout(pieces);
+        let only = Columns { time: true, ..Columns::default() };
+        fetched += part.read_into(tile, &ranges, only, &mut read)?;
+        let all = std::mem::take(&mut read.times_us);
+        for (piece, at) in wanted.iter_mut().zip(&mut places).filter(|(piece, _)| piece.cut) {
+            if let Some(within) = filter.time_range(&all[*at..*at + piece.len()]) {
+                let row = |n: usize| u32::try_from(n).expect("within a piece, whose rows are counted in u32");
+                (piece.from, piece.to) = (piece.from + row(within.start), piece.from + row(within.end));
+                *at += within.start;
+            }
+        }
+        columns.time = false;
+        times = Some((all, places));
+    }
+    let (ranges, places) = layout(&wanted);
+    fetched += part.read_into(tile, &ranges, columns, &mut read)?;
+    let points = ranges.iter().map(|r| r.len() as u64).sum();
+    meter.tile(part.meta().id, tile, fetched, points);
+    for (i, (piece, at)) in wanted.iter().zip(places).enumerate() {
+        let rows = at..at + piece.len();
+        let times_us = match &times {
+            Some((all, places)) => &all[places[i]..places[i] + piece.len()],
+            None => slice(&read.times_us, &rows),
+        };
+        let view = PointsView {
+            steps: slice(&read.steps, &rows),
+            seqs: slice(&read.seqs, &rows),
+            times_us,
+            values: slice(&read.values, &rows),
+        };
+        take(i, view);
+    }
+    if let Some((all, _)) = times {
+        read.times_us = all;
+    }
+    give_back(read);
+    Ok(())
+}
+
+/// The rows that pieces hold together, and where each piece begins among these. Rows that several hold, as a run and its
+/// forks do, are there once.
+fn layout(pieces: &[Piece]) -> (Vec<Range<u32>>, Vec<usize>) {
     let mut ranges: Vec<Range<u32>> = Vec::with_capacity(pieces.len());
-    // Of each piece, where it begins among the rows read.
     let mut places = Vec::with_capacity(pieces.len());
     let mut before = 0;
     for piece in pieces {
@@ -127,22 +176,7 @@ pub(crate) fn read_tile(
         let range = ranges.last().expect("one was pushed");
         places.push(before + (piece.from - range.start) as usize);
     }
-    let mut read = HELD.take().unwrap_or_default();
-    let fetched = parts[part as usize].read_into(tile, &ranges, columns, &mut read)?;
-    let points = ranges.iter().map(|r| r.len() as u64).sum();
-    meter.tile(parts[part as usize].meta().id, tile, fetched, points);
-    for (i, (piece, at)) in pieces.iter().zip(places).enumerate() {
-        let rows = at..at + piece.len();
-        let view = PointsView {
-            steps: slice(&read.steps, &rows),
-            seqs: slice(&read.seqs, &rows),
-            times_us: slice(&read.times_us, &rows),
-            values: slice(&read.values, &rows),
-        };
-        take(i, view);
-    }
-    give_back(read);
-    Ok(())
+    (ranges, places)
 }
 
 fn slice<'a, T>(column: &'a [T], rows: &Range<usize>) -> &'a [T] {

@@ -1,15 +1,18 @@
 //! From points to a part: which series and steps make a tile, and writing them all.
 //!
 //! A tile is all the series of a run over one range of steps, so that their shared times lie close together and compress.
-//! Small runs share a tile; a very wide run is split by series. Memory: as many tiles as there are threads are in the
-//! making at a time.
+//! Small runs share a tile; a very wide run is split by series. A tile of another part may go over as it is. Memory: as
+//! many tiles as there are threads are in the making at a time.
 
 use crate::store::Inner;
 use rayon::prelude::*;
+use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 use tidalite_model::{Result, SeriesKey};
 use tidalite_parts::{
-    EncodedTile, PartMeta, PartOptions, PartPlace, PartWriter, SeriesChunk, encode_tile, rollup_shift,
+    EncodedTile, Part, PartMeta, PartOptions, PartPlace, PartWriter, SeriesChunk, SeriesRow, encode_tile,
+    rollup_shift,
 };
 use tidalite_query::Points;
 
@@ -24,6 +27,17 @@ pub(crate) trait PointSource: Sync {
     fn sample_steps(&self, series: usize, nth: usize) -> Result<Vec<i64>>;
     /// The points of each series whose steps lie in the range: ascending by (step, seq), repeats kept.
     fn gather(&self, series: Range<usize>, steps: Steps) -> Result<Vec<Points>>;
+    /// Tiles that go over as they are; their points are not among those of the series.
+    fn copies(&self) -> &[TileCopy] {
+        &[]
+    }
+}
+
+/// A tile of another part that becomes one of the new part.
+#[derive(Debug, Clone)]
+pub(crate) struct TileCopy {
+    pub(crate) part: Arc<Part>,
+    pub(crate) tile: u32,
 }
 
 /// What one tile takes.
@@ -57,40 +71,78 @@ pub(crate) fn write_part(
     let mut options = PartOptions::default();
     (options.rollup_points, options.rollup_series_points) = inner.options.rollups;
     let specs = plan(source, tile_rows)?;
-    let shifts = rollup_shifts(source, &options)?;
+    let (shifts, shifts_of_copies) = rollup_shifts(source, &options)?;
     let mut writer: Option<PartWriter> = None;
+    let mut lay = |tile: EncodedTile| -> Result<()> {
+        let rows = u64::from(tile.rows());
+        let writer = match &mut writer {
+            Some(w) => w,
+            None => writer.insert(PartWriter::create(vfs.clone(), place)?),
+        };
+        writer.push(tile)?;
+        progress(rows);
+        Ok(())
+    };
+    let shift = |row: &SeriesRow| shifts_of_copies.get(&row.key).copied();
+    for of_part in source.copies().chunk_by(|a, b| Arc::ptr_eq(&a.part, &b.part)) {
+        let copier = of_part[0].part.copier()?;
+        for window in of_part.chunks(pool.current_num_threads().max(1)) {
+            let copy = |copy: &TileCopy| copier.tile(copy.tile, &shift);
+            let copied: Vec<EncodedTile> =
+                pool.install(|| window.par_iter().map(copy).collect::<Result<_>>())?;
+            copied.into_iter().try_for_each(&mut lay)?;
+        }
+    }
     for window in specs.chunks(pool.current_num_threads().max(1)) {
-        let encoded: Vec<Vec<(EncodedTile, u64)>> = pool.install(|| {
+        let encoded: Vec<Vec<EncodedTile>> = pool.install(|| {
             window
                 .par_iter()
                 .map(|spec| encode(source, spec, tile_rows, &shifts, &options))
                 .collect::<Result<_>>()
         })?;
-        for (tile, rows) in encoded.into_iter().flatten() {
-            let writer = match &mut writer {
-                Some(w) => w,
-                None => writer.insert(PartWriter::create(vfs.clone(), place)?),
-            };
-            writer.push(tile)?;
-            progress(rows);
-        }
+        encoded.into_iter().flatten().try_for_each(&mut lay)?;
     }
     writer.map(|w| w.finish(true)).transpose()
 }
 
-/// The width of the finest buckets of each series, as a power of two; none where a series is to have no rollups.
-fn rollup_shifts(source: &dyn PointSource, options: &PartOptions) -> Result<Vec<Option<u32>>> {
-    let shift = |(i, (_, points)): (usize, &(SeriesKey, u64))| -> Result<Option<u32>> {
-        if options.rollup_points == 0 || *points < u64::from(options.rollup_series_points) {
-            return Ok(None);
+/// Widths of the finest buckets, as powers of two: of each series of a source where it is to have rollups, and of each
+/// series of tiles that are copied.
+type Shifts = (Vec<Option<u32>>, HashMap<SeriesKey, u32>);
+
+fn rollup_shifts(source: &dyn PointSource, options: &PartOptions) -> Result<Shifts> {
+    if options.rollup_points == 0 {
+        return Ok((vec![None; source.series().len()], HashMap::new()));
+    }
+    // Points, and the least and the greatest step.
+    let mut copied: HashMap<SeriesKey, (u64, i64, i64)> = HashMap::new();
+    for row in source.copies().iter().flat_map(|copy| copy.part.series().tile(copy.tile)) {
+        if let Some((first, last)) = row.summary.first.zip(row.summary.last) {
+            let held = copied.entry(row.key.clone()).or_insert((0, first.step, last.step));
+            let points = held.0 + u64::from(row.rows);
+            *held = (points, held.1.min(first.step), held.2.max(last.step));
+        }
+    }
+    let mut of_source = Vec::with_capacity(source.series().len());
+    for (i, (key, points)) in source.series().iter().enumerate() {
+        let other = copied.get_mut(key);
+        let all = points + other.as_ref().map_or(0, |o| o.0);
+        if all < u64::from(options.rollup_series_points) {
+            of_source.push(None);
+            continue;
         }
         // The ends of a sample are near enough to those of the series.
         let nth = usize::try_from(points / ROLLUP_SAMPLES).unwrap_or(usize::MAX).max(1);
         let steps = source.sample_steps(i, nth)?;
-        let ends = steps.iter().min().zip(steps.iter().max());
-        Ok(ends.and_then(|(first, last)| rollup_shift(*points, *first, *last, options)))
-    };
-    source.series().iter().enumerate().map(shift).collect()
+        let ends = steps.iter().min().copied().zip(steps.iter().max().copied());
+        let ends = ends.into_iter().chain(other.as_ref().map(|o| (o.1, o.2)));
+        let ends = ends.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+        of_source.push(ends.and_then(|(first, last)| rollup_shift(all, first, last, options)));
+        if let (Some(other), Some((first, last))) = (other, ends) {
+            *other = (all, first, last);
+        }
+    }
+    let shift = |(key, (points, first, last))| Some((key, rollup_shift(points, first, last, options)?));
+    Ok((of_source, copied.into_iter().filter_map(shift).collect()))
 }
 
 fn encode(
@@ -99,7 +151,7 @@ fn encode(
     tile_rows: usize,
     shifts: &[Option<u32>],
     options: &PartOptions,
-) -> Result<Vec<(EncodedTile, u64)>> {
+) -> Result<Vec<EncodedTile>> {
     let gathered = source.gather(spec.series.clone(), spec.steps)?;
     let keys = &source.series()[spec.series.clone()];
     let mut tiles = Vec::new();
@@ -111,7 +163,7 @@ fn encode(
             if !chunks.is_empty() {
                 let mut tile = encode_tile(chunks, options)?;
                 tile.roll_up(chunks, widths);
-                tiles.push((tile, *rows as u64));
+                tiles.push(tile);
                 chunks.clear();
                 widths.clear();
                 *rows = 0;

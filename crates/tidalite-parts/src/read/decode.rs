@@ -176,6 +176,8 @@ pub(super) fn dictionary<T: Copy>(
         return None;
     }
     let (mut at, mut row, mut next) = (1, 0, 0);
+    // The packed run that was decoded whole last, and where its entries lie in `out`.
+    let mut before: Option<(&[u8], Range<usize>)> = None;
     while let Some(first) = wanted.get(next) {
         if first.end <= row {
             next += 1;
@@ -204,7 +206,21 @@ pub(super) fn dictionary<T: Copy>(
                 continue;
             }
             if head & 1 == 1 {
-                packed(body, at, width, from - row..to - row, entries, out)?;
+                let run = &body.bytes()[at..at + bytes];
+                let whole = from == row && to == end && end - row == values;
+                match &before {
+                    // Series that were logged together have the same times, and so the same bytes.
+                    Some((bytes, place)) if whole && *bytes == run && place.len() == values => {
+                        out.extend_from_within(place.clone());
+                    }
+                    _ => {
+                        let start = out.len();
+                        packed(body, at, width, from - row..to - row, entries, out)?;
+                        if whole {
+                            before = Some((run, start..out.len()));
+                        }
+                    }
+                }
             } else {
                 let index = body.packed(at, 0, width, mask_of(width));
                 let entry = *entries.get(usize::try_from(index).ok()?)?;

@@ -36,6 +36,14 @@ pub(crate) struct ChunkMap {
     pub(crate) pages: Vec<PageEntry>,
 }
 
+impl ChunkMap {
+    /// Where it begins in the file, and how many bytes it has.
+    pub(crate) fn extent(&self) -> (u64, u64) {
+        let all = || self.dictionary.iter().chain(&self.pages);
+        (all().next().map_or(0, |page| page.offset), all().map(|page| u64::from(page.bytes)).sum())
+    }
+}
+
 /// The pages of one tile.
 #[derive(Debug)]
 pub(crate) struct TileMap {
@@ -60,19 +68,26 @@ pub(super) struct Expected<'a> {
 /// Reads and checks the footer of a file.
 pub(super) fn load(file: &dyn ReadFile, meta: &Expected<'_>) -> Result<Vec<TileMap>> {
     let start = meta.bytes.saturating_sub(meta.footer_bytes);
-    let bytes = read_checked(file, start, meta.bytes, meta.footer_crc32c, "open part")?;
     let corrupt = |wrong: &str| Error::corrupt("open part", file.path(), start, wrong);
-    let mut reader = ParquetMetaDataReader::new()
-        .with_column_index_policy(PageIndexPolicy::Skip)
-        .with_offset_index_policy(PageIndexPolicy::Required);
-    reader.try_parse_sized(&bytes, meta.bytes).map_err(|e| corrupt(&e.to_string()))?;
-    let metadata = reader.finish().map_err(|e| corrupt(&e.to_string()))?;
+    let metadata = metadata(file, meta)?;
     let tiles = tiles_of(&metadata, start, meta.schema).map_err(corrupt)?;
     let rows: u64 = tiles.iter().map(|t| u64::from(t.rows)).sum();
     if tiles.len() as u64 != meta.groups || rows != meta.rows {
         return Err(corrupt("tiles or rows are not as many as the manifest says"));
     }
     Ok(tiles)
+}
+
+/// All that a footer says, once its checksum has matched.
+pub(super) fn metadata(file: &dyn ReadFile, meta: &Expected<'_>) -> Result<ParquetMetaData> {
+    let start = meta.bytes.saturating_sub(meta.footer_bytes);
+    let bytes = read_checked(file, start, meta.bytes, meta.footer_crc32c, "open part")?;
+    let corrupt = |wrong: &str| Error::corrupt("open part", file.path(), start, wrong);
+    let mut reader = ParquetMetaDataReader::new()
+        .with_column_index_policy(PageIndexPolicy::Skip)
+        .with_offset_index_policy(PageIndexPolicy::Required);
+    reader.try_parse_sized(&bytes, meta.bytes).map_err(|e| corrupt(&e.to_string()))?;
+    reader.finish().map_err(|e| corrupt(&e.to_string()))
 }
 
 type Checked<T> = Result<T, &'static str>;

@@ -22,9 +22,10 @@ use crate::schema::{Column, SCHEMA};
 use crate::series::{BySeries, SeriesRow, SeriesTable};
 use crate::series_file::{self, Names};
 use bytes::Bytes;
-pub(crate) use footer::{PageEntry, TileMap};
+pub(crate) use footer::{ChunkMap, PageEntry, TileMap};
 pub use pages::Fetched;
 pub(crate) use pages::Pages;
+use parquet::file::metadata::ParquetMetaData;
 pub use rollups::{RolledSeries, RollupColumns, RollupTier, Rollups};
 use std::ops::Range;
 use std::path::Path;
@@ -81,15 +82,7 @@ impl Part {
     /// `NotFound` where the points file is absent; `Corrupt` where it is not the file that `meta` describes.
     pub fn open(vfs: Arc<dyn Vfs>, place: &PartPlace, meta: &PartMeta) -> Result<Part> {
         let file = vfs.open(&place.points)?;
-        let expected = footer::Expected {
-            bytes: meta.bytes,
-            footer_bytes: meta.footer_bytes,
-            footer_crc32c: meta.footer_crc32c,
-            groups: u64::from(meta.tiles),
-            rows: meta.rows,
-            schema: &SCHEMA,
-        };
-        let tiles = footer::load(file.as_ref(), &expected)?;
+        let tiles = footer::load(file.as_ref(), &expected(meta))?;
         let mut part = Part {
             vfs: vfs.clone(),
             file,
@@ -110,6 +103,11 @@ impl Part {
             Err(e) => return Err(e),
         }
         Ok(part)
+    }
+
+    /// All that the footer says.
+    pub(crate) fn metadata(&self) -> Result<ParquetMetaData> {
+        footer::metadata(self.file.as_ref(), &expected(&self.meta))
     }
 
     /// Which series it holds, where, and their summaries.
@@ -298,6 +296,18 @@ impl SeriesTable {
         let bytes =
             read_checked(file.as_ref(), 0, meta.series_bytes, meta.series_crc32c, "read series table")?;
         series_file::decode(bytes, path)
+    }
+}
+
+/// What a points file must be.
+fn expected(meta: &PartMeta) -> footer::Expected<'_> {
+    footer::Expected {
+        bytes: meta.bytes,
+        footer_bytes: meta.footer_bytes,
+        footer_crc32c: meta.footer_crc32c,
+        groups: u64::from(meta.tiles),
+        rows: meta.rows,
+        schema: &SCHEMA,
     }
 }
 

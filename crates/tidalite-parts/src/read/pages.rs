@@ -5,6 +5,7 @@ use super::decode::{self, Body, PADDING};
 use super::footer::{ChunkMap, PageEntry, TileMap};
 use super::header;
 use crate::schema::{Column, DICTIONARY_BYTES_MAX};
+use bytes::Bytes;
 use parquet::basic::Encoding;
 use std::cell::Cell;
 use std::ops::Range;
@@ -236,6 +237,17 @@ impl<'a> Pages<'a> {
             return Ok(());
         }
         Err(self.corrupt(Some(page), format!("checksum is {found:08x}, expected {:08x}", page.sum)))
+    }
+
+    /// All its bytes as they lie in the file, and the sum of each page, once all have matched.
+    pub(crate) fn whole(&self) -> Result<(Bytes, Vec<u32>)> {
+        let pages: Vec<PageEntry> = self.chunk.dictionary.iter().chain(&self.chunk.pages).copied().collect();
+        let mut all = Vec::with_capacity(usize::try_from(self.chunk.extent().1).unwrap_or(0));
+        self.fetch(&pages, |_, bytes| {
+            all.extend_from_slice(bytes);
+            Ok(())
+        })?;
+        Ok((all.into(), pages.iter().map(|page| page.sum).collect()))
     }
 
     /// Reads and checks each page by itself, data pages and dictionary; calls `bad` with each that is damaged.

@@ -6,6 +6,7 @@
 // Lists of one range are what is meant here.
 #![allow(clippy::single_range_in_vec_init)]
 
+mod copy;
 mod damage;
 mod disk;
 mod rollups;

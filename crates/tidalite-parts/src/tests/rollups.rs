@@ -157,7 +157,7 @@ fn a_flipped_bit_in_the_rollups_is_found_and_gives_no_wrong_number() {
     let bytes = fs::read(&part.place.rollups).unwrap();
     let mut random = Random(8);
     let good: Vec<Vec<Summary>> = all(&part.open()).unwrap();
-    for byte in 0..bytes.len() {
+    for byte in (0..bytes.len()).step_by(3) {
         let mut damaged = bytes.clone();
         damaged[byte] ^= 1 << random.below(8);
         fs::write(&part.place.rollups, &damaged).unwrap();
@@ -169,7 +169,7 @@ fn a_flipped_bit_in_the_rollups_is_found_and_gives_no_wrong_number() {
             }
         }
         // Each verification reads all points anew.
-        if byte % 13 == 0 {
+        if byte % 39 == 0 {
             let mut found = Vec::new();
             open.verify(&mut |f| found.push(f)).unwrap();
             assert_eq!((found.len(), &found[0].path), (1, &part.place.rollups), "byte {byte}");

@@ -1,0 +1,155 @@
+//! A tile of one part as a tile of another: its pages go over as they are.
+//!
+//! Each page's checksum is compared on the way, and the values are decoded for their sum, so that a compaction can still
+//! compare what went in with what came out. Write orders that the part adds to when it is read (see
+//! [`PartMeta::seq_base`](crate::PartMeta::seq_base)) are written anew; all else is the same to the bit. Compaction calls
+//! this for tiles that it has no reason to change.
+
+use crate::encode::pages::{ChunkPages, EncodedColumn, Zstd};
+use crate::encode::{EncodedTile, SeriesChunk, delta};
+use crate::facts::{SeqRanges, value_bits_sum};
+use crate::options::{Columns, PartOptions};
+use crate::read::{ChunkMap, Pages, Part};
+use crate::rollup::{Rolled, buckets};
+use crate::schema::Column;
+use crate::series::SeriesRow;
+use parquet::basic::Encoding;
+use parquet::column::writer::ColumnCloseResult;
+use parquet::file::metadata::{OffsetIndexBuilder, ParquetMetaData};
+use parquet::file::statistics::Statistics;
+use tidalite_model::{Error, Result, Seq};
+
+/// Copies tiles out of one part.
+#[derive(Debug)]
+pub struct Copier<'a> {
+    part: &'a Part,
+    metadata: ParquetMetaData,
+}
+
+impl Part {
+    /// Reads the footer once more, for what is said there of tiles beside where their pages lie.
+    ///
+    /// # Errors
+    /// `Corrupt` where it has changed since the part was opened.
+    pub fn copier(&self) -> Result<Copier<'_>> {
+        Ok(Copier { part: self, metadata: self.metadata()? })
+    }
+}
+
+impl Copier<'_> {
+    /// One tile, with buckets of those of its series for which `shift` gives a width, as
+    /// [`EncodedTile::roll_up`] makes them.
+    ///
+    /// # Errors
+    /// `Corrupt` where a page is damaged.
+    pub fn tile(&self, tile: u32, shift: &dyn Fn(&SeriesRow) -> Option<u32>) -> Result<EncodedTile> {
+        let part = self.part;
+        let map = &part.tiles[tile as usize];
+        let mut columns = Vec::with_capacity(Column::ALL.len());
+        for column in Column::ALL {
+            if column == Column::Seq && part.meta.seq_base != 0 {
+                columns.push(self.placed_seqs(tile)?);
+                continue;
+            }
+            let chunk = &map.chunks[column.index()];
+            let (bytes, sums) = Pages::new(part.file.as_ref(), map, tile, column).whole()?;
+            columns.push(EncodedColumn { bytes, sums, close: self.close(tile, column, chunk)? });
+        }
+        let all = 0..map.rows;
+        let values = part.read(tile, std::slice::from_ref(&all), Columns::VALUE)?.values;
+        let rows = part.series().tile(tile);
+        let mut seq_ranges = SeqRanges::default();
+        let mut rollups = Vec::new();
+        for row in rows {
+            self.note_seqs(row, &mut seq_ranges)?;
+            if let Some(shift) = shift(row).filter(|_| !row.repeats) {
+                rollups.push(self.roll_up(row, shift)?);
+            }
+        }
+        let series = rows.to_vec();
+        let value_bits_sum = value_bits_sum(&values);
+        Ok(EncodedTile { columns, series, rows: map.rows, seq_ranges, value_bits_sum, rollups })
+    }
+
+    /// What the footer is to say of a column's chunk, with places relative to its beginning.
+    fn close(&self, tile: u32, column: Column, chunk: &ChunkMap) -> Result<ColumnCloseResult> {
+        let (start, bytes) = chunk.extent();
+        let mut locations = OffsetIndexBuilder::new();
+        for page in &chunk.pages {
+            locations.append_row_count(i64::from(page.rows));
+            let size = i32::try_from(page.bytes).map_err(|_| self.refused("a page exceeds 2 GiB"))?;
+            locations.append_offset_and_size((page.offset - start).cast_signed(), size);
+        }
+        let rows = self.part.tiles[tile as usize].rows;
+        let metadata = self.metadata.row_group(tile as usize).column(column.index()).clone();
+        let dictionary = chunk.dictionary.map(|page| i64::from(page.bytes));
+        let metadata = metadata
+            .into_builder()
+            .set_dictionary_page_offset(dictionary.map(|_| 0))
+            .set_data_page_offset(dictionary.unwrap_or(0))
+            .build()
+            .map_err(|e| self.refused(&e.to_string()))?;
+        Ok(ColumnCloseResult {
+            bytes_written: bytes,
+            rows_written: u64::from(rows),
+            metadata,
+            bloom_filter: None,
+            column_index: None,
+            offset_index: Some(locations.build()),
+        })
+    }
+
+    /// The column of write orders with what is added to them, in the same pages.
+    fn placed_seqs(&self, tile: u32) -> Result<EncodedColumn> {
+        let part = self.part;
+        let map = &part.tiles[tile as usize];
+        let all = 0..map.rows;
+        let wanted = Columns { seq: true, ..Columns::default() };
+        let seqs = part.read(tile, std::slice::from_ref(&all), wanted)?.seqs;
+        let mut zstd = Zstd::new(PartOptions::default().zstd_level)?;
+        let mut pages = ChunkPages::new(Column::Seq.descriptor(), &mut zstd);
+        let mut body = Vec::new();
+        for page in &map.chunks[Column::Seq.index()].pages {
+            let rows = page.first_row as usize..(page.first_row + page.rows) as usize;
+            body.clear();
+            delta::encode(&seqs[rows], &mut body);
+            pages.data_page(&body, page.rows, Encoding::DELTA_BINARY_PACKED)?;
+        }
+        let ends = seqs.iter().min().zip(seqs.iter().max());
+        pages.finish(ends.map(|(&min, &max)| Statistics::int64(Some(min), Some(max), None, Some(0), false)))
+    }
+
+    fn note_seqs(&self, row: &SeriesRow, ranges: &mut SeqRanges) -> Result<()> {
+        let seq = |raw| Seq::from_i64(raw).ok_or_else(|| self.refused("a write order is negative"));
+        let (least, greatest) = (seq(row.seq_min)?, seq(row.seq_max)?);
+        if least.writer() == greatest.writer() {
+            ranges.add(least, greatest);
+            return Ok(());
+        }
+        let rows = row.row_start..row.row_start + row.rows;
+        let wanted = Columns { seq: true, ..Columns::default() };
+        for raw in self.part.read(row.tile, std::slice::from_ref(&rows), wanted)?.seqs {
+            let one = seq(raw)?;
+            ranges.add(one, one);
+        }
+        Ok(())
+    }
+
+    fn roll_up(&self, row: &SeriesRow, shift: u32) -> Result<Rolled> {
+        let rows = row.row_start..row.row_start + row.rows;
+        let wanted = Columns { seq: false, ..Columns::ALL };
+        let read = self.part.read(row.tile, std::slice::from_ref(&rows), wanted)?;
+        let chunk = SeriesChunk {
+            key: &row.key,
+            steps: &read.steps,
+            seqs: &[],
+            times_us: &read.times_us,
+            values: &read.values,
+        };
+        Ok(Rolled { key: row.key.clone(), shift, buckets: buckets(&chunk, shift) })
+    }
+
+    fn refused(&self, wrong: &str) -> Error {
+        Error::corrupt("copy tile", &self.part.place.points, 0, wrong)
+    }
+}
