@@ -1,8 +1,8 @@
-//! Any text as pattern, labels, aggregate, cursor or filter of runs: read or refused, and what is read has the same text again.
+//! Any text as pattern, labels, aggregate, transform, x-axis, cursor or filter of runs: read or refused, and what is read has the same text again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tidalite::{Aggregate, Cursor, Labels, RunFilter};
+use tidalite::{Aggregate, Cursor, Labels, RunFilter, Transform, XAxis};
 use tidalite_query::NameMatcher;
 
 fuzz_target!(|text: &str| {
@@ -20,5 +20,18 @@ fuzz_target!(|text: &str| {
         let written = filter.to_string();
         assert_eq!(RunFilter::parse(&written).expect("a filter's text is a filter").to_string(), written);
     }
-    let _ = Aggregate::parse_list(&[text]);
+    if let Ok(matcher) = NameMatcher::with_regexes::<&str, _>(&[], &[text]) {
+        let _ = matcher.is_match("train/loss");
+    }
+    if let Ok(aggregate) = text.parse::<Aggregate>() {
+        let same = aggregate.to_string().parse::<Aggregate>();
+        assert_eq!(same.expect("an aggregate's word is an aggregate"), aggregate);
+    }
+    if let Ok(transform) = text.parse::<Transform>() {
+        let same = transform.to_string().parse::<Transform>();
+        assert_eq!(same.expect("a transform's word is a transform"), transform);
+    }
+    if let Ok(axis) = text.parse::<XAxis>() {
+        assert_eq!(axis.to_string().parse::<XAxis>().expect("an axis' word is an axis"), axis);
+    }
 });

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use tidalite::{
     Aggregate, AlignOn, By, Columns, Compare, ErrorKind, Fill, Options, Point, RowAt, Select, SeriesKey,
-    Store, Transform,
+    Store, Transform, XAxis,
 };
 use tidalite_testkit::{Random, points};
 
@@ -227,6 +227,35 @@ fn long_series_are_transformed_in_pieces_as_they_are_whole() {
 }
 
 #[test]
+fn a_part_of_a_long_series_is_drawn_and_put_side_by_side_within_the_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options::new().background(false).memory_bytes(16 << 20).threads(2).tile_rows(1 << 14);
+    let store = options.open(dir.path().join("m")).unwrap();
+    for id in ["a", "b", "c"] {
+        let loss = store.run(id).start().unwrap().metric("loss").unwrap();
+        (0..300_000).for_each(|step| {
+            loss.log(step, (step % 2) as f64).unwrap();
+        });
+        store.flush().unwrap();
+    }
+    let smooth = store.select().transform("mean:2".parse().unwrap());
+    for refused in [
+        smooth.lttb(10).map(|_| ()),
+        smooth.chart(10).map(|_| ()),
+        smooth.over(XAxis::Time).m4(3).map(|_| ()),
+    ] {
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::Full);
+    }
+    let part = smooth.steps(250_000..251_000);
+    assert!(part.chart(10).unwrap().iter().all(|(_, c)| c.buckets.iter().all(|b| b.min == b.max)));
+    assert_eq!(part.lttb(10).unwrap().num_rows(), 30);
+    let table = part.align(AlignOn::Step, Fill::None).unwrap();
+    assert_eq!((table.num_rows(), table.num_columns()), (1000, 4));
+    assert!(table.column(3).as_primitive::<Float64Type>().values().iter().all(|&v| v == 0.5));
+    assert_eq!(part.over(XAxis::Time).points().unwrap().num_rows(), 3000);
+}
+
+#[test]
 fn series_are_chosen_by_what_was_written_and_not_by_what_is_made_of_it() {
     let dir = tempfile::tempdir().unwrap();
     let store = store(&dir.path().join("raw"), 200);
@@ -276,6 +305,10 @@ fn the_best_groups_come_first_and_those_without_a_value_not_at_all() {
     let expected: Vec<String> = best.iter().map(|b| b.1.clone()).collect();
     assert_eq!(ids(window.greatest(7, &[Aggregate::Max], &[By::Run]).unwrap()), expected[..7]);
     assert_eq!(window.greatest(0, &[Aggregate::Max], &[By::Run]).unwrap().num_rows(), 0);
+    // NaN is greater than nothing, and less than nothing.
+    let last = [Aggregate::Last];
+    assert_eq!(ids(window.greatest(100, &last, &[By::Run]).unwrap()), expected);
+    assert!(!ids(window.least(100, &last, &[By::Run]).unwrap()).contains(&"nan".to_string()));
     // The step of the first NaN, by which runs diverged first; only one has any.
     assert_eq!(ids(window.least(5, &[Aggregate::ArgNan], &[By::Run]).unwrap()), ["nan"]);
 }

@@ -42,28 +42,30 @@ impl Select {
     /// As [`points`](Self::points); `Invalid` for more than 10,000 series; `Full` where all points, or the table, need
     /// more than the memory option.
     pub fn align(&self, on: AlignOn, fill: Fill) -> Result<RecordBatch> {
-        let plan = self.plan()?;
+        let plan = self.wholes()?;
         check_series(&plan)?;
-        plan.check_total(u64::MAX)?;
         let columns = Columns {
             step: true,
             seq: false,
             time: on == AlignOn::Time || !plan.filter.times_us.is_all(),
             value: true,
         };
-        let aligned = Alignment::new(plan.each(columns, |key, points| (key.clone(), points))?, on);
+        let aligned =
+            Alignment::new(plan.each_whole(columns, true, |key, points| (key.clone(), points))?, on);
         finish(&plan, aligned, fill)
     }
 }
 
 /// Refuses more series than a table has columns for.
 pub(crate) fn check_series(plan: &Plan) -> Result<()> {
-    if plan.series.len() <= SERIES_MAX {
+    // A long series may be there in pieces.
+    let series = plan.series.chunk_by(|a, b| a.key == b.key).count();
+    if series <= SERIES_MAX {
         return Ok(());
     }
     Err(Error::invalid(
         "align series",
-        format!("the selection has {} series, and a column for each", plan.series.len()),
+        format!("the selection has {series} series, and a column for each"),
         format!("select at most {SERIES_MAX} series, or ask for their points, which come in rows"),
     ))
 }

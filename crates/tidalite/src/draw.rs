@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use std::ops::Range;
 use tidalite_model::{Error, Result, SeriesKey};
 use tidalite_parts::Columns;
-use tidalite_query::{ChartBuckets, ChartMerge, PointsBuilder, chart_batch, chart_width, lttb};
+use tidalite_query::{ChartBuckets, ChartMerge, PointsBuilder, chart, chart_batch, chart_width, lttb};
 
 /// A line of fewer points has no bucket between its ends.
 const LINE_POINTS_MIN: usize = 3;
@@ -23,6 +23,11 @@ impl Select {
     pub fn chart(&self, buckets: usize) -> Result<Vec<(SeriesKey, ChartBuckets)>> {
         if buckets == 0 {
             return Err(Error::invalid("chart", "0 buckets were asked for", "ask for at least one"));
+        }
+        if self.has_transforms() {
+            let plan = self.wholes()?;
+            let columns = Columns { step: true, seq: false, time: false, value: true };
+            return plan.each_whole(columns, false, |key, points| (key.clone(), chart(&points, buckets)));
         }
         let plan = self.plan()?;
         let found: Vec<Vec<(SeriesKey, ChartBuckets)>> = plan.snapshot.inner.pool()?.install(|| {
@@ -71,11 +76,10 @@ impl Select {
     /// `Full` where one series, or what is kept of all, needs more than the memory option.
     pub fn lttb(&self, points: usize) -> Result<RecordBatch> {
         check_line(points)?;
-        let plan = self.plan()?;
-        plan.check_memory()?;
+        let plan = self.wholes()?;
         plan.check_total(points as u64)?;
         let columns = Columns { step: true, seq: false, time: true, value: true };
-        let lines = plan.each(columns, |key, found| (key.clone(), lttb(found, points)))?;
+        let lines = plan.each_whole(columns, false, |key, found| (key.clone(), lttb(found, points)))?;
         let mut builder = PointsBuilder::new();
         lines.into_iter().for_each(|(key, line)| builder.push_series(&key, line));
         one_batch(builder.finish())

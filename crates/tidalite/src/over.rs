@@ -94,7 +94,7 @@ impl Over {
     pub fn align(&self, fill: Fill) -> Result<RecordBatch> {
         OverAxis::check_fill(&self.x, fill)?;
         let fixed = self.select.fixed()?;
-        let plan = fixed.plan()?;
+        let plan = fixed.wholes()?;
         crate::align::check_series(&plan)?;
         let aligned = self.over(&fixed, &plan)?.align();
         crate::align::finish(&plan, aligned, fill)
@@ -102,14 +102,13 @@ impl Over {
 
     fn read(&self) -> Result<OverAxis> {
         let fixed = self.select.fixed()?;
-        self.over(&fixed, &fixed.plan()?)
+        self.over(&fixed, &fixed.wholes()?)
     }
 
     /// The series of a plan over the axis.
     fn over(&self, fixed: &Select, plan: &Plan) -> Result<OverAxis> {
-        plan.check_total(u64::MAX)?;
         let columns = Columns { step: true, seq: false, time: true, value: true };
-        let series = plan.each(columns, |key, points| (key.clone(), points))?;
+        let series = plan.each_whole(columns, true, |key, points| (key.clone(), points))?;
         let mut over = OverAxis::new(self.x.clone());
         match &self.x {
             XAxis::Time => {
@@ -163,9 +162,9 @@ fn starts(fixed: &Select, series: &[(SeriesKey, Points)]) -> Result<HashMap<Arc<
 /// The series of another metric, by run and labels: as they were written, at all steps.
 fn others(fixed: &Select, name: &str) -> Result<HashMap<(Arc<str>, Labels), Along>> {
     let plan = fixed.of_metric(name).plan()?;
-    plan.check_total(u64::MAX)?;
     let columns = Columns { step: true, seq: false, time: false, value: true };
-    let found =
-        plan.each(columns, |key, points| ((key.run.clone(), key.labels.clone()), Along::series(points)))?;
+    let found = plan.each_whole(columns, true, |key, points| {
+        ((key.run.clone(), key.labels.clone()), Along::series(points))
+    })?;
     Ok(found.into_iter().collect())
 }

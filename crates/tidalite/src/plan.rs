@@ -27,7 +27,7 @@ const BATCH_POINTS: u64 = 1 << 20;
 /// Between the steps of a tail that are sampled to cut a long series.
 const TAIL_SAMPLE_NTH: usize = 1024;
 /// Bytes of a point while it is merged: four columns, twice.
-const POINT_BYTES: u64 = 64;
+pub(crate) const POINT_BYTES: u64 = 64;
 
 /// What a selection has to read.
 #[derive(Debug)]

@@ -8,11 +8,12 @@
 //! pieces are gone through once, in order, and each keeps the state in which it begins; from then on they are independent,
 //! and everything that works on pieces works on these. `plan.rs` calls this for each series that it has merged.
 
-use crate::plan::{Plan, Planned};
+use crate::plan::{POINT_BYTES, Plan, Planned};
 use crate::select::Select;
 use rayon::prelude::*;
 use std::ops::Range;
-use tidalite_model::{Error, ErrorKind, Result};
+use std::sync::atomic::{AtomicU64, Ordering};
+use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
 use tidalite_parts::Columns;
 use tidalite_query::{Bounds, PointFilter, Points, Transform, Transforming};
 
@@ -50,6 +51,12 @@ impl Select {
     /// The plan for answers that take long series in pieces.
     pub(crate) fn pieces(&self) -> Result<Plan> {
         self.plan()?.split_long_series().begun()
+    }
+
+    /// The plan for answers that take each series whole. Where something is made of them it is made in pieces, since what
+    /// is read may be far more than what is answered.
+    pub(crate) fn wholes(&self) -> Result<Plan> {
+        if self.has_transforms() { self.pieces() } else { self.plan() }
     }
 }
 
@@ -116,6 +123,78 @@ impl Plan {
         self.series.retain(|p| p.steps.hi.is_none_or(|end| answer.lo.is_none_or(|lo| lo < end)));
         self.shaping = Some(shaping);
         Ok(self)
+    }
+
+    /// Works on each series as a whole, in the store's threads; what is found is in the order of series.
+    ///
+    /// # Errors
+    /// `Full` where a series needs more than the memory option; where `keeps` says that the work keeps the points, where
+    /// all of them do.
+    pub(crate) fn each_whole<T: Send>(
+        &self,
+        columns: Columns,
+        keeps: bool,
+        work: impl Fn(&SeriesKey, Points) -> T + Sync,
+    ) -> Result<Vec<T>> {
+        if self.shaping.is_none() {
+            if keeps {
+                self.check_total(u64::MAX)?
+            } else {
+                self.check_memory()?
+            }
+            return self.each(columns, work);
+        }
+        let batches = self.batches();
+        // Batches that a series reaches over are worked on by one thread.
+        let joined =
+            |a: &Range<usize>, b: &Range<usize>| self.series[a.end - 1].key == self.series[b.start].key;
+        let groups: Vec<&[Range<usize>]> = batches.chunk_by(joined).collect();
+        let kept = AtomicU64::new(0);
+        let found: Vec<Vec<T>> = self.snapshot.inner.pool()?.install(|| {
+            let of_group = |group: &&[Range<usize>]| {
+                let mut found = Vec::new();
+                let mut open: Option<(&SeriesKey, Points)> = None;
+                for batch in *group {
+                    let series = &self.series[batch.clone()];
+                    for (planned, points) in series.iter().zip(self.load(batch.clone(), columns)?) {
+                        let new = points.len() as u64;
+                        let before = if keeps { kept.fetch_add(new, Ordering::Relaxed) } else { 0 };
+                        match &mut open {
+                            Some((key, whole)) if **key == planned.key => whole.extend(&points),
+                            _ => {
+                                let done = open.replace((&planned.key, points));
+                                found.extend(done.filter(|d| !d.1.is_empty()).map(|(k, p)| work(k, p)));
+                            }
+                        }
+                        let held = open.as_ref().map_or(0, |o| o.1.len() as u64).max(before + new);
+                        self.check_held(held, &planned.key)?;
+                    }
+                }
+                found.extend(open.filter(|d| !d.1.is_empty()).map(|(key, points)| work(key, points)));
+                Ok(found)
+            };
+            groups.par_iter().map(of_group).collect::<Result<_>>()
+        })?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Refuses to hold more points at once than the memory option allows.
+    fn check_held(&self, points: u64, key: &SeriesKey) -> Result<()> {
+        let needed = points.saturating_mul(POINT_BYTES);
+        if needed <= self.snapshot.inner.options.memory_bytes {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Full,
+            "transform series",
+            format!(
+                "{points} points, up to series {:?} of run {:?}, are to be held at once, which take {} MiB",
+                key.metric,
+                key.run,
+                needed >> 20
+            ),
+            "select a range of steps or fewer series, or allow more memory",
+        ))
     }
 
     /// The states in which the pieces of one series begin.

@@ -24,7 +24,7 @@ fn every_listing_answers_in_every_format_with_the_same_rows() {
         ("query", &["-m", "accuracy", "--lttb", "10", "--x", "elapsed"], 20),
         ("query", &["-m", "train/loss", "--x", "metric:accuracy", "--limit", "0"], 200),
         ("chart", &["-m", "accuracy", "--x", "elapsed", "--buckets", "10"], 0),
-        ("chart", &["-m", "train/loss", "--x", "metric:accuracy", "--buckets", "16"], 26),
+        ("chart", &["-m", "train/loss", "--x", "metric:accuracy", "--buckets", "16"], 32),
     ];
     for (command, flags, rows) in cases {
         let with = |format: &str| sample.run(command, &[flags, &["--format", format]].concat());

@@ -176,6 +176,9 @@ fn each_word_reads_back_and_wrong_ones_are_refused_with_the_known_ones() {
         "derivative:value",
         "median:3",
         "half-life:..s",
+        "half-life:99999999999999d",
+        "half-life:1e3s",
+        "half-life:0.1us",
     ] {
         let text = bad.parse::<Transform>().unwrap_err().to_string();
         assert!(text.len() > 30, "{bad}: {text}");

@@ -9,8 +9,14 @@ const REMEDY: &str = "use any of ema:0.9, half-life:100 (steps), half-life:10s (
                       derivative:step, derivative:time";
 
 /// Microseconds of each unit of time.
-const UNITS: [(&str, f64); 6] =
-    [("us", 1.0), ("ms", 1e3), ("s", 1e6), ("m", 6e7), ("h", 3.6e9), ("d", 8.64e10)];
+const UNITS: [(&str, u64); 6] = [
+    ("us", 1),
+    ("ms", 1_000),
+    ("s", 1_000_000),
+    ("m", 60_000_000),
+    ("h", 3_600_000_000),
+    ("d", 86_400_000_000),
+];
 
 impl FromStr for Transform {
     type Err = Error;
@@ -41,9 +47,12 @@ fn micros(span: &str) -> Option<u64> {
     let digits = span.find(|c: char| !c.is_ascii_digit() && c != '.')?;
     let (number, unit) = span.split_at(digits);
     let unit = UNITS.iter().find(|(name, _)| *name == unit)?.1;
-    let us = (number.parse::<f64>().ok()? * unit).round();
-    // Casts of floats saturate; a half-life beyond 2^63 µs has no effect anyway.
-    us.is_finite().then_some(us as u64)
+    if let Ok(whole) = number.parse::<u64>() {
+        return whole.checked_mul(unit);
+    }
+    let us = (number.parse::<f64>().ok()? * unit as f64).round();
+    // Below 2^64, so that the cast takes nothing away.
+    (us < 1.8e19).then_some(us as u64)
 }
 
 impl fmt::Display for Transform {
