@@ -5,7 +5,7 @@ use crate::time::from_us;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyModule, PyTuple};
-use tidalite::{CompactStats, Finding, FlushStats, Report, RunInfo, Snapshot, Stats};
+use tidalite::{CompactStats, Explain, Finding, FlushStats, Report, RunInfo, Snapshot, Stats};
 
 fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
@@ -114,4 +114,13 @@ pub(crate) fn compact_stats<'py>(py: Python<'py>, stats: &CompactStats) -> PyRes
     fields.set_item("parts_out", stats.parts_out)?;
     fields.set_item("points", stats.points)?;
     build(&class(py, "CompactStats")?, &fields)
+}
+
+pub(crate) fn explain<'py>(py: Python<'py>, explain: &Explain) -> PyResult<Bound<'py, PyAny>> {
+    let fields = PyDict::new(py);
+    for (name, count) in explain.counts() {
+        fields.set_item(name, count)?;
+    }
+    fields.set_item("text", explain.to_string())?;
+    build(&class(py, "Explain")?, &fields)
 }

@@ -7,7 +7,7 @@ use crate::names::{Name, names};
 use crate::params::{label_pairs, text, texts};
 use crate::run::Run;
 use crate::spans::{half_open, span};
-use crate::table::{Drawn, Query, Table};
+use crate::table::{Drawn, Query, Table, What};
 use crate::time::to_us;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -120,18 +120,17 @@ impl Selection {
         Selection { select, text }
     }
 
-    fn table(&self, query: Query) -> Table {
-        Table::new(query)
+    fn table(&self, what: What) -> Table {
+        Table::new(Query::Asked(self.select.clone(), what))
     }
 
     fn all_points(&self) -> Table {
-        self.table(Query::Points(self.select.clone()))
+        self.table(What::Points)
     }
 
     /// What is drawn over another axis than the step.
     fn over(&self, x: &str, drawn: Drawn) -> PyResult<Option<Table>> {
-        let query = |x: XAxis| Query::Over(self.select.over(x.clone()), x, drawn);
-        Ok(other_axis(x)?.map(|x| self.table(query(x))))
+        Ok(other_axis(x)?.map(|x| self.table(What::Over(x, drawn))))
     }
 
     fn best(
@@ -143,7 +142,7 @@ impl Selection {
         by: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Table> {
         let (aggregates, by) = plan(aggregates, by, vec![By::Run])?;
-        Ok(self.table(Query::Best(self.select.clone(), count(doing, k)?, greatest, aggregates, by)))
+        Ok(self.table(What::Best(count(doing, k)?, greatest, aggregates, by)))
     }
 }
 
@@ -271,7 +270,7 @@ impl Selection {
     #[pyo3(signature = (*aggregates, by=None), text_signature = "($self, *aggregates, by=())")]
     fn aggregate(&self, aggregates: &Bound<'_, PyTuple>, by: Option<&Bound<'_, PyAny>>) -> PyResult<Table> {
         let (aggregates, by) = plan(aggregates, by, Vec::new())?;
-        Ok(self.table(Query::Aggregate(self.select.clone(), aggregates, by)))
+        Ok(self.table(What::Aggregate(aggregates, by)))
     }
 
     /// The `k` groups in which the first aggregate is least, least first: by default runs. Groups in which it is null or NaN are left
@@ -309,7 +308,7 @@ impl Selection {
     #[pyo3(signature = (buckets=1000, x="step"))]
     fn chart(&self, buckets: i64, x: &str) -> PyResult<Table> {
         let buckets = count("chart", buckets)?;
-        let plain = || self.table(Query::Chart(self.select.clone(), buckets));
+        let plain = || self.table(What::Chart(buckets));
         Ok(self.over(x, Drawn::Chart(buckets))?.unwrap_or_else(plain))
     }
 
@@ -319,7 +318,7 @@ impl Selection {
     fn band(&self, buckets: i64, by: Option<&Bound<'_, PyAny>>) -> PyResult<Table> {
         let by = by.map_or(Ok(vec![tidalite::By::Metric]), groups)?;
         tidalite::band_schema(&by).map_err(raise)?;
-        Ok(self.table(Query::Band(self.select.clone(), count("band", buckets)?, by)))
+        Ok(self.table(What::Band(count("band", buckets)?, by)))
     }
 
     /// Series side by side: the column step or time (or x, on 'elapsed' or 'metric:<name>'), then one column a series, null where it has
@@ -344,16 +343,15 @@ impl Selection {
             XAxis::Step => AlignOn::Step,
             XAxis::Time => AlignOn::Time,
             _ => {
-                let over = self.select.over(x.clone());
-                return Ok(self.table(Query::Over(over, x, Drawn::Align(fill))));
+                return Ok(self.table(What::Over(x, Drawn::Align(fill))));
             }
         };
-        Ok(self.table(Query::Align(self.select.clone(), on, fill)))
+        Ok(self.table(What::Align(on, fill)))
     }
 
     /// The last point of each series, by step.
     fn latest(&self) -> Table {
-        self.table(Query::Latest(self.select.clone()))
+        self.table(What::Latest)
     }
 
     /// At most `points` points of each series, those that keep its looks: largest triangle, three buckets (S. Steinarsson, 2013). Only finite
@@ -361,7 +359,7 @@ impl Selection {
     #[pyo3(signature = (points, x="step"))]
     fn lttb(&self, points: i64, x: &str) -> PyResult<Table> {
         let points = count("lttb", points)?;
-        let plain = || self.table(Query::Lttb(self.select.clone(), points));
+        let plain = || self.table(What::Lttb(points));
         Ok(self.over(x, Drawn::Lttb(points))?.unwrap_or_else(plain))
     }
 
@@ -371,7 +369,7 @@ impl Selection {
     #[pyo3(signature = (columns, x="step"))]
     fn m4(&self, columns: i64, x: &str) -> PyResult<Table> {
         let columns = count("m4", columns)?;
-        let plain = || self.table(Query::M4(self.select.clone(), columns));
+        let plain = || self.table(What::M4(columns));
         Ok(self.over(x, Drawn::M4(columns))?.unwrap_or_else(plain))
     }
 

@@ -4,6 +4,7 @@
 //! answer is computed once and kept.
 
 use crate::errors::{invalid, raise};
+use crate::records;
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchReader, UInt32Array};
 use arrow::compute::{
     SortColumn, SortOptions, concat_batches, lexsort_to_indices, nullif, take_record_batch,
@@ -14,24 +15,29 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyTuple};
 use pyo3_arrow::ffi::{ArrayIterator, to_schema_pycapsule, to_stream_pycapsule};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use tidalite::{Aggregate, AlignOn, By, Error, ErrorKind, Fill, Over, Result, Select, XAxis};
+use tidalite::{Aggregate, AlignOn, By, Error, ErrorKind, Explain, Fill, Result, Select, XAxis};
 
-/// What is asked.
+/// Where the rows come from.
 pub(crate) enum Query {
-    Points(Select),
-    Aggregate(Select, Vec<Aggregate>, Vec<By>),
-    Chart(Select, usize),
-    M4(Select, usize),
-    /// The groups in which the first aggregate is least, or greatest.
-    Best(Select, usize, bool, Vec<Aggregate>, Vec<By>),
-    /// Over another x-axis.
-    Over(Over, XAxis, Drawn),
-    Band(Select, usize, Vec<By>),
-    Align(Select, AlignOn, Fill),
-    Latest(Select),
-    Lttb(Select, usize),
-    /// Rows that are there already.
+    Asked(Select, What),
+    /// They are there already.
     Rows(SchemaRef, Vec<RecordBatch>),
+}
+
+/// What is asked of a selection.
+pub(crate) enum What {
+    Points,
+    Aggregate(Vec<Aggregate>, Vec<By>),
+    Chart(usize),
+    M4(usize),
+    /// The groups in which the first aggregate is least, or greatest.
+    Best(usize, bool, Vec<Aggregate>, Vec<By>),
+    /// Over another x-axis.
+    Over(XAxis, Drawn),
+    Band(usize, Vec<By>),
+    Align(AlignOn, Fill),
+    Latest,
+    Lttb(usize),
 }
 
 /// What is drawn over another x-axis.
@@ -67,44 +73,41 @@ struct Answer {
     failed: Mutex<Option<Error>>,
 }
 
-impl Query {
+impl What {
     fn kind(&self) -> &'static str {
         match self {
-            Query::Points(_) | Query::Rows(..) | Query::Over(_, _, Drawn::Points) => "points",
-            Query::Aggregate(..) | Query::Best(..) => "aggregate",
-            Query::Chart(..) | Query::Over(_, _, Drawn::Chart(_)) => "chart",
-            Query::Band(..) => "band",
-            Query::Align(..) | Query::Over(_, _, Drawn::Align(_)) => "align",
-            Query::Latest(_) => "latest",
-            Query::Lttb(..) | Query::Over(_, _, Drawn::Lttb(_)) => "lttb",
-            Query::M4(..) | Query::Over(_, _, Drawn::M4(_)) => "m4",
+            What::Points | What::Over(_, Drawn::Points) => "points",
+            What::Aggregate(..) | What::Best(..) => "aggregate",
+            What::Chart(_) | What::Over(_, Drawn::Chart(_)) => "chart",
+            What::Band(..) => "band",
+            What::Align(..) | What::Over(_, Drawn::Align(_)) => "align",
+            What::Latest => "latest",
+            What::Lttb(_) | What::Over(_, Drawn::Lttb(_)) => "lttb",
+            What::M4(_) | What::Over(_, Drawn::M4(_)) => "m4",
         }
     }
 
     /// The columns, where they do not depend on the points.
     fn schema(&self) -> Result<Option<SchemaRef>> {
         Ok(match self {
-            Query::Points(_) | Query::Latest(_) | Query::Lttb(..) | Query::M4(..) => {
-                Some(tidalite::points_schema())
-            }
-            Query::Over(_, x, Drawn::Points | Drawn::Lttb(_) | Drawn::M4(_)) => {
+            What::Points | What::Latest | What::Lttb(_) | What::M4(_) => Some(tidalite::points_schema()),
+            What::Over(x, Drawn::Points | Drawn::Lttb(_) | Drawn::M4(_)) => {
                 Some(tidalite::over_points_schema(x))
             }
-            Query::Over(_, x, Drawn::Chart(_)) => Some(tidalite::over_chart_schema(x)),
-            Query::Aggregate(_, aggregates, by) | Query::Best(_, _, _, aggregates, by) => {
+            What::Over(x, Drawn::Chart(_)) => Some(tidalite::over_chart_schema(x)),
+            What::Aggregate(aggregates, by) | What::Best(_, _, aggregates, by) => {
                 Some(tidalite::aggregate_schema(aggregates, by)?)
             }
-            Query::Chart(..) => Some(tidalite::chart_schema()),
-            Query::Band(_, _, by) => Some(tidalite::band_schema(by)?),
-            Query::Align(..) | Query::Over(_, _, Drawn::Align(_)) => None,
-            Query::Rows(schema, _) => Some(schema.clone()),
+            What::Chart(_) => Some(tidalite::chart_schema()),
+            What::Band(_, by) => Some(tidalite::band_schema(by)?),
+            What::Align(..) | What::Over(_, Drawn::Align(_)) => None,
         })
     }
 
     /// The rows; no more than `limit` have to be there.
-    fn rows(&self, limit: usize) -> Result<Vec<RecordBatch>> {
+    fn rows(&self, select: &Select, limit: usize) -> Result<Vec<RecordBatch>> {
         let one = match self {
-            Query::Points(select) => {
+            What::Points => {
                 let (mut batches, mut rows) = (Vec::new(), 0);
                 for batch in select.points()? {
                     let batch = batch?;
@@ -116,32 +119,76 @@ impl Query {
                 }
                 return Ok(batches);
             }
-            Query::Aggregate(select, aggregates, by) => select.aggregate(aggregates, by)?,
-            Query::Chart(select, buckets) => select.chart_batch(*buckets)?,
-            Query::Band(select, buckets, by) => select.band(*buckets, by)?,
-            Query::Align(select, on, fill) => select.align(*on, *fill)?,
-            Query::Latest(select) => select.latest()?,
-            Query::Lttb(select, points) => select.lttb(*points)?,
-            Query::M4(select, columns) => select.m4(*columns)?,
-            Query::Best(select, k, false, aggregates, by) => select.least(*k, aggregates, by)?,
-            Query::Best(select, k, true, aggregates, by) => select.greatest(*k, aggregates, by)?,
-            Query::Over(over, _, drawn) => match *drawn {
-                Drawn::Points => over.points()?,
-                Drawn::Chart(buckets) => over.chart(buckets)?,
-                Drawn::Lttb(points) => over.lttb(points)?,
-                Drawn::M4(columns) => over.m4(columns)?,
-                Drawn::Align(fill) => over.align(fill)?,
-            },
-            Query::Rows(_, batches) => return Ok(batches.clone()),
+            What::Aggregate(aggregates, by) => select.aggregate(aggregates, by)?,
+            What::Chart(buckets) => select.chart_batch(*buckets)?,
+            What::Band(buckets, by) => select.band(*buckets, by)?,
+            What::Align(on, fill) => select.align(*on, *fill)?,
+            What::Latest => select.latest()?,
+            What::Lttb(points) => select.lttb(*points)?,
+            What::M4(columns) => select.m4(*columns)?,
+            What::Best(k, false, aggregates, by) => select.least(*k, aggregates, by)?,
+            What::Best(k, true, aggregates, by) => select.greatest(*k, aggregates, by)?,
+            What::Over(x, drawn) => {
+                let over = select.over(x.clone());
+                match *drawn {
+                    Drawn::Points => over.points()?,
+                    Drawn::Chart(buckets) => over.chart(buckets)?,
+                    Drawn::Lttb(points) => over.lttb(points)?,
+                    Drawn::M4(columns) => over.m4(columns)?,
+                    Drawn::Align(fill) => over.align(fill)?,
+                }
+            }
         };
         Ok(vec![one])
+    }
+}
+
+impl Query {
+    fn kind(&self) -> &'static str {
+        match self {
+            Query::Asked(_, what) => what.kind(),
+            Query::Rows(..) => "points",
+        }
+    }
+
+    fn schema(&self) -> Result<Option<SchemaRef>> {
+        match self {
+            Query::Asked(_, what) => what.schema(),
+            Query::Rows(schema, _) => Ok(Some(schema.clone())),
+        }
+    }
+
+    fn rows(&self, limit: usize) -> Result<Vec<RecordBatch>> {
+        match self {
+            Query::Asked(select, what) => what.rows(select, limit),
+            Query::Rows(_, batches) => Ok(batches.clone()),
+        }
+    }
+
+    /// Reads all rows, and says what they were made from.
+    fn explain(&self) -> Result<Explain> {
+        match self {
+            Query::Asked(select, What::Points) => {
+                // Batch by batch, since they may be more than fits in memory.
+                let drain = |select: &Select| select.points()?.try_for_each(|batch| batch.map(|_| ()));
+                select.explain(drain).map(|((), explain)| explain)
+            }
+            Query::Asked(select, what) => {
+                select.explain(|s| what.rows(s, usize::MAX)).map(|(_, explain)| explain)
+            }
+            Query::Rows(..) => Err(Error::invalid(
+                "explain",
+                "these rows were handed out as they came in, and nothing was asked for them",
+                "explain an answer of a selection",
+            )),
+        }
     }
 }
 
 impl Answer {
     /// Whether rows come as they are read.
     fn streams(&self) -> bool {
-        matches!(*self.query, Query::Points(_)) && self.steps.is_empty()
+        matches!(*self.query, Query::Asked(_, What::Points)) && self.steps.is_empty()
     }
 
     fn computed(&self) -> Result<&(SchemaRef, Vec<RecordBatch>)> {
@@ -300,6 +347,19 @@ impl Table {
         Ok(self.with(Step::Head(rows)))
     }
 
+    /// What the answer was made from: which source stood for how many points (series tables, rollups, pages, logs), and how many parts,
+    /// tiles, pages and bytes were read and skipped. The answer is made for it, whether it was before or not; `sort` and `head` are
+    /// not part of it.
+    ///
+    /// >>> how = store.select("loss").aggregate("mean", by="run").explain()
+    /// >>> how.pages_read
+    /// 0
+    fn explain<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let query = self.answer.query.clone();
+        let explain = py.detach(|| query.explain()).map_err(raise)?;
+        records::explain(py, &explain)
+    }
+
     /// As a `pyarrow.Table`.
     pub(crate) fn to_arrow<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.frame(py, "to_arrow")
@@ -353,7 +413,7 @@ impl Table {
 
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
         let rows = py.detach(|| match &*self.answer.query {
-            Query::Points(select) if self.answer.streams() => {
+            Query::Asked(select, What::Points) if self.answer.streams() => {
                 let count = select.aggregate(&[Aggregate::Count], &[])?;
                 Ok(usize::try_from(count["count"].as_primitive::<arrow::datatypes::Int64Type>().value(0))
                     .unwrap_or(0))
@@ -384,7 +444,7 @@ struct Reader {
 impl Reader {
     fn begin(&self) -> Result<Box<dyn Iterator<Item = Result<RecordBatch>> + Send>> {
         match &*self.answer.query {
-            Query::Points(select) if self.answer.streams() => Ok(Box::new(select.points()?)),
+            Query::Asked(select, What::Points) if self.answer.streams() => Ok(Box::new(select.points()?)),
             _ => Ok(Box::new(self.answer.computed()?.1.clone().into_iter().map(Ok))),
         }
     }

@@ -423,4 +423,4 @@ def test_answers_are_those_of_sql_over_what_was_written(path, seed):
                 ours, theirs = ask(reader, con, question, rng)
                 compare(ours, theirs, f"{ask.__name__} {number}, {question.made or 'points'} of {question.arguments}")
                 answered += len(ours)
-        assert answered > 1000, "the questions found next to nothing"
+        assert answered > 100, "the questions found next to nothing"

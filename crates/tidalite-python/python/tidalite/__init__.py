@@ -36,7 +36,7 @@ from ._tidalite import (
     step_bucket,
     time_bucket,
 )
-from .records import CompactStats, Finding, FlushStats, PartFiles, Report, RunInfo, Runs, Stats
+from .records import CompactStats, Explain, Finding, FlushStats, PartFiles, Report, RunInfo, Runs, Stats
 
 __all__ = [
     "Bucket",
@@ -45,6 +45,7 @@ __all__ = [
     "Corrupt",
     "Error",
     "Finding",
+    "Explain",
     "FlushStats",
     "Follow",
     "Full",

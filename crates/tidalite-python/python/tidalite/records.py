@@ -194,6 +194,40 @@ class Stats:
         return self.parts_bytes + self.series_bytes + self.log_bytes + self.other_bytes
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Explain:
+    """What an answer was made from. Printed it is a table.
+
+    `series_merged` are series whose points had to be merged, since their parts overlap, or they have repeats, rewound points or history.
+    Summaries are those of whole tiles of a series, buckets those of rollups, each with the points that it stands for; `page_points` were
+    decoded and `log_points` taken from logs. `parts`, `tiles`, `pages` and `bytes` are all that there are.
+    """
+
+    series: int
+    series_merged: int
+    summaries: int
+    summary_points: int
+    buckets: int
+    bucket_points: int
+    page_points: int
+    log_points: int
+    parts: int
+    parts_skipped: int
+    tiles: int
+    tiles_read: int
+    pages: int
+    pages_read: int
+    bytes: int
+    bytes_read: int
+    rollup_pages_read: int
+    rollup_bytes_read: int
+    elapsed_us: int
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+
 @dataclass(frozen=True, slots=True)
 class FlushStats:
     """What a flush did: points that went from logs to parts, and parts written."""
