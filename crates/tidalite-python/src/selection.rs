@@ -121,7 +121,7 @@ impl Selection {
     }
 
     fn table(&self, what: What) -> Table {
-        Table::new(Query::Asked(self.select.clone(), what))
+        Table::new(Query::Asked(Box::new(self.select.clone()), what))
     }
 
     fn all_points(&self) -> Table {

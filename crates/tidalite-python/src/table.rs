@@ -19,7 +19,7 @@ use tidalite::{Aggregate, AlignOn, By, Error, ErrorKind, Explain, Fill, Result, 
 
 /// Where the rows come from.
 pub(crate) enum Query {
-    Asked(Select, What),
+    Asked(Box<Select>, What),
     /// They are there already.
     Rows(SchemaRef, Vec<RecordBatch>),
 }
