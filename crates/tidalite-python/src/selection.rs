@@ -375,6 +375,7 @@ impl Selection {
 
     /// Hands out points as they are logged, each once: `poll()`, `wait(timeout)`, or as an iterator.
     ///
+    /// They are those that were written: a selection that transforms series, or chooses them by `having`, cannot be followed.
     /// It begins with all there is; with `new=True`, with what comes from now on; with `cursor`, the text of an earlier follower's, where that one
     /// stood. As an iterator it ends once nothing came for `timeout` seconds; without a timeout, never.
     #[pyo3(signature = (*, new=false, cursor=None, timeout=None))]

@@ -25,7 +25,8 @@ def plot_selection(
 ) -> Any:
     """A curve a series, one axes a metric: the mean of each bucket, its range as an area, red ticks where it holds NaN or ±Inf.
 
-    `x` is `step`, `time` (UTC), `elapsed`: since the first of the selected points of the run, or `metric:<name>`: the value of another
+    `x` is `step`, `time` (UTC), `elapsed`: since the first of the selected points of the run (`chart(x="elapsed")` counts from its
+    start), or `metric:<name>`: the value of another
     metric of the run. Names in the legend are what differs between the series. At most 12 metrics are drawn; the picture says how many more there are. Gives the Axes, or an
     array of them where there are several metrics.
     """
