@@ -1,7 +1,7 @@
 //! Selections drawn small: each series in few buckets, or by few of its points. One thread works on a series at a time,
 //! and holds it whole.
 
-use crate::plan::{Plan, Planned};
+use crate::plan::Plan;
 use crate::select::{Select, one_batch};
 use crate::stretch::{Grain, Stretch};
 use arrow::array::RecordBatch;
@@ -106,19 +106,19 @@ fn chart_batch_of(
 ) -> Result<Vec<(SeriesKey, ChartBuckets)>> {
     let columns = Columns { step: true, seq: false, time: !plan.filter.times_us.is_all(), value: true };
     // The steps that a series has are those of its summaries at most, and so is the width.
-    let guess =
-        |planned: &Planned| plan.reach(planned).map_or(1, |(first, last)| chart_width(first, last, buckets));
-    let grain = |planned: &Planned| Grain::of_chart(guess(planned));
-    let found = plan.stretches(batch.clone(), columns, &grain)?;
+    let guess = |i| plan.reach(&plan.series[i]).map_or(1, |(first, last)| chart_width(first, last, buckets));
+    let guesses: Vec<u64> = batch.clone().map(guess).collect();
+    let grain = |i: usize| Grain::of_chart(guesses[i - batch.start]);
+    let found = plan.stretches(batch.clone(), columns, &grain, true)?;
     let mut charts = Vec::new();
-    for (i, stretches) in batch.zip(found) {
-        let planned = &plan.series[i];
+    for ((i, stretches), guess) in batch.clone().zip(found).zip(&guesses) {
         let Some((first, last)) = extent(&stretches) else { continue };
         let width = chart_width(first, last, buckets);
         let summed = stretches.iter().any(|s| matches!(s, Stretch::Summed(_)));
         // Filters have left fewer steps than there might be: what is summed up may reach over the narrower buckets.
-        let stretches = if summed && width < guess(planned) {
-            plan.stretches(i..i + 1, columns, &|_| Grain::of_chart(width))?.into_iter().flatten().collect()
+        let stretches = if summed && width < *guess {
+            let again = plan.stretches(i..i + 1, columns, &|_| Grain::of_chart(width), true)?;
+            again.into_iter().flatten().collect()
         } else {
             stretches
         };
@@ -129,7 +129,7 @@ fn chart_batch_of(
                 Stretch::Points(points) => chart.push(points),
             }
         }
-        charts.push((planned.key.clone(), chart.finish()));
+        charts.push((plan.series[i].key.clone(), chart.finish()));
     }
     Ok(charts)
 }

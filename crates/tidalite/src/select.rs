@@ -307,7 +307,7 @@ impl Select {
             plan.batches()
                 .into_par_iter()
                 .map(|batch| {
-                    let stretches = plan.stretches(batch.clone(), columns, &|_| Grain::whole())?;
+                    let stretches = plan.stretches(batch.clone(), columns, &|_| Grain::whole(), false)?;
                     let sum = |(planned, stretches): (&crate::plan::Planned, Vec<Stretch>)| {
                         (planned.key.clone(), sum_up(stretches))
                     };

@@ -6,7 +6,7 @@
 //! points are read; where it is not certain of a series all of them are, and merged.
 
 use crate::plan::{Plan, Planned, Source};
-use crate::scan::{Piece, RowRef, meets, read_pieces, read_rows};
+use crate::scan::{Piece, RowRef, meets, read_pieces};
 use crate::tail::View;
 use std::collections::HashSet;
 use std::ops::Range;
@@ -259,27 +259,32 @@ impl Plan {
         true
     }
 
-    /// The points of a batch as stretches a series; no page is read where a summary or a rollup will do.
+    /// The points of a batch as stretches a series; no page is read where a summary or a rollup will do. `grain` is asked by
+    /// the place of a series in the plan.
+    ///
+    /// # Errors
+    /// Those of reading; `Full` where what is to be read of one series is `all_at_once` and beyond the memory option.
     pub(crate) fn stretches(
         &self,
         batch: Range<usize>,
         columns: Columns,
-        grain: &(dyn Fn(&Planned) -> Grain + Sync),
+        grain: &dyn Fn(usize) -> Grain,
+        all_at_once: bool,
     ) -> Result<Vec<Vec<Stretch>>> {
         if self.shaping.is_some() {
             let made = self.load(batch, columns)?.into_iter();
             return Ok(made.map(|points| vec![Stretch::Points(points)]).collect());
         }
         let parts = &self.snapshot.view.parts;
-        let series = &self.series[batch];
-        let taken: Vec<Option<Taken>> = series.iter().map(|s| self.take(s, &grain(s))).collect();
+        let series = &self.series[batch.clone()];
+        let taken: Vec<Option<Taken>> = batch.zip(series).map(|(i, s)| self.take(s, &grain(i))).collect();
         self.meter.merged(taken.iter().filter(|t| t.is_none()).count());
         let pieces = |(s, t): (&Planned, &Option<Taken>)| match t {
             Some(taken) => taken.pieces.clone(),
             None => s.rows().map(|r| r.whole(parts, true)).collect(),
         };
         let lists: Vec<Vec<Piece>> = series.iter().zip(&taken).map(pieces).collect();
-        for (planned, list) in series.iter().zip(&lists) {
+        for (planned, list) in series.iter().zip(&lists).filter(|_| all_at_once) {
             self.check_room(&planned.key, list.iter().map(|p| p.len() as u64).sum())?;
         }
         let all = taken.iter().all(Option::is_some);
@@ -325,9 +330,11 @@ impl Plan {
             let summary = &r.of(parts).summary;
             summary.first.map(|p| p.step).zip(summary.last.map(|p| p.step))
         });
-        let tails = planned.sources.iter().flat_map(|s| self.tail_points(planned, s));
-        let tails: Vec<(i64, i64)> =
-            tails.filter_map(|p| p.steps.iter().min().copied().zip(p.steps.iter().max().copied())).collect();
+        let tails = planned.sources.iter().flat_map(|s| &s.tails).filter_map(|&(t, id)| {
+            let tail = &self.snapshot.view.tails[t];
+            let view = View { steps: (planned.steps.lo, planned.steps.hi), seqs: tail.seqs };
+            tail.read().data.step_extent(id, view)
+        });
         let (first, last) = ends.chain(tails).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
         let first = planned.steps.lo.map_or(first, |lo| first.max(lo));
         let last = planned.steps.hi.map_or(last, |hi| last.min(hi.saturating_sub(1)));
@@ -379,7 +386,7 @@ impl Plan {
             let hides = source.hides.as_ref().filter(|_| source.rows_hide);
             let seq = hides.is_some();
             let columns = Columns { step: true, seq, time: false, value: seq };
-            let mut read = read_rows(parts, &[vec![r]], columns)?;
+            let mut read = read_pieces(parts, &[vec![r.whole(parts, true)]], columns, &self.meter)?;
             if let Some(hides) = hides {
                 read.iter_mut().flatten().for_each(|points| hides.apply(points));
             }
