@@ -19,7 +19,7 @@ use tidalite_parts::Columns;
 use tidalite_query::{Aggregate, By, Grouping, Partial, PercentileJob, PointFilter, Points};
 
 /// Points of a piece of work, at least and at most, unless one tile alone has more.
-const WORK_POINTS: (usize, usize) = (1 << 14, 1 << 18);
+const WORK_POINTS: (usize, usize) = (1 << 14, 1 << 20);
 
 impl Select {
     /// Aggregates by groups, one row a group, ordered by the groups. No groups at all give one row.
