@@ -87,8 +87,7 @@ fn standard(runs: usize, metrics: usize, steps: usize) {
     let top = |store: &Store| drop(store.select().metric("loss/0").aggregate(&words(&["min"]), &[By::Run]));
     let opened = median(|| top(&Options::new().read_only(true).open(&path).unwrap()));
     println!("open + first    {opened:9.2} ms");
-    // Exact quantiles hold all values of a group.
-    let store = Options::new().read_only(true).memory_bytes(2 << 30).open(&path).unwrap();
+    let store = Options::new().read_only(true).open(&path).unwrap();
     let one = || store.select().run(&run).metric("loss/0");
     let metric = || store.select().metric("loss/0");
     let buckets = words(&["min", "max", "mean"]);

@@ -269,6 +269,32 @@ fn a_name_may_hold_any_text_and_never_leaves_the_stores_folder() {
 }
 
 #[test]
+fn exact_quantiles_need_memory_for_one_group_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("m");
+    let store = Options::new().background(false).memory_bytes(16 << 20).open(&path).unwrap();
+    let n = 400_000i64;
+    for metric in ["a", "b", "c", "d", "e", "f"] {
+        let text = |t: &str| -> ArrayRef { Arc::new(StringArray::from_iter_values((0..n).map(|_| t))) };
+        let values = (0..n).map(|i| (i * 7919 % 100_003) as f64 + f64::from(metric.as_bytes()[0]));
+        let columns = [
+            ("run", text("r")),
+            ("metric", text(metric)),
+            ("step", Arc::new(Int64Array::from_iter_values(0..n)) as ArrayRef),
+            ("value", Arc::new(Float64Array::from_iter_values(values)) as ArrayRef),
+        ];
+        store.append(&RecordBatch::try_from_iter(columns).unwrap()).unwrap();
+    }
+    let roomy = Options::new().read_only(true).open(&path).unwrap();
+    let words = Aggregate::parse_list(&["p50", "p99", "count"]).unwrap();
+    for by in [vec![By::Metric], vec![By::Run, By::Metric], vec![By::Metric, By::StepBucket(100_000)]] {
+        let (few, many) = (store.select().aggregate(&words, &by), roomy.select().aggregate(&words, &by));
+        assert_eq!(few.unwrap(), many.unwrap());
+    }
+    assert_eq!(store.select().aggregate(&words, &[]).unwrap_err().kind(), ErrorKind::Full);
+}
+
+#[test]
 fn names_that_are_empty_or_too_long_are_refused_and_nothing_is_logged() {
     let (_dir, _path, store) = new_store();
     let run = store.run("r").start().unwrap();

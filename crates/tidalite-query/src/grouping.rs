@@ -2,13 +2,14 @@
 //! states that work on it.
 
 use crate::bucket::Width;
-use crate::names::RunTexts;
+use crate::names::{RunTexts, named, texts_of};
 use crate::needs::Needs;
 use crate::run_filter::param_named;
 use crate::{Aggregate, Partial};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use std::borrow::Cow;
 use std::sync::Arc;
-use tidalite_model::{Error, Params, Result, Summary};
+use tidalite_model::{Error, Params, Result, SeriesKey, Summary};
 
 /// One thing to group by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -227,6 +228,22 @@ impl Grouping {
     /// Whether the steps of NaNs are wanted, so that a summary that counts any does not stand for its points.
     pub fn needs_nan_steps(&self) -> bool {
         self.0.needs.nan_step
+    }
+
+    /// Whether all finite values of a group are held until its answer: for exact percentiles.
+    pub fn holds_values(&self) -> bool {
+        self.0.needs.samples
+    }
+
+    /// The texts by which a series is grouped, in the order of what is grouped by, buckets left out. Groups of series come in
+    /// the order of these, where [`names_come_first`](Self::names_come_first).
+    pub fn names_of(&self, key: &SeriesKey) -> Vec<Option<String>> {
+        texts_of(key, &self.0.by, &self.0.runs).map(|text| text.map(Cow::into_owned)).collect()
+    }
+
+    /// Whether rows are ordered by names before they are by buckets.
+    pub fn names_come_first(&self) -> bool {
+        self.0.by.iter().skip_while(|by| named(by)).all(|by| !named(by))
     }
 
     /// How wide the buckets of steps and of times are, where it groups by such.

@@ -3,83 +3,126 @@
 //! Steps: sort out which series have to be merged; of the others push summaries and buckets as they stand, and read what is
 //! left tile by tile, whichever series it belongs to, pushing each series' points straight from the decoded columns; load
 //! and merge the rest in batches. Each piece of work has a state of its own, in whatever thread; between rounds of such
-//! they are merged and their memory is checked.
+//! they are merged and their memory is checked. Exact quantiles of more values than memory holds are made group after group.
 
 use crate::plan::{Plan, Planned};
 use crate::scan::{Piece, read_tile};
 use crate::select::Select;
 use crate::stretch::{Grain, Taken};
 use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
 use tidalite_parts::Columns;
 use tidalite_query::{Aggregate, By, Grouping, Partial, PercentileJob, PointFilter, Points};
 
 /// Points of a piece of work, at least and at most, unless one tile alone has more.
-const WORK_POINTS: (usize, usize) = (1 << 14, 1 << 18);
+const WORK_POINTS: (usize, usize) = (1 << 14, 1 << 20);
 
 impl Select {
     /// Aggregates by groups, one row a group, ordered by the groups. No groups at all give one row.
     ///
     /// # Errors
-    /// As [`points`](Self::points); `Full` where exact quantiles would need more than the memory option.
+    /// As [`points`](Self::points); `Full` where the groups, or the values that exact quantiles of one of them take, would need
+    /// more than the memory option.
     pub fn aggregate(&self, aggregates: &[Aggregate], by: &[By]) -> Result<RecordBatch> {
         self.grouped(&Grouping::new(by.to_vec(), aggregates.to_vec())?)
     }
 
     /// One row a group of a grouping.
     pub(crate) fn grouped(&self, grouping: &Grouping) -> Result<RecordBatch> {
-        let mut plan = self.plan()?;
-        let grouping = &plan.snapshot.with_params(grouping.clone());
-        let inner = plan.snapshot.inner.clone();
-        let pool = inner.pool()?;
-        let bytes_max = usize::try_from(inner.options.memory_bytes).unwrap_or(usize::MAX);
-        let sorted = Sorted::of(&mut plan, &Grain::of(grouping), pool);
-        let plan = plan.split_long_series().begun()?;
-        let columns = Columns {
-            step: grouping.needs_steps() || !plan.filter.steps.is_all(),
-            seq: false,
-            time: grouping.needs_times() || !plan.filter.times_us.is_all(),
-            value: true,
-        };
-        let works = sorted.works(&plan, pool.current_num_threads());
-        let mut total = grouping.partial();
-        // A round is what the threads do at once; between rounds the state is bounded.
-        for round in works.chunks(inner.options.threads.max(1) * 4) {
-            let work = |work: &Work| {
-                let mut partial = grouping.partial();
-                match work {
-                    Work::Known(series) => sorted.push_known(&plan, series.clone(), &mut partial),
-                    Work::Tiles(pieces) => sorted.push_tiles(&plan, pieces.clone(), columns, &mut partial)?,
-                    Work::Merge(batch) => {
-                        let points = plan.load(batch.clone(), columns)?;
-                        for (planned, points) in plan.series[batch.clone()].iter().zip(&points) {
-                            partial.push_series(&planned.key, points);
-                        }
+        let plan = self.plan()?;
+        let grouping = plan.snapshot.with_params(grouping.clone());
+        let answers: Vec<RecordBatch> =
+            rounds(plan, &grouping).into_iter().map(|plan| answer(plan, &grouping)).collect::<Result<_>>()?;
+        if let [one] = &answers[..] {
+            return Ok(one.clone());
+        }
+        concat_batches(&grouping.schema(), &answers)
+            .map_err(|e| Error::new(ErrorKind::Full, "aggregate", e.to_string(), "ask for fewer groups"))
+    }
+}
+
+/// A plan as several, each of whole groups, where all values that exact quantiles have to hold would take too much memory at
+/// once. Their answers, one behind the other, are that of the plan.
+fn rounds(mut plan: Plan, grouping: &Grouping) -> Vec<Plan> {
+    // Half of the memory: values lie there once more while they are being selected from.
+    let room = plan.snapshot.inner.options.memory_bytes / 2 / size_of::<f64>() as u64;
+    let points = |series: &[Planned]| series.iter().map(|s| s.points_max).fold(0, u64::saturating_add);
+    if !grouping.holds_values() || points(&plan.series) <= room || !grouping.names_come_first() {
+        return vec![plan];
+    }
+    let named = std::mem::take(&mut plan.series).into_iter().map(|s| (grouping.names_of(&s.key), s));
+    let mut groups: BTreeMap<Vec<Option<String>>, Vec<Planned>> = BTreeMap::new();
+    named.for_each(|(names, series)| groups.entry(names).or_default().push(series));
+    let mut rounds: Vec<Vec<Planned>> = Vec::new();
+    for group in groups.into_values() {
+        match rounds.last_mut() {
+            Some(round) if points(round).saturating_add(points(&group)) <= room => round.extend(group),
+            _ => rounds.push(group),
+        }
+    }
+    let of = |series| Plan {
+        series,
+        snapshot: plan.snapshot.clone(),
+        shaping: plan.shaping.clone(),
+        meter: plan.meter.clone(),
+        ..plan
+    };
+    rounds.into_iter().map(of).collect()
+}
+
+/// One row a group of the series of a plan.
+fn answer(mut plan: Plan, grouping: &Grouping) -> Result<RecordBatch> {
+    let inner = plan.snapshot.inner.clone();
+    let pool = inner.pool()?;
+    let bytes_max = usize::try_from(inner.options.memory_bytes).unwrap_or(usize::MAX);
+    let sorted = Sorted::of(&mut plan, &Grain::of(grouping), pool);
+    let plan = plan.split_long_series().begun()?;
+    let columns = Columns {
+        step: grouping.needs_steps() || !plan.filter.steps.is_all(),
+        seq: false,
+        time: grouping.needs_times() || !plan.filter.times_us.is_all(),
+        value: true,
+    };
+    let works = sorted.works(&plan, pool.current_num_threads());
+    let mut total = grouping.partial();
+    // A round is what the threads do at once; between rounds the state is bounded.
+    for round in works.chunks(inner.options.threads.max(1) * 4) {
+        let work = |work: &Work| {
+            let mut partial = grouping.partial();
+            match work {
+                Work::Known(series) => sorted.push_known(&plan, series.clone(), &mut partial),
+                Work::Tiles(pieces) => sorted.push_tiles(&plan, pieces.clone(), columns, &mut partial)?,
+                Work::Merge(batch) => {
+                    let points = plan.load(batch.clone(), columns)?;
+                    for (planned, points) in plan.series[batch.clone()].iter().zip(&points) {
+                        partial.push_series(&planned.key, points);
                     }
                 }
-                Ok(partial)
-            };
-            let partials: Vec<Partial> = match round {
-                // Not worth waking a thread for.
-                [one] => vec![work(one)?],
-                _ => pool.install(|| round.par_iter().map(work).collect::<Result<_>>())?,
-            };
-            for partial in partials {
-                total.merge(partial);
             }
-            if total.bytes() > bytes_max {
-                return Err(Error::new(
-                    ErrorKind::Full,
-                    "aggregate",
-                    format!("the groups and quantiles asked for need more than {} MiB", bytes_max >> 20),
-                    "ask for fewer groups or a narrower selection, or allow more memory",
-                ));
-            }
+            Ok(partial)
+        };
+        let partials: Vec<Partial> = match round {
+            // Not worth waking a thread for.
+            [one] => vec![work(one)?],
+            _ => pool.install(|| round.par_iter().map(work).collect::<Result<_>>())?,
+        };
+        for partial in partials {
+            total.merge(partial);
         }
-        total.finish_with(|jobs| pool.install(|| jobs.into_par_iter().for_each(PercentileJob::run)))
+        if total.bytes() > bytes_max {
+            return Err(Error::new(
+                ErrorKind::Full,
+                "aggregate",
+                format!("the groups and quantiles asked for need more than {} MiB", bytes_max >> 20),
+                "ask for fewer groups or a narrower selection, or allow more memory",
+            ));
+        }
     }
+    total.finish_with(|jobs| pool.install(|| jobs.into_par_iter().for_each(PercentileJob::run)))
 }
 
 /// Something to be done in one go.
