@@ -1,42 +1,20 @@
 //! The standard workload from end to end: loading it (batches of a run each, then compaction), opening the store and the
 //! first query, and the ten standard queries, median of 15; then one long series in few buckets, with rollups and
 //! without. Warm page cache, all cores, results as Arrow.
-//! `cargo bench -p tidalite-benches --bench queries`; with `-- RUNS METRICS STEPS` another size than 20 × 50 × 10,000, and
+//! `cargo bench -p tidalite-benches --bench end_to_end`; with `-- RUNS METRICS STEPS` another size than 20 × 50 × 10,000, and
 //! with a query's name behind these that query alone.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
-use arrow::array::{
-    ArrayRef, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
-};
+use arrow::array::{Int64Array, RecordBatch, StringArray};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 use tidalite::{Aggregate, AlignOn, By, Fill, Options, Store};
-use tidalite_testkit::{metric_names, workload_run};
+use tidalite_benches::{Size, batch};
 
 const REPEATS: usize = 15;
 /// Points of the long series.
 const LONG: usize = 4_000_000;
-
-fn batch(run: usize, metrics: usize, steps: usize) -> RecordBatch {
-    let data = workload_run(run, metrics, steps);
-    let text = |codes: Vec<i32>, texts: Vec<String>| -> ArrayRef {
-        Arc::new(DictionaryArray::new(Int32Array::from(codes), Arc::new(StringArray::from(texts))))
-    };
-    let codes = (0..metrics as i32).flat_map(|m| std::iter::repeat_n(m, steps)).collect();
-    let all_steps: Vec<i64> = (0..metrics).flat_map(|_| 0..steps as i64).collect();
-    let times: Vec<i64> = (0..metrics).flat_map(|_| data.times_us.iter().copied()).collect();
-    let values: Vec<f64> = data.values.into_iter().flatten().collect();
-    RecordBatch::try_from_iter([
-        ("run", text(vec![0; metrics * steps], vec![data.id])),
-        ("metric", text(codes, metric_names(metrics))),
-        ("step", Arc::new(Int64Array::from(all_steps)) as ArrayRef),
-        ("time", Arc::new(TimestampMicrosecondArray::from(times).with_timezone("UTC")) as ArrayRef),
-        ("value", Arc::new(Float64Array::from(values)) as ArrayRef),
-    ])
-    .unwrap()
-}
 
 /// Median milliseconds.
 fn median(mut ask: impl FnMut()) -> f64 {
@@ -78,7 +56,7 @@ fn load(path: &Path, batches: &[RecordBatch]) {
 fn standard(runs: usize, metrics: usize, steps: usize) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store");
-    let batches: Vec<RecordBatch> = (0..runs).map(|run| batch(run, metrics, steps)).collect();
+    let batches: Vec<RecordBatch> = (0..runs).map(|run| batch(run, Size { runs, metrics, steps })).collect();
     load(&path, &batches);
     drop(batches);
     let (run, bucket) = (format!("run-{:05}", runs / 2), (steps / 1000).max(1) as u64);
@@ -138,7 +116,8 @@ fn long() {
         let path = dir.path().join("store");
         let store = Options::new().rollups(rollups, 16_384).open(&path).unwrap();
         for from in (0..LONG).step_by(1 << 20) {
-            let all = batch(from >> 20, 1, LONG.min(from + (1 << 20)) - from);
+            let steps = LONG.min(from + (1 << 20)) - from;
+            let all = batch(from >> 20, Size { runs: 1, metrics: 1, steps });
             let steps = (from as i64..).take(all.num_rows());
             let run = StringArray::from_iter_values(steps.clone().map(|_| "long"));
             let mut columns = all.columns().to_vec();
