@@ -73,7 +73,7 @@ fn measure(root: &Path, python: &PathBuf, command: &str) -> Result<String, Outco
     let mut process = match words.next() {
         Some("bench") => {
             let mut bench = cargo();
-            bench.args(["bench", "--quiet", "--package", "tidalite-benches", "--bench"]);
+            bench.args(["bench", "--quiet", "--workspace", "--bench"]);
             bench
         }
         Some(script) => {
