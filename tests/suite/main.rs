@@ -7,6 +7,7 @@
 
 mod allocation;
 mod axes;
+mod cache;
 mod concurrency;
 mod damage;
 mod durability;

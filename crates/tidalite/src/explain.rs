@@ -56,13 +56,15 @@ pub struct Explain {
     pub rollup_pages_read: u64,
     /// Bytes of these.
     pub rollup_bytes_read: u64,
+    /// Pages that were not read, since the reader had kept them decoded.
+    pub pages_cached: u64,
     /// How long it took, in microseconds.
     pub elapsed_us: u64,
 }
 
 impl Explain {
     /// All counts by their names, in the order of the fields.
-    pub fn counts(&self) -> [(&'static str, u64); 19] {
+    pub fn counts(&self) -> [(&'static str, u64); 20] {
         [
             ("series", self.series),
             ("series_merged", self.series_merged),
@@ -82,6 +84,7 @@ impl Explain {
             ("bytes_read", self.bytes_read),
             ("rollup_pages_read", self.rollup_pages_read),
             ("rollup_bytes_read", self.rollup_bytes_read),
+            ("pages_cached", self.pages_cached),
             ("elapsed_us", self.elapsed_us),
         ]
     }
@@ -106,6 +109,7 @@ impl fmt::Display for Explain {
         let bytes = skipped(self.bytes, self.bytes_read);
         writeln!(f, "{:<14} {:>14} {:>14}", "bytes", self.bytes_read, bytes)?;
         writeln!(f, "{:<14} {:>14}", "rollup bytes", self.rollup_bytes_read)?;
+        writeln!(f, "{:<14} {:>14}", "cached pages", self.pages_cached)?;
         writeln!(f)?;
         let (series, merged) = (self.series, self.series_merged);
         write!(f, "{series} series, {merged} of them merged; {:.2} ms", self.elapsed_us as f64 / 1e3)
@@ -158,6 +162,7 @@ pub(crate) struct Meter {
     bytes: AtomicU64,
     rollup_pages: AtomicU64,
     rollup_bytes: AtomicU64,
+    cached: AtomicU64,
     tiles: Mutex<BTreeSet<(Uuid, u32)>>,
 }
 
@@ -199,7 +204,13 @@ impl Meter {
         add(&self.pages, fetched.pages);
         add(&self.bytes, fetched.bytes);
         add(&self.page_points, points);
+        add(&self.cached, fetched.cached);
         self.tiles.lock().unwrap_or_else(PoisonError::into_inner).insert((part, tile));
+    }
+
+    /// Points taken from pages so far.
+    pub(crate) fn points_read(&self) -> u64 {
+        self.page_points.load(Ordering::Relaxed)
     }
 
     fn told(&self, snapshot: &Snapshot) -> Explain {
@@ -224,6 +235,7 @@ impl Meter {
             bytes_read: get(&self.bytes),
             rollup_pages_read: get(&self.rollup_pages),
             rollup_bytes_read: get(&self.rollup_bytes),
+            pages_cached: get(&self.cached),
             elapsed_us: 0,
         }
     }

@@ -66,7 +66,7 @@ impl Options {
     }
 
     /// Memory that flush, compaction and queries together may hold at a time, in bytes (256 MiB by default, at least
-    /// 16 MiB). Results handed to the caller are not counted.
+    /// 16 MiB). A quarter of it is for decoded pages that a reader comes back to. Results handed to the caller are not counted.
     pub fn memory_bytes(mut self, bytes: u64) -> Self {
         self.memory_bytes = bytes.max(16 << 20);
         self

@@ -113,6 +113,8 @@ pub(crate) fn read_tile(
     let Some(first) = pieces.first() else { return Ok(()) };
     let (part, tile) = first.tile(parts);
     let part = &parts[part as usize];
+    // What reads more than half of what may be kept would only put out what others come back to.
+    let keep = meter.points_read().saturating_mul(16) < part.cache_bytes() as u64 / 2;
     let mut read = HELD.take().unwrap_or_default();
     let mut fetched = Fetched::default();
     let mut wanted: Vec<Piece> = pieces.to_vec();
@@ -122,7 +124,7 @@ pub(crate) fn read_tile(
     if columns.time && !filter.times_us.is_all() && pieces.iter().any(|p| p.cut) {
         let (ranges, mut places) = layout(pieces);
         let only = Columns { time: true, ..Columns::default() };
-        fetched += part.read_into(tile, &ranges, only, &mut read)?;
+        fetched += part.read_into(tile, &ranges, only, keep, &mut read)?;
         let all = std::mem::take(&mut read.times_us);
         for (piece, at) in wanted.iter_mut().zip(&mut places).filter(|(piece, _)| piece.cut) {
             if let Some(within) = filter.time_range(&all[*at..*at + piece.len()]) {
@@ -135,7 +137,7 @@ pub(crate) fn read_tile(
         times = Some((all, places));
     }
     let (ranges, places) = layout(&wanted);
-    fetched += part.read_into(tile, &ranges, columns, &mut read)?;
+    fetched += part.read_into(tile, &ranges, columns, keep, &mut read)?;
     let points = ranges.iter().map(|r| r.len() as u64).sum();
     meter.tile(part.meta().id, tile, fetched, points);
     for (i, (piece, at)) in wanted.iter().zip(places).enumerate() {

@@ -372,7 +372,8 @@ impl TailCache {
         if let Some(part) = lock(&self.parts).get(&place.points) {
             return Ok(part.clone());
         }
-        let part = Arc::new(Part::open(inner.vfs.clone(), place, meta)?);
+        let part = Part::open(inner.vfs.clone(), place, meta)?.kept_in(inner.pages.clone());
+        let part = Arc::new(part);
         lock(&self.parts).insert(place.points.clone(), part.clone());
         Ok(part)
     }

@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tidalite_log::{Log, LogOptions, Watermark};
 use tidalite_model::{Error, ErrorKind, Result, RunInfo, Seq};
+use tidalite_parts::PageCache;
 use tidalite_query::RunFilter;
 use tidalite_vfs::{ForkGuard, Vfs};
 use uuid::Uuid;
@@ -57,6 +58,8 @@ pub(crate) struct Inner {
     pub(crate) places: Places,
     pub(crate) options: Options,
     pub(crate) cache: TailCache,
+    /// Decoded pages of the parts that are open.
+    pub(crate) pages: Arc<PageCache>,
     pub(crate) counters: Mutex<HashMap<String, Arc<Counter>>>,
     id: Uuid,
     fork: ForkGuard,
@@ -66,6 +69,9 @@ pub(crate) struct Inner {
     worker: Mutex<Option<Worker>>,
     closed: AtomicBool,
 }
+
+/// One in so many bytes of the memory option is for decoded pages.
+const PAGES_SHARE: u64 = 4;
 
 /// How long a flush or compaction by hand waits for somebody else's to end.
 const LOCK_WAIT: Duration = Duration::from_secs(60);
@@ -266,11 +272,13 @@ impl Inner {
             wait_until_made(&*vfs, &places);
         }
         manifest::latest(&*vfs, &places)?;
+        let pages = usize::try_from(options.memory_bytes / PAGES_SHARE).unwrap_or(usize::MAX);
         Ok(Arc::new(Inner {
             vfs,
             places,
             options,
             cache: TailCache::default(),
+            pages: Arc::new(PageCache::new(pages)),
             counters: Mutex::default(),
             id,
             fork: ForkGuard::new(),

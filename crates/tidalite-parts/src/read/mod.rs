@@ -7,6 +7,7 @@
 //! Decoding is done here rather than by the Parquet crate's column readers, since the pages are flat, of three
 //! encodings only, and a value page decodes several times faster so; the crate's readers are the oracle in tests.
 
+mod cache;
 mod decode;
 mod footer;
 mod header;
@@ -70,6 +71,16 @@ pub struct Part {
     by_series: OnceLock<BySeries>,
     /// Opened when they are first wanted; none where they cannot be read.
     rollups: OnceLock<Option<Rollups>>,
+    /// Where its decoded pages are kept, and the number that they have there.
+    cache: Option<(Arc<PageCache>, u64)>,
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if let Some((cache, number)) = &self.cache {
+            cache.forget(*number);
+        }
+    }
 }
 
 impl Part {
@@ -93,6 +104,7 @@ impl Part {
             series_damage: None,
             by_series: OnceLock::new(),
             rollups: OnceLock::new(),
+            cache: None,
         };
         match part.load_series(vfs.as_ref()) {
             Ok(series) => part.series = series,
@@ -103,6 +115,13 @@ impl Part {
             Err(e) => return Err(e),
         }
         Ok(part)
+    }
+
+    /// The same part, whose decoded pages are kept in a cache as long as it is open.
+    pub fn kept_in(mut self, cache: Arc<PageCache>) -> Part {
+        let number = cache.admit();
+        self.cache = Some((cache, number));
+        self
     }
 
     /// All that the footer says.
@@ -154,12 +173,13 @@ impl Part {
     /// `Invalid` where there is no such tile or row; `Corrupt` where a page concerned is damaged, saying which.
     pub fn read(&self, tile: u32, rows: &[Range<u32>], columns: Columns) -> Result<TileColumns> {
         let mut out = TileColumns::default();
-        self.read_into(tile, rows, columns, &mut out)?;
+        self.read_into(tile, rows, columns, false, &mut out)?;
         Ok(out)
     }
 
-    /// As [`read`](Self::read), replacing what `out` holds, and saying what was fetched for it: who reads tile after tile keeps its memory, whose first
-    /// touch would take longer than the decoding. After an error `out` holds nothing of use.
+    /// As [`read`](Self::read), replacing what `out` holds, and saying what was fetched for it: who reads tile after tile keeps
+    /// its memory, whose first touch would take longer than the decoding. `keep` says whether pages that are read again are
+    /// worth keeping in the cache. After an error `out` holds nothing of use.
     ///
     /// # Errors
     /// As for [`read`](Self::read).
@@ -168,13 +188,14 @@ impl Part {
         tile: u32,
         rows: &[Range<u32>],
         columns: Columns,
+        keep: bool,
         out: &mut TileColumns,
     ) -> Result<Fetched> {
         out.clear();
         self.check_rows(tile, rows)?;
         let mut fetched = Fetched::default();
         let mut integers = |column, out: &mut Vec<i64>| -> Result<()> {
-            let pages = Pages::new(self.file.as_ref(), &self.tiles[tile as usize], tile, column);
+            let pages = self.pages_of(tile, column, keep);
             pages.integers(rows, out)?;
             fetched += pages.fetched();
             Ok(())
@@ -192,11 +213,21 @@ impl Part {
             integers(Column::Time, &mut out.times_us)?;
         }
         if columns.value {
-            let pages = Pages::new(self.file.as_ref(), &self.tiles[tile as usize], tile, Column::Value);
+            let pages = self.pages_of(tile, Column::Value, keep);
             pages.values(rows, &mut out.values)?;
             fetched += pages.fetched();
         }
         Ok(fetched)
+    }
+
+    fn pages_of(&self, tile: u32, column: Column, keep: bool) -> Pages<'_> {
+        let pages = Pages::new(self.file.as_ref(), &self.tiles[tile as usize], tile, column);
+        pages.kept_by(self.cache.as_ref(), column, keep)
+    }
+
+    /// Most bytes of decoded pages that are kept of this part and of others.
+    pub fn cache_bytes(&self) -> usize {
+        self.cache.as_ref().map_or(0, |(cache, _)| cache.bytes_max())
     }
 
     /// Reads a whole tile.

@@ -1,14 +1,16 @@
 //! Fetching pages: few reads, each page checked before anything in it is believed, bodies decompressed into a
-//! buffer that a thread keeps from call to call.
+//! buffer that a thread keeps from call to call. Pages that a cache holds are not fetched.
 
+use super::cache::{Number, PageCache, PageKey};
 use super::decode::{self, Body, PADDING};
 use super::footer::{ChunkMap, PageEntry, TileMap};
 use super::header;
 use crate::schema::{Column, DICTIONARY_BYTES_MAX};
 use bytes::Bytes;
 use parquet::basic::Encoding;
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::ops::Range;
+use std::sync::Arc;
 use tidalite_model::{Error, ErrorKind, Result};
 use tidalite_vfs::ReadFile;
 
@@ -24,6 +26,10 @@ pub(crate) struct Pages<'a> {
     tile: u32,
     column: &'static str,
     fetched: Cell<Fetched>,
+    /// Where decoded pages are kept, and under which part and column.
+    kept: Option<(&'a PageCache, u64, u32)>,
+    /// Whether more of them are to be kept.
+    keep: bool,
 }
 
 /// What a read took from the disk.
@@ -33,12 +39,15 @@ pub struct Fetched {
     pub pages: u64,
     /// Their bytes in the file.
     pub bytes: u64,
+    /// Pages that a cache held, which were not fetched.
+    pub cached: u64,
 }
 
 impl std::ops::AddAssign for Fetched {
     fn add_assign(&mut self, other: Fetched) {
         self.pages += other.pages;
         self.bytes += other.bytes;
+        self.cached += other.cached;
     }
 }
 
@@ -72,7 +81,19 @@ impl<'a> Pages<'a> {
         number: u32,
         (at, column): (usize, &'static str),
     ) -> Self {
-        Pages { file, chunk: &tile.chunks[at], tile: number, column, fetched: Cell::default() }
+        let fetched = Cell::default();
+        Pages { file, chunk: &tile.chunks[at], tile: number, column, fetched, kept: None, keep: false }
+    }
+
+    /// The same, where decoded pages are kept in a cache as those of an open part of this number.
+    pub(super) fn kept_by(
+        self,
+        cache: Option<&'a (Arc<PageCache>, u64)>,
+        column: Column,
+        keep: bool,
+    ) -> Self {
+        let column = u32::try_from(column.index()).expect("there are seven columns");
+        Pages { kept: cache.map(|(cache, part)| (&**cache, *part, column)), keep, ..self }
     }
 
     /// What was fetched so far.
@@ -82,27 +103,85 @@ impl<'a> Pages<'a> {
 
     /// Replaces `out` by the integers of the rows wanted.
     pub(super) fn integers(&self, rows: &[Range<u32>], out: &mut Vec<i64>) -> Result<()> {
-        out.clear();
-        out.reserve(rows.iter().map(|r| r.len()).sum());
-        let entries = match &self.chunk.dictionary {
-            Some(_) if rows.iter().any(|r| !r.is_empty()) => self.dictionary(decode::plain_integers)?,
-            _ => Vec::new(),
+        let entries = OnceCell::new();
+        let ready = || {
+            if self.chunk.dictionary.is_some() && entries.get().is_none() {
+                let _ = entries.set(self.dictionary(decode::plain_integers)?);
+            }
+            Ok(())
         };
-        self.decode(rows, |body, encoding, n, wanted| match encoding {
+        self.numbers(rows, out, ready, |body, encoding, n, wanted, out| match encoding {
             ENCODING_DELTA => decode::delta(body, n, wanted, out),
-            ENCODING_DICTIONARY => decode::dictionary(body, n, &entries, wanted, out),
+            ENCODING_DICTIONARY => decode::dictionary(body, n, entries.get()?, wanted, out),
             _ => None,
         })
     }
 
     /// Replaces `out` by the values of the rows wanted.
     pub(super) fn values(&self, rows: &[Range<u32>], out: &mut Vec<f64>) -> Result<()> {
+        self.numbers(
+            rows,
+            out,
+            || Ok(()),
+            |body, encoding, n, wanted, out| match encoding {
+                ENCODING_SPLIT => decode::split(body, n, wanted, out),
+                _ => None,
+            },
+        )
+    }
+
+    /// Replaces `out` by the numbers of the rows wanted, from the cache or from the file; `ready` is called before a page is
+    /// decoded.
+    fn numbers<T: Number>(
+        &self,
+        rows: &[Range<u32>],
+        out: &mut Vec<T>,
+        ready: impl Fn() -> Result<()>,
+        decode: impl Fn(Body<'_>, u64, usize, &[Range<usize>], &mut Vec<T>) -> Option<()>,
+    ) -> Result<()> {
         out.clear();
         out.reserve(rows.iter().map(|r| r.len()).sum());
-        self.decode(rows, |body, encoding, n, wanted| match encoding {
-            ENCODING_SPLIT => decode::split(body, n, wanted, out),
-            _ => None,
-        })
+        let pages = self.concerned(rows);
+        let Some((cache, part, column)) = self.kept else {
+            if pages.is_empty() {
+                return Ok(());
+            }
+            ready()?;
+            return self
+                .decode(&pages, rows, |_, body, encoding, n, wanted| decode(body, encoding, n, wanted, out));
+        };
+        let key = |page: &PageEntry| PageKey { part, tile: self.tile, column, first_row: page.first_row };
+        let mut rest = &pages[..];
+        while let Some(first) = rest.first() {
+            if let Some(page) = cache.get(&key(first)) {
+                let numbers =
+                    T::of(&page).ok_or_else(|| self.corrupt(Some(first), "the cache is mixed up".into()))?;
+                rows.iter().filter_map(|r| within(r, first)).for_each(|r| out.extend_from_slice(&numbers[r]));
+                let mut fetched = self.fetched.get();
+                fetched.cached += 1;
+                self.fetched.set(fetched);
+                rest = &rest[1..];
+                continue;
+            }
+            // Those that follow and are not there either are fetched together.
+            let missing = 1 + rest[1..].iter().take_while(|page| cache.get(&key(page)).is_none()).count();
+            let (fetch, others) = rest.split_at(missing);
+            ready()?;
+            self.decode(fetch, rows, |entry, body, encoding, n, wanted| {
+                if !self.keep || !cache.wants(&key(entry), n) {
+                    return decode(body, encoding, n, wanted, out);
+                }
+                let mut whole = Vec::with_capacity(n);
+                decode(body, encoding, n, std::slice::from_ref(&(0..n)), &mut whole)?;
+                wanted
+                    .iter()
+                    .try_for_each(|r| whole.get(r.clone()).map(|found| out.extend_from_slice(found)))?;
+                cache.put(key(entry), T::keep(&whole));
+                Some(())
+            })?;
+            rest = others;
+        }
+        Ok(())
     }
 
     /// The texts of all `rows` rows.
@@ -112,7 +191,9 @@ impl<'a> Pages<'a> {
         })?;
         let numbers: Vec<u32> = (0..).take(entries.len()).collect();
         let mut all = Vec::new();
-        self.decode(std::slice::from_ref(&(0..rows)), |body, encoding, n, wanted| match encoding {
+        let rows = 0..rows;
+        let rows = std::slice::from_ref(&rows);
+        self.decode(&self.concerned(rows), rows, |_, body, encoding, n, wanted| match encoding {
             ENCODING_DICTIONARY => decode::dictionary(body, n, &numbers, wanted, &mut all),
             _ => None,
         })?;
@@ -146,16 +227,16 @@ impl<'a> Pages<'a> {
         made.ok_or_else(|| self.corrupt(Some(entry), "the dictionary contradicts itself".into()))
     }
 
-    /// Calls `decode` with the body, encoding, rows and wanted rows of each data page concerned.
+    /// Calls `decode` with each page, its body, encoding and number of rows, and the rows wanted of it.
     fn decode(
         &self,
+        pages: &[PageEntry],
         rows: &[Range<u32>],
-        mut decode: impl FnMut(Body<'_>, u64, usize, &[Range<usize>]) -> Option<()>,
+        mut decode: impl FnMut(&PageEntry, Body<'_>, u64, usize, &[Range<usize>]) -> Option<()>,
     ) -> Result<()> {
-        let pages = self.concerned(rows);
         let mut wanted = Vec::new();
         let mut entries = pages.iter();
-        self.fetch(&pages, |scratch, bytes| {
+        self.fetch(pages, |scratch, bytes| {
             let entry = entries.next().expect("fetch hands over each page once");
             let n = entry.rows as usize;
             wanted.clear();
@@ -163,7 +244,7 @@ impl<'a> Pages<'a> {
             // No encoding of ours takes more than 16 bytes a row.
             let (head, body) = self.body(entry, bytes, 1024 + n * 16, scratch)?;
             let matches = head.kind == header::DATA && head.values == u64::from(entry.rows);
-            if matches && decode(body, head.encoding, n, &wanted).is_some() {
+            if matches && decode(entry, body, head.encoding, n, &wanted).is_some() {
                 return Ok(());
             }
             Err(self.corrupt(Some(entry), "the page contradicts itself".into()))
@@ -213,7 +294,7 @@ impl<'a> Pages<'a> {
                 }
                 self.file.read_exact_at(first.offset, &mut raw[..length])?;
                 let mut fetched = self.fetched.get();
-                fetched += Fetched { pages: count as u64, bytes: length as u64 };
+                fetched += Fetched { pages: count as u64, bytes: length as u64, cached: 0 };
                 self.fetched.set(fetched);
                 let mut bytes = &raw[..length];
                 for page in &rest[..count] {

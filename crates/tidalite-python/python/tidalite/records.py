@@ -221,6 +221,7 @@ class Explain:
     bytes_read: int
     rollup_pages_read: int
     rollup_bytes_read: int
+    pages_cached: int
     elapsed_us: int
     text: str
 

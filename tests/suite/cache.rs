@@ -1,0 +1,82 @@
+//! Decoded pages that a long-lived reader keeps: they spare reading, never change an answer, and go when their part goes.
+
+use tempfile::tempdir;
+use tidalite::{Aggregate, By, Options, Select, Store};
+use tidalite_testkit::Random;
+
+const STEPS: i64 = 20_000;
+
+fn fill(store: &Store, run: &str, rng: &mut Random) {
+    let run = store.run(run).start().unwrap();
+    let columns = run.columns(&["loss", "acc"]).unwrap();
+    for step in 0..STEPS {
+        columns.log_at(Some(step), Some(step * 1000), &[rng.unit(), rng.unit()]).unwrap();
+    }
+    store.flush().unwrap();
+}
+
+fn points(select: &Select) -> String {
+    let batch = select.points().unwrap().collect().unwrap();
+    format!("{:?}", batch.columns())
+}
+
+#[test]
+fn a_question_that_comes_again_reads_no_page_and_has_the_same_answer() {
+    let dir = tempdir().unwrap();
+    let store = Options::new().background(false).open(dir.path().join("s")).unwrap();
+    fill(&store, "a", &mut Random::new(1));
+    let reader = Options::new().read_only(true).open(dir.path().join("s")).unwrap();
+    let ask = || {
+        let select = reader.select().run("a").metric("loss").steps(100..9_000);
+        select.explain(|s| Ok(points(s))).unwrap()
+    };
+    let (first, how) = ask();
+    assert!(how.pages_read > 0 && how.pages_cached == 0, "{how}");
+    // Kept when it is read a second time.
+    ask();
+    let (again, how) = ask();
+    assert!(how.pages_read == 0 && how.pages_cached > 0, "{how}");
+    assert_eq!(again, first);
+    // Another range of the same pages.
+    let other = |store: &Store| {
+        let select = store.select().run("a").metric("loss").steps(3_000..8_000);
+        select.explain(|s| Ok(points(s))).unwrap()
+    };
+    let fresh = Options::new().read_only(true).open(dir.path().join("s")).unwrap();
+    let (kept, how) = other(&reader);
+    assert_eq!((how.pages_read, kept), (0, other(&fresh).0));
+}
+
+#[test]
+fn a_reader_that_keeps_pages_answers_as_a_fresh_one_whatever_is_written_merged_or_taken_back() {
+    let dir = tempdir().unwrap();
+    let path = dir.path().join("s");
+    // So little memory that pages push each other out.
+    let store = Options::new().background(false).memory_bytes(16 << 20).open(&path).unwrap();
+    let reader = Options::new().read_only(true).memory_bytes(16 << 20).open(&path).unwrap();
+    let mut rng = Random::new(2);
+    for round in 0..24 {
+        let run = format!("run-{}", rng.below(5));
+        match rng.below(6) {
+            0 if round > 4 => drop(store.delete_run(&run)),
+            1 if round > 2 => drop(store.compact().unwrap()),
+            2 => {
+                let open = store.run(run).start().unwrap();
+                open.log(STEPS, &[("loss", 0.5)]).unwrap();
+                open.rewind(rng.below(STEPS as u64) as i64).unwrap();
+            }
+            _ => fill(&store, &run, &mut rng),
+        }
+        for _ in 0..4 {
+            let lo = rng.below(STEPS as u64) as i64;
+            let ask = |store: &Store| {
+                let select = store.select().metric("loss").steps(lo..lo + 5_000);
+                let wanted = [Aggregate::Count, Aggregate::Min, Aggregate::Last];
+                let sums = select.aggregate(&wanted, &[By::Run, By::StepBucket(700)]).unwrap();
+                (points(&select), format!("{:?}", sums.columns()))
+            };
+            let fresh = Options::new().read_only(true).open(&path).unwrap();
+            assert_eq!(ask(&reader), ask(&fresh), "round {round}, from step {lo}");
+        }
+    }
+}
