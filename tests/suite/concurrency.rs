@@ -341,8 +341,10 @@ fn a_writer_that_begins_while_others_flush_keeps_its_log() {
                 }
             })
         });
-        each.collect::<Vec<_>>().into_iter().for_each(|t| t.join().unwrap());
+        let ended: Vec<_> = each.collect::<Vec<_>>().into_iter().map(|t| t.join()).collect();
+        // Ahead of any panic, or the flushes would never end.
         begun.store(true, Ordering::Release);
+        ended.into_iter().for_each(|t| t.unwrap());
     });
     assert_eq!(all(&store).len(), 3 * writers);
     assert_eq!(store.runs().unwrap().len(), 3 * writers);

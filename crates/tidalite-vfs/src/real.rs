@@ -29,6 +29,8 @@ const ZEROS_BYTES: usize = 64 * 1024;
 /// How often a lock is tried anew because its file was replaced meanwhile; files of locks are never replaced by
 /// the engine, so this only bounds the loop.
 const LOCK_TRIES: u32 = 8;
+/// How often a folder that comes and goes is tried to be made.
+const CREATE_ATTEMPTS: u32 = 100;
 
 /// The operating system. See the [crate text](crate) for the rules.
 #[derive(Debug, Clone, Default)]
@@ -51,17 +53,27 @@ impl RealVfs {
 
 impl Vfs for RealVfs {
     fn create_dir(&self, path: &Path) -> Result<bool> {
-        match fs::create_dir(path) {
-            Ok(()) => Ok(true),
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(false),
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Err(Error::invalid(
-                "create folder",
-                "a file of this name exists",
-                "move the file away, or give another path",
-            )
-            .at(path)),
-            Err(e) => Err(Error::io("create folder", path, e)),
+        for _ in 0..CREATE_ATTEMPTS {
+            match fs::create_dir(path) {
+                Ok(()) => return Ok(true),
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => match fs::metadata(path) {
+                    Ok(there) if there.is_dir() => return Ok(false),
+                    // It was removed since.
+                    Err(gone) if gone.kind() == io::ErrorKind::NotFound && !path.is_symlink() => {}
+                    _ => {
+                        return Err(Error::invalid(
+                            "create folder",
+                            "a file of this name exists",
+                            "move the file away, or give another path",
+                        )
+                        .at(path));
+                    }
+                },
+                Err(e) => return Err(Error::io("create folder", path, e)),
+            }
         }
+        let wrong = "it comes and goes, made and removed by others";
+        Err(Error::new(ErrorKind::Busy, "create folder", wrong, "try again").at(path))
     }
 
     fn read_dir(&self, path: &Path) -> Result<Vec<String>> {

@@ -131,6 +131,26 @@ fn a_word_across_two_words_is_not_published() {
 }
 
 #[test]
+fn a_folder_that_others_make_and_remove_meanwhile_is_no_file_in_the_way() {
+    on_each(|vfs, dir| {
+        let sub = dir.join("claim");
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    for _ in 0..2000 {
+                        match vfs.create_dir(&sub) {
+                            Ok(true) => vfs.remove_dir(&sub).unwrap(),
+                            Ok(false) => {}
+                            Err(e) => assert_eq!(e.kind(), ErrorKind::Busy, "{e}"),
+                        }
+                    }
+                });
+            }
+        });
+    });
+}
+
+#[test]
 fn threads_that_write_side_by_side_do_not_disturb_each_other() {
     on_each(|vfs, dir| {
         let path = dir.join("s");

@@ -23,6 +23,7 @@ use crate::schema::{Column, SCHEMA};
 use crate::series::{BySeries, SeriesRow, SeriesTable};
 use crate::series_file::{self, Names};
 use bytes::Bytes;
+pub use cache::PageCache;
 pub(crate) use footer::{ChunkMap, PageEntry, TileMap};
 pub use pages::Fetched;
 pub(crate) use pages::Pages;
