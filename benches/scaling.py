@@ -133,6 +133,11 @@ def in_a_process(part: str, size: Size, folder: str) -> dict[str, Any]:
     return found
 
 
+def number(value: float) -> str:
+    """Three digits that count, and no exponent."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def head(row: dict[str, Any]) -> None:
     names = [name for name in row if name not in ("load", "bytes a point", "peak MiB")]
     print("| runs × metrics × steps | points | series | load, M points/s | bytes a point | " + ", ms | ".join(names) + ", ms | peak MiB |")
@@ -142,7 +147,7 @@ def head(row: dict[str, Any]) -> None:
 def line(size: Size, row: dict[str, Any]) -> None:
     cells = [f"{size.runs:,} × {size.metrics:,} × {size.steps:,}", f"{size.points / 1e6:g} M", f"{size.series:,}"]
     cells += [f"{size.points / row['load'] / 1e6:.1f}", f"{row['bytes a point']:.2f}"]
-    cells += [f"{row[name] * 1e3:.3g}" for name in row if name not in ("load", "bytes a point", "peak MiB")]
+    cells += [number(row[name] * 1e3) for name in row if name not in ("load", "bytes a point", "peak MiB")]
     print("| " + " | ".join([*cells, f"{row['peak MiB']:.0f}"]) + " |", flush=True)
 
 
