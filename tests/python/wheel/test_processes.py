@@ -114,7 +114,10 @@ while True:
 
 
 def test_ctrl_c_in_the_middle_of_logging_loses_nothing(path, tmp_path):
+    # Children of a process that was started in the background may have been told to ignore it.
     text = HEAD + """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with tidalite.open(path) as store, store.run('a') as run:
     print('go', flush=True)
     step = 0
