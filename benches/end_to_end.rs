@@ -9,8 +9,8 @@ use arrow::array::{Int64Array, RecordBatch, StringArray};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
-use tidalite::{Aggregate, AlignOn, By, Fill, Options, Store};
-use tidalite_benches::{Size, batch};
+use tidalite::{Aggregate, By, Options, Store};
+use tidalite_benches::{QUESTIONS, Size, batch};
 
 const REPEATS: usize = 15;
 /// Points of the long series.
@@ -59,51 +59,19 @@ fn standard(runs: usize, metrics: usize, steps: usize) {
     let batches: Vec<RecordBatch> = (0..runs).map(|run| batch(run, Size { runs, metrics, steps })).collect();
     load(&path, &batches);
     drop(batches);
-    let (run, bucket) = (format!("run-{:05}", runs / 2), (steps / 1000).max(1) as u64);
-    let start = 1_780_000_000_000_000;
-    let (lo, hi) = ((runs * 60 + steps / 20) as i64 * 500_000, (runs * 60 + steps / 10) as i64 * 500_000);
     let top = |store: &Store| drop(store.select().metric("loss/0").aggregate(&words(&["min"]), &[By::Run]));
     let opened = median(|| top(&Options::new().read_only(true).open(&path).unwrap()));
     println!("open + first    {opened:9.2} ms");
     let store = Options::new().read_only(true).open(&path).unwrap();
-    let one = || store.select().run(&run).metric("loss/0");
-    let metric = || store.select().metric("loss/0");
-    let buckets = words(&["min", "max", "mean"]);
     let only = std::env::args().nth(4);
     let say = |name: &str, ask: &dyn Fn()| {
         if only.as_ref().is_none_or(|only| only == name) {
             println!("{name:<15} {:9.3} ms", median(ask));
         }
     };
-    say("series", &|| drop(one().points().unwrap().collect().unwrap()));
-    say("chart", &|| drop(one().aggregate(&buckets, &[By::StepBucket(bucket)]).unwrap()));
-    say("chart_all_runs", &|| {
-        drop(metric().aggregate(&buckets, &[By::Run, By::StepBucket(bucket)]).unwrap());
-    });
-    say("summary", &|| {
-        let all = words(&["count", "min", "max", "mean", "last"]);
-        drop(store.select().aggregate(&all, &[By::Run, By::Metric]).unwrap());
-    });
-    say("mean_band", &|| {
-        drop(metric().aggregate(&words(&["mean", "std"]), &[By::StepBucket(bucket)]).unwrap());
-    });
-    say("top_runs", &|| top(&store));
-    say("quantiles", &|| {
-        drop(store.select().aggregate(&words(&["p50", "p95", "p99"]), &[By::Metric]).unwrap());
-    });
-    say("time_window", &|| {
-        let by = [By::Metric, By::TimeBucket(1_000_000)];
-        drop(store.select().times_us(start + lo..start + hi).aggregate(&words(&["mean"]), &by).unwrap());
-    });
-    say("align", &|| {
-        let both = store.select().run(&run).metric("lr/0").metric("loss/0");
-        drop(both.align(AlignOn::Step, Fill::None).unwrap());
-    });
-    say("scan", &|| {
-        let all = words(&["count", "sum", "min", "max"]);
-        drop(store.select().values(0.5, None).aggregate(&all, &[]).unwrap());
-    });
-    say("band(1000)", &|| drop(metric().band(1000, &[By::Metric]).unwrap()));
+    for (name, ask) in QUESTIONS {
+        say(name, &|| assert!(ask(&store) > 0, "{name} found nothing"));
+    }
     say("step window", &|| {
         let within = store.select().steps(steps as i64 / 10..steps as i64 / 2);
         drop(within.aggregate(&words(&["mean"]), &[By::Run]).unwrap());

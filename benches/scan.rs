@@ -1,9 +1,10 @@
-//! Reading parts: 10 M points of the tracker workload (20 runs × 50 metrics × 10,000 steps), compacted, warm page cache, the
-//! store open, result as Arrow; one thread and all. `cargo bench -p tidalite-benches --bench scan`.
+//! A filtered scan of parts: 10 M points of the tracker workload (20 runs × 50 metrics × 10,000 steps), compacted, warm page cache,
+//! the store open, result as Arrow, some of the pages kept decoded from one round to the next; points a second, on one thread and
+//! on all. The other questions are in `query.rs`. `cargo bench -p tidalite-benches --bench scan`.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use tidalite::{Aggregate, By, Options};
+use tidalite::{Aggregate, Options};
 use tidalite_benches::{Size, fill};
 
 fn bench(c: &mut Criterion) {
@@ -19,28 +20,6 @@ fn bench(c: &mut Criterion) {
         let aggregates = [Aggregate::Count, Aggregate::Sum, Aggregate::Min, Aggregate::Max];
         group.bench_function("filter by value, count, sum, min, max", |b| {
             b.iter(|| store.select().values(0.5, None).aggregate(&aggregates, &[]).unwrap())
-        });
-        group.bench_function("summary of every series", |b| {
-            b.iter(|| {
-                store
-                    .select()
-                    .aggregate(&[Aggregate::Min, Aggregate::Mean, Aggregate::Last], &[By::Run, By::Metric])
-                    .unwrap()
-            })
-        });
-        group.bench_function("one metric of all runs in 1,000 buckets", |b| {
-            let by = [By::Run, By::StepBucket(Size::STANDARD.steps as u64 / 1000)];
-            b.iter(|| {
-                store
-                    .select()
-                    .metric("loss/0")
-                    .aggregate(&[Aggregate::Min, Aggregate::Max, Aggregate::Mean], &by)
-                    .unwrap()
-            })
-        });
-        group.throughput(Throughput::Elements(Size::STANDARD.steps as u64));
-        group.bench_function("points of one series", |b| {
-            b.iter(|| store.select().run("run-00010").metric("loss/0").points().unwrap().collect().unwrap())
         });
         group.finish();
     }

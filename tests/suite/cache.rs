@@ -8,6 +8,11 @@ use tidalite_testkit::Random;
 
 const STEPS: i64 = 20_000;
 
+/// Of parts with several tiles, whose pages begin at the same rows.
+fn writer() -> Options {
+    Options::new().background(false).tile_rows(6_000)
+}
+
 fn fill(store: &Store, run: &str, rng: &mut Random) {
     let run = store.run(run).start().unwrap();
     let columns = run.columns(&["loss", "acc"]).unwrap();
@@ -34,7 +39,7 @@ fn points(select: &Select) -> Vec<String> {
 #[test]
 fn a_question_that_comes_again_reads_no_page_and_has_the_same_answer() {
     let dir = tempdir().unwrap();
-    let store = Options::new().background(false).open(dir.path().join("s")).unwrap();
+    let store = writer().open(dir.path().join("s")).unwrap();
     fill(&store, "a", &mut Random::new(1));
     let reader = Options::new().read_only(true).open(dir.path().join("s")).unwrap();
     let ask = || {
@@ -63,7 +68,7 @@ fn a_reader_that_keeps_pages_answers_as_a_fresh_one_whatever_is_written_merged_o
     let dir = tempdir().unwrap();
     let path = dir.path().join("s");
     // So little memory that pages push each other out.
-    let store = Options::new().background(false).memory_bytes(16 << 20).open(&path).unwrap();
+    let store = writer().memory_bytes(16 << 20).open(&path).unwrap();
     let reader = Options::new().read_only(true).memory_bytes(16 << 20).open(&path).unwrap();
     let mut rng = Random::new(2);
     for round in 0..24 {

@@ -219,12 +219,6 @@ impl Grouping {
         !self.0.needs.samples && !self.0.needs.sketch
     }
 
-    /// Whether this summary may stand for its points: it lies in one bucket, no percentile is asked for, and no NaN's
-    /// step that it would not tell.
-    pub fn takes_summary(&self, summary: &Summary) -> bool {
-        self.0.takes_summary(summary) && self.0.bucket_of(summary).is_some()
-    }
-
     /// Whether the steps of NaNs are wanted, so that a summary that counts any does not stand for its points.
     pub fn needs_nan_steps(&self) -> bool {
         self.0.needs.nan_step
@@ -366,9 +360,9 @@ mod tests {
         let nan = plan(vec![], &["argnan"]);
         let mut summary = Summary::default();
         summary.push(Point { step: 1, time_us: 0, value: 1.0 });
-        assert!(nan.needs_steps() && nan.takes_summary(&summary));
+        assert!(nan.needs_steps() && nan.0.takes_summary(&summary));
         summary.push(Point { step: 2, time_us: 0, value: f64::NAN });
-        assert!(!nan.takes_summary(&summary) && plain.takes_summary(&summary));
+        assert!(!nan.0.takes_summary(&summary) && plain.0.takes_summary(&summary));
         assert!(!nan.partial().push_summary(&SeriesKey::new("r", "m", Labels::none()), &summary));
     }
 }

@@ -2,11 +2,12 @@
 
 use super::sample::{Random, Series, extremes, tracker};
 use super::{Written, chunks, place_in, vfs};
-use crate::{Columns, PartMeta, PartOptions, PartWriter, TileColumns, encode_tile};
+use crate::{Columns, PageCache, PartMeta, PartOptions, PartWriter, TileColumns, encode_tile};
 use parquet::column::reader::get_typed_column_reader;
 use parquet::data_type::{ByteArrayType, DataType, DoubleType, Int64Type};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use std::fs::File;
+use std::sync::Arc;
 use tempfile::TempDir;
 use tidalite_model::{ErrorKind, Seq};
 
@@ -115,6 +116,23 @@ fn times_too_many_for_a_dictionary_read_back() {
         ..series[0].clone()
     });
     assert_reads_back(&Written::new(vec![series]));
+}
+
+#[test]
+fn pages_that_are_kept_read_back_and_go_when_their_part_is_closed() {
+    let part = Written::new(vec![tracker("r", 3, 0..9001)]);
+    let cache = Arc::new(PageCache::new(64 << 20));
+    let open = part.open().unwrap().kept_in(cache.clone());
+    let rows = 0..3 * 9001;
+    let mut out = TileColumns::default();
+    let mut read = || open.read_into(0, std::slice::from_ref(&rows), Columns::ALL, true, &mut out).unwrap();
+    let [first, _, third] = [read(), read(), read()];
+    assert!(first.pages > 0 && first.cached == 0, "{first:?}");
+    assert!(third.pages == 0 && third.cached > 0, "{third:?}");
+    assert_same(&out, &part.tiles[0]);
+    assert!(cache.bytes() > 0);
+    drop(open);
+    assert_eq!(cache.bytes(), 0);
 }
 
 #[test]
