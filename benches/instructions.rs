@@ -2,7 +2,8 @@
 //! 1.1 M points of the tracker workload (11 runs × 10 metrics × 10,000 steps), one thread, page cache warm.
 //! `cargo bench -p tidalite-benches --bench instructions`; needs valgrind.
 //!
-//! A process opens the store and asks once, another asks twice; the difference is one question put to a reader that is warm.
+//! A process opens the store and asks once, others ask twice and three times: the second time a reader keeps decoded pages, and from
+//! the third on it has them.
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
 use std::path::Path;
@@ -25,11 +26,12 @@ fn main() {
     let dir = tempfile::tempdir().unwrap();
     let store = dir.path().join("store");
     fill(&store, SIZE);
-    println!("| question, {} k points | instructions, open and first, M | again, M |", SIZE.points() / 1000);
-    println!("|---|---|---|");
+    println!("| question, {} k points | instructions, open and first, M | second, M | third, M |", SIZE.points() / 1000);
+    println!("|---|---|---|---|");
     for (name, _) in QUESTIONS {
-        let [once, twice] = [1, 2].map(|times| count(&store, name, times));
-        println!("| {name} | {:.2} | {:.2} |", once as f64 / 1e6, (twice - once) as f64 / 1e6);
+        let [once, twice, thrice] = [1, 2, 3].map(|times| count(&store, name, times));
+        let each = [once, twice - once, thrice - twice].map(|n| format!("{:.2}", n as f64 / 1e6));
+        println!("| {name} | {} |", each.join(" | "));
     }
 }
 
