@@ -26,7 +26,10 @@ fn main() {
     let dir = tempfile::tempdir().unwrap();
     let store = dir.path().join("store");
     fill(&store, SIZE);
-    println!("| question, {} k points | instructions, open and first, M | second, M | third, M |", SIZE.points() / 1000);
+    println!(
+        "| question, {} k points | instructions, open and first, M | second, M | third, M |",
+        SIZE.points() / 1000
+    );
     println!("|---|---|---|---|");
     for (name, _) in QUESTIONS {
         let [once, twice, thrice] = [1, 2, 3].map(|times| count(&store, name, times));
