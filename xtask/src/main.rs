@@ -85,20 +85,42 @@ fn house_rules(steps: &mut Steps) {
     steps.add("licences", || tidy::licence::check(&root()));
 }
 
-/// What it means that cargo-deny is not installed.
-#[derive(PartialEq)]
+/// What it means that a check of the dependencies cannot be made here: cargo-deny is not installed, or the database of
+/// advisories cannot be reached.
+#[derive(Clone, Copy)]
 enum Absent {
     Skip,
     Fail,
 }
 
-fn deny(absent: Absent) -> Outcome {
-    let version = cargo().args(["deny", "--version"]).output();
-    if version.is_ok_and(|v| v.status.success()) {
-        return run(cargo().args(["deny", "check"]));
+impl Absent {
+    fn outcome(self, what: &str) -> Outcome {
+        match self {
+            Self::Skip => Outcome::Skipped(what.into()),
+            Self::Fail => Outcome::Failed(what.into()),
+        }
     }
-    let remedy = "cargo-deny is not installed; `cargo install cargo-deny --locked` builds it";
-    if absent == Absent::Skip { Outcome::Skipped(remedy.into()) } else { Outcome::Failed(remedy.into()) }
+}
+
+/// Licences, bans and sources need nothing but the lock file; advisories need a database that is fetched first, so that
+/// a machine without a network is told from a dependency with an advisory.
+fn deny(absent: Absent) -> Outcome {
+    let deny = |args: &[&str]| {
+        let mut command = cargo();
+        command.arg("deny").args(args);
+        command
+    };
+    if !deny(&["--version"]).output().is_ok_and(|v| v.status.success()) {
+        return absent.outcome("cargo-deny is not installed; `cargo install cargo-deny --locked` builds it");
+    }
+    let offline = run(&mut deny(&["check", "bans", "licenses", "sources"]));
+    if !matches!(offline, Outcome::Passed) {
+        return offline;
+    }
+    if !deny(&["fetch", "db"]).output().is_ok_and(|f| f.status.success()) {
+        return absent.outcome("advisories only (the rest passed): their database could not be fetched");
+    }
+    run(&mut deny(&["check", "--disable-fetch", "advisories"]))
 }
 
 /// The cargo that runs this, in the workspace's root.
