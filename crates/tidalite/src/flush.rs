@@ -302,9 +302,9 @@ fn note_runs(inner: &Inner, meta: &PartMeta, runs: &mut run_table::RunTable) {
     let Ok(part) = tidalite_parts::Part::open(inner.vfs.clone(), &inner.places.part(meta.id), meta) else {
         return;
     };
-    for rows in part.series().rows.chunk_by(|a, b| a.key.run == b.key.run) {
-        if !runs.contains_key(&*rows[0].key.run) {
-            runs.insert(rows[0].key.run.to_string(), Default::default());
+    for run in part.series().runs() {
+        if !runs.contains_key(&**run) {
+            runs.insert(run.to_string(), Default::default());
         }
     }
 }

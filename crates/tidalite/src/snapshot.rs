@@ -222,9 +222,9 @@ impl SnapshotView {
         }
         let live: BTreeSet<_> = version.manifest.parts.iter().map(|m| m.id).collect();
         for part in parts.iter().filter(|p| !live.contains(&p.meta().id)) {
-            for rows in part.series().rows.chunk_by(|a, b| a.key.run == b.key.run) {
-                if !known(&runs, &rows[0].key.run) {
-                    Arc::make_mut(&mut runs).insert(rows[0].key.run.to_string(), Default::default());
+            for run in part.series().runs() {
+                if !known(&runs, run) {
+                    Arc::make_mut(&mut runs).insert(run.to_string(), Default::default());
                 }
             }
         }
@@ -276,9 +276,16 @@ fn gone(runs: &RunTable, parts: &[Arc<Part>], tails: &[TailView]) -> Result<BTre
         }
     }
     for (p, part) in parts.iter().enumerate() {
-        for (r, row) in part.series().rows.iter().enumerate() {
-            let Some(hides) = gone.get(&*row.key.run) else { continue };
-            let seen = match hides.verdict(row) {
+        let table = part.series();
+        if !table.runs().iter().any(|run| gone.contains_key(&**run)) {
+            continue;
+        }
+        let mut details = table.reader();
+        for (r, row) in table.entries().iter().enumerate() {
+            let run = table.run(row);
+            let Some(hides) = gone.get(&**run) else { continue };
+            let of_row = details.of(r)?;
+            let seen = match hides.verdict(row.steps(), of_row.seqs()) {
                 Hidden::All => false,
                 Hidden::Nothing => true,
                 Hidden::Some => {
@@ -292,7 +299,7 @@ fn gone(runs: &RunTable, parts: &[Arc<Part>], tails: &[TailView]) -> Result<BTre
                 }
             };
             if seen {
-                gone.remove(&*row.key.run);
+                gone.remove(&**run);
             }
         }
     }
