@@ -14,7 +14,7 @@ use crate::tail::{TailData, View};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
-use tidalite_log::{Finding, FindingKind, TailReader, WriterDir};
+use tidalite_log::{Finding, FindingKind, Life, TailReader, WriterDir};
 use tidalite_model::{Error, ErrorKind, Result, RunChange, RunInfo, Seq};
 use tidalite_parts::{Columns, Part, PartMeta, PartPlace};
 use tidalite_query::{Grouping, NameMatcher, Points, RunFilter};
@@ -449,15 +449,15 @@ impl Tail {
 
     /// Reads what is new; says whether the writer lives, and up to which ordinal its frames are here.
     fn poll(&mut self, inner: &Inner, dir: &WriterDir) -> Result<(bool, u64)> {
-        let alive = tidalite_log::is_alive(&*inner.vfs, dir)?;
-        let replayed = self.reader.poll(&*inner.vfs, alive, &mut self.data)?;
+        let life = tidalite_log::life(&*inner.vfs, dir)?;
+        let replayed = self.reader.poll(&*inner.vfs, life.may_append(), &mut self.data)?;
         self.next = self.next.max(replayed.next_ordinal);
         for finding in replayed.findings {
             if !self.findings.contains(&finding) {
                 self.findings.push(finding);
             }
         }
-        Ok((alive, self.next))
+        Ok((life == Life::Living, self.next))
     }
 }
 
