@@ -12,8 +12,6 @@ use crate::series_file::{SCHEMA_TEXT, Written};
 use bytes::{Buf, Bytes, buf::Reader};
 use parquet::basic::Encoding;
 use parquet::column::page::Page;
-use parquet::column::reader::get_typed_column_reader;
-use parquet::data_type::{BoolType, DataType, DoubleType, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 use parquet::file::properties::ReaderProperties;
@@ -137,12 +135,14 @@ pub(crate) struct Block {
 impl Block {
     fn read(group: &dyn RowGroupReader, entries: &[SeriesEntry]) -> Written<Block> {
         let block = Block {
-            seqs: columns(column::SEQS, |c| read::<Int64Type>(group, c))?,
-            counts: columns(column::COUNTS, |c| read::<Int64Type>(group, c))?,
-            times: columns(column::TIMES, |c| read::<Int64Type>(group, c))?,
-            reals: columns(column::REALS, |c| read::<DoubleType>(group, c))?,
-            extremes: columns(column::EXTREMES, |c| read_optional::<DoubleType>(group, c))?,
-            extreme_steps: columns(column::EXTREME_STEPS, |c| read_optional::<Int64Type>(group, c))?,
+            seqs: columns(column::SEQS, |c| read(group, c, decode::plain_integers))?,
+            counts: columns(column::COUNTS, |c| read(group, c, decode::plain_integers))?,
+            times: columns(column::TIMES, |c| read(group, c, decode::plain_integers))?,
+            reals: columns(column::REALS, |c| read(group, c, reals))?,
+            extremes: columns(column::EXTREMES, |c| read_optional(group, c, reals))?,
+            extreme_steps: columns(column::EXTREME_STEPS, |c| {
+                read_optional(group, c, decode::plain_integers)
+            })?,
         };
         let [counts, ..] = &block.counts;
         if counts.iter().zip(entries).any(|(&count, entry)| count != i64::from(entry.rows)) {
@@ -231,22 +231,22 @@ fn slice(bytes: &Bytes, range: &Range<u64>) -> Bytes {
 fn heads(metadata: &ParquetMetaData, groups: &[Group], bytes: &Bytes) -> Written<Heads> {
     let window = Arc::new(Window { start: 0, bytes: bytes.clone() });
     let rows = groups.last().map_or(0, |g| g.rows.end as usize);
-    // No count in the file is allocated for as it stands: a row takes at least a few bits in some column.
-    let mut entries: Vec<SeriesEntry> = Vec::with_capacity(rows.min(bytes.len().saturating_mul(8)));
+    // No count in the file is allocated for as it stands: each row has a place of its own in its tile, which takes a byte.
+    let mut entries: Vec<SeriesEntry> = Vec::with_capacity(rows.min(bytes.len()));
     let mut numbered: [Numbered; 3] = Default::default();
     for (number, group) in groups.iter().enumerate() {
         let rows = group.rows.len();
         let group = reader(window.clone(), metadata.row_group(number))?;
         let mut names = [const { Vec::new() }; 3];
         for ((column, names), numbered) in column::NAMES.zip(&mut names).zip(&mut numbered) {
-            *names = read_texts(&group, column, rows, numbered)?;
+            *names = read_texts(&group, column, numbered)?;
         }
         let [tiles, starts, counts] =
-            [column::TILE, column::ROW_START, column::ROWS].map(|c| read::<Int64Type>(&group, c));
+            [column::TILE, column::ROW_START, column::ROWS].map(|c| read(&group, c, decode::plain_integers));
         let (tiles, starts, counts) = (tiles?, starts?, counts?);
-        let first = read::<Int64Type>(&group, column::FIRST_STEP)?;
-        let last = read::<Int64Type>(&group, column::LAST_STEP)?;
-        let repeats = read::<BoolType>(&group, column::REPEATS)?;
+        let first = read(&group, column::FIRST_STEP, decode::plain_integers)?;
+        let last = read(&group, column::LAST_STEP, decode::plain_integers)?;
+        let repeats = read(&group, column::REPEATS, flags)?;
         let small = |n: i64| u32::try_from(n).map_err(|_| general("a row number is out of range"));
         for i in 0..rows {
             entries.push(SeriesEntry {
@@ -285,70 +285,145 @@ fn columns<T, const N: usize>(
     Ok(found)
 }
 
-fn read<T: DataType>(group: &dyn RowGroupReader, column: usize) -> Written<Vec<T::T>> {
-    let (values, _) = read_levels::<T>(group, column)?;
-    check_rows(group, column, values.len())?;
-    Ok(values)
+/// What a page holds.
+#[derive(Clone, Copy)]
+enum Holds {
+    Dictionary,
+    Values,
+    /// Places in the dictionary.
+    Places,
 }
 
-fn read_optional<T: DataType>(group: &dyn RowGroupReader, column: usize) -> Written<Vec<Option<T::T>>> {
-    let (values, levels) = read_levels::<T>(group, column)?;
-    check_rows(group, column, levels.len())?;
-    let mut values = values.into_iter();
-    Ok(levels.into_iter().map(|level| if level > 0 { values.next() } else { None }).collect())
+/// Hands over the pages of a column, each with how many values it holds. They are read by the crate and decoded here: its
+/// column readers make each text an object of its own, and panic on some pages that contradict themselves.
+fn each_page(
+    group: &dyn RowGroupReader,
+    column: usize,
+    mut take: impl FnMut(Holds, Body<'_>, usize) -> Written<Option<()>>,
+) -> Written {
+    let rows = group.metadata().num_rows().unsigned_abs();
+    let mut pages = group.get_column_page_reader(column)?;
+    let mut padded = Vec::new();
+    while let Some(page) = pages.get_next_page()? {
+        let holds = match (&page, page.encoding()) {
+            (Page::DictionaryPage { .. }, _) => Holds::Dictionary,
+            (Page::DataPage { .. }, Encoding::PLAIN) => Holds::Values,
+            (Page::DataPage { .. }, Encoding::RLE_DICTIONARY) => Holds::Places,
+            _ => return Err(general("a page is encoded as none of a series table is")),
+        };
+        if u64::from(page.num_values()) > rows {
+            return Err(general("a page has more values than its group has rows"));
+        }
+        padded.clear();
+        padded.extend_from_slice(page.buffer());
+        padded.resize(padded.len() + PADDING, 0);
+        take(holds, Body::new(&padded), page.num_values() as usize)?
+            .ok_or_else(|| general("a page contradicts itself"))?;
+    }
+    Ok(())
+}
+
+type Plain<T> = fn(Body<'_>, usize) -> Option<Vec<T>>;
+
+/// A column without nulls.
+fn read<T: Copy>(group: &dyn RowGroupReader, column: usize, plain: Plain<T>) -> Written<Vec<T>> {
+    let (mut dictionary, mut found) = (Vec::new(), Vec::new());
+    each_page(group, column, |holds, body, n| {
+        Ok(values(holds, body, n, plain, &mut dictionary, &mut found))
+    })?;
+    check_rows(group, column, found.len())?;
+    Ok(found)
+}
+
+fn values<T: Copy>(
+    holds: Holds,
+    body: Body<'_>,
+    n: usize,
+    plain: Plain<T>,
+    dictionary: &mut Vec<T>,
+    found: &mut Vec<T>,
+) -> Option<()> {
+    match holds {
+        Holds::Dictionary => *dictionary = plain(body, n)?,
+        Holds::Values => found.extend(plain(body, n)?),
+        Holds::Places => places(body, n, dictionary, found)?,
+    }
+    Some(())
+}
+
+fn places<T: Copy>(body: Body<'_>, n: usize, dictionary: &[T], found: &mut Vec<T>) -> Option<()> {
+    let all = 0..n;
+    decode::dictionary(body, n, dictionary, std::slice::from_ref(&all), found)
+}
+
+/// A column with nulls: a page begins with the length of its levels and these, one bit a row in runs.
+fn read_optional<T: Copy>(
+    group: &dyn RowGroupReader,
+    column: usize,
+    plain: Plain<T>,
+) -> Written<Vec<Option<T>>> {
+    let (mut dictionary, mut found): (Vec<T>, Vec<Option<T>>) = (Vec::new(), Vec::new());
+    let mut page = |holds, body: Body<'_>, n: usize| -> Option<()> {
+        if let Holds::Dictionary = holds {
+            dictionary = plain(body, n)?;
+            return Some(());
+        }
+        let (length, rest) = body.bytes().split_first_chunk()?;
+        let (levels, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
+        let padded = |head: &[u8], bytes: &[u8]| [head, bytes, &[0; PADDING]].concat();
+        // Levels are encoded as places in a dictionary are, but for the width, which needs no saying.
+        let (levels, rest) = (padded(&[1], levels), padded(&[], rest));
+        let mut present = Vec::new();
+        places(Body::new(&levels), n, &[false, true], &mut present)?;
+        let count = present.iter().filter(|p| **p).count();
+        let mut some = Vec::with_capacity(count);
+        values(holds, Body::new(&rest), count, plain, &mut dictionary, &mut some)?;
+        let mut some = some.into_iter();
+        found.extend(present.into_iter().map(|p| if p { some.next() } else { None }));
+        Some(())
+    };
+    each_page(group, column, |holds, body, n| Ok(page(holds, body, n)))?;
+    check_rows(group, column, found.len())?;
+    Ok(found)
+}
+
+/// The numbers of a column's texts.
+fn read_texts(group: &dyn RowGroupReader, column: usize, numbered: &mut Numbered) -> Written<Vec<u32>> {
+    let (mut dictionary, mut found) = (Vec::new(), Vec::new());
+    each_page(group, column, |holds, body, n| {
+        let mut number = |out: &mut Vec<u32>| -> Written<Option<()>> {
+            let Some(texts) = decode::plain_texts(body, n) else { return Ok(None) };
+            for text in texts {
+                out.push(numbered.number(&body.bytes()[text]).map_err(general)?);
+            }
+            Ok(Some(()))
+        };
+        match holds {
+            Holds::Dictionary => number(&mut dictionary),
+            Holds::Values => number(&mut found),
+            Holds::Places => Ok(places(body, n, &dictionary, &mut found)),
+        }
+    })?;
+    check_rows(group, column, found.len())?;
+    Ok(found)
+}
+
+fn reals(body: Body<'_>, n: usize) -> Option<Vec<f64>> {
+    let bits = decode::plain_integers(body, n)?;
+    Some(bits.into_iter().map(|bits| f64::from_bits(bits.cast_unsigned())).collect())
+}
+
+/// One bit a value, the lowest first.
+fn flags(body: Body<'_>, n: usize) -> Option<Vec<bool>> {
+    let bytes = body.bytes().get(..n.div_ceil(8))?;
+    Some((0..n).map(|i| bytes[i / 8] >> (i % 8) & 1 == 1).collect())
 }
 
 fn check_rows(group: &dyn RowGroupReader, column: usize, rows: usize) -> Written {
     if rows as u64 == group.metadata().num_rows().unsigned_abs() {
         return Ok(());
     }
-    Err(ParquetError::General(format!("column {column} has too few rows")))
-}
-
-fn read_levels<T: DataType>(group: &dyn RowGroupReader, column: usize) -> Written<(Vec<T::T>, Vec<i16>)> {
-    let mut reader = get_typed_column_reader::<T>(group.get_column_reader(column)?);
-    let (mut values, mut levels) = (Vec::new(), Vec::new());
-    // Vectors grow page by page, so that no count in the file is allocated for as it stands.
-    let rows = usize::try_from(group.metadata().num_rows())?;
-    reader.read_records(rows, Some(&mut levels), None, &mut values)?;
-    Ok((values, levels))
-}
-
-/// The numbers of a column's texts. Page by page rather than by the crate's column reader, which makes each row an object of
-/// its own: names are a dictionary with few exceptions, and numbers are all that is wanted of them.
-fn read_texts(
-    group: &dyn RowGroupReader,
-    column: usize,
-    rows: usize,
-    numbered: &mut Numbered,
-) -> Written<Vec<u32>> {
-    let wrong = || general("a column of names contradicts itself");
-    let mut pages = group.get_column_page_reader(column)?;
-    let (mut dictionary, mut found) = (Vec::new(), Vec::new());
-    while let Some(page) = pages.get_next_page()? {
-        let values = page.num_values() as usize;
-        let mut padded = page.buffer().to_vec();
-        padded.resize(padded.len() + PADDING, 0);
-        let body = Body::new(&padded);
-        let mut plain = |out: &mut Vec<u32>| -> Written {
-            for text in decode::plain_texts(body, values).ok_or_else(wrong)? {
-                out.push(numbered.number(&body.bytes()[text]).map_err(general)?);
-            }
-            Ok(())
-        };
-        match &page {
-            Page::DictionaryPage { .. } => plain(&mut dictionary)?,
-            Page::DataPage { .. } if page.encoding() == Encoding::PLAIN => plain(&mut found)?,
-            Page::DataPage { .. } if page.encoding() == Encoding::RLE_DICTIONARY && values <= rows => {
-                let all = 0..values;
-                let wanted = std::slice::from_ref(&all);
-                decode::dictionary(body, values, &dictionary, wanted, &mut found).ok_or_else(wrong)?;
-            }
-            _ => return Err(wrong()),
-        }
-    }
-    check_rows(group, column, found.len())?;
-    Ok(found)
+    Err(ParquetError::General(format!("column {column} has another number of rows than its group")))
 }
 
 /// A stretch of a file that is in memory, as the Parquet crate reads it.

@@ -251,7 +251,7 @@ fn packed<T: Copy>(
 }
 
 /// A PLAIN dictionary of integers.
-pub(super) fn plain_integers(body: Body<'_>, values: usize) -> Option<Vec<i64>> {
+pub(crate) fn plain_integers(body: Body<'_>, values: usize) -> Option<Vec<i64>> {
     let (eights, []) = body.bytes().as_chunks::<8>() else { return None };
     (eights.len() == values).then(|| eights.iter().map(|e| i64::from_le_bytes(*e)).collect())
 }

@@ -1,9 +1,11 @@
 //! Series tables of several row groups: each row is found again, wherever it lies, and one that has changed is noticed.
 
-use super::sample::Series;
+use super::sample::{Random, Series};
 use super::{Written, vfs};
 use crate::Part;
-use crate::series_file::GROUP_ROWS;
+use crate::series::{SeriesRow, SeriesTable};
+use crate::series_file::{self, GROUP_ROWS};
+use crate::series_read::SeriesFile;
 use std::fs;
 use tidalite_model::{ErrorKind, Labels, Seq, SeriesKey};
 
@@ -85,4 +87,36 @@ fn a_table_that_changes_while_it_is_open_is_noticed() {
     let anew = Part::open(vfs(), &written.place, &written.meta).unwrap();
     assert!(anew.series_damage().is_some());
     check_row(&anew, 0, &series[0]);
+}
+
+/// Bytes whose checksum matches them all the same, as a faulty writer would leave them: an error or other rows, no panic.
+#[test]
+fn a_table_that_contradicts_itself_is_corrupt_not_a_panic() {
+    let written = Written::new(vec![many(60)]);
+    let part = written.open().unwrap();
+    let rows: Vec<SeriesRow> = (0..60).map(|row| part.series().row(row).unwrap()).collect();
+    let good = series_file::encode(&rows).unwrap();
+    let mut random = Random(5);
+    let (mut refused, mut read) = (0, 0);
+    for _ in 0..6000 {
+        let mut bytes = good.clone();
+        for _ in 0..=random.below(3) {
+            let at = random.below(bytes.len() as u64) as usize;
+            bytes[at] ^= 1 << random.below(8);
+        }
+        let path = &written.place.series;
+        let opened = SeriesFile::open(bytes.into(), path, None);
+        let Ok(table) = opened.and_then(|(file, heads)| SeriesTable::new(file, heads, path, 0)) else {
+            refused += 1;
+            continue;
+        };
+        for row in 0..table.entries().len() {
+            match table.row(row) {
+                Ok(_) => read += 1,
+                Err(e) => assert_eq!(e.kind(), ErrorKind::Corrupt),
+            }
+        }
+        let _ = table.fits(&[60]);
+    }
+    assert!(refused > 1000 && read > 1000, "{refused} {read}");
 }
