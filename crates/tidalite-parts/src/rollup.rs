@@ -85,7 +85,7 @@ pub(crate) fn assemble(mut rolled: Vec<Rolled>, table: &SeriesTable) -> Vec<Tier
     }
     let mut points: HashMap<&SeriesKey, u64> = HashMap::new();
     for row in &table.rows {
-        *points.entry(&row.key).or_default() += u64::from(row.rows);
+        *points.entry(&row.key).or_default() += row.summary.count;
     }
     rolled.retain(|r| !r.buckets.is_empty());
     rolled.sort_by(|a, b| {
@@ -112,6 +112,13 @@ pub(crate) fn assemble(mut rolled: Vec<Rolled>, table: &SeriesTable) -> Vec<Tier
     tiers
 }
 
+/// What consecutive buckets add up to: the summary of all their points.
+pub(crate) fn total(buckets: &[Summary]) -> Summary {
+    let mut all = Summary::default();
+    buckets.iter().for_each(|bucket| all.merge(bucket));
+    all
+}
+
 /// Whether each tile's steps lie behind those of the one before.
 fn ascend(tiles: &[Rolled]) -> bool {
     tiles.windows(2).all(|w| {
@@ -121,7 +128,22 @@ fn ascend(tiles: &[Rolled]) -> bool {
     })
 }
 
-/// Summaries in ascending order of steps as buckets of a width that is at least theirs.
+/// Summaries that ascend by step as buckets of 2^`shift` steps, which is at least the width of theirs.
+///
+/// ```
+/// use tidalite_model::{Point, Summary};
+/// let bucket = |step| {
+///     let mut summary = Summary::default();
+///     summary.push(Point { step, time_us: 0, value: 1.0 });
+///     summary
+/// };
+/// let wide = tidalite_parts::joined_buckets(&[bucket(1), bucket(6), bucket(9)], 3);
+/// assert_eq!((wide.len(), wide[0].count), (2, 2));
+/// ```
+pub fn joined_buckets<'a>(summaries: impl IntoIterator<Item = &'a Summary>, shift: u32) -> Vec<Summary> {
+    joined(summaries, shift)
+}
+
 fn joined<'a>(summaries: impl IntoIterator<Item = &'a Summary>, shift: u32) -> Vec<Summary> {
     let bucket = |s: &Summary| s.first.map(|p| bucket_of(p.step, shift));
     let mut found: Vec<Summary> = Vec::new();

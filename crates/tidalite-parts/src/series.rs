@@ -16,13 +16,13 @@ pub struct SeriesRow {
     pub row_start: u32,
     /// How many rows it has there; at least 1.
     pub rows: u32,
-    /// Least write order.
+    /// Least write order; in a thinned part, that of the last point.
     pub seq_min: i64,
-    /// Greatest write order.
+    /// Greatest write order; in a thinned part, that of the last point.
     pub seq_max: i64,
     /// Whether a step comes twice within these rows; the summary counts each row all the same.
     pub repeats: bool,
-    /// What these rows add up to.
+    /// What these rows add up to; in a thinned part, all points of which they are what is left.
     pub summary: Summary,
 }
 
@@ -41,8 +41,9 @@ impl SeriesTable {
         &self.rows[start..end]
     }
 
-    /// Whether the rows describe tiles of `tile_rows` rows, each filled without gap or overlap, keys ascending.
-    pub(crate) fn fits(&self, tile_rows: &[u32]) -> bool {
+    /// Whether the rows describe tiles of `tile_rows` rows, each filled without gap or overlap, keys ascending. Only those of a
+    /// thinned part may sum up more points than they hold.
+    pub(crate) fn fits(&self, tile_rows: &[u32], thinned: bool) -> bool {
         let mut rest = self.rows.as_slice();
         for (tile, &rows) in (0u32..).zip(tile_rows) {
             let mut at = 0;
@@ -50,11 +51,9 @@ impl SeriesTable {
             while at < rows {
                 let Some((row, others)) = rest.split_first() else { return false };
                 let follows = row.tile == tile && row.row_start == at && last.is_none_or(|k| *k < row.key);
-                if !follows
-                    || row.rows == 0
-                    || row.rows > rows - at
-                    || row.summary.count != u64::from(row.rows)
-                {
+                let held = u64::from(row.rows);
+                let counted = row.summary.count == held || (thinned && row.summary.count > held);
+                if !follows || row.rows == 0 || row.rows > rows - at || !counted {
                     return false;
                 }
                 at += row.rows;

@@ -202,6 +202,8 @@ impl Follow {
                 let writer = Seq::from_i64(row.seq_max).map_or(0, Seq::writer);
                 // A row of several writers is looked into; one writer's is decided by its last frame.
                 let one = Seq::from_i64(row.seq_min).map_or(0, Seq::writer) == writer;
+                // So is what is left of a thinned one, whose points keep their places.
+                let one = one && !part.meta().is_thinned();
                 let seen = one && row.seq_max < self.cursor.of(writer);
                 let hidden =
                     || self.hides(snapshot, &row.key.run).is_some_and(|h| h.verdict(row) == Hidden::All);

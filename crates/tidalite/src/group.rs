@@ -79,7 +79,7 @@ fn answer(mut plan: Plan, grouping: &Grouping) -> Result<RecordBatch> {
     let inner = plan.snapshot.inner.clone();
     let pool = inner.pool()?;
     let bytes_max = usize::try_from(inner.options.memory_bytes).unwrap_or(usize::MAX);
-    let sorted = Sorted::of(&mut plan, &Grain::of(grouping), pool);
+    let sorted = Sorted::of(&mut plan, &Grain::of(grouping), pool)?;
     let plan = plan.split_long_series().begun()?;
     let columns = Columns {
         step: grouping.needs_steps() || !plan.filter.steps.is_all(),
@@ -148,14 +148,14 @@ const SORT_SERIES_MIN: usize = 512;
 
 impl Sorted {
     /// Takes the series that need no merging out of a plan.
-    fn of(plan: &mut Plan, grain: &Grain, pool: &rayon::ThreadPool) -> Sorted {
+    fn of(plan: &mut Plan, grain: &Grain, pool: &rayon::ThreadPool) -> Result<Sorted> {
         let rolled = plan.snapshot.view.parts.iter().any(|p| p.meta().rollups.is_some());
         let whole = std::mem::take(&mut plan.series);
         let take = |planned: &Planned| plan.take(planned, grain);
         let taken: Vec<Option<Taken>> = if whole.len() < if rolled { 2 } else { SORT_SERIES_MIN } {
-            whole.iter().map(take).collect()
+            whole.iter().map(take).collect::<Result<_>>()?
         } else {
-            pool.install(|| whole.par_iter().map(take).collect())
+            pool.install(|| whole.par_iter().map(take).collect::<Result<_>>())?
         };
         let mut series = Vec::with_capacity(whole.len());
         for (planned, taken) in whole.into_iter().zip(taken) {
@@ -170,7 +170,7 @@ impl Sorted {
         let mut pieces: Vec<(Piece, usize)> = series.iter().enumerate().flat_map(of).collect();
         let parts = &plan.snapshot.view.parts;
         pieces.sort_by_key(|(piece, _)| (piece.tile(parts), piece.from));
-        Sorted { series, pieces, filter: plan.filter }
+        Ok(Sorted { series, pieces, filter: plan.filter })
     }
 
     fn works(&self, plan: &Plan, threads: usize) -> Vec<Work> {

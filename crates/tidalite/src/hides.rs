@@ -55,6 +55,13 @@ impl Hides {
         }
     }
 
+    /// The greatest step that is seen of a thinned row of which [`verdict`](Self::verdict) says that some is hidden: all of it
+    /// was written at one time, as its series table has it, so that a rewind hides its end.
+    pub(crate) fn end(&self, row: &SeriesRow) -> Option<i64> {
+        let seq = Seq::from_i64(row.seq_max)?;
+        self.rules.iter().filter(|(before, _)| before.covers(seq)).filter_map(|(_, kept)| *kept).min()
+    }
+
     /// How much of a row is hidden, as far as its series table tells.
     pub(crate) fn verdict(&self, row: &SeriesRow) -> Hidden {
         let (Some(first), Some(last)) = (row.summary.first, row.summary.last) else { return Hidden::Nothing };

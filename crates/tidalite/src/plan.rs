@@ -78,6 +78,10 @@ pub(crate) struct Source {
     pub(crate) hides: Option<Arc<Hides>>,
     /// Whether some of that may lie in the rows: then these are read with the order of writing.
     pub(crate) rows_hide: bool,
+    /// Whether it may lie in rows that are not thinned.
+    points_hide: bool,
+    /// The greatest step that is seen of its thinned row, where a rewind hides the end of that. There is one such row at most.
+    pub(crate) thinned_end: Option<i64>,
 }
 
 impl Source {
@@ -87,6 +91,8 @@ impl Source {
         self.tails.extend(other.tails);
         self.hides = self.hides.take().or(other.hides);
         self.rows_hide |= other.rows_hide;
+        self.points_hide |= other.points_hide;
+        self.thinned_end = self.thinned_end.or(other.thinned_end);
     }
 
     /// Those of some steps that are read here.
@@ -248,6 +254,11 @@ impl Plan {
                         source.rows.push(RowRef { part: at(p), row: r });
                         source.hides.clone_from(&hides);
                         source.rows_hide |= hidden == Hidden::Some;
+                        if hidden == Hidden::Some && part.meta().is_thinned() {
+                            source.thinned_end = hides.as_ref().and_then(|h| h.end(row));
+                        } else {
+                            source.points_hide |= hidden == Hidden::Some;
+                        }
                     }
                 });
             }
@@ -270,7 +281,8 @@ impl Plan {
         }
         found.order();
         let mut series = found.series;
-        meter.planned(series.len(), skipped);
+        let thinned = |s: &&Planned| s.rows().any(|r| r.is_thinned(&view.parts));
+        meter.planned(series.len(), skipped, series.iter().filter(thinned).count());
         for planned in &mut series {
             planned.sources.sort_by_key(|s| std::cmp::Reverse(s.generation));
             for source in &mut planned.sources {
@@ -500,14 +512,27 @@ impl Plan {
 
     /// Whether the rows of a source hold no step twice, and nothing that is hidden. They are sorted by their first step.
     pub(crate) fn disjoint(&self, source: &Source) -> bool {
+        !source.rows_hide && self.apart(source)
+    }
+
+    /// As [`disjoint`](Self::disjoint), where the end of a thinned row may be hidden.
+    pub(crate) fn apart(&self, source: &Source) -> bool {
         let parts = &self.snapshot.view.parts;
         let row = |r: &RowRef| r.of(parts);
-        let follows = |w: &[RowRef]| match (row(&w[0]).summary.last, row(&w[1]).summary.first) {
-            (Some(a), Some(b)) => a.step < b.step,
+        let follows = |w: &[RowRef]| match (self.last_step(source, &w[0]), row(&w[1]).summary.first) {
+            (Some(a), Some(b)) => a < b.step,
             _ => false,
         };
-        !source.rows_hide
+        !source.points_hide
             && source.rows.iter().all(|r| !row(r).repeats)
             && source.rows.windows(2).all(follows)
+    }
+
+    /// The greatest step of a row, or, of a thinned one, what may be seen of it.
+    pub(crate) fn last_step(&self, source: &Source, row: &RowRef) -> Option<i64> {
+        let parts = &self.snapshot.view.parts;
+        let last = row.of(parts).summary.last?.step;
+        let end = source.thinned_end.filter(|_| row.is_thinned(parts));
+        Some(end.map_or(last, |end| end.min(last)))
     }
 }

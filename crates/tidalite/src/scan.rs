@@ -35,6 +35,11 @@ impl RowRef {
         &parts[self.part as usize].series().rows[self.row as usize]
     }
 
+    /// Whether it stands for more points than it has.
+    pub(crate) fn is_thinned(&self, parts: &[Arc<Part>]) -> bool {
+        parts[self.part as usize].meta().is_thinned()
+    }
+
     /// All its points.
     pub(crate) fn whole(self, parts: &[Arc<Part>], cut: bool) -> Piece {
         let row = self.of(parts);

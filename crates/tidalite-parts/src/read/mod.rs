@@ -22,6 +22,7 @@ use crate::options::{Columns, PartPlace};
 use crate::schema::{Column, SCHEMA};
 use crate::series::{BySeries, SeriesRow, SeriesTable};
 use crate::series_file::{self, Names};
+use crate::thin;
 use bytes::Bytes;
 pub use cache::PageCache;
 pub(crate) use footer::{ChunkMap, PageEntry, TileMap};
@@ -88,10 +89,11 @@ impl Part {
     /// Opens a part: reads and checks its footer and its series table, no page.
     ///
     /// A series table that is damaged or gone is made anew from the points, which then must all be intact: slow, but
-    /// no point is lost with it; [`series_damage`](Self::series_damage) says so.
+    /// no point is lost with it; [`series_damage`](Self::series_damage) says so. In a thinned part that takes the rollups too.
     ///
     /// # Errors
-    /// `NotFound` where the points file is absent; `Corrupt` where it is not the file that `meta` describes.
+    /// `NotFound` where the points file is absent; `Corrupt` where it is not the file that `meta` describes, or where the series
+    /// table cannot be made anew.
     pub fn open(vfs: Arc<dyn Vfs>, place: &PartPlace, meta: &PartMeta) -> Result<Part> {
         let file = vfs.open(&place.points)?;
         let tiles = footer::load(file.as_ref(), &expected(meta))?;
@@ -111,6 +113,10 @@ impl Part {
             Ok(series) => part.series = series,
             Err(e) if matches!(e.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) => {
                 part.series = part.rebuild_series()?;
+                if meta.is_thinned() {
+                    let rebuilt = std::mem::take(&mut part.series);
+                    part.series = part.summed_by_rollups(rebuilt).map_err(as_damage)?;
+                }
                 part.series_damage = Some(e);
             }
             Err(e) => return Err(e),
@@ -259,7 +265,7 @@ impl Part {
     fn load_series(&self, vfs: &dyn Vfs) -> Result<SeriesTable> {
         let mut table = SeriesTable::load(vfs, &self.place.series, &self.meta)?;
         let tile_rows: Vec<u32> = self.tiles.iter().map(|t| t.rows).collect();
-        if !table.fits(&tile_rows) {
+        if !table.fits(&tile_rows, self.meta.is_thinned()) {
             return Err(Error::corrupt(
                 "read series table",
                 &self.place.series,
@@ -314,7 +320,11 @@ impl Part {
         let row = facts(&chunk, &mut SeqRanges::default()).map_err(|e| {
             Error::corrupt("read part", &self.place.points, 0, format!("tile {tile}: {}", e.wrong()))
         })?;
-        Ok(SeriesRow { tile, row_start: rows.start, ..row })
+        let mut row = SeriesRow { tile, row_start: rows.start, ..row };
+        if self.meta.is_thinned() {
+            thin::place(&mut row, chunk.seqs);
+        }
+        Ok(row)
     }
 }
 
@@ -328,6 +338,15 @@ impl SeriesTable {
         let bytes =
             read_checked(file.as_ref(), 0, meta.series_bytes, meta.series_crc32c, "read series table")?;
         series_file::decode(bytes, path)
+    }
+}
+
+/// What is not there of a part whose points file is there is damage.
+fn as_damage(e: Error) -> Error {
+    let path = e.path().map(Path::to_path_buf).unwrap_or_default();
+    match e.kind() {
+        ErrorKind::NotFound => Error::corrupt("open part", &path, 0, "the file is not there"),
+        _ => e,
     }
 }
 
