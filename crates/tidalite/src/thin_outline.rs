@@ -117,8 +117,9 @@ impl Outliner<'_> {
         let seen = outline.count() - known;
         let (points, buckets) = outline.finish();
         let stored = seen + old.as_ref().map_or(0, |o| o.points.len() as u64);
-        let gains = (known + seen) / self.bucket_points >= buckets.len() as u64
-            && (wider || points.len() as u64 * 2 <= stored);
+        // What was thinned before and has grown a little is worth no rewrite.
+        let grown = old.is_none() || wider || points.len() as u64 * 2 <= stored;
+        let gains = grown && (known + seen) / self.bucket_points >= buckets.len() as u64;
         if !gains {
             return Ok(Outcome::NoGain);
         }
