@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tidalite::{
-    Error, ErrorKind, Follow, History, Labels, Options, Param, Params, Parent, Point, Repeats, RowAt, Run, Seq,
-    SeriesKey, Snapshot, Status, Store, Summary, Thin,
+    Error, ErrorKind, Follow, History, Labels, Options, Param, Params, Parent, Point, Repeats, RowAt, Run,
+    Seq, SeriesKey, Snapshot, Status, Store, Summary, Thin,
 };
 use tidalite_model::RunChange;
 use tidalite_vfs::SimVfs;

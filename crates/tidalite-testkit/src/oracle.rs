@@ -304,7 +304,8 @@ impl Oracle {
                 continue;
             }
             let seen = seen.iter().find(|(k, _)| *k == key).map_or(&[][..], |(_, points)| points);
-            let made = (1..63).any(|shift| found == outline(seen, shift).iter().map(bits).collect::<Vec<_>>());
+            let made =
+                (1..63).any(|shift| found == outline(seen, shift).iter().map(bits).collect::<Vec<_>>());
             if !made {
                 let counts = (found.len(), all.len(), seen.len());
                 return Err(format!("of {counts:?} points of {key:?} those left are no outline"));

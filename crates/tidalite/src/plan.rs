@@ -331,8 +331,16 @@ impl Plan {
             weights.extend(steps.into_iter().map(|s| (s, TAIL_SAMPLE_NTH as u64)));
         }
         weights.sort_unstable();
+        let thinned = planned.rows().filter(|r| r.is_thinned(parts)).filter_map(|r| {
+            let summary = &r.of(parts).summary;
+            summary.first.zip(summary.last).map(|(first, last)| (first.step, last.step))
+        });
+        let thinned: Vec<(i64, i64)> = thinned.collect();
         let inside = |step: i64| {
-            planned.steps.lo.is_none_or(|lo| step > lo) && planned.steps.hi.is_none_or(|hi| step < hi)
+            // A thinned row is short, and its buckets are not to be cut.
+            thinned.iter().all(|&(first, last)| step <= first || step > last)
+                && planned.steps.lo.is_none_or(|lo| step > lo)
+                && planned.steps.hi.is_none_or(|hi| step < hi)
         };
         let mut cuts = Vec::new();
         let mut points = 0;

@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 use tidalite_model::{Error, Result, SeriesKey, Summary};
 use tidalite_parts::{Columns, Part, RolledSeries, RollupColumns, RollupTier};
-use tidalite_query::{Grouping, PointFilter, Points, SummaryFacts, Verdict, same_bucket};
+use tidalite_query::{Grouping, PointFilter, Points, SummaryFacts, Verdict, merge, same_bucket};
 
 /// Which summaries are of use: those that lie in one bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -146,8 +146,9 @@ impl Plan {
         if self.shaping.is_some() {
             return Ok(None);
         }
-        let Some(own) = self.sole(planned).filter(|own| self.apart(own)) else { return Ok(None) };
-        let Some(tails) = self.separate_tail(planned, own) else { return Ok(None) };
+        let Some(own) = self.sole(planned) else { return Ok(None) };
+        let apart = self.apart(own).then(|| self.separate_tail(planned, own)).flatten();
+        let Some(tails) = apart else { return self.take_mixed(planned, own, grain) };
         let mut taken = Taken { tails, ..Taken::default() };
         for points in &mut taken.tails {
             self.filter_of(planned).apply(points);
@@ -158,7 +159,7 @@ impl Plan {
         for of_part in rows.chunk_by(|a, b| a.part == b.part) {
             if of_part[0].is_thinned(&self.snapshot.view.parts) {
                 for row in of_part {
-                    self.take_thinned(planned, own, *row, grain, &mut taken)?;
+                    self.take_thinned(planned, own, *row, grain, &|_, _| false, &mut taken)?;
                 }
             } else {
                 self.take_part(planned, of_part, grain, &mut taken);
@@ -167,14 +168,48 @@ impl Plan {
         Ok(Some(taken))
     }
 
-    /// Sorts out a row of a thinned part: its summary or its buckets stand for it, and where one of these is cut, what is
-    /// left of its points answers.
+    /// Takes a series of which points that are not thinned may lie among thinned ones: these are merged, with what is left of
+    /// the buckets that they fall into; the other buckets stand for their points. `None` where nothing is thinned.
+    fn take_mixed(&self, planned: &Planned, own: &Source, grain: &Grain) -> Result<Option<Taken>> {
+        let parts = &self.snapshot.view.parts;
+        let (thinned, plain): (Vec<RowRef>, Vec<RowRef>) = own.rows.iter().partition(|r| r.is_thinned(parts));
+        let [row] = thinned[..] else { return Ok(None) };
+        self.meter.merged(1);
+        let read = |pieces: Vec<Piece>| -> Result<Vec<Points>> {
+            self.check_room(&planned.key, pieces.iter().map(|p| p.len() as u64).sum())?;
+            let mut read =
+                read_pieces(parts, &[pieces], Columns::ALL, &self.meter)?.pop().unwrap_or_default();
+            if let Some(hides) = own.hides.as_ref().filter(|_| own.rows_hide) {
+                read.iter_mut().for_each(|points| hides.apply(points));
+            }
+            Ok(read)
+        };
+        let mut chunks = read(plain.iter().map(|r| r.whole(parts, true)).collect())?;
+        chunks.extend(self.tail_points(planned, own));
+        let points = merge(chunks, self.rules.repeats);
+        let met = |first: i64, last: i64| {
+            let at = points.steps.partition_point(|&step| step < first);
+            points.steps.get(at).is_some_and(|&step| step <= last)
+        };
+        let mut taken = Taken::default();
+        self.take_thinned(planned, own, row, grain, &met, &mut taken)?;
+        let mut left = read(std::mem::take(&mut taken.pieces))?;
+        left.push(points);
+        let mut points = merge(left, self.rules.repeats);
+        self.filter_of(planned).apply(&mut points);
+        taken.tails.push(points);
+        Ok(Some(taken))
+    }
+
+    /// Sorts out a row of a thinned part: its summary or its buckets stand for it, and where one of these is cut, or `met` by
+    /// other points, what is left of its points answers.
     fn take_thinned(
         &self,
         planned: &Planned,
         own: &Source,
         row: RowRef,
         grain: &Grain,
+        met: &dyn Fn(i64, i64) -> bool,
         taken: &mut Taken,
     ) -> Result<()> {
         let parts = &self.snapshot.view.parts;
@@ -183,11 +218,12 @@ impl Plan {
         if let Some(end) = own.thinned_end.and_then(|end| end.checked_add(1)) {
             filter.steps.hi = Some(filter.steps.hi.map_or(end, |hi| hi.min(end)));
         }
-        let verdict = filter.verdict(&of.summary);
-        if verdict == Verdict::NoPoint {
+        let Some((first, last)) = ends(&of.summary) else { return Ok(()) };
+        let (verdict, alone) = (filter.verdict(&of.summary), !met(first, last));
+        if verdict == Verdict::NoPoint && alone {
             return Ok(());
         }
-        if verdict == Verdict::AllPoints && grain.fits(&of.summary) {
+        if verdict == Verdict::AllPoints && alone && grain.fits(&of.summary) {
             self.meter.summaries(1, of.summary.count);
             taken.rows.push(row);
             return Ok(());
@@ -197,22 +233,20 @@ impl Plan {
         if grain.summaries && filter.values.is_all() {
             let (mut count, mut points) = (0, 0);
             for bucket in self.buckets_of(part, &planned.key, &filter, grain, verdict)? {
+                let Some((first, last)) = ends(&bucket) else { continue };
+                let alone = alone || !met(first, last);
                 match bucket_verdict(&filter, &bucket) {
-                    Verdict::NoPoint => {}
-                    Verdict::AllPoints if grain.fits(&bucket) => {
+                    Verdict::NoPoint if alone => {}
+                    Verdict::AllPoints if alone && grain.fits(&bucket) => {
                         (count, points) = (count + 1, points + bucket.count);
                         taken.buckets.push(bucket);
                     }
-                    verdict => {
-                        let ends = bucket.first.zip(bucket.last);
-                        open.extend(ends.map(|(a, b)| (a.step, b.step, verdict == Verdict::Unknown)));
-                    }
+                    verdict => open.push((first, last, verdict == Verdict::Unknown)),
                 }
             }
             self.meter.buckets(count, points);
         } else {
-            let ends = of.summary.first.zip(of.summary.last);
-            open.extend(ends.map(|(a, b)| (a.step, b.step, verdict == Verdict::Unknown)));
+            open.push((first, last, verdict == Verdict::Unknown));
         }
         if open.is_empty() {
             return Ok(());
@@ -512,6 +546,11 @@ impl Plan {
         }
         Ok(extent)
     }
+}
+
+/// The first and the last step.
+fn ends(summary: &Summary) -> Option<(i64, i64)> {
+    summary.first.zip(summary.last).map(|(first, last)| (first.step, last.step))
 }
 
 /// What is known of the points of a bucket, given that no value is bound and that times are there where they are.
