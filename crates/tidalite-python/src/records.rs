@@ -55,6 +55,7 @@ pub(crate) fn stats<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, 
     fields.set_item("runs", stats.runs)?;
     fields.set_item("series", stats.series)?;
     fields.set_item("points", stats.points)?;
+    fields.set_item("thinned_points", stats.thinned_points)?;
     fields.set_item("log_points", stats.log_points)?;
     fields.set_item("parts", stats.parts)?;
     fields.set_item("writers_alive", stats.writers_alive)?;

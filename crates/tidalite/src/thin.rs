@@ -150,9 +150,10 @@ impl Store {
     /// spread and extremes of *all* points of the bucket. The room of the other points is given back; nothing brings them back.
     ///
     /// Afterwards [`summaries`](crate::Select::summaries), aggregates over whole series, and charts, bands and aggregates in
-    /// buckets of steps that the kept buckets fit into answer as before. What asks for points, for percentiles, for ranges of values, for a
-    /// transform, or for buckets or ranges that cut a kept one, is answered from the points that are left; a fork reads these of
-    /// its parent. [`explain`](crate::Select::explain) tells how many series were thinned.
+    /// buckets of steps that the kept buckets fit into answer as before. What is finer is answered from the points that are
+    /// left, its counts too: points, percentiles (with whatever else the same question asks), ranges of values, transforms,
+    /// and buckets or ranges that cut a kept bucket. A fork reads what is left of its parent.
+    /// [`explain`](crate::Select::explain) tells how many of the series asked are thinned.
     ///
     /// Points that rewinds hid, and those written again later, are gone for good. A series is left as it is where its outline would
     /// take as much room: where a bucket would stand for fewer than 32 points. Thinned again in fewer buckets, a series gets

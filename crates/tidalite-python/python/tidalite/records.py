@@ -167,7 +167,8 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Counts and sizes of a store. `points` counts repeats too; `log_points` are those not in parts yet.
+    """Counts and sizes of a store. `points` counts repeats too; `log_points` are those not in parts yet, and `thinned_points` those of
+    which thinning left only sums.
 
     `log_bytes` is what the logs take on the disk, preallocated blocks included; `network` whether the file system is one
     across a network, where not all promises hold.
@@ -176,6 +177,7 @@ class Stats:
     runs: int
     series: int
     points: int
+    thinned_points: int
     log_points: int
     parts: int
     writers_alive: int
