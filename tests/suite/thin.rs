@@ -356,6 +356,8 @@ fn a_power_cut_at_any_step_leaves_it_as_before_or_behind() {
 }
 
 fn cut_everywhere(runs: &str, series: u64) {
+    let filled = simulated();
+    let fresh = || filled.kill();
     let what = Thin::new().runs(runs).buckets(20).bucket_points(3);
     let shape = |store: &Store| {
         let lines = lines(&store.select());
@@ -366,7 +368,7 @@ fn cut_everywhere(runs: &str, series: u64) {
         sums.iter().map(|(k, s)| format!("{k:?} {} {:?} {:?}", s.count, s.min, s.last)).collect::<Vec<_>>()
     };
     let (before, behind, sums, steps) = {
-        let disk = simulated();
+        let disk = fresh();
         let store = on(&disk);
         let (before, sums) = (shape(&store), whole(&store));
         let from = disk.change_steps().len();
@@ -385,7 +387,7 @@ fn cut_everywhere(runs: &str, series: u64) {
     };
     for (i, &at_step) in steps.iter().enumerate() {
         for kind in [FailKind::Crash, FailKind::Eio, FailKind::Enospc] {
-            let disk = simulated();
+            let disk = fresh();
             let store = on(&disk);
             disk.set_failure(Failure { at_step, kind, persist: kind != FailKind::Eio });
             let done = store.thin(&what);
