@@ -106,6 +106,32 @@ mod tests {
     }
 
     #[test]
+    fn what_was_written_at_one_time_is_hidden_from_a_step_on() {
+        let rewind = |step, before: &Moment| Rewind { step, before: before.clone() };
+        let moments = [Moment::new(2, []), Moment::new(0, [(2, 1)])];
+        let mut met = 0;
+        for (a, b) in [(3, 3), (1, 4), (4, 1), (-1, 9)] {
+            let mut record = RunRecord::default();
+            record.rewinds.insert(Seq::new(4, 0), rewind(a, &moments[0]));
+            record.rewinds.insert(Seq::new(4, 1), rewind(b, &moments[1]));
+            let hides = Hides::of(&record, false).unwrap();
+            for seq in [Seq::new(0, 7), Seq::new(2, 0), Seq::new(2, 1), Seq::new(3, 0)] {
+                let points: Vec<(i64, Seq)> = (0..6).map(|step| (step, seq)).collect();
+                let hidden = |step: i64| hides.hides(step, seq.as_i64());
+                match hides.verdict(&row(&points)) {
+                    Hidden::Some => {
+                        let end = hides.end(&row(&points)).unwrap();
+                        assert!((0..6).all(|step| hidden(step) == (step > end)), "{record:?} {seq:?} {end}");
+                        met += 1;
+                    }
+                    verdict => assert!((0..6).all(|step| hidden(step) == (verdict == Hidden::All))),
+                }
+            }
+        }
+        assert!(met > 4, "{met}");
+    }
+
+    #[test]
     fn a_verdict_on_a_row_never_contradicts_its_points() {
         let moments = [Moment::new(2, []), Moment::new(1, [(1, 2), (3, 1)]), Moment::new(0, [(2, 1)])];
         let mut records = vec![RunRecord::default()];

@@ -282,7 +282,9 @@ impl Plan {
         found.order();
         let mut series = found.series;
         let thinned = |s: &&Planned| s.rows().any(|r| r.is_thinned(&view.parts));
-        meter.planned(series.len(), skipped, series.iter().filter(thinned).count());
+        let any = view.parts.iter().any(|p| p.meta().is_thinned());
+        let thinned = if any { series.iter().filter(thinned).count() } else { 0 };
+        meter.planned(series.len(), skipped, thinned);
         for planned in &mut series {
             planned.sources.sort_by_key(|s| std::cmp::Reverse(s.generation));
             for source in &mut planned.sources {

@@ -166,9 +166,11 @@ fn old_runs_are_thinned_where_they_are_chosen() {
     assert_eq!((&done["runs"], &done["series"], &done["points"]), (&1.into(), &1.into(), &20_000.into()));
     assert!(done["kept"].as_u64().unwrap() < 400);
     assert!(done["bytes_after"].as_u64() < done["bytes_before"].as_u64(), "{done}");
-    let count = sample.run("query", &["-r", "long", "--aggregate", "count", "--explain", "--format", "json"]);
-    assert_eq!(count.rows()[0]["count"], 20_000);
-    assert!(count.err.contains("1 thinned"), "{}", count.err);
+    let count = ["-r", "long", "--aggregate", "count"];
+    let ask = |flags: &[&str]| sample.run("query", &[&count, flags].concat());
+    assert_eq!(ask(&["--format", "json"]).rows()[0]["count"], 20_000);
+    assert!(ask(&["--explain"]).ok().contains("1 thinned"), "{}", ask(&["--explain"]).text());
+    assert!(sample.run("info", &[]).ok().contains("more thinned to sums"));
     assert!(thin(&["-r", "long", "-n", "50"]).ok().contains("thinned 1 series of 1 runs in"));
     assert!(sample.run("verify", &[]).ok().contains("sound"));
 }
