@@ -9,7 +9,6 @@
 
 use crate::encode::SeriesChunk;
 use crate::options::PartOptions;
-use crate::series::SeriesTable;
 use std::collections::HashMap;
 use tidalite_model::{Point, SeriesKey, Summary};
 
@@ -78,14 +77,15 @@ pub(crate) fn buckets(chunk: &SeriesChunk<'_>, shift: u32) -> Vec<Summary> {
     found
 }
 
-/// All tiers of a part, ascending by series, then width. Series of which `rolled` does not have all points are left out.
-pub(crate) fn assemble(mut rolled: Vec<Rolled>, table: &SeriesTable) -> Vec<Tier> {
+/// All tiers of a part, ascending by series, then width. Series of which `rolled` does not have all points are left out:
+/// `rows` are the rows of the series table, each with the number of points that it sums up.
+pub(crate) fn assemble(mut rolled: Vec<Rolled>, rows: impl Iterator<Item = (SeriesKey, u64)>) -> Vec<Tier> {
     if rolled.is_empty() {
         return Vec::new();
     }
-    let mut points: HashMap<&SeriesKey, u64> = HashMap::new();
-    for row in &table.rows {
-        *points.entry(&row.key).or_default() += row.summary.count;
+    let mut points: HashMap<SeriesKey, u64> = HashMap::new();
+    for (key, count) in rows {
+        *points.entry(key).or_default() += count;
     }
     rolled.retain(|r| !r.buckets.is_empty());
     rolled.sort_by(|a, b| {
@@ -128,22 +128,7 @@ fn ascend(tiles: &[Rolled]) -> bool {
     })
 }
 
-/// Summaries that ascend by step as buckets of 2^`shift` steps, which is at least the width of theirs.
-///
-/// ```
-/// use tidalite_model::{Point, Summary};
-/// let bucket = |step| {
-///     let mut summary = Summary::default();
-///     summary.push(Point { step, time_us: 0, value: 1.0 });
-///     summary
-/// };
-/// let wide = tidalite_parts::joined_buckets(&[bucket(1), bucket(6), bucket(9)], 3);
-/// assert_eq!((wide.len(), wide[0].count), (2, 2));
-/// ```
-pub fn joined_buckets<'a>(summaries: impl IntoIterator<Item = &'a Summary>, shift: u32) -> Vec<Summary> {
-    joined(summaries, shift)
-}
-
+/// Summaries in ascending order of steps as buckets of a width that is at least theirs.
 fn joined<'a>(summaries: impl IntoIterator<Item = &'a Summary>, shift: u32) -> Vec<Summary> {
     let bucket = |s: &Summary| s.first.map(|p| bucket_of(p.step, shift));
     let mut found: Vec<Summary> = Vec::new();

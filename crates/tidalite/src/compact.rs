@@ -132,10 +132,16 @@ fn stale(inner: &Inner, parts: &[PartMeta], deleted: &Deleted, policy: Policy) -
     }
     for meta in parts {
         let part = Part::open(inner.vfs.clone(), &inner.places.part(meta.id), meta)?;
-        let covered = |row: &&SeriesRow| {
-            deleted.get(&*row.key.run).is_some_and(|h| h.hides(0, row.seq_min) || h.hides(0, row.seq_max))
-        };
-        let rows: u64 = part.series().rows.iter().filter(covered).map(|r| u64::from(r.rows)).sum();
+        let table = part.series();
+        let mut details = table.reader();
+        let mut rows = 0;
+        for (r, row) in table.entries().iter().enumerate() {
+            let Some(hides) = deleted.get(&**table.run(row)) else { continue };
+            let (least, greatest) = details.of(r)?.seqs();
+            if hides.hides(0, least) || hides.hides(0, greatest) {
+                rows += u64::from(row.rows);
+            }
+        }
         if rows > 0 && (policy == Policy::All || rows >= meta.rows / 4) {
             return Ok(BTreeSet::from([meta.id]));
         }
@@ -189,7 +195,9 @@ fn merge_thinned(
     for meta in inputs {
         let part = Arc::new(Part::open(inner.vfs.clone(), &inner.places.part(meta.id), meta)?);
         let gone = |row: &SeriesRow| {
-            deleted.get(&*row.key.run).is_some_and(|hides| hides.verdict(row) == Hidden::All)
+            let ends = row.summary.first.zip(row.summary.last).map_or((0, 0), |(a, b)| (a.step, b.step));
+            let verdict = |hides: &Hides| hides.verdict(ends, (row.seq_min, row.seq_max));
+            deleted.get(&*row.key.run).is_some_and(|hides| verdict(hides) == Hidden::All)
         };
         out.add(parts.carry(&part, &gone)?);
         done += meta.rows;
@@ -282,28 +290,24 @@ fn unchanged(
 ) -> BTreeSet<(usize, u32)> {
     let mut tiles: BTreeMap<(usize, u32), usize> = BTreeMap::new();
     // (series, first step, last step, part and tile)
-    let mut rows: Vec<(&SeriesKey, i64, i64, (usize, u32))> = Vec::new();
+    let mut rows: Vec<(SeriesKey, i64, i64, (usize, u32))> = Vec::new();
     let mut touched: BTreeSet<(usize, u32)> = BTreeSet::new();
     for (p, part) in parts.iter().enumerate() {
-        for row in &part.series().rows {
-            let at = (p, row.tile);
+        let table = part.series();
+        for row in table.entries() {
+            let (key, at) = (table.key(row), (p, row.tile));
             *tiles.entry(at).or_default() += row.rows as usize;
-            match row.summary.first.zip(row.summary.last) {
-                Some((first, last)) => rows.push((&row.key, first.step, last.step, at)),
-                None => {
-                    touched.insert(at);
-                }
-            }
-            if deleted.contains_key(&*row.key.run) || without.contains(&row.key) {
+            if deleted.contains_key(&*key.run) || without.contains(&key) {
                 touched.insert(at);
             }
+            rows.push((key, row.first_step, row.last_step, at));
         }
     }
     rows.sort();
     for of_series in rows.chunk_by(|a, b| a.0 == b.0) {
         // The row that reaches farthest so far.
-        let mut farthest = of_series[0];
-        for &row in &of_series[1..] {
+        let mut farthest = &of_series[0];
+        for row in &of_series[1..] {
             if row.1 <= farthest.2 {
                 touched.extend([row.3, farthest.3]);
             }
@@ -335,19 +339,21 @@ impl<'a> PartsSource<'a> {
         without: &HashSet<SeriesKey>,
         copied: BTreeSet<(usize, u32)>,
     ) -> Self {
-        let mut found: BTreeMap<&'a SeriesKey, (u64, Vec<RowRef>)> = BTreeMap::new();
+        let mut found: BTreeMap<SeriesKey, (u64, Vec<RowRef>)> = BTreeMap::new();
         for (p, part) in parts.iter().enumerate() {
-            for (r, row) in part.series().rows.iter().enumerate() {
-                if copied.contains(&(p, row.tile)) || without.contains(&row.key) {
+            let table = part.series();
+            for (r, row) in table.entries().iter().enumerate() {
+                let key = table.key(row);
+                if copied.contains(&(p, row.tile)) || without.contains(&key) {
                     continue;
                 }
-                let entry = found.entry(&row.key).or_default();
+                let entry = found.entry(key).or_default();
                 entry.0 += u64::from(row.rows);
                 let at = |n: usize| u32::try_from(n).expect("parts and their series are counted in u32");
                 entry.1.push(RowRef { part: at(p), row: at(r) });
             }
         }
-        let (series, rows) = found.into_iter().map(|(k, (n, r))| ((k.clone(), n), r)).unzip();
+        let (series, rows) = found.into_iter().map(|(k, (n, r))| ((k, n), r)).unzip();
         let copies = copied.into_iter().map(|(p, tile)| TileCopy { part: parts[p].clone(), tile }).collect();
         PartsSource { parts, series, rows, copies, deleted, dropped: 0.into(), bits_dropped: 0.into() }
     }
@@ -376,11 +382,10 @@ impl PointSource for PartsSource<'_> {
         let mut steps = Vec::new();
         for r in &self.rows[series] {
             let row = r.of(self.parts);
-            let (Some(first), Some(last)) = (row.summary.first, row.summary.last) else { continue };
             let count = (row.rows as usize).div_ceil(nth).max(1) as i128;
-            let width = i128::from(last.step) - i128::from(first.step);
+            let width = i128::from(row.last_step) - i128::from(row.first_step);
             for i in 0..count {
-                let step = i128::from(first.step) + width * i / count;
+                let step = i128::from(row.first_step) + width * i / count;
                 steps.push(i64::try_from(step).expect("between two steps"));
             }
         }

@@ -75,7 +75,8 @@ impl Snapshot {
         for part in &view.parts {
             points += part.meta().rows;
             thinned_points += part.meta().thinned.map_or(0, |all| all.saturating_sub(part.meta().rows));
-            series.extend(part.series().rows.iter().map(|r| r.key.clone()));
+            let table = part.series();
+            series.extend(table.entries().iter().map(|entry| table.key(entry)));
         }
         for tail in &view.tails {
             let held = tail.read();

@@ -228,7 +228,7 @@ struct Thinning<'a> {
     inner: &'a Inner,
     snapshot: &'a Snapshot,
     outliner: Outliner<'a>,
-    series: Vec<(&'a SeriesKey, Vec<RowRef>)>,
+    series: Vec<(SeriesKey, Vec<RowRef>)>,
     hides: HashMap<&'a str, Arc<Hides>>,
     runs_running: u64,
 }
@@ -256,12 +256,13 @@ impl<'a> Thinning<'a> {
             }
         }
         let live: HashSet<_> = view.version.manifest.parts.iter().map(|m| m.id).collect();
-        let mut found: BTreeMap<&SeriesKey, Vec<RowRef>> = BTreeMap::new();
+        let mut found: BTreeMap<SeriesKey, Vec<RowRef>> = BTreeMap::new();
         let at = |n: usize| u32::try_from(n).expect("parts and their series are counted in u32");
         for (p, part) in view.parts.iter().enumerate().filter(|(_, part)| live.contains(&part.meta().id)) {
-            for (r, row) in part.series().rows.iter().enumerate() {
-                if runs.contains(&*row.key.run) {
-                    found.entry(&row.key).or_default().push(RowRef { part: at(p), row: at(r) });
+            let table = part.series();
+            for (r, row) in table.entries().iter().enumerate() {
+                if runs.contains(&**table.run(row)) {
+                    found.entry(table.key(row)).or_default().push(RowRef { part: at(p), row: at(r) });
                 }
             }
         }
@@ -287,7 +288,7 @@ impl<'a> Thinning<'a> {
         let mut looked_at = 0;
         let mut runs: BTreeSet<Arc<str>> = BTreeSet::new();
         for window in self.series.chunks(pool.current_num_threads().max(1)) {
-            let outline = |(key, rows): &(&SeriesKey, Vec<RowRef>)| {
+            let outline = |(key, rows): &(SeriesKey, Vec<RowRef>)| {
                 self.outliner.outline(key, rows, self.hides.get(&*key.run).map(|h| &**h))
             };
             let outcomes: Vec<Outcome> =

@@ -8,6 +8,7 @@ use crate::hides::{Hidden, Hides};
 use crate::plan::POINT_BYTES;
 use crate::scan::{RowRef, read_rows};
 use crate::thinned::{Thinned, bits};
+use std::collections::HashMap;
 use std::sync::Arc;
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
 use tidalite_parts::{Columns, Part};
@@ -68,7 +69,11 @@ impl Outliner<'_> {
     /// # Errors
     /// Those of reading; `Full` where points that have to be merged are beyond the memory option.
     pub(crate) fn outline(&self, key: &SeriesKey, rows: &[RowRef], hides: Option<&Hides>) -> Result<Outcome> {
-        let verdict = |r: &RowRef| hides.map_or(Hidden::Nothing, |h| h.verdict(r.of(self.parts)));
+        let mut verdicts = HashMap::new();
+        for row in rows {
+            verdicts.insert(*row, self.verdict(row, hides)?);
+        }
+        let verdict = |r: &RowRef| verdicts[r];
         let (replaced, mut plain): (Vec<RowRef>, Vec<RowRef>) =
             rows.iter().partition(|r| r.is_thinned(self.parts));
         let seen = replaced.iter().filter(|r| verdict(r) != Hidden::All);
@@ -76,15 +81,14 @@ impl Outliner<'_> {
         if old.len() > 1 || old.iter().any(|r| verdict(r) == Hidden::Some) {
             return Ok(Outcome::Mixed);
         }
-        let old =
-            old.first().map(|r| Thinned::read(&self.parts[r.part as usize], r.of(self.parts))).transpose()?;
-        plain.sort_by_key(|r| self.ends(r).map(|e| e.0));
+        let old = old.first().map(|r| self.thinned(r)).transpose()?;
+        plain.sort_by_key(|r| self.ends(r).0);
         let hidden = plain.iter().any(|r| verdict(r) == Hidden::Some);
         let new = match hidden {
             true => self.read_extent(key, &plain, hides)?,
             false => {
                 let seen = plain.iter().filter(|r| verdict(r) == Hidden::Nothing);
-                seen.map(|r| self.ends(r)).fold(None, union)
+                seen.map(|r| Some(self.ends(r))).fold(None, union)
             }
         };
         let before =
@@ -128,9 +132,19 @@ impl Outliner<'_> {
         Ok(Outcome::Thinned(Box::new(Outlined { series, read, replaced, dropped })))
     }
 
-    fn ends(&self, row: &RowRef) -> Option<Extent> {
-        let summary = &row.of(self.parts).summary;
-        summary.first.zip(summary.last).map(|(first, last)| (first.step, last.step))
+    fn ends(&self, row: &RowRef) -> Extent {
+        row.of(self.parts).steps()
+    }
+
+    fn verdict(&self, row: &RowRef, hides: Option<&Hides>) -> Result<Hidden> {
+        let Some(hides) = hides else { return Ok(Hidden::Nothing) };
+        let seqs = self.parts[row.part as usize].series().reader().of(row.row as usize)?.seqs();
+        Ok(hides.verdict(self.ends(row), seqs))
+    }
+
+    fn thinned(&self, row: &RowRef) -> Result<Thinned> {
+        let part = &self.parts[row.part as usize];
+        Thinned::read(part, &part.series().row(row.row as usize)?)
     }
 
     /// The steps that are seen, where the series tables cannot tell.
@@ -153,12 +167,12 @@ impl Outliner<'_> {
         let mut read = Vec::with_capacity(rows.len());
         let mut rest = rows;
         while let Some(first) = rest.first() {
-            let mut last = self.ends(first).map(|e| e.1);
+            let mut last = self.ends(first).1;
             let mut together = 1;
             while let Some(row) = rest.get(together)
-                && self.ends(row).map(|e| e.0) <= last
+                && self.ends(row).0 <= last
             {
-                last = last.max(self.ends(row).map(|e| e.1));
+                last = last.max(self.ends(row).1);
                 together += 1;
             }
             let (stretch, others) = rest.split_at(together);

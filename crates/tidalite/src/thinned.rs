@@ -157,13 +157,14 @@ impl<'a> ThinnedParts<'a> {
         let copier = part.copier()?;
         let mut out = Account::default();
         for tile in 0..part.meta().tiles {
-            let rows = part.series().tile(tile);
+            let table = part.series();
+            let rows: Vec<SeriesRow> = table.tile(tile).map(|row| table.row(row)).collect::<Result<_>>()?;
             if !rows.iter().any(left_out) {
-                let buckets = part.thinned_rollups()?.buckets(rows);
+                let buckets = part.thinned_rollups()?.buckets(&rows);
                 self.lay(copier.tile(tile, &|_| None)?, buckets)?;
                 continue;
             }
-            for row in rows {
+            for row in &rows {
                 let series = Thinned::read(part, row)?;
                 if left_out(row) {
                     out.add(series.account());

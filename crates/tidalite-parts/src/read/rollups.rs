@@ -8,10 +8,10 @@
 use super::footer::{self, Expected, TileMap};
 use super::pages::{Fetched, Pages};
 use super::{Part, series_of};
+use crate::names::Names;
 use crate::rollup::total;
 use crate::rollup_file::{ROLLUP_SCHEMA, column};
-use crate::series::{SeriesRow, SeriesTable};
-use crate::series_file::Names;
+use crate::series::SeriesRow;
 use crate::thin::same;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -99,8 +99,7 @@ impl Part {
     /// # Errors
     /// `Corrupt` where that cannot be read, or contradicts the series table.
     pub fn thinned(&self, row: &SeriesRow) -> Result<(u32, Vec<Summary>)> {
-        let rollups = self.thinned_rollups()?;
-        let (shift, buckets) = rollups.finest(&row.key)?;
+        let (shift, buckets) = self.thinned_rollups()?.finest(&row.key)?;
         // Sums are merged in the same order when a tile is made, so that they are the same to the bit.
         if same(&total(&buckets), &row.summary) {
             return Ok((shift, buckets));
@@ -108,14 +107,14 @@ impl Part {
         Err(self.lost("the buckets of a thinned series are not those of its summary"))
     }
 
-    /// The same table with the summaries that the rollups of a thinned part give.
-    pub(crate) fn summed_by_rollups(&self, mut table: SeriesTable) -> Result<SeriesTable> {
-        let rollups =
-            self.open_rollups()?.ok_or_else(|| self.lost("the rollups of a thinned part are not there"))?;
-        for row in &mut table.rows {
+    /// The same rows with the summaries that the rollups of a thinned part give.
+    pub(crate) fn summed_by_rollups(&self, rows: &mut [SeriesRow]) -> Result<()> {
+        let lost = || self.lost("the rollups of a thinned part are not there");
+        let rollups = self.open_rollups()?.ok_or_else(lost)?;
+        for row in rows {
             row.summary = total(&rollups.finest(&row.key)?.1);
         }
-        Ok(table)
+        Ok(())
     }
 
     pub(crate) fn lost(&self, wrong: &str) -> Error {
@@ -163,14 +162,19 @@ impl Part {
                 row += length;
             }
         }
-        for (at, row) in (0u32..).zip(&self.series().rows) {
-            if let Some(entry) = rollups.series.get_mut(&row.key) {
+        let table = self.series();
+        let mut details = table.reader();
+        for (at, row) in (0u32..).zip(table.entries()) {
+            if let Some(entry) = rollups.series.get_mut(&table.key(row)) {
                 entry.rows.push(at);
-                entry.points += row.summary.count;
+                entry.points += match self.meta.is_thinned() {
+                    true => details.of(at as usize)?.summary.count,
+                    false => u64::from(row.rows),
+                };
             }
         }
         for entry in rollups.series.values_mut() {
-            entry.rows.sort_by_key(|&r| self.series().rows[r as usize].summary.first.map(|p| p.step));
+            entry.rows.sort_by_key(|&r| table.entries()[r as usize].first_step);
         }
         Ok(())
     }
