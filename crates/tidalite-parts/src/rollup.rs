@@ -78,14 +78,14 @@ pub(crate) fn buckets(chunk: &SeriesChunk<'_>, shift: u32) -> Vec<Summary> {
 }
 
 /// All tiers of a part, ascending by series, then width. Series of which `rolled` does not have all points are left out:
-/// `rows` are the rows of the series table, each with its number of points.
-pub(crate) fn assemble(mut rolled: Vec<Rolled>, rows: impl Iterator<Item = (SeriesKey, u32)>) -> Vec<Tier> {
+/// `rows` are the rows of the series table, each with the number of points that it sums up.
+pub(crate) fn assemble(mut rolled: Vec<Rolled>, rows: impl Iterator<Item = (SeriesKey, u64)>) -> Vec<Tier> {
     if rolled.is_empty() {
         return Vec::new();
     }
     let mut points: HashMap<SeriesKey, u64> = HashMap::new();
     for (key, count) in rows {
-        *points.entry(key).or_default() += u64::from(count);
+        *points.entry(key).or_default() += count;
     }
     rolled.retain(|r| !r.buckets.is_empty());
     rolled.sort_by(|a, b| {
@@ -110,6 +110,13 @@ pub(crate) fn assemble(mut rolled: Vec<Rolled>, rows: impl Iterator<Item = (Seri
         }
     }
     tiers
+}
+
+/// What consecutive buckets add up to: the summary of all their points.
+pub(crate) fn total(buckets: &[Summary]) -> Summary {
+    let mut all = Summary::default();
+    buckets.iter().for_each(|bucket| all.merge(bucket));
+    all
 }
 
 /// Whether each tile's steps lie behind those of the one before.

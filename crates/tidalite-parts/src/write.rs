@@ -38,6 +38,8 @@ pub struct PartWriter {
     rows: u64,
     seq_ranges: SeqRanges,
     value_bits_sum: u64,
+    /// Whether its tiles are thinned, once there is one.
+    thinned: Option<bool>,
     /// Files to remove unless finished.
     made: Vec<PathBuf>,
 }
@@ -62,6 +64,7 @@ impl PartWriter {
             rows: 0,
             seq_ranges: SeqRanges::default(),
             value_bits_sum: 0,
+            thinned: None,
             made,
         })
     }
@@ -84,8 +87,17 @@ impl PartWriter {
     /// Lays one tile behind those before it. After an error, drop the writer.
     ///
     /// # Errors
-    /// `Invalid` where the part has [`TILES_MAX`] tiles already; those of the disk.
+    /// `Invalid` where the part has [`TILES_MAX`] tiles already, or where only one of this tile and those before is thinned;
+    /// those of the disk.
     pub fn push(&mut self, tile: EncodedTile) -> Result<()> {
+        if *self.thinned.get_or_insert(tile.thinned) != tile.thinned {
+            return Err(Error::invalid(
+                "write part",
+                "thinned tiles and others were pushed",
+                "give thinned tiles a part of their own",
+            )
+            .at(&self.place.points));
+        }
         if self.tiles == TILES_MAX {
             return Err(Error::invalid(
                 "write part",
@@ -123,6 +135,7 @@ impl PartWriter {
         let table = std::mem::take(&mut self.series);
         let (series_bytes, series_crc32c) = self.write_series(&table, sync)?;
         let rollups = self.write_rollups(&table, sync)?;
+        let thinned = (self.thinned == Some(true)).then(|| table.iter().map(|r| r.summary.count).sum());
         let meta = PartMeta {
             rows: self.rows,
             tiles: self.tiles,
@@ -133,6 +146,7 @@ impl PartWriter {
             series_bytes,
             series_crc32c,
             rollups,
+            thinned,
             seq: std::mem::take(&mut self.seq_ranges).into_vec(),
             seq_base: 0,
             value_bits_sum: self.value_bits_sum,
@@ -156,8 +170,17 @@ impl PartWriter {
 
     /// Writes the rollups' file, where any series has them.
     fn write_rollups(&mut self, table: &[SeriesRow], sync: bool) -> Result<Option<RollupMeta>> {
-        let rows = table.iter().map(|row| (row.key.clone(), row.rows));
+        let rows = table.iter().map(|row| (row.key.clone(), row.summary.count));
         let tiers = assemble(std::mem::take(&mut self.rolled), rows);
+        let rolled: HashSet<_> = tiers.iter().map(|t| &t.key).collect();
+        if self.thinned == Some(true) && table.iter().any(|r| !rolled.contains(&r.key)) {
+            return Err(Error::invalid(
+                "write part",
+                "a thinned series lies in two tiles whose steps meet",
+                "give each thinned series once",
+            )
+            .at(&self.place.points));
+        }
         if tiers.is_empty() {
             return Ok(None);
         }
@@ -251,6 +274,7 @@ fn totals(table: &[SeriesRow], id: uuid::Uuid) -> PartMeta {
         series_bytes: 0,
         series_crc32c: 0,
         rollups: None,
+        thinned: None,
         run_min: runs.iter().min().expect(not_empty).to_string(),
         run_max: runs.iter().max().expect(not_empty).to_string(),
         step_min: steps().min().expect(not_empty),

@@ -87,6 +87,9 @@ mod stretch;
 #[cfg(feature = "system")]
 pub mod system;
 mod tail;
+mod thin;
+mod thin_outline;
+mod thinned;
 mod tiles;
 mod transformed;
 
@@ -106,6 +109,7 @@ pub use select::{PointStream, Select, escape};
 pub use snapshot::Snapshot;
 pub use stats::Stats;
 pub use store::Store;
+pub use thin::{Thin, ThinStats};
 
 pub use tidalite_log::{Durability, Watermark};
 pub use tidalite_model::{

@@ -105,7 +105,7 @@ fn a_table_that_contradicts_itself_is_corrupt_not_a_panic() {
             bytes[at] ^= 1 << random.below(8);
         }
         let path = &written.place.series;
-        let opened = SeriesFile::open(bytes.into(), path, None);
+        let opened = SeriesFile::open(bytes.into(), path, None, false);
         let Ok(table) = opened.and_then(|(file, heads)| SeriesTable::new(file, heads, path, 0)) else {
             refused += 1;
             continue;

@@ -12,7 +12,7 @@ import pandas
 import polars
 import pyarrow
 
-from .records import CompactStats, Explain, FlushStats, PartFiles, Report, RunInfo, Runs, Stats
+from .records import CompactStats, Explain, FlushStats, PartFiles, Report, RunInfo, Runs, Stats, ThinStats
 
 type _Param = None | bool | int | float | str | Sequence[_Param] | Mapping[str, _Param]
 type _Time = int | datetime | numpy.datetime64 | str
@@ -118,6 +118,14 @@ class Store:
     def verify(self, progress: Callable[[int, int], object] | None = None) -> Report: ...
     def flush(self, progress: Callable[[int], object] | None = None) -> FlushStats: ...
     def compact(self, progress: Callable[[int, int], object] | None = None) -> CompactStats: ...
+    def thin(
+        self,
+        runs: _Patterns | Run | None = None,
+        *,
+        where: _Names | None = None,
+        buckets: int = 1024,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> ThinStats: ...
     def backup(self, path: str | PathLike[str], progress: Callable[[int, int], object] | None = None) -> None: ...
     def sync(self) -> None: ...
     def close(self) -> None: ...
