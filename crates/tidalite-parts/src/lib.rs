@@ -68,6 +68,7 @@ mod series;
 mod series_file;
 mod series_read;
 mod thin;
+mod totals;
 mod transpose;
 mod verify;
 mod write;

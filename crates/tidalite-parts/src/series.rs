@@ -5,7 +5,7 @@
 //! each row its series, place and steps are held in memory; the rest is decoded a group of rows at a time, and the groups
 //! used last are kept.
 
-use crate::series_file;
+use crate::series_file::SeriesWriter;
 use crate::series_read::{Block, Heads, SeriesFile};
 use std::ops::Range;
 use std::path::Path;
@@ -119,7 +119,7 @@ impl SeriesTable {
 
     /// A table that no file holds.
     pub(crate) fn of_rows(rows: &[SeriesRow], path: &Path, thinned: bool) -> Result<Self> {
-        let (file, heads) = SeriesFile::open(series_file::encode(rows)?.into(), path, None, thinned)?;
+        let (file, heads) = SeriesFile::open(SeriesWriter::encode(rows)?.into(), path, None, thinned)?;
         Self::new(file, heads, path, 0)
     }
 

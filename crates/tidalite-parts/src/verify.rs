@@ -14,6 +14,7 @@ use crate::rollup_file::ROLLUP_SCHEMA;
 use crate::schema::Column;
 use crate::series::{SeriesEntry, SeriesRow};
 use crate::thin::{is_left_of, stands_for};
+use crate::totals::Totals;
 use std::ops::Range;
 use std::path::PathBuf;
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey, Summary};
@@ -124,12 +125,12 @@ impl Part {
     /// Whether the rollups are what the points, summed up tile by tile, come to.
     fn check_rollups(&self, rollups: &Rollups, rolled: Vec<Rolled>) -> Result<bool> {
         let table = self.series();
-        let mut rows = Vec::with_capacity(table.entries().len());
+        let mut totals = Totals::default();
         let mut details = table.reader();
         for (at, entry) in table.entries().iter().enumerate() {
-            rows.push((table.key(entry), details.of(at)?.summary.count));
+            totals.add_points(&table.key(entry), details.of(at)?.summary.count);
         }
-        let tiers = assemble(rolled, rows.into_iter());
+        let tiers = assemble(rolled, &totals);
         let listed: usize = rollups.series().values().map(|s| s.tiers.len()).sum();
         if listed != tiers.len() {
             return Ok(false);
