@@ -118,5 +118,6 @@ pub use tidalite_model::{
 };
 pub use tidalite_query::{
     Aggregate, AlignOn, By, ChartBuckets, Compare, Fill, Repeats, RunField, RunFilter, Transform, XAxis,
-    aggregate_schema, band_schema, chart_schema, over_chart_schema, over_points_schema, points_schema,
+    aggregate_schema, band_schema, chart_schema, over_band_schema, over_chart_schema, over_points_schema,
+    points_schema,
 };
