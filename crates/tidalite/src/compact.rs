@@ -173,9 +173,12 @@ fn pick(parts: &[PartMeta], policy: Policy) -> BTreeSet<Uuid> {
 
 /// Of thinned parts so many as can be one, all of whose buckets are in memory while it is made.
 fn thinned_that_fit(inner: &Inner, parts: &[PartMeta], picked: BTreeSet<Uuid>) -> BTreeSet<Uuid> {
+    let buckets = |p: &PartMeta| p.rollups.map_or(0, |r| r.rows);
+    let mut small: Vec<&PartMeta> = parts.iter().filter(|p| picked.contains(&p.id)).collect();
+    small.sort_by_key(|p| buckets(p));
     let mut room = Room::default();
-    let fits = parts.iter().filter(|p| picked.contains(&p.id)).take_while(|p| {
-        room.take(p.rollups.map_or(0, |r| r.rows), p.tiles, p.rows);
+    let fits = small.into_iter().take_while(|p| {
+        room.take(buckets(p), p.tiles, p.rows);
         room.is_within(inner)
     });
     let fits: BTreeSet<Uuid> = fits.map(|p| p.id).collect();
@@ -280,8 +283,7 @@ pub(crate) fn merge_parts(
 const TILE_SHARE: usize = 8;
 
 /// Tiles that may stay as they are, as (part, tile): large enough, without a point of a deleted run or of a series that is
-/// left out, and of series that have
-/// nothing elsewhere within the steps that they have there.
+/// left out, and of series that have nothing elsewhere within the steps that they have there.
 fn unchanged(
     parts: &[Arc<Part>],
     deleted: &Deleted,
