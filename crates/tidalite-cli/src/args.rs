@@ -517,15 +517,15 @@ pub(crate) struct Compact {
 /// `thin`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Of each series stay, in each bucket of steps, the first point, the last, those of the least and the
-greatest value and the first NaN and infinities, with the exact count, sum, mean, spread and extremes of all
-points there. Totals, and charts and aggregates in buckets at least as wide, answer as before. What is
-finer (points, percentiles, ranges of values, transforms, ranges that cut a bucket) is answered from the
-points that are left. Nothing brings the others back; rewound and repeated ones go too.
+Of each series stay, in each bucket of steps, the first point, the last, those of the least and \
+the greatest value and the first NaN and infinities, with the exact count, sum, mean, spread and \
+extremes of all points there. Totals, and charts and aggregates in buckets at least as wide, answer \
+as before. What is finer (points, percentiles, ranges of values, transforms, ranges that cut a \
+bucket) is answered from the points that are left. Nothing brings the others back; rewound and \
+repeated ones go too.
 
-Runs that a process still writes to are refused where --run names them, and passed over otherwise.
-A series stays as it is where a bucket would stand for fewer than 32 points: fewer buckets thin
-more.
+Runs that a process still writes to are refused where --run names them, and passed over otherwise. \
+A series stays as it is where a bucket would stand for fewer than 32 points: fewer buckets thin more.
 
 Examples:
   tidalite thin metrics --run 'sweep-3-*' --dry-run

@@ -20,7 +20,8 @@ pub(crate) fn run(context: &Context, args: &Thin) -> Outcome {
         what = what.runs_where(filter.clone());
     }
     let store = if args.dry_run { context.read(&args.path)? } else { context.write(&args.path)? };
-    let before = store.stats()?.bytes();
+    let there = store.stats()?;
+    let before = there.bytes();
     let start = Instant::now();
     let bar = context.progress("thin", Unit::Points);
     let progress = |done, total| bar.set(done, total);
@@ -35,6 +36,11 @@ pub(crate) fn run(context: &Context, args: &Thin) -> Outcome {
         let mut text = told(&stats, args.dry_run, seconds);
         if !args.dry_run {
             text += &format!("all files: {} before, {} now\n", human_bytes(before), human_bytes(after));
+        } else if there.log_points > 0 {
+            let waiting = there.log_points;
+            text += &format!(
+                "{waiting} points are still in logs and were not looked at: `tidalite flush` first\n"
+            );
         }
         return print_text(&text);
     }
