@@ -32,7 +32,8 @@ const CHUNK_VALUES: usize = 1024;
 
 impl Samples {
     /// Takes the finite ones of some values; returns how many bytes of memory that took.
-    pub(crate) fn push(&mut self, values: &[f64], all_finite: bool) -> usize {
+    pub(crate) fn push(&mut self, values: &[f64]) -> usize {
+        let all_finite = values.iter().fold(true, |all, v| all & (v.abs() <= f64::MAX));
         let finite = values.iter().copied().filter(|v| v.is_finite());
         match self.chunks.last_mut() {
             Some(last) if values.len() < CHUNK_VALUES && last.len() < CHUNK_VALUES => {
@@ -51,9 +52,13 @@ impl Samples {
 
     /// Takes all that `other` holds.
     pub(crate) fn merge(&mut self, other: Samples) {
+        if self.chunks.is_empty() {
+            self.chunks = other.chunks;
+            return;
+        }
         for chunk in other.chunks {
             if chunk.len() < CHUNK_VALUES {
-                self.push(&chunk, true);
+                self.push(&chunk);
             } else {
                 self.chunks.push(chunk);
             }
@@ -218,7 +223,7 @@ mod tests {
     fn solved(chunks: &[&[f64]], fractions: &[f64]) -> Vec<Option<f64>> {
         let mut samples = Samples::default();
         chunks.iter().for_each(|c| {
-            samples.push(c, false);
+            samples.push(c);
         });
         samples.solve(fractions);
         (0..fractions.len()).map(|i| samples.quantile(i)).collect()
