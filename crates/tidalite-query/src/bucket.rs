@@ -51,9 +51,12 @@ impl Width {
                 (start, start | (((1u64 << shift) - 1).cast_signed()))
             }
             Width::Other(width) => {
-                let width = i128::from(width);
-                let start = i128::from(index) * width;
-                (clamp(start), clamp(start + width - 1))
+                let start = i64::try_from(width).ok().and_then(|width| index.checked_mul(width));
+                let ends = start.and_then(|start| Some((start, start.checked_add_unsigned(width - 1)?)));
+                ends.unwrap_or_else(|| {
+                    let start = i128::from(index) * i128::from(width);
+                    (clamp(start), clamp(start + i128::from(width) - 1))
+                })
             }
         }
     }

@@ -86,6 +86,7 @@ mod stretch;
 #[cfg(feature = "system")]
 pub mod system;
 mod tail;
+mod threads;
 mod tiles;
 mod transformed;
 

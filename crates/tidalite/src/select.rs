@@ -8,11 +8,11 @@ use crate::plan::{Plan, Rules};
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::stretch::{Grain, Stretch};
+use crate::threads;
 use crate::transformed::Shaping;
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
-use rayon::prelude::*;
 use std::collections::VecDeque;
 use std::ops::{Bound, Range, RangeBounds};
 use std::sync::Arc;
@@ -303,23 +303,15 @@ impl Select {
     pub fn summaries(&self) -> Result<Vec<(SeriesKey, Summary)>> {
         let plan = self.pieces()?;
         let columns = Columns { step: true, seq: false, time: true, value: true };
-        let found: Vec<Vec<(SeriesKey, Summary)>> = plan.snapshot.inner.pool()?.install(|| {
-            plan.batches()
-                .into_par_iter()
-                .map(|batch| {
-                    let stretches = plan.stretches(batch.clone(), columns, &|_| Grain::whole(), false)?;
-                    let sum = |(planned, stretches): (&crate::plan::Planned, Vec<Stretch>)| {
-                        (planned.key.clone(), sum_up(stretches))
-                    };
-                    Ok(plan.series[batch]
-                        .iter()
-                        .zip(stretches)
-                        .map(sum)
-                        .filter(|(_, s)| s.count > 0)
-                        .collect())
-                })
-                .collect::<Result<_>>()
-        })?;
+        let of_batch = |batch: &Range<usize>| -> Result<Vec<(SeriesKey, Summary)>> {
+            let stretches = plan.stretches(batch.clone(), columns, &|_| Grain::whole(), false)?;
+            let sum = |(planned, stretches): (&crate::plan::Planned, Vec<Stretch>)| {
+                (planned.key.clone(), sum_up(stretches))
+            };
+            let series = plan.series[batch.clone()].iter().zip(stretches);
+            Ok(series.map(sum).filter(|(_, s)| s.count > 0).collect())
+        };
+        let found = threads::each(&plan.snapshot.inner, &plan.batches(), of_batch)?;
         let mut merged: Vec<(SeriesKey, Summary)> = Vec::new();
         for (key, summary) in found.into_iter().flatten() {
             match merged.last_mut() {
@@ -511,18 +503,13 @@ impl PointStream {
         let count = inner.options.threads.clamp(1, self.batches.len().max(1));
         let round: Vec<Range<usize>> = self.batches.drain(..count.min(self.batches.len())).collect();
         let plan = &self.plan;
-        let made: Vec<Vec<RecordBatch>> = inner.pool()?.install(|| {
-            round
-                .into_par_iter()
-                .map(|batch| {
-                    let points = plan.load(batch.clone(), Columns::ALL)?;
-                    let mut builder = PointsBuilder::new();
-                    for (planned, points) in plan.series[batch].iter().zip(points) {
-                        builder.push_series(&planned.key, points);
-                    }
-                    Ok(builder.finish())
-                })
-                .collect::<Result<_>>()
+        let made = threads::each(&inner, &round, |batch| {
+            let points = plan.load(batch.clone(), Columns::ALL)?;
+            let mut builder = PointsBuilder::new();
+            for (planned, points) in plan.series[batch.clone()].iter().zip(points) {
+                builder.push_series(&planned.key, points);
+            }
+            Ok(builder.finish())
         })?;
         self.ready.extend(made.into_iter().flatten());
         Ok(())
