@@ -76,12 +76,6 @@ pub(crate) fn step_of(points: PointsView<'_>, extreme: f64) -> i64 {
     points.point(at).step
 }
 
-/// The least and the greatest of finite values; +Inf and −Inf where there are none.
-pub(crate) fn range(values: &[f64]) -> (f64, f64) {
-    let sweep = sweep(values);
-    (sweep.min, sweep.max)
-}
-
 /// One pass over values: how many are finite, their sum, the least and the greatest.
 struct Sweep {
     finite: u64,
