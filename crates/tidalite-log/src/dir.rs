@@ -82,8 +82,8 @@ pub fn writers(vfs: &dyn Vfs, log_dir: &Path) -> Result<Vec<WriterDir>> {
     Ok(found)
 }
 
-/// Whether the writer of this folder lives: whether its lock is held. A folder without a lock file has no writer any
-/// more, or none yet, and then no frame either.
+/// Whether the lock of this folder's writer is held. Where it is not, the writer is gone, or is only about to begin:
+/// [`life`] tells these apart.
 ///
 /// # Errors
 /// Those of the disk; `Unsupported` where the file system has no locks.
@@ -93,6 +93,47 @@ pub fn is_alive(vfs: &dyn Vfs, dir: &WriterDir) -> Result<bool> {
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
         Err(e) => Err(e),
     }
+}
+
+/// Where a writer stands in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// It has no segment yet, and nobody has its lock: it may be about to take it, or was killed before it did anything.
+    Beginning,
+    /// Its lock is held.
+    Living,
+    /// It is gone for good: no frame will come any more.
+    Over,
+}
+
+impl Life {
+    /// Whether frames may still come: what [`TailReader::poll`](crate::TailReader::poll) is to be told.
+    pub fn may_append(self) -> bool {
+        self != Life::Over
+    }
+}
+
+/// Where the writer of this folder stands in its life.
+///
+/// A free lock alone does not say that a writer is gone: one that begins has its folder a moment before its lock. But it takes
+/// the lock before it makes a segment, so one of which a segment was seen *before* its lock was found free had the lock, and
+/// gave it up.
+///
+/// # Errors
+/// As [`is_alive`].
+pub fn life(vfs: &dyn Vfs, dir: &WriterDir) -> Result<Life> {
+    if is_alive(vfs, dir)? {
+        return Ok(Life::Living);
+    }
+    let begun = match dir.segment_numbers(vfs) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Life::Over),
+        numbers => !numbers?.is_empty(),
+    };
+    Ok(match begun {
+        false => Life::Beginning,
+        true if is_alive(vfs, dir)? => Life::Living,
+        true => Life::Over,
+    })
 }
 
 /// Makes the folder of a new writer, with the least ordinal that is free and no less than `least`. Syncs nothing.
@@ -263,6 +304,27 @@ mod tests {
         assert_eq!(writers(&vfs, log).unwrap().len(), 4);
         let all: Vec<String> = vfs.read_dir(log).unwrap();
         assert!(all.iter().filter(|n| n.ends_with(".claim")).count() == 1, "claims of the living are gone");
+    }
+
+    #[test]
+    fn a_writer_that_begins_is_not_taken_for_one_that_is_gone() {
+        let vfs = SimVfs::new(3);
+        let log = Path::new("/log");
+        vfs.create_dir(log).unwrap();
+        let dir = claim_writer(&vfs, log, 0).unwrap();
+        assert_eq!(life(&vfs, &dir).unwrap(), Life::Beginning, "it has no lock yet");
+        assert!(life(&vfs, &dir).unwrap().may_append());
+        let lock = vfs.lock(&dir.path.join(LOCK_NAME), LockMode::Exclusive).unwrap().unwrap();
+        assert_eq!(life(&vfs, &dir).unwrap(), Life::Living);
+        drop(vfs.create_segment(&dir.segment_path(1), 4096).unwrap());
+        assert_eq!(life(&vfs, &dir).unwrap(), Life::Living);
+        drop(lock);
+        assert_eq!(life(&vfs, &dir).unwrap(), Life::Over);
+        for name in vfs.read_dir(&dir.path).unwrap() {
+            vfs.remove(&dir.path.join(name)).unwrap();
+        }
+        vfs.remove_dir(&dir.path).unwrap();
+        assert_eq!(life(&vfs, &dir).unwrap(), Life::Over, "its folder is gone");
     }
 
     #[test]

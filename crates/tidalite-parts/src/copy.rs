@@ -17,7 +17,7 @@ use parquet::basic::Encoding;
 use parquet::column::writer::ColumnCloseResult;
 use parquet::file::metadata::{OffsetIndexBuilder, ParquetMetaData};
 use parquet::file::statistics::Statistics;
-use tidalite_model::{Error, Result, Seq};
+use tidalite_model::{Error, Result, Seq, SeriesKey};
 
 /// Copies tiles out of one part.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl Copier<'_> {
     ///
     /// # Errors
     /// `Corrupt` where a page is damaged.
-    pub fn tile(&self, tile: u32, shift: &dyn Fn(&SeriesRow) -> Option<u32>) -> Result<EncodedTile> {
+    pub fn tile(&self, tile: u32, shift: &dyn Fn(&SeriesKey) -> Option<u32>) -> Result<EncodedTile> {
         let part = self.part;
         let map = &part.tiles[tile as usize];
         let mut columns = Vec::with_capacity(Column::ALL.len());
@@ -60,13 +60,15 @@ impl Copier<'_> {
         let rows = part.series().tile(tile);
         let mut seq_ranges = SeqRanges::default();
         let mut rollups = Vec::new();
+        let mut series = Vec::with_capacity(rows.len());
         for row in rows {
-            self.note_seqs(row, &mut seq_ranges)?;
-            if let Some(shift) = shift(row).filter(|_| !row.repeats) {
-                rollups.push(self.roll_up(row, shift)?);
+            let row = part.series().row(row)?;
+            self.note_seqs(&row, &mut seq_ranges)?;
+            if let Some(shift) = shift(&row.key).filter(|_| !row.repeats) {
+                rollups.push(self.roll_up(&row, shift)?);
             }
+            series.push(row);
         }
-        let series = rows.to_vec();
         let value_bits_sum = value_bits_sum(&values);
         Ok(EncodedTile { columns, series, rows: map.rows, seq_ranges, value_bits_sum, rollups })
     }

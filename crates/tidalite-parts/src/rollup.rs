@@ -9,7 +9,6 @@
 
 use crate::encode::SeriesChunk;
 use crate::options::PartOptions;
-use crate::series::SeriesTable;
 use std::collections::HashMap;
 use tidalite_model::{Point, SeriesKey, Summary};
 
@@ -78,14 +77,15 @@ pub(crate) fn buckets(chunk: &SeriesChunk<'_>, shift: u32) -> Vec<Summary> {
     found
 }
 
-/// All tiers of a part, ascending by series, then width. Series of which `rolled` does not have all points are left out.
-pub(crate) fn assemble(mut rolled: Vec<Rolled>, table: &SeriesTable) -> Vec<Tier> {
+/// All tiers of a part, ascending by series, then width. Series of which `rolled` does not have all points are left out:
+/// `rows` are the rows of the series table, each with its number of points.
+pub(crate) fn assemble(mut rolled: Vec<Rolled>, rows: impl Iterator<Item = (SeriesKey, u32)>) -> Vec<Tier> {
     if rolled.is_empty() {
         return Vec::new();
     }
-    let mut points: HashMap<&SeriesKey, u64> = HashMap::new();
-    for row in &table.rows {
-        *points.entry(&row.key).or_default() += u64::from(row.rows);
+    let mut points: HashMap<SeriesKey, u64> = HashMap::new();
+    for (key, count) in rows {
+        *points.entry(key).or_default() += u64::from(count);
     }
     rolled.retain(|r| !r.buckets.is_empty());
     rolled.sort_by(|a, b| {

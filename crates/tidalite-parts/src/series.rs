@@ -1,11 +1,18 @@
 //! The series table of a part: which series it holds, where, and their summaries.
 //!
 //! Built while tiles are encoded; kept in a file of its own, so that a summary of every series, or the choice of
-//! what to read, needs no page of the points file.
+//! what to read, needs no page of the points file. A table may have millions of rows, of which a query mostly wants few: of
+//! each row its series, place and steps are held in memory; the rest is decoded a group of rows at a time, and the groups
+//! used last are kept.
 
-use tidalite_model::{SeriesKey, Summary};
+use crate::series_file;
+use crate::series_read::{Block, Heads, SeriesFile};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use tidalite_model::{Error, Labels, Result, SeriesKey, Summary};
 
-/// One series in one tile.
+/// One series in one tile, with all that a table says of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeriesRow {
     /// Which series.
@@ -26,43 +33,231 @@ pub struct SeriesRow {
     pub summary: Summary,
 }
 
-/// All series of a part, in file order: tiles in turn, and within a tile ascending by key, rows without a gap.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct SeriesTable {
-    /// The rows.
-    pub rows: Vec<SeriesRow>,
+/// What is at hand of one series in one tile. [`SeriesTable::key`] names the series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeriesEntry {
+    /// Places of its run, metric and labels among those of the table, which ascend.
+    pub(crate) names: [u32; 3],
+    /// The tile's number in its part, from 0.
+    pub tile: u32,
+    /// Its first row in that tile.
+    pub row_start: u32,
+    /// How many rows it has there; at least 1.
+    pub rows: u32,
+    /// Least step.
+    pub first_step: i64,
+    /// Greatest step.
+    pub last_step: i64,
+    /// Whether a step comes twice within these rows.
+    pub repeats: bool,
 }
 
+impl SeriesEntry {
+    /// Least and greatest step.
+    pub fn steps(&self) -> (i64, i64) {
+        (self.first_step, self.last_step)
+    }
+
+    /// The place of its metric among the table's [`metrics`](SeriesTable::metrics).
+    pub fn metric(&self) -> usize {
+        self.names[1] as usize
+    }
+
+    /// The place of its labels among [`all_labels`](SeriesTable::all_labels).
+    pub fn labels(&self) -> usize {
+        self.names[2] as usize
+    }
+}
+
+/// What has to be decoded of one series in one tile.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Details {
+    /// Least write order.
+    pub seq_min: i64,
+    /// Greatest write order.
+    pub seq_max: i64,
+    /// What the rows add up to.
+    pub summary: Summary,
+}
+
+impl Details {
+    /// Least and greatest write order.
+    pub fn seqs(&self) -> (i64, i64) {
+        (self.seq_min, self.seq_max)
+    }
+}
+
+/// All series of a part, in file order: tiles in turn, and within a tile ascending by key, rows without a gap.
+#[derive(Debug)]
+pub struct SeriesTable {
+    entries: Vec<SeriesEntry>,
+    runs: Vec<Arc<str>>,
+    metrics: Vec<Arc<str>>,
+    labels: Vec<Labels>,
+    file: SeriesFile,
+    /// What is added to write orders, as [`PartMeta::seq_base`](crate::PartMeta::seq_base) says.
+    seq_base: i64,
+    /// Blocks by the number of their group, the one used last at the end.
+    kept: Mutex<Vec<(usize, Arc<Block>)>>,
+}
+
+/// So many blocks are kept: 130,000 rows, 25 MB.
+const BLOCKS_KEPT: usize = 8;
+
 impl SeriesTable {
+    pub(crate) fn new(file: SeriesFile, heads: Heads, path: &Path, seq_base: i64) -> Result<Self> {
+        let Heads { entries, names: [runs, metrics, labels] } = heads;
+        let parse = |text: Arc<str>| {
+            let labels = Labels::parse(&text).ok().filter(|labels| labels.as_str() == &*text);
+            labels.ok_or_else(|| {
+                Error::corrupt("read series table", path, 0, "labels are not of the form key=value")
+            })
+        };
+        let labels = labels.into_iter().map(parse).collect::<Result<_>>()?;
+        Ok(SeriesTable { entries, runs, metrics, labels, file, seq_base, kept: Mutex::default() })
+    }
+
+    /// A table that no file holds.
+    pub(crate) fn of_rows(rows: &[SeriesRow], path: &Path) -> Result<Self> {
+        let (file, heads) = SeriesFile::open(series_file::encode(rows)?.into(), path, None)?;
+        Self::new(file, heads, path, 0)
+    }
+
+    /// What is at hand of each row.
+    pub fn entries(&self) -> &[SeriesEntry] {
+        &self.entries
+    }
+
+    /// Which series an entry is of.
+    pub fn key(&self, entry: &SeriesEntry) -> SeriesKey {
+        SeriesKey {
+            run: self.run(entry).clone(),
+            metric: self.metric(entry).clone(),
+            labels: self.labels(entry).clone(),
+        }
+    }
+
+    /// The run of an entry.
+    pub fn run(&self, entry: &SeriesEntry) -> &Arc<str> {
+        &self.runs[entry.names[0] as usize]
+    }
+
+    /// The metric of an entry.
+    pub fn metric(&self, entry: &SeriesEntry) -> &Arc<str> {
+        &self.metrics[entry.names[1] as usize]
+    }
+
+    /// The labels of an entry.
+    pub fn labels(&self, entry: &SeriesEntry) -> &Labels {
+        &self.labels[entry.names[2] as usize]
+    }
+
+    /// All runs, ascending.
+    pub fn runs(&self) -> &[Arc<str>] {
+        &self.runs
+    }
+
+    /// All metrics, ascending.
+    pub fn metrics(&self) -> &[Arc<str>] {
+        &self.metrics
+    }
+
+    /// All sets of labels, ascending.
+    pub fn all_labels(&self) -> &[Labels] {
+        &self.labels
+    }
+
     /// The rows of one tile.
-    pub fn tile(&self, tile: u32) -> &[SeriesRow] {
-        let start = self.rows.partition_point(|r| r.tile < tile);
-        let end = self.rows.partition_point(|r| r.tile <= tile);
-        &self.rows[start..end]
+    pub fn tile(&self, tile: u32) -> Range<usize> {
+        let start = self.entries.partition_point(|e| e.tile < tile);
+        start..self.entries.partition_point(|e| e.tile <= tile)
+    }
+
+    /// Reads what has to be decoded.
+    pub fn reader(&self) -> DetailsReader<'_> {
+        DetailsReader { table: self, held: None }
+    }
+
+    /// All of one row. Whoever wants several uses a [`reader`](Self::reader).
+    ///
+    /// # Errors
+    /// `Corrupt` where the file has changed since the part was opened.
+    pub fn row(&self, row: usize) -> Result<SeriesRow> {
+        let Details { seq_min, seq_max, summary } = self.reader().of(row)?;
+        let entry = &self.entries[row];
+        let &SeriesEntry { tile, row_start, rows, repeats, .. } = entry;
+        Ok(SeriesRow { key: self.key(entry), tile, row_start, rows, seq_min, seq_max, repeats, summary })
+    }
+
+    fn block(&self, group: usize, rows: &Range<u32>) -> Result<Arc<Block>> {
+        if let Some(block) = self.kept(group) {
+            return Ok(block);
+        }
+        let block = Arc::new(self.file.block(group, &self.entries[rows.start as usize..rows.end as usize])?);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() == BLOCKS_KEPT {
+            kept.remove(0);
+        }
+        kept.push((group, block.clone()));
+        Ok(block)
+    }
+
+    fn kept(&self, group: usize) -> Option<Arc<Block>> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = kept.iter().position(|(number, _)| *number == group)?;
+        kept[at..].rotate_left(1);
+        kept.last().map(|(_, block)| block.clone())
     }
 
     /// Whether the rows describe tiles of `tile_rows` rows, each filled without gap or overlap, keys ascending.
     pub(crate) fn fits(&self, tile_rows: &[u32]) -> bool {
-        let mut rest = self.rows.as_slice();
+        let mut rest = self.entries.as_slice();
         for (tile, &rows) in (0u32..).zip(tile_rows) {
             let mut at = 0;
-            let mut last: Option<&SeriesKey> = None;
+            let mut last: Option<[u32; 3]> = None;
             while at < rows {
                 let Some((row, others)) = rest.split_first() else { return false };
-                let follows = row.tile == tile && row.row_start == at && last.is_none_or(|k| *k < row.key);
-                if !follows
-                    || row.rows == 0
-                    || row.rows > rows - at
-                    || row.summary.count != u64::from(row.rows)
-                {
+                let follows = row.tile == tile && row.row_start == at && last.is_none_or(|k| k < row.names);
+                if !follows || row.rows == 0 || row.rows > rows - at {
                     return false;
                 }
                 at += row.rows;
-                last = Some(&row.key);
+                last = Some(row.names);
                 rest = others;
             }
         }
         rest.is_empty()
+    }
+}
+
+/// Reads details of rows, quickly where they lie close together.
+#[derive(Debug)]
+pub struct DetailsReader<'a> {
+    table: &'a SeriesTable,
+    held: Option<(Range<u32>, Arc<Block>)>,
+}
+
+impl DetailsReader<'_> {
+    /// What is to be known of a row.
+    ///
+    /// # Errors
+    /// `Corrupt` where the file has changed since the part was opened.
+    pub fn of(&mut self, row: usize) -> Result<Details> {
+        let entry = &self.table.entries[row];
+        let number = u32::try_from(row).expect("a table's rows are counted in u32");
+        let (rows, block) = match self.held.take() {
+            Some(held) if held.0.contains(&number) => held,
+            _ => {
+                let (group, rows) = self.table.file.group_of(number);
+                let block = self.table.block(group, &rows)?;
+                (rows, block)
+            }
+        };
+        let mut details = block.details((number - rows.start) as usize, entry);
+        details.seq_min = details.seq_min.saturating_add(self.table.seq_base);
+        details.seq_max = details.seq_max.saturating_add(self.table.seq_base);
+        self.held = Some((rows, block));
+        Ok(details)
     }
 }
 
@@ -74,26 +269,42 @@ pub struct BySeries {
     rows: Vec<u32>,
     /// Where each series ends among them.
     ends: Vec<u32>,
+    /// Where each run ends among the series.
+    run_ends: Vec<u32>,
 }
 
 impl BySeries {
     pub(crate) fn of(table: &SeriesTable) -> Self {
-        let of = |row: u32| &table.rows[row as usize];
-        let mut rows: Vec<u32> = (0u32..).take(table.rows.len()).collect();
-        let first = |row: u32| of(row).summary.first.map(|p| p.step);
-        rows.sort_by(|&a, &b| of(a).key.cmp(&of(b).key).then_with(|| first(a).cmp(&first(b))));
-        let mut ends = Vec::new();
+        let of = |row: u32| &table.entries[row as usize];
+        let mut rows: Vec<u32> = (0u32..).take(table.entries.len()).collect();
+        rows.sort_by_key(|&row| (of(row).names, of(row).first_step));
+        let counted = |n: usize| u32::try_from(n).expect("a table's rows are counted in u32");
+        let (mut ends, mut run_ends) = (Vec::new(), vec![0; table.runs.len()]);
         for at in 1..=rows.len() {
-            if at == rows.len() || of(rows[at]).key != of(rows[at - 1]).key {
-                ends.push(u32::try_from(at).expect("a table's rows are counted in u32"));
+            let names = of(rows[at - 1]).names;
+            if rows.get(at).map(|&row| of(row).names) != Some(names) {
+                ends.push(counted(at));
+                run_ends[names[0] as usize] = counted(ends.len());
             }
         }
-        BySeries { rows, ends }
+        // A file may name a run that none of its rows is of.
+        let mut before = 0;
+        for end in &mut run_ends {
+            before = before.max(*end);
+            *end = before;
+        }
+        BySeries { rows, ends, run_ends }
     }
 
-    /// The rows of each series, as places in the table.
-    pub fn iter(&self) -> impl Iterator<Item = &[u32]> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, &end)| &self.rows[start as usize..end as usize])
+    /// The series of a run, by its place among the table's [`runs`](SeriesTable::runs).
+    pub fn of_run(&self, run: usize) -> Range<usize> {
+        let start = run.checked_sub(1).map_or(0, |before| self.run_ends[before] as usize);
+        start..self.run_ends[run] as usize
+    }
+
+    /// The rows of a series, as places in the table.
+    pub fn series(&self, series: usize) -> &[u32] {
+        let start = series.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
+        &self.rows[start..self.ends[series] as usize]
     }
 }

@@ -6,11 +6,12 @@
 
 use crate::encode::SeriesChunk;
 use crate::facts::value_bits_sum;
+use crate::names::Names;
 use crate::read::{PageEntry, Pages, Part, RollupColumns, Rollups};
 use crate::rollup::{Rolled, assemble, buckets};
 use crate::rollup_file::ROLLUP_SCHEMA;
 use crate::schema::Column;
-use crate::series_file::Names;
+use crate::series::SeriesEntry;
 use std::ops::Range;
 use std::path::PathBuf;
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey, Summary};
@@ -120,7 +121,8 @@ impl Part {
 
     /// Whether the rollups are what the points, summed up tile by tile, come to.
     fn check_rollups(&self, rollups: &Rollups, rolled: Vec<Rolled>) -> Result<bool> {
-        let tiers = assemble(rolled, self.series());
+        let table = self.series();
+        let tiers = assemble(rolled, table.entries().iter().map(|e| (table.key(e), e.rows)));
         let listed: usize = rollups.series().values().map(|s| s.tiers.len()).sum();
         if listed != tiers.len() {
             return Ok(false);
@@ -206,6 +208,7 @@ impl Part {
             return Err(self.contradiction("the series are not those of the series table"));
         }
         for ((key, rows), row) in series.iter().zip(expected) {
+            let row = self.series().row(row)?;
             let range = row.row_start..row.row_start + row.rows;
             if *key != row.key || *rows != row.rows {
                 return Err(self.contradiction("the series are not those of the series table"));
@@ -251,15 +254,16 @@ impl Part {
             0 => 0..self.tiles[tile as usize].rows,
             n => page.first_row..page.first_row + n,
         };
+        let table = self.series();
         let concerned = || {
-            let touches = |s: &&crate::SeriesRow| s.row_start < rows.end && rows.start < s.row_start + s.rows;
-            self.series().tile(tile).iter().filter(touches)
+            let touches = |s: &&SeriesEntry| s.row_start < rows.end && rows.start < s.row_start + s.rows;
+            table.entries()[table.tile(tile)].iter().filter(touches)
         };
-        let ends = || concerned().flat_map(|s| [s.summary.first, s.summary.last]).flatten().map(|p| p.step);
+        let ends = || concerned().flat_map(|s| [s.first_step, s.last_step]);
         PartFinding {
             tile: Some(tile),
             column: Some(column.name()),
-            series: concerned().take(SERIES_NAMED_MAX).map(|s| s.key.clone()).collect(),
+            series: concerned().take(SERIES_NAMED_MAX).map(|s| table.key(s)).collect(),
             series_count: concerned().count(),
             steps: ends().min().zip(ends().max()),
             rows: Some(rows.clone()),

@@ -11,7 +11,7 @@ use crate::page_sums;
 use crate::rollup::{Rolled, assemble};
 use crate::rollup_file::{self, ROLLUP_SCHEMA};
 use crate::schema::{SCHEMA, TILES_MAX};
-use crate::series::{SeriesRow, SeriesTable};
+use crate::series::SeriesRow;
 use crate::series_file;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{KeyValue, SortingColumn};
@@ -120,7 +120,7 @@ impl PartWriter {
         let sink = self.file.inner_mut();
         let (bytes, crc32c) = (sink.hashed, sink.sum);
         let (footer_bytes, footer_crc32c) = sink.footer();
-        let table = SeriesTable { rows: std::mem::take(&mut self.series) };
+        let table = std::mem::take(&mut self.series);
         let (series_bytes, series_crc32c) = self.write_series(&table, sync)?;
         let rollups = self.write_rollups(&table, sync)?;
         let meta = PartMeta {
@@ -143,7 +143,7 @@ impl PartWriter {
     }
 
     /// Writes the series table's file; its length and checksum.
-    fn write_series(&mut self, table: &SeriesTable, sync: bool) -> Result<(u64, u32)> {
+    fn write_series(&mut self, table: &[SeriesRow], sync: bool) -> Result<(u64, u32)> {
         let bytes = series_file::encode(table)?;
         let mut file = self.vfs.create(&self.place.series)?;
         self.made.push(self.place.series.clone());
@@ -155,8 +155,9 @@ impl PartWriter {
     }
 
     /// Writes the rollups' file, where any series has them.
-    fn write_rollups(&mut self, table: &SeriesTable, sync: bool) -> Result<Option<RollupMeta>> {
-        let tiers = assemble(std::mem::take(&mut self.rolled), table);
+    fn write_rollups(&mut self, table: &[SeriesRow], sync: bool) -> Result<Option<RollupMeta>> {
+        let rows = table.iter().map(|row| (row.key.clone(), row.rows));
+        let tiers = assemble(std::mem::take(&mut self.rolled), rows);
         if tiers.is_empty() {
             return Ok(None);
         }
@@ -231,10 +232,10 @@ fn lay(
 }
 
 /// Counts and ranges that follow from the series; the rest is zero.
-fn totals(table: &SeriesTable, id: uuid::Uuid) -> PartMeta {
-    let keys: HashSet<_> = table.rows.iter().map(|r| &r.key).collect();
+fn totals(table: &[SeriesRow], id: uuid::Uuid) -> PartMeta {
+    let keys: HashSet<_> = table.iter().map(|r| &r.key).collect();
     let runs: HashSet<_> = keys.iter().map(|k| &k.run).collect();
-    let summaries = || table.rows.iter().map(|r| &r.summary);
+    let summaries = || table.iter().map(|r| &r.summary);
     let steps = || summaries().flat_map(|s| [s.first, s.last]).flatten().map(|p| p.step);
     let not_empty = "a part has at least one point";
     PartMeta {

@@ -136,7 +136,17 @@ impl PointFilter {
     /// The same from the steps of a summary alone, where nothing else is bound.
     pub fn step_verdict(&self, s: &Summary) -> Verdict {
         let ends = s.first.zip(s.last);
-        ends.map_or(Verdict::NoPoint, |(first, last)| range_verdict(&self.steps, first.step, last.step))
+        ends.map_or(Verdict::NoPoint, |(first, last)| self.steps_verdict(first.step, last.step))
+    }
+
+    /// What the least and the greatest step of some points decide about them, as far as the range of steps goes.
+    pub fn steps_verdict(&self, first: i64, last: i64) -> Verdict {
+        range_verdict(&self.steps, first, last)
+    }
+
+    /// Whether neither times nor values are bound.
+    pub fn binds_steps_alone(&self) -> bool {
+        self.times_us.is_all() && self.values.is_all()
     }
 
     fn value_verdict(&self, s: &Summary) -> Verdict {

@@ -17,7 +17,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
-use tidalite_parts::{Columns, Part, PartMeta, SeriesRow};
+use tidalite_parts::{Columns, Part, PartMeta};
 use tidalite_query::{Points, Repeats, merge};
 use uuid::Uuid;
 
@@ -122,10 +122,16 @@ fn stale(inner: &Inner, parts: &[PartMeta], deleted: &Deleted, policy: Policy) -
     }
     for meta in parts {
         let part = Part::open(inner.vfs.clone(), &inner.places.part(meta.id), meta)?;
-        let covered = |row: &&SeriesRow| {
-            deleted.get(&*row.key.run).is_some_and(|h| h.hides(0, row.seq_min) || h.hides(0, row.seq_max))
-        };
-        let rows: u64 = part.series().rows.iter().filter(covered).map(|r| u64::from(r.rows)).sum();
+        let table = part.series();
+        let mut details = table.reader();
+        let mut rows = 0;
+        for (r, row) in table.entries().iter().enumerate() {
+            let Some(hides) = deleted.get(&**table.run(row)) else { continue };
+            let (least, greatest) = details.of(r)?.seqs();
+            if hides.hides(0, least) || hides.hides(0, greatest) {
+                rows += u64::from(row.rows);
+            }
+        }
         if rows > 0 && (policy == Policy::All || rows >= meta.rows / 4) {
             return Ok(BTreeSet::from([meta.id]));
         }
@@ -214,19 +220,15 @@ const TILE_SHARE: usize = 8;
 fn unchanged(parts: &[Arc<Part>], deleted: &Deleted, tile_rows: usize) -> BTreeSet<(usize, u32)> {
     let mut tiles: BTreeMap<(usize, u32), usize> = BTreeMap::new();
     // (series, first step, last step, part and tile)
-    let mut rows: Vec<(&SeriesKey, i64, i64, (usize, u32))> = Vec::new();
+    let mut rows: Vec<(SeriesKey, i64, i64, (usize, u32))> = Vec::new();
     let mut touched: BTreeSet<(usize, u32)> = BTreeSet::new();
     for (p, part) in parts.iter().enumerate() {
-        for row in &part.series().rows {
+        let table = part.series();
+        for row in table.entries() {
             let at = (p, row.tile);
             *tiles.entry(at).or_default() += row.rows as usize;
-            match row.summary.first.zip(row.summary.last) {
-                Some((first, last)) => rows.push((&row.key, first.step, last.step, at)),
-                None => {
-                    touched.insert(at);
-                }
-            }
-            if deleted.contains_key(&*row.key.run) {
+            rows.push((table.key(row), row.first_step, row.last_step, at));
+            if deleted.contains_key(&**table.run(row)) {
                 touched.insert(at);
             }
         }
@@ -234,8 +236,8 @@ fn unchanged(parts: &[Arc<Part>], deleted: &Deleted, tile_rows: usize) -> BTreeS
     rows.sort();
     for of_series in rows.chunk_by(|a, b| a.0 == b.0) {
         // The row that reaches farthest so far.
-        let mut farthest = of_series[0];
-        for &row in &of_series[1..] {
+        let mut farthest = &of_series[0];
+        for row in &of_series[1..] {
             if row.1 <= farthest.2 {
                 touched.extend([row.3, farthest.3]);
             }
@@ -262,19 +264,20 @@ pub(crate) struct PartsSource<'a> {
 
 impl<'a> PartsSource<'a> {
     fn new(parts: &'a [Arc<Part>], deleted: &'a Deleted, copied: BTreeSet<(usize, u32)>) -> Self {
-        let mut found: BTreeMap<&'a SeriesKey, (u64, Vec<RowRef>)> = BTreeMap::new();
+        let mut found: BTreeMap<SeriesKey, (u64, Vec<RowRef>)> = BTreeMap::new();
         for (p, part) in parts.iter().enumerate() {
-            for (r, row) in part.series().rows.iter().enumerate() {
+            let table = part.series();
+            for (r, row) in table.entries().iter().enumerate() {
                 if copied.contains(&(p, row.tile)) {
                     continue;
                 }
-                let entry = found.entry(&row.key).or_default();
+                let entry = found.entry(table.key(row)).or_default();
                 entry.0 += u64::from(row.rows);
                 let at = |n: usize| u32::try_from(n).expect("parts and their series are counted in u32");
                 entry.1.push(RowRef { part: at(p), row: at(r) });
             }
         }
-        let (series, rows) = found.into_iter().map(|(k, (n, r))| ((k.clone(), n), r)).unzip();
+        let (series, rows) = found.into_iter().map(|(k, (n, r))| ((k, n), r)).unzip();
         let copies = copied.into_iter().map(|(p, tile)| TileCopy { part: parts[p].clone(), tile }).collect();
         PartsSource { parts, series, rows, copies, deleted, dropped: 0.into(), bits_dropped: 0.into() }
     }
@@ -303,11 +306,10 @@ impl PointSource for PartsSource<'_> {
         let mut steps = Vec::new();
         for r in &self.rows[series] {
             let row = r.of(self.parts);
-            let (Some(first), Some(last)) = (row.summary.first, row.summary.last) else { continue };
             let count = (row.rows as usize).div_ceil(nth).max(1) as i128;
-            let width = i128::from(last.step) - i128::from(first.step);
+            let width = i128::from(row.last_step) - i128::from(row.first_step);
             for i in 0..count {
-                let step = i128::from(first.step) + width * i / count;
+                let step = i128::from(row.first_step) + width * i / count;
                 steps.push(i64::try_from(step).expect("between two steps"));
             }
         }

@@ -120,14 +120,13 @@ impl Batch {
                 break;
             }
             let from = manifest.flushed(dir.writer);
-            let alive = tidalite_log::is_alive(&*inner.vfs, dir)?;
+            let alive = tidalite_log::life(&*inner.vfs, dir)?.may_append();
             let mut sink =
                 Bounded { data: TailData::default(), bytes_max: bytes_max - bytes, next: from, full: false };
             let replayed = match tidalite_log::replay(&*inner.vfs, dir, from, alive, &mut sink) {
                 Ok(r) => Some(r),
                 Err(_) if sink.full => None,
-                // The folder of a dead writer whose log is flushed may be half removed.
-                Err(e) if e.kind() == ErrorKind::NotFound && !alive => continue,
+                Err(e) if is_gone(inner, dir, alive, &e)? => continue,
                 Err(e) => return Err(e),
             };
             batch.full |= sink.full;
@@ -152,13 +151,19 @@ impl Batch {
 
 /// Whether what is not flushed of a log holds the deletion of a run.
 fn holds_deletion(inner: &Inner, manifest: &Manifest, dir: &WriterDir) -> Result<bool> {
-    let alive = tidalite_log::is_alive(&*inner.vfs, dir)?;
+    let alive = tidalite_log::life(&*inner.vfs, dir)?.may_append();
     let mut sink = Deletions(false);
     match tidalite_log::replay(&*inner.vfs, dir, manifest.flushed(dir.writer), alive, &mut sink) {
-        Err(e) if e.kind() == ErrorKind::NotFound && !alive => Ok(false),
+        Err(e) if is_gone(inner, dir, alive, &e)? => Ok(false),
         Err(e) => Err(e),
         Ok(_) => Ok(sink.0),
     }
+}
+
+/// Whether a log could not be read because there is none any more: the folder of a dead writer whose log is flushed may be half
+/// removed, and one that never wrote anything takes its folder with it.
+fn is_gone(inner: &Inner, dir: &WriterDir, alive: bool, error: &Error) -> Result<bool> {
+    Ok(error.kind() == ErrorKind::NotFound && (!alive || inner.vfs.stat(&dir.path)?.is_none()))
 }
 
 /// Whether a deletion came by; all else is passed over.
@@ -302,9 +307,9 @@ fn note_runs(inner: &Inner, meta: &PartMeta, runs: &mut run_table::RunTable) {
     let Ok(part) = tidalite_parts::Part::open(inner.vfs.clone(), &inner.places.part(meta.id), meta) else {
         return;
     };
-    for rows in part.series().rows.chunk_by(|a, b| a.key.run == b.key.run) {
-        if !runs.contains_key(&*rows[0].key.run) {
-            runs.insert(rows[0].key.run.to_string(), Default::default());
+    for run in part.series().runs() {
+        if !runs.contains_key(&**run) {
+            runs.insert(run.to_string(), Default::default());
         }
     }
 }

@@ -195,20 +195,25 @@ impl Follow {
             if part.meta().seq.iter().all(|&(writer, _, hi)| self.cursor.has_seen(writer, hi)) {
                 continue;
             }
-            let rows = &part.series().rows;
+            let table = part.series();
+            let mut details = table.reader();
             let mut lists: Vec<Vec<RowRef>> = Vec::new();
-            let mut keys: Vec<&SeriesKey> = Vec::new();
-            for (r, row) in rows.iter().enumerate() {
-                let writer = Seq::from_i64(row.seq_max).map_or(0, Seq::writer);
+            let mut keys: Vec<SeriesKey> = Vec::new();
+            for (r, row) in table.entries().iter().enumerate() {
+                let key = table.key(row);
+                if !wanted.matches(&key) {
+                    continue;
+                }
+                let seqs = details.of(r)?.seqs();
+                let writer = Seq::from_i64(seqs.1).map_or(0, Seq::writer);
                 // A row of several writers is looked into; one writer's is decided by its last frame.
-                let one = Seq::from_i64(row.seq_min).map_or(0, Seq::writer) == writer;
-                let seen = one && row.seq_max < self.cursor.of(writer);
-                let hidden =
-                    || self.hides(snapshot, &row.key.run).is_some_and(|h| h.verdict(row) == Hidden::All);
-                if !seen && wanted.matches(&row.key) && !hidden() {
+                let one = Seq::from_i64(seqs.0).map_or(0, Seq::writer) == writer;
+                let seen = one && seqs.1 < self.cursor.of(writer);
+                let hides = || self.hides(snapshot, &key.run);
+                if !seen && hides().is_none_or(|h| h.verdict(row.steps(), seqs) != Hidden::All) {
                     let at = |n: usize| u32::try_from(n).expect("parts and their series are counted in u32");
                     lists.push(vec![RowRef { part: at(p), row: at(r) }]);
-                    keys.push(&row.key);
+                    keys.push(key);
                 }
             }
             let columns = Columns::ALL;

@@ -8,6 +8,7 @@
 use crate::plan::{Plan, Planned};
 use crate::scan::{Piece, read_tile};
 use crate::select::Select;
+use crate::store::Inner;
 use crate::stretch::{Grain, Taken};
 use crate::threads;
 use arrow::array::RecordBatch;
@@ -34,10 +35,14 @@ impl Select {
 
     /// One row a group of a grouping.
     pub(crate) fn grouped(&self, grouping: &Grouping) -> Result<RecordBatch> {
-        let plan = self.plan()?;
-        let grouping = plan.snapshot.with_params(grouping.clone());
+        let plans = self.plans()?;
+        let (inner, grouping) = (plans.snapshot.inner.clone(), plans.snapshot.with_params(grouping.clone()));
+        if !grouping.holds_values() {
+            return answer(&inner, plans, &grouping);
+        }
+        let rounds = rounds(plans.whole()?, &grouping).into_iter();
         let answers: Vec<RecordBatch> =
-            rounds(plan, &grouping).into_iter().map(|plan| answer(plan, &grouping)).collect::<Result<_>>()?;
+            rounds.map(|plan| answer(&inner, [Ok(plan)], &grouping)).collect::<Result<_>>()?;
         if let [one] = &answers[..] {
             return Ok(one.clone());
         }
@@ -52,7 +57,7 @@ fn rounds(mut plan: Plan, grouping: &Grouping) -> Vec<Plan> {
     // Half of the memory: values lie there once more while they are being selected from.
     let room = plan.snapshot.inner.options.memory_bytes / 2 / size_of::<f64>() as u64;
     let points = |series: &[Planned]| series.iter().map(|s| s.points_max).fold(0, u64::saturating_add);
-    if !grouping.holds_values() || points(&plan.series) <= room || !grouping.names_come_first() {
+    if points(&plan.series) <= room || !grouping.names_come_first() {
         return vec![plan];
     }
     let named = std::mem::take(&mut plan.series).into_iter().map(|s| (grouping.names_of(&s.key), s));
@@ -75,12 +80,25 @@ fn rounds(mut plan: Plan, grouping: &Grouping) -> Vec<Plan> {
     rounds.into_iter().map(of).collect()
 }
 
-/// One row a group of the series of a plan.
-fn answer(mut plan: Plan, grouping: &Grouping) -> Result<RecordBatch> {
-    let inner = plan.snapshot.inner.clone();
+/// One row a group of the series of some plans.
+fn answer(
+    inner: &Inner,
+    plans: impl IntoIterator<Item = Result<Plan>>,
+    grouping: &Grouping,
+) -> Result<RecordBatch> {
     let pool = inner.pool()?;
+    let mut total = grouping.partial();
+    for plan in plans {
+        sum_up(plan?, grouping, pool, &mut total)?;
+    }
+    total.finish_with(|jobs| pool.install(|| jobs.into_par_iter().for_each(PercentileJob::run)))
+}
+
+/// Takes the series of a plan into a state.
+fn sum_up(mut plan: Plan, grouping: &Grouping, pool: &rayon::ThreadPool, total: &mut Partial) -> Result<()> {
+    let inner = plan.snapshot.inner.clone();
     let bytes_max = usize::try_from(inner.options.memory_bytes).unwrap_or(usize::MAX);
-    let sorted = Sorted::of(&mut plan, &Grain::of(grouping), pool);
+    let sorted = Sorted::of(&mut plan, &Grain::of(grouping), pool)?;
     let plan = plan.split_long_series().begun()?;
     let columns = Columns {
         step: grouping.needs_steps() || !plan.filter.steps.is_all(),
@@ -89,13 +107,12 @@ fn answer(mut plan: Plan, grouping: &Grouping) -> Result<RecordBatch> {
         value: true,
     };
     let works = sorted.works(&plan, pool.current_num_threads());
-    let mut total = grouping.partial();
     // A round is what the threads do at once; between rounds the state is bounded.
     for round in works.chunks(inner.options.threads.max(1) * 4) {
         let work = |work: &Work| {
             let mut partial = grouping.partial();
             match work {
-                Work::Known(series) => sorted.push_known(&plan, series.clone(), &mut partial),
+                Work::Known(series) => sorted.push_known(series.clone(), &mut partial),
                 Work::Tiles(pieces) => sorted.push_tiles(&plan, pieces.clone(), columns, &mut partial)?,
                 Work::Merge(batch) => {
                     let points = plan.load(batch.clone(), columns)?;
@@ -118,7 +135,7 @@ fn answer(mut plan: Plan, grouping: &Grouping) -> Result<RecordBatch> {
             ));
         }
     }
-    total.finish_with(|jobs| pool.install(|| jobs.into_par_iter().for_each(PercentileJob::run)))
+    Ok(())
 }
 
 /// Something to be done in one go.
@@ -144,18 +161,18 @@ const SORT_SERIES_MIN: usize = 512;
 
 impl Sorted {
     /// Takes the series that need no merging out of a plan.
-    fn of(plan: &mut Plan, grain: &Grain, pool: &rayon::ThreadPool) -> Sorted {
+    fn of(plan: &mut Plan, grain: &Grain, pool: &rayon::ThreadPool) -> Result<Sorted> {
         let rolled = plan.snapshot.view.parts.iter().any(|p| p.meta().rollups.is_some());
         let whole = std::mem::take(&mut plan.series);
         let take = |planned: &Planned| plan.take(planned, grain);
-        let taken: Vec<Option<Taken>> = if whole.len() < if rolled { 2 } else { SORT_SERIES_MIN } {
+        let taken: Vec<Result<Option<Taken>>> = if whole.len() < if rolled { 2 } else { SORT_SERIES_MIN } {
             whole.iter().map(take).collect()
         } else {
             pool.install(|| whole.par_iter().map(take).collect())
         };
         let mut series = Vec::with_capacity(whole.len());
         for (planned, taken) in whole.into_iter().zip(taken) {
-            match taken {
+            match taken? {
                 Some(taken) => series.push((planned.key, taken)),
                 None => plan.series.push(planned),
             }
@@ -166,7 +183,7 @@ impl Sorted {
         let mut pieces: Vec<(Piece, usize)> = series.iter().enumerate().flat_map(of).collect();
         let parts = &plan.snapshot.view.parts;
         pieces.sort_by_key(|(piece, _)| (piece.tile(parts), piece.from));
-        Sorted { series, pieces, filter: plan.filter }
+        Ok(Sorted { series, pieces, filter: plan.filter })
     }
 
     fn works(&self, plan: &Plan, threads: usize) -> Vec<Work> {
@@ -195,15 +212,13 @@ impl Sorted {
 
     /// Whether anything of some series is known without reading.
     fn knows(&self, series: &Range<usize>) -> bool {
-        let knows = |t: &Taken| !(t.rows.is_empty() && t.buckets.is_empty() && t.tails.is_empty());
+        let knows = |taken: &Taken| !(taken.known.is_empty() && taken.tails.is_empty());
         self.series[series.clone()].iter().any(|(_, taken)| knows(taken))
     }
 
-    fn push_known(&self, plan: &Plan, series: Range<usize>, partial: &mut Partial) {
-        let parts = &plan.snapshot.view.parts;
+    fn push_known(&self, series: Range<usize>, partial: &mut Partial) {
         for (key, taken) in &self.series[series] {
-            let rows = taken.rows.iter().map(|r| &r.of(parts).summary);
-            for summary in rows.chain(&taken.buckets) {
+            for summary in &taken.known {
                 let pushed = partial.push_summary(key, summary);
                 assert!(pushed, "a grouping takes each summary of its grain");
             }

@@ -22,7 +22,7 @@ pub(crate) struct Having {
 
 impl Having {
     /// Which of the selected series hold it.
-    pub(crate) fn over(&self, all: &Select) -> Result<impl Fn(&SeriesKey) -> bool + use<>> {
+    pub(crate) fn over(&self, all: &Select) -> Result<Holding> {
         let by = vec![By::Run, By::Metric, By::Labels];
         let table = all.whole_at(self.steps).grouped(&Grouping::new(by, vec![self.aggregate])?)?;
         let text = |column: usize, row: usize| table.column(column).as_string::<i32>().value(row);
@@ -37,7 +37,21 @@ impl Having {
         let counts =
             matches!(self.aggregate, Aggregate::Count | Aggregate::Finite | Aggregate::Nan | Aggregate::Inf);
         let empty = counts && self.compare.holds(0.0.partial_cmp(&self.value));
-        Ok(move |key: &SeriesKey| found.get(key).copied().unwrap_or(empty))
+        Ok(Holding { found, empty })
+    }
+}
+
+/// Which series hold a condition.
+#[derive(Debug)]
+pub(crate) struct Holding {
+    found: BTreeMap<SeriesKey, bool>,
+    /// Whether one without points does.
+    empty: bool,
+}
+
+impl Holding {
+    pub(crate) fn holds(&self, key: &SeriesKey) -> bool {
+        self.found.get(key).copied().unwrap_or(self.empty)
     }
 }
 

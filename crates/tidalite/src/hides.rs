@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 use tidalite_model::{Moment, RunRecord, Seq};
-use tidalite_parts::SeriesRow;
 use tidalite_query::Points;
 
 /// What is hidden of one run.
@@ -55,20 +54,19 @@ impl Hides {
         }
     }
 
-    /// How much of a row is hidden, as far as its series table tells.
-    pub(crate) fn verdict(&self, row: &SeriesRow) -> Hidden {
-        let (Some(first), Some(last)) = (row.summary.first, row.summary.last) else { return Hidden::Nothing };
-        let (Some(least), Some(greatest)) = (Seq::from_i64(row.seq_min), Seq::from_i64(row.seq_max)) else {
+    /// How much of some points is hidden, as far as their least and greatest step and place in the order of writing tell.
+    pub(crate) fn verdict(&self, (first, last): (i64, i64), seqs: (i64, i64)) -> Hidden {
+        let (Some(least), Some(greatest)) = (Seq::from_i64(seqs.0), Seq::from_i64(seqs.1)) else {
             return Hidden::Some;
         };
         // Of one writer a moment covers a beginning, so its ends decide; between two anything may lie.
         let one = least.writer() == greatest.writer();
         let mut verdict = Hidden::Nothing;
         for (before, kept) in &self.rules {
-            if kept.is_some_and(|k| last.step <= k) || (one && !before.covers(least)) {
+            if kept.is_some_and(|k| last <= k) || (one && !before.covers(least)) {
                 continue;
             }
-            if one && before.covers(greatest) && kept.is_none_or(|k| first.step > k) {
+            if one && before.covers(greatest) && kept.is_none_or(|k| first > k) {
                 return Hidden::All;
             }
             verdict = Hidden::Some;
@@ -80,23 +78,7 @@ impl Hides {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tidalite_model::{Labels, Point, Rewind, SeriesKey, Summary};
-
-    fn row(points: &[(i64, Seq)]) -> SeriesRow {
-        let mut summary = Summary::default();
-        points.iter().for_each(|&(step, _)| summary.push(Point { step, time_us: 0, value: 0.0 }));
-        let seqs = || points.iter().map(|p| p.1.as_i64());
-        SeriesRow {
-            key: SeriesKey::new("r", "m", Labels::none()),
-            tile: 0,
-            row_start: 0,
-            rows: u32::try_from(points.len()).unwrap(),
-            seq_min: seqs().min().unwrap(),
-            seq_max: seqs().max().unwrap(),
-            repeats: false,
-            summary,
-        }
-    }
+    use tidalite_model::Rewind;
 
     #[test]
     fn a_verdict_on_a_row_never_contradicts_its_points() {
@@ -124,7 +106,8 @@ mod tests {
                     for steps in [[0, 5], [3, 4], [0, 1]] {
                         let points = [(steps[0], a), (steps[1], b)];
                         let hidden = points.iter().filter(|(s, q)| hides.hides(*s, q.as_i64())).count();
-                        match hides.verdict(&row(&points)) {
+                        let (steps, seqs) = ((steps[0], steps[1]), (a.as_i64(), b.as_i64()));
+                        match hides.verdict(steps, seqs) {
                             Hidden::Nothing => assert_eq!(hidden, 0, "{record:?} {points:?}"),
                             Hidden::All => assert_eq!(hidden, 2, "{record:?} {points:?}"),
                             Hidden::Some => met[2] += 1,

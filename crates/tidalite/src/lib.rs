@@ -70,6 +70,7 @@ mod over;
 mod param_json;
 mod places;
 mod plan;
+mod planner;
 mod ranked;
 mod report;
 mod retract;

@@ -34,14 +34,21 @@ impl Snapshot {
             hides
         };
         for part in &self.view.parts {
-            for row in &part.series().rows {
-                if seen.contains(&row.key.metric) {
+            let table = part.series();
+            let mut details = table.reader();
+            for (r, row) in table.entries().iter().enumerate() {
+                let metric = table.metric(row);
+                if seen.contains(metric) {
                     continue;
                 }
-                match hides_of(&row.key.run).map_or(Hidden::Nothing, |h| h.verdict(row)) {
+                let hidden = match hides_of(table.run(row)) {
+                    Some(hides) => hides.verdict(row.steps(), details.of(r)?.seqs()),
+                    None => Hidden::Nothing,
+                };
+                match hidden {
                     Hidden::All => continue,
-                    Hidden::Some => doubtful.insert(row.key.metric.clone()),
-                    Hidden::Nothing => seen.insert(row.key.metric.clone()),
+                    Hidden::Some => doubtful.insert(metric.clone()),
+                    Hidden::Nothing => seen.insert(metric.clone()),
                 };
             }
         }

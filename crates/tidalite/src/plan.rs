@@ -1,20 +1,19 @@
 //! From a selection to points: which series, where their points lie, and reading them in pieces of bounded size.
 //!
 //! A plan lists the selected series, ascending by key, each with its rows in parts and its places in log tails, of the
-//! run itself and of those whose history it took over. It is then worked off in batches of consecutive series, so that
+//! run itself and of those whose history it took over; `planner.rs` finds them. It is then worked off in batches of consecutive series, so that
 //! results come in order and memory stays bounded: a batch holds about [`BATCH_POINTS`], or one series where that has
 //! more. What of a series may be answered from summaries is said in `stretch.rs`.
 
 use crate::explain::Meter;
-use crate::hides::{Hidden, Hides};
-use crate::lineage::{Heirs, History, heirs};
-use crate::run::TELEMETRY;
+use crate::hides::Hides;
+use crate::lineage::{Heirs, History};
+use crate::planner::pair;
 use crate::scan::{Piece, RowRef, meets, read_pieces};
 use crate::snapshot::Snapshot;
 use crate::tail::View;
 use crate::threads;
 use crate::transformed::Shaping;
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 use tidalite_log::SeriesId;
@@ -67,13 +66,13 @@ pub(crate) struct Planned {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Source {
     /// 0 is the series' own run.
-    generation: u32,
+    pub(crate) generation: u32,
     /// Ascending by their first step.
     pub(crate) rows: Vec<RowRef>,
     /// (tail, series in it)
     pub(crate) tails: Vec<(usize, SeriesId)>,
     /// The last step that is taken over; `None` of the series' own.
-    until: Option<i64>,
+    pub(crate) until: Option<i64>,
     /// What is hidden of the run.
     pub(crate) hides: Option<Arc<Hides>>,
     /// Whether some of that may lie in the rows: then these are read with the order of writing.
@@ -82,7 +81,7 @@ pub(crate) struct Source {
 
 impl Source {
     /// Takes in what is elsewhere of the same run.
-    fn join(&mut self, other: Source) {
+    pub(crate) fn join(&mut self, other: Source) {
         self.rows.extend(other.rows);
         self.tails.extend(other.tails);
         self.hides = self.hides.take().or(other.hides);
@@ -104,7 +103,7 @@ impl Planned {
     }
 
     /// The place where the points of one run go.
-    fn source(&mut self, generation: u32, until: Option<i64>) -> &mut Source {
+    pub(crate) fn source(&mut self, generation: u32, until: Option<i64>) -> &mut Source {
         let at = self.sources.iter().position(|s| s.generation == generation).unwrap_or_else(|| {
             self.sources.push(Source { generation, until, ..Source::default() });
             self.sources.len() - 1
@@ -113,76 +112,8 @@ impl Planned {
     }
 }
 
-/// Whom the points of a key belong to: the key itself where it is wanted, and its run's heirs.
-fn owners(
-    key: &SeriesKey,
-    wanted: &SeriesFilter,
-    heirs: &Heirs,
-    telemetry: bool,
-    take: &mut dyn FnMut(&SeriesKey, u32, Option<i64>),
-) {
-    if wanted.matches(key) {
-        take(key, 0, None);
-    }
-    if heirs.is_empty() || (!telemetry && key.metric.starts_with(TELEMETRY)) {
-        return;
-    }
-    for heir in heirs.get(&*key.run).into_iter().flatten() {
-        let inherited = SeriesKey { run: heir.run.clone(), ..key.clone() };
-        if wanted.matches(&inherited) {
-            take(&inherited, heir.generation, Some(heir.until));
-        }
-    }
-}
-
-fn pair(steps: Bounds<i64>) -> (Option<i64>, Option<i64>) {
-    (steps.lo, steps.hi)
-}
-
-/// The series met so far; one may stand there several times until they are put in order.
-#[derive(Default)]
-struct Found {
-    series: Vec<Planned>,
-    /// How many may stand there before they are put in order.
-    most: usize,
-}
-
-/// So many series are not put in order before all are met.
-const UNORDERED_MIN: usize = 1 << 16;
-
-impl Found {
-    fn planned(&mut self, key: &SeriesKey, steps: Bounds<i64>) -> &mut Planned {
-        // Rows of a series mostly follow each other.
-        if self.series.last().is_none_or(|last| last.key != *key) {
-            if self.series.len() >= self.most.max(UNORDERED_MIN) {
-                self.order();
-                self.most = 2 * self.series.len();
-            }
-            let key = key.clone();
-            self.series.push(Planned { key, sources: Vec::new(), points_max: 0, steps, begun: None });
-        }
-        self.series.last_mut().expect("one was entered above")
-    }
-
-    /// Each once, ascending by key: what is kept is no more than twice what is selected.
-    fn order(&mut self) {
-        // Each part's series ascend, so there are long runs in order; and those of one key stay in the order met.
-        self.series.sort_by(|a, b| a.key.cmp(&b.key));
-        self.series.dedup_by(|again, first| {
-            let same = again.key == first.key;
-            if same {
-                first.points_max += again.points_max;
-                for source in again.sources.drain(..) {
-                    first.source(source.generation, source.until).join(source);
-                }
-            }
-            same
-        });
-    }
-}
-
 /// Whether a part may hold selected points, as far as the manifest tells.
-fn may_hold(meta: &PartMeta, wanted: &SeriesFilter, heirs: &Heirs, filter: &PointFilter) -> bool {
+pub(crate) fn may_hold(meta: &PartMeta, wanted: &SeriesFilter, heirs: &Heirs, filter: &PointFilter) -> bool {
     let runs = meta.run_min.as_str()..=meta.run_max.as_str();
     let named = wanted
         .runs
@@ -194,92 +125,6 @@ fn may_hold(meta: &PartMeta, wanted: &SeriesFilter, heirs: &Heirs, filter: &Poin
 }
 
 impl Plan {
-    /// # Errors
-    /// `Corrupt` where a part that may hold selected points cannot be opened.
-    pub(crate) fn new(
-        snapshot: Snapshot,
-        wanted: &SeriesFilter,
-        filter: PointFilter,
-        rules: Rules,
-        meter: Arc<Meter>,
-    ) -> Result<Plan> {
-        let view = snapshot.view.clone();
-        let heirs = match rules.history {
-            History::Own => Heirs::new(),
-            _ => heirs(&view.runs, &wanted.runs),
-        };
-        for (meta, error) in &view.broken {
-            if may_hold(meta, wanted, &heirs, &filter) {
-                return Err(error.duplicate());
-            }
-        }
-        let mut found = Found::default();
-        let mut known: HashMap<Arc<str>, Option<Arc<Hides>>> = HashMap::new();
-        let mut hides_of = |run: &Arc<str>| {
-            let found = || view.runs.get(&**run).and_then(|record| Hides::of(record, rules.hidden));
-            known.entry(run.clone()).or_insert_with(found).clone()
-        };
-        let telemetry = rules.history == History::InheritedWithTelemetry;
-        let mut skipped = 0;
-        for (p, part) in view.parts.iter().enumerate() {
-            if !may_hold(part.meta(), wanted, &heirs, &filter) {
-                skipped += 1;
-                continue;
-            }
-            let at = |n: usize| u32::try_from(n).expect("parts are counted in u32");
-            let table = &part.series().rows;
-            for rows in part.by_series().iter() {
-                let key = &table[rows[0] as usize].key;
-                owners(key, wanted, &heirs, telemetry, &mut |owner, generation, until| {
-                    let hides = hides_of(&key.run);
-                    let end = until.and_then(|u| u.checked_add(1));
-                    for &r in rows {
-                        let row = &table[r as usize];
-                        if !meets(row, pair(filter.steps)) || !meets(row, (None, end)) {
-                            continue;
-                        }
-                        let hidden = hides.as_ref().map_or(Hidden::Nothing, |h| h.verdict(row));
-                        if hidden == Hidden::All {
-                            continue;
-                        }
-                        let planned = found.planned(owner, filter.steps);
-                        planned.points_max += u64::from(row.rows);
-                        let source = planned.source(generation, until);
-                        source.rows.push(RowRef { part: at(p), row: r });
-                        source.hides.clone_from(&hides);
-                        source.rows_hide |= hidden == Hidden::Some;
-                    }
-                });
-            }
-        }
-        for (t, tail) in view.tails.iter().enumerate() {
-            let held = tail.read();
-            for (id, key) in held.data.keys() {
-                let count = held.data.count_within(id, tail.seqs);
-                if count > 0 {
-                    let hides = hides_of(&key.run);
-                    owners(key, wanted, &heirs, telemetry, &mut |owner, generation, until| {
-                        let planned = found.planned(owner, filter.steps);
-                        planned.points_max += count;
-                        let source = planned.source(generation, until);
-                        source.tails.push((t, id));
-                        source.hides.clone_from(&hides);
-                    });
-                }
-            }
-        }
-        found.order();
-        let mut series = found.series;
-        meter.planned(series.len(), skipped);
-        for planned in &mut series {
-            planned.sources.sort_by_key(|s| std::cmp::Reverse(s.generation));
-            for source in &mut planned.sources {
-                source.rows.sort_by_key(|r| r.of(&view.parts).summary.first.map(|p| p.step));
-            }
-        }
-        Ok(Plan { snapshot, series, filter, rules, shaping: None, meter })
-    }
-
     /// Cuts series that are longer than a batch into pieces of consecutive steps, so that they too are read in bounded
     /// memory. All points of one step are in one piece, so repeats are told apart within it.
     pub(crate) fn split_long_series(mut self) -> Plan {
@@ -311,9 +156,7 @@ impl Plan {
         let parts = &self.snapshot.view.parts;
         // (step, points that begin about there)
         let mut weights: Vec<(i64, u64)> = Vec::new();
-        for row in planned.rows().map(|r| r.of(parts)) {
-            weights.extend(row.summary.first.map(|p| (p.step, u64::from(row.rows))));
-        }
+        weights.extend(planned.rows().map(|r| r.of(parts)).map(|row| (row.first_step, u64::from(row.rows))));
         for &(t, id) in planned.sources.iter().flat_map(|s| &s.tails) {
             let steps = self.snapshot.view.tails[t].read().data.sample_steps(id, TAIL_SAMPLE_NTH);
             weights.extend(steps.into_iter().map(|s| (s, TAIL_SAMPLE_NTH as u64)));
@@ -498,10 +341,7 @@ impl Plan {
     pub(crate) fn disjoint(&self, source: &Source) -> bool {
         let parts = &self.snapshot.view.parts;
         let row = |r: &RowRef| r.of(parts);
-        let follows = |w: &[RowRef]| match (row(&w[0]).summary.last, row(&w[1]).summary.first) {
-            (Some(a), Some(b)) => a.step < b.step,
-            _ => false,
-        };
+        let follows = |w: &[RowRef]| row(&w[0]).last_step < row(&w[1]).first_step;
         !source.rows_hide
             && source.rows.iter().all(|r| !row(r).repeats)
             && source.rows.windows(2).all(follows)

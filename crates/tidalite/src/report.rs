@@ -222,7 +222,7 @@ impl Store {
         let inner = self.inner()?;
         let vfs = &*inner.vfs;
         for dir in tidalite_log::writers(vfs, &inner.places.log())? {
-            let alive = tidalite_log::is_alive(vfs, &dir)?;
+            let alive = tidalite_log::life(vfs, &dir)?.may_append();
             let mut tail = Count::default();
             match tidalite_log::replay(vfs, &dir, manifest.flushed(dir.writer), alive, &mut tail) {
                 Ok(replayed) => {

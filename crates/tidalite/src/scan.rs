@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::ops::Range;
 use std::sync::Arc;
 use tidalite_model::Result;
-use tidalite_parts::{Columns, Fetched, Part, SeriesRow, TileColumns};
+use tidalite_parts::{Columns, Fetched, Part, SeriesEntry, TileColumns};
 use tidalite_query::{PointFilter, Points, PointsView};
 
 /// A row of a part's series table: one series' points in one tile.
@@ -31,8 +31,8 @@ pub(crate) struct Piece {
 }
 
 impl RowRef {
-    pub(crate) fn of<'a>(&self, parts: &'a [Arc<Part>]) -> &'a SeriesRow {
-        &parts[self.part as usize].series().rows[self.row as usize]
+    pub(crate) fn of<'a>(&self, parts: &'a [Arc<Part>]) -> &'a SeriesEntry {
+        &parts[self.part as usize].series().entries()[self.row as usize]
     }
 
     /// All its points.
@@ -54,9 +54,8 @@ impl Piece {
 }
 
 /// Whether a row's steps meet a half-open range.
-pub(crate) fn meets(row: &SeriesRow, steps: Steps) -> bool {
-    let (Some(first), Some(last)) = (row.summary.first, row.summary.last) else { return false };
-    steps.0.is_none_or(|lo| last.step >= lo) && steps.1.is_none_or(|hi| first.step < hi)
+pub(crate) fn meets(row: &SeriesEntry, steps: Steps) -> bool {
+    steps.0.is_none_or(|lo| row.last_step >= lo) && steps.1.is_none_or(|hi| row.first_step < hi)
 }
 
 /// The points of each list of rows, one `Points` a row, in the order given. Columns that are not

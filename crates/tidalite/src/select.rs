@@ -5,6 +5,7 @@ use crate::explain::Meter;
 use crate::having::Having;
 use crate::lineage::History;
 use crate::plan::{Plan, Rules};
+use crate::planner::{Planner, Plans};
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::stretch::{Grain, Stretch};
@@ -68,8 +69,13 @@ impl Snapshot {
 
     /// The greatest step of a run, over all its series of such metrics.
     pub(crate) fn step_max(&self, run: &str, of: impl Fn(&str) -> bool) -> Result<Option<i64>> {
-        let last = self.select().run(run).latest_points()?;
-        Ok(last.into_iter().filter(|(key, _)| of(&key.metric)).map(|(_, points)| points.steps[0]).max())
+        let mut max = None;
+        self.select().run(run).each_summary(&mut |key, summary| {
+            if of(&key.metric) {
+                max = max.max(summary.last.map(|last| last.step));
+            }
+        })?;
+        Ok(max)
     }
 }
 
@@ -266,9 +272,10 @@ impl Select {
     /// # Errors
     /// `Invalid` for a wrong pattern; `Corrupt` where a part that is needed is damaged; `Full` beyond the memory option.
     pub fn points(&self) -> Result<PointStream> {
-        let plan = self.pieces()?;
+        let mut plans = self.plans()?;
+        let plan = plans.next().unwrap_or_else(|| self.plan())?.split_long_series().begun()?;
         let batches = plan.batches().into();
-        Ok(PointStream { plan, batches, ready: VecDeque::new() })
+        Ok(PointStream { plans, plan, batches, ready: VecDeque::new() })
     }
 
     /// The last point of each series, by step; columns as for [`points`](Self::points).
@@ -277,23 +284,13 @@ impl Select {
     /// As [`points`](Self::points).
     pub fn latest(&self) -> Result<RecordBatch> {
         let mut builder = PointsBuilder::new();
-        for (key, point) in self.latest_points()? {
+        self.each_summary(&mut |key, summary| {
+            let Some(last) = summary.last else { return };
+            let mut point = Points::default();
+            point.push(last.step, 0, last.time_us, last.value);
             builder.push_series(&key, point);
-        }
+        })?;
         one_batch(builder.finish())
-    }
-
-    fn latest_points(&self) -> Result<Vec<(SeriesKey, Points)>> {
-        Ok(self
-            .summaries()?
-            .into_iter()
-            .filter_map(|(key, summary)| {
-                let last = summary.last?;
-                let mut point = Points::default();
-                point.push(last.step, 0, last.time_us, last.value);
-                Some((key, point))
-            })
-            .collect())
     }
 
     /// What each series sums up to: count, extremes, mean, first and last point. Ordered by series.
@@ -301,26 +298,40 @@ impl Select {
     /// # Errors
     /// As [`points`](Self::points).
     pub fn summaries(&self) -> Result<Vec<(SeriesKey, Summary)>> {
-        let plan = self.pieces()?;
+        let mut found = Vec::new();
+        self.each_summary(&mut |key, summary| found.push((key, summary)))?;
+        Ok(found)
+    }
+
+    /// Hands over what each series sums up to, in order.
+    fn each_summary(&self, take: &mut dyn FnMut(SeriesKey, Summary)) -> Result<()> {
         let columns = Columns { step: true, seq: false, time: true, value: true };
-        let of_batch = |batch: &Range<usize>| -> Result<Vec<(SeriesKey, Summary)>> {
-            let stretches = plan.stretches(batch.clone(), columns, &|_| Grain::whole(), false)?;
-            let sum = |(planned, stretches): (&crate::plan::Planned, Vec<Stretch>)| {
-                (planned.key.clone(), sum_up(stretches))
+        // The one that the next piece of a long series may go on with.
+        let mut open: Option<(SeriesKey, Summary)> = None;
+        for plan in self.plans()? {
+            let plan = plan?.split_long_series().begun()?;
+            let of_batch = |batch: &Range<usize>| -> Result<Vec<(SeriesKey, Summary)>> {
+                let stretches = plan.stretches(batch.clone(), columns, &|_| Grain::whole(), false)?;
+                let series = plan.series[batch.clone()].iter().map(|planned| planned.key.clone());
+                let summed = series.zip(stretches.into_iter().map(sum_up));
+                Ok(summed.filter(|(_, s)| s.count > 0).collect())
             };
-            let series = plan.series[batch.clone()].iter().zip(stretches);
-            Ok(series.map(sum).filter(|(_, s)| s.count > 0).collect())
-        };
-        let found = threads::each(&plan.snapshot.inner, &plan.batches(), of_batch)?;
-        let mut merged: Vec<(SeriesKey, Summary)> = Vec::new();
-        for (key, summary) in found.into_iter().flatten() {
-            match merged.last_mut() {
-                // The next piece of a long series.
-                Some((last, total)) if *last == key => total.merge(&summary),
-                _ => merged.push((key, summary)),
+            let found = threads::each(&plan.snapshot.inner, &plan.batches(), of_batch)?;
+            for (key, summary) in found.into_iter().flatten() {
+                match &mut open {
+                    Some((last, total)) if *last == key => total.merge(&summary),
+                    _ => {
+                        if let Some((key, total)) = open.replace((key, summary)) {
+                            take(key, total);
+                        }
+                    }
+                }
             }
         }
-        Ok(merged)
+        if let Some((key, total)) = open {
+            take(key, total);
+        }
+        Ok(())
     }
 
     /// Which series are meant, in a snapshot: which runs a filter takes is known of that alone.
@@ -374,21 +385,28 @@ impl Select {
         Ok(Select { of: Of::Snapshot(self.snapshot()?), ..self.clone() })
     }
 
+    /// One plan of all series, for answers that hold something of each anyway.
     pub(crate) fn plan(&self) -> Result<Plan> {
+        self.planning()?.whole()
+    }
+
+    /// Plans of so many series each as may be in memory at once; one where there are no more.
+    pub(crate) fn plans(&self) -> Result<Plans> {
+        let mut plans = self.planning()?;
+        plans.spans = plans.planner.spans().into();
+        Ok(plans)
+    }
+
+    fn planning(&self) -> Result<Plans> {
         let snapshot = self.snapshot()?;
         let wanted = self.series_filter(&snapshot)?;
         let shaping = Shaping::of(&self.transforms, self.filter);
         let reads = shaping.as_ref().map_or(self.filter, Shaping::reads);
         let meter = self.meter.clone().unwrap_or_default();
-        let mut plan = Plan::new(snapshot, &wanted, reads, self.rules, meter)?;
-        plan.shaping = shaping;
-        for having in &self.having {
-            let of = Of::Snapshot(plan.snapshot.clone());
-            let all = Select { of, having: Vec::new(), ..self.clone() };
-            let kept = having.over(&all)?;
-            plan.series.retain(|s| kept(&s.key));
-        }
-        Ok(plan)
+        let planner = Planner::new(snapshot.view.clone(), wanted, reads, self.rules)?;
+        let all = || Select { of: Of::Snapshot(snapshot.clone()), having: Vec::new(), ..self.clone() };
+        let having = self.having.iter().map(|having| having.over(&all())).collect::<Result<_>>()?;
+        Ok(Plans { snapshot, planner, spans: VecDeque::new(), having, shaping, meter, planned: 0 })
     }
 
     /// Without a selection of points: these series as they were written, all their points at some steps.
@@ -478,6 +496,8 @@ pub(crate) fn one_batch(batches: Vec<RecordBatch>) -> Result<RecordBatch> {
 /// The points of a selection, batch by batch; memory stays bounded however many there are.
 #[derive(Debug)]
 pub struct PointStream {
+    /// Those that follow.
+    plans: Plans,
     plan: Plan,
     batches: VecDeque<Range<usize>>,
     ready: VecDeque<RecordBatch>,
@@ -496,6 +516,15 @@ impl PointStream {
     pub fn collect(self) -> Result<RecordBatch> {
         let batches: Vec<RecordBatch> = Iterator::collect::<Result<_>>(self)?;
         one_batch(batches)
+    }
+
+    /// To the next plan, where there is one.
+    fn go_on(&mut self) -> Option<Result<()>> {
+        let plan = self.plans.next()?.and_then(|plan| plan.split_long_series().begun());
+        Some(plan.map(|plan| {
+            self.batches = plan.batches().into();
+            self.plan = plan;
+        }))
     }
 
     fn round(&mut self) -> Result<()> {
@@ -520,9 +549,14 @@ impl Iterator for PointStream {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while self.ready.is_empty() && !self.batches.is_empty() {
-            if let Err(e) = self.round() {
+        while self.ready.is_empty() {
+            let done = match self.batches.is_empty() {
+                true => self.go_on()?,
+                false => self.round(),
+            };
+            if let Err(e) = done {
                 self.batches.clear();
+                self.plans.spans.clear();
                 return Some(Err(e));
             }
         }

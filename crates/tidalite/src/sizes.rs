@@ -2,7 +2,7 @@
 
 use crate::snapshot::Snapshot;
 use std::collections::BTreeMap;
-use tidalite_model::SeriesKey;
+use tidalite_parts::{SeriesEntry, SeriesTable};
 
 impl Snapshot {
     /// The bytes that the points of each run take in the parts, ascending by run.
@@ -22,20 +22,21 @@ impl Snapshot {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn bytes_by_run(&self) -> Vec<(String, u64)> {
-        self.bytes_by(|key| &key.run)
+        self.bytes_by(|table, row| table.run(row))
     }
 
     /// The bytes that the points of each metric take in the parts, ascending by metric; as
     /// [`bytes_by_run`](Self::bytes_by_run).
     pub fn bytes_by_metric(&self) -> Vec<(String, u64)> {
-        self.bytes_by(|key| &key.metric)
+        self.bytes_by(|table, row| table.metric(row))
     }
 
-    fn bytes_by(&self, name: fn(&SeriesKey) -> &str) -> Vec<(String, u64)> {
+    fn bytes_by(&self, name: for<'t> fn(&'t SeriesTable, &SeriesEntry) -> &'t str) -> Vec<(String, u64)> {
         let mut found: BTreeMap<&str, f64> = BTreeMap::new();
         for part in &self.view.parts {
-            for (row, bytes) in part.series().rows.iter().zip(part.bytes_of_rows()) {
-                *found.entry(name(&row.key)).or_default() += bytes;
+            let table = part.series();
+            for (row, bytes) in table.entries().iter().zip(part.bytes_of_rows()) {
+                *found.entry(name(table, row)).or_default() += bytes;
             }
         }
         // Never negative, and far below what a u64 holds.

@@ -14,7 +14,7 @@ use crate::tail::{TailData, View};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
-use tidalite_log::{Finding, FindingKind, TailReader, WriterDir};
+use tidalite_log::{Finding, FindingKind, Life, TailReader, WriterDir};
 use tidalite_model::{Error, ErrorKind, Result, RunChange, RunInfo, Seq};
 use tidalite_parts::{Columns, Part, PartMeta, PartPlace};
 use tidalite_query::{Grouping, NameMatcher, Points, RunFilter};
@@ -222,9 +222,9 @@ impl SnapshotView {
         }
         let live: BTreeSet<_> = version.manifest.parts.iter().map(|m| m.id).collect();
         for part in parts.iter().filter(|p| !live.contains(&p.meta().id)) {
-            for rows in part.series().rows.chunk_by(|a, b| a.key.run == b.key.run) {
-                if !known(&runs, &rows[0].key.run) {
-                    Arc::make_mut(&mut runs).insert(rows[0].key.run.to_string(), Default::default());
+            for run in part.series().runs() {
+                if !known(&runs, run) {
+                    Arc::make_mut(&mut runs).insert(run.to_string(), Default::default());
                 }
             }
         }
@@ -276,9 +276,16 @@ fn gone(runs: &RunTable, parts: &[Arc<Part>], tails: &[TailView]) -> Result<BTre
         }
     }
     for (p, part) in parts.iter().enumerate() {
-        for (r, row) in part.series().rows.iter().enumerate() {
-            let Some(hides) = gone.get(&*row.key.run) else { continue };
-            let seen = match hides.verdict(row) {
+        let table = part.series();
+        if !table.runs().iter().any(|run| gone.contains_key(&**run)) {
+            continue;
+        }
+        let mut details = table.reader();
+        for (r, row) in table.entries().iter().enumerate() {
+            let run = table.run(row);
+            let Some(hides) = gone.get(&**run) else { continue };
+            let of_row = details.of(r)?;
+            let seen = match hides.verdict(row.steps(), of_row.seqs()) {
                 Hidden::All => false,
                 Hidden::Nothing => true,
                 Hidden::Some => {
@@ -292,7 +299,7 @@ fn gone(runs: &RunTable, parts: &[Arc<Part>], tails: &[TailView]) -> Result<BTre
                 }
             };
             if seen {
-                gone.remove(&*row.key.run);
+                gone.remove(&**run);
             }
         }
     }
@@ -442,15 +449,15 @@ impl Tail {
 
     /// Reads what is new; says whether the writer lives, and up to which ordinal its frames are here.
     fn poll(&mut self, inner: &Inner, dir: &WriterDir) -> Result<(bool, u64)> {
-        let alive = tidalite_log::is_alive(&*inner.vfs, dir)?;
-        let replayed = self.reader.poll(&*inner.vfs, alive, &mut self.data)?;
+        let life = tidalite_log::life(&*inner.vfs, dir)?;
+        let replayed = self.reader.poll(&*inner.vfs, life.may_append(), &mut self.data)?;
         self.next = self.next.max(replayed.next_ordinal);
         for finding in replayed.findings {
             if !self.findings.contains(&finding) {
                 self.findings.push(finding);
             }
         }
-        Ok((alive, self.next))
+        Ok((life == Life::Living, self.next))
     }
 }
 

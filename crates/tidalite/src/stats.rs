@@ -71,7 +71,8 @@ impl Snapshot {
         let mut points = 0;
         for part in &view.parts {
             points += part.meta().rows;
-            series.extend(part.series().rows.iter().map(|r| r.key.clone()));
+            let table = part.series();
+            series.extend(table.entries().iter().map(|entry| table.key(entry)));
         }
         for tail in &view.tails {
             let held = tail.read();

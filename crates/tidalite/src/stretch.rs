@@ -11,7 +11,7 @@ use crate::tail::View;
 use std::collections::HashSet;
 use std::ops::Range;
 use tidalite_model::{Result, Summary};
-use tidalite_parts::{Columns, RolledSeries, RollupColumns, RollupTier};
+use tidalite_parts::{Columns, RolledSeries, RollupColumns, RollupTier, SeriesTable};
 use tidalite_query::{Grouping, Points, SummaryFacts, Verdict, same_bucket};
 
 /// Which summaries are of use: those that lie in one bucket.
@@ -57,6 +57,11 @@ impl Grain {
         Grain { summaries: true, steps: Some(width), facts, ..Grain::default() }
     }
 
+    /// Whether a summary of these steps may be of use, as far as they tell.
+    fn may_fit(&self, (first, last): (i64, i64)) -> bool {
+        self.summaries && self.steps.is_none_or(|width| same_bucket(first, last, width))
+    }
+
     fn fits(&self, s: &Summary) -> bool {
         let one = |width: Option<u64>, ends: Option<(i64, i64)>| {
             width.is_none_or(|width| ends.is_some_and(|(a, b)| same_bucket(a, b, width)))
@@ -97,14 +102,20 @@ struct Reach {
 /// A series whose points need not be merged, sorted out.
 #[derive(Debug, Default)]
 pub(crate) struct Taken {
-    /// Rows whose summaries stand for them.
-    pub(crate) rows: Vec<RowRef>,
-    /// Buckets that stand for their points.
-    pub(crate) buckets: Vec<Summary>,
+    /// Summaries that stand for their points: of rows, and of buckets.
+    pub(crate) known: Vec<Summary>,
     /// What is to be read.
     pub(crate) pieces: Vec<Piece>,
     /// Points of the log, filtered.
     pub(crate) tails: Vec<Points>,
+}
+
+/// A row of a series table, and what it is to a selection.
+struct Judged {
+    at: RowRef,
+    verdict: Verdict,
+    /// Its summary, where that stands for its points.
+    known: Option<Summary>,
 }
 
 /// A stretch of one series.
@@ -117,12 +128,16 @@ pub(crate) enum Stretch {
 
 impl Plan {
     /// What of a series is known without its points, and what is to be read; `None` where all of it has to be merged.
-    pub(crate) fn take(&self, planned: &Planned, grain: &Grain) -> Option<Taken> {
+    ///
+    /// # Errors
+    /// `Corrupt` where a series table has changed since it was opened.
+    pub(crate) fn take(&self, planned: &Planned, grain: &Grain) -> Result<Option<Taken>> {
         if self.shaping.is_some() {
-            return None;
+            return Ok(None);
         }
-        let own = self.sole(planned).filter(|own| self.disjoint(own))?;
-        let mut taken = Taken { tails: self.separate_tail(planned, own)?, ..Taken::default() };
+        let Some(own) = self.sole(planned).filter(|own| self.disjoint(own)) else { return Ok(None) };
+        let Some(tails) = self.separate_tail(planned, own) else { return Ok(None) };
+        let mut taken = Taken { tails, ..Taken::default() };
         for points in &mut taken.tails {
             self.filter_of(planned).apply(points);
             self.meter.log_points(points.len());
@@ -130,35 +145,52 @@ impl Plan {
         let mut rows = own.rows.clone();
         rows.sort_by_key(|r| r.part);
         for of_part in rows.chunk_by(|a, b| a.part == b.part) {
-            self.take_part(planned, of_part, grain, &mut taken);
+            self.take_part(planned, of_part, grain, &mut taken)?;
         }
-        Some(taken)
+        Ok(Some(taken))
     }
 
     /// Sorts out the rows that one part has of a series.
-    fn take_part(&self, planned: &Planned, rows: &[RowRef], grain: &Grain, taken: &mut Taken) {
+    fn take_part(&self, planned: &Planned, rows: &[RowRef], grain: &Grain, taken: &mut Taken) -> Result<()> {
         let parts = &self.snapshot.view.parts;
-        let filter = self.filter_of(planned);
-        let verdicts: Vec<(RowRef, Verdict)> =
-            rows.iter().map(|r| (*r, filter.verdict(&r.of(parts).summary))).collect();
-        let whole = |(r, v): &(RowRef, Verdict)| *v == Verdict::AllPoints && grain.fits(&r.of(parts).summary);
-        let undecided = verdicts.iter().any(|rv| rv.1 != Verdict::NoPoint && !whole(rv));
-        if undecided && self.take_rollups(planned, &verdicts, grain, taken) {
-            return;
+        let judged = self.judge(planned, rows, grain)?;
+        let undecided = judged.iter().any(|row| row.verdict != Verdict::NoPoint && row.known.is_none());
+        if undecided && self.take_rollups(planned, &judged, grain, taken)? {
+            return Ok(());
         }
         let (mut count, mut points) = (0, 0);
-        for rv in &verdicts {
-            if rv.1 == Verdict::NoPoint {
-                continue;
-            }
-            if whole(rv) {
-                (count, points) = (count + 1, points + rv.0.of(parts).summary.count);
-                taken.rows.push(rv.0);
+        for row in judged.iter().filter(|row| row.verdict != Verdict::NoPoint) {
+            if let Some(summary) = row.known {
+                (count, points) = (count + 1, points + summary.count);
+                taken.known.push(summary);
             } else {
-                taken.pieces.push(rv.0.whole(parts, rv.1 == Verdict::Unknown));
+                taken.pieces.push(row.at.whole(parts, row.verdict == Verdict::Unknown));
             }
         }
         self.meter.summaries(count, points);
+        Ok(())
+    }
+
+    /// What rows of one part are to a selection. Summaries are looked up only where steps do not decide.
+    fn judge(&self, planned: &Planned, rows: &[RowRef], grain: &Grain) -> Result<Vec<Judged>> {
+        let view = &self.snapshot.view;
+        let filter = self.filter_of(planned);
+        let mut details = view.parts[rows[0].part as usize].series().reader();
+        let mut judged = Vec::with_capacity(rows.len());
+        for &at in rows {
+            let row = at.of(&view.parts);
+            let by_steps = filter.steps_verdict(row.first_step, row.last_step);
+            let decided = by_steps == Verdict::NoPoint || filter.binds_steps_alone();
+            if decided && (by_steps != Verdict::AllPoints || !grain.may_fit(row.steps())) {
+                judged.push(Judged { at, verdict: by_steps, known: None });
+                continue;
+            }
+            let summary = details.of(at.row as usize)?.summary;
+            let verdict = filter.verdict(&summary);
+            let known = (verdict == Verdict::AllPoints && grain.fits(&summary)).then_some(summary);
+            judged.push(Judged { at, verdict, known });
+        }
+        Ok(judged)
     }
 
     /// Answers for the rows by rollups, and leaves to be read what these leave open; whether it did. It does not where there
@@ -166,37 +198,37 @@ impl Plan {
     fn take_rollups(
         &self,
         planned: &Planned,
-        verdicts: &[(RowRef, Verdict)],
+        judged: &[Judged],
         grain: &Grain,
         taken: &mut Taken,
-    ) -> bool {
+    ) -> Result<bool> {
         let parts = &self.snapshot.view.parts;
         let filter = self.filter_of(planned);
-        let part = &parts[verdicts[0].0.part as usize];
+        let part = &parts[judged[0].at.part as usize];
         if part.meta().rollups.is_none() || !grain.summaries || !filter.values.is_all() {
-            return false;
+            return Ok(false);
         }
-        let cut = verdicts.iter().any(|(_, v)| *v == Verdict::Unknown);
+        let cut = judged.iter().any(|row| row.verdict == Verdict::Unknown);
         // A row of one page is read by one read whatever is known of it.
-        let worth = verdicts.iter().any(|(r, v)| match v {
+        let worth = judged.iter().any(|row| match row.verdict {
             Verdict::NoPoint => false,
-            Verdict::AllPoints => !grain.fits(&r.of(parts).summary),
+            Verdict::AllPoints => row.known.is_none(),
             Verdict::Unknown => {
-                let row = r.of(parts);
+                let row = row.at.of(parts);
                 part.value_pages(row.tile, row.row_start..row.row_start + row.rows) > 1
             }
         });
-        let Some(rollups) = part.rollups().filter(|_| worth) else { return false };
-        let Some(rolled) = rollups.of(&planned.key) else { return false };
-        let wanted: HashSet<u32> = verdicts.iter().map(|(r, _)| r.row).collect();
-        let rows = &part.series().rows;
+        let Some(rollups) = part.rollups().filter(|_| worth) else { return Ok(false) };
+        let Some(rolled) = rollups.of(&planned.key) else { return Ok(false) };
+        let wanted: HashSet<u32> = judged.iter().map(|row| row.at.row).collect();
+        let rows = part.series().entries();
         let steps = (planned.steps.lo, planned.steps.hi);
         let accounted = |&r: &u32| wanted.contains(&r) || !meets(&rows[r as usize], steps);
         if !rolled.rows.iter().all(accounted) {
-            return false;
+            return Ok(false);
         }
-        let reach = Reach::of(rolled, rows.as_slice());
-        let Some(tier) = grain.tier(rolled, &reach, cut) else { return false };
+        let reach = Reach::of(rolled, part.series(), grain.times_us.is_some())?;
+        let Some(tier) = grain.tier(rolled, &reach, cut) else { return Ok(false) };
         let columns = RollupColumns {
             sum: grain.facts.sum,
             m2: grain.facts.m2,
@@ -206,9 +238,9 @@ impl Plan {
             times: grain.facts.times || grain.times_us.is_some() || !filter.times_us.is_all(),
         };
         // Where they cannot be read, the points say the same.
-        let Ok((buckets, fetched)) = rollups.read(tier, columns) else { return false };
+        let Ok((buckets, fetched)) = rollups.read(tier, columns) else { return Ok(false) };
         if buckets.iter().map(|s| s.count).sum::<u64>() != rolled.points {
-            return false;
+            return Ok(false);
         }
         self.meter.rollups(fetched);
         let (mut count, mut points) = (0, 0);
@@ -226,7 +258,7 @@ impl Plan {
                 Verdict::NoPoint => {}
                 Verdict::AllPoints if grain.fits(&bucket) => {
                     (count, points) = (count + 1, points + bucket.count);
-                    taken.buckets.push(bucket);
+                    taken.known.push(bucket);
                 }
                 verdict => match open.last_mut() {
                     Some((range, cut)) if range.end == start => {
@@ -252,11 +284,11 @@ impl Plan {
                     let rows = at.clamp(of_row.start, of_row.end) - of_row.start;
                     row.row_start + u32::try_from(rows).expect("a row's points are counted in u32")
                 };
-                let row = RowRef { part: verdicts[0].0.part, row: place };
+                let row = RowRef { part: judged[0].at.part, row: place };
                 taken.pieces.push(Piece { row, from: within(range.start), to: within(range.end), cut: *cut });
             }
         }
-        true
+        Ok(true)
     }
 
     /// The points of a batch as stretches a series; no page is read where a summary or a rollup will do. `grain` is asked by
@@ -277,7 +309,8 @@ impl Plan {
         }
         let parts = &self.snapshot.view.parts;
         let series = &self.series[batch.clone()];
-        let taken: Vec<Option<Taken>> = batch.zip(series).map(|(i, s)| self.take(s, &grain(i))).collect();
+        let taken = batch.zip(series).map(|(i, s)| self.take(s, &grain(i)));
+        let taken: Vec<Option<Taken>> = taken.collect::<Result<_>>()?;
         self.meter.merged(taken.iter().filter(|t| t.is_none()).count());
         let pieces = |(s, t): (&Planned, &Option<Taken>)| match t {
             Some(taken) => taken.pieces.clone(),
@@ -295,8 +328,7 @@ impl Plan {
                 found.push(vec![Stretch::Points(self.finish(s, chunks))]);
                 continue;
             };
-            let rows = taken.rows.iter().map(|r| r.of(parts).summary);
-            let mut stretches: Vec<Stretch> = rows.chain(taken.buckets).map(Stretch::Summed).collect();
+            let mut stretches: Vec<Stretch> = taken.known.into_iter().map(Stretch::Summed).collect();
             for (piece, mut points) in taken.pieces.iter().zip(chunks) {
                 if piece.cut {
                     self.filter_of(s).apply(&mut points);
@@ -318,18 +350,15 @@ impl Plan {
         }
         let [tail] = &tails[..] else { return None };
         let ascends = tail.steps.windows(2).all(|w| w[0] < w[1]);
-        let last = own.rows.last().and_then(|r| r.of(&self.snapshot.view.parts).summary.last);
-        let follows = last.is_none_or(|l| tail.steps.first().is_none_or(|&s| s > l.step));
+        let last = own.rows.last().map(|r| r.of(&self.snapshot.view.parts).last_step);
+        let follows = last.is_none_or(|last| tail.steps.first().is_none_or(|&s| s > last));
         (ascends && follows).then_some(tails)
     }
 
     /// The least and the greatest step that a series may have within the selected steps, from summaries and its log.
     pub(crate) fn reach(&self, planned: &Planned) -> Option<(i64, i64)> {
         let parts = &self.snapshot.view.parts;
-        let ends = planned.rows().filter_map(|r| {
-            let summary = &r.of(parts).summary;
-            summary.first.map(|p| p.step).zip(summary.last.map(|p| p.step))
-        });
+        let ends = planned.rows().map(|r| r.of(parts).steps());
         let tails = planned.sources.iter().flat_map(|s| &s.tails).filter_map(|&(t, id)| {
             let tail = &self.snapshot.view.tails[t];
             let view = View { steps: (planned.steps.lo, planned.steps.hi), seqs: tail.seqs };
@@ -354,13 +383,11 @@ impl Plan {
         for (planned, source) in self.series.iter().flat_map(|p| p.sources.iter().map(move |s| (p, s))) {
             let steps = source.within(planned.steps);
             for r in &source.rows {
-                let Summary { first: Some(first), last: Some(last), .. } = r.of(parts).summary else {
-                    continue;
-                };
-                if steps.contains(first.step) && steps.contains(last.step) && !source.rows_hide {
-                    widen(&mut extent, (first.step, last.step));
+                let (first, last) = r.of(parts).steps();
+                if steps.contains(first) && steps.contains(last) && !source.rows_hide {
+                    widen(&mut extent, (first, last));
                 } else {
-                    cut.push((*r, steps, first.step, last.step, source));
+                    cut.push((*r, steps, first, last, source));
                 }
             }
             if source.hides.is_some() {
@@ -399,16 +426,21 @@ impl Plan {
 }
 
 impl Reach {
-    fn of(rolled: &RolledSeries, rows: &[tidalite_parts::SeriesRow]) -> Reach {
-        let summaries = || rolled.rows.iter().map(|&r| &rows[r as usize].summary);
-        let steps = summaries().filter_map(|s| s.first.zip(s.last)).map(|(a, b)| (a.step, b.step));
-        let times_us = summaries().filter_map(|s| s.time_min_us.zip(s.time_max_us));
+    /// Times only where these are wanted.
+    fn of(rolled: &RolledSeries, table: &SeriesTable, times: bool) -> Result<Reach> {
+        let steps = rolled.rows.iter().map(|&r| table.entries()[r as usize].steps());
+        let mut times_us = Vec::new();
+        let mut details = table.reader();
+        for &row in rolled.rows.iter().filter(|_| times) {
+            let summary = details.of(row as usize)?.summary;
+            times_us.extend(summary.time_min_us.zip(summary.time_max_us));
+        }
         let extent = |ends: Option<(i64, i64)>| ends.map_or(0, |(a, b)| b.abs_diff(a)).saturating_add(1);
         let join = |a: (i64, i64), b: (i64, i64)| (a.0.min(b.0), a.1.max(b.1));
-        Reach {
+        Ok(Reach {
             points: u128::from(rolled.points),
             steps: extent(steps.reduce(join)),
-            times_us: extent(times_us.reduce(join)),
-        }
+            times_us: extent(times_us.into_iter().reduce(join)),
+        })
     }
 }

@@ -11,8 +11,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use tidalite_model::{Result, SeriesKey};
 use tidalite_parts::{
-    EncodedTile, Part, PartMeta, PartOptions, PartPlace, PartWriter, SeriesChunk, SeriesRow, encode_tile,
-    rollup_shift,
+    EncodedTile, Part, PartMeta, PartOptions, PartPlace, PartWriter, SeriesChunk, encode_tile, rollup_shift,
 };
 use tidalite_query::Points;
 
@@ -83,7 +82,7 @@ pub(crate) fn write_part(
         progress(rows);
         Ok(())
     };
-    let shift = |row: &SeriesRow| shifts_of_copies.get(&row.key).copied();
+    let shift = |key: &SeriesKey| shifts_of_copies.get(key).copied();
     for of_part in source.copies().chunk_by(|a, b| Arc::ptr_eq(&a.part, &b.part)) {
         let copier = of_part[0].part.copier()?;
         for window in of_part.chunks(pool.current_num_threads().max(1)) {
@@ -115,11 +114,12 @@ fn rollup_shifts(source: &dyn PointSource, options: &PartOptions) -> Result<Shif
     }
     // Points, and the least and the greatest step.
     let mut copied: HashMap<SeriesKey, (u64, i64, i64)> = HashMap::new();
-    for row in source.copies().iter().flat_map(|copy| copy.part.series().tile(copy.tile)) {
-        if let Some((first, last)) = row.summary.first.zip(row.summary.last) {
-            let held = copied.entry(row.key.clone()).or_insert((0, first.step, last.step));
+    for copy in source.copies() {
+        let table = copy.part.series();
+        for row in &table.entries()[table.tile(copy.tile)] {
+            let held = copied.entry(table.key(row)).or_insert((0, row.first_step, row.last_step));
             let points = held.0 + u64::from(row.rows);
-            *held = (points, held.1.min(first.step), held.2.max(last.step));
+            *held = (points, held.1.min(row.first_step), held.2.max(row.last_step));
         }
     }
     let mut of_source = Vec::with_capacity(source.series().len());

@@ -20,8 +20,8 @@ use crate::sink::Sink;
 use tidalite_model::Result;
 use tidalite_vfs::Vfs;
 
-/// Hands over all frames of a writer's log from `from_ordinal` on, and says what was wrong. `alive` is what
-/// [`is_alive`](crate::is_alive) says, asked before this call.
+/// Hands over all frames of a writer's log from `from_ordinal` on, and says what was wrong. `alive` says whether more
+/// may come: what [`life`](crate::life) says, asked before this call.
 ///
 /// # Errors
 /// As [`TailReader::poll`].

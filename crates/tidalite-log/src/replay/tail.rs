@@ -128,8 +128,8 @@ impl TailReader {
         TailReader { dir, from_ordinal, place: Place::Start, names: Names::default(), findings: Vec::new() }
     }
 
-    /// Hands over what is new. `alive` is what [`is_alive`](crate::is_alive) says, asked before this call: of a living
-    /// writer only committed frames are read, and no tail of it is called torn.
+    /// Hands over what is new. `alive` says whether more may come: what [`life`](crate::life) says, asked before this
+    /// call. Then only committed frames are read, and no tail is called torn.
     ///
     /// # Errors
     /// `NotFound` where a segment that is needed was deleted, as segments are once they are flushed: read the

@@ -8,22 +8,22 @@ use crate::transpose::{JOINED, join};
 use std::ops::Range;
 
 /// Zero bytes that stand behind a body.
-pub(super) const PADDING: usize = 16;
+pub(crate) const PADDING: usize = 16;
 
 /// A decompressed page body.
 #[derive(Clone, Copy)]
-pub(super) struct Body<'a> {
+pub(crate) struct Body<'a> {
     padded: &'a [u8],
     length: usize,
 }
 
 impl<'a> Body<'a> {
     /// The body in `padded`, whose last [`PADDING`] bytes are zeros.
-    pub(super) fn new(padded: &'a [u8]) -> Self {
+    pub(crate) fn new(padded: &'a [u8]) -> Self {
         Body { padded, length: padded.len() - PADDING }
     }
 
-    pub(super) fn bytes(&self) -> &'a [u8] {
+    pub(crate) fn bytes(&self) -> &'a [u8] {
         &self.padded[..self.length]
     }
 
@@ -160,7 +160,7 @@ fn miniblock(
 }
 
 /// RLE_DICTIONARY: indices in runs and packed groups, each passed to `take` as (entry, how many), or looked up.
-pub(super) fn dictionary<T: Copy>(
+pub(crate) fn dictionary<T: Copy>(
     body: Body<'_>,
     rows: usize,
     entries: &[T],
@@ -247,13 +247,13 @@ fn packed<T: Copy>(
 }
 
 /// A PLAIN dictionary of integers.
-pub(super) fn plain_integers(body: Body<'_>, values: usize) -> Option<Vec<i64>> {
+pub(crate) fn plain_integers(body: Body<'_>, values: usize) -> Option<Vec<i64>> {
     let (eights, []) = body.bytes().as_chunks::<8>() else { return None };
     (eights.len() == values).then(|| eights.iter().map(|e| i64::from_le_bytes(*e)).collect())
 }
 
 /// A PLAIN dictionary of texts: where each lies in the body.
-pub(super) fn plain_texts(body: Body<'_>, values: usize) -> Option<Vec<Range<usize>>> {
+pub(crate) fn plain_texts(body: Body<'_>, values: usize) -> Option<Vec<Range<usize>>> {
     let (mut at, mut texts) = (0, Vec::new());
     while at < body.length {
         let length = u32::from_le_bytes(*body.bytes().get(at..)?.first_chunk()?);

@@ -8,7 +8,7 @@
 //! encodings only, and a value page decodes several times faster so; the crate's readers are the oracle in tests.
 
 mod cache;
-mod decode;
+pub(crate) mod decode;
 mod footer;
 mod header;
 mod pages;
@@ -18,10 +18,11 @@ mod share;
 use crate::encode::SeriesChunk;
 use crate::facts::{SeqRanges, facts};
 use crate::meta::PartMeta;
+use crate::names::Names;
 use crate::options::{Columns, PartPlace};
 use crate::schema::{Column, SCHEMA};
 use crate::series::{BySeries, SeriesRow, SeriesTable};
-use crate::series_file::{self, Names};
+use crate::series_read::SeriesFile;
 use bytes::Bytes;
 pub use cache::PageCache;
 pub(crate) use footer::{ChunkMap, PageEntry, TileMap};
@@ -30,7 +31,6 @@ pub(crate) use pages::Pages;
 use parquet::file::metadata::ParquetMetaData;
 pub use rollups::{RolledSeries, RollupColumns, RollupTier, Rollups};
 use std::ops::Range;
-use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
 use tidalite_vfs::{ReadFile, Vfs};
@@ -95,25 +95,26 @@ impl Part {
     pub fn open(vfs: Arc<dyn Vfs>, place: &PartPlace, meta: &PartMeta) -> Result<Part> {
         let file = vfs.open(&place.points)?;
         let tiles = footer::load(file.as_ref(), &expected(meta))?;
+        let (series, series_damage) = match load_series(vfs.as_ref(), place, meta, &tiles) {
+            Err(e) if matches!(e.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) => {
+                (SeriesTable::of_rows(&[], &place.series)?, Some(e))
+            }
+            other => (other?, None),
+        };
         let mut part = Part {
-            vfs: vfs.clone(),
+            vfs,
             file,
             place: place.clone(),
             meta: meta.clone(),
             tiles,
-            series: SeriesTable::default(),
-            series_damage: None,
+            series,
+            series_damage,
             by_series: OnceLock::new(),
             rollups: OnceLock::new(),
             cache: None,
         };
-        match part.load_series(vfs.as_ref()) {
-            Ok(series) => part.series = series,
-            Err(e) if matches!(e.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) => {
-                part.series = part.rebuild_series()?;
-                part.series_damage = Some(e);
-            }
-            Err(e) => return Err(e),
+        if part.series_damage.is_some() {
+            part.series = part.rebuild_series()?;
         }
         Ok(part)
     }
@@ -256,24 +257,6 @@ impl Part {
         .at(&self.place.points))
     }
 
-    fn load_series(&self, vfs: &dyn Vfs) -> Result<SeriesTable> {
-        let mut table = SeriesTable::load(vfs, &self.place.series, &self.meta)?;
-        let tile_rows: Vec<u32> = self.tiles.iter().map(|t| t.rows).collect();
-        if !table.fits(&tile_rows) {
-            return Err(Error::corrupt(
-                "read series table",
-                &self.place.series,
-                0,
-                "its rows do not fit the tiles of the points file",
-            ));
-        }
-        for row in &mut table.rows {
-            row.seq_min = row.seq_min.saturating_add(self.meta.seq_base);
-            row.seq_max = row.seq_max.saturating_add(self.meta.seq_base);
-        }
-        Ok(table)
-    }
-
     /// The series table as it follows from the points.
     fn rebuild_series(&self) -> Result<SeriesTable> {
         let mut names = Names::default();
@@ -287,7 +270,7 @@ impl Part {
                 rows.push(row);
             }
         }
-        Ok(SeriesTable { rows })
+        SeriesTable::of_rows(&rows, &self.place.series)
     }
 
     /// The series of a tile and their numbers of rows, in file order, from the columns run, metric and labels.
@@ -318,17 +301,18 @@ impl Part {
     }
 }
 
-impl SeriesTable {
-    /// Reads a part's series table alone, and checks it: for summaries that need no points.
-    ///
-    /// # Errors
-    /// `NotFound` where the file is absent; `Corrupt` where it is not the file that `meta` describes.
-    pub fn load(vfs: &dyn Vfs, path: &Path, meta: &PartMeta) -> Result<SeriesTable> {
-        let file = vfs.open(path)?;
-        let bytes =
-            read_checked(file.as_ref(), 0, meta.series_bytes, meta.series_crc32c, "read series table")?;
-        series_file::decode(bytes, path)
+/// Reads a part's series table, and checks it against the tiles of the points file.
+fn load_series(vfs: &dyn Vfs, place: &PartPlace, meta: &PartMeta, tiles: &[TileMap]) -> Result<SeriesTable> {
+    let path = &place.series;
+    let file = vfs.open(path)?;
+    let bytes = read_checked(file.as_ref(), 0, meta.series_bytes, meta.series_crc32c, "read series table")?;
+    let (file, heads) = SeriesFile::open(bytes, path, Some(file))?;
+    let table = SeriesTable::new(file, heads, path, meta.seq_base)?;
+    let tile_rows: Vec<u32> = tiles.iter().map(|t| t.rows).collect();
+    if table.fits(&tile_rows) {
+        return Ok(table);
     }
+    Err(Error::corrupt("read series table", path, 0, "its rows do not fit the tiles of the points file"))
 }
 
 /// What a points file must be.

@@ -7,8 +7,8 @@
 use super::footer::{self, Expected, TileMap};
 use super::pages::{Fetched, Pages};
 use super::{Part, series_of};
+use crate::names::Names;
 use crate::rollup_file::{ROLLUP_SCHEMA, column};
-use crate::series_file::Names;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -120,14 +120,15 @@ impl Part {
                 row += length;
             }
         }
-        for (at, row) in (0u32..).zip(&self.series().rows) {
-            if let Some(entry) = rollups.series.get_mut(&row.key) {
+        let table = self.series();
+        for (at, row) in (0u32..).zip(table.entries()) {
+            if let Some(entry) = rollups.series.get_mut(&table.key(row)) {
                 entry.rows.push(at);
                 entry.points += u64::from(row.rows);
             }
         }
         for entry in rollups.series.values_mut() {
-            entry.rows.sort_by_key(|&r| self.series().rows[r as usize].summary.first.map(|p| p.step));
+            entry.rows.sort_by_key(|&r| table.entries()[r as usize].first_step);
         }
         Ok(())
     }

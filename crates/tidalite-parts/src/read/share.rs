@@ -6,14 +6,14 @@
 
 use super::Part;
 use super::footer::{ChunkMap, TileMap};
-use crate::series::SeriesRow;
+use crate::series::SeriesEntry;
 
 impl Part {
     /// The bytes of the points file that each row of the series table takes, in its order: exact where pages hold one
     /// series, else by the share of rows.
     pub fn bytes_of_rows(&self) -> Vec<f64> {
-        let mut shares = Vec::with_capacity(self.series().rows.len());
-        for rows in self.series().rows.chunk_by(|a, b| a.tile == b.tile) {
+        let mut shares = Vec::with_capacity(self.series().entries().len());
+        for rows in self.series().entries().chunk_by(|a, b| a.tile == b.tile) {
             // A series table names the tiles that there are: it was checked against them.
             shares.extend(shares_of(&self.tiles[rows[0].tile as usize], rows));
         }
@@ -21,7 +21,7 @@ impl Part {
     }
 }
 
-fn shares_of(tile: &TileMap, rows: &[SeriesRow]) -> Vec<f64> {
+fn shares_of(tile: &TileMap, rows: &[SeriesEntry]) -> Vec<f64> {
     let mut shares = vec![0.0; rows.len()];
     for chunk in &tile.chunks {
         add_pages(chunk, rows, &mut shares);
@@ -34,7 +34,7 @@ fn shares_of(tile: &TileMap, rows: &[SeriesRow]) -> Vec<f64> {
 }
 
 /// Both pages and rows ascend, and cover the tile: one sweep over both.
-fn add_pages(chunk: &ChunkMap, rows: &[SeriesRow], shares: &mut [f64]) {
+fn add_pages(chunk: &ChunkMap, rows: &[SeriesEntry], shares: &mut [f64]) {
     let mut first = 0;
     for page in &chunk.pages {
         let page_end = page.first_row + page.rows;
@@ -55,20 +55,18 @@ fn add_pages(chunk: &ChunkMap, rows: &[SeriesRow], shares: &mut [f64]) {
 mod tests {
     use super::super::footer::PageEntry;
     use super::*;
-    use tidalite_model::{Labels, SeriesKey, Summary};
 
     #[test]
     fn pages_are_divided_by_rows_and_nothing_is_lost() {
         let page = |first_row, rows, bytes| PageEntry { offset: 0, bytes, first_row, rows, sum: 0 };
-        let row = |row_start, rows| SeriesRow {
-            key: SeriesKey::new("r", "m", Labels::none()),
+        let row = |row_start, rows| SeriesEntry {
+            names: [0; 3],
             tile: 0,
             row_start,
             rows,
-            seq_min: 0,
-            seq_max: 0,
+            first_step: 0,
+            last_step: 0,
             repeats: false,
-            summary: Summary::default(),
         };
         let texts = ChunkMap { dictionary: Some(page(0, 0, 100)), pages: vec![page(0, 10, 10)] };
         let values =

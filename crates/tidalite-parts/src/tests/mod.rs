@@ -12,6 +12,7 @@ mod disk;
 mod rollups;
 mod roundtrip;
 mod sample;
+mod series;
 
 use crate::{Part, PartMeta, PartOptions, PartPlace, PartWriter, SeriesChunk, encode_tile};
 use sample::Series;

@@ -104,9 +104,12 @@ fn each_bucket_is_what_its_points_add_up_to() {
     let part = tracker_part();
     part.check();
     let open = part.open();
-    let rolled = open.rollups().unwrap().of(&open.series().rows[0].key).unwrap();
+    let rolled = open.rollups().unwrap().of(&open.series().row(0).unwrap().key).unwrap();
     assert_eq!((rolled.rows.len(), rolled.points), (2, 1310), "over both tiles");
-    assert!(open.rollups().unwrap().of(&open.series().tile(2)[0].key).is_none(), "30 points have none");
+    assert!(
+        open.rollups().unwrap().of(&open.series().row(open.series().tile(2).start).unwrap().key).is_none(),
+        "30 points have none"
+    );
 }
 
 #[test]
@@ -114,7 +117,7 @@ fn a_long_series_has_wider_tiers_too() {
     let part = Rolled::new(&[tracker("r", 1, 0..20_000)]);
     part.check();
     let open = part.open();
-    let rolled = open.rollups().unwrap().of(&open.series().rows[0].key).unwrap();
+    let rolled = open.rollups().unwrap().of(&open.series().row(0).unwrap().key).unwrap();
     let widths: Vec<u64> = rolled.tiers.iter().map(|t| t.width).collect();
     assert_eq!(widths, [8, 128]);
     assert_eq!(rolled.tiers[1].buckets(), 157);
@@ -127,7 +130,7 @@ fn a_series_with_repeats_has_none_and_neither_has_a_part_of_short_ones() {
     twice[0].push(step, Seq::new(3, 500), time, value);
     let part = Rolled::new(&[twice]);
     part.check();
-    assert!(part.open().rollups().unwrap().of(&part.open().series().rows[0].key).is_none());
+    assert!(part.open().rollups().unwrap().of(&part.open().series().row(0).unwrap().key).is_none());
     // A step that comes twice over two tiles counts as well.
     let part = Rolled::new(&[tracker("r", 1, 0..200), tracker("r", 1, 199..300)]);
     assert!(part.meta.rollups.is_none() && !part.place.rollups.exists());

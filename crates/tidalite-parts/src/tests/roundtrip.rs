@@ -43,7 +43,8 @@ fn assert_reads_back(part: &Written) {
         let rows: usize = series.iter().map(|s| s.steps.len()).sum();
         let number = tile as u32;
         assert_same(&open.read(number, &[0..rows as u32], Columns::ALL).unwrap(), series);
-        for (row, one) in open.series().tile(number).iter().zip(series) {
+        for (row, one) in open.series().tile(number).zip(series) {
+            let row = open.series().row(row).unwrap();
             assert_eq!(row.key, one.key);
             let range = row.row_start..row.row_start + row.rows;
             assert_same(&open.read(number, &[range], Columns::ALL).unwrap(), std::slice::from_ref(one));
@@ -61,7 +62,7 @@ fn assert_reads_back(part: &Written) {
         }
     }
     open.verify(&mut |f| panic!("a sound part has a finding: {f:?}")).unwrap();
-    assert_eq!(part.meta.rows, open.series().rows.iter().map(|r| u64::from(r.rows)).sum::<u64>());
+    assert_eq!(part.meta.rows, open.series().entries().iter().map(|r| u64::from(r.rows)).sum::<u64>());
 }
 
 #[test]
@@ -89,7 +90,7 @@ fn extremes_repeats_and_odd_values_read_back() {
     let part = Written::new(vec![extremes()]);
     assert_reads_back(&part);
     let open = part.open().unwrap();
-    let repeats: Vec<bool> = open.series().rows.iter().map(|r| r.repeats).collect();
+    let repeats: Vec<bool> = open.series().entries().iter().map(|r| r.repeats).collect();
     assert_eq!(repeats, [true, false, false]);
     assert_eq!((part.meta.step_min, part.meta.step_max), (i64::MIN, i64::MAX));
     assert_eq!(part.meta.seq[0].0, 0, "writers ascend");

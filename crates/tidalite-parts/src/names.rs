@@ -1,0 +1,111 @@
+//! Names of runs, metrics and labels as files hold them: each text that comes again shares one allocation.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use tidalite_model::{Labels, SeriesKey};
+
+/// Texts met so far, so that equal names share one allocation.
+pub(crate) struct Names {
+    texts: HashMap<Vec<u8>, Arc<str>>,
+    labels: HashMap<Vec<u8>, Labels>,
+    last: Option<SeriesKey>,
+    /// Texts by where their bytes lay: a dictionary of a file has each text once, and to compare one is less than to hash it.
+    by_address: [Option<Arc<str>>; ADDRESSES],
+}
+
+const ADDRESSES: usize = 256;
+
+impl Default for Names {
+    fn default() -> Self {
+        let (texts, labels, last) = Default::default();
+        Names { texts, labels, last, by_address: [const { None }; ADDRESSES] }
+    }
+}
+
+impl Names {
+    /// The key of three texts as they lie in a file.
+    pub(crate) fn key(
+        &mut self,
+        run: &[u8],
+        metric: &[u8],
+        labels: &[u8],
+    ) -> Result<SeriesKey, &'static str> {
+        // Rows are sorted: the run and the labels are mostly those of the row before.
+        let last = self.last.take();
+        let key = SeriesKey {
+            run: match &last {
+                Some(last) if last.run.as_bytes() == run => last.run.clone(),
+                _ => self.text(run)?,
+            },
+            metric: self.text(metric)?,
+            labels: match &last {
+                Some(last) if last.labels.as_str().as_bytes() == labels => last.labels.clone(),
+                _ => self.labels(labels)?,
+            },
+        };
+        self.last = Some(key.clone());
+        Ok(key)
+    }
+
+    fn text(&mut self, bytes: &[u8]) -> Result<Arc<str>, &'static str> {
+        let place = (bytes.as_ptr().addr() / 4 + bytes.len()) % ADDRESSES;
+        if let Some(text) = &self.by_address[place]
+            && text.as_bytes() == bytes
+        {
+            return Ok(text.clone());
+        }
+        let text = match self.texts.get(bytes) {
+            Some(text) => text.clone(),
+            None => {
+                let text: Arc<str> = std::str::from_utf8(bytes).map_err(|_| "a name is no UTF-8")?.into();
+                self.texts.insert(bytes.to_vec(), text.clone());
+                text
+            }
+        };
+        self.by_address[place] = Some(text.clone());
+        Ok(text)
+    }
+
+    fn labels(&mut self, bytes: &[u8]) -> Result<Labels, &'static str> {
+        if let Some(labels) = self.labels.get(bytes) {
+            return Ok(labels.clone());
+        }
+        let text = std::str::from_utf8(bytes).map_err(|_| "a label is no UTF-8")?;
+        let labels = Labels::parse(text).map_err(|_| "labels are not of the form key=value")?;
+        self.labels.insert(bytes.to_vec(), labels.clone());
+        Ok(labels)
+    }
+}
+
+/// Texts numbered in the order in which they were met.
+#[derive(Debug, Default)]
+pub(crate) struct Numbered {
+    numbers: HashMap<Arc<str>, u32>,
+    texts: Vec<Arc<str>>,
+}
+
+impl Numbered {
+    /// The number of a text as it lies in a file.
+    pub(crate) fn number(&mut self, bytes: &[u8]) -> Result<u32, &'static str> {
+        let text = std::str::from_utf8(bytes).map_err(|_| "a name is no UTF-8")?;
+        if let Some(&number) = self.numbers.get(text) {
+            return Ok(number);
+        }
+        let number = u32::try_from(self.texts.len()).map_err(|_| "there are too many names")?;
+        let text: Arc<str> = text.into();
+        self.texts.push(text.clone());
+        self.numbers.insert(text, number);
+        Ok(number)
+    }
+
+    /// The texts ascending, and for each number the place of its text among them.
+    pub(crate) fn sorted(self) -> (Vec<Arc<str>>, Vec<u32>) {
+        let mut order: Vec<u32> = (0u32..).take(self.texts.len()).collect();
+        order.sort_unstable_by(|&a, &b| self.texts[a as usize].cmp(&self.texts[b as usize]));
+        let mut places = vec![0; order.len()];
+        for (place, &number) in (0u32..).zip(&order) {
+            places[number as usize] = place;
+        }
+        (order.iter().map(|&number| self.texts[number as usize].clone()).collect(), places)
+    }
+}

@@ -1,0 +1,464 @@
+//! Reading a series table's file: at once what is always at hand of each row, later what a summary takes, a row group at a
+//! time.
+//!
+//! Steps: the whole file's checksum has matched; each group's bytes get a checksum of their own, so that what is read again
+//! later is known to be what was checked; names become numbers, and the places and steps of rows are decoded. The rest of a
+//! group is decoded when somebody asks for a row of it, from the file, or from memory where there is one group.
+
+use crate::names::Numbered;
+use crate::read::decode::{self, Body, PADDING};
+use crate::series::{Details, SeriesEntry};
+use crate::series_file::{SCHEMA_TEXT, Written};
+use bytes::{Buf, Bytes, buf::Reader};
+use parquet::basic::Encoding;
+use parquet::column::page::Page;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
+use parquet::file::properties::ReaderProperties;
+use parquet::file::reader::{ChunkReader, Length, RowGroupReader};
+use parquet::file::serialized_reader::SerializedRowGroupReader;
+use parquet::schema::parser::parse_message_type;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tidalite_model::{Error, Extreme, Point, Result, Summary};
+use tidalite_vfs::ReadFile;
+
+/// Places of columns in the schema.
+mod column {
+    use std::ops::Range;
+
+    pub(super) const NAMES: Range<usize> = 0..3;
+    pub(super) const TILE: usize = 3;
+    pub(super) const ROW_START: usize = 4;
+    pub(super) const ROWS: usize = 5;
+    pub(super) const SEQS: Range<usize> = 6..8;
+    pub(super) const COUNTS: Range<usize> = 8..13;
+    pub(super) const FIRST_STEP: usize = 13;
+    pub(super) const LAST_STEP: usize = 14;
+    pub(super) const TIMES: Range<usize> = 15..19;
+    pub(super) const REPEATS: usize = 19;
+    pub(super) const REALS: Range<usize> = 20..25;
+    pub(super) const EXTREMES: Range<usize> = 25..27;
+    pub(super) const EXTREME_STEPS: Range<usize> = 27..29;
+}
+
+/// The file of a series table, of which some is not decoded yet.
+#[derive(Debug)]
+pub(crate) struct SeriesFile {
+    path: PathBuf,
+    source: Source,
+    metadata: ParquetMetaData,
+    groups: Vec<Group>,
+}
+
+/// Where a group's bytes are read from.
+#[derive(Debug)]
+enum Source {
+    Disk(Arc<dyn ReadFile>),
+    /// The whole file.
+    Memory(Bytes),
+}
+
+/// One row group.
+#[derive(Debug)]
+struct Group {
+    /// Where its columns lie in the file.
+    bytes: Range<u64>,
+    crc32c: u32,
+    /// Its rows in the table.
+    rows: Range<u32>,
+}
+
+/// What is at hand of a whole table.
+pub(crate) struct Heads {
+    pub(crate) entries: Vec<SeriesEntry>,
+    /// Runs, metrics and labels, ascending.
+    pub(crate) names: [Vec<Arc<str>>; 3],
+}
+
+impl SeriesFile {
+    /// The table in a file's bytes, whose checksum the caller has checked; `file` is where they are read again.
+    pub(crate) fn open(bytes: Bytes, path: &Path, file: Option<Arc<dyn ReadFile>>) -> Result<(Self, Heads)> {
+        let corrupt = |wrong: String| Error::corrupt("read series table", path, 0, wrong);
+        let metadata = metadata(&bytes).map_err(|e| corrupt(e.to_string()))?;
+        let groups = groups(&metadata, &bytes).map_err(|wrong| corrupt(wrong.into()))?;
+        let heads = heads(&metadata, &groups, &bytes).map_err(|e| corrupt(e.to_string()))?;
+        let source = match file {
+            // One group is small, and a file that stays open is dear where there are thousands of parts.
+            Some(file) if groups.len() > 1 => Source::Disk(file),
+            _ => Source::Memory(bytes),
+        };
+        Ok((SeriesFile { path: path.to_path_buf(), source, metadata, groups }, heads))
+    }
+
+    /// Which group holds a row, and all rows of that.
+    pub(crate) fn group_of(&self, row: u32) -> (usize, Range<u32>) {
+        let group = self.groups.partition_point(|g| g.rows.end <= row);
+        (group, self.groups[group].rows.clone())
+    }
+
+    /// What is not at hand of a group's rows, which `entries` are.
+    pub(crate) fn block(&self, group: usize, entries: &[SeriesEntry]) -> Result<Block> {
+        let place = &self.groups[group];
+        let corrupt =
+            |wrong: String| Error::corrupt("read series table", &self.path, place.bytes.start, wrong);
+        let bytes = match &self.source {
+            Source::Memory(all) => slice(all, &place.bytes),
+            Source::Disk(file) => {
+                let length = place.bytes.end - place.bytes.start;
+                let mut bytes = vec![0; usize::try_from(length).map_err(|e| corrupt(e.to_string()))?];
+                file.read_exact_at(place.bytes.start, &mut bytes)?;
+                Bytes::from(bytes)
+            }
+        };
+        if crc32c::crc32c(&bytes) != place.crc32c {
+            return Err(corrupt("it has changed since it was opened".into()));
+        }
+        let window = Arc::new(Window { start: place.bytes.start, bytes });
+        let reader = reader(window, self.metadata.row_group(group)).map_err(|e| corrupt(e.to_string()))?;
+        Block::read(&reader, entries).map_err(|e| corrupt(e.to_string()))
+    }
+}
+
+/// What the summaries of one group's rows take.
+#[derive(Debug)]
+pub(crate) struct Block {
+    seqs: [Vec<i64>; 2],
+    counts: [Vec<i64>; 5],
+    times: [Vec<i64>; 4],
+    reals: [Vec<f64>; 5],
+    extremes: [Vec<Option<f64>>; 2],
+    extreme_steps: [Vec<Option<i64>>; 2],
+}
+
+impl Block {
+    fn read(group: &dyn RowGroupReader, entries: &[SeriesEntry]) -> Written<Block> {
+        let block = Block {
+            seqs: columns(column::SEQS, |c| read(group, c, decode::plain_integers))?,
+            counts: columns(column::COUNTS, |c| read(group, c, decode::plain_integers))?,
+            times: columns(column::TIMES, |c| read(group, c, decode::plain_integers))?,
+            reals: columns(column::REALS, |c| read(group, c, reals))?,
+            extremes: columns(column::EXTREMES, |c| read_optional(group, c, reals))?,
+            extreme_steps: columns(column::EXTREME_STEPS, |c| {
+                read_optional(group, c, decode::plain_integers)
+            })?,
+        };
+        let [counts, ..] = &block.counts;
+        if counts.iter().zip(entries).any(|(&count, entry)| count != i64::from(entry.rows)) {
+            return Err(general("a count is not that of the rows"));
+        }
+        if block.counts.iter().flatten().any(|&n| n < 0) {
+            return Err(general("a count is negative"));
+        }
+        Ok(block)
+    }
+
+    /// What is known of the row at a place among these.
+    pub(crate) fn details(&self, i: usize, entry: &SeriesEntry) -> Details {
+        let count = |column: usize| self.counts[column][i].cast_unsigned();
+        let time = |column: usize| self.times[column][i];
+        let real = |column: usize| self.reals[column][i];
+        let extreme = |side: usize| {
+            let (value, step) = (self.extremes[side][i], self.extreme_steps[side][i]);
+            value.zip(step).map(|(value, step)| Extreme { value, step })
+        };
+        let summary = Summary {
+            count: count(0),
+            finite: count(1),
+            nan: count(2),
+            pos_inf: count(3),
+            neg_inf: count(4),
+            sum: real(0),
+            mean: real(1),
+            m2: real(2),
+            min: extreme(0),
+            max: extreme(1),
+            first: Some(Point { step: entry.first_step, time_us: time(0), value: real(3) }),
+            last: Some(Point { step: entry.last_step, time_us: time(1), value: real(4) }),
+            time_min_us: Some(time(2)),
+            time_max_us: Some(time(3)),
+        };
+        Details { seq_min: self.seqs[0][i], seq_max: self.seqs[1][i], summary }
+    }
+}
+
+fn general(wrong: &str) -> ParquetError {
+    ParquetError::General(wrong.into())
+}
+
+fn metadata(bytes: &Bytes) -> Written<ParquetMetaData> {
+    let metadata = ParquetMetaDataReader::new().parse_and_finish(bytes)?;
+    if metadata.file_metadata().schema() != &parse_message_type(SCHEMA_TEXT)? {
+        return Err(general("the columns are not those of a series table"));
+    }
+    Ok(metadata)
+}
+
+/// Where the groups lie, each within the file and with at least one row.
+fn groups(metadata: &ParquetMetaData, bytes: &Bytes) -> Result<Vec<Group>, &'static str> {
+    let mut groups = Vec::with_capacity(metadata.num_row_groups());
+    let mut row = 0u32;
+    for group in metadata.row_groups() {
+        let extents = || {
+            group.columns().iter().map(|c| {
+                // `byte_range` takes for granted what is checked here.
+                let start = c.dictionary_page_offset().unwrap_or(c.data_page_offset());
+                let start = u64::try_from(start).ok()?;
+                let end = start.checked_add(u64::try_from(c.compressed_size()).ok()?)?;
+                (end <= bytes.len() as u64).then_some(start..end)
+            })
+        };
+        let all: Option<Vec<Range<u64>>> = extents().collect();
+        let all = all.ok_or("a column lies beyond the end of the file")?;
+        let start = all.iter().map(|r| r.start).min().unwrap_or(0);
+        let end = all.iter().map(|r| r.end).max().unwrap_or(0);
+        let rows = u32::try_from(group.num_rows()).ok().filter(|&n| n > 0);
+        let next = rows.and_then(|n| row.checked_add(n)).ok_or("a group's number of rows is out of range")?;
+        let crc32c = crc32c::crc32c(&slice(bytes, &(start..end)));
+        groups.push(Group { bytes: start..end, crc32c, rows: row..next });
+        row = next;
+    }
+    Ok(groups)
+}
+
+/// A range that lies within the bytes.
+fn slice(bytes: &Bytes, range: &Range<u64>) -> Bytes {
+    let at = |n: u64| usize::try_from(n).map_or(bytes.len(), |n| n.min(bytes.len()));
+    bytes.slice(at(range.start)..at(range.end))
+}
+
+fn heads(metadata: &ParquetMetaData, groups: &[Group], bytes: &Bytes) -> Written<Heads> {
+    let window = Arc::new(Window { start: 0, bytes: bytes.clone() });
+    let rows = groups.last().map_or(0, |g| g.rows.end as usize);
+    // No count in the file is allocated for as it stands: each row has a place of its own in its tile, which takes a byte.
+    let mut entries: Vec<SeriesEntry> = Vec::with_capacity(rows.min(bytes.len()));
+    let mut numbered: [Numbered; 3] = Default::default();
+    for (number, group) in groups.iter().enumerate() {
+        let rows = group.rows.len();
+        let group = reader(window.clone(), metadata.row_group(number))?;
+        let mut names = [const { Vec::new() }; 3];
+        for ((column, names), numbered) in column::NAMES.zip(&mut names).zip(&mut numbered) {
+            *names = read_texts(&group, column, numbered)?;
+        }
+        let [tiles, starts, counts] =
+            [column::TILE, column::ROW_START, column::ROWS].map(|c| read(&group, c, decode::plain_integers));
+        let (tiles, starts, counts) = (tiles?, starts?, counts?);
+        let first = read(&group, column::FIRST_STEP, decode::plain_integers)?;
+        let last = read(&group, column::LAST_STEP, decode::plain_integers)?;
+        let repeats = read(&group, column::REPEATS, flags)?;
+        let small = |n: i64| u32::try_from(n).map_err(|_| general("a row number is out of range"));
+        for i in 0..rows {
+            entries.push(SeriesEntry {
+                names: [names[0][i], names[1][i], names[2][i]],
+                tile: small(tiles[i])?,
+                row_start: small(starts[i])?,
+                rows: small(counts[i])?,
+                first_step: first[i],
+                last_step: last[i],
+                repeats: repeats[i],
+            });
+        }
+    }
+    let sorted = numbered.map(Numbered::sorted);
+    for entry in &mut entries {
+        for (name, (_, places)) in entry.names.iter_mut().zip(&sorted) {
+            *name = places[*name as usize];
+        }
+    }
+    Ok(Heads { entries, names: sorted.map(|(names, _)| names) })
+}
+
+fn reader(window: Arc<Window>, group: &RowGroupMetaData) -> Written<SerializedRowGroupReader<'_, Window>> {
+    SerializedRowGroupReader::new(window, group, None, Arc::new(ReaderProperties::builder().build()))
+}
+
+/// Columns that stand side by side.
+fn columns<T, const N: usize>(
+    places: Range<usize>,
+    mut read: impl FnMut(usize) -> Written<Vec<T>>,
+) -> Written<[Vec<T>; N]> {
+    let mut found = [const { Vec::new() }; N];
+    for (place, column) in places.zip(&mut found) {
+        *column = read(place)?;
+    }
+    Ok(found)
+}
+
+/// What a page holds.
+#[derive(Clone, Copy)]
+enum Holds {
+    Dictionary,
+    Values,
+    /// Places in the dictionary.
+    Places,
+}
+
+/// Hands over the pages of a column, each with how many values it holds. They are read by the crate and decoded here: its
+/// column readers make each text an object of its own, and panic on some pages that contradict themselves.
+fn each_page(
+    group: &dyn RowGroupReader,
+    column: usize,
+    mut take: impl FnMut(Holds, Body<'_>, usize) -> Written<Option<()>>,
+) -> Written {
+    let rows = group.metadata().num_rows().unsigned_abs();
+    let mut pages = group.get_column_page_reader(column)?;
+    let mut padded = Vec::new();
+    while let Some(page) = pages.get_next_page()? {
+        let holds = match (&page, page.encoding()) {
+            (Page::DictionaryPage { .. }, _) => Holds::Dictionary,
+            (Page::DataPage { .. }, Encoding::PLAIN) => Holds::Values,
+            (Page::DataPage { .. }, Encoding::RLE_DICTIONARY) => Holds::Places,
+            _ => return Err(general("a page is encoded as none of a series table is")),
+        };
+        if u64::from(page.num_values()) > rows {
+            return Err(general("a page has more values than its group has rows"));
+        }
+        padded.clear();
+        padded.extend_from_slice(page.buffer());
+        padded.resize(padded.len() + PADDING, 0);
+        take(holds, Body::new(&padded), page.num_values() as usize)?
+            .ok_or_else(|| general("a page contradicts itself"))?;
+    }
+    Ok(())
+}
+
+type Plain<T> = fn(Body<'_>, usize) -> Option<Vec<T>>;
+
+/// A column without nulls.
+fn read<T: Copy>(group: &dyn RowGroupReader, column: usize, plain: Plain<T>) -> Written<Vec<T>> {
+    let (mut dictionary, mut found) = (Vec::new(), Vec::new());
+    each_page(group, column, |holds, body, n| {
+        Ok(values(holds, body, n, plain, &mut dictionary, &mut found))
+    })?;
+    check_rows(group, column, found.len())?;
+    Ok(found)
+}
+
+fn values<T: Copy>(
+    holds: Holds,
+    body: Body<'_>,
+    n: usize,
+    plain: Plain<T>,
+    dictionary: &mut Vec<T>,
+    found: &mut Vec<T>,
+) -> Option<()> {
+    match holds {
+        Holds::Dictionary => *dictionary = plain(body, n)?,
+        Holds::Values => found.extend(plain(body, n)?),
+        Holds::Places => places(body, n, dictionary, found)?,
+    }
+    Some(())
+}
+
+fn places<T: Copy>(body: Body<'_>, n: usize, dictionary: &[T], found: &mut Vec<T>) -> Option<()> {
+    let all = 0..n;
+    decode::dictionary(body, n, dictionary, std::slice::from_ref(&all), found)
+}
+
+/// A column with nulls: a page begins with the length of its levels and these, one bit a row in runs.
+fn read_optional<T: Copy>(
+    group: &dyn RowGroupReader,
+    column: usize,
+    plain: Plain<T>,
+) -> Written<Vec<Option<T>>> {
+    let (mut dictionary, mut found): (Vec<T>, Vec<Option<T>>) = (Vec::new(), Vec::new());
+    let mut page = |holds, body: Body<'_>, n: usize| -> Option<()> {
+        if let Holds::Dictionary = holds {
+            dictionary = plain(body, n)?;
+            return Some(());
+        }
+        let (length, rest) = body.bytes().split_first_chunk()?;
+        let (levels, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
+        let padded = |head: &[u8], bytes: &[u8]| [head, bytes, &[0; PADDING]].concat();
+        // Levels are encoded as places in a dictionary are, but for the width, which needs no saying.
+        let (levels, rest) = (padded(&[1], levels), padded(&[], rest));
+        let mut present = Vec::new();
+        places(Body::new(&levels), n, &[false, true], &mut present)?;
+        let count = present.iter().filter(|p| **p).count();
+        let mut some = Vec::with_capacity(count);
+        values(holds, Body::new(&rest), count, plain, &mut dictionary, &mut some)?;
+        let mut some = some.into_iter();
+        found.extend(present.into_iter().map(|p| if p { some.next() } else { None }));
+        Some(())
+    };
+    each_page(group, column, |holds, body, n| Ok(page(holds, body, n)))?;
+    check_rows(group, column, found.len())?;
+    Ok(found)
+}
+
+/// The numbers of a column's texts.
+fn read_texts(group: &dyn RowGroupReader, column: usize, numbered: &mut Numbered) -> Written<Vec<u32>> {
+    let (mut dictionary, mut found) = (Vec::new(), Vec::new());
+    each_page(group, column, |holds, body, n| {
+        let mut number = |out: &mut Vec<u32>| -> Written<Option<()>> {
+            let Some(texts) = decode::plain_texts(body, n) else { return Ok(None) };
+            for text in texts {
+                out.push(numbered.number(&body.bytes()[text]).map_err(general)?);
+            }
+            Ok(Some(()))
+        };
+        match holds {
+            Holds::Dictionary => number(&mut dictionary),
+            Holds::Values => number(&mut found),
+            Holds::Places => Ok(places(body, n, &dictionary, &mut found)),
+        }
+    })?;
+    check_rows(group, column, found.len())?;
+    Ok(found)
+}
+
+fn reals(body: Body<'_>, n: usize) -> Option<Vec<f64>> {
+    let bits = decode::plain_integers(body, n)?;
+    Some(bits.into_iter().map(|bits| f64::from_bits(bits.cast_unsigned())).collect())
+}
+
+/// One bit a value, the lowest first.
+fn flags(body: Body<'_>, n: usize) -> Option<Vec<bool>> {
+    let bytes = body.bytes().get(..n.div_ceil(8))?;
+    Some((0..n).map(|i| bytes[i / 8] >> (i % 8) & 1 == 1).collect())
+}
+
+fn check_rows(group: &dyn RowGroupReader, column: usize, rows: usize) -> Written {
+    if rows as u64 == group.metadata().num_rows().unsigned_abs() {
+        return Ok(());
+    }
+    Err(ParquetError::General(format!("column {column} has another number of rows than its group")))
+}
+
+/// A stretch of a file that is in memory, as the Parquet crate reads it.
+struct Window {
+    /// Where in the file the bytes begin.
+    start: u64,
+    bytes: Bytes,
+}
+
+impl Window {
+    fn from(&self, at: u64) -> Written<Bytes> {
+        let within = at.checked_sub(self.start).and_then(|n| usize::try_from(n).ok());
+        let within = within.filter(|&n| n <= self.bytes.len());
+        Ok(self.bytes.slice(within.ok_or_else(|| general("a column lies beyond its group"))?..))
+    }
+}
+
+impl Length for Window {
+    fn len(&self) -> u64 {
+        self.start + self.bytes.len() as u64
+    }
+}
+
+impl ChunkReader for Window {
+    type T = Reader<Bytes>;
+
+    fn get_read(&self, start: u64) -> Written<Self::T> {
+        Ok(self.from(start)?.reader())
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Written<Bytes> {
+        let bytes = self.from(start)?;
+        if bytes.len() < length {
+            return Err(general("a column lies beyond its group"));
+        }
+        Ok(bytes.slice(..length))
+    }
+}

@@ -1,0 +1,122 @@
+//! Series tables of several row groups: each row is found again, wherever it lies, and one that has changed is noticed.
+
+use super::sample::{Random, Series};
+use super::{Written, vfs};
+use crate::Part;
+use crate::series::{SeriesRow, SeriesTable};
+use crate::series_file::{self, GROUP_ROWS};
+use crate::series_read::SeriesFile;
+use std::fs;
+use tidalite_model::{ErrorKind, Labels, Seq, SeriesKey};
+
+/// Series of one point each, whose names together are more than a dictionary page takes.
+fn many(count: usize) -> Vec<Series> {
+    let series = |i: usize| Series {
+        key: SeriesKey::new(
+            format!("run-{:03}", i / 1000),
+            format!("metric/{:0>80}/{i}", i % 1000),
+            if i.is_multiple_of(3) {
+                Labels::none()
+            } else {
+                Labels::new([("rank", (i % 3).to_string())]).unwrap()
+            },
+        ),
+        steps: vec![i as i64],
+        seqs: vec![Seq::new(1, i as u64).as_i64()],
+        times_us: vec![7 * i as i64],
+        values: vec![if i.is_multiple_of(5) { f64::NAN } else { i as f64 / 3.0 }],
+    };
+    let mut all: Vec<Series> = (0..count).map(series).collect();
+    all.sort_by(|a, b| a.key.cmp(&b.key));
+    all
+}
+
+fn check_row(part: &Part, row: usize, series: &Series) {
+    let found = part.series().row(row).unwrap();
+    assert_eq!((&found.key, found.rows, found.seq_min), (&series.key, 1, series.seqs[0]), "row {row}");
+    let last = found.summary.last.unwrap();
+    let (step, time_us) = (series.steps[0], series.times_us[0]);
+    assert_eq!((last.step, last.time_us, last.value.to_bits()), (step, time_us, series.values[0].to_bits()));
+    let entry = &part.series().entries()[row];
+    assert_eq!((entry.steps(), part.series().key(entry)), ((step, step), series.key.clone()), "row {row}");
+}
+
+#[test]
+fn each_row_of_a_table_of_many_groups_is_what_was_written() {
+    let series = many(10 * GROUP_ROWS + 77);
+    let written = Written::new(vec![series.clone()]);
+    let part = written.open().unwrap();
+    assert!(part.series_damage().is_none());
+    assert_eq!(part.series().entries().len(), series.len());
+    // In turn, then here and there: more groups than are kept.
+    for (row, one) in series.iter().enumerate() {
+        check_row(&part, row, one);
+    }
+    for row in (0..series.len()).rev().step_by(GROUP_ROWS / 2 + 1) {
+        check_row(&part, row, &series[row]);
+    }
+    let table = part.series();
+    let by_series = part.by_series();
+    let mut met = 0;
+    for run in 0..table.runs().len() {
+        for series in by_series.of_run(run) {
+            let [row] = by_series.series(series) else { panic!("each series has one row") };
+            assert_eq!(table.run(&table.entries()[*row as usize]), &table.runs()[run]);
+            assert_eq!(*row as usize, met, "rows of one tile ascend by series");
+            met += 1;
+        }
+    }
+    assert_eq!(met, series.len());
+    part.verify(&mut |f| panic!("a sound part has a finding: {f:?}")).unwrap();
+}
+
+#[test]
+fn a_table_that_changes_while_it_is_open_is_noticed() {
+    let series = many(2 * GROUP_ROWS);
+    let written = Written::new(vec![series.clone()]);
+    let part = written.open().unwrap();
+    let mut bytes = fs::read(&written.place.series).unwrap();
+    let within = bytes.len() / 4;
+    bytes[within] ^= 4;
+    // In place: a new file would leave the open one as it was.
+    fs::write(&written.place.series, &bytes).unwrap();
+    let error = part.series().row(0).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    check_row(&part, GROUP_ROWS, &series[GROUP_ROWS]);
+    // Opened anew it is made from the points.
+    let anew = Part::open(vfs(), &written.place, &written.meta).unwrap();
+    assert!(anew.series_damage().is_some());
+    check_row(&anew, 0, &series[0]);
+}
+
+/// Bytes whose checksum matches them all the same, as a faulty writer would leave them: an error or other rows, no panic.
+#[test]
+fn a_table_that_contradicts_itself_is_corrupt_not_a_panic() {
+    let written = Written::new(vec![many(60)]);
+    let part = written.open().unwrap();
+    let rows: Vec<SeriesRow> = (0..60).map(|row| part.series().row(row).unwrap()).collect();
+    let good = series_file::encode(&rows).unwrap();
+    let mut random = Random(5);
+    let (mut refused, mut read) = (0, 0);
+    for _ in 0..6000 {
+        let mut bytes = good.clone();
+        for _ in 0..=random.below(3) {
+            let at = random.below(bytes.len() as u64) as usize;
+            bytes[at] ^= 1 << random.below(8);
+        }
+        let path = &written.place.series;
+        let opened = SeriesFile::open(bytes.into(), path, None);
+        let Ok(table) = opened.and_then(|(file, heads)| SeriesTable::new(file, heads, path, 0)) else {
+            refused += 1;
+            continue;
+        };
+        for row in 0..table.entries().len() {
+            match table.row(row) {
+                Ok(_) => read += 1,
+                Err(e) => assert_eq!(e.kind(), ErrorKind::Corrupt),
+            }
+        }
+        let _ = table.fits(&[60]);
+    }
+    assert!(refused > 1000 && read > 1000, "{refused} {read}");
+}
