@@ -97,7 +97,7 @@ pub(crate) struct Runs<'a> {
 impl<'a> Runs<'a> {
     /// Of a column in any order.
     pub(crate) fn of(column: &'a [i64], width: Width) -> Self {
-        Self::of_ascending(column, width, crate::points::holds_throughout(column, |a, b| a <= b))
+        Self::of_ascending(column, width, crate::points::rises(column, 0))
     }
 
     /// Of a column that ascends, if so it is said.
