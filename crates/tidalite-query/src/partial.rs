@@ -103,24 +103,23 @@ impl Partial {
     }
 
     fn push_ascending(&mut self, names: u32, series: u32, points: PointsView<'_>) {
-        let mut block = std::mem::take(&mut self.block);
         let mut cuts = Cuts::of(&self.plan, points);
-        while block.cut(&mut cuts) {
-            block.states.set_to_runs(points, &block.runs, series);
-            self.take_block(names, &mut block);
+        while self.block.cut(&mut cuts) {
+            self.block.states.set_to_runs(points, &self.block.runs, series);
+            self.take_block(names);
             if self.plan.needs.samples || self.plan.needs.sketch {
-                for (&place, run) in block.places.iter().zip(&block.runs) {
+                for (&place, run) in self.block.places.iter().zip(&self.block.runs) {
                     self.states.sample(place as usize, &points.values[run.clone()]);
                 }
             }
         }
-        self.block = block;
     }
 
-    /// Takes the states of a block, whose buckets say where they belong.
-    fn take_block(&mut self, names: u32, block: &mut Block) {
-        self.directory.locate_all(names, &block.buckets, &mut block.places);
-        self.states.take(&mut block.states, &block.places, self.directory.len(), &self.series, 0);
+    /// Takes the states of the block, whose buckets say where they belong.
+    fn take_block(&mut self, names: u32) {
+        let Block { states, buckets, places, .. } = &mut self.block;
+        self.directory.locate_all(names, buckets, places);
+        self.states.take(states, places, self.directory.len(), &self.series, 0);
     }
 
     /// Takes a summary in place of its points; `false`, and nothing is taken, where only the points will do:
@@ -138,12 +137,10 @@ impl Partial {
         }
         let Some((step, time)) = self.plan.bucket_of(summary) else { return false };
         let (names, series) = self.places_of(key);
-        let mut block = std::mem::take(&mut self.block);
-        block.states.set_to_summary(summary, series);
-        block.buckets.clear();
-        block.buckets.push(buckets(step, time));
-        self.take_block(names, &mut block);
-        self.block = block;
+        self.block.states.set_to_summary(summary, series);
+        self.block.buckets.clear();
+        self.block.buckets.push(buckets(step, time));
+        self.take_block(names);
         true
     }
 

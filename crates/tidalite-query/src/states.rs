@@ -194,21 +194,21 @@ impl States {
     /// The states of `other` behind these; those of the values themselves stay where they are.
     fn append(&mut self, other: &mut States) {
         self.len += other.len;
-        self.counts.append(&mut other.counts);
-        self.finites.append(&mut other.finites);
-        self.nans.append(&mut other.nans);
-        self.sums.append(&mut other.sums);
-        self.means.append(&mut other.means);
-        self.m2s.append(&mut other.m2s);
-        self.mins.append(&mut other.mins);
-        self.min_steps.append(&mut other.min_steps);
-        self.maxs.append(&mut other.maxs);
-        self.max_steps.append(&mut other.max_steps);
-        self.firsts.append(&mut other.firsts);
-        self.first_times.append(&mut other.first_times);
-        self.lasts.append(&mut other.lasts);
-        self.last_times.append(&mut other.last_times);
-        self.nan_steps.append(&mut other.nan_steps);
+        join(&mut self.counts, &mut other.counts);
+        join(&mut self.finites, &mut other.finites);
+        join(&mut self.nans, &mut other.nans);
+        join(&mut self.sums, &mut other.sums);
+        join(&mut self.means, &mut other.means);
+        join(&mut self.m2s, &mut other.m2s);
+        join(&mut self.mins, &mut other.mins);
+        join(&mut self.min_steps, &mut other.min_steps);
+        join(&mut self.maxs, &mut other.maxs);
+        join(&mut self.max_steps, &mut other.max_steps);
+        join(&mut self.firsts, &mut other.firsts);
+        join(&mut self.first_times, &mut other.first_times);
+        join(&mut self.lasts, &mut other.lasts);
+        join(&mut self.last_times, &mut other.last_times);
+        join(&mut self.nan_steps, &mut other.nan_steps);
         self.grow_values();
     }
 
@@ -335,10 +335,19 @@ impl States {
 }
 
 /// Fills a column that is needed.
+#[inline]
 fn set<T>(needed: bool, column: &mut Vec<T>, values: impl IntoIterator<Item = T>) {
     if needed {
         column.clear();
         column.extend(values);
+    }
+}
+
+/// Puts a column behind another, where there is one at all.
+#[inline]
+fn join<T>(column: &mut Vec<T>, other: &mut Vec<T>) {
+    if !other.is_empty() {
+        column.append(other);
     }
 }
 
