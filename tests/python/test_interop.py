@@ -9,8 +9,10 @@ import io
 import math
 import random
 import struct
+from pathlib import Path
 
 import duckdb
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -93,9 +95,9 @@ def test_filters_find_nan_and_ranges_in_every_reader(files, table):
     names = [str(f) for f in files]
     db = duckdb.connect()
     assert nans > 0
-    assert db.execute("select count(*) from read_parquet(?) where isnan(value)", [names]).fetchone()[0] == nans
+    assert db.execute("select count(*) from read_parquet(?) where isnan(value)", [names]).fetchall()[0][0] == nans
     # DuckDB orders NaN above all numbers.
-    assert db.execute("select count(*) from read_parquet(?) where value >= 1.0 and not isnan(value)", [names]).fetchone()[0] == above
+    assert db.execute("select count(*) from read_parquet(?) where value >= 1.0 and not isnan(value)", [names]).fetchall()[0][0] == above
     lazy = pl.scan_parquet(names)
     assert lazy.filter(pl.col("value").is_nan()).collect().height == nans
     assert lazy.filter((pl.col("value") >= 1.0) & pl.col("value").is_not_nan()).collect().height == above
@@ -107,7 +109,7 @@ def test_filters_find_nan_and_ranges_in_every_reader(files, table):
 def test_a_filter_on_a_run_gives_the_same_count_everywhere(run, store, files, table):
     expected = table["run"].to_pylist().count(run)
     names = [str(f) for f in files]
-    assert duckdb.connect().execute("select count(*) from read_parquet(?) where run = ?", [names, run]).fetchone()[0] == expected
+    assert duckdb.connect().execute("select count(*) from read_parquet(?) where run = ?", [names, run]).fetchall()[0][0] == expected
     assert pl.scan_parquet(names).filter(pl.col("run") == run).collect().height == expected
     out = tidalite("query", store, "-r", run, "--format", "arrow").stdout
     assert pa.ipc.open_stream(io.BytesIO(out)).read_all().num_rows == expected
@@ -160,3 +162,26 @@ def test_verify_names_the_damaged_part(store, files, tmp_path):
     done = tidalite("verify", copy, check=False)
     assert done.returncode == 4
     assert files[0].name in done.stdout.decode() + done.stderr.decode()
+
+
+def test_what_is_left_of_a_thinned_run_is_plain_parquet(tmp_path):
+    steps = np.arange(50_000)
+    values = np.sin(steps / 300.0)
+    values[[7, 31_000]] = float("nan")
+    times = pa.array(steps * 1000 + 1_780_000_000_000_000, pa.timestamp("us", "UTC"))
+    table = pa.table({"run": ["old"] * len(steps), "metric": ["loss"] * len(steps), "step": steps, "time": times, "value": values})
+    pq.write_table(table, tmp_path / "in.parquet")
+    tidalite("import", tmp_path / "store", tmp_path / "in.parquet")
+    tidalite("thin", tmp_path / "store", "--run", "old", "--buckets", "100")
+    files = sorted(Path(tmp_path, "store", "parts").glob("*.parquet"))
+    found = {name: rows(read(files)) for name, read in READERS.items()}
+    left = found["pyarrow"]
+    assert all(other == left for other in found.values())
+    assert 200 < len(left) < 500 and left[0][3] == 0 and left[-1][3] == 49_999
+    # Each row is one that was written.
+    assert {(r[3], r[5]) for r in left} <= {(s, struct.pack("<d", v)) for s, v in zip(steps.tolist(), values.tolist())}
+    side = {kind: [str(f) for f in Path(tmp_path, "store", kind).glob("*.parquet")] for kind in ("series", "rollups")}
+    counted = duckdb.sql("select sum(count)::int, sum(rows)::int, sum(nan)::int from read_parquet($1)", params=[side["series"]]).fetchall()[0]
+    assert counted == (50_000, len(left), 2)
+    sums = duckdb.sql("select sum(count)::int, sum(sum), max(max) from read_parquet($1) where width = (select min(width) from read_parquet($1))", params=[side["rollups"]]).fetchall()[0]
+    assert sums[0] == 50_000 and math.isclose(sums[1], np.nansum(values), rel_tol=1e-9) and sums[2] == np.nanmax(values)

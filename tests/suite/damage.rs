@@ -182,7 +182,11 @@ fn look(golden: &Golden, disk: &SimVfs, read_only: bool) -> (Seen, Option<Store>
             }
             // Summaries are those of the points, or an error.
             let expected = seen.points.as_ref().map_or_else(|| golden.answer.clone(), |p| grouped(p));
-            match summaries(&snapshot.select().repeats(Repeats::All).history(History::Own), &expected) {
+            match summaries(
+                &snapshot.select().repeats(Repeats::All).history(History::Own),
+                &expected,
+                &BTreeSet::new(),
+            ) {
                 Ok(fits) => seen.wrong = fits.err(),
                 Err(e) => seen.errors.push(e),
             }

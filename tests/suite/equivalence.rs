@@ -8,6 +8,7 @@
 use crate::{factor, note};
 use proptest::prelude::{Strategy, any};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tidalite::{Durability, Options};
 use tidalite_testkit::{Machine, Mix, Op, Random, ops};
@@ -44,11 +45,17 @@ fn drawn(seed: u64) -> Options {
 }
 
 fn check(ops: &[Op], options: Options) -> Result<(), TestCaseError> {
+    machine(ops, options).map(|_| ())
+}
+
+/// A machine after these operations, compared to the end.
+fn machine(ops: &[Op], options: Options) -> Result<Machine, TestCaseError> {
     let mut machine = Machine::new(1, 2, options);
     machine
         .run(ops)
         .map_err(|(i, fault)| TestCaseError::fail(format!("operation {i} {:?}: {}", ops[i], fault.text())))?;
-    machine.finish().map_err(TestCaseError::fail)
+    machine.finish().map_err(TestCaseError::fail)?;
+    Ok(machine)
 }
 
 #[test]
@@ -84,6 +91,24 @@ fn every_answer_is_the_oracles_also_where_much_is_taken_back() {
         panic!("{e}");
     }
     note(&format!("equivalence with rewinds and deletions: {CASES} sequences"));
+}
+
+#[test]
+fn every_answer_is_the_oracles_also_where_runs_are_thinned() {
+    let mix = Mix { runs: 12, thinnings: 10, retractions: 4, compactions: 4, reads: 14, ..Mix::everything() };
+    let strategy = (ops(60, 2, mix), any::<u64>().prop_map(drawn));
+    let thinned = AtomicUsize::new(0);
+    let ran = runner(4).run(&strategy, |(ops, options)| {
+        let machine = machine(&ops, options)?;
+        thinned.fetch_add(usize::from(!machine.oracle().thinned().is_empty()), Ordering::Relaxed);
+        Ok(())
+    });
+    if let Err(e) = ran {
+        panic!("{e}");
+    }
+    let thinned = thinned.into_inner();
+    note(&format!("equivalence with thinned runs: {CASES} sequences, of which {thinned} had some"));
+    assert!(thinned * 8 > CASES as usize, "{thinned} of {CASES}");
 }
 
 #[test]

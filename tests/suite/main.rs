@@ -21,6 +21,7 @@ mod process;
 mod retract;
 mod rollups;
 mod shapes;
+mod thin;
 mod transforms;
 mod watch;
 

@@ -18,14 +18,14 @@ use tidalite_testkit::Random;
 /// Of the largest magnitude among the values, which are within ±1000.
 const TOLERANCE: f64 = 1e-8 * 1e3;
 
-fn open(rollups: (u32, u32), tile_rows: usize) -> (TempDir, Store) {
+pub(crate) fn open(rollups: (u32, u32), tile_rows: usize) -> (TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();
     let options = Options::new().background(false).threads(2).tile_rows(tile_rows);
     let store = options.rollups(rollups.0, rollups.1).open(dir.path().join("m")).unwrap();
     (dir, store)
 }
 
-fn batch(run: &str, metric: &str, points: &[(i64, i64, f64)]) -> RecordBatch {
+pub(crate) fn batch(run: &str, metric: &str, points: &[(i64, i64, f64)]) -> RecordBatch {
     let text = |t: &str| Arc::new(StringArray::from_iter_values(points.iter().map(|_| t))) as _;
     let times = TimestampMicrosecondArray::from_iter_values(points.iter().map(|p| p.1)).with_timezone("UTC");
     let values = arrow::array::Float64Array::from_iter_values(points.iter().map(|p| p.2));
@@ -51,7 +51,7 @@ fn value(r: &mut Random) -> f64 {
 }
 
 /// The same random writes to each store.
-fn fill(r: &mut Random, stores: &[&Store]) {
+pub(crate) fn fill(r: &mut Random, stores: &[&Store]) {
     for run in ["a", "b"] {
         for store in stores {
             store.run(run).start().unwrap();
@@ -92,7 +92,7 @@ fn fill(r: &mut Random, stores: &[&Store]) {
     }
 }
 
-fn assert_same(a: &RecordBatch, b: &RecordBatch, what: &str) {
+pub(crate) fn assert_same(a: &RecordBatch, b: &RecordBatch, what: &str) {
     assert_eq!((a.schema(), a.num_rows()), (b.schema(), b.num_rows()), "{what}");
     for (field, (x, y)) in a.schema().fields().iter().zip(a.columns().iter().zip(b.columns())) {
         let near = ["sum", "mean", "std", "var"].contains(&field.name().as_str());

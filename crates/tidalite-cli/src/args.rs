@@ -107,6 +107,8 @@ pub(crate) enum Command {
     Flush(Flush),
     /// Flush, then merge the Parquet files into few.
     Compact(Compact),
+    /// Thin old runs to their outline and exact sums, and give the rest of their room back.
+    Thin(Thin),
     /// Delete a run and all its points.
     Delete(Delete),
     /// Read every byte and report what is damaged.
@@ -510,6 +512,40 @@ Examples:
 pub(crate) struct Compact {
     /// The store.
     pub(crate) path: PathBuf,
+}
+
+/// `thin`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Of each series stay, in each bucket of steps, the first point, the last, those of the least and the
+greatest value and the first NaN and infinities, with the exact count, sum, mean, spread and extremes of all
+points there. Totals, and charts and aggregates in buckets at least as wide, answer as before. What is
+finer (points, percentiles, ranges of values, transforms, ranges that cut a bucket) is answered from the
+points that are left. Nothing brings the others back; rewound and repeated ones go too.
+
+Runs that a process still writes to are refused where --run names them, and passed over otherwise.
+A series stays as it is where a bucket would stand for fewer than 32 points: fewer buckets thin
+more.
+
+Examples:
+  tidalite thin metrics --run 'sweep-3-*' --dry-run
+  tidalite thin metrics --where 'ended < \"2026-01-01\" and not tags has \"keep\"'
+  tidalite thin metrics --run resnet-42 --buckets 200")]
+pub(crate) struct Thin {
+    /// The store.
+    pub(crate) path: PathBuf,
+    /// Runs whose id matches; may be given several times.
+    #[arg(short, long = "run", value_name = "GLOB", required_unless_present = "filters")]
+    pub(crate) runs: Vec<String>,
+    /// Runs that a filter takes, such as `ended < "2026-01-01"`; several times, and with --run, all must.
+    #[arg(short = 'w', long = "where", value_name = "FILTER", value_parser = values::run_filter)]
+    pub(crate) filters: Vec<RunFilter>,
+    /// Buckets that a series keeps at most: charts of so many or fewer stay what they were.
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 1024)]
+    pub(crate) buckets: usize,
+    /// Only say what would be done with what is flushed by now.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 /// `verify`.

@@ -38,10 +38,10 @@ impl Part {
 
 impl Copier<'_> {
     /// One tile, with buckets of those of its series for which `shift` gives a width, as
-    /// [`EncodedTile::roll_up`] makes them.
+    /// [`EncodedTile::roll_up`] makes them. One of a thinned part keeps the buckets that it has.
     ///
     /// # Errors
-    /// `Corrupt` where a page is damaged.
+    /// `Corrupt` where a page is damaged, or the rollups of a thinned part.
     pub fn tile(&self, tile: u32, shift: &dyn Fn(&SeriesKey) -> Option<u32>) -> Result<EncodedTile> {
         let part = self.part;
         let map = &part.tiles[tile as usize];
@@ -60,17 +60,21 @@ impl Copier<'_> {
         let rows = part.series().tile(tile);
         let mut seq_ranges = SeqRanges::default();
         let mut rollups = Vec::new();
+        let thinned = part.meta.is_thinned();
         let mut series = Vec::with_capacity(rows.len());
         for row in rows {
             let row = part.series().row(row)?;
             self.note_seqs(&row, &mut seq_ranges)?;
-            if let Some(shift) = shift(&row.key).filter(|_| !row.repeats) {
+            if thinned {
+                let (shift, buckets) = part.thinned(&row)?;
+                rollups.push(Rolled { key: row.key.clone(), shift, buckets });
+            } else if let Some(shift) = shift(&row.key).filter(|_| !row.repeats) {
                 rollups.push(self.roll_up(&row, shift)?);
             }
             series.push(row);
         }
         let value_bits_sum = value_bits_sum(&values);
-        Ok(EncodedTile { columns, series, rows: map.rows, seq_ranges, value_bits_sum, rollups })
+        Ok(EncodedTile { columns, series, rows: map.rows, seq_ranges, value_bits_sum, rollups, thinned })
     }
 
     /// What the footer is to say of a column's chunk, with places relative to its beginning.
@@ -124,7 +128,7 @@ impl Copier<'_> {
     fn note_seqs(&self, row: &SeriesRow, ranges: &mut SeqRanges) -> Result<()> {
         let seq = |raw| Seq::from_i64(raw).ok_or_else(|| self.refused("a write order is negative"));
         let (least, greatest) = (seq(row.seq_min)?, seq(row.seq_max)?);
-        if least.writer() == greatest.writer() {
+        if least.writer() == greatest.writer() && !self.part.meta.is_thinned() {
             ranges.add(least, greatest);
             return Ok(());
         }

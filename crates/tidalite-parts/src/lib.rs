@@ -67,6 +67,8 @@ mod schema;
 mod series;
 mod series_file;
 mod series_read;
+mod thin;
+mod totals;
 mod transpose;
 mod verify;
 mod write;
@@ -82,5 +84,6 @@ pub use read::{Fetched, PageCache, Part, RolledSeries, RollupColumns, RollupTier
 pub use rollup::rollup_shift;
 pub use schema::{TILE_ROWS_MAX, TILES_MAX};
 pub use series::{BySeries, Details, DetailsReader, SeriesEntry, SeriesRow, SeriesTable};
+pub use thin::{ThinnedChunk, encode_thinned_tile};
 pub use verify::PartFinding;
 pub use write::PartWriter;

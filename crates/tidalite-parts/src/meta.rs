@@ -32,6 +32,10 @@ pub struct PartMeta {
     /// The rollups, where any series has them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollups: Option<RollupMeta>,
+    /// Of a thinned part, how many points its own stand for (see [`encode_thinned_tile`](crate::encode_thinned_tile)); `None`
+    /// where each stands for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thinned: Option<u64>,
     /// Least run id.
     pub run_min: String,
     /// Greatest run id.
@@ -74,6 +78,12 @@ impl PartMeta {
     pub fn files_bytes(&self) -> u64 {
         let rollups = self.rollups.map_or(0, |r| r.bytes);
         self.bytes.saturating_add(self.series_bytes).saturating_add(rollups)
+    }
+
+    /// Whether it holds few of the points that it stands for. Its rollups and its series table are then the only account of the
+    /// others.
+    pub fn is_thinned(&self) -> bool {
+        self.thinned.is_some()
     }
 
     /// The same part, all of whose points were stored with write order 0 and are now given that of one frame: a batch

@@ -87,15 +87,29 @@ pub(crate) struct Numbered {
 impl Numbered {
     /// The number of a text as it lies in a file.
     pub(crate) fn number(&mut self, bytes: &[u8]) -> Result<u32, &'static str> {
-        let text = std::str::from_utf8(bytes).map_err(|_| "a name is no UTF-8")?;
+        std::str::from_utf8(bytes).map(|text| self.number_of(text)).map_err(|_| "a name is no UTF-8")
+    }
+
+    /// The number of a text.
+    pub(crate) fn number_of(&mut self, text: &str) -> u32 {
         if let Some(&number) = self.numbers.get(text) {
-            return Ok(number);
+            return number;
         }
-        let number = u32::try_from(self.texts.len()).map_err(|_| "there are too many names")?;
+        let number = u32::try_from(self.texts.len()).expect("the rows that names are of are counted in u32");
         let text: Arc<str> = text.into();
         self.texts.push(text.clone());
         self.numbers.insert(text, number);
-        Ok(number)
+        number
+    }
+
+    /// The number of a text that was met.
+    pub(crate) fn find(&self, text: &str) -> Option<u32> {
+        self.numbers.get(text).copied()
+    }
+
+    /// All texts, in the order in which they were met.
+    pub(crate) fn texts(&self) -> &[Arc<str>] {
+        &self.texts
     }
 
     /// The texts ascending, and for each number the place of its text among them.

@@ -9,7 +9,7 @@
 
 use crate::encode::SeriesChunk;
 use crate::options::PartOptions;
-use std::collections::HashMap;
+use crate::totals::Totals;
 use tidalite_model::{Point, SeriesKey, Summary};
 
 /// How much wider the next tier is, as a power of two.
@@ -77,16 +77,8 @@ pub(crate) fn buckets(chunk: &SeriesChunk<'_>, shift: u32) -> Vec<Summary> {
     found
 }
 
-/// All tiers of a part, ascending by series, then width. Series of which `rolled` does not have all points are left out:
-/// `rows` are the rows of the series table, each with its number of points.
-pub(crate) fn assemble(mut rolled: Vec<Rolled>, rows: impl Iterator<Item = (SeriesKey, u32)>) -> Vec<Tier> {
-    if rolled.is_empty() {
-        return Vec::new();
-    }
-    let mut points: HashMap<SeriesKey, u64> = HashMap::new();
-    for (key, count) in rows {
-        *points.entry(key).or_default() += u64::from(count);
-    }
+/// All tiers of a part, ascending by series, then width. Series of which `rolled` does not have all points are left out.
+pub(crate) fn assemble(mut rolled: Vec<Rolled>, totals: &Totals) -> Vec<Tier> {
     rolled.retain(|r| !r.buckets.is_empty());
     rolled.sort_by(|a, b| {
         let first = |r: &Rolled| r.buckets[0].first.map(|p| p.step);
@@ -96,7 +88,7 @@ pub(crate) fn assemble(mut rolled: Vec<Rolled>, rows: impl Iterator<Item = (Seri
     for tiles in rolled.chunk_by(|a, b| a.key == b.key) {
         let counted: u64 = tiles.iter().flat_map(|t| &t.buckets).map(|s| s.count).sum();
         let one_width = tiles.iter().all(|t| t.shift == tiles[0].shift);
-        if !one_width || points.get(&tiles[0].key) != Some(&counted) || !ascend(tiles) {
+        if !one_width || totals.points_of(&tiles[0].key) != Some(counted) || !ascend(tiles) {
             continue;
         }
         let (key, mut shift) = (&tiles[0].key, tiles[0].shift);
@@ -110,6 +102,13 @@ pub(crate) fn assemble(mut rolled: Vec<Rolled>, rows: impl Iterator<Item = (Seri
         }
     }
     tiers
+}
+
+/// What consecutive buckets add up to: the summary of all their points.
+pub(crate) fn total(buckets: &[Summary]) -> Summary {
+    let mut all = Summary::default();
+    buckets.iter().for_each(|bucket| all.merge(bucket));
+    all
 }
 
 /// Whether each tile's steps lie behind those of the one before.

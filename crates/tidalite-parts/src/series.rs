@@ -5,7 +5,7 @@
 //! each row its series, place and steps are held in memory; the rest is decoded a group of rows at a time, and the groups
 //! used last are kept.
 
-use crate::series_file;
+use crate::series_file::SeriesWriter;
 use crate::series_read::{Block, Heads, SeriesFile};
 use std::ops::Range;
 use std::path::Path;
@@ -23,13 +23,13 @@ pub struct SeriesRow {
     pub row_start: u32,
     /// How many rows it has there; at least 1.
     pub rows: u32,
-    /// Least write order.
+    /// Least write order; in a thinned part, that of the last point.
     pub seq_min: i64,
-    /// Greatest write order.
+    /// Greatest write order; in a thinned part, that of the last point.
     pub seq_max: i64,
     /// Whether a step comes twice within these rows; the summary counts each row all the same.
     pub repeats: bool,
-    /// What these rows add up to.
+    /// What these rows add up to; in a thinned part, all points of which they are what is left.
     pub summary: Summary,
 }
 
@@ -76,7 +76,7 @@ pub struct Details {
     pub seq_min: i64,
     /// Greatest write order.
     pub seq_max: i64,
-    /// What the rows add up to.
+    /// What the rows add up to; as in [`SeriesRow`].
     pub summary: Summary,
 }
 
@@ -118,8 +118,8 @@ impl SeriesTable {
     }
 
     /// A table that no file holds.
-    pub(crate) fn of_rows(rows: &[SeriesRow], path: &Path) -> Result<Self> {
-        let (file, heads) = SeriesFile::open(series_file::encode(rows)?.into(), path, None)?;
+    pub(crate) fn of_rows(rows: &[SeriesRow], path: &Path, thinned: bool) -> Result<Self> {
+        let (file, heads) = SeriesFile::open(SeriesWriter::encode(rows)?.into(), path, None, thinned)?;
         Self::new(file, heads, path, 0)
     }
 

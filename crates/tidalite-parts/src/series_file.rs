@@ -54,27 +54,61 @@ pub(crate) const SCHEMA_TEXT: &str = "message series {
 
 pub(crate) type Written<T = ()> = Result<T, ParquetError>;
 
-/// The file's bytes.
-pub(crate) fn encode(rows: &[SeriesRow]) -> Result<Vec<u8>> {
-    try_encode(rows).map_err(|e| {
-        Error::new(ErrorKind::Unsupported, "write series table", e.to_string(), "write a smaller part")
-    })
+/// Makes a file, row after row; no more rows wait than a group has.
+#[derive(Debug)]
+pub(crate) struct SeriesWriter {
+    file: SerializedFileWriter<Vec<u8>>,
+    waiting: Vec<SeriesRow>,
 }
 
-fn try_encode(rows: &[SeriesRow]) -> Written<Vec<u8>> {
-    let properties = WriterProperties::builder()
-        .set_created_by(format!("tidalite version {}", env!("CARGO_PKG_VERSION")))
-        .set_compression(Compression::SNAPPY)
-        .set_statistics_enabled(EnabledStatistics::None)
-        .build();
-    let schema = Arc::new(parse_message_type(SCHEMA_TEXT)?);
-    let mut file = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties))?;
-    for rows in rows.chunks(GROUP_ROWS) {
-        let mut group = file.next_row_group()?;
-        write_group(&mut group, rows)?;
-        group.close()?;
+impl SeriesWriter {
+    pub(crate) fn new() -> Result<Self> {
+        let properties = WriterProperties::builder()
+            .set_created_by(format!("tidalite version {}", env!("CARGO_PKG_VERSION")))
+            .set_compression(Compression::SNAPPY)
+            .set_statistics_enabled(EnabledStatistics::None)
+            .build();
+        let schema = parse_message_type(SCHEMA_TEXT).map_err(refused)?;
+        let file = SerializedFileWriter::new(Vec::new(), Arc::new(schema), Arc::new(properties));
+        Ok(SeriesWriter { file: file.map_err(refused)?, waiting: Vec::new() })
     }
-    file.into_inner()
+
+    /// The file of these rows.
+    pub(crate) fn encode(rows: &[SeriesRow]) -> Result<Vec<u8>> {
+        let mut writer = Self::new()?;
+        rows.iter().try_for_each(|row| writer.push(row.clone()))?;
+        writer.finish()
+    }
+
+    /// Takes the next row of the table.
+    pub(crate) fn push(&mut self, row: SeriesRow) -> Result<()> {
+        self.waiting.push(row);
+        if self.waiting.len() == GROUP_ROWS { self.close_group() } else { Ok(()) }
+    }
+
+    fn close_group(&mut self) -> Result<()> {
+        let write = |file: &mut SerializedFileWriter<Vec<u8>>, rows: &[SeriesRow]| -> Written {
+            let mut group = file.next_row_group()?;
+            write_group(&mut group, rows)?;
+            group.close().map(|_| ())
+        };
+        write(&mut self.file, &self.waiting).map_err(refused)?;
+        self.waiting.clear();
+        Ok(())
+    }
+
+    /// The file's bytes; nothing can be pushed afterwards.
+    pub(crate) fn finish(&mut self) -> Result<Vec<u8>> {
+        if !self.waiting.is_empty() {
+            self.close_group()?;
+        }
+        self.file.finish().map_err(refused)?;
+        Ok(std::mem::take(self.file.inner_mut()))
+    }
+}
+
+fn refused(e: ParquetError) -> Error {
+    Error::new(ErrorKind::Unsupported, "write series table", e.to_string(), "write a smaller part")
 }
 
 fn write_group(group: &mut Group<'_>, rows: &[SeriesRow]) -> Written {

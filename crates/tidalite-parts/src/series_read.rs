@@ -50,6 +50,8 @@ pub(crate) struct SeriesFile {
     source: Source,
     metadata: ParquetMetaData,
     groups: Vec<Group>,
+    /// Whether rows may sum up more points than they hold.
+    thinned: bool,
 }
 
 /// Where a group's bytes are read from.
@@ -79,7 +81,12 @@ pub(crate) struct Heads {
 
 impl SeriesFile {
     /// The table in a file's bytes, whose checksum the caller has checked; `file` is where they are read again.
-    pub(crate) fn open(bytes: Bytes, path: &Path, file: Option<Arc<dyn ReadFile>>) -> Result<(Self, Heads)> {
+    pub(crate) fn open(
+        bytes: Bytes,
+        path: &Path,
+        file: Option<Arc<dyn ReadFile>>,
+        thinned: bool,
+    ) -> Result<(Self, Heads)> {
         let corrupt = |wrong: String| Error::corrupt("read series table", path, 0, wrong);
         let metadata = metadata(&bytes).map_err(|e| corrupt(e.to_string()))?;
         let groups = groups(&metadata, &bytes).map_err(|wrong| corrupt(wrong.into()))?;
@@ -89,7 +96,7 @@ impl SeriesFile {
             Some(file) if groups.len() > 1 => Source::Disk(file),
             _ => Source::Memory(bytes),
         };
-        Ok((SeriesFile { path: path.to_path_buf(), source, metadata, groups }, heads))
+        Ok((SeriesFile { path: path.to_path_buf(), source, metadata, groups, thinned }, heads))
     }
 
     /// Which group holds a row, and all rows of that.
@@ -117,7 +124,7 @@ impl SeriesFile {
         }
         let window = Arc::new(Window { start: place.bytes.start, bytes });
         let reader = reader(window, self.metadata.row_group(group)).map_err(|e| corrupt(e.to_string()))?;
-        Block::read(&reader, entries).map_err(|e| corrupt(e.to_string()))
+        Block::read(&reader, entries, self.thinned).map_err(|e| corrupt(e.to_string()))
     }
 }
 
@@ -133,7 +140,7 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    fn read(group: &dyn RowGroupReader, entries: &[SeriesEntry]) -> Written<Block> {
+    fn read(group: &dyn RowGroupReader, entries: &[SeriesEntry], thinned: bool) -> Written<Block> {
         let block = Block {
             seqs: columns(column::SEQS, |c| read(group, c, decode::plain_integers))?,
             counts: columns(column::COUNTS, |c| read(group, c, decode::plain_integers))?,
@@ -145,7 +152,8 @@ impl Block {
             })?,
         };
         let [counts, ..] = &block.counts;
-        if counts.iter().zip(entries).any(|(&count, entry)| count != i64::from(entry.rows)) {
+        let wrong = |count: i64, rows: i64| count < rows || (count > rows && !thinned);
+        if counts.iter().zip(entries).any(|(&count, entry)| wrong(count, i64::from(entry.rows))) {
             return Err(general("a count is not that of the rows"));
         }
         if block.counts.iter().flatten().any(|&n| n < 0) {

@@ -2,16 +2,19 @@
 //!
 //! Steps: the series table; each page by its checksum; where a tile's pages are intact, its points against the
 //! series table (names, order, summaries) and the sums in the manifest; the whole file's checksum, which covers what
-//! belongs to no page. Last the rollups in the same way, against what the points add up to.
+//! belongs to no page. Last the rollups in the same way, against what the points add up to. In a thinned part most points are
+//! not there: the buckets have to add up to the summaries, and what is left has to be the ends and extremes of each bucket.
 
 use crate::encode::SeriesChunk;
 use crate::facts::value_bits_sum;
 use crate::names::Names;
-use crate::read::{PageEntry, Pages, Part, RollupColumns, Rollups};
+use crate::read::{PageEntry, Pages, Part, RollupColumns, Rollups, TileColumns};
 use crate::rollup::{Rolled, assemble, buckets};
 use crate::rollup_file::ROLLUP_SCHEMA;
 use crate::schema::Column;
-use crate::series::SeriesEntry;
+use crate::series::{SeriesEntry, SeriesRow};
+use crate::thin::{is_left_of, stands_for};
+use crate::totals::Totals;
 use std::ops::Range;
 use std::path::PathBuf;
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey, Summary};
@@ -122,7 +125,12 @@ impl Part {
     /// Whether the rollups are what the points, summed up tile by tile, come to.
     fn check_rollups(&self, rollups: &Rollups, rolled: Vec<Rolled>) -> Result<bool> {
         let table = self.series();
-        let tiers = assemble(rolled, table.entries().iter().map(|e| (table.key(e), e.rows)));
+        let mut totals = Totals::default();
+        let mut details = table.reader();
+        for (at, entry) in table.entries().iter().enumerate() {
+            totals.add_points(&table.key(entry), details.of(at)?.summary.count);
+        }
+        let tiers = assemble(rolled, &totals);
         let listed: usize = rollups.series().values().map(|s| s.tiers.len()).sum();
         if listed != tiers.len() {
             return Ok(false);
@@ -214,6 +222,17 @@ impl Part {
                 return Err(self.contradiction("the series are not those of the series table"));
             }
             let facts = self.facts_of(tile, key, &columns, range.clone())?;
+            if self.meta.is_thinned() {
+                if !stands_for(&facts, &row) {
+                    return Err(
+                        self.contradiction("what is left of a series is not what its summary tells of")
+                    );
+                }
+                if rollups.is_some() {
+                    rolled.push(self.check_thinned(key, &row, &columns)?);
+                }
+                continue;
+            }
             // Compared as texts of bits: a summary's first and last value may be NaN, which equals nothing.
             if format!("{facts:?}") != format!("{row:?}") {
                 return Err(self.contradiction("a summary is not that of its points"));
@@ -233,6 +252,24 @@ impl Part {
             }
         }
         Ok(value_bits_sum(&columns.values))
+    }
+
+    /// Checks what is left of a thinned series against its buckets, and gives these.
+    fn check_thinned(&self, key: &SeriesKey, row: &SeriesRow, columns: &TileColumns) -> Result<Rolled> {
+        let (shift, all) = self.thinned(row)?;
+        let rows = row.row_start as usize..(row.row_start + row.rows) as usize;
+        let chunk = SeriesChunk {
+            key,
+            steps: &columns.steps[rows.clone()],
+            seqs: &columns.seqs[rows.clone()],
+            times_us: &columns.times_us[rows.clone()],
+            values: &columns.values[rows],
+        };
+        let kept = buckets(&chunk, shift);
+        if kept.len() == all.len() && kept.iter().zip(&all).all(|(kept, all)| is_left_of(kept, all)) {
+            return Ok(Rolled { key: key.clone(), shift, buckets: all });
+        }
+        Err(self.lost("a bucket is not that of what is left of its points"))
     }
 
     /// Hashes the whole file; what is wrong with it.

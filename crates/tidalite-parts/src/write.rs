@@ -12,13 +12,13 @@ use crate::rollup::{Rolled, assemble};
 use crate::rollup_file::{self, ROLLUP_SCHEMA};
 use crate::schema::{SCHEMA, TILES_MAX};
 use crate::series::SeriesRow;
-use crate::series_file;
+use crate::series_file::SeriesWriter;
+use crate::totals::Totals;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::SchemaDescriptor;
-use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,12 +32,15 @@ pub struct PartWriter {
     place: PartPlace,
     file: SerializedFileWriter<Sink>,
     sums: Vec<u32>,
-    series: Vec<SeriesRow>,
+    series: SeriesWriter,
+    totals: Totals,
     rolled: Vec<Rolled>,
     tiles: u32,
     rows: u64,
     seq_ranges: SeqRanges,
     value_bits_sum: u64,
+    /// Whether its tiles are thinned, once there is one.
+    thinned: Option<bool>,
     /// Files to remove unless finished.
     made: Vec<PathBuf>,
 }
@@ -56,12 +59,14 @@ impl PartWriter {
             place: place.clone(),
             file,
             sums: Vec::new(),
-            series: Vec::new(),
+            series: SeriesWriter::new()?,
+            totals: Totals::default(),
             rolled: Vec::new(),
             tiles: 0,
             rows: 0,
             seq_ranges: SeqRanges::default(),
             value_bits_sum: 0,
+            thinned: None,
             made,
         })
     }
@@ -84,8 +89,17 @@ impl PartWriter {
     /// Lays one tile behind those before it. After an error, drop the writer.
     ///
     /// # Errors
-    /// `Invalid` where the part has [`TILES_MAX`] tiles already; those of the disk.
+    /// `Invalid` where the part has [`TILES_MAX`] tiles already, or where only one of this tile and those before is thinned;
+    /// those of the disk.
     pub fn push(&mut self, tile: EncodedTile) -> Result<()> {
+        if *self.thinned.get_or_insert(tile.thinned) != tile.thinned {
+            return Err(Error::invalid(
+                "write part",
+                "thinned tiles and others were pushed",
+                "give thinned tiles a part of their own",
+            )
+            .at(&self.place.points));
+        }
         if self.tiles == TILES_MAX {
             return Err(Error::invalid(
                 "write part",
@@ -97,7 +111,10 @@ impl PartWriter {
         self.sums.extend(tile.columns.iter().flat_map(|c| &c.sums));
         lay(&mut self.file, tile.columns).map_err(|e| self.failed(e))?;
         self.rolled.extend(tile.rollups);
-        self.series.extend(tile.series.into_iter().map(|row| SeriesRow { tile: self.tiles, ..row }));
+        for row in tile.series {
+            self.totals.add(&row);
+            self.series.push(SeriesRow { tile: self.tiles, ..row })?;
+        }
         self.tiles += 1;
         self.rows += u64::from(tile.rows);
         self.seq_ranges.merge(&tile.seq_ranges);
@@ -120,9 +137,9 @@ impl PartWriter {
         let sink = self.file.inner_mut();
         let (bytes, crc32c) = (sink.hashed, sink.sum);
         let (footer_bytes, footer_crc32c) = sink.footer();
-        let table = std::mem::take(&mut self.series);
-        let (series_bytes, series_crc32c) = self.write_series(&table, sync)?;
-        let rollups = self.write_rollups(&table, sync)?;
+        let (series_bytes, series_crc32c) = self.write_series(sync)?;
+        let rollups = self.write_rollups(sync)?;
+        let thinned = (self.thinned == Some(true)).then(|| self.totals.points());
         let meta = PartMeta {
             rows: self.rows,
             tiles: self.tiles,
@@ -133,18 +150,19 @@ impl PartWriter {
             series_bytes,
             series_crc32c,
             rollups,
+            thinned,
             seq: std::mem::take(&mut self.seq_ranges).into_vec(),
             seq_base: 0,
             value_bits_sum: self.value_bits_sum,
-            ..totals(&table, self.place.id)
+            ..self.totals.meta(self.place.id)
         };
         self.made.clear();
         Ok(meta)
     }
 
     /// Writes the series table's file; its length and checksum.
-    fn write_series(&mut self, table: &[SeriesRow], sync: bool) -> Result<(u64, u32)> {
-        let bytes = series_file::encode(table)?;
+    fn write_series(&mut self, sync: bool) -> Result<(u64, u32)> {
+        let bytes = self.series.finish()?;
         let mut file = self.vfs.create(&self.place.series)?;
         self.made.push(self.place.series.clone());
         file.write_all(&bytes)?;
@@ -155,9 +173,18 @@ impl PartWriter {
     }
 
     /// Writes the rollups' file, where any series has them.
-    fn write_rollups(&mut self, table: &[SeriesRow], sync: bool) -> Result<Option<RollupMeta>> {
-        let rows = table.iter().map(|row| (row.key.clone(), row.rows));
-        let tiers = assemble(std::mem::take(&mut self.rolled), rows);
+    fn write_rollups(&mut self, sync: bool) -> Result<Option<RollupMeta>> {
+        let tiers = assemble(std::mem::take(&mut self.rolled), &self.totals);
+        // Tiers of a series stand behind one another.
+        let rolled = tiers.chunk_by(|a, b| a.key == b.key).count();
+        if self.thinned == Some(true) && rolled < self.totals.series() {
+            return Err(Error::invalid(
+                "write part",
+                "a thinned series lies in two tiles whose steps meet",
+                "give each thinned series once",
+            )
+            .at(&self.place.points));
+        }
         if tiers.is_empty() {
             return Ok(None);
         }
@@ -229,38 +256,6 @@ fn lay(
     }
     group.close()?;
     Ok(())
-}
-
-/// Counts and ranges that follow from the series; the rest is zero.
-fn totals(table: &[SeriesRow], id: uuid::Uuid) -> PartMeta {
-    let keys: HashSet<_> = table.iter().map(|r| &r.key).collect();
-    let runs: HashSet<_> = keys.iter().map(|k| &k.run).collect();
-    let summaries = || table.iter().map(|r| &r.summary);
-    let steps = || summaries().flat_map(|s| [s.first, s.last]).flatten().map(|p| p.step);
-    let not_empty = "a part has at least one point";
-    PartMeta {
-        id,
-        rows: 0,
-        tiles: 0,
-        series: keys.len() as u64,
-        runs: runs.len() as u64,
-        bytes: 0,
-        crc32c: 0,
-        footer_bytes: 0,
-        footer_crc32c: 0,
-        series_bytes: 0,
-        series_crc32c: 0,
-        rollups: None,
-        run_min: runs.iter().min().expect(not_empty).to_string(),
-        run_max: runs.iter().max().expect(not_empty).to_string(),
-        step_min: steps().min().expect(not_empty),
-        step_max: steps().max().expect(not_empty),
-        time_min_us: summaries().filter_map(|s| s.time_min_us).min().expect(not_empty),
-        time_max_us: summaries().filter_map(|s| s.time_max_us).max().expect(not_empty),
-        seq: Vec::new(),
-        seq_base: 0,
-        value_bits_sum: 0,
-    }
 }
 
 fn refused(place: &PartPlace, e: &ParquetError) -> Error {

@@ -39,6 +39,18 @@ pub(crate) fn names(what: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<Name>>
     Ok(names)
 }
 
+/// Names where regular expressions are not taken.
+pub(crate) fn patterns(doing: &str, names: Vec<Name>) -> PyResult<Vec<String>> {
+    let pattern = |name| match name {
+        Name::Pattern(pattern) => Ok(pattern),
+        Name::Regex(regex) => {
+            let wrong = format!("{regex:?} is a regular expression");
+            Err(invalid(doing, wrong, "give patterns with * and ?, or a filter in `where`"))
+        }
+    };
+    names.into_iter().map(pattern).collect()
+}
+
 fn is_regex(given: &Bound<'_, PyAny>) -> bool {
     given.get_type().fully_qualified_name().is_ok_and(|name| name == "re.Pattern")
 }

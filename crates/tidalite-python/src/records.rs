@@ -5,7 +5,7 @@ use crate::time::from_us;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyModule, PyTuple};
-use tidalite::{CompactStats, Explain, Finding, FlushStats, Report, RunInfo, Snapshot, Stats};
+use tidalite::{CompactStats, Explain, Finding, FlushStats, Report, RunInfo, Snapshot, Stats, ThinStats};
 
 fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
@@ -55,6 +55,7 @@ pub(crate) fn stats<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, 
     fields.set_item("runs", stats.runs)?;
     fields.set_item("series", stats.series)?;
     fields.set_item("points", stats.points)?;
+    fields.set_item("thinned_points", stats.thinned_points)?;
     fields.set_item("log_points", stats.log_points)?;
     fields.set_item("parts", stats.parts)?;
     fields.set_item("writers_alive", stats.writers_alive)?;
@@ -114,6 +115,20 @@ pub(crate) fn compact_stats<'py>(py: Python<'py>, stats: &CompactStats) -> PyRes
     fields.set_item("parts_out", stats.parts_out)?;
     fields.set_item("points", stats.points)?;
     build(&class(py, "CompactStats")?, &fields)
+}
+
+pub(crate) fn thin_stats<'py>(py: Python<'py>, stats: &ThinStats) -> PyResult<Bound<'py, PyAny>> {
+    let fields = PyDict::new(py);
+    fields.set_item("flushed", stats.flushed)?;
+    fields.set_item("runs", stats.runs)?;
+    fields.set_item("runs_running", stats.runs_running)?;
+    fields.set_item("series", stats.series)?;
+    fields.set_item("series_small", stats.series_small)?;
+    fields.set_item("series_mixed", stats.series_mixed)?;
+    fields.set_item("points", stats.points)?;
+    fields.set_item("kept", stats.kept)?;
+    fields.set_item("dropped", stats.dropped)?;
+    build(&class(py, "ThinStats")?, &fields)
 }
 
 pub(crate) fn explain<'py>(py: Python<'py>, explain: &Explain) -> PyResult<Bound<'py, PyAny>> {

@@ -314,11 +314,17 @@ impl Selection {
 
     /// Mean, population std, min and max over runs, in at most `buckets` buckets of steps: each run counts once a bucket, by the
     /// mean of its finite points there. Columns: those of `by`, step, width, runs, mean, std, min, max, nonfinite.
-    #[pyo3(signature = (buckets=1000, by=None), text_signature = "($self, buckets=1000, by='metric')")]
-    fn band(&self, buckets: i64, by: Option<&Bound<'_, PyAny>>) -> PyResult<Table> {
+    ///
+    /// With another `x`, as for `points`, buckets are of that, and the column is `x` in place of step.
+    #[pyo3(signature = (buckets=1000, by=None, x="step"), text_signature = "($self, buckets=1000, by='metric', x='step')")]
+    fn band(&self, buckets: i64, by: Option<&Bound<'_, PyAny>>, x: &str) -> PyResult<Table> {
         let by = by.map_or(Ok(vec![tidalite::By::Metric]), groups)?;
         tidalite::band_schema(&by).map_err(raise)?;
-        Ok(self.table(What::Band(count("band", buckets)?, by)))
+        let buckets = count("band", buckets)?;
+        Ok(self.table(match other_axis(x)? {
+            Some(x) => What::Over(x, Drawn::Band(buckets, by)),
+            None => What::Band(buckets, by),
+        }))
     }
 
     /// Series side by side: the column step or time (or x, on 'elapsed' or 'metric:<name>'), then one column a series, null where it has

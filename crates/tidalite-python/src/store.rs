@@ -3,6 +3,7 @@
 use crate::append;
 use crate::errors::{invalid, raise};
 use crate::exit::{self, OpenStore};
+use crate::names::{names, patterns};
 use crate::params;
 use crate::records;
 use crate::run::{Handle, Run};
@@ -14,7 +15,7 @@ use pyo3::types::{PyInt, PyString, PyTuple, PyType};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use tidalite::{Durability, ErrorKind, Options};
+use tidalite::{Durability, ErrorKind, Options, Thin};
 
 /// Opens the store in the folder `path`, and makes it if absent.
 ///
@@ -313,6 +314,48 @@ impl Store {
         let stats =
             watched(py, progress, |call| self.open.store.compact_with(&|done, all| call.two(done, all)))?;
         records::compact_stats(py, &stats)
+    }
+
+    /// Thins runs that are over: of each series stay, in each of at most `buckets` buckets of steps, the first point, the last, those of
+    /// the least and the greatest value and the first NaN and infinities, with the exact count, sum, mean, spread and extremes of all
+    /// points there. Nothing brings the other points back; rewound and repeated ones go too.
+    ///
+    /// `runs` and `where` say which, as in `select`; one of them has to be given. A run that is named, or given itself, and still
+    /// written to is refused (`tidalite.Busy`); those that a pattern or filter takes are passed over. Totals, and charts and aggregates in
+    /// buckets at least as wide, answer as before; what is finer (points, percentiles, ranges of values, transforms, ranges that cut a
+    /// bucket) is answered from the points that are left. A series stays as it is where a bucket would stand for fewer than 32
+    /// points. Flushes first; durable when it returns. `progress` is called with points looked at and points in all.
+    ///
+    /// >>> with store.run("old") as run:
+    /// ...     for step in range(20_000):
+    /// ...         run.log({"loss": 1 / (step + 1)}, step=step)
+    /// >>> done = store.thin("old", buckets=100)
+    /// >>> done.points, done.kept < 400
+    /// (20000, True)
+    /// >>> store.select("loss", runs="old").aggregate("count").to_numpy()["count"]
+    /// array([20000])
+    #[pyo3(signature = (runs=None, *, r#where=None, buckets=1024, progress=None))]
+    fn thin<'py>(
+        &self,
+        py: Python<'py>,
+        runs: Option<&Bound<'py, PyAny>>,
+        r#where: Option<&Bound<'py, PyAny>>,
+        buckets: i64,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let mut what = Thin::new().buckets(usize::try_from(buckets).unwrap_or(0));
+        if let Some(runs) = runs {
+            what = match runs.cast::<Run>() {
+                Ok(run) => what.run(run.get().handle.run.id()),
+                Err(_) => patterns("thin", names("a run", runs)?)?.into_iter().fold(what, Thin::runs),
+            };
+        }
+        for filter in r#where.map_or(Ok(Vec::new()), run_filters)? {
+            what = what.runs_where(filter);
+        }
+        let stats =
+            watched(py, progress, |call| self.open.store.thin_with(&what, &|done, all| call.two(done, all)))?;
+        records::thin_stats(py, &stats)
     }
 
     /// Copies the store as it stands to the folder `path`, which must be absent or empty; others may go on writing. `progress` is

@@ -41,10 +41,11 @@ pub(crate) enum What {
 }
 
 /// What is drawn over another x-axis.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) enum Drawn {
     Points,
     Chart(usize),
+    Band(usize, Vec<By>),
     Lttb(usize),
     M4(usize),
     Align(Fill),
@@ -79,7 +80,7 @@ impl What {
             What::Points | What::Over(_, Drawn::Points) => "points",
             What::Aggregate(..) | What::Best(..) => "aggregate",
             What::Chart(_) | What::Over(_, Drawn::Chart(_)) => "chart",
-            What::Band(..) => "band",
+            What::Band(..) | What::Over(_, Drawn::Band(..)) => "band",
             What::Align(..) | What::Over(_, Drawn::Align(_)) => "align",
             What::Latest => "latest",
             What::Lttb(_) | What::Over(_, Drawn::Lttb(_)) => "lttb",
@@ -95,6 +96,7 @@ impl What {
                 Some(tidalite::over_points_schema(x))
             }
             What::Over(x, Drawn::Chart(_)) => Some(tidalite::over_chart_schema(x)),
+            What::Over(x, Drawn::Band(_, by)) => Some(tidalite::over_band_schema(x, by)?),
             What::Aggregate(aggregates, by) | What::Best(_, _, aggregates, by) => {
                 Some(tidalite::aggregate_schema(aggregates, by)?)
             }
@@ -130,12 +132,13 @@ impl What {
             What::Best(k, true, aggregates, by) => select.greatest(*k, aggregates, by)?,
             What::Over(x, drawn) => {
                 let over = select.over(x.clone());
-                match *drawn {
+                match drawn {
                     Drawn::Points => over.points()?,
-                    Drawn::Chart(buckets) => over.chart(buckets)?,
-                    Drawn::Lttb(points) => over.lttb(points)?,
-                    Drawn::M4(columns) => over.m4(columns)?,
-                    Drawn::Align(fill) => over.align(fill)?,
+                    Drawn::Chart(buckets) => over.chart(*buckets)?,
+                    Drawn::Band(buckets, by) => over.band(*buckets, by)?,
+                    Drawn::Lttb(points) => over.lttb(*points)?,
+                    Drawn::M4(columns) => over.m4(*columns)?,
+                    Drawn::Align(fill) => over.align(*fill)?,
                 }
             }
         };

@@ -28,12 +28,17 @@ pub fn over_points_schema(x: &XAxis) -> SchemaRef {
 /// The columns of charts over an axis: those of [`chart_schema`] with `x`, a bucket's start, in place of `step`, and
 /// `width` Float64: in what `x` counts, of time in seconds.
 pub fn over_chart_schema(x: &XAxis) -> SchemaRef {
+    over_buckets(x, &chart_schema())
+}
+
+/// The columns of buckets of steps, of an axis instead.
+pub(crate) fn over_buckets(x: &XAxis, steps: &Schema) -> SchemaRef {
     let replaced = |field: Field| match field.name().as_str() {
         "step" => x.field(),
         "width" => Field::new("width", DataType::Float64, false),
         _ => field,
     };
-    Arc::new(Schema::new(fields_of(&chart_schema()).into_iter().map(replaced).collect::<Vec<_>>()))
+    Arc::new(Schema::new(fields_of(steps).into_iter().map(replaced).collect::<Vec<_>>()))
 }
 
 fn fields_of(schema: &Schema) -> Vec<Field> {
@@ -56,8 +61,8 @@ fn fields_of(schema: &Schema) -> Vec<Field> {
 /// ```
 #[derive(Debug)]
 pub struct OverAxis {
-    x: XAxis,
-    series: Vec<(SeriesKey, Points, Along)>,
+    pub(crate) x: XAxis,
+    pub(crate) series: Vec<(SeriesKey, Points, Along)>,
 }
 
 impl OverAxis {
@@ -129,8 +134,12 @@ impl OverAxis {
             (key.clone(), chart_at(&placed(points, along, place), width))
         };
         let charts: Vec<_> = self.series.iter().map(drawn).collect();
-        let batch = chart_batch(&charts)?;
-        let schema = over_chart_schema(&self.x);
+        Ok(self.along_axis(&chart_batch(&charts)?, width, place))
+    }
+
+    /// Buckets of one width of the places, told as buckets of the axis.
+    pub(crate) fn along_axis(&self, batch: &RecordBatch, width: u64, place: Place) -> RecordBatch {
+        let schema = over_buckets(&self.x, &batch.schema());
         let starts = batch["step"].as_primitive::<Int64Type>().values().iter();
         let starts = self.x.column(starts.map(|&start| place.back(start)));
         let width = self.x.width(width, place);
@@ -141,7 +150,7 @@ impl OverAxis {
             _ => column.clone(),
         };
         let columns = schema.fields().iter().zip(batch.columns()).map(column).collect();
-        Ok(RecordBatch::try_new(schema, columns).expect("columns are built by the schema"))
+        RecordBatch::try_new(schema, columns).expect("columns are built by the schema")
     }
 
     /// The series side by side, one row for each x that any of them has, as an [`Alignment`]; the first column is `x`. Of
@@ -176,7 +185,7 @@ impl OverAxis {
     }
 
     /// Places of which the distance counts.
-    fn distance(&self) -> Place {
+    pub(crate) fn distance(&self) -> Place {
         if !matches!(self.x, XAxis::Metric(_)) {
             return Place::Whole;
         }
@@ -188,7 +197,7 @@ impl OverAxis {
     }
 
     /// The least and the greatest place; zeros where there is none.
-    fn extent(&self, place: Place) -> (i64, i64) {
+    pub(crate) fn extent(&self, place: Place) -> (i64, i64) {
         let places = self.series.iter().flat_map(|(_, points, along)| along.places(points.view()));
         let ends = places.flatten().map(|x| place.of(x)).map(|at| (at, at));
         ends.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or_default()
@@ -229,7 +238,7 @@ fn exact<'a>(kept: &'a Points, along: &'a Along, place: Place) -> impl Iterator<
 }
 
 /// The points with their places as steps, and their steps as the order of writing; sorted by both.
-fn placed(points: &Points, along: &Along, place: Place) -> Points {
+pub(crate) fn placed(points: &Points, along: &Along, place: Place) -> Points {
     let places = along.places(points.view()).map(|x| x.map(|x| place.of(x)).unwrap_or_default());
     sorted(Points {
         steps: places.collect(),

@@ -6,6 +6,7 @@
 use crate::oracle::{Answer, Ask, Naive, Name, Oracle};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
+use std::collections::BTreeSet;
 use std::ops::Bound;
 use tidalite::{
     Aggregate, By, Error, Labels, Point, Repeats, Report, RunInfo, Select, SeriesKey, Snapshot, Store,
@@ -110,16 +111,20 @@ pub fn ask(of: Select, oracle: &Oracle, ask: &Ask) -> Checked {
     let expected = oracle.answer(ask);
     let found = points(&select).map_err(|e| unexpected(&e))?;
     same(&expected, &found).map_err(|e| format!("{ask:?}: {e}"))?;
-    let sums = summaries(&select, &expected).map_err(|e| unexpected(&e))?;
+    let sums = summaries(&select, &expected, oracle.thinned()).map_err(|e| unexpected(&e))?;
     sums.map_err(|e| format!("{ask:?}: {e}"))?;
-    aggregates(&select, &expected).map_err(|e| format!("{ask:?}: {e}"))
+    aggregates(&select, &expected, oracle.thinned()).map_err(|e| format!("{ask:?}: {e}"))
 }
 
-/// What each series sums up to, and its latest point.
+/// What each series sums up to, unless it is thinned, and its latest point.
 ///
 /// # Errors
 /// Those of the engine; a difference is within.
-pub fn summaries(select: &Select, expected: &Answer) -> Result<Checked, Error> {
+pub fn summaries(
+    select: &Select,
+    expected: &Answer,
+    thinned: &BTreeSet<SeriesKey>,
+) -> Result<Checked, Error> {
     let (found, latest) = (select.summaries()?, points_of(&select.latest()?));
     if found.len() != expected.len() {
         return Ok(Err(format!("{} series should be summed up, {} are", expected.len(), found.len())));
@@ -127,6 +132,9 @@ pub fn summaries(select: &Select, expected: &Answer) -> Result<Checked, Error> {
     for ((key, points), (found_key, s)) in expected.iter().zip(&found) {
         let n = Naive::of(points);
         let times = points.iter().map(|p| p.time_us);
+        if key == found_key && thinned.contains(key) {
+            continue;
+        }
         let fits = key == found_key
             && (s.count, s.finite, s.nan) == (n.count, n.finite, n.nan)
             && close(s.mean(), n.mean, n.std)
@@ -146,8 +154,8 @@ pub fn summaries(select: &Select, expected: &Answer) -> Result<Checked, Error> {
     Ok(same(&expected, &latest).map_err(|e| format!("latest points: {e}")))
 }
 
-/// A few aggregates by run and by bucket of steps.
-fn aggregates(select: &Select, expected: &Answer) -> Checked {
+/// A few aggregates by run and by bucket of steps; of runs with thinned series, which groups there are.
+fn aggregates(select: &Select, expected: &Answer, thinned: &BTreeSet<SeriesKey>) -> Checked {
     const WIDTH: i64 = 8;
     let words = ["count", "nan", "min", "max", "mean"].map(|w| w.parse::<Aggregate>().expect("a known word"));
     let table =
@@ -172,6 +180,9 @@ fn aggregates(select: &Select, expected: &Answer) -> Checked {
         };
         let count = |name: &str| column(name).as_primitive::<Int64Type>().value(row);
         let group = (texts(column("run"), row), count("step_bucket"));
+        if group == (run.clone(), *start) && thinned.iter().any(|key| *key.run == **run) {
+            continue;
+        }
         let fits = group == (run.clone(), *start)
             && u64::try_from(count("count")) == Ok(n.count)
             && u64::try_from(count("nan")) == Ok(n.nan)

@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tidalite::{
-    Error, ErrorKind, Follow, Labels, Options, Param, Params, Parent, Point, Repeats, RowAt, Run, Seq,
-    SeriesKey, Snapshot, Status, Store,
+    Error, ErrorKind, Follow, History, Labels, Options, Param, Params, Parent, Point, Repeats, RowAt, Run,
+    Seq, SeriesKey, Snapshot, Status, Store, Summary, Thin,
 };
 use tidalite_model::RunChange;
 use tidalite_vfs::SimVfs;
@@ -151,6 +151,7 @@ impl Machine {
                 self.oracle.durable_all();
                 Ok(())
             }
+            Op::Thin { store, run, buckets } => self.thin(*store, *run, *buckets),
             Op::Reopen { store } => self.close(*store),
             Op::Kill => {
                 self.kill();
@@ -449,6 +450,42 @@ impl Machine {
             Err(_) => {}
         }
         self.settle(at, done.map(Some), What::Change { run: RUNS[run].into(), change })
+    }
+
+    /// Ends a run and thins it; its sums stay, and what is left of its points is an outline.
+    fn thin(&mut self, at: usize, run: usize, buckets: usize) -> Result<(), Fault> {
+        for store in 0..self.stores.len() {
+            if self.stores[store].is_some() {
+                self.end(store, run, false)?;
+            }
+        }
+        let store = self.open(at)?.store.clone();
+        let own = store.select().run(RUNS[run]).history(History::Own);
+        let sums = || -> Result<Vec<String>, Error> {
+            let exact = |(k, s): &(SeriesKey, Summary)| {
+                let counts = (s.count, s.finite, s.nan, s.pos_inf, s.neg_inf);
+                let ends = (s.first, s.last, s.time_min_us, s.time_max_us);
+                format!("{k:?} {counts:?} {:?} {:?} {ends:?}", s.min, s.max)
+            };
+            Ok(own.summaries()?.iter().map(exact).collect())
+        };
+        let before = sums()?;
+        let done = store.thin(&Thin::new().run(RUNS[run]).buckets(buckets).bucket_points(1));
+        match done {
+            // There is no such run, or somebody writes to it; flushed it is all the same.
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::Busy) => {}
+            Err(e) => return Err(e.into()),
+            Ok(_) => {
+                let after = sums()?;
+                if before != after {
+                    return Err(Fault::Wrong(format!("sums were {before:?}, and thinned are {after:?}")));
+                }
+                let left = check::points(&own.clone().hidden(true).repeats(Repeats::All))?;
+                self.oracle.thin(RUNS[run], &left).map_err(Fault::Wrong)?;
+            }
+        }
+        self.oracle.durable_all();
+        Ok(())
     }
 
     fn end(&mut self, at: usize, run: usize, failed: bool) -> Result<(), Fault> {

@@ -104,6 +104,15 @@ pub enum Op {
         /// Which store.
         store: usize,
     },
+    /// Ends a run everywhere and thins it, where there is one.
+    Thin {
+        /// Which store.
+        store: usize,
+        /// Which of [`RUNS`].
+        run: usize,
+        /// Into so many buckets.
+        buckets: usize,
+    },
     /// Closes a store; the next operation opens it again.
     Reopen {
         /// Which store.
@@ -143,6 +152,7 @@ impl fmt::Debug for Op {
             Op::Sync { store } => write!(f, "sync({store})"),
             Op::Flush { store } => write!(f, "flush({store})"),
             Op::Compact { store } => write!(f, "compact({store})"),
+            Op::Thin { store, run, buckets } => write!(f, "thin({store}, {:?}, {buckets})", RUNS[*run]),
             Op::Reopen { store } => write!(f, "reopen({store})"),
             Op::Kill => f.write_str("kill"),
             Op::Ask { store, ask } => write!(f, "ask({store}, {ask:?})"),
@@ -210,6 +220,8 @@ pub struct Mix {
     pub flushes: u64,
     /// Compactions.
     pub compactions: u64,
+    /// Thinnings.
+    pub thinnings: u64,
     /// Closing and opening again.
     pub reopens: u64,
     /// Kills of all stores.
@@ -229,6 +241,8 @@ impl Mix {
             syncs: 2,
             flushes: 2,
             compactions: 1,
+            // Half a thinning would be neither what was nor what is to be: `tests/suite/thin.rs` cuts these.
+            thinnings: 0,
             reopens: 1,
             kills: 0,
             reads: 0,
@@ -245,6 +259,7 @@ impl Mix {
             syncs: 1,
             flushes: 3,
             compactions: 2,
+            thinnings: 2,
             reopens: 2,
             kills: 1,
             reads: 10,
@@ -259,6 +274,7 @@ impl Mix {
             + self.syncs
             + self.flushes
             + self.compactions
+            + self.thinnings
             + self.reopens
             + self.kills
             + self.reads
@@ -324,6 +340,8 @@ fn draw_op(seed: u64, stores: usize, mix: Mix) -> Op {
         Op::Flush { store }
     } else if is(mix.compactions) {
         Op::Compact { store }
+    } else if is(mix.thinnings) {
+        Op::Thin { store, run, buckets: 1 + at(&mut random, 8) }
     } else if is(mix.reopens) {
         Op::Reopen { store }
     } else if is(mix.kills) {
@@ -397,6 +415,6 @@ mod tests {
         assert_eq!(drawn, draw_ops(3, 2000, 2, Mix::everything()));
         let kinds: std::collections::BTreeSet<String> =
             drawn.iter().map(|op| format!("{op:?}").chars().take_while(|c| *c != '(').collect()).collect();
-        assert_eq!(kinds.len(), 15, "{kinds:?}");
+        assert_eq!(kinds.len(), 16, "{kinds:?}");
     }
 }

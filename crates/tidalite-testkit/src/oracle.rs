@@ -57,6 +57,9 @@ pub struct Ledger {
 pub struct Oracle {
     writers: BTreeMap<u32, Ledger>,
     in_flight: Vec<Unit>,
+    thinned: BTreeSet<SeriesKey>,
+    /// Points that a thinning gave up.
+    gone: Vec<Written>,
 }
 
 /// A question; the default asks for all points, taken over from other runs too.
@@ -188,6 +191,7 @@ impl Oracle {
             let unit = self.in_flight[place].clone();
             left.writers.entry(unit.seq.writer()).or_default().units.push(unit);
         }
+        (left.thinned, left.gone) = (self.thinned.clone(), self.gone.clone());
         left.writers.retain(|_, h| !h.units.is_empty());
         // Stable, since the place of what was in flight is a guess that a later unit may share.
         left.writers.values_mut().for_each(|h| h.units.sort_by_key(|u| u.seq));
@@ -273,9 +277,65 @@ impl Oracle {
         self.units().any(|u| matches!(&u.what, What::Change { change: RunChange::Delete { .. }, .. }))
     }
 
-    /// All points written, seen or not.
+    /// All points written, seen or not, and those given up.
     pub fn all_written(&self) -> Vec<(SeriesKey, Point)> {
-        self.written().map(|(_, w)| (w.key.clone(), w.point)).collect()
+        let written = self.written().map(|(_, w)| w).chain(&self.gone);
+        written.map(|w| (w.key.clone(), w.point)).collect()
+    }
+
+    /// Series of which points were given up: their sums are those of more points than there are.
+    pub fn thinned(&self) -> &BTreeSet<SeriesKey> {
+        &self.thinned
+    }
+
+    /// Notes that a run was thinned, and what is left of it. Each series has to be what it was, or the outline of what was seen
+    /// of it, in buckets of some power of two of steps.
+    ///
+    /// # Errors
+    /// The series that is neither.
+    pub fn thin(&mut self, run: &str, left: &[(SeriesKey, Point)]) -> Result<(), String> {
+        let of_run = |ask: Ask| Ask { runs: vec![Name::Exact(run.into())], ..ask };
+        let all = self.answer(&of_run(Ask::all(Repeats::All)));
+        let seen = self.answer(&of_run(Ask { hidden: false, ..Ask::all(Repeats::Last) }));
+        let bits = |p: &Point| (p.step, p.time_us, p.value.to_bits());
+        for (key, all) in all {
+            let found: Vec<_> = left.iter().filter(|(k, _)| *k == key).map(|(_, p)| bits(p)).collect();
+            if found == all.iter().map(bits).collect::<Vec<_>>() {
+                continue;
+            }
+            let seen = seen.iter().find(|(k, _)| *k == key).map_or(&[][..], |(_, points)| points);
+            let made =
+                (1..63).any(|shift| found == outline(seen, shift).iter().map(bits).collect::<Vec<_>>());
+            if !made {
+                let counts = (found.len(), all.len(), seen.len());
+                return Err(format!("of {counts:?} points of {key:?} those left are no outline"));
+            }
+            self.give_up(&key, found);
+            self.thinned.insert(key);
+        }
+        Ok(())
+    }
+
+    /// Leaves of a series these points, of equal ones the last.
+    fn give_up(&mut self, key: &SeriesKey, mut left: Vec<(i64, i64, u64)>) {
+        for unit in self.writers.values_mut().rev().flat_map(|h| h.units.iter_mut().rev()) {
+            let What::Points(points) = &mut unit.what else { continue };
+            let mut kept = Vec::new();
+            for w in std::mem::take(points).into_iter().rev() {
+                let bits = (w.point.step, w.point.time_us, w.point.value.to_bits());
+                let at = left.iter().position(|l| *l == bits);
+                match at.filter(|_| w.key == *key) {
+                    Some(at) => {
+                        left.remove(at);
+                        kept.push(w);
+                    }
+                    None if w.key == *key => self.gone.push(w),
+                    None => kept.push(w),
+                }
+            }
+            kept.reverse();
+            *points = kept;
+        }
     }
 
     /// The points that are seen: none that is deleted, and none that is rewound unless these are asked for.
@@ -361,6 +421,28 @@ impl Oracle {
         }
         records.iter().map(|(id, r)| r.info(id, &alive)).collect()
     }
+}
+
+/// Of each bucket of 2^`shift` steps the points that have an end, an extreme, or are the first of a kind.
+fn outline(points: &[Point], shift: u32) -> Vec<Point> {
+    let mut kept = Vec::new();
+    for of in points.chunk_by(|a, b| a.step >> shift == b.step >> shift) {
+        let finite = || of.iter().map(|p| p.value).filter(|v| v.is_finite());
+        let least = finite().fold(f64::INFINITY, f64::min);
+        let greatest = finite().fold(f64::NEG_INFINITY, f64::max);
+        let first = |is: &dyn Fn(f64) -> bool| of.iter().position(|p| is(p.value));
+        let places = BTreeSet::from([
+            Some(0),
+            Some(of.len() - 1),
+            first(&|v| v.is_finite() && v == least),
+            first(&|v| v.is_finite() && v == greatest),
+            first(&f64::is_nan),
+            first(&|v| v == f64::INFINITY),
+            first(&|v| v == f64::NEG_INFINITY),
+        ]);
+        kept.extend(places.into_iter().flatten().map(|i| of[i]));
+    }
+    kept
 }
 
 /// Aggregates of some points, each by its definition.

@@ -8,6 +8,14 @@ use arrow::array::RecordBatch;
 use tidalite_model::{Error, Result};
 use tidalite_query::{By, band, band_grouping, band_schema, chart_width};
 
+/// Refuses what cannot be answered, before anything is read.
+pub(crate) fn check_band(buckets: usize, by: &[By]) -> Result<()> {
+    if buckets == 0 {
+        return Err(Error::invalid("draw band", "0 buckets were asked for", "ask for at least one"));
+    }
+    band_schema(by).map(|_| ())
+}
+
 impl Select {
     /// What the selected runs do together: mean, spread and extremes over runs, in at most `buckets` buckets of steps
     /// whose width is a power of two, the same for all groups (two buckets at least where steps lie on both sides of
@@ -37,11 +45,7 @@ impl Select {
     /// As [`points`](Self::points); `Invalid` for no buckets, and where `by` has the run, a bucket, or anything twice;
     /// `Full` where groups, runs and buckets together need more than the memory option.
     pub fn band(&self, buckets: usize, by: &[By]) -> Result<RecordBatch> {
-        if buckets == 0 {
-            return Err(Error::invalid("draw band", "0 buckets were asked for", "ask for at least one"));
-        }
-        // What cannot be answered is refused before anything is read.
-        band_schema(by)?;
+        check_band(buckets, by)?;
         let fixed = self.fixed()?;
         let width = fixed.step_extent()?.map_or(1, |(first, last)| chart_width(first, last, buckets));
         let runs = fixed.grouped(&band_grouping(by, width)?)?;

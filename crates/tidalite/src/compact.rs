@@ -3,21 +3,23 @@
 //! Tiles that would come out as they are go over page by page, undecoded but for their values; the others are merged.
 //! Every row of the inputs is in the output, repeats and rewound points included, but for those of deleted runs: the count
 //! and a checksum over the bits of all values, those left out taken off, must agree before the new version is published. Any
-//! error on the way leaves everything as it was.
+//! error on the way leaves everything as it was. Thinned parts are merged among themselves (`thinned.rs`). Thinning rewrites
+//! parts by the same means, without the series that it takes out.
 
 use crate::flush::{publish_version, sync_part_folders};
-use crate::hides::Hides;
+use crate::hides::{Hidden, Hides};
 use crate::manifest;
 use crate::run_table;
 use crate::scan::{RowRef, meets, read_rows};
 use crate::store::Inner;
+use crate::thinned::{Account, Room, ThinnedParts};
 use crate::tiles::{PointSource, Steps, TileCopy, write_part};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
-use tidalite_parts::{Columns, Part, PartMeta};
+use tidalite_parts::{Columns, Part, PartMeta, SeriesRow};
 use tidalite_query::{Points, Repeats, merge};
 use uuid::Uuid;
 
@@ -38,7 +40,7 @@ pub struct CompactStats {
 }
 
 /// What is left out, by run.
-type Deleted = BTreeMap<String, Hides>;
+pub(crate) type Deleted = BTreeMap<String, Hides>;
 
 /// Which parts to merge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +53,7 @@ pub(crate) enum Policy {
 }
 
 /// A part is not made larger than this. At 3 bytes a point that is a file of 200 MB, which copies in seconds.
-const PART_ROWS_MAX: u64 = 64 << 20;
+pub(crate) const PART_ROWS_MAX: u64 = 64 << 20;
 /// So many parts of like size are worth a rewrite.
 const TIER_PARTS: usize = 8;
 
@@ -67,7 +69,12 @@ pub(crate) fn compact_all(
         let version = manifest::latest(&*inner.vfs, &inner.places)?;
         let (readable, unreadable) = open_each(inner, &version.manifest.parts);
         let deleted = deleted(inner, &version.manifest)?;
-        let mut picked = pick(&readable, policy);
+        let (thinned, whole): (Vec<_>, Vec<_>) = readable.iter().cloned().partition(PartMeta::is_thinned);
+        let mut picked = pick(&whole, policy);
+        if picked.is_empty() {
+            picked = pick(&thinned, policy);
+            picked = thinned_that_fit(inner, &thinned, picked);
+        }
         if picked.is_empty() {
             picked = stale(inner, &readable, &deleted, policy)?;
         }
@@ -80,7 +87,10 @@ pub(crate) fn compact_all(
         }
         let inputs: Vec<PartMeta> =
             version.manifest.parts.iter().filter(|p| picked.contains(&p.id)).cloned().collect();
-        let (output, dropped) = merge_parts(inner, &inputs, &deleted, pool, progress)?;
+        let (output, dropped) = match inputs[0].is_thinned() {
+            true => merge_thinned(inner, &inputs, &deleted, progress)?,
+            false => merge_parts(inner, &inputs, &deleted, &Removed::default(), pool, progress)?,
+        };
         let mut next = version.manifest.clone();
         let at = next.parts.iter().position(|p| picked.contains(&p.id)).unwrap_or(0);
         next.parts.retain(|p| !picked.contains(&p.id));
@@ -109,7 +119,7 @@ fn open_each(inner: &Inner, parts: &[PartMeta]) -> (Vec<PartMeta>, Option<Error>
 }
 
 /// What was deleted, as far as the run table of a version knows.
-fn deleted(inner: &Inner, manifest: &manifest::Manifest) -> Result<Deleted> {
+pub(crate) fn deleted(inner: &Inner, manifest: &manifest::Manifest) -> Result<Deleted> {
     let (runs, _) = run_table::load(&*inner.vfs, &inner.places, manifest.runs.as_ref())?;
     Ok(runs.into_iter().filter_map(|(id, r)| Some((id, Hides::deleted(r.deleted.as_ref()?)))).collect())
 }
@@ -161,11 +171,77 @@ fn pick(parts: &[PartMeta], policy: Policy) -> BTreeSet<Uuid> {
     if picked.len() < 2 { BTreeSet::new() } else { picked.into_iter().map(|p| p.id).collect() }
 }
 
-/// The part that the inputs become, `None` where nothing is left of them, and how many points were left out.
-fn merge_parts(
+/// Of thinned parts so many as can be one, all of whose buckets are in memory while it is made.
+fn thinned_that_fit(inner: &Inner, parts: &[PartMeta], picked: BTreeSet<Uuid>) -> BTreeSet<Uuid> {
+    let buckets = |p: &PartMeta| p.rollups.map_or(0, |r| r.rows);
+    let mut small: Vec<&PartMeta> = parts.iter().filter(|p| picked.contains(&p.id)).collect();
+    small.sort_by_key(|p| buckets(p));
+    let mut room = Room::default();
+    let fits = small.into_iter().take_while(|p| {
+        room.take(buckets(p), p.tiles, p.rows);
+        room.is_within(inner)
+    });
+    let fits: BTreeSet<Uuid> = fits.map(|p| p.id).collect();
+    if fits.len() < 2 { BTreeSet::new() } else { fits }
+}
+
+/// The part that thinned ones become, and how many of their points were left out.
+fn merge_thinned(
     inner: &Inner,
     inputs: &[PartMeta],
     deleted: &Deleted,
+    progress: &dyn Fn(u64, u64),
+) -> Result<(Option<PartMeta>, u64)> {
+    let total: u64 = inputs.iter().map(|m| m.rows).sum();
+    let mut parts = ThinnedParts::new(inner);
+    let (mut done, mut out) = (0, Account::default());
+    for meta in inputs {
+        let part = Arc::new(Part::open(inner.vfs.clone(), &inner.places.part(meta.id), meta)?);
+        let gone = |row: &SeriesRow| {
+            let ends = row.summary.first.zip(row.summary.last).map_or((0, 0), |(a, b)| (a.step, b.step));
+            let verdict = |hides: &Hides| hides.verdict(ends, (row.seq_min, row.seq_max));
+            deleted.get(&*row.key.run).is_some_and(|hides| verdict(hides) == Hidden::All)
+        };
+        out.add(parts.carry(&part, &gone)?);
+        done += meta.rows;
+        progress(done, total);
+    }
+    let made = parts.finish()?;
+    let mut expected = Account::of(inputs);
+    expected.take_off(out);
+    if Account::of(&made) != expected || made.len() > 1 {
+        return Err(differs(total, out.rows, made.iter().map(|m| m.rows).sum()));
+    }
+    sync_part_folders(inner)?;
+    Ok((made.into_iter().next(), out.rows))
+}
+
+fn differs(total: u64, left_out: u64, came_out: u64) -> Error {
+    Error::new(
+        ErrorKind::Corrupt,
+        "compact",
+        format!(
+            "{total} points went in, {left_out} were left out and {came_out} came out, or their checksums differ"
+        ),
+        "nothing was changed; run `tidalite verify`",
+    )
+}
+
+/// What thinning takes out of parts: whole series, and what their points in these come to.
+#[derive(Debug, Default)]
+pub(crate) struct Removed {
+    pub(crate) series: HashSet<SeriesKey>,
+    pub(crate) points: u64,
+    /// The wrapping sum of their values' bits.
+    pub(crate) bits: u64,
+}
+
+/// The part that the inputs become, `None` where nothing is left of them, and how many points of deleted runs were left out.
+pub(crate) fn merge_parts(
+    inner: &Inner,
+    inputs: &[PartMeta],
+    deleted: &Deleted,
+    removed: &Removed,
     pool: &rayon::ThreadPool,
     progress: &dyn Fn(u64, u64),
 ) -> Result<(Option<PartMeta>, u64)> {
@@ -174,8 +250,8 @@ fn merge_parts(
         .iter()
         .map(|m| Part::open(vfs.clone(), &inner.places.part(m.id), m).map(Arc::new))
         .collect::<Result<_>>()?;
-    let copies = unchanged(&parts, deleted, inner.options.tile_rows);
-    let source = PartsSource::new(&parts, deleted, copies);
+    let copies = unchanged(&parts, deleted, &removed.series, inner.options.tile_rows);
+    let source = PartsSource::new(&parts, deleted, &removed.series, copies);
     let total: u64 = inputs.iter().map(|m| m.rows).sum();
     let done = std::cell::Cell::new(0);
     let place = inner.places.part(vfs.uuid());
@@ -184,30 +260,21 @@ fn merge_parts(
         progress(done.get(), total);
     })?;
     let (dropped, bits_dropped) = source.dropped();
+    let (out, bits_out) = (dropped + removed.points, bits_dropped.wrapping_add(removed.bits));
     let sum_in = inputs.iter().fold(0u64, |s, m| s.wrapping_add(m.value_bits_sum));
     match written {
-        Some(meta)
-            if meta.rows + dropped == total && meta.value_bits_sum.wrapping_add(bits_dropped) == sum_in =>
-        {
+        Some(meta) if meta.rows + out == total && meta.value_bits_sum.wrapping_add(bits_out) == sum_in => {
             sync_part_folders(inner)?;
             Ok((Some(meta), dropped))
         }
-        None if dropped == total && bits_dropped == sum_in => Ok((None, dropped)),
+        None if out == total && bits_out == sum_in => Ok((None, dropped)),
         other => {
             for path in place.files().into_iter().filter(|_| other.is_some()) {
                 if vfs.stat(path)?.is_some() {
                     vfs.remove(path)?;
                 }
             }
-            Err(Error::new(
-                ErrorKind::Corrupt,
-                "compact",
-                format!(
-                    "{total} points went in, {dropped} were left out and {} came out, or their checksums differ",
-                    other.map_or(0, |m| m.rows)
-                ),
-                "nothing was changed; run `tidalite verify`",
-            ))
+            Err(differs(total, out, other.map_or(0, |m| m.rows)))
         }
     }
 }
@@ -215,9 +282,14 @@ fn merge_parts(
 /// A tile with at least this share of the usual rows is large enough to stay.
 const TILE_SHARE: usize = 8;
 
-/// Tiles that may stay as they are, as (part, tile): large enough, without a point of a deleted run, and of series that have
-/// nothing elsewhere within the steps that they have there.
-fn unchanged(parts: &[Arc<Part>], deleted: &Deleted, tile_rows: usize) -> BTreeSet<(usize, u32)> {
+/// Tiles that may stay as they are, as (part, tile): large enough, without a point of a deleted run or of a series that is
+/// left out, and of series that have nothing elsewhere within the steps that they have there.
+fn unchanged(
+    parts: &[Arc<Part>],
+    deleted: &Deleted,
+    without: &HashSet<SeriesKey>,
+    tile_rows: usize,
+) -> BTreeSet<(usize, u32)> {
     let mut tiles: BTreeMap<(usize, u32), usize> = BTreeMap::new();
     // (series, first step, last step, part and tile)
     let mut rows: Vec<(SeriesKey, i64, i64, (usize, u32))> = Vec::new();
@@ -225,12 +297,12 @@ fn unchanged(parts: &[Arc<Part>], deleted: &Deleted, tile_rows: usize) -> BTreeS
     for (p, part) in parts.iter().enumerate() {
         let table = part.series();
         for row in table.entries() {
-            let at = (p, row.tile);
+            let (key, at) = (table.key(row), (p, row.tile));
             *tiles.entry(at).or_default() += row.rows as usize;
-            rows.push((table.key(row), row.first_step, row.last_step, at));
-            if deleted.contains_key(&**table.run(row)) {
+            if deleted.contains_key(&*key.run) || without.contains(&key) {
                 touched.insert(at);
             }
+            rows.push((key, row.first_step, row.last_step, at));
         }
     }
     rows.sort();
@@ -263,15 +335,21 @@ pub(crate) struct PartsSource<'a> {
 }
 
 impl<'a> PartsSource<'a> {
-    fn new(parts: &'a [Arc<Part>], deleted: &'a Deleted, copied: BTreeSet<(usize, u32)>) -> Self {
+    fn new(
+        parts: &'a [Arc<Part>],
+        deleted: &'a Deleted,
+        without: &HashSet<SeriesKey>,
+        copied: BTreeSet<(usize, u32)>,
+    ) -> Self {
         let mut found: BTreeMap<SeriesKey, (u64, Vec<RowRef>)> = BTreeMap::new();
         for (p, part) in parts.iter().enumerate() {
             let table = part.series();
             for (r, row) in table.entries().iter().enumerate() {
-                if copied.contains(&(p, row.tile)) {
+                let key = table.key(row);
+                if copied.contains(&(p, row.tile)) || without.contains(&key) {
                     continue;
                 }
-                let entry = found.entry(table.key(row)).or_default();
+                let entry = found.entry(key).or_default();
                 entry.0 += u64::from(row.rows);
                 let at = |n: usize| u32::try_from(n).expect("parts and their series are counted in u32");
                 entry.1.push(RowRef { part: at(p), row: at(r) });

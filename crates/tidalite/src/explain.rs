@@ -24,6 +24,8 @@ pub struct Explain {
     pub series: u64,
     /// Of these, series whose points had to be merged: their parts overlap, or they have repeats, rewound points or history.
     pub series_merged: u64,
+    /// Of the selected, series that were thinned, wholly or in part (see [`Store::thin`](crate::Store::thin)).
+    pub series_thinned: u64,
     /// Summaries of whole tiles of a series, from series tables.
     pub summaries: u64,
     /// Points that these stand for.
@@ -64,10 +66,11 @@ pub struct Explain {
 
 impl Explain {
     /// All counts by their names, in the order of the fields.
-    pub fn counts(&self) -> [(&'static str, u64); 20] {
+    pub fn counts(&self) -> [(&'static str, u64); 21] {
         [
             ("series", self.series),
             ("series_merged", self.series_merged),
+            ("series_thinned", self.series_thinned),
             ("summaries", self.summaries),
             ("summary_points", self.summary_points),
             ("buckets", self.buckets),
@@ -112,7 +115,12 @@ impl fmt::Display for Explain {
         writeln!(f, "{:<14} {:>14}", "cached pages", self.pages_cached)?;
         writeln!(f)?;
         let (series, merged) = (self.series, self.series_merged);
-        write!(f, "{series} series, {merged} of them merged; {:.2} ms", self.elapsed_us as f64 / 1e3)
+        let thinned = match self.series_thinned {
+            0 => String::new(),
+            n => format!(", {n} thinned"),
+        };
+        let elapsed = self.elapsed_us as f64 / 1e3;
+        write!(f, "{series} series, {merged} of them merged{thinned}; {elapsed:.2} ms")
     }
 }
 
@@ -151,6 +159,7 @@ impl Select {
 pub(crate) struct Meter {
     series: AtomicU64,
     merged: AtomicU64,
+    thinned: AtomicU64,
     parts_skipped: AtomicU64,
     summaries: AtomicU64,
     summary_points: AtomicU64,
@@ -172,7 +181,8 @@ fn add(counter: &AtomicU64, n: u64) {
 
 impl Meter {
     /// A plan was made. An answer that makes several tells the last one's.
-    pub(crate) fn planned(&self, series: usize, parts_skipped: u64) {
+    pub(crate) fn planned(&self, series: usize, parts_skipped: u64, thinned: usize) {
+        self.thinned.store(thinned as u64, Ordering::Relaxed);
         self.series.store(series as u64, Ordering::Relaxed);
         self.parts_skipped.store(parts_skipped, Ordering::Relaxed);
     }
@@ -219,6 +229,7 @@ impl Meter {
         Explain {
             series: get(&self.series),
             series_merged: get(&self.merged),
+            series_thinned: get(&self.thinned),
             summaries: get(&self.summaries),
             summary_points: get(&self.summary_points),
             buckets: get(&self.buckets),

@@ -208,6 +208,8 @@ impl Follow {
                 let writer = Seq::from_i64(seqs.1).map_or(0, Seq::writer);
                 // A row of several writers is looked into; one writer's is decided by its last frame.
                 let one = Seq::from_i64(seqs.0).map_or(0, Seq::writer) == writer;
+                // So is what is left of a thinned one, whose points keep their places.
+                let one = one && !part.meta().is_thinned();
                 let seen = one && seqs.1 < self.cursor.of(writer);
                 let hides = || self.hides(snapshot, &key.run);
                 if !seen && hides().is_none_or(|h| h.verdict(row.steps(), seqs) != Hidden::All) {

@@ -54,6 +54,13 @@ impl Hides {
         }
     }
 
+    /// The greatest step that is seen of a thinned row of which [`verdict`](Self::verdict) says that some is hidden: all of it
+    /// was written at one time, as its series table has it, so that a rewind hides its end.
+    pub(crate) fn end(&self, seq: i64) -> Option<i64> {
+        let seq = Seq::from_i64(seq)?;
+        self.rules.iter().filter(|(before, _)| before.covers(seq)).filter_map(|(_, kept)| *kept).min()
+    }
+
     /// How much of some points is hidden, as far as their least and greatest step and place in the order of writing tell.
     pub(crate) fn verdict(&self, (first, last): (i64, i64), seqs: (i64, i64)) -> Hidden {
         let (Some(least), Some(greatest)) = (Seq::from_i64(seqs.0), Seq::from_i64(seqs.1)) else {
@@ -79,6 +86,31 @@ impl Hides {
 mod tests {
     use super::*;
     use tidalite_model::Rewind;
+
+    #[test]
+    fn what_was_written_at_one_time_is_hidden_from_a_step_on() {
+        let rewind = |step, before: &Moment| Rewind { step, before: before.clone() };
+        let moments = [Moment::new(2, []), Moment::new(0, [(2, 1)])];
+        let mut met = 0;
+        for (a, b) in [(3, 3), (1, 4), (4, 1), (-1, 9)] {
+            let mut record = RunRecord::default();
+            record.rewinds.insert(Seq::new(4, 0), rewind(a, &moments[0]));
+            record.rewinds.insert(Seq::new(4, 1), rewind(b, &moments[1]));
+            let hides = Hides::of(&record, false).unwrap();
+            for seq in [Seq::new(0, 7), Seq::new(2, 0), Seq::new(2, 1), Seq::new(3, 0)].map(Seq::as_i64) {
+                let hidden = |step: i64| hides.hides(step, seq);
+                match hides.verdict((0, 5), (seq, seq)) {
+                    Hidden::Some => {
+                        let end = hides.end(seq).unwrap();
+                        assert!((0..6).all(|step| hidden(step) == (step > end)), "{record:?} {seq} {end}");
+                        met += 1;
+                    }
+                    verdict => assert!((0..6).all(|step| hidden(step) == (verdict == Hidden::All))),
+                }
+            }
+        }
+        assert!(met > 4, "{met}");
+    }
 
     #[test]
     fn a_verdict_on_a_row_never_contradicts_its_points() {

@@ -87,6 +87,9 @@ mod stretch;
 #[cfg(feature = "system")]
 pub mod system;
 mod tail;
+mod thin;
+mod thin_outline;
+mod thinned;
 mod threads;
 mod tiles;
 mod transformed;
@@ -107,6 +110,7 @@ pub use select::{PointStream, Select, escape};
 pub use snapshot::Snapshot;
 pub use stats::Stats;
 pub use store::Store;
+pub use thin::{Thin, ThinStats};
 
 pub use tidalite_log::{Durability, Watermark};
 pub use tidalite_model::{
@@ -115,5 +119,6 @@ pub use tidalite_model::{
 };
 pub use tidalite_query::{
     Aggregate, AlignOn, By, ChartBuckets, Compare, Fill, Repeats, RunField, RunFilter, Transform, XAxis,
-    aggregate_schema, band_schema, chart_schema, over_chart_schema, over_points_schema, points_schema,
+    aggregate_schema, band_schema, chart_schema, over_band_schema, over_chart_schema, over_points_schema,
+    points_schema,
 };

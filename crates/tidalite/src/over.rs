@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use tidalite_model::{Error, Labels, Result, SeriesKey};
 use tidalite_parts::Columns;
-use tidalite_query::{Along, Fill, OverAxis, Points, XAxis};
+use tidalite_query::{Along, By, Fill, OverAxis, Points, XAxis};
 
 /// A selection over an x-axis of choice; made by [`Select::over`].
 #[derive(Debug, Clone)]
@@ -64,6 +64,19 @@ impl Over {
             return Err(Error::invalid("chart", "0 buckets were asked for", "ask for at least one"));
         }
         self.read()?.chart(buckets)
+    }
+
+    /// What the selected runs do together in at most `buckets` buckets of the axis, as [`Select::band`] has it of steps; columns
+    /// as in [`over_band_schema`](crate::over_band_schema).
+    ///
+    /// # Errors
+    /// As [`points`](Self::points); `Invalid` as for [`Select::band`].
+    pub fn band(&self, buckets: usize, by: &[By]) -> Result<RecordBatch> {
+        crate::band::check_band(buckets, by)?;
+        let fixed = self.select.fixed()?;
+        let snapshot = fixed.snapshot()?;
+        let over = self.over(&fixed, &fixed.wholes()?)?;
+        over.band(buckets, by, |grouping| snapshot.with_params(grouping))
     }
 
     /// Of each series at most `points` points that keep the shape of its line, as [`Select::lttb`]; columns as for

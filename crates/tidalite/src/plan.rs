@@ -77,6 +77,10 @@ pub(crate) struct Source {
     pub(crate) hides: Option<Arc<Hides>>,
     /// Whether some of that may lie in the rows: then these are read with the order of writing.
     pub(crate) rows_hide: bool,
+    /// Whether it may lie in rows that are not thinned.
+    pub(crate) points_hide: bool,
+    /// The greatest step that is seen of its thinned row, where a rewind hides the end of that. There is one such row at most.
+    pub(crate) thinned_end: Option<i64>,
 }
 
 impl Source {
@@ -86,6 +90,8 @@ impl Source {
         self.tails.extend(other.tails);
         self.hides = self.hides.take().or(other.hides);
         self.rows_hide |= other.rows_hide;
+        self.points_hide |= other.points_hide;
+        self.thinned_end = self.thinned_end.or(other.thinned_end);
     }
 
     /// Those of some steps that are read here.
@@ -162,8 +168,13 @@ impl Plan {
             weights.extend(steps.into_iter().map(|s| (s, TAIL_SAMPLE_NTH as u64)));
         }
         weights.sort_unstable();
+        // A thinned row is short, and its buckets are not to be cut.
+        let thinned = planned.rows().filter(|r| r.is_thinned(parts)).map(|r| r.of(parts).steps());
+        let thinned: Vec<(i64, i64)> = thinned.collect();
         let inside = |step: i64| {
-            planned.steps.lo.is_none_or(|lo| step > lo) && planned.steps.hi.is_none_or(|hi| step < hi)
+            thinned.iter().all(|&(first, last)| step <= first || step > last)
+                && planned.steps.lo.is_none_or(|lo| step > lo)
+                && planned.steps.hi.is_none_or(|hi| step < hi)
         };
         let mut cuts = Vec::new();
         let mut points = 0;
@@ -339,11 +350,24 @@ impl Plan {
 
     /// Whether the rows of a source hold no step twice, and nothing that is hidden. They are sorted by their first step.
     pub(crate) fn disjoint(&self, source: &Source) -> bool {
+        !source.rows_hide && self.apart(source)
+    }
+
+    /// As [`disjoint`](Self::disjoint), where the end of a thinned row may be hidden.
+    pub(crate) fn apart(&self, source: &Source) -> bool {
         let parts = &self.snapshot.view.parts;
         let row = |r: &RowRef| r.of(parts);
-        let follows = |w: &[RowRef]| row(&w[0]).last_step < row(&w[1]).first_step;
-        !source.rows_hide
+        let follows = |w: &[RowRef]| self.last_step(source, &w[0]) < row(&w[1]).first_step;
+        !source.points_hide
             && source.rows.iter().all(|r| !row(r).repeats)
             && source.rows.windows(2).all(follows)
+    }
+
+    /// The greatest step of a row, or, of a thinned one, what may be seen of it.
+    pub(crate) fn last_step(&self, source: &Source, row: &RowRef) -> i64 {
+        let parts = &self.snapshot.view.parts;
+        let last = row.of(parts).last_step;
+        let end = source.thinned_end.filter(|_| row.is_thinned(parts));
+        end.map_or(last, |end| end.min(last))
     }
 }

@@ -171,10 +171,12 @@ impl Planner {
                         if !meets(row, pair(self.filter.steps)) || !meets(row, (None, end)) {
                             continue;
                         }
-                        let hidden = match &hides {
-                            Some(hides) => hides.verdict(row.steps(), details.of(r as usize)?.seqs()),
-                            None => Hidden::Nothing,
+                        let seqs = match &hides {
+                            Some(_) => details.of(r as usize)?.seqs(),
+                            None => (0, 0),
                         };
+                        let verdict = |hides: &Arc<Hides>| hides.verdict(row.steps(), seqs);
+                        let hidden = hides.as_ref().map_or(Hidden::Nothing, verdict);
                         if hidden == Hidden::All {
                             continue;
                         }
@@ -185,6 +187,11 @@ impl Planner {
                         source.rows.push(RowRef { part: at(p), row: r });
                         source.hides.clone_from(&hides);
                         source.rows_hide |= hidden == Hidden::Some;
+                        if hidden == Hidden::Some && part.meta().is_thinned() {
+                            source.thinned_end = hides.as_ref().and_then(|hides| hides.end(seqs.1));
+                        } else {
+                            source.points_hide |= hidden == Hidden::Some;
+                        }
                     }
                 }
             }
@@ -270,6 +277,8 @@ pub(crate) struct Plans {
     pub(crate) meter: Arc<Meter>,
     /// How many series the plans so far had.
     pub(crate) planned: usize,
+    /// Of these, how many are thinned.
+    pub(crate) thinned: usize,
 }
 
 impl Plans {
@@ -281,7 +290,12 @@ impl Plans {
     fn plan(&mut self, span: &Span) -> Result<Plan> {
         let (mut series, skipped) = self.planner.series(span)?;
         self.planned += series.len();
-        self.meter.planned(self.planned, skipped);
+        let parts = &self.snapshot.view.parts;
+        if parts.iter().any(|p| p.meta().is_thinned()) {
+            let thinned = |s: &&Planned| s.rows().any(|r| r.is_thinned(parts));
+            self.thinned += series.iter().filter(thinned).count();
+        }
+        self.meter.planned(self.planned, skipped, self.thinned);
         series.retain(|s| self.having.iter().all(|having| having.holds(&s.key)));
         Ok(Plan {
             snapshot: self.snapshot.clone(),

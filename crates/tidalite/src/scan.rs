@@ -13,7 +13,7 @@ use tidalite_parts::{Columns, Fetched, Part, SeriesEntry, TileColumns};
 use tidalite_query::{PointFilter, Points, PointsView};
 
 /// A row of a part's series table: one series' points in one tile.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RowRef {
     pub(crate) part: u32,
     pub(crate) row: u32,
@@ -33,6 +33,11 @@ pub(crate) struct Piece {
 impl RowRef {
     pub(crate) fn of<'a>(&self, parts: &'a [Arc<Part>]) -> &'a SeriesEntry {
         &parts[self.part as usize].series().entries()[self.row as usize]
+    }
+
+    /// Whether it stands for more points than it has.
+    pub(crate) fn is_thinned(&self, parts: &[Arc<Part>]) -> bool {
+        parts[self.part as usize].meta().is_thinned()
     }
 
     /// All its points.

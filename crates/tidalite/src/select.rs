@@ -406,7 +406,16 @@ impl Select {
         let planner = Planner::new(snapshot.view.clone(), wanted, reads, self.rules)?;
         let all = || Select { of: Of::Snapshot(snapshot.clone()), having: Vec::new(), ..self.clone() };
         let having = self.having.iter().map(|having| having.over(&all())).collect::<Result<_>>()?;
-        Ok(Plans { snapshot, planner, spans: VecDeque::new(), having, shaping, meter, planned: 0 })
+        Ok(Plans {
+            snapshot,
+            planner,
+            spans: VecDeque::new(),
+            having,
+            shaping,
+            meter,
+            planned: 0,
+            thinned: 0,
+        })
     }
 
     /// Without a selection of points: these series as they were written, all their points at some steps.

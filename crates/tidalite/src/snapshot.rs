@@ -11,6 +11,7 @@ use crate::run_table::{self, RunTable};
 use crate::scan::{RowRef, read_rows};
 use crate::store::Inner;
 use crate::tail::{TailData, View};
+use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
@@ -78,6 +79,9 @@ pub(crate) struct TailCache {
     parts: Mutex<BTreeMap<PathBuf, Arc<Part>>>,
     runs: Mutex<Option<(uuid::Uuid, Arc<RunTable>)>>,
 }
+
+/// Parts whose series tables have so many bytes together are opened side by side.
+const SIDE_BY_SIDE_BYTES: u64 = 4 << 20;
 
 /// How often a snapshot starts over because files went from under it; each time needs a whole flush in between.
 const RETRIES_MAX: usize = 100;
@@ -357,6 +361,17 @@ impl TailCache {
         version: &Version,
         places: &[(PartPlace, PartMeta)],
     ) -> Result<Opened> {
+        let held = |place: &PartPlace| lock(&self.parts).contains_key(&place.points);
+        let absent: Vec<_> = places.iter().filter(|(place, _)| !held(place)).collect();
+        let bytes: u64 = absent.iter().map(|(_, meta)| meta.series_bytes).sum();
+        if absent.len() > 1 && bytes >= SIDE_BY_SIDE_BYTES {
+            // What cannot be opened is met again below, in its turn.
+            inner.pool()?.install(|| {
+                absent.par_iter().for_each(|(place, meta)| {
+                    let _ = self.part(inner, place, meta);
+                });
+            });
+        }
         let (mut parts, mut broken) = (Vec::with_capacity(places.len()), Vec::new());
         for (place, meta) in places {
             match self.part(inner, place, meta) {

@@ -16,8 +16,11 @@ pub struct Stats {
     pub runs: u64,
     /// Different series.
     pub series: u64,
-    /// Points, repeats included; those of deleted runs too, until a compaction has left them out.
+    /// Points, repeats included; those of deleted runs too, until a compaction has left them out. Of thinned runs those that are
+    /// left.
     pub points: u64,
+    /// Points of thinned runs that are gone, and of which sums tell; not among the others.
+    pub thinned_points: u64,
     /// Of these, points that are not flushed yet: in logs, or in parts that are staged there.
     pub log_points: u64,
     /// Parts; staged ones are not counted.
@@ -68,9 +71,10 @@ impl Snapshot {
         let (vfs, places) = (&*self.inner.vfs, &self.inner.places);
         let view = &self.view;
         let mut series: BTreeSet<SeriesKey> = BTreeSet::new();
-        let mut points = 0;
+        let (mut points, mut thinned_points) = (0, 0);
         for part in &view.parts {
             points += part.meta().rows;
+            thinned_points += part.meta().thinned.map_or(0, |all| all.saturating_sub(part.meta().rows));
             let table = part.series();
             series.extend(table.entries().iter().map(|entry| table.key(entry)));
         }
@@ -89,6 +93,7 @@ impl Snapshot {
             runs: self.runs().len() as u64,
             series: series.len() as u64,
             points,
+            thinned_points,
             log_points: view.log_points(),
             parts: view.live_parts(),
             writers_alive: view.tails.iter().filter(|t| t.alive).count() as u64,

@@ -358,7 +358,7 @@ impl Inner {
         Ok(self.pool.get_or_init(|| pool))
     }
 
-    fn lock_waiting(&self) -> Result<Box<dyn tidalite_vfs::Lock>> {
+    pub(crate) fn lock_waiting(&self) -> Result<Box<dyn tidalite_vfs::Lock>> {
         let start = Instant::now();
         loop {
             match flush::lock(self) {

@@ -224,3 +224,25 @@ def test_pictures_are_drawn_over_every_axis(filled):
     assert filled.select("loss").m4(50).plot().get_xlabel() == "step"
     assert filled.select("loss").points(x="metric:tokens").plot().get_xlabel() == "x"
     assert filled.select("loss").align(on="metric:tokens").plot().get_xlabel() == "x"
+
+
+def test_a_band_over_elapsed_time_puts_runs_together_that_began_apart(store):
+    start = 1_780_000_000_000_000
+    for i in range(3):
+        run = store.run(f"r{i}")
+        for step in range(64):
+            run.log({"loss": float(step + i)}, step=step, time=start + i * 10**9 + step * 1_000_000)
+    points = store.select("loss").points(x="elapsed").to_pandas()
+    band = store.select("loss").band(16, x="elapsed")
+    rows = band.to_pandas()
+    assert band.columns == ["metric", "x", "width", "runs", "mean", "std", "min", "max", "nonfinite"]
+    width = rows["width"][0]
+    points["bucket"] = (points["x"] // width) * width
+    means = points.groupby(["bucket", "run"])["value"].mean().groupby("bucket")
+    np.testing.assert_allclose(rows["x"], means.mean().index)
+    np.testing.assert_allclose(rows["mean"], means.mean())
+    np.testing.assert_allclose(rows["std"], means.std(ddof=0))
+    assert rows["runs"].tolist() == means.count().tolist()
+    assert band.plot().get_xlabel() == "x"
+    with pytest.raises(tidalite.Invalid, match="use any of step, time, elapsed"):
+        store.select("loss").band(x="epoch")

@@ -35,6 +35,7 @@ pub(crate) fn run(context: &Context, args: &Info) -> Outcome {
         .count("runs_lost", with(Status::Lost))
         .count("series", [stats.series])
         .count("points", [stats.points])
+        .count("thinned_points", [stats.thinned_points])
         .count("log_points", [stats.log_points])
         .count("parts", [stats.parts])
         .count("writers_alive", [stats.writers_alive])
@@ -76,13 +77,22 @@ fn for_people(path: &str, id: &str, stats: &Stats, runs: &[RunInfo], recovery: &
         (_, n) => format!("{n} DAMAGED; `tidalite verify` says what"),
     };
     let mut table = Table::new(&[("store", Align::Left), (path, Align::Left)]);
+    let thinned = match stats.thinned_points {
+        0 => String::new(),
+        n => format!(", {} more thinned to sums", human_count(n)),
+    };
     let rows = [
         ("id", id.to_owned()),
         ("runs", format!("{}{statuses}", stats.runs)),
         ("series", stats.series.to_string()),
         (
             "points",
-            format!("{} ({}), {} of them in logs", stats.points, human_count(stats.points), stats.log_points),
+            format!(
+                "{} ({}), {} of them in logs{thinned}",
+                stats.points,
+                human_count(stats.points),
+                stats.log_points
+            ),
         ),
         ("parts", format!("{}, {}{each}", stats.parts, human_bytes(stats.parts_bytes))),
         ("side tables", human_bytes(stats.series_bytes)),

@@ -12,6 +12,7 @@ mod info;
 mod metrics;
 mod query;
 mod runs;
+mod thin;
 mod verify;
 
 use crate::args::{Cli, Command};
@@ -37,6 +38,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Flush(args) => flush::run(&context, args),
         Command::Delete(args) => delete::run(&context, args),
         Command::Compact(args) => compact::run(&context, args),
+        Command::Thin(args) => thin::run(&context, args),
         Command::Verify(args) => verify::run(&context, args),
         Command::Backup(args) => backup::run(&context, args),
     }

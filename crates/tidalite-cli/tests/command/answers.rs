@@ -143,6 +143,39 @@ fn a_run_is_deleted_only_where_that_is_said_twice() {
 }
 
 #[test]
+fn old_runs_are_thinned_where_they_are_chosen() {
+    let sample = Sample::new();
+    let store = tidalite::Store::open(sample.path()).unwrap();
+    let run = store.run("long").start().unwrap();
+    for step in 0..20_000 {
+        run.log(step, &[("loss", (step % 777) as f64)]).unwrap();
+    }
+    run.finish().unwrap();
+    store.close().unwrap();
+    let thin = |flags: &[&str]| sample.run("thin", flags);
+    assert!(thin(&[]).fails(2).contains("--run"), "no runs are chosen by default");
+    assert!(thin(&["-r", "no such"]).fails(1).contains("there is no run"));
+    assert!(thin(&["-r", "long", "-n", "0"]).fails(1).contains("0 buckets"));
+    assert!(thin(&["-w", "ended < \"1999-01-01\""]).ok().starts_with("nothing to thin"));
+    sample.run("flush", &["-q"]).ok();
+    let planned = thin(&["-r", "l*", "-n", "100", "--dry-run"]);
+    assert!(planned.ok().starts_with("would thin 1 series of 1 runs: of 20000 points"), "{}", planned.text());
+    assert!(planned.ok().contains("6 series stay as they are"), "{}", planned.text());
+    let done = thin(&["-r", "l*", "-w", "started > \"2020-01-01\"", "-n", "100", "--format", "json"]);
+    let done: Value = serde_json::from_str(done.ok()).unwrap();
+    assert_eq!((&done["runs"], &done["series"], &done["points"]), (&1.into(), &1.into(), &20_000.into()));
+    assert!(done["kept"].as_u64().unwrap() < 400);
+    assert!(done["bytes_after"].as_u64() < done["bytes_before"].as_u64(), "{done}");
+    let count = ["-r", "long", "--aggregate", "count"];
+    let ask = |flags: &[&str]| sample.run("query", &[&count, flags].concat());
+    assert_eq!(ask(&["--format", "json"]).rows()[0]["count"], 20_000);
+    assert!(ask(&["--explain"]).ok().contains("1 thinned"), "{}", ask(&["--explain"]).text());
+    assert!(sample.run("info", &[]).ok().contains("more thinned to sums"));
+    assert!(thin(&["-r", "long", "-n", "50"]).ok().contains("thinned 1 series of 1 runs in"));
+    assert!(sample.run("verify", &[]).ok().contains("sound"));
+}
+
+#[test]
 fn info_says_how_much_and_how_it_stands() {
     let sample = Sample::new();
     let json: Value = serde_json::from_str(sample.run("info", &["--format", "json"]).ok()).unwrap();

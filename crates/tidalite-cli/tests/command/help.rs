@@ -9,7 +9,7 @@ fn every_command_shows_examples_of_itself() {
     assert!(!top.ok().contains("demo-train"), "what users do not call is not shown");
     let names = [
         "demo", "info", "runs", "metrics", "query", "chart", "follow", "import", "export", "flush",
-        "compact", "delete", "verify", "backup",
+        "compact", "thin", "delete", "verify", "backup",
     ];
     for name in names {
         assert!(top.ok().contains(&format!("\n  {name} ")), "{name}");
@@ -29,7 +29,7 @@ fn the_reference_documents_every_flag() {
     let reference = include_str!("../../../../docs/command.md");
     for name in [
         "demo", "info", "runs", "metrics", "query", "chart", "follow", "import", "export", "flush",
-        "compact", "delete", "verify", "backup",
+        "compact", "thin", "delete", "verify", "backup",
     ] {
         assert!(reference.contains(&format!("## `{name}")), "{name}");
         let help = Answer::of(tidalite().args([name, "--help"]));

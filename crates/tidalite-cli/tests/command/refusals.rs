@@ -2,7 +2,7 @@
 
 use crate::sample::{Answer, Sample, tidalite};
 
-const COMMANDS: [(&str, &[&str]); 11] = [
+const COMMANDS: [(&str, &[&str]); 12] = [
     ("info", &[]),
     ("runs", &[]),
     ("metrics", &[]),
@@ -12,6 +12,7 @@ const COMMANDS: [(&str, &[&str]); 11] = [
     ("export", &["-o", "x.csv"]),
     ("flush", &[]),
     ("compact", &[]),
+    ("thin", &["-r", "*", "--dry-run"]),
     ("verify", &[]),
     ("backup", &["copy"]),
 ];

@@ -53,6 +53,8 @@ pub struct EncodedTile {
     pub(crate) value_bits_sum: u64,
     /// Of series that have any, by their place in `series`.
     pub(crate) rollups: Vec<Rolled>,
+    /// Whether its points stand for more than themselves.
+    pub(crate) thinned: bool,
 }
 
 impl EncodedTile {
@@ -108,7 +110,7 @@ pub fn encode_tile(chunks: &[SeriesChunk<'_>], options: &PartOptions) -> Result<
     columns.push(times.finish(integer_range(&series, |s| s.summary.time_min_us.zip(s.summary.time_max_us)))?);
     columns.push(value_column(chunks, &pages, &mut zstd)?.finish(value_range(&series))?);
     let value_bits_sum = chunks.iter().fold(0u64, |sum, c| sum.wrapping_add(value_bits_sum(c.values)));
-    Ok(EncodedTile { columns, series, rows, seq_ranges, value_bits_sum, rollups: Vec::new() })
+    Ok(EncodedTile { columns, series, rows, seq_ranges, value_bits_sum, rollups: Vec::new(), thinned: false })
 }
 
 /// Checks each chunk and gives each series its rows.

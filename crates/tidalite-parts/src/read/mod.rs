@@ -23,6 +23,7 @@ use crate::options::{Columns, PartPlace};
 use crate::schema::{Column, SCHEMA};
 use crate::series::{BySeries, SeriesRow, SeriesTable};
 use crate::series_read::SeriesFile;
+use crate::thin;
 use bytes::Bytes;
 pub use cache::PageCache;
 pub(crate) use footer::{ChunkMap, PageEntry, TileMap};
@@ -31,6 +32,7 @@ pub(crate) use pages::Pages;
 use parquet::file::metadata::ParquetMetaData;
 pub use rollups::{RolledSeries, RollupColumns, RollupTier, Rollups};
 use std::ops::Range;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
 use tidalite_vfs::{ReadFile, Vfs};
@@ -88,16 +90,17 @@ impl Part {
     /// Opens a part: reads and checks its footer and its series table, no page.
     ///
     /// A series table that is damaged or gone is made anew from the points, which then must all be intact: slow, but
-    /// no point is lost with it; [`series_damage`](Self::series_damage) says so.
+    /// no point is lost with it; [`series_damage`](Self::series_damage) says so. In a thinned part that takes the rollups too.
     ///
     /// # Errors
-    /// `NotFound` where the points file is absent; `Corrupt` where it is not the file that `meta` describes.
+    /// `NotFound` where the points file is absent; `Corrupt` where it is not the file that `meta` describes, or where the series
+    /// table cannot be made anew.
     pub fn open(vfs: Arc<dyn Vfs>, place: &PartPlace, meta: &PartMeta) -> Result<Part> {
         let file = vfs.open(&place.points)?;
         let tiles = footer::load(file.as_ref(), &expected(meta))?;
         let (series, series_damage) = match load_series(vfs.as_ref(), place, meta, &tiles) {
             Err(e) if matches!(e.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) => {
-                (SeriesTable::of_rows(&[], &place.series)?, Some(e))
+                (SeriesTable::of_rows(&[], &place.series, false)?, Some(e))
             }
             other => (other?, None),
         };
@@ -270,7 +273,10 @@ impl Part {
                 rows.push(row);
             }
         }
-        SeriesTable::of_rows(&rows, &self.place.series)
+        if self.meta.is_thinned() {
+            self.summed_by_rollups(&mut rows).map_err(as_damage)?;
+        }
+        SeriesTable::of_rows(&rows, &self.place.series, self.meta.is_thinned())
     }
 
     /// The series of a tile and their numbers of rows, in file order, from the columns run, metric and labels.
@@ -297,7 +303,11 @@ impl Part {
         let row = facts(&chunk, &mut SeqRanges::default()).map_err(|e| {
             Error::corrupt("read part", &self.place.points, 0, format!("tile {tile}: {}", e.wrong()))
         })?;
-        Ok(SeriesRow { tile, row_start: rows.start, ..row })
+        let mut row = SeriesRow { tile, row_start: rows.start, ..row };
+        if self.meta.is_thinned() {
+            thin::place(&mut row, chunk.seqs);
+        }
+        Ok(row)
     }
 }
 
@@ -306,13 +316,22 @@ fn load_series(vfs: &dyn Vfs, place: &PartPlace, meta: &PartMeta, tiles: &[TileM
     let path = &place.series;
     let file = vfs.open(path)?;
     let bytes = read_checked(file.as_ref(), 0, meta.series_bytes, meta.series_crc32c, "read series table")?;
-    let (file, heads) = SeriesFile::open(bytes, path, Some(file))?;
+    let (file, heads) = SeriesFile::open(bytes, path, Some(file), meta.is_thinned())?;
     let table = SeriesTable::new(file, heads, path, meta.seq_base)?;
     let tile_rows: Vec<u32> = tiles.iter().map(|t| t.rows).collect();
     if table.fits(&tile_rows) {
         return Ok(table);
     }
     Err(Error::corrupt("read series table", path, 0, "its rows do not fit the tiles of the points file"))
+}
+
+/// What is not there of a part whose points file is there is damage.
+fn as_damage(e: Error) -> Error {
+    let path = e.path().map(Path::to_path_buf).unwrap_or_default();
+    match e.kind() {
+        ErrorKind::NotFound => Error::corrupt("open part", &path, 0, "the file is not there"),
+        _ => e,
+    }
 }
 
 /// What a points file must be.

@@ -2,17 +2,21 @@
 //!
 //! Steps: the footer and the names say which rows are whose, the column `width` where tiers end; that is kept. A read
 //! fetches the pages of the columns asked for. Rollups are a second account of the points: where they cannot be read,
-//! the points answer, and [`verify`](Part::verify) tells of the damage.
+//! the points answer, and [`verify`](Part::verify) tells of the damage. Those of a thinned part are the only account of most
+//! of its points, so that there an answer that wants them fails.
 
 use super::footer::{self, Expected, TileMap};
 use super::pages::{Fetched, Pages};
 use super::{Part, series_of};
 use crate::names::Names;
+use crate::rollup::total;
 use crate::rollup_file::{ROLLUP_SCHEMA, column};
+use crate::series::SeriesRow;
+use crate::thin::same;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
-use tidalite_model::{Error, Extreme, Point, Result, SeriesKey, Summary};
+use tidalite_model::{Error, ErrorKind, Extreme, Point, Result, SeriesKey, Summary};
 use tidalite_vfs::ReadFile;
 
 /// The rollups of a part, open for reading.
@@ -79,6 +83,44 @@ impl Part {
         self.rollups.get_or_init(|| self.open_rollups().ok().flatten()).as_ref()
     }
 
+    /// The rollups of a thinned part, without which most of its points are unknown.
+    ///
+    /// # Errors
+    /// `Corrupt` where there are none, or none that can be read.
+    pub fn thinned_rollups(&self) -> Result<&Rollups> {
+        self.rollups().ok_or_else(|| match self.open_rollups() {
+            Err(e) if e.kind() != ErrorKind::NotFound => e,
+            _ => self.lost("the rollups of a thinned part are not there"),
+        })
+    }
+
+    /// What the points of a row of a thinned part stand for, bucket by bucket, and the buckets' width as a power of two.
+    ///
+    /// # Errors
+    /// `Corrupt` where that cannot be read, or contradicts the series table.
+    pub fn thinned(&self, row: &SeriesRow) -> Result<(u32, Vec<Summary>)> {
+        let (shift, buckets) = self.thinned_rollups()?.finest(&row.key)?;
+        // Sums are merged in the same order when a tile is made, so that they are the same to the bit.
+        if same(&total(&buckets), &row.summary) {
+            return Ok((shift, buckets));
+        }
+        Err(self.lost("the buckets of a thinned series are not those of its summary"))
+    }
+
+    /// The same rows with the summaries that the rollups of a thinned part give.
+    pub(crate) fn summed_by_rollups(&self, rows: &mut [SeriesRow]) -> Result<()> {
+        let lost = || self.lost("the rollups of a thinned part are not there");
+        let rollups = self.open_rollups()?.ok_or_else(lost)?;
+        for row in rows {
+            row.summary = total(&rollups.finest(&row.key)?.1);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn lost(&self, wrong: &str) -> Error {
+        Error::corrupt("read rollups", &self.place.rollups, 0, wrong)
+    }
+
     /// Opens the rollups, where there are any.
     pub(crate) fn open_rollups(&self) -> Result<Option<Rollups>> {
         let Some(meta) = &self.meta.rollups else { return Ok(None) };
@@ -121,10 +163,14 @@ impl Part {
             }
         }
         let table = self.series();
+        let mut details = table.reader();
         for (at, row) in (0u32..).zip(table.entries()) {
             if let Some(entry) = rollups.series.get_mut(&table.key(row)) {
                 entry.rows.push(at);
-                entry.points += u64::from(row.rows);
+                entry.points += match self.meta.is_thinned() {
+                    true => details.of(at as usize)?.summary.count,
+                    false => u64::from(row.rows),
+                };
             }
         }
         for entry in rollups.series.values_mut() {
@@ -138,6 +184,21 @@ impl Rollups {
     /// The rollups of a series, where it has any.
     pub fn of(&self, key: &SeriesKey) -> Option<&RolledSeries> {
         self.series.get(key)
+    }
+
+    /// The finest buckets of a series that has to have some, and their width as a power of two.
+    pub(crate) fn finest(&self, key: &SeriesKey) -> Result<(u32, Vec<Summary>)> {
+        let tier = self.of(key).and_then(|rolled| rolled.tiers.first()).ok_or_else(|| {
+            Error::corrupt("read rollups", self.file.path(), 0, "a thinned series has no buckets")
+        })?;
+        let (buckets, _) = self.read(tier, RollupColumns::ALL)?;
+        Ok((tier.width.trailing_zeros(), buckets))
+    }
+
+    /// How many buckets the finest tiers of the series of some rows have.
+    pub fn buckets(&self, rows: &[SeriesRow]) -> u64 {
+        let finest = rows.iter().filter_map(|row| self.of(&row.key)?.tiers.first());
+        finest.map(|tier| tier.buckets() as u64).sum()
     }
 
     /// All series that have rollups.

@@ -13,6 +13,7 @@ mod rollups;
 mod roundtrip;
 mod sample;
 mod series;
+mod thinned;
 
 use crate::{Part, PartMeta, PartOptions, PartPlace, PartWriter, SeriesChunk, encode_tile};
 use sample::Series;

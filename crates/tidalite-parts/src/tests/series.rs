@@ -4,7 +4,7 @@ use super::sample::{Random, Series};
 use super::{Written, vfs};
 use crate::Part;
 use crate::series::{SeriesRow, SeriesTable};
-use crate::series_file::{self, GROUP_ROWS};
+use crate::series_file::{GROUP_ROWS, SeriesWriter};
 use crate::series_read::SeriesFile;
 use std::fs;
 use tidalite_model::{ErrorKind, Labels, Seq, SeriesKey};
@@ -95,7 +95,7 @@ fn a_table_that_contradicts_itself_is_corrupt_not_a_panic() {
     let written = Written::new(vec![many(60)]);
     let part = written.open().unwrap();
     let rows: Vec<SeriesRow> = (0..60).map(|row| part.series().row(row).unwrap()).collect();
-    let good = series_file::encode(&rows).unwrap();
+    let good = SeriesWriter::encode(&rows).unwrap();
     let mut random = Random(5);
     let (mut refused, mut read) = (0, 0);
     for _ in 0..6000 {
@@ -105,7 +105,7 @@ fn a_table_that_contradicts_itself_is_corrupt_not_a_panic() {
             bytes[at] ^= 1 << random.below(8);
         }
         let path = &written.place.series;
-        let opened = SeriesFile::open(bytes.into(), path, None);
+        let opened = SeriesFile::open(bytes.into(), path, None, false);
         let Ok(table) = opened.and_then(|(file, heads)| SeriesTable::new(file, heads, path, 0)) else {
             refused += 1;
             continue;

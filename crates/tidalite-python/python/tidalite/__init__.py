@@ -36,7 +36,18 @@ from ._tidalite import (
     step_bucket,
     time_bucket,
 )
-from .records import CompactStats, Explain, Finding, FlushStats, PartFiles, Report, RunInfo, Runs, Stats
+from .records import (
+    CompactStats,
+    Explain,
+    Finding,
+    FlushStats,
+    PartFiles,
+    Report,
+    RunInfo,
+    Runs,
+    Stats,
+    ThinStats,
+)
 
 __all__ = [
     "Bucket",
@@ -63,6 +74,7 @@ __all__ = [
     "Store",
     "SystemWatch",
     "Table",
+    "ThinStats",
     "Unsupported",
     "__version__",
     "escape",

@@ -167,7 +167,8 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Counts and sizes of a store. `points` counts repeats too; `log_points` are those not in parts yet.
+    """Counts and sizes of a store. `points` counts repeats too; `log_points` are those not in parts yet, and `thinned_points` those of
+    which thinning left only sums.
 
     `log_bytes` is what the logs take on the disk, preallocated blocks included; `network` whether the file system is one
     across a network, where not all promises hold.
@@ -176,6 +177,7 @@ class Stats:
     runs: int
     series: int
     points: int
+    thinned_points: int
     log_points: int
     parts: int
     writers_alive: int
@@ -198,13 +200,15 @@ class Stats:
 class Explain:
     """What an answer was made from. Printed it is a table.
 
-    `series_merged` are series whose points had to be merged, since their parts overlap, or they have repeats, rewound points or history.
-    Summaries are those of whole tiles of a series, buckets those of rollups, each with the points that it stands for; `page_points` were
-    decoded and `log_points` taken from logs. `parts`, `tiles`, `pages` and `bytes` are all that there are.
+    `series_merged` are series whose points had to be merged, since their parts overlap, or they have repeats, rewound points or history;
+    `series_thinned` are those of which few points are left (see `Store.thin`). Summaries are those of whole tiles of a series, buckets those
+    of rollups, each with the points that it stands for; `page_points` were decoded and `log_points` taken from logs. `parts`, `tiles`,
+    `pages` and `bytes` are all that there are.
     """
 
     series: int
     series_merged: int
+    series_thinned: int
     summaries: int
     summary_points: int
     buckets: int
@@ -245,6 +249,27 @@ class CompactStats:
     parts_in: int
     parts_out: int
     points: int
+
+
+@dataclass(frozen=True, slots=True)
+class ThinStats:
+    """What a thinning did.
+
+    Points flushed first; runs of which a series was thinned, and runs passed over since a process still writes to them; series that were
+    thinned, that stay since their outline would take as much room, and that stay since they were thinned before and then written to, or
+    rewound, at the same steps; points that the thinned series stand for, points that are left of them, and points that were rewound or
+    written again and are gone.
+    """
+
+    flushed: int
+    runs: int
+    runs_running: int
+    series: int
+    series_small: int
+    series_mixed: int
+    points: int
+    kept: int
+    dropped: int
 
 
 class PartFiles(list[str]):

@@ -48,7 +48,7 @@ def chart_curves(rows: dict[str, Array]) -> list[Curve]:
         Curve(
             panel=rows["metric"][s.start],
             key=(rows["run"][s.start], rows["labels"][s.start]),
-            x=_middle(rows, s),
+            x=bucket_middle(rows, s),
             y=rows["mean"][s],
             bad=rows["nonfinite"][s] > 0,
             low=rows["min"][s],
@@ -58,7 +58,7 @@ def chart_curves(rows: dict[str, Array]) -> list[Curve]:
     ]
 
 
-def _middle(rows: dict[str, Array], s: slice) -> Array:
+def bucket_middle(rows: dict[str, Array], s: slice) -> Array:
     """A bucket stands for all that is in it: it is drawn at the middle."""
     width = rows["width"][s]
     middle: Array

@@ -11,13 +11,13 @@ from .bars import draw_bars
 from .curves import Array, Curve, draw, series_slices
 from .names import colours, literal, short_names
 from .panels import Panels
-from .selections import chart_curves, require
+from .selections import bucket_middle, chart_curves, require
 
 if TYPE_CHECKING:
     from .._tidalite import Table
 
 _BUCKETS = ("step_bucket", "time_bucket")
-_BAND = ("step", "width", "runs", "mean", "std", "min", "max", "nonfinite")
+_BAND = ("step", "x", "width", "runs", "mean", "std", "min", "max", "nonfinite")
 
 
 def plot_table(
@@ -80,17 +80,17 @@ def _latest(rows: dict[str, Array], x: str | None, y: list[str] | None, options:
 
 def _band(rows: dict[str, Array], x: str | None, y: list[str] | None, options: dict[str, Any]) -> Any:
     _unused(y=y)
-    _one_of(x, "step")
+    x = _one_of(x, "x" if "x" in rows else "step")
     by = [name for name in rows if name not in _BAND]
     curves = []
-    for s in series_slices([rows[name] for name in by], len(rows["step"])):
+    for s in series_slices([rows[name] for name in by], len(rows[x])):
         panel = rows["metric"][s.start] if "metric" in by else ""
         mean, std = rows["mean"][s], rows["std"][s]
         curves.append(
             Curve(
                 panel=panel,
                 key=tuple(_part(name, rows[name][s.start]) for name in by if name != "metric") or ("mean ± std",),
-                x=rows["step"][s] + (rows["width"][s] - 1) / 2,
+                x=bucket_middle(rows, s),
                 y=mean,
                 bad=rows["nonfinite"][s] > 0,
                 low=mean - std,
@@ -98,7 +98,7 @@ def _band(rows: dict[str, Array], x: str | None, y: list[str] | None, options: d
                 outer=(rows["min"][s], rows["max"][s]),
             )
         )
-    return draw(curves, "step", what="metric", **options)
+    return draw(curves, _label(rows, x), what="metric", **options)
 
 
 def _align(rows: dict[str, Array], x: str | None, y: list[str] | None, options: dict[str, Any]) -> Any:

@@ -1,0 +1,76 @@
+//! `thin`: old runs to their outline and exact sums.
+
+use crate::args::{Format, Thin};
+use crate::columns::Columns;
+use crate::context::{Context, Unit};
+use crate::failure::Outcome;
+use crate::output::{print_one, print_text};
+use crate::table::human_bytes;
+use std::time::Instant;
+use tidalite::ThinStats;
+
+/// Runs the command.
+pub(crate) fn run(context: &Context, args: &Thin) -> Outcome {
+    let format = context.format()?;
+    let mut what = tidalite::Thin::new().buckets(args.buckets);
+    for glob in &args.runs {
+        what = what.runs(glob);
+    }
+    for filter in &args.filters {
+        what = what.runs_where(filter.clone());
+    }
+    let store = if args.dry_run { context.read(&args.path)? } else { context.write(&args.path)? };
+    let before = store.stats()?.bytes();
+    let start = Instant::now();
+    let bar = context.progress("thin", Unit::Points);
+    let progress = |done, total| bar.set(done, total);
+    let stats = match args.dry_run {
+        true => store.thin_dry_run(&what, &progress)?,
+        false => store.thin_with(&what, &progress)?,
+    };
+    drop(bar);
+    let seconds = start.elapsed().as_secs_f64();
+    let after = store.stats()?.bytes();
+    if format == Format::Table {
+        let mut text = told(&stats, args.dry_run, seconds);
+        if !args.dry_run {
+            text += &format!("all files: {} before, {} now\n", human_bytes(before), human_bytes(after));
+        }
+        return print_text(&text);
+    }
+    let batch = Columns::default()
+        .count("flushed", [stats.flushed])
+        .count("runs", [stats.runs])
+        .count("runs_running", [stats.runs_running])
+        .count("series", [stats.series])
+        .count("series_small", [stats.series_small])
+        .count("series_mixed", [stats.series_mixed])
+        .count("points", [stats.points])
+        .count("kept", [stats.kept])
+        .count("dropped", [stats.dropped])
+        .count("bytes_before", [before])
+        .count("bytes_after", [after])
+        .float("seconds", [seconds])
+        .finish();
+    print_one(&batch, format)
+}
+
+/// What was done, or would be, line by line.
+fn told(stats: &ThinStats, dry_run: bool, seconds: f64) -> String {
+    let of = format!("{} series of {} runs", stats.series, stats.runs);
+    let stay = format!("of {} points {} stay", stats.points, stats.kept);
+    let thinned = match (stats.series, dry_run) {
+        (0, _) => "nothing to thin".to_owned(),
+        (_, true) => format!("would thin {of}: {stay}"),
+        (_, false) => format!("thinned {of} in {seconds:.2} s: {stay}"),
+    };
+    let counted = [
+        (stats.flushed, "points were flushed first"),
+        (stats.dropped, "points that were rewound or written again are dropped"),
+        (stats.series_small, "series stay as they are: in so many buckets they would get no smaller"),
+        (stats.series_mixed, "series stay as they are: thinned before, and written to at the same steps"),
+        (stats.runs_running, "runs are passed over: a process still writes to them"),
+    ];
+    let lines = counted.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}\n"));
+    format!("{thinned}\n{}", lines.collect::<String>())
+}

@@ -1,0 +1,248 @@
+//! Thinned parts: what is left of series, and sums of what is gone; damage is found, and no count is silently that of what is left.
+
+use super::sample::{Random, Series, tracker};
+use super::{place_in, vfs};
+use crate::rollup::{bucket_of, buckets};
+use crate::{
+    Part, PartMeta, PartOptions, PartPlace, PartWriter, SeriesRow, ThinnedChunk, encode_thinned_tile,
+    encode_tile,
+};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use std::fs;
+use tempfile::TempDir;
+use tidalite_model::{ErrorKind, Result, Summary};
+
+/// What is left of a series, and its buckets.
+struct Thin {
+    left: Series,
+    shift: u32,
+    buckets: Vec<Summary>,
+}
+
+impl Thin {
+    fn new(series: &Series, shift: u32) -> Thin {
+        let buckets = buckets(&series.chunk(), shift);
+        let mut left = Series { key: series.key.clone(), ..Series::new("", "", "") };
+        let mut kinds = [false; 3];
+        let mut bucket = None;
+        for (i, &step) in series.steps.iter().enumerate() {
+            if bucket != Some(bucket_of(step, shift)) {
+                (bucket, kinds) = (Some(bucket_of(step, shift)), [false; 3]);
+            }
+            let of = buckets
+                .iter()
+                .find(|b| b.first.is_some_and(|p| bucket == Some(bucket_of(p.step, shift))))
+                .unwrap();
+            let value = series.values[i];
+            let kind = [value.is_nan(), value == f64::INFINITY, value == f64::NEG_INFINITY]
+                .iter()
+                .position(|&is| is);
+            let first = kind.is_some_and(|kind| !std::mem::replace(&mut kinds[kind], true));
+            let ends = [of.first.unwrap().step, of.last.unwrap().step];
+            let extremes = [of.min, of.max].iter().any(|e| e.is_some_and(|e| e.step == step));
+            if first || ends.contains(&step) || extremes {
+                left.steps.push(step);
+                left.seqs.push(series.seqs[i]);
+                left.times_us.push(series.times_us[i]);
+                left.values.push(value);
+            }
+        }
+        Thin { left, shift, buckets }
+    }
+
+    fn chunk(&self) -> ThinnedChunk<'_> {
+        ThinnedChunk { points: self.left.chunk(), shift: self.shift, buckets: &self.buckets }
+    }
+}
+
+struct Written {
+    place: PartPlace,
+    meta: PartMeta,
+    thin: Vec<Vec<Thin>>,
+    _folder: TempDir,
+}
+
+impl Written {
+    fn new(tiles: &[Vec<Series>]) -> Written {
+        let thin: Vec<Vec<Thin>> = tiles
+            .iter()
+            .map(|t| t.iter().zip([4, 5, 6].iter().cycle()).map(|(s, &shift)| Thin::new(s, shift)).collect())
+            .collect();
+        let folder = TempDir::new().unwrap();
+        let place = place_in(&folder);
+        let mut writer = PartWriter::create(vfs(), &place).unwrap();
+        for tile in &thin {
+            let chunks: Vec<ThinnedChunk<'_>> = tile.iter().map(Thin::chunk).collect();
+            writer.push(encode_thinned_tile(&chunks, &PartOptions::default()).unwrap()).unwrap();
+        }
+        let meta = writer.finish(false).unwrap();
+        Written { place, meta, thin, _folder: folder }
+    }
+
+    fn open(&self) -> Result<Part> {
+        Part::open(vfs(), &self.place, &self.meta)
+    }
+}
+
+fn sample() -> Written {
+    Written::new(&[tracker("r", 5, -300..1000), tracker("s", 2, 0..2500)])
+}
+
+fn findings(part: &Part) -> usize {
+    let mut found = 0;
+    part.verify(&mut |_| found += 1).unwrap();
+    found
+}
+
+fn rows(part: &Part) -> Result<Vec<SeriesRow>> {
+    (0..part.series().entries().len()).map(|row| part.series().row(row)).collect()
+}
+
+/// All that is known of each series, as text.
+fn known(part: &Part) -> Result<String> {
+    let each = rows(part)?.into_iter().map(|row| Ok(format!("{row:?} {:?}", part.thinned(&row)?)));
+    each.collect::<Result<Vec<_>>>().map(|all| all.join("\n"))
+}
+
+#[test]
+fn the_series_table_and_the_buckets_tell_of_all_points() {
+    let part = sample();
+    let open = part.open().unwrap();
+    assert_eq!((part.meta.thinned, findings(&open)), (Some(5 * 1300 + 2 * 2500), 0));
+    assert!(part.meta.rows < 3000, "{}", part.meta.rows);
+    let all = part.thin.iter().flatten();
+    for (row, thin) in rows(&open).unwrap().iter().zip(all) {
+        let (shift, buckets) = open.thinned(row).unwrap();
+        assert_eq!((shift, format!("{buckets:?}")), (thin.shift, format!("{:?}", thin.buckets)));
+        assert_eq!(
+            (row.rows as usize, row.summary.count),
+            (thin.left.steps.len(), if &*row.key.run == "r" { 1300 } else { 2500 })
+        );
+        assert_eq!(
+            (row.seq_min, row.seq_max),
+            (*thin.left.seqs.last().unwrap(), *thin.left.seqs.last().unwrap())
+        );
+    }
+    let file = SerializedFileReader::new(fs::File::open(&part.place.points).unwrap()).unwrap();
+    assert_eq!(file.get_row_iter(None).unwrap().count() as u64, part.meta.rows);
+}
+
+#[test]
+fn a_tile_is_copied_with_what_it_stands_for() {
+    let part = sample();
+    let source = part.open().unwrap();
+    let folder = TempDir::new().unwrap();
+    let place = place_in(&folder);
+    let mut writer = PartWriter::create(vfs(), &place).unwrap();
+    let copier = source.copier().unwrap();
+    (0..part.meta.tiles).for_each(|tile| writer.push(copier.tile(tile, &|_| None).unwrap()).unwrap());
+    let copied = writer.finish(false).unwrap();
+    assert_eq!(PartMeta { ..copied.clone() }, PartMeta { id: copied.id, ..part.meta.clone() });
+    let open = Part::open(vfs(), &place, &copied).unwrap();
+    assert_eq!((known(&open).unwrap(), findings(&open)), (known(&source).unwrap(), 0));
+}
+
+#[test]
+fn what_is_no_outline_is_refused() {
+    let series = tracker("r", 1, 0..200).remove(0);
+    let options = PartOptions::default();
+    let refused = |thin: &[Thin]| {
+        let chunks: Vec<ThinnedChunk<'_>> = thin.iter().map(Thin::chunk).collect();
+        encode_thinned_tile(&chunks, &options).err().map(|e| e.kind()) == Some(ErrorKind::Invalid)
+    };
+    assert!(!refused(&[Thin::new(&series, 4)]));
+    for lost in 0..Thin::new(&series, 4).left.steps.len() {
+        let mut thin = Thin::new(&series, 4);
+        let left = &mut thin.left;
+        left.steps.remove(lost);
+        left.seqs.remove(lost);
+        left.times_us.remove(lost);
+        left.values.remove(lost);
+        assert!(refused(&[thin]), "without point {lost}");
+    }
+    let wrong = |change: fn(&mut Thin)| {
+        let mut thin = Thin::new(&series, 4);
+        change(&mut thin);
+        refused(&[thin])
+    };
+    assert!(wrong(|t| t.buckets.reverse()) && wrong(|t| t.shift = 0) && wrong(|t| t.shift = 63));
+    assert!(wrong(|t| t.buckets[3].count = 1) && wrong(|t| t.buckets.truncate(3)));
+    assert!(refused(&[Thin::new(&series, 4), Thin::new(&tracker("s", 1, 0..9)[0], 2)]), "two runs");
+    // Neither beside tiles that are whole, nor twice in a part.
+    let tile = || encode_thinned_tile(&[Thin::new(&series, 4).chunk()], &options).unwrap();
+    let whole = encode_tile(&[series.chunk()], &options).unwrap();
+    let folder = TempDir::new().unwrap();
+    let mut writer = PartWriter::create(vfs(), &place_in(&folder)).unwrap();
+    writer.push(tile()).unwrap();
+    assert_eq!(writer.push(whole).unwrap_err().kind(), ErrorKind::Invalid);
+    writer.push(tile()).unwrap();
+    assert_eq!(writer.finish(false).unwrap_err().kind(), ErrorKind::Invalid);
+}
+
+#[test]
+fn a_damaged_series_table_is_made_anew_from_the_buckets() {
+    let part = sample();
+    let expected = known(&part.open().unwrap()).unwrap();
+    let bytes = fs::read(&part.place.series).unwrap();
+    for at in (0..bytes.len()).step_by(97) {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 16;
+        fs::write(&part.place.series, &damaged).unwrap();
+        let open = part.open().unwrap();
+        assert!(open.series_damage().is_some() && known(&open).unwrap() == expected, "byte {at}");
+    }
+    fs::remove_file(&part.place.series).unwrap();
+    let open = part.open().unwrap();
+    assert!(known(&open).unwrap() == expected);
+    assert_eq!(findings(&open), 1);
+    // Without the rollups too, most points are unknown.
+    fs::rename(&part.place.rollups, part.place.rollups.with_extension("gone")).unwrap();
+    assert_eq!(part.open().unwrap_err().kind(), ErrorKind::Corrupt);
+}
+
+#[test]
+fn a_flipped_bit_in_the_rollups_is_told_where_they_are_needed() {
+    let part = sample();
+    let expected = known(&part.open().unwrap()).unwrap();
+    let bytes = fs::read(&part.place.rollups).unwrap();
+    let mut random = Random(8);
+    let mut told = 0;
+    for byte in (0..bytes.len()).step_by(11) {
+        let mut damaged = bytes.clone();
+        damaged[byte] ^= 1 << random.below(8);
+        fs::write(&part.place.rollups, &damaged).unwrap();
+        let open = part.open().unwrap();
+        match known(&open) {
+            Ok(found) => assert!(found == expected, "byte {byte}"),
+            Err(e) => {
+                assert_eq!(e.kind(), ErrorKind::Corrupt, "byte {byte}");
+                told += 1;
+            }
+        }
+        if byte % 55 == 0 {
+            assert!(findings(&open) > 0, "byte {byte}");
+        }
+    }
+    assert!(told > 100, "{told}");
+    fs::remove_file(&part.place.rollups).unwrap();
+    let open = part.open().unwrap();
+    assert_eq!(known(&open).unwrap_err().kind(), ErrorKind::Corrupt);
+    assert!(findings(&open) > 0);
+}
+
+/// Whoever writes the files of one part beside the sums of another is found out, checksums or not.
+#[test]
+fn files_that_contradict_each_other_are_found_out() {
+    let (mut part, other) =
+        (sample(), Written::new(&[tracker("r", 5, -301..1000), tracker("s", 2, 0..2500)]));
+    fs::copy(&other.place.rollups, &part.place.rollups).unwrap();
+    part.meta.rollups = other.meta.rollups;
+    let open = part.open().unwrap();
+    assert_eq!(known(&open).unwrap_err().kind(), ErrorKind::Corrupt);
+    assert!(findings(&open) > 0);
+    // More points than rows are believed of thinned parts alone, and fewer of none.
+    let mut part = sample();
+    part.meta.thinned = None;
+    let whole = part.open().unwrap();
+    assert_eq!(whole.series().row(0).unwrap_err().kind(), ErrorKind::Corrupt);
+}
