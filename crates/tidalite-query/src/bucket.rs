@@ -19,6 +19,15 @@ impl Width {
         if width.is_power_of_two() { Width::Power(width.trailing_zeros()) } else { Width::Other(width) }
     }
 
+    /// How wide a bucket is.
+    #[inline]
+    fn steps(self) -> u64 {
+        match self {
+            Width::Power(shift) => 1 << shift,
+            Width::Other(width) => width,
+        }
+    }
+
     /// Which bucket holds `x`.
     #[inline]
     pub(crate) fn index(self, x: i64) -> i64 {
@@ -42,9 +51,12 @@ impl Width {
                 (start, start | (((1u64 << shift) - 1).cast_signed()))
             }
             Width::Other(width) => {
-                let width = i128::from(width);
-                let start = i128::from(index) * width;
-                (clamp(start), clamp(start + width - 1))
+                let start = i64::try_from(width).ok().and_then(|width| index.checked_mul(width));
+                let ends = start.and_then(|start| Some((start, start.checked_add_unsigned(width - 1)?)));
+                ends.unwrap_or_else(|| {
+                    let start = i128::from(index) * i128::from(width);
+                    (clamp(start), clamp(start + i128::from(width) - 1))
+                })
             }
         }
     }
@@ -68,10 +80,81 @@ fn clamp(x: i128) -> i64 {
     i64::try_from(x).unwrap_or(if x < 0 { i64::MIN } else { i64::MAX })
 }
 
+/// The runs of one bucket each that a column falls into, in the order of its rows: the bucket, and where its run ends.
+#[derive(Debug)]
+pub(crate) struct Runs<'a> {
+    column: &'a [i64],
+    width: Width,
+    ascending: bool,
+    /// Where the next run begins.
+    at: usize,
+    /// The bucket of the run before, its greatest number, and how long the run was.
+    bucket: i64,
+    last: i64,
+    length: usize,
+}
+
+impl<'a> Runs<'a> {
+    /// Of a column in any order.
+    pub(crate) fn of(column: &'a [i64], width: Width) -> Self {
+        Self::of_ascending(column, width, crate::points::rises(column, 0))
+    }
+
+    /// Of a column that ascends, if so it is said.
+    pub(crate) fn of_ascending(column: &'a [i64], width: Width, ascending: bool) -> Self {
+        Runs { column, width, ascending, at: 0, bucket: 0, last: i64::MIN, length: 0 }
+    }
+
+    /// Goes on to the bucket of a number; mostly it is the next one, for which nothing has to be divided.
+    #[inline]
+    fn turn(&mut self, x: i64) {
+        let next = self
+            .last
+            .checked_add_unsigned(self.width.steps())
+            .filter(|&last| self.length > 0 && self.last < x && x <= last);
+        (self.bucket, self.last) = match next {
+            Some(last) => (self.bucket + 1, last),
+            None => {
+                let bucket = self.width.index(x);
+                (bucket, self.width.range(bucket).1)
+            }
+        };
+    }
+
+    /// Where the run ends that begins here.
+    #[inline]
+    fn end(&self) -> usize {
+        if !self.ascending {
+            let first = self.width.range(self.bucket).0;
+            let within = self.column[self.at..].iter().take_while(|&&x| first <= x && x <= self.last);
+            return self.at + within.count();
+        }
+        // Runs are mostly as long as the one before.
+        let guess = self.at + self.length;
+        let holds = |i: usize| self.column[i] <= self.last;
+        let met = guess > self.at && guess <= self.column.len() && holds(guess - 1);
+        if met && (guess == self.column.len() || !holds(guess)) {
+            return guess;
+        }
+        end_of_ascending(self.column, self.at, self.last)
+    }
+}
+
+impl Iterator for Runs<'_> {
+    type Item = (i64, usize);
+
+    #[inline]
+    fn next(&mut self) -> Option<(i64, usize)> {
+        self.turn(*self.column.get(self.at)?);
+        let end = self.end();
+        (self.length, self.at) = (end - self.at, end);
+        Some((self.bucket, end))
+    }
+}
+
 /// Where the points from `from` on, ascending, leave the bucket that ends with `last`: doubling strides, then halves,
 /// so that wide buckets cost few looks and narrow ones one.
-#[inline]
-pub(crate) fn end_of_ascending(column: &[i64], from: usize, last: i64) -> usize {
+fn end_of_ascending(column: &[i64], from: usize, last: i64) -> usize {
     if column.get(from + 1).is_none_or(|&x| x > last) {
         return from + 1;
     }
@@ -81,13 +164,6 @@ pub(crate) fn end_of_ascending(column: &[i64], from: usize, last: i64) -> usize 
     }
     let (lo, hi) = (from + stride / 2, (from + stride).min(column.len()));
     lo + column[lo..hi].partition_point(|&x| x <= last)
-}
-
-/// The same where points come in any order: the end of the run of points that stay in the bucket.
-#[inline]
-pub(crate) fn end_of_run(column: &[i64], from: usize, to: usize, (first, last): (i64, i64)) -> usize {
-    let run = column[from..to].iter().take_while(|&&x| first <= x && x <= last).count();
-    from + run
 }
 
 #[cfg(test)]
@@ -118,16 +194,20 @@ mod tests {
         }
 
         #[test]
-        fn the_end_is_the_first_point_beyond(
-            steps in prop::collection::vec(any_x(), 1..60), from in 0..60usize, last in any_x(),
+        fn runs_are_the_neighbours_that_share_a_bucket(
+            xs in prop::collection::vec(any_x(), 0..60), width in any_width(), ascending in any::<bool>(),
         ) {
-            let mut steps = steps;
-            steps.sort_unstable();
-            let from = from % steps.len();
-            let last = last.max(steps[from]);
-            let expected = (from..steps.len()).find(|&i| steps[i] > last).unwrap_or(steps.len());
-            prop_assert_eq!(end_of_ascending(&steps, from, last), expected);
-            prop_assert_eq!(end_of_run(&steps, from, steps.len(), (i64::MIN, last)), expected);
+            let (mut xs, w) = (xs, Width::new(width));
+            if ascending {
+                xs.sort_unstable();
+            }
+            let mut expected = Vec::new();
+            let mut end = 0;
+            for same in xs.chunk_by(|a, b| w.index(*a) == w.index(*b)) {
+                end += same.len();
+                expected.push((w.index(same[0]), end));
+            }
+            prop_assert_eq!(Runs::of(&xs, w).collect::<Vec<_>>(), expected);
         }
     }
 }

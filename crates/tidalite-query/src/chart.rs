@@ -3,7 +3,7 @@
 //! Widths are powers of two and buckets are aligned at step 0, so that a bucket's contents do not change from zoom to
 //! zoom. Charts of many series use [`chart_width`] with a step bucket in a [`Grouping`](crate::Grouping) instead.
 
-use crate::bucket::{Width, end_of_ascending};
+use crate::bucket::{Runs, Width};
 use crate::needs::Needs;
 use crate::tally::summarize;
 use crate::{Points, PointsView, Repeats, merge};
@@ -129,9 +129,7 @@ impl ChartMerge {
     pub fn push<'a>(&mut self, points: impl Into<PointsView<'a>>) {
         let view = points.into();
         let mut at = 0;
-        while at < view.len() {
-            let index = self.width.index(view.steps[at]);
-            let end = end_of_ascending(view.steps, at, self.width.range(index).1);
+        for (index, end) in Runs::of_ascending(view.steps, self.width, true) {
             self.take(index, summarize(view.slice(at..end), NEEDS));
             at = end;
         }

@@ -53,6 +53,7 @@ struct Near {
 }
 
 const NO_STATE: u32 = u32::MAX;
+const STATES_MAX: &str = "memory ends before 2^32 groups";
 /// An array from bucket to state may have this many places for each that is taken, and as many from the start: 64
 /// bytes, about what an entry of a hash map costs.
 const PLACES_A_STATE: usize = 16;
@@ -107,9 +108,40 @@ impl Directory {
         place
     }
 
-    /// The state of a slot, and whether it is new: the next place behind those there are.
+    /// The states of some buckets of one set of names, in `places`. New ones have the next places behind those there are, as
+    /// they come up.
+    pub(crate) fn locate_all(&mut self, names: u32, buckets: &[(i64, i64)], places: &mut Vec<u32>) {
+        places.clear();
+        if !self.extend(names, buckets, places) {
+            places.extend(
+                buckets.iter().map(|&(bucket, bucket_too)| self.locate(Slot { names, bucket, bucket_too })),
+            );
+        }
+    }
+
+    /// Takes in buckets that follow each other, and the last one of their names; whether they do.
+    fn extend(&mut self, names: u32, buckets: &[(i64, i64)], places: &mut Vec<u32>) -> bool {
+        let Some(near) = self.near.get_mut(names as usize).filter(|near| near.ends_before(buckets)) else {
+            return false;
+        };
+        let start = self.slot_names.len();
+        let end = u32::try_from(start + buckets.len()).expect(STATES_MAX);
+        self.places -= near.states.capacity();
+        if near.states.is_empty() {
+            near.start = buckets[0].0;
+        }
+        places.extend(end - buckets.len() as u32..end);
+        near.states.extend_from_slice(places);
+        near.held += buckets.len();
+        self.places += near.states.capacity();
+        self.slot_names.resize(end as usize, names);
+        self.buckets.extend(buckets.iter().map(|b| b.0));
+        true
+    }
+
+    /// The state of a slot, new or not.
     #[inline]
-    pub(crate) fn locate(&mut self, slot: Slot) -> (usize, bool) {
+    fn locate(&mut self, slot: Slot) -> u32 {
         let found = match self.axes {
             Axes::None => self.alone[slot.names as usize],
             Axes::One if !self.near[slot.names as usize].spilled => {
@@ -117,12 +149,11 @@ impl Directory {
             }
             _ => self.far.get(&slot).copied().unwrap_or(NO_STATE),
         };
-        if found == NO_STATE { (self.add(slot), true) } else { (found as usize, false) }
+        if found == NO_STATE { self.add(slot) } else { found }
     }
 
-    fn add(&mut self, slot: Slot) -> usize {
-        let state = u32::try_from(self.len()).ok().filter(|&s| s != NO_STATE);
-        let state = state.expect("memory ends before 2^32 groups");
+    fn add(&mut self, slot: Slot) -> u32 {
+        let state = u32::try_from(self.len()).ok().filter(|&s| s != NO_STATE).expect(STATES_MAX);
         self.slot_names.push(slot.names);
         let names = slot.names as usize;
         match self.axes {
@@ -144,7 +175,7 @@ impl Directory {
                 self.far.insert(slot, state);
             }
         }
-        state as usize
+        state
     }
 
     /// From the array to the hash map.
@@ -169,6 +200,15 @@ impl Directory {
 }
 
 impl Near {
+    /// Whether buckets follow each other and the last one here.
+    fn ends_before(&self, buckets: &[(i64, i64)]) -> bool {
+        let Some(first) = buckets.first() else { return false };
+        let next = self.start.wrapping_add_unsigned(self.states.len() as u64);
+        !self.spilled
+            && (self.states.is_empty() || (next == first.0 && next > self.start))
+            && buckets.windows(2).all(|w| w[1].0 > w[0].0 && w[1].0.wrapping_sub(w[0].0) == 1)
+    }
+
     #[inline]
     fn get(&self, bucket: i64) -> u32 {
         // A bucket before the start wraps to a place beyond any array.
@@ -233,7 +273,7 @@ mod tests {
             axes in prop::sample::select(vec![Axes::None, Axes::One, Axes::Two]),
         ) {
             let mut directory = Directory::new(1, axes);
-            let mut expected: HashMap<Slot, usize> = HashMap::new();
+            let mut expected: HashMap<Slot, u32> = HashMap::new();
             let ids: Vec<u32> = ["a", "b", "c"]
                 .map(|r| directory.intern([Some(r.into())].into_iter()))
                 .to_vec();
@@ -241,14 +281,38 @@ mod tests {
                 let bucket = if axes == Axes::None { 0 } else { one };
                 let bucket_too = if axes == Axes::Two { two } else { 0 };
                 let slot = Slot { names: ids[names], bucket, bucket_too };
-                let next = expected.len();
+                let next = expected.len() as u32;
                 let state = *expected.entry(slot).or_insert(next);
-                prop_assert_eq!(directory.locate(slot), (state, state == next));
+                prop_assert_eq!(directory.locate(slot), state);
             }
             prop_assert_eq!(directory.len(), expected.len());
             for (slot, state) in expected {
-                prop_assert_eq!(directory.locate(slot), (state, false));
-                prop_assert_eq!(directory.slot(state), slot);
+                prop_assert_eq!(directory.locate(slot), state);
+                prop_assert_eq!(directory.slot(state as usize), slot);
+            }
+        }
+
+        #[test]
+        fn buckets_at_once_have_the_states_that_they_have_one_by_one(
+            runs in prop::collection::vec((0..2usize, bucket(), 0..20i64, 1..3i64), 0..30),
+        ) {
+            let (mut at_once, mut one_by_one) = (Directory::new(1, Axes::One), Directory::new(1, Axes::One));
+            let mut ids = [0; 2];
+            for directory in [&mut at_once, &mut one_by_one] {
+                ids = ["a", "b"].map(|r| directory.intern([Some(r.into())].into_iter()));
+            }
+            for (names, start, count, stride) in runs {
+                let buckets: Vec<(i64, i64)> =
+                    (0..count).map(|i| (start.saturating_add(i * stride), 0)).collect();
+                let mut places = Vec::new();
+                at_once.locate_all(ids[names], &buckets, &mut places);
+                for (&(bucket, bucket_too), &place) in buckets.iter().zip(&places) {
+                    let slot = Slot { names: ids[names], bucket, bucket_too };
+                    prop_assert_eq!(one_by_one.locate(slot), place);
+                    prop_assert_eq!(at_once.locate(slot), place);
+                    prop_assert_eq!(at_once.slot(place as usize), slot);
+                }
+                prop_assert_eq!(at_once.len(), one_by_one.len());
             }
         }
     }
@@ -257,8 +321,8 @@ mod tests {
     fn buckets_at_the_ends_of_the_axis_stay_apart() {
         let mut directory = Directory::new(0, Axes::One);
         let names = directory.intern([].into_iter());
-        let states: Vec<usize> = [i64::MIN + 1, i64::MIN, i64::MAX, -1, 0]
-            .map(|bucket| directory.locate(Slot { names, bucket, bucket_too: 0 }).0)
+        let states: Vec<u32> = [i64::MIN + 1, i64::MIN, i64::MAX, -1, 0]
+            .map(|bucket| directory.locate(Slot { names, bucket, bucket_too: 0 }))
             .to_vec();
         assert_eq!(states, [0, 1, 2, 3, 4]);
         assert_eq!(directory.intern([].into_iter()), names);

@@ -211,7 +211,7 @@ fn ascending_range(
     }
     assert!(column.len() >= range.end, "a filter on {name} needs the {name}");
     let column = &column[range.clone()];
-    if !crate::points::holds_throughout(column, |a, b| a <= b) {
+    if !crate::points::rises(column, 0) {
         return None;
     }
     let start = bounds.lo.map_or(0, |lo| column.partition_point(|&x| x < lo));

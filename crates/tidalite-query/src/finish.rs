@@ -70,14 +70,19 @@ impl Axis {
     }
 
     fn column(&self, directory: &Directory, rows: &Rows) -> Result<ArrayRef> {
-        let slots = rows.states().map(|state| directory.slot(state));
         Ok(match self {
             Axis::Names { level, .. } => {
                 let names = directory.names();
-                let texts = slots.map(|s| names.text(names.text_id(s.names, *level), *level));
-                Arc::new(strings(texts, names.has_absent(*level))?)
+                let text = |names_of: u32| names.text(names.text_id(names_of, *level), *level);
+                let texts: Vec<(Option<&str>, usize)> = rows
+                    .names(directory)
+                    .into_iter()
+                    .map(|(names_of, count)| (text(names_of), count))
+                    .collect();
+                Arc::new(strings(&texts, names.has_absent(*level))?)
             }
             Axis::Bucket { second, width, times } => {
+                let slots = rows.states().map(|state| directory.slot(state));
                 let bucket = slots.map(|s| if *second { s.bucket_too } else { s.bucket });
                 let starts: Vec<i64> = bucket.map(|b| width.range(b).0).collect();
                 if *times { times_column(starts, None) } else { whole_column(starts, None) }
@@ -99,7 +104,15 @@ impl Rows {
         let compare = |a: usize, b: usize| {
             axes.iter().map(|x| x.compare(directory, a, b)).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
         };
-        if (1..count).all(|i| compare(i - 1, i).is_lt()) {
+        // Most neighbours have the same names.
+        let buckets: Vec<&Axis> = axes.iter().filter(|x| matches!(x, Axis::Bucket { .. })).collect();
+        let follows = |i: usize| match &buckets[..] {
+            [bucket] if directory.slot(i - 1).names == directory.slot(i).names => {
+                bucket.compare(directory, i - 1, i).is_lt()
+            }
+            _ => compare(i - 1, i).is_lt(),
+        };
+        if (1..count).all(follows) {
             return Rows { count, order: None };
         }
         let mut order: Vec<u32> = (0..u32::try_from(count).expect("states are counted in u32")).collect();
@@ -112,6 +125,18 @@ impl Rows {
         (0..self.count).map(|row| self.order.as_ref().map_or(row, |o| o[row] as usize))
     }
 
+    /// The names of the rows, and how many consecutive rows have them.
+    fn names(&self, directory: &Directory) -> Vec<(u32, usize)> {
+        let mut runs: Vec<(u32, usize)> = Vec::new();
+        for names in self.states().map(|state| directory.slot(state).names) {
+            match runs.last_mut() {
+                Some((last, count)) if *last == names => *count += 1,
+                _ => runs.push((names, 1)),
+            }
+        }
+        runs
+    }
+
     /// A column of states as a column of rows.
     fn take<T: Copy>(&self, column: &mut Vec<T>) -> Vec<T> {
         match &self.order {
@@ -122,14 +147,19 @@ impl Rows {
 
     /// Null where a state has no value.
     fn nulls(&self, has_value: impl Fn(usize) -> bool) -> Option<NullBuffer> {
+        if (0..self.count).all(&has_value) {
+            return None;
+        }
         let mut states = self.states();
         let valid = BooleanBuffer::collect_bool(self.count, |_| states.next().is_some_and(&has_value));
-        Some(NullBuffer::new(valid)).filter(|n| n.null_count() > 0)
+        Some(NullBuffer::new(valid))
     }
 }
 
-fn strings<'a>(texts: impl Iterator<Item = Option<&'a str>> + Clone, nullable: bool) -> Result<StringArray> {
-    let bytes: usize = texts.clone().map(|t| t.map_or(0, str::len)).sum();
+/// Texts, each for so many rows.
+fn strings(texts: &[(Option<&str>, usize)], nullable: bool) -> Result<StringArray> {
+    let bytes = texts.iter().map(|(text, count)| text.map_or(0, str::len).saturating_mul(*count));
+    let bytes = bytes.fold(0, usize::saturating_add);
     if i32::try_from(bytes).is_err() {
         return Err(Error::new(
             ErrorKind::Full,
@@ -138,16 +168,30 @@ fn strings<'a>(texts: impl Iterator<Item = Option<&'a str>> + Clone, nullable: b
             "ask for fewer groups, or select fewer series at a time",
         ));
     }
-    let mut text = Vec::with_capacity(bytes);
-    let mut offsets = Vec::with_capacity(texts.size_hint().0 + 1);
-    offsets.push(0i32);
-    for t in texts.clone() {
-        text.extend_from_slice(t.unwrap_or_default().as_bytes());
-        offsets.push(i32::try_from(text.len()).expect("the total fits"));
+    let rows: usize = texts.iter().map(|(_, count)| count).sum();
+    let mut all = Vec::with_capacity(bytes);
+    let mut offsets = Vec::with_capacity(rows + 1);
+    offsets.push(0);
+    for &(text, count) in texts {
+        let text = text.unwrap_or_default().as_bytes();
+        let ends = (1..=count).map(|i| all.len() + i * text.len());
+        offsets.extend(ends.map(|end| i32::try_from(end).expect("the total fits")));
+        repeat(&mut all, text, count);
     }
-    let nulls = nullable.then(|| NullBuffer::new(texts.map(|t| t.is_some()).collect()));
+    let present = || texts.iter().flat_map(|(text, count)| std::iter::repeat_n(text.is_some(), *count));
+    let nulls = nullable.then(|| NullBuffer::new(present().collect()));
     let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
-    Ok(StringArray::new(offsets, Buffer::from_vec(text), nulls))
+    Ok(StringArray::new(offsets, Buffer::from_vec(all), nulls))
+}
+
+/// Adds a text so many times, each time as much again as there is of it.
+fn repeat(all: &mut Vec<u8>, text: &[u8], count: usize) {
+    let (start, bytes) = (all.len(), text.len() * count);
+    all.extend_from_slice(&text[..bytes.min(text.len())]);
+    while all.len() < start + bytes {
+        let held = all.len() - start;
+        all.extend_from_within(start..start + held.min(bytes - held));
+    }
 }
 
 fn whole_column(values: Vec<i64>, nulls: Option<NullBuffer>) -> ArrayRef {

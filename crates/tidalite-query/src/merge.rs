@@ -4,7 +4,7 @@
 //! are sorted each, where they are not, and merged. All of that is stable: of two points with one step and one seq the
 //! later position stays the later one. Then repeats are resolved. Queries, flush and compaction call this.
 
-use crate::points::{Points, holds_throughout};
+use crate::points::{Points, rises};
 
 /// Which of several points of a series at one step counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -149,7 +149,7 @@ fn end_of_run(chunk: &Points, from: usize, before: impl Fn(Key) -> bool) -> usiz
 
 /// Applies the rule to points that ascend by step, then seq, then position.
 fn resolve(points: &mut Points, repeats: Repeats) {
-    if repeats == Repeats::All || holds_throughout(&points.steps, |a, b| a < b) {
+    if repeats == Repeats::All || rises(&points.steps, 1) {
         return;
     }
     let steps = &points.steps;

@@ -78,9 +78,9 @@ impl Needs {
         needs
     }
 
-    /// Anything about the values themselves.
+    /// What values come to.
     pub(crate) fn values(self) -> bool {
-        self.finite | self.nan | self.min | self.max | self.samples
+        self.finite | self.nan | self.min | self.max
     }
 
     /// The first or the last point.

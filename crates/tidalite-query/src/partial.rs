@@ -1,19 +1,19 @@
 //! Aggregation under way: takes series and summaries, merges with its like, and gives the result.
 //!
 //! Steps of a push: the series' names are interned; its points, ascending by step, are cut into runs that lie in one
-//! bucket; each run goes into its group's state, short runs point by point, longer ones by way of their summary. The
-//! engine pushes from several threads into several of these and merges them; `finish.rs` makes the result.
+//! bucket, a block of runs at a time; the runs' groups are located, and what the runs come to is taken into their states.
+//! The engine pushes from several threads into several of these and merges them; `finish.rs` makes the result.
 
-use crate::bucket::{end_of_ascending, end_of_run};
+use crate::bucket::Runs;
 use crate::directory::{Axes, Directory, Slot};
 use crate::finish::result;
 use crate::grouping::Plan;
 use crate::names::{named, texts_of};
 use crate::quantile::Samples;
-use crate::states::{States, Taken};
-use crate::tally::summarize;
+use crate::states::States;
 use crate::{PointsView, Repeats, merge};
 use arrow::record_batch::RecordBatch;
+use std::ops::Range;
 use std::sync::Arc;
 use tidalite_model::{Result, SeriesKey, Summary};
 
@@ -43,10 +43,23 @@ pub struct Partial {
     series: Vec<SeriesKey>,
     /// The series pushed last and the place of its names, since a series often comes in several pieces.
     latest: Option<(SeriesKey, u32)>,
+    block: Block,
 }
 
-/// Runs up to this long are pushed point by point: a summary costs about as much as so many points.
-const RUN_SHORT: usize = 3;
+/// Some runs of one series' points, each in one bucket of each axis, and what is made of them. Kept for its memory only.
+#[derive(Debug, Default)]
+struct Block {
+    runs: Vec<Range<usize>>,
+    /// 0 on an axis without buckets.
+    buckets: Vec<(i64, i64)>,
+    /// Where the states of their groups are.
+    places: Vec<u32>,
+    /// What they come to.
+    states: States,
+}
+
+/// Runs of a block at most: their columns lie in the cache of the second level.
+const BLOCK_RUNS: usize = 1024;
 
 impl Partial {
     pub(crate) fn new(plan: Arc<Plan>) -> Self {
@@ -56,8 +69,9 @@ impl Partial {
             _ => Axes::One,
         };
         let states = States::new(plan.needs);
+        let block = Block { states: States::without_values(plan.needs), ..Block::default() };
         let directory = Directory::new(plan.by.iter().filter(|b| named(b)).count(), axes);
-        Partial { plan, directory, states, series: Vec::new(), latest: None }
+        Partial { plan, directory, states, series: Vec::new(), latest: None, block }
     }
 
     /// Takes points of one series, in which repeats are resolved already. A series may come in several pieces, as
@@ -89,51 +103,23 @@ impl Partial {
     }
 
     fn push_ascending(&mut self, names: u32, series: u32, points: PointsView<'_>) {
-        let needs = self.plan.needs;
-        let mut at = 0;
-        while at < points.len() {
-            let (slot, end) = self.run_at(names, points, at);
-            let state = self.state(slot);
-            let mut all_finite = false;
-            if end - at <= RUN_SHORT {
-                for i in at..end {
-                    self.states.push(state, points.point(i), series, &self.series);
-                }
-            } else {
-                let run = points.slice(at..end);
-                let summary = summarize(run, needs);
-                all_finite = summary.finite == summary.count;
-                let taken = Taken { summary: &summary, first_series: series, last_series: series };
-                self.states.fold(state, taken, &self.series);
-                if needs.nan_step
-                    && summary.nan > 0
-                    && let Some(first) = run.values.iter().position(|v| v.is_nan())
-                {
-                    self.states.take_nan(state, run.steps[first]);
+        let mut cuts = Cuts::of(&self.plan, points);
+        while self.block.cut(&mut cuts) {
+            self.block.states.set_to_runs(points, &self.block.runs, series);
+            self.take_block(names);
+            if self.plan.needs.samples || self.plan.needs.sketch {
+                for (&place, run) in self.block.places.iter().zip(&self.block.runs) {
+                    self.states.sample(place as usize, &points.values[run.clone()]);
                 }
             }
-            if needs.samples || needs.sketch {
-                self.states.sample(state, &points.values[at..end], all_finite);
-            }
-            at = end;
         }
     }
 
-    /// The group of point `at`, and where the run of points that share it ends.
-    #[inline]
-    fn run_at(&self, names: u32, points: PointsView<'_>, at: usize) -> (Slot, usize) {
-        let mut end = points.len();
-        let step = self.plan.step_width.map(|width| {
-            let index = width.index(points.steps[at]);
-            end = end_of_ascending(points.steps, at, width.range(index).1);
-            index
-        });
-        let time = self.plan.time_width.map(|width| {
-            let index = width.index(points.times_us[at]);
-            end = end_of_run(points.times_us, at, end, width.range(index));
-            index
-        });
-        (slot(names, step, time), end)
+    /// Takes the states of the block, whose buckets say where they belong.
+    fn take_block(&mut self, names: u32) {
+        let Block { states, buckets, places, .. } = &mut self.block;
+        self.directory.locate_all(names, buckets, places);
+        self.states.take(states, places, self.directory.len(), &self.series, 0);
     }
 
     /// Takes a summary in place of its points; `false`, and nothing is taken, where only the points will do:
@@ -151,9 +137,10 @@ impl Partial {
         }
         let Some((step, time)) = self.plan.bucket_of(summary) else { return false };
         let (names, series) = self.places_of(key);
-        let state = self.state(slot(names, step, time));
-        let taken = Taken { summary, first_series: series, last_series: series };
-        self.states.fold(state, taken, &self.series);
+        self.block.states.set_to_summary(summary, series);
+        self.block.buckets.clear();
+        self.block.buckets.push(buckets(step, time));
+        self.take_block(names);
         true
     }
 
@@ -170,12 +157,15 @@ impl Partial {
         let keys_from = u32::try_from(self.series.len()).expect("memory ends before 2^32 series");
         self.series.append(&mut other.series);
         self.latest = None;
-        for j in 0..other.groups() {
-            let slot = other.directory.slot(j);
-            let state = self.state(Slot { names: names[slot.names as usize], ..slot });
-            self.states.take_state(state, &mut other.states, j, &self.series, keys_from);
+        let (mut all, mut places) = (Vec::with_capacity(other.groups()), Vec::new());
+        let slots: Vec<Slot> = (0..other.groups()).map(|state| other.directory.slot(state)).collect();
+        for same in slots.chunk_by(|a, b| a.names == b.names) {
+            let buckets: Vec<(i64, i64)> = same.iter().map(|s| (s.bucket, s.bucket_too)).collect();
+            self.directory.locate_all(names[same[0].names as usize], &buckets, &mut places);
+            all.extend_from_slice(&places);
         }
         self.states.take_account(&other.states);
+        self.states.take(&mut other.states, &all, self.directory.len(), &self.series, keys_from);
     }
 
     /// How many groups there are so far.
@@ -205,7 +195,8 @@ impl Partial {
     pub fn finish_with(mut self, run_all: impl FnOnce(Vec<PercentileJob<'_>>)) -> Result<RecordBatch> {
         if self.plan.by.is_empty() && self.groups() == 0 {
             let names = self.directory.intern(std::iter::empty());
-            self.state(slot(names, None, None));
+            self.directory.locate_all(names, &[(0, 0)], &mut Vec::new());
+            self.states.grow(self.directory.len());
         }
         if self.plan.needs.samples {
             let fractions = &self.plan.fractions;
@@ -215,15 +206,6 @@ impl Partial {
             self.states.samples.iter_mut().for_each(|s| s.solve(fractions));
         }
         result(&self.plan, &self.directory, self.states)
-    }
-
-    #[inline]
-    fn state(&mut self, slot: Slot) -> usize {
-        let (state, is_new) = self.directory.locate(slot);
-        if is_new {
-            self.states.add();
-        }
-        state
     }
 
     /// The places of a series' names and, where it matters which series a point is of, of its key.
@@ -243,12 +225,74 @@ impl Partial {
     }
 }
 
-fn slot(names: u32, step: Option<i64>, time: Option<i64>) -> Slot {
-    let (bucket, bucket_too) = match (step, time) {
+/// The buckets on the first axis that has any, and on the second.
+fn buckets(step: Option<i64>, time: Option<i64>) -> (i64, i64) {
+    match (step, time) {
         (Some(step), Some(time)) => (step, time),
         (one, other) => (one.or(other).unwrap_or_default(), 0),
-    };
-    Slot { names, bucket, bucket_too }
+    }
+}
+
+impl Block {
+    /// The next runs; whether there are any.
+    fn cut(&mut self, cuts: &mut Cuts<'_>) -> bool {
+        self.runs.clear();
+        self.buckets.clear();
+        for (run, buckets) in cuts.take(BLOCK_RUNS) {
+            self.runs.push(run);
+            self.buckets.push(buckets);
+        }
+        !self.runs.is_empty()
+    }
+}
+
+/// The runs of points that share a bucket on each axis that has any, one after another.
+struct Cuts<'a> {
+    steps: Option<Axis<'a>>,
+    times: Option<Axis<'a>>,
+    at: usize,
+    len: usize,
+}
+
+/// Runs along one axis, and the one that is under way.
+struct Axis<'a> {
+    runs: Runs<'a>,
+    bucket: i64,
+    end: usize,
+}
+
+impl<'a> Cuts<'a> {
+    /// Of points that ascend by step, where these are needed.
+    fn of(plan: &Plan, points: PointsView<'a>) -> Self {
+        let axis = |runs| Axis { runs, bucket: 0, end: 0 };
+        Cuts {
+            steps: plan.step_width.map(|width| axis(Runs::of_ascending(points.steps, width, true))),
+            times: plan.time_width.map(|width| axis(Runs::of(points.times_us, width))),
+            at: 0,
+            len: points.len(),
+        }
+    }
+}
+
+impl Iterator for Cuts<'_> {
+    type Item = (Range<usize>, (i64, i64));
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.at == self.len {
+            return None;
+        }
+        let (start, mut end) = (self.at, self.len);
+        for axis in [&mut self.steps, &mut self.times].into_iter().flatten() {
+            if axis.end == start {
+                (axis.bucket, axis.end) = axis.runs.next()?;
+            }
+            end = end.min(axis.end);
+        }
+        self.at = end;
+        let bucket = |axis: &Option<Axis<'_>>| axis.as_ref().map(|a| a.bucket);
+        Some((start..end, buckets(bucket(&self.steps), bucket(&self.times))))
+    }
 }
 
 /// The percentiles of one group, to be computed. See [`Partial::finish_with`].

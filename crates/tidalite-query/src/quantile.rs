@@ -2,12 +2,13 @@
 //!
 //! A quantile q of n values stands at rank q·(n − 1), counted from 0, on the line between the two values around it
 //! (method 7 of R. J. Hyndman and Y. Fan, "Sample quantiles in statistical packages", The American Statistician 50, 1996;
-//! what `quantile_cont` is in SQL). Few values are sorted as far as needed. Many are counted in bins of equal width, in
-//! one pass; only those that share a bin with a wanted rank are then gathered, and dealt with in the same way. Values
-//! come in chunks, so that states merge by moving, not by copying. `states.rs` keeps samples, `partial.rs` has them
-//! solved.
+//! what `quantile_cont` is in SQL). Few values are sorted as far as needed. Of many a sample says between which two
+//! values each wanted rank almost surely lies (R. W. Floyd and R. L. Rivest, "Expected time bounds for selection",
+//! Communications of the ACM 18, 1975); one pass counts what is below and gathers what is between, and only that is
+//! sorted as far as needed. The counts tell whether the sample was right. Values come in chunks, so that states merge by
+//! moving, not by copying. `states.rs` keeps samples, `partial.rs` has them solved.
 
-use crate::tally::range;
+use std::ops::Range;
 
 /// Numbers on which order is that of the values: sign, exponent and mantissa as an unsigned integer.
 #[inline]
@@ -32,7 +33,8 @@ const CHUNK_VALUES: usize = 1024;
 
 impl Samples {
     /// Takes the finite ones of some values; returns how many bytes of memory that took.
-    pub(crate) fn push(&mut self, values: &[f64], all_finite: bool) -> usize {
+    pub(crate) fn push(&mut self, values: &[f64]) -> usize {
+        let all_finite = values.iter().fold(true, |all, v| all & (v.abs() <= f64::MAX));
         let finite = values.iter().copied().filter(|v| v.is_finite());
         match self.chunks.last_mut() {
             Some(last) if values.len() < CHUNK_VALUES && last.len() < CHUNK_VALUES => {
@@ -51,9 +53,13 @@ impl Samples {
 
     /// Takes all that `other` holds.
     pub(crate) fn merge(&mut self, other: Samples) {
+        if self.chunks.is_empty() {
+            self.chunks = other.chunks;
+            return;
+        }
         for chunk in other.chunks {
             if chunk.len() < CHUNK_VALUES {
-                self.push(&chunk, true);
+                self.push(&chunk);
             } else {
                 self.chunks.push(chunk);
             }
@@ -89,7 +95,7 @@ fn quantiles(chunks: &[Vec<f64>], fractions: &[f64]) -> Vec<f64> {
     ranks.sort_unstable();
     ranks.dedup();
     let slices: Vec<&[f64]> = chunks.iter().map(Vec::as_slice).collect();
-    let found = order_statistics(&slices, &ranks, 0);
+    let found = order_statistics(&slices, &ranks);
     let value = |rank: usize| found[ranks.binary_search(&rank).expect("each wanted rank was found")];
     fractions
         .iter()
@@ -103,91 +109,140 @@ fn between(lo: f64, hi: f64, part: f64) -> f64 {
     if distance.is_finite() { lo + distance * part } else { lo * (1.0 - part) + hi * part }
 }
 
-/// From this many values on, counting first is the faster way.
-const COUNT_VALUES_MIN: usize = 1 << 14;
-/// Counts that stay in the first-level cache.
-const BINS: usize = 4096;
-/// How often to count anew, within one bin, before values are too strangely spread to go on so.
-const ROUNDS_MAX: usize = 3;
+/// From this many values on a sample is taken first, of a sixteenth of them at most.
+const SAMPLED_MIN: usize = 1 << 14;
+/// Values in a sample at most.
+const SAMPLE_MAX: usize = 1 << 12;
+/// With more ranks than this a full sort costs no more than selecting one after the other.
+const RANKS_MAX: usize = 8;
 
 /// The values at `ranks`, which ascend and are below the number of values.
-fn order_statistics(chunks: &[&[f64]], ranks: &[usize], round: usize) -> Vec<f64> {
+fn order_statistics(chunks: &[&[f64]], ranks: &[usize]) -> Vec<f64> {
     let n: usize = chunks.iter().map(|c| c.len()).sum();
-    let bins = if n < COUNT_VALUES_MIN || round == ROUNDS_MAX { None } else { Bins::over(chunks) };
-    let Some(bins) = bins else {
+    let by_sample = || within_brackets(Brackets::around(&sample(chunks, n), n, ranks), chunks, n, ranks);
+    let sampled = (n >= SAMPLED_MIN && ranks.len() <= RANKS_MAX).then(by_sample);
+    sampled.flatten().unwrap_or_else(|| {
         let mut keys: Vec<u64> = chunks.iter().copied().flatten().map(|&v| to_key(v)).collect();
-        return select(&mut keys, ranks).into_iter().map(from_key).collect();
-    };
-    let mut counts = vec![0usize; BINS];
-    for &value in chunks.iter().copied().flatten() {
-        counts[bins.bin(value)] += 1;
-    }
-    // For each bin that holds a wanted rank: the bin, and the ranks within it.
-    let mut wanted: Vec<(usize, Vec<usize>)> = Vec::new();
-    let (mut bin, mut below) = (0, 0);
-    for &rank in ranks {
-        while below + counts[bin] <= rank {
-            below += counts[bin];
-            bin += 1;
-        }
-        match wanted.last_mut() {
-            Some((b, within)) if *b == bin => within.push(rank - below),
-            _ => wanted.push((bin, vec![rank - below])),
-        }
-    }
-    let mut place_of = vec![NOT_WANTED; BINS];
-    let mut gathered: Vec<Vec<f64>> = Vec::with_capacity(wanted.len());
-    for (place, (bin, _)) in (0..).zip(&wanted) {
-        place_of[*bin] = place;
-        gathered.push(Vec::with_capacity(counts[*bin]));
-    }
-    for &value in chunks.iter().copied().flatten() {
-        let place = place_of[bins.bin(value)];
-        if place != NOT_WANTED {
-            gathered[usize::from(place)].push(value);
-        }
-    }
-    let mut found = Vec::with_capacity(ranks.len());
-    for (values, (_, within)) in gathered.iter().zip(&wanted) {
-        found.extend(order_statistics(&[values], within, round + 1));
-    }
-    found
+        select(&mut keys, ranks).into_iter().map(from_key).collect()
+    })
 }
 
-/// More than the number of bins.
-const NOT_WANTED: u16 = u16::MAX;
-
-/// Bins of equal width from the least value to the greatest. Each step from value to bin keeps the order (or makes
-/// neighbours equal), rounding included, so whatever lies in a lower bin is no greater than what lies in a higher one.
-struct Bins {
-    min: f64,
-    scale: f64,
+/// The same from what lies within brackets; `None` where one of the ranks does not.
+fn within_brackets(mut brackets: Brackets, chunks: &[&[f64]], n: usize, ranks: &[usize]) -> Option<Vec<f64>> {
+    chunks.iter().for_each(|chunk| brackets.take(chunk));
+    let mut places = Vec::with_capacity(ranks.len());
+    let mut before = 0;
+    for bracket in &brackets.all {
+        let below = n - bracket.reach;
+        let held = brackets.gathered.iter().filter(|&&v| bracket.lo <= v && v <= bracket.hi).count();
+        let missing = bracket.ranks.clone().find(|&i| !(below..below + held).contains(&ranks[i]));
+        if missing.is_some() {
+            return None;
+        }
+        // All that was gathered of lower brackets comes before, the rest of what is below was left out.
+        places.extend(bracket.ranks.clone().map(|i| ranks[i] - below + before));
+        before += held;
+    }
+    let mut keys: Vec<u64> = brackets.gathered.into_iter().map(to_key).collect();
+    Some(select(&mut keys, &places).into_iter().map(from_key).collect())
 }
 
-impl Bins {
-    /// `None` where values are all equal or too far apart or too close for the arithmetic.
-    fn over(chunks: &[&[f64]]) -> Option<Self> {
-        let (mut min, mut max) = (f64::INFINITY, f64::NEG_INFINITY);
-        for chunk in chunks {
-            let (least, greatest) = range(chunk);
-            min = min.min(least);
-            max = max.max(greatest);
+/// Values from all over, ascending.
+fn sample(chunks: &[&[f64]], n: usize) -> Vec<f64> {
+    let size = (n / 16).min(SAMPLE_MAX);
+    let stride = n / size;
+    // At random within each stride, so that no period in the values meets that of the sample. Any numbers will do.
+    let mut random = 0x9e37_79b9_7f4a_7c15u64;
+    let mut sample = Vec::with_capacity(size);
+    let (mut chunks, mut chunk, mut start) = (chunks.iter(), &[][..], 0);
+    for i in 0..size {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let at = i * stride + (random >> 33) as usize % stride;
+        while at - start >= chunk.len() {
+            start += chunk.len();
+            chunk = chunks.next().expect("a sample is of values that are there");
         }
-        let scale = BINS as f64 / (max - min);
-        (scale.is_finite() && scale > 0.0).then_some(Bins { min, scale })
+        sample.push(chunk[at - start]);
+    }
+    sample.sort_unstable_by(f64::total_cmp);
+    sample
+}
+
+/// Values between which wanted ranks almost surely lie, ascending and apart, and what lies there.
+struct Brackets {
+    all: Vec<Bracket>,
+    gathered: Vec<f64>,
+}
+
+struct Bracket {
+    lo: f64,
+    hi: f64,
+    /// Which of the ranks are within.
+    ranks: Range<usize>,
+    /// Values that are not below.
+    reach: usize,
+}
+
+/// So many standard deviations of a rank in a sample: one in ten thousand lies beyond.
+const DEVIATIONS: f64 = 4.0;
+/// Brackets are apart by more than this part of all values.
+const GAP_MIN: f64 = 0.05;
+/// Values that are looked at together: they and their marks stay in the first-level cache.
+const BLOCK: usize = 512;
+
+impl Brackets {
+    /// Around the ranks of `n` values, from an ascending sample of them.
+    fn around(sample: &[f64], n: usize, ranks: &[usize]) -> Self {
+        let size = sample.len() as f64;
+        let mut all: Vec<Bracket> = Vec::new();
+        let mut end = 0.0;
+        for (i, &rank) in ranks.iter().enumerate() {
+            let part = (rank as f64 + 0.5) / n as f64;
+            let margin = DEVIATIONS * (size * part * (1.0 - part)).sqrt() + 1.0;
+            let (low, high) = ((part * size - margin).floor(), (part * size + margin).ceil());
+            let lo = if low < 0.0 { f64::NEG_INFINITY } else { sample[low as usize] };
+            let hi = sample.get(high as usize).copied().unwrap_or(f64::INFINITY);
+            match all.last_mut() {
+                // To gather what is between costs less than to compare with another bracket.
+                Some(last) if low - end <= size * GAP_MIN || lo <= last.hi => {
+                    (last.hi, last.ranks.end) = (last.hi.max(hi), i + 1);
+                }
+                _ => all.push(Bracket { lo, hi, ranks: i..i + 1, reach: 0 }),
+            }
+            end = high;
+        }
+        Brackets { all, gathered: Vec::new() }
     }
 
-    #[inline]
-    fn bin(&self, value: f64) -> usize {
-        // Casts of floats saturate; the greatest value belongs to the last bin.
-        (((value - self.min) * self.scale) as usize).min(BINS - 1)
+    /// Counts and gathers. No branch depends on a value, so that the compiler can use vectors.
+    fn take(&mut self, values: &[f64]) {
+        let mut marks = [0u64; BLOCK];
+        let mut kept = [0.0; BLOCK];
+        for block in values.chunks(BLOCK) {
+            let marks = &mut marks[..block.len()];
+            marks.fill(0);
+            for bracket in &mut self.all {
+                let (lo, hi) = (bracket.lo, bracket.hi);
+                let mut reach = 0;
+                for (mark, &v) in marks.iter_mut().zip(block) {
+                    let reaches = u64::from(v >= lo);
+                    reach += reaches;
+                    *mark |= reaches & u64::from(v <= hi);
+                }
+                bracket.reach += reach as usize;
+            }
+            let mut count = 0;
+            for (&mark, &v) in marks.iter().zip(block) {
+                kept[count % BLOCK] = v;
+                count += mark as usize;
+            }
+            self.gathered.extend_from_slice(&kept[..count]);
+        }
     }
 }
 
 /// The keys at `ranks`, which ascend.
 fn select(keys: &mut [u64], ranks: &[usize]) -> Vec<u64> {
-    /// With more ranks than this a full sort costs no more than selecting one after the other.
-    const RANKS_MAX: usize = 8;
     if ranks.len() > RANKS_MAX {
         keys.sort_unstable();
         return ranks.iter().map(|&r| keys[r]).collect();
@@ -218,7 +273,7 @@ mod tests {
     fn solved(chunks: &[&[f64]], fractions: &[f64]) -> Vec<Option<f64>> {
         let mut samples = Samples::default();
         chunks.iter().for_each(|c| {
-            samples.push(c, false);
+            samples.push(c);
         });
         samples.solve(fractions);
         (0..fractions.len()).map(|i| samples.quantile(i)).collect()
@@ -239,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn counting_and_sorting_agree() {
+    fn a_sample_and_sorting_agree() {
         let mut state = 1u64;
         let mut next = || {
             state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
@@ -252,11 +307,25 @@ mod tests {
         let farthest: Vec<f64> = (0..100_000).map(|_| (next() - 0.5) * f64::MAX).chain([f64::MIN]).collect();
         let tiny: Vec<f64> = (0..100_000).map(|_| (next() * 9.0).floor() * 5e-324).collect();
         let few: Vec<f64> = (0..100_000).map(|_| (next() * 4.0).floor() - 2.0).collect();
-        for values in [narrow, wide, far, farthest, tiny, few, vec![7.0; 40_000]] {
+        let zeros: Vec<f64> = (0..100_000).map(|i| if i % 3 == 0 { -0.0 } else { 0.0 }).collect();
+        let ascending: Vec<f64> = (0..100_000).map(f64::from).collect();
+        for values in [narrow, wide, far, farthest, tiny, few, zeros, ascending, vec![7.0; 40_000]] {
             let chunks: Vec<&[f64]> = values.chunks(777).collect();
             let expected: Vec<_> = fractions.iter().map(|&f| Some(naive(&values, f))).collect();
             assert_eq!(solved(&chunks, &fractions), expected);
         }
+    }
+
+    #[test]
+    fn a_sample_that_misleads_is_noticed() {
+        let values: Vec<f64> = (0..1000).map(f64::from).collect();
+        let around = |from: u32| -> Vec<f64> { (0..100).map(|i| f64::from(from + i)).collect() };
+        for (from, ranks) in [(0, [500, 501]), (900, [500, 501]), (450, [300, 500])] {
+            let brackets = Brackets::around(&around(from), 1000, &ranks);
+            assert_eq!(within_brackets(brackets, &[&values], 1000, &ranks), None);
+        }
+        let brackets = Brackets::around(&around(450), 1000, &[500, 501]);
+        assert_eq!(within_brackets(brackets, &[&values], 1000, &[500, 501]), Some(vec![500.0, 501.0]));
     }
 
     #[test]

@@ -1,18 +1,24 @@
 //! The states of all groups, column by column: only the columns that the aggregates need exist.
 //!
-//! Invariant: taking points and merging give what [`Summary`] gives, whatever the order; `first` and `last` break
-//! ties by series, as [`Grouping`](crate::Grouping) says. A state is a place in the columns, handed out by
+//! Steps of taking something: it is made into states of its own, one for each run of points or each summary, in loops of
+//! one column each; these then either become the states behind the others as they are, or are folded into those that
+//! are there. Invariant: taking points and merging give what [`Summary`] gives, whatever the order; `first` and `last`
+//! break ties by series, as [`Grouping`](crate::Grouping) says. A state is a place in the columns, handed out by
 //! `directory.rs`; `partial.rs` pushes, `finish.rs` reads.
 
+use crate::PointsView;
 use crate::needs::Needs;
 use crate::quantile::Samples;
 use crate::sketch::Sketch;
-use tidalite_model::{Extreme, Point, SeriesKey, Summary};
+use crate::tally::{Tally, step_of, tally};
+use std::ops::{AddAssign, Range};
+use tidalite_model::{Point, SeriesKey, Summary};
 
 /// Columns that are not needed stay empty.
 #[derive(Debug, Default)]
 pub(crate) struct States {
     needs: Needs,
+    len: usize,
     pub(crate) counts: Vec<u64>,
     pub(crate) finites: Vec<u64>,
     pub(crate) nans: Vec<u64>,
@@ -45,170 +51,265 @@ pub(crate) struct End {
     pub(crate) series: u32,
 }
 
-/// What a state takes: a summary, and the series of its first and last point.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Taken<'a> {
-    pub(crate) summary: &'a Summary,
-    pub(crate) first_series: u32,
-    pub(crate) last_series: u32,
-}
-
 impl States {
     pub(crate) fn new(needs: Needs) -> Self {
         States { needs, ..States::default() }
     }
 
-    /// Adds an empty state behind the others.
-    #[inline]
-    pub(crate) fn add(&mut self) {
-        fn push_if<T>(needed: bool, column: &mut Vec<T>, empty: T) {
-            if needed {
-                column.push(empty);
-            }
-        }
-        let needs = self.needs;
-        push_if(needs.count, &mut self.counts, 0);
-        push_if(needs.finite, &mut self.finites, 0);
-        push_if(needs.nan, &mut self.nans, 0);
-        push_if(needs.sum, &mut self.sums, 0.0);
-        push_if(needs.mean, &mut self.means, 0.0);
-        push_if(needs.m2, &mut self.m2s, 0.0);
-        push_if(needs.min, &mut self.mins, f64::INFINITY);
-        push_if(needs.min_step, &mut self.min_steps, 0);
-        push_if(needs.max, &mut self.maxs, f64::NEG_INFINITY);
-        push_if(needs.max_step, &mut self.max_steps, 0);
-        push_if(needs.first, &mut self.firsts, End::default());
-        push_if(needs.first_time, &mut self.first_times, 0);
-        push_if(needs.last, &mut self.lasts, End::default());
-        push_if(needs.last_time, &mut self.last_times, 0);
-        push_if(needs.nan_step, &mut self.nan_steps, i64::MAX);
-        push_if(needs.samples, &mut self.samples, Samples::default());
-        push_if(needs.sketch, &mut self.sketches, Sketch::default());
+    /// Without what is kept of the values themselves, which is not made anew for each taking.
+    pub(crate) fn without_values(needs: Needs) -> Self {
+        States::new(Needs { samples: false, sketch: false, ..needs })
     }
 
-    /// Takes one point: [`Summary::push`] on the columns that are there.
-    #[inline]
-    pub(crate) fn push(&mut self, i: usize, p: Point, series: u32, keys: &[SeriesKey]) {
+    /// Replaces all states by one for each of some runs of one series' points.
+    pub(crate) fn set_to_runs(&mut self, points: PointsView<'_>, runs: &[Range<usize>], series: u32) {
+        self.len = runs.len();
+        let (needs, of) = (self.needs, runs.iter());
+        let end = |i: usize| {
+            let p = points.point(i);
+            End { step: p.step, value: p.value, series }
+        };
+        set(needs.count, &mut self.counts, of.clone().map(|r| r.len() as u64));
+        set(needs.first, &mut self.firsts, of.clone().map(|r| end(r.start)));
+        set(needs.first_time, &mut self.first_times, of.clone().map(|r| points.times_us[r.start]));
+        set(needs.last, &mut self.lasts, of.clone().map(|r| end(r.end - 1)));
+        set(needs.last_time, &mut self.last_times, of.map(|r| points.times_us[r.end - 1]));
+        if needs.values() {
+            self.set_to_values(points, runs);
+        }
+    }
+
+    fn set_to_values(&mut self, points: PointsView<'_>, runs: &[Range<usize>]) {
         let needs = self.needs;
+        let tallies: Vec<Tally> = runs.iter().map(|r| tally(&points.values[r.clone()], needs)).collect();
+        let of = tallies.iter();
+        set(needs.finite, &mut self.finites, of.clone().map(|t| t.finite));
+        set(needs.nan, &mut self.nans, of.clone().map(|t| t.nan));
+        set(needs.sum, &mut self.sums, of.clone().map(|t| t.sum));
+        set(needs.mean, &mut self.means, of.clone().map(|t| t.mean));
+        set(needs.m2, &mut self.m2s, of.clone().map(|t| t.m2));
+        set(needs.min, &mut self.mins, of.clone().map(|t| t.min));
+        set(needs.max, &mut self.maxs, of.clone().map(|t| t.max));
+        let of = runs.iter().zip(of);
+        let step = |(run, t): (&Range<usize>, &Tally), extreme: f64| match t.finite {
+            0 => 0,
+            _ => step_of(points.slice(run.clone()), extreme),
+        };
+        set(needs.min_step, &mut self.min_steps, of.clone().map(|rt| step(rt, rt.1.min)));
+        set(needs.max_step, &mut self.max_steps, of.clone().map(|rt| step(rt, rt.1.max)));
+        let nan = |run: &Range<usize>| run.clone().find(|&i| points.values[i].is_nan());
+        let nan_step = |(run, t): (&Range<usize>, &Tally)| match t.nan {
+            0 => i64::MAX,
+            _ => points.steps[nan(run).expect("one was counted")],
+        };
+        set(needs.nan_step, &mut self.nan_steps, of.map(nan_step));
+    }
+
+    /// Replaces all states by one of a summary. Where the steps of NaNs are needed, it counts none.
+    pub(crate) fn set_to_summary(&mut self, s: &Summary, series: u32) {
+        self.len = 1;
+        let needs = self.needs;
+        let (first, last) = s.first.zip(s.last).expect("a summary that has a bucket has ends");
+        let end = |p: Point| End { step: p.step, value: p.value, series };
+        set(needs.count, &mut self.counts, [s.count]);
+        set(needs.finite, &mut self.finites, [s.finite]);
+        set(needs.nan, &mut self.nans, [s.nan]);
+        set(needs.sum, &mut self.sums, [s.sum]);
+        set(needs.mean, &mut self.means, [s.mean]);
+        set(needs.m2, &mut self.m2s, [s.m2]);
+        set(needs.min, &mut self.mins, [s.min.map_or(f64::INFINITY, |e| e.value)]);
+        set(needs.min_step, &mut self.min_steps, [s.min.map_or(0, |e| e.step)]);
+        set(needs.max, &mut self.maxs, [s.max.map_or(f64::NEG_INFINITY, |e| e.value)]);
+        set(needs.max_step, &mut self.max_steps, [s.max.map_or(0, |e| e.step)]);
+        set(needs.first, &mut self.firsts, [end(first)]);
+        set(needs.first_time, &mut self.first_times, [first.time_us]);
+        set(needs.last, &mut self.lasts, [end(last)]);
+        set(needs.last_time, &mut self.last_times, [last.time_us]);
+        set(needs.nan_step, &mut self.nan_steps, [i64::MAX]);
+    }
+
+    /// Takes all states of `other`, each at its place, where the keys of its series lie from `keys_from` on. There are `len`
+    /// places now; the new ones stand behind the others, and first came up in their order.
+    pub(crate) fn take(
+        &mut self,
+        other: &mut States,
+        places: &[u32],
+        len: usize,
+        keys: &[SeriesKey],
+        keys_from: u32,
+    ) {
+        let ends = other.firsts.iter_mut().chain(&mut other.lasts);
+        ends.for_each(|end| end.series += keys_from);
+        if len - self.len == other.len {
+            // None of them was there before.
+            self.append(other);
+        } else {
+            self.grow(len);
+            self.fold(other, places, keys);
+        }
+        for (&place, samples) in places.iter().zip(&mut other.samples) {
+            self.samples[place as usize].merge(std::mem::take(samples));
+        }
+        for (&place, sketch) in places.iter().zip(&other.sketches) {
+            self.sample_bytes += self.sketches[place as usize].merge(sketch);
+        }
+    }
+
+    /// Adds empty states behind the others, until there are so many.
+    pub(crate) fn grow(&mut self, len: usize) {
+        fn grow<T: Clone>(needed: bool, column: &mut Vec<T>, len: usize, empty: T) {
+            if needed {
+                column.resize(len, empty);
+            }
+        }
+        self.len = len;
+        let needs = self.needs;
+        grow(needs.count, &mut self.counts, len, 0);
+        grow(needs.finite, &mut self.finites, len, 0);
+        grow(needs.nan, &mut self.nans, len, 0);
+        grow(needs.sum, &mut self.sums, len, 0.0);
+        grow(needs.mean, &mut self.means, len, 0.0);
+        grow(needs.m2, &mut self.m2s, len, 0.0);
+        grow(needs.min, &mut self.mins, len, f64::INFINITY);
+        grow(needs.min_step, &mut self.min_steps, len, 0);
+        grow(needs.max, &mut self.maxs, len, f64::NEG_INFINITY);
+        grow(needs.max_step, &mut self.max_steps, len, 0);
+        grow(needs.first, &mut self.firsts, len, End::default());
+        grow(needs.first_time, &mut self.first_times, len, 0);
+        grow(needs.last, &mut self.lasts, len, End::default());
+        grow(needs.last_time, &mut self.last_times, len, 0);
+        grow(needs.nan_step, &mut self.nan_steps, len, i64::MAX);
+        self.grow_values();
+    }
+
+    fn grow_values(&mut self) {
+        if self.needs.samples {
+            self.samples.resize_with(self.len, Samples::default);
+        }
+        if self.needs.sketch {
+            self.sketches.resize_with(self.len, Sketch::default);
+        }
+    }
+
+    /// The states of `other` behind these; those of the values themselves stay where they are.
+    fn append(&mut self, other: &mut States) {
+        self.len += other.len;
+        join(&mut self.counts, &mut other.counts);
+        join(&mut self.finites, &mut other.finites);
+        join(&mut self.nans, &mut other.nans);
+        join(&mut self.sums, &mut other.sums);
+        join(&mut self.means, &mut other.means);
+        join(&mut self.m2s, &mut other.m2s);
+        join(&mut self.mins, &mut other.mins);
+        join(&mut self.min_steps, &mut other.min_steps);
+        join(&mut self.maxs, &mut other.maxs);
+        join(&mut self.max_steps, &mut other.max_steps);
+        join(&mut self.firsts, &mut other.firsts);
+        join(&mut self.first_times, &mut other.first_times);
+        join(&mut self.lasts, &mut other.lasts);
+        join(&mut self.last_times, &mut other.last_times);
+        join(&mut self.nan_steps, &mut other.nan_steps);
+        self.grow_values();
+    }
+
+    /// [`Summary::merge`] on the columns that are there, of each state of `other` into that at its place.
+    fn fold(&mut self, other: &States, places: &[u32], keys: &[SeriesKey]) {
+        let needs = self.needs;
+        let pairs = || places.iter().map(|&place| place as usize).zip(0..);
         if needs.ends() {
-            self.take_first(i, p, series, keys);
-            self.take_last(i, p, series, keys);
-        }
-        if needs.count {
-            self.counts[i] += 1;
-        }
-        let v = p.value;
-        if !v.is_finite() {
-            if needs.nan {
-                self.nans[i] += u64::from(v.is_nan());
+            // Whether a state has an end yet is told by its count.
+            for (i, j) in pairs().filter(|&(_, j)| other.counts[j] > 0) {
+                self.fold_ends(i, other, j, keys);
+                self.counts[i] += other.counts[j];
             }
-            if needs.nan_step && v.is_nan() {
-                self.take_nan(i, p.step);
-            }
-            return;
-        }
-        if needs.finite {
-            self.finites[i] += 1;
-        }
-        if needs.sum {
-            self.sums[i] += v;
+        } else {
+            add(&mut self.counts, &other.counts, places);
         }
         if needs.mean {
-            let delta = v - self.means[i];
-            self.means[i] += delta / self.finites[i] as f64;
-            if needs.m2 {
-                self.m2s[i] += delta * (v - self.means[i]);
+            for (i, j) in pairs().filter(|&(_, j)| other.finites[j] > 0) {
+                self.fold_moments(i, other, j);
+                self.finites[i] += other.finites[j];
+            }
+        } else {
+            add(&mut self.finites, &other.finites, places);
+        }
+        add(&mut self.nans, &other.nans, places);
+        add(&mut self.sums, &other.sums, places);
+        if needs.min_step {
+            pairs().for_each(|(i, j)| self.fold_min(i, other, j));
+        } else {
+            keep(&mut self.mins, &other.mins, places, |mine, value| value < mine);
+        }
+        if needs.max_step {
+            pairs().for_each(|(i, j)| self.fold_max(i, other, j));
+        } else {
+            keep(&mut self.maxs, &other.maxs, places, |mine, value| value > mine);
+        }
+        keep(&mut self.nan_steps, &other.nan_steps, places, |mine, step| step < mine);
+    }
+
+    /// The pairwise rule of [`Summary::merge`].
+    #[inline]
+    fn fold_moments(&mut self, i: usize, other: &States, j: usize) {
+        let (n, m) = (self.finites[i] as f64, other.finites[j] as f64);
+        let delta = other.means[j] - self.means[i];
+        let first = self.finites[i] == 0;
+        self.means[i] = if first { other.means[j] } else { self.means[i] + delta * m / (n + m) };
+        if self.needs.m2 {
+            self.m2s[i] += other.m2s[j] + if first { 0.0 } else { delta * delta * n * m / (n + m) };
+        }
+    }
+
+    #[inline]
+    fn fold_ends(&mut self, i: usize, other: &States, j: usize, keys: &[SeriesKey]) {
+        let is_empty = self.counts[i] == 0;
+        let key = |end: &End| &keys[end.series as usize];
+        if self.needs.first {
+            let (mine, theirs) = (&self.firsts[i], &other.firsts[j]);
+            let before = (theirs.step, mine.step);
+            if is_empty || before.0 < before.1 || (before.0 == before.1 && key(theirs) < key(mine)) {
+                self.firsts[i] = *theirs;
+                if self.needs.first_time {
+                    self.first_times[i] = other.first_times[j];
+                }
             }
         }
-        let extreme = Extreme { value: v, step: p.step };
-        if needs.min {
-            self.take_min(i, extreme);
-        }
-        if needs.max {
-            self.take_max(i, extreme);
+        if self.needs.last {
+            let (mine, theirs) = (&self.lasts[i], &other.lasts[j]);
+            // Within one series the later pushed is the later written.
+            let after = (theirs.step, mine.step);
+            if is_empty || after.0 > after.1 || (after.0 == after.1 && key(theirs) >= key(mine)) {
+                self.lasts[i] = *theirs;
+                if self.needs.last_time {
+                    self.last_times[i] = other.last_times[j];
+                }
+            }
         }
     }
 
-    /// Takes what a summary took: [`Summary::merge`] on the columns that are there.
     #[inline]
-    pub(crate) fn fold(&mut self, i: usize, taken: Taken<'_>, keys: &[SeriesKey]) {
-        let (needs, s) = (self.needs, taken.summary);
-        if let Some((first, last)) = s.first.zip(s.last).filter(|_| needs.ends()) {
-            self.take_first(i, first, taken.first_series, keys);
-            self.take_last(i, last, taken.last_series, keys);
-        }
-        if needs.count {
-            self.counts[i] += s.count;
-        }
-        if needs.nan {
-            self.nans[i] += s.nan;
-        }
-        if needs.sum && s.finite > 0 {
-            self.sums[i] += s.sum;
-        }
-        if needs.mean && s.finite > 0 {
-            self.fold_moments(i, s);
-        }
-        if needs.finite {
-            self.finites[i] += s.finite;
-        }
-        if let Some(min) = s.min.filter(|_| needs.min) {
-            self.take_min(i, min);
-        }
-        if let Some(max) = s.max.filter(|_| needs.max) {
-            self.take_max(i, max);
+    fn fold_min(&mut self, i: usize, other: &States, j: usize) {
+        let (mine, theirs) = (self.mins[i], other.mins[j]);
+        if theirs < mine || (theirs == mine && other.min_steps[j] < self.min_steps[i]) {
+            (self.mins[i], self.min_steps[i]) = (theirs, other.min_steps[j]);
         }
     }
 
-    /// The pairwise rule of [`Summary::merge`]. Called before the finite values are counted.
-    fn fold_moments(&mut self, i: usize, s: &Summary) {
-        let (n, m) = (self.finites[i] as f64, s.finite as f64);
-        let delta = s.mean - self.means[i];
-        let first = self.finites[i] == 0;
-        self.means[i] = if first { s.mean } else { self.means[i] + delta * m / (n + m) };
-        if self.needs.m2 {
-            self.m2s[i] += s.m2 + if first { 0.0 } else { delta * delta * n * m / (n + m) };
+    #[inline]
+    fn fold_max(&mut self, i: usize, other: &States, j: usize) {
+        let (mine, theirs) = (self.maxs[i], other.maxs[j]);
+        if theirs > mine || (theirs == mine && other.max_steps[j] < self.max_steps[i]) {
+            (self.maxs[i], self.max_steps[i]) = (theirs, other.max_steps[j]);
         }
     }
 
     /// Takes values for percentiles.
-    pub(crate) fn sample(&mut self, i: usize, values: &[f64], all_finite: bool) {
+    pub(crate) fn sample(&mut self, i: usize, values: &[f64]) {
         if self.needs.samples {
-            self.sample_bytes += self.samples[i].push(values, all_finite);
+            self.sample_bytes += self.samples[i].push(values);
         }
         if self.needs.sketch {
             self.sample_bytes += self.sketches[i].push(values);
-        }
-    }
-
-    /// Takes the step of a NaN that is counted otherwise.
-    pub(crate) fn take_nan(&mut self, i: usize, step: i64) {
-        self.nan_steps[i] = self.nan_steps[i].min(step);
-    }
-
-    /// Takes all that state `j` of `other` took, whose series have their keys from `keys_from` on.
-    pub(crate) fn take_state(
-        &mut self,
-        i: usize,
-        other: &mut States,
-        j: usize,
-        keys: &[SeriesKey],
-        keys_from: u32,
-    ) {
-        let taken = Taken {
-            summary: &other.summary(j),
-            first_series: other.firsts.get(j).map_or(0, |e| e.series + keys_from),
-            last_series: other.lasts.get(j).map_or(0, |e| e.series + keys_from),
-        };
-        self.fold(i, taken, keys);
-        if self.needs.samples {
-            self.samples[i].merge(std::mem::take(&mut other.samples[j]));
-        }
-        if self.needs.sketch {
-            self.sample_bytes += self.sketches[i].merge(&other.sketches[j]);
-        }
-        if self.needs.nan_step {
-            self.take_nan(i, other.nan_steps[j]);
         }
     }
 
@@ -216,34 +317,6 @@ impl States {
     pub(crate) fn take_account(&mut self, other: &States) {
         let sketched: usize = other.sketches.iter().map(Sketch::bytes).sum();
         self.sample_bytes += other.sample_bytes.saturating_sub(sketched);
-    }
-
-    /// What a state took, as far as it was needed. A first point that is not needed is told as step 0, and so is a
-    /// last one, where the other of the two is needed.
-    fn summary(&self, i: usize) -> Summary {
-        let extreme = |values: &[f64], steps: &[i64]| {
-            let value = values.get(i).copied().filter(|v| v.is_finite())?;
-            Some(Extreme { value, step: steps.get(i).copied().unwrap_or_default() })
-        };
-        let point = |ends: &[End], times: &[i64]| {
-            let end = ends.get(i).copied().unwrap_or_default();
-            Point { step: end.step, time_us: times.get(i).copied().unwrap_or_default(), value: end.value }
-        };
-        let count = self.counts.get(i).copied().unwrap_or_default();
-        let has_ends = self.needs.ends() && count > 0;
-        Summary {
-            count,
-            finite: self.finites.get(i).copied().unwrap_or_default(),
-            nan: self.nans.get(i).copied().unwrap_or_default(),
-            sum: self.sums.get(i).copied().unwrap_or_default(),
-            mean: self.means.get(i).copied().unwrap_or_default(),
-            m2: self.m2s.get(i).copied().unwrap_or_default(),
-            min: extreme(&self.mins, &self.min_steps),
-            max: extreme(&self.maxs, &self.max_steps),
-            first: has_ends.then(|| point(&self.firsts, &self.first_times)),
-            last: has_ends.then(|| point(&self.lasts, &self.last_times)),
-            ..Summary::default()
-        }
     }
 
     /// About how much memory all states take, in bytes.
@@ -259,62 +332,36 @@ impl States {
             + self.sketches.capacity() * size_of::<Sketch>()
             + self.sample_bytes
     }
+}
 
-    /// Called, like `take_last`, before the points are counted.
-    #[inline]
-    fn take_first(&mut self, i: usize, p: Point, series: u32, keys: &[SeriesKey]) {
-        if !self.needs.first {
-            return;
-        }
-        let mine = self.firsts[i];
-        let key = |series: u32| &keys[series as usize];
-        let wins = self.counts[i] == 0
-            || p.step < mine.step
-            || (p.step == mine.step && key(series) < key(mine.series));
-        if wins {
-            self.firsts[i] = End { step: p.step, value: p.value, series };
-            if self.needs.first_time {
-                self.first_times[i] = p.time_us;
-            }
-        }
+/// Fills a column that is needed.
+#[inline]
+fn set<T>(needed: bool, column: &mut Vec<T>, values: impl IntoIterator<Item = T>) {
+    if needed {
+        column.clear();
+        column.extend(values);
     }
+}
 
-    #[inline]
-    fn take_last(&mut self, i: usize, p: Point, series: u32, keys: &[SeriesKey]) {
-        if !self.needs.last {
-            return;
-        }
-        let mine = self.lasts[i];
-        let key = |series: u32| &keys[series as usize];
-        // Within one series the later pushed is the later written.
-        let wins = self.counts[i] == 0
-            || p.step > mine.step
-            || (p.step == mine.step && key(series) >= key(mine.series));
-        if wins {
-            self.lasts[i] = End { step: p.step, value: p.value, series };
-            if self.needs.last_time {
-                self.last_times[i] = p.time_us;
-            }
-        }
+/// Puts a column behind another, where there is one at all.
+#[inline]
+fn join<T>(column: &mut Vec<T>, other: &mut Vec<T>) {
+    if !other.is_empty() {
+        column.append(other);
     }
+}
 
-    #[inline]
-    fn take_min(&mut self, i: usize, e: Extreme) {
-        let mine = self.mins[i];
-        if !self.needs.min_step {
-            self.mins[i] = if e.value < mine { e.value } else { mine };
-        } else if e.value < mine || (e.value == mine && e.step < self.min_steps[i]) {
-            (self.mins[i], self.min_steps[i]) = (e.value, e.step);
-        }
+/// Adds numbers to those at their places. Columns that are not needed are empty.
+fn add<T: Copy + AddAssign>(column: &mut [T], others: &[T], places: &[u32]) {
+    for (&place, &other) in places.iter().zip(others) {
+        column[place as usize] += other;
     }
+}
 
-    #[inline]
-    fn take_max(&mut self, i: usize, e: Extreme) {
-        let mine = self.maxs[i];
-        if !self.needs.max_step {
-            self.maxs[i] = if e.value > mine { e.value } else { mine };
-        } else if e.value > mine || (e.value == mine && e.step < self.max_steps[i]) {
-            (self.maxs[i], self.max_steps[i]) = (e.value, e.step);
-        }
+/// Puts numbers in the place of those that they win against.
+fn keep<T: Copy>(column: &mut [T], others: &[T], places: &[u32], wins: impl Fn(T, T) -> bool) {
+    for (&place, &other) in places.iter().zip(others) {
+        let mine = &mut column[place as usize];
+        *mine = if wins(*mine, other) { other } else { *mine };
     }
 }

@@ -9,6 +9,34 @@ use crate::PointsView;
 use crate::needs::Needs;
 use tidalite_model::{Extreme, Summary};
 
+/// What some values come to: of the finite ones all but the counts is told, and only as far as it was needed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tally {
+    pub(crate) finite: u64,
+    pub(crate) nan: u64,
+    pub(crate) sum: f64,
+    pub(crate) mean: f64,
+    pub(crate) m2: f64,
+    /// +Inf where there is none.
+    pub(crate) min: f64,
+    /// −Inf where there is none.
+    pub(crate) max: f64,
+}
+
+/// What values come to.
+#[inline]
+pub(crate) fn tally(values: &[f64], needs: Needs) -> Tally {
+    let Sweep { finite, sum, min, max } = sweep(values);
+    let mut t = Tally { finite, sum, min, max, ..Tally::default() };
+    if finite < values.len() as u64 {
+        t.nan = values.iter().map(|v| u64::from(v.is_nan())).sum();
+    }
+    if needs.mean && finite > 0 {
+        (t.mean, t.m2) = moments(values, finite, sum, needs.m2);
+    }
+    t
+}
+
 /// The summary of points that ascend by step. Counts are always told, what else is not needed keeps its default; in
 /// particular extremes whose steps are not needed stand at step 0, and the least and greatest time are never told.
 pub(crate) fn summarize(points: PointsView<'_>, needs: Needs) -> Summary {
@@ -23,33 +51,29 @@ pub(crate) fn summarize(points: PointsView<'_>, needs: Needs) -> Summary {
     if !needs.values() {
         return s;
     }
-    let sweep = sweep(points.values);
-    s.finite = sweep.finite;
-    s.sum = sweep.sum;
+    let t = tally(points.values, needs);
+    (s.finite, s.nan, s.sum, s.mean, s.m2) = (t.finite, t.nan, t.sum, t.mean, t.m2);
     if s.finite < s.count {
-        s.nan = points.values.iter().map(|v| u64::from(v.is_nan())).sum();
         s.pos_inf = points.values.iter().map(|&v| u64::from(v == f64::INFINITY)).sum();
         s.neg_inf = s.count - s.finite - s.nan - s.pos_inf;
     }
     if s.finite == 0 {
         return s;
     }
-    if needs.mean {
-        (s.mean, s.m2) = moments(points.values, &sweep, needs.m2);
-    }
+    let step = |needed: bool, value: f64| if needed { step_of(points, value) } else { 0 };
     if needs.min {
-        s.min = Some(extreme(points, sweep.min, needs.min_step));
+        s.min = Some(Extreme { value: t.min, step: step(needs.min_step, t.min) });
     }
     if needs.max {
-        s.max = Some(extreme(points, sweep.max, needs.max_step));
+        s.max = Some(Extreme { value: t.max, step: step(needs.max_step, t.max) });
     }
     s
 }
 
-/// The least and the greatest of finite values; +Inf and −Inf where there are none.
-pub(crate) fn range(values: &[f64]) -> (f64, f64) {
-    let sweep = sweep(values);
-    (sweep.min, sweep.max)
+/// The step at which an extreme stands first.
+pub(crate) fn step_of(points: PointsView<'_>, extreme: f64) -> i64 {
+    let at = points.values.iter().position(|&v| v == extreme).expect("an extreme is one of the values");
+    points.point(at).step
 }
 
 /// One pass over values: how many are finite, their sum, the least and the greatest.
@@ -63,7 +87,32 @@ struct Sweep {
 /// Eight independent accumulators: enough for any vector width in use, and to hide the latency of an addition.
 const LANES: usize = 8;
 
+/// Mostly all values are finite, and then so is their sum, in which any other would have left its trace.
+#[inline]
 fn sweep(values: &[f64]) -> Sweep {
+    let mut sum = [0.0; LANES];
+    let mut min = [f64::INFINITY; LANES];
+    let mut max = [f64::NEG_INFINITY; LANES];
+    let mut take = |lane: usize, v: f64| {
+        sum[lane] += v;
+        min[lane] = if v < min[lane] { v } else { min[lane] };
+        max[lane] = if v > max[lane] { v } else { max[lane] };
+    };
+    let (blocks, rest) = values.as_chunks::<LANES>();
+    for block in blocks {
+        block.iter().enumerate().for_each(|(lane, &v)| take(lane, v));
+    }
+    rest.iter().enumerate().for_each(|(lane, &v)| take(lane, v));
+    let sum = pairwise(sum);
+    if !sum.is_finite() {
+        return sweep_of_any(values);
+    }
+    Sweep { finite: values.len() as u64, sum, min: least(min), max: greatest(max) }
+}
+
+/// The same where some are not finite, or their sum left the range of an f64.
+#[cold]
+fn sweep_of_any(values: &[f64]) -> Sweep {
     let mut finite = [0u64; LANES];
     let mut sum = [0.0; LANES];
     let mut min = [f64::INFINITY; LANES];
@@ -81,22 +130,33 @@ fn sweep(values: &[f64]) -> Sweep {
         block.iter().enumerate().for_each(|(lane, &v)| take(lane, v));
     }
     rest.iter().enumerate().for_each(|(lane, &v)| take(lane, v));
-    Sweep {
-        finite: finite.iter().sum(),
-        sum: pairwise(sum),
-        min: min.into_iter().fold(f64::INFINITY, f64::min),
-        max: max.into_iter().fold(f64::NEG_INFINITY, f64::max),
-    }
+    Sweep { finite: finite.iter().sum(), sum: pairwise(sum), min: least(min), max: greatest(max) }
 }
 
+#[inline]
+fn least(m: [f64; LANES]) -> f64 {
+    let lesser = |a: f64, b: f64| if b < a { b } else { a };
+    let four: [f64; 4] = std::array::from_fn(|i| lesser(m[i], m[i + 4]));
+    lesser(lesser(four[0], four[2]), lesser(four[1], four[3]))
+}
+
+#[inline]
+fn greatest(m: [f64; LANES]) -> f64 {
+    let greater = |a: f64, b: f64| if b > a { b } else { a };
+    let four: [f64; 4] = std::array::from_fn(|i| greater(m[i], m[i + 4]));
+    greater(greater(four[0], four[2]), greater(four[1], four[3]))
+}
+
+#[inline]
 fn pairwise(s: [f64; LANES]) -> f64 {
     ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
 }
 
 /// Mean, and M2 where asked, of the finite values, of which there is at least one.
-fn moments(values: &[f64], sweep: &Sweep, m2: bool) -> (f64, f64) {
-    let n = sweep.finite as f64;
-    let mean = sweep.sum / n;
+#[inline]
+fn moments(values: &[f64], finite: u64, sum: f64, m2: bool) -> (f64, f64) {
+    let n = finite as f64;
+    let mean = sum / n;
     if !mean.is_finite() {
         // The sum left the range of an f64, the mean need not: the updating formula never forms the sum.
         return updated_moments(values);
@@ -122,6 +182,7 @@ fn moments(values: &[f64], sweep: &Sweep, m2: bool) -> (f64, f64) {
     (mean + deviation / n, m2)
 }
 
+#[cold]
 fn updated_moments(values: &[f64]) -> (f64, f64) {
     let (mut n, mut mean, mut m2) = (0.0, 0.0, 0.0);
     for v in values.iter().filter(|v| v.is_finite()) {
@@ -131,14 +192,6 @@ fn updated_moments(values: &[f64]) -> (f64, f64) {
         m2 += delta * (v - mean);
     }
     (mean, m2)
-}
-
-fn extreme(points: PointsView<'_>, value: f64, step: bool) -> Extreme {
-    if !step {
-        return Extreme { value, step: 0 };
-    }
-    let at = points.values.iter().position(|&v| v == value).expect("an extreme is one of the values");
-    Extreme { value, step: points.point(at).step }
 }
 
 #[cfg(test)]

@@ -70,6 +70,9 @@ pub(crate) fn check_series(plan: &Plan) -> Result<()> {
     ))
 }
 
+/// Fewer bytes are filled sooner than a thread is woken.
+const THREADS_BYTES_MIN: u64 = 1 << 19;
+
 /// The columns, each filled by a thread of the store's.
 pub(crate) fn finish(plan: &Plan, aligned: Alignment, fill: Fill) -> Result<RecordBatch> {
     let inner = &plan.snapshot.inner;
@@ -82,8 +85,11 @@ pub(crate) fn finish(plan: &Plan, aligned: Alignment, fill: Fill) -> Result<Reco
             "select a shorter range or fewer series, or allow more memory",
         ));
     }
-    let columns: Vec<_> = inner
-        .pool()?
-        .install(|| (0..aligned.series()).into_par_iter().map(|place| aligned.column(place, fill)).collect());
+    let column = |place| aligned.column(place, fill);
+    let places = 0..aligned.series();
+    let columns: Vec<_> = match aligned.bytes() {
+        ..THREADS_BYTES_MIN => places.map(column).collect(),
+        _ => inner.pool()?.install(|| places.into_par_iter().map(column).collect()),
+    };
     Ok(aligned.finish_with(columns))
 }

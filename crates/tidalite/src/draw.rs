@@ -4,8 +4,8 @@
 use crate::plan::Plan;
 use crate::select::{Select, one_batch};
 use crate::stretch::{Grain, Stretch};
+use crate::threads;
 use arrow::array::RecordBatch;
-use rayon::prelude::*;
 use std::ops::Range;
 use tidalite_model::{Error, Result, SeriesKey};
 use tidalite_parts::Columns;
@@ -30,10 +30,8 @@ impl Select {
             return plan.each_whole(columns, false, |key, points| (key.clone(), chart(&points, buckets)));
         }
         let plan = self.plan()?;
-        let found: Vec<Vec<(SeriesKey, ChartBuckets)>> = plan.snapshot.inner.pool()?.install(|| {
-            let of_batch = |batch| chart_batch_of(&plan, batch, buckets);
-            plan.batches().into_par_iter().map(of_batch).collect::<Result<_>>()
-        })?;
+        let of_batch = |batch: &Range<usize>| chart_batch_of(&plan, batch.clone(), buckets);
+        let found = threads::each(&plan.snapshot.inner, &plan.batches(), of_batch)?;
         Ok(found.into_iter().flatten().collect())
     }
 

@@ -10,6 +10,7 @@ use crate::scan::{Piece, read_tile};
 use crate::select::Select;
 use crate::store::Inner;
 use crate::stretch::{Grain, Taken};
+use crate::threads;
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use rayon::prelude::*;
@@ -122,12 +123,7 @@ fn sum_up(mut plan: Plan, grouping: &Grouping, pool: &rayon::ThreadPool, total: 
             }
             Ok(partial)
         };
-        let partials: Vec<Partial> = match round {
-            // Not worth waking a thread for.
-            [one] => vec![work(one)?],
-            _ => pool.install(|| round.par_iter().map(work).collect::<Result<_>>())?,
-        };
-        for partial in partials {
+        for partial in threads::each(&inner, round, work)? {
             total.merge(partial);
         }
         if total.bytes() > bytes_max {
@@ -194,7 +190,8 @@ impl Sorted {
         let parts = &plan.snapshot.view.parts;
         let known = self.series.len().div_ceil(threads.max(1)).max(SORT_SERIES_MIN);
         let starts = (0..self.series.len()).step_by(known);
-        let mut works: Vec<Work> = starts.map(|i| Work::Known(i..self.series.len().min(i + known))).collect();
+        let known = starts.map(|i| i..self.series.len().min(i + known));
+        let mut works: Vec<Work> = known.filter(|series| self.knows(series)).map(Work::Known).collect();
         let points: usize = self.pieces.iter().map(|(piece, _)| piece.len()).sum();
         let enough = (points / (threads.max(1) * 4)).clamp(WORK_POINTS.0, WORK_POINTS.1);
         let (mut start, mut at, mut held) = (0, 0, 0);
@@ -211,6 +208,12 @@ impl Sorted {
         }
         works.extend(plan.batches().into_iter().map(Work::Merge));
         works
+    }
+
+    /// Whether anything of some series is known without reading.
+    fn knows(&self, series: &Range<usize>) -> bool {
+        let knows = |taken: &Taken| !(taken.known.is_empty() && taken.tails.is_empty());
+        self.series[series.clone()].iter().any(|(_, taken)| knows(taken))
     }
 
     fn push_known(&self, series: Range<usize>, partial: &mut Partial) {

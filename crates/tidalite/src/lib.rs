@@ -90,6 +90,7 @@ mod tail;
 mod thin;
 mod thin_outline;
 mod thinned;
+mod threads;
 mod tiles;
 mod transformed;
 

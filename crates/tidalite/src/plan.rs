@@ -12,8 +12,8 @@ use crate::planner::pair;
 use crate::scan::{Piece, RowRef, meets, read_pieces};
 use crate::snapshot::Snapshot;
 use crate::tail::View;
+use crate::threads;
 use crate::transformed::Shaping;
-use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
 use tidalite_log::SeriesId;
@@ -267,18 +267,14 @@ impl Plan {
         columns: Columns,
         work: impl Fn(&SeriesKey, Points) -> T + Sync,
     ) -> Result<Vec<T>> {
-        let found: Vec<Vec<T>> = self.snapshot.inner.pool()?.install(|| {
-            self.batches()
-                .into_par_iter()
-                .map(|batch| {
-                    let points = self.load(batch.clone(), columns)?;
-                    let work = |(planned, points): (&Planned, Points)| {
-                        (!points.is_empty()).then(|| work(&planned.key, points))
-                    };
-                    Ok(self.series[batch].iter().zip(points).filter_map(work).collect())
-                })
-                .collect::<Result<_>>()
-        })?;
+        let of_batch = |batch: &Range<usize>| -> Result<Vec<T>> {
+            let points = self.load(batch.clone(), columns)?;
+            let work = |(planned, points): (&Planned, Points)| {
+                (!points.is_empty()).then(|| work(&planned.key, points))
+            };
+            Ok(self.series[batch.clone()].iter().zip(points).filter_map(work).collect())
+        };
+        let found = threads::each(&self.snapshot.inner, &self.batches(), of_batch)?;
         Ok(found.into_iter().flatten().collect())
     }
 

@@ -9,11 +9,11 @@ use crate::planner::{Planner, Plans};
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::stretch::{Grain, Stretch};
+use crate::threads;
 use crate::transformed::Shaping;
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
-use rayon::prelude::*;
 use std::collections::VecDeque;
 use std::ops::{Bound, Range, RangeBounds};
 use std::sync::Arc;
@@ -310,16 +310,13 @@ impl Select {
         let mut open: Option<(SeriesKey, Summary)> = None;
         for plan in self.plans()? {
             let plan = plan?.split_long_series().begun()?;
-            let of_batch = |batch: Range<usize>| -> Result<Vec<(SeriesKey, Summary)>> {
+            let of_batch = |batch: &Range<usize>| -> Result<Vec<(SeriesKey, Summary)>> {
                 let stretches = plan.stretches(batch.clone(), columns, &|_| Grain::whole(), false)?;
-                let series = plan.series[batch].iter().map(|planned| planned.key.clone());
+                let series = plan.series[batch.clone()].iter().map(|planned| planned.key.clone());
                 let summed = series.zip(stretches.into_iter().map(sum_up));
                 Ok(summed.filter(|(_, s)| s.count > 0).collect())
             };
-            let inner = &plan.snapshot.inner;
-            let found: Vec<Vec<(SeriesKey, Summary)>> = inner
-                .pool()?
-                .install(|| plan.batches().into_par_iter().map(of_batch).collect::<Result<_>>())?;
+            let found = threads::each(&plan.snapshot.inner, &plan.batches(), of_batch)?;
             for (key, summary) in found.into_iter().flatten() {
                 match &mut open {
                     Some((last, total)) if *last == key => total.merge(&summary),
@@ -544,18 +541,13 @@ impl PointStream {
         let count = inner.options.threads.clamp(1, self.batches.len().max(1));
         let round: Vec<Range<usize>> = self.batches.drain(..count.min(self.batches.len())).collect();
         let plan = &self.plan;
-        let made: Vec<Vec<RecordBatch>> = inner.pool()?.install(|| {
-            round
-                .into_par_iter()
-                .map(|batch| {
-                    let points = plan.load(batch.clone(), Columns::ALL)?;
-                    let mut builder = PointsBuilder::new();
-                    for (planned, points) in plan.series[batch].iter().zip(points) {
-                        builder.push_series(&planned.key, points);
-                    }
-                    Ok(builder.finish())
-                })
-                .collect::<Result<_>>()
+        let made = threads::each(&inner, &round, |batch| {
+            let points = plan.load(batch.clone(), Columns::ALL)?;
+            let mut builder = PointsBuilder::new();
+            for (planned, points) in plan.series[batch.clone()].iter().zip(points) {
+                builder.push_series(&planned.key, points);
+            }
+            Ok(builder.finish())
         })?;
         self.ready.extend(made.into_iter().flatten());
         Ok(())

@@ -4,7 +4,7 @@
 //! be loaded anywhere in it, and the rows wanted (ascending, disjoint, within the page). A body that contradicts
 //! itself gives `None`; nothing is allocated beyond the rows wanted or the page's rows.
 
-use crate::transpose::transpose;
+use crate::transpose::{JOINED, join};
 use std::ops::Range;
 
 /// Zero bytes that stand behind a body.
@@ -75,18 +75,14 @@ pub(super) fn split(body: Body<'_>, rows: usize, wanted: &[Range<usize>], out: &
     for range in wanted {
         let streams: [&[u8]; 8] =
             std::array::from_fn(|k| &body.padded[k * rows + range.start..k * rows + range.end]);
-        let from = out.len();
-        out.resize(from + range.len(), 0.0);
-        let (eights, rest) = out[from..].as_chunks_mut::<8>();
-        let whole = eights.len() * 8;
-        for (i, eight) in eights.iter_mut().enumerate() {
-            let words = streams.map(|s| {
-                u64::from_le_bytes(*s[i * 8..].first_chunk().expect("a stream is as long as the output"))
-            });
-            *eight = transpose(words).map(f64::from_bits);
+        out.reserve(range.len());
+        let blocks = streams.map(|s| s.as_chunks::<JOINED>());
+        for i in 0..range.len() / JOINED {
+            out.extend_from_slice(&join(std::array::from_fn(|k| &blocks[k].0[i])).map(f64::from_bits));
         }
-        for (i, value) in (whole..).zip(rest) {
-            *value = f64::from_bits(u64::from_le_bytes(streams.map(|s| s[i])));
+        for i in 0..range.len() % JOINED {
+            let bytes = blocks.map(|(_, rest)| rest[i]);
+            out.push(f64::from_bits(u64::from_le_bytes(bytes)));
         }
     }
     Some(())

@@ -298,6 +298,79 @@ proptest! {
     }
 }
 
+/// The words whose answers depend on no order of adding up, and those that do.
+const EXACT: [&str; 14] = [
+    "count",
+    "finite",
+    "nan",
+    "inf",
+    "min",
+    "max",
+    "first",
+    "last",
+    "argmin",
+    "argmax",
+    "argnan",
+    "time_first",
+    "time_last",
+    "p50",
+];
+const SUMMED: [&str; 4] = ["sum", "mean", "std", "var"];
+
+/// A series of up to some thousand points, so that it has several blocks of runs: each step is so far behind the one before.
+fn long_series() -> impl Strategy<Value = Vec<(i64, i64, f64)>> {
+    let gap = prop_oneof![30 => Just(1i64), 3 => 2..9i64, 1 => 100..10_000i64];
+    (-3000..10i64, prop::collection::vec((gap, value(), -2..9i64), 0..2500)).prop_map(|(start, list)| {
+        let (mut step, mut time) = (start, start);
+        let point = |(gap, value, later): (i64, f64, i64)| {
+            (step, time) = (step + gap, time + later);
+            (step, time, value)
+        };
+        list.into_iter().map(point).collect()
+    })
+}
+
+fn bits(batch: &RecordBatch, columns: std::ops::Range<usize>) -> Vec<arrow::array::ArrayData> {
+    batch.columns()[columns].iter().map(Array::to_data).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    /// Blocks of runs, columns appended whole and columns folded come to the same, to the last bit: where each group is of
+    /// one series, whichever states the series were pushed into, in whatever order these are merged; and point by point
+    /// for all that does not depend on the order of adding up.
+    #[test]
+    fn blocks_of_runs_come_to_the_same_bits_as_points_one_by_one(
+        lists in prop::collection::vec(long_series(), 1..6),
+        width in prop_oneof![1..4u64, 4..40u64, Just(1 << 62)],
+        axis in 0..3usize,
+        states in prop::collection::vec(0..3usize, 6),
+    ) {
+        let by: Vec<By> = [By::Run, By::StepBucket(width), By::TimeBucket(width)]
+            .into_iter()
+            .enumerate()
+            .filter(|(i, _)| *i != axis || axis == 0)
+            .map(|(_, by)| by)
+            .collect();
+        let grouping = grouping(by, &[&EXACT[..], &SUMMED[..]].concat());
+        let keys: Vec<SeriesKey> = (0..lists.len()).map(|i| key(&format!("run-{i}"), "m", "")).collect();
+        let (mut whole, mut single) = (grouping.partial(), grouping.partial());
+        let mut parted: Vec<Partial> = (0..3).map(|_| grouping.partial()).collect();
+        for ((key, list), state) in keys.iter().zip(&lists).zip(&states) {
+            whole.push_series(key, &points(list));
+            parted[*state].push_series(key, &points(list));
+            list.iter().for_each(|point| single.push_series(key, &points(std::slice::from_ref(point))));
+        }
+        let mut merged = grouping.partial();
+        parted.into_iter().rev().for_each(|p| merged.merge(p));
+        let [whole, merged, single] = [whole, merged, single].map(|p| p.finish().unwrap());
+        let columns = whole.num_columns();
+        prop_assert_eq!(bits(&whole, 0..columns), bits(&merged, 0..columns));
+        prop_assert_eq!(bits(&whole, 0..columns - SUMMED.len()), bits(&single, 0..columns - SUMMED.len()));
+    }
+}
+
 #[test]
 fn nothing_at_all_is_no_group_but_one_row_where_nothing_is_grouped() {
     let none = grouping(vec![By::Run], &WORDS).partial().finish().unwrap();
