@@ -4,9 +4,10 @@
 //! one column take about as much each. A dictionary is divided by the rows of its tile. What is behind the last page (page
 //! index and footer) belongs to nobody. So the sum over all series is the bytes of all pages.
 
-use super::Part;
 use super::footer::{ChunkMap, TileMap};
+use super::{Part, RolledSeries, RollupTier};
 use crate::series::SeriesEntry;
+use tidalite_model::SeriesKey;
 
 impl Part {
     /// The bytes of the points file that each row of the series table takes, in its order: exact where pages hold one
@@ -18,6 +19,15 @@ impl Part {
             shares.extend(shares_of(&self.tiles[rows[0].tile as usize], rows));
         }
         shares
+    }
+
+    /// The bytes of the rollups that each series takes, by its share of the buckets; nothing where there are none that can be
+    /// read.
+    pub fn bytes_of_rollups(&self) -> Vec<(SeriesKey, f64)> {
+        let Some((rollups, meta)) = self.rollups().zip(self.meta.rollups) else { return Vec::new() };
+        let bytes = (meta.bytes - meta.footer_bytes) as f64 / meta.rows.max(1) as f64;
+        let of = |rolled: &RolledSeries| rolled.tiers.iter().map(RollupTier::buckets).sum::<usize>() as f64;
+        rollups.series().iter().map(|(key, rolled)| (key.clone(), of(rolled) * bytes)).collect()
     }
 }
 

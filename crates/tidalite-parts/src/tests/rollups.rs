@@ -104,6 +104,9 @@ fn each_bucket_is_what_its_points_add_up_to() {
     let part = tracker_part();
     part.check();
     let open = part.open();
+    let shares: f64 = open.bytes_of_rollups().iter().map(|(_, bytes)| bytes).sum();
+    let meta = open.meta().rollups.unwrap();
+    assert!((shares - (meta.bytes - meta.footer_bytes) as f64).abs() < 1.0, "{shares} {meta:?}");
     let rolled = open.rollups().unwrap().of(&open.series().row(0).unwrap().key).unwrap();
     assert_eq!((rolled.rows.len(), rolled.points), (2, 1310), "over both tiles");
     assert!(
