@@ -10,7 +10,7 @@ use crate::{factor, note};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
-use tidalite::{Options, Point, Repeats, SeriesKey, Status, Store};
+use tidalite::{Options, Point, Repeats, SeriesKey, Status, Store, Thin};
 use tidalite_testkit::{Ask, Name, Random, points, select, sound};
 use tidalite_vfs::{LockMode, RealVfs, Vfs};
 
@@ -43,6 +43,16 @@ pub(crate) fn maintainer(path: &Path) {
     for round in 0.. {
         let done = if round % 4 == 3 { store.compact().map(|_| ()) } else { store.flush().map(|_| ()) };
         done.unwrap();
+        say(round);
+    }
+}
+
+/// Thins all runs that are over, into other buckets each time, without end.
+pub(crate) fn thinner(path: &Path) {
+    let store = options().open(path).unwrap();
+    for round in 0.. {
+        let what = Thin::new().runs("*").buckets(256 >> (round % 4)).bucket_points(1);
+        store.thin(&what).unwrap();
         say(round);
     }
 }
@@ -201,4 +211,63 @@ fn nothing_accepted_is_lost_when_processes_are_killed_at_any_moment() {
         }
     }
     note(&format!("SIGKILL: {} rounds, {rows} rows were acknowledged and are there", ROUNDS * factor()));
+}
+
+/// Rows of a run that is thinned.
+const OLD_ROWS: i64 = 2000;
+
+/// Every total of every run is what it was; gives how many points are left of the last one.
+fn check_thinned(path: &Path, runs: usize) -> usize {
+    let store = options().read_only(true).open(path).unwrap();
+    let summaries = store.select().summaries().unwrap();
+    assert_eq!(summaries.len(), 2 * runs);
+    for (key, summary) in summaries {
+        let sign = if &*key.metric == "up" { 1.0 } else { -1.0 };
+        let last = (OLD_ROWS - 1) as f64;
+        let ends = [summary.first, summary.last].map(|p| p.map(|p| (p.step, p.value)));
+        assert_eq!(summary.count, OLD_ROWS.cast_unsigned(), "{key:?}");
+        // Whole numbers, whose sums are exact.
+        assert_eq!(summary.sum, sign * last * OLD_ROWS as f64 / 2.0, "{key:?}");
+        assert_eq!(ends, [Some((0, 0.0 * sign)), Some((OLD_ROWS - 1, sign * last))], "{key:?}");
+    }
+    // Wider than any bucket that is kept.
+    for (key, chart) in store.select().chart(4).unwrap() {
+        let count: u64 = chart.buckets.iter().map(|bucket| bucket.count).sum();
+        assert_eq!(count, OLD_ROWS.cast_unsigned(), "{key:?}");
+    }
+    sound(&store.verify(&|_, _| {}).unwrap()).unwrap();
+    let last = Ask { runs: vec![Name::Exact(format!("old-{}", runs - 1))], ..Ask::all(Repeats::All) };
+    points(&select(store.select(), &last)).unwrap().len()
+}
+
+#[test]
+fn a_thinning_that_is_killed_at_any_moment_leaves_every_total_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    let mut random = Random::new(std::process::id().into());
+    let (mut whole, mut thinned) = (0, 0);
+    let rounds = ROUNDS / 4 * factor();
+    for round in 0..rounds {
+        let store = options().open(&path).unwrap();
+        let run = store.run(format!("old-{round}")).start().unwrap();
+        for step in 0..OLD_ROWS {
+            run.log(step, &[("up", step as f64), ("down", -step as f64)]).unwrap();
+        }
+        run.finish().unwrap();
+        drop((run, store));
+        let thinner = Player::start("kill thinner", &path, "");
+        if round % 3 == 0 {
+            // Once through, so that thinnings of what is thinned are killed too.
+            thinner.line().expect("it thins until it is killed");
+        }
+        std::thread::sleep(Duration::from_micros(random.below(50_000)));
+        thinner.kill();
+        if check_thinned(&path, round + 1) == 2 * OLD_ROWS as usize {
+            whole += 1;
+        } else {
+            thinned += 1;
+        }
+    }
+    note(&format!("thinnings killed: {rounds}; nothing was thinned yet after {whole}"));
+    assert!(thinned > 0, "some have come to something");
 }

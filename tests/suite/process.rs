@@ -125,6 +125,7 @@ fn a_process_started_by_a_test_plays_its_role() {
     match role.as_str() {
         "kill writer" => crate::kill::writer(store, &arg),
         "kill maintainer" => crate::kill::maintainer(store),
+        "kill thinner" => crate::kill::thinner(store),
         "kill reader" => crate::kill::reader(store, &arg),
         "writer" => crate::concurrency::writer(store, &arg),
         "forker" => crate::concurrency::forker(store),
