@@ -211,10 +211,23 @@ pub(crate) struct DemoWatch {
 #[command(after_help = "\
 Examples:
   tidalite info metrics
+  tidalite info metrics --by metric
   tidalite info metrics --format json | jq .points")]
 pub(crate) struct Info {
     /// The store.
     pub(crate) path: PathBuf,
+    /// Instead, a row for each run or metric with the bytes that it takes in the parts, most first.
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) by: Option<Taker>,
+}
+
+/// What takes room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Taker {
+    /// A run.
+    Run,
+    /// A metric, of all runs.
+    Metric,
 }
 
 /// `runs`.

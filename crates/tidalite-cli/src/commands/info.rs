@@ -1,10 +1,10 @@
 //! `info`: what a store holds, in numbers.
 
-use crate::args::{Format, Info};
+use crate::args::{Format, Info, Taker};
 use crate::columns::Columns;
 use crate::context::Context;
 use crate::failure::Outcome;
-use crate::output::{print_one, print_text};
+use crate::output::{print, print_one, print_text};
 use crate::table::{Align, Table, human_bytes, human_count, terminal_width};
 use tidalite::{Report, RunInfo, Stats, Status};
 
@@ -13,14 +13,27 @@ pub(crate) fn run(context: &Context, args: &Info) -> Outcome {
     let format = context.format()?;
     let store = context.read(&args.path)?;
     let snapshot = store.snapshot()?;
+    if let Some(taker) = args.by {
+        let (name, takers) = match taker {
+            Taker::Run => ("run", largest(snapshot.bytes_by_run())),
+            Taker::Metric => ("metric", largest(snapshot.bytes_by_metric())),
+        };
+        let batch = Columns::default()
+            .text(name, takers.iter().map(|(name, _)| Some(name)))
+            .count("bytes", takers.iter().map(|(_, bytes)| *bytes))
+            .finish();
+        return print(&batch, format, None);
+    }
     let (stats, runs, recovery) = (snapshot.stats()?, snapshot.runs(), snapshot.recovery());
     if format == Format::Table {
+        let takers = [largest(snapshot.bytes_by_run()), largest(snapshot.bytes_by_metric())];
         return print_text(&for_people(
             &args.path.display().to_string(),
             &store.id().to_string(),
             &stats,
             &runs,
             &recovery,
+            &takers,
         ));
     }
     let with = |status: Status| [count_of(&runs, status)];
@@ -51,11 +64,37 @@ pub(crate) fn run(context: &Context, args: &Info) -> Outcome {
     print_one(&batch, format)
 }
 
+/// Most bytes first.
+fn largest(mut takers: Vec<(String, u64)>) -> Vec<(String, u64)> {
+    takers.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    takers
+}
+
+/// So many of those that take the most room are named.
+const NAMED: usize = 3;
+
+/// The first few, with their bytes, and how many more there are.
+fn named(takers: &[(String, u64)]) -> String {
+    let mut named: Vec<String> =
+        takers.iter().take(NAMED).map(|(name, bytes)| format!("{name} {}", human_bytes(*bytes))).collect();
+    if takers.len() > NAMED {
+        named.push(format!("{} more", takers.len() - NAMED));
+    }
+    if named.is_empty() { "none in parts yet".to_owned() } else { named.join(", ") }
+}
+
 fn count_of(runs: &[RunInfo], status: Status) -> u64 {
     runs.iter().filter(|r| r.status == status).count() as u64
 }
 
-fn for_people(path: &str, id: &str, stats: &Stats, runs: &[RunInfo], recovery: &Report) -> String {
+fn for_people(
+    path: &str,
+    id: &str,
+    stats: &Stats,
+    runs: &[RunInfo],
+    recovery: &Report,
+    [by_run, by_metric]: &[Vec<(String, u64)>; 2],
+) -> String {
     let mut statuses = Vec::new();
     for status in [Status::Running, Status::Finished, Status::Failed, Status::Lost] {
         match count_of(runs, status) {
@@ -98,6 +137,8 @@ fn for_people(path: &str, id: &str, stats: &Stats, runs: &[RunInfo], recovery: &
         ("side tables", human_bytes(stats.series_bytes)),
         ("logs", format!("{}, {} writers alive", human_bytes(stats.log_bytes), stats.writers_alive)),
         ("all files", human_bytes(stats.bytes())),
+        ("by run", named(by_run)),
+        ("by metric", named(by_metric)),
         ("version", stats.version.to_string()),
         ("disk", format!("{}, {} free{network}", stats.file_system, human_bytes(stats.free_bytes))),
         ("health", found),

@@ -183,6 +183,16 @@ fn info_says_how_much_and_how_it_stands() {
     let table = sample.run("info", &[]);
     let text = table.ok();
     assert!(text.contains("2 (2 finished)") && text.contains("nothing wrong on opening"), "{text}");
+    for by in ["run", "metric"] {
+        let rows = sample.run("info", &["--by", by, "--format", "json"]).rows();
+        let bytes: Vec<u64> = rows.iter().map(|row| row["bytes"].as_u64().unwrap()).collect();
+        assert!(bytes[0] > 0 && bytes.is_sorted_by(|a, b| a >= b), "{rows:?}");
+        let first = rows[0][by].as_str().unwrap();
+        assert!(
+            text.lines().any(|line| line.starts_with(&format!("by {by} ")) && line.contains(first)),
+            "{text}"
+        );
+    }
 }
 
 #[test]
