@@ -12,7 +12,8 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
-use std::sync::Arc;
+use parquet::schema::types::TypePtr;
+use std::sync::{Arc, LazyLock};
 use tidalite_model::{Error, ErrorKind, Result};
 
 /// Most rows of a row group. What a reader wants of a row it decodes for its group: the fewer, the less is decoded for one
@@ -20,7 +21,7 @@ use tidalite_model::{Error, ErrorKind, Result};
 pub(crate) const GROUP_ROWS: usize = 1 << 14;
 
 /// The order of columns here is the order in which `encode` writes them.
-pub(crate) const SCHEMA_TEXT: &str = "message series {
+const SCHEMA_TEXT: &str = "message series {
     required binary run (STRING);
     required binary metric (STRING);
     required binary labels (STRING);
@@ -52,6 +53,9 @@ pub(crate) const SCHEMA_TEXT: &str = "message series {
     optional int64 max_step;
 }";
 
+pub(crate) static SERIES_SCHEMA: LazyLock<TypePtr> =
+    LazyLock::new(|| Arc::new(parse_message_type(SCHEMA_TEXT).expect("the schema's text is valid")));
+
 pub(crate) type Written<T = ()> = Result<T, ParquetError>;
 
 /// Makes a file, row after row; no more rows wait than a group has.
@@ -68,8 +72,7 @@ impl SeriesWriter {
             .set_compression(Compression::SNAPPY)
             .set_statistics_enabled(EnabledStatistics::None)
             .build();
-        let schema = parse_message_type(SCHEMA_TEXT).map_err(refused)?;
-        let file = SerializedFileWriter::new(Vec::new(), Arc::new(schema), Arc::new(properties));
+        let file = SerializedFileWriter::new(Vec::new(), SERIES_SCHEMA.clone(), Arc::new(properties));
         Ok(SeriesWriter { file: file.map_err(refused)?, waiting: Vec::new() })
     }
 

@@ -8,7 +8,7 @@
 use crate::names::Numbered;
 use crate::read::decode::{self, Body, PADDING};
 use crate::series::{Details, SeriesEntry};
-use crate::series_file::{SCHEMA_TEXT, Written};
+use crate::series_file::{SERIES_SCHEMA, Written};
 use bytes::{Buf, Bytes, buf::Reader};
 use parquet::basic::Encoding;
 use parquet::column::page::Page;
@@ -17,7 +17,6 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMe
 use parquet::file::properties::ReaderProperties;
 use parquet::file::reader::{ChunkReader, Length, RowGroupReader};
 use parquet::file::serialized_reader::SerializedRowGroupReader;
-use parquet::schema::parser::parse_message_type;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -197,7 +196,7 @@ fn general(wrong: &str) -> ParquetError {
 
 fn metadata(bytes: &Bytes) -> Written<ParquetMetaData> {
     let metadata = ParquetMetaDataReader::new().parse_and_finish(bytes)?;
-    if metadata.file_metadata().schema() != &parse_message_type(SCHEMA_TEXT)? {
+    if metadata.file_metadata().schema() != &**SERIES_SCHEMA {
         return Err(general("the columns are not those of a series table"));
     }
     Ok(metadata)
