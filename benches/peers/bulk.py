@@ -1,12 +1,13 @@
 """Bulk load, size on the disk and ten queries: tidalite beside DuckDB, DuckDB on Parquet, and Polars on Parquet.
 
     pip install -r benches/peers/requirements.txt
-    python benches/peers/bulk.py [--runs 20] [--metrics 50] [--steps 10000] [--systems tidalite,duckdb]
+    python benches/peers/bulk.py [--runs 20] [--metrics 50] [--steps 10000] [--systems tidalite,duckdb] [--cold]
 
 Each system loads the same Arrow batches, one a run, until they are durable, and closes, in a process of its own. Its files are put
 out of the page cache; then a second process opens them for reading and answers one query, the cold one. It runs each query six
 times and reports the median of the last five, fetched as an Arrow table. Answers are compared: where numbers differ the exit
-code is 1.
+code is 1. With `--cold` each query is instead the first of a new process, three times, with the files out of the page cache:
+the median of opening and answering.
 """
 from __future__ import annotations
 
@@ -240,6 +241,20 @@ def ask(system: str, sizes: Sizes, folder: str) -> dict[str, Any]:
     return {**found, "agree": agree}
 
 
+def ask_once(system: str, sizes: Sizes, folder: str, query: str) -> dict[str, Any]:
+    """Opens and asks one query, in this process: milliseconds."""
+    kind = SYSTEMS[system][1]
+    __import__({"duckdb-parquet": "duckdb"}.get(system, system))
+    import pyarrow  # noqa: F401 (as in `ask`)
+
+    begun = time.perf_counter()
+    one = kind(folder, sizes, write=False)
+    one.answer(query)
+    taken = time.perf_counter() - begun
+    one.close()
+    return {"ms": taken * 1e3}
+
+
 def _outline(table: Any) -> list[float]:
     """The number of rows, and the sum of each column of floats, in ascending order: columns have other names elsewhere."""
     import pyarrow as pa
@@ -261,8 +276,8 @@ def _put_out_of_cache(folder: str) -> None:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def _in_a_process(part: str, system: str, sizes: Sizes, folder: str) -> dict[str, Any]:
-    command = [sys.executable, __file__, "--part", part, "--systems", system, "--folder", folder]
+def _in_a_process(part: str, system: str, sizes: Sizes, folder: str, query: str = "series") -> dict[str, Any]:
+    command = [sys.executable, __file__, "--part", part, "--systems", system, "--folder", folder, "--query", query]
     command += ["--runs", str(sizes.runs), "--metrics", str(sizes.metrics), "--steps", str(sizes.steps)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=1800)
     if done.returncode:
@@ -277,7 +292,9 @@ def main() -> int:
     asked.add_argument("--metrics", type=int, default=50)
     asked.add_argument("--steps", type=int, default=10_000)
     asked.add_argument("--systems", default=",".join(SYSTEMS), help=f"some of {','.join(SYSTEMS)}")
-    asked.add_argument("--part", choices=["load", "ask"], help=argparse.SUPPRESS)
+    asked.add_argument("--cold", action="store_true", help="each query as the first of a new process")
+    asked.add_argument("--part", choices=["load", "ask", "ask-once"], help=argparse.SUPPRESS)
+    asked.add_argument("--query", help=argparse.SUPPRESS)
     asked.add_argument("--folder", help=argparse.SUPPRESS)
     given = asked.parse_args()
     sizes = Sizes(given.runs, given.metrics, given.steps)
@@ -285,6 +302,9 @@ def main() -> int:
     for system in chosen:
         if system not in SYSTEMS:
             asked.error(f"--systems: {system} is none of {','.join(SYSTEMS)}")
+    if given.part == "ask-once":
+        print(json.dumps(ask_once(chosen[0], sizes, given.folder, given.query)))
+        return 0
     if given.part:
         print(json.dumps((load if given.part == "load" else ask)(chosen[0], sizes, given.folder)))
         return 0
@@ -292,13 +312,24 @@ def main() -> int:
     for system in chosen:
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             loaded = _in_a_process("load", system, sizes, folder)
+            if given.cold:
+                found[system] = {f"{name}, cold, ms": _cold(system, sizes, folder, name) for name in queries(sizes)}
+                continue
             _put_out_of_cache(folder)
             found[system] = {**loaded, **_in_a_process("ask", system, sizes, folder)}
-    differ = _differences({system: row.pop("agree") for system, row in found.items()})
+    differ = [] if given.cold else _differences({system: row.pop("agree") for system, row in found.items()})
     _print(sizes, found)
     for line in differ:
         print(line, file=sys.stderr)
     return 1 if differ else 0
+
+
+def _cold(system: str, sizes: Sizes, folder: str, query: str) -> float:
+    taken = []
+    for _ in range(3):
+        _put_out_of_cache(folder)
+        taken.append(_in_a_process("ask-once", system, sizes, folder, query)["ms"])
+    return statistics.median(taken)
 
 
 def _differences(answers: dict[str, dict[str, list[float]]]) -> list[str]:
@@ -330,7 +361,7 @@ def _print(sizes: Sizes, found: dict[str, dict[str, Any]]) -> None:
             ratios[name] = ratio
         print(f"| {name} | " + " | ".join(cells) + " |")
     if ratios:
-        asked = [ratio for name, ratio in ratios.items() if name.removesuffix(", ms") in queries(sizes)]
+        asked = [ratio for name, ratio in ratios.items() if name.split(",")[0] in queries(sizes)]
         mean = math.exp(statistics.fmean(map(math.log, asked)))
         print(f"| geometric mean of the ten queries | {'| ' * len(found)}{mean:.1f} |")
 
