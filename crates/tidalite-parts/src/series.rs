@@ -195,6 +195,8 @@ impl SeriesTable {
         }
         let block = Arc::new(self.file.block(group, &self.entries[rows.start as usize..rows.end as usize])?);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another thread may have decoded the same meanwhile.
+        kept.retain(|(number, _)| *number != group);
         if kept.len() == BLOCKS_KEPT {
             kept.remove(0);
         }

@@ -84,6 +84,7 @@ mod snapshot;
 mod stats;
 mod store;
 mod stretch;
+mod stretch_thinned;
 #[cfg(feature = "system")]
 pub mod system;
 mod tail;

@@ -3,27 +3,27 @@
 //!
 //! A summary stands for its points only where each of them counts: no step comes twice, nothing was taken over from
 //! another run, nothing is hidden, and the ranges asked for hold all of them. Where that is not certain of a bucket its
-//! points are read; where it is not certain of a series all of them are, and merged. Of a thinned part the summary and the
-//! rollups are all that is known of most points: there they are never passed over where they can answer.
+//! points are read; where it is not certain of a series all of them are, and merged. What differs of
+//! thinned parts is in `stretch_thinned.rs`.
 
 use crate::plan::{Plan, Planned, Source};
 use crate::scan::{Piece, RowRef, meets, read_pieces};
 use crate::tail::View;
 use std::collections::HashSet;
 use std::ops::Range;
-use tidalite_model::{Error, Result, SeriesKey, Summary};
-use tidalite_parts::{Columns, Part, RolledSeries, RollupColumns, RollupTier, SeriesTable};
-use tidalite_query::{Grouping, PointFilter, Points, SummaryFacts, Verdict, merge, same_bucket};
+use tidalite_model::{Result, Summary};
+use tidalite_parts::{Columns, RolledSeries, RollupColumns, RollupTier, SeriesTable};
+use tidalite_query::{Grouping, PointFilter, Points, SummaryFacts, Verdict, same_bucket};
 
 /// Which summaries are of use: those that lie in one bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Grain {
     /// Whether any are.
-    summaries: bool,
+    pub(crate) summaries: bool,
     /// Steps a bucket; none where all steps are one.
     steps: Option<u64>,
     /// Microseconds a bucket; none where all times are one.
-    times_us: Option<u64>,
+    pub(crate) times_us: Option<u64>,
     /// Whether the steps of NaNs are wanted, which no summary tells.
     nan_steps: bool,
     facts: SummaryFacts,
@@ -63,7 +63,7 @@ impl Grain {
         self.summaries && self.steps.is_none_or(|width| same_bucket(first, last, width))
     }
 
-    fn fits(&self, s: &Summary) -> bool {
+    pub(crate) fn fits(&self, s: &Summary) -> bool {
         let one = |width: Option<u64>, ends: Option<(i64, i64)>| {
             width.is_none_or(|width| ends.is_some_and(|(a, b)| same_bucket(a, b, width)))
         };
@@ -93,7 +93,7 @@ impl Grain {
     }
 
     /// The widest tier whose buckets lie within those asked for.
-    fn aligned<'a>(&self, rolled: &'a RolledSeries) -> Option<&'a RollupTier> {
+    pub(crate) fn aligned<'a>(&self, rolled: &'a RolledSeries) -> Option<&'a RollupTier> {
         rolled.tiers.iter().rev().find(|t| self.is_aligned(t))
     }
 
@@ -102,7 +102,7 @@ impl Grain {
     }
 
     /// What is to be read of buckets, where points are cut by a filter.
-    fn columns(&self, filter: &PointFilter) -> RollupColumns {
+    pub(crate) fn columns(&self, filter: &PointFilter) -> RollupColumns {
         RollupColumns {
             sum: self.facts.sum,
             m2: self.facts.m2,
@@ -178,135 +178,6 @@ impl Plan {
             }
         }
         Ok(Some(taken))
-    }
-
-    /// Takes a series of which points that are not thinned may lie among thinned ones: these are merged, with what is left of
-    /// the buckets that they fall into; the other buckets stand for their points. `None` where nothing is thinned.
-    fn take_mixed(&self, planned: &Planned, own: &Source, grain: &Grain) -> Result<Option<Taken>> {
-        let parts = &self.snapshot.view.parts;
-        let (thinned, plain): (Vec<RowRef>, Vec<RowRef>) = own.rows.iter().partition(|r| r.is_thinned(parts));
-        let [row] = thinned[..] else { return Ok(None) };
-        self.meter.merged(1);
-        let read = |pieces: Vec<Piece>| -> Result<Vec<Points>> {
-            self.check_room(&planned.key, pieces.iter().map(|p| p.len() as u64).sum())?;
-            let mut read =
-                read_pieces(parts, &[pieces], Columns::ALL, &self.meter)?.pop().unwrap_or_default();
-            if let Some(hides) = own.hides.as_ref().filter(|_| own.rows_hide) {
-                read.iter_mut().for_each(|points| hides.apply(points));
-            }
-            Ok(read)
-        };
-        let mut chunks = read(plain.iter().map(|r| r.whole(parts, true)).collect())?;
-        chunks.extend(self.tail_points(planned, own));
-        let points = merge(chunks, self.rules.repeats);
-        let met = |first: i64, last: i64| {
-            let at = points.steps.partition_point(|&step| step < first);
-            points.steps.get(at).is_some_and(|&step| step <= last)
-        };
-        let mut taken = Taken::default();
-        self.take_thinned(planned, own, row, grain, &met, &mut taken)?;
-        let mut left = read(std::mem::take(&mut taken.pieces))?;
-        left.push(points);
-        let mut points = merge(left, self.rules.repeats);
-        self.filter_of(planned).apply(&mut points);
-        taken.tails.push(points);
-        Ok(Some(taken))
-    }
-
-    /// Sorts out a row of a thinned part: its summary or its buckets stand for it, and where one of these is cut, or `met` by
-    /// other points, what is left of its points answers.
-    fn take_thinned(
-        &self,
-        planned: &Planned,
-        own: &Source,
-        row: RowRef,
-        grain: &Grain,
-        met: &dyn Fn(i64, i64) -> bool,
-        taken: &mut Taken,
-    ) -> Result<()> {
-        let parts = &self.snapshot.view.parts;
-        let (part, of) = (&parts[row.part as usize], row.of(parts));
-        let summary = part.series().reader().of(row.row as usize)?.summary;
-        let mut filter = self.filter_of(planned);
-        if let Some(end) = own.thinned_end.and_then(|end| end.checked_add(1)) {
-            filter.steps.hi = Some(filter.steps.hi.map_or(end, |hi| hi.min(end)));
-        }
-        let (first, last) = of.steps();
-        let (verdict, alone) = (filter.verdict(&summary), !met(first, last));
-        if verdict == Verdict::NoPoint && alone {
-            return Ok(());
-        }
-        if verdict == Verdict::AllPoints && alone && grain.fits(&summary) {
-            self.meter.summaries(1, summary.count);
-            taken.known.push(summary);
-            return Ok(());
-        }
-        // Steps whose points are read, and whether the filter cuts there.
-        let mut open: Vec<(i64, i64, bool)> = Vec::new();
-        if grain.summaries && filter.values.is_all() {
-            let (mut count, mut points) = (0, 0);
-            for bucket in self.buckets_of(part, &planned.key, &filter, grain, verdict)? {
-                let Some((first, last)) = ends(&bucket) else { continue };
-                let alone = alone || !met(first, last);
-                match bucket_verdict(&filter, &bucket) {
-                    Verdict::NoPoint if alone => {}
-                    Verdict::AllPoints if alone && grain.fits(&bucket) => {
-                        (count, points) = (count + 1, points + bucket.count);
-                        taken.known.push(bucket);
-                    }
-                    verdict => open.push((first, last, verdict == Verdict::Unknown)),
-                }
-            }
-            self.meter.buckets(count, points);
-        } else {
-            open.push((first, last, verdict == Verdict::Unknown));
-        }
-        if open.is_empty() {
-            return Ok(());
-        }
-        let all = of.row_start..of.row_start + of.rows;
-        let only = Columns { step: true, ..Columns::default() };
-        let steps = part.read(of.tile, std::slice::from_ref(&all), only)?.steps;
-        for (first, last, cut) in open {
-            let last = filter.steps.hi.map_or(last, |hi| last.min(hi.saturating_sub(1)));
-            let place = |step: i64, behind: bool| {
-                let at = steps.partition_point(|&s| s < step || (behind && s == step));
-                of.row_start + u32::try_from(at).expect("a row's points are counted in u32")
-            };
-            let (from, to) = (place(first, false), place(last, true));
-            match taken.pieces.last_mut() {
-                Some(piece) if piece.row == row && piece.to == from => {
-                    piece.to = to.max(from);
-                    piece.cut |= cut;
-                }
-                _ if from < to => taken.pieces.push(Piece { row, from, to, cut }),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// The buckets of a thinned series that fit an answer best.
-    fn buckets_of(
-        &self,
-        part: &Part,
-        key: &SeriesKey,
-        filter: &PointFilter,
-        grain: &Grain,
-        verdict: Verdict,
-    ) -> Result<Vec<Summary>> {
-        let lost = |wrong: &str| Error::corrupt("read rollups", &part.place().rollups, 0, wrong);
-        let rollups = part.thinned_rollups()?;
-        let rolled = rollups.of(key).ok_or_else(|| lost("a thinned series has no buckets"))?;
-        let whole = verdict == Verdict::AllPoints && grain.times_us.is_none();
-        let tier = grain.aligned(rolled).filter(|_| whole).or(rolled.tiers.first());
-        let tier = tier.ok_or_else(|| lost("a thinned series has no buckets"))?;
-        let (buckets, fetched) = rollups.read(tier, grain.columns(filter))?;
-        self.meter.rollups(fetched);
-        if buckets.iter().map(|s| s.count).sum::<u64>() != rolled.points {
-            return Err(lost("the buckets of a thinned series are not those of its summary"));
-        }
-        Ok(buckets)
     }
 
     /// Sorts out the rows that one part has of a series.
@@ -573,12 +444,12 @@ impl Plan {
 }
 
 /// The first and the last step.
-fn ends(summary: &Summary) -> Option<(i64, i64)> {
+pub(crate) fn ends(summary: &Summary) -> Option<(i64, i64)> {
     summary.first.zip(summary.last).map(|(first, last)| (first.step, last.step))
 }
 
 /// What is known of the points of a bucket, given that no value is bound and that times are there where they are.
-fn bucket_verdict(filter: &PointFilter, bucket: &Summary) -> Verdict {
+pub(crate) fn bucket_verdict(filter: &PointFilter, bucket: &Summary) -> Verdict {
     match filter.times_us.is_all() {
         true => filter.step_verdict(bucket),
         false => filter.verdict(bucket),
