@@ -68,21 +68,29 @@ impl Part {
             }
             other => other?,
         };
-        let mut findings = 0;
-        let rolled = self.verify_points(rollups.as_ref(), &mut |finding| {
+        let (mut findings, mut contradicted) = (0, None);
+        let mut report = |finding| {
             findings += 1;
             found(finding);
-        })?;
+        };
+        let rolled = self.verify_points(rollups.as_ref(), &mut contradicted, &mut report)?;
         // Damage to a page changes the file's sum as well: that one is worth saying where nothing else was found.
         if let Some(e) = self.check_file()?
             && findings == 0
         {
             found(self.finding(0, self.meta.bytes, &e));
         }
-        match &rollups {
-            Some(rollups) => self.verify_rollups(rollups, rolled.filter(|_| findings == 0), found),
-            None => Ok(()),
+        let Some(rollups) = &rollups else { return Ok(()) };
+        let mut findings_of_rollups = 0;
+        self.verify_rollups(rollups, rolled.filter(|_| findings == 0), &mut |finding| {
+            findings_of_rollups += 1;
+            found(finding);
+        })?;
+        // Where their pages are sound, what they say is not.
+        if let Some(e) = contradicted.filter(|_| findings_of_rollups == 0) {
+            found(self.rollup_finding(&e));
         }
+        Ok(())
     }
 
     /// Checks the rollups' pages, what they say where the points could be read, and the whole file.
@@ -157,9 +165,11 @@ impl Part {
     }
 
     /// Checks all tiles, and what they add up to; the buckets of those series that have rollups, where all could be read.
+    /// What the points of a thinned part say against its rollups goes to `contradicted`.
     fn verify_points(
         &self,
         rollups: Option<&Rollups>,
+        contradicted: &mut Option<Error>,
         report: &mut dyn FnMut(PartFinding),
     ) -> Result<Option<Vec<Rolled>>> {
         let mut rolled = Vec::new();
@@ -173,6 +183,11 @@ impl Part {
             }
             match self.check_points(tile, &mut names, rollups, &mut rolled) {
                 Ok(sum) => value_bits = value_bits.wrapping_add(sum),
+                // Of a thinned part, whose points are compared with its rollups.
+                Err(e) if e.kind() == ErrorKind::Corrupt && e.path() == Some(&self.place.rollups) => {
+                    whole = false;
+                    contradicted.get_or_insert(e);
+                }
                 Err(e) if e.kind() == ErrorKind::Corrupt => {
                     whole = false;
                     let finding = self.finding(e.offset().unwrap_or(0), 0, &e);
