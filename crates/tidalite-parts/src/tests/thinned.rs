@@ -222,7 +222,11 @@ fn a_flipped_bit_in_the_rollups_is_told_where_they_are_needed() {
         if byte % 55 == 0 {
             let mut paths = Vec::new();
             open.verify(&mut |f| paths.push(f.path)).unwrap();
-            assert_eq!(paths, [part.place.rollups.clone()], "byte {byte}: once, and in its own file");
+            assert_eq!(
+                paths,
+                std::slice::from_ref(&part.place.rollups),
+                "byte {byte}: once, and in its own file"
+            );
         }
     }
     assert!(told > 100, "{told}");
