@@ -17,6 +17,7 @@ mod moment;
 mod name;
 mod param;
 mod point;
+mod range;
 mod run;
 mod summary;
 
@@ -29,5 +30,6 @@ pub use point::{
     Point, SEQ_ORDINAL_BITS, SEQ_ORDINAL_MAX, Seq, SeriesKey, TIME_US_MAX, TIME_US_MIN, WRITER_MAX,
     check_time,
 };
+pub use range::{Bounds, Extent, StepRange};
 pub use run::{Latest, Parent, Participation, Rewind, RunChange, RunInfo, RunRecord, Status};
-pub use summary::{Extreme, Summary};
+pub use summary::{Extreme, Summary, SummaryFacts};

@@ -6,7 +6,7 @@
 //! rule of Chan, Golub and LeVeque ("Updating formulae and a pairwise algorithm for computing sample variances",
 //! 1979), which is stable where sums of squares are not.
 
-use crate::Point;
+use crate::{Extent, Point};
 
 /// A value and the step at which it stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,6 +15,29 @@ pub struct Extreme {
     pub value: f64,
     /// Its step.
     pub step: i64,
+}
+
+/// Which facts of a [`Summary`] a reader wants. Counts, the first and last step, and the mean are always read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SummaryFacts {
+    /// The sum.
+    pub sum: bool,
+    /// The sum of squared differences from the mean.
+    pub m2: bool,
+    /// The first and the last value.
+    pub ends: bool,
+    /// The least and the greatest value.
+    pub extremes: bool,
+    /// The steps of the extremes; only together with `extremes`.
+    pub extreme_steps: bool,
+    /// The times of the first and the last point, and the least and the greatest time.
+    pub times: bool,
+}
+
+impl SummaryFacts {
+    /// Every fact.
+    pub const ALL: SummaryFacts =
+        SummaryFacts { sum: true, m2: true, ends: true, extremes: true, extreme_steps: true, times: true };
 }
 
 /// What is known of a set of points of one series, or of one group of a query.
@@ -133,6 +156,33 @@ impl Summary {
         self.neg_inf += other.neg_inf;
     }
 
+    /// Steps from the first point to the last; `None` where there are no points.
+    pub fn steps(&self) -> Option<Extent> {
+        self.first.zip(self.last).map(|(first, last)| Extent::new(first.step, last.step))
+    }
+
+    /// Times from the least to the greatest, in microseconds since 1970 UTC; `None` where there are no points.
+    pub fn times_us(&self) -> Option<Extent> {
+        self.time_min_us.zip(self.time_max_us).map(|(least, greatest)| Extent::new(least, greatest))
+    }
+
+    /// Whether both hold the same counts, and floating-point numbers of the same bits. Unlike `==`, a NaN equals
+    /// itself, and zero differs from negative zero.
+    pub fn same_bits(&self, other: &Summary) -> bool {
+        let bits = |s: &Summary| {
+            let point = |p: Option<Point>| p.map(|p| (p.step, p.time_us, p.value.to_bits()));
+            let extreme = |e: Option<Extreme>| e.map(|e| (e.value.to_bits(), e.step));
+            (
+                [s.count, s.finite, s.nan, s.pos_inf, s.neg_inf],
+                [s.sum, s.mean, s.m2].map(f64::to_bits),
+                [s.min, s.max].map(extreme),
+                [s.first, s.last].map(point),
+                [s.time_min_us, s.time_max_us],
+            )
+        };
+        bits(self) == bits(other)
+    }
+
     /// Mean of the finite values; `None` where there are none.
     pub fn mean(&self) -> Option<f64> {
         (self.finite > 0).then_some(self.mean)
@@ -183,6 +233,16 @@ mod tests {
         );
         assert!((whole.std().unwrap() - halves.std().unwrap()).abs() < 1e-3);
         assert_eq!(whole.last, halves.last);
+    }
+
+    #[test]
+    fn same_bits_tells_zeros_apart_and_takes_a_nan_for_itself() {
+        let nan = of(&[(0, f64::NAN), (1, 1.0)]);
+        assert!(nan.same_bits(&nan) && nan != nan);
+        let other_nan = of(&[(0, f64::from_bits(f64::NAN.to_bits() | 1)), (1, 1.0)]);
+        assert!(!nan.same_bits(&other_nan));
+        assert!(!of(&[(0, 0.0)]).same_bits(&of(&[(0, -0.0)])));
+        assert!(!of(&[(0, 1.0)]).same_bits(&of(&[(1, 1.0)])));
     }
 
     #[test]

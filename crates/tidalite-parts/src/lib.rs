@@ -80,7 +80,7 @@ pub use copy::Copier;
 pub use encode::{EncodedTile, SeriesChunk, encode_tile};
 pub use meta::{PartMeta, RollupMeta};
 pub use options::{Columns, PartOptions, PartPlace};
-pub use read::{Fetched, PageCache, Part, RolledSeries, RollupColumns, RollupTier, Rollups, TileColumns};
+pub use read::{Fetched, PageCache, Part, RolledSeries, RollupTier, Rollups, TileColumns};
 pub use rollup::rollup_shift;
 pub use schema::{TILE_ROWS_MAX, TILES_MAX};
 pub use series::{BySeries, Details, DetailsReader, SeriesEntry, SeriesRow, SeriesTable};

@@ -8,7 +8,7 @@
 use crate::encode::SeriesChunk;
 use crate::facts::value_bits_sum;
 use crate::names::Names;
-use crate::read::{PageEntry, Pages, Part, RollupColumns, Rollups, TileColumns};
+use crate::read::{PageEntry, Pages, Part, Rollups, TileColumns};
 use crate::rollup::{Rolled, assemble, buckets};
 use crate::rollup_file::ROLLUP_SCHEMA;
 use crate::schema::Column;
@@ -17,7 +17,7 @@ use crate::thin::{is_left_of, stands_for};
 use crate::totals::Totals;
 use std::ops::Range;
 use std::path::PathBuf;
-use tidalite_model::{Error, ErrorKind, Result, SeriesKey, Summary};
+use tidalite_model::{Error, ErrorKind, Result, SeriesKey, Summary, SummaryFacts};
 use tidalite_vfs::ReadFile;
 
 /// One damaged place of a part, and what it costs.
@@ -149,7 +149,7 @@ impl Part {
             let Some(tier) = of_key.and_then(|s| s.tiers.iter().find(|t| t.width == width)) else {
                 return Ok(false);
             };
-            let (found, _) = rollups.read(tier, RollupColumns::ALL)?;
+            let (found, _) = rollups.read(tier, SummaryFacts::ALL)?;
             // Compared as texts of bits, as series tables are.
             let text = |buckets: &[Summary]| format!("{buckets:?}");
             if text(&found) != text(&expected.buckets) {

@@ -6,40 +6,7 @@
 
 use crate::{Points, PointsView};
 use std::ops::Range;
-use tidalite_model::Summary;
-
-/// A half-open range, lo ≤ x < hi; a bound that is `None` does not bind.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Bounds<T> {
-    /// The least that is in, where there is a least.
-    pub lo: Option<T>,
-    /// The least above that is out, where there is one.
-    pub hi: Option<T>,
-}
-
-impl<T: PartialOrd + Copy> Bounds<T> {
-    /// A range from its two bounds.
-    pub fn new(lo: Option<T>, hi: Option<T>) -> Self {
-        Bounds { lo, hi }
-    }
-
-    /// Whether nothing is bound.
-    pub fn is_all(&self) -> bool {
-        self.lo.is_none() && self.hi.is_none()
-    }
-
-    /// Whether `x` lies within. NaN lies within no range but the unbound one.
-    #[inline]
-    pub fn contains(&self, x: T) -> bool {
-        self.lo.is_none_or(|lo| x >= lo) && self.hi.is_none_or(|hi| x < hi)
-    }
-}
-
-impl<T: PartialOrd + Copy> From<(Option<T>, Option<T>)> for Bounds<T> {
-    fn from((lo, hi): (Option<T>, Option<T>)) -> Self {
-        Bounds { lo, hi }
-    }
-}
+use tidalite_model::{Bounds, Summary};
 
 /// What a summary says about a filter, before any point is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,7 +24,8 @@ pub enum Verdict {
 /// Apply it after [`merge`](crate::merge): see the rule on repeats above `times_us`.
 ///
 /// ```
-/// use tidalite_query::{Bounds, PointFilter, Points};
+/// use tidalite_model::Bounds;
+/// use tidalite_query::{PointFilter, Points};
 /// let mut points = Points::default();
 /// for (step, value) in [(0, 0.1), (1, f64::NAN), (2, 0.7), (3, f64::INFINITY)] {
 ///     points.push(step, 0, 0, value);

@@ -9,7 +9,7 @@ use crate::{Aggregate, Partial};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use std::borrow::Cow;
 use std::sync::Arc;
-use tidalite_model::{Error, Params, Result, SeriesKey, Summary};
+use tidalite_model::{Error, Params, Result, SeriesKey, Summary, SummaryFacts};
 
 /// One thing to group by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -60,23 +60,6 @@ impl By {
 /// the last bits of sums.
 #[derive(Debug, Clone)]
 pub struct Grouping(Arc<Plan>);
-
-/// Facts of a summary that somebody may do without; counts, first and last step, and the mean are always wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct SummaryFacts {
-    /// The sum.
-    pub sum: bool,
-    /// The sum of squared differences from the mean.
-    pub m2: bool,
-    /// First and last value.
-    pub ends: bool,
-    /// Least and greatest value.
-    pub extremes: bool,
-    /// Their steps.
-    pub extreme_steps: bool,
-    /// Times.
-    pub times: bool,
-}
 
 #[derive(Debug, PartialEq)]
 pub(crate) struct Plan {

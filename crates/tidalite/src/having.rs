@@ -8,8 +8,8 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampMicrosecondType};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use tidalite_model::{Error, Labels, Result, SeriesKey};
-use tidalite_query::{Aggregate, Bounds, By, Compare, Grouping, whole_to_real};
+use tidalite_model::{Bounds, Error, Labels, Result, SeriesKey};
+use tidalite_query::{Aggregate, By, Compare, Grouping, whole_to_real};
 
 /// A condition on series.
 #[derive(Debug, Clone)]

@@ -17,9 +17,9 @@ use crate::transformed::Shaping;
 use std::ops::Range;
 use std::sync::Arc;
 use tidalite_log::SeriesId;
-use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
+use tidalite_model::{Bounds, Error, ErrorKind, Result, SeriesKey};
 use tidalite_parts::{Columns, PartMeta};
-use tidalite_query::{Bounds, PointFilter, Points, Repeats, SeriesFilter, Transforming, merge};
+use tidalite_query::{PointFilter, Points, Repeats, SeriesFilter, Transforming, merge};
 
 /// Points that a batch holds at most, unless one series alone has more.
 const BATCH_POINTS: u64 = 1 << 20;

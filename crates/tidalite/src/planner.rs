@@ -15,9 +15,9 @@ use crate::snapshot::{Snapshot, SnapshotView, TailView};
 use crate::transformed::Shaping;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
-use tidalite_model::{Labels, Result, SeriesKey};
+use tidalite_model::{Bounds, Labels, Result, SeriesKey};
 use tidalite_parts::{BySeries, Part, SeriesEntry, SeriesTable};
-use tidalite_query::{Bounds, PointFilter, SeriesFilter};
+use tidalite_query::{PointFilter, SeriesFilter};
 
 /// So many series are planned at once, unless one run alone has more: 20 MB.
 const SPAN_SERIES: u64 = 1 << 16;

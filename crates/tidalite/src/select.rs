@@ -17,11 +17,11 @@ use arrow::datatypes::SchemaRef;
 use std::collections::VecDeque;
 use std::ops::{Bound, Range, RangeBounds};
 use std::sync::Arc;
-use tidalite_model::{Error, ErrorKind, Result, SeriesKey, Summary};
+use tidalite_model::{Bounds, Error, ErrorKind, Result, SeriesKey, Summary};
 use tidalite_parts::Columns;
 use tidalite_query::{
-    Aggregate, Bounds, Compare, LabelMatcher, NameMatcher, PointFilter, Points, PointsBuilder, Repeats,
-    RunFilter, SeriesFilter, Transform, points_schema,
+    Aggregate, Compare, LabelMatcher, NameMatcher, PointFilter, Points, PointsBuilder, Repeats, RunFilter,
+    SeriesFilter, Transform, points_schema,
 };
 
 /// A selection of points: by run, metric, labels, and half-open ranges of step, time and value. Nothing is read before an

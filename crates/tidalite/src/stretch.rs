@@ -11,9 +11,9 @@ use crate::scan::{Piece, RowRef, meets, read_pieces};
 use crate::tail::View;
 use std::collections::HashSet;
 use std::ops::Range;
-use tidalite_model::{Result, Summary};
-use tidalite_parts::{Columns, RolledSeries, RollupColumns, RollupTier, SeriesTable};
-use tidalite_query::{Grouping, PointFilter, Points, SummaryFacts, Verdict, same_bucket};
+use tidalite_model::{Result, Summary, SummaryFacts};
+use tidalite_parts::{Columns, RolledSeries, RollupTier, SeriesTable};
+use tidalite_query::{Grouping, PointFilter, Points, Verdict, same_bucket};
 
 /// Which summaries are of use: those that lie in one bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -102,8 +102,8 @@ impl Grain {
     }
 
     /// What is to be read of buckets, where points are cut by a filter.
-    pub(crate) fn columns(&self, filter: &PointFilter) -> RollupColumns {
-        RollupColumns {
+    pub(crate) fn columns(&self, filter: &PointFilter) -> SummaryFacts {
+        SummaryFacts {
             sum: self.facts.sum,
             m2: self.facts.m2,
             ends: self.facts.ends,

@@ -13,9 +13,9 @@ use crate::select::Select;
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
+use tidalite_model::{Bounds, Error, ErrorKind, Result, SeriesKey};
 use tidalite_parts::Columns;
-use tidalite_query::{Bounds, PointFilter, Points, Transform, Transforming};
+use tidalite_query::{PointFilter, Points, Transform, Transforming};
 
 /// What is made of each series.
 #[derive(Debug, Clone)]

@@ -30,7 +30,7 @@ pub(crate) use footer::{ChunkMap, PageEntry, TileMap};
 pub use pages::Fetched;
 pub(crate) use pages::Pages;
 use parquet::file::metadata::ParquetMetaData;
-pub use rollups::{RolledSeries, RollupColumns, RollupTier, Rollups};
+pub use rollups::{RolledSeries, RollupTier, Rollups};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};

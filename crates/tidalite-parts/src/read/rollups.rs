@@ -16,7 +16,7 @@ use crate::thin::same;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
-use tidalite_model::{Error, ErrorKind, Extreme, Point, Result, SeriesKey, Summary};
+use tidalite_model::{Error, ErrorKind, Extreme, Point, Result, SeriesKey, Summary, SummaryFacts};
 use tidalite_vfs::ReadFile;
 
 /// The rollups of a part, open for reading.
@@ -52,29 +52,6 @@ impl RollupTier {
     pub fn buckets(&self) -> usize {
         self.rows.len()
     }
-}
-
-/// Which columns of rollups to read. Counts, first and last step, and the mean always are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct RollupColumns {
-    /// Sums.
-    pub sum: bool,
-    /// Sums of squared differences from the mean.
-    pub m2: bool,
-    /// First and last value.
-    pub ends: bool,
-    /// Least and greatest value.
-    pub extremes: bool,
-    /// The steps of these; never without them.
-    pub extreme_steps: bool,
-    /// Times of the first and last point, least and greatest time.
-    pub times: bool,
-}
-
-impl RollupColumns {
-    /// All.
-    pub const ALL: RollupColumns =
-        RollupColumns { sum: true, m2: true, ends: true, extremes: true, extreme_steps: true, times: true };
 }
 
 impl Part {
@@ -191,7 +168,7 @@ impl Rollups {
         let tier = self.of(key).and_then(|rolled| rolled.tiers.first()).ok_or_else(|| {
             Error::corrupt("read rollups", self.file.path(), 0, "a thinned series has no buckets")
         })?;
-        let (buckets, _) = self.read(tier, RollupColumns::ALL)?;
+        let (buckets, _) = self.read(tier, SummaryFacts::ALL)?;
         Ok((tier.width.trailing_zeros(), buckets))
     }
 
@@ -211,7 +188,7 @@ impl Rollups {
     ///
     /// # Errors
     /// `Corrupt` where a page concerned is damaged.
-    pub fn read(&self, tier: &RollupTier, columns: RollupColumns) -> Result<(Vec<Summary>, Fetched)> {
+    pub fn read(&self, tier: &RollupTier, columns: SummaryFacts) -> Result<(Vec<Summary>, Fetched)> {
         let mut reader = Reader { rollups: self, rows: tier.rows.clone(), fetched: Fetched::default() };
         let summaries = reader.summaries(columns)?;
         Ok((summaries, reader.fetched))
@@ -268,7 +245,7 @@ impl Reader<'_> {
         Ok(out)
     }
 
-    fn summaries(&mut self, wanted: RollupColumns) -> Result<Vec<Summary>> {
+    fn summaries(&mut self, wanted: SummaryFacts) -> Result<Vec<Summary>> {
         let (counts, finites) = (self.integers("count", true)?, self.integers("finite", true)?);
         // Of most series all values are finite, and the other counts zero.
         let others = counts != finites;

@@ -2,13 +2,13 @@
 
 use super::sample::{Random, Series, tracker};
 use super::{chunks, place_in, vfs};
-use crate::{Part, PartMeta, PartOptions, PartPlace, PartWriter, RollupColumns, encode_tile, rollup_shift};
+use crate::{Part, PartMeta, PartOptions, PartPlace, PartWriter, encode_tile, rollup_shift};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::RowAccessor;
 use std::collections::BTreeMap;
 use std::fs;
 use tempfile::TempDir;
-use tidalite_model::{ErrorKind, Point, Seq, SeriesKey, Summary};
+use tidalite_model::{ErrorKind, Point, Seq, SeriesKey, Summary, SummaryFacts};
 
 fn options() -> PartOptions {
     PartOptions { rollup_points: 8, rollup_series_points: 64, ..PartOptions::default() }
@@ -62,7 +62,7 @@ impl Rolled {
             };
             assert_eq!(rolled.points, points.len() as u64);
             for tier in &rolled.tiers {
-                let (found, fetched) = rollups.read(tier, RollupColumns::ALL).unwrap();
+                let (found, fetched) = rollups.read(tier, SummaryFacts::ALL).unwrap();
                 assert!(fetched.pages > 0);
                 let mut expected: BTreeMap<i64, Summary> = BTreeMap::new();
                 for &p in points {
@@ -73,7 +73,7 @@ impl Rolled {
                 for (found, expected) in found.iter().zip(expected.values()) {
                     same(found, expected);
                 }
-                let (few, _) = rollups.read(tier, RollupColumns::default()).unwrap();
+                let (few, _) = rollups.read(tier, SummaryFacts::default()).unwrap();
                 assert_eq!(few[0].count, found[0].count);
                 assert_eq!((few[0].min, few[0].sum), (None, 0.0));
             }
@@ -199,7 +199,7 @@ fn all(part: &Part) -> tidalite_model::Result<Vec<Vec<Summary>>> {
     let mut keys: Vec<&SeriesKey> = rollups.series().keys().collect();
     keys.sort();
     let tiers = keys.iter().flat_map(|k| &rollups.series()[*k].tiers);
-    tiers.map(|t| Ok(rollups.read(t, RollupColumns::ALL)?.0)).collect()
+    tiers.map(|t| Ok(rollups.read(t, SummaryFacts::ALL)?.0)).collect()
 }
 
 #[test]
