@@ -3,7 +3,7 @@
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use tempfile::tempdir;
-use tidalite::{Aggregate, By, Options, Select, Store};
+use tidalite::{Aggregate, By, Options, Selection, Store};
 use tidalite_testkit::Random;
 
 const STEPS: i64 = 20_000;
@@ -32,7 +32,7 @@ fn texts(batch: &RecordBatch) -> Vec<String> {
     batch.columns().iter().map(column).collect()
 }
 
-fn points(select: &Select) -> Vec<String> {
+fn points(select: &Selection) -> Vec<String> {
     texts(&select.points().unwrap().collect().unwrap())
 }
 

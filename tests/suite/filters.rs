@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::path::Path;
 use tidalite::{
-    Aggregate, AlignOn, By, Compare, Fill, Options, Param, Point, Repeats, RunField, RunFilter, Select,
+    Aggregate, AlignOn, By, Compare, Fill, Options, Param, Point, Repeats, RunField, RunFilter, Selection,
     SeriesKey, Store,
 };
 use tidalite_testkit::{Random, points, points_of};
@@ -37,7 +37,7 @@ fn store(path: &Path) -> Store {
     store
 }
 
-fn named(of: Select, ids: &[&str]) -> Select {
+fn named(of: Selection, ids: &[&str]) -> Selection {
     ids.iter().fold(of, |s, id| s.run(*id))
 }
 
@@ -60,7 +60,7 @@ fn runs_that_do_not_match_have_no_part_in_any_answer() {
             points(&filtered).unwrap().into_iter().map(|(k, _)| k.run.to_string()).collect();
         assert_eq!(found, ids.iter().map(|s| s.to_string()).collect(), "{text}");
         // By their text, since NaN equals nothing.
-        let same = |of: &dyn Fn(&Select) -> String| assert_eq!(of(&filtered), of(&plain), "{text}");
+        let same = |of: &dyn Fn(&Selection) -> String| assert_eq!(of(&filtered), of(&plain), "{text}");
         same(&|s| format!("{:?}", points(s).unwrap()));
         same(&|s| format!("{:?}", s.aggregate(&[Aggregate::Count, Aggregate::Mean], &[By::Metric]).unwrap()));
         same(&|s| format!("{:?}", s.chart(16).unwrap()));

@@ -4,7 +4,7 @@
 
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
-use tidalite::{Aggregate, By, History, Labels, Options, Repeats, RowAt, Select, Store};
+use tidalite::{Aggregate, By, History, Labels, Options, Repeats, RowAt, Selection, Store};
 use tidalite_testkit::{points, points_of};
 
 /// `root` has steps 0 to 9, `child` forks at 4 and writes 3 to 7, `grandchild` forks at 6 and writes 7 and 8.
@@ -33,7 +33,7 @@ fn family(store: &Store, flush: &[&str]) {
     write("root", None, 0..10, 1.0);
 }
 
-fn shown(select: &Select) -> Vec<(i64, f64)> {
+fn shown(select: &Selection) -> Vec<(i64, f64)> {
     points(select).unwrap().into_iter().map(|(_, p)| (p.step, p.value)).collect()
 }
 

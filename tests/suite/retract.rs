@@ -3,7 +3,7 @@
 
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
-use tidalite::{Aggregate, By, ErrorKind, Options, Repeats, Run, Select, Store};
+use tidalite::{Aggregate, By, ErrorKind, Options, Repeats, Run, Selection, Store};
 use tidalite_testkit::{points, points_of};
 
 fn open(dir: &tempfile::TempDir) -> Store {
@@ -16,7 +16,7 @@ fn log(run: &Run, steps: std::ops::Range<i64>, value: f64) {
     }
 }
 
-fn shown(select: &Select) -> Vec<(i64, f64)> {
+fn shown(select: &Selection) -> Vec<(i64, f64)> {
     points(select).unwrap().into_iter().map(|(_, p)| (p.step, p.value)).collect()
 }
 

@@ -5,14 +5,14 @@
 //! and ±Inf, are the same from both. Counts, extremes, ends and their steps are so exactly. Sums are of the same terms in
 //! another order: with n terms they differ by at most n·2⁻⁵³ of the sum of magnitudes, and so do means; squared
 //! differences in like measure of theirs. With 10⁴ terms of at most 10³ that is below 10⁻⁸ of the largest magnitude.
-//! What was read is as [`Select::explain`] counts it.
+//! What was read is as [`Selection::explain`] counts it.
 
 use crate::note;
 use arrow::array::{Array, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Float64Type};
 use std::sync::Arc;
 use tempfile::TempDir;
-use tidalite::{Aggregate, By, Explain, Options, Select, Store};
+use tidalite::{Aggregate, By, Explain, Options, Selection, Store};
 use tidalite_testkit::Random;
 
 /// Of the largest magnitude among the values, which are within ±1000.
@@ -113,7 +113,7 @@ pub(crate) fn assert_same(a: &RecordBatch, b: &RecordBatch, what: &str) {
     }
 }
 
-fn range(r: &mut Random, select: Select) -> Select {
+fn range(r: &mut Random, select: Selection) -> Selection {
     let at = |r: &mut Random| -600 + r.below(6000).cast_signed();
     match r.below(6) {
         0 => select.steps(at(r)..),
@@ -144,7 +144,7 @@ fn rollups_answer_as_the_points_do() {
         fill(&mut r, &[&with, &without]);
         for _ in 0..25 {
             let seed = r.next_u64();
-            let mut ask = |of: &dyn Fn(&Select, &mut Random) -> tidalite::Result<RecordBatch>| {
+            let mut ask = |of: &dyn Fn(&Selection, &mut Random) -> tidalite::Result<RecordBatch>| {
                 let answer = |store: &Store| {
                     let mut r = Random::new(seed);
                     let select = range(&mut r, store.select());
@@ -191,7 +191,7 @@ fn long() -> (TempDir, Store) {
 fn an_answer_reads_no_more_than_it_needs() {
     let (_dir, store) = long();
     let mean = ["mean".parse::<Aggregate>().unwrap()];
-    let how = |select: &Select, ask: &dyn Fn(&Select) -> tidalite::Result<RecordBatch>| -> Explain {
+    let how = |select: &Selection, ask: &dyn Fn(&Selection) -> tidalite::Result<RecordBatch>| -> Explain {
         let (table, how) = select.explain(ask).unwrap();
         assert!(table.num_rows() > 0);
         how

@@ -9,7 +9,7 @@ use arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use tidalite::{
-    AlignOn, By, Fill, Labels, Options, Point, Repeats, RowAt, Select, SeriesKey, Store, band_schema,
+    AlignOn, By, Fill, Labels, Options, Point, Repeats, RowAt, Selection, SeriesKey, Store, band_schema,
     chart_schema, points_schema,
 };
 use tidalite_testkit::{Random, points, points_of};
@@ -52,7 +52,7 @@ fn store(path: &Path) -> Store {
 }
 
 /// All points, and drawn selections of them.
-fn selections(store: &Store) -> Vec<Select> {
+fn selections(store: &Store) -> Vec<Selection> {
     let mut r = Random::new(11);
     let mut drawn = vec![store.select()];
     for _ in 0..DRAWN {
@@ -80,7 +80,7 @@ fn selections(store: &Store) -> Vec<Select> {
 }
 
 /// The points of a selection, series by series.
-fn by_series(select: &Select) -> Vec<(SeriesKey, Vec<Point>)> {
+fn by_series(select: &Selection) -> Vec<(SeriesKey, Vec<Point>)> {
     let mut series: Vec<(SeriesKey, Vec<Point>)> = Vec::new();
     for (key, point) in points(select).unwrap() {
         match series.last_mut() {

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
 use tidalite::{
-    Aggregate, By, ErrorKind, History, Options, Point, Repeats, Select, SeriesKey, Store, Thin, ThinStats,
+    Aggregate, By, ErrorKind, History, Options, Point, Repeats, Selection, SeriesKey, Store, Thin, ThinStats,
 };
 use tidalite_testkit::{Random, points, points_of};
 use tidalite_vfs::{FailKind, Failure, SimVfs, Survive, Tear};
@@ -29,7 +29,7 @@ fn aggregates() -> Vec<Aggregate> {
 }
 
 /// What thinning into `buckets` must not change.
-fn answers(select: &Select, buckets: usize) -> Vec<RecordBatch> {
+fn answers(select: &Selection, buckets: usize) -> Vec<RecordBatch> {
     let all = aggregates();
     let by = |by: &[By]| select.aggregate(&all, by).unwrap();
     let mut found = vec![
@@ -54,7 +54,7 @@ fn assert_all_same(found: &[RecordBatch], expected: &[RecordBatch], what: &str) 
 
 type Lines = BTreeMap<SeriesKey, Vec<Point>>;
 
-fn lines(select: &Select) -> Lines {
+fn lines(select: &Selection) -> Lines {
     let mut found = Lines::new();
     for (key, point) in points(select).unwrap() {
         found.entry(key).or_default().push(point);
@@ -176,7 +176,7 @@ fn old_run(steps: i64) -> (TempDir, Store) {
     (dir, store)
 }
 
-fn count(select: &Select) -> u64 {
+fn count(select: &Selection) -> u64 {
     select.summaries().unwrap().iter().map(|(_, s)| s.count).sum()
 }
 

@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Float64Type};
 use std::collections::BTreeMap;
 use std::path::Path;
 use tidalite::{
-    Aggregate, AlignOn, By, Columns, Compare, ErrorKind, Fill, Options, Point, RowAt, Select, SeriesKey,
+    Aggregate, AlignOn, By, Compare, ErrorKind, Fill, MetricSet, Options, Point, RowAt, Selection, SeriesKey,
     Store, Transform, XAxis,
 };
 use tidalite_testkit::{Random, points};
@@ -86,7 +86,7 @@ fn store(path: &Path, steps: i64) -> Store {
             builder = builder.parent("a", Some(steps / 3));
         }
         let run = builder.start().unwrap();
-        let columns: Columns = run.columns(&["count", "loss"]).unwrap();
+        let columns: MetricSet = run.columns(&["count", "loss"]).unwrap();
         let mut count = 0.0;
         for i in 0..steps {
             // Every seventh step comes again.
@@ -110,7 +110,7 @@ fn store(path: &Path, steps: i64) -> Store {
     store
 }
 
-fn transformed(of: Select, words: &[&str]) -> Select {
+fn transformed(of: Selection, words: &[&str]) -> Selection {
     words.iter().fold(of, |select, word| select.transform(word.parse().unwrap()))
 }
 
@@ -139,7 +139,7 @@ fn same(found: &RecordBatch, expected: &RecordBatch, what: &str) {
     }
 }
 
-fn answers(select: &Select, whole: bool) -> Vec<(&'static str, RecordBatch)> {
+fn answers(select: &Selection, whole: bool) -> Vec<(&'static str, RecordBatch)> {
     let aggregates = Aggregate::parse_list(&[
         "count",
         "finite",
@@ -172,7 +172,7 @@ fn answers(select: &Select, whole: bool) -> Vec<(&'static str, RecordBatch)> {
 }
 
 /// Lays some ranges over a selection.
-fn ranges(select: Select, steps: i64, which: u64) -> Select {
+fn ranges(select: Selection, steps: i64, which: u64) -> Selection {
     match which {
         0 => select,
         1 => select.steps(steps / 3..steps / 2),
@@ -260,7 +260,7 @@ fn series_are_chosen_by_what_was_written_and_not_by_what_is_made_of_it() {
     let dir = tempfile::tempdir().unwrap();
     let store = store(&dir.path().join("raw"), 200);
     let tall =
-        |select: Select| select.having(Aggregate::Max, Compare::Greater, 50.0, ..).summaries().unwrap();
+        |select: Selection| select.having(Aggregate::Max, Compare::Greater, 50.0, ..).summaries().unwrap();
     assert_eq!(tall(store.select().transform(Transform::rate())).len(), tall(store.select()).len());
     assert_eq!(tall(store.select()).len(), 3);
 }

@@ -9,19 +9,19 @@ use crate::table::printable;
 use crate::values::{Span, time_text};
 use std::collections::BTreeSet;
 use std::ops::Bound;
-use tidalite::{Labels, Select, SeriesKey, Snapshot, Summary, XAxis};
+use tidalite::{Labels, SeriesKey, Snapshot, Summary, XAxis};
 
 /// How many names a message lists.
 const NAMES_SHOWN: usize = 5;
 
 impl Selection {
     /// The selection of these flags over a snapshot.
-    pub(crate) fn over(&self, snapshot: &Snapshot) -> Select {
+    pub(crate) fn over(&self, snapshot: &Snapshot) -> tidalite::Selection {
         self.narrow(snapshot.select())
     }
 
     /// Lays these flags over a selection.
-    pub(crate) fn narrow(&self, select: Select) -> Select {
+    pub(crate) fn narrow(&self, select: tidalite::Selection) -> tidalite::Selection {
         let mut select = self.by_name(select).repeats(self.repeats).history(self.history).hidden(self.hidden);
         if let Some(steps) = self.steps {
             select = select.steps(bounds(steps));
@@ -36,7 +36,7 @@ impl Selection {
     }
 
     /// Runs, metrics and labels alone, without the ranges.
-    fn by_name(&self, mut select: Select) -> Select {
+    fn by_name(&self, mut select: tidalite::Selection) -> tidalite::Selection {
         for glob in &self.runs {
             select = select.runs(glob);
         }

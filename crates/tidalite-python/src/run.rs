@@ -17,7 +17,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyMapping, PyString, PyTuple, PyType};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use tidalite::{Columns, RowAt};
+use tidalite::{MetricSet, RowAt};
 
 /// A run that this process takes part in; begun by `Store.run`.
 ///
@@ -50,7 +50,7 @@ pub(crate) struct Handle {
 /// The keys of a dict, in its order, and the columns that they are.
 struct Layout {
     keys: Vec<Py<PyString>>,
-    columns: Columns,
+    columns: MetricSet,
 }
 
 /// Rows up to this long are gathered on the stack.

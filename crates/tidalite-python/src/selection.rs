@@ -14,8 +14,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyString, PyTuple};
 use std::str::FromStr;
 use tidalite::{
-    Aggregate, AlignOn, By, Compare, Cursor, Fill, History, Repeats, RunFilter, Select, Store, Transform,
-    XAxis,
+    Aggregate, AlignOn, By, Compare, Cursor, Fill, History, Repeats, RunFilter, Selection as EngineSelection,
+    Store, Transform, XAxis,
 };
 
 /// A selection of points; made by `Store.select`. Nothing is read before an answer is asked for, and each answer sees the store as it is
@@ -31,7 +31,7 @@ use tidalite::{
 /// {'count': array([10]), 'max': array([0.09090909])}
 #[pyclass(frozen, module = "tidalite")]
 pub struct Selection {
-    select: Select,
+    select: EngineSelection,
     /// What was asked, for people.
     text: String,
 }
@@ -115,7 +115,7 @@ impl Selection {
     }
 
     /// What a method narrowed or changed, and how that is shown.
-    fn with(&self, select: Select, shown: &str) -> Selection {
+    fn with(&self, select: EngineSelection, shown: &str) -> Selection {
         let text = if self.text.is_empty() { shown.into() } else { format!("{}, {shown}", self.text) };
         Selection { select, text }
     }

@@ -15,11 +15,13 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyTuple};
 use pyo3_arrow::ffi::{ArrayIterator, to_schema_pycapsule, to_stream_pycapsule};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use tidalite::{Aggregate, AlignOn, By, Error, ErrorKind, Explain, Fill, Result, Select, XAxis};
+use tidalite::{
+    Aggregate, AlignOn, By, Error, ErrorKind, Explain, Fill, Result, Selection as EngineSelection, XAxis,
+};
 
 /// Where the rows come from.
 pub(crate) enum Query {
-    Asked(Box<Select>, What),
+    Asked(Box<EngineSelection>, What),
     /// They are there already.
     Rows(SchemaRef, Vec<RecordBatch>),
 }
@@ -107,7 +109,7 @@ impl What {
     }
 
     /// The rows; no more than `limit` have to be there.
-    fn rows(&self, select: &Select, limit: usize) -> Result<Vec<RecordBatch>> {
+    fn rows(&self, select: &EngineSelection, limit: usize) -> Result<Vec<RecordBatch>> {
         let one = match self {
             What::Points => {
                 let (mut batches, mut rows) = (Vec::new(), 0);
@@ -173,7 +175,8 @@ impl Query {
         match self {
             Query::Asked(select, What::Points) => {
                 // Batch by batch, since they may be more than fits in memory.
-                let drain = |select: &Select| select.points()?.try_for_each(|batch| batch.map(|_| ()));
+                let drain =
+                    |select: &EngineSelection| select.points()?.try_for_each(|batch| batch.map(|_| ()));
                 select.explain(drain).map(|((), explain)| explain)
             }
             Query::Asked(select, what) => {

@@ -9,7 +9,7 @@ use arrow::datatypes::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondTy
 use std::collections::BTreeSet;
 use std::ops::Bound;
 use tidalite::{
-    Aggregate, By, Error, Labels, Point, Repeats, Report, RunInfo, Select, SeriesKey, Snapshot, Store,
+    Aggregate, By, Error, Labels, Point, Repeats, Report, RunInfo, Selection, SeriesKey, Snapshot, Store,
 };
 
 /// What a check finds: nothing, or a difference in words.
@@ -21,7 +21,7 @@ pub fn unexpected(e: &Error) -> String {
 }
 
 /// The selection that asks a question.
-pub fn select(of: Select, ask: &Ask) -> Select {
+pub fn select(of: Selection, ask: &Ask) -> Selection {
     let mut select = of.repeats(ask.repeats).history(ask.history).hidden(ask.hidden);
     for name in &ask.runs {
         select = match name {
@@ -76,7 +76,7 @@ pub fn points_of(batch: &RecordBatch) -> Vec<(SeriesKey, Point)> {
 ///
 /// # Errors
 /// Those of the engine.
-pub fn points(select: &Select) -> Result<Vec<(SeriesKey, Point)>, Error> {
+pub fn points(select: &Selection) -> Result<Vec<(SeriesKey, Point)>, Error> {
     let mut found = Vec::new();
     for batch in select.points()? {
         found.extend(points_of(&batch?));
@@ -106,7 +106,7 @@ pub fn same(expected: &Answer, found: &[(SeriesKey, Point)]) -> Checked {
 }
 
 /// One question.
-pub fn ask(of: Select, oracle: &Oracle, ask: &Ask) -> Checked {
+pub fn ask(of: Selection, oracle: &Oracle, ask: &Ask) -> Checked {
     let select = select(of, ask);
     let expected = oracle.answer(ask);
     let found = points(&select).map_err(|e| unexpected(&e))?;
@@ -121,7 +121,7 @@ pub fn ask(of: Select, oracle: &Oracle, ask: &Ask) -> Checked {
 /// # Errors
 /// Those of the engine; a difference is within.
 pub fn summaries(
-    select: &Select,
+    select: &Selection,
     expected: &Answer,
     thinned: &BTreeSet<SeriesKey>,
 ) -> Result<Checked, Error> {
@@ -155,7 +155,7 @@ pub fn summaries(
 }
 
 /// A few aggregates by run and by bucket of steps; of runs with thinned series, which groups there are.
-fn aggregates(select: &Select, expected: &Answer, thinned: &BTreeSet<SeriesKey>) -> Checked {
+fn aggregates(select: &Selection, expected: &Answer, thinned: &BTreeSet<SeriesKey>) -> Checked {
     const WIDTH: i64 = 8;
     let words = ["count", "nan", "min", "max", "mean"].map(|w| w.parse::<Aggregate>().expect("a known word"));
     let table =

@@ -22,7 +22,7 @@
 //!
 //! [`Run::log`] appends a row to this process's own log, where every process sees it at once. In the background the log
 //! is synced, and from time to time flushed into a part, a Parquet file; parts are compacted into fewer. A
-//! [`Select`] reads parts and live logs together, as of one [`Snapshot`].
+//! [`Selection`] reads parts and live logs together, as of one [`Snapshot`].
 //!
 //! # Units
 //!
@@ -41,77 +41,40 @@
 
 #![forbid(unsafe_code)]
 
-mod align;
-mod backup;
-mod band;
-#[cfg(feature = "system")]
-mod beside;
-mod collect;
-mod compact;
-mod draw;
-mod explain;
-mod export;
-mod file_format;
-mod flush;
-mod follow;
-mod group;
-mod having;
-mod hides;
-mod import;
-mod ingest;
-mod lineage;
-mod m4;
-mod maintain;
-mod manifest;
-mod metrics;
-mod nan_text;
-mod options;
-mod over;
-mod param_json;
-mod places;
+mod engine;
+mod exchange;
+mod files;
+mod parts;
 mod plan;
-mod planner;
-mod ranked;
-mod report;
-mod retract;
-mod run;
-mod run_table;
-mod scan;
-mod sealed;
 mod select;
-mod sizes;
-mod snapshot;
-mod stats;
-mod store;
-mod stretch;
-mod stretch_thinned;
 #[cfg(feature = "system")]
 pub mod system;
-mod tail;
-mod thin;
-mod thin_outline;
-mod thinned;
-mod threads;
-mod tiles;
-mod transformed;
+mod upkeep;
+mod view;
+mod write;
 
-pub use compact::CompactStats;
-pub use explain::Explain;
-pub use file_format::FileFormat;
-pub use flush::FlushStats;
-pub use follow::{Cursor, Follow};
-pub use import::{Import, ImportStats, TimeUnit};
-pub use lineage::History;
-pub use options::Options;
-pub use over::Over;
-pub use param_json::{param_from_json, param_to_json};
-pub use report::{Finding, FindingKind, Report};
-pub use run::{Columns, Metric, RowAt, Run, RunBuilder};
-pub use select::{PointStream, Select, escape};
-pub use snapshot::Snapshot;
-pub use stats::Stats;
-pub use store::Store;
-pub use thin::{Thin, ThinStats};
+pub use engine::options::Options;
+pub use engine::store::Store;
+pub use exchange::file_format::FileFormat;
+pub use exchange::import::options::{Import, ImportStats, TimeUnit};
+pub use files::param_json::{param_from_json, param_to_json};
+pub use select::explain::Explain;
+pub use select::follow::{Cursor, Follow};
+pub use select::over::Over;
+pub use select::pattern::escape;
+pub use select::points::PointStream;
+pub use select::selection::Selection;
+pub use upkeep::compact::CompactStats;
+pub use upkeep::flush::FlushStats;
+pub use upkeep::report::{Finding, FindingKind, Report};
+pub use upkeep::thin::options::{Thin, ThinStats};
+pub use view::lineage::History;
+pub use view::snapshot::Snapshot;
+pub use view::stats::Stats;
+pub use write::builder::RunBuilder;
+pub use write::handles::{Metric, MetricSet};
+pub use write::row_at::RowAt;
+pub use write::run::Run;
 
 pub use tidalite_log::{Durability, Watermark};
 pub use tidalite_model::{

@@ -16,7 +16,7 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tidalite::{Aggregate, By, Labels, Select, SeriesKey, XAxis};
+use tidalite::{Aggregate, By, Labels, Selection, SeriesKey, XAxis};
 
 /// Charts drawn in the terminal at once, and lines in a chart; what is more is named, not drawn.
 const CHARTS_MAX: usize = 6;
@@ -156,7 +156,7 @@ fn drawing(args: &Chart, series: &[&(SeriesKey, Vec<Row>)], origin: i64) -> Draw
 
 /// The series in buckets of one width for all, so that lines over one another are equally smooth: the least power of two
 /// that gives each at most so many.
-fn bucketed(select: &Select, x: &XAxis, buckets: usize) -> Outcome<Series> {
+fn bucketed(select: &Selection, x: &XAxis, buckets: usize) -> Outcome<Series> {
     let summaries = select.summaries()?;
     let ends = summaries.iter().filter_map(|(_, s)| match x {
         XAxis::Time => s.time_min_us.zip(s.time_max_us),

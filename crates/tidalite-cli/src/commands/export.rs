@@ -6,7 +6,7 @@ use crate::failure::{Failure, Outcome};
 use crate::output::print_text;
 use crate::table::{human_bytes, printable};
 use std::time::Instant;
-use tidalite::{FileFormat, Select};
+use tidalite::{FileFormat, Selection};
 
 /// Runs the command.
 pub(crate) fn run(context: &Context, args: &Export) -> Outcome {
@@ -38,7 +38,7 @@ pub(crate) fn run(context: &Context, args: &Export) -> Outcome {
     print_text(&format!("wrote {points} points ({}) to {to} in {seconds:.2} s\n", human_bytes(bytes)))
 }
 
-fn is_empty(select: &Select) -> Outcome<bool> {
+fn is_empty(select: &Selection) -> Outcome<bool> {
     for batch in select.points()? {
         if batch?.num_rows() > 0 {
             return Ok(false);

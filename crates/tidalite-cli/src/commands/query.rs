@@ -8,7 +8,7 @@ use crate::failure::Outcome;
 use crate::output::{Answer, print, print_one, print_text};
 use arrow::array::RecordBatch;
 use std::io::stdout;
-use tidalite::{By, Select, XAxis};
+use tidalite::{By, Selection, XAxis};
 
 /// Runs the command.
 pub(crate) fn run(context: &Context, args: &Query) -> Outcome {
@@ -55,7 +55,7 @@ pub(crate) fn run(context: &Context, args: &Query) -> Outcome {
 }
 
 /// The groups, or the best of them.
-fn aggregates(select: &Select, args: &Query) -> tidalite::Result<RecordBatch> {
+fn aggregates(select: &Selection, args: &Query) -> tidalite::Result<RecordBatch> {
     let by_run = [By::Run];
     let ranked = if args.by.is_empty() { &by_run[..] } else { &args.by[..] };
     match (args.least, args.greatest) {
@@ -66,7 +66,7 @@ fn aggregates(select: &Select, args: &Query) -> tidalite::Result<RecordBatch> {
 }
 
 /// Points in the order of another x-axis, or few of them; none where all come as they are.
-fn few(select: &Select, args: &Query) -> tidalite::Result<Option<RecordBatch>> {
+fn few(select: &Selection, args: &Query) -> tidalite::Result<Option<RecordBatch>> {
     let batch = match (&args.x, args.lttb, args.m4) {
         (None, None, None) => return Ok(None),
         (None, Some(points), _) => select.lttb(points)?,
@@ -79,7 +79,7 @@ fn few(select: &Select, args: &Query) -> tidalite::Result<Option<RecordBatch>> {
 }
 
 /// Makes the answer, and tells of it instead of showing it.
-fn explain(select: &Select, args: &Query, format: Format) -> Outcome {
+fn explain(select: &Selection, args: &Query, format: Format) -> Outcome {
     let ((), explain) = select.explain(|select| {
         if args.latest {
             select.latest()?;

@@ -5,8 +5,9 @@
 //! that goes wrong here reaches the run: the watch waits or ends, and says why.
 
 use super::sampler::{Reading, Sampler};
-use crate::beside::Beside;
-use crate::run::{Run, TELEMETRY};
+use crate::view::lineage::TELEMETRY;
+use crate::write::run::Run;
+use crate::write::side_log::SideLog;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -25,25 +26,25 @@ const INTERVAL_MAX: Duration = Duration::from_secs(86_400);
 #[derive(Debug)]
 #[must_use = "a watch ends when it is dropped"]
 pub struct SystemWatch {
-    shared: Arc<Shared>,
+    shared: Arc<WatchShared>,
     thread: Mutex<Option<JoinHandle<()>>>,
     fork: ForkGuard,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
-    state: Mutex<State>,
+struct WatchShared {
+    state: Mutex<WatchState>,
     wake: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct WatchState {
     stop: bool,
     error: Option<Error>,
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl WatchShared {
+    fn state(&self) -> MutexGuard<'_, WatchState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -88,14 +89,14 @@ impl Run {
             ));
         };
         // Only now, when no other watch can add a sample.
-        let (beside, first) = (self.beside()?, self.next_sample()?);
-        let shared = Arc::new(Shared::default());
+        let (side_log, first) = (self.side_log()?, self.next_sample()?);
+        let shared = Arc::new(WatchShared::default());
         let seen = shared.clone();
         let thread = std::thread::Builder::new()
             .name("tidalite-system".into())
             .spawn(move || {
                 let _claim = claim;
-                watch(beside, first, interval, &seen);
+                watch(side_log, first, interval, &seen);
             })
             .map_err(|e| {
                 Error::new(ErrorKind::Io, "watch system", e.to_string(), "check the limits on threads")
@@ -162,13 +163,13 @@ impl Drop for Claim {
 }
 
 /// The thread's work.
-fn watch(mut beside: Beside, first: i64, interval: Duration, shared: &Shared) {
+fn watch(mut side_log: SideLog, first: i64, interval: Duration, shared: &WatchShared) {
     // Finding out what there is takes longer than a sample, so it is done here and not in the caller's thread.
     let mut sampler = Sampler::new();
     let mut due = Instant::now();
     let mut step = first;
     loop {
-        let logged = log(&mut beside, step, sampler.sample());
+        let logged = log(&mut side_log, step, sampler.sample());
         step = step.saturating_add(1);
         let full = logged.as_ref().is_err_and(|e| e.kind() == ErrorKind::Full);
         let go_on = logged.is_ok() || full;
@@ -194,8 +195,8 @@ fn watch(mut beside: Beside, first: i64, interval: Duration, shared: &Shared) {
 }
 
 /// A sample as rows: readings that share their labels are one.
-fn log(beside: &mut Beside, step: i64, readings: Vec<Reading>) -> Result<()> {
-    let time_us = beside.now_us();
+fn log(side_log: &mut SideLog, step: i64, readings: Vec<Reading>) -> Result<()> {
+    let time_us = side_log.now_us();
     let mut rows: BTreeMap<Labels, Vec<(String, f64)>> = BTreeMap::new();
     for reading in readings {
         // A name that the store does not take, such as that of an odd mount, costs its own series alone.
@@ -204,7 +205,7 @@ fn log(beside: &mut Beside, step: i64, readings: Vec<Reading>) -> Result<()> {
     }
     for (labels, values) in rows {
         let values: Vec<(&str, f64)> = values.iter().map(|(name, value)| (&**name, *value)).collect();
-        beside.log(step, time_us, &labels, &values)?;
+        side_log.log(step, time_us, &labels, &values)?;
     }
     Ok(())
 }

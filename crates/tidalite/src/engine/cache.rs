@@ -1,0 +1,191 @@
+//! What a store keeps in memory between snapshots: the newest version, open parts, the run table, and the rows of logs.
+//!
+//! Invariants: of each writer's log only what is new is read; once more than half of the rows held are flushed, a fresh
+//! tail replaces them. A damaged run table is not kept, so that each snapshot reports it.
+
+use super::log_tail::{LogTail, TailView};
+use super::threads::Pool;
+use crate::files::manifest::{self, Version};
+use crate::files::paths::Paths;
+use crate::files::run_table::{self, RunTable};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use tidalite_log::WriterDir;
+use tidalite_model::{Error, ErrorKind, Result};
+use tidalite_parts::{PageCache, Part, PartMeta, PartPlace};
+use tidalite_vfs::Vfs;
+
+/// What a store keeps between snapshots.
+#[derive(Debug)]
+pub(crate) struct TailCache {
+    vfs: Arc<dyn Vfs>,
+    paths: Paths,
+    /// Decoded pages of the open parts.
+    pages: Arc<PageCache>,
+    pool: Arc<Pool>,
+    tails: Mutex<BTreeMap<u32, Arc<RwLock<LogTail>>>>,
+    version: Mutex<Weak<Version>>,
+    /// By the path of the points file: a staged part has another one after it was flushed.
+    parts: Mutex<BTreeMap<PathBuf, Arc<Part>>>,
+    runs: Mutex<Option<(uuid::Uuid, Arc<RunTable>)>>,
+}
+
+/// Parts whose series tables have so many bytes together are opened side by side.
+const SIDE_BY_SIDE_BYTES: u64 = 4 << 20;
+
+/// What could be opened, and what could not.
+pub(crate) type OpenedParts = (Vec<Arc<Part>>, Vec<(PartMeta, Error)>);
+
+impl TailCache {
+    pub(super) fn new(vfs: Arc<dyn Vfs>, paths: Paths, pages: Arc<PageCache>, pool: Arc<Pool>) -> Self {
+        TailCache {
+            vfs,
+            paths,
+            pages,
+            pool,
+            tails: Mutex::default(),
+            version: Mutex::default(),
+            parts: Mutex::default(),
+            runs: Mutex::default(),
+        }
+    }
+
+    /// The newest version; the one in use where it is still that.
+    pub(crate) fn newest(&self) -> Result<Arc<Version>> {
+        let mut held = lock(&self.version);
+        if let Some(version) = held.upgrade()
+            && manifest::versions(&*self.vfs, &self.paths)?.last() == Some(&version.manifest.version)
+        {
+            return Ok(version);
+        }
+        let version = Arc::new(manifest::latest(&*self.vfs, &self.paths)?);
+        *held = Arc::downgrade(&version);
+        Ok(version)
+    }
+
+    pub(crate) fn tail(&self, dir: &WriterDir, from: u64) -> Result<TailView> {
+        let mut tails = lock(&self.tails);
+        let tail = tails.entry(dir.writer).or_insert_with(|| LogTail::new(dir, from)).clone();
+        drop(tails);
+        let mut held = tail.write().unwrap_or_else(PoisonError::into_inner);
+        // Started later than this version needs: another thread already reads a newer version.
+        if held.from > from {
+            return Err(
+                Error::not_found("read log", "its tail was flushed meanwhile", "try again").at(&dir.path)
+            );
+        }
+        // More than half of what is held is flushed: start afresh. Snapshots in use keep the old rows.
+        let held_frames = held.next.saturating_sub(held.from);
+        if from > held.from && (from - held.from) * 2 >= held_frames {
+            drop(held);
+            let fresh = LogTail::new(dir, from);
+            lock(&self.tails).insert(dir.writer, fresh.clone());
+            let mut held = fresh.write().unwrap_or_else(PoisonError::into_inner);
+            let (alive, hi) = held.poll(&*self.vfs, dir)?;
+            drop(held);
+            return Ok(TailView::new(dir.writer, alive, from, hi, fresh));
+        }
+        let (alive, hi) = held.poll(&*self.vfs, dir)?;
+        drop(held);
+        Ok(TailView::new(dir.writer, alive, from, hi, tail))
+    }
+
+    /// Opens parts, and gives those apart that cannot be opened.
+    ///
+    /// # Errors
+    /// `NotFound` where a part's file is gone because a newer version came: then the snapshot has to start over.
+    pub(crate) fn open_parts(
+        &self,
+        version: &Version,
+        places: &[(PartPlace, PartMeta)],
+    ) -> Result<OpenedParts> {
+        let held = |place: &PartPlace| lock(&self.parts).contains_key(&place.points);
+        let absent: Vec<_> = places.iter().filter(|(place, _)| !held(place)).collect();
+        let bytes: u64 = absent.iter().map(|(_, meta)| meta.series_bytes).sum();
+        if absent.len() > 1 && bytes >= SIDE_BY_SIDE_BYTES {
+            // What cannot be opened is met again below, in its turn.
+            self.pool.get()?.install(|| {
+                absent.par_iter().for_each(|(place, meta)| {
+                    let _ = self.part(place, meta);
+                });
+            });
+        }
+        let (mut parts, mut broken) = (Vec::with_capacity(places.len()), Vec::new());
+        for (place, meta) in places {
+            match self.part(place, meta) {
+                Ok(part) => parts.push(part),
+                Err(e) if e.kind() == ErrorKind::Corrupt => broken.push((meta.clone(), e)),
+                Err(e) if e.kind() == ErrorKind::NotFound => {
+                    if self.is_replaced(version)? {
+                        return Err(e);
+                    }
+                    let missing = Error::corrupt("open part", &place.points, 0, "the file is not there");
+                    broken.push((meta.clone(), missing));
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        Ok((parts, broken))
+    }
+
+    fn part(&self, place: &PartPlace, meta: &PartMeta) -> Result<Arc<Part>> {
+        if let Some(part) = lock(&self.parts).get(&place.points) {
+            return Ok(part.clone());
+        }
+        let part = Part::open(self.vfs.clone(), place, meta)?.kept_in(self.pages.clone());
+        let part = Arc::new(part);
+        lock(&self.parts).insert(place.points.clone(), part.clone());
+        Ok(part)
+    }
+
+    pub(crate) fn run_table(&self, version: &Version, damage: &mut Vec<Error>) -> Result<Arc<RunTable>> {
+        let table = version.manifest.runs.as_ref();
+        let mut held = lock(&self.runs);
+        if let (Some((id, runs)), Some(wanted)) = (&*held, table)
+            && *id == wanted.id
+        {
+            return Ok(runs.clone());
+        }
+        let (runs, damaged) = match run_table::load(&*self.vfs, &self.paths, table) {
+            Err(e) if e.kind() == ErrorKind::NotFound && !self.is_replaced(version)? => {
+                let path = table.map(|t| self.paths.run_table(t.id)).unwrap_or_default();
+                return Err(Error::corrupt("read run table", &path, 0, "the file is not there"));
+            }
+            other => other?,
+        };
+        let sound = damaged.is_none();
+        damage.extend(damaged);
+        let runs = Arc::new(runs);
+        // A damaged table is read again each time, so that each snapshot can say so.
+        *held = table.filter(|_| sound).map(|t| (t.id, runs.clone()));
+        Ok(runs)
+    }
+
+    /// Drops tails of writers that are gone and parts that nobody else holds and no version needs.
+    pub(crate) fn forget_others(&self, tails: &[TailView]) {
+        lock(&self.tails).retain(|w, _| tails.iter().any(|t| t.writer == *w));
+    }
+
+    /// Drops open parts that are not among those of the newest version.
+    pub(crate) fn keep_parts(&self, live: &BTreeSet<uuid::Uuid>) {
+        lock(&self.parts).retain(|_, part| live.contains(&part.meta().id));
+    }
+
+    pub(crate) fn forget(&self) {
+        lock(&self.tails).clear();
+        lock(&self.parts).clear();
+        *lock(&self.version) = Weak::new();
+    }
+
+    /// Whether a file of this version may be gone because a newer version came. Where none did, it is missing.
+    fn is_replaced(&self, version: &Version) -> Result<bool> {
+        let newest = manifest::versions(&*self.vfs, &self.paths)?.last().copied();
+        Ok(newest.is_some_and(|v| v > version.manifest.version))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,129 @@
+//! How a store is opened.
+
+use std::sync::Arc;
+use std::time::Duration;
+use tidalite_log::Durability;
+use tidalite_vfs::{RealVfs, Vfs};
+
+/// Options for opening a store; [`Store::open`](crate::Store::open) uses the defaults.
+///
+/// ```
+/// use tidalite::{Durability, Options};
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("metrics");
+/// let store = Options::new().durability(Durability::Row).memory_bytes(64 << 20).open(&path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Options {
+    pub(crate) read_only: bool,
+    pub(crate) durability: Durability,
+    pub(crate) memory_bytes: u64,
+    pub(crate) threads: usize,
+    pub(crate) background: bool,
+    pub(crate) flush_bytes: u64,
+    pub(crate) flush_interval: Duration,
+    pub(crate) grace: Duration,
+    pub(crate) segment_bytes: (u64, u64),
+    pub(crate) tile_rows: usize,
+    pub(crate) rollups: (u32, u32),
+    pub(crate) vfs: Arc<dyn Vfs>,
+}
+
+impl Options {
+    /// The defaults: read and write, durability `process`, 256 MiB, all cores, background work on.
+    pub fn new() -> Self {
+        Options {
+            read_only: false,
+            durability: Durability::Process,
+            memory_bytes: 256 << 20,
+            threads: std::thread::available_parallelism().map_or(1, |n| n.get()),
+            background: true,
+            flush_bytes: 32 << 20,
+            flush_interval: Duration::from_secs(60),
+            grace: Duration::from_secs(60),
+            segment_bytes: (256 << 10, 64 << 20),
+            tile_rows: 1 << 19,
+            rollups: (256, 16_384),
+            vfs: Arc::new(RealVfs::new()),
+        }
+    }
+
+    /// Opens for reading alone: the store must exist, and nothing in it is changed.
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
+        self
+    }
+
+    /// When a row counts as safe from a power cut; see [`Durability`].
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Memory that flush, compaction and queries together may hold at a time, in bytes (256 MiB by default, at least
+    /// 16 MiB). A quarter of it is for decoded pages that a reader comes back to. Results handed to the caller are not counted.
+    pub fn memory_bytes(mut self, bytes: u64) -> Self {
+        self.memory_bytes = bytes.max(16 << 20);
+        self
+    }
+
+    /// Threads for queries and for flushes by hand (all cores by default).
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads.max(1);
+        self
+    }
+
+    /// Whether background threads sync, flush and compact (on by default). Without them, durability `process` and `interval` sync
+    /// only by [`Store::sync`](crate::Store::sync).
+    pub fn background(mut self, background: bool) -> Self {
+        self.background = background;
+        self
+    }
+
+    /// How many bytes of log may gather before the background thread flushes them (32 MiB by default).
+    pub fn flush_bytes(mut self, bytes: u64) -> Self {
+        self.flush_bytes = bytes;
+        self
+    }
+
+    /// How long a replaced file stays for readers that cannot pin it, such as another tool that was given its path
+    /// (60 s by default). Compaction by hand does not wait.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Least and greatest size of a log segment in bytes (256 KiB and 64 MiB by default).
+    pub fn segment_bytes(mut self, min: u64, max: u64) -> Self {
+        self.segment_bytes = (min, max.max(min));
+        self
+    }
+
+    /// Most rows of a tile, which is a row group of a part (524,288 by default, at most 1,048,576).
+    pub fn tile_rows(mut self, rows: usize) -> Self {
+        self.tile_rows = rows.clamp(1, 1 << 20);
+        self
+    }
+
+    /// About how many points a bucket of a rollup stands for (256 by default; 0 writes no rollups), and how many a series has
+    /// in a part, at least, to have rollups (16,384). Rollups let charts, bands and aggregates over long series be
+    /// answered without reading their points; they take about a fifteenth of the room of the points.
+    pub fn rollups(mut self, bucket_points: u32, series_points: u32) -> Self {
+        self.rollups = (bucket_points, series_points);
+        self
+    }
+
+    /// The file system under the store; tests put one here that crashes.
+    pub fn vfs(mut self, vfs: Arc<dyn Vfs>) -> Self {
+        self.vfs = vfs;
+        self
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,134 @@
+//! The handle on an open store.
+//!
+//! A [`Store`] is cheap to clone and may be used from many threads. After a fork the child's calls go to a state of its
+//! own ([`Generation`]) with its own log writer, locks and threads, since those of the parent cannot be used there.
+
+use super::inner::Inner;
+use super::options::Options;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tidalite_log::Watermark;
+use tidalite_model::{Error, Result, Seq};
+use uuid::Uuid;
+
+/// An open store. Cheap to clone; `Send + Sync`.
+///
+/// ```
+/// let dir = tempfile::tempdir()?;
+/// let store = tidalite::Store::open(dir.path().join("metrics"))?;
+/// let run = store.run("resnet-42").param("lr", 3e-4).start()?;
+/// run.log(0, &[("loss", 2.3), ("acc", 0.1)])?;
+/// run.log(1, &[("loss", 1.9), ("acc", 0.3)])?;
+/// run.finish()?;
+/// let points = store.select().metric("loss").runs("resnet-*").points()?.collect()?;
+/// assert_eq!(points.num_rows(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Store {
+    first: Arc<Generation>,
+}
+
+/// The state of one process; a forked child makes the next.
+#[derive(Debug)]
+struct Generation {
+    inner: Arc<Inner>,
+    child: OnceLock<Result<Arc<Generation>>>,
+}
+
+impl Options {
+    /// Opens the store in the folder `path`; for writing, it is made if absent.
+    ///
+    /// # Errors
+    /// `NotFound` where a store to be read is absent; `Invalid` where `path` is a file, or a folder that holds
+    /// something else; `Unsupported` for a newer format; `Corrupt`, `Io` and `Full` as they occur.
+    pub fn open(self, path: impl AsRef<Path>) -> Result<Store> {
+        let inner = Inner::open(path.as_ref(), self)?;
+        Ok(Store { first: Arc::new(Generation { inner, child: OnceLock::new() }) })
+    }
+}
+
+impl Store {
+    /// Opens the store in the folder `path` for reading and writing, and makes it if absent.
+    ///
+    /// # Errors
+    /// See [`Options::open`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Store> {
+        Options::new().open(path)
+    }
+
+    /// This process's state: the last of the chain of forks.
+    pub(crate) fn inner(&self) -> Result<&Arc<Inner>> {
+        let mut generation = &self.first;
+        while generation.inner.forked() {
+            let parent = &generation.inner;
+            let child = generation.child.get_or_init(|| {
+                let inner = Inner::open(parent.paths.root(), parent.options.clone())?;
+                Ok(Arc::new(Generation { inner, child: OnceLock::new() }))
+            });
+            generation = child.as_ref().map_err(Error::duplicate)?;
+        }
+        let inner = &generation.inner;
+        if inner.is_closed() {
+            return Err(Error::invalid("use store", "it is closed", "open it again").at(inner.paths.root()));
+        }
+        Ok(inner)
+    }
+
+    /// The store's folder.
+    pub fn path(&self) -> &Path {
+        self.first.inner.paths.root()
+    }
+
+    /// The store's id, made with it.
+    pub fn id(&self) -> Uuid {
+        self.first.inner.id()
+    }
+
+    /// Returns once every row accepted before the call is on the disk.
+    ///
+    /// # Errors
+    /// `Io` where the sync failed; the writer is then poisoned, since a failed sync must not be retried.
+    pub fn sync(&self) -> Result<()> {
+        match self.inner()?.log() {
+            Some(log) => log.sync(),
+            None => Ok(()),
+        }
+    }
+
+    /// How far this process's rows are: accepted, and durable.
+    ///
+    /// # Errors
+    /// `Invalid` where the store is closed.
+    pub fn watermark(&self) -> Result<Watermark> {
+        Ok(self.inner()?.log().map(|log| log.watermark()).unwrap_or_default())
+    }
+
+    /// Waits until the row of this order is on the disk; `false` where `timeout` passed first.
+    ///
+    /// # Errors
+    /// As [`sync`](Self::sync).
+    pub fn wait_durable(&self, seq: Seq, timeout: Option<Duration>) -> Result<bool> {
+        match self.inner()?.log() {
+            Some(log) => log.wait_durable(seq, timeout),
+            None => Ok(true),
+        }
+    }
+
+    /// Seals this process's log, stops its threads and releases its locks. Later calls fail; other processes and other
+    /// stores are not concerned. Dropping the last clone does the same.
+    ///
+    /// # Errors
+    /// `Io` where the last rows could not be synced; they are in the log all the same.
+    pub fn close(&self) -> Result<()> {
+        self.inner()?.close()
+    }
+
+    /// This process's state, if it may write.
+    pub(crate) fn writable(&self) -> Result<&Arc<Inner>> {
+        let inner = self.inner()?;
+        inner.check_writable()?;
+        Ok(inner)
+    }
+}

@@ -1,0 +1,284 @@
+//! The live tail of one writer, in memory: rows that its log holds and that no part has yet.
+//!
+//! Rows of one layout stand in a block, row-major, as they were logged: taking one in is a copy of its values. Points of a
+//! series are gathered from the blocks when a query or a flush asks. Everything carries its write order, so a view
+//! [lo, hi) of frame ordinals is a snapshot, however much is added later.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::ops::Range;
+use tidalite_log::{LayoutId, Points as LogPoints, Row, SeriesId, Sink};
+use tidalite_model::{Extent, Result, RunChange, Seq, SeriesKey, StepRange};
+use tidalite_query::Points;
+use uuid::Uuid;
+
+/// Rows of one writer.
+#[derive(Debug, Default)]
+pub(crate) struct TailData {
+    series: Vec<TailSeries>,
+    /// Where each series stands in `series`. A handle is a number out of the log: it must not say how much memory to take.
+    places: HashMap<SeriesId, usize>,
+    layouts: HashMap<LayoutId, usize>,
+    blocks: Vec<RowBlock>,
+    /// Run changes in their order.
+    pub(crate) changes: Vec<(Seq, String, RunChange)>,
+    /// References to staged parts, in their order.
+    pub(crate) staged: Vec<(Seq, Uuid, Vec<u8>)>,
+    bytes: usize,
+    points: u64,
+}
+
+#[derive(Debug)]
+struct TailSeries {
+    id: SeriesId,
+    key: SeriesKey,
+    /// (block, column) wherever the series stands.
+    columns: Vec<(u32, u32)>,
+    /// Points that came in batches.
+    loose: Points,
+}
+
+/// Rows of one layout.
+#[derive(Debug)]
+struct RowBlock {
+    width: usize,
+    steps: Vec<i64>,
+    seqs: Vec<i64>,
+    times_us: Vec<i64>,
+    /// Row-major, `width` a row.
+    values: Vec<f64>,
+    /// Whether steps never decrease, so that a range of steps is a range of rows.
+    ascending: bool,
+}
+
+/// Which steps and which frames a gathering takes: both half-open.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TailRange {
+    pub(crate) steps: StepRange,
+    pub(crate) seqs: (i64, i64),
+}
+
+impl TailRange {
+    fn takes(&self, step: i64, seq: i64) -> bool {
+        self.steps.contains(step) && seq >= self.seqs.0 && seq < self.seqs.1
+    }
+}
+
+impl RowBlock {
+    /// The rows that a view may take; all of them where steps never decrease.
+    fn rows(&self, view: TailRange) -> Range<usize> {
+        let StepRange { lo, hi } = view.steps;
+        let mut rows = 0..self.steps.len();
+        if self.ascending {
+            rows.start = lo.map_or(0, |l| self.steps.partition_point(|&s| s < l));
+            rows.end = hi.map_or(rows.end, |h| self.steps.partition_point(|&s| s < h)).max(rows.start);
+        }
+        // Rows of a block come in the order of their frames.
+        rows.start = rows.start.max(self.seqs.partition_point(|&q| q < view.seqs.0));
+        rows.end = rows.end.min(self.seqs.partition_point(|&q| q < view.seqs.1)).max(rows.start);
+        rows
+    }
+}
+
+impl TailData {
+    /// About how much memory the rows take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How many points there are.
+    pub(crate) fn point_count(&self) -> u64 {
+        self.points
+    }
+
+    /// The series declared so far, whether or not a point came.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = (SeriesId, &SeriesKey)> {
+        self.series.iter().map(|s| (s.id, &s.key))
+    }
+
+    /// How many points a series has at most within any view.
+    pub(crate) fn count(&self, id: SeriesId) -> u64 {
+        let Some(s) = self.get(id) else { return 0 };
+        let rows: usize = s.columns.iter().map(|&(b, _)| self.blocks[b as usize].steps.len()).sum();
+        (rows + s.loose.len()) as u64
+    }
+
+    /// How many points a series has in frames [lo, hi).
+    pub(crate) fn count_within(&self, id: SeriesId, seqs: (i64, i64)) -> u64 {
+        let Some(s) = self.get(id) else { return 0 };
+        let rows =
+            |b: &RowBlock| b.seqs.partition_point(|&q| q < seqs.1) - b.seqs.partition_point(|&q| q < seqs.0);
+        let rows: usize = s.columns.iter().map(|&(b, _)| rows(&self.blocks[b as usize])).sum();
+        let loose = s.loose.seqs.iter().filter(|&&q| q >= seqs.0 && q < seqs.1).count();
+        (rows + loose) as u64
+    }
+
+    /// Every `nth` step or so of the longest block of a series, unsorted: where to cut a long run.
+    pub(crate) fn sample_steps(&self, id: SeriesId, nth: usize) -> Vec<i64> {
+        let Some(s) = self.get(id) else { return Vec::new() };
+        let blocks = s.columns.iter().flat_map(|&(b, _)| self.blocks[b as usize].steps.iter().step_by(nth));
+        blocks.chain(s.loose.steps.iter().step_by(nth)).copied().collect()
+    }
+
+    /// The points of a series within a view, in the order of writing.
+    pub(crate) fn gather(&self, id: SeriesId, view: TailRange, into: &mut Points) {
+        let Some(s) = self.get(id) else { return };
+        for &(block, column) in &s.columns {
+            let b = &self.blocks[block as usize];
+            let rows = b.rows(view);
+            into.reserve(rows.len());
+            for row in rows {
+                if view.takes(b.steps[row], b.seqs[row]) {
+                    let value = b.values[row * b.width + column as usize];
+                    into.push(b.steps[row], b.seqs[row], b.times_us[row], value);
+                }
+            }
+        }
+        let l = &s.loose;
+        for i in 0..l.len() {
+            if view.takes(l.steps[i], l.seqs[i]) {
+                into.push(l.steps[i], l.seqs[i], l.times_us[i], l.values[i]);
+            }
+        }
+    }
+
+    /// The least and the greatest step of a series within a view; `None` where it has no point there.
+    pub(crate) fn step_extent(&self, id: SeriesId, view: TailRange) -> Option<Extent> {
+        let s = self.get(id)?;
+        let of_block = |&(block, _): &(u32, u32)| {
+            let b = &self.blocks[block as usize];
+            let rows = b.rows(view);
+            if b.ascending {
+                return rows
+                    .clone()
+                    .next()
+                    .zip(rows.last())
+                    .map(|(i, j)| Extent::new(b.steps[i], b.steps[j]));
+            }
+            Extent::of(rows.filter(|&i| view.takes(b.steps[i], b.seqs[i])).map(|i| b.steps[i]))
+        };
+        let l = &s.loose;
+        let loose = (0..l.len()).filter(|&i| view.takes(l.steps[i], l.seqs[i])).map(|i| l.steps[i]);
+        s.columns.iter().filter_map(of_block).chain(Extent::of(loose)).reduce(Extent::join)
+    }
+
+    /// Rows in the order of writing, each with its series and values, of frames in `seqs` [lo, hi): what a follower sees.
+    pub(crate) fn rows_in_order(
+        &self,
+        seqs: (i64, i64),
+        wanted: &dyn Fn(&SeriesKey) -> bool,
+    ) -> Vec<(SeriesKey, Points)> {
+        let mut found: Vec<(SeriesKey, Points)> = Vec::new();
+        for (id, key) in self.keys().filter(|(_, k)| wanted(k)) {
+            let mut points = Points::default();
+            self.gather(id, TailRange { steps: StepRange::ALL, seqs }, &mut points);
+            if !points.is_empty() {
+                found.push((key.clone(), points));
+            }
+        }
+        found
+    }
+
+    fn get(&self, id: SeriesId) -> Option<&TailSeries> {
+        self.places.get(&id).map(|&at| &self.series[at])
+    }
+
+    /// Where a series stands; a segment declares it before it uses it.
+    fn place(&self, id: SeriesId) -> usize {
+        self.places[&id]
+    }
+}
+
+impl Sink for TailData {
+    fn series(&mut self, id: SeriesId, key: &SeriesKey) -> Result<()> {
+        if let Entry::Vacant(place) = self.places.entry(id) {
+            place.insert(self.series.len());
+            let (columns, loose) = (Vec::new(), Points::default());
+            self.series.push(TailSeries { id, key: key.clone(), columns, loose });
+            self.bytes += 256;
+        }
+        Ok(())
+    }
+
+    fn layout(&mut self, id: LayoutId, series: &[SeriesId]) -> Result<()> {
+        if self.layouts.contains_key(&id) {
+            return Ok(());
+        }
+        let block = u32::try_from(self.blocks.len()).expect("layouts are u32");
+        self.layouts.insert(id, self.blocks.len());
+        for (column, &s) in series.iter().enumerate() {
+            let column = u32::try_from(column).expect("a frame bounds the width of a row");
+            let place = self.place(s);
+            self.series[place].columns.push((block, column));
+        }
+        self.blocks.push(RowBlock {
+            width: series.len(),
+            steps: Vec::new(),
+            seqs: Vec::new(),
+            times_us: Vec::new(),
+            values: Vec::new(),
+            ascending: true,
+        });
+        self.bytes += 64 + series.len() * 8;
+        Ok(())
+    }
+
+    fn row(&mut self, row: Row<'_>) -> Result<()> {
+        let block = &mut self.blocks[self.layouts[&row.layout]];
+        block.ascending &= block.steps.last().is_none_or(|&s| s <= row.step);
+        block.steps.push(row.step);
+        block.seqs.push(row.seq.as_i64());
+        block.times_us.push(row.time_us);
+        block.values.extend(row.values.iter());
+        self.bytes += 24 + 8 * block.width;
+        self.points += block.width as u64;
+        Ok(())
+    }
+
+    fn points(&mut self, p: LogPoints<'_>) -> Result<()> {
+        let seq = p.seq().as_i64();
+        // Points of a batch come in stretches of one series.
+        let mut last = None;
+        for i in 0..p.len() {
+            let id = p.series(i);
+            let place = last.filter(|&(known, _)| known == id).map_or_else(|| self.place(id), |(_, at)| at);
+            last = Some((id, place));
+            self.series[place].loose.push(p.step(i), seq, p.time_us(i), p.value(i));
+        }
+        self.bytes += 32 * p.len();
+        self.points += p.len() as u64;
+        Ok(())
+    }
+
+    fn change(&mut self, seq: Seq, run: &str, change: RunChange) -> Result<()> {
+        self.changes.push((seq, run.to_string(), change));
+        self.bytes += 128;
+        Ok(())
+    }
+
+    fn part(&mut self, seq: Seq, part: Uuid, about: &[u8]) -> Result<()> {
+        self.staged.push((seq, part, about.to_vec()));
+        self.bytes += about.len();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidalite_model::Labels;
+
+    #[test]
+    fn a_large_handle_takes_no_more_memory_than_a_small_one() {
+        let mut tail = TailData::default();
+        let ids = [SeriesId(0xFF_FFFF), SeriesId(0)];
+        for (id, metric) in ids.iter().zip(["a", "b"]) {
+            tail.series(*id, &SeriesKey::new("r", metric, Labels::none())).unwrap();
+        }
+        tail.layout(LayoutId(7), &ids).unwrap();
+        assert!(tail.series.capacity() < 64, "{}", tail.series.capacity());
+        let keys: Vec<_> = tail.keys().map(|(id, key)| (id, key.metric.to_string())).collect();
+        assert_eq!(keys, [(ids[0], "a".to_string()), (ids[1], "b".to_string())]);
+        assert_eq!((tail.count(ids[0]), tail.count(SeriesId(3))), (0, 0));
+    }
+}

@@ -1,0 +1,211 @@
+//! Points on their way into the store: gathered up to a batch, then appended as one unit.
+//!
+//! Invariant: between rows of the file, a batch holds whole rows only. So each row of a wide table is in the store
+//! whole or not at all, and the number of rows kept is that of the batches appended.
+
+use super::fault::ImportFault;
+use super::map::Role;
+use super::options::ImportStats;
+use crate::engine::store::Store;
+use arrow::array::{
+    ArrayRef, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
+};
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::sync::Arc;
+use tidalite_model::{Labels, check_name};
+
+/// The most points of a batch: 11 MiB while they are gathered, and enough that a part of its own is worth it.
+pub(crate) const BATCH_POINTS_MAX: usize = 262_144;
+
+/// The most bytes of distinct names in a batch. Names may be 4 KiB long, so points alone bound no memory.
+const NAME_BYTES_MAX: usize = 16 << 20;
+
+/// The batch being gathered, and what came of those before.
+pub(crate) struct PointBatch<'a> {
+    store: &'a Store,
+    runs: NameCodes,
+    metrics: NameCodes,
+    labels: NameCodes,
+    points: PointColumns,
+    /// Rows of the file that the points are from.
+    rows: u64,
+    /// Cells of these rows that hold nothing.
+    empty: u64,
+    pub(crate) stats: ImportStats,
+    /// Bytes of the file read so far, kept by the reader.
+    pub(crate) bytes_done: &'a Cell<u64>,
+    pub(crate) bytes_total: u64,
+    progress: &'a dyn Fn(u64, u64),
+}
+
+#[derive(Default)]
+struct PointColumns {
+    runs: Vec<i32>,
+    metrics: Vec<i32>,
+    labels: Vec<i32>,
+    steps: Vec<i64>,
+    times_us: Vec<i64>,
+    values: Vec<f64>,
+}
+
+/// Which series, as codes of the three names. Valid until the row ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SeriesCodes {
+    pub(crate) run: i32,
+    pub(crate) metric: i32,
+    pub(crate) labels: i32,
+}
+
+impl<'a> PointBatch<'a> {
+    pub(crate) fn new(
+        store: &'a Store,
+        bytes_done: &'a Cell<u64>,
+        bytes_total: u64,
+        progress: &'a dyn Fn(u64, u64),
+    ) -> Self {
+        PointBatch {
+            store,
+            runs: NameCodes::new(Role::Run),
+            metrics: NameCodes::new(Role::Metric),
+            labels: NameCodes::new(Role::Labels),
+            points: PointColumns::default(),
+            rows: 0,
+            empty: 0,
+            stats: ImportStats::default(),
+            bytes_done,
+            bytes_total,
+            progress,
+        }
+    }
+
+    /// Makes room for a row of at most `points`.
+    pub(crate) fn begin_row(&mut self, points: usize) -> Result<(), ImportFault> {
+        let name_bytes = self.runs.bytes + self.metrics.bytes + self.labels.bytes;
+        if self.points.values.len() + points > BATCH_POINTS_MAX || name_bytes > NAME_BYTES_MAX {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn end_row(&mut self) {
+        self.rows += 1;
+    }
+
+    pub(crate) fn run(&mut self, text: &str) -> Result<i32, ImportFault> {
+        self.runs.code(text)
+    }
+
+    pub(crate) fn metric(&mut self, text: &str) -> Result<i32, ImportFault> {
+        self.metrics.code(text)
+    }
+
+    pub(crate) fn labels(&mut self, text: &str) -> Result<i32, ImportFault> {
+        self.labels.code(text)
+    }
+
+    /// The names behind codes; labels in their canonical form.
+    pub(crate) fn names(&self, series: SeriesCodes) -> [&str; 3] {
+        [self.runs.text(series.run), self.metrics.text(series.metric), self.labels.text(series.labels)]
+    }
+
+    /// As [`names`](Self::names), where the row has many metrics.
+    pub(crate) fn names_of_row(&self, run: i32, labels: i32) -> [&str; 2] {
+        [self.runs.text(run), self.labels.text(labels)]
+    }
+
+    pub(crate) fn push(&mut self, series: SeriesCodes, step: i64, time_us: i64, value: f64) {
+        self.points.runs.push(series.run);
+        self.points.metrics.push(series.metric);
+        self.points.labels.push(series.labels);
+        self.points.steps.push(step);
+        self.points.times_us.push(time_us);
+        self.points.values.push(value);
+    }
+
+    /// Counts a cell of a wide table that holds nothing.
+    pub(crate) fn push_empty(&mut self) {
+        self.empty += 1;
+    }
+
+    /// Appends what is gathered, and tells the progress.
+    pub(crate) fn flush(&mut self) -> Result<(), ImportFault> {
+        let points = std::mem::take(&mut self.points);
+        let count = points.values.len() as u64;
+        if count > 0 {
+            let columns: [(&str, ArrayRef); 6] = [
+                ("run", self.runs.take(points.runs)),
+                ("metric", self.metrics.take(points.metrics)),
+                ("labels", self.labels.take(points.labels)),
+                ("step", Arc::new(Int64Array::from(points.steps))),
+                ("time", Arc::new(Int64Array::from(points.times_us))),
+                ("value", Arc::new(Float64Array::from(points.values))),
+            ];
+            let batch = RecordBatch::try_from_iter(columns).expect("the columns are as long as each other");
+            self.store.append(&batch).map_err(ImportFault::Store)?;
+            self.stats.batches += 1;
+        }
+        self.stats.points += count;
+        self.stats.rows += std::mem::take(&mut self.rows);
+        self.stats.empty += std::mem::take(&mut self.empty);
+        (self.progress)(self.bytes_done.get(), self.bytes_total);
+        Ok(())
+    }
+}
+
+/// The distinct texts of one column of a batch, each checked once.
+struct NameCodes {
+    role: Role,
+    codes: HashMap<Arc<str>, i32>,
+    /// By code: as read, and as stored.
+    texts: Vec<(Arc<str>, Arc<str>)>,
+    /// The code met last; a file's rows often come series by series.
+    last: usize,
+    bytes: usize,
+}
+
+impl NameCodes {
+    fn new(role: Role) -> Self {
+        NameCodes { role, codes: HashMap::new(), texts: Vec::new(), last: 0, bytes: 0 }
+    }
+
+    fn code(&mut self, text: &str) -> Result<i32, ImportFault> {
+        let code = |at: usize| i32::try_from(at).expect("a batch has fewer names than i32 counts");
+        if self.texts.get(self.last).is_some_and(|(read, _)| **read == *text) {
+            return Ok(code(self.last));
+        }
+        if let Some(&found) = self.codes.get(text) {
+            self.last = usize::try_from(found).expect("codes are places in a list");
+            return Ok(found);
+        }
+        let read: Arc<str> = Arc::from(text);
+        let stored = match self.role {
+            Role::Labels => {
+                let remedy = "write labels as key=value,key=value, with \\ before , = or \\ inside them";
+                let labels = Labels::parse(text).map_err(|e| ImportFault::wrong(e.wrong(), remedy))?;
+                if labels.as_str() == text { read.clone() } else { Arc::from(labels.as_str()) }
+            }
+            role => {
+                check_name(role.name(), text)
+                    .map_err(|e| ImportFault::wrong(e.wrong(), "give a name of 1 to 4096 bytes"))?;
+                read.clone()
+            }
+        };
+        self.last = self.texts.len();
+        self.bytes += read.len() + stored.len();
+        self.codes.insert(read.clone(), code(self.last));
+        self.texts.push((read, stored));
+        Ok(code(self.last))
+    }
+
+    fn text(&self, code: i32) -> &str {
+        &self.texts[usize::try_from(code).expect("codes are places in a list")].1
+    }
+
+    /// A column of these codes; the names start afresh.
+    fn take(&mut self, codes: Vec<i32>) -> ArrayRef {
+        let texts = StringArray::from_iter_values(self.texts.iter().map(|(_, stored)| stored));
+        *self = NameCodes::new(self.role);
+        Arc::new(DictionaryArray::new(Int32Array::from(codes), Arc::new(texts)))
+    }
+}

@@ -1,0 +1,180 @@
+//! Arrow record batches, as the readers of Parquet and of Arrow IPC give them, row by row.
+
+use super::batch::PointBatch;
+use super::cell::TableCell;
+use super::fault::{FilePlace, ImportFault};
+use super::long::Loader;
+use super::map::{ColumnUse, ROLES, TableForm};
+use super::options::Import;
+use arrow::array::{
+    Array, ArrayRef, AsArray, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch,
+    StringArray, TimestampMicrosecondArray, UInt64Array,
+};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{
+    DataType, Float64Type, Int32Type, Int64Type, Schema, TimeUnit, TimestampMicrosecondType, UInt64Type,
+};
+
+/// The table of one file, once its schema is known.
+pub(super) struct ArrowTable<'a, 'b> {
+    loader: Loader<'a, 'b>,
+    slots: Vec<ColumnUse>,
+    names: Vec<String>,
+    rows: u64,
+}
+
+impl<'a, 'b> ArrowTable<'a, 'b> {
+    pub(super) fn new(
+        import: &Import,
+        schema: &Schema,
+        batch: &'a mut PointBatch<'b>,
+        now_us: i64,
+    ) -> Result<Self, ImportFault> {
+        let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+        let (shape, slots) = import.shape(&names, false)?;
+        let names = names.into_iter().map(str::to_owned).collect();
+        Ok(ArrowTable { loader: Loader::new(import, shape, batch, now_us), slots, names, rows: 0 })
+    }
+
+    /// The bytes of the file read so far, for the progress.
+    pub(super) fn set_bytes_done(&self, bytes: u64) {
+        self.loader.batch.bytes_done.set(bytes);
+    }
+
+    /// Takes the rows of a batch that has the columns `present`, by their places in the schema.
+    pub(super) fn take(&mut self, batch: &RecordBatch, present: &[usize]) -> Result<(), ImportFault> {
+        let first = self.rows + 1;
+        self.rows += batch.num_rows() as u64;
+        let mut roles: [Option<CellColumn>; ROLES.len()] = Default::default();
+        let mut metrics = Vec::new();
+        for (&at, column) in present.iter().zip(batch.columns()) {
+            let name = &self.names[at];
+            let read = || CellColumn::read(column).map_err(|bad| bad.fault(first, name));
+            match self.slots[at] {
+                ColumnUse::Role(role) => roles[role as usize] = Some(read()?),
+                ColumnUse::Metric => metrics.push((name.as_str(), read()?)),
+                ColumnUse::Ignored => {}
+            }
+        }
+        for row in 0..batch.num_rows() {
+            let place = FilePlace::Row(first + row as u64);
+            let cells =
+                roles.each_ref().map(|column| column.as_ref().map_or(TableCell::Null, |c| c.cell(row)));
+            match self.loader.shape.form {
+                TableForm::Long => self.loader.long(place, &cells)?,
+                TableForm::Wide => {
+                    self.loader.wide(place, &cells, metrics.iter().map(|(name, c)| (*name, c.cell(row))))?
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Which columns are needed, by their places in the schema.
+    pub(super) fn needed(&self) -> Vec<usize> {
+        (0..self.slots.len()).filter(|&at| self.slots[at] != ColumnUse::Ignored).collect()
+    }
+}
+
+/// A column in one of the types that cells have.
+enum CellColumn {
+    Int(Int64Array),
+    UInt(UInt64Array),
+    Float(Float64Array),
+    Text(StringArray),
+    /// Text by code: what most writers make of names.
+    Coded(Int32Array, StringArray),
+    TimeUs(TimestampMicrosecondArray),
+    /// Nothing but nulls.
+    Null,
+    /// Of a type that no column takes; its name, and where it is null.
+    Other(String, ArrayRef),
+}
+
+/// A column that cannot be read.
+struct Unreadable {
+    row: Option<usize>,
+    wrong: String,
+}
+
+impl Unreadable {
+    fn fault(self, first_row: u64, name: &str) -> ImportFault {
+        let fault = ImportFault::wrong(self.wrong, "correct the value, or give the column another type");
+        match self.row {
+            Some(row) => fault.in_cell(FilePlace::Row(first_row + row as u64), name),
+            None => fault.in_cell(FilePlace::Row(first_row), name),
+        }
+    }
+}
+
+impl CellColumn {
+    fn read(column: &ArrayRef) -> Result<CellColumn, Unreadable> {
+        Ok(match column.data_type() {
+            DataType::Null => CellColumn::Null,
+            t if t.is_signed_integer() => {
+                CellColumn::Int(cast(column, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
+            }
+            t if t.is_unsigned_integer() => {
+                CellColumn::UInt(cast(column, &DataType::UInt64)?.as_primitive::<UInt64Type>().clone())
+            }
+            t if t.is_numeric() => {
+                CellColumn::Float(cast(column, &DataType::Float64)?.as_primitive::<Float64Type>().clone())
+            }
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
+                CellColumn::Text(cast(column, &DataType::Utf8)?.as_string::<i32>().clone())
+            }
+            DataType::Timestamp(_, _) | DataType::Date32 | DataType::Date64 => {
+                // A zone says how to show a time and moves no instant, so it stays as it is.
+                let zone = match column.data_type() {
+                    DataType::Timestamp(_, zone) => zone.clone(),
+                    _ => None,
+                };
+                let utc = cast(column, &DataType::Timestamp(TimeUnit::Microsecond, zone))?;
+                CellColumn::TimeUs(utc.as_primitive::<TimestampMicrosecondType>().clone())
+            }
+            DataType::Dictionary(_, of)
+                if matches!(**of, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) =>
+            {
+                let to = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+                let coded = cast(column, &to)?;
+                let coded: &DictionaryArray<Int32Type> = coded.as_dictionary();
+                CellColumn::Coded(coded.keys().clone(), coded.values().as_string::<i32>().clone())
+            }
+            DataType::Dictionary(_, of) => CellColumn::read(&cast(column, of)?)?,
+            other => CellColumn::Other(format!("a cell of the type {other}"), column.clone()),
+        })
+    }
+
+    fn cell(&self, row: usize) -> TableCell<'_> {
+        let valid = |array: &dyn Array| array.is_valid(row);
+        match self {
+            CellColumn::Int(a) if valid(a) => TableCell::Int(a.value(row)),
+            CellColumn::UInt(a) if valid(a) => TableCell::UInt(a.value(row)),
+            CellColumn::Float(a) if valid(a) => TableCell::Float(a.value(row)),
+            CellColumn::Text(a) if valid(a) => TableCell::Text(a.value(row)),
+            CellColumn::TimeUs(a) if valid(a) => TableCell::TimeUs(a.value(row)),
+            CellColumn::Coded(keys, texts) if valid(keys) => match usize::try_from(keys.value(row)) {
+                Ok(code) if code < texts.len() && texts.is_valid(code) => TableCell::Text(texts.value(code)),
+                _ => TableCell::Null,
+            },
+            CellColumn::Other(words, a) if !a.is_null(row) => TableCell::Other(words),
+            _ => TableCell::Null,
+        }
+    }
+}
+
+/// Casts; a value that does not fit is refused, with its row.
+fn cast(column: &ArrayRef, to: &DataType) -> Result<ArrayRef, Unreadable> {
+    if column.data_type() == to {
+        return Ok(column.clone());
+    }
+    let options = CastOptions { safe: true, ..CastOptions::default() };
+    let done = cast_with_options(column, to, &options)
+        .map_err(|e| Unreadable { row: None, wrong: format!("it cannot be read: {e}") })?;
+    let before = column.logical_nulls();
+    let was_null = |row: usize| before.as_ref().is_some_and(|nulls| nulls.is_null(row));
+    match (0..done.len()).find(|&row| done.is_null(row) && !was_null(row)) {
+        None => Ok(done),
+        Some(row) => Err(Unreadable { row: Some(row), wrong: "it is out of range".to_owned() }),
+    }
+}

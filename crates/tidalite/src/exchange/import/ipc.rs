@@ -1,0 +1,180 @@
+//! Arrow IPC, files and streams.
+//!
+//! A stream is read piece by piece, and a file by the blocks that its footer lists. Either way no length in the file makes
+//! us allocate what the file does not hold. Compressed buffers are refused for the same reason: their decoder allocates
+//! whatever size they claim.
+
+use super::batch::PointBatch;
+use super::columns::ArrowTable;
+use super::fault::ImportFault;
+use super::guard::guarded;
+use super::options::Import;
+use arrow::buffer::Buffer;
+use arrow::datatypes::Schema;
+use arrow::error::ArrowError;
+use arrow::ipc::convert::fb_to_schema;
+use arrow::ipc::reader::{FileDecoder, StreamDecoder};
+use arrow::ipc::{Block, root_as_footer};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::sync::Arc;
+
+/// Read of a stream at a time.
+const PIECE_BYTES: u64 = 1 << 20;
+
+const MAGIC: &[u8; 6] = b"ARROW1";
+/// What is read to tell a file from a stream; the blocks of a file begin no earlier.
+const HEAD_BYTES: u64 = 8;
+/// The footer's length and the magic, at the very end.
+const TRAILER_BYTES: u64 = 10;
+
+pub(super) fn load(
+    file: &File,
+    import: &Import,
+    batch: &mut PointBatch<'_>,
+    now_us: i64,
+) -> Result<(), ImportFault> {
+    let mut head = Vec::new();
+    let mut start = file;
+    start.by_ref().take(HEAD_BYTES).read_to_end(&mut head).map_err(ImportFault::Read)?;
+    match head.starts_with(MAGIC) {
+        true => load_file(file, import, batch, now_us),
+        false => load_stream(head, file, import, batch, now_us),
+    }
+}
+
+fn load_stream(
+    head: Vec<u8>,
+    mut file: &File,
+    import: &Import,
+    batch: &mut PointBatch<'_>,
+    now_us: i64,
+) -> Result<(), ImportFault> {
+    let bytes_done = batch.bytes_done;
+    let mut batch = Some(batch);
+    let mut begin = |schema: &Schema| {
+        let batch = batch.take().expect("a stream has one schema");
+        ArrowTable::new(import, schema, batch, now_us)
+    };
+    let mut table = None;
+    let mut decoder = StreamDecoder::new();
+    let mut piece = head;
+    while !piece.is_empty() {
+        bytes_done.set(bytes_done.get() + piece.len() as u64);
+        let mut buffer = Buffer::from_vec(std::mem::take(&mut piece));
+        while let Some(read) = guarded(|| decoder.decode(&mut buffer))?.map_err(fault)? {
+            let table = match &mut table {
+                Some(table) => table,
+                None => table.insert(begin(&read.schema())?),
+            };
+            let all: Vec<usize> = (0..read.num_columns()).collect();
+            table.take(&read, &all)?;
+        }
+        file.by_ref().take(PIECE_BYTES).read_to_end(&mut piece).map_err(ImportFault::Read)?;
+    }
+    decoder.finish().map_err(|_| damaged("it is cut short"))?;
+    match decoder.schema() {
+        // Columns are checked even where there are no rows.
+        Some(schema) if table.is_none() => begin(&schema).map(|_| ()),
+        Some(_) => Ok(()),
+        None => Err(damaged("it has no schema")),
+    }
+}
+
+fn load_file(
+    file: &File,
+    import: &Import,
+    batch: &mut PointBatch<'_>,
+    now_us: i64,
+) -> Result<(), ImportFault> {
+    let bytes_done = batch.bytes_done;
+    let (footer_at, bytes) = footer(file)?;
+    let footer =
+        guarded(|| root_as_footer(&bytes))?.map_err(|e| damaged(&format!("its footer is damaged: {e}")))?;
+    let schema = footer.schema().ok_or_else(|| damaged("it has no schema"))?;
+    if !schema.endianness().equals_to_target_endianness() {
+        return Err(ImportFault::unsupported(
+            "its bytes are in the other order",
+            "write it on a machine like this one",
+        ));
+    }
+    let schema = Arc::new(guarded(|| fb_to_schema(schema))?);
+    let mut table = ArrowTable::new(import, &schema, batch, now_us)?;
+    let all: Vec<usize> = (0..schema.fields().len()).collect();
+    let mut decoder = FileDecoder::new(schema, footer.version());
+    for block in footer.dictionaries().iter().flatten() {
+        let bytes = read_block(file, block, footer_at)?;
+        guarded(|| decoder.read_dictionary(block, &bytes))?.map_err(fault)?;
+        bytes_done.set(bytes_done.get() + bytes.len() as u64);
+    }
+    for block in footer.recordBatches().iter().flatten() {
+        let bytes = read_block(file, block, footer_at)?;
+        let read = guarded(|| decoder.read_record_batch(block, &bytes))?.map_err(fault)?;
+        bytes_done.set(bytes_done.get() + bytes.len() as u64);
+        if let Some(read) = read {
+            table.take(&read, &all)?;
+        }
+    }
+    Ok(())
+}
+
+/// The footer's bytes, and where they begin.
+fn footer(mut file: &File) -> Result<(u64, Vec<u8>), ImportFault> {
+    let cut_short = || damaged("it is cut short: the end of an Arrow file is missing");
+    let bytes = file.seek(SeekFrom::End(0)).map_err(ImportFault::Read)?;
+    let trailer_at = bytes.checked_sub(TRAILER_BYTES).filter(|&at| at >= HEAD_BYTES).ok_or_else(cut_short)?;
+    let trailer = read_at(file, trailer_at, TRAILER_BYTES)?;
+    let (length, magic) = trailer.split_first_chunk::<4>().ok_or_else(cut_short)?;
+    if magic != MAGIC {
+        return Err(cut_short());
+    }
+    let length = u64::from(u32::from_le_bytes(*length));
+    let at = trailer_at.checked_sub(length).filter(|&at| at >= HEAD_BYTES);
+    let at = at.ok_or_else(|| damaged("its footer is longer than the file"))?;
+    Ok((at, read_at(file, at, length)?))
+}
+
+fn read_block(file: &File, block: &Block, end: u64) -> Result<Buffer, ImportFault> {
+    let outside = || damaged("its footer names a block that lies outside of the file");
+    let at = u64::try_from(block.offset()).map_err(|_| outside())?;
+    let head = u64::try_from(block.metaDataLength()).map_err(|_| outside())?;
+    let body = u64::try_from(block.bodyLength()).map_err(|_| outside())?;
+    let length = head.checked_add(body).filter(|_| head >= HEAD_BYTES).ok_or_else(outside)?;
+    if at.checked_add(length).is_none_or(|block_end| block_end > end) {
+        return Err(outside());
+    }
+    Ok(Buffer::from_vec(read_at(file, at, length)?))
+}
+
+fn read_at(mut file: &File, at: u64, length: u64) -> Result<Vec<u8>, ImportFault> {
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(at)).map_err(ImportFault::Read)?;
+    file.take(length).read_to_end(&mut bytes).map_err(ImportFault::Read)?;
+    match bytes.len() as u64 == length {
+        true => Ok(bytes),
+        false => Err(damaged("it became shorter while it was read")),
+    }
+}
+
+fn fault(e: ArrowError) -> ImportFault {
+    match e {
+        ArrowError::IoError(_, e) => ImportFault::Read(e),
+        e => {
+            let what = e.to_string();
+            match what.contains("compression") || what.contains("feature") {
+                true => ImportFault::unsupported(
+                    "its buffers are compressed",
+                    "write it without compression (compression=\"uncompressed\" in pyarrow and Polars)",
+                ),
+                false => damaged(&what),
+            }
+        }
+    }
+}
+
+fn damaged(what: &str) -> ImportFault {
+    ImportFault::wrong(
+        format!("it cannot be read as Arrow IPC: {what}"),
+        "check that the file is Arrow IPC, and whole",
+    )
+}

@@ -1,0 +1,107 @@
+//! Rows of a file become points: the part that long and wide tables share, and the long form, one row a point.
+
+use super::batch::{PointBatch, SeriesCodes};
+use super::cell::TableCell;
+use super::fault::{FilePlace, ImportFault};
+use super::map::{ROLES, Role, Shape};
+use super::options::{Import, TimeUnit};
+use std::collections::HashMap;
+
+/// The cells of one row by role; those of roles that no column has are [`TableCell::Null`].
+pub(crate) type RoleCells<'c> = [TableCell<'c>; ROLES.len()];
+
+/// Takes rows of one file and puts their points into a batch.
+pub(crate) struct Loader<'a, 'b> {
+    pub(super) shape: Shape,
+    pub(super) batch: &'a mut PointBatch<'b>,
+    pub(super) counter: RowCounter,
+    unit: Option<TimeUnit>,
+    now_us: i64,
+}
+
+impl<'a, 'b> Loader<'a, 'b> {
+    pub(crate) fn new(import: &Import, shape: Shape, batch: &'a mut PointBatch<'b>, now_us: i64) -> Self {
+        Loader { shape, batch, counter: RowCounter::default(), unit: import.time_unit, now_us }
+    }
+
+    /// Takes one row of a long table.
+    pub(crate) fn long(&mut self, place: FilePlace, cells: &RoleCells<'_>) -> Result<(), ImportFault> {
+        self.batch.begin_row(1)?;
+        let (run, labels) = self.run_and_labels(place, cells)?;
+        let metric = cells[Role::Metric as usize].name().and_then(|m| self.batch.metric(&m));
+        let metric = self.of(place, Role::Metric, metric)?;
+        let series = SeriesCodes { run, metric, labels };
+        let step = match self.shape.source(Role::Step) {
+            Some(_) => self.of(place, Role::Step, cells[Role::Step as usize].step())?,
+            None => self.counter.next(self.batch.names(series)),
+        };
+        let time_us = self.time_us(place, cells)?;
+        let value = self.of(place, Role::Value, cells[Role::Value as usize].value())?;
+        self.batch.push(series, step, time_us, value);
+        self.batch.end_row();
+        Ok(())
+    }
+
+    pub(super) fn run_and_labels(
+        &mut self,
+        place: FilePlace,
+        cells: &RoleCells<'_>,
+    ) -> Result<(i32, i32), ImportFault> {
+        let run = match &self.shape.run {
+            Some(run) => self.batch.run(run),
+            None => cells[Role::Run as usize].name().and_then(|r| self.batch.run(&r)),
+        };
+        let run = self.of(place, Role::Run, run)?;
+        let labels = match cells[Role::Labels as usize] {
+            TableCell::Null => self.batch.labels(""),
+            cell => cell.name().and_then(|l| self.batch.labels(&l)),
+        };
+        Ok((run, self.of(place, Role::Labels, labels)?))
+    }
+
+    pub(super) fn time_us(&self, place: FilePlace, cells: &RoleCells<'_>) -> Result<i64, ImportFault> {
+        match self.shape.source(Role::Time) {
+            Some(_) => self.of(place, Role::Time, cells[Role::Time as usize].time_us(self.unit)),
+            None => Ok(self.now_us),
+        }
+    }
+
+    /// What a cell gave; a fault says where it was.
+    pub(super) fn of<T>(
+        &self,
+        place: FilePlace,
+        role: Role,
+        result: Result<T, ImportFault>,
+    ) -> Result<T, ImportFault> {
+        result.map_err(|fault| fault.in_cell(place, self.shape.source(role).unwrap_or(role.name())))
+    }
+}
+
+/// Steps of a file that has none: each series, or each run and labels of a wide table, counts its rows up from 0.
+#[derive(Default)]
+pub(super) struct RowCounter {
+    next: HashMap<String, i64>,
+    key: String,
+}
+
+impl RowCounter {
+    pub(super) fn next<const N: usize>(&mut self, names: [&str; N]) -> i64 {
+        self.key.clear();
+        for name in names {
+            // With its length before it, a name cannot run into the next one.
+            self.key.push_str(&name.len().to_string());
+            self.key.push(':');
+            self.key.push_str(name);
+        }
+        match self.next.get_mut(&self.key) {
+            Some(next) => {
+                *next += 1;
+                *next
+            }
+            None => {
+                self.next.insert(self.key.clone(), 0);
+                0
+            }
+        }
+    }
+}

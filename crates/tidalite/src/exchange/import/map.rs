@@ -1,0 +1,336 @@
+//! Which column of a file is which column of the long form: by its own name, or as mapped.
+
+use super::fault::{ImportFault, quoted};
+use super::options::Import;
+use std::collections::HashSet;
+use tidalite_model::check_name;
+
+/// A column of the long form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Run,
+    Metric,
+    Labels,
+    Step,
+    Time,
+    Value,
+}
+
+/// All roles, in the order of their discriminants.
+pub(crate) const ROLES: [Role; 6] =
+    [Role::Run, Role::Metric, Role::Labels, Role::Step, Role::Time, Role::Value];
+
+/// The most columns of a table. A wide row is one unit, so it must fit in a batch.
+pub(crate) const COLUMNS_MAX: usize = 65_536;
+
+/// The most columns that a message lists.
+const LISTED_MAX: usize = 12;
+
+/// How a file lays out its points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TableForm {
+    /// One row a point.
+    Long,
+    /// One column a metric.
+    Wide,
+}
+
+/// What one column of a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ColumnUse {
+    Role(Role),
+    /// A metric of a wide table; the column's name is the metric's.
+    Metric,
+    Ignored,
+}
+
+/// What a file's columns are, all together.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    pub(crate) form: TableForm,
+    /// By role: the name of the column that has it.
+    pub(crate) sources: [Option<String>; ROLES.len()],
+    /// The run, where no column has it.
+    pub(crate) run: Option<String>,
+}
+
+impl Role {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Role::Run => "run",
+            Role::Metric => "metric",
+            Role::Labels => "labels",
+            Role::Step => "step",
+            Role::Time => "time",
+            Role::Value => "value",
+        }
+    }
+
+    pub(crate) fn named(name: &str) -> Option<Role> {
+        ROLES.into_iter().find(|r| r.name() == name)
+    }
+}
+
+impl Shape {
+    /// The column that has a role.
+    pub(crate) fn source(&self, role: Role) -> Option<&str> {
+        self.sources[role as usize].as_deref()
+    }
+}
+
+impl Import {
+    /// Refuses options that contradict each other, whatever the file.
+    pub(super) fn check(&self) -> Result<(), ImportFault> {
+        let mut targets = HashSet::new();
+        let mut sources = HashSet::new();
+        for (target, source) in &self.map {
+            if Role::named(target).is_none() {
+                let wrong = format!("{} is no column to map to", quoted(target));
+                return Err(ImportFault::wrong(
+                    wrong,
+                    "map to run, metric, labels, step, time or value (target=source)",
+                ));
+            }
+            if !targets.insert(target) || !sources.insert(source) {
+                let wrong = format!(
+                    "the mapping {target}={source} names a column that another mapping names already"
+                );
+                return Err(ImportFault::wrong(wrong, "map each column once"));
+            }
+            if self.ignore.contains(source) {
+                return Err(ImportFault::wrong(
+                    format!("column {} is both mapped and ignored", quoted(source)),
+                    "do one of the two",
+                ));
+            }
+            if self.wide == Some(true) && matches!(target.as_str(), "metric" | "value") {
+                let wrong = format!("{target} is mapped, and a wide table has no such column");
+                return Err(ImportFault::wrong(wrong, "drop the mapping, or import as a long table"));
+            }
+        }
+        if let Some(run) = &self.run {
+            check_name("run id", run).map_err(|e| ImportFault::wrong(e.wrong(), "give another run id"))?;
+            if targets.iter().any(|t| *t == "run") {
+                return Err(ImportFault::wrong(
+                    "a run is given, and a column is mapped to it",
+                    "do one of the two",
+                ));
+            }
+        }
+        if !self.delimiter.is_none_or(|d| d.is_ascii() && !matches!(d, '"' | '\n' | '\r')) {
+            return Err(ImportFault::wrong(
+                "the delimiter cannot be used",
+                "give one ASCII character, no quote and no line end",
+            ));
+        }
+        Ok(())
+    }
+
+    /// What a column of this name is, in a file of that form; `None` for one that is nothing in a long table.
+    pub(super) fn slot(&self, name: &str, form: TableForm) -> Option<ColumnUse> {
+        if let Some((target, _)) = self.map.iter().find(|(_, source)| source == name) {
+            return Role::named(target).map(ColumnUse::Role);
+        }
+        if self.ignore.iter().any(|i| i == name) {
+            return Some(ColumnUse::Ignored);
+        }
+        let unmapped = |r: &Role| !self.map.iter().any(|(target, _)| target == r.name());
+        let taken = |r: &Role| form == TableForm::Long || !matches!(r, Role::Metric | Role::Value);
+        match Role::named(name).filter(unmapped).filter(taken) {
+            Some(role) => Some(ColumnUse::Role(role)),
+            None => (form == TableForm::Wide).then_some(ColumnUse::Metric),
+        }
+    }
+
+    /// What the columns of a file are. An `open` list may grow, as the keys of JSON objects do.
+    pub(super) fn shape(&self, names: &[&str], open: bool) -> Result<(Shape, Vec<ColumnUse>), ImportFault> {
+        if names.len() > COLUMNS_MAX {
+            let wrong = format!("there are {} columns", names.len());
+            return Err(ImportFault::wrong(
+                wrong,
+                format!("split the table into ones of at most {COLUMNS_MAX} columns"),
+            ));
+        }
+        for (target, source) in &self.map {
+            let may_come_later = open && target == "labels";
+            if !may_come_later && !names.contains(&source.as_str()) {
+                let wrong = format!(
+                    "there is no column {}, mapped to {target}; there are {}",
+                    quoted(source),
+                    list(names)
+                );
+                return Err(ImportFault::wrong(wrong, "map to a column that is there"));
+            }
+        }
+        let form = self.form(names)?;
+        let mut shape = Shape { form, sources: Default::default(), run: self.run.clone() };
+        let mut slots = Vec::with_capacity(names.len());
+        let mut extra = Vec::new();
+        let mut seen = HashSet::new();
+        for name in names {
+            let slot = self.slot(name, form);
+            if slot != Some(ColumnUse::Ignored) && !seen.insert(name) {
+                let wrong = format!("column {} comes twice", quoted(name));
+                return Err(ImportFault::wrong(wrong, "rename one of the two, or ignore both"));
+            }
+            match slot {
+                Some(ColumnUse::Role(role)) => shape.sources[role as usize] = Some((*name).to_owned()),
+                Some(_) => {}
+                None => extra.push(*name),
+            }
+            slots.push(slot.unwrap_or(ColumnUse::Ignored));
+        }
+        if !extra.is_empty() {
+            let wrong = format!("there are columns that a table of points does not have: {}", list(&extra));
+            return Err(ImportFault::wrong(
+                wrong,
+                "map them (target=source), ignore them, or import as a wide table",
+            ));
+        }
+        self.check_shape(&shape, &slots, names, open)?;
+        Ok((shape, slots))
+    }
+
+    /// Long or wide: as said, or by whether there are the columns `metric` and `value`.
+    fn form(&self, names: &[&str]) -> Result<TableForm, ImportFault> {
+        if let Some(wide) = self.wide {
+            return Ok(if wide { TableForm::Wide } else { TableForm::Long });
+        }
+        let has =
+            |role: Role| names.iter().any(|n| self.slot(n, TableForm::Long) == Some(ColumnUse::Role(role)));
+        match (has(Role::Metric), has(Role::Value)) {
+            (true, true) => Ok(TableForm::Long),
+            (false, false) => Ok(TableForm::Wide),
+            (metric, _) => {
+                let (there, missing) = if metric { ("metric", "value") } else { ("value", "metric") };
+                let wrong =
+                    format!("there is a column {there}, but no column {missing}; there are {}", list(names));
+                Err(ImportFault::wrong(
+                    wrong,
+                    format!("map one ({missing}=its name), or import as a wide table"),
+                ))
+            }
+        }
+    }
+
+    fn check_shape(
+        &self,
+        shape: &Shape,
+        slots: &[ColumnUse],
+        names: &[&str],
+        open: bool,
+    ) -> Result<(), ImportFault> {
+        match (shape.source(Role::Run), &self.run) {
+            (Some(column), Some(_)) => {
+                let wrong = format!("a run is given, and column {} holds runs too", quoted(column));
+                return Err(ImportFault::wrong(wrong, "give no run, or ignore the column"));
+            }
+            (None, None) => {
+                let wrong = format!("there is no column run; there are {}", list(names));
+                return Err(ImportFault::wrong(
+                    wrong,
+                    "map one (run=its name), or give the run that all points belong to",
+                ));
+            }
+            _ => {}
+        }
+        match shape.form {
+            TableForm::Long => {
+                for role in [Role::Metric, Role::Value] {
+                    if shape.source(role).is_none() {
+                        let wrong = format!("there is no column {}; there are {}", role.name(), list(names));
+                        return Err(ImportFault::wrong(wrong, format!("map one ({}=its name)", role.name())));
+                    }
+                }
+            }
+            TableForm::Wide if !open && !slots.contains(&ColumnUse::Metric) => {
+                let wrong = format!("no column is left to be a metric; there are {}", list(names));
+                return Err(ImportFault::wrong(
+                    wrong,
+                    "give a table with a column for each metric, or with metric and value",
+                ));
+            }
+            TableForm::Wide => {}
+        }
+        if let Some(at) = names
+            .iter()
+            .zip(slots)
+            .position(|(n, s)| *s == ColumnUse::Metric && check_name("metric", n).is_err())
+        {
+            let wrong =
+                format!("column {} has a name of {} bytes, which no metric has", at + 1, names[at].len());
+            return Err(ImportFault::wrong(
+                wrong,
+                "name it, map it (step= for the row numbers of pandas), or ignore it",
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn list(names: &[&str]) -> String {
+    let mut text = names.iter().take(LISTED_MAX).map(|n| quoted(n)).collect::<Vec<_>>().join(", ");
+    if names.len() > LISTED_MAX {
+        text.push_str(&format!(" and {} more", names.len() - LISTED_MAX));
+    }
+    if names.is_empty() { "none".to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(import: &Import, names: &[&str]) -> String {
+        match import.check().and_then(|()| import.shape(names, false).map(|_| ())) {
+            Err(ImportFault::Wrong { wrong, remedy, .. }) => format!("{wrong}; {remedy}"),
+            other => panic!("{names:?} were taken: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_form_follows_from_the_columns() {
+        let long = ["run", "metric", "step", "value"];
+        assert_eq!(Import::new().shape(&long, false).unwrap().0.form, TableForm::Long);
+        let wide = ["run", "step", "loss"];
+        let (shape, slots) = Import::new().shape(&wide, false).unwrap();
+        assert_eq!((shape.form, slots[2]), (TableForm::Wide, ColumnUse::Metric));
+        let mapped = Import::new().map("metric", "name").map("value", "v").run("r");
+        assert_eq!(mapped.shape(&["name", "v"], false).unwrap().0.form, TableForm::Long);
+        // In a wide table, value may be a metric like any other.
+        let (_, slots) = Import::new().run("r").wide(true).shape(&["step", "value"], false).unwrap();
+        assert_eq!(slots, [ColumnUse::Role(Role::Step), ColumnUse::Metric]);
+    }
+
+    #[test]
+    fn a_mapping_frees_the_name_it_replaces() {
+        let import = Import::new().map("step", "epoch").run("r").ignore("step");
+        let (shape, slots) = import.shape(&["epoch", "step", "loss"], false).unwrap();
+        assert_eq!(shape.source(Role::Step), Some("epoch"));
+        assert_eq!(slots, [ColumnUse::Role(Role::Step), ColumnUse::Ignored, ColumnUse::Metric]);
+    }
+
+    #[test]
+    fn contradictions_are_refused_with_a_remedy() {
+        let new = Import::new;
+        for (import, names, says) in [
+            (new(), &["metric", "value"][..], "no column run"),
+            (new().run("r"), &["run", "metric", "value"], "holds runs too"),
+            (new(), &["run", "value"], "no column metric"),
+            (new(), &["run", "metric", "value", "gpu"], "\"gpu\""),
+            (new(), &["run", "metric", "value", "value"], "comes twice"),
+            (new().map("value", "v"), &["run", "metric", "value"], "no column \"v\""),
+            (new().map("valu", "v"), &["v"], "map to run, metric"),
+            (new().map("step", "a").map("step", "b"), &["a", "b"], "each column once"),
+            (new().map("step", "a").ignore("a"), &["a"], "both mapped and ignored"),
+            (new().map("value", "v").wide(true), &["v"], "wide table has no such"),
+            (new().run("r").map("run", "x"), &["x"], "one of the two"),
+            (new().run(""), &["loss"], "empty"),
+            (new().run("r"), &["step", ""], "column 2"),
+            (new().run("r"), &["step", "time"], "no column is left"),
+            (new().run("r").delimiter('"'), &["loss"], "delimiter"),
+        ] {
+            let text = refused(&import, names);
+            assert!(text.contains(says), "{text} should say {says}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Import: points from files of other tools, in CSV, JSON lines, Parquet and Arrow IPC.
+//!
+//! 1. The file's columns are matched with those of the long form, by name or as mapped (`map`).
+//! 2. Its reader gives each row as cells (`csv`, `jsonl`, `parquet` and `ipc` over `columns`).
+//! 3. Cells become points by one set of rules for all formats (`cell`), one a row (`long`) or one a metric (`wide`).
+//! 4. Points are gathered and appended, each batch as one unit (`batch`).
+//!
+//! Invariant: a row is imported whole, or the import stops there and says where (`fault`). Nothing is passed over.
+
+mod batch;
+mod cell;
+mod columns;
+mod csv;
+mod fault;
+mod guard;
+mod ipc;
+mod json_object;
+mod jsonl;
+mod long;
+mod map;
+mod metered;
+pub(crate) mod options;
+mod parquet;
+mod wide;
+
+#[cfg(test)]
+mod tests;
+
+use crate::engine::store::Store;
+use crate::exchange::file_format::FileFormat;
+use batch::PointBatch;
+use fault::ImportFault;
+use options::{Import, ImportStats};
+use std::cell::Cell;
+use std::fs::File;
+use std::path::Path;
+use tidalite_model::Result;
+
+impl Store {
+    /// Appends the points of a file.
+    ///
+    /// A **long** table has one row a point and the columns `run`, `metric`, `value` and, if wanted, `step`, `time` and
+    /// `labels` (text such as `host=a,rank=3`; in JSON also an object). A **wide** table has one column a metric, beside
+    /// `run`, `step`, `time` and `labels`; an empty or null cell there is no point, and counted. Elsewhere it is an error,
+    /// but for labels, where it stands for none.
+    ///
+    /// - Without `step`, each series counts up from 0 in the order of the file; in a wide table each run and labels do.
+    /// - Without `time`, all points get the time of the import. Times are typed timestamps, text as in RFC 3339 (UTC where
+    ///   it has no offset), or numbers in the [unit](Import::time_unit) said.
+    /// - Values are numbers of any type, or such words as `NaN`, `inf`, `-Infinity`. Bits are kept.
+    ///
+    /// Rows are appended in batches of at most 262,144 points, each as one unit. A failed import keeps the batches before
+    /// the fault, and the error says how many rows those are; after correcting the file, the whole of it can be imported
+    /// again, since the newest point of a step counts by default. `progress` is told the bytes of the file that are done
+    /// and those in all (0 where the size is not known).
+    ///
+    /// # Errors
+    /// `Invalid`, naming the file, the line or row (from 1), the column, and what to do, for a cell of a wrong type, a missing or
+    /// unknown column, a null, or a damaged file; `Unsupported` for an unknown extension or compression; `NotFound`, `Io`; and
+    /// those of [`append`](Store::append).
+    pub fn import(
+        &self,
+        path: impl AsRef<Path>,
+        import: &Import,
+        progress: &dyn Fn(u64, u64),
+    ) -> Result<ImportStats> {
+        let path = path.as_ref();
+        let now_us = self.writable()?.vfs.now_us();
+        let outright = |fault: ImportFault| fault.into_error(path, 0);
+        import.check().map_err(outright)?;
+        let is_tsv = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("tsv"));
+        let format = match import.format {
+            Some(format) => format,
+            None if is_tsv => FileFormat::Csv,
+            None => FileFormat::from_extension(path)?,
+        };
+        let file = File::open(path).map_err(|e| outright(ImportFault::Read(e)))?;
+        let about = file.metadata().map_err(|e| outright(ImportFault::Read(e)))?;
+        if about.is_dir() {
+            return Err(outright(ImportFault::wrong("it is a folder", "give the path of a file")));
+        }
+        let bytes_done = Cell::new(0);
+        let mut batch = PointBatch::new(self, &bytes_done, about.len(), progress);
+        let done = match format {
+            FileFormat::Csv => {
+                let delimiter = import.delimiter.unwrap_or(if is_tsv { '\t' } else { ',' });
+                let delimiter = u8::try_from(delimiter).expect("checked to be ASCII");
+                csv::load(&file, import, delimiter, &mut batch, now_us)
+            }
+            FileFormat::JsonLines => jsonl::load(&file, import, &mut batch, now_us),
+            FileFormat::Parquet => parquet::load(&file, import, &mut batch, now_us),
+            FileFormat::ArrowIpc => ipc::load(&file, import, &mut batch, now_us),
+        };
+        match done.and_then(|()| batch.flush()) {
+            Ok(()) => Ok(batch.stats),
+            Err(fault) => Err(fault.into_error(path, batch.stats.rows)),
+        }
+    }
+}

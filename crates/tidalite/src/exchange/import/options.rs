@@ -1,0 +1,130 @@
+//! How a file is imported, and what an import did.
+
+use crate::exchange::file_format::FileFormat;
+use std::str::FromStr;
+use tidalite_model::{Error, Result};
+
+/// How a file is to be imported; [`Store::import`](crate::Store::import) does it. The defaults fit a file with the columns `run`, `metric`,
+/// `step`, `time`, `value` and `labels`, such as an export, and a wide table with a `run` and one column a metric.
+///
+/// ```
+/// use tidalite::{Import, Store, TimeUnit};
+/// # let dir = tempfile::tempdir()?;
+/// # let store = Store::open(dir.path().join("metrics"))?;
+/// let path = dir.path().join("losses.csv");
+/// std::fs::write(&path, "epoch,_timestamp,loss,acc\n0,1780000000.5,0.7,0.4\n1,1780000001.5,0.5,\n")?;
+/// let import = Import::new().run("resnet-42").map("step", "epoch").map("time", "_timestamp").time_unit(TimeUnit::Seconds);
+/// let stats = store.import(&path, &import, &|_, _| {})?;
+/// assert_eq!((stats.rows, stats.points, stats.empty), (2, 3, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+#[must_use = "pass it to `Store::import`"]
+pub struct Import {
+    pub(super) format: Option<FileFormat>,
+    /// (column of the long form, column of the file)
+    pub(super) map: Vec<(String, String)>,
+    pub(super) ignore: Vec<String>,
+    pub(super) run: Option<String>,
+    pub(super) wide: Option<bool>,
+    pub(super) delimiter: Option<char>,
+    pub(super) time_unit: Option<TimeUnit>,
+}
+
+/// The unit of times that are plain numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TimeUnit {
+    /// Seconds, perhaps with a fraction.
+    Seconds,
+    /// Milliseconds.
+    Millis,
+    /// Microseconds.
+    Micros,
+    /// Nanoseconds; what is finer than a microsecond is cut.
+    Nanos,
+}
+
+/// What an import did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct ImportStats {
+    /// Rows of the file, its header not counted.
+    pub rows: u64,
+    /// Points appended.
+    pub points: u64,
+    /// Batches, each of them one unit.
+    pub batches: u64,
+    /// Cells of a wide table that hold nothing, and so are no points.
+    pub empty: u64,
+}
+
+impl Import {
+    /// The defaults.
+    pub fn new() -> Self {
+        Import::default()
+    }
+
+    /// The file's format. By default its extension says it: those of [`FileFormat::from_extension`], and `.tsv` for CSV with tabs.
+    pub fn format(mut self, format: FileFormat) -> Self {
+        self.format = Some(format);
+        self
+    }
+
+    /// Takes a column of another name for one of `run`, `metric`, `labels`, `step`, `time`, `value`.
+    pub fn map(mut self, target: impl Into<String>, source: impl Into<String>) -> Self {
+        self.map.push((target.into(), source.into()));
+        self
+    }
+
+    /// Does not read a column of the file. Other columns that are unknown are an error in a long table, and metrics in
+    /// a wide one.
+    pub fn ignore(mut self, column: impl Into<String>) -> Self {
+        self.ignore.push(column.into());
+        self
+    }
+
+    /// The run that all points belong to, where no column says it.
+    pub fn run(mut self, id: impl Into<String>) -> Self {
+        self.run = Some(id.into());
+        self
+    }
+
+    /// Whether the table is wide, with one column a metric. By default it is where there is neither a column `metric` nor
+    /// a column `value`.
+    pub fn wide(mut self, wide: bool) -> Self {
+        self.wide = Some(wide);
+        self
+    }
+
+    /// What stands between the fields of a CSV file: an ASCII character, by default a comma, or a tab in a `.tsv` file.
+    pub fn delimiter(mut self, delimiter: char) -> Self {
+        self.delimiter = Some(delimiter);
+        self
+    }
+
+    /// The unit of times that are plain numbers; microseconds by default. Only seconds may have a fraction.
+    pub fn time_unit(mut self, unit: TimeUnit) -> Self {
+        self.time_unit = Some(unit);
+        self
+    }
+}
+
+impl FromStr for TimeUnit {
+    type Err = Error;
+
+    /// From `s`, `ms`, `us` or `ns`.
+    fn from_str(text: &str) -> Result<TimeUnit> {
+        match text {
+            "s" => Ok(TimeUnit::Seconds),
+            "ms" => Ok(TimeUnit::Millis),
+            "us" => Ok(TimeUnit::Micros),
+            "ns" => Ok(TimeUnit::Nanos),
+            _ => Err(Error::invalid(
+                "choose time unit",
+                format!("{text:?} is no unit of time"),
+                "use s, ms, us or ns",
+            )),
+        }
+    }
+}

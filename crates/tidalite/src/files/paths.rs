@@ -1,0 +1,130 @@
+//! Where each file of a store lies. The only module that makes a path; none is made from a name that a user gave.
+
+use std::path::{Path, PathBuf};
+use tidalite_parts::PartPlace;
+use uuid::Uuid;
+
+/// The paths of one store.
+#[derive(Debug, Clone)]
+pub(crate) struct Paths {
+    root: PathBuf,
+}
+
+impl Paths {
+    pub(crate) fn new(root: &Path) -> Self {
+        Paths { root: root.to_path_buf() }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The file that says that this folder is a store, and of which format version.
+    pub(crate) fn marker(&self) -> PathBuf {
+        self.root.join(MARKER)
+    }
+
+    /// The lock of whoever flushes or compacts.
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.root.join("lock")
+    }
+
+    /// One folder a writer.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.root.join("log")
+    }
+
+    /// The points of parts, one Parquet file each.
+    pub(crate) fn parts(&self) -> PathBuf {
+        self.root.join("parts")
+    }
+
+    /// The series tables of parts.
+    pub(crate) fn series(&self) -> PathBuf {
+        self.root.join("series")
+    }
+
+    /// Rollups of parts.
+    pub(crate) fn rollups(&self) -> PathBuf {
+        self.root.join("rollups")
+    }
+
+    /// Run tables.
+    pub(crate) fn runs(&self) -> PathBuf {
+        self.root.join("runs")
+    }
+
+    /// Versions of the manifest.
+    pub(crate) fn manifest(&self) -> PathBuf {
+        self.root.join("manifest")
+    }
+
+    /// All folders below the root.
+    pub(crate) fn folders(&self) -> [PathBuf; 6] {
+        [self.log(), self.parts(), self.series(), self.rollups(), self.runs(), self.manifest()]
+    }
+
+    /// The folders of parts' files.
+    pub(crate) fn part_folders(&self) -> [PathBuf; 3] {
+        [self.parts(), self.series(), self.rollups()]
+    }
+
+    /// The files of a live part.
+    pub(crate) fn part(&self, id: Uuid) -> PartPlace {
+        PartPlace {
+            id,
+            points: self.parts().join(format!("{}.parquet", id.simple())),
+            series: self.series().join(format!("{}.parquet", id.simple())),
+            rollups: self.rollups().join(format!("{}.parquet", id.simple())),
+        }
+    }
+
+    /// The file of one run table.
+    pub(crate) fn run_table(&self, id: Uuid) -> PathBuf {
+        self.runs().join(run_table_name(id))
+    }
+}
+
+/// The files of a part that a writer holds beside its segments until the next flush.
+pub(crate) fn staged_part(writer_dir: &Path, id: Uuid) -> PartPlace {
+    PartPlace {
+        id,
+        points: writer_dir.join(format!("{}.parquet", id.simple())),
+        series: writer_dir.join(format!("{}.series.parquet", id.simple())),
+        rollups: writer_dir.join(format!("{}.rollups.parquet", id.simple())),
+    }
+}
+
+/// The marker's name.
+pub(crate) const MARKER: &str = "TIDALITE";
+
+pub(crate) fn run_table_name(id: Uuid) -> String {
+    format!("{}.json", id.simple())
+}
+
+pub(crate) fn version_name(version: u64) -> String {
+    format!("{version:016}.json")
+}
+
+/// The version whose manifest has this name.
+pub(crate) fn parse_version(name: &str) -> Option<u64> {
+    let digits = name.strip_suffix(".json")?;
+    (digits.len() == 16).then(|| digits.parse().ok()).flatten()
+}
+
+/// The id in a name such as `<uuid>.parquet`.
+pub(crate) fn parse_id(name: &str) -> Option<Uuid> {
+    Uuid::try_parse(name.split('.').next()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn version_names_sort_as_versions_and_read_back() {
+        assert!(version_name(9) < version_name(10));
+        assert_eq!(parse_version(&version_name(u64::from(u32::MAX))), Some(u64::from(u32::MAX)));
+        assert_eq!(parse_version("tmp-1.json"), None);
+    }
+}

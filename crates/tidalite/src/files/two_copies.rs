@@ -1,0 +1,184 @@
+//! Sealed texts: small JSON documents (marker, manifest versions, run tables) that notice and survive damage.
+//!
+//! A file holds its text twice. Each copy is a header line, the text, and a line feed:
+//!
+//! ```text
+//! tidalite <kind> <format> <crc32c, 8 hex digits> <bytes of text, 16 digits>\n<text>\n
+//! ```
+//!
+//! A copy is valid if and only if its header parses, its length fits, and the CRC32C over the header's other fields and
+//! the text matches. Both copies have the same length, so the second is found without the first. One valid copy
+//! is enough to read; a reader is told when the other is not.
+
+use std::path::Path;
+use tidalite_model::{Error, ErrorKind, Result};
+use tidalite_vfs::Vfs;
+
+/// The format version this code writes, and the newest it reads.
+pub(crate) const FORMAT: u32 = 1;
+
+/// A sealed text may not be larger: a run table of a million runs is about 300 MB, and a corrupt length must
+/// not ask for more memory than that.
+const FILE_BYTES_MAX: u64 = 1 << 30;
+
+/// A text read back.
+pub(crate) struct OpenedText {
+    pub(crate) text: String,
+    /// What is wrong with one of the two copies, if anything.
+    pub(crate) damage: Option<String>,
+}
+
+/// The bytes of a file of this kind.
+pub(crate) fn seal(kind: &str, text: &str) -> Vec<u8> {
+    let mut copy =
+        format!("tidalite {kind} {FORMAT} {:08x} {:016}\n", checksum(kind, FORMAT, text), text.len());
+    copy.push_str(text);
+    copy.push('\n');
+    let mut bytes = copy.into_bytes();
+    bytes.extend_from_within(..);
+    bytes
+}
+
+/// Reads a sealed file.
+///
+/// # Errors
+/// `NotFound` where there is no file, `Corrupt` where neither copy is valid, `Unsupported` where it was written by a
+/// newer version of tidalite.
+pub(crate) fn open(vfs: &dyn Vfs, path: &Path, kind: &str) -> Result<OpenedText> {
+    let file = vfs.open(path)?;
+    let bytes_len = file.len()?;
+    if bytes_len > FILE_BYTES_MAX {
+        return Err(Error::corrupt(
+            format!("read {kind}"),
+            path,
+            0,
+            format!("it has {bytes_len} bytes, more than any {kind} can have"),
+        ));
+    }
+    let mut bytes = vec![0; usize::try_from(bytes_len).expect("bounded by FILE_BYTES_MAX")];
+    file.read_exact_at(0, &mut bytes)?;
+    unseal(path, kind, &bytes)
+}
+
+/// As [`open`], of bytes already read.
+pub(crate) fn unseal(path: &Path, kind: &str, bytes: &[u8]) -> Result<OpenedText> {
+    let half = bytes.len() / 2;
+    match (read_copy(&bytes[..half], kind), read_copy(&bytes[half..], kind)) {
+        (Ok(text), Ok(_)) if bytes[..half] == bytes[half..] => {
+            Ok(OpenedText { text: text.to_string(), damage: None })
+        }
+        (Ok(text), Ok(_)) => {
+            Ok(OpenedText { text: text.to_string(), damage: Some("its two copies differ".into()) })
+        }
+        (Ok(text), Err(e)) => Ok(OpenedText {
+            text: text.to_string(),
+            damage: Some(format!("its second copy is damaged: {e}")),
+        }),
+        (Err(e), Ok(text)) => {
+            Ok(OpenedText { text: text.to_string(), damage: Some(format!("its first copy is damaged: {e}")) })
+        }
+        (Err(CopyFault::Newer(format)), _) | (_, Err(CopyFault::Newer(format))) => Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("read {kind}"),
+            format!("it has format version {format}; this version of tidalite reads up to {FORMAT}"),
+            "open it with a newer tidalite",
+        )
+        .at(path)),
+        (Err(e), Err(_)) => Err(Error::corrupt(
+            format!("read {kind}"),
+            path,
+            0,
+            format!("both of its copies are damaged: {e}"),
+        )),
+    }
+}
+
+enum CopyFault {
+    Newer(u32),
+    Damaged(&'static str),
+}
+
+impl std::fmt::Display for CopyFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            CopyFault::Newer(format) => write!(f, "it has format version {format}"),
+            CopyFault::Damaged(what) => f.write_str(what),
+        }
+    }
+}
+
+fn read_copy<'a>(copy: &'a [u8], kind: &str) -> Result<&'a str, CopyFault> {
+    let text = std::str::from_utf8(copy).map_err(|_| CopyFault::Damaged("it is not UTF-8"))?;
+    let (header, rest) = text.split_once('\n').ok_or(CopyFault::Damaged("it has no header line"))?;
+    let fields: Vec<&str> = header.split(' ').collect();
+    let ["tidalite", found_kind, format, crc, length] = fields[..] else {
+        return Err(CopyFault::Damaged("its header line is damaged"));
+    };
+    let format: u32 = format.parse().map_err(|_| CopyFault::Damaged("its format version is no number"))?;
+    let crc = u32::from_str_radix(crc, 16).map_err(|_| CopyFault::Damaged("its checksum is no number"))?;
+    let length: usize = length.parse().map_err(|_| CopyFault::Damaged("its length is no number"))?;
+    let body = rest.strip_suffix('\n').ok_or(CopyFault::Damaged("it is cut short"))?;
+    if body.len() != length {
+        return Err(CopyFault::Damaged("its length does not match its header"));
+    }
+    if checksum(found_kind, format, body) != crc {
+        return Err(CopyFault::Damaged("its checksum does not match"));
+    }
+    if found_kind != kind {
+        return Err(CopyFault::Damaged("it is a file of another kind"));
+    }
+    if format > FORMAT {
+        return Err(CopyFault::Newer(format));
+    }
+    Ok(body)
+}
+
+fn checksum(kind: &str, format: u32, text: &str) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(format!("{kind} {format} ").as_bytes()), text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_flipped_bit_anywhere_still_reads_the_same_text() {
+        let sealed = seal("manifest", "{\"a\": 1}");
+        for byte in 0..sealed.len() {
+            for bit in 0..8 {
+                let mut bad = sealed.clone();
+                bad[byte] ^= 1 << bit;
+                let opened = unseal(Path::new("m"), "manifest", &bad)
+                    .unwrap_or_else(|e| panic!("byte {byte} bit {bit}: {e}"));
+                assert_eq!(opened.text, "{\"a\": 1}");
+                assert!(opened.damage.is_some(), "byte {byte} bit {bit} went unnoticed");
+            }
+        }
+    }
+
+    #[test]
+    fn each_truncation_and_two_damaged_copies_are_errors() {
+        let sealed = seal("manifest", "{\"a\": 1}");
+        for len in 0..sealed.len() {
+            assert!(unseal(Path::new("m"), "manifest", &sealed[..len]).is_err(), "cut to {len}");
+        }
+        let mut bad = sealed.clone();
+        bad[45] ^= 1;
+        let half = bad.len() / 2;
+        bad[half + 45] ^= 2;
+        assert_eq!(
+            unseal(Path::new("m"), "manifest", &bad).err().map(|e| e.kind()),
+            Some(ErrorKind::Corrupt)
+        );
+    }
+
+    #[test]
+    fn a_newer_format_is_refused_as_such() {
+        let text = "{}";
+        let copy =
+            format!("tidalite manifest 2 {:08x} {:016}\n{text}\n", checksum("manifest", 2, text), text.len());
+        let e = unseal(Path::new("m"), "manifest", copy.repeat(2).as_bytes()).err().unwrap();
+        assert_eq!(e.kind(), ErrorKind::Unsupported);
+        assert!(e.to_string().contains("format version 2"), "{e}");
+    }
+}

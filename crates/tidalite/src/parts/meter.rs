@@ -1,0 +1,83 @@
+//! What one answer reads, counted where it is read. Counting changes no answer, with one exception: an answer that has read
+//! a lot leaves the page cache to others.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use tidalite_parts::Fetched;
+use uuid::Uuid;
+
+/// Counters of one answer; threads share it.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    pub(crate) series: AtomicU64,
+    pub(crate) merged: AtomicU64,
+    pub(crate) thinned: AtomicU64,
+    pub(crate) parts_skipped: AtomicU64,
+    pub(crate) summaries: AtomicU64,
+    pub(crate) summary_points: AtomicU64,
+    pub(crate) buckets: AtomicU64,
+    pub(crate) bucket_points: AtomicU64,
+    pub(crate) page_points: AtomicU64,
+    pub(crate) log_points: AtomicU64,
+    pub(crate) pages: AtomicU64,
+    pub(crate) bytes: AtomicU64,
+    pub(crate) rollup_pages: AtomicU64,
+    pub(crate) rollup_bytes: AtomicU64,
+    pub(crate) cached: AtomicU64,
+    tiles: Mutex<BTreeSet<(Uuid, u32)>>,
+}
+
+fn add(counter: &AtomicU64, n: u64) {
+    counter.fetch_add(n, Ordering::Relaxed);
+}
+
+impl Meter {
+    /// A plan was made. An answer that makes several tells the last one's.
+    pub(crate) fn planned(&self, series: usize, parts_skipped: u64, thinned: usize) {
+        self.thinned.store(thinned as u64, Ordering::Relaxed);
+        self.series.store(series as u64, Ordering::Relaxed);
+        self.parts_skipped.store(parts_skipped, Ordering::Relaxed);
+    }
+
+    pub(crate) fn merged(&self, series: usize) {
+        add(&self.merged, series as u64);
+    }
+
+    pub(crate) fn summaries(&self, n: u64, points: u64) {
+        add(&self.summaries, n);
+        add(&self.summary_points, points);
+    }
+
+    pub(crate) fn buckets(&self, n: u64, points: u64) {
+        add(&self.buckets, n);
+        add(&self.bucket_points, points);
+    }
+
+    pub(crate) fn rollups(&self, fetched: Fetched) {
+        add(&self.rollup_pages, fetched.pages);
+        add(&self.rollup_bytes, fetched.bytes);
+    }
+
+    pub(crate) fn log_points(&self, points: usize) {
+        add(&self.log_points, points as u64);
+    }
+
+    pub(crate) fn tile(&self, part: Uuid, tile: u32, fetched: Fetched, points: u64) {
+        add(&self.pages, fetched.pages);
+        add(&self.bytes, fetched.bytes);
+        add(&self.page_points, points);
+        add(&self.cached, fetched.cached);
+        self.tiles.lock().unwrap_or_else(PoisonError::into_inner).insert((part, tile));
+    }
+
+    /// Points taken from pages so far.
+    pub(crate) fn points_read(&self) -> u64 {
+        self.page_points.load(Ordering::Relaxed)
+    }
+
+    /// How many tiles pages were read of.
+    pub(crate) fn tiles_read(&self) -> u64 {
+        self.tiles.lock().unwrap_or_else(PoisonError::into_inner).len() as u64
+    }
+}

@@ -1,0 +1,219 @@
+//! Reading series out of parts: from (part, row of its series table) to points.
+//!
+//! Rows of one tile are read together, whichever series they belong to, so that a tile's pages are found and checked
+//! once. Queries and compaction share this.
+
+use super::meter::Meter;
+use std::cell::Cell;
+use std::ops::Range;
+use std::sync::Arc;
+use tidalite_model::{Extent, Result};
+use tidalite_parts::{Columns, Fetched, Part, SeriesEntry, TileColumns};
+use tidalite_query::{PointFilter, Points, PointsView};
+
+/// Bytes of a point while it is merged: four columns, twice.
+pub(crate) const POINT_BYTES: u64 = 64;
+
+/// A row of a part's series table: one series' points in one tile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct RowRef {
+    pub(crate) part: u32,
+    pub(crate) row: u32,
+}
+
+/// Some consecutive points of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) row: RowRef,
+    /// Rows of the tile, from and up to.
+    pub(crate) from: u32,
+    pub(crate) to: u32,
+    /// Whether some of them may lie outside of what is selected.
+    pub(crate) cut: bool,
+}
+
+impl RowRef {
+    /// The row with this index in the series table of the part with this index.
+    pub(crate) fn new(part: usize, row: usize) -> RowRef {
+        let index = |n: usize| u32::try_from(n).expect("parts and their series are counted in u32");
+        RowRef { part: index(part), row: index(row) }
+    }
+
+    pub(crate) fn of<'a>(&self, parts: &'a [Arc<Part>]) -> &'a SeriesEntry {
+        &parts[self.part as usize].series().entries()[self.row as usize]
+    }
+
+    /// The steps of its points.
+    pub(crate) fn steps(&self, parts: &[Arc<Part>]) -> Extent {
+        steps_of(self.of(parts))
+    }
+
+    /// Whether it stands for more points than it has.
+    pub(crate) fn is_thinned(&self, parts: &[Arc<Part>]) -> bool {
+        parts[self.part as usize].meta().is_thinned()
+    }
+
+    /// All its points.
+    pub(crate) fn whole(self, parts: &[Arc<Part>], cut: bool) -> Piece {
+        let row = self.of(parts);
+        Piece { row: self, from: row.row_start, to: row.row_start + row.rows, cut }
+    }
+}
+
+impl Piece {
+    pub(crate) fn len(&self) -> usize {
+        (self.to - self.from) as usize
+    }
+
+    /// Its part and tile.
+    pub(crate) fn tile(&self, parts: &[Arc<Part>]) -> (u32, u32) {
+        (self.row.part, self.row.of(parts).tile)
+    }
+}
+
+/// The steps of a row of a series table.
+pub(crate) fn steps_of(row: &SeriesEntry) -> Extent {
+    Extent { first: row.first_step, last: row.last_step }
+}
+
+/// The points of each list of rows, one `Points` a row, in the order given. Columns that are not
+/// asked for are empty.
+pub(crate) fn read_rows(
+    parts: &[Arc<Part>],
+    lists: &[Vec<RowRef>],
+    columns: Columns,
+) -> Result<Vec<Vec<Points>>> {
+    let whole = |list: &Vec<RowRef>| list.iter().map(|r| r.whole(parts, false)).collect();
+    let lists: Vec<Vec<Piece>> = lists.iter().map(whole).collect();
+    read_pieces(parts, &lists, columns, &Meter::default())
+}
+
+/// As [`read_rows`], of pieces, and told to a meter.
+pub(crate) fn read_pieces(
+    parts: &[Arc<Part>],
+    lists: &[Vec<Piece>],
+    columns: Columns,
+    meter: &Meter,
+) -> Result<Vec<Vec<Points>>> {
+    // (piece, list, place in the list)
+    let mut wanted: Vec<(Piece, usize, usize)> = Vec::new();
+    for (l, list) in lists.iter().enumerate() {
+        wanted.extend(list.iter().enumerate().map(|(i, piece)| (*piece, l, i)));
+    }
+    wanted.sort_by_key(|(piece, ..)| (piece.tile(parts), piece.from, piece.to));
+    let mut found: Vec<Vec<Points>> = lists.iter().map(|l| vec![Points::default(); l.len()]).collect();
+    for group in wanted.chunk_by(|a, b| a.0.tile(parts) == b.0.tile(parts)) {
+        let pieces: Vec<Piece> = group.iter().map(|(piece, ..)| *piece).collect();
+        read_tile(parts, &pieces, columns, &PointFilter::default(), meter, &mut |i, view| {
+            let (_, l, place) = group[i];
+            found[l][place] = view.to_points();
+        })?;
+    }
+    Ok(found)
+}
+
+/// Reads pieces of one tile, which ascend by where they begin, and hands each over with its place in the list, as long as
+/// `take` runs. Where a filter of times cuts a piece whose times ascend, only what is within is handed over.
+pub(crate) fn read_tile(
+    parts: &[Arc<Part>],
+    pieces: &[Piece],
+    columns: Columns,
+    filter: &PointFilter,
+    meter: &Meter,
+    take: &mut dyn FnMut(usize, PointsView<'_>),
+) -> Result<()> {
+    let Some(first) = pieces.first() else { return Ok(()) };
+    let (part, tile) = first.tile(parts);
+    let part = &parts[part as usize];
+    // What reads more than half of what may be kept would only put out what others come back to.
+    let keep = meter.points_read().saturating_mul(16) < part.cache_bytes() as u64 / 2;
+    let mut read = HELD.take().unwrap_or_default();
+    let mut fetched = Fetched::default();
+    let mut wanted: Vec<Piece> = pieces.to_vec();
+    let mut columns = columns;
+    // The times of all pieces, and where those of each begin, where they are read ahead of the rest.
+    let mut times: Option<(Vec<i64>, Vec<usize>)> = None;
+    if columns.time && !filter.times_us.is_all() && pieces.iter().any(|p| p.cut) {
+        let (ranges, mut places) = layout(pieces);
+        let only = Columns { time: true, ..Columns::default() };
+        fetched += part.read_into(tile, &ranges, only, keep, &mut read)?;
+        let all = std::mem::take(&mut read.times_us);
+        for (piece, at) in wanted.iter_mut().zip(&mut places).filter(|(piece, _)| piece.cut) {
+            if let Some(within) = filter.time_range(&all[*at..*at + piece.len()]) {
+                let row = |n: usize| u32::try_from(n).expect("within a piece, whose rows are counted in u32");
+                (piece.from, piece.to) = (piece.from + row(within.start), piece.from + row(within.end));
+                *at += within.start;
+            }
+        }
+        columns.time = false;
+        times = Some((all, places));
+    }
+    let (ranges, places) = layout(&wanted);
+    fetched += part.read_into(tile, &ranges, columns, keep, &mut read)?;
+    let points = ranges.iter().map(|r| r.len() as u64).sum();
+    meter.tile(part.meta().id, tile, fetched, points);
+    for (i, (piece, at)) in wanted.iter().zip(places).enumerate() {
+        let rows = at..at + piece.len();
+        let times_us = match &times {
+            Some((all, places)) => &all[places[i]..places[i] + piece.len()],
+            None => slice(&read.times_us, &rows),
+        };
+        let view = PointsView {
+            steps: slice(&read.steps, &rows),
+            seqs: slice(&read.seqs, &rows),
+            times_us,
+            values: slice(&read.values, &rows),
+        };
+        take(i, view);
+    }
+    if let Some((all, _)) = times {
+        read.times_us = all;
+    }
+    give_back(read);
+    Ok(())
+}
+
+/// The rows that pieces hold together, and where each piece begins among these. Rows that several hold, as a run and its
+/// forks do, are there once.
+fn layout(pieces: &[Piece]) -> (Vec<Range<u32>>, Vec<usize>) {
+    let mut ranges: Vec<Range<u32>> = Vec::with_capacity(pieces.len());
+    let mut places = Vec::with_capacity(pieces.len());
+    let mut before = 0;
+    for piece in pieces {
+        match ranges.last_mut() {
+            Some(range) if piece.from <= range.end => range.end = range.end.max(piece.to),
+            last => {
+                before += last.map_or(0, |r| r.len());
+                ranges.push(piece.from..piece.to);
+            }
+        }
+        let range = ranges.last().expect("one was pushed");
+        places.push(before + (piece.from - range.start) as usize);
+    }
+    (ranges, places)
+}
+
+fn slice<'a, T>(column: &'a [T], rows: &Range<usize>) -> &'a [T] {
+    if column.is_empty() { column } else { &column[rows.clone()] }
+}
+
+/// More than this a thread does not keep between reads, in rows.
+const KEPT_ROWS_MAX: usize = 1 << 19;
+
+thread_local! {
+    /// The columns of the tile read last, whose memory the next one takes over: to touch new memory would take longer than
+    /// to decode into it.
+    static HELD: Cell<Option<Box<TileColumns>>> = const { Cell::new(None) };
+}
+
+fn give_back(mut read: Box<TileColumns>) {
+    for column in [&mut read.steps, &mut read.seqs, &mut read.times_us] {
+        if column.capacity() > KEPT_ROWS_MAX {
+            *column = Vec::new();
+        }
+    }
+    if read.values.capacity() > KEPT_ROWS_MAX {
+        read.values = Vec::new();
+    }
+    HELD.set(Some(read));
+}

@@ -1,0 +1,236 @@
+//! Thinned parts in the making: series by their outlines, tile by tile, and tiles of other thinned parts as they are.
+//!
+//! A tile holds series of one run, so that it goes whole when the run is deleted. All buckets of a part are in memory until
+//! it is finished, so a part ends where these take a share of the memory option. `thin.rs` makes outlines, `compact.rs`
+//! merges thinned parts; both publish what comes out only where its [`Account`] is what they expect.
+
+use super::tiles::PART_ROWS_MAX;
+use crate::engine::inner::Inner;
+use std::sync::Arc;
+use tidalite_model::{Result, SeriesKey, Summary};
+use tidalite_parts::{
+    Columns, EncodedTile, Part, PartMeta, PartOptions, PartWriter, SeriesChunk, SeriesRow, TILES_MAX,
+    ThinnedChunk, encode_thinned_tile,
+};
+use tidalite_query::Points;
+
+/// What is left of a series, and what all its points add up to in each bucket.
+#[derive(Debug)]
+pub(crate) struct Thinned {
+    pub(crate) key: SeriesKey,
+    pub(crate) points: Points,
+    /// Steps of a bucket, as a power of two.
+    pub(crate) shift: u32,
+    pub(crate) buckets: Vec<Summary>,
+}
+
+impl Thinned {
+    /// What a row of a thinned part holds.
+    pub(crate) fn read(part: &Part, row: &SeriesRow) -> Result<Thinned> {
+        let rows = row.row_start..row.row_start + row.rows;
+        let read = part.read(row.tile, std::slice::from_ref(&rows), Columns::ALL)?;
+        let (shift, buckets) = part.thinned(row)?;
+        let points =
+            Points { steps: read.steps, seqs: read.seqs, times_us: read.times_us, values: read.values };
+        Ok(Thinned { key: row.key.clone(), points, shift, buckets })
+    }
+
+    /// What it adds to an account.
+    pub(crate) fn account(&self) -> Account {
+        Account {
+            rows: self.points.len() as u64,
+            bits: bits(&self.points.values),
+            points: self.buckets.iter().map(|b| b.count).sum(),
+        }
+    }
+}
+
+/// Wrapping sum of the bits of values.
+pub(crate) fn bits(values: &[f64]) -> u64 {
+    values.iter().fold(0, |sum, v| sum.wrapping_add(v.to_bits()))
+}
+
+/// What thinned parts hold, in numbers that have to come out as they went in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Account {
+    /// Points that are there.
+    pub(crate) rows: u64,
+    /// The wrapping sum of their values' bits.
+    pub(crate) bits: u64,
+    /// Points that they stand for.
+    pub(crate) points: u64,
+}
+
+impl Account {
+    pub(crate) fn of(parts: &[PartMeta]) -> Account {
+        let mut sum = Account::default();
+        for meta in parts {
+            let points = meta.thinned.unwrap_or(0);
+            sum.add(Account { rows: meta.rows, bits: meta.value_bits_sum, points });
+        }
+        sum
+    }
+
+    pub(crate) fn add(&mut self, other: Account) {
+        self.rows += other.rows;
+        self.bits = self.bits.wrapping_add(other.bits);
+        self.points += other.points;
+    }
+
+    /// What is not there in the first place makes a sum that equals no other.
+    pub(crate) fn take_off(&mut self, other: Account) {
+        self.rows = self.rows.wrapping_sub(other.rows);
+        self.bits = self.bits.wrapping_sub(other.bits);
+        self.points = self.points.wrapping_sub(other.points);
+    }
+}
+
+/// How much a part in the making holds of what is bounded.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct ThinnedSize {
+    buckets: u64,
+    tiles: u32,
+    rows: u64,
+}
+
+/// One in so many bytes of the memory option is for buckets of a part in the making.
+const BUCKETS_SHARE: u64 = 4;
+
+impl ThinnedSize {
+    pub(crate) fn add(&mut self, buckets: u64, tiles: u32, rows: u64) {
+        self.buckets = self.buckets.saturating_add(buckets);
+        self.tiles = self.tiles.saturating_add(tiles);
+        self.rows = self.rows.saturating_add(rows);
+    }
+
+    pub(crate) fn is_within(self, inner: &Inner) -> bool {
+        let most = inner.options.memory_bytes / BUCKETS_SHARE / size_of::<Summary>() as u64;
+        self.buckets <= most && self.tiles <= TILES_MAX && self.rows <= PART_ROWS_MAX
+    }
+}
+
+/// Thinned parts in the making. What is dropped unfinished leaves files that no version names.
+pub(crate) struct ThinnedParts<'a> {
+    inner: &'a Inner,
+    options: PartOptions,
+    writer: Option<PartWriter>,
+    size: ThinnedSize,
+    /// Series of the next tile.
+    waiting: Vec<Thinned>,
+    done: Vec<PartMeta>,
+}
+
+impl<'a> ThinnedParts<'a> {
+    pub(crate) fn new(inner: &'a Inner) -> Self {
+        let options = PartOptions::default();
+        ThinnedParts {
+            inner,
+            options,
+            writer: None,
+            size: ThinnedSize::default(),
+            waiting: Vec::new(),
+            done: Vec::new(),
+        }
+    }
+
+    /// Takes a series; those of one run share tiles where they come ascending by key.
+    pub(crate) fn push(&mut self, series: Thinned) -> Result<()> {
+        let rows: usize = self.waiting.iter().map(|s| s.points.len()).sum();
+        let fits = self.waiting.last().is_none_or(|last| {
+            let follows = last.key.run == series.key.run && last.key < series.key;
+            follows && rows + series.points.len() <= self.inner.options.tile_rows
+        });
+        if !fits {
+            self.close_tile()?;
+        }
+        self.waiting.push(series);
+        Ok(())
+    }
+
+    /// Takes what another thinned part holds, but for some rows; what these come to.
+    pub(crate) fn carry(
+        &mut self,
+        part: &Arc<Part>,
+        left_out: &dyn Fn(&SeriesRow) -> bool,
+    ) -> Result<Account> {
+        self.close_tile()?;
+        let copier = part.copier()?;
+        let mut out = Account::default();
+        for tile in 0..part.meta().tiles {
+            let table = part.series();
+            let rows: Vec<SeriesRow> = table.tile(tile).map(|row| table.row(row)).collect::<Result<_>>()?;
+            if !rows.iter().any(left_out) {
+                let buckets = part.thinned_rollups()?.buckets(&rows);
+                self.lay(copier.tile(tile, &|_| None)?, buckets)?;
+                continue;
+            }
+            for row in &rows {
+                let series = Thinned::read(part, row)?;
+                if left_out(row) {
+                    out.add(series.account());
+                } else {
+                    self.push(series)?;
+                }
+            }
+            self.close_tile()?;
+        }
+        Ok(out)
+    }
+
+    /// The parts, durable but for their names.
+    pub(crate) fn finish(mut self) -> Result<Vec<PartMeta>> {
+        self.close_tile()?;
+        self.close_part()?;
+        Ok(self.done)
+    }
+
+    fn close_tile(&mut self) -> Result<()> {
+        let series = std::mem::take(&mut self.waiting);
+        if series.is_empty() {
+            return Ok(());
+        }
+        let chunks: Vec<ThinnedChunk<'_>> = series
+            .iter()
+            .map(|s| ThinnedChunk {
+                points: SeriesChunk {
+                    key: &s.key,
+                    steps: &s.points.steps,
+                    seqs: &s.points.seqs,
+                    times_us: &s.points.times_us,
+                    values: &s.points.values,
+                },
+                shift: s.shift,
+                buckets: &s.buckets,
+            })
+            .collect();
+        let tile = encode_thinned_tile(&chunks, &self.options)?;
+        self.lay(tile, series.iter().map(|s| s.buckets.len() as u64).sum())
+    }
+
+    fn lay(&mut self, tile: EncodedTile, buckets: u64) -> Result<()> {
+        let mut size = self.size;
+        size.add(buckets, 1, u64::from(tile.rows()));
+        if !size.is_within(self.inner) {
+            self.close_part()?;
+            size = ThinnedSize::default();
+            size.add(buckets, 1, u64::from(tile.rows()));
+        }
+        self.size = size;
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            None => {
+                let place = self.inner.paths.part(self.inner.vfs.uuid());
+                self.writer.insert(PartWriter::create(self.inner.vfs.clone(), &place)?)
+            }
+        };
+        writer.push(tile)
+    }
+
+    fn close_part(&mut self) -> Result<()> {
+        if let Some(writer) = self.writer.take() {
+            self.done.push(writer.finish(true)?);
+        }
+        self.size = ThinnedSize::default();
+        Ok(())
+    }
+}

@@ -1,0 +1,331 @@
+//! From points to a part: which series and steps make a tile, and writing them all.
+//!
+//! A tile is all the series of a run over one range of steps, so that their shared times lie close together and compress.
+//! Small runs share a tile; a very wide run is split by series. A tile of another part may go over as it is. Memory: as
+//! many tiles as there are threads are in the making at a time.
+
+use super::scan::steps_of;
+use crate::engine::inner::Inner;
+use rayon::prelude::*;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+use tidalite_model::{Extent, Result, SeriesKey, StepRange};
+use tidalite_parts::{
+    EncodedTile, Part, PartMeta, PartOptions, PartPlace, PartWriter, SeriesChunk, encode_tile, rollup_shift,
+};
+use tidalite_query::Points;
+
+/// Where points come from: a log's tail, other parts, or a batch.
+pub(crate) trait PointSource: Sync {
+    /// The series, ascending by key, with how many points each has at most.
+    fn series(&self) -> &[(SeriesKey, u64)];
+    /// About every `nth` step of a series, in any order.
+    fn sample_steps(&self, series: usize, nth: usize) -> Result<Vec<i64>>;
+    /// The points of each series whose steps lie in the range: ascending by (step, seq), repeats kept.
+    fn gather(&self, series: Range<usize>, steps: StepRange) -> Result<Vec<Points>>;
+    /// Tiles that go over as they are; their points are not among those of the series.
+    fn copies(&self) -> &[TileCopy] {
+        &[]
+    }
+}
+
+/// A tile of another part that becomes one of the new part.
+#[derive(Debug, Clone)]
+pub(crate) struct TileCopy {
+    pub(crate) part: Arc<Part>,
+    pub(crate) tile: u32,
+}
+
+/// What one tile takes.
+#[derive(Debug, Clone, PartialEq)]
+struct TileSpec {
+    series: Range<usize>,
+    steps: StepRange,
+}
+
+/// Least steps of a tile of a wide run: below, pages hold too little to compress.
+const STEPS_MIN: usize = 2048;
+/// Steps of a tile of a run with many series. More would leave the times of a step further apart than the compressor's
+/// matches reach: measured on 50 series, 2,048 / 4,096 / 8,192 steps cost 0.24 / 0.38 / 0.65 bytes a point for times.
+const STEPS_OF_MANY_SERIES: usize = 4096;
+/// From so many series on, a run counts as having many.
+const MANY_SERIES: usize = 16;
+/// Steps that are looked at to see how far a series reaches.
+const ROLLUP_SAMPLES: u64 = 64;
+/// Between the steps that are sampled to find cuts.
+const SAMPLE_NTH: usize = 64;
+
+/// A part is not made larger than this. At 3 bytes per point that is a file of 200 MB, which copies in seconds.
+pub(crate) const PART_ROWS_MAX: u64 = 64 << 20;
+
+/// Writes all of a source's points as one durable part; `None` where there are none. The caller publishes it.
+pub(crate) fn write_part(
+    inner: &Inner,
+    place: &PartPlace,
+    source: &dyn PointSource,
+    pool: &rayon::ThreadPool,
+    progress: &dyn Fn(u64),
+) -> Result<Option<PartMeta>> {
+    let (vfs, tile_rows) = (&inner.vfs, inner.options.tile_rows);
+    let mut options = PartOptions::default();
+    (options.rollup_points, options.rollup_series_points) = inner.options.rollups;
+    let specs = plan(source, tile_rows)?;
+    let (shifts, shifts_of_copies) = rollup_shifts(source, &options)?;
+    let mut writer: Option<PartWriter> = None;
+    let mut lay = |tile: EncodedTile| -> Result<()> {
+        let rows = u64::from(tile.rows());
+        let writer = match &mut writer {
+            Some(w) => w,
+            None => writer.insert(PartWriter::create(vfs.clone(), place)?),
+        };
+        writer.push(tile)?;
+        progress(rows);
+        Ok(())
+    };
+    let shift = |key: &SeriesKey| shifts_of_copies.get(key).copied();
+    for of_part in source.copies().chunk_by(|a, b| Arc::ptr_eq(&a.part, &b.part)) {
+        let copier = of_part[0].part.copier()?;
+        for window in of_part.chunks(pool.current_num_threads().max(1)) {
+            let copy = |copy: &TileCopy| copier.tile(copy.tile, &shift);
+            let copied: Vec<EncodedTile> =
+                pool.install(|| window.par_iter().map(copy).collect::<Result<_>>())?;
+            copied.into_iter().try_for_each(&mut lay)?;
+        }
+    }
+    for window in specs.chunks(pool.current_num_threads().max(1)) {
+        let encoded: Vec<Vec<EncodedTile>> = pool.install(|| {
+            window
+                .par_iter()
+                .map(|spec| encode(source, spec, tile_rows, &shifts, &options))
+                .collect::<Result<_>>()
+        })?;
+        encoded.into_iter().flatten().try_for_each(&mut lay)?;
+    }
+    writer.map(|w| w.finish(true)).transpose()
+}
+
+/// Widths of the finest buckets, as powers of two: of each series of a source where it is to have rollups, and of each
+/// series of tiles that are copied.
+type Shifts = (Vec<Option<u32>>, HashMap<SeriesKey, u32>);
+
+fn rollup_shifts(source: &dyn PointSource, options: &PartOptions) -> Result<Shifts> {
+    if options.rollup_points == 0 {
+        return Ok((vec![None; source.series().len()], HashMap::new()));
+    }
+    // How many points each series has in copied tiles, and their steps.
+    let mut copied: HashMap<SeriesKey, (u64, Extent)> = HashMap::new();
+    for copy in source.copies() {
+        let table = copy.part.series();
+        for row in &table.entries()[table.tile(copy.tile)] {
+            let steps = steps_of(row);
+            let held = copied.entry(table.key(row)).or_insert((0, steps));
+            *held = (held.0 + u64::from(row.rows), held.1.join(steps));
+        }
+    }
+    let mut of_source = Vec::with_capacity(source.series().len());
+    for (i, (key, points)) in source.series().iter().enumerate() {
+        let other = copied.get_mut(key);
+        let all = points + other.as_ref().map_or(0, |o| o.0);
+        if all < u64::from(options.rollup_series_points) {
+            of_source.push(None);
+            continue;
+        }
+        // The ends of a sample are near enough to those of the series.
+        let nth = usize::try_from(points / ROLLUP_SAMPLES).unwrap_or(usize::MAX).max(1);
+        let sampled = Extent::of(source.sample_steps(i, nth)?);
+        let steps = sampled.into_iter().chain(other.as_ref().map(|o| o.1)).reduce(Extent::join);
+        of_source.push(steps.and_then(|e| rollup_shift(all, e.first, e.last, options)));
+        if let (Some(other), Some(steps)) = (other, steps) {
+            *other = (all, steps);
+        }
+    }
+    let shift = |(key, (points, steps)): (SeriesKey, (u64, Extent))| {
+        Some((key, rollup_shift(points, steps.first, steps.last, options)?))
+    };
+    Ok((of_source, copied.into_iter().filter_map(shift).collect()))
+}
+
+fn encode(
+    source: &dyn PointSource,
+    spec: &TileSpec,
+    tile_rows: usize,
+    shifts: &[Option<u32>],
+    options: &PartOptions,
+) -> Result<Vec<EncodedTile>> {
+    let gathered = source.gather(spec.series.clone(), spec.steps)?;
+    let keys = &source.series()[spec.series.clone()];
+    let mut tiles = Vec::new();
+    let mut chunks: Vec<SeriesChunk<'_>> = Vec::new();
+    let mut widths: Vec<Option<u32>> = Vec::new();
+    let mut rows = 0;
+    let mut close =
+        |chunks: &mut Vec<SeriesChunk<'_>>, widths: &mut Vec<Option<u32>>, rows: &mut usize| -> Result<()> {
+            if !chunks.is_empty() {
+                let mut tile = encode_tile(chunks, options)?;
+                tile.roll_up(chunks, widths);
+                tiles.push(tile);
+                chunks.clear();
+                widths.clear();
+                *rows = 0;
+            }
+            Ok(())
+        };
+    // A plan goes by estimates; a tile that came out far too large (one step repeated a million times) is cut by rows.
+    let shifts = &shifts[spec.series.clone()];
+    for (((key, _), p), shift) in keys.iter().zip(&gathered).zip(shifts) {
+        for start in (0..p.len()).step_by(2 * tile_rows) {
+            let end = p.len().min(start + 2 * tile_rows);
+            if rows + (end - start) > 2 * tile_rows {
+                close(&mut chunks, &mut widths, &mut rows)?;
+            }
+            chunks.push(SeriesChunk {
+                key,
+                steps: &p.steps[start..end],
+                seqs: &p.seqs[start..end],
+                times_us: &p.times_us[start..end],
+                values: &p.values[start..end],
+            });
+            widths.push(*shift);
+            rows += end - start;
+        }
+    }
+    close(&mut chunks, &mut widths, &mut rows)?;
+    Ok(tiles)
+}
+
+fn plan(source: &dyn PointSource, tile_rows: usize) -> Result<Vec<TileSpec>> {
+    let series = source.series();
+    let mut specs = Vec::new();
+    // Small runs gather here until they fill a tile.
+    let mut shared: Option<(Range<usize>, u64)> = None;
+    let all = StepRange::ALL;
+    let mut start = 0;
+    while start < series.len() {
+        let len = series[start..].iter().take_while(|(k, _)| k.run == series[start].0.run).count();
+        let run = start..start + len;
+        start += len;
+        let points: u64 = series[run.clone()].iter().map(|(_, n)| n).sum();
+        let small = points <= tile_rows as u64 / 2;
+        if let Some((range, sum)) = &mut shared
+            && small
+            && *sum + points <= tile_rows as u64
+        {
+            range.end = run.end;
+            *sum += points;
+            continue;
+        }
+        specs.extend(shared.take().map(|(series, _)| TileSpec { series, steps: all }));
+        if small {
+            shared = Some((run, points));
+        } else {
+            plan_large_run(source, run, points, tile_rows, &mut specs)?;
+        }
+    }
+    specs.extend(shared.map(|(series, _)| TileSpec { series, steps: all }));
+    Ok(specs)
+}
+
+fn plan_large_run(
+    source: &dyn PointSource,
+    run: Range<usize>,
+    points: u64,
+    tile_rows: usize,
+    specs: &mut Vec<TileSpec>,
+) -> Result<()> {
+    let series = source.series();
+    let steps_max = if run.len() >= MANY_SERIES { STEPS_OF_MANY_SERIES } else { usize::MAX };
+    let longest = run.clone().max_by_key(|&i| series[i].1).expect("a run has a series");
+    // As if every series were as dense as the mean: sparse ones make a tile smaller, never larger than planned by much.
+    let mean = (points / run.len() as u64).max(1);
+    let density = series[longest].1.div_ceil(mean).max(1) as usize;
+    let width = (tile_rows / run.len() * density)
+        .clamp(STEPS_MIN.min(tile_rows), steps_max.max(STEPS_MIN).saturating_mul(density));
+    let mut sample = source.sample_steps(longest, SAMPLE_NTH)?;
+    sample.sort_unstable();
+    let mut cuts: Vec<i64> =
+        sample.into_iter().skip(1).step_by((width / SAMPLE_NTH).max(1)).skip(1).collect();
+    cuts.dedup();
+    // Steps that a tile really has: a run of many short series is cut by series alone.
+    let steps = width.min(usize::try_from(series[longest].1).unwrap_or(usize::MAX)).max(1);
+    let group = (tile_rows.saturating_mul(2).saturating_mul(density) / steps).max(1);
+    let mut lo = None;
+    for hi in cuts.into_iter().map(Some).chain([None]) {
+        for first in run.clone().step_by(group) {
+            specs.push(TileSpec { series: first..run.end.min(first + group), steps: StepRange::new(lo, hi) });
+        }
+        lo = hi;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidalite_model::Labels;
+
+    struct Fake {
+        series: Vec<(SeriesKey, u64)>,
+    }
+
+    impl Fake {
+        fn new(runs: &[(usize, u64)]) -> Self {
+            let mut series = Vec::new();
+            for (r, &(count, points)) in runs.iter().enumerate() {
+                for s in 0..count {
+                    let key = SeriesKey::new(format!("run-{r:03}"), format!("m-{s:06}"), Labels::none());
+                    series.push((key, points));
+                }
+            }
+            Fake { series }
+        }
+
+        /// Rows of each planned tile, where each series has the steps 0..n.
+        fn tile_rows(&self, tile_rows: usize) -> Vec<u64> {
+            let rows = |spec: &TileSpec| {
+                let count = |n: u64| {
+                    let lo = spec.steps.lo.map_or(0, |l| l as u64).min(n);
+                    spec.steps.hi.map_or(n, |h| (h as u64).min(n)).max(lo) - lo
+                };
+                self.series[spec.series.clone()].iter().map(|(_, n)| count(*n)).sum()
+            };
+            plan(self, tile_rows).unwrap().iter().map(rows).collect()
+        }
+    }
+
+    impl PointSource for Fake {
+        fn series(&self) -> &[(SeriesKey, u64)] {
+            &self.series
+        }
+        fn sample_steps(&self, series: usize, nth: usize) -> Result<Vec<i64>> {
+            Ok((0..self.series[series].1 as i64).step_by(nth).collect())
+        }
+        fn gather(&self, _: Range<usize>, _: StepRange) -> Result<Vec<Points>> {
+            unreachable!("planning gathers nothing")
+        }
+    }
+
+    #[test]
+    fn every_point_has_one_tile_and_tiles_keep_their_size() {
+        let cases: [&[(usize, u64)]; 6] = [
+            &[(50, 10_000); 4],
+            &[(3, 40); 500],
+            &[(1, 5_000_000)],
+            &[(100_000, 30)],
+            &[(2_000, 9_000)],
+            &[(1, 1), (50, 20_000), (2, 9)],
+        ];
+        for case in cases {
+            let fake = Fake::new(case);
+            let rows = fake.tile_rows(1 << 19);
+            let total: u64 = fake.series.iter().map(|(_, n)| n).sum();
+            assert_eq!(rows.iter().sum::<u64>(), total, "{case:?}");
+            assert!(rows.iter().all(|&r| r <= 1 << 21), "{case:?}: {rows:?}");
+            assert!(
+                rows.len() as u64 <= 2 + total / 60_000,
+                "{case:?}: {} tiles for {total} points",
+                rows.len()
+            );
+        }
+    }
+}

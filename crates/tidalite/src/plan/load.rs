@@ -1,0 +1,126 @@
+//! Reading a plan: the points of a batch of series, merged and filtered.
+//!
+//! Repeats are resolved within each source first, then between sources, where a nearer ancestor counts as written later.
+//! What tombstones cover is left out before repeats are resolved.
+
+use super::plan::Plan;
+use super::series::{Planned, PlannedSource};
+use crate::engine::tail::TailRange;
+use crate::parts::scan::{Piece, RowRef, read_pieces};
+use std::ops::Range;
+use tidalite_log::SeriesId;
+use tidalite_model::{Result, SeriesKey};
+use tidalite_parts::Columns;
+use tidalite_query::{PointFilter, Points, merge};
+
+impl Plan {
+    /// Works on the points of each series that has any, in the store's threads; what is found is in the order of series.
+    pub(crate) fn each<T: Send>(
+        &self,
+        columns: Columns,
+        work: impl Fn(&SeriesKey, Points) -> T + Sync,
+    ) -> Result<Vec<T>> {
+        let of_batch = |batch: &Range<usize>| -> Result<Vec<T>> {
+            let points = self.load(batch.clone(), columns)?;
+            let work = |(planned, points): (&Planned, Points)| {
+                (!points.is_empty()).then(|| work(&planned.key, points))
+            };
+            Ok(self.series[batch.clone()].iter().zip(points).filter_map(work).collect())
+        };
+        let found = self.snapshot.inner.pool.each(&self.batches(), of_batch)?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// The points of a batch, merged and filtered, one `Points` a series.
+    pub(crate) fn load(&self, batch: Range<usize>, columns: Columns) -> Result<Vec<Points>> {
+        let series = &self.series[batch];
+        let parts = &self.snapshot.view.parts;
+        let pieces = |s: &Planned| s.rows().map(|r| r.whole(parts, true)).collect();
+        let lists: Vec<Vec<Piece>> = series.iter().map(pieces).collect();
+        // Without the order of writing, repeats could not be told apart.
+        let single = |s: &Planned| self.sole(s).is_some_and(|own| own.tails.is_empty() && self.disjoint(own));
+        self.meter.merged(series.iter().filter(|s| !single(s)).count());
+        let columns = self.shaping.as_ref().map_or(columns, |s| s.columns(columns));
+        let columns = if series.iter().all(single) { columns } else { Columns::ALL };
+        let read = read_pieces(parts, &lists, columns, &self.meter)?;
+        Ok(series.iter().zip(read).map(|(s, chunks)| self.finish(s, chunks)).collect())
+    }
+
+    /// The points of a series, of the chunks that its rows hold and of its tails: repeats are resolved within each source,
+    /// then between these, where what is nearer counts as written later.
+    pub(crate) fn finish(&self, planned: &Planned, chunks: Vec<Points>) -> Points {
+        let mut chunks = chunks.into_iter();
+        let mut layers = Vec::with_capacity(planned.sources.len());
+        for (rank, source) in (0..).zip(&planned.sources) {
+            let mut found: Vec<Points> = chunks.by_ref().take(source.rows.len()).collect();
+            if let Some(tombstones) = source.tombstones.as_ref().filter(|_| source.rows_covered) {
+                found.iter_mut().for_each(|points| tombstones.apply(points));
+            }
+            let tails = self.tail_points(planned, source);
+            self.meter.log_points(tails.iter().map(Points::len).sum());
+            found.extend(tails);
+            let mut points = merge(found, self.rules.repeats);
+            if self.sole(planned).is_none() {
+                let steps = source.within(planned.steps);
+                PointFilter { steps, ..PointFilter::default() }.apply(&mut points);
+                points.seqs.fill(rank);
+            }
+            layers.push(points);
+        }
+        let mut points = match layers.len() {
+            1 => layers.remove(0),
+            _ => merge(layers, self.rules.repeats),
+        };
+        self.filter_of(planned).apply(&mut points);
+        if let Some(shaping) = &self.shaping {
+            shaping.apply(planned.start_state.as_ref(), &mut points);
+        }
+        points
+    }
+
+    /// The points that the tails of a source hold, at the steps that are read.
+    pub(crate) fn tail_points(&self, planned: &Planned, source: &PlannedSource) -> Vec<Points> {
+        let range = |seqs| TailRange { steps: source.within(planned.steps), seqs };
+        let gather = |&(t, id): &(usize, SeriesId)| {
+            let tail = &self.snapshot.view.tails[t];
+            let mut points = Points::default();
+            tail.read().data.gather(id, range(tail.seqs), &mut points);
+            if let Some(tombstones) = &source.tombstones {
+                tombstones.apply(&mut points);
+            }
+            points
+        };
+        source.tails.iter().map(gather).filter(|p| !p.is_empty()).collect()
+    }
+
+    /// The only source of a series, where there is one: then its points need not be told from those of ancestors.
+    pub(crate) fn sole<'a>(&self, planned: &'a Planned) -> Option<&'a PlannedSource> {
+        match &planned.sources[..] {
+            [own] if own.until.is_none() => Some(own),
+            _ => None,
+        }
+    }
+
+    /// Whether the rows of a source hold no step twice, and nothing that is hidden. They are sorted by their first step.
+    pub(crate) fn disjoint(&self, source: &PlannedSource) -> bool {
+        !source.rows_covered && self.apart(source)
+    }
+
+    /// As [`disjoint`](Self::disjoint), where the end of a thinned row may be hidden.
+    pub(crate) fn apart(&self, source: &PlannedSource) -> bool {
+        let parts = &self.snapshot.view.parts;
+        let row = |r: &RowRef| r.of(parts);
+        let follows = |w: &[RowRef]| self.last_step(source, &w[0]) < row(&w[1]).first_step;
+        !source.points_covered
+            && source.rows.iter().all(|r| !row(r).repeats)
+            && source.rows.windows(2).all(follows)
+    }
+
+    /// The greatest step of a row, or, of a thinned one, what may be seen of it.
+    pub(crate) fn last_step(&self, source: &PlannedSource, row: &RowRef) -> i64 {
+        let parts = &self.snapshot.view.parts;
+        let last = row.of(parts).last_step;
+        let end = source.thinned_end.filter(|_| row.is_thinned(parts));
+        end.map_or(last, |end| end.min(last))
+    }
+}

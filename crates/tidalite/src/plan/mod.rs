@@ -1,0 +1,27 @@
+//! From a selection to points: which series, where their points are stored, and how to read as few of them as possible.
+//!
+//! 1. The [`planner`] finds the selected series and makes a [`Plan`](plan::Plan).
+//! 2. The plan is worked off in batches of consecutive series ([`load`]), so results come in order and memory is bounded.
+//! 3. Where summaries or rollups stand for points, no page is read ([`pushdown`]).
+//! 4. Transforms apply to merged points, in pieces where a series is long ([`transformed`]).
+//!
+//! May use: `view`, `parts`, `engine` and `files`.
+//!
+//! Invariant: a summary stands for points only where each of them counts; otherwise the points are read and merged.
+
+mod extent;
+mod found;
+mod judged;
+mod load;
+pub(crate) mod plan;
+pub(crate) mod planner;
+pub(crate) mod plans;
+mod pushdown;
+mod pushdown_rollups;
+mod pushdown_thinned;
+pub(crate) mod resolution;
+pub(crate) mod resolved;
+pub(crate) mod series;
+pub(crate) mod shaping;
+mod span;
+mod transformed;

@@ -1,0 +1,165 @@
+//! The plan: the selected series, ascending by key, each with its rows in parts and its place in log tails, of the run
+//! itself and of the ancestors whose history it inherits.
+//!
+//! A batch of consecutive series holds about [`BATCH_POINTS`] points, or one series where that has more. A series that is
+//! longer than a batch is cut into pieces of consecutive steps. An answer that does not fit into the memory option is
+//! refused before anything is read.
+
+use super::series::{Planned, Rules};
+use super::shaping::Shaping;
+use crate::parts::meter::Meter;
+use crate::parts::scan::POINT_BYTES;
+use crate::view::snapshot::Snapshot;
+use std::ops::Range;
+use std::sync::Arc;
+use tidalite_model::{Error, ErrorKind, Extent, Result, SeriesKey, StepRange};
+use tidalite_query::PointFilter;
+
+/// Points that a batch holds at most, unless one series alone has more.
+const BATCH_POINTS: u64 = 1 << 20;
+/// Between the steps of a tail that are sampled to cut a long series.
+const TAIL_SAMPLE_NTH: usize = 1024;
+
+/// What a selection has to read.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) snapshot: Snapshot,
+    pub(crate) series: Vec<Planned>,
+    pub(crate) filter: PointFilter,
+    pub(crate) rules: Rules,
+    /// What is made of each series; `filter` says what is read for it.
+    pub(crate) shaping: Option<Shaping>,
+    pub(crate) meter: Arc<Meter>,
+}
+
+impl Plan {
+    /// Cuts series that are longer than a batch into pieces of consecutive steps, so that they too are read in bounded
+    /// memory. All points of one step are in one piece, so repeats are told apart within it.
+    pub(crate) fn split_long_series(mut self) -> Plan {
+        let limit = self.batch_points();
+        let whole = std::mem::take(&mut self.series);
+        for planned in whole {
+            if planned.points_max <= limit {
+                self.series.push(planned);
+                continue;
+            }
+            let mut lo = planned.steps.lo;
+            for hi in self.cuts(&planned, limit).into_iter().map(Some).chain([planned.steps.hi]) {
+                let steps = StepRange { lo, hi };
+                let mut sources = planned.sources.clone();
+                for source in &mut sources {
+                    let within = source.within(steps);
+                    source.rows.retain(|r| within.meets(r.steps(&self.snapshot.view.parts)));
+                }
+                let key = planned.key.clone();
+                self.series.push(Planned { key, sources, points_max: limit, steps, start_state: None });
+                lo = hi;
+            }
+        }
+        self
+    }
+
+    /// Steps, ascending, between which a series has about `limit` points.
+    fn cuts(&self, planned: &Planned, limit: u64) -> Vec<i64> {
+        let parts = &self.snapshot.view.parts;
+        // (step, points that begin about there)
+        let mut weights: Vec<(i64, u64)> = Vec::new();
+        weights.extend(planned.rows().map(|r| r.of(parts)).map(|row| (row.first_step, u64::from(row.rows))));
+        for &(t, id) in planned.sources.iter().flat_map(|s| &s.tails) {
+            let steps = self.snapshot.view.tails[t].read().data.sample_steps(id, TAIL_SAMPLE_NTH);
+            weights.extend(steps.into_iter().map(|s| (s, TAIL_SAMPLE_NTH as u64)));
+        }
+        weights.sort_unstable();
+        // A thinned row is short, and its buckets are not to be cut.
+        let thinned = planned.rows().filter(|r| r.is_thinned(parts)).map(|r| r.steps(parts));
+        let thinned: Vec<Extent> = thinned.collect();
+        let inside = |step: i64| {
+            thinned.iter().all(|row| step <= row.first || step > row.last)
+                && planned.steps.lo.is_none_or(|lo| step > lo)
+                && planned.steps.hi.is_none_or(|hi| step < hi)
+        };
+        let mut cuts = Vec::new();
+        let mut points = 0;
+        for (step, weight) in weights {
+            if points > 0 && points + weight > limit && inside(step) && cuts.last() != Some(&step) {
+                cuts.push(step);
+                points = 0;
+            }
+            points += weight;
+        }
+        cuts
+    }
+
+    pub(crate) fn filter_of(&self, planned: &Planned) -> PointFilter {
+        PointFilter { steps: planned.steps, ..self.filter }
+    }
+
+    fn batch_points(&self) -> u64 {
+        let options = &self.snapshot.inner.options;
+        (options.memory_bytes / POINT_BYTES / options.threads as u64 / 2).min(BATCH_POINTS)
+    }
+
+    /// Consecutive series, about [`BATCH_POINTS`] each time.
+    pub(crate) fn batches(&self) -> Vec<Range<usize>> {
+        let batch_points = self.batch_points();
+        let mut batches = Vec::new();
+        let (mut start, mut points) = (0, 0);
+        for (i, planned) in self.series.iter().enumerate() {
+            if points > 0 && points + planned.points_max > batch_points {
+                batches.push(start..i);
+                (start, points) = (i, 0);
+            }
+            points += planned.points_max;
+        }
+        if start < self.series.len() {
+            batches.push(start..self.series.len());
+        }
+        batches
+    }
+
+    /// Refuses a selection with a series that has to be in memory whole and cannot.
+    pub(crate) fn check_memory(&self) -> Result<()> {
+        // Each thread works on a batch of its own, and one of them on the longest series.
+        let longest = self.series.iter().max_by_key(|s| s.points_max);
+        longest.map_or(Ok(()), |s| self.check_room(&s.key, s.points_max))
+    }
+
+    /// Refuses points of one series that cannot be in memory at once.
+    pub(crate) fn check_room(&self, key: &SeriesKey, points: u64) -> Result<()> {
+        let needed = points.saturating_mul(POINT_BYTES);
+        if needed <= self.snapshot.inner.options.memory_bytes {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Full,
+            "query",
+            format!(
+                "series {:?} of run {:?} has up to {points} points in the selection, which take {} MiB to merge",
+                key.metric,
+                key.run,
+                needed >> 20
+            ),
+            "select a range of steps, or allow more memory",
+        ))
+    }
+
+    /// Refuses an answer that holds up to `series_max` points of each series at once and cannot.
+    pub(crate) fn check_total(&self, series_max: u64) -> Result<()> {
+        let memory_bytes = self.snapshot.inner.options.memory_bytes;
+        let points = self.series.iter().map(|s| s.points_max.min(series_max)).fold(0, u64::saturating_add);
+        let needed = points.saturating_mul(POINT_BYTES);
+        if needed <= memory_bytes {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Full,
+            "query",
+            format!(
+                "the {} series of the selection have up to {points} points to hold at once, which take {} MiB",
+                self.series.len(),
+                needed >> 20
+            ),
+            "select a range of steps or fewer series, or allow more memory",
+        ))
+    }
+}

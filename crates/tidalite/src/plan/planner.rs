@@ -1,0 +1,262 @@
+//! Which series a selection has, and where their points lie: from series tables and log tails to the list that a plan is.
+//!
+//! Names are matched once each rather than series by series, and a run that is not selected costs nothing: a table lists
+//! its series run by run. A selection of very many series is found a span of runs at a time, so that a list of them never
+//! takes more memory than it may.
+
+use super::found::{FoundSeries, Owner};
+use super::series::{Planned, Rules};
+use super::span::RunSpan;
+use crate::engine::log_tail::TailView;
+use crate::parts::scan::{RowRef, steps_of};
+use crate::view::lineage::{Descendants, History, TELEMETRY, descendants};
+use crate::view::snapshot::SnapshotView;
+use crate::view::tombstones::{Coverage, Tombstones};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use tidalite_model::{Extent, Result, StepRange};
+use tidalite_parts::{BySeries, Part, PartMeta, SeriesEntry, SeriesTable};
+use tidalite_query::{PointFilter, SeriesFilter};
+
+/// So many series are planned at once, unless one run alone has more: 20 MB.
+const SPAN_SERIES: u64 = 1 << 16;
+
+/// Finds the series of one selection in one snapshot.
+#[derive(Debug)]
+pub(crate) struct Planner {
+    view: Arc<SnapshotView>,
+    wanted: SeriesFilter,
+    pub(super) filter: PointFilter,
+    pub(super) rules: Rules,
+    descendants: Descendants,
+    tombstones: HashMap<Arc<str>, Option<Arc<Tombstones>>>,
+}
+
+impl Planner {
+    /// # Errors
+    /// `Corrupt` where a part that may hold selected points cannot be opened.
+    pub(crate) fn new(
+        view: Arc<SnapshotView>,
+        wanted: SeriesFilter,
+        filter: PointFilter,
+        rules: Rules,
+    ) -> Result<Self> {
+        let descendants = match rules.history {
+            History::Own => Descendants::new(),
+            _ => descendants(&view.runs, &wanted.runs),
+        };
+        for (meta, error) in &view.broken {
+            if may_hold(meta, &wanted, &descendants, &filter) {
+                return Err(error.duplicate());
+            }
+        }
+        Ok(Planner { view, wanted, filter, rules, descendants, tombstones: HashMap::new() })
+    }
+
+    /// Spans of runs whose series can be planned at once; one of all where they are few.
+    pub(crate) fn spans(&self) -> Vec<RunSpan> {
+        let parts = || self.view.parts.iter().filter(|p| self.may_hold(p));
+        let listed: usize = parts().map(|p| p.series().entries().len()).sum();
+        let logged: usize = self.view.tails.iter().map(|t| t.read().data.keys().count()).sum();
+        if (listed + logged) as u64 <= SPAN_SERIES {
+            return vec![RunSpan::default()];
+        }
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        let all = RunSpan::default();
+        for part in parts() {
+            let (table, by_series) = (part.series(), part.by_series());
+            let mut takes = WantedNames::new(&self.wanted, table);
+            for run in self.runs_of(table) {
+                let owners = self.owners(&table.runs()[run], &all).len() as u64;
+                if owners > 0 {
+                    let series = by_series.of_run(run).filter(|&s| takes.series(table, by_series, s));
+                    *counts.entry(&table.runs()[run]).or_default() += series.count() as u64 * owners;
+                }
+            }
+        }
+        RunSpan::cut(&counts, SPAN_SERIES)
+    }
+
+    /// The series of a span, ascending by key, and how many parts had none of them.
+    ///
+    /// # Errors
+    /// `Corrupt` where a series table has changed since it was opened.
+    pub(crate) fn series(&mut self, span: &RunSpan) -> Result<(Vec<Planned>, u64)> {
+        let view = self.view.clone();
+        let mut found = FoundSeries::default();
+        let mut skipped = 0;
+        for (p, part) in view.parts.iter().enumerate() {
+            if self.may_hold(part) {
+                self.take_part(p, part, span, &mut found)?;
+            } else {
+                skipped += 1;
+            }
+        }
+        for (t, tail) in view.tails.iter().enumerate() {
+            self.take_tail(t, tail, span, &mut found);
+        }
+        found.order();
+        let mut series = found.series;
+        for planned in &mut series {
+            planned.sources.sort_by_key(|s| std::cmp::Reverse(s.generation));
+            for source in &mut planned.sources {
+                source.rows.sort_by_key(|r| r.of(&view.parts).first_step);
+            }
+        }
+        Ok((series, skipped))
+    }
+
+    fn may_hold(&self, part: &Part) -> bool {
+        may_hold(part.meta(), &self.wanted, &self.descendants, &self.filter)
+    }
+
+    fn take_part(&mut self, p: usize, part: &Part, span: &RunSpan, found: &mut FoundSeries) -> Result<()> {
+        let (table, by_series) = (part.series(), part.by_series());
+        let wanted = self.wanted.clone();
+        let mut takes = WantedNames::new(&wanted, table);
+        let mut details = table.reader();
+        for run in self.runs_of(table) {
+            let owners = self.owners(&table.runs()[run], span);
+            if owners.is_empty() {
+                continue;
+            }
+            let tombstones = self.tombstones_of(&table.runs()[run]);
+            for series in by_series.of_run(run).filter(|&s| takes.series(table, by_series, s)) {
+                let rows = by_series.series(series);
+                let first = &table.entries()[rows[0] as usize];
+                for owner in owners.iter().filter(|o| self.takes_over(o, table.metric(first))) {
+                    let inherited = StepRange::new(None, owner.until.and_then(|until| until.checked_add(1)));
+                    for &r in rows {
+                        let row = &table.entries()[r as usize];
+                        let steps = steps_of(row);
+                        if !self.filter.steps.meets(steps) || !inherited.meets(steps) {
+                            continue;
+                        }
+                        let seqs = match &tombstones {
+                            Some(_) => details.of(r as usize)?.seqs(),
+                            None => (0, 0),
+                        };
+                        let coverage = |tombstones: &Arc<Tombstones>| tombstones.coverage(steps, seqs);
+                        let covered = tombstones.as_ref().map_or(Coverage::Nothing, coverage);
+                        if covered == Coverage::All {
+                            continue;
+                        }
+                        let planned =
+                            found.planned(owner, table.metric(row), table.labels(row), self.filter.steps);
+                        planned.points_max += u64::from(row.rows);
+                        let source = planned.source(owner.generation, owner.until);
+                        source.rows.push(RowRef::new(p, r as usize));
+                        source.tombstones.clone_from(&tombstones);
+                        source.rows_covered |= covered == Coverage::Some;
+                        if covered == Coverage::Some && part.meta().is_thinned() {
+                            source.thinned_end = tombstones.as_ref().and_then(|t| t.end(seqs.1));
+                        } else {
+                            source.points_covered |= covered == Coverage::Some;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take_tail(&mut self, t: usize, tail: &TailView, span: &RunSpan, found: &mut FoundSeries) {
+        let held = tail.read();
+        for (id, key) in held.data.keys() {
+            let named = self.wanted.metrics.is_match(&key.metric) && self.wanted.labels.is_match(&key.labels);
+            let owners = if named { self.owners(&key.run, span) } else { Vec::new() };
+            let count = if owners.is_empty() { 0 } else { held.data.count_within(id, tail.seqs) };
+            if count == 0 {
+                continue;
+            }
+            let tombstones = self.tombstones_of(&key.run);
+            for owner in owners.iter().filter(|o| self.takes_over(o, &key.metric)) {
+                let planned = found.planned(owner, &key.metric, &key.labels, self.filter.steps);
+                planned.points_max += count;
+                let source = planned.source(owner.generation, owner.until);
+                source.tails.push((t, id));
+                source.tombstones.clone_from(&tombstones);
+            }
+        }
+    }
+
+    /// The runs of a table that may be selected or have descendants that are, by their place in it.
+    fn runs_of(&self, table: &SeriesTable) -> Vec<usize> {
+        match self.wanted.runs.as_exact() {
+            Some(exact) if exact.len() + self.descendants.len() < table.runs().len() => {
+                let names = exact.iter().chain(self.descendants.keys());
+                let place = |name: &String| table.runs().binary_search_by(|run| (**run).cmp(name)).ok();
+                let mut places: Vec<usize> = names.filter_map(place).collect();
+                places.sort_unstable();
+                places.dedup();
+                places
+            }
+            _ => (0..table.runs().len()).collect(),
+        }
+    }
+
+    /// Whom the points of a run belong to, as far as they are selected and within a span.
+    fn owners(&self, run: &Arc<str>, span: &RunSpan) -> Vec<Owner> {
+        let selected = |run: &Arc<str>| span.contains(run) && self.wanted.runs.is_match(run);
+        let itself = selected(run).then(|| Owner { run: run.clone(), generation: 0, until: None });
+        let descendants =
+            self.descendants.get(&**run).into_iter().flatten().filter(|descendant| selected(&descendant.run));
+        let descendants = descendants.map(|descendant| Owner {
+            run: descendant.run.clone(),
+            generation: descendant.generation,
+            until: Some(descendant.until),
+        });
+        itself.into_iter().chain(descendants).collect()
+    }
+
+    /// Whether points of a metric go to an owner.
+    fn takes_over(&self, owner: &Owner, metric: &str) -> bool {
+        owner.generation == 0
+            || self.rules.history == History::InheritedWithTelemetry
+            || !metric.starts_with(TELEMETRY)
+    }
+
+    fn tombstones_of(&mut self, run: &Arc<str>) -> Option<Arc<Tombstones>> {
+        if let Some(known) = self.tombstones.get(run) {
+            return known.clone();
+        }
+        let record = self.view.runs.get(&**run);
+        let tombstones = record.and_then(|record| Tombstones::of(record, self.rules.hidden));
+        self.tombstones.insert(run.clone(), tombstones.clone());
+        tombstones
+    }
+}
+
+/// Which of a table's metrics and labels are selected, each looked up when it is first met.
+struct WantedNames<'a> {
+    wanted: &'a SeriesFilter,
+    metrics: Vec<Option<bool>>,
+    labels: Vec<Option<bool>>,
+}
+
+impl<'a> WantedNames<'a> {
+    fn new(wanted: &'a SeriesFilter, table: &SeriesTable) -> Self {
+        WantedNames {
+            wanted,
+            metrics: vec![None; table.metrics().len()],
+            labels: vec![None; table.all_labels().len()],
+        }
+    }
+
+    fn series(&mut self, table: &SeriesTable, by_series: &BySeries, series: usize) -> bool {
+        let entry: &SeriesEntry = &table.entries()[by_series.series(series)[0] as usize];
+        let wanted = self.wanted;
+        *self.metrics[entry.metric()].get_or_insert_with(|| wanted.metrics.is_match(table.metric(entry)))
+            && *self.labels[entry.labels()].get_or_insert_with(|| wanted.labels.is_match(table.labels(entry)))
+    }
+}
+
+/// Whether a part may hold selected points, as far as the manifest tells.
+fn may_hold(meta: &PartMeta, wanted: &SeriesFilter, descendants: &Descendants, filter: &PointFilter) -> bool {
+    let runs = meta.run_min.as_str()..=meta.run_max.as_str();
+    let named = wanted
+        .runs
+        .as_exact()
+        .is_none_or(|exact| exact.iter().chain(descendants.keys()).any(|r| runs.contains(&r.as_str())));
+    named && filter.steps.meets(Extent { first: meta.step_min, last: meta.step_max })
+}

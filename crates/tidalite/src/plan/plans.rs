@@ -1,0 +1,64 @@
+//! The plans of a selection, one per span of runs.
+
+use super::plan::Plan;
+use super::planner::Planner;
+use super::series::{Planned, SeriesVerdicts};
+use super::shaping::Shaping;
+use super::span::RunSpan;
+use crate::parts::meter::Meter;
+use crate::view::snapshot::Snapshot;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use tidalite_model::Result;
+
+/// The plans of a selection, one a span of runs; their series follow one another in order.
+#[derive(Debug)]
+pub(crate) struct Plans {
+    pub(crate) snapshot: Snapshot,
+    pub(crate) planner: Planner,
+    pub(crate) spans: VecDeque<RunSpan>,
+    /// Conditions on series.
+    pub(crate) having: Vec<SeriesVerdicts>,
+    pub(crate) shaping: Option<Shaping>,
+    pub(crate) meter: Arc<Meter>,
+    /// How many series the plans so far had.
+    pub(crate) planned: usize,
+    /// Of these, how many are thinned.
+    pub(crate) thinned: usize,
+}
+
+impl Plans {
+    /// All of them as one.
+    pub(crate) fn whole(mut self) -> Result<Plan> {
+        self.plan(&RunSpan::default())
+    }
+
+    fn plan(&mut self, span: &RunSpan) -> Result<Plan> {
+        let (mut series, skipped) = self.planner.series(span)?;
+        self.planned += series.len();
+        let parts = &self.snapshot.view.parts;
+        if parts.iter().any(|p| p.meta().is_thinned()) {
+            let thinned = |s: &&Planned| s.rows().any(|r| r.is_thinned(parts));
+            self.thinned += series.iter().filter(thinned).count();
+        }
+        self.meter.planned(self.planned, skipped, self.thinned);
+        series.retain(|s| self.having.iter().all(|having| having.holds(&s.key)));
+        Ok(Plan {
+            snapshot: self.snapshot.clone(),
+            series,
+            filter: self.planner.filter,
+            rules: self.planner.rules,
+            shaping: self.shaping.clone(),
+            meter: self.meter.clone(),
+        })
+    }
+}
+
+impl Iterator for Plans {
+    type Item = Result<Plan>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let span = self.spans.pop_front()?;
+        Some(self.plan(&span))
+    }
+}

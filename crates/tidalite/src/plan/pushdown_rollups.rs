@@ -1,0 +1,134 @@
+//! Answers from rollups: buckets stand for most points of a long row; the points at the ends of a range are read.
+//!
+//! Rollups are used only where the plan reads all rows that they account for, and where reading them avoids reading pages.
+//! Where they cannot be read, the points give the same answer.
+
+use super::judged::Judged;
+use super::plan::Plan;
+use super::resolution::{Resolution, SeriesReach, bucket_verdict};
+use super::resolved::Resolved;
+use super::series::Planned;
+use crate::parts::scan::{Piece, RowRef, steps_of};
+use std::collections::HashSet;
+use std::ops::Range;
+use tidalite_model::{Result, Summary};
+use tidalite_parts::{Part, RolledSeries};
+use tidalite_query::Verdict;
+
+/// Points of a series in one part that have to be read, as a range of their indexes, and whether the filter cuts there.
+type OpenRange = (Range<u64>, bool);
+
+impl Plan {
+    /// Resolves the rows of one part by its rollups, and leaves to be read what these leave open. `false` where there are
+    /// no rollups, where they are of no use, or where they account for points that the plan leaves out.
+    ///
+    /// # Errors
+    /// `Corrupt` where the series table has changed since it was opened.
+    pub(super) fn resolve_rollups(
+        &self,
+        planned: &Planned,
+        judged: &[Judged],
+        resolution: &Resolution,
+        resolved: &mut Resolved,
+    ) -> Result<bool> {
+        let parts = &self.snapshot.view.parts;
+        let filter = self.filter_of(planned);
+        let part = &parts[judged[0].at.part as usize];
+        if part.meta().rollups.is_none() || !resolution.summaries || !filter.values.is_all() {
+            return Ok(false);
+        }
+        let cut = judged.iter().any(|row| row.verdict == Verdict::Unknown);
+        // A row of one page takes one read, whatever else is known of it.
+        let worth = judged.iter().any(|row| match row.verdict {
+            Verdict::NoPoint => false,
+            Verdict::AllPoints => row.known.is_none(),
+            Verdict::Unknown => {
+                let row = row.at.of(parts);
+                part.value_pages(row.tile, row.row_start..row.row_start + row.rows) > 1
+            }
+        });
+        let Some(rollups) = part.rollups().filter(|_| worth) else { return Ok(false) };
+        let Some(rolled) = rollups.of(&planned.key) else { return Ok(false) };
+        let wanted: HashSet<u32> = judged.iter().map(|row| row.at.row).collect();
+        let rows = part.series().entries();
+        let accounted = |&r: &u32| wanted.contains(&r) || !planned.steps.meets(steps_of(&rows[r as usize]));
+        if !rolled.rows.iter().all(accounted) {
+            return Ok(false);
+        }
+        let reach = SeriesReach::of(rolled, part.series(), resolution.times_us.is_some())?;
+        let Some(tier) = resolution.tier(rolled, &reach, cut) else { return Ok(false) };
+        let Ok((buckets, fetched)) = rollups.read(tier, resolution.columns(&filter)) else {
+            return Ok(false);
+        };
+        if buckets.iter().map(|s| s.count).sum::<u64>() != rolled.points {
+            return Ok(false);
+        }
+        self.meter.rollups(fetched);
+        let open = self.resolve_buckets(planned, buckets, resolution, resolved);
+        push_open(part, judged[0].at.part, rolled, &wanted, &open, resolved);
+        Ok(true)
+    }
+
+    /// Takes the buckets that stand for their points; gives what has to be read instead of the others.
+    fn resolve_buckets(
+        &self,
+        planned: &Planned,
+        buckets: Vec<Summary>,
+        resolution: &Resolution,
+        resolved: &mut Resolved,
+    ) -> Vec<OpenRange> {
+        let filter = self.filter_of(planned);
+        let (mut count, mut points) = (0, 0);
+        let mut open: Vec<OpenRange> = Vec::new();
+        let mut at = 0;
+        for bucket in buckets {
+            let (start, end) = (at, at + bucket.count);
+            at = end;
+            match bucket_verdict(&filter, &bucket) {
+                Verdict::NoPoint => {}
+                Verdict::AllPoints if resolution.fits(&bucket) => {
+                    (count, points) = (count + 1, points + bucket.count);
+                    resolved.known.push(bucket);
+                }
+                verdict => match open.last_mut() {
+                    Some((range, cut)) if range.end == start => {
+                        range.end = end;
+                        *cut |= verdict == Verdict::Unknown;
+                    }
+                    _ => open.push((start..end, verdict == Verdict::Unknown)),
+                },
+            }
+        }
+        self.meter.buckets(count, points);
+        open
+    }
+}
+
+/// Turns open ranges of a series' points into pieces of its rows.
+fn push_open(
+    part: &Part,
+    part_index: u32,
+    rolled: &RolledSeries,
+    wanted: &HashSet<u32>,
+    open: &[OpenRange],
+    resolved: &mut Resolved,
+) {
+    let mut before = 0;
+    for &index in &rolled.rows {
+        let row = &part.series().entries()[index as usize];
+        let of_row = before..before + u64::from(row.rows);
+        before = of_row.end;
+        if !wanted.contains(&index) {
+            continue;
+        }
+        let first = open.partition_point(|(range, _)| range.end <= of_row.start);
+        for (range, cut) in open[first..].iter().take_while(|(range, _)| range.start < of_row.end) {
+            let within = |at: u64| {
+                let rows = at.clamp(of_row.start, of_row.end) - of_row.start;
+                row.row_start + u32::try_from(rows).expect("a row's points are counted in u32")
+            };
+            let row = RowRef { part: part_index, row: index };
+            resolved.pieces.push(Piece { row, from: within(range.start), to: within(range.end), cut: *cut });
+        }
+    }
+}

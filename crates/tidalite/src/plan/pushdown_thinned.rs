@@ -1,0 +1,168 @@
+//! Answers from thinned parts, whose summaries and buckets are all that is known of most points.
+//!
+//! Invariant: where a summary or a bucket can answer, it does; where the buckets are needed and cannot be read, that is an
+//! error, since no points are left to fall back on.
+
+use super::plan::Plan;
+use super::resolution::{Resolution, bucket_verdict};
+use super::resolved::Resolved;
+use super::series::{Planned, PlannedSource};
+use crate::parts::scan::{Piece, RowRef, read_pieces};
+use tidalite_model::{Error, Extent, Result, SeriesKey, StepRange, Summary};
+use tidalite_parts::{Columns, Part};
+use tidalite_query::{PointFilter, Points, Verdict, merge};
+
+/// Steps of a row whose points have to be read, and whether the filter cuts there.
+type OpenSteps = (Extent, bool);
+
+impl Plan {
+    /// Resolves a series in which points that are not thinned may lie among thinned ones. These are merged with what is left
+    /// of the buckets that they fall into; the other buckets stand for their points. `None` where nothing is thinned.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve); `Full` where the points to merge are beyond the memory option.
+    pub(super) fn resolve_mixed(
+        &self,
+        planned: &Planned,
+        own: &PlannedSource,
+        resolution: &Resolution,
+    ) -> Result<Option<Resolved>> {
+        let parts = &self.snapshot.view.parts;
+        let (thinned, plain): (Vec<RowRef>, Vec<RowRef>) = own.rows.iter().partition(|r| r.is_thinned(parts));
+        let [row] = thinned[..] else { return Ok(None) };
+        self.meter.merged(1);
+        let read = |pieces: Vec<Piece>| -> Result<Vec<Points>> {
+            self.check_room(&planned.key, pieces.iter().map(|p| p.len() as u64).sum())?;
+            let mut read =
+                read_pieces(parts, &[pieces], Columns::ALL, &self.meter)?.pop().unwrap_or_default();
+            if let Some(tombstones) = own.tombstones.as_ref().filter(|_| own.rows_covered) {
+                read.iter_mut().for_each(|points| tombstones.apply(points));
+            }
+            Ok(read)
+        };
+        let mut chunks = read(plain.iter().map(|r| r.whole(parts, true)).collect())?;
+        chunks.extend(self.tail_points(planned, own));
+        let points = merge(chunks, self.rules.repeats);
+        let met = |steps: Extent| {
+            let at = points.steps.partition_point(|&step| step < steps.first);
+            points.steps.get(at).is_some_and(|&step| step <= steps.last)
+        };
+        let mut resolved = Resolved::default();
+        self.resolve_thinned(planned, own, row, resolution, &met, &mut resolved)?;
+        let mut left = read(std::mem::take(&mut resolved.pieces))?;
+        left.push(points);
+        let mut points = merge(left, self.rules.repeats);
+        self.filter_of(planned).apply(&mut points);
+        resolved.tails.push(points);
+        Ok(Some(resolved))
+    }
+
+    /// Resolves a row of a thinned part: its summary or its buckets stand for it. Where one of these is cut, or `met` by
+    /// other points, what is left of its points answers.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub(super) fn resolve_thinned(
+        &self,
+        planned: &Planned,
+        own: &PlannedSource,
+        row: RowRef,
+        resolution: &Resolution,
+        met: &dyn Fn(Extent) -> bool,
+        resolved: &mut Resolved,
+    ) -> Result<()> {
+        let parts = &self.snapshot.view.parts;
+        let part = &parts[row.part as usize];
+        let summary = part.series().reader().of(row.row as usize)?.summary;
+        let mut filter = self.filter_of(planned);
+        let seen = StepRange::new(None, own.thinned_end.and_then(|end| end.checked_add(1)));
+        filter.steps = filter.steps.clip(seen);
+        let all = row.steps(parts);
+        let (verdict, alone) = (filter.verdict(&summary), !met(all));
+        if verdict == Verdict::NoPoint && alone {
+            return Ok(());
+        }
+        if verdict == Verdict::AllPoints && alone && resolution.fits(&summary) {
+            self.meter.summaries(1, summary.count);
+            resolved.known.push(summary);
+            return Ok(());
+        }
+        let mut open: Vec<OpenSteps> = Vec::new();
+        if resolution.summaries && filter.values.is_all() {
+            let (mut count, mut points) = (0, 0);
+            for bucket in self.buckets_of(part, &planned.key, &filter, resolution, verdict)? {
+                let Some(steps) = bucket.steps() else { continue };
+                let alone = alone || !met(steps);
+                match bucket_verdict(&filter, &bucket) {
+                    Verdict::NoPoint if alone => {}
+                    Verdict::AllPoints if alone && resolution.fits(&bucket) => {
+                        (count, points) = (count + 1, points + bucket.count);
+                        resolved.known.push(bucket);
+                    }
+                    verdict => open.push((steps, verdict == Verdict::Unknown)),
+                }
+            }
+            self.meter.buckets(count, points);
+        } else {
+            open.push((all, verdict == Verdict::Unknown));
+        }
+        self.push_open_steps(row, &filter, open, resolved)
+    }
+
+    /// Turns open steps of a row into pieces of it.
+    fn push_open_steps(
+        &self,
+        row: RowRef,
+        filter: &PointFilter,
+        open: Vec<OpenSteps>,
+        resolved: &mut Resolved,
+    ) -> Result<()> {
+        if open.is_empty() {
+            return Ok(());
+        }
+        let parts = &self.snapshot.view.parts;
+        let of = row.of(parts);
+        let all = of.row_start..of.row_start + of.rows;
+        let only = Columns { step: true, ..Columns::default() };
+        let steps = parts[row.part as usize].read(of.tile, std::slice::from_ref(&all), only)?.steps;
+        let before =
+            |end: usize| of.row_start + u32::try_from(end).expect("a row's points are counted in u32");
+        for (Extent { first, last }, cut) in open {
+            let last = filter.steps.hi.map_or(last, |hi| last.min(hi.saturating_sub(1)));
+            let from = before(steps.partition_point(|&s| s < first));
+            let to = before(steps.partition_point(|&s| s <= last));
+            match resolved.pieces.last_mut() {
+                Some(piece) if piece.row == row && piece.to == from => {
+                    piece.to = to.max(from);
+                    piece.cut |= cut;
+                }
+                _ if from < to => resolved.pieces.push(Piece { row, from, to, cut }),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The buckets of a thinned series that fit an answer best.
+    fn buckets_of(
+        &self,
+        part: &Part,
+        key: &SeriesKey,
+        filter: &PointFilter,
+        resolution: &Resolution,
+        verdict: Verdict,
+    ) -> Result<Vec<Summary>> {
+        let lost = |wrong: &str| Error::corrupt("read rollups", &part.place().rollups, 0, wrong);
+        let rollups = part.thinned_rollups()?;
+        let rolled = rollups.of(key).ok_or_else(|| lost("a thinned series has no buckets"))?;
+        let whole = verdict == Verdict::AllPoints && resolution.times_us.is_none();
+        let tier = resolution.aligned(rolled).filter(|_| whole).or(rolled.tiers.first());
+        let tier = tier.ok_or_else(|| lost("a thinned series has no buckets"))?;
+        let (buckets, fetched) = rollups.read(tier, resolution.columns(filter))?;
+        self.meter.rollups(fetched);
+        if buckets.iter().map(|s| s.count).sum::<u64>() != rolled.points {
+            return Err(lost("the buckets of a thinned series are not those of its summary"));
+        }
+        Ok(buckets)
+    }
+}

@@ -1,0 +1,144 @@
+//! How fine an answer is: which summaries and buckets lie within one of its buckets and so may stand for their points.
+
+use crate::parts::scan::steps_of;
+use tidalite_model::{Extent, Result, Summary, SummaryFacts};
+use tidalite_parts::{RolledSeries, RollupTier, SeriesTable};
+use tidalite_query::{Grouping, PointFilter, Verdict, same_bucket};
+
+/// Which summaries are of use: those that lie in one bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Resolution {
+    /// Whether any are.
+    pub(crate) summaries: bool,
+    /// Steps a bucket; none where all steps are one.
+    steps: Option<u64>,
+    /// Microseconds a bucket; none where all times are one.
+    pub(crate) times_us: Option<u64>,
+    /// Whether the steps of NaNs are wanted, which no summary tells.
+    nan_steps: bool,
+    facts: SummaryFacts,
+}
+
+/// Rollups pay off only where a bucket covers whole pages: from about this many points per bucket on.
+const WIDE_POINTS: u128 = 16_384;
+
+impl Resolution {
+    /// Any summary at all.
+    pub(crate) fn whole() -> Resolution {
+        let facts = SummaryFacts {
+            sum: true,
+            m2: true,
+            ends: true,
+            extremes: true,
+            extreme_steps: true,
+            times: true,
+        };
+        Resolution { summaries: true, facts, ..Resolution::default() }
+    }
+
+    pub(crate) fn of(grouping: &Grouping) -> Resolution {
+        let (steps, times_us) = grouping.bucket_widths();
+        let (summaries, nan_steps) = (grouping.takes_summaries(), grouping.needs_nan_steps());
+        Resolution { summaries, steps, times_us, nan_steps, facts: grouping.facts() }
+    }
+
+    /// Buckets of a chart.
+    pub(crate) fn of_chart(width: u64) -> Resolution {
+        let facts = SummaryFacts { ends: true, extremes: true, ..SummaryFacts::default() };
+        Resolution { summaries: true, steps: Some(width), facts, ..Resolution::default() }
+    }
+
+    /// Whether a summary of these steps may be of use, as far as they tell.
+    pub(super) fn may_fit(&self, steps: Extent) -> bool {
+        self.summaries && self.steps.is_none_or(|width| same_bucket(steps.first, steps.last, width))
+    }
+
+    pub(crate) fn fits(&self, s: &Summary) -> bool {
+        let one = |width: Option<u64>, extent: Option<Extent>| {
+            width.is_none_or(|width| extent.is_some_and(|e| same_bucket(e.first, e.last, width)))
+        };
+        self.summaries
+            && !(self.nan_steps && s.nan > 0)
+            && one(self.steps, s.steps())
+            && one(self.times_us, s.times_us())
+    }
+
+    /// The tier that answers with the least reading: the widest where all of it counts and its buckets lie within those
+    /// asked for, else the finest, which leaves the fewest points to be read at the ends.
+    pub(super) fn tier<'a>(
+        &self,
+        rolled: &'a RolledSeries,
+        of: &SeriesReach,
+        cut: bool,
+    ) -> Option<&'a RollupTier> {
+        let wide =
+            |width: u64, extent: u64| u128::from(width) * of.points >= WIDE_POINTS * u128::from(extent);
+        if self.times_us.is_some_and(|width| !wide(width, of.times_us)) {
+            return None;
+        }
+        if !cut && self.times_us.is_none() {
+            let widest = self.aligned(rolled);
+            if widest.is_some() {
+                return widest;
+            }
+        }
+        let ragged =
+            |t: &&RollupTier| self.is_aligned(t) || self.steps.is_none_or(|width| wide(width, of.steps));
+        rolled.tiers.iter().find(ragged)
+    }
+
+    /// The widest tier whose buckets lie within those asked for.
+    pub(crate) fn aligned<'a>(&self, rolled: &'a RolledSeries) -> Option<&'a RollupTier> {
+        rolled.tiers.iter().rev().find(|t| self.is_aligned(t))
+    }
+
+    fn is_aligned(&self, tier: &RollupTier) -> bool {
+        self.steps.is_none_or(|width| width.is_multiple_of(tier.width))
+    }
+
+    /// What is to be read of buckets, where points are cut by a filter.
+    pub(crate) fn columns(&self, filter: &PointFilter) -> SummaryFacts {
+        SummaryFacts {
+            sum: self.facts.sum,
+            m2: self.facts.m2,
+            ends: self.facts.ends,
+            extremes: self.facts.extremes,
+            extreme_steps: self.facts.extreme_steps,
+            times: self.facts.times || self.times_us.is_some() || !filter.times_us.is_all(),
+        }
+    }
+}
+
+/// How far the points of a series reach in a part, and how many they are.
+pub(super) struct SeriesReach {
+    points: u128,
+    steps: u64,
+    times_us: u64,
+}
+
+impl SeriesReach {
+    /// Times only where these are wanted.
+    pub(super) fn of(rolled: &RolledSeries, table: &SeriesTable, times: bool) -> Result<SeriesReach> {
+        let steps = rolled.rows.iter().map(|&r| steps_of(&table.entries()[r as usize]));
+        let mut times_us = Vec::new();
+        let mut details = table.reader();
+        for &row in rolled.rows.iter().filter(|_| times) {
+            let summary = details.of(row as usize)?.summary;
+            times_us.extend(summary.times_us());
+        }
+        let width = |extent: Option<Extent>| extent.map_or(0, |e| e.last.abs_diff(e.first)).saturating_add(1);
+        Ok(SeriesReach {
+            points: u128::from(rolled.points),
+            steps: width(steps.reduce(Extent::join)),
+            times_us: width(times_us.into_iter().reduce(Extent::join)),
+        })
+    }
+}
+
+/// What is known of the points of a bucket, given that no value is bound and that times are there where they are.
+pub(crate) fn bucket_verdict(filter: &PointFilter, bucket: &Summary) -> Verdict {
+    match filter.times_us.is_all() {
+        true => filter.step_verdict(bucket),
+        false => filter.verdict(bucket),
+    }
+}

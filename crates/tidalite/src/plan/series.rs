@@ -1,0 +1,101 @@
+//! One series of a plan, and where its points are stored.
+
+use crate::parts::scan::RowRef;
+use crate::view::lineage::History;
+use crate::view::tombstones::Tombstones;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tidalite_log::SeriesId;
+use tidalite_model::{SeriesKey, StepRange};
+use tidalite_query::{Repeats, Transforming};
+
+/// Which points of a series count, before ranges of them are asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Rules {
+    pub(crate) repeats: Repeats,
+    pub(crate) history: History,
+    /// Whether rewound points are seen.
+    pub(crate) hidden: bool,
+}
+
+/// One series and where its points lie.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    pub(crate) key: SeriesKey,
+    /// One a run: the farthest ancestor first, the series' own run last, as the order of writing within a step has it.
+    pub(crate) sources: Vec<PlannedSource>,
+    pub(crate) points_max: u64,
+    /// The selection's steps, or, of a series that is read in pieces, this piece's.
+    pub(crate) steps: StepRange,
+    /// Of a piece of a transformed series: the state in which it begins.
+    pub(crate) start_state: Option<Transforming>,
+}
+
+/// Where the points of a series lie that were written to one run.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PlannedSource {
+    /// 0 is the series' own run.
+    pub(crate) generation: u32,
+    /// Ascending by their first step.
+    pub(crate) rows: Vec<RowRef>,
+    /// (tail, series in it)
+    pub(crate) tails: Vec<(usize, SeriesId)>,
+    /// The last step that is taken over; `None` of the series' own.
+    pub(crate) until: Option<i64>,
+    /// What is hidden of the run.
+    pub(crate) tombstones: Option<Arc<Tombstones>>,
+    /// Whether some of that may lie in the rows: then these are read with the order of writing.
+    pub(crate) rows_covered: bool,
+    /// Whether it may lie in rows that are not thinned.
+    pub(crate) points_covered: bool,
+    /// The greatest step that is seen of its thinned row, where a rewind hides the end of that. There is one such row at most.
+    pub(crate) thinned_end: Option<i64>,
+}
+
+impl PlannedSource {
+    /// Takes in what is elsewhere of the same run.
+    pub(crate) fn join(&mut self, other: PlannedSource) {
+        self.rows.extend(other.rows);
+        self.tails.extend(other.tails);
+        self.tombstones = self.tombstones.take().or(other.tombstones);
+        self.rows_covered |= other.rows_covered;
+        self.points_covered |= other.points_covered;
+        self.thinned_end = self.thinned_end.or(other.thinned_end);
+    }
+
+    /// The steps of `steps` that are read here.
+    pub(crate) fn within(&self, steps: StepRange) -> StepRange {
+        // The range is open where the last inherited step is the greatest integer.
+        steps.clip(StepRange::new(None, self.until.and_then(|until| until.checked_add(1))))
+    }
+}
+
+impl Planned {
+    /// All rows of all sources, source by source.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &RowRef> {
+        self.sources.iter().flat_map(|s| &s.rows)
+    }
+
+    /// The place where the points of one run go.
+    pub(crate) fn source(&mut self, generation: u32, until: Option<i64>) -> &mut PlannedSource {
+        let at = self.sources.iter().position(|s| s.generation == generation).unwrap_or_else(|| {
+            self.sources.push(PlannedSource { generation, until, ..PlannedSource::default() });
+            self.sources.len() - 1
+        });
+        &mut self.sources[at]
+    }
+}
+
+/// Which series satisfy a condition on what they hold.
+#[derive(Debug)]
+pub(crate) struct SeriesVerdicts {
+    pub(crate) by_key: BTreeMap<SeriesKey, bool>,
+    /// The verdict on every other series.
+    pub(crate) otherwise: bool,
+}
+
+impl SeriesVerdicts {
+    pub(crate) fn holds(&self, key: &SeriesKey) -> bool {
+        self.by_key.get(key).copied().unwrap_or(self.otherwise)
+    }
+}

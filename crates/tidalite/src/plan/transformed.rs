@@ -1,0 +1,139 @@
+//! Plans of transformed series, in pieces where a series is longer than a batch.
+//!
+//! A piece depends on the pieces before it. So the pieces of a series are gone through once, in order, and each keeps the
+//! state in which it starts; from then on they are independent. Invariant: no summary stands for the points of a
+//! transformed series.
+
+use super::plan::Plan;
+use super::shaping::Shaping;
+use crate::parts::scan::POINT_BYTES;
+use rayon::prelude::*;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
+use tidalite_parts::Columns;
+use tidalite_query::{Points, Transforming};
+
+impl Plan {
+    /// Gives each piece of a long series the state in which it begins, and leaves out pieces that answer nothing.
+    pub(crate) fn with_start_states(mut self) -> Result<Plan> {
+        // Without it, points are read as they are.
+        let Some(shaping) = self.shaping.take() else { return Ok(self) };
+        let mut pieces: Vec<Range<usize>> = Vec::new();
+        for (i, planned) in self.series.iter().enumerate() {
+            match pieces.last_mut() {
+                Some(series) if self.series[series.start].key == planned.key => series.end = i + 1,
+                _ => pieces.push(i..i + 1),
+            }
+        }
+        pieces.retain(|series| series.len() > 1);
+        let states: Vec<Vec<Transforming>> = self.snapshot.inner.pool.get()?.install(|| {
+            pieces.par_iter().map(|series| self.states(&shaping, series.clone())).collect::<Result<_>>()
+        })?;
+        let bytes: usize = states.iter().flatten().map(Transforming::bytes).sum();
+        if bytes as u64 > self.snapshot.inner.options.memory_bytes {
+            return Err(Error::new(
+                ErrorKind::Full,
+                "transform series",
+                format!("the windows of {} long series take {} MiB", pieces.len(), bytes >> 20),
+                "select fewer series at a time, give a shorter window, or allow more memory",
+            ));
+        }
+        for (series, states) in pieces.into_iter().zip(states) {
+            for (planned, state) in self.series[series].iter_mut().zip(states) {
+                planned.start_state = Some(state);
+            }
+        }
+        let answer = shaping.answer.steps;
+        self.series.retain(|p| p.steps.hi.is_none_or(|end| answer.lo.is_none_or(|lo| lo < end)));
+        self.shaping = Some(shaping);
+        Ok(self)
+    }
+
+    /// Works on each series as a whole, in the store's threads; what is found is in the order of series.
+    ///
+    /// # Errors
+    /// `Full` where a series needs more than the memory option; where `keeps` says that the work keeps the points, where
+    /// all of them do.
+    pub(crate) fn each_whole<T: Send>(
+        &self,
+        columns: Columns,
+        keeps: bool,
+        work: impl Fn(&SeriesKey, Points) -> T + Sync,
+    ) -> Result<Vec<T>> {
+        if self.shaping.is_none() {
+            if keeps {
+                self.check_total(u64::MAX)?
+            } else {
+                self.check_memory()?
+            }
+            return self.each(columns, work);
+        }
+        let batches = self.batches();
+        // Batches that a series reaches over are worked on by one thread.
+        let joined =
+            |a: &Range<usize>, b: &Range<usize>| self.series[a.end - 1].key == self.series[b.start].key;
+        let groups: Vec<&[Range<usize>]> = batches.chunk_by(joined).collect();
+        let kept = AtomicU64::new(0);
+        let found: Vec<Vec<T>> = self.snapshot.inner.pool.get()?.install(|| {
+            let of_group = |group: &&[Range<usize>]| {
+                let mut found = Vec::new();
+                let mut open: Option<(&SeriesKey, Points)> = None;
+                for batch in *group {
+                    let series = &self.series[batch.clone()];
+                    for (planned, points) in series.iter().zip(self.load(batch.clone(), columns)?) {
+                        let new = points.len() as u64;
+                        let before = if keeps { kept.fetch_add(new, Ordering::Relaxed) } else { 0 };
+                        match &mut open {
+                            Some((key, whole)) if **key == planned.key => whole.extend(&points),
+                            _ => {
+                                let done = open.replace((&planned.key, points));
+                                found.extend(done.filter(|d| !d.1.is_empty()).map(|(k, p)| work(k, p)));
+                            }
+                        }
+                        let held = open.as_ref().map_or(0, |o| o.1.len() as u64).max(before + new);
+                        self.check_held(held, &planned.key)?;
+                    }
+                }
+                found.extend(open.filter(|d| !d.1.is_empty()).map(|(key, points)| work(key, points)));
+                Ok(found)
+            };
+            groups.par_iter().map(of_group).collect::<Result<_>>()
+        })?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Refuses to hold more points at once than the memory option allows.
+    fn check_held(&self, points: u64, key: &SeriesKey) -> Result<()> {
+        let needed = points.saturating_mul(POINT_BYTES);
+        if needed <= self.snapshot.inner.options.memory_bytes {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Full,
+            "transform series",
+            format!(
+                "{points} points, up to series {:?} of run {:?}, are to be held at once, which take {} MiB",
+                key.metric,
+                key.run,
+                needed >> 20
+            ),
+            "select a range of steps or fewer series, or allow more memory",
+        ))
+    }
+
+    /// The states in which the pieces of one series begin.
+    fn states(&self, shaping: &Shaping, pieces: Range<usize>) -> Result<Vec<Transforming>> {
+        let columns = shaping.columns(Columns { step: true, seq: false, time: false, value: true });
+        let mut state = shaping.begin();
+        let mut states = vec![state.clone()];
+        // Nothing begins behind the last one.
+        for piece in pieces.start..pieces.end - 1 {
+            for mut points in self.load(piece..piece + 1, columns)? {
+                state.apply(&mut points);
+            }
+            states.push(state.clone());
+        }
+        Ok(states)
+    }
+}

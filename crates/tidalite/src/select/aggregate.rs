@@ -1,0 +1,250 @@
+//! Aggregates of a selection by groups.
+//!
+//! Steps: sort out which series have to be merged; of the others push summaries and buckets as they stand, and read what is
+//! left tile by tile, whichever series it belongs to, pushing each series' points straight from the decoded columns; load
+//! and merge the rest in batches. Each piece of work has a state of its own, in whatever thread; between rounds of such
+//! they are merged and their memory is checked. Exact quantiles of more values than memory holds are made group after group.
+
+use super::selection::Selection;
+use crate::engine::inner::Inner;
+use crate::parts::scan::{Piece, read_tile};
+use crate::plan::plan::Plan;
+use crate::plan::resolution::Resolution;
+use crate::plan::resolved::Resolved;
+use crate::plan::series::Planned;
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
+use tidalite_parts::Columns;
+use tidalite_query::{Aggregate, By, Grouping, Partial, PercentileJob, PointFilter, Points};
+
+/// Points of a piece of work, at least and at most, unless one tile alone has more.
+const WORK_POINTS: (usize, usize) = (1 << 14, 1 << 20);
+
+impl Selection {
+    /// Aggregates by groups, one row a group, ordered by the groups. No groups at all give one row.
+    ///
+    /// # Errors
+    /// As [`points`](Self::points); `Full` where the groups, or the values that exact quantiles of one of them take, would need
+    /// more than the memory option.
+    pub fn aggregate(&self, aggregates: &[Aggregate], by: &[By]) -> Result<RecordBatch> {
+        self.grouped(&Grouping::new(by.to_vec(), aggregates.to_vec())?)
+    }
+
+    /// One row a group of a grouping.
+    pub(crate) fn grouped(&self, grouping: &Grouping) -> Result<RecordBatch> {
+        let plans = self.plans()?;
+        let (inner, grouping) = (plans.snapshot.inner.clone(), plans.snapshot.with_params(grouping.clone()));
+        if !grouping.holds_values() {
+            return answer(&inner, plans, &grouping);
+        }
+        let rounds = rounds(plans.whole()?, &grouping).into_iter();
+        let answers: Vec<RecordBatch> =
+            rounds.map(|plan| answer(&inner, [Ok(plan)], &grouping)).collect::<Result<_>>()?;
+        if let [one] = &answers[..] {
+            return Ok(one.clone());
+        }
+        concat_batches(&grouping.schema(), &answers)
+            .map_err(|e| Error::new(ErrorKind::Full, "aggregate", e.to_string(), "ask for fewer groups"))
+    }
+}
+
+/// A plan as several, each of whole groups, where all values that exact quantiles have to hold would take too much memory at
+/// once. Their answers, one behind the other, are that of the plan.
+fn rounds(mut plan: Plan, grouping: &Grouping) -> Vec<Plan> {
+    // Half of the memory: values lie there once more while they are being selected from.
+    let room = plan.snapshot.inner.options.memory_bytes / 2 / size_of::<f64>() as u64;
+    let points = |series: &[Planned]| series.iter().map(|s| s.points_max).fold(0, u64::saturating_add);
+    if points(&plan.series) <= room || !grouping.names_come_first() {
+        return vec![plan];
+    }
+    let named = std::mem::take(&mut plan.series).into_iter().map(|s| (grouping.names_of(&s.key), s));
+    let mut groups: BTreeMap<Vec<Option<String>>, Vec<Planned>> = BTreeMap::new();
+    named.for_each(|(names, series)| groups.entry(names).or_default().push(series));
+    let mut rounds: Vec<Vec<Planned>> = Vec::new();
+    for group in groups.into_values() {
+        match rounds.last_mut() {
+            Some(round) if points(round).saturating_add(points(&group)) <= room => round.extend(group),
+            _ => rounds.push(group),
+        }
+    }
+    let of = |series| Plan {
+        series,
+        snapshot: plan.snapshot.clone(),
+        shaping: plan.shaping.clone(),
+        meter: plan.meter.clone(),
+        ..plan
+    };
+    rounds.into_iter().map(of).collect()
+}
+
+/// One row a group of the series of some plans.
+fn answer(
+    inner: &Inner,
+    plans: impl IntoIterator<Item = Result<Plan>>,
+    grouping: &Grouping,
+) -> Result<RecordBatch> {
+    let pool = inner.pool.get()?;
+    let mut total = grouping.partial();
+    for plan in plans {
+        sum_up(plan?, grouping, pool, &mut total)?;
+    }
+    total.finish_with(|jobs| pool.install(|| jobs.into_par_iter().for_each(PercentileJob::run)))
+}
+
+/// Takes the series of a plan into a state.
+fn sum_up(mut plan: Plan, grouping: &Grouping, pool: &rayon::ThreadPool, total: &mut Partial) -> Result<()> {
+    let inner = plan.snapshot.inner.clone();
+    let bytes_max = usize::try_from(inner.options.memory_bytes).unwrap_or(usize::MAX);
+    let sorted = Sorted::of(&mut plan, &Resolution::of(grouping), pool)?;
+    let plan = plan.split_long_series().with_start_states()?;
+    let columns = Columns {
+        step: grouping.needs_steps() || !plan.filter.steps.is_all(),
+        seq: false,
+        time: grouping.needs_times() || !plan.filter.times_us.is_all(),
+        value: true,
+    };
+    let works = sorted.works(&plan, pool.current_num_threads());
+    // A round is what the threads do at once; between rounds the state is bounded.
+    for round in works.chunks(inner.options.threads.max(1) * 4) {
+        let work = |work: &Work| {
+            let mut partial = grouping.partial();
+            match work {
+                Work::Known(series) => sorted.push_known(series.clone(), &mut partial),
+                Work::Tiles(pieces) => sorted.push_tiles(&plan, pieces.clone(), columns, &mut partial)?,
+                Work::Merge(batch) => {
+                    let points = plan.load(batch.clone(), columns)?;
+                    for (planned, points) in plan.series[batch.clone()].iter().zip(&points) {
+                        partial.push_series(&planned.key, points);
+                    }
+                }
+            }
+            Ok(partial)
+        };
+        for partial in inner.pool.each(round, work)? {
+            total.merge(partial);
+        }
+        if total.bytes() > bytes_max {
+            return Err(Error::new(
+                ErrorKind::Full,
+                "aggregate",
+                format!("the groups and quantiles asked for need more than {} MiB", bytes_max >> 20),
+                "ask for fewer groups or a narrower selection, or allow more memory",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Something to be done in one go.
+enum Work {
+    /// Summaries, buckets and log points of series that need no merging.
+    Known(Range<usize>),
+    /// Pieces to be read.
+    Tiles(Range<usize>),
+    /// A batch of the series that have to be merged.
+    Merge(Range<usize>),
+}
+
+/// The series that need no merging, sorted out.
+struct Sorted {
+    series: Vec<(SeriesKey, Resolved)>,
+    /// All their pieces, by part and tile, and whose they are.
+    pieces: Vec<(Piece, usize)>,
+    filter: PointFilter,
+}
+
+/// Series that are worth a thread of their own while they are sorted out.
+const SORT_SERIES_MIN: usize = 512;
+
+impl Sorted {
+    /// Takes the series that need no merging out of a plan.
+    fn of(plan: &mut Plan, resolution: &Resolution, pool: &rayon::ThreadPool) -> Result<Sorted> {
+        let rolled = plan.snapshot.view.parts.iter().any(|p| p.meta().rollups.is_some());
+        let whole = std::mem::take(&mut plan.series);
+        let take = |planned: &Planned| plan.resolve(planned, resolution);
+        let resolved: Vec<Result<Option<Resolved>>> =
+            if whole.len() < if rolled { 2 } else { SORT_SERIES_MIN } {
+                whole.iter().map(take).collect()
+            } else {
+                pool.install(|| whole.par_iter().map(take).collect())
+            };
+        let mut series = Vec::with_capacity(whole.len());
+        for (planned, resolved) in whole.into_iter().zip(resolved) {
+            match resolved? {
+                Some(resolved) => series.push((planned.key, resolved)),
+                None => plan.series.push(planned),
+            }
+        }
+        let of = |(i, (_, resolved)): (usize, &(SeriesKey, Resolved))| {
+            resolved.pieces.iter().map(move |piece| (*piece, i)).collect::<Vec<_>>()
+        };
+        let mut pieces: Vec<(Piece, usize)> = series.iter().enumerate().flat_map(of).collect();
+        let parts = &plan.snapshot.view.parts;
+        pieces.sort_by_key(|(piece, _)| (piece.tile(parts), piece.from));
+        Ok(Sorted { series, pieces, filter: plan.filter })
+    }
+
+    fn works(&self, plan: &Plan, threads: usize) -> Vec<Work> {
+        let parts = &plan.snapshot.view.parts;
+        let known = self.series.len().div_ceil(threads.max(1)).max(SORT_SERIES_MIN);
+        let starts = (0..self.series.len()).step_by(known);
+        let known = starts.map(|i| i..self.series.len().min(i + known));
+        let mut works: Vec<Work> = known.filter(|series| self.knows(series)).map(Work::Known).collect();
+        let points: usize = self.pieces.iter().map(|(piece, _)| piece.len()).sum();
+        let enough = (points / (threads.max(1) * 4)).clamp(WORK_POINTS.0, WORK_POINTS.1);
+        let (mut start, mut at, mut held) = (0, 0, 0);
+        for tile in self.pieces.chunk_by(|a, b| a.0.tile(parts) == b.0.tile(parts)) {
+            at += tile.len();
+            held += tile.iter().map(|(piece, _)| piece.len()).sum::<usize>();
+            if held >= enough {
+                works.push(Work::Tiles(start..at));
+                (start, held) = (at, 0);
+            }
+        }
+        if start < at {
+            works.push(Work::Tiles(start..at));
+        }
+        works.extend(plan.batches().into_iter().map(Work::Merge));
+        works
+    }
+
+    /// Whether anything of some series is known without reading.
+    fn knows(&self, series: &Range<usize>) -> bool {
+        let knows = |resolved: &Resolved| !(resolved.known.is_empty() && resolved.tails.is_empty());
+        self.series[series.clone()].iter().any(|(_, resolved)| knows(resolved))
+    }
+
+    fn push_known(&self, series: Range<usize>, partial: &mut Partial) {
+        for (key, resolved) in &self.series[series] {
+            for summary in &resolved.known {
+                let pushed = partial.push_summary(key, summary);
+                assert!(pushed, "a grouping takes each summary of its resolution");
+            }
+            resolved.tails.iter().for_each(|points| partial.push_series(key, points));
+        }
+    }
+
+    fn push_tiles(
+        &self,
+        plan: &Plan,
+        pieces: Range<usize>,
+        columns: Columns,
+        partial: &mut Partial,
+    ) -> Result<()> {
+        let parts = &plan.snapshot.view.parts;
+        let mut scratch = Points::default();
+        for tile in self.pieces[pieces].chunk_by(|a, b| a.0.tile(parts) == b.0.tile(parts)) {
+            let list: Vec<Piece> = tile.iter().map(|(piece, _)| *piece).collect();
+            read_tile(parts, &list, columns, &self.filter, &plan.meter, &mut |i, view| {
+                let (piece, series) = tile[i];
+                let view = if piece.cut { self.filter.select(view, &mut scratch) } else { view };
+                partial.push_series(&self.series[series].0, view);
+            })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,95 @@
+//! Selections put side by side: one row an x, one column a series.
+
+use super::selection::Selection;
+use crate::plan::plan::Plan;
+use arrow::array::RecordBatch;
+use rayon::prelude::*;
+use tidalite_model::{Error, ErrorKind, Result};
+use tidalite_parts::Columns;
+use tidalite_query::{AlignOn, Alignment, Fill};
+
+/// So many series are a table still; what has more is asked for as points, in rows.
+const SERIES_MAX: usize = 10_000;
+
+impl Selection {
+    /// The selected series side by side: one row for each step, or time, at which any of them has a point, ascending,
+    /// and one column a series, in their order. Series without a point in the selection have none.
+    ///
+    /// The first column is `step` (int64) or `time` (timestamp, µs, UTC); the others are float64, and null where a series
+    /// has no point and `fill` gives nothing. NaN and ±Inf are values. On time a series' points are ordered by time, then
+    /// step, and of several at one time the last counts.
+    ///
+    /// A series' column is named by those of run, metric and labels that are not the same in all series of the answer, in
+    /// this order, joined by a space, labels in braces: `run-1 loss {rank=0}`; by the metric where only that differs, or
+    /// nothing. A name that would come twice gets ` (2)` behind it, or the next free number. The metadata of each such
+    /// field has `run`, `metric` and `labels` in full.
+    ///
+    /// ```
+    /// use arrow::array::{AsArray, types::Float64Type};
+    /// use tidalite::{AlignOn, Fill};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// let run = store.run("a").start()?;
+    /// for step in 0..10 { run.log(step, &[("loss", step as f64)])?; }
+    /// run.log(4, &[("val", 0.5)])?;
+    /// let table = store.select().run("a").align(AlignOn::Step, Fill::Previous)?;
+    /// let val = table["val"].as_primitive::<Float64Type>();
+    /// assert_eq!((table.num_rows(), val.iter().nth(3), val.iter().nth(9)), (10, Some(None), Some(Some(0.5))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`points`](Self::points); `Invalid` for more than 10,000 series; `Full` where all points, or the table, need
+    /// more than the memory option.
+    pub fn align(&self, on: AlignOn, fill: Fill) -> Result<RecordBatch> {
+        let plan = self.plan_whole()?;
+        check_series(&plan)?;
+        let columns = Columns {
+            step: true,
+            seq: false,
+            time: on == AlignOn::Time || !plan.filter.times_us.is_all(),
+            value: true,
+        };
+        let aligned =
+            Alignment::new(plan.each_whole(columns, true, |key, points| (key.clone(), points))?, on);
+        finish(&plan, aligned, fill)
+    }
+}
+
+/// Refuses more series than a table has columns for.
+pub(crate) fn check_series(plan: &Plan) -> Result<()> {
+    // A long series may be there in pieces.
+    let series = plan.series.chunk_by(|a, b| a.key == b.key).count();
+    if series <= SERIES_MAX {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        "align series",
+        format!("the selection has {series} series, and a column for each"),
+        format!("select at most {SERIES_MAX} series, or ask for their points, which come in rows"),
+    ))
+}
+
+/// Fewer bytes are filled sooner than a thread is woken.
+const THREADS_BYTES_MIN: u64 = 1 << 19;
+
+/// The columns, each filled by a thread of the store's.
+pub(crate) fn finish(plan: &Plan, aligned: Alignment, fill: Fill) -> Result<RecordBatch> {
+    let inner = &plan.snapshot.inner;
+    if aligned.bytes() > inner.options.memory_bytes {
+        let (rows, series) = (aligned.rows(), aligned.series());
+        return Err(Error::new(
+            ErrorKind::Full,
+            "align series",
+            format!("{rows} rows of {series} series take {} MiB", aligned.bytes() >> 20),
+            "select a shorter range or fewer series, or allow more memory",
+        ));
+    }
+    let column = |place| aligned.column(place, fill);
+    let places = 0..aligned.series();
+    let columns: Vec<_> = match aligned.bytes() {
+        ..THREADS_BYTES_MIN => places.map(column).collect(),
+        _ => inner.pool.get()?.install(|| places.into_par_iter().map(column).collect()),
+    };
+    Ok(aligned.finish_with(columns))
+}

@@ -1,0 +1,63 @@
+//! Bands over a selection: what its runs do together, in about so many buckets of steps.
+//!
+//! The extent of steps comes first, from summaries where these suffice, since it decides the width; then one aggregation
+//! gives a value for each run and bucket, and a pass over these the band. All of it sees one snapshot.
+
+use super::selection::Selection;
+use arrow::array::RecordBatch;
+use tidalite_model::{Error, Extent, Result};
+use tidalite_query::{By, band, band_grouping, band_schema, chart_width};
+
+/// Refuses what cannot be answered, before anything is read.
+pub(crate) fn check_band(buckets: usize, by: &[By]) -> Result<()> {
+    if buckets == 0 {
+        return Err(Error::invalid("draw band", "0 buckets were asked for", "ask for at least one"));
+    }
+    band_schema(by).map(|_| ())
+}
+
+impl Selection {
+    /// What the selected runs do together: mean, spread and extremes over runs, in at most `buckets` buckets of steps
+    /// whose width is a power of two, the same for all groups (two buckets at least where steps lie on both sides of
+    /// zero); they are aligned at step 0, so that buckets of one zoom lie within those of another.
+    ///
+    /// The finite points that one run has in one group and bucket count as one value, their mean; `mean`, `std` (the
+    /// population's), `min` and `max` are over these values, and `runs` says how many there are. Columns are those of
+    /// [`band_schema`](crate::band_schema): what is grouped `by`, then `step`, `width`, `runs`, `mean`, `std`, `min`,
+    /// `max`, `nonfinite`; rows ascend by group, then step. Buckets without a point have no row.
+    ///
+    /// ```
+    /// use arrow::array::{AsArray, types::Float64Type};
+    /// use tidalite::By;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// for (seed, loss) in [("seed-1", 1.0), ("seed-2", 3.0)] {
+    ///     let run = store.run(seed).start()?;
+    ///     for step in 0..100 { run.log(step, &[("loss", loss)])?; }
+    /// }
+    /// let band = store.select().runs("seed-*").metric("loss").band(50, &[By::Metric])?;
+    /// assert_eq!(band["mean"].as_primitive::<Float64Type>().values(), &[2.0; 50]);
+    /// assert_eq!(band["std"].as_primitive::<Float64Type>().values(), &[1.0; 50]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`points`](Self::points); `Invalid` for no buckets, and where `by` has the run, a bucket, or anything twice;
+    /// `Full` where groups, runs and buckets together need more than the memory option.
+    pub fn band(&self, buckets: usize, by: &[By]) -> Result<RecordBatch> {
+        check_band(buckets, by)?;
+        let fixed = self.fixed()?;
+        let width = fixed.step_extent()?.map_or(1, |e| chart_width(e.first, e.last, buckets));
+        let runs = fixed.grouped(&band_grouping(by, width)?)?;
+        band(by, width, &runs)
+    }
+
+    /// The least and the greatest step of the selected points.
+    pub(crate) fn step_extent(&self) -> Result<Option<Extent>> {
+        let filter = self.point_filter();
+        if filter.times_us.is_all() && filter.values.is_all() && !self.has_transforms() {
+            return self.plan()?.step_extent();
+        }
+        Ok(self.summaries()?.into_iter().filter_map(|(_, s)| s.steps()).reduce(Extent::join))
+    }
+}

@@ -1,0 +1,149 @@
+//! Selections drawn small: each series in few buckets, or by few of its points. One thread works on a series at a time,
+//! and holds it whole.
+
+use super::points::one_batch;
+use super::selection::Selection;
+use crate::plan::plan::Plan;
+use crate::plan::resolution::Resolution;
+use crate::plan::resolved::Chunk;
+use arrow::array::RecordBatch;
+use std::ops::Range;
+use tidalite_model::{Error, Extent, Result, SeriesKey};
+use tidalite_parts::Columns;
+use tidalite_query::{
+    ChartBuckets, ChartMerge, Points, PointsBuilder, chart, chart_batch, chart_width, lttb,
+};
+
+/// A line of fewer points has no bucket between its ends.
+const LINE_POINTS_MIN: usize = 3;
+
+impl Selection {
+    /// Each series in at most `buckets` buckets, whose width is a power of two: minimum, maximum, mean, first and last of
+    /// each. Ordered by series.
+    ///
+    /// # Errors
+    /// As [`points`](Self::points); `Invalid` for no buckets.
+    pub fn chart(&self, buckets: usize) -> Result<Vec<(SeriesKey, ChartBuckets)>> {
+        if buckets == 0 {
+            return Err(Error::invalid("chart", "0 buckets were asked for", "ask for at least one"));
+        }
+        if self.has_transforms() {
+            let plan = self.plan_whole()?;
+            let columns = Columns { step: true, seq: false, time: false, value: true };
+            return plan.each_whole(columns, false, |key, points| (key.clone(), chart(&points, buckets)));
+        }
+        let plan = self.plan()?;
+        let of_batch = |batch: &Range<usize>| chart_batch_of(&plan, batch.clone(), buckets);
+        let found = plan.snapshot.inner.pool.each(&plan.batches(), of_batch)?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// What [`chart`](Self::chart) gives, as one batch: one row a bucket, ordered by series, then step. Columns as in
+    /// [`chart_schema`](crate::chart_schema): `run`, `metric`, `labels`, `step`, `width`, `count`, `nonfinite`, `min`,
+    /// `max`, `mean`, `first`, `last`.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// # for step in 0..100 { run.log(step, &[("loss", 1.0 / (step + 1) as f64)])?; }
+    /// let batch = store.select().metric("loss").chart_batch(25)?;
+    /// assert_eq!((batch.num_rows(), batch.schema()), (25, tidalite::chart_schema()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`chart`](Self::chart); `Full` where the names of the series come to 2 GiB.
+    pub fn chart_batch(&self, buckets: usize) -> Result<RecordBatch> {
+        chart_batch(&self.chart(buckets)?)
+    }
+
+    /// Of each series at most `points` of its points, those that keep the shape of its line, by
+    /// Largest-Triangle-Three-Buckets (S. Steinarsson, "Downsampling Time Series for Visual Representation", MSc thesis,
+    /// University of Iceland, 2013); x is the step. Points that are NaN or ±Inf are left out, and a series with no more
+    /// than `points` others comes with all of these. Ordered and with columns as for [`points`](Self::points).
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// # for step in 0..1000 { run.log(step, &[("loss", 1.0 / (step + 1) as f64)])?; }
+    /// assert_eq!(store.select().metric("loss").lttb(50)?.num_rows(), 50);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`points`](Self::points); `Invalid` for fewer than 3 points, since the first and the last are always there;
+    /// `Full` where one series, or what is kept of all, needs more than the memory option.
+    pub fn lttb(&self, points: usize) -> Result<RecordBatch> {
+        check_line(points)?;
+        let plan = self.plan_whole()?;
+        plan.check_total(points as u64)?;
+        let columns = Columns { step: true, seq: false, time: true, value: true };
+        let lines = plan.each_whole(columns, false, |key, found| (key.clone(), lttb(found, points)))?;
+        let mut builder = PointsBuilder::new();
+        lines.into_iter().for_each(|(key, line)| builder.push_series(&key, line));
+        one_batch(builder.finish())
+    }
+}
+
+/// Refuses a line without a bucket between its ends.
+pub(crate) fn check_line(points: usize) -> Result<()> {
+    if points >= LINE_POINTS_MIN {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        "draw lines",
+        format!("{points} points a series were asked for"),
+        format!("ask for at least {LINE_POINTS_MIN}: the first, the last, and one between"),
+    ))
+}
+
+/// The charts of consecutive series.
+fn chart_batch_of(
+    plan: &Plan,
+    batch: Range<usize>,
+    buckets: usize,
+) -> Result<Vec<(SeriesKey, ChartBuckets)>> {
+    let columns = Columns { step: true, seq: false, time: !plan.filter.times_us.is_all(), value: true };
+    // The steps that a series has are those of its summaries at most, and so is the width.
+    let guess = |i| plan.reach(&plan.series[i]).map_or(1, |e| chart_width(e.first, e.last, buckets));
+    let guesses: Vec<u64> = batch.clone().map(guess).collect();
+    let resolution = |i: usize| Resolution::of_chart(guesses[i - batch.start]);
+    let found = plan.chunks(batch.clone(), columns, &resolution, true)?;
+    let mut charts = Vec::new();
+    for ((i, chunks), guess) in batch.clone().zip(found).zip(&guesses) {
+        let Some(steps) = extent(&chunks) else { continue };
+        let width = chart_width(steps.first, steps.last, buckets);
+        let summed = chunks.iter().any(|s| matches!(s, Chunk::Summed(_)));
+        // Filters have left fewer steps than there might be: what is summed up may reach over the narrower buckets.
+        let chunks = if summed && width < *guess {
+            let again = plan.chunks(i..i + 1, columns, &|_| Resolution::of_chart(width), true)?;
+            again.into_iter().flatten().collect()
+        } else {
+            chunks
+        };
+        let mut chart = ChartMerge::new(width);
+        for chunk in &chunks {
+            match chunk {
+                Chunk::Summed(summary) => chart.push_summary(summary),
+                Chunk::Points(points) => chart.push(points),
+            }
+        }
+        charts.push((plan.series[i].key.clone(), chart.finish()));
+    }
+    Ok(charts)
+}
+
+/// The steps of some chunks; points ascend.
+fn extent(chunks: &[Chunk]) -> Option<Extent> {
+    let extents = chunks.iter().filter_map(|chunk| match chunk {
+        Chunk::Summed(summary) => summary.steps(),
+        Chunk::Points(points) => ends(points),
+    });
+    extents.reduce(Extent::join)
+}
+
+fn ends(points: &Points) -> Option<Extent> {
+    points.steps.first().zip(points.steps.last()).map(|(&first, &last)| Extent::new(first, last))
+}

@@ -1,0 +1,284 @@
+//! Following: only what is new since a cursor.
+//!
+//! A cursor holds, of each writer, the ordinal of the next frame to see. What is below stays seen, whether it is still in a
+//! log or in a part by now: parts carry the order of writing, so a follower that comes late finds its place in them.
+
+use super::selection::Selection;
+use crate::parts::scan::{RowRef, read_rows, steps_of};
+use crate::view::snapshot::Snapshot;
+use crate::view::tombstones::{Coverage, Tombstones};
+use arrow::array::RecordBatch;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tidalite_model::{Error, Result, Seq, SeriesKey};
+use tidalite_parts::Columns;
+use tidalite_query::{PointFilter, Points, PointsBuilder, SeriesFilter};
+
+/// A place in the stream of all writes: of each writer, the next frame to see. Its text form can be kept and read back.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cursor {
+    next: BTreeMap<u32, u64>,
+}
+
+impl fmt::Display for Cursor {
+    /// `writer:ordinal` pairs joined by `,`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, (writer, next)) in self.next.iter().enumerate() {
+            write!(f, "{}{writer}:{next}", if i > 0 { "," } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Cursor> {
+        let wrong = |pair: &str| {
+            Error::invalid(
+                "read cursor",
+                format!("{pair:?} is not writer:ordinal"),
+                "give a cursor as `follow` printed it",
+            )
+        };
+        let mut next = BTreeMap::new();
+        for pair in text.split(',').filter(|p| !p.is_empty()) {
+            let (writer, ordinal) = pair.split_once(':').ok_or_else(|| wrong(pair))?;
+            next.insert(writer.parse().map_err(|_| wrong(pair))?, ordinal.parse().map_err(|_| wrong(pair))?);
+        }
+        Ok(Cursor { next })
+    }
+}
+
+impl Cursor {
+    fn has_seen(&self, writer: u32, ordinal: u64) -> bool {
+        self.next.get(&writer).is_some_and(|&next| ordinal < next)
+    }
+
+    fn of(&self, writer: u32) -> i64 {
+        Seq::new(writer, self.next.get(&writer).copied().unwrap_or(0)).as_i64()
+    }
+}
+
+/// Hands out the points of a selection as they are written, each once, repeats included; to a fork belong those that
+/// are written to it, and none that it took over. A filter of runs is asked at
+/// each look: of a run that it takes only later, what was written before is not handed out any more. Nor is what was hidden or
+/// deleted by the time of the look; what was handed out before, was.
+#[derive(Debug)]
+pub struct Follow {
+    select: Selection,
+    cursor: Cursor,
+}
+
+/// How often a waiting follower looks. A look costs a few system calls a writer.
+const POLL: Duration = Duration::from_millis(4);
+
+impl Selection {
+    /// Follows the selection from its beginning: the first answer holds all there is.
+    ///
+    /// # Errors
+    /// `Invalid` for a wrong pattern.
+    pub fn follow(&self) -> Result<Follow> {
+        self.follow_from(Cursor::default())
+    }
+
+    /// Follows what is written from now on.
+    ///
+    /// # Errors
+    /// As [`Store::snapshot`](crate::Store::snapshot).
+    pub fn follow_new(&self) -> Result<Follow> {
+        let now = ends(&self.snapshot()?, &Cursor::default());
+        self.follow_from(now)
+    }
+
+    /// Follows from where another follower stood.
+    ///
+    /// # Errors
+    /// `Invalid` for a wrong pattern, and for a selection that chooses series by what they hold, or
+    /// transforms them.
+    pub fn follow_from(&self, cursor: Cursor) -> Result<Follow> {
+        if self.has_having() {
+            return Err(Error::invalid(
+                "follow selection",
+                "it chooses series by what they hold, which changes as they are written",
+                "follow it without `having`",
+            ));
+        }
+        if self.has_transforms() {
+            return Err(Error::invalid(
+                "follow selection",
+                "it transforms series, and a follower hands out points as they were written",
+                "follow it without `transform`",
+            ));
+        }
+        self.check_names()?;
+        Ok(Follow { select: self.clone(), cursor })
+    }
+}
+
+impl Follow {
+    /// Where the follower stands.
+    pub fn cursor(&self) -> &Cursor {
+        &self.cursor
+    }
+
+    /// What is new, at once; empty where nothing is. Within a series in the order of writing.
+    ///
+    /// # Errors
+    /// As [`Selection::points`]; the cursor then stays, and nothing is skipped.
+    pub fn poll(&mut self) -> Result<Vec<RecordBatch>> {
+        let snapshot = self.select.snapshot()?;
+        let ends = ends(&snapshot, &self.cursor);
+        if ends == self.cursor {
+            return Ok(Vec::new());
+        }
+        let wanted = self.select.series_filter(&snapshot)?;
+        let filter = self.select.point_filter();
+        let mut builder = PointsBuilder::new();
+        self.push_parts(&snapshot, &wanted, filter, &mut builder)?;
+        for tail in &snapshot.view.tails {
+            let seqs = (tail.seqs.0.max(self.cursor.of(tail.writer)), tail.seqs.1);
+            if seqs.0 < seqs.1 {
+                let held = tail.read();
+                for (key, mut points) in held.data.rows_in_order(seqs, &|key| wanted.matches(key)) {
+                    if let Some(tombstones) = self.tombstones_of(&snapshot, &key.run) {
+                        tombstones.apply(&mut points);
+                    }
+                    filter.apply(&mut points);
+                    builder.push_series(&key, points);
+                }
+            }
+        }
+        let batches = builder.finish();
+        self.cursor = ends;
+        Ok(batches.into_iter().filter(|b| b.num_rows() > 0).collect())
+    }
+
+    /// As [`poll`](Self::poll), but waits up to `timeout` until something is new.
+    ///
+    /// # Errors
+    /// As [`poll`](Self::poll).
+    pub fn wait(&mut self, timeout: Duration) -> Result<Vec<RecordBatch>> {
+        let start = Instant::now();
+        loop {
+            let batches = self.poll()?;
+            let left = timeout.saturating_sub(start.elapsed());
+            if !batches.is_empty() || left.is_zero() {
+                return Ok(batches);
+            }
+            std::thread::sleep(POLL.min(left));
+        }
+    }
+
+    /// What is not handed out of a run, as it stands at this look.
+    fn tombstones_of(&self, snapshot: &Snapshot, run: &str) -> Option<Arc<Tombstones>> {
+        Tombstones::of(snapshot.view.runs.get(run)?, self.select.sees_hidden())
+    }
+
+    fn push_parts(
+        &self,
+        snapshot: &Snapshot,
+        wanted: &SeriesFilter,
+        filter: &PointFilter,
+        builder: &mut PointsBuilder,
+    ) -> Result<()> {
+        for (meta, error) in &snapshot.view.broken {
+            if !meta.seq.iter().all(|&(writer, _, hi)| self.cursor.has_seen(writer, hi)) {
+                return Err(error.duplicate());
+            }
+        }
+        let parts = &snapshot.view.parts;
+        for (p, part) in parts.iter().enumerate() {
+            if part.meta().seq.iter().all(|&(writer, _, hi)| self.cursor.has_seen(writer, hi)) {
+                continue;
+            }
+            let table = part.series();
+            let mut details = table.reader();
+            let mut lists: Vec<Vec<RowRef>> = Vec::new();
+            let mut keys: Vec<SeriesKey> = Vec::new();
+            for (r, row) in table.entries().iter().enumerate() {
+                let key = table.key(row);
+                if !wanted.matches(&key) {
+                    continue;
+                }
+                let seqs = details.of(r)?.seqs();
+                let writer = Seq::from_i64(seqs.1).map_or(0, Seq::writer);
+                // A row of several writers is looked into; one writer's is decided by its last frame.
+                let one = Seq::from_i64(seqs.0).map_or(0, Seq::writer) == writer;
+                // So is what is left of a thinned one, whose points keep their places.
+                let one = one && !part.meta().is_thinned();
+                let seen = one && seqs.1 < self.cursor.of(writer);
+                let tombstones = || self.tombstones_of(snapshot, &key.run);
+                if !seen && tombstones().is_none_or(|h| h.coverage(steps_of(row), seqs) != Coverage::All) {
+                    lists.push(vec![RowRef::new(p, r)]);
+                    keys.push(key);
+                }
+            }
+            let columns = Columns::ALL;
+            for (lists, keys) in lists.chunks(64).zip(keys.chunks(64)) {
+                for (key, chunks) in keys.iter().zip(read_rows(parts, lists, columns)?) {
+                    let tombstones = self.tombstones_of(snapshot, &key.run);
+                    for points in chunks {
+                        let mut new = Points::default();
+                        for i in 0..points.len() {
+                            let writer = Seq::from_i64(points.seqs[i]).map_or(0, Seq::writer);
+                            if points.seqs[i] >= self.cursor.of(writer) {
+                                new.push(
+                                    points.steps[i],
+                                    points.seqs[i],
+                                    points.times_us[i],
+                                    points.values[i],
+                                );
+                            }
+                        }
+                        if let Some(tombstones) = &tombstones {
+                            tombstones.apply(&mut new);
+                        }
+                        filter.apply(&mut new);
+                        builder.push_series(key, new);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A cursor after all that a snapshot holds.
+fn ends(snapshot: &Snapshot, before: &Cursor) -> Cursor {
+    let mut next = before.next.clone();
+    let mut raise = |writer: u32, ordinal: u64| {
+        let entry = next.entry(writer).or_insert(0);
+        *entry = (*entry).max(ordinal);
+    };
+    for part in &snapshot.view.version.manifest.parts {
+        for &(writer, _, hi) in &part.seq {
+            raise(writer, hi + 1);
+        }
+    }
+    for state in &snapshot.view.version.manifest.writers {
+        raise(state.writer, state.flushed);
+    }
+    for tail in &snapshot.view.tails {
+        let end = Seq::from_i64(tail.seqs.1).map_or(0, Seq::ordinal);
+        raise(tail.writer, end);
+    }
+    Cursor { next }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_reads_back_from_its_text() {
+        let cursor = Cursor { next: BTreeMap::from([(1, 20), (7, 0)]) };
+        assert_eq!(cursor.to_string(), "1:20,7:0");
+        assert_eq!(cursor.to_string().parse::<Cursor>().unwrap(), cursor);
+        assert!("1:x".parse::<Cursor>().is_err());
+        assert!("1".parse::<Cursor>().is_err());
+    }
+}

@@ -1,0 +1,73 @@
+//! Selections drawn for so many columns of pixels, each series by the points that its line needs there.
+//!
+//! The extent of steps comes first, since all series share the columns; then each series is gone through, a long one in
+//! pieces, of which what is kept is gone through once more. All of it sees one snapshot.
+
+use super::points::one_batch;
+use super::selection::Selection;
+use arrow::array::RecordBatch;
+use tidalite_model::{Error, Result, SeriesKey};
+use tidalite_parts::Columns;
+use tidalite_query::{PixelColumns, Points, PointsBuilder};
+
+/// Points that are kept of a column at most.
+const COLUMN_POINTS: u64 = 4;
+
+impl Selection {
+    /// Of each series the points that draw its line as all of them would, in a picture of so many columns of pixels: of
+    /// each column the first and the last point, and those of the least and of the greatest value (U. Jugel and others,
+    /// "M4: A Visualization-Oriented Time Series Data Aggregation", VLDB 2014). The columns are equal ranges of steps, from
+    /// the least selected step of all series to the greatest. Points that are NaN or ±Inf are left out. Ordered and with
+    /// columns as for [`points`](Self::points).
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// # for step in 0..1000 { run.log(step, &[("loss", (step % 7) as f64)])?; }
+    /// let points = store.select().metric("loss").m4(50)?;
+    /// assert!(points.num_rows() <= 4 * 50);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`points`](Self::points); `Invalid` for no columns; `Full` where what is kept of all series needs more than the
+    /// memory option.
+    pub fn m4(&self, columns: usize) -> Result<RecordBatch> {
+        check_columns(columns)?;
+        let fixed = self.fixed()?;
+        let Some(steps) = fixed.step_extent()? else { return one_batch(Vec::new()) };
+        let picture = PixelColumns::new(steps.first, steps.last, columns);
+        let plan = fixed.plan_in_pieces()?;
+        plan.check_total((columns as u64).saturating_mul(COLUMN_POINTS))?;
+        let wanted = Columns { step: true, seq: false, time: true, value: true };
+        let pieces = plan.each(wanted, |key, points| (key.clone(), picture.m4(points)))?;
+        let mut builder = PointsBuilder::new();
+        for (key, points) in series_of(pieces) {
+            builder.push_series(&key, picture.m4(points));
+        }
+        one_batch(builder.finish())
+    }
+}
+
+/// Refuses a picture without width.
+pub(crate) fn check_columns(columns: usize) -> Result<()> {
+    if columns > 0 {
+        return Ok(());
+    }
+    Err(Error::invalid("draw lines", "0 columns of pixels were asked for", "ask for at least one"))
+}
+
+/// The pieces of each series, put together.
+fn series_of(pieces: Vec<(SeriesKey, Points)>) -> Vec<(SeriesKey, Points)> {
+    let mut series: Vec<(SeriesKey, Points)> = Vec::new();
+    for (key, mut points) in pieces {
+        // Whether it was read depends on the piece.
+        points.seqs = Vec::new();
+        match series.last_mut() {
+            Some((last, whole)) if *last == key => whole.extend(&points),
+            _ => series.push((key, points)),
+        }
+    }
+    series
+}

@@ -1,0 +1,26 @@
+//! Selections and their answers: points, summaries, aggregates, charts, bands, tables side by side, followers.
+//!
+//! A [`Selection`](selection::Selection) says which points; each answer is an `impl Selection` in a file of its own.
+//!
+//! May use: `plan`, `view`, `parts`, `engine` and `files`.
+//!
+//! Invariants: nothing is read before an answer is asked for, and each answer sees one snapshot. Memory is bounded by the
+//! memory option; an answer that needs more is refused.
+
+mod aggregate;
+mod align;
+mod band;
+mod chart;
+pub(crate) mod explain;
+pub(crate) mod follow;
+mod having;
+mod m4;
+mod metrics;
+pub(crate) mod over;
+pub(crate) mod pattern;
+mod planning;
+pub(crate) mod points;
+pub(crate) mod selection;
+mod summaries;
+mod top;
+mod transform;

@@ -1,0 +1,183 @@
+//! Selections over another x-axis than the step: time, time since the run's start, or the value of another metric.
+//!
+//! Points are brought in the order of the axis, for which all of them are in memory. Another metric is joined as of the
+//! step: a point stands at the last finite value that the metric had in the same run at that step or an earlier one; its
+//! series is the one of the same labels, or else the one without labels. A run starts when it said so; one that is known by
+//! its points alone, at the earliest of them. All of it sees one snapshot.
+
+use super::m4::check_columns;
+use super::selection::Selection;
+use crate::plan::plan::Plan;
+use arrow::array::RecordBatch;
+use std::collections::HashMap;
+use std::sync::Arc;
+use tidalite_model::{Error, Labels, Result, SeriesKey};
+use tidalite_parts::Columns;
+use tidalite_query::{Along, By, Fill, OverAxis, Points, XAxis};
+
+/// A selection over an x-axis of choice; made by [`Selection::over`].
+#[derive(Debug, Clone)]
+#[must_use = "a selection reads nothing until it is asked for an answer"]
+pub struct Over {
+    select: Selection,
+    x: XAxis,
+}
+
+impl Selection {
+    /// The selection over another x-axis. What it selects stays as it is, ranges of steps among it; what is asked of
+    /// it then is drawn over, or ordered by, the column `x`.
+    ///
+    /// ```
+    /// use arrow::array::{AsArray, types::Float64Type};
+    /// use tidalite::XAxis;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// let run = store.run("a").start()?;
+    /// for step in 0..100 { run.log(step, &[("loss", 1.0 / (step + 1) as f64), ("tokens", (step * 512) as f64)])?; }
+    /// let over = store.select().metric("loss").over(XAxis::Metric("tokens".into()));
+    /// assert_eq!(over.points()?["x"].as_primitive::<Float64Type>().value(3), 1536.0);
+    /// assert!(over.chart(10)?.num_rows() <= 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn over(&self, x: XAxis) -> Over {
+        Over { select: self.clone(), x }
+    }
+}
+
+impl Over {
+    /// The points, ordered by series, then x, then step; columns as in
+    /// [`over_points_schema`](crate::over_points_schema).
+    ///
+    /// # Errors
+    /// As [`Selection::points`]; `Full` where all points need more than the memory option.
+    pub fn points(&self) -> Result<RecordBatch> {
+        self.read()?.points()
+    }
+
+    /// Each series in at most `buckets` buckets of the axis, of one width for all series, which is a power of two (of time:
+    /// of microseconds); columns as in [`over_chart_schema`](crate::over_chart_schema).
+    ///
+    /// # Errors
+    /// As [`points`](Self::points); `Invalid` for no buckets.
+    pub fn chart(&self, buckets: usize) -> Result<RecordBatch> {
+        if buckets == 0 {
+            return Err(Error::invalid("chart", "0 buckets were asked for", "ask for at least one"));
+        }
+        self.read()?.chart(buckets)
+    }
+
+    /// What the selected runs do together in at most `buckets` buckets of the axis, as [`Selection::band`] has it of steps; columns
+    /// as in [`over_band_schema`](crate::over_band_schema).
+    ///
+    /// # Errors
+    /// As [`points`](Self::points); `Invalid` as for [`Selection::band`].
+    pub fn band(&self, buckets: usize, by: &[By]) -> Result<RecordBatch> {
+        super::band::check_band(buckets, by)?;
+        let fixed = self.select.fixed()?;
+        let snapshot = fixed.snapshot()?;
+        let over = self.over(&fixed, &fixed.plan_whole()?)?;
+        over.band(buckets, by, |grouping| snapshot.with_params(grouping))
+    }
+
+    /// Of each series at most `points` points that keep the shape of its line, as [`Selection::lttb`]; columns as for
+    /// [`points`](Self::points).
+    ///
+    /// # Errors
+    /// As [`points`](Self::points); `Invalid` for fewer than 3.
+    pub fn lttb(&self, points: usize) -> Result<RecordBatch> {
+        super::chart::check_line(points)?;
+        self.read()?.lttb(points)
+    }
+
+    /// Of each series the points that its line needs in so many columns of pixels, as [`Selection::m4`]; columns as for
+    /// [`points`](Self::points).
+    ///
+    /// # Errors
+    /// As [`points`](Self::points); `Invalid` for no columns.
+    pub fn m4(&self, columns: usize) -> Result<RecordBatch> {
+        check_columns(columns)?;
+        self.read()?.m4(columns)
+    }
+
+    /// The series side by side as [`Selection::align`] puts them, one row for each x that any of them has; the first column is
+    /// `x`. Of several points of a series at one x that of the greatest step counts.
+    ///
+    /// # Errors
+    /// As [`Selection::align`]; `Invalid` for the line between neighbours over another metric.
+    pub fn align(&self, fill: Fill) -> Result<RecordBatch> {
+        OverAxis::check_fill(&self.x, fill)?;
+        let fixed = self.select.fixed()?;
+        let plan = fixed.plan_whole()?;
+        super::align::check_series(&plan)?;
+        let aligned = self.over(&fixed, &plan)?.align();
+        super::align::finish(&plan, aligned, fill)
+    }
+
+    fn read(&self) -> Result<OverAxis> {
+        let fixed = self.select.fixed()?;
+        self.over(&fixed, &fixed.plan_whole()?)
+    }
+
+    /// The series of a plan over the axis.
+    fn over(&self, fixed: &Selection, plan: &Plan) -> Result<OverAxis> {
+        let columns = Columns { step: true, seq: false, time: true, value: true };
+        let series = plan.each_whole(columns, true, |key, points| (key.clone(), points))?;
+        let mut over = OverAxis::new(self.x.clone());
+        match &self.x {
+            XAxis::Time => {
+                series.into_iter().for_each(|(key, points)| over.push(key, points, Along::Since(0)))
+            }
+            XAxis::Elapsed => {
+                let starts = starts(fixed, &series)?;
+                for (key, points) in series {
+                    let start = starts.get(&key.run).copied().unwrap_or_default();
+                    over.push(key, points, Along::Since(start));
+                }
+            }
+            XAxis::Metric(name) => {
+                let others = others(fixed, name)?;
+                for (key, points) in series {
+                    let of = |labels: Labels| others.get(&(key.run.clone(), labels));
+                    // Without the metric no point has a place.
+                    if let Some(along) = of(key.labels.clone()).or_else(|| of(Labels::none())) {
+                        over.push(key, points, along.clone());
+                    }
+                }
+            }
+            _ => series.into_iter().for_each(|(key, points)| over.push(key, points, Along::Step)),
+        }
+        Ok(over)
+    }
+}
+
+/// When each run of some series started.
+fn starts(fixed: &Selection, series: &[(SeriesKey, Points)]) -> Result<HashMap<Arc<str>, i64>> {
+    let snapshot = fixed.snapshot()?;
+    let said: HashMap<String, i64> =
+        snapshot.runs().into_iter().filter_map(|run| Some((run.id, run.started_us?))).collect();
+    let mut starts = HashMap::new();
+    for run in series.iter().map(|(key, _)| &key.run) {
+        if starts.contains_key(run) {
+            continue;
+        }
+        let start = match said.get(&**run) {
+            Some(&start) => Some(start),
+            None => {
+                let all = snapshot.select().run(&**run).summaries()?;
+                all.iter().filter_map(|(_, summary)| summary.time_min_us).min()
+            }
+        };
+        starts.extend(start.map(|start| (run.clone(), start)));
+    }
+    Ok(starts)
+}
+
+/// The series of another metric, by run and labels: as they were written, at all steps.
+fn others(fixed: &Selection, name: &str) -> Result<HashMap<(Arc<str>, Labels), Along>> {
+    let plan = fixed.of_metric(name).plan()?;
+    let columns = Columns { step: true, seq: false, time: false, value: true };
+    let found = plan.each_whole(columns, true, |key, points| {
+        ((key.run.clone(), key.labels.clone()), Along::series(points))
+    })?;
+    Ok(found.into_iter().collect())
+}

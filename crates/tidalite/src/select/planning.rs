@@ -1,0 +1,85 @@
+//! From a selection to plans: the names that it matches in a snapshot, and what has to be read.
+
+use super::having::verdicts;
+use super::pattern::matcher;
+use super::selection::Selection;
+use crate::plan::plan::Plan;
+use crate::plan::planner::Planner;
+use crate::plan::plans::Plans;
+use crate::plan::shaping::Shaping;
+use crate::view::snapshot::Snapshot;
+use std::collections::VecDeque;
+use tidalite_model::Result;
+use tidalite_query::{LabelMatcher, NameMatcher, SeriesFilter};
+
+impl Selection {
+    /// Which series are meant, in a snapshot: which runs a filter takes is known of that alone.
+    pub(crate) fn series_filter(&self, snapshot: &Snapshot) -> Result<SeriesFilter> {
+        let named = matcher(&self.runs, &self.runs_regex)?;
+        let runs = match &self.run_filter {
+            None => named,
+            Some(filter) => {
+                let resolved = snapshot.runs_where(filter).into_iter().map(|r| r.id);
+                NameMatcher::exact(resolved.filter(|id| named.is_match(id)))
+            }
+        };
+        let metrics = matcher(&self.metrics, &self.metrics_regex)?;
+        Ok(SeriesFilter { runs, metrics, labels: self.label_matcher()? })
+    }
+
+    /// Refuses wrong patterns, before anything is read.
+    pub(crate) fn check_names(&self) -> Result<()> {
+        matcher(&self.runs, &self.runs_regex)?;
+        matcher(&self.metrics, &self.metrics_regex)?;
+        self.label_matcher().map(|_| ())
+    }
+
+    fn label_matcher(&self) -> Result<LabelMatcher> {
+        LabelMatcher::new(self.labels.iter().map(|(k, v)| (k.as_str(), v.as_str())))
+    }
+
+    /// One plan of all series, for answers that hold something of each anyway.
+    pub(crate) fn plan(&self) -> Result<Plan> {
+        self.planning()?.whole()
+    }
+
+    /// Plans of so many series each as may be in memory at once; one where there are no more.
+    pub(crate) fn plans(&self) -> Result<Plans> {
+        let mut plans = self.planning()?;
+        plans.spans = plans.planner.spans().into();
+        Ok(plans)
+    }
+
+    fn planning(&self) -> Result<Plans> {
+        let snapshot = self.snapshot()?;
+        let wanted = self.series_filter(&snapshot)?;
+        let shaping = Shaping::of(&self.transforms, self.filter);
+        let reads = shaping.as_ref().map_or(self.filter, Shaping::reads);
+        let meter = self.meter.clone().unwrap_or_default();
+        let planner = Planner::new(snapshot.view.clone(), wanted, reads, self.rules)?;
+        let all = || self.without_conditions(&snapshot);
+        let having =
+            self.having.iter().map(|condition| verdicts(condition, &all())).collect::<Result<_>>()?;
+        Ok(Plans {
+            snapshot,
+            planner,
+            spans: VecDeque::new(),
+            having,
+            shaping,
+            meter,
+            planned: 0,
+            thinned: 0,
+        })
+    }
+
+    /// The plan for answers that take long series in pieces.
+    pub(crate) fn plan_in_pieces(&self) -> Result<Plan> {
+        self.plan()?.split_long_series().with_start_states()
+    }
+
+    /// The plan for answers that take each series whole. Where something is made of them it is made in pieces, since what
+    /// is read may be far more than what is answered.
+    pub(crate) fn plan_whole(&self) -> Result<Plan> {
+        if self.has_transforms() { self.plan_in_pieces() } else { self.plan() }
+    }
+}

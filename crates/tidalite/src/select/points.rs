@@ -1,0 +1,105 @@
+//! The points of a selection, as a stream of Arrow batches.
+
+use super::selection::Selection;
+use crate::plan::plan::Plan;
+use crate::plan::plans::Plans;
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
+use arrow::datatypes::SchemaRef;
+use std::collections::VecDeque;
+use std::ops::Range;
+use tidalite_model::{Error, ErrorKind, Result};
+use tidalite_parts::Columns;
+use tidalite_query::{PointsBuilder, points_schema};
+
+impl Selection {
+    /// The points, as Arrow batches ordered by run, metric, labels, step. Columns: `run`, `metric`, `labels` (dictionary
+    /// text), `step` (int64), `time` (timestamp, µs, UTC), `value` (float64).
+    ///
+    /// # Errors
+    /// `Invalid` for a wrong pattern; `Corrupt` where a part that is needed is damaged; `Full` beyond the memory option.
+    pub fn points(&self) -> Result<PointStream> {
+        let mut plans = self.plans()?;
+        let plan = plans.next().unwrap_or_else(|| self.plan())?.split_long_series().with_start_states()?;
+        let batches = plan.batches().into();
+        Ok(PointStream { plans, plan, batches, ready: VecDeque::new() })
+    }
+}
+
+/// Batches of one schema as one; the empty batch where there are none.
+pub(crate) fn one_batch(batches: Vec<RecordBatch>) -> Result<RecordBatch> {
+    concat_batches(&points_schema(), &batches).map_err(|e| {
+        Error::new(ErrorKind::Full, "gather points", e.to_string(), "take the batches one by one")
+    })
+}
+
+/// The points of a selection, batch by batch; memory stays bounded however many there are.
+#[derive(Debug)]
+pub struct PointStream {
+    /// Those that follow.
+    plans: Plans,
+    plan: Plan,
+    batches: VecDeque<Range<usize>>,
+    ready: VecDeque<RecordBatch>,
+}
+
+impl PointStream {
+    /// The batches' schema.
+    pub fn schema(&self) -> SchemaRef {
+        points_schema()
+    }
+
+    /// All batches as one.
+    ///
+    /// # Errors
+    /// As the batches; `Full` where one batch cannot hold them.
+    pub fn collect(self) -> Result<RecordBatch> {
+        let batches: Vec<RecordBatch> = Iterator::collect::<Result<_>>(self)?;
+        one_batch(batches)
+    }
+
+    /// To the next plan, where there is one.
+    fn go_on(&mut self) -> Option<Result<()>> {
+        let plan = self.plans.next()?.and_then(|plan| plan.split_long_series().with_start_states());
+        Some(plan.map(|plan| {
+            self.batches = plan.batches().into();
+            self.plan = plan;
+        }))
+    }
+
+    fn round(&mut self) -> Result<()> {
+        let inner = self.plan.snapshot.inner.clone();
+        let count = inner.options.threads.clamp(1, self.batches.len().max(1));
+        let round: Vec<Range<usize>> = self.batches.drain(..count.min(self.batches.len())).collect();
+        let plan = &self.plan;
+        let made = inner.pool.each(&round, |batch| {
+            let points = plan.load(batch.clone(), Columns::ALL)?;
+            let mut builder = PointsBuilder::new();
+            for (planned, points) in plan.series[batch.clone()].iter().zip(points) {
+                builder.push_series(&planned.key, points);
+            }
+            Ok(builder.finish())
+        })?;
+        self.ready.extend(made.into_iter().flatten());
+        Ok(())
+    }
+}
+
+impl Iterator for PointStream {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.ready.is_empty() {
+            let done = match self.batches.is_empty() {
+                true => self.go_on()?,
+                false => self.round(),
+            };
+            if let Err(e) = done {
+                self.batches.clear();
+                self.plans.spans.clear();
+                return Some(Err(e));
+            }
+        }
+        self.ready.pop_front().map(Ok)
+    }
+}

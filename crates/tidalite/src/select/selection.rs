@@ -1,0 +1,329 @@
+//! Which points are selected: runs, metrics, labels, ranges, and the rules of which points count.
+
+use super::pattern::escape;
+use crate::engine::store::Store;
+use crate::parts::meter::Meter;
+use crate::plan::series::Rules;
+use crate::view::lineage::History;
+use crate::view::snapshot::Snapshot;
+use std::ops::{Bound, RangeBounds};
+use std::sync::Arc;
+use tidalite_model::{Bounds, Result, StepRange};
+use tidalite_query::{Aggregate, Compare, PointFilter, Repeats, RunFilter, Transform};
+
+/// A selection of points: by run, metric, labels, and half-open ranges of step, time and value. Nothing is read before an
+/// answer is asked for; each answer sees one snapshot.
+///
+/// ```
+/// use tidalite::{Aggregate, By, Store};
+/// # let dir = tempfile::tempdir()?;
+/// # let store = Store::open(dir.path().join("metrics"))?;
+/// # let run = store.run("a").start()?;
+/// # for step in 0..100 { run.log(step, &[("loss", 1.0 / (step + 1) as f64)])?; }
+/// let table = store.select().metrics("loss*").steps(10..20).aggregate(&[Aggregate::Min, Aggregate::Mean], &[By::Run])?;
+/// assert_eq!(table.num_rows(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "a selection reads nothing until it is asked for an answer"]
+pub struct Selection {
+    of: SelectionOf,
+    pub(super) runs: Vec<String>,
+    pub(super) metrics: Vec<String>,
+    pub(super) runs_regex: Vec<String>,
+    pub(super) metrics_regex: Vec<String>,
+    pub(super) labels: Vec<(String, String)>,
+    pub(super) run_filter: Option<RunFilter>,
+    pub(super) having: Vec<SeriesCondition>,
+    pub(super) filter: PointFilter,
+    pub(super) rules: Rules,
+    pub(super) transforms: Vec<Transform>,
+    /// Where what is read is counted, for an answer that is to be explained.
+    pub(super) meter: Option<Arc<Meter>>,
+}
+
+#[derive(Debug, Clone)]
+enum SelectionOf {
+    Store(Store),
+    Snapshot(Snapshot),
+}
+
+impl Store {
+    /// A selection over what the store holds when it is asked for an answer; see [`Selection`].
+    pub fn select(&self) -> Selection {
+        Selection::of(SelectionOf::Store(self.clone()))
+    }
+}
+
+impl Snapshot {
+    /// A selection over this snapshot.
+    pub fn select(&self) -> Selection {
+        Selection::of(SelectionOf::Snapshot(self.clone()))
+    }
+}
+
+impl Selection {
+    fn of(of: SelectionOf) -> Selection {
+        let (filter, rules) = (PointFilter::default(), Rules::default());
+        Selection {
+            of,
+            runs: Vec::new(),
+            metrics: Vec::new(),
+            runs_regex: Vec::new(),
+            metrics_regex: Vec::new(),
+            labels: Vec::new(),
+            run_filter: None,
+            having: Vec::new(),
+            filter,
+            rules,
+            transforms: Vec::new(),
+            meter: None,
+        }
+    }
+
+    /// Of this run alone; given several times, of any of them.
+    pub fn run(mut self, id: impl Into<String>) -> Self {
+        self.runs.push(escape(&id.into()));
+        self
+    }
+
+    /// Of runs whose id matches a pattern (`*` any text, `?` one character, `[ab]`, `{a,b}`); given several times,
+    /// any of them.
+    pub fn runs(mut self, pattern: impl Into<String>) -> Self {
+        self.runs.push(pattern.into());
+        self
+    }
+
+    /// Of this metric alone; given several times, of any of them.
+    pub fn metric(mut self, name: impl Into<String>) -> Self {
+        self.metrics.push(escape(&name.into()));
+        self
+    }
+
+    /// Of metrics whose name matches a pattern, as for [`runs`](Self::runs).
+    pub fn metrics(mut self, pattern: impl Into<String>) -> Self {
+        self.metrics.push(pattern.into());
+        self
+    }
+
+    /// Of runs in whose id a [regular expression](https://docs.rs/regex/latest/regex/#syntax) matches anywhere; `^` and `$`
+    /// bind it to the ends. With [`runs`](Self::runs), of any of them.
+    pub fn runs_regex(mut self, regex: impl Into<String>) -> Self {
+        self.runs_regex.push(regex.into());
+        self
+    }
+
+    /// Of metrics in whose name a regular expression matches anywhere, as for [`runs_regex`](Self::runs_regex).
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// let run = store.run("a").start()?;
+    /// run.log(0, &[("layer1/norm", 1.0), ("layer20/norm", 1.0), ("layer/bias", 1.0)])?;
+    /// assert_eq!(store.select().metrics_regex(r"^layer\d+/").summaries()?.len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn metrics_regex(mut self, regex: impl Into<String>) -> Self {
+        self.metrics_regex.push(regex.into());
+        self
+    }
+
+    /// Of series that carry this label; the value may be a pattern. Given several times, all must match.
+    pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels.push((key.into(), value.into()));
+        self
+    }
+
+    /// Of runs that a filter takes, written as text; given several times, all must. See [`RunFilter`] for what there
+    /// is to write. No other run has any part in any answer.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// for lr in [0.1, 0.01] {
+    ///     let run = store.run(format!("lr-{lr}")).param("lr", lr).start()?;
+    ///     run.log(0, &[("loss", 1.0)])?;
+    /// }
+    /// let select = store.select().filter("params.lr > 0.05 and status = \"finished\"")?;
+    /// assert_eq!(select.points()?.collect()?.num_rows(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Invalid` where the text is no filter; the message says at which column.
+    pub fn filter(self, text: &str) -> Result<Self> {
+        Ok(self.runs_where(RunFilter::parse(text)?))
+    }
+
+    /// Of runs that a filter takes; given several times, all must.
+    pub fn runs_where(mut self, filter: RunFilter) -> Self {
+        self.run_filter = Some(match self.run_filter.take() {
+            None => filter,
+            Some(before) => before.and(filter),
+        });
+        self
+    }
+
+    /// Of series of which an aggregate over all their points at `steps` compares so with `value`; given several times,
+    /// all must. What else the selection says of steps, times and values has no bearing on it, nor have transforms; the
+    /// rule for repeats does. A series that has nothing of what is aggregated, such as a finite value for `max`, is not among them; its
+    /// `count` is 0. Times are compared in µs since 1970 UTC.
+    ///
+    /// ```
+    /// use tidalite::{Aggregate, Compare};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// for top in [3, 30] {
+    ///     let run = store.run(format!("to-{top}")).start()?;
+    ///     for step in 0..top { run.log(step, &[("loss", step as f64)])?; }
+    /// }
+    /// let tall = store.select().having(Aggregate::Max, Compare::Greater, 10.0, 5..);
+    /// assert_eq!(tall.summaries()?.len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn having(
+        mut self,
+        aggregate: Aggregate,
+        compare: Compare,
+        value: f64,
+        steps: impl RangeBounds<i64>,
+    ) -> Self {
+        self.having.push(SeriesCondition { aggregate, compare, value, steps: half_open(&steps) });
+        self
+    }
+
+    /// Of steps in a range, such as `100..200`.
+    pub fn steps(mut self, range: impl RangeBounds<i64>) -> Self {
+        self.filter.steps = half_open(&range);
+        self
+    }
+
+    /// Of times in a range, µs since 1970 UTC.
+    pub fn times_us(mut self, range: impl RangeBounds<i64>) -> Self {
+        self.filter.times_us = half_open(&range);
+        self
+    }
+
+    /// Of values v with lo ≤ v < hi; NaN never is.
+    pub fn values(mut self, lo: impl Into<Option<f64>>, hi: impl Into<Option<f64>>) -> Self {
+        self.filter.values = Bounds { lo: lo.into(), hi: hi.into() };
+        self
+    }
+
+    /// Which of several points of one step count; the newest by default.
+    pub fn repeats(mut self, repeats: Repeats) -> Self {
+        self.rules.repeats = repeats;
+        self
+    }
+
+    /// What is read of the history that a run took over where it was forked from another; by default the parent's points
+    /// up to and including the step of the fork, and the parent's parent's in turn, under the run's own id. What was
+    /// written to the run itself counts as written later. A run that said no step took nothing over.
+    ///
+    /// ```
+    /// use tidalite::History;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// let first = store.run("first").start()?;
+    /// for step in 0..10 { first.log(step, &[("loss", 1.0)])?; }
+    /// let fork = store.run("fork").parent("first", Some(4)).start()?;
+    /// fork.log(5, &[("loss", 0.5)])?;
+    /// let select = store.select().run("fork");
+    /// assert_eq!(select.points()?.collect()?.num_rows(), 6);
+    /// assert_eq!(select.history(History::Own).points()?.collect()?.num_rows(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn history(mut self, history: History) -> Self {
+        self.rules.history = history;
+        self
+    }
+
+    /// Whether points are seen that a [`rewind`](crate::Run::rewind) hid; by default they are not. They lie at steps that
+    /// were written again, mostly, so [`Repeats::All`] shows both. What was deleted is never seen.
+    pub fn hidden(mut self, seen: bool) -> Self {
+        self.rules.hidden = seen;
+        self
+    }
+
+    /// Whether rewound points are seen.
+    pub(crate) fn sees_hidden(&self) -> bool {
+        self.rules.hidden
+    }
+
+    pub(crate) fn point_filter(&self) -> &PointFilter {
+        &self.filter
+    }
+
+    pub(crate) fn snapshot(&self) -> Result<Snapshot> {
+        match &self.of {
+            SelectionOf::Store(store) => store.snapshot(),
+            SelectionOf::Snapshot(snapshot) => Ok(snapshot.clone()),
+        }
+    }
+
+    /// The same selection, of which each answer is counted.
+    pub(crate) fn metered(self, meter: Arc<Meter>) -> Selection {
+        Selection { meter: Some(meter), ..self }
+    }
+
+    /// The same selection over one snapshot, for an answer that reads more than once.
+    pub(crate) fn fixed(&self) -> Result<Selection> {
+        Ok(Selection { of: SelectionOf::Snapshot(self.snapshot()?), ..self.clone() })
+    }
+
+    /// The same selection over one snapshot, without conditions on what series hold.
+    pub(super) fn without_conditions(&self, snapshot: &Snapshot) -> Selection {
+        Selection { of: SelectionOf::Snapshot(snapshot.clone()), having: Vec::new(), ..self.clone() }
+    }
+
+    /// Without a selection of points: these series as they were written, all their points at some steps.
+    pub(crate) fn whole_at(&self, steps: StepRange) -> Selection {
+        let filter = PointFilter { steps, ..PointFilter::default() };
+        Selection { filter, transforms: Vec::new(), ..self.clone() }
+    }
+
+    /// Of the same runs another metric, as it was written, all its points.
+    pub(crate) fn of_metric(&self, name: &str) -> Selection {
+        Selection {
+            metrics: vec![escape(name)],
+            metrics_regex: Vec::new(),
+            labels: Vec::new(),
+            having: Vec::new(),
+            ..self.whole_at(StepRange::ALL)
+        }
+    }
+
+    /// Whether series are answered as something is made of them.
+    pub(crate) fn has_transforms(&self) -> bool {
+        !self.transforms.is_empty()
+    }
+
+    /// Whether series are chosen by what they hold.
+    pub(crate) fn has_having(&self) -> bool {
+        !self.having.is_empty()
+    }
+}
+
+/// A condition on series.
+#[derive(Debug, Clone)]
+pub(crate) struct SeriesCondition {
+    pub(crate) aggregate: Aggregate,
+    pub(crate) compare: Compare,
+    pub(crate) value: f64,
+    pub(crate) steps: StepRange,
+}
+
+/// A range as [lo, hi). An inclusive end at the greatest integer is the same as no end.
+fn half_open(range: &impl RangeBounds<i64>) -> StepRange {
+    let lo = match range.start_bound() {
+        Bound::Included(&lo) => Some(lo),
+        Bound::Excluded(&lo) => Some(lo.saturating_add(1)),
+        Bound::Unbounded => None,
+    };
+    let hi = match range.end_bound() {
+        Bound::Included(&hi) => hi.checked_add(1),
+        Bound::Excluded(&hi) => Some(hi),
+        Bound::Unbounded => None,
+    };
+    StepRange { lo, hi }
+}

@@ -1,0 +1,94 @@
+//! Summaries: one per series, from series tables and rollups where these stand for all points.
+
+use super::points::one_batch;
+use super::selection::Selection;
+use crate::plan::resolution::Resolution;
+use crate::plan::resolved::Chunk;
+use crate::view::snapshot::Snapshot;
+use arrow::array::RecordBatch;
+use std::ops::Range;
+use tidalite_model::{Result, SeriesKey, Summary};
+use tidalite_parts::Columns;
+use tidalite_query::{Points, PointsBuilder};
+
+impl Selection {
+    /// The last point of each series, by step; columns as for [`points`](Self::points).
+    ///
+    /// # Errors
+    /// As [`points`](Self::points).
+    pub fn latest(&self) -> Result<RecordBatch> {
+        let mut builder = PointsBuilder::new();
+        self.each_summary(&mut |key, summary| {
+            let Some(last) = summary.last else { return };
+            let mut point = Points::default();
+            point.push(last.step, 0, last.time_us, last.value);
+            builder.push_series(&key, point);
+        })?;
+        one_batch(builder.finish())
+    }
+
+    /// What each series sums up to: count, extremes, mean, first and last point. Ordered by series.
+    ///
+    /// # Errors
+    /// As [`points`](Self::points).
+    pub fn summaries(&self) -> Result<Vec<(SeriesKey, Summary)>> {
+        let mut found = Vec::new();
+        self.each_summary(&mut |key, summary| found.push((key, summary)))?;
+        Ok(found)
+    }
+
+    /// Hands over what each series sums up to, in order.
+    fn each_summary(&self, take: &mut dyn FnMut(SeriesKey, Summary)) -> Result<()> {
+        let columns = Columns { step: true, seq: false, time: true, value: true };
+        // The one that the next piece of a long series may go on with.
+        let mut open: Option<(SeriesKey, Summary)> = None;
+        for plan in self.plans()? {
+            let plan = plan?.split_long_series().with_start_states()?;
+            let of_batch = |batch: &Range<usize>| -> Result<Vec<(SeriesKey, Summary)>> {
+                let chunks = plan.chunks(batch.clone(), columns, &|_| Resolution::whole(), false)?;
+                let series = plan.series[batch.clone()].iter().map(|planned| planned.key.clone());
+                let summed = series.zip(chunks.into_iter().map(sum_up));
+                Ok(summed.filter(|(_, s)| s.count > 0).collect())
+            };
+            let found = plan.snapshot.inner.pool.each(&plan.batches(), of_batch)?;
+            for (key, summary) in found.into_iter().flatten() {
+                match &mut open {
+                    Some((last, total)) if *last == key => total.merge(&summary),
+                    _ => {
+                        if let Some((key, total)) = open.replace((key, summary)) {
+                            take(key, total);
+                        }
+                    }
+                }
+            }
+        }
+        if let Some((key, total)) = open {
+            take(key, total);
+        }
+        Ok(())
+    }
+}
+
+impl Snapshot {
+    /// The greatest step of a run, over all its series of such metrics.
+    pub(crate) fn step_max(&self, run: &str, of: impl Fn(&str) -> bool) -> Result<Option<i64>> {
+        let mut max = None;
+        self.select().run(run).each_summary(&mut |key, summary| {
+            if of(&key.metric) {
+                max = max.max(summary.last.map(|last| last.step));
+            }
+        })?;
+        Ok(max)
+    }
+}
+
+fn sum_up(chunks: Vec<Chunk>) -> Summary {
+    let mut total = Summary::default();
+    for chunk in chunks {
+        match chunk {
+            Chunk::Summed(summary) => total.merge(&summary),
+            Chunk::Points(points) => (0..points.len()).for_each(|i| total.push(points.view().point(i))),
+        }
+    }
+    total
+}

@@ -1,0 +1,116 @@
+//! Backup: a consistent copy of a store, made while others write.
+//!
+//! A snapshot is copied: its parts file by file, each checked against its checksum on the way; its log rows as one
+//! more part; its run table; and a manifest of one version. The marker comes last, so that an interrupted backup is
+//! no store and can be told from a whole one.
+
+use super::tail_source::TailSource;
+use crate::engine::inner::Inner;
+use crate::engine::store::Store;
+use crate::files::manifest::{self, Manifest};
+use crate::files::marker::create_folders;
+use crate::files::paths::{MARKER, Paths};
+use crate::files::run_table;
+use crate::files::two_copies;
+use crate::parts::tiles::write_part;
+use std::path::Path;
+use tidalite_model::{Error, Result};
+use tidalite_parts::PartMeta;
+use tidalite_vfs::Vfs;
+
+/// How much is copied at a time.
+const COPY_BYTES: usize = 1 << 20;
+
+impl Store {
+    /// Copies the store as it stands to the folder `to`, which must be absent or empty. Others may go on writing, here
+    /// and to the store; what they write meanwhile is not in the copy. `progress` is told bytes done and bytes in all.
+    ///
+    /// # Errors
+    /// `Invalid` where `to` holds something; `Corrupt` where a part is damaged, since a backup must not keep damage;
+    /// `Full`, `Io`. An unfinished copy stays behind, and is no store.
+    pub fn backup(&self, to: impl AsRef<Path>, progress: &dyn Fn(u64, u64)) -> Result<()> {
+        let inner = self.inner()?;
+        let vfs = &inner.vfs;
+        let target = Paths::new(to.as_ref());
+        prepare(&**vfs, &target)?;
+        let snapshot = self.snapshot()?;
+        let view = &snapshot.view;
+        if let Some((_, error)) = view.broken.first() {
+            return Err(error.duplicate());
+        }
+        let mut next = Manifest::first(inner.id(), vfs.now_us());
+        next.writer_next =
+            view.version.manifest.writer_next.max(view.tails.iter().map(|t| t.writer + 1).max().unwrap_or(1));
+        let metas: Vec<&PartMeta> = view.parts.iter().map(|p| p.meta()).collect();
+        let total: u64 = metas.iter().map(|m| m.files_bytes()).sum();
+        let mut done = 0;
+        for (part, meta) in view.parts.iter().zip(metas) {
+            let (from, to) = (part.place(), target.part(meta.id));
+            copy(&**vfs, &from.points, &to.points, meta.crc32c)?;
+            copy(&**vfs, &from.series, &to.series, meta.series_crc32c)?;
+            if let Some(rollups) = &meta.rollups {
+                copy(&**vfs, &from.rollups, &to.rollups, rollups.crc32c)?;
+            }
+            done += meta.files_bytes();
+            progress(done, total);
+            next.parts.push(meta.clone());
+        }
+        let tails: Vec<_> = view.tails.iter().map(|t| (t.read(), t.seqs)).collect();
+        let source = TailSource::of(tails.iter().map(|(tail, seqs)| (&tail.data, *seqs)));
+        let place = target.part(vfs.uuid());
+        next.parts.extend(write_part(inner, &place, &source, inner.pool.get()?, &|_| {})?);
+        for folder in target.folders() {
+            vfs.sync_dir(&folder)?;
+        }
+        if !view.runs.is_empty() {
+            next.runs = Some(run_table::store(&**vfs, &target, &view.runs)?);
+        }
+        manifest::publish(&**vfs, &target, &next)?;
+        finish(inner, &target)
+    }
+}
+
+fn prepare(vfs: &dyn Vfs, target: &Paths) -> Result<()> {
+    let root = target.root();
+    let refuse = |what: &str| {
+        Err(Error::invalid("back up", what, "give a folder that is empty or to be made").at(root))
+    };
+    match vfs.stat(root)? {
+        Some(s) if !s.is_dir => return refuse("it is a file"),
+        Some(_) if !vfs.read_dir(root)?.is_empty() => return refuse("the folder holds something already"),
+        Some(_) => {}
+        None => create_folders(vfs, root)?,
+    }
+    for folder in target.folders() {
+        vfs.create_dir(&folder)?;
+    }
+    vfs.sync_dir(root)
+}
+
+fn finish(inner: &Inner, target: &Paths) -> Result<()> {
+    let tmp = format!("tmp-{}", inner.vfs.uuid().simple());
+    let text = two_copies::seal("store", &inner.id().to_string());
+    tidalite_vfs::publish(&*inner.vfs, target.root(), &tmp, MARKER, &text)?;
+    Ok(())
+}
+
+fn copy(vfs: &dyn Vfs, from: &Path, to: &Path, crc: u32) -> Result<()> {
+    let source = vfs.open(from)?;
+    let mut target = vfs.create(to)?;
+    let bytes = source.len()?;
+    let mut buffer = vec![0; COPY_BYTES];
+    let (mut at, mut found) = (0, 0);
+    while at < bytes {
+        let n = source.read_at(at, &mut buffer)?;
+        if n == 0 {
+            return Err(Error::corrupt("back up", from, at, "the file is cut short"));
+        }
+        found = crc32c::crc32c_append(found, &buffer[..n]);
+        target.write_all(&buffer[..n])?;
+        at += n as u64;
+    }
+    if found != crc {
+        return Err(Error::corrupt("back up", from, 0, "its checksum does not match: it is damaged"));
+    }
+    target.sync()
+}

@@ -1,0 +1,156 @@
+//! Collection: removing what no version names any more.
+//!
+//! In this order, and only by the holder of the store's lock:
+//!
+//! 1. Versions that a newer one replaced go once nobody pins them and the grace time is over. The newest never goes.
+//! 2. What the versions left over name is live: their parts, their run tables, and of each writer's log the frames
+//!    that the least of them has not flushed.
+//! 3. Files that are not live go: parts, series tables, rollups, run tables, leftovers of killed publications; segments and
+//!    staged parts below the flushed frame; and the folders of dead writers that are flushed whole.
+//!
+//! Since flush and compaction hold the same lock, a part that is written but not yet published is never seen here: what
+//! no version names is either old or was left behind by a crash. A writer's own folder is only touched below what is
+//! flushed, and a log in which damage was met is evidence and stays.
+
+use super::flush::is_evidence;
+use crate::engine::inner::Inner;
+use crate::engine::tail::TailData;
+use crate::files::manifest::{self, Manifest, versions};
+use crate::files::paths::{Paths, parse_id, version_name};
+use std::collections::BTreeSet;
+use std::path::Path;
+use tidalite_log::SegmentInfo;
+use tidalite_model::{ErrorKind, Result};
+use tidalite_vfs::Vfs;
+use uuid::Uuid;
+
+/// Removes what no version needs; the caller holds the store's lock. `grace_us` is how long a replaced version stays.
+///
+/// # Errors
+/// Those of reading the manifest and of removing files.
+pub(super) fn collect(inner: &Inner, grace_us: i64) -> Result<()> {
+    remove_files(inner, grace_us)?;
+    let live = manifest::latest(&*inner.vfs, &inner.paths)?.manifest.parts.iter().map(|p| p.id).collect();
+    inner.cache.keep_parts(&live);
+    Ok(())
+}
+
+/// Gives the number of files removed.
+fn remove_files(inner: &Inner, grace_us: i64) -> Result<u64> {
+    let (vfs, paths) = (&*inner.vfs, &inner.paths);
+    let live = drop_versions(vfs, paths, grace_us)?;
+    let mut removed = 0;
+    let parts: BTreeSet<Uuid> = live.iter().flat_map(|m| m.parts.iter().map(|p| p.id)).collect();
+    let tables: BTreeSet<Uuid> = live.iter().filter_map(|m| m.runs.as_ref()).map(|r| r.id).collect();
+    let folders = paths.part_folders().map(|folder| (folder, &parts));
+    for (folder, keep) in folders.into_iter().chain([(paths.runs(), &tables)]) {
+        removed += remove_strangers(vfs, &folder, |name| {
+            !is_leftover(name) && parse_id(name).is_none_or(|id| keep.contains(&id))
+        })?;
+    }
+    removed += remove_strangers(vfs, &paths.manifest(), |name| !is_leftover(name))?;
+    removed += collect_logs(inner, &live, &parts)?;
+    Ok(removed)
+}
+
+/// Removes versions that are replaced, unpinned and past their grace; gives the manifests of all that stay.
+fn drop_versions(vfs: &dyn Vfs, paths: &Paths, grace_us: i64) -> Result<Vec<Manifest>> {
+    let newest = manifest::latest(vfs, paths)?.manifest;
+    let mut live = Vec::new();
+    // A version is needed until its successor is older than the grace time, since readers held it until then.
+    let mut replaced_at = newest.time_us;
+    for number in versions(vfs, paths)?.into_iter().rev().filter(|&v| v < newest.version) {
+        let path = paths.manifest().join(version_name(number));
+        let old = match manifest::pin(vfs, paths, number) {
+            Ok(Some(old)) => old.manifest,
+            Ok(None) => continue,
+            // A damaged version names nothing that can be kept for it, and is itself kept as evidence.
+            Err(e) if e.kind() == ErrorKind::Corrupt => continue,
+            Err(e) => return Err(e),
+        };
+        // A clock that went back makes the age negative: then the version stays until the clock has caught up.
+        let over = vfs.now_us().saturating_sub(replaced_at) >= grace_us;
+        replaced_at = old.time_us;
+        // The lock is held until the file is gone: a reader that opens it in between finds it locked, or no longer there.
+        let file = vfs.open(&path)?;
+        if over && file.try_lock_exclusive().unwrap_or(false) {
+            vfs.remove(&path)?;
+        } else {
+            live.push(old);
+        }
+    }
+    vfs.sync_dir(&paths.manifest())?;
+    live.push(newest);
+    Ok(live)
+}
+
+/// Whether a file is what a killed publication left behind.
+fn is_leftover(name: &str) -> bool {
+    name.starts_with("tmp-")
+}
+
+fn remove_strangers(vfs: &dyn Vfs, folder: &Path, keep: impl Fn(&str) -> bool) -> Result<u64> {
+    let mut removed = 0;
+    for name in vfs.read_dir(folder)?.iter().filter(|n| !keep(n)) {
+        vfs.remove(&folder.join(name))?;
+        removed += 1;
+    }
+    Ok(removed)
+}
+
+fn collect_logs(inner: &Inner, live: &[Manifest], published: &BTreeSet<Uuid>) -> Result<u64> {
+    let vfs = &*inner.vfs;
+    let mut removed = 0;
+    let mut gone = false;
+    // Where a lock may not reach other machines, a writer there may look dead and be alive: its folder is left alone.
+    let network = vfs.file_system(inner.paths.root())?.network;
+    for dir in tidalite_log::writers(vfs, &inner.paths.log())? {
+        let damaged = live.iter().any(|m| m.writers.iter().any(|w| w.writer == dir.writer && w.damaged));
+        let flushed = live.iter().map(|m| m.flushed(dir.writer)).min().unwrap_or(0);
+        // One that begins just now has a folder and no lock yet, and looks dead. It goes on only if no version published by
+        // then gives its ordinal away, and it looks after it has its lock: see `Inner::make_log`.
+        let may_begin = live.iter().all(|m| dir.writer >= m.writer_next);
+        if damaged || may_begin {
+            continue;
+        }
+        let alive = tidalite_log::is_alive(vfs, &dir)?;
+        let segments = tidalite_log::segments(vfs, &dir)?;
+        // The living make segments ahead of need: one without a frame is not done with, it is about to be written.
+        let done = |s: &SegmentInfo| s.end_ordinal.is_some_and(|end| end <= flushed) && (s.sealed || !alive);
+        // Front to back, so that what is left of a log is always its end.
+        let finished = segments.iter().take_while(|s| done(s)).count();
+        for segment in &segments[..finished] {
+            vfs.remove(&segment.path)?;
+            removed += 1;
+        }
+        let whole =
+            !alive && !network && (finished == segments.len() || only_torn_tail_left(inner, &dir, flushed)?);
+        for name in vfs.read_dir(&dir.path)? {
+            let staged =
+                name.ends_with(".parquet") && parse_id(&name).is_some_and(|id| published.contains(&id));
+            if staged || whole {
+                vfs.remove(&dir.path.join(&name))?;
+                removed += 1;
+            }
+        }
+        if whole {
+            vfs.sync_dir(&dir.path)?;
+            vfs.remove_dir(&dir.path)?;
+            gone = true;
+        }
+    }
+    if gone {
+        vfs.sync_dir(&inner.paths.log())?;
+    }
+    Ok(removed)
+}
+
+/// Whether all that a dead writer's log still holds is flushed.
+fn only_torn_tail_left(inner: &Inner, dir: &tidalite_log::WriterDir, flushed: u64) -> Result<bool> {
+    let mut nothing = TailData::default();
+    match tidalite_log::replay(&*inner.vfs, dir, flushed, false, &mut nothing) {
+        Ok(r) => Ok(r.next_ordinal <= flushed && !r.findings.iter().any(is_evidence)),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(true),
+        Err(e) => Err(e),
+    }
+}

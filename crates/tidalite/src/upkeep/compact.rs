@@ -1,0 +1,121 @@
+//! Compaction: several parts → one, so that a series lies together again and files stay few.
+//!
+//! Tiles that would come out as they are go over page by page, undecoded but for their values; the others are merged.
+//! Every row of the inputs is in the output, repeats and rewound points included, but for those of deleted runs: the count
+//! and a checksum over the bits of all values, those left out taken off, must agree before the new version is published. Any
+//! error on the way leaves everything as it was. Thinned parts are merged among themselves (`thinned.rs`). Thinning rewrites
+//! parts by the same means, without the series that it takes out.
+
+use super::collect;
+use super::flush::flush_all;
+use super::merge::{Removed, deleted, merge_parts, merge_thinned};
+use super::policy::{Policy, pick, stale, thinned_that_fit};
+use super::publish::publish_version;
+use crate::engine::inner::Inner;
+use crate::engine::store::Store;
+use crate::engine::store_lock;
+use crate::files::manifest;
+use tidalite_model::{Error, Result};
+use tidalite_parts::{Part, PartMeta};
+
+/// What a compaction did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CompactStats {
+    /// Points that went from logs to parts first.
+    pub flushed: u64,
+    /// Parts that were merged.
+    pub parts_in: u64,
+    /// Parts that they became.
+    pub parts_out: u64,
+    /// Points in them.
+    pub points: u64,
+    /// Points of deleted runs that were left out.
+    pub dropped: u64,
+}
+
+impl Store {
+    /// Flushes, then merges parts as far as is useful, and removes what was replaced.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush); `Corrupt` where a part is damaged: it stays as it is, and so does what it would have been
+    /// merged with.
+    pub fn compact(&self) -> Result<CompactStats> {
+        self.compact_with(&|_, _| {})
+    }
+
+    /// As [`compact`](Self::compact); `progress` is told points done and points in all, of each merge.
+    ///
+    /// # Errors
+    /// As [`compact`](Self::compact).
+    pub fn compact_with(&self, progress: &dyn Fn(u64, u64)) -> Result<CompactStats> {
+        let inner = self.writable()?;
+        inner.seal()?;
+        let _lock = store_lock::lock_waiting(inner)?;
+        let flushed = flush_all(inner, inner.pool.get()?, &|_| {})?;
+        let compacted = compact_all(inner, Policy::All, inner.pool.get()?, progress);
+        collect::collect(inner, 0)?;
+        Ok(CompactStats { flushed: flushed.points, ..compacted? })
+    }
+}
+
+/// Merges what the policy picks until it picks nothing. The caller holds the store's lock.
+pub(crate) fn compact_all(
+    inner: &Inner,
+    policy: Policy,
+    pool: &rayon::ThreadPool,
+    progress: &dyn Fn(u64, u64),
+) -> Result<CompactStats> {
+    let mut stats = CompactStats::default();
+    loop {
+        let version = manifest::latest(&*inner.vfs, &inner.paths)?;
+        let (readable, unreadable) = open_each(inner, &version.manifest.parts);
+        let deleted = deleted(inner, &version.manifest)?;
+        let (thinned, whole): (Vec<_>, Vec<_>) = readable.iter().cloned().partition(PartMeta::is_thinned);
+        let mut picked = pick(&whole, policy);
+        if picked.is_empty() {
+            picked = pick(&thinned, policy);
+            picked = thinned_that_fit(inner, &thinned, picked);
+        }
+        if picked.is_empty() {
+            picked = stale(inner, &readable, &deleted, policy)?;
+        }
+        if picked.is_empty() {
+            // Whoever asks for a compaction by hand is told of what it could not touch; the background goes on.
+            return match unreadable {
+                Some(e) if policy == Policy::All => Err(e),
+                _ => Ok(stats),
+            };
+        }
+        let inputs: Vec<PartMeta> =
+            version.manifest.parts.iter().filter(|p| picked.contains(&p.id)).cloned().collect();
+        let (output, dropped) = match inputs[0].is_thinned() {
+            true => merge_thinned(inner, &inputs, &deleted, progress)?,
+            false => merge_parts(inner, &inputs, &deleted, &Removed::default(), pool, progress)?,
+        };
+        let mut next = version.manifest.clone();
+        let at = next.parts.iter().position(|p| picked.contains(&p.id)).unwrap_or(0);
+        next.parts.retain(|p| !picked.contains(&p.id));
+        stats.parts_in += inputs.len() as u64;
+        stats.parts_out += u64::from(output.is_some());
+        stats.points += output.as_ref().map_or(0, |o| o.rows);
+        stats.dropped += dropped;
+        if let Some(output) = output {
+            next.parts.insert(at, output);
+        }
+        publish_version(inner, next)?;
+    }
+}
+
+/// The parts that can be opened, and why the first of the others cannot. One that cannot stays as it is, and holds nothing
+/// else up.
+fn open_each(inner: &Inner, parts: &[PartMeta]) -> (Vec<PartMeta>, Option<Error>) {
+    let (mut readable, mut unreadable) = (Vec::new(), None);
+    for meta in parts {
+        match Part::open(inner.vfs.clone(), &inner.paths.part(meta.id), meta) {
+            Ok(_) => readable.push(meta.clone()),
+            Err(e) => unreadable = unreadable.or(Some(e)),
+        }
+    }
+    (readable, unreadable)
+}

@@ -1,0 +1,367 @@
+//! Flush: log → parts.
+//!
+//! ```text
+//! lock → newest version → for each writer: committed frames not yet flushed → tail in memory, up to a bound
+//!      → part, durable → staged parts linked in → run table, durable → next version → again while anything is left
+//! ```
+//!
+//! Killed at any moment, it leaves the old version and files that no version names; the next collection removes those.
+//! Nothing is ever taken from a log before the version that says so is durable.
+
+use super::collect;
+use super::publish::{publish_version, sync_part_folders};
+use super::tail_source::{EVERY_FRAME, TailSource};
+use crate::engine::inner::Inner;
+use crate::engine::store::Store;
+use crate::engine::store_lock;
+use crate::engine::tail::TailData;
+use crate::files::manifest::{self, Manifest, Version};
+use crate::files::paths::staged_part;
+use crate::files::run_table;
+use crate::files::staged::parse_meta;
+use crate::parts::tiles::{PointSource, write_part};
+use tidalite_log::{Finding, FindingKind, SeriesId, Sink, WriterDir};
+use tidalite_model::{Error, ErrorKind, Result, RunChange, Seq, SeriesKey};
+use tidalite_parts::PartMeta;
+use uuid::Uuid;
+
+/// What a flush did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FlushStats {
+    /// Points that went from logs to parts, those of staged parts included.
+    pub points: u64,
+    /// Parts that are new in the manifest: written, or staged before.
+    pub parts: u64,
+}
+
+impl Store {
+    /// Moves every accepted row from logs into a part, durably. Other processes may go on logging.
+    ///
+    /// # Errors
+    /// `Busy` where another process flushes or compacts for more than a minute; `Full`, `Io`.
+    pub fn flush(&self) -> Result<FlushStats> {
+        self.flush_with(&|_| {})
+    }
+
+    /// As [`flush`](Self::flush); `progress` is told the points written with each tile.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    pub fn flush_with(&self, progress: &dyn Fn(u64)) -> Result<FlushStats> {
+        let inner = self.writable()?;
+        inner.seal()?;
+        let _lock = store_lock::lock_waiting(inner)?;
+        let stats = flush_all(inner, inner.pool.get()?, progress)?;
+        collect::collect(inner, 0)?;
+        Ok(stats)
+    }
+}
+
+/// Flushes every committed frame of every writer. The caller holds the store's lock.
+pub(crate) fn flush_all(
+    inner: &Inner,
+    pool: &rayon::ThreadPool,
+    progress: &dyn Fn(u64),
+) -> Result<FlushStats> {
+    let mut stats = FlushStats::default();
+    loop {
+        let version = manifest::latest(&*inner.vfs, &inner.paths)?;
+        let batch = FlushBatch::take(inner, &version.manifest)?;
+        if batch.is_empty() {
+            return Ok(stats);
+        }
+        let more = batch.full;
+        let done = publish(inner, &version, batch, pool, progress)?;
+        stats.points += done.points;
+        stats.parts += done.parts;
+        if !more {
+            return Ok(stats);
+        }
+    }
+}
+
+/// What one round takes out of the logs.
+#[derive(Default)]
+struct FlushBatch {
+    tails: Vec<WriterTail>,
+    /// Stopped at the memory bound: there is more.
+    full: bool,
+}
+
+struct WriterTail {
+    dir: WriterDir,
+    data: TailData,
+    /// Frames below are in `data`, or hold nothing to keep.
+    flushed: u64,
+    damaged: bool,
+}
+
+impl FlushBatch {
+    fn take(inner: &Inner, manifest: &Manifest) -> Result<FlushBatch> {
+        // The rows lie in memory once as logged (8 bytes a value) and, tile by tile, once more as points.
+        let bytes_max = usize::try_from(inner.options.memory_bytes / 4).unwrap_or(usize::MAX);
+        let dirs = tidalite_log::writers(&*inner.vfs, &inner.paths.log())?;
+        let batch = FlushBatch::take_of(inner, manifest, &dirs, bytes_max)?;
+        if !batch.full {
+            return Ok(batch);
+        }
+        // What was written after a deletion must not be in the run table before it. So where there is more than one round,
+        // the logs that hold deletions come first; one that is written from now on has nothing of this batch behind it.
+        let mut first = Vec::new();
+        for dir in dirs {
+            let deletes = holds_deletion(inner, manifest, &dir)?;
+            first.push((!deletes, dir));
+        }
+        if first.iter().all(|(late, _)| *late) {
+            return Ok(batch);
+        }
+        first.sort_by_key(|(late, dir)| (*late, dir.writer));
+        let dirs: Vec<WriterDir> = first.into_iter().map(|(_, dir)| dir).collect();
+        FlushBatch::take_of(inner, manifest, &dirs, bytes_max)
+    }
+
+    /// As much of these logs, in their order, as fits.
+    fn take_of(
+        inner: &Inner,
+        manifest: &Manifest,
+        dirs: &[WriterDir],
+        bytes_max: usize,
+    ) -> Result<FlushBatch> {
+        let mut batch = FlushBatch::default();
+        let mut bytes = 0;
+        for dir in dirs {
+            if bytes >= bytes_max {
+                batch.full = true;
+                break;
+            }
+            let from = manifest.flushed(dir.writer);
+            let alive = tidalite_log::life(&*inner.vfs, dir)?.may_append();
+            let mut sink =
+                Bounded { data: TailData::default(), bytes_max: bytes_max - bytes, next: from, full: false };
+            let replayed = match tidalite_log::replay(&*inner.vfs, dir, from, alive, &mut sink) {
+                Ok(r) => Some(r),
+                Err(_) if sink.full => None,
+                Err(e) if is_gone(inner, dir, alive, &e)? => continue,
+                Err(e) => return Err(e),
+            };
+            batch.full |= sink.full;
+            bytes += sink.data.bytes();
+            let flushed = replayed.as_ref().map_or(sink.next, |r| r.next_ordinal);
+            let damaged = replayed.is_some_and(|r| r.findings.iter().any(is_evidence));
+            if flushed > from || damaged {
+                batch.tails.push(WriterTail { dir: dir.clone(), data: sink.data, flushed, damaged });
+            }
+        }
+        Ok(batch)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.tails.is_empty()
+    }
+
+    fn points(&self) -> u64 {
+        self.tails.iter().map(|t| t.data.point_count()).sum()
+    }
+}
+
+/// Whether what is not flushed of a log holds the deletion of a run.
+fn holds_deletion(inner: &Inner, manifest: &Manifest, dir: &WriterDir) -> Result<bool> {
+    let alive = tidalite_log::life(&*inner.vfs, dir)?.may_append();
+    let mut sink = Deletions(false);
+    match tidalite_log::replay(&*inner.vfs, dir, manifest.flushed(dir.writer), alive, &mut sink) {
+        Err(e) if is_gone(inner, dir, alive, &e)? => Ok(false),
+        Err(e) => Err(e),
+        Ok(_) => Ok(sink.0),
+    }
+}
+
+/// Whether a log could not be read because there is none any more: the folder of a dead writer whose log is flushed may be half
+/// removed, and one that never wrote anything takes its folder with it.
+fn is_gone(inner: &Inner, dir: &WriterDir, alive: bool, error: &Error) -> Result<bool> {
+    Ok(error.kind() == ErrorKind::NotFound && (!alive || inner.vfs.stat(&dir.path)?.is_none()))
+}
+
+/// Whether a deletion came by; all else is passed over.
+struct Deletions(bool);
+
+impl Sink for Deletions {
+    fn series(&mut self, _: SeriesId, _: &SeriesKey) -> Result<()> {
+        Ok(())
+    }
+    fn layout(&mut self, _: tidalite_log::LayoutId, _: &[SeriesId]) -> Result<()> {
+        Ok(())
+    }
+    fn row(&mut self, _: tidalite_log::Row<'_>) -> Result<()> {
+        Ok(())
+    }
+    fn points(&mut self, _: tidalite_log::Points<'_>) -> Result<()> {
+        Ok(())
+    }
+    fn change(&mut self, _: Seq, _: &str, change: RunChange) -> Result<()> {
+        self.0 |= matches!(change, RunChange::Delete { .. });
+        Ok(())
+    }
+    fn part(&mut self, _: Seq, _: Uuid, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Whether a finding makes a log evidence that must not be deleted: damage does, the torn tail of a crash does not.
+pub(crate) fn is_evidence(finding: &Finding) -> bool {
+    !matches!(finding.kind, FindingKind::TornTail | FindingKind::OrphanTail)
+}
+
+fn publish(
+    inner: &Inner,
+    version: &Version,
+    batch: FlushBatch,
+    pool: &rayon::ThreadPool,
+    progress: &dyn Fn(u64),
+) -> Result<FlushStats> {
+    let vfs = &inner.vfs;
+    let mut next = version.manifest.clone();
+    let source = TailSource::of(batch.tails.iter().map(|t| (&t.data, EVERY_FRAME)));
+    let place = inner.paths.part(vfs.uuid());
+    let mut parts = Vec::new();
+    if let Some(meta) = write_part(inner, &place, &source, pool, progress)? {
+        if meta.rows != batch.points() {
+            return Err(Error::new(
+                ErrorKind::Corrupt,
+                "flush",
+                format!("{} points went in and {} came out", batch.points(), meta.rows),
+                "this is a defect of tidalite; nothing was changed, please report it",
+            ));
+        }
+        parts.push(meta);
+    }
+    for tail in &batch.tails {
+        for (seq, id, about) in &tail.data.staged {
+            let meta = adopt(inner, &tail.dir, *seq, *id, about)?;
+            progress(meta.rows);
+            parts.push(meta);
+        }
+    }
+    if !parts.is_empty() {
+        sync_part_folders(inner)?;
+    }
+    let (mut runs, _) = run_table::load(&**vfs, &inner.paths, next.runs.as_ref())?;
+    let mut known = runs.len() as u64;
+    let changes = batch.tails.iter().flat_map(|t| &t.data.changes);
+    let changed = changes.clone().next().is_some();
+    run_table::apply(&mut runs, changes);
+    for (key, _) in source.series() {
+        if !runs.contains_key(&*key.run) {
+            runs.insert(key.run.to_string(), Default::default());
+        }
+    }
+    for meta in &parts {
+        note_runs(inner, meta, &mut runs);
+    }
+    known = runs.len() as u64 - known;
+    if changed || known > 0 {
+        next.runs = Some(run_table::store(&**vfs, &inner.paths, &runs)?);
+    }
+    for tail in &batch.tails {
+        next.set_flushed(tail.dir.writer, tail.flushed, tail.damaged);
+    }
+    forget_writers(inner, &mut next)?;
+    let done = FlushStats { points: parts.iter().map(|p| p.rows).sum(), parts: parts.len() as u64 };
+    next.parts.extend(parts);
+    publish_version(inner, next)?;
+    for tail in &batch.tails {
+        for (_, id, _) in &tail.data.staged {
+            let staged = staged_part(&tail.dir.path, *id);
+            vfs.remove(&staged.points)?;
+            vfs.remove(&staged.series)?;
+            if vfs.stat(&staged.rollups)?.is_some() {
+                vfs.remove(&staged.rollups)?;
+            }
+        }
+    }
+    Ok(done)
+}
+
+/// Drops the entries of writers whose folders are gone. An entry must outlive its folder, also through a power cut, or
+/// what was flushed would count as new again: so the folder's absence is made durable first.
+fn forget_writers(inner: &Inner, next: &mut Manifest) -> Result<()> {
+    let present = tidalite_log::writers(&*inner.vfs, &inner.paths.log())?;
+    let gone = |w: u32| !present.iter().any(|d| d.writer == w);
+    if next.writers.iter().any(|w| gone(w.writer)) {
+        inner.vfs.sync_dir(&inner.paths.log())?;
+        next.writers.retain(|w| !gone(w.writer));
+    }
+    Ok(())
+}
+
+/// Runs that only bulk data speaks of enter the run table with their id alone. A part that cannot be read names none; it is
+/// reported wherever it is needed.
+fn note_runs(inner: &Inner, meta: &PartMeta, runs: &mut run_table::RunTable) {
+    let Ok(part) = tidalite_parts::Part::open(inner.vfs.clone(), &inner.paths.part(meta.id), meta) else {
+        return;
+    };
+    for run in part.series().runs() {
+        if !runs.contains_key(&**run) {
+            runs.insert(run.to_string(), Default::default());
+        }
+    }
+}
+
+/// Links a staged part among the live ones. It was durable before the log spoke of it; one that is gone all the same is
+/// listed nonetheless, so that its loss is reported and nothing else is held up.
+fn adopt(inner: &Inner, dir: &WriterDir, seq: Seq, id: Uuid, about: &[u8]) -> Result<PartMeta> {
+    let meta = parse_meta(&dir.path, seq, about)?;
+    let (from, to) = (staged_part(&dir.path, id), inner.paths.part(id));
+    for (from, to) in from.files().into_iter().zip(to.files()) {
+        // It exists already where an earlier flush was killed before it published; rollups may never have been.
+        match inner.vfs.link(from, to) {
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+    }
+    Ok(meta)
+}
+
+/// A tail that stops taking rows in at a bound.
+struct Bounded {
+    data: TailData,
+    bytes_max: usize,
+    next: u64,
+    full: bool,
+}
+
+impl Bounded {
+    fn admit(&mut self, seq: Seq) -> Result<()> {
+        if self.data.bytes() >= self.bytes_max {
+            self.full = true;
+            return Err(Error::new(ErrorKind::Full, "flush", "the memory bound of one round is reached", ""));
+        }
+        self.next = seq.ordinal() + 1;
+        Ok(())
+    }
+}
+
+impl Sink for Bounded {
+    fn series(&mut self, id: SeriesId, key: &SeriesKey) -> Result<()> {
+        self.data.series(id, key)
+    }
+    fn layout(&mut self, id: tidalite_log::LayoutId, series: &[SeriesId]) -> Result<()> {
+        self.data.layout(id, series)
+    }
+    fn row(&mut self, row: tidalite_log::Row<'_>) -> Result<()> {
+        self.admit(row.seq)?;
+        self.data.row(row)
+    }
+    fn points(&mut self, p: tidalite_log::Points<'_>) -> Result<()> {
+        self.admit(p.seq())?;
+        self.data.points(p)
+    }
+    fn change(&mut self, seq: Seq, run: &str, change: RunChange) -> Result<()> {
+        self.admit(seq)?;
+        self.data.change(seq, run, change)
+    }
+    fn part(&mut self, seq: Seq, part: Uuid, about: &[u8]) -> Result<()> {
+        self.admit(seq)?;
+        self.data.part(seq, part, about)
+    }
+}

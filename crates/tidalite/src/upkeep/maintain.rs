@@ -1,0 +1,108 @@
+//! The background thread of a writing process: flushes and compacts at low priority, when there is enough to do.
+//!
+//! Never needed for correctness. It takes one core at most, gives way where another process does the same, and may be
+//! killed at any moment. It holds the store only while it works, so it never keeps one alive.
+
+use super::collect;
+use super::compact::compact_all;
+use super::flush::flush_all;
+use super::policy::Policy;
+use crate::engine::inner::{Background, Inner};
+use crate::engine::store_lock;
+use crate::engine::threads::thread_pool;
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tidalite_log::Log;
+use tidalite_model::{ErrorKind, Result};
+
+/// How often the thread looks whether there is something to do.
+const TICK: Duration = Duration::from_secs(1);
+/// So many new writers' folders are worth a flush, whoever they belong to: each costs a reader a few system calls.
+const NEW_FOLDERS_MAX: usize = 32;
+
+/// This process's log writer, made on first use. The background thread starts with it.
+///
+/// # Errors
+/// `Invalid` where the store was opened read-only; those of making a log.
+pub(crate) fn log(inner: &Arc<Inner>) -> Result<&Arc<Log>> {
+    inner.log_or_make(|inner| Box::new(Worker::start(inner)))
+}
+
+/// The thread; dropping this ends it.
+#[derive(Debug)]
+struct Worker {
+    stop: Arc<(Mutex<bool>, Condvar)>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Worker {
+    fn start(inner: &Arc<Inner>) -> Worker {
+        let stop = Arc::new((Mutex::new(false), Condvar::new()));
+        let (weak, seen) = (Arc::downgrade(inner), stop.clone());
+        // Without a thread the store works all the same; it is then flushed by hand or by other processes.
+        let thread = std::thread::Builder::new()
+            .name("tidalite-maintain".into())
+            .spawn(move || work(&weak, &seen))
+            .ok();
+        Worker { stop, thread }
+    }
+}
+
+impl Background for Worker {}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        *self.stop.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.stop.1.notify_all();
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != std::thread::current().id()
+        {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn work(inner: &Weak<Inner>, stop: &(Mutex<bool>, Condvar)) {
+    tidalite_vfs::lower_priority();
+    let mut last = Instant::now();
+    let (mut flushed_bytes, mut folders_left) = (0, 0);
+    loop {
+        let stopped = stop.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (stopped, _) =
+            stop.1.wait_timeout_while(stopped, TICK, |s| !*s).unwrap_or_else(PoisonError::into_inner);
+        if *stopped {
+            return;
+        }
+        drop(stopped);
+        let Some(inner) = inner.upgrade() else { return };
+        if inner.is_closed() {
+            return;
+        }
+        let bytes = inner.log().map_or(0, |log| log.bytes());
+        let due = bytes - flushed_bytes >= inner.options.flush_bytes
+            || (bytes > flushed_bytes && last.elapsed() >= inner.options.flush_interval)
+            || folders(&inner) >= folders_left + NEW_FOLDERS_MAX;
+        if !due {
+            continue;
+        }
+        // An error here loses nothing: the rows stay in the log, and the next flush by hand says what is wrong.
+        match round(&inner) {
+            Err(e) if e.kind() == ErrorKind::Busy => {}
+            _ => (last, flushed_bytes, folders_left) = (Instant::now(), bytes, folders(&inner)),
+        }
+    }
+}
+
+fn folders(inner: &Inner) -> usize {
+    inner.vfs.read_dir(&inner.paths.log()).map_or(0, |names| names.len())
+}
+
+fn round(inner: &Inner) -> Result<()> {
+    let _lock = store_lock::lock(inner)?;
+    let pool = thread_pool(1, "tidalite-compact", tidalite_vfs::lower_priority)?;
+    inner.seal()?;
+    flush_all(inner, &pool, &|_| {})?;
+    compact_all(inner, Policy::Tiered, &pool, &|_, _| {})?;
+    collect::collect(inner, i64::try_from(inner.options.grace.as_micros()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,168 @@
+//! Several parts as one source of points for a new part: tiles that may be copied unchanged, and series to be merged.
+//!
+//! Points of deleted runs are left out and counted on the way.
+
+use super::merge::Deleted;
+use crate::parts::scan::{RowRef, read_rows, steps_of};
+use crate::parts::thinned::bits;
+use crate::parts::tiles::{PointSource, TileCopy};
+use crate::view::tombstones::Tombstones;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tidalite_model::{Extent, Result, SeriesKey, StepRange};
+use tidalite_parts::{Columns, Part};
+use tidalite_query::{Points, Repeats, merge};
+
+/// A tile with at least this share of the usual rows is large enough to stay.
+const TILE_SHARE: usize = 8;
+
+/// Tiles that may stay as they are, as (part, tile): large enough, without a point of a deleted run or of a series that is
+/// left out, and of series that have nothing elsewhere within the steps that they have there.
+pub(super) fn unchanged(
+    parts: &[Arc<Part>],
+    deleted: &Deleted,
+    without: &HashSet<SeriesKey>,
+    tile_rows: usize,
+) -> BTreeSet<(usize, u32)> {
+    let mut tiles: BTreeMap<(usize, u32), usize> = BTreeMap::new();
+    // (series, steps, part and tile)
+    let mut rows: Vec<(SeriesKey, Extent, (usize, u32))> = Vec::new();
+    let mut touched: BTreeSet<(usize, u32)> = BTreeSet::new();
+    for (p, part) in parts.iter().enumerate() {
+        let table = part.series();
+        for row in table.entries() {
+            let (key, at) = (table.key(row), (p, row.tile));
+            *tiles.entry(at).or_default() += row.rows as usize;
+            if deleted.contains_key(&*key.run) || without.contains(&key) {
+                touched.insert(at);
+            }
+            rows.push((key, steps_of(row), at));
+        }
+    }
+    rows.sort();
+    for of_series in rows.chunk_by(|a, b| a.0 == b.0) {
+        // The row that reaches farthest so far.
+        let mut farthest = &of_series[0];
+        for row in &of_series[1..] {
+            if row.1.first <= farthest.1.last {
+                touched.extend([row.2, farthest.2]);
+            }
+            if row.1.last >= farthest.1.last {
+                farthest = row;
+            }
+        }
+    }
+    let large = |rows: usize| rows >= (tile_rows / TILE_SHARE).max(1);
+    tiles.into_iter().filter(|(at, rows)| large(*rows) && !touched.contains(at)).map(|(at, _)| at).collect()
+}
+
+/// Several parts as one source of points.
+pub(crate) struct PartsSource<'a> {
+    parts: &'a [Arc<Part>],
+    series: Vec<(SeriesKey, u64)>,
+    rows: Vec<Vec<RowRef>>,
+    copies: Vec<TileCopy>,
+    deleted: &'a Deleted,
+    dropped: AtomicU64,
+    /// The wrapping sum of their values' bits.
+    bits_dropped: AtomicU64,
+}
+
+impl<'a> PartsSource<'a> {
+    pub(super) fn new(
+        parts: &'a [Arc<Part>],
+        deleted: &'a Deleted,
+        without: &HashSet<SeriesKey>,
+        copied: BTreeSet<(usize, u32)>,
+    ) -> Self {
+        let mut found: BTreeMap<SeriesKey, (u64, Vec<RowRef>)> = BTreeMap::new();
+        for (p, part) in parts.iter().enumerate() {
+            let table = part.series();
+            for (r, row) in table.entries().iter().enumerate() {
+                let key = table.key(row);
+                if copied.contains(&(p, row.tile)) || without.contains(&key) {
+                    continue;
+                }
+                let entry = found.entry(key).or_default();
+                entry.0 += u64::from(row.rows);
+                entry.1.push(RowRef::new(p, r));
+            }
+        }
+        let (series, rows) = found.into_iter().map(|(k, (n, r))| ((k, n), r)).unzip();
+        let copies = copied.into_iter().map(|(p, tile)| TileCopy { part: parts[p].clone(), tile }).collect();
+        PartsSource { parts, series, rows, copies, deleted, dropped: 0.into(), bits_dropped: 0.into() }
+    }
+
+    /// How many points were left out, and the wrapping sum of their values' bits. Each point is gathered once.
+    pub(super) fn dropped(&self) -> (u64, u64) {
+        (self.dropped.load(Ordering::Relaxed), self.bits_dropped.load(Ordering::Relaxed))
+    }
+
+    fn leave_out(&self, tombstones: &Tombstones, points: &mut Points) {
+        let (before, bits_before) = (points.len(), bits(&points.values));
+        tombstones.apply(points);
+        self.dropped.fetch_add((before - points.len()) as u64, Ordering::Relaxed);
+        self.bits_dropped.fetch_add(bits_before.wrapping_sub(bits(&points.values)), Ordering::Relaxed);
+    }
+}
+
+impl PointSource for PartsSource<'_> {
+    fn series(&self) -> &[(SeriesKey, u64)] {
+        &self.series
+    }
+
+    /// Steps as if each row of a series table had its steps evenly spread: exact enough to cut by.
+    fn sample_steps(&self, series: usize, nth: usize) -> Result<Vec<i64>> {
+        let mut steps = Vec::new();
+        for r in &self.rows[series] {
+            let row = r.of(self.parts);
+            let count = (row.rows as usize).div_ceil(nth).max(1) as i128;
+            let width = i128::from(row.last_step) - i128::from(row.first_step);
+            for i in 0..count {
+                let step = i128::from(row.first_step) + width * i / count;
+                steps.push(i64::try_from(step).expect("between two steps"));
+            }
+        }
+        Ok(steps)
+    }
+
+    fn copies(&self) -> &[TileCopy] {
+        &self.copies
+    }
+
+    fn gather(&self, series: Range<usize>, steps: StepRange) -> Result<Vec<Points>> {
+        let lists: Vec<Vec<RowRef>> = self.rows[series.clone()]
+            .iter()
+            .map(|rows| rows.iter().copied().filter(|r| steps.meets(r.steps(self.parts))).collect())
+            .collect();
+        let read = read_rows(self.parts, &lists, Columns::ALL)?;
+        let cut = |(mut chunks, (key, _)): (Vec<Points>, &(SeriesKey, u64))| {
+            let tombstones = self.deleted.get(&*key.run);
+            for points in &mut chunks {
+                keep_steps(points, steps);
+                if let Some(tombstones) = tombstones {
+                    self.leave_out(tombstones, points);
+                }
+            }
+            merge(chunks, Repeats::All)
+        };
+        Ok(read.into_iter().zip(&self.series[series]).map(cut).collect())
+    }
+}
+
+/// Cuts points that ascend by step to a range.
+fn keep_steps(points: &mut Points, StepRange { lo, hi }: StepRange) {
+    let start = lo.map_or(0, |lo| points.steps.partition_point(|&s| s < lo));
+    let end = hi.map_or(points.len(), |hi| points.steps.partition_point(|&s| s < hi)).max(start);
+    if start == 0 && end == points.len() {
+        return;
+    }
+    for column in [&mut points.steps, &mut points.seqs, &mut points.times_us] {
+        column.truncate(end);
+        column.drain(..start);
+    }
+    points.values.truncate(end);
+    points.values.drain(..start);
+}

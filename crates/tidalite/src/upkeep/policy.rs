@@ -1,0 +1,89 @@
+//! Which parts to merge next.
+
+use super::merge::Deleted;
+use crate::engine::inner::Inner;
+use crate::parts::thinned::ThinnedSize;
+use crate::parts::tiles::PART_ROWS_MAX;
+use std::collections::BTreeSet;
+use tidalite_model::Result;
+use tidalite_parts::{Part, PartMeta};
+use uuid::Uuid;
+
+/// Which parts to merge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Policy {
+    /// All that fit together: by hand.
+    All,
+    /// Only where enough parts of like size have gathered, so that each point is rewritten a logarithmic number of
+    /// times: in the background.
+    Tiered,
+}
+
+/// So many parts of like size are worth a rewrite.
+const TIER_PARTS: usize = 8;
+
+/// A part that holds deleted points and is worth writing anew for that alone: by hand any, in the background one of which at
+/// least a quarter is deleted. What its series table cannot tell does not count, so that no part is written anew in vain.
+pub(super) fn stale(
+    inner: &Inner,
+    parts: &[PartMeta],
+    deleted: &Deleted,
+    policy: Policy,
+) -> Result<BTreeSet<Uuid>> {
+    if deleted.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    for meta in parts {
+        let part = Part::open(inner.vfs.clone(), &inner.paths.part(meta.id), meta)?;
+        let table = part.series();
+        let mut details = table.reader();
+        let mut rows = 0;
+        for (r, row) in table.entries().iter().enumerate() {
+            let Some(tombstones) = deleted.get(&**table.run(row)) else { continue };
+            let (least, greatest) = details.of(r)?.seqs();
+            if tombstones.hides(0, least) || tombstones.hides(0, greatest) {
+                rows += u64::from(row.rows);
+            }
+        }
+        if rows > 0 && (policy == Policy::All || rows >= meta.rows / 4) {
+            return Ok(BTreeSet::from([meta.id]));
+        }
+    }
+    Ok(BTreeSet::new())
+}
+
+/// The parts to merge next; empty where there is nothing to do.
+pub(super) fn pick(parts: &[PartMeta], policy: Policy) -> BTreeSet<Uuid> {
+    let mut small: Vec<&PartMeta> = parts.iter().filter(|p| p.rows < PART_ROWS_MAX / 2).collect();
+    small.sort_by_key(|p| p.rows);
+    let mut picked: Vec<&PartMeta> = match policy {
+        Policy::All => small,
+        // Like size: within a factor of four.
+        Policy::Tiered => small
+            .chunk_by(|a, b| a.rows.max(1).ilog2() / 2 == b.rows.max(1).ilog2() / 2)
+            .find(|tier| tier.len() >= TIER_PARTS)
+            .map_or(Vec::new(), <[_]>::to_vec),
+    };
+    let mut rows = 0;
+    let fits = picked.iter().take_while(|p| {
+        rows += p.rows;
+        rows <= PART_ROWS_MAX
+    });
+    let count = fits.count();
+    picked.truncate(count);
+    if picked.len() < 2 { BTreeSet::new() } else { picked.into_iter().map(|p| p.id).collect() }
+}
+
+/// Of thinned parts so many as can be one, all of whose buckets are in memory while it is made.
+pub(super) fn thinned_that_fit(inner: &Inner, parts: &[PartMeta], picked: BTreeSet<Uuid>) -> BTreeSet<Uuid> {
+    let buckets = |p: &PartMeta| p.rollups.map_or(0, |r| r.rows);
+    let mut small: Vec<&PartMeta> = parts.iter().filter(|p| picked.contains(&p.id)).collect();
+    small.sort_by_key(|p| buckets(p));
+    let mut size = ThinnedSize::default();
+    let fits = small.into_iter().take_while(|p| {
+        size.add(buckets(p), p.tiles, p.rows);
+        size.is_within(inner)
+    });
+    let fits: BTreeSet<Uuid> = fits.map(|p| p.id).collect();
+    if fits.len() < 2 { BTreeSet::new() } else { fits }
+}

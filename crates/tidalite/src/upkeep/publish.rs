@@ -1,0 +1,28 @@
+//! Publishing a version: the step that makes new parts live and replaces old ones. The caller holds the store's lock.
+
+use crate::engine::inner::Inner;
+use crate::files::manifest::{self, Manifest};
+use tidalite_model::{Error, ErrorKind, Result};
+
+/// Makes the names of new parts' files durable.
+pub(crate) fn sync_part_folders(inner: &Inner) -> Result<()> {
+    inner.paths.part_folders().iter().try_for_each(|folder| inner.vfs.sync_dir(folder))
+}
+
+/// Publishes as the newest version, where the caller holds the store's lock and so is alone. The number is greater than any
+/// present, a damaged version's too.
+pub(crate) fn publish_version(inner: &Inner, mut next: Manifest) -> Result<()> {
+    let newest = manifest::versions(&*inner.vfs, &inner.paths)?.last().copied().unwrap_or(0);
+    next.version = newest.max(next.version) + 1;
+    next.time_us = inner.vfs.now_us();
+    if manifest::publish(&*inner.vfs, &inner.paths, &next)? {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Busy,
+        "publish version",
+        format!("version {} exists already: somebody else published without the store's lock", next.version),
+        "check that the file system has working locks, then try again",
+    )
+    .at(&inner.paths.manifest()))
+}

@@ -1,0 +1,331 @@
+//! What is wrong with a store, said exactly: after a crash ([`Store::recovery`]), or byte by byte ([`Store::verify`]).
+
+use crate::engine::inner::Inner;
+use crate::engine::store::Store;
+use crate::files::manifest::{self, Manifest, versions};
+use crate::files::paths::{staged_part, version_name};
+use crate::files::run_table;
+use crate::files::staged::parse_meta;
+use crate::files::two_copies;
+use crate::view::snapshot::Snapshot;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use tidalite_log::{LayoutId, Row, SeriesId, Sink};
+use tidalite_model::{Error, ErrorKind, Result, RunChange, Seq, SeriesKey};
+use tidalite_parts::PartFinding;
+
+/// What kind of thing is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FindingKind {
+    /// The end of a log that a crash cut off. It never was durable; what is before it is whole. No damage.
+    TornTail,
+    /// Bytes are not what was written.
+    Damage,
+    /// A file that should be there is not.
+    Missing,
+}
+
+impl FindingKind {
+    /// The word for people and files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FindingKind::TornTail => "torn tail",
+            FindingKind::Damage => "damage",
+            FindingKind::Missing => "missing",
+        }
+    }
+
+    /// Whether it says that something durable was lost or changed, rather than cut off by a crash.
+    pub fn is_damage(self) -> bool {
+        self != FindingKind::TornTail
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// What kind of thing.
+    pub kind: FindingKind,
+    /// The file or folder.
+    pub path: PathBuf,
+    /// The first byte concerned.
+    pub offset: u64,
+    /// How many bytes, 0 where that is not known.
+    pub bytes: u64,
+    /// How many log frames are lost, where that can be told.
+    pub frames: Option<u64>,
+    /// The run concerned, where it is one and can be told.
+    pub run: Option<String>,
+    /// Series concerned, as far as can be told; at most 16.
+    pub series: Vec<SeriesKey>,
+    /// Least and greatest step concerned, as far as can be told.
+    pub steps: Option<(i64, i64)>,
+    /// How many rows are concerned, where that can be told.
+    pub rows: Option<u64>,
+    /// All of it in words.
+    pub message: String,
+}
+
+impl From<tidalite_log::Finding> for Finding {
+    fn from(f: tidalite_log::Finding) -> Self {
+        use tidalite_log::FindingKind as Kind;
+        let kind = match f.kind {
+            Kind::TornTail | Kind::OrphanTail => FindingKind::TornTail,
+            Kind::MissingSegment => FindingKind::Missing,
+            _ => FindingKind::Damage,
+        };
+        Finding {
+            kind,
+            path: f.path,
+            offset: f.offset,
+            bytes: f.bytes,
+            frames: f.frames,
+            run: f.run,
+            series: f.series,
+            steps: f.steps,
+            rows: f.rows,
+            message: f.message,
+        }
+    }
+}
+
+impl From<PartFinding> for Finding {
+    fn from(f: PartFinding) -> Self {
+        let run =
+            f.series.first().map(|k| k.run.to_string()).filter(|r| f.series.iter().all(|k| *k.run == **r));
+        Finding {
+            kind: FindingKind::Damage,
+            path: f.path,
+            offset: f.offset,
+            bytes: f.bytes,
+            frames: None,
+            run,
+            series: f.series,
+            steps: f.steps,
+            rows: f.rows.map(|r| u64::from(r.end - r.start)),
+            message: f.message,
+        }
+    }
+}
+
+impl From<&Error> for Finding {
+    fn from(e: &Error) -> Self {
+        let kind = if e.kind() == ErrorKind::NotFound { FindingKind::Missing } else { FindingKind::Damage };
+        Finding {
+            kind,
+            path: e.path().map(PathBuf::from).unwrap_or_default(),
+            offset: e.offset().unwrap_or(0),
+            bytes: 0,
+            frames: None,
+            run: None,
+            series: Vec::new(),
+            steps: None,
+            rows: None,
+            // The place is in fields of its own, and whoever reads a report need not be told to make one.
+            message: format!("{}: {}", e.doing(), e.wrong()),
+        }
+    }
+}
+
+/// What was looked at, and what was found.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Report {
+    /// What is wrong; empty where nothing is.
+    pub findings: Vec<Finding>,
+    /// Parts looked at; those staged in a log count with it.
+    pub parts: u64,
+    /// Writers' logs looked at.
+    pub logs: u64,
+    /// Points in parts and logs.
+    pub points: u64,
+    /// Of these, points that are in logs: what a recovery brought back.
+    pub log_points: u64,
+    /// Bytes read.
+    pub bytes: u64,
+}
+
+impl Report {
+    /// Whether nothing durable is lost or changed. The torn tail that a crash leaves is no damage.
+    pub fn is_sound(&self) -> bool {
+        !self.findings.iter().any(|f| f.kind.is_damage())
+    }
+}
+
+impl Store {
+    /// What opening the store found: torn tails that a crash left, damage in logs, in the marker, the manifest, the run table. Parts
+    /// are not read through; [`verify`](Self::verify) does that.
+    ///
+    /// # Errors
+    /// As [`snapshot`](Self::snapshot).
+    pub fn recovery(&self) -> Result<Report> {
+        Ok(self.snapshot()?.recovery())
+    }
+
+    /// Reads every byte of every file and checks it. `progress` is told bytes done and bytes in all.
+    ///
+    /// # Errors
+    /// Those of the disk; damage is a finding, not an error.
+    pub fn verify(&self, progress: &dyn Fn(u64, u64)) -> Result<Report> {
+        let inner = self.inner()?;
+        let vfs = &*inner.vfs;
+        let mut report = Report::default();
+        report.findings.extend(marker_finding(inner)?);
+        let version = manifest::latest(vfs, &inner.paths)?;
+        report.findings.extend(version.damage.iter().map(Finding::from));
+        let mut older = Vec::new();
+        for number in versions(vfs, &inner.paths)?.into_iter().filter(|v| *v < version.manifest.version) {
+            match manifest::pin(vfs, &inner.paths, number) {
+                Ok(Some(old)) => {
+                    older.extend(old.damage.iter().map(Finding::from));
+                    older.extend(run_table_findings(inner, &old.manifest));
+                }
+                Ok(None) => {}
+                Err(e) => {
+                    older.push(Finding::from(&e.at(&inner.paths.manifest().join(version_name(number)))))
+                }
+            }
+        }
+        older.extend(run_table_findings(inner, &version.manifest));
+        // What is met twice, or was said with the newest version, is said once.
+        for finding in older {
+            if !report.findings.iter().any(|f| f.path == finding.path) {
+                report.findings.push(finding);
+            }
+        }
+        self.verify_parts(&version.manifest, &mut report, progress)?;
+        self.verify_logs(&version.manifest, &mut report)?;
+        Ok(report)
+    }
+
+    fn verify_parts(
+        &self,
+        manifest: &Manifest,
+        report: &mut Report,
+        progress: &dyn Fn(u64, u64),
+    ) -> Result<()> {
+        let inner = self.inner()?;
+        let total: u64 = manifest.parts.iter().map(tidalite_parts::PartMeta::files_bytes).sum();
+        for meta in &manifest.parts {
+            report.parts += 1;
+            report.points += meta.rows;
+            match tidalite_parts::Part::open(inner.vfs.clone(), &inner.paths.part(meta.id), meta) {
+                Ok(part) => part.verify(&mut |f| report.findings.push(f.into()))?,
+                Err(e) if is_damage(&e) => report.findings.push(Finding::from(&e)),
+                Err(e) => return Err(e),
+            }
+            report.bytes += meta.files_bytes();
+            progress(report.bytes, total);
+        }
+        Ok(())
+    }
+
+    fn verify_logs(&self, manifest: &Manifest, report: &mut Report) -> Result<()> {
+        let inner = self.inner()?;
+        let vfs = &*inner.vfs;
+        for dir in tidalite_log::writers(vfs, &inner.paths.log())? {
+            let alive = tidalite_log::life(vfs, &dir)?.may_append();
+            let mut tail = TailCount::default();
+            match tidalite_log::replay(vfs, &dir, manifest.flushed(dir.writer), alive, &mut tail) {
+                Ok(replayed) => {
+                    report.findings.extend(replayed.findings.into_iter().map(Finding::from));
+                    report.bytes += replayed.bytes;
+                }
+                // Flushed and collected between the listing and the reading.
+                Err(e) if e.kind() == ErrorKind::NotFound => continue,
+                Err(e) if is_damage(&e) => report.findings.push(Finding::from(&e)),
+                Err(e) => return Err(e),
+            }
+            report.logs += 1;
+            report.points += tail.points;
+            report.log_points += tail.points;
+            for (seq, id, about) in &tail.staged {
+                let part = parse_meta(&dir.path, *seq, about).and_then(|meta| {
+                    report.points += meta.rows;
+                    report.log_points += meta.rows;
+                    report.bytes += meta.files_bytes();
+                    tidalite_parts::Part::open(inner.vfs.clone(), &staged_part(&dir.path, *id), &meta)
+                });
+                match part {
+                    Ok(part) => part.verify(&mut |f| report.findings.push(f.into()))?,
+                    Err(e) if is_damage(&e) => report.findings.push(Finding::from(&e)),
+                    Err(e) => return Err(e),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong with the marker, which can be read all the same.
+fn marker_finding(inner: &Inner) -> Result<Option<Finding>> {
+    let path = inner.paths.marker();
+    let marker = two_copies::open(&*inner.vfs, &path, "store")?;
+    Ok(marker.damage.map(|what| Finding::from(&Error::corrupt("read store marker", &path, 0, what))))
+}
+
+/// What is wrong with the run table of a version.
+fn run_table_findings(inner: &Inner, manifest: &Manifest) -> Option<Finding> {
+    match run_table::load(&*inner.vfs, &inner.paths, manifest.runs.as_ref()) {
+        Ok((_, damage)) => damage.as_ref().map(Finding::from),
+        Err(e) => Some(Finding::from(&e)),
+    }
+}
+
+/// Counts what a log holds, and keeps nothing else but the staged parts: a log may be larger than memory.
+#[derive(Default)]
+struct TailCount {
+    widths: HashMap<LayoutId, u64>,
+    points: u64,
+    staged: Vec<(Seq, uuid::Uuid, Vec<u8>)>,
+}
+
+impl Sink for TailCount {
+    fn series(&mut self, _: SeriesId, _: &SeriesKey) -> Result<()> {
+        Ok(())
+    }
+    fn layout(&mut self, id: LayoutId, series: &[SeriesId]) -> Result<()> {
+        self.widths.insert(id, series.len() as u64);
+        Ok(())
+    }
+    fn row(&mut self, row: Row<'_>) -> Result<()> {
+        self.points += self.widths[&row.layout];
+        Ok(())
+    }
+    fn points(&mut self, p: tidalite_log::Points<'_>) -> Result<()> {
+        self.points += p.len() as u64;
+        Ok(())
+    }
+    fn change(&mut self, _: Seq, _: &str, _: RunChange) -> Result<()> {
+        Ok(())
+    }
+    fn part(&mut self, seq: Seq, part: uuid::Uuid, about: &[u8]) -> Result<()> {
+        self.staged.push((seq, part, about.to_vec()));
+        Ok(())
+    }
+}
+
+fn is_damage(e: &Error) -> bool {
+    matches!(e.kind(), ErrorKind::Corrupt | ErrorKind::NotFound)
+}
+
+impl Snapshot {
+    /// What making this snapshot found wrong; see [`Store::recovery`].
+    pub fn recovery(&self) -> Report {
+        let view = &self.view;
+        let mut report = Report {
+            parts: view.live_parts(),
+            logs: view.tails.len() as u64,
+            log_points: view.log_points(),
+            ..Report::default()
+        };
+        let flushed: u64 = view.version.manifest.parts.iter().map(|m| m.rows).sum();
+        report.points = flushed + report.log_points;
+        report.findings.extend(marker_finding(&self.inner).unwrap_or_else(|e| Some(Finding::from(&e))));
+        report.findings.extend(view.damage.iter().map(Finding::from));
+        report.findings.extend(view.findings().into_iter().map(Finding::from));
+        report
+    }
+}

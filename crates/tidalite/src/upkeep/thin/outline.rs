@@ -1,0 +1,222 @@
+//! One series as thinning finds it: whether it can be thinned, and what is left of it.
+//!
+//! Its rows in parts are read stretch by stretch: rows whose steps meet are merged, the others follow each other, so that
+//! a long series is never in memory whole. Each point that is read is counted, with the bits of its value, since it is taken out of its
+//! part. What is hidden is left out here for good.
+
+use crate::parts::scan::{POINT_BYTES, RowRef, read_rows};
+use crate::parts::thinned::{Thinned, bits};
+use crate::view::tombstones::{Coverage, Tombstones};
+use std::collections::HashMap;
+use std::sync::Arc;
+use tidalite_model::{Error, ErrorKind, Extent, Result, SeriesKey};
+use tidalite_parts::{Columns, Part};
+use tidalite_query::{Outline, Points, Repeats, chart_width, merge};
+
+/// The widest buckets that rollups have, as a power of two.
+const SHIFT_MAX: u32 = 62;
+
+/// How series are thinned.
+pub(crate) struct Outliner<'a> {
+    pub(crate) parts: &'a [Arc<Part>],
+    /// Into so many buckets at most.
+    pub(crate) buckets: usize,
+    /// A bucket has to stand for so many points.
+    pub(crate) bucket_points: u64,
+    pub(crate) memory_bytes: u64,
+}
+
+/// What becomes of a series.
+pub(crate) enum ThinOutcome {
+    Thinned(Box<Outlined>),
+    /// It stays, since its outline would take as much room.
+    NoGain,
+    /// It stays, since it was thinned before and then written to, or rewound, at steps that it had.
+    Mixed,
+    /// There is nothing of it, or nothing that is not thinned so far already.
+    Nothing,
+}
+
+/// A series that is thinned.
+pub(crate) struct Outlined {
+    pub(crate) series: Thinned,
+    /// What it takes out of parts that are not thinned.
+    pub(crate) read: Vec<RowTaken>,
+    /// Rows of thinned parts that it takes the place of.
+    pub(crate) replaced: Vec<RowRef>,
+    /// Points that were hidden or replaced by a later write.
+    pub(crate) dropped: u64,
+}
+
+/// The points of one row.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RowTaken {
+    pub(crate) part: u32,
+    pub(crate) points: u64,
+    pub(crate) bits: u64,
+}
+
+impl Outliner<'_> {
+    /// # Errors
+    /// Those of reading; `Full` where points that have to be merged are beyond the memory option.
+    pub(crate) fn outline(
+        &self,
+        key: &SeriesKey,
+        rows: &[RowRef],
+        tombstones: Option<&Tombstones>,
+    ) -> Result<ThinOutcome> {
+        let mut verdicts = HashMap::new();
+        for row in rows {
+            verdicts.insert(*row, self.verdict(row, tombstones)?);
+        }
+        let verdict = |r: &RowRef| verdicts[r];
+        let (replaced, mut plain): (Vec<RowRef>, Vec<RowRef>) =
+            rows.iter().partition(|r| r.is_thinned(self.parts));
+        let seen = replaced.iter().filter(|r| verdict(r) != Coverage::All);
+        let old: Vec<&RowRef> = seen.collect();
+        if old.len() > 1 || old.iter().any(|r| verdict(r) == Coverage::Some) {
+            return Ok(ThinOutcome::Mixed);
+        }
+        let old = old.first().map(|r| self.thinned(r)).transpose()?;
+        plain.sort_by_key(|r| self.steps(r).first);
+        let hidden = plain.iter().any(|r| verdict(r) == Coverage::Some);
+        let new = match hidden {
+            true => self.read_extent(key, &plain, tombstones)?,
+            false => {
+                let seen = plain.iter().filter(|r| verdict(r) == Coverage::Nothing);
+                seen.map(|r| self.steps(r)).reduce(Extent::join)
+            }
+        };
+        let before = old.as_ref().and_then(|o| steps_of_points(&o.points));
+        if before.zip(new).is_some_and(|(a, b)| a.meets(b)) {
+            return Ok(ThinOutcome::Mixed);
+        }
+        let both = before.into_iter().chain(new).reduce(Extent::join);
+        let Some(steps) = both else { return Ok(ThinOutcome::Nothing) };
+        let width = chart_width(steps.first, steps.last, self.buckets);
+        let shift = old.as_ref().map_or(0, |o| o.shift).max(width.trailing_zeros());
+        let wider = old.as_ref().is_some_and(|o| o.shift < shift);
+        if old.is_some() && new.is_none() && !wider {
+            return Ok(ThinOutcome::Nothing);
+        }
+        // No bucket has more points than steps.
+        if shift == 0 || shift > SHIFT_MAX || (1 << shift) < self.bucket_points {
+            return Ok(ThinOutcome::NoGain);
+        }
+        let mut outline = Outline::new(shift);
+        let behind = before.zip(new).is_some_and(|(old, new)| new.last < old.first);
+        if let Some(old) = old.as_ref().filter(|_| !behind) {
+            outline.push_outline(&old.points, &old.buckets);
+        }
+        let read = self.each_stretch(key, &plain, tombstones, &mut |points| outline.push(points))?;
+        if let Some(old) = old.as_ref().filter(|_| behind) {
+            outline.push_outline(&old.points, &old.buckets);
+        }
+        let known = old.as_ref().map_or(0, |o| o.account().points);
+        let found: u64 = read.iter().map(|r| r.points).sum();
+        let seen = outline.count() - known;
+        let (points, buckets) = outline.finish();
+        let stored = seen + old.as_ref().map_or(0, |o| o.points.len() as u64);
+        // What was thinned before and has grown a little is worth no rewrite.
+        let grown = old.is_none() || wider || points.len() as u64 * 2 <= stored;
+        let gains = grown && (known + seen) / self.bucket_points >= buckets.len() as u64;
+        if !gains {
+            return Ok(ThinOutcome::NoGain);
+        }
+        let series = Thinned { key: key.clone(), points, shift, buckets };
+        let dropped = found - seen;
+        Ok(ThinOutcome::Thinned(Box::new(Outlined { series, read, replaced, dropped })))
+    }
+
+    fn steps(&self, row: &RowRef) -> Extent {
+        row.steps(self.parts)
+    }
+
+    fn verdict(&self, row: &RowRef, tombstones: Option<&Tombstones>) -> Result<Coverage> {
+        let Some(tombstones) = tombstones else { return Ok(Coverage::Nothing) };
+        let seqs = self.parts[row.part as usize].series().reader().of(row.row as usize)?.seqs();
+        Ok(tombstones.coverage(self.steps(row), seqs))
+    }
+
+    fn thinned(&self, row: &RowRef) -> Result<Thinned> {
+        let part = &self.parts[row.part as usize];
+        Thinned::read(part, &part.series().row(row.row as usize)?)
+    }
+
+    /// The steps that are seen, where the series tables cannot tell.
+    fn read_extent(
+        &self,
+        key: &SeriesKey,
+        rows: &[RowRef],
+        tombstones: Option<&Tombstones>,
+    ) -> Result<Option<Extent>> {
+        let mut extent: Option<Extent> = None;
+        self.each_stretch(key, rows, tombstones, &mut |points| {
+            extent = extent.into_iter().chain(steps_of_points(&points)).reduce(Extent::join);
+        })?;
+        Ok(extent)
+    }
+
+    /// Hands over the points that are seen of rows that ascend by their first step, each step once.
+    fn each_stretch(
+        &self,
+        key: &SeriesKey,
+        rows: &[RowRef],
+        tombstones: Option<&Tombstones>,
+        take: &mut dyn FnMut(Points),
+    ) -> Result<Vec<RowTaken>> {
+        let mut read = Vec::with_capacity(rows.len());
+        let mut rest = rows;
+        while let Some(first) = rest.first() {
+            let mut last = self.steps(first).last;
+            let mut together = 1;
+            while let Some(row) = rest.get(together)
+                && self.steps(row).first <= last
+            {
+                last = last.max(self.steps(row).last);
+                together += 1;
+            }
+            let (stretch, others) = rest.split_at(together);
+            rest = others;
+            self.check_room(key, stretch)?;
+            let mut chunks =
+                read_rows(self.parts, &[stretch.to_vec()], Columns::ALL)?.pop().unwrap_or_default();
+            for (row, points) in stretch.iter().zip(&mut chunks) {
+                let (part, count) = (row.part, points.len() as u64);
+                read.push(RowTaken { part, points: count, bits: bits(&points.values) });
+                if let Some(tombstones) = tombstones {
+                    tombstones.apply(points);
+                }
+            }
+            let points = merge(chunks, Repeats::Last);
+            if !points.is_empty() {
+                take(points);
+            }
+        }
+        Ok(read)
+    }
+
+    fn check_room(&self, key: &SeriesKey, rows: &[RowRef]) -> Result<()> {
+        let points: u64 = rows.iter().map(|r| u64::from(r.of(self.parts).rows)).sum();
+        let needed = points.saturating_mul(POINT_BYTES);
+        if needed <= self.memory_bytes || rows.len() == 1 {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Full,
+            "thin",
+            format!(
+                "series {:?} of run {:?} has {points} points whose steps meet, which take {} MiB to merge",
+                key.metric,
+                key.run,
+                needed >> 20
+            ),
+            "compact the store first, or allow more memory",
+        ))
+    }
+}
+
+/// The steps of points that ascend.
+fn steps_of_points(points: &Points) -> Option<Extent> {
+    points.steps.first().zip(points.steps.last()).map(|(&first, &last)| Extent::new(first, last))
+}

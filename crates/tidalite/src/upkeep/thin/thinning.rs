@@ -1,0 +1,202 @@
+//! The thinning of runs: outlines of their series, the thinned parts that hold them, and the version that publishes both.
+
+use super::options::{Thin, ThinStats};
+use super::outline::{Outlined, Outliner, ThinOutcome};
+use crate::engine::inner::Inner;
+use crate::parts::scan::RowRef;
+use crate::parts::thinned::{Account, Thinned, ThinnedParts};
+use crate::upkeep::merge::{Deleted, Removed, deleted, merge_parts};
+use crate::upkeep::publish::{publish_version, sync_part_folders};
+use crate::view::snapshot::Snapshot;
+use crate::view::tombstones::Tombstones;
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
+use tidalite_parts::{Part, PartMeta};
+
+/// The caller holds the store's lock, and the snapshot is of the newest version.
+pub(super) fn thin(
+    inner: &Inner,
+    snapshot: &Snapshot,
+    what: &Thin,
+    progress: &dyn Fn(u64, u64),
+) -> Result<ThinStats> {
+    let mut made = ThinnedParts::new(inner);
+    let done = Thinning::of(inner, snapshot, what)?.outline(Some(&mut made), progress)?;
+    if done.stats.series > 0 {
+        publish(inner, snapshot, &done, made)?;
+    }
+    Ok(done.stats)
+}
+
+/// What is to be thinned.
+pub(super) struct Thinning<'a> {
+    inner: &'a Inner,
+    snapshot: &'a Snapshot,
+    outliner: Outliner<'a>,
+    series: Vec<(SeriesKey, Vec<RowRef>)>,
+    tombstones: HashMap<&'a str, Arc<Tombstones>>,
+    runs_running: u64,
+}
+
+/// What was thinned.
+#[derive(Default)]
+pub(super) struct Thinnings {
+    pub(super) stats: ThinStats,
+    /// By the place of the part in the snapshot.
+    removed: BTreeMap<u32, Removed>,
+    /// Series of thinned parts that are replaced, by the place of the part.
+    replaced: BTreeMap<u32, HashSet<SeriesKey>>,
+    /// What the new outlines come to.
+    account: Account,
+}
+
+impl<'a> Thinning<'a> {
+    pub(super) fn of(inner: &'a Inner, snapshot: &'a Snapshot, what: &Thin) -> Result<Thinning<'a>> {
+        let view = &snapshot.view;
+        let (runs, runs_running) = what.chosen(snapshot)?;
+        for (meta, error) in &view.broken {
+            let held = meta.run_min.clone()..=meta.run_max.clone();
+            if runs.range(held).next().is_some() {
+                return Err(error.duplicate());
+            }
+        }
+        let live: HashSet<_> = view.version.manifest.parts.iter().map(|m| m.id).collect();
+        let mut found: BTreeMap<SeriesKey, Vec<RowRef>> = BTreeMap::new();
+        for (p, part) in view.parts.iter().enumerate().filter(|(_, part)| live.contains(&part.meta().id)) {
+            let table = part.series();
+            for (r, row) in table.entries().iter().enumerate() {
+                if runs.contains(&**table.run(row)) {
+                    found.entry(table.key(row)).or_default().push(RowRef::new(p, r));
+                }
+            }
+        }
+        let tombstones = view.runs.iter().filter(|(id, _)| runs.contains(id.as_str()));
+        let tombstones = tombstones
+            .filter_map(|(id, record)| Some((id.as_str(), Tombstones::of(record, false)?)))
+            .collect();
+        let outliner = Outliner {
+            parts: &view.parts,
+            buckets: what.buckets,
+            bucket_points: what.bucket_points,
+            memory_bytes: inner.options.memory_bytes,
+        };
+        Ok(Thinning {
+            inner,
+            snapshot,
+            outliner,
+            series: found.into_iter().collect(),
+            tombstones,
+            runs_running,
+        })
+    }
+
+    /// Makes the outlines, and writes them where `made` says where to.
+    pub(super) fn outline(
+        &self,
+        mut made: Option<&mut ThinnedParts<'_>>,
+        progress: &dyn Fn(u64, u64),
+    ) -> Result<Thinnings> {
+        let mut done = Thinnings::default();
+        done.stats.runs_running = self.runs_running;
+        let pool = self.inner.pool.get()?;
+        let parts = &self.snapshot.view.parts;
+        let rows = |rows: &[RowRef]| rows.iter().map(|r| u64::from(r.of(parts).rows)).sum::<u64>();
+        let total = self.series.iter().map(|(_, r)| rows(r)).sum();
+        let mut looked_at = 0;
+        let mut runs: BTreeSet<Arc<str>> = BTreeSet::new();
+        for window in self.series.chunks(pool.current_num_threads().max(1)) {
+            let outline = |(key, rows): &(SeriesKey, Vec<RowRef>)| {
+                self.outliner.outline(key, rows, self.tombstones.get(&*key.run).map(|h| &**h))
+            };
+            let outcomes: Vec<ThinOutcome> =
+                pool.install(|| window.par_iter().map(outline).collect::<Result<_>>())?;
+            for (outcome, (_, of)) in outcomes.into_iter().zip(window) {
+                looked_at += rows(of);
+                match outcome {
+                    ThinOutcome::Nothing => {}
+                    ThinOutcome::NoGain => done.stats.series_small += 1,
+                    ThinOutcome::Mixed => done.stats.series_mixed += 1,
+                    ThinOutcome::Thinned(outlined) => {
+                        runs.insert(outlined.series.key.run.clone());
+                        let series = done.note(*outlined);
+                        if let Some(made) = &mut made {
+                            made.push(series)?;
+                        }
+                    }
+                }
+            }
+            progress(looked_at, total);
+        }
+        done.stats.runs = runs.len() as u64;
+        Ok(done)
+    }
+}
+
+impl Thinnings {
+    fn note(&mut self, outlined: Outlined) -> Thinned {
+        let Outlined { series, read, replaced, dropped } = outlined;
+        let account = series.account();
+        self.account.add(account);
+        self.stats.series += 1;
+        self.stats.points += account.points;
+        self.stats.kept += account.rows;
+        self.stats.dropped += dropped;
+        for one in read {
+            let removed = self.removed.entry(one.part).or_default();
+            removed.series.insert(series.key.clone());
+            removed.points += one.points;
+            removed.bits = removed.bits.wrapping_add(one.bits);
+        }
+        for row in replaced {
+            self.replaced.entry(row.part).or_default().insert(series.key.clone());
+        }
+        series
+    }
+}
+
+/// Publishes the version in which outlines stand for their series.
+fn publish(inner: &Inner, snapshot: &Snapshot, done: &Thinnings, mut made: ThinnedParts<'_>) -> Result<()> {
+    let parts = &snapshot.view.parts;
+    let mut next = snapshot.view.version.manifest.clone();
+    let mut expected = done.account;
+    for (&place, series) in &done.replaced {
+        let part = &parts[place as usize];
+        let out = made.carry(part, &|row| series.contains(&row.key))?;
+        expected.add(Account::of(std::slice::from_ref(part.meta())));
+        expected.take_off(out);
+        next.parts.retain(|p| p.id != part.meta().id);
+    }
+    let thinned = made.finish()?;
+    if Account::of(&thinned) != expected {
+        return Err(Error::new(
+            ErrorKind::Corrupt,
+            "thin",
+            "what came out is not what the outlines stand for",
+            "nothing was changed; run `tidalite verify`",
+        ));
+    }
+    let gone = deleted(inner, &next)?;
+    for (&place, removed) in &done.removed {
+        carry_others(inner, &parts[place as usize], removed, &gone, &mut next.parts)?;
+    }
+    next.parts.extend(thinned);
+    sync_part_folders(inner)?;
+    publish_version(inner, next)
+}
+
+/// Puts a part without the series that were thinned in the place of the part that had them.
+fn carry_others(
+    inner: &Inner,
+    part: &Part,
+    removed: &Removed,
+    deleted: &Deleted,
+    parts: &mut Vec<PartMeta>,
+) -> Result<()> {
+    let Some(at) = parts.iter().position(|p| p.id == part.meta().id) else { return Ok(()) };
+    let input = std::slice::from_ref(part.meta());
+    let (output, _) = merge_parts(inner, input, deleted, removed, inner.pool.get()?, &|_, _| {})?;
+    parts.splice(at..=at, output);
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! Runs of which a snapshot shows nothing: they were deleted, and nothing was written to them since.
+//!
+//! Points are read only where the series table cannot tell whether all of a row is deleted.
+
+use super::tombstones::{Coverage, Tombstones};
+use crate::engine::log_tail::TailView;
+use crate::engine::tail::TailRange;
+use crate::files::run_table::RunTable;
+use crate::parts::scan::{RowRef, read_rows, steps_of};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tidalite_model::{Result, StepRange};
+use tidalite_parts::{Columns, Part};
+use tidalite_query::Points;
+
+/// Runs that were deleted, and of which nothing was written since.
+pub(super) fn gone(runs: &RunTable, parts: &[Arc<Part>], tails: &[TailView]) -> Result<BTreeSet<String>> {
+    let deleted = runs.iter().filter(|(_, r)| r.is_only_deleted());
+    let mut gone: BTreeMap<&str, Arc<Tombstones>> =
+        deleted.filter_map(|(id, r)| Some((id.as_str(), Tombstones::of(r, true)?))).collect();
+    if gone.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    for tail in tails {
+        let held = tail.read();
+        for (id, key) in held.data.keys() {
+            let Some(tombstones) = gone.get(&*key.run) else { continue };
+            let mut points = Points::default();
+            held.data.gather(id, TailRange { steps: StepRange::ALL, seqs: tail.seqs }, &mut points);
+            tombstones.apply(&mut points);
+            if !points.is_empty() {
+                gone.remove(&*key.run);
+            }
+        }
+    }
+    for (p, part) in parts.iter().enumerate() {
+        let table = part.series();
+        if !table.runs().iter().any(|run| gone.contains_key(&**run)) {
+            continue;
+        }
+        let mut details = table.reader();
+        for (r, row) in table.entries().iter().enumerate() {
+            let run = table.run(row);
+            let Some(tombstones) = gone.get(&**run) else { continue };
+            let of_row = details.of(r)?;
+            let seen = match tombstones.coverage(steps_of(row), of_row.seqs()) {
+                Coverage::All => false,
+                Coverage::Nothing => true,
+                Coverage::Some => {
+                    let mut read = read_rows(parts, &[vec![RowRef::new(p, r)]], Columns::ALL)?;
+                    read.iter_mut().flatten().any(|points| {
+                        tombstones.apply(points);
+                        !points.is_empty()
+                    })
+                }
+            };
+            if seen {
+                gone.remove(&**run);
+            }
+        }
+    }
+    Ok(gone.into_keys().map(str::to_string).collect())
+}

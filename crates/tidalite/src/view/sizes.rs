@@ -1,0 +1,54 @@
+//! What takes the room: bytes of the parts by run, and by metric.
+
+use super::snapshot::Snapshot;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tidalite_model::SeriesKey;
+use tidalite_parts::{SeriesEntry, SeriesTable};
+
+impl Snapshot {
+    /// The bytes that the points of each run take in the parts, and their rollups, ascending by run.
+    ///
+    /// From the page indexes: exact where a page holds one series, and by the share of rows where several share one, as short
+    /// series do; of rollups by the share of buckets. What is still in logs is not in it, nor are footers and series tables;
+    /// what a rewind hid is, and so is what was deleted and no compaction has left out yet.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// let run = store.run("a").start()?;
+    /// for step in 0..100 { run.log(step, &[("loss", 1.0)])?; }
+    /// assert!(store.snapshot()?.bytes_by_run().is_empty());
+    /// store.flush()?;
+    /// assert!(store.snapshot()?.bytes_by_run()[0].1 > 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn bytes_by_run(&self) -> Vec<(String, u64)> {
+        self.bytes_by(|table, row| table.run(row).clone(), |key| key.run)
+    }
+
+    /// The bytes that the points of each metric take in the parts, ascending by metric; as
+    /// [`bytes_by_run`](Self::bytes_by_run).
+    pub fn bytes_by_metric(&self) -> Vec<(String, u64)> {
+        self.bytes_by(|table, row| table.metric(row).clone(), |key| key.metric)
+    }
+
+    fn bytes_by(
+        &self,
+        of_row: fn(&SeriesTable, &SeriesEntry) -> Arc<str>,
+        of_key: fn(SeriesKey) -> Arc<str>,
+    ) -> Vec<(String, u64)> {
+        let mut found: BTreeMap<Arc<str>, f64> = BTreeMap::new();
+        for part in &self.view.parts {
+            let table = part.series();
+            for (row, bytes) in table.entries().iter().zip(part.bytes_of_rows()) {
+                *found.entry(of_row(table, row)).or_default() += bytes;
+            }
+            for (key, bytes) in part.bytes_of_rollups() {
+                *found.entry(of_key(key)).or_default() += bytes;
+            }
+        }
+        // Never negative, and far below what a u64 holds.
+        found.into_iter().map(|(name, bytes)| (name.to_string(), bytes.round() as u64)).collect()
+    }
+}

@@ -1,0 +1,269 @@
+//! Snapshots: a fixed set of rows, whatever is written, flushed or compacted meanwhile.
+//!
+//! A snapshot is a pinned version (its parts) plus, of each writer's log, the frames from what that version has flushed up
+//! to what was committed when the snapshot was made. The rows of logs are kept in memory between snapshots and only
+//! what is new is read ([`TailCache`](crate::engine::cache::TailCache)).
+
+use super::gone::gone;
+use crate::engine::inner::Inner;
+use crate::engine::log_tail::TailView;
+use crate::engine::store::Store;
+use crate::files::manifest::{self, Version};
+use crate::files::marker::is_store;
+use crate::files::paths::staged_part;
+use crate::files::run_table::{self, RunTable};
+use crate::files::staged::parse_meta;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use tidalite_log::{Finding, FindingKind};
+use tidalite_model::{Error, ErrorKind, Result, RunChange, RunInfo, Seq};
+use tidalite_parts::{Part, PartMeta};
+use tidalite_query::{Grouping, NameMatcher, RunFilter};
+
+/// A fixed set of rows. Cheap to clone; while one lives, no file that it needs is deleted.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) view: Arc<SnapshotView>,
+}
+
+/// What a snapshot sees.
+#[derive(Debug)]
+pub(crate) struct SnapshotView {
+    pub(crate) version: Arc<Version>,
+    /// Live parts, then those staged in logs.
+    pub(crate) parts: Vec<Arc<Part>>,
+    /// Parts that cannot be opened: what asks for their runs gets the error, all else goes on.
+    pub(crate) broken: Vec<(PartMeta, Error)>,
+    pub(crate) tails: Vec<TailView>,
+    pub(crate) runs: Arc<RunTable>,
+    /// Runs that were deleted and have not been written to since; their records say what is hidden.
+    gone: BTreeSet<String>,
+    pub(crate) damage: Vec<Error>,
+}
+
+/// How often a snapshot starts over because files went from under it; each time needs a whole flush in between.
+const RETRIES_MAX: usize = 100;
+
+impl Store {
+    /// All runs, ascending by id.
+    ///
+    /// # Errors
+    /// As [`snapshot`](Self::snapshot).
+    pub fn runs(&self) -> Result<Vec<RunInfo>> {
+        Ok(self.snapshot()?.runs())
+    }
+
+    /// The runs that a filter takes, ascending by id.
+    ///
+    /// ```
+    /// use tidalite::RunFilter;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// store.run("a").tag("baseline").start()?;
+    /// store.run("b").start()?;
+    /// let found = store.runs_where(&RunFilter::parse("tags has \"baseline\"")?)?;
+    /// assert_eq!(found[0].id, "a");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`snapshot`](Self::snapshot).
+    pub fn runs_where(&self, filter: &RunFilter) -> Result<Vec<RunInfo>> {
+        Ok(self.snapshot()?.runs_where(filter))
+    }
+
+    /// A fixed set of rows to read from. Never blocks a writer.
+    ///
+    /// # Errors
+    /// `Corrupt` where the manifest, run table or a series table is damaged beyond reading; `Io`.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        Snapshot::take(self.inner()?)
+    }
+}
+
+impl Snapshot {
+    pub(crate) fn take(inner: &Arc<Inner>) -> Result<Snapshot> {
+        for _ in 0..RETRIES_MAX {
+            match SnapshotView::take(inner) {
+                Ok(view) => return Ok(Snapshot { inner: inner.clone(), view: Arc::new(view) }),
+                // A segment or part went between the listing and the reading: a newer version exists.
+                Err(e) if e.kind() == ErrorKind::NotFound => {
+                    if !is_store(&*inner.vfs, &inner.paths)? {
+                        return Err(e);
+                    }
+                    inner.cache.forget();
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        Err(Error::new(
+            ErrorKind::Busy,
+            "take snapshot",
+            "files changed at each of 100 attempts",
+            "try again",
+        )
+        .at(inner.paths.root()))
+    }
+
+    /// The manifest version that this snapshot reads.
+    pub fn version(&self) -> u64 {
+        self.view.version.manifest.version
+    }
+
+    /// The runs, ascending by id.
+    pub fn runs(&self) -> Vec<RunInfo> {
+        let alive: BTreeSet<u32> = self.view.tails.iter().filter(|t| t.alive).map(|t| t.writer).collect();
+        let there = self.view.runs.iter().filter(|(id, _)| !self.view.gone.contains(*id));
+        there.map(|(id, r)| r.info(id, |w| alive.contains(&w))).collect()
+    }
+
+    /// The runs whose id matches a pattern (see [`Selection::runs`](crate::Selection::runs)), ascending by id; those without
+    /// points too.
+    ///
+    /// # Errors
+    /// `Invalid` for a wrong pattern.
+    pub fn runs_matching(&self, pattern: &str) -> Result<Vec<RunInfo>> {
+        let wanted = NameMatcher::new(&[pattern])?;
+        Ok(self.runs().into_iter().filter(|r| wanted.is_match(&r.id)).collect())
+    }
+
+    /// The runs that a filter takes, ascending by id.
+    pub fn runs_where(&self, filter: &RunFilter) -> Vec<RunInfo> {
+        let mut runs = self.runs();
+        runs.retain(|r| filter.matches(r));
+        runs
+    }
+
+    /// A grouping with what it needs to know of the runs.
+    pub(crate) fn with_params(&self, grouping: Grouping) -> Grouping {
+        if !grouping.needs_params() {
+            return grouping;
+        }
+        let runs = self.runs();
+        grouping.with_params(runs.iter().map(|r| (r.id.as_str(), &r.params)))
+    }
+
+    /// One run.
+    ///
+    /// # Errors
+    /// `NotFound` where the store has no such run.
+    pub fn run(&self, id: &str) -> Result<RunInfo> {
+        let alive = |w: u32| self.view.tails.iter().any(|t| t.writer == w && t.alive);
+        let there = self.view.runs.get(id).filter(|_| !self.view.gone.contains(id));
+        there.map(|r| r.info(id, alive)).ok_or_else(|| {
+            Error::not_found(
+                "look up run",
+                format!("there is no run {id:?}"),
+                "list the runs with `tidalite runs`",
+            )
+            .at(self.inner.paths.root())
+        })
+    }
+
+    /// The Parquet files of the parts that this snapshot reads: a consistent set for other tools, as long as the
+    /// snapshot lives. Rows still in logs are not in them; flush first for all.
+    pub fn parquet_files(&self) -> Vec<std::path::PathBuf> {
+        self.view.version.manifest.parts.iter().map(|p| self.inner.paths.part(p.id).points).collect()
+    }
+}
+
+impl SnapshotView {
+    fn take(inner: &Arc<Inner>) -> Result<SnapshotView> {
+        let version = inner.cache.newest()?;
+        let mut tails = Vec::new();
+        let mut staged = Vec::new();
+        let mut damage: Vec<Error> = version.damage.iter().map(Error::duplicate).collect();
+        for dir in tidalite_log::writers(&*inner.vfs, &inner.paths.log())? {
+            let from = version.manifest.flushed(dir.writer);
+            let view = inner.cache.tail(&dir, from)?;
+            for (seq, id, about) in &view.read().data.staged {
+                if (view.seqs.0..view.seqs.1).contains(&seq.as_i64()) {
+                    staged.push((staged_part(&dir.path, *id), parse_meta(&dir.path, *seq, about)?));
+                }
+            }
+            tails.push(view);
+        }
+        // A segment that is not there was flushed and collected, where a newer version says so; else it is lost.
+        let gap = |t: &TailView| t.read().findings.iter().any(|f| f.kind == FindingKind::MissingSegment);
+        let newest = manifest::versions(&*inner.vfs, &inner.paths)?.last().copied();
+        if newest.is_some_and(|v| v > version.manifest.version) && tails.iter().any(gap) {
+            return Err(Error::not_found("take snapshot", "a log was flushed meanwhile", "try again"));
+        }
+        inner.cache.forget_others(&tails);
+        check_memory(inner, &tails)?;
+        let live = version.manifest.parts.iter().map(|m| (inner.paths.part(m.id), m.clone()));
+        let places: Vec<_> = live.chain(staged).collect();
+        let (parts, broken) = inner.cache.open_parts(&version, &places)?;
+        damage.extend(broken.iter().map(|(_, e): &(PartMeta, Error)| e.duplicate()));
+        damage.extend(parts.iter().filter_map(|p| p.series_damage()).map(Error::duplicate));
+        let table = inner.cache.run_table(&version, &mut damage)?;
+        let mut runs = table;
+        let known = |runs: &RunTable, id: &str| runs.contains_key(id);
+        // Copied, since whoever holds one tail must not wait for another.
+        let mut changes = Vec::new();
+        for view in &tails {
+            let within = |c: &&(Seq, String, RunChange)| (view.seqs.0..view.seqs.1).contains(&c.0.as_i64());
+            changes.extend(view.read().data.changes.iter().filter(within).cloned());
+        }
+        if !changes.is_empty() {
+            run_table::apply(Arc::make_mut(&mut runs), changes.iter());
+        }
+        for view in &tails {
+            let tail = view.read();
+            for (id, key) in tail.data.keys() {
+                if !known(&runs, &key.run) && tail.data.count_within(id, view.seqs) > 0 {
+                    Arc::make_mut(&mut runs).insert(key.run.to_string(), Default::default());
+                }
+            }
+        }
+        let live: BTreeSet<_> = version.manifest.parts.iter().map(|m| m.id).collect();
+        for part in parts.iter().filter(|p| !live.contains(&p.meta().id)) {
+            for run in part.series().runs() {
+                if !known(&runs, run) {
+                    Arc::make_mut(&mut runs).insert(run.to_string(), Default::default());
+                }
+            }
+        }
+        let gone = gone(&runs, &parts, &tails)?;
+        Ok(SnapshotView { version, parts, broken, tails, runs, gone, damage })
+    }
+
+    /// The parts that the version lists.
+    pub(crate) fn live_parts(&self) -> u64 {
+        self.version.manifest.parts.len() as u64
+    }
+
+    /// Points that no part of the version holds yet: rows of logs, and parts that are staged there.
+    pub(crate) fn log_points(&self) -> u64 {
+        let live: BTreeSet<_> = self.version.manifest.parts.iter().map(|m| m.id).collect();
+        let metas = self.parts.iter().map(|p| p.meta()).chain(self.broken.iter().map(|(meta, _)| meta));
+        let staged: u64 = metas.filter(|m| !live.contains(&m.id)).map(|m| m.rows).sum();
+        let of_tail = |tail: &TailView| {
+            let held = tail.read();
+            held.data.keys().map(|(id, _)| held.data.count_within(id, tail.seqs)).sum::<u64>()
+        };
+        staged + self.tails.iter().map(of_tail).sum::<u64>()
+    }
+
+    /// What replaying the logs found wrong.
+    pub(crate) fn findings(&self) -> Vec<Finding> {
+        self.tails.iter().flat_map(|t| t.read().findings.clone()).collect()
+    }
+}
+
+/// Refuses a log that has grown beyond the memory option: it is to be flushed before it is read.
+fn check_memory(inner: &Inner, tails: &[TailView]) -> Result<()> {
+    let bytes: usize = tails.iter().map(|t| t.read().data.bytes()).sum();
+    let bytes_max = inner.options.memory_bytes;
+    if bytes as u64 <= bytes_max {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Full,
+        "read log",
+        format!("{} MiB of rows are not flushed yet, and {} MiB are allowed", bytes >> 20, bytes_max >> 20),
+        "flush the store (`tidalite flush`), or allow more memory",
+    )
+    .at(&inner.paths.log()))
+}

@@ -1,0 +1,133 @@
+//! What a store holds, in numbers.
+
+use super::snapshot::Snapshot;
+use crate::engine::store::Store;
+use crate::files::paths::Paths;
+use std::collections::BTreeSet;
+use std::path::Path;
+use tidalite_model::{ErrorKind, Result, SeriesKey};
+use tidalite_vfs::Vfs;
+
+/// Counts and sizes of a store.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Runs.
+    pub runs: u64,
+    /// Different series.
+    pub series: u64,
+    /// Points, repeats included; those of deleted runs too, until a compaction has left them out. Of thinned runs those that are
+    /// left.
+    pub points: u64,
+    /// Points of thinned runs that are gone, and of which sums tell; not among the others.
+    pub thinned_points: u64,
+    /// Of these, points that are not flushed yet: in logs, or in parts that are staged there.
+    pub log_points: u64,
+    /// Parts; staged ones are not counted.
+    pub parts: u64,
+    /// Writers whose process lives.
+    pub writers_alive: u64,
+    /// Version of the manifest.
+    pub version: u64,
+    /// Bytes of the points files.
+    pub parts_bytes: u64,
+    /// Bytes of the series tables and the rollups.
+    pub series_bytes: u64,
+    /// Bytes of the logs as they lie on the disk, preallocated blocks included.
+    pub log_bytes: u64,
+    /// Bytes of manifests, run tables and the marker.
+    pub other_bytes: u64,
+    /// The file system's name.
+    pub file_system: String,
+    /// Whether it is one across a network, where not all promises hold.
+    pub network: bool,
+    /// Free bytes on it.
+    pub free_bytes: u64,
+}
+
+impl Stats {
+    /// Bytes of all files.
+    pub fn bytes(&self) -> u64 {
+        self.parts_bytes + self.series_bytes + self.log_bytes + self.other_bytes
+    }
+}
+
+impl Store {
+    /// Counts and sizes.
+    ///
+    /// # Errors
+    /// As [`snapshot`](Self::snapshot).
+    pub fn stats(&self) -> Result<Stats> {
+        self.snapshot()?.stats()
+    }
+}
+
+impl Snapshot {
+    /// Counts of this snapshot, and sizes of the files as they lie now.
+    ///
+    /// # Errors
+    /// `Io` where a folder cannot be read.
+    pub fn stats(&self) -> Result<Stats> {
+        let (vfs, paths) = (&*self.inner.vfs, &self.inner.paths);
+        let view = &self.view;
+        let mut series: BTreeSet<SeriesKey> = BTreeSet::new();
+        let (mut points, mut thinned_points) = (0, 0);
+        for part in &view.parts {
+            points += part.meta().rows;
+            thinned_points += part.meta().thinned.map_or(0, |all| all.saturating_sub(part.meta().rows));
+            let table = part.series();
+            series.extend(table.entries().iter().map(|entry| table.key(entry)));
+        }
+        for tail in &view.tails {
+            let held = tail.read();
+            for (id, key) in held.data.keys() {
+                let count = held.data.count_within(id, tail.seqs);
+                if count > 0 {
+                    series.insert(key.clone());
+                    points += count;
+                }
+            }
+        }
+        let file_system = vfs.file_system(paths.root())?;
+        Ok(Stats {
+            runs: self.runs().len() as u64,
+            series: series.len() as u64,
+            points,
+            thinned_points,
+            log_points: view.log_points(),
+            parts: view.live_parts(),
+            writers_alive: view.tails.iter().filter(|t| t.alive).count() as u64,
+            version: self.version(),
+            parts_bytes: folder_bytes(vfs, &paths.parts())?,
+            series_bytes: folder_bytes(vfs, &paths.series())? + folder_bytes(vfs, &paths.rollups())?,
+            log_bytes: log_bytes(vfs, paths)?,
+            other_bytes: folder_bytes(vfs, &paths.manifest())?
+                + folder_bytes(vfs, &paths.runs())?
+                + vfs.stat(&paths.marker())?.map_or(0, |s| s.bytes),
+            file_system: file_system.name,
+            network: file_system.network,
+            free_bytes: file_system.free_bytes,
+        })
+    }
+}
+
+fn folder_bytes(vfs: &dyn Vfs, folder: &Path) -> Result<u64> {
+    let names = match vfs.read_dir(folder) {
+        // Folders of dead writers go as they are collected.
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(0),
+        other => other?,
+    };
+    let mut bytes = 0;
+    for name in names {
+        bytes += vfs.stat(&folder.join(name))?.filter(|s| !s.is_dir).map_or(0, |s| s.bytes);
+    }
+    Ok(bytes)
+}
+
+fn log_bytes(vfs: &dyn Vfs, paths: &Paths) -> Result<u64> {
+    let mut bytes = 0;
+    for dir in tidalite_log::writers(vfs, &paths.log())? {
+        bytes += folder_bytes(vfs, &dir.path)?;
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,114 @@
+//! Starting a run.
+
+use super::params::check_param;
+use super::run::{LocalRun, Run};
+use crate::engine::inner::Inner;
+use crate::engine::store::Store;
+use crate::upkeep::maintain;
+use std::collections::BTreeSet;
+use tidalite_model::{Labels, Param, Params, Parent, Result, RunChange, check_name};
+
+impl Store {
+    /// Begins a run, or takes part in one that exists. Ids are any text of 1 to 4,096 bytes.
+    pub fn run(&self, id: impl Into<String>) -> RunBuilder {
+        RunBuilder::new(self.clone(), Some(id.into()))
+    }
+
+    /// Begins a run with a generated id, which sorts by time of creation.
+    pub fn new_run(&self) -> RunBuilder {
+        RunBuilder::new(self.clone(), None)
+    }
+}
+
+/// What a run begins with; [`start`](Self::start) begins it.
+#[derive(Debug, Clone)]
+#[must_use = "a run begins with `start`"]
+pub struct RunBuilder {
+    store: Store,
+    id: Option<String>,
+    params: Params,
+    tags: BTreeSet<String>,
+    labels: Vec<(String, String)>,
+    parent: Option<Parent>,
+}
+
+impl RunBuilder {
+    pub(crate) fn new(store: Store, id: Option<String>) -> Self {
+        RunBuilder {
+            store,
+            id,
+            params: Params::new(),
+            tags: BTreeSet::new(),
+            labels: Vec::new(),
+            parent: None,
+        }
+    }
+
+    /// Sets a param.
+    pub fn param(mut self, key: impl Into<String>, value: impl Into<Param>) -> Self {
+        self.params.insert(key.into(), value.into());
+        self
+    }
+
+    /// Sets several params.
+    pub fn params(mut self, params: Params) -> Self {
+        self.params.extend(params);
+        self
+    }
+
+    /// Adds a tag.
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        self.tags.insert(tag.into());
+        self
+    }
+
+    /// Adds a label that all of this process's points in the run carry, such as its `rank`.
+    pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels.push((key.into(), value.into()));
+        self
+    }
+
+    /// Says that the run was forked from `run`. Where a step is given, the run takes over that one's points up to and
+    /// including it: they are read as its own, unless a selection asks for
+    /// [`History::Own`](crate::History::Own). They are not copied.
+    pub fn parent(mut self, run: impl Into<String>, step: Option<i64>) -> Self {
+        self.parent = Some(Parent { run: run.into(), step });
+        self
+    }
+
+    /// Begins the run. It is visible to every process when this returns.
+    ///
+    /// # Errors
+    /// `Invalid` for a wrong id, param, tag or label; what the log's [`append`](Run::log) gives.
+    pub fn start(self) -> Result<Run> {
+        let inner = self.store.writable()?;
+        let id = self.id.unwrap_or_else(|| generated_id(inner));
+        check_name("run id", &id)?;
+        for (key, value) in &self.params {
+            check_param(key, value)?;
+        }
+        for tag in &self.tags {
+            check_name("tag", tag)?;
+        }
+        if let Some(parent) = &self.parent {
+            check_name("parent run id", &parent.run)?;
+        }
+        let labels = Labels::new(self.labels)?;
+        let start = RunChange::Start {
+            time_us: inner.vfs.now_us(),
+            params: self.params,
+            tags: self.tags,
+            labels: labels.clone(),
+            parent: self.parent,
+        };
+        let log = maintain::log(inner)?.clone();
+        log.append_change(&id, &start)?;
+        let local = LocalRun::new(inner, log, &id);
+        Ok(Run::new(self.store.clone(), id.into(), labels, local))
+    }
+}
+
+fn generated_id(inner: &Inner) -> String {
+    // A version-7 UUID begins with the time in milliseconds, so that ids sort as they were made.
+    format!("run-{}", inner.vfs.uuid().simple())
+}

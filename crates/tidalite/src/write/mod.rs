@@ -1,0 +1,18 @@
+//! What a process writes: runs, rows, bulk data, rewinds and deletions.
+//!
+//! May use: `upkeep` (whose thread starts with the log), `select` (for the last step of a run), `view`, `parts`, `engine`
+//! and `files`.
+//!
+//! Invariants: a write is accepted whole or not at all, in this process's own log, and every process sees it when the call
+//! returns. A writer never waits for readers or for other writers.
+
+pub(crate) mod builder;
+pub(crate) mod handles;
+mod ingest;
+mod layout;
+mod params;
+mod retract;
+pub(crate) mod row_at;
+pub(crate) mod run;
+#[cfg(feature = "system")]
+pub(crate) mod side_log;

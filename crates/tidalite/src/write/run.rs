@@ -1,0 +1,297 @@
+//! A run as this process writes it: log to it, change it, end it.
+//!
+//! Invariants: a call that returned has its row or change in the log, whole. After a fork the child writes to a log of its
+//! own. Metrics that are logged together are looked up by name once and remembered.
+
+use super::layout::new_layout;
+use super::params::check_param;
+use super::row_at::RowAt;
+use crate::engine::counter::StepCounter;
+use crate::engine::inner::Inner;
+use crate::engine::store::Store;
+use crate::upkeep::maintain;
+use crate::view::lineage::TELEMETRY;
+use crate::view::snapshot::Snapshot;
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use tidalite_log::{LayoutId, Log};
+use tidalite_model::{Error, Labels, Params, Result, RunChange, Seq, Status, check_name, check_time};
+
+/// A run that this process takes part in. Cheap to clone; may be used from many threads.
+///
+/// When the last clone is dropped without [`finish`](Self::finish), the run counts as finished, or as failed where a
+/// panic is under way. A process that dies leaves it *lost*.
+#[derive(Debug, Clone)]
+pub struct Run {
+    pub(super) shared: Arc<RunState>,
+}
+
+#[derive(Debug)]
+pub(super) struct RunState {
+    pub(super) id: Arc<str>,
+    pub(super) labels: Labels,
+    local: LocalRun,
+    /// What a forked child uses instead of `local`.
+    in_child: OnceLock<(u32, LocalRun)>,
+    store: Store,
+    /// Shared with what logs beside the run, which must not keep it open.
+    pub(super) ended: Arc<AtomicBool>,
+}
+
+/// What a run holds in one process.
+#[derive(Debug)]
+pub(super) struct LocalRun {
+    pub(super) inner: Arc<Inner>,
+    pub(super) log: Arc<Log>,
+    layouts: RwLock<Vec<KnownLayout>>,
+    pub(super) counter: Arc<StepCounter>,
+}
+
+/// Metrics that were logged together before.
+#[derive(Debug, Clone)]
+struct KnownLayout {
+    labels: Option<Labels>,
+    names: Arc<[Box<str>]>,
+    layout: LayoutId,
+}
+
+/// So many sets of metrics are remembered by name; a loop that logs more different ones pays for a look-up each time.
+const LAYOUTS_MAX: usize = 16;
+
+impl Run {
+    pub(super) fn new(store: Store, id: Arc<str>, labels: Labels, local: LocalRun) -> Self {
+        let (in_child, ended) = (OnceLock::new(), Arc::default());
+        Run { shared: Arc::new(RunState { id, labels, local, in_child, store, ended }) }
+    }
+
+    /// The run's id.
+    pub fn id(&self) -> &str {
+        &self.shared.id
+    }
+
+    /// The labels that this process's points carry.
+    pub fn labels(&self) -> &Labels {
+        &self.shared.labels
+    }
+
+    /// Logs a row: values of several metrics at one step, now. `None` as the step counts up from the last one, at first
+    /// from the greatest that the store holds of the run and of what it took over, metrics below `system/` aside: these are telemetry.
+    /// The row is visible to every process, whole, when this returns, and survives the death of this one.
+    ///
+    /// # Errors
+    /// `Invalid` for a wrong name, a metric given twice, or a run that ended; `Full` where the disk is; `Poisoned` after
+    /// a failed sync. The row is then not in the log, whole or in part.
+    pub fn log(&self, step: impl Into<Option<i64>>, values: &[(&str, f64)]) -> Result<Seq> {
+        self.log_at(&RowAt::step(step), values)
+    }
+
+    /// As [`log`](Self::log), with a time and labels of the caller's.
+    ///
+    /// # Errors
+    /// As [`log`](Self::log); `Invalid` for a time outside the years 1 to 9999.
+    pub fn log_at(&self, at: &RowAt, values: &[(&str, f64)]) -> Result<Seq> {
+        let local = self.local()?;
+        let layout = local.layout(self, at.labels.as_ref(), values)?;
+        let mut inline = [0.0; 32];
+        let mut spilled = Vec::new();
+        let row: &[f64] = if values.len() <= inline.len() {
+            for (slot, (_, value)) in inline.iter_mut().zip(values) {
+                *slot = *value;
+            }
+            &inline[..values.len()]
+        } else {
+            spilled.extend(values.iter().map(|(_, value)| *value));
+            &spilled
+        };
+        local.append(&self.shared.id, layout, at.step, at.time_us, row)
+    }
+
+    /// Sets params, key by key, over those that stand.
+    ///
+    /// # Errors
+    /// `Invalid` for a wrong key or too deep a nesting; as [`log`](Self::log).
+    pub fn set_params(&self, params: Params) -> Result<()> {
+        for (key, value) in &params {
+            check_param(key, value)?;
+        }
+        self.change(&RunChange::SetParams(params))
+    }
+
+    /// Adds and removes tags.
+    ///
+    /// # Errors
+    /// `Invalid` for a wrong tag; as [`log`](Self::log).
+    pub fn set_tags<S: Into<String>>(
+        &self,
+        add: impl IntoIterator<Item = S>,
+        remove: impl IntoIterator<Item = S>,
+    ) -> Result<()> {
+        let add: BTreeSet<String> = add.into_iter().map(Into::into).collect();
+        let remove: BTreeSet<String> = remove.into_iter().map(Into::into).collect();
+        for tag in add.iter().chain(&remove) {
+            check_name("tag", tag)?;
+        }
+        self.change(&RunChange::SetTags { add, remove })
+    }
+
+    /// Ends this process's part in the run, well. Later calls on it fail.
+    ///
+    /// # Errors
+    /// As [`log`](Self::log).
+    pub fn finish(&self) -> Result<()> {
+        self.end(Status::Finished)
+    }
+
+    /// Ends this process's part in the run as failed.
+    ///
+    /// # Errors
+    /// As [`log`](Self::log).
+    pub fn fail(&self) -> Result<()> {
+        self.end(Status::Failed)
+    }
+
+    fn end(&self, status: Status) -> Result<()> {
+        let local = self.local()?;
+        local
+            .log
+            .append_change(&self.shared.id, &RunChange::End { time_us: local.inner.vfs.now_us(), status })?;
+        self.shared.ended.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    fn change(&self, change: &RunChange) -> Result<()> {
+        self.append_change(change).map(|_| ())
+    }
+
+    pub(crate) fn append_change(&self, change: &RunChange) -> Result<Seq> {
+        self.local()?.log.append_change(&self.shared.id, change)
+    }
+
+    /// This process's state of the store.
+    pub(crate) fn inner(&self) -> Result<&Arc<Inner>> {
+        Ok(&self.local()?.inner)
+    }
+
+    /// Steps that count up by themselves go on with this one.
+    pub(crate) fn count_from(&self, step: i64) -> Result<()> {
+        self.local()?.counter.set(step);
+        Ok(())
+    }
+
+    /// What the run holds in this process: after a fork, a state of the child's own.
+    pub(super) fn local(&self) -> Result<&LocalRun> {
+        let shared = &self.shared;
+        if shared.ended.load(Ordering::Relaxed) {
+            return Err(Error::invalid(
+                "log to run",
+                format!("run {:?} has ended", shared.id),
+                "start it again to log more",
+            ));
+        }
+        if !shared.local.log.forked() {
+            if shared.local.inner.is_closed() {
+                return Err(Error::invalid(
+                    "log to run",
+                    "the store is closed",
+                    "open it again and start the run again",
+                ));
+            }
+            return Ok(&shared.local);
+        }
+        let inner = shared.store.inner()?;
+        let log = maintain::log(inner)?.clone();
+        let writer = log.writer();
+        let (process, local) =
+            shared.in_child.get_or_init(|| (writer, LocalRun::new(inner, log, &shared.id)));
+        if *process != writer {
+            return Err(Error::invalid(
+                "log to run",
+                "this process was forked from one that was itself forked after the run began",
+                "start the run again in this process",
+            ));
+        }
+        Ok(local)
+    }
+}
+
+impl Drop for RunState {
+    fn drop(&mut self) {
+        // Nobody logs beside a run that is gone.
+        if self.ended.swap(true, Ordering::AcqRel) || self.local.log.forked() || self.local.inner.is_closed()
+        {
+            return;
+        }
+        let status = if std::thread::panicking() { Status::Failed } else { Status::Finished };
+        let end = RunChange::End { time_us: self.local.inner.vfs.now_us(), status };
+        // Whoever wants to know about errors calls `finish`.
+        let _ = self.local.log.append_change(&self.id, &end);
+    }
+}
+
+impl LocalRun {
+    pub(super) fn new(inner: &Arc<Inner>, log: Arc<Log>, run: &str) -> Self {
+        LocalRun { inner: inner.clone(), log, layouts: RwLock::default(), counter: inner.counters.of(run) }
+    }
+
+    /// The layout of these metrics, remembered from the last time.
+    pub(super) fn layout(
+        &self,
+        run: &Run,
+        labels: Option<&Labels>,
+        values: &[(&str, f64)],
+    ) -> Result<LayoutId> {
+        let known = self.layouts.read().unwrap_or_else(PoisonError::into_inner);
+        let same = |k: &&KnownLayout| {
+            k.names.len() == values.len()
+                && k.labels.as_ref() == labels
+                && k.names.iter().zip(values).all(|(name, (given, _))| **name == **given)
+        };
+        if let Some(k) = known.iter().find(same) {
+            return Ok(k.layout);
+        }
+        drop(known);
+        let layout = new_layout(&self.log, &run.shared.id, &run.shared.labels, labels, values)?;
+        let names = values.iter().map(|(name, _)| Box::from(*name)).collect();
+        let mut known = self.layouts.write().unwrap_or_else(PoisonError::into_inner);
+        known.truncate(LAYOUTS_MAX - 1);
+        known.insert(0, KnownLayout { labels: labels.cloned(), names, layout });
+        Ok(layout)
+    }
+
+    #[inline]
+    pub(super) fn append(
+        &self,
+        run: &str,
+        layout: LayoutId,
+        step: Option<i64>,
+        time_us: Option<i64>,
+        values: &[f64],
+    ) -> Result<Seq> {
+        let time_us = match time_us {
+            Some(t) => {
+                check_time(t)?;
+                t
+            }
+            None => self.inner.vfs.now_us(),
+        };
+        let step = match step {
+            Some(step) => {
+                self.counter.set(step.saturating_add(1));
+                step
+            }
+            None => self.count_up(run)?,
+        };
+        self.log.append_row(layout, step, time_us, values)
+    }
+
+    /// The step after the last one; at first, after the greatest that the store holds of the run.
+    #[cold]
+    fn count_up(&self, run: &str) -> Result<i64> {
+        self.counter.next(|| {
+            let own = |metric: &str| !metric.starts_with(TELEMETRY);
+            let last = Snapshot::take(&self.inner)?.step_max(run, own)?;
+            Ok(last.map_or(0, |s| s.saturating_add(1)))
+        })
+    }
+}

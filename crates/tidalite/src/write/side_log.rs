@@ -1,0 +1,99 @@
+//! Rows logged beside a run's own: to its series, under its labels, and without a trace in how the run itself counts.
+//!
+//! Invariants: neither the run's step counter nor its memory of layouts is touched; the run is not kept open, and ends
+//! when its last handle goes. `system/` logs telemetry so.
+
+use super::layout::new_layout;
+use super::run::Run;
+use crate::view::lineage::TELEMETRY;
+use crate::view::snapshot::Snapshot;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tidalite_log::{LayoutId, Log};
+use tidalite_model::{Error, Labels, Result};
+use tidalite_vfs::Vfs;
+
+/// What is needed of a run to log to it; no handle on it.
+#[derive(Debug)]
+pub(crate) struct SideLog {
+    run: Arc<str>,
+    labels: Labels,
+    log: Arc<Log>,
+    vfs: Arc<dyn Vfs>,
+    ended: Arc<AtomicBool>,
+    /// Of each set of labels the metrics that were logged last, and their layout.
+    layouts: HashMap<Labels, (Vec<String>, LayoutId)>,
+}
+
+impl Run {
+    /// A way to log beside the run, in this process.
+    pub(crate) fn side_log(&self) -> Result<SideLog> {
+        let (local, shared) = (self.local()?, &self.shared);
+        Ok(SideLog::new(
+            shared.id.clone(),
+            shared.labels.clone(),
+            local.log.clone(),
+            local.inner.vfs.clone(),
+            shared.ended.clone(),
+        ))
+    }
+
+    /// Whether this process watches the run.
+    pub(crate) fn watched(&self) -> Result<Arc<AtomicBool>> {
+        Ok(self.local()?.counter.watched.clone())
+    }
+
+    /// The step after the last sample of the run's telemetry.
+    pub(crate) fn next_sample(&self) -> Result<i64> {
+        let telemetry = |metric: &str| metric.starts_with(TELEMETRY);
+        let last = Snapshot::take(&self.local()?.inner)?.step_max(self.id(), telemetry)?;
+        Ok(last.map_or(0, |s| s.saturating_add(1)))
+    }
+}
+
+impl SideLog {
+    fn new(run: Arc<str>, labels: Labels, log: Arc<Log>, vfs: Arc<dyn Vfs>, ended: Arc<AtomicBool>) -> Self {
+        SideLog { run, labels, log, vfs, ended, layouts: HashMap::new() }
+    }
+
+    /// Now, µs since 1970 UTC.
+    pub(crate) fn now_us(&self) -> i64 {
+        self.vfs.now_us()
+    }
+
+    /// Logs a row with these labels on top of the run's own.
+    ///
+    /// # Errors
+    /// `Invalid` where the run has ended; as [`Run::log_at`](crate::Run::log_at).
+    pub(crate) fn log(
+        &mut self,
+        step: i64,
+        time_us: i64,
+        labels: &Labels,
+        values: &[(&str, f64)],
+    ) -> Result<()> {
+        if self.ended.load(Ordering::Acquire) {
+            return Err(Error::invalid(
+                "log beside run",
+                format!("run {:?} has ended", self.run),
+                "start it again to log more",
+            ));
+        }
+        let layout = self.layout(labels, values)?;
+        let row: Vec<f64> = values.iter().map(|(_, value)| *value).collect();
+        self.log.append_row(layout, step, time_us, &row).map(|_| ())
+    }
+
+    fn layout(&mut self, labels: &Labels, values: &[(&str, f64)]) -> Result<LayoutId> {
+        if let Some((names, layout)) = self.layouts.get(labels)
+            && names.iter().map(String::as_str).eq(values.iter().map(|(name, _)| *name))
+        {
+            return Ok(*layout);
+        }
+        let layout = new_layout(&self.log, &self.run, &self.labels, Some(labels), values)?;
+        let names = values.iter().map(|(name, _)| name.to_string()).collect();
+        self.layouts.insert(labels.clone(), (names, layout));
+        Ok(layout)
+    }
+}
