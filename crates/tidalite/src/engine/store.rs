@@ -3,8 +3,8 @@
 //! A [`Store`] is cheap to clone and may be used from many threads. After a fork the child's calls go to a state of its
 //! own ([`Generation`]) with its own log writer, locks and threads, since those of the parent cannot be used there.
 
-use super::inner::Inner;
 use super::options::Options;
+use super::state::StoreState;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub struct Store {
 /// The state of one process; a forked child makes the next.
 #[derive(Debug)]
 struct Generation {
-    inner: Arc<Inner>,
+    inner: Arc<StoreState>,
     child: OnceLock<Result<Arc<Generation>>>,
 }
 
@@ -44,7 +44,7 @@ impl Options {
     /// `NotFound` where a store to be read is absent; `Invalid` where `path` is a file, or a folder that holds
     /// something else; `Unsupported` for a newer format; `Corrupt`, `Io` and `Full` as they occur.
     pub fn open(self, path: impl AsRef<Path>) -> Result<Store> {
-        let inner = Inner::open(path.as_ref(), self)?;
+        let inner = StoreState::open(path.as_ref(), self)?;
         Ok(Store { first: Arc::new(Generation { inner, child: OnceLock::new() }) })
     }
 }
@@ -59,12 +59,12 @@ impl Store {
     }
 
     /// This process's state: the last of the chain of forks.
-    pub(crate) fn inner(&self) -> Result<&Arc<Inner>> {
+    pub(crate) fn inner(&self) -> Result<&Arc<StoreState>> {
         let mut generation = &self.first;
         while generation.inner.forked() {
             let parent = &generation.inner;
             let child = generation.child.get_or_init(|| {
-                let inner = Inner::open(parent.paths.root(), parent.options.clone())?;
+                let inner = StoreState::open(parent.paths.root(), parent.options.clone())?;
                 Ok(Arc::new(Generation { inner, child: OnceLock::new() }))
             });
             generation = child.as_ref().map_err(Error::duplicate)?;
@@ -126,7 +126,7 @@ impl Store {
     }
 
     /// This process's state, if it may write.
-    pub(crate) fn writable(&self) -> Result<&Arc<Inner>> {
+    pub(crate) fn writable(&self) -> Result<&Arc<StoreState>> {
         let inner = self.inner()?;
         inner.check_writable()?;
         Ok(inner)

@@ -1,7 +1,7 @@
 //! The store's lock. Its holder alone publishes versions and deletes files: flush, compaction, thinning and collection
 //! take it, in whichever process they run. Readers and writers of logs do without it.
 
-use super::inner::Inner;
+use super::state::StoreState;
 use std::time::{Duration, Instant};
 use tidalite_model::{Error, ErrorKind, Result};
 use tidalite_vfs::{Lock, LockMode};
@@ -13,7 +13,7 @@ const LOCK_WAIT: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// `Busy` where another process has it.
-pub(crate) fn lock(inner: &Inner) -> Result<Box<dyn Lock>> {
+pub(crate) fn lock(inner: &StoreState) -> Result<Box<dyn Lock>> {
     let path = inner.paths.lock();
     inner.vfs.lock(&path, LockMode::Exclusive)?.ok_or_else(|| {
         Error::new(
@@ -30,7 +30,7 @@ pub(crate) fn lock(inner: &Inner) -> Result<Box<dyn Lock>> {
 ///
 /// # Errors
 /// As [`lock`].
-pub(crate) fn lock_waiting(inner: &Inner) -> Result<Box<dyn Lock>> {
+pub(crate) fn lock_waiting(inner: &StoreState) -> Result<Box<dyn Lock>> {
     let start = Instant::now();
     loop {
         match lock(inner) {

@@ -1,11 +1,11 @@
 //! Thinned parts in the making: series by their outlines, tile by tile, and tiles of other thinned parts as they are.
 //!
 //! A tile holds series of one run, so that it goes whole when the run is deleted. All buckets of a part are in memory until
-//! it is finished, so a part ends where these take a share of the memory option. `thin.rs` makes outlines, `compact.rs`
-//! merges thinned parts; both publish what comes out only where its [`Account`] is what they expect.
+//! it is finished, so a part ends where these take a share of the memory option. What comes out is published only where its
+//! [`Account`] is the expected one.
 
 use super::tiles::PART_ROWS_MAX;
-use crate::engine::inner::Inner;
+use crate::engine::state::StoreState;
 use std::sync::Arc;
 use tidalite_model::{Result, SeriesKey, Summary};
 use tidalite_parts::{
@@ -103,7 +103,7 @@ impl ThinnedSize {
         self.rows = self.rows.saturating_add(rows);
     }
 
-    pub(crate) fn is_within(self, inner: &Inner) -> bool {
+    pub(crate) fn is_within(self, inner: &StoreState) -> bool {
         let most = inner.options.memory_bytes / BUCKETS_SHARE / size_of::<Summary>() as u64;
         self.buckets <= most && self.tiles <= TILES_MAX && self.rows <= PART_ROWS_MAX
     }
@@ -111,7 +111,7 @@ impl ThinnedSize {
 
 /// Thinned parts in the making. What is dropped unfinished leaves files that no version names.
 pub(crate) struct ThinnedParts<'a> {
-    inner: &'a Inner,
+    inner: &'a StoreState,
     options: PartOptions,
     writer: Option<PartWriter>,
     size: ThinnedSize,
@@ -121,7 +121,7 @@ pub(crate) struct ThinnedParts<'a> {
 }
 
 impl<'a> ThinnedParts<'a> {
-    pub(crate) fn new(inner: &'a Inner) -> Self {
+    pub(crate) fn new(inner: &'a StoreState) -> Self {
         let options = PartOptions::default();
         ThinnedParts {
             inner,

@@ -5,7 +5,7 @@
 //! many tiles as there are threads are in the making at a time.
 
 use super::scan::steps_of;
-use crate::engine::inner::Inner;
+use crate::engine::state::StoreState;
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -61,7 +61,7 @@ pub(crate) const PART_ROWS_MAX: u64 = 64 << 20;
 
 /// Writes all of a source's points as one durable part; `None` where there are none. The caller publishes it.
 pub(crate) fn write_part(
-    inner: &Inner,
+    inner: &StoreState,
     place: &PartPlace,
     source: &dyn PointSource,
     pool: &rayon::ThreadPool,

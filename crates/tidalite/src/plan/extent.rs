@@ -1,6 +1,6 @@
 //! The extent of steps of a plan, from series tables and logs where these suffice.
 
-use super::plan::Plan;
+use super::query_plan::Plan;
 use super::series::Planned;
 use crate::engine::tail::TailRange;
 use crate::parts::scan::read_pieces;

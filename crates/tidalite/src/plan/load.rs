@@ -3,7 +3,7 @@
 //! Repeats are resolved within each source first, then between sources, where a nearer ancestor counts as written later.
 //! What tombstones cover is left out before repeats are resolved.
 
-use super::plan::Plan;
+use super::query_plan::Plan;
 use super::series::{Planned, PlannedSource};
 use crate::engine::tail::TailRange;
 use crate::parts::scan::{Piece, RowRef, read_pieces};

@@ -1,6 +1,6 @@
 //! From a selection to points: which series, where their points are stored, and how to read as few of them as possible.
 //!
-//! 1. The [`planner`] finds the selected series and makes a [`Plan`](plan::Plan).
+//! 1. The [`planner`] finds the selected series and makes a [`Plan`](query_plan::Plan).
 //! 2. The plan is worked off in batches of consecutive series ([`load`]), so results come in order and memory is bounded.
 //! 3. Where summaries or rollups stand for points, no page is read ([`pushdown`]).
 //! 4. Transforms apply to merged points, in pieces where a series is long ([`transformed`]).
@@ -13,12 +13,12 @@ mod extent;
 mod found;
 mod judged;
 mod load;
-pub(crate) mod plan;
 pub(crate) mod planner;
 pub(crate) mod plans;
 mod pushdown;
 mod pushdown_rollups;
 mod pushdown_thinned;
+pub(crate) mod query_plan;
 pub(crate) mod resolution;
 pub(crate) mod resolved;
 pub(crate) mod series;

@@ -1,7 +1,7 @@
 //! The plans of a selection, one per span of runs.
 
-use super::plan::Plan;
 use super::planner::Planner;
+use super::query_plan::Plan;
 use super::series::{Planned, SeriesVerdicts};
 use super::shaping::Shaping;
 use super::span::RunSpan;

@@ -6,7 +6,7 @@
 //! `pushdown_rollups.rs`, thinned parts in `pushdown_thinned.rs`.
 
 use super::judged::Judged;
-use super::plan::Plan;
+use super::query_plan::Plan;
 use super::resolution::Resolution;
 use super::resolved::{Chunk, Resolved};
 use super::series::{Planned, PlannedSource};

@@ -4,7 +4,7 @@
 //! Where they cannot be read, the points give the same answer.
 
 use super::judged::Judged;
-use super::plan::Plan;
+use super::query_plan::Plan;
 use super::resolution::{Resolution, SeriesReach, bucket_verdict};
 use super::resolved::Resolved;
 use super::series::Planned;

@@ -3,7 +3,7 @@
 //! Invariant: where a summary or a bucket can answer, it does; where the buckets are needed and cannot be read, that is an
 //! error, since no points are left to fall back on.
 
-use super::plan::Plan;
+use super::query_plan::Plan;
 use super::resolution::{Resolution, bucket_verdict};
 use super::resolved::Resolved;
 use super::series::{Planned, PlannedSource};

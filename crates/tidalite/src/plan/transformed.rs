@@ -4,7 +4,7 @@
 //! state in which it starts; from then on they are independent. Invariant: no summary stands for the points of a
 //! transformed series.
 
-use super::plan::Plan;
+use super::query_plan::Plan;
 use super::shaping::Shaping;
 use crate::parts::scan::POINT_BYTES;
 use rayon::prelude::*;

@@ -6,9 +6,9 @@
 //! they are merged and their memory is checked. Exact quantiles of more values than memory holds are made group after group.
 
 use super::selection::Selection;
-use crate::engine::inner::Inner;
+use crate::engine::state::StoreState;
 use crate::parts::scan::{Piece, read_tile};
-use crate::plan::plan::Plan;
+use crate::plan::query_plan::Plan;
 use crate::plan::resolution::Resolution;
 use crate::plan::resolved::Resolved;
 use crate::plan::series::Planned;
@@ -83,7 +83,7 @@ fn rounds(mut plan: Plan, grouping: &Grouping) -> Vec<Plan> {
 
 /// One row a group of the series of some plans.
 fn answer(
-    inner: &Inner,
+    inner: &StoreState,
     plans: impl IntoIterator<Item = Result<Plan>>,
     grouping: &Grouping,
 ) -> Result<RecordBatch> {

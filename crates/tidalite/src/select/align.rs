@@ -1,7 +1,7 @@
 //! Selections put side by side: one row an x, one column a series.
 
 use super::selection::Selection;
-use crate::plan::plan::Plan;
+use crate::plan::query_plan::Plan;
 use arrow::array::RecordBatch;
 use rayon::prelude::*;
 use tidalite_model::{Error, ErrorKind, Result};

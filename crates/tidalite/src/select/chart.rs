@@ -3,7 +3,7 @@
 
 use super::points::one_batch;
 use super::selection::Selection;
-use crate::plan::plan::Plan;
+use crate::plan::query_plan::Plan;
 use crate::plan::resolution::Resolution;
 use crate::plan::resolved::Chunk;
 use arrow::array::RecordBatch;

@@ -7,7 +7,7 @@
 
 use super::m4::check_columns;
 use super::selection::Selection;
-use crate::plan::plan::Plan;
+use crate::plan::query_plan::Plan;
 use arrow::array::RecordBatch;
 use std::collections::HashMap;
 use std::sync::Arc;

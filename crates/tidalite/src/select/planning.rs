@@ -3,9 +3,9 @@
 use super::having::verdicts;
 use super::pattern::matcher;
 use super::selection::Selection;
-use crate::plan::plan::Plan;
 use crate::plan::planner::Planner;
 use crate::plan::plans::Plans;
+use crate::plan::query_plan::Plan;
 use crate::plan::shaping::Shaping;
 use crate::view::snapshot::Snapshot;
 use std::collections::VecDeque;

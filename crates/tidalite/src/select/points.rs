@@ -1,8 +1,8 @@
 //! The points of a selection, as a stream of Arrow batches.
 
 use super::selection::Selection;
-use crate::plan::plan::Plan;
 use crate::plan::plans::Plans;
+use crate::plan::query_plan::Plan;
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;

@@ -4,7 +4,7 @@
 mod sampler;
 mod watch;
 
-pub use sampler::{Reading, Sampler};
+pub use sampler::{Sampler, SystemReading};
 pub use watch::SystemWatch;
 
 /// The name of this machine, where it has one.

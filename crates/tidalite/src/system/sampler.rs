@@ -36,7 +36,7 @@ const MILLI: f64 = 1e-3;
 /// Read, written, received and sent bytes are totals since the system started. What the system does not tell is absent.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct Reading {
+pub struct SystemReading {
     /// Name of the metric; its last word is the unit.
     pub metric: &'static str,
     /// What tells it from its like: `core`, `disk`, `interface`, `gpu`.
@@ -87,7 +87,7 @@ impl Sampler {
 
     /// Reads everything once. Processor use is missing from samples taken too soon after [`new`](Self::new) to average
     /// over.
-    pub fn sample(&mut self) -> Vec<Reading> {
+    pub fn sample(&mut self) -> Vec<SystemReading> {
         let mut readings = Vec::with_capacity(64);
         self.processors(&mut readings);
         self.memory(&mut readings);
@@ -106,7 +106,7 @@ impl Sampler {
         (0..count).filter_map(|i| nvml.device_by_index(i).and_then(|d| d.name()).ok()).collect()
     }
 
-    fn processors(&mut self, readings: &mut Vec<Reading>) {
+    fn processors(&mut self, readings: &mut Vec<SystemReading>) {
         self.system.refresh_cpu_usage();
         if self.started.elapsed() > MINIMUM_CPU_UPDATE_INTERVAL {
             readings.push(plain("cpu/total_percent", f64::from(self.system.global_cpu_usage())));
@@ -121,7 +121,7 @@ impl Sampler {
         readings.push(plain("load/fifteen_minutes", load.fifteen));
     }
 
-    fn memory(&mut self, readings: &mut Vec<Reading>) {
+    fn memory(&mut self, readings: &mut Vec<SystemReading>) {
         self.system.refresh_memory();
         readings.push(plain("memory/used_bytes", self.system.used_memory() as f64));
         readings.push(plain("memory/available_bytes", self.system.available_memory() as f64));
@@ -135,7 +135,7 @@ impl Sampler {
         }
     }
 
-    fn disks(&mut self, readings: &mut Vec<Reading>) {
+    fn disks(&mut self, readings: &mut Vec<SystemReading>) {
         if self.disks_listed.elapsed() > DISKS_INTERVAL {
             self.disks = list_disks();
             self.disks_listed = Instant::now();
@@ -158,7 +158,7 @@ impl Sampler {
         }
     }
 
-    fn networks(&mut self, readings: &mut Vec<Reading>) {
+    fn networks(&mut self, readings: &mut Vec<SystemReading>) {
         self.networks.refresh(true);
         let mut interfaces: Vec<_> = self.networks.list().iter().collect();
         interfaces.sort_by_key(|(name, _)| *name);
@@ -182,7 +182,7 @@ fn list_disks() -> Disks {
     Disks::new_with_refreshed_list_specifics(disk_kind())
 }
 
-fn gpus(nvml: &Nvml, readings: &mut Vec<Reading>) {
+fn gpus(nvml: &Nvml, readings: &mut Vec<SystemReading>) {
     for index in 0..nvml.device_count().unwrap_or(0) {
         let Ok(device) = nvml.device_by_index(index) else { continue };
         let values = [
@@ -197,12 +197,12 @@ fn gpus(nvml: &Nvml, readings: &mut Vec<Reading>) {
     }
 }
 
-fn plain(metric: &'static str, value: f64) -> Reading {
-    Reading { metric, labels: Vec::new(), value }
+fn plain(metric: &'static str, value: f64) -> SystemReading {
+    SystemReading { metric, labels: Vec::new(), value }
 }
 
-fn labelled(metric: &'static str, key: &str, label: &str, value: f64) -> Reading {
-    Reading { metric, labels: vec![(key.into(), label.into())], value }
+fn labelled(metric: &'static str, key: &str, label: &str, value: f64) -> SystemReading {
+    SystemReading { metric, labels: vec![(key.into(), label.into())], value }
 }
 
 #[cfg(test)]

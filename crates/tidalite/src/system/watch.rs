@@ -4,7 +4,7 @@
 //! from the run's own, and go on where the last watch of the run ended, so that no sample replaces an older one. Nothing
 //! that goes wrong here reaches the run: the watch waits or ends, and says why.
 
-use super::sampler::{Reading, Sampler};
+use super::sampler::{Sampler, SystemReading};
 use crate::view::lineage::TELEMETRY;
 use crate::write::run::Run;
 use crate::write::side_log::SideLog;
@@ -53,7 +53,7 @@ impl Run {
     /// Samples this machine now and then every `interval`, in a thread, and logs the readings to this run until the watch
     /// is stopped or dropped.
     ///
-    /// Metrics are those of [`Reading`](super::Reading) with `system/` before them, such as `system/cpu/total_percent`,
+    /// Metrics are those of [`SystemReading`](super::SystemReading) with `system/` before them, such as `system/cpu/total_percent`,
     /// with the run's labels and one of `core`, `disk`, `interface` or `gpu` where there are several. Steps count the
     /// samples from 0, or from where an earlier watch of this run ended, and leave the steps of the run's other metrics
     /// alone: a step that counts up by itself passes over metrics below `system/`. Where several processes take part in
@@ -195,7 +195,7 @@ fn watch(mut side_log: SideLog, first: i64, interval: Duration, shared: &WatchSh
 }
 
 /// A sample as rows: readings that share their labels are one.
-fn log(side_log: &mut SideLog, step: i64, readings: Vec<Reading>) -> Result<()> {
+fn log(side_log: &mut SideLog, step: i64, readings: Vec<SystemReading>) -> Result<()> {
     let time_us = side_log.now_us();
     let mut rows: BTreeMap<Labels, Vec<(String, f64)>> = BTreeMap::new();
     for reading in readings {

@@ -5,7 +5,7 @@
 //! no store and can be told from a whole one.
 
 use super::tail_source::TailSource;
-use crate::engine::inner::Inner;
+use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::files::manifest::{self, Manifest};
 use crate::files::marker::create_folders;
@@ -87,7 +87,7 @@ fn prepare(vfs: &dyn Vfs, target: &Paths) -> Result<()> {
     vfs.sync_dir(root)
 }
 
-fn finish(inner: &Inner, target: &Paths) -> Result<()> {
+fn finish(inner: &StoreState, target: &Paths) -> Result<()> {
     let tmp = format!("tmp-{}", inner.vfs.uuid().simple());
     let text = two_copies::seal("store", &inner.id().to_string());
     tidalite_vfs::publish(&*inner.vfs, target.root(), &tmp, MARKER, &text)?;

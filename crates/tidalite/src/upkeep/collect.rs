@@ -12,8 +12,8 @@
 //! no version names is either old or was left behind by a crash. A writer's own folder is only touched below what is
 //! flushed, and a log in which damage was met is evidence and stays.
 
-use super::flush::is_evidence;
-use crate::engine::inner::Inner;
+use super::evidence::is_evidence;
+use crate::engine::state::StoreState;
 use crate::engine::tail::TailData;
 use crate::files::manifest::{self, Manifest, versions};
 use crate::files::paths::{Paths, parse_id, version_name};
@@ -28,7 +28,7 @@ use uuid::Uuid;
 ///
 /// # Errors
 /// Those of reading the manifest and of removing files.
-pub(super) fn collect(inner: &Inner, grace_us: i64) -> Result<()> {
+pub(super) fn collect(inner: &StoreState, grace_us: i64) -> Result<()> {
     remove_files(inner, grace_us)?;
     let live = manifest::latest(&*inner.vfs, &inner.paths)?.manifest.parts.iter().map(|p| p.id).collect();
     inner.cache.keep_parts(&live);
@@ -36,7 +36,7 @@ pub(super) fn collect(inner: &Inner, grace_us: i64) -> Result<()> {
 }
 
 /// Gives the number of files removed.
-fn remove_files(inner: &Inner, grace_us: i64) -> Result<u64> {
+fn remove_files(inner: &StoreState, grace_us: i64) -> Result<u64> {
     let (vfs, paths) = (&*inner.vfs, &inner.paths);
     let live = drop_versions(vfs, paths, grace_us)?;
     let mut removed = 0;
@@ -98,7 +98,7 @@ fn remove_strangers(vfs: &dyn Vfs, folder: &Path, keep: impl Fn(&str) -> bool) -
     Ok(removed)
 }
 
-fn collect_logs(inner: &Inner, live: &[Manifest], published: &BTreeSet<Uuid>) -> Result<u64> {
+fn collect_logs(inner: &StoreState, live: &[Manifest], published: &BTreeSet<Uuid>) -> Result<u64> {
     let vfs = &*inner.vfs;
     let mut removed = 0;
     let mut gone = false;
@@ -108,7 +108,7 @@ fn collect_logs(inner: &Inner, live: &[Manifest], published: &BTreeSet<Uuid>) ->
         let damaged = live.iter().any(|m| m.writers.iter().any(|w| w.writer == dir.writer && w.damaged));
         let flushed = live.iter().map(|m| m.flushed(dir.writer)).min().unwrap_or(0);
         // One that begins just now has a folder and no lock yet, and looks dead. It goes on only if no version published by
-        // then gives its ordinal away, and it looks after it has its lock: see `Inner::make_log`.
+        // then gives its ordinal away, and it looks after it has its lock: see `StoreState::make_log`.
         let may_begin = live.iter().all(|m| dir.writer >= m.writer_next);
         if damaged || may_begin {
             continue;
@@ -146,7 +146,7 @@ fn collect_logs(inner: &Inner, live: &[Manifest], published: &BTreeSet<Uuid>) ->
 }
 
 /// Whether all that a dead writer's log still holds is flushed.
-fn only_torn_tail_left(inner: &Inner, dir: &tidalite_log::WriterDir, flushed: u64) -> Result<bool> {
+fn only_torn_tail_left(inner: &StoreState, dir: &tidalite_log::WriterDir, flushed: u64) -> Result<bool> {
     let mut nothing = TailData::default();
     match tidalite_log::replay(&*inner.vfs, dir, flushed, false, &mut nothing) {
         Ok(r) => Ok(r.next_ordinal <= flushed && !r.findings.iter().any(is_evidence)),

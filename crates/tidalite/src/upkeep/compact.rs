@@ -3,15 +3,16 @@
 //! Tiles that would come out as they are go over page by page, undecoded but for their values; the others are merged.
 //! Every row of the inputs is in the output, repeats and rewound points included, but for those of deleted runs: the count
 //! and a checksum over the bits of all values, those left out taken off, must agree before the new version is published. Any
-//! error on the way leaves everything as it was. Thinned parts are merged among themselves (`thinned.rs`). Thinning rewrites
+//! error on the way leaves everything as it was. Thinned parts are merged among themselves. Thinning rewrites
 //! parts by the same means, without the series that it takes out.
 
 use super::collect;
+use super::deleted::deleted;
 use super::flush::flush_all;
-use super::merge::{Removed, deleted, merge_parts, merge_thinned};
+use super::merge::{Removed, merge_parts, merge_thinned};
 use super::policy::{Policy, pick, stale, thinned_that_fit};
 use super::publish::publish_version;
-use crate::engine::inner::Inner;
+use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::engine::store_lock;
 use crate::files::manifest;
@@ -61,7 +62,7 @@ impl Store {
 
 /// Merges what the policy picks until it picks nothing. The caller holds the store's lock.
 pub(crate) fn compact_all(
-    inner: &Inner,
+    inner: &StoreState,
     policy: Policy,
     pool: &rayon::ThreadPool,
     progress: &dyn Fn(u64, u64),
@@ -109,7 +110,7 @@ pub(crate) fn compact_all(
 
 /// The parts that can be opened, and why the first of the others cannot. One that cannot stays as it is, and holds nothing
 /// else up.
-fn open_each(inner: &Inner, parts: &[PartMeta]) -> (Vec<PartMeta>, Option<Error>) {
+fn open_each(inner: &StoreState, parts: &[PartMeta]) -> (Vec<PartMeta>, Option<Error>) {
     let (mut readable, mut unreadable) = (Vec::new(), None);
     for meta in parts {
         match Part::open(inner.vfs.clone(), &inner.paths.part(meta.id), meta) {

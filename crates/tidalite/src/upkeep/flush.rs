@@ -9,9 +9,10 @@
 //! Nothing is ever taken from a log before the version that says so is durable.
 
 use super::collect;
+use super::evidence::is_evidence;
 use super::publish::{publish_version, sync_part_folders};
 use super::tail_source::{EVERY_FRAME, TailSource};
-use crate::engine::inner::Inner;
+use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::engine::store_lock;
 use crate::engine::tail::TailData;
@@ -20,7 +21,7 @@ use crate::files::paths::staged_part;
 use crate::files::run_table;
 use crate::files::staged::parse_meta;
 use crate::parts::tiles::{PointSource, write_part};
-use tidalite_log::{Finding, FindingKind, SeriesId, Sink, WriterDir};
+use tidalite_log::{SeriesId, Sink, WriterDir};
 use tidalite_model::{Error, ErrorKind, Result, RunChange, Seq, SeriesKey};
 use tidalite_parts::PartMeta;
 use uuid::Uuid;
@@ -60,7 +61,7 @@ impl Store {
 
 /// Flushes every committed frame of every writer. The caller holds the store's lock.
 pub(crate) fn flush_all(
-    inner: &Inner,
+    inner: &StoreState,
     pool: &rayon::ThreadPool,
     progress: &dyn Fn(u64),
 ) -> Result<FlushStats> {
@@ -98,7 +99,7 @@ struct WriterTail {
 }
 
 impl FlushBatch {
-    fn take(inner: &Inner, manifest: &Manifest) -> Result<FlushBatch> {
+    fn take(inner: &StoreState, manifest: &Manifest) -> Result<FlushBatch> {
         // The rows lie in memory once as logged (8 bytes a value) and, tile by tile, once more as points.
         let bytes_max = usize::try_from(inner.options.memory_bytes / 4).unwrap_or(usize::MAX);
         let dirs = tidalite_log::writers(&*inner.vfs, &inner.paths.log())?;
@@ -123,7 +124,7 @@ impl FlushBatch {
 
     /// As much of these logs, in their order, as fits.
     fn take_of(
-        inner: &Inner,
+        inner: &StoreState,
         manifest: &Manifest,
         dirs: &[WriterDir],
         bytes_max: usize,
@@ -166,7 +167,7 @@ impl FlushBatch {
 }
 
 /// Whether what is not flushed of a log holds the deletion of a run.
-fn holds_deletion(inner: &Inner, manifest: &Manifest, dir: &WriterDir) -> Result<bool> {
+fn holds_deletion(inner: &StoreState, manifest: &Manifest, dir: &WriterDir) -> Result<bool> {
     let alive = tidalite_log::life(&*inner.vfs, dir)?.may_append();
     let mut sink = Deletions(false);
     match tidalite_log::replay(&*inner.vfs, dir, manifest.flushed(dir.writer), alive, &mut sink) {
@@ -178,7 +179,7 @@ fn holds_deletion(inner: &Inner, manifest: &Manifest, dir: &WriterDir) -> Result
 
 /// Whether a log could not be read because there is none any more: the folder of a dead writer whose log is flushed may be half
 /// removed, and one that never wrote anything takes its folder with it.
-fn is_gone(inner: &Inner, dir: &WriterDir, alive: bool, error: &Error) -> Result<bool> {
+fn is_gone(inner: &StoreState, dir: &WriterDir, alive: bool, error: &Error) -> Result<bool> {
     Ok(error.kind() == ErrorKind::NotFound && (!alive || inner.vfs.stat(&dir.path)?.is_none()))
 }
 
@@ -207,13 +208,8 @@ impl Sink for Deletions {
     }
 }
 
-/// Whether a finding makes a log evidence that must not be deleted: damage does, the torn tail of a crash does not.
-pub(crate) fn is_evidence(finding: &Finding) -> bool {
-    !matches!(finding.kind, FindingKind::TornTail | FindingKind::OrphanTail)
-}
-
 fn publish(
-    inner: &Inner,
+    inner: &StoreState,
     version: &Version,
     batch: FlushBatch,
     pool: &rayon::ThreadPool,
@@ -284,7 +280,7 @@ fn publish(
 
 /// Drops the entries of writers whose folders are gone. An entry must outlive its folder, also through a power cut, or
 /// what was flushed would count as new again: so the folder's absence is made durable first.
-fn forget_writers(inner: &Inner, next: &mut Manifest) -> Result<()> {
+fn forget_writers(inner: &StoreState, next: &mut Manifest) -> Result<()> {
     let present = tidalite_log::writers(&*inner.vfs, &inner.paths.log())?;
     let gone = |w: u32| !present.iter().any(|d| d.writer == w);
     if next.writers.iter().any(|w| gone(w.writer)) {
@@ -296,7 +292,7 @@ fn forget_writers(inner: &Inner, next: &mut Manifest) -> Result<()> {
 
 /// Runs that only bulk data speaks of enter the run table with their id alone. A part that cannot be read names none; it is
 /// reported wherever it is needed.
-fn note_runs(inner: &Inner, meta: &PartMeta, runs: &mut run_table::RunTable) {
+fn note_runs(inner: &StoreState, meta: &PartMeta, runs: &mut run_table::RunTable) {
     let Ok(part) = tidalite_parts::Part::open(inner.vfs.clone(), &inner.paths.part(meta.id), meta) else {
         return;
     };
@@ -309,7 +305,7 @@ fn note_runs(inner: &Inner, meta: &PartMeta, runs: &mut run_table::RunTable) {
 
 /// Links a staged part among the live ones. It was durable before the log spoke of it; one that is gone all the same is
 /// listed nonetheless, so that its loss is reported and nothing else is held up.
-fn adopt(inner: &Inner, dir: &WriterDir, seq: Seq, id: Uuid, about: &[u8]) -> Result<PartMeta> {
+fn adopt(inner: &StoreState, dir: &WriterDir, seq: Seq, id: Uuid, about: &[u8]) -> Result<PartMeta> {
     let meta = parse_meta(&dir.path, seq, about)?;
     let (from, to) = (staged_part(&dir.path, id), inner.paths.part(id));
     for (from, to) in from.files().into_iter().zip(to.files()) {

@@ -7,7 +7,7 @@ use super::collect;
 use super::compact::compact_all;
 use super::flush::flush_all;
 use super::policy::Policy;
-use crate::engine::inner::{Background, Inner};
+use crate::engine::state::{Background, StoreState};
 use crate::engine::store_lock;
 use crate::engine::threads::thread_pool;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
@@ -25,7 +25,7 @@ const NEW_FOLDERS_MAX: usize = 32;
 ///
 /// # Errors
 /// `Invalid` where the store was opened read-only; those of making a log.
-pub(crate) fn log(inner: &Arc<Inner>) -> Result<&Arc<Log>> {
+pub(crate) fn log(inner: &Arc<StoreState>) -> Result<&Arc<Log>> {
     inner.log_or_make(|inner| Box::new(Worker::start(inner)))
 }
 
@@ -37,7 +37,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn start(inner: &Arc<Inner>) -> Worker {
+    fn start(inner: &Arc<StoreState>) -> Worker {
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let (weak, seen) = (Arc::downgrade(inner), stop.clone());
         // Without a thread the store works all the same; it is then flushed by hand or by other processes.
@@ -63,7 +63,7 @@ impl Drop for Worker {
     }
 }
 
-fn work(inner: &Weak<Inner>, stop: &(Mutex<bool>, Condvar)) {
+fn work(inner: &Weak<StoreState>, stop: &(Mutex<bool>, Condvar)) {
     tidalite_vfs::lower_priority();
     let mut last = Instant::now();
     let (mut flushed_bytes, mut folders_left) = (0, 0);
@@ -94,11 +94,11 @@ fn work(inner: &Weak<Inner>, stop: &(Mutex<bool>, Condvar)) {
     }
 }
 
-fn folders(inner: &Inner) -> usize {
+fn folders(inner: &StoreState) -> usize {
     inner.vfs.read_dir(&inner.paths.log()).map_or(0, |names| names.len())
 }
 
-fn round(inner: &Inner) -> Result<()> {
+fn round(inner: &StoreState) -> Result<()> {
     let _lock = store_lock::lock(inner)?;
     let pool = thread_pool(1, "tidalite-compact", tidalite_vfs::lower_priority)?;
     inner.seal()?;

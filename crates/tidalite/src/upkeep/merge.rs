@@ -3,27 +3,17 @@
 //! Invariant: the count of points and the sum over the bits of all values must agree, less those of deleted runs and of
 //! series that are taken out. Where they do not, the output is removed and nothing is published.
 
+use super::deleted::Deleted;
 use super::parts_source::{PartsSource, unchanged};
 use super::publish::sync_part_folders;
-use crate::engine::inner::Inner;
-use crate::files::manifest::Manifest;
-use crate::files::run_table;
+use crate::engine::state::StoreState;
 use crate::parts::thinned::{Account, ThinnedParts};
 use crate::parts::tiles::write_part;
 use crate::view::tombstones::{Coverage, Tombstones};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use tidalite_model::{Error, ErrorKind, Extent, Result, SeriesKey};
 use tidalite_parts::{Part, PartMeta, SeriesRow};
-
-/// What is deleted, by run.
-pub(crate) type Deleted = BTreeMap<String, Tombstones>;
-
-/// What was deleted, as far as the run table of a version knows.
-pub(crate) fn deleted(inner: &Inner, manifest: &Manifest) -> Result<Deleted> {
-    let (runs, _) = run_table::load(&*inner.vfs, &inner.paths, manifest.runs.as_ref())?;
-    Ok(runs.into_iter().filter_map(|(id, r)| Some((id, Tombstones::deleted(r.deleted.as_ref()?)))).collect())
-}
 
 /// What thinning takes out of parts: whole series, and what their points in these come to.
 #[derive(Debug, Default)]
@@ -36,7 +26,7 @@ pub(crate) struct Removed {
 
 /// The part that the inputs become, `None` where nothing is left of them, and how many points of deleted runs were left out.
 pub(crate) fn merge_parts(
-    inner: &Inner,
+    inner: &StoreState,
     inputs: &[PartMeta],
     deleted: &Deleted,
     removed: &Removed,
@@ -79,7 +69,7 @@ pub(crate) fn merge_parts(
 
 /// The part that thinned ones become, and how many of their points were left out.
 pub(super) fn merge_thinned(
-    inner: &Inner,
+    inner: &StoreState,
     inputs: &[PartMeta],
     deleted: &Deleted,
     progress: &dyn Fn(u64, u64),

@@ -10,6 +10,8 @@
 mod backup;
 mod collect;
 pub(crate) mod compact;
+mod deleted;
+mod evidence;
 pub(crate) mod flush;
 pub(crate) mod maintain;
 mod merge;

@@ -2,7 +2,7 @@
 //!
 //! Points of deleted runs are left out and counted on the way.
 
-use super::merge::Deleted;
+use super::deleted::Deleted;
 use crate::parts::scan::{RowRef, read_rows, steps_of};
 use crate::parts::thinned::bits;
 use crate::parts::tiles::{PointSource, TileCopy};

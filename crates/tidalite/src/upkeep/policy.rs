@@ -1,7 +1,7 @@
 //! Which parts to merge next.
 
-use super::merge::Deleted;
-use crate::engine::inner::Inner;
+use super::deleted::Deleted;
+use crate::engine::state::StoreState;
 use crate::parts::thinned::ThinnedSize;
 use crate::parts::tiles::PART_ROWS_MAX;
 use std::collections::BTreeSet;
@@ -25,7 +25,7 @@ const TIER_PARTS: usize = 8;
 /// A part that holds deleted points and is worth writing anew for that alone: by hand any, in the background one of which at
 /// least a quarter is deleted. What its series table cannot tell does not count, so that no part is written anew in vain.
 pub(super) fn stale(
-    inner: &Inner,
+    inner: &StoreState,
     parts: &[PartMeta],
     deleted: &Deleted,
     policy: Policy,
@@ -75,7 +75,11 @@ pub(super) fn pick(parts: &[PartMeta], policy: Policy) -> BTreeSet<Uuid> {
 }
 
 /// Of thinned parts so many as can be one, all of whose buckets are in memory while it is made.
-pub(super) fn thinned_that_fit(inner: &Inner, parts: &[PartMeta], picked: BTreeSet<Uuid>) -> BTreeSet<Uuid> {
+pub(super) fn thinned_that_fit(
+    inner: &StoreState,
+    parts: &[PartMeta],
+    picked: BTreeSet<Uuid>,
+) -> BTreeSet<Uuid> {
     let buckets = |p: &PartMeta| p.rollups.map_or(0, |r| r.rows);
     let mut small: Vec<&PartMeta> = parts.iter().filter(|p| picked.contains(&p.id)).collect();
     small.sort_by_key(|p| buckets(p));

@@ -1,17 +1,17 @@
 //! Publishing a version: the step that makes new parts live and replaces old ones. The caller holds the store's lock.
 
-use crate::engine::inner::Inner;
+use crate::engine::state::StoreState;
 use crate::files::manifest::{self, Manifest};
 use tidalite_model::{Error, ErrorKind, Result};
 
 /// Makes the names of new parts' files durable.
-pub(crate) fn sync_part_folders(inner: &Inner) -> Result<()> {
+pub(crate) fn sync_part_folders(inner: &StoreState) -> Result<()> {
     inner.paths.part_folders().iter().try_for_each(|folder| inner.vfs.sync_dir(folder))
 }
 
 /// Publishes as the newest version, where the caller holds the store's lock and so is alone. The number is greater than any
 /// present, a damaged version's too.
-pub(crate) fn publish_version(inner: &Inner, mut next: Manifest) -> Result<()> {
+pub(crate) fn publish_version(inner: &StoreState, mut next: Manifest) -> Result<()> {
     let newest = manifest::versions(&*inner.vfs, &inner.paths)?.last().copied().unwrap_or(0);
     next.version = newest.max(next.version) + 1;
     next.time_us = inner.vfs.now_us();

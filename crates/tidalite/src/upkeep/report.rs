@@ -1,6 +1,6 @@
 //! What is wrong with a store, said exactly: after a crash ([`Store::recovery`]), or byte by byte ([`Store::verify`]).
 
-use crate::engine::inner::Inner;
+use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::files::manifest::{self, Manifest, versions};
 use crate::files::paths::{staged_part, version_name};
@@ -260,14 +260,14 @@ impl Store {
 }
 
 /// What is wrong with the marker, which can be read all the same.
-fn marker_finding(inner: &Inner) -> Result<Option<Finding>> {
+fn marker_finding(inner: &StoreState) -> Result<Option<Finding>> {
     let path = inner.paths.marker();
     let marker = two_copies::open(&*inner.vfs, &path, "store")?;
     Ok(marker.damage.map(|what| Finding::from(&Error::corrupt("read store marker", &path, 0, what))))
 }
 
 /// What is wrong with the run table of a version.
-fn run_table_findings(inner: &Inner, manifest: &Manifest) -> Option<Finding> {
+fn run_table_findings(inner: &StoreState, manifest: &Manifest) -> Option<Finding> {
     match run_table::load(&*inner.vfs, &inner.paths, manifest.runs.as_ref()) {
         Ok((_, damage)) => damage.as_ref().map(Finding::from),
         Err(e) => Some(Finding::from(&e)),

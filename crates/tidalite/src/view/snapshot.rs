@@ -5,8 +5,8 @@
 //! what is new is read ([`TailCache`](crate::engine::cache::TailCache)).
 
 use super::gone::gone;
-use crate::engine::inner::Inner;
 use crate::engine::log_tail::TailView;
+use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::files::manifest::{self, Version};
 use crate::files::marker::is_store;
@@ -23,7 +23,7 @@ use tidalite_query::{Grouping, NameMatcher, RunFilter};
 /// A fixed set of rows. Cheap to clone; while one lives, no file that it needs is deleted.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    pub(crate) inner: Arc<Inner>,
+    pub(crate) inner: Arc<StoreState>,
     pub(crate) view: Arc<SnapshotView>,
 }
 
@@ -83,7 +83,7 @@ impl Store {
 }
 
 impl Snapshot {
-    pub(crate) fn take(inner: &Arc<Inner>) -> Result<Snapshot> {
+    pub(crate) fn take(inner: &Arc<StoreState>) -> Result<Snapshot> {
         for _ in 0..RETRIES_MAX {
             match SnapshotView::take(inner) {
                 Ok(view) => return Ok(Snapshot { inner: inner.clone(), view: Arc::new(view) }),
@@ -169,7 +169,7 @@ impl Snapshot {
 }
 
 impl SnapshotView {
-    fn take(inner: &Arc<Inner>) -> Result<SnapshotView> {
+    fn take(inner: &Arc<StoreState>) -> Result<SnapshotView> {
         let version = inner.cache.newest()?;
         let mut tails = Vec::new();
         let mut staged = Vec::new();
@@ -253,7 +253,7 @@ impl SnapshotView {
 }
 
 /// Refuses a log that has grown beyond the memory option: it is to be flushed before it is read.
-fn check_memory(inner: &Inner, tails: &[TailView]) -> Result<()> {
+fn check_memory(inner: &StoreState, tails: &[TailView]) -> Result<()> {
     let bytes: usize = tails.iter().map(|t| t.read().data.bytes()).sum();
     let bytes_max = inner.options.memory_bytes;
     if bytes as u64 <= bytes_max {

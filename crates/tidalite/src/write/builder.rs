@@ -2,7 +2,7 @@
 
 use super::params::check_param;
 use super::run::{LocalRun, Run};
-use crate::engine::inner::Inner;
+use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::upkeep::maintain;
 use std::collections::BTreeSet;
@@ -108,7 +108,7 @@ impl RunBuilder {
     }
 }
 
-fn generated_id(inner: &Inner) -> String {
+fn generated_id(inner: &StoreState) -> String {
     // A version-7 UUID begins with the time in milliseconds, so that ids sort as they were made.
     format!("run-{}", inner.vfs.uuid().simple())
 }

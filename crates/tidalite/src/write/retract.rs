@@ -4,7 +4,7 @@
 //! crash, it means the same in whichever order logs are read, and what is written afterwards, by whomever, is seen.
 
 use super::run::Run;
-use crate::engine::inner::Inner;
+use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::upkeep::maintain;
 use crate::view::snapshot::Snapshot;
@@ -71,7 +71,7 @@ impl Store {
 }
 
 /// How far all writers have come.
-fn now(inner: &Arc<Inner>) -> Result<Moment> {
+fn now(inner: &Arc<StoreState>) -> Result<Moment> {
     let snapshot = Snapshot::take(inner)?;
     // A writer whose folder is not there any more has written all that it ever will. One that opens later has an ordinal
     // that no version had given away by then.

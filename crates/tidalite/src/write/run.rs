@@ -7,7 +7,7 @@ use super::layout::new_layout;
 use super::params::check_param;
 use super::row_at::RowAt;
 use crate::engine::counter::StepCounter;
-use crate::engine::inner::Inner;
+use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::upkeep::maintain;
 use crate::view::lineage::TELEMETRY;
@@ -42,7 +42,7 @@ pub(super) struct RunState {
 /// What a run holds in one process.
 #[derive(Debug)]
 pub(super) struct LocalRun {
-    pub(super) inner: Arc<Inner>,
+    pub(super) inner: Arc<StoreState>,
     pub(super) log: Arc<Log>,
     layouts: RwLock<Vec<KnownLayout>>,
     pub(super) counter: Arc<StepCounter>,
@@ -169,7 +169,7 @@ impl Run {
     }
 
     /// This process's state of the store.
-    pub(crate) fn inner(&self) -> Result<&Arc<Inner>> {
+    pub(crate) fn inner(&self) -> Result<&Arc<StoreState>> {
         Ok(&self.local()?.inner)
     }
 
@@ -230,7 +230,7 @@ impl Drop for RunState {
 }
 
 impl LocalRun {
-    pub(super) fn new(inner: &Arc<Inner>, log: Arc<Log>, run: &str) -> Self {
+    pub(super) fn new(inner: &Arc<StoreState>, log: Arc<Log>, run: &str) -> Self {
         LocalRun { inner: inner.clone(), log, layouts: RwLock::default(), counter: inner.counters.of(run) }
     }
 

@@ -2,10 +2,11 @@
 
 use super::options::{Thin, ThinStats};
 use super::outline::{Outlined, Outliner, ThinOutcome};
-use crate::engine::inner::Inner;
+use crate::engine::state::StoreState;
 use crate::parts::scan::RowRef;
 use crate::parts::thinned::{Account, Thinned, ThinnedParts};
-use crate::upkeep::merge::{Deleted, Removed, deleted, merge_parts};
+use crate::upkeep::deleted::{Deleted, deleted};
+use crate::upkeep::merge::{Removed, merge_parts};
 use crate::upkeep::publish::{publish_version, sync_part_folders};
 use crate::view::snapshot::Snapshot;
 use crate::view::tombstones::Tombstones;
@@ -17,7 +18,7 @@ use tidalite_parts::{Part, PartMeta};
 
 /// The caller holds the store's lock, and the snapshot is of the newest version.
 pub(super) fn thin(
-    inner: &Inner,
+    inner: &StoreState,
     snapshot: &Snapshot,
     what: &Thin,
     progress: &dyn Fn(u64, u64),
@@ -32,7 +33,7 @@ pub(super) fn thin(
 
 /// What is to be thinned.
 pub(super) struct Thinning<'a> {
-    inner: &'a Inner,
+    inner: &'a StoreState,
     snapshot: &'a Snapshot,
     outliner: Outliner<'a>,
     series: Vec<(SeriesKey, Vec<RowRef>)>,
@@ -53,7 +54,7 @@ pub(super) struct Thinnings {
 }
 
 impl<'a> Thinning<'a> {
-    pub(super) fn of(inner: &'a Inner, snapshot: &'a Snapshot, what: &Thin) -> Result<Thinning<'a>> {
+    pub(super) fn of(inner: &'a StoreState, snapshot: &'a Snapshot, what: &Thin) -> Result<Thinning<'a>> {
         let view = &snapshot.view;
         let (runs, runs_running) = what.chosen(snapshot)?;
         for (meta, error) in &view.broken {
@@ -157,7 +158,12 @@ impl Thinnings {
 }
 
 /// Publishes the version in which outlines stand for their series.
-fn publish(inner: &Inner, snapshot: &Snapshot, done: &Thinnings, mut made: ThinnedParts<'_>) -> Result<()> {
+fn publish(
+    inner: &StoreState,
+    snapshot: &Snapshot,
+    done: &Thinnings,
+    mut made: ThinnedParts<'_>,
+) -> Result<()> {
     let parts = &snapshot.view.parts;
     let mut next = snapshot.view.version.manifest.clone();
     let mut expected = done.account;
@@ -188,7 +194,7 @@ fn publish(inner: &Inner, snapshot: &Snapshot, done: &Thinnings, mut made: Thinn
 
 /// Puts a part without the series that were thinned in the place of the part that had them.
 fn carry_others(
-    inner: &Inner,
+    inner: &StoreState,
     part: &Part,
     removed: &Removed,
     deleted: &Deleted,

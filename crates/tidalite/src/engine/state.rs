@@ -1,7 +1,7 @@
 //! What an open store holds in one process: paths, options, caches, the log writer, threads.
 //!
 //! Invariants: the log writer is made on first use, and its ordinal was nobody's before. The background worker starts
-//! with the log writer and ends before it closes. After a fork the child makes an `Inner` of its own; it neither waits
+//! with the log writer and ends before it closes. After a fork the child makes a `StoreState` of its own; it neither waits
 //! for the parent's threads nor closes the parent's log.
 
 use super::cache::TailCache;
@@ -29,7 +29,7 @@ pub(crate) trait Background: Debug + Send {}
 
 /// What a store holds in one process.
 #[derive(Debug)]
-pub(crate) struct Inner {
+pub(crate) struct StoreState {
     pub(crate) vfs: Arc<dyn Vfs>,
     pub(crate) paths: Paths,
     pub(crate) options: Options,
@@ -44,12 +44,12 @@ pub(crate) struct Inner {
     closed: AtomicBool,
 }
 
-impl Inner {
+impl StoreState {
     /// Opens the store in a folder; for writing, makes it if absent.
     ///
     /// # Errors
     /// As [`Options::open`].
-    pub(super) fn open(path: &Path, options: Options) -> Result<Arc<Inner>> {
+    pub(super) fn open(path: &Path, options: Options) -> Result<Arc<StoreState>> {
         let vfs = options.vfs.clone();
         let paths = Paths::new(path);
         let id = if options.read_only { read_marker(&*vfs, &paths)? } else { create(&*vfs, &paths)? };
@@ -61,7 +61,7 @@ impl Inner {
         let pages = usize::try_from(options.memory_bytes / PAGES_SHARE).unwrap_or(usize::MAX);
         let pages = Arc::new(PageCache::new(pages));
         let pool = Arc::new(Pool::new(options.threads));
-        Ok(Arc::new(Inner {
+        Ok(Arc::new(StoreState {
             cache: TailCache::new(vfs.clone(), paths.clone(), pages, pool.clone()),
             vfs,
             paths,
@@ -94,7 +94,7 @@ impl Inner {
     /// `Invalid` where the store was opened read-only; those of making a log.
     pub(crate) fn log_or_make(
         self: &Arc<Self>,
-        start: fn(&Arc<Inner>) -> Box<dyn Background>,
+        start: fn(&Arc<StoreState>) -> Box<dyn Background>,
     ) -> Result<&Arc<Log>> {
         if let Some(log) = self.log.get() {
             return Ok(log);
@@ -169,7 +169,7 @@ impl Inner {
     }
 }
 
-impl Drop for Inner {
+impl Drop for StoreState {
     fn drop(&mut self) {
         // In a forked child the parent's threads do not exist, so nobody can wait for them. The log checks this itself.
         if self.fork.forked() {
