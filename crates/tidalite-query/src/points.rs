@@ -130,8 +130,16 @@ impl Points {
         keep_column(&mut self.values, mask);
     }
 
-    /// Keeps a range of the points.
-    pub(crate) fn keep_range(&mut self, range: Range<usize>) {
+    /// Keeps the points at these indexes. Panics where the range ends after the last point.
+    ///
+    /// ```
+    /// use tidalite_query::Points;
+    /// let mut points = Points::default();
+    /// (0..5).for_each(|step| points.push(step, 0, 0, step as f64));
+    /// points.keep_range(1..3);
+    /// assert_eq!((points.steps, points.values), (vec![1, 2], vec![1.0, 2.0]));
+    /// ```
+    pub fn keep_range(&mut self, range: Range<usize>) {
         if range == (0..self.len()) {
             return;
         }
