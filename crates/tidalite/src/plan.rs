@@ -19,7 +19,7 @@ use std::sync::Arc;
 use tidalite_log::SeriesId;
 use tidalite_model::{Bounds, Error, ErrorKind, Result, SeriesKey};
 use tidalite_parts::{Columns, PartMeta};
-use tidalite_query::{PointFilter, Points, Repeats, SeriesFilter, Transforming, merge};
+use tidalite_query::{PointFilter, Points, Repeats, SeriesFilter, TransformChain, merge};
 
 /// Points that a batch holds at most, unless one series alone has more.
 const BATCH_POINTS: u64 = 1 << 20;
@@ -59,7 +59,7 @@ pub(crate) struct Planned {
     /// The selection's steps, or, of a series that is read in pieces, this piece's.
     pub(crate) steps: Bounds<i64>,
     /// Of a piece of a transformed series: the state in which it begins.
-    pub(crate) begun: Option<Transforming>,
+    pub(crate) begun: Option<TransformChain>,
 }
 
 /// Where the points of a series lie that were written to one run.

@@ -15,7 +15,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tidalite_model::{Bounds, Error, ErrorKind, Result, SeriesKey};
 use tidalite_parts::Columns;
-use tidalite_query::{PointFilter, Points, Transform, Transforming};
+use tidalite_query::{PointFilter, Points, Transform, TransformChain};
 
 /// What is made of each series.
 #[derive(Debug, Clone)]
@@ -84,8 +84,8 @@ impl Shaping {
         self.answer.apply(points);
     }
 
-    fn begin(&self) -> Transforming {
-        Transforming::new(&self.transforms)
+    fn begin(&self) -> TransformChain {
+        TransformChain::new(&self.transforms)
     }
 }
 
@@ -102,10 +102,10 @@ impl Plan {
             }
         }
         pieces.retain(|series| series.len() > 1);
-        let states: Vec<Vec<Transforming>> = self.snapshot.inner.pool()?.install(|| {
+        let states: Vec<Vec<TransformChain>> = self.snapshot.inner.pool()?.install(|| {
             pieces.par_iter().map(|series| self.states(&shaping, series.clone())).collect::<Result<_>>()
         })?;
-        let bytes: usize = states.iter().flatten().map(Transforming::bytes).sum();
+        let bytes: usize = states.iter().flatten().map(TransformChain::bytes).sum();
         if bytes as u64 > self.snapshot.inner.options.memory_bytes {
             return Err(Error::new(
                 ErrorKind::Full,
@@ -198,7 +198,7 @@ impl Plan {
     }
 
     /// The states in which the pieces of one series begin.
-    fn states(&self, shaping: &Shaping, pieces: Range<usize>) -> Result<Vec<Transforming>> {
+    fn states(&self, shaping: &Shaping, pieces: Range<usize>) -> Result<Vec<TransformChain>> {
         let columns = shaping.columns(Columns { step: true, seq: false, time: false, value: true });
         let mut state = shaping.begin();
         let mut states = vec![state.clone()];

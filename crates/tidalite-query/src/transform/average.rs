@@ -2,8 +2,8 @@
 //!
 //! Values that are not finite are left as they are and are not seen. `mod.rs` calls this, piece by piece of a series.
 
-use super::Decay;
-use crate::Points;
+use super::kind::Decay;
+use crate::points::Points;
 use std::collections::VecDeque;
 
 /// A mean in which a point's weight falls with what follows it.

@@ -3,8 +3,8 @@
 //! Points that have no predecessor to differ from are left out; those that are not finite stay as they are, and are no
 //! predecessors. `mod.rs` calls this, piece by piece of a series.
 
-use super::Per;
-use crate::Points;
+use super::kind::Per;
+use crate::points::Points;
 
 const MICROS_PER_SECOND: f64 = 1e6;
 
