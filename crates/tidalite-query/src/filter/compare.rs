@@ -1,7 +1,4 @@
-//! Comparing a number or a text with another: the six signs, and what they mean between numbers of unlike kinds.
-//!
-//! Whole numbers and floating-point ones are compared by what they are, never by way of a rounded one. Filters of runs
-//! and of series call this.
+//! The six comparisons, and the exact order between integers and floats, without rounding either.
 
 use crate::words::unknown_word;
 use std::cmp::Ordering;
@@ -9,7 +6,15 @@ use std::fmt;
 use std::str::FromStr;
 use tidalite_model::{Error, Result};
 
-/// How two things are compared.
+/// How two values are compared. It parses from `=` or `==`, `!=`, `<`, `<=`, `>` and `>=`.
+///
+/// ```
+/// use tidalite_query::Compare;
+/// assert_eq!(">=".parse::<Compare>()?, Compare::GreaterOrEqual);
+/// assert_eq!("==".parse::<Compare>()?.to_string(), "=");
+/// assert!("=>".parse::<Compare>().unwrap_err().to_string().contains("!=, <, <="));
+/// # Ok::<(), tidalite_model::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Compare {
     /// `=`
@@ -27,7 +32,7 @@ pub enum Compare {
 }
 
 impl Compare {
-    /// The sign.
+    /// Its sign.
     pub fn as_str(self) -> &'static str {
         match self {
             Compare::Equal => "=",
@@ -39,12 +44,12 @@ impl Compare {
         }
     }
 
-    /// Whether it asks for an order, rather than for equality.
+    /// Whether it compares by order rather than for equality.
     pub(crate) fn is_order(self) -> bool {
         !matches!(self, Compare::Equal | Compare::NotEqual)
     }
 
-    /// Whether two things that stand so to each other are as asked. Things without an order are not equal.
+    /// Whether the comparison is true of two values in this order. Values without an order are not equal.
     ///
     /// ```
     /// use tidalite_query::Compare;
@@ -85,7 +90,7 @@ impl fmt::Display for Compare {
     }
 }
 
-/// How a whole number stands to a floating-point one, exactly; none to NaN.
+/// The exact order of an integer and a float; `None` for NaN.
 ///
 /// ```
 /// use std::cmp::Ordering::{Equal, Greater};
@@ -93,23 +98,23 @@ impl fmt::Display for Compare {
 /// assert_eq!(compare_int_float((1 << 53) + 1, (1u64 << 53) as f64), Some(Greater));
 /// assert_eq!((compare_int_float(2, 2.0), compare_int_float(2, f64::NAN)), (Some(Equal), None));
 /// ```
-pub fn compare_int_float(whole: i64, real: f64) -> Option<Ordering> {
-    // 2^63 is a floating-point number, and the least that is greater than every whole one.
+pub fn compare_int_float(int: i64, float: f64) -> Option<Ordering> {
+    // 2^63, the least float that is greater than every i64.
     const ABOVE: f64 = 9_223_372_036_854_775_808.0;
-    if real.is_nan() {
+    if float.is_nan() {
         return None;
     }
-    if real >= ABOVE {
+    if float >= ABOVE {
         return Some(Ordering::Less);
     }
-    if real < -ABOVE {
+    if float < -ABOVE {
         return Some(Ordering::Greater);
     }
-    // Within the range, so that cutting the fraction off is all that is lost.
-    let cut = real.trunc() as i64;
-    Some(whole.cmp(&cut).then(if real > real.trunc() {
+    // In range, so the cast loses only the fraction.
+    let cut = float.trunc() as i64;
+    Some(int.cmp(&cut).then(if float > float.trunc() {
         Ordering::Less
-    } else if real < real.trunc() {
+    } else if float < float.trunc() {
         Ordering::Greater
     } else {
         Ordering::Equal
@@ -121,9 +126,23 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const ALL: [Compare; 6] = [
+        Compare::Equal,
+        Compare::NotEqual,
+        Compare::Less,
+        Compare::LessOrEqual,
+        Compare::Greater,
+        Compare::GreaterOrEqual,
+    ];
+
     proptest! {
         #[test]
-        fn whole_numbers_and_real_ones_have_the_order_of_the_line(
+        fn each_comparison_reads_back_from_its_sign(compare in prop::sample::select(ALL.to_vec())) {
+            prop_assert_eq!(compare.to_string().parse::<Compare>().unwrap(), compare);
+        }
+
+        #[test]
+        fn integers_and_floats_have_the_order_of_the_numbers(
             whole in prop_oneof![any::<i64>(), -5..5i64],
             real in prop_oneof![any::<f64>(), -5.0..5.0f64, any::<i64>().prop_map(|i| i as f64)],
         ) {
@@ -141,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn each_sign_means_its_orders() {
+    fn each_comparison_is_true_of_its_orders() {
         let orders = [Some(Ordering::Less), Some(Ordering::Equal), Some(Ordering::Greater), None];
         let held = |c: Compare| orders.map(|o| c.holds(o));
         assert_eq!(held(Compare::Equal), [false, true, false, false]);

@@ -1,22 +1,21 @@
-//! Globs over names: what each sign means, and the way to a regular expression.
+//! Globs over names: the meaning of each special character, and the translation to a regular expression.
 //!
-//! Names are text, not paths: `*` runs across `/`, `?` is one character however many bytes it has, and no case is
-//! folded. A pattern without signs is a name. Matching is linear in the name, whatever the pattern. `matcher.rs`
-//! calls this.
+//! Names are text, not paths: `*` matches `/` too, `?` is one character of any length in bytes, and case counts. A pattern
+//! without special characters is a name. Matching is linear in the name for every pattern.
 
 use tidalite_model::{Error, Result};
 
-/// A pattern, read.
+/// A parsed pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Glob {
-    /// Just a name.
+    /// A plain name.
     Exact(String),
     /// A regular expression for the whole name.
     Regex(String),
 }
 
 impl Glob {
-    /// Reads a pattern.
+    /// Parses a pattern.
     pub(crate) fn parse(pattern: &str) -> Result<Self> {
         let mut reader = GlobReader {
             pattern,
@@ -41,7 +40,7 @@ struct GlobReader<'a> {
     regex: String,
     name: String,
     exact: bool,
-    /// Where each `{` that is not closed yet stands.
+    /// The byte of each `{` that is still open.
     open: Vec<usize>,
 }
 
@@ -50,23 +49,23 @@ impl GlobReader<'_> {
         while let Some((at, c)) = self.rest.next() {
             match c {
                 '*' => {
-                    // Several in a row mean no more than one.
+                    // Several in a row mean the same as one.
                     while self.rest.next_if(|&(_, c)| c == '*').is_some() {}
-                    self.sign(".*");
+                    self.special(".*");
                 }
-                '?' => self.sign("."),
+                '?' => self.special("."),
                 '[' => self.class(at)?,
                 '{' => {
                     self.open.push(at);
-                    self.sign("(?:");
+                    self.special("(?:");
                 }
-                ',' if !self.open.is_empty() => self.sign("|"),
-                '}' if self.open.pop().is_some() => self.sign(")"),
+                ',' if !self.open.is_empty() => self.special("|"),
+                '}' if self.open.pop().is_some() => self.special(")"),
                 '\\' => {
                     let Some((_, c)) = self.rest.next() else {
                         return Err(self.wrong(
                             at,
-                            "`\\` has nothing behind it",
+                            "`\\` is the last character",
                             "write `\\\\` for the character",
                         ));
                     };
@@ -83,7 +82,7 @@ impl GlobReader<'_> {
         }
     }
 
-    fn sign(&mut self, regex: &str) {
+    fn special(&mut self, regex: &str) {
         self.exact = false;
         self.regex.push_str(regex);
     }
@@ -93,10 +92,10 @@ impl GlobReader<'_> {
         push_char(&mut self.regex, c);
     }
 
-    /// The rest of `[..]`: characters and ranges of them, all but them after `!` or `^`; a `]` right at the start is
-    /// a character.
+    /// The rest of `[..]`: characters and ranges; after `!` or `^`, all characters but these. A `]` at the very start is a
+    /// character.
     fn class(&mut self, start: usize) -> Result<()> {
-        self.sign("[");
+        self.special("[");
         if self.rest.next_if(|&(_, c)| matches!(c, '!' | '^')).is_some() {
             self.regex.push('^');
         }
@@ -126,7 +125,7 @@ impl GlobReader<'_> {
         Ok(())
     }
 
-    /// The next character of a class, and whether a `\` stood before it.
+    /// The next character of a class, and whether `\` escaped it.
     fn class_char(&mut self, start: usize) -> Result<(char, bool)> {
         let next = match self.rest.next() {
             Some((_, '\\')) => self.rest.next().map(|(_, c)| (c, true)),
@@ -142,7 +141,7 @@ impl GlobReader<'_> {
     }
 }
 
-/// A character that means itself in a regular expression, inside a class or outside.
+/// Appends a character that stands for itself in a regular expression, inside a class or outside.
 fn push_char(regex: &mut String, c: char) {
     if c.is_ascii() && !c.is_ascii_alphanumeric() {
         regex.push_str(&format!(r"\x{{{:x}}}", u32::from(c)));
@@ -151,7 +150,7 @@ fn push_char(regex: &mut String, c: char) {
     }
 }
 
-/// The head of a pattern, for a message.
+/// The start of a pattern, for a message.
 pub(crate) fn shown(pattern: &str) -> String {
     const CHARS_MAX: usize = 80;
     match pattern.char_indices().nth(CHARS_MAX) {
@@ -174,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn each_sign_means_what_it_says() {
+    fn each_special_character_has_its_meaning() {
         for (pattern, yes, no) in [
             ("*", vec!["", "a", "a/b", "a\nb"], vec![]),
             ("train/*", vec!["train/loss", "train/", "train/a/b"], vec!["train", "xtrain/loss"]),
@@ -199,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_without_signs_is_a_name() {
+    fn a_pattern_without_special_characters_is_a_name() {
         for (pattern, name) in
             [("a,b}c]", "a,b}c]"), ("\\*\\\\", "*\\"), ("", ""), ("🌊-_/.^$+()|", "🌊-_/.^$+()|")]
         {
@@ -208,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_pattern_is_refused_with_its_place() {
+    fn a_malformed_pattern_is_refused_with_the_byte() {
         for (pattern, place) in
             [("ab[c", "byte 2"), ("a{b,c", "byte 1"), ("abc\\", "byte 3"), ("é[z-a]", "byte 2")]
         {
@@ -219,7 +218,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_name_with_its_signs_escaped_matches_itself_alone(name in ".{0,12}", other in ".{0,12}") {
+        fn an_escaped_name_matches_itself_alone(name in ".{0,12}", other in ".{0,12}") {
             let mut pattern = String::new();
             for c in name.chars() {
                 if "*?[]{},\\".contains(c) {
@@ -234,7 +233,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_a_pattern_or_refused(pattern in r"[ab*?\[\]{},\\!^-]{0,16}", name in ".{0,8}") {
+        fn no_pattern_panics(pattern in r"[ab*?\[\]{},\\!^-]{0,16}", name in ".{0,8}") {
             if Glob::parse(&pattern).is_ok() {
                 is_match(&pattern, &name);
             }

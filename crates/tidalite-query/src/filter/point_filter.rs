@@ -7,20 +7,31 @@ use crate::points::{Points, PointsView, rises};
 use std::ops::Range;
 use tidalite_model::{Bounds, StepRange, Summary};
 
-/// What a summary says about a filter, before any point is read.
+/// What a summary decides about a filter, before any point is read.
+///
+/// ```
+/// use tidalite_model::{Bounds, Point, Summary};
+/// use tidalite_query::{PointFilter, Verdict};
+/// let mut summary = Summary::default();
+/// (0..10).for_each(|step| summary.push(Point { step, time_us: 0, value: 1.0 }));
+/// let steps = |lo, hi| PointFilter { steps: Bounds::new(lo, hi), ..PointFilter::default() };
+/// assert_eq!(steps(Some(0), Some(10)).verdict(&summary), Verdict::AllPoints);
+/// assert_eq!(steps(Some(10), None).verdict(&summary), Verdict::NoPoint);
+/// assert_eq!(steps(Some(5), None).verdict(&summary), Verdict::Unknown);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {
     /// No point passes.
     NoPoint,
     /// All points pass.
     AllPoints,
-    /// The points must be looked at.
+    /// The points have to be read.
     Unknown,
 }
 
 /// Ranges of steps, times and values that a point must lie in. The default takes every point.
 ///
-/// Apply it after [`merge`](crate::merge): see the rule on repeats above `times_us`.
+/// Apply it after [`merge`](crate::merge), since ranges of times and values apply to resolved points.
 ///
 /// ```
 /// use tidalite_model::Bounds;
@@ -35,11 +46,11 @@ pub enum Verdict {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct PointFilter {
-    /// Steps; may be applied before or after repeats are resolved.
+    /// Steps; applied before or after repeats are resolved.
     pub steps: StepRange,
-    /// Times, in microseconds since 1970 UTC; to be applied after repeats are resolved.
+    /// Times, in microseconds since 1970 UTC; applied after repeats are resolved.
     pub times_us: Bounds<i64>,
-    /// Values; to be applied after repeats are resolved. NaN passes only where no value is bound.
+    /// Values; applied after repeats are resolved. NaN passes only where no value is bound.
     pub values: Bounds<f64>,
 }
 
@@ -49,7 +60,7 @@ impl PointFilter {
         self.steps.is_all() && self.times_us.is_all() && self.values.is_all()
     }
 
-    /// Removes the points that do not pass; the order of the others stays.
+    /// Removes the points that do not pass, and keeps the order of the others.
     ///
     /// Needs the columns it binds. Panics where one of them was not read.
     pub fn apply(&self, points: &mut Points) {
@@ -60,7 +71,7 @@ impl PointFilter {
         }
     }
 
-    /// The points that pass, without a copy where they all stand together; `scratch` holds them otherwise.
+    /// The points that pass: a slice where they are contiguous, else a copy in `scratch`.
     ///
     /// Needs the columns it binds. Panics where one of them was not read.
     pub fn select<'a>(&self, points: PointsView<'a>, scratch: &'a mut Points) -> PointsView<'a> {
@@ -73,14 +84,20 @@ impl PointFilter {
         scratch.view()
     }
 
-    /// Which of some times lie within the bounds of times, where they ascend and anything is bound: what else there is of the
-    /// points need not be read then.
+    /// The indexes of the times that pass, so that other columns are read for these alone; `None` where times are not bound
+    /// or do not ascend.
+    ///
+    /// ```
+    /// use tidalite_model::Bounds;
+    /// let filter = tidalite_query::PointFilter { times_us: Bounds::new(Some(20), None), ..Default::default() };
+    /// assert_eq!((filter.time_range(&[10, 20, 30]), filter.time_range(&[20, 10])), (Some(1..3), None));
+    /// ```
     pub fn time_range(&self, times_us: &[i64]) -> Option<Range<usize>> {
         ascending_range(&self.times_us, times_us, 0..times_us.len(), "times")
     }
 
-    /// What a summary of some points decides about them, given that no other points share their steps (a repeat
-    /// elsewhere may replace them).
+    /// What a summary decides about its points, provided that no other points share their steps: a repeat elsewhere may
+    /// replace them.
     pub fn verdict(&self, s: &Summary) -> Verdict {
         let Some(steps) = s.steps() else { return Verdict::NoPoint };
         let Some(times) = s.times_us() else { return Verdict::Unknown };
@@ -98,12 +115,12 @@ impl PointFilter {
         }
     }
 
-    /// The same from the steps of a summary alone, where nothing else is bound.
+    /// What the steps of a summary decide about its points, as far as the range of steps goes.
     pub fn step_verdict(&self, s: &Summary) -> Verdict {
         s.steps().map_or(Verdict::NoPoint, |steps| self.steps_verdict(steps.first, steps.last))
     }
 
-    /// What the least and the greatest step of some points decide about them, as far as the range of steps goes.
+    /// What the least and the greatest step of points decide about them, as far as the range of steps goes.
     pub fn steps_verdict(&self, first: i64, last: i64) -> Verdict {
         range_verdict(&self.steps, first, last)
     }
@@ -126,8 +143,7 @@ impl PointFilter {
         if parts.all(|p| p == one) { one } else { Verdict::Unknown }
     }
 
-    /// The range of points that the bounds of steps and times allow, of those that ascend, and the filter that is left
-    /// to apply to these.
+    /// The range of points that the bounds of ascending columns allow, and the filter that is left to apply within it.
     fn range(&self, points: PointsView<'_>) -> (Range<usize>, PointFilter) {
         let mut rest = *self;
         let mut range = 0..points.len();
@@ -141,7 +157,7 @@ impl PointFilter {
         (range, rest)
     }
 
-    /// Which points pass; `None` where all do.
+    /// A mask of the points that pass; `None` where all do.
     fn mask(&self, points: PointsView<'_>) -> Option<Vec<bool>> {
         let n = points.len();
         if self.is_all() || n == 0 {
@@ -163,7 +179,7 @@ impl PointFilter {
     }
 }
 
-/// The part of a range of a column that lies within bounds, where it ascends and anything is bound.
+/// The part of a range of a column that lies within the bounds; `None` where nothing is bound or the column does not ascend.
 fn ascending_range(
     bounds: &Bounds<i64>,
     column: &[i64],
@@ -183,7 +199,7 @@ fn ascending_range(
     Some(range.start + start..range.start + end.max(start))
 }
 
-/// One comparison a bound and point, without branches, so that the compiler can use vectors.
+/// One comparison per bound and point, without branches, so that the compiler can use vectors.
 fn narrow<T: PartialOrd + Copy>(mask: &mut [bool], column: &[T], bounds: &Bounds<T>) {
     if let Some(lo) = bounds.lo {
         mask.iter_mut().zip(column).for_each(|(m, &x)| *m &= x >= lo);
@@ -222,7 +238,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn filters_keep_what_lies_in_every_range(
+        fn a_filter_keeps_the_points_that_lie_in_every_range(
             rows in prop::collection::vec((-9..9i64, -9..9i64, value()), 0..40),
             sort in any::<bool>(),
             steps in bounds(-9..9i64), times_us in bounds(-9..9i64), values in bounds(value()),
@@ -256,16 +272,16 @@ mod tests {
     }
 
     #[test]
-    fn nan_lies_in_no_value_range_and_passes_where_none_is_asked() {
+    fn nan_passes_only_where_no_value_is_bound() {
         let all = PointFilter::default();
         assert!(all.is_all() && all.values.contains(f64::NAN));
         assert!(!Bounds::new(Some(f64::NEG_INFINITY), None).contains(f64::NAN));
         assert!(!Bounds::new(None, Some(f64::INFINITY)).contains(f64::NAN));
-        assert!(!Bounds::new(Some(f64::NAN), None).contains(1.0), "a bound that is NaN lets nothing in");
+        assert!(!Bounds::new(Some(f64::NAN), None).contains(1.0), "a NaN bound lets nothing in");
     }
 
     #[test]
-    fn points_that_stand_together_are_not_copied() {
+    fn contiguous_points_are_not_copied() {
         let mut points = Points::default();
         (0..10).for_each(|i| points.push(i, i, i, i as f64));
         points.times_us.clear();
@@ -274,12 +290,12 @@ mod tests {
         let selected = filter.select(points.view(), &mut scratch);
         assert_eq!(selected.steps, [2, 3, 4]);
         assert_eq!(selected.values.as_ptr(), points.values[2..].as_ptr());
-        let upside_down = PointFilter { steps: Bounds::new(Some(5), Some(2)), ..PointFilter::default() };
-        assert!(upside_down.select(points.view(), &mut scratch).is_empty());
+        let reversed = PointFilter { steps: Bounds::new(Some(5), Some(2)), ..PointFilter::default() };
+        assert!(reversed.select(points.view(), &mut scratch).is_empty());
     }
 
     #[test]
-    fn a_summary_decides_where_it_can() {
+    fn a_summary_decides_where_all_its_points_agree() {
         let mut s = Summary::default();
         (0..10).for_each(|i| s.push(Point { step: i, time_us: i * 10, value: i as f64 }));
         let values = |lo, hi| PointFilter { values: Bounds::new(lo, hi), ..PointFilter::default() };

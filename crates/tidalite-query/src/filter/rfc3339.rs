@@ -1,7 +1,7 @@
-//! Times as text: RFC 3339, as exports and filters write them, and imports and filters read them.
+//! Times as RFC 3339 text.
 //!
-//! Calendar arithmetic is jiff's, on civil time: its timestamps end a day before the year 9999 does, and a stored time
-//! may lie in that day.
+//! Calendar arithmetic is jiff's civil time: jiff's timestamps end a day before the year 9999 does, and a stored time may lie
+//! in that day.
 
 use jiff::SignedDuration;
 use jiff::civil::{DateTime, Time};
@@ -10,8 +10,14 @@ use jiff::fmt::temporal::Pieces;
 const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 const SECOND_US: i64 = 1_000_000;
 
-/// Writes times of the years 1 to 9999 as `2026-01-31T12:00:00.000000Z`. Points of one second often follow each other,
-/// so the text of the last one is kept.
+/// Writes times of the years 1 to 9999 as `2026-01-31T12:00:00.000000Z`. It keeps the text of the last second, since points
+/// of one second often follow each other.
+///
+/// ```
+/// let mut text = Vec::new();
+/// tidalite_query::TimeText::default().write(1, &mut text);
+/// assert_eq!(text, b"1970-01-01T00:00:00.000001Z");
+/// ```
 #[derive(Debug, Default)]
 pub struct TimeText {
     second: Option<i64>,
@@ -22,7 +28,7 @@ impl TimeText {
     /// Appends the text of `time_us`.
     ///
     /// # Panics
-    /// Where it lies in none of these years.
+    /// Where the year is not 1 to 9999.
     pub fn write(&mut self, time_us: i64, out: &mut Vec<u8>) {
         let second = time_us.div_euclid(SECOND_US);
         if self.second != Some(second) {
@@ -51,8 +57,8 @@ impl TimeText {
     }
 }
 
-/// The time a text stands for, µs since 1970 UTC; a text without an offset is taken as UTC, one without a time of day as
-/// midnight, and what is finer than a microsecond is cut. `None` where it is no such text, or names a time zone.
+/// Parses an RFC 3339 time to µs since 1970 UTC. Without an offset it is UTC, without a time of day midnight; digits finer
+/// than a microsecond are cut. `None` where the text is not such a time, or names a time zone.
 ///
 /// ```
 /// assert_eq!(tidalite_query::parse_time("1970-01-02"), Some(86_400_000_000));
@@ -105,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn other_text_is_no_time() {
+    fn other_text_is_not_a_time() {
         for bad in
             ["", "noon", "2026-13-01", "12:00", "2026-02-03T12:00:00[Europe/Berlin]", "2026-02-03T25:00:00Z"]
         {

@@ -4,10 +4,10 @@ use super::glob::{Glob, shown};
 use regex::{Regex, RegexSet};
 use tidalite_model::{Error, Labels, Result, SeriesKey};
 
-/// Takes the names that equal one of a list or match one of a list of globs.
+/// Takes the names that equal one of a list or match one of a list of globs. The default takes every name.
 ///
 /// In a glob `*` stands for any characters (`/` too), `?` for one character, `[a-c]` and `[!a-c]` for one of a class
-/// or one outside it, `{a,b}` for one of several patterns; `\` takes the meaning from the sign behind it.
+/// or one outside it, `{a,b}` for one of several patterns; `\` makes the next character stand for itself.
 ///
 /// ```
 /// use tidalite_query::NameMatcher;
@@ -23,15 +23,15 @@ pub struct NameMatcher(Option<NamePatterns>);
 struct NamePatterns {
     /// Ascending, each once.
     exact: Vec<String>,
-    /// Of the patterns that are more than a name.
+    /// The patterns that are not plain names.
     patterns: Option<RegexSet>,
 }
 
 impl NameMatcher {
-    /// Takes what any of the patterns takes; with no patterns, nothing.
+    /// Takes what any of the patterns takes; without patterns, nothing.
     ///
     /// # Errors
-    /// `Invalid` where a pattern cannot be read; the message gives the place in it.
+    /// `Invalid` where a pattern is malformed; the message gives the byte.
     pub fn new<S: AsRef<str>>(patterns: &[S]) -> Result<Self> {
         Self::with_regexes::<S, &str>(patterns, &[])
     }
@@ -46,7 +46,7 @@ impl NameMatcher {
     /// ```
     ///
     /// # Errors
-    /// As [`new`](Self::new); `Invalid` where a regular expression cannot be read.
+    /// As [`new`](Self::new); `Invalid` where a regular expression is malformed.
     pub fn with_regexes<S: AsRef<str>, R: AsRef<str>>(patterns: &[S], regexes: &[R]) -> Result<Self> {
         let (mut exact, mut all) = (Vec::new(), Vec::new());
         for pattern in patterns {
@@ -63,7 +63,7 @@ impl NameMatcher {
         Ok(Self::of(exact, patterns))
     }
 
-    /// Takes exactly these names, whatever signs they hold.
+    /// Takes exactly these names; no character has a special meaning.
     pub fn exact<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Self {
         Self::of(names.into_iter().map(Into::into).collect(), None)
     }
@@ -79,33 +79,33 @@ impl NameMatcher {
         NameMatcher(Some(NamePatterns { exact, patterns }))
     }
 
-    /// Whether every name is taken.
+    /// Whether it takes every name.
     pub fn is_all(&self) -> bool {
         self.0.is_none()
     }
 
-    /// Whether this name is taken.
+    /// Whether it takes this name.
     pub fn is_match(&self, name: &str) -> bool {
         let Some(names) = &self.0 else { return true };
         names.exact.binary_search_by(|e| e.as_str().cmp(name)).is_ok()
             || names.patterns.as_ref().is_some_and(|p| p.is_match(name))
     }
 
-    /// The names taken, ascending, where they are just names.
+    /// The names it takes, ascending; `None` where there are patterns. A caller looks these up instead of testing each name.
     pub fn as_exact(&self) -> Option<&[String]> {
         self.0.as_ref().filter(|n| n.patterns.is_none()).map(|n| n.exact.as_slice())
     }
 }
 
 fn wrong_regex(regex: &str, error: &regex::Error) -> Error {
-    // The message shows the expression over several lines; what is wrong with it stands in the last.
+    // The message spreads the expression over several lines; the last one says what is wrong.
     let text = error.to_string();
     let wrong = text.lines().last().unwrap_or_default();
     let wrong = wrong.strip_prefix("error: ").unwrap_or(wrong).to_string();
     Error::invalid(
         "read regular expression",
         format!("in `{}`: {wrong}", shown(regex)),
-        "write it as the crate regex has it, which knows no look-around and no references back",
+        "write it in the syntax of the crate regex, without look-around and back-references",
     )
 }
 
@@ -114,13 +114,13 @@ fn compile<S: AsRef<str>>(regexes: &[String], patterns: &[S]) -> Result<RegexSet
         let longest = patterns.iter().map(AsRef::as_ref).max_by_key(|p| p.len()).unwrap_or_default();
         Error::invalid(
             "read pattern",
-            format!("`{}` and its neighbours are too large or too deeply nested", shown(longest)),
+            format!("`{}` and the other patterns are too large or too deeply nested", shown(longest)),
             "use fewer or simpler patterns, or list the names",
         )
     })
 }
 
-/// Takes the label sets that hold all of some pairs, where a pair's value may be a glob. The default takes every set.
+/// Takes the label sets that hold each of a list of pairs, whose values may be globs. The default takes every set.
 ///
 /// ```
 /// use tidalite_model::Labels;
@@ -134,10 +134,10 @@ fn compile<S: AsRef<str>>(regexes: &[String], patterns: &[S]) -> Result<RegexSet
 pub struct LabelMatcher(Vec<(String, NameMatcher)>);
 
 impl LabelMatcher {
-    /// Takes the label sets that hold each of these pairs; `*` as a value asks only for the key.
+    /// Takes the label sets that hold each of these pairs; the value `*` requires only the key.
     ///
     /// # Errors
-    /// `Invalid` where a value is a pattern that cannot be read.
+    /// `Invalid` where a value is a malformed pattern.
     pub fn new<K: Into<String>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (K, V)>) -> Result<Self> {
         let pair = |(key, value): (K, V)| Ok((key.into(), NameMatcher::new(&[value])?));
         pairs.into_iter().map(pair).collect::<Result<_>>().map(LabelMatcher)
@@ -148,12 +148,12 @@ impl LabelMatcher {
         LabelMatcher(Vec::new())
     }
 
-    /// Whether every label set is taken.
+    /// Whether it takes every label set.
     pub fn is_all(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether this label set is taken.
+    /// Whether it takes this label set.
     pub fn is_match(&self, labels: &Labels) -> bool {
         self.is_all()
             || (!labels.is_empty()
@@ -162,6 +162,15 @@ impl LabelMatcher {
 }
 
 /// Takes the series whose run, metric and labels are all taken. The default takes every series.
+///
+/// ```
+/// use tidalite_model::{Labels, SeriesKey};
+/// use tidalite_query::{NameMatcher, SeriesFilter};
+/// let filter = SeriesFilter { metrics: NameMatcher::new(&["val/*"])?, ..SeriesFilter::default() };
+/// assert!(filter.matches(&SeriesKey::new("run-1", "val/loss", Labels::none())));
+/// assert!(!filter.matches(&SeriesKey::new("run-1", "loss", Labels::none())));
+/// # Ok::<(), tidalite_model::Error>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct SeriesFilter {
     /// By the run's id.
@@ -173,14 +182,14 @@ pub struct SeriesFilter {
 }
 
 impl SeriesFilter {
-    /// Whether this series is taken.
+    /// Whether it takes this series.
     pub fn matches(&self, key: &SeriesKey) -> bool {
         self.metrics.is_match(&key.metric)
             && self.runs.is_match(&key.run)
             && self.labels.is_match(&key.labels)
     }
 
-    /// Whether every series is taken.
+    /// Whether it takes every series.
     pub fn is_all(&self) -> bool {
         self.runs.is_all() && self.metrics.is_all() && self.labels.is_all()
     }
@@ -200,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn exact_names_may_hold_signs() {
+    fn exact_names_may_hold_special_characters() {
         let names = NameMatcher::exact(["run[1]", "*", "run[1]"]);
         assert_eq!(names.as_exact().map(<[String]>::len), Some(2));
         assert!(names.is_match("run[1]") && names.is_match("*") && !names.is_match("run1"));
@@ -216,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn regular_expressions_match_anywhere_and_wrong_ones_say_why() {
+    fn regular_expressions_match_anywhere_and_malformed_ones_are_refused() {
         let names = NameMatcher::with_regexes(&["a", "x*"], &["loss$", "(?i)^ACC"]).unwrap();
         for yes in ["a", "xyz", "train/loss", "acc/top1"] {
             assert!(names.is_match(yes), "{yes}");

@@ -20,36 +20,43 @@ use tidalite_model::Point;
 pub struct Points {
     /// The caller's x-axis.
     pub steps: Vec<i64>,
-    /// Write orders, as [`Seq::as_i64`](tidalite_model::Seq::as_i64) gives them.
+    /// Write order, as [`Seq::as_i64`](tidalite_model::Seq::as_i64) gives it.
     pub seqs: Vec<i64>,
     /// Microseconds since 1970, UTC.
     pub times_us: Vec<i64>,
-    /// The values; never left out, so their number is the number of points.
+    /// The values; always read, so their number is the number of points.
     pub values: Vec<f64>,
 }
 
-/// Points of one series, borrowed: what aggregates read, so that a page's columns need no copy.
+/// Points of one series, borrowed, so that columns need no copy.
+///
+/// ```
+/// use tidalite_query::PointsView;
+/// let view = PointsView { steps: &[1, 2, 3], values: &[0.1, 0.2, 0.3], ..PointsView::default() };
+/// assert_eq!((view.len(), view.slice(1..3).steps), (3, &[2, 3][..]));
+/// assert_eq!(view.to_points().values, [0.1, 0.2, 0.3]);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct PointsView<'a> {
     /// The caller's x-axis.
     pub steps: &'a [i64],
-    /// Write orders.
+    /// Write order.
     pub seqs: &'a [i64],
     /// Microseconds since 1970, UTC.
     pub times_us: &'a [i64],
-    /// The values; never left out.
+    /// The values; always read.
     pub values: &'a [f64],
 }
 
 impl Points {
-    /// No points, with room for `n`.
+    /// No points, with capacity for `n`.
     pub fn with_capacity(n: usize) -> Self {
         let mut points = Points::default();
         points.reserve(n);
         points
     }
 
-    /// How many points there are.
+    /// The number of points.
     pub fn len(&self) -> usize {
         self.values.len()
     }
@@ -59,7 +66,7 @@ impl Points {
         self.values.is_empty()
     }
 
-    /// Makes room for `n` more.
+    /// Reserves capacity for `n` more points.
     pub fn reserve(&mut self, n: usize) {
         self.steps.reserve(n);
         self.seqs.reserve(n);
@@ -67,7 +74,7 @@ impl Points {
         self.values.reserve(n);
     }
 
-    /// Adds one point; to be used where every column is kept.
+    /// Adds one point to all four columns.
     #[inline]
     pub fn push(&mut self, step: i64, seq: i64, time_us: i64, value: f64) {
         self.steps.push(step);
@@ -76,7 +83,15 @@ impl Points {
         self.values.push(value);
     }
 
-    /// Adds all of `other` behind what is here. A column that one of the two lacks is given up.
+    /// Appends `other`. A column that either of the two lacks is emptied.
+    ///
+    /// ```
+    /// use tidalite_query::Points;
+    /// let mut points = Points::default();
+    /// points.push(1, 0, 0, 0.5);
+    /// points.extend(&points.clone());
+    /// assert_eq!(points.steps, [1, 1]);
+    /// ```
     pub fn extend<'a>(&mut self, other: impl Into<PointsView<'a>>) {
         let other = other.into();
         if other.is_empty() {
@@ -89,7 +104,7 @@ impl Points {
         self.values.extend_from_slice(other.values);
     }
 
-    /// Empties all columns and keeps their room.
+    /// Empties all columns and keeps their memory.
     pub fn clear(&mut self) {
         self.steps.clear();
         self.seqs.clear();
@@ -114,7 +129,7 @@ impl Points {
             + self.values.capacity() * size_of::<f64>()
     }
 
-    /// Makes room for exactly `n` more in the columns that will be kept.
+    /// Reserves capacity for exactly `n` more points in the columns that are used.
     pub(crate) fn reserve_columns(&mut self, n: usize, seqs: bool, times_us: bool) {
         self.steps.reserve_exact(n);
         self.seqs.reserve_exact(if seqs { n } else { 0 });
@@ -122,7 +137,15 @@ impl Points {
         self.values.reserve_exact(n);
     }
 
-    /// Keeps the points whose mask is true. Panics where the mask has another length.
+    /// Keeps the points whose mask is true; the mask has one entry per point. Panics where it has more.
+    ///
+    /// ```
+    /// use tidalite_query::Points;
+    /// let mut points = Points::default();
+    /// (0..3).for_each(|step| points.push(step, 0, 0, 0.0));
+    /// points.keep(&[true, false, true]);
+    /// assert_eq!(points.steps, [0, 2]);
+    /// ```
     pub fn keep(&mut self, mask: &[bool]) {
         keep_column(&mut self.steps, mask);
         keep_column(&mut self.seqs, mask);
@@ -153,7 +176,7 @@ impl Points {
 }
 
 impl<'a> PointsView<'a> {
-    /// How many points there are.
+    /// The number of points.
     pub fn len(&self) -> usize {
         self.values.len()
     }
@@ -163,18 +186,18 @@ impl<'a> PointsView<'a> {
         self.values.is_empty()
     }
 
-    /// A range of the points. Panics where it ends beyond them.
+    /// The points at these indexes. Panics where the range ends after the last point.
     #[inline]
     pub fn slice(&self, range: Range<usize>) -> PointsView<'a> {
         PointsView {
-            steps: part(self.steps, &range),
-            seqs: part(self.seqs, &range),
-            times_us: part(self.times_us, &range),
+            steps: slice_column(self.steps, &range),
+            seqs: slice_column(self.seqs, &range),
+            times_us: slice_column(self.times_us, &range),
             values: &self.values[range],
         }
     }
 
-    /// Point `i`; a column that was not read gives 0. Panics where there is no such point.
+    /// The point at index `i`; a column that was not read gives 0. Panics where there is no such point.
     #[inline]
     pub fn point(&self, i: usize) -> Point {
         Point {
@@ -196,7 +219,7 @@ impl<'a> PointsView<'a> {
         keys.is_sorted()
     }
 
-    /// A copy.
+    /// An owned copy.
     pub fn to_points(&self) -> Points {
         Points {
             steps: self.steps.to_vec(),
@@ -214,7 +237,7 @@ impl<'a> From<&'a Points> for PointsView<'a> {
 }
 
 #[inline]
-fn part<'a, T>(column: &'a [T], range: &Range<usize>) -> &'a [T] {
+fn slice_column<'a, T>(column: &'a [T], range: &Range<usize>) -> &'a [T] {
     if column.is_empty() { column } else { &column[range.start..range.end] }
 }
 
@@ -226,7 +249,7 @@ fn extend_column<T: Copy>(column: &mut Vec<T>, held: usize, more: &[T]) {
     }
 }
 
-/// Moves the elements to keep to the front; every element is written and only the place moves on, so that there is
+/// Moves the elements to keep to the front. Every element is written, and only the write index depends on the mask, so there is
 /// no branch to mispredict.
 fn keep_column<T: Copy>(column: &mut Vec<T>, mask: &[bool]) {
     if column.is_empty() {
@@ -253,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_that_one_side_lacks_is_given_up() {
+    fn a_column_that_one_side_lacks_is_emptied() {
         let mut points = of(&[1, 2]);
         let mut more = of(&[3]);
         more.times_us.clear();
@@ -263,7 +286,7 @@ mod tests {
         empty.extend(&more);
         assert_eq!(empty, more);
         points.extend(&Points::default());
-        assert_eq!(points.steps, [1, 2, 3], "nothing lacks nothing");
+        assert_eq!(points.steps, [1, 2, 3], "no points lack no column");
     }
 
     #[test]

@@ -8,11 +8,11 @@ use super::columns::Points;
 use super::repeats::Repeats;
 use super::rising::rises;
 
-/// One chunk from many: ascending by step, then seq, then position (the chunks' order, then the order within), with
+/// Merges chunks into one that ascends by step, then seq, then position (the chunks' order, then the order within), with
 /// repeats resolved.
 ///
-/// Needs steps, and seqs wherever a step may repeat (points whose seqs were not read count as written at once).
-/// Chunks may overlap and may be unsorted; sorted ones that lie end to end cost a copy, a single sorted one nothing.
+/// Needs steps, and seqs wherever a step may repeat: points without seqs count as written at once. Chunks may overlap and
+/// may be unsorted. Sorted chunks that do not overlap cost one copy, a single sorted chunk none.
 ///
 /// ```
 /// use tidalite_query::{Points, Repeats, merge};
@@ -39,7 +39,7 @@ fn key(points: &Points, i: usize) -> MergeKey {
     (points.steps[i], points.seqs.get(i).copied().unwrap_or_default())
 }
 
-/// The order in which the chunks follow each other without overlap; `None` where they do not.
+/// The order in which the chunks are sorted and do not overlap; `None` where there is none.
 fn end_to_end(chunks: &[Points]) -> Option<Vec<usize>> {
     let mut order: Vec<usize> = (0..chunks.len()).collect();
     order.sort_by_key(|&i| key(&chunks[i], 0));
@@ -64,12 +64,12 @@ fn join(mut chunks: Vec<Points>, order: &[usize]) -> Points {
     points
 }
 
-/// Points that ascend, from chunks that overlap or do not ascend.
+/// Merges chunks that overlap or are not sorted.
 fn interleaved(chunks: Vec<Points>) -> Points {
     let mut chunks: Vec<Points> =
         chunks.into_iter().map(|c| if c.is_ascending() { c } else { sorted(c) }).collect();
     while chunks.len() > WAYS_MAX {
-        // Neighbours merge with neighbours, so that positions keep their order.
+        // Merging neighbours keeps the order of positions.
         chunks = chunks.chunks(WAYS_MAX).map(merge_runs).collect();
     }
     merge_runs(&chunks)
@@ -90,17 +90,17 @@ fn gather<T: Copy>(column: &[T], places: &[(MergeKey, usize)]) -> Vec<T> {
     if column.is_empty() { Vec::new() } else { places.iter().map(|p| column[p.1]).collect() }
 }
 
-/// Each run looks at the next point of every chunk, so more chunks than this are merged in several rounds.
+/// Each run of points compares the next points of all chunks, so more chunks than this are merged in several rounds.
 const WAYS_MAX: usize = 16;
 
-/// Merges ascending chunks run by run: of the chunk whose next point is least, all points that come before the next
-/// point of every other chunk are copied at once.
+/// Merges ascending chunks run by run: takes the chunk whose next point is least, and copies at once all its points that come
+/// before the next point of every other chunk.
 fn merge_runs(chunks: &[Points]) -> Points {
     let mut merged = Points::default();
     let has = |column: fn(&Points) -> bool| chunks.iter().all(column);
     let total: usize = chunks.iter().map(Points::len).sum();
     merged.reserve_columns(total, has(|c| !c.seqs.is_empty()), has(|c| !c.times_us.is_empty()));
-    // The chunks that have points left: (key of the next one, chunk, place of the next one).
+    // The chunks that have points left: (key of the next point, chunk, index of the next point).
     let mut open: Vec<(MergeKey, usize, usize)> =
         (0..chunks.len()).map(|c| (key(&chunks[c], 0), c, 0)).collect();
     while open.len() > 1 {
@@ -108,7 +108,7 @@ fn merge_runs(chunks: &[Points]) -> Points {
         let (_, c, from) = open[least];
         let others = (0..open.len()).filter(|&i| i != least);
         let (other, d) = others.map(|i| (open[i].0, open[i].1)).min().expect("there are several");
-        // At equal keys the chunk that stands first in the list goes first.
+        // At equal keys the chunk that is first in the list goes first.
         let to = end_of_run(&chunks[c], from, |k| k < other || (k == other && c < d));
         merged.extend(chunks[c].view().slice(from..to));
         if to < chunks[c].len() {
@@ -123,8 +123,8 @@ fn merge_runs(chunks: &[Points]) -> Points {
     merged
 }
 
-/// Where, from a point on that does, the points of an ascending chunk stop to come `before`: doubling strides, then
-/// halves.
+/// The index after the run of points that come `before`, in an ascending chunk whose point `from` does: doubling strides,
+/// then halving.
 fn end_of_run(chunk: &Points, from: usize, before: impl Fn(MergeKey) -> bool) -> usize {
     let mut stride = 1;
     while from + stride < chunk.len() && before(key(chunk, from + stride)) {
@@ -157,7 +157,7 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
-    /// Chunks in which each value is the position of its point, so that ties show which one was taken.
+    /// Chunks whose values are the positions of their points, so that ties show which point was taken.
     fn chunks(lists: &[Vec<(i64, i64)>]) -> Vec<Points> {
         let mut position = 0.0;
         let mut chunk = |list: &Vec<(i64, i64)>| {
@@ -171,7 +171,7 @@ mod tests {
         lists.iter().map(&mut chunk).collect()
     }
 
-    /// The rule in words: a map of steps to their points in the order of writing.
+    /// The definition: a map from each step to its points in write order.
     fn oracle(chunks: &[Points], repeats: Repeats) -> Points {
         let mut map: BTreeMap<i64, Vec<(i64, i64, f64)>> = BTreeMap::new();
         for c in chunks {
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_that_were_not_read_stay_away() {
+    fn columns_that_were_not_read_stay_empty() {
         let mut chunks = chunks(&[vec![(2, 0), (1, 0)], vec![(3, 0)]]);
         for c in &mut chunks {
             c.seqs.clear();

@@ -2,12 +2,12 @@
 
 /// Whether each number is at least `by`, 0 or 1, above the one before.
 ///
-/// Asked block by block, since a loop that may stop at each pair is no match for one that need not, and of the differences
-/// at once, for which there are vectors where there are none for comparing. Differences may wrap around: then those of a
-/// block, small as they are, do not add up to a way from its first number to a greater last one.
+/// The check runs block by block, since a loop that may stop at each pair is slower than one that may not. It looks at all
+/// differences at once, for which there are vector instructions where comparisons of i64 have none. Differences may wrap
+/// around; but where a block's differences are small and its last number is not below its first, none did.
 pub(crate) fn rises(column: &[i64], by: i64) -> bool {
     const BLOCK: usize = 1024;
-    /// So small that a block of them adds up to less than 2^63.
+    /// A block of differences below this adds up to less than 2^63.
     const SMALL: u64 = 1 << 52;
     let mut at = 0;
     while at + 1 < column.len() {
@@ -30,7 +30,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn an_exception_is_found_wherever_it_stands_among_the_blocks() {
+    fn one_falling_pair_is_found_at_any_place_in_the_blocks() {
         for at in [1, 1023, 1024, 1025, 2048, 2999] {
             let mut steps: Vec<i64> = (0..3000).collect();
             assert!(rises(&steps, 1));
@@ -43,7 +43,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn rising_is_what_each_pair_says(
+        fn a_column_rises_where_each_pair_does(
             steps in prop::collection::vec(prop_oneof![-9..9i64, i64::MIN..i64::MIN + 9, i64::MAX - 9..i64::MAX, any::<i64>()], 0..9),
             sort in any::<bool>(),
         ) {
