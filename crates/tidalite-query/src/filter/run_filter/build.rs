@@ -7,17 +7,17 @@ use crate::filter::series_filter::NameMatcher;
 use tidalite_model::{Error, Param, Result};
 
 impl RunField {
-    /// Runs whose field compares so with a value.
+    /// Runs for whose field the comparison with a value is true.
     ///
     /// # Errors
-    /// `Invalid` for a value that the field never has: a status that there is none of, an order of statuses, a time
-    /// that is neither text of one nor a whole number, a list or a map; a path of no names.
+    /// `Invalid` for a value that the field never has: an unknown status, an order of statuses, a time that is neither an
+    /// RFC 3339 text nor an integer, a list or a map. `Invalid` for a param without a name.
     pub fn is(self, compare: Compare, value: impl Into<Param>) -> Result<RunFilter> {
         let value = self.checked(compare.is_order(), value.into()).map_err(wrong)?;
         Ok(RunFilter(FilterNode::Is(self, compare, value)))
     }
 
-    /// Runs whose field equals one of these values; none where there are none.
+    /// Runs whose field equals one of these values; no run where there are none.
     ///
     /// # Errors
     /// As [`is`](Self::is).
@@ -30,7 +30,7 @@ impl RunField {
     /// Runs whose field is text that matches a pattern; see [`NameMatcher`].
     ///
     /// # Errors
-    /// `Invalid` for a wrong pattern, and for a field that is a time.
+    /// `Invalid` for a malformed pattern, and for a field that is a time.
     pub fn like(self, pattern: impl Into<String>) -> Result<RunFilter> {
         self.check_like().map_err(wrong)?;
         let text = pattern.into();

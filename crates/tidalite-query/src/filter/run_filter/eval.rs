@@ -10,6 +10,15 @@ use tidalite_model::{Param, RunInfo};
 
 impl RunFilter {
     /// Whether this filter takes a run.
+    ///
+    /// ```
+    /// use tidalite_model::{RunInfo, RunRecord};
+    /// use tidalite_query::RunFilter;
+    /// let run: RunInfo = RunRecord::default().info("vit-1", |_| true);
+    /// assert!(RunFilter::parse("id like 'vit-*'")?.matches(&run));
+    /// assert!(!RunFilter::parse("has params.lr")?.matches(&run));
+    /// # Ok::<(), tidalite_model::Error>(())
+    /// ```
     pub fn matches(&self, run: &RunInfo) -> bool {
         self.0.matches(run)
     }
@@ -21,8 +30,8 @@ impl FilterNode {
             FilterNode::And(nodes) => nodes.iter().all(|n| n.matches(run)),
             FilterNode::Or(nodes) => nodes.iter().any(|n| n.matches(run)),
             FilterNode::Not(node) => !node.matches(run),
-            // What is absent compares to nothing, so that `!=` finds runs that chose otherwise, and not those that
-            // never chose.
+            // An absent field fails every comparison, so `!=` finds runs with another value, and not those without
+            // one.
             FilterNode::Is(field, how, value) => {
                 field.of(run).is_some_and(|found| compares(*how, &found, value))
             }
@@ -40,7 +49,7 @@ impl FilterNode {
 }
 
 impl RunField {
-    /// What a run has there.
+    /// The value of the field of a run.
     fn of<'a>(&self, run: &'a RunInfo) -> Option<Cow<'a, Param>> {
         let text = |text: &str| Some(Cow::Owned(Param::Text(text.to_string())));
         let time = |us: Option<i64>| us.map(|us| Cow::Owned(Param::Int(us)));
@@ -58,7 +67,7 @@ impl RunField {
 
 fn compares(how: Compare, found: &Param, value: &Param) -> bool {
     match (found, value) {
-        // NaN has no order and is, for whoever looks for it, NaN.
+        // NaN has no order, but a search for NaN finds it.
         (Param::Float(a), Param::Float(b)) if a.is_nan() && b.is_nan() => how == Compare::Equal,
         _ => how.holds(order(found, value)),
     }

@@ -1,27 +1,34 @@
-//! What a filter may ask of a run.
+//! The fields of a run that a filter tests.
 
-/// Something known of a run.
+/// A field of a run that a filter tests.
+///
+/// ```
+/// use tidalite_query::RunField;
+/// let filter = RunField::nested(["model", "depth"]).any_of([8i64, 16])?.and(RunField::Id.like("vit-*")?);
+/// assert_eq!(filter.to_string(), r#"params.model.depth in (8, 16) and id like "vit-*""#);
+/// # Ok::<(), tidalite_model::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RunField {
-    /// Its id.
+    /// The id.
     Id,
-    /// How it stands; text.
+    /// The status; text.
     Status,
-    /// When it started, µs since 1970 UTC; absent for a run known by its points alone.
+    /// The start, µs since 1970 UTC; absent for a run known by its points alone.
     Started,
-    /// When it ended, µs since 1970 UTC; absent while it has not.
+    /// The end, µs since 1970 UTC; absent before it.
     Ended,
     /// The id of the run that it was forked from.
     Parent,
-    /// A param by its name, and the names within it.
+    /// A param by its name, then the names of params within it.
     Param(Vec<String>),
-    /// A label that all who take part share.
+    /// A label that all participants share.
     Label(String),
 }
 
 impl RunField {
-    /// A param by its name, whatever signs are in it.
+    /// A param by its exact name, dots included.
     pub fn param(name: impl Into<String>) -> RunField {
         RunField::Param(vec![name.into()])
     }

@@ -19,7 +19,7 @@ pub(super) fn field_text(field: &RunField) -> String {
     }
 }
 
-/// Whether a name may hold this sign without quotes.
+/// Whether a name may hold this character without quotes.
 pub(super) fn plain(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '-' | '/')
 }
@@ -45,7 +45,7 @@ pub(super) fn value_text(value: &Param) -> String {
         Param::Text(text) => quoted(text),
         Param::Float(x) if x.is_nan() => "nan".into(),
         Param::Float(x) if x.is_infinite() => if *x > 0.0 { "inf" } else { "-inf" }.into(),
-        // Its debug form has a point or an exponent, which tells it from a whole number.
+        // The debug form has a point or an exponent, which tells it from an integer.
         Param::Float(x) => format!("{x:?}"),
         other => other.to_string(),
     }

@@ -11,9 +11,9 @@ use crate::filter::compare::Compare;
 use std::str::FromStr;
 use tidalite_model::{Error, Param, Result};
 
-/// How deep parentheses and `not` nest, at most; each level is a few hundred bytes of stack.
+/// The greatest depth of parentheses and `not`; each level takes a few hundred bytes of stack.
 const DEPTH_MAX: usize = 64;
-/// So many characters of what was found are shown.
+/// The greatest number of characters of the text found that a message shows.
 const SHOWN_MAX: usize = 20;
 
 const FIELDS: &str =
@@ -21,10 +21,10 @@ const FIELDS: &str =
 const VALUES: &str = "a value: a number, a text in quotes, true, false, null, nan or inf";
 
 impl RunFilter {
-    /// Reads a filter from its text.
+    /// Parses a filter.
     ///
     /// # Errors
-    /// `Invalid`; the message says at which column, counted from 1, what stands there, and what was expected.
+    /// `Invalid`; the message gives the column, counted from 1, what was found there, and what was expected.
     ///
     /// ```
     /// let wrong = tidalite_query::RunFilter::parse("params.lr > ").unwrap_err().to_string();
@@ -52,7 +52,7 @@ fn parse(text: &str) -> Result<RunFilter> {
     read.map(RunFilter).map_err(|fault| fault.error(text))
 }
 
-/// What is wrong, and at which byte.
+/// What is wrong, and at which byte of the text.
 struct ParseFault {
     at: usize,
     what: String,
@@ -77,7 +77,7 @@ impl ParseFault {
 
 struct FilterParser<'a> {
     text: &'a str,
-    /// A boundary of characters, always.
+    /// The next byte; always a boundary of characters.
     at: usize,
     depth: usize,
 }
@@ -101,22 +101,22 @@ impl<'a> FilterParser<'a> {
         self.fault(self.at, format!("expected {what}"))
     }
 
-    /// Takes a sign that must or may stand next.
-    fn sign(&mut self, sign: &str) -> bool {
+    /// Consumes a symbol if it comes next.
+    fn symbol(&mut self, symbol: &str) -> bool {
         self.blanks();
-        let there = self.rest().starts_with(sign);
-        self.at += if there { sign.len() } else { 0 };
+        let there = self.rest().starts_with(symbol);
+        self.at += if there { symbol.len() } else { 0 };
         there
     }
 
-    /// The word that stands next; empty where none does.
+    /// The next word, not consumed; empty where there is none.
     fn peek(&mut self) -> &'a str {
         self.blanks();
         let rest = self.rest();
         &rest[..rest.find(|c: char| !c.is_alphabetic()).unwrap_or(rest.len())]
     }
 
-    /// Takes a word, in letters of either case.
+    /// Consumes a word if it comes next; case does not count.
     fn word(&mut self, word: &str) -> bool {
         let there = self.peek().eq_ignore_ascii_case(word);
         self.at += if there { word.len() } else { 0 };
@@ -143,7 +143,7 @@ impl<'a> FilterParser<'a> {
         self.blanks();
         let start = self.at;
         let not = self.word("not");
-        if !not && !self.sign("(") {
+        if !not && !self.symbol("(") {
             return self.test();
         }
         if self.depth == DEPTH_MAX {
@@ -154,7 +154,7 @@ impl<'a> FilterParser<'a> {
             self.one()?.negated()
         } else {
             let node = self.any()?;
-            if !self.sign(")") {
+            if !self.symbol(")") {
                 return Err(self.expected("`and`, `or` or `)`"));
             }
             node
@@ -196,12 +196,12 @@ impl<'a> FilterParser<'a> {
     }
 
     fn values(&mut self, field: RunField) -> Parsed<FilterNode> {
-        if !self.sign("(") {
+        if !self.symbol("(") {
             return Err(self.expected("`(` and values"));
         }
         let mut values = Vec::new();
-        while !self.sign(")") {
-            if !values.is_empty() && !self.sign(",") {
+        while !self.symbol(")") {
+            if !values.is_empty() && !self.symbol(",") {
                 return Err(self.expected("`,` or `)`"));
             }
             let (at, value) = self.value()?;
@@ -249,7 +249,7 @@ impl<'a> FilterParser<'a> {
         let name = &rest[..rest.find(|c| !plain(c)).unwrap_or(rest.len())];
         if name.is_empty() {
             let name = format!(
-                "the name of a {what}, in quotes where it has other signs than letters, digits, _, - and /"
+                "the name of a {what}, in quotes where it has other characters than letters, digits, _, - and /"
             );
             return Err(self.expected(&name));
         }
@@ -258,8 +258,8 @@ impl<'a> FilterParser<'a> {
     }
 
     fn compare(&mut self) -> Parsed<Compare> {
-        // The longer signs first.
-        const SIGNS: [(&str, Compare); 7] = [
+        // Longer symbols first.
+        const SYMBOLS: [(&str, Compare); 7] = [
             ("==", Compare::Equal),
             ("!=", Compare::NotEqual),
             ("<=", Compare::LessOrEqual),
@@ -268,11 +268,11 @@ impl<'a> FilterParser<'a> {
             ("<", Compare::Less),
             (">", Compare::Greater),
         ];
-        let found = SIGNS.iter().find(|(sign, _)| self.sign(sign)).map(|(_, compare)| *compare);
+        let found = SYMBOLS.iter().find(|(symbol, _)| self.symbol(symbol)).map(|(_, compare)| *compare);
         found.ok_or_else(|| self.expected("=, !=, <, <=, >, >=, `in` or `like`"))
     }
 
-    /// A value, and at which byte it begins.
+    /// A value, and the byte at which it starts.
     fn value(&mut self) -> Parsed<(usize, Param)> {
         self.blanks();
         let at = self.at;
@@ -290,16 +290,16 @@ impl<'a> FilterParser<'a> {
             "inf" | "+inf" => Param::Float(f64::INFINITY),
             "-inf" => Param::Float(f64::NEG_INFINITY),
             _ if word.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) => {
-                number(word).ok_or_else(|| self.fault(at, format!("`{word}` is no number")))?
+                number(word).ok_or_else(|| self.fault(at, format!("`{word}` is not a number")))?
             }
             "" => return Err(self.expected(VALUES)),
-            _ => return Err(self.expected(&format!("{VALUES}; text stands in quotes"))),
+            _ => return Err(self.expected(&format!("{VALUES}; text needs quotes"))),
         };
         self.at += word.len();
         Ok((at, value))
     }
 
-    /// A text in quotes of either kind.
+    /// A text in single or double quotes.
     fn quoted(&mut self, what: &str) -> Parsed<String> {
         self.blanks();
         let start = self.at;
@@ -316,7 +316,7 @@ impl<'a> FilterParser<'a> {
             match c {
                 c if c == quote => return Ok(text),
                 '\\' => text.push(self.escaped().ok_or_else(|| {
-                    self.fault(at, "behind \\ stands \\, \", ', n, r, t, or u{HEX} for a sign by its number")
+                    self.fault(at, "after \\ comes \\, \", ', n, r, t, or u{HEX} for a character by its code")
                 })?),
                 c => text.push(c),
             }
@@ -337,7 +337,7 @@ impl<'a> FilterParser<'a> {
             c @ ('\\' | '"' | '\'') => c,
             'u' => {
                 let (hex, _) = self.rest().strip_prefix('{')?.split_once('}')?;
-                // Six digits hold every sign, and a plus would be read as part of a number.
+                // Six digits hold every character. `from_str_radix` accepts a plus, the grammar does not.
                 let digits = !hex.is_empty() && hex.len() <= 6 && hex.chars().all(|c| c.is_ascii_hexdigit());
                 let c = digits.then(|| u32::from_str_radix(hex, 16).ok())?.and_then(char::from_u32)?;
                 self.at += hex.len() + 2;
@@ -348,10 +348,10 @@ impl<'a> FilterParser<'a> {
     }
 }
 
-/// A whole number where it is one and fits, else a floating-point one.
+/// An integer where it is one and fits i64, else a float.
 fn number(word: &str) -> Option<Param> {
     let digits = word.trim_start_matches(['+', '-']);
-    // Rust reads words as numbers too, which are no part of the grammar.
+    // Rust also parses words such as `infinity` as numbers; the grammar does not have them.
     if digits.contains(|c: char| !(c.is_ascii_digit() || "eE.+-".contains(c))) {
         return None;
     }

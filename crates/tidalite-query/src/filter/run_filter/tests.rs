@@ -1,4 +1,4 @@
-//! Texts, filters and runs: what is read, what is taken, what is refused and where.
+//! Filters: what parses, which runs they take, and which texts are refused at which column.
 
 use super::{RunField, RunFilter};
 use crate::filter::compare::Compare;
@@ -34,7 +34,7 @@ fn takes(text: &str) -> bool {
 }
 
 #[test]
-fn each_form_takes_what_it_says() {
+fn each_form_takes_its_runs() {
     for text in [
         "params.lr >= 1e-3",
         "params.lr<2",
@@ -64,7 +64,7 @@ fn each_form_takes_what_it_says() {
 }
 
 #[test]
-fn what_is_absent_compares_to_nothing() {
+fn an_absent_field_fails_every_comparison() {
     for compare in ["=", "!=", "<", "<=", ">", ">="] {
         assert!(!takes(&format!("params.momentum {compare} 1")), "{compare}");
         assert!(!takes(&format!("params.model.depth.x {compare} 1")), "{compare}");
@@ -76,7 +76,7 @@ fn what_is_absent_compares_to_nothing() {
 }
 
 #[test]
-fn a_refusal_says_where_and_what_was_expected() {
+fn an_error_names_the_column_and_what_was_expected() {
     for (text, column, says) in [
         ("", 1, "a field"),
         ("   ", 4, "a field"),
@@ -87,22 +87,22 @@ fn a_refusal_says_where_and_what_was_expected() {
         ("params lr = 1", 7, "name of a param"),
         ("params. = 1", 8, "name of a param"),
         ("lr > 1", 1, "a field"),
-        ("status = \"done\"", 10, "no status"),
+        ("status = \"done\"", 10, "not a status"),
         ("status < \"lost\"", 10, "no order"),
-        ("started > 1.5", 11, "no time"),
-        ("started like \"x\"", 14, "no text"),
+        ("started > 1.5", 11, "not a time"),
+        ("started like \"x\"", 14, "not text"),
         ("id = 3", 6, "is text"),
         ("id like \"[\"", 9, ""),
         ("tags = \"x\"", 6, "`has`"),
         ("tags has baseline", 10, "a tag in quotes"),
         ("(id = \"a\"", 10, "`)`"),
         ("id = \"a", 6, "no \" at its end"),
-        ("id = \"é\\q\"", 8, "behind \\"),
+        ("id = \"é\\q\"", 8, "after \\"),
         ("params.x in (1 2)", 16, "`,` or `)`"),
         ("params.x in 1", 13, "`(`"),
-        ("params.x = 1e", 12, "no number"),
-        ("params.x = 1_0", 12, "no number"),
-        ("params.x = -nan", 12, "no number"),
+        ("params.x = 1e", 12, "not a number"),
+        ("params.x = 1_0", 12, "not a number"),
+        ("params.x = -nan", 12, "not a number"),
     ] {
         let e = RunFilter::parse(text).map(|f| f.to_string()).expect_err(text).to_string();
         assert!(e.contains(&format!("at column {column},")) && e.contains(says), "{text}: {e}");
@@ -120,7 +120,7 @@ fn nesting_is_bounded() {
 }
 
 #[test]
-fn built_filters_are_refused_as_read_ones_are() {
+fn built_filters_are_checked_as_parsed_ones_are() {
     assert!(RunField::Status.is(Compare::Equal, "done").is_err());
     assert!(RunField::Started.is(Compare::Less, 0.5).is_err());
     assert!(RunField::param("x").is(Compare::Equal, vec![Param::Null]).is_err());
@@ -161,7 +161,7 @@ fn any_compare() -> impl Strategy<Value = Compare> {
 }
 
 fn any_filter() -> impl Strategy<Value = RunFilter> {
-    // A value that the field refuses becomes a test that it has the field.
+    // Where the field refuses the value, a test for the field.
     let is = (any_field(), any_compare(), any_value());
     let is = is.prop_map(|(f, c, v)| f.clone().is(c, v).unwrap_or_else(|_| f.exists()));
     let any_of = (any_field(), prop::collection::vec(any_value(), 0..3));
@@ -180,7 +180,7 @@ fn any_filter() -> impl Strategy<Value = RunFilter> {
 
 proptest! {
     #[test]
-    fn a_filter_reads_back_from_its_text(filter in any_filter()) {
+    fn a_filter_parses_back_from_its_text(filter in any_filter()) {
         let text = filter.to_string();
         let read = RunFilter::parse(&text);
         prop_assert!(read.is_ok(), "{}: {:?}", text, read);
@@ -188,7 +188,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_panics_the_reader_and_what_it_reads_has_a_text(
+    fn no_text_panics_the_parser_and_each_filter_has_a_text(
         text in prop_oneof![
             any::<String>(),
             "([a-z. ]{0,6}(params|id|tags|has|not|and|or|in|like|[()<>=!,'\"\\\\]|[0-9.e-]{1,4}| )){0,12}",
@@ -204,7 +204,7 @@ proptest! {
     }
 
     #[test]
-    fn and_or_and_not_are_those_of_logic(a in any_filter(), b in any_filter()) {
+    fn and_or_and_not_follow_logic(a in any_filter(), b in any_filter()) {
         let r = run("resnet-42");
         let (x, y) = (a.matches(&r), b.matches(&r));
         prop_assert_eq!(a.clone().and(b.clone()).matches(&r), x && y);

@@ -5,32 +5,32 @@ use crate::filter::compare::Compare;
 use crate::filter::series_filter::NameMatcher;
 use tidalite_model::Param;
 
-/// Which runs are meant.
+/// Which runs a query takes.
 ///
-/// As text, from what binds most to what binds least:
+/// As text, from the highest precedence to the lowest:
 ///
 /// | text | takes the runs |
 /// |---|---|
-/// | `params.lr > 1e-3` | whose field compares so: `=`, `!=`, `<`, `<=`, `>`, `>=` |
-/// | `params.optimizer in ("adam", "sgd")` | whose field equals one of these |
-/// | `id like "resnet-*"` | whose field is text that matches a pattern, as for names of runs |
+/// | `params.lr > 1e-3` | for whose field the comparison is true: `=` or `==`, `!=`, `<`, `<=`, `>`, `>=` |
+/// | `params.optimizer in ("adam", "sgd")` | whose field equals one of the values |
+/// | `id like "resnet-*"` | whose field is text that matches the pattern; see [`NameMatcher`] |
 /// | `tags has "baseline"` | that carry the tag |
-/// | `has params.lr` | that have the field at all |
+/// | `has params.lr` | that have the field |
 /// | `( … )`, `not …` | |
 /// | `… and …` | |
 /// | `… or …` | |
 ///
 /// Fields: `id`, `status` (`"running"`, `"finished"`, `"failed"`, `"lost"`), `started` and `ended` (RFC 3339, a date,
-/// or a whole number of µs since 1970 UTC), `parent` (the parent run's id), `params.NAME`, `params.NAME.NAME` for
-/// params within params, and `labels.NAME`. A name of other signs than letters, digits, `_`, `-` and `/` stands in
-/// quotes: `params."learning rate"`.
+/// or an integer of µs since 1970 UTC), `parent` (the parent run's id), `params.NAME`, `params.NAME.NAME` for params within
+/// params, and `labels.NAME`. A name with other characters than letters, digits, `_`, `-` and `/` is quoted:
+/// `params."learning rate"`.
 ///
 /// Values: numbers, text in `"` or `'`, `true`, `false`, `null`, `nan`, `inf`, `-inf`. In text `\"`, `\'`, `\\`, `\n`,
-/// `\r`, `\t` and `\u{1f30a}` stand for one sign. Whole numbers and others compare exactly; texts by their bytes; `nan`
-/// equals `nan` alone, and has no order. Values of unlike kinds are not equal and have no order.
+/// `\r`, `\t` and `\u{1f30a}` stand for one character. Integers and floats compare exactly, texts by their bytes. `nan`
+/// equals only `nan` and has no order. Values of different kinds are not equal and have no order.
 ///
-/// **What is absent compares to nothing**: where a run lacks the field, each comparison is false, `!=` too. Ask for
-/// absence by `not has params.lr`; for absent or different, by `not params.lr = 1`.
+/// **An absent field fails every comparison**, `!=` too. For absent, write `not has params.lr`; for absent or different,
+/// `not params.lr = 1`.
 ///
 /// ```
 /// use tidalite_query::{Compare, RunField, RunFilter};
@@ -45,9 +45,9 @@ pub struct RunFilter(pub(super) FilterNode);
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum FilterNode {
-    /// All of these; two or more.
+    /// All of two or more.
     And(Vec<FilterNode>),
-    /// One of these; two or more.
+    /// Any of two or more.
     Or(Vec<FilterNode>),
     Not(Box<FilterNode>),
     Is(RunField, Compare, Param),
@@ -57,7 +57,7 @@ pub(super) enum FilterNode {
     Tag(String),
 }
 
-/// A pattern and what it takes; equal where the texts are.
+/// A pattern and its compiled form; equal where the texts are.
 #[derive(Debug, Clone)]
 pub(super) struct FilterPattern {
     pub(super) text: String,
@@ -72,6 +72,12 @@ impl PartialEq for FilterPattern {
 
 impl RunFilter {
     /// Runs that carry a tag.
+    ///
+    /// ```
+    /// use tidalite_query::RunFilter;
+    /// let filter = RunFilter::tag("baseline").or(RunFilter::tag("best")).negated();
+    /// assert_eq!(filter.to_string(), r#"not (tags has "baseline" or tags has "best")"#);
+    /// ```
     pub fn tag(tag: impl Into<String>) -> RunFilter {
         RunFilter(FilterNode::Tag(tag.into()))
     }
@@ -96,7 +102,7 @@ impl RunFilter {
 }
 
 impl FilterNode {
-    /// All of one or more.
+    /// The conjunction of one or more.
     pub(super) fn all(nodes: Vec<FilterNode>) -> FilterNode {
         let flat =
             nodes.into_iter().flat_map(|n| if let FilterNode::And(inner) = n { inner } else { vec![n] });
@@ -104,7 +110,7 @@ impl FilterNode {
         if flat.len() == 1 { flat.remove(0) } else { FilterNode::And(flat) }
     }
 
-    /// One of one or more.
+    /// The disjunction of one or more.
     pub(super) fn any(nodes: Vec<FilterNode>) -> FilterNode {
         let flat =
             nodes.into_iter().flat_map(|n| if let FilterNode::Or(inner) = n { inner } else { vec![n] });
