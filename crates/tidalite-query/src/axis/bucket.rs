@@ -6,7 +6,7 @@
 use crate::points::rises;
 use tidalite_model::Extent;
 
-/// A width of at least 1. Powers of two, which charts use, need a shift where others need a division.
+/// A width of at least 1. Powers of two, which charts use, take a shift where others take a division.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Width {
     /// Two to this power, at most 63.
@@ -16,13 +16,13 @@ pub(crate) enum Width {
 }
 
 impl Width {
-    /// Panics where `width` is 0, which callers refuse before.
+    /// Panics where `width` is 0.
     pub(crate) fn new(width: u64) -> Self {
         assert!(width > 0, "a bucket is at least 1 wide");
         if width.is_power_of_two() { Width::Power(width.trailing_zeros()) } else { Width::Other(width) }
     }
 
-    /// How wide a bucket is.
+    /// The width.
     #[inline]
     fn steps(self) -> u64 {
         match self {
@@ -31,7 +31,7 @@ impl Width {
         }
     }
 
-    /// Which bucket holds `x`.
+    /// The index of the bucket that holds `x`.
     #[inline]
     pub(crate) fn index(self, x: i64) -> i64 {
         match self {
@@ -39,19 +39,19 @@ impl Width {
             Width::Other(width) => match i64::try_from(width) {
                 // For a positive divisor the Euclidean quotient is the floor.
                 Ok(width) => x.div_euclid(width),
-                // Wider than all the positive numbers: one bucket on each side of zero.
+                // Wider than all positive i64: one bucket on each side of zero.
                 Err(_) => -i64::from(x < 0),
             },
         }
     }
 
-    /// The bucket that holds all of an extent; `None` where it spans several.
+    /// The index of the bucket that holds all of an extent; `None` where it spans several.
     pub(crate) fn bucket_of(self, extent: Extent) -> Option<i64> {
         let index = self.index(extent.first);
         (self.index(extent.last) == index).then_some(index)
     }
 
-    /// The least and the greatest i64 in a bucket that holds any.
+    /// The least and the greatest i64 in a bucket that holds one.
     #[inline]
     pub(crate) fn range(self, index: i64) -> Extent {
         match self {
@@ -71,7 +71,7 @@ impl Width {
     }
 }
 
-/// Whether two numbers lie in one bucket of a width of at least 1, aligned at 0.
+/// Whether two numbers lie in one bucket of this width, aligned at 0.
 ///
 /// ```
 /// use tidalite_query::same_bucket;
@@ -89,32 +89,32 @@ fn clamp(x: i128) -> i64 {
     i64::try_from(x).unwrap_or(if x < 0 { i64::MIN } else { i64::MAX })
 }
 
-/// The runs of one bucket each that a column falls into, in the order of its rows: the bucket, and where its run ends.
+/// A column cut into runs that lie in one bucket each: the bucket, and the index after its run.
 #[derive(Debug)]
 pub(crate) struct BucketRuns<'a> {
     column: &'a [i64],
     width: Width,
     ascending: bool,
-    /// Where the next run begins.
+    /// The index at which the next run starts.
     at: usize,
-    /// The bucket of the run before, its greatest number, and how long the run was.
+    /// The bucket of the previous run, the greatest number of that bucket, and the length of that run.
     bucket: i64,
     last: i64,
     length: usize,
 }
 
 impl<'a> BucketRuns<'a> {
-    /// Of a column in any order.
+    /// Cuts a column in any order.
     pub(crate) fn of(column: &'a [i64], width: Width) -> Self {
         Self::of_ascending(column, width, rises(column, 0))
     }
 
-    /// Of a column that ascends, if so it is said.
+    /// Cuts a column, whose caller knows whether it ascends.
     pub(crate) fn of_ascending(column: &'a [i64], width: Width, ascending: bool) -> Self {
         BucketRuns { column, width, ascending, at: 0, bucket: 0, last: i64::MIN, length: 0 }
     }
 
-    /// Goes on to the bucket of a number; mostly it is the next one, for which nothing has to be divided.
+    /// Moves to the bucket of a number. Mostly that is the next bucket, which takes no division.
     #[inline]
     fn turn(&mut self, x: i64) {
         let next = self
@@ -130,7 +130,7 @@ impl<'a> BucketRuns<'a> {
         };
     }
 
-    /// Where the run ends that begins here.
+    /// The index after the run that starts here.
     #[inline]
     fn end(&self) -> usize {
         if !self.ascending {
@@ -161,8 +161,8 @@ impl Iterator for BucketRuns<'_> {
     }
 }
 
-/// Where the points from `from` on, ascending, leave the bucket that ends with `last`: doubling strides, then halves,
-/// so that wide buckets cost few looks and narrow ones one.
+/// The index after the numbers from `from` on that are at most `last`, in an ascending column: doubling strides, then
+/// halving. A run of n numbers takes about log n comparisons, a run of one takes one.
 fn end_of_ascending(column: &[i64], from: usize, last: i64) -> usize {
     if column.get(from + 1).is_none_or(|&x| x > last) {
         return from + 1;
@@ -191,7 +191,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_bucket_is_the_floor_and_holds_its_range(width in any_width(), x in any_x()) {
+        fn a_bucket_is_the_floor_of_the_division_and_holds_its_range(width in any_width(), x in any_x()) {
             let w = Width::new(width);
             let index = w.index(x);
             prop_assert_eq!(i128::from(index), i128::from(x).div_euclid(i128::from(width)));
@@ -203,7 +203,7 @@ mod tests {
         }
 
         #[test]
-        fn runs_are_the_neighbours_that_share_a_bucket(
+        fn a_run_holds_the_neighbours_that_share_a_bucket(
             xs in prop::collection::vec(any_x(), 0..60), width in any_width(), ascending in any::<bool>(),
         ) {
             let (mut xs, w) = (xs, Width::new(width));

@@ -3,19 +3,27 @@
 use super::scale::XValue;
 use crate::points::{Points, PointsView};
 
-/// Where the points of a series stand on an axis; made once for each series.
+/// Where a series gets the x of its points from.
+///
+/// ```
+/// use tidalite_query::{Placement, Points};
+/// let mut tokens = Points::default();
+/// [(0, 0.0), (2, f64::NAN), (4, 512.0)].into_iter().for_each(|(step, value)| tokens.push(step, 0, 0, value));
+/// let Placement::Series(finite) = Placement::series(tokens) else { unreachable!() };
+/// assert_eq!(finite.steps, [0, 4]);
+/// ```
 #[derive(Debug, Clone)]
 pub enum Placement {
-    /// At their steps.
+    /// From their steps.
     Step,
-    /// So many microseconds after this time.
+    /// From their times, in microseconds after this one.
     Since(i64),
-    /// At the values of another series: that of its last point at the same step or an earlier one.
+    /// From the values of another series: x is the value of its last point at the same step or an earlier one.
     Series(Points),
 }
 
 impl Placement {
-    /// At the values of another series, where these are finite. Its points ascend by step; needs steps and values.
+    /// From the finite values of another series, whose points ascend by step. Needs steps and values.
     pub fn series(mut points: Points) -> Self {
         let finite: Vec<bool> = points.values.iter().map(|v| v.is_finite()).collect();
         points.keep(&finite);
@@ -24,8 +32,8 @@ impl Placement {
         Placement::Series(points)
     }
 
-    /// The place of each point, in their order; none for one that is ahead of all of the other series. Points ascend by
-    /// step; needs steps, and times for an axis of time.
+    /// The x of each point, in order; `None` for a point before the first of the other series. Points ascend by step. Needs
+    /// steps, and times for an axis of time.
     pub(crate) fn x_values<'a>(
         &'a self,
         points: PointsView<'a>,
@@ -49,11 +57,19 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn real() -> impl Strategy<Value = f64> {
+        prop_oneof![
+            4 => -1e3..1e3f64,
+            2 => any::<f64>().prop_filter("finite", |x| x.is_finite()),
+            1 => prop::sample::select(vec![0.0, -0.0, f64::MAX, f64::MIN, 5e-324, 1.0]),
+        ]
+    }
+
     proptest! {
         #[test]
-        fn a_point_stands_at_the_last_value_of_the_other_series(
+        fn x_is_the_last_value_of_the_other_series(
             steps in prop::collection::btree_set(-20..20i64, 0..20),
-            other in prop::collection::btree_map(-20..20i64, prop_oneof![4 => -1e3..1e3f64, 1 => Just(f64::NAN)], 0..20),
+            other in prop::collection::btree_map(-20..20i64, prop_oneof![4 => real(), 1 => Just(f64::NAN)], 0..20),
         ) {
             let mut x = Points::default();
             other.iter().for_each(|(&step, &value)| x.push(step, 0, 0, value));

@@ -5,7 +5,7 @@
 //! the values too, aligned at zero, and its start is exact. Where only the order counts, the values' own bits serve, which
 //! lose nothing.
 
-/// A place on an axis.
+/// The x of a point.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum XValue {
     Int(i64),
@@ -28,36 +28,36 @@ impl XValue {
     }
 }
 
-/// How places on an axis are told as whole numbers.
+/// How an x becomes an integer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum XScale {
-    /// They are such.
+    /// It is one.
     Int,
-    /// Real numbers by their bits, in their order: nothing is lost, but distances mean nothing.
+    /// A float by its bits, in the order of floats: exact, but distances mean nothing.
     OrderedBits,
-    /// Real numbers times two to this power, rounded down.
+    /// A float times two to this power, rounded down.
     FixedPoint(i32),
 }
 
-/// The room for a fixed number: two to this power.
+/// A fixed-point number stays within two to this power.
 const FIXED_BITS: i32 = 62;
 
 impl XScale {
-    /// Fixed numbers that hold all up to this magnitude.
+    /// The fixed-point scale for numbers up to this magnitude.
     pub(crate) fn fixed_point(greatest: f64) -> Self {
-        // The exponent of a power of two that is greater; of subnormal numbers, that of the greatest one.
+        // The exponent of the least power of two above it; for subnormals, that of the greatest subnormal.
         let biased = (greatest.abs().to_bits() >> 52) & 0x7ff;
         let above = i32::try_from(biased).expect("eleven bits") - 1022;
-        // A power of two beyond the greatest f64 cannot be multiplied by.
+        // A multiplier above the greatest f64 is infinite.
         XScale::FixedPoint((FIXED_BITS - above).min(1000))
     }
 
-    /// The whole number for a place.
+    /// The integer of an x.
     pub(crate) fn to_int(self, x: XValue) -> i64 {
         match (self, x) {
             (XScale::Int, x) => x.int(),
             (XScale::OrderedBits, x) => {
-                // Minus zero is zero.
+                // −0 is 0.
                 let bits = (x.float() + 0.0).to_bits().cast_signed();
                 if bits < 0 { bits ^ i64::MAX } else { bits }
             }
@@ -65,19 +65,19 @@ impl XScale {
         }
     }
 
-    /// The place for a whole number: exactly where it came from, or where that was rounded down to.
-    pub(crate) fn to_x(self, whole: i64) -> XValue {
+    /// The x of an integer: the one it came from, or the one that was rounded down to.
+    pub(crate) fn to_x(self, int: i64) -> XValue {
         match self {
-            XScale::Int => XValue::Int(whole),
-            XScale::OrderedBits => XValue::Float(f64::from_bits(
-                if whole < 0 { whole ^ i64::MAX } else { whole }.cast_unsigned(),
-            )),
-            // A bucket of the greatest numbers may begin beyond them.
-            XScale::FixedPoint(_) => XValue::Float((whole as f64 * self.unit()).clamp(f64::MIN, f64::MAX)),
+            XScale::Int => XValue::Int(int),
+            XScale::OrderedBits => {
+                XValue::Float(f64::from_bits(if int < 0 { int ^ i64::MAX } else { int }.cast_unsigned()))
+            }
+            // A bucket of the greatest magnitudes may start beyond the range of f64.
+            XScale::FixedPoint(_) => XValue::Float((int as f64 * self.unit()).clamp(f64::MIN, f64::MAX)),
         }
     }
 
-    /// What a whole number counts.
+    /// The distance in x between two adjacent integers.
     pub(super) fn unit(self) -> f64 {
         match self {
             XScale::FixedPoint(power) => 2f64.powi(-power),
@@ -101,7 +101,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn order_keeps_all_and_fixed_numbers_keep_what_is_near_the_greatest(a in real(), b in real()) {
+        fn ordered_bits_are_exact_and_fixed_point_is_near_relative_to_the_greatest(a in real(), b in real()) {
             let (order, fixed) = (XScale::OrderedBits, XScale::fixed_point(a.abs().max(b.abs())));
             let (x, y) = (order.to_int(XValue::Float(a)), order.to_int(XValue::Float(b)));
             prop_assert_eq!(x.cmp(&y), a.partial_cmp(&b).unwrap());
@@ -116,7 +116,7 @@ mod tests {
         }
 
         #[test]
-        fn a_bucket_of_fixed_numbers_is_one_of_the_axis(a in real(), power in 1..62i32) {
+        fn a_bucket_of_fixed_point_numbers_is_a_bucket_of_the_axis(a in real(), power in 1..62i32) {
             let place = XScale::fixed_point(a);
             let width = 2f64.powi(power) * place.unit();
             prop_assume!(width > f64::MIN_POSITIVE && a.abs() < 1e300);

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use tidalite_model::{Error, Result};
 
-/// What an x-axis counts.
+/// What points are ordered by and drawn over.
 ///
 /// ```
 /// use tidalite_query::XAxis;
@@ -74,7 +74,7 @@ impl XAxis {
         Field::new("x", data_type, false)
     }
 
-    /// Values as such a column; of a time axis these are µs since 1970, of an elapsed one µs since the start.
+    /// The column of x. Values of a time axis are µs since 1970, of an elapsed axis µs since the start.
     pub(crate) fn column(&self, values: impl Iterator<Item = XValue>) -> ArrayRef {
         match self {
             XAxis::Step => Arc::new(Int64Array::from_iter_values(values.map(XValue::int))),
@@ -90,12 +90,12 @@ impl XAxis {
         }
     }
 
-    /// A width in what `place` says, as what the column counts; of time, seconds.
-    pub(crate) fn width(&self, width: u64, place: XScale) -> f64 {
+    /// A width in integers of the scale, in the unit of the column; seconds for time.
+    pub(crate) fn width(&self, width: u64, scale: XScale) -> f64 {
         match self {
             XAxis::Step => width as f64,
             XAxis::Time | XAxis::Elapsed => width as f64 / MICROS_PER_SECOND,
-            XAxis::Metric(_) => width as f64 * place.unit(),
+            XAxis::Metric(_) => width as f64 * scale.unit(),
         }
     }
 }

@@ -12,14 +12,14 @@ pub(crate) fn timestamp() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-/// The three columns that say which series a row is of.
+/// The three columns that name the series of a row.
 pub(crate) fn name_fields() -> Vec<Field> {
     let name = || DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
     ["run", "metric", "labels"].map(|column| Field::new(column, name(), false)).to_vec()
 }
 
-/// The first `rows` of the columns that say which series a row is of, for series of so many rows each. Fewer rows than
-/// the series have only where there is one series.
+/// The columns that name the series of a row, for series with their numbers of rows, cut to `rows`. There are fewer `rows`
+/// than the series have only where there is one series.
 pub(crate) fn name_columns<'a>(
     series: impl Iterator<Item = (&'a SeriesKey, usize)> + Clone,
     rows: usize,
@@ -31,7 +31,7 @@ pub(crate) fn name_columns<'a>(
     ]
 }
 
-/// A dictionary of the distinct names in the order of their coming, and a key for each row.
+/// A dictionary of the distinct names in order of first appearance, and a key for each row.
 fn names<'a>(
     series: impl Iterator<Item = (&'a SeriesKey, usize)>,
     rows: usize,
@@ -39,7 +39,7 @@ fn names<'a>(
 ) -> ArrayRef {
     let mut places: HashMap<&str, i32> = HashMap::new();
     let mut distinct: Vec<&str> = Vec::new();
-    // Fresh zeros cost nothing, and zero is the key of the first name.
+    // Zeroed memory is free, and zero is the key of the first name.
     let mut keys = vec![0i32; rows];
     let mut at = 0;
     for (key, count) in series {

@@ -11,12 +11,15 @@ use arrow::record_batch::RecordBatch;
 use std::sync::Arc;
 use tidalite_model::SeriesKey;
 
-/// Rows of a batch, at most: columns of 2 MiB, which is few calls for a reader and little beside any memory budget.
+/// Rows per batch, at most: columns of 2 MiB, which means few calls for a reader and little memory.
 const BATCH_ROWS_MAX: usize = 262_144;
 
 /// The columns of points: `run`, `metric` and `labels` Dictionary(Int32, Utf8), `step` Int64, `time`
-/// Timestamp(µs, UTC), `value` Float64; none is nullable. Labels are in their canonical text, empty where there are
-/// none.
+/// Timestamp(µs, UTC), `value` Float64; none is nullable. Labels are their canonical text, empty where there are none.
+///
+/// ```
+/// assert_eq!(tidalite_query::points_schema().field(5).name(), "value");
+/// ```
 pub fn points_schema() -> SchemaRef {
     let mut fields = name_fields();
     fields.extend([
@@ -27,7 +30,7 @@ pub fn points_schema() -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-/// Makes batches of points, in the order in which series are pushed.
+/// Makes batches of points in the order in which series are pushed.
 ///
 /// ```
 /// use tidalite_model::{Labels, SeriesKey};
@@ -71,12 +74,12 @@ impl PointsBuilder {
         }
     }
 
-    /// Adds points of a series behind what is there. Needs steps, times and values; panics where these are missing.
+    /// Appends points of a series. Needs steps, times and values; panics where one is missing.
     pub fn push_series(&mut self, key: &SeriesKey, points: Points) {
         let n = points.len();
         assert!(
             points.steps.len() == n && points.times_us.len() == n,
-            "a batch of points has steps, times and values"
+            "a batch of points needs steps, times and values"
         );
         if n == 0 {
             return;
@@ -91,25 +94,25 @@ impl PointsBuilder {
         }
     }
 
-    /// The batches that are complete, each given once.
+    /// Takes the batches that are complete.
     pub fn take_ready(&mut self) -> Vec<RecordBatch> {
         std::mem::take(&mut self.ready)
     }
 
-    /// All batches not taken yet; none where there were no points.
+    /// The batches that were not taken; none where there were no points.
     pub fn finish(mut self) -> Vec<RecordBatch> {
         self.close();
         self.ready
     }
 
-    /// Makes what is pending one batch, or several where a single piece is longer than a batch may be.
+    /// Makes one batch of the pending pieces, or several of a single piece that is longer than a batch may be.
     fn close(&mut self) {
         let pieces = std::mem::take(&mut self.pending);
         let rows = std::mem::take(&mut self.pending_rows);
         if rows == 0 {
             return;
         }
-        // Of a single long piece each batch shows the same names, so one batch's worth of keys serves all.
+        // All batches of a single long piece have the same names, so they share the keys of one batch.
         let named = rows.min(self.rows_max);
         let columns = name_columns(pieces.iter().map(|(key, points)| (key, points.len())), named);
         let points = joined(pieces, rows);

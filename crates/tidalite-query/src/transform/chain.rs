@@ -5,7 +5,22 @@ use super::change::{Derivative, Rate};
 use super::kind::{Transform, TransformKind};
 use crate::points::Points;
 
-/// A chain of transforms over one series, as far as its points have come.
+/// The state of a chain of transforms over one series.
+///
+/// ```
+/// use tidalite_query::{Points, TransformChain};
+/// let mut chain = TransformChain::new(&["mean:2".parse()?, "derivative:step".parse()?]);
+/// let piece = |rows: &[(i64, f64)]| {
+///     let mut points = Points::default();
+///     rows.iter().for_each(|&(step, value)| points.push(step, 0, 0, value));
+///     points
+/// };
+/// let (mut first, mut second) = (piece(&[(0, 1.0), (1, 3.0)]), piece(&[(2, 5.0)]));
+/// chain.apply(&mut first);
+/// chain.apply(&mut second);
+/// assert_eq!((first.values, second.values), (vec![1.0], vec![2.0]));
+/// # Ok::<(), tidalite_model::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct TransformChain(Vec<TransformState>);
 
@@ -18,19 +33,19 @@ enum TransformState {
 }
 
 impl TransformChain {
-    /// Before the first point of a series. Each transform takes what the one before it gives.
+    /// The state before the first point of a series. Each transform takes the output of the one before it.
     pub fn new(transforms: &[Transform]) -> Self {
-        let begin = |t: &Transform| match t.0 {
+        let start = |t: &Transform| match t.0 {
             TransformKind::Ema(decay) => TransformState::Ema(Ema::new(decay)),
             TransformKind::MovingMean(points) => TransformState::MovingMean(MovingMean::new(points)),
             TransformKind::Rate => TransformState::Rate(Rate::default()),
             TransformKind::Derivative(per) => TransformState::Derivative(Derivative::new(per)),
         };
-        TransformChain(transforms.iter().map(begin).collect())
+        TransformChain(transforms.iter().map(start).collect())
     }
 
-    /// Makes of the next points of the series what becomes of them. They ascend by step, from piece to piece too, and
-    /// repeats are resolved; needs steps, and times where a transform does.
+    /// Transforms the next points of the series in place. Points ascend by step, across pieces too, and repeats are resolved.
+    /// Needs steps, and times where a transform does.
     pub fn apply(&mut self, points: &mut Points) {
         let n = points.len();
         assert!(points.steps.len() == n, "points are transformed with their steps");
@@ -44,7 +59,7 @@ impl TransformChain {
         }
     }
 
-    /// About how much memory the state takes, in bytes.
+    /// The approximate memory of the state, in bytes.
     pub fn bytes(&self) -> usize {
         let held = |state: &TransformState| {
             if let TransformState::MovingMean(mean) = state { mean.bytes() } else { 0 }

@@ -2,26 +2,26 @@
 
 use tidalite_model::{Error, Result};
 
-/// What to make of each series, point by point.
+/// A transform of a series, point by point.
 ///
 /// | word | value of a point |
 /// |---|---|
 /// | `ema:0.9` | debiased exponential moving average: a point's weight falls by this factor with each point that follows |
-/// | `half-life:100`, `half-life:10s` | the same, where a weight falls by half in so many steps, or in so much time |
-/// | `mean:50` | mean of the last so many points, this one included; of fewer where there are fewer |
-/// | `rate` | growth of a counter a second, since the point before; a fall means that it began again at zero |
-/// | `derivative:step`, `derivative:time` | change since the point before, a step or a second |
+/// | `half-life:100`, `half-life:10s` | the same, where the weight halves in this many steps, or in this time |
+/// | `mean:50` | mean of the last 50 points, this one included; of fewer at the start |
+/// | `rate` | growth of a counter per second since the previous point; a fall means that it restarted at zero |
+/// | `derivative:step`, `derivative:time` | change since the previous point, per step or per second |
 ///
-/// Points that are NaN or ±Inf pass through as they are, and have no part in what others become.
+/// Points that are NaN or ±Inf pass through unchanged and do not affect other points.
 ///
 /// The average is `Σ wᵢ·xᵢ / Σ wᵢ` over the points so far, with `wᵢ` the product of the factors since point i. For one
-/// factor `w` this is `(1 − w)·Σ wⁿ⁻ⁱ·xᵢ / (1 − wⁿ)`: the moving average whose bias towards its start at zero is taken
-/// out, as D. P. Kingma and J. Ba do in "Adam: A Method for Stochastic Optimization" (ICLR 2015, section 3), and as
-/// TensorBoard smooths its curves.
+/// factor `w` this is `(1 − w)·Σ wⁿ⁻ⁱ·xᵢ / (1 − wⁿ)`: the moving average without its bias towards zero at the start, as in
+/// D. P. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization" (ICLR 2015, section 3), and as in TensorBoard's
+/// smoothing.
 ///
-/// A rate and a derivative have no point for the first finite one of a series, nor for one that is not later than the
-/// one before it. The growth of a counter between points of one time counts towards the next later one; the rule for falls
-/// is the one that Prometheus documents for its function `rate`. Counters are never negative.
+/// A rate and a derivative have no point for the first finite point of a series, nor for one that is not after the previous
+/// one (in time, or in steps). The growth of a counter between points of one time counts towards the next later point. The
+/// rule for falls is the one that Prometheus documents for its function `rate`. Counters are never negative.
 ///
 /// ```
 /// use tidalite_query::{Points, Transform, TransformChain};
@@ -48,11 +48,11 @@ pub(super) enum TransformKind {
 /// How the weight of a point falls.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Decay {
-    /// By this factor with each point.
+    /// By this factor per point.
     Factor(f64),
-    /// By half in so many steps.
+    /// By half in this many steps.
     Steps(u64),
-    /// By half in so many microseconds.
+    /// By half in this many microseconds.
     Micros(u64),
 }
 
@@ -63,11 +63,18 @@ pub(super) enum Per {
     Second,
 }
 
-/// The longest window of a moving mean, in points: a state of 1 MiB a series.
+/// The longest window of a moving mean, in points: a state of 1 MiB per series.
 const WINDOW_MAX: usize = 1 << 16;
 
 impl Transform {
     /// A debiased exponential moving average: the weight of a point falls by this factor with each point that follows.
+    ///
+    /// ```
+    /// use tidalite_query::Transform;
+    /// assert_eq!(Transform::ema(0.9)?, "ema:0.9".parse()?);
+    /// assert!(Transform::ema(1.0).is_err());
+    /// # Ok::<(), tidalite_model::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Invalid` unless 0 ≤ `factor` < 1.
@@ -81,7 +88,7 @@ impl Transform {
         ))
     }
 
-    /// The same, where the weight falls by half in so many steps.
+    /// The same average, where the weight halves in this many steps.
     ///
     /// # Errors
     /// `Invalid` for 0 steps.
@@ -90,11 +97,11 @@ impl Transform {
         Ok(Transform(TransformKind::Ema(Decay::Steps(steps))))
     }
 
-    /// The same, where the weight falls by half in so many microseconds. A point that is earlier than the one before it
+    /// The same average, where the weight halves in this many microseconds. A point that is earlier than the previous one
     /// counts as of the same time.
     ///
     /// # Errors
-    /// `Invalid` for no time.
+    /// `Invalid` for 0 microseconds.
     pub fn half_life_us(us: u64) -> Result<Self> {
         at_least_one(us, "a half-life of no time", "give at least a microsecond")?;
         Ok(Transform(TransformKind::Ema(Decay::Micros(us))))
@@ -111,17 +118,17 @@ impl Transform {
         Err(wrong(format!("a mean of {points} points was asked for"), "give 1 to 65536"))
     }
 
-    /// The growth of a counter, a second.
+    /// The growth of a counter per second.
     pub fn rate() -> Self {
         Transform(TransformKind::Rate)
     }
 
-    /// The change since the point before, a step.
+    /// The change since the previous point, per step.
     pub fn derivative_by_step() -> Self {
         Transform(TransformKind::Derivative(Per::Step))
     }
 
-    /// The change since the point before, a second.
+    /// The change since the previous point, per second.
     pub fn derivative_by_time() -> Self {
         Transform(TransformKind::Derivative(Per::Second))
     }

@@ -1,4 +1,4 @@
-//! Transforms against their definitions, over any values, whole and in pieces.
+//! Transforms compared with their definitions, over any values, whole and in pieces.
 
 use super::{Transform, TransformChain};
 use crate::points::Points;
@@ -24,7 +24,7 @@ fn rows_of(made: &Points) -> Vec<TransformRow> {
     (0..made.len()).map(|i| (made.steps[i], made.times_us[i], made.values[i])).collect()
 }
 
-/// As the table of [`Transform`] says, each output from all inputs up to it.
+/// The definitions of [`Transform`]'s table: each output from all inputs up to it.
 fn naive(word: &str, rows: &[TransformRow]) -> Vec<TransformRow> {
     let value = |i: usize| {
         let (step, time, x) = rows[i];
@@ -47,7 +47,7 @@ fn naive(word: &str, rows: &[TransformRow]) -> Vec<TransformRow> {
                 let (weights, sum) = finite.iter().enumerate().fold((0.0, 0.0), |(n, sum), (k, r)| {
                     let since = match h.strip_suffix("us") {
                         None => (step - r.0) as f64 / h.parse::<f64>().unwrap(),
-                        // Times that go back count as one time.
+                        // A time that goes back counts as the same time.
                         Some(us) => {
                             let gaps = finite[k..].windows(2).map(|p| (p[1].1 - p[0].1).max(0)).sum::<i64>();
                             gaps as f64 / us.parse::<f64>().unwrap()
@@ -68,7 +68,7 @@ fn naive(word: &str, rows: &[TransformRow]) -> Vec<TransformRow> {
                 if time <= before.1 {
                     return None;
                 }
-                // All growth since the last point of another time.
+                // The growth since the last point of another time.
                 let from =
                     finite[..finite.len() - 1].iter().rposition(|r| r.1 != before.1).map_or(0, |p| p + 1);
                 let grown = |w: &[TransformRow]| if w[1].2 >= w[0].2 { w[1].2 - w[0].2 } else { w[1].2 };
@@ -122,15 +122,15 @@ fn same(found: &[TransformRow], expected: &[TransformRow]) -> bool {
 
 proptest! {
     #[test]
-    fn a_transform_is_what_its_definition_says(rows in rows(), word in prop::sample::select(WORDS.to_vec())) {
-        // Counters do not go below zero.
+    fn a_transform_equals_its_definition(rows in rows(), word in prop::sample::select(WORDS.to_vec())) {
+        // Counters are never negative.
         let rows: Vec<TransformRow> = rows.into_iter().map(|(s, t, v)| (s, t, if word == "rate" { v.abs() } else { v })).collect();
         let (found, expected) = (transformed(&[word], &rows), naive(word, &rows));
         prop_assert!(same(&found, &expected), "{word}\n{rows:?}\n{found:?}\n{expected:?}");
     }
 
     #[test]
-    fn pieces_give_what_the_whole_gives_bit_by_bit(
+    fn pieces_give_the_same_bits_as_the_whole(
         rows in rows(),
         words in prop::collection::vec(prop::sample::select(WORDS.to_vec()), 0..4),
         cuts in prop::collection::vec(0..60usize, 0..5),
@@ -152,7 +152,7 @@ proptest! {
 }
 
 #[test]
-fn each_word_reads_back_and_wrong_ones_are_refused_with_the_known_ones() {
+fn each_word_reads_back_and_unknown_ones_are_refused() {
     for word in WORDS.into_iter().chain(["half-life:10s", "half-life:18446744073709551615"]) {
         assert_eq!(word.parse::<Transform>().unwrap().to_string(), word);
     }
@@ -192,11 +192,11 @@ fn a_counter_that_restarts_grows_from_zero() {
     let rows = [second(0, 10.0), second(2, 30.0), second(3, 4.0), second(4, f64::NAN), second(5, 4.0)];
     let values: Vec<f64> = transformed(&["rate"], &rows).iter().map(|r| r.2).collect();
     assert_eq!(values[..2], [10.0, 4.0]);
-    assert!(values[2].is_nan() && values[3] == 0.0, "what is no number has no part in the growth");
+    assert!(values[2].is_nan() && values[3] == 0.0, "NaN does not count as growth");
 }
 
 #[test]
-fn a_mean_that_exists_is_found_though_sums_overflow() {
+fn means_are_finite_where_sums_overflow() {
     let rows: Vec<TransformRow> =
         (0..40).map(|i| (i, i, if i % 8 < 5 { f64::MAX } else { -f64::MAX })).collect();
     for word in ["mean:4", "ema:0.9", "half-life:9", "mean:7"] {
@@ -205,7 +205,7 @@ fn a_mean_that_exists_is_found_though_sums_overflow() {
     let slopes = transformed(&["derivative:step"], &[(0, 0, -f64::MAX), (4, 0, f64::MAX)]);
     assert_eq!(slopes[0].2, f64::MAX / 2.0);
     let rows = [(0, 0, 1e300), (1, 1, 1.0), (2, 2, 2.0), (3, 3, 3.0), (4, 4, 4.0)];
-    assert_eq!(transformed(&["mean:2"], &rows)[4].2, 3.5, "a huge value leaves nothing behind");
+    assert_eq!(transformed(&["mean:2"], &rows)[4].2, 3.5, "a huge value leaves no error");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The words for transforms, as [`Transform`] lists them.
+//! Reading and writing the words of transforms.
 
 use super::kind::{Decay, Per, Transform, TransformKind, wrong};
 use crate::words::{micros, shown};
