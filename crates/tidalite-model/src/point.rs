@@ -101,6 +101,17 @@ pub fn check_time(time_us: i64) -> Result<()> {
     ))
 }
 
+/// The wrapping sum of the values' bits: equal for equal sets of values in any order, so that a copy of values can be
+/// checked against its source.
+///
+/// ```
+/// use tidalite_model::value_bits_sum;
+/// assert_eq!(value_bits_sum(&[1.0, f64::NAN]), value_bits_sum(&[f64::NAN, 1.0]));
+/// ```
+pub fn value_bits_sum(values: &[f64]) -> u64 {
+    values.iter().fold(0, |sum, v| sum.wrapping_add(v.to_bits()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

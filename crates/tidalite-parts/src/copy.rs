@@ -7,7 +7,7 @@
 
 use crate::encode::pages::{ChunkPages, EncodedColumn, Zstd};
 use crate::encode::{EncodedTile, SeriesChunk, delta};
-use crate::facts::{SeqRanges, value_bits_sum};
+use crate::facts::SeqRanges;
 use crate::options::{Columns, PartOptions};
 use crate::read::{ChunkMap, Pages, Part};
 use crate::rollup::{Rolled, buckets};
@@ -17,7 +17,7 @@ use parquet::basic::Encoding;
 use parquet::column::writer::ColumnCloseResult;
 use parquet::file::metadata::{OffsetIndexBuilder, ParquetMetaData};
 use parquet::file::statistics::Statistics;
-use tidalite_model::{Error, Result, Seq, SeriesKey};
+use tidalite_model::{Error, Result, Seq, SeriesKey, value_bits_sum};
 
 /// Copies tiles out of one part.
 #[derive(Debug)]

@@ -6,7 +6,6 @@
 //! not there: the buckets have to add up to the summaries, and what is left has to be the ends and extremes of each bucket.
 
 use crate::encode::SeriesChunk;
-use crate::facts::value_bits_sum;
 use crate::names::Names;
 use crate::read::{PageEntry, Pages, Part, Rollups, TileColumns};
 use crate::rollup::{Rolled, assemble, buckets};
@@ -17,7 +16,7 @@ use crate::thin::{is_left_of, stands_for};
 use crate::totals::Totals;
 use std::ops::Range;
 use std::path::PathBuf;
-use tidalite_model::{Error, ErrorKind, Result, SeriesKey, Summary, SummaryFacts};
+use tidalite_model::{Error, ErrorKind, Result, SeriesKey, Summary, SummaryFacts, value_bits_sum};
 use tidalite_vfs::ReadFile;
 
 /// One damaged place of a part, and what it costs.

@@ -15,61 +15,28 @@
 #![forbid(unsafe_code)]
 
 mod aggregate;
-mod align;
-mod band;
+mod alignment;
+mod axis;
 mod batch;
-mod bucket;
-mod chart;
-mod chart_batch;
-mod column_names;
-mod compare;
-mod directory;
-mod fill;
+mod drawing;
 mod filter;
-mod finish;
-mod glob;
-mod grouping;
-mod lttb;
-mod m4;
-mod matcher;
-mod merge;
-mod names;
-mod needs;
-mod outline;
-mod over_band;
-mod over_batch;
-mod partial;
+mod over_axis;
 mod points;
-mod quantile;
-mod rfc3339;
-mod run_filter;
-mod sketch;
-mod states;
-mod tally;
 mod transform;
-mod x_axis;
+mod words;
 
-pub use aggregate::{Aggregate, Percent};
-pub use align::Alignment;
-pub use band::{band, band_grouping, band_schema};
+pub use aggregate::{Aggregate, By, Grouping, Partial, Percent, PercentileJob, aggregate_schema};
+pub use alignment::{AlignOn, Alignment, Fill};
+pub use axis::{Placement, XAxis, same_bucket};
 pub use batch::{PointsBuilder, points_schema};
-pub use bucket::same_bucket;
-pub use chart::{ChartBucket, ChartBuckets, ChartMerge, chart, chart_width};
-pub use chart_batch::{chart_batch, chart_schema};
-pub use compare::{Compare, whole_to_real};
-pub use fill::{AlignOn, Fill};
-pub use filter::{PointFilter, Verdict};
-pub use grouping::{By, Grouping, aggregate_schema};
-pub use lttb::lttb;
-pub use m4::PixelColumns;
-pub use matcher::{LabelMatcher, NameMatcher, SeriesFilter};
-pub use merge::{Repeats, merge};
-pub use outline::Outline;
-pub use over_band::over_band_schema;
-pub use over_batch::{OverAxis, over_chart_schema, over_points_schema};
-pub use partial::{Partial, PercentileJob};
-pub use points::{Points, PointsView};
-pub use rfc3339::{TimeText, parse_time};
-pub use run_filter::{RunField, RunFilter, param_named};
-pub use transform::{Transform, Transforming};
-pub use x_axis::{Along, XAxis};
+pub use drawing::{
+    ChartBucket, ChartBuckets, ChartMerge, Outline, PixelColumns, band, band_grouping, band_schema, chart,
+    chart_batch, chart_schema, chart_width, lttb,
+};
+pub use filter::{
+    Compare, LabelMatcher, NameMatcher, PointFilter, RunField, RunFilter, SeriesFilter, TimeText, Verdict,
+    compare_int_float, param_named, parse_time,
+};
+pub use over_axis::{OverAxis, over_band_schema, over_chart_schema, over_points_schema};
+pub use points::{Points, PointsView, Repeats, merge};
+pub use transform::{Transform, TransformChain};

@@ -14,7 +14,7 @@ pub(crate) mod split;
 pub(crate) mod strings;
 mod times;
 
-use crate::facts::{SeqRanges, facts, value_bits_sum};
+use crate::facts::{SeqRanges, facts};
 use crate::options::PartOptions;
 use crate::rollup::{Rolled, buckets};
 use crate::schema::{Column, TILE_ROWS_MAX};
@@ -24,7 +24,7 @@ use pages::{ChunkPages, Zstd};
 use parquet::basic::Encoding;
 use parquet::file::statistics::Statistics;
 use std::ops::Range;
-use tidalite_model::{Error, Result, SeriesKey, Summary};
+use tidalite_model::{Error, Result, SeriesKey, Summary, value_bits_sum};
 
 /// The points of one series within a tile, sorted by (step, seq); all slices have the same length, at least 1.
 #[derive(Debug, Clone, Copy)]

@@ -1,19 +1,19 @@
 //! Smoothing: the debiased exponential moving average, and the mean of a window of points.
 //!
-//! Values that are not finite are left as they are and are not seen. `mod.rs` calls this, piece by piece of a series.
+//! Values that are not finite stay unchanged and do not enter an average.
 
-use super::Decay;
-use crate::Points;
+use super::kind::Decay;
+use crate::points::Points;
 use std::collections::VecDeque;
 
-/// A mean in which a point's weight falls with what follows it.
+/// The debiased exponential moving average.
 #[derive(Debug, Clone)]
 pub(super) struct Ema {
     decay: Decay,
     mean: f64,
     /// The sum of all weights, the newest point's being 1; 0 before the first point.
     weight: f64,
-    /// Where the newest point stands, in what the decay counts.
+    /// The step or time of the newest point, whichever the decay counts.
     at: i64,
 }
 
@@ -40,7 +40,7 @@ impl Ema {
             Decay::Factor(factor) => factor,
             Decay::Steps(half) | Decay::Micros(half) => (-since / half as f64).exp2(),
         };
-        // The weighted sum without the sum itself, which may be greater than any f64.
+        // Updates the mean without the weighted sum, which may be beyond the range of f64.
         self.weight = if self.weight > 0.0 { self.weight * factor + 1.0 } else { 1.0 };
         let part = self.weight.recip();
         let change = value - self.mean;
@@ -56,9 +56,9 @@ impl Ema {
 
 /// The mean of the last finite values.
 ///
-/// Values are only ever added up, never taken off again: rounding does not build up, and a huge value leaves nothing
-/// behind. The window is two stacks: newer values with their sum, and older ones, of which each knows the sum of itself
-/// and of all that leave later. When the older ones are used up, the newer ones become them.
+/// Values are added and never subtracted: rounding does not accumulate, and a huge value leaves no error after it has left the
+/// window. The window is two stacks: newer values with their sum, and older values, each with the sum of itself and of all
+/// that leave later. When the older ones are used up, the newer ones take their place.
 #[derive(Debug, Clone)]
 pub(super) struct MovingMean {
     points: usize,
@@ -95,7 +95,7 @@ impl MovingMean {
         self.newer += value;
         let n = self.values.len() as f64;
         let sum = self.older.last().copied().unwrap_or_default() + self.newer;
-        // A sum may leave the range of f64 where the mean does not.
+        // The sum may be beyond the range of f64 where the mean is not.
         if sum.is_finite() {
             return sum / n;
         }

@@ -1,25 +1,24 @@
 //! Changes from point to point: the growth of counters, and derivatives.
 //!
-//! Points that have no predecessor to differ from are left out; those that are not finite stay as they are, and are no
-//! predecessors. `mod.rs` calls this, piece by piece of a series.
+//! Points without a predecessor are left out. Points that are not finite stay unchanged and are not predecessors.
 
-use super::Per;
-use crate::Points;
+use super::kind::Per;
+use crate::points::Points;
 
 const MICROS_PER_SECOND: f64 = 1e6;
 
-/// The growth of a counter a second.
+/// The growth of a counter per second.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rate {
     before: Option<Counted>,
 }
 
-/// A counter as last seen.
+/// The last value of a counter.
 #[derive(Debug, Clone, Copy)]
 struct Counted {
     value: f64,
     time_us: i64,
-    /// How much it grew at this very time.
+    /// Its growth between points of exactly this time.
     grown: f64,
 }
 
@@ -34,7 +33,7 @@ impl Rate {
             self.before = Some(Counted { value, time_us, grown: 0.0 });
             return None;
         };
-        // A counter falls only where it began again, at zero.
+        // A counter falls only by restarting at zero.
         let grown = if value >= before.value { value - before.value } else { value };
         let grown = before.grown + grown;
         if time_us == before.time_us {
@@ -42,12 +41,12 @@ impl Rate {
             return None;
         }
         self.before = Some(Counted { value, time_us, grown: 0.0 });
-        // Where a clock went back there is no telling how long it took.
+        // After a clock went back, the elapsed time is unknown.
         (time_us > before.time_us).then(|| grown / seconds(time_us, before.time_us))
     }
 }
 
-/// The change since the point before, a step or a second.
+/// The change since the previous point, per step or per second.
 #[derive(Debug, Clone)]
 pub(super) struct Derivative {
     per: Per,
@@ -78,7 +77,7 @@ impl Derivative {
             Per::Second => seconds(at, before_at),
         };
         let change = value - before;
-        // The difference may leave the range of f64 where the quotient does not.
+        // The difference may be beyond the range of f64 where the quotient is not.
         Some(if change.is_finite() { change / distance } else { value / distance - before / distance })
     }
 }
@@ -87,7 +86,7 @@ fn seconds(later_us: i64, earlier_us: i64) -> f64 {
     later_us.abs_diff(earlier_us) as f64 / MICROS_PER_SECOND
 }
 
-/// Puts what becomes of each finite value in its place; says which points stay.
+/// Replaces each finite value by the result of `of`; returns a mask of the points that stay.
 fn replace(values: &mut [f64], axis: &[i64], mut of: impl FnMut(f64, i64) -> Option<f64>) -> Vec<bool> {
     let mut stays = |value: &mut f64, at: i64| {
         if !value.is_finite() {

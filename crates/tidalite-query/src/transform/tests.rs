@@ -1,36 +1,37 @@
-//! Transforms against their definitions, over any values, whole and in pieces.
+//! Transforms compared with their definitions, over any values, whole and in pieces.
 
-use super::*;
+use super::{Transform, TransformChain};
+use crate::points::Points;
 use proptest::prelude::*;
 
 /// (step, time, value)
-type Row = (i64, i64, f64);
+type TransformRow = (i64, i64, f64);
 
-fn points(rows: &[Row]) -> Points {
+fn points(rows: &[TransformRow]) -> Points {
     let mut points = Points::default();
     rows.iter().for_each(|&(step, time, value)| points.push(step, 7, time, value));
     points
 }
 
-fn transformed(words: &[&str], rows: &[Row]) -> Vec<Row> {
+fn transformed(words: &[&str], rows: &[TransformRow]) -> Vec<TransformRow> {
     let transforms: Vec<Transform> = words.iter().map(|w| w.parse().unwrap()).collect();
     let mut made = points(rows);
-    Transforming::new(&transforms).apply(&mut made);
+    TransformChain::new(&transforms).apply(&mut made);
     rows_of(&made)
 }
 
-fn rows_of(made: &Points) -> Vec<Row> {
+fn rows_of(made: &Points) -> Vec<TransformRow> {
     (0..made.len()).map(|i| (made.steps[i], made.times_us[i], made.values[i])).collect()
 }
 
-/// As the table of [`Transform`] says, each output from all inputs up to it.
-fn naive(word: &str, rows: &[Row]) -> Vec<Row> {
+/// The definitions of [`Transform`]'s table: each output from all inputs up to it.
+fn naive(word: &str, rows: &[TransformRow]) -> Vec<TransformRow> {
     let value = |i: usize| {
         let (step, time, x) = rows[i];
         if !x.is_finite() {
             return Some(x);
         }
-        let finite: Vec<Row> = rows[..=i].iter().copied().filter(|r| r.2.is_finite()).collect();
+        let finite: Vec<TransformRow> = rows[..=i].iter().copied().filter(|r| r.2.is_finite()).collect();
         let before = finite.len().checked_sub(2).map(|at| finite[at]);
         match word.split_once(':').unwrap_or((word, "")) {
             ("mean", n) => {
@@ -46,7 +47,7 @@ fn naive(word: &str, rows: &[Row]) -> Vec<Row> {
                 let (weights, sum) = finite.iter().enumerate().fold((0.0, 0.0), |(n, sum), (k, r)| {
                     let since = match h.strip_suffix("us") {
                         None => (step - r.0) as f64 / h.parse::<f64>().unwrap(),
-                        // Times that go back count as one time.
+                        // A time that goes back counts as the same time.
                         Some(us) => {
                             let gaps = finite[k..].windows(2).map(|p| (p[1].1 - p[0].1).max(0)).sum::<i64>();
                             gaps as f64 / us.parse::<f64>().unwrap()
@@ -67,10 +68,10 @@ fn naive(word: &str, rows: &[Row]) -> Vec<Row> {
                 if time <= before.1 {
                     return None;
                 }
-                // All growth since the last point of another time.
+                // The growth since the last point of another time.
                 let from =
                     finite[..finite.len() - 1].iter().rposition(|r| r.1 != before.1).map_or(0, |p| p + 1);
-                let grown = |w: &[Row]| if w[1].2 >= w[0].2 { w[1].2 - w[0].2 } else { w[1].2 };
+                let grown = |w: &[TransformRow]| if w[1].2 >= w[0].2 { w[1].2 - w[0].2 } else { w[1].2 };
                 Some(finite[from..].windows(2).map(grown).sum::<f64>() / ((time - before.1) as f64 / 1e6))
             }
             other => panic!("{other:?}"),
@@ -97,7 +98,7 @@ fn value() -> impl Strategy<Value = f64> {
     prop_oneof![8 => -9.0..9.0f64, 1 => Just(0.0), 1 => odd]
 }
 
-fn rows() -> impl Strategy<Value = Vec<Row>> {
+fn rows() -> impl Strategy<Value = Vec<TransformRow>> {
     let row = (1..5i64, prop_oneof![5 => 0..90i64, 1 => -90..0i64], value());
     prop::collection::vec(row, 0..60).prop_map(|gaps| {
         let (mut step, mut time) = (-20, -1000);
@@ -111,7 +112,7 @@ fn rows() -> impl Strategy<Value = Vec<Row>> {
     })
 }
 
-fn same(found: &[Row], expected: &[Row]) -> bool {
+fn same(found: &[TransformRow], expected: &[TransformRow]) -> bool {
     let close = |a: f64, b: f64| {
         a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-9 * (1.0 + a.abs())
     };
@@ -121,15 +122,15 @@ fn same(found: &[Row], expected: &[Row]) -> bool {
 
 proptest! {
     #[test]
-    fn a_transform_is_what_its_definition_says(rows in rows(), word in prop::sample::select(WORDS.to_vec())) {
-        // Counters do not go below zero.
-        let rows: Vec<Row> = rows.into_iter().map(|(s, t, v)| (s, t, if word == "rate" { v.abs() } else { v })).collect();
+    fn a_transform_equals_its_definition(rows in rows(), word in prop::sample::select(WORDS.to_vec())) {
+        // Counters are never negative.
+        let rows: Vec<TransformRow> = rows.into_iter().map(|(s, t, v)| (s, t, if word == "rate" { v.abs() } else { v })).collect();
         let (found, expected) = (transformed(&[word], &rows), naive(word, &rows));
         prop_assert!(same(&found, &expected), "{word}\n{rows:?}\n{found:?}\n{expected:?}");
     }
 
     #[test]
-    fn pieces_give_what_the_whole_gives_bit_by_bit(
+    fn pieces_give_the_same_bits_as_the_whole(
         rows in rows(),
         words in prop::collection::vec(prop::sample::select(WORDS.to_vec()), 0..4),
         cuts in prop::collection::vec(0..60usize, 0..5),
@@ -137,21 +138,21 @@ proptest! {
         let transforms: Vec<Transform> = words.iter().map(|w| w.parse().unwrap()).collect();
         let mut cuts: Vec<usize> = cuts.into_iter().map(|c| c.min(rows.len())).chain([0, rows.len()]).collect();
         cuts.sort_unstable();
-        let mut state = Transforming::new(&transforms);
+        let mut state = TransformChain::new(&transforms);
         let mut pieces = Points::default();
         for cut in cuts.windows(2) {
             let mut piece = points(&rows[cut[0]..cut[1]]);
             state.apply(&mut piece);
             pieces.extend(&piece);
         }
-        let bits = |rows: Vec<Row>| rows.into_iter().map(|r| (r.0, r.1, r.2.to_bits())).collect::<Vec<_>>();
+        let bits = |rows: Vec<TransformRow>| rows.into_iter().map(|r| (r.0, r.1, r.2.to_bits())).collect::<Vec<_>>();
         prop_assert_eq!(bits(rows_of(&pieces)), bits(transformed(&words, &rows)));
         prop_assert!(pieces.seqs.iter().all(|&s| s == 7));
     }
 }
 
 #[test]
-fn each_word_reads_back_and_wrong_ones_are_refused_with_the_known_ones() {
+fn each_word_reads_back_and_unknown_ones_are_refused() {
     for word in WORDS.into_iter().chain(["half-life:10s", "half-life:18446744073709551615"]) {
         assert_eq!(word.parse::<Transform>().unwrap().to_string(), word);
     }
@@ -191,19 +192,20 @@ fn a_counter_that_restarts_grows_from_zero() {
     let rows = [second(0, 10.0), second(2, 30.0), second(3, 4.0), second(4, f64::NAN), second(5, 4.0)];
     let values: Vec<f64> = transformed(&["rate"], &rows).iter().map(|r| r.2).collect();
     assert_eq!(values[..2], [10.0, 4.0]);
-    assert!(values[2].is_nan() && values[3] == 0.0, "what is no number has no part in the growth");
+    assert!(values[2].is_nan() && values[3] == 0.0, "NaN does not count as growth");
 }
 
 #[test]
-fn a_mean_that_exists_is_found_though_sums_overflow() {
-    let rows: Vec<Row> = (0..40).map(|i| (i, i, if i % 8 < 5 { f64::MAX } else { -f64::MAX })).collect();
+fn means_are_finite_where_sums_overflow() {
+    let rows: Vec<TransformRow> =
+        (0..40).map(|i| (i, i, if i % 8 < 5 { f64::MAX } else { -f64::MAX })).collect();
     for word in ["mean:4", "ema:0.9", "half-life:9", "mean:7"] {
         assert!(transformed(&[word], &rows).iter().all(|r| r.2.is_finite()), "{word}");
     }
     let slopes = transformed(&["derivative:step"], &[(0, 0, -f64::MAX), (4, 0, f64::MAX)]);
     assert_eq!(slopes[0].2, f64::MAX / 2.0);
     let rows = [(0, 0, 1e300), (1, 1, 1.0), (2, 2, 2.0), (3, 3, 3.0), (4, 4, 4.0)];
-    assert_eq!(transformed(&["mean:2"], &rows)[4].2, 3.5, "a huge value leaves nothing behind");
+    assert_eq!(transformed(&["mean:2"], &rows)[4].2, 3.5, "a huge value leaves no error");
 }
 
 #[test]

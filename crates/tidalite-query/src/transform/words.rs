@@ -1,6 +1,7 @@
-//! The words for transforms, as [`Transform`] lists them.
+//! Reading and writing the words of transforms.
 
-use super::{Decay, Kind, Per, Transform, wrong};
+use super::kind::{Decay, Per, Transform, TransformKind, wrong};
+use crate::words::{micros, shown};
 use std::fmt;
 use std::str::FromStr;
 use tidalite_model::{Error, Result};
@@ -22,16 +23,13 @@ impl FromStr for Transform {
     type Err = Error;
 
     fn from_str(word: &str) -> Result<Self> {
-        let unknown = || {
-            let word: String = word.chars().take(40).collect();
-            wrong(format!("`{word}` is no transform"), REMEDY)
-        };
+        let unknown = || wrong(format!("`{}` is not a transform", shown(word)), REMEDY);
         let (name, given) = word.split_once(':').map_or((word, None), |(name, given)| (name, Some(given)));
         match (name, given) {
             ("ema", Some(factor)) => Transform::ema(factor.parse().map_err(|_| unknown())?),
             ("half-life", Some(span)) => match span.parse() {
                 Ok(steps) => Transform::half_life_steps(steps),
-                Err(_) => Transform::half_life_us(micros(span).ok_or_else(unknown)?),
+                Err(_) => Transform::half_life_us(micros(span, &UNITS, f64::round).ok_or_else(unknown)?),
             },
             ("mean", Some(points)) => Transform::moving_mean(points.parse().map_err(|_| unknown())?),
             ("rate", None) => Ok(Transform::rate()),
@@ -42,30 +40,19 @@ impl FromStr for Transform {
     }
 }
 
-/// `250ms`, `1.5h`: in whole microseconds.
-fn micros(span: &str) -> Option<u64> {
-    let digits = span.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-    let (number, unit) = span.split_at(digits);
-    let unit = UNITS.iter().find(|(name, _)| *name == unit)?.1;
-    if let Ok(whole) = number.parse::<u64>() {
-        return whole.checked_mul(unit);
-    }
-    let us = (number.parse::<f64>().ok()? * unit as f64).round();
-    // Below 2^64, so that the cast takes nothing away.
-    (us < 1.8e19).then_some(us as u64)
-}
-
 impl fmt::Display for Transform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Kind::Ema(Decay::Factor(factor)) => write!(f, "ema:{factor}"),
-            Kind::Ema(Decay::Steps(steps)) => write!(f, "half-life:{steps}"),
-            Kind::Ema(Decay::Micros(us)) if us % 1_000_000 == 0 => write!(f, "half-life:{}s", us / 1_000_000),
-            Kind::Ema(Decay::Micros(us)) => write!(f, "half-life:{us}us"),
-            Kind::MovingMean(points) => write!(f, "mean:{points}"),
-            Kind::Rate => f.write_str("rate"),
-            Kind::Derivative(Per::Step) => f.write_str("derivative:step"),
-            Kind::Derivative(Per::Second) => f.write_str("derivative:time"),
+            TransformKind::Ema(Decay::Factor(factor)) => write!(f, "ema:{factor}"),
+            TransformKind::Ema(Decay::Steps(steps)) => write!(f, "half-life:{steps}"),
+            TransformKind::Ema(Decay::Micros(us)) if us % 1_000_000 == 0 => {
+                write!(f, "half-life:{}s", us / 1_000_000)
+            }
+            TransformKind::Ema(Decay::Micros(us)) => write!(f, "half-life:{us}us"),
+            TransformKind::MovingMean(points) => write!(f, "mean:{points}"),
+            TransformKind::Rate => f.write_str("rate"),
+            TransformKind::Derivative(Per::Step) => f.write_str("derivative:step"),
+            TransformKind::Derivative(Per::Second) => f.write_str("derivative:time"),
         }
     }
 }

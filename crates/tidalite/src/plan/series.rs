@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidalite_log::SeriesId;
 use tidalite_model::{SeriesKey, StepRange};
-use tidalite_query::{Repeats, Transforming};
+use tidalite_query::{Repeats, TransformChain};
 
 /// Which points of a series count, before ranges of them are asked for.
 #[derive(Debug, Clone, Copy, Default)]
@@ -28,7 +28,7 @@ pub(crate) struct Planned {
     /// The selection's steps, or, of a series that is read in pieces, this piece's.
     pub(crate) steps: StepRange,
     /// Of a piece of a transformed series: the state in which it begins.
-    pub(crate) start_state: Option<Transforming>,
+    pub(crate) start_state: Option<TransformChain>,
 }
 
 /// Where the points of a series lie that were written to one run.

@@ -6,7 +6,7 @@
 
 use tidalite_model::StepRange;
 use tidalite_parts::Columns;
-use tidalite_query::{PointFilter, Points, Transform, Transforming};
+use tidalite_query::{PointFilter, Points, Transform, TransformChain};
 
 /// What is made of each series.
 #[derive(Debug, Clone)]
@@ -34,13 +34,13 @@ impl Shaping {
     }
 
     /// Turns the points of a series into the answer; those of a later piece of it from that piece's start state on.
-    pub(crate) fn apply(&self, start_state: Option<&Transforming>, points: &mut Points) {
+    pub(crate) fn apply(&self, start_state: Option<&TransformChain>, points: &mut Points) {
         let mut state = start_state.cloned().unwrap_or_else(|| self.begin());
         state.apply(points);
         self.answer.apply(points);
     }
 
-    pub(super) fn begin(&self) -> Transforming {
-        Transforming::new(&self.transforms)
+    pub(super) fn begin(&self) -> TransformChain {
+        TransformChain::new(&self.transforms)
     }
 }

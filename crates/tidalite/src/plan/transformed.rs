@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
 use tidalite_parts::Columns;
-use tidalite_query::{Points, Transforming};
+use tidalite_query::{Points, TransformChain};
 
 impl Plan {
     /// Gives each piece of a long series the state in which it begins, and leaves out pieces that answer nothing.
@@ -27,10 +27,10 @@ impl Plan {
             }
         }
         pieces.retain(|series| series.len() > 1);
-        let states: Vec<Vec<Transforming>> = self.snapshot.inner.pool.get()?.install(|| {
+        let states: Vec<Vec<TransformChain>> = self.snapshot.inner.pool.get()?.install(|| {
             pieces.par_iter().map(|series| self.states(&shaping, series.clone())).collect::<Result<_>>()
         })?;
-        let bytes: usize = states.iter().flatten().map(Transforming::bytes).sum();
+        let bytes: usize = states.iter().flatten().map(TransformChain::bytes).sum();
         if bytes as u64 > self.snapshot.inner.options.memory_bytes {
             return Err(Error::new(
                 ErrorKind::Full,
@@ -123,7 +123,7 @@ impl Plan {
     }
 
     /// The states in which the pieces of one series begin.
-    fn states(&self, shaping: &Shaping, pieces: Range<usize>) -> Result<Vec<Transforming>> {
+    fn states(&self, shaping: &Shaping, pieces: Range<usize>) -> Result<Vec<TransformChain>> {
         let columns = shaping.columns(Columns { step: true, seq: false, time: false, value: true });
         let mut state = shaping.begin();
         let mut states = vec![state.clone()];

@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampMicrosecondTyp
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use tidalite_model::{Error, Labels, Result, SeriesKey};
-use tidalite_query::{Aggregate, By, Grouping, whole_to_real};
+use tidalite_query::{Aggregate, By, Grouping, compare_int_float};
 
 /// Which of the series of `all` satisfy a condition.
 pub(super) fn verdicts(condition: &SeriesCondition, all: &Selection) -> Result<SeriesVerdicts> {
@@ -38,9 +38,9 @@ fn order(column: &ArrayRef, row: usize, value: f64) -> Result<Option<Option<Orde
     }
     Ok(Some(match column.data_type() {
         DataType::Float64 => column.as_primitive::<Float64Type>().value(row).partial_cmp(&value),
-        DataType::Int64 => whole_to_real(column.as_primitive::<Int64Type>().value(row), value),
+        DataType::Int64 => compare_int_float(column.as_primitive::<Int64Type>().value(row), value),
         DataType::Timestamp(..) => {
-            whole_to_real(column.as_primitive::<TimestampMicrosecondType>().value(row), value)
+            compare_int_float(column.as_primitive::<TimestampMicrosecondType>().value(row), value)
         }
         other => {
             return Err(Error::invalid(

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use tidalite_model::{Error, Labels, Result, SeriesKey};
 use tidalite_parts::Columns;
-use tidalite_query::{Along, By, Fill, OverAxis, Points, XAxis};
+use tidalite_query::{By, Fill, OverAxis, Placement, Points, XAxis};
 
 /// A selection over an x-axis of choice; made by [`Selection::over`].
 #[derive(Debug, Clone)]
@@ -125,13 +125,13 @@ impl Over {
         let mut over = OverAxis::new(self.x.clone());
         match &self.x {
             XAxis::Time => {
-                series.into_iter().for_each(|(key, points)| over.push(key, points, Along::Since(0)))
+                series.into_iter().for_each(|(key, points)| over.push(key, points, Placement::Since(0)))
             }
             XAxis::Elapsed => {
                 let starts = starts(fixed, &series)?;
                 for (key, points) in series {
                     let start = starts.get(&key.run).copied().unwrap_or_default();
-                    over.push(key, points, Along::Since(start));
+                    over.push(key, points, Placement::Since(start));
                 }
             }
             XAxis::Metric(name) => {
@@ -144,7 +144,7 @@ impl Over {
                     }
                 }
             }
-            _ => series.into_iter().for_each(|(key, points)| over.push(key, points, Along::Step)),
+            _ => series.into_iter().for_each(|(key, points)| over.push(key, points, Placement::Step)),
         }
         Ok(over)
     }
@@ -173,11 +173,11 @@ fn starts(fixed: &Selection, series: &[(SeriesKey, Points)]) -> Result<HashMap<A
 }
 
 /// The series of another metric, by run and labels: as they were written, at all steps.
-fn others(fixed: &Selection, name: &str) -> Result<HashMap<(Arc<str>, Labels), Along>> {
+fn others(fixed: &Selection, name: &str) -> Result<HashMap<(Arc<str>, Labels), Placement>> {
     let plan = fixed.of_metric(name).plan()?;
     let columns = Columns { step: true, seq: false, time: false, value: true };
     let found = plan.each_whole(columns, true, |key, points| {
-        ((key.run.clone(), key.labels.clone()), Along::series(points))
+        ((key.run.clone(), key.labels.clone()), Placement::series(points))
     })?;
     Ok(found.into_iter().collect())
 }

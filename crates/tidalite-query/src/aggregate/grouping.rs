@@ -1,0 +1,240 @@
+//! A checked plan of an aggregation: what to group by, and what to compute.
+
+use super::by::By;
+use super::function::Aggregate;
+use super::names::texts_of;
+use super::needs::AggregateNeeds;
+use super::partial::Partial;
+use super::plan::GroupPlan;
+use crate::axis::Width;
+use crate::filter::param_named;
+use arrow::datatypes::SchemaRef;
+use std::borrow::Cow;
+use std::sync::Arc;
+use tidalite_model::{Error, Params, Result, SeriesKey, SummaryFacts};
+
+/// A checked plan. Cheap to clone.
+///
+/// Groups are made of the points of all series that agree on everything grouped by. A bucket starts at the greatest
+/// multiple of its width that is not above the point (so −1 lies in the bucket that starts at −width); where that start
+/// is below the least i64, the least i64 stands for it.
+///
+/// Ties: `argmin` and `argmax` give the least step at which the extreme stands. `first` and `last` give the value at
+/// the least and at the greatest step; where several series of a group have a point there, that of the least series
+/// (`first`) or of the greatest (`last`), in the order of [`SeriesKey`](tidalite_model::SeriesKey); where repeats
+/// were all kept, the earliest write and the newest one. So nothing depends on the order of pushing and merging but
+/// the last bits of sums.
+#[derive(Debug, Clone)]
+pub struct Grouping(Arc<GroupPlan>);
+
+impl Grouping {
+    /// A plan: one row for each group, its columns those of `by`, then the aggregates', in the order given. With
+    /// nothing to group by there is exactly one row.
+    ///
+    /// # Errors
+    /// `Invalid` where there is no aggregate, two columns have one name, or a bucket has no width.
+    pub fn new(by: Vec<By>, aggregates: Vec<Aggregate>) -> Result<Self> {
+        if aggregates.is_empty() {
+            return Err(wrong("no aggregate was asked for", "ask for at least one, such as count"));
+        }
+        let mut columns: Vec<String> = by.iter().map(By::column).collect();
+        columns.extend(aggregates.iter().map(Aggregate::to_string));
+        columns.sort_unstable();
+        if let Some(twice) = columns.windows(2).find(|w| w[0] == w[1]) {
+            return Err(wrong(&format!("the column `{}` was asked for twice", twice[0]), "ask for it once"));
+        }
+        let (mut step_width, mut time_width) = (None, None);
+        for b in &by {
+            match b {
+                By::StepBucket(0) | By::TimeBucket(0) => {
+                    return Err(wrong("a bucket has width 0", "give a width of at least 1"));
+                }
+                By::StepBucket(width) => step_width = Some(Width::new(*width)),
+                By::TimeBucket(width) => time_width = Some(Width::new(*width)),
+                _ => {}
+            }
+        }
+        let needs = AggregateNeeds::of(&aggregates);
+        let fractions = aggregates.iter().filter_map(|a| a.percent().map(|p| p.fraction())).collect();
+        let runs = Arc::default();
+        Ok(Grouping(Arc::new(GroupPlan { by, aggregates, needs, step_width, time_width, fractions, runs })))
+    }
+
+    /// With the params of runs, which groups by params need: no series says what they are. A run that is not given
+    /// counts as one without params.
+    ///
+    /// ```
+    /// use tidalite_model::{Param, Params};
+    /// use tidalite_query::{Aggregate, By, Grouping};
+    /// let params = Params::from([("lr".to_string(), Param::Float(0.1))]);
+    /// let grouping = Grouping::new(vec![By::Param("lr".into())], vec![Aggregate::Count])?;
+    /// assert!(grouping.needs_params());
+    /// let grouping = grouping.with_params([("run-1", &params)]);
+    /// assert_eq!(grouping.schema().field(0).name(), "param:lr");
+    /// # Ok::<(), tidalite_model::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_params<'a>(self, runs: impl IntoIterator<Item = (&'a str, &'a Params)>) -> Self {
+        let plan = &self.0;
+        let names = || plan.by.iter().filter_map(|b| if let By::Param(name) = b { Some(name) } else { None });
+        let texts =
+            |params: &Params| names().map(|n| param_named(params, n).map(ToString::to_string)).collect();
+        let runs = runs.into_iter().map(|(run, params)| (run.to_string(), texts(params))).collect();
+        Grouping(Arc::new(GroupPlan {
+            by: plan.by.clone(),
+            aggregates: plan.aggregates.clone(),
+            fractions: plan.fractions.clone(),
+            runs: Arc::new(runs),
+            ..**plan
+        }))
+    }
+
+    /// Whether anything is grouped by a param.
+    pub fn needs_params(&self) -> bool {
+        self.0.by.iter().any(|b| matches!(b, By::Param(_)))
+    }
+
+    /// What is grouped by.
+    pub fn by(&self) -> &[By] {
+        &self.0.by
+    }
+
+    /// What is computed.
+    pub fn aggregates(&self) -> &[Aggregate] {
+        &self.0.aggregates
+    }
+
+    /// Whether points must come with their steps.
+    pub fn needs_steps(&self) -> bool {
+        self.0.needs_steps()
+    }
+
+    /// Whether points must come with their times.
+    pub fn needs_times(&self) -> bool {
+        self.0.needs_times()
+    }
+
+    /// Whether summaries may stand for points: always but for percentiles. A summary that does not lie in one bucket
+    /// is still refused, as is one of NaNs whose step is wanted; see [`Partial::push_summary`].
+    pub fn takes_summaries(&self) -> bool {
+        !self.0.needs.samples && !self.0.needs.sketch
+    }
+
+    /// Whether the steps of NaNs are wanted, so that a summary that counts any does not stand for its points.
+    pub fn needs_nan_steps(&self) -> bool {
+        self.0.needs.nan_step
+    }
+
+    /// Whether all finite values of a group are held until its answer: for exact percentiles.
+    pub fn holds_values(&self) -> bool {
+        self.0.needs.samples
+    }
+
+    /// The texts by which a series is grouped, in the order of what is grouped by, buckets left out. Groups of series come in
+    /// the order of these, where [`names_come_first`](Self::names_come_first).
+    pub fn names_of(&self, key: &SeriesKey) -> Vec<Option<String>> {
+        texts_of(key, &self.0.by, &self.0.runs).map(|text| text.map(Cow::into_owned)).collect()
+    }
+
+    /// Whether rows are ordered by names before they are by buckets.
+    pub fn names_come_first(&self) -> bool {
+        self.0.by.iter().skip_while(|by| by.is_name()).all(|by| !by.is_name())
+    }
+
+    /// How wide the buckets of steps and of times are, where it groups by such.
+    pub fn bucket_widths(&self) -> (Option<u64>, Option<u64>) {
+        let width = |of: fn(&By) -> Option<u64>| self.0.by.iter().find_map(of);
+        (
+            width(|by| if let By::StepBucket(width) = by { Some(*width) } else { None }),
+            width(|by| if let By::TimeBucket(width) = by { Some(*width) } else { None }),
+        )
+    }
+
+    /// Which facts of a summary it makes use of.
+    pub fn facts(&self) -> SummaryFacts {
+        let needs = self.0.needs;
+        SummaryFacts {
+            sum: needs.sum,
+            m2: needs.m2,
+            ends: needs.ends(),
+            extremes: needs.min || needs.max,
+            extreme_steps: needs.min_step || needs.max_step,
+            times: needs.times() || self.0.time_width.is_some(),
+        }
+    }
+
+    /// An empty state to push into.
+    pub fn partial(&self) -> Partial {
+        Partial::new(Arc::clone(&self.0))
+    }
+
+    /// The columns of the result.
+    ///
+    /// Names are Utf8, bucket starts Int64 and Timestamp(µs, UTC), counts and steps Int64, times Timestamp(µs, UTC),
+    /// everything else Float64. Labels and all aggregates but the counts are nullable: null where a series lacks the
+    /// label, and where a group has no finite value (no NaN for `argnan`, no point at all for `first`, `last` and their
+    /// times).
+    pub fn schema(&self) -> SchemaRef {
+        self.0.schema()
+    }
+}
+
+/// The columns that these aggregates by these groups have, before anything is computed; as [`Grouping::schema`].
+///
+/// # Errors
+/// As [`Grouping::new`].
+///
+/// ```
+/// use tidalite_query::{Aggregate, By, aggregate_schema};
+/// let schema = aggregate_schema(&[Aggregate::Mean], &[By::Run])?;
+/// assert_eq!((schema.field(0).name().as_str(), schema.field(1).name().as_str()), ("run", "mean"));
+/// # Ok::<(), tidalite_model::Error>(())
+/// ```
+pub fn aggregate_schema(aggregates: &[Aggregate], by: &[By]) -> Result<SchemaRef> {
+    Ok(Grouping::new(by.to_vec(), aggregates.to_vec())?.schema())
+}
+
+fn wrong(wrong: &str, remedy: &str) -> Error {
+    Error::invalid("plan aggregates", wrong, remedy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidalite_model::{Labels, Point, Summary};
+
+    #[test]
+    fn a_plan_that_makes_no_sense_is_refused() {
+        let count = || vec![Aggregate::Count];
+        for (by, aggregates) in [
+            (vec![], vec![]),
+            (vec![By::StepBucket(0)], count()),
+            (vec![By::TimeBucket(0)], count()),
+            (vec![By::Run, By::Run], count()),
+            (vec![By::StepBucket(1), By::StepBucket(2)], count()),
+            (vec![], vec![Aggregate::Count, Aggregate::Count]),
+        ] {
+            assert!(Grouping::new(by, aggregates).is_err());
+        }
+    }
+
+    #[test]
+    fn only_what_is_asked_is_needed() {
+        let plan = |by, words: &[&str]| Grouping::new(by, Aggregate::parse_list(words).unwrap()).unwrap();
+        let plain = plan(vec![By::Run], &["count", "mean", "max"]);
+        assert!(!plain.needs_steps() && !plain.needs_times() && plain.takes_summaries());
+        assert!(plan(vec![], &["last"]).needs_steps() && plan(vec![], &["argmax"]).needs_steps());
+        assert!(plan(vec![By::StepBucket(4)], &["count"]).needs_steps());
+        assert!(plan(vec![By::TimeBucket(4)], &["count"]).needs_times());
+        let times = plan(vec![], &["time_last"]);
+        assert!(times.needs_times() && times.needs_steps());
+        assert!(!plan(vec![], &["median"]).takes_summaries() && !plan(vec![], &["p9~"]).takes_summaries());
+        let nan = plan(vec![], &["argnan"]);
+        let mut summary = Summary::default();
+        summary.push(Point { step: 1, time_us: 0, value: 1.0 });
+        assert!(nan.needs_steps() && nan.0.takes_summary(&summary));
+        summary.push(Point { step: 2, time_us: 0, value: f64::NAN });
+        assert!(!nan.0.takes_summary(&summary) && plain.0.takes_summary(&summary));
+        assert!(!nan.partial().push_summary(&SeriesKey::new("r", "m", Labels::none()), &summary));
+    }
+}

@@ -1,0 +1,30 @@
+//! Aggregates: the words for them, what they are grouped by, and the states that compute them.
+//!
+//! It uses axes (for buckets), batches, filters (for params by name), points and words. Invariants: every aggregate but the
+//! counts, `first` and `last` is over finite values; the result depends on the points and not on the order in which they are
+//! pushed and merged, the last bits of sums aside.
+
+mod by;
+mod cuts;
+mod directory;
+mod finish;
+mod function;
+mod grouping;
+mod names;
+mod needs;
+mod partial;
+mod plan;
+mod quantile;
+mod row_order;
+mod sketch;
+mod states;
+mod tally;
+#[cfg(test)]
+mod tests;
+
+pub use by::By;
+pub use function::{Aggregate, Percent};
+pub use grouping::{Grouping, aggregate_schema};
+pub(crate) use needs::AggregateNeeds;
+pub use partial::{Partial, PercentileJob};
+pub(crate) use tally::summarize;

@@ -1,0 +1,140 @@
+//! What a list of aggregates needs to know of the points: nothing else is computed, and no other column of states
+//! exists. In a result with a group for each point, memory is what costs.
+
+use super::function::Aggregate;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct AggregateNeeds {
+    /// How many points there are.
+    pub(crate) count: bool,
+    /// How many values are finite.
+    pub(crate) finite: bool,
+    /// How many values are NaN.
+    pub(crate) nan: bool,
+    /// The sum of the finite values.
+    pub(crate) sum: bool,
+    /// Their mean.
+    pub(crate) mean: bool,
+    /// Their squared differences from the mean; never without the mean.
+    pub(crate) m2: bool,
+    /// The least value.
+    pub(crate) min: bool,
+    /// Its step; never without the value.
+    pub(crate) min_step: bool,
+    /// The greatest value.
+    pub(crate) max: bool,
+    /// Its step; never without the value.
+    pub(crate) max_step: bool,
+    /// The point at the least step; never without the count.
+    pub(crate) first: bool,
+    /// Its time; never without the point.
+    pub(crate) first_time: bool,
+    /// The point at the greatest step; never without the count.
+    pub(crate) last: bool,
+    /// Its time; never without the point.
+    pub(crate) last_time: bool,
+    /// The least step of a NaN; never without their number.
+    pub(crate) nan_step: bool,
+    /// All finite values, for percentiles.
+    pub(crate) samples: bool,
+    /// A sketch of the finite values.
+    pub(crate) sketch: bool,
+}
+
+impl AggregateNeeds {
+    /// Nothing, for constants; [`AggregateNeeds::default`] is not one.
+    pub(crate) const NONE: Self = AggregateNeeds {
+        count: false,
+        finite: false,
+        nan: false,
+        sum: false,
+        mean: false,
+        m2: false,
+        min: false,
+        min_step: false,
+        max: false,
+        max_step: false,
+        first: false,
+        first_time: false,
+        last: false,
+        last_time: false,
+        nan_step: false,
+        samples: false,
+        sketch: false,
+    };
+
+    pub(crate) fn of(aggregates: &[Aggregate]) -> Self {
+        let mut needs = AggregateNeeds::default();
+        for aggregate in aggregates {
+            match aggregate {
+                Aggregate::Count => needs.count = true,
+                Aggregate::Finite => needs.finite = true,
+                Aggregate::Nan => needs.nan = true,
+                Aggregate::Inf => (needs.count, needs.finite, needs.nan) = (true, true, true),
+                Aggregate::Sum => needs.sum = true,
+                Aggregate::Mean => needs.mean = true,
+                Aggregate::Std | Aggregate::Var => needs.m2 = true,
+                Aggregate::Min => needs.min = true,
+                Aggregate::Max => needs.max = true,
+                Aggregate::ArgMin => needs.min_step = true,
+                Aggregate::ArgMax => needs.max_step = true,
+                Aggregate::ArgNan => needs.nan_step = true,
+                Aggregate::First => needs.first = true,
+                Aggregate::Last => needs.last = true,
+                Aggregate::TimeFirst => needs.first_time = true,
+                Aggregate::TimeLast => needs.last_time = true,
+                Aggregate::Median | Aggregate::Percentile(_) => needs.samples = true,
+                Aggregate::Approximate(_) => needs.sketch = true,
+            }
+        }
+        needs.mean |= needs.m2;
+        needs.min |= needs.min_step;
+        needs.max |= needs.max_step;
+        needs.nan |= needs.nan_step;
+        needs.first |= needs.first_time;
+        needs.last |= needs.last_time;
+        // Whether there is a sum, a mean or an end at all is told by the counts.
+        needs.finite |= needs.sum | needs.mean;
+        needs.count |= needs.ends();
+        needs
+    }
+
+    /// What values come to.
+    pub(crate) fn values(self) -> bool {
+        self.finite | self.nan | self.min | self.max
+    }
+
+    /// The first or the last point.
+    pub(crate) fn ends(self) -> bool {
+        self.first | self.last
+    }
+
+    /// The steps of points, whatever they are grouped by.
+    pub(crate) fn steps(self) -> bool {
+        self.ends() | self.min_step | self.max_step | self.nan_step
+    }
+
+    /// The times of points, whatever they are grouped by.
+    pub(crate) fn times(self) -> bool {
+        self.first_time | self.last_time
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_depends_on_something_brings_it_along() {
+        let needs = |words: &[&str]| AggregateNeeds::of(&Aggregate::parse_list(words).unwrap());
+        assert_eq!(needs(&["count"]), AggregateNeeds { count: true, ..AggregateNeeds::default() });
+        assert_eq!(
+            needs(&["std"]),
+            AggregateNeeds { finite: true, mean: true, m2: true, ..AggregateNeeds::default() }
+        );
+        assert_eq!(needs(&["min"]), AggregateNeeds { min: true, ..AggregateNeeds::default() });
+        let last = AggregateNeeds { count: true, last: true, last_time: true, ..AggregateNeeds::default() };
+        assert_eq!(needs(&["time_last"]), last);
+        assert!(last.steps() && last.times() && !last.values());
+    }
+}

@@ -1,0 +1,252 @@
+//! Aggregation of what has been pushed so far: takes series and summaries, merges, and gives the result.
+//!
+//! Steps of a push: the names of the series are interned; its points, ascending by step, are cut into runs that lie in one
+//! bucket, a block of runs at a time; each run's group is located and the run's state is folded into it.
+
+use super::cuts::{BucketCuts, bucket_pair};
+use super::directory::{BucketAxes, GroupDirectory, GroupKey};
+use super::finish::result;
+use super::names::texts_of;
+use super::plan::GroupPlan;
+use super::quantile::Samples;
+use super::states::GroupStates;
+use crate::points::{PointsView, Repeats, merge};
+use arrow::record_batch::RecordBatch;
+use std::ops::Range;
+use std::sync::Arc;
+use tidalite_model::{Result, SeriesKey, Summary};
+
+/// The states of all groups met so far. Made by [`Grouping::partial`](crate::Grouping::partial).
+///
+/// ```
+/// use tidalite_model::{Labels, SeriesKey};
+/// use tidalite_query::{Aggregate, By, Grouping, Points};
+/// use arrow::array::{AsArray, types::{Float64Type, Int64Type}};
+///
+/// let grouping = Grouping::new(vec![By::Metric, By::StepBucket(10)], Aggregate::parse_list(&["mean", "max"])?)?;
+/// let mut partial = grouping.partial();
+/// let mut points = Points::default();
+/// (0..20).for_each(|step| points.push(step, 0, 0, step as f64));
+/// partial.push_series(&SeriesKey::new("run-1", "loss", Labels::none()), &points);
+/// let batch = partial.finish()?;
+/// assert_eq!(batch["step_bucket"].as_primitive::<Int64Type>().values(), &[0, 10]);
+/// assert_eq!(batch["mean"].as_primitive::<Float64Type>().values(), &[4.5, 14.5]);
+/// # Ok::<(), tidalite_model::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Partial {
+    plan: Arc<GroupPlan>,
+    directory: GroupDirectory,
+    states: GroupStates,
+    /// The series whose points stand first or last in some group; a state names them by their place here.
+    series: Vec<SeriesKey>,
+    /// The series pushed last and the place of its names, since a series often comes in several pieces.
+    latest: Option<(SeriesKey, u32)>,
+    block: RunBlock,
+}
+
+/// Some runs of one series' points, each in one bucket of each axis, and what is made of them. Kept for its memory only.
+#[derive(Debug, Default)]
+struct RunBlock {
+    runs: Vec<Range<usize>>,
+    /// 0 on an axis without buckets.
+    buckets: Vec<(i64, i64)>,
+    /// Where the states of their groups are.
+    places: Vec<u32>,
+    /// What they come to.
+    states: GroupStates,
+}
+
+/// Runs of a block at most: their columns lie in the cache of the second level.
+const BLOCK_RUNS: usize = 1024;
+
+impl Partial {
+    pub(crate) fn new(plan: Arc<GroupPlan>) -> Self {
+        let axes = match (plan.step_width, plan.time_width) {
+            (None, None) => BucketAxes::None,
+            (Some(_), Some(_)) => BucketAxes::Two,
+            _ => BucketAxes::One,
+        };
+        let states = GroupStates::new(plan.needs);
+        let block = RunBlock { states: GroupStates::without_values(plan.needs), ..RunBlock::default() };
+        let directory = GroupDirectory::new(plan.by.iter().filter(|b| b.is_name()).count(), axes);
+        Partial { plan, directory, states, series: Vec::new(), latest: None, block }
+    }
+
+    /// Takes points of one series, in which repeats are resolved already. A series may come in several pieces, as
+    /// long as all points of one step come in one of them.
+    ///
+    /// Points ascend by step, as [`merge`](crate::merge) leaves them; others are sorted first, into a copy. Needs
+    /// values, and steps and times where the [`Grouping`](crate::Grouping) says so; panics where these are missing.
+    pub fn push_series<'a>(&mut self, key: &SeriesKey, points: impl Into<PointsView<'a>>) {
+        let points = points.into();
+        if points.is_empty() {
+            return;
+        }
+        let n = points.len();
+        assert!(
+            !self.plan.needs_steps() || points.steps.len() == n,
+            "points come with their steps where these are needed"
+        );
+        assert!(
+            !self.plan.needs_times() || points.times_us.len() == n,
+            "points come with their times where these are needed"
+        );
+        let (names, series) = self.places_of(key);
+        if self.plan.needs_steps() && !points.is_ascending() {
+            let sorted = merge(vec![points.to_points()], Repeats::All);
+            self.push_ascending(names, series, sorted.view());
+        } else {
+            self.push_ascending(names, series, points);
+        }
+    }
+
+    fn push_ascending(&mut self, names: u32, series: u32, points: PointsView<'_>) {
+        let mut cuts = BucketCuts::of(&self.plan, points);
+        while self.block.cut(&mut cuts) {
+            self.block.states.set_to_runs(points, &self.block.runs, series);
+            self.take_block(names);
+            if self.plan.needs.samples || self.plan.needs.sketch {
+                for (&place, run) in self.block.places.iter().zip(&self.block.runs) {
+                    self.states.sample(place as usize, &points.values[run.clone()]);
+                }
+            }
+        }
+    }
+
+    /// Takes the states of the block, whose buckets say where they belong.
+    fn take_block(&mut self, names: u32) {
+        let RunBlock { states, buckets, places, .. } = &mut self.block;
+        self.directory.locate_all(names, buckets, places);
+        self.states.take(states, places, self.directory.len(), &self.series, 0);
+    }
+
+    /// Takes a summary in place of its points; `false`, and nothing is taken, where only the points will do:
+    /// for percentiles, for the step of a NaN where there is one, and where the summary does not lie in one bucket.
+    ///
+    /// The summary must be of points in which repeats are resolved, and of steps that no other push of this series
+    /// has.
+    #[must_use = "where it is false, the points themselves are needed"]
+    pub fn push_summary(&mut self, key: &SeriesKey, summary: &Summary) -> bool {
+        if !self.plan.takes_summary(summary) {
+            return false;
+        }
+        if summary.count == 0 {
+            return true;
+        }
+        let Some((step, time)) = self.plan.bucket_of(summary) else { return false };
+        let (names, series) = self.places_of(key);
+        self.block.states.set_to_summary(summary, series);
+        self.block.buckets.clear();
+        self.block.buckets.push(bucket_pair(step, time));
+        self.take_block(names);
+        true
+    }
+
+    /// Takes all that `other` took. Panics where it belongs to another plan.
+    pub fn merge(&mut self, mut other: Partial) {
+        assert!(self.plan == other.plan, "only states of one plan merge");
+        if self.groups() == 0 {
+            *self = other;
+            return;
+        }
+        let theirs = other.directory.names();
+        let names: Vec<u32> =
+            (0..theirs.len()).map(|place| self.directory.intern(theirs.texts(place))).collect();
+        let keys_from = u32::try_from(self.series.len()).expect("memory ends before 2^32 series");
+        self.series.append(&mut other.series);
+        self.latest = None;
+        let (mut all, mut places) = (Vec::with_capacity(other.groups()), Vec::new());
+        let slots: Vec<GroupKey> = (0..other.groups()).map(|state| other.directory.slot(state)).collect();
+        for same in slots.chunk_by(|a, b| a.names == b.names) {
+            let buckets: Vec<(i64, i64)> = same.iter().map(|s| (s.bucket, s.bucket2)).collect();
+            self.directory.locate_all(names[same[0].names as usize], &buckets, &mut places);
+            all.extend_from_slice(&places);
+        }
+        self.states.take_account(&other.states);
+        self.states.take(&mut other.states, &all, self.directory.len(), &self.series, keys_from);
+    }
+
+    /// How many groups there are so far.
+    pub fn groups(&self) -> usize {
+        self.directory.len()
+    }
+
+    /// About how much memory all of this takes, in bytes; cheap enough to ask after every push.
+    pub fn bytes(&self) -> usize {
+        self.directory.bytes() + self.states.bytes() + self.series.capacity() * size_of::<SeriesKey>()
+    }
+
+    /// The result, one row a group, ascending by the group columns in their order (null first), with the columns of
+    /// [`Grouping::schema`](crate::Grouping::schema). With nothing to group by there is one row, even without a point.
+    ///
+    /// # Errors
+    /// `Full` where the names in the result come to 2 GiB or more, which one batch cannot hold.
+    pub fn finish(self) -> Result<RecordBatch> {
+        self.finish_with(|jobs| jobs.into_iter().for_each(PercentileJob::run))
+    }
+
+    /// The result, like [`finish`](Self::finish), where the caller sees to the percentiles, each group's one job, in
+    /// whatever threads it has. Jobs that it leaves undone are done here.
+    ///
+    /// # Errors
+    /// As for [`finish`](Self::finish).
+    pub fn finish_with(mut self, run_all: impl FnOnce(Vec<PercentileJob<'_>>)) -> Result<RecordBatch> {
+        if self.plan.by.is_empty() && self.groups() == 0 {
+            let names = self.directory.intern(std::iter::empty());
+            self.directory.locate_all(names, &[(0, 0)], &mut Vec::new());
+            self.states.grow(self.directory.len());
+        }
+        if self.plan.needs.samples {
+            let fractions = &self.plan.fractions;
+            run_all(
+                self.states.samples.iter_mut().map(|samples| PercentileJob { samples, fractions }).collect(),
+            );
+            self.states.samples.iter_mut().for_each(|s| s.solve(fractions));
+        }
+        result(&self.plan, &self.directory, self.states)
+    }
+
+    /// The places of a series' names and, where it matters which series a point is of, of its key.
+    fn places_of(&mut self, key: &SeriesKey) -> (u32, u32) {
+        let place = |series: usize| u32::try_from(series).expect("memory ends before 2^32 series");
+        if let Some((latest, names)) = &self.latest
+            && latest == key
+        {
+            return (*names, place(self.series.len().saturating_sub(1)));
+        }
+        let names = self.directory.intern(texts_of(key, &self.plan.by, &self.plan.runs));
+        self.latest = Some((key.clone(), names));
+        if self.plan.needs.ends() {
+            self.series.push(key.clone());
+        }
+        (names, place(self.series.len().saturating_sub(1)))
+    }
+}
+
+impl RunBlock {
+    /// The next runs; whether there are any.
+    fn cut(&mut self, cuts: &mut BucketCuts<'_>) -> bool {
+        self.runs.clear();
+        self.buckets.clear();
+        for (run, buckets) in cuts.take(BLOCK_RUNS) {
+            self.runs.push(run);
+            self.buckets.push(buckets);
+        }
+        !self.runs.is_empty()
+    }
+}
+
+/// The percentiles of one group, to be computed. See [`Partial::finish_with`].
+#[derive(Debug)]
+pub struct PercentileJob<'a> {
+    samples: &'a mut Samples,
+    fractions: &'a [f64],
+}
+
+impl PercentileJob<'_> {
+    /// Computes them; time and memory are linear in the group's points.
+    pub fn run(self) {
+        self.samples.solve(self.fractions);
+    }
+}

@@ -1,0 +1,76 @@
+//! The plan of an aggregation, shared by all states that work on it.
+
+use super::by::By;
+use super::function::Aggregate;
+use super::names::RunTexts;
+use super::needs::AggregateNeeds;
+use crate::axis::Width;
+use crate::batch::timestamp;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use std::sync::Arc;
+use tidalite_model::Summary;
+
+#[derive(Debug, PartialEq)]
+pub(crate) struct GroupPlan {
+    pub(crate) by: Vec<By>,
+    pub(crate) aggregates: Vec<Aggregate>,
+    pub(crate) needs: AggregateNeeds,
+    pub(crate) step_width: Option<Width>,
+    pub(crate) time_width: Option<Width>,
+    /// The percentiles asked, as fractions, in the order of the aggregates.
+    pub(crate) fractions: Vec<f64>,
+    pub(crate) runs: Arc<RunTexts>,
+}
+
+impl GroupPlan {
+    pub(crate) fn needs_steps(&self) -> bool {
+        self.step_width.is_some() || self.needs.steps()
+    }
+
+    pub(crate) fn needs_times(&self) -> bool {
+        self.time_width.is_some() || self.needs.times()
+    }
+
+    /// Whether a summary tells all that is needed of its points, buckets aside.
+    pub(crate) fn takes_summary(&self, summary: &Summary) -> bool {
+        let needs = self.needs;
+        !(needs.samples || needs.sketch || needs.nan_step && summary.nan > 0)
+    }
+
+    /// The step bucket and the time bucket in which all of a summary lies, each where it is grouped by. No answer
+    /// where the summary reaches over a bucket's end, or sums up nothing.
+    pub(crate) fn bucket_of(&self, summary: &Summary) -> Option<(Option<i64>, Option<i64>)> {
+        let steps = summary.steps()?;
+        let step = match self.step_width {
+            Some(width) => Some(width.bucket_of(steps)?),
+            None => None,
+        };
+        let time = match self.time_width {
+            Some(width) => Some(width.bucket_of(summary.times_us()?)?),
+            None => None,
+        };
+        Some((step, time))
+    }
+
+    pub(crate) fn schema(&self) -> SchemaRef {
+        let group = |by: &By| match by {
+            By::Run | By::Metric | By::Labels => Field::new(by.column(), DataType::Utf8, false),
+            By::Label(_) | By::Param(_) => Field::new(by.column(), DataType::Utf8, true),
+            By::StepBucket(_) => Field::new(by.column(), DataType::Int64, false),
+            By::TimeBucket(_) => Field::new(by.column(), timestamp(), false),
+        };
+        let value = |aggregate: &Aggregate| {
+            let (data_type, nullable) = match aggregate {
+                Aggregate::Count | Aggregate::Finite | Aggregate::Nan | Aggregate::Inf => {
+                    (DataType::Int64, false)
+                }
+                Aggregate::ArgMin | Aggregate::ArgMax | Aggregate::ArgNan => (DataType::Int64, true),
+                Aggregate::TimeFirst | Aggregate::TimeLast => (timestamp(), true),
+                _ => (DataType::Float64, true),
+            };
+            Field::new(aggregate.to_string(), data_type, nullable)
+        };
+        let fields: Vec<Field> = self.by.iter().map(group).chain(self.aggregates.iter().map(value)).collect();
+        Arc::new(Schema::new(fields))
+    }
+}

@@ -1,0 +1,116 @@
+//! The order of a result's rows: ascending by the group columns.
+//!
+//! GroupStates are mostly in the order of their rows already; then no order is kept, and columns are used without a copy.
+
+use super::by::By;
+use super::directory::GroupDirectory;
+use super::plan::GroupPlan;
+use crate::axis::Width;
+use arrow::buffer::{BooleanBuffer, NullBuffer};
+use std::cmp::Ordering;
+
+/// What a group column is made of.
+pub(super) enum GroupColumn {
+    /// So many-th names, and the rank of each distinct one.
+    Names { level: usize, ranks: Vec<u32> },
+    /// Buckets, the first ones of a slot or the second, and their width.
+    Bucket { second: bool, width: Width, times: bool },
+}
+
+pub(super) fn group_columns(plan: &GroupPlan, directory: &GroupDirectory) -> Vec<GroupColumn> {
+    let mut levels = 0..;
+    let axis = |by: &By| match by {
+        By::StepBucket(width) => {
+            GroupColumn::Bucket { second: false, width: Width::new(*width), times: false }
+        }
+        By::TimeBucket(width) => {
+            GroupColumn::Bucket { second: plan.step_width.is_some(), width: Width::new(*width), times: true }
+        }
+        name => {
+            debug_assert!(name.is_name(), "whatever has no buckets has names");
+            let level = levels.next().expect("levels do not end");
+            GroupColumn::Names { level, ranks: directory.names().ranks(level) }
+        }
+    };
+    plan.by.iter().map(axis).collect()
+}
+
+impl GroupColumn {
+    fn compare(&self, directory: &GroupDirectory, a: usize, b: usize) -> Ordering {
+        let (a, b) = (directory.slot(a), directory.slot(b));
+        match self {
+            GroupColumn::Names { level, ranks } => {
+                let rank = |names: u32| ranks[directory.names().text_id(names, *level)];
+                rank(a.names).cmp(&rank(b.names))
+            }
+            GroupColumn::Bucket { second: false, .. } => a.bucket.cmp(&b.bucket),
+            GroupColumn::Bucket { second: true, .. } => a.bucket2.cmp(&b.bucket2),
+        }
+    }
+}
+
+/// Which state each row shows.
+pub(super) struct RowOrder {
+    count: usize,
+    /// `None` where the rows are the states in their order.
+    order: Option<Vec<u32>>,
+}
+
+impl RowOrder {
+    pub(super) fn of(axes: &[GroupColumn], directory: &GroupDirectory) -> Self {
+        let count = directory.len();
+        let compare = |a: usize, b: usize| {
+            axes.iter().map(|x| x.compare(directory, a, b)).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
+        };
+        // Most neighbours have the same names.
+        let buckets: Vec<&GroupColumn> =
+            axes.iter().filter(|x| matches!(x, GroupColumn::Bucket { .. })).collect();
+        let follows = |i: usize| match &buckets[..] {
+            [bucket] if directory.slot(i - 1).names == directory.slot(i).names => {
+                bucket.compare(directory, i - 1, i).is_lt()
+            }
+            _ => compare(i - 1, i).is_lt(),
+        };
+        if (1..count).all(follows) {
+            return RowOrder { count, order: None };
+        }
+        let mut order: Vec<u32> = (0..u32::try_from(count).expect("states are counted in u32")).collect();
+        // Stable, since that sort makes use of what is in order already: mostly each series' buckets.
+        order.sort_by(|&a, &b| compare(a as usize, b as usize));
+        RowOrder { count, order: Some(order) }
+    }
+
+    pub(super) fn states(&self) -> impl Iterator<Item = usize> + Clone + '_ {
+        (0..self.count).map(|row| self.order.as_ref().map_or(row, |o| o[row] as usize))
+    }
+
+    /// The names of the rows, and how many consecutive rows have them.
+    pub(super) fn names(&self, directory: &GroupDirectory) -> Vec<(u32, usize)> {
+        let mut runs: Vec<(u32, usize)> = Vec::new();
+        for names in self.states().map(|state| directory.slot(state).names) {
+            match runs.last_mut() {
+                Some((last, count)) if *last == names => *count += 1,
+                _ => runs.push((names, 1)),
+            }
+        }
+        runs
+    }
+
+    /// A column of states as a column of rows.
+    pub(super) fn take<T: Copy>(&self, column: &mut Vec<T>) -> Vec<T> {
+        match &self.order {
+            None => std::mem::take(column),
+            Some(order) => order.iter().map(|&i| column[i as usize]).collect(),
+        }
+    }
+
+    /// Null where a state has no value.
+    pub(super) fn nulls(&self, has_value: impl Fn(usize) -> bool) -> Option<NullBuffer> {
+        if (0..self.count).all(&has_value) {
+            return None;
+        }
+        let mut states = self.states();
+        let valid = BooleanBuffer::collect_bool(self.count, |_| states.next().is_some_and(&has_value));
+        Some(NullBuffer::new(valid))
+    }
+}

@@ -1,0 +1,273 @@
+//! From a slice of points to its summary, in passes that the compiler turns into vectors.
+//!
+//! The result is what [`Summary::push`] point by point gives: counts, extremes and ends exactly, sums to rounding
+//! (eight partial sums instead of one; mean and M2 by the corrected two-pass formula of Chan, Golub and LeVeque,
+//! "Algorithms for computing the sample variance", The American Statistician 37, 1983). Only what the aggregates need is
+//! computed. Partial states and charts call this.
+
+use super::needs::AggregateNeeds;
+use crate::points::PointsView;
+use tidalite_model::{Extreme, Summary};
+
+/// What some values come to: of the finite ones all but the counts is told, and only as far as it was needed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct ValueTally {
+    pub(crate) finite: u64,
+    pub(crate) nan: u64,
+    pub(crate) sum: f64,
+    pub(crate) mean: f64,
+    pub(crate) m2: f64,
+    /// +Inf where there is none.
+    pub(crate) min: f64,
+    /// −Inf where there is none.
+    pub(crate) max: f64,
+}
+
+/// What values come to.
+#[inline]
+pub(crate) fn tally(values: &[f64], needs: AggregateNeeds) -> ValueTally {
+    let Sweep { finite, sum, min, max } = sweep(values);
+    let mut t = ValueTally { finite, sum, min, max, ..ValueTally::default() };
+    if finite < values.len() as u64 {
+        t.nan = values.iter().map(|v| u64::from(v.is_nan())).sum();
+    }
+    if needs.mean && finite > 0 {
+        (t.mean, t.m2) = moments(values, finite, sum, needs.m2);
+    }
+    t
+}
+
+/// The summary of points that ascend by step. Counts are always told, what else is not needed keeps its default; in
+/// particular extremes whose steps are not needed stand at step 0, and the least and greatest time are never told.
+pub(crate) fn summarize(points: PointsView<'_>, needs: AggregateNeeds) -> Summary {
+    let mut s = Summary { count: points.len() as u64, ..Summary::default() };
+    if points.is_empty() {
+        return s;
+    }
+    if needs.ends() {
+        s.first = Some(points.point(0));
+        s.last = Some(points.point(points.len() - 1));
+    }
+    if !needs.values() {
+        return s;
+    }
+    let t = tally(points.values, needs);
+    (s.finite, s.nan, s.sum, s.mean, s.m2) = (t.finite, t.nan, t.sum, t.mean, t.m2);
+    if s.finite < s.count {
+        s.pos_inf = points.values.iter().map(|&v| u64::from(v == f64::INFINITY)).sum();
+        s.neg_inf = s.count - s.finite - s.nan - s.pos_inf;
+    }
+    if s.finite == 0 {
+        return s;
+    }
+    let step = |needed: bool, value: f64| if needed { step_of(points, value) } else { 0 };
+    if needs.min {
+        s.min = Some(Extreme { value: t.min, step: step(needs.min_step, t.min) });
+    }
+    if needs.max {
+        s.max = Some(Extreme { value: t.max, step: step(needs.max_step, t.max) });
+    }
+    s
+}
+
+/// The step at which an extreme stands first.
+pub(crate) fn step_of(points: PointsView<'_>, extreme: f64) -> i64 {
+    let at = points.values.iter().position(|&v| v == extreme).expect("an extreme is one of the values");
+    points.point(at).step
+}
+
+/// One pass over values: how many are finite, their sum, the least and the greatest.
+struct Sweep {
+    finite: u64,
+    sum: f64,
+    min: f64,
+    max: f64,
+}
+
+/// Eight independent accumulators: enough for any vector width in use, and to hide the latency of an addition.
+const LANES: usize = 8;
+
+/// Mostly all values are finite, and then so is their sum, in which any other would have left its trace.
+#[inline]
+fn sweep(values: &[f64]) -> Sweep {
+    let mut sum = [0.0; LANES];
+    let mut min = [f64::INFINITY; LANES];
+    let mut max = [f64::NEG_INFINITY; LANES];
+    let mut take = |lane: usize, v: f64| {
+        sum[lane] += v;
+        min[lane] = if v < min[lane] { v } else { min[lane] };
+        max[lane] = if v > max[lane] { v } else { max[lane] };
+    };
+    let (blocks, rest) = values.as_chunks::<LANES>();
+    for block in blocks {
+        block.iter().enumerate().for_each(|(lane, &v)| take(lane, v));
+    }
+    rest.iter().enumerate().for_each(|(lane, &v)| take(lane, v));
+    let sum = pairwise(sum);
+    if !sum.is_finite() {
+        return sweep_of_any(values);
+    }
+    Sweep { finite: values.len() as u64, sum, min: least(min), max: greatest(max) }
+}
+
+/// The same where some are not finite, or their sum left the range of an f64.
+#[cold]
+fn sweep_of_any(values: &[f64]) -> Sweep {
+    let mut finite = [0u64; LANES];
+    let mut sum = [0.0; LANES];
+    let mut min = [f64::INFINITY; LANES];
+    let mut max = [f64::NEG_INFINITY; LANES];
+    let mut take = |lane: usize, v: f64| {
+        let is_finite = v.abs() <= f64::MAX;
+        let (term, low, high) = if is_finite { (v, v, v) } else { (0.0, f64::INFINITY, f64::NEG_INFINITY) };
+        finite[lane] += u64::from(is_finite);
+        sum[lane] += term;
+        min[lane] = if low < min[lane] { low } else { min[lane] };
+        max[lane] = if high > max[lane] { high } else { max[lane] };
+    };
+    let (blocks, rest) = values.as_chunks::<LANES>();
+    for block in blocks {
+        block.iter().enumerate().for_each(|(lane, &v)| take(lane, v));
+    }
+    rest.iter().enumerate().for_each(|(lane, &v)| take(lane, v));
+    Sweep { finite: finite.iter().sum(), sum: pairwise(sum), min: least(min), max: greatest(max) }
+}
+
+#[inline]
+fn least(m: [f64; LANES]) -> f64 {
+    let lesser = |a: f64, b: f64| if b < a { b } else { a };
+    let four: [f64; 4] = std::array::from_fn(|i| lesser(m[i], m[i + 4]));
+    lesser(lesser(four[0], four[2]), lesser(four[1], four[3]))
+}
+
+#[inline]
+fn greatest(m: [f64; LANES]) -> f64 {
+    let greater = |a: f64, b: f64| if b > a { b } else { a };
+    let four: [f64; 4] = std::array::from_fn(|i| greater(m[i], m[i + 4]));
+    greater(greater(four[0], four[2]), greater(four[1], four[3]))
+}
+
+#[inline]
+fn pairwise(s: [f64; LANES]) -> f64 {
+    ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
+}
+
+/// Mean, and M2 where asked, of the finite values, of which there is at least one.
+#[inline]
+fn moments(values: &[f64], finite: u64, sum: f64, m2: bool) -> (f64, f64) {
+    let n = finite as f64;
+    let mean = sum / n;
+    if !mean.is_finite() {
+        // The sum left the range of an f64, the mean need not: the updating formula never forms the sum.
+        return updated_moments(values);
+    }
+    if !m2 {
+        return (mean, 0.0);
+    }
+    let mut deviation = [0.0; LANES];
+    let mut squares = [0.0; LANES];
+    let mut take = |lane: usize, v: f64| {
+        let d = if v.abs() <= f64::MAX { v - mean } else { 0.0 };
+        deviation[lane] += d;
+        squares[lane] += d * d;
+    };
+    let (blocks, rest) = values.as_chunks::<LANES>();
+    for block in blocks {
+        block.iter().enumerate().for_each(|(lane, &v)| take(lane, v));
+    }
+    rest.iter().enumerate().for_each(|(lane, &v)| take(lane, v));
+    let (deviation, squares) = (pairwise(deviation), pairwise(squares));
+    let correction = deviation * deviation / n;
+    let m2 = if correction.is_finite() { (squares - correction).max(0.0) } else { squares };
+    (mean + deviation / n, m2)
+}
+
+#[cold]
+fn updated_moments(values: &[f64]) -> (f64, f64) {
+    let (mut n, mut mean, mut m2) = (0.0, 0.0, 0.0);
+    for v in values.iter().filter(|v| v.is_finite()) {
+        n += 1.0;
+        let delta = v - mean;
+        mean += delta / n;
+        m2 += delta * (v - mean);
+    }
+    (mean, m2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use tidalite_model::Point;
+
+    const ALL: AggregateNeeds = AggregateNeeds {
+        count: true,
+        finite: true,
+        nan: true,
+        sum: true,
+        mean: true,
+        m2: true,
+        min: true,
+        min_step: true,
+        max: true,
+        max_step: true,
+        first: true,
+        first_time: true,
+        last: true,
+        last_time: true,
+        nan_step: false,
+        samples: false,
+        sketch: false,
+    };
+
+    fn value() -> impl Strategy<Value = f64> {
+        let special =
+            vec![f64::NAN, -f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 0.0, 1e150, -1e150, 5e-324];
+        prop_oneof![4 => -1e3..1e3f64, 1 => prop::sample::select(special)]
+    }
+
+    fn near(a: f64, b: f64, scale: f64) -> bool {
+        a == b || (a - b).abs() <= 1e-9 * scale
+    }
+
+    proptest! {
+        #[test]
+        fn a_slice_at_once_equals_its_points_one_by_one(values in prop::collection::vec(value(), 0..70)) {
+            let steps: Vec<i64> = (0..values.len() as i64).collect();
+            let times_us: Vec<i64> = steps.iter().map(|s| s * 7).collect();
+            let points = PointsView { steps: &steps, seqs: &[], times_us: &times_us, values: &values };
+            let mut one = Summary::default();
+            for i in 0..values.len() {
+                one.push(Point { step: steps[i], time_us: times_us[i], value: values[i] });
+            }
+            let all = summarize(points, ALL);
+            prop_assert_eq!(
+                (all.count, all.finite, all.nan, all.pos_inf, all.neg_inf),
+                (one.count, one.finite, one.nan, one.pos_inf, one.neg_inf)
+            );
+            prop_assert_eq!((all.min, all.max), (one.min, one.max));
+            let same = |a: Option<Point>, b: Option<Point>| {
+                a.map(|p| (p.step, p.time_us, p.value.to_bits())) == b.map(|p| (p.step, p.time_us, p.value.to_bits()))
+            };
+            prop_assert!(same(all.first, one.first) && same(all.last, one.last));
+            let scale = values.iter().filter(|v| v.is_finite()).map(|v| v.abs()).sum::<f64>();
+            prop_assert!(near(all.sum, one.sum, scale), "sum {} {}", all.sum, one.sum);
+            prop_assert!(near(all.mean, one.mean, scale), "mean {} {}", all.mean, one.mean);
+            prop_assert!(near(all.m2, one.m2, scale * scale), "m2 {} {}", all.m2, one.m2);
+        }
+    }
+
+    #[test]
+    fn the_mean_of_huge_values_is_finite_though_their_sum_is_not() {
+        let values = [f64::MAX; 20];
+        let s = summarize(PointsView { values: &values, ..PointsView::default() }, ALL);
+        assert_eq!((s.sum, s.mean, s.m2), (f64::INFINITY, f64::MAX, 0.0));
+    }
+
+    #[test]
+    fn a_small_spread_on_a_large_offset_survives() {
+        let values: Vec<f64> = (0..1000).map(|i| 1e9 + f64::from(i % 2)).collect();
+        let s = summarize(PointsView { values: &values, ..PointsView::default() }, ALL);
+        assert_eq!((s.mean(), s.var()), (Some(1e9 + 0.5), Some(0.25)));
+    }
+}

@@ -1,0 +1,261 @@
+//! Which series a query takes: by run, by metric and by labels.
+
+use super::glob::{Glob, shown};
+use regex::{Regex, RegexSet};
+use tidalite_model::{Error, Labels, Result, SeriesKey};
+
+/// Takes the names that equal one of a list or match one of a list of globs. The default takes every name.
+///
+/// In a glob `*` stands for any characters (`/` too), `?` for one character, `[a-c]` and `[!a-c]` for one of a class
+/// or one outside it, `{a,b}` for one of several patterns; `\` makes the next character stand for itself.
+///
+/// ```
+/// use tidalite_query::NameMatcher;
+/// let metrics = NameMatcher::new(&["loss", "val/*"])?;
+/// assert!(metrics.is_match("loss") && metrics.is_match("val/acc/top1") && !metrics.is_match("lr"));
+/// assert_eq!(NameMatcher::new(&["b", "a"])?.as_exact(), Some(&["a".to_string(), "b".to_string()][..]));
+/// # Ok::<(), tidalite_model::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct NameMatcher(Option<NamePatterns>);
+
+#[derive(Debug, Clone)]
+struct NamePatterns {
+    /// Ascending, each once.
+    exact: Vec<String>,
+    /// The patterns that are not plain names.
+    patterns: Option<RegexSet>,
+}
+
+impl NameMatcher {
+    /// Takes what any of the patterns takes; without patterns, nothing.
+    ///
+    /// # Errors
+    /// `Invalid` where a pattern is malformed; the message gives the byte.
+    pub fn new<S: AsRef<str>>(patterns: &[S]) -> Result<Self> {
+        Self::with_regexes::<S, &str>(patterns, &[])
+    }
+
+    /// Takes what any of the patterns takes, and the names in which any of the regular expressions matches anywhere.
+    ///
+    /// ```
+    /// use tidalite_query::NameMatcher;
+    /// let metrics = NameMatcher::with_regexes(&["loss"], &["^layer[0-9]+/"])?;
+    /// assert!(metrics.is_match("loss") && metrics.is_match("layer12/norm") && !metrics.is_match("layer/norm"));
+    /// # Ok::<(), tidalite_model::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); `Invalid` where a regular expression is malformed.
+    pub fn with_regexes<S: AsRef<str>, R: AsRef<str>>(patterns: &[S], regexes: &[R]) -> Result<Self> {
+        let (mut exact, mut all) = (Vec::new(), Vec::new());
+        for pattern in patterns {
+            match Glob::parse(pattern.as_ref())? {
+                Glob::Exact(name) => exact.push(name),
+                Glob::Regex(regex) => all.push(regex),
+            }
+        }
+        for regex in regexes.iter().map(AsRef::as_ref) {
+            Regex::new(regex).map_err(|e| wrong_regex(regex, &e))?;
+            all.push(regex.to_string());
+        }
+        let patterns = if all.is_empty() { None } else { Some(compile(&all, patterns)?) };
+        Ok(Self::of(exact, patterns))
+    }
+
+    /// Takes exactly these names; no character has a special meaning.
+    pub fn exact<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Self {
+        Self::of(names.into_iter().map(Into::into).collect(), None)
+    }
+
+    /// Takes every name.
+    pub fn all() -> Self {
+        NameMatcher(None)
+    }
+
+    fn of(mut exact: Vec<String>, patterns: Option<RegexSet>) -> Self {
+        exact.sort_unstable();
+        exact.dedup();
+        NameMatcher(Some(NamePatterns { exact, patterns }))
+    }
+
+    /// Whether it takes every name.
+    pub fn is_all(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Whether it takes this name.
+    pub fn is_match(&self, name: &str) -> bool {
+        let Some(names) = &self.0 else { return true };
+        names.exact.binary_search_by(|e| e.as_str().cmp(name)).is_ok()
+            || names.patterns.as_ref().is_some_and(|p| p.is_match(name))
+    }
+
+    /// The names it takes, ascending; `None` where there are patterns. A caller looks these up instead of testing each name.
+    pub fn as_exact(&self) -> Option<&[String]> {
+        self.0.as_ref().filter(|n| n.patterns.is_none()).map(|n| n.exact.as_slice())
+    }
+}
+
+fn wrong_regex(regex: &str, error: &regex::Error) -> Error {
+    // The message spreads the expression over several lines; the last one says what is wrong.
+    let text = error.to_string();
+    let wrong = text.lines().last().unwrap_or_default();
+    let wrong = wrong.strip_prefix("error: ").unwrap_or(wrong).to_string();
+    Error::invalid(
+        "read regular expression",
+        format!("in `{}`: {wrong}", shown(regex)),
+        "write it in the syntax of the crate regex, without look-around and back-references",
+    )
+}
+
+fn compile<S: AsRef<str>>(regexes: &[String], patterns: &[S]) -> Result<RegexSet> {
+    RegexSet::new(regexes).map_err(|_| {
+        let longest = patterns.iter().map(AsRef::as_ref).max_by_key(|p| p.len()).unwrap_or_default();
+        Error::invalid(
+            "read pattern",
+            format!("`{}` and the other patterns are too large or too deeply nested", shown(longest)),
+            "use fewer or simpler patterns, or list the names",
+        )
+    })
+}
+
+/// Takes the label sets that hold each of a list of pairs, whose values may be globs. The default takes every set.
+///
+/// ```
+/// use tidalite_model::Labels;
+/// use tidalite_query::LabelMatcher;
+/// let labels = LabelMatcher::new([("rank", "3"), ("host", "node-*")])?;
+/// assert!(labels.is_match(&Labels::parse("gpu=0,host=node-7,rank=3")?));
+/// assert!(!labels.is_match(&Labels::parse("rank=3")?));
+/// # Ok::<(), tidalite_model::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct LabelMatcher(Vec<(String, NameMatcher)>);
+
+impl LabelMatcher {
+    /// Takes the label sets that hold each of these pairs; the value `*` requires only the key.
+    ///
+    /// # Errors
+    /// `Invalid` where a value is a malformed pattern.
+    pub fn new<K: Into<String>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (K, V)>) -> Result<Self> {
+        let pair = |(key, value): (K, V)| Ok((key.into(), NameMatcher::new(&[value])?));
+        pairs.into_iter().map(pair).collect::<Result<_>>().map(LabelMatcher)
+    }
+
+    /// Takes every label set.
+    pub fn all() -> Self {
+        LabelMatcher(Vec::new())
+    }
+
+    /// Whether it takes every label set.
+    pub fn is_all(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether it takes this label set.
+    pub fn is_match(&self, labels: &Labels) -> bool {
+        self.is_all()
+            || (!labels.is_empty()
+                && self.0.iter().all(|(key, value)| labels.get(key).is_some_and(|v| value.is_match(&v))))
+    }
+}
+
+/// Takes the series whose run, metric and labels are all taken. The default takes every series.
+///
+/// ```
+/// use tidalite_model::{Labels, SeriesKey};
+/// use tidalite_query::{NameMatcher, SeriesFilter};
+/// let filter = SeriesFilter { metrics: NameMatcher::new(&["val/*"])?, ..SeriesFilter::default() };
+/// assert!(filter.matches(&SeriesKey::new("run-1", "val/loss", Labels::none())));
+/// assert!(!filter.matches(&SeriesKey::new("run-1", "loss", Labels::none())));
+/// # Ok::<(), tidalite_model::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct SeriesFilter {
+    /// By the run's id.
+    pub runs: NameMatcher,
+    /// By the metric's name.
+    pub metrics: NameMatcher,
+    /// By the labels.
+    pub labels: LabelMatcher,
+}
+
+impl SeriesFilter {
+    /// Whether it takes this series.
+    pub fn matches(&self, key: &SeriesKey) -> bool {
+        self.metrics.is_match(&key.metric)
+            && self.runs.is_match(&key.run)
+            && self.labels.is_match(&key.labels)
+    }
+
+    /// Whether it takes every series.
+    pub fn is_all(&self) -> bool {
+        self.runs.is_all() && self.metrics.is_all() && self.labels.is_all()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidalite_model::ErrorKind;
+
+    #[test]
+    fn no_patterns_take_nothing_and_all_takes_everything() {
+        assert!(!NameMatcher::new::<&str>(&[]).unwrap().is_match("a"));
+        assert!(NameMatcher::all().is_match("a") && NameMatcher::default().is_all());
+        assert_eq!(NameMatcher::all().as_exact(), None);
+        assert_eq!(NameMatcher::new(&["a", "b*"]).unwrap().as_exact(), None);
+    }
+
+    #[test]
+    fn exact_names_may_hold_special_characters() {
+        let names = NameMatcher::exact(["run[1]", "*", "run[1]"]);
+        assert_eq!(names.as_exact().map(<[String]>::len), Some(2));
+        assert!(names.is_match("run[1]") && names.is_match("*") && !names.is_match("run1"));
+    }
+
+    #[test]
+    fn names_and_patterns_mix() {
+        let names = NameMatcher::new(&["z", "a*", "m?", "a"]).unwrap();
+        for yes in ["z", "a", "abc", "m🌊"] {
+            assert!(names.is_match(yes), "{yes}");
+        }
+        assert!(!names.is_match("m") && !names.is_match("zz"));
+    }
+
+    #[test]
+    fn regular_expressions_match_anywhere_and_malformed_ones_are_refused() {
+        let names = NameMatcher::with_regexes(&["a", "x*"], &["loss$", "(?i)^ACC"]).unwrap();
+        for yes in ["a", "xyz", "train/loss", "acc/top1"] {
+            assert!(names.is_match(yes), "{yes}");
+        }
+        assert!(!names.is_match("loss/train") && !names.is_match("b") && names.as_exact().is_none());
+        let text = NameMatcher::with_regexes::<&str, _>(&[], &["lo(ss"]).unwrap_err().to_string();
+        assert!(text.contains("`lo(ss`: unclosed group") && !text.contains('\n'), "{text}");
+        assert!(NameMatcher::with_regexes::<&str, _>(&[], &["(?=a)"]).is_err());
+        assert!(NameMatcher::with_regexes::<&str, _>(&[], &["a{9999}{9999}"]).is_err());
+    }
+
+    #[test]
+    fn a_pattern_too_large_to_compile_is_refused() {
+        let deep = "{a".repeat(5000) + &"}".repeat(5000);
+        assert_eq!(NameMatcher::new(&[deep]).unwrap_err().kind(), ErrorKind::Invalid);
+        assert!(NameMatcher::new(&["["]).is_err() && LabelMatcher::new([("a", "{")]).is_err());
+    }
+
+    #[test]
+    fn a_series_must_pass_each_of_the_three() {
+        let filter = SeriesFilter {
+            runs: NameMatcher::new(&["resnet-*"]).unwrap(),
+            metrics: NameMatcher::new(&["loss"]).unwrap(),
+            labels: LabelMatcher::new([("rank", "*")]).unwrap(),
+        };
+        let key = |run, metric, labels| SeriesKey::new(run, metric, Labels::parse(labels).unwrap());
+        assert!(filter.matches(&key("resnet-1", "loss", "host=a,rank=0")));
+        assert!(!filter.matches(&key("vit-1", "loss", "rank=0")));
+        assert!(!filter.matches(&key("resnet-1", "lr", "rank=0")));
+        assert!(!filter.matches(&key("resnet-1", "loss", "host=a")));
+        assert!(SeriesFilter::default().is_all() && SeriesFilter::default().matches(&key("a", "b", "")));
+    }
+}

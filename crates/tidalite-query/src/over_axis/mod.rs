@@ -1,0 +1,14 @@
+//! Series over another x-axis than the step: their points, charts, lines, bands and columns side by side.
+//!
+//! It uses every other folder. Steps: each point gets an x, the series is sorted by it, and the x replaces the step for
+//! whatever draws. Invariant: a point that is kept shows its own step, time and value, and its exact x.
+
+mod band;
+mod schema;
+mod series;
+#[cfg(test)]
+mod tests;
+
+pub use band::over_band_schema;
+pub use schema::{over_chart_schema, over_points_schema};
+pub use series::OverAxis;
