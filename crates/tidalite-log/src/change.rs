@@ -178,7 +178,7 @@ fn unknown(what: &str) -> Error {
 
 /// The change in these bytes; `None` where they are not exactly one.
 pub(crate) fn decode(bytes: &[u8]) -> Option<RunChange> {
-    let mut r = Reader { rest: bytes };
+    let mut r = ChangeReader { rest: bytes };
     let change = match r.byte()? {
         START => RunChange::Start {
             time_us: r.word()?.cast_signed(),
@@ -205,11 +205,11 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<RunChange> {
     r.rest.is_empty().then_some(change)
 }
 
-struct Reader<'a> {
+struct ChangeReader<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Reader<'a> {
+impl<'a> ChangeReader<'a> {
     fn take(&mut self, n: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.rest.split_at_checked(n)?;
         self.rest = rest;

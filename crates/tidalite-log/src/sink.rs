@@ -1,6 +1,6 @@
 //! What replay hands over: names first, then rows, batches, changes and parts in the order of writing.
 //!
-//! Nothing is copied on the way: a [`Row`] and [`Points`] look at the checked bytes of the frame.
+//! Nothing is copied on the way: a [`Row`] and [`BatchRef`] look at the checked bytes of the frame.
 
 use crate::format::{POINTS_FIXED_BYTES, i64_at, u32_at, u64_at};
 use tidalite_model::{Result, RunChange, Seq, SeriesKey};
@@ -14,26 +14,39 @@ pub struct SeriesId(pub u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LayoutId(pub u32);
 
-/// Takes what a log holds. An error stops the replay and is returned by it; what was not taken comes again at the
-/// next poll.
-pub trait Sink {
-    /// A series, before anything that names it. May come again with the same meaning.
-    fn series(&mut self, id: SeriesId, key: &SeriesKey) -> Result<()>;
+/// Receives the contents of a log. By default each method ignores what it gets.
+///
+/// An error stops the replay, which returns it. The next poll starts with what was refused.
+pub trait LogSink {
+    /// A series, before anything that refers to it. May be repeated with the same meaning.
+    fn series(&mut self, _id: SeriesId, _key: &SeriesKey) -> Result<()> {
+        Ok(())
+    }
 
-    /// A layout, after its series and before its rows. May come again with the same meaning.
-    fn layout(&mut self, id: LayoutId, series: &[SeriesId]) -> Result<()>;
+    /// A layout, after its series and before its rows. May be repeated with the same meaning.
+    fn layout(&mut self, _id: LayoutId, _series: &[SeriesId]) -> Result<()> {
+        Ok(())
+    }
 
-    /// A row; it has as many values as its layout has series.
-    fn row(&mut self, row: Row<'_>) -> Result<()>;
+    /// A row. It has one value for each series of its layout.
+    fn row(&mut self, _row: Row<'_>) -> Result<()> {
+        Ok(())
+    }
 
     /// A batch of points that became visible together.
-    fn points(&mut self, points: Points<'_>) -> Result<()>;
+    fn points(&mut self, _batch: BatchRef<'_>) -> Result<()> {
+        Ok(())
+    }
 
     /// A change to a run.
-    fn change(&mut self, seq: Seq, run: &str, change: RunChange) -> Result<()>;
+    fn change(&mut self, _seq: Seq, _run: &str, _change: RunChange) -> Result<()> {
+        Ok(())
+    }
 
-    /// A staged part, and what was said about it when it was appended.
-    fn part(&mut self, seq: Seq, part: Uuid, about: &[u8]) -> Result<()>;
+    /// A staged part, with the metadata that was appended with it.
+    fn part(&mut self, _seq: Seq, _part: Uuid, _meta: &[u8]) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// One row.
@@ -85,7 +98,7 @@ impl<'a> Values<'a> {
 
 /// A batch of points.
 #[derive(Debug, Clone, Copy)]
-pub struct Points<'a> {
+pub struct BatchRef<'a> {
     seq: Seq,
     len: usize,
     steps: &'a [u8],
@@ -94,7 +107,7 @@ pub struct Points<'a> {
     series: &'a [u8],
 }
 
-impl<'a> Points<'a> {
+impl<'a> BatchRef<'a> {
     /// The batch in a frame's payload; `None` where its length is not what its count asks for.
     pub(crate) fn new(seq: Seq, payload: &'a [u8]) -> Option<Self> {
         let (head, columns) = payload.split_at_checked(POINTS_FIXED_BYTES)?;
@@ -103,7 +116,7 @@ impl<'a> Points<'a> {
         let (steps, rest) = columns.split_at_checked(words)?;
         let (times, rest) = rest.split_at_checked(words)?;
         let (values, series) = rest.split_at_checked(words)?;
-        (series.len() == words / 2 && u32_at(head, 4) == 0).then_some(Points {
+        (series.len() == words / 2 && u32_at(head, 4) == 0).then_some(BatchRef {
             seq,
             len,
             steps,

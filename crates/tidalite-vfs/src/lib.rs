@@ -24,6 +24,7 @@ mod publish;
 mod real;
 #[cfg(test)]
 mod rules;
+mod segment_bounds;
 mod sim;
 mod statfs;
 mod vfs;
@@ -31,5 +32,5 @@ mod vfs;
 pub use fork::{ForkGuard, lower_priority};
 pub use publish::publish;
 pub use real::RealVfs;
-pub use sim::{FailKind, Failure, SimVfs, Survive, Tear};
+pub use sim::{FailKind, SimFailure, SimVfs, Survive, Tear};
 pub use vfs::{FileSystem, Lock, LockMode, ReadFile, SegmentFile, Stat, Vfs, WriteFile};

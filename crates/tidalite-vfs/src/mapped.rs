@@ -16,6 +16,7 @@
 //!
 //! Called by `real.rs` (segments) and `fork.rs` (the guard).
 
+use crate::segment_bounds::end_inside;
 use crate::vfs::SegmentFile;
 use memmap2::{MmapOptions, MmapRaw};
 use std::fs::File;
@@ -219,24 +220,4 @@ impl SegmentFile for MappedSegment {
     fn path(&self) -> &Path {
         &self.path
     }
-}
-
-/// The end of a write of `bytes` at `offset`, where that lies inside the capacity.
-#[inline]
-pub(crate) fn end_inside(path: &Path, offset: u64, bytes: usize, capacity: u64) -> Result<u64> {
-    match offset.checked_add(bytes as u64) {
-        Some(end) if end <= capacity => Ok(end),
-        _ => Err(outside(path, offset, bytes, capacity)),
-    }
-}
-
-#[cold]
-fn outside(path: &Path, offset: u64, bytes: usize, capacity: u64) -> Error {
-    Error::invalid(
-        "write to segment",
-        format!("{bytes} bytes do not fit below its capacity of {capacity}"),
-        "begin a new segment",
-    )
-    .at(path)
-    .at_offset(offset)
 }

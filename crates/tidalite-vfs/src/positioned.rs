@@ -5,7 +5,7 @@
 //! when the call returns, and the death of the process loses nothing. A failed publish is remembered, and every
 //! later write or sync returns it. Called by `real.rs`.
 
-use crate::mapped::end_inside;
+use crate::segment_bounds::end_inside;
 use crate::vfs::SegmentFile;
 use std::fs::File;
 use std::os::unix::fs::FileExt;

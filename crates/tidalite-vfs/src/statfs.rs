@@ -11,7 +11,7 @@ use std::path::Path;
 
 /// One known kind of file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Kind {
+pub(crate) struct FileSystemKind {
     magic: u32,
     pub(crate) name: &'static str,
     nature: Nature,
@@ -30,11 +30,11 @@ enum Nature {
 
 use Nature::{CopiesOnWrite, Local, Network};
 
-const fn kind(magic: u32, name: &'static str, nature: Nature) -> Kind {
-    Kind { magic, name, nature }
+const fn kind(magic: u32, name: &'static str, nature: Nature) -> FileSystemKind {
+    FileSystemKind { magic, name, nature }
 }
 
-const KINDS: [Kind; 29] = [
+const KINDS: [FileSystemKind; 29] = [
     kind(0xef53, "ext4", Local),
     kind(0x5846_5342, "xfs", Local),
     kind(0x0102_1994, "tmpfs", Local),
@@ -67,7 +67,7 @@ const KINDS: [Kind; 29] = [
 ];
 
 /// The kind with this magic number.
-pub(crate) fn kind_of(magic: u32) -> Option<Kind> {
+pub(crate) fn kind_of(magic: u32) -> Option<FileSystemKind> {
     KINDS.into_iter().find(|k| k.magic == magic)
 }
 

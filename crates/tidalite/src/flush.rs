@@ -16,7 +16,7 @@ use crate::tail::{TailData, View};
 use crate::tiles::{PointSource, Steps, write_part};
 use std::collections::BTreeMap;
 use std::ops::Range;
-use tidalite_log::{Finding, FindingKind, SeriesId, Sink, WriterDir};
+use tidalite_log::{LogFinding, LogFindingKind, LogSink, SeriesId, WriterDir};
 use tidalite_model::{Error, ErrorKind, Result, RunChange, Seq, SeriesKey};
 use tidalite_parts::PartMeta;
 use tidalite_query::{Points, Repeats, merge};
@@ -169,31 +169,16 @@ fn is_gone(inner: &Inner, dir: &WriterDir, alive: bool, error: &Error) -> Result
 /// Whether a deletion came by; all else is passed over.
 struct Deletions(bool);
 
-impl Sink for Deletions {
-    fn series(&mut self, _: SeriesId, _: &SeriesKey) -> Result<()> {
-        Ok(())
-    }
-    fn layout(&mut self, _: tidalite_log::LayoutId, _: &[SeriesId]) -> Result<()> {
-        Ok(())
-    }
-    fn row(&mut self, _: tidalite_log::Row<'_>) -> Result<()> {
-        Ok(())
-    }
-    fn points(&mut self, _: tidalite_log::Points<'_>) -> Result<()> {
-        Ok(())
-    }
+impl LogSink for Deletions {
     fn change(&mut self, _: Seq, _: &str, change: RunChange) -> Result<()> {
         self.0 |= matches!(change, RunChange::Delete { .. });
-        Ok(())
-    }
-    fn part(&mut self, _: Seq, _: Uuid, _: &[u8]) -> Result<()> {
         Ok(())
     }
 }
 
 /// Whether a finding makes a log evidence that must not be deleted: damage does, the torn tail of a crash does not.
-pub(crate) fn is_evidence(finding: &Finding) -> bool {
-    !matches!(finding.kind, FindingKind::TornTail | FindingKind::OrphanTail)
+pub(crate) fn is_evidence(finding: &LogFinding) -> bool {
+    !matches!(finding.kind, LogFindingKind::TornTail | LogFindingKind::OrphanTail)
 }
 
 fn publish(
@@ -356,7 +341,7 @@ impl Bounded {
     }
 }
 
-impl Sink for Bounded {
+impl LogSink for Bounded {
     fn series(&mut self, id: SeriesId, key: &SeriesKey) -> Result<()> {
         self.data.series(id, key)
     }
@@ -367,7 +352,7 @@ impl Sink for Bounded {
         self.admit(row.seq)?;
         self.data.row(row)
     }
-    fn points(&mut self, p: tidalite_log::Points<'_>) -> Result<()> {
+    fn points(&mut self, p: tidalite_log::BatchRef<'_>) -> Result<()> {
         self.admit(p.seq())?;
         self.data.points(p)
     }
@@ -375,9 +360,9 @@ impl Sink for Bounded {
         self.admit(seq)?;
         self.data.change(seq, run, change)
     }
-    fn part(&mut self, seq: Seq, part: Uuid, about: &[u8]) -> Result<()> {
+    fn part(&mut self, seq: Seq, part: Uuid, meta: &[u8]) -> Result<()> {
         self.admit(seq)?;
-        self.data.part(seq, part, about)
+        self.data.part(seq, part, meta)
     }
 }
 

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
-use tidalite_log::{Finding, FindingKind, Life, TailReader, WriterDir};
+use tidalite_log::{Life, LogFinding, LogFindingKind, TailReader, WriterDir};
 use tidalite_model::{Error, ErrorKind, Result, RunChange, RunInfo, Seq};
 use tidalite_parts::{Columns, Part, PartMeta, PartPlace};
 use tidalite_query::{Grouping, NameMatcher, Points, RunFilter};
@@ -67,7 +67,7 @@ pub(crate) struct Tail {
     /// First ordinal that is not.
     next: u64,
     pub(crate) data: TailData,
-    pub(crate) findings: Vec<Finding>,
+    pub(crate) findings: Vec<LogFinding>,
 }
 
 /// What a store keeps between snapshots.
@@ -192,7 +192,7 @@ impl SnapshotView {
             tails.push(view);
         }
         // A segment that is not there was flushed and collected, where a newer version says so; else it is lost.
-        let gap = |t: &TailView| t.read().findings.iter().any(|f| f.kind == FindingKind::MissingSegment);
+        let gap = |t: &TailView| t.read().findings.iter().any(|f| f.kind == LogFindingKind::MissingSegment);
         let newest = manifest::versions(&*inner.vfs, &inner.places)?.last().copied();
         if newest.is_some_and(|v| v > version.manifest.version) && tails.iter().any(gap) {
             return Err(Error::not_found("take snapshot", "a log was flushed meanwhile", "try again"));
@@ -254,7 +254,7 @@ impl SnapshotView {
     }
 
     /// What replaying the logs found wrong.
-    pub(crate) fn findings(&self) -> Vec<Finding> {
+    pub(crate) fn findings(&self) -> Vec<LogFinding> {
         self.tails.iter().flat_map(|t| t.read().findings.clone()).collect()
     }
 }

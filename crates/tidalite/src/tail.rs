@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::Range;
-use tidalite_log::{LayoutId, Points as LogPoints, Row, SeriesId, Sink};
+use tidalite_log::{BatchRef, LayoutId, LogSink, Row, SeriesId};
 use tidalite_model::{Result, RunChange, Seq, SeriesKey};
 use tidalite_query::Points;
 use uuid::Uuid;
@@ -191,7 +191,7 @@ impl TailData {
     }
 }
 
-impl Sink for TailData {
+impl LogSink for TailData {
     fn series(&mut self, id: SeriesId, key: &SeriesKey) -> Result<()> {
         if let Entry::Vacant(place) = self.places.entry(id) {
             place.insert(self.series.len());
@@ -237,7 +237,7 @@ impl Sink for TailData {
         Ok(())
     }
 
-    fn points(&mut self, p: LogPoints<'_>) -> Result<()> {
+    fn points(&mut self, p: BatchRef<'_>) -> Result<()> {
         let seq = p.seq().as_i64();
         // Points of a batch come in stretches of one series.
         let mut last = None;
@@ -258,9 +258,9 @@ impl Sink for TailData {
         Ok(())
     }
 
-    fn part(&mut self, seq: Seq, part: Uuid, about: &[u8]) -> Result<()> {
-        self.staged.push((seq, part, about.to_vec()));
-        self.bytes += about.len();
+    fn part(&mut self, seq: Seq, part: Uuid, meta: &[u8]) -> Result<()> {
+        self.staged.push((seq, part, meta.to_vec()));
+        self.bytes += meta.len();
         Ok(())
     }
 }

@@ -12,7 +12,7 @@ pub(super) const SERIES_NAMED_MAX: usize = 16;
 /// What kind of thing is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum FindingKind {
+pub enum LogFindingKind {
     /// The end of what a crash left: never durable, and left out.
     TornTail,
     /// Bytes that were durable, or that a living writer published, are not what was written; just they are left out.
@@ -28,9 +28,9 @@ pub enum FindingKind {
 /// One thing that replay found wrong.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct Finding {
+pub struct LogFinding {
     /// What kind of thing.
-    pub kind: FindingKind,
+    pub kind: LogFindingKind,
     /// The file, or the folder where a file is missing.
     pub path: PathBuf,
     /// Where in the file it begins.
@@ -51,10 +51,10 @@ pub struct Finding {
     pub message: String,
 }
 
-impl Finding {
-    pub(super) fn new(kind: FindingKind, path: &Path, offset: u64, bytes: u64, what: &str) -> Self {
+impl LogFinding {
+    pub(super) fn new(kind: LogFindingKind, path: &Path, offset: u64, bytes: u64, what: &str) -> Self {
         let place = path.display();
-        Finding {
+        LogFinding {
             kind,
             path: path.to_path_buf(),
             offset,
@@ -73,7 +73,7 @@ impl Finding {
         self
     }
 
-    /// Names the series, and their run where it is one.
+    /// DeclaredNames the series, and their run where it is one.
     pub(super) fn naming(mut self, keys: impl Iterator<Item = SeriesKey>) -> Self {
         self.series = keys.take(SERIES_NAMED_MAX).collect();
         if let Some((first, rest)) = self.series.split_first()

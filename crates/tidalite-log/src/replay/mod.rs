@@ -1,22 +1,23 @@
-//! Reading logs: all at once ([`replay`]) or as they grow ([`TailReader`]). Nothing here writes.
+//! SegmentReader logs: all at once ([`replay`]) or as they grow ([`TailReader`]). Nothing here writes.
 //!
 //! `tail.rs` goes from segment to segment, `reading.rs` through one, `window.rs` brings its bytes in, `names.rs`
 //! knows what they say, `resync.rs` finds frames again behind damage, `finding.rs` says what was wrong.
 
 mod finding;
 mod names;
-mod reading;
+mod poll;
 mod resync;
+mod segment_reader;
 mod tail;
 #[cfg(test)]
 mod tests;
 mod window;
 
-pub use finding::{Finding, FindingKind};
+pub use finding::{LogFinding, LogFindingKind};
 pub use tail::{Replayed, Resume, TailReader};
 
 use crate::dir::WriterDir;
-use crate::sink::Sink;
+use crate::sink::LogSink;
 use tidalite_model::Result;
 use tidalite_vfs::Vfs;
 
@@ -30,7 +31,7 @@ pub fn replay(
     dir: &WriterDir,
     from_ordinal: u64,
     alive: bool,
-    sink: &mut dyn Sink,
+    sink: &mut dyn LogSink,
 ) -> Result<Replayed> {
     TailReader::new(dir.clone(), from_ordinal).poll(vfs, alive, sink)
 }

@@ -7,7 +7,7 @@
 use crate::change;
 use crate::format::{HANDLE_MAX, ROW_FIXED_BYTES, SERIES_FIXED_BYTES, Tag, i64_at, u32_at};
 use crate::frame::Frame;
-use crate::sink::{LayoutId, Points, Row, SeriesId, Sink, Values};
+use crate::sink::{BatchRef, LayoutId, LogSink, Row, SeriesId, Values};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
@@ -33,7 +33,7 @@ impl Hasher for HandleHasher {
 type ByHandle<T> = HashMap<u32, T, BuildHasherDefault<HandleHasher>>;
 
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(super) struct DeclaredNames {
     runs: ByHandle<Arc<str>>,
     series: ByHandle<SeriesKey>,
     layouts: ByHandle<Arc<[SeriesId]>>,
@@ -58,9 +58,9 @@ impl From<Error> for Refused {
     }
 }
 
-type Taken = std::result::Result<(), Refused>;
+type TakeResult = std::result::Result<(), Refused>;
 
-impl Names {
+impl DeclaredNames {
     pub(super) fn series_key(&self, id: SeriesId) -> Option<&SeriesKey> {
         self.series.get(&id.0)
     }
@@ -70,14 +70,14 @@ impl Names {
     }
 
     /// Hands over all names known.
-    pub(super) fn hand_over(&self, sink: &mut dyn Sink) -> Result<()> {
+    pub(super) fn hand_over(&self, sink: &mut dyn LogSink) -> Result<()> {
         self.series.iter().try_for_each(|(&id, key)| sink.series(SeriesId(id), key))?;
         self.layouts.iter().try_for_each(|(&id, series)| sink.layout(LayoutId(id), series))
     }
 
     /// Hands over what a caller appended.
     #[inline]
-    pub(super) fn take_unit(&mut self, frame: &Frame<'_>, seq: Seq, sink: &mut dyn Sink) -> Taken {
+    pub(super) fn take_unit(&mut self, frame: &Frame<'_>, seq: Seq, sink: &mut dyn LogSink) -> TakeResult {
         match frame.tag {
             Some(Tag::Row) => self.take_row(frame, seq, sink),
             Some(Tag::Points) => self.take_points(frame, seq, sink),
@@ -87,15 +87,15 @@ impl Names {
                 Ok(sink.change(seq, run, change::decode(bytes).ok_or(Refused::Malformed)?)?)
             }
             Some(Tag::Part) => {
-                let (part, about) = frame.payload.split_first_chunk::<16>().ok_or(Refused::Malformed)?;
-                Ok(sink.part(seq, Uuid::from_bytes(*part), about)?)
+                let (part, meta) = frame.payload.split_first_chunk::<16>().ok_or(Refused::Malformed)?;
+                Ok(sink.part(seq, Uuid::from_bytes(*part), meta)?)
             }
             _ => Err(Refused::Malformed),
         }
     }
 
     #[inline]
-    fn take_row(&mut self, frame: &Frame<'_>, seq: Seq, sink: &mut dyn Sink) -> Taken {
+    fn take_row(&mut self, frame: &Frame<'_>, seq: Seq, sink: &mut dyn LogSink) -> TakeResult {
         let width = match self.last_layout {
             Some((layout, width)) if layout == frame.arg => width,
             _ => {
@@ -117,8 +117,8 @@ impl Names {
         })?)
     }
 
-    fn take_points(&self, frame: &Frame<'_>, seq: Seq, sink: &mut dyn Sink) -> Taken {
-        let points = Points::new(seq, frame.payload).ok_or(Refused::Malformed)?;
+    fn take_points(&self, frame: &Frame<'_>, seq: Seq, sink: &mut dyn LogSink) -> TakeResult {
+        let points = BatchRef::new(seq, frame.payload).ok_or(Refused::Malformed)?;
         let mut last = None;
         for id in (0..points.len()).map(|i| points.series(i)) {
             if last != Some(id) && !self.series.contains_key(&id.0) {
@@ -130,7 +130,7 @@ impl Names {
     }
 
     /// Learns a declaration, and hands over what is new.
-    pub(super) fn learn(&mut self, frame: &Frame<'_>, sink: &mut dyn Sink) -> Taken {
+    pub(super) fn learn(&mut self, frame: &Frame<'_>, sink: &mut dyn LogSink) -> TakeResult {
         match frame.tag {
             Some(Tag::Run) => self.learn_run(frame.payload).ok_or(Refused::Malformed),
             Some(Tag::Series) => {
@@ -159,7 +159,7 @@ impl Names {
         Some(())
     }
 
-    fn learn_series(&mut self, declared: &SeriesBytes<'_>, sink: &mut dyn Sink) -> Taken {
+    fn learn_series(&mut self, declared: &SeriesBytes<'_>, sink: &mut dyn LogSink) -> TakeResult {
         let SeriesBytes { handle, run, metric, labels } = *declared;
         let run = self.runs.get(&run).ok_or(Refused::Undeclared)?;
         if let Some(known) = self.series.get(&handle) {
@@ -174,7 +174,7 @@ impl Names {
         Ok(())
     }
 
-    fn learn_layout(&mut self, frame: &Frame<'_>, sink: &mut dyn Sink) -> Taken {
+    fn learn_layout(&mut self, frame: &Frame<'_>, sink: &mut dyn LogSink) -> TakeResult {
         let (handles, odd) = frame.payload.as_chunks::<4>();
         if handles.is_empty() || !odd.is_empty() {
             return Err(Refused::Malformed);

@@ -1,4 +1,4 @@
-//! Finding frames again behind bytes that are none, and finding what was durable.
+//! LogFinding frames again behind bytes that are none, and finding what was durable.
 //!
 //! A frame begins at a multiple of 8. Behind a gap it is believed where its ordinal could follow (between the
 //! expected one and as many more as 16-byte frames fit the gap), its length fits and its checksum matches; the
@@ -7,7 +7,7 @@
 //! Each search is one pass over the bytes, zeros passed over quickly. Called by `reading.rs` and `tail.rs`, only
 //! where something is wrong or a log ends without a SEAL.
 
-use super::window::Window;
+use super::window::SegmentWindow;
 use crate::dir::WriterDir;
 use crate::format::{
     FIRST_FRAME_AT, FRAME_HEAD_BYTES, SEGMENT_BYTES_LIMIT, SYNC_PAYLOAD_BYTES, Tag, frame_bytes, u64_at,
@@ -33,14 +33,19 @@ impl Anchor {
 
 /// A frame that was found.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Found {
+pub(super) struct FoundFrame {
     pub(super) offset: u64,
     pub(super) ordinal: u32,
     bytes: usize,
 }
 
 /// The first frame at or behind `from` that may follow the anchor.
-pub(super) fn next_frame(window: &mut Window, seed: u32, anchor: Anchor, from: u64) -> Result<Option<Found>> {
+pub(super) fn next_frame(
+    window: &mut SegmentWindow,
+    seed: u32,
+    anchor: Anchor,
+    from: u64,
+) -> Result<Option<FoundFrame>> {
     let mut offset = from.next_multiple_of(8);
     loop {
         let limit = window.limit();
@@ -60,7 +65,7 @@ pub(super) fn next_frame(window: &mut Window, seed: u32, anchor: Anchor, from: u
             let at = offset + 8 * i as u64;
             let bytes = frame_bytes(head.payload);
             let fits = at + bytes as u64 <= limit && anchor.allows(at, head.ordinal);
-            fits.then_some(Found { offset: at, ordinal: head.ordinal, bytes })
+            fits.then_some(FoundFrame { offset: at, ordinal: head.ordinal, bytes })
         });
         match { plausible }.next() {
             Some(found) => {
@@ -78,7 +83,7 @@ pub(super) fn next_frame(window: &mut Window, seed: u32, anchor: Anchor, from: u
 
 /// Calls `each` with all frames that can be found from the anchor on.
 pub(super) fn each_frame(
-    window: &mut Window,
+    window: &mut SegmentWindow,
     seed: u32,
     mut anchor: Anchor,
     each: &mut dyn FnMut(&Frame<'_>) -> Result<()>,
@@ -105,7 +110,7 @@ pub(super) fn durable_position(vfs: &dyn Vfs, dir: &WriterDir, number: u32, from
         };
         let limit = file.len()?.min(SEGMENT_BYTES_LIMIT);
         let anchor = if n == number { from } else { Anchor { offset: FIRST_FRAME_AT as u64, ordinal: 0 } };
-        each_frame(&mut Window::new(file, limit), dir.segment_id(n).seed(), anchor, &mut |frame| {
+        each_frame(&mut SegmentWindow::new(file, limit), dir.segment_id(n).seed(), anchor, &mut |frame| {
             if frame.tag == Some(Tag::Sync) && frame.payload.len() == SYNC_PAYLOAD_BYTES {
                 durable = durable.max(u64_at(frame.payload, 0));
             }
@@ -130,7 +135,7 @@ fn is_zero(block: &[u8]) -> bool {
 }
 
 /// One past the last byte at or behind `from` that is not zero; `from` where there is none.
-pub(super) fn end_of_data(window: &mut Window, from: u64) -> Result<u64> {
+pub(super) fn end_of_data(window: &mut SegmentWindow, from: u64) -> Result<u64> {
     let (mut at, mut end) = (from, from);
     loop {
         let held = window.at(at, 1)?;

@@ -1,11 +1,13 @@
 //! What replay promises: everything comes back bit for bit, live and after; damage is told from a tear, costs its
 //! frame and no more; nothing that stands in a file can make it panic or allocate without bound.
 
-use super::{FindingKind, TailReader, replay};
+use super::{LogFindingKind, TailReader, replay};
 use crate::format::{COMMITTED_AT, FIRST_FRAME_AT, FRAME_LEN_AT, HEADER_BYTES, Tag};
 use crate::frame::Draft;
 use crate::segment::SegmentHeader;
-use crate::testing::{LOG, Random, Seen, Unit, Witness, key, make_log_dir, only_writer, read, small};
+use crate::testing::{
+    LOG, LogTestRandom, LoggedUnit, RecordingSink, Witness, key, make_log_dir, only_writer, read, small,
+};
 use crate::{Log, LogOptions, SegmentInfo, WriterDir, segments};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -37,7 +39,7 @@ fn put(vfs: &dyn Vfs, path: &Path, bytes: &[u8]) {
 fn script(seed: u64, steps: usize, options: LogOptions, close: bool) -> (SimVfs, WriterDir, Witness) {
     let (sim, vfs) = disk(seed);
     let mut witness = Witness::new(&vfs, options).unwrap();
-    let mut random = Random(seed);
+    let mut random = LogTestRandom(seed);
     (0..steps).for_each(|_| witness.step(&mut random).unwrap());
     let dir = only_writer(&sim);
     if close {
@@ -75,14 +77,14 @@ fn every_kind_of_frame_comes_back_bit_for_bit() {
     seqs.push(log.append_change("other", &change).unwrap());
     let end = RunChange::End { time_us: 10, status: Status::Failed };
     seqs.push(log.append_change("other", &end).unwrap());
-    seqs.push(log.append_part(Uuid::from_u128(77), b"about").unwrap());
+    seqs.push(log.append_part(Uuid::from_u128(77), b"meta").unwrap());
     let bits = |i: usize| odd[i].to_bits();
     let expected = vec![
-        Unit::Row(i64::MIN, i64::MAX, keys.iter().cloned().zip((0..odd.len()).map(bits)).collect()),
-        Unit::Points((0..3).map(|i| (keys[i].clone(), steps[i], i as i64 + 1, bits(i))).collect()),
-        Unit::Change("other".into(), change),
-        Unit::Change("other".into(), end),
-        Unit::Part(Uuid::from_u128(77), b"about".to_vec()),
+        LoggedUnit::Row(i64::MIN, i64::MAX, keys.iter().cloned().zip((0..odd.len()).map(bits)).collect()),
+        LoggedUnit::Points((0..3).map(|i| (keys[i].clone(), steps[i], i as i64 + 1, bits(i))).collect()),
+        LoggedUnit::Change("other".into(), change),
+        LoggedUnit::Change("other".into(), end),
+        LoggedUnit::Part(Uuid::from_u128(77), b"meta".to_vec()),
     ];
     let expected: Vec<_> = seqs.into_iter().zip(expected).collect();
     let dir = only_writer(&sim);
@@ -118,10 +120,10 @@ fn a_live_tail_sees_each_unit_at_once_across_seals_and_deletions() {
     for seed in 0..8 {
         let (sim, vfs) = disk(seed);
         let mut witness = Witness::new(&vfs, small()).unwrap();
-        let mut random = Random(seed);
+        let mut random = LogTestRandom(seed);
         let dir = only_writer(&sim);
         let mut reader = TailReader::new(dir.clone(), 0);
-        let mut seen = Seen::default();
+        let mut seen = RecordingSink::default();
         for i in 0..400 {
             witness.step(&mut random).unwrap();
             let replayed = reader.poll(&sim, true, &mut seen).unwrap();
@@ -140,7 +142,7 @@ fn a_live_tail_sees_each_unit_at_once_across_seals_and_deletions() {
         witness.log.close().unwrap();
         let replayed = reader.poll(&sim, false, &mut seen).unwrap();
         assert_eq!((seen.units == witness.accepted, replayed.findings.len()), (true, 0));
-        let mut fresh = Seen::default();
+        let mut fresh = RecordingSink::default();
         reader.declarations(&mut fresh).unwrap();
         assert_eq!((fresh.keys, fresh.layouts), (seen.keys, seen.layouts));
     }
@@ -151,15 +153,15 @@ fn a_reader_whose_next_segment_was_deleted_is_told_to_start_again() {
     let (sim, vfs) = disk(3);
     let mut witness = Witness::new(&vfs, small()).unwrap();
     let dir = only_writer(&sim);
-    let mut random = Random(3);
+    let mut random = LogTestRandom(3);
     witness.step(&mut random).unwrap();
     let mut reader = TailReader::new(dir.clone(), 0);
-    reader.poll(&sim, true, &mut Seen::default()).unwrap();
+    reader.poll(&sim, true, &mut RecordingSink::default()).unwrap();
     (0..400).for_each(|_| witness.step(&mut random).unwrap());
     let all = segments(&sim, &dir).unwrap();
     let flushed = all[3].base_ordinal;
     all[..3].iter().for_each(|s| sim.remove(&s.path).unwrap());
-    let e = reader.poll(&sim, true, &mut Seen::default()).unwrap_err();
+    let e = reader.poll(&sim, true, &mut RecordingSink::default()).unwrap_err();
     assert_eq!(e.kind(), ErrorKind::NotFound);
     let (seen, replayed) = read(&sim, &dir, flushed, true);
     assert_eq!(replayed.findings, []);
@@ -169,8 +171,8 @@ fn a_reader_whose_next_segment_was_deleted_is_told_to_start_again() {
 
 #[test]
 fn a_unit_that_the_sink_refuses_comes_again() {
-    struct Limited(Seen, usize);
-    impl crate::Sink for Limited {
+    struct Limited(RecordingSink, usize);
+    impl crate::LogSink for Limited {
         fn series(
             &mut self,
             id: crate::SeriesId,
@@ -187,7 +189,7 @@ fn a_unit_that_the_sink_refuses_comes_again() {
             }
             self.0.row(row)
         }
-        fn points(&mut self, p: crate::Points<'_>) -> tidalite_model::Result<()> {
+        fn points(&mut self, p: crate::BatchRef<'_>) -> tidalite_model::Result<()> {
             self.0.points(p)
         }
         fn change(
@@ -198,12 +200,12 @@ fn a_unit_that_the_sink_refuses_comes_again() {
         ) -> tidalite_model::Result<()> {
             self.0.change(seq, run, c)
         }
-        fn part(&mut self, seq: tidalite_model::Seq, part: Uuid, about: &[u8]) -> tidalite_model::Result<()> {
-            self.0.part(seq, part, about)
+        fn part(&mut self, seq: tidalite_model::Seq, part: Uuid, meta: &[u8]) -> tidalite_model::Result<()> {
+            self.0.part(seq, part, meta)
         }
     }
     let (sim, dir, witness) = script(5, 300, small(), true);
-    let mut sink = Limited(Seen::default(), 0);
+    let mut sink = Limited(RecordingSink::default(), 0);
     let mut reader = TailReader::new(dir, 0);
     while reader.poll(&sim, false, &mut sink).is_err() {
         sink.1 += 7;
@@ -212,7 +214,12 @@ fn a_unit_that_the_sink_refuses_comes_again() {
 }
 
 /// Checks what is left of a closed log after bytes of one segment were changed. Gives how many units are lost.
-fn check_damaged(sim: &SimVfs, dir: &WriterDir, witness: &Witness, at: &str) -> (usize, Vec<super::Finding>) {
+fn check_damaged(
+    sim: &SimVfs,
+    dir: &WriterDir,
+    witness: &Witness,
+    at: &str,
+) -> (usize, Vec<super::LogFinding>) {
     let (seen, replayed) = read(sim, dir, 0, false);
     let mut left = witness.accepted.iter();
     for unit in &seen.units {
@@ -239,19 +246,19 @@ fn any_flipped_bit_of_a_closed_log_is_harmless_or_damage_of_its_frame_alone() {
         put(&sim, &path, &bad);
         let (lost, findings) = check_damaged(&sim, &dir, &witness, &format!("bit {bit}"));
         assert!(lost <= 1, "bit {bit}: {lost} units are lost");
-        let hit = |kind: FindingKind| {
+        let hit = |kind: LogFindingKind| {
             findings
                 .iter()
                 .find(|f| f.kind == kind && (f.offset..f.offset + f.bytes).contains(&(byte as u64)))
         };
         if byte < HEADER_BYTES {
             assert_eq!(lost, 0);
-            assert_eq!(hit(FindingKind::BadHeader).is_some(), byte < 52, "byte {byte}: {findings:?}");
-        } else if let Some(tail) = hit(FindingKind::TornTail) {
+            assert_eq!(hit(LogFindingKind::BadHeader).is_some(), byte < 52, "byte {byte}: {findings:?}");
+        } else if let Some(tail) = hit(LogFindingKind::TornTail) {
             // Behind the last unit stand copies, a mark and SEAL, of which no mark says that they were durable.
             assert!(lost == 0 && good.len() as u64 - tail.offset < 300, "byte {byte}: {findings:?}");
         } else {
-            let finding = hit(FindingKind::Damage).unwrap_or_else(|| panic!("byte {byte}: {findings:?}"));
+            let finding = hit(LogFindingKind::Damage).unwrap_or_else(|| panic!("byte {byte}: {findings:?}"));
             assert_eq!((findings.len(), finding.frames), (1, Some(1)));
             assert!(finding.rows.is_none_or(|r| r == 1));
             damaged += lost;
@@ -280,7 +287,7 @@ fn damage_to_a_row_names_its_series_and_step() {
     let (seen, replayed) = read(&sim, &dir, 0, false);
     assert_eq!(seen.units.len(), 4);
     let [f] = &replayed.findings[..] else { panic!("{:?}", replayed.findings) };
-    assert_eq!((f.kind, f.offset, f.offset + f.bytes), (FindingKind::Damage, offsets[1], offsets[2]));
+    assert_eq!((f.kind, f.offset, f.offset + f.bytes), (LogFindingKind::Damage, offsets[1], offsets[2]));
     assert_eq!((f.run.as_deref(), f.steps, f.rows, f.frames), (Some("r"), Some((2, 2)), Some(1), Some(1)));
     assert_eq!(f.series, keys);
     assert!(f.message.contains("00000001.seg at byte"), "{}", f.message);
@@ -338,7 +345,7 @@ fn a_file_that_is_cut_anywhere_or_has_junk_behind_it_yields_the_rest() {
                 assert!(kept.clone().all(|u| seen.units.contains(u)), "others are whole: {findings:?}");
             }
         }
-        let mut random = Random(1);
+        let mut random = LogTestRandom(1);
         for junk in [1, 7, 8, 64, 5000] {
             let mut long = good.clone();
             long.extend((0..junk).map(|_| (random.next() & 0xFF) as u8));
@@ -362,7 +369,7 @@ fn a_missing_segment_is_named_and_the_others_are_read() {
         assert_eq!(seen.units, expected);
         let is_last = s.number == all.last().unwrap().number;
         let missing: Vec<_> =
-            replayed.findings.iter().filter(|f| f.kind == FindingKind::MissingSegment).collect();
+            replayed.findings.iter().filter(|f| f.kind == LogFindingKind::MissingSegment).collect();
         assert_eq!(missing.len(), usize::from(!is_last), "{:?}", replayed.findings);
         if let [f] = missing[..] {
             assert_eq!(f.frames, Some(s.end_ordinal.unwrap() - s.base_ordinal));
@@ -391,17 +398,17 @@ fn a_torn_tail_is_dropped_and_reported_and_later_segments_with_it() {
     bad[2000] ^= 0x10;
     put(&dead, &all[1].path, &bad);
     let (seen, replayed) = read(&dead, &dir, 0, false);
-    let kinds: Vec<FindingKind> = replayed.findings.iter().map(|f| f.kind).collect();
-    assert_eq!((kinds[0], kinds.len()), (FindingKind::TornTail, all.len() - 1));
-    assert!(kinds[1..].iter().all(|k| *k == FindingKind::OrphanTail));
+    let kinds: Vec<LogFindingKind> = replayed.findings.iter().map(|f| f.kind).collect();
+    assert_eq!((kinds[0], kinds.len()), (LogFindingKind::TornTail, all.len() - 1));
+    assert!(kinds[1..].iter().all(|k| *k == LogFindingKind::OrphanTail));
     assert!(replayed.next_ordinal > all[1].base_ordinal && replayed.next_ordinal < all[2].base_ordinal);
     let steps: Vec<i64> =
-        seen.units.iter().map(|u| if let Unit::Row(step, ..) = u.1 { step } else { -1 }).collect();
+        seen.units.iter().map(|u| if let LoggedUnit::Row(step, ..) = u.1 { step } else { -1 }).collect();
     assert_eq!(steps, (0..steps.len() as i64).collect::<Vec<_>>(), "a prefix");
     // Of a living writer the same bytes were published, so it is damage of one frame.
     let (seen, replayed) = read(&dead, &dir, 0, true);
     assert_eq!((seen.units.len(), replayed.findings.len()), (299, 1));
-    assert_eq!(replayed.findings[0].kind, FindingKind::Damage);
+    assert_eq!(replayed.findings[0].kind, LogFindingKind::Damage);
 }
 
 #[test]
@@ -435,7 +442,7 @@ fn an_empty_spare_of_a_dead_writer_is_passed_over() {
     let spare = infos.last().unwrap();
     assert_eq!((spare.sealed, spare.end_ordinal), (false, Some(spare.base_ordinal)));
     infos[..infos.len() - 1].iter().for_each(|s| sim.remove(&s.path).unwrap());
-    let mut seen = Seen::default();
+    let mut seen = RecordingSink::default();
     let replayed = replay(&sim, &dir, 1000, false, &mut seen).unwrap();
     assert_eq!((seen.units.len(), replayed.findings.len(), replayed.next_ordinal), (0, 0, 1000));
 }
@@ -483,7 +490,7 @@ fn random_bytes_behind_a_header_are_read_without_harm() {
     let (sim, dir, _) = script(91, 10, small(), true);
     let path = dir.segment_path(1);
     let start = SegmentHeader { id: dir.segment_id(1), base_position: 0, base_ordinal: 0 }.start_of_segment();
-    let mut random = Random(91);
+    let mut random = LogTestRandom(91);
     for round in 0..2000 {
         let mut bytes = if round % 3 == 0 { Vec::new() } else { start.clone() };
         let len = random.below(400);
@@ -500,7 +507,7 @@ fn random_bytes_behind_a_header_are_read_without_harm() {
 fn whole_frames_with_contents_of_any_kind_are_refused_or_read_without_harm() {
     let (sim, dir, _) = script(95, 10, small(), true);
     let (id, path) = (dir.segment_id(1), dir.segment_path(1));
-    let mut random = Random(95);
+    let mut random = LogTestRandom(95);
     for _ in 0..3000 {
         let mut bytes = SegmentHeader { id, base_position: 0, base_ordinal: 0 }.start_of_segment();
         for ordinal in 1..1 + u32::try_from(random.below(8)).unwrap() {

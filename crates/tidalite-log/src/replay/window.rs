@@ -12,7 +12,7 @@ use tidalite_vfs::ReadFile;
 const PIECE_BYTES: usize = 1 << 20;
 
 #[derive(Debug)]
-pub(super) struct Window {
+pub(super) struct SegmentWindow {
     file: Arc<dyn ReadFile>,
     /// Offset in the file of the first byte held.
     start: u64,
@@ -20,10 +20,10 @@ pub(super) struct Window {
     limit: u64,
 }
 
-impl Window {
+impl SegmentWindow {
     /// A window over `file`, which is not read beyond `limit`.
     pub(super) fn new(file: Arc<dyn ReadFile>, limit: u64) -> Self {
-        Window { file, start: 0, bytes: Vec::new(), limit }
+        SegmentWindow { file, start: 0, bytes: Vec::new(), limit }
     }
 
     pub(super) fn limit(&self) -> u64 {
@@ -100,7 +100,7 @@ mod tests {
         let mut file = vfs.create(Path::new("/f")).unwrap();
         file.write_all(&content).unwrap();
         let end = content.len() as u64;
-        let mut window = Window::new(vfs.open(Path::new("/f")).unwrap(), end - 1);
+        let mut window = SegmentWindow::new(vfs.open(Path::new("/f")).unwrap(), end - 1);
         let big = 2 * PIECE_BYTES;
         for (at, want) in
             [(0, 16), (8, big), (PIECE_BYTES, 16), (5, 5), (big, big), (content.len() - 3, 16), (0, 0)]

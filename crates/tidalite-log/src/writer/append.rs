@@ -9,10 +9,10 @@
 //!
 //! At durability `Row` each of them then waits for its sync, shared with whoever waits at the same time.
 
-use super::Durability;
-use super::declare::{NO_SEGMENT, Needs};
-use super::shared::Shared;
-use super::state::{Current, Unit};
+use super::declare::{NO_SEGMENT, RequiredNames};
+use super::options::Durability;
+use super::shared::LogShared;
+use super::state::{Current, UnitEnd};
 use crate::change;
 use crate::format::{FRAME_BYTES_MAX, POINT_BYTES, POINTS_FIXED_BYTES, Tag};
 use crate::frame::Draft;
@@ -26,7 +26,7 @@ const CHANGE_BYTES_MAX: usize = 4 << 20;
 
 const SPLIT: &str = "split it into several";
 
-impl Shared {
+impl LogShared {
     #[inline]
     pub(super) fn append_row(
         self: &Arc<Self>,
@@ -51,11 +51,11 @@ impl Shared {
         step: i64,
         time_us: i64,
         values: &[f64],
-    ) -> Result<Unit> {
+    ) -> Result<UnitEnd> {
         self.state().check_row(layout, values.len())?;
         let mut draft = Draft::new(Tag::Row, 0);
         draft.row(layout.0, step, time_us, values);
-        self.append(&mut draft, Needs::Layout(layout))
+        self.append(&mut draft, RequiredNames::Layout(layout))
     }
 
     pub(super) fn append_points(
@@ -95,7 +95,7 @@ impl Shared {
         values.iter().for_each(|v| draft.push(&v.to_bits().to_le_bytes()));
         series.iter().for_each(|s| draft.push(&s.0.to_le_bytes()));
         draft.finish("the batch", SPLIT)?;
-        let unit = self.append(&mut draft, Needs::Series(series))?;
+        let unit = self.append(&mut draft, RequiredNames::Series(series))?;
         self.accept(unit)
     }
 
@@ -114,22 +114,22 @@ impl Shared {
         let mut draft = Draft::new(Tag::Change, 0);
         draft.push(&encoded);
         draft.finish("the change", SPLIT)?;
-        let unit = self.append(&mut draft, Needs::Run(run))?;
+        let unit = self.append(&mut draft, RequiredNames::Run(run))?;
         self.accept(unit)
     }
 
-    pub(super) fn append_part(self: &Arc<Self>, part: Uuid, about: &[u8]) -> Result<Seq> {
+    pub(super) fn append_part(self: &Arc<Self>, part: Uuid, meta: &[u8]) -> Result<Seq> {
         self.check_fork()?;
         let mut draft = Draft::new(Tag::Part, 0);
         draft.push(part.as_bytes());
-        draft.push(about);
+        draft.push(meta);
         draft.finish("what is said about the part", "say less")?;
-        let unit = self.append(&mut draft, Needs::Nothing)?;
+        let unit = self.append(&mut draft, RequiredNames::Nothing)?;
         self.accept(unit)
     }
 
     /// Appends a finished frame and the declarations it needs, in the current segment or the next.
-    fn append(self: &Arc<Self>, draft: &mut Draft, needs: Needs<'_>) -> Result<Unit> {
+    fn append(self: &Arc<Self>, draft: &mut Draft, needs: RequiredNames<'_>) -> Result<UnitEnd> {
         let mut state = self.state();
         let unit = loop {
             self.check_usable(&state)?;
@@ -137,6 +137,7 @@ impl Shared {
                 break unit;
             }
             let room = Current::room_for(&state.names.missing(needs, NO_SEGMENT)?, draft);
+            self.start_background()?;
             state = self.next_segment(state, room)?;
         };
         if let Some(c) = &mut state.current
@@ -146,14 +147,14 @@ impl Shared {
             c.spare_asked = true;
             c.set_easy_end();
             drop(state);
-            self.bell.ask_for_spare();
+            self.requests.request_spare();
         }
         Ok(unit)
     }
 
     /// What a caller gets for what was appended, after its sync where each append has one.
     #[inline]
-    fn accept(&self, unit: Unit) -> Result<Seq> {
+    fn accept(&self, unit: UnitEnd) -> Result<Seq> {
         if matches!(self.options.durability, Durability::Row) {
             self.make_durable(unit.end)?;
         }

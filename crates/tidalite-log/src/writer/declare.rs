@@ -24,7 +24,7 @@ pub(super) const NO_SEGMENT: u32 = 0;
 
 /// What a frame names, all of which must be declared before it in its segment.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Needs<'a> {
+pub(super) enum RequiredNames<'a> {
     Nothing,
     Run(u32),
     Series(&'a [SeriesId]),
@@ -32,7 +32,7 @@ pub(super) enum Needs<'a> {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(super) struct WriterNames {
     runs: Interned<Arc<str>>,
     series: Interned<SeriesKey>,
     /// The run of each series.
@@ -74,7 +74,7 @@ impl<T: Eq + Hash + Clone> Interned<T> {
     }
 }
 
-impl Names {
+impl WriterNames {
     /// The handle of a run.
     pub(super) fn run(&mut self, id: &str) -> Result<u32> {
         if let Some(&handle) = self.runs.handles.get(id) {
@@ -121,13 +121,13 @@ impl Names {
     }
 
     /// Frames that declare what is needed and `segment` does not declare yet, in the order to write them.
-    pub(super) fn missing(&self, needs: Needs<'_>, segment: u32) -> Result<Vec<Draft>> {
+    pub(super) fn missing(&self, needs: RequiredNames<'_>, segment: u32) -> Result<Vec<Draft>> {
         let absent = |declared_in: u32| declared_in != segment || segment == NO_SEGMENT;
         let (run, series, layout) = match needs {
-            Needs::Nothing => (None, &[][..], None),
-            Needs::Run(run) => (Some(run), &[][..], None),
-            Needs::Series(series) => (None, series, None),
-            Needs::Layout(id) => {
+            RequiredNames::Nothing => (None, &[][..], None),
+            RequiredNames::Run(run) => (Some(run), &[][..], None),
+            RequiredNames::Series(series) => (None, series, None),
+            RequiredNames::Layout(id) => {
                 let (series, declared_in) =
                     self.layouts.get(id.0).ok_or_else(|| unknown_handle("layout", id.0))?;
                 (None, &series[..], absent(*declared_in).then_some(id))
@@ -193,15 +193,15 @@ impl Names {
     }
 
     /// Notes that `segment` declares all that is needed.
-    pub(super) fn declared(&mut self, needs: Needs<'_>, segment: u32) {
+    pub(super) fn declared(&mut self, needs: RequiredNames<'_>, segment: u32) {
         let series = match needs {
-            Needs::Nothing => return,
-            Needs::Run(run) => {
+            RequiredNames::Nothing => return,
+            RequiredNames::Run(run) => {
                 self.runs.list[run as usize].1 = segment;
                 return;
             }
-            Needs::Series(series) => series,
-            Needs::Layout(id) => {
+            RequiredNames::Series(series) => series,
+            RequiredNames::Layout(id) => {
                 let (series, declared_in) = &mut self.layouts.list[id.0 as usize];
                 *declared_in = segment;
                 &**series

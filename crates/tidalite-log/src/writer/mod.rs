@@ -12,7 +12,11 @@
 
 mod append;
 mod background;
+mod close;
+mod commit;
 mod declare;
+mod options;
+mod requests;
 mod rotate;
 mod shared;
 mod state;
@@ -20,10 +24,11 @@ mod sync;
 #[cfg(test)]
 mod tests;
 
+pub use options::{Durability, LogOptions};
+
 use crate::dir::{LOCK_NAME, claim_writer};
-use crate::format::SEGMENT_BYTES_LIMIT;
 use crate::sink::{LayoutId, SeriesId};
-use shared::Shared;
+use shared::LogShared;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -31,67 +36,6 @@ use std::time::Duration;
 use tidalite_model::{Error, ErrorKind, Result, RunChange, Seq, SeriesKey};
 use tidalite_vfs::{Lock, LockMode, Vfs};
 use uuid::Uuid;
-
-/// When what was accepted becomes durable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Durability {
-    /// In the background, each [`LogOptions::sync_interval`].
-    Process,
-    /// In the background, each such interval; at least a millisecond.
-    Interval(Duration),
-    /// Before the append returns.
-    Row,
-}
-
-/// How a log is written.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct LogOptions {
-    /// When what was accepted becomes durable. Default: `Process`.
-    pub durability: Durability,
-    /// Size of the first segment in bytes; each full one is followed by one twice as large. Default: 256 KiB.
-    pub segment_bytes_min: u64,
-    /// The greatest size of a segment in bytes, save for one that must fit a larger frame. Default: 64 MiB.
-    pub segment_bytes_max: u64,
-    /// Time between syncs at durability `Process`. Default: 1 s.
-    pub sync_interval: Duration,
-    /// Whether a thread of the log's own syncs and makes segments ahead of need. Without it nothing is synced but
-    /// on request, and at durability `Row`. Default: true.
-    pub background: bool,
-}
-
-impl Default for LogOptions {
-    fn default() -> Self {
-        LogOptions {
-            durability: Durability::Process,
-            segment_bytes_min: 256 << 10,
-            segment_bytes_max: 64 << 20,
-            sync_interval: Duration::from_secs(1),
-            background: true,
-        }
-    }
-}
-
-impl LogOptions {
-    /// The same with sizes that a segment can have.
-    fn bounded(mut self) -> Self {
-        self.segment_bytes_max =
-            self.segment_bytes_max.clamp(4096, SEGMENT_BYTES_LIMIT).next_multiple_of(4096);
-        let min = self.segment_bytes_min.clamp(4096, self.segment_bytes_max);
-        self.segment_bytes_min = min.next_multiple_of(4096);
-        self
-    }
-
-    fn interval(&self) -> Duration {
-        let interval = match self.durability {
-            Durability::Interval(d) => d,
-            Durability::Process | Durability::Row => self.sync_interval,
-        };
-        // An upper bound keeps the sum with the clock's time in range.
-        interval.clamp(Duration::from_millis(1), Duration::from_secs(86_400))
-    }
-}
 
 /// How far a writer is, and how far the disk is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -126,7 +70,7 @@ pub struct Watermark {
 /// everything accepted before can still be read. Appends fail with `Full` where the disk has no room for another
 /// segment; then nothing was written, and the next append tries again.
 pub struct Log {
-    shared: Arc<Shared>,
+    shared: Arc<LogShared>,
 }
 
 impl Log {
@@ -145,7 +89,7 @@ impl Log {
                 return Err(e);
             }
         };
-        let shared = Shared::new(vfs, log_dir.to_path_buf(), dir, lock, options.bounded());
+        let shared = LogShared::new(vfs, log_dir.to_path_buf(), dir, lock, options.bounded());
         Ok(Log { shared: Arc::new(shared) })
     }
 
@@ -225,8 +169,8 @@ impl Log {
     ///
     /// # Errors
     /// See [`Log`].
-    pub fn append_part(&self, part: Uuid, about: &[u8]) -> Result<Seq> {
-        self.shared.append_part(part, about)
+    pub fn append_part(&self, part: Uuid, meta: &[u8]) -> Result<Seq> {
+        self.shared.append_part(part, meta)
     }
 
     /// Makes all that was accepted before this call durable. Callers at the same time share one sync.

@@ -4,8 +4,8 @@
 //! old segment as it was: the append that needed more room fails with `Full`, smaller ones still go in, and the next
 //! append tries again.
 
-use super::shared::Shared;
-use super::state::{CLOSING_BYTES, Current, Spare, State};
+use super::shared::LogShared;
+use super::state::{CLOSING_BYTES, Current, LogState, Spare};
 use crate::format::{BASE_ORDINAL_MAX, FIRST_FRAME_AT, SEGMENT_BYTES_LIMIT};
 use crate::segment::{ORIGIN_BYTES, SegmentHeader};
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -18,18 +18,17 @@ const FITTING_BYTES: u64 = 64 << 10;
 /// Their names have eight digits.
 const SEGMENT_NUMBER_MAX: u32 = 99_999_999;
 
-impl Shared {
+impl LogShared {
     /// Makes the next segment the current one, with space for `room` bytes behind its first frame; or waits for the
     /// spare that is being made, and returns for another look.
     pub(super) fn next_segment<'a>(
         self: &'a Arc<Self>,
-        mut state: MutexGuard<'a, State>,
+        mut state: MutexGuard<'a, LogState>,
         room: u64,
-    ) -> Result<MutexGuard<'a, State>> {
+    ) -> Result<MutexGuard<'a, LogState>> {
         if matches!(state.spare, Spare::Making) {
             return Ok(self.spare_made.wait(state).unwrap_or_else(PoisonError::into_inner));
         }
-        self.start_background()?;
         let needed = (FIRST_FRAME_AT + ORIGIN_BYTES) as u64 + room + CLOSING_BYTES;
         let number = state.number + 1;
         check_limits(needed, number, state.next_ordinal())?;
@@ -60,7 +59,7 @@ impl Shared {
 
     /// The size of the segment after the current one: twice its size, up to the greatest; after one that was sealed
     /// before it was full, the same again.
-    fn next_bytes(&self, state: &State) -> u64 {
+    fn next_bytes(&self, state: &LogState) -> u64 {
         let doubled = state.current.as_ref().map(|c| c.capacity().saturating_mul(2));
         doubled.map_or(state.unfilled_bytes, |bytes| bytes.min(self.options.segment_bytes_max))
     }

@@ -10,7 +10,7 @@
 //!
 //! Called by `append.rs` (rows and other frames), `rotate.rs` (the next segment) and `sync.rs` (marks).
 
-use super::declare::{Names, Needs, unknown_handle};
+use super::declare::{RequiredNames, WriterNames, unknown_handle};
 use crate::format::{COMMITTED_AT, FRAME_HEAD_BYTES, ROW_FIXED_BYTES, SYNC_PAYLOAD_BYTES, Tag, frame_bytes};
 use crate::frame::Draft;
 use crate::segment::SegmentHeader;
@@ -26,8 +26,8 @@ pub(super) const CLOSING_BYTES: u64 = (frame_bytes(SYNC_PAYLOAD_BYTES) + frame_b
 pub(super) type SharedSegment = Arc<Box<dyn SegmentFile>>;
 
 #[derive(Debug)]
-pub(super) struct State {
-    pub(super) names: Names,
+pub(super) struct LogState {
+    pub(super) names: WriterNames,
     pub(super) current: Option<Current>,
     /// Segments that take no more frames and are not known to be durable, oldest first.
     pub(super) retired: Vec<Retired>,
@@ -38,7 +38,7 @@ pub(super) struct State {
     pub(super) base: (u64, u64),
     /// Size of the next segment where the last was not filled.
     pub(super) unfilled_bytes: u64,
-    pub(super) last_unit: Unit,
+    pub(super) last_unit: UnitEnd,
     pub(super) failed: Option<Error>,
     pub(super) closed: bool,
     /// Rows are put together here.
@@ -47,7 +47,7 @@ pub(super) struct State {
 
 /// The last thing that a caller appended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Unit {
+pub(super) struct UnitEnd {
     /// Its ordinal; `None` before the first.
     pub(super) ordinal: Option<u64>,
     /// One past its last byte in the stream.
@@ -95,17 +95,17 @@ pub(super) struct Retired {
     pub(super) entry_durable: bool,
 }
 
-impl State {
+impl LogState {
     pub(super) fn new(unfilled_bytes: u64) -> Self {
-        State {
-            names: Names::default(),
+        LogState {
+            names: WriterNames::default(),
             current: None,
             retired: Vec::new(),
             spare: Spare::None,
             number: 0,
             base: (0, 0),
             unfilled_bytes,
-            last_unit: Unit::default(),
+            last_unit: UnitEnd::default(),
             failed: None,
             closed: false,
             scratch: Draft::new(Tag::Row, 0),
@@ -120,7 +120,7 @@ impl State {
         step: i64,
         time_us: i64,
         values: &[f64],
-    ) -> Option<Result<Unit>> {
+    ) -> Option<Result<UnitEnd>> {
         let (width, declared_in) = self.names.layout_facts(layout)?;
         let c = self.current.as_mut()?;
         let bytes = FRAME_HEAD_BYTES + ROW_FIXED_BYTES + 8 * values.len();
@@ -138,7 +138,7 @@ impl State {
         let ordinal = c.header.base_ordinal + u64::from(c.frames);
         c.offset = end;
         c.frames += 1;
-        self.last_unit = Unit { ordinal: Some(ordinal), end: c.header.base_position + end };
+        self.last_unit = UnitEnd { ordinal: Some(ordinal), end: c.header.base_position + end };
         Some(Ok(self.last_unit))
     }
 
@@ -157,7 +157,7 @@ impl State {
 
     /// Writes a finished frame, and before it whatever declarations it needs, where all that fits the current
     /// segment; `None` where it does not.
-    pub(super) fn append(&mut self, draft: &mut Draft, needs: Needs<'_>) -> Result<Option<Unit>> {
+    pub(super) fn append(&mut self, draft: &mut Draft, needs: RequiredNames<'_>) -> Result<Option<UnitEnd>> {
         let Some(c) = &mut self.current else { return Ok(None) };
         let number = c.header.id.number;
         let mut declarations = self.names.missing(needs, number)?;
@@ -167,7 +167,7 @@ impl State {
         c.write(&mut declarations, draft)?;
         self.names.declared(needs, number);
         let ordinal = c.header.base_ordinal + u64::from(c.frames) - 1;
-        self.last_unit = Unit { ordinal: Some(ordinal), end: c.header.base_position + c.offset };
+        self.last_unit = UnitEnd { ordinal: Some(ordinal), end: c.header.base_position + c.offset };
         Ok(Some(self.last_unit))
     }
 

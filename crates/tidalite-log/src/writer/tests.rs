@@ -1,13 +1,15 @@
 //! What the writer promises, on a disk in memory that can crash and fail, and on the real one with threads.
 
 use super::{Durability, Log, LogOptions};
-use crate::testing::{LOG, Random, Seen, Witness, key, make_log_dir, only_writer, read, small};
-use crate::{FindingKind, SeriesId, TailReader, is_alive, replay, segments, writers};
+use crate::testing::{
+    LOG, LogTestRandom, RecordingSink, Witness, key, make_log_dir, only_writer, read, small,
+};
+use crate::{LogFindingKind, SeriesId, TailReader, is_alive, replay, segments, writers};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tidalite_model::{ErrorKind, RunChange, SeriesKey};
-use tidalite_vfs::{FailKind, Failure, RealVfs, SimVfs, Survive, Tear, Vfs};
+use tidalite_vfs::{FailKind, RealVfs, SimFailure, SimVfs, Survive, Tear, Vfs};
 use uuid::Uuid;
 
 fn disk(seed: u64) -> (SimVfs, Arc<dyn Vfs>) {
@@ -25,7 +27,7 @@ fn options(durability: Durability) -> LogOptions {
 fn run(
     seed: u64,
     durability: Durability,
-    failure: Option<Failure>,
+    failure: Option<SimFailure>,
     prepare: fn(&SimVfs),
 ) -> (SimVfs, Option<Witness>) {
     let (sim, vfs) = disk(seed);
@@ -34,7 +36,7 @@ fn run(
         sim.set_failure(f);
     }
     let Ok(mut witness) = Witness::new(&vfs, options(durability)) else { return (sim, None) };
-    let mut random = Random(seed);
+    let mut random = LogTestRandom(seed);
     for _ in 0..60 {
         let done = witness.step(&mut random);
         if matches!(durability, Durability::Row) && done.is_ok() {
@@ -66,7 +68,7 @@ fn check_cut(disk: &SimVfs, witness: Option<&Witness>) -> Result<(), String> {
     }
     let (seen, replayed) = read(disk, dir, 0, false);
     witness.check(&seen, false)?;
-    let damage = |k: FindingKind| !matches!(k, FindingKind::TornTail | FindingKind::OrphanTail);
+    let damage = |k: LogFindingKind| !matches!(k, LogFindingKind::TornTail | LogFindingKind::OrphanTail);
     if let Some(f) = replayed.findings.iter().find(|f| damage(f.kind)) {
         return Err(format!("a crash was taken for damage: {}", f.message));
     }
@@ -83,7 +85,7 @@ fn cuts(seed: u64, durability: Durability, every: usize, prepare: fn(&SimVfs)) -
     drop(whole);
     let (mut states, mut faults) = (0, Vec::new());
     for &at_step in steps.iter().skip(usize::try_from(seed).unwrap() % every).step_by(every) {
-        let failure = Failure { at_step, kind: FailKind::Crash, persist: true };
+        let failure = SimFailure { at_step, kind: FailKind::Crash, persist: true };
         let (sim, witness) = run(seed, durability, Some(failure), prepare);
         let survivals = [Survive::None, Survive::All, Survive::One(at_step), Survive::Random(at_step)];
         for (survive, tear) in survivals.into_iter().flat_map(|s| TEARS.map(|t| (s, t))) {
@@ -102,7 +104,7 @@ fn cuts(seed: u64, durability: Durability, every: usize, prepare: fn(&SimVfs)) -
             if let Err(e) = witness.check(&seen, true) {
                 faults.push(format!("seed {seed}, step {at_step}, killed: {e}"));
             }
-            if replayed.findings.iter().any(|f| f.bytes > 0 && f.kind != FindingKind::TornTail) {
+            if replayed.findings.iter().any(|f| f.bytes > 0 && f.kind != LogFindingKind::TornTail) {
                 faults.push(format!("seed {seed}, step {at_step}, killed: {:?}", replayed.findings));
             }
         }
@@ -138,7 +140,7 @@ fn a_call_that_fails_once_or_from_then_on_loses_nothing_accepted() {
         for at_step in (seed..steps).step_by(3) {
             for kind in [FailKind::Eio, FailKind::Enospc] {
                 for persist in [false, true] {
-                    let failure = Failure { at_step, kind, persist };
+                    let failure = SimFailure { at_step, kind, persist };
                     let (sim, witness) = run(seed, Durability::Process, Some(failure), |_| {});
                     sim.clear_failure();
                     let what = format!("seed {seed}, {failure:?}");
@@ -167,7 +169,7 @@ fn after_a_failed_sync_the_writer_refuses_and_what_it_accepted_is_readable() {
     let first = log.append_row(layout, 1, 1, &[1.0]).unwrap();
     log.sync().unwrap();
     log.append_row(layout, 2, 2, &[2.0]).unwrap();
-    sim.set_failure(Failure { at_step: sim.steps(), kind: FailKind::Eio, persist: false });
+    sim.set_failure(SimFailure { at_step: sim.steps(), kind: FailKind::Eio, persist: false });
     assert_eq!(log.sync().unwrap_err().kind(), ErrorKind::Io);
     for e in [
         log.sync().unwrap_err(),
@@ -193,11 +195,11 @@ fn a_full_disk_refuses_what_needs_room_and_the_next_append_tries_again() {
     let (sim, vfs) = disk(2);
     let log = Log::create(vfs, Path::new(LOG), 0, small()).unwrap();
     let layout = log.layout(&[log.series(&key("r", "m")).unwrap()]).unwrap();
-    sim.set_failure(Failure { at_step: 0, kind: FailKind::Enospc, persist: true });
+    sim.set_failure(SimFailure { at_step: 0, kind: FailKind::Enospc, persist: true });
     assert_eq!(log.append_row(layout, 0, 0, &[0.0]).unwrap_err().kind(), ErrorKind::Full);
     sim.clear_failure();
     log.append_row(layout, 0, 0, &[0.0]).unwrap();
-    sim.set_failure(Failure { at_step: 0, kind: FailKind::Enospc, persist: true });
+    sim.set_failure(SimFailure { at_step: 0, kind: FailKind::Enospc, persist: true });
     let mut accepted = 1;
     let full = loop {
         match log.append_row(layout, accepted, 0, &[0.0]) {
@@ -338,7 +340,7 @@ fn threads_and_a_reader(vfs: Arc<dyn Vfs>) {
     let log = Log::create(vfs.clone(), tmp.path(), 0, options).unwrap();
     let (threads, rows) = (4, 5000);
     let dir = writers(&*vfs, tmp.path()).unwrap().remove(0);
-    let mut seen = Seen::default();
+    let mut seen = RecordingSink::default();
     std::thread::scope(|s| {
         for t in 0..threads {
             let log = &log;
@@ -361,7 +363,7 @@ fn threads_and_a_reader(vfs: Arc<dyn Vfs>) {
     });
     let mut next = vec![0; usize::try_from(threads).unwrap()];
     for (_, unit) in &seen.units {
-        let crate::testing::Unit::Row(step, t, values) = unit else { panic!("only rows") };
+        let crate::testing::LoggedUnit::Row(step, t, values) = unit else { panic!("only rows") };
         let bits = (*step as f64).to_bits();
         assert!(values.iter().all(|v| v.1 == bits && *v.0.run == format!("run-{t}")));
         let expected = &mut next[usize::try_from(*t).unwrap()];
@@ -370,7 +372,7 @@ fn threads_and_a_reader(vfs: Arc<dyn Vfs>) {
     }
     assert!(seen.units.windows(2).all(|w| w[0].0 < w[1].0));
     log.close().unwrap();
-    let mut closed = Seen::default();
+    let mut closed = RecordingSink::default();
     let replayed = replay(&*vfs, &dir, 0, false, &mut closed).unwrap();
     assert_eq!((closed.units == seen.units, replayed.findings.len()), (true, 0));
 }

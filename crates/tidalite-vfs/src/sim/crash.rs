@@ -10,7 +10,7 @@
 //! Called by `mod.rs`.
 
 use super::image::Image;
-use super::tree::{DirNode, DirState, FileNode, FileState, Locks, Node};
+use super::tree::{DirNode, DirState, FileNode, FileState, Locks, TreeNode};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
@@ -49,20 +49,20 @@ impl Default for Tear {
 pub(super) fn after_power_cut(root: &DirNode, survive: Survive, tear: Tear) -> Arc<DirNode> {
     let one = match survive {
         Survive::One(seed) => {
-            let mut count = Cut::new(Judge::new(Survive::None, None), tear);
+            let mut count = PowerCut::new(Judge::new(Survive::None, None), tear);
             count.dir(root);
             let units = count.judge.seen;
-            (units > 0).then(|| Random(seed).next() % units)
+            (units > 0).then(|| SplitMix64(seed).next() % units)
         }
         _ => None,
     };
-    Cut::new(Judge::new(survive, one), tear).dir(root)
+    PowerCut::new(Judge::new(survive, one), tear).dir(root)
 }
 
 /// Decides unit by unit.
 struct Judge {
     survive: Survive,
-    random: Random,
+    random: SplitMix64,
     /// Of 256 units, how many stay on average under `Random`.
     odds: u64,
     /// The unit that stays under `One`.
@@ -73,8 +73,8 @@ struct Judge {
 impl Judge {
     fn new(survive: Survive, one: Option<u64>) -> Self {
         let mut random = match survive {
-            Survive::One(seed) | Survive::Random(seed) => Random(seed),
-            Survive::None | Survive::All => Random(0),
+            Survive::One(seed) | Survive::Random(seed) => SplitMix64(seed),
+            Survive::None | Survive::All => SplitMix64(0),
         };
         // Few or many at a time find other faults than half of them does.
         let odds = [16, 64, 128, 192, 240][random.below(5)];
@@ -100,7 +100,7 @@ impl Judge {
     }
 
     /// Which of a name's states since the last sync is there, where one is.
-    fn state<'a>(&mut self, states: &'a [Option<Node>]) -> Option<&'a Option<Node>> {
+    fn state<'a>(&mut self, states: &'a [Option<TreeNode>]) -> Option<&'a Option<TreeNode>> {
         if !self.stays() {
             return None;
         }
@@ -119,17 +119,17 @@ enum Fate {
     Zeros,
 }
 
-struct Cut {
+struct PowerCut {
     judge: Judge,
     tear: Tear,
     /// Files met already, by address, since one may have several names.
     files: HashMap<*const FileNode, Arc<FileNode>>,
 }
 
-impl Cut {
+impl PowerCut {
     fn new(judge: Judge, tear: Tear) -> Self {
         assert!(tear.bytes > 0, "a tear has a size");
-        Cut { judge, tear, files: HashMap::new() }
+        PowerCut { judge, tear, files: HashMap::new() }
     }
 
     fn dir(&mut self, dir: &DirNode) -> Arc<DirNode> {
@@ -144,22 +144,22 @@ impl Cut {
                 None => None,
             };
         }
-        let durable: BTreeMap<String, Node> =
+        let durable: BTreeMap<String, TreeNode> =
             names.into_iter().map(|(name, node)| (name, self.node(&node))).collect();
         Arc::new(DirNode::new(DirState { live: durable.clone(), durable, pending: BTreeMap::new() }))
     }
 
-    fn node(&mut self, node: &Node) -> Node {
+    fn node(&mut self, node: &TreeNode) -> TreeNode {
         match node {
-            Node::Dir(dir) => Node::Dir(self.dir(dir)),
-            Node::File(file) => {
+            TreeNode::Dir(dir) => TreeNode::Dir(self.dir(dir)),
+            TreeNode::File(file) => {
                 if let Some(met) = self.files.get(&Arc::as_ptr(file)) {
-                    return Node::File(met.clone());
+                    return TreeNode::File(met.clone());
                 }
                 let image = self.image(&file.state());
                 let new = Arc::new(FileNode::new(FileState::durable(image)));
                 self.files.insert(Arc::as_ptr(file), new.clone());
-                Node::File(new)
+                TreeNode::File(new)
             }
         }
     }
@@ -240,7 +240,7 @@ impl Twin {
             return met.clone();
         }
         let DirState { live, durable, pending } = dir.state().clone();
-        let mut names = |map: BTreeMap<String, Node>| -> BTreeMap<String, Node> {
+        let mut names = |map: BTreeMap<String, TreeNode>| -> BTreeMap<String, TreeNode> {
             map.into_iter().map(|(name, node)| (name, self.node(&node))).collect()
         };
         let (live, durable) = (names(live), names(durable));
@@ -255,23 +255,23 @@ impl Twin {
         twin
     }
 
-    fn node(&mut self, node: &Node) -> Node {
+    fn node(&mut self, node: &TreeNode) -> TreeNode {
         match node {
-            Node::Dir(dir) => Node::Dir(self.dir(dir)),
-            Node::File(file) => {
+            TreeNode::Dir(dir) => TreeNode::Dir(self.dir(dir)),
+            TreeNode::File(file) => {
                 let twin = self.files.entry(Arc::as_ptr(file)).or_insert_with(|| {
                     Arc::new(FileNode::new(FileState { locks: Locks::default(), ..file.state().clone() }))
                 });
-                Node::File(twin.clone())
+                TreeNode::File(twin.clone())
             }
         }
     }
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014): small, and good enough to draw by.
-pub(super) struct Random(pub(super) u64);
+pub(super) struct SplitMix64(pub(super) u64);
 
-impl Random {
+impl SplitMix64 {
     pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -8,7 +8,7 @@ use std::io;
 
 /// A failure to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Failure {
+pub struct SimFailure {
     /// The number of the first step that may fail; the first of all has the number 0, so the value of
     /// [`SimVfs::steps`](crate::SimVfs::steps) means the next call.
     pub at_step: u64,
@@ -33,7 +33,7 @@ pub enum FailKind {
 
 /// What a call does, as far as failures care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum StepKind {
     /// Changes nothing.
     Read,
     /// Needs no new room on the disk.
@@ -46,14 +46,14 @@ pub(super) enum Step {
 
 /// The steps so far, and the failure to come.
 #[derive(Debug, Default)]
-pub(super) struct Steps {
+pub(super) struct StepCounter {
     count: u64,
     changes: Vec<u64>,
-    failure: Option<Failure>,
+    failure: Option<SimFailure>,
     crashed: bool,
 }
 
-impl Steps {
+impl StepCounter {
     pub(super) fn count(&self) -> u64 {
         self.count
     }
@@ -66,15 +66,15 @@ impl Steps {
         self.crashed
     }
 
-    pub(super) fn set(&mut self, failure: Option<Failure>) {
+    pub(super) fn set(&mut self, failure: Option<SimFailure>) {
         self.failure = failure;
     }
 
     /// Counts a call and says whether it fails.
-    pub(super) fn step(&mut self, step: Step) -> io::Result<()> {
+    pub(super) fn step(&mut self, step: StepKind) -> io::Result<()> {
         let number = self.count;
         self.count += 1;
-        if step != Step::Read {
+        if step != StepKind::Read {
             self.changes.push(number);
         }
         if self.crashed {
@@ -83,8 +83,8 @@ impl Steps {
         let Some(failure) = self.failure.filter(|f| f.at_step <= number) else { return Ok(()) };
         let struck = match failure.kind {
             FailKind::Crash => true,
-            FailKind::Eio => step != Step::Silent,
-            FailKind::Enospc => step == Step::Allocate,
+            FailKind::Eio => step != StepKind::Silent,
+            FailKind::Enospc => step == StepKind::Allocate,
         };
         if !struck {
             return Ok(());
@@ -113,19 +113,21 @@ mod tests {
 
     #[test]
     fn a_failure_strikes_the_first_call_that_can_fail_so() {
-        let mut steps = Steps::default();
-        steps.set(Some(Failure { at_step: 1, kind: FailKind::Enospc, persist: false }));
-        assert!(steps.step(Step::Allocate).is_ok());
-        assert!(steps.step(Step::Read).is_ok() && steps.step(Step::Change).is_ok());
-        assert_eq!(steps.step(Step::Allocate).unwrap_err().kind(), io::ErrorKind::StorageFull);
-        assert!(steps.step(Step::Allocate).is_ok());
+        let mut steps = StepCounter::default();
+        steps.set(Some(SimFailure { at_step: 1, kind: FailKind::Enospc, persist: false }));
+        assert!(steps.step(StepKind::Allocate).is_ok());
+        assert!(steps.step(StepKind::Read).is_ok() && steps.step(StepKind::Change).is_ok());
+        assert_eq!(steps.step(StepKind::Allocate).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert!(steps.step(StepKind::Allocate).is_ok());
         assert_eq!((steps.count(), steps.changes()), (5, &[0, 2, 3, 4][..]));
     }
 
     #[test]
     fn nothing_works_after_a_crash() {
-        let mut steps = Steps::default();
-        steps.set(Some(Failure { at_step: 0, kind: FailKind::Crash, persist: false }));
-        assert!(steps.step(Step::Silent).is_err() && steps.step(Step::Read).is_err() && steps.crashed());
+        let mut steps = StepCounter::default();
+        steps.set(Some(SimFailure { at_step: 0, kind: FailKind::Crash, persist: false }));
+        assert!(
+            steps.step(StepKind::Silent).is_err() && steps.step(StepKind::Read).is_err() && steps.crashed()
+        );
     }
 }

@@ -16,20 +16,22 @@ mod image;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod world;
 
 pub use crash::{Survive, Tear};
-pub use failure::{FailKind, Failure};
+pub use failure::{FailKind, SimFailure};
 
 use crate::vfs::{FileSystem, Lock, LockMode, ReadFile, SegmentFile, Stat, Vfs, WriteFile};
-use crash::Random;
-use failure::{Step, Steps};
-use handle::{Handle, SimLock, SimReadFile, SimSegment, SimWriteFile};
-use std::path::{Component, Path};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use crash::SplitMix64;
+use failure::{StepCounter, StepKind};
+use handle::{SimHandle, SimLock, SimReadFile, SimSegment, SimWriteFile};
+use std::path::Path;
+use std::sync::{Arc, MutexGuard};
 use std::{fmt, io};
 use tidalite_model::{Error, ErrorKind, Result};
-use tree::{DirNode, FileNode, Node};
+use tree::{DirNode, FileNode, TreeNode};
 use uuid::Uuid;
+use world::{SharedWorld, World};
 
 /// The clock of a new simulation.
 const EPOCH_US: i64 = 1_780_000_000_000_000;
@@ -51,19 +53,7 @@ const EPOCH_US: i64 = 1_780_000_000_000_000;
 /// ```
 #[derive(Clone)]
 pub struct SimVfs {
-    world: Arc<Mutex<World>>,
-}
-
-/// All there is, under the one lock.
-struct World {
-    root: Arc<DirNode>,
-    steps: Steps,
-    now_us: i64,
-    seed: u64,
-    uuids: u32,
-    handles: u64,
-    ignore_sync: bool,
-    ignore_sync_dir: bool,
+    world: SharedWorld,
 }
 
 impl SimVfs {
@@ -71,7 +61,7 @@ impl SimVfs {
     pub fn new(seed: u64) -> Self {
         SimVfs::from_world(World {
             root: Arc::default(),
-            steps: Steps::default(),
+            steps: StepCounter::default(),
             now_us: EPOCH_US,
             seed,
             uuids: 0,
@@ -82,11 +72,11 @@ impl SimVfs {
     }
 
     fn from_world(world: World) -> Self {
-        SimVfs { world: Arc::new(Mutex::new(world)) }
+        SimVfs { world: SharedWorld::new(world) }
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+        self.world.lock()
     }
 
     /// How many calls reached for the disk so far.
@@ -101,7 +91,7 @@ impl SimVfs {
     }
 
     /// Sets the one failure to come, in place of any other.
-    pub fn set_failure(&self, failure: Failure) {
+    pub fn set_failure(&self, failure: SimFailure) {
         self.world().steps.set(Some(failure));
     }
 
@@ -126,15 +116,19 @@ impl SimVfs {
     /// # Panics
     /// Where the tear has no size.
     pub fn crash_torn(&self, survive: Survive, tear: Tear) -> SimVfs {
-        let world = self.world();
-        world.with_root(crash::after_power_cut(&world.root, survive, tear))
+        self.restarted(|root| crash::after_power_cut(root, survive, tear))
     }
 
     /// The disk after every process was killed now while the machine goes on: a new one, on which everything written
     /// is still to be read and what was not synced is still not durable, but no lock is held and nothing fails.
     pub fn kill(&self) -> SimVfs {
+        self.restarted(crash::after_kill)
+    }
+
+    fn restarted(&self, root_after: impl FnOnce(&DirNode) -> Arc<DirNode>) -> SimVfs {
         let world = self.world();
-        world.with_root(crash::after_kill(&world.root))
+        let root = root_after(&world.root);
+        SimVfs::from_world(World { root, steps: StepCounter::default(), ..*world })
     }
 
     /// Moves the clock, forth or back.
@@ -152,15 +146,15 @@ impl SimVfs {
         self.world().ignore_sync_dir = ignore;
     }
 
-    fn handle(&self, world: &mut World, file: Arc<FileNode>, path: &Path) -> Handle {
+    fn handle(&self, world: &mut World, file: Arc<FileNode>, path: &Path) -> SimHandle {
         world.handles += 1;
-        Handle { vfs: self.clone(), file, path: path.to_path_buf(), number: world.handles }
+        SimHandle { world: self.world.clone(), file, path: path.to_path_buf(), number: world.handles }
     }
 
     /// Makes a file of `bytes` zeros where no name is.
-    fn make(&self, path: &Path, bytes: u64, doing: &str) -> Result<Handle> {
+    fn make(&self, path: &Path, bytes: u64, doing: &str) -> Result<SimHandle> {
         let mut world = self.world();
-        world.step(Step::Allocate, doing, path)?;
+        world.step(StepKind::Allocate, doing, path)?;
         let (dir, name) = world.parent(path, doing)?;
         let mut dir = dir.state();
         if dir.live.contains_key(name) {
@@ -170,7 +164,7 @@ impl SimVfs {
         if bytes > 0 {
             file.state().set_len(bytes);
         }
-        dir.set(name, Some(Node::File(file.clone())));
+        dir.set(name, Some(TreeNode::File(file.clone())));
         Ok(self.handle(&mut world, file, path))
     }
 }
@@ -182,78 +176,13 @@ impl fmt::Debug for SimVfs {
     }
 }
 
-impl World {
-    fn with_root(&self, root: Arc<DirNode>) -> SimVfs {
-        SimVfs::from_world(World { root, steps: Steps::default(), ..*self })
-    }
-
-    fn step(&mut self, step: Step, doing: &str, path: &Path) -> Result<()> {
-        self.steps.step(step).map_err(|e| Error::io(doing, path, e))
-    }
-
-    /// What a path names now.
-    fn find(&self, path: &Path) -> Result<Option<Node>> {
-        let mut node = Node::Dir(self.root.clone());
-        for name in names(path)? {
-            let Node::Dir(dir) = node else { return Ok(None) };
-            let Some(next) = dir.state().live.get(name).cloned() else { return Ok(None) };
-            node = next;
-        }
-        Ok(Some(node))
-    }
-
-    fn find_dir(&self, path: &Path, doing: &str) -> Result<Arc<DirNode>> {
-        match self.find(path)? {
-            Some(Node::Dir(dir)) => Ok(dir),
-            Some(Node::File(_)) => Err(Error::io(doing, path, io::ErrorKind::NotADirectory.into())),
-            None => Err(Error::io(doing, path, io::ErrorKind::NotFound.into())),
-        }
-    }
-
-    fn find_file(&self, path: &Path, doing: &str) -> Result<Arc<FileNode>> {
-        match self.find(path)? {
-            Some(Node::File(file)) => Ok(file),
-            Some(Node::Dir(_)) => Err(Error::io(doing, path, io::ErrorKind::IsADirectory.into())),
-            None => Err(Error::io(doing, path, io::ErrorKind::NotFound.into())),
-        }
-    }
-
-    /// The folder that holds a path, and the name in it.
-    fn parent<'a>(&self, path: &'a Path, doing: &str) -> Result<(Arc<DirNode>, &'a str)> {
-        let Some((parent, name)) = path.parent().zip(names(path)?.pop()) else {
-            return Err(Error::invalid(doing, "the path names the root", "give a path below it").at(path));
-        };
-        Ok((self.find_dir(parent, doing).map_err(|e| e.at(path))?, name))
-    }
-}
-
-/// The names along a path, from the root on.
-fn names(path: &Path) -> Result<Vec<&str>> {
-    let mut names = Vec::new();
-    for part in path.components() {
-        match part {
-            Component::RootDir | Component::CurDir => {}
-            Component::Normal(name) if name.to_str().is_some() => names.extend(name.to_str()),
-            _ => {
-                return Err(Error::invalid(
-                    "look up",
-                    "the simulated disk knows no such path",
-                    "use UTF-8 names and no `..`",
-                )
-                .at(path));
-            }
-        }
-    }
-    Ok(names)
-}
-
 impl Vfs for SimVfs {
     fn create_dir(&self, path: &Path) -> Result<bool> {
         let mut world = self.world();
-        world.step(Step::Allocate, "create folder", path)?;
+        world.step(StepKind::Allocate, "create folder", path)?;
         match world.find(path)? {
-            Some(Node::Dir(_)) => Ok(false),
-            Some(Node::File(_)) => Err(Error::invalid(
+            Some(TreeNode::Dir(_)) => Ok(false),
+            Some(TreeNode::File(_)) => Err(Error::invalid(
                 "create folder",
                 "a file of this name exists",
                 "move the file away, or give another path",
@@ -261,7 +190,7 @@ impl Vfs for SimVfs {
             .at(path)),
             None => {
                 let (dir, name) = world.parent(path, "create folder")?;
-                dir.state().set(name, Some(Node::Dir(Arc::default())));
+                dir.state().set(name, Some(TreeNode::Dir(Arc::default())));
                 Ok(true)
             }
         }
@@ -269,7 +198,7 @@ impl Vfs for SimVfs {
 
     fn read_dir(&self, path: &Path) -> Result<Vec<String>> {
         let mut world = self.world();
-        world.step(Step::Read, "list folder", path)?;
+        world.step(StepKind::Read, "list folder", path)?;
         let dir = world.find_dir(path, "list folder")?;
         let names = dir.state().live.keys().cloned().collect();
         Ok(names)
@@ -277,16 +206,16 @@ impl Vfs for SimVfs {
 
     fn stat(&self, path: &Path) -> Result<Option<Stat>> {
         let mut world = self.world();
-        world.step(Step::Read, "look up", path)?;
+        world.step(StepKind::Read, "look up", path)?;
         Ok(world.find(path)?.map(|node| match node {
-            Node::Dir(_) => Stat { is_dir: true, bytes: 0 },
-            Node::File(file) => Stat { is_dir: false, bytes: file.state().live.len() },
+            TreeNode::Dir(_) => Stat { is_dir: true, bytes: 0 },
+            TreeNode::File(file) => Stat { is_dir: false, bytes: file.state().live.len() },
         }))
     }
 
     fn open(&self, path: &Path) -> Result<Arc<dyn ReadFile>> {
         let mut world = self.world();
-        world.step(Step::Read, "open file", path)?;
+        world.step(StepKind::Read, "open file", path)?;
         let file = world.find_file(path, "open file")?;
         Ok(Arc::new(SimReadFile(self.handle(&mut world, file, path))))
     }
@@ -310,14 +239,14 @@ impl Vfs for SimVfs {
     fn link(&self, from: &Path, to: &Path) -> Result<bool> {
         const DOING: &str = "link file to its name";
         let mut world = self.world();
-        world.step(Step::Allocate, DOING, to)?;
+        world.step(StepKind::Allocate, DOING, to)?;
         let file = world.find_file(from, DOING)?;
         match world.find(to)? {
-            Some(Node::File(there)) => Ok(Arc::ptr_eq(&file, &there)),
-            Some(Node::Dir(_)) => Ok(false),
+            Some(TreeNode::File(there)) => Ok(Arc::ptr_eq(&file, &there)),
+            Some(TreeNode::Dir(_)) => Ok(false),
             None => {
                 let (dir, name) = world.parent(to, DOING)?;
-                dir.state().set(name, Some(Node::File(file)));
+                dir.state().set(name, Some(TreeNode::File(file)));
                 Ok(true)
             }
         }
@@ -325,7 +254,7 @@ impl Vfs for SimVfs {
 
     fn remove(&self, path: &Path) -> Result<()> {
         let mut world = self.world();
-        world.step(Step::Change, "remove file", path)?;
+        world.step(StepKind::Change, "remove file", path)?;
         if world.find(path)?.is_some() {
             world.find_file(path, "remove file")?;
             let (dir, name) = world.parent(path, "remove file")?;
@@ -336,7 +265,7 @@ impl Vfs for SimVfs {
 
     fn remove_dir(&self, path: &Path) -> Result<()> {
         let mut world = self.world();
-        world.step(Step::Change, "remove folder", path)?;
+        world.step(StepKind::Change, "remove folder", path)?;
         if world.find(path)?.is_some() {
             let dir = world.find_dir(path, "remove folder")?;
             if !dir.state().live.is_empty() {
@@ -350,7 +279,7 @@ impl Vfs for SimVfs {
 
     fn sync_dir(&self, path: &Path) -> Result<()> {
         let mut world = self.world();
-        world.step(Step::Change, "sync folder", path)?;
+        world.step(StepKind::Change, "sync folder", path)?;
         let dir = world.find_dir(path, "sync folder")?;
         if !world.ignore_sync_dir {
             dir.state().sync();
@@ -362,10 +291,10 @@ impl Vfs for SimVfs {
         const DOING: &str = "lock file";
         let mut world = self.world();
         let absent = mode == LockMode::Exclusive && world.find(path)?.is_none();
-        world.step(if absent { Step::Allocate } else { Step::Read }, DOING, path)?;
+        world.step(if absent { StepKind::Allocate } else { StepKind::Read }, DOING, path)?;
         if absent {
             let (dir, name) = world.parent(path, DOING)?;
-            dir.state().set(name, Some(Node::File(Arc::default())));
+            dir.state().set(name, Some(TreeNode::File(Arc::default())));
         }
         let file = world.find_file(path, DOING)?;
         let number = world.handles + 1;
@@ -381,7 +310,7 @@ impl Vfs for SimVfs {
 
     fn file_system(&self, path: &Path) -> Result<FileSystem> {
         let mut world = self.world();
-        world.step(Step::Read, "look up file system", path)?;
+        world.step(StepKind::Read, "look up file system", path)?;
         if world.find(path)?.is_none() {
             return Err(Error::io("look up file system", path, io::ErrorKind::NotFound.into()));
         }
@@ -401,7 +330,7 @@ impl Vfs for SimVfs {
         world.uuids += 1;
         let mut bytes = [0; 10];
         bytes[3..7].copy_from_slice(&world.uuids.to_be_bytes());
-        let noise = Random(world.seed ^ u64::from(world.uuids)).next().to_be_bytes();
+        let noise = SplitMix64(world.seed ^ u64::from(world.uuids)).next().to_be_bytes();
         bytes[7..].copy_from_slice(&noise[..3]);
         let ms = u64::try_from(world.now_us / 1000).unwrap_or(0);
         uuid::Builder::from_unix_timestamp_millis(ms, &bytes).into_uuid()

@@ -150,7 +150,7 @@ fn a_cut_of_the_length_is_durable_with_its_sync() {
 fn a_sync_that_succeeds_after_one_that_failed_has_lost_the_bytes() {
     let disk = SimVfs::new(0);
     let segment = half_synced(&disk, 100, 5000);
-    disk.set_failure(Failure { at_step: disk.steps(), kind: FailKind::Eio, persist: false });
+    disk.set_failure(SimFailure { at_step: disk.steps(), kind: FailKind::Eio, persist: false });
     assert_eq!(segment.sync().unwrap_err().kind(), ErrorKind::Io);
     segment.sync().unwrap();
     assert_eq!(read(&disk, "/s").unwrap()[4999], 2, "readers see the page cache");
@@ -191,7 +191,7 @@ fn a_killed_process_loses_nothing_and_makes_nothing_durable() {
 fn a_crash_at_a_step_stops_everything_before_that_step_acts() {
     let disk = SimVfs::new(0);
     disk.create(Path::new("/a")).unwrap();
-    disk.set_failure(Failure { at_step: disk.steps(), kind: FailKind::Crash, persist: false });
+    disk.set_failure(SimFailure { at_step: disk.steps(), kind: FailKind::Crash, persist: false });
     assert!(disk.create(Path::new("/b")).is_err() && disk.read_dir(root()).is_err() && disk.crashed());
     let after = disk.crash(Survive::All);
     assert_eq!((after.read_dir(root()).unwrap(), after.steps()), (vec!["a".to_string()], 1));
@@ -202,7 +202,7 @@ fn a_full_disk_leaves_half_a_write_and_no_segment() {
     let disk = SimVfs::new(0);
     let mut file = disk.create(Path::new("/f")).unwrap();
     let segment = disk.create_segment(Path::new("/s"), 4096).unwrap();
-    disk.set_failure(Failure { at_step: 0, kind: FailKind::Enospc, persist: true });
+    disk.set_failure(SimFailure { at_step: 0, kind: FailKind::Enospc, persist: true });
     assert_eq!(file.write_all(&[1; 100]).unwrap_err().kind(), ErrorKind::Full);
     assert_eq!(disk.create_segment(Path::new("/t"), 4096).unwrap_err().kind(), ErrorKind::Full);
     segment.write_at(0, &[1; 4096]).unwrap();
@@ -219,7 +219,7 @@ fn what_is_published_is_whole_or_absent_after_a_cut_at_any_step() {
     assert!(run(&clean).unwrap());
     for at_step in 0..=clean.steps() {
         let disk = SimVfs::new(0);
-        disk.set_failure(Failure { at_step, kind: FailKind::Crash, persist: true });
+        disk.set_failure(SimFailure { at_step, kind: FailKind::Crash, persist: true });
         let acknowledged = run(&disk).is_ok();
         for survive in every_survival() {
             for tear in every_tear() {

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A file or folder by name.
 #[derive(Debug, Clone)]
-pub(super) enum Node {
+pub(super) enum TreeNode {
     File(Arc<FileNode>),
     Dir(Arc<DirNode>),
 }
@@ -143,15 +143,15 @@ impl Locks {
 /// A folder's names, live and durable.
 #[derive(Debug, Clone, Default)]
 pub(super) struct DirState {
-    pub(super) live: BTreeMap<String, Node>,
-    pub(super) durable: BTreeMap<String, Node>,
+    pub(super) live: BTreeMap<String, TreeNode>,
+    pub(super) durable: BTreeMap<String, TreeNode>,
     /// For each name that changed since the last sync, what it named after each change.
-    pub(super) pending: BTreeMap<String, Vec<Option<Node>>>,
+    pub(super) pending: BTreeMap<String, Vec<Option<TreeNode>>>,
 }
 
 impl DirState {
     /// Makes `name` name `node`, or nothing.
-    pub(super) fn set(&mut self, name: &str, node: Option<Node>) {
+    pub(super) fn set(&mut self, name: &str, node: Option<TreeNode>) {
         self.pending.entry(name.to_string()).or_default().push(node.clone());
         match node {
             Some(node) => self.live.insert(name.to_string(), node),

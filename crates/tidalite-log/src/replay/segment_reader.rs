@@ -1,4 +1,4 @@
-//! Reading one segment: frame after frame, and what to do where they end or one is not valid.
+//! SegmentReader one segment: frame after frame, and what to do where they end or one is not valid.
 //!
 //! ```text
 //! frame valid, ordinal follows ─► hand over ─► next        SEAL, or the successor's base reached ─► complete
@@ -9,32 +9,33 @@
 //!                                                         └no──► torn tail: the end of this log
 //! ```
 
-use super::finding::{Finding, FindingKind, known, row_in};
-use super::names::{Names, Refused};
+use super::finding::{LogFinding, LogFindingKind, known, row_in};
+use super::names::{DeclaredNames, Refused};
+use super::poll::{Poll, StreamPosition};
 use super::resync::{Anchor, each_frame, end_of_data, next_frame};
-use super::tail::{End, Place, Poll};
-use super::window::Window;
+
+use super::window::SegmentWindow;
 use crate::dir::{WriterDir, read_start};
 use crate::format::{
     COMMITTED_AT, FIRST_FRAME_AT, FRAME_HEAD_BYTES, SEGMENT_BYTES_LIMIT, Tag, frame_bytes, u64_at,
 };
 use crate::frame::{Frame, bytes_needed, view};
 use crate::segment::{HeaderRead, SegmentHeader};
-use crate::sink::Points;
+use crate::sink::BatchRef;
 use std::path::{Path, PathBuf};
 use tidalite_model::{ErrorKind, Result, Seq};
 use tidalite_vfs::{ReadFile, Vfs};
 
 /// A segment being read.
 #[derive(Debug)]
-pub(super) struct Reading {
+pub(super) struct SegmentReader {
     pub(super) number: u32,
     path: PathBuf,
     pub(super) header: SegmentHeader,
     /// The header is damaged, and so is its copy: this one follows from the segment before.
     header_inferred: bool,
     seed: u32,
-    window: Window,
+    window: SegmentWindow,
     /// Where the next frame begins, and its number in the segment.
     offset: u64,
     frames: u32,
@@ -47,12 +48,20 @@ pub(super) struct Reading {
 }
 
 /// What opening a segment came to.
-pub(super) enum Opened {
-    Ready(Box<Reading>),
+pub(super) enum OpenedSegment {
+    Ready(Box<SegmentReader>),
     /// No frame was ever written.
     NotBegun,
     /// Its place in the stream cannot be told.
     Unreadable,
+}
+
+/// Why reading a segment ended, and where.
+pub(super) enum SegmentEnd {
+    /// The next segment continues the log.
+    Complete(StreamPosition),
+    /// The writer is gone, and the log ends here.
+    LogEnd(StreamPosition),
 }
 
 /// Why the frames stop.
@@ -64,14 +73,14 @@ enum Stop {
     End,
 }
 
-impl Reading {
+impl SegmentReader {
     /// Opens segment `number`; `expected` is where it should begin, if its predecessor was read to its end.
     pub(super) fn open(
         poll: &mut Poll<'_>,
         dir: &WriterDir,
         number: u32,
-        expected: Option<End>,
-    ) -> Result<Opened> {
+        expected: Option<StreamPosition>,
+    ) -> Result<OpenedSegment> {
         let path = dir.segment_path(number);
         let file = poll.vfs.open(&path)?;
         let (start, committed) = read_start(&*file)?;
@@ -82,30 +91,31 @@ impl Reading {
                 let from = Anchor { offset: FIRST_FRAME_AT as u64, ordinal: 0 };
                 if poll.alive || poll.durable(dir, number, from)? > header.base_position {
                     let what = "the header is damaged; its copy is whole, and nothing is lost";
-                    let finding = Finding::new(FindingKind::BadHeader, &path, 0, COMMITTED_AT as u64, what);
+                    let finding =
+                        LogFinding::new(LogFindingKind::BadHeader, &path, 0, COMMITTED_AT as u64, what);
                     poll.findings.push(finding.losing(0));
                 }
                 (header, false)
             }
             // The writer writes it before it sets the committed length.
-            HeaderRead::None if poll.alive && committed == 0 => return Ok(Opened::NotBegun),
+            HeaderRead::None if poll.alive && committed == 0 => return Ok(OpenedSegment::NotBegun),
             HeaderRead::None => match expected {
-                Some(End { position, ordinal, .. }) => {
+                Some(StreamPosition { position, ordinal, .. }) => {
                     (SegmentHeader { id, base_position: position, base_ordinal: ordinal }, true)
                 }
-                None if end_of_data(&mut Window::new(file.clone(), file.len()?), 0)? == 0 => {
-                    return Ok(Opened::NotBegun);
+                None if end_of_data(&mut SegmentWindow::new(file.clone(), file.len()?), 0)? == 0 => {
+                    return Ok(OpenedSegment::NotBegun);
                 }
-                None => return Ok(Opened::Unreadable),
+                None => return Ok(OpenedSegment::Unreadable),
             },
         };
-        Ok(Opened::Ready(Box::new(Reading {
+        Ok(OpenedSegment::Ready(Box::new(SegmentReader {
             number,
             path,
             header,
             header_inferred,
             seed: id.seed(),
-            window: Window::new(file, 0),
+            window: SegmentWindow::new(file, 0),
             offset: FIRST_FRAME_AT as u64,
             frames: 0,
             successor: None,
@@ -115,8 +125,8 @@ impl Reading {
     }
 
     /// Where reading stands.
-    pub(super) fn end(&self) -> End {
-        End {
+    pub(super) fn end(&self) -> StreamPosition {
+        StreamPosition {
             number: self.number,
             offset: self.offset,
             position: self.header.base_position + self.offset,
@@ -133,12 +143,12 @@ impl Reading {
         &mut self,
         poll: &mut Poll<'_>,
         dir: &WriterDir,
-        names: &mut Names,
+        names: &mut DeclaredNames,
         from_ordinal: u64,
-    ) -> Result<Option<Place>> {
+    ) -> Result<Option<SegmentEnd>> {
         loop {
             if self.hand_over_frames(poll, names, from_ordinal)? == Stop::Complete {
-                return Ok(Some(Place::Between(self.end())));
+                return Ok(Some(SegmentEnd::Complete(self.end())));
             }
             if self.look_for_more(poll, dir)? {
                 continue;
@@ -148,7 +158,7 @@ impl Reading {
             match next {
                 Next::Continue => {}
                 Next::Wait => return Ok(None),
-                Next::Go(place) => return Ok(Some(place)),
+                Next::End(end) => return Ok(Some(end)),
             }
         }
     }
@@ -157,7 +167,7 @@ impl Reading {
     fn hand_over_frames(
         &mut self,
         poll: &mut Poll<'_>,
-        names: &mut Names,
+        names: &mut DeclaredNames,
         from_ordinal: u64,
     ) -> Result<Stop> {
         let (base, limit) = (self.header.base_ordinal, self.window.limit());
@@ -211,9 +221,9 @@ impl Reading {
     }
 
     /// Learns the declarations that stand further on: copies of those that were lost may be among them.
-    fn look_ahead(&mut self, poll: &mut Poll<'_>, names: &mut Names) -> Result<()> {
+    fn look_ahead(&mut self, poll: &mut Poll<'_>, names: &mut DeclaredNames) -> Result<()> {
         self.looked_ahead = true;
-        let mut window = Window::new(self.window.file().clone(), self.window.limit());
+        let mut window = SegmentWindow::new(self.window.file().clone(), self.window.limit());
         each_frame(&mut window, self.seed, self.anchor(), &mut |frame| match frame.tag {
             Some(Tag::Run | Tag::Series | Tag::Layout) => match names.learn(frame, poll.sink) {
                 Err(Refused::BySink(e)) => Err(e),
@@ -242,7 +252,7 @@ impl Reading {
     }
 
     /// The frames of a living writer's segment end here.
-    fn end_of_live(&mut self, poll: &mut Poll<'_>, names: &Names) -> Result<Next> {
+    fn end_of_live(&mut self, poll: &mut Poll<'_>, names: &DeclaredNames) -> Result<Next> {
         if self.offset >= self.window.limit() {
             // With a successor that has not been reached: frames at the end are missing.
             let Some(successor) = self.successor else { return Ok(Next::Wait) };
@@ -271,7 +281,7 @@ impl Reading {
     }
 
     /// The frames of a segment whose writer is gone end here.
-    fn end_of_dead(&mut self, poll: &mut Poll<'_>, dir: &WriterDir, names: &Names) -> Result<Next> {
+    fn end_of_dead(&mut self, poll: &mut Poll<'_>, dir: &WriterDir, names: &DeclaredNames) -> Result<Next> {
         let durable = poll.durable(dir, self.number, self.anchor())?;
         let base = self.header.base_position;
         if durable <= base + self.offset {
@@ -291,7 +301,7 @@ impl Reading {
             // All that was here was durable, and so was something behind it.
             self.report_damage(poll, names, self.window.limit(), None)?;
             self.offset = self.window.limit();
-            return Ok(Next::Go(Place::Between(self.end())));
+            return Ok(Next::End(SegmentEnd::Complete(self.end())));
         }
         // Up to the mark's position it is damage; what stood behind that may have been lost by the crash.
         self.report_damage(poll, names, self.window.limit().min(durable - base), None)?;
@@ -300,11 +310,11 @@ impl Reading {
     }
 
     /// Leaves out all up to where the successor begins.
-    fn skip_to(&mut self, poll: &mut Poll<'_>, names: &Names, successor: SegmentHeader) -> Next {
+    fn skip_to(&mut self, poll: &mut Poll<'_>, names: &DeclaredNames, successor: SegmentHeader) -> Next {
         let lost = successor.base_ordinal - self.end().ordinal;
         // An error of reading the damaged bytes again would only cost the finding its details.
         let _ = self.report_damage(poll, names, self.window.limit(), Some(lost));
-        Next::Go(Place::Between(End {
+        Next::End(SegmentEnd::Complete(StreamPosition {
             number: self.number,
             offset: self.window.limit(),
             position: successor.base_position,
@@ -322,17 +332,23 @@ impl Reading {
         if data_end > self.offset || !orphans.is_empty() || is_cut {
             let bytes = data_end - self.offset;
             let what = "the log ends here; what follows was not yet on the disk when the machine stopped";
-            poll.findings.push(Finding::new(FindingKind::TornTail, &self.path, self.offset, bytes, what));
+            poll.findings.push(LogFinding::new(
+                LogFindingKind::TornTail,
+                &self.path,
+                self.offset,
+                bytes,
+                what,
+            ));
             poll.findings.extend(orphans);
         }
-        Ok(Next::Go(Place::Over(self.end())))
+        Ok(Next::End(SegmentEnd::LogEnd(self.end())))
     }
 
     /// Reports the bytes up to `end` as damaged, with all that can be told about what was lost.
     fn report_damage(
         &mut self,
         poll: &mut Poll<'_>,
-        names: &Names,
+        names: &DeclaredNames,
         end: u64,
         lost: Option<u64>,
     ) -> Result<()> {
@@ -343,7 +359,7 @@ impl Reading {
             None => "frames are damaged and left out; how many cannot be told".to_string(),
         };
         let mut finding =
-            Finding::new(FindingKind::Damage, &self.path, start, end.saturating_sub(start), &what);
+            LogFinding::new(LogFindingKind::Damage, &self.path, start, end.saturating_sub(start), &what);
         finding.frames = lost;
         let bytes = usize::try_from(end.saturating_sub(self.offset)).unwrap_or(usize::MAX);
         let damaged = self.window.at(self.offset, FRAME_HEAD_BYTES)?;
@@ -357,13 +373,13 @@ impl Reading {
 }
 
 /// A frame is whole and yet cannot be used.
-fn refusal(path: &Path, offset: u64, frame: &Frame<'_>, refused: &Refused, ordinal: u64) -> Finding {
+fn refusal(path: &Path, offset: u64, frame: &Frame<'_>, refused: &Refused, ordinal: u64) -> LogFinding {
     let what = match refused {
         Refused::Undeclared => "frames name series or runs whose declarations are damaged, and are left out",
         _ => "frames are whole but say what this version cannot read, and are left out",
     };
     let what = format!("from frame {ordinal} of the writer on, {what}");
-    let mut finding = Finding::new(FindingKind::Damage, path, offset, frame.bytes, &what).losing(1);
+    let mut finding = LogFinding::new(LogFindingKind::Damage, path, offset, frame.bytes, &what).losing(1);
     if frame.tag == Some(Tag::Row) && frame.payload.len() >= 8 {
         let step = u64_at(frame.payload, 0).cast_signed();
         finding.steps = Some((step, step));
@@ -376,11 +392,11 @@ fn refusal(path: &Path, offset: u64, frame: &Frame<'_>, refused: &Refused, ordin
 enum Next {
     Continue,
     Wait,
-    Go(Place),
+    End(SegmentEnd),
 }
 
 /// Adds what the bytes of one damaged frame still say.
-fn describe(mut finding: Finding, bytes: &[u8], names: &Names) -> Finding {
+fn describe(mut finding: LogFinding, bytes: &[u8], names: &DeclaredNames) -> LogFinding {
     if let Some((layout, step)) = row_in(bytes) {
         finding.rows = Some(1);
         finding.steps = Some((step, step));
@@ -392,7 +408,7 @@ fn describe(mut finding: Finding, bytes: &[u8], names: &Names) -> Finding {
     // Padding is none for an even count and 4 bytes for an odd one.
     let batch = [payload.len(), payload.len().saturating_sub(4)]
         .into_iter()
-        .find_map(|n| Points::new(Seq::default(), payload.get(..n)?));
+        .find_map(|n| BatchRef::new(Seq::default(), payload.get(..n)?));
     if let Some(points) =
         batch.filter(|p| is_points && !p.is_empty() && frame_bytes(payload.len()) == bytes.len())
     {
@@ -438,7 +454,7 @@ fn committed(file: &dyn ReadFile) -> Result<u64> {
 }
 
 /// Findings for the segments behind `number` that hold anything.
-pub(super) fn orphans(vfs: &dyn Vfs, dir: &WriterDir, number: u32) -> Result<Vec<Finding>> {
+pub(super) fn orphans(vfs: &dyn Vfs, dir: &WriterDir, number: u32) -> Result<Vec<LogFinding>> {
     let mut found = Vec::new();
     for n in dir.segment_numbers(vfs)?.into_iter().filter(|&n| n > number) {
         let path = dir.segment_path(n);
@@ -448,10 +464,10 @@ pub(super) fn orphans(vfs: &dyn Vfs, dir: &WriterDir, number: u32) -> Result<Vec
             Err(e) => return Err(e),
         };
         let len = file.len()?;
-        let end = end_of_data(&mut Window::new(file, len), 0)?;
+        let end = end_of_data(&mut SegmentWindow::new(file, len), 0)?;
         if end > 0 {
             let what = "this segment stands behind a torn one, and is left out";
-            found.push(Finding::new(FindingKind::OrphanTail, &path, 0, end, what));
+            found.push(LogFinding::new(LogFindingKind::OrphanTail, &path, 0, end, what));
         }
     }
     Ok(found)
