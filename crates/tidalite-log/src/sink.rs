@@ -1,6 +1,6 @@
-//! What replay hands over: names first, then rows, batches, changes and parts in the order of writing.
+//! What replay delivers: names first, then rows, batches, changes and parts in the order of writing.
 //!
-//! Nothing is copied on the way: a [`Row`] and [`BatchRef`] look at the checked bytes of the frame.
+//! Nothing is copied: a [`Row`] and a [`BatchRef`] borrow the checked bytes of the frame.
 
 use crate::format::{POINTS_FIXED_BYTES, i64_at, u32_at, u64_at};
 use tidalite_model::{Result, RunChange, Seq, SeriesKey};
@@ -10,7 +10,7 @@ use uuid::Uuid;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SeriesId(pub u32);
 
-/// The handle of a list of series that come in rows together, valid for one writer.
+/// The handle of a list of series that are logged together as rows, valid for one writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LayoutId(pub u32);
 
@@ -64,39 +64,39 @@ pub struct Row<'a> {
     pub values: Values<'a>,
 }
 
-/// Values as they lie in the log.
+/// Values in the log's encoding.
 #[derive(Debug, Clone, Copy)]
 pub struct Values<'a>(&'a [[u8; 8]]);
 
 impl<'a> Values<'a> {
-    /// The values in these bytes, of which there are a multiple of eight.
+    /// Wraps bytes whose length is a multiple of eight.
     #[inline]
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Values(bytes.as_chunks().0)
     }
 
-    /// How many.
+    /// The number of values.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no values.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Value `i`, its bits as they were given. Panics where there is none.
+    /// Value `i`, bit for bit as it was given. Panics if there is none.
     pub fn get(&self, i: usize) -> f64 {
         f64::from_le_bytes(self.0[i])
     }
 
-    /// All of them in order.
+    /// All values in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = f64> + 'a {
         self.0.iter().map(|b| f64::from_le_bytes(*b))
     }
 }
 
-/// A batch of points.
+/// A batch of points, borrowed from its frame.
 #[derive(Debug, Clone, Copy)]
 pub struct BatchRef<'a> {
     seq: Seq,
@@ -108,7 +108,7 @@ pub struct BatchRef<'a> {
 }
 
 impl<'a> BatchRef<'a> {
-    /// The batch in a frame's payload; `None` where its length is not what its count asks for.
+    /// The batch in a frame's payload. `None` if the length does not match the count.
     pub(crate) fn new(seq: Seq, payload: &'a [u8]) -> Option<Self> {
         let (head, columns) = payload.split_at_checked(POINTS_FIXED_BYTES)?;
         let len = usize::try_from(u32_at(head, 0)).ok()?;
@@ -126,22 +126,22 @@ impl<'a> BatchRef<'a> {
         })
     }
 
-    /// The batch's place in the order of writing; all its points share it.
+    /// The batch's place in the order of writing. All its points share it.
     pub fn seq(&self) -> Seq {
         self.seq
     }
 
-    /// How many points.
+    /// The number of points.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there are none.
+    /// Whether there are no points.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The series of point `i`. This and the following panic where there is no such point.
+    /// The series of point `i`. This and the following methods panic if there is no such point.
     pub fn series(&self, i: usize) -> SeriesId {
         SeriesId(u32_at(self.series, i * 4))
     }
@@ -156,7 +156,7 @@ impl<'a> BatchRef<'a> {
         i64_at(self.times, i * 8)
     }
 
-    /// The value of point `i`, its bits as they were given.
+    /// The value of point `i`, bit for bit as it was given.
     pub fn value(&self, i: usize) -> f64 {
         f64::from_bits(u64_at(self.values, i * 8))
     }

@@ -1,5 +1,4 @@
-//! For the tests of this crate: a sink that remembers, a small generator, and a writer that keeps count of what was
-//! accepted and what was durable.
+//! Test support: a sink that records, a small generator, and a writer that records what was accepted and durable.
 
 use crate::{
     BatchRef, LayoutId, Log, LogOptions, LogSink, Replayed, Row, SeriesId, WriterDir, replay, writers,
@@ -11,10 +10,10 @@ use tidalite_model::{ErrorKind, Labels, Params, Result, RunChange, Seq, SeriesKe
 use tidalite_vfs::Vfs;
 use uuid::Uuid;
 
-/// Where the tests' logs are.
+/// The folder of the tests' logs.
 pub(crate) const LOG: &str = "/log";
 
-/// One thing that was appended, with names instead of handles and bits instead of values.
+/// One appended unit, with names instead of handles and bits instead of values.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum LoggedUnit {
     Row(i64, i64, Vec<(SeriesKey, u64)>),
@@ -23,7 +22,7 @@ pub(crate) enum LoggedUnit {
     Part(Uuid, Vec<u8>),
 }
 
-/// Remembers what it was given.
+/// Records everything it receives.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct RecordingSink {
     pub(crate) keys: HashMap<SeriesId, SeriesKey>,
@@ -90,7 +89,7 @@ pub(crate) fn key(run: &str, metric: &str) -> SeriesKey {
     SeriesKey::new(run, metric, Labels::parse("rank=0").unwrap())
 }
 
-/// Small segments, and nothing happens by itself.
+/// Small segments and no background thread.
 pub(crate) fn small() -> LogOptions {
     LogOptions {
         segment_bytes_min: 4096,
@@ -100,7 +99,7 @@ pub(crate) fn small() -> LogOptions {
     }
 }
 
-/// The folder of logs on a new disk, durable.
+/// Creates the folder of logs on a new disk, and makes it durable.
 pub(crate) fn make_log_dir(vfs: &dyn Vfs) {
     vfs.create_dir(Path::new(LOG)).unwrap();
     vfs.sync_dir(Path::new("/")).unwrap();
@@ -112,20 +111,20 @@ pub(crate) fn read(vfs: &dyn Vfs, dir: &WriterDir, from: u64, alive: bool) -> (R
     (seen, replayed)
 }
 
-/// The only writer.
+/// The only writer in the folder of logs.
 pub(crate) fn only_writer(vfs: &dyn Vfs) -> WriterDir {
     let mut all = writers(vfs, Path::new(LOG)).unwrap();
     assert_eq!(all.len(), 1);
     all.remove(0)
 }
 
-/// A log, and what it said of itself.
+/// A log, and what it reported.
 pub(crate) struct Witness {
     pub(crate) log: Log,
     pub(crate) accepted: Vec<(Seq, LoggedUnit)>,
-    /// So many of them are durable.
+    /// The number of accepted units that are durable.
     pub(crate) durable: usize,
-    /// The append that failed last, after which nothing was accepted: it may be there or not.
+    /// The unit whose append failed last, if nothing was accepted since. It may be in the log or not.
     pub(crate) in_doubt: Option<LoggedUnit>,
 }
 
@@ -135,7 +134,7 @@ impl Witness {
         Ok(Witness { log, accepted: Vec::new(), durable: 0, in_doubt: None })
     }
 
-    /// Does one thing drawn by `random`; an error of it is given back after it was noted.
+    /// Does one thing drawn by `random`. Records an error before returning it.
     pub(crate) fn step(&mut self, random: &mut LogTestRandom) -> Result<()> {
         let time = 1_780_000_000_000_000 + random.below(1000).cast_signed();
         let step = random.below(1 << 20).cast_signed();
@@ -209,7 +208,7 @@ impl Witness {
         }
     }
 
-    /// Checks what was recovered against what the log said.
+    /// Compares what was recovered with what the log reported.
     pub(crate) fn check(
         &self,
         recovered: &RecordingSink,
@@ -218,11 +217,11 @@ impl Witness {
         let units = &recovered.units;
         let common = units.len().min(self.accepted.len());
         if units[..common] != self.accepted[..common] {
-            return Err("what was recovered is no prefix of what was accepted".to_string());
+            return Err("what was recovered is not a prefix of what was accepted".to_string());
         }
         let needed = if all_accepted { self.accepted.len() } else { self.durable };
         if units.len() < needed {
-            return Err(format!("{needed} units had to be there, {} are", units.len()));
+            return Err(format!("{needed} units are required, {} were recovered", units.len()));
         }
         match &units[common..] {
             [] => Ok(()),

@@ -3,7 +3,7 @@
 use std::path::Path;
 use tidalite_model::{Error, Result};
 
-/// The end of a write of `bytes` at `offset`, where that lies inside the capacity.
+/// The end of a write of `bytes` at `offset`. An error if it exceeds the capacity.
 #[inline]
 pub(crate) fn end_inside(path: &Path, offset: u64, bytes: usize, capacity: u64) -> Result<u64> {
     match offset.checked_add(bytes as u64) {

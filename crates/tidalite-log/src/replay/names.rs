@@ -1,8 +1,8 @@
-//! The names that a log has declared so far, and what its frames mean by them.
+//! The names that a log has declared so far, and the decoding of frames that refer to them.
 //!
-//! Bytes come here checked by their checksum; what they say is checked here: lengths, texts, handles that must have
-//! been declared. A frame that breaks a rule is *malformed*, which only a defect or a forger brings about, or it
-//! *needs a name* whose declaration was lost. Called by `tail.rs` and `resync.rs`.
+//! The checksum of each frame has matched. Here its content is checked: lengths, texts, and handles that must have
+//! been declared. A frame that breaks a rule is *malformed*, which only a defect or a forged file causes. A frame
+//! whose declaration was lost is *undeclared*.
 
 use crate::change;
 use crate::format::{HANDLE_MAX, ROW_FIXED_BYTES, SERIES_FIXED_BYTES, Tag, i64_at, u32_at};
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tidalite_model::{Error, Labels, Result, Seq, SeriesKey, check_name};
 use uuid::Uuid;
 
-/// Handles are small numbers in order; spreading them is all that is asked of a hash.
+/// Handles are small consecutive numbers. The hash only has to spread them.
 #[derive(Debug, Default)]
 struct HandleHasher(u64);
 
@@ -37,18 +37,18 @@ pub(super) struct DeclaredNames {
     runs: ByHandle<Arc<str>>,
     series: ByHandle<SeriesKey>,
     layouts: ByHandle<Arc<[SeriesId]>>,
-    /// The layout met last and its width: rows come in long stretches of one.
+    /// The layout used last and its width. Consecutive rows usually share a layout.
     last_layout: Option<(u32, usize)>,
 }
 
-/// Why a frame was not taken.
+/// Why a frame was refused.
 #[derive(Debug)]
 pub(super) enum Refused {
-    /// It names what is not declared.
+    /// It refers to a name that is not declared.
     Undeclared,
     /// It breaks a rule of the format.
     Malformed,
-    /// The sink says so.
+    /// The sink returned an error.
     BySink(Error),
 }
 
@@ -69,13 +69,13 @@ impl DeclaredNames {
         self.layouts.get(&id.0).map(|l| &**l)
     }
 
-    /// Hands over all names known.
+    /// Passes all known names to the sink.
     pub(super) fn hand_over(&self, sink: &mut dyn LogSink) -> Result<()> {
         self.series.iter().try_for_each(|(&id, key)| sink.series(SeriesId(id), key))?;
         self.layouts.iter().try_for_each(|(&id, series)| sink.layout(LayoutId(id), series))
     }
 
-    /// Hands over what a caller appended.
+    /// Passes a frame that a caller appended to the sink.
     #[inline]
     pub(super) fn take_unit(&mut self, frame: &Frame<'_>, seq: Seq, sink: &mut dyn LogSink) -> TakeResult {
         match frame.tag {
@@ -129,7 +129,7 @@ impl DeclaredNames {
         Ok(sink.points(points)?)
     }
 
-    /// Learns a declaration, and hands over what is new.
+    /// Learns a declaration, and passes what is new to the sink.
     pub(super) fn learn(&mut self, frame: &Frame<'_>, sink: &mut dyn LogSink) -> TakeResult {
         match frame.tag {
             Some(Tag::Run) => self.learn_run(frame.payload).ok_or(Refused::Malformed),
@@ -194,7 +194,7 @@ impl DeclaredNames {
     }
 }
 
-/// One series of a declaration frame.
+/// One series in a declaration frame.
 #[derive(Debug, Clone, Copy)]
 struct SeriesBytes<'a> {
     handle: u32,
@@ -204,7 +204,7 @@ struct SeriesBytes<'a> {
 }
 
 impl<'a> SeriesBytes<'a> {
-    /// The first series of these bytes, and the bytes behind it.
+    /// The first series in these bytes, and the bytes after it.
     fn split(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (fixed, rest) = bytes.split_at_checked(SERIES_FIXED_BYTES)?;
         let (metric, rest) = rest.split_at_checked(usize::try_from(u32_at(fixed, 8)).ok()?)?;

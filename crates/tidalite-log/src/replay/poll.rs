@@ -1,4 +1,4 @@
-//! One poll of a writer's log: what it reads with, what it has read and found, and where a segment ends.
+//! One poll of a writer's log: its inputs, its counts and findings, and the position where a segment ends.
 
 use super::finding::LogFinding;
 use super::resync::{Anchor, durable_position};
@@ -7,18 +7,18 @@ use crate::sink::LogSink;
 use tidalite_model::Result;
 use tidalite_vfs::Vfs;
 
-/// The end of what was read of a segment.
+/// Where reading of a segment ended.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StreamPosition {
     pub(super) number: u32,
     pub(super) offset: u64,
-    /// The same in the writer's stream.
+    /// The same as a position in the writer's stream.
     pub(super) position: u64,
     /// Ordinal of the next frame.
     pub(super) ordinal: u64,
 }
 
-/// One poll under way.
+/// One poll in progress.
 pub(super) struct Poll<'a> {
     pub(super) vfs: &'a dyn Vfs,
     pub(super) alive: bool,
@@ -26,9 +26,9 @@ pub(super) struct Poll<'a> {
     pub(super) frames: u64,
     pub(super) bytes: u64,
     pub(super) findings: &'a mut Vec<LogFinding>,
-    /// How far the stream was durable, once it was asked for.
+    /// How far the stream was durable, once computed.
     durable: Option<u64>,
-    /// The finding to which further refused frames are added.
+    /// Index of the finding to which further refused frames are added.
     refused: Option<usize>,
 }
 
@@ -42,7 +42,7 @@ impl<'a> Poll<'a> {
         Poll { vfs, alive, sink, frames: 0, bytes: 0, findings, durable: None, refused: None }
     }
 
-    /// How far the marks from this place on say that the writer's stream was durable. Of no meaning while it lives.
+    /// How far the writer's stream was durable, by the marks from `from` on. Meaningless while the writer lives.
     pub(super) fn durable(&mut self, dir: &WriterDir, number: u32, from: Anchor) -> Result<u64> {
         if let Some(durable) = self.durable {
             return Ok(durable);
@@ -52,7 +52,7 @@ impl<'a> Poll<'a> {
         Ok(durable)
     }
 
-    /// Reports a frame that is whole and was refused; those of one segment make one finding.
+    /// Reports a valid frame that was refused. Those of one segment become one finding.
     pub(super) fn refuse(&mut self, finding: LogFinding) {
         let known = self.refused.and_then(|i| self.findings.get_mut(i));
         let Some(known) =

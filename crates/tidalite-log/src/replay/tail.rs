@@ -4,9 +4,9 @@
 //! Start ─► In(segment) ─► Between(end of it) ─► In(next) ─► … ─► Over, once the writer is gone
 //! ```
 //!
-//! A reader keeps the file it reads open, so a segment may be deleted while it is read; one that is deleted before
-//! was flushed, and then the answer is `NotFound`: the caller takes the newer manifest and starts again. A gap
-//! between segments that are still there is damage.
+//! A reader keeps its current file open, so a segment may be deleted while it is read. If the next segment was
+//! deleted, it was flushed before, and the reader returns `NotFound`: the caller takes the newer manifest and starts
+//! again. A gap between segments that still exist is damage.
 
 use super::finding::{LogFinding, LogFindingKind};
 use super::names::DeclaredNames;
@@ -19,11 +19,11 @@ use crate::sink::LogSink;
 use tidalite_model::{Error, Result};
 use tidalite_vfs::Vfs;
 
-/// What one replay, or one poll, read.
+/// The result of one replay or one poll.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Replayed {
-    /// Ordinal of the first frame not read yet; never less than where reading was to start.
+    /// Ordinal of the first frame not read yet. Never less than the ordinal at which reading was to start.
     pub next_ordinal: u64,
     /// Bytes of valid frames read.
     pub bytes: u64,
@@ -31,31 +31,31 @@ pub struct Replayed {
     pub frames: u64,
     /// What was wrong.
     pub findings: Vec<LogFinding>,
-    /// Whether the writer was said to live.
+    /// Whether the caller said that the writer lives.
     pub alive: bool,
-    /// Where reading stands.
+    /// Where reading continues.
     pub resume: Resume,
 }
 
-/// A place in a writer's log.
+/// A position in a writer's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resume {
     /// Number of the segment; 0 before the first.
     pub segment: u32,
     /// Offset in the segment.
     pub offset: u64,
-    /// Ordinal of the frame that stands there, or will.
+    /// Ordinal of the frame at this offset, or of the next one to be written there.
     pub ordinal: u64,
 }
 
-/// Reads one writer's log and keeps its place: each poll hands over what is new.
+/// Reads one writer's log and keeps its position. Each poll delivers what is new.
 #[derive(Debug)]
 pub struct TailReader {
     dir: WriterDir,
     from_ordinal: u64,
     place: ReplayPosition,
     names: DeclaredNames,
-    /// FoundFrame, and not yet returned because a sink refused something later.
+    /// Findings not returned yet, because the sink refused something later.
     findings: Vec<LogFinding>,
 }
 
@@ -65,7 +65,7 @@ enum ReplayPosition {
     Start,
     In(Box<SegmentReader>),
     Between(StreamPosition),
-    /// Its writer is gone, and nothing further will be read.
+    /// The writer is gone, and there is nothing more to read.
     Over(StreamPosition),
 }
 
@@ -90,13 +90,12 @@ impl TailReader {
         }
     }
 
-    /// Hands over what is new. `alive` says whether more may come: what [`life`](crate::life) says, asked before this
-    /// call. Then only committed frames are read, and no tail is called torn.
+    /// Delivers what is new. `alive` says whether more frames may be appended: [`life`](crate::life), called before
+    /// this method. If so, only committed frames are read, and no tail counts as torn.
     ///
     /// # Errors
-    /// `NotFound` where a segment that is needed was deleted, as segments are once they are flushed: read the
-    /// manifest again and start a new reader. The sink's own error; what it refused comes again at the next poll.
-    /// Those of the disk.
+    /// `NotFound` if a segment that is needed was deleted, as happens after a flush: read the manifest again and
+    /// start a new reader. The sink's own error; the next poll delivers the refused item again. Disk errors.
     pub fn poll(&mut self, vfs: &dyn Vfs, alive: bool, sink: &mut dyn LogSink) -> Result<Replayed> {
         let mut poll = Poll::new(vfs, alive, sink, &mut self.findings);
         loop {
@@ -125,10 +124,10 @@ impl TailReader {
         })
     }
 
-    /// Hands over all names declared so far, for a sink that takes the place of another.
+    /// Passes all names declared so far to a sink that replaces another one.
     ///
     /// # Errors
-    /// The sink's.
+    /// Those of the sink.
     pub fn declarations(&self, sink: &mut dyn LogSink) -> Result<()> {
         self.names.hand_over(sink)
     }
@@ -143,7 +142,7 @@ impl TailReader {
     }
 }
 
-/// Opens the segment in which `from_ordinal` stands, or the first there is.
+/// Opens the segment that contains `from_ordinal`, or the first one that exists.
 fn first(poll: &mut Poll<'_>, dir: &WriterDir, from_ordinal: u64) -> Result<Option<ReplayPosition>> {
     let numbers = dir.segment_numbers(poll.vfs)?;
     let Some(&least) = numbers.first() else { return Ok(None) };
@@ -161,7 +160,8 @@ fn first(poll: &mut Poll<'_>, dir: &WriterDir, from_ordinal: u64) -> Result<Opti
             Ok(Some(ReplayPosition::In(reading)))
         }
         OpenedSegment::Ready(reading) => {
-            // What was flushed is gone and not asked for; what is asked for and gone is a gap.
+            // Frames before `from_ordinal` were flushed and are not needed. Frames from there on that are gone are a
+            // gap.
             let end = StreamPosition { ordinal: from_ordinal, ..origin };
             gap(poll, dir, end, reading).map(Some)
         }
@@ -171,7 +171,7 @@ fn first(poll: &mut Poll<'_>, dir: &WriterDir, from_ordinal: u64) -> Result<Opti
     }
 }
 
-/// Opens the segment behind one that was read to its end.
+/// Opens the segment after one that was read to its end.
 fn following(poll: &mut Poll<'_>, dir: &WriterDir, end: StreamPosition) -> Result<Option<ReplayPosition>> {
     let numbers = dir.segment_numbers(poll.vfs)?;
     let here = numbers.contains(&end.number);
@@ -194,7 +194,8 @@ fn following(poll: &mut Poll<'_>, dir: &WriterDir, end: StreamPosition) -> Resul
     }
 }
 
-/// Frames are missing between `end` and the segment that was opened: damage where they were durable, else the tear.
+/// Frames are missing between `end` and the opened segment. They are damage if they were durable, else part of the
+/// torn tail.
 fn gap(
     poll: &mut Poll<'_>,
     dir: &WriterDir,
@@ -219,8 +220,8 @@ fn gap(
     Ok(ReplayPosition::Over(end))
 }
 
-/// The segment of `end` has no place in the stream: it is left out where something behind was durable, else it is
-/// part of the tear.
+/// The header of the segment at `end` is unreadable. The segment is skipped if something after it was durable, else
+/// it is part of the torn tail.
 fn unreadable(
     poll: &mut Poll<'_>,
     dir: &WriterDir,
@@ -233,7 +234,7 @@ fn unreadable(
         return Ok(Some(ReplayPosition::Over(end)));
     }
     let path = dir.segment_path(end.number);
-    let what = "the header and its copy are damaged; the segment is left out";
+    let what = "the header and its copy are damaged; the segment is skipped";
     poll.findings.push(LogFinding::new(LogFindingKind::BadHeader, &path, 0, COMMITTED_AT as u64, what));
     Ok(numbers.last().is_some_and(|&last| last > end.number).then_some(ReplayPosition::Between(end)))
 }

@@ -1,13 +1,13 @@
-//! Everything that enters the log: rows the quick way, all else by one path.
+//! Appending to the log: rows by a fast path, everything else by one slow path.
 //!
 //! ```text
-//! row ─► lock ─► declared, and room? ─yes─► frame into the segment, publish ─► unlock          (the hot path)
+//! row ─► lock ─► declared, and space? ─yes─► frame into the segment, publish ─► unlock         (fast path)
 //!                      └──────no──┐
-//! batch, change, part, note ──────┴─► missing declarations + frame fit? ─no─► next segment, again
+//! batch, change, part ────────────┴─► missing declarations + frame fit? ─no─► next segment, try again
 //!                                                     └─yes─► write all, publish once
 //! ```
 //!
-//! At durability `Row` each of them then waits for its sync, shared with whoever waits at the same time.
+//! At durability `Row`, each append then waits for a sync, which it shares with all callers that wait at that time.
 
 use super::declare::{NO_SEGMENT, RequiredNames};
 use super::options::Durability;
@@ -21,7 +21,7 @@ use std::sync::Arc;
 use tidalite_model::{Error, Result, RunChange, Seq};
 use uuid::Uuid;
 
-/// The longest change to a run: texts and params, not data. Also bounds what reading one may allocate.
+/// The longest change to a run, which holds texts and params, not data. Also bounds what decoding one may allocate.
 const CHANGE_BYTES_MAX: usize = 4 << 20;
 
 const SPLIT: &str = "split it into several";
@@ -83,7 +83,7 @@ impl LogShared {
         if n > points_max {
             return Err(Error::invalid(
                 "append points",
-                format!("{n} points are more than the {points_max} that can be taken in at once"),
+                format!("{n} points are more than the maximum of {points_max}"),
                 "split the batch, or write it as a part",
             ));
         }
@@ -108,7 +108,7 @@ impl LogShared {
             return Err(Error::invalid(
                 "append run change",
                 format!("the change takes {} bytes, more than {CHANGE_BYTES_MAX}", encoded.len()),
-                "keep large texts and tables in files of their own, and their paths in params",
+                "keep large texts and tables in separate files, and their paths in params",
             ));
         }
         let mut draft = Draft::new(Tag::Change, 0);
@@ -123,12 +123,12 @@ impl LogShared {
         let mut draft = Draft::new(Tag::Part, 0);
         draft.push(part.as_bytes());
         draft.push(meta);
-        draft.finish("what is said about the part", "say less")?;
+        draft.finish("the part's metadata", "give less metadata")?;
         let unit = self.append(&mut draft, RequiredNames::Nothing)?;
         self.accept(unit)
     }
 
-    /// Appends a finished frame and the declarations it needs, in the current segment or the next.
+    /// Appends a finished frame and the declarations it needs, to the current segment or the next.
     fn append(self: &Arc<Self>, draft: &mut Draft, needs: RequiredNames<'_>) -> Result<UnitEnd> {
         let mut state = self.state();
         let unit = loop {
@@ -152,7 +152,7 @@ impl LogShared {
         Ok(unit)
     }
 
-    /// What a caller gets for what was appended, after its sync where each append has one.
+    /// Turns a unit into its sequence number, after a sync if the durability is `Row`.
     #[inline]
     fn accept(&self, unit: UnitEnd) -> Result<Seq> {
         if matches!(self.options.durability, Durability::Row) {

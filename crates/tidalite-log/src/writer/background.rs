@@ -1,7 +1,8 @@
-//! The thread that syncs every interval and makes spare segments, and the bell that wakes it.
+//! The thread that syncs at every interval and makes spare segments.
 //!
-//! It holds the bell, and the log only while it works, so it never keeps a log alive; it dies with the process and
-//! holds up neither its exit nor a fork. It is started by the first append, and joined when the log is closed.
+//! It owns only its requests, and holds the log only while it works, so it never keeps a log alive. It dies with the
+//! process and delays neither its exit nor a fork. It starts with the first append and is joined when the log is
+//! closed.
 
 use super::requests::{BackgroundRequests, Request};
 use super::shared::LogShared;
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use tidalite_model::{Error, Result};
 
 impl LogShared {
-    /// Starts the thread where there is to be one and is none yet.
+    /// Starts the thread if the options ask for one and it is not running.
     pub(super) fn start_background(self: &Arc<Self>) -> Result<()> {
         if !self.options.background {
             return Ok(());
@@ -38,7 +39,7 @@ fn work(requests: &BackgroundRequests, log: &Weak<LogShared>, interval: Duration
             Request::Stop => return,
             Request::Spare => log.make_spare(),
             Request::Sync => {
-                // The log remembers a failure and tells it to the next caller.
+                // The log keeps the failure and returns it to the next caller.
                 let _ = log.sync();
                 deadline = Instant::now() + interval;
             }

@@ -1,4 +1,4 @@
-//! How a log ends.
+//! Closing a log.
 
 use super::shared::LogShared;
 use super::state::Spare;
@@ -7,7 +7,7 @@ use std::sync::PoisonError;
 use tidalite_model::{Error, ErrorKind, Result};
 
 impl LogShared {
-    /// Ends the log: thread, segments, spare, lock. The second time it does nothing.
+    /// Ends the log: thread, segments, spare, lock. Does nothing the second time.
     pub(super) fn close(&self) -> Result<()> {
         let mut state = self.state();
         if state.closed {
@@ -18,26 +18,26 @@ impl LogShared {
         self.requests.request_stop();
         let thread = self.thread().take();
         if let Some(thread) = thread {
-            // It has nothing to say: a failure of its is in the state.
+            // The thread stores its failures in the state.
             let _ = thread.join();
         }
         let sealed = self.seal();
         let mut state = self.state();
-        // No sync is under way now, and after a failure there will be none: give the files back.
+        // No sync is running, and none follows after a failure, so the files can be closed.
         state.current = None;
         state.retired.clear();
         let spare = std::mem::replace(&mut state.spare, Spare::None);
         let used = state.number > 0;
-        // Rows that come later take the slow way, and are refused there.
+        // Later rows take the slow path, which refuses them.
         drop(state);
         if let Spare::Ready(file) = spare {
             let path = file.path().to_path_buf();
             drop(file);
-            // Left behind it would be an empty file, which readers pass over.
+            // If this fails, an empty file remains, which readers skip.
             let _ = self.vfs.remove(&path);
         }
         if !used {
-            // As well as can be: an empty folder says nothing.
+            // Best effort: an empty folder does no harm.
             let _ = self.vfs.remove(&self.dir.path.join(LOCK_NAME));
             let _ = self.vfs.remove_dir(&self.dir.path);
         }

@@ -1,19 +1,19 @@
-//! How far the disk is: who syncs now, and what is durable.
+//! Who syncs now, and what is durable.
 
 use tidalite_model::{Error, ErrorKind};
 
-/// Who syncs, and how far the disk is.
+/// Whether a sync is running, and how much is durable.
 #[derive(Debug, Default)]
 pub(super) struct Commit {
-    /// Somebody is syncing.
+    /// A thread is syncing.
     pub(super) syncing: bool,
-    /// The folder of writers is synced, so this writer's folder stays.
+    /// The folder of writers was synced, so this writer's folder is durable.
     pub(super) folder_durable: bool,
     pub(super) durable: Durable,
     pub(super) failed: Option<Error>,
 }
 
-/// All of the stream below a position is durable, and that position is behind this unit.
+/// The stream is durable below `position`, which is right after the unit `ordinal`.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Durable {
     pub(super) position: u64,
@@ -26,7 +26,7 @@ impl Durable {
     }
 }
 
-/// What every call gets after a failure that ended the writer.
+/// The error of every call after a failure that ended the writer.
 pub(super) fn poisoned(first: &Error) -> Error {
     Error::new(
         ErrorKind::Poisoned,
@@ -40,11 +40,11 @@ pub(super) fn poisoned(first: &Error) -> Error {
 mod tests {
     use super::Durable;
 
-    /// A row that was appended while a sync ran stands right behind what that sync made durable, and is not part of it.
+    /// A row that is appended while a sync runs begins where the durable part ends. It is not durable.
     #[test]
-    fn what_is_durable_covers_its_last_unit_and_not_the_one_behind_it() {
+    fn durable_covers_its_last_unit_and_not_the_next_one() {
         let durable = Durable { position: 128, ordinal: Some(5) };
         assert_eq!([4, 5, 6].map(|ordinal| durable.covers(ordinal)), [true, true, false]);
-        assert!(!Durable::default().covers(0), "before the first sync nothing is");
+        assert!(!Durable::default().covers(0), "nothing is durable before the first sync");
     }
 }

@@ -3,13 +3,13 @@
 use crate::format::SEGMENT_BYTES_LIMIT;
 use std::time::Duration;
 
-/// When what was accepted becomes durable.
+/// When accepted data becomes durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Durability {
-    /// In the background, each [`LogOptions::sync_interval`].
+    /// In the background, every [`LogOptions::sync_interval`].
     Process,
-    /// In the background, each such interval; at least a millisecond.
+    /// In the background, at this interval; at least a millisecond.
     Interval(Duration),
     /// Before the append returns.
     Row,
@@ -19,16 +19,16 @@ pub enum Durability {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct LogOptions {
-    /// When what was accepted becomes durable. Default: `Process`.
+    /// When accepted data becomes durable. Default: `Process`.
     pub durability: Durability,
-    /// Size of the first segment in bytes; each full one is followed by one twice as large. Default: 256 KiB.
+    /// Size of the first segment in bytes. Each full segment is followed by one twice as large. Default: 256 KiB.
     pub segment_bytes_min: u64,
-    /// The greatest size of a segment in bytes, save for one that must fit a larger frame. Default: 64 MiB.
+    /// Maximum size of a segment in bytes, unless a larger frame must fit. Default: 64 MiB.
     pub segment_bytes_max: u64,
     /// Time between syncs at durability `Process`. Default: 1 s.
     pub sync_interval: Duration,
-    /// Whether a thread of the log's own syncs and makes segments ahead of need. Without it nothing is synced but
-    /// on request, and at durability `Row`. Default: true.
+    /// Whether a background thread syncs and creates segments ahead of need. Without it, only explicit calls and
+    /// durability `Row` sync. Default: true.
     pub background: bool,
 }
 
@@ -45,7 +45,7 @@ impl Default for LogOptions {
 }
 
 impl LogOptions {
-    /// The same with sizes that a segment can have.
+    /// The same options with valid segment sizes.
     pub(super) fn bounded(mut self) -> Self {
         self.segment_bytes_max =
             self.segment_bytes_max.clamp(4096, SEGMENT_BYTES_LIMIT).next_multiple_of(4096);
@@ -59,7 +59,7 @@ impl LogOptions {
             Durability::Interval(d) => d,
             Durability::Process | Durability::Row => self.sync_interval,
         };
-        // An upper bound keeps the sum with the clock's time in range.
+        // The upper bound keeps the sum with the clock's time in range.
         interval.clamp(Duration::from_millis(1), Duration::from_secs(86_400))
     }
 }

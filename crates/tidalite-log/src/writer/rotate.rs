@@ -1,8 +1,8 @@
-//! The next segment: made ahead of need where there is a background thread, else when it is needed.
+//! Rotating to the next segment, which is made ahead of need by the background thread, or else on demand.
 //!
-//! Order: the new file first, then SEAL into the old segment, then the new one's header. So a full disk leaves the
-//! old segment as it was: the append that needed more room fails with `Full`, smaller ones still go in, and the next
-//! append tries again.
+//! The new file is created first, then SEAL is written to the old segment, then the header of the new one. So a full
+//! disk leaves the old segment as it was: the append that needed more space fails with `Full`, smaller ones still
+//! fit, and the next append tries again.
 
 use super::shared::LogShared;
 use super::state::{CLOSING_BYTES, Current, LogState, Spare};
@@ -12,15 +12,15 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use tidalite_model::{Error, ErrorKind, Result};
 use tidalite_vfs::SegmentFile;
 
-/// A segment made to fit one large frame is a multiple of this.
+/// The size of a segment made for one large frame is a multiple of this.
 const FITTING_BYTES: u64 = 64 << 10;
 
-/// Their names have eight digits.
+/// File names have eight digits.
 const SEGMENT_NUMBER_MAX: u32 = 99_999_999;
 
 impl LogShared {
-    /// Makes the next segment the current one, with space for `room` bytes behind its first frame; or waits for the
-    /// spare that is being made, and returns for another look.
+    /// Makes the next segment the current one, with space for `room` bytes after its first frame. If the spare is
+    /// being made, waits for it and returns, so that the caller checks again.
     pub(super) fn next_segment<'a>(
         self: &'a Arc<Self>,
         mut state: MutexGuard<'a, LogState>,
@@ -57,8 +57,8 @@ impl LogShared {
         Ok(state)
     }
 
-    /// The size of the segment after the current one: twice its size, up to the greatest; after one that was sealed
-    /// before it was full, the same again.
+    /// The size of the segment after the current one: twice its size, up to the maximum. After a segment that was
+    /// sealed before it was full: the same size again.
     fn next_bytes(&self, state: &LogState) -> u64 {
         let doubled = state.current.as_ref().map(|c| c.capacity().saturating_mul(2));
         doubled.map_or(state.unfilled_bytes, |bytes| bytes.min(self.options.segment_bytes_max))
@@ -68,8 +68,8 @@ impl LogShared {
         let path = self.dir.segment_path(number);
         match self.vfs.create_segment(&path, bytes) {
             Err(e) if e.kind() == ErrorKind::Busy => {
-                // Left behind by an attempt of ours that failed; nobody else writes here, and a number is only
-                // counted as used once its segment holds a frame.
+                // A failed attempt of this writer left the file. No other process writes here, and a number counts as
+                // used only once its segment holds a frame.
                 self.vfs.remove(&path)?;
                 self.vfs.create_segment(&path, bytes)
             }
@@ -77,7 +77,7 @@ impl LogShared {
         }
     }
 
-    /// Makes the spare where one was asked for. Called by the background thread, which alone may block.
+    /// Makes a spare if one was requested. May block, so only the background thread calls it.
     pub(super) fn make_spare(&self) {
         let mut state = self.state();
         let wanted = state.current.as_ref().is_some_and(|c| c.spare_asked);
@@ -88,7 +88,7 @@ impl LogShared {
         state.spare = Spare::Making;
         drop(state);
         let made = self.make_segment(number, bytes);
-        // Made durable here, so that the first sync of its rows need not.
+        // Makes the file's name durable now, so that the first sync of its rows does not have to.
         let synced = made.as_ref().map_or(Ok(()), |_| self.vfs.sync_dir(&self.dir.path));
         let mut state = self.state();
         state.spare = Spare::None;
@@ -99,7 +99,7 @@ impl LogShared {
                 state.fail(&e);
                 self.fail_waiters(&e);
             }
-            // The rotation will try again, and report.
+            // The next rotation tries again and reports the error.
             (Err(_), _) => {}
         }
         drop(state);
@@ -115,12 +115,12 @@ fn check_limits(needed: u64, number: u32, ordinal: u64) -> Result<()> {
             "log fewer series at once",
         ));
     }
-    // A segment's worth of slack covers the frames that close the one before.
+    // The slack of one segment covers the frames that close the previous one.
     if number > SEGMENT_NUMBER_MAX || ordinal > BASE_ORDINAL_MAX - (SEGMENT_BYTES_LIMIT >> 4) {
         return Err(Error::new(
             ErrorKind::Full,
             "append to log",
-            "this writer has written as many frames as it can number",
+            "this writer has used all its frame numbers",
             "close the store and open it again",
         ));
     }

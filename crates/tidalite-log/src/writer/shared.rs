@@ -1,4 +1,4 @@
-//! The log as its callers and its background thread share it, and how it ends.
+//! The state that the log's callers and its background thread share.
 
 use super::commit::{Commit, poisoned};
 use super::options::LogOptions;
@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use tidalite_model::{Error, ErrorKind, Result};
 use tidalite_vfs::{ForkGuard, Lock, Vfs};
 
-/// Everything of a log. Locks are taken one at a time, but `commit` and `thread` may be taken under `state`.
+/// Locks are taken one at a time, except that `commit` and `thread` may be taken under `state`.
 #[derive(Debug)]
 pub(super) struct LogShared {
     pub(super) vfs: Arc<dyn Vfs>,
@@ -20,14 +20,14 @@ pub(super) struct LogShared {
     pub(super) options: LogOptions,
     pub(super) fork: ForkGuard,
     pub(super) state: Mutex<LogState>,
-    /// The spare is no longer being made.
+    /// Notified when the background thread has finished making the spare.
     pub(super) spare_made: Condvar,
     pub(super) commit: Mutex<Commit>,
-    /// A sync has ended.
+    /// Notified when a sync ends.
     pub(super) committed: Condvar,
     pub(super) requests: Arc<BackgroundRequests>,
     pub(super) thread: Mutex<Option<JoinHandle<()>>>,
-    /// Says to others that this writer lives.
+    /// Shows to other processes that this writer lives.
     pub(super) lock: Mutex<Option<Box<dyn Lock>>>,
 }
 
@@ -68,8 +68,8 @@ impl LogShared {
         self.commit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `Poisoned` in a child of the process that opened the log. To be asked before any lock: another thread may
-    /// have held it at the fork, and then it stays locked for ever.
+    /// `Poisoned` in a child of the process that opened the log. Call it before taking any lock: another thread may
+    /// have held the lock at the fork, and then it stays locked permanently.
     #[inline]
     pub(super) fn check_fork(&self) -> Result<()> {
         if self.fork.forked() { Err(self.forked()) } else { Ok(()) }
@@ -86,7 +86,7 @@ impl LogShared {
         .at(&self.dir.path)
     }
 
-    /// `Poisoned` where the log was closed, or a failure ended it.
+    /// `Poisoned` if the log was closed or a failure ended it.
     pub(super) fn check_usable(&self, state: &LogState) -> Result<()> {
         self.check_unfailed(state)?;
         if !state.closed {
@@ -101,13 +101,13 @@ impl LogShared {
         .at(&self.dir.path))
     }
 
-    /// Wakes those who wait for a sync that will never be.
+    /// Wakes callers that wait for a sync that will never happen.
     pub(super) fn fail_waiters(&self, first: &Error) {
         self.commit().failed.get_or_insert_with(|| first.duplicate());
         self.committed.notify_all();
     }
 
-    /// `Poisoned` where an earlier failure ended this writer.
+    /// `Poisoned` if an earlier failure ended this writer.
     pub(super) fn check_unfailed(&self, state: &LogState) -> Result<()> {
         state.failed.as_ref().map_or(Ok(()), |first| Err(poisoned(first)))
     }

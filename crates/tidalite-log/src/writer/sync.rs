@@ -1,18 +1,19 @@
-//! How accepted becomes durable: one sync at a time, for all who wait.
+//! How accepted data becomes durable: one sync at a time, for all callers that wait.
 //!
 //! ```text
 //! caller: my end ≤ durable? ─yes─► done
-//!              └─no─► somebody syncs? ─yes─► wait for that one, look again
-//!                            └─no─► I sync: take what waits (lock) ─► fdatasync each segment, oldest first
+//!              └─no─► is a sync running? ─yes─► wait for it, check again
+//!                            └─no─► take the batch (lock) ─► fdatasync each segment, oldest first
 //!                                    ─► fdatasync the folders ─► SYNC mark (lock) ─► durable, wake all
 //! ```
 //!
 //! Rules:
 //! - The append mutex is held to take the batch and to write the mark, never during a sync.
-//! - Segments are synced in order and the watermark moves once all are, so what is durable is always a prefix.
-//! - A failed sync is final: the kernel may have dropped what it could not write, and a second sync would say Ok.
-//!   The writer refuses everything from then on, with the first failure as the reason.
-//! - Marks are no reason for a sync; only what a caller appended is.
+//! - Segments are synced in order, and the watermark moves once all are synced. So what is durable is always a
+//!   prefix.
+//! - A failed sync is final: the kernel may have dropped the data, and a second sync would succeed without it. The
+//!   writer refuses everything afterwards and names the first failure.
+//! - A mark alone does not cause a sync. Only what a caller appended does.
 
 use super::commit::{Durable, poisoned};
 use super::shared::LogShared;
@@ -41,7 +42,7 @@ impl SyncBatch {
 }
 
 impl LogShared {
-    /// Returns once all of the stream below `position` is durable.
+    /// Returns once the stream is durable below `position`.
     pub(super) fn make_durable(&self, position: u64) -> Result<()> {
         let mut commit = self.commit();
         loop {
@@ -74,7 +75,7 @@ impl LogShared {
         outcome.map(|_| ())
     }
 
-    /// Syncs all there is. The caller is the only one who does.
+    /// Syncs everything appended so far. Only one thread may call it at a time.
     fn sync_batch(&self, folder_durable: bool) -> Result<Durable> {
         let mut state = self.state();
         self.check_unfailed(&state)?;
@@ -87,8 +88,8 @@ impl LogShared {
         let SyncBatch { retired, current, reaches, .. } = batch;
         for r in retired {
             if let Some(file) = Arc::into_inner(r.file) {
-                // Its rows are durable. A tail that cannot be cut off costs room until the segment is flushed, and
-                // a disk that fails says so at the next sync.
+                // Its rows are durable. A tail that cannot be cut off takes disk space until the segment is flushed.
+                // A failing disk is reported by the next sync.
                 let _ = file.truncate(r.bytes);
             }
         }
@@ -118,7 +119,7 @@ impl LogShared {
         Ok(())
     }
 
-    /// Makes all that was accepted so far durable.
+    /// Makes everything accepted so far durable.
     pub(super) fn sync(&self) -> Result<()> {
         let state = self.state();
         self.check_unfailed(&state)?;
@@ -127,7 +128,7 @@ impl LogShared {
         self.make_durable(end)
     }
 
-    /// Ends the current segment and makes it, its end included, durable.
+    /// Closes the current segment and makes it durable, its end included.
     pub(super) fn seal(&self) -> Result<()> {
         self.sync()?;
         let durable = self.commit().durable.position;
@@ -140,9 +141,9 @@ impl LogShared {
         if unsynced { self.make_durable(end) } else { Ok(()) }
     }
 
-    /// Waits until the unit of this ordinal is durable; false where that takes longer than `timeout`.
+    /// Waits until the unit with this ordinal is durable. `false` if that takes longer than `timeout`.
     pub(super) fn wait_durable(&self, ordinal: u64, timeout: Option<Duration>) -> Result<bool> {
-        // A deadline beyond what the clock can tell is none.
+        // A deadline that the clock cannot represent counts as none.
         let deadline = timeout.and_then(|t| Instant::now().checked_add(t));
         let Some(deadline) = deadline.filter(|_| self.options.background) else {
             if !self.commit().durable.covers(ordinal) {

@@ -1,4 +1,4 @@
-//! What the writer promises, on a disk in memory that can crash and fail, and on the real one with threads.
+//! The writer's guarantees, on a simulated disk that crashes and fails, and on the real one with threads.
 
 use super::{Durability, Log, LogOptions};
 use crate::testing::{
@@ -23,7 +23,7 @@ fn options(durability: Durability) -> LogOptions {
     LogOptions { durability, ..small() }
 }
 
-/// Runs a script on a disk that fails as told; what the log said of itself.
+/// Runs a script on a disk with the given failure. Returns the disk and what the log reported.
 fn run(
     seed: u64,
     durability: Durability,
@@ -56,7 +56,7 @@ const TEARS: [Tear; 4] = [
     Tear { bytes: 1, zeros: true },
 ];
 
-/// Everything that must hold on the disk that a power cut leaves; the number of faults.
+/// Checks everything that must hold on the disk after a power cut.
 fn check_cut(disk: &SimVfs, witness: Option<&Witness>) -> Result<(), String> {
     let all = writers(disk, Path::new(LOG)).map_err(|e| e.to_string())?;
     let Some(witness) = witness else { return Ok(()) };
@@ -95,7 +95,7 @@ fn cuts(seed: u64, durability: Durability, every: usize, prepare: fn(&SimVfs)) -
                 faults.push(format!("seed {seed}, step {at_step}, {survive:?}, {tear:?}: {e}"));
             }
         }
-        // The process alone dies: all that was accepted is there.
+        // If only the process dies, everything accepted is still there.
         let left = sim.kill();
         if let Some(witness) = &witness
             && let Some(dir) = writers(&left, Path::new(LOG)).unwrap().first()
@@ -113,7 +113,7 @@ fn cuts(seed: u64, durability: Durability, every: usize, prepare: fn(&SimVfs)) -
 }
 
 #[test]
-fn after_any_power_cut_durable_is_within_recovered_is_within_accepted() {
+fn after_any_power_cut_recovered_is_between_durable_and_accepted() {
     let mut states = 0;
     for seed in 0..16 {
         for durability in [Durability::Process, Durability::Row] {
@@ -126,14 +126,14 @@ fn after_any_power_cut_durable_is_within_recovered_is_within_accepted() {
 }
 
 #[test]
-fn a_disk_that_does_not_sync_files_or_folders_is_caught() {
+fn a_disk_that_ignores_syncs_is_detected() {
     let faults = |prepare| (0..8).flat_map(|seed| cuts(seed, Durability::Process, 5, prepare).1).count();
     assert!(faults(|sim| sim.ignore_sync(true)) > 0, "files");
     assert!(faults(|sim| sim.ignore_sync_dir(true)) > 0, "folders");
 }
 
 #[test]
-fn a_call_that_fails_once_or_from_then_on_loses_nothing_accepted() {
+fn a_call_that_fails_once_or_permanently_loses_nothing_accepted() {
     for seed in 0..6 {
         let (sim, _whole) = run(seed, Durability::Process, None, |_| {});
         let steps = sim.steps();
@@ -191,7 +191,7 @@ fn after_a_failed_sync_the_writer_refuses_and_what_it_accepted_is_readable() {
 }
 
 #[test]
-fn a_full_disk_refuses_what_needs_room_and_the_next_append_tries_again() {
+fn a_full_disk_refuses_what_needs_space_and_the_next_append_tries_again() {
     let (sim, vfs) = disk(2);
     let log = Log::create(vfs, Path::new(LOG), 0, small()).unwrap();
     let layout = log.layout(&[log.series(&key("r", "m")).unwrap()]).unwrap();
@@ -270,7 +270,7 @@ fn an_idle_log_is_not_synced_for_its_own_marks() {
 }
 
 #[test]
-fn a_log_without_a_row_leaves_no_folder_and_a_closed_one_refuses() {
+fn a_log_without_rows_leaves_no_folder_and_a_closed_log_refuses() {
     let (sim, vfs) = disk(6);
     drop(Log::create(vfs.clone(), Path::new(LOG), 0, small()).unwrap());
     assert!(writers(&sim, Path::new(LOG)).unwrap().is_empty());
@@ -316,7 +316,7 @@ fn wrong_input_changes_nothing() {
     assert_eq!(log.watermark().accepted, None);
 }
 
-/// On the real disk, with threads.
+/// A real disk, for tests with threads.
 fn real() -> (tempfile::TempDir, Arc<dyn Vfs>) {
     let dir = tempfile::tempdir().unwrap();
     let vfs: Arc<dyn Vfs> = Arc::new(RealVfs::new());
@@ -399,7 +399,7 @@ fn rows_synced_one_by_one_from_many_threads_are_all_durable() {
 }
 
 #[test]
-fn waiting_for_durable_does_not_wait_for_the_interval_and_closing_does_not_either() {
+fn waiting_for_durable_and_closing_do_not_wait_for_the_interval() {
     let (tmp, vfs) = real();
     let hour = Duration::from_secs(3600);
     let options = LogOptions { sync_interval: hour, ..LogOptions::default() };
@@ -409,7 +409,7 @@ fn waiting_for_durable_does_not_wait_for_the_interval_and_closing_does_not_eithe
     assert!(log.wait_durable(seq, Some(hour)).unwrap());
     let seq = log.append_row(layout, 0, 0, &[0.0]).unwrap();
     assert!(log.wait_durable(seq, None).unwrap());
-    // Past the middle of the first segment a spare is made.
+    // A spare is made once the first segment is half full.
     let dir = writers(&*vfs, tmp.path()).unwrap().remove(0);
     for i in 0..4000 {
         log.append_row(layout, i, 0, &[0.0]).unwrap();
@@ -421,7 +421,7 @@ fn waiting_for_durable_does_not_wait_for_the_interval_and_closing_does_not_eithe
     let (_, replayed) = read(&*vfs, &dir, 0, true);
     assert_eq!(replayed.findings, []);
     drop(log);
-    assert!(vfs.stat(&dir.segment_path(2)).unwrap().is_none(), "an unused spare goes at the end");
+    assert!(vfs.stat(&dir.segment_path(2)).unwrap().is_none(), "closing removes an unused spare");
     let (seen, replayed) = read(&*vfs, &dir, 0, false);
     assert_eq!((seen.units.len(), replayed.findings.len()), (4002, 0));
 }

@@ -1,50 +1,49 @@
-//! Counting the calls to a simulated disk, and failing them where a test says so.
+//! Counting the calls to a simulated disk, and failing them on request.
 //!
-//! Every call that reaches for the disk is one step, whether it reads or writes; the clock and the identifiers are
-//! no steps. A failure is set for a step and strikes the first call at or after it that can fail in that way. Used
-//! by `mod.rs` and `handle.rs`.
+//! Every disk access is one step, reads included. Reading the clock or making an identifier is not a step. A failure
+//! is set for a step, and hits the first call at or after it that can fail in that way.
 
 use std::io;
 
-/// A failure to come.
+/// A failure to simulate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SimFailure {
-    /// The number of the first step that may fail; the first of all has the number 0, so the value of
-    /// [`SimVfs::steps`](crate::SimVfs::steps) means the next call.
+    /// The number of the first step that may fail. Steps count from 0, so the value of
+    /// [`SimVfs::steps`](crate::SimVfs::steps) is the next call.
     pub at_step: u64,
     /// How it fails.
     pub kind: FailKind,
-    /// Whether all later calls fail as well; a crash always lasts.
+    /// Whether all later calls fail as well. A crash is always permanent.
     pub persist: bool,
 }
 
 /// How a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailKind {
-    /// The disk fails (`EIO`). A sync that fails so gives up what it should have written: a later sync succeeds
-    /// without it. A write to a file may have written half.
+    /// The disk fails (`EIO`). A failed sync drops the data: a later sync succeeds without it. A write to a file may
+    /// have written half.
     Eio,
-    /// The disk is full (`ENOSPC`): strikes calls that need new room only, so neither a write inside a segment nor
-    /// a sync. A write to a file may have written half.
+    /// The disk is full (`ENOSPC`). Affects only calls that need new disk space, so neither a write inside a segment
+    /// nor a sync. A write to a file may have written half.
     Enospc,
-    /// The power goes: this call does nothing, and every later one fails.
+    /// The power fails: this call does nothing, and every later one fails.
     Crash,
 }
 
-/// What a call does, as far as failures care.
+/// What a call does, as far as failures are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StepKind {
     /// Changes nothing.
     Read,
-    /// Needs no new room on the disk.
+    /// Needs no new disk space.
     Change,
-    /// May need new room on the disk.
+    /// May need new disk space.
     Allocate,
-    /// Changes something and has no way to say that it failed.
+    /// Changes something but cannot report a failure.
     Silent,
 }
 
-/// The steps so far, and the failure to come.
+/// The steps so far, and the failure to simulate.
 #[derive(Debug, Default)]
 pub(super) struct StepCounter {
     count: u64,
@@ -70,7 +69,7 @@ impl StepCounter {
         self.failure = failure;
     }
 
-    /// Counts a call and says whether it fails.
+    /// Counts a call and fails it if a failure is due.
     pub(super) fn step(&mut self, step: StepKind) -> io::Result<()> {
         let number = self.count;
         self.count += 1;
@@ -112,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_strikes_the_first_call_that_can_fail_so() {
+    fn a_failure_hits_the_first_call_that_can_fail_that_way() {
         let mut steps = StepCounter::default();
         steps.set(Some(SimFailure { at_step: 1, kind: FailKind::Enospc, persist: false }));
         assert!(steps.step(StepKind::Allocate).is_ok());

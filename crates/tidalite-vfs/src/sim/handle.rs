@@ -1,5 +1,4 @@
-//! Open files and locks of the simulated disk. Each call is one step under the one lock of the simulation; see
-//! `mod.rs`, which makes them.
+//! Open files and locks of the simulated disk. Each call is one step under the simulation's one lock.
 
 use super::failure::StepKind;
 use super::tree::{FileNode, TreeNode};
@@ -16,7 +15,7 @@ pub(super) struct SimHandle {
     pub(super) world: SharedWorld,
     pub(super) file: Arc<FileNode>,
     pub(super) path: PathBuf,
-    /// Tells this descriptor's locks from those of others.
+    /// Identifies this descriptor's locks.
     pub(super) number: u64,
 }
 
@@ -143,7 +142,7 @@ impl SegmentFile for SimSegment {
     fn publish(&self, word_offset: u64, value: u64) {
         assert!(
             word_offset.is_multiple_of(8) && word_offset < self.capacity,
-            "a published word lies in the file"
+            "a published word is inside the file"
         );
         let mut world = self.handle.world.lock();
         if world.step(StepKind::Silent, "publish length of segment", &self.handle.path).is_ok() {

@@ -1,13 +1,13 @@
-//! A disk in memory that can fail at any call and lose its power at any step.
+//! A disk in memory that can fail at any call and lose power at any step.
 //!
-//! One mutex guards the whole simulation (the *world*), so its steps are in one order whatever threads call; with
-//! one thread, or threads that a test orders, a run is the same each time. `tree.rs` holds what is live and what is
-//! durable, `crash.rs` what a power cut leaves, `failure.rs` counts and fails the calls, `image.rs` makes copies
-//! cheap, `handle.rs` has the open files.
+//! One mutex guards the whole state, so steps have one order even with several threads. With one thread, or threads
+//! that a test orders, every run is the same. `world.rs` holds the state, `tree.rs` what is live and what is durable,
+//! `crash.rs` what a power cut leaves, `failure.rs` counts and fails calls, `image.rs` makes copies cheap, and
+//! `handle.rs` has the open files.
 //!
-//! Stricter than most disks, so that what holds here holds on all: a file's sync does not make its name durable,
-//! changes of names are kept or lost each by itself and in any order, and nothing becomes durable by waiting.
-//! Paths are taken from one root, whether they begin with `/` or not.
+//! It is stricter than most disks, so that code that works here works on all of them: a file's sync does not make its
+//! name durable, each change of a name is kept or lost independently and in any order, and nothing becomes durable by
+//! waiting. Paths start at one root, with or without a leading `/`.
 
 mod crash;
 mod failure;
@@ -33,10 +33,10 @@ use tree::{DirNode, FileNode, TreeNode};
 use uuid::Uuid;
 use world::{SharedWorld, World};
 
-/// The clock of a new simulation.
+/// The initial clock of a simulation.
 const EPOCH_US: i64 = 1_780_000_000_000_000;
 
-/// A simulated disk; clones are the same disk.
+/// A simulated disk. Clones share the same disk.
 ///
 /// ```
 /// use std::path::Path;
@@ -57,7 +57,7 @@ pub struct SimVfs {
 }
 
 impl SimVfs {
-    /// An empty disk. The seed decides the identifiers only.
+    /// An empty disk. The seed determines only the identifiers.
     pub fn new(seed: u64) -> Self {
         SimVfs::from_world(World {
             root: Arc::default(),
@@ -79,48 +79,48 @@ impl SimVfs {
         self.world.lock()
     }
 
-    /// How many calls reached for the disk so far.
+    /// The number of disk accesses so far.
     pub fn steps(&self) -> u64 {
         self.world().steps.count()
     }
 
-    /// The numbers of those steps, ascending, that changed or synced something, or would have: a power cut at any
-    /// other step leaves what one at the next of these leaves.
+    /// The numbers of the steps, ascending, that changed or synced something, or tried to. A power cut at any other
+    /// step leaves the same as one at the next of these.
     pub fn change_steps(&self) -> Vec<u64> {
         self.world().steps.changes().to_vec()
     }
 
-    /// Sets the one failure to come, in place of any other.
+    /// Sets the failure that happens next, and replaces any other.
     pub fn set_failure(&self, failure: SimFailure) {
         self.world().steps.set(Some(failure));
     }
 
-    /// Lets calls succeed again; a crash stays.
+    /// Lets calls succeed again. A crash is permanent.
     pub fn clear_failure(&self) {
         self.world().steps.set(None);
     }
 
-    /// Whether a failure of kind [`FailKind::Crash`] has struck.
+    /// Whether a failure of kind [`FailKind::Crash`] has happened.
     pub fn crashed(&self) -> bool {
         self.world().steps.crashed()
     }
 
-    /// The disk after a power cut now, torn at pages: a new one, on which no lock is held, nothing fails and the
-    /// steps count from 0. This one goes on as it was, so many cuts can be tried from one state.
+    /// The disk after a power cut now, torn at pages. It is a new disk with no locks and no failure, whose steps
+    /// count from 0. This one is unchanged, so many cuts can be tried from one state.
     pub fn crash(&self, survive: Survive) -> SimVfs {
         self.crash_torn(survive, Tear::default())
     }
 
-    /// The same, torn as `tear` says.
+    /// Like [`crash`](Self::crash), torn as `tear` says.
     ///
     /// # Panics
-    /// Where the tear has no size.
+    /// If the tear's size is zero.
     pub fn crash_torn(&self, survive: Survive, tear: Tear) -> SimVfs {
         self.restarted(|root| crash::after_power_cut(root, survive, tear))
     }
 
-    /// The disk after every process was killed now while the machine goes on: a new one, on which everything written
-    /// is still to be read and what was not synced is still not durable, but no lock is held and nothing fails.
+    /// The disk after every process was killed now, while the machine goes on. It is a new disk on which everything
+    /// written can still be read, unsynced data is still not durable, no lock is held and nothing fails.
     pub fn kill(&self) -> SimVfs {
         self.restarted(crash::after_kill)
     }
@@ -131,17 +131,17 @@ impl SimVfs {
         SimVfs::from_world(World { root, steps: StepCounter::default(), ..*world })
     }
 
-    /// Moves the clock, forth or back.
+    /// Moves the clock forwards or backwards.
     pub fn advance(&self, us: i64) {
         self.world().now_us += us;
     }
 
-    /// Plants a fault: syncs of files say Ok and do nothing. For tests that must catch it.
+    /// Makes syncs of files do nothing and return Ok, for tests that must detect it.
     pub fn ignore_sync(&self, ignore: bool) {
         self.world().ignore_sync = ignore;
     }
 
-    /// Plants a fault: syncs of folders say Ok and do nothing. For tests that must catch it.
+    /// Makes syncs of folders do nothing and return Ok, for tests that must detect it.
     pub fn ignore_sync_dir(&self, ignore: bool) {
         self.world().ignore_sync_dir = ignore;
     }
@@ -151,7 +151,7 @@ impl SimVfs {
         SimHandle { world: self.world.clone(), file, path: path.to_path_buf(), number: world.handles }
     }
 
-    /// Makes a file of `bytes` zeros where no name is.
+    /// Creates a file of `bytes` zeros under an unused name.
     fn make(&self, path: &Path, bytes: u64, doing: &str) -> Result<SimHandle> {
         let mut world = self.world();
         world.step(StepKind::Allocate, doing, path)?;
@@ -171,7 +171,7 @@ impl SimVfs {
 
 impl fmt::Debug for SimVfs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A handle prints its disk, perhaps while the world is locked; what matters is that it is simulated.
+        // A handle prints its disk, perhaps while the state is locked.
         f.write_str("SimVfs")
     }
 }
@@ -228,7 +228,7 @@ impl Vfs for SimVfs {
         if bytes == 0 || !bytes.is_multiple_of(8) {
             return Err(Error::invalid(
                 "create segment",
-                format!("{bytes} bytes were asked for"),
+                format!("{bytes} bytes were requested"),
                 "give a multiple of 8 above 0",
             )
             .at(path));
@@ -324,7 +324,7 @@ impl Vfs for SimVfs {
         now
     }
 
-    /// Ascending with the clock, then with the order of the calls.
+    /// Ascending by the clock, then by the order of calls.
     fn uuid(&self) -> Uuid {
         let mut world = self.world();
         world.uuids += 1;

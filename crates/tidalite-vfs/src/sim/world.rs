@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{fmt, io};
 use tidalite_model::{Error, Result};
 
-/// All there is, under the one lock.
+/// The complete state, guarded by one lock.
 pub(super) struct World {
     pub(super) root: Arc<DirNode>,
     pub(super) steps: StepCounter,
@@ -35,7 +35,7 @@ impl SharedWorld {
 
 impl fmt::Debug for SharedWorld {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // An open file prints its disk, perhaps while the state is locked.
+        // Reads nothing, since a handle may print it while the state is locked.
         f.write_str("SharedWorld")
     }
 }
@@ -45,7 +45,7 @@ impl World {
         self.steps.step(step).map_err(|e| Error::io(doing, path, e))
     }
 
-    /// What a path names now.
+    /// What a path refers to now.
     pub(super) fn find(&self, path: &Path) -> Result<Option<TreeNode>> {
         let mut node = TreeNode::Dir(self.root.clone());
         for name in names(path)? {
@@ -72,7 +72,7 @@ impl World {
         }
     }
 
-    /// The folder that holds a path, and the name in it.
+    /// The folder that contains a path, and the name in it.
     pub(super) fn parent<'a>(&self, path: &'a Path, doing: &str) -> Result<(Arc<DirNode>, &'a str)> {
         let Some((parent, name)) = path.parent().zip(names(path)?.pop()) else {
             return Err(Error::invalid(doing, "the path names the root", "give a path below it").at(path));
@@ -91,7 +91,7 @@ fn names(path: &Path) -> Result<Vec<&str>> {
             _ => {
                 return Err(Error::invalid(
                     "look up",
-                    "the simulated disk knows no such path",
+                    "the simulated disk does not support this path",
                     "use UTF-8 names and no `..`",
                 )
                 .at(path));
