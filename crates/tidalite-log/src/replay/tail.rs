@@ -59,7 +59,7 @@ pub struct TailReader {
     findings: Vec<LogFinding>,
 }
 
-/// Where reading stands.
+/// Where reading continues.
 #[derive(Debug)]
 enum ReplayPosition {
     Start,
