@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use tidalite::{Options, Seq, SeriesKey};
-use tidalite_log::{LayoutId, Points, Row, SeriesId, Sink, replay, writers};
+use tidalite::Options;
+use tidalite_log::{LogSink, Row, replay, writers};
 use tidalite_testkit::{metric_names, workload_run};
 use tidalite_vfs::RealVfs;
 
@@ -15,25 +15,10 @@ struct Sum {
     sum: f64,
 }
 
-impl Sink for Sum {
-    fn series(&mut self, _: SeriesId, _: &SeriesKey) -> tidalite::Result<()> {
-        Ok(())
-    }
-    fn layout(&mut self, _: LayoutId, _: &[SeriesId]) -> tidalite::Result<()> {
-        Ok(())
-    }
+impl LogSink for Sum {
     fn row(&mut self, row: Row<'_>) -> tidalite::Result<()> {
         self.values += row.values.len() as u64;
         self.sum += row.values.iter().sum::<f64>();
-        Ok(())
-    }
-    fn points(&mut self, _: Points<'_>) -> tidalite::Result<()> {
-        Ok(())
-    }
-    fn change(&mut self, _: Seq, _: &str, _: tidalite_model::RunChange) -> tidalite::Result<()> {
-        Ok(())
-    }
-    fn part(&mut self, _: Seq, _: uuid::Uuid, _: &[u8]) -> tidalite::Result<()> {
         Ok(())
     }
 }

@@ -3,32 +3,20 @@
 
 use libfuzzer_sys::fuzz_target;
 use std::path::Path;
-use tidalite_log::{LayoutId, Points, Row, SeriesId, Sink, replay, writers};
-use tidalite_model::{Result, RunChange, Seq, SeriesKey};
+use tidalite_log::{BatchRef, LogSink, Row, replay, writers};
+use tidalite_model::Result;
 use tidalite_vfs::{SimVfs, Vfs};
 
 #[derive(Default)]
-struct Count(u64);
+struct ValueCount(u64);
 
-impl Sink for Count {
-    fn series(&mut self, _: SeriesId, _: &SeriesKey) -> Result<()> {
-        Ok(())
-    }
-    fn layout(&mut self, _: LayoutId, _: &[SeriesId]) -> Result<()> {
-        Ok(())
-    }
+impl LogSink for ValueCount {
     fn row(&mut self, row: Row<'_>) -> Result<()> {
         self.0 += row.values.len() as u64;
         Ok(())
     }
-    fn points(&mut self, points: Points<'_>) -> Result<()> {
+    fn points(&mut self, points: BatchRef<'_>) -> Result<()> {
         self.0 += points.len() as u64;
-        Ok(())
-    }
-    fn change(&mut self, _: Seq, _: &str, _: RunChange) -> Result<()> {
-        Ok(())
-    }
-    fn part(&mut self, _: Seq, _: uuid::Uuid, _: &[u8]) -> Result<()> {
         Ok(())
     }
 }
@@ -46,7 +34,7 @@ fuzz_target!(|data: &[u8]| {
         file.write_all(bytes).expect("a simulated disk");
     }
     for writer in writers(&vfs, log).expect("the folder is there") {
-        let mut count = Count::default();
+        let mut count = ValueCount::default();
         let _ = replay(&vfs, &writer, 0, false, &mut count);
         assert!(count.0 <= data.len() as u64 / 8, "more values than the bytes hold");
     }

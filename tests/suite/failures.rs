@@ -13,7 +13,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tidalite::{ErrorKind, Options, Repeats};
 use tidalite_testkit::{Ask, Fault, Machine, Op, check_state, everything, points, select, sound};
-use tidalite_vfs::{FailKind, Failure, Survive};
+use tidalite_vfs::{FailKind, SimFailure, Survive};
 
 fn options() -> Options {
     Options::new().background(false).threads(1).segment_bytes(4096, 4096).tile_rows(64).rollups(2, 4)
@@ -45,7 +45,7 @@ fn short_life() -> Vec<Op> {
 }
 
 /// One failure: what went wrong with it, and how many errors callers were given.
-fn with_failure(failure: Failure) -> Result<usize, String> {
+fn with_failure(failure: SimFailure) -> Result<usize, String> {
     let mut machine = Machine::new(1, 2, options());
     machine.disk().set_failure(failure);
     let mut errors = 0;
@@ -114,7 +114,7 @@ fn each_call_fails(kind: FailKind, persist: bool) {
     let wrong = Mutex::new(Vec::new());
     let work = || {
         while let Some(&at_step) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-            match with_failure(Failure { at_step, kind, persist }) {
+            match with_failure(SimFailure { at_step, kind, persist }) {
                 Ok(n) => drop(errors.fetch_add(n, Ordering::Relaxed)),
                 Err(what) => wrong.lock().unwrap().push(format!("{kind:?} at call {at_step}: {what}")),
             }

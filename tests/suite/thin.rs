@@ -17,7 +17,7 @@ use tidalite::{
     Aggregate, By, ErrorKind, History, Options, Point, Repeats, Selection, SeriesKey, Store, Thin, ThinStats,
 };
 use tidalite_testkit::{Random, points, points_of};
-use tidalite_vfs::{FailKind, Failure, SimVfs, Survive, Tear};
+use tidalite_vfs::{FailKind, SimFailure, SimVfs, Survive, Tear};
 
 /// Wider than any bucket that is kept here.
 const WIDE: u64 = 1 << 16;
@@ -389,7 +389,7 @@ fn cut_everywhere(runs: &str, series: u64) {
         for kind in [FailKind::Crash, FailKind::Eio, FailKind::Enospc] {
             let disk = fresh();
             let store = on(&disk);
-            disk.set_failure(Failure { at_step, kind, persist: kind != FailKind::Eio });
+            disk.set_failure(SimFailure { at_step, kind, persist: kind != FailKind::Eio });
             let done = store.thin(&what);
             let place =
                 format!("{kind:?} at step {at_step}: {:?}", done.as_ref().err().map(|e| e.to_string()));

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tidalite::{ErrorKind, Options, Store, Summary};
-use tidalite_vfs::{FailKind, Failure, SimVfs};
+use tidalite_vfs::{FailKind, SimFailure, SimVfs};
 
 const INTERVAL: Duration = Duration::from_millis(50);
 const LOAD: &str = "system/load/one_minute";
@@ -40,7 +40,7 @@ fn a_full_disk_makes_a_watch_wait_and_room_makes_it_go_on() {
     let run = store.run("r").label("who", "me").start().unwrap();
     let watch = run.watch_system(INTERVAL).unwrap();
     until(|| samples(&store, "me").count >= 2);
-    disk.set_failure(Failure { at_step: disk.steps(), kind: FailKind::Enospc, persist: true });
+    disk.set_failure(SimFailure { at_step: disk.steps(), kind: FailKind::Enospc, persist: true });
     until(|| watch.error().is_some());
     assert_eq!(watch.error().unwrap().kind(), ErrorKind::Full);
     disk.clear_failure();

@@ -1,10 +1,8 @@
-//! The bytes of a [`RunChange`]: a kind, then its fields in order.
+//! The encoding of a [`RunChange`]: its kind, then its fields in order.
 //!
-//! Texts are a length (u32) and UTF-8; lists, sets and maps a count (u32) and their items. A param is one byte that
-//! says what it is and then the value. Reading trusts nothing: each count is bounded by the bytes that are left,
-//! nesting by `PARAM_DEPTH_MAX`, and bytes left over are an error.
-//!
-//! Used by the writer to append a change and by replay to read it.
+//! A text is a length (u32) and UTF-8. A list, set or map is a count (u32) and its items. A param is one byte for its
+//! type and then its value. The decoder trusts nothing: a count is bounded by the bytes that are left, nesting by
+//! `PARAM_DEPTH_MAX`, and trailing bytes are an error.
 
 use std::collections::{BTreeMap, BTreeSet};
 use tidalite_model::{
@@ -28,13 +26,13 @@ const TEXT: u8 = 6;
 const LIST: u8 = 7;
 const MAP: u8 = 8;
 
-/// Statuses by their byte, which is the place plus one.
+/// Statuses in the order of their code, which is the index plus one.
 const STATUSES: [Status; 4] = [Status::Running, Status::Finished, Status::Failed, Status::Lost];
 
 /// Appends the bytes of `change` to `out`.
 ///
 /// # Errors
-/// `Invalid` where a param nests too deep; `Unsupported` for a kind of change or param newer than this format.
+/// `Invalid` if a param nests too deep. `Unsupported` for a kind of change or param that this format does not have.
 pub(crate) fn encode(change: &RunChange, out: &mut Vec<u8>) -> Result<()> {
     match change {
         RunChange::Start { time_us, params, tags, labels, parent } => {
@@ -171,14 +169,14 @@ fn unknown(what: &str) -> Error {
     Error::new(
         ErrorKind::Unsupported,
         "append run change",
-        format!("the log's format has no such kind of {what}"),
+        format!("the log's format does not have this kind of {what}"),
         "use a version of tidalite whose parts belong together",
     )
 }
 
-/// The change in these bytes; `None` where they are not exactly one.
+/// Decodes a change. `None` if the bytes are not exactly one.
 pub(crate) fn decode(bytes: &[u8]) -> Option<RunChange> {
-    let mut r = Reader { rest: bytes };
+    let mut r = ChangeReader { rest: bytes };
     let change = match r.byte()? {
         START => RunChange::Start {
             time_us: r.word()?.cast_signed(),
@@ -205,11 +203,11 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<RunChange> {
     r.rest.is_empty().then_some(change)
 }
 
-struct Reader<'a> {
+struct ChangeReader<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Reader<'a> {
+impl<'a> ChangeReader<'a> {
     fn take(&mut self, n: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.rest.split_at_checked(n)?;
         self.rest = rest;
@@ -238,7 +236,7 @@ impl<'a> Reader<'a> {
             .then(|| Moment::new(below, ends))
     }
 
-    /// A count of things that take at least `each` bytes: more than are left cannot be true.
+    /// Reads the count of items that take at least `each` bytes. A count that exceeds the remaining bytes is refused.
     fn count(&mut self, each: usize) -> Option<usize> {
         let count = usize::try_from(self.half()?).ok()?;
         (count.checked_mul(each)? <= self.rest.len()).then_some(count)
@@ -346,14 +344,14 @@ mod tests {
         let deep = RunChange::SetParams(nested(PARAM_DEPTH_MAX + 1));
         let e = encode(&deep, &mut Vec::new()).unwrap_err();
         assert_eq!(e.kind(), ErrorKind::Invalid);
-        // A list in a list, a hundred thousand times, as only a forger would write it.
+        // A list in a list, 100,000 levels deep.
         let mut forged = vec![SET_PARAMS, 1, 0, 0, 0, 1, 0, 0, 0, b'p'];
         (0..100_000).for_each(|_| forged.extend_from_slice(&[LIST, 1, 0, 0, 0]));
         assert_eq!(decode(&forged), None);
     }
 
     #[test]
-    fn cut_and_changed_bytes_are_refused_or_read_without_harm() {
+    fn truncated_and_changed_bytes_are_refused_or_read_safely() {
         for change in every_kind() {
             let good = bytes(&change);
             for len in 0..good.len() {

@@ -1,15 +1,15 @@
-//! Folders and files of the log by name: which writers there are, who lives, and which segments each has.
+//! The log's folders and files by name: which writers exist, which are alive, and which segments each has.
 //!
 //! ```text
-//! log/00000042-<uuid>/          one writer; its ordinal is claimed once and never given to another
-//!     lock                      locked by the writer for as long as it lives; never data
-//!     00000001.seg …            its segments; other files here are the engine's (staged parts)
-//! log/00000043.claim/           held for the moment in which ordinal 43 gets its folder
+//! log/00000042-<uuid>/          one writer; its ordinal is claimed once and never reused
+//!     lock                      locked by the writer while it lives; holds no data
+//!     00000001.seg …            its segments; the engine keeps other files here (staged parts)
+//! log/00000043.claim/           exists while ordinal 43 gets its folder
 //! ```
 //!
-//! Two processes may look for a free ordinal at once. Making the claim folder decides (it fails for all but one); the
-//! winner looks again while it holds the claim, since an earlier winner may have come and gone. A claim left behind by
-//! a crash costs that ordinal and nothing else.
+//! Two processes may look for a free ordinal at the same time. Creating the claim folder decides: it succeeds for one
+//! of them. The winner checks again while it holds the claim, since an earlier winner may have made its folder in
+//! between. A claim left by a crash costs that ordinal and nothing else.
 
 use crate::format::{FIRST_FRAME_AT, FRAME_HEAD_BYTES, HEADER_BYTES, Tag};
 use crate::frame::view;
@@ -19,7 +19,7 @@ use tidalite_model::{Error, ErrorKind, Result, WRITER_MAX};
 use tidalite_vfs::{LockMode, ReadFile, Vfs};
 use uuid::Uuid;
 
-/// The file in a writer's folder whose lock says that the writer lives.
+/// The file in a writer's folder whose lock shows that the writer lives.
 pub(crate) const LOCK_NAME: &str = "lock";
 
 const ORDINAL_DIGITS: usize = 8;
@@ -61,7 +61,7 @@ impl WriterDir {
     }
 }
 
-/// Exactly eight digits.
+/// Parses exactly eight digits.
 fn number(digits: &str) -> Option<u32> {
     let sound = digits.len() == ORDINAL_DIGITS && digits.bytes().all(|b| b.is_ascii_digit());
     sound.then(|| digits.parse().ok())?
@@ -71,10 +71,10 @@ pub(crate) fn segment_name(number: u32) -> String {
     format!("{number:08}.seg")
 }
 
-/// The writers of a log, ascending by ordinal. Strangers in the folder are ignored.
+/// The writers of a log, ascending by ordinal. Entries with other names are ignored.
 ///
 /// # Errors
-/// Those of the disk; `NotFound` where there is no such folder.
+/// Disk errors. `NotFound` if the folder does not exist.
 pub fn writers(vfs: &dyn Vfs, log_dir: &Path) -> Result<Vec<WriterDir>> {
     let mut found: Vec<WriterDir> =
         vfs.read_dir(log_dir)?.iter().filter_map(|name| WriterDir::parse(log_dir, name)).collect();
@@ -82,11 +82,11 @@ pub fn writers(vfs: &dyn Vfs, log_dir: &Path) -> Result<Vec<WriterDir>> {
     Ok(found)
 }
 
-/// Whether the lock of this folder's writer is held. Where it is not, the writer is gone, or is only about to begin:
-/// [`life`] tells these apart.
+/// Whether the lock of this writer is held. A free lock means that the writer is gone or has not locked its folder
+/// yet; [`life`] tells the two apart.
 ///
 /// # Errors
-/// Those of the disk; `Unsupported` where the file system has no locks.
+/// Disk errors. `Unsupported` if the file system has no locks.
 pub fn is_alive(vfs: &dyn Vfs, dir: &WriterDir) -> Result<bool> {
     match vfs.lock(&dir.path.join(LOCK_NAME), LockMode::Shared) {
         Ok(lock) => Ok(lock.is_none()),
@@ -95,32 +95,32 @@ pub fn is_alive(vfs: &dyn Vfs, dir: &WriterDir) -> Result<bool> {
     }
 }
 
-/// Where a writer stands in its life.
+/// Whether a writer is starting, alive or gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Life {
-    /// It has no segment yet, and nobody has its lock: it may be about to take it, or was killed before it did anything.
+    /// No segment exists and the lock is free. The writer is about to lock its folder, or died before it did.
     Beginning,
-    /// Its lock is held.
+    /// The lock is held.
     Living,
-    /// It is gone for good: no frame will come any more.
+    /// The writer is gone permanently. It appends no more frames.
     Over,
 }
 
 impl Life {
-    /// Whether frames may still come: what [`TailReader::poll`](crate::TailReader::poll) is to be told.
+    /// Whether more frames may be appended. Pass this to [`TailReader::poll`](crate::TailReader::poll).
     pub fn may_append(self) -> bool {
         self != Life::Over
     }
 }
 
-/// Where the writer of this folder stands in its life.
+/// Whether the writer of this folder is starting, alive or gone.
 ///
-/// A free lock alone does not say that a writer is gone: one that begins has its folder a moment before its lock. But it takes
-/// the lock before it makes a segment, so one of which a segment was seen *before* its lock was found free had the lock, and
-/// gave it up.
+/// A free lock alone does not prove that a writer is gone: a new writer creates its folder just before it takes the
+/// lock. But it takes the lock before it creates a segment. So if a segment existed *before* the lock was found free,
+/// the writer held the lock and has released it.
 ///
 /// # Errors
-/// As [`is_alive`].
+/// Those of [`is_alive`].
 pub fn life(vfs: &dyn Vfs, dir: &WriterDir) -> Result<Life> {
     if is_alive(vfs, dir)? {
         return Ok(Life::Living);
@@ -136,7 +136,7 @@ pub fn life(vfs: &dyn Vfs, dir: &WriterDir) -> Result<Life> {
     })
 }
 
-/// Makes the folder of a new writer, with the least ordinal that is free and no less than `least`. Syncs nothing.
+/// Creates the folder of a new writer with the lowest free ordinal that is at least `least`. Syncs nothing.
 pub(crate) fn claim_writer(vfs: &dyn Vfs, log_dir: &Path, mut least: u32) -> Result<WriterDir> {
     loop {
         let taken = vfs.read_dir(log_dir)?.iter().filter_map(|n| number(n.get(..ORDINAL_DIGITS)?)).max();
@@ -145,7 +145,7 @@ pub(crate) fn claim_writer(vfs: &dyn Vfs, log_dir: &Path, mut least: u32) -> Res
             return Err(Error::new(
                 ErrorKind::Full,
                 "open log for writing",
-                format!("the store has had {WRITER_MAX} writers, as many as it can tell apart"),
+                format!("the store has had {WRITER_MAX} writers, which is the maximum"),
                 "export the store into a new one",
             )
             .at(log_dir));
@@ -156,7 +156,7 @@ pub(crate) fn claim_writer(vfs: &dyn Vfs, log_dir: &Path, mut least: u32) -> Res
             continue;
         }
         let made = claimed(vfs, log_dir, writer);
-        // An empty folder left behind would only cost the ordinal.
+        // If this fails, an empty folder remains and costs only the ordinal.
         let _ = vfs.remove_dir(&claim);
         if let Some(dir) = made? {
             return Ok(dir);
@@ -164,7 +164,8 @@ pub(crate) fn claim_writer(vfs: &dyn Vfs, log_dir: &Path, mut least: u32) -> Res
     }
 }
 
-/// Under the claim of `writer`: its folder; `None` where an earlier holder of the claim has made one.
+/// Creates the folder of `writer`, whose claim the caller holds. `None` if an earlier holder of the claim has created
+/// it.
 fn claimed(vfs: &dyn Vfs, log_dir: &Path, writer: u32) -> Result<Option<WriterDir>> {
     let prefix = format!("{writer:08}-");
     if vfs.read_dir(log_dir)?.iter().any(|n| n.starts_with(&prefix)) {
@@ -175,30 +176,29 @@ fn claimed(vfs: &dyn Vfs, log_dir: &Path, writer: u32) -> Result<Option<WriterDi
     Ok(vfs.create_dir(&path)?.then_some(WriterDir { writer, path, uuid }))
 }
 
-/// What is known of a segment without reading its frames.
+/// What can be known of a segment without reading its frames.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SegmentInfo {
-    /// Its number within the writer, from 1.
+    /// Number within the writer, from 1.
     pub number: u32,
-    /// Its file.
+    /// Path of the file.
     pub path: PathBuf,
-    /// Length of the file in bytes; of an unsealed segment that is its capacity.
+    /// Length of the file in bytes. For an unsealed segment this is its capacity.
     pub bytes: u64,
-    /// Ordinal of its first frame; of a segment whose header is unreadable or not yet written, the end of the one
-    /// before it.
+    /// Ordinal of the first frame. If the header is unreadable or not yet written: the end of the segment before.
     pub base_ordinal: u64,
     /// Whether it ends in a SEAL frame.
     pub sealed: bool,
-    /// One past the ordinal of its last frame, where that is known: it is sealed, or has a successor, or never held
-    /// a frame. `None` too where its header is unreadable: what is in it is evidence.
+    /// One past the ordinal of the last frame, if known: the segment is sealed, has a successor, or never held a
+    /// frame. `None` also if the header is unreadable, since the contents are evidence.
     pub end_ordinal: Option<u64>,
 }
 
 /// The segments of a writer, ascending by number.
 ///
 /// # Errors
-/// Those of the disk; `NotFound` where the folder, or a segment that was listed, is gone.
+/// Disk errors. `NotFound` if the folder, or a segment that was listed, is gone.
 pub fn segments(vfs: &dyn Vfs, dir: &WriterDir) -> Result<Vec<SegmentInfo>> {
     let mut found = Vec::new();
     let mut headers = Vec::new();
@@ -242,7 +242,7 @@ pub fn segments(vfs: &dyn Vfs, dir: &WriterDir) -> Result<Vec<SegmentInfo>> {
     Ok(found)
 }
 
-/// The header and first frame, as far as the file goes, and the committed length.
+/// Reads the header and first frame, as far as the file goes, and the committed length.
 pub(crate) fn read_start(file: &dyn ReadFile) -> Result<(Vec<u8>, u64)> {
     let mut start = vec![0; FIRST_FRAME_AT + ORIGIN_BYTES];
     let read = file.read_at(0, &mut start)?;
@@ -251,7 +251,7 @@ pub(crate) fn read_start(file: &dyn ReadFile) -> Result<(Vec<u8>, u64)> {
     Ok((start, committed))
 }
 
-/// The ordinal one past the SEAL frame that ends at `end`, where there is one.
+/// One past the ordinal of the SEAL frame that ends at `end`, if there is one.
 fn sealed_at(file: &dyn ReadFile, header: &SegmentHeader, end: u64, bytes: u64) -> Result<Option<u64>> {
     let head = FRAME_HEAD_BYTES as u64;
     if end > bytes || end < FIRST_FRAME_AT as u64 + head || !end.is_multiple_of(8) {
@@ -273,7 +273,7 @@ mod tests {
     use tidalite_vfs::SimVfs;
 
     #[test]
-    fn names_that_are_not_ours_are_strangers() {
+    fn other_names_are_ignored() {
         let log = Path::new("/s/log");
         let good = "00000042-0123456789abcdef0123456789abcdef";
         assert_eq!(WriterDir::parse(log, good).map(|d| d.writer), Some(42));
@@ -303,11 +303,11 @@ mod tests {
         assert_eq!(claim_writer(&vfs, log, 0).unwrap().writer, 9, "a claim left behind is skipped");
         assert_eq!(writers(&vfs, log).unwrap().len(), 4);
         let all: Vec<String> = vfs.read_dir(log).unwrap();
-        assert!(all.iter().filter(|n| n.ends_with(".claim")).count() == 1, "claims of the living are gone");
+        assert!(all.iter().filter(|n| n.ends_with(".claim")).count() == 1, "released claims are removed");
     }
 
     #[test]
-    fn a_writer_that_begins_is_not_taken_for_one_that_is_gone() {
+    fn a_starting_writer_is_not_mistaken_for_one_that_is_gone() {
         let vfs = SimVfs::new(3);
         let log = Path::new("/log");
         vfs.create_dir(log).unwrap();
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn writers_that_start_at_once_never_share_an_ordinal() {
+    fn writers_that_start_at_the_same_time_get_different_ordinals() {
         let vfs = SimVfs::new(2);
         let log = Path::new("/log");
         vfs.create_dir(log).unwrap();

@@ -1,14 +1,14 @@
-//! The numbers of the segment format, each offset chained to the one before. `docs/format.md` says the same in
-//! prose; a test here holds the sums fixed, since files on disks have them already.
+//! The constants of the segment format. Each offset is derived from the one before. `docs/format.md` states the same
+//! in prose. A test fixes the values, since existing files depend on them.
 //!
-//! All integers are little-endian and of fixed width. Used by the writer and by replay; nothing else knows bytes.
+//! All integers are little-endian and of fixed width.
 
 use tidalite_model::SEQ_ORDINAL_MAX;
 
-/// The first bytes of each segment; the last is the version of the format.
+/// The first bytes of each segment. The last byte is the version of the format.
 pub const SEGMENT_MAGIC: [u8; 8] = *b"TIDLSEG1";
 
-/// Identity of the segment, 16 bytes: the writer's uuid with the segment's number xored into the last four bytes.
+/// Identity of the segment, 16 bytes: the writer's UUID, with the segment's number xored into the last four bytes.
 pub const SEGMENT_ID_AT: usize = SEGMENT_MAGIC.len();
 /// Ordinal of the writer, u32.
 pub const WRITER_AT: usize = SEGMENT_ID_AT + 16;
@@ -18,36 +18,36 @@ pub const SEGMENT_NUMBER_AT: usize = WRITER_AT + 4;
 pub const BASE_POSITION_AT: usize = SEGMENT_NUMBER_AT + 4;
 /// Ordinal of the segment's first frame within the writer, u64.
 pub const BASE_ORDINAL_AT: usize = BASE_POSITION_AT + 8;
-/// CRC-32C of all before it, u32; four zero bytes follow.
+/// CRC-32C of everything before it, u32. Four zero bytes follow.
 pub const HEADER_CRC_AT: usize = BASE_ORDINAL_AT + 8;
-/// Committed length, u64: the offset one past the last published frame. The one word that changes, and the only one
-/// that no checksum covers.
+/// Committed length, u64: the offset one past the last published frame. The only word that changes, and the only one
+/// without a checksum.
 pub const COMMITTED_AT: usize = HEADER_CRC_AT + 8;
-/// Bytes of the header.
+/// Size of the header.
 pub const HEADER_BYTES: usize = COMMITTED_AT + 8;
 
 /// CRC-32C of the rest of the frame, padding included, u32.
 pub const FRAME_CRC_AT: usize = 0;
-/// Bytes of the payload, u32.
+/// Length of the payload, u32.
 pub const FRAME_LEN_AT: usize = FRAME_CRC_AT + 4;
-/// Number of the frame in its segment, u32, from 0.
+/// Index of the frame in its segment, u32, from 0.
 pub const FRAME_ORDINAL_AT: usize = FRAME_LEN_AT + 4;
 /// Tag, u8, and its argument, u24.
 pub const FRAME_TAG_AT: usize = FRAME_ORDINAL_AT + 4;
-/// Bytes before the payload. Frames begin at multiples of 8; zeros fill the gap.
+/// Bytes before the payload. Frames begin at multiples of 8 and are padded with zeros.
 pub const FRAME_HEAD_BYTES: usize = FRAME_TAG_AT + 4;
 
 /// Where the first frame, always [`Tag::Origin`], begins.
 pub const FIRST_FRAME_AT: usize = HEADER_BYTES;
-/// The longest payload: a batch of a million points fits, and a reader that meets a damaged length never allocates
+/// The longest payload. A batch of a million points fits, and a reader that meets a damaged length never allocates
 /// more than this.
 pub const FRAME_BYTES_MAX: usize = 32 << 20;
-/// No frame ends beyond this offset of a segment, so that offsets fit the 32 bits that seed a checksum.
+/// No frame ends beyond this offset of a segment, so that an offset fits the 32 bits that seed a checksum.
 pub const SEGMENT_BYTES_LIMIT: u64 = 1 << 30;
-/// The greatest handle of a run or series, and the greatest layout: they travel in 24 bits.
+/// The greatest handle of a run, series or layout. A layout's handle is stored in 24 bits.
 pub const HANDLE_MAX: u32 = (1 << 24) - 1;
 
-/// The greatest base ordinal: every frame of such a segment still has an ordinal that a `Seq` can hold.
+/// The greatest base ordinal: every frame of such a segment still has an ordinal that fits a `Seq`.
 pub(crate) const BASE_ORDINAL_MAX: u64 = SEQ_ORDINAL_MAX - SEGMENT_BYTES_LIMIT / FRAME_HEAD_BYTES as u64;
 
 /// Payload bytes of a row before its values: step, time.
@@ -63,35 +63,35 @@ pub(crate) const SYNC_PAYLOAD_BYTES: usize = 16;
 /// Payload of the first frame: the header up to its checksum.
 pub(crate) const ORIGIN_PAYLOAD_BYTES: usize = HEADER_CRC_AT;
 
-/// What a frame holds. Zero is never a tag, so a zeroed block holds no frame.
+/// What a frame holds. Zero is not a tag, so a zeroed block contains no frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[repr(u8)]
 pub enum Tag {
     /// Declares a run: handle u32, id text.
     Run = 1,
-    /// Declares series, one after the other: handle u32, run handle u32, metric bytes u32, labels bytes u32, texts.
+    /// Declares one or more series: handle u32, run handle u32, metric bytes u32, labels bytes u32, texts.
     Series = 2,
     /// Declares the layout in the argument: series handles u32.
     Layout = 3,
-    /// A row of the layout in the argument: step i64, time i64, value bits f64 each.
+    /// A row of the layout in the argument: step i64, time i64, then the bits of each f64 value.
     Row = 4,
-    /// A batch: count u32, zero u32, steps i64, times i64, value bits f64, series handles u32, column by column.
+    /// A batch: count u32, zero u32, then columns: steps i64, times i64, value bits f64, series handles u32.
     Points = 5,
     /// A change to a run: run handle u32, the change.
     Change = 6,
-    /// A staged part: uuid, and what the engine says about it.
+    /// A staged part: UUID and the engine's metadata.
     Part = 7,
-    /// A mark: all of this writer below a position (u64) was durable when this was written, at a time (i64).
+    /// A sync mark: when this was written, at a time (i64), the writer's stream was durable below a position (u64).
     Sync = 8,
-    /// The last frame of a segment that was closed in order; empty.
+    /// The last frame of a segment that was closed normally. Empty.
     Seal = 9,
     /// The first frame of each segment: a copy of the header up to its checksum.
     Origin = 10,
 }
 
 impl Tag {
-    /// The tag of a byte; `None` where this version knows none.
+    /// The tag with this code. `None` if this version does not know it.
     pub fn from_byte(byte: u8) -> Option<Tag> {
         use Tag::{Change, Layout, Origin, Part, Points, Row, Run, Seal, Series, Sync};
         [Run, Series, Layout, Row, Points, Change, Part, Sync, Seal, Origin]
@@ -99,31 +99,31 @@ impl Tag {
             .copied()
     }
 
-    /// Whether a frame of this kind is something that a caller appended, rather than the log's own bookkeeping.
+    /// Whether callers append frames of this kind. The other kinds are the log's own bookkeeping.
     pub(crate) fn is_unit(self) -> bool {
         matches!(self, Tag::Row | Tag::Points | Tag::Change | Tag::Part)
     }
 }
 
-/// Bytes that a frame with this payload takes in the segment.
+/// Size in the segment of a frame with this payload.
 #[inline]
 pub(crate) const fn frame_bytes(payload: usize) -> usize {
     (FRAME_HEAD_BYTES + payload).next_multiple_of(8)
 }
 
-/// The first four bytes at `at` as u32.
+/// Reads a u32 at `at`.
 #[inline]
 pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(bytes[at..at + 4].try_into().expect("the slice has four bytes"))
 }
 
-/// The first eight bytes at `at` as u64.
+/// Reads a u64 at `at`.
 #[inline]
 pub(crate) fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().expect("the slice has eight bytes"))
 }
 
-/// The first eight bytes at `at` as i64.
+/// Reads an i64 at `at`.
 #[inline]
 pub(crate) fn i64_at(bytes: &[u8], at: usize) -> i64 {
     u64_at(bytes, at).cast_signed()

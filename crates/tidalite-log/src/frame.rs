@@ -1,10 +1,10 @@
-//! One frame: making it for a place, and checking that what stands at a place is one.
+//! One frame: encoding it for an offset, and checking that the bytes at an offset are one.
 //!
-//! A frame's checksum covers its own head, payload and padding, and is seeded with where it stands: CRC-32C
-//! continued from the segment's seed xored with the frame's offset. Two places never share a seed within a segment
-//! (the offset differs), and only by a chance of 2^-32 across segments.
+//! A frame's checksum covers its head, payload and padding, and is seeded with the frame's offset: CRC-32C continued
+//! from the segment's seed xored with the offset. Two offsets of a segment never share a seed. Frames of two segments
+//! share one only with a probability of 2^-32.
 //!
-//! The writer makes a [`Draft`] once and *places* it under its lock; replay *views* bytes as a [`Frame`].
+//! The writer builds a [`Draft`] and *places* it under its lock. Replay *views* bytes as a [`Frame`].
 
 use crate::format::{
     FRAME_BYTES_MAX, FRAME_CRC_AT, FRAME_HEAD_BYTES, FRAME_LEN_AT, FRAME_ORDINAL_AT, FRAME_TAG_AT,
@@ -12,37 +12,37 @@ use crate::format::{
 };
 use tidalite_model::{Error, Result};
 
-/// The seed of the frame at `offset` of a segment with this seed.
+/// The checksum seed of the frame at `offset`.
 #[inline]
 fn seed_at(segment_seed: u32, offset: u64) -> u32 {
-    // Offsets stay below SEGMENT_BYTES_LIMIT, so the lower half is all of it.
+    // Offsets stay below SEGMENT_BYTES_LIMIT, so the lower 32 bits hold them completely.
     segment_seed ^ (offset & u64::from(u32::MAX)) as u32
 }
 
-/// A frame whose place is not known yet.
+/// A frame whose offset is not known yet.
 #[derive(Debug)]
 pub(crate) struct Draft {
     bytes: Vec<u8>,
 }
 
 impl Draft {
-    /// A frame without payload so far. `arg` takes its lower 24 bits.
+    /// A frame with an empty payload. `arg` is stored in 24 bits.
     pub(crate) fn new(tag: Tag, arg: u32) -> Self {
         let mut draft = Draft { bytes: Vec::with_capacity(64) };
         draft.restart(tag, arg);
         draft
     }
 
-    /// Begins anew in the same memory.
+    /// Starts again in the same buffer.
     #[inline]
     pub(crate) fn restart(&mut self, tag: Tag, arg: u32) {
-        debug_assert!(arg < 1 << 24, "handles are bounded where they are given out");
+        debug_assert!(arg < 1 << 24, "handles are bounded where they are assigned");
         self.bytes.clear();
         self.bytes.extend_from_slice(&[0; FRAME_TAG_AT]);
         self.bytes.extend_from_slice(&(u32::from(tag as u8) | arg << 8).to_le_bytes());
     }
 
-    /// Becomes a whole row; it is short enough where its layout is.
+    /// Becomes a complete row. A layout bounds its width, so the row fits a frame.
     #[inline]
     pub(crate) fn row(&mut self, layout: u32, step: i64, time_us: i64, values: &[f64]) {
         let payload = ROW_FIXED_BYTES + 8 * values.len();
@@ -69,7 +69,7 @@ impl Draft {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Makes room for that much payload.
+    /// Reserves space for the payload.
     pub(crate) fn reserve(&mut self, payload: usize) {
         self.bytes.reserve(payload + 8);
     }
@@ -80,18 +80,16 @@ impl Draft {
         self.bytes.len() - FRAME_HEAD_BYTES
     }
 
-    /// Ends the payload: sets its length and pads.
+    /// Finishes the payload: sets its length and adds padding.
     ///
     /// # Errors
-    /// `Invalid` where it is longer than a frame may be; `what` says what it is, `remedy` what to do.
+    /// `Invalid` if it is longer than a frame may be. `what` names the content, `remedy` what to do.
     pub(crate) fn finish(&mut self, what: &str, remedy: &str) -> Result<()> {
         let payload = self.payload_bytes();
         if payload > FRAME_BYTES_MAX {
             return Err(Error::invalid(
                 "append to log",
-                format!(
-                    "{what} takes {payload} bytes, and at most {FRAME_BYTES_MAX} can be taken in at once"
-                ),
+                format!("{what} takes {payload} bytes; the maximum is {FRAME_BYTES_MAX}"),
                 remedy,
             ));
         }
@@ -99,7 +97,7 @@ impl Draft {
         Ok(())
     }
 
-    /// As [`finish`](Self::finish), where the payload is known to be short enough.
+    /// Like [`finish`](Self::finish), for a payload that is known to fit.
     #[inline]
     pub(crate) fn finish_fitting(&mut self) {
         let payload = u32::try_from(self.payload_bytes()).expect("the payload is bounded by FRAME_BYTES_MAX");
@@ -108,13 +106,13 @@ impl Draft {
         self.bytes.extend_from_slice(&[0; 8][..padding]);
     }
 
-    /// Bytes of the finished frame.
+    /// Size of the finished frame.
     #[inline]
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes.len() as u64
     }
 
-    /// The finished frame as it stands at this place.
+    /// The finished frame, encoded for this offset and ordinal.
     #[inline]
     pub(crate) fn place(&mut self, segment_seed: u32, offset: u64, ordinal: u32) -> &[u8] {
         self.bytes[FRAME_ORDINAL_AT..FRAME_ORDINAL_AT + 4].copy_from_slice(&ordinal.to_le_bytes());
@@ -124,18 +122,18 @@ impl Draft {
     }
 }
 
-/// A checked frame.
+/// A frame whose checksum matched.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Frame<'a> {
     pub(crate) tag: Option<Tag>,
     pub(crate) arg: u32,
     pub(crate) ordinal: u32,
     pub(crate) payload: &'a [u8],
-    /// Bytes it takes in the segment.
+    /// Size in the segment.
     pub(crate) bytes: u64,
 }
 
-/// What its first 16 bytes say, which is to be believed only once the checksum matched.
+/// The fields of the first 16 bytes. They are trusted only once the checksum matches.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Head {
     pub(crate) payload: usize,
@@ -145,7 +143,7 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// The head of possible frames; `None` where no frame begins so.
+    /// Reads a head. `None` if no frame can begin with these bytes.
     #[inline]
     pub(crate) fn read(head: &[u8; FRAME_HEAD_BYTES]) -> Option<Head> {
         let word = u32_at(head, FRAME_TAG_AT);
@@ -158,14 +156,13 @@ impl Head {
     }
 }
 
-/// Bytes of the frame that seems to begin here; `None` where none does.
+/// Size of the frame that seems to begin here. `None` if none does.
 #[inline]
 pub(crate) fn bytes_needed(bytes: &[u8]) -> Option<usize> {
     Some(frame_bytes(Head::read(bytes.first_chunk()?)?.payload))
 }
 
-/// The frame at `offset` of a segment, of which these are the bytes from there on; `None` where no valid one stands
-/// there, or not all of it is given.
+/// The frame at `offset` of a segment; `bytes` begin there. `None` if they hold no complete and valid frame.
 #[inline]
 pub(crate) fn view(bytes: &[u8], segment_seed: u32, offset: u64) -> Option<Frame<'_>> {
     let h = Head::read(bytes.first_chunk()?)?;
@@ -195,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_reads_back_at_its_own_place_and_nowhere_else() {
+    fn a_frame_is_valid_only_at_its_own_offset_and_segment() {
         for len in 0..40 {
             let bytes = frame(&vec![0xA5; len]);
             let f = view(&bytes, 77, 4096).unwrap();
@@ -207,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn any_flipped_bit_is_seen() {
+    fn any_flipped_bit_is_detected() {
         let good = frame(b"step time value");
         for bit in 0..good.len() * 8 {
             let mut bad = good.clone();
@@ -217,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_huge_length_asks_for_nothing() {
+    fn a_huge_length_is_refused() {
         let mut bytes = frame(b"x");
         for len in [u32::MAX, u32::MAX - 7, (FRAME_BYTES_MAX as u32) + 1] {
             bytes[FRAME_LEN_AT..FRAME_LEN_AT + 4].copy_from_slice(&len.to_le_bytes());
@@ -229,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn zeros_are_no_frame() {
+    fn zeros_are_not_a_frame() {
         assert!(view(&[0; 64], 0, 0).is_none());
     }
 }

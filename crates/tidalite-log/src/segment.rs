@@ -1,7 +1,7 @@
-//! A segment's header: who wrote it, and where in the writer's stream it stands.
+//! A segment's header: who wrote it, and where it starts in the writer's stream.
 //!
-//! Written once, before the first committed length is published, and never changed but for that length. The first
-//! frame repeats it, and the identity follows from the names of folder and file; so a damaged header costs nothing.
+//! It is written once, before the first committed length is published. Only that length changes later. The first
+//! frame repeats the header, and the names of folder and file give the identity, so a damaged header loses nothing.
 
 use crate::format::{
     BASE_ORDINAL_AT, BASE_ORDINAL_MAX, BASE_POSITION_AT, COMMITTED_AT, FIRST_FRAME_AT, HEADER_BYTES,
@@ -11,10 +11,10 @@ use crate::format::{
 use crate::frame::{Draft, view};
 use uuid::Uuid;
 
-/// Bytes of the first frame.
+/// Size of the first frame.
 pub(crate) const ORIGIN_BYTES: usize = frame_bytes(ORIGIN_PAYLOAD_BYTES);
 
-/// Which segment of which writer: all that a frame's checksum is seeded with.
+/// Which segment of which writer. Seeds the checksum of every frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SegmentId {
     pub(crate) writer: u32,
@@ -59,7 +59,7 @@ impl SegmentHeader {
         out
     }
 
-    /// The header (its committed length still zero) and the first frame.
+    /// The header, with a committed length of zero, and the first frame.
     pub(crate) fn start_of_segment(&self) -> Vec<u8> {
         let header = self.encode();
         let mut origin = Draft::new(Tag::Origin, 0);
@@ -70,7 +70,7 @@ impl SegmentHeader {
         out
     }
 
-    /// Reads the header of segment `id` from the start of its file, else from the copy in the first frame.
+    /// Reads the header of segment `id`, or else its copy in the first frame.
     pub(crate) fn read(start: &[u8], id: SegmentId) -> HeaderRead {
         if let Some(header) = start.get(..HEADER_BYTES)
             && u32_at(header, HEADER_CRC_AT) == crc32c::crc32c(&header[..HEADER_CRC_AT])
@@ -88,7 +88,7 @@ impl SegmentHeader {
         HeaderRead::None
     }
 
-    /// The fields, where they are those of segment `id`.
+    /// The fields, if they are those of segment `id`.
     fn fields(bytes: &[u8], id: SegmentId) -> Option<SegmentHeader> {
         let sound = bytes[..SEGMENT_ID_AT] == SEGMENT_MAGIC
             && bytes[SEGMENT_ID_AT..WRITER_AT] == id.bytes
@@ -99,24 +99,24 @@ impl SegmentHeader {
             base_position: u64_at(bytes, BASE_POSITION_AT),
             base_ordinal: u64_at(bytes, BASE_ORDINAL_AT),
         };
-        // Half the range leaves room to add any offset without a check; no stream is 8 EiB long.
+        // Half the range allows adding any offset without a check. No stream is 8 EiB long.
         let bounded = header.base_position <= u64::MAX / 2 && header.base_ordinal <= BASE_ORDINAL_MAX;
         (sound && bounded).then_some(header)
     }
 }
 
-/// What could be read of a header.
+/// The result of reading a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HeaderRead {
-    /// It is whole.
+    /// The header is intact.
     Sound(SegmentHeader),
-    /// It is damaged; the first frame's copy is whole.
+    /// The header is damaged, its copy is intact.
     FromCopy(SegmentHeader),
-    /// Neither is.
+    /// Both are damaged.
     None,
 }
 
-/// The committed length in a header's bytes, as it stands.
+/// The committed length in a header.
 pub(crate) fn committed_in(header: &[u8; HEADER_BYTES]) -> u64 {
     u64_at(header, COMMITTED_AT)
 }
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_reads_back_and_its_copy_stands_in_for_it() {
+    fn a_header_reads_back_and_its_copy_replaces_it() {
         let h = header();
         let bytes = h.start_of_segment();
         assert_eq!(bytes.len(), FIRST_FRAME_AT + ORIGIN_BYTES);
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn no_position_in_a_header_can_overflow() {
+    fn a_header_whose_positions_could_overflow_is_refused() {
         let mut h = header();
         h.base_position = u64::MAX / 2;
         h.base_ordinal = BASE_ORDINAL_MAX;

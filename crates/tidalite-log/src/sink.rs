@@ -1,6 +1,6 @@
-//! What replay hands over: names first, then rows, batches, changes and parts in the order of writing.
+//! What replay delivers: names first, then rows, batches, changes and parts in the order of writing.
 //!
-//! Nothing is copied on the way: a [`Row`] and [`Points`] look at the checked bytes of the frame.
+//! Nothing is copied: a [`Row`] and a [`BatchRef`] borrow the checked bytes of the frame.
 
 use crate::format::{POINTS_FIXED_BYTES, i64_at, u32_at, u64_at};
 use tidalite_model::{Result, RunChange, Seq, SeriesKey};
@@ -10,30 +10,43 @@ use uuid::Uuid;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SeriesId(pub u32);
 
-/// The handle of a list of series that come in rows together, valid for one writer.
+/// The handle of a list of series that are logged together as rows, valid for one writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LayoutId(pub u32);
 
-/// Takes what a log holds. An error stops the replay and is returned by it; what was not taken comes again at the
-/// next poll.
-pub trait Sink {
-    /// A series, before anything that names it. May come again with the same meaning.
-    fn series(&mut self, id: SeriesId, key: &SeriesKey) -> Result<()>;
+/// Receives the contents of a log. By default each method ignores what it gets.
+///
+/// An error stops the replay, which returns it. The next poll starts with what was refused.
+pub trait LogSink {
+    /// A series, before anything that refers to it. May be repeated with the same meaning.
+    fn series(&mut self, _id: SeriesId, _key: &SeriesKey) -> Result<()> {
+        Ok(())
+    }
 
-    /// A layout, after its series and before its rows. May come again with the same meaning.
-    fn layout(&mut self, id: LayoutId, series: &[SeriesId]) -> Result<()>;
+    /// A layout, after its series and before its rows. May be repeated with the same meaning.
+    fn layout(&mut self, _id: LayoutId, _series: &[SeriesId]) -> Result<()> {
+        Ok(())
+    }
 
-    /// A row; it has as many values as its layout has series.
-    fn row(&mut self, row: Row<'_>) -> Result<()>;
+    /// A row. It has one value for each series of its layout.
+    fn row(&mut self, _row: Row<'_>) -> Result<()> {
+        Ok(())
+    }
 
     /// A batch of points that became visible together.
-    fn points(&mut self, points: Points<'_>) -> Result<()>;
+    fn points(&mut self, _batch: BatchRef<'_>) -> Result<()> {
+        Ok(())
+    }
 
     /// A change to a run.
-    fn change(&mut self, seq: Seq, run: &str, change: RunChange) -> Result<()>;
+    fn change(&mut self, _seq: Seq, _run: &str, _change: RunChange) -> Result<()> {
+        Ok(())
+    }
 
-    /// A staged part, and what was said about it when it was appended.
-    fn part(&mut self, seq: Seq, part: Uuid, about: &[u8]) -> Result<()>;
+    /// A staged part, with the metadata that was appended with it.
+    fn part(&mut self, _seq: Seq, _part: Uuid, _meta: &[u8]) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// One row.
@@ -51,41 +64,41 @@ pub struct Row<'a> {
     pub values: Values<'a>,
 }
 
-/// Values as they lie in the log.
+/// Values in the log's encoding.
 #[derive(Debug, Clone, Copy)]
 pub struct Values<'a>(&'a [[u8; 8]]);
 
 impl<'a> Values<'a> {
-    /// The values in these bytes, of which there are a multiple of eight.
+    /// Wraps bytes whose length is a multiple of eight.
     #[inline]
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Values(bytes.as_chunks().0)
     }
 
-    /// How many.
+    /// The number of values.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no values.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Value `i`, its bits as they were given. Panics where there is none.
+    /// Value `i`, bit for bit as it was given. Panics if there is none.
     pub fn get(&self, i: usize) -> f64 {
         f64::from_le_bytes(self.0[i])
     }
 
-    /// All of them in order.
+    /// All values in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = f64> + 'a {
         self.0.iter().map(|b| f64::from_le_bytes(*b))
     }
 }
 
-/// A batch of points.
+/// A batch of points, borrowed from its frame.
 #[derive(Debug, Clone, Copy)]
-pub struct Points<'a> {
+pub struct BatchRef<'a> {
     seq: Seq,
     len: usize,
     steps: &'a [u8],
@@ -94,8 +107,8 @@ pub struct Points<'a> {
     series: &'a [u8],
 }
 
-impl<'a> Points<'a> {
-    /// The batch in a frame's payload; `None` where its length is not what its count asks for.
+impl<'a> BatchRef<'a> {
+    /// The batch in a frame's payload. `None` if the length does not match the count.
     pub(crate) fn new(seq: Seq, payload: &'a [u8]) -> Option<Self> {
         let (head, columns) = payload.split_at_checked(POINTS_FIXED_BYTES)?;
         let len = usize::try_from(u32_at(head, 0)).ok()?;
@@ -103,7 +116,7 @@ impl<'a> Points<'a> {
         let (steps, rest) = columns.split_at_checked(words)?;
         let (times, rest) = rest.split_at_checked(words)?;
         let (values, series) = rest.split_at_checked(words)?;
-        (series.len() == words / 2 && u32_at(head, 4) == 0).then_some(Points {
+        (series.len() == words / 2 && u32_at(head, 4) == 0).then_some(BatchRef {
             seq,
             len,
             steps,
@@ -113,22 +126,22 @@ impl<'a> Points<'a> {
         })
     }
 
-    /// The batch's place in the order of writing; all its points share it.
+    /// The batch's place in the order of writing. All its points share it.
     pub fn seq(&self) -> Seq {
         self.seq
     }
 
-    /// How many points.
+    /// The number of points.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there are none.
+    /// Whether there are no points.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The series of point `i`. This and the following panic where there is no such point.
+    /// The series of point `i`. This and the following methods panic if there is no such point.
     pub fn series(&self, i: usize) -> SeriesId {
         SeriesId(u32_at(self.series, i * 4))
     }
@@ -143,7 +156,7 @@ impl<'a> Points<'a> {
         i64_at(self.times, i * 8)
     }
 
-    /// The value of point `i`, its bits as they were given.
+    /// The value of point `i`, bit for bit as it was given.
     pub fn value(&self, i: usize) -> f64 {
         f64::from_bits(u64_at(self.values, i * 8))
     }

@@ -1,7 +1,8 @@
-//! For the tests of this crate: a sink that remembers, a small generator, and a writer that keeps count of what was
-//! accepted and what was durable.
+//! Test support: a sink that records, a small generator, and a writer that records what was accepted and durable.
 
-use crate::{LayoutId, Log, LogOptions, Points, Replayed, Row, SeriesId, Sink, WriterDir, replay, writers};
+use crate::{
+    BatchRef, LayoutId, Log, LogOptions, LogSink, Replayed, Row, SeriesId, WriterDir, replay, writers,
+};
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
@@ -9,27 +10,27 @@ use tidalite_model::{ErrorKind, Labels, Params, Result, RunChange, Seq, SeriesKe
 use tidalite_vfs::Vfs;
 use uuid::Uuid;
 
-/// Where the tests' logs are.
+/// The folder of the tests' logs.
 pub(crate) const LOG: &str = "/log";
 
-/// One thing that was appended, with names instead of handles and bits instead of values.
+/// One appended unit, with names instead of handles and bits instead of values.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Unit {
+pub(crate) enum LoggedUnit {
     Row(i64, i64, Vec<(SeriesKey, u64)>),
     Points(Vec<(SeriesKey, i64, i64, u64)>),
     Change(String, RunChange),
     Part(Uuid, Vec<u8>),
 }
 
-/// Remembers what it was given.
+/// Records everything it receives.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Seen {
+pub(crate) struct RecordingSink {
     pub(crate) keys: HashMap<SeriesId, SeriesKey>,
     pub(crate) layouts: HashMap<LayoutId, Vec<SeriesId>>,
-    pub(crate) units: Vec<(Seq, Unit)>,
+    pub(crate) units: Vec<(Seq, LoggedUnit)>,
 }
 
-impl Sink for Seen {
+impl LogSink for RecordingSink {
     fn series(&mut self, id: SeriesId, key: &SeriesKey) -> Result<()> {
         assert!(self.keys.insert(id, key.clone()).is_none_or(|k| k == *key), "a handle keeps its meaning");
         Ok(())
@@ -45,33 +46,33 @@ impl Sink for Seen {
         let series = &self.layouts[&row.layout];
         assert_eq!(series.len(), row.values.len());
         let values = series.iter().zip(row.values.iter()).map(|(s, v)| (self.keys[s].clone(), v.to_bits()));
-        self.units.push((row.seq, Unit::Row(row.step, row.time_us, values.collect())));
+        self.units.push((row.seq, LoggedUnit::Row(row.step, row.time_us, values.collect())));
         Ok(())
     }
 
-    fn points(&mut self, p: Points<'_>) -> Result<()> {
+    fn points(&mut self, p: BatchRef<'_>) -> Result<()> {
         let point = |i| (self.keys[&p.series(i)].clone(), p.step(i), p.time_us(i), p.value(i).to_bits());
         let all = (0..p.len()).map(point).collect();
-        self.units.push((p.seq(), Unit::Points(all)));
+        self.units.push((p.seq(), LoggedUnit::Points(all)));
         Ok(())
     }
 
     fn change(&mut self, seq: Seq, run: &str, change: RunChange) -> Result<()> {
-        self.units.push((seq, Unit::Change(run.to_string(), change)));
+        self.units.push((seq, LoggedUnit::Change(run.to_string(), change)));
         Ok(())
     }
 
-    fn part(&mut self, seq: Seq, part: Uuid, about: &[u8]) -> Result<()> {
-        self.units.push((seq, Unit::Part(part, about.to_vec())));
+    fn part(&mut self, seq: Seq, part: Uuid, meta: &[u8]) -> Result<()> {
+        self.units.push((seq, LoggedUnit::Part(part, meta.to_vec())));
         Ok(())
     }
 }
 
 /// SplitMix64.
 #[derive(Debug, Clone)]
-pub(crate) struct Random(pub(crate) u64);
+pub(crate) struct LogTestRandom(pub(crate) u64);
 
-impl Random {
+impl LogTestRandom {
     pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -88,7 +89,7 @@ pub(crate) fn key(run: &str, metric: &str) -> SeriesKey {
     SeriesKey::new(run, metric, Labels::parse("rank=0").unwrap())
 }
 
-/// Small segments, and nothing happens by itself.
+/// Small segments and no background thread.
 pub(crate) fn small() -> LogOptions {
     LogOptions {
         segment_bytes_min: 4096,
@@ -98,33 +99,33 @@ pub(crate) fn small() -> LogOptions {
     }
 }
 
-/// The folder of logs on a new disk, durable.
+/// Creates the folder of logs on a new disk, and makes it durable.
 pub(crate) fn make_log_dir(vfs: &dyn Vfs) {
     vfs.create_dir(Path::new(LOG)).unwrap();
     vfs.sync_dir(Path::new("/")).unwrap();
 }
 
-pub(crate) fn read(vfs: &dyn Vfs, dir: &WriterDir, from: u64, alive: bool) -> (Seen, Replayed) {
-    let mut seen = Seen::default();
+pub(crate) fn read(vfs: &dyn Vfs, dir: &WriterDir, from: u64, alive: bool) -> (RecordingSink, Replayed) {
+    let mut seen = RecordingSink::default();
     let replayed = replay(vfs, dir, from, alive, &mut seen).unwrap();
     (seen, replayed)
 }
 
-/// The only writer.
+/// The only writer in the folder of logs.
 pub(crate) fn only_writer(vfs: &dyn Vfs) -> WriterDir {
     let mut all = writers(vfs, Path::new(LOG)).unwrap();
     assert_eq!(all.len(), 1);
     all.remove(0)
 }
 
-/// A log, and what it said of itself.
+/// A log, and what it reported.
 pub(crate) struct Witness {
     pub(crate) log: Log,
-    pub(crate) accepted: Vec<(Seq, Unit)>,
-    /// So many of them are durable.
+    pub(crate) accepted: Vec<(Seq, LoggedUnit)>,
+    /// The number of accepted units that are durable.
     pub(crate) durable: usize,
-    /// The append that failed last, after which nothing was accepted: it may be there or not.
-    pub(crate) in_doubt: Option<Unit>,
+    /// The unit whose append failed last, if nothing was accepted since. It may be in the log or not.
+    pub(crate) in_doubt: Option<LoggedUnit>,
 }
 
 impl Witness {
@@ -133,14 +134,14 @@ impl Witness {
         Ok(Witness { log, accepted: Vec::new(), durable: 0, in_doubt: None })
     }
 
-    /// Does one thing drawn by `random`; an error of it is given back after it was noted.
-    pub(crate) fn step(&mut self, random: &mut Random) -> Result<()> {
+    /// Does one thing drawn by `random`. Records an error before returning it.
+    pub(crate) fn step(&mut self, random: &mut LogTestRandom) -> Result<()> {
         let time = 1_780_000_000_000_000 + random.below(1000).cast_signed();
         let step = random.below(1 << 20).cast_signed();
         let run = format!("run-{}", random.below(3));
         let width = 1 + random.below(6);
         let keys: Vec<SeriesKey> = (0..width).map(|i| key(&run, &format!("metric/{i}"))).collect();
-        let value = |r: &mut Random| match r.below(8) {
+        let value = |r: &mut LogTestRandom| match r.below(8) {
             0 => f64::from_bits(0x7FF8_0000_0000_0000 | r.below(1 << 40)),
             1 => f64::NEG_INFINITY,
             2 => -0.0,
@@ -156,13 +157,13 @@ impl Witness {
                     _ => RunChange::End { time_us: time, status: Status::Finished },
                 };
                 let done = self.log.append_change(&run, &change);
-                self.note(Unit::Change(run, change), done)
+                self.note(LoggedUnit::Change(run, change), done)
             }
             3 => {
                 let part = Uuid::from_u64_pair(random.next(), 7);
-                let about = vec![7; usize::try_from(random.below(300)).unwrap()];
-                let done = self.log.append_part(part, &about);
-                self.note(Unit::Part(part, about), done)
+                let meta = vec![7; usize::try_from(random.below(300)).unwrap()];
+                let done = self.log.append_part(part, &meta);
+                self.note(LoggedUnit::Part(part, meta), done)
             }
             4 | 5 => {
                 let n = 1 + random.below(40);
@@ -178,7 +179,7 @@ impl Witness {
                 let times: Vec<i64> = points.iter().map(|p| p.2).collect();
                 let values: Vec<f64> = points.iter().map(|p| f64::from_bits(p.3)).collect();
                 let done = self.log.append_points(&series, &steps, &times, &values);
-                self.note(Unit::Points(points), done)
+                self.note(LoggedUnit::Points(points), done)
             }
             _ => {
                 let series: Vec<SeriesId> = keys.iter().map(|k| self.log.series(k)).collect::<Result<_>>()?;
@@ -186,12 +187,12 @@ impl Witness {
                 let values: Vec<f64> = keys.iter().map(|_| value(random)).collect();
                 let done = self.log.append_row(layout, step, time, &values);
                 let bits = values.iter().map(|v| v.to_bits());
-                self.note(Unit::Row(step, time, keys.into_iter().zip(bits).collect()), done)
+                self.note(LoggedUnit::Row(step, time, keys.into_iter().zip(bits).collect()), done)
             }
         }
     }
 
-    fn note(&mut self, unit: Unit, done: Result<Seq>) -> Result<()> {
+    fn note(&mut self, unit: LoggedUnit, done: Result<Seq>) -> Result<()> {
         match done {
             Ok(seq) => {
                 self.in_doubt = None;
@@ -207,16 +208,20 @@ impl Witness {
         }
     }
 
-    /// Checks what was recovered against what the log said.
-    pub(crate) fn check(&self, recovered: &Seen, all_accepted: bool) -> std::result::Result<(), String> {
+    /// Compares what was recovered with what the log reported.
+    pub(crate) fn check(
+        &self,
+        recovered: &RecordingSink,
+        all_accepted: bool,
+    ) -> std::result::Result<(), String> {
         let units = &recovered.units;
         let common = units.len().min(self.accepted.len());
         if units[..common] != self.accepted[..common] {
-            return Err("what was recovered is no prefix of what was accepted".to_string());
+            return Err("what was recovered is not a prefix of what was accepted".to_string());
         }
         let needed = if all_accepted { self.accepted.len() } else { self.durable };
         if units.len() < needed {
-            return Err(format!("{needed} units had to be there, {} are", units.len()));
+            return Err(format!("{needed} units are required, {} were recovered", units.len()));
         }
         match &units[common..] {
             [] => Ok(()),

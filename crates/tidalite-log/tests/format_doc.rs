@@ -1,9 +1,9 @@
-//! Holds `docs/format.md` and the code together: the page is normative, so each constant that the crate exports stands
-//! in it with its value, and none stands in it that the code does not have.
+//! Keeps `docs/format.md` and the code consistent. The page is normative: it lists each constant that the crate
+//! exports with its value, and no constant that the code does not have.
 //!
-//! Method: rows of the page's tables whose first cell is a constant's name in backticks are read as name and value (the
-//! second cell), and compared with the constants and tags below. The list below is itself compared with the `pub use`
-//! of the crate's source, so that a constant added there is missed in neither place.
+//! Table rows of the page whose first cell is a constant's name in backticks are read as name and value (the second
+//! cell) and compared with the constants and tags below. The list below is compared with the `pub use` of the crate's
+//! source, so that no exported constant is left out.
 
 use std::collections::BTreeMap;
 use tidalite_log as log;
@@ -12,7 +12,7 @@ use tidalite_model as model;
 const PAGE: &str = include_str!("../../../docs/format.md");
 const CRATE: &str = include_str!("../src/lib.rs");
 
-/// Constants that this crate exports, by name, as the page spells their values.
+/// The constants this crate exports, with their values as the page spells them.
 fn exported() -> BTreeMap<String, String> {
     let magic = std::str::from_utf8(&log::SEGMENT_MAGIC).expect("the magic is text");
     let numbers: [(&str, u64); 17] = [
@@ -40,8 +40,8 @@ fn exported() -> BTreeMap<String, String> {
     all
 }
 
-/// Constants of the model that the page states, since they bound what is on the disk.
-fn of_the_model() -> BTreeMap<String, String> {
+/// The model's constants that the page states, since they bound what is on disk.
+fn model_constants() -> BTreeMap<String, String> {
     BTreeMap::from([
         ("SEQ_ORDINAL_BITS".into(), model::SEQ_ORDINAL_BITS.to_string()),
         ("SEQ_ORDINAL_MAX".into(), model::SEQ_ORDINAL_MAX.to_string()),
@@ -53,13 +53,13 @@ fn of_the_model() -> BTreeMap<String, String> {
     ])
 }
 
-/// Every tag by its name in the code.
+/// Every tag, by its name in the code.
 fn tags() -> BTreeMap<String, String> {
     let tag = |byte| log::Tag::from_byte(byte).map(|tag| (format!("Tag::{tag:?}"), byte.to_string()));
     (0..=u8::MAX).filter_map(tag).collect()
 }
 
-/// Names and values in the page's tables; other tables' first cells are no names of constants.
+/// Names and values in the page's tables. The first cells of other tables are not names of constants.
 fn in_the_page(is_wanted: fn(&str) -> bool) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for line in PAGE.lines().filter(|l| l.starts_with('|')) {
@@ -67,7 +67,7 @@ fn in_the_page(is_wanted: fn(&str) -> bool) -> BTreeMap<String, String> {
         let (Some(name), Some(value)) = (cells.next(), cells.next()) else { continue };
         if is_wanted(name) {
             let before = found.insert(name.to_string(), value.to_string());
-            assert_eq!(before, None, "{name} stands in docs/format.md twice");
+            assert_eq!(before, None, "docs/format.md lists {name} twice");
         }
     }
     found
@@ -83,19 +83,19 @@ fn is_tag(name: &str) -> bool {
 }
 
 #[test]
-fn each_constant_stands_in_the_page_with_its_value() {
+fn the_page_lists_each_constant_with_its_value() {
     let mut expected = exported();
-    expected.extend(of_the_model());
+    expected.extend(model_constants());
     assert_eq!(in_the_page(is_constant), expected, "docs/format.md (left) differs from the code (right)");
 }
 
 #[test]
-fn each_tag_stands_in_the_page_with_its_number() {
+fn the_page_lists_each_tag_with_its_number() {
     assert_eq!(in_the_page(is_tag), tags(), "docs/format.md (left) differs from the code (right)");
 }
 
 #[test]
-fn no_exported_constant_is_left_out() {
+fn the_list_contains_every_exported_constant() {
     let uses = CRATE.lines().skip_while(|l| !l.starts_with("pub use "));
     let words = uses.flat_map(|l| l.split(|c: char| !c.is_alphanumeric() && c != '_'));
     let named: BTreeMap<String, String> =
@@ -104,12 +104,12 @@ fn no_exported_constant_is_left_out() {
     assert_eq!(
         named.into_keys().collect::<Vec<_>>(),
         listed,
-        "lib.rs (left) exports others than this test compares"
+        "lib.rs (left) exports other constants than this test compares (right)"
     );
 }
 
 #[test]
-fn what_the_page_derives_from_constants_holds() {
+fn numbers_that_the_page_derives_from_constants_are_right() {
     let greatest_base = model::SEQ_ORDINAL_MAX - log::SEGMENT_BYTES_LIMIT / log::FRAME_HEAD_BYTES as u64;
     assert!(
         PAGE.contains(&format!("at most {greatest_base} |")),

@@ -1,31 +1,31 @@
-//! The one error of the project: a kind that tells the caller what to do, and a message in four parts (what we
-//! were doing, where, what was wrong, what to do about it).
+//! The project's error: a kind that tells the caller what to do, and a message in four parts (what we were doing,
+//! where, what was wrong, what to do about it).
 //!
-//! Every crate returns this type, so that a message is written once, where the facts are known, and reaches the
-//! command line and Python unchanged.
+//! Every crate returns this type. So a message is written once, where the facts are known, and reaches the command
+//! line and Python unchanged.
 
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The result of anything that can fail here.
+/// The result of a fallible call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What kind of failure it was, named by what the caller can do about it.
+/// The kind of a failure, by what the caller can do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// Somebody else holds what is needed; try again later.
+    /// Someone else holds the resource; try again later.
     Busy,
-    /// A store, run, file or other thing that was named does not exist.
+    /// The named store, run, file or other object does not exist.
     NotFound,
     /// The input is wrong; nothing was changed.
     Invalid,
     /// Bytes on the disk are not what was written.
     Corrupt,
-    /// The format version, file system or operation is not one this version can serve.
+    /// This version does not support the format version, file system or operation.
     Unsupported,
-    /// The disk, a quota or a memory budget is exhausted; make room and try again.
+    /// The disk, a quota or a memory budget is exhausted; free space and try again.
     Full,
     /// The operating system refused or failed an operation.
     Io,
@@ -34,7 +34,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// The kind's name, as the Python exceptions and the JSON output spell it.
+    /// The kind's name, as used in Python exceptions and JSON output.
     pub fn name(self) -> &'static str {
         match self {
             ErrorKind::Busy => "Busy",
@@ -70,7 +70,7 @@ struct Inner {
 }
 
 impl Error {
-    /// An error of `kind`: what we were `doing`, what was `wrong`, and the `remedy` (may be empty where there is none).
+    /// An error of `kind`: what we were `doing`, what was `wrong`, and the `remedy` (may be empty).
     pub fn new(
         kind: ErrorKind,
         doing: impl Into<String>,
@@ -93,7 +93,7 @@ impl Error {
         Self::new(ErrorKind::Invalid, doing, wrong, remedy)
     }
 
-    /// A thing that was named does not exist.
+    /// The named object does not exist.
     pub fn not_found(doing: impl Into<String>, wrong: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::new(ErrorKind::NotFound, doing, wrong, remedy)
     }
@@ -110,7 +110,7 @@ impl Error {
         .at_offset(offset)
     }
 
-    /// An operating-system error met while `doing` something to `path`; the kind follows from the error's code.
+    /// An operating-system error while `doing` something to `path`. The kind follows from the error's code.
     pub fn io(doing: impl Into<String>, path: &Path, source: io::Error) -> Self {
         let (kind, remedy) = match source.kind() {
             io::ErrorKind::NotFound => (ErrorKind::NotFound, "check the path"),
@@ -132,19 +132,19 @@ impl Error {
         e
     }
 
-    /// The same error, saying which file or folder it concerns.
+    /// The same error, for this file or folder.
     pub fn at(mut self, path: &Path) -> Self {
         self.0.path = Some(path.to_path_buf());
         self
     }
 
-    /// The same error, saying at which byte of the file.
+    /// The same error, at this byte of the file.
     pub fn at_offset(mut self, offset: u64) -> Self {
         self.0.offset = Some(offset);
         self
     }
 
-    /// The kind, for a caller that decides what to do.
+    /// The kind, which tells the caller what to do.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
@@ -154,7 +154,7 @@ impl Error {
         self.0.path.as_deref()
     }
 
-    /// The byte in that file, where one is known.
+    /// The offset in that file, if known.
     pub fn offset(&self) -> Option<u64> {
         self.0.offset
     }
@@ -164,12 +164,12 @@ impl Error {
         &self.0.doing
     }
 
-    /// What was wrong, without the place and the remedy.
+    /// What was wrong, without the path and the remedy.
     pub fn wrong(&self) -> &str {
         &self.0.wrong
     }
 
-    /// A second error with the same facts; an operating-system source is kept as its kind and text.
+    /// A copy. An operating-system source is copied as its kind and text.
     pub fn duplicate(&self) -> Self {
         let i = &self.0;
         Error(Box::new(Inner {
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_and_a_missing_file_have_kinds_of_their_own() {
+    fn a_full_disk_and_a_missing_file_have_specific_kinds() {
         let full = Error::io("allocate segment", Path::new("/s"), io::Error::from_raw_os_error(28));
         let gone = Error::io("open", Path::new("/s"), io::Error::from_raw_os_error(2));
         assert_eq!((full.kind(), gone.kind()), (ErrorKind::Full, ErrorKind::NotFound));

@@ -1,17 +1,17 @@
 //! Labels: a small sorted map of text to text on a series, such as `rank=3` or `gpu=0,host=a`.
 //!
-//! Held as its canonical text, which is also what the Parquet column `labels` stores: keys ascending by bytes and
-//! unique, `k=v` pairs joined by `,`; inside a key or a value the characters `\`, `,` and `=` are written with a
-//! `\` before them. No labels is the empty text. Two label sets are equal if and only if their texts are.
+//! Stored as its canonical text, which is also the content of the Parquet column `labels`: unique keys ascending by
+//! bytes, and `k=v` pairs joined by `,`. Inside a key or a value, the characters `\`, `,` and `=` are preceded by a
+//! `\`. No labels give the empty text. Two label sets are equal if and only if their texts are.
 
 use crate::{Error, Result, check_name};
 use std::fmt;
 use std::sync::Arc;
 
-/// An immutable label set; cheap to clone.
+/// An immutable label set. Cheap to clone.
 ///
-/// Its canonical text has the keys ascending by bytes, `k=v` pairs joined by `,`, and a `\` before each `\`, `,` and `=` inside a
-/// key or a value.
+/// In its canonical text, keys ascend by bytes, `k=v` pairs are joined by `,`, and a `\` precedes each `\`, `,` and
+/// `=` inside a key or a value.
 ///
 /// ```
 /// use tidalite_model::Labels;
@@ -23,7 +23,7 @@ use std::sync::Arc;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Labels(Arc<str>);
 
-/// The most pairs in one label set; labels name a series, they are no place for data.
+/// The maximum number of pairs. Labels identify a series; they are not meant for data.
 const PAIRS_MAX: usize = 64;
 
 impl Labels {
@@ -35,7 +35,7 @@ impl Labels {
     /// Labels from pairs in any order.
     ///
     /// # Errors
-    /// `Invalid` where a key or value is no valid name (see [`check_name`]), a key comes twice, or there are more
+    /// `Invalid` if a key or value is not a valid name (see [`check_name`]), a key is repeated, or there are more
     /// than 64 pairs.
     pub fn new<K: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (K, V)>) -> Result<Self> {
         let mut sorted: Vec<(K, V)> = pairs.into_iter().collect();
@@ -51,7 +51,7 @@ impl Labels {
             if w[0].0.as_ref() == w[1].0.as_ref() {
                 return Err(Error::invalid(
                     "make labels",
-                    format!("the key {:?} comes twice", w[0].0.as_ref()),
+                    format!("the key {:?} is repeated", w[0].0.as_ref()),
                     "give each label key once",
                 ));
             }
@@ -70,10 +70,10 @@ impl Labels {
         Ok(Labels(text.into()))
     }
 
-    /// Labels from their text (`k=v,k=v`, any key order, escapes as in the canonical form).
+    /// Parses `k=v,k=v`, with keys in any order and escapes as in the canonical text.
     ///
     /// # Errors
-    /// `Invalid` where the text is no such list; the message names the pair.
+    /// `Invalid` if the text is malformed. The message names the pair.
     pub fn parse(text: &str) -> Result<Self> {
         if text.is_empty() {
             return Ok(Self::none());
@@ -98,7 +98,7 @@ impl Labels {
         &self.0
     }
 
-    /// Whether there are none.
+    /// Whether there are no labels.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -118,10 +118,10 @@ impl Labels {
         self.iter().find(|(k, _)| k == key).map(|(_, v)| v)
     }
 
-    /// These labels with `over` laid on top: a key in both takes `over`'s value.
+    /// These labels overridden by `over`: a key in both takes the value of `over`.
     ///
     /// # Errors
-    /// `Invalid` where the union has too many pairs.
+    /// `Invalid` if the union has too many pairs.
     pub fn merged(&self, over: &Labels) -> Result<Labels> {
         if over.is_empty() {
             return Ok(self.clone());
@@ -171,7 +171,7 @@ fn unescape(text: &str) -> String {
     out
 }
 
-/// Splits at each `at` that no `\` stands before.
+/// Splits at each unescaped `at`.
 fn split_unescaped(text: &str, at: char) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn merging_lays_the_second_over_the_first() {
+    fn merging_overrides_the_first_with_the_second() {
         let a = Labels::parse("host=a,rank=0").unwrap();
         let b = Labels::parse("rank=3").unwrap();
         assert_eq!(a.merged(&b).unwrap().as_str(), "host=a,rank=3");

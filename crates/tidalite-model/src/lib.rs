@@ -1,13 +1,12 @@
-//! The words of a metrics store, each with one meaning, and nothing else: this crate reads no file, starts no
-//! thread and depends on no other crate.
+//! The terms of a metrics store as types. This crate reads no file, starts no thread and depends on no other crate.
 //!
 //! A **run** is one experiment or one source of telemetry. A **metric** is a name such as `train/loss`.
-//! **Labels** are a small sorted map on a series. A **series** is run × metric × labels. A **point** is
-//! (step, time, value) of a series. A **row** is what one append holds: one step, one time, many values.
-//! The glossary in `docs/glossary.md` lists every word.
+//! **Labels** are a small sorted map on a series. A **series** is run × metric × labels. A **point** is (step, time,
+//! value) of a series. A **row** is one append: one step, one time, many values. `docs/glossary.md` defines every
+//! term.
 //!
-//! Units, everywhere: steps are `i64` and the caller's own; times are `i64` microseconds since
-//! 1970-01-01T00:00:00 UTC; values are `f64` whose bits are kept.
+//! Units, everywhere: a step is the caller's own `i64`, a time is `i64` microseconds since 1970-01-01T00:00:00 UTC,
+//! and a value is an `f64` whose bits are kept.
 
 #![forbid(unsafe_code)]
 

@@ -1,14 +1,14 @@
-//! Moments in the order of writing, where it has no single end: each writer has come so far, and no clock has a say.
+//! Moments in the order of writing: how far each writer had come. Clocks are not involved.
 //!
-//! What is taken back (a rewind, a deletion) is what was written *before a moment*: of each writer, the frames below some
-//! ordinal. Most writers are gone at that moment, and all they ever wrote came before it; so a moment is a bound on
-//! writers, and the ends of those that are exceptions. Moments join: what came before either. Joining is commutative,
-//! associative, and changes nothing the second time, so that the order in which logs are read does not matter.
+//! A rewind or a deletion takes back what was written *before a moment*: of each writer, the frames below some
+//! ordinal. Most writers are gone at that moment and everything they wrote came before it. So a moment is a bound on
+//! writer ordinals, and an end for each exception. The join of two moments is what came before either. Joining is
+//! commutative, associative and idempotent, so the order in which logs are read does not matter.
 
 use crate::Seq;
 use std::collections::BTreeMap;
 
-/// Of each writer, which of its writes came before.
+/// Which writes of each writer came before.
 ///
 /// ```
 /// use tidalite_model::{Moment, Seq};
@@ -18,33 +18,34 @@ use std::collections::BTreeMap;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Moment {
-    /// Of writers below, all came before, save where `ends` says otherwise; of the others nothing.
+    /// All writes of writers below this ordinal came before, and no writes of the others. `ends` lists the
+    /// exceptions.
     below: u32,
     /// The first frame ordinal that did not come before.
     ends: BTreeMap<u32, u64>,
 }
 
 impl Moment {
-    /// A moment at which writers below `below` had written all that they ever will, but for those in `ends`, which had
-    /// written their frames below these ordinals.
+    /// A moment at which writers below `below` had written everything, and each writer in `ends` its frames below the
+    /// given ordinal.
     pub fn new(below: u32, ends: impl IntoIterator<Item = (u32, u64)>) -> Moment {
         Moment { below, ends: ends.into_iter().collect() }.tidied()
     }
 
-    /// Whether a write came before.
+    /// Whether a write came before this moment.
     #[inline]
     pub fn covers(&self, seq: Seq) -> bool {
         seq.ordinal() < self.end(seq.writer())
     }
 
-    /// The first frame ordinal of a writer that did not come before; the greatest integer where all did.
+    /// The first frame ordinal of a writer that did not come before. `u64::MAX` if all did.
     fn end(&self, writer: u32) -> u64 {
         let unlisted = if writer < self.below { u64::MAX } else { 0 };
         self.ends.get(&writer).copied().unwrap_or(unlisted)
     }
 
-    /// The moment of a write that was appended when the others had come so far: what its own writer wrote earlier came
-    /// before as well.
+    /// The moment at which `seq` was written, given how far the other writers had come: earlier writes of its own
+    /// writer came before too.
     #[must_use]
     pub fn of_write(mut self, seq: Seq) -> Moment {
         let end = self.ends.entry(seq.writer()).or_insert(0);
@@ -60,7 +61,7 @@ impl Moment {
         Moment { below: self.below.max(other.below), ends }.tidied()
     }
 
-    /// Writers below had written all that they ever will, but for the exceptions.
+    /// Writers below this ordinal had written everything, except those in [`ends`](Self::ends).
     pub fn below(&self) -> u32 {
         self.below
     }
@@ -70,7 +71,7 @@ impl Moment {
         self.ends.iter().map(|(w, end)| (*w, *end))
     }
 
-    /// Without exceptions that say what holds anyway, so that equal moments are equal.
+    /// Removes exceptions that match the default, so that equal moments compare equal.
     fn tidied(mut self) -> Moment {
         let below = self.below;
         self.ends.retain(|&w, end| *end != if w < below { u64::MAX } else { 0 });
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_before_a_joined_moment_is_before_either() {
+    fn a_write_before_a_joined_moment_is_before_one_of_the_two() {
         for a in some() {
             for b in some() {
                 let joined = a.join(&b);
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_comes_after_its_own_writers_earlier_ones() {
+    fn a_writes_moment_covers_its_writers_earlier_writes() {
         let moment = Moment::new(2, [(1, 4)]).of_write(Seq::new(7, 3));
         assert!(moment.covers(Seq::new(7, 2)) && !moment.covers(Seq::new(7, 3)));
         assert!(moment.covers(Seq::new(0, 9)) && !moment.covers(Seq::new(1, 4)));

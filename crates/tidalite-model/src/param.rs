@@ -8,7 +8,7 @@ use std::fmt;
 /// A run's params by name, sorted.
 pub type Params = BTreeMap<String, Param>;
 
-/// How deep lists and maps may nest; a bound so that reading a damaged record cannot exhaust the stack.
+/// How deep lists and maps may nest. The bound keeps a damaged record from exhausting the stack.
 pub const PARAM_DEPTH_MAX: usize = 32;
 
 /// One param's value.
@@ -32,7 +32,7 @@ pub enum Param {
 }
 
 impl Param {
-    /// The value as a number, where it is one (booleans are not).
+    /// The value as a number. `None` for other types, booleans included.
     pub fn as_f64(&self) -> Option<f64> {
         match self {
             Param::Int(i) => Some(*i as f64),
@@ -41,7 +41,7 @@ impl Param {
         }
     }
 
-    /// Lists and maps nested in this value, itself included: 0 for a plain value.
+    /// The nesting depth of lists and maps, this value included. 0 for a plain value.
     pub fn depth(&self) -> usize {
         match self {
             Param::List(items) => 1 + items.iter().map(Param::depth).max().unwrap_or(0),
@@ -57,7 +57,7 @@ impl fmt::Display for Param {
             Param::Null => f.write_str("null"),
             Param::Bool(b) => write!(f, "{b}"),
             Param::Int(i) => write!(f, "{i}"),
-            // Rust prints tiny and huge numbers in full; people expect 3e-5.
+            // Rust prints very small and large numbers in full. Readers expect 3e-5.
             Param::Float(x) if *x != 0.0 && x.is_finite() && !(1e-3..1e9).contains(&x.abs()) => {
                 write!(f, "{x:e}")
             }

@@ -14,31 +14,30 @@ pub struct Point {
     pub value: f64,
 }
 
-/// Which series: run × metric × labels. Ordered by run, then metric, then the labels' canonical text, which is the
-/// order of rows in a part and in every result.
+/// A series: run × metric × labels. Ordered by run, then metric, then the labels' canonical text. Parts and results
+/// are in this order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SeriesKey {
     /// The run's id.
     pub run: Arc<str>,
     /// The metric's name.
     pub metric: Arc<str>,
-    /// The labels, perhaps none.
+    /// The labels, possibly none.
     pub labels: Labels,
 }
 
 impl SeriesKey {
-    /// A key from its three names, unchecked.
+    /// A key from its three parts, unchecked.
     pub fn new(run: impl Into<Arc<str>>, metric: impl Into<Arc<str>>, labels: Labels) -> Self {
         SeriesKey { run: run.into(), metric: metric.into(), labels }
     }
 }
 
-/// The write order of a row: which writer, and the how-manieth frame of that writer it was.
+/// The place of a write in the store's order: its writer, and the frame's ordinal within that writer.
 ///
-/// One 63-bit number: the writer's ordinal in the upper 23 bits, the frame's ordinal in the lower 40, so that
-/// comparing numbers compares (writer, ordinal). "The newest write of a step wins" means the greatest `Seq`; no
-/// clock takes part. 2^40 frames at a million a second last 12 days of a single process, 8 million writers are
-/// 8 million processes.
+/// One 63-bit number: the writer's ordinal in the upper 23 bits, the frame's ordinal in the lower 40. So comparing
+/// numbers compares (writer, ordinal). The newest write of a step is the one with the greatest `Seq`; clocks are not
+/// involved. 2^40 frames last one process 12 days at a million frames per second. There can be 8 million writers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Seq(u64);
 
@@ -50,22 +49,19 @@ pub const SEQ_ORDINAL_MAX: u64 = (1 << SEQ_ORDINAL_BITS) - 1;
 pub const WRITER_MAX: u32 = (1 << (63 - SEQ_ORDINAL_BITS)) - 1;
 
 impl Seq {
-    /// The order of frame `ordinal` of `writer`. Panics beyond [`WRITER_MAX`] or [`SEQ_ORDINAL_MAX`], which the log
-    /// refuses before it gets here.
+    /// The place of frame `ordinal` of `writer`. Panics beyond [`WRITER_MAX`] or [`SEQ_ORDINAL_MAX`]; the log refuses
+    /// to write such frames.
     pub fn new(writer: u32, ordinal: u64) -> Self {
-        assert!(
-            writer <= WRITER_MAX && ordinal <= SEQ_ORDINAL_MAX,
-            "writer and ordinal are within their bits"
-        );
+        assert!(writer <= WRITER_MAX && ordinal <= SEQ_ORDINAL_MAX, "writer and ordinal fit their bits");
         Seq((u64::from(writer) << SEQ_ORDINAL_BITS) | ordinal)
     }
 
-    /// As stored in a part's `seq` column; never negative.
+    /// The value stored in a part's `seq` column. Never negative.
     pub fn as_i64(self) -> i64 {
         self.0 as i64
     }
 
-    /// From a part's `seq` column; `None` where it is negative.
+    /// Reads a value of a part's `seq` column. `None` if it is negative.
     pub fn from_i64(raw: i64) -> Option<Self> {
         u64::try_from(raw).ok().map(Seq)
     }
@@ -83,13 +79,13 @@ impl Seq {
 
 /// 0001-01-01T00:00:00 UTC, the earliest time every reader of Parquet timestamps can show.
 pub const TIME_US_MIN: i64 = -62_135_596_800_000_000;
-/// 9999-12-31T23:59:59.999999 UTC, the latest.
+/// 9999-12-31T23:59:59.999999 UTC, the latest such time.
 pub const TIME_US_MAX: i64 = 253_402_300_799_999_999;
 
-/// Checks that a time lies within years 1 to 9999.
+/// Checks that a time is within the years 1 to 9999.
 ///
 /// # Errors
-/// `Invalid` otherwise; a likely cause is a wrong unit, so the message says which one is expected.
+/// `Invalid` otherwise. The likely cause is a wrong unit, so the message names the expected one.
 pub fn check_time(time_us: i64) -> Result<()> {
     if (TIME_US_MIN..=TIME_US_MAX).contains(&time_us) {
         return Ok(());

@@ -1,9 +1,9 @@
-//! Ranges of steps, times and values: [`Bounds`] is half-open and may lack an end, [`Extent`] names its two ends.
+//! Ranges of steps, times and values: [`Bounds`] is half-open and may be unbounded, [`Extent`] includes its two ends.
 //!
-//! A selection is given as `Bounds`; what data covers is an `Extent`. The greatest integer is a step like any other, so an
-//! `Extent` that ends there has no half-open form with an end: [`Extent::to_range`] leaves it open.
+//! A selection is a `Bounds`; the range that data covers is an `Extent`. The greatest integer is a valid step, so an
+//! `Extent` that ends there has no half-open form with an upper bound: [`Extent::to_range`] leaves it unbounded.
 
-/// A half-open range, lo ≤ x < hi. A bound that is `None` does not bind.
+/// A half-open range, lo ≤ x < hi. A `None` bound is unlimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Bounds<T> {
     /// The least value inside.
@@ -24,12 +24,12 @@ impl<T: PartialOrd + Copy> Bounds<T> {
         Bounds { lo, hi }
     }
 
-    /// Whether neither end is bound.
+    /// Whether both ends are unbounded.
     pub fn is_all(&self) -> bool {
         self.lo.is_none() && self.hi.is_none()
     }
 
-    /// Whether `x` lies within. NaN lies within the unbound range only.
+    /// Whether `x` is in the range. NaN is only in the unbounded range.
     #[inline]
     pub fn contains(&self, x: T) -> bool {
         self.lo.is_none_or(|lo| x >= lo) && self.hi.is_none_or(|hi| x < hi)
@@ -37,7 +37,7 @@ impl<T: PartialOrd + Copy> Bounds<T> {
 }
 
 impl Bounds<i64> {
-    /// The values that lie in both ranges.
+    /// The values in both ranges.
     ///
     /// ```
     /// use tidalite_model::StepRange;
@@ -53,18 +53,18 @@ impl Bounds<i64> {
         Bounds { lo, hi }
     }
 
-    /// Whether any value of `extent` lies within.
+    /// Whether any value of `extent` is in the range.
     pub fn meets(&self, extent: Extent) -> bool {
         self.lo.is_none_or(|lo| extent.last >= lo) && self.hi.is_none_or(|hi| extent.first < hi)
     }
 
-    /// Whether every value of `extent` lies within.
+    /// Whether every value of `extent` is in the range.
     pub fn covers(&self, extent: Extent) -> bool {
         self.contains(extent.first) && self.contains(extent.last)
     }
 }
 
-/// The least and the greatest of some steps or times; both ends are inside.
+/// The least and the greatest of some steps or times. Both are included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Extent {
     /// The least value.
@@ -74,13 +74,13 @@ pub struct Extent {
 }
 
 impl Extent {
-    /// An extent from its two ends. Panics in debug builds where `last` is below `first`.
+    /// An extent from its two ends. Panics in debug builds if `last` is below `first`.
     pub fn new(first: i64, last: i64) -> Self {
         debug_assert!(first <= last, "an extent ends at or after its start");
         Extent { first, last }
     }
 
-    /// The extent of values in any order; `None` where there are none.
+    /// The extent of values in any order. `None` if there are none.
     pub fn of(values: impl IntoIterator<Item = i64>) -> Option<Self> {
         values.into_iter().map(|x| Extent { first: x, last: x }).reduce(Self::join)
     }
@@ -96,17 +96,17 @@ impl Extent {
         Extent { first: self.first.min(other.first), last: self.last.max(other.last) }
     }
 
-    /// Whether the two have a value in common.
+    /// Whether the extents have a value in common.
     pub fn meets(self, other: Self) -> bool {
         self.first <= other.last && other.first <= self.last
     }
 
-    /// Whether `x` lies within.
+    /// Whether `x` is in the extent.
     pub fn contains(self, x: i64) -> bool {
         self.first <= x && x <= self.last
     }
 
-    /// The part of the extent that lies in `range`; `None` where no value does.
+    /// The part of the extent that is in `range`. `None` if no value is.
     pub fn clip(self, range: StepRange) -> Option<Self> {
         let first = range.lo.map_or(self.first, |lo| self.first.max(lo));
         let last = match range.hi {
@@ -116,7 +116,7 @@ impl Extent {
         (first <= last).then_some(Extent { first, last })
     }
 
-    /// The same values as a half-open range; its end is open where the last value is the greatest integer.
+    /// The same values as a half-open range. It is unbounded above if the last value is the greatest integer.
     pub fn to_range(self) -> StepRange {
         Bounds { lo: Some(self.first), hi: self.last.checked_add(1) }
     }

@@ -1,30 +1,31 @@
-//! Runs: what is known of one, and the changes that writers append to it.
+//! Runs: what is known of a run, and the changes that writers append to it.
 //!
-//! Several processes may take part in one run (the ranks of a training job); each says when it starts and ends. The
-//! run's status follows from all of them:
+//! Several processes may take part in one run (the ranks of a training job). Each records when it starts and ends.
+//! The run's status follows from all of them:
 //!
-//! - *running* while any participant has neither ended nor vanished;
-//! - else *failed* if any said so, *lost* if any vanished without a word, and *finished* otherwise.
+//! - *running* while any participant is alive and has not ended;
+//! - otherwise *failed* if any participant failed, *lost* if any is gone without having ended, and *finished*
+//!   otherwise.
 
 use crate::{Labels, Moment, Param, Params, Seq};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How a run stands.
+/// The status of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Status {
-    /// Somebody is still writing.
+    /// A participant is still writing.
     Running,
-    /// It ended well.
+    /// It ended successfully.
     Finished,
-    /// It said that it failed.
+    /// It ended with a failure.
     Failed,
-    /// Its writer is gone without a word.
+    /// Its writer is gone without recording an end.
     Lost,
 }
 
 impl Status {
-    /// The word for people and files.
+    /// The status as a word, for messages and files.
     pub fn as_str(self) -> &'static str {
         match self {
             Status::Running => "running",
@@ -34,7 +35,7 @@ impl Status {
         }
     }
 
-    /// The status from its word.
+    /// Parses the word.
     pub fn parse(text: &str) -> Option<Status> {
         [Status::Running, Status::Finished, Status::Failed, Status::Lost]
             .into_iter()
@@ -42,12 +43,12 @@ impl Status {
     }
 }
 
-/// Where a run branched off another.
+/// The run from which a run was forked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parent {
     /// The parent run's id.
     pub run: String,
-    /// The last step taken over from it, if the caller said.
+    /// The last step inherited from it, if given.
     pub step: Option<i64>,
 }
 
@@ -55,72 +56,72 @@ pub struct Parent {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum RunChange {
-    /// A process takes part from now on. Params, tags and labels are laid over those that stand.
+    /// A process starts to take part. Its params, tags and labels are merged over the existing ones.
     Start {
-        /// When, µs since 1970 UTC.
+        /// The time, µs since 1970 UTC.
         time_us: i64,
         /// Params to set.
         params: Params,
         /// Tags to add.
         tags: BTreeSet<String>,
-        /// Labels that this process's points carry.
+        /// Labels of this process's points.
         labels: Labels,
-        /// Where the run branched off.
+        /// The run from which it was forked.
         parent: Option<Parent>,
     },
-    /// Params are set, key by key.
+    /// Sets params, key by key.
     SetParams(Params),
-    /// Tags are added and removed.
+    /// Adds and removes tags.
     SetTags {
         /// Tags to add.
         add: BTreeSet<String>,
         /// Tags to remove.
         remove: BTreeSet<String>,
     },
-    /// This process's part in the run is over.
+    /// This process ends its part in the run.
     End {
-        /// When, µs since 1970 UTC.
+        /// The time, µs since 1970 UTC.
         time_us: i64,
-        /// How: `Finished` or `Failed`.
+        /// `Finished` or `Failed`.
         status: Status,
     },
-    /// The run goes on from an earlier step: what was written to it before, at greater steps, is hidden, and kept.
+    /// The run continues from an earlier step. Earlier writes at greater steps are hidden but kept.
     Rewind {
-        /// The last step that stays.
+        /// The last step that remains visible.
         step: i64,
-        /// How far all writers had come; this one to the change itself.
+        /// How far all writers had come; for this writer, up to the change itself.
         before: Moment,
     },
-    /// All that was written to the run before is gone: points, params, tags, and who took part.
+    /// Deletes everything written to the run before: points, params, tags and participants.
     Delete {
-        /// How far all writers had come; this one to the change itself.
+        /// How far all writers had come; for this writer, up to the change itself.
         before: Moment,
     },
 }
 
-/// That a run went on from an earlier step.
+/// A rewind: the run continued from an earlier step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rewind {
-    /// The last step that stays.
+    /// The last step that remains visible.
     pub step: i64,
-    /// What was written before, at greater steps, is hidden.
+    /// Writes before this moment, at greater steps, are hidden.
     pub before: Moment,
 }
 
 /// One writer's part in a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Participation {
-    /// The write with which it last started.
+    /// The write of its latest start.
     pub seq: Seq,
-    /// When it last started, µs since 1970 UTC.
+    /// The time of its latest start, µs since 1970 UTC.
     pub started_us: i64,
-    /// When and how it ended; `None` while it has not said.
+    /// When and how it ended. `None` if it has not ended.
     pub ended: Option<(i64, Status)>,
-    /// The labels its points carry.
+    /// Labels of its points.
     pub labels: Labels,
 }
 
-/// A value that the write with the greatest order wins.
+/// A value set by the write with the greatest [`Seq`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Latest<T> {
     /// The value.
@@ -129,28 +130,27 @@ pub struct Latest<T> {
     pub seq: Seq,
 }
 
-/// All that the changes to one run add up to.
+/// The combined result of all changes to one run.
 ///
-/// Changes of different writers may be applied in any order, and each change once or more: what stands for each
-/// param, tag and parent is the write of greatest [`Seq`], so the result never depends on when a log was flushed.
-/// Changes of one writer are applied in their order. One rule binds several writers: a deletion is applied before what
-/// was written after it, which may have a lesser [`Seq`] than what is deleted and would lose to it.
+/// Changes of different writers may be applied in any order, and any change repeatedly: for each param, tag and
+/// parent the write with the greatest [`Seq`] wins, so the result does not depend on when a log was flushed. Changes
+/// of one writer are applied in their order. One rule spans writers: a deletion is applied before the writes that
+/// follow it. Such a write may have a smaller [`Seq`] than a deleted one, and would lose to it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RunRecord {
     /// Params by name.
     pub params: BTreeMap<String, Latest<Param>>,
-    /// Tags by name, and whether the tag stands or was removed.
+    /// Tags by name, and whether the tag is set or was removed.
     pub tags: BTreeMap<String, Latest<bool>>,
-    /// Where it branched off.
+    /// The run from which it was forked.
     pub parent: Option<Latest<Parent>>,
-    /// Each start of a participant, µs since 1970 UTC, by the write that said so; none for a run known by its points
-    /// alone (bulk data).
+    /// The time of each start, µs since 1970 UTC, by its write. Empty for a run known only by its points (bulk data).
     pub starts: BTreeMap<Seq, i64>,
-    /// Who took part, by writer ordinal.
+    /// Participants, by writer ordinal.
     pub participants: BTreeMap<u32, Participation>,
-    /// Each rewind, by the write that said so.
+    /// Rewinds, by their write.
     pub rewinds: BTreeMap<Seq, Rewind>,
-    /// What was written before is gone.
+    /// Everything written before this moment is deleted.
     pub deleted: Option<Moment>,
 }
 
@@ -160,7 +160,7 @@ impl RunRecord {
         if let RunChange::Delete { before } = change {
             return self.delete(&before.clone().of_write(seq));
         }
-        // What was deleted stays so, in whichever order logs are read.
+        // Deleted writes stay deleted, in whatever order logs are read.
         if self.deletes(seq) {
             return;
         }
@@ -190,7 +190,7 @@ impl RunRecord {
             RunChange::Rewind { step, before } => {
                 self.rewinds.insert(seq, Rewind { step: *step, before: before.clone().of_write(seq) });
             }
-            RunChange::Delete { .. } => unreachable!("it was applied above"),
+            RunChange::Delete { .. } => unreachable!("handled above"),
         }
     }
 
@@ -204,12 +204,12 @@ impl RunRecord {
         self.deleted = Some(self.deleted.as_ref().map_or_else(|| before.clone(), |d| d.join(before)));
     }
 
-    /// Whether what was written so is deleted.
+    /// Whether the write `seq` is deleted.
     pub fn deletes(&self, seq: Seq) -> bool {
         self.deleted.as_ref().is_some_and(|before| before.covers(seq))
     }
 
-    /// Whether the run was deleted and nothing was said of it since: then it exists only if it has points.
+    /// Whether the run was deleted and nothing but points was written since. It then exists only if it has points.
     pub fn is_only_deleted(&self) -> bool {
         self.deleted.is_some()
             && self.params.is_empty()
@@ -249,7 +249,7 @@ impl RunRecord {
         status
     }
 
-    /// What stands, for people and programs.
+    /// The run's current state.
     pub fn info(&self, id: &str, alive: impl Fn(u32) -> bool) -> RunInfo {
         let mut labels: Option<Labels> = None;
         for p in self.participants.values() {
@@ -271,29 +271,29 @@ impl RunRecord {
     }
 }
 
-/// A run as it stands.
+/// The current state of a run.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct RunInfo {
-    /// Its id.
+    /// The id.
     pub id: String,
     /// Params.
     pub params: Params,
     /// Tags, sorted.
     pub tags: BTreeSet<String>,
-    /// The labels that all participants share.
+    /// The labels shared by all participants.
     pub labels: Labels,
-    /// Where it branched off.
+    /// The run from which it was forked.
     pub parent: Option<Parent>,
-    /// Earliest start, µs since 1970 UTC; `None` for a run known by its points alone (bulk data).
+    /// Earliest start, µs since 1970 UTC. `None` for a run known only by its points (bulk data).
     pub started_us: Option<i64>,
-    /// The step that it went back to, of each rewind, in the order of writing.
+    /// The step of each rewind, in the order of writing.
     pub rewinds: Vec<i64>,
-    /// Latest end; `None` while a participant has not said, and for bulk data.
+    /// Latest end. `None` while a participant has not ended, and for bulk data.
     pub ended_us: Option<i64>,
-    /// How it stands; a run known by its points alone counts as finished.
+    /// The status. A run known only by its points counts as finished.
     pub status: Status,
-    /// How many processes took part.
+    /// The number of participating processes.
     pub participants: usize,
 }
 
@@ -335,7 +335,7 @@ mod tests {
         let info = run.info("r", |_| false);
         assert_eq!((info.status, info.ended_us), (Status::Finished, Some(9)));
         run.apply(Seq::new(2, 2), &start("host=a"));
-        assert_eq!(run.status(|w| w == 2), Status::Running, "a run may be taken up again");
+        assert_eq!(run.status(|w| w == 2), Status::Running, "a run may be resumed");
     }
 
     #[test]
@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_deleted_is_gone_whichever_log_is_read_first() {
+    fn deleted_writes_are_gone_in_any_order_of_logs() {
         let lr = |v: f64| RunChange::SetParams(Params::from([("lr".into(), v.into())]));
         let rewind = RunChange::Rewind { step: 3, before: Moment::new(1, [(1, 2)]) };
         let changes = [
@@ -386,6 +386,6 @@ mod tests {
         forth.apply(Seq::new(3, 0), &RunChange::Delete { before: Moment::new(3, []) });
         assert!(forth.is_only_deleted());
         forth.apply(Seq::new(1, 2), &rewind);
-        assert!(forth.is_only_deleted(), "what came before the deletion does not come back");
+        assert!(forth.is_only_deleted(), "writes before the deletion do not come back");
     }
 }

@@ -1,14 +1,14 @@
-//! The one definition of what an aggregate is: a state that takes points, merges, and answers.
+//! The one definition of an aggregate: a state that takes points, merges, and gives results.
 //!
-//! The series tables of parts and the queries both hold a [`Summary`], so they cannot disagree. Sums over finite
-//! values only: NaN and ±Inf are counted, never mixed in. Mean and M2 by Welford's update (B. P. Welford, "Note on a
-//! method for calculating corrected sums of squares and products", Technometrics 4, 1962), merged by the pairwise
-//! rule of Chan, Golub and LeVeque ("Updating formulae and a pairwise algorithm for computing sample variances",
-//! 1979), which is stable where sums of squares are not.
+//! The series tables of parts and the queries both use [`Summary`], so they agree. Sums are over finite values only;
+//! NaN and ±Inf are counted separately. Mean and M2 use Welford's update (B. P. Welford, "Note on a method for
+//! calculating corrected sums of squares and products", Technometrics 4, 1962) and are merged by the pairwise rule of
+//! Chan, Golub and LeVeque ("Updating formulae and a pairwise algorithm for computing sample variances", 1979). Both
+//! are numerically stable, unlike sums of squares.
 
 use crate::{Extent, Point};
 
-/// A value and the step at which it stands.
+/// A value and its step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Extreme {
     /// The value.
@@ -42,7 +42,7 @@ impl SummaryFacts {
 
 /// What is known of a set of points of one series, or of one group of a query.
 ///
-/// `first` and `last` are by (step, order of arrival): push points in ascending order.
+/// `first` and `last` are by (step, order of writing), so points are pushed in ascending order.
 ///
 /// ```
 /// use tidalite_model::{Point, Summary};
@@ -55,19 +55,19 @@ impl SummaryFacts {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Summary {
-    /// All points.
+    /// The number of points.
     pub count: u64,
-    /// Points whose value is finite.
+    /// The number of points with a finite value.
     pub finite: u64,
-    /// Points whose value is NaN.
+    /// The number of points whose value is NaN.
     pub nan: u64,
-    /// Points whose value is +Inf.
+    /// The number of points whose value is +Inf.
     pub pos_inf: u64,
-    /// Points whose value is −Inf.
+    /// The number of points whose value is −Inf.
     pub neg_inf: u64,
     /// Sum of the finite values.
     pub sum: f64,
-    /// Mean of the finite values (0 where there are none; ask [`mean`](Self::mean)).
+    /// Mean of the finite values. 0 if there are none; see [`mean`](Self::mean).
     pub mean: f64,
     /// Sum of squared differences from the mean, of the finite values.
     pub m2: f64,
@@ -86,7 +86,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Takes one point.
+    /// Adds one point.
     #[inline]
     pub fn push(&mut self, p: Point) {
         self.count += 1;
@@ -114,7 +114,7 @@ impl Summary {
         let delta = v - self.mean;
         self.mean += delta / self.finite as f64;
         self.m2 += delta * (v - self.mean);
-        // Ties go to the earlier step, so that the order of merging never shows.
+        // Ties go to the earlier step, so the result does not depend on the order of merging.
         if self.min.is_none_or(|m| v < m.value || (v == m.value && p.step < m.step)) {
             self.min = Some(Extreme { value: v, step: p.step });
         }
@@ -123,7 +123,7 @@ impl Summary {
         }
     }
 
-    /// Takes all that `other` took; where both end at the same step, `other` counts as the later one.
+    /// Adds all points of `other`. If both end at the same step, `other` counts as later.
     pub fn merge(&mut self, other: &Summary) {
         if other.count == 0 {
             return;
@@ -156,17 +156,17 @@ impl Summary {
         self.neg_inf += other.neg_inf;
     }
 
-    /// Steps from the first point to the last; `None` where there are no points.
+    /// Steps from the first point to the last. `None` if there are no points.
     pub fn steps(&self) -> Option<Extent> {
         self.first.zip(self.last).map(|(first, last)| Extent::new(first.step, last.step))
     }
 
-    /// Times from the least to the greatest, in microseconds since 1970 UTC; `None` where there are no points.
+    /// Times from the least to the greatest, in microseconds since 1970 UTC. `None` if there are no points.
     pub fn times_us(&self) -> Option<Extent> {
         self.time_min_us.zip(self.time_max_us).map(|(least, greatest)| Extent::new(least, greatest))
     }
 
-    /// Whether both hold the same counts, and floating-point numbers of the same bits. Unlike `==`, a NaN equals
+    /// Whether both have equal counts and floating-point numbers with equal bits. Unlike with `==`, a NaN equals
     /// itself, and zero differs from negative zero.
     pub fn same_bits(&self, other: &Summary) -> bool {
         let bits = |s: &Summary| {
@@ -183,17 +183,17 @@ impl Summary {
         bits(self) == bits(other)
     }
 
-    /// Mean of the finite values; `None` where there are none.
+    /// Mean of the finite values. `None` if there are none.
     pub fn mean(&self) -> Option<f64> {
         (self.finite > 0).then_some(self.mean)
     }
 
-    /// Population variance of the finite values (divided by n); `None` where there are none.
+    /// Population variance of the finite values (divided by n). `None` if there are none.
     pub fn var(&self) -> Option<f64> {
         (self.finite > 0).then(|| (self.m2 / self.finite as f64).max(0.0))
     }
 
-    /// Population standard deviation of the finite values; `None` where there are none.
+    /// Population standard deviation of the finite values. `None` if there are none.
     pub fn std(&self) -> Option<f64> {
         self.var().map(f64::sqrt)
     }
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn same_bits_tells_zeros_apart_and_takes_a_nan_for_itself() {
+    fn same_bits_distinguishes_zeros_and_equates_a_nan_with_itself() {
         let nan = of(&[(0, f64::NAN), (1, 1.0)]);
         assert!(nan.same_bits(&nan) && nan != nan);
         let other_nan = of(&[(0, f64::from_bits(f64::NAN.to_bits() | 1)), (1, 1.0)]);
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_finite_has_no_mean_and_no_extremes() {
+    fn without_finite_values_there_is_no_mean_and_no_extreme() {
         let s = of(&[(0, f64::NAN), (1, f64::INFINITY), (2, f64::NEG_INFINITY)]);
         assert_eq!((s.mean(), s.std(), s.min, s.max), (None, None, None, None));
         assert_eq!((s.count, s.nan, s.pos_inf, s.neg_inf), (3, 1, 1, 1));

@@ -23,7 +23,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tidalite::{Options, Point, Repeats, RunInfo, SeriesKey};
-use tidalite_vfs::{FailKind, Failure, SimVfs, Survive, Tear};
+use tidalite_vfs::{FailKind, SimFailure, SimVfs, Survive, Tear};
 
 /// What is done before and while the power goes.
 #[derive(Debug, Clone)]
@@ -332,7 +332,7 @@ impl Scenario {
                 machine.run(phase).expect("it went through without a cut");
                 machine.run(&[Op::Kill]).expect("a kill does not fail");
             }
-            machine.disk().set_failure(Failure { at_step: step, kind: FailKind::Crash, persist: true });
+            machine.disk().set_failure(SimFailure { at_step: step, kind: FailKind::Crash, persist: true });
             let ended = machine.run(phases[p]);
             (machine, ended, format!("{}, phase {p}, step {step}", self.name))
         };
@@ -421,7 +421,7 @@ fn cut_recovery(disk: &(dyn Fn() -> SimVfs + Sync), left: &Oracle, options: &Opt
     drop(whole);
     let start = |step: u64| {
         let mut machine = machine();
-        machine.disk().set_failure(Failure { at_step: step, kind: FailKind::Crash, persist: true });
+        machine.disk().set_failure(SimFailure { at_step: step, kind: FailKind::Crash, persist: true });
         let ended = machine.run(&ops);
         (machine, ended, format!("{place}, recovery, step {step}"))
     };

@@ -1,9 +1,8 @@
-//! What a process must know of itself: whether it is the child of a fork since something was opened, and how to
-//! step back behind the host program's own work.
+//! What a process must know about itself: whether it is a forked child, and how to run a thread at low priority.
 //!
-//! After a fork the child holds copies of its parent's handles, maps and locks, and must touch none of them. The
-//! guard's page holds a mark that the kernel wipes in the child, so that the question costs one load from memory;
-//! where the kernel has no such pages, the process ids are compared.
+//! A forked child holds copies of its parent's handles, maps and locks, and must not use them. The guard's page holds
+//! a mark that the kernel wipes in the child, so the check is one load from memory. Where the kernel has no such
+//! pages, the process ids are compared.
 
 use crate::mapped::Words;
 use std::sync::atomic::Ordering;
@@ -19,7 +18,7 @@ pub struct ForkGuard {
 }
 
 impl ForkGuard {
-    /// A guard of this process.
+    /// A guard for this process.
     pub fn new() -> Self {
         let page = Words::wiped_on_fork().ok();
         if let Some(page) = &page {
@@ -44,10 +43,10 @@ impl Default for ForkGuard {
     }
 }
 
-/// Lowers the priority of the calling thread (nice 10), for work in the background. Where the system refuses, the
-/// thread goes on as it is.
+/// Lowers the priority of the calling thread (nice 10), for background work. If the system refuses, the priority
+/// stays.
 pub fn lower_priority() {
-    // On Linux the priority is the thread's; elsewhere it would be the whole process's.
+    // On Linux this sets the thread's priority. Elsewhere it would set that of the whole process.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::setpriority_process(None, 10);
 }
@@ -65,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wiped_page_or_another_process_id_tells_a_child() {
+    fn a_wiped_page_or_another_process_id_identifies_a_child() {
         let guard = ForkGuard::new();
         if let Some(page) = &guard.page {
             page.as_slice()[0].store(0, Ordering::Relaxed);

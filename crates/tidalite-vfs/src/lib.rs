@@ -1,21 +1,20 @@
-//! Every system call that can lose data, with an in-memory twin that can crash.
+//! Every system call that can lose data, and a simulated disk that can crash.
 //!
-//! The engine reaches files, folders, locks, the clock and fresh identifiers through one trait, [`Vfs`]. There are
-//! two of it: [`RealVfs`] asks the operating system; [`SimVfs`] keeps a disk in memory that remembers what was
-//! synced and what was not, fails where it is told to, and can lose its power at any step
-//! ([`SimVfs::crash`]). Both follow the same rules, which the rest of the engine relies on:
+//! The engine accesses files, folders, locks, the clock and new identifiers through one trait, [`Vfs`]. It has two
+//! implementations. [`RealVfs`] calls the operating system. [`SimVfs`] is a disk in memory that tracks what was
+//! synced, fails on request, and can lose power at any step ([`SimVfs::crash`]). Both follow the same rules:
 //!
-//! 1. A file's bytes are durable after its own sync; the *name* of a file or folder is durable after the sync of
-//!    the folder that holds it. Neither implies the other.
-//! 2. A name never changes what it means: files are made where no file is ([`Vfs::create`],
-//!    [`Vfs::create_segment`], [`Vfs::link`]) and never overwritten by name.
-//! 3. After a failed sync, what was not synced by then may never become durable, even where a later sync of the
-//!    same file succeeds.
-//! 4. A lock belongs to a descriptor, not to a process: two in one process exclude each other, closing another
-//!    descriptor of the file releases nothing, and the lock goes when its holder is dropped or dies.
+//! 1. A file's bytes are durable after a sync of the file. The *name* of a file or folder is durable after a sync of
+//!    the folder that contains it. Neither implies the other.
+//! 2. A name never changes what it refers to: [`Vfs::create`], [`Vfs::create_segment`] and [`Vfs::link`] create files
+//!    only under unused names, and nothing replaces a file by name.
+//! 3. After a failed sync, data that was not yet synced may never become durable, even if a later sync of the same
+//!    file succeeds.
+//! 4. A lock belongs to a descriptor, not to a process. Two locks in one process exclude each other, closing another
+//!    descriptor of the file releases nothing, and a lock is released when its holder is dropped or dies.
 //!
-//! [`publish`] is the one way in which a small file appears whole or not at all. [`ForkGuard`] tells a process
-//! that it is the child of the one that opened something. `unsafe` is confined to `mapped.rs`.
+//! [`publish`] makes a small file appear complete or not at all. [`ForkGuard`] detects that the process is a forked
+//! child. `unsafe` is confined to `mapped.rs`.
 
 mod fork;
 mod mapped;
@@ -24,6 +23,7 @@ mod publish;
 mod real;
 #[cfg(test)]
 mod rules;
+mod segment_bounds;
 mod sim;
 mod statfs;
 mod vfs;
@@ -31,5 +31,5 @@ mod vfs;
 pub use fork::{ForkGuard, lower_priority};
 pub use publish::publish;
 pub use real::RealVfs;
-pub use sim::{FailKind, Failure, SimVfs, Survive, Tear};
+pub use sim::{FailKind, SimFailure, SimVfs, Survive, Tear};
 pub use vfs::{FileSystem, Lock, LockMode, ReadFile, SegmentFile, Stat, Vfs, WriteFile};

@@ -1,21 +1,20 @@
-//! A segment that is mapped into memory, and the page that a fork wipes: the only `unsafe` of the project.
+//! A segment that is mapped into memory, and the page that a fork wipes. The crates' only `unsafe` code.
 //!
-//! The invariant that carries all of it is stated by the type [`Words`]: a mapping that is readable and writable,
-//! page-aligned, lives as long as the value, and whose bytes this process touches in one way only, as relaxed or
-//! release operations on aligned `AtomicU64`s. So
-//! - no reference to plain bytes of the mapping ever exists, and what the kernel or another process does to them
-//!   breaks no promise made to the compiler;
-//! - two threads that write to one place at once disturb each other's data, but that is no data race;
-//! - no access can leave the mapping, since every one goes through a slice.
+//! It all rests on the invariant of [`Words`]: the mapping is readable, writable and page-aligned, it lives as long
+//! as the value, and this process accesses its bytes only as relaxed or release operations on aligned `AtomicU64`s.
+//! Therefore:
+//! - No reference to plain bytes of the mapping exists, so changes by the kernel or another process violate no
+//!   guarantee given to the compiler.
+//! - Two threads that write to the same place mix their data, but that is not a data race.
+//! - No access leaves the mapping, since every access goes through a slice.
 //!
-//! What the type system cannot rule out is a file that shrinks under its mapping, or a disk without room or with a
-//! bad sector for a page that is touched: the kernel then kills the process. Hence the rules kept here and by
-//! `real.rs`: blocks are allocated before mapping; the writer alone truncates, after unmapping; readers never map;
-//! pages are populated by a call that reports such a failure before the first store to them; and file systems
-//! which may need new room for a page once written (copy on write) get positioned writes instead.
-//!
-//! Called by `real.rs` (segments) and `fork.rs` (the guard).
+//! The type system cannot exclude a file that shrinks under its mapping, a full disk, or a bad sector for a page that
+//! is accessed. The kernel then kills the process. Hence these rules, here and in `real.rs`: blocks are allocated
+//! before mapping. Only the writer truncates, after unmapping. Readers never map. Pages are populated, by a call that
+//! reports such failures, before the first store to them. File systems that may need new space to rewrite a page
+//! (copy on write) get positioned writes instead.
 
+use crate::segment_bounds::end_inside;
 use crate::vfs::SegmentFile;
 use memmap2::{MmapOptions, MmapRaw};
 use std::fs::File;
@@ -24,33 +23,33 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use tidalite_model::{Error, Result};
 
-/// Pages are brought in this many bytes at a time, so that a page fault is not met on every 64th row.
+/// Pages are populated this many bytes at a time, so that rows do not cause page faults.
 const POPULATE_BYTES: u64 = 64 * 1024;
 
 /// The kernel rounds this up to a page.
 #[cfg(target_os = "linux")]
 const WIPED_BYTES: usize = 4096;
 
-/// A mapping seen as 8-byte words. Invariant: see the module text.
+/// A mapping as 8-byte words. Invariant: see the module text.
 #[derive(Debug)]
 pub(crate) struct Words {
     map: MmapRaw,
 }
 
 impl Words {
-    /// Maps the first `bytes` of a file, shared; `bytes` is a multiple of 8 and no more than the file holds.
+    /// Maps the first `bytes` of a file, shared. `bytes` is a multiple of 8 and at most the file's length.
     fn of_file(file: &File, bytes: usize) -> io::Result<Self> {
         Ok(Words { map: MmapOptions::new().len(bytes).map_raw(file)? })
     }
 
-    /// One page of memory, zero, that the kernel makes zero again in the child of a fork. An error where the kernel
-    /// knows no such pages.
+    /// One zeroed page of memory that the kernel zeroes again in a forked child. An error if the kernel does not
+    /// support such pages.
     #[cfg(target_os = "linux")]
     pub(crate) fn wiped_on_fork() -> io::Result<Self> {
         let words = Words { map: MmapRaw::from(memmap2::MmapMut::map_anon(WIPED_BYTES)?) };
-        // SAFETY: the range is exactly one live mapping, private and anonymous, that this value owns. The advice
-        // changes no byte of it in this process; in a child it makes them zero before the child runs, which is a
-        // change to atomics (the invariant), so no reference there relies on what they held.
+        // SAFETY: the range is exactly one live, private, anonymous mapping, which this value owns. The advice
+        // changes no byte in this process. In a child it zeroes the bytes before the child runs. By the invariant
+        // they are accessed only as atomics, so no reference relies on their old values.
         unsafe {
             rustix::mm::madvise(
                 words.map.as_mut_ptr().cast(),
@@ -61,7 +60,7 @@ impl Words {
         Ok(words)
     }
 
-    /// No kernel but Linux has such pages.
+    /// Only Linux has such pages.
     #[cfg(not(target_os = "linux"))]
     pub(crate) fn wiped_on_fork() -> io::Result<Self> {
         Err(io::ErrorKind::Unsupported.into())
@@ -69,15 +68,15 @@ impl Words {
 
     /// The words of the mapping.
     pub(crate) fn as_slice(&self) -> &[AtomicU64] {
-        // SAFETY: the pointer is page-aligned, hence aligned to 8, and non-null; the mapping is readable and
-        // writable over `len` bytes, of which the slice takes the whole words; it lives as long as `self`, whose
-        // borrow the slice carries. Within this process all accesses to these bytes are made through slices such
-        // as this one, so all are atomic and of one size; other processes' writes, of which there are none in the
-        // format, would show as atomic stores. `AtomicU64` is valid for every bit pattern.
+        // SAFETY: the pointer is non-null and page-aligned, hence aligned to 8. The mapping is readable and writable
+        // over `len` bytes, and the slice covers whole words of it. The mapping lives as long as `self`, whose borrow
+        // the slice carries. By the invariant, this process accesses these bytes only through such slices, so all
+        // accesses are atomic and of one size. Another process's write would act as an atomic store, and the format
+        // has none. `AtomicU64` is valid for every bit pattern.
         unsafe { std::slice::from_raw_parts(self.map.as_ptr().cast::<AtomicU64>(), self.map.len() / 8) }
     }
 
-    /// Copies `bytes` to `offset`; both ends lie inside the mapping (else this panics before any store).
+    /// Copies `bytes` to `offset`. Panics before any store if they do not fit the mapping.
     #[inline]
     fn copy_in(&self, offset: usize, bytes: &[u8]) {
         let shift = offset % 8;
@@ -97,51 +96,51 @@ impl Words {
         }
     }
 
-    /// Brings in the pages of a range for writing. `Ok` also where the kernel cannot do that ahead of time.
+    /// Populates the pages of a range for writing. Also `Ok` if the kernel cannot populate ahead of time.
     #[cfg(target_os = "linux")]
     fn populate(&self, offset: usize, bytes: usize) -> io::Result<()> {
         match self.map.advise_range(memmap2::Advice::PopulateWrite, offset, bytes) {
-            // Kernels before 5.14 do not know the advice.
+            // Kernels before 5.14 do not support this advice.
             Err(e) if e.kind() == io::ErrorKind::InvalidInput => Ok(()),
             done => done,
         }
     }
 
-    /// No other kernel can do that ahead of time.
+    /// Only Linux can populate ahead of time.
     #[cfg(not(target_os = "linux"))]
     fn populate(&self, _offset: usize, _bytes: usize) -> io::Result<()> {
         Ok(())
     }
 
-    /// Hands written pages to the file where the kernel does not do so by itself.
+    /// Hands written pages to the file, where the kernel does not do so itself.
     fn flush(&self) -> io::Result<()> {
-        // Linux writes dirty mapped pages as part of fdatasync; elsewhere only msync is promised to.
+        // Linux writes dirty mapped pages as part of fdatasync. Elsewhere only msync guarantees it.
         if cfg!(target_os = "linux") { Ok(()) } else { self.map.flush() }
     }
 }
 
-/// Replaces the bytes of one word from byte `shift` on; the others keep their value.
+/// Replaces the bytes of one word from byte `shift` on, and keeps the others.
 fn merge(word: &AtomicU64, shift: usize, bytes: &[u8]) {
     let mut value = word.load(Ordering::Relaxed).to_ne_bytes();
     value[shift..shift + bytes.len()].copy_from_slice(bytes);
     word.store(u64::from_ne_bytes(value), Ordering::Relaxed);
 }
 
-/// A segment written through a shared mapping: an append is a copy into memory, and the kernel keeps it if the
-/// process dies.
+/// A segment written through a shared mapping. An append is a copy into memory, which the kernel keeps if the process
+/// dies.
 #[derive(Debug)]
 pub(crate) struct MappedSegment {
     words: Words,
     file: File,
     path: PathBuf,
     capacity: u64,
-    /// Bytes below this have had their pages brought in. Only a hint: two threads may bring in the same pages.
+    /// Pages below this offset are populated. Only a hint: two threads may populate the same pages.
     populated: AtomicU64,
 }
 
 impl MappedSegment {
-    /// Maps a file of exactly `capacity` bytes, a multiple of 8, whose blocks exist. Gives the file back where the
-    /// file system cannot map.
+    /// Maps a file of exactly `capacity` bytes, a multiple of 8, whose blocks are allocated. Returns the file with
+    /// the error if it cannot be mapped.
     pub(crate) fn new(
         file: File,
         path: &Path,
@@ -183,7 +182,7 @@ impl SegmentFile for MappedSegment {
         if end > self.populated.load(Ordering::Relaxed) {
             self.populate_to(end)?;
         }
-        // Below the capacity, which was made from a usize.
+        // The offset is below the capacity, which fits a usize.
         self.words.copy_in(offset as usize, bytes);
         Ok(())
     }
@@ -192,7 +191,7 @@ impl SegmentFile for MappedSegment {
     fn publish(&self, word_offset: u64, value: u64) {
         assert!(
             word_offset.is_multiple_of(8) && word_offset < self.capacity,
-            "a published word lies in the file"
+            "a published word is inside the file"
         );
         self.words.as_slice()[(word_offset / 8) as usize].store(value.to_le(), Ordering::Release);
     }
@@ -208,7 +207,7 @@ impl SegmentFile for MappedSegment {
         end_inside(&self.path, 0, usize::try_from(bytes).unwrap_or(usize::MAX), self.capacity)?;
         let Self { words, file, path, .. } = *self;
         let flushed = words.flush();
-        // Unmapped first: a mapped page beyond the end of its file would kill the process when touched.
+        // Unmap first: accessing a mapped page beyond the end of its file kills the process.
         drop(words);
         flushed
             .and_then(|()| file.set_len(bytes))
@@ -219,24 +218,4 @@ impl SegmentFile for MappedSegment {
     fn path(&self) -> &Path {
         &self.path
     }
-}
-
-/// The end of a write of `bytes` at `offset`, where that lies inside the capacity.
-#[inline]
-pub(crate) fn end_inside(path: &Path, offset: u64, bytes: usize, capacity: u64) -> Result<u64> {
-    match offset.checked_add(bytes as u64) {
-        Some(end) if end <= capacity => Ok(end),
-        _ => Err(outside(path, offset, bytes, capacity)),
-    }
-}
-
-#[cold]
-fn outside(path: &Path, offset: u64, bytes: usize, capacity: u64) -> Error {
-    Error::invalid(
-        "write to segment",
-        format!("{bytes} bytes do not fit below its capacity of {capacity}"),
-        "begin a new segment",
-    )
-    .at(path)
-    .at_offset(offset)
 }

@@ -1,11 +1,11 @@
-//! A segment written by positioned writes, for file systems on which a shared mapping is not safe: those of the
-//! network, those that copy on write, and any that cannot map.
+//! A segment written by positioned writes, for file systems on which a shared mapping is unsafe: network and
+//! copy-on-write file systems, and any that cannot map.
 //!
-//! Slower than a mapping (a system call for each write), with the same promise: what was written is the kernel's
-//! when the call returns, and the death of the process loses nothing. A failed publish is remembered, and every
-//! later write or sync returns it. Called by `real.rs`.
+//! It is slower than a mapping (one system call per write) but guarantees the same: when a write returns, the kernel
+//! has the data, and the death of the process loses nothing. A failed publish is kept, and every later write or sync
+//! returns it.
 
-use crate::mapped::end_inside;
+use crate::segment_bounds::end_inside;
 use crate::vfs::SegmentFile;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -48,10 +48,10 @@ impl SegmentFile for PositionedSegment {
     fn publish(&self, word_offset: u64, value: u64) {
         assert!(
             word_offset.is_multiple_of(8) && word_offset < self.capacity,
-            "a published word lies in the file"
+            "a published word is inside the file"
         );
         if let Err(e) = self.file.write_all_at(&value.to_le_bytes(), word_offset) {
-            // Only the first failure is kept; the later ones follow from it.
+            // Only the first failure is kept. Later ones follow from it.
             let _ =
                 self.failed.set(Error::io("publish length of segment", &self.path, e).at_offset(word_offset));
         }

@@ -1,12 +1,12 @@
 //! The operating system's files, folders and locks.
 //!
-//! Plain calls of the standard library wherever it has them; `rustix` for allocation, renaming without replacing
-//! and the kind of file system. A call that a signal interrupts is repeated. Segments are mapped (`mapped.rs`) on
-//! file systems where that is safe, and written by position (`positioned.rs`) on all others.
+//! It uses the standard library where possible, and `rustix` for allocation, renaming without replacing and the kind
+//! of file system. A call interrupted by a signal is repeated. Segments are mapped (`mapped.rs`) on file systems
+//! where that is safe, and written by positioned writes (`positioned.rs`) on all others.
 //!
-//! Locks are flock's, on a descriptor. A child of a fork shares its parent's descriptors, and with them the locks:
-//! so whoever made a lock releases it explicitly (else a child that lives on would hold it), and a copy in a child
-//! only closes its descriptor, which leaves the parent's lock alone.
+//! Locks are flock locks on a descriptor. A forked child shares its parent's descriptors and their locks. So the
+//! process that took a lock unlocks it explicitly; otherwise a surviving child would keep it. A child only closes its
+//! copy of the descriptor, which leaves the parent's lock in place.
 
 use crate::mapped::MappedSegment;
 use crate::positioned::PositionedSegment;
@@ -23,29 +23,28 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tidalite_model::{Error, ErrorKind, Result};
 use uuid::Uuid;
 
-/// Zeros are written in pieces of this size where blocks cannot be allocated by one call.
+/// Size of the pieces in which zeros are written where one call cannot allocate blocks.
 const ZEROS_BYTES: usize = 64 * 1024;
 
-/// How often a lock is tried anew because its file was replaced meanwhile; files of locks are never replaced by
-/// the engine, so this only bounds the loop.
+/// How often a lock is retried because its file was replaced in between. The engine never replaces lock files, so
+/// this only bounds the loop.
 const LOCK_TRIES: u32 = 8;
-/// How often a folder that comes and goes is tried to be made.
+/// How often creating a folder is retried while others create and remove it.
 const CREATE_ATTEMPTS: u32 = 100;
 
-/// The operating system. See the [crate text](crate) for the rules.
+/// The operating system's implementation. See the [crate text](crate) for the rules.
 #[derive(Debug, Clone, Default)]
 pub struct RealVfs {
     positioned: bool,
 }
 
 impl RealVfs {
-    /// Maps segments where the file system makes that safe.
+    /// Maps segments if the file system makes that safe.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Writes segments by position everywhere, as otherwise only on network file systems and those that copy on
-    /// write.
+    /// Writes every segment by positioned writes, not only on network and copy-on-write file systems.
     pub fn positioned() -> Self {
         RealVfs { positioned: true }
     }
@@ -58,7 +57,7 @@ impl Vfs for RealVfs {
                 Ok(()) => return Ok(true),
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => match fs::metadata(path) {
                     Ok(there) if there.is_dir() => return Ok(false),
-                    // It was removed since.
+                    // It was removed in between.
                     Err(gone) if gone.kind() == io::ErrorKind::NotFound && !path.is_symlink() => {}
                     _ => {
                         return Err(Error::invalid(
@@ -72,7 +71,7 @@ impl Vfs for RealVfs {
                 Err(e) => return Err(Error::io("create folder", path, e)),
             }
         }
-        let wrong = "it comes and goes, made and removed by others";
+        let wrong = "other processes keep creating and removing it";
         Err(Error::new(ErrorKind::Busy, "create folder", wrong, "try again").at(path))
     }
 
@@ -110,7 +109,7 @@ impl Vfs for RealVfs {
         if bytes == 0 || !bytes.is_multiple_of(8) {
             return Err(Error::invalid(
                 "create segment",
-                format!("{bytes} bytes were asked for"),
+                format!("{bytes} bytes were requested"),
                 "give a multiple of 8 above 0",
             )
             .at(path));
@@ -119,7 +118,7 @@ impl Vfs for RealVfs {
         let map = allocate(&file, bytes)
             .and_then(|()| if self.positioned { Ok(false) } else { statfs::may_map(path) })
             .map_err(|e| {
-                // Best effort: the caller is told of the failure that matters.
+                // Best effort: the caller gets the first error.
                 let _ = fs::remove_file(path);
                 Error::io(format!("allocate {bytes} bytes for segment"), path, e)
             })?;
@@ -128,7 +127,7 @@ impl Vfs for RealVfs {
         }
         match MappedSegment::new(file, path, bytes) {
             Ok(segment) => Ok(Box::new(segment)),
-            // No mapping here, or no address space for one: positioned writes need neither.
+            // The file system cannot map, or there is no address space. Positioned writes need neither.
             Err((file, _)) => Ok(Box::new(PositionedSegment::new(file, path, bytes))),
         }
     }
@@ -138,7 +137,7 @@ impl Vfs for RealVfs {
             Ok(()) => Ok(true),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => is_same_file(from, to),
             Err(e) => match Errno::from_io_error(&e) {
-                // What file systems say that have no links, or no more of them.
+                // The errors of file systems without links, or with no links left.
                 Some(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK) => {
                     rename_no_replace(from, to)
                 }
@@ -164,7 +163,7 @@ impl Vfs for RealVfs {
     fn sync_dir(&self, path: &Path) -> Result<()> {
         let failed = |e| Error::io("sync folder", path, e);
         match File::open(path).map_err(failed)?.sync_all() {
-            // File systems that have no such thing as the sync of a folder say so; there is nothing to do better.
+            // Some file systems cannot sync a folder. Nothing better is possible there.
             Err(e) if matches!(Errno::from_io_error(&e), Some(Errno::INVAL | Errno::OPNOTSUPP)) => Ok(()),
             done => done.map_err(failed),
         }
@@ -183,7 +182,7 @@ impl Vfs for RealVfs {
                 return Ok(None);
             }
             let lock = RealLock { locked, file, path: path.to_path_buf() };
-            // Between open and lock another process may have removed the file; its lock would exclude nobody.
+            // Another process may have removed the file between open and lock. A lock on it would exclude nobody.
             if is_linked(&lock.file, path)? {
                 return Ok(Some(Box::new(lock)));
             }
@@ -217,7 +216,7 @@ fn create_new(path: &Path, doing: &str) -> Result<File> {
     })
 }
 
-/// Gives a new file `bytes` of zeros with room on the disk for each.
+/// Fills a new file with `bytes` zeros and allocates disk space for each.
 fn allocate(file: &File, bytes: u64) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     loop {
@@ -242,7 +241,7 @@ fn write_zeros(file: &File, bytes: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// The move that stands for a link on file systems without links.
+/// Moves the file, on file systems without links.
 fn rename_no_replace(from: &Path, to: &Path) -> Result<bool> {
     #[cfg(target_os = "linux")]
     let renamed = {
@@ -320,9 +319,9 @@ impl Locked {
     }
 
     fn release(&self, file: &File) {
-        // In a child of a fork the lock is the parent's.
+        // In a forked child the lock belongs to the parent.
         if self.held.load(Ordering::Relaxed) && std::process::id() == self.pid {
-            // Closing the descriptor, which follows, releases as well unless a child shares it.
+            // Closing the descriptor also releases the lock, unless a child shares it.
             let _ = file.unlock();
         }
     }

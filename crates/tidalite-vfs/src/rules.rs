@@ -1,11 +1,11 @@
-//! Tests of the rules that every `Vfs` follows: method, the same claims put to the operating system, mapped and
-//! positioned, in a temporary folder, and to the simulated disk.
+//! Tests of the rules that every `Vfs` follows. Each runs in a temporary folder on the operating system, with mapped
+//! and with positioned segments, and on the simulated disk.
 
 use crate::{LockMode, RealVfs, SimVfs, Vfs, publish};
 use std::path::{Path, PathBuf};
 use tidalite_model::ErrorKind;
 
-/// Puts a claim to each file system, in an empty folder of its own.
+/// Runs a test on each implementation, in a new empty folder.
 fn on_each(claim: fn(&dyn Vfs, &Path)) {
     for vfs in [RealVfs::new(), RealVfs::positioned()] {
         let dir = tempfile::tempdir().unwrap();
@@ -40,7 +40,7 @@ fn a_file_reads_back_as_written() {
 }
 
 #[test]
-fn a_taken_name_is_busy_and_stays_as_it_is() {
+fn a_taken_name_is_busy_and_its_file_unchanged() {
     on_each(|vfs, dir| {
         let path = dir.join("f");
         vfs.create(&path).unwrap().write_all(b"first").unwrap();
@@ -51,7 +51,7 @@ fn a_taken_name_is_busy_and_stays_as_it_is() {
 }
 
 #[test]
-fn folders_list_their_names_in_order_and_absent_things_are_absent() {
+fn folders_list_their_names_in_order_and_missing_files_are_reported() {
     on_each(|vfs, dir| {
         let sub = dir.join("d");
         assert!(vfs.create_dir(&sub).unwrap());
@@ -78,7 +78,7 @@ fn folders_list_their_names_in_order_and_absent_things_are_absent() {
 }
 
 #[test]
-fn a_segment_is_zeros_then_what_was_written_then_cut_to_its_length() {
+fn a_segment_starts_as_zeros_keeps_writes_and_is_cut_to_its_length() {
     on_each(|vfs, dir| {
         let path = dir.join("s");
         let bytes: u64 = 300_000;
@@ -86,7 +86,7 @@ fn a_segment_is_zeros_then_what_was_written_then_cut_to_its_length() {
         assert_eq!((segment.capacity(), segment.path()), (bytes, path.as_path()));
         let mut model = vec![0; 300_000];
         assert_eq!(read(vfs, &path), model);
-        // Every alignment of both ends, and writes over the borders of what is brought in at once.
+        // Every alignment of both ends, and writes across the boundaries at which pages are populated.
         for i in 0..400_usize {
             let at = i * 797 % 299_000;
             let piece: Vec<u8> = (0..i * 7 % 50).map(|j| u8::try_from((i + j) % 251).unwrap()).collect();
@@ -124,14 +124,14 @@ fn a_segment_is_not_written_beyond_its_capacity() {
 }
 
 #[test]
-#[should_panic(expected = "a published word lies in the file")]
-fn a_word_across_two_words_is_not_published() {
+#[should_panic(expected = "a published word is inside the file")]
+fn publishing_an_unaligned_word_panics() {
     let dir = tempfile::tempdir().unwrap();
     RealVfs::new().create_segment(&dir.path().join("s"), 4096).unwrap().publish(4, 1);
 }
 
 #[test]
-fn a_folder_that_others_make_and_remove_meanwhile_is_no_file_in_the_way() {
+fn a_folder_that_others_create_and_remove_is_not_mistaken_for_a_file() {
     on_each(|vfs, dir| {
         let sub = dir.join("claim");
         std::thread::scope(|scope| {
@@ -151,7 +151,7 @@ fn a_folder_that_others_make_and_remove_meanwhile_is_no_file_in_the_way() {
 }
 
 #[test]
-fn threads_that_write_side_by_side_do_not_disturb_each_other() {
+fn threads_that_write_adjacent_bytes_do_not_disturb_each_other() {
     on_each(|vfs, dir| {
         let path = dir.join("s");
         let segment = vfs.create_segment(&path, 80_000).unwrap();
@@ -179,7 +179,7 @@ fn a_link_never_replaces_a_file() {
         vfs.create(&path("b")).unwrap().write_all(b"b").unwrap();
         assert!(vfs.link(&path("a"), &path("c")).unwrap());
         assert!(!vfs.link(&path("b"), &path("c")).unwrap());
-        assert!(vfs.link(&path("a"), &path("c")).unwrap(), "it is this very file");
+        assert!(vfs.link(&path("a"), &path("c")).unwrap(), "it is the same file");
         vfs.remove(&path("a")).unwrap();
         assert_eq!(read(vfs, &path("c")), b"a");
         assert_eq!(vfs.link(&path("a"), &path("d")).unwrap_err().kind(), ErrorKind::NotFound);
@@ -197,7 +197,7 @@ fn the_first_to_publish_a_name_wins_and_no_temporary_name_is_left() {
 }
 
 #[test]
-fn locks_exclude_other_descriptors_and_go_with_their_own() {
+fn locks_exclude_other_descriptors_and_end_with_their_own() {
     on_each(|vfs, dir| {
         let path = dir.join("lock");
         assert_eq!(vfs.lock(&path, LockMode::Shared).unwrap_err().kind(), ErrorKind::NotFound);
@@ -232,7 +232,7 @@ fn an_open_file_can_be_pinned_by_a_lock_and_knows_when_its_name_is_gone() {
         vfs.remove(&path).unwrap();
         assert!(!collector.is_linked().unwrap());
         vfs.create(&path).unwrap();
-        assert!(!collector.is_linked().unwrap(), "the name names another file now");
+        assert!(!collector.is_linked().unwrap(), "the name refers to another file now");
         assert_eq!(collector.len().unwrap(), 4, "an open file stays readable");
     });
 }
@@ -248,7 +248,7 @@ fn identifiers_ascend_and_the_clock_runs() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_segment_takes_its_room_on_the_disk_at_once() {
+fn a_segment_allocates_its_disk_space_immediately() {
     use std::os::unix::fs::MetadataExt;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s");
@@ -261,7 +261,7 @@ fn a_segment_takes_its_room_on_the_disk_at_once() {
 fn a_segment_that_no_disk_can_hold_is_refused_as_full_and_leaves_no_file() {
     let dir = tempfile::tempdir().unwrap();
     let vfs = RealVfs::new();
-    // These refuse at once; others may first take all the room there is, from everyone.
+    // These refuse immediately. Others may first allocate all space that is left.
     if !["ext4", "tmpfs"].contains(&vfs.file_system(dir.path()).unwrap().name.as_str()) {
         return;
     }

@@ -1,40 +1,39 @@
-//! What a file system is, from the magic number that the system reports for it: its name, whether other machines
-//! may write to it, and whether writing a page again may need new room on the disk.
+//! The kind of a file system, from the magic number that the system reports: its name, whether other machines may
+//! write to it, and whether rewriting a page may need new disk space.
 //!
-//! FUSE counts as network, since one cannot tell a local file system from sshfs or a bucket behind it. The numbers
-//! are those of Linux's `magic.h` and, for file systems outside the kernel, of their own sources. Called by
-//! `real.rs`.
+//! FUSE counts as network, since a local file system cannot be told from sshfs or an object store. The numbers come
+//! from Linux's `magic.h` and, for file systems outside the kernel, from their sources.
 
 use crate::vfs::FileSystem;
 use std::io;
 use std::path::Path;
 
-/// One known kind of file system.
+/// A known kind of file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Kind {
+pub(crate) struct FileSystemKind {
     magic: u32,
     pub(crate) name: &'static str,
     nature: Nature,
 }
 
-/// What matters of it here.
+/// The property of a file system that matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Nature {
-    /// Blocks that were allocated are there for every later write.
+    /// Allocated blocks stay available for every later write.
     Local,
-    /// A page written again may need a new block, so that a full disk would be met in the middle of a store.
+    /// Rewriting a page may need a new block, so a store can hit a full disk.
     CopiesOnWrite,
-    /// Other machines may write to it, or nobody can tell.
+    /// Other machines may write to it, or that is unknown.
     Network,
 }
 
 use Nature::{CopiesOnWrite, Local, Network};
 
-const fn kind(magic: u32, name: &'static str, nature: Nature) -> Kind {
-    Kind { magic, name, nature }
+const fn kind(magic: u32, name: &'static str, nature: Nature) -> FileSystemKind {
+    FileSystemKind { magic, name, nature }
 }
 
-const KINDS: [Kind; 29] = [
+const KINDS: [FileSystemKind; 29] = [
     kind(0xef53, "ext4", Local),
     kind(0x5846_5342, "xfs", Local),
     kind(0x0102_1994, "tmpfs", Local),
@@ -67,11 +66,11 @@ const KINDS: [Kind; 29] = [
 ];
 
 /// The kind with this magic number.
-pub(crate) fn kind_of(magic: u32) -> Option<Kind> {
+pub(crate) fn kind_of(magic: u32) -> Option<FileSystemKind> {
     KINDS.into_iter().find(|k| k.magic == magic)
 }
 
-/// What the system says of the file system at `path`.
+/// Reads the properties of the file system at `path`.
 pub(crate) fn file_system(path: &Path) -> io::Result<FileSystem> {
     let usage = rustix::fs::statvfs(path)?;
     let (name, network) = match magic(path)? {
@@ -89,16 +88,16 @@ pub(crate) fn file_system(path: &Path) -> io::Result<FileSystem> {
     })
 }
 
-/// Whether a segment at `path` may be mapped: its blocks, once allocated, serve every later store to them, and no
-/// other machine changes the file.
+/// Whether a segment at `path` may be mapped: its allocated blocks serve every later store, and no other machine
+/// changes the file.
 pub(crate) fn may_map(path: &Path) -> io::Result<bool> {
-    // A file system that is not in the list is most likely a local one of the usual kind.
+    // An unlisted file system is most likely a local one.
     Ok(magic(path)?.and_then(kind_of).is_none_or(|k| k.nature == Local))
 }
 
 #[cfg(target_os = "linux")]
 fn magic(path: &Path) -> io::Result<Option<u32>> {
-    // The kernel's numbers have 32 bits; the field's width and sign differ from one architecture to the next.
+    // The kernel's numbers have 32 bits. The field's width and sign depend on the architecture.
     Ok(Some(rustix::fs::statfs(path)?.f_type as u32))
 }
 
@@ -112,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_magic_number_names_one_kind() {
+    fn each_magic_number_has_one_kind() {
         for (i, k) in KINDS.iter().enumerate() {
             assert_eq!(kind_of(k.magic), Some(*k));
             assert!(KINDS[..i].iter().all(|earlier| earlier.magic != k.magic), "{}", k.name);

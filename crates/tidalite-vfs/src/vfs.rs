@@ -1,9 +1,8 @@
 //! The traits: what the engine may ask of a disk, and what it may rely on.
 //!
-//! Implemented by `real.rs` (the operating system) and `sim/` (a disk in memory that can crash). Every path is
-//! given whole; nothing here keeps a current folder. All errors are [`tidalite_model::Error`]; a call that can
-//! fail says for which reason a caller would care. Calls interrupted by a signal are repeated, and short writes
-//! are completed, inside.
+//! `real.rs` (the operating system) and `sim/` (a disk in memory that can crash) implement them. Every path is
+//! complete; there is no current folder. All errors are [`tidalite_model::Error`], and a method names the kinds that
+//! matter to a caller. Calls interrupted by a signal are repeated, and short writes are completed, inside.
 
 use std::fmt::Debug;
 use std::path::Path;
@@ -13,71 +12,70 @@ use uuid::Uuid;
 
 /// A disk, a clock and a source of identifiers. See the [crate text](crate) for the rules.
 pub trait Vfs: Debug + Send + Sync + 'static {
-    /// Makes one folder, whose parent must exist; `false` where it was there, as a folder, before. Does not sync
-    /// the parent.
+    /// Creates one folder, whose parent must exist. `false` if the folder already exists. Does not sync the parent.
     fn create_dir(&self, path: &Path) -> Result<bool>;
 
-    /// The names in a folder, ascending; names that are not UTF-8 are left out.
+    /// The names in a folder, ascending. Names that are not UTF-8 are skipped.
     fn read_dir(&self, path: &Path) -> Result<Vec<String>>;
 
-    /// What is at a path; `None` where nothing is.
+    /// What is at a path. `None` if nothing is there.
     fn stat(&self, path: &Path) -> Result<Option<Stat>>;
 
-    /// Opens a file for reading. Kind `NotFound` where it is absent.
+    /// Opens a file for reading. Kind `NotFound` if it does not exist.
     fn open(&self, path: &Path) -> Result<Arc<dyn ReadFile>>;
 
-    /// Makes a new, empty file. Kind `Busy` where the name is taken.
+    /// Creates a new, empty file. Kind `Busy` if the name is taken.
     fn create(&self, path: &Path) -> Result<Box<dyn WriteFile>>;
 
-    /// Makes a new file of exactly `bytes` zeros, a multiple of 8, that take their room on the disk now, so that
-    /// writing into it later cannot meet a full disk. Kind `Busy` where the name is taken, `Full` where there is no
-    /// room; a failed call leaves no file. Nothing is synced.
+    /// Creates a new file of exactly `bytes` zeros, a multiple of 8. Its disk space is allocated now, so that later
+    /// writes into it cannot fail on a full disk. Kind `Busy` if the name is taken, `Full` if there is not enough
+    /// space. A failed call leaves no file. Nothing is synced.
     fn create_segment(&self, path: &Path, bytes: u64) -> Result<Box<dyn SegmentFile>>;
 
-    /// Gives the file at `from` the second name `to`; `false` where `to` exists and is another file (where it
-    /// already is this very file, as after a reply that a network file system lost, the answer is `true`). On file
-    /// systems without links the file moves instead, so that `from` may be gone afterwards.
+    /// Gives the file at `from` the second name `to`. `false` if `to` exists and is another file. If `to` already is
+    /// this file, as after a lost reply of a network file system, the result is `true`. On file systems without links
+    /// the file is moved instead, so `from` may be gone afterwards.
     fn link(&self, from: &Path, to: &Path) -> Result<bool>;
 
-    /// Removes a file's name; Ok where it is absent already.
+    /// Removes a file's name. Ok if it does not exist.
     fn remove(&self, path: &Path) -> Result<()>;
 
-    /// Removes an empty folder; Ok where it is absent already, an error where it is not empty.
+    /// Removes an empty folder. Ok if it does not exist, an error if it is not empty.
     fn remove_dir(&self, path: &Path) -> Result<()>;
 
-    /// Makes the names in a folder durable, as they are now.
+    /// Makes the current names in a folder durable.
     fn sync_dir(&self, path: &Path) -> Result<()>;
 
-    /// Tries to lock a file and never waits; `None` where another descriptor, of any process, holds a lock that
-    /// excludes this one. `Exclusive` makes the file where it is absent; `Shared` opens it read-only, kind
-    /// `NotFound` where it is absent. Kind `Unsupported` on file systems without locks.
+    /// Tries to lock a file, without waiting. `None` if another descriptor, of any process, holds a conflicting lock.
+    /// `Exclusive` creates a missing file. `Shared` opens it read-only, kind `NotFound` if it is missing. Kind
+    /// `Unsupported` on file systems without locks.
     fn lock(&self, path: &Path, mode: LockMode) -> Result<Option<Box<dyn Lock>>>;
 
-    /// What kind of file system holds a path, which must exist.
+    /// The kind of file system that contains a path, which must exist.
     fn file_system(&self, path: &Path) -> Result<FileSystem>;
 
-    /// Wall-clock time in microseconds since 1970-01-01T00:00:00 UTC. May jump, and may go back.
+    /// Wall-clock time in microseconds since 1970-01-01T00:00:00 UTC. May jump, also backwards.
     fn now_us(&self) -> i64;
 
-    /// A fresh identifier, UUID version 7.
+    /// A new identifier, UUID version 7.
     fn uuid(&self) -> Uuid;
 }
 
-/// A file that is open for reading. Reads see what any process has written so far, synced or not.
+/// A file open for reading. Reads return what any process has written so far, synced or not.
 pub trait ReadFile: Debug + Send + Sync {
-    /// The length in bytes, now.
+    /// The current length in bytes.
     fn len(&self) -> Result<u64>;
 
-    /// Whether the length is zero, now.
+    /// Whether the current length is zero.
     fn is_empty(&self) -> Result<bool> {
         Ok(self.len()? == 0)
     }
 
-    /// Reads into `buf` from byte `offset` on and says how many bytes came; fewer than `buf` holds only at the end
-    /// of the file.
+    /// Reads into `buf` from byte `offset` on and returns the number of bytes read, which is less than the buffer's
+    /// length only at the end of the file.
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize>;
 
-    /// Fills `buf` from byte `offset` on. Kind `Corrupt` where the file ends before that.
+    /// Fills `buf` from byte `offset` on. Kind `Corrupt` if the file ends before that.
     fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> Result<()> {
         let read = self.read_at(offset, buf)?;
         if read == buf.len() {
@@ -91,74 +89,76 @@ pub trait ReadFile: Debug + Send + Sync {
         ))
     }
 
-    /// The path by which it was opened.
+    /// The path with which it was opened.
     fn path(&self) -> &Path;
 
-    /// Whether that path still names this very file, and not a later one or none.
+    /// Whether that path still refers to this file.
     fn is_linked(&self) -> Result<bool>;
 
-    /// Tries to lock the file, shared, through this descriptor; released when this is dropped.
+    /// Tries to take a shared lock on the file through this descriptor. Dropping this value releases it.
     fn try_lock_shared(&self) -> Result<bool>;
 
-    /// Tries to lock the file, exclusively, through this descriptor; released when this is dropped. A shared lock
-    /// of this descriptor becomes the exclusive one; where that fails, it may be lost.
+    /// Tries to take an exclusive lock on the file through this descriptor. Dropping this value releases it. A shared
+    /// lock of this descriptor is converted; if that fails, it may be lost.
     fn try_lock_exclusive(&self) -> Result<bool>;
 }
 
 /// A new file that is written once, from its start to its end.
 pub trait WriteFile: Debug + Send {
-    /// Appends all of `bytes`. After an error the file holds some prefix of them.
+    /// Appends all of `bytes`. After an error the file contains some prefix of them.
     fn write_all(&mut self, bytes: &[u8]) -> Result<()>;
 
-    /// Makes the bytes durable; not the file's name. Not to be repeated after a failure.
+    /// Makes the bytes durable, but not the file's name. Must not be repeated after a failure.
     fn sync(&mut self) -> Result<()>;
 
-    /// How many bytes were written.
+    /// The number of bytes written.
     fn bytes(&self) -> u64;
 
-    /// The path by which it was made.
+    /// The path with which it was created.
     fn path(&self) -> &Path;
 }
 
-/// A writer's own open segment: a file of fixed capacity whose blocks exist already. Positions are checked. Any
-/// thread may call; that only one at a time writes to one place is the caller's order, not a matter of safety.
+/// A writer's open segment: a file of fixed capacity whose blocks are allocated. Offsets are checked. Any thread may
+/// call. Callers must not write to one place at the same time, or the data is mixed; memory safety does not depend on
+/// it.
 pub trait SegmentFile: Debug + Send + Sync {
-    /// The length in bytes; no position at or above it may be written.
+    /// The length in bytes. Offsets at or above it cannot be written.
     fn capacity(&self) -> u64;
 
-    /// Writes `bytes` at `offset`; other processes may read them from now on. Kind `Invalid` where they do not fit
-    /// below the capacity.
+    /// Writes `bytes` at `offset`. Other processes may read them from now on. Kind `Invalid` if they do not fit below
+    /// the capacity.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()>;
 
-    /// Stores `value`, little-endian, at `word_offset`, as one step for every reader and after everything this
-    /// thread wrote before. Where that fails, the next [`write_at`](Self::write_at) or [`sync`](Self::sync) says so.
+    /// Stores `value`, little-endian, at `word_offset`. Readers see the store atomically and after everything this
+    /// thread wrote before. If it fails, the next [`write_at`](Self::write_at) or [`sync`](Self::sync) returns the
+    /// error.
     ///
     /// # Panics
-    /// Where `word_offset` is no multiple of 8 or lies outside the capacity.
+    /// If `word_offset` is not a multiple of 8 or is outside the capacity.
     fn publish(&self, word_offset: u64, value: u64);
 
-    /// Makes what is written durable; not the file's name. Not to be repeated after a failure.
+    /// Makes the written bytes durable, but not the file's name. Must not be repeated after a failure.
     fn sync(&self) -> Result<()>;
 
-    /// Ends writing: cuts the file to `bytes`, at most the capacity, and makes that durable.
+    /// Ends writing: truncates the file to `bytes`, at most the capacity, and makes that durable.
     fn truncate(self: Box<Self>, bytes: u64) -> Result<()>;
 
-    /// The path by which it was made.
+    /// The path with which it was created.
     fn path(&self) -> &Path;
 }
 
-/// A lock, held until this is dropped or the process ends.
+/// A lock, held until this value is dropped or the process ends.
 pub trait Lock: Debug + Send + Sync {
     /// The locked file.
     fn path(&self) -> &Path;
 }
 
-/// Whom a lock keeps out.
+/// Which other holders a lock excludes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockMode {
-    /// Only exclusive holders.
+    /// Exclusive holders.
     Shared,
-    /// Everyone else.
+    /// All other holders.
     Exclusive,
 }
 
@@ -167,16 +167,16 @@ pub enum LockMode {
 pub struct Stat {
     /// Whether it is a folder.
     pub is_dir: bool,
-    /// The length of a file in bytes; of no meaning for a folder.
+    /// The length of a file in bytes. Meaningless for a folder.
     pub bytes: u64,
 }
 
-/// What kind of file system a path is on.
+/// The file system of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileSystem {
-    /// Its name, such as `ext4`; `0x…` (the system's magic number) where the name is not known.
+    /// Its name, such as `ext4`, or `0x…` (its magic number) if the name is unknown.
     pub name: String,
-    /// Whether other machines may write to it, so that shared mappings and locks promise less.
+    /// Whether other machines may write to it, so that shared mappings and locks guarantee less.
     pub network: bool,
     /// Bytes free for this user.
     pub free_bytes: u64,

@@ -1,4 +1,4 @@
-//! What replay found wrong, said exactly: which bytes, how many frames, and which points as far as can be told.
+//! What replay found wrong: which bytes, how many frames, and which points as far as known.
 
 use crate::format::{FRAME_HEAD_BYTES, Tag, i64_at};
 use crate::frame::Head;
@@ -6,55 +6,55 @@ use crate::sink::{LayoutId, SeriesId};
 use std::path::{Path, PathBuf};
 use tidalite_model::SeriesKey;
 
-/// The most series that a finding names.
+/// The maximum number of series that a finding names.
 pub(super) const SERIES_NAMED_MAX: usize = 16;
 
-/// What kind of thing is wrong.
+/// The kind of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum FindingKind {
-    /// The end of what a crash left: never durable, and left out.
+pub enum LogFindingKind {
+    /// The end of a log that a crash left incomplete. It was never durable, and is dropped.
     TornTail,
-    /// Bytes that were durable, or that a living writer published, are not what was written; just they are left out.
+    /// Bytes that were durable, or that a living writer published, are not what was written. Only they are skipped.
     Damage,
-    /// A segment that was durable is not there.
+    /// A segment that was durable is missing.
     MissingSegment,
-    /// A segment's header is damaged. Where the message says so it was made out otherwise, and nothing is lost.
+    /// A segment's header is damaged. If its copy is intact, the message says so and nothing is lost.
     BadHeader,
-    /// A segment behind a torn tail: never durable, and left out.
+    /// A segment after a torn tail. It was never durable, and is dropped.
     OrphanTail,
 }
 
 /// One thing that replay found wrong.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct Finding {
-    /// What kind of thing.
-    pub kind: FindingKind,
-    /// The file, or the folder where a file is missing.
+pub struct LogFinding {
+    /// The kind.
+    pub kind: LogFindingKind,
+    /// The file, or the folder if a file is missing.
     pub path: PathBuf,
     /// Where in the file it begins.
     pub offset: u64,
-    /// How many bytes are concerned.
+    /// The number of bytes affected.
     pub bytes: u64,
-    /// How many frames are lost, where their neighbours tell; declarations and marks count too.
+    /// The number of frames lost, if the frames around them tell. Declarations and marks count too.
     pub frames: Option<u64>,
-    /// The run concerned, where it is one and can be told.
+    /// The run affected, if it is one run and known.
     pub run: Option<String>,
-    /// Series concerned, as far as can be told; at most 16.
+    /// The series affected, as far as known; at most 16.
     pub series: Vec<SeriesKey>,
-    /// Least and greatest step concerned, as far as can be told: damage may have changed them.
+    /// Lowest and highest step affected, as far as known. Damage may have changed them.
     pub steps: Option<(i64, i64)>,
-    /// How many rows are lost, where that is certain.
+    /// The number of rows lost, if certain.
     pub rows: Option<u64>,
-    /// All of it in words.
+    /// The whole finding in words.
     pub message: String,
 }
 
-impl Finding {
-    pub(super) fn new(kind: FindingKind, path: &Path, offset: u64, bytes: u64, what: &str) -> Self {
+impl LogFinding {
+    pub(super) fn new(kind: LogFindingKind, path: &Path, offset: u64, bytes: u64, what: &str) -> Self {
         let place = path.display();
-        Finding {
+        LogFinding {
             kind,
             path: path.to_path_buf(),
             offset,
@@ -73,7 +73,7 @@ impl Finding {
         self
     }
 
-    /// Names the series, and their run where it is one.
+    /// Names the series, and their run if they share one.
     pub(super) fn naming(mut self, keys: impl Iterator<Item = SeriesKey>) -> Self {
         self.series = keys.take(SERIES_NAMED_MAX).collect();
         if let Some((first, rest)) = self.series.split_first()
@@ -85,15 +85,15 @@ impl Finding {
     }
 }
 
-/// What the head of one damaged frame still says of a row: its layout and step. To be used only where the frame fills
-/// exactly the bytes that are lost, and then still with the caveat that any of it may be the damaged part.
+/// The layout and step in the head of a damaged row. Use only if the frame fills exactly the lost bytes. Even then,
+/// either value may be damaged.
 pub(super) fn row_in(bytes: &[u8]) -> Option<(LayoutId, i64)> {
     let head = Head::read(bytes.first_chunk::<FRAME_HEAD_BYTES>()?)?;
     let step = bytes.get(FRAME_HEAD_BYTES..FRAME_HEAD_BYTES + 8)?;
     (head.tag == Tag::Row as u8).then(|| (LayoutId(head.arg), i64_at(step, 0)))
 }
 
-/// The series of a batch's or a row's handles that are known.
+/// The known series among these handles.
 pub(super) fn known<'a>(
     handles: impl Iterator<Item = SeriesId> + 'a,
     lookup: impl Fn(SeriesId) -> Option<&'a SeriesKey> + 'a,

@@ -1,20 +1,20 @@
-//! The names that a log has declared so far, and what its frames mean by them.
+//! The names that a log has declared so far, and the decoding of frames that refer to them.
 //!
-//! Bytes come here checked by their checksum; what they say is checked here: lengths, texts, handles that must have
-//! been declared. A frame that breaks a rule is *malformed*, which only a defect or a forger brings about, or it
-//! *needs a name* whose declaration was lost. Called by `tail.rs` and `resync.rs`.
+//! The checksum of each frame has matched. Here its content is checked: lengths, texts, and handles that must have
+//! been declared. A frame that breaks a rule is *malformed*, which only a defect or a forged file causes. A frame
+//! whose declaration was lost is *undeclared*.
 
 use crate::change;
 use crate::format::{HANDLE_MAX, ROW_FIXED_BYTES, SERIES_FIXED_BYTES, Tag, i64_at, u32_at};
 use crate::frame::Frame;
-use crate::sink::{LayoutId, Points, Row, SeriesId, Sink, Values};
+use crate::sink::{BatchRef, LayoutId, LogSink, Row, SeriesId, Values};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use tidalite_model::{Error, Labels, Result, Seq, SeriesKey, check_name};
 use uuid::Uuid;
 
-/// Handles are small numbers in order; spreading them is all that is asked of a hash.
+/// Handles are small consecutive numbers. The hash only has to spread them.
 #[derive(Debug, Default)]
 struct HandleHasher(u64);
 
@@ -33,22 +33,22 @@ impl Hasher for HandleHasher {
 type ByHandle<T> = HashMap<u32, T, BuildHasherDefault<HandleHasher>>;
 
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(super) struct DeclaredNames {
     runs: ByHandle<Arc<str>>,
     series: ByHandle<SeriesKey>,
     layouts: ByHandle<Arc<[SeriesId]>>,
-    /// The layout met last and its width: rows come in long stretches of one.
+    /// The layout used last and its width. Consecutive rows usually share a layout.
     last_layout: Option<(u32, usize)>,
 }
 
-/// Why a frame was not taken.
+/// Why a frame was refused.
 #[derive(Debug)]
 pub(super) enum Refused {
-    /// It names what is not declared.
+    /// It refers to a name that is not declared.
     Undeclared,
     /// It breaks a rule of the format.
     Malformed,
-    /// The sink says so.
+    /// The sink returned an error.
     BySink(Error),
 }
 
@@ -58,9 +58,9 @@ impl From<Error> for Refused {
     }
 }
 
-type Taken = std::result::Result<(), Refused>;
+type TakeResult = std::result::Result<(), Refused>;
 
-impl Names {
+impl DeclaredNames {
     pub(super) fn series_key(&self, id: SeriesId) -> Option<&SeriesKey> {
         self.series.get(&id.0)
     }
@@ -69,15 +69,15 @@ impl Names {
         self.layouts.get(&id.0).map(|l| &**l)
     }
 
-    /// Hands over all names known.
-    pub(super) fn hand_over(&self, sink: &mut dyn Sink) -> Result<()> {
+    /// Passes all known names to the sink.
+    pub(super) fn hand_over(&self, sink: &mut dyn LogSink) -> Result<()> {
         self.series.iter().try_for_each(|(&id, key)| sink.series(SeriesId(id), key))?;
         self.layouts.iter().try_for_each(|(&id, series)| sink.layout(LayoutId(id), series))
     }
 
-    /// Hands over what a caller appended.
+    /// Passes a frame that a caller appended to the sink.
     #[inline]
-    pub(super) fn take_unit(&mut self, frame: &Frame<'_>, seq: Seq, sink: &mut dyn Sink) -> Taken {
+    pub(super) fn take_unit(&mut self, frame: &Frame<'_>, seq: Seq, sink: &mut dyn LogSink) -> TakeResult {
         match frame.tag {
             Some(Tag::Row) => self.take_row(frame, seq, sink),
             Some(Tag::Points) => self.take_points(frame, seq, sink),
@@ -87,15 +87,15 @@ impl Names {
                 Ok(sink.change(seq, run, change::decode(bytes).ok_or(Refused::Malformed)?)?)
             }
             Some(Tag::Part) => {
-                let (part, about) = frame.payload.split_first_chunk::<16>().ok_or(Refused::Malformed)?;
-                Ok(sink.part(seq, Uuid::from_bytes(*part), about)?)
+                let (part, meta) = frame.payload.split_first_chunk::<16>().ok_or(Refused::Malformed)?;
+                Ok(sink.part(seq, Uuid::from_bytes(*part), meta)?)
             }
             _ => Err(Refused::Malformed),
         }
     }
 
     #[inline]
-    fn take_row(&mut self, frame: &Frame<'_>, seq: Seq, sink: &mut dyn Sink) -> Taken {
+    fn take_row(&mut self, frame: &Frame<'_>, seq: Seq, sink: &mut dyn LogSink) -> TakeResult {
         let width = match self.last_layout {
             Some((layout, width)) if layout == frame.arg => width,
             _ => {
@@ -117,8 +117,8 @@ impl Names {
         })?)
     }
 
-    fn take_points(&self, frame: &Frame<'_>, seq: Seq, sink: &mut dyn Sink) -> Taken {
-        let points = Points::new(seq, frame.payload).ok_or(Refused::Malformed)?;
+    fn take_points(&self, frame: &Frame<'_>, seq: Seq, sink: &mut dyn LogSink) -> TakeResult {
+        let points = BatchRef::new(seq, frame.payload).ok_or(Refused::Malformed)?;
         let mut last = None;
         for id in (0..points.len()).map(|i| points.series(i)) {
             if last != Some(id) && !self.series.contains_key(&id.0) {
@@ -129,8 +129,8 @@ impl Names {
         Ok(sink.points(points)?)
     }
 
-    /// Learns a declaration, and hands over what is new.
-    pub(super) fn learn(&mut self, frame: &Frame<'_>, sink: &mut dyn Sink) -> Taken {
+    /// Learns a declaration, and passes what is new to the sink.
+    pub(super) fn learn(&mut self, frame: &Frame<'_>, sink: &mut dyn LogSink) -> TakeResult {
         match frame.tag {
             Some(Tag::Run) => self.learn_run(frame.payload).ok_or(Refused::Malformed),
             Some(Tag::Series) => {
@@ -159,7 +159,7 @@ impl Names {
         Some(())
     }
 
-    fn learn_series(&mut self, declared: &SeriesBytes<'_>, sink: &mut dyn Sink) -> Taken {
+    fn learn_series(&mut self, declared: &SeriesBytes<'_>, sink: &mut dyn LogSink) -> TakeResult {
         let SeriesBytes { handle, run, metric, labels } = *declared;
         let run = self.runs.get(&run).ok_or(Refused::Undeclared)?;
         if let Some(known) = self.series.get(&handle) {
@@ -174,7 +174,7 @@ impl Names {
         Ok(())
     }
 
-    fn learn_layout(&mut self, frame: &Frame<'_>, sink: &mut dyn Sink) -> Taken {
+    fn learn_layout(&mut self, frame: &Frame<'_>, sink: &mut dyn LogSink) -> TakeResult {
         let (handles, odd) = frame.payload.as_chunks::<4>();
         if handles.is_empty() || !odd.is_empty() {
             return Err(Refused::Malformed);
@@ -194,7 +194,7 @@ impl Names {
     }
 }
 
-/// One series of a declaration frame.
+/// One series in a declaration frame.
 #[derive(Debug, Clone, Copy)]
 struct SeriesBytes<'a> {
     handle: u32,
@@ -204,7 +204,7 @@ struct SeriesBytes<'a> {
 }
 
 impl<'a> SeriesBytes<'a> {
-    /// The first series of these bytes, and the bytes behind it.
+    /// The first series in these bytes, and the bytes after it.
     fn split(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (fixed, rest) = bytes.split_at_checked(SERIES_FIXED_BYTES)?;
         let (metric, rest) = rest.split_at_checked(usize::try_from(u32_at(fixed, 8)).ok()?)?;

@@ -1,13 +1,13 @@
-//! Finding frames again behind bytes that are none, and finding what was durable.
+//! Finding the next frame after invalid bytes, and finding how far the stream was durable.
 //!
-//! A frame begins at a multiple of 8. Behind a gap it is believed where its ordinal could follow (between the
-//! expected one and as many more as 16-byte frames fit the gap), its length fits and its checksum matches; the
-//! checksum's seed makes a false find a matter of 2^-32 for each plausible place, of which there are few.
+//! A frame begins at a multiple of 8. After a gap a frame is accepted if its ordinal can follow (between the expected
+//! ordinal and as many more as 16-byte frames fit the gap), its length fits and its checksum matches. The seeded
+//! checksum limits a false match to 2^-32 for each plausible offset, and few offsets are plausible.
 //!
-//! Each search is one pass over the bytes, zeros passed over quickly. Called by `reading.rs` and `tail.rs`, only
-//! where something is wrong or a log ends without a SEAL.
+//! Each search is one pass over the bytes and skips zeros quickly. Searches run only after damage, and for logs that
+//! end without a SEAL.
 
-use super::window::Window;
+use super::window::SegmentWindow;
 use crate::dir::WriterDir;
 use crate::format::{
     FIRST_FRAME_AT, FRAME_HEAD_BYTES, SEGMENT_BYTES_LIMIT, SYNC_PAYLOAD_BYTES, Tag, frame_bytes, u64_at,
@@ -16,7 +16,7 @@ use crate::frame::{Frame, Head, view};
 use tidalite_model::{ErrorKind, Result};
 use tidalite_vfs::Vfs;
 
-/// A place in a segment: where a frame would be next, and its number.
+/// A position in a segment where the next frame is expected, and that frame's ordinal.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Anchor {
     pub(super) offset: u64,
@@ -24,7 +24,7 @@ pub(super) struct Anchor {
 }
 
 impl Anchor {
-    /// Whether a frame of this ordinal may stand at `offset`, if all between is frames.
+    /// Whether a frame with this ordinal may be at `offset`, if only frames are in between.
     fn allows(&self, offset: u64, ordinal: u32) -> bool {
         let most = (offset - self.offset) / FRAME_HEAD_BYTES as u64;
         ordinal >= self.ordinal && u64::from(ordinal - self.ordinal) <= most
@@ -33,14 +33,19 @@ impl Anchor {
 
 /// A frame that was found.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Found {
+pub(super) struct FoundFrame {
     pub(super) offset: u64,
     pub(super) ordinal: u32,
     bytes: usize,
 }
 
-/// The first frame at or behind `from` that may follow the anchor.
-pub(super) fn next_frame(window: &mut Window, seed: u32, anchor: Anchor, from: u64) -> Result<Option<Found>> {
+/// The first frame at or after `from` that may follow the anchor.
+pub(super) fn next_frame(
+    window: &mut SegmentWindow,
+    seed: u32,
+    anchor: Anchor,
+    from: u64,
+) -> Result<Option<FoundFrame>> {
     let mut offset = from.next_multiple_of(8);
     loop {
         let limit = window.limit();
@@ -48,7 +53,7 @@ pub(super) fn next_frame(window: &mut Window, seed: u32, anchor: Anchor, from: u
         if held.len() < FRAME_HEAD_BYTES {
             return Ok(None);
         }
-        // A head holds a tag, so none begins this far before the end of zeros.
+        // A head contains a non-zero tag, so no head begins more than its size before the first non-zero byte.
         let skip = leading_zeros(held).saturating_sub(FRAME_HEAD_BYTES) / 8 * 8;
         if skip > 0 {
             offset += skip as u64;
@@ -60,7 +65,7 @@ pub(super) fn next_frame(window: &mut Window, seed: u32, anchor: Anchor, from: u
             let at = offset + 8 * i as u64;
             let bytes = frame_bytes(head.payload);
             let fits = at + bytes as u64 <= limit && anchor.allows(at, head.ordinal);
-            fits.then_some(Found { offset: at, ordinal: head.ordinal, bytes })
+            fits.then_some(FoundFrame { offset: at, ordinal: head.ordinal, bytes })
         });
         match { plausible }.next() {
             Some(found) => {
@@ -76,9 +81,9 @@ pub(super) fn next_frame(window: &mut Window, seed: u32, anchor: Anchor, from: u
     }
 }
 
-/// Calls `each` with all frames that can be found from the anchor on.
+/// Calls `each` with all frames that are found from the anchor on.
 pub(super) fn each_frame(
-    window: &mut Window,
+    window: &mut SegmentWindow,
     seed: u32,
     mut anchor: Anchor,
     each: &mut dyn FnMut(&Frame<'_>) -> Result<()>,
@@ -92,20 +97,20 @@ pub(super) fn each_frame(
     Ok(())
 }
 
-/// How far the writer's stream was durable, by the SYNC marks found from a place in segment `number` on and in all
-/// later segments; 0 where there is none. A mark before that place cannot speak of what is behind it.
+/// How far the writer's stream was durable, by the SYNC marks after `from` in segment `number` and in all later
+/// segments. 0 without a mark. An earlier mark says nothing about later bytes.
 pub(super) fn durable_position(vfs: &dyn Vfs, dir: &WriterDir, number: u32, from: Anchor) -> Result<u64> {
     let mut durable = 0;
     for n in dir.segment_numbers(vfs)?.into_iter().filter(|&n| n >= number) {
         let file = match vfs.open(&dir.segment_path(n)) {
             Ok(file) => file,
-            // Flushed and deleted in between; its marks spoke of itself and what was before.
+            // It was flushed and deleted in between. Its marks covered only itself and what was before it.
             Err(e) if e.kind() == ErrorKind::NotFound => continue,
             Err(e) => return Err(e),
         };
         let limit = file.len()?.min(SEGMENT_BYTES_LIMIT);
         let anchor = if n == number { from } else { Anchor { offset: FIRST_FRAME_AT as u64, ordinal: 0 } };
-        each_frame(&mut Window::new(file, limit), dir.segment_id(n).seed(), anchor, &mut |frame| {
+        each_frame(&mut SegmentWindow::new(file, limit), dir.segment_id(n).seed(), anchor, &mut |frame| {
             if frame.tag == Some(Tag::Sync) && frame.payload.len() == SYNC_PAYLOAD_BYTES {
                 durable = durable.max(u64_at(frame.payload, 0));
             }
@@ -115,22 +120,22 @@ pub(super) fn durable_position(vfs: &dyn Vfs, dir: &WriterDir, number: u32, from
     Ok(durable)
 }
 
-/// How many bytes from the start on are zero; whole blocks are looked at where they can be.
+/// The number of leading zero bytes. Whole blocks are compared where possible.
 fn leading_zeros(bytes: &[u8]) -> usize {
     let (blocks, _) = bytes.as_chunks::<ZEROS_BLOCK>();
     let zeros = blocks.iter().take_while(|b| is_zero(*b)).count() * ZEROS_BLOCK;
     zeros + bytes[zeros..].iter().take_while(|&&b| b == 0).count()
 }
 
-/// Small enough to stay in the nearest cache, large enough for the processor's widest steps.
+/// Fits the first-level cache, and is long enough for the widest vector instructions.
 const ZEROS_BLOCK: usize = 1024;
 
 fn is_zero(block: &[u8]) -> bool {
     block.iter().fold(0, |all, b| all | b) == 0
 }
 
-/// One past the last byte at or behind `from` that is not zero; `from` where there is none.
-pub(super) fn end_of_data(window: &mut Window, from: u64) -> Result<u64> {
+/// One past the last non-zero byte at or after `from`. `from` if all bytes are zero.
+pub(super) fn end_of_data(window: &mut SegmentWindow, from: u64) -> Result<u64> {
     let (mut at, mut end) = (from, from);
     loop {
         let held = window.at(at, 1)?;

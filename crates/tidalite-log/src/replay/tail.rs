@@ -4,156 +4,108 @@
 //! Start ─► In(segment) ─► Between(end of it) ─► In(next) ─► … ─► Over, once the writer is gone
 //! ```
 //!
-//! A reader keeps the file it reads open, so a segment may be deleted while it is read; one that is deleted before
-//! was flushed, and then the answer is `NotFound`: the caller takes the newer manifest and starts again. A gap
-//! between segments that are still there is damage.
+//! A reader keeps its current file open, so a segment may be deleted while it is read. If the next segment was
+//! deleted, it was flushed before, and the reader returns `NotFound`: the caller takes the newer manifest and starts
+//! again. A gap between segments that still exist is damage.
 
-use super::finding::{Finding, FindingKind};
-use super::names::Names;
-use super::reading::{Opened, Reading, header_of, orphans};
-use super::resync::{Anchor, durable_position};
+use super::finding::{LogFinding, LogFindingKind};
+use super::names::DeclaredNames;
+use super::poll::{Poll, StreamPosition};
+use super::resync::Anchor;
+use super::segment_reader::{OpenedSegment, SegmentEnd, SegmentReader, header_of, orphans};
 use crate::dir::WriterDir;
 use crate::format::{COMMITTED_AT, FIRST_FRAME_AT};
-use crate::sink::Sink;
+use crate::sink::LogSink;
 use tidalite_model::{Error, Result};
 use tidalite_vfs::Vfs;
 
-/// What one replay, or one poll, read.
+/// The result of one replay or one poll.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Replayed {
-    /// Ordinal of the first frame not read yet; never less than where reading was to start.
+    /// Ordinal of the first frame not read yet. Never less than the ordinal at which reading was to start.
     pub next_ordinal: u64,
     /// Bytes of valid frames read.
     pub bytes: u64,
     /// Valid frames read, declarations and marks included.
     pub frames: u64,
     /// What was wrong.
-    pub findings: Vec<Finding>,
-    /// Whether the writer was said to live.
+    pub findings: Vec<LogFinding>,
+    /// Whether the caller said that the writer lives.
     pub alive: bool,
-    /// Where reading stands.
+    /// Where reading continues.
     pub resume: Resume,
 }
 
-/// A place in a writer's log.
+/// A position in a writer's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resume {
     /// Number of the segment; 0 before the first.
     pub segment: u32,
     /// Offset in the segment.
     pub offset: u64,
-    /// Ordinal of the frame that stands there, or will.
+    /// Ordinal of the frame at this offset, or of the next one to be written there.
     pub ordinal: u64,
 }
 
-/// Reads one writer's log and keeps its place: each poll hands over what is new.
+/// Reads one writer's log and keeps its position. Each poll delivers what is new.
 #[derive(Debug)]
 pub struct TailReader {
     dir: WriterDir,
     from_ordinal: u64,
-    place: Place,
-    names: Names,
-    /// Found, and not yet returned because a sink refused something later.
-    findings: Vec<Finding>,
+    place: ReplayPosition,
+    names: DeclaredNames,
+    /// Findings not returned yet, because the sink refused something later.
+    findings: Vec<LogFinding>,
 }
 
-/// Where reading stands.
+/// Where reading continues.
 #[derive(Debug)]
-pub(super) enum Place {
+enum ReplayPosition {
     Start,
-    In(Box<Reading>),
-    Between(End),
-    /// Its writer is gone, and nothing further will be read.
-    Over(End),
+    In(Box<SegmentReader>),
+    Between(StreamPosition),
+    /// The writer is gone, and there is nothing more to read.
+    Over(StreamPosition),
 }
 
-/// The end of what was read of a segment.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct End {
-    pub(super) number: u32,
-    pub(super) offset: u64,
-    /// The same in the writer's stream.
-    pub(super) position: u64,
-    /// Ordinal of the next frame.
-    pub(super) ordinal: u64,
-}
-
-/// One poll under way.
-pub(super) struct Poll<'a> {
-    pub(super) vfs: &'a dyn Vfs,
-    pub(super) alive: bool,
-    pub(super) sink: &'a mut dyn Sink,
-    pub(super) frames: u64,
-    pub(super) bytes: u64,
-    pub(super) findings: &'a mut Vec<Finding>,
-    /// How far the stream was durable, once it was asked for.
-    durable: Option<u64>,
-    /// The finding to which further refused frames are added.
-    refused: Option<usize>,
-}
-
-impl Poll<'_> {
-    /// How far the marks from this place on say that the writer's stream was durable. Of no meaning while it lives.
-    pub(super) fn durable(&mut self, dir: &WriterDir, number: u32, from: Anchor) -> Result<u64> {
-        if let Some(durable) = self.durable {
-            return Ok(durable);
+impl From<SegmentEnd> for ReplayPosition {
+    fn from(end: SegmentEnd) -> Self {
+        match end {
+            SegmentEnd::Complete(end) => ReplayPosition::Between(end),
+            SegmentEnd::LogEnd(end) => ReplayPosition::Over(end),
         }
-        let durable = durable_position(self.vfs, dir, number, from)?;
-        self.durable = Some(durable);
-        Ok(durable)
-    }
-
-    /// Reports a frame that is whole and was refused; those of one segment make one finding.
-    pub(super) fn refuse(&mut self, finding: Finding) {
-        let known = self.refused.and_then(|i| self.findings.get_mut(i));
-        let Some(known) =
-            known.filter(|k| k.path == finding.path && k.rows.is_some() == finding.rows.is_some())
-        else {
-            self.refused = Some(self.findings.len());
-            self.findings.push(finding);
-            return;
-        };
-        let add = |a: Option<u64>, b: Option<u64>| a.zip(b).map(|(a, b)| a + b);
-        known.bytes += finding.bytes;
-        known.frames = add(known.frames, finding.frames);
-        known.rows = add(known.rows, finding.rows);
-        known.steps = known.steps.zip(finding.steps).map(|(a, b)| (a.0.min(b.0), a.1.max(b.1)));
     }
 }
 
 impl TailReader {
     /// A reader of the frames from `from_ordinal` on.
     pub fn new(dir: WriterDir, from_ordinal: u64) -> Self {
-        TailReader { dir, from_ordinal, place: Place::Start, names: Names::default(), findings: Vec::new() }
+        TailReader {
+            dir,
+            from_ordinal,
+            place: ReplayPosition::Start,
+            names: DeclaredNames::default(),
+            findings: Vec::new(),
+        }
     }
 
-    /// Hands over what is new. `alive` says whether more may come: what [`life`](crate::life) says, asked before this
-    /// call. Then only committed frames are read, and no tail is called torn.
+    /// Delivers what is new. `alive` says whether more frames may be appended: [`life`](crate::life), called before
+    /// this method. If so, only committed frames are read, and no tail counts as torn.
     ///
     /// # Errors
-    /// `NotFound` where a segment that is needed was deleted, as segments are once they are flushed: read the
-    /// manifest again and start a new reader. The sink's own error; what it refused comes again at the next poll.
-    /// Those of the disk.
-    pub fn poll(&mut self, vfs: &dyn Vfs, alive: bool, sink: &mut dyn Sink) -> Result<Replayed> {
-        let mut poll = Poll {
-            vfs,
-            alive,
-            sink,
-            frames: 0,
-            bytes: 0,
-            findings: &mut self.findings,
-            durable: None,
-            refused: None,
-        };
+    /// `NotFound` if a segment that is needed was deleted, as happens after a flush: read the manifest again and
+    /// start a new reader. The sink's own error; the next poll delivers the refused item again. Disk errors.
+    pub fn poll(&mut self, vfs: &dyn Vfs, alive: bool, sink: &mut dyn LogSink) -> Result<Replayed> {
+        let mut poll = Poll::new(vfs, alive, sink, &mut self.findings);
         loop {
             let next = match &mut self.place {
-                Place::Start => first(&mut poll, &self.dir, self.from_ordinal)?,
-                Place::In(reading) => {
-                    reading.read(&mut poll, &self.dir, &mut self.names, self.from_ordinal)?
-                }
-                Place::Between(end) => following(&mut poll, &self.dir, *end)?,
-                Place::Over(_) => None,
+                ReplayPosition::Start => first(&mut poll, &self.dir, self.from_ordinal)?,
+                ReplayPosition::In(reading) => reading
+                    .read(&mut poll, &self.dir, &mut self.names, self.from_ordinal)?
+                    .map(ReplayPosition::from),
+                ReplayPosition::Between(end) => following(&mut poll, &self.dir, *end)?,
+                ReplayPosition::Over(_) => None,
             };
             match next {
                 Some(place) => self.place = place,
@@ -172,26 +124,26 @@ impl TailReader {
         })
     }
 
-    /// Hands over all names declared so far, for a sink that takes the place of another.
+    /// Passes all names declared so far to a sink that replaces another one.
     ///
     /// # Errors
-    /// The sink's.
-    pub fn declarations(&self, sink: &mut dyn Sink) -> Result<()> {
+    /// Those of the sink.
+    pub fn declarations(&self, sink: &mut dyn LogSink) -> Result<()> {
         self.names.hand_over(sink)
     }
 
     fn resume(&self) -> Resume {
         let end = match &self.place {
-            Place::Start => return Resume { segment: 0, offset: 0, ordinal: self.from_ordinal },
-            Place::In(reading) => reading.end(),
-            Place::Between(end) | Place::Over(end) => *end,
+            ReplayPosition::Start => return Resume { segment: 0, offset: 0, ordinal: self.from_ordinal },
+            ReplayPosition::In(reading) => reading.end(),
+            ReplayPosition::Between(end) | ReplayPosition::Over(end) => *end,
         };
         Resume { segment: end.number, offset: end.offset, ordinal: end.ordinal }
     }
 }
 
-/// Opens the segment in which `from_ordinal` stands, or the first there is.
-fn first(poll: &mut Poll<'_>, dir: &WriterDir, from_ordinal: u64) -> Result<Option<Place>> {
+/// Opens the segment that contains `from_ordinal`, or the first one that exists.
+fn first(poll: &mut Poll<'_>, dir: &WriterDir, from_ordinal: u64) -> Result<Option<ReplayPosition>> {
     let numbers = dir.segment_numbers(poll.vfs)?;
     let Some(&least) = numbers.first() else { return Ok(None) };
     let mut start = least;
@@ -201,23 +153,26 @@ fn first(poll: &mut Poll<'_>, dir: &WriterDir, from_ordinal: u64) -> Result<Opti
             break;
         }
     }
-    let origin = End { number: 0, offset: 0, position: 0, ordinal: 0 };
-    match Reading::open(poll, dir, start, (start == 1).then_some(origin))? {
-        Opened::NotBegun => Ok(None),
-        Opened::Ready(reading) if reading.header.base_ordinal <= from_ordinal => Ok(Some(Place::In(reading))),
-        Opened::Ready(reading) => {
-            // What was flushed is gone and not asked for; what is asked for and gone is a gap.
-            let end = End { ordinal: from_ordinal, ..origin };
+    let origin = StreamPosition { number: 0, offset: 0, position: 0, ordinal: 0 };
+    match SegmentReader::open(poll, dir, start, (start == 1).then_some(origin))? {
+        OpenedSegment::NotBegun => Ok(None),
+        OpenedSegment::Ready(reading) if reading.header.base_ordinal <= from_ordinal => {
+            Ok(Some(ReplayPosition::In(reading)))
+        }
+        OpenedSegment::Ready(reading) => {
+            // Frames before `from_ordinal` were flushed and are not needed. Frames from there on that are gone are a
+            // gap.
+            let end = StreamPosition { ordinal: from_ordinal, ..origin };
             gap(poll, dir, end, reading).map(Some)
         }
-        Opened::Unreadable => {
-            unreadable(poll, dir, End { number: start, ordinal: from_ordinal, ..origin }, &numbers)
+        OpenedSegment::Unreadable => {
+            unreadable(poll, dir, StreamPosition { number: start, ordinal: from_ordinal, ..origin }, &numbers)
         }
     }
 }
 
-/// Opens the segment behind one that was read to its end.
-fn following(poll: &mut Poll<'_>, dir: &WriterDir, end: End) -> Result<Option<Place>> {
+/// Opens the segment after one that was read to its end.
+fn following(poll: &mut Poll<'_>, dir: &WriterDir, end: StreamPosition) -> Result<Option<ReplayPosition>> {
     let numbers = dir.segment_numbers(poll.vfs)?;
     let here = numbers.contains(&end.number);
     let next = numbers.iter().copied().find(|&n| n > end.number);
@@ -225,20 +180,28 @@ fn following(poll: &mut Poll<'_>, dir: &WriterDir, end: End) -> Result<Option<Pl
         return if here { Ok(None) } else { Err(deleted(dir, end)) };
     };
     let expected = (next == end.number + 1).then_some(end);
-    match Reading::open(poll, dir, next, expected)? {
-        Opened::NotBegun => Ok(None),
-        Opened::Ready(reading) if reading.header.base_ordinal == end.ordinal => Ok(Some(Place::In(reading))),
-        Opened::Ready(reading) if reading.header.base_ordinal > end.ordinal => {
+    match SegmentReader::open(poll, dir, next, expected)? {
+        OpenedSegment::NotBegun => Ok(None),
+        OpenedSegment::Ready(reading) if reading.header.base_ordinal == end.ordinal => {
+            Ok(Some(ReplayPosition::In(reading)))
+        }
+        OpenedSegment::Ready(reading) if reading.header.base_ordinal > end.ordinal => {
             gap(poll, dir, end, reading).map(Some)
         }
-        Opened::Ready(_) | Opened::Unreadable => {
-            unreadable(poll, dir, End { number: next, offset: 0, ..end }, &numbers)
+        OpenedSegment::Ready(_) | OpenedSegment::Unreadable => {
+            unreadable(poll, dir, StreamPosition { number: next, offset: 0, ..end }, &numbers)
         }
     }
 }
 
-/// Frames are missing between `end` and the segment that was opened: damage where they were durable, else the tear.
-fn gap(poll: &mut Poll<'_>, dir: &WriterDir, end: End, reading: Box<Reading>) -> Result<Place> {
+/// Frames are missing between `end` and the opened segment. They are damage if they were durable, else part of the
+/// torn tail.
+fn gap(
+    poll: &mut Poll<'_>,
+    dir: &WriterDir,
+    end: StreamPosition,
+    reading: Box<SegmentReader>,
+) -> Result<ReplayPosition> {
     let from = Anchor { offset: FIRST_FRAME_AT as u64, ordinal: 0 };
     let durable = if poll.alive { u64::MAX } else { poll.durable(dir, reading.number, from)? };
     if durable > end.position {
@@ -247,30 +210,36 @@ fn gap(poll: &mut Poll<'_>, dir: &WriterDir, end: End, reading: Box<Reading>) ->
             "{lost} frames before segment {} are missing, from frame {} of the writer on",
             reading.number, end.ordinal
         );
-        poll.findings.push(Finding::new(FindingKind::MissingSegment, &dir.path, 0, 0, &what).losing(lost));
+        poll.findings
+            .push(LogFinding::new(LogFindingKind::MissingSegment, &dir.path, 0, 0, &what).losing(lost));
     }
     if durable >= reading.header.base_position {
-        return Ok(Place::In(reading));
+        return Ok(ReplayPosition::In(reading));
     }
     poll.findings.extend(orphans(poll.vfs, dir, reading.number - 1)?);
-    Ok(Place::Over(end))
+    Ok(ReplayPosition::Over(end))
 }
 
-/// The segment of `end` has no place in the stream: it is left out where something behind was durable, else it is
-/// part of the tear.
-fn unreadable(poll: &mut Poll<'_>, dir: &WriterDir, end: End, numbers: &[u32]) -> Result<Option<Place>> {
+/// The header of the segment at `end` is unreadable. The segment is skipped if something after it was durable, else
+/// it is part of the torn tail.
+fn unreadable(
+    poll: &mut Poll<'_>,
+    dir: &WriterDir,
+    end: StreamPosition,
+    numbers: &[u32],
+) -> Result<Option<ReplayPosition>> {
     let from = Anchor { offset: FIRST_FRAME_AT as u64, ordinal: 0 };
     if !poll.alive && poll.durable(dir, end.number, from)? <= end.position {
         poll.findings.extend(orphans(poll.vfs, dir, end.number - 1)?);
-        return Ok(Some(Place::Over(end)));
+        return Ok(Some(ReplayPosition::Over(end)));
     }
     let path = dir.segment_path(end.number);
-    let what = "the header and its copy are damaged; the segment is left out";
-    poll.findings.push(Finding::new(FindingKind::BadHeader, &path, 0, COMMITTED_AT as u64, what));
-    Ok(numbers.last().is_some_and(|&last| last > end.number).then_some(Place::Between(end)))
+    let what = "the header and its copy are damaged; the segment is skipped";
+    poll.findings.push(LogFinding::new(LogFindingKind::BadHeader, &path, 0, COMMITTED_AT as u64, what));
+    Ok(numbers.last().is_some_and(|&last| last > end.number).then_some(ReplayPosition::Between(end)))
 }
 
-fn deleted(dir: &WriterDir, end: End) -> Error {
+fn deleted(dir: &WriterDir, end: StreamPosition) -> Error {
     Error::not_found(
         "read log",
         format!("what follows segment {} was flushed and deleted", end.number),

@@ -1,29 +1,29 @@
-//! A sliding window over one segment file: read in large pieces, handed out frame by frame.
+//! A sliding window over one segment file. It reads large pieces and hands out frames.
 //!
-//! Reads never go beyond the *limit* (the committed length of a live segment), so no byte is kept that its writer had
-//! not published when it was read. Memory is one piece, or one frame where that is larger; never more than the file
-//! holds. Used by `tail.rs` and `resync.rs`.
+//! It never reads beyond the *limit* (the committed length of a live segment), so it never holds a byte that the
+//! writer had not published when it was read. Memory is one piece, or one frame if that is larger, and never more
+//! than the file's length.
 
 use std::sync::Arc;
 use tidalite_model::Result;
 use tidalite_vfs::ReadFile;
 
-/// Bytes read at once.
+/// Bytes per read.
 const PIECE_BYTES: usize = 1 << 20;
 
 #[derive(Debug)]
-pub(super) struct Window {
+pub(super) struct SegmentWindow {
     file: Arc<dyn ReadFile>,
-    /// Offset in the file of the first byte held.
+    /// Offset in the file of the first buffered byte.
     start: u64,
     bytes: Vec<u8>,
     limit: u64,
 }
 
-impl Window {
-    /// A window over `file`, which is not read beyond `limit`.
+impl SegmentWindow {
+    /// A window over `file` that does not read beyond `limit`.
     pub(super) fn new(file: Arc<dyn ReadFile>, limit: u64) -> Self {
-        Window { file, start: 0, bytes: Vec::new(), limit }
+        SegmentWindow { file, start: 0, bytes: Vec::new(), limit }
     }
 
     pub(super) fn limit(&self) -> u64 {
@@ -38,7 +38,7 @@ impl Window {
         &self.file
     }
 
-    /// The bytes from `offset` on: at least `want` of them, fewer only where the limit or the file ends before.
+    /// The bytes from `offset` on: at least `want` of them, fewer only if the limit or the file ends earlier.
     #[inline]
     pub(super) fn at(&mut self, offset: u64, want: usize) -> Result<&[u8]> {
         if !self.holds(offset, want) {
@@ -57,7 +57,7 @@ impl Window {
     fn fill(&mut self, offset: u64, want: usize) -> Result<()> {
         let there = usize::try_from(self.limit.saturating_sub(offset)).unwrap_or(usize::MAX);
         let wanted = want.max(PIECE_BYTES).min(there);
-        // What is held already and still of use moves to the front.
+        // Buffered bytes that are still needed move to the front.
         let kept = match offset.checked_sub(self.start).map(usize::try_from) {
             Some(Ok(skip)) if skip <= self.bytes.len() => {
                 self.bytes.drain(..skip);
@@ -81,7 +81,7 @@ impl Window {
         read.map(|_| ())
     }
 
-    /// Forgets what is held, to see the file as it is now.
+    /// Drops the buffer, so that the file is read again.
     pub(super) fn forget(&mut self) {
         self.bytes.clear();
     }
@@ -94,13 +94,13 @@ mod tests {
     use tidalite_vfs::{SimVfs, Vfs};
 
     #[test]
-    fn it_hands_out_the_file_wherever_it_is_asked() {
+    fn a_window_returns_the_file_at_any_offset() {
         let vfs = SimVfs::new(1);
         let content: Vec<u8> = (0..3 * PIECE_BYTES + 17).map(|i| (i % 251) as u8).collect();
         let mut file = vfs.create(Path::new("/f")).unwrap();
         file.write_all(&content).unwrap();
         let end = content.len() as u64;
-        let mut window = Window::new(vfs.open(Path::new("/f")).unwrap(), end - 1);
+        let mut window = SegmentWindow::new(vfs.open(Path::new("/f")).unwrap(), end - 1);
         let big = 2 * PIECE_BYTES;
         for (at, want) in
             [(0, 16), (8, big), (PIECE_BYTES, 16), (5, 5), (big, big), (content.len() - 3, 16), (0, 0)]
@@ -112,6 +112,6 @@ mod tests {
         }
         assert!(window.at(end + 100, 16).unwrap().is_empty());
         window.set_limit(u64::MAX);
-        assert_eq!(window.at(end - 3, 16).unwrap().len(), 3, "the end of the file holds too");
+        assert_eq!(window.at(end - 3, 16).unwrap().len(), 3, "the end of the file is a limit too");
     }
 }

@@ -1,18 +1,18 @@
-//! Everything that enters the log: rows the quick way, all else by one path.
+//! Appending to the log: rows by a fast path, everything else by one slow path.
 //!
 //! ```text
-//! row ─► lock ─► declared, and room? ─yes─► frame into the segment, publish ─► unlock          (the hot path)
+//! row ─► lock ─► declared, and space? ─yes─► frame into the segment, publish ─► unlock         (fast path)
 //!                      └──────no──┐
-//! batch, change, part, note ──────┴─► missing declarations + frame fit? ─no─► next segment, again
+//! batch, change, part ────────────┴─► missing declarations + frame fit? ─no─► next segment, try again
 //!                                                     └─yes─► write all, publish once
 //! ```
 //!
-//! At durability `Row` each of them then waits for its sync, shared with whoever waits at the same time.
+//! At durability `Row`, each append then waits for a sync, which it shares with all callers that wait at that time.
 
-use super::Durability;
-use super::declare::{NO_SEGMENT, Needs};
-use super::shared::Shared;
-use super::state::{Current, Unit};
+use super::declare::{NO_SEGMENT, RequiredNames};
+use super::options::Durability;
+use super::shared::LogShared;
+use super::state::{Current, UnitEnd};
 use crate::change;
 use crate::format::{FRAME_BYTES_MAX, POINT_BYTES, POINTS_FIXED_BYTES, Tag};
 use crate::frame::Draft;
@@ -21,12 +21,12 @@ use std::sync::Arc;
 use tidalite_model::{Error, Result, RunChange, Seq};
 use uuid::Uuid;
 
-/// The longest change to a run: texts and params, not data. Also bounds what reading one may allocate.
+/// The longest change to a run, which holds texts and params, not data. Also bounds what decoding one may allocate.
 const CHANGE_BYTES_MAX: usize = 4 << 20;
 
 const SPLIT: &str = "split it into several";
 
-impl Shared {
+impl LogShared {
     #[inline]
     pub(super) fn append_row(
         self: &Arc<Self>,
@@ -51,11 +51,11 @@ impl Shared {
         step: i64,
         time_us: i64,
         values: &[f64],
-    ) -> Result<Unit> {
+    ) -> Result<UnitEnd> {
         self.state().check_row(layout, values.len())?;
         let mut draft = Draft::new(Tag::Row, 0);
         draft.row(layout.0, step, time_us, values);
-        self.append(&mut draft, Needs::Layout(layout))
+        self.append(&mut draft, RequiredNames::Layout(layout))
     }
 
     pub(super) fn append_points(
@@ -83,7 +83,7 @@ impl Shared {
         if n > points_max {
             return Err(Error::invalid(
                 "append points",
-                format!("{n} points are more than the {points_max} that can be taken in at once"),
+                format!("{n} points are more than the maximum of {points_max}"),
                 "split the batch, or write it as a part",
             ));
         }
@@ -95,7 +95,7 @@ impl Shared {
         values.iter().for_each(|v| draft.push(&v.to_bits().to_le_bytes()));
         series.iter().for_each(|s| draft.push(&s.0.to_le_bytes()));
         draft.finish("the batch", SPLIT)?;
-        let unit = self.append(&mut draft, Needs::Series(series))?;
+        let unit = self.append(&mut draft, RequiredNames::Series(series))?;
         self.accept(unit)
     }
 
@@ -108,28 +108,28 @@ impl Shared {
             return Err(Error::invalid(
                 "append run change",
                 format!("the change takes {} bytes, more than {CHANGE_BYTES_MAX}", encoded.len()),
-                "keep large texts and tables in files of their own, and their paths in params",
+                "keep large texts and tables in separate files, and their paths in params",
             ));
         }
         let mut draft = Draft::new(Tag::Change, 0);
         draft.push(&encoded);
         draft.finish("the change", SPLIT)?;
-        let unit = self.append(&mut draft, Needs::Run(run))?;
+        let unit = self.append(&mut draft, RequiredNames::Run(run))?;
         self.accept(unit)
     }
 
-    pub(super) fn append_part(self: &Arc<Self>, part: Uuid, about: &[u8]) -> Result<Seq> {
+    pub(super) fn append_part(self: &Arc<Self>, part: Uuid, meta: &[u8]) -> Result<Seq> {
         self.check_fork()?;
         let mut draft = Draft::new(Tag::Part, 0);
         draft.push(part.as_bytes());
-        draft.push(about);
-        draft.finish("what is said about the part", "say less")?;
-        let unit = self.append(&mut draft, Needs::Nothing)?;
+        draft.push(meta);
+        draft.finish("the part's metadata", "give less metadata")?;
+        let unit = self.append(&mut draft, RequiredNames::Nothing)?;
         self.accept(unit)
     }
 
-    /// Appends a finished frame and the declarations it needs, in the current segment or the next.
-    fn append(self: &Arc<Self>, draft: &mut Draft, needs: Needs<'_>) -> Result<Unit> {
+    /// Appends a finished frame and the declarations it needs, to the current segment or the next.
+    fn append(self: &Arc<Self>, draft: &mut Draft, needs: RequiredNames<'_>) -> Result<UnitEnd> {
         let mut state = self.state();
         let unit = loop {
             self.check_usable(&state)?;
@@ -137,6 +137,7 @@ impl Shared {
                 break unit;
             }
             let room = Current::room_for(&state.names.missing(needs, NO_SEGMENT)?, draft);
+            self.start_background()?;
             state = self.next_segment(state, room)?;
         };
         if let Some(c) = &mut state.current
@@ -146,14 +147,14 @@ impl Shared {
             c.spare_asked = true;
             c.set_easy_end();
             drop(state);
-            self.bell.ask_for_spare();
+            self.requests.request_spare();
         }
         Ok(unit)
     }
 
-    /// What a caller gets for what was appended, after its sync where each append has one.
+    /// Turns a unit into its sequence number, after a sync if the durability is `Row`.
     #[inline]
-    fn accept(&self, unit: Unit) -> Result<Seq> {
+    fn accept(&self, unit: UnitEnd) -> Result<Seq> {
         if matches!(self.options.durability, Durability::Row) {
             self.make_durable(unit.end)?;
         }

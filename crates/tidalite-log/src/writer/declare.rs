@@ -1,10 +1,10 @@
 //! The names a writer has used, and which of them the current segment does not declare yet.
 //!
-//! Handles are given out once per writer, in order, and mean the same in all its segments; but each segment declares
-//! those it uses before it uses them, so that it can be read without its predecessors. A name remembers the number
-//! of the segment that last declared it, which makes the question one comparison for a row.
+//! Handles are assigned once per writer, in order, and mean the same in all its segments. Each segment still declares
+//! the names it uses before it uses them, so that it can be read without its predecessors. A name stores the number
+//! of the segment that last declared it, so the check is one comparison per row.
 //!
-//! Held inside the writer's one mutex; called by `state.rs` and `append.rs`.
+//! Guarded by the writer's one mutex.
 
 use crate::format::{FRAME_BYTES_MAX, HANDLE_MAX, ROW_FIXED_BYTES, SERIES_FIXED_BYTES, Tag};
 use crate::frame::Draft;
@@ -14,17 +14,18 @@ use std::hash::Hash;
 use std::sync::Arc;
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey, check_name};
 
-/// A declaration frame of many series ends here and another begins, so that damage to one does not take all names.
+/// A declaration frame is closed at this size and another begins, so that damage to one frame does not lose all
+/// names.
 const SERIES_PAYLOAD_BYTES: usize = 64 << 10;
 /// The widest row that a frame can hold.
 const ROW_VALUES_MAX: usize = (FRAME_BYTES_MAX - ROW_FIXED_BYTES) / 8;
 
-/// Segments are numbered from 1, so nothing was ever declared in this one.
+/// Segments are numbered from 1, so no name is declared in this one.
 pub(super) const NO_SEGMENT: u32 = 0;
 
-/// What a frame names, all of which must be declared before it in its segment.
+/// The names a frame refers to. All must be declared before it in its segment.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Needs<'a> {
+pub(super) enum RequiredNames<'a> {
     Nothing,
     Run(u32),
     Series(&'a [SeriesId]),
@@ -32,7 +33,7 @@ pub(super) enum Needs<'a> {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(super) struct WriterNames {
     runs: Interned<Arc<str>>,
     series: Interned<SeriesKey>,
     /// The run of each series.
@@ -40,11 +41,11 @@ pub(super) struct Names {
     layouts: Interned<Arc<[SeriesId]>>,
 }
 
-/// Things by handle and handles by thing.
+/// Maps values to handles and handles to values.
 #[derive(Debug)]
 struct Interned<T> {
     handles: HashMap<T, u32>,
-    /// The thing, and the segment that declares it.
+    /// Each value, and the segment that declares it.
     list: Vec<(T, u32)>,
 }
 
@@ -60,8 +61,8 @@ impl<T: Eq + Hash + Clone> Interned<T> {
             Error::new(
                 ErrorKind::Full,
                 "append to log",
-                format!("this process has named {} {what}, as many as a log can", self.list.len()),
-                "name less, or spread the work over several processes",
+                format!("this process has named {} {what}, which is the maximum", self.list.len()),
+                "use fewer names, or spread the work over several processes",
             )
         })?;
         self.handles.insert(thing.clone(), handle);
@@ -74,7 +75,7 @@ impl<T: Eq + Hash + Clone> Interned<T> {
     }
 }
 
-impl Names {
+impl WriterNames {
     /// The handle of a run.
     pub(super) fn run(&mut self, id: &str) -> Result<u32> {
         if let Some(&handle) = self.runs.handles.get(id) {
@@ -104,7 +105,7 @@ impl Names {
         if series.is_empty() || series.len() > ROW_VALUES_MAX {
             return Err(Error::invalid(
                 "make layout",
-                format!("a row of {} values was asked for", series.len()),
+                format!("a row of {} values was requested", series.len()),
                 format!("log 1 to {ROW_VALUES_MAX} values at once"),
             ));
         }
@@ -114,20 +115,20 @@ impl Names {
         Ok(LayoutId(self.layouts.add(series.into(), "layouts")?))
     }
 
-    /// How many values a row of this layout has, and which segment declares it.
+    /// The number of values in a row of this layout, and the segment that declares it.
     #[inline]
     pub(super) fn layout_facts(&self, layout: LayoutId) -> Option<(usize, u32)> {
         self.layouts.get(layout.0).map(|(series, declared_in)| (series.len(), *declared_in))
     }
 
-    /// Frames that declare what is needed and `segment` does not declare yet, in the order to write them.
-    pub(super) fn missing(&self, needs: Needs<'_>, segment: u32) -> Result<Vec<Draft>> {
+    /// The frames that declare what is required and not yet declared in `segment`, in the order to write them.
+    pub(super) fn missing(&self, needs: RequiredNames<'_>, segment: u32) -> Result<Vec<Draft>> {
         let absent = |declared_in: u32| declared_in != segment || segment == NO_SEGMENT;
         let (run, series, layout) = match needs {
-            Needs::Nothing => (None, &[][..], None),
-            Needs::Run(run) => (Some(run), &[][..], None),
-            Needs::Series(series) => (None, series, None),
-            Needs::Layout(id) => {
+            RequiredNames::Nothing => (None, &[][..], None),
+            RequiredNames::Run(run) => (Some(run), &[][..], None),
+            RequiredNames::Series(series) => (None, series, None),
+            RequiredNames::Layout(id) => {
                 let (series, declared_in) =
                     self.layouts.get(id.0).ok_or_else(|| unknown_handle("layout", id.0))?;
                 (None, &series[..], absent(*declared_in).then_some(id))
@@ -192,16 +193,16 @@ impl Names {
         }
     }
 
-    /// Notes that `segment` declares all that is needed.
-    pub(super) fn declared(&mut self, needs: Needs<'_>, segment: u32) {
+    /// Records that `segment` declares everything required.
+    pub(super) fn declared(&mut self, needs: RequiredNames<'_>, segment: u32) {
         let series = match needs {
-            Needs::Nothing => return,
-            Needs::Run(run) => {
+            RequiredNames::Nothing => return,
+            RequiredNames::Run(run) => {
                 self.runs.list[run as usize].1 = segment;
                 return;
             }
-            Needs::Series(series) => series,
-            Needs::Layout(id) => {
+            RequiredNames::Series(series) => series,
+            RequiredNames::Layout(id) => {
                 let (series, declared_in) = &mut self.layouts.list[id.0 as usize];
                 *declared_in = segment;
                 &**series
@@ -217,7 +218,7 @@ impl Names {
 pub(super) fn unknown_handle(what: &str, handle: u32) -> Error {
     Error::invalid(
         "append to log",
-        format!("{what} {handle} was not given out by this log"),
+        format!("{what} {handle} is not from this log"),
         "use handles with the log that made them",
     )
 }

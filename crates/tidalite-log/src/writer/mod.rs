@@ -1,18 +1,23 @@
-//! The writer of one process: its API, its options, and what it promises.
+//! The writer of one process: its API and its guarantees.
 //!
 //! | level | `append_*` returns | a power cut loses at most |
 //! |---|---|---|
 //! | `Process` | after a copy into the segment | the sync interval and one sync's duration |
 //! | `Interval(d)` | the same | `d` and one sync's duration |
-//! | `Row` | after its sync, shared with all who wait at that time | nothing |
+//! | `Row` | after its sync, shared with all callers that wait then | nothing |
 //!
-//! At every level the death of the process loses nothing that was accepted, and what is left after a crash is a
-//! prefix of what was appended. `state.rs` holds the segment being written, `append.rs` the ways into it,
-//! `declare.rs` the names, `rotate.rs` the next segment, `sync.rs` durability, `background.rs` the thread.
+//! At every level, the death of the process loses nothing that was accepted, and what remains after a crash is a
+//! prefix of what was appended. `state.rs` holds the segment being written, `append.rs` appends to it, `declare.rs`
+//! holds the names, `rotate.rs` makes the next segment, `sync.rs` makes data durable, `background.rs` is the thread,
+//! and `close.rs` ends the log.
 
 mod append;
 mod background;
+mod close;
+mod commit;
 mod declare;
+mod options;
+mod requests;
 mod rotate;
 mod shared;
 mod state;
@@ -20,10 +25,11 @@ mod sync;
 #[cfg(test)]
 mod tests;
 
+pub use options::{Durability, LogOptions};
+
 use crate::dir::{LOCK_NAME, claim_writer};
-use crate::format::SEGMENT_BYTES_LIMIT;
 use crate::sink::{LayoutId, SeriesId};
-use shared::Shared;
+use shared::LogShared;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -32,74 +38,13 @@ use tidalite_model::{Error, ErrorKind, Result, RunChange, Seq, SeriesKey};
 use tidalite_vfs::{Lock, LockMode, Vfs};
 use uuid::Uuid;
 
-/// When what was accepted becomes durable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Durability {
-    /// In the background, each [`LogOptions::sync_interval`].
-    Process,
-    /// In the background, each such interval; at least a millisecond.
-    Interval(Duration),
-    /// Before the append returns.
-    Row,
-}
-
-/// How a log is written.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct LogOptions {
-    /// When what was accepted becomes durable. Default: `Process`.
-    pub durability: Durability,
-    /// Size of the first segment in bytes; each full one is followed by one twice as large. Default: 256 KiB.
-    pub segment_bytes_min: u64,
-    /// The greatest size of a segment in bytes, save for one that must fit a larger frame. Default: 64 MiB.
-    pub segment_bytes_max: u64,
-    /// Time between syncs at durability `Process`. Default: 1 s.
-    pub sync_interval: Duration,
-    /// Whether a thread of the log's own syncs and makes segments ahead of need. Without it nothing is synced but
-    /// on request, and at durability `Row`. Default: true.
-    pub background: bool,
-}
-
-impl Default for LogOptions {
-    fn default() -> Self {
-        LogOptions {
-            durability: Durability::Process,
-            segment_bytes_min: 256 << 10,
-            segment_bytes_max: 64 << 20,
-            sync_interval: Duration::from_secs(1),
-            background: true,
-        }
-    }
-}
-
-impl LogOptions {
-    /// The same with sizes that a segment can have.
-    fn bounded(mut self) -> Self {
-        self.segment_bytes_max =
-            self.segment_bytes_max.clamp(4096, SEGMENT_BYTES_LIMIT).next_multiple_of(4096);
-        let min = self.segment_bytes_min.clamp(4096, self.segment_bytes_max);
-        self.segment_bytes_min = min.next_multiple_of(4096);
-        self
-    }
-
-    fn interval(&self) -> Duration {
-        let interval = match self.durability {
-            Durability::Interval(d) => d,
-            Durability::Process | Durability::Row => self.sync_interval,
-        };
-        // An upper bound keeps the sum with the clock's time in range.
-        interval.clamp(Duration::from_millis(1), Duration::from_secs(86_400))
-    }
-}
-
-/// How far a writer is, and how far the disk is.
+/// How far a writer has come, and how much of that is durable.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Watermark {
-    /// The last thing that was appended; `None` before the first.
+    /// The last thing appended. `None` before the first.
     pub accepted: Option<Seq>,
-    /// The last of those that is durable, and all before it.
+    /// The last of these that is durable, with everything before it.
     pub durable: Option<Seq>,
 }
 
@@ -121,20 +66,20 @@ pub struct Watermark {
 /// # Ok::<(), tidalite_model::Error>(())
 /// ```
 ///
-/// All methods but [`forked`](Self::forked) and [`watermark`](Self::watermark) fail with `Poisoned` in a child of
-/// the process that opened the log, after [`close`](Self::close), and after a failed sync; in the last case
-/// everything accepted before can still be read. Appends fail with `Full` where the disk has no room for another
-/// segment; then nothing was written, and the next append tries again.
+/// All methods but [`forked`](Self::forked) and [`watermark`](Self::watermark) fail with `Poisoned` in a child of the
+/// process that opened the log, after [`close`](Self::close), and after a failed sync. After a failed sync,
+/// everything accepted before can still be read. Appends fail with `Full` if the disk has no space for another
+/// segment. Then nothing was written, and the next append tries again.
 pub struct Log {
-    shared: Arc<Shared>,
+    shared: Arc<LogShared>,
 }
 
 impl Log {
-    /// Opens a log for writing, in a new folder in `log_dir` (which must exist) with the least ordinal that is free
-    /// and no less than `next_writer`. Makes no segment yet, and syncs nothing.
+    /// Opens a log for writing, in a new folder in `log_dir` (which must exist), with the lowest free ordinal that is
+    /// at least `next_writer`. Creates no segment yet, and syncs nothing.
     ///
     /// # Errors
-    /// Those of the disk; `Unsupported` on file systems without locks.
+    /// Disk errors. `Unsupported` on file systems without locks.
     pub fn create(vfs: Arc<dyn Vfs>, log_dir: &Path, next_writer: u32, options: LogOptions) -> Result<Log> {
         let dir = claim_writer(&*vfs, log_dir, next_writer)?;
         let lock = match take_lock(&*vfs, &dir.path.join(LOCK_NAME)) {
@@ -145,7 +90,7 @@ impl Log {
                 return Err(e);
             }
         };
-        let shared = Shared::new(vfs, log_dir.to_path_buf(), dir, lock, options.bounded());
+        let shared = LogShared::new(vfs, log_dir.to_path_buf(), dir, lock, options.bounded());
         Ok(Log { shared: Arc::new(shared) })
     }
 
@@ -154,7 +99,7 @@ impl Log {
         self.shared.dir.writer
     }
 
-    /// How many bytes the log has taken in since it was opened.
+    /// The number of bytes appended since the log was opened.
     pub fn bytes(&self) -> u64 {
         if self.forked() { 0 } else { self.shared.state().position() }
     }
@@ -169,19 +114,19 @@ impl Log {
         self.shared.fork.forked()
     }
 
-    /// The handle of a series, the same for the same key.
+    /// The handle of a series. Equal keys get the same handle.
     ///
     /// # Errors
-    /// `Invalid` where run or metric are no names; `Full` after 16 million series.
+    /// `Invalid` if run or metric is not a valid name. `Full` after 16 million series.
     pub fn series(&self, key: &SeriesKey) -> Result<SeriesId> {
         self.shared.check_fork()?;
         self.shared.state().names.series(key)
     }
 
-    /// The handle of a list of series, the same for the same list.
+    /// The handle of a list of series. Equal lists get the same handle.
     ///
     /// # Errors
-    /// `Invalid` where the list is empty or a handle is not this log's; `Full` after 16 million layouts.
+    /// `Invalid` if the list is empty or a handle is not from this log. `Full` after 16 million layouts.
     pub fn layout(&self, series: &[SeriesId]) -> Result<LayoutId> {
         self.shared.check_fork()?;
         self.shared.state().names.layout(series)
@@ -190,17 +135,17 @@ impl Log {
     /// Appends a row: one value for each series of the layout, visible together.
     ///
     /// # Errors
-    /// `Invalid` where there are more or fewer values than series; see [`Log`] for the others.
+    /// `Invalid` if the number of values is not the layout's number of series. See [`Log`] for the others.
     #[inline]
     pub fn append_row(&self, layout: LayoutId, step: i64, time_us: i64, values: &[f64]) -> Result<Seq> {
         self.shared.append_row(layout, step, time_us, values)
     }
 
-    /// Appends a batch of points, given column by column, visible together.
+    /// Appends a batch of points, given as columns, visible together.
     ///
     /// # Errors
-    /// `Invalid` where the columns differ in length, are empty, or hold more than 1,198,372 points; see [`Log`] for
-    /// the others.
+    /// `Invalid` if the columns differ in length, are empty, or hold more than 1,198,372 points. See [`Log`] for the
+    /// others.
     pub fn append_points(
         &self,
         series: &[SeriesId],
@@ -214,49 +159,48 @@ impl Log {
     /// Appends a change to a run.
     ///
     /// # Errors
-    /// `Invalid` where the run's id is no name, or the change is too large or nests too deep; see [`Log`] for the
-    /// others.
+    /// `Invalid` if the run's id is not a valid name, or the change is too large or nests too deep. See [`Log`] for
+    /// the others.
     pub fn append_change(&self, run: &str, change: &RunChange) -> Result<Seq> {
         self.shared.append_change(run, change)
     }
 
-    /// Appends a reference to a part that is already durable in this writer's folder, with what the engine says
-    /// about it (at most 32 MiB).
+    /// Appends a reference to a part that is already durable in this writer's folder, with the engine's metadata (at
+    /// most 32 MiB).
     ///
     /// # Errors
     /// See [`Log`].
-    pub fn append_part(&self, part: Uuid, about: &[u8]) -> Result<Seq> {
-        self.shared.append_part(part, about)
+    pub fn append_part(&self, part: Uuid, meta: &[u8]) -> Result<Seq> {
+        self.shared.append_part(part, meta)
     }
 
-    /// Makes all that was accepted before this call durable. Callers at the same time share one sync.
+    /// Makes everything accepted before this call durable. Concurrent callers share one sync.
     ///
     /// # Errors
-    /// The disk's failure, which ends this writer; see [`Log`].
+    /// A disk error, which ends this writer. See [`Log`].
     pub fn sync(&self) -> Result<()> {
         self.shared.check_fork()?;
         self.shared.sync()
     }
 
-    /// Waits until what has this place in the order of writing is durable, and asks for a sync so that it takes no
-    /// longer than that; `false` where it took longer than `timeout`.
+    /// Requests a sync and waits until the write at `seq` is durable. `false` if that takes longer than `timeout`.
     ///
     /// # Errors
-    /// `Invalid` where `seq` was not given out by this log; the disk's failure; see [`Log`].
+    /// `Invalid` if `seq` is not from this log. Disk errors. See [`Log`].
     pub fn wait_durable(&self, seq: Seq, timeout: Option<Duration>) -> Result<bool> {
         self.shared.check_fork()?;
         let accepted = self.shared.state().last_unit.ordinal;
         if seq.writer() != self.writer() || accepted.is_none_or(|last| seq.ordinal() > last) {
             return Err(Error::invalid(
                 "wait for log to be durable",
-                "the log has not accepted anything at this place in the order of writing",
-                "wait for a place that an append of this log returned",
+                "the log has not accepted this sequence number",
+                "pass a sequence number that an append of this log returned",
             ));
         }
         self.shared.wait_durable(seq.ordinal(), timeout)
     }
 
-    /// How far this writer and the disk are. In the child of a fork it says nothing.
+    /// How far this writer has come, and how much is durable. Empty in a forked child.
     pub fn watermark(&self) -> Watermark {
         if self.forked() {
             return Watermark::default();
@@ -266,20 +210,20 @@ impl Log {
         Watermark { accepted: seq(self.shared.state().last_unit.ordinal), durable: seq(durable) }
     }
 
-    /// Makes all that was accepted durable and closes the current segment; later appends begin a new one.
+    /// Makes everything accepted durable and closes the current segment. Later appends start a new one.
     ///
     /// # Errors
-    /// The disk's failure, which ends this writer; see [`Log`].
+    /// A disk error, which ends this writer. See [`Log`].
     pub fn seal(&self) -> Result<()> {
         self.shared.check_fork()?;
         self.shared.seal()
     }
 
-    /// Seals, and gives up the writer's lock: the writer is gone. A folder without any segment is removed. Dropping
-    /// the log does the same, but cannot say what failed; closing twice does nothing.
+    /// Seals, and releases the writer's lock: the writer is gone. A folder without a segment is removed. Dropping the
+    /// log does the same but cannot report an error. Closing twice does nothing.
     ///
     /// # Errors
-    /// The disk's failure; the writer is gone nevertheless.
+    /// A disk error. The writer is gone nevertheless.
     pub fn close(&self) -> Result<()> {
         self.shared.check_fork()?;
         self.shared.close()
@@ -289,7 +233,7 @@ impl Log {
 impl Drop for Log {
     fn drop(&mut self) {
         if self.forked() {
-            // Files, maps, lock and thread are the parent's: nothing of them may be released here.
+            // Files, maps, lock and thread belong to the parent, so the child must not release them.
             std::mem::forget(self.shared.clone());
             return;
         }
@@ -303,8 +247,8 @@ impl fmt::Debug for Log {
     }
 }
 
-/// Takes the lock of a writer's own, new folder. Only a reader that looks whether the writer lives can hold it, and
-/// only for a moment.
+/// Locks the writer's own new folder. Only a reader that checks whether the writer lives can hold this lock, and only
+/// briefly.
 fn take_lock(vfs: &dyn Vfs, path: &Path) -> Result<Box<dyn Lock>> {
     for _ in 0..1000 {
         if let Some(lock) = vfs.lock(path, LockMode::Exclusive)? {

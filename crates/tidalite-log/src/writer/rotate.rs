@@ -1,35 +1,34 @@
-//! The next segment: made ahead of need where there is a background thread, else when it is needed.
+//! Rotating to the next segment, which is made ahead of need by the background thread, or else on demand.
 //!
-//! Order: the new file first, then SEAL into the old segment, then the new one's header. So a full disk leaves the
-//! old segment as it was: the append that needed more room fails with `Full`, smaller ones still go in, and the next
-//! append tries again.
+//! The new file is created first, then SEAL is written to the old segment, then the header of the new one. So a full
+//! disk leaves the old segment as it was: the append that needed more space fails with `Full`, smaller ones still
+//! fit, and the next append tries again.
 
-use super::shared::Shared;
-use super::state::{CLOSING_BYTES, Current, Spare, State};
+use super::shared::LogShared;
+use super::state::{CLOSING_BYTES, Current, LogState, Spare};
 use crate::format::{BASE_ORDINAL_MAX, FIRST_FRAME_AT, SEGMENT_BYTES_LIMIT};
 use crate::segment::{ORIGIN_BYTES, SegmentHeader};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use tidalite_model::{Error, ErrorKind, Result};
 use tidalite_vfs::SegmentFile;
 
-/// A segment made to fit one large frame is a multiple of this.
+/// The size of a segment made for one large frame is a multiple of this.
 const FITTING_BYTES: u64 = 64 << 10;
 
-/// Their names have eight digits.
+/// File names have eight digits.
 const SEGMENT_NUMBER_MAX: u32 = 99_999_999;
 
-impl Shared {
-    /// Makes the next segment the current one, with space for `room` bytes behind its first frame; or waits for the
-    /// spare that is being made, and returns for another look.
+impl LogShared {
+    /// Makes the next segment the current one, with space for `room` bytes after its first frame. If the spare is
+    /// being made, waits for it and returns, so that the caller checks again.
     pub(super) fn next_segment<'a>(
         self: &'a Arc<Self>,
-        mut state: MutexGuard<'a, State>,
+        mut state: MutexGuard<'a, LogState>,
         room: u64,
-    ) -> Result<MutexGuard<'a, State>> {
+    ) -> Result<MutexGuard<'a, LogState>> {
         if matches!(state.spare, Spare::Making) {
             return Ok(self.spare_made.wait(state).unwrap_or_else(PoisonError::into_inner));
         }
-        self.start_background()?;
         let needed = (FIRST_FRAME_AT + ORIGIN_BYTES) as u64 + room + CLOSING_BYTES;
         let number = state.number + 1;
         check_limits(needed, number, state.next_ordinal())?;
@@ -58,9 +57,9 @@ impl Shared {
         Ok(state)
     }
 
-    /// The size of the segment after the current one: twice its size, up to the greatest; after one that was sealed
-    /// before it was full, the same again.
-    fn next_bytes(&self, state: &State) -> u64 {
+    /// The size of the segment after the current one: twice its size, up to the maximum. After a segment that was
+    /// sealed before it was full: the same size again.
+    fn next_bytes(&self, state: &LogState) -> u64 {
         let doubled = state.current.as_ref().map(|c| c.capacity().saturating_mul(2));
         doubled.map_or(state.unfilled_bytes, |bytes| bytes.min(self.options.segment_bytes_max))
     }
@@ -69,8 +68,8 @@ impl Shared {
         let path = self.dir.segment_path(number);
         match self.vfs.create_segment(&path, bytes) {
             Err(e) if e.kind() == ErrorKind::Busy => {
-                // Left behind by an attempt of ours that failed; nobody else writes here, and a number is only
-                // counted as used once its segment holds a frame.
+                // A failed attempt of this writer left the file. No other process writes here, and a number counts as
+                // used only once its segment holds a frame.
                 self.vfs.remove(&path)?;
                 self.vfs.create_segment(&path, bytes)
             }
@@ -78,7 +77,7 @@ impl Shared {
         }
     }
 
-    /// Makes the spare where one was asked for. Called by the background thread, which alone may block.
+    /// Makes a spare if one was requested. May block, so only the background thread calls it.
     pub(super) fn make_spare(&self) {
         let mut state = self.state();
         let wanted = state.current.as_ref().is_some_and(|c| c.spare_asked);
@@ -89,7 +88,7 @@ impl Shared {
         state.spare = Spare::Making;
         drop(state);
         let made = self.make_segment(number, bytes);
-        // Made durable here, so that the first sync of its rows need not.
+        // Makes the file's name durable now, so that the first sync of its rows does not have to.
         let synced = made.as_ref().map_or(Ok(()), |_| self.vfs.sync_dir(&self.dir.path));
         let mut state = self.state();
         state.spare = Spare::None;
@@ -100,7 +99,7 @@ impl Shared {
                 state.fail(&e);
                 self.fail_waiters(&e);
             }
-            // The rotation will try again, and report.
+            // The next rotation tries again and reports the error.
             (Err(_), _) => {}
         }
         drop(state);
@@ -116,12 +115,12 @@ fn check_limits(needed: u64, number: u32, ordinal: u64) -> Result<()> {
             "log fewer series at once",
         ));
     }
-    // A segment's worth of slack covers the frames that close the one before.
+    // The slack of one segment covers the frames that close the previous one.
     if number > SEGMENT_NUMBER_MAX || ordinal > BASE_ORDINAL_MAX - (SEGMENT_BYTES_LIMIT >> 4) {
         return Err(Error::new(
             ErrorKind::Full,
             "append to log",
-            "this writer has written as many frames as it can number",
+            "this writer has used all its frame numbers",
             "close the store and open it again",
         ));
     }

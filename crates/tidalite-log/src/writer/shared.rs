@@ -1,37 +1,37 @@
-//! The log as its callers and its background thread share it, and how it ends.
+//! The state that the log's callers and its background thread share.
 
-use super::LogOptions;
-use super::background::Bell;
-use super::state::{Spare, State};
-use super::sync::Commit;
-use crate::dir::{LOCK_NAME, WriterDir};
+use super::commit::{Commit, poisoned};
+use super::options::LogOptions;
+use super::requests::BackgroundRequests;
+use super::state::LogState;
+use crate::dir::WriterDir;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use tidalite_model::{Error, ErrorKind, Result};
 use tidalite_vfs::{ForkGuard, Lock, Vfs};
 
-/// Everything of a log. Locks are taken one at a time, but `commit` and `thread` may be taken under `state`.
+/// Locks are taken one at a time, except that `commit` and `thread` may be taken under `state`.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct LogShared {
     pub(super) vfs: Arc<dyn Vfs>,
     pub(super) log_dir: PathBuf,
     pub(super) dir: WriterDir,
     pub(super) options: LogOptions,
     pub(super) fork: ForkGuard,
-    pub(super) state: Mutex<State>,
-    /// The spare is no longer being made.
+    pub(super) state: Mutex<LogState>,
+    /// Notified when the background thread has finished making the spare.
     pub(super) spare_made: Condvar,
     pub(super) commit: Mutex<Commit>,
-    /// A sync has ended.
+    /// Notified when a sync ends.
     pub(super) committed: Condvar,
-    pub(super) bell: Arc<Bell>,
+    pub(super) requests: Arc<BackgroundRequests>,
     pub(super) thread: Mutex<Option<JoinHandle<()>>>,
-    /// Says to others that this writer lives.
+    /// Shows to other processes that this writer lives.
     pub(super) lock: Mutex<Option<Box<dyn Lock>>>,
 }
 
-impl Shared {
+impl LogShared {
     pub(super) fn new(
         vfs: Arc<dyn Vfs>,
         log_dir: PathBuf,
@@ -39,16 +39,16 @@ impl Shared {
         lock: Box<dyn Lock>,
         options: LogOptions,
     ) -> Self {
-        Shared {
+        LogShared {
             vfs,
             log_dir,
             dir,
             fork: ForkGuard::new(),
-            state: Mutex::new(State::new(options.segment_bytes_min)),
+            state: Mutex::new(LogState::new(options.segment_bytes_min)),
             spare_made: Condvar::new(),
             commit: Mutex::default(),
             committed: Condvar::new(),
-            bell: Arc::default(),
+            requests: Arc::default(),
             thread: Mutex::default(),
             lock: Mutex::new(Some(lock)),
             options,
@@ -56,12 +56,20 @@ impl Shared {
     }
 
     #[inline]
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, LogState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `Poisoned` in a child of the process that opened the log. To be asked before any lock: another thread may
-    /// have held it at the fork, and then it stays locked for ever.
+    pub(super) fn thread(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.thread.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn commit(&self) -> MutexGuard<'_, Commit> {
+        self.commit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `Poisoned` in a child of the process that opened the log. Call it before taking any lock: another thread may
+    /// have held the lock at the fork, and then it stays locked permanently.
     #[inline]
     pub(super) fn check_fork(&self) -> Result<()> {
         if self.fork.forked() { Err(self.forked()) } else { Ok(()) }
@@ -78,8 +86,8 @@ impl Shared {
         .at(&self.dir.path)
     }
 
-    /// `Poisoned` where the log was closed, or a failure ended it.
-    pub(super) fn check_usable(&self, state: &State) -> Result<()> {
+    /// `Poisoned` if the log was closed or a failure ended it.
+    pub(super) fn check_usable(&self, state: &LogState) -> Result<()> {
         self.check_unfailed(state)?;
         if !state.closed {
             return Ok(());
@@ -93,42 +101,14 @@ impl Shared {
         .at(&self.dir.path))
     }
 
-    /// Ends the log: thread, segments, spare, lock. The second time it does nothing.
-    pub(super) fn close(&self) -> Result<()> {
-        let mut state = self.state();
-        if state.closed {
-            return Ok(());
-        }
-        state.closed = true;
-        drop(state);
-        self.bell.stop();
-        let thread = self.thread().take();
-        if let Some(thread) = thread {
-            // It has nothing to say: a failure of its is in the state.
-            let _ = thread.join();
-        }
-        let sealed = self.seal();
-        let mut state = self.state();
-        // No sync is under way now, and after a failure there will be none: give the files back.
-        state.current = None;
-        state.retired.clear();
-        let spare = std::mem::replace(&mut state.spare, Spare::None);
-        let used = state.number > 0;
-        // Rows that come later take the slow way, and are refused there.
-        drop(state);
-        if let Spare::Ready(file) = spare {
-            let path = file.path().to_path_buf();
-            drop(file);
-            // Left behind it would be an empty file, which readers pass over.
-            let _ = self.vfs.remove(&path);
-        }
-        if !used {
-            // As well as can be: an empty folder says nothing.
-            let _ = self.vfs.remove(&self.dir.path.join(LOCK_NAME));
-            let _ = self.vfs.remove_dir(&self.dir.path);
-        }
-        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
-        self.fail_waiters(&Error::new(ErrorKind::Poisoned, "write to log", "the log is closed", ""));
-        sealed
+    /// Wakes callers that wait for a sync that will never happen.
+    pub(super) fn fail_waiters(&self, first: &Error) {
+        self.commit().failed.get_or_insert_with(|| first.duplicate());
+        self.committed.notify_all();
+    }
+
+    /// `Poisoned` if an earlier failure ended this writer.
+    pub(super) fn check_unfailed(&self, state: &LogState) -> Result<()> {
+        state.failed.as_ref().map_or(Ok(()), |first| Err(poisoned(first)))
     }
 }

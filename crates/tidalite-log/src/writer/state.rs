@@ -1,16 +1,15 @@
 //! What the writer's one mutex guards: the names, the current segment, and the segments that wait for their sync.
 //!
 //! Invariants:
-//! - Frames are written first and the committed length after them, once for all frames of one append; a failure
-//!   before that leaves the committed length, and so the log, as they were.
-//! - The current segment always has room left for a copy of each declaration made since its last SYNC mark, one mark
-//!   and one SEAL: so closing it never fails for lack of room.
-//! - A segment in which a write failed takes no further frame. What stands behind its committed length may be half a
-//!   frame, or a whole one whose append was refused; nothing may be written over that and nothing behind it.
-//!
-//! Called by `append.rs` (rows and other frames), `rotate.rs` (the next segment) and `sync.rs` (marks).
+//! - Frames are written first and the committed length after them, once for all frames of one append. A failure
+//!   before that leaves the committed length, and so the log, unchanged.
+//! - The current segment always has space for a copy of each declaration made since its last SYNC mark, one mark and
+//!   one SEAL. So closing it never fails for lack of space.
+//! - A segment in which a write failed takes no more frames. The bytes after its committed length may be half a
+//!   frame, or a complete one whose append was refused. They are never overwritten, and nothing is written after
+//!   them.
 
-use super::declare::{Names, Needs, unknown_handle};
+use super::declare::{RequiredNames, WriterNames, unknown_handle};
 use crate::format::{COMMITTED_AT, FRAME_HEAD_BYTES, ROW_FIXED_BYTES, SYNC_PAYLOAD_BYTES, Tag, frame_bytes};
 use crate::frame::Draft;
 use crate::segment::SegmentHeader;
@@ -19,36 +18,36 @@ use std::sync::Arc;
 use tidalite_model::{Error, Result};
 use tidalite_vfs::SegmentFile;
 
-/// Room kept for one SYNC mark and one SEAL.
+/// Space reserved for one SYNC mark and one SEAL.
 pub(super) const CLOSING_BYTES: u64 = (frame_bytes(SYNC_PAYLOAD_BYTES) + frame_bytes(0)) as u64;
 
-/// Twice boxed, so that the box can be had back for `truncate` once no sync shares it.
+/// The inner box can be taken out for `truncate` once no sync shares the segment.
 pub(super) type SharedSegment = Arc<Box<dyn SegmentFile>>;
 
 #[derive(Debug)]
-pub(super) struct State {
-    pub(super) names: Names,
+pub(super) struct LogState {
+    pub(super) names: WriterNames,
     pub(super) current: Option<Current>,
     /// Segments that take no more frames and are not known to be durable, oldest first.
     pub(super) retired: Vec<Retired>,
     pub(super) spare: Spare,
-    /// Number of the segment made last; 0 before the first.
+    /// Number of the newest segment; 0 before the first.
     pub(super) number: u32,
-    /// Where the next segment begins in the stream, and its first frame's ordinal. Of use while there is no current.
+    /// Position and ordinal at which the next segment begins. Valid only while there is no current one.
     pub(super) base: (u64, u64),
-    /// Size of the next segment where the last was not filled.
+    /// Size of the next segment if the last one was not filled.
     pub(super) unfilled_bytes: u64,
-    pub(super) last_unit: Unit,
+    pub(super) last_unit: UnitEnd,
     pub(super) failed: Option<Error>,
     pub(super) closed: bool,
-    /// Rows are put together here.
+    /// Buffer in which rows are encoded.
     scratch: Draft,
 }
 
-/// The last thing that a caller appended.
+/// The last thing a caller appended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Unit {
-    /// Its ordinal; `None` before the first.
+pub(super) struct UnitEnd {
+    /// Its ordinal. `None` before the first.
     pub(super) ordinal: Option<u64>,
     /// One past its last byte in the stream.
     pub(super) end: u64,
@@ -58,7 +57,7 @@ pub(super) struct Unit {
 #[derive(Debug)]
 pub(super) enum Spare {
     None,
-    /// Being made, outside the mutex.
+    /// Being made by the background thread, without the mutex.
     Making,
     Ready(Box<dyn SegmentFile>),
 }
@@ -72,14 +71,15 @@ pub(super) struct Current {
     capacity: u64,
     /// One past the last published frame.
     offset: u64,
-    /// Frames so far.
+    /// The number of frames so far.
     frames: u32,
-    /// A row that ends beyond this takes the slow way: no room, or a spare is to be asked for, or no frame at all.
+    /// A row that ends beyond this takes the slow path: the segment is full, a spare must be requested, or writing
+    /// failed.
     easy_end: u64,
     pub(super) spare_asked: bool,
     /// A write failed.
     broken: bool,
-    /// Declarations not yet copied.
+    /// Declarations without a copy so far.
     fresh: Vec<Draft>,
     fresh_bytes: u64,
     /// Whether its name in the folder is durable.
@@ -95,24 +95,24 @@ pub(super) struct Retired {
     pub(super) entry_durable: bool,
 }
 
-impl State {
+impl LogState {
     pub(super) fn new(unfilled_bytes: u64) -> Self {
-        State {
-            names: Names::default(),
+        LogState {
+            names: WriterNames::default(),
             current: None,
             retired: Vec::new(),
             spare: Spare::None,
             number: 0,
             base: (0, 0),
             unfilled_bytes,
-            last_unit: Unit::default(),
+            last_unit: UnitEnd::default(),
             failed: None,
             closed: false,
             scratch: Draft::new(Tag::Row, 0),
         }
     }
 
-    /// Appends a row where that is a copy into the current segment and nothing else; `None` where it is more.
+    /// Appends a row if that only takes a copy into the current segment; otherwise `None`.
     #[inline]
     pub(super) fn append_row(
         &mut self,
@@ -120,7 +120,7 @@ impl State {
         step: i64,
         time_us: i64,
         values: &[f64],
-    ) -> Option<Result<Unit>> {
+    ) -> Option<Result<UnitEnd>> {
         let (width, declared_in) = self.names.layout_facts(layout)?;
         let c = self.current.as_mut()?;
         let bytes = FRAME_HEAD_BYTES + ROW_FIXED_BYTES + 8 * values.len();
@@ -138,11 +138,11 @@ impl State {
         let ordinal = c.header.base_ordinal + u64::from(c.frames);
         c.offset = end;
         c.frames += 1;
-        self.last_unit = Unit { ordinal: Some(ordinal), end: c.header.base_position + end };
+        self.last_unit = UnitEnd { ordinal: Some(ordinal), end: c.header.base_position + end };
         Some(Ok(self.last_unit))
     }
 
-    /// Checks a row against its layout.
+    /// Checks the number of values against the layout.
     pub(super) fn check_row(&self, layout: LayoutId, values: usize) -> Result<()> {
         let (width, _) = self.names.layout_facts(layout).ok_or_else(|| unknown_handle("layout", layout.0))?;
         if width == values {
@@ -155,9 +155,8 @@ impl State {
         ))
     }
 
-    /// Writes a finished frame, and before it whatever declarations it needs, where all that fits the current
-    /// segment; `None` where it does not.
-    pub(super) fn append(&mut self, draft: &mut Draft, needs: Needs<'_>) -> Result<Option<Unit>> {
+    /// Writes the missing declarations and a finished frame to the current segment. `None` if they do not fit.
+    pub(super) fn append(&mut self, draft: &mut Draft, needs: RequiredNames<'_>) -> Result<Option<UnitEnd>> {
         let Some(c) = &mut self.current else { return Ok(None) };
         let number = c.header.id.number;
         let mut declarations = self.names.missing(needs, number)?;
@@ -167,34 +166,34 @@ impl State {
         c.write(&mut declarations, draft)?;
         self.names.declared(needs, number);
         let ordinal = c.header.base_ordinal + u64::from(c.frames) - 1;
-        self.last_unit = Unit { ordinal: Some(ordinal), end: c.header.base_position + c.offset };
+        self.last_unit = UnitEnd { ordinal: Some(ordinal), end: c.header.base_position + c.offset };
         Ok(Some(self.last_unit))
     }
 
-    /// Appends a mark that all below `durable` of the stream is on the disk, where there is room for it.
+    /// Appends a mark that the stream is durable below `durable`, if there is space for it.
     pub(super) fn mark(&mut self, durable: u64, time_us: i64) {
         if let Some(c) = &mut self.current
             && self.failed.is_none()
             && !c.broken
             && c.offset + c.fresh_bytes + frame_bytes(SYNC_PAYLOAD_BYTES) as u64 + CLOSING_BYTES <= c.capacity
         {
-            // A mark that cannot be written breaks the segment, which the next append sees; it loses no row.
+            // A failed mark makes the segment unusable, which the next append notices. No row is lost.
             let _ = c.write_mark(durable, time_us);
         }
     }
 
-    /// Ends the current segment: copies of declarations, a mark where one is given, and SEAL.
+    /// Closes the current segment with copies of declarations, a mark if given, and SEAL.
     pub(super) fn retire(&mut self, mark: Option<(u64, i64)>) {
         let Some(mut c) = self.current.take() else { return };
         if !c.broken {
-            // Without them the segment ends where its successor says.
+            // Without these frames the segment ends where its successor's header says.
             let _ = c.write_closing(mark);
         }
         self.base = (c.header.base_position + c.offset, c.header.base_ordinal + u64::from(c.frames));
         self.retired.push(Retired { file: c.file, bytes: c.offset, entry_durable: c.entry_durable });
     }
 
-    /// Refuses everything from now on; the first failure stays.
+    /// Refuses everything from now on. The first failure is kept.
     pub(super) fn fail(&mut self, first: &Error) {
         self.failed.get_or_insert_with(|| first.duplicate());
         if let Some(c) = &mut self.current {
@@ -214,7 +213,7 @@ impl State {
 }
 
 impl Current {
-    /// A segment whose header is about to be written.
+    /// Starts a segment by writing its header.
     pub(super) fn new(
         file: Box<dyn SegmentFile>,
         header: SegmentHeader,
@@ -242,7 +241,7 @@ impl Current {
         Ok(current)
     }
 
-    /// Whether more than half is full.
+    /// Whether more than half of the segment is full.
     pub(super) fn is_half_full(&self) -> bool {
         self.offset > self.capacity / 2
     }
@@ -251,7 +250,7 @@ impl Current {
         self.capacity
     }
 
-    /// Bytes that a segment needs beyond its start to hold these frames.
+    /// Space that a segment needs after its start to hold these frames.
     pub(super) fn room_for(declarations: &[Draft], draft: &Draft) -> u64 {
         2 * declarations.iter().map(Draft::bytes).sum::<u64>() + draft.bytes() + CLOSING_BYTES
     }
@@ -278,7 +277,7 @@ impl Current {
         Ok(())
     }
 
-    /// Writes finished frames one after the other and publishes them together.
+    /// Writes finished frames one after another and publishes them together.
     fn write_frames<'a>(&mut self, frames: impl Iterator<Item = &'a mut Draft>) -> Result<()> {
         let (mut offset, mut ordinal) = (self.offset, self.frames);
         for frame in frames {

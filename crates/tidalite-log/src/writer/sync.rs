@@ -1,74 +1,48 @@
-//! How accepted becomes durable: one sync at a time, for all who wait.
+//! How accepted data becomes durable: one sync at a time, for all callers that wait.
 //!
 //! ```text
 //! caller: my end ≤ durable? ─yes─► done
-//!              └─no─► somebody syncs? ─yes─► wait for that one, look again
-//!                            └─no─► I sync: take what waits (lock) ─► fdatasync each segment, oldest first
+//!              └─no─► is a sync running? ─yes─► wait for it, check again
+//!                            └─no─► take the batch (lock) ─► fdatasync each segment, oldest first
 //!                                    ─► fdatasync the folders ─► SYNC mark (lock) ─► durable, wake all
 //! ```
 //!
 //! Rules:
 //! - The append mutex is held to take the batch and to write the mark, never during a sync.
-//! - Segments are synced in order and the watermark moves once all are, so what is durable is always a prefix.
-//! - A failed sync is final: the kernel may have dropped what it could not write, and a second sync would say Ok.
-//!   The writer refuses everything from then on, with the first failure as the reason.
-//! - Marks are no reason for a sync; only what a caller appended is.
+//! - Segments are synced in order, and the watermark moves once all are synced. So what is durable is always a
+//!   prefix.
+//! - A failed sync is final: the kernel may have dropped the data, and a second sync would succeed without it. The
+//!   writer refuses everything afterwards and names the first failure.
+//! - A mark alone does not cause a sync. Only what a caller appended does.
 
-use super::shared::Shared;
-use super::state::{Retired, SharedSegment, State, Unit};
-use std::sync::{Arc, MutexGuard, PoisonError};
+use super::commit::{Durable, poisoned};
+use super::shared::LogShared;
+use super::state::{LogState, Retired, SharedSegment, UnitEnd};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
-use tidalite_model::{Error, Result};
-
-/// Who syncs, and how far the disk is.
-#[derive(Debug, Default)]
-pub(super) struct Commit {
-    /// Somebody is syncing.
-    syncing: bool,
-    /// The folder of writers is synced, so this writer's folder stays.
-    folder_durable: bool,
-    pub(super) durable: Durable,
-    failed: Option<Error>,
-}
-
-/// All of the stream below a position is durable, and that position is behind this unit.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Durable {
-    pub(super) position: u64,
-    pub(super) ordinal: Option<u64>,
-}
-
-impl Durable {
-    fn covers(&self, ordinal: u64) -> bool {
-        self.ordinal.is_some_and(|durable| durable >= ordinal)
-    }
-}
+use tidalite_model::Result;
 
 /// What one sync covers.
-struct Batch {
+struct SyncBatch {
     retired: Vec<Retired>,
     current: Option<(SharedSegment, u32)>,
     entries_durable: bool,
     reaches: Durable,
 }
 
-impl Batch {
-    fn take(state: &mut State) -> Batch {
+impl SyncBatch {
+    fn take(state: &mut LogState) -> SyncBatch {
         let retired = std::mem::take(&mut state.retired);
         let current = state.current.as_ref().map(|c| (c.file.clone(), c.header.id.number));
         let entries_durable =
             retired.iter().all(|r| r.entry_durable) && state.current.as_ref().is_none_or(|c| c.entry_durable);
         let reaches = Durable { position: state.position(), ordinal: state.last_unit.ordinal };
-        Batch { retired, current, entries_durable, reaches }
+        SyncBatch { retired, current, entries_durable, reaches }
     }
 }
 
-impl Shared {
-    pub(super) fn commit(&self) -> MutexGuard<'_, Commit> {
-        self.commit.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns once all of the stream below `position` is durable.
+impl LogShared {
+    /// Returns once the stream is durable below `position`.
     pub(super) fn make_durable(&self, position: u64) -> Result<()> {
         let mut commit = self.commit();
         loop {
@@ -101,21 +75,21 @@ impl Shared {
         outcome.map(|_| ())
     }
 
-    /// Syncs all there is. The caller is the only one who does.
+    /// Syncs everything appended so far. Only one thread may call it at a time.
     fn sync_batch(&self, folder_durable: bool) -> Result<Durable> {
         let mut state = self.state();
         self.check_unfailed(&state)?;
-        let batch = Batch::take(&mut state);
+        let batch = SyncBatch::take(&mut state);
         drop(state);
         if let Err(e) = self.sync_files(&batch, folder_durable) {
             self.state().fail(&e);
             return Err(e);
         }
-        let Batch { retired, current, reaches, .. } = batch;
+        let SyncBatch { retired, current, reaches, .. } = batch;
         for r in retired {
             if let Some(file) = Arc::into_inner(r.file) {
-                // Its rows are durable. A tail that cannot be cut off costs room until the segment is flushed, and
-                // a disk that fails says so at the next sync.
+                // Its rows are durable. A tail that cannot be cut off takes disk space until the segment is flushed.
+                // A failing disk is reported by the next sync.
                 let _ = file.truncate(r.bytes);
             }
         }
@@ -129,7 +103,7 @@ impl Shared {
         Ok(reaches)
     }
 
-    fn sync_files(&self, batch: &Batch, folder_durable: bool) -> Result<()> {
+    fn sync_files(&self, batch: &SyncBatch, folder_durable: bool) -> Result<()> {
         for r in &batch.retired {
             r.file.sync()?;
         }
@@ -145,16 +119,16 @@ impl Shared {
         Ok(())
     }
 
-    /// Makes all that was accepted so far durable.
+    /// Makes everything accepted so far durable.
     pub(super) fn sync(&self) -> Result<()> {
         let state = self.state();
         self.check_unfailed(&state)?;
-        let Unit { end, .. } = state.last_unit;
+        let UnitEnd { end, .. } = state.last_unit;
         drop(state);
         self.make_durable(end)
     }
 
-    /// Ends the current segment and makes it, its end included, durable.
+    /// Closes the current segment and makes it durable, its end included.
     pub(super) fn seal(&self) -> Result<()> {
         self.sync()?;
         let durable = self.commit().durable.position;
@@ -167,9 +141,9 @@ impl Shared {
         if unsynced { self.make_durable(end) } else { Ok(()) }
     }
 
-    /// Waits until the unit of this ordinal is durable; false where that takes longer than `timeout`.
+    /// Waits until the unit with this ordinal is durable. `false` if that takes longer than `timeout`.
     pub(super) fn wait_durable(&self, ordinal: u64, timeout: Option<Duration>) -> Result<bool> {
-        // A deadline beyond what the clock can tell is none.
+        // A deadline that the clock cannot represent counts as none.
         let deadline = timeout.and_then(|t| Instant::now().checked_add(t));
         let Some(deadline) = deadline.filter(|_| self.options.background) else {
             if !self.commit().durable.covers(ordinal) {
@@ -193,45 +167,11 @@ impl Shared {
             if !asked {
                 asked = true;
                 drop(commit);
-                self.bell.ask_for_sync();
+                self.requests.request_sync();
                 commit = self.commit();
                 continue;
             }
             (commit, _) = self.committed.wait_timeout(commit, left).unwrap_or_else(PoisonError::into_inner);
         }
-    }
-
-    /// Wakes those who wait for a sync that will never be.
-    pub(super) fn fail_waiters(&self, first: &Error) {
-        self.commit().failed.get_or_insert_with(|| first.duplicate());
-        self.committed.notify_all();
-    }
-
-    /// `Poisoned` where an earlier failure ended this writer.
-    pub(super) fn check_unfailed(&self, state: &State) -> Result<()> {
-        state.failed.as_ref().map_or(Ok(()), |first| Err(poisoned(first)))
-    }
-}
-
-/// What every call gets after a failure that ended the writer.
-pub(super) fn poisoned(first: &Error) -> Error {
-    Error::new(
-        tidalite_model::ErrorKind::Poisoned,
-        "write to log",
-        format!("an earlier failure ended this writer ({first})"),
-        "open the store again to go on; what was accepted before can still be read",
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Durable;
-
-    /// A row that was appended while a sync ran stands right behind what that sync made durable, and is not part of it.
-    #[test]
-    fn what_is_durable_covers_its_last_unit_and_not_the_one_behind_it() {
-        let durable = Durable { position: 128, ordinal: Some(5) };
-        assert_eq!([4, 5, 6].map(|ordinal| durable.covers(ordinal)), [true, true, false]);
-        assert!(!Durable::default().covers(0), "before the first sync nothing is");
     }
 }

@@ -1,13 +1,15 @@
-//! What the writer promises, on a disk in memory that can crash and fail, and on the real one with threads.
+//! The writer's guarantees, on a simulated disk that crashes and fails, and on the real one with threads.
 
 use super::{Durability, Log, LogOptions};
-use crate::testing::{LOG, Random, Seen, Witness, key, make_log_dir, only_writer, read, small};
-use crate::{FindingKind, SeriesId, TailReader, is_alive, replay, segments, writers};
+use crate::testing::{
+    LOG, LogTestRandom, RecordingSink, Witness, key, make_log_dir, only_writer, read, small,
+};
+use crate::{LogFindingKind, SeriesId, TailReader, is_alive, replay, segments, writers};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tidalite_model::{ErrorKind, RunChange, SeriesKey};
-use tidalite_vfs::{FailKind, Failure, RealVfs, SimVfs, Survive, Tear, Vfs};
+use tidalite_vfs::{FailKind, RealVfs, SimFailure, SimVfs, Survive, Tear, Vfs};
 use uuid::Uuid;
 
 fn disk(seed: u64) -> (SimVfs, Arc<dyn Vfs>) {
@@ -21,11 +23,11 @@ fn options(durability: Durability) -> LogOptions {
     LogOptions { durability, ..small() }
 }
 
-/// Runs a script on a disk that fails as told; what the log said of itself.
+/// Runs a script on a disk with the given failure. Returns the disk and what the log reported.
 fn run(
     seed: u64,
     durability: Durability,
-    failure: Option<Failure>,
+    failure: Option<SimFailure>,
     prepare: fn(&SimVfs),
 ) -> (SimVfs, Option<Witness>) {
     let (sim, vfs) = disk(seed);
@@ -34,7 +36,7 @@ fn run(
         sim.set_failure(f);
     }
     let Ok(mut witness) = Witness::new(&vfs, options(durability)) else { return (sim, None) };
-    let mut random = Random(seed);
+    let mut random = LogTestRandom(seed);
     for _ in 0..60 {
         let done = witness.step(&mut random);
         if matches!(durability, Durability::Row) && done.is_ok() {
@@ -54,7 +56,7 @@ const TEARS: [Tear; 4] = [
     Tear { bytes: 1, zeros: true },
 ];
 
-/// Everything that must hold on the disk that a power cut leaves; the number of faults.
+/// Checks everything that must hold on the disk after a power cut.
 fn check_cut(disk: &SimVfs, witness: Option<&Witness>) -> Result<(), String> {
     let all = writers(disk, Path::new(LOG)).map_err(|e| e.to_string())?;
     let Some(witness) = witness else { return Ok(()) };
@@ -66,7 +68,7 @@ fn check_cut(disk: &SimVfs, witness: Option<&Witness>) -> Result<(), String> {
     }
     let (seen, replayed) = read(disk, dir, 0, false);
     witness.check(&seen, false)?;
-    let damage = |k: FindingKind| !matches!(k, FindingKind::TornTail | FindingKind::OrphanTail);
+    let damage = |k: LogFindingKind| !matches!(k, LogFindingKind::TornTail | LogFindingKind::OrphanTail);
     if let Some(f) = replayed.findings.iter().find(|f| damage(f.kind)) {
         return Err(format!("a crash was taken for damage: {}", f.message));
     }
@@ -83,7 +85,7 @@ fn cuts(seed: u64, durability: Durability, every: usize, prepare: fn(&SimVfs)) -
     drop(whole);
     let (mut states, mut faults) = (0, Vec::new());
     for &at_step in steps.iter().skip(usize::try_from(seed).unwrap() % every).step_by(every) {
-        let failure = Failure { at_step, kind: FailKind::Crash, persist: true };
+        let failure = SimFailure { at_step, kind: FailKind::Crash, persist: true };
         let (sim, witness) = run(seed, durability, Some(failure), prepare);
         let survivals = [Survive::None, Survive::All, Survive::One(at_step), Survive::Random(at_step)];
         for (survive, tear) in survivals.into_iter().flat_map(|s| TEARS.map(|t| (s, t))) {
@@ -93,7 +95,7 @@ fn cuts(seed: u64, durability: Durability, every: usize, prepare: fn(&SimVfs)) -
                 faults.push(format!("seed {seed}, step {at_step}, {survive:?}, {tear:?}: {e}"));
             }
         }
-        // The process alone dies: all that was accepted is there.
+        // If only the process dies, everything accepted is still there.
         let left = sim.kill();
         if let Some(witness) = &witness
             && let Some(dir) = writers(&left, Path::new(LOG)).unwrap().first()
@@ -102,7 +104,7 @@ fn cuts(seed: u64, durability: Durability, every: usize, prepare: fn(&SimVfs)) -
             if let Err(e) = witness.check(&seen, true) {
                 faults.push(format!("seed {seed}, step {at_step}, killed: {e}"));
             }
-            if replayed.findings.iter().any(|f| f.bytes > 0 && f.kind != FindingKind::TornTail) {
+            if replayed.findings.iter().any(|f| f.bytes > 0 && f.kind != LogFindingKind::TornTail) {
                 faults.push(format!("seed {seed}, step {at_step}, killed: {:?}", replayed.findings));
             }
         }
@@ -111,7 +113,7 @@ fn cuts(seed: u64, durability: Durability, every: usize, prepare: fn(&SimVfs)) -
 }
 
 #[test]
-fn after_any_power_cut_durable_is_within_recovered_is_within_accepted() {
+fn after_any_power_cut_recovered_is_between_durable_and_accepted() {
     let mut states = 0;
     for seed in 0..16 {
         for durability in [Durability::Process, Durability::Row] {
@@ -124,21 +126,21 @@ fn after_any_power_cut_durable_is_within_recovered_is_within_accepted() {
 }
 
 #[test]
-fn a_disk_that_does_not_sync_files_or_folders_is_caught() {
+fn a_disk_that_ignores_syncs_is_detected() {
     let faults = |prepare| (0..8).flat_map(|seed| cuts(seed, Durability::Process, 5, prepare).1).count();
     assert!(faults(|sim| sim.ignore_sync(true)) > 0, "files");
     assert!(faults(|sim| sim.ignore_sync_dir(true)) > 0, "folders");
 }
 
 #[test]
-fn a_call_that_fails_once_or_from_then_on_loses_nothing_accepted() {
+fn a_call_that_fails_once_or_permanently_loses_nothing_accepted() {
     for seed in 0..6 {
         let (sim, _whole) = run(seed, Durability::Process, None, |_| {});
         let steps = sim.steps();
         for at_step in (seed..steps).step_by(3) {
             for kind in [FailKind::Eio, FailKind::Enospc] {
                 for persist in [false, true] {
-                    let failure = Failure { at_step, kind, persist };
+                    let failure = SimFailure { at_step, kind, persist };
                     let (sim, witness) = run(seed, Durability::Process, Some(failure), |_| {});
                     sim.clear_failure();
                     let what = format!("seed {seed}, {failure:?}");
@@ -167,7 +169,7 @@ fn after_a_failed_sync_the_writer_refuses_and_what_it_accepted_is_readable() {
     let first = log.append_row(layout, 1, 1, &[1.0]).unwrap();
     log.sync().unwrap();
     log.append_row(layout, 2, 2, &[2.0]).unwrap();
-    sim.set_failure(Failure { at_step: sim.steps(), kind: FailKind::Eio, persist: false });
+    sim.set_failure(SimFailure { at_step: sim.steps(), kind: FailKind::Eio, persist: false });
     assert_eq!(log.sync().unwrap_err().kind(), ErrorKind::Io);
     for e in [
         log.sync().unwrap_err(),
@@ -189,15 +191,15 @@ fn after_a_failed_sync_the_writer_refuses_and_what_it_accepted_is_readable() {
 }
 
 #[test]
-fn a_full_disk_refuses_what_needs_room_and_the_next_append_tries_again() {
+fn a_full_disk_refuses_what_needs_space_and_the_next_append_tries_again() {
     let (sim, vfs) = disk(2);
     let log = Log::create(vfs, Path::new(LOG), 0, small()).unwrap();
     let layout = log.layout(&[log.series(&key("r", "m")).unwrap()]).unwrap();
-    sim.set_failure(Failure { at_step: 0, kind: FailKind::Enospc, persist: true });
+    sim.set_failure(SimFailure { at_step: 0, kind: FailKind::Enospc, persist: true });
     assert_eq!(log.append_row(layout, 0, 0, &[0.0]).unwrap_err().kind(), ErrorKind::Full);
     sim.clear_failure();
     log.append_row(layout, 0, 0, &[0.0]).unwrap();
-    sim.set_failure(Failure { at_step: 0, kind: FailKind::Enospc, persist: true });
+    sim.set_failure(SimFailure { at_step: 0, kind: FailKind::Enospc, persist: true });
     let mut accepted = 1;
     let full = loop {
         match log.append_row(layout, accepted, 0, &[0.0]) {
@@ -268,7 +270,7 @@ fn an_idle_log_is_not_synced_for_its_own_marks() {
 }
 
 #[test]
-fn a_log_without_a_row_leaves_no_folder_and_a_closed_one_refuses() {
+fn a_log_without_rows_leaves_no_folder_and_a_closed_log_refuses() {
     let (sim, vfs) = disk(6);
     drop(Log::create(vfs.clone(), Path::new(LOG), 0, small()).unwrap());
     assert!(writers(&sim, Path::new(LOG)).unwrap().is_empty());
@@ -314,7 +316,7 @@ fn wrong_input_changes_nothing() {
     assert_eq!(log.watermark().accepted, None);
 }
 
-/// On the real disk, with threads.
+/// A real disk, for tests with threads.
 fn real() -> (tempfile::TempDir, Arc<dyn Vfs>) {
     let dir = tempfile::tempdir().unwrap();
     let vfs: Arc<dyn Vfs> = Arc::new(RealVfs::new());
@@ -338,7 +340,7 @@ fn threads_and_a_reader(vfs: Arc<dyn Vfs>) {
     let log = Log::create(vfs.clone(), tmp.path(), 0, options).unwrap();
     let (threads, rows) = (4, 5000);
     let dir = writers(&*vfs, tmp.path()).unwrap().remove(0);
-    let mut seen = Seen::default();
+    let mut seen = RecordingSink::default();
     std::thread::scope(|s| {
         for t in 0..threads {
             let log = &log;
@@ -361,7 +363,7 @@ fn threads_and_a_reader(vfs: Arc<dyn Vfs>) {
     });
     let mut next = vec![0; usize::try_from(threads).unwrap()];
     for (_, unit) in &seen.units {
-        let crate::testing::Unit::Row(step, t, values) = unit else { panic!("only rows") };
+        let crate::testing::LoggedUnit::Row(step, t, values) = unit else { panic!("only rows") };
         let bits = (*step as f64).to_bits();
         assert!(values.iter().all(|v| v.1 == bits && *v.0.run == format!("run-{t}")));
         let expected = &mut next[usize::try_from(*t).unwrap()];
@@ -370,7 +372,7 @@ fn threads_and_a_reader(vfs: Arc<dyn Vfs>) {
     }
     assert!(seen.units.windows(2).all(|w| w[0].0 < w[1].0));
     log.close().unwrap();
-    let mut closed = Seen::default();
+    let mut closed = RecordingSink::default();
     let replayed = replay(&*vfs, &dir, 0, false, &mut closed).unwrap();
     assert_eq!((closed.units == seen.units, replayed.findings.len()), (true, 0));
 }
@@ -397,7 +399,7 @@ fn rows_synced_one_by_one_from_many_threads_are_all_durable() {
 }
 
 #[test]
-fn waiting_for_durable_does_not_wait_for_the_interval_and_closing_does_not_either() {
+fn waiting_for_durable_and_closing_do_not_wait_for_the_interval() {
     let (tmp, vfs) = real();
     let hour = Duration::from_secs(3600);
     let options = LogOptions { sync_interval: hour, ..LogOptions::default() };
@@ -407,7 +409,7 @@ fn waiting_for_durable_does_not_wait_for_the_interval_and_closing_does_not_eithe
     assert!(log.wait_durable(seq, Some(hour)).unwrap());
     let seq = log.append_row(layout, 0, 0, &[0.0]).unwrap();
     assert!(log.wait_durable(seq, None).unwrap());
-    // Past the middle of the first segment a spare is made.
+    // A spare is made once the first segment is half full.
     let dir = writers(&*vfs, tmp.path()).unwrap().remove(0);
     for i in 0..4000 {
         log.append_row(layout, i, 0, &[0.0]).unwrap();
@@ -419,7 +421,7 @@ fn waiting_for_durable_does_not_wait_for_the_interval_and_closing_does_not_eithe
     let (_, replayed) = read(&*vfs, &dir, 0, true);
     assert_eq!(replayed.findings, []);
     drop(log);
-    assert!(vfs.stat(&dir.segment_path(2)).unwrap().is_none(), "an unused spare goes at the end");
+    assert!(vfs.stat(&dir.segment_path(2)).unwrap().is_none(), "closing removes an unused spare");
     let (seen, replayed) = read(&*vfs, &dir, 0, false);
     assert_eq!((seen.units.len(), replayed.findings.len()), (4002, 0));
 }

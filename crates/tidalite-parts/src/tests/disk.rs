@@ -8,7 +8,7 @@ use crate::{Columns, Part, PartMeta, PartOptions, PartPlace, PartWriter, encode_
 use std::path::Path;
 use std::sync::Arc;
 use tidalite_model::{ErrorKind, Result};
-use tidalite_vfs::{FailKind, Failure, SimVfs, Survive, Vfs};
+use tidalite_vfs::{FailKind, SimFailure, SimVfs, Survive, Vfs};
 
 fn disk() -> (SimVfs, PartPlace) {
     let vfs = SimVfs::new(1);
@@ -38,7 +38,7 @@ fn a_failed_call_is_reported_as_it_is_and_leaves_no_file() {
     for at in 0..steps {
         for (kind, expected) in [(FailKind::Eio, ErrorKind::Io), (FailKind::Enospc, ErrorKind::Full)] {
             let (vfs, place) = disk();
-            vfs.set_failure(Failure { at_step: vfs.steps() + at, kind, persist: false });
+            vfs.set_failure(SimFailure { at_step: vfs.steps() + at, kind, persist: false });
             match write(&vfs, &place, &series) {
                 Err(e) => {
                     assert_eq!(e.kind(), expected, "step {at}: {e}");

@@ -1,41 +1,40 @@
 //! What a power cut leaves of a simulated disk, and what a killed process leaves.
 //!
-//! The disk after a power cut is built by a walk from the root over the names that are there after it. The walk
-//! meets *units*, each of which is there after the cut or is not, by itself:
-//! - a name that changed since its folder was synced (it may show any state it had since);
-//! - a block of a file, of the tear's size, as far as it was written since the file was synced;
-//! - a file's length, where it changed since then.
+//! The disk after a power cut is built by a walk from the root over the names that survive. The walk visits *units*,
+//! each of which survives or is lost independently:
+//! - a name that changed since its folder was synced (it may have any of its states since then);
+//! - a block of a file, of the tear's size, where it was written since the file was synced;
+//! - a file's length, if it changed since then.
 //!
-//! What was synced is no unit and always stays. The walk's order is fixed, so a seed always means the same cut.
-//! Called by `mod.rs`.
+//! Synced data is not a unit and always survives. The walk's order is fixed, so a seed always gives the same cut.
 
 use super::image::Image;
-use super::tree::{DirNode, DirState, FileNode, FileState, Locks, Node};
+use super::tree::{DirNode, DirState, FileNode, FileState, Locks, TreeNode};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Which of the changes that were not synced are there after a power cut.
+/// Which unsynced changes survive a power cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Survive {
-    /// None of them.
+    /// None.
     None,
-    /// All of them, save those that a failed sync gave up.
+    /// All, except what a failed sync dropped.
     All,
     /// A single one, drawn by this seed.
     One(u64),
-    /// Each by a draw of its own, from this seed; how likely they are to stay is drawn as well.
+    /// Each is drawn independently from this seed. The probability is drawn too.
     Random(u64),
 }
 
 /// How a power cut tears what was being written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tear {
-    /// The size in bytes, at least 1, of the aligned blocks that stay or go each by itself: 4,096 for pages, 512 for
-    /// sectors, 1 to tear within a word as well.
+    /// The size in bytes, at least 1, of the aligned blocks that survive or are lost independently: 4,096 for pages,
+    /// 512 for sectors, 1 to tear within a word.
     pub bytes: u64,
-    /// Whether bytes that go may come back as zeros instead of as what they were at the last sync, as they do where
-    /// a block was allocated but never reached the disk. Always under `None` and `One`, by a draw under `Random`.
+    /// Whether lost bytes may become zeros instead of their last synced value, as happens where a block was allocated
+    /// but never written. Always under `None` and `One`, drawn under `Random`.
     pub zeros: bool,
 }
 
@@ -49,23 +48,23 @@ impl Default for Tear {
 pub(super) fn after_power_cut(root: &DirNode, survive: Survive, tear: Tear) -> Arc<DirNode> {
     let one = match survive {
         Survive::One(seed) => {
-            let mut count = Cut::new(Judge::new(Survive::None, None), tear);
+            let mut count = PowerCut::new(Judge::new(Survive::None, None), tear);
             count.dir(root);
             let units = count.judge.seen;
-            (units > 0).then(|| Random(seed).next() % units)
+            (units > 0).then(|| SplitMix64(seed).next() % units)
         }
         _ => None,
     };
-    Cut::new(Judge::new(survive, one), tear).dir(root)
+    PowerCut::new(Judge::new(survive, one), tear).dir(root)
 }
 
-/// Decides unit by unit.
+/// Decides which units survive.
 struct Judge {
     survive: Survive,
-    random: Random,
-    /// Of 256 units, how many stay on average under `Random`.
+    random: SplitMix64,
+    /// The average number of units out of 256 that survive under `Random`.
     odds: u64,
-    /// The unit that stays under `One`.
+    /// The unit that survives under `One`.
     one: Option<u64>,
     seen: u64,
 }
@@ -73,10 +72,10 @@ struct Judge {
 impl Judge {
     fn new(survive: Survive, one: Option<u64>) -> Self {
         let mut random = match survive {
-            Survive::One(seed) | Survive::Random(seed) => Random(seed),
-            Survive::None | Survive::All => Random(0),
+            Survive::One(seed) | Survive::Random(seed) => SplitMix64(seed),
+            Survive::None | Survive::All => SplitMix64(0),
         };
-        // Few or many at a time find other faults than half of them does.
+        // Few or many survivors find other faults than half of them.
         let odds = [16, 64, 128, 192, 240][random.below(5)];
         Judge { survive, random, odds, one, seen: 0 }
     }
@@ -99,8 +98,8 @@ impl Judge {
         }
     }
 
-    /// Which of a name's states since the last sync is there, where one is.
-    fn state<'a>(&mut self, states: &'a [Option<Node>]) -> Option<&'a Option<Node>> {
+    /// The state that a name has after the cut, among its states since the last sync. `None` if no change survives.
+    fn state<'a>(&mut self, states: &'a [Option<TreeNode>]) -> Option<&'a Option<TreeNode>> {
         if !self.stays() {
             return None;
         }
@@ -111,7 +110,7 @@ impl Judge {
     }
 }
 
-/// What becomes of a block.
+/// What happens to a block.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Old,
@@ -119,17 +118,17 @@ enum Fate {
     Zeros,
 }
 
-struct Cut {
+struct PowerCut {
     judge: Judge,
     tear: Tear,
-    /// Files met already, by address, since one may have several names.
+    /// Files already copied, by address, since a file may have several names.
     files: HashMap<*const FileNode, Arc<FileNode>>,
 }
 
-impl Cut {
+impl PowerCut {
     fn new(judge: Judge, tear: Tear) -> Self {
         assert!(tear.bytes > 0, "a tear has a size");
-        Cut { judge, tear, files: HashMap::new() }
+        PowerCut { judge, tear, files: HashMap::new() }
     }
 
     fn dir(&mut self, dir: &DirNode) -> Arc<DirNode> {
@@ -144,22 +143,22 @@ impl Cut {
                 None => None,
             };
         }
-        let durable: BTreeMap<String, Node> =
+        let durable: BTreeMap<String, TreeNode> =
             names.into_iter().map(|(name, node)| (name, self.node(&node))).collect();
         Arc::new(DirNode::new(DirState { live: durable.clone(), durable, pending: BTreeMap::new() }))
     }
 
-    fn node(&mut self, node: &Node) -> Node {
+    fn node(&mut self, node: &TreeNode) -> TreeNode {
         match node {
-            Node::Dir(dir) => Node::Dir(self.dir(dir)),
-            Node::File(file) => {
+            TreeNode::Dir(dir) => TreeNode::Dir(self.dir(dir)),
+            TreeNode::File(file) => {
                 if let Some(met) = self.files.get(&Arc::as_ptr(file)) {
-                    return Node::File(met.clone());
+                    return TreeNode::File(met.clone());
                 }
                 let image = self.image(&file.state());
                 let new = Arc::new(FileNode::new(FileState::durable(image)));
                 self.files.insert(Arc::as_ptr(file), new.clone());
-                Node::File(new)
+                TreeNode::File(new)
             }
         }
     }
@@ -175,13 +174,13 @@ impl Cut {
         }
         let length_is_unit = old != new && (file.length_dirty || dirty_end > old);
         let length_stays = length_is_unit && self.judge.stays();
-        // A single block that stays would not show beyond the end of its file.
+        // A single surviving block would be invisible beyond the end of its file.
         let shows_one = matches!(self.judge.survive, Survive::One(_)) && stayed_end > old;
         image.set_len(if length_stays || shows_one { new } else { old });
         image
     }
 
-    /// Decides the blocks of one written range; gives the end of the last one that stays.
+    /// Decides the blocks of one written range. Returns the end of the last surviving one.
     fn blocks(&mut self, image: &mut Image, live: &Image, range: &Range<u64>) -> u64 {
         let mut stayed_end = 0;
         let mut apply = |fate, run: Range<u64>| match fate {
@@ -192,7 +191,7 @@ impl Cut {
             Fate::Zeros => image.zero(run),
             Fate::Old => {}
         };
-        // Neighbours of one fate are moved at once.
+        // Adjacent blocks with the same fate are applied together.
         let mut run: Option<(Fate, Range<u64>)> = None;
         let mut at = range.start;
         while at < range.end {
@@ -221,13 +220,13 @@ impl Cut {
     }
 }
 
-/// The root of the same disk after every process was killed: nothing is lost and nothing more is durable, but no
-/// lock is held.
+/// The root of the same disk after every process was killed: nothing is lost, nothing more is durable, and no lock is
+/// held.
 pub(super) fn after_kill(root: &DirNode) -> Arc<DirNode> {
     Twin::default().dir(root)
 }
 
-/// Copies a tree with all it knows, node for node.
+/// Copies a tree, node by node, with live, durable and pending state.
 #[derive(Default)]
 struct Twin {
     files: HashMap<*const FileNode, Arc<FileNode>>,
@@ -240,7 +239,7 @@ impl Twin {
             return met.clone();
         }
         let DirState { live, durable, pending } = dir.state().clone();
-        let mut names = |map: BTreeMap<String, Node>| -> BTreeMap<String, Node> {
+        let mut names = |map: BTreeMap<String, TreeNode>| -> BTreeMap<String, TreeNode> {
             map.into_iter().map(|(name, node)| (name, self.node(&node))).collect()
         };
         let (live, durable) = (names(live), names(durable));
@@ -255,23 +254,23 @@ impl Twin {
         twin
     }
 
-    fn node(&mut self, node: &Node) -> Node {
+    fn node(&mut self, node: &TreeNode) -> TreeNode {
         match node {
-            Node::Dir(dir) => Node::Dir(self.dir(dir)),
-            Node::File(file) => {
+            TreeNode::Dir(dir) => TreeNode::Dir(self.dir(dir)),
+            TreeNode::File(file) => {
                 let twin = self.files.entry(Arc::as_ptr(file)).or_insert_with(|| {
                     Arc::new(FileNode::new(FileState { locks: Locks::default(), ..file.state().clone() }))
                 });
-                Node::File(twin.clone())
+                TreeNode::File(twin.clone())
             }
         }
     }
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014): small, and good enough to draw by.
-pub(super) struct Random(pub(super) u64);
+/// SplitMix64 (Steele, Lea, Flood 2014): small, and good enough for drawing.
+pub(super) struct SplitMix64(pub(super) u64);
 
-impl Random {
+impl SplitMix64 {
     pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -280,7 +279,7 @@ impl Random {
     }
 
     fn below(&mut self, bound: usize) -> usize {
-        // The remainder is below a usize.
+        // The remainder fits a usize.
         (self.next() % bound as u64) as usize
     }
 }

@@ -1,10 +1,9 @@
-//! Open files and locks of the simulated disk. Each call is one step under the one lock of the simulation; see
-//! `mod.rs`, which makes them.
+//! Open files and locks of the simulated disk. Each call is one step under the simulation's one lock.
 
-use super::SimVfs;
-use super::failure::Step;
-use super::tree::{FileNode, Node};
-use crate::mapped::end_inside;
+use super::failure::StepKind;
+use super::tree::{FileNode, TreeNode};
+use super::world::SharedWorld;
+use crate::segment_bounds::end_inside;
 use crate::vfs::{Lock, ReadFile, SegmentFile, WriteFile};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,18 +11,18 @@ use tidalite_model::Result;
 
 /// One open descriptor.
 #[derive(Debug)]
-pub(super) struct Handle {
-    pub(super) vfs: SimVfs,
+pub(super) struct SimHandle {
+    pub(super) world: SharedWorld,
     pub(super) file: Arc<FileNode>,
     pub(super) path: PathBuf,
-    /// Tells this descriptor's locks from those of others.
+    /// Identifies this descriptor's locks.
     pub(super) number: u64,
 }
 
-impl Handle {
+impl SimHandle {
     fn sync(&self, doing: &str) -> Result<()> {
-        let mut world = self.vfs.world();
-        match world.step(Step::Change, doing, &self.path) {
+        let mut world = self.world.lock();
+        match world.step(StepKind::Change, doing, &self.path) {
             Ok(()) if world.ignore_sync => Ok(()),
             Ok(()) => {
                 self.file.state().sync();
@@ -39,25 +38,25 @@ impl Handle {
     }
 }
 
-impl Drop for Handle {
+impl Drop for SimHandle {
     fn drop(&mut self) {
-        let _world = self.vfs.world();
+        let _world = self.world.lock();
         self.file.state().locks.release(self.number);
     }
 }
 
 #[derive(Debug)]
-pub(super) struct SimReadFile(pub(super) Handle);
+pub(super) struct SimReadFile(pub(super) SimHandle);
 
 impl ReadFile for SimReadFile {
     fn len(&self) -> Result<u64> {
-        self.0.vfs.world().step(Step::Read, "look up length of file", &self.0.path)?;
+        self.0.world.lock().step(StepKind::Read, "look up length of file", &self.0.path)?;
         Ok(self.0.file.state().live.len())
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
-        let mut world = self.0.vfs.world();
-        world.step(Step::Read, "read file", &self.0.path).map_err(|e| e.at_offset(offset))?;
+        let mut world = self.0.world.lock();
+        world.step(StepKind::Read, "read file", &self.0.path).map_err(|e| e.at_offset(offset))?;
         Ok(self.0.file.state().live.read_at(offset, buf))
     }
 
@@ -66,32 +65,32 @@ impl ReadFile for SimReadFile {
     }
 
     fn is_linked(&self) -> Result<bool> {
-        let mut world = self.0.vfs.world();
-        world.step(Step::Read, "look up", &self.0.path)?;
-        Ok(matches!(world.find(&self.0.path)?, Some(Node::File(f)) if Arc::ptr_eq(&f, &self.0.file)))
+        let mut world = self.0.world.lock();
+        world.step(StepKind::Read, "look up", &self.0.path)?;
+        Ok(matches!(world.find(&self.0.path)?, Some(TreeNode::File(f)) if Arc::ptr_eq(&f, &self.0.file)))
     }
 
     fn try_lock_shared(&self) -> Result<bool> {
-        self.0.vfs.world().step(Step::Read, "lock file", &self.0.path)?;
+        self.0.world.lock().step(StepKind::Read, "lock file", &self.0.path)?;
         Ok(self.0.file.state().locks.try_shared(self.0.number))
     }
 
     fn try_lock_exclusive(&self) -> Result<bool> {
-        self.0.vfs.world().step(Step::Read, "lock file", &self.0.path)?;
+        self.0.world.lock().step(StepKind::Read, "lock file", &self.0.path)?;
         Ok(self.0.file.state().locks.try_exclusive(self.0.number))
     }
 }
 
 #[derive(Debug)]
 pub(super) struct SimWriteFile {
-    pub(super) handle: Handle,
+    pub(super) handle: SimHandle,
     pub(super) bytes: u64,
 }
 
 impl WriteFile for SimWriteFile {
     fn write_all(&mut self, bytes: &[u8]) -> Result<()> {
-        let mut world = self.handle.vfs.world();
-        let done = world.step(Step::Allocate, "write file", &self.handle.path);
+        let mut world = self.handle.world.lock();
+        let done = world.step(StepKind::Allocate, "write file", &self.handle.path);
         let written = match &done {
             Ok(()) => bytes,
             Err(_) if world.steps.crashed() => &[],
@@ -121,7 +120,7 @@ impl WriteFile for SimWriteFile {
 
 #[derive(Debug)]
 pub(super) struct SimSegment {
-    pub(super) handle: Handle,
+    pub(super) handle: SimHandle,
     pub(super) capacity: u64,
 }
 
@@ -132,8 +131,10 @@ impl SegmentFile for SimSegment {
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
         end_inside(&self.handle.path, offset, bytes.len(), self.capacity)?;
-        let mut world = self.handle.vfs.world();
-        world.step(Step::Change, "write to segment", &self.handle.path).map_err(|e| e.at_offset(offset))?;
+        let mut world = self.handle.world.lock();
+        world
+            .step(StepKind::Change, "write to segment", &self.handle.path)
+            .map_err(|e| e.at_offset(offset))?;
         self.handle.file.state().write(offset, bytes);
         Ok(())
     }
@@ -141,10 +142,10 @@ impl SegmentFile for SimSegment {
     fn publish(&self, word_offset: u64, value: u64) {
         assert!(
             word_offset.is_multiple_of(8) && word_offset < self.capacity,
-            "a published word lies in the file"
+            "a published word is inside the file"
         );
-        let mut world = self.handle.vfs.world();
-        if world.step(Step::Silent, "publish length of segment", &self.handle.path).is_ok() {
+        let mut world = self.handle.world.lock();
+        if world.step(StepKind::Silent, "publish length of segment", &self.handle.path).is_ok() {
             self.handle.file.state().write(word_offset, &value.to_le_bytes());
         }
     }
@@ -156,8 +157,8 @@ impl SegmentFile for SimSegment {
     fn truncate(self: Box<Self>, bytes: u64) -> Result<()> {
         end_inside(&self.handle.path, 0, usize::try_from(bytes).unwrap_or(usize::MAX), self.capacity)?;
         {
-            let mut world = self.handle.vfs.world();
-            world.step(Step::Change, "cut segment to its length", &self.handle.path)?;
+            let mut world = self.handle.world.lock();
+            world.step(StepKind::Change, "cut segment to its length", &self.handle.path)?;
             self.handle.file.state().set_len(bytes);
         }
         self.handle.sync("cut segment to its length")
@@ -169,7 +170,7 @@ impl SegmentFile for SimSegment {
 }
 
 #[derive(Debug)]
-pub(super) struct SimLock(pub(super) Handle);
+pub(super) struct SimLock(pub(super) SimHandle);
 
 impl Lock for SimLock {
     fn path(&self) -> &Path {

@@ -1,18 +1,19 @@
-//! The bytes of a simulated file, in pages that copies share until one of them writes, and sets of byte ranges.
+//! The bytes of a simulated file, as copy-on-write pages, and sets of byte ranges.
 //!
-//! A crash harness copies disks by the hundred thousand, so a copy must cost nothing for what it leaves alone: a
-//! page that was never written is no page at all, and reads as zeros. Used by `tree.rs` and `crash.rs`.
+//! Crash tests copy disks hundreds of thousands of times, so a copy must be cheap. A page that was never written is
+//! not stored and reads as zeros.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Also the page of the simulated page cache: what a later write takes along after a failed sync.
+/// Also the page size of the simulated page cache: a later write to a page makes all of its dropped bytes dirty
+/// again.
 pub(super) const PAGE_BYTES: u64 = 4096;
 const PAGE: usize = 4096;
 
 type Page = Option<Arc<[u8; PAGE]>>;
 
-/// Bytes with a length. Invariant: every byte at or beyond `len` is zero, so growing shows zeros.
+/// Bytes with a length. Invariant: every byte at or beyond `len` is zero, so growing exposes zeros.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Image {
     pages: Arc<Vec<Page>>,
@@ -24,7 +25,7 @@ impl Image {
         self.len
     }
 
-    /// Reads from `offset` on; short at the end.
+    /// Reads from `offset` on. Returns fewer bytes at the end.
     pub(super) fn read_at(&self, offset: u64, buf: &mut [u8]) -> usize {
         let wanted = clip(offset, buf.len(), self.len);
         pieces(wanted.clone(), |page, within, done| {
@@ -37,7 +38,7 @@ impl Image {
         index(wanted.end - wanted.start)
     }
 
-    /// Writes at `offset`, and grows the file where it ends before.
+    /// Writes at `offset`, and grows the file if it ends before.
     pub(super) fn write_at(&mut self, offset: u64, bytes: &[u8]) {
         let end = offset + bytes.len() as u64;
         if end > self.len {
@@ -51,7 +52,7 @@ impl Image {
         });
     }
 
-    /// Zeros the part of `range` that lies in the file.
+    /// Zeros the part of `range` that is inside the file.
     pub(super) fn zero(&mut self, range: Range<u64>) {
         let range = range.start.min(self.len)..range.end.min(self.len);
         let pages = Arc::make_mut(&mut self.pages);
@@ -64,7 +65,7 @@ impl Image {
         });
     }
 
-    /// Takes over the part of `range` that lies in both files.
+    /// Copies the part of `range` that is inside both files.
     pub(super) fn copy(&mut self, from: &Image, range: Range<u64>) {
         let end = range.end.min(self.len).min(from.len);
         let range = range.start.min(end)..end;
@@ -80,7 +81,7 @@ impl Image {
         });
     }
 
-    /// Cuts the file, or grows it by zeros.
+    /// Truncates the file, or grows it with zeros.
     pub(super) fn set_len(&mut self, len: u64) {
         if len < self.len {
             self.zero(len..self.len.min(len.next_multiple_of(PAGE_BYTES)));
@@ -102,7 +103,7 @@ fn clip(offset: u64, bytes: usize, len: u64) -> Range<u64> {
     start..start.saturating_add(bytes as u64).min(len)
 }
 
-/// Cuts a range at page borders: page, range within it, bytes before it in the range.
+/// Splits a range at page boundaries: page, range within it, bytes before it in the range.
 fn pieces(range: Range<u64>, mut each: impl FnMut(usize, Range<usize>, usize)) {
     let mut at = range.start;
     while at < range.end {
@@ -114,7 +115,7 @@ fn pieces(range: Range<u64>, mut each: impl FnMut(usize, Range<usize>, usize)) {
     }
 }
 
-/// A set of byte positions. Invariant: the ranges are ascending, not empty, and neither meet nor touch.
+/// A set of byte positions. Invariant: the ranges are ascending, not empty, and do not overlap or touch.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ranges(Vec<Range<u64>>);
 
@@ -143,7 +144,7 @@ impl Ranges {
         self.0.drain(first + 1..last);
     }
 
-    /// Takes out of the set, and gives back, what lies in `range`.
+    /// Removes what is inside `range`, and returns it.
     pub(super) fn take(&mut self, range: Range<u64>) -> Ranges {
         let (mut taken, mut left) = (Ranges::default(), Ranges::default());
         for r in self.0.drain(..) {
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_behaves_as_a_vector_does() {
+    fn an_image_behaves_like_a_vector() {
         let (mut image, mut model) = (Image::default(), Vec::new());
         for i in 0..200_u64 {
             let offset = index(i * 7919 % 30_000);

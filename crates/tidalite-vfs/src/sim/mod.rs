@@ -1,13 +1,13 @@
-//! A disk in memory that can fail at any call and lose its power at any step.
+//! A disk in memory that can fail at any call and lose power at any step.
 //!
-//! One mutex guards the whole simulation (the *world*), so its steps are in one order whatever threads call; with
-//! one thread, or threads that a test orders, a run is the same each time. `tree.rs` holds what is live and what is
-//! durable, `crash.rs` what a power cut leaves, `failure.rs` counts and fails the calls, `image.rs` makes copies
-//! cheap, `handle.rs` has the open files.
+//! One mutex guards the whole state, so steps have one order even with several threads. With one thread, or threads
+//! that a test orders, every run is the same. `world.rs` holds the state, `tree.rs` what is live and what is durable,
+//! `crash.rs` what a power cut leaves, `failure.rs` counts and fails calls, `image.rs` makes copies cheap, and
+//! `handle.rs` has the open files.
 //!
-//! Stricter than most disks, so that what holds here holds on all: a file's sync does not make its name durable,
-//! changes of names are kept or lost each by itself and in any order, and nothing becomes durable by waiting.
-//! Paths are taken from one root, whether they begin with `/` or not.
+//! It is stricter than most disks, so that code that works here works on all of them: a file's sync does not make its
+//! name durable, each change of a name is kept or lost independently and in any order, and nothing becomes durable by
+//! waiting. Paths start at one root, with or without a leading `/`.
 
 mod crash;
 mod failure;
@@ -16,25 +16,27 @@ mod image;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod world;
 
 pub use crash::{Survive, Tear};
-pub use failure::{FailKind, Failure};
+pub use failure::{FailKind, SimFailure};
 
 use crate::vfs::{FileSystem, Lock, LockMode, ReadFile, SegmentFile, Stat, Vfs, WriteFile};
-use crash::Random;
-use failure::{Step, Steps};
-use handle::{Handle, SimLock, SimReadFile, SimSegment, SimWriteFile};
-use std::path::{Component, Path};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use crash::SplitMix64;
+use failure::{StepCounter, StepKind};
+use handle::{SimHandle, SimLock, SimReadFile, SimSegment, SimWriteFile};
+use std::path::Path;
+use std::sync::{Arc, MutexGuard};
 use std::{fmt, io};
 use tidalite_model::{Error, ErrorKind, Result};
-use tree::{DirNode, FileNode, Node};
+use tree::{DirNode, FileNode, TreeNode};
 use uuid::Uuid;
+use world::{SharedWorld, World};
 
-/// The clock of a new simulation.
+/// The initial clock of a simulation.
 const EPOCH_US: i64 = 1_780_000_000_000_000;
 
-/// A simulated disk; clones are the same disk.
+/// A simulated disk. Clones share the same disk.
 ///
 /// ```
 /// use std::path::Path;
@@ -51,27 +53,15 @@ const EPOCH_US: i64 = 1_780_000_000_000_000;
 /// ```
 #[derive(Clone)]
 pub struct SimVfs {
-    world: Arc<Mutex<World>>,
-}
-
-/// All there is, under the one lock.
-struct World {
-    root: Arc<DirNode>,
-    steps: Steps,
-    now_us: i64,
-    seed: u64,
-    uuids: u32,
-    handles: u64,
-    ignore_sync: bool,
-    ignore_sync_dir: bool,
+    world: SharedWorld,
 }
 
 impl SimVfs {
-    /// An empty disk. The seed decides the identifiers only.
+    /// An empty disk. The seed determines only the identifiers.
     pub fn new(seed: u64) -> Self {
         SimVfs::from_world(World {
             root: Arc::default(),
-            steps: Steps::default(),
+            steps: StepCounter::default(),
             now_us: EPOCH_US,
             seed,
             uuids: 0,
@@ -82,85 +72,89 @@ impl SimVfs {
     }
 
     fn from_world(world: World) -> Self {
-        SimVfs { world: Arc::new(Mutex::new(world)) }
+        SimVfs { world: SharedWorld::new(world) }
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+        self.world.lock()
     }
 
-    /// How many calls reached for the disk so far.
+    /// The number of disk accesses so far.
     pub fn steps(&self) -> u64 {
         self.world().steps.count()
     }
 
-    /// The numbers of those steps, ascending, that changed or synced something, or would have: a power cut at any
-    /// other step leaves what one at the next of these leaves.
+    /// The numbers of the steps, ascending, that changed or synced something, or tried to. A power cut at any other
+    /// step leaves the same as one at the next of these.
     pub fn change_steps(&self) -> Vec<u64> {
         self.world().steps.changes().to_vec()
     }
 
-    /// Sets the one failure to come, in place of any other.
-    pub fn set_failure(&self, failure: Failure) {
+    /// Sets the failure that happens next, and replaces any other.
+    pub fn set_failure(&self, failure: SimFailure) {
         self.world().steps.set(Some(failure));
     }
 
-    /// Lets calls succeed again; a crash stays.
+    /// Lets calls succeed again. A crash is permanent.
     pub fn clear_failure(&self) {
         self.world().steps.set(None);
     }
 
-    /// Whether a failure of kind [`FailKind::Crash`] has struck.
+    /// Whether a failure of kind [`FailKind::Crash`] has happened.
     pub fn crashed(&self) -> bool {
         self.world().steps.crashed()
     }
 
-    /// The disk after a power cut now, torn at pages: a new one, on which no lock is held, nothing fails and the
-    /// steps count from 0. This one goes on as it was, so many cuts can be tried from one state.
+    /// The disk after a power cut now, torn at pages. It is a new disk with no locks and no failure, whose steps
+    /// count from 0. This one is unchanged, so many cuts can be tried from one state.
     pub fn crash(&self, survive: Survive) -> SimVfs {
         self.crash_torn(survive, Tear::default())
     }
 
-    /// The same, torn as `tear` says.
+    /// Like [`crash`](Self::crash), torn as `tear` says.
     ///
     /// # Panics
-    /// Where the tear has no size.
+    /// If the tear's size is zero.
     pub fn crash_torn(&self, survive: Survive, tear: Tear) -> SimVfs {
-        let world = self.world();
-        world.with_root(crash::after_power_cut(&world.root, survive, tear))
+        self.restarted(|root| crash::after_power_cut(root, survive, tear))
     }
 
-    /// The disk after every process was killed now while the machine goes on: a new one, on which everything written
-    /// is still to be read and what was not synced is still not durable, but no lock is held and nothing fails.
+    /// The disk after every process was killed now, while the machine goes on. It is a new disk on which everything
+    /// written can still be read, unsynced data is still not durable, no lock is held and nothing fails.
     pub fn kill(&self) -> SimVfs {
-        let world = self.world();
-        world.with_root(crash::after_kill(&world.root))
+        self.restarted(crash::after_kill)
     }
 
-    /// Moves the clock, forth or back.
+    fn restarted(&self, root_after: impl FnOnce(&DirNode) -> Arc<DirNode>) -> SimVfs {
+        let world = self.world();
+        let root = root_after(&world.root);
+        SimVfs::from_world(World { root, steps: StepCounter::default(), ..*world })
+    }
+
+    /// Moves the clock forwards or backwards.
     pub fn advance(&self, us: i64) {
         self.world().now_us += us;
     }
 
-    /// Plants a fault: syncs of files say Ok and do nothing. For tests that must catch it.
+    /// Makes syncs of files do nothing and return Ok, for tests that must detect it.
     pub fn ignore_sync(&self, ignore: bool) {
         self.world().ignore_sync = ignore;
     }
 
-    /// Plants a fault: syncs of folders say Ok and do nothing. For tests that must catch it.
+    /// Makes syncs of folders do nothing and return Ok, for tests that must detect it.
     pub fn ignore_sync_dir(&self, ignore: bool) {
         self.world().ignore_sync_dir = ignore;
     }
 
-    fn handle(&self, world: &mut World, file: Arc<FileNode>, path: &Path) -> Handle {
+    fn handle(&self, world: &mut World, file: Arc<FileNode>, path: &Path) -> SimHandle {
         world.handles += 1;
-        Handle { vfs: self.clone(), file, path: path.to_path_buf(), number: world.handles }
+        SimHandle { world: self.world.clone(), file, path: path.to_path_buf(), number: world.handles }
     }
 
-    /// Makes a file of `bytes` zeros where no name is.
-    fn make(&self, path: &Path, bytes: u64, doing: &str) -> Result<Handle> {
+    /// Creates a file of `bytes` zeros under an unused name.
+    fn make(&self, path: &Path, bytes: u64, doing: &str) -> Result<SimHandle> {
         let mut world = self.world();
-        world.step(Step::Allocate, doing, path)?;
+        world.step(StepKind::Allocate, doing, path)?;
         let (dir, name) = world.parent(path, doing)?;
         let mut dir = dir.state();
         if dir.live.contains_key(name) {
@@ -170,90 +164,25 @@ impl SimVfs {
         if bytes > 0 {
             file.state().set_len(bytes);
         }
-        dir.set(name, Some(Node::File(file.clone())));
+        dir.set(name, Some(TreeNode::File(file.clone())));
         Ok(self.handle(&mut world, file, path))
     }
 }
 
 impl fmt::Debug for SimVfs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A handle prints its disk, perhaps while the world is locked; what matters is that it is simulated.
+        // A handle prints its disk, perhaps while the state is locked.
         f.write_str("SimVfs")
     }
-}
-
-impl World {
-    fn with_root(&self, root: Arc<DirNode>) -> SimVfs {
-        SimVfs::from_world(World { root, steps: Steps::default(), ..*self })
-    }
-
-    fn step(&mut self, step: Step, doing: &str, path: &Path) -> Result<()> {
-        self.steps.step(step).map_err(|e| Error::io(doing, path, e))
-    }
-
-    /// What a path names now.
-    fn find(&self, path: &Path) -> Result<Option<Node>> {
-        let mut node = Node::Dir(self.root.clone());
-        for name in names(path)? {
-            let Node::Dir(dir) = node else { return Ok(None) };
-            let Some(next) = dir.state().live.get(name).cloned() else { return Ok(None) };
-            node = next;
-        }
-        Ok(Some(node))
-    }
-
-    fn find_dir(&self, path: &Path, doing: &str) -> Result<Arc<DirNode>> {
-        match self.find(path)? {
-            Some(Node::Dir(dir)) => Ok(dir),
-            Some(Node::File(_)) => Err(Error::io(doing, path, io::ErrorKind::NotADirectory.into())),
-            None => Err(Error::io(doing, path, io::ErrorKind::NotFound.into())),
-        }
-    }
-
-    fn find_file(&self, path: &Path, doing: &str) -> Result<Arc<FileNode>> {
-        match self.find(path)? {
-            Some(Node::File(file)) => Ok(file),
-            Some(Node::Dir(_)) => Err(Error::io(doing, path, io::ErrorKind::IsADirectory.into())),
-            None => Err(Error::io(doing, path, io::ErrorKind::NotFound.into())),
-        }
-    }
-
-    /// The folder that holds a path, and the name in it.
-    fn parent<'a>(&self, path: &'a Path, doing: &str) -> Result<(Arc<DirNode>, &'a str)> {
-        let Some((parent, name)) = path.parent().zip(names(path)?.pop()) else {
-            return Err(Error::invalid(doing, "the path names the root", "give a path below it").at(path));
-        };
-        Ok((self.find_dir(parent, doing).map_err(|e| e.at(path))?, name))
-    }
-}
-
-/// The names along a path, from the root on.
-fn names(path: &Path) -> Result<Vec<&str>> {
-    let mut names = Vec::new();
-    for part in path.components() {
-        match part {
-            Component::RootDir | Component::CurDir => {}
-            Component::Normal(name) if name.to_str().is_some() => names.extend(name.to_str()),
-            _ => {
-                return Err(Error::invalid(
-                    "look up",
-                    "the simulated disk knows no such path",
-                    "use UTF-8 names and no `..`",
-                )
-                .at(path));
-            }
-        }
-    }
-    Ok(names)
 }
 
 impl Vfs for SimVfs {
     fn create_dir(&self, path: &Path) -> Result<bool> {
         let mut world = self.world();
-        world.step(Step::Allocate, "create folder", path)?;
+        world.step(StepKind::Allocate, "create folder", path)?;
         match world.find(path)? {
-            Some(Node::Dir(_)) => Ok(false),
-            Some(Node::File(_)) => Err(Error::invalid(
+            Some(TreeNode::Dir(_)) => Ok(false),
+            Some(TreeNode::File(_)) => Err(Error::invalid(
                 "create folder",
                 "a file of this name exists",
                 "move the file away, or give another path",
@@ -261,7 +190,7 @@ impl Vfs for SimVfs {
             .at(path)),
             None => {
                 let (dir, name) = world.parent(path, "create folder")?;
-                dir.state().set(name, Some(Node::Dir(Arc::default())));
+                dir.state().set(name, Some(TreeNode::Dir(Arc::default())));
                 Ok(true)
             }
         }
@@ -269,7 +198,7 @@ impl Vfs for SimVfs {
 
     fn read_dir(&self, path: &Path) -> Result<Vec<String>> {
         let mut world = self.world();
-        world.step(Step::Read, "list folder", path)?;
+        world.step(StepKind::Read, "list folder", path)?;
         let dir = world.find_dir(path, "list folder")?;
         let names = dir.state().live.keys().cloned().collect();
         Ok(names)
@@ -277,16 +206,16 @@ impl Vfs for SimVfs {
 
     fn stat(&self, path: &Path) -> Result<Option<Stat>> {
         let mut world = self.world();
-        world.step(Step::Read, "look up", path)?;
+        world.step(StepKind::Read, "look up", path)?;
         Ok(world.find(path)?.map(|node| match node {
-            Node::Dir(_) => Stat { is_dir: true, bytes: 0 },
-            Node::File(file) => Stat { is_dir: false, bytes: file.state().live.len() },
+            TreeNode::Dir(_) => Stat { is_dir: true, bytes: 0 },
+            TreeNode::File(file) => Stat { is_dir: false, bytes: file.state().live.len() },
         }))
     }
 
     fn open(&self, path: &Path) -> Result<Arc<dyn ReadFile>> {
         let mut world = self.world();
-        world.step(Step::Read, "open file", path)?;
+        world.step(StepKind::Read, "open file", path)?;
         let file = world.find_file(path, "open file")?;
         Ok(Arc::new(SimReadFile(self.handle(&mut world, file, path))))
     }
@@ -299,7 +228,7 @@ impl Vfs for SimVfs {
         if bytes == 0 || !bytes.is_multiple_of(8) {
             return Err(Error::invalid(
                 "create segment",
-                format!("{bytes} bytes were asked for"),
+                format!("{bytes} bytes were requested"),
                 "give a multiple of 8 above 0",
             )
             .at(path));
@@ -310,14 +239,14 @@ impl Vfs for SimVfs {
     fn link(&self, from: &Path, to: &Path) -> Result<bool> {
         const DOING: &str = "link file to its name";
         let mut world = self.world();
-        world.step(Step::Allocate, DOING, to)?;
+        world.step(StepKind::Allocate, DOING, to)?;
         let file = world.find_file(from, DOING)?;
         match world.find(to)? {
-            Some(Node::File(there)) => Ok(Arc::ptr_eq(&file, &there)),
-            Some(Node::Dir(_)) => Ok(false),
+            Some(TreeNode::File(there)) => Ok(Arc::ptr_eq(&file, &there)),
+            Some(TreeNode::Dir(_)) => Ok(false),
             None => {
                 let (dir, name) = world.parent(to, DOING)?;
-                dir.state().set(name, Some(Node::File(file)));
+                dir.state().set(name, Some(TreeNode::File(file)));
                 Ok(true)
             }
         }
@@ -325,7 +254,7 @@ impl Vfs for SimVfs {
 
     fn remove(&self, path: &Path) -> Result<()> {
         let mut world = self.world();
-        world.step(Step::Change, "remove file", path)?;
+        world.step(StepKind::Change, "remove file", path)?;
         if world.find(path)?.is_some() {
             world.find_file(path, "remove file")?;
             let (dir, name) = world.parent(path, "remove file")?;
@@ -336,7 +265,7 @@ impl Vfs for SimVfs {
 
     fn remove_dir(&self, path: &Path) -> Result<()> {
         let mut world = self.world();
-        world.step(Step::Change, "remove folder", path)?;
+        world.step(StepKind::Change, "remove folder", path)?;
         if world.find(path)?.is_some() {
             let dir = world.find_dir(path, "remove folder")?;
             if !dir.state().live.is_empty() {
@@ -350,7 +279,7 @@ impl Vfs for SimVfs {
 
     fn sync_dir(&self, path: &Path) -> Result<()> {
         let mut world = self.world();
-        world.step(Step::Change, "sync folder", path)?;
+        world.step(StepKind::Change, "sync folder", path)?;
         let dir = world.find_dir(path, "sync folder")?;
         if !world.ignore_sync_dir {
             dir.state().sync();
@@ -362,10 +291,10 @@ impl Vfs for SimVfs {
         const DOING: &str = "lock file";
         let mut world = self.world();
         let absent = mode == LockMode::Exclusive && world.find(path)?.is_none();
-        world.step(if absent { Step::Allocate } else { Step::Read }, DOING, path)?;
+        world.step(if absent { StepKind::Allocate } else { StepKind::Read }, DOING, path)?;
         if absent {
             let (dir, name) = world.parent(path, DOING)?;
-            dir.state().set(name, Some(Node::File(Arc::default())));
+            dir.state().set(name, Some(TreeNode::File(Arc::default())));
         }
         let file = world.find_file(path, DOING)?;
         let number = world.handles + 1;
@@ -381,7 +310,7 @@ impl Vfs for SimVfs {
 
     fn file_system(&self, path: &Path) -> Result<FileSystem> {
         let mut world = self.world();
-        world.step(Step::Read, "look up file system", path)?;
+        world.step(StepKind::Read, "look up file system", path)?;
         if world.find(path)?.is_none() {
             return Err(Error::io("look up file system", path, io::ErrorKind::NotFound.into()));
         }
@@ -395,13 +324,13 @@ impl Vfs for SimVfs {
         now
     }
 
-    /// Ascending with the clock, then with the order of the calls.
+    /// Ascending by the clock, then by the order of calls.
     fn uuid(&self) -> Uuid {
         let mut world = self.world();
         world.uuids += 1;
         let mut bytes = [0; 10];
         bytes[3..7].copy_from_slice(&world.uuids.to_be_bytes());
-        let noise = Random(world.seed ^ u64::from(world.uuids)).next().to_be_bytes();
+        let noise = SplitMix64(world.seed ^ u64::from(world.uuids)).next().to_be_bytes();
         bytes[7..].copy_from_slice(&noise[..3]);
         let ms = u64::try_from(world.now_us / 1000).unwrap_or(0);
         uuid::Builder::from_unix_timestamp_millis(ms, &bytes).into_uuid()

@@ -1,5 +1,5 @@
-//! What a power cut leaves: method, one small history on a simulated disk, cut in every way, compared with what was
-//! synced.
+//! What a power cut leaves. Each test runs a short history on a simulated disk, cuts it in every way, and compares
+//! the result with what was synced.
 
 use super::*;
 use crate::publish;
@@ -25,8 +25,8 @@ fn every_tear() -> impl Iterator<Item = Tear> {
     [1, 512, 4096].into_iter().flat_map(|bytes| [false, true].map(|zeros| Tear { bytes, zeros }))
 }
 
-/// A segment of 16 KiB, durable by name and length, whose first `synced` bytes are 1 and durable, and whose bytes
-/// from there to `written` are 2 and not.
+/// A segment of 16 KiB, durable by name and length. Its first `synced` bytes are 1 and durable; the bytes from there
+/// to `written` are 2 and not durable.
 fn half_synced(disk: &SimVfs, synced: usize, written: usize) -> Box<dyn SegmentFile> {
     let segment = disk.create_segment(Path::new("/s"), 16 << 10).unwrap();
     segment.write_at(0, &vec![1; synced]).unwrap();
@@ -52,7 +52,7 @@ fn synced_bytes_under_synced_names_survive_every_cut() {
 }
 
 #[test]
-fn unsynced_bytes_survive_as_asked() {
+fn unsynced_bytes_survive_as_requested() {
     let disk = SimVfs::new(0);
     let _segment = half_synced(&disk, 5000, 9000);
     let kept = |survive, bytes| {
@@ -68,7 +68,7 @@ fn unsynced_bytes_survive_as_asked() {
 }
 
 #[test]
-fn lost_bytes_come_back_as_zeros_where_asked() {
+fn lost_bytes_become_zeros_if_requested() {
     let disk = SimVfs::new(0);
     let segment = half_synced(&disk, 512, 512);
     segment.write_at(256, &[3; 100]).unwrap();
@@ -111,7 +111,7 @@ fn a_name_is_durable_after_its_folders_sync_and_not_before() {
 }
 
 #[test]
-fn unsynced_names_survive_each_by_itself() {
+fn unsynced_names_survive_independently() {
     let disk = SimVfs::new(0);
     for name in ["/old1", "/old2"] {
         disk.create(Path::new(name)).unwrap();
@@ -150,7 +150,7 @@ fn a_cut_of_the_length_is_durable_with_its_sync() {
 fn a_sync_that_succeeds_after_one_that_failed_has_lost_the_bytes() {
     let disk = SimVfs::new(0);
     let segment = half_synced(&disk, 100, 5000);
-    disk.set_failure(Failure { at_step: disk.steps(), kind: FailKind::Eio, persist: false });
+    disk.set_failure(SimFailure { at_step: disk.steps(), kind: FailKind::Eio, persist: false });
     assert_eq!(segment.sync().unwrap_err().kind(), ErrorKind::Io);
     segment.sync().unwrap();
     assert_eq!(read(&disk, "/s").unwrap()[4999], 2, "readers see the page cache");
@@ -161,7 +161,7 @@ fn a_sync_that_succeeds_after_one_that_failed_has_lost_the_bytes() {
 }
 
 #[test]
-fn locks_exclude_and_go_with_their_holder_and_with_the_power() {
+fn locks_exclude_and_end_with_their_holder_and_with_the_power() {
     let disk = SimVfs::new(0);
     let path = Path::new("/lock");
     assert_eq!(disk.lock(path, LockMode::Shared).unwrap_err().kind(), ErrorKind::NotFound);
@@ -188,10 +188,10 @@ fn a_killed_process_loses_nothing_and_makes_nothing_durable() {
 }
 
 #[test]
-fn a_crash_at_a_step_stops_everything_before_that_step_acts() {
+fn a_crash_at_a_step_prevents_that_step_and_all_later_ones() {
     let disk = SimVfs::new(0);
     disk.create(Path::new("/a")).unwrap();
-    disk.set_failure(Failure { at_step: disk.steps(), kind: FailKind::Crash, persist: false });
+    disk.set_failure(SimFailure { at_step: disk.steps(), kind: FailKind::Crash, persist: false });
     assert!(disk.create(Path::new("/b")).is_err() && disk.read_dir(root()).is_err() && disk.crashed());
     let after = disk.crash(Survive::All);
     assert_eq!((after.read_dir(root()).unwrap(), after.steps()), (vec!["a".to_string()], 1));
@@ -202,7 +202,7 @@ fn a_full_disk_leaves_half_a_write_and_no_segment() {
     let disk = SimVfs::new(0);
     let mut file = disk.create(Path::new("/f")).unwrap();
     let segment = disk.create_segment(Path::new("/s"), 4096).unwrap();
-    disk.set_failure(Failure { at_step: 0, kind: FailKind::Enospc, persist: true });
+    disk.set_failure(SimFailure { at_step: 0, kind: FailKind::Enospc, persist: true });
     assert_eq!(file.write_all(&[1; 100]).unwrap_err().kind(), ErrorKind::Full);
     assert_eq!(disk.create_segment(Path::new("/t"), 4096).unwrap_err().kind(), ErrorKind::Full);
     segment.write_at(0, &[1; 4096]).unwrap();
@@ -219,7 +219,7 @@ fn what_is_published_is_whole_or_absent_after_a_cut_at_any_step() {
     assert!(run(&clean).unwrap());
     for at_step in 0..=clean.steps() {
         let disk = SimVfs::new(0);
-        disk.set_failure(Failure { at_step, kind: FailKind::Crash, persist: true });
+        disk.set_failure(SimFailure { at_step, kind: FailKind::Crash, persist: true });
         let acknowledged = run(&disk).is_ok();
         for survive in every_survival() {
             for tear in every_tear() {
@@ -261,7 +261,7 @@ fn the_same_history_gives_the_same_disk_and_identifiers_never_repeat() {
 }
 
 #[test]
-fn the_clock_ticks_by_a_microsecond_and_moves_as_told() {
+fn the_clock_ticks_by_a_microsecond_and_can_be_moved() {
     let disk = SimVfs::new(0);
     let start = disk.now_us();
     assert_eq!(start, 1_780_000_000_000_000);

@@ -1,13 +1,11 @@
-//! The tree of folders and files: for each what every process sees now (*live*) and what the disk holds
-//! (*durable*), with what is known of the way from one to the other.
+//! The tree of folders and files. Each node holds what every process sees now (*live*), what the disk holds
+//! (*durable*), and what is pending between the two.
 //!
-//! A file moves what was written since its last sync to the disk when it is synced; a folder moves its names when
-//! *it* is synced. A name that changed since then keeps the history of its states, for a crash may leave any of
-//! them. Nodes are shared between the live and the durable names, so a folder that comes back after a lost removal
-//! comes back with its own durable names.
+//! Syncing a file makes what was written since its last sync durable. Syncing a folder does the same for its names. A
+//! name that changed since the last sync keeps the history of its states, since a crash may leave any of them. The
+//! live and the durable names share nodes, so a folder whose removal is lost comes back with its own durable names.
 //!
-//! Every node is locked only while the one lock of the simulation is held, so no order among nodes is needed.
-//! Used by `mod.rs`, `handle.rs` and `crash.rs`.
+//! Nodes are locked only while the simulation's one lock is held, so they need no lock order.
 
 use super::image::{Image, PAGE_BYTES, Ranges};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A file or folder by name.
 #[derive(Debug, Clone)]
-pub(super) enum Node {
+pub(super) enum TreeNode {
     File(Arc<FileNode>),
     Dir(Arc<DirNode>),
 }
@@ -54,8 +52,8 @@ pub(super) struct FileState {
     pub(super) durable: Image,
     /// Written since the last sync.
     pub(super) dirty: Ranges,
-    /// Written, then given up by a failed sync: readers see these bytes, the disk does not hold them, and no sync
-    /// will bring them there unless something writes to their page again.
+    /// Written, then dropped by a failed sync. Readers see these bytes, but the disk does not hold them. A later sync
+    /// writes them only if their page is written again.
     pub(super) lost: Ranges,
     /// Whether the length changed since the last sync.
     pub(super) length_dirty: bool,
@@ -63,7 +61,7 @@ pub(super) struct FileState {
 }
 
 impl FileState {
-    /// A file that holds `image`, all of it durable.
+    /// A file that contains `image`, all of it durable.
     pub(super) fn durable(image: Image) -> Self {
         FileState { live: image.clone(), durable: image, ..Self::default() }
     }
@@ -87,7 +85,7 @@ impl FileState {
         self.lost.take(gone);
     }
 
-    /// What was written and not given up becomes durable.
+    /// Makes everything written durable, except what a failed sync dropped.
     pub(super) fn sync(&mut self) {
         if self.length_dirty || self.dirty.iter().last().is_some_and(|r| r.end > self.durable.len()) {
             self.durable.set_len(self.live.len());
@@ -99,14 +97,14 @@ impl FileState {
         self.length_dirty = false;
     }
 
-    /// A sync that fails: the page cache forgets that these pages were to be written.
+    /// A failed sync: the page cache marks the written pages as clean.
     pub(super) fn fail_sync(&mut self) {
         std::mem::take(&mut self.dirty).iter().for_each(|r| self.lost.insert(r.clone()));
         self.length_dirty = false;
     }
 }
 
-/// Who holds a file's lock, by the number of the descriptor.
+/// The holders of a file's lock, by descriptor number.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Locks {
     exclusive: Option<u64>,
@@ -143,15 +141,15 @@ impl Locks {
 /// A folder's names, live and durable.
 #[derive(Debug, Clone, Default)]
 pub(super) struct DirState {
-    pub(super) live: BTreeMap<String, Node>,
-    pub(super) durable: BTreeMap<String, Node>,
-    /// For each name that changed since the last sync, what it named after each change.
-    pub(super) pending: BTreeMap<String, Vec<Option<Node>>>,
+    pub(super) live: BTreeMap<String, TreeNode>,
+    pub(super) durable: BTreeMap<String, TreeNode>,
+    /// For each name that changed since the last sync, what it referred to after each change.
+    pub(super) pending: BTreeMap<String, Vec<Option<TreeNode>>>,
 }
 
 impl DirState {
-    /// Makes `name` name `node`, or nothing.
-    pub(super) fn set(&mut self, name: &str, node: Option<Node>) {
+    /// Makes `name` refer to `node`, or to nothing.
+    pub(super) fn set(&mut self, name: &str, node: Option<TreeNode>) {
         self.pending.entry(name.to_string()).or_default().push(node.clone());
         match node {
             Some(node) => self.live.insert(name.to_string(), node),
@@ -174,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failed_sync_gives_up_its_bytes_until_their_page_is_written_again() {
+    fn a_failed_sync_drops_its_bytes_until_their_page_is_written_again() {
         let mut file = FileState::default();
         file.set_len(3 * PAGE_BYTES);
         file.sync();

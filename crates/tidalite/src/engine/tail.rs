@@ -189,7 +189,7 @@ impl TailData {
     }
 }
 
-impl Sink for TailData {
+impl LogSink for TailData {
     fn series(&mut self, id: SeriesId, key: &SeriesKey) -> Result<()> {
         if let Entry::Vacant(place) = self.places.entry(id) {
             place.insert(self.series.len());
@@ -235,7 +235,7 @@ impl Sink for TailData {
         Ok(())
     }
 
-    fn points(&mut self, p: LogPoints<'_>) -> Result<()> {
+    fn points(&mut self, p: BatchRef<'_>) -> Result<()> {
         let seq = p.seq().as_i64();
         // Points of a batch come in stretches of one series.
         let mut last = None;
@@ -256,9 +256,9 @@ impl Sink for TailData {
         Ok(())
     }
 
-    fn part(&mut self, seq: Seq, part: Uuid, about: &[u8]) -> Result<()> {
-        self.staged.push((seq, part, about.to_vec()));
-        self.bytes += about.len();
+    fn part(&mut self, seq: Seq, part: Uuid, meta: &[u8]) -> Result<()> {
+        self.staged.push((seq, part, meta.to_vec()));
+        self.bytes += meta.len();
         Ok(())
     }
 }

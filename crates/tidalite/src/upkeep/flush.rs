@@ -186,24 +186,9 @@ fn is_gone(inner: &StoreState, dir: &WriterDir, alive: bool, error: &Error) -> R
 /// Whether a deletion came by; all else is passed over.
 struct Deletions(bool);
 
-impl Sink for Deletions {
-    fn series(&mut self, _: SeriesId, _: &SeriesKey) -> Result<()> {
-        Ok(())
-    }
-    fn layout(&mut self, _: tidalite_log::LayoutId, _: &[SeriesId]) -> Result<()> {
-        Ok(())
-    }
-    fn row(&mut self, _: tidalite_log::Row<'_>) -> Result<()> {
-        Ok(())
-    }
-    fn points(&mut self, _: tidalite_log::Points<'_>) -> Result<()> {
-        Ok(())
-    }
+impl LogSink for Deletions {
     fn change(&mut self, _: Seq, _: &str, change: RunChange) -> Result<()> {
         self.0 |= matches!(change, RunChange::Delete { .. });
-        Ok(())
-    }
-    fn part(&mut self, _: Seq, _: Uuid, _: &[u8]) -> Result<()> {
         Ok(())
     }
 }
@@ -337,7 +322,7 @@ impl Bounded {
     }
 }
 
-impl Sink for Bounded {
+impl LogSink for Bounded {
     fn series(&mut self, id: SeriesId, key: &SeriesKey) -> Result<()> {
         self.data.series(id, key)
     }
@@ -348,7 +333,7 @@ impl Sink for Bounded {
         self.admit(row.seq)?;
         self.data.row(row)
     }
-    fn points(&mut self, p: tidalite_log::Points<'_>) -> Result<()> {
+    fn points(&mut self, p: tidalite_log::BatchRef<'_>) -> Result<()> {
         self.admit(p.seq())?;
         self.data.points(p)
     }
@@ -356,8 +341,8 @@ impl Sink for Bounded {
         self.admit(seq)?;
         self.data.change(seq, run, change)
     }
-    fn part(&mut self, seq: Seq, part: Uuid, about: &[u8]) -> Result<()> {
+    fn part(&mut self, seq: Seq, part: Uuid, meta: &[u8]) -> Result<()> {
         self.admit(seq)?;
-        self.data.part(seq, part, about)
+        self.data.part(seq, part, meta)
     }
 }

@@ -10,8 +10,8 @@ use crate::files::two_copies;
 use crate::view::snapshot::Snapshot;
 use std::collections::HashMap;
 use std::path::PathBuf;
-use tidalite_log::{LayoutId, Row, SeriesId, Sink};
-use tidalite_model::{Error, ErrorKind, Result, RunChange, Seq, SeriesKey};
+use tidalite_log::{LayoutId, LogSink, Row, SeriesId};
+use tidalite_model::{Error, ErrorKind, Result, Seq, SeriesKey};
 use tidalite_parts::PartFinding;
 
 /// What kind of thing is wrong.
@@ -68,9 +68,9 @@ pub struct Finding {
     pub message: String,
 }
 
-impl From<tidalite_log::Finding> for Finding {
-    fn from(f: tidalite_log::Finding) -> Self {
-        use tidalite_log::FindingKind as Kind;
+impl From<tidalite_log::LogFinding> for Finding {
+    fn from(f: tidalite_log::LogFinding) -> Self {
+        use tidalite_log::LogFindingKind as Kind;
         let kind = match f.kind {
             Kind::TornTail | Kind::OrphanTail => FindingKind::TornTail,
             Kind::MissingSegment => FindingKind::Missing,
@@ -294,15 +294,12 @@ impl Sink for TailCount {
         self.points += self.widths[&row.layout];
         Ok(())
     }
-    fn points(&mut self, p: tidalite_log::Points<'_>) -> Result<()> {
+    fn points(&mut self, p: tidalite_log::BatchRef<'_>) -> Result<()> {
         self.points += p.len() as u64;
         Ok(())
     }
-    fn change(&mut self, _: Seq, _: &str, _: RunChange) -> Result<()> {
-        Ok(())
-    }
-    fn part(&mut self, seq: Seq, part: uuid::Uuid, about: &[u8]) -> Result<()> {
-        self.staged.push((seq, part, about.to_vec()));
+    fn part(&mut self, seq: Seq, part: uuid::Uuid, meta: &[u8]) -> Result<()> {
+        self.staged.push((seq, part, meta.to_vec()));
         Ok(())
     }
 }

@@ -1,77 +1,86 @@
-//! Reading one segment: frame after frame, and what to do where they end or one is not valid.
+//! Reading one segment: frame after frame, and what follows where the frames end or one is invalid.
 //!
 //! ```text
-//! frame valid, ordinal follows ─► hand over ─► next        SEAL, or the successor's base reached ─► complete
-//! none here:
-//!   writer lives:  more committed by now, or a successor? ─► go on;  else bytes were published: damage
+//! valid, ordinal follows ─► deliver ─► next frame          SEAL, or the successor's base reached ─► complete
+//! no valid frame here:
+//!   writer lives:  more committed by now, or a successor? ─► continue;  else bytes were published: damage
 //!                  ─► next valid frame, or wait
-//!   writer gone:   a mark says this position was durable? ─yes─► damage ─► next valid frame, or the next segment
+//!   writer gone:   a mark says this position was durable? ─yes─► damage ─► next valid frame or next segment
 //!                                                         └no──► torn tail: the end of this log
 //! ```
 
-use super::finding::{Finding, FindingKind, known, row_in};
-use super::names::{Names, Refused};
+use super::finding::{LogFinding, LogFindingKind, known, row_in};
+use super::names::{DeclaredNames, Refused};
+use super::poll::{Poll, StreamPosition};
 use super::resync::{Anchor, each_frame, end_of_data, next_frame};
-use super::tail::{End, Place, Poll};
-use super::window::Window;
+
+use super::window::SegmentWindow;
 use crate::dir::{WriterDir, read_start};
 use crate::format::{
     COMMITTED_AT, FIRST_FRAME_AT, FRAME_HEAD_BYTES, SEGMENT_BYTES_LIMIT, Tag, frame_bytes, u64_at,
 };
 use crate::frame::{Frame, bytes_needed, view};
 use crate::segment::{HeaderRead, SegmentHeader};
-use crate::sink::Points;
+use crate::sink::BatchRef;
 use std::path::{Path, PathBuf};
 use tidalite_model::{ErrorKind, Result, Seq};
 use tidalite_vfs::{ReadFile, Vfs};
 
 /// A segment being read.
 #[derive(Debug)]
-pub(super) struct Reading {
+pub(super) struct SegmentReader {
     pub(super) number: u32,
     path: PathBuf,
     pub(super) header: SegmentHeader,
-    /// The header is damaged, and so is its copy: this one follows from the segment before.
+    /// Header and copy are damaged. This one is derived from the segment before.
     header_inferred: bool,
     seed: u32,
-    window: Window,
-    /// Where the next frame begins, and its number in the segment.
+    window: SegmentWindow,
+    /// Where the next frame begins, and its ordinal in the segment.
     offset: u64,
     frames: u32,
-    /// Where the next segment begins, once it has: all of this one is written then.
+    /// The next segment's header, once it exists. This segment is then complete.
     successor: Option<SegmentHeader>,
-    /// Declarations further on were learnt already.
+    /// The declarations further on were already learned.
     looked_ahead: bool,
-    /// The bytes at this offset were read a second time, and are still no frame.
+    /// The bytes at this offset were read a second time and are still not a valid frame.
     read_again_at: Option<u64>,
 }
 
-/// What opening a segment came to.
-pub(super) enum Opened {
-    Ready(Box<Reading>),
+/// The result of opening a segment.
+pub(super) enum OpenedSegment {
+    Ready(Box<SegmentReader>),
     /// No frame was ever written.
     NotBegun,
-    /// Its place in the stream cannot be told.
+    /// Its position in the stream is unknown.
     Unreadable,
 }
 
-/// Why the frames stop.
+/// Why reading a segment ended, and where.
+pub(super) enum SegmentEnd {
+    /// The log continues in the next segment.
+    Complete(StreamPosition),
+    /// The writer is gone, and the log ends here.
+    LogEnd(StreamPosition),
+}
+
+/// Why reading of frames stopped.
 #[derive(Debug, PartialEq, Eq)]
 enum Stop {
-    /// SEAL, or the successor goes on from here.
+    /// SEAL, or the position at which the successor continues.
     Complete,
-    /// Nothing further below the limit, or no valid frame.
+    /// The limit, or an invalid frame.
     End,
 }
 
-impl Reading {
-    /// Opens segment `number`; `expected` is where it should begin, if its predecessor was read to its end.
+impl SegmentReader {
+    /// Opens segment `number`. `expected` is where it should begin, if its predecessor was read to its end.
     pub(super) fn open(
         poll: &mut Poll<'_>,
         dir: &WriterDir,
         number: u32,
-        expected: Option<End>,
-    ) -> Result<Opened> {
+        expected: Option<StreamPosition>,
+    ) -> Result<OpenedSegment> {
         let path = dir.segment_path(number);
         let file = poll.vfs.open(&path)?;
         let (start, committed) = read_start(&*file)?;
@@ -81,31 +90,32 @@ impl Reading {
             HeaderRead::FromCopy(header) => {
                 let from = Anchor { offset: FIRST_FRAME_AT as u64, ordinal: 0 };
                 if poll.alive || poll.durable(dir, number, from)? > header.base_position {
-                    let what = "the header is damaged; its copy is whole, and nothing is lost";
-                    let finding = Finding::new(FindingKind::BadHeader, &path, 0, COMMITTED_AT as u64, what);
+                    let what = "the header is damaged; its copy is intact, and nothing is lost";
+                    let finding =
+                        LogFinding::new(LogFindingKind::BadHeader, &path, 0, COMMITTED_AT as u64, what);
                     poll.findings.push(finding.losing(0));
                 }
                 (header, false)
             }
-            // The writer writes it before it sets the committed length.
-            HeaderRead::None if poll.alive && committed == 0 => return Ok(Opened::NotBegun),
+            // The writer writes the header before it sets the committed length.
+            HeaderRead::None if poll.alive && committed == 0 => return Ok(OpenedSegment::NotBegun),
             HeaderRead::None => match expected {
-                Some(End { position, ordinal, .. }) => {
+                Some(StreamPosition { position, ordinal, .. }) => {
                     (SegmentHeader { id, base_position: position, base_ordinal: ordinal }, true)
                 }
-                None if end_of_data(&mut Window::new(file.clone(), file.len()?), 0)? == 0 => {
-                    return Ok(Opened::NotBegun);
+                None if end_of_data(&mut SegmentWindow::new(file.clone(), file.len()?), 0)? == 0 => {
+                    return Ok(OpenedSegment::NotBegun);
                 }
-                None => return Ok(Opened::Unreadable),
+                None => return Ok(OpenedSegment::Unreadable),
             },
         };
-        Ok(Opened::Ready(Box::new(Reading {
+        Ok(OpenedSegment::Ready(Box::new(SegmentReader {
             number,
             path,
             header,
             header_inferred,
             seed: id.seed(),
-            window: Window::new(file, 0),
+            window: SegmentWindow::new(file, 0),
             offset: FIRST_FRAME_AT as u64,
             frames: 0,
             successor: None,
@@ -114,9 +124,9 @@ impl Reading {
         })))
     }
 
-    /// Where reading stands.
-    pub(super) fn end(&self) -> End {
-        End {
+    /// The current position.
+    pub(super) fn end(&self) -> StreamPosition {
+        StreamPosition {
             number: self.number,
             offset: self.offset,
             position: self.header.base_position + self.offset,
@@ -128,17 +138,17 @@ impl Reading {
         Anchor { offset: self.offset, ordinal: self.frames }
     }
 
-    /// Reads on; gives where to go next, or `None` where there is nothing more for now.
+    /// Reads on. Returns where the segment ended, or `None` if there is nothing more for now.
     pub(super) fn read(
         &mut self,
         poll: &mut Poll<'_>,
         dir: &WriterDir,
-        names: &mut Names,
+        names: &mut DeclaredNames,
         from_ordinal: u64,
-    ) -> Result<Option<Place>> {
+    ) -> Result<Option<SegmentEnd>> {
         loop {
             if self.hand_over_frames(poll, names, from_ordinal)? == Stop::Complete {
-                return Ok(Some(Place::Between(self.end())));
+                return Ok(Some(SegmentEnd::Complete(self.end())));
             }
             if self.look_for_more(poll, dir)? {
                 continue;
@@ -148,16 +158,16 @@ impl Reading {
             match next {
                 Next::Continue => {}
                 Next::Wait => return Ok(None),
-                Next::Go(place) => return Ok(Some(place)),
+                Next::End(end) => return Ok(Some(end)),
             }
         }
     }
 
-    /// Hands over valid frames up to the first that is none.
+    /// Delivers frames up to the first invalid one.
     fn hand_over_frames(
         &mut self,
         poll: &mut Poll<'_>,
-        names: &mut Names,
+        names: &mut DeclaredNames,
         from_ordinal: u64,
     ) -> Result<Stop> {
         let (base, limit) = (self.header.base_ordinal, self.window.limit());
@@ -210,21 +220,21 @@ impl Reading {
         }
     }
 
-    /// Learns the declarations that stand further on: copies of those that were lost may be among them.
-    fn look_ahead(&mut self, poll: &mut Poll<'_>, names: &mut Names) -> Result<()> {
+    /// Learns the declarations further on, which may include copies of lost ones.
+    fn look_ahead(&mut self, poll: &mut Poll<'_>, names: &mut DeclaredNames) -> Result<()> {
         self.looked_ahead = true;
-        let mut window = Window::new(self.window.file().clone(), self.window.limit());
+        let mut window = SegmentWindow::new(self.window.file().clone(), self.window.limit());
         each_frame(&mut window, self.seed, self.anchor(), &mut |frame| match frame.tag {
             Some(Tag::Run | Tag::Series | Tag::Layout) => match names.learn(frame, poll.sink) {
                 Err(Refused::BySink(e)) => Err(e),
-                // Reported when reading gets there.
+                // Reported when reading reaches it.
                 Ok(()) | Err(Refused::Undeclared | Refused::Malformed) => Ok(()),
             },
             _ => Ok(()),
         })
     }
 
-    /// Whether more can be read than at the last look: the writer went on, or it is gone and all of its file counts.
+    /// Whether more can be read than at the last check: the writer went on, or it is gone and its whole file counts.
     fn look_for_more(&mut self, poll: &mut Poll<'_>, dir: &WriterDir) -> Result<bool> {
         let had = (self.window.limit(), self.successor.is_some());
         if self.successor.is_none() {
@@ -233,7 +243,7 @@ impl Reading {
         }
         let file = self.window.file();
         let mut limit = file.len()?.min(SEGMENT_BYTES_LIMIT);
-        // Asked after the successor: a segment that has one is not written to any more.
+        // Read after the check for a successor: a segment with a successor is no longer written to.
         if poll.alive && self.successor.is_none() {
             limit = limit.min(committed(&**file)?);
         }
@@ -241,15 +251,15 @@ impl Reading {
         Ok((limit, self.successor.is_some()) != had)
     }
 
-    /// The frames of a living writer's segment end here.
-    fn end_of_live(&mut self, poll: &mut Poll<'_>, names: &Names) -> Result<Next> {
+    /// Handles the end of the frames in a living writer's segment.
+    fn end_of_live(&mut self, poll: &mut Poll<'_>, names: &DeclaredNames) -> Result<Next> {
         if self.offset >= self.window.limit() {
-            // With a successor that has not been reached: frames at the end are missing.
+            // The successor's base was not reached, so frames are missing at the end.
             let Some(successor) = self.successor else { return Ok(Next::Wait) };
             return Ok(self.skip_to(poll, names, successor));
         }
         if self.read_again_at != Some(self.offset) {
-            // The committed length and the frame are read by two calls; look again before it is called damage.
+            // The committed length and the frame are two reads. Read again before reporting damage.
             self.read_again_at = Some(self.offset);
             self.window.forget();
             return Ok(Next::Continue);
@@ -263,15 +273,15 @@ impl Reading {
             }
             (None, Some(successor)) => Ok(self.skip_to(poll, names, successor)),
             (None, None) => {
-                // Said at each poll, until frames behind it show how many are lost.
+                // Reported at each poll, until frames after it show how many are lost.
                 self.report_damage(poll, names, self.window.limit(), None)?;
                 Ok(Next::Wait)
             }
         }
     }
 
-    /// The frames of a segment whose writer is gone end here.
-    fn end_of_dead(&mut self, poll: &mut Poll<'_>, dir: &WriterDir, names: &Names) -> Result<Next> {
+    /// Handles the end of the frames in a segment whose writer is gone.
+    fn end_of_dead(&mut self, poll: &mut Poll<'_>, dir: &WriterDir, names: &DeclaredNames) -> Result<Next> {
         let durable = poll.durable(dir, self.number, self.anchor())?;
         let base = self.header.base_position;
         if durable <= base + self.offset {
@@ -288,23 +298,23 @@ impl Reading {
         } else if let Some(successor) = self.successor.filter(|s| s.base_position <= durable) {
             return Ok(self.skip_to(poll, names, successor));
         } else if self.successor.is_none() && durable > base + self.window.limit() {
-            // All that was here was durable, and so was something behind it.
+            // Everything here was durable, and so was something after it.
             self.report_damage(poll, names, self.window.limit(), None)?;
             self.offset = self.window.limit();
-            return Ok(Next::Go(Place::Between(self.end())));
+            return Ok(Next::End(SegmentEnd::Complete(self.end())));
         }
-        // Up to the mark's position it is damage; what stood behind that may have been lost by the crash.
+        // Up to the durable position it is damage. The crash may have lost what follows.
         self.report_damage(poll, names, self.window.limit().min(durable - base), None)?;
         self.offset = self.window.limit().min(durable - base);
         self.torn(poll, dir)
     }
 
-    /// Leaves out all up to where the successor begins.
-    fn skip_to(&mut self, poll: &mut Poll<'_>, names: &Names, successor: SegmentHeader) -> Next {
+    /// Skips everything up to the successor.
+    fn skip_to(&mut self, poll: &mut Poll<'_>, names: &DeclaredNames, successor: SegmentHeader) -> Next {
         let lost = successor.base_ordinal - self.end().ordinal;
-        // An error of reading the damaged bytes again would only cost the finding its details.
+        // If the damaged bytes cannot be read again, only the finding's details are missing.
         let _ = self.report_damage(poll, names, self.window.limit(), Some(lost));
-        Next::Go(Place::Between(End {
+        Next::End(SegmentEnd::Complete(StreamPosition {
             number: self.number,
             offset: self.window.limit(),
             position: successor.base_position,
@@ -312,9 +322,9 @@ impl Reading {
         }))
     }
 
-    /// The end of what is left; nothing to report where the log simply ends here.
+    /// Ends the log here. Reports nothing if no data follows.
     fn torn(&mut self, poll: &mut Poll<'_>, dir: &WriterDir) -> Result<Next> {
-        // A hint only: no checksum covers it. It may lie beyond a file that was cut.
+        // Only a hint, since no checksum covers it. It may exceed the length of a file that was cut.
         let committed = committed(&**self.window.file())?.min(SEGMENT_BYTES_LIMIT);
         let data_end = end_of_data(&mut self.window, self.offset)?.max(committed).max(self.offset);
         let orphans = orphans(poll.vfs, dir, self.number)?;
@@ -322,28 +332,34 @@ impl Reading {
         if data_end > self.offset || !orphans.is_empty() || is_cut {
             let bytes = data_end - self.offset;
             let what = "the log ends here; what follows was not yet on the disk when the machine stopped";
-            poll.findings.push(Finding::new(FindingKind::TornTail, &self.path, self.offset, bytes, what));
+            poll.findings.push(LogFinding::new(
+                LogFindingKind::TornTail,
+                &self.path,
+                self.offset,
+                bytes,
+                what,
+            ));
             poll.findings.extend(orphans);
         }
-        Ok(Next::Go(Place::Over(self.end())))
+        Ok(Next::End(SegmentEnd::LogEnd(self.end())))
     }
 
-    /// Reports the bytes up to `end` as damaged, with all that can be told about what was lost.
+    /// Reports the bytes up to `end` as damaged, with everything known about what was lost.
     fn report_damage(
         &mut self,
         poll: &mut Poll<'_>,
-        names: &Names,
+        names: &DeclaredNames,
         end: u64,
         lost: Option<u64>,
     ) -> Result<()> {
         let start = if self.header_inferred && self.frames == 0 { 0 } else { self.offset };
         let what = match lost {
-            Some(1) => "one frame is damaged and left out".to_string(),
-            Some(n) => format!("{n} frames are damaged and left out"),
-            None => "frames are damaged and left out; how many cannot be told".to_string(),
+            Some(1) => "one frame is damaged and skipped".to_string(),
+            Some(n) => format!("{n} frames are damaged and skipped"),
+            None => "an unknown number of frames is damaged and skipped".to_string(),
         };
         let mut finding =
-            Finding::new(FindingKind::Damage, &self.path, start, end.saturating_sub(start), &what);
+            LogFinding::new(LogFindingKind::Damage, &self.path, start, end.saturating_sub(start), &what);
         finding.frames = lost;
         let bytes = usize::try_from(end.saturating_sub(self.offset)).unwrap_or(usize::MAX);
         let damaged = self.window.at(self.offset, FRAME_HEAD_BYTES)?;
@@ -356,14 +372,14 @@ impl Reading {
     }
 }
 
-/// A frame is whole and yet cannot be used.
-fn refusal(path: &Path, offset: u64, frame: &Frame<'_>, refused: &Refused, ordinal: u64) -> Finding {
+/// Reports a frame that is valid but unusable.
+fn refusal(path: &Path, offset: u64, frame: &Frame<'_>, refused: &Refused, ordinal: u64) -> LogFinding {
     let what = match refused {
-        Refused::Undeclared => "frames name series or runs whose declarations are damaged, and are left out",
-        _ => "frames are whole but say what this version cannot read, and are left out",
+        Refused::Undeclared => "frames name series or runs whose declarations are damaged, and are skipped",
+        _ => "frames are intact but this version cannot read them, and are skipped",
     };
     let what = format!("from frame {ordinal} of the writer on, {what}");
-    let mut finding = Finding::new(FindingKind::Damage, path, offset, frame.bytes, &what).losing(1);
+    let mut finding = LogFinding::new(LogFindingKind::Damage, path, offset, frame.bytes, &what).losing(1);
     if frame.tag == Some(Tag::Row) && frame.payload.len() >= 8 {
         let step = u64_at(frame.payload, 0).cast_signed();
         finding.steps = Some((step, step));
@@ -376,11 +392,11 @@ fn refusal(path: &Path, offset: u64, frame: &Frame<'_>, refused: &Refused, ordin
 enum Next {
     Continue,
     Wait,
-    Go(Place),
+    End(SegmentEnd),
 }
 
 /// Adds what the bytes of one damaged frame still say.
-fn describe(mut finding: Finding, bytes: &[u8], names: &Names) -> Finding {
+fn describe(mut finding: LogFinding, bytes: &[u8], names: &DeclaredNames) -> LogFinding {
     if let Some((layout, step)) = row_in(bytes) {
         finding.rows = Some(1);
         finding.steps = Some((step, step));
@@ -389,10 +405,10 @@ fn describe(mut finding: Finding, bytes: &[u8], names: &Names) -> Finding {
     }
     let payload = bytes.get(FRAME_HEAD_BYTES..).unwrap_or_default();
     let is_points = bytes.get(FRAME_HEAD_BYTES - 4) == Some(&(Tag::Points as u8));
-    // Padding is none for an even count and 4 bytes for an odd one.
+    // The padding is 0 bytes for an even count and 4 for an odd one.
     let batch = [payload.len(), payload.len().saturating_sub(4)]
         .into_iter()
-        .find_map(|n| Points::new(Seq::default(), payload.get(..n)?));
+        .find_map(|n| BatchRef::new(Seq::default(), payload.get(..n)?));
     if let Some(points) =
         batch.filter(|p| is_points && !p.is_empty() && frame_bytes(payload.len()) == bytes.len())
     {
@@ -406,7 +422,7 @@ fn describe(mut finding: Finding, bytes: &[u8], names: &Names) -> Finding {
     finding
 }
 
-/// The header of a segment, where it exists and can be read.
+/// The header of a segment, if it exists and is readable.
 pub(super) fn header_of(vfs: &dyn Vfs, dir: &WriterDir, number: u32) -> Result<Option<SegmentHeader>> {
     let file = match vfs.open(&dir.segment_path(number)) {
         Ok(file) => file,
@@ -420,8 +436,8 @@ pub(super) fn header_of(vfs: &dyn Vfs, dir: &WriterDir, number: u32) -> Result<O
     })
 }
 
-/// The committed length. The writer sets it in one step, but the copy out of the kernel may not be one: two equal
-/// reads in a row are taken for whole.
+/// The committed length. The writer stores it atomically, but reading it through the kernel may not be atomic. Two
+/// equal reads in a row are accepted.
 fn committed(file: &dyn ReadFile) -> Result<u64> {
     let mut last = None;
     for _ in 0..16 {
@@ -437,8 +453,8 @@ fn committed(file: &dyn ReadFile) -> Result<u64> {
     Ok(last.unwrap_or(0))
 }
 
-/// Findings for the segments behind `number` that hold anything.
-pub(super) fn orphans(vfs: &dyn Vfs, dir: &WriterDir, number: u32) -> Result<Vec<Finding>> {
+/// Findings for the segments after `number` that contain data.
+pub(super) fn orphans(vfs: &dyn Vfs, dir: &WriterDir, number: u32) -> Result<Vec<LogFinding>> {
     let mut found = Vec::new();
     for n in dir.segment_numbers(vfs)?.into_iter().filter(|&n| n > number) {
         let path = dir.segment_path(n);
@@ -448,10 +464,10 @@ pub(super) fn orphans(vfs: &dyn Vfs, dir: &WriterDir, number: u32) -> Result<Vec
             Err(e) => return Err(e),
         };
         let len = file.len()?;
-        let end = end_of_data(&mut Window::new(file, len), 0)?;
+        let end = end_of_data(&mut SegmentWindow::new(file, len), 0)?;
         if end > 0 {
-            let what = "this segment stands behind a torn one, and is left out";
-            found.push(Finding::new(FindingKind::OrphanTail, &path, 0, end, what));
+            let what = "this segment follows a torn one, and is dropped";
+            found.push(LogFinding::new(LogFindingKind::OrphanTail, &path, 0, end, what));
         }
     }
     Ok(found)

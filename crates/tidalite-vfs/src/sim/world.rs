@@ -1,0 +1,102 @@
+//! The state of a simulated disk, under one lock.
+
+use super::failure::{StepCounter, StepKind};
+use super::tree::{DirNode, FileNode, TreeNode};
+use std::path::{Component, Path};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{fmt, io};
+use tidalite_model::{Error, Result};
+
+/// The complete state, guarded by one lock.
+pub(super) struct World {
+    pub(super) root: Arc<DirNode>,
+    pub(super) steps: StepCounter,
+    pub(super) now_us: i64,
+    pub(super) seed: u64,
+    pub(super) uuids: u32,
+    pub(super) handles: u64,
+    pub(super) ignore_sync: bool,
+    pub(super) ignore_sync_dir: bool,
+}
+
+/// The state behind its lock. Clones share it.
+#[derive(Clone)]
+pub(super) struct SharedWorld(Arc<Mutex<World>>);
+
+impl SharedWorld {
+    pub(super) fn new(world: World) -> Self {
+        SharedWorld(Arc::new(Mutex::new(world)))
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for SharedWorld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Reads nothing, since a handle may print it while the state is locked.
+        f.write_str("SharedWorld")
+    }
+}
+
+impl World {
+    pub(super) fn step(&mut self, step: StepKind, doing: &str, path: &Path) -> Result<()> {
+        self.steps.step(step).map_err(|e| Error::io(doing, path, e))
+    }
+
+    /// What a path refers to now.
+    pub(super) fn find(&self, path: &Path) -> Result<Option<TreeNode>> {
+        let mut node = TreeNode::Dir(self.root.clone());
+        for name in names(path)? {
+            let TreeNode::Dir(dir) = node else { return Ok(None) };
+            let Some(next) = dir.state().live.get(name).cloned() else { return Ok(None) };
+            node = next;
+        }
+        Ok(Some(node))
+    }
+
+    pub(super) fn find_dir(&self, path: &Path, doing: &str) -> Result<Arc<DirNode>> {
+        match self.find(path)? {
+            Some(TreeNode::Dir(dir)) => Ok(dir),
+            Some(TreeNode::File(_)) => Err(Error::io(doing, path, io::ErrorKind::NotADirectory.into())),
+            None => Err(Error::io(doing, path, io::ErrorKind::NotFound.into())),
+        }
+    }
+
+    pub(super) fn find_file(&self, path: &Path, doing: &str) -> Result<Arc<FileNode>> {
+        match self.find(path)? {
+            Some(TreeNode::File(file)) => Ok(file),
+            Some(TreeNode::Dir(_)) => Err(Error::io(doing, path, io::ErrorKind::IsADirectory.into())),
+            None => Err(Error::io(doing, path, io::ErrorKind::NotFound.into())),
+        }
+    }
+
+    /// The folder that contains a path, and the name in it.
+    pub(super) fn parent<'a>(&self, path: &'a Path, doing: &str) -> Result<(Arc<DirNode>, &'a str)> {
+        let Some((parent, name)) = path.parent().zip(names(path)?.pop()) else {
+            return Err(Error::invalid(doing, "the path names the root", "give a path below it").at(path));
+        };
+        Ok((self.find_dir(parent, doing).map_err(|e| e.at(path))?, name))
+    }
+}
+
+/// The names along a path, from the root on.
+fn names(path: &Path) -> Result<Vec<&str>> {
+    let mut names = Vec::new();
+    for part in path.components() {
+        match part {
+            Component::RootDir | Component::CurDir => {}
+            Component::Normal(name) if name.to_str().is_some() => names.extend(name.to_str()),
+            _ => {
+                return Err(Error::invalid(
+                    "look up",
+                    "the simulated disk does not support this path",
+                    "use UTF-8 names and no `..`",
+                )
+                .at(path));
+            }
+        }
+    }
+    Ok(names)
+}
