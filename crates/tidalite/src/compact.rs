@@ -19,7 +19,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
-use tidalite_parts::{Columns, Part, PartMeta, SeriesRow};
+use tidalite_parts::{ColumnSet, Part, PartMeta, SeriesRow};
 use tidalite_query::{Points, Repeats, merge};
 use uuid::Uuid;
 
@@ -403,7 +403,7 @@ impl PointSource for PartsSource<'_> {
             .iter()
             .map(|rows| rows.iter().copied().filter(|r| meets(r.of(self.parts), steps)).collect())
             .collect();
-        let read = read_rows(self.parts, &lists, Columns::ALL)?;
+        let read = read_rows(self.parts, &lists, ColumnSet::ALL)?;
         let cut = |(mut chunks, (key, _)): (Vec<Points>, &(SeriesKey, u64))| {
             let hides = self.deleted.get(&*key.run);
             for points in &mut chunks {

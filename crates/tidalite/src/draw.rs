@@ -8,7 +8,7 @@ use crate::threads;
 use arrow::array::RecordBatch;
 use std::ops::Range;
 use tidalite_model::{Error, Result, SeriesKey};
-use tidalite_parts::Columns;
+use tidalite_parts::ColumnSet;
 use tidalite_query::{ChartBuckets, ChartMerge, PointsBuilder, chart, chart_batch, chart_width, lttb};
 
 /// A line of fewer points has no bucket between its ends.
@@ -26,7 +26,7 @@ impl Select {
         }
         if self.has_transforms() {
             let plan = self.wholes()?;
-            let columns = Columns { step: true, seq: false, time: false, value: true };
+            let columns = ColumnSet { step: true, seq: false, time: false, value: true };
             return plan.each_whole(columns, false, |key, points| (key.clone(), chart(&points, buckets)));
         }
         let plan = self.plan()?;
@@ -76,7 +76,7 @@ impl Select {
         check_line(points)?;
         let plan = self.wholes()?;
         plan.check_total(points as u64)?;
-        let columns = Columns { step: true, seq: false, time: true, value: true };
+        let columns = ColumnSet { step: true, seq: false, time: true, value: true };
         let lines = plan.each_whole(columns, false, |key, found| (key.clone(), lttb(found, points)))?;
         let mut builder = PointsBuilder::new();
         lines.into_iter().for_each(|(key, line)| builder.push_series(&key, line));
@@ -102,7 +102,7 @@ fn chart_batch_of(
     batch: Range<usize>,
     buckets: usize,
 ) -> Result<Vec<(SeriesKey, ChartBuckets)>> {
-    let columns = Columns { step: true, seq: false, time: !plan.filter.times_us.is_all(), value: true };
+    let columns = ColumnSet { step: true, seq: false, time: !plan.filter.times_us.is_all(), value: true };
     // The steps that a series has are those of its summaries at most, and so is the width.
     let guess = |i| plan.reach(&plan.series[i]).map_or(1, |(first, last)| chart_width(first, last, buckets));
     let guesses: Vec<u64> = batch.clone().map(guess).collect();

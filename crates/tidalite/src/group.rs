@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
-use tidalite_parts::Columns;
+use tidalite_parts::ColumnSet;
 use tidalite_query::{Aggregate, By, Grouping, Partial, PercentileJob, PointFilter, Points};
 
 /// Points of a piece of work, at least and at most, unless one tile alone has more.
@@ -100,7 +100,7 @@ fn sum_up(mut plan: Plan, grouping: &Grouping, pool: &rayon::ThreadPool, total: 
     let bytes_max = usize::try_from(inner.options.memory_bytes).unwrap_or(usize::MAX);
     let sorted = Sorted::of(&mut plan, &Grain::of(grouping), pool)?;
     let plan = plan.split_long_series().begun()?;
-    let columns = Columns {
+    let columns = ColumnSet {
         step: grouping.needs_steps() || !plan.filter.steps.is_all(),
         seq: false,
         time: grouping.needs_times() || !plan.filter.times_us.is_all(),
@@ -230,7 +230,7 @@ impl Sorted {
         &self,
         plan: &Plan,
         pieces: Range<usize>,
-        columns: Columns,
+        columns: ColumnSet,
         partial: &mut Partial,
     ) -> Result<()> {
         let parts = &plan.snapshot.view.parts;

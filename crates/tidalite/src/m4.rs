@@ -6,7 +6,7 @@
 use crate::select::{Select, one_batch};
 use arrow::array::RecordBatch;
 use tidalite_model::{Error, Result, SeriesKey};
-use tidalite_parts::Columns;
+use tidalite_parts::ColumnSet;
 use tidalite_query::{PixelColumns, Points, PointsBuilder};
 
 /// Points that are kept of a column at most.
@@ -39,7 +39,7 @@ impl Select {
         let picture = PixelColumns::new(first, last, columns);
         let plan = fixed.pieces()?;
         plan.check_total((columns as u64).saturating_mul(COLUMN_POINTS))?;
-        let wanted = Columns { step: true, seq: false, time: true, value: true };
+        let wanted = ColumnSet { step: true, seq: false, time: true, value: true };
         let pieces = plan.each(wanted, |key, points| (key.clone(), picture.m4(points)))?;
         let mut builder = PointsBuilder::new();
         for (key, points) in series_of(pieces) {

@@ -12,7 +12,7 @@ use arrow::array::RecordBatch;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tidalite_model::{Error, Labels, Result, SeriesKey};
-use tidalite_parts::Columns;
+use tidalite_parts::ColumnSet;
 use tidalite_query::{Along, By, Fill, OverAxis, Points, XAxis};
 
 /// A selection over an x-axis of choice; made by [`Select::over`].
@@ -120,7 +120,7 @@ impl Over {
 
     /// The series of a plan over the axis.
     fn over(&self, fixed: &Select, plan: &Plan) -> Result<OverAxis> {
-        let columns = Columns { step: true, seq: false, time: true, value: true };
+        let columns = ColumnSet { step: true, seq: false, time: true, value: true };
         let series = plan.each_whole(columns, true, |key, points| (key.clone(), points))?;
         let mut over = OverAxis::new(self.x.clone());
         match &self.x {
@@ -175,7 +175,7 @@ fn starts(fixed: &Select, series: &[(SeriesKey, Points)]) -> Result<HashMap<Arc<
 /// The series of another metric, by run and labels: as they were written, at all steps.
 fn others(fixed: &Select, name: &str) -> Result<HashMap<(Arc<str>, Labels), Along>> {
     let plan = fixed.of_metric(name).plan()?;
-    let columns = Columns { step: true, seq: false, time: false, value: true };
+    let columns = ColumnSet { step: true, seq: false, time: false, value: true };
     let found = plan.each_whole(columns, true, |key, points| {
         ((key.run.clone(), key.labels.clone()), Along::series(points))
     })?;

@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 use std::ops::{Bound, Range, RangeBounds};
 use std::sync::Arc;
 use tidalite_model::{Bounds, Error, ErrorKind, Result, SeriesKey, Summary};
-use tidalite_parts::Columns;
+use tidalite_parts::ColumnSet;
 use tidalite_query::{
     Aggregate, Compare, LabelMatcher, NameMatcher, PointFilter, Points, PointsBuilder, Repeats, RunFilter,
     SeriesFilter, Transform, points_schema,
@@ -305,7 +305,7 @@ impl Select {
 
     /// Hands over what each series sums up to, in order.
     fn each_summary(&self, take: &mut dyn FnMut(SeriesKey, Summary)) -> Result<()> {
-        let columns = Columns { step: true, seq: false, time: true, value: true };
+        let columns = ColumnSet { step: true, seq: false, time: true, value: true };
         // The one that the next piece of a long series may go on with.
         let mut open: Option<(SeriesKey, Summary)> = None;
         for plan in self.plans()? {
@@ -542,7 +542,7 @@ impl PointStream {
         let round: Vec<Range<usize>> = self.batches.drain(..count.min(self.batches.len())).collect();
         let plan = &self.plan;
         let made = threads::each(&inner, &round, |batch| {
-            let points = plan.load(batch.clone(), Columns::ALL)?;
+            let points = plan.load(batch.clone(), ColumnSet::ALL)?;
             let mut builder = PointsBuilder::new();
             for (planned, points) in plan.series[batch.clone()].iter().zip(points) {
                 builder.push_series(&planned.key, points);

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
 use tidalite_log::{Finding, FindingKind, Life, TailReader, WriterDir};
 use tidalite_model::{Error, ErrorKind, Result, RunChange, RunInfo, Seq};
-use tidalite_parts::{Columns, Part, PartMeta, PartPlace};
+use tidalite_parts::{ColumnSet, Part, PartMeta, PartPaths};
 use tidalite_query::{Grouping, NameMatcher, Points, RunFilter};
 
 /// A fixed set of rows. Cheap to clone; while one lives, no file that it needs is deleted.
@@ -295,7 +295,7 @@ fn gone(runs: &RunTable, parts: &[Arc<Part>], tails: &[TailView]) -> Result<BTre
                 Hidden::Some => {
                     let at = |n: usize| u32::try_from(n).expect("parts and their series are counted in u32");
                     let place = RowRef { part: at(p), row: at(r) };
-                    let mut read = read_rows(parts, &[vec![place]], Columns::ALL)?;
+                    let mut read = read_rows(parts, &[vec![place]], ColumnSet::ALL)?;
                     read.iter_mut().flatten().any(|points| {
                         hides.apply(points);
                         !points.is_empty()
@@ -359,9 +359,9 @@ impl TailCache {
         &self,
         inner: &Inner,
         version: &Version,
-        places: &[(PartPlace, PartMeta)],
+        places: &[(PartPaths, PartMeta)],
     ) -> Result<Opened> {
-        let held = |place: &PartPlace| lock(&self.parts).contains_key(&place.points);
+        let held = |place: &PartPaths| lock(&self.parts).contains_key(&place.points);
         let absent: Vec<_> = places.iter().filter(|(place, _)| !held(place)).collect();
         let bytes: u64 = absent.iter().map(|(_, meta)| meta.series_bytes).sum();
         if absent.len() > 1 && bytes >= SIDE_BY_SIDE_BYTES {
@@ -390,7 +390,7 @@ impl TailCache {
         Ok((parts, broken))
     }
 
-    fn part(&self, inner: &Inner, place: &PartPlace, meta: &PartMeta) -> Result<Arc<Part>> {
+    fn part(&self, inner: &Inner, place: &PartPaths, meta: &PartMeta) -> Result<Arc<Part>> {
         if let Some(part) = lock(&self.parts).get(&place.points) {
             return Ok(part.clone());
         }

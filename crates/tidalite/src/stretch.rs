@@ -12,7 +12,7 @@ use crate::tail::View;
 use std::collections::HashSet;
 use std::ops::Range;
 use tidalite_model::{Result, Summary, SummaryFacts};
-use tidalite_parts::{Columns, RolledSeries, RollupTier, SeriesTable};
+use tidalite_parts::{ColumnSet, RolledSeries, RollupTier, SeriesTable};
 use tidalite_query::{Grouping, PointFilter, Points, Verdict, same_bucket};
 
 /// Which summaries are of use: those that lie in one bucket.
@@ -317,7 +317,7 @@ impl Plan {
     pub(crate) fn stretches(
         &self,
         batch: Range<usize>,
-        columns: Columns,
+        columns: ColumnSet,
         grain: &dyn Fn(usize) -> Grain,
         all_at_once: bool,
     ) -> Result<Vec<Vec<Stretch>>> {
@@ -339,7 +339,7 @@ impl Plan {
             self.check_room(&planned.key, list.iter().map(|p| p.len() as u64).sum())?;
         }
         let all = taken.iter().all(Option::is_some);
-        let read = read_pieces(parts, &lists, if all { columns } else { Columns::ALL }, &self.meter)?;
+        let read = read_pieces(parts, &lists, if all { columns } else { ColumnSet::ALL }, &self.meter)?;
         let mut found = Vec::with_capacity(series.len());
         for ((s, chunks), taken) in series.iter().zip(read).zip(taken) {
             let Some(taken) = taken else {
@@ -430,7 +430,7 @@ impl Plan {
             }
             let hides = source.hides.as_ref().filter(|_| source.rows_hide);
             let seq = hides.is_some();
-            let columns = Columns { step: true, seq, time: false, value: seq };
+            let columns = ColumnSet { step: true, seq, time: false, value: seq };
             let mut read = read_pieces(parts, &[vec![r.whole(parts, true)]], columns, &self.meter)?;
             if let Some(hides) = hides {
                 read.iter_mut().flatten().for_each(|points| hides.apply(points));

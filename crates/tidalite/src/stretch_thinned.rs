@@ -7,7 +7,7 @@ use crate::plan::{Plan, Planned, Source};
 use crate::scan::{Piece, RowRef, read_pieces};
 use crate::stretch::{Grain, Taken, bucket_verdict, ends};
 use tidalite_model::{Error, Result, SeriesKey, Summary};
-use tidalite_parts::{Columns, Part};
+use tidalite_parts::{ColumnSet, Part};
 use tidalite_query::{PointFilter, Points, Verdict, merge};
 
 impl Plan {
@@ -21,7 +21,7 @@ impl Plan {
         let read = |pieces: Vec<Piece>| -> Result<Vec<Points>> {
             self.check_room(&planned.key, pieces.iter().map(|p| p.len() as u64).sum())?;
             let mut read =
-                read_pieces(parts, &[pieces], Columns::ALL, &self.meter)?.pop().unwrap_or_default();
+                read_pieces(parts, &[pieces], ColumnSet::ALL, &self.meter)?.pop().unwrap_or_default();
             if let Some(hides) = own.hides.as_ref().filter(|_| own.rows_hide) {
                 read.iter_mut().for_each(|points| hides.apply(points));
             }
@@ -96,7 +96,7 @@ impl Plan {
             return Ok(());
         }
         let all = of.row_start..of.row_start + of.rows;
-        let only = Columns { step: true, ..Columns::default() };
+        let only = ColumnSet { step: true, ..ColumnSet::default() };
         let steps = part.read(of.tile, std::slice::from_ref(&all), only)?.steps;
         for (first, last, cut) in open {
             let last = filter.steps.hi.map_or(last, |hi| last.min(hi.saturating_sub(1)));
@@ -126,7 +126,7 @@ impl Plan {
         grain: &Grain,
         verdict: Verdict,
     ) -> Result<Vec<Summary>> {
-        let lost = |wrong: &str| Error::corrupt("read rollups", &part.place().rollups, 0, wrong);
+        let lost = |wrong: &str| Error::corrupt("read rollups", &part.paths().rollups, 0, wrong);
         let rollups = part.thinned_rollups()?;
         let rolled = rollups.of(key).ok_or_else(|| lost("a thinned series has no buckets"))?;
         let whole = verdict == Verdict::AllPoints && grain.times_us.is_none();

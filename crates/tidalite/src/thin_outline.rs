@@ -11,7 +11,7 @@ use crate::thinned::{Thinned, bits};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
-use tidalite_parts::{Columns, Part};
+use tidalite_parts::{ColumnSet, Part};
 use tidalite_query::{Outline, Points, Repeats, chart_width, merge};
 
 /// The widest buckets that rollups have, as a power of two.
@@ -179,7 +179,7 @@ impl Outliner<'_> {
             rest = others;
             self.check_room(key, stretch)?;
             let mut chunks =
-                read_rows(self.parts, &[stretch.to_vec()], Columns::ALL)?.pop().unwrap_or_default();
+                read_rows(self.parts, &[stretch.to_vec()], ColumnSet::ALL)?.pop().unwrap_or_default();
             for (row, points) in stretch.iter().zip(&mut chunks) {
                 let (part, count) = (row.part, points.len() as u64);
                 read.push(Read { part, points: count, bits: bits(&points.values) });

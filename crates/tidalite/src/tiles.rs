@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use tidalite_model::{Result, SeriesKey};
 use tidalite_parts::{
-    EncodedTile, Part, PartMeta, PartOptions, PartPlace, PartWriter, SeriesChunk, encode_tile, rollup_shift,
+    EncodedTile, Part, PartMeta, PartOptions, PartPaths, PartWriter, SeriesChunk, encode_tile, rollup_shift,
 };
 use tidalite_query::Points;
 
@@ -61,7 +61,7 @@ const SAMPLE_NTH: usize = 64;
 /// Writes all of a source's points as one durable part; `None` where there are none. The caller publishes it.
 pub(crate) fn write_part(
     inner: &Inner,
-    place: &PartPlace,
+    place: &PartPaths,
     source: &dyn PointSource,
     pool: &rayon::ThreadPool,
     progress: &dyn Fn(u64),

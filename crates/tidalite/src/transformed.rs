@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tidalite_model::{Bounds, Error, ErrorKind, Result, SeriesKey};
-use tidalite_parts::Columns;
+use tidalite_parts::ColumnSet;
 use tidalite_query::{PointFilter, Points, Transform, Transforming};
 
 /// What is made of each series.
@@ -72,9 +72,9 @@ impl Shaping {
     }
 
     /// What of the points has to be read for this, besides what is asked of them.
-    pub(crate) fn columns(&self, asked: Columns) -> Columns {
+    pub(crate) fn columns(&self, asked: ColumnSet) -> ColumnSet {
         let times = self.transforms.iter().any(Transform::needs_times) || !self.answer.times_us.is_all();
-        Columns { step: true, time: asked.time || times, value: true, ..asked }
+        ColumnSet { step: true, time: asked.time || times, value: true, ..asked }
     }
 
     /// Makes of a series, or of a piece of one, what is answered.
@@ -132,7 +132,7 @@ impl Plan {
     /// all of them do.
     pub(crate) fn each_whole<T: Send>(
         &self,
-        columns: Columns,
+        columns: ColumnSet,
         keeps: bool,
         work: impl Fn(&SeriesKey, Points) -> T + Sync,
     ) -> Result<Vec<T>> {
@@ -199,7 +199,7 @@ impl Plan {
 
     /// The states in which the pieces of one series begin.
     fn states(&self, shaping: &Shaping, pieces: Range<usize>) -> Result<Vec<Transforming>> {
-        let columns = shaping.columns(Columns { step: true, seq: false, time: false, value: true });
+        let columns = shaping.columns(ColumnSet { step: true, seq: false, time: false, value: true });
         let mut state = shaping.begin();
         let mut states = vec![state.clone()];
         // Nothing begins behind the last one.
