@@ -3,8 +3,8 @@
 //! Used when a tile is encoded, when a damaged series table is rebuilt from the points, and when a part is
 //! verified, so that the three cannot disagree.
 
-use crate::encode::SeriesChunk;
-use crate::series::SeriesRow;
+use crate::chunk::SeriesChunk;
+use crate::series::row::SeriesRow;
 use std::collections::BTreeMap;
 use tidalite_model::{Error, Point, Result, Seq, Summary};
 

@@ -12,12 +12,12 @@
 //! ```
 //! use std::sync::Arc;
 //! use tidalite_model::{Labels, Seq, SeriesKey};
-//! use tidalite_parts::{Columns, Part, PartOptions, PartPlace, PartWriter, SeriesChunk, encode_tile};
+//! use tidalite_parts::{ColumnSet, Part, PartOptions, PartPaths, PartWriter, SeriesChunk, encode_tile};
 //! use tidalite_vfs::{RealVfs, Vfs};
 //!
 //! let folder = tempfile::tempdir()?;
 //! let vfs: Arc<dyn Vfs> = Arc::new(RealVfs::new());
-//! let place = PartPlace {
+//! let place = PartPaths {
 //!     id: vfs.uuid(),
 //!     points: folder.path().join("points.parquet"),
 //!     series: folder.path().join("series.parquet"),
@@ -38,7 +38,7 @@
 //! let part = Part::open(vfs, &place, &meta)?;
 //! let row = part.series().row(0)?;
 //! assert_eq!((&*row.key.metric, row.summary.count, row.summary.nan), ("loss", 3, 1));
-//! let found = part.read(row.tile, &[row.row_start..row.row_start + 2], Columns::VALUE)?;
+//! let found = part.read(row.tile, &[row.row_start..row.row_start + 2], ColumnSet::VALUE)?;
 //! assert_eq!(found.values, [0.5, 0.25]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -53,37 +53,32 @@
 
 #![forbid(unsafe_code)]
 
-mod copy;
-mod encode;
+mod chunk;
 mod facts;
 mod meta;
 mod names;
 mod options;
-mod page_sums;
+mod page;
 mod read;
 mod rollup;
-mod rollup_file;
 mod schema;
 mod series;
-mod series_file;
-mod series_read;
 mod thin;
+mod tile;
 mod totals;
-mod transpose;
 mod verify;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
-pub use copy::Copier;
-pub use encode::{EncodedTile, SeriesChunk, encode_tile};
+pub use chunk::SeriesChunk;
 pub use meta::{PartMeta, RollupMeta};
-pub use options::{Columns, PartOptions, PartPlace};
+pub use options::{ColumnSet, PartOptions, PartPaths};
 pub use read::{Fetched, PageCache, Part, RolledSeries, RollupTier, Rollups, TileColumns};
 pub use rollup::rollup_shift;
 pub use schema::{TILE_ROWS_MAX, TILES_MAX};
 pub use series::{BySeries, Details, DetailsReader, SeriesEntry, SeriesRow, SeriesTable};
-pub use thin::{ThinnedChunk, encode_thinned_tile};
+pub use tile::{Copier, EncodedTile, ThinnedChunk, encode_thinned_tile, encode_tile};
 pub use verify::PartFinding;
 pub use write::PartWriter;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tidalite_model::{Labels, SeriesKey};
 
 /// Texts met so far, so that equal names share one allocation.
-pub(crate) struct Names {
+pub(crate) struct NameInterner {
     texts: HashMap<Vec<u8>, Arc<str>>,
     labels: HashMap<Vec<u8>, Labels>,
     last: Option<SeriesKey>,
@@ -15,14 +15,14 @@ pub(crate) struct Names {
 
 const ADDRESSES: usize = 256;
 
-impl Default for Names {
+impl Default for NameInterner {
     fn default() -> Self {
         let (texts, labels, last) = Default::default();
-        Names { texts, labels, last, by_address: [const { None }; ADDRESSES] }
+        NameInterner { texts, labels, last, by_address: [const { None }; ADDRESSES] }
     }
 }
 
-impl Names {
+impl NameInterner {
     /// The key of three texts as they lie in a file.
     pub(crate) fn key(
         &mut self,
@@ -79,12 +79,12 @@ impl Names {
 
 /// Texts numbered in the order in which they were met.
 #[derive(Debug, Default)]
-pub(crate) struct Numbered {
+pub(crate) struct NumberedNames {
     numbers: HashMap<Arc<str>, u32>,
     texts: Vec<Arc<str>>,
 }
 
-impl Numbered {
+impl NumberedNames {
     /// The number of a text as it lies in a file.
     pub(crate) fn number(&mut self, bytes: &[u8]) -> Result<u32, &'static str> {
         std::str::from_utf8(bytes).map(|text| self.number_of(text)).map_err(|_| "a name is no UTF-8")

@@ -23,7 +23,7 @@ impl Default for PartOptions {
 
 /// A part's id and the paths of its files.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PartPlace {
+pub struct PartPaths {
     /// The part's id.
     pub id: Uuid,
     /// The points file.
@@ -34,7 +34,7 @@ pub struct PartPlace {
     pub rollups: PathBuf,
 }
 
-impl PartPlace {
+impl PartPaths {
     /// The paths of all its files, those that may be absent too.
     pub fn files(&self) -> [&Path; 3] {
         [&self.points, &self.series, &self.rollups]
@@ -43,7 +43,7 @@ impl PartPlace {
 
 /// Which columns to read. Names of series are not among them: the series table has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Columns {
+pub struct ColumnSet {
     /// Steps.
     pub step: bool,
     /// Write orders.
@@ -54,9 +54,9 @@ pub struct Columns {
     pub value: bool,
 }
 
-impl Columns {
+impl ColumnSet {
     /// All four.
-    pub const ALL: Columns = Columns { step: true, seq: true, time: true, value: true };
+    pub const ALL: ColumnSet = ColumnSet { step: true, seq: true, time: true, value: true };
     /// Values alone.
-    pub const VALUE: Columns = Columns { step: false, seq: false, time: false, value: true };
+    pub const VALUE: ColumnSet = ColumnSet { step: false, seq: false, time: false, value: true };
 }

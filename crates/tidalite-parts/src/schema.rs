@@ -22,7 +22,7 @@ pub(crate) const TIME_DICTIONARY_MAX: usize = 1 << 17;
 
 /// A column of a points file, in file order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Column {
+pub(crate) enum PointColumn {
     Run,
     Metric,
     Labels,
@@ -32,9 +32,16 @@ pub(crate) enum Column {
     Value,
 }
 
-impl Column {
-    pub(crate) const ALL: [Column; 7] =
-        [Column::Run, Column::Metric, Column::Labels, Column::Step, Column::Seq, Column::Time, Column::Value];
+impl PointColumn {
+    pub(crate) const ALL: [PointColumn; 7] = [
+        PointColumn::Run,
+        PointColumn::Metric,
+        PointColumn::Labels,
+        PointColumn::Step,
+        PointColumn::Seq,
+        PointColumn::Time,
+        PointColumn::Value,
+    ];
 
     pub(crate) fn index(self) -> usize {
         self as usize
@@ -42,13 +49,13 @@ impl Column {
 
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Column::Run => "run",
-            Column::Metric => "metric",
-            Column::Labels => "labels",
-            Column::Step => "step",
-            Column::Seq => "seq",
-            Column::Time => "time",
-            Column::Value => "value",
+            PointColumn::Run => "run",
+            PointColumn::Metric => "metric",
+            PointColumn::Labels => "labels",
+            PointColumn::Step => "step",
+            PointColumn::Seq => "seq",
+            PointColumn::Time => "time",
+            PointColumn::Value => "value",
         }
     }
 
@@ -79,8 +86,8 @@ mod tests {
 
     #[test]
     fn columns_and_schema_agree() {
-        assert_eq!(SCHEMA.num_columns(), Column::ALL.len());
-        for (i, column) in Column::ALL.into_iter().enumerate() {
+        assert_eq!(SCHEMA.num_columns(), PointColumn::ALL.len());
+        for (i, column) in PointColumn::ALL.into_iter().enumerate() {
             assert_eq!((column.index(), column.descriptor().name()), (i, column.name()));
             assert_eq!((column.descriptor().max_def_level(), column.descriptor().max_rep_level()), (0, 0));
         }

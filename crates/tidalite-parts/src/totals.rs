@@ -3,8 +3,8 @@
 //! A row is let go once it was counted: a part may have a million of them. Series are known by the numbers of their names.
 
 use crate::meta::PartMeta;
-use crate::names::Numbered;
-use crate::series::SeriesRow;
+use crate::names::NumberedNames;
+use crate::series::row::SeriesRow;
 use std::collections::HashMap;
 use tidalite_model::SeriesKey;
 use uuid::Uuid;
@@ -13,7 +13,7 @@ use uuid::Uuid;
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
     /// Runs, metrics and labels.
-    names: [Numbered; 3],
+    names: [NumberedNames; 3],
     /// Points of each series.
     points: HashMap<[u32; 3], u64>,
     steps: Option<(i64, i64)>,

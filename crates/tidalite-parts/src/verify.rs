@@ -8,9 +8,10 @@
 use crate::encode::SeriesChunk;
 use crate::names::Names;
 use crate::read::{PageEntry, Pages, Part, Rollups, TileColumns};
-use crate::rollup::{Rolled, assemble, buckets};
-use crate::rollup_file::ROLLUP_SCHEMA;
-use crate::schema::Column;
+use crate::rollup::bucket::{RolledChunk, buckets};
+use crate::rollup::file::ROLLUP_SCHEMA;
+use crate::rollup::tier::assemble;
+use crate::schema::PointColumn;
 use crate::series::{SeriesEntry, SeriesRow};
 use crate::thin::{is_left_of, stands_for};
 use crate::totals::Totals;
@@ -58,7 +59,7 @@ impl Part {
     pub fn verify(&self, found: &mut dyn FnMut(PartFinding)) -> Result<()> {
         if let Some(e) = &self.series_damage {
             let finding = self.finding(e.offset().unwrap_or(0), self.meta.series_bytes, e);
-            found(PartFinding { path: self.place.series.clone(), ..finding });
+            found(PartFinding { path: self.paths.series.clone(), ..finding });
         }
         let rollups = match self.open_rollups() {
             Err(e) if matches!(e.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) => {
@@ -96,7 +97,7 @@ impl Part {
     fn verify_rollups(
         &self,
         rollups: &Rollups,
-        rolled: Option<Vec<Rolled>>,
+        rolled: Option<Vec<RolledChunk>>,
         found: &mut dyn FnMut(PartFinding),
     ) -> Result<()> {
         let mut sound = true;
@@ -107,7 +108,7 @@ impl Part {
                 found(PartFinding { bytes: u64::from(page.bytes), ..finding });
             })?;
         }
-        let wrong = |wrong: &str| Error::corrupt("verify part", &self.place.rollups, 0, wrong);
+        let wrong = |wrong: &str| Error::corrupt("verify part", &self.paths.rollups, 0, wrong);
         if let Some(rolled) = rolled.filter(|_| sound) {
             match self.check_rollups(rollups, rolled) {
                 Ok(true) => {}
@@ -130,7 +131,7 @@ impl Part {
     }
 
     /// Whether the rollups are what the points, summed up tile by tile, come to.
-    fn check_rollups(&self, rollups: &Rollups, rolled: Vec<Rolled>) -> Result<bool> {
+    fn check_rollups(&self, rollups: &Rollups, rolled: Vec<RolledChunk>) -> Result<bool> {
         let table = self.series();
         let mut totals = Totals::default();
         let mut details = table.reader();
@@ -160,7 +161,7 @@ impl Part {
 
     fn rollup_finding(&self, e: &Error) -> PartFinding {
         let bytes = self.meta.rollups.map_or(0, |m| m.bytes);
-        PartFinding { path: self.place.rollups.clone(), ..self.finding(e.offset().unwrap_or(0), bytes, e) }
+        PartFinding { path: self.paths.rollups.clone(), ..self.finding(e.offset().unwrap_or(0), bytes, e) }
     }
 
     /// Checks all tiles, and what they add up to; the buckets of those series that have rollups, where all could be read.
@@ -170,9 +171,9 @@ impl Part {
         rollups: Option<&Rollups>,
         contradicted: &mut Option<Error>,
         report: &mut dyn FnMut(PartFinding),
-    ) -> Result<Option<Vec<Rolled>>> {
+    ) -> Result<Option<Vec<RolledChunk>>> {
         let mut rolled = Vec::new();
-        let mut names = Names::default();
+        let mut names = NameInterner::default();
         let mut value_bits = 0u64;
         let mut whole = true;
         for tile in 0..self.meta.tiles {
@@ -183,7 +184,7 @@ impl Part {
             match self.check_points(tile, &mut names, rollups, &mut rolled) {
                 Ok(sum) => value_bits = value_bits.wrapping_add(sum),
                 // Of a thinned part, whose points are compared with its rollups.
-                Err(e) if e.kind() == ErrorKind::Corrupt && e.path() == Some(&self.place.rollups) => {
+                Err(e) if e.kind() == ErrorKind::Corrupt && e.path() == Some(&self.paths.rollups) => {
                     whole = false;
                     contradicted.get_or_insert(e);
                 }
@@ -205,7 +206,7 @@ impl Part {
     /// Checks a tile's pages by their checksums; whether one is damaged.
     fn check_pages(&self, tile: u32, report: &mut dyn FnMut(PartFinding)) -> Result<bool> {
         let mut damaged = false;
-        for column in Column::ALL {
+        for column in PointColumn::ALL {
             let pages = Pages::new(self.file.as_ref(), &self.tiles[tile as usize], tile, column);
             pages.check_all(&mut |page, e| {
                 damaged = true;
@@ -219,9 +220,9 @@ impl Part {
     fn check_points(
         &self,
         tile: u32,
-        names: &mut Names,
+        names: &mut NameInterner,
         rollups: Option<&Rollups>,
-        rolled: &mut Vec<Rolled>,
+        rolled: &mut Vec<RolledChunk>,
     ) -> Result<u64> {
         let columns = self.read_all(tile)?;
         let series = self.names(tile, names)?;
@@ -262,14 +263,14 @@ impl Part {
                     values: &columns.values[rows],
                 };
                 let shift = width.trailing_zeros();
-                rolled.push(Rolled { key: key.clone(), shift, buckets: buckets(&chunk, shift) });
+                rolled.push(RolledChunk { key: key.clone(), shift, buckets: buckets(&chunk, shift) });
             }
         }
         Ok(value_bits_sum(&columns.values))
     }
 
     /// Checks what is left of a thinned series against its buckets, and gives these.
-    fn check_thinned(&self, key: &SeriesKey, row: &SeriesRow, columns: &TileColumns) -> Result<Rolled> {
+    fn check_thinned(&self, key: &SeriesKey, row: &SeriesRow, columns: &TileColumns) -> Result<RolledChunk> {
         let (shift, all) = self.thinned(row)?;
         let rows = row.row_start as usize..(row.row_start + row.rows) as usize;
         let chunk = SeriesChunk {
@@ -281,7 +282,7 @@ impl Part {
         };
         let kept = buckets(&chunk, shift);
         if kept.len() == all.len() && kept.iter().zip(&all).all(|(kept, all)| is_left_of(kept, all)) {
-            return Ok(Rolled { key: key.clone(), shift, buckets: all });
+            return Ok(RolledChunk { key: key.clone(), shift, buckets: all });
         }
         Err(self.lost("a bucket is not that of what is left of its points"))
     }
@@ -296,10 +297,10 @@ impl Part {
             "outside its pages the file differs: checksum is {sum:08x} over {at} bytes, expected {:08x} over {}",
             self.meta.crc32c, self.meta.bytes
         );
-        Ok(Some(Error::corrupt("verify part", &self.place.points, 0, wrong)))
+        Ok(Some(Error::corrupt("verify part", &self.paths.points, 0, wrong)))
     }
 
-    fn page_finding(&self, tile: u32, column: Column, page: PageEntry, e: &Error) -> PartFinding {
+    fn page_finding(&self, tile: u32, column: PointColumn, page: PageEntry, e: &Error) -> PartFinding {
         // A dictionary page stands for all rows of its tile.
         let rows = match page.rows {
             0 => 0..self.tiles[tile as usize].rows,
@@ -324,7 +325,7 @@ impl Part {
 
     fn finding(&self, offset: u64, bytes: u64, e: &Error) -> PartFinding {
         PartFinding {
-            path: self.place.points.clone(),
+            path: self.paths.points.clone(),
             offset,
             bytes,
             tile: None,
@@ -338,7 +339,7 @@ impl Part {
     }
 
     fn contradiction(&self, wrong: &str) -> Error {
-        Error::corrupt("verify part", &self.place.points, 0, wrong)
+        Error::corrupt("verify part", &self.paths.points, 0, wrong)
     }
 }
 

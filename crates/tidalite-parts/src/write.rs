@@ -3,16 +3,18 @@
 //! The file is hashed while it is written, so that its checksums cost no second pass. A writer that is dropped
 //! before [`finish`](PartWriter::finish) removes what it made; one that dies leaves files that nothing refers to.
 
-use crate::encode::EncodedTile;
 use crate::facts::SeqRanges;
 use crate::meta::{PartMeta, RollupMeta};
-use crate::options::{PartOptions, PartPlace};
-use crate::page_sums;
-use crate::rollup::{Rolled, assemble};
-use crate::rollup_file::{self, ROLLUP_SCHEMA};
+use crate::options::{PartOptions, PartPaths};
+use crate::page::sums;
+use crate::page::write::EncodedColumn;
+use crate::rollup::bucket::RolledChunk;
+use crate::rollup::file::{self as rollup_file, ROLLUP_SCHEMA};
+use crate::rollup::tier::assemble;
 use crate::schema::{SCHEMA, TILES_MAX};
-use crate::series::SeriesRow;
-use crate::series_file::SeriesWriter;
+use crate::series::row::SeriesRow;
+use crate::series::write::SeriesWriter;
+use crate::tile::EncodedTile;
 use crate::totals::Totals;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{KeyValue, SortingColumn};
@@ -29,12 +31,12 @@ use tidalite_vfs::{Vfs, WriteFile};
 #[derive(Debug)]
 pub struct PartWriter {
     vfs: Arc<dyn Vfs>,
-    place: PartPlace,
-    file: SerializedFileWriter<Sink>,
+    paths: PartPaths,
+    file: SerializedFileWriter<PartSink>,
     sums: Vec<u32>,
     series: SeriesWriter,
     totals: Totals,
-    rolled: Vec<Rolled>,
+    rolled: Vec<RolledChunk>,
     tiles: u32,
     rows: u64,
     seq_ranges: SeqRanges,
@@ -50,13 +52,13 @@ impl PartWriter {
     ///
     /// # Errors
     /// `Busy` where the file exists already; those of the disk.
-    pub fn create(vfs: Arc<dyn Vfs>, place: &PartPlace) -> Result<Self> {
-        let sink = Sink::new(vfs.create(&place.points)?);
-        let made = vec![place.points.clone()];
-        let file = parquet_file(sink, &SCHEMA, 5).map_err(|e| refused(place, &e))?;
+    pub fn create(vfs: Arc<dyn Vfs>, paths: &PartPaths) -> Result<Self> {
+        let sink = PartSink::new(vfs.create(&paths.points)?);
+        let made = vec![paths.points.clone()];
+        let file = parquet_file(sink, &SCHEMA, 5).map_err(|e| refused(paths, &e))?;
         Ok(PartWriter {
             vfs,
-            place: place.clone(),
+            paths: paths.clone(),
             file,
             sums: Vec::new(),
             series: SeriesWriter::new()?,
@@ -98,7 +100,7 @@ impl PartWriter {
                 "thinned tiles and others were pushed",
                 "give thinned tiles a part of their own",
             )
-            .at(&self.place.points));
+            .at(&self.paths.points));
         }
         if self.tiles == TILES_MAX {
             return Err(Error::invalid(
@@ -106,7 +108,7 @@ impl PartWriter {
                 format!("the part has {TILES_MAX} tiles already"),
                 "finish this part and start another",
             )
-            .at(&self.place.points));
+            .at(&self.paths.points));
         }
         self.sums.extend(tile.columns.iter().flat_map(|c| &c.sums));
         lay(&mut self.file, tile.columns).map_err(|e| self.failed(e))?;
@@ -130,7 +132,7 @@ impl PartWriter {
     pub fn finish(mut self, sync: bool) -> Result<PartMeta> {
         if self.tiles == 0 {
             return Err(Error::invalid("write part", "no tile was pushed", "push a tile first")
-                .at(&self.place.points));
+                .at(&self.paths.points));
         }
         let sums = std::mem::take(&mut self.sums);
         close(&mut self.file, &sums, sync).map_err(|e| self.failed(e))?;
@@ -154,7 +156,7 @@ impl PartWriter {
             seq: std::mem::take(&mut self.seq_ranges).into_vec(),
             seq_base: 0,
             value_bits_sum: self.value_bits_sum,
-            ..self.totals.meta(self.place.id)
+            ..self.totals.meta(self.paths.id)
         };
         self.made.clear();
         Ok(meta)
@@ -163,8 +165,8 @@ impl PartWriter {
     /// Writes the series table's file; its length and checksum.
     fn write_series(&mut self, sync: bool) -> Result<(u64, u32)> {
         let bytes = self.series.finish()?;
-        let mut file = self.vfs.create(&self.place.series)?;
-        self.made.push(self.place.series.clone());
+        let mut file = self.vfs.create(&self.paths.series)?;
+        self.made.push(self.paths.series.clone());
         file.write_all(&bytes)?;
         if sync {
             file.sync()?;
@@ -183,20 +185,20 @@ impl PartWriter {
                 "a thinned series lies in two tiles whose steps meet",
                 "give each thinned series once",
             )
-            .at(&self.place.points));
+            .at(&self.paths.points));
         }
         if tiers.is_empty() {
             return Ok(None);
         }
         let (columns, rows) = rollup_file::encode(&tiers, PartOptions::default().zstd_level)?;
         let sums: Vec<u32> = columns.iter().flat_map(|c| c.sums.iter().copied()).collect();
-        let sink = Sink::new(self.vfs.create(&self.place.rollups)?);
-        self.made.push(self.place.rollups.clone());
-        let mut file = parquet_file(sink, &ROLLUP_SCHEMA, 3).map_err(|e| refused(&self.place, &e))?;
+        let sink = PartSink::new(self.vfs.create(&self.paths.rollups)?);
+        self.made.push(self.paths.rollups.clone());
+        let mut file = parquet_file(sink, &ROLLUP_SCHEMA, 3).map_err(|e| refused(&self.paths, &e))?;
         let done = lay(&mut file, columns).and_then(|()| close(&mut file, &sums, sync));
         let sink = file.inner_mut();
         if let Err(e) = done {
-            return Err(sink.failure.take().unwrap_or_else(|| refused(&self.place, &e)));
+            return Err(sink.failure.take().unwrap_or_else(|| refused(&self.paths, &e)));
         }
         let (footer_bytes, footer_crc32c) = sink.footer();
         Ok(Some(RollupMeta { rows, bytes: sink.hashed, crc32c: sink.sum, footer_bytes, footer_crc32c }))
@@ -204,7 +206,7 @@ impl PartWriter {
 
     /// The cause of a failed call to the Parquet crate: the disk's error where there was one.
     fn failed(&mut self, e: ParquetError) -> Error {
-        self.file.inner_mut().failure.take().unwrap_or_else(|| refused(&self.place, &e))
+        self.file.inner_mut().failure.take().unwrap_or_else(|| refused(&self.paths, &e))
     }
 }
 
@@ -219,10 +221,10 @@ impl Drop for PartWriter {
 
 /// A file of a schema whose first columns ascend.
 fn parquet_file(
-    sink: Sink,
+    sink: PartSink,
     schema: &SchemaDescriptor,
     ascending: i32,
-) -> Result<SerializedFileWriter<Sink>, ParquetError> {
+) -> Result<SerializedFileWriter<PartSink>, ParquetError> {
     let sorted = |column_idx| SortingColumn { column_idx, descending: false, nulls_first: false };
     let properties = WriterProperties::builder()
         .set_created_by(format!("tidalite version {}", env!("CARGO_PKG_VERSION")))
@@ -232,9 +234,13 @@ fn parquet_file(
 }
 
 /// Writes the footer with the sums of all pages, and all that waits; durable afterwards with `sync`.
-fn close(file: &mut SerializedFileWriter<Sink>, sums: &[u32], sync: bool) -> Result<(), ParquetError> {
-    let text = page_sums::to_text(sums.iter().copied());
-    file.append_key_value_metadata(KeyValue::new(page_sums::KEY.to_string(), text));
+fn close(
+    file: &mut SerializedFileWriter<PartSink>,
+    page_sums: &[u32],
+    sync: bool,
+) -> Result<(), ParquetError> {
+    let text = sums::to_text(page_sums.iter().copied());
+    file.append_key_value_metadata(KeyValue::new(sums::KEY.to_string(), text));
     file.inner_mut().footer_start = file.bytes_written() as u64;
     file.finish()?;
     let sink = file.inner_mut();
@@ -246,10 +252,7 @@ fn close(file: &mut SerializedFileWriter<Sink>, sums: &[u32], sync: bool) -> Res
     })
 }
 
-fn lay(
-    file: &mut SerializedFileWriter<Sink>,
-    columns: Vec<crate::encode::EncodedColumn>,
-) -> Result<(), ParquetError> {
+fn lay(file: &mut SerializedFileWriter<PartSink>, columns: Vec<EncodedColumn>) -> Result<(), ParquetError> {
     let mut group = file.next_row_group()?;
     for column in columns {
         group.append_column(&column.bytes, column.close)?;
@@ -258,13 +261,13 @@ fn lay(
     Ok(())
 }
 
-fn refused(place: &PartPlace, e: &ParquetError) -> Error {
-    Error::new(ErrorKind::Unsupported, "write part", e.to_string(), "write a smaller part").at(&place.points)
+fn refused(paths: &PartPaths, e: &ParquetError) -> Error {
+    Error::new(ErrorKind::Unsupported, "write part", e.to_string(), "write a smaller part").at(&paths.points)
 }
 
 /// The points file as the Parquet crate sees it: gathers small writes, hashes all, and keeps the disk's own error.
 #[derive(Debug)]
-struct Sink {
+struct PartSink {
     file: Box<dyn WriteFile>,
     waiting: Vec<u8>,
     /// Bytes taken so far, and their CRC32C.
@@ -279,10 +282,10 @@ struct Sink {
 /// Bytes gathered before the disk is called.
 const WAITING_MAX: usize = 1 << 20;
 
-impl Sink {
+impl PartSink {
     fn new(file: Box<dyn WriteFile>) -> Self {
         let waiting = Vec::with_capacity(WAITING_MAX);
-        Sink { file, waiting, hashed: 0, sum: 0, footer_start: u64::MAX, footer_sum: 0, failure: None }
+        PartSink { file, waiting, hashed: 0, sum: 0, footer_start: u64::MAX, footer_sum: 0, failure: None }
     }
 
     /// Length and checksum of the footer, once it is written.
@@ -299,7 +302,7 @@ impl Sink {
     }
 }
 
-impl Write for Sink {
+impl Write for PartSink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.waiting.len() + bytes.len() > WAITING_MAX
             && let Err(e) = self.write_waiting()

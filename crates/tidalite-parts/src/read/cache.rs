@@ -1,4 +1,4 @@
-//! Decoded pages, kept for whoever asks again.
+//! DecodedPage pages, kept for whoever asks again.
 //!
 //! A reader that lives long is asked much the same again and again, of the same pages. A page is kept when it is read a second
 //! time, so that a reader of one answer pays nothing; what was used least recently goes first. Invariants: no more bytes are
@@ -7,11 +7,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Decoded pages of any number of open parts; threads may share it.
+/// DecodedPage pages of any number of open parts; threads may share it.
 #[derive(Debug)]
 pub struct PageCache {
     bytes_max: usize,
-    kept: Mutex<Kept>,
+    kept: Mutex<KeptPages>,
 }
 
 /// A page: of which open part, tile and column, and the row it begins with.
@@ -25,41 +25,41 @@ pub(super) struct PageKey {
 
 /// The rows of a page.
 #[derive(Debug, Clone)]
-pub(super) enum Decoded {
+pub(super) enum DecodedPage {
     Integers(Arc<[i64]>),
     Values(Arc<[f64]>),
 }
 
 /// What a page is a page of.
 pub(super) trait Number: Copy {
-    fn keep(page: &[Self]) -> Decoded;
-    fn of(page: &Decoded) -> Option<&[Self]>;
+    fn keep(page: &[Self]) -> DecodedPage;
+    fn of(page: &DecodedPage) -> Option<&[Self]>;
 }
 
 impl Number for i64 {
-    fn keep(page: &[i64]) -> Decoded {
-        Decoded::Integers(page.into())
+    fn keep(page: &[i64]) -> DecodedPage {
+        DecodedPage::Integers(page.into())
     }
 
-    fn of(page: &Decoded) -> Option<&[i64]> {
-        if let Decoded::Integers(page) = page { Some(page) } else { None }
+    fn of(page: &DecodedPage) -> Option<&[i64]> {
+        if let DecodedPage::Integers(page) = page { Some(page) } else { None }
     }
 }
 
 impl Number for f64 {
-    fn keep(page: &[f64]) -> Decoded {
-        Decoded::Values(page.into())
+    fn keep(page: &[f64]) -> DecodedPage {
+        DecodedPage::Values(page.into())
     }
 
-    fn of(page: &Decoded) -> Option<&[f64]> {
-        if let Decoded::Values(page) = page { Some(page) } else { None }
+    fn of(page: &DecodedPage) -> Option<&[f64]> {
+        if let DecodedPage::Values(page) = page { Some(page) } else { None }
     }
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct KeptPages {
     /// Each with the moment of its latest use.
-    pages: HashMap<PageKey, (Decoded, u64)>,
+    pages: HashMap<PageKey, (DecodedPage, u64)>,
     /// By that moment.
     order: BTreeMap<u64, PageKey>,
     bytes: usize,
@@ -105,7 +105,7 @@ impl PageCache {
         gone.iter().for_each(|key| kept.drop_page(key));
     }
 
-    pub(super) fn get(&self, key: &PageKey) -> Option<Decoded> {
+    pub(super) fn get(&self, key: &PageKey) -> Option<DecodedPage> {
         let mut kept = self.kept();
         let kept = &mut *kept;
         let (page, used) = kept.pages.get_mut(key)?;
@@ -132,7 +132,7 @@ impl PageCache {
         false
     }
 
-    pub(super) fn put(&self, key: PageKey, page: Decoded) {
+    pub(super) fn put(&self, key: PageKey, page: DecodedPage) {
         let mut kept = self.kept();
         kept.drop_page(&key);
         kept.now += 1;
@@ -148,12 +148,12 @@ impl PageCache {
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, KeptPages> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Kept {
+impl KeptPages {
     fn drop_page(&mut self, key: &PageKey) {
         if let Some((page, used)) = self.pages.remove(key) {
             self.order.remove(&used);
@@ -162,11 +162,11 @@ impl Kept {
     }
 }
 
-impl Decoded {
+impl DecodedPage {
     fn bytes(&self) -> usize {
         let rows = match self {
-            Decoded::Integers(page) => page.len(),
-            Decoded::Values(page) => page.len(),
+            DecodedPage::Integers(page) => page.len(),
+            DecodedPage::Values(page) => page.len(),
         };
         rows * 8 + ENTRY_BYTES
     }
@@ -180,7 +180,7 @@ mod tests {
         PageKey { part, tile: 0, column: 0, first_row: page }
     }
 
-    fn page(rows: usize) -> Decoded {
+    fn page(rows: usize) -> DecodedPage {
         i64::keep(&vec![7; rows])
     }
 

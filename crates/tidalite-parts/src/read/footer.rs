@@ -3,9 +3,9 @@
 //! Invariants of a map: pages of a file follow one another without a gap, from the magic bytes to the page index;
 //! the data pages of a chunk begin at row 0 and end at the tile's last row.
 
-use super::read_checked;
-use crate::page_sums;
+use crate::page::sums;
 use crate::schema::TILE_ROWS_MAX;
+use bytes::Bytes;
 use parquet::basic::Type;
 use parquet::file::metadata::{
     ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
@@ -56,7 +56,7 @@ pub(crate) struct TileMap {
 const PAGES_START: u64 = 4;
 
 /// What a file must be.
-pub(super) struct Expected<'a> {
+pub(super) struct ExpectedFile<'a> {
     pub(super) bytes: u64,
     pub(super) footer_bytes: u64,
     pub(super) footer_crc32c: u32,
@@ -66,7 +66,7 @@ pub(super) struct Expected<'a> {
 }
 
 /// Reads and checks the footer of a file.
-pub(super) fn load(file: &dyn ReadFile, meta: &Expected<'_>) -> Result<Vec<TileMap>> {
+pub(super) fn load(file: &dyn ReadFile, meta: &ExpectedFile<'_>) -> Result<Vec<TileMap>> {
     let start = meta.bytes.saturating_sub(meta.footer_bytes);
     let corrupt = |wrong: &str| Error::corrupt("open part", file.path(), start, wrong);
     let metadata = metadata(file, meta)?;
@@ -79,7 +79,7 @@ pub(super) fn load(file: &dyn ReadFile, meta: &Expected<'_>) -> Result<Vec<TileM
 }
 
 /// All that a footer says, once its checksum has matched.
-pub(super) fn metadata(file: &dyn ReadFile, meta: &Expected<'_>) -> Result<ParquetMetaData> {
+pub(super) fn metadata(file: &dyn ReadFile, meta: &ExpectedFile<'_>) -> Result<ParquetMetaData> {
     let start = meta.bytes.saturating_sub(meta.footer_bytes);
     let bytes = read_checked(file, start, meta.bytes, meta.footer_crc32c, "open part")?;
     let corrupt = |wrong: &str| Error::corrupt("open part", file.path(), start, wrong);
@@ -95,10 +95,10 @@ type Checked<T> = Result<T, &'static str>;
 fn tiles_of(metadata: &ParquetMetaData, pages_end: u64, schema: &SchemaDescriptor) -> Checked<Vec<TileMap>> {
     check_columns(metadata, schema)?;
     let pairs = metadata.file_metadata().key_value_metadata();
-    let text = pairs.and_then(|pairs| pairs.iter().find(|p| p.key == page_sums::KEY)?.value.as_deref());
-    let sums = text.and_then(page_sums::from_text).ok_or("the footer has no page checksums")?;
+    let text = pairs.and_then(|pairs| pairs.iter().find(|p| p.key == sums::KEY)?.value.as_deref());
+    let page_sums = text.and_then(sums::from_text).ok_or("the footer has no page checksums")?;
     let index = metadata.offset_index().ok_or("the file has no page index")?;
-    let mut builder = MapBuilder { sums: sums.iter(), at: PAGES_START, columns: schema.num_columns() };
+    let mut builder = MapBuilder { sums: page_sums.iter(), at: PAGES_START, columns: schema.num_columns() };
     let mut tiles = Vec::with_capacity(metadata.num_row_groups());
     for (i, group) in metadata.row_groups().iter().enumerate() {
         tiles.push(builder.tile(group, index.get(i).ok_or("the page index is too short")?)?);
@@ -190,4 +190,28 @@ impl MapBuilder<'_> {
         let sum = *self.sums.next().ok_or("the footer has too few page checksums")?;
         Ok(PageEntry { offset, bytes, first_row, rows, sum })
     }
+}
+
+/// Reads the file's last bytes, `start..end` with `end` the length it must have, and checks them.
+pub(super) fn read_checked(
+    file: &dyn ReadFile,
+    start: u64,
+    end: u64,
+    crc32c: u32,
+    doing: &str,
+) -> Result<Bytes> {
+    let corrupt = |wrong: String| Error::corrupt(doing, file.path(), start, wrong);
+    let actual = file.len()?;
+    // Checked before anything is allocated: no length is believed beyond the file's own.
+    if actual != end {
+        return Err(corrupt(format!("the file has {actual} bytes, expected {end}")));
+    }
+    let length = end.checked_sub(start).and_then(|n| usize::try_from(n).ok());
+    let mut bytes = vec![0; length.ok_or_else(|| corrupt("the checked range is out of range".into()))?];
+    file.read_exact_at(start, &mut bytes)?;
+    let found = crc32c::crc32c(&bytes);
+    if found != crc32c {
+        return Err(corrupt(format!("checksum is {found:08x}, expected {crc32c:08x}")));
+    }
+    Ok(bytes.into())
 }

@@ -2,10 +2,10 @@
 //! buffer that a thread keeps from call to call. Pages that a cache holds are not fetched.
 
 use super::cache::{Number, PageCache, PageKey};
-use super::decode::{self, Body, PADDING};
 use super::footer::{ChunkMap, PageEntry, TileMap};
-use super::header;
-use crate::schema::{Column, DICTIONARY_BYTES_MAX};
+use crate::page::decode::{self, PADDING, PageBody};
+use crate::page::header;
+use crate::schema::{DICTIONARY_BYTES_MAX, PointColumn};
 use bytes::Bytes;
 use parquet::basic::Encoding;
 use std::cell::{Cell, OnceCell};
@@ -52,7 +52,7 @@ impl std::ops::AddAssign for Fetched {
 }
 
 /// One text column of a tile.
-pub(super) struct Texts {
+pub(super) struct TextColumn {
     body: Vec<u8>,
     entries: Vec<Range<usize>>,
     indices: Vec<u32>,
@@ -60,7 +60,7 @@ pub(super) struct Texts {
     ends: Vec<u32>,
 }
 
-impl Texts {
+impl TextColumn {
     /// The text of a row, and the row where its run of equal texts ends.
     pub(super) fn at(&self, row: u32) -> (&[u8], u32) {
         let run = self.ends.partition_point(|&end| end <= row);
@@ -70,7 +70,7 @@ impl Texts {
 }
 
 impl<'a> Pages<'a> {
-    pub(crate) fn new(file: &'a dyn ReadFile, tile: &'a TileMap, number: u32, column: Column) -> Self {
+    pub(crate) fn new(file: &'a dyn ReadFile, tile: &'a TileMap, number: u32, column: PointColumn) -> Self {
         Self::of(file, tile, number, (column.index(), column.name()))
     }
 
@@ -89,7 +89,7 @@ impl<'a> Pages<'a> {
     pub(super) fn kept_by(
         self,
         cache: Option<&'a (Arc<PageCache>, u64)>,
-        column: Column,
+        column: PointColumn,
         keep: bool,
     ) -> Self {
         let column = u32::try_from(column.index()).expect("there are seven columns");
@@ -137,7 +137,7 @@ impl<'a> Pages<'a> {
         rows: &[Range<u32>],
         out: &mut Vec<T>,
         ready: impl Fn() -> Result<()>,
-        decode: impl Fn(Body<'_>, u64, usize, &[Range<usize>], &mut Vec<T>) -> Option<()>,
+        decode: impl Fn(PageBody<'_>, u64, usize, &[Range<usize>], &mut Vec<T>) -> Option<()>,
     ) -> Result<()> {
         out.clear();
         out.reserve(rows.iter().map(|r| r.len()).sum());
@@ -185,7 +185,7 @@ impl<'a> Pages<'a> {
     }
 
     /// The texts of all `rows` rows.
-    pub(super) fn texts(&self, rows: u32) -> Result<Texts> {
+    pub(super) fn texts(&self, rows: u32) -> Result<TextColumn> {
         let (body, entries) = self.dictionary(|body, values| {
             decode::plain_texts(body, values).map(|entries| (body.bytes().to_vec(), entries))
         })?;
@@ -207,11 +207,11 @@ impl<'a> Pages<'a> {
                 }
             }
         }
-        Ok(Texts { body, entries, indices, ends })
+        Ok(TextColumn { body, entries, indices, ends })
     }
 
     /// The dictionary page, decoded by `make` from its body and its number of values.
-    fn dictionary<T>(&self, make: impl FnOnce(Body<'_>, usize) -> Option<T>) -> Result<T> {
+    fn dictionary<T>(&self, make: impl FnOnce(PageBody<'_>, usize) -> Option<T>) -> Result<T> {
         let entry = self.chunk.dictionary.as_ref();
         let entry = entry.ok_or_else(|| self.corrupt(None, "there is no dictionary page".into()))?;
         let (mut make, mut made) = (Some(make), None);
@@ -232,7 +232,7 @@ impl<'a> Pages<'a> {
         &self,
         pages: &[PageEntry],
         rows: &[Range<u32>],
-        mut decode: impl FnMut(&PageEntry, Body<'_>, u64, usize, &[Range<usize>]) -> Option<()>,
+        mut decode: impl FnMut(&PageEntry, PageBody<'_>, u64, usize, &[Range<usize>]) -> Option<()>,
     ) -> Result<()> {
         let mut wanted = Vec::new();
         let mut entries = pages.iter();
@@ -349,7 +349,7 @@ impl<'a> Pages<'a> {
         bytes: &[u8],
         bytes_max: usize,
         scratch: &'s mut Scratch,
-    ) -> Result<(header::Header, Body<'s>)> {
+    ) -> Result<(header::PageHeader, PageBody<'s>)> {
         let bad = |wrong: &str| self.corrupt(Some(page), wrong.into());
         let head = header::parse(bytes).ok_or_else(|| bad("the page has no header"))?;
         let stored = &bytes[head.bytes..];
@@ -366,7 +366,7 @@ impl<'a> Pages<'a> {
             return Err(bad("the page does not decompress"));
         }
         scratch.body[plain..plain + PADDING].fill(0);
-        Ok((head, Body::new(&scratch.body[..plain + PADDING])))
+        Ok((head, PageBody::new(&scratch.body[..plain + PADDING])))
     }
 
     fn corrupt(&self, page: Option<&PageEntry>, wrong: String) -> Error {

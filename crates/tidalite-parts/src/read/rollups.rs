@@ -5,19 +5,20 @@
 //! the points answer, and [`verify`](Part::verify) tells of the damage. Those of a thinned part are the only account of most
 //! of its points, so that there an answer that wants them fails.
 
-use super::footer::{self, Expected, TileMap};
+use super::footer::{self, ExpectedFile, TileMap};
 use super::pages::{Fetched, Pages};
-use super::{Part, series_of};
-use crate::names::Names;
-use crate::rollup::total;
-use crate::rollup_file::{ROLLUP_SCHEMA, column};
-use crate::series::SeriesRow;
-use crate::thin::same;
+use super::series::series_of;
+use crate::meta::PartMeta;
+use crate::names::NameInterner;
+use crate::rollup::file::{ROLLUP_SCHEMA, column};
+use crate::series::row::SeriesRow;
+use crate::series::table::SeriesTable;
 use std::collections::HashMap;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
-use tidalite_model::{Error, ErrorKind, Extreme, Point, Result, SeriesKey, Summary, SummaryFacts};
-use tidalite_vfs::ReadFile;
+use tidalite_model::{Error, Extreme, Point, Result, SeriesKey, Summary, SummaryFacts};
+use tidalite_vfs::{ReadFile, Vfs};
 
 /// The rollups of a part, open for reading.
 #[derive(Debug)]
@@ -54,78 +55,40 @@ impl RollupTier {
     }
 }
 
-impl Part {
-    /// The rollups; `None` where the part has none, or none that can be read.
-    pub fn rollups(&self) -> Option<&Rollups> {
-        self.rollups.get_or_init(|| self.open_rollups().ok().flatten()).as_ref()
-    }
-
-    /// The rollups of a thinned part, without which most of its points are unknown.
-    ///
-    /// # Errors
-    /// `Corrupt` where there are none, or none that can be read.
-    pub fn thinned_rollups(&self) -> Result<&Rollups> {
-        self.rollups().ok_or_else(|| match self.open_rollups() {
-            Err(e) if e.kind() != ErrorKind::NotFound => e,
-            _ => self.lost("the rollups of a thinned part are not there"),
-        })
-    }
-
-    /// What the points of a row of a thinned part stand for, bucket by bucket, and the buckets' width as a power of two.
-    ///
-    /// # Errors
-    /// `Corrupt` where that cannot be read, or contradicts the series table.
-    pub fn thinned(&self, row: &SeriesRow) -> Result<(u32, Vec<Summary>)> {
-        let (shift, buckets) = self.thinned_rollups()?.finest(&row.key)?;
-        // Sums are merged in the same order when a tile is made, so that they are the same to the bit.
-        if same(&total(&buckets), &row.summary) {
-            return Ok((shift, buckets));
-        }
-        Err(self.lost("the buckets of a thinned series are not those of its summary"))
-    }
-
-    /// The same rows with the summaries that the rollups of a thinned part give.
-    pub(crate) fn summed_by_rollups(&self, rows: &mut [SeriesRow]) -> Result<()> {
-        let lost = || self.lost("the rollups of a thinned part are not there");
-        let rollups = self.open_rollups()?.ok_or_else(lost)?;
-        for row in rows {
-            row.summary = total(&rollups.finest(&row.key)?.1);
-        }
-        Ok(())
-    }
-
-    pub(crate) fn lost(&self, wrong: &str) -> Error {
-        Error::corrupt("read rollups", &self.place.rollups, 0, wrong)
-    }
-
-    /// Opens the rollups, where there are any.
-    pub(crate) fn open_rollups(&self) -> Result<Option<Rollups>> {
-        let Some(meta) = &self.meta.rollups else { return Ok(None) };
-        let file = self.vfs.open(&self.place.rollups)?;
-        let expected = Expected {
-            bytes: meta.bytes,
-            footer_bytes: meta.footer_bytes,
-            footer_crc32c: meta.footer_crc32c,
+impl Rollups {
+    /// Opens the rollups of the part that `meta` and `table` describe, where there are any.
+    pub(super) fn open(
+        vfs: &dyn Vfs,
+        path: &Path,
+        meta: &PartMeta,
+        table: &SeriesTable,
+    ) -> Result<Option<Rollups>> {
+        let Some(of_file) = &meta.rollups else { return Ok(None) };
+        let file = vfs.open(path)?;
+        let expected = ExpectedFile {
+            bytes: of_file.bytes,
+            footer_bytes: of_file.footer_bytes,
+            footer_crc32c: of_file.footer_crc32c,
             groups: 1,
-            rows: meta.rows,
+            rows: of_file.rows,
             schema: &ROLLUP_SCHEMA,
         };
         let mut maps = footer::load(file.as_ref(), &expected)?;
         let map = maps.pop().expect("the number of row groups was checked");
         let mut rollups = Rollups { file, map, series: HashMap::new() };
-        self.find_tiers(&mut rollups)?;
+        rollups.find_tiers(table, meta.is_thinned())?;
         Ok(Some(rollups))
     }
 
     /// Notes which rows are whose.
-    fn find_tiers(&self, rollups: &mut Rollups) -> Result<()> {
+    fn find_tiers(&mut self, table: &SeriesTable, thinned: bool) -> Result<()> {
         let mut widths = Vec::new();
-        let all = 0..rollups.map.rows;
-        rollups.integers("width", std::slice::from_ref(&all), &mut widths, &mut Fetched::default())?;
+        let all = 0..self.map.rows;
+        self.integers("width", std::slice::from_ref(&all), &mut widths, &mut Fetched::default())?;
         let mut row = 0;
-        for (key, count) in series_of(rollups.file.as_ref(), &rollups.map, 0, &mut Names::default())? {
+        for (key, count) in series_of(self.file.as_ref(), &self.map, 0, &mut NameInterner::default())? {
             let entry = RolledSeries { rows: Vec::new(), points: 0, tiers: Vec::new() };
-            let entry = rollups.series.entry(key).or_insert(entry);
+            let entry = self.series.entry(key).or_insert(entry);
             let of_key = &widths[row as usize..(row + count) as usize];
             for tier in of_key.chunk_by(|a, b| a == b) {
                 let length = u32::try_from(tier.len()).unwrap_or(0);
@@ -133,31 +96,28 @@ impl Part {
                 let wider = entry.tiers.last().is_none_or(|t| t.width < width);
                 if !width.is_power_of_two() || !wider {
                     let wrong = "the widths of its buckets are out of order";
-                    return Err(Error::corrupt("read rollups", rollups.file.path(), 0, wrong));
+                    return Err(Error::corrupt("read rollups", self.file.path(), 0, wrong));
                 }
                 entry.tiers.push(RollupTier { width, rows: row..row + length });
                 row += length;
             }
         }
-        let table = self.series();
         let mut details = table.reader();
         for (at, row) in (0u32..).zip(table.entries()) {
-            if let Some(entry) = rollups.series.get_mut(&table.key(row)) {
+            if let Some(entry) = self.series.get_mut(&table.key(row)) {
                 entry.rows.push(at);
-                entry.points += match self.meta.is_thinned() {
+                entry.points += match thinned {
                     true => details.of(at as usize)?.summary.count,
                     false => u64::from(row.rows),
                 };
             }
         }
-        for entry in rollups.series.values_mut() {
+        for entry in self.series.values_mut() {
             entry.rows.sort_by_key(|&r| table.entries()[r as usize].first_step);
         }
         Ok(())
     }
-}
 
-impl Rollups {
     /// The rollups of a series, where it has any.
     pub fn of(&self, key: &SeriesKey) -> Option<&RolledSeries> {
         self.series.get(key)
@@ -189,7 +149,7 @@ impl Rollups {
     /// # Errors
     /// `Corrupt` where a page concerned is damaged.
     pub fn read(&self, tier: &RollupTier, columns: SummaryFacts) -> Result<(Vec<Summary>, Fetched)> {
-        let mut reader = Reader { rollups: self, rows: tier.rows.clone(), fetched: Fetched::default() };
+        let mut reader = BucketReader { rollups: self, rows: tier.rows.clone(), fetched: Fetched::default() };
         let summaries = reader.summaries(columns)?;
         Ok((summaries, reader.fetched))
     }
@@ -218,13 +178,13 @@ impl Rollups {
 }
 
 /// One read.
-struct Reader<'a> {
+struct BucketReader<'a> {
     rollups: &'a Rollups,
     rows: Range<u32>,
     fetched: Fetched,
 }
 
-impl Reader<'_> {
+impl BucketReader<'_> {
     fn integers(&mut self, name: &'static str, wanted: bool) -> Result<Vec<i64>> {
         let mut out = Vec::new();
         if wanted {

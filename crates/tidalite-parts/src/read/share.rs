@@ -5,8 +5,9 @@
 //! index and footer) belongs to nobody. So the sum over all series is the bytes of all pages.
 
 use super::footer::{ChunkMap, TileMap};
-use super::{Part, RolledSeries, RollupTier};
-use crate::series::SeriesEntry;
+use super::part::Part;
+use super::rollups::{RolledSeries, RollupTier};
+use crate::series::row::SeriesEntry;
 use tidalite_model::SeriesKey;
 
 impl Part {

@@ -1,8 +1,8 @@
 //! A tile that is copied is the tile that it was, in another part.
 
-use super::sample::{Series, extremes, tracker};
-use super::{Written, place_in, vfs};
-use crate::{Columns, Part, PartOptions, PartWriter, SeriesRow, rollup_shift};
+use super::sample::{SampleSeries, extremes, tracker};
+use super::{WrittenPart, paths_in, vfs};
+use crate::{ColumnSet, Part, PartOptions, PartWriter, SeriesRow, rollup_shift};
 use std::fs;
 use tempfile::TempDir;
 use tidalite_model::{ErrorKind, Seq, SeriesKey};
@@ -12,21 +12,21 @@ fn all_rows(part: &Part, tile: u32) -> u32 {
 }
 
 /// Copies the tiles of a part, the last one first, and compares.
-fn check(written: &Written, seq: Option<Seq>) {
+fn check(written: &WrittenPart, seq: Option<Seq>) {
     let options = PartOptions { rollup_points: 8, rollup_series_points: 64, ..PartOptions::default() };
     let meta = match seq {
         Some(seq) => written.meta.clone().placed_at(seq),
         None => written.meta.clone(),
     };
-    let source = Part::open(vfs(), &written.place, &meta).unwrap();
+    let source = Part::open(vfs(), &written.paths, &meta).unwrap();
     let shift = |key: &SeriesKey| {
         let table = source.series();
         let row = table.entries().iter().find(|row| table.key(row) == *key)?;
         rollup_shift(u64::from(row.rows), row.first_step, row.last_step, &options)
     };
     let folder = TempDir::new().unwrap();
-    let place = place_in(&folder);
-    let mut writer = PartWriter::create(vfs(), &place).unwrap();
+    let paths = paths_in(&folder);
+    let mut writer = PartWriter::create(vfs(), &paths).unwrap();
     let copier = source.copier().unwrap();
     for tile in (0..meta.tiles).rev() {
         writer.push(copier.tile(tile, &shift).unwrap()).unwrap();
@@ -34,12 +34,12 @@ fn check(written: &Written, seq: Option<Seq>) {
     let copied = writer.finish(false).unwrap();
     assert_eq!((copied.rows, copied.value_bits_sum), (meta.rows, meta.value_bits_sum));
     assert_eq!((&copied.seq, copied.seq_base), (&meta.seq, 0));
-    let open = Part::open(vfs(), &place, &copied).unwrap();
+    let open = Part::open(vfs(), &paths, &copied).unwrap();
     for tile in 0..meta.tiles {
         let from = meta.tiles - 1 - tile;
         let rows = 0..all_rows(&source, from);
         let read = |part: &Part, tile: u32| {
-            let columns = part.read(tile, std::slice::from_ref(&rows), Columns::ALL).unwrap();
+            let columns = part.read(tile, std::slice::from_ref(&rows), ColumnSet::ALL).unwrap();
             let bits: Vec<u64> = columns.values.iter().map(|v| v.to_bits()).collect();
             (columns.steps, columns.seqs, columns.times_us, bits)
         };
@@ -55,30 +55,30 @@ fn check(written: &Written, seq: Option<Seq>) {
 
 #[test]
 fn a_copied_tile_is_the_same_and_sound() {
-    check(&Written::new(vec![tracker("r", 7, 0..3000), tracker("r", 7, 3000..3001), extremes()]), None);
+    check(&WrittenPart::new(vec![tracker("r", 7, 0..3000), tracker("r", 7, 3000..3001), extremes()]), None);
 }
 
 #[test]
 fn a_copied_tile_has_the_write_orders_that_were_laid_over_it() {
-    let unplaced = |series: Vec<Series>| -> Vec<Series> {
-        series.into_iter().map(|s| Series { seqs: vec![0; s.seqs.len()], ..s }).collect()
+    let unplaced = |series: Vec<SampleSeries>| -> Vec<SampleSeries> {
+        series.into_iter().map(|s| SampleSeries { seqs: vec![0; s.seqs.len()], ..s }).collect()
     };
     let tiles = vec![unplaced(tracker("r", 3, 0..5000)), unplaced(tracker("s", 3, 0..20))];
-    check(&Written::new(tiles), Some(Seq::new(5, 77)));
+    check(&WrittenPart::new(tiles), Some(Seq::new(5, 77)));
 }
 
 #[test]
 fn damage_is_not_copied() {
-    let part = Written::new(vec![tracker("r", 3, 0..3000)]);
+    let part = WrittenPart::new(vec![tracker("r", 3, 0..3000)]);
     let open = part.open().unwrap();
     for chunk in &open.tiles[0].chunks {
         let page = chunk.pages[0];
-        let mut bytes = fs::read(&part.place.points).unwrap();
+        let mut bytes = fs::read(&part.paths.points).unwrap();
         bytes[page.offset as usize + 5] ^= 1;
-        fs::write(&part.place.points, &bytes).unwrap();
+        fs::write(&part.paths.points, &bytes).unwrap();
         let e = open.copier().unwrap().tile(0, &|_| None).unwrap_err();
         assert_eq!((e.kind(), e.offset()), (ErrorKind::Corrupt, Some(page.offset)));
         bytes[page.offset as usize + 5] ^= 1;
-        fs::write(&part.place.points, &bytes).unwrap();
+        fs::write(&part.paths.points, &bytes).unwrap();
     }
 }

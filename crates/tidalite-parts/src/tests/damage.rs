@@ -1,8 +1,8 @@
 //! Each byte is checked: damage is an error or an exact report, never a wrong number, and costs no more than a page.
 
-use super::sample::{Random, tracker};
-use super::{Written, vfs};
-use crate::{Columns, Part, PartFinding, PartMeta, TileColumns};
+use super::sample::{SampleRandom, tracker};
+use super::{WrittenPart, vfs};
+use crate::{ColumnSet, Part, PartFinding, PartMeta, TileColumns};
 use parquet::column::reader::get_typed_column_reader;
 use parquet::data_type::{DoubleType, Int64Type};
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -10,8 +10,8 @@ use std::fs;
 use std::path::Path;
 use tidalite_model::{ErrorKind, Result};
 
-fn small() -> Written {
-    Written::new(vec![tracker("r", 3, 0..40), tracker("r", 3, 40..60)])
+fn small() -> WrittenPart {
+    WrittenPart::new(vec![tracker("r", 3, 0..40), tracker("r", 3, 40..60)])
 }
 
 fn flip(path: &Path, byte: usize, bit: u32) {
@@ -22,7 +22,7 @@ fn flip(path: &Path, byte: usize, bit: u32) {
 
 fn read_tile(part: &Part, tile: u32) -> Result<TileColumns> {
     let rows = part.series().entries()[part.series().tile(tile)].iter().map(|r| r.rows).sum();
-    part.read(tile, &[0..rows], Columns::ALL)
+    part.read(tile, &[0..rows], ColumnSet::ALL)
 }
 
 fn rows(part: &Part) -> String {
@@ -47,11 +47,11 @@ fn same(a: &TileColumns, b: &TileColumns) -> bool {
 fn a_flipped_bit_anywhere_is_found_and_gives_no_wrong_number() {
     let part = small();
     let good: Vec<TileColumns> = (0..2).map(|t| read_tile(&part.open().unwrap(), t).unwrap()).collect();
-    let mut random = Random(2);
+    let mut random = SampleRandom(2);
     let mut refused = 0;
     for byte in 0..part.meta.bytes as usize {
         let bit = random.below(8) as u32;
-        flip(&part.place.points, byte, bit);
+        flip(&part.paths.points, byte, bit);
         match part.open() {
             Err(e) => {
                 assert_eq!(e.kind(), ErrorKind::Corrupt, "byte {byte}");
@@ -70,7 +70,7 @@ fn a_flipped_bit_anywhere_is_found_and_gives_no_wrong_number() {
                 assert!(places.contains(&(byte as u64)), "byte {byte}: {found:?}");
             }
         }
-        flip(&part.place.points, byte, bit);
+        flip(&part.paths.points, byte, bit);
     }
     assert_eq!(refused, part.meta.footer_bytes, "the footer is checked when the part is opened");
     assert_eq!(findings(&part.open().unwrap()).len(), 0);
@@ -78,21 +78,21 @@ fn a_flipped_bit_anywhere_is_found_and_gives_no_wrong_number() {
 
 #[test]
 fn damage_costs_one_page_and_the_finding_names_its_series() {
-    let part = Written::new(vec![tracker("r", 4, 0..3000)]);
+    let part = WrittenPart::new(vec![tracker("r", 4, 0..3000)]);
     let open = part.open().unwrap();
     let page = open.tiles[0].chunks[6].pages[2];
-    flip(&part.place.points, page.offset as usize + 100, 3);
+    flip(&part.paths.points, page.offset as usize + 100, 3);
     let found = findings(&open);
     let [one] = &found[..] else { panic!("one finding expected, found {found:?}") };
     assert_eq!((one.tile, one.column, one.rows.clone()), (Some(0), Some("value"), Some(6000..9000)));
     assert_eq!((one.series.len(), one.series_count, one.steps), (1, 1, Some((0, 2999))));
     assert_eq!(&*one.series[0].metric, "metric/00002");
-    let e = open.read(0, &[7000..7001], Columns::VALUE).unwrap_err();
+    let e = open.read(0, &[7000..7001], ColumnSet::VALUE).unwrap_err();
     assert_eq!((e.kind(), e.offset()), (ErrorKind::Corrupt, Some(page.offset)));
     assert!(e.to_string().contains("column value, tile 0, rows 6000..9000"), "{e}");
-    assert_eq!(open.read(0, &[0..6000, 9000..12_000], Columns::VALUE).unwrap().values.len(), 9000);
+    assert_eq!(open.read(0, &[0..6000, 9000..12_000], ColumnSet::VALUE).unwrap().values.len(), 9000);
     assert_eq!(
-        open.read(0, &[6000..9000], Columns { value: false, ..Columns::ALL }).unwrap().steps.len(),
+        open.read(0, &[6000..9000], ColumnSet { value: false, ..ColumnSet::ALL }).unwrap().steps.len(),
         3000
     );
 }
@@ -101,42 +101,42 @@ fn damage_costs_one_page_and_the_finding_names_its_series() {
 fn a_damaged_or_missing_series_table_is_made_anew_from_the_points() {
     let part = small();
     let good = part.open().unwrap();
-    let bytes = fs::read(&part.place.series).unwrap();
-    let mut random = Random(3);
+    let bytes = fs::read(&part.paths.series).unwrap();
+    let mut random = SampleRandom(3);
     let check = |what: &str| {
         let open = part.open().unwrap();
         assert_eq!(rows(&open), rows(&good), "{what}");
         assert!(open.series_damage().is_some(), "{what}");
         let found = findings(&open);
-        assert_eq!((found.len(), &found[0].path), (1, &part.place.series), "{what}");
+        assert_eq!((found.len(), &found[0].path), (1, &part.paths.series), "{what}");
     };
     for byte in (0..bytes.len()).step_by(7) {
         let bit = random.below(8) as u32;
-        flip(&part.place.series, byte, bit);
+        flip(&part.paths.series, byte, bit);
         check(&format!("byte {byte}"));
-        flip(&part.place.series, byte, bit);
+        flip(&part.paths.series, byte, bit);
     }
     for length in [0, 1, bytes.len() / 2, bytes.len() - 1] {
-        fs::write(&part.place.series, &bytes[..length]).unwrap();
+        fs::write(&part.paths.series, &bytes[..length]).unwrap();
         check(&format!("length {length}"));
     }
-    fs::remove_file(&part.place.series).unwrap();
+    fs::remove_file(&part.paths.series).unwrap();
     check("missing");
 }
 
 #[test]
 fn a_truncated_or_grown_file_is_corrupt() {
     let part = small();
-    let bytes = fs::read(&part.place.points).unwrap();
+    let bytes = fs::read(&part.paths.points).unwrap();
     for length in (0..bytes.len()).step_by(11) {
-        fs::write(&part.place.points, &bytes[..length]).unwrap();
+        fs::write(&part.paths.points, &bytes[..length]).unwrap();
         assert_eq!(part.open().unwrap_err().kind(), ErrorKind::Corrupt, "length {length}");
     }
     let mut longer = bytes.clone();
     longer.extend_from_slice(b"junk");
-    fs::write(&part.place.points, &longer).unwrap();
+    fs::write(&part.paths.points, &longer).unwrap();
     assert_eq!(part.open().unwrap_err().kind(), ErrorKind::Corrupt);
-    fs::remove_file(&part.place.points).unwrap();
+    fs::remove_file(&part.paths.points).unwrap();
     assert_eq!(part.open().unwrap_err().kind(), ErrorKind::NotFound);
 }
 
@@ -155,21 +155,21 @@ fn wrong_lengths_in_the_manifest_are_corrupt() {
     for (i, change) in wrong.into_iter().enumerate() {
         let mut meta = part.meta.clone();
         change(&mut meta);
-        let e = Part::open(vfs(), &part.place, &meta).unwrap_err();
+        let e = Part::open(vfs(), &part.paths, &meta).unwrap_err();
         assert_eq!(e.kind(), ErrorKind::Corrupt, "change {i}");
     }
     let mut meta = part.meta.clone();
     meta.series_bytes = u64::MAX;
-    assert!(Part::open(vfs(), &part.place, &meta).unwrap().series_damage().is_some());
+    assert!(Part::open(vfs(), &part.paths, &meta).unwrap().series_damage().is_some());
 }
 
 /// A page whose checksum in the footer matches its damage, as a faulty writer would leave it: what the decoders
 /// make of any bytes at all.
 #[test]
 fn pages_that_contradict_themselves_are_corrupt_not_a_panic() {
-    let part = Written::new(vec![tracker("r", 3, 0..300)]);
-    let bytes = fs::read(&part.place.points).unwrap();
-    let mut random = Random(4);
+    let part = WrittenPart::new(vec![tracker("r", 3, 0..300)]);
+    let bytes = fs::read(&part.paths.points).unwrap();
+    let mut random = SampleRandom(4);
     for _ in 0..4000 {
         let mut open = part.open().unwrap();
         let mut damaged = bytes.clone();
@@ -183,26 +183,26 @@ fn pages_that_contradict_themselves_are_corrupt_not_a_panic() {
                 page.sum = crc32c::crc32c(&damaged[start..end]);
             }
         }
-        fs::write(&part.place.points, &damaged).unwrap();
+        fs::write(&part.paths.points, &damaged).unwrap();
         for columns in [
-            Columns { step: true, ..Columns::default() },
-            Columns { seq: true, ..Columns::default() },
-            Columns { time: true, ..Columns::default() },
-            Columns::VALUE,
+            ColumnSet { step: true, ..ColumnSet::default() },
+            ColumnSet { seq: true, ..ColumnSet::default() },
+            ColumnSet { time: true, ..ColumnSet::default() },
+            ColumnSet::VALUE,
         ] {
             let _ = open.read(0, &[3..400], columns);
         }
-        let _ = open.names(0, &mut crate::names::Names::default());
-        fs::write(&part.place.points, &bytes).unwrap();
+        let _ = open.names(0, &mut crate::names::NameInterner::default());
+        fs::write(&part.paths.points, &bytes).unwrap();
     }
 }
 
 #[test]
 fn a_reader_that_knows_nothing_of_our_sums_meets_an_error_too() {
-    let part = Written::new(vec![tracker("r", 5, 0..2100)]);
+    let part = WrittenPart::new(vec![tracker("r", 5, 0..2100)]);
     let open = part.open().unwrap();
-    let bytes = fs::read(&part.place.points).unwrap();
-    let mut random = Random(6);
+    let bytes = fs::read(&part.paths.points).unwrap();
+    let mut random = SampleRandom(6);
     for (column, chunk) in open.tiles[0].chunks.iter().enumerate().skip(3) {
         for page in chunk.dictionary.iter().chain(&chunk.pages) {
             // Behind the header, which is checked by nothing but its own sense.

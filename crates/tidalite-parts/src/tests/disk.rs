@@ -2,24 +2,24 @@
 //!
 //! Method: a simulated disk fails each call of the writing once; then its power is cut after the last.
 
-use super::sample::{Series, tracker};
-use super::{chunks, place_at};
-use crate::{Columns, Part, PartMeta, PartOptions, PartPlace, PartWriter, encode_tile};
+use super::sample::{SampleSeries, tracker};
+use super::{chunks, paths_at};
+use crate::{ColumnSet, Part, PartMeta, PartOptions, PartPaths, PartWriter, encode_tile};
 use std::path::Path;
 use std::sync::Arc;
 use tidalite_model::{ErrorKind, Result};
 use tidalite_vfs::{FailKind, SimFailure, SimVfs, Survive, Vfs};
 
-fn disk() -> (SimVfs, PartPlace) {
+fn disk() -> (SimVfs, PartPaths) {
     let vfs = SimVfs::new(1);
     let folder = Path::new("/parts");
     vfs.create_dir(folder).unwrap();
     vfs.sync_dir(Path::new("/")).unwrap();
-    (vfs, place_at(folder))
+    (vfs, paths_at(folder))
 }
 
-fn write(vfs: &SimVfs, place: &PartPlace, series: &[Series]) -> Result<PartMeta> {
-    let mut writer = PartWriter::create(Arc::new(vfs.clone()), place)?;
+fn write(vfs: &SimVfs, paths: &PartPaths, series: &[SampleSeries]) -> Result<PartMeta> {
+    let mut writer = PartWriter::create(Arc::new(vfs.clone()), paths)?;
     for _ in 0..3 {
         writer.push(encode_tile(&chunks(series), &PartOptions::default())?)?;
     }
@@ -29,10 +29,10 @@ fn write(vfs: &SimVfs, place: &PartPlace, series: &[Series]) -> Result<PartMeta>
 #[test]
 fn a_failed_call_is_reported_as_it_is_and_leaves_no_file() {
     // Values without pattern: large enough that the file goes out in several calls.
-    let series: Vec<Series> = tracker("r", 50, 0..6000).into_iter().skip(2).step_by(5).collect();
-    let (vfs, place) = disk();
+    let series: Vec<SampleSeries> = tracker("r", 50, 0..6000).into_iter().skip(2).step_by(5).collect();
+    let (vfs, paths) = disk();
     let before = vfs.steps();
-    write(&vfs, &place, &series).unwrap();
+    write(&vfs, &paths, &series).unwrap();
     let steps = vfs.steps() - before;
     assert!(steps > 6, "the writing takes {steps} calls");
     for at in 0..steps {
@@ -54,11 +54,11 @@ fn a_failed_call_is_reported_as_it_is_and_leaves_no_file() {
 #[test]
 fn a_part_finished_with_sync_outlives_a_power_cut() {
     let series = tracker("r", 10, 0..500);
-    let (vfs, place) = disk();
-    let meta = write(&vfs, &place, &series).unwrap();
+    let (vfs, paths) = disk();
+    let meta = write(&vfs, &paths, &series).unwrap();
     vfs.sync_dir(Path::new("/parts")).unwrap();
-    let part = Part::open(Arc::new(vfs.crash(Survive::None)), &place, &meta).unwrap();
+    let part = Part::open(Arc::new(vfs.crash(Survive::None)), &paths, &meta).unwrap();
     assert!(part.series_damage().is_none());
     part.verify(&mut |f| panic!("{f:?}")).unwrap();
-    assert_eq!(part.read(2, &[0..500], Columns::VALUE).unwrap().values, series[0].values);
+    assert_eq!(part.read(2, &[0..500], ColumnSet::VALUE).unwrap().values, series[0].values);
 }

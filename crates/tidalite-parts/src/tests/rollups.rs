@@ -1,8 +1,8 @@
 //! Rollups are what their points add up to, bucket by bucket; damage to them is found, and costs no number.
 
-use super::sample::{Random, Series, tracker};
-use super::{chunks, place_in, vfs};
-use crate::{Part, PartMeta, PartOptions, PartPlace, PartWriter, encode_tile, rollup_shift};
+use super::sample::{SampleRandom, SampleSeries, tracker};
+use super::{chunks, paths_in, vfs};
+use crate::{Part, PartMeta, PartOptions, PartPaths, PartWriter, encode_tile, rollup_shift};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::RowAccessor;
 use std::collections::BTreeMap;
@@ -14,15 +14,15 @@ fn options() -> PartOptions {
     PartOptions { rollup_points: 8, rollup_series_points: 64, ..PartOptions::default() }
 }
 
-struct Rolled {
+struct WrittenRollups {
     folder: TempDir,
-    place: PartPlace,
+    paths: PartPaths,
     meta: PartMeta,
     points: BTreeMap<SeriesKey, Vec<Point>>,
 }
 
-impl Rolled {
-    fn new(tiles: &[Vec<Series>]) -> Rolled {
+impl WrittenRollups {
+    fn new(tiles: &[Vec<SampleSeries>]) -> WrittenRollups {
         let mut points: BTreeMap<SeriesKey, Vec<Point>> = BTreeMap::new();
         for series in tiles.iter().flatten() {
             let of = points.entry(series.key.clone()).or_default();
@@ -35,8 +35,8 @@ impl Rolled {
             rollup_shift(of.len() as u64, of[0].step, of[of.len() - 1].step, &options())
         };
         let folder = TempDir::new().unwrap();
-        let place = place_in(&folder);
-        let mut writer = PartWriter::create(vfs(), &place).unwrap();
+        let paths = paths_in(&folder);
+        let mut writer = PartWriter::create(vfs(), &paths).unwrap();
         for series in tiles {
             let chunks = chunks(series);
             let mut tile = encode_tile(&chunks, &options()).unwrap();
@@ -44,11 +44,11 @@ impl Rolled {
             writer.push(tile).unwrap();
         }
         let meta = writer.finish(false).unwrap();
-        Rolled { folder, place, meta, points }
+        WrittenRollups { folder, paths, meta, points }
     }
 
     fn open(&self) -> Part {
-        Part::open(vfs(), &self.place, &self.meta).unwrap()
+        Part::open(vfs(), &self.paths, &self.meta).unwrap()
     }
 
     /// Compares each bucket with its points.
@@ -95,8 +95,8 @@ fn same(a: &Summary, b: &Summary) {
     }
 }
 
-fn tracker_part() -> Rolled {
-    Rolled::new(&[tracker("r", 5, -300..1000), tracker("r", 5, 1000..1010), tracker("s", 2, 0..30)])
+fn tracker_part() -> WrittenRollups {
+    WrittenRollups::new(&[tracker("r", 5, -300..1000), tracker("r", 5, 1000..1010), tracker("s", 2, 0..30)])
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn each_bucket_is_what_its_points_add_up_to() {
 
 #[test]
 fn a_long_series_has_wider_tiers_too() {
-    let part = Rolled::new(&[tracker("r", 1, 0..20_000)]);
+    let part = WrittenRollups::new(&[tracker("r", 1, 0..20_000)]);
     part.check();
     let open = part.open();
     let rolled = open.rollups().unwrap().of(&open.series().row(0).unwrap().key).unwrap();
@@ -131,20 +131,20 @@ fn a_series_with_repeats_has_none_and_neither_has_a_part_of_short_ones() {
     let mut twice = tracker("r", 2, 0..200);
     let (step, time, value) = (199, twice[0].times_us[199], 0.5);
     twice[0].push(step, Seq::new(3, 500), time, value);
-    let part = Rolled::new(&[twice]);
+    let part = WrittenRollups::new(&[twice]);
     part.check();
     assert!(part.open().rollups().unwrap().of(&part.open().series().row(0).unwrap().key).is_none());
     // A step that comes twice over two tiles counts as well.
-    let part = Rolled::new(&[tracker("r", 1, 0..200), tracker("r", 1, 199..300)]);
-    assert!(part.meta.rollups.is_none() && !part.place.rollups.exists());
-    let short = Rolled::new(&[tracker("r", 9, 0..20)]);
+    let part = WrittenRollups::new(&[tracker("r", 1, 0..200), tracker("r", 1, 199..300)]);
+    assert!(part.meta.rollups.is_none() && !part.paths.rollups.exists());
+    let short = WrittenRollups::new(&[tracker("r", 9, 0..20)]);
     assert!(short.meta.rollups.is_none() && short.open().rollups().is_none());
 }
 
 #[test]
 fn another_reader_finds_the_same_numbers() {
     let part = tracker_part();
-    let file = SerializedFileReader::new(fs::File::open(&part.place.rollups).unwrap()).unwrap();
+    let file = SerializedFileReader::new(fs::File::open(&part.paths.rollups).unwrap()).unwrap();
     let mut counted: BTreeMap<(String, String), i64> = BTreeMap::new();
     for row in file.get_row_iter(None).unwrap() {
         let row = row.unwrap();
@@ -160,13 +160,13 @@ fn another_reader_finds_the_same_numbers() {
 #[test]
 fn a_flipped_bit_in_the_rollups_is_found_and_gives_no_wrong_number() {
     let part = tracker_part();
-    let bytes = fs::read(&part.place.rollups).unwrap();
-    let mut random = Random(8);
+    let bytes = fs::read(&part.paths.rollups).unwrap();
+    let mut random = SampleRandom(8);
     let good: Vec<Vec<Summary>> = all(&part.open()).unwrap();
     for byte in (0..bytes.len()).step_by(3) {
         let mut damaged = bytes.clone();
         damaged[byte] ^= 1 << random.below(8);
-        fs::write(&part.place.rollups, &damaged).unwrap();
+        fs::write(&part.paths.rollups, &damaged).unwrap();
         let open = part.open();
         if open.rollups().is_some() {
             match all(&open) {
@@ -178,18 +178,18 @@ fn a_flipped_bit_in_the_rollups_is_found_and_gives_no_wrong_number() {
         if byte % 39 == 0 {
             let mut found = Vec::new();
             open.verify(&mut |f| found.push(f)).unwrap();
-            assert_eq!((found.len(), &found[0].path), (1, &part.place.rollups), "byte {byte}");
+            assert_eq!((found.len(), &found[0].path), (1, &part.paths.rollups), "byte {byte}");
         }
     }
     for length in [0, 1, bytes.len() / 2, bytes.len() - 1] {
-        fs::write(&part.place.rollups, &bytes[..length]).unwrap();
+        fs::write(&part.paths.rollups, &bytes[..length]).unwrap();
         assert!(part.open().rollups().is_none());
     }
-    fs::remove_file(&part.place.rollups).unwrap();
+    fs::remove_file(&part.paths.rollups).unwrap();
     assert!(part.open().rollups().is_none());
     let mut found = Vec::new();
     part.open().verify(&mut |f| found.push(f)).unwrap();
-    assert_eq!((found.len(), &found[0].path), (1, &part.place.rollups));
+    assert_eq!((found.len(), &found[0].path), (1, &part.paths.rollups));
     assert!(part.folder.path().exists());
 }
 
@@ -204,10 +204,10 @@ fn all(part: &Part) -> tidalite_model::Result<Vec<Vec<Summary>>> {
 
 #[test]
 fn rollups_that_are_another_parts_are_found_out() {
-    let (mut part, other) = (tracker_part(), Rolled::new(&[tracker("r", 5, -301..1000)]));
-    fs::copy(&other.place.rollups, &part.place.rollups).unwrap();
+    let (mut part, other) = (tracker_part(), WrittenRollups::new(&[tracker("r", 5, -301..1000)]));
+    fs::copy(&other.paths.rollups, &part.paths.rollups).unwrap();
     part.meta.rollups = other.meta.rollups;
     let mut found = Vec::new();
     part.open().verify(&mut |f| found.push(f)).unwrap();
-    assert_eq!((found.len(), &found[0].path), (1, &part.place.rollups));
+    assert_eq!((found.len(), &found[0].path), (1, &part.paths.rollups));
 }

@@ -1,8 +1,8 @@
 //! What is written comes back, through our reader and through the Parquet crate's.
 
-use super::sample::{Random, Series, extremes, tracker};
-use super::{Written, chunks, place_in, vfs};
-use crate::{Columns, PageCache, PartMeta, PartOptions, PartWriter, TileColumns, encode_tile};
+use super::sample::{SampleRandom, SampleSeries, extremes, tracker};
+use super::{WrittenPart, chunks, paths_in, vfs};
+use crate::{ColumnSet, PageCache, PartMeta, PartOptions, PartWriter, TileColumns, encode_tile};
 use parquet::column::reader::get_typed_column_reader;
 use parquet::data_type::{ByteArrayType, DataType, DoubleType, Int64Type};
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -15,19 +15,19 @@ fn bits(values: &[f64]) -> Vec<u64> {
     values.iter().map(|v| v.to_bits()).collect()
 }
 
-fn flat<T: Copy>(series: &[Series], of: fn(&Series) -> &Vec<T>) -> Vec<T> {
+fn flat<T: Copy>(series: &[SampleSeries], of: fn(&SampleSeries) -> &Vec<T>) -> Vec<T> {
     series.iter().flat_map(|s| of(s).iter().copied()).collect()
 }
 
-fn assert_same(columns: &TileColumns, series: &[Series]) {
+fn assert_same(columns: &TileColumns, series: &[SampleSeries]) {
     assert_eq!(columns.steps, flat(series, |s| &s.steps));
     assert_eq!(columns.seqs, flat(series, |s| &s.seqs));
     assert_eq!(columns.times_us, flat(series, |s| &s.times_us));
     assert_eq!(bits(&columns.values), bits(&flat(series, |s| &s.values)));
 }
 
-fn crate_column<T: DataType>(part: &Written, tile: usize, column: usize) -> Vec<T::T> {
-    let file = SerializedFileReader::new(File::open(&part.place.points).unwrap()).unwrap();
+fn crate_column<T: DataType>(part: &WrittenPart, tile: usize, column: usize) -> Vec<T::T> {
+    let file = SerializedFileReader::new(File::open(&part.paths.points).unwrap()).unwrap();
     let group = file.get_row_group(tile).unwrap();
     let mut reader = get_typed_column_reader::<T>(group.get_column_reader(column).unwrap());
     let mut values = Vec::new();
@@ -36,24 +36,25 @@ fn crate_column<T: DataType>(part: &Written, tile: usize, column: usize) -> Vec<
 }
 
 /// Reads a part in every way, and compares.
-fn assert_reads_back(part: &Written) {
+fn assert_reads_back(part: &WrittenPart) {
     let open = part.open().unwrap();
     assert!(open.series_damage().is_none());
     for (tile, series) in part.tiles.iter().enumerate() {
         let rows: usize = series.iter().map(|s| s.steps.len()).sum();
         let number = tile as u32;
-        assert_same(&open.read(number, &[0..rows as u32], Columns::ALL).unwrap(), series);
+        assert_same(&open.read(number, &[0..rows as u32], ColumnSet::ALL).unwrap(), series);
         for (row, one) in open.series().tile(number).zip(series) {
             let row = open.series().row(row).unwrap();
             assert_eq!(row.key, one.key);
             let range = row.row_start..row.row_start + row.rows;
-            assert_same(&open.read(number, &[range], Columns::ALL).unwrap(), std::slice::from_ref(one));
+            assert_same(&open.read(number, &[range], ColumnSet::ALL).unwrap(), std::slice::from_ref(one));
         }
         assert_eq!(crate_column::<Int64Type>(part, tile, 3), flat(series, |s| &s.steps));
         assert_eq!(crate_column::<Int64Type>(part, tile, 4), flat(series, |s| &s.seqs));
         assert_eq!(crate_column::<Int64Type>(part, tile, 5), flat(series, |s| &s.times_us));
         assert_eq!(bits(&crate_column::<DoubleType>(part, tile, 6)), bits(&flat(series, |s| &s.values)));
-        let texts: [fn(&Series) -> &str; 3] = [|s| &s.key.run, |s| &s.key.metric, |s| s.key.labels.as_str()];
+        let texts: [fn(&SampleSeries) -> &str; 3] =
+            [|s| &s.key.run, |s| &s.key.metric, |s| s.key.labels.as_str()];
         for (column, text) in texts.into_iter().enumerate() {
             let expected: Vec<&str> =
                 series.iter().flat_map(|s| std::iter::repeat_n(text(s), s.steps.len())).collect();
@@ -67,27 +68,30 @@ fn assert_reads_back(part: &Written) {
 
 #[test]
 fn a_tracker_run_reads_back() {
-    assert_reads_back(&Written::new(vec![tracker("run-1", 50, 0..3000), tracker("run-1", 50, 3000..3100)]));
+    assert_reads_back(&WrittenPart::new(vec![
+        tracker("run-1", 50, 0..3000),
+        tracker("run-1", 50, 3000..3100),
+    ]));
 }
 
 #[test]
 fn one_row_reads_back() {
-    assert_reads_back(&Written::new(vec![tracker("r", 1, 0..1)]));
+    assert_reads_back(&WrittenPart::new(vec![tracker("r", 1, 0..1)]));
 }
 
 #[test]
 fn one_long_series_reads_back() {
-    assert_reads_back(&Written::new(vec![tracker("r", 1, -50_000..50_001)]));
+    assert_reads_back(&WrittenPart::new(vec![tracker("r", 1, -50_000..50_001)]));
 }
 
 #[test]
 fn five_thousand_short_series_read_back() {
-    assert_reads_back(&Written::new(vec![tracker("r", 5000, 7..10)]));
+    assert_reads_back(&WrittenPart::new(vec![tracker("r", 5000, 7..10)]));
 }
 
 #[test]
 fn extremes_repeats_and_odd_values_read_back() {
-    let part = Written::new(vec![extremes()]);
+    let part = WrittenPart::new(vec![extremes()]);
     assert_reads_back(&part);
     let open = part.open().unwrap();
     let repeats: Vec<bool> = open.series().entries().iter().map(|r| r.repeats).collect();
@@ -102,31 +106,31 @@ fn long_names_read_back() {
     let mut series = Vec::new();
     for i in 0..40 {
         let name = format!("{i:04}{}", "🌊".repeat(1023));
-        let mut one = Series::new(&name, &name, &format!("{name}={name}"));
+        let mut one = SampleSeries::new(&name, &name, &format!("{name}={name}"));
         one.push(i, Seq::new(0, i.unsigned_abs()), i, i as f64);
         series.push(one);
     }
-    assert_reads_back(&Written::new(vec![series]));
+    assert_reads_back(&WrittenPart::new(vec![series]));
 }
 
 #[test]
 fn times_too_many_for_a_dictionary_read_back() {
     let mut series = tracker("r", 4, 0..140_000);
-    series.push(Series {
+    series.push(SampleSeries {
         key: tidalite_model::SeriesKey::new("s", "x", Default::default()),
         ..series[0].clone()
     });
-    assert_reads_back(&Written::new(vec![series]));
+    assert_reads_back(&WrittenPart::new(vec![series]));
 }
 
 #[test]
 fn pages_that_are_kept_read_back_and_go_when_their_part_is_closed() {
-    let part = Written::new(vec![tracker("r", 3, 0..9001)]);
+    let part = WrittenPart::new(vec![tracker("r", 3, 0..9001)]);
     let cache = Arc::new(PageCache::new(64 << 20));
     let open = part.open().unwrap().kept_in(cache.clone());
     let rows = 0..3 * 9001;
     let mut out = TileColumns::default();
-    let mut read = || open.read_into(0, std::slice::from_ref(&rows), Columns::ALL, true, &mut out).unwrap();
+    let mut read = || open.read_into(0, std::slice::from_ref(&rows), ColumnSet::ALL, true, &mut out).unwrap();
     let [first, _, third] = [read(), read(), read()];
     assert!(first.pages > 0 && first.cached == 0, "{first:?}");
     assert!(third.pages == 0 && third.cached > 0, "{third:?}");
@@ -138,16 +142,16 @@ fn pages_that_are_kept_read_back_and_go_when_their_part_is_closed() {
 
 #[test]
 fn any_rows_read_alone_equal_the_same_rows_of_all() {
-    let part = Written::new(vec![tracker("r", 9, 0..9001)]);
+    let part = WrittenPart::new(vec![tracker("r", 9, 0..9001)]);
     let open = part.open().unwrap();
     let rows = 9 * 9001;
-    let all = open.read(0, &[0..rows], Columns::ALL).unwrap();
-    let mut random = Random(1);
+    let all = open.read(0, &[0..rows], ColumnSet::ALL).unwrap();
+    let mut random = SampleRandom(1);
     for _ in 0..60 {
         let mut cuts: Vec<u32> = (0..8).map(|_| random.below(u64::from(rows) + 1) as u32).collect();
         cuts.sort_unstable();
         let wanted: Vec<_> = cuts.chunks(2).map(|c| c[0]..c[1]).collect();
-        let found = open.read(0, &wanted, Columns::ALL).unwrap();
+        let found = open.read(0, &wanted, ColumnSet::ALL).unwrap();
         let pick = |from: &[i64]| -> Vec<i64> {
             wanted.iter().flat_map(|r| from[r.start as usize..r.end as usize].to_vec()).collect()
         };
@@ -158,15 +162,15 @@ fn any_rows_read_alone_equal_the_same_rows_of_all() {
             wanted.iter().flat_map(|r| bits(&all.values[r.start as usize..r.end as usize])).collect();
         assert_eq!(bits(&found.values), values);
     }
-    let none = open.read(0, &[], Columns::ALL).unwrap();
+    let none = open.read(0, &[], ColumnSet::ALL).unwrap();
     assert_eq!(none, TileColumns::default());
-    let only = open.read(0, &[5..6], Columns::VALUE).unwrap();
+    let only = open.read(0, &[5..6], ColumnSet::VALUE).unwrap();
     assert_eq!((only.steps.len(), only.values.len()), (0, 1));
     let wrong: [&[std::ops::Range<u32>]; 3] = [&[0..rows + 1], &[5..6, 0..1], &[0..5, 4..6]];
     for wanted in wrong {
-        assert_eq!(open.read(0, wanted, Columns::ALL).unwrap_err().kind(), ErrorKind::Invalid);
+        assert_eq!(open.read(0, wanted, ColumnSet::ALL).unwrap_err().kind(), ErrorKind::Invalid);
     }
-    assert_eq!(open.read(1, &[], Columns::ALL).unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!(open.read(1, &[], ColumnSet::ALL).unwrap_err().kind(), ErrorKind::Invalid);
 }
 
 #[test]
@@ -174,8 +178,8 @@ fn a_value_chunk_with_a_nan_has_no_statistics() {
     let tidy = tracker("r", 2, 0..100);
     let mut nan = tidy.clone();
     nan[1].values[50] = f64::NAN;
-    let part = Written::new(vec![tidy, nan]);
-    let file = SerializedFileReader::new(File::open(&part.place.points).unwrap()).unwrap();
+    let part = WrittenPart::new(vec![tidy, nan]);
+    let file = SerializedFileReader::new(File::open(&part.paths.points).unwrap()).unwrap();
     let statistics = |tile: usize, c: usize| file.metadata().row_group(tile).column(c).statistics().cloned();
     assert!(statistics(0, 6).is_some_and(|s| s.min_bytes_opt().is_some()));
     assert!(statistics(1, 6).is_none());
@@ -185,12 +189,12 @@ fn a_value_chunk_with_a_nan_has_no_statistics() {
 
 #[test]
 fn zeros_and_infinities_bound_the_statistics() {
-    let mut one = Series::new("r", "m", "");
+    let mut one = SampleSeries::new("r", "m", "");
     for (i, value) in [f64::INFINITY, 0.0, -0.0].into_iter().enumerate() {
         one.push(i as i64, Seq::new(0, 0), 0, value);
     }
-    let part = Written::new(vec![vec![one]]);
-    let file = SerializedFileReader::new(File::open(&part.place.points).unwrap()).unwrap();
+    let part = WrittenPart::new(vec![vec![one]]);
+    let file = SerializedFileReader::new(File::open(&part.paths.points).unwrap()).unwrap();
     let statistics = file.metadata().row_group(0).column(6).statistics().cloned().unwrap();
     assert_eq!(statistics.min_bytes_opt(), Some(&(-0.0f64).to_le_bytes()[..]));
     assert_eq!(statistics.max_bytes_opt(), Some(&f64::INFINITY.to_le_bytes()[..]));
@@ -198,7 +202,7 @@ fn zeros_and_infinities_bound_the_statistics() {
 
 #[test]
 fn pages_of_step_seq_and_value_end_with_their_series() {
-    let part = Written::new(vec![tracker("r", 5, 0..4000)]);
+    let part = WrittenPart::new(vec![tracker("r", 5, 0..4000)]);
     let open = part.open().unwrap();
     let starts =
         |c: usize| -> Vec<u32> { open.tiles[0].chunks[c].pages.iter().map(|p| p.first_row).collect() };
@@ -219,7 +223,7 @@ fn parts_and_tiles_pass_between_threads() {
 
 #[test]
 fn meta_survives_json() {
-    let part = Written::new(vec![extremes()]);
+    let part = WrittenPart::new(vec![extremes()]);
     let text = serde_json::to_string(&part.meta).unwrap();
     assert_eq!(serde_json::from_str::<PartMeta>(&text).unwrap(), part.meta);
 }
@@ -227,7 +231,7 @@ fn meta_survives_json() {
 #[test]
 fn points_in_no_order_are_refused() {
     let good = tracker("r", 2, 0..10);
-    let refused = |change: fn(&mut Vec<Series>)| {
+    let refused = |change: fn(&mut Vec<SampleSeries>)| {
         let mut bad = good.clone();
         change(&mut bad);
         let e = encode_tile(&chunks(&bad), &PartOptions::default()).unwrap_err();
@@ -240,24 +244,24 @@ fn points_in_no_order_are_refused() {
     refused(|s| (s[0].steps[4], s[0].seqs[4]) = (s[0].steps[3], s[0].seqs[3] - 1));
     refused(|s| s[0].seqs[0] = -1);
     refused(|s| s[0].values.truncate(9));
-    refused(|s| s[0] = Series::new("r", "a", ""));
+    refused(|s| s[0] = SampleSeries::new("r", "a", ""));
 }
 
 #[test]
 fn a_writer_dropped_unfinished_leaves_nothing() {
     let folder = TempDir::new().unwrap();
-    let place = place_in(&folder);
+    let paths = paths_in(&folder);
     let options = PartOptions::default();
-    let mut writer = PartWriter::create(vfs(), &place).unwrap();
+    let mut writer = PartWriter::create(vfs(), &paths).unwrap();
     writer.push(encode_tile(&chunks(&extremes()), &options).unwrap()).unwrap();
     drop(writer);
-    assert!(!place.points.exists());
-    let empty = PartWriter::create(vfs(), &place).unwrap().finish(true).unwrap_err();
+    assert!(!paths.points.exists());
+    let empty = PartWriter::create(vfs(), &paths).unwrap().finish(true).unwrap_err();
     assert_eq!(empty.kind(), ErrorKind::Invalid);
-    assert!(!place.points.exists());
-    std::fs::write(&place.series, b"another's").unwrap();
-    let mut writer = PartWriter::create(vfs(), &place).unwrap();
+    assert!(!paths.points.exists());
+    std::fs::write(&paths.series, b"another's").unwrap();
+    let mut writer = PartWriter::create(vfs(), &paths).unwrap();
     writer.push(encode_tile(&chunks(&extremes()), &options).unwrap()).unwrap();
     assert_eq!(writer.finish(true).unwrap_err().kind(), ErrorKind::Busy);
-    assert!(!place.points.exists() && place.series.exists(), "what another made is left alone");
+    assert!(!paths.points.exists() && paths.series.exists(), "what another made is left alone");
 }

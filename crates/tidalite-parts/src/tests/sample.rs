@@ -5,7 +5,7 @@ use tidalite_model::{Labels, Seq, SeriesKey};
 
 /// One series' points, owned.
 #[derive(Debug, Clone)]
-pub(super) struct Series {
+pub(super) struct SampleSeries {
     pub(super) key: SeriesKey,
     pub(super) steps: Vec<i64>,
     pub(super) seqs: Vec<i64>,
@@ -13,10 +13,10 @@ pub(super) struct Series {
     pub(super) values: Vec<f64>,
 }
 
-impl Series {
-    pub(super) fn new(run: &str, metric: &str, labels: &str) -> Series {
+impl SampleSeries {
+    pub(super) fn new(run: &str, metric: &str, labels: &str) -> SampleSeries {
         let key = SeriesKey::new(run, metric, Labels::parse(labels).unwrap());
-        Series { key, steps: vec![], seqs: vec![], times_us: vec![], values: vec![] }
+        SampleSeries { key, steps: vec![], seqs: vec![], times_us: vec![], values: vec![] }
     }
 
     pub(super) fn push(&mut self, step: i64, seq: Seq, time_us: i64, value: f64) {
@@ -38,9 +38,9 @@ impl Series {
 }
 
 /// Numbers without pattern.
-pub(super) struct Random(pub(super) u64);
+pub(super) struct SampleRandom(pub(super) u64);
 
-impl Random {
+impl SampleRandom {
     pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -54,8 +54,8 @@ impl Random {
 }
 
 /// A run as a tracker logs it: every metric at each step, all at the same time.
-pub(super) fn tracker(run: &str, metrics: usize, steps: std::ops::Range<i64>) -> Vec<Series> {
-    let mut random = Random(steps.start.unsigned_abs() + 1);
+pub(super) fn tracker(run: &str, metrics: usize, steps: std::ops::Range<i64>) -> Vec<SampleSeries> {
+    let mut random = SampleRandom(steps.start.unsigned_abs() + 1);
     let mut time = 1_780_000_000_000_000;
     let times: Vec<i64> = steps
         .clone()
@@ -66,7 +66,8 @@ pub(super) fn tracker(run: &str, metrics: usize, steps: std::ops::Range<i64>) ->
         .collect();
     let mut all = Vec::new();
     for m in 0..metrics {
-        let mut series = Series::new(run, &format!("metric/{m:05}"), if m % 2 == 0 { "" } else { "rank=1" });
+        let mut series =
+            SampleSeries::new(run, &format!("metric/{m:05}"), if m % 2 == 0 { "" } else { "rank=1" });
         for (i, step) in steps.clone().enumerate() {
             let value = match m % 5 {
                 0 => f64::from(random.below(1 << 30) as f32 / 1e6),
@@ -83,13 +84,13 @@ pub(super) fn tracker(run: &str, metrics: usize, steps: std::ops::Range<i64>) ->
 }
 
 /// Values and steps at the ends of their types, repeats of a step, times that go back.
-pub(super) fn extremes() -> Vec<Series> {
-    let mut steps = Series::new("r", "a/steps", "");
+pub(super) fn extremes() -> Vec<SampleSeries> {
+    let mut steps = SampleSeries::new("r", "a/steps", "");
     for step in [i64::MIN, i64::MIN + 1, -1, 0, 0, 0, 1, i64::MAX - 1, i64::MAX] {
         let n = steps.steps.len() as u64;
         steps.push(step, Seq::new(n as u32, 9 - n), i64::MAX - step.saturating_abs(), step as f64);
     }
-    let mut values = Series::new("r", "b/values", "k=v");
+    let mut values = SampleSeries::new("r", "b/values", "k=v");
     let odd = [
         f64::NAN,
         f64::from_bits(0x7ff0_0000_0000_0001),
@@ -106,8 +107,8 @@ pub(super) fn extremes() -> Vec<Series> {
     for (i, value) in odd.into_iter().enumerate() {
         values.push(i as i64, Seq::new(1 << 22, tidalite_model::SEQ_ORDINAL_MAX), -(i as i64), value);
     }
-    let mut jumps = Series::new("r", "c/jumps", "");
-    let mut random = Random(5);
+    let mut jumps = SampleSeries::new("r", "c/jumps", "");
+    let mut random = SampleRandom(5);
     let mut wild: Vec<i64> = (0..5000).map(|_| random.next().cast_signed()).collect();
     wild.sort_unstable();
     wild.dedup();

@@ -1,17 +1,18 @@
 //! Series tables of several row groups: each row is found again, wherever it lies, and one that has changed is noticed.
 
-use super::sample::{Random, Series};
-use super::{Written, vfs};
+use super::sample::{SampleRandom, SampleSeries};
+use super::{WrittenPart, vfs};
 use crate::Part;
-use crate::series::{SeriesRow, SeriesTable};
-use crate::series_file::{GROUP_ROWS, SeriesWriter};
-use crate::series_read::SeriesFile;
+use crate::series::read::SeriesFile;
+use crate::series::schema::GROUP_ROWS;
+use crate::series::write::SeriesWriter;
+use crate::{SeriesRow, SeriesTable};
 use std::fs;
 use tidalite_model::{ErrorKind, Labels, Seq, SeriesKey};
 
 /// Series of one point each, whose names together are more than a dictionary page takes.
-fn many(count: usize) -> Vec<Series> {
-    let series = |i: usize| Series {
+fn many(count: usize) -> Vec<SampleSeries> {
+    let series = |i: usize| SampleSeries {
         key: SeriesKey::new(
             format!("run-{:03}", i / 1000),
             format!("metric/{:0>80}/{i}", i % 1000),
@@ -26,12 +27,12 @@ fn many(count: usize) -> Vec<Series> {
         times_us: vec![7 * i as i64],
         values: vec![if i.is_multiple_of(5) { f64::NAN } else { i as f64 / 3.0 }],
     };
-    let mut all: Vec<Series> = (0..count).map(series).collect();
+    let mut all: Vec<SampleSeries> = (0..count).map(series).collect();
     all.sort_by(|a, b| a.key.cmp(&b.key));
     all
 }
 
-fn check_row(part: &Part, row: usize, series: &Series) {
+fn check_row(part: &Part, row: usize, series: &SampleSeries) {
     let found = part.series().row(row).unwrap();
     assert_eq!((&found.key, found.rows, found.seq_min), (&series.key, 1, series.seqs[0]), "row {row}");
     let last = found.summary.last.unwrap();
@@ -44,7 +45,7 @@ fn check_row(part: &Part, row: usize, series: &Series) {
 #[test]
 fn each_row_of_a_table_of_many_groups_is_what_was_written() {
     let series = many(10 * GROUP_ROWS + 77);
-    let written = Written::new(vec![series.clone()]);
+    let written = WrittenPart::new(vec![series.clone()]);
     let part = written.open().unwrap();
     assert!(part.series_damage().is_none());
     assert_eq!(part.series().entries().len(), series.len());
@@ -73,21 +74,21 @@ fn each_row_of_a_table_of_many_groups_is_what_was_written() {
 #[test]
 fn a_table_that_changes_while_it_is_open_is_noticed() {
     let series = many(2 * GROUP_ROWS);
-    let written = Written::new(vec![series.clone()]);
+    let written = WrittenPart::new(vec![series.clone()]);
     let part = written.open().unwrap();
-    let bytes = fs::read(&written.place.series).unwrap();
+    let bytes = fs::read(&written.paths.series).unwrap();
     // Here and there in the first of two groups: some of it would decompress to other numbers.
     for within in (bytes.len() / 16..bytes.len() / 3).step_by(9973) {
         let mut changed = bytes.clone();
         changed[within] ^= 4;
-        // In place: a new file would leave the open one as it was.
-        fs::write(&written.place.series, &changed).unwrap();
+        // In paths: a new file would leave the open one as it was.
+        fs::write(&written.paths.series, &changed).unwrap();
         let error = part.series().row(0).expect_err("the group has changed");
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
     }
     check_row(&part, GROUP_ROWS, &series[GROUP_ROWS]);
     // Opened anew it is made from the points.
-    let anew = Part::open(vfs(), &written.place, &written.meta).unwrap();
+    let anew = Part::open(vfs(), &written.paths, &written.meta).unwrap();
     assert!(anew.series_damage().is_some());
     check_row(&anew, 0, &series[0]);
 }
@@ -95,11 +96,11 @@ fn a_table_that_changes_while_it_is_open_is_noticed() {
 /// Bytes whose checksum matches them all the same, as a faulty writer would leave them: an error or other rows, no panic.
 #[test]
 fn a_table_that_contradicts_itself_is_corrupt_not_a_panic() {
-    let written = Written::new(vec![many(60)]);
+    let written = WrittenPart::new(vec![many(60)]);
     let part = written.open().unwrap();
     let rows: Vec<SeriesRow> = (0..60).map(|row| part.series().row(row).unwrap()).collect();
     let good = SeriesWriter::encode(&rows).unwrap();
-    let mut random = Random(5);
+    let mut random = SampleRandom(5);
     let (mut refused, mut read) = (0, 0);
     for _ in 0..6000 {
         let mut bytes = good.clone();
@@ -107,7 +108,7 @@ fn a_table_that_contradicts_itself_is_corrupt_not_a_panic() {
             let at = random.below(bytes.len() as u64) as usize;
             bytes[at] ^= 1 << random.below(8);
         }
-        let path = &written.place.series;
+        let path = &written.paths.series;
         let opened = SeriesFile::open(bytes.into(), path, None, false);
         let Ok(table) = opened.and_then(|(file, heads)| SeriesTable::new(file, heads, path, 0)) else {
             refused += 1;

@@ -1,10 +1,10 @@
 //! Thinned parts: what is left of series, and sums of what is gone; damage is found, and no count is silently that of what is left.
 
-use super::sample::{Random, Series, tracker};
-use super::{place_in, vfs};
-use crate::rollup::{bucket_of, buckets};
+use super::sample::{SampleRandom, SampleSeries, tracker};
+use super::{paths_in, vfs};
+use crate::rollup::bucket::{bucket_of, buckets};
 use crate::{
-    Part, PartMeta, PartOptions, PartPlace, PartWriter, SeriesRow, ThinnedChunk, encode_thinned_tile,
+    Part, PartMeta, PartOptions, PartPaths, PartWriter, SeriesRow, ThinnedChunk, encode_thinned_tile,
     encode_tile,
 };
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -13,16 +13,16 @@ use tempfile::TempDir;
 use tidalite_model::{ErrorKind, Result, Summary};
 
 /// What is left of a series, and its buckets.
-struct Thin {
-    left: Series,
+struct SampleOutline {
+    left: SampleSeries,
     shift: u32,
     buckets: Vec<Summary>,
 }
 
-impl Thin {
-    fn new(series: &Series, shift: u32) -> Thin {
+impl SampleOutline {
+    fn new(series: &SampleSeries, shift: u32) -> SampleOutline {
         let buckets = buckets(&series.chunk(), shift);
-        let mut left = Series { key: series.key.clone(), ..Series::new("", "", "") };
+        let mut left = SampleSeries { key: series.key.clone(), ..SampleSeries::new("", "", "") };
         let mut kinds = [false; 3];
         let mut bucket = None;
         for (i, &step) in series.steps.iter().enumerate() {
@@ -47,7 +47,7 @@ impl Thin {
                 left.values.push(value);
             }
         }
-        Thin { left, shift, buckets }
+        SampleOutline { left, shift, buckets }
     }
 
     fn chunk(&self) -> ThinnedChunk<'_> {
@@ -55,37 +55,42 @@ impl Thin {
     }
 }
 
-struct Written {
-    place: PartPlace,
+struct WrittenThinned {
+    paths: PartPaths,
     meta: PartMeta,
-    thin: Vec<Vec<Thin>>,
+    thin: Vec<Vec<SampleOutline>>,
     _folder: TempDir,
 }
 
-impl Written {
-    fn new(tiles: &[Vec<Series>]) -> Written {
-        let thin: Vec<Vec<Thin>> = tiles
+impl WrittenThinned {
+    fn new(tiles: &[Vec<SampleSeries>]) -> WrittenThinned {
+        let thin: Vec<Vec<SampleOutline>> = tiles
             .iter()
-            .map(|t| t.iter().zip([4, 5, 6].iter().cycle()).map(|(s, &shift)| Thin::new(s, shift)).collect())
+            .map(|t| {
+                t.iter()
+                    .zip([4, 5, 6].iter().cycle())
+                    .map(|(s, &shift)| SampleOutline::new(s, shift))
+                    .collect()
+            })
             .collect();
         let folder = TempDir::new().unwrap();
-        let place = place_in(&folder);
-        let mut writer = PartWriter::create(vfs(), &place).unwrap();
+        let paths = paths_in(&folder);
+        let mut writer = PartWriter::create(vfs(), &paths).unwrap();
         for tile in &thin {
-            let chunks: Vec<ThinnedChunk<'_>> = tile.iter().map(Thin::chunk).collect();
+            let chunks: Vec<ThinnedChunk<'_>> = tile.iter().map(SampleOutline::chunk).collect();
             writer.push(encode_thinned_tile(&chunks, &PartOptions::default()).unwrap()).unwrap();
         }
         let meta = writer.finish(false).unwrap();
-        Written { place, meta, thin, _folder: folder }
+        WrittenThinned { paths, meta, thin, _folder: folder }
     }
 
     fn open(&self) -> Result<Part> {
-        Part::open(vfs(), &self.place, &self.meta)
+        Part::open(vfs(), &self.paths, &self.meta)
     }
 }
 
-fn sample() -> Written {
-    Written::new(&[tracker("r", 5, -300..1000), tracker("s", 2, 0..2500)])
+fn sample() -> WrittenThinned {
+    WrittenThinned::new(&[tracker("r", 5, -300..1000), tracker("s", 2, 0..2500)])
 }
 
 fn findings(part: &Part) -> usize {
@@ -123,7 +128,7 @@ fn the_series_table_and_the_buckets_tell_of_all_points() {
             (*thin.left.seqs.last().unwrap(), *thin.left.seqs.last().unwrap())
         );
     }
-    let file = SerializedFileReader::new(fs::File::open(&part.place.points).unwrap()).unwrap();
+    let file = SerializedFileReader::new(fs::File::open(&part.paths.points).unwrap()).unwrap();
     assert_eq!(file.get_row_iter(None).unwrap().count() as u64, part.meta.rows);
 }
 
@@ -132,13 +137,13 @@ fn a_tile_is_copied_with_what_it_stands_for() {
     let part = sample();
     let source = part.open().unwrap();
     let folder = TempDir::new().unwrap();
-    let place = place_in(&folder);
-    let mut writer = PartWriter::create(vfs(), &place).unwrap();
+    let paths = paths_in(&folder);
+    let mut writer = PartWriter::create(vfs(), &paths).unwrap();
     let copier = source.copier().unwrap();
     (0..part.meta.tiles).for_each(|tile| writer.push(copier.tile(tile, &|_| None).unwrap()).unwrap());
     let copied = writer.finish(false).unwrap();
     assert_eq!(PartMeta { ..copied.clone() }, PartMeta { id: copied.id, ..part.meta.clone() });
-    let open = Part::open(vfs(), &place, &copied).unwrap();
+    let open = Part::open(vfs(), &paths, &copied).unwrap();
     assert_eq!((known(&open).unwrap(), findings(&open)), (known(&source).unwrap(), 0));
 }
 
@@ -146,13 +151,13 @@ fn a_tile_is_copied_with_what_it_stands_for() {
 fn what_is_no_outline_is_refused() {
     let series = tracker("r", 1, 0..200).remove(0);
     let options = PartOptions::default();
-    let refused = |thin: &[Thin]| {
-        let chunks: Vec<ThinnedChunk<'_>> = thin.iter().map(Thin::chunk).collect();
+    let refused = |thin: &[SampleOutline]| {
+        let chunks: Vec<ThinnedChunk<'_>> = thin.iter().map(SampleOutline::chunk).collect();
         encode_thinned_tile(&chunks, &options).err().map(|e| e.kind()) == Some(ErrorKind::Invalid)
     };
-    assert!(!refused(&[Thin::new(&series, 4)]));
-    for lost in 0..Thin::new(&series, 4).left.steps.len() {
-        let mut thin = Thin::new(&series, 4);
+    assert!(!refused(&[SampleOutline::new(&series, 4)]));
+    for lost in 0..SampleOutline::new(&series, 4).left.steps.len() {
+        let mut thin = SampleOutline::new(&series, 4);
         let left = &mut thin.left;
         left.steps.remove(lost);
         left.seqs.remove(lost);
@@ -160,19 +165,22 @@ fn what_is_no_outline_is_refused() {
         left.values.remove(lost);
         assert!(refused(&[thin]), "without point {lost}");
     }
-    let wrong = |change: fn(&mut Thin)| {
-        let mut thin = Thin::new(&series, 4);
+    let wrong = |change: fn(&mut SampleOutline)| {
+        let mut thin = SampleOutline::new(&series, 4);
         change(&mut thin);
         refused(&[thin])
     };
     assert!(wrong(|t| t.buckets.reverse()) && wrong(|t| t.shift = 0) && wrong(|t| t.shift = 63));
     assert!(wrong(|t| t.buckets[3].count = 1) && wrong(|t| t.buckets.truncate(3)));
-    assert!(refused(&[Thin::new(&series, 4), Thin::new(&tracker("s", 1, 0..9)[0], 2)]), "two runs");
+    assert!(
+        refused(&[SampleOutline::new(&series, 4), SampleOutline::new(&tracker("s", 1, 0..9)[0], 2)]),
+        "two runs"
+    );
     // Neither beside tiles that are whole, nor twice in a part.
-    let tile = || encode_thinned_tile(&[Thin::new(&series, 4).chunk()], &options).unwrap();
+    let tile = || encode_thinned_tile(&[SampleOutline::new(&series, 4).chunk()], &options).unwrap();
     let whole = encode_tile(&[series.chunk()], &options).unwrap();
     let folder = TempDir::new().unwrap();
-    let mut writer = PartWriter::create(vfs(), &place_in(&folder)).unwrap();
+    let mut writer = PartWriter::create(vfs(), &paths_in(&folder)).unwrap();
     writer.push(tile()).unwrap();
     assert_eq!(writer.push(whole).unwrap_err().kind(), ErrorKind::Invalid);
     writer.push(tile()).unwrap();
@@ -183,20 +191,20 @@ fn what_is_no_outline_is_refused() {
 fn a_damaged_series_table_is_made_anew_from_the_buckets() {
     let part = sample();
     let expected = known(&part.open().unwrap()).unwrap();
-    let bytes = fs::read(&part.place.series).unwrap();
+    let bytes = fs::read(&part.paths.series).unwrap();
     for at in (0..bytes.len()).step_by(97) {
         let mut damaged = bytes.clone();
         damaged[at] ^= 16;
-        fs::write(&part.place.series, &damaged).unwrap();
+        fs::write(&part.paths.series, &damaged).unwrap();
         let open = part.open().unwrap();
         assert!(open.series_damage().is_some() && known(&open).unwrap() == expected, "byte {at}");
     }
-    fs::remove_file(&part.place.series).unwrap();
+    fs::remove_file(&part.paths.series).unwrap();
     let open = part.open().unwrap();
     assert!(known(&open).unwrap() == expected);
     assert_eq!(findings(&open), 1);
     // Without the rollups too, most points are unknown.
-    fs::rename(&part.place.rollups, part.place.rollups.with_extension("gone")).unwrap();
+    fs::rename(&part.paths.rollups, part.paths.rollups.with_extension("gone")).unwrap();
     assert_eq!(part.open().unwrap_err().kind(), ErrorKind::Corrupt);
 }
 
@@ -204,13 +212,13 @@ fn a_damaged_series_table_is_made_anew_from_the_buckets() {
 fn a_flipped_bit_in_the_rollups_is_told_where_they_are_needed() {
     let part = sample();
     let expected = known(&part.open().unwrap()).unwrap();
-    let bytes = fs::read(&part.place.rollups).unwrap();
-    let mut random = Random(8);
+    let bytes = fs::read(&part.paths.rollups).unwrap();
+    let mut random = SampleRandom(8);
     let mut told = 0;
     for byte in (0..bytes.len()).step_by(11) {
         let mut damaged = bytes.clone();
         damaged[byte] ^= 1 << random.below(8);
-        fs::write(&part.place.rollups, &damaged).unwrap();
+        fs::write(&part.paths.rollups, &damaged).unwrap();
         let open = part.open().unwrap();
         match known(&open) {
             Ok(found) => assert!(found == expected, "byte {byte}"),
@@ -224,13 +232,13 @@ fn a_flipped_bit_in_the_rollups_is_told_where_they_are_needed() {
             open.verify(&mut |f| paths.push(f.path)).unwrap();
             assert_eq!(
                 paths,
-                std::slice::from_ref(&part.place.rollups),
+                std::slice::from_ref(&part.paths.rollups),
                 "byte {byte}: once, and in its own file"
             );
         }
     }
     assert!(told > 100, "{told}");
-    fs::remove_file(&part.place.rollups).unwrap();
+    fs::remove_file(&part.paths.rollups).unwrap();
     let open = part.open().unwrap();
     assert_eq!(known(&open).unwrap_err().kind(), ErrorKind::Corrupt);
     assert!(findings(&open) > 0);
@@ -240,8 +248,8 @@ fn a_flipped_bit_in_the_rollups_is_told_where_they_are_needed() {
 #[test]
 fn files_that_contradict_each_other_are_found_out() {
     let (mut part, other) =
-        (sample(), Written::new(&[tracker("r", 5, -301..1000), tracker("s", 2, 0..2500)]));
-    fs::copy(&other.place.rollups, &part.place.rollups).unwrap();
+        (sample(), WrittenThinned::new(&[tracker("r", 5, -301..1000), tracker("s", 2, 0..2500)]));
+    fs::copy(&other.paths.rollups, &part.paths.rollups).unwrap();
     part.meta.rollups = other.meta.rollups;
     let open = part.open().unwrap();
     assert_eq!(known(&open).unwrap_err().kind(), ErrorKind::Corrupt);

@@ -1,7 +1,7 @@
 //! Where each file of a store lies. The only module that makes a path; none is made from a name that a user gave.
 
 use std::path::{Path, PathBuf};
-use tidalite_parts::PartPlace;
+use tidalite_parts::PartPaths;
 use uuid::Uuid;
 
 /// The paths of one store.
@@ -70,8 +70,8 @@ impl Paths {
     }
 
     /// The files of a live part.
-    pub(crate) fn part(&self, id: Uuid) -> PartPlace {
-        PartPlace {
+    pub(crate) fn part(&self, id: Uuid) -> PartPaths {
+        PartPaths {
             id,
             points: self.parts().join(format!("{}.parquet", id.simple())),
             series: self.series().join(format!("{}.parquet", id.simple())),
@@ -86,8 +86,8 @@ impl Paths {
 }
 
 /// The files of a part that a writer holds beside its segments until the next flush.
-pub(crate) fn staged_part(writer_dir: &Path, id: Uuid) -> PartPlace {
-    PartPlace {
+pub(crate) fn staged_part(writer_dir: &Path, id: Uuid) -> PartPaths {
+    PartPaths {
         id,
         points: writer_dir.join(format!("{}.parquet", id.simple())),
         series: writer_dir.join(format!("{}.series.parquet", id.simple())),

@@ -81,7 +81,7 @@ pub(crate) fn steps_of(row: &SeriesEntry) -> Extent {
 pub(crate) fn read_rows(
     parts: &[Arc<Part>],
     lists: &[Vec<RowRef>],
-    columns: Columns,
+    columns: ColumnSet,
 ) -> Result<Vec<Vec<Points>>> {
     let whole = |list: &Vec<RowRef>| list.iter().map(|r| r.whole(parts, false)).collect();
     let lists: Vec<Vec<Piece>> = lists.iter().map(whole).collect();
@@ -92,7 +92,7 @@ pub(crate) fn read_rows(
 pub(crate) fn read_pieces(
     parts: &[Arc<Part>],
     lists: &[Vec<Piece>],
-    columns: Columns,
+    columns: ColumnSet,
     meter: &Meter,
 ) -> Result<Vec<Vec<Points>>> {
     // (piece, list, place in the list)
@@ -117,7 +117,7 @@ pub(crate) fn read_pieces(
 pub(crate) fn read_tile(
     parts: &[Arc<Part>],
     pieces: &[Piece],
-    columns: Columns,
+    columns: ColumnSet,
     filter: &PointFilter,
     meter: &Meter,
     take: &mut dyn FnMut(usize, PointsView<'_>),
@@ -135,7 +135,7 @@ pub(crate) fn read_tile(
     let mut times: Option<(Vec<i64>, Vec<usize>)> = None;
     if columns.time && !filter.times_us.is_all() && pieces.iter().any(|p| p.cut) {
         let (ranges, mut places) = layout(pieces);
-        let only = Columns { time: true, ..Columns::default() };
+        let only = ColumnSet { time: true, ..ColumnSet::default() };
         fetched += part.read_into(tile, &ranges, only, keep, &mut read)?;
         let all = std::mem::take(&mut read.times_us);
         for (piece, at) in wanted.iter_mut().zip(&mut places).filter(|(piece, _)| piece.cut) {

@@ -9,7 +9,7 @@ use crate::engine::state::StoreState;
 use std::sync::Arc;
 use tidalite_model::{Result, SeriesKey, Summary};
 use tidalite_parts::{
-    Columns, EncodedTile, Part, PartMeta, PartOptions, PartWriter, SeriesChunk, SeriesRow, TILES_MAX,
+    ColumnSet, EncodedTile, Part, PartMeta, PartOptions, PartWriter, SeriesChunk, SeriesRow, TILES_MAX,
     ThinnedChunk, encode_thinned_tile,
 };
 use tidalite_query::Points;
@@ -28,7 +28,7 @@ impl Thinned {
     /// What a row of a thinned part holds.
     pub(crate) fn read(part: &Part, row: &SeriesRow) -> Result<Thinned> {
         let rows = row.row_start..row.row_start + row.rows;
-        let read = part.read(row.tile, std::slice::from_ref(&rows), Columns::ALL)?;
+        let read = part.read(row.tile, std::slice::from_ref(&rows), ColumnSet::ALL)?;
         let (shift, buckets) = part.thinned(row)?;
         let points =
             Points { steps: read.steps, seqs: read.seqs, times_us: read.times_us, values: read.values };

@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use tidalite_model::{Extent, Result, SeriesKey, StepRange};
 use tidalite_parts::{
-    EncodedTile, Part, PartMeta, PartOptions, PartPlace, PartWriter, SeriesChunk, encode_tile, rollup_shift,
+    EncodedTile, Part, PartMeta, PartOptions, PartPaths, PartWriter, SeriesChunk, encode_tile, rollup_shift,
 };
 use tidalite_query::Points;
 

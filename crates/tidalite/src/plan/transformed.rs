@@ -57,7 +57,7 @@ impl Plan {
     /// all of them do.
     pub(crate) fn each_whole<T: Send>(
         &self,
-        columns: Columns,
+        columns: ColumnSet,
         keeps: bool,
         work: impl Fn(&SeriesKey, Points) -> T + Sync,
     ) -> Result<Vec<T>> {

@@ -18,7 +18,7 @@ use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
-use tidalite_parts::Columns;
+use tidalite_parts::ColumnSet;
 use tidalite_query::{Aggregate, By, Grouping, Partial, PercentileJob, PointFilter, Points};
 
 /// Points of a piece of work, at least and at most, unless one tile alone has more.
@@ -232,7 +232,7 @@ impl Sorted {
         &self,
         plan: &Plan,
         pieces: Range<usize>,
-        columns: Columns,
+        columns: ColumnSet,
         partial: &mut Partial,
     ) -> Result<()> {
         let parts = &plan.snapshot.view.parts;

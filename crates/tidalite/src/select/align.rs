@@ -5,7 +5,7 @@ use crate::plan::query_plan::Plan;
 use arrow::array::RecordBatch;
 use rayon::prelude::*;
 use tidalite_model::{Error, ErrorKind, Result};
-use tidalite_parts::Columns;
+use tidalite_parts::ColumnSet;
 use tidalite_query::{AlignOn, Alignment, Fill};
 
 /// So many series are a table still; what has more is asked for as points, in rows.
@@ -44,7 +44,7 @@ impl Selection {
     pub fn align(&self, on: AlignOn, fill: Fill) -> Result<RecordBatch> {
         let plan = self.plan_whole()?;
         check_series(&plan)?;
-        let columns = Columns {
+        let columns = ColumnSet {
             step: true,
             seq: false,
             time: on == AlignOn::Time || !plan.filter.times_us.is_all(),

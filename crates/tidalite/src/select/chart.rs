@@ -79,7 +79,7 @@ impl Selection {
         check_line(points)?;
         let plan = self.plan_whole()?;
         plan.check_total(points as u64)?;
-        let columns = Columns { step: true, seq: false, time: true, value: true };
+        let columns = ColumnSet { step: true, seq: false, time: true, value: true };
         let lines = plan.each_whole(columns, false, |key, found| (key.clone(), lttb(found, points)))?;
         let mut builder = PointsBuilder::new();
         lines.into_iter().for_each(|(key, line)| builder.push_series(&key, line));
@@ -105,7 +105,7 @@ fn chart_batch_of(
     batch: Range<usize>,
     buckets: usize,
 ) -> Result<Vec<(SeriesKey, ChartBuckets)>> {
-    let columns = Columns { step: true, seq: false, time: !plan.filter.times_us.is_all(), value: true };
+    let columns = ColumnSet { step: true, seq: false, time: !plan.filter.times_us.is_all(), value: true };
     // The steps that a series has are those of its summaries at most, and so is the width.
     let guess = |i| plan.reach(&plan.series[i]).map_or(1, |e| chart_width(e.first, e.last, buckets));
     let guesses: Vec<u64> = batch.clone().map(guess).collect();

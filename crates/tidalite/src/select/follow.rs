@@ -14,7 +14,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tidalite_model::{Error, Result, Seq, SeriesKey};
-use tidalite_parts::Columns;
+use tidalite_parts::ColumnSet;
 use tidalite_query::{PointFilter, Points, PointsBuilder, SeriesFilter};
 
 /// A place in the stream of all writes: of each writer, the next frame to see. Its text form can be kept and read back.
@@ -217,7 +217,7 @@ impl Follow {
                     keys.push(key);
                 }
             }
-            let columns = Columns::ALL;
+            let columns = ColumnSet::ALL;
             for (lists, keys) in lists.chunks(64).zip(keys.chunks(64)) {
                 for (key, chunks) in keys.iter().zip(read_rows(parts, lists, columns)?) {
                     let tombstones = self.tombstones_of(snapshot, &key.run);

@@ -7,7 +7,7 @@ use super::points::one_batch;
 use super::selection::Selection;
 use arrow::array::RecordBatch;
 use tidalite_model::{Error, Result, SeriesKey};
-use tidalite_parts::Columns;
+use tidalite_parts::ColumnSet;
 use tidalite_query::{PixelColumns, Points, PointsBuilder};
 
 /// Points that are kept of a column at most.
@@ -40,7 +40,7 @@ impl Selection {
         let picture = PixelColumns::new(steps.first, steps.last, columns);
         let plan = fixed.plan_in_pieces()?;
         plan.check_total((columns as u64).saturating_mul(COLUMN_POINTS))?;
-        let wanted = Columns { step: true, seq: false, time: true, value: true };
+        let wanted = ColumnSet { step: true, seq: false, time: true, value: true };
         let pieces = plan.each(wanted, |key, points| (key.clone(), picture.m4(points)))?;
         let mut builder = PointsBuilder::new();
         for (key, points) in series_of(pieces) {

@@ -175,7 +175,7 @@ fn starts(fixed: &Selection, series: &[(SeriesKey, Points)]) -> Result<HashMap<A
 /// The series of another metric, by run and labels: as they were written, at all steps.
 fn others(fixed: &Selection, name: &str) -> Result<HashMap<(Arc<str>, Labels), Placement>> {
     let plan = fixed.of_metric(name).plan()?;
-    let columns = Columns { step: true, seq: false, time: false, value: true };
+    let columns = ColumnSet { step: true, seq: false, time: false, value: true };
     let found = plan.each_whole(columns, true, |key, points| {
         ((key.run.clone(), key.labels.clone()), Placement::series(points))
     })?;

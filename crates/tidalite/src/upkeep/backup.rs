@@ -45,7 +45,7 @@ impl Store {
         let total: u64 = metas.iter().map(|m| m.files_bytes()).sum();
         let mut done = 0;
         for (part, meta) in view.parts.iter().zip(metas) {
-            let (from, to) = (part.place(), target.part(meta.id));
+            let (from, to) = (part.paths(), target.part(meta.id));
             copy(&**vfs, &from.points, &to.points, meta.crc32c)?;
             copy(&**vfs, &from.series, &to.series, meta.series_crc32c)?;
             if let Some(rollups) = &meta.rollups {

@@ -180,7 +180,7 @@ impl Outliner<'_> {
             rest = others;
             self.check_room(key, stretch)?;
             let mut chunks =
-                read_rows(self.parts, &[stretch.to_vec()], Columns::ALL)?.pop().unwrap_or_default();
+                read_rows(self.parts, &[stretch.to_vec()], ColumnSet::ALL)?.pop().unwrap_or_default();
             for (row, points) in stretch.iter().zip(&mut chunks) {
                 let (part, count) = (row.part, points.len() as u64);
                 read.push(RowTaken { part, points: count, bits: bits(&points.values) });

@@ -4,7 +4,7 @@
 //! be loaded anywhere in it, and the rows wanted (ascending, disjoint, within the page). A body that contradicts
 //! itself gives `None`; nothing is allocated beyond the rows wanted or the page's rows.
 
-use crate::transpose::{JOINED, join};
+use super::transpose::{JOINED, join};
 use std::ops::Range;
 
 /// Zero bytes that stand behind a body.
@@ -12,15 +12,15 @@ pub(crate) const PADDING: usize = 16;
 
 /// A decompressed page body.
 #[derive(Clone, Copy)]
-pub(crate) struct Body<'a> {
+pub(crate) struct PageBody<'a> {
     padded: &'a [u8],
     length: usize,
 }
 
-impl<'a> Body<'a> {
+impl<'a> PageBody<'a> {
     /// The body in `padded`, whose last [`PADDING`] bytes are zeros.
     pub(crate) fn new(padded: &'a [u8]) -> Self {
-        Body { padded, length: padded.len() - PADDING }
+        PageBody { padded, length: padded.len() - PADDING }
     }
 
     pub(crate) fn bytes(&self) -> &'a [u8] {
@@ -68,7 +68,12 @@ fn mask_of(width: u32) -> u64 {
 }
 
 /// BYTE_STREAM_SPLIT of `rows` doubles.
-pub(super) fn split(body: Body<'_>, rows: usize, wanted: &[Range<usize>], out: &mut Vec<f64>) -> Option<()> {
+pub(crate) fn split(
+    body: PageBody<'_>,
+    rows: usize,
+    wanted: &[Range<usize>],
+    out: &mut Vec<f64>,
+) -> Option<()> {
     if body.length != rows.checked_mul(8)? {
         return None;
     }
@@ -89,7 +94,12 @@ pub(super) fn split(body: Body<'_>, rows: usize, wanted: &[Range<usize>], out: &
 }
 
 /// DELTA_BINARY_PACKED of `rows` integers, blocks of 128 in four miniblocks as we write them.
-pub(super) fn delta(body: Body<'_>, rows: usize, wanted: &[Range<usize>], out: &mut Vec<i64>) -> Option<()> {
+pub(crate) fn delta(
+    body: PageBody<'_>,
+    rows: usize,
+    wanted: &[Range<usize>],
+    out: &mut Vec<i64>,
+) -> Option<()> {
     let Some(end) = wanted.last().map(|r| r.end) else { return Some(()) };
     let mut at = 0;
     let shape = (body.varint(&mut at)?, body.varint(&mut at)?, body.varint(&mut at)?);
@@ -134,7 +144,7 @@ pub(super) fn delta(body: Body<'_>, rows: usize, wanted: &[Range<usize>], out: &
 
 #[inline]
 fn miniblock(
-    body: Body<'_>,
+    body: PageBody<'_>,
     at: usize,
     width: u32,
     least: i64,
@@ -161,7 +171,7 @@ fn miniblock(
 
 /// RLE_DICTIONARY: indices in runs and packed groups, each passed to `take` as (entry, how many), or looked up.
 pub(crate) fn dictionary<T: Copy>(
-    body: Body<'_>,
+    body: PageBody<'_>,
     rows: usize,
     entries: &[T],
     wanted: &[Range<usize>],
@@ -230,7 +240,7 @@ pub(crate) fn dictionary<T: Copy>(
 }
 
 fn packed<T: Copy>(
-    body: Body<'_>,
+    body: PageBody<'_>,
     at: usize,
     width: u32,
     places: Range<usize>,
@@ -247,13 +257,13 @@ fn packed<T: Copy>(
 }
 
 /// A PLAIN dictionary of integers.
-pub(crate) fn plain_integers(body: Body<'_>, values: usize) -> Option<Vec<i64>> {
+pub(crate) fn plain_integers(body: PageBody<'_>, values: usize) -> Option<Vec<i64>> {
     let (eights, []) = body.bytes().as_chunks::<8>() else { return None };
     (eights.len() == values).then(|| eights.iter().map(|e| i64::from_le_bytes(*e)).collect())
 }
 
 /// A PLAIN dictionary of texts: where each lies in the body.
-pub(crate) fn plain_texts(body: Body<'_>, values: usize) -> Option<Vec<Range<usize>>> {
+pub(crate) fn plain_texts(body: PageBody<'_>, values: usize) -> Option<Vec<Range<usize>>> {
     let (mut at, mut texts) = (0, Vec::new());
     while at < body.length {
         let length = u32::from_le_bytes(*body.bytes().get(at..)?.first_chunk()?);

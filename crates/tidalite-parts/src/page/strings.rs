@@ -4,8 +4,8 @@
 //! series however many points there are. Going through a general column writer would hash each row's text.
 
 use super::delta::varint;
-use super::pages::{ChunkPages, EncodedColumn, Zstd};
-use crate::schema::{Column, DICTIONARY_BYTES_MAX};
+use super::write::{ChunkPages, EncodedColumn, Zstd};
+use crate::schema::{DICTIONARY_BYTES_MAX, PointColumn};
 use parquet::basic::Encoding;
 use parquet::data_type::ByteArray;
 use parquet::file::statistics::Statistics;
@@ -17,7 +17,7 @@ const STATISTICS_BYTES_MAX: usize = 256;
 
 /// Encodes one of the three columns, of series and how many rows each has.
 pub(crate) fn encode<'a>(
-    column: Column,
+    column: PointColumn,
     series: impl Iterator<Item = (&'a SeriesKey, usize)>,
     zstd: &mut Zstd,
 ) -> Result<EncodedColumn> {
@@ -50,16 +50,16 @@ pub(crate) fn encode<'a>(
     pages.finish(statistics(&texts))
 }
 
-fn text_of(column: Column, key: &SeriesKey) -> &str {
+fn text_of(column: PointColumn, key: &SeriesKey) -> &str {
     match column {
-        Column::Run => &key.run,
-        Column::Metric => &key.metric,
+        PointColumn::Run => &key.run,
+        PointColumn::Metric => &key.metric,
         _ => key.labels.as_str(),
     }
 }
 
 /// PLAIN texts: each with its length before it.
-fn dictionary(column: Column, texts: &[&str]) -> Result<Vec<u8>> {
+fn dictionary(column: PointColumn, texts: &[&str]) -> Result<Vec<u8>> {
     let bytes: usize = texts.iter().map(|t| t.len() + 4).sum();
     if bytes > DICTIONARY_BYTES_MAX {
         return Err(Error::invalid(

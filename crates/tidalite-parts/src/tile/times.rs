@@ -3,10 +3,10 @@
 //! All metrics of a run that are logged together share their times, so a tile's different times are few. Each
 //! series' indices begin at a whole byte, so that the same times give the same bytes and zstd writes them once.
 
-use super::SeriesChunk;
-use super::delta::{pack, varint};
-use super::pages::{ChunkPages, Zstd};
-use crate::schema::{Column, TIME_DICTIONARY_MAX};
+use crate::chunk::SeriesChunk;
+use crate::page::delta::{pack, varint};
+use crate::page::write::{ChunkPages, Zstd};
+use crate::schema::{PointColumn, TIME_DICTIONARY_MAX};
 use parquet::basic::Encoding;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -24,12 +24,12 @@ pub(super) fn encode<'z>(chunks: &[SeriesChunk<'_>], zstd: &'z mut Zstd) -> Resu
     let rows: usize = chunks.iter().map(|c| c.times_us.len()).sum();
     let entries_max = TIME_DICTIONARY_MAX.min(rows / REPEATS_MIN);
     let Some((entries, indices)) = index(chunks, entries_max) else { return Ok(None) };
-    let mut pages = ChunkPages::new(Column::Time.descriptor(), zstd);
+    let mut pages = ChunkPages::new(PointColumn::Time.descriptor(), zstd);
     let plain: Vec<u8> = entries.iter().flat_map(|t| t.to_le_bytes()).collect();
     let count = u32::try_from(entries.len()).expect("a dictionary of times has at most 2^17 entries");
     pages.dictionary_page(&plain, count)?;
     let width = (32 - (count - 1).leading_zeros()).max(1);
-    let mut page = Page::new(width);
+    let mut page = IndexPage::new(width);
     let mut rest = indices.as_slice();
     for chunk in chunks {
         let (mut of_chunk, others) = rest.split_at(chunk.times_us.len());
@@ -87,16 +87,16 @@ fn index(chunks: &[SeriesChunk<'_>], entries_max: usize) -> Option<(Vec<i64>, Ve
 }
 
 /// A data page in the making: hybrid runs of indices.
-struct Page {
+struct IndexPage {
     width: u32,
     rows: usize,
     waiting: Vec<u64>,
     body: Vec<u8>,
 }
 
-impl Page {
+impl IndexPage {
     fn new(width: u32) -> Self {
-        Page { width, rows: 0, waiting: Vec::new(), body: vec![width.to_le_bytes()[0]] }
+        IndexPage { width, rows: 0, waiting: Vec::new(), body: vec![width.to_le_bytes()[0]] }
     }
 
     /// Adds one series' indices.

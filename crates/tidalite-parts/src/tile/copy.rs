@@ -10,9 +10,9 @@ use crate::encode::{EncodedTile, SeriesChunk, delta};
 use crate::facts::SeqRanges;
 use crate::options::{Columns, PartOptions};
 use crate::read::{ChunkMap, Pages, Part};
-use crate::rollup::{Rolled, buckets};
-use crate::schema::Column;
-use crate::series::SeriesRow;
+use crate::rollup::bucket::{RolledChunk, buckets};
+use crate::schema::PointColumn;
+use crate::series::row::SeriesRow;
 use parquet::basic::Encoding;
 use parquet::column::writer::ColumnCloseResult;
 use parquet::file::metadata::{OffsetIndexBuilder, ParquetMetaData};
@@ -45,9 +45,9 @@ impl Copier<'_> {
     pub fn tile(&self, tile: u32, shift: &dyn Fn(&SeriesKey) -> Option<u32>) -> Result<EncodedTile> {
         let part = self.part;
         let map = &part.tiles[tile as usize];
-        let mut columns = Vec::with_capacity(Column::ALL.len());
-        for column in Column::ALL {
-            if column == Column::Seq && part.meta.seq_base != 0 {
+        let mut columns = Vec::with_capacity(PointColumn::ALL.len());
+        for column in PointColumn::ALL {
+            if column == PointColumn::Seq && part.meta.seq_base != 0 {
                 columns.push(self.placed_seqs(tile)?);
                 continue;
             }
@@ -56,7 +56,7 @@ impl Copier<'_> {
             columns.push(EncodedColumn { bytes, sums, close: self.close(tile, column, chunk)? });
         }
         let all = 0..map.rows;
-        let values = part.read(tile, std::slice::from_ref(&all), Columns::VALUE)?.values;
+        let values = part.read(tile, std::slice::from_ref(&all), ColumnSet::VALUE)?.values;
         let rows = part.series().tile(tile);
         let mut seq_ranges = SeqRanges::default();
         let mut rollups = Vec::new();
@@ -67,7 +67,7 @@ impl Copier<'_> {
             self.note_seqs(&row, &mut seq_ranges)?;
             if thinned {
                 let (shift, buckets) = part.thinned(&row)?;
-                rollups.push(Rolled { key: row.key.clone(), shift, buckets });
+                rollups.push(RolledChunk { key: row.key.clone(), shift, buckets });
             } else if let Some(shift) = shift(&row.key).filter(|_| !row.repeats) {
                 rollups.push(self.roll_up(&row, shift)?);
             }
@@ -78,7 +78,7 @@ impl Copier<'_> {
     }
 
     /// What the footer is to say of a column's chunk, with places relative to its beginning.
-    fn close(&self, tile: u32, column: Column, chunk: &ChunkMap) -> Result<ColumnCloseResult> {
+    fn close(&self, tile: u32, column: PointColumn, chunk: &ChunkMap) -> Result<ColumnCloseResult> {
         let (start, bytes) = chunk.extent();
         let mut locations = OffsetIndexBuilder::new();
         for page in &chunk.pages {
@@ -110,12 +110,12 @@ impl Copier<'_> {
         let part = self.part;
         let map = &part.tiles[tile as usize];
         let all = 0..map.rows;
-        let wanted = Columns { seq: true, ..Columns::default() };
+        let wanted = ColumnSet { seq: true, ..ColumnSet::default() };
         let seqs = part.read(tile, std::slice::from_ref(&all), wanted)?.seqs;
         let mut zstd = Zstd::new(PartOptions::default().zstd_level)?;
-        let mut pages = ChunkPages::new(Column::Seq.descriptor(), &mut zstd);
+        let mut pages = ChunkPages::new(PointColumn::Seq.descriptor(), &mut zstd);
         let mut body = Vec::new();
-        for page in &map.chunks[Column::Seq.index()].pages {
+        for page in &map.chunks[PointColumn::Seq.index()].pages {
             let rows = page.first_row as usize..(page.first_row + page.rows) as usize;
             body.clear();
             delta::encode(&seqs[rows], &mut body);
@@ -133,7 +133,7 @@ impl Copier<'_> {
             return Ok(());
         }
         let rows = row.row_start..row.row_start + row.rows;
-        let wanted = Columns { seq: true, ..Columns::default() };
+        let wanted = ColumnSet { seq: true, ..ColumnSet::default() };
         for raw in self.part.read(row.tile, std::slice::from_ref(&rows), wanted)?.seqs {
             let one = seq(raw)?;
             ranges.add(one, one);
@@ -141,9 +141,9 @@ impl Copier<'_> {
         Ok(())
     }
 
-    fn roll_up(&self, row: &SeriesRow, shift: u32) -> Result<Rolled> {
+    fn roll_up(&self, row: &SeriesRow, shift: u32) -> Result<RolledChunk> {
         let rows = row.row_start..row.row_start + row.rows;
-        let wanted = Columns { seq: false, ..Columns::ALL };
+        let wanted = ColumnSet { seq: false, ..ColumnSet::ALL };
         let read = self.part.read(row.tile, std::slice::from_ref(&rows), wanted)?;
         let chunk = SeriesChunk {
             key: &row.key,
@@ -152,10 +152,10 @@ impl Copier<'_> {
             times_us: &read.times_us,
             values: &read.values,
         };
-        Ok(Rolled { key: row.key.clone(), shift, buckets: buckets(&chunk, shift) })
+        Ok(RolledChunk { key: row.key.clone(), shift, buckets: buckets(&chunk, shift) })
     }
 
     fn refused(&self, wrong: &str) -> Error {
-        Error::corrupt("copy tile", &self.part.place.points, 0, wrong)
+        Error::corrupt("copy tile", &self.part.paths.points, 0, wrong)
     }
 }

@@ -46,7 +46,7 @@ fn encode_block(deltas: &[i64], out: &mut Vec<u8>) {
 }
 
 /// Appends `values`, each of `width` bits, lowest bit first; their bits together must be whole bytes.
-pub(super) fn pack(values: &[u64], width: u32, out: &mut Vec<u8>) {
+pub(crate) fn pack(values: &[u64], width: u32, out: &mut Vec<u8>) {
     if width == 0 {
         return;
     }
@@ -64,7 +64,7 @@ pub(super) fn pack(values: &[u64], width: u32, out: &mut Vec<u8>) {
 }
 
 /// Appends an unsigned LEB128 number.
-pub(super) fn varint(mut value: u64, out: &mut Vec<u8>) {
+pub(crate) fn varint(mut value: u64, out: &mut Vec<u8>) {
     while value >= 0x80 {
         out.push(value.to_le_bytes()[0] | 0x80);
         value >>= 7;

@@ -16,11 +16,11 @@ mod times;
 
 use crate::facts::{SeqRanges, facts};
 use crate::options::PartOptions;
-use crate::rollup::{Rolled, buckets};
-use crate::schema::{Column, TILE_ROWS_MAX};
-use crate::series::SeriesRow;
-pub(crate) use pages::EncodedColumn;
-use pages::{ChunkPages, Zstd};
+use crate::page::write::{ChunkPages, EncodedColumn, Zstd};
+use crate::page::{delta, split, strings};
+use crate::rollup::bucket::{RolledChunk, buckets};
+use crate::schema::{PointColumn, TILE_ROWS_MAX};
+use crate::series::row::SeriesRow;
 use parquet::basic::Encoding;
 use parquet::file::statistics::Statistics;
 use std::ops::Range;
@@ -52,7 +52,7 @@ pub struct EncodedTile {
     pub(crate) seq_ranges: SeqRanges,
     pub(crate) value_bits_sum: u64,
     /// Of series that have any, by their place in `series`.
-    pub(crate) rollups: Vec<Rolled>,
+    pub(crate) rollups: Vec<RolledChunk>,
     /// Whether its points stand for more than themselves.
     pub(crate) thinned: bool,
 }
@@ -77,7 +77,11 @@ impl EncodedTile {
             if let Some(shift) = *shift
                 && !row.repeats
             {
-                self.rollups.push(Rolled { key: row.key.clone(), shift, buckets: buckets(chunk, shift) });
+                self.rollups.push(RolledChunk {
+                    key: row.key.clone(),
+                    shift,
+                    buckets: buckets(chunk, shift),
+                });
             }
         }
     }
@@ -94,18 +98,18 @@ pub fn encode_tile(chunks: &[SeriesChunk<'_>], options: &PartOptions) -> Result<
     let rows = series.last().map_or(0, |s| s.row_start + s.rows);
     let pages = plan::pages(chunks);
     let mut zstd = Zstd::new(options.zstd_level)?;
-    let mut columns = Vec::with_capacity(Column::ALL.len());
-    for column in [Column::Run, Column::Metric, Column::Labels] {
+    let mut columns = Vec::with_capacity(PointColumn::ALL.len());
+    for column in [PointColumn::Run, PointColumn::Metric, PointColumn::Labels] {
         let names = chunks.iter().map(|c| (c.key, c.steps.len()));
         columns.push(strings::encode(column, names, &mut zstd)?);
     }
-    let steps = integer_column(Column::Step, chunks, |c| c.steps, &pages, &mut zstd)?;
+    let steps = integer_column(PointColumn::Step, chunks, |c| c.steps, &pages, &mut zstd)?;
     columns.push(steps.finish(integer_range(&series, |s| first_and_last_step(&s.summary)))?);
-    let seqs = integer_column(Column::Seq, chunks, |c| c.seqs, &pages, &mut zstd)?;
+    let seqs = integer_column(PointColumn::Seq, chunks, |c| c.seqs, &pages, &mut zstd)?;
     columns.push(seqs.finish(integer_range(&series, |s| Some((s.seq_min, s.seq_max))))?);
     let times = match times::encode(chunks, &mut zstd)? {
         Some(pages) => pages,
-        None => integer_column(Column::Time, chunks, |c| c.times_us, &pages, &mut zstd)?,
+        None => integer_column(PointColumn::Time, chunks, |c| c.times_us, &pages, &mut zstd)?,
     };
     columns.push(times.finish(integer_range(&series, |s| s.summary.time_min_us.zip(s.summary.time_max_us)))?);
     columns.push(value_column(chunks, &pages, &mut zstd)?.finish(value_range(&series))?);
@@ -140,7 +144,7 @@ fn place_series(chunks: &[SeriesChunk<'_>], ranges: &mut SeqRanges) -> Result<Ve
 
 /// Pages of DELTA_BINARY_PACKED, cut as planned.
 fn integer_column<'z>(
-    column: Column,
+    column: PointColumn,
     chunks: &[SeriesChunk<'_>],
     of: for<'c> fn(&SeriesChunk<'c>) -> &'c [i64],
     plan: &[plan::PageSlices],
@@ -164,7 +168,7 @@ fn value_column<'z>(
     plan: &[plan::PageSlices],
     zstd: &'z mut Zstd,
 ) -> Result<ChunkPages<'z>> {
-    let mut pages = ChunkPages::new(Column::Value.descriptor(), zstd);
+    let mut pages = ChunkPages::new(PointColumn::Value.descriptor(), zstd);
     let (mut bits, mut body) = (Vec::new(), Vec::new());
     for page in plan {
         bits.clear();

@@ -4,7 +4,7 @@
 //! header and checksums stay small beside its data. A series of twice [`ROWS_SPLIT`] rows or more is cut into pages
 //! of its own, so that a range of its steps is read alone, and a page's damage stays small.
 
-use super::SeriesChunk;
+use crate::chunk::SeriesChunk;
 use std::ops::Range;
 
 /// Rows from which a page may end: 16 KiB of values before compression.

@@ -4,10 +4,11 @@
 //! in the footer. Pages are small, so that the buckets of one series are read alone. No level, so no null: where nothing
 //! is finite, `min` is +Inf and `max` −Inf.
 
-use crate::encode::pages::{ChunkPages, EncodedColumn, Zstd};
-use crate::encode::{delta, split, strings};
-use crate::rollup::{Tier, bucket_of};
-use crate::schema::Column;
+use super::bucket::bucket_of;
+use super::tier::Tier;
+use crate::page::write::{ChunkPages, EncodedColumn, Zstd};
+use crate::page::{delta, split, strings};
+use crate::schema::PointColumn;
 use parquet::basic::Encoding;
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor};
@@ -52,8 +53,8 @@ pub(crate) static ROLLUP_SCHEMA: LazyLock<SchemaDescPtr> = LazyLock::new(|| {
 });
 
 /// A bucket, and its width as a power of two.
-type Bucket<'a> = (u32, &'a Summary);
-type Integer = fn(Bucket<'_>) -> i64;
+type TierBucket<'a> = (u32, &'a Summary);
+type Integer = fn(TierBucket<'_>) -> i64;
 type Real = fn(&Summary) -> f64;
 
 /// Columns of integers by their names and how each is got. A bucket holds at least one point.
@@ -96,10 +97,10 @@ pub(crate) fn column(name: &'static str) -> (usize, &'static str) {
 /// The columns of the one row group, in the order of the schema, and how many rows it has.
 pub(crate) fn encode(tiers: &[Tier], zstd_level: i32) -> Result<(Vec<EncodedColumn>, u64)> {
     let mut zstd = Zstd::new(zstd_level)?;
-    let rows: Vec<Bucket<'_>> =
+    let rows: Vec<TierBucket<'_>> =
         tiers.iter().flat_map(|t| t.buckets.iter().map(move |s| (t.shift, s))).collect();
     let mut columns = Vec::with_capacity(ROLLUP_SCHEMA.num_columns());
-    for column in [Column::Run, Column::Metric, Column::Labels] {
+    for column in [PointColumn::Run, PointColumn::Metric, PointColumn::Labels] {
         columns.push(strings::encode(column, tiers.iter().map(|t| (&t.key, t.buckets.len())), &mut zstd)?);
     }
     let descriptor = |at: usize| ROLLUP_SCHEMA.column(at);
@@ -126,7 +127,7 @@ pub(crate) fn encode(tiers: &[Tier], zstd_level: i32) -> Result<(Vec<EncodedColu
     Ok((columns, rows.len() as u64))
 }
 
-fn page_rows(page: &[Bucket<'_>]) -> u32 {
+fn page_rows(page: &[TierBucket<'_>]) -> u32 {
     u32::try_from(page.len()).expect("a page is short")
 }
 

@@ -5,87 +5,13 @@
 //! each row its series, place and steps are held in memory; the rest is decoded a group of rows at a time, and the groups
 //! used last are kept.
 
-use crate::series_file::SeriesWriter;
-use crate::series_read::{Block, Heads, SeriesFile};
+use super::read::{SeriesBlock, SeriesFile, SeriesHeads};
+use super::row::{Details, SeriesEntry, SeriesRow};
+use super::write::SeriesWriter;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use tidalite_model::{Error, Labels, Result, SeriesKey, Summary};
-
-/// One series in one tile, with all that a table says of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SeriesRow {
-    /// Which series.
-    pub key: SeriesKey,
-    /// The tile's number in its part, from 0.
-    pub tile: u32,
-    /// Its first row in that tile.
-    pub row_start: u32,
-    /// How many rows it has there; at least 1.
-    pub rows: u32,
-    /// Least write order; in a thinned part, that of the last point.
-    pub seq_min: i64,
-    /// Greatest write order; in a thinned part, that of the last point.
-    pub seq_max: i64,
-    /// Whether a step comes twice within these rows; the summary counts each row all the same.
-    pub repeats: bool,
-    /// What these rows add up to; in a thinned part, all points of which they are what is left.
-    pub summary: Summary,
-}
-
-/// What is at hand of one series in one tile. [`SeriesTable::key`] names the series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SeriesEntry {
-    /// Places of its run, metric and labels among those of the table, which ascend.
-    pub(crate) names: [u32; 3],
-    /// The tile's number in its part, from 0.
-    pub tile: u32,
-    /// Its first row in that tile.
-    pub row_start: u32,
-    /// How many rows it has there; at least 1.
-    pub rows: u32,
-    /// Least step.
-    pub first_step: i64,
-    /// Greatest step.
-    pub last_step: i64,
-    /// Whether a step comes twice within these rows.
-    pub repeats: bool,
-}
-
-impl SeriesEntry {
-    /// Least and greatest step.
-    pub fn steps(&self) -> (i64, i64) {
-        (self.first_step, self.last_step)
-    }
-
-    /// The place of its metric among the table's [`metrics`](SeriesTable::metrics).
-    pub fn metric(&self) -> usize {
-        self.names[1] as usize
-    }
-
-    /// The place of its labels among [`all_labels`](SeriesTable::all_labels).
-    pub fn labels(&self) -> usize {
-        self.names[2] as usize
-    }
-}
-
-/// What has to be decoded of one series in one tile.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Details {
-    /// Least write order.
-    pub seq_min: i64,
-    /// Greatest write order.
-    pub seq_max: i64,
-    /// What the rows add up to; as in [`SeriesRow`].
-    pub summary: Summary,
-}
-
-impl Details {
-    /// Least and greatest write order.
-    pub fn seqs(&self) -> (i64, i64) {
-        (self.seq_min, self.seq_max)
-    }
-}
+use tidalite_model::{Error, Labels, Result, SeriesKey};
 
 /// All series of a part, in file order: tiles in turn, and within a tile ascending by key, rows without a gap.
 #[derive(Debug)]
@@ -98,15 +24,15 @@ pub struct SeriesTable {
     /// What is added to write orders, as [`PartMeta::seq_base`](crate::PartMeta::seq_base) says.
     seq_base: i64,
     /// Blocks by the number of their group, the one used last at the end.
-    kept: Mutex<Vec<(usize, Arc<Block>)>>,
+    kept: Mutex<Vec<(usize, Arc<SeriesBlock>)>>,
 }
 
 /// So many blocks are kept: 130,000 rows, 25 MB.
 const BLOCKS_KEPT: usize = 8;
 
 impl SeriesTable {
-    pub(crate) fn new(file: SeriesFile, heads: Heads, path: &Path, seq_base: i64) -> Result<Self> {
-        let Heads { entries, names: [runs, metrics, labels] } = heads;
+    pub(crate) fn new(file: SeriesFile, heads: SeriesHeads, path: &Path, seq_base: i64) -> Result<Self> {
+        let SeriesHeads { entries, names: [runs, metrics, labels] } = heads;
         let parse = |text: Arc<str>| {
             let labels = Labels::parse(&text).ok().filter(|labels| labels.as_str() == &*text);
             labels.ok_or_else(|| {
@@ -189,7 +115,7 @@ impl SeriesTable {
         Ok(SeriesRow { key: self.key(entry), tile, row_start, rows, seq_min, seq_max, repeats, summary })
     }
 
-    fn block(&self, group: usize, rows: &Range<u32>) -> Result<Arc<Block>> {
+    fn block(&self, group: usize, rows: &Range<u32>) -> Result<Arc<SeriesBlock>> {
         if let Some(block) = self.kept(group) {
             return Ok(block);
         }
@@ -204,7 +130,7 @@ impl SeriesTable {
         Ok(block)
     }
 
-    fn kept(&self, group: usize) -> Option<Arc<Block>> {
+    fn kept(&self, group: usize) -> Option<Arc<SeriesBlock>> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let at = kept.iter().position(|(number, _)| *number == group)?;
         kept[at..].rotate_left(1);
@@ -236,7 +162,7 @@ impl SeriesTable {
 #[derive(Debug)]
 pub struct DetailsReader<'a> {
     table: &'a SeriesTable,
-    held: Option<(Range<u32>, Arc<Block>)>,
+    held: Option<(Range<u32>, Arc<SeriesBlock>)>,
 }
 
 impl DetailsReader<'_> {

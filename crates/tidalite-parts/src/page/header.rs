@@ -5,25 +5,25 @@
 
 /// What a header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Header {
+pub(crate) struct PageHeader {
     /// Bytes of the header itself.
-    pub(super) bytes: usize,
+    pub(crate) bytes: usize,
     /// 0 for a data page, 2 for a dictionary page.
-    pub(super) kind: u64,
+    pub(crate) kind: u64,
     /// Bytes of the body before compression.
-    pub(super) plain_bytes: u64,
+    pub(crate) plain_bytes: u64,
     /// Bytes of the body as stored.
-    pub(super) stored_bytes: u64,
+    pub(crate) stored_bytes: u64,
     /// Values in the page.
-    pub(super) values: u64,
+    pub(crate) values: u64,
     /// The body's encoding, by the format's number.
-    pub(super) encoding: u64,
+    pub(crate) encoding: u64,
 }
 
 /// `PageType` of a data page.
-pub(super) const DATA: u64 = 0;
+pub(crate) const DATA: u64 = 0;
 /// `PageType` of a dictionary page.
-pub(super) const DICTIONARY: u64 = 2;
+pub(crate) const DICTIONARY: u64 = 2;
 
 const TYPE_TRUE: u8 = 1;
 const TYPE_FALSE: u8 = 2;
@@ -31,9 +31,9 @@ const TYPE_I32: u8 = 5;
 const TYPE_STRUCT: u8 = 12;
 
 /// Reads the header at the start of `page`; `None` where there is none of ours.
-pub(super) fn parse(page: &[u8]) -> Option<Header> {
-    let mut input = Input { page, at: 0 };
-    let mut header = Header { kind: u64::MAX, ..Header::default() };
+pub(crate) fn parse(page: &[u8]) -> Option<PageHeader> {
+    let mut input = HeaderInput { page, at: 0 };
+    let mut header = PageHeader { kind: u64::MAX, ..PageHeader::default() };
     let mut field = 0;
     while let Some(kind) = input.field(&mut field)? {
         match (field, kind) {
@@ -48,12 +48,12 @@ pub(super) fn parse(page: &[u8]) -> Option<Header> {
     matches!(header.kind, DATA | DICTIONARY).then_some(header)
 }
 
-struct Input<'a> {
+struct HeaderInput<'a> {
     page: &'a [u8],
     at: usize,
 }
 
-impl Input<'_> {
+impl HeaderInput<'_> {
     fn byte(&mut self) -> Option<u8> {
         let byte = *self.page.get(self.at)?;
         self.at += 1;
@@ -89,7 +89,7 @@ impl Input<'_> {
     }
 
     /// The inner struct of a data or dictionary page: values, encoding, then what does not matter to flat columns.
-    fn inner(&mut self, header: &mut Header) -> Option<()> {
+    fn inner(&mut self, header: &mut PageHeader) -> Option<()> {
         let mut field = 0;
         while let Some(kind) = self.field(&mut field)? {
             match (field, kind) {

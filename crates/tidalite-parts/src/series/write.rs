@@ -5,58 +5,15 @@
 //! the [`PartMeta`](crate::PartMeta) and is checked before anything is parsed. Snappy rather than zstd: making a zstd
 //! context for each of so many small columns takes longer than all the rest of opening a part. `series_read.rs` reads it.
 
-use crate::series::SeriesRow;
+use super::row::SeriesRow;
+use super::schema::{GROUP_ROWS, ParquetResult, SERIES_SCHEMA};
 use parquet::basic::Compression;
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
-use parquet::schema::parser::parse_message_type;
-use parquet::schema::types::TypePtr;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use tidalite_model::{Error, ErrorKind, Result};
-
-/// Most rows of a row group. What a reader wants of a row it decodes for its group: the fewer, the less is decoded for one
-/// series, and the more a footer takes; at this many both are some milliseconds for a million series.
-pub(crate) const GROUP_ROWS: usize = 1 << 14;
-
-/// The order of columns here is the order in which `encode` writes them.
-const SCHEMA_TEXT: &str = "message series {
-    required binary run (STRING);
-    required binary metric (STRING);
-    required binary labels (STRING);
-    required int64 tile;
-    required int64 row_start;
-    required int64 rows;
-    required int64 seq_min;
-    required int64 seq_max;
-    required int64 count;
-    required int64 finite;
-    required int64 nan;
-    required int64 pos_inf;
-    required int64 neg_inf;
-    required int64 first_step;
-    required int64 last_step;
-    required int64 first_time (TIMESTAMP(MICROS,true));
-    required int64 last_time (TIMESTAMP(MICROS,true));
-    required int64 time_min (TIMESTAMP(MICROS,true));
-    required int64 time_max (TIMESTAMP(MICROS,true));
-    required boolean repeats;
-    required double sum;
-    required double mean;
-    required double m2;
-    required double first_value;
-    required double last_value;
-    optional double min;
-    optional double max;
-    optional int64 min_step;
-    optional int64 max_step;
-}";
-
-pub(crate) static SERIES_SCHEMA: LazyLock<TypePtr> =
-    LazyLock::new(|| Arc::new(parse_message_type(SCHEMA_TEXT).expect("the schema's text is valid")));
-
-pub(crate) type Written<T = ()> = Result<T, ParquetError>;
 
 /// Makes a file, row after row; no more rows wait than a group has.
 #[derive(Debug)]
@@ -90,7 +47,7 @@ impl SeriesWriter {
     }
 
     fn close_group(&mut self) -> Result<()> {
-        let write = |file: &mut SerializedFileWriter<Vec<u8>>, rows: &[SeriesRow]| -> Written {
+        let write = |file: &mut SerializedFileWriter<Vec<u8>>, rows: &[SeriesRow]| -> ParquetResult {
             let mut group = file.next_row_group()?;
             write_group(&mut group, rows)?;
             group.close().map(|_| ())
@@ -114,7 +71,7 @@ fn refused(e: ParquetError) -> Error {
     Error::new(ErrorKind::Unsupported, "write series table", e.to_string(), "write a smaller part")
 }
 
-fn write_group(group: &mut Group<'_>, rows: &[SeriesRow]) -> Written {
+fn write_group(group: &mut GroupWriter<'_>, rows: &[SeriesRow]) -> ParquetResult {
     write_texts(group, rows.iter().map(|r| &*r.key.run))?;
     write_texts(group, rows.iter().map(|r| &*r.key.metric))?;
     write_texts(group, rows.iter().map(|r| r.key.labels.as_str()))?;
@@ -163,17 +120,20 @@ const REALS: [fn(&SeriesRow) -> f64; 5] = [
     |r| r.summary.last.map_or(0.0, |p| p.value),
 ];
 
-type Group<'a> = SerializedRowGroupWriter<'a, Vec<u8>>;
+type GroupWriter<'a> = SerializedRowGroupWriter<'a, Vec<u8>>;
 
-fn write<T: DataType>(group: &mut Group<'_>, values: Vec<T::T>) -> Written {
+fn write<T: DataType>(group: &mut GroupWriter<'_>, values: Vec<T::T>) -> ParquetResult {
     write_levels::<T>(group, &values, None)
 }
 
-fn write_texts<'a>(group: &mut Group<'_>, texts: impl Iterator<Item = &'a str>) -> Written {
+fn write_texts<'a>(group: &mut GroupWriter<'_>, texts: impl Iterator<Item = &'a str>) -> ParquetResult {
     write::<ByteArrayType>(group, texts.map(ByteArray::from).collect())
 }
 
-fn write_optional<T: DataType>(group: &mut Group<'_>, values: impl Iterator<Item = Option<T::T>>) -> Written {
+fn write_optional<T: DataType>(
+    group: &mut GroupWriter<'_>,
+    values: impl Iterator<Item = Option<T::T>>,
+) -> ParquetResult {
     let (mut present, mut levels) = (Vec::new(), Vec::new());
     for value in values {
         levels.push(i16::from(value.is_some()));
@@ -182,7 +142,11 @@ fn write_optional<T: DataType>(group: &mut Group<'_>, values: impl Iterator<Item
     write_levels::<T>(group, &present, Some(&levels))
 }
 
-fn write_levels<T: DataType>(group: &mut Group<'_>, values: &[T::T], levels: Option<&[i16]>) -> Written {
+fn write_levels<T: DataType>(
+    group: &mut GroupWriter<'_>,
+    values: &[T::T],
+    levels: Option<&[i16]>,
+) -> ParquetResult {
     let missing = || ParquetError::General("the series schema has too few columns".into());
     let mut column = group.next_column()?.ok_or_else(missing)?;
     column.typed::<T>().write_batch(values, levels, None)?;

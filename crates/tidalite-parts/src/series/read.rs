@@ -5,18 +5,14 @@
 //! later is known to be what was checked; names become numbers, and the places and steps of rows are decoded. The rest of a
 //! group is decoded when somebody asks for a row of it, from the file, or from memory where there is one group.
 
-use crate::names::Numbered;
-use crate::read::decode::{self, Body, PADDING};
-use crate::series::{Details, SeriesEntry};
-use crate::series_file::{SERIES_SCHEMA, Written};
-use bytes::{Buf, Bytes, buf::Reader};
-use parquet::basic::Encoding;
-use parquet::column::page::Page;
-use parquet::errors::ParquetError;
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
-use parquet::file::properties::ReaderProperties;
-use parquet::file::reader::{ChunkReader, Length, RowGroupReader};
-use parquet::file::serialized_reader::SerializedRowGroupReader;
+use super::columns::{FileWindow, columns, flags, general, read, read_optional, read_texts, reader, reals};
+use super::row::{Details, SeriesEntry};
+use super::schema::{ParquetResult, SERIES_SCHEMA};
+use crate::names::NumberedNames;
+use crate::page::decode;
+use bytes::Bytes;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::reader::RowGroupReader;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,16 +42,16 @@ mod column {
 #[derive(Debug)]
 pub(crate) struct SeriesFile {
     path: PathBuf,
-    source: Source,
+    source: GroupSource,
     metadata: ParquetMetaData,
-    groups: Vec<Group>,
+    groups: Vec<SeriesGroup>,
     /// Whether rows may sum up more points than they hold.
     thinned: bool,
 }
 
 /// Where a group's bytes are read from.
 #[derive(Debug)]
-enum Source {
+enum GroupSource {
     Disk(Arc<dyn ReadFile>),
     /// The whole file.
     Memory(Bytes),
@@ -63,7 +59,7 @@ enum Source {
 
 /// One row group.
 #[derive(Debug)]
-struct Group {
+struct SeriesGroup {
     /// Where its columns lie in the file.
     bytes: Range<u64>,
     crc32c: u32,
@@ -72,7 +68,7 @@ struct Group {
 }
 
 /// What is at hand of a whole table.
-pub(crate) struct Heads {
+pub(crate) struct SeriesHeads {
     pub(crate) entries: Vec<SeriesEntry>,
     /// Runs, metrics and labels, ascending.
     pub(crate) names: [Vec<Arc<str>>; 3],
@@ -85,15 +81,15 @@ impl SeriesFile {
         path: &Path,
         file: Option<Arc<dyn ReadFile>>,
         thinned: bool,
-    ) -> Result<(Self, Heads)> {
+    ) -> Result<(Self, SeriesHeads)> {
         let corrupt = |wrong: String| Error::corrupt("read series table", path, 0, wrong);
         let metadata = metadata(&bytes).map_err(|e| corrupt(e.to_string()))?;
         let groups = groups(&metadata, &bytes).map_err(|wrong| corrupt(wrong.into()))?;
         let heads = heads(&metadata, &groups, &bytes).map_err(|e| corrupt(e.to_string()))?;
         let source = match file {
             // One group is small, and a file that stays open is dear where there are thousands of parts.
-            Some(file) if groups.len() > 1 => Source::Disk(file),
-            _ => Source::Memory(bytes),
+            Some(file) if groups.len() > 1 => GroupSource::Disk(file),
+            _ => GroupSource::Memory(bytes),
         };
         Ok((SeriesFile { path: path.to_path_buf(), source, metadata, groups, thinned }, heads))
     }
@@ -105,13 +101,13 @@ impl SeriesFile {
     }
 
     /// What is not at hand of a group's rows, which `entries` are.
-    pub(crate) fn block(&self, group: usize, entries: &[SeriesEntry]) -> Result<Block> {
+    pub(crate) fn block(&self, group: usize, entries: &[SeriesEntry]) -> Result<SeriesBlock> {
         let place = &self.groups[group];
         let corrupt =
             |wrong: String| Error::corrupt("read series table", &self.path, place.bytes.start, wrong);
         let bytes = match &self.source {
-            Source::Memory(all) => slice(all, &place.bytes),
-            Source::Disk(file) => {
+            GroupSource::Memory(all) => slice(all, &place.bytes),
+            GroupSource::Disk(file) => {
                 let length = place.bytes.end - place.bytes.start;
                 let mut bytes = vec![0; usize::try_from(length).map_err(|e| corrupt(e.to_string()))?];
                 file.read_exact_at(place.bytes.start, &mut bytes)?;
@@ -121,15 +117,15 @@ impl SeriesFile {
         if crc32c::crc32c(&bytes) != place.crc32c {
             return Err(corrupt("it has changed since it was opened".into()));
         }
-        let window = Arc::new(Window { start: place.bytes.start, bytes });
+        let window = Arc::new(FileWindow { start: place.bytes.start, bytes });
         let reader = reader(window, self.metadata.row_group(group)).map_err(|e| corrupt(e.to_string()))?;
-        Block::read(&reader, entries, self.thinned).map_err(|e| corrupt(e.to_string()))
+        SeriesBlock::read(&reader, entries, self.thinned).map_err(|e| corrupt(e.to_string()))
     }
 }
 
 /// What the summaries of one group's rows take.
 #[derive(Debug)]
-pub(crate) struct Block {
+pub(crate) struct SeriesBlock {
     seqs: [Vec<i64>; 2],
     counts: [Vec<i64>; 5],
     times: [Vec<i64>; 4],
@@ -138,9 +134,13 @@ pub(crate) struct Block {
     extreme_steps: [Vec<Option<i64>>; 2],
 }
 
-impl Block {
-    fn read(group: &dyn RowGroupReader, entries: &[SeriesEntry], thinned: bool) -> Written<Block> {
-        let block = Block {
+impl SeriesBlock {
+    fn read(
+        group: &dyn RowGroupReader,
+        entries: &[SeriesEntry],
+        thinned: bool,
+    ) -> ParquetResult<SeriesBlock> {
+        let block = SeriesBlock {
             seqs: columns(column::SEQS, |c| read(group, c, decode::plain_integers))?,
             counts: columns(column::COUNTS, |c| read(group, c, decode::plain_integers))?,
             times: columns(column::TIMES, |c| read(group, c, decode::plain_integers))?,
@@ -190,11 +190,7 @@ impl Block {
     }
 }
 
-fn general(wrong: &str) -> ParquetError {
-    ParquetError::General(wrong.into())
-}
-
-fn metadata(bytes: &Bytes) -> Written<ParquetMetaData> {
+fn metadata(bytes: &Bytes) -> ParquetResult<ParquetMetaData> {
     let metadata = ParquetMetaDataReader::new().parse_and_finish(bytes)?;
     if metadata.file_metadata().schema() != &**SERIES_SCHEMA {
         return Err(general("the columns are not those of a series table"));
@@ -203,7 +199,7 @@ fn metadata(bytes: &Bytes) -> Written<ParquetMetaData> {
 }
 
 /// Where the groups lie, each within the file and with at least one row.
-fn groups(metadata: &ParquetMetaData, bytes: &Bytes) -> Result<Vec<Group>, &'static str> {
+fn groups(metadata: &ParquetMetaData, bytes: &Bytes) -> Result<Vec<SeriesGroup>, &'static str> {
     let mut groups = Vec::with_capacity(metadata.num_row_groups());
     let mut row = 0u32;
     for group in metadata.row_groups() {
@@ -223,7 +219,7 @@ fn groups(metadata: &ParquetMetaData, bytes: &Bytes) -> Result<Vec<Group>, &'sta
         let rows = u32::try_from(group.num_rows()).ok().filter(|&n| n > 0);
         let next = rows.and_then(|n| row.checked_add(n)).ok_or("a group's number of rows is out of range")?;
         let crc32c = crc32c::crc32c(&slice(bytes, &(start..end)));
-        groups.push(Group { bytes: start..end, crc32c, rows: row..next });
+        groups.push(SeriesGroup { bytes: start..end, crc32c, rows: row..next });
         row = next;
     }
     Ok(groups)
@@ -235,12 +231,12 @@ fn slice(bytes: &Bytes, range: &Range<u64>) -> Bytes {
     bytes.slice(at(range.start)..at(range.end))
 }
 
-fn heads(metadata: &ParquetMetaData, groups: &[Group], bytes: &Bytes) -> Written<Heads> {
-    let window = Arc::new(Window { start: 0, bytes: bytes.clone() });
+fn heads(metadata: &ParquetMetaData, groups: &[SeriesGroup], bytes: &Bytes) -> ParquetResult<SeriesHeads> {
+    let window = Arc::new(FileWindow { start: 0, bytes: bytes.clone() });
     let rows = groups.last().map_or(0, |g| g.rows.end as usize);
     // No count in the file is allocated for as it stands: each row has a place of its own in its tile, which takes a byte.
     let mut entries: Vec<SeriesEntry> = Vec::with_capacity(rows.min(bytes.len()));
-    let mut numbered: [Numbered; 3] = Default::default();
+    let mut numbered: [NumberedNames; 3] = Default::default();
     for (number, group) in groups.iter().enumerate() {
         let rows = group.rows.len();
         let group = reader(window.clone(), metadata.row_group(number))?;
@@ -267,205 +263,11 @@ fn heads(metadata: &ParquetMetaData, groups: &[Group], bytes: &Bytes) -> Written
             });
         }
     }
-    let sorted = numbered.map(Numbered::sorted);
+    let sorted = numbered.map(NumberedNames::sorted);
     for entry in &mut entries {
         for (name, (_, places)) in entry.names.iter_mut().zip(&sorted) {
             *name = places[*name as usize];
         }
     }
-    Ok(Heads { entries, names: sorted.map(|(names, _)| names) })
-}
-
-fn reader(window: Arc<Window>, group: &RowGroupMetaData) -> Written<SerializedRowGroupReader<'_, Window>> {
-    SerializedRowGroupReader::new(window, group, None, Arc::new(ReaderProperties::builder().build()))
-}
-
-/// Columns that stand side by side.
-fn columns<T, const N: usize>(
-    places: Range<usize>,
-    mut read: impl FnMut(usize) -> Written<Vec<T>>,
-) -> Written<[Vec<T>; N]> {
-    let mut found = [const { Vec::new() }; N];
-    for (place, column) in places.zip(&mut found) {
-        *column = read(place)?;
-    }
-    Ok(found)
-}
-
-/// What a page holds.
-#[derive(Clone, Copy)]
-enum Holds {
-    Dictionary,
-    Values,
-    /// Places in the dictionary.
-    Places,
-}
-
-/// Hands over the pages of a column, each with how many values it holds. They are read by the crate and decoded here: its
-/// column readers make each text an object of its own, and panic on some pages that contradict themselves.
-fn each_page(
-    group: &dyn RowGroupReader,
-    column: usize,
-    mut take: impl FnMut(Holds, Body<'_>, usize) -> Written<Option<()>>,
-) -> Written {
-    let rows = group.metadata().num_rows().unsigned_abs();
-    let mut pages = group.get_column_page_reader(column)?;
-    let mut padded = Vec::new();
-    while let Some(page) = pages.get_next_page()? {
-        let holds = match (&page, page.encoding()) {
-            (Page::DictionaryPage { .. }, _) => Holds::Dictionary,
-            (Page::DataPage { .. }, Encoding::PLAIN) => Holds::Values,
-            (Page::DataPage { .. }, Encoding::RLE_DICTIONARY) => Holds::Places,
-            _ => return Err(general("a page is encoded as none of a series table is")),
-        };
-        if u64::from(page.num_values()) > rows {
-            return Err(general("a page has more values than its group has rows"));
-        }
-        padded.clear();
-        padded.extend_from_slice(page.buffer());
-        padded.resize(padded.len() + PADDING, 0);
-        take(holds, Body::new(&padded), page.num_values() as usize)?
-            .ok_or_else(|| general("a page contradicts itself"))?;
-    }
-    Ok(())
-}
-
-type Plain<T> = fn(Body<'_>, usize) -> Option<Vec<T>>;
-
-/// A column without nulls.
-fn read<T: Copy>(group: &dyn RowGroupReader, column: usize, plain: Plain<T>) -> Written<Vec<T>> {
-    let (mut dictionary, mut found) = (Vec::new(), Vec::new());
-    each_page(group, column, |holds, body, n| {
-        Ok(values(holds, body, n, plain, &mut dictionary, &mut found))
-    })?;
-    check_rows(group, column, found.len())?;
-    Ok(found)
-}
-
-fn values<T: Copy>(
-    holds: Holds,
-    body: Body<'_>,
-    n: usize,
-    plain: Plain<T>,
-    dictionary: &mut Vec<T>,
-    found: &mut Vec<T>,
-) -> Option<()> {
-    match holds {
-        Holds::Dictionary => *dictionary = plain(body, n)?,
-        Holds::Values => found.extend(plain(body, n)?),
-        Holds::Places => places(body, n, dictionary, found)?,
-    }
-    Some(())
-}
-
-fn places<T: Copy>(body: Body<'_>, n: usize, dictionary: &[T], found: &mut Vec<T>) -> Option<()> {
-    let all = 0..n;
-    decode::dictionary(body, n, dictionary, std::slice::from_ref(&all), found)
-}
-
-/// A column with nulls: a page begins with the length of its levels and these, one bit a row in runs.
-fn read_optional<T: Copy>(
-    group: &dyn RowGroupReader,
-    column: usize,
-    plain: Plain<T>,
-) -> Written<Vec<Option<T>>> {
-    let (mut dictionary, mut found): (Vec<T>, Vec<Option<T>>) = (Vec::new(), Vec::new());
-    let mut page = |holds, body: Body<'_>, n: usize| -> Option<()> {
-        if let Holds::Dictionary = holds {
-            dictionary = plain(body, n)?;
-            return Some(());
-        }
-        let (length, rest) = body.bytes().split_first_chunk()?;
-        let (levels, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
-        let padded = |head: &[u8], bytes: &[u8]| [head, bytes, &[0; PADDING]].concat();
-        // Levels are encoded as places in a dictionary are, but for the width, which needs no saying.
-        let (levels, rest) = (padded(&[1], levels), padded(&[], rest));
-        let mut present = Vec::new();
-        places(Body::new(&levels), n, &[false, true], &mut present)?;
-        let count = present.iter().filter(|p| **p).count();
-        let mut some = Vec::with_capacity(count);
-        values(holds, Body::new(&rest), count, plain, &mut dictionary, &mut some)?;
-        let mut some = some.into_iter();
-        found.extend(present.into_iter().map(|p| if p { some.next() } else { None }));
-        Some(())
-    };
-    each_page(group, column, |holds, body, n| Ok(page(holds, body, n)))?;
-    check_rows(group, column, found.len())?;
-    Ok(found)
-}
-
-/// The numbers of a column's texts.
-fn read_texts(group: &dyn RowGroupReader, column: usize, numbered: &mut Numbered) -> Written<Vec<u32>> {
-    let (mut dictionary, mut found) = (Vec::new(), Vec::new());
-    each_page(group, column, |holds, body, n| {
-        let mut number = |out: &mut Vec<u32>| -> Written<Option<()>> {
-            let Some(texts) = decode::plain_texts(body, n) else { return Ok(None) };
-            for text in texts {
-                out.push(numbered.number(&body.bytes()[text]).map_err(general)?);
-            }
-            Ok(Some(()))
-        };
-        match holds {
-            Holds::Dictionary => number(&mut dictionary),
-            Holds::Values => number(&mut found),
-            Holds::Places => Ok(places(body, n, &dictionary, &mut found)),
-        }
-    })?;
-    check_rows(group, column, found.len())?;
-    Ok(found)
-}
-
-fn reals(body: Body<'_>, n: usize) -> Option<Vec<f64>> {
-    let bits = decode::plain_integers(body, n)?;
-    Some(bits.into_iter().map(|bits| f64::from_bits(bits.cast_unsigned())).collect())
-}
-
-/// One bit a value, the lowest first.
-fn flags(body: Body<'_>, n: usize) -> Option<Vec<bool>> {
-    let bytes = body.bytes().get(..n.div_ceil(8))?;
-    Some((0..n).map(|i| bytes[i / 8] >> (i % 8) & 1 == 1).collect())
-}
-
-fn check_rows(group: &dyn RowGroupReader, column: usize, rows: usize) -> Written {
-    if rows as u64 == group.metadata().num_rows().unsigned_abs() {
-        return Ok(());
-    }
-    Err(ParquetError::General(format!("column {column} has another number of rows than its group")))
-}
-
-/// A stretch of a file that is in memory, as the Parquet crate reads it.
-struct Window {
-    /// Where in the file the bytes begin.
-    start: u64,
-    bytes: Bytes,
-}
-
-impl Window {
-    fn from(&self, at: u64) -> Written<Bytes> {
-        let within = at.checked_sub(self.start).and_then(|n| usize::try_from(n).ok());
-        let within = within.filter(|&n| n <= self.bytes.len());
-        Ok(self.bytes.slice(within.ok_or_else(|| general("a column lies beyond its group"))?..))
-    }
-}
-
-impl Length for Window {
-    fn len(&self) -> u64 {
-        self.start + self.bytes.len() as u64
-    }
-}
-
-impl ChunkReader for Window {
-    type T = Reader<Bytes>;
-
-    fn get_read(&self, start: u64) -> Written<Self::T> {
-        Ok(self.from(start)?.reader())
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> Written<Bytes> {
-        let bytes = self.from(start)?;
-        if bytes.len() < length {
-            return Err(general("a column lies beyond its group"));
-        }
-        Ok(bytes.slice(..length))
-    }
+    Ok(SeriesHeads { entries, names: sorted.map(|(names, _)| names) })
 }

@@ -2,7 +2,7 @@
 //!
 //! Exponents then stand beside exponents and zero mantissa bytes beside zeros, which zstd makes use of.
 
-use crate::transpose::transpose;
+use super::transpose::transpose;
 
 /// Replaces `out` by the eight streams of `bits`.
 pub(crate) fn encode(bits: &[u64], out: &mut Vec<u8>) {

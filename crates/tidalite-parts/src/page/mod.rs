@@ -1,0 +1,18 @@
+//! Pages: how the values of one column become bytes of a file, and bytes become values again.
+//!
+//! Writing: [`delta`], [`split`] and [`strings`] encode values; [`write`] compresses a page, writes its header and
+//! records its checksum. Reading: [`header`] parses a page's header; [`decode`] turns its body into values. [`sums`] is
+//! the text form of the page checksums in the footer.
+//!
+//! These modules know columns and texts, but no tiles, series tables or files. They import only [`schema`](crate::schema).
+//!
+//! Invariant: `decode` reads what the encoders here write and returns `None` for any other bytes. It does not panic.
+
+pub(crate) mod decode;
+pub(crate) mod delta;
+pub(crate) mod header;
+pub(crate) mod split;
+pub(crate) mod strings;
+pub(crate) mod sums;
+mod transpose;
+pub(crate) mod write;

@@ -1,0 +1,381 @@
+//! A part that is open for reading.
+
+use super::cache::PageCache;
+use super::footer::{self, PageEntry, TileMap, read_checked};
+use super::pages::{Fetched, Pages};
+use super::rollups::Rollups;
+use super::series::series_of;
+use crate::chunk::SeriesChunk;
+use crate::facts::{SeqRanges, facts};
+use crate::meta::PartMeta;
+use crate::names::NameInterner;
+use crate::options::{ColumnSet, PartPaths};
+use crate::rollup::bucket::total;
+use crate::schema::{PointColumn, SCHEMA};
+use crate::series::read::SeriesFile;
+use crate::series::row::SeriesRow;
+use crate::series::table::{BySeries, SeriesTable};
+use crate::thin;
+use parquet::file::metadata::ParquetMetaData;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use tidalite_model::{Error, ErrorKind, Result, SeriesKey, Summary};
+use tidalite_vfs::{ReadFile, Vfs};
+
+/// Columns of some rows of a tile, as far as they were asked for; rows in file order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TileColumns {
+    /// Steps; empty where not asked for.
+    pub steps: Vec<i64>,
+    /// Write orders; empty where not asked for.
+    pub seqs: Vec<i64>,
+    /// Times, µs since 1970 UTC; empty where not asked for.
+    pub times_us: Vec<i64>,
+    /// Values; empty where not asked for.
+    pub values: Vec<f64>,
+}
+
+impl TileColumns {
+    /// Empties all four, keeping their memory.
+    fn clear(&mut self) {
+        self.steps.clear();
+        self.seqs.clear();
+        self.times_us.clear();
+        self.values.clear();
+    }
+}
+
+/// A part that is open for reading; threads may share it.
+#[derive(Debug)]
+pub struct Part {
+    vfs: Arc<dyn Vfs>,
+    pub(crate) file: Arc<dyn ReadFile>,
+    pub(crate) paths: PartPaths,
+    pub(crate) meta: PartMeta,
+    pub(crate) tiles: Vec<TileMap>,
+    series: SeriesTable,
+    pub(crate) series_damage: Option<Error>,
+    /// Made when it is first wanted.
+    by_series: OnceLock<BySeries>,
+    /// Opened when they are first wanted; none where they cannot be read.
+    rollups: OnceLock<Option<Rollups>>,
+    /// Where its decoded pages are kept, and the number that they have there.
+    cache: Option<(Arc<PageCache>, u64)>,
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if let Some((cache, number)) = &self.cache {
+            cache.forget(*number);
+        }
+    }
+}
+
+impl Part {
+    /// Opens a part: reads and checks its footer and its series table, no page.
+    ///
+    /// A series table that is damaged or gone is made anew from the points, which then must all be intact: slow, but
+    /// no point is lost with it; [`series_damage`](Self::series_damage) says so. In a thinned part that takes the rollups too.
+    ///
+    /// # Errors
+    /// `NotFound` where the points file is absent; `Corrupt` where it is not the file that `meta` describes, or where the series
+    /// table cannot be made anew.
+    pub fn open(vfs: Arc<dyn Vfs>, paths: &PartPaths, meta: &PartMeta) -> Result<Part> {
+        let file = vfs.open(&paths.points)?;
+        let tiles = footer::load(file.as_ref(), &expected(meta))?;
+        let (series, series_damage) = match load_series(vfs.as_ref(), paths, meta, &tiles) {
+            Err(e) if matches!(e.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) => {
+                (SeriesTable::of_rows(&[], &paths.series, false)?, Some(e))
+            }
+            other => (other?, None),
+        };
+        let mut part = Part {
+            vfs,
+            file,
+            paths: paths.clone(),
+            meta: meta.clone(),
+            tiles,
+            series,
+            series_damage,
+            by_series: OnceLock::new(),
+            rollups: OnceLock::new(),
+            cache: None,
+        };
+        if part.series_damage.is_some() {
+            part.series = part.rebuild_series()?;
+        }
+        Ok(part)
+    }
+
+    /// The same part, whose decoded pages are kept in a cache as long as it is open.
+    pub fn kept_in(mut self, cache: Arc<PageCache>) -> Part {
+        let number = cache.admit();
+        self.cache = Some((cache, number));
+        self
+    }
+
+    /// All that the footer says.
+    pub(crate) fn metadata(&self) -> Result<ParquetMetaData> {
+        footer::metadata(self.file.as_ref(), &expected(&self.meta))
+    }
+
+    /// Which series it holds, where, and their summaries.
+    pub fn series(&self) -> &SeriesTable {
+        &self.series
+    }
+
+    /// The rows of the series table series by series.
+    pub fn by_series(&self) -> &BySeries {
+        self.by_series.get_or_init(|| BySeries::of(&self.series))
+    }
+
+    /// How many pages the points file has, dictionary pages included.
+    pub fn pages(&self) -> u64 {
+        let chunks = self.tiles.iter().flat_map(|t| &t.chunks);
+        chunks.map(|c| c.pages.len() as u64 + u64::from(c.dictionary.is_some())).sum()
+    }
+
+    /// How many pages of values hold some rows of a tile; 0 where there is no such tile.
+    pub fn value_pages(&self, tile: u32, rows: Range<u32>) -> usize {
+        let pages = self.tiles.get(tile as usize).map(|t| &t.chunks[PointColumn::Value.index()].pages);
+        let concerned = |p: &&PageEntry| p.first_row < rows.end && rows.start < p.first_row + p.rows;
+        pages.map_or(0, |pages| pages.iter().filter(concerned).count())
+    }
+
+    /// Why the series table was made anew, where that was needed.
+    pub fn series_damage(&self) -> Option<&Error> {
+        self.series_damage.as_ref()
+    }
+
+    /// Where its files are.
+    pub fn paths(&self) -> &PartPaths {
+        &self.paths
+    }
+
+    /// What the manifest keeps of it.
+    pub fn meta(&self) -> &PartMeta {
+        &self.meta
+    }
+
+    /// Reads `rows` (ascending, disjoint, within the tile) of the columns asked for.
+    ///
+    /// # Errors
+    /// `Invalid` where there is no such tile or row; `Corrupt` where a page concerned is damaged, saying which.
+    pub fn read(&self, tile: u32, rows: &[Range<u32>], columns: ColumnSet) -> Result<TileColumns> {
+        let mut out = TileColumns::default();
+        self.read_into(tile, rows, columns, false, &mut out)?;
+        Ok(out)
+    }
+
+    /// As [`read`](Self::read), replacing what `out` holds, and saying what was fetched for it: who reads tile after tile keeps
+    /// its memory, whose first touch would take longer than the decoding. `keep` says whether pages that are read again are
+    /// worth keeping in the cache. After an error `out` holds nothing of use.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    pub fn read_into(
+        &self,
+        tile: u32,
+        rows: &[Range<u32>],
+        columns: ColumnSet,
+        keep: bool,
+        out: &mut TileColumns,
+    ) -> Result<Fetched> {
+        out.clear();
+        self.check_rows(tile, rows)?;
+        let mut fetched = Fetched::default();
+        let mut integers = |column, out: &mut Vec<i64>| -> Result<()> {
+            let pages = self.pages_of(tile, column, keep);
+            pages.integers(rows, out)?;
+            fetched += pages.fetched();
+            Ok(())
+        };
+        if columns.step {
+            integers(PointColumn::Step, &mut out.steps)?;
+        }
+        if columns.seq {
+            integers(PointColumn::Seq, &mut out.seqs)?;
+            if self.meta.seq_base != 0 {
+                out.seqs.iter_mut().for_each(|s| *s = s.saturating_add(self.meta.seq_base));
+            }
+        }
+        if columns.time {
+            integers(PointColumn::Time, &mut out.times_us)?;
+        }
+        if columns.value {
+            let pages = self.pages_of(tile, PointColumn::Value, keep);
+            pages.values(rows, &mut out.values)?;
+            fetched += pages.fetched();
+        }
+        Ok(fetched)
+    }
+
+    fn pages_of(&self, tile: u32, column: PointColumn, keep: bool) -> Pages<'_> {
+        let pages = Pages::new(self.file.as_ref(), &self.tiles[tile as usize], tile, column);
+        pages.kept_by(self.cache.as_ref(), column, keep)
+    }
+
+    /// Most bytes of decoded pages that are kept of this part and of others.
+    pub fn cache_bytes(&self) -> usize {
+        self.cache.as_ref().map_or(0, |(cache, _)| cache.bytes_max())
+    }
+
+    /// Reads a whole tile.
+    pub(crate) fn read_all(&self, tile: u32) -> Result<TileColumns> {
+        let rows = 0..self.tiles[tile as usize].rows;
+        self.read(tile, std::slice::from_ref(&rows), ColumnSet::ALL)
+    }
+
+    /// The rollups; `None` where the part has none, or none that can be read.
+    pub fn rollups(&self) -> Option<&Rollups> {
+        self.rollups.get_or_init(|| self.open_rollups().ok().flatten()).as_ref()
+    }
+
+    /// The rollups of a thinned part, without which most of its points are unknown.
+    ///
+    /// # Errors
+    /// `Corrupt` where there are none, or none that can be read.
+    pub fn thinned_rollups(&self) -> Result<&Rollups> {
+        self.rollups().ok_or_else(|| match self.open_rollups() {
+            Err(e) if e.kind() != ErrorKind::NotFound => e,
+            _ => self.lost("the rollups of a thinned part are not there"),
+        })
+    }
+
+    /// What the points of a row of a thinned part stand for, bucket by bucket, and the buckets' width as a power of two.
+    ///
+    /// # Errors
+    /// `Corrupt` where that cannot be read, or contradicts the series table.
+    pub fn thinned(&self, row: &SeriesRow) -> Result<(u32, Vec<Summary>)> {
+        let (shift, buckets) = self.thinned_rollups()?.finest(&row.key)?;
+        // Sums are merged in the same order when a tile is made, so that they are the same to the bit.
+        if total(&buckets).same_bits(&row.summary) {
+            return Ok((shift, buckets));
+        }
+        Err(self.lost("the buckets of a thinned series are not those of its summary"))
+    }
+
+    /// The same rows with the summaries that the rollups of a thinned part give.
+    pub(crate) fn summed_by_rollups(&self, rows: &mut [SeriesRow]) -> Result<()> {
+        let lost = || self.lost("the rollups of a thinned part are not there");
+        let rollups = self.open_rollups()?.ok_or_else(lost)?;
+        for row in rows {
+            row.summary = total(&rollups.finest(&row.key)?.1);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn lost(&self, wrong: &str) -> Error {
+        Error::corrupt("read rollups", &self.paths.rollups, 0, wrong)
+    }
+
+    /// Opens the rollups, where there are any.
+    pub(crate) fn open_rollups(&self) -> Result<Option<Rollups>> {
+        Rollups::open(self.vfs.as_ref(), &self.paths.rollups, &self.meta, &self.series)
+    }
+
+    fn check_rows(&self, tile: u32, rows: &[Range<u32>]) -> Result<()> {
+        let tile_rows = self.tiles.get(tile as usize).map(|t| t.rows);
+        let mut at = 0;
+        let ascending = rows.iter().all(|r| {
+            let follows = at <= r.start && r.start <= r.end;
+            at = r.end;
+            follows
+        });
+        if ascending && tile_rows.is_some_and(|n| at <= n) {
+            return Ok(());
+        }
+        Err(Error::invalid(
+            "read part",
+            format!("tile {tile} has no such rows"),
+            "ask for ascending rows that the series table names",
+        )
+        .at(&self.paths.points))
+    }
+
+    /// The series table as it follows from the points.
+    fn rebuild_series(&self) -> Result<SeriesTable> {
+        let mut names = NameInterner::default();
+        let mut rows = Vec::new();
+        for tile in 0..self.meta.tiles {
+            let mut row_start = 0;
+            let columns = self.read_all(tile)?;
+            for (key, count) in self.names(tile, &mut names)? {
+                let row = self.facts_of(tile, &key, &columns, row_start..row_start + count)?;
+                row_start += count;
+                rows.push(row);
+            }
+        }
+        if self.meta.is_thinned() {
+            self.summed_by_rollups(&mut rows).map_err(as_damage)?;
+        }
+        SeriesTable::of_rows(&rows, &self.paths.series, self.meta.is_thinned())
+    }
+
+    /// The series of a tile and their numbers of rows, in file order, from the columns run, metric and labels.
+    pub(crate) fn names(&self, tile: u32, names: &mut NameInterner) -> Result<Vec<(SeriesKey, u32)>> {
+        series_of(self.file.as_ref(), &self.tiles[tile as usize], tile, names)
+    }
+
+    /// What is to be known of one series' rows within a tile's columns.
+    pub(crate) fn facts_of(
+        &self,
+        tile: u32,
+        key: &SeriesKey,
+        columns: &TileColumns,
+        rows: Range<u32>,
+    ) -> Result<SeriesRow> {
+        let range = rows.start as usize..rows.end as usize;
+        let chunk = SeriesChunk {
+            key,
+            steps: &columns.steps[range.clone()],
+            seqs: &columns.seqs[range.clone()],
+            times_us: &columns.times_us[range.clone()],
+            values: &columns.values[range],
+        };
+        let row = facts(&chunk, &mut SeqRanges::default()).map_err(|e| {
+            Error::corrupt("read part", &self.paths.points, 0, format!("tile {tile}: {}", e.wrong()))
+        })?;
+        let mut row = SeriesRow { tile, row_start: rows.start, ..row };
+        if self.meta.is_thinned() {
+            thin::place(&mut row, chunk.seqs);
+        }
+        Ok(row)
+    }
+}
+
+/// Reads a part's series table, and checks it against the tiles of the points file.
+fn load_series(vfs: &dyn Vfs, paths: &PartPaths, meta: &PartMeta, tiles: &[TileMap]) -> Result<SeriesTable> {
+    let path = &paths.series;
+    let file = vfs.open(path)?;
+    let bytes = read_checked(file.as_ref(), 0, meta.series_bytes, meta.series_crc32c, "read series table")?;
+    let (file, heads) = SeriesFile::open(bytes, path, Some(file), meta.is_thinned())?;
+    let table = SeriesTable::new(file, heads, path, meta.seq_base)?;
+    let tile_rows: Vec<u32> = tiles.iter().map(|t| t.rows).collect();
+    if table.fits(&tile_rows) {
+        return Ok(table);
+    }
+    Err(Error::corrupt("read series table", path, 0, "its rows do not fit the tiles of the points file"))
+}
+
+/// What is not there of a part whose points file is there is damage.
+fn as_damage(e: Error) -> Error {
+    let path = e.path().map(Path::to_path_buf).unwrap_or_default();
+    match e.kind() {
+        ErrorKind::NotFound => Error::corrupt("open part", &path, 0, "the file is not there"),
+        _ => e,
+    }
+}
+
+/// What a points file must be.
+fn expected(meta: &PartMeta) -> footer::ExpectedFile<'_> {
+    footer::ExpectedFile {
+        bytes: meta.bytes,
+        footer_bytes: meta.footer_bytes,
+        footer_crc32c: meta.footer_crc32c,
+        groups: u64::from(meta.tiles),
+        rows: meta.rows,
+        schema: &SCHEMA,
+    }
+}

@@ -1,0 +1,64 @@
+//! Buckets: what the points of one series add up to within ranges of steps.
+
+use crate::chunk::SeriesChunk;
+use crate::options::PartOptions;
+use tidalite_model::{Point, SeriesKey, Summary};
+
+/// Buckets of one series within one tile.
+#[derive(Debug)]
+pub(crate) struct RolledChunk {
+    pub(crate) key: SeriesKey,
+    pub(crate) shift: u32,
+    pub(crate) buckets: Vec<Summary>,
+}
+
+/// The width of the finest buckets, as a power of two, of a series that has about so many points from the step `first` to
+/// `last`; `None` where it has too few to be worth any.
+///
+/// ```
+/// use tidalite_parts::{PartOptions, rollup_shift};
+/// let options = PartOptions::default();
+/// assert_eq!(rollup_shift(1_000_000, 0, 999_999, &options), Some(8));
+/// assert_eq!(rollup_shift(1_000_000, 0, 99_999_999, &options), Some(15));
+/// assert_eq!(rollup_shift(1_000, 0, 999, &options), None);
+/// ```
+pub fn rollup_shift(points: u64, first: i64, last: i64, options: &PartOptions) -> Option<u32> {
+    let of_bucket = u64::from(options.rollup_points);
+    if of_bucket == 0 || points < u64::from(options.rollup_series_points).max(of_bucket) {
+        return None;
+    }
+    // A quarter fewer will do: buckets at both ends are seldom full.
+    (1..63).find(|&shift| {
+        let buckets = (last >> shift).abs_diff(first >> shift).saturating_add(1);
+        buckets.saturating_mul(of_bucket) / 4 * 3 <= points
+    })
+}
+
+/// Which bucket holds a step.
+pub(crate) fn bucket_of(step: i64, shift: u32) -> i64 {
+    step >> shift
+}
+
+/// The buckets of points that ascend by step and hold none twice.
+pub(crate) fn buckets(chunk: &SeriesChunk<'_>, shift: u32) -> Vec<Summary> {
+    let mut found: Vec<Summary> = Vec::new();
+    let mut at = 0;
+    while at < chunk.steps.len() {
+        let bucket = bucket_of(chunk.steps[at], shift);
+        let mut summary = Summary::default();
+        while at < chunk.steps.len() && bucket_of(chunk.steps[at], shift) == bucket {
+            let (step, time_us, value) = (chunk.steps[at], chunk.times_us[at], chunk.values[at]);
+            summary.push(Point { step, time_us, value });
+            at += 1;
+        }
+        found.push(summary);
+    }
+    found
+}
+
+/// What consecutive buckets add up to: the summary of all their points.
+pub(crate) fn total(buckets: &[Summary]) -> Summary {
+    let mut all = Summary::default();
+    buckets.iter().for_each(|bucket| all.merge(bucket));
+    all
+}
