@@ -383,7 +383,7 @@ def ask_align(store, con, question, rng):
 def ask_best(store, con, question, rng):
     count, aggregate, most = rng.randint(1, 5), rng.choice(["min", "max", "mean"]), rng.random() < 0.5
     selection = question.select(store)
-    best = selection.greatest if most else selection.least
+    best = selection.top if most else selection.bottom
     sql = f"""select run, metric, {AGGREGATES[aggregate]} as best, count(*) from {question.points}
         group by run, metric having best is not null order by best {'desc' if most else 'asc'}, run, metric limit {count}"""
     return rows(best(count, aggregate, "count", by=["run", "metric"]).to_arrow()), con.sql(sql).fetchall()

@@ -32,7 +32,7 @@ def test_points_of_a_log_are_told_apart_and_rows_of_a_follower_have_nothing_to_t
     with store.run("live") as run:
         run.log({"loss": 1.0}, step=0)
     assert store.select("loss").latest().explain().log_points == 1
-    with pytest.raises(tidalite.Invalid, match="nothing was asked"):
+    with pytest.raises(tidalite.Invalid, match="from a follower"):
         next(iter(store.select("loss").follow(timeout=0))).explain()
 
 

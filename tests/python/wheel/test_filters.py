@@ -91,7 +91,7 @@ def test_a_rewound_run_goes_on_from_its_step_and_keeps_what_is_hidden(store):
     run.log({"loss": 0.5})
     values = store.select("loss").to_numpy()
     assert values["step"].tolist() == list(range(6)) and values["value"][-1] == 0.5
-    assert len(store.select("loss", hidden=True, repeats="all").points()) == 11
+    assert len(store.select("loss", include_rewound=True, repeats="all").points()) == 11
     run.rewind(1)
     assert store.runs()["a"].rewinds == (4, 1)
     frame = store.runs().to_polars()

@@ -191,16 +191,16 @@ def test_the_best_runs_come_first(store):
     store.append({"run": "nan", "metric": "loss", "step": np.arange(20), "value": np.full(20, np.nan)})
     window = store.select("loss", steps=(10, None))
     order = sorted(best, key=best.get)
-    table = window.least(5, "min", "argmin").to_numpy()
+    table = window.bottom(5, "min", "argmin").to_numpy()
     assert table["run"].tolist() == order[:5] and table["min"].tolist() == [best[r] for r in order[:5]]
-    assert window.least(100, "min").to_numpy()["run"].tolist() == order
-    assert window.greatest(3, "min").to_numpy()["run"].tolist() == order[::-1][:3]
-    assert window.least(5, "argnan").to_numpy()["run"].tolist() == ["nan"]
-    assert len(window.greatest(4, "max", by=["run", tidalite.step_bucket(16)])) == 4
+    assert window.bottom(100, "min").to_numpy()["run"].tolist() == order
+    assert window.top(3, "min").to_numpy()["run"].tolist() == order[::-1][:3]
+    assert window.bottom(5, "argnan").to_numpy()["run"].tolist() == ["nan"]
+    assert len(window.top(4, "max", by=["run", tidalite.step_bucket(16)])) == 4
     with pytest.raises(tidalite.Invalid):
-        window.least(0, "min")
+        window.bottom(0, "min")
     with pytest.raises(tidalite.Invalid):
-        window.least(3)
+        window.bottom(3)
 
 
 def test_names_are_chosen_by_regular_expressions(filled):
