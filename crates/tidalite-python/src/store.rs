@@ -320,8 +320,8 @@ impl Store {
         records::report(py, &report)
     }
 
-    /// Moves every accepted row from logs into Parquet, durably. Logging may continue meanwhile. `progress` is called for each tile
-    /// with the points written so far.
+    /// Moves every accepted row from logs into Parquet, durably. Logging may continue meanwhile. `progress` is called with the number
+    /// of points in each tile, once the tile is written.
     #[pyo3(signature = (progress=None))]
     fn flush<'py>(&self, py: Python<'py>, progress: Option<Py<PyAny>>) -> PyResult<Bound<'py, PyAny>> {
         let stats =

@@ -84,7 +84,7 @@ WRONG = {
     "steps that are floats": ({**columns(), "step": STEPS * 1.0}, "step"),
     "values that are text": ({**columns(), "value": ["x"] * N}, "value"),
     "values that are objects": ({**columns(), "value": np.array([None] * N, object)}, "value"),
-    "columns of two lengths": ({**columns(), "value": VALUES[:-1]}, "one length"),
+    "columns of two lengths": ({**columns(), "value": VALUES[:-1]}, "equal length"),
     "two dimensions": ({**columns(), "value": VALUES.reshape(-1, 1)}, "dimension"),
     "a step beyond 64 bits": ({**columns(), "step": np.full(N, 2**64 - 1, "uint64")}, "64 bits"),
     "NaT": ({**columns(), "time": np.full(N, np.datetime64("NaT", "us"))}, "NaT"),

@@ -218,7 +218,7 @@ class Question:
         settled.append(HISTORY[history])
         self.arguments["history"] = history
         if rng.random() < 0.2:
-            self.arguments["hidden"] = True
+            self.arguments["include_rewound"] = True
         else:
             settled.append("not hidden")
         if rng.random() < 0.5:

@@ -10,8 +10,8 @@ from html.parser import HTMLParser
 
 import pytest
 from tidalite import Finding, Report, RunInfo, Runs, step_bucket
-from tidalite._html import short
-from tidalite._sparkline import HEIGHT, WIDTH, Bucket, sparkline
+from tidalite._sparkline import HEIGHT, WIDTH, SparkBucket, sparkline
+from tidalite._text import short
 
 EVIL = '<script>alert("1")</script>&amp;'
 
@@ -192,15 +192,15 @@ def test_a_report_shows_its_verdict_and_each_finding():
 def test_a_sparkline_stays_inside_its_box_whatever_the_numbers():
     top = 1.7976931348623157e308
     cases = [
-        [Bucket(0, 1, 1, 1, 0)],
-        [Bucket(i, -top, top, 0, 0) for i in range(3)],
-        [Bucket(-(2**63), 0, 0, 0, 0), Bucket(2**63, 1, 1, 1, 1)],
-        [Bucket(i, math.nan, math.nan, math.nan, 1) for i in range(3)],
+        [SparkBucket(0, 1, 1, 1, 0)],
+        [SparkBucket(i, -top, top, 0, 0) for i in range(3)],
+        [SparkBucket(-(2**63), 0, 0, 0, 0), SparkBucket(2**63, 1, 1, 1, 1)],
+        [SparkBucket(i, math.nan, math.nan, math.nan, 1) for i in range(3)],
         [],
     ]
     for buckets in cases:
-        span = (buckets[0].x, buckets[-1].x) if buckets else (0, 0)
-        svg = sparkline(buckets, span)
+        x_range = (buckets[0].x, buckets[-1].x) if buckets else (0, 0)
+        svg = sparkline(buckets, x_range)
         Page(svg)
         assert "nan" not in svg.replace("NaN", "") and "inf" not in svg
         pairs = re.findall(r"(-?[\d.]+),(-?[\d.]+)", svg.partition(">")[2])

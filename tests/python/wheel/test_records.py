@@ -41,9 +41,9 @@ def test_runs_answer_to_place_slice_and_id(runs):
 
 
 def test_an_unknown_id_is_refused_with_those_near_it():
-    with pytest.raises(KeyError, match="no run resnet-41; near it: resnet-42"):
+    with pytest.raises(KeyError, match="no run resnet-41; similar ids: resnet-42"):
         Runs([info("resnet-42")])["resnet-41"]
-    with pytest.raises(KeyError, match="see .ids"):
+    with pytest.raises(KeyError, match=".ids lists all"):
         Runs()["a"]
 
 

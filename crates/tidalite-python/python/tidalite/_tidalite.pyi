@@ -1,4 +1,4 @@
-"""Types of the compiled part. What each does is in its docstring: `help(tidalite.Store)`."""
+"""Types of the compiled part. The docstrings are in the compiled part: `help(tidalite.Store)`."""
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from os import PathLike
@@ -16,7 +16,7 @@ from .records import CompactStats, Explain, FlushStats, PartFiles, Report, RunIn
 
 type _Param = None | bool | int | float | str | Sequence[_Param] | Mapping[str, _Param]
 type _Time = int | datetime | numpy.datetime64 | str
-type _Span[T] = tuple[T | None, T | None] | slice[T | None, T | None, None]
+type _Range[T] = tuple[T | None, T | None] | slice[T | None, T | None, None]
 type _By = str | Bucket
 type _Names = str | Sequence[str]
 type _Patterns = str | Pattern[str] | Sequence[str | Pattern[str]]
@@ -100,9 +100,9 @@ class Store:
         runs: _Patterns | Run | None = None,
         where: _Names | None = None,
         labels: Mapping[str, object] | None = None,
-        steps: _Span[int] | range | None = None,
-        time: _Span[_Time] | None = None,
-        values: _Span[float] | None = None,
+        steps: _Range[int] | range | None = None,
+        time: _Range[_Time] | None = None,
+        values: _Range[float] | None = None,
         repeats: Literal["last", "first", "all"] = "last",
         history: Literal["own", "inherited", "all"] = "inherited",
         include_rewound: bool = False,
@@ -191,7 +191,7 @@ class Selection:
         sign: Literal["=", "==", "!=", "<", "<=", ">", ">="],
         value: float,
         *,
-        steps: _Span[int] | range | None = None,
+        steps: _Range[int] | range | None = None,
     ) -> Selection: ...
     def transform(self, *words: str) -> Selection: ...
     def points(self, x: _Axis = "step") -> Table: ...
