@@ -228,7 +228,7 @@ def test_axes_that_are_given_are_drawn_into(store):
     assert len(plt.get_fignums()) == 1
     drawn = store.select().plot(ax=axes)
     assert list(drawn) == list(axes)
-    with pytest.raises(tidalite.Invalid, match="2 panels, one a metric, and 1 axes in `ax`"):
+    with pytest.raises(tidalite.Invalid, match="2 panels, one per metric, but 1 axes in `ax`"):
         store.select().plot(ax=axes[0])
 
 
@@ -329,7 +329,7 @@ def test_options_that_make_no_sense_are_refused_by_name(store):
         s.plot(x="epoch")
     with pytest.raises(tidalite.Invalid, match="there is no column nope; there are run"):
         s.points().plot(x="nope")
-    with pytest.raises(tidalite.Invalid, match="takes no `y`"):
+    with pytest.raises(tidalite.Invalid, match="does not take `y`"):
         s.points().plot(y="value")
     with pytest.raises(tidalite.Invalid, match="none of the aggregates is a number"):
         s.aggregate("time_first", by="run").plot()
