@@ -1,10 +1,10 @@
-//! Bulk append: Arrow data of any origin, or a dict of NumPy arrays, becomes record batches for the engine.
+//! Bulk append: record batches for the engine, from Arrow data or from a dict of NumPy arrays.
 //!
-//! Arrow comes without a copy. NumPy's arrays are copied once, since the caller may change them while we work.
+//! Arrow data is not copied. NumPy arrays are copied once, since the caller may change them during the append.
 
+use crate::arguments::params::{kind, text};
+use crate::arguments::time::to_us;
 use crate::errors::{invalid, raise, raise_with};
-use crate::params::{kind, text};
-use crate::time::to_us;
 use arrow::array::{
     Array, ArrayRef, AsArray, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch,
     StringArray, TimestampMicrosecondArray,
@@ -19,8 +19,8 @@ use pyo3_arrow::input::AnyRecordBatch;
 use std::sync::Arc;
 use tidalite::Store;
 
-/// Batches of a stream smaller than this are accepted together: each acceptance has a cost of its own.
-const ROWS_TOGETHER: usize = 1 << 20;
+/// Batches of a stream are appended together until they hold this many rows: each append has a fixed cost.
+const ROWS_PER_APPEND: usize = 1 << 20;
 
 pub(crate) fn append(py: Python<'_>, store: &Store, data: &Bound<'_, PyAny>) -> PyResult<u64> {
     if let Ok(columns) = data.cast::<PyDict>() {
@@ -34,21 +34,21 @@ pub(crate) fn append(py: Python<'_>, store: &Store, data: &Bound<'_, PyAny>) -> 
             kind(data)
         )));
     }
-    // In pandas NaN and a missing value are one, and its columns come with nulls for NaN.
-    let of_pandas = kind(data).starts_with("pandas.");
+    // pandas does not tell NaN from a missing value, and exports NaN as null.
+    let from_pandas = kind(data).starts_with("pandas.");
     let reader = data.extract::<AnyRecordBatch>()?.into_reader()?;
     py.detach(|| {
         let schema = reader.schema();
         let mut done = 0;
         let mut held: Vec<RecordBatch> = Vec::new();
         for batch in reader {
-            let batch = batch.map_err(|e| said(invalid_stream(e), done))?;
-            held.push(if of_pandas { null_as_nan(batch) } else { batch });
-            if held.iter().map(RecordBatch::num_rows).sum::<usize>() >= ROWS_TOGETHER {
+            let batch = batch.map_err(|e| stream_error(invalid_stream(e), done))?;
+            held.push(if from_pandas { null_as_nan(batch) } else { batch });
+            if held.iter().map(RecordBatch::num_rows).sum::<usize>() >= ROWS_PER_APPEND {
                 done += flush(store, &schema, &mut held, done)?;
             }
         }
-        // An empty stream too is checked for its columns.
+        // The columns of an empty stream are checked too.
         if done == 0 || !held.is_empty() {
             done += flush(store, &schema, &mut held, done)?;
         }
@@ -59,10 +59,10 @@ pub(crate) fn append(py: Python<'_>, store: &Store, data: &Bound<'_, PyAny>) -> 
 fn flush(store: &Store, schema: &SchemaRef, held: &mut Vec<RecordBatch>, done: u64) -> PyResult<u64> {
     let batch = match &held[..] {
         [one] => one.clone(),
-        several => concat_batches(schema, several).map_err(|e| said(invalid_stream(e), done))?,
+        several => concat_batches(schema, several).map_err(|e| stream_error(invalid_stream(e), done))?,
     };
     held.clear();
-    store.append(&batch).map_err(|e| said(e, done))?;
+    store.append(&batch).map_err(|e| stream_error(e, done))?;
     Ok(batch.num_rows() as u64)
 }
 
@@ -88,8 +88,8 @@ fn invalid_stream(e: arrow::error::ArrowError) -> tidalite::Error {
     )
 }
 
-/// The exception of an error, saying how much of the stream is in the store.
-fn said(error: tidalite::Error, done: u64) -> PyErr {
+/// The exception of an error in a stream of which `done` rows are in the store.
+fn stream_error(error: tidalite::Error, done: u64) -> PyErr {
     if done == 0 {
         return raise(error);
     }
@@ -100,7 +100,7 @@ fn batch_of(columns: &Bound<'_, PyDict>) -> PyResult<RecordBatch> {
     if columns.is_empty() {
         return Err(invalid(
             "append batch",
-            "there is no column",
+            "there are no columns",
             "give the columns run, metric, step and value",
         ));
     }
@@ -120,7 +120,7 @@ fn batch_of(columns: &Bound<'_, PyDict>) -> PyResult<RecordBatch> {
                 return Err(invalid(
                     "append batch",
                     format!("there is an unknown column {name:?}"),
-                    "give the columns run, metric, step, value and, if wanted, time and labels",
+                    "give the columns run, metric, step and value, and optionally time and labels",
                 ));
             }
         };
@@ -128,24 +128,24 @@ fn batch_of(columns: &Bound<'_, PyDict>) -> PyResult<RecordBatch> {
             return Err(invalid(
                 "append batch",
                 format!("column {name:?} has {} rows, and others have {rows}", array.len()),
-                "give columns of one length",
+                "give columns of equal length",
             ));
         }
         named.push((name, array));
     }
     RecordBatch::try_from_iter(named)
-        .map_err(|e| invalid("append batch", e.to_string(), "give columns of one length"))
+        .map_err(|e| invalid("append batch", e.to_string(), "give columns of equal length"))
 }
 
-/// Text for each row, or one text for all.
+/// One text per row, or one text for all rows.
 fn texts(name: &str, column: &Bound<'_, PyAny>, rows: usize) -> PyResult<ArrayRef> {
     if column.is_instance_of::<PyString>() {
         let values = StringArray::from(vec![text(name, column)?]);
         let keys = Int32Array::from(vec![0; rows]);
         let array = DictionaryArray::<Int32Type>::try_new(keys, Arc::new(values));
-        return Ok(Arc::new(array.expect("key 0 is the one value's")));
+        return Ok(Arc::new(array.expect("key 0 is the only value")));
     }
-    // A NumPy array's own elements are no `str`; a list of them is.
+    // Elements of a NumPy array may not be `str`; those of its list are.
     let list = if column.hasattr("tolist")? { column.call_method0("tolist")? } else { column.clone() };
     let mut builder = arrow::array::StringDictionaryBuilder::<Int32Type>::new();
     for (row, item) in list.try_iter()?.enumerate() {
@@ -161,7 +161,7 @@ fn texts(name: &str, column: &Bound<'_, PyAny>, rows: usize) -> PyResult<ArrayRe
     Ok(Arc::new(builder.finish()))
 }
 
-/// A column of numbers as NumPy gives it, if its kind (NumPy's letter) is one of `kinds`.
+/// A column of numbers, converted to `to`. Its kind (NumPy's letter) has to be one of `kinds`.
 fn numbers<T: numpy::Element + Copy>(
     name: &str,
     column: &Bound<'_, PyAny>,
@@ -178,11 +178,11 @@ fn numbers<T: numpy::Element + Copy>(
         )));
     }
     if to == "int64" && given == "u" && array.len()? > 0 {
-        let greatest = array.call_method0("max")?;
-        if greatest.gt(i64::MAX)? {
+        let max = array.call_method0("max")?;
+        if max.gt(i64::MAX)? {
             return Err(invalid(
                 "append batch",
-                format!("column {name:?} holds {greatest}, beyond 64 bits with a sign"),
+                format!("column {name:?} holds {max}, beyond signed 64 bits"),
                 "correct the value",
             ));
         }
@@ -191,7 +191,7 @@ fn numbers<T: numpy::Element + Copy>(
     Ok(array.cast::<PyArray1<T>>()?.readonly().as_array().to_vec())
 }
 
-/// Times, from datetimes of NumPy's, whole microseconds, or a list of anything that is a time.
+/// Times, from NumPy datetimes, whole microseconds, or a list of values that [`to_us`] takes.
 fn times(column: &Bound<'_, PyAny>) -> PyResult<Vec<i64>> {
     if let Ok(dtype) = column.getattr("dtype") {
         let given = dtype.getattr("kind")?.extract::<String>()?;
@@ -203,7 +203,7 @@ fn times(column: &Bound<'_, PyAny>) -> PyResult<Vec<i64>> {
                 return Err(invalid(
                     "append batch",
                     format!("column \"time\" is NaT in row {row}"),
-                    "drop such rows",
+                    "drop rows without a time",
                 ));
             }
             return Ok(us);

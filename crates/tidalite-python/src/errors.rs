@@ -1,4 +1,4 @@
-//! The exceptions: one class a kind of error, with the engine's own message.
+//! The Python exceptions: one class per kind of error, with the engine's message.
 
 use pyo3::create_exception;
 use pyo3::exceptions::PyException;
@@ -9,30 +9,30 @@ create_exception!(
     tidalite,
     Error,
     PyException,
-    "Whatever goes wrong in a store. Its subclasses say what can be done."
+    "The base class of all errors of a store. Each subclass calls for a different reaction."
 );
-create_exception!(tidalite, Busy, Error, "Somebody else holds what is needed; try again later.");
 create_exception!(
     tidalite,
-    NotFound,
+    Busy,
     Error,
-    "A store, run, file or other thing that was named does not exist."
+    "A needed resource is held by another process or thread; try again later."
 );
+create_exception!(tidalite, NotFound, Error, "The named store, run, file or other thing does not exist.");
 create_exception!(tidalite, Invalid, Error, "The input is wrong; nothing was changed.");
-create_exception!(tidalite, Corrupt, Error, "Bytes on the disk are not what was written.");
+create_exception!(tidalite, Corrupt, Error, "Bytes on disk are not what was written.");
 create_exception!(
     tidalite,
     Unsupported,
     Error,
-    "The format version, file system or operation is not one this version can serve."
+    "This version does not support the format version, file system or operation."
 );
 create_exception!(
     tidalite,
     Full,
     Error,
-    "The disk, a quota or a memory budget is exhausted; make room and try again."
+    "The disk, a quota or a memory budget is exhausted; free some and try again."
 );
-create_exception!(tidalite, Io, Error, "The operating system refused or failed an operation.");
+create_exception!(tidalite, Io, Error, "An operation of the operating system failed.");
 create_exception!(tidalite, Poisoned, Error, "An earlier failure made this handle unusable; open a new one.");
 
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -53,7 +53,7 @@ pub(crate) fn raise(error: EngineError) -> PyErr {
     raise_with(&error, error.to_string())
 }
 
-/// The exception of an error, with a message that says more.
+/// The exception of an error, with an extended message.
 pub(crate) fn raise_with(error: &EngineError, message: String) -> PyErr {
     match error.kind() {
         ErrorKind::Busy => Busy::new_err(message),
@@ -68,7 +68,7 @@ pub(crate) fn raise_with(error: &EngineError, message: String) -> PyErr {
     }
 }
 
-/// An exception for a wrong argument: what we were doing, what was wrong, what to do.
+/// `Invalid` for a wrong argument: what was being done, what is wrong, what to do.
 pub(crate) fn invalid(doing: &str, wrong: impl Into<String>, remedy: &str) -> PyErr {
     raise(EngineError::invalid(doing, wrong, remedy))
 }

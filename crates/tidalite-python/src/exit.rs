@@ -1,44 +1,36 @@
-//! The end of the interpreter: runs that were not finished get a status, and stores are closed.
+//! The end of the interpreter: unfinished runs get a status, and stores are closed.
 //!
-//! Nothing accepted depends on this; without it a script that simply ends would leave its runs *lost*. A run is *failed*
-//! where the script ends by an exception that nobody caught. In a forked child the parent's runs are left alone.
+//! No accepted row depends on this. Without it a script that ends without `finish` would leave its runs *lost*. Runs become
+//! *failed* if an uncaught exception ends the script, else *finished*. A forked child leaves its parent's runs alone.
 
-use crate::run::Handle;
+use crate::handles::{RunHandle, StoreHandle};
 use pyo3::prelude::*;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use tidalite::Store;
 
-/// What is open in this process, weakly. Runs come before the stores that they belong to.
-static OPEN: Mutex<Open> = Mutex::new(Open { runs: Vec::new(), stores: Vec::new() });
+/// The handles that are open in this process.
+static OPEN: Mutex<OpenHandles> = Mutex::new(OpenHandles { runs: Vec::new(), stores: Vec::new() });
 
-struct Open {
-    runs: Vec<Weak<Handle>>,
-    stores: Vec<Weak<OpenStore>>,
+struct OpenHandles {
+    runs: Vec<Weak<RunHandle>>,
+    stores: Vec<Weak<StoreHandle>>,
 }
 
-/// A store, and the process that opened it.
-#[derive(Debug)]
-pub(crate) struct OpenStore {
-    pub(crate) store: Store,
-    pub(crate) process: u32,
-}
-
-pub(crate) fn add_run(run: &Arc<Handle>) {
+pub(crate) fn add_run(run: &Arc<RunHandle>) {
     let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
     open.runs.retain(|r| r.strong_count() > 0);
     open.runs.push(Arc::downgrade(run));
 }
 
-pub(crate) fn add_store(store: &Arc<OpenStore>) {
+pub(crate) fn add_store(store: &Arc<StoreHandle>) {
     let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
     open.stores.retain(|s| s.strong_count() > 0);
     open.stores.push(Arc::downgrade(store));
 }
 
-/// Ends what is open, once the interpreter does.
+/// Ends all open runs, then closes all open stores. Errors are dropped, since no caller is left to report them to.
 #[pyfunction]
 fn _close_all(py: Python<'_>) {
-    // `sys.last_value` is set where an exception reached the top.
+    // An uncaught exception sets `sys.last_value`.
     let failed = py.import("sys").is_ok_and(|sys| sys.hasattr("last_value").unwrap_or(false));
     let (runs, stores) = {
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -46,15 +38,15 @@ fn _close_all(py: Python<'_>) {
     };
     py.detach(|| {
         for run in runs.iter().filter_map(Weak::upgrade) {
-            // Nobody is left who could be told of an error.
             let _ = run.end(failed);
         }
-        for open in stores.iter().filter_map(Weak::upgrade).filter(|s| s.process == std::process::id()) {
+        for open in stores.iter().filter_map(Weak::upgrade).filter(|s| s.is_own()) {
             let _ = open.store.close();
         }
     });
 }
 
+/// Has the interpreter call `_close_all` when it ends.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let close = wrap_pyfunction!(_close_all, module)?;
     module.py().import("atexit")?.call_method1("register", (close,))?;

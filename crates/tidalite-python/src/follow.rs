@@ -1,14 +1,14 @@
-//! `Follow`: points as they are logged.
+//! The Python class `Follow`: points as they are logged.
 
 use crate::errors::{invalid, raise};
-use crate::table::{Query, Table};
+use crate::table::{AnswerTable, RowSource};
 use arrow::array::RecordBatch;
 use pyo3::exceptions::PyStopIteration;
 use pyo3::prelude::*;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Hands out the points of a selection as they are logged, each once; made by `Selection.follow`.
+/// Hands out the points of a selection as they are logged, each once. Made by `Selection.follow`.
 ///
 /// >>> follow = store.select("loss", runs="live").follow()
 /// >>> run = store.run("live")
@@ -21,8 +21,8 @@ pub struct Follow {
     timeout: Option<Duration>,
 }
 
-/// Between looks whether the user wants to stop, while waiting.
-const SIGNALS: Duration = Duration::from_millis(100);
+/// The interval at which a wait checks for Ctrl-C.
+const SIGNAL_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Follow {
     pub(crate) fn new(follow: tidalite::Follow, timeout: Option<f64>) -> PyResult<Follow> {
@@ -32,7 +32,8 @@ impl Follow {
     fn waited(&self, py: Python<'_>, timeout: Option<Duration>) -> PyResult<Vec<RecordBatch>> {
         let start = Instant::now();
         loop {
-            let left = timeout.map_or(SIGNALS, |t| t.saturating_sub(start.elapsed()).min(SIGNALS));
+            let left =
+                timeout.map_or(SIGNAL_INTERVAL, |t| t.saturating_sub(start.elapsed()).min(SIGNAL_INTERVAL));
             let found = py
                 .detach(|| self.follow.lock().unwrap_or_else(PoisonError::into_inner).wait(left))
                 .map_err(raise)?;
@@ -46,31 +47,31 @@ impl Follow {
 
 fn seconds(timeout: f64) -> PyResult<Duration> {
     Duration::try_from_secs_f64(timeout)
-        .map_err(|_| invalid("follow", format!("a timeout of {timeout} seconds"), "give 0 or more"))
+        .map_err(|_| invalid("follow", format!("the timeout is {timeout} seconds"), "give 0 or more"))
 }
 
-fn table(batches: Vec<RecordBatch>) -> Table {
-    Table::new(Query::Rows(tidalite::points_schema(), batches))
+fn table(batches: Vec<RecordBatch>) -> AnswerTable {
+    AnswerTable::new(RowSource::Batches(tidalite::points_schema(), batches))
 }
 
 #[pymethods]
 impl Follow {
-    /// Where the follower stands, as text that can be kept, and given to `Selection.follow` later.
+    /// How far this follower has read, as text for the `cursor` of a later `Selection.follow`.
     #[getter]
     fn cursor(&self, py: Python<'_>) -> String {
         py.detach(|| self.follow.lock().unwrap_or_else(PoisonError::into_inner).cursor().to_string())
     }
 
-    /// What is new, at once; an empty table where nothing is.
-    fn poll(&self, py: Python<'_>) -> PyResult<Table> {
+    /// Returns the new points at once; an empty table if there are none.
+    fn poll(&self, py: Python<'_>) -> PyResult<AnswerTable> {
         let found = py.detach(|| self.follow.lock().unwrap_or_else(PoisonError::into_inner).poll());
         Ok(table(found.map_err(raise)?))
     }
 
-    /// What is new, as soon as something is; an empty table after `timeout` seconds. Without a timeout it waits for ever, and
-    /// Ctrl-C works.
+    /// Returns the new points as soon as there are any; an empty table after `timeout` seconds. Without a timeout it waits until
+    /// there are some. Ctrl-C interrupts it.
     #[pyo3(signature = (timeout=None))]
-    fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Table> {
+    fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<AnswerTable> {
         Ok(table(self.waited(py, timeout.map(seconds).transpose()?)?))
     }
 
@@ -78,7 +79,7 @@ impl Follow {
         slf
     }
 
-    fn __next__(&self, py: Python<'_>) -> PyResult<Table> {
+    fn __next__(&self, py: Python<'_>) -> PyResult<AnswerTable> {
         let found = self.waited(py, self.timeout)?;
         if found.is_empty() { Err(PyStopIteration::new_err(())) } else { Ok(table(found)) }
     }

@@ -1,31 +1,31 @@
-//! The compiled part of the Python package: thin classes over the public crate, and nothing of the engine.
+//! The compiled part of the Python package: thin classes over the public crate `tidalite`.
 //!
-//! Each file is one Python class, or one kind of conversion. Rules that hold throughout:
-//! - Whatever waits for the disk or computes gives up the interpreter lock; `Run.log` at its default does neither, and
-//!   keeps it (see `run.rs`).
+//! `arguments` converts from Python, `records` to Python; most other files are one Python class each. Rules:
+//! - Calls that compute or wait for the disk release the interpreter lock. `Run.log` does neither at its default durability,
+//!   and keeps the lock (see `run.rs`).
 //! - No class holds a lock of its own while Python code runs, since that code may call back.
 //! - Arguments are checked and converted before anything is written.
 
-// The macros of PyO3 make public items of what only Python can reach.
+#![deny(unsafe_code)]
+// PyO3's macros need public items, though only Python can reach them.
 #![allow(unreachable_pub)]
 
 mod append;
-mod buckets;
+mod arguments;
 mod errors;
 mod exit;
 mod follow;
-mod names;
-mod numbers;
-mod params;
+mod handles;
+mod progress;
 mod records;
 mod run;
+mod select_arguments;
 mod selection;
-mod spans;
 mod store;
 mod system;
 mod table;
-mod time;
 
+use arguments::groups;
 use pyo3::prelude::*;
 
 /// An embedded columnar store for streams of metrics: the compiled part.
@@ -37,12 +37,12 @@ fn _tidalite(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<run::Run>()?;
     module.add_class::<system::SystemWatch>()?;
     module.add_class::<selection::Selection>()?;
-    module.add_class::<table::Table>()?;
+    module.add_class::<table::AnswerTable>()?;
     module.add_class::<follow::Follow>()?;
-    module.add_class::<buckets::Bucket>()?;
+    module.add_class::<groups::GroupBucket>()?;
     module.add_function(wrap_pyfunction!(store::open, module)?)?;
-    module.add_function(wrap_pyfunction!(buckets::step_bucket, module)?)?;
-    module.add_function(wrap_pyfunction!(buckets::time_bucket, module)?)?;
+    module.add_function(wrap_pyfunction!(groups::step_bucket, module)?)?;
+    module.add_function(wrap_pyfunction!(groups::time_bucket, module)?)?;
     module.add_function(wrap_pyfunction!(selection::escape, module)?)?;
     exit::register(module)
 }

@@ -1,7 +1,7 @@
-//! The engine's facts as the data classes of `tidalite.records`.
+//! The engine's reports as the data classes of `tidalite.records`.
 
-use crate::params::{from_labels, from_params};
-use crate::time::from_us;
+use crate::arguments::params::{from_labels, from_params};
+use crate::arguments::time::from_us;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyModule, PyTuple};
@@ -38,7 +38,7 @@ pub(crate) fn runs<'py>(py: Python<'py>, runs: &[RunInfo]) -> PyResult<Bound<'py
     class(py, "Runs")?.call1((list,))
 }
 
-/// Keeps a snapshot, and with it its files.
+/// Keeps a snapshot, and so its files, from being collected.
 #[pyclass(frozen)]
 struct Pin {
     _snapshot: Snapshot,

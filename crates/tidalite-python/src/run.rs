@@ -1,28 +1,28 @@
-//! `Run`: what a training loop holds.
+//! The Python class `Run`, which a training loop logs to.
 //!
-//! `log` is the hot path. A dict of metrics seen before is recognised by its keys, most often by their addresses alone,
-//! and goes to the log as one row of numbers: in one pass and without an allocation where they are plain floats under the very
-//! keys of the call before. At the default durability nothing in it waits for the disk, so it keeps the interpreter lock:
-//! giving it up would cost more than the call, and would hand the processor to any other busy thread for milliseconds. At
-//! durability `row`, which waits for the disk, the lock is given up.
+//! `log` is the hot path. Metrics are looked up in the engine once per layout, the keys of a dict in their order. Later dicts
+//! with the same keys reuse the layout. Plain floats under the same key objects as in the previous call need one pass over the
+//! dict and no allocation.
+//!
+//! At the default durability `log` does not wait for the disk, so it keeps the interpreter lock: releasing it costs more than
+//! the call, and lets any other busy thread run for milliseconds. At durability `row` it waits for the disk without the lock.
 
+use crate::arguments::numbers;
+use crate::arguments::params;
+use crate::arguments::time::{duration, to_us};
 use crate::errors::{invalid, raise};
-use crate::exit::OpenStore;
-use crate::numbers;
-use crate::params;
+use crate::handles::RunHandle;
 use crate::system::SystemWatch;
-use crate::time::{duration, to_us};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyMapping, PyString, PyTuple, PyType};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tidalite::{MetricSet, RowAt};
 
-/// A run that this process takes part in; begun by `Store.run`.
+/// A run that this process takes part in. Made by `Store.run`.
 ///
-/// As a context manager it ends when the block does: finished, or failed where an exception left it. Usable from many
-/// threads; after a fork the child writes on by itself.
+/// As a context manager it ends with the block: as failed if an exception leaves the block, else as finished. It may be used from
+/// many threads. After a fork the child logs to the same run through a writer of its own.
 ///
 /// >>> with store.run("resnet-42", params={"lr": 3e-4}) as run:
 /// ...     for step in range(3):
@@ -31,77 +31,31 @@ use tidalite::{MetricSet, RowAt};
 /// array([1.        , 0.5       , 0.33333333])
 #[pyclass(frozen, module = "tidalite")]
 pub struct Run {
-    pub(crate) handle: Arc<Handle>,
-    /// Dicts of metrics logged before, the one logged last first.
+    handle: Arc<RunHandle>,
+    /// Layouts logged before, most recent first.
     layouts: Mutex<Vec<Arc<Layout>>>,
-    /// Whether a call waits for the disk.
+    /// Whether logging a row waits for the disk.
     waits: bool,
 }
 
-/// What has to be ended with the process, whether Python still knows of it or not.
-pub(crate) struct Handle {
-    pub(crate) run: tidalite::Run,
-    store: Arc<OpenStore>,
-    process: u32,
-    watches: Mutex<Vec<Arc<Mutex<Option<tidalite::system::SystemWatch>>>>>,
-    ended: AtomicBool,
-}
-
-/// The keys of a dict, in its order, and the columns that they are.
+/// The keys of a dict in its order, and their metrics in the engine.
 struct Layout {
     keys: Vec<Py<PyString>>,
     columns: MetricSet,
 }
 
-/// Rows up to this long are gathered on the stack.
-const QUICK_MAX: usize = 32;
-/// So many kinds of dict are remembered; a loop that logs more different ones pays for a look-up in the engine.
+/// The longest row that is gathered on the stack.
+const STACK_ROW_MAX: usize = 32;
+/// The layouts kept per run. Rows of any other layout need a look-up in the engine.
 const LAYOUTS_MAX: usize = 16;
 
-impl Handle {
-    pub(crate) fn new(run: tidalite::Run, store: Arc<OpenStore>) -> Arc<Handle> {
-        let handle = Arc::new(Handle {
-            run,
-            store,
-            process: std::process::id(),
-            watches: Mutex::default(),
-            ended: AtomicBool::new(false),
-        });
-        crate::exit::add_run(&handle);
-        handle
-    }
-
-    /// Ends this process's part in the run, once. A forked child does not end its parent's.
-    pub(crate) fn end(&self, failed: bool) -> tidalite::Result<()> {
-        if self.process != std::process::id() || self.ended.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        self.stop_watches();
-        if failed {
-            self.run.fail()?
-        } else {
-            self.run.finish()?
-        }
-        self.ended.store(true, Ordering::Release);
-        Ok(())
-    }
-
-    fn stop_watches(&self) {
-        let watches = std::mem::take(&mut *self.watches.lock().unwrap_or_else(PoisonError::into_inner));
-        for watch in watches {
-            let watch = watch.lock().unwrap_or_else(PoisonError::into_inner).take();
-            drop(watch);
-        }
-    }
-}
-
 impl Run {
-    pub(crate) fn new(handle: Arc<Handle>, waits: bool) -> Run {
+    pub(crate) fn new(handle: Arc<RunHandle>, waits: bool) -> Run {
         Run { handle, layouts: Mutex::default(), waits }
     }
 
-    /// The columns of a dict's keys, if they were logged before; these are the newest then.
-    fn known(&self, keys: &[Bound<'_, PyString>]) -> Option<Arc<Layout>> {
+    /// The layout of these keys, if it is kept; it becomes the most recent.
+    fn known_layout(&self, keys: &[Bound<'_, PyString>]) -> Option<Arc<Layout>> {
         let mut layouts = self.layouts.lock().unwrap_or_else(PoisonError::into_inner);
         let same = |a: &Py<PyString>, b: &Bound<'_, PyString>| {
             a.as_ptr() == b.as_ptr() || matches!((a.to_str(b.py()), b.to_str()), (Ok(a), Ok(b)) if a == b)
@@ -113,13 +67,17 @@ impl Run {
         Some(layouts[0].clone())
     }
 
-    /// Where the dict has the very keys of the one logged last, in its order, and plain floats: that layout, and the floats in
-    /// `row`. No Python code runs.
+    /// The most recent layout, if the dict has the same key objects in the same order and only plain floats; `row` receives the
+    /// floats. Runs no Python code.
     #[inline]
-    fn quick(&self, values: &Bound<'_, PyDict>, row: &mut [f64; QUICK_MAX]) -> Option<Arc<Layout>> {
+    fn repeated_layout(
+        &self,
+        values: &Bound<'_, PyDict>,
+        row: &mut [f64; STACK_ROW_MAX],
+    ) -> Option<Arc<Layout>> {
         let layouts = self.layouts.lock().unwrap_or_else(PoisonError::into_inner);
         let last = layouts.first()?;
-        if last.keys.len() != values.len() || values.len() > QUICK_MAX {
+        if last.keys.len() != values.len() || values.len() > STACK_ROW_MAX {
             return None;
         }
         let mut slots = last.keys.iter().zip(row);
@@ -134,7 +92,7 @@ impl Run {
     }
 
     fn layout(&self, keys: &[Bound<'_, PyString>]) -> PyResult<Arc<Layout>> {
-        if let Some(layout) = self.known(keys) {
+        if let Some(layout) = self.known_layout(keys) {
             return Ok(layout);
         }
         let names = names(keys)?;
@@ -147,7 +105,7 @@ impl Run {
         Ok(layout)
     }
 
-    /// Appends a row; waits without the interpreter lock where it has to.
+    /// Appends a row, without the interpreter lock if that waits for the disk.
     fn append(
         &self,
         py: Python<'_>,
@@ -166,43 +124,45 @@ impl Run {
 impl Run {
     /// The run's id.
     #[getter]
-    fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         self.handle.run.id()
     }
 
-    /// The labels that all points of this process carry, such as {'rank': '3'}.
+    /// The labels of all points that this process logs to the run, such as {'rank': '3'}.
     #[getter]
     fn labels<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         params::from_labels(py, self.handle.run.labels())
     }
 
-    /// The run's params as they stand, set by whichever process.
+    /// The run's current params, set by any process.
     #[getter]
     fn params<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         params::from_params(py, &self.info(py)?.params)
     }
 
-    /// The run's tags as they stand, sorted.
+    /// The run's current tags, sorted.
     #[getter]
     fn tags(&self, py: Python<'_>) -> PyResult<Vec<String>> {
         Ok(self.info(py)?.tags.into_iter().collect())
     }
 
-    /// How the run stands, over all processes that take part: 'running', 'finished', 'failed' or 'lost'.
+    /// The run's status over all processes that take part: 'running', 'finished', 'failed' or 'lost'.
     #[getter]
     fn status(&self, py: Python<'_>) -> PyResult<&'static str> {
         Ok(self.info(py)?.status.as_str())
     }
 
-    /// Logs a row: values of several metrics at one step and time. Other processes see it, whole, when this returns, and it
-    /// survives the death of this one.
+    /// Logs a row: values of several metrics at one step and time. When this returns, other processes see the whole row, and it
+    /// survives a crash of this process.
     ///
-    /// `values` maps names to single numbers (floats, ints, bools, NumPy, torch and jax scalars); NaN and infinities are kept.
-    /// `step` counts up from the last one where absent; `time` is now where absent: whole microseconds since 1970 UTC, a datetime,
-    /// `numpy.datetime64` or ISO 8601 text. `labels` are laid over the run's own.
+    /// - `values`: a dict from names to single numbers (floats, ints, bools, NumPy, torch and jax scalars). NaN and infinities are
+    ///   kept.
+    /// - `step`: by default one more than the last.
+    /// - `time`: whole microseconds since 1970 UTC, a datetime, `numpy.datetime64` or ISO 8601 text; by default now.
+    /// - `labels`: added to the run's labels, and preferred over them.
     ///
-    /// Raises TypeError, naming the key, for what is no number; Invalid for a wrong name or a run that ended; Full where the
-    /// disk is; Poisoned after a failed sync. Nothing of the row is logged then.
+    /// Raises TypeError, naming the key, for a value that is not a number; Invalid for an invalid name or a run that has ended; Full
+    /// if the disk is full; Poisoned after a failed sync. If it raises, nothing of the row is logged.
     ///
     /// >>> run = store.run("a")
     /// >>> run.log({"loss": 0.25, "acc": 0.9}, step=7)
@@ -228,8 +188,8 @@ impl Run {
             }
         };
         if labels.is_none() {
-            let mut gathered = [0.0; QUICK_MAX];
-            if let Some(layout) = self.quick(values, &mut gathered) {
+            let mut gathered = [0.0; STACK_ROW_MAX];
+            if let Some(layout) = self.repeated_layout(values, &mut gathered) {
                 let step = step.map(|s| whole_step("log", s)).transpose()?;
                 let time_us = time.map(to_us).transpose()?;
                 let row = &gathered[..layout.keys.len()];
@@ -253,7 +213,7 @@ impl Run {
         }
     }
 
-    /// Sets params, over those that stand: a dict of plain values.
+    /// Sets params from a dict of plain values; other params keep their values.
     ///
     /// >>> run = store.run("b", params={"lr": 0.1})
     /// >>> run.set_params({"batch": 32})
@@ -271,16 +231,16 @@ impl Run {
         py.detach(|| self.handle.run.set_tags(tags, [])).map_err(raise)
     }
 
-    /// Removes tags; those that are not there do not matter.
+    /// Removes tags; absent tags are ignored.
     #[pyo3(signature = (*tags))]
     fn remove_tags(&self, py: Python<'_>, tags: &Bound<'_, PyTuple>) -> PyResult<()> {
         let tags = params::texts("a tag", tags)?;
         py.detach(|| self.handle.run.set_tags([], tags)).map_err(raise)
     }
 
-    /// Goes on from an earlier step, as after loading a checkpoint: what was written to the run before this call, at steps greater than
-    /// `step` and by whichever process, is hidden from every answer. It is kept: `select(..., hidden=True)` sees it. Steps that count
-    /// up by themselves go on behind `step`.
+    /// Continues from an earlier step, as after loading a checkpoint. All points that any process wrote to the run before this call,
+    /// at steps greater than `step`, are hidden from every answer. They are kept: `select(..., include_rewound=True)` includes them.
+    /// Default steps continue at `step` + 1.
     ///
     /// >>> run = store.run("a")
     /// >>> for step in range(10):
@@ -294,10 +254,10 @@ impl Run {
         py.detach(|| self.handle.run.rewind(step)).map(|_| ()).map_err(raise)
     }
 
-    /// Samples this machine into the run, every `interval` seconds, from a thread that never holds the interpreter: processor,
-    /// memory, disk, network, and NVIDIA GPUs where there are any, as metrics `system/...` with labels such as `gpu`.
+    /// Samples this machine into the run every `interval` seconds: processor, memory, disk, network, and NVIDIA GPUs if there are any,
+    /// as metrics `system/...` with labels such as `gpu`. The sampling thread never holds the interpreter lock.
     ///
-    /// It ends with the run, or by `stop()`, and never harms the run: what goes wrong is in its `error`.
+    /// Sampling ends with the run, or by `stop()`. Its failures do not affect the run; the last one is in `error`.
     ///
     /// >>> run = store.run("watched")
     /// >>> watch = run.watch_system(interval=1.0)
@@ -307,23 +267,19 @@ impl Run {
         let interval = interval.map_or(Ok(std::time::Duration::from_secs(1)), |i| duration("interval", i))?;
         let watch = py.detach(|| self.handle.run.watch_system(interval)).map_err(raise)?;
         let watch = Arc::new(Mutex::new(Some(watch)));
-        let mut watches = self.handle.watches.lock().unwrap_or_else(PoisonError::into_inner);
-        watches.push(watch.clone());
+        self.handle.add_watch(watch.clone());
         Ok(SystemWatch::new(watch))
     }
 
-    /// Ends this process's part in the run; `status` is 'finished' or 'failed'. Ending it again does nothing.
+    /// Ends this process's part in the run; `status` is 'finished' or 'failed'. A second call does nothing.
     #[pyo3(signature = (status="finished"))]
     fn finish(&self, py: Python<'_>, status: &str) -> PyResult<()> {
         let failed = match status {
             "finished" => false,
             "failed" => true,
             other => {
-                return Err(invalid(
-                    "finish run",
-                    format!("{other:?} is no way to end"),
-                    "give 'finished' or 'failed'",
-                ));
+                let wrong = format!("the status {other:?} is unknown");
+                return Err(invalid("finish run", wrong, "give 'finished' or 'failed'"));
             }
         };
         py.detach(|| self.handle.end(failed)).map_err(raise)
@@ -344,7 +300,7 @@ impl Run {
         let _ = (exc, traceback);
         let failed = exc_type.is_some();
         let ended = py.detach(|| self.handle.end(failed));
-        // An exception under way says more than that its run could not be ended.
+        // The exception that left the block matters more than a failure to end the run.
         if failed { Ok(()) } else { ended.map_err(raise) }
     }
 
@@ -365,16 +321,16 @@ fn as_dict<'py>(values: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
     Ok(dict)
 }
 
-type Row<'py> = (Vec<Bound<'py, PyString>>, Vec<f64>);
-
-/// A dict's keys and numbers, in its order. Python code, which may change the dict, runs only once all of it is read.
-fn row<'py>(values: &Bound<'py, PyDict>) -> PyResult<Row<'py>> {
+/// A dict's keys and numbers, in its order. Conversion may run Python code, which may change the dict, so it starts once the whole
+/// dict is read.
+#[allow(clippy::type_complexity)] // two lists
+fn row<'py>(values: &Bound<'py, PyDict>) -> PyResult<(Vec<Bound<'py, PyString>>, Vec<f64>)> {
     let mut keys = Vec::with_capacity(values.len());
     let mut numbers = Vec::with_capacity(values.len());
     let mut inexact: Vec<(usize, Bound<'py, PyAny>)> = Vec::new();
     for (key, value) in values.iter() {
         let Ok(key) = key.cast_into::<PyString>() else {
-            return Err(PyTypeError::new_err("log: the name of a metric is not text; give names as str"));
+            return Err(PyTypeError::new_err("log: the name of a metric is not a str; give names as str"));
         };
         numbers.push(numbers::exact(&value).unwrap_or_else(|| {
             inexact.push((keys.len(), value));

@@ -1,28 +1,26 @@
-//! `SystemWatch`: the sampling of this machine, under way.
+//! The Python class `SystemWatch`: a running sampling of this machine.
 
+use crate::handles::SharedWatch;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-/// The sampling of this machine into a run; begun by `Run.watch_system`.
+/// A sampling of this machine into a run. Made by `Run.watch_system`.
 #[pyclass(frozen, module = "tidalite")]
 pub struct SystemWatch {
-    watch: Shared,
+    watch: SharedWatch,
     last_error: Mutex<Option<String>>,
 }
 
-/// Shared with the run, which stops it when it ends.
-type Shared = Arc<Mutex<Option<tidalite::system::SystemWatch>>>;
-
 impl SystemWatch {
-    pub(crate) fn new(watch: Shared) -> Self {
+    pub(crate) fn new(watch: SharedWatch) -> Self {
         SystemWatch { watch, last_error: Mutex::new(None) }
     }
 }
 
 #[pymethods]
 impl SystemWatch {
-    /// Why a sample could not be logged, last time that happened; None where all went well.
+    /// Why a sample could not be logged, the last time that happened; None if all samples were logged.
     #[getter]
     fn error(&self) -> Option<String> {
         let watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
@@ -30,7 +28,7 @@ impl SystemWatch {
         current.or_else(|| self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
-    /// Stops sampling; done when this returns. Stopping again does nothing.
+    /// Stops sampling, and returns once it has stopped. A second call does nothing.
     fn stop(&self, py: Python<'_>) {
         py.detach(|| {
             let watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -1,4 +1,4 @@
-"""What the package's tests share: an empty store, and scripts run in a process of their own."""
+"""Fixtures of the package's tests: an empty store, and scripts that run in their own process."""
 import subprocess
 import sys
 import textwrap
@@ -21,7 +21,7 @@ def store(path):
 
 @pytest.fixture
 def script(tmp_path):
-    """Runs Python text in a process of its own; gives what it did."""
+    """Runs Python text in its own process and returns the completed process."""
 
     def run(text, *args, check=True, timeout=60):
         file = tmp_path / "script.py"

@@ -1,4 +1,4 @@
-"""Bulk append: from whatever holds columns; whole batches or nothing; wrong columns named."""
+"""Bulk append from every source of columns. A batch is appended whole or not at all; errors name the wrong column."""
 import datetime as dt
 
 import duckdb
@@ -48,7 +48,7 @@ SOURCES = {
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_columns_of_any_origin_become_the_same_points(store, source):
+def test_every_source_of_columns_gives_the_same_points(store, source):
     assert store.append(SOURCES[source]()) == N
     got = store.select("m", runs="r").to_numpy()
     assert (got["step"] == STEPS).all() and (got["value"] == VALUES).all() and (got["time"] == TIMES).all()
@@ -61,18 +61,18 @@ def test_numbers_of_every_type_are_values(store):
         assert store.select(kind).to_numpy()["value"].tolist() == [0.0, 1.0, 1.0], i
 
 
-def test_nan_of_pandas_is_nan_and_not_missing(store):
+def test_nan_from_pandas_is_nan_not_missing(store):
     frame = pd.DataFrame({"run": "r", "metric": "m", "step": [0, 1, 2], "value": [1.0, float("nan"), 3.0]})
     assert store.append(frame) == 3
     assert np.isnan(store.select("m").to_numpy()["value"]).tolist() == [False, True, False]
 
 
-def test_labels_come_as_text(store):
+def test_labels_are_given_as_text(store):
     store.append({"run": "r", "metric": "m", "labels": ["rank=0", "rank=1"], "step": [0, 0], "value": [1.0, 2.0]})
     assert store.select("m", labels={"rank": 1}).to_numpy()["value"].tolist() == [2.0]
 
 
-def test_missing_times_are_now(store):
+def test_the_default_time_is_now(store):
     before = np.datetime64(dt.datetime.now(dt.timezone.utc).replace(tzinfo=None), "us") - np.timedelta64(1, "s")
     store.append({"run": "r", "metric": "m", "step": [0], "value": [1.0]})
     assert store.select("m").to_numpy()["time"][0] >= before
@@ -84,7 +84,7 @@ WRONG = {
     "steps that are floats": ({**columns(), "step": STEPS * 1.0}, "step"),
     "values that are text": ({**columns(), "value": ["x"] * N}, "value"),
     "values that are objects": ({**columns(), "value": np.array([None] * N, object)}, "value"),
-    "columns of two lengths": ({**columns(), "value": VALUES[:-1]}, "one length"),
+    "columns of two lengths": ({**columns(), "value": VALUES[:-1]}, "equal length"),
     "two dimensions": ({**columns(), "value": VALUES.reshape(-1, 1)}, "dimension"),
     "a step beyond 64 bits": ({**columns(), "step": np.full(N, 2**64 - 1, "uint64")}, "64 bits"),
     "NaT": ({**columns(), "time": np.full(N, np.datetime64("NaT", "us"))}, "NaT"),
@@ -99,14 +99,14 @@ WRONG = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_what_is_wrong_is_named_and_nothing_is_appended(store, wrong):
+def test_an_error_names_the_wrong_column_and_nothing_is_appended(store, wrong):
     data, word = WRONG[wrong]
     with pytest.raises((tidalite.Invalid, TypeError), match=word):
         store.append(data() if callable(data) else data)
     assert store.metrics() == []
 
 
-def test_an_error_late_in_a_stream_says_how_much_is_in_the_store(store):
+def test_an_error_late_in_a_stream_reports_the_rows_in_the_store(store):
     def batches():
         yield from arrow().to_batches()
         for _ in range(210):
@@ -120,7 +120,7 @@ def test_an_error_late_in_a_stream_says_how_much_is_in_the_store(store):
     assert held > 0 and len(store.select("m").points()) == N
 
 
-def test_a_large_batch_is_there_whole_and_survives_a_close(path):
+def test_a_large_batch_is_complete_and_survives_a_close(path):
     n = 300_000
     with tidalite.open(path) as store:
         assert store.append({"run": "r", "metric": "m", "step": np.arange(n), "value": np.arange(n) * 0.5}) == n

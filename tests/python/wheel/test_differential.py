@@ -1,8 +1,7 @@
-"""Random stores, asked the same questions by the package and, in SQL over a plain list of what was written, by DuckDB.
+"""Random queries of random stores, compared with DuckDB, which runs them in SQL over a plain list of the writes.
 
-A store is written the hard way: rows and batches, steps repeated and in any order, NaN and infinities, several parts that overlap,
-a live tail, a run forked from a fork, a rewind, a deleted run that is begun again, a series long enough for rollups. DuckDB never sees the
-store: it has the list of writes and the rules in SQL.
+A store gets rows and batches, repeated steps in any order, NaN and infinities, overlapping parts, rows still in the log, a fork of a
+fork, a rewind, a deleted run that is begun again, and a series long enough for rollups. DuckDB does not read the store.
 """
 import math
 import os
@@ -14,17 +13,17 @@ import pytest
 
 import tidalite
 
-# More in a long run, as of the other long tests.
+# More in the long tests.
 SEEDS = range(150 if os.environ.get("TIDALITE_LONG") else 8)
-QUESTIONS = 60
+QUERIES = 60
 
 START_US = 1_780_000_000_000_000
-# Steps of the long run: enough that parts hold rollups of it.
+# Steps of the long series: enough for rollups in its parts.
 LONG = 40_000
 METRICS = ["loss", "acc", "grad/norm", "system/cpu"]
 LABELS = [{}, {"rank": "1"}, {"rank": "2", "host": "a"}]
 
-# What there is of each run: its own points and those it took over; `age` ascends as writes do.
+# The points of each run: its own and the inherited ones. `age` is the order of writing.
 SEEN = """
 create table seen as
 select l.run, r.metric, r.labels, r.rank, r.step, r.time, r.value, r.hidden, l.generation, p.lr,
@@ -57,7 +56,7 @@ AGGREGATES = {
     "p12.5": "quantile_cont(value, 0.125) filter (finite)",
     "argnan": "min(step) filter (isnan(value))",
 }
-# Of one series only: over several, points at one step have no order of their own.
+# For one series only: points of several series at one step have no order.
 OF_A_SERIES = {
     "first": "arg_min(value, turn)",
     "last": "arg_max(value, turn)",
@@ -69,7 +68,7 @@ OF_A_SERIES = {
 
 
 class World:
-    """A store, and the list of everything that was written to it."""
+    """A store, and the list of all writes to it."""
 
     def __init__(self, path, seed):
         self.rng = random.Random(seed)
@@ -79,7 +78,7 @@ class World:
         self.rates = {}
 
     def begin(self, store, run, **how):
-        """A run with a learning rate, of the texts that floats have here and there."""
+        """Begins a run with a learning rate; `rates` holds its text."""
         self.rates[run] = self.rng.choice(["0.1", "0.01", "0.001"])
         return store.run(run, params={"lr": float(self.rates[run])}, **how)
 
@@ -93,7 +92,7 @@ class World:
         self.rows.append([run, metric, text, labels.get("rank"), step, time, value, len(self.rows), False])
 
     def log(self, run, step):
-        """A row by `log`."""
+        """Logs a row."""
         labels = self.rng.choice(LABELS)
         values = {m: self.value() for m in self.rng.sample(METRICS, self.rng.randint(1, len(METRICS)))}
         time = START_US + step * 250_000 + self.rng.randint(0, 400_000)
@@ -102,7 +101,7 @@ class World:
             self.note(run.id, metric, labels, step, time, value)
 
     def append(self, store, run, steps, metric=None, labels=None):
-        """A batch by `append`, of one metric and one set of labels."""
+        """Appends a batch of one metric and one set of labels."""
         labels = self.rng.choice(LABELS) if labels is None else labels
         metric = metric or self.rng.choice(METRICS)
         text = ",".join(f"{k}={v}" for k, v in sorted(labels.items()))
@@ -207,7 +206,7 @@ class World:
         return con
 
 
-class Question:
+class RandomSelection:
     """A random selection, as arguments and as SQL."""
 
     def __init__(self, rng, made=None):
@@ -218,7 +217,7 @@ class Question:
         settled.append(HISTORY[history])
         self.arguments["history"] = history
         if rng.random() < 0.2:
-            self.arguments["hidden"] = True
+            self.arguments["include_rewound"] = True
         else:
             settled.append("not hidden")
         if rng.random() < 0.5:
@@ -265,7 +264,7 @@ class Question:
 
 
 def same(ours, theirs, what):
-    """Equal, NaN to NaN; a sum's last digits are the order of addition, which neither promises."""
+    """Asserts equality, with NaN equal to NaN. Sums may differ in the last digits, since neither side fixes the order of addition."""
     if isinstance(ours, float) and isinstance(theirs, (float, int)):
         both_nan = math.isnan(ours) and math.isnan(theirs)
         assert both_nan or ours == theirs or math.isclose(ours, theirs, rel_tol=1e-9, abs_tol=1e-6), what
@@ -281,7 +280,7 @@ def compare(ours, theirs, context):
 
 
 def rows(table):
-    """The rows of an Arrow table, times as µs."""
+    """The rows of an Arrow table, with times in µs."""
     columns = []
     for name in table.column_names:
         column = table[name].combine_chunks()
@@ -334,7 +333,7 @@ def ask_aggregate(store, con, question, rng):
 def ask_chart(store, con, question, rng):
     buckets = rng.choice([1, 10, 100])
     answer = question.select(store).chart(buckets).to_arrow()
-    # The width is the least power of two of which so many buckets hold all of a series' steps.
+    # The width is the lowest power of two at which the given number of buckets covers the steps of a series.
     widths = con.sql(f"""select run, metric, labels, min(w) as width from (
             select run, metric, labels, min(step) as low, max(step) as high from {question.points} group by all
         ), (select 2 ** unnest(range(0, 20)) as w)
@@ -364,7 +363,7 @@ def ask_band(store, con, question, rng):
 
 
 def ask_align(store, con, question, rng):
-    """Side by side at equal steps; repeats of a step come last in, so only where they are settled."""
+    """Series side by side at equal steps; skipped with repeats, which have no place in columns."""
     if question.repeats == "all":
         return [], []
     answer = question.select(store).align(on="step", fill="none").to_arrow()
@@ -383,14 +382,14 @@ def ask_align(store, con, question, rng):
 def ask_best(store, con, question, rng):
     count, aggregate, most = rng.randint(1, 5), rng.choice(["min", "max", "mean"]), rng.random() < 0.5
     selection = question.select(store)
-    best = selection.greatest if most else selection.least
+    best = selection.top if most else selection.bottom
     sql = f"""select run, metric, {AGGREGATES[aggregate]} as best, count(*) from {question.points}
         group by run, metric having best is not null order by best {'desc' if most else 'asc'}, run, metric limit {count}"""
     return rows(best(count, aggregate, "count", by=["run", "metric"]).to_arrow()), con.sql(sql).fetchall()
 
 
 SERIES = "partition by run, metric, labels, isfinite(value) order by step, age"
-# A point that is not finite stays as it is, and is no part of the others: the windows are over the finite points alone.
+# NaN and infinities are unchanged and not part of any window: the windows are over the finite points.
 TRANSFORMS = list({
     "mean:5": f"""select * replace (if(isfinite(value), avg(value) over (
         {SERIES} rows between 4 preceding and current row), value) as value) from {{points}}""",
@@ -409,7 +408,7 @@ ASK = [ask_points, ask_latest, ask_aggregate, ask_aggregate, ask_aggregate, ask_
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_answers_are_those_of_sql_over_what_was_written(path, seed):
+def test_answers_equal_those_of_sql_over_the_writes(path, seed):
     world = World(path, seed)
     with tidalite.open(path, background=False) as store:
         world.build(store)
@@ -417,10 +416,10 @@ def test_answers_are_those_of_sql_over_what_was_written(path, seed):
         rng = random.Random(1000 + seed)
         answered = 0
         with tidalite.open(path, "r") as reader:
-            for number in range(QUESTIONS):
+            for number in range(QUERIES):
                 ask = rng.choice(ASK)
-                question = Question(rng, rng.choice(TRANSFORMS) if ask in TRANSFORMED and rng.random() < 0.25 else None)
+                question = RandomSelection(rng, rng.choice(TRANSFORMS) if ask in TRANSFORMED and rng.random() < 0.25 else None)
                 ours, theirs = ask(reader, con, question, rng)
                 compare(ours, theirs, f"{ask.__name__} {number}, {question.made or 'points'} of {question.arguments}")
                 answered += len(ours)
-        assert answered > 100, "the questions found next to nothing"
+        assert answered > 100, "the queries found almost nothing"

@@ -1,4 +1,4 @@
-"""Every example in a docstring runs and gives what it shows."""
+"""Every example in a docstring runs and gives the output that it shows."""
 import doctest
 import importlib
 import inspect
@@ -9,12 +9,12 @@ import pytest
 
 import tidalite
 
-# Modules of loggers need libraries that only their own tests install.
+# The modules of loggers need libraries that only their tests install.
 MODULES = ["tidalite", *(f"tidalite.{m.name}" for m in pkgutil.iter_modules(tidalite.__path__) if m.name not in ("_tidalite", "loggers"))]
 
 
 def documented():
-    """(name, docstring) of all that is public, members of the compiled classes included."""
+    """(name, docstring) of everything public, including members of the compiled classes."""
     found = {}
     for name in MODULES:
         module = importlib.import_module(name)
@@ -29,7 +29,7 @@ def documented():
 
 
 @pytest.mark.parametrize(("name", "doc"), documented(), ids=lambda v: v if len(v) < 60 else "")
-def test_an_example_gives_what_it_shows(name, doc, store, path):
+def test_an_example_gives_the_output_it_shows(name, doc, store, path):
     import numpy as np
 
     np.random.seed(0)
@@ -44,7 +44,7 @@ def test_there_are_examples_to_run():
     assert len(documented()) >= 12
 
 
-def test_all_that_is_public_is_documented():
+def test_everything_public_is_documented():
     for name in tidalite.__all__:
         value = getattr(tidalite, name)
         if name != "__version__":

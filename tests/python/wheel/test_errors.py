@@ -1,4 +1,4 @@
-"""Errors: their classes, and that a message says what, where and what to do."""
+"""Errors: their classes, and what their messages name."""
 import os
 import stat
 
@@ -9,19 +9,19 @@ import tidalite
 CLASSES = [tidalite.Busy, tidalite.NotFound, tidalite.Invalid, tidalite.Corrupt, tidalite.Unsupported, tidalite.Full, tidalite.Io, tidalite.Poisoned]
 
 
-def test_each_class_is_an_error_of_tidalite():
+def test_each_class_is_a_subclass_of_error():
     for kind in CLASSES:
         assert issubclass(kind, tidalite.Error) and kind.__module__ == "tidalite" and kind.__doc__
     assert issubclass(tidalite.Error, Exception)
 
 
-def test_a_store_to_read_that_is_not_there_is_not_found(path):
+def test_opening_an_absent_store_for_reading_raises_not_found(path):
     with pytest.raises(tidalite.NotFound, match=str(path)):
         tidalite.open(path, "r")
     assert not path.exists()
 
 
-def test_a_file_and_a_folder_of_other_things_are_no_store(tmp_path):
+def test_opening_a_file_or_a_folder_with_other_files_is_invalid(tmp_path):
     file = tmp_path / "file"
     file.write_text("x")
     with pytest.raises(tidalite.Invalid, match="file"):
@@ -34,7 +34,7 @@ def test_a_file_and_a_folder_of_other_things_are_no_store(tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [dict(mode="w"), dict(durability="always"), dict(durability=-1.0), dict(durability=float("nan"))])
-def test_options_that_make_no_sense_are_refused(path, arguments):
+def test_invalid_options_are_refused(path, arguments):
     with pytest.raises(tidalite.Invalid):
         tidalite.open(path, **arguments)
     assert not path.exists()
@@ -46,7 +46,7 @@ def test_arguments_of_a_wrong_type_are_a_type_error(path, arguments):
         tidalite.open(**{"path": path, **arguments})
 
 
-def test_a_damaged_part_is_corrupt_and_named(store):
+def test_reading_a_damaged_part_raises_corrupt_and_names_it(store):
     import numpy as np
 
     store.append({"run": "a", "metric": "x", "step": np.arange(100_000), "value": np.random.default_rng(1).normal(size=100_000)})

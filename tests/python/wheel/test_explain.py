@@ -1,4 +1,4 @@
-"""What an answer says it was made from."""
+"""`explain` reports the sources of an answer."""
 import numpy as np
 import pytest
 
@@ -28,11 +28,11 @@ def test_each_answer_comes_from_the_cheapest_source(long):
     assert 0 < points.bytes_read < points.bytes
 
 
-def test_points_of_a_log_are_told_apart_and_rows_of_a_follower_have_nothing_to_tell(store):
+def test_points_from_a_log_are_counted_and_rows_of_a_follower_cannot_be_explained(store):
     with store.run("live") as run:
         run.log({"loss": 1.0}, step=0)
     assert store.select("loss").latest().explain().log_points == 1
-    with pytest.raises(tidalite.Invalid, match="nothing was asked"):
+    with pytest.raises(tidalite.Invalid, match="from a follower"):
         next(iter(store.select("loss").follow(timeout=0))).explain()
 
 

@@ -1,4 +1,4 @@
-"""Which runs and series are meant, and what was taken back: filters, groups by params, forks, rewinds, deletions, sizes."""
+"""Filters of runs, groups by params, `having`, forks, rewinds, deletions and sizes."""
 import math
 
 import pytest
@@ -8,7 +8,7 @@ import tidalite
 
 @pytest.fixture
 def sweep(store):
-    """Six runs: a learning rate each, an optimizer in all but the last, every second one tagged."""
+    """Six runs with different learning rates; all but the last have an optimizer, and every second one has a tag."""
     for i in range(6):
         params = {"lr": i / 10, "deep": {"depth": i // 3}} | ({"optimizer": "adam" if i < 3 else "sgd"} if i < 5 else {})
         with store.run(f"r{i}", params=params, tags=["even"] if i % 2 == 0 else [], labels={"host": f"h{i % 2}"}) as run:
@@ -34,13 +34,13 @@ def ids(selection):
     ],
     ids=str,
 )
-def test_a_filter_takes_the_runs_that_it_describes(sweep, where, expected):
+def test_a_filter_selects_the_matching_runs(sweep, where, expected):
     assert ids(sweep.select("loss", where=where)) == expected
     assert sweep.runs(where).ids == expected
     assert sweep.runs(where=where).ids == expected
 
 
-def test_a_wrong_filter_is_refused_where_it_is_written(sweep):
+def test_an_invalid_filter_is_refused_with_its_column(sweep):
     for call in (sweep.runs, lambda where: sweep.select(where=where)):
         with pytest.raises(tidalite.Invalid, match="column 12"):
             call("params.lr >")
@@ -48,7 +48,7 @@ def test_a_wrong_filter_is_refused_where_it_is_written(sweep):
             call(3)
 
 
-def test_groups_by_a_param_have_the_runs_of_each_value(sweep):
+def test_groups_by_a_param_hold_the_runs_of_each_value(sweep):
     table = sweep.select("loss", steps=(0, 1)).aggregate("count", "sum", by="param:optimizer").to_arrow()
     assert table.to_pydict() == {"param:optimizer": [None, "adam", "sgd"], "count": [1, 3, 2], "sum": [6.0, 6.0, 9.0]}
     assert sweep.select("loss").band(10, by=["param:deep.depth"]).columns[0] == "param:deep.depth"
@@ -56,11 +56,11 @@ def test_groups_by_a_param_have_the_runs_of_each_value(sweep):
         sweep.select().aggregate("count", by="param:")
 
 
-def test_series_are_chosen_by_what_they_hold(sweep):
+def test_having_keeps_series_by_an_aggregate(sweep):
     assert ids(sweep.select("loss").having("max", ">=", 5)) == ["r4", "r5"]
     assert ids(sweep.select("loss").having("max", "<", 1.5, steps=(2, None)).having("max", ">", 0.7, steps=slice(2, 3))) == ["r2", "r3"]
     assert ids(sweep.select("acc").having("nan", "=", 20)) == ids(sweep.select("acc").having("finite", "==", 0)) == ["r4"]
-    # The selection's own ranges say what is answered, not which series are meant.
+    # The ranges of the selection do not affect which series `having` keeps.
     assert len(sweep.select("loss", steps=(19, None)).having("max", ">", 5.5).points()) == 1
     assert "having max > 5.5" in repr(sweep.select("loss").having("max", ">", 5.5))
     for wrong in [("most", ">", 1), ("max", "~", 1)]:
@@ -68,7 +68,7 @@ def test_series_are_chosen_by_what_they_hold(sweep):
             sweep.select().having(*wrong)
 
 
-def test_a_fork_reads_what_it_took_over_or_not(store):
+def test_history_selects_which_inherited_points_a_fork_reads(store):
     with store.run("base") as base:
         for step in range(10):
             base.log({"loss": 1.0, "system/load": 0.5}, step=step)
@@ -83,7 +83,7 @@ def test_a_fork_reads_what_it_took_over_or_not(store):
     assert "history=\"own\"" in repr(store.select(history="own"))
 
 
-def test_a_rewound_run_goes_on_from_its_step_and_keeps_what_is_hidden(store):
+def test_a_rewound_run_continues_from_the_step_and_keeps_the_hidden_points(store):
     run = store.run("a")
     for step in range(10):
         run.log({"loss": 1.0}, step=step)
@@ -91,7 +91,7 @@ def test_a_rewound_run_goes_on_from_its_step_and_keeps_what_is_hidden(store):
     run.log({"loss": 0.5})
     values = store.select("loss").to_numpy()
     assert values["step"].tolist() == list(range(6)) and values["value"][-1] == 0.5
-    assert len(store.select("loss", hidden=True, repeats="all").points()) == 11
+    assert len(store.select("loss", include_rewound=True, repeats="all").points()) == 11
     run.rewind(1)
     assert store.runs()["a"].rewinds == (4, 1)
     frame = store.runs().to_polars()
@@ -100,7 +100,7 @@ def test_a_rewound_run_goes_on_from_its_step_and_keeps_what_is_hidden(store):
         run.rewind(1.5)
 
 
-def test_a_deleted_run_is_gone_and_its_room_comes_back(store):
+def test_a_deleted_run_disappears_and_compaction_frees_its_space(store):
     for id in "ab":
         with store.run(id) as run:
             for step in range(1000):

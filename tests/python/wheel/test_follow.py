@@ -1,4 +1,4 @@
-"""Following: each point once, in whatever portions; waiting can be interrupted."""
+"""Following: each point is handed out once, and waiting can be interrupted."""
 import os
 import signal
 import threading
@@ -24,7 +24,7 @@ def test_each_point_is_handed_out_once(store):
     assert len(follow.poll()) == 0
 
 
-def test_a_new_follower_starts_now_and_a_cursor_where_another_stood(store):
+def test_a_new_follower_starts_now_and_a_cursor_continues_another(store):
     run = store.run("a")
     run.log({"x": 0.0})
     new = store.select("x").follow(new=True)
@@ -36,7 +36,7 @@ def test_a_new_follower_starts_now_and_a_cursor_where_another_stood(store):
         store.select("x").follow(new=True, cursor=cursor)
 
 
-def test_iteration_ends_when_nothing_comes_for_the_timeout(store):
+def test_iteration_ends_after_the_timeout_without_points(store):
     run = store.run("a")
 
     def log():
@@ -51,7 +51,7 @@ def test_iteration_ends_when_nothing_comes_for_the_timeout(store):
     assert steps == list(range(20))
 
 
-def test_waiting_gives_up_after_the_timeout_and_wakes_on_a_row(store):
+def test_waiting_ends_after_the_timeout_or_on_a_row(store):
     run = store.run("a")
     follow = store.select("x").follow()
     assert len(follow.wait(timeout=0.05)) == 0
@@ -61,8 +61,8 @@ def test_waiting_gives_up_after_the_timeout_and_wakes_on_a_row(store):
         follow.wait(timeout=-1)
 
 
-def test_waiting_without_end_can_be_interrupted(store):
-    # A process that was started in the background may have been told to ignore it.
+def test_waiting_without_a_timeout_can_be_interrupted(store):
+    # A process that was started in the background may ignore SIGINT.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
     try:

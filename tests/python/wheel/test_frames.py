@@ -1,7 +1,7 @@
 """Answers as Arrow, pandas, Polars and NumPy: every value bit for bit, text as categories, times in UTC.
 
-Method: awkward values go in through `append`, and what each library gives is compared by bits; libraries that are absent are
-played by an import that is refused.
+Method: edge-case values are appended, and the values that each library returns are compared bit for bit. A missing library is
+simulated by a blocked import.
 """
 import subprocess
 import sys
@@ -16,7 +16,7 @@ import pytest
 import tidalite
 from tidalite import _frames
 
-# A NaN of another payload, infinities, signed zeros, the least and the greatest.
+# A NaN with a payload, infinities, negative zero, the smallest positive and the largest finite value.
 VALUES = np.array([0x7FF8000000000123, 0x7FF0000000000000, 0xFFF0000000000000, 0x8000000000000000, 1, 0x7FEFFFFFFFFFFFFF], "u8").view("f8")
 STEPS = np.array([-(2**63), -1, 0, 1, 2, 2**63 - 1])
 TIMES = np.array([0, 1, 1_780_000_000_000_001, 253_402_300_799_999_999, -62_135_596_800_000_000, 5])
@@ -79,7 +79,7 @@ def test_arrow_gives_every_bit_and_dictionaries(points):
     assert table["time"].cast(pa.int64()).to_pylist() == TIMES.tolist() * 2
 
 
-def test_numpy_and_pandas_hold_nan_where_a_group_has_no_number(store):
+def test_numpy_and_pandas_have_nan_for_a_group_without_a_number(store):
     with store.run("a") as run:
         run.log({"x": float("nan"), "y": 1.5}, step=0)
     table = store.select().aggregate("mean", "argmin", "count", by="metric")
@@ -91,7 +91,7 @@ def test_numpy_and_pandas_hold_nan_where_a_group_has_no_number(store):
     assert np.isnan(table.to_pandas()["mean"][0])
 
 
-def test_numpy_words_of_several_dictionaries_and_gaps():
+def test_numpy_texts_come_from_several_dictionaries_with_gaps():
     words = pa.chunked_array(
         [pa.array(["b", "a", "b"]).dictionary_encode(), pa.array(["c", None, "a"]).dictionary_encode(), pa.array([], pa.string()).dictionary_encode()]
     )
@@ -111,7 +111,7 @@ def test_an_empty_selection_has_all_columns_in_every_library(store):
 
 
 @pytest.mark.parametrize(("method", "library"), [("to_pandas", "pandas"), ("to_pandas", "pyarrow"), ("to_arrow", "pyarrow"), ("to_polars", "polars")])
-def test_a_missing_library_is_named_with_how_to_get_it(points, monkeypatch, method, library):
+def test_the_error_for_a_missing_library_says_how_to_install_it(points, monkeypatch, method, library):
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(ImportError, match=rf"{method}\(\) needs {library}, which is not installed: pip install {library}") as e:
         getattr(points, method)()
@@ -124,7 +124,7 @@ def test_no_library_is_imported_before_it_is_needed():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 
-def test_an_arrow_table_is_had_without_importing_pandas(store, path, script):
+def test_to_arrow_does_not_import_pandas(store, path, script):
     with store.run("a") as run:
         run.log({"x": 1.0})
     done = script(
@@ -137,7 +137,7 @@ def test_an_arrow_table_is_had_without_importing_pandas(store, path, script):
     assert done.stdout.split() == ["1", "False"]
 
 
-def test_a_time_of_a_point_is_a_datetime_in_utc(store):
+def test_the_time_of_a_point_is_a_datetime_in_utc(store):
     at = datetime(2026, 1, 31, 12, 0, 0, 1, tzinfo=timezone.utc)
     with store.run("a") as run:
         run.log({"x": 1.0}, step=0, time=at)
@@ -146,7 +146,7 @@ def test_a_time_of_a_point_is_a_datetime_in_utc(store):
     assert store.select().to_arrow()["time"][0].as_py() == at
 
 
-def test_ten_million_points_become_a_frame_in_a_moment():
+def test_ten_million_points_become_a_frame_in_time():
     rows, series = 10_000_000, 100
     codes = pa.array(np.repeat(np.arange(series, dtype="i4"), rows // series))
     names = pa.array([f"run-{i}" for i in range(series)])
@@ -161,10 +161,10 @@ def test_ten_million_points_become_a_frame_in_a_moment():
             "value": np.random.default_rng(0).random(rows),
         }
     )
-    # In batches, as an answer comes.
+    # In batches, like an answer.
     batches = table.to_batches(max_chunksize=65_536)
     best = min(_seconds(pa.Table.from_batches(batches)) for _ in range(3))
-    # Half a second is what is promised on a quiet machine; a busy one gets four times that.
+    # The target is half a second on an idle machine; a busy one gets four times that.
     assert best < 2.0, f"{best:.2f} s"
 
 

@@ -1,6 +1,6 @@
-"""What notebooks show is well-formed HTML in which every name of the user's is only text.
+"""Notebooks get well-formed HTML in which every name from the user is escaped.
 
-Method: names that would be markup, numbers of every kind; the HTML is parsed, and its cells and shapes are counted.
+Method: names that look like markup and numbers of every kind are shown; the HTML is parsed, and its cells and shapes are counted.
 """
 import math
 import re
@@ -10,14 +10,14 @@ from html.parser import HTMLParser
 
 import pytest
 from tidalite import Finding, Report, RunInfo, Runs, step_bucket
-from tidalite._html import short
-from tidalite._sparkline import HEIGHT, WIDTH, Bucket, sparkline
+from tidalite._sparkline import HEIGHT, WIDTH, SparkBucket, sparkline
+from tidalite._text import short
 
 EVIL = '<script>alert("1")</script>&amp;'
 
 
 class Page(HTMLParser):
-    """Cells by row, elements by name; fails where tags do not nest."""
+    """Collects cells by row, and elements; fails if tags do not nest."""
 
     VOID = {"br"}
 
@@ -57,7 +57,7 @@ def fill(store, id, count=200, metric="loss", spoil=(), labels=None):
             run.log({metric: math.nan if step in spoil else 1 / (step + 1)}, step=step)
 
 
-def test_a_table_shows_its_first_rows_its_types_and_how_many_there_are(store):
+def test_a_table_shows_its_first_rows_its_types_and_its_row_count(store):
     fill(store, "a", 1234)
     page = Page(store.select().points()._repr_html_())
     assert page.rows[0] == ["runtext", "metrictext", "labelstext", "stepint64", "timeUTC", "valuefloat64"]
@@ -66,7 +66,7 @@ def test_a_table_shows_its_first_rows_its_types_and_how_many_there_are(store):
     assert "3 rows" in store.select(steps=(0, 3)).points()._repr_html_()
 
 
-def test_without_pyarrow_the_page_says_how_to_get_it(store, monkeypatch):
+def test_without_pyarrow_the_page_says_how_to_install_it(store, monkeypatch):
     fill(store, "a")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     for thing in (store.select(), store.select().points(), store.select().latest()):
@@ -84,7 +84,7 @@ def test_tables_of_every_kind_are_shown(store):
     assert "0 rows" in store.select("none").points()._repr_html_()
 
 
-def test_nan_infinity_and_null_are_seen(store):
+def test_nan_infinity_and_null_are_shown(store):
     with store.run("a") as run:
         for step, value in enumerate([math.nan, math.inf, -math.inf, -0.0]):
             run.log({"x": value}, step=step)
@@ -109,11 +109,11 @@ def test_nan_infinity_and_null_are_seen(store):
         ("x" * 100, "x" * 79 + "…"),
     ],
 )
-def test_values_are_shown_short_and_not_wrong(value, text):
+def test_values_are_shortened_correctly(value, text):
     assert short(value) == text
 
 
-def test_a_selection_shows_a_row_a_series_with_its_numbers_and_curve(store):
+def test_a_selection_shows_one_row_per_series_with_aggregates_and_curve(store):
     fill(store, "a", 1000, labels={"rank": 1})
     fill(store, "b", 500)
     html = store.select()._repr_html_()
@@ -126,7 +126,7 @@ def test_a_selection_shows_a_row_a_series_with_its_numbers_and_curve(store):
     assert "no series" in store.select("none")._repr_html_()
 
 
-def test_a_curve_that_stops_early_is_seen_to(store):
+def test_a_curve_that_stops_early_is_shown_shorter(store):
     fill(store, "a", 1000)
     fill(store, "b", 500)
     lines = re.findall(r'<polyline points="([^"]*)"', store.select()._repr_html_())
@@ -134,7 +134,7 @@ def test_a_curve_that_stops_early_is_seen_to(store):
     assert ends[0] > WIDTH - 5 and WIDTH * 0.4 < ends[1] < WIDTH * 0.6
 
 
-def test_what_is_not_finite_is_marked_red_and_breaks_the_line(store):
+def test_nan_is_marked_red_and_breaks_the_line(store):
     fill(store, "a", 60, spoil=range(20, 30))
     page = Page(store.select()._repr_html_())
     assert page.elements.count("polyline") == 2
@@ -142,7 +142,7 @@ def test_what_is_not_finite_is_marked_red_and_breaks_the_line(store):
     assert len(marks) == 10 and all(mark["fill"] == "#e5484d" for mark in marks)
 
 
-def test_more_than_fifty_series_are_counted_not_shown(store):
+def test_series_after_the_fiftieth_are_counted_not_shown(store):
     with store.run("a") as run:
         run.log({f"m{i:02}": float(i) for i in range(53)}, step=0)
     html = store.select()._repr_html_()
@@ -150,7 +150,7 @@ def test_more_than_fifty_series_are_counted_not_shown(store):
     assert html.count("<svg") == 50
 
 
-def test_names_are_only_text(store):
+def test_names_are_escaped(store):
     with store.run(EVIL, params={EVIL: EVIL, "n": 1}, tags=[EVIL], labels={EVIL: EVIL}) as run:
         run.log({EVIL: 1.0}, step=0)
     with store.run("other", params={EVIL: 2, "n": 2}) as run:
@@ -163,7 +163,7 @@ def test_names_are_only_text(store):
         assert any(EVIL in cell for row in page.rows for cell in row), html
 
 
-def test_runs_show_params_that_differ_apart_from_those_that_do_not():
+def test_runs_show_differing_params_as_columns_and_shared_ones_below():
     start = datetime(2026, 1, 31, tzinfo=timezone.utc)
 
     def info(id, status="finished", seconds=1.5, **params):
@@ -189,18 +189,18 @@ def test_a_report_shows_its_verdict_and_each_finding():
     assert page.rows[1] == ["torn tail", "log/1.seg", "99", "cut off"]
 
 
-def test_a_sparkline_stays_inside_its_box_whatever_the_numbers():
+def test_a_sparkline_stays_inside_its_box_for_extreme_numbers():
     top = 1.7976931348623157e308
     cases = [
-        [Bucket(0, 1, 1, 1, 0)],
-        [Bucket(i, -top, top, 0, 0) for i in range(3)],
-        [Bucket(-(2**63), 0, 0, 0, 0), Bucket(2**63, 1, 1, 1, 1)],
-        [Bucket(i, math.nan, math.nan, math.nan, 1) for i in range(3)],
+        [SparkBucket(0, 1, 1, 1, 0)],
+        [SparkBucket(i, -top, top, 0, 0) for i in range(3)],
+        [SparkBucket(-(2**63), 0, 0, 0, 0), SparkBucket(2**63, 1, 1, 1, 1)],
+        [SparkBucket(i, math.nan, math.nan, math.nan, 1) for i in range(3)],
         [],
     ]
     for buckets in cases:
-        span = (buckets[0].x, buckets[-1].x) if buckets else (0, 0)
-        svg = sparkline(buckets, span)
+        x_range = (buckets[0].x, buckets[-1].x) if buckets else (0, 0)
+        svg = sparkline(buckets, x_range)
         Page(svg)
         assert "nan" not in svg.replace("NaN", "") and "inf" not in svg
         pairs = re.findall(r"(-?[\d.]+),(-?[\d.]+)", svg.partition(">")[2])

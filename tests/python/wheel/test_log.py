@@ -1,4 +1,4 @@
-"""Logging from Python: what is accepted arrives bit for bit, what is not is refused by name, and nothing of it stays."""
+"""Logging from Python: accepted values are stored bit for bit; a refused row is named, and nothing of it is logged."""
 import datetime as dt
 import math
 import struct
@@ -60,13 +60,13 @@ def test_a_nan_keeps_its_payload(store):
         (Fraction(1, 4), 0.25),
     ],
 )
-def test_whatever_is_one_number_is_accepted(store, value, expected):
+def test_any_single_number_is_accepted(store, value, expected):
     store.run("a").log({"x": value}, step=0)
     assert points(store, "x") == [(0, expected)]
 
 
 class Tensor:
-    """What torch's tensors do: `float()` works for one element alone, and fails by a RuntimeError else."""
+    """Like torch's tensors: `float()` works for one element, and raises RuntimeError for several."""
 
     def __init__(self, *values):
         self.values, self.shape = values, (len(values),)
@@ -87,14 +87,14 @@ def test_a_tensor_of_one_element_is_a_number(store):
     [None, "0.5", b"1", [1.0], (1.0,), {"a": 1}, np.arange(3.0), np.zeros((2, 2)), jnp.arange(2), Tensor(1, 2), 1 + 2j, object(), 10**400],
     ids=lambda v: type(v).__name__,
 )
-def test_what_is_not_one_number_is_a_type_error_that_names_the_key(store, value):
+def test_anything_else_is_a_type_error_that_names_the_key(store, value):
     run = store.run("a")
     with pytest.raises(TypeError, match='metric "bad/one"'):
         run.log({"fine": 1.0, "bad/one": value, "also": 2.0}, step=3)
     assert store.metrics() == [], "nothing of a refused row is logged"
 
 
-def test_an_error_of_the_values_own_is_not_hidden(store):
+def test_an_error_that_the_value_raises_reaches_the_caller(store):
     class Lost:
         def __float__(self):
             raise OSError("the device is gone")
@@ -103,7 +103,7 @@ def test_an_error_of_the_values_own_is_not_hidden(store):
         store.run("a").log({"x": Lost()})
 
 
-def test_a_value_may_change_the_dict_and_log_itself_while_it_is_read(store):
+def test_a_value_may_change_the_dict_and_log_during_its_conversion(store):
     run = store.run("a")
     row = {}
 
@@ -131,7 +131,7 @@ def test_steps_count_up_and_may_be_given_in_any_order(store):
 
 
 @pytest.mark.parametrize("step", [1.5, "3", [1], np.array([1, 2])])
-def test_a_step_that_is_no_whole_number_is_refused(store, step):
+def test_a_step_that_is_not_a_whole_number_is_refused(store, step):
     with pytest.raises(TypeError):
         store.run("a").log({"x": 1.0}, step=step)
     assert store.metrics() == []
@@ -164,27 +164,27 @@ UTC = dt.timezone.utc
     ],
     ids=lambda t: type(t).__name__,
 )
-def test_a_time_is_the_moment_that_it_says(store, time):
+def test_every_type_of_time_gives_the_same_microseconds(store, time):
     store.run("a").log({"x": 1.0}, time=time)
     [got] = store.select("x").to_arrow()["time"].cast("int64").to_pylist()
     assert got == US
 
 
 @pytest.mark.parametrize("time", [1.5, True, "yesterday", np.datetime64("NaT"), object(), 10**18])
-def test_a_time_that_is_none_is_refused(store, time):
+def test_an_invalid_time_is_refused(store, time):
     with pytest.raises((TypeError, tidalite.Invalid)):
         store.run("a").log({"x": 1.0}, time=time)
     assert store.metrics() == []
 
 
-def test_a_missing_time_is_now(store):
+def test_the_default_time_is_now(store):
     before = dt.datetime.now(UTC) - dt.timedelta(seconds=1)
     store.run("a").log({"x": 1.0})
     [got] = store.select("x").to_arrow()["time"].to_pylist()
     assert before <= got <= dt.datetime.now(UTC) + dt.timedelta(seconds=1)
 
 
-def test_labels_of_a_row_are_laid_over_the_runs_own(store):
+def test_labels_of_a_row_override_those_of_the_run(store):
     run = store.run("a", labels={"rank": 3, "host": "n1"})
     run.log({"x": 1.0}, step=0)
     run.log({"x": 2.0}, step=0, labels={"host": "n2", "gpu": 0})
@@ -193,7 +193,7 @@ def test_labels_of_a_row_are_laid_over_the_runs_own(store):
     assert run.labels == {"host": "n1", "rank": "3"}
 
 
-def test_keys_made_anew_in_each_call_are_the_same_metrics(store):
+def test_equal_keys_that_are_new_objects_are_the_same_metrics(store):
     run = store.run("a")
     for step in range(100):
         run.log({f"m{i}": float(i) for i in range(40)}, step=step)
@@ -202,7 +202,7 @@ def test_keys_made_anew_in_each_call_are_the_same_metrics(store):
     assert (table["min"] == table["max"]).all()
 
 
-def test_rows_of_other_keys_and_other_orders_are_told_apart(store):
+def test_rows_with_other_keys_or_another_order_are_distinguished(store):
     run = store.run("a")
     for step in range(50):
         run.log({"x": 1.0, "y": 2.0}, step=step)
@@ -221,20 +221,20 @@ def test_any_mapping_is_a_row(store, values):
 
 
 @pytest.mark.parametrize("values", [None, 1.0, "x", [("x", 1.0)], {1: 1.0}, {None: 1.0}])
-def test_what_is_no_row_is_a_type_error(store, values):
+def test_values_that_are_not_a_mapping_of_names_are_a_type_error(store, values):
     with pytest.raises(TypeError):
         store.run("a").log(values)
 
 
 @pytest.mark.parametrize("name", ["", "x" * 70_000, "\ud800"])
-def test_a_wrong_name_is_refused_and_nothing_is_logged(store, name):
+def test_an_invalid_name_is_refused_and_nothing_is_logged(store, name):
     with pytest.raises(tidalite.Invalid):
         store.run("a").log({"fine": 1.0, name: 2.0})
     assert store.metrics() == []
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "a\0b", "🌊/ünï", 'say "hi"', "a b", "x*y?[z]{a,b}\\"])
-def test_any_other_name_is_only_a_name(store, name):
+def test_any_other_name_is_accepted_unchanged(store, name):
     store.run(name).log({name: 1.0})
     store.compact()
     assert store.metrics() == [name]
@@ -247,7 +247,7 @@ def test_an_empty_row_is_refused(store):
         store.run("a").log({})
 
 
-def test_many_threads_log_to_one_run_and_no_point_is_missing(store):
+def test_no_point_of_many_threads_in_one_run_is_missing(store):
     run = store.run("a")
 
     def work(thread):
@@ -261,7 +261,7 @@ def test_many_threads_log_to_one_run_and_no_point_is_missing(store):
     assert counts["count"].tolist() == [16_000] + [2000] * 8
 
 
-def test_at_durability_row_and_at_an_interval_rows_arrive_too(path):
+def test_rows_arrive_at_every_durability(path):
     for durability in ["row", 0.05, dt.timedelta(milliseconds=50), "process"]:
         with tidalite.open(path, durability=durability) as store:
             store.run("a").log({"x": 1.0})

@@ -1,6 +1,6 @@
-"""What Keras reports in `fit` arrives as a run: epochs, batches, the learning rate, params, and how it ended.
+"""The Keras callback logs epochs, batches, the learning rate and params of `fit` to a run, and its status.
 
-Method: a real model is trained for moments on the JAX backend; what Keras itself returns as its history is compared bit for bit.
+Method: a small model is trained briefly on the JAX backend; the history that Keras returns is compared bit for bit.
 """
 import gc
 import math
@@ -51,7 +51,7 @@ def test_the_learning_rate_is_logged_as_it_changes(store):
     assert list(values(store, "learning_rate").values()) == pytest.approx([0.05, 0.025, 0.0125])
 
 
-def test_batches_are_logged_where_they_are_wanted(store):
+def test_batches_are_logged_only_if_set(store):
     model().fit(X, Y, epochs=2, batch_size=16, verbose=0, callbacks=[TidaliteCallback(store, "none")])
     model().fit(X, Y, epochs=2, batch_size=16, verbose=0, callbacks=[TidaliteCallback(store, "all", batches=True)])
     model().fit(X, Y, epochs=2, batch_size=16, verbose=0, callbacks=[TidaliteCallback(store, "some", batches=3)])
@@ -79,14 +79,14 @@ class Breaks(keras.callbacks.Callback):
             raise RuntimeError("broken off")
 
 
-def test_a_training_that_is_broken_off_is_failed_at_once_inside_a_with(store):
+def test_an_interrupted_training_in_a_with_is_failed_at_once(store):
     with pytest.raises(RuntimeError, match="broken off"):
         with TidaliteCallback(store, "a") as callback:
             model().fit(X, Y, epochs=3, verbose=0, callbacks=[callback, Breaks()])
     assert store.runs()["a"].status == "failed" and list(values(store, "loss")) == [0]
 
 
-def test_a_training_that_is_broken_off_is_failed_once_its_callback_is_gone(store):
+def test_an_interrupted_training_is_failed_once_its_callback_is_collected(store):
     try:
         model().fit(X, Y, epochs=3, verbose=0, callbacks=[TidaliteCallback(store, "a"), Breaks()])
     except RuntimeError:
@@ -114,14 +114,14 @@ def test_a_script_that_dies_in_training_leaves_a_failed_run(path, script):
         assert store.runs()["a"].status == "failed" and len(store.select("loss").points()) == 1
 
 
-def test_each_fit_with_a_new_callback_is_a_run_of_its_own(path):
+def test_each_fit_with_a_new_callback_is_a_new_run(path):
     for _ in range(2):
         model().fit(X, Y, epochs=1, verbose=0, callbacks=[TidaliteCallback(path)])
     with tidalite.open(path, "r") as store:
         assert [run.status for run in store.runs()] == ["finished"] * 2
 
 
-def test_a_second_fit_with_the_same_callback_goes_on_in_the_same_run(path):
+def test_a_second_fit_with_the_same_callback_joins_the_same_run(path):
     callback = TidaliteCallback(path, "a")
     made = model()
     made.fit(X, Y, epochs=2, verbose=0, callbacks=[callback])

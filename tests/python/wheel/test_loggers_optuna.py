@@ -1,6 +1,6 @@
-"""Each trial of a study is a run: its params, its values, what it reported on the way, and how it ended.
+"""The Optuna callback writes each trial as a run: its params, its values, its intermediate values, and its status.
 
-Method: real studies of a few trials, one of which is pruned and one of which fails.
+Method: studies of a few trials; some are pruned or fail.
 """
 import math
 import struct
@@ -45,7 +45,7 @@ def test_two_trials_are_two_runs_with_their_params_and_values(path):
 
 
 def test_a_value_has_the_time_at_which_its_trial_ended(path, monkeypatch):
-    # Optuna gives local times: here a place where they are not those of UTC.
+    # Optuna gives local times. This zone differs from UTC.
     monkeypatch.setenv("TZ", "America/New_York")
     time.tzset()
     try:
@@ -61,7 +61,7 @@ def test_a_value_has_the_time_at_which_its_trial_ended(path, monkeypatch):
         time.tzset()
 
 
-def test_what_a_trial_reported_is_there_and_a_pruned_one_is_tagged(path):
+def test_reported_values_are_logged_and_a_pruned_trial_is_tagged(path):
     def objective(trial):
         for step in range(0, 50, 10):
             trial.report(math.nan if step == 20 else step / 3, step)
@@ -94,7 +94,7 @@ def test_a_failed_trial_is_a_failed_run(path):
         assert [run.params["state"] for run in store.runs()] == ["FAIL", "FAIL", "COMPLETE"]
 
 
-def test_several_objectives_have_a_metric_each(path):
+def test_several_objectives_have_one_metric_each(path):
     study = optuna.create_study(study_name="s", directions=["minimize", "maximize"])
     study.optimize(lambda trial: (1.5, 2.5), n_trials=1, callbacks=[TidaliteCallback(path)])
     named = optuna.create_study(study_name="t", directions=["minimize", "maximize"])
@@ -131,7 +131,7 @@ def test_trials_of_several_threads_are_runs_of_one_store(path, monkeypatch):
         assert store.select("value").aggregate("sum").to_numpy()["sum"][0] == sum(range(12))
 
 
-def test_trials_that_are_told_arrive_as_those_that_are_run(path):
+def test_trials_of_ask_and_tell_are_written_too(path):
     callback = TidaliteCallback(path)
     study = optuna.create_study(study_name="s")
     trial = study.ask({"x": optuna.distributions.FloatDistribution(0, 1)})

@@ -1,7 +1,7 @@
-"""Code written for TensorBoard's SummaryWriter runs on, and its scalars arrive bit for bit.
+"""Code written for TensorBoard's SummaryWriter runs unchanged, and its scalars are stored bit for bit.
 
-Method: the calls of a training loop as that class documents them, read back from the store; runs are broken off in processes of
-their own.
+Method: the calls that TensorBoard documents are made, and read back from the store. Interrupted scripts run in their own
+processes.
 """
 import inspect
 import math
@@ -34,7 +34,7 @@ def test_scalars_arrive_bit_for_bit_at_their_steps(tmp_path):
     assert found["step"].tolist() == [step * 10 for step in range(len(values))]
 
 
-def test_the_store_is_beside_the_log_dir_or_where_it_is_said_to_be(tmp_path, monkeypatch):
+def test_the_store_is_next_to_the_log_dir_or_as_given(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     SummaryWriter("runs/a").close()
     SummaryWriter(comment="_lr3").close()
@@ -48,7 +48,7 @@ def test_the_store_is_beside_the_log_dir_or_where_it_is_said_to_be(tmp_path, mon
         assert store.runs().ids == ["c", "group/b"], "and a store that was given stays open"
 
 
-def test_a_folder_of_event_files_is_no_obstacle(tmp_path):
+def test_a_folder_with_event_files_is_accepted(tmp_path):
     (tmp_path / "runs" / "a").mkdir(parents=True)
     (tmp_path / "runs" / "a" / "events.out.tfevents.1").write_bytes(b"x")
     with SummaryWriter(tmp_path / "runs" / "a") as writer:
@@ -101,7 +101,7 @@ def test_arrays_of_one_element_are_scalars_and_others_are_refused_by_name(tmp_pa
     assert read(tmp_path / "s", "x")["value"].tolist() == [float(np.float32(0.1))]
 
 
-def test_what_is_no_number_is_left_out_with_one_warning_a_kind(tmp_path):
+def test_other_data_is_ignored_with_one_warning_per_kind(tmp_path):
     with SummaryWriter(tmp_path / "a", store=tmp_path / "s") as writer:
         with pytest.warns(UserWarning, match="add_image: a tidalite store holds numbers only") as seen:
             writer.add_image("i", np.zeros((3, 2, 2)), 0)
@@ -114,7 +114,7 @@ def test_what_is_no_number_is_left_out_with_one_warning_a_kind(tmp_path):
     assert read(tmp_path / "s")["metric"].tolist() == ["x"]
 
 
-def test_flush_and_close_are_there_and_a_closed_writer_opens_again(tmp_path):
+def test_flush_and_close_work_and_a_closed_writer_joins_again(tmp_path):
     writer = SummaryWriter(tmp_path / "a", max_queue=5, flush_secs=1, filename_suffix="x", purge_step=3, store=tmp_path / "s")
     assert writer.get_logdir() == writer.log_dir == str(tmp_path / "a")
     writer.add_scalar("x", 1.0, 0)
@@ -130,7 +130,7 @@ def test_flush_and_close_are_there_and_a_closed_writer_opens_again(tmp_path):
 
 
 @pytest.mark.parametrize(("ending", "status"), [("", "finished"), ("1 / 0", "failed"), ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "lost")])
-def test_a_writer_that_nobody_closed_tells_how_its_script_ended(tmp_path, script, ending, status):
+def test_a_writer_that_is_not_closed_reports_how_its_script_ended(tmp_path, script, ending, status):
     text = f"""
         from tidalite.loggers.tensorboard import SummaryWriter
         writer = SummaryWriter("exp", store={str(tmp_path / "s")!r})
@@ -144,7 +144,7 @@ def test_a_writer_that_nobody_closed_tells_how_its_script_ended(tmp_path, script
         assert store.select().to_numpy()["value"].tolist() == list(range(10))
 
 
-def test_an_error_inside_the_with_fails_the_run(tmp_path):
+def test_an_exception_inside_the_with_fails_the_run(tmp_path):
     with pytest.raises(ZeroDivisionError):
         with SummaryWriter(tmp_path / "a", store=tmp_path / "s"):
             1 / 0
@@ -152,7 +152,7 @@ def test_an_error_inside_the_with_fails_the_run(tmp_path):
         assert store.runs()["a"].status == "failed"
 
 
-def test_the_calls_take_what_the_original_takes():
+def test_the_calls_take_the_arguments_of_the_original():
     takes = {
         "__init__": ["log_dir", "comment", "purge_step", "max_queue", "flush_secs", "filename_suffix"],
         "add_scalar": ["tag", "scalar_value", "global_step", "walltime", "new_style", "double_precision"],
@@ -163,7 +163,7 @@ def test_the_calls_take_what_the_original_takes():
         assert list(inspect.signature(getattr(SummaryWriter, name)).parameters)[1 : len(names) + 1] == names
 
 
-def test_tensorboard_itself_is_not_needed(script):
+def test_tensorboard_is_not_needed(script):
     script(
         """
         import sys

@@ -1,6 +1,6 @@
-"""Pictures hold what they should: a curve a series, a panel a metric, colours and names that tell curves apart.
+"""Plots have one curve per series, one panel per metric, and distinct colours and names.
 
-Method: drawn by matplotlib without a screen, saved as PNG, and asserted on the artists: lines, areas, marks, scales, and the boxes
+Method: matplotlib draws without a screen and saves as PNG; the tests check its artists: lines, areas, marks, scales, and the boxes
 of legends.
 """
 import itertools
@@ -23,7 +23,7 @@ RED = "#e5484d"
 
 @pytest.fixture(autouse=True)
 def picture(tmp_path):
-    """Saves what the test drew: an artist that cannot be drawn fails here."""
+    """Saves the figures of the test, so that an artist that cannot be drawn fails."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         yield
@@ -42,7 +42,7 @@ def fill(store, id, count=100, metrics=("loss",), shift=0.0, spoil=(), labels=No
 
 
 def curves(ax):
-    """The lines with a name, but for the marks."""
+    """The named lines, without the marks."""
     return [line for line in ax.lines if not line.get_label().startswith("_") and line.get_label() != MARK]
 
 
@@ -54,7 +54,7 @@ def legend_names(ax):
     return [text.get_text() for text in ax.get_legend().get_texts()] if ax.get_legend() else []
 
 
-def test_one_metric_is_one_axes_with_a_curve_a_run(store):
+def test_one_metric_is_one_axes_with_one_curve_per_run(store):
     fill(store, "resnet-a-v1", 50)
     fill(store, "resnet-b-v1", 80, shift=1)
     ax = store.select("loss").plot()
@@ -62,14 +62,14 @@ def test_one_metric_is_one_axes_with_a_curve_a_run(store):
     assert [len(line.get_xdata()) for line in curves(ax)] == [50, 80]
     assert legend_names(ax) == ["a", "b"], "the legend shows what differs"
     assert len({to_hex(line.get_color()) for line in curves(ax)}) == 2
-    # A bucket of one step is its point.
+    # A bucket of one step equals its point.
     arrays = store.select("loss", runs="resnet-a-v1").to_numpy()
     np.testing.assert_array_equal(curves(ax)[0].get_ydata(), arrays["value"])
     np.testing.assert_array_equal(curves(ax)[0].get_xdata(), arrays["step"])
     assert len(ax.collections) == 0
 
 
-def test_buckets_have_an_area_from_least_to_greatest(store):
+def test_buckets_have_an_area_from_minimum_to_maximum(store):
     fill(store, "a", 1000)
     ax = store.select("loss").plot(buckets=50)
     (line,), (area,) = curves(ax), ax.collections
@@ -82,7 +82,7 @@ def test_buckets_have_an_area_from_least_to_greatest(store):
     assert ax.get_legend() is None, "one curve needs no legend"
 
 
-def test_what_is_not_finite_is_a_red_tick_and_a_gap(store):
+def test_nan_is_a_red_tick_and_a_gap(store):
     fill(store, "a", 100, spoil=range(40, 50))
     ax = store.select("loss").plot()
     (mark,) = marks(ax)
@@ -102,7 +102,7 @@ def test_a_value_between_gaps_is_a_dot(store):
     assert line.get_marker() == "o" and line.get_markevery() == [0]
 
 
-def test_each_metric_has_an_axes_and_a_run_one_colour_in_all(store):
+def test_each_metric_has_one_axes_and_a_run_has_one_colour_in_all(store):
     for id in ["a", "b"]:
         fill(store, id, metrics=("loss", "acc", "lr"))
     axes = store.select().plot(title="Three metrics")
@@ -115,7 +115,7 @@ def test_each_metric_has_an_axes_and_a_run_one_colour_in_all(store):
     assert all(ax.get_legend() is None for ax in axes)
 
 
-def test_of_many_metrics_twelve_are_drawn_and_the_rest_counted(store):
+def test_twelve_of_many_metrics_are_drawn_and_the_others_counted(store):
     fill(store, "a", 5, metrics=[f"m{i:02}" for i in range(15)])
     axes = store.select().plot()
     assert len(axes) == 12 and len(axes[0].figure.axes) == 12
@@ -134,7 +134,7 @@ def test_a_log_axis_is_logarithmic_and_a_linear_one_is_not(store):
 
 
 @pytest.mark.parametrize("count", [2, 6, 7, 9, 10, 19, 40])
-def test_many_runs_have_distinct_looks_and_a_legend_beside_the_curves(store, count):
+def test_many_runs_have_distinct_styles_and_a_legend_next_to_the_curves(store, count):
     for i in range(count):
         with store.run(f"run-{i:02}") as run:
             for step in range(20):
@@ -155,7 +155,7 @@ def test_many_runs_have_distinct_looks_and_a_legend_beside_the_curves(store, cou
     assert legend.x1 <= figure.bbox.x1 + 1 and legend.y0 >= figure.bbox.y0 - 1, "and not cut off"
 
 
-def test_colours_are_far_apart_and_none_is_the_red_of_the_marks():
+def test_colours_are_distinct_and_none_is_the_red_of_the_marks():
     for count in (2, 9, 18, 30):
         found = [np.array(to_rgb(c)) for c in colours(count)]
         assert len(found) == count
@@ -187,12 +187,12 @@ def test_short_names_keep_what_differs(keys, names):
     assert short_names(keys) == names
 
 
-def test_label_text_is_read_with_its_escapes():
+def test_escapes_in_label_text_are_read():
     assert label_pairs("") == {}
     assert label_pairs(r"gpu=0,host=a\,b\=c\\") == {"gpu": "0", "host": "a,b=c\\"}
 
 
-def test_names_that_matplotlib_would_read_as_formulas_are_only_text(store):
+def test_names_that_look_like_formulas_are_shown_as_text(store):
     for id in ["$\\frac{$", "_hidden", "a$b$c"]:
         with store.run(id) as run:
             for step in range(5):
@@ -204,7 +204,7 @@ def test_names_that_matplotlib_would_read_as_formulas_are_only_text(store):
     store.select("cost*").align().plot()
 
 
-def test_x_may_be_the_time_or_the_time_since_the_run_began(store):
+def test_x_may_be_time_or_elapsed_time(store):
     for id, start in [("a", 1_780_000_000), ("b", 1_780_050_000)]:
         with store.run(id) as run:
             for step in range(100):
@@ -221,18 +221,18 @@ def test_x_may_be_the_time_or_the_time_since_the_run_began(store):
         assert abs(line.get_xdata()[0]) < 0.1 and abs(line.get_xdata()[-1] - 99 * 36 / 60) < 0.1
 
 
-def test_axes_that_are_given_are_drawn_into(store):
+def test_given_axes_are_drawn_into(store):
     fill(store, "a", metrics=("x", "y"))
     figure, axes = plt.subplots(1, 2)
     assert store.select("x").plot(ax=axes[1]) is axes[1]
     assert len(plt.get_fignums()) == 1
     drawn = store.select().plot(ax=axes)
     assert list(drawn) == list(axes)
-    with pytest.raises(tidalite.Invalid, match="2 panels, one a metric, and 1 axes in `ax`"):
+    with pytest.raises(tidalite.Invalid, match="2 panels, one per metric, but 1 axes in `ax`"):
         store.select().plot(ax=axes[0])
 
 
-def test_no_legend_where_none_is_wanted(store):
+def test_legend_false_draws_no_legend(store):
     fill(store, "a", spoil=[3])
     fill(store, "b")
     assert store.select("loss").plot(legend=False).get_legend() is None
@@ -253,7 +253,7 @@ def test_a_band_has_a_mean_an_area_of_one_deviation_and_thin_edges(store):
     np.testing.assert_array_equal([e.get_ydata() for e in edges], [rows["min"], rows["max"]])
 
 
-def test_a_band_by_a_label_has_a_curve_a_value(store):
+def test_a_band_by_a_label_has_one_curve_per_value(store):
     for i in range(4):
         fill(store, f"r{i}", 50, labels={"opt": "sgd" if i % 2 else "adam"})
     ax = store.select("loss").band(20, by=["metric", "label:opt"]).plot()
@@ -290,7 +290,7 @@ def test_aggregates_over_buckets_are_lines_and_others_bars(store):
     assert [t.get_text() for t in best.get_yticklabels()] == ["r2", "r1", "r0"], "bars stand in the order of the rows"
 
 
-def test_bars_name_what_is_not_finite_and_count_what_is_left_out(store):
+def test_bars_show_nan_and_count_the_groups_left_out(store):
     with store.run("a") as run:
         run.log({"x": math.nan, "y": 2.0}, step=0)
     axes = store.select().latest().plot()
@@ -314,7 +314,7 @@ def test_points_charts_and_lttb_are_curves(store):
     assert s.points().plot(x="time").get_xlabel() == "time (UTC)"
 
 
-def test_an_empty_answer_is_refused_with_what_to_look_at(store):
+def test_an_empty_answer_is_refused_with_a_remedy(store):
     for thing in (store.select("none"), store.select("none").points(), store.select("none").chart()):
         with pytest.raises(tidalite.NotFound, match="nothing to plot"):
             thing.plot()
@@ -322,14 +322,14 @@ def test_an_empty_answer_is_refused_with_what_to_look_at(store):
         store.select("none").plot(x="time")
 
 
-def test_options_that_make_no_sense_are_refused_by_name(store):
+def test_invalid_options_are_refused_by_name(store):
     fill(store, "a")
     s = store.select()
     with pytest.raises(tidalite.Invalid, match="`x` is 'epoch'; give step, time, elapsed or metric:<name>"):
         s.plot(x="epoch")
     with pytest.raises(tidalite.Invalid, match="there is no column nope; there are run"):
         s.points().plot(x="nope")
-    with pytest.raises(tidalite.Invalid, match="takes no `y`"):
+    with pytest.raises(tidalite.Invalid, match="does not take `y`"):
         s.points().plot(y="value")
     with pytest.raises(tidalite.Invalid, match="none of the aggregates is a number"):
         s.aggregate("time_first", by="run").plot()
@@ -348,7 +348,7 @@ def test_extremes_are_drawn(store):
     assert all(ax.get_yscale() == "log" for ax in axes)
 
 
-def test_without_matplotlib_the_message_says_how_to_get_it(store, monkeypatch):
+def test_without_matplotlib_the_error_says_how_to_install_it(store, monkeypatch):
     fill(store, "a")
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match=r"plot\(\) needs matplotlib, which is not installed: pip install matplotlib"):

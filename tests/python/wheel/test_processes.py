@@ -1,6 +1,6 @@
-"""Processes that fork, spawn, die, exit without a word, or are interrupted: nothing accepted is lost, and nobody hangs.
+"""Processes that fork, spawn, are killed, exit early, or are interrupted: no accepted row is lost, and no process hangs.
 
-Method: each case is a script of its own; it prints what it was told is accepted, and the store is then read here.
+Method: each case is a script that runs in its own process and prints how many rows were accepted; the test then reads the store.
 """
 import os
 import signal
@@ -29,7 +29,7 @@ def statuses(path):
         return {r.id: r.status for r in store.runs()}
 
 
-def test_a_script_that_simply_ends_leaves_its_runs_finished(script, path):
+def test_a_script_that_ends_leaves_its_runs_finished(script, path):
     script(HEAD + "store = tidalite.open(path)\nrun = store.run('a')\n[run.log({'x': 1.0}) for _ in range(1000)]", path)
     assert steps(path) == list(range(1000))
     assert statuses(path) == {"a": "finished"}
@@ -42,7 +42,7 @@ def test_a_script_that_ends_by_an_exception_leaves_its_runs_failed(script, path)
     assert statuses(path) == {"a": "failed"}
 
 
-def test_an_exception_in_a_thread_harms_nobody(script, path):
+def test_an_exception_in_a_thread_affects_nothing_else(script, path):
     script(
         HEAD
         + """
@@ -62,7 +62,7 @@ run.log({'x': 100.0}, step=100)
     assert statuses(path) == {"a": "finished"}
 
 
-def test_daemon_threads_that_log_until_the_end_do_not_hang_or_crash_it(script, path):
+def test_daemon_threads_that_log_until_the_exit_do_not_hang_or_crash_it(script, path):
     for _ in range(5):
         script(
             HEAD
@@ -90,7 +90,7 @@ time.sleep(0.3)
 
 
 @pytest.mark.parametrize("round", range(5))
-def test_sigkill_loses_nothing_that_was_accepted(path, tmp_path, round):
+def test_sigkill_loses_no_accepted_row(path, tmp_path, round):
     text = HEAD + """
 run = tidalite.open(path).run('a')
 step = 0
@@ -113,8 +113,8 @@ while True:
     assert statuses(path) == {"a": "lost"}
 
 
-def test_ctrl_c_in_the_middle_of_logging_loses_nothing(path, tmp_path):
-    # Children of a process that was started in the background may have been told to ignore it.
+def test_ctrl_c_during_logging_loses_no_row(path, tmp_path):
+    # Children of a background process may ignore SIGINT.
     text = HEAD + """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -141,7 +141,7 @@ with tidalite.open(path) as store, store.run('a') as run:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_forked_child_writes_by_itself_and_ends_neither_the_parents_run_nor_its_store(script, path):
+def test_a_forked_child_writes_on_its_own_and_ends_neither_run_nor_store_of_the_parent(script, path):
     script(
         HEAD
         + """
@@ -158,9 +158,9 @@ for child in range(1, 4):
         own.log({'x': 1.0}, step=-child)
         assert len(store.select('x', runs='a').points()) >= 501
         if child == 1:
-            sys.exit(0)          # with all that an exit runs
+            sys.exit(0)          # runs the exit handlers
         if child == 2:
-            os._exit(0)          # without
+            os._exit(0)          # does not
         os.kill(os.getpid(), signal.SIGKILL)
     pids.append(pid)
 for i in range(1, 500):
@@ -250,8 +250,8 @@ def test_a_reader_sees_the_rows_of_another_process_while_it_writes(path, tmp_pat
     assert seen == list(range(200))
 
 
-def test_a_full_disk_is_an_error_and_the_host_goes_on(script, path):
-    """A limit on the size of files stands for a full disk; `RLIMIT_FSIZE` gives EFBIG, with the signal ignored as Python does."""
+def test_a_full_disk_is_an_error_and_logging_continues_afterwards(script, path):
+    """`RLIMIT_FSIZE` simulates a full disk: Python ignores its signal, so writes fail with EFBIG."""
     done = script(
         HEAD
         + """

@@ -1,6 +1,6 @@
-"""What a store tells of itself: runs that answer to ids and become tables, reports that say what is wrong.
+"""What a store reports about itself: runs, findings, counts and files.
 
-Method: records are made by hand where every field matters, and by a store where it has to fill them.
+Method: some records are made by hand, to set every field; others come from a store.
 """
 import gc
 import json
@@ -33,21 +33,21 @@ def runs():
     )
 
 
-def test_runs_answer_to_place_slice_and_id(runs):
+def test_runs_are_indexed_by_position_slice_and_id(runs):
     assert runs.ids == ["a", "b", "c"]
     assert runs[0].id == runs["a"].id == runs[-3].id == "a"
     assert isinstance(runs[1:], Runs) and runs[1:].ids == ["b", "c"]
     assert "b" in runs and "z" not in runs and runs[1] in runs
 
 
-def test_an_unknown_id_is_refused_with_those_near_it():
-    with pytest.raises(KeyError, match="no run resnet-41; near it: resnet-42"):
+def test_an_unknown_id_is_refused_with_similar_ids():
+    with pytest.raises(KeyError, match="no run resnet-41; similar ids: resnet-42"):
         Runs([info("resnet-42")])["resnet-41"]
-    with pytest.raises(KeyError, match="see .ids"):
+    with pytest.raises(KeyError, match=".ids lists all"):
         Runs()["a"]
 
 
-def test_pandas_has_a_column_a_param_without_losing_a_digit(runs):
+def test_pandas_has_one_column_per_param_without_losing_digits(runs):
     frame = runs.to_pandas()
     assert frame["id"].tolist() == ["a", "b", "c"]
     assert frame["params.seed"].dtype == "Int64" and frame["params.seed"][0] == 2**53 + 1 and frame["params.seed"].isna()[1]
@@ -67,7 +67,7 @@ def test_arrow_and_polars_give_params_of_several_types_as_json_text(runs):
     assert table.schema.field("started").type == pyarrow.timestamp("us", "UTC")
     assert [json.loads(text) for text in table["params.layers"].to_pylist()[:2]] == [[64, 10], []]
     assert table["params.odd"].to_pylist() == ["1", '"text"', None]
-    # A NaN that was set is a value and not a gap.
+    # NaN is a value of a param, not a gap.
     assert table["params.lr"].null_count == 0 and math.isnan(table["params.lr"].to_pylist()[2])
     assert table["tags"].to_pylist() == [[], ["base", "old"], []]
     frame = runs.to_polars()
@@ -100,7 +100,7 @@ def test_a_store_fills_every_field_of_its_runs(store):
     assert runs["child"].status == "failed" and (runs["child"].parent, runs["child"].parent_step) == ("parent", 5)
 
 
-def test_a_report_is_sound_with_torn_tails_and_not_with_damage():
+def test_a_report_is_sound_with_torn_tails_but_not_with_damage():
     torn = Finding(kind="torn tail", path="log/1/1.seg", offset=99, bytes=0, message="the end was cut off")
     damage = Finding(kind="damage", path="parts/1.parquet", offset=7, bytes=12, message="page of `value` at byte 7 is damaged")
     assert Report().sound and Report(findings=(torn,)).sound
@@ -120,7 +120,7 @@ def test_verify_of_a_store_is_a_report_that_names_a_damaged_file(store, tmp_path
     (file,) = store.parquet_files()
     data = bytearray(open(file, "rb").read())
     data[len(data) // 3] ^= 16
-    # Beside the old file, then in its place: the one that is open is not changed.
+    # Written next to the old file and renamed over it, so that the open file does not change.
     with open(tmp_path / "damaged", "wb") as out:
         out.write(data)
     os.replace(tmp_path / "damaged", file)
@@ -130,7 +130,7 @@ def test_verify_of_a_store_is_a_report_that_names_a_damaged_file(store, tmp_path
     assert all(isinstance(key, tuple) and len(key) == 3 for f in report.findings for key in f.series)
 
 
-def test_stats_flush_and_compact_count_what_was_done(store):
+def test_stats_flush_and_compact_count_their_work(store):
     for id in "ab":
         with store.run(id) as run:
             for step in range(100):
@@ -144,7 +144,7 @@ def test_stats_flush_and_compact_count_what_was_done(store):
     assert stats.bytes == stats.parts_bytes + stats.series_bytes + stats.log_bytes + stats.other_bytes > 0
 
 
-def test_part_files_keep_what_they_name_and_so_do_their_slices():
+def test_part_files_and_their_slices_keep_the_files():
     class Pin:
         dropped = 0
 
@@ -163,7 +163,7 @@ def test_part_files_keep_what_they_name_and_so_do_their_slices():
     assert Pin.dropped == 1
 
 
-def test_files_of_a_store_stay_while_their_list_lives(store):
+def test_files_of_a_store_are_kept_while_their_list_exists(store):
     for id in "ab":
         with store.run(id) as run:
             run.log({"loss": 1.0})

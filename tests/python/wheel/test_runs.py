@@ -1,4 +1,4 @@
-"""Runs and their life: params, tags, parents, status, and what a closed thing says."""
+"""The life of a run: params, tags, parents, status, and errors after its end."""
 import datetime as dt
 import time
 
@@ -8,7 +8,7 @@ import pytest
 import tidalite
 
 
-def test_params_come_back_as_they_were_given(store):
+def test_params_are_read_back_as_given(store):
     params = {"lr": 3e-4, "layers": [64, 10], "name": "x", "flag": True, "none": None, "deep": {"a": [1, {"b": 2.5}]}, "big": 2**60}
     run = store.run("a", params=params)
     assert run.params == params
@@ -27,14 +27,14 @@ def test_params_that_are_not_plain_are_a_type_error(store, params):
     assert store.runs() == [], "a refused run is not begun"
 
 
-def test_a_param_that_holds_itself_is_refused(store):
+def test_a_param_that_contains_itself_is_refused(store):
     loop = []
     loop.append(loop)
     with pytest.raises(TypeError, match="nests too deep"):
         store.run("a", params={"x": loop})
 
 
-def test_later_params_and_tags_are_laid_over_earlier_ones(store):
+def test_later_params_override_and_later_tags_are_added(store):
     run = store.run("a", params={"lr": 0.1, "batch": 32}, tags=["one", "two"])
     run.set_params({"lr": 0.2, "new": "yes"})
     run.add_tags("three", "four")
@@ -43,7 +43,7 @@ def test_later_params_and_tags_are_laid_over_earlier_ones(store):
     assert run.tags == ["four", "three", "two"]
 
 
-def test_ids_that_are_generated_differ_and_sort_by_time(store):
+def test_generated_ids_differ_and_sort_by_time(store):
     ids = []
     for _ in range(3):
         ids.append(store.run().id)
@@ -51,7 +51,7 @@ def test_ids_that_are_generated_differ_and_sort_by_time(store):
     assert len(set(ids)) == 3 and ids == sorted(ids)
 
 
-def test_a_block_that_ends_well_finishes_its_run_and_one_left_by_an_exception_fails(store):
+def test_a_block_finishes_its_run_and_an_exception_fails_it(store):
     with store.run("good") as run:
         assert run.status == "running"
         run.log({"x": 1.0})
@@ -69,7 +69,7 @@ def test_closing_the_store_finishes_its_runs(path):
         assert store.runs()["a"].status == "finished"
 
 
-def test_a_store_left_by_an_exception_fails_its_runs(path):
+def test_an_exception_that_leaves_the_store_fails_its_runs(path):
     with pytest.raises(ValueError), tidalite.open(path) as store:
         run = store.run("a")
         run.log({"x": 1.0})
@@ -78,7 +78,7 @@ def test_a_store_left_by_an_exception_fails_its_runs(path):
         assert store.runs()["a"].status == "failed"
 
 
-def test_a_run_that_ended_takes_no_more_rows(store):
+def test_a_run_that_has_ended_refuses_rows(store):
     run = store.run("a")
     run.finish()
     run.finish()
@@ -88,7 +88,7 @@ def test_a_run_that_ended_takes_no_more_rows(store):
         run.finish("done")
 
 
-def test_a_closed_store_says_so(path):
+def test_a_closed_store_refuses_every_call(path):
     store = tidalite.open(path)
     run = store.run("a")
     store.close()
@@ -109,7 +109,7 @@ def test_a_store_opened_for_reading_refuses_to_write(path):
             store.append({"run": "a", "metric": "x", "step": [1], "value": [1.0]})
 
 
-def test_a_run_tells_its_parent_and_its_times(store):
+def test_a_run_has_its_parent_and_its_times(store):
     first = store.run("first")
     second = store.run("second", parent=(first, 100))
     third = store.run("third", parent=first.id)
@@ -140,12 +140,12 @@ def test_the_machine_is_sampled_into_the_run_until_it_ends(store):
 
 
 @pytest.mark.parametrize("interval", [0, -1, 1e-9, float("nan"), "1s"])
-def test_an_interval_that_makes_no_sense_is_refused(store, interval):
+def test_an_invalid_interval_is_refused(store, interval):
     with pytest.raises((tidalite.Invalid, TypeError)):
         store.run("a").watch_system(interval=interval)
 
 
-def test_whatever_is_asked_of_a_store_has_an_answer(store, path):
+def test_maintenance_calls_report_their_work(store, path):
     with store.run("a") as run:
         for step in range(1000):
             run.log({"x": float(step)}, step=step)
@@ -165,7 +165,7 @@ def test_whatever_is_asked_of_a_store_has_an_answer(store, path):
     assert store.path == str(path) or str(store.path) == str(path)
 
 
-def test_what_a_progress_function_raises_reaches_the_caller_and_the_work_is_done(store):
+def test_an_exception_from_a_progress_function_reaches_the_caller(store):
     store.append({"run": "a", "metric": "x", "step": np.arange(50_000), "value": np.zeros(50_000)})
     store.flush()
 
@@ -177,7 +177,7 @@ def test_what_a_progress_function_raises_reaches_the_caller_and_the_work_is_done
     assert store.verify().sound
 
 
-def test_files_on_a_list_stay_while_the_list_lives(store):
+def test_replaced_files_are_kept_while_the_list_exists(store):
     import os
 
     for part in range(3):

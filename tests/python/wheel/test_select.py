@@ -1,4 +1,4 @@
-"""Selections and their answers: equal to what DuckDB computes of the same points, in every way out."""
+"""Selections and their answers equal what DuckDB computes from the same points, in every conversion."""
 import datetime as dt
 import math
 
@@ -16,7 +16,7 @@ T0 = 1_764_063_000_000_000
 
 @pytest.fixture
 def data():
-    """Three runs of three metrics, with NaN and infinities, one metric with steps of its own."""
+    """Three runs of three metrics, with NaN and infinities; one metric has only every seventh step."""
     rng = np.random.default_rng(3)
     rows = []
     for r, run in enumerate(["run-a", "run-b", "other"]):
@@ -31,7 +31,7 @@ def data():
 
 @pytest.fixture
 def filled(store, data):
-    """Half of the points in a part, half in the log."""
+    """A store with half of the points in a part, and half in the log."""
     half = len(data) // 2
     store.append(data.iloc[:half])
     store.compact()
@@ -40,7 +40,7 @@ def filled(store, data):
 
 
 def sql(data, text):
-    # Not from the frame as a whole: that makes null of NaN.
+    # Column by column: converting the whole frame turns NaN into null.
     columns = {"run": data["run"].tolist(), "metric": data["metric"].tolist(), "step": data["step"].to_numpy()}
     times = pa.array(data["time"].dt.tz_localize(None).to_numpy().astype("datetime64[us]")).cast(pa.timestamp("us", "UTC"))
     points = pa.table({**columns, "time": times, "value": pa.array(data["value"].to_numpy(), from_pandas=False)})  # noqa: F841 - DuckDB finds it by its name
@@ -59,7 +59,7 @@ def same(ours, theirs):
         assert numbers[0] == pytest.approx(numbers[1], rel=1e-12, abs=1e-12, nan_ok=True)
 
 
-def test_points_come_by_run_metric_and_step(filled, data):
+def test_points_are_ordered_by_run_metric_and_step(filled, data):
     table = filled.select().to_arrow()
     expected = data.sort_values(["run", "metric", "step"])
     assert table.column_names == ["run", "metric", "labels", "step", "time", "value"]
@@ -92,7 +92,7 @@ def test_points_come_by_run_metric_and_step(filled, data):
     ],
     ids=lambda v: str(v)[:40],
 )
-def test_a_selection_is_the_same_in_sql(filled, data, select, where):
+def test_a_selection_equals_its_sql(filled, data, select, where):
     got = filled.select(**select).aggregate("count", "sum", "min", "max")
     finite = "filter (where isfinite(value))"
     expected = sql(data, f"select count(*), sum(value) {finite}, min(value) {finite}, max(value) {finite} from points where {where}")
@@ -100,7 +100,7 @@ def test_a_selection_is_the_same_in_sql(filled, data, select, where):
 
 
 @pytest.mark.parametrize("by", ["run", "metric", ["run", "metric"], ["metric", "bucket"]], ids=str)
-def test_aggregates_by_groups_are_the_same_in_sql(filled, data, by):
+def test_aggregates_by_groups_equal_their_sql(filled, data, by):
     names = [by] if isinstance(by, str) else by
     ours = [tidalite.step_bucket(128) if n == "bucket" else n for n in names]
     theirs = ", ".join("step // 128 * 128" if n == "bucket" else n for n in names)
@@ -120,7 +120,7 @@ def test_aggregates_by_groups_are_the_same_in_sql(filled, data, by):
         assert a[len(names) + 4 :] == pytest.approx(b[len(names) + 4 :], rel=1e-9, abs=1e-12)
 
 
-def test_time_buckets_are_the_same_in_sql(filled, data):
+def test_time_buckets_equal_their_sql(filled, data):
     got = filled.select("acc").aggregate("count", by=["run", tidalite.time_bucket("1s")])
     expected = sql(data, "select run, epoch_us(time_bucket(interval '1 second', time)), count(*) from points where metric = 'acc' group by 1, 2 order by 1, 2")
     table = got.to_arrow()
@@ -129,17 +129,17 @@ def test_time_buckets_are_the_same_in_sql(filled, data):
 
 
 @pytest.mark.parametrize(("width", "us"), [("250us", 250), ("5m", 300_000_000), ("2h", 7_200_000_000), ("1d", 86_400_000_000), (dt.timedelta(seconds=2), 2_000_000), (7, 7)], ids=str)
-def test_widths_of_time_read_as_they_say(width, us):
+def test_widths_of_time_buckets_are_parsed(width, us):
     assert tidalite.time_bucket(width) == tidalite.time_bucket(us)
 
 
 @pytest.mark.parametrize("width", ["", "1", "s", "1 s", "-1s", "1.5s", "0s", "1y", 0, -5, None, 1.5])
-def test_a_width_that_makes_no_sense_is_refused(width):
+def test_an_invalid_width_is_refused(width):
     with pytest.raises((tidalite.Invalid, TypeError)):
         tidalite.time_bucket(width)
 
 
-def test_sorting_puts_nan_and_null_last_either_way(filled):
+def test_sorting_puts_nan_and_null_last_in_both_orders(filled):
     last = filled.select("loss", steps=(0, 51)).aggregate("last", by="run")
     assert all(math.isnan(r[1]) for r in rows(last))
     tops = filled.select("acc").aggregate("max", by="run").sort("max", descending=True).to_numpy()["max"]
@@ -161,7 +161,7 @@ def test_head_is_the_beginning_of_the_answer(filled):
         best.sort("nope")
 
 
-def test_every_way_out_gives_the_same_points(filled):
+def test_every_conversion_gives_the_same_points(filled):
     table = filled.select().points()
     arrow = table.to_arrow()
     pandas, polars, numpy = table.to_pandas(), table.to_polars(), table.to_numpy()
@@ -175,7 +175,7 @@ def test_every_way_out_gives_the_same_points(filled):
     assert (numpy["time"].astype("int64") == us).all()
 
 
-def test_sql_and_frames_take_a_selection_as_it_is(filled, data):
+def test_sql_and_frames_take_a_selection_directly(filled, data):
     sel = filled.select("acc")
     got = duckdb.sql("select run, count(*), avg(value) from sel group by run order by run").fetchall()
     same(got, sql(data, "select run, count(*), avg(value) from points where metric = 'acc' group by run order by run"))
@@ -186,7 +186,7 @@ def test_sql_and_frames_take_a_selection_as_it_is(filled, data):
     assert duckdb.sql("select count(acc), count(sparse) from wide").fetchall() == [(1000, 143)]
 
 
-def test_a_stream_can_be_taken_again_and_sees_what_is_new(store):
+def test_a_second_stream_sees_new_points(store):
     run = store.run("a")
     run.log({"x": 1.0})
     points = store.select("x").points()
@@ -282,14 +282,14 @@ def test_the_latest_point_of_each_series(filled, data):
         lambda s: tidalite.step_bucket(0),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_a_remedy(store, call):
+def test_invalid_arguments_are_refused_with_a_remedy(store, call):
     store.run("a").log({"x": 1.0})
     with pytest.raises((tidalite.Invalid, TypeError, OverflowError)) as refused:
         len(call(store).points() if isinstance(call(store), tidalite.Selection) else call(store))
     assert len(str(refused.value)) > 20
 
 
-def test_a_selection_that_matches_nothing_is_empty_and_no_error(store):
+def test_a_selection_that_matches_nothing_is_empty_not_an_error(store):
     store.run("a").log({"x": 1.0})
     nothing = store.select("absent")
     assert len(nothing.points()) == len(nothing.chart()) == len(nothing.band()) == len(nothing.latest()) == len(nothing.lttb(5)) == 0

@@ -1,4 +1,4 @@
-"""Thinning old runs: which, how far, and what is told of it."""
+"""Thinning: which runs, how far, and what it reports."""
 import numpy as np
 import pytest
 
@@ -16,7 +16,7 @@ def old(store):
     return store
 
 
-def test_charts_and_totals_stay_and_points_go(old):
+def test_charts_and_totals_stay_and_points_are_deleted(old):
     selection = old.select("loss", runs="old-1")
     before = selection.chart(200).to_numpy(), selection.aggregate("count", "mean", "min", "last").to_numpy()
     told = []
@@ -36,7 +36,7 @@ def test_charts_and_totals_stay_and_points_go(old):
     assert old.verify().sound
 
 
-def test_runs_have_to_be_chosen_and_over(old):
+def test_runs_must_be_selected_and_have_ended(old):
     with pytest.raises(tidalite.Invalid, match="no runs were chosen"):
         old.thin()
     with pytest.raises(tidalite.NotFound):

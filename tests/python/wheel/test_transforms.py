@@ -1,4 +1,4 @@
-"""Smoothed series, rates and derivatives, other x-axes, M4, sketches and rankings: equal to what pandas and NumPy make of the same points."""
+"""Transforms, other x-axes, M4, sketches and rankings equal what pandas and NumPy compute from the same points."""
 import math
 import re
 
@@ -61,19 +61,19 @@ def finite(frame):
         ("mean:25", lambda f: f["value"].rolling(25, min_periods=1).mean()),
     ],
 )
-def test_smoothing_is_what_pandas_computes(filled, data, word, mean):
+def test_smoothing_equals_that_of_pandas(filled, data, word, mean):
     frame = of(data, "loss")
     got = values(filled.select("loss", runs="a").transform(word))
     odd = ~np.isfinite(frame["value"])
-    assert np.array_equal(got[odd], frame["value"][odd], equal_nan=True), "what is no number passes through"
+    assert np.array_equal(got[odd], frame["value"][odd], equal_nan=True), "NaN and infinities pass through"
     assert got[~odd] == pytest.approx(mean(finite(frame)).to_numpy(), rel=1e-9, abs=1e-9)
-    # A part of the curve is the same curve.
+    # A part of the curve equals that part of the whole curve.
     part = values(filled.select("loss", runs="a", steps=(1000, 2000)).transform(word))
     inside = (frame["step"] >= 1000) & (frame["step"] < 2000)
     assert part == pytest.approx(got[inside.to_numpy()], nan_ok=True)
 
 
-def test_smoothing_by_weight_is_what_tensorboard_draws(filled, data):
+def test_smoothing_by_weight_equals_tensorboards(filled, data):
     last, n, expected = 0.0, 0, []
     for value in of(data, "loss", "b")["value"]:
         if math.isfinite(value):
@@ -94,14 +94,14 @@ def test_a_rate_counts_a_restart_from_zero(filled, data):
 
 
 @pytest.mark.parametrize("on", ["step", "time"])
-def test_a_derivative_is_by_step_or_second(filled, data, on):
+def test_a_derivative_is_per_step_or_per_second(filled, data, on):
     frame = finite(of(data, "loss"))
     distance = frame["step"].diff() if on == "step" else frame["time"].diff().dt.total_seconds()
     got = values(filled.select("loss", runs="a").transform(f"derivative:{on}"))
     assert got[np.isfinite(got)] == pytest.approx((frame["value"].diff() / distance)[1:].to_numpy(), rel=1e-9)
 
 
-def test_transforms_follow_each_other_and_every_answer_is_of_the_last(filled, data):
+def test_transforms_apply_in_order_and_every_answer_uses_the_last(filled, data):
     selection = filled.select("count").transform("rate", "mean:10")
     assert np.array_equal(values(selection), values(filled.select("count").transform("rate").transform("mean:10")))
     whole = selection.to_pandas()
@@ -115,7 +115,7 @@ def test_transforms_follow_each_other_and_every_answer_is_of_the_last(filled, da
 
 
 @pytest.mark.parametrize("words", [[], ["ema"], ["ema:1"], ["mean:0"], ["half-life:2y"], ["smooth"], ["rate", ""]])
-def test_a_wrong_transform_is_refused_with_those_there_are(filled, words):
+def test_an_unknown_transform_is_refused_with_the_known_ones(filled, words):
     with pytest.raises(tidalite.Invalid) as refused:
         filled.select("loss").transform(*words)
     assert len(str(refused.value)) > 30
@@ -123,7 +123,7 @@ def test_a_wrong_transform_is_refused_with_those_there_are(filled, words):
         filled.select("loss").transform("rate").follow()
 
 
-def test_points_over_another_metric_stand_at_its_values(filled, data):
+def test_points_over_another_metric_have_its_values_as_x(filled, data):
     loss, tokens = of(data, "loss", "b"), of(data, "tokens", "b")
     got = filled.select("loss", runs="b").points(x="metric:tokens").to_pandas()
     expected = pd.merge_asof(loss, tokens[["step", "value"]], on="step", suffixes=("", "_x")).sort_values(["value_x", "step"])
@@ -136,7 +136,7 @@ def test_points_over_another_metric_stand_at_its_values(filled, data):
     assert wide.columns.tolist() == ["x", "a", "b"] and wide["x"].is_monotonic_increasing
 
 
-def test_elapsed_time_begins_with_the_run(store):
+def test_elapsed_time_starts_with_the_run(store):
     before = tidalite.open(store.path, "r")
     run = store.run("a")
     started = before.runs()["a"].started
@@ -191,19 +191,19 @@ def test_the_best_runs_come_first(store):
     store.append({"run": "nan", "metric": "loss", "step": np.arange(20), "value": np.full(20, np.nan)})
     window = store.select("loss", steps=(10, None))
     order = sorted(best, key=best.get)
-    table = window.least(5, "min", "argmin").to_numpy()
+    table = window.bottom(5, "min", "argmin").to_numpy()
     assert table["run"].tolist() == order[:5] and table["min"].tolist() == [best[r] for r in order[:5]]
-    assert window.least(100, "min").to_numpy()["run"].tolist() == order
-    assert window.greatest(3, "min").to_numpy()["run"].tolist() == order[::-1][:3]
-    assert window.least(5, "argnan").to_numpy()["run"].tolist() == ["nan"]
-    assert len(window.greatest(4, "max", by=["run", tidalite.step_bucket(16)])) == 4
+    assert window.bottom(100, "min").to_numpy()["run"].tolist() == order
+    assert window.top(3, "min").to_numpy()["run"].tolist() == order[::-1][:3]
+    assert window.bottom(5, "argnan").to_numpy()["run"].tolist() == ["nan"]
+    assert len(window.top(4, "max", by=["run", tidalite.step_bucket(16)])) == 4
     with pytest.raises(tidalite.Invalid):
-        window.least(0, "min")
+        window.bottom(0, "min")
     with pytest.raises(tidalite.Invalid):
-        window.least(3)
+        window.bottom(3)
 
 
-def test_names_are_chosen_by_regular_expressions(filled):
+def test_regular_expressions_select_names(filled):
     names = lambda what: sorted(set(what.to_numpy()["metric"]))
     assert names(filled.select(re.compile("^l|ns$"))) == ["loss", "tokens"]
     assert names(filled.select(re.compile("^LOSS", re.IGNORECASE))) == ["loss"]
@@ -214,7 +214,7 @@ def test_names_are_chosen_by_regular_expressions(filled):
             len(filled.select(wrong).points())
 
 
-def test_pictures_are_drawn_over_every_axis(filled):
+def test_plots_are_drawn_over_every_axis(filled):
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")
     for x, label in [("step", "step"), ("time", "time (UTC)"), ("metric:tokens", "tokens")]:
@@ -226,7 +226,7 @@ def test_pictures_are_drawn_over_every_axis(filled):
     assert filled.select("loss").align(on="metric:tokens").plot().get_xlabel() == "x"
 
 
-def test_a_band_over_elapsed_time_puts_runs_together_that_began_apart(store):
+def test_a_band_over_elapsed_time_aligns_runs_that_began_apart(store):
     start = 1_780_000_000_000_000
     for i in range(3):
         run = store.run(f"r{i}")

@@ -1,6 +1,6 @@
 """An embedded columnar store for streams of metrics.
 
-Three lines log a run, one reads it back:
+Log a run, and read it back:
 
 >>> import tidalite
 >>> store = tidalite.open(path)
@@ -10,8 +10,8 @@ Three lines log a run, one reads it back:
 >>> store.select("loss").to_pandas()["value"].tolist()
 [1.0, 0.5, 0.3333333333333333]
 
-Steps are 64-bit whole numbers, times are microseconds since 1970 UTC or datetimes, values are 64-bit floats whose bits are
-kept, NaN and infinities included. Every error is a `tidalite.Error`; its class says what can be done about it.
+Steps are 64-bit whole numbers. Times are microseconds since 1970 UTC, or datetimes. Values are 64-bit floats, kept bit for bit,
+NaN and infinities included. Every error of a store is a `tidalite.Error`; each subclass calls for a different reaction.
 """
 from ._tidalite import (
     Bucket,

@@ -1,4 +1,4 @@
-"""Answers as objects of other libraries: from anything with `__arrow_c_stream__` to Arrow, pandas, Polars, NumPy."""
+"""Conversion of any object with `__arrow_c_stream__` to Arrow, pandas, Polars and NumPy."""
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 def to_arrow(obj: Any) -> pyarrow.Table:
-    """A `pyarrow.Table`; text that repeats is dictionary-encoded."""
+    """A `pyarrow.Table`; repeated text is dictionary-encoded."""
     return _read(obj, "to_arrow()")
 
 
 def to_pandas(obj: Any) -> pandas.DataFrame:
-    """A DataFrame: dictionary text as categoricals, times as datetimes in UTC, numbers that are missing as NaN."""
+    """A DataFrame: dictionary text as categoricals, times as datetimes in UTC, missing numbers as NaN."""
     need("pandas", "to_pandas()")
     table = _read(obj, "to_pandas()")
-    # Copied, as pandas does by default: columns taken over as they are would be read-only.
+    # pandas copies by default; columns shared with Arrow would be read-only.
     frame: pandas.DataFrame = table.to_pandas()
     return frame
 
@@ -33,7 +33,7 @@ def to_polars(obj: Any) -> polars.DataFrame:
 
 
 def to_numpy(obj: Any) -> dict[str, numpy.ndarray[Any, Any]]:
-    """An array a column: text as objects, times as `datetime64[us]` in UTC, whole numbers with gaps as floats with NaN."""
+    """One array per column: text as objects, times as `datetime64[us]` in UTC, whole numbers with gaps as floats with NaN."""
     numpy = need("numpy", "to_numpy()")
     pyarrow = need("pyarrow", "to_numpy()")
     table = _read(obj, "to_numpy()")
@@ -54,13 +54,13 @@ def to_numpy(obj: Any) -> dict[str, numpy.ndarray[Any, Any]]:
 
 
 def _read(obj: Any, purpose: str) -> pyarrow.Table:
-    # Not `pyarrow.table`, which asks first whether it was given a DataFrame and imports pandas for it.
+    # Not `pyarrow.table`, which imports pandas to test for a DataFrame.
     table: pyarrow.Table = need("pyarrow", purpose).RecordBatchReader.from_stream(obj).read_all()
     return table
 
 
 def _words(numpy: Any, piece: Any) -> Any:
-    """The texts of one dictionary array: each distinct text is made once, and shared."""
+    """The texts of one dictionary array. Equal texts are one object."""
     words = numpy.append(piece.dictionary.to_numpy(zero_copy_only=False).astype(object), None)
     # A missing index picks the last entry, which is `None`.
     return words[piece.indices.fill_null(len(words) - 1).to_numpy()]

@@ -1,4 +1,4 @@
-"""Libraries that tidalite can do without, imported where one is needed."""
+"""Optional libraries, imported on first use."""
 from __future__ import annotations
 
 from importlib import import_module
@@ -6,9 +6,9 @@ from typing import Any
 
 
 def need(module: str, purpose: str, *, install: str | None = None) -> Any:
-    """The module, or an `ImportError` that says what needs it and how to get it.
+    """The module, or an `ImportError` that says what needs the library and how to install it.
 
-    Only the absence of the library itself is reworded: an import that fails inside an installed one is its own error.
+    An import that fails inside an installed library raises its own error.
     """
     try:
         return import_module(module)

@@ -1,6 +1,6 @@
-"""A series as a small inline SVG: the range of each bucket, a line through the means, red where values are not finite.
+"""A series as a small inline SVG: the range of each bucket, a line through the means, red marks for NaN and infinities.
 
-Everything but the red is `currentColor`, so that the picture follows the text's colour in light and dark themes.
+Everything but the red is `currentColor`, so that the picture follows the colour of the text in light and dark themes.
 """
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 WIDTH, HEIGHT = 150, 28
-# Room for half a line's width, and below the curve for the marks of what is not finite.
+# Space for half the width of a line, and below the curve for the red marks.
 _EDGE, _FOOT = 2.0, 5.0
 RED = "#e5484d"
 
 
-class Bucket(NamedTuple):
-    """One bucket of a chart, placed at the middle of its steps. Without a finite value the three numbers are NaN."""
+class SparkBucket(NamedTuple):
+    """One bucket of a chart; `x` is the middle of its steps. Without a finite value `low`, `high` and `mean` are NaN."""
 
     x: float
     low: float
@@ -24,32 +24,32 @@ class Bucket(NamedTuple):
     nonfinite: int
 
 
-def sparkline(buckets: Sequence[Bucket], span: tuple[float, float]) -> str:
-    """The picture of one series; `span` is the range of x that the width stands for."""
+def sparkline(buckets: Sequence[SparkBucket], x_range: tuple[float, float]) -> str:
+    """Draws one series; `x_range` is the range of x that the width covers."""
     finite = [b for b in buckets if math.isfinite(b.mean)]
     low = min((b.low for b in finite), default=0.0)
     high = max((b.high for b in finite), default=0.0)
 
-    def x(bucket: Bucket) -> float:
-        return _EDGE + _share(bucket.x, *span) * (WIDTH - 2 * _EDGE)
+    def x(bucket: SparkBucket) -> float:
+        return _EDGE + _share(bucket.x, *x_range) * (WIDTH - 2 * _EDGE)
 
     def y(value: float) -> float:
         return _EDGE + (1 - _share(value, low, high)) * (HEIGHT - _EDGE - _FOOT)
 
     shapes = []
-    for stretch in _stretches(buckets):
-        if len(stretch) == 1:
-            b = stretch[0]
+    for segment in _segments(buckets):
+        if len(segment) == 1:
+            b = segment[0]
             shapes.append(f'<circle cx="{x(b):.1f}" cy="{y(b.mean):.1f}" r="1.5" fill="currentColor"/>')
-        upper = [f"{x(b):.1f},{y(b.high):.1f}" for b in stretch]
-        lower = [f"{x(b):.1f},{y(b.low):.1f}" for b in reversed(stretch)]
+        upper = [f"{x(b):.1f},{y(b.high):.1f}" for b in segment]
+        lower = [f"{x(b):.1f},{y(b.low):.1f}" for b in reversed(segment)]
         if upper != lower[::-1]:
             shapes.append(
                 f'<polygon points="{" ".join(upper + lower)}" fill="currentColor" fill-opacity="0.25" '
                 'stroke="currentColor" stroke-opacity="0.25" stroke-width="0.5"/>'
             )
-        if len(stretch) > 1:
-            line = " ".join(f"{x(b):.1f},{y(b.mean):.1f}" for b in stretch)
+        if len(segment) > 1:
+            line = " ".join(f"{x(b):.1f},{y(b.mean):.1f}" for b in segment)
             shapes.append(f'<polyline points="{line}" fill="none" stroke="currentColor" stroke-width="1.2"/>')
     for b in buckets:
         if b.nonfinite:
@@ -63,19 +63,19 @@ def sparkline(buckets: Sequence[Bucket], span: tuple[float, float]) -> str:
 
 
 def _share(value: float, low: float, high: float) -> float:
-    """How far along from `low` to `high`; the middle where they are the same."""
-    # Halves first, so that the difference of two extremes does not overflow.
+    """The position of `value` from `low` (0) to `high` (1); 0.5 if both are equal."""
+    # Halved first, so that the difference of two extremes does not overflow.
     return (value / 2 - low / 2) / (high / 2 - low / 2) if high > low else 0.5
 
 
-def _stretches(buckets: Sequence[Bucket]) -> Iterator[list[Bucket]]:
-    """Neighbouring buckets that have a finite value each: a line is not drawn across those that have none."""
-    stretch: list[Bucket] = []
+def _segments(buckets: Sequence[SparkBucket]) -> Iterator[list[SparkBucket]]:
+    """Consecutive buckets with finite values. No line is drawn across a bucket without one."""
+    segment: list[SparkBucket] = []
     for bucket in buckets:
         if math.isfinite(bucket.mean):
-            stretch.append(bucket)
-        elif stretch:
-            yield stretch
-            stretch = []
-    if stretch:
-        yield stretch
+            segment.append(bucket)
+        elif segment:
+            yield segment
+            segment = []
+    if segment:
+        yield segment

@@ -1,4 +1,4 @@
-"""Types of the compiled part. What each does is in its docstring: `help(tidalite.Store)`."""
+"""Types of the compiled part. The docstrings are in the compiled part: `help(tidalite.Store)`."""
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from os import PathLike
@@ -16,7 +16,7 @@ from .records import CompactStats, Explain, FlushStats, PartFiles, Report, RunIn
 
 type _Param = None | bool | int | float | str | Sequence[_Param] | Mapping[str, _Param]
 type _Time = int | datetime | numpy.datetime64 | str
-type _Span[T] = tuple[T | None, T | None] | slice[T | None, T | None, None]
+type _Range[T] = tuple[T | None, T | None] | slice[T | None, T | None, None]
 type _By = str | Bucket
 type _Names = str | Sequence[str]
 type _Patterns = str | Pattern[str] | Sequence[str | Pattern[str]]
@@ -100,12 +100,12 @@ class Store:
         runs: _Patterns | Run | None = None,
         where: _Names | None = None,
         labels: Mapping[str, object] | None = None,
-        steps: _Span[int] | range | None = None,
-        time: _Span[_Time] | None = None,
-        values: _Span[float] | None = None,
+        steps: _Range[int] | range | None = None,
+        time: _Range[_Time] | None = None,
+        values: _Range[float] | None = None,
         repeats: Literal["last", "first", "all"] = "last",
         history: Literal["own", "inherited", "all"] = "inherited",
-        hidden: bool = False,
+        include_rewound: bool = False,
     ) -> Selection: ...
     def runs(self, where: _Names | None = None) -> Runs: ...
     def delete_run(self, run: str | Run) -> None: ...
@@ -191,13 +191,13 @@ class Selection:
         sign: Literal["=", "==", "!=", "<", "<=", ">", ">="],
         value: float,
         *,
-        steps: _Span[int] | range | None = None,
+        steps: _Range[int] | range | None = None,
     ) -> Selection: ...
     def transform(self, *words: str) -> Selection: ...
     def points(self, x: _Axis = "step") -> Table: ...
     def aggregate(self, *aggregates: str, by: _By | Sequence[_By] = ()) -> Table: ...
-    def least(self, k: int, *aggregates: str, by: _By | Sequence[_By] = "run") -> Table: ...
-    def greatest(self, k: int, *aggregates: str, by: _By | Sequence[_By] = "run") -> Table: ...
+    def bottom(self, k: int, *aggregates: str, by: _By | Sequence[_By] = "run") -> Table: ...
+    def top(self, k: int, *aggregates: str, by: _By | Sequence[_By] = "run") -> Table: ...
     def chart(self, buckets: int = 1000, x: _Axis = "step") -> Table: ...
     def band(self, buckets: int = 1000, by: _By | Sequence[_By] = "metric", x: _Axis = "step") -> Table: ...
     def align(

@@ -1,7 +1,7 @@
-"""Pictures of selections and tables, drawn with matplotlib, which is imported when the first one is drawn."""
+"""Plots of selections and tables, drawn with matplotlib, which is imported on first use."""
 from .._optional import need
 
-# Before the modules below, which need NumPy: matplotlib brings it, and is what to ask for where neither is there.
+# Before the modules below, which need NumPy: if both are missing, the error names matplotlib, which installs NumPy.
 need("matplotlib", "plot()")
 
 from .selections import plot_selection  # noqa: E402

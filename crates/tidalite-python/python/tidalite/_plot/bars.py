@@ -1,11 +1,11 @@
-"""Bars: one a group, with its number; groups without a finite number are named, and marked red."""
+"""Bars: one per group, with its number, which is red if it is not finite."""
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .._html import short
+from .._text import short
 from .names import short_names
 from .panels import RED, Panels
 
@@ -26,8 +26,7 @@ def draw_bars(
     logx: bool,
     logy: bool,
 ) -> Any:
-    """`bars` are (panel, group, value), drawn from the top in their order. Lengths run along x: `logy` asks for the same
-    scale as `logx`, since the values are what has one."""
+    """Draws `bars`, each (panel, group, value), from the top in their order. Values run along x, so `logy` has the effect of `logx`."""
     panels = list(dict.fromkeys(panel for panel, _, _ in bars))
     groups = list(dict.fromkeys(group for _, group, _ in bars))
     names = dict(zip(groups, short_names(groups), strict=True))
@@ -50,7 +49,7 @@ def _draw(ax: Axes, bars: list[tuple[str, float]]) -> None:
     for text, (_, value) in zip(texts, shown, strict=True):
         if not math.isfinite(value):
             text.set_color(RED)
-    # Room for the numbers beyond the ends of the bars; and one bar alone does not fill the panel.
+    # Space for the numbers after the bars; a single bar does not fill the panel.
     ax.margins(x=0.2)
     ax.set_ylim(max(len(shown), _SLOTS_MIN) - 0.4, -0.6)
     if len(bars) > len(shown):

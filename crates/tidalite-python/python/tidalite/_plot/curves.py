@@ -1,4 +1,4 @@
-"""Curves: a line through the means, the range of each bucket around it, and red ticks where values are not finite."""
+"""Curves: a line through the means, an area for the range of each bucket, and red ticks for NaN and infinities."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -20,9 +20,9 @@ MARK = "NaN or ±Inf"
 
 @dataclass
 class Curve:
-    """One series in one panel. `y` is NaN where a bucket has no finite value; `bad` says which hold any that is not finite.
+    """One series in one panel. `y` is NaN where a bucket has no finite value; `bad` marks the buckets with NaN or infinities.
 
-    `low` and `high` are the range, drawn as an area; `outer` is a second, wider range, drawn as thin lines.
+    `low` and `high` bound the area; `outer` is a second, wider range, drawn as thin lines.
     """
 
     panel: str
@@ -36,7 +36,7 @@ class Curve:
 
 
 def draw(curves: Sequence[Curve], xlabel: str, ax: Any, title: str | None, *, legend: bool, logx: bool, logy: bool, what: str) -> Any:
-    """Draws all, one panel a different `panel`, one colour a different `key`."""
+    """Draws all curves, with one panel per `panel` and one colour per `key`."""
     panels = list(dict.fromkeys(curve.panel for curve in curves))
     keys = list(dict.fromkeys(curve.key for curve in curves))
     looks = dict(zip(keys, zip(short_names(keys), colours(len(keys)), line_styles(len(keys)), strict=True), strict=True))
@@ -58,7 +58,7 @@ def draw(curves: Sequence[Curve], xlabel: str, ax: Any, title: str | None, *, le
 
 
 def series_slices(columns: Sequence[Array], rows: int) -> Iterator[slice]:
-    """The stretches of rows in which no column changes, of rows that are ordered by these columns."""
+    """The groups of consecutive rows with equal values in these columns. The rows have to be ordered by them."""
     change = np.zeros(max(rows - 1, 0), dtype=bool)
     for column in columns:
         change |= column[1:] != column[:-1]
@@ -68,11 +68,11 @@ def series_slices(columns: Sequence[Array], rows: int) -> Iterator[slice]:
 
 def _draw_one(ax: Axes, curve: Curve, name: str, colour: str, style: str) -> None:
     (line,) = ax.plot(curve.x, curve.y, color=colour, linestyle=style, linewidth=1.3, label=name, zorder=3)
-    lonely = _lonely(curve.y)
-    if len(lonely):
-        # A line needs two neighbours: a value between gaps is a dot.
-        line.set(marker="o", markersize=3.5, markevery=lonely.tolist())
-    # Where each bucket holds one point the range is the line itself.
+    isolated = _isolated(curve.y)
+    if len(isolated):
+        # A value between gaps has no line, so it is drawn as a dot.
+        line.set(marker="o", markersize=3.5, markevery=isolated.tolist())
+    # If each bucket holds one point, the range is the line itself.
     if curve.low is not None and curve.high is not None and not _same(curve.low, curve.high):
         ax.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.2, linewidth=0, zorder=2)
     for edge in curve.outer or ():
@@ -99,7 +99,7 @@ def _mark(ax: Axes, x: Array) -> None:
     )
 
 
-def _lonely(y: Array) -> Array:
+def _isolated(y: Array) -> Array:
     finite = np.isfinite(y)
     before = np.concatenate([[False], finite[:-1]])
     after = np.concatenate([finite[1:], [False]])

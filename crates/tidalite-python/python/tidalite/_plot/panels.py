@@ -1,4 +1,4 @@
-"""Axes and legends: one axes a panel, made or given, and names that stand beside the curves and not on them."""
+"""Axes and legends: one Axes per panel, made or given, and legends that do not cover the curves."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
@@ -21,7 +21,7 @@ RED = "#e5484d"
 class Panels:
     """The axes of one call of `plot`, in the order of their titles.
 
-    `ax` may be one Axes, where there is one panel, or as many as there are panels; without it a figure is made.
+    `ax` is one Axes for one panel, or a list of at least as many as there are panels. Without it a figure is made.
     """
 
     def __init__(self, titles: Sequence[str], ax: Any, title: str | None, *, legend: bool, what: str = "metric") -> None:
@@ -35,8 +35,8 @@ class Panels:
             axes = list(np.ravel(np.asarray(ax, dtype=object)))
             if len(axes) < len(shown):
                 raise Invalid(
-                    f"cannot plot: {len(shown)} panels, one a {what}, and {len(axes)} axes in `ax`; "
-                    f"give so many axes, leave `ax` out, or select one {what}"
+                    f"cannot plot: there are {len(shown)} panels, one per {what}, but {len(axes)} axes in `ax`; "
+                    f"give an axes for each panel, leave `ax` out, or select one {what}"
                 )
             self.figure = axes[0].figure
         else:
@@ -54,7 +54,7 @@ class Panels:
             )
 
     def finish(self, names: Iterable[str], *, logx: bool, logy: bool) -> Any:
-        """Scales, legends; gives the Axes, or an array of them where there are several. `names` are all that were drawn."""
+        """Sets scales and legends. Returns the Axes, or an array of several. `names` are the names of all curves drawn."""
         for ax in self.axes:
             if logx:
                 ax.set_xscale("log")
@@ -98,7 +98,7 @@ def _figure(pyplot: Any, panels: int) -> tuple[Any, list[Any]]:
 
 
 def _entries(axes: Sequence[Any], names: list[str]) -> tuple[list[Any], list[str]]:
-    """Handles and labels, each name once, in the order of `names`; then what else is labelled, such as the marks."""
+    """Handles and labels: each name once, in the order of `names`, then other labels, such as that of the red ticks."""
     handles: dict[str, Any] = {}
     for ax in axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):

@@ -1,4 +1,4 @@
-"""Curves of a selection: over steps from its chart, over time from time buckets of about the same number."""
+"""Curves of a selection: over steps from its chart, over time from about as many time buckets."""
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,12 +23,11 @@ def plot_selection(
     logx: bool = False,
     logy: bool = False,
 ) -> Any:
-    """A curve a series, one axes a metric: the mean of each bucket, its range as an area, red ticks where it holds NaN or ±Inf.
+    """Draws one Axes per metric, one curve per series: the mean of each bucket, its range as an area, red ticks for NaN or ±Inf.
 
-    `x` is `step`, `time` (UTC), `elapsed`: since the first of the selected points of the run (`chart(x="elapsed")` counts from its
-    start), or `metric:<name>`: the value of another
-    metric of the run. Names in the legend are what differs between the series. At most 12 metrics are drawn; the picture says how many more there are. Gives the Axes, or an
-    array of them where there are several metrics.
+    `x` is `step`, `time` (UTC), `elapsed` (since the first selected point of the run; `chart(x="elapsed")` counts from the run's
+    start), or `metric:<name>` (the value of another metric of the run). The legend shows the parts of the names that differ. At most
+    12 metrics are drawn; a note counts the others. Returns the Axes, or an array of them for several metrics.
     """
     if x == "step":
         curves, xlabel = chart_curves(_frames.to_numpy(selection.chart(buckets))), "step"
@@ -43,7 +42,7 @@ def plot_selection(
 
 
 def chart_curves(rows: dict[str, Array]) -> list[Curve]:
-    """Of the rows of a chart."""
+    """The curves of the rows of a chart."""
     return [
         Curve(
             panel=rows["metric"][s.start],
@@ -59,7 +58,7 @@ def chart_curves(rows: dict[str, Array]) -> list[Curve]:
 
 
 def bucket_middle(rows: dict[str, Array], s: slice) -> Array:
-    """A bucket stands for all that is in it: it is drawn at the middle."""
+    """Where buckets are drawn: at their middle."""
     width = rows["width"][s]
     middle: Array
     if "step" in rows:
@@ -72,15 +71,15 @@ def bucket_middle(rows: dict[str, Array], s: slice) -> Array:
 
 
 def require(found: Any) -> None:
-    """Refuses to draw an empty picture."""
+    """Raises NotFound if there is nothing to draw."""
     if not len(found):
         from .._tidalite import NotFound
 
-        raise NotFound("nothing to plot: no point matches; see `store.metrics()` and `store.runs().ids` for what there is")
+        raise NotFound("nothing to plot: no point matches; `store.metrics()` and `store.runs().ids` list the names")
 
 
 def elapsed_unit(seconds: float) -> tuple[float, str]:
-    """The unit that a span of time reads best in: how many seconds it has, and its name."""
+    """The unit for a duration: its length in seconds, and its name."""
     return (1.0, "s") if seconds < 300 else (60.0, "min") if seconds < 18_000 else (3600.0, "h")
 
 
@@ -98,7 +97,7 @@ def _time_curves(selection: Selection, x: str, buckets: int) -> tuple[list[Curve
     start = dict(zip(spans["run"], first, strict=True))
 
     def place(run: str, at: Array) -> Array:
-        # A bucket begins at or before its first point; its middle is less than half a width off.
+        # A bucket's middle is at most half a width away from its points.
         middle = at.astype("int64") + width // 2
         return (middle - start[run]) / 1e6 / unit if x == "elapsed" else middle.astype("datetime64[us]")
 

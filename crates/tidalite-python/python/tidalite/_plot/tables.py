@@ -1,4 +1,4 @@
-"""Tables by their kind: points and charts as curves, bands with their spread, aligned columns, aggregates."""
+"""Plots of tables, according to their kind."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -31,18 +31,18 @@ def plot_table(
     logx: bool = False,
     logy: bool = False,
 ) -> Any:
-    """Draws a table as its kind asks for, and gives the Axes, or an array of them where there are several panels.
+    """Draws a table according to its kind. Returns the Axes, or an array of them for several panels.
 
-    - `points`, `lttb`, `m4`: a line a series over `x`, which is `step` or `time`, or the column `x` where there is one;
-    - `chart`: as `Selection.plot`;
-    - `latest`: a bar a series;
-    - `band`: the mean, an area of one standard deviation about it, and thin lines at the least and the greatest value;
-    - `align`: a line a column; with `x` the name of a column, a scatter of the others, or of those in `y`, against it;
-    - `aggregate`: a panel an aggregate (those in `y`, or all); lines over a step or time bucket, else bars.
+    - `points`, `lttb`, `m4`: one line per series over `x`, which is `step`, `time`, or the column `x` if there is one;
+    - `chart`: like `Selection.plot`;
+    - `latest`: one bar per series;
+    - `band`: the mean, an area of one standard deviation around it, and thin lines at the minimum and maximum;
+    - `align`: one line per column; if `x` names a column, a scatter plot of the other columns, or of those in `y`, against it;
+    - `aggregate`: one panel per aggregate (those in `y`, or all), with lines over a step or time bucket, else bars.
     """
     drawing = _DRAWINGS.get(table.kind)
     if drawing is None:
-        raise _invalid(f"a table of kind {table.kind} has no picture; use to_pandas().plot()")
+        raise _invalid(f"a table of kind {table.kind} has no plot; use to_pandas().plot()")
     rows = _frames.to_numpy(table)
     require(next(iter(rows.values()), ()))
     options = {"ax": ax, "title": title, "legend": legend, "logx": logx, "logy": logy}
@@ -60,7 +60,7 @@ def _points(rows: dict[str, Array], x: str | None, y: list[str] | None, options:
     for s in series_slices([rows["run"], rows["metric"], rows["labels"]], len(rows["run"])):
         value, finite = rows["value"][s], np.isfinite(rows["value"][s])
         key = (rows["run"][s.start], rows["labels"][s.start])
-        # An infinite value would take the scale with it.
+        # An infinite value would distort the scale.
         curves.append(Curve(rows["metric"][s.start], key, rows[x][s], np.where(finite, value, np.nan), ~finite))
     return draw(curves, _label(rows, x), what="metric", **options)
 
@@ -106,13 +106,13 @@ def _align(rows: dict[str, Array], x: str | None, y: list[str] | None, options: 
     over = x or first
     columns = y or [name for name in rows if name not in (first, over)]
     if not columns:
-        raise _invalid(f"there is no column beside {over}; align at least two series, or leave `x` out")
+        raise _invalid(f"there is no column other than {over}; align at least two series, or leave `x` out")
     names = dict(zip(columns, short_names([(name,) for name in columns]), strict=True))
     if over == first:
         curves = []
         for name in columns:
             finite = np.isfinite(rows[name])
-            # A step that a series has no value at is a gap of the table, not a NaN that was logged: it gets no mark.
+            # A series without a value at a step is a gap of the table, not a logged NaN, and gets no red tick.
             curves.append(Curve("", (name,), rows[first][finite], rows[name][finite], np.zeros(finite.sum(), dtype=bool)))
         drawn = draw(curves, "time (UTC)" if first == "time" else first, what="table", **options)
         if len(columns) == 1:
@@ -132,16 +132,16 @@ def _align(rows: dict[str, Array], x: str | None, y: list[str] | None, options: 
 def _aggregate(rows: dict[str, Array], x: str | None, y: list[str] | None, options: dict[str, Any]) -> Any:
     _unused(x=x)
     bucket = next((name for name in rows if name in _BUCKETS), None)
-    # Columns of text and the bucket say which group a row is; the rest are numbers of it.
+    # Text columns and the bucket are the group of a row; the other columns are its aggregates.
     by = [name for name, column in rows.items() if column.dtype == object and name != bucket]
     numbers = y or [n for n, c in rows.items() if n not in by and n != bucket and c.dtype.kind in "iuf"]
     if not numbers:
-        raise _invalid("none of the aggregates is a number; ask for one such as mean")
+        raise _invalid("none of the aggregates is a number; add one such as mean")
     for name in numbers:
         if rows[name].dtype.kind not in "iuf":
-            raise _invalid(f"{name} holds no numbers; choose among {', '.join(n for n in rows if rows[n].dtype.kind in 'iuf')}")
+            raise _invalid(f"{name} is not a column of numbers; give any of {', '.join(n for n in rows if rows[n].dtype.kind in 'iuf')}")
     keys: list[tuple[str, ...]] = list(zip(*(rows[name] for name in by), strict=True)) if by else [()] * len(rows[numbers[0]])
-    # A panel a metric, since metrics have scales of their own; but bars of metrics alone stand side by side.
+    # One panel per metric, since scales differ; but bars of metrics without another group share one panel.
     split = "metric" in by and (bucket is not None or len(by) > 1)
     place = by.index("metric") if split else -1
 
@@ -163,20 +163,20 @@ def _aggregate(rows: dict[str, Array], x: str | None, y: list[str] | None, optio
         for key, at in _groups(keys).items():
             order = at[np.argsort(rows[bucket][at], kind="stable")]
             value = rows[name][order].astype(float)
-            # A group has at least one point: without a number, none of them is finite.
+            # A group has at least one point. Without an aggregate, none of its points is finite.
             finite = np.isfinite(value)
             curves.append(Curve(panel(name, key), rest(key), rows[bucket][order], np.where(finite, value, np.nan), ~finite))
     return draw(curves, "step" if bucket == "step_bucket" else "time (UTC)", what="panel", **options)
 
 
 def _part(column: str, value: object) -> str:
-    """A column's part of a group's name; a label goes with its key, since its value alone says little."""
+    """The part of a column in the name of a group. A label includes its key, since its value alone says little."""
     text = "" if value is None else str(value)
     return f"{column.removeprefix('label:')}={text}" if text and column.startswith("label:") else text
 
 
 def _groups(keys: list[tuple[str, ...]]) -> dict[tuple[str, ...], Array]:
-    """Rows by key. A table that was sorted has the rows of a group anywhere."""
+    """Row indexes by key. In a sorted table the rows of a group need not be consecutive."""
     places: dict[tuple[str, ...], list[int]] = {}
     for row, key in enumerate(keys):
         places.setdefault(key, []).append(row)
@@ -196,7 +196,7 @@ def _one_of(x: str | None, *names: str) -> str:
 def _unused(**options: Any) -> None:
     for name, value in options.items():
         if value is not None:
-            raise _invalid(f"this kind of table takes no `{name}`; leave it out")
+            raise _invalid(f"this kind of table does not take `{name}`; leave it out")
 
 
 def _invalid(message: str) -> Exception:

@@ -1,4 +1,4 @@
-"""A run that a logger keeps open between the calls of its library: begun when it is needed, ended once."""
+"""The run that a logger keeps open between the calls of its library."""
 from __future__ import annotations
 
 import os
@@ -14,9 +14,9 @@ StoreOrPath = str | os.PathLike[str] | tidalite.Store
 class Session:
     """The store and the run of one logger.
 
-    `run()` begins the run when it is first asked for, and takes part in it again after `end`. With `must_end`, a session that
-    goes, or that is there when the interpreter ends, with its run still open marks it as failed: some libraries tell their
-    loggers that training has ended, and say nothing where it was broken off.
+    `run()` begins the run on the first call, and joins it again after `end`. With `must_end`, a run that is still open when the
+    session is garbage-collected or the interpreter ends is marked as failed: some libraries report the end of a training to their
+    loggers, but not its interruption.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Session:
 
     @property
     def store(self) -> tidalite.Store:
-        """The store, opened now where only its path was given."""
+        """The store, opened on first use if a path was given."""
         if self._store is None:
             self._store = tidalite.open(self._path)
         return self._store
@@ -50,7 +50,7 @@ class Session:
         return self._run is not None
 
     def run(self) -> tidalite.Run:
-        """The run, begun now if it is not open."""
+        """The run; begins it if it is not open."""
         if self._run is None:
             self._run = self.store.run(self.id, tags=self._tags, labels=self._labels)
             self.id = self._run.id
@@ -59,7 +59,7 @@ class Session:
         return self._run
 
     def end(self, status: str = "finished") -> None:
-        """Ends the run, if one is open. A store that was opened here is closed."""
+        """Ends the run if it is open, and closes the store if this session opened it."""
         run, self._run = self._run, None
         if self._fail_at_end is not None:
             self._fail_at_end.detach()
@@ -71,7 +71,7 @@ class Session:
             self._store = None
 
     def __getstate__(self) -> dict[str, Any]:
-        # What is open stays with this process; a copy in another one opens the store by its path and joins the run.
+        # Open handles stay in this process. A copy in another process opens the store by its path and joins the run.
         return {**self.__dict__, "_given": None, "_store": None, "_run": None, "_fail_at_end": None}
 
 
@@ -79,5 +79,5 @@ def _fail(run: tidalite.Run) -> None:
     try:
         run.finish("failed")
     except tidalite.Error:
-        # The store was closed before: the run was ended with it, and nobody is left to tell.
+        # The store was closed before, and the run ended with it.
         pass

@@ -1,4 +1,4 @@
-"""What other libraries hand to their loggers, as what a run takes: numbers, and params."""
+"""Values from other libraries, converted to numbers and params that a run accepts."""
 from __future__ import annotations
 
 import math
@@ -6,19 +6,19 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 from typing import Any
 
-# A run's params nest so deep at most; what is deeper is given as text.
+# The depth below which nested values become text; the store's limit is slightly higher.
 _DEPTH_MAX = 30
 
 
 def number(value: object) -> float | int | None:
-    """The value as a number, where it is one: a Python or NumPy number, or an array or tensor of one element."""
+    """The value if it is a Python or NumPy number, or an array or tensor of one element; else `None`."""
     if isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, (str, bytes)) or value is None:
         return None
     item = getattr(value, "item", None)
     try:
-        # `item` refuses arrays of several elements, where `float` of some libraries would warn and take the first.
+        # `item` refuses arrays of several elements; for some libraries `float` warns and takes the first.
         found = item() if callable(item) else float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, RuntimeError):
         return None
@@ -26,13 +26,13 @@ def number(value: object) -> float | int | None:
 
 
 def numbers(values: Mapping[str, Any], prefix: str = "") -> dict[str, float | int]:
-    """Those values that are numbers, under their names with the prefix before them."""
+    """The values that are numbers, with the prefix added to their names."""
     found = {prefix + str(name): number(value) for name, value in values.items()}
     return {name: value for name, value in found.items() if value is not None}
 
 
 def params(values: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
-    """All values as params: plain ones as they are, maps and lists with theirs made plain, all else as its text."""
+    """The values as params: plain values unchanged, dicts and lists converted item by item, anything else as text."""
     return {prefix + str(name): _plain(value, 1) for name, value in values.items()}
 
 
@@ -40,7 +40,7 @@ def _plain(value: Any, depth: int) -> Any:
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, int):
-        # Also an `IntEnum`. Beyond 64 bits only text keeps all digits.
+        # `int` turns an `IntEnum` into a plain int. Beyond 64 bits only text keeps all digits.
         return int(value) if -(2**63) <= value < 2**63 else str(value)
     if isinstance(value, float):
         return float(value)
@@ -56,7 +56,7 @@ def _plain(value: Any, depth: int) -> Any:
 
 
 def microseconds(seconds: float) -> int:
-    """Seconds since 1970 as the whole microseconds that a row's time is given in."""
-    # Whole seconds apart: a float holds a time of today to a quarter of a microsecond, but not its product with a million.
+    """Seconds since 1970 as whole microseconds."""
+    # Whole seconds are multiplied separately: a float holds the current time to a quarter of a microsecond, but not a million times it.
     fraction, whole = math.modf(seconds)
     return int(whole) * 1_000_000 + round(fraction * 1e6)

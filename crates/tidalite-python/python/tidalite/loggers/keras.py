@@ -1,4 +1,4 @@
-"""A callback for Keras' `model.fit`, whichever its backend."""
+"""A callback for Keras' `model.fit`, on any backend."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -22,13 +22,13 @@ class TidaliteCallback(_Callback):  # type: ignore[misc]
     >>> model.fit(x, y, epochs=10, validation_split=0.2, callbacks=[TidaliteCallback("metrics", "mnist-42")])
     >>> tidalite.open("metrics", "r").select("val_loss").to_pandas()
 
-    One row an epoch, at step 0, 1, …: `loss`, `val_loss`, `learning_rate` and what else was compiled. With `batches=True` also
-    one row a batch, as metrics `batch/loss` and so on, whose step counts the batches of all epochs; with a number, one row each
-    so many batches. Numbers alone are logged; other values that Keras passes are left out.
+    Each epoch is one row, at steps 0, 1, …: `loss`, `val_loss`, `learning_rate` and the compiled metrics. With `batches=True` each
+    batch is a row too, with metrics such as `batch/loss`, and steps that count the batches of all epochs; with `batches=n`, every n-th
+    batch. Values that are not numbers are left out.
 
-    The params are those of `fit` (`epochs`, `steps`) and the optimizer's as `optimizer.<key>`. `run` is the run's id; without
-    it the store makes one. Where training is broken off Keras tells nobody: the run is marked failed when the callback goes or
-    the interpreter ends, and at once if the callback is used in a `with`:
+    The params are those of `fit` (`epochs`, `steps`) and those of the optimizer as `optimizer.<key>`. `run` is the run's id; by
+    default it is generated. Keras does not report an interrupted training. Its run is marked failed when the callback is
+    garbage-collected or the interpreter ends, or at once if the callback is used in a `with`:
 
     >>> with TidaliteCallback("metrics") as callback:
     ...     model.fit(x, y, callbacks=[callback])
@@ -50,7 +50,7 @@ class TidaliteCallback(_Callback):  # type: ignore[misc]
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Begins the run, and sets its params."""
-        # Open still: an earlier training that was broken off.
+        # A run that is still open belongs to an interrupted training.
         self._session.end("failed")
         self._batch = 0
         given = params({name: value for name, value in (self.params or {}).items() if name != "verbose"})
@@ -61,7 +61,7 @@ class TidaliteCallback(_Callback):  # type: ignore[misc]
         self._session.run().set_params(given)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Logs the epoch's row."""
+        """Logs the row of an epoch."""
         row = numbers(logs or {})
         rate = self._learning_rate()
         if rate is not None:
@@ -70,7 +70,7 @@ class TidaliteCallback(_Callback):  # type: ignore[misc]
             self._session.run().log(row, step=epoch)
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Logs the batch's row, where rows of batches are wanted."""
+        """Logs the row of a batch, if `batches` is set."""
         if self._every and self._batch % self._every == 0:
             row = numbers(logs or {}, "batch/")
             if row:
@@ -93,5 +93,5 @@ class TidaliteCallback(_Callback):  # type: ignore[misc]
         rate = getattr(getattr(self.model, "optimizer", None), "learning_rate", None)
         if rate is None:
             return None
-        # A variable of the backend: on a device, perhaps.
+        # The rate is a variable of the backend, possibly on a device.
         return number(need("keras", "TidaliteCallback").ops.convert_to_numpy(rate))

@@ -1,4 +1,4 @@
-"""A logger for Lightning's `Trainer`, of `lightning.pytorch` and of `pytorch_lightning` alike."""
+"""A logger for Lightning's `Trainer`, from `lightning.pytorch` or `pytorch_lightning`."""
 from __future__ import annotations
 
 import os
@@ -15,7 +15,7 @@ from .._optional import need
 from ._session import Session, StoreOrPath
 from ._values import numbers, params
 
-# The two packages have a Logger class each, and a Trainer wants its own one: the one that the program has imported decides.
+# Each package has its own Logger class, and its Trainer accepts no other. The package that the program has imported decides.
 _PACKAGE = "pytorch_lightning" if "pytorch_lightning" in sys.modules and "lightning.pytorch" not in sys.modules else "lightning.pytorch"
 try:
     _loggers = need(f"{_PACKAGE}.loggers.logger", "TidaliteLogger", install="lightning")
@@ -38,12 +38,12 @@ class TidaliteLogger(_Logger):  # type: ignore[misc]
     >>> trainer.fit(model)
     >>> tidalite.open("metrics", "r").runs()
 
-    The run's id is `<name>/<version>`; without a `version` it is the time and four random digits. What the module has in its
-    `hparams` becomes the run's params. The run ends with `fit`, `test`, … as finished, or as failed where an exception or
-    Ctrl-C ended it; the next one takes part in it again.
+    The run's id is `<name>/<version>`; the default version is the time and four random digits. The module's `hparams` become the
+    run's params. The run ends with each `fit`, `test`, …: as failed after an exception or Ctrl-C, else as finished. The next call
+    joins it again.
 
-    Only the process of rank zero logs, as with Lightning's own loggers. `save_dir` is where Lightning puts checkpoints of this
-    run; without it they go to the trainer's `default_root_dir`. `prefix` comes before each metric, with a slash between.
+    Only the process of rank zero logs, as with Lightning's own loggers. `save_dir` is the folder for Lightning's checkpoints of this
+    run, by default the trainer's `default_root_dir`. `prefix` and a slash are put before each metric's name.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class TidaliteLogger(_Logger):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         self._name = name
-        # Made here, so that each process that gets a copy of the logger names the same run.
+        # Made here, so that every process with a copy of the logger uses the same run.
         self._version = version if version is not None else time.strftime("%Y%m%d-%H%M%S-") + os.urandom(2).hex()
         self._save_dir = None if save_dir is None else os.fspath(save_dir)
         self._prefix = prefix + "/" if prefix else ""
@@ -77,18 +77,18 @@ class TidaliteLogger(_Logger):  # type: ignore[misc]
 
     @property
     def save_dir(self) -> str | None:
-        """Where checkpoints go; `None` leaves it to the trainer."""
+        """The folder for checkpoints; `None` means the trainer's default."""
         return self._save_dir
 
     @property
     def experiment(self) -> tidalite.Run:
-        """The run itself; on ranks other than zero an object that takes every call and does nothing."""
+        """The run; on ranks other than zero a stand-in whose methods do nothing."""
         if _rank_zero.rank_zero_only.rank > 0:
             return _loggers.DummyExperiment()  # type: ignore[no-any-return]
         return self._session.run()
 
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Logs one row. What is no single number is left out, as Lightning's own loggers do."""
+        """Logs one row. Values that are not single numbers are left out, as by Lightning's own loggers."""
         row = numbers(metrics, self._prefix)
         if row:
             self.experiment.log(row, step=step)
@@ -103,7 +103,7 @@ class TidaliteLogger(_Logger):  # type: ignore[misc]
             self._session.store.sync()
 
     def finalize(self, status: str) -> None:
-        """Ends the run: as failed where Lightning says `failed` or `aborted`."""
+        """Ends the run: as failed if the status is `failed` or `aborted`."""
         self._session.end("failed" if status in ("failed", "aborted") else "finished")
 
 

@@ -1,4 +1,4 @@
-"""A callback for Optuna's `study.optimize`: a run a trial."""
+"""A callback for Optuna's `study.optimize`, which makes one run per trial."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -16,23 +16,22 @@ if TYPE_CHECKING:
 
 
 class TidaliteCallback:
-    """Writes each trial of a study, when it has ended, as a run of a store.
+    """Writes each finished trial of a study as a run of a store.
 
     >>> from tidalite.loggers.optuna import TidaliteCallback
     >>> study = optuna.create_study(study_name="lr-search")
     >>> study.optimize(objective, n_trials=100, callbacks=[TidaliteCallback("metrics")])
     >>> tidalite.open("metrics", "r").runs().to_pandas()[["id", "params.lr"]]
 
-    The run's id is `<study>/<trial>`, with the trial's number in five digits. Its params are the trial's, its user attributes as
-    `user_attrs.<key>`, and `state`: `COMPLETE`, `PRUNED` or `FAIL`. A failed trial is a failed run; a pruned one is finished and
+    The run's id is `<study>/<trial>`, with the trial's number in five digits. Its params are the trial's params, its user attributes
+    as `user_attrs.<key>`, and `state`: `COMPLETE`, `PRUNED` or `FAIL`. A failed trial is a failed run; a pruned one is finished and
     has the tag `pruned`.
 
-    Metrics: `value`, or the study's metric names (`value/0`, `value/1`, … without any) where it has several objectives, at
-    step 0; `intermediate`, at the steps that the objective reported; and `duration` in seconds.
+    Metrics: at step 0 the objective, named by the study's metric names, else `value` (`value/0`, `value/1`, … for several objectives),
+    and `duration` in seconds; `intermediate` at the steps that the objective reported.
 
-    Optuna calls back for a failed trial only where `optimize(catch=…)` names its exception; another one ends `optimize` before
-    its callbacks are called. Trials that other processes run are written by the callbacks there; several threads
-    (`n_jobs`) share this one.
+    Optuna calls callbacks for a failed trial only if `optimize(catch=…)` names its exception; any other exception ends `optimize`
+    first. Each process needs its own callback for the trials that it runs; threads (`n_jobs`) share one.
     """
 
     def __init__(
@@ -42,7 +41,7 @@ class TidaliteCallback:
         tags: Sequence[str] | None = None,
         labels: Mapping[str, object] | None = None,
     ) -> None:
-        # Its store alone is used: the runs of several threads are open at once.
+        # Only its store is used, since threads have several runs open at once.
         self._session = Session(store)
         self._opening = Lock()
         self._tags, self._labels = list(tags or ()), labels
@@ -78,5 +77,5 @@ def _log(run: tidalite.Run, study: optuna.Study, trial: optuna.trial.FrozenTrial
 
 
 def _utc(time: datetime | None) -> datetime | None:
-    # Optuna's times are this machine's local ones and say no zone.
+    # Optuna's times are local times without a zone.
     return None if time is None else time.astimezone(timezone.utc)

@@ -1,4 +1,4 @@
-"""A look-alike of TensorBoard's `SummaryWriter`: the scalars of code that was written for it go to a store."""
+"""A replacement for TensorBoard's `SummaryWriter` that writes scalars to a store."""
 from __future__ import annotations
 
 import os
@@ -38,7 +38,7 @@ _IGNORED = (
 
 
 class SummaryWriter:
-    """Takes the calls of `torch.utils.tensorboard.SummaryWriter` and of tensorboardX's.
+    """Accepts the calls of `torch.utils.tensorboard.SummaryWriter` and of tensorboardX's `SummaryWriter`.
 
     >>> from tidalite.loggers.tensorboard import SummaryWriter
     >>> with SummaryWriter("runs/resnet-42") as writer:
@@ -46,16 +46,16 @@ class SummaryWriter:
     ...         writer.add_scalar("train/loss", 1 / (step + 1), step)
     >>> tidalite.open("runs/tidalite", "r").select("train/loss", runs="resnet-42").to_pandas()
 
-    The run's id is the last name in `log_dir`, and the store is the folder `tidalite` beside it; with `store=`, a path or an
-    open store, the id is all of a relative `log_dir`. Without a `log_dir` it is `runs/` and the time, the host and `comment`.
+    The run's id is the last name in `log_dir`, and the store is the folder `tidalite` next to it. With `store=`, a path or an open
+    store, the id is the whole of a relative `log_dir`. The default `log_dir` is `runs/` and the time, the host and `comment`.
 
     - A tag is a metric. A scalar without a `global_step` gets the next step of its tag, from 0.
-    - `add_scalars` logs one row of this run, its metrics `main_tag/tag`; TensorBoard's makes a run a tag.
-    - `add_hparams` sets params of this run, and logs the metrics; with `run_name` it makes the run `<id>/<run_name>`.
-    - Texts, images, histograms, graphs and the like have no place in a store of numbers: they are left out, with one warning
-      for each kind, so that code which also makes them runs on.
-    - `flush` returns when all that was added is durable. `close` ends the run; leaving a `with` by an error ends it as failed.
-    - `purge_step`, `max_queue`, `flush_secs` and `filename_suffix` have no effect: nothing waits in a queue.
+    - `add_scalars` logs one row of this run with metrics `main_tag/tag`; TensorBoard makes one run per tag.
+    - `add_hparams` sets params of this run and logs the metrics; with `run_name` it makes the run `<id>/<run_name>`.
+    - Texts, images, histograms, graphs and other data that is not a number are ignored, with one warning per kind, so that code which
+      adds them still runs.
+    - `flush` returns once all added rows are durable. `close` ends the run; leaving a `with` by an exception ends it as failed.
+    - `purge_step`, `max_queue`, `flush_secs` and `filename_suffix` have no effect, since there is no queue.
     """
 
     def __init__(
@@ -82,12 +82,12 @@ class SummaryWriter:
         self._session = Session(store, id)
         self._next_step: dict[str, int] = {}
         self._warned: set[str] = set()
-        # The run is there from the beginning, as the folder of TensorBoard's writer is.
+        # The run begins at once, as TensorBoard's writer makes its folder at once.
         self._session.run()
 
     @property
     def run(self) -> tidalite.Run:
-        """The run that is written to."""
+        """The run that this writer logs to."""
         return self._session.run()
 
     def get_logdir(self) -> str:
@@ -104,7 +104,7 @@ class SummaryWriter:
         double_precision: bool = False,
         **ignored: Any,
     ) -> None:
-        """Logs one value. It is kept as a 64-bit float, whatever `double_precision` says; `walltime` is in seconds."""
+        """Logs one value, always as a 64-bit float: `double_precision` has no effect. `walltime` is in seconds."""
         self._log(tag, {tag: scalar_value}, global_step, walltime)
 
     def add_scalars(
@@ -114,7 +114,7 @@ class SummaryWriter:
         global_step: SupportsIndex | None = None,
         walltime: float | None = None,
     ) -> None:
-        """Logs one row, a metric `main_tag/tag` each."""
+        """Logs one row, with a metric `main_tag/tag` per tag."""
         self._log(main_tag, {f"{main_tag}/{tag}": value for tag, value in tag_scalar_dict.items()}, global_step, walltime)
 
     def add_hparams(
@@ -137,11 +137,11 @@ class SummaryWriter:
                 run.log(metric_dict, step=step)
 
     def flush(self) -> None:
-        """Waits until all that was added is durable. Readers see it at once, flushed or not."""
+        """Waits until all added rows are durable. Readers see rows at once, flushed or not."""
         self._session.store.sync()
 
     def close(self) -> None:
-        """Ends the run. A later `add_…` begins it again, as TensorBoard's writer opens another file."""
+        """Ends the run. A later `add_…` joins it again, as TensorBoard's writer opens another file."""
         self._session.end()
 
     def __enter__(self) -> SummaryWriter:
@@ -172,4 +172,4 @@ class SummaryWriter:
     def _leave_out(self, name: str) -> None:
         if name not in self._warned:
             self._warned.add(name)
-            warnings.warn(f"{name}: a tidalite store holds numbers only; what it adds is left out", stacklevel=3)
+            warnings.warn(f"{name}: a tidalite store holds numbers only; this call is ignored", stacklevel=3)

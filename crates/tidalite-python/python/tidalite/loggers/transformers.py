@@ -23,17 +23,18 @@ class TidaliteCallback(_TrainerCallback):  # type: ignore[misc]
     >>> trainer = Trainer(model, arguments, train_dataset=data, callbacks=[TidaliteCallback("metrics")])
     >>> trainer.train()
 
-    The run's id is `run`, else the arguments' `run_name`, else one that the store makes. Its params are the training arguments
-    that are set, and the model's configuration as `model.<key>`. Metrics are named as transformers' own callbacks name them,
-    `train/loss` and `eval/loss`; what the trainer logs that is no number is left out, as they do.
+    The run's id is `run`, else the arguments' `run_name`, else generated. Its params are the training arguments that are set, and the
+    model's configuration as `model.<key>`. Metrics are named as by transformers' own callbacks, `train/loss` and `eval/loss`; values
+    that are not numbers are left out, as by those.
 
-    Only the world's first process logs. A run ends with training. Where training is broken off the trainer tells nobody: the
-    run is marked failed when the callback goes or the interpreter ends, and at once if the callback is used in a `with`:
+    Only the process with world rank zero logs. The run ends with the training. The trainer does not report an interrupted training.
+    Its run is marked failed when the callback is garbage-collected or the interpreter ends, or at once if the callback is used in a
+    `with`:
 
     >>> with TidaliteCallback("metrics") as callback:
     ...     Trainer(model, arguments, train_dataset=data, callbacks=[callback]).train()
 
-    Another training with the same callback, and `Trainer.evaluate` and `predict` after it, take part in the same run again.
+    A later training with the same callback, and a later `Trainer.evaluate` or `predict`, join the same run again.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class TidaliteCallback(_TrainerCallback):  # type: ignore[misc]
         """Begins the run, and sets its params."""
         if not state.is_world_process_zero:
             return
-        # Open still: an earlier training that was broken off.
+        # A run that is still open belongs to an interrupted training.
         self._session.end("failed")
         self._training = True
         self._name(args)
@@ -74,12 +75,12 @@ class TidaliteCallback(_TrainerCallback):  # type: ignore[misc]
         self._session.end()
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        """Ends the run's part that an evaluation outside training began."""
+        """Ends the run after an evaluation outside training."""
         if not self._training:
             self._session.end()
 
     def on_predict(self, args: Any, state: Any, control: Any, metrics: Any = None, **others: Any) -> None:
-        """As `on_evaluate`."""
+        """Ends the run after a prediction outside training."""
         if not self._training:
             self._session.end()
 
@@ -93,7 +94,7 @@ class TidaliteCallback(_TrainerCallback):  # type: ignore[misc]
 
     def _name(self, args: Any) -> None:
         name = getattr(args, "run_name", None)
-        # Older versions set the name to the output folder where none was given.
+        # Older versions of transformers set `run_name` to the output folder by default.
         if self._session.id is None and name and name != args.output_dir:
             self._session.id = name
 

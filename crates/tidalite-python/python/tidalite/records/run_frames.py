@@ -1,29 +1,29 @@
-"""Runs as tables: a row a run, a column a field, label and param, each of one type."""
+"""Runs as tables: one row per run, one typed column per field, label and param."""
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ._optional import need
+from .._optional import need
 
 if TYPE_CHECKING:
     import pandas
     import polars
     import pyarrow
 
-    from .records import RunInfo
+    from .run_info import RunInfo
 
 
 class _Column(NamedTuple):
     name: str
     kind: str
-    """`text`, `texts`, `int`, `ints`, `float`, `bool`, `time`, or `mixed`: what no other kind holds."""
+    """`text`, `texts`, `int`, `ints`, `float`, `bool`, `time`, or `mixed` for anything else."""
     values: list[Any]
 
 
 def to_pandas(runs: Sequence[RunInfo]) -> pandas.DataFrame:
-    """Whole numbers and booleans that some runs lack have pandas' own missing value, so that no digit is lost."""
+    """Whole numbers and booleans with gaps use pandas' nullable types, so that no digit is lost."""
     pd = need("pandas", "to_pandas()")
     plain = {"int": "int64", "bool": "bool"}
     gaps = {"int": "Int64", "bool": "boolean"}
@@ -39,7 +39,7 @@ def to_pandas(runs: Sequence[RunInfo]) -> pandas.DataFrame:
 
 
 def to_arrow(runs: Sequence[RunInfo]) -> pyarrow.Table:
-    """With `params.<key>` as JSON text where the values are of several types."""
+    """A param with values of several types, or of lists or dicts, is JSON text."""
     pa = need("pyarrow", "to_arrow()")
     types = {
         "text": pa.string(),
@@ -51,13 +51,13 @@ def to_arrow(runs: Sequence[RunInfo]) -> pyarrow.Table:
         "time": pa.timestamp("us", "UTC"),
         "mixed": pa.string(),
     }
-    # NaN is a value of a param and no gap.
+    # NaN is a value of a param, not a gap.
     table: pyarrow.Table = pa.table({c.name: pa.array(_plain(c), types[c.kind], from_pandas=False) for c in _columns(runs)})
     return table
 
 
 def to_polars(runs: Sequence[RunInfo]) -> polars.DataFrame:
-    """As `to_arrow`."""
+    """The same columns as `to_arrow`."""
     pl = need("polars", "to_polars()")
     types = {
         "text": pl.String,

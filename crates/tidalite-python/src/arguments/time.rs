@@ -1,7 +1,7 @@
-//! Times and durations: whole microseconds since 1970 UTC, from what Python programs hold.
+//! Times and durations as whole microseconds; times count from 1970 UTC.
 //!
-//! A bare int is microseconds. Datetimes (pandas timestamps are some) with a zone are that moment, without one they are UTC;
-//! `numpy.datetime64` is UTC; text is ISO 8601. What is finer than a microsecond is cut off.
+//! A bare int is microseconds. Datetimes and pandas timestamps without a zone are UTC, as is `numpy.datetime64`. Text is
+//! ISO 8601. Fractions of a microsecond are dropped.
 
 use crate::errors::invalid;
 use pyo3::exceptions::PyTypeError;
@@ -10,11 +10,11 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyString};
 use std::time::Duration;
 
-/// What we need of the `datetime` module.
+/// Objects of the `datetime` module.
 struct Clock {
     datetime: Py<PyAny>,
     timedelta: Py<PyAny>,
-    /// 1970 with a zone, and without one.
+    /// 1970 with the zone UTC, and without a zone.
     epoch: Py<PyAny>,
     epoch_naive: Py<PyAny>,
     microsecond: Py<PyAny>,
@@ -51,7 +51,7 @@ pub(crate) fn to_us(time: &Bound<'_, PyAny>) -> PyResult<i64> {
         let naive = time.getattr("tzinfo")?.is_none();
         let epoch = if naive { &clock.epoch_naive } else { &clock.epoch };
         let since = time.sub(epoch.bind(py))?;
-        // Of a pandas timestamp this is a timedelta of nanoseconds, which divides as well.
+        // For a pandas timestamp this is a pandas timedelta, in nanoseconds; the division is the same.
         return whole(&since.floor_div(clock.microsecond.bind(py))?);
     }
     if let Ok(text) = time.cast::<PyString>() {
@@ -59,7 +59,7 @@ pub(crate) fn to_us(time: &Bound<'_, PyAny>) -> PyResult<i64> {
             let text = text.to_string();
             invalid(
                 "read time",
-                format!("{text:?} is no ISO 8601 time"),
+                format!("{text:?} is not an ISO 8601 time"),
                 "write it as 2026-11-25T09:30:00Z, or give a datetime",
             )
         })?;
@@ -101,13 +101,13 @@ fn whole(value: &Bound<'_, PyAny>) -> PyResult<i64> {
     })
 }
 
-/// The datetime, in UTC, of microseconds since 1970.
+/// Microseconds since 1970 UTC as a datetime in UTC.
 pub(crate) fn from_us(py: Python<'_>, us: i64) -> PyResult<Bound<'_, PyAny>> {
     let clock = clock(py)?;
     clock.epoch.bind(py).add(clock.timedelta.bind(py).call1((0, 0, us))?)
 }
 
-/// A duration: seconds as a number, or a `timedelta`. `what` names it in errors.
+/// A duration: seconds as a number, or a `timedelta`; `what` describes it in errors.
 pub(crate) fn duration(what: &str, value: &Bound<'_, PyAny>) -> PyResult<Duration> {
     let py = value.py();
     let seconds = if value.is_instance(clock(py)?.timedelta.bind(py))? {
@@ -119,19 +119,18 @@ pub(crate) fn duration(what: &str, value: &Bound<'_, PyAny>) -> PyResult<Duratio
             .extract::<f64>()
             .map_err(|_| PyTypeError::new_err(format!("{what} is {value:?}; give seconds, or a timedelta")))?
     };
-    Duration::try_from_secs_f64(seconds).map_err(|_| {
-        invalid(what, format!("{seconds} seconds is no length of time"), "give a number above 0")
-    })
+    Duration::try_from_secs_f64(seconds)
+        .map_err(|_| invalid(what, format!("{seconds} seconds is not a duration"), "give a number above 0"))
 }
 
-/// Whole microseconds of a bucket's width: an int, a `timedelta`, or text such as `500ms`, `1s`, `5m`, `1h`, `1d`.
+/// The width of a time bucket in microseconds, from an int, a `timedelta`, or text such as `500ms`, `1s`, `5m`, `1h`, `1d`.
 pub(crate) fn width_us(value: &Bound<'_, PyAny>) -> PyResult<u64> {
     if let Ok(text) = value.cast::<PyString>() {
         let text = text.to_str()?;
         return parse_width(text).ok_or_else(|| {
             invalid(
                 "time_bucket",
-                format!("{text:?} is no width"),
+                format!("{text:?} is not a width"),
                 "write a whole number and its unit: us, ms, s, m, h or d, as in 500ms or 1h",
             )
         });
@@ -142,14 +141,14 @@ pub(crate) fn width_us(value: &Bound<'_, PyAny>) -> PyResult<u64> {
     } else {
         value.extract::<i64>().map_err(|_| {
             PyTypeError::new_err(format!(
-                "time_bucket: {value:?} is no width; give text such as '1s', a timedelta, or microseconds"
+                "time_bucket: {value:?} is not a width; give text such as '1s', a timedelta, or microseconds"
             ))
         })?
     };
     u64::try_from(us)
         .ok()
         .filter(|&us| us > 0)
-        .ok_or_else(|| invalid("time_bucket", format!("a width of {us} µs"), "give at least a microsecond"))
+        .ok_or_else(|| invalid("time_bucket", format!("the width is {us} µs"), "give at least 1 µs"))
 }
 
 fn parse_width(text: &str) -> Option<u64> {

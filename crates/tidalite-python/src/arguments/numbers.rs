@@ -1,19 +1,19 @@
 //! Values to log: anything that is a single number.
 //!
-//! Floats, ints, bools, NumPy scalars and 0-d arrays, scalars of torch and jax: whatever has `__float__` or `__index__`. What is
-//! no number is a `TypeError` that names the key.
+//! Floats, ints, bools, NumPy scalars and 0-d arrays, scalars of torch and jax: any object with `__float__` or `__index__`.
+//! Anything else is a `TypeError` that names the key.
 
 use pyo3::exceptions::{PyOverflowError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyString};
 
-/// The value itself, where it is a plain float; no Python code runs.
+/// The value of a plain float. Runs no Python code.
 #[inline]
 pub(crate) fn exact(value: &Bound<'_, PyAny>) -> Option<f64> {
     value.cast_exact::<PyFloat>().ok().map(|v| v.value())
 }
 
-/// The number of a value given for `key`. May run Python code.
+/// The value given for `key`, as a number. May run Python code.
 pub(crate) fn number(key: &str, value: &Bound<'_, PyAny>) -> PyResult<f64> {
     if let Some(value) = exact(value) {
         return Ok(value);
@@ -27,7 +27,7 @@ pub(crate) fn number(key: &str, value: &Bound<'_, PyAny>) -> PyResult<f64> {
             "log: metric {key:?} is None; leave it out, or log float('nan') to mark the gap"
         )));
     }
-    // Text has no `__float__`, yet what looks like a number in text is most often a mistake anyway.
+    // Refused even if a subclass of `str` has `__float__`: a number in text is most often a mistake.
     if value.is_instance_of::<PyString>() {
         return Err(not_a_number(key, value, None));
     }
@@ -36,8 +36,8 @@ pub(crate) fn number(key: &str, value: &Bound<'_, PyAny>) -> PyResult<f64> {
             let remedy = "is beyond the range of a 64-bit float; scale it, or log its logarithm";
             return PyTypeError::new_err(format!("log: metric {key:?} {remedy}"));
         }
-        // What arrays and other objects raise that are not one number. An error of the value's own, such as a failing
-        // device, is not hidden; nor is an interrupt.
+        // Arrays and other objects that are not one number raise these. An error of the value's own, such as a failing
+        // device, and an interrupt reach the caller.
         let refused = e.is_instance_of::<PyTypeError>(py)
             || e.is_instance_of::<PyValueError>(py)
             || e.is_instance_of::<PyRuntimeError>(py);

@@ -1,19 +1,19 @@
-//! What to group by: names, labels, params, and buckets of steps or of time.
+//! Groups: by name, label, param, or bucket of steps or time.
 
+use super::time::width_us;
 use crate::errors::invalid;
-use crate::time::width_us;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use tidalite::By;
 
-/// Buckets of steps or of time, to group by. Made by `step_bucket` and `time_bucket`.
-#[pyclass(frozen, eq, hash, module = "tidalite", from_py_object)]
+/// Groups by buckets of steps or of time. Made by `step_bucket` and `time_bucket`.
+#[pyclass(name = "Bucket", frozen, eq, hash, module = "tidalite", from_py_object)]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Bucket(By);
+pub struct GroupBucket(By);
 
 #[pymethods]
-impl Bucket {
+impl GroupBucket {
     fn __repr__(&self) -> String {
         match &self.0 {
             By::StepBucket(width) => format!("step_bucket({width})"),
@@ -23,35 +23,36 @@ impl Bucket {
     }
 }
 
-/// Groups by buckets of `width` steps, aligned at step 0; the column `step_bucket` holds each bucket's first step.
+/// Groups by buckets of `width` steps, aligned at step 0. The column `step_bucket` holds the first step of each bucket.
 ///
 /// >>> tidalite.step_bucket(100)
 /// step_bucket(100)
 #[pyfunction]
-pub fn step_bucket(width: i64) -> PyResult<Bucket> {
+pub fn step_bucket(width: i64) -> PyResult<GroupBucket> {
     let width = u64::try_from(width).ok().filter(|&w| w > 0);
     width
-        .map(|w| Bucket(By::StepBucket(w)))
-        .ok_or_else(|| invalid("step_bucket", "the width is below 1", "give at least one step"))
+        .map(|w| GroupBucket(By::StepBucket(w)))
+        .ok_or_else(|| invalid("step_bucket", "the width is below 1 step", "give at least 1"))
 }
 
-/// Groups by buckets of time, aligned at 1970 UTC; the column `time_bucket` holds each bucket's beginning.
+/// Groups by buckets of time, aligned at 1970 UTC. The column `time_bucket` holds the start of each bucket.
 ///
 /// `width` is text such as '500ms', '1s', '5m', '1h', '1d', a timedelta, or whole microseconds.
 ///
 /// >>> tidalite.time_bucket("1s")
 /// time_bucket(1000000)
 #[pyfunction]
-pub fn time_bucket(width: &Bound<'_, PyAny>) -> PyResult<Bucket> {
-    Ok(Bucket(By::TimeBucket(width_us(width)?)))
+pub fn time_bucket(width: &Bound<'_, PyAny>) -> PyResult<GroupBucket> {
+    Ok(GroupBucket(By::TimeBucket(width_us(width)?)))
 }
 
-/// What `by=` says: one thing or several.
+/// The groups of `by=`: one or several.
 pub(crate) fn groups(by: &Bound<'_, PyAny>) -> PyResult<Vec<By>> {
-    if by.is_instance_of::<PyString>() || by.is_instance_of::<Bucket>() {
+    if by.is_instance_of::<PyString>() || by.is_instance_of::<GroupBucket>() {
         return Ok(vec![group(by)?]);
     }
-    let items = by.try_iter().map_err(|_| PyTypeError::new_err(format!("by={by:?} is no group; {WORDS}")))?;
+    let items =
+        by.try_iter().map_err(|_| PyTypeError::new_err(format!("by={by:?} is not a group; {WORDS}")))?;
     items.map(|item| group(&item?)).collect()
 }
 
@@ -59,11 +60,11 @@ const WORDS: &str =
     "give any of 'run', 'metric', 'labels', 'label:<key>', 'param:<name>', step_bucket(n), time_bucket('1s')";
 
 fn group(by: &Bound<'_, PyAny>) -> PyResult<By> {
-    if let Ok(bucket) = by.extract::<Bucket>() {
+    if let Ok(bucket) = by.extract::<GroupBucket>() {
         return Ok(bucket.0);
     }
     let Ok(word) = by.cast::<PyString>() else {
-        return Err(PyTypeError::new_err(format!("by={by:?} is no group; {WORDS}")));
+        return Err(PyTypeError::new_err(format!("by={by:?} is not a group; {WORDS}")));
     };
     match word.to_str()? {
         "run" => Ok(By::Run),
@@ -72,7 +73,7 @@ fn group(by: &Bound<'_, PyAny>) -> PyResult<By> {
         text => match text.split_once(':') {
             Some(("label", key)) if !key.is_empty() => Ok(By::Label(key.into())),
             Some(("param", name)) if !name.is_empty() => Ok(By::Param(name.into())),
-            _ => Err(invalid("group", format!("{text:?} is nothing to group by"), WORDS)),
+            _ => Err(invalid("group", format!("{text:?} is not a group"), WORDS)),
         },
     }
 }

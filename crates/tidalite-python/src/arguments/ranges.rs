@@ -1,4 +1,4 @@
-//! Half-open ranges: a pair (lo, hi), a slice, or, of steps, a `range`; `None` is no end.
+//! Half-open ranges: a pair (lo, hi), a slice, or, for steps, a `range`. `None` leaves an end open.
 
 use crate::errors::invalid;
 use pyo3::exceptions::PyTypeError;
@@ -6,8 +6,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyRange, PyRangeMethods, PySlice, PyTuple};
 use std::ops::Bound as End;
 
-/// Both ends, converted by `read`; `name` is the argument's.
-pub(crate) fn span<'py, T>(
+/// Both ends, converted by `read`; `name` is the argument's, for errors.
+pub(crate) fn range<'py, T>(
     name: &str,
     value: &Bound<'py, PyAny>,
     read: impl Fn(&Bound<'py, PyAny>) -> PyResult<T>,
@@ -22,7 +22,7 @@ fn ends<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAn
         if range.step()? != 1 {
             return Err(invalid(
                 "select",
-                format!("{name} {value} leaves steps out"),
+                format!("{name} {value} skips steps"),
                 "give a range of step 1, and filter the result",
             ));
         }
@@ -33,8 +33,8 @@ fn ends<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAn
         if !step.is_none() && !step.eq(1)? {
             return Err(invalid(
                 "select",
-                format!("{name} {value} leaves some out"),
-                "give a slice without a stride, and filter the result",
+                format!("{name} {value} has a stride"),
+                "give a slice without one, and filter the result",
             ));
         }
         return Ok((value.getattr("start")?, value.getattr("stop")?));
@@ -43,11 +43,11 @@ fn ends<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAn
         return Ok((value.get_item(0)?, value.get_item(1)?));
     }
     Err(PyTypeError::new_err(format!(
-        "select: {name} is {value:?}; give a pair (lo, hi), of which lo is in and hi is out, and None is no end"
+        "select: {name} is {value:?}; give a pair (lo, hi) with lo included and hi excluded; None leaves an end open"
     )))
 }
 
-/// As a range of the engine's.
-pub(crate) fn half_open(span: (Option<i64>, Option<i64>)) -> (End<i64>, End<i64>) {
-    (span.0.map_or(End::Unbounded, End::Included), span.1.map_or(End::Unbounded, End::Excluded))
+/// The range as the engine takes it: lo included, hi excluded.
+pub(crate) fn half_open(range: (Option<i64>, Option<i64>)) -> (End<i64>, End<i64>) {
+    (range.0.map_or(End::Unbounded, End::Included), range.1.map_or(End::Unbounded, End::Excluded))
 }

@@ -1,11 +1,10 @@
-//! Params, tags and labels, to and from Python's own types.
+//! Params, tags and labels, to and from Python's built-in types.
 
+use crate::errors::{invalid, raise};
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple};
 use tidalite::{Labels, Param, Params};
-
-use crate::errors::raise;
 
 /// A run's params: a mapping from text to plain values.
 pub(crate) fn params(given: &Bound<'_, PyAny>) -> PyResult<Params> {
@@ -22,12 +21,12 @@ pub(crate) fn params(given: &Bound<'_, PyAny>) -> PyResult<Params> {
     Ok(params)
 }
 
-/// Deeper nesting is refused by the engine, with its own message; this only keeps the recursion from going on for ever.
+/// Bounds the recursion. The engine has a lower limit on nesting, and its own message for it.
 const DEPTH_MAX: usize = 64;
 
 fn param(path: &str, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Param> {
     if depth > DEPTH_MAX {
-        return Err(PyTypeError::new_err(format!("param {path:?} nests too deep, or holds itself")));
+        return Err(PyTypeError::new_err(format!("param {path:?} nests too deep, or contains itself")));
     }
     if value.is_none() {
         return Ok(Param::Null);
@@ -85,7 +84,7 @@ fn too_large(path: &str) -> PyErr {
     PyOverflowError::new_err(format!("param {path:?} is beyond 64 bits; give it as a float or as text"))
 }
 
-/// A param as Python's own value.
+/// A param as a Python value.
 pub(crate) fn from_param<'py>(py: Python<'py>, param: &Param) -> PyResult<Bound<'py, PyAny>> {
     Ok(match param {
         Param::Null => py.None().into_bound(py),
@@ -101,7 +100,7 @@ pub(crate) fn from_param<'py>(py: Python<'py>, param: &Param) -> PyResult<Bound<
             list.into_any()
         }
         Param::Map(map) => from_params(py, map)?.into_any(),
-        // `Param` may grow; a kind unknown here is shown as its text.
+        // `Param` is non-exhaustive; a kind unknown here is given as text.
         other => PyString::new(py, &other.to_string()).into_any(),
     })
 }
@@ -115,12 +114,12 @@ pub(crate) fn from_params<'py>(py: Python<'py>, params: &Params) -> PyResult<Bou
     Ok(dict)
 }
 
-/// Labels from a mapping; values become text, so that `{"rank": 3}` will do.
+/// Labels from a mapping. Values become text, so `{"rank": 3}` is accepted.
 pub(crate) fn labels(given: &Bound<'_, PyAny>) -> PyResult<Labels> {
     Labels::new(label_pairs(given)?).map_err(raise)
 }
 
-/// The pairs of a mapping of labels.
+/// The pairs of a mapping of labels, not checked yet.
 pub(crate) fn label_pairs(given: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
     let mapping = given.cast::<PyMapping>().map_err(|_| {
         PyTypeError::new_err(format!("labels is a {}; give a dict, such as {{\"rank\": 3}}", kind(given)))
@@ -145,7 +144,7 @@ pub(crate) fn from_labels<'py>(py: Python<'py>, labels: &Labels) -> PyResult<Bou
     Ok(dict)
 }
 
-/// Text, or one of several texts; `what` names it in errors.
+/// One text or several; `what` describes one in errors.
 pub(crate) fn texts(what: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
     if given.is_instance_of::<PyString>() {
         return Ok(vec![text(what, given)?]);
@@ -156,16 +155,13 @@ pub(crate) fn texts(what: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<String
     items.map(|item| text(what, &item?)).collect()
 }
 
-/// Text.
+/// One text; `what` describes it in errors.
 pub(crate) fn text(what: &str, given: &Bound<'_, PyAny>) -> PyResult<String> {
     match given.cast::<PyString>() {
         // Lone surrogates have no UTF-8.
         Ok(text) => text.to_str().map(str::to_owned).map_err(|_| {
-            crate::errors::invalid(
-                "read text",
-                format!("{what} is {text:?}, which is no valid Unicode"),
-                "correct the text",
-            )
+            let wrong = format!("{what} is {text:?}, which is not valid Unicode");
+            invalid("read text", wrong, "correct the text")
         }),
         Err(_) => Err(PyTypeError::new_err(format!("{what} is a {}, not text", kind(given)))),
     }

@@ -1,0 +1,19 @@
+"""What a store reports about itself: its runs, its size, its health. The compiled part makes these objects."""
+from .part_files import PartFiles
+from .report import Finding, Report
+from .run_info import RunInfo
+from .runs import Runs
+from .stats import CompactStats, Explain, FlushStats, Stats, ThinStats
+
+__all__ = [
+    "CompactStats",
+    "Explain",
+    "Finding",
+    "FlushStats",
+    "PartFiles",
+    "Report",
+    "RunInfo",
+    "Runs",
+    "Stats",
+    "ThinStats",
+]

@@ -1,0 +1,113 @@
+"""Counts: of a store, of the sources of an answer, and of the work of a flush, compaction or thinning."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Counts and sizes of a store.
+
+    `points` includes repeats. `log_points` are not in parts yet. `thinned_points` were deleted by thinning and remain only in sums.
+    `log_bytes` is the space of the logs on disk, preallocated blocks included. `network` is whether the file system is on a network,
+    where not all guarantees hold.
+    """
+
+    runs: int
+    series: int
+    points: int
+    thinned_points: int
+    log_points: int
+    parts: int
+    writers_alive: int
+    version: int
+    parts_bytes: int
+    series_bytes: int
+    log_bytes: int
+    other_bytes: int
+    file_system: str
+    network: bool
+    free_bytes: int
+
+    @property
+    def bytes(self) -> int:
+        """The size of all files in bytes."""
+        return self.parts_bytes + self.series_bytes + self.log_bytes + self.other_bytes
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Explain:
+    """The sources of an answer. It prints as a table.
+
+    `series_merged` are series whose points were merged, because their parts overlap or they have repeats, rewound points or history.
+    `series_thinned` are thinned series (see `Store.thin`). `summaries` are summaries of whole tiles of a series, `buckets` those of
+    rollups; `summary_points` and `bucket_points` are the points that they cover. `page_points` were decoded from pages, `log_points`
+    come from logs. `parts`, `tiles`, `pages` and `bytes` are totals.
+    """
+
+    series: int
+    series_merged: int
+    series_thinned: int
+    summaries: int
+    summary_points: int
+    buckets: int
+    bucket_points: int
+    page_points: int
+    log_points: int
+    parts: int
+    parts_skipped: int
+    tiles: int
+    tiles_read: int
+    pages: int
+    pages_read: int
+    bytes: int
+    bytes_read: int
+    rollup_pages_read: int
+    rollup_bytes_read: int
+    pages_cached: int
+    elapsed_us: int
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class FlushStats:
+    """The work of a flush: `points` moved from logs to parts, and `parts` written."""
+
+    points: int
+    parts: int
+
+
+@dataclass(frozen=True, slots=True)
+class CompactStats:
+    """The work of a compaction: points `flushed` first, parts merged (`parts_in`) and written (`parts_out`), `points` in the latter."""
+
+    flushed: int
+    parts_in: int
+    parts_out: int
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
+class ThinStats:
+    """The work of a thinning.
+
+    - `flushed`: points flushed first.
+    - `runs`: runs with a thinned series; `runs_running`: runs skipped because a process still writes to them.
+    - `series`: series thinned. `series_small`: left unchanged because their outline would take as much space. `series_mixed`: left
+      unchanged because they were thinned before and then written to, or rewound, at the same steps.
+    - `points`: points that the thinned series cover; `kept`: points that remain of them; `dropped`: rewound and repeated points that
+      are gone.
+    """
+
+    flushed: int
+    runs: int
+    runs_running: int
+    series: int
+    series_small: int
+    series_mixed: int
+    points: int
+    kept: int
+    dropped: int

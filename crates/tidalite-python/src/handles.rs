@@ -1,0 +1,77 @@
+//! The engine's store and run as the Python classes hold them, with the process that opened them.
+//!
+//! A fork copies handles into the child. `process` tells the copies apart: only the process that opened a handle closes it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tidalite::{Result, Run, Store};
+
+/// A sampling of this machine that its run stops when the run ends; `None` once it is stopped.
+pub(crate) type SharedWatch = Arc<Mutex<Option<tidalite::system::SystemWatch>>>;
+
+/// An open store.
+#[derive(Debug)]
+pub(crate) struct StoreHandle {
+    pub(crate) store: Store,
+    process: u32,
+}
+
+impl StoreHandle {
+    pub(crate) fn new(store: Store) -> Arc<StoreHandle> {
+        Arc::new(StoreHandle { store, process: std::process::id() })
+    }
+
+    /// Whether this process opened the store, rather than a parent that it forked from.
+    pub(crate) fn is_own(&self) -> bool {
+        self.process == std::process::id()
+    }
+}
+
+/// This process's part in a run, and the samplings that end with it.
+pub(crate) struct RunHandle {
+    pub(crate) run: Run,
+    pub(crate) store: Arc<StoreHandle>,
+    process: u32,
+    watches: Mutex<Vec<SharedWatch>>,
+    ended: AtomicBool,
+}
+
+impl RunHandle {
+    pub(crate) fn new(run: Run, store: Arc<StoreHandle>) -> Arc<RunHandle> {
+        Arc::new(RunHandle {
+            run,
+            store,
+            process: std::process::id(),
+            watches: Mutex::default(),
+            ended: AtomicBool::new(false),
+        })
+    }
+
+    /// Keeps a sampling until the run ends.
+    pub(crate) fn add_watch(&self, watch: SharedWatch) {
+        self.watches.lock().unwrap_or_else(PoisonError::into_inner).push(watch);
+    }
+
+    /// Ends this process's part in the run. A second call does nothing, nor does a call in a forked child.
+    pub(crate) fn end(&self, failed: bool) -> Result<()> {
+        if self.process != std::process::id() || self.ended.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        self.stop_watches();
+        if failed {
+            self.run.fail()?
+        } else {
+            self.run.finish()?
+        }
+        self.ended.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    fn stop_watches(&self) {
+        let watches = std::mem::take(&mut *self.watches.lock().unwrap_or_else(PoisonError::into_inner));
+        for watch in watches {
+            let watch = watch.lock().unwrap_or_else(PoisonError::into_inner).take();
+            drop(watch);
+        }
+    }
+}

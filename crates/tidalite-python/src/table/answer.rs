@@ -1,0 +1,229 @@
+//! `TableAnswer`: where a table's rows come from, and what `sort` and `head` do to them.
+//!
+//! Points without a `sort` or `head` are streamed anew to each consumer, since they may not fit in memory. Any other
+//! answer is computed once and kept.
+
+use super::kind::TableKind;
+use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
+use arrow::compute::{
+    SortColumn, SortOptions, concat_batches, lexsort_to_indices, nullif, take_record_batch,
+};
+use arrow::datatypes::{DataType, Float64Type, Int64Type, SchemaRef};
+use arrow::error::ArrowError;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use tidalite::{Aggregate, Error, ErrorKind, Explain, Result, Select};
+
+/// Where the rows come from.
+pub(crate) enum RowSource {
+    /// A query of a selection, not run yet.
+    Query(Box<Select>, TableKind),
+    /// Rows that a follower handed out.
+    Batches(SchemaRef, Vec<RecordBatch>),
+}
+
+/// One step from the source's rows to the table's.
+#[derive(Clone)]
+pub(super) enum TableStep {
+    /// By these columns, ascending or descending; nulls and NaN come last.
+    Sort {
+        columns: Vec<String>,
+        descending: bool,
+    },
+    Head(usize),
+}
+
+pub(super) struct TableAnswer {
+    source: Arc<RowSource>,
+    steps: Vec<TableStep>,
+    computed: OnceLock<(SchemaRef, Vec<RecordBatch>)>,
+    /// The error that ended a stream. The consumer's own exception words it differently.
+    stream_error: Mutex<Option<Error>>,
+}
+
+impl RowSource {
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            RowSource::Query(_, kind) => kind.name(),
+            RowSource::Batches(..) => "points",
+        }
+    }
+
+    fn schema(&self) -> Result<Option<SchemaRef>> {
+        match self {
+            RowSource::Query(_, kind) => kind.schema(),
+            RowSource::Batches(schema, _) => Ok(Some(schema.clone())),
+        }
+    }
+
+    fn rows(&self, limit: usize) -> Result<Vec<RecordBatch>> {
+        match self {
+            RowSource::Query(select, kind) => kind.rows(select, limit),
+            RowSource::Batches(_, batches) => Ok(batches.clone()),
+        }
+    }
+
+    fn explain(&self) -> Result<Explain> {
+        match self {
+            RowSource::Query(select, TableKind::Points) => {
+                // Batch by batch, since the points may not fit in memory.
+                let drain = |select: &Select| select.points()?.try_for_each(|batch| batch.map(|_| ()));
+                select.explain(drain).map(|((), explain)| explain)
+            }
+            RowSource::Query(select, kind) => {
+                select.explain(|s| kind.rows(s, usize::MAX)).map(|(_, explain)| explain)
+            }
+            RowSource::Batches(..) => Err(Error::invalid(
+                "explain",
+                "these rows come from a follower, not from a query",
+                "call explain() on a table that a selection gave",
+            )),
+        }
+    }
+}
+
+impl TableAnswer {
+    pub(super) fn new(source: RowSource) -> TableAnswer {
+        TableAnswer::with_steps(Arc::new(source), Vec::new())
+    }
+
+    fn with_steps(source: Arc<RowSource>, steps: Vec<TableStep>) -> TableAnswer {
+        TableAnswer { source, steps, computed: OnceLock::new(), stream_error: Mutex::new(None) }
+    }
+
+    /// This answer with one more step.
+    pub(super) fn then(&self, step: TableStep) -> TableAnswer {
+        let steps = self.steps.iter().cloned().chain([step]).collect();
+        TableAnswer::with_steps(self.source.clone(), steps)
+    }
+
+    pub(super) fn kind(&self) -> &'static str {
+        self.source.kind()
+    }
+
+    /// The selection whose points are streamed, if this answer streams.
+    fn streamed(&self) -> Option<&Select> {
+        match &*self.source {
+            RowSource::Query(select, TableKind::Points) if self.steps.is_empty() => Some(select),
+            _ => None,
+        }
+    }
+
+    /// Whether each consumer gets the rows as they are read.
+    pub(super) fn streams(&self) -> bool {
+        self.streamed().is_some()
+    }
+
+    /// The rows of an answer that does not stream, computed on the first call.
+    pub(super) fn computed(&self) -> Result<&(SchemaRef, Vec<RecordBatch>)> {
+        if let Some(computed) = self.computed.get() {
+            return Ok(computed);
+        }
+        let limit = match self.steps.first() {
+            Some(TableStep::Head(rows)) => *rows,
+            _ => usize::MAX,
+        };
+        let mut batches = self.source.rows(limit)?;
+        let schema = match self.source.schema()? {
+            Some(schema) => schema,
+            None => batches[0].schema(),
+        };
+        for step in &self.steps {
+            batches = step.apply(&schema, batches)?;
+        }
+        // If two threads compute at once, both return the first result.
+        Ok(self.computed.get_or_init(|| (schema, batches)))
+    }
+
+    pub(super) fn schema(&self) -> Result<SchemaRef> {
+        match self.source.schema()? {
+            Some(schema) => Ok(schema),
+            None => Ok(self.computed()?.0.clone()),
+        }
+    }
+
+    pub(super) fn batches(&self) -> Result<Box<dyn Iterator<Item = Result<RecordBatch>> + Send>> {
+        match self.streamed() {
+            Some(select) => Ok(Box::new(select.points()?)),
+            None => Ok(Box::new(self.computed()?.1.clone().into_iter().map(Ok))),
+        }
+    }
+
+    /// The number of rows. Streamed points are counted by an aggregate, which reads far less than the points.
+    pub(super) fn row_count(&self) -> Result<usize> {
+        match self.streamed() {
+            Some(select) => {
+                let count = select.aggregate(&[Aggregate::Count], &[])?;
+                let count = count["count"].as_primitive::<Int64Type>().value(0);
+                Ok(usize::try_from(count).unwrap_or(0))
+            }
+            None => Ok(self.computed()?.1.iter().map(RecordBatch::num_rows).sum()),
+        }
+    }
+
+    /// Runs the query without the steps and reports what it read.
+    pub(super) fn explain(&self) -> Result<Explain> {
+        self.source.explain()
+    }
+
+    pub(super) fn set_stream_error(&self, error: Error) {
+        *self.stream_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
+
+    pub(super) fn take_stream_error(&self) -> Option<Error> {
+        self.stream_error.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl TableStep {
+    fn apply(&self, schema: &SchemaRef, batches: Vec<RecordBatch>) -> Result<Vec<RecordBatch>> {
+        match self {
+            TableStep::Head(rows) => Ok(head(batches, *rows)),
+            TableStep::Sort { columns, descending } => {
+                sorted(schema, &batches, columns, *descending).map(|b| vec![b])
+            }
+        }
+    }
+}
+
+fn head(batches: Vec<RecordBatch>, rows: usize) -> Vec<RecordBatch> {
+    let mut left = rows;
+    let mut kept = Vec::new();
+    for batch in batches {
+        let rows = batch.num_rows().min(left);
+        left -= rows;
+        if rows > 0 {
+            kept.push(batch.slice(0, rows));
+        }
+    }
+    kept
+}
+
+fn sorted(
+    schema: &SchemaRef,
+    batches: &[RecordBatch],
+    columns: &[String],
+    descending: bool,
+) -> Result<RecordBatch> {
+    let failed = |e: ArrowError| {
+        Error::new(ErrorKind::Full, "sort", e.to_string(), "select less, or sort in another program")
+    };
+    let all = concat_batches(schema, batches).map_err(failed)?;
+    let key = |name: &String| {
+        let column = all.column_by_name(name).expect("`Table.sort` checks the columns");
+        let values = nan_as_null(column).map_err(failed)?;
+        Ok(SortColumn { values, options: Some(SortOptions { descending, nulls_first: false }) })
+    };
+    let keys: Vec<SortColumn> = columns.iter().map(key).collect::<Result<_>>()?;
+    let order: UInt32Array = lexsort_to_indices(&keys, None).map_err(failed)?;
+    take_record_batch(&all, &order).map_err(failed)
+}
+
+/// The column with null for NaN, so that both sort last.
+fn nan_as_null(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    if column.data_type() != &DataType::Float64 {
+        return Ok(column.clone());
+    }
+    let nan: BooleanArray =
+        column.as_primitive::<Float64Type>().iter().map(|v| Some(v.is_some_and(f64::is_nan))).collect();
+    nullif(column, &nan)
+}

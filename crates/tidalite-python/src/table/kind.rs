@@ -1,0 +1,122 @@
+//! `TableKind`: which query of a selection gives a table's rows, and with which columns.
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use tidalite::{Aggregate, AlignOn, By, Fill, Result, Select, XAxis};
+
+/// A query of a selection, with its arguments.
+pub(crate) enum TableKind {
+    Points,
+    Aggregate(Vec<Aggregate>, Vec<By>),
+    /// The first `k` groups in the order of their first aggregate, ascending or descending.
+    Ranking {
+        k: usize,
+        descending: bool,
+        aggregates: Vec<Aggregate>,
+        by: Vec<By>,
+    },
+    Chart(usize),
+    Band(usize, Vec<By>),
+    Align(AlignOn, Fill),
+    Latest,
+    Lttb(usize),
+    M4(usize),
+    /// A query over an x-axis other than the step.
+    OverX(XAxis, OverXKind),
+}
+
+/// A query over an x-axis other than the step.
+#[derive(Clone)]
+pub(crate) enum OverXKind {
+    Points,
+    Chart(usize),
+    Band(usize, Vec<By>),
+    Align(Fill),
+    Lttb(usize),
+    M4(usize),
+}
+
+impl TableKind {
+    /// The value of `Table.kind`.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            TableKind::Points | TableKind::OverX(_, OverXKind::Points) => "points",
+            TableKind::Aggregate(..) | TableKind::Ranking { .. } => "aggregate",
+            TableKind::Chart(_) | TableKind::OverX(_, OverXKind::Chart(_)) => "chart",
+            TableKind::Band(..) | TableKind::OverX(_, OverXKind::Band(..)) => "band",
+            TableKind::Align(..) | TableKind::OverX(_, OverXKind::Align(_)) => "align",
+            TableKind::Latest => "latest",
+            TableKind::Lttb(_) | TableKind::OverX(_, OverXKind::Lttb(_)) => "lttb",
+            TableKind::M4(_) | TableKind::OverX(_, OverXKind::M4(_)) => "m4",
+        }
+    }
+
+    /// The columns, or `None` if they depend on the points.
+    pub(crate) fn schema(&self) -> Result<Option<SchemaRef>> {
+        Ok(match self {
+            TableKind::Points | TableKind::Latest | TableKind::Lttb(_) | TableKind::M4(_) => {
+                Some(tidalite::points_schema())
+            }
+            TableKind::Aggregate(aggregates, by) | TableKind::Ranking { aggregates, by, .. } => {
+                Some(tidalite::aggregate_schema(aggregates, by)?)
+            }
+            TableKind::Chart(_) => Some(tidalite::chart_schema()),
+            TableKind::Band(_, by) => Some(tidalite::band_schema(by)?),
+            TableKind::OverX(x, OverXKind::Points | OverXKind::Lttb(_) | OverXKind::M4(_)) => {
+                Some(tidalite::over_points_schema(x))
+            }
+            TableKind::OverX(x, OverXKind::Chart(_)) => Some(tidalite::over_chart_schema(x)),
+            TableKind::OverX(x, OverXKind::Band(_, by)) => Some(tidalite::over_band_schema(x, by)?),
+            TableKind::Align(..) | TableKind::OverX(_, OverXKind::Align(_)) => None,
+        })
+    }
+
+    /// All rows; of points, at least `limit` or all.
+    pub(crate) fn rows(&self, select: &Select, limit: usize) -> Result<Vec<RecordBatch>> {
+        let batch = match self {
+            TableKind::Points => return points(select, limit),
+            TableKind::Aggregate(aggregates, by) => select.aggregate(aggregates, by)?,
+            TableKind::Ranking { k, descending: false, aggregates, by } => {
+                select.least(*k, aggregates, by)?
+            }
+            TableKind::Ranking { k, descending: true, aggregates, by } => {
+                select.greatest(*k, aggregates, by)?
+            }
+            TableKind::Chart(buckets) => select.chart_batch(*buckets)?,
+            TableKind::Band(buckets, by) => select.band(*buckets, by)?,
+            TableKind::Align(on, fill) => select.align(*on, *fill)?,
+            TableKind::Latest => select.latest()?,
+            TableKind::Lttb(points) => select.lttb(*points)?,
+            TableKind::M4(columns) => select.m4(*columns)?,
+            TableKind::OverX(x, kind) => kind.rows(select, x)?,
+        };
+        Ok(vec![batch])
+    }
+}
+
+impl OverXKind {
+    fn rows(&self, select: &Select, x: &XAxis) -> Result<RecordBatch> {
+        let over = select.over(x.clone());
+        match self {
+            OverXKind::Points => over.points(),
+            OverXKind::Chart(buckets) => over.chart(*buckets),
+            OverXKind::Band(buckets, by) => over.band(*buckets, by),
+            OverXKind::Align(fill) => over.align(*fill),
+            OverXKind::Lttb(points) => over.lttb(*points),
+            OverXKind::M4(columns) => over.m4(*columns),
+        }
+    }
+}
+
+fn points(select: &Select, limit: usize) -> Result<Vec<RecordBatch>> {
+    let (mut batches, mut rows) = (Vec::new(), 0);
+    for batch in select.points()? {
+        let batch = batch?;
+        rows += batch.num_rows();
+        batches.push(batch);
+        if rows >= limit {
+            break;
+        }
+    }
+    Ok(batches)
+}
