@@ -1,7 +1,7 @@
 //! What every command needs beside its own flags: how to open a store, where to write, what to show on the way.
 
-use crate::args::{Format, Global, When};
-use crate::failure::{Failure, Outcome};
+use crate::args::{ColorWhen, Format, GlobalArgs};
+use crate::error::{CliError, CliResult};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -19,13 +19,13 @@ pub(crate) struct Context {
 
 impl Context {
     /// From the flags.
-    pub(crate) fn new(global: &Global) -> Self {
+    pub(crate) fn new(global: &GlobalArgs) -> Self {
         let set = |name: &str| std::env::var_os(name).is_some_and(|v| !v.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|t| t == "dumb");
         let color = match global.color {
-            When::Always => true,
-            When::Never => false,
-            When::Auto => io::stdout().is_terminal() && !set("NO_COLOR") && !dumb,
+            ColorWhen::Always => true,
+            ColorWhen::Never => false,
+            ColorWhen::Auto => io::stdout().is_terminal() && !set("NO_COLOR") && !dumb,
         };
         Context { asked: global.format, color, quiet: global.quiet, memory_bytes: global.memory }
     }
@@ -34,12 +34,12 @@ impl Context {
     ///
     /// # Errors
     /// `Usage` for a format of files, and for binary on a terminal.
-    pub(crate) fn format(&self) -> Outcome<Format> {
+    pub(crate) fn format(&self) -> CliResult<Format> {
         match self.asked.unwrap_or(Format::Table) {
-            Format::Parquet => Err(Failure::Usage(
+            Format::Parquet => Err(CliError::Usage(
                 "an answer is written as table, json, csv or arrow; `tidalite export` writes Parquet".into(),
             )),
-            Format::Arrow if io::stdout().is_terminal() => Err(Failure::Usage(
+            Format::Arrow if io::stdout().is_terminal() => Err(CliError::Usage(
                 "an Arrow stream is binary and this is a terminal; send it to a file or a pipe".into(),
             )),
             format => Ok(format),
@@ -57,18 +57,18 @@ impl Context {
     }
 
     /// Opens a store to read it; nothing in it is changed.
-    pub(crate) fn read(&self, path: &Path) -> Outcome<Store> {
+    pub(crate) fn read(&self, path: &Path) -> CliResult<Store> {
         Ok(self.options().read_only(true).open(path)?)
     }
 
     /// Opens a store to write to it, if it exists: a mistyped path must not make a new one.
-    pub(crate) fn write(&self, path: &Path) -> Outcome<Store> {
+    pub(crate) fn write(&self, path: &Path) -> CliResult<Store> {
         self.read(path)?;
         self.make(path)
     }
 
     /// Opens a store to write to it; made if absent.
-    pub(crate) fn make(&self, path: &Path) -> Outcome<Store> {
+    pub(crate) fn make(&self, path: &Path) -> CliResult<Store> {
         Ok(self.options().open(path)?)
     }
 
@@ -86,23 +86,23 @@ impl Context {
 
     /// A bar for long work, on standard error; hidden where that is no terminal, and with `--quiet`. Set its length
     /// when it is known; it is cleared when it is dropped.
-    pub(crate) fn progress(&self, doing: &'static str, unit: Unit) -> Progress {
+    pub(crate) fn progress(&self, doing: &'static str, unit: ProgressUnit) -> CommandProgress {
         let target = if self.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(None, target);
         let amounts = match unit {
-            Unit::Bytes => "{decimal_bytes} of {decimal_total_bytes}",
-            Unit::Points => "{human_pos} of {human_len} points",
+            ProgressUnit::Bytes => "{decimal_bytes} of {decimal_total_bytes}",
+            ProgressUnit::Points => "{human_pos} of {human_len} points",
         };
         let style = ProgressStyle::with_template(&format!("{{msg}} {{bar:32}} {amounts}, {{eta}} left"));
         bar.set_style(style.expect("the template is fixed and sound").progress_chars("━╸ "));
         bar.set_message(doing);
-        Progress { bar }
+        CommandProgress { bar }
     }
 }
 
 /// What a progress bar counts.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Unit {
+pub(crate) enum ProgressUnit {
     /// Bytes.
     Bytes,
     /// Points.
@@ -111,11 +111,11 @@ pub(crate) enum Unit {
 
 /// A progress bar that goes away when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Progress {
+pub(crate) struct CommandProgress {
     bar: ProgressBar,
 }
 
-impl Progress {
+impl CommandProgress {
     /// So much is done of so much.
     pub(crate) fn set(&self, done: u64, total: u64) {
         self.bar.set_length(total.max(done));
@@ -123,7 +123,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for CommandProgress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

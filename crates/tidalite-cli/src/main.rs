@@ -1,22 +1,25 @@
 //! The command `tidalite`: an honest user of the public crate, and nothing more.
 //!
 //! Flags ([`args`]) → validated values ([`values`]) → one match that runs ([`commands::run`]). Answers go to standard
-//! output, everything else to standard error; exit codes are in [`failure`].
+//! output, everything else to standard error; exit codes are in [`error`].
+
+#![deny(unsafe_code)]
 
 mod args;
-mod columns;
 mod commands;
 mod context;
 mod demo;
 mod draw;
-mod failure;
+mod error;
+
 mod output;
 mod selection;
 mod table;
+mod text;
 mod values;
 
 use clap::Parser;
-use failure::Failure;
+use error::CliError;
 use std::io::Write;
 use std::panic;
 use std::process::ExitCode;
@@ -43,9 +46,9 @@ fn main() -> ExitCode {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(failure)) => {
             if let Some(message) = failure.message() {
-                say(&format!("error: {}", table::printable_lines(&message)));
+                say(&format!("error: {}", text::printable_lines(&message)));
             }
-            if let Failure::Usage(_) = failure {
+            if let CliError::Usage(_) = failure {
                 say("For more information, try '--help'.");
             }
             ExitCode::from(failure.code())

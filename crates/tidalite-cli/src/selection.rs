@@ -3,10 +3,10 @@
 //! An empty answer to a mistyped name helps nobody: the message names the part of the selection that matches nothing
 //! by itself, and the nearest names that exist.
 
-use crate::args::Selection;
-use crate::failure::{Failure, Outcome};
-use crate::table::printable;
-use crate::values::{Span, time_text};
+use crate::args::SelectionArgs;
+use crate::error::{CliError, CliResult};
+use crate::text::{number, printable, time_text};
+use crate::values::RangeArg;
 use std::collections::BTreeSet;
 use std::ops::Bound;
 use tidalite::{Labels, Select, SeriesKey, Snapshot, Summary, XAxis};
@@ -14,7 +14,7 @@ use tidalite::{Labels, Select, SeriesKey, Snapshot, Summary, XAxis};
 /// How many names a message lists.
 const NAMES_SHOWN: usize = 5;
 
-impl Selection {
+impl SelectionArgs {
     /// The selection of these flags over a snapshot.
     pub(crate) fn over(&self, snapshot: &Snapshot) -> Select {
         self.narrow(snapshot.select())
@@ -22,7 +22,8 @@ impl Selection {
 
     /// Lays these flags over a selection.
     pub(crate) fn narrow(&self, select: Select) -> Select {
-        let mut select = self.by_name(select).repeats(self.repeats).history(self.history).hidden(self.hidden);
+        let mut select =
+            self.by_name(select).repeats(self.repeats).history(self.history).hidden(self.include_rewound);
         if let Some(steps) = self.steps {
             select = select.steps(bounds(steps));
         }
@@ -62,7 +63,7 @@ impl Selection {
     ///
     /// # Errors
     /// As [`nothing`](Self::nothing).
-    pub(crate) fn nothing_over(&self, x: &XAxis, snapshot: &Snapshot) -> Outcome<Failure> {
+    pub(crate) fn nothing_over(&self, x: &XAxis, snapshot: &Snapshot) -> CliResult<CliError> {
         if let XAxis::Metric(name) = x
             && !self.over(snapshot).summaries()?.is_empty()
         {
@@ -70,7 +71,7 @@ impl Selection {
             let text = format!(
                 "nothing matches: no run of these has a finite value of {name} at its points or before"
             );
-            return Ok(Failure::Nothing(text));
+            return Ok(CliError::Nothing(text));
         }
         self.nothing(snapshot)
     }
@@ -79,9 +80,9 @@ impl Selection {
     ///
     /// # Errors
     /// Those of reading the store; else the answer, which is `Nothing`.
-    pub(crate) fn nothing(&self, snapshot: &Snapshot) -> Outcome<Failure> {
+    pub(crate) fn nothing(&self, snapshot: &Snapshot) -> CliResult<CliError> {
         let all = snapshot.select().summaries()?;
-        let say = |text: String| Ok(Failure::Nothing(format!("nothing matches: {text}")));
+        let say = |text: String| Ok(CliError::Nothing(format!("nothing matches: {text}")));
         if all.is_empty() {
             return say("the store holds no points yet".into());
         }
@@ -111,7 +112,7 @@ impl Selection {
                 return say(format!("no run is such that {}", printable(&filter.to_string())));
             }
         }
-        let no_labels = Selection { labels: Vec::new(), ..self.clone() };
+        let no_labels = SelectionArgs { labels: Vec::new(), ..self.clone() };
         let unlabelled = no_labels.by_name(snapshot.select()).summaries()?;
         if unlabelled.is_empty() {
             return say("each run and metric exists, but not together".into());
@@ -131,7 +132,7 @@ impl Selection {
     }
 }
 
-fn bounds(span: Span<i64>) -> (Bound<i64>, Bound<i64>) {
+fn bounds(span: RangeArg<i64>) -> (Bound<i64>, Bound<i64>) {
     (span.lo.map_or(Bound::Unbounded, Bound::Included), span.hi.map_or(Bound::Unbounded, Bound::Excluded))
 }
 
@@ -144,7 +145,6 @@ fn ranges(series: &[(SeriesKey, Summary)]) -> String {
     let text = |t: i64| time_text(t, false);
     let times = total.time_min_us.zip(total.time_max_us);
     let times = times.map_or(String::new(), |(a, b)| format!(", times {} to {}", text(a), text(b)));
-    let number = crate::output::number;
     let values = total.min.zip(total.max);
     let values =
         values.map_or(String::new(), |(a, b)| format!(", values {} to {}", number(a.value), number(b.value)));

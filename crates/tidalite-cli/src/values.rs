@@ -13,7 +13,7 @@ use tidalite::{Aggregate, By, Cursor, History, Repeats, RunFilter, Transform};
 
 /// A half-open range, lo ≤ x < hi; an end that is absent does not bind.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(crate) struct Span<T> {
+pub(crate) struct RangeArg<T> {
     /// The least that is in.
     pub(crate) lo: Option<T>,
     /// The least above that is out.
@@ -23,35 +23,35 @@ pub(crate) struct Span<T> {
 const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
 /// `a..b`, `a..=b`, `a..`, `..b`, or `a` alone, of steps.
-pub(crate) fn steps(text: &str) -> Result<Span<i64>, String> {
+pub(crate) fn steps(text: &str) -> Result<RangeArg<i64>, String> {
     let step = |t: &str| t.replace('_', "").parse::<i64>().map_err(|_| format!("{t:?} is no step"));
     // The step after the greatest does not exist; a range up to it has no end.
     let after = |t: &str| step(t).map(|s| s.checked_add(1));
     let span = match text.split_once("..") {
-        None => Span { lo: Some(step(text)?), hi: after(text)? },
+        None => RangeArg { lo: Some(step(text)?), hi: after(text)? },
         Some((a, b)) => match b.strip_prefix('=') {
-            Some(b) => Span { lo: end(a, step)?, hi: after(b)? },
-            None => Span { lo: end(a, step)?, hi: end(b, step)? },
+            Some(b) => RangeArg { lo: end(a, step)?, hi: after(b)? },
+            None => RangeArg { lo: end(a, step)?, hi: end(b, step)? },
         },
     };
     ordered(span)
 }
 
 /// `lo..hi` of numbers.
-pub(crate) fn floats(text: &str) -> Result<Span<f64>, String> {
+pub(crate) fn floats(text: &str) -> Result<RangeArg<f64>, String> {
     let number = |t: &str| {
         let value = t.parse::<f64>().ok().filter(|v| !v.is_nan());
         value.ok_or_else(|| format!("{t:?} is no number"))
     };
     let (a, b) = text.split_once("..").ok_or("give a range such as 0..1, 0.5.. or ..2")?;
-    ordered(Span { lo: end(a, number)?, hi: end(b, number)? })
+    ordered(RangeArg { lo: end(a, number)?, hi: end(b, number)? })
 }
 
 /// `a..b` of times, in µs since 1970 UTC.
-pub(crate) fn times(text: &str) -> Result<Span<i64>, String> {
+pub(crate) fn times(text: &str) -> Result<RangeArg<i64>, String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| micros(d).unwrap_or(i64::MAX));
     let (a, b) = text.split_once("..").ok_or("give a range such as -1h.. or 2026-01-31..2026-02-01")?;
-    ordered(Span { lo: end(a, |t| time(t, now))?, hi: end(b, |t| time(t, now))? })
+    ordered(RangeArg { lo: end(a, |t| time(t, now))?, hi: end(b, |t| time(t, now))? })
 }
 
 fn end<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, String> {
@@ -59,7 +59,7 @@ fn end<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Optio
     if text.is_empty() { Ok(None) } else { parse(text).map(Some) }
 }
 
-fn ordered<T: PartialOrd + Display>(span: Span<T>) -> Result<Span<T>, String> {
+fn ordered<T: PartialOrd + Display>(span: RangeArg<T>) -> Result<RangeArg<T>, String> {
     match (&span.lo, &span.hi) {
         (Some(lo), Some(hi)) if lo >= hi => {
             Err(format!("nothing is from {lo} up to {hi}; the greater end comes second"))
@@ -90,15 +90,6 @@ fn time(text: &str, now_us: i64) -> Result<i64, String> {
     let offset = pieces.to_numeric_offset().map_or(0, |o| i64::from(o.seconds()));
     let since = at.duration_since(EPOCH) - SignedDuration::from_secs(offset);
     i64::try_from(since.as_micros()).map_err(|_| wrong())
-}
-
-/// A time as text, to the microsecond: `2026-01-31T12:00:00.000000Z`, or with a space and no `Z` for people.
-pub(crate) fn time_text(time_us: i64, people: bool) -> String {
-    let (second, rest) = (time_us.div_euclid(1_000_000), time_us.rem_euclid(1_000_000));
-    // Times in a store lie in the years 1 to 9999; another one is shown as the number it is.
-    let Ok(at) = EPOCH.checked_add(SignedDuration::from_secs(second)) else { return time_us.to_string() };
-    let (between, zone) = if people { (' ', "") } else { ('T', "Z") };
-    format!("{}{between}{}.{rest:06}{zone}", at.date(), at.time())
 }
 
 /// A span of time with its unit: `250ms`, `10s`, `1.5h`.
@@ -230,8 +221,8 @@ fn micros(span: Duration) -> Option<i64> {
 mod tests {
     use super::*;
 
-    fn span<T>(lo: impl Into<Option<T>>, hi: impl Into<Option<T>>) -> Span<T> {
-        Span { lo: lo.into(), hi: hi.into() }
+    fn span<T>(lo: impl Into<Option<T>>, hi: impl Into<Option<T>>) -> RangeArg<T> {
+        RangeArg { lo: lo.into(), hi: hi.into() }
     }
 
     #[test]
@@ -271,14 +262,6 @@ mod tests {
             assert!(time(bad, now).is_err(), "{bad}");
         }
         assert!(times("-1h..").is_ok() && times("-1h..-2h").is_err() && times("-1h").is_err());
-    }
-
-    #[test]
-    fn a_time_is_written_to_the_microsecond() {
-        assert_eq!(time_text(-1, false), "1969-12-31T23:59:59.999999Z");
-        assert_eq!(time_text(0, true), "1970-01-01 00:00:00.000000");
-        assert_eq!(time_text(tidalite::TIME_US_MAX, false), "9999-12-31T23:59:59.999999Z");
-        assert_eq!(time_text(tidalite::TIME_US_MIN, false), "0001-01-01T00:00:00.000000Z");
     }
 
     #[test]

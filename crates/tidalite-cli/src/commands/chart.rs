@@ -3,15 +3,15 @@
 //! One chart a metric. Selected series are aggregated by buckets of steps or of time, or charted over another axis, and
 //! this becomes the plain buckets that the drawings take.
 
-use crate::args::{Chart, Format};
-use crate::columns::Columns;
+use crate::args::{ChartArgs, Format};
 use crate::context::Context;
-use crate::draw::chart::{Bucket, Chart as Drawing, Line, XUnit};
+use crate::draw::chart::{Chart, ChartLine, LineBucket, XUnit};
 use crate::draw::{line::terminal, svg::svg};
-use crate::failure::{Failure, Outcome};
-use crate::output::{print, print_text};
+use crate::error::{CliError, CliResult};
+use crate::output::{AnswerColumns, print, print_text};
 use crate::selection::short_names;
-use crate::table::{printable, terminal_width};
+use crate::table::terminal_width;
+use crate::text::printable;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ const SVG_SIZE: (u32, u32) = (800, 450);
 
 /// A bucket with all that programs may want of it; the drawings take less.
 #[derive(Debug, Clone, Copy)]
-struct Row {
+struct ChartRow {
     /// A step, or µs since 1970; of another axis 0.
     start: i64,
     /// Where the axis is another one.
@@ -42,12 +42,12 @@ struct Row {
     last: Option<f64>,
 }
 
-type Series = Vec<(SeriesKey, Vec<Row>)>;
+type ChartSeries = Vec<(SeriesKey, Vec<ChartRow>)>;
 
 /// Runs the command.
-pub(crate) fn run(context: &Context, args: &Chart) -> Outcome {
+pub(crate) fn run(context: &Context, args: &ChartArgs) -> CliResult {
     let format = context.format()?;
-    let snapshot = context.read(&args.path)?.snapshot()?;
+    let snapshot = context.read(&args.store)?.snapshot()?;
     let columns = args.width.or_else(|| terminal_width().and_then(|w| u32::try_from(w).ok()));
     let size = match &args.svg {
         Some(_) => (args.width.unwrap_or(SVG_SIZE.0), args.height.unwrap_or(SVG_SIZE.1)),
@@ -77,8 +77,8 @@ pub(crate) fn run(context: &Context, args: &Chart) -> Outcome {
     draw(context, args, &series, size)
 }
 
-fn draw(context: &Context, args: &Chart, series: &Series, size: (u32, u32)) -> Outcome {
-    let mut metrics: BTreeMap<Arc<str>, Vec<&(SeriesKey, Vec<Row>)>> = BTreeMap::new();
+fn draw(context: &Context, args: &ChartArgs, series: &ChartSeries, size: (u32, u32)) -> CliResult {
+    let mut metrics: BTreeMap<Arc<str>, Vec<&(SeriesKey, Vec<ChartRow>)>> = BTreeMap::new();
     for one in series {
         metrics.entry(one.0.metric.clone()).or_default().push(one);
     }
@@ -87,11 +87,11 @@ fn draw(context: &Context, args: &Chart, series: &Series, size: (u32, u32)) -> O
             let names: Vec<String> = metrics.keys().take(8).map(|m| printable(m)).collect();
             let more = if metrics.len() > 8 { ", …" } else { "" };
             let names = format!("{}{more}", names.join(", "));
-            return Err(Failure::Usage(format!("an SVG shows one metric; choose with -m among {names}")));
+            return Err(CliError::Usage(format!("an SVG shows one metric; choose with -m among {names}")));
         }
         let drawing = drawing(args, &series.iter().collect::<Vec<_>>(), origin(series));
         let text = svg(&drawing, size.0, size.1);
-        std::fs::write(file, text).map_err(|e| Failure::Other(format!("write {}: {e}", file.display())))?;
+        std::fs::write(file, text).map_err(|e| CliError::Other(format!("write {}: {e}", file.display())))?;
         context.note(&format!("drew {} series to {}", drawing.lines.len(), file.display()));
         return Ok(());
     }
@@ -116,18 +116,18 @@ fn draw(context: &Context, args: &Chart, series: &Series, size: (u32, u32)) -> O
 }
 
 /// The earliest bucket: where a time axis begins.
-fn origin(series: &Series) -> i64 {
+fn origin(series: &ChartSeries) -> i64 {
     series.iter().filter_map(|(_, rows)| rows.first()).map(|r| r.start).min().unwrap_or(0)
 }
 
-fn drawing(args: &Chart, series: &[&(SeriesKey, Vec<Row>)], origin: i64) -> Drawing {
+fn drawing(args: &ChartArgs, series: &[&(SeriesKey, Vec<ChartRow>)], origin: i64) -> Chart {
     let keys: Vec<&SeriesKey> = series.iter().map(|s| &s.0).collect();
-    let x = |r: &Row| match args.x {
+    let x = |r: &ChartRow| match args.x {
         XAxis::Step => r.start as f64,
         XAxis::Time => (r.start - origin) as f64 / 1e6,
         _ => r.x,
     };
-    let bucket = |r: &Row| Bucket {
+    let bucket = |r: &ChartRow| LineBucket {
         x: x(r),
         lo: r.min.unwrap_or(f64::NAN),
         hi: r.max.unwrap_or(f64::NAN),
@@ -141,22 +141,22 @@ fn drawing(args: &Chart, series: &[&(SeriesKey, Vec<Row>)], origin: i64) -> Draw
         XAxis::Metric(name) => (name.as_str(), XUnit::Number),
         _ => ("step", XUnit::Number),
     };
-    Drawing {
+    Chart {
         y_name: keys.first().map_or(String::new(), |k| k.metric.to_string()),
         x_name: x_name.into(),
         x_unit,
         log_y: args.log_y,
         band: args.band,
         lines: named
-            .map(|(name, (_, rows))| Line { name, points: rows.iter().map(bucket).collect() })
+            .map(|(name, (_, rows))| ChartLine { name, points: rows.iter().map(bucket).collect() })
             .collect(),
-        ..Drawing::default()
+        ..Chart::default()
     }
 }
 
 /// The series in buckets of one width for all, so that lines over one another are equally smooth: the least power of two
 /// that gives each at most so many.
-fn bucketed(select: &Select, x: &XAxis, buckets: usize) -> Outcome<Series> {
+fn bucketed(select: &Select, x: &XAxis, buckets: usize) -> CliResult<ChartSeries> {
     let summaries = select.summaries()?;
     let ends = summaries.iter().filter_map(|(_, s)| match x {
         XAxis::Time => s.time_min_us.zip(s.time_max_us),
@@ -190,10 +190,10 @@ fn width(first: i64, last: i64, buckets: usize) -> u64 {
     1 << (0..63).find(fits).unwrap_or(63)
 }
 
-fn rows_of(batch: &RecordBatch) -> Outcome<Series> {
+fn rows_of(batch: &RecordBatch) -> CliResult<ChartSeries> {
     let column = |i: usize| batch.column(i);
     let text = |i: usize| arrow::compute::cast(column(i), &DataType::Utf8);
-    let wrong = |e: arrow::error::ArrowError| Failure::Other(format!("read aggregates: {e}"));
+    let wrong = |e: arrow::error::ArrowError| CliError::Other(format!("read aggregates: {e}"));
     let (runs, metrics, labels) = (text(0).map_err(wrong)?, text(1).map_err(wrong)?, text(2).map_err(wrong)?);
     let starts = arrow::compute::cast(column(3), &DataType::Int64).map_err(wrong)?;
     let starts = starts.as_primitive::<Int64Type>();
@@ -202,11 +202,11 @@ fn rows_of(batch: &RecordBatch) -> Outcome<Series> {
         let array = column(i).as_primitive::<Float64Type>();
         array.is_valid(row).then(|| array.value(row))
     };
-    let mut series: Series = Vec::new();
+    let mut series: ChartSeries = Vec::new();
     for row in 0..batch.num_rows() {
         let word = |a: &Arc<dyn Array>| a.as_string::<i32>().value(row).to_owned();
         let key = SeriesKey::new(word(&runs), word(&metrics), Labels::parse(&word(&labels))?);
-        let bucket = Row {
+        let bucket = ChartRow {
             start: starts.value(row),
             x: 0.0,
             count: count(4, row),
@@ -223,20 +223,20 @@ fn rows_of(batch: &RecordBatch) -> Outcome<Series> {
 }
 
 /// The rows of a chart over another axis.
-fn rows_over(batch: &RecordBatch) -> Outcome<Series> {
+fn rows_over(batch: &RecordBatch) -> CliResult<ChartSeries> {
     let text = |name: &str| arrow::compute::cast(&batch[name], &DataType::Utf8);
-    let wrong = |e: arrow::error::ArrowError| Failure::Other(format!("read chart: {e}"));
+    let wrong = |e: arrow::error::ArrowError| CliError::Other(format!("read chart: {e}"));
     let names = [text("run").map_err(wrong)?, text("metric").map_err(wrong)?, text("labels").map_err(wrong)?];
     let count = |name: &str, row: usize| batch[name].as_primitive::<Int64Type>().value(row);
     let float = |name: &str, row: usize| {
         let array = batch[name].as_primitive::<Float64Type>();
         array.is_valid(row).then(|| array.value(row))
     };
-    let mut series: Series = Vec::new();
+    let mut series: ChartSeries = Vec::new();
     for row in 0..batch.num_rows() {
         let word = |i: usize| names[i].as_string::<i32>().value(row).to_owned();
         let key = SeriesKey::new(word(0), word(1), Labels::parse(&word(2))?);
-        let bucket = Row {
+        let bucket = ChartRow {
             start: 0,
             x: float("x", row).unwrap_or_default(),
             count: count("count", row),
@@ -252,16 +252,16 @@ fn rows_over(batch: &RecordBatch) -> Outcome<Series> {
     Ok(series)
 }
 
-fn push(series: &mut Series, key: SeriesKey, bucket: Row) {
+fn push(series: &mut ChartSeries, key: SeriesKey, bucket: ChartRow) {
     match series.last_mut() {
         Some((last, rows)) if *last == key => rows.push(bucket),
         _ => series.push((key, vec![bucket])),
     }
 }
 
-fn table(series: &Series, x: &XAxis) -> RecordBatch {
+fn table(series: &ChartSeries, x: &XAxis) -> RecordBatch {
     let all = || series.iter().flat_map(|(key, rows)| rows.iter().map(move |row| (key, row)));
-    let columns = Columns::default()
+    let columns = AnswerColumns::default()
         .text("run", all().map(|(k, _)| Some(&*k.run)))
         .text("metric", all().map(|(k, _)| Some(&*k.metric)))
         .text("labels", all().map(|(k, _)| Some(k.labels.as_str())));

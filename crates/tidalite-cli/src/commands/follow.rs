@@ -2,12 +2,11 @@
 //!
 //! Each look's rows are handed on at once. In a table the columns have fixed widths, since what comes later is not known.
 
-use crate::args::{Follow, Format};
+use crate::args::{FollowArgs, Format};
 use crate::context::Context;
-use crate::failure::{Failure, Outcome};
-use crate::output::{Answer, number};
-use crate::table::printable;
-use crate::values::time_text;
+use crate::error::{CliError, CliResult};
+use crate::output::AnswerWriter;
+use crate::text::{number, printable, time_text};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampMicrosecondType};
@@ -18,13 +17,13 @@ use std::time::{Duration, Instant};
 const WAIT: Duration = Duration::from_millis(250);
 
 /// Runs the command.
-pub(crate) fn run(context: &Context, args: &Follow) -> Outcome {
+pub(crate) fn run(context: &Context, args: &FollowArgs) -> CliResult {
     let format = context.format()?;
     if !args.selection.transform.is_empty() {
         let text = "follow prints points as they were written; leave --transform out, or use query";
-        return Err(Failure::Usage(text.into()));
+        return Err(CliError::Usage(text.into()));
     }
-    let store = context.read(&args.path)?;
+    let store = context.read(&args.store)?;
     let select = args.selection.narrow(store.select());
     let mut follow = match &args.cursor {
         Some(cursor) => select.follow_from(cursor.clone())?,
@@ -33,7 +32,7 @@ pub(crate) fn run(context: &Context, args: &Follow) -> Outcome {
     };
     let schema = select.clone().steps(0..0).points()?.schema();
     let mut lines = Lines { headed: false };
-    let mut answer = Answer::new(stdout(), format, schema, None)?;
+    let mut answer = AnswerWriter::new(stdout(), format, schema, None)?;
     let mut heard = Instant::now();
     loop {
         let left = args.idle_exit.map_or(WAIT, |idle| idle.saturating_sub(heard.elapsed()).min(WAIT));
@@ -62,7 +61,7 @@ struct Lines {
 }
 
 impl Lines {
-    fn of(&mut self, batch: &RecordBatch) -> Outcome<String> {
+    fn of(&mut self, batch: &RecordBatch) -> CliResult<String> {
         let mut text = String::new();
         if !std::mem::replace(&mut self.headed, true) {
             text.push_str(&line("time (UTC)", "run", "metric", "step", "value", "labels"));

@@ -1,19 +1,18 @@
 //! `query`: points, all or few of them, over any x-axis; aggregates of them; the last point of each series; or what these
 //! were made from.
 
-use crate::args::{Format, Query};
-use crate::columns::Columns;
+use crate::args::{Format, QueryArgs};
 use crate::context::Context;
-use crate::failure::Outcome;
-use crate::output::{Answer, print, print_one, print_text};
+use crate::error::CliResult;
+use crate::output::{AnswerColumns, AnswerWriter, print, print_one, print_text};
 use arrow::array::RecordBatch;
 use std::io::stdout;
 use tidalite::{By, Select, XAxis};
 
 /// Runs the command.
-pub(crate) fn run(context: &Context, args: &Query) -> Outcome {
+pub(crate) fn run(context: &Context, args: &QueryArgs) -> CliResult {
     let format = context.format()?;
-    let snapshot = context.read(&args.path)?.snapshot()?;
+    let snapshot = context.read(&args.store)?.snapshot()?;
     let select = args.selection.over(&snapshot);
     if args.explain {
         return explain(&select, args, format);
@@ -41,7 +40,7 @@ pub(crate) fn run(context: &Context, args: &Query) -> Outcome {
         return print(&batch, format, args.limit);
     }
     let points = select.points()?;
-    let mut answer = Answer::new(stdout().lock(), format, points.schema(), args.limit)?;
+    let mut answer = AnswerWriter::new(stdout().lock(), format, points.schema(), args.limit)?;
     for batch in points {
         answer.write(&batch?)?;
         if answer.is_full() {
@@ -55,10 +54,10 @@ pub(crate) fn run(context: &Context, args: &Query) -> Outcome {
 }
 
 /// The groups, or the best of them.
-fn aggregates(select: &Select, args: &Query) -> tidalite::Result<RecordBatch> {
+fn aggregates(select: &Select, args: &QueryArgs) -> tidalite::Result<RecordBatch> {
     let by_run = [By::Run];
     let ranked = if args.by.is_empty() { &by_run[..] } else { &args.by[..] };
-    match (args.least, args.greatest) {
+    match (args.bottom, args.top) {
         (Some(k), _) => select.least(k, &args.aggregate, ranked),
         (None, Some(k)) => select.greatest(k, &args.aggregate, ranked),
         (None, None) => select.aggregate(&args.aggregate, &args.by),
@@ -66,7 +65,7 @@ fn aggregates(select: &Select, args: &Query) -> tidalite::Result<RecordBatch> {
 }
 
 /// Points in the order of another x-axis, or few of them; none where all come as they are.
-fn few(select: &Select, args: &Query) -> tidalite::Result<Option<RecordBatch>> {
+fn few(select: &Select, args: &QueryArgs) -> tidalite::Result<Option<RecordBatch>> {
     let batch = match (&args.x, args.lttb, args.m4) {
         (None, None, None) => return Ok(None),
         (None, Some(points), _) => select.lttb(points)?,
@@ -79,7 +78,7 @@ fn few(select: &Select, args: &Query) -> tidalite::Result<Option<RecordBatch>> {
 }
 
 /// Makes the answer, and tells of it instead of showing it.
-fn explain(select: &Select, args: &Query, format: Format) -> Outcome {
+fn explain(select: &Select, args: &QueryArgs, format: Format) -> CliResult {
     let ((), explain) = select.explain(|select| {
         if args.latest {
             select.latest()?;
@@ -96,6 +95,6 @@ fn explain(select: &Select, args: &Query, format: Format) -> Outcome {
         return print_text(&format!("{explain}\n"));
     }
     let columns = explain.counts().into_iter();
-    let batch = columns.fold(Columns::default(), |all, (name, n)| all.count(name, [n])).finish();
+    let batch = columns.fold(AnswerColumns::default(), |all, (name, n)| all.count(name, [n])).finish();
     print_one(&batch, format)
 }

@@ -1,16 +1,15 @@
 //! `thin`: old runs to their outline and exact sums.
 
-use crate::args::{Format, Thin};
-use crate::columns::Columns;
-use crate::context::{Context, Unit};
-use crate::failure::Outcome;
-use crate::output::{print_one, print_text};
-use crate::table::human_bytes;
+use crate::args::{Format, ThinArgs};
+use crate::context::{Context, ProgressUnit};
+use crate::error::CliResult;
+use crate::output::{AnswerColumns, print_one, print_text};
+use crate::text::human_bytes;
 use std::time::Instant;
 use tidalite::ThinStats;
 
 /// Runs the command.
-pub(crate) fn run(context: &Context, args: &Thin) -> Outcome {
+pub(crate) fn run(context: &Context, args: &ThinArgs) -> CliResult {
     let format = context.format()?;
     let mut what = tidalite::Thin::new().buckets(args.buckets);
     for glob in &args.runs {
@@ -19,11 +18,11 @@ pub(crate) fn run(context: &Context, args: &Thin) -> Outcome {
     for filter in &args.filters {
         what = what.runs_where(filter.clone());
     }
-    let store = if args.dry_run { context.read(&args.path)? } else { context.write(&args.path)? };
+    let store = if args.dry_run { context.read(&args.store)? } else { context.write(&args.store)? };
     let there = store.stats()?;
     let before = there.bytes();
     let start = Instant::now();
-    let bar = context.progress("thin", Unit::Points);
+    let bar = context.progress("thin", ProgressUnit::Points);
     let progress = |done, total| bar.set(done, total);
     let stats = match args.dry_run {
         true => store.thin_dry_run(&what, &progress)?,
@@ -44,7 +43,7 @@ pub(crate) fn run(context: &Context, args: &Thin) -> Outcome {
         }
         return print_text(&text);
     }
-    let batch = Columns::default()
+    let batch = AnswerColumns::default()
         .count("flushed", [stats.flushed])
         .count("runs", [stats.runs])
         .count("runs_running", [stats.runs_running])

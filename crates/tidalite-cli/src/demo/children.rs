@@ -2,7 +2,8 @@
 //!
 //! Invariant: no child outlives its value here; dropping kills and reaps it, whatever error is on the way up.
 
-use crate::failure::{Failure, Outcome};
+use super::plan::run_id;
+use crate::error::{CliError, CliResult};
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -13,15 +14,15 @@ use std::time::{Duration, Instant};
 const END_WAIT: Duration = Duration::from_secs(5);
 
 /// A running process of ours.
-struct Process {
+struct ChildProcess {
     child: Child,
     name: String,
     errors: Option<JoinHandle<String>>,
 }
 
-impl Process {
-    fn start(name: String, flags: &[&str], path: &Path) -> Outcome<Process> {
-        let failed = |e: std::io::Error| Failure::Other(format!("start {name}: {e}"));
+impl ChildProcess {
+    fn start(name: String, flags: &[&str], path: &Path) -> CliResult<ChildProcess> {
+        let failed = |e: std::io::Error| CliError::Other(format!("start {name}: {e}"));
         let program = std::env::current_exe().map_err(failed)?;
         let mut child = Command::new(program)
             .args(flags)
@@ -39,31 +40,31 @@ impl Process {
                 text
             })
         });
-        Ok(Process { child, name, errors })
+        Ok(ChildProcess { child, name, errors })
     }
 
     /// How it ended, if it has.
-    fn ended(&mut self) -> Outcome<Option<ExitStatus>> {
-        self.child.try_wait().map_err(|e| Failure::Other(format!("wait for {}: {e}", self.name)))
+    fn ended(&mut self) -> CliResult<Option<ExitStatus>> {
+        self.child.try_wait().map_err(|e| CliError::Other(format!("wait for {}: {e}", self.name)))
     }
 
-    fn wait(&mut self) -> Outcome<ExitStatus> {
-        self.child.wait().map_err(|e| Failure::Other(format!("wait for {}: {e}", self.name)))
+    fn wait(&mut self) -> CliResult<ExitStatus> {
+        self.child.wait().map_err(|e| CliError::Other(format!("wait for {}: {e}", self.name)))
     }
 
     /// The error of a child that ended otherwise than well.
-    fn check(&mut self, status: ExitStatus) -> Outcome {
+    fn check(&mut self, status: ExitStatus) -> CliResult {
         if status.success() {
             return Ok(());
         }
         let said = self.errors.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
         let said = said.trim().trim_start_matches("error: ");
         let said = if said.is_empty() { status.to_string() } else { said.to_owned() };
-        Err(Failure::Other(format!("{} failed: {said}", self.name)))
+        Err(CliError::Other(format!("{} failed: {said}", self.name)))
     }
 }
 
-impl Drop for Process {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
         // It may have ended already: then there is nothing to kill, and the wait only reaps.
         let _ = self.child.kill();
@@ -73,15 +74,15 @@ impl Drop for Process {
 
 /// What a trainer said on its standard output.
 #[derive(Debug, Default)]
-struct Said {
+struct TrainerOutput {
     /// The last step that the store had accepted.
     acked: Option<i64>,
-    timing: Option<Timing>,
+    timing: Option<LogTiming>,
 }
 
 /// What a trainer's calls of `log` took, in nanoseconds.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Timing {
+pub(super) struct LogTiming {
     /// Half of them took at most this.
     pub(super) p50_ns: u64,
     /// 99 of 100 took at most this.
@@ -89,21 +90,21 @@ pub(super) struct Timing {
 }
 
 /// A trainer.
-pub(super) struct Trainer {
+pub(super) struct TrainerProcess {
     rate: String,
-    process: Process,
-    said: JoinHandle<Said>,
+    process: ChildProcess,
+    said: JoinHandle<TrainerOutput>,
 }
 
-impl Trainer {
+impl TrainerProcess {
     /// Starts one.
-    pub(super) fn start(path: &Path, rate: &str, steps: u32, lasting: Duration) -> Outcome<Trainer> {
+    pub(super) fn start(path: &Path, rate: &str, steps: u32, lasting: Duration) -> CliResult<TrainerProcess> {
         let (steps, seconds) = (steps.to_string(), lasting.as_secs_f64().to_string());
         let flags = ["demo-train", "--rate", rate, "--steps", &steps, "--seconds", &seconds];
-        let mut process = Process::start(format!("the trainer of {}", super::run_id(rate)), &flags, path)?;
+        let mut process = ChildProcess::start(format!("the trainer of {}", run_id(rate)), &flags, path)?;
         let pipe = process.child.stdout.take().expect("standard output was asked to be a pipe");
         let said = std::thread::spawn(move || hear(BufReader::new(pipe)));
-        Ok(Trainer { rate: rate.to_owned(), process, said })
+        Ok(TrainerProcess { rate: rate.to_owned(), process, said })
     }
 
     /// Its learning rate.
@@ -112,7 +113,7 @@ impl Trainer {
     }
 
     /// Whether it has ended, well; an error where it failed.
-    pub(super) fn has_ended(&mut self) -> Outcome<bool> {
+    pub(super) fn has_ended(&mut self) -> CliResult<bool> {
         match self.process.ended()? {
             None => Ok(false),
             Some(status) => self.process.check(status).map(|()| true),
@@ -120,35 +121,35 @@ impl Trainer {
     }
 
     /// Kills it with SIGKILL, in the midst of whatever it does; gives the last step that it had been told is accepted.
-    pub(super) fn kill(mut self) -> Outcome<i64> {
-        self.process.child.kill().map_err(|e| Failure::Other(format!("kill {}: {e}", self.process.name)))?;
+    pub(super) fn kill(mut self) -> CliResult<i64> {
+        self.process.child.kill().map_err(|e| CliError::Other(format!("kill {}: {e}", self.process.name)))?;
         let status = self.process.wait()?;
         // What it wrote before it died is still in the pipe.
         let said = self.said.join().unwrap_or_default();
         if status.success() {
-            return Err(Failure::Other(format!("{} ended before it could be killed", self.process.name)));
+            return Err(CliError::Other(format!("{} ended before it could be killed", self.process.name)));
         }
-        said.acked.ok_or_else(|| Failure::Other(format!("{} had logged nothing", self.process.name)))
+        said.acked.ok_or_else(|| CliError::Other(format!("{} had logged nothing", self.process.name)))
     }
 
     /// Waits for its end, and gives what its calls took.
-    pub(super) fn finish(mut self) -> Outcome<Timing> {
+    pub(super) fn finish(mut self) -> CliResult<LogTiming> {
         let status = self.process.wait()?;
         self.process.check(status)?;
         let said = self.said.join().unwrap_or_default();
-        said.timing.ok_or_else(|| Failure::Other(format!("{} said no timing", self.process.name)))
+        said.timing.ok_or_else(|| CliError::Other(format!("{} said no timing", self.process.name)))
     }
 }
 
-fn hear(lines: impl BufRead) -> Said {
-    let mut said = Said::default();
+fn hear(lines: impl BufRead) -> TrainerOutput {
+    let mut said = TrainerOutput::default();
     for line in lines.lines().map_while(Result::ok) {
         let words: Vec<&str> = line.split(' ').collect();
         match words[..] {
             ["ack", step] => said.acked = step.parse().ok().or(said.acked),
             ["timing", p50, p99] => {
                 let both = p50.parse().ok().zip(p99.parse().ok());
-                said.timing = both.map(|(p50_ns, p99_ns)| Timing { p50_ns, p99_ns });
+                said.timing = both.map(|(p50_ns, p99_ns)| LogTiming { p50_ns, p99_ns });
             }
             _ => {}
         }
@@ -157,18 +158,20 @@ fn hear(lines: impl BufRead) -> Said {
 }
 
 /// The sampler of this machine.
-pub(super) struct Machine {
-    process: Process,
+pub(super) struct SamplerProcess {
+    process: ChildProcess,
 }
 
-impl Machine {
+impl SamplerProcess {
     /// Starts it.
-    pub(super) fn start(path: &Path) -> Outcome<Machine> {
-        Ok(Machine { process: Process::start("the sampler of the machine".into(), &["demo-watch"], path)? })
+    pub(super) fn start(path: &Path) -> CliResult<SamplerProcess> {
+        Ok(SamplerProcess {
+            process: ChildProcess::start("the sampler of the machine".into(), &["demo-watch"], path)?,
+        })
     }
 
     /// Asks it to end, and waits until it has.
-    pub(super) fn stop(&mut self) -> Outcome {
+    pub(super) fn stop(&mut self) -> CliResult {
         drop(self.process.child.stdin.take());
         let start = Instant::now();
         loop {
@@ -176,7 +179,7 @@ impl Machine {
                 return self.process.check(status);
             }
             if start.elapsed() > END_WAIT {
-                return Err(Failure::Other(format!("{} does not end", self.process.name)));
+                return Err(CliError::Other(format!("{} does not end", self.process.name)));
             }
             std::thread::sleep(Duration::from_millis(5));
         }

@@ -3,8 +3,9 @@
 //!
 //! Readings that share their labels (one core, one disk, one GPU) are one row, so a sample is a few rows of one step.
 
-use crate::args::DemoWatch;
-use crate::failure::Outcome;
+use super::plan::MACHINE_RUN;
+use crate::args::DemoWatchArgs;
+use crate::error::CliResult;
 use std::collections::BTreeMap;
 use std::io::{Read, stdin};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -12,17 +13,15 @@ use std::time::{Duration, Instant};
 use tidalite::system::{Sampler, host_name};
 use tidalite::{Labels, RowAt, Run, Store};
 
-/// The run's id.
-pub(super) const RUN: &str = "machine";
 /// Between samples: 20 a second.
 const INTERVAL: Duration = Duration::from_millis(50);
 
 /// Runs the command.
-pub(crate) fn run(args: &DemoWatch) -> Outcome {
+pub(crate) fn run(args: &DemoWatchArgs) -> CliResult {
     let ended = input_ended();
     let mut sampler = Sampler::new();
-    let store = Store::open(&args.path)?;
-    let mut run = store.run(RUN).tag("demo");
+    let store = Store::open(&args.store)?;
+    let mut run = store.run(MACHINE_RUN).tag("demo");
     for (i, gpu) in sampler.gpu_names().into_iter().enumerate() {
         run = run.param(format!("gpu{i}"), gpu);
     }
@@ -43,7 +42,7 @@ pub(crate) fn run(args: &DemoWatch) -> Outcome {
     Ok(store.close()?)
 }
 
-fn sample(sampler: &mut Sampler, run: &Run, step: i64) -> Outcome {
+fn sample(sampler: &mut Sampler, run: &Run, step: i64) -> CliResult {
     // Readings by their labels: those of equal labels are one row.
     let mut rows: BTreeMap<_, Vec<(&str, f64)>> = BTreeMap::new();
     for reading in sampler.sample() {

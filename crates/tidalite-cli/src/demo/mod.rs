@@ -15,38 +15,35 @@ mod children;
 pub(crate) mod digits;
 pub(crate) mod machine;
 pub(crate) mod network;
+mod plan;
+mod program;
 mod proof;
 mod summary;
 pub(crate) mod trainer;
 mod watch;
 
-use crate::args::Demo;
+use crate::args::DemoArgs;
 use crate::context::Context;
-use crate::failure::{Failure, Outcome};
-use children::{Machine, Trainer};
+use crate::error::{CliError, CliResult};
+use children::{SamplerProcess, TrainerProcess};
+use plan::{RATES, STEPS, VICTIM, run_id};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use summary::Figures;
-use tidalite::{Options, Store};
+use summary::Measurements;
+use tidalite::Options;
 use watch::{Losses, Screen};
 
-/// The learning rates, as they stand in the runs' ids. The last one learns, then diverges to NaN.
-const RATES: [&str; 4] = ["0.003", "0.02", "0.1", "0.5"];
-/// The one whose trainer is killed.
-const VICTIM: &str = "0.02";
-/// Steps of each trainer.
-const STEPS: u32 = 3000;
 /// How often the store is looked at.
 const LOOK: Duration = Duration::from_millis(100);
 /// A trainer that takes so many times longer than asked for is stuck.
 const PATIENCE: u32 = 8;
 
 /// Runs the command.
-pub(crate) fn run(context: &Context, args: &Demo) -> Outcome {
+pub(crate) fn run(context: &Context, args: &DemoArgs) -> CliResult {
     context.format()?;
     let start = Instant::now();
-    let path = place(args.path.as_deref())?;
+    let path = place(args.store.as_deref())?;
     // Flushes here are by hand, so that each is seen and measured.
     let store = Options::new().background(false).open(&path)?;
     let mut screen = Screen::new(context.color());
@@ -58,10 +55,12 @@ pub(crate) fn run(context: &Context, args: &Demo) -> Outcome {
         digits::Digits::load().train.len()
     ))?;
 
-    let mut machine = Machine::start(&path)?;
-    let mut trainers: Vec<Trainer> =
-        RATES.iter().map(|rate| Trainer::start(&path, rate, STEPS, args.seconds)).collect::<Outcome<_>>()?;
-    let mut figures = Figures::default();
+    let mut machine = SamplerProcess::start(&path)?;
+    let mut trainers: Vec<TrainerProcess> = RATES
+        .iter()
+        .map(|rate| TrainerProcess::start(&path, rate, STEPS, args.seconds))
+        .collect::<CliResult<_>>()?;
+    let mut figures = Measurements::default();
     let mut losses = Losses::follow(&store)?;
     watch_until(&mut screen, &mut losses, &mut trainers, args, |losses| {
         losses.last(&run_id(VICTIM)) >= i64::from(STEPS / 2)
@@ -90,18 +89,14 @@ pub(crate) fn run(context: &Context, args: &Demo) -> Outcome {
     screen.say(&summary::text(&store, &figures, context.color(), &path, start.elapsed())?)
 }
 
-fn run_id(rate: &str) -> String {
-    format!("lr-{rate}")
-}
-
 /// Draws until all trainers have ended, or `enough`.
 fn watch_until(
     screen: &mut Screen,
     losses: &mut Losses,
-    trainers: &mut [Trainer],
-    args: &Demo,
+    trainers: &mut [TrainerProcess],
+    args: &DemoArgs,
     enough: impl Fn(&Losses) -> bool,
-) -> Outcome {
+) -> CliResult {
     let start = Instant::now();
     let patience = args.seconds * PATIENCE + Duration::from_secs(60);
     loop {
@@ -115,7 +110,7 @@ fn watch_until(
             return Ok(());
         }
         if start.elapsed() > patience {
-            return Err(Failure::Other(
+            return Err(CliError::Other(
                 "the demonstration's trainers are stuck; try again on a less busy machine".into(),
             ));
         }
@@ -123,13 +118,13 @@ fn watch_until(
 }
 
 /// The folder of the new store: as given, or the first free name here, or in the folder for temporary files.
-fn place(given: Option<&Path>) -> Outcome<PathBuf> {
+fn place(given: Option<&Path>) -> CliResult<PathBuf> {
     if let Some(path) = given {
         let taken = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
         if taken {
             let text =
                 format!("{} holds something already; give a folder that is empty or absent", path.display());
-            return Err(Failure::Other(text));
+            return Err(CliError::Other(text));
         }
         return Ok(path.to_path_buf());
     }
@@ -144,30 +139,7 @@ fn place(given: Option<&Path>) -> Outcome<PathBuf> {
             }
         }
     }
-    Err(Failure::Other(
-        "no folder can be made here or among the temporary files; give one with --path".into(),
+    Err(CliError::Other(
+        "no folder can be made here or among the temporary files; name one: `tidalite demo STORE`".into(),
     ))
-}
-
-/// How to call this program from a shell, as short as it goes.
-fn program() -> String {
-    // What `cargo run` sets for the programs it starts.
-    if std::env::var("CARGO_PKG_NAME").is_ok_and(|name| name == env!("CARGO_PKG_NAME")) {
-        return "cargo run --release -p tidalite-cli --".into();
-    }
-    let Ok(exe) = std::env::current_exe() else { return "tidalite".into() };
-    let same = |dir: PathBuf| {
-        dir.join("tidalite").canonicalize().is_ok_and(|found| Some(found) == exe.canonicalize().ok())
-    };
-    let on_path = std::env::var_os("PATH").is_some_and(|paths| std::env::split_paths(&paths).any(same));
-    if on_path {
-        return "tidalite".into();
-    }
-    let here = std::env::current_dir().ok().and_then(|dir| exe.strip_prefix(dir).ok().map(Path::to_path_buf));
-    here.map_or(exe.display().to_string(), |below| format!("./{}", below.display()))
-}
-
-/// How many points a run has.
-fn counted(store: &Store, run: &str) -> Outcome<u64> {
-    Ok(store.select().run(run).summaries()?.iter().map(|(_, s)| s.count).sum())
 }

@@ -45,7 +45,7 @@ pub(crate) struct LayerStats {
 
 /// A network, its data and its place in the epoch.
 #[derive(Debug)]
-pub(crate) struct Trainer<'a> {
+pub(crate) struct NetworkTrainer<'a> {
     data: &'a [Digit],
     order: Vec<usize>,
     next: usize,
@@ -55,7 +55,7 @@ pub(crate) struct Trainer<'a> {
     random: SplitMix,
 }
 
-impl<'a> Trainer<'a> {
+impl<'a> NetworkTrainer<'a> {
     /// A network with weights drawn from `seed`, about to learn from `data` (at least one batch of it).
     pub(crate) fn new(data: &'a [Digit], learning_rate: f64, seed: u64) -> Self {
         assert!(data.len() >= BATCH, "a step needs {BATCH} images, there are {}", data.len());
@@ -63,7 +63,7 @@ impl<'a> Trainer<'a> {
         let layers = std::array::from_fn(|i| Layer::new(WIDTHS[i], WIDTHS[i + 1], &mut random));
         // The learning rate is given as people write it; single precision is what the arithmetic has.
         let learning_rate = learning_rate as f32;
-        Trainer {
+        NetworkTrainer {
             data,
             order: (0..data.len()).collect(),
             next: usize::MAX,
@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn a_fair_learning_rate_learns_to_read_digits() {
         let digits = Digits::load();
-        let mut trainer = Trainer::new(&digits.train, 0.1, 1);
+        let mut trainer = NetworkTrainer::new(&digits.train, 0.1, 1);
         let first = trainer.step();
         assert!((1.5..4.0).contains(&first.loss), "{first:?}");
         for _ in 0..600 {
@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn a_wild_learning_rate_learns_then_turns_to_nan_and_stays_so() {
         let digits = Digits::load();
-        let mut trainer = Trainer::new(&digits.train, 2.0, 1);
+        let mut trainer = NetworkTrainer::new(&digits.train, 2.0, 1);
         let losses: Vec<f64> = (0..600).map(|_| trainer.step().loss).collect();
         let turned = losses.iter().position(|l| l.is_nan()).expect("the loss diverges");
         assert!(losses[..turned].iter().any(|&l| l < 1.0), "it learns at first");
@@ -278,7 +278,7 @@ mod tests {
     fn the_same_seed_gives_the_same_numbers() {
         let digits = Digits::load();
         let run = |seed| {
-            let mut trainer = Trainer::new(&digits.train, 0.1, seed);
+            let mut trainer = NetworkTrainer::new(&digits.train, 0.1, seed);
             (0..60).map(|_| trainer.step()).collect::<Vec<_>>()
         };
         assert_eq!(run(7), run(7));
@@ -288,7 +288,7 @@ mod tests {
     #[test]
     fn the_gradient_agrees_with_a_finite_difference() {
         let digits = Digits::load();
-        let mut trainer = Trainer::new(&digits.train[..BATCH], 0.0, 3);
+        let mut trainer = NetworkTrainer::new(&digits.train[..BATCH], 0.0, 3);
         trainer.step();
         for (layer, at) in [(0, 1000), (1, 77), (2, 5), (2, 32 * CLASSES + 1)] {
             let exact = f64::from(trainer.layers[layer].gradient[at]);

@@ -1,7 +1,7 @@
 //! That a killed trainer lost nothing: what the store has of its run, against what it was told to be accepted.
 
-use super::trainer::{EVERY_STEP, TESTED, is_tested};
-use crate::failure::{Failure, Outcome};
+use super::plan::{EVERY_STEP, TESTED, is_tested};
+use crate::error::{CliError, CliResult};
 use arrow::array::AsArray;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
@@ -10,13 +10,13 @@ use tidalite::{Status, Store};
 
 /// What the store has of the killed run.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct RecoveredRun {
     acked: i64,
     last: i64,
     points: u64,
 }
 
-impl Kept {
+impl RecoveredRun {
     /// The finding, for people.
     pub(super) fn words(&self, run: &str) -> String {
         let one_more = match self.last - self.acked {
@@ -34,7 +34,7 @@ impl Kept {
 
 /// Reads the run back. Every step up to the last must be there once, with all of its metrics, and the last must be
 /// `acked` at least.
-pub(super) fn check(store: &Store, run: &str, acked: i64) -> Outcome<Kept> {
+pub(super) fn check(store: &Store, run: &str, acked: i64) -> CliResult<RecoveredRun> {
     let snapshot = store.snapshot()?;
     let mut steps: BTreeMap<String, Vec<i64>> = BTreeMap::new();
     let mut points = 0;
@@ -43,7 +43,7 @@ pub(super) fn check(store: &Store, run: &str, acked: i64) -> Outcome<Kept> {
         points += batch.num_rows() as u64;
         let column = |name: &str| batch.column_by_name(name).expect("points have metric and step");
         let metrics = cast(column("metric"), &DataType::Utf8)
-            .map_err(|e| Failure::Other(format!("read metrics: {e}")))?;
+            .map_err(|e| CliError::Other(format!("read metrics: {e}")))?;
         let (metrics, at) = (metrics.as_string::<i32>(), column("step").as_primitive::<Int64Type>());
         for row in 0..batch.num_rows() {
             match steps.get_mut(metrics.value(row)) {
@@ -54,7 +54,7 @@ pub(super) fn check(store: &Store, run: &str, acked: i64) -> Outcome<Kept> {
     }
     let last = steps.get(EVERY_STEP[0]).and_then(|s| s.last().copied()).unwrap_or(-1);
     let lost =
-        |text: String| Failure::Other(format!("the store lost rows of {run}: {text}; please report it"));
+        |text: String| CliError::Other(format!("the store lost rows of {run}: {text}; please report it"));
     if last < acked {
         return Err(lost(format!("step {acked} had been accepted, and the last one there is {last}")));
     }
@@ -74,10 +74,10 @@ pub(super) fn check(store: &Store, run: &str, acked: i64) -> Outcome<Kept> {
     }
     let status = snapshot.run(run)?.status;
     if status != Status::Lost {
-        return Err(Failure::Other(format!(
+        return Err(CliError::Other(format!(
             "{run} was killed, but counts as {}; please report it",
             status.as_str()
         )));
     }
-    Ok(Kept { acked, last, points })
+    Ok(RecoveredRun { acked, last, points })
 }

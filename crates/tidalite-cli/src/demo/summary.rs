@@ -1,11 +1,13 @@
 //! What the demonstration prints at its end: the runs, the losses, what was measured, and what to try next.
 
-use super::children::Timing;
-use super::{counted, machine, program};
-use crate::draw::chart::{Bucket, Chart, Line};
-use crate::draw::{line::terminal, spark::spark, ticks::number};
-use crate::failure::Outcome;
-use crate::table::{Align, Table, human_bytes, human_count, human_duration, terminal_width};
+use super::children::LogTiming;
+use super::plan::MACHINE_RUN;
+use super::program::{program, shell};
+use crate::draw::chart::{Chart, ChartLine, LineBucket};
+use crate::draw::{line::terminal, spark::spark};
+use crate::error::CliResult;
+use crate::table::{Align, TextTable, terminal_width};
+use crate::text::{human_bytes, human_count, human_duration, short_number};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tidalite::{CompactStats, FlushStats, Stats, Store, Summary};
@@ -17,9 +19,9 @@ const SPARK: usize = 16;
 
 /// What was measured.
 #[derive(Debug, Default)]
-pub(super) struct Figures {
+pub(super) struct Measurements {
     /// Of each trainer that lived.
-    pub(super) timings: Vec<Timing>,
+    pub(super) timings: Vec<LogTiming>,
     /// Half of the rows were seen here so long after their time.
     pub(super) live: Duration,
     /// The flush while others logged.
@@ -33,15 +35,15 @@ pub(super) struct Figures {
     sound: bool,
 }
 
-impl Figures {
+impl Measurements {
     /// Flushes while others log.
-    pub(super) fn flush(&mut self, store: &Store) -> Outcome {
+    pub(super) fn flush(&mut self, store: &Store) -> CliResult {
         self.flushed = store.flush()?;
         Ok(())
     }
 
     /// Flushes, compacts, queries and verifies, when all others have ended.
-    pub(super) fn measure(&mut self, store: &Store) -> Outcome {
+    pub(super) fn measure(&mut self, store: &Store) -> CliResult {
         self.log_bytes = store.stats()?.log_bytes;
         let start = Instant::now();
         self.last_flush = (store.flush()?, start.elapsed());
@@ -59,12 +61,12 @@ impl Figures {
         let each = |bytes: u64, points: u64| bytes as f64 / points.max(1) as f64;
         let rate =
             |points: u64, took: Duration| human_count((points as f64 / took.as_secs_f64().max(1e-9)) as u64);
-        let range = |of: fn(&Timing) -> u64| {
+        let range = |of: fn(&LogTiming) -> u64| {
             let all = || self.timings.iter().map(of);
             let (least, most) = (all().min().unwrap_or(0), all().max().unwrap_or(0));
             [least, most].map(|ns| human_duration(Duration::from_nanos(ns))).join(" to ")
         };
-        let mut table = Table::new(&[("measured", Align::Left), ("", Align::Left)]);
+        let mut table = TextTable::new(&[("measured", Align::Left), ("", Align::Left)]);
         let rows = [
             ("one log() of 8 metrics", format!("p50 {}, p99 {}", range(|t| t.p50_ns), range(|t| t.p99_ns))),
             ("a row seen here", format!("{} after log(), p50", human_duration(self.live))),
@@ -117,14 +119,14 @@ impl Figures {
 /// All of it.
 pub(super) fn text(
     store: &Store,
-    figures: &Figures,
+    figures: &Measurements,
     color: bool,
     path: &Path,
     took: Duration,
-) -> Outcome<String> {
+) -> CliResult<String> {
     let columns = terminal_width().unwrap_or(SIZE.0).min(SIZE.0);
     let chart = terminal(&losses(store, columns * 2)?, columns, SIZE.1, color);
-    let samples = counted(store, machine::RUN)?;
+    let samples = counted(store, MACHINE_RUN)?;
     let (program, path) = (program(), shell(path));
     Ok(format!(
         "{}\nThe machine's run holds {samples} points of its telemetry.\n\n{chart}\n{}\n\
@@ -139,9 +141,9 @@ pub(super) fn text(
 }
 
 /// One row a trainer.
-fn runs(store: &Store) -> Outcome<String> {
+fn runs(store: &Store) -> CliResult<String> {
     let snapshot = store.snapshot()?;
-    let mut table = Table::new(&[
+    let mut table = TextTable::new(&[
         ("run", Align::Left),
         ("lr", Align::Right),
         ("status", Align::Left),
@@ -153,7 +155,7 @@ fn runs(store: &Store) -> Outcome<String> {
     ]);
     for run in snapshot.runs() {
         let Some(lr) = run.params.get("lr").and_then(tidalite::Param::as_f64) else { continue };
-        let of = |metric: &str| -> Outcome<Summary> {
+        let of = |metric: &str| -> CliResult<Summary> {
             let found = snapshot.select().run(&run.id).metric(metric).summaries()?;
             Ok(found.first().map(|(_, s)| *s).unwrap_or_default())
         };
@@ -166,10 +168,10 @@ fn runs(store: &Store) -> Outcome<String> {
         let last = loss.last.map_or(f64::NAN, |p| p.value);
         table.row([
             run.id.clone(),
-            number(lr),
+            short_number(lr),
             run.status.as_str().to_owned(),
             loss.count.to_string(),
-            number(last),
+            short_number(last),
             percent,
             loss.nan.to_string(),
             spark(&logs, SPARK),
@@ -178,24 +180,22 @@ fn runs(store: &Store) -> Outcome<String> {
     Ok(table.render(terminal_width()))
 }
 
-fn losses(store: &Store, buckets: usize) -> Outcome<Chart> {
+fn losses(store: &Store, buckets: usize) -> CliResult<Chart> {
     let mut lines = Vec::new();
     for (key, chart) in store.select().metric("loss").chart(buckets)? {
-        let points = chart.buckets.iter().map(|b| Bucket {
+        let points = chart.buckets.iter().map(|b| LineBucket {
             x: b.start as f64,
             lo: b.min.unwrap_or(f64::NAN),
             hi: b.max.unwrap_or(f64::NAN),
             mean: b.mean.unwrap_or(f64::NAN),
             nonfinite: b.nonfinite > 0,
         });
-        lines.push(Line { name: key.run.to_string(), points: points.collect() });
+        lines.push(ChartLine { name: key.run.to_string(), points: points.collect() });
     }
     Ok(Chart { y_name: "loss".into(), x_name: "step".into(), log_y: true, lines, ..Chart::default() })
 }
 
-/// A path as a shell takes it.
-fn shell(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+/// How many points a run has.
+fn counted(store: &Store, run: &str) -> CliResult<u64> {
+    Ok(store.select().run(run).summaries()?.iter().map(|(_, s)| s.count).sum())
 }

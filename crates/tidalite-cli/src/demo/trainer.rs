@@ -5,30 +5,16 @@
 //! input closes, since then nobody is there to read on.
 
 use super::digits::Digits;
-use super::network::{BATCH, LAYERS, StepStats, Trainer};
-use crate::args::DemoTrain;
-use crate::failure::{Failure, Outcome};
+use super::network::{BATCH, LAYERS, NetworkTrainer, StepStats};
+use super::plan::{EVERY_STEP, TESTED, is_tested, run_id};
+use crate::args::DemoTrainArgs;
+use crate::error::{CliError, CliResult};
 use std::io::{Read, Write, stdin, stdout};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tidalite::{Run, Store};
 
-/// The metrics of every step.
-pub(super) const EVERY_STEP: [&str; 8] = [
-    "loss",
-    "accuracy",
-    "grad_norm/fc1",
-    "grad_norm/fc2",
-    "grad_norm/fc3",
-    "weight_norm/fc1",
-    "weight_norm/fc2",
-    "weight_norm/fc3",
-];
-/// Those of the steps at which the network is tested as well.
-pub(super) const TESTED: [&str; 2] = ["test/loss", "test/accuracy"];
-/// One step in so many is tested: the last of each hundred.
-pub(super) const TEST_EVERY: u32 = 100;
 /// A trainer that is so far ahead of its time waits. Not at each step: one that sleeps half of the time finds caches and
 /// processor cold at each call, which no real one does.
 const BURST: Duration = Duration::from_millis(20);
@@ -36,13 +22,13 @@ const BURST: Duration = Duration::from_millis(20);
 const SEED: u64 = 1;
 
 /// Runs the command.
-pub(crate) fn run(args: &DemoTrain) -> Outcome {
+pub(crate) fn run(args: &DemoTrainArgs) -> CliResult {
     let rate: f64 =
-        args.rate.parse().map_err(|_| Failure::Usage(format!("{:?} is no learning rate", args.rate)))?;
+        args.rate.parse().map_err(|_| CliError::Usage(format!("{:?} is no learning rate", args.rate)))?;
     let orphaned = parent_gone();
-    let store = Store::open(&args.path)?;
+    let store = Store::open(&args.store)?;
     let run = store
-        .run(super::run_id(&args.rate))
+        .run(run_id(&args.rate))
         .param("lr", rate)
         .param("batch", BATCH as i64)
         .param("momentum", 0.9)
@@ -59,9 +45,9 @@ pub(crate) fn run(args: &DemoTrain) -> Outcome {
 }
 
 /// Trains, and gives the nanoseconds that each call of `log` took.
-fn train(args: &DemoTrain, run: &Run, rate: f64, orphaned: &AtomicBool) -> Outcome<Vec<u64>> {
+fn train(args: &DemoTrainArgs, run: &Run, rate: f64, orphaned: &AtomicBool) -> CliResult<Vec<u64>> {
     let digits = Digits::load();
-    let mut trainer = Trainer::new(&digits.train, rate, SEED);
+    let mut trainer = NetworkTrainer::new(&digits.train, rate, SEED);
     let plain = run.columns(&EVERY_STEP)?;
     let names: Vec<&str> = EVERY_STEP.into_iter().chain(TESTED).collect();
     let tested = run.columns(&names)?;
@@ -72,7 +58,7 @@ fn train(args: &DemoTrain, run: &Run, rate: f64, orphaned: &AtomicBool) -> Outco
     for step in 0..args.steps {
         if orphaned.load(Ordering::Relaxed) {
             run.fail()?;
-            return Err(Failure::Other("the demonstration ended before its trainer did".into()));
+            return Err(CliError::Other("the demonstration ended before its trainer did".into()));
         }
         let values = values(&trainer.step());
         let (columns, test) = if is_tested(step) {
@@ -96,11 +82,6 @@ fn train(args: &DemoTrain, run: &Run, rate: f64, orphaned: &AtomicBool) -> Outco
         }
     }
     Ok(took)
-}
-
-/// Whether the network is tested at a step.
-pub(super) fn is_tested(step: u32) -> bool {
-    step % TEST_EVERY == TEST_EVERY - 1
 }
 
 fn values(stats: &StepStats) -> [f64; EVERY_STEP.len()] {

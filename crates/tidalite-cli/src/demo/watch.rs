@@ -1,10 +1,11 @@
 //! What the demonstration shows while the others train: the losses as they come in, drawn anew on a terminal, or as a
 //! line of progress each second elsewhere.
 
-use crate::draw::chart::{Bucket, Chart, Line};
-use crate::draw::{line::terminal, ticks::number};
-use crate::failure::Outcome;
+use crate::draw::chart::{Chart, ChartLine, LineBucket};
+use crate::draw::line::terminal;
+use crate::error::CliResult;
 use crate::table::terminal_width;
+use crate::text::short_number;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampMicrosecondType};
@@ -30,13 +31,13 @@ pub(super) struct Losses {
 
 impl Losses {
     /// Follows the losses of all runs from the first one.
-    pub(super) fn follow(store: &Store) -> Outcome<Losses> {
+    pub(super) fn follow(store: &Store) -> CliResult<Losses> {
         let follow = store.select().metric("loss").follow()?;
         Ok(Losses { follow, runs: BTreeMap::new(), latencies_us: Vec::new() })
     }
 
     /// Takes what is new, and waits so long for it.
-    pub(super) fn look(&mut self, wait: Duration) -> Outcome {
+    pub(super) fn look(&mut self, wait: Duration) -> CliResult {
         let batches = self.follow.wait(wait)?;
         let now_us = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -76,9 +77,15 @@ impl Losses {
         let bucket = |share: &[(i64, f64)]| {
             let finite: Vec<f64> = share.iter().map(|p| p.1).filter(|v| v.is_finite()).collect();
             let mean = finite.iter().sum::<f64>() / finite.len() as f64;
-            Bucket { x: share[0].0 as f64, lo: mean, hi: mean, mean, nonfinite: finite.len() < share.len() }
+            LineBucket {
+                x: share[0].0 as f64,
+                lo: mean,
+                hi: mean,
+                mean,
+                nonfinite: finite.len() < share.len(),
+            }
         };
-        let line = |(run, points): (&String, &Vec<(i64, f64)>)| Line {
+        let line = |(run, points): (&String, &Vec<(i64, f64)>)| ChartLine {
             name: run.clone(),
             points: points.chunks(width).map(bucket).collect(),
         };
@@ -95,7 +102,7 @@ impl Losses {
         let rows: usize = self.runs.values().map(Vec::len).sum();
         let last = self.runs.iter().map(|(run, points)| {
             let (step, loss) = points.last().copied().unwrap_or((0, f64::NAN));
-            format!("{run} {} at {step}", number(loss))
+            format!("{run} {} at {step}", short_number(loss))
         });
         format!("{rows} rows seen live; loss: {}", last.collect::<Vec<_>>().join(", "))
     }
@@ -120,7 +127,7 @@ impl Screen {
     }
 
     /// Says something above the chart, for good.
-    pub(super) fn say(&mut self, text: &str) -> Outcome {
+    pub(super) fn say(&mut self, text: &str) -> CliResult {
         self.clear()?;
         let mut out = stdout().lock();
         writeln!(out, "{text}")?;
@@ -128,7 +135,7 @@ impl Screen {
     }
 
     /// Takes the chart away.
-    pub(super) fn clear(&mut self) -> Outcome {
+    pub(super) fn clear(&mut self) -> CliResult {
         if self.drawn_lines > 0 {
             let mut out = stdout().lock();
             // To the first line of the chart, and everything from there away.
@@ -140,7 +147,7 @@ impl Screen {
     }
 
     /// Shows the losses, if it is time to.
-    pub(super) fn show(&mut self, losses: &Losses) -> Outcome {
+    pub(super) fn show(&mut self, losses: &Losses) -> CliResult {
         let every = if self.columns.is_some() { REDRAW } else { PROGRESS };
         if self.shown.elapsed() < every || losses.runs.is_empty() {
             return Ok(());

@@ -5,8 +5,8 @@
 //! turns non-finite, and at the end of each line its letter, which the legend explains: colour is never the only key, so
 //! the drawing reads the same in a log file. Called by `chart`, `follow` and `demo`.
 
-use super::chart::{Axis, Bucket, Chart, Line};
-use crate::table::printable;
+use super::chart::{Chart, ChartAxis, ChartLine, LineBucket};
+use crate::text::printable;
 
 /// 256-colour codes that stand apart on dark and on light ground, to readers who do not tell red from green as well.
 const PALETTE: [u8; 8] = [33, 208, 36, 170, 178, 203, 75, 245];
@@ -73,7 +73,7 @@ fn heading(chart: &Chart, width: usize, color: bool, out: &mut String) {
 }
 
 /// The canvas with its axes.
-fn frame(canvas: &Canvas, chart: &Chart, x: &Axis, y: &Axis, color: bool, out: &mut String) {
+fn frame(canvas: &Canvas, chart: &Chart, x: &ChartAxis, y: &ChartAxis, color: bool, out: &mut String) {
     let label_width = y.ticks.iter().map(|t| t.1.chars().count()).max().unwrap_or(0);
     let mut y_labels = vec![None; canvas.rows];
     for (place, text) in &y.ticks {
@@ -135,7 +135,7 @@ fn painted(text: &str, line: Option<usize>, color: bool) -> String {
 
 /// One character cell: dots, or a sign over them, and whose they are.
 #[derive(Debug, Clone, Copy, Default)]
-struct Cell {
+struct CanvasCell {
     dots: u8,
     sign: Option<char>,
     line: Option<usize>,
@@ -145,12 +145,12 @@ struct Cell {
 struct Canvas {
     columns: usize,
     rows: usize,
-    cells: Vec<Cell>,
+    cells: Vec<CanvasCell>,
 }
 
 impl Canvas {
     fn new(columns: usize, rows: usize) -> Self {
-        Canvas { columns, rows, cells: vec![Cell::default(); (columns + MARGIN) * rows] }
+        Canvas { columns, rows, cells: vec![CanvasCell::default(); (columns + MARGIN) * rows] }
     }
 
     /// Dot column of a place on the x-axis (0 to 1).
@@ -175,9 +175,9 @@ impl Canvas {
     }
 
     /// Every fourth dot between least and greatest value.
-    fn band(&mut self, index: usize, line: &Line, x: &Axis, y: &Axis) {
-        for stretch in line.stretches(y) {
-            for pair in stretch.windows(2) {
+    fn band(&mut self, index: usize, line: &ChartLine, x: &ChartAxis, y: &ChartAxis) {
+        for segment in line.segments(y) {
+            for pair in segment.windows(2) {
                 let [from, to] = [0, 1].map(|i| self.dot_column(x.place(pair[i].x)));
                 for column in from..=to {
                     let part = if to > from { (column - from) as f64 / (to - from) as f64 } else { 1.0 };
@@ -194,12 +194,12 @@ impl Canvas {
     }
 
     /// The means, connected; a single one is a dot.
-    fn mean(&mut self, index: usize, line: &Line, x: &Axis, y: &Axis) {
-        for stretch in line.stretches(y) {
-            let place = |b: &Bucket| (x.place(b.x), y.place(b.mean));
-            let mut from = place(&stretch[0]);
+    fn mean(&mut self, index: usize, line: &ChartLine, x: &ChartAxis, y: &ChartAxis) {
+        for segment in line.segments(y) {
+            let place = |b: &LineBucket| (x.place(b.x), y.place(b.mean));
+            let mut from = place(&segment[0]);
             self.dot(self.dot_column(from.0), self.dot_row(from.1), index);
-            for bucket in &stretch[1..] {
+            for bucket in &segment[1..] {
                 let to = place(bucket);
                 self.segment(from, to, index);
                 from = to;
@@ -233,20 +233,20 @@ impl Canvas {
     }
 
     /// A `×` where the line turns non-finite: at the height of its last finite value, or at the bottom.
-    fn marks(&mut self, index: usize, line: &Line, x: &Axis, y: &Axis) {
+    fn marks(&mut self, index: usize, line: &ChartLine, x: &ChartAxis, y: &ChartAxis) {
         for (at, before) in line.turns() {
             let cell = self.cell_of(x.place(at), before.map_or(0.0, |b| y.place(b.mean)));
-            self.cells[cell] = Cell { dots: 0, sign: Some(MARK), line: Some(index) };
+            self.cells[cell] = CanvasCell { dots: 0, sign: Some(MARK), line: Some(index) };
         }
     }
 
     /// The line's letter, right of where it ends; moved up or down where another is already.
-    fn letter(&mut self, index: usize, line: &Line, x: &Axis, y: &Axis) {
+    fn letter(&mut self, index: usize, line: &ChartLine, x: &ChartAxis, y: &ChartAxis) {
         let ends_so = line.points.last().is_some_and(|b| b.nonfinite);
         let end = if ends_so {
             line.turns().last().map(|(at, before)| (*at, before.map_or(0.0, |b| y.place(b.mean))))
         } else {
-            line.stretches(y).last().and_then(<[Bucket]>::last).map(|b| (b.x, y.place(b.mean)))
+            line.segments(y).last().and_then(<[LineBucket]>::last).map(|b| (b.x, y.place(b.mean)))
         };
         let Some((at, height)) = end else { return };
         let stride = self.columns + MARGIN;
@@ -256,7 +256,8 @@ impl Canvas {
         let distances = (0..self.rows).flat_map(|d| [row.checked_sub(d), Some(row + d)]).flatten();
         let free = |r: &usize| *r < self.rows && self.cells[r * stride + column].sign.is_none();
         let Some(row) = distances.into_iter().find(free) else { return };
-        self.cells[row * stride + column] = Cell { dots: 0, sign: Some(letter(index)), line: Some(index) };
+        self.cells[row * stride + column] =
+            CanvasCell { dots: 0, sign: Some(letter(index)), line: Some(index) };
     }
 
     /// The cell at a place, moved onto the canvas.
@@ -279,7 +280,7 @@ impl Canvas {
     }
 }
 
-impl Cell {
+impl CanvasCell {
     fn text(self) -> char {
         match (self.sign, self.dots) {
             (Some(sign), _) => sign,
@@ -291,7 +292,7 @@ impl Cell {
 }
 
 /// Place of a band's edge; where the axis cannot show it (zero on a logarithmic one), that of the mean.
-fn edge(y: &Axis, value: f64, bucket: Bucket) -> f64 {
+fn edge(y: &ChartAxis, value: f64, bucket: LineBucket) -> f64 {
     let place = y.place(value);
     if place.is_nan() { y.place(bucket.mean) } else { place }
 }
@@ -305,7 +306,7 @@ mod tests {
         let chart = Chart {
             title: "loss".into(),
             x_name: "step".into(),
-            lines: vec![Line::of("up", &[0.0, 1.0, 2.0, 3.0, 4.0]), Line::of("flat", &[2.0; 5])],
+            lines: vec![ChartLine::of("up", &[0.0, 1.0, 2.0, 3.0, 4.0]), ChartLine::of("flat", &[2.0; 5])],
             ..Chart::default()
         };
         let drawn = terminal(&chart, 24, 9, false);
@@ -314,22 +315,24 @@ mod tests {
 
     #[test]
     fn a_line_that_turns_nan_ends_in_a_mark_and_its_letter() {
-        let chart =
-            Chart { lines: vec![Line::of("lr=8", &[1.0, 2.0, 3.0, f64::NAN, f64::NAN])], ..Chart::default() };
+        let chart = Chart {
+            lines: vec![ChartLine::of("lr=8", &[1.0, 2.0, 3.0, f64::NAN, f64::NAN])],
+            ..Chart::default()
+        };
         let drawn = terminal(&chart, 24, 9, false);
         assert_eq!(drawn, EXPECTED_NAN, "\n{drawn}");
     }
 
     #[test]
     fn a_band_lies_around_its_mean() {
-        let chart = Chart { band: true, lines: vec![Line::of("a", &[5.0; 4])], ..Chart::default() };
+        let chart = Chart { band: true, lines: vec![ChartLine::of("a", &[5.0; 4])], ..Chart::default() };
         let drawn = terminal(&chart, 24, 9, false);
         assert_eq!(drawn, EXPECTED_BAND, "\n{drawn}");
     }
 
     #[test]
     fn colours_come_only_when_asked_and_control_characters_never() {
-        let chart = Chart { lines: vec![Line::of("\x1b[31mred\n", &[1.0, 2.0])], ..Chart::default() };
+        let chart = Chart { lines: vec![ChartLine::of("\x1b[31mred\n", &[1.0, 2.0])], ..Chart::default() };
         assert!(!terminal(&chart, 40, 10, false).contains('\x1b'));
         let colored = terminal(&chart, 40, 10, true);
         assert!(colored.contains("\x1b[38;5;33m") && !colored.contains("\x1b[31m"));
@@ -337,12 +340,14 @@ mod tests {
 
     #[test]
     fn no_values_tiny_sizes_and_extremes_are_no_trouble() {
-        let nothing =
-            Chart { lines: vec![Line::of("a", &[f64::NAN]), Line::of("b", &[])], ..Chart::default() };
+        let nothing = Chart {
+            lines: vec![ChartLine::of("a", &[f64::NAN]), ChartLine::of("b", &[])],
+            ..Chart::default()
+        };
         assert!(terminal(&nothing, 40, 10, false).contains("nothing to draw"));
         let extremes = Chart {
             band: true,
-            lines: vec![Line::of("a", &[f64::MIN, f64::MAX, 0.0]), Line::of("b", &[1.0])],
+            lines: vec![ChartLine::of("a", &[f64::MIN, f64::MAX, 0.0]), ChartLine::of("b", &[1.0])],
             ..Chart::default()
         };
         for (width, height) in [(0, 0), (1, 1), (200, 60)] {
@@ -353,7 +358,8 @@ mod tests {
     #[test]
     fn rows_and_columns_stay_within_what_was_asked() {
         let wave: Vec<f64> = (0..500).map(|i| (f64::from(i) / 40.0).sin() * 1e5).collect();
-        let chart = Chart { title: "wave".into(), lines: vec![Line::of("sine", &wave)], ..Chart::default() };
+        let chart =
+            Chart { title: "wave".into(), lines: vec![ChartLine::of("sine", &wave)], ..Chart::default() };
         let text = terminal(&chart, 60, 16, false);
         assert_eq!(text.lines().count(), 16);
         assert!(text.lines().all(|l| l.chars().count() <= 60), "\n{text}");

@@ -7,7 +7,7 @@
 
 use std::fmt::Write as _;
 
-use super::chart::{Axis, Bucket, Chart, Line};
+use super::chart::{Chart, ChartAxis, ChartLine, LineBucket};
 
 const PALETTE: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555"];
 /// Dash patterns, one for each turn through the palette.
@@ -88,12 +88,12 @@ pub(crate) fn svg(chart: &Chart, width: u32, height: u32) -> String {
 }
 
 /// The plot is what headings, labels and legend leave over.
-fn room(chart: &Chart, y: Option<&Axis>, width: f64, height: f64) -> Plot {
+fn room(chart: &Chart, y: Option<&ChartAxis>, width: f64, height: f64) -> Plot {
     let label = y.iter().flat_map(|y| &y.ticks).map(|t| t.1.chars().count()).max().unwrap_or(0);
     let left = 20.0 + label as f64 * CHARACTER + 8.0;
     let top = 16.0 + if chart.title.is_empty() { 0.0 } else { 24.0 } + y_heading(chart).map_or(0.0, |_| 20.0);
     let bottom = 28.0 + if chart.x_name.is_empty() { 4.0 } else { 20.0 };
-    let longest = |l: &Line| {
+    let longest = |l: &ChartLine| {
         let name = l.name.chars().count().min(NAME_CHARACTERS_MAX);
         name.max(l.remark(chart.x_unit).map_or(0, |r| r.chars().count() + 2))
     };
@@ -129,7 +129,7 @@ fn headings(chart: &Chart, plot: &Plot, out: &mut String) {
     }
 }
 
-fn grid(plot: &Plot, y: &Axis, out: &mut String) {
+fn grid(plot: &Plot, y: &ChartAxis, out: &mut String) {
     for (place, text) in &y.ticks {
         let at = px(plot.y(*place));
         let _ = writeln!(
@@ -143,7 +143,7 @@ fn grid(plot: &Plot, y: &Axis, out: &mut String) {
     }
 }
 
-fn x_axis(chart: &Chart, plot: &Plot, x: &Axis, out: &mut String) {
+fn x_axis(chart: &Chart, plot: &Plot, x: &ChartAxis, out: &mut String) {
     let bottom = plot.top + plot.height;
     let _ = writeln!(
         out,
@@ -175,14 +175,14 @@ fn x_axis(chart: &Chart, plot: &Plot, x: &Axis, out: &mut String) {
 }
 
 /// The area between least and greatest values, one for each stretch without a gap.
-fn band(index: usize, line: &Line, plot: &Plot, x: &Axis, y: &Axis, out: &mut String) {
-    for stretch in line.stretches(y).filter(|s| s.len() > 1) {
-        let edge = |b: &Bucket, value: f64| {
+fn band(index: usize, line: &ChartLine, plot: &Plot, x: &ChartAxis, y: &ChartAxis, out: &mut String) {
+    for segment in line.segments(y).filter(|s| s.len() > 1) {
+        let edge = |b: &LineBucket, value: f64| {
             let place = y.place(value);
             plot.y(if place.is_nan() { y.place(b.mean) } else { place })
         };
-        let upper = stretch.iter().map(|b| (plot.x(x.place(b.x)), edge(b, b.hi)));
-        let lower = stretch.iter().rev().map(|b| (plot.x(x.place(b.x)), edge(b, b.lo)));
+        let upper = segment.iter().map(|b| (plot.x(x.place(b.x)), edge(b, b.hi)));
+        let lower = segment.iter().rev().map(|b| (plot.x(x.place(b.x)), edge(b, b.lo)));
         let _ = writeln!(
             out,
             "<path d=\"{}Z\" fill=\"{}\" fill-opacity=\"0.16\"/>",
@@ -192,10 +192,10 @@ fn band(index: usize, line: &Line, plot: &Plot, x: &Axis, y: &Axis, out: &mut St
     }
 }
 
-fn mean(index: usize, line: &Line, plot: &Plot, x: &Axis, y: &Axis, out: &mut String) {
-    for stretch in line.stretches(y) {
-        let mut points = stretch.iter().map(|b| (plot.x(x.place(b.x)), plot.y(y.place(b.mean))));
-        if let [only] = stretch {
+fn mean(index: usize, line: &ChartLine, plot: &Plot, x: &ChartAxis, y: &ChartAxis, out: &mut String) {
+    for segment in line.segments(y) {
+        let mut points = segment.iter().map(|b| (plot.x(x.place(b.x)), plot.y(y.place(b.mean))));
+        if let [only] = segment {
             let (cx, cy) = (plot.x(x.place(only.x)), plot.y(y.place(only.mean)));
             let _ = writeln!(
                 out,
@@ -217,7 +217,14 @@ fn mean(index: usize, line: &Line, plot: &Plot, x: &Axis, y: &Axis, out: &mut St
 }
 
 /// A cross where the line turns non-finite, with a text for the pointer.
-fn marks(index: usize, line: &Line, chart: &Chart, plot: &Plot, (x, y): (&Axis, &Axis), out: &mut String) {
+fn marks(
+    index: usize,
+    line: &ChartLine,
+    chart: &Chart,
+    plot: &Plot,
+    (x, y): (&ChartAxis, &ChartAxis),
+    out: &mut String,
+) {
     for (at, before) in line.turns() {
         let (cx, cy) = plot.turn(at, before, x, y);
         let text = line.remark(chart.x_unit).unwrap_or_default();
@@ -236,7 +243,7 @@ fn marks(index: usize, line: &Line, chart: &Chart, plot: &Plot, (x, y): (&Axis, 
 }
 
 /// Names at the right, each beside the end of its line as far as there is room.
-fn legend(chart: &Chart, plot: &Plot, x: &Axis, y: &Axis, out: &mut String) {
+fn legend(chart: &Chart, plot: &Plot, x: &ChartAxis, y: &ChartAxis, out: &mut String) {
     let mut entries: Vec<Entry> =
         chart.lines.iter().enumerate().map(|(i, l)| entry(i, l, chart, plot, x, y)).collect();
     entries.sort_by(|a, b| a.y.total_cmp(&b.y));
@@ -301,8 +308,8 @@ fn legend(chart: &Chart, plot: &Plot, x: &Axis, y: &Axis, out: &mut String) {
     }
 }
 
-fn entry(index: usize, line: &Line, chart: &Chart, plot: &Plot, x: &Axis, y: &Axis) -> Entry {
-    let last = line.stretches(y).last().and_then(<[Bucket]>::last);
+fn entry(index: usize, line: &ChartLine, chart: &Chart, plot: &Plot, x: &ChartAxis, y: &ChartAxis) -> Entry {
+    let last = line.segments(y).last().and_then(<[LineBucket]>::last);
     let turn = line.turns().last().copied().filter(|_| line.points.last().is_some_and(|b| b.nonfinite));
     let end = match (turn, last) {
         (Some((at, before)), _) => plot.turn(at, before, x, y),
@@ -349,7 +356,7 @@ impl Plot {
     }
 
     /// Where a line turns non-finite: at its last finite value, moved into the plot; at the bottom if it has none.
-    fn turn(&self, at: f64, before: Option<Bucket>, x: &Axis, y: &Axis) -> (f64, f64) {
+    fn turn(&self, at: f64, before: Option<LineBucket>, x: &ChartAxis, y: &ChartAxis) -> (f64, f64) {
         let place = before.map(|b| y.place(b.mean)).filter(|p| !p.is_nan()).unwrap_or(0.0);
         (self.x(x.place(at)), self.y(place.clamp(0.0, 1.0)))
     }
@@ -403,8 +410,10 @@ mod tests {
 
     #[test]
     fn each_line_has_its_path_its_name_and_with_a_band_its_area() {
-        let mut chart =
-            Chart { lines: vec![Line::of("a", &[1.0, 2.0]), Line::of("b", &[3.0, 1.0])], ..Chart::default() };
+        let mut chart = Chart {
+            lines: vec![ChartLine::of("a", &[1.0, 2.0]), ChartLine::of("b", &[3.0, 1.0])],
+            ..Chart::default()
+        };
         let plain = svg(&chart, 400, 300);
         assert_eq!(plain.matches("stroke-width=\"1.6\"").count(), 2);
         assert!(
@@ -416,7 +425,7 @@ mod tests {
 
     #[test]
     fn a_line_runs_from_corner_to_corner_of_its_range() {
-        let chart = Chart { lines: vec![Line::of("a", &[0.0, 4.0])], ..Chart::default() };
+        let chart = Chart { lines: vec![ChartLine::of("a", &[0.0, 4.0])], ..Chart::default() };
         let text = svg(&chart, 240, 160);
         assert!(text.contains("<path d=\"M35 128L193 20.3\""), "{text}");
     }
@@ -426,7 +435,7 @@ mod tests {
         let chart = Chart {
             title: "</title><script>".into(),
             y_name: "a\"b&c".into(),
-            lines: vec![Line::of("<b>\0\x1b", &[1.0, f64::NAN])],
+            lines: vec![ChartLine::of("<b>\0\x1b", &[1.0, f64::NAN])],
             ..Chart::default()
         };
         let text = svg(&chart, 400, 300);
@@ -438,7 +447,7 @@ mod tests {
     #[test]
     fn a_line_that_turns_nan_has_a_cross_and_a_remark() {
         let text = svg(
-            &Chart { lines: vec![Line::of("lr=8", &[1.0, 2.0, f64::NAN])], ..Chart::default() },
+            &Chart { lines: vec![ChartLine::of("lr=8", &[1.0, 2.0, f64::NAN])], ..Chart::default() },
             400,
             300,
         );
@@ -448,8 +457,8 @@ mod tests {
 
     #[test]
     fn many_lines_keep_the_legend_inside() {
-        let lines: Vec<Line> =
-            (0..100).map(|i| Line::of(&format!("run-{i}"), &[f64::from(i), 50.0])).collect();
+        let lines: Vec<ChartLine> =
+            (0..100).map(|i| ChartLine::of(&format!("run-{i}"), &[f64::from(i), 50.0])).collect();
         let text = svg(&Chart { lines, ..Chart::default() }, 600, 400);
         assert!(text.contains(" more</text>"));
         let ys = text.lines().filter(|l| l.contains(">run-")).map(|l| l.split("h12").next().unwrap());
@@ -468,7 +477,7 @@ mod tests {
     fn nothing_to_draw_says_so() {
         assert!(svg(&Chart::default(), 0, 0).contains("nothing to draw"));
         assert!(
-            svg(&Chart { lines: vec![Line::of("a", &[f64::NAN])], ..Chart::default() }, 400, 300)
+            svg(&Chart { lines: vec![ChartLine::of("a", &[f64::NAN])], ..Chart::default() }, 400, 300)
                 .contains("nothing")
         );
     }

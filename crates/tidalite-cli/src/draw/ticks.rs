@@ -4,8 +4,8 @@
 //! minutes, hours or days; on a logarithmic axis a power of ten. The labels of one axis share a form: plain, scaled
 //! (`1.5k`) or scientific (`3e-4`), whichever is shortest. Called by the chart drawings and by the tables.
 
-/// Scales and suffixes of the short form, greatest first.
-const SUFFIXES: [(f64, &str); 4] = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
+use crate::text::{SUFFIXES, scientific, time_span, trim_zeros};
+
 /// Steps of a time axis, in seconds; below and above these, 1-2-5 of seconds and of days.
 const TIME_STEPS_S: [f64; 18] = [
     1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 10800.0,
@@ -108,80 +108,6 @@ fn decimals(step: f64) -> usize {
     (0..12).find(|&d| whole(d)).map_or(12, usize::from)
 }
 
-/// A number in at most four significant digits: `0.125`, `1234`, `12.35k`, `3e-4`, `NaN`.
-pub(crate) fn number(value: f64) -> String {
-    let size = value.abs();
-    if value == 0.0 {
-        return "0".into();
-    }
-    if !value.is_finite() {
-        return if value.is_nan() { "NaN".into() } else { format!("{value}") };
-    }
-    if !(1e-3..1e15).contains(&size) {
-        return scientific(value, 3);
-    }
-    let (scale, suffix) = if size < 9999.5 {
-        (1.0, "")
-    } else {
-        SUFFIXES.into_iter().find(|(s, _)| size >= s * 0.99995).unwrap_or((1.0, ""))
-    };
-    let scaled = value / scale;
-    // Digits before the point leave the rest of four for those after it.
-    let decimals = (3 - scaled.abs().log10().floor() as i32).clamp(0, 6) as usize;
-    trim_zeros(format!("{scaled:.decimals$}{suffix}"), suffix)
-}
-
-fn scientific(value: f64, decimals: usize) -> String {
-    let text = format!("{value:.decimals$e}");
-    match text.split_once('e') {
-        Some((digits, exponent)) if value != 0.0 => format!("{}e{exponent}", trim_zeros(digits.into(), "")),
-        _ => "0".into(),
-    }
-}
-
-/// Without the zeros at the end of the decimals, which stand before `suffix`.
-fn trim_zeros(text: String, suffix: &str) -> String {
-    let digits = text.strip_suffix(suffix).unwrap_or(&text);
-    if !digits.contains('.') {
-        return text;
-    }
-    format!("{}{suffix}", digits.trim_end_matches('0').trim_end_matches('.'))
-}
-
-/// A span of time given in seconds, in one unit or two: `850 µs`, `1.25 ms`, `3.2 s`, `2m 5s`, `1h 2m`, `3d 4h`.
-pub(crate) fn time_span(seconds: f64) -> String {
-    if !seconds.is_finite() {
-        return number(seconds);
-    }
-    let size = seconds.abs();
-    let sign = if seconds < 0.0 { "-" } else { "" };
-    let (scale, unit) = match size {
-        0.0 => return "0 s".into(),
-        s if s < 999.5e-9 => (1e9, "ns"),
-        s if s < 999.5e-6 => (1e6, "µs"),
-        s if s < 0.9995 => (1e3, "ms"),
-        s if s < 59.95 => (1.0, "s"),
-        _ => return format!("{sign}{}", long_span(size)),
-    };
-    let scaled = size * scale;
-    let decimals = (2 - scaled.log10().floor() as i32).clamp(0, 2) as usize;
-    format!("{sign}{} {unit}", trim_zeros(format!("{scaled:.decimals$}"), ""))
-}
-
-/// A minute or more, in two units.
-fn long_span(seconds: f64) -> String {
-    let (great, less, ratio, names) = match seconds {
-        s if s < 3599.5 => (s / 60.0, s, 60.0, ("m", "s")),
-        s if s < DAY_S - 30.0 => (s / 3600.0, s / 60.0, 60.0, ("h", "m")),
-        s => (s / DAY_S, s / 3600.0, 24.0, ("d", "h")),
-    };
-    // Rounded in the lesser unit first, so that 119.9 s is "2m", not "1m 60s".
-    let less = less.round();
-    debug_assert!(great >= 0.9);
-    let (whole, rest) = ((less / ratio).floor(), less % ratio);
-    if rest == 0.0 { format!("{whole}{}", names.0) } else { format!("{whole}{} {rest}{}", names.0, names.1) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,26 +146,5 @@ mod tests {
         assert_eq!(time_labels(&time_ticks(0.0, 100.0, 4)), ["0 s", "30 s", "1m", "1m 30s"]);
         assert_eq!(time_labels(&time_ticks(0.0, 3.0 * 3600.0, 3)), ["0 s", "1h", "2h", "3h"]);
         assert_eq!(time_labels(&time_ticks(0.0, 0.004, 2)), ["0 s", "2 ms", "4 ms"]);
-    }
-
-    #[test]
-    fn numbers_are_short() {
-        let texts =
-            [0.0, 0.125, 3e-4, -2.5, 1234.0, 12_345.0, 9_999.9, 1.5e6, 1e300, f64::NAN, f64::NEG_INFINITY];
-        assert_eq!(
-            texts.map(number),
-            ["0", "0.125", "3e-4", "-2.5", "1234", "12.35k", "10k", "1.5M", "1e300", "NaN", "-inf"]
-        );
-        assert_eq!(number(0.123_456), "0.1235");
-        assert_eq!(number(2.345_678), "2.346");
-    }
-
-    #[test]
-    fn spans_have_one_unit_or_two() {
-        let spans = [0.0, 2.5e-8, 850e-6, 0.001_25, 3.2, 125.0, 119.9, 3720.0, 3599.9, 100_800.0, -90.0];
-        assert_eq!(
-            spans.map(time_span),
-            ["0 s", "25 ns", "850 µs", "1.25 ms", "3.2 s", "2m 5s", "2m", "1h 2m", "1h", "1d 4h", "-1m 30s"]
-        );
     }
 }

@@ -1,6 +1,6 @@
 //! Each command answers in each format, and the formats agree.
 
-use crate::sample::{Answer, Sample, tidalite};
+use crate::sample::{CommandAnswer, Sample, tidalite};
 use arrow::ipc::reader::StreamReader;
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ fn every_listing_answers_in_every_format_with_the_same_rows() {
         ("chart", &["-m", "accuracy", "--x", "time", "--buckets", "10"], 0),
         ("follow", &["--from-start", "--idle-exit", "0", "-r", "lr-2"], 300),
         ("query", &["-m", "accuracy", "--transform", "derivative:step,mean:5"], 198),
-        ("query", &["-m", "train/loss", "--aggregate", "min,argnan", "--least", "1"], 1),
+        ("query", &["-m", "train/loss", "--aggregate", "min,argnan", "--bottom", "1"], 1),
         ("query", &["--metric-regex", "^acc|loss$", "--run-regex", "lr-[2]$", "--aggregate", "p50~,p50"], 1),
         ("query", &["-m", "accuracy", "--m4", "10"], 40),
         ("query", &["-m", "accuracy", "--lttb", "10", "--x", "elapsed"], 20),
@@ -94,14 +94,14 @@ fn the_best_runs_of_a_window_come_first() {
             ["-m", "train/loss", "--steps", "50..", "--aggregate", "mean,argnan,count", "--format", "json"];
         sample.run("query", &[&asked[..], flags].concat()).rows()
     };
-    let least = best(&["--least", "5"]);
-    let greatest = best(&["--greatest", "1"]);
+    let least = best(&["--bottom", "5"]);
+    let greatest = best(&["--top", "1"]);
     assert_eq!((least.len(), least[0]["run"].as_str()), (2, Some("lr-0.1")));
     assert_eq!((greatest.len(), greatest[0]["run"].as_str()), (1, Some("lr-2")));
     assert_eq!((&least[0]["argnan"], &greatest[0]["argnan"]), (&Value::Null, &60.into()));
-    assert_eq!(best(&["--greatest", "9", "--by", "param:lr,step:25"]).len(), 3);
-    sample.run("query", &["--least", "3"]).fails(2);
-    sample.run("query", &["--aggregate", "min", "--least", "3", "--greatest", "3"]).fails(2);
+    assert_eq!(best(&["--top", "9", "--by", "param:lr,step:25"]).len(), 3);
+    sample.run("query", &["--bottom", "3"]).fails(2);
+    sample.run("query", &["--aggregate", "min", "--bottom", "3", "--top", "3"]).fails(2);
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn runs_are_filtered_sorted_and_keep_their_params() {
         (&rows[0]["points"], &rows[0]["last_step"], &rows[0]["status"]),
         (&300.into(), &99.into(), &"finished".into())
     );
-    let one = sample.run("runs", &["--filter", "lr-0*", "--format", "csv"]);
+    let one = sample.run("runs", &["--run", "lr-0*", "--format", "csv"]);
     assert_eq!(one.ok().lines().count(), 2);
 }
 
@@ -219,10 +219,10 @@ fn a_filter_of_runs_finds_those_without_points_too() {
     store.run("other").start().unwrap().finish().unwrap();
     store.close().unwrap();
     let answer =
-        Answer::of(tidalite().arg("runs").arg(&path).args(["--filter", "sweep-*", "--format", "json"]));
+        CommandAnswer::of(tidalite().arg("runs").arg(&path).args(["--run", "sweep-*", "--format", "json"]));
     let ids: Vec<String> = answer.rows().iter().map(|r| r["run"].as_str().unwrap().to_owned()).collect();
     assert_eq!(ids, ["sweep-1", "sweep-2"]);
-    Answer::of(tidalite().arg("runs").arg(&path).args(["--filter", "sweep-[a"])).fails(1);
+    CommandAnswer::of(tidalite().arg("runs").arg(&path).args(["--run", "sweep-[a"])).fails(1);
 }
 
 #[test]

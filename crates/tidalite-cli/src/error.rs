@@ -6,11 +6,11 @@ use std::io;
 use tidalite::Error;
 
 /// What every command returns.
-pub(crate) type Outcome<T = ()> = Result<T, Failure>;
+pub(crate) type CliResult<T = ()> = Result<T, CliError>;
 
 /// Why a command ended.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub(crate) enum CliError {
     /// The store or the engine said so. Exit code 1.
     Engine(Error),
     /// Something around the store failed. Exit code 1.
@@ -25,38 +25,38 @@ pub(crate) enum Failure {
     Output(io::Error),
 }
 
-impl Failure {
+impl CliError {
     /// The exit code.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            Failure::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => 0,
-            Failure::Engine(_) | Failure::Other(_) | Failure::Output(_) => 1,
-            Failure::Usage(_) => 2,
-            Failure::Nothing(_) => 3,
-            Failure::Damage => 4,
+            CliError::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => 0,
+            CliError::Engine(_) | CliError::Other(_) | CliError::Output(_) => 1,
+            CliError::Usage(_) => 2,
+            CliError::Nothing(_) => 3,
+            CliError::Damage => 4,
         }
     }
 
     /// What to say on standard error; None where all is said.
     pub(crate) fn message(&self) -> Option<String> {
         match self {
-            Failure::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => None,
-            Failure::Output(e) => Some(format!("write answer: {e}")),
-            Failure::Engine(e) => Some(e.to_string()),
-            Failure::Other(text) | Failure::Usage(text) | Failure::Nothing(text) => Some(text.clone()),
-            Failure::Damage => None,
+            CliError::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => None,
+            CliError::Output(e) => Some(format!("write answer: {e}")),
+            CliError::Engine(e) => Some(e.to_string()),
+            CliError::Other(text) | CliError::Usage(text) | CliError::Nothing(text) => Some(text.clone()),
+            CliError::Damage => None,
         }
     }
 }
 
-impl From<Error> for Failure {
+impl From<Error> for CliError {
     fn from(e: Error) -> Self {
-        Failure::Engine(e)
+        CliError::Engine(e)
     }
 }
 
-impl From<io::Error> for Failure {
+impl From<io::Error> for CliError {
     fn from(e: io::Error) -> Self {
-        Failure::Output(e)
+        CliError::Output(e)
     }
 }

@@ -3,7 +3,6 @@
 //! What is no number of Arrow's, such as params, goes in as JSON text of the extension type `arrow.json`; the writers of
 //! answers know it.
 
-use crate::output::EXTENSION;
 use arrow::array::{
     Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
@@ -11,14 +10,17 @@ use arrow::datatypes::{DataType, Field, Schema};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+/// The metadata by which Arrow knows an extension type, and the type for JSON text.
+pub(super) const JSON_EXTENSION: (&str, &str) = ("ARROW:extension:name", "arrow.json");
+
 /// Puts columns together into a batch; all have one length.
 #[derive(Debug, Default)]
-pub(crate) struct Columns {
+pub(crate) struct AnswerColumns {
     fields: Vec<Field>,
     arrays: Vec<ArrayRef>,
 }
 
-impl Columns {
+impl AnswerColumns {
     /// Texts.
     pub(crate) fn text<S: AsRef<str>>(
         mut self,
@@ -32,7 +34,7 @@ impl Columns {
     /// JSON documents.
     pub(crate) fn json(mut self, name: &str, documents: impl IntoIterator<Item = serde_json::Value>) -> Self {
         let texts: StringArray = documents.into_iter().map(|d| Some(d.to_string())).collect();
-        let metadata = HashMap::from([(EXTENSION.0.to_owned(), EXTENSION.1.to_owned())]);
+        let metadata = HashMap::from([(JSON_EXTENSION.0.to_owned(), JSON_EXTENSION.1.to_owned())]);
         self.fields.push(Field::new(name, DataType::Utf8, true).with_metadata(metadata));
         self.arrays.push(Arc::new(texts));
         self

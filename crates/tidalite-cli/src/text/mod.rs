@@ -1,0 +1,11 @@
+//! Values as text for people: numbers, amounts, times, and names without control characters.
+
+mod amount;
+mod escape;
+mod number;
+mod time;
+
+pub(crate) use amount::{human_bytes, human_count};
+pub(crate) use escape::{printable, printable_lines};
+pub(crate) use number::{SUFFIXES, number, scientific, short_number, trim_zeros};
+pub(crate) use time::{human_duration, time_span, time_text};
