@@ -12,9 +12,9 @@ Examples:
   tidalite demo
   tidalite demo /tmp/try --seconds 4")]
 pub(crate) struct DemoArgs {
-    /// The folder of the new store, absent or empty [default: the first free of tidalite-demo, tidalite-demo-2, …]
+    /// The folder of the new store; absent or empty [default: tidalite-demo, tidalite-demo-2, …: the first that is free]
     pub(crate) store: Option<PathBuf>,
-    /// How long the training lasts.
+    /// How long to train.
     #[arg(long, value_name = "SECONDS", default_value = "7", value_parser = values::seconds)]
     pub(crate) seconds: Duration,
 }
@@ -24,13 +24,13 @@ pub(crate) struct DemoArgs {
 pub(crate) struct DemoTrainArgs {
     /// The store.
     pub(crate) store: PathBuf,
-    /// Learning rate, as it stands in the run's id.
+    /// The learning rate, as written in the run's id.
     #[arg(long)]
     pub(crate) rate: String,
-    /// Steps to train.
+    /// The number of training steps.
     #[arg(long)]
     pub(crate) steps: u32,
-    /// How long it should take.
+    /// How long the training should take.
     #[arg(long, value_parser = values::seconds)]
     pub(crate) seconds: Duration,
 }

@@ -3,46 +3,46 @@
 use crate::values;
 use clap::{Args, ValueEnum};
 
-/// What every command takes.
+/// The flags of every command.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct GlobalArgs {
-    /// How answers are written: tables for people, or JSON lines, CSV, or an Arrow IPC stream for programs.
+    /// Output format: a table for people; JSON lines, CSV or an Arrow IPC stream for programs [default: table]
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     pub(crate) format: Option<Format>,
-    /// Memory for flush, compaction and queries together, such as 64MiB or 2GB.
+    /// Memory budget shared by flush, compaction and queries, such as 64MiB or 2GB.
     #[arg(long, global = true, value_name = "SIZE", default_value = "256MiB", value_parser = values::bytes)]
     pub(crate) memory: u64,
-    /// Whether to colour; `auto` colours on a terminal unless NO_COLOR is set.
+    /// When to use colour; `auto` means on a terminal, unless NO_COLOR is set.
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: ColorWhen,
-    /// Say nothing but answers and errors.
+    /// Print only answers and errors: no progress bars, no remarks.
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
 }
 
-/// How an answer is written.
+/// The format of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// Aligned columns for people.
+    /// Aligned columns, for people.
     Table,
-    /// An object a line; one document from `info` and `verify`.
+    /// One object per line; one document from commands that report a single result.
     Json,
-    /// With a header.
+    /// Comma-separated values with a header.
     Csv,
     /// An Arrow IPC stream.
     Arrow,
-    /// Files of `export` alone.
+    /// A Parquet file; only for `export`.
     #[value(hide = true)]
     Parquet,
 }
 
-/// When to do something that suits a terminal.
+/// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ColorWhen {
-    /// On a terminal.
+    /// If standard output is a terminal.
     Auto,
-    /// Everywhere.
+    /// Always.
     Always,
-    /// Nowhere.
+    /// Never.
     Never,
 }

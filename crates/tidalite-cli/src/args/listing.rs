@@ -15,17 +15,17 @@ Examples:
 pub(crate) struct InfoArgs {
     /// The store.
     pub(crate) store: PathBuf,
-    /// Instead, a row for each run or metric with the bytes that it takes in the parts, most first.
+    /// List the bytes that each run or metric takes in the parts, largest first.
     #[arg(long, value_name = "WHAT")]
     pub(crate) by: Option<SpaceBy>,
 }
 
-/// What takes room.
+/// What disk space is counted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SpaceBy {
-    /// A run.
+    /// By run.
     Run,
-    /// A metric, of all runs.
+    /// By metric, over all runs.
     Metric,
 }
 
@@ -39,28 +39,28 @@ Examples:
 pub(crate) struct RunsArgs {
     /// The store.
     pub(crate) store: PathBuf,
-    /// Runs whose id matches; may be given several times.
+    /// Runs whose id matches. Repeatable; any may match.
     #[arg(short, long = "run", value_name = "GLOB")]
     pub(crate) runs: Vec<String>,
-    /// Runs that a filter takes, such as `params.lr > 1e-3 and tags has "baseline"`; several times, all must.
+    /// Runs that match a filter, such as `params.lr > 1e-3 and tags has "baseline"`. Given several times, all must match.
     #[arg(short = 'w', long = "where", value_name = "FILTER", value_parser = values::run_filter)]
     pub(crate) filters: Vec<RunFilter>,
-    /// By what to order; all but `run` greatest or newest first.
+    /// Sort order; `started` is newest first, `points` is most first.
     #[arg(long, value_enum, default_value = "run")]
     pub(crate) sort: RunOrder,
-    /// At most so many rows; 0 for all [default: 40 in a table, else all]
+    /// The most rows to print; 0 means all [default: 40 in a table, otherwise all]
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
 }
 
-/// An order of runs.
+/// The order of a list of runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum RunOrder {
     /// By id.
     Run,
     /// Newest first.
     Started,
-    /// Longest first.
+    /// Most points first.
     Points,
     /// By status, then id.
     Status,
@@ -75,13 +75,13 @@ Examples:
 pub(crate) struct MetricsArgs {
     /// The store.
     pub(crate) store: PathBuf,
-    /// Of runs whose id matches; may be given several times.
+    /// Only in runs whose id matches. Repeatable; any may match.
     #[arg(short, long = "run", value_name = "GLOB")]
     pub(crate) runs: Vec<String>,
-    /// Runs that a filter takes, such as `params.lr > 1e-3 and tags has "baseline"`; several times, all must.
+    /// Runs that match a filter, such as `params.lr > 1e-3 and tags has "baseline"`. Given several times, all must match.
     #[arg(short = 'w', long = "where", value_name = "FILTER", value_parser = values::run_filter)]
     pub(crate) filters: Vec<RunFilter>,
-    /// At most so many rows; 0 for all [default: 40 in a table, else all]
+    /// The most rows to print; 0 means all [default: 40 in a table, otherwise all]
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
 }

@@ -30,15 +30,18 @@ pub(crate) struct CompactArgs {
 /// `thin`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Of each series stay, in each bucket of steps, the first point, the last, those of the least and \
-the greatest value and the first NaN and infinities, with the exact count, sum, mean, spread and \
-extremes of all points there. Totals, and charts and aggregates in buckets at least as wide, answer \
-as before. What is finer (points, percentiles, ranges of values, transforms, ranges that cut a \
-bucket) is answered from the points that are left. Nothing brings the others back; rewound and \
-repeated ones go too.
+Divides the steps of each series into buckets. Each bucket keeps the first and last point, the \
+points with the least and greatest value, the first NaN and the first infinities, and the exact \
+count, sum, mean, spread and extremes of all its points. The other points are deleted permanently, \
+including rewound and repeated ones.
 
-Runs that a process still writes to are refused where --run names them, and passed over otherwise. \
-A series stays as it is where a bucket would stand for fewer than 32 points: fewer buckets thin more.
+Totals stay exact, and so do charts and aggregates in buckets at least as wide. Finer questions \
+(points, percentiles, ranges of values, transforms, ranges that cut a bucket) see only the points \
+that are left.
+
+A run that a process still writes to is an error if --run names it, and is skipped if a pattern or \
+filter matches it. A series stays unchanged if a bucket would hold fewer than 32 points; use fewer \
+buckets to thin more.
 
 Examples:
   tidalite thin metrics --run 'sweep-3-*' --dry-run
@@ -47,16 +50,16 @@ Examples:
 pub(crate) struct ThinArgs {
     /// The store.
     pub(crate) store: PathBuf,
-    /// Runs whose id matches; may be given several times.
+    /// Runs whose id matches. Repeatable; any may match.
     #[arg(short, long = "run", value_name = "GLOB", required_unless_present = "filters")]
     pub(crate) runs: Vec<String>,
-    /// Runs that a filter takes, such as `ended < "2026-01-01"`; several times, and with --run, all must.
+    /// Runs that match a filter, such as `ended < "2026-01-01"`. Repeatable, also with --run; all must match.
     #[arg(short = 'w', long = "where", value_name = "FILTER", value_parser = values::run_filter)]
     pub(crate) filters: Vec<RunFilter>,
-    /// Buckets that a series keeps at most: charts of so many or fewer stay what they were.
+    /// The most buckets per series. Charts with at most this many buckets do not change.
     #[arg(short = 'n', long, value_name = "N", default_value_t = 1024)]
     pub(crate) buckets: usize,
-    /// Only say what would be done with what is flushed by now.
+    /// Report what would be done, without doing it; looks only at flushed points.
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
@@ -64,8 +67,8 @@ pub(crate) struct ThinArgs {
 /// `delete`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-All that was written to the run until now is gone from every answer at once, and nothing takes that
-back. Its room on the disk is given back by `compact`.
+Everything written to the run so far disappears from every answer at once, permanently. `compact`
+frees the disk space.
 
 Examples:
   tidalite delete metrics resnet-42
@@ -73,9 +76,9 @@ Examples:
 pub(crate) struct DeleteArgs {
     /// The store.
     pub(crate) store: PathBuf,
-    /// The run's id; no glob.
+    /// The run's exact id, not a glob.
     pub(crate) run: String,
-    /// Do not ask first.
+    /// Do not ask for confirmation.
     #[arg(short, long)]
     pub(crate) yes: bool,
 }
@@ -83,8 +86,8 @@ pub(crate) struct DeleteArgs {
 /// `verify`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit code 4 means damage: bytes that are not what was written. The torn end that a crash leaves in
-a log is reported and is no damage. Nothing is changed.
+Exit code 4 means damage: bytes that differ from what was written. A torn end that a crash leaves in
+a log is reported too, but is not damage. Nothing is changed.
 
 Examples:
   tidalite verify metrics

@@ -1,7 +1,7 @@
-//! The flags of the command, as clap reads them, and the texts of `--help`.
+//! The command-line arguments, as clap parses them, and the texts of `--help`.
 //!
-//! Nothing is decided here: each flag is checked for its form alone (by [`values`]), so that wrong usage
-//! is exit code 2 before anything is opened. Every command's help ends with examples.
+//! Parsing checks only the form of a value (`crate::values`) and opens nothing, so wrong usage always exits with
+//! code 2. The help of every command ends with examples.
 
 mod demo;
 mod global;
@@ -23,15 +23,15 @@ use clap::{Parser, Subcommand};
 
 /// An embedded columnar store for streams of metrics.
 ///
-/// A store is one folder: crash-safe logs that every process may write and read at once, and plain Parquet. These
-/// commands read a store while others write to it, and never wait for them.
+/// A store is one folder of crash-safe logs and plain Parquet files. Many processes can write to it and read from it at
+/// the same time. These commands never wait for a writer.
 #[derive(Debug, Parser)]
 #[command(name = "tidalite", version, propagate_version = true, max_term_width = 100, after_help = TOP_HELP)]
 pub(crate) struct Cli {
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     pub(crate) command: Command,
-    #[command(flatten, next_help_heading = "Everywhere")]
+    #[command(flatten, next_help_heading = "Options of every command")]
     pub(crate) global: GlobalArgs,
 }
 
@@ -43,50 +43,50 @@ Examples:
   tidalite query metrics -m 'val/*' --aggregate last,min --by run,metric --format csv
 
 Exit codes:
-  0    done (also where the reader of a pipe went away)
+  0    success (also if the reader of a pipe closed it)
   1    the operation failed
   2    wrong usage
-  3    nothing in the store matches the selection
+  3    the selection matches nothing in the store
   4    `verify` found damage
   130  interrupted by Ctrl-C";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Train four small networks at once, live, kill one, and show what a store makes of it.
+    /// Train four small networks into one store, kill one, and show that nothing is lost.
     Demo(DemoArgs),
-    /// What a store holds, in numbers.
+    /// Show what a store contains: counts, sizes, health.
     Info(InfoArgs),
     /// List the runs.
     Runs(RunsArgs),
     /// List the metrics.
     Metrics(MetricsArgs),
-    /// Read points, or aggregates of them.
+    /// Read points or aggregates.
     Query(QueryArgs),
-    /// Draw series in the terminal, or as SVG.
+    /// Draw series in the terminal or as SVG.
     Chart(ChartArgs),
     /// Print points as they are written.
     Follow(FollowArgs),
-    /// Bring in points from CSV, JSON lines, Parquet or Arrow files.
+    /// Import points from CSV, JSON lines, Parquet or Arrow files.
     Import(ImportArgs),
-    /// Write a selection to a Parquet, CSV, JSON lines or Arrow file.
+    /// Export selected points to a Parquet, CSV, JSON lines or Arrow file.
     Export(ExportArgs),
-    /// Move all rows from logs into Parquet.
+    /// Move all rows from the logs into Parquet.
     Flush(FlushArgs),
-    /// Flush, then merge the Parquet files into few.
+    /// Flush, then merge small Parquet files into larger ones.
     Compact(CompactArgs),
-    /// Thin old runs to their outline and exact sums, and give the rest of their room back.
+    /// Reduce old runs to an outline and exact summaries, to free disk space.
     Thin(ThinArgs),
     /// Delete a run and all its points.
     Delete(DeleteArgs),
     /// Read every byte and report what is damaged.
     Verify(VerifyArgs),
-    /// Copy a store while others write to it.
+    /// Copy a store, even while others write to it.
     Backup(BackupArgs),
-    /// A trainer of the demonstration.
+    /// Train one network of the demo.
     #[command(hide = true)]
     DemoTrain(DemoTrainArgs),
-    /// The machine's telemetry, for the demonstration.
+    /// Sample this machine for the demo.
     #[command(hide = true)]
     DemoWatch(DemoWatchArgs),
 }

@@ -11,9 +11,9 @@ use tidalite::{Aggregate, By, Cursor, XAxis};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Aggregates: count, finite, nan, inf, sum, mean, std, var, min, max, first, last, argmin, argmax,
-argnan (the step of the first NaN), time_first, time_last, median, percentiles such as p99.9, and
-p99.9~ from a sketch: to 1 %, in little memory. All but the counts, first, last and argnan are over
-finite values.
+argnan (step of the first NaN), time_first, time_last, median, exact percentiles such as p99.9, and
+approximate ones such as p99.9~ (within 1 %, in little memory). All except the counts, first, last
+and argnan use only finite values.
 Groups: run, metric, labels, label:KEY, param:NAME, step:WIDTH, time:WIDTH (such as time:10s).
 
 Examples:
@@ -30,38 +30,38 @@ Examples:
 pub(crate) struct QueryArgs {
     /// The store.
     pub(crate) store: PathBuf,
-    /// Aggregates instead of points; see below.
+    /// Compute aggregates instead of printing points; see the list below.
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = values::aggregate)]
     pub(crate) aggregate: Vec<Aggregate>,
-    /// One row for each group; see below.
+    /// Group the aggregates: one row per group; see the list below.
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = values::by, requires = "aggregate")]
     pub(crate) by: Vec<By>,
-    /// The so many groups alone of which the first aggregate is least, least first; groups are runs unless --by says more.
+    /// Print only the N groups with the smallest first aggregate, smallest first. Groups by run without --by.
     #[arg(long, value_name = "N", requires = "aggregate", conflicts_with = "top")]
     pub(crate) bottom: Option<usize>,
-    /// The same, greatest first.
+    /// Print only the N groups with the largest first aggregate, largest first. Groups by run without --by.
     #[arg(long, value_name = "N", requires = "aggregate")]
     pub(crate) top: Option<usize>,
-    /// The last point of each series alone.
+    /// Print only the last point of each series.
     #[arg(long, conflicts_with_all = ["aggregate", "by", "lttb", "m4", "x"])]
     pub(crate) latest: bool,
-    /// So many points a series that keep the shape of its line: Largest-Triangle-Three-Buckets.
+    /// Downsample each series to N points that keep the shape of its line (Largest-Triangle-Three-Buckets).
     #[arg(long, value_name = "N", conflicts_with_all = ["aggregate", "m4"])]
     pub(crate) lttb: Option<usize>,
-    /// The points that a picture of so many columns of pixels needs: of each the first, last, least and greatest.
+    /// Downsample each series for a chart N pixels wide: first, last, least and greatest point per pixel column (M4).
     #[arg(long, value_name = "N", conflicts_with = "aggregate")]
     pub(crate) m4: Option<usize>,
-    /// A column `x`, which orders the points: step, time, elapsed (seconds since the run's start), or metric:NAME.
+    /// Add a column `x` and order by it: step, time, elapsed (seconds since the run's start), or metric:NAME.
     #[arg(long, value_name = "AXIS", conflicts_with = "aggregate")]
     pub(crate) x: Option<XAxis>,
-    /// Instead of the answer, say what it was made from: which source stood for how many points, what was read and skipped.
+    /// Print how the query ran instead of its answer: points by source, and parts, pages and bytes read or skipped.
     #[arg(long)]
     pub(crate) explain: bool,
-    /// At most so many rows (of a table, half from its head and half from its tail); 0 for all [default: 40 in a table,
-    /// else all]
+    /// The most rows to print (a table shows its first and last rows); 0 means all [default: 40 in a table, otherwise
+    /// all]
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
-    // Last: its heading holds for all that follow.
+    // Last, because clap applies the heading to all arguments that follow.
     #[command(flatten, next_help_heading = "Selection")]
     pub(crate) selection: SelectionArgs,
 }
@@ -69,7 +69,7 @@ pub(crate) struct QueryArgs {
 /// `chart`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-One chart a metric, one line a series. A line that turns NaN or infinite is marked there.
+Draws one chart per metric and one line per series. A × marks where a line becomes NaN or infinite.
 
 Examples:
   tidalite chart metrics -m loss --log-y
@@ -80,28 +80,28 @@ Examples:
 pub(crate) struct ChartArgs {
     /// The store.
     pub(crate) store: PathBuf,
-    /// What the x-axis counts: step, time (since the first point), elapsed (since the run's start), or metric:NAME.
+    /// The x-axis: step, time (since the first point), elapsed (since the run's start), or metric:NAME.
     #[arg(long, value_name = "AXIS", default_value = "step")]
     pub(crate) x: XAxis,
-    /// Logarithmic y-axis.
+    /// Use a logarithmic y-axis.
     #[arg(long)]
     pub(crate) log_y: bool,
-    /// Draw the range from least to greatest as well as the mean.
+    /// Also draw the range between the minimum and the maximum of each bucket.
     #[arg(long)]
     pub(crate) band: bool,
-    /// Width in characters, or in pixels with --svg [default: the terminal's, or 800]
+    /// Width in characters, or in pixels with --svg [default: the terminal's width, or 800 pixels]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(16..=20_000))]
     pub(crate) width: Option<u32>,
-    /// Height in lines, or in pixels with --svg [default: 16, or 450]
+    /// Height in lines, or in pixels with --svg [default: 16 lines, or 450 pixels]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(5..=20_000))]
     pub(crate) height: Option<u32>,
-    /// At most so many buckets a series [default: as the width can show]
+    /// The most buckets per series [default: as many as the width can show]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) buckets: Option<u32>,
-    /// Write the chart to an SVG file instead.
+    /// Write the chart to an SVG file; needs a single metric.
     #[arg(long, value_name = "FILE")]
     pub(crate) svg: Option<PathBuf>,
-    // Last: its heading holds for all that follow.
+    // Last, because clap applies the heading to all arguments that follow.
     #[command(flatten, next_help_heading = "Selection")]
     pub(crate) selection: SelectionArgs,
 }
@@ -109,8 +109,9 @@ pub(crate) struct ChartArgs {
 /// `follow`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each point comes once, repeats included whatever --repeats says; within a series in the order of
-writing. Ends by Ctrl-C, or with --idle-exit, which prints the cursor to go on from.
+Prints each point once, in the order of writing within a series. Repeats are printed too, whatever
+--repeats says. Runs until Ctrl-C; with --idle-exit it ends by itself and prints a cursor from which
+another follower can continue.
 
 Examples:
   tidalite follow metrics -m loss
@@ -119,16 +120,16 @@ Examples:
 pub(crate) struct FollowArgs {
     /// The store.
     pub(crate) store: PathBuf,
-    /// Begin with all there is, rather than with what is new from now on.
+    /// Start with all existing points instead of only new ones.
     #[arg(long, conflicts_with = "cursor")]
     pub(crate) from_start: bool,
-    /// Go on from where another follower ended.
+    /// Continue from where another follower ended.
     #[arg(long, value_name = "TEXT", value_parser = values::cursor)]
     pub(crate) cursor: Option<Cursor>,
-    /// End when nothing is new for so long.
+    /// Exit after this long without new points.
     #[arg(long, value_name = "SECONDS", value_parser = values::seconds)]
     pub(crate) idle_exit: Option<Duration>,
-    // Last: its heading holds for all that follow.
+    // Last, because clap applies the heading to all arguments that follow.
     #[command(flatten, next_help_heading = "Selection")]
     pub(crate) selection: SelectionArgs,
 }

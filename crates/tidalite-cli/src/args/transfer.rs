@@ -9,38 +9,39 @@ use tidalite::FileFormat;
 /// `import`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A long table has the columns run, metric and value, and if it likes step, time and labels; a wide
-one has a column a metric. Formats follow from the extension: .csv, .tsv, .jsonl, .parquet, .arrow.
+A long table has the columns run, metric and value, and optionally step, time and labels. A wide
+table has one column per metric. The extension gives the format: .csv, .tsv, .jsonl, .parquet,
+.arrow.
 
 Examples:
   tidalite import metrics points.parquet
   tidalite import metrics log.csv --run resnet-42 --map step=epoch --map time=at --time-unit s
   tidalite import metrics wide.csv --wide --run sweep-7")]
 pub(crate) struct ImportArgs {
-    /// The store; made if absent.
+    /// The store; created if absent.
     pub(crate) store: PathBuf,
-    /// The files.
+    /// The files to import.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// A column under another name: run, metric, step, time, value or labels = the file's column.
+    /// Read run, metric, step, time, value or labels (TARGET) from the column SOURCE. Repeatable.
     #[arg(long, value_name = "TARGET=SOURCE", value_parser = values::mapping)]
     pub(crate) map: Vec<(String, String)>,
-    /// A column to leave out; may be given several times.
+    /// Ignore a column. Repeatable.
     #[arg(long, value_name = "COLUMN")]
     pub(crate) ignore: Vec<String>,
-    /// The run that all points belong to, where no column says it.
+    /// The run of all points, if the file has no run column.
     #[arg(long, value_name = "ID")]
     pub(crate) run: Option<String>,
-    /// One column a metric [default: as the columns suggest]
+    /// Read one metric per column [default: inferred from the columns]
     #[arg(long)]
     pub(crate) wide: bool,
-    /// Format of the files: parquet, csv, jsonl or arrow [default: as the extension says]
+    /// Format of the files: parquet, csv, jsonl or arrow [default: from the extension]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) file_format: Option<FileFormat>,
-    /// What stands between the fields of CSV [default: a comma; a tab in .tsv]
+    /// Separator of CSV fields [default: a comma; a tab for .tsv]
     #[arg(long, value_name = "CHARACTER")]
     pub(crate) delimiter: Option<char>,
-    /// Unit of times that are plain numbers.
+    /// Unit of times that are plain numbers [default: us]
     #[arg(long, value_enum, value_name = "UNIT")]
     pub(crate) time_unit: Option<TimeUnitArg>,
 }
@@ -61,8 +62,8 @@ pub(crate) enum TimeUnitArg {
 /// `export`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The format follows from the extension (.parquet, .csv, .jsonl, .arrow), or from --format, which
-takes parquet, csv, json and arrow.
+The extension gives the format (.parquet, .csv, .jsonl, .arrow), unless --format says parquet, csv,
+json or arrow.
 
 Examples:
   tidalite export metrics -o all.parquet
@@ -71,10 +72,10 @@ Examples:
 pub(crate) struct ExportArgs {
     /// The store.
     pub(crate) store: PathBuf,
-    /// The file to write; one of that name is replaced.
+    /// The file to write; an existing file is replaced.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
-    // Last: its heading holds for all that follow.
+    // Last, because clap applies the heading to all arguments that follow.
     #[command(flatten, next_help_heading = "Selection")]
     pub(crate) selection: SelectionArgs,
 }
@@ -87,7 +88,7 @@ Examples:
 pub(crate) struct BackupArgs {
     /// The store.
     pub(crate) store: PathBuf,
-    /// The folder of the copy: absent or empty.
+    /// The folder of the copy; absent or empty.
     #[arg(value_name = "DEST")]
     pub(crate) destination: PathBuf,
 }
