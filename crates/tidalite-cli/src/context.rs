@@ -1,4 +1,4 @@
-//! What every command needs beside its own flags: how to open a store, where to write, what to show on the way.
+//! The global flags in effect: how to open a store, how to write the answer, what to show during long work.
 
 use crate::args::{ColorWhen, Format, GlobalArgs};
 use crate::error::{CliError, CliResult};
@@ -7,10 +7,10 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use tidalite::{Options, Store};
 
-/// The flags that every command takes, checked against where the answer goes.
+/// The global flags, resolved for the terminal and the environment.
 #[derive(Debug, Clone)]
 pub(crate) struct Context {
-    /// As given; see [`format`](Self::format).
+    /// As given on the command line; see [`format`](Self::format).
     asked: Option<Format>,
     color: bool,
     quiet: bool,
@@ -18,7 +18,7 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// From the flags.
+    /// Resolves the global flags.
     pub(crate) fn new(global: &GlobalArgs) -> Self {
         let set = |name: &str| std::env::var_os(name).is_some_and(|v| !v.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|t| t == "dumb");
@@ -30,45 +30,45 @@ impl Context {
         Context { asked: global.format, color, quiet: global.quiet, memory_bytes: global.memory }
     }
 
-    /// How the answer is to be written: a table unless said otherwise.
+    /// The format of the answer; a table by default.
     ///
     /// # Errors
-    /// `Usage` for a format of files, and for binary on a terminal.
+    /// `Usage` for Parquet, which only `export` writes, and for an Arrow stream to a terminal.
     pub(crate) fn format(&self) -> CliResult<Format> {
         match self.asked.unwrap_or(Format::Table) {
             Format::Parquet => Err(CliError::Usage(
-                "an answer is written as table, json, csv or arrow; `tidalite export` writes Parquet".into(),
+                "an answer is a table, json, csv or arrow; `tidalite export` writes Parquet".into(),
             )),
-            Format::Arrow if io::stdout().is_terminal() => Err(CliError::Usage(
-                "an Arrow stream is binary and this is a terminal; send it to a file or a pipe".into(),
-            )),
+            Format::Arrow if io::stdout().is_terminal() => {
+                Err(CliError::Usage("an Arrow stream is binary; redirect it to a file or a pipe".into()))
+            }
             format => Ok(format),
         }
     }
 
-    /// The format as given, for `export`, whose answer is a file.
+    /// The format as given. `export` applies it to a file.
     pub(crate) fn format_asked(&self) -> Option<Format> {
         self.asked
     }
 
-    /// Whether to colour.
+    /// Whether to use colour.
     pub(crate) fn color(&self) -> bool {
         self.color
     }
 
-    /// Opens a store to read it; nothing in it is changed.
+    /// Opens a store read-only.
     pub(crate) fn read(&self, path: &Path) -> CliResult<Store> {
         Ok(self.options().read_only(true).open(path)?)
     }
 
-    /// Opens a store to write to it, if it exists: a mistyped path must not make a new one.
+    /// Opens an existing store for writing. A mistyped path must not create a store.
     pub(crate) fn write(&self, path: &Path) -> CliResult<Store> {
         self.read(path)?;
-        self.make(path)
+        self.create(path)
     }
 
-    /// Opens a store to write to it; made if absent.
-    pub(crate) fn make(&self, path: &Path) -> CliResult<Store> {
+    /// Opens a store for writing; creates it if absent.
+    pub(crate) fn create(&self, path: &Path) -> CliResult<Store> {
         Ok(self.options().open(path)?)
     }
 
@@ -76,16 +76,15 @@ impl Context {
         Options::new().memory_bytes(self.memory_bytes)
     }
 
-    /// A remark for people, on standard error; not with `--quiet`.
+    /// Prints a remark on standard error, unless `--quiet`.
     pub(crate) fn note(&self, text: &str) {
         if !self.quiet {
-            // Where standard error is closed nobody reads remarks.
+            // If standard error is closed, nobody reads remarks.
             let _ = writeln!(io::stderr(), "{text}");
         }
     }
 
-    /// A bar for long work, on standard error; hidden where that is no terminal, and with `--quiet`. Set its length
-    /// when it is known; it is cleared when it is dropped.
+    /// Starts a progress bar on standard error; hidden with `--quiet` and if standard error is not a terminal.
     pub(crate) fn progress(&self, doing: &'static str, unit: ProgressUnit) -> CommandProgress {
         let target = if self.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(None, target);
@@ -109,14 +108,14 @@ pub(crate) enum ProgressUnit {
     Points,
 }
 
-/// A progress bar that goes away when it is dropped.
+/// A progress bar. Dropping it clears it from the terminal.
 #[derive(Debug)]
 pub(crate) struct CommandProgress {
     bar: ProgressBar,
 }
 
 impl CommandProgress {
-    /// So much is done of so much.
+    /// Reports that `done` of `total` is done.
     pub(crate) fn set(&self, done: u64, total: u64) {
         self.bar.set_length(total.max(done));
         self.bar.set_position(done);

@@ -1,27 +1,27 @@
-//! How a command ends other than well, and the exit code that says so.
+//! The errors of a command and their exit codes.
 //!
-//! The codes are a promise to scripts; `--help` and `docs/command.md` list them.
+//! Scripts rely on the codes. `--help` and `docs/command.md` list them.
 
 use std::io;
 use tidalite::Error;
 
-/// What every command returns.
+/// The result of a command.
 pub(crate) type CliResult<T = ()> = Result<T, CliError>;
 
-/// Why a command ended.
+/// Why a command failed.
 #[derive(Debug)]
 pub(crate) enum CliError {
-    /// The store or the engine said so. Exit code 1.
+    /// An error of the engine. Exit code 1.
     Engine(Error),
-    /// Something around the store failed. Exit code 1.
+    /// An error outside the engine. Exit code 1.
     Other(String),
-    /// Flags that do not go together. Exit code 2, as for those that clap refuses.
+    /// Wrong usage that clap does not detect. Exit code 2, like the errors of clap.
     Usage(String),
-    /// Nothing in the store matches. Exit code 3; the text says what there is.
+    /// Nothing in the store matches. Exit code 3; the text names what exists.
     Nothing(String),
-    /// Damage was found, and said. Exit code 4.
+    /// `verify` found damage and has reported it. Exit code 4.
     Damage,
-    /// The answer could not be written. Exit code 1, but 0 where the reader of a pipe went away: it has what it wanted.
+    /// The answer could not be written. Exit code 1, but 0 for a closed pipe: the reader has all that it needs.
     Output(io::Error),
 }
 
@@ -37,7 +37,7 @@ impl CliError {
         }
     }
 
-    /// What to say on standard error; None where all is said.
+    /// The message for standard error; None if there is nothing left to report.
     pub(crate) fn message(&self) -> Option<String> {
         match self {
             CliError::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => None,

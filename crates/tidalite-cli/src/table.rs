@@ -1,28 +1,27 @@
-//! Tables and short texts for people: aligned columns without boxes, byte counts, counts, spans of time.
+//! Tables for people: aligned columns without boxes.
 //!
-//! Programs get JSON, CSV or Arrow instead; nothing here is meant to be parsed. Called by every command that prints a
-//! table.
+//! Not meant to be parsed; programs get JSON, CSV or Arrow.
 
 use crate::text::printable;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, TableComponent};
 
-/// On which side of a column its cells stand.
+/// The alignment of the cells of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Align {
-    /// Texts.
+    /// For text.
     Left,
-    /// Numbers.
+    /// For numbers.
     Right,
 }
 
-/// A table under construction.
+/// A table being built.
 pub(crate) struct TextTable {
     inner: comfy_table::Table,
     aligns: Vec<Align>,
 }
 
 impl TextTable {
-    /// A table with these headings.
+    /// Creates a table with these headings.
     pub(crate) fn new(columns: &[(&str, Align)]) -> Self {
         let mut inner = comfy_table::Table::new();
         inner.force_no_tty().load_preset(comfy_table::presets::NOTHING);
@@ -36,14 +35,14 @@ impl TextTable {
         TextTable { inner, aligns }
     }
 
-    /// Adds a row, a text for each column. Control characters are shown as escapes.
+    /// Adds a row: one text per column. Control characters are escaped.
     pub(crate) fn row<S: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = S>) -> &mut Self {
         let aligns = self.aligns.iter().copied().chain(std::iter::repeat(Align::Left));
         self.inner.add_row(cells.into_iter().zip(aligns).map(|(c, align)| cell(c.as_ref(), align)));
         self
     }
 
-    /// The table as text, no wider than `width` characters if given (cells wrap). Each line ends with a newline.
+    /// Renders the table, at most `width` characters wide if given (cells wrap). Each line ends with a newline.
     pub(crate) fn render(&mut self, width: Option<usize>) -> String {
         if let Some(width) = width {
             self.inner.set_content_arrangement(ContentArrangement::Dynamic);
@@ -63,7 +62,7 @@ fn cell(text: &str, align: Align) -> Cell {
     Cell::new(printable(text)).set_alignment(side)
 }
 
-/// Width of the terminal that standard output goes to, in characters; None where it goes elsewhere.
+/// Width of the terminal in characters; None if standard output is not a terminal.
 pub(crate) fn terminal_width() -> Option<usize> {
     comfy_table::Table::new().width().map(usize::from).filter(|&w| w > 0)
 }
@@ -81,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_stand_right_and_texts_left() {
+    fn numbers_align_right_and_text_left() {
         assert_eq!(
             table().render(None),
             "\
@@ -94,7 +93,7 @@ a                7  running
     }
 
     #[test]
-    fn a_narrow_terminal_wraps_cells_and_no_line_is_wider() {
+    fn a_narrow_terminal_wraps_cells() {
         let mut table = table();
         table.row(["a-name-that-is-much-longer-than-the-others-and-must-wrap", "1", "lost"]);
         let text = table.render(Some(40));

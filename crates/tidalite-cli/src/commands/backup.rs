@@ -1,4 +1,4 @@
-//! `backup`: a consistent copy, made while others write.
+//! `backup`: makes a consistent copy, even while others write.
 
 use crate::args::{BackupArgs, Format};
 use crate::context::{Context, ProgressUnit};

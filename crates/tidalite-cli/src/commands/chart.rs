@@ -1,7 +1,6 @@
-//! `chart`: series as lines, in the terminal or as SVG; their buckets as rows for programs.
+//! `chart`: draws series as lines, in the terminal or as SVG; programs get the buckets as rows.
 //!
-//! One chart a metric. Selected series are aggregated by buckets of steps or of time, or charted over another axis, and
-//! this becomes the plain buckets that the drawings take.
+//! One chart per metric. The engine aggregates the series into buckets of steps, of time, or of another x-axis.
 
 use crate::args::{ChartArgs, Format};
 use crate::context::Context;
@@ -18,20 +17,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidalite::{Aggregate, By, Labels, Select, SeriesKey, XAxis};
 
-/// Charts drawn in the terminal at once, and lines in a chart; what is more is named, not drawn.
+/// The most charts in the terminal, and the most lines in a chart. Further ones are listed, not drawn.
 const CHARTS_MAX: usize = 6;
 const LINES_MAX: usize = 24;
-/// Size in the terminal where it is not known or not given, in characters.
+/// Default size in the terminal, in characters.
 const TERMINAL_SIZE: (u32, u32) = (100, 16);
-/// Size of an SVG where it is not given, in pixels.
+/// Default size of an SVG, in pixels.
 const SVG_SIZE: (u32, u32) = (800, 450);
 
-/// A bucket with all that programs may want of it; the drawings take less.
+/// A bucket of a series.
 #[derive(Debug, Clone, Copy)]
 struct ChartRow {
-    /// A step, or µs since 1970; of another axis 0.
+    /// The step, or the time in µs since 1970; 0 on other axes.
     start: i64,
-    /// Where the axis is another one.
+    /// The position on another axis; 0 on steps and time.
     x: f64,
     count: i64,
     nonfinite: i64,
@@ -53,7 +52,7 @@ pub(crate) fn run(context: &Context, args: &ChartArgs) -> CliResult {
         Some(_) => (args.width.unwrap_or(SVG_SIZE.0), args.height.unwrap_or(SVG_SIZE.1)),
         None => (columns.unwrap_or(TERMINAL_SIZE.0), args.height.unwrap_or(TERMINAL_SIZE.1)),
     };
-    // A character holds two dots; of pixels, two are the least width of a stroke.
+    // A character is two dots wide. A line is about two pixels wide.
     let shown = if args.svg.is_some() { size.0 / 2 } else { size.0 * 2 };
     let buckets = args.buckets.unwrap_or(shown).max(1) as usize;
     let select = args.selection.over(&snapshot);
@@ -87,7 +86,7 @@ fn draw(context: &Context, args: &ChartArgs, series: &ChartSeries, size: (u32, u
             let names: Vec<String> = metrics.keys().take(8).map(|m| printable(m)).collect();
             let more = if metrics.len() > 8 { ", …" } else { "" };
             let names = format!("{}{more}", names.join(", "));
-            return Err(CliError::Usage(format!("an SVG shows one metric; choose with -m among {names}")));
+            return Err(CliError::Usage(format!("an SVG shows one metric; select one with -m: {names}")));
         }
         let drawing = drawing(args, &series.iter().collect::<Vec<_>>(), origin(series));
         let text = svg(&drawing, size.0, size.1);
@@ -103,19 +102,19 @@ fn draw(context: &Context, args: &ChartArgs, series: &ChartSeries, size: (u32, u
         text.push_str(&terminal(&drawing, size.0 as usize, size.1 as usize, context.color()));
         if lines.len() > shown.len() {
             let more = lines.len() - shown.len();
-            text.push_str(&format!("{more} series more are not drawn; choose with -r and -l\n"));
+            text.push_str(&format!("{more} more series are not drawn; select some with -r and -l\n"));
         }
     }
     print_text(&text)?;
     if metrics.len() > CHARTS_MAX {
         let names: Vec<String> = metrics.keys().skip(CHARTS_MAX).take(8).map(|m| printable(m)).collect();
         let more = if metrics.len() > CHARTS_MAX + 8 { ", …" } else { "" };
-        context.note(&format!("not drawn; choose with -m: {}{more}", names.join(", ")));
+        context.note(&format!("metrics not drawn; select some with -m: {}{more}", names.join(", ")));
     }
     Ok(())
 }
 
-/// The earliest bucket: where a time axis begins.
+/// The start of the earliest bucket, where a time axis begins.
 fn origin(series: &ChartSeries) -> i64 {
     series.iter().filter_map(|(_, rows)| rows.first()).map(|r| r.start).min().unwrap_or(0)
 }
@@ -154,8 +153,8 @@ fn drawing(args: &ChartArgs, series: &[&(SeriesKey, Vec<ChartRow>)], origin: i64
     }
 }
 
-/// The series in buckets of one width for all, so that lines over one another are equally smooth: the least power of two
-/// that gives each at most so many.
+/// Aggregates all series into buckets of the same width, so that their lines are equally smooth. The width is the least
+/// power of two that gives each series at most the given number of buckets.
 fn bucketed(select: &Select, x: &XAxis, buckets: usize) -> CliResult<ChartSeries> {
     let summaries = select.summaries()?;
     let ends = summaries.iter().filter_map(|(_, s)| match x {
@@ -180,11 +179,11 @@ fn bucketed(select: &Select, x: &XAxis, buckets: usize) -> CliResult<ChartSeries
     rows_of(&select.aggregate(&wanted, &[By::Run, By::Metric, By::Labels, bucket])?)
 }
 
-/// The least power of two of which at most `buckets` buckets, aligned at 0, hold everything from `first` to `last`.
+/// The least power of two such that at most `buckets` buckets, aligned at 0, cover `first` to `last`.
 fn width(first: i64, last: i64, buckets: usize) -> u64 {
     let fits = |shift: &u32| {
         let index = |x: i64| i128::from(x).div_euclid(1 << shift);
-        // Around 0 there are two buckets whatever their width.
+        // A range that contains −1 and 0 needs two buckets at any width.
         index(last) - index(first) < i128::try_from(buckets.max(2)).unwrap_or(i128::MAX)
     };
     1 << (0..63).find(fits).unwrap_or(63)
@@ -222,7 +221,7 @@ fn rows_of(batch: &RecordBatch) -> CliResult<ChartSeries> {
     Ok(series)
 }
 
-/// The rows of a chart over another axis.
+/// The rows of a chart on another x-axis.
 fn rows_over(batch: &RecordBatch) -> CliResult<ChartSeries> {
     let text = |name: &str| arrow::compute::cast(&batch[name], &DataType::Utf8);
     let wrong = |e: arrow::error::ArrowError| CliError::Other(format!("read chart: {e}"));
@@ -285,9 +284,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_width_is_the_least_power_of_two_that_fits() {
+    fn the_width_is_the_least_power_of_two_that_fits() {
         assert_eq!([width(0, 999, 1000), width(0, 1000, 1000), width(5, 5, 1)], [1, 2, 1]);
-        assert_eq!(width(-1, 0, 1), 1, "around 0 there are two buckets");
+        assert_eq!(width(-1, 0, 1), 1, "a range around 0 needs two buckets");
         assert_eq!(width(i64::MIN, i64::MAX, 2), 1 << 63);
     }
 }

@@ -1,4 +1,4 @@
-//! `compact`: flush, then merge parts.
+//! `compact`: flushes, then merges parts.
 
 use crate::args::{CompactArgs, Format};
 use crate::context::{Context, ProgressUnit};
@@ -24,7 +24,7 @@ pub(crate) fn run(context: &Context, args: &CompactArgs) -> CliResult {
             n => format!("flushed {n} points first\n"),
         };
         let merged = match stats.parts_in {
-            0 => "nothing to merge: the parts are as few as they can be\n".to_owned(),
+            0 => "nothing to merge\n".to_owned(),
             n => format!(
                 "merged {n} parts into {} ({} points) in {seconds:.2} s\n",
                 stats.parts_out, stats.points
@@ -32,7 +32,7 @@ pub(crate) fn run(context: &Context, args: &CompactArgs) -> CliResult {
         };
         let dropped = match stats.dropped {
             0 => String::new(),
-            n => format!("left out {n} points of deleted runs\n"),
+            n => format!("dropped {n} points of deleted runs\n"),
         };
         let sizes = format!("all files: {} before, {} now\n", human_bytes(before), human_bytes(after));
         return print_text(&format!("{flushed}{merged}{dropped}{sizes}"));

@@ -1,4 +1,4 @@
-//! `delete`: a run and all its points, after asking.
+//! `delete`: deletes a run and all its points, after asking for confirmation.
 
 use crate::args::{DeleteArgs, Format};
 use crate::context::Context;
@@ -15,19 +15,19 @@ pub(crate) fn run(context: &Context, args: &DeleteArgs) -> CliResult {
     let snapshot = store.snapshot()?;
     let name = printable(&args.run);
     if !snapshot.runs().iter().any(|r| r.id == args.run) {
-        return Err(CliError::Nothing(format!("there is no run {name}; `tidalite runs` lists them")));
+        return Err(CliError::Nothing(format!("there is no run {name}; `tidalite runs` lists the runs")));
     }
     let held = snapshot.select().run(&args.run).history(History::Own).hidden(true).summaries()?;
     let (series, points) = (held.len() as u64, held.iter().map(|(_, s)| s.count).sum::<u64>());
     let what = format!("run {name} with {points} points of {series} series");
     if !args.yes && !agreed(&what)? {
-        return Err(CliError::Usage(format!("{what} stays; `--yes` deletes without asking")));
+        return Err(CliError::Usage(format!("{what} was not deleted; `--yes` deletes without asking")));
     }
     store.delete_run(&args.run)?;
-    // Who is told that it is gone must not find it again after a power cut.
+    // Once the deletion is reported, a power cut must not undo it.
     store.sync()?;
     if format == Format::Table {
-        return print_text(&format!("deleted {what}; `tidalite compact` gives its room back\n"));
+        return print_text(&format!("deleted {what}; `tidalite compact` frees the space\n"));
     }
     let batch = AnswerColumns::default()
         .text("run", [Some(&args.run)])
@@ -37,7 +37,7 @@ pub(crate) fn run(context: &Context, args: &DeleteArgs) -> CliResult {
     print_one(&batch, format)
 }
 
-/// Asks, where somebody is there to answer.
+/// Asks for confirmation. Without a terminal the answer is no.
 fn agreed(what: &str) -> CliResult<bool> {
     if !stdin().is_terminal() {
         return Ok(false);

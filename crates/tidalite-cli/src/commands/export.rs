@@ -1,4 +1,4 @@
-//! `export`: a selection as a file for other programs.
+//! `export`: writes a selection to a file for other programs.
 
 use crate::args::{ExportArgs, Format};
 use crate::context::{Context, ProgressUnit};
@@ -17,13 +17,13 @@ pub(crate) fn run(context: &Context, args: &ExportArgs) -> CliResult {
         Some(Format::Json) => FileFormat::JsonLines,
         Some(Format::Arrow) => FileFormat::ArrowIpc,
         Some(Format::Table) => {
-            let text = "a file is parquet, csv, json (lines) or arrow; `tidalite query` prints tables";
+            let text = "an export is parquet, csv, json (lines) or arrow; `tidalite query` prints tables";
             return Err(CliError::Usage(text.into()));
         }
     };
     let snapshot = context.read(&args.store)?.snapshot()?;
     let select = args.selection.over(&snapshot);
-    // Before the file of that name is replaced by one without points.
+    // Check first, so that an empty selection does not replace an existing file.
     if is_empty(&select)? {
         return Err(args.selection.nothing(&snapshot)?);
     }

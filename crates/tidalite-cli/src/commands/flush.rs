@@ -1,4 +1,4 @@
-//! `flush`: all rows from logs into a part.
+//! `flush`: moves all rows from the logs into parts.
 
 use crate::args::{FlushArgs, Format};
 use crate::context::{Context, ProgressUnit};
@@ -23,7 +23,7 @@ pub(crate) fn run(context: &Context, args: &FlushArgs) -> CliResult {
     let seconds = start.elapsed().as_secs_f64();
     if format == Format::Table {
         return print_text(&match stats.points {
-            0 => "nothing to flush: no rows are in logs\n".to_owned(),
+            0 => "nothing to flush: the logs hold no rows\n".to_owned(),
             n => format!("flushed {n} points into {} parts in {seconds:.2} s\n", stats.parts),
         });
     }

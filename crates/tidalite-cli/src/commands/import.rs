@@ -1,4 +1,4 @@
-//! `import`: points from files of other programs.
+//! `import`: reads points from files of other programs.
 
 use crate::args::{Format, ImportArgs, TimeUnitArg};
 use crate::context::{Context, ProgressUnit};
@@ -8,12 +8,12 @@ use crate::text::printable;
 use std::time::Instant;
 use tidalite::{ImportStats, TimeUnit};
 
-/// Runs the command: file after file, in the order given. Files before one that fails stay imported; the error says what
-/// of that one does.
+/// Runs the command: imports the files in the order given. If one fails, the files before it stay imported; the error
+/// says how much of the failed one does.
 pub(crate) fn run(context: &Context, args: &ImportArgs) -> CliResult {
     let format = context.format()?;
     let how = how(args);
-    let store = context.make(&args.store)?;
+    let store = context.create(&args.store)?;
     let mut done: Vec<(String, ImportStats, f64)> = Vec::new();
     for file in &args.files {
         let start = Instant::now();

@@ -1,4 +1,4 @@
-//! `metrics`: one row a metric, summed up over its series.
+//! `metrics`: one row per metric, summarised over its series.
 
 use crate::args::{Format, MetricsArgs, SelectionArgs};
 use crate::context::Context;
@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tidalite::{History, Repeats, Summary};
 
-/// What is known of one metric.
+/// The totals of a metric.
 #[derive(Default)]
 struct MetricTotals {
     runs: BTreeSet<Arc<str>>,
@@ -31,7 +31,7 @@ pub(crate) fn run(context: &Context, args: &MetricsArgs) -> CliResult {
         time: None,
         values: None,
         repeats: Repeats::Last,
-        // What was written, once.
+        // Count each point once: in the run that it was written to.
         history: History::Own,
         include_rewound: false,
         transform: Vec::new(),
@@ -47,7 +47,7 @@ pub(crate) fn run(context: &Context, args: &MetricsArgs) -> CliResult {
         return Err(selection.nothing(&snapshot)?);
     }
     if metrics.is_empty() && format == Format::Table {
-        context.note("the store holds no points yet");
+        context.note("the store has no points yet");
     }
     let bytes: BTreeMap<String, u64> = snapshot.bytes_by_metric().into_iter().collect();
     let totals = || metrics.values().map(|m| &m.total);

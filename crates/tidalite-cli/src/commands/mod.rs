@@ -1,4 +1,4 @@
-//! The commands, one file each: open, ask the store, write the answer.
+//! The commands, one file each: open the store, call the engine, write the answer.
 
 mod backup;
 mod chart;

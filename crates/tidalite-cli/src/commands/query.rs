@@ -1,5 +1,4 @@
-//! `query`: points, all or few of them, over any x-axis; aggregates of them; the last point of each series; or what these
-//! were made from.
+//! `query`: points, downsampled points, aggregates, or the last point of each series; or how the query ran.
 
 use crate::args::{Format, QueryArgs};
 use crate::context::Context;
@@ -26,13 +25,13 @@ pub(crate) fn run(context: &Context, args: &QueryArgs) -> CliResult {
     }
     if !args.aggregate.is_empty() {
         let batch = aggregates(&select, args)?;
-        // With no groups there is a row even of nothing, such as a count of 0: that is an answer.
+        // Without groups there is always a row, such as a count of 0.
         if batch.num_rows() == 0 {
             return Err(args.selection.nothing(&snapshot)?);
         }
         return print(&batch, format, args.limit);
     }
-    if let Some(batch) = few(&select, args)? {
+    if let Some(batch) = reduced(&select, args)? {
         if batch.num_rows() == 0 {
             let step = XAxis::Step;
             return Err(args.selection.nothing_over(args.x.as_ref().unwrap_or(&step), &snapshot)?);
@@ -53,7 +52,7 @@ pub(crate) fn run(context: &Context, args: &QueryArgs) -> CliResult {
     answer.finish()
 }
 
-/// The groups, or the best of them.
+/// Computes the groups, or only the top or bottom ones.
 fn aggregates(select: &Select, args: &QueryArgs) -> tidalite::Result<RecordBatch> {
     let by_run = [By::Run];
     let ranked = if args.by.is_empty() { &by_run[..] } else { &args.by[..] };
@@ -64,8 +63,8 @@ fn aggregates(select: &Select, args: &QueryArgs) -> tidalite::Result<RecordBatch
     }
 }
 
-/// Points in the order of another x-axis, or few of them; none where all come as they are.
-fn few(select: &Select, args: &QueryArgs) -> tidalite::Result<Option<RecordBatch>> {
+/// Points on another x-axis or downsampled ones; None if all points are wanted as stored.
+fn reduced(select: &Select, args: &QueryArgs) -> tidalite::Result<Option<RecordBatch>> {
     let batch = match (&args.x, args.lttb, args.m4) {
         (None, None, None) => return Ok(None),
         (None, Some(points), _) => select.lttb(points)?,
@@ -77,14 +76,14 @@ fn few(select: &Select, args: &QueryArgs) -> tidalite::Result<Option<RecordBatch
     Ok(Some(batch))
 }
 
-/// Makes the answer, and tells of it instead of showing it.
+/// Runs the query and prints how it ran instead of its answer.
 fn explain(select: &Select, args: &QueryArgs, format: Format) -> CliResult {
     let ((), explain) = select.explain(|select| {
         if args.latest {
             select.latest()?;
         } else if !args.aggregate.is_empty() {
             aggregates(select, args)?;
-        } else if few(select, args)?.is_none() {
+        } else if reduced(select, args)?.is_none() {
             for batch in select.points()? {
                 batch?;
             }

@@ -1,4 +1,4 @@
-//! `runs`: one row a run, with its status, params, and how much it holds.
+//! `runs`: one row per run, with its status, params and size.
 
 use crate::args::{Format, RunOrder, RunsArgs};
 use crate::context::Context;
@@ -23,14 +23,14 @@ pub(crate) fn run(context: &Context, args: &RunsArgs) -> CliResult {
         runs.retain(|r| args.runs.contains(&r.id) || matching.contains(&r.id));
         if runs.is_empty() {
             let globs = args.runs.join(", ");
-            let text = format!("nothing matches: none of {all} runs is or matches {globs}");
+            let text = format!("nothing matches: none of the {all} runs matches {globs}");
             return Err(CliError::Nothing(text));
         }
     }
     for filter in &args.filters {
         runs.retain(|r| filter.matches(r));
         if runs.is_empty() {
-            return Err(CliError::Nothing(format!("nothing matches: no run is such that {filter}")));
+            return Err(CliError::Nothing(format!("nothing matches: no run matches the filter {filter}")));
         }
     }
     let held = held(&snapshot)?;
@@ -42,13 +42,13 @@ pub(crate) fn run(context: &Context, args: &RunsArgs) -> CliResult {
         RunOrder::Status => runs.sort_by_key(|r| r.status),
     }
     if runs.is_empty() && format == Format::Table {
-        context.note("the store holds no runs yet");
+        context.note("the store has no runs yet");
     }
     let bytes: BTreeMap<String, u64> = snapshot.bytes_by_run().into_iter().collect();
     print(&table(&runs, &held, &bytes), format, args.limit)
 }
 
-/// What a run holds.
+/// What a run contains.
 #[derive(Default)]
 struct RunTotals {
     series: u64,
@@ -75,7 +75,7 @@ fn table(runs: &[RunInfo], held: &BTreeMap<String, RunTotals>, bytes: &BTreeMap<
             .as_ref()
             .map_or(Value::Object(Map::new()), |p| serde_json::json!({"run": p.run, "step": p.step}))
     };
-    // A run that is over lasted until its end; another one until its last point so far.
+    // The duration ends at the end of the run, or at the last point of a run without an end.
     let seconds = |r: &RunInfo| {
         let until = r.ended_us.or(of(r).total.time_max_us)?;
         r.started_us.map(|from| until.saturating_sub(from) as f64 / 1e6)

@@ -1,4 +1,4 @@
-//! `verify`: every byte is read; what is wrong is said exactly: file, offset, run, series, steps, rows.
+//! `verify`: reads every byte and reports each problem: file, offset, run, series, steps, rows.
 
 use crate::args::{Format, VerifyArgs};
 use crate::context::{Context, ProgressUnit};
@@ -19,7 +19,7 @@ pub(crate) fn run(context: &Context, args: &VerifyArgs) -> CliResult {
         context.read(&args.store).and_then(|store| Ok(store.verify(&|done, total| bar.set(done, total))?));
     drop(bar);
     let report = match done {
-        // The marker, or the manifest: what else there is cannot be told without it. That is damage as well.
+        // A corrupt marker or manifest is damage too. The rest of the store cannot be read without it.
         Err(CliError::Engine(e)) if e.kind() == ErrorKind::Corrupt => {
             let mut report = Report::default();
             report.findings.push(Finding::from(&e));
@@ -63,7 +63,7 @@ fn for_people(report: &Report, seconds: f64) -> String {
     let damaged = report.findings.iter().filter(|f| f.kind.is_damage()).count();
     let verdict = match (report.findings.len(), damaged) {
         (0, _) => "sound".to_owned(),
-        (_, 0) => "sound; what a crash cut off is listed above".to_owned(),
+        (_, 0) => "sound; what a crash tore off is listed above".to_owned(),
         (_, n) => format!("DAMAGED in {n} places"),
     };
     text.push_str(&format!(
@@ -76,7 +76,7 @@ fn for_people(report: &Report, seconds: f64) -> String {
     text
 }
 
-/// The metrics concerned, with their labels.
+/// The metrics affected, with their labels.
 fn series(finding: &Finding) -> Vec<String> {
     let name = |k: &tidalite::SeriesKey| match k.labels.as_str() {
         "" => k.metric.to_string(),

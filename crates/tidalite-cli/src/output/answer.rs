@@ -10,10 +10,10 @@ use arrow::datatypes::SchemaRef;
 use arrow::ipc::writer::StreamWriter;
 use std::io::Write;
 
-/// Rows of a table where no limit is given.
+/// The most rows of a table without a limit.
 const TABLE_ROWS: usize = 40;
 
-/// Writes an answer of any number of batches of one schema to `out`.
+/// Writes an answer to `out`: any number of batches of one schema.
 pub(crate) struct AnswerWriter<W: Write> {
     out: W,
     schema: SchemaRef,
@@ -30,8 +30,8 @@ enum AnswerEncoder {
 }
 
 impl<W: Write> AnswerWriter<W> {
-    /// An answer of at most `limit` rows: 0 is all, absent is 40 in a table and else all. A table that has more shows
-    /// its head and its tail.
+    /// Creates a writer of at most `limit` rows. 0 means all; None means 40 in a table, otherwise all. A longer table
+    /// shows its first and last rows.
     pub(crate) fn new(out: W, format: Format, schema: SchemaRef, limit: Option<usize>) -> CliResult<Self> {
         let form = match format {
             Format::Json => AnswerEncoder::Json,
@@ -49,17 +49,17 @@ impl<W: Write> AnswerWriter<W> {
         Ok(AnswerWriter { out, schema, form, limit, rows: 0 })
     }
 
-    /// Whether more rows would change nothing, so that the source need not be read on.
+    /// Whether further rows would be ignored, so that reading can stop.
     pub(crate) fn is_full(&self) -> bool {
         !matches!(self.form, AnswerEncoder::Table(_)) && self.limit.is_some_and(|n| self.rows >= n)
     }
 
-    /// Rows given so far.
+    /// The number of rows so far.
     pub(crate) fn rows(&self) -> usize {
         self.rows
     }
 
-    /// Takes a batch.
+    /// Adds a batch.
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> CliResult {
         let batch = match (&mut self.form, self.limit) {
             (AnswerEncoder::Table(window), _) => {
@@ -110,14 +110,14 @@ impl<W: Write> AnswerWriter<W> {
     }
 }
 
-/// Writes one batch as a whole answer to standard output.
+/// Writes one batch to standard output as a complete answer.
 pub(crate) fn print(batch: &RecordBatch, format: Format, limit: Option<usize>) -> CliResult {
     let mut answer = AnswerWriter::new(std::io::stdout().lock(), format, batch.schema(), limit)?;
     answer.write(batch)?;
     answer.finish()
 }
 
-/// Writes one batch of one row: in JSON as a document of its own.
+/// Writes a batch of one row to standard output; in JSON as an indented document.
 pub(crate) fn print_one(batch: &RecordBatch, format: Format) -> CliResult {
     match (format, json_rows(batch)?.pop()) {
         (Format::Json, Some(document)) => print_document(&document),
@@ -132,7 +132,7 @@ pub(crate) fn print_document(document: &serde_json::Value) -> CliResult {
     Ok(out.flush()?)
 }
 
-/// Writes text for people.
+/// Writes text to standard output.
 pub(crate) fn print_text(text: &str) -> CliResult {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())?;
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn json_and_csv_keep_what_numbers_cannot_say() {
+    fn json_and_csv_write_non_finite_values_as_words() {
         let json = String::from_utf8(written(Format::Json, &[batch()], None)).unwrap();
         assert_eq!(
             json,
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_table_shows_head_and_tail_and_says_what_it_left_out() {
+    fn a_long_table_shows_its_head_and_tail() {
         let part = |from: i64| AnswerColumns::default().int("step", from..from + 7).finish();
         let parts: Vec<RecordBatch> = (0..10).map(|i| part(i * 7)).collect();
         let text = String::from_utf8(written(Format::Table, &parts, Some(5))).unwrap();

@@ -9,7 +9,7 @@ use arrow::array::{
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType};
 
-/// A column of one of the kinds that answers have.
+/// A column of an answer, by type.
 pub(super) enum CellColumn {
     Text(StringArray),
     Json(StringArray),
@@ -43,8 +43,8 @@ impl CellColumn {
         }
     }
 
-    /// For a table.
-    pub(super) fn people(&self, row: usize) -> String {
+    /// The text of a cell in a table.
+    pub(super) fn table_text(&self, row: usize) -> String {
         if self.is_null(row) {
             return "–".into();
         }
@@ -57,13 +57,13 @@ impl CellColumn {
         }
     }
 
-    /// For JSON, appended.
+    /// Appends a cell as JSON.
     pub(super) fn json(&self, row: usize, out: &mut Vec<u8>) {
         if self.is_null(row) {
             out.extend_from_slice(b"null");
             return;
         }
-        // Writing to a vector cannot fail, so the results are dropped.
+        // Writing to a vector cannot fail.
         let _ = match self {
             CellColumn::Text(a) => serde_json::to_writer(&mut *out, a.value(row)),
             CellColumn::Json(a) => {
@@ -81,14 +81,14 @@ impl CellColumn {
         };
     }
 
-    /// For CSV, appended.
+    /// Appends a cell as CSV.
     pub(super) fn csv(&self, row: usize, out: &mut Vec<u8>) {
         if self.is_null(row) {
             return;
         }
         match self {
             CellColumn::Text(a) | CellColumn::Json(a) => quoted(a.value(row), out),
-            // `{:?}` is the shortest text that reads back, with an exponent where that is shorter.
+            // `{:?}` is the shortest text that reads back exactly; very large and very small values have an exponent.
             CellColumn::Float(a) if a.value(row).is_finite() => {
                 out.extend_from_slice(format!("{:?}", a.value(row)).as_bytes())
             }
@@ -99,7 +99,7 @@ impl CellColumn {
     }
 }
 
-/// A JSON object as `k=v, k=v`, and a list of texts as words, for people.
+/// Formats a JSON object as `k=v, k=v`, and a list as its items.
 fn plain_json(text: &str) -> String {
     let plain = |v: &serde_json::Value| match v {
         serde_json::Value::String(s) => s.clone(),
@@ -114,7 +114,7 @@ fn plain_json(text: &str) -> String {
     }
 }
 
-/// A field as RFC 4180 has it.
+/// Appends a CSV field, quoted as RFC 4180 requires.
 pub(super) fn quoted(text: &str, out: &mut Vec<u8>) {
     if !text.contains([',', '"', '\n', '\r']) {
         out.extend_from_slice(text.as_bytes());

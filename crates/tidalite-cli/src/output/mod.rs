@@ -1,9 +1,9 @@
-//! Record batches as tables for people, and as JSON lines, CSV or an Arrow stream for programs.
+//! Writes record batches: as a table for people, as JSON lines, CSV or an Arrow stream for programs.
 //!
-//! A batch is encoded whole, then written, so that an error of standard output is never mistaken for one of encoding.
-//! Values that are no numbers are words, as in exports: `NaN`, `inf`, `-inf` in CSV, and the texts `"NaN"`, `"Infinity"`,
-//! `"-Infinity"` in JSON; `tidalite import` reads both back. A column of the extension type `arrow.json` is JSON text,
-//! embedded as it is.
+//! A batch is encoded completely before it is written, so that write errors and encoding errors stay apart. Values that
+//! are not finite are written as in exports: `NaN`, `inf`, `-inf` in CSV, the strings `"NaN"`, `"Infinity"`, `"-Infinity"`
+//! in JSON. `tidalite import` reads both back. A column of the extension type `arrow.json` holds JSON text, which JSON
+//! output embeds unchanged.
 
 mod answer;
 mod cells;

@@ -8,8 +8,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, SchemaRef};
 use std::collections::VecDeque;
 
-/// The head and the tail of a table, whatever the number of rows between; memory holds the rows shown, and the batches
-/// they came in.
+/// The first and the last rows of a table. Memory holds the batches that contain them, not the rows between.
 pub(super) struct TableWindow {
     head_rows: usize,
     tail_rows: usize,
@@ -58,12 +57,12 @@ impl TableWindow {
         let left_out = self.total - self.head_len - self.tail_len;
         let shown: Vec<&RecordBatch> = self.head.iter().chain(&self.tail).collect();
         // AnswerColumns that say nothing in any row shown are left out.
-        let said = |c: &usize| {
-            let quiet_kind =
+        let filled = |c: &usize| {
+            let optional =
                 matches!(schema.field(*c).name().as_str(), "labels" | "tags" | "params" | "parent");
-            !quiet_kind || shown.iter().any(|b| !is_blank(b.column(*c)))
+            !optional || shown.iter().any(|b| !is_blank(b.column(*c)))
         };
-        let columns: Vec<usize> = (0..schema.fields().len()).filter(said).collect();
+        let columns: Vec<usize> = (0..schema.fields().len()).filter(filled).collect();
         let fields: Vec<&Field> = columns.iter().map(|&c| schema.field(c)).collect();
         let heads: Vec<(&str, Align)> =
             fields.iter().map(|f| (f.name().as_str(), align(f.data_type()))).collect();
@@ -77,13 +76,13 @@ impl TableWindow {
                 .map(|&c| CellColumn::new(schema.field(c), batch.column(c)))
                 .collect::<CliResult<_>>()?;
             for row in 0..batch.num_rows() {
-                table.row(cells.iter().map(|c| c.people(row)));
+                table.row(cells.iter().map(|c| c.table_text(row)));
             }
         }
         let mut text = table.render(terminal_width());
         if left_out > 0 {
             text.push_str(&format!(
-                "{left_out} of {} rows are left out; for all: --limit 0, or --format csv\n",
+                "{left_out} of {} rows are left out; --limit 0 or --format csv prints all\n",
                 self.total
             ));
         }

@@ -1,11 +1,11 @@
-//! Byte counts and counts as text for people, in three digits.
+//! Byte counts and counts as text, with three significant digits.
 
-/// A number of bytes in decimal units, in three digits: `0 B`, `117 kB`, `4.92 GB`.
+/// Formats a number of bytes in decimal units with three digits: `0 B`, `117 kB`, `4.92 GB`.
 pub(crate) fn human_bytes(bytes: u64) -> String {
     scaled(bytes, &["B", "kB", "MB", "GB", "TB", "PB", "EB"])
 }
 
-/// A count in three digits: `999`, `1.5 k`, `10 M`.
+/// Formats a count with three digits: `999`, `1.5 k`, `10 M`.
 pub(crate) fn human_count(count: u64) -> String {
     scaled(count, &["", "k", "M", "G", "T", "P", "E"])
 }

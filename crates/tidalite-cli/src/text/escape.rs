@@ -1,17 +1,16 @@
-//! Text from a store, made safe to print on a terminal.
+//! Escapes control characters, so that names from a store are safe to print.
 
-/// `text` with control characters (line breaks and terminal escapes among them) shown as escapes, so that a name cannot
-/// move the cursor.
+/// Escapes control characters, including line breaks and terminal escapes, so that a name cannot move the cursor.
 pub(crate) fn printable(text: &str) -> String {
     let escape = |c: char| {
-        // The marks that reorder text as it is shown are no control characters to Rust, but do as much harm.
-        let hides = c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if hides { c.escape_default().to_string() } else { c.to_string() }
+        // Rust does not count bidirectional marks as control characters, but they reorder the text around them.
+        let harmful = c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if harmful { c.escape_default().to_string() } else { c.to_string() }
     };
     text.chars().map(escape).collect()
 }
 
-/// As [`printable`], but line breaks stay: for messages whose lines are their own.
+/// Like [`printable`], but keeps line breaks, for messages of several lines.
 pub(crate) fn printable_lines(text: &str) -> String {
     text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }

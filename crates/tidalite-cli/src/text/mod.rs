@@ -1,4 +1,4 @@
-//! Values as text for people: numbers, amounts, times, and names without control characters.
+//! Text for people: numbers, amounts, times, and names with control characters escaped.
 
 mod amount;
 mod escape;

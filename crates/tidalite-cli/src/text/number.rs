@@ -1,9 +1,9 @@
 //! Numbers as text for people.
 
-/// Scales and suffixes of the short form, greatest first.
+/// Scales and suffixes of large numbers, largest first.
 pub(crate) const SUFFIXES: [(f64, &str); 4] = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
 
-/// A number in at most four significant digits: `0.125`, `1234`, `12.35k`, `3e-4`, `NaN`.
+/// Formats a number with at most four significant digits: `0.125`, `1234`, `12.35k`, `3e-4`, `NaN`.
 pub(crate) fn short_number(value: f64) -> String {
     let size = value.abs();
     if value == 0.0 {
@@ -21,12 +21,12 @@ pub(crate) fn short_number(value: f64) -> String {
         SUFFIXES.into_iter().find(|(s, _)| size >= s * 0.99995).unwrap_or((1.0, ""))
     };
     let scaled = value / scale;
-    // Digits before the point leave the rest of four for those after it.
+    // Four significant digits in all, those before the decimal point included.
     let decimals = (3 - scaled.abs().log10().floor() as i32).clamp(0, 6) as usize;
     trim_zeros(format!("{scaled:.decimals$}{suffix}"), suffix)
 }
 
-/// Scientific notation with at most this many decimals: `3e-4`.
+/// Formats a number in scientific notation with at most this many decimals: `3e-4`.
 pub(crate) fn scientific(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$e}");
     match text.split_once('e') {
@@ -35,7 +35,7 @@ pub(crate) fn scientific(value: f64, decimals: usize) -> String {
     }
 }
 
-/// Without the zeros at the end of the decimals, which stand before `suffix`.
+/// Removes trailing zeros of the decimals, which precede `suffix`.
 pub(crate) fn trim_zeros(text: String, suffix: &str) -> String {
     let digits = text.strip_suffix(suffix).unwrap_or(&text);
     if !digits.contains('.') {
@@ -44,7 +44,7 @@ pub(crate) fn trim_zeros(text: String, suffix: &str) -> String {
     format!("{}{suffix}", digits.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// A value for people: whole numbers as they are, others in seven significant digits.
+/// Formats a value: integers in full, other numbers with at most seven significant digits.
 pub(crate) fn number(value: f64) -> String {
     let size = value.abs();
     if !value.is_finite() || value == 0.0 || !(1e-4..1e15).contains(&size) {
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_short() {
+    fn short_numbers_have_four_digits() {
         let texts =
             [0.0, 0.125, 3e-4, -2.5, 1234.0, 12_345.0, 9_999.9, 1.5e6, 1e300, f64::NAN, f64::NEG_INFINITY];
         assert_eq!(
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_for_people_have_seven_digits() {
+    fn numbers_have_seven_digits() {
         let texts = [0.0, 1.0, 123_456_789.0, 0.123_456_789, 1_234.567_89, 1e-9, -2.5, f64::NAN, 1e300];
         assert_eq!(
             texts.map(number),
