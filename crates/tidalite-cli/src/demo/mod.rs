@@ -1,15 +1,15 @@
-//! `demo`: the store's main job, on real input, in seconds.
+//! `demo`: several processes log real training to one store, within seconds.
 //!
 //! ```text
 //! this process ── starts ─→ four trainers, one learning rate each ─┐
 //!      │                    one that samples the machine ──────────┤→ one store
 //!      └── follows the store live, draws ←─────────────────────────┘
-//! half-way: one trainer is killed with SIGKILL; what it was told to be accepted must be in the store, whole
-//! at the end: flush, compact, verify, and what was measured on the way
+//! halfway: one trainer is killed with SIGKILL; every row that the store acknowledged to it must be there, whole
+//! at the end: flush, compact, verify, print the measurements
 //! ```
 //!
-//! The processes are this very program with hidden commands ([`trainer`], [`machine`]). None outlives this one:
-//! [`children`] kills them when dropped, and each ends by itself when its standard input closes.
+//! The processes run this same program with hidden commands ([`trainer`], [`machine`]). None outlives this process:
+//! [`children`] kills them on drop, and each exits when its standard input closes.
 
 mod children;
 pub(crate) mod digits;
@@ -34,24 +34,24 @@ use summary::Measurements;
 use tidalite::Options;
 use watch::{Losses, Screen};
 
-/// How often the store is looked at.
-const LOOK: Duration = Duration::from_millis(100);
-/// A trainer that takes so many times longer than asked for is stuck.
+/// How long one poll of the store waits.
+const POLL: Duration = Duration::from_millis(100);
+/// A trainer counts as stuck after this multiple of the requested time, plus a minute.
 const PATIENCE: u32 = 8;
 
 /// Runs the command.
 pub(crate) fn run(context: &Context, args: &DemoArgs) -> CliResult {
     context.format()?;
     let start = Instant::now();
-    let path = place(args.store.as_deref())?;
-    // Flushes here are by hand, so that each is seen and measured.
+    let path = store_folder(args.store.as_deref())?;
+    // No background work, so that each flush is explicit and measured.
     let store = Options::new().background(false).open(&path)?;
     let mut screen = Screen::new(context.color());
-    screen.say(&format!("The store is {}", path.display()))?;
-    screen.say(&format!(
+    screen.print(&format!("The store is {}", path.display()))?;
+    screen.print(&format!(
         "Four processes train a network on {} handwritten digits, {STEPS} steps\n\
-         each; a fifth samples this machine. All five write to the store at once;\n\
-         this process reads it meanwhile, and draws what it sees.\n",
+         each; a fifth samples this machine. All five write to the store at the same\n\
+         time, while this process reads it and draws the losses.\n",
         digits::Digits::load().train.len()
     ))?;
 
@@ -60,7 +60,7 @@ pub(crate) fn run(context: &Context, args: &DemoArgs) -> CliResult {
         .iter()
         .map(|rate| TrainerProcess::start(&path, rate, STEPS, args.seconds))
         .collect::<CliResult<_>>()?;
-    let mut figures = Measurements::default();
+    let mut measurements = Measurements::default();
     let mut losses = Losses::follow(&store)?;
     watch_until(&mut screen, &mut losses, &mut trainers, args, |losses| {
         losses.last(&run_id(VICTIM)) >= i64::from(STEPS / 2)
@@ -68,28 +68,28 @@ pub(crate) fn run(context: &Context, args: &DemoArgs) -> CliResult {
 
     let victim = trainers.iter().position(|t| t.rate() == VICTIM).expect("the victim is one of the trainers");
     let acked = trainers.remove(victim).kill()?;
-    let kept = proof::check(&store, &run_id(VICTIM), acked)?;
-    screen.say(&kept.words(&run_id(VICTIM)))?;
-    figures.flush(&store)?;
-    screen.say(&format!(
-        "Flushed {} points to Parquet meanwhile; the others went on logging.\n",
-        figures.flushed.points
+    let recovered = proof::check(&store, &run_id(VICTIM), acked)?;
+    screen.print(&recovered.describe(&run_id(VICTIM)))?;
+    measurements.flush(&store)?;
+    screen.print(&format!(
+        "Flushed {} points to Parquet while the other processes recovered logging.\n",
+        measurements.flushed.points
     ))?;
 
     watch_until(&mut screen, &mut losses, &mut trainers, args, |_| false)?;
-    losses.look(Duration::ZERO)?;
+    losses.poll(Duration::ZERO)?;
     screen.clear()?;
     for trainer in trainers {
-        figures.timings.push(trainer.finish()?);
+        measurements.timings.push(trainer.finish()?);
     }
     machine.stop()?;
     proof::check(&store, &run_id(VICTIM), acked)?;
-    figures.live = losses.latencies();
-    figures.measure(&store)?;
-    screen.say(&summary::text(&store, &figures, context.color(), &path, start.elapsed())?)
+    measurements.live = losses.median_latency();
+    measurements.measure(&store)?;
+    screen.print(&summary::text(&store, &measurements, context.color(), &path, start.elapsed())?)
 }
 
-/// Draws until all trainers have ended, or `enough`.
+/// Draws the losses until all trainers have exited or `enough` holds.
 fn watch_until(
     screen: &mut Screen,
     losses: &mut Losses,
@@ -100,7 +100,7 @@ fn watch_until(
     let start = Instant::now();
     let patience = args.seconds * PATIENCE + Duration::from_secs(60);
     loop {
-        losses.look(LOOK)?;
+        losses.poll(POLL)?;
         screen.show(losses)?;
         let mut ended = true;
         for trainer in trainers.iter_mut() {
@@ -111,19 +111,18 @@ fn watch_until(
         }
         if start.elapsed() > patience {
             return Err(CliError::Other(
-                "the demonstration's trainers are stuck; try again on a less busy machine".into(),
+                "the trainers of the demo are stuck; try again on a less busy machine".into(),
             ));
         }
     }
 }
 
-/// The folder of the new store: as given, or the first free name here, or in the folder for temporary files.
-fn place(given: Option<&Path>) -> CliResult<PathBuf> {
+/// The folder of the new store: as given, or the first free name here, or else in the temporary folder.
+fn store_folder(given: Option<&Path>) -> CliResult<PathBuf> {
     if let Some(path) = given {
-        let taken = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
-        if taken {
-            let text =
-                format!("{} holds something already; give a folder that is empty or absent", path.display());
+        let occupied = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+        if occupied {
+            let text = format!("{} is not empty; name a folder that is empty or absent", path.display());
             return Err(CliError::Other(text));
         }
         return Ok(path.to_path_buf());
@@ -140,6 +139,6 @@ fn place(given: Option<&Path>) -> CliResult<PathBuf> {
         }
     }
     Err(CliError::Other(
-        "no folder can be made here or among the temporary files; name one: `tidalite demo STORE`".into(),
+        "cannot create a folder here or in the temporary folder; name one: `tidalite demo STORE`".into(),
     ))
 }

@@ -1,12 +1,12 @@
-//! What the demonstration runs: learning rates, steps, run ids and metrics.
+//! The constants of the demo that its processes share: learning rates, steps, run ids, metrics.
 
-/// The learning rates, as they stand in the runs' ids. The last one learns, then diverges to NaN.
+/// The learning rates, as written in the run ids. With the last one the network learns, then diverges to NaN.
 pub(super) const RATES: [&str; 4] = ["0.003", "0.02", "0.1", "0.5"];
-/// The one whose trainer is killed.
+/// The learning rate whose trainer is killed.
 pub(super) const VICTIM: &str = "0.02";
-/// Steps of each trainer.
+/// The number of steps of each trainer.
 pub(super) const STEPS: u32 = 3000;
-/// The metrics of every step.
+/// The metrics logged at every step.
 pub(super) const EVERY_STEP: [&str; 8] = [
     "loss",
     "accuracy",
@@ -17,14 +17,14 @@ pub(super) const EVERY_STEP: [&str; 8] = [
     "weight_norm/fc2",
     "weight_norm/fc3",
 ];
-/// Those of the steps at which the network is tested as well.
+/// The metrics logged only at steps at which the network is tested.
 pub(super) const TESTED: [&str; 2] = ["test/loss", "test/accuracy"];
-/// One step in so many is tested: the last of each hundred.
+/// The network is tested at the last step of each hundred.
 const TEST_EVERY: u32 = 100;
 /// The id of the run that holds this machine's telemetry.
 pub(super) const MACHINE_RUN: &str = "machine";
 
-/// The id of the run of a trainer, by its learning rate.
+/// The run id of the trainer with a learning rate.
 pub(super) fn run_id(rate: &str) -> String {
     format!("lr-{rate}")
 }

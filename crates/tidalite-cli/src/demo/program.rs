@@ -1,10 +1,10 @@
-//! How a user calls this program from a shell.
+//! How to type this program and a path in a shell.
 
 use std::path::{Path, PathBuf};
 
-/// How to call this program from a shell, as short as it goes.
+/// The shortest shell command that runs this program.
 pub(super) fn program() -> String {
-    // What `cargo run` sets for the programs it starts.
+    // `cargo run` sets this variable.
     if std::env::var("CARGO_PKG_NAME").is_ok_and(|name| name == env!("CARGO_PKG_NAME")) {
         return "cargo run --release -p tidalite-cli --".into();
     }
@@ -20,7 +20,7 @@ pub(super) fn program() -> String {
     here.map_or(exe.display().to_string(), |below| format!("./{}", below.display()))
 }
 
-/// A path as a shell takes it.
+/// A path, quoted for a shell if necessary.
 pub(super) fn shell(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);

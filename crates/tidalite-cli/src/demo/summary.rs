@@ -1,4 +1,4 @@
-//! What the demonstration prints at its end: the runs, the losses, what was measured, and what to try next.
+//! The summary at the end of the demo: the runs, the losses, the measurements, and commands to try next.
 
 use super::children::LogTiming;
 use super::plan::MACHINE_RUN;
@@ -12,37 +12,37 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use tidalite::{CompactStats, FlushStats, Stats, Store, Summary};
 
-/// Size of the last chart, in characters; on a narrower terminal, its width.
+/// The most columns of the final chart, and its lines.
 const SIZE: (usize, usize) = (100, 18);
-/// Characters of a sparkline.
+/// Width of a sparkline, in characters.
 const SPARK: usize = 16;
 
-/// What was measured.
+/// What the demo measures.
 #[derive(Debug, Default)]
 pub(super) struct Measurements {
-    /// Of each trainer that lived.
+    /// The timing of each trainer that was not killed.
     pub(super) timings: Vec<LogTiming>,
-    /// Half of the rows were seen here so long after their time.
+    /// The median time from a row being logged to it being read here.
     pub(super) live: Duration,
-    /// The flush while others logged.
+    /// The flush during logging.
     pub(super) flushed: FlushStats,
     log_bytes: u64,
     last_flush: (FlushStats, Duration),
     compacted: (CompactStats, Duration),
-    /// All losses, as one Arrow batch.
+    /// The number of losses, and how long it took to query them all.
     queried: (usize, Duration),
     after: Stats,
     sound: bool,
 }
 
 impl Measurements {
-    /// Flushes while others log.
+    /// Flushes while other processes log.
     pub(super) fn flush(&mut self, store: &Store) -> CliResult {
         self.flushed = store.flush()?;
         Ok(())
     }
 
-    /// Flushes, compacts, queries and verifies, when all others have ended.
+    /// Flushes, compacts, queries and verifies after all other processes have exited.
     pub(super) fn measure(&mut self, store: &Store) -> CliResult {
         self.log_bytes = store.stats()?.log_bytes;
         let start = Instant::now();
@@ -57,7 +57,7 @@ impl Measurements {
         Ok(())
     }
 
-    fn words(&self) -> String {
+    fn describe(&self) -> String {
         let each = |bytes: u64, points: u64| bytes as f64 / points.max(1) as f64;
         let rate =
             |points: u64, took: Duration| human_count((points as f64 / took.as_secs_f64().max(1e-9)) as u64);
@@ -69,9 +69,9 @@ impl Measurements {
         let mut table = TextTable::new(&[("measured", Align::Left), ("", Align::Left)]);
         let rows = [
             ("one log() of 8 metrics", format!("p50 {}, p99 {}", range(|t| t.p50_ns), range(|t| t.p99_ns))),
-            ("a row seen here", format!("{} after log(), p50", human_duration(self.live))),
-            ("log", format!("{} on the disk before the last flush", human_bytes(self.log_bytes))),
-            ("flush", self.flush_words(rate)),
+            ("log() to seen here", format!("p50 {}", human_duration(self.live))),
+            ("log", format!("{} on disk before the last flush", human_bytes(self.log_bytes))),
+            ("flush", self.describe_flush(rate)),
             (
                 "compaction",
                 format!(
@@ -86,7 +86,7 @@ impl Measurements {
             (
                 "Parquet",
                 format!(
-                    "{} for {} points: {:.2} bytes a point, and {} of summaries",
+                    "{} for {} points: {:.2} bytes per point, plus {} of summaries",
                     human_bytes(self.after.parts_bytes),
                     human_count(self.after.points),
                     each(self.after.parts_bytes, self.after.points),
@@ -105,7 +105,7 @@ impl Measurements {
         table.render(terminal_width())
     }
 
-    fn flush_words(&self, rate: impl Fn(u64, Duration) -> String) -> String {
+    fn describe_flush(&self, rate: impl Fn(u64, Duration) -> String) -> String {
         let (stats, took) = self.last_flush;
         format!(
             "{} points in {}: {} points/s",
@@ -116,31 +116,31 @@ impl Measurements {
     }
 }
 
-/// All of it.
+/// The whole summary.
 pub(super) fn text(
     store: &Store,
-    figures: &Measurements,
+    measurements: &Measurements,
     color: bool,
     path: &Path,
     took: Duration,
 ) -> CliResult<String> {
     let columns = terminal_width().unwrap_or(SIZE.0).min(SIZE.0);
     let chart = terminal(&losses(store, columns * 2)?, columns, SIZE.1, color);
-    let samples = counted(store, MACHINE_RUN)?;
+    let samples = points_of(store, MACHINE_RUN)?;
     let (program, path) = (program(), shell(path));
     Ok(format!(
-        "{}\nThe machine's run holds {samples} points of its telemetry.\n\n{chart}\n{}\n\
-         All of it took {}. The store is {path}. Try next:\n\
+        "{}\nThe run {MACHINE_RUN} holds {samples} points of telemetry.\n\n{chart}\n{}\n\
+         The demo took {}. The store is {path}. Try next:\n\
          \x20 {program} chart {path} -m 'grad_norm/*' -r 'lr-*' --log-y\n\
          \x20 {program} query {path} -m test/accuracy --aggregate max,argmax,last --by run\n\
          \x20 {program} chart {path} -r machine -m cpu/total_percent --x time\n",
         runs(store)?,
-        figures.words(),
+        measurements.describe(),
         human_duration(took),
     ))
 }
 
-/// One row a trainer.
+/// The table of the trainers, one row each.
 fn runs(store: &Store) -> CliResult<String> {
     let snapshot = store.snapshot()?;
     let mut table = TextTable::new(&[
@@ -162,7 +162,7 @@ fn runs(store: &Store) -> CliResult<String> {
         let (loss, accuracy) = (of("loss")?, of("test/accuracy")?);
         let chart = snapshot.select().run(&run.id).metric("loss").chart(4096)?;
         let buckets = chart.first().map(|(_, c)| c.buckets.as_slice()).unwrap_or_default();
-        // Of a loss the order of magnitude is what tells.
+        // Losses span orders of magnitude.
         let logs: Vec<f64> = buckets.iter().map(|b| b.mean.map_or(f64::NAN, f64::log10)).collect();
         let percent = accuracy.max.map_or("–".into(), |m| format!("{:.1} %", m.value * 100.0));
         let last = loss.last.map_or(f64::NAN, |p| p.value);
@@ -195,7 +195,7 @@ fn losses(store: &Store, buckets: usize) -> CliResult<Chart> {
     Ok(Chart { y_name: "loss".into(), x_name: "step".into(), log_y: true, lines, ..Chart::default() })
 }
 
-/// How many points a run has.
-fn counted(store: &Store, run: &str) -> CliResult<u64> {
+/// The number of points of a run.
+fn points_of(store: &Store, run: &str) -> CliResult<u64> {
     Ok(store.select().run(run).summaries()?.iter().map(|(_, s)| s.count).sum())
 }

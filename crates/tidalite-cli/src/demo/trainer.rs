@@ -1,8 +1,8 @@
-//! One trainer of the demonstration, a process of its own: a real network on real images, a row logged each step.
+//! A trainer process of the demo: trains a network on real images and logs one row per step.
 //!
-//! After each row that the store accepted it says so on standard output (`ack <step>`), so that whoever started it can
-//! hold the store to that. At the end it says what its calls of `log` took. It ends early when its standard
-//! input closes, since then nobody is there to read on.
+//! It prints `ack <step>` for each row that the store has accepted, so that the parent can check the store against it. At
+//! the end it prints how long its calls of `log` took. It fails early if its standard input closes, since then the
+//! parent is gone.
 
 use super::digits::Digits;
 use super::network::{BATCH, LAYERS, NetworkTrainer, StepStats};
@@ -15,8 +15,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tidalite::{Run, Store};
 
-/// A trainer that is so far ahead of its time waits. Not at each step: one that sleeps half of the time finds caches and
-/// processor cold at each call, which no real one does.
+/// A trainer that is ahead of schedule by this much sleeps. It does not sleep at each step, because then each call would
+/// find cold caches and a slow processor, unlike in real training.
 const BURST: Duration = Duration::from_millis(20);
 /// All trainers begin with the same weights and see the same images.
 const SEED: u64 = 1;
@@ -24,7 +24,7 @@ const SEED: u64 = 1;
 /// Runs the command.
 pub(crate) fn run(args: &DemoTrainArgs) -> CliResult {
     let rate: f64 =
-        args.rate.parse().map_err(|_| CliError::Usage(format!("{:?} is no learning rate", args.rate)))?;
+        args.rate.parse().map_err(|_| CliError::Usage(format!("{:?} is not a learning rate", args.rate)))?;
     let orphaned = parent_gone();
     let store = Store::open(&args.store)?;
     let run = store
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &DemoTrainArgs) -> CliResult {
     Ok(())
 }
 
-/// Trains, and gives the nanoseconds that each call of `log` took.
+/// Trains, and returns how long each call of `log` took, in nanoseconds.
 fn train(args: &DemoTrainArgs, run: &Run, rate: f64, orphaned: &AtomicBool) -> CliResult<Vec<u64>> {
     let digits = Digits::load();
     let mut trainer = NetworkTrainer::new(&digits.train, rate, SEED);
@@ -58,7 +58,7 @@ fn train(args: &DemoTrainArgs, run: &Run, rate: f64, orphaned: &AtomicBool) -> C
     for step in 0..args.steps {
         if orphaned.load(Ordering::Relaxed) {
             run.fail()?;
-            return Err(CliError::Other("the demonstration ended before its trainer did".into()));
+            return Err(CliError::Other("the demo ended before its trainer".into()));
         }
         let values = values(&trainer.step());
         let (columns, test) = if is_tested(step) {
@@ -74,7 +74,7 @@ fn train(args: &DemoTrainArgs, run: &Run, rate: f64, orphaned: &AtomicBool) -> C
         let before = Instant::now();
         columns.log(i64::from(step), row)?;
         took.push(u64::try_from(before.elapsed().as_nanos()).unwrap_or(u64::MAX));
-        // Standard output is buffered by lines, so this is written when it returns.
+        // Standard output is line-buffered, so the line is written when this returns.
         writeln!(out, "ack {step}")?;
         let ahead = (pace * (step + 1)).saturating_sub(start.elapsed());
         if ahead > BURST {
@@ -98,7 +98,7 @@ fn values(stats: &StepStats) -> [f64; EVERY_STEP.len()] {
     ]
 }
 
-/// Becomes true when standard input ends: whoever started this process is gone.
+/// Becomes true when standard input closes, which means that the parent is gone.
 fn parent_gone() -> Arc<AtomicBool> {
     let gone = Arc::new(AtomicBool::new(false));
     let set = gone.clone();

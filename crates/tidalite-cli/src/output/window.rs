@@ -56,7 +56,7 @@ impl TableWindow {
     pub(super) fn render(&self, schema: &SchemaRef) -> CliResult<String> {
         let left_out = self.total - self.head_len - self.tail_len;
         let shown: Vec<&RecordBatch> = self.head.iter().chain(&self.tail).collect();
-        // AnswerColumns that say nothing in any row shown are left out.
+        // Leave out optional columns that are empty in all rows shown.
         let filled = |c: &usize| {
             let optional =
                 matches!(schema.field(*c).name().as_str(), "labels" | "tags" | "params" | "parent");
