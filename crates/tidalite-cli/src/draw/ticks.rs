@@ -1,26 +1,26 @@
-//! Round numbers for axes, and short texts for numbers and spans of time.
+//! The ticks of axes and their labels.
 //!
-//! A tick is a multiple of 1, 2 or 5 times a power of ten; on a time axis a multiple of a round number of seconds,
-//! minutes, hours or days; on a logarithmic axis a power of ten. The labels of one axis share a form: plain, scaled
-//! (`1.5k`) or scientific (`3e-4`), whichever is shortest. Called by the chart drawings and by the tables.
+//! A tick is a multiple of 1, 2 or 5 times a power of ten; on a time axis, a multiple of a round number of seconds,
+//! minutes, hours or days; on a logarithmic axis, a power of ten. The labels of an axis share the shortest form: plain,
+//! scaled (`1.5k`) or scientific (`3e-4`).
 
 use crate::text::{SUFFIXES, scientific, time_span, trim_zeros};
 
-/// Steps of a time axis, in seconds; below and above these, 1-2-5 of seconds and of days.
+/// Distances between ticks of a time axis, in seconds. Smaller and larger ones are 1, 2 or 5 × 10ᵏ seconds or days.
 const TIME_STEPS_S: [f64; 18] = [
     1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 10800.0,
     21600.0, 43200.0, 86400.0,
 ];
 const DAY_S: f64 = 86400.0;
-/// No axis has more ticks, whatever is asked for.
+/// The most ticks of an axis.
 const TICKS_MAX: usize = 64;
 
-/// About `about` round numbers in [`lo`, `hi`].
+/// Returns about `about` round numbers in [`lo`, `hi`].
 pub(crate) fn ticks(lo: f64, hi: f64, about: usize) -> Vec<f64> {
     multiples(lo, hi, nice((hi - lo) / about.max(1) as f64))
 }
 
-/// About `about` round spans in [`lo`, `hi`], in seconds.
+/// Returns about `about` round numbers of seconds, minutes, hours or days in [`lo`, `hi`], in seconds.
 pub(crate) fn time_ticks(lo: f64, hi: f64, about: usize) -> Vec<f64> {
     let wanted = (hi - lo) / about.max(1) as f64;
     let step = if wanted <= TIME_STEPS_S[0] {
@@ -32,8 +32,8 @@ pub(crate) fn time_ticks(lo: f64, hi: f64, about: usize) -> Vec<f64> {
     multiples(lo, hi, step)
 }
 
-/// Powers of ten in [`lo`, `hi`], both above zero; where these are few, 2 and 5 times them as well, and where the range
-/// is within one of them, round numbers.
+/// Returns powers of ten in [`lo`, `hi`], both positive. If these are fewer than three, adds 2 and 5 times them; if these
+/// are still fewer, returns round numbers instead.
 pub(crate) fn log_ticks(lo: f64, hi: f64, about: usize) -> Vec<f64> {
     let decades = |every: usize| {
         let (first, last) = (lo.log10().floor() as i32, hi.log10().ceil() as i32);
@@ -49,13 +49,13 @@ pub(crate) fn log_ticks(lo: f64, hi: f64, about: usize) -> Vec<f64> {
     if finer.len() >= 3 { finer } else { ticks(lo, hi, about) }
 }
 
-/// The one of 1, 2, 5 × 10ᵏ that is nearest to `wanted`, by ratio.
+/// The number among 1, 2, 5 × 10ᵏ with the least ratio to `wanted`.
 fn nice(wanted: f64) -> f64 {
     if !wanted.is_finite() || wanted <= 0.0 {
         return 1.0;
     }
     let power = 10f64.powi(wanted.log10().floor() as i32);
-    // The limits are the geometric means of neighbours: √2, √10, √50.
+    // The thresholds are geometric means: √2, √10, √50.
     match wanted / power {
         m if m < 1.42 => power,
         m if m < 3.17 => 2.0 * power,
@@ -71,7 +71,7 @@ fn multiples(lo: f64, hi: f64, step: f64) -> Vec<f64> {
     all.take_while(|t| *t <= hi + step * 1e-9).map(|t| t + 0.0).collect()
 }
 
-/// One text for each tick, all of one form.
+/// One label per tick, all in the same form.
 pub(crate) fn labels(ticks: &[f64]) -> Vec<String> {
     let step = ticks.windows(2).map(|w| (w[1] - w[0]).abs()).fold(f64::INFINITY, f64::min);
     let greatest = ticks.iter().fold(0.0, |m: f64, t| m.max(t.abs()));
@@ -88,18 +88,18 @@ pub(crate) fn labels(ticks: &[f64]) -> Vec<String> {
         return plain;
     }
     let scientific: Vec<String> = ticks.iter().map(|&t| scientific(t, 3)).collect();
-    // A form that rounds neighbours to the same text is no use.
+    // Skip a form that gives neighbouring ticks the same label.
     let distinct = |texts: &Vec<String>| texts.windows(2).all(|w| w[0] != w[1]);
     let shorter = [form(scale, suffix), scientific].into_iter().filter(distinct).min_by_key(|t| width(t));
     shorter.filter(|texts| width(texts) < width(&plain)).unwrap_or(plain)
 }
 
-/// One text for each tick of a time axis, given in seconds.
+/// One label per tick of a time axis, given in seconds.
 pub(crate) fn time_labels(ticks: &[f64]) -> Vec<String> {
     ticks.iter().map(|&t| time_span(t)).collect()
 }
 
-/// Decimals that tell multiples of `step` apart.
+/// The number of decimals that distinguish multiples of `step`.
 fn decimals(step: f64) -> usize {
     let whole = |d: u8| {
         let shifted = step * 10f64.powi(d.into());

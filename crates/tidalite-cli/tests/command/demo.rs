@@ -1,4 +1,4 @@
-//! The demonstration, whole but short: five processes, one killed, nothing lost, nobody left behind.
+//! A short run of the whole demo: five processes, one killed, nothing lost.
 
 use crate::sample::{CommandAnswer, tidalite};
 use serde_json::Value;
@@ -12,7 +12,7 @@ fn the_demo_loses_nothing_and_leaves_a_sound_store() {
     for says in [
         "nothing lost",
         "status is now: lost",
-        "bytes a point",
+        "bytes per point",
         "sound",
         "Try next",
         "rows seen live",
@@ -27,14 +27,14 @@ fn the_demo_loses_nothing_and_leaves_a_sound_store() {
     let statuses: Vec<&Value> = runs.iter().map(|r| &r["status"]).collect();
     assert_eq!(statuses, ["finished", "lost", "finished", "finished", "finished"]);
     let again = CommandAnswer::of(tidalite().arg("demo").arg(&path));
-    assert!(again.fails(1).contains("holds something already"), "{}", again.err);
+    assert!(again.fails(1).contains("is not empty"), "{}", again.err);
 }
 
 #[test]
-fn a_trainer_whose_parent_is_gone_ends() {
+fn a_trainer_exits_when_its_parent_is_gone() {
     let dir = tempfile::tempdir().unwrap();
     let flags = ["--rate", "0.1", "--steps", "100000", "--seconds", "600"];
-    // Standard input is closed from the beginning.
+    // Standard input is closed from the start.
     let answer =
         CommandAnswer::of(tidalite().arg("demo-train").arg(dir.path().join("s")).args(flags).write_stdin(""));
     answer.fails(1);

@@ -1,4 +1,4 @@
-//! Import and export: what goes out comes back, bit for bit.
+//! Import and export: exported points are imported bit for bit.
 
 use crate::sample::{CommandAnswer, Sample, tidalite};
 use serde_json::Value;
@@ -38,7 +38,11 @@ fn an_export_takes_a_selection_and_a_format() {
     assert!(
         sample.run("export", &["-o", name, "-m", "los", "--format", "csv"]).fails(3).contains("train/loss")
     );
-    assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 201, "a file is not replaced by nothing");
+    assert_eq!(
+        fs::read_to_string(&file).unwrap().lines().count(),
+        201,
+        "an empty export does not replace a file"
+    );
 }
 
 #[test]
@@ -59,7 +63,7 @@ fn a_wide_table_and_other_column_names_are_imported() {
 }
 
 #[test]
-fn a_file_without_an_extension_is_imported_as_it_is_said_to_be() {
+fn a_file_without_an_extension_is_imported_in_the_given_format() {
     let dir = tempfile::tempdir().unwrap();
     let (store, file) = (dir.path().join("s"), dir.path().join("points"));
     fs::write(&file, "run;metric;step;value\na;loss;0;0.5\n").unwrap();
@@ -83,12 +87,12 @@ fn a_file_without_an_extension_is_imported_as_it_is_said_to_be() {
 }
 
 #[test]
-fn a_file_at_which_its_decoder_panics_is_a_damaged_file_and_no_fault_of_ours() {
+fn a_file_whose_decoder_panics_is_reported_as_damaged() {
     let sample = Sample::new();
     let file = sample.dir.path().join("points.parquet");
     sample.run("export", &["-o", file.to_str().unwrap()]).ok();
     let whole = fs::read(&file).unwrap();
-    // The schema in Arrow's own form is text in the footer; what it says is not checked by those who read it.
+    // The footer holds the Arrow schema as base64 text, and the decoder does not validate it.
     let name = b"ARROW:schema";
     let at = whole.windows(name.len()).position(|w| w == name).unwrap() + name.len();
     let store = tidalite::Store::open(sample.dir.path().join("copy")).unwrap();

@@ -1,12 +1,12 @@
-//! Help: every command shows examples, and the exit codes are listed.
+//! The help shows examples of every command and the exit codes, and the reference documents every flag.
 
 use crate::sample::{CommandAnswer, tidalite};
 
 #[test]
-fn every_command_shows_examples_of_itself() {
+fn the_help_of_every_command_has_examples() {
     let top = CommandAnswer::of(tidalite().arg("--help"));
     assert!(top.ok().contains("Exit codes:") && top.ok().contains("4    `verify` found damage"));
-    assert!(!top.ok().contains("demo-train"), "what users do not call is not shown");
+    assert!(!top.ok().contains("demo-train"), "hidden commands are not listed");
     let names = [
         "demo", "info", "runs", "metrics", "query", "chart", "follow", "import", "export", "flush",
         "compact", "thin", "delete", "verify", "backup",
