@@ -1,16 +1,16 @@
-//! What every command needs beside its own flags: how to open a store, where to write, what to show on the way.
+//! The global flags in effect: how to open a store, how to write the answer, what to show during long work.
 
-use crate::args::{Format, Global, When};
-use crate::failure::{Failure, Outcome};
+use crate::args::{ColorWhen, Format, GlobalArgs};
+use crate::error::{CliError, CliResult};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use tidalite::{Options, Store};
 
-/// The flags that every command takes, checked against where the answer goes.
+/// The global flags, resolved for the terminal and the environment.
 #[derive(Debug, Clone)]
 pub(crate) struct Context {
-    /// As given; see [`format`](Self::format).
+    /// As given on the command line; see [`format`](Self::format).
     asked: Option<Format>,
     color: bool,
     quiet: bool,
@@ -18,57 +18,57 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// From the flags.
-    pub(crate) fn new(global: &Global) -> Self {
+    /// Resolves the global flags.
+    pub(crate) fn new(global: &GlobalArgs) -> Self {
         let set = |name: &str| std::env::var_os(name).is_some_and(|v| !v.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|t| t == "dumb");
         let color = match global.color {
-            When::Always => true,
-            When::Never => false,
-            When::Auto => io::stdout().is_terminal() && !set("NO_COLOR") && !dumb,
+            ColorWhen::Always => true,
+            ColorWhen::Never => false,
+            ColorWhen::Auto => io::stdout().is_terminal() && !set("NO_COLOR") && !dumb,
         };
         Context { asked: global.format, color, quiet: global.quiet, memory_bytes: global.memory }
     }
 
-    /// How the answer is to be written: a table unless said otherwise.
+    /// The format of the answer; a table by default.
     ///
     /// # Errors
-    /// `Usage` for a format of files, and for binary on a terminal.
-    pub(crate) fn format(&self) -> Outcome<Format> {
+    /// `Usage` for Parquet, which only `export` writes, and for an Arrow stream to a terminal.
+    pub(crate) fn format(&self) -> CliResult<Format> {
         match self.asked.unwrap_or(Format::Table) {
-            Format::Parquet => Err(Failure::Usage(
-                "an answer is written as table, json, csv or arrow; `tidalite export` writes Parquet".into(),
+            Format::Parquet => Err(CliError::Usage(
+                "an answer is a table, json, csv or arrow; `tidalite export` writes Parquet".into(),
             )),
-            Format::Arrow if io::stdout().is_terminal() => Err(Failure::Usage(
-                "an Arrow stream is binary and this is a terminal; send it to a file or a pipe".into(),
-            )),
+            Format::Arrow if io::stdout().is_terminal() => {
+                Err(CliError::Usage("an Arrow stream is binary; redirect it to a file or a pipe".into()))
+            }
             format => Ok(format),
         }
     }
 
-    /// The format as given, for `export`, whose answer is a file.
+    /// The format as given. `export` applies it to a file.
     pub(crate) fn format_asked(&self) -> Option<Format> {
         self.asked
     }
 
-    /// Whether to colour.
+    /// Whether to use colour.
     pub(crate) fn color(&self) -> bool {
         self.color
     }
 
-    /// Opens a store to read it; nothing in it is changed.
-    pub(crate) fn read(&self, path: &Path) -> Outcome<Store> {
+    /// Opens a store read-only.
+    pub(crate) fn read(&self, path: &Path) -> CliResult<Store> {
         Ok(self.options().read_only(true).open(path)?)
     }
 
-    /// Opens a store to write to it, if it exists: a mistyped path must not make a new one.
-    pub(crate) fn write(&self, path: &Path) -> Outcome<Store> {
+    /// Opens an existing store for writing. A mistyped path must not create a store.
+    pub(crate) fn write(&self, path: &Path) -> CliResult<Store> {
         self.read(path)?;
-        self.make(path)
+        self.create(path)
     }
 
-    /// Opens a store to write to it; made if absent.
-    pub(crate) fn make(&self, path: &Path) -> Outcome<Store> {
+    /// Opens a store for writing; creates it if absent.
+    pub(crate) fn create(&self, path: &Path) -> CliResult<Store> {
         Ok(self.options().open(path)?)
     }
 
@@ -76,54 +76,53 @@ impl Context {
         Options::new().memory_bytes(self.memory_bytes)
     }
 
-    /// A remark for people, on standard error; not with `--quiet`.
+    /// Prints a remark on standard error, unless `--quiet`.
     pub(crate) fn note(&self, text: &str) {
         if !self.quiet {
-            // Where standard error is closed nobody reads remarks.
+            // If standard error is closed, nobody reads remarks.
             let _ = writeln!(io::stderr(), "{text}");
         }
     }
 
-    /// A bar for long work, on standard error; hidden where that is no terminal, and with `--quiet`. Set its length
-    /// when it is known; it is cleared when it is dropped.
-    pub(crate) fn progress(&self, doing: &'static str, unit: Unit) -> Progress {
+    /// Starts a progress bar on standard error; hidden with `--quiet` and if standard error is not a terminal.
+    pub(crate) fn progress(&self, doing: &'static str, unit: ProgressUnit) -> CommandProgress {
         let target = if self.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(None, target);
         let amounts = match unit {
-            Unit::Bytes => "{decimal_bytes} of {decimal_total_bytes}",
-            Unit::Points => "{human_pos} of {human_len} points",
+            ProgressUnit::Bytes => "{decimal_bytes} of {decimal_total_bytes}",
+            ProgressUnit::Points => "{human_pos} of {human_len} points",
         };
         let style = ProgressStyle::with_template(&format!("{{msg}} {{bar:32}} {amounts}, {{eta}} left"));
         bar.set_style(style.expect("the template is fixed and sound").progress_chars("━╸ "));
         bar.set_message(doing);
-        Progress { bar }
+        CommandProgress { bar }
     }
 }
 
 /// What a progress bar counts.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Unit {
+pub(crate) enum ProgressUnit {
     /// Bytes.
     Bytes,
     /// Points.
     Points,
 }
 
-/// A progress bar that goes away when it is dropped.
+/// A progress bar. Dropping it clears it from the terminal.
 #[derive(Debug)]
-pub(crate) struct Progress {
+pub(crate) struct CommandProgress {
     bar: ProgressBar,
 }
 
-impl Progress {
-    /// So much is done of so much.
+impl CommandProgress {
+    /// Reports that `done` of `total` is done.
     pub(crate) fn set(&self, done: u64, total: u64) {
         self.bar.set_length(total.max(done));
         self.bar.set_position(done);
     }
 }
 
-impl Drop for Progress {
+impl Drop for CommandProgress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

@@ -1,41 +1,44 @@
-//! The command `tidalite`: an honest user of the public crate, and nothing more.
+//! The command `tidalite`. It uses only the public API of the crate `tidalite`.
 //!
-//! Flags ([`args`]) → validated values ([`values`]) → one match that runs ([`commands::run`]). Answers go to standard
-//! output, everything else to standard error; exit codes are in [`failure`].
+//! [`args`] parses the command line, [`values`] validates each value, [`commands::run`] runs the command. Answers go to
+//! standard output, everything else to standard error. [`error`] defines the exit codes.
+
+#![deny(unsafe_code)]
 
 mod args;
-mod columns;
 mod commands;
 mod context;
 mod demo;
 mod draw;
-mod failure;
+mod error;
+
 mod output;
 mod selection;
 mod table;
+mod text;
 mod values;
 
 use clap::Parser;
-use failure::Failure;
+use error::CliError;
 use std::io::Write;
 use std::panic;
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-/// What the last panic of the main thread said.
-static FAULT: Mutex<Option<String>> = Mutex::new(None);
+/// The message of the last panic on the main thread.
+static PANIC: Mutex<Option<String>> = Mutex::new(None);
 
 fn main() -> ExitCode {
     let cli = args::Cli::parse();
-    // A fault of ours is one line like any other error, not a backtrace. On this thread it waits until it is known that
-    // nobody caught it: an import does where the decoder of another project panics, and then says what is wrong itself.
-    panic::set_hook(Box::new(|fault| {
-        let place = fault.location().map(|l| format!(" ({}:{})", l.file(), l.line())).unwrap_or_default();
-        let what = fault.payload_as_str().unwrap_or("no reason given");
-        let text = format!("error: this is a fault in tidalite itself: {what}{place}; please report it");
+    // A panic is reported as one line, like any other error. On the main thread the report waits until the panic has
+    // reached this function: an import catches the panics of third-party decoders and reports a damaged file instead.
+    panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(|l| format!(" ({}:{})", l.file(), l.line())).unwrap_or_default();
+        let reason = panic.payload_as_str().unwrap_or("no reason given");
+        let text = format!("error: this is a bug in tidalite: {reason}{place}; please report it");
         match thread::current().name() {
-            Some("main") => *FAULT.lock().unwrap_or_else(PoisonError::into_inner) = Some(text),
+            Some("main") => *PANIC.lock().unwrap_or_else(PoisonError::into_inner) = Some(text),
             _ => say(&text),
         }
     }));
@@ -43,15 +46,15 @@ fn main() -> ExitCode {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(failure)) => {
             if let Some(message) = failure.message() {
-                say(&format!("error: {}", table::printable_lines(&message)));
+                say(&format!("error: {}", text::printable_lines(&message)));
             }
-            if let Failure::Usage(_) = failure {
+            if let CliError::Usage(_) = failure {
                 say("For more information, try '--help'.");
             }
             ExitCode::from(failure.code())
         }
         Err(_) => {
-            if let Some(text) = FAULT.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            if let Some(text) = PANIC.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 say(&text);
             }
             ExitCode::FAILURE
@@ -59,7 +62,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// A line on standard error. Where even that cannot be written there is nobody to tell.
+/// Prints a line on standard error. A failure to do so is ignored: it cannot be reported anywhere.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }

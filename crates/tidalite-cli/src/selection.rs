@@ -1,28 +1,28 @@
-//! From selection flags to a selection, and what to say where nothing matches.
+//! Turns the selection flags into a selection, and explains why a selection matches nothing.
 //!
-//! An empty answer to a mistyped name helps nobody: the message names the part of the selection that matches nothing
-//! by itself, and the nearest names that exist.
+//! The explanation names the first part of the selection that matches nothing by itself, and similar names that exist.
 
-use crate::args::Selection;
-use crate::failure::{Failure, Outcome};
-use crate::table::printable;
-use crate::values::{Span, time_text};
+use crate::args::SelectionArgs;
+use crate::error::{CliError, CliResult};
+use crate::text::{number, printable, time_text};
+use crate::values::RangeArg;
 use std::collections::BTreeSet;
 use std::ops::Bound;
 use tidalite::{Labels, SeriesKey, Snapshot, Summary, XAxis};
 
-/// How many names a message lists.
+/// The most names in a message.
 const NAMES_SHOWN: usize = 5;
 
-impl Selection {
-    /// The selection of these flags over a snapshot.
-    pub(crate) fn over(&self, snapshot: &Snapshot) -> tidalite::Selection {
+impl SelectionArgs {
+    /// The selection of these flags in a snapshot.
+    pub(crate) fn over(&self, snapshot: &Snapshot) -> Select {
         self.narrow(snapshot.select())
     }
 
-    /// Lays these flags over a selection.
-    pub(crate) fn narrow(&self, select: tidalite::Selection) -> tidalite::Selection {
-        let mut select = self.by_name(select).repeats(self.repeats).history(self.history).hidden(self.hidden);
+    /// Narrows a selection by these flags.
+    pub(crate) fn narrow(&self, select: Select) -> Select {
+        let mut select =
+            self.by_name(select).repeats(self.repeats).history(self.history).hidden(self.include_rewound);
         if let Some(steps) = self.steps {
             select = select.steps(bounds(steps));
         }
@@ -35,8 +35,8 @@ impl Selection {
         self.transform.iter().fold(select, |select, transform| select.transform(*transform))
     }
 
-    /// Runs, metrics and labels alone, without the ranges.
-    fn by_name(&self, mut select: tidalite::Selection) -> tidalite::Selection {
+    /// Narrows by runs, metrics and labels, but not by ranges.
+    fn by_name(&self, mut select: Select) -> Select {
         for glob in &self.runs {
             select = select.runs(glob);
         }
@@ -58,30 +58,30 @@ impl Selection {
         select
     }
 
-    /// Why this selection has no points over an axis: the axis' metric may be nowhere.
+    /// Explains why this selection has no points on an x-axis; the metric of the axis may have no values.
     ///
     /// # Errors
-    /// As [`nothing`](Self::nothing).
-    pub(crate) fn nothing_over(&self, x: &XAxis, snapshot: &Snapshot) -> Outcome<Failure> {
+    /// Those of [`nothing`](Self::nothing).
+    pub(crate) fn nothing_over(&self, x: &XAxis, snapshot: &Snapshot) -> CliResult<CliError> {
         if let XAxis::Metric(name) = x
             && !self.over(snapshot).summaries()?.is_empty()
         {
             let name = printable(name);
             let text = format!(
-                "nothing matches: no run of these has a finite value of {name} at its points or before"
+                "nothing matches: no selected run has a finite value of {name} at or before its points"
             );
-            return Ok(Failure::Nothing(text));
+            return Ok(CliError::Nothing(text));
         }
         self.nothing(snapshot)
     }
 
-    /// Why this selection has no points in the snapshot: the first part that matches nothing, and what there is instead.
+    /// Explains why this selection has no points in the snapshot.
     ///
     /// # Errors
-    /// Those of reading the store; else the answer, which is `Nothing`.
-    pub(crate) fn nothing(&self, snapshot: &Snapshot) -> Outcome<Failure> {
+    /// Errors of reading the store. The explanation itself is the `Ok` value, a `CliError::Nothing`.
+    pub(crate) fn nothing(&self, snapshot: &Snapshot) -> CliResult<CliError> {
         let all = snapshot.select().summaries()?;
-        let say = |text: String| Ok(Failure::Nothing(format!("nothing matches: {text}")));
+        let say = |text: String| Ok(CliError::Nothing(format!("nothing matches: {text}")));
         if all.is_empty() {
             return say("the store holds no points yet".into());
         }
@@ -108,13 +108,13 @@ impl Selection {
         }
         for filter in &self.filters {
             if snapshot.runs_where(filter).is_empty() {
-                return say(format!("no run is such that {}", printable(&filter.to_string())));
+                return say(format!("no run matches the filter {}", printable(&filter.to_string())));
             }
         }
-        let no_labels = Selection { labels: Vec::new(), ..self.clone() };
+        let no_labels = SelectionArgs { labels: Vec::new(), ..self.clone() };
         let unlabelled = no_labels.by_name(snapshot.select()).summaries()?;
         if unlabelled.is_empty() {
-            return say("each run and metric exists, but not together".into());
+            return say("the runs and the metrics exist, but no run has these metrics".into());
         }
         let named = self.by_name(snapshot.select()).summaries()?;
         if named.is_empty() {
@@ -122,7 +122,7 @@ impl Selection {
             let asked = self.labels.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(",");
             let there: Vec<&str> = there.into_iter().map(|l| if l.is_empty() { "none" } else { l }).collect();
             return say(format!(
-                "no series has the labels {}; there are {}",
+                "no series has the labels {}; labels that exist: {}",
                 printable(&asked),
                 listed(&there)
             ));
@@ -131,11 +131,11 @@ impl Selection {
     }
 }
 
-fn bounds(span: Span<i64>) -> (Bound<i64>, Bound<i64>) {
+fn bounds(span: RangeArg<i64>) -> (Bound<i64>, Bound<i64>) {
     (span.lo.map_or(Bound::Unbounded, Bound::Included), span.hi.map_or(Bound::Unbounded, Bound::Excluded))
 }
 
-/// What the selected series do hold, where the ranges leave nothing of it.
+/// The ranges that the selected series cover.
 fn ranges(series: &[(SeriesKey, Summary)]) -> String {
     let mut total = Summary::default();
     series.iter().for_each(|(_, s)| total.merge(s));
@@ -144,7 +144,6 @@ fn ranges(series: &[(SeriesKey, Summary)]) -> String {
     let text = |t: i64| time_text(t, false);
     let times = total.time_min_us.zip(total.time_max_us);
     let times = times.map_or(String::new(), |(a, b)| format!(", times {} to {}", text(a), text(b)));
-    let number = crate::output::number;
     let values = total.min.zip(total.max);
     let values =
         values.map_or(String::new(), |(a, b)| format!(", values {} to {}", number(a.value), number(b.value)));
@@ -155,14 +154,14 @@ fn missing(one: &str, many: &str, glob: &str, names: &BTreeSet<&str>) -> String 
     let near = nearest(glob, names);
     let there = if near.is_empty() {
         let some: Vec<&str> = names.iter().copied().collect();
-        format!("{many} there are: {}", listed(&some))
+        format!("{many} that exist: {}", listed(&some))
     } else {
-        format!("near it: {}", listed(&near))
+        format!("similar: {}", listed(&near))
     };
-    format!("no {one} is or matches {}; {there}", printable(glob))
+    format!("no {one} matches {}; {there}", printable(glob))
 }
 
-/// Names, some of them, for a message.
+/// The first names, and the number of the others.
 fn listed(names: &[&str]) -> String {
     let mut text = names.iter().take(NAMES_SHOWN).map(|n| printable(n)).collect::<Vec<_>>().join(", ");
     if names.len() > NAMES_SHOWN {
@@ -171,7 +170,7 @@ fn listed(names: &[&str]) -> String {
     text
 }
 
-/// The names nearest to a pattern, best first: those that hold its text or differ in few letters.
+/// The names most similar to a pattern, best first: those that contain its text or differ in few letters.
 fn nearest<'a>(glob: &str, names: &BTreeSet<&'a str>) -> Vec<&'a str> {
     let wanted: String =
         glob.chars().filter(|c| !"*?[]{}\\".contains(*c)).flat_map(char::to_lowercase).collect();
@@ -192,7 +191,7 @@ fn nearest<'a>(glob: &str, names: &BTreeSet<&'a str>) -> Vec<&'a str> {
     ranked.into_iter().take(NAMES_SHOWN).map(|(_, name)| name).collect()
 }
 
-/// Letters to insert, drop or change to get from one text to the other (V. Levenshtein, 1965).
+/// The edit distance: letters to insert, delete or replace (V. Levenshtein, 1965).
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
@@ -208,7 +207,7 @@ fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-/// What tells series apart, as short as it can be: the run, the metric, the labels, or several of them.
+/// The shortest names that distinguish the series: by run, metric, labels, or several of them.
 pub(crate) fn short_names(keys: &[&SeriesKey]) -> Vec<String> {
     let differs = |of: fn(&SeriesKey) -> &str| keys.windows(2).any(|w| of(w[0]) != of(w[1]));
     let runs = differs(|k| &k.run);
@@ -235,7 +234,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mistyped_name_finds_its_neighbours() {
+    fn a_mistyped_name_finds_similar_names() {
         let names = BTreeSet::from(["train/loss", "val/loss", "lr", "accuracy", "grad_norm"]);
         assert_eq!(nearest("los", &names), ["train/loss", "val/loss"]);
         assert_eq!(nearest("acuracy", &names), ["accuracy"]);
@@ -243,17 +242,17 @@ mod tests {
         assert_eq!(nearest("*", &names), Vec::<&str>::new());
         assert!(
             missing("metric", "metrics", "qqq", &names)
-                .contains("metrics there are: accuracy, grad_norm, lr")
+                .contains("metrics that exist: accuracy, grad_norm, lr")
         );
     }
 
     #[test]
-    fn distances_count_letters() {
+    fn the_edit_distance_counts_letters() {
         assert_eq!([distance("", "abc"), distance("kitten", "sitting"), distance("a", "a")], [3, 3, 0]);
     }
 
     #[test]
-    fn series_are_named_by_what_tells_them_apart() {
+    fn series_are_named_by_what_distinguishes_them() {
         let key = |run: &str, metric: &str, labels: &str| {
             SeriesKey::new(run, metric, Labels::parse(labels).unwrap())
         };

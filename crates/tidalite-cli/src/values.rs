@@ -1,7 +1,7 @@
-//! The values of flags, from their text: ranges, times, sizes, spans of time, groups.
+//! Parses the values of flags: ranges, times, durations, sizes, groups.
 //!
-//! Each function is a clap value parser: it checks form alone and touches nothing. Its error is one line, which clap
-//! puts behind the name of the flag.
+//! Each public function is a clap value parser. It checks only the form of its text. Its error is one line, which clap
+//! prints after the name of the flag.
 
 use jiff::SignedDuration;
 use jiff::civil::{DateTime, Time};
@@ -11,47 +11,47 @@ use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tidalite::{Aggregate, By, Cursor, History, Repeats, RunFilter, Transform};
 
-/// A half-open range, lo ≤ x < hi; an end that is absent does not bind.
+/// A half-open range, lo ≤ x < hi. A bound that is `None` does not bind.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(crate) struct Span<T> {
-    /// The least that is in.
+pub(crate) struct RangeArg<T> {
+    /// The least value inside.
     pub(crate) lo: Option<T>,
-    /// The least above that is out.
+    /// The least value above the range.
     pub(crate) hi: Option<T>,
 }
 
 const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
 /// `a..b`, `a..=b`, `a..`, `..b`, or `a` alone, of steps.
-pub(crate) fn steps(text: &str) -> Result<Span<i64>, String> {
-    let step = |t: &str| t.replace('_', "").parse::<i64>().map_err(|_| format!("{t:?} is no step"));
-    // The step after the greatest does not exist; a range up to it has no end.
+pub(crate) fn steps(text: &str) -> Result<RangeArg<i64>, String> {
+    let step = |t: &str| t.replace('_', "").parse::<i64>().map_err(|_| format!("{t:?} is not a step"));
+    // Nothing follows the greatest step, so a range that includes it has no upper bound.
     let after = |t: &str| step(t).map(|s| s.checked_add(1));
     let span = match text.split_once("..") {
-        None => Span { lo: Some(step(text)?), hi: after(text)? },
+        None => RangeArg { lo: Some(step(text)?), hi: after(text)? },
         Some((a, b)) => match b.strip_prefix('=') {
-            Some(b) => Span { lo: end(a, step)?, hi: after(b)? },
-            None => Span { lo: end(a, step)?, hi: end(b, step)? },
+            Some(b) => RangeArg { lo: end(a, step)?, hi: after(b)? },
+            None => RangeArg { lo: end(a, step)?, hi: end(b, step)? },
         },
     };
     ordered(span)
 }
 
-/// `lo..hi` of numbers.
-pub(crate) fn floats(text: &str) -> Result<Span<f64>, String> {
+/// `lo..hi` of values.
+pub(crate) fn floats(text: &str) -> Result<RangeArg<f64>, String> {
     let number = |t: &str| {
         let value = t.parse::<f64>().ok().filter(|v| !v.is_nan());
-        value.ok_or_else(|| format!("{t:?} is no number"))
+        value.ok_or_else(|| format!("{t:?} is not a number"))
     };
     let (a, b) = text.split_once("..").ok_or("give a range such as 0..1, 0.5.. or ..2")?;
-    ordered(Span { lo: end(a, number)?, hi: end(b, number)? })
+    ordered(RangeArg { lo: end(a, number)?, hi: end(b, number)? })
 }
 
 /// `a..b` of times, in µs since 1970 UTC.
-pub(crate) fn times(text: &str) -> Result<Span<i64>, String> {
+pub(crate) fn times(text: &str) -> Result<RangeArg<i64>, String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| micros(d).unwrap_or(i64::MAX));
     let (a, b) = text.split_once("..").ok_or("give a range such as -1h.. or 2026-01-31..2026-02-01")?;
-    ordered(Span { lo: end(a, |t| time(t, now))?, hi: end(b, |t| time(t, now))? })
+    ordered(RangeArg { lo: end(a, |t| time(t, now))?, hi: end(b, |t| time(t, now))? })
 }
 
 fn end<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, String> {
@@ -59,16 +59,16 @@ fn end<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Optio
     if text.is_empty() { Ok(None) } else { parse(text).map(Some) }
 }
 
-fn ordered<T: PartialOrd + Display>(span: Span<T>) -> Result<Span<T>, String> {
+fn ordered<T: PartialOrd + Display>(span: RangeArg<T>) -> Result<RangeArg<T>, String> {
     match (&span.lo, &span.hi) {
         (Some(lo), Some(hi)) if lo >= hi => {
-            Err(format!("nothing is from {lo} up to {hi}; the greater end comes second"))
+            Err(format!("the range {lo}..{hi} is empty; its second end must be greater"))
         }
         _ => Ok(span),
     }
 }
 
-/// One time: a span back from (or, with `+`, ahead of) now, µs since 1970, a date, or a date and time.
+/// One time: relative to now (`-1h`, `+5m`), µs since 1970, a date, or a date and time.
 fn time(text: &str, now_us: i64) -> Result<i64, String> {
     if text == "now" {
         return Ok(now_us);
@@ -77,11 +77,11 @@ fn time(text: &str, now_us: i64) -> Result<i64, String> {
         return Ok(us);
     }
     if let Some(span) = text.strip_prefix('-').or_else(|| text.strip_prefix('+')) {
-        let us = micros(duration(span)?).ok_or("that is too long ago")?;
+        let us = micros(duration(span)?).ok_or("that is too far from now")?;
         return Ok(if text.starts_with('-') { now_us.saturating_sub(us) } else { now_us.saturating_add(us) });
     }
     let wrong =
-        || format!("{text:?} is no time; write 2026-01-31T12:00:00Z, 2026-01-31, µs since 1970, or -1h");
+        || format!("{text:?} is not a time; write 2026-01-31T12:00:00Z, 2026-01-31, µs since 1970, or -1h");
     let pieces = Pieces::parse(text).map_err(|_| wrong())?;
     if pieces.time_zone_annotation().is_some() {
         return Err(wrong());
@@ -92,16 +92,7 @@ fn time(text: &str, now_us: i64) -> Result<i64, String> {
     i64::try_from(since.as_micros()).map_err(|_| wrong())
 }
 
-/// A time as text, to the microsecond: `2026-01-31T12:00:00.000000Z`, or with a space and no `Z` for people.
-pub(crate) fn time_text(time_us: i64, people: bool) -> String {
-    let (second, rest) = (time_us.div_euclid(1_000_000), time_us.rem_euclid(1_000_000));
-    // Times in a store lie in the years 1 to 9999; another one is shown as the number it is.
-    let Ok(at) = EPOCH.checked_add(SignedDuration::from_secs(second)) else { return time_us.to_string() };
-    let (between, zone) = if people { (' ', "") } else { ('T', "Z") };
-    format!("{}{between}{}.{rest:06}{zone}", at.date(), at.time())
-}
-
-/// A span of time with its unit: `250ms`, `10s`, `1.5h`.
+/// A duration with its unit: `250ms`, `10s`, `1.5h`.
 fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -113,23 +104,23 @@ fn duration(text: &str) -> Result<Duration, String> {
         "h" => 3600.0,
         "d" => 86_400.0,
         "w" => 604_800.0,
-        _ => return Err(format!("{text:?} has no unit of time; write 500ms, 10s, 5m, 1h, 2d or 1w")),
+        _ => return Err(format!("{text:?} has no time unit; write 500ms, 10s, 5m, 1h, 2d or 1w")),
     };
-    let number: f64 = number.parse().map_err(|_| format!("{text:?} is no span of time"))?;
+    let number: f64 = number.parse().map_err(|_| format!("{text:?} is not a duration"))?;
     Duration::try_from_secs_f64(number * seconds).map_err(|_| format!("{text:?} is too long"))
 }
 
-/// Seconds, or a span of time with its unit.
+/// A number of seconds, or a duration with its unit.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
-        Ok(s) => Duration::try_from_secs_f64(s).map_err(|_| format!("{text:?} is no span of time")),
+        Ok(s) => Duration::try_from_secs_f64(s).map_err(|_| format!("{text:?} is not a duration")),
         Err(_) => duration(text),
     }
 }
 
-/// A number of bytes: `256MiB`, `64MB`, `1GiB`, or bytes alone.
+/// A number of bytes: `256MiB`, `64MB`, `1GiB`, or without a unit.
 pub(crate) fn bytes(text: &str) -> Result<u64, String> {
-    let wrong = || format!("{text:?} is no size; write 64MiB, 2GB, or a number of bytes");
+    let wrong = || format!("{text:?} is not a size; write 64MiB, 2GB, or a number of bytes");
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let scale: u64 = match unit.trim().to_ascii_lowercase().as_str() {
@@ -147,12 +138,13 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
 
 /// `key=value`.
 pub(crate) fn label(text: &str) -> Result<(String, String), String> {
-    pair(text).ok_or_else(|| format!("{text:?} is no label; write KEY=VALUE"))
+    pair(text).ok_or_else(|| format!("{text:?} is not a label; write KEY=VALUE"))
 }
 
 /// `target=source`.
 pub(crate) fn mapping(text: &str) -> Result<(String, String), String> {
-    pair(text).ok_or_else(|| format!("{text:?} is no mapping; write TARGET=SOURCE, such as step=global_step"))
+    pair(text)
+        .ok_or_else(|| format!("{text:?} is not a mapping; write TARGET=SOURCE, such as step=global_step"))
 }
 
 fn pair(text: &str) -> Option<(String, String)> {
@@ -166,7 +158,7 @@ pub(crate) fn repeats(text: &str) -> Result<Repeats, String> {
         "last" => Ok(Repeats::Last),
         "first" => Ok(Repeats::First),
         "all" => Ok(Repeats::All),
-        _ => Err("the rules are last, first and all".into()),
+        _ => Err("the values are last, first and all".into()),
     }
 }
 
@@ -176,16 +168,16 @@ pub(crate) fn history(text: &str) -> Result<History, String> {
         "own" => Ok(History::Own),
         "inherited" => Ok(History::Inherited),
         "all" => Ok(History::InheritedWithTelemetry),
-        _ => Err("the rules are own, inherited and all".into()),
+        _ => Err("the values are own, inherited and all".into()),
     }
 }
 
-/// An aggregate by its word.
+/// An aggregate.
 pub(crate) fn aggregate(text: &str) -> Result<Aggregate, String> {
     text.trim().parse().map_err(|e: tidalite::Error| e.to_string())
 }
 
-/// A transform by its word.
+/// A transform.
 pub(crate) fn transform(text: &str) -> Result<Transform, String> {
     text.trim().parse().map_err(|e: tidalite::Error| e.to_string())
 }
@@ -195,7 +187,7 @@ pub(crate) fn run_filter(text: &str) -> Result<RunFilter, String> {
     RunFilter::parse(text).map_err(|e| e.to_string())
 }
 
-/// A group by its word.
+/// A group.
 pub(crate) fn by(text: &str) -> Result<By, String> {
     match text.trim().split_once(':').map_or((text.trim(), None), |(word, rest)| (word, Some(rest))) {
         ("run", None) => Ok(By::Run),
@@ -205,11 +197,11 @@ pub(crate) fn by(text: &str) -> Result<By, String> {
         ("param", Some(name)) if !name.is_empty() => Ok(By::Param(name.to_owned())),
         ("step", Some(width)) => match width.replace('_', "").parse() {
             Ok(width) if width > 0 => Ok(By::StepBucket(width)),
-            _ => Err(format!("{width:?} is no width in steps; write step:100")),
+            _ => Err(format!("{width:?} is not a width in steps; write step:100")),
         },
         ("time", Some(width)) => match duration(width).ok().and_then(micros) {
             Some(us) if us > 0 => Ok(By::TimeBucket(us.unsigned_abs())),
-            _ => Err(format!("{width:?} is no width in time; write time:10s")),
+            _ => Err(format!("{width:?} is not a width in time; write time:10s")),
         },
         _ => {
             Err("the groups are run, metric, labels, label:KEY, param:NAME, step:WIDTH and time:WIDTH".into())
@@ -217,7 +209,7 @@ pub(crate) fn by(text: &str) -> Result<By, String> {
     }
 }
 
-/// A cursor as `follow` prints it.
+/// A cursor, as `follow` prints it.
 pub(crate) fn cursor(text: &str) -> Result<Cursor, String> {
     Cursor::from_str(text).map_err(|e| e.to_string())
 }
@@ -230,8 +222,8 @@ fn micros(span: Duration) -> Option<i64> {
 mod tests {
     use super::*;
 
-    fn span<T>(lo: impl Into<Option<T>>, hi: impl Into<Option<T>>) -> Span<T> {
-        Span { lo: lo.into(), hi: hi.into() }
+    fn span<T>(lo: impl Into<Option<T>>, hi: impl Into<Option<T>>) -> RangeArg<T> {
+        RangeArg { lo: lo.into(), hi: hi.into() }
     }
 
     #[test]
@@ -274,15 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_written_to_the_microsecond() {
-        assert_eq!(time_text(-1, false), "1969-12-31T23:59:59.999999Z");
-        assert_eq!(time_text(0, true), "1970-01-01 00:00:00.000000");
-        assert_eq!(time_text(tidalite::TIME_US_MAX, false), "9999-12-31T23:59:59.999999Z");
-        assert_eq!(time_text(tidalite::TIME_US_MIN, false), "0001-01-01T00:00:00.000000Z");
-    }
-
-    #[test]
-    fn sizes_know_both_kinds_of_units() {
+    fn sizes_have_decimal_and_binary_units() {
         assert_eq!(
             [bytes("256MiB"), bytes("64mb"), bytes("4096")],
             [Ok(256 << 20), Ok(64_000_000), Ok(4096)]
@@ -293,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_and_spans_are_read() {
+    fn groups_durations_and_labels_are_parsed() {
         assert_eq!(by("step:1_000"), Ok(By::StepBucket(1000)));
         assert_eq!(by("time:1.5s"), Ok(By::TimeBucket(1_500_000)));
         assert_eq!(by("label:rank"), Ok(By::Label("rank".into())));

@@ -1,19 +1,18 @@
-//! `backup`: a consistent copy, made while others write.
+//! `backup`: makes a consistent copy, even while others write.
 
-use crate::args::{Backup, Format};
-use crate::columns::Columns;
-use crate::context::{Context, Unit};
-use crate::failure::Outcome;
-use crate::output::{print_one, print_text};
-use crate::table::human_bytes;
+use crate::args::{BackupArgs, Format};
+use crate::context::{Context, ProgressUnit};
+use crate::error::CliResult;
+use crate::output::{AnswerColumns, print_one, print_text};
+use crate::text::human_bytes;
 use std::time::Instant;
 
 /// Runs the command.
-pub(crate) fn run(context: &Context, args: &Backup) -> Outcome {
+pub(crate) fn run(context: &Context, args: &BackupArgs) -> CliResult {
     let format = context.format()?;
-    let store = context.read(&args.path)?;
+    let store = context.read(&args.store)?;
     let start = Instant::now();
-    let bar = context.progress("backup", Unit::Bytes);
+    let bar = context.progress("backup", ProgressUnit::Bytes);
     store.backup(&args.destination, &|done, total| bar.set(done, total))?;
     drop(bar);
     let seconds = start.elapsed().as_secs_f64();
@@ -26,7 +25,7 @@ pub(crate) fn run(context: &Context, args: &Backup) -> Outcome {
             copy.runs, copy.points
         ));
     }
-    let batch = Columns::default()
+    let batch = AnswerColumns::default()
         .text("destination", [Some(to)])
         .count("runs", [copy.runs])
         .count("points", [copy.points])

@@ -1,37 +1,36 @@
-//! `chart`: series as lines, in the terminal or as SVG; their buckets as rows for programs.
+//! `chart`: draws series as lines, in the terminal or as SVG; programs get the buckets as rows.
 //!
-//! One chart a metric. Selected series are aggregated by buckets of steps or of time, or charted over another axis, and
-//! this becomes the plain buckets that the drawings take.
+//! One chart per metric. The engine aggregates the series into buckets of steps, of time, or of another x-axis.
 
-use crate::args::{Chart, Format};
-use crate::columns::Columns;
+use crate::args::{ChartArgs, Format};
 use crate::context::Context;
-use crate::draw::chart::{Bucket, Chart as Drawing, Line, XUnit};
+use crate::draw::chart::{Chart, ChartLine, LineBucket, XUnit};
 use crate::draw::{line::terminal, svg::svg};
-use crate::failure::{Failure, Outcome};
-use crate::output::{print, print_text};
+use crate::error::{CliError, CliResult};
+use crate::output::{AnswerColumns, print, print_text};
 use crate::selection::short_names;
-use crate::table::{printable, terminal_width};
+use crate::table::terminal_width;
+use crate::text::printable;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidalite::{Aggregate, By, Labels, Selection, SeriesKey, XAxis};
 
-/// Charts drawn in the terminal at once, and lines in a chart; what is more is named, not drawn.
+/// The most charts in the terminal, and the most lines in a chart. Further ones are listed, not drawn.
 const CHARTS_MAX: usize = 6;
 const LINES_MAX: usize = 24;
-/// Size in the terminal where it is not known or not given, in characters.
+/// Default size in the terminal, in characters.
 const TERMINAL_SIZE: (u32, u32) = (100, 16);
-/// Size of an SVG where it is not given, in pixels.
+/// Default size of an SVG, in pixels.
 const SVG_SIZE: (u32, u32) = (800, 450);
 
-/// A bucket with all that programs may want of it; the drawings take less.
+/// A bucket of a series.
 #[derive(Debug, Clone, Copy)]
-struct Row {
-    /// A step, or µs since 1970; of another axis 0.
+struct ChartRow {
+    /// The step, or the time in µs since 1970; 0 on other axes.
     start: i64,
-    /// Where the axis is another one.
+    /// The position on another axis; 0 on steps and time.
     x: f64,
     count: i64,
     nonfinite: i64,
@@ -42,18 +41,18 @@ struct Row {
     last: Option<f64>,
 }
 
-type Series = Vec<(SeriesKey, Vec<Row>)>;
+type ChartSeries = Vec<(SeriesKey, Vec<ChartRow>)>;
 
 /// Runs the command.
-pub(crate) fn run(context: &Context, args: &Chart) -> Outcome {
+pub(crate) fn run(context: &Context, args: &ChartArgs) -> CliResult {
     let format = context.format()?;
-    let snapshot = context.read(&args.path)?.snapshot()?;
+    let snapshot = context.read(&args.store)?.snapshot()?;
     let columns = args.width.or_else(|| terminal_width().and_then(|w| u32::try_from(w).ok()));
     let size = match &args.svg {
         Some(_) => (args.width.unwrap_or(SVG_SIZE.0), args.height.unwrap_or(SVG_SIZE.1)),
         None => (columns.unwrap_or(TERMINAL_SIZE.0), args.height.unwrap_or(TERMINAL_SIZE.1)),
     };
-    // A character holds two dots; of pixels, two are the least width of a stroke.
+    // A character is two dots wide. A line is about two pixels wide.
     let shown = if args.svg.is_some() { size.0 / 2 } else { size.0 * 2 };
     let buckets = args.buckets.unwrap_or(shown).max(1) as usize;
     let select = args.selection.over(&snapshot);
@@ -77,8 +76,8 @@ pub(crate) fn run(context: &Context, args: &Chart) -> Outcome {
     draw(context, args, &series, size)
 }
 
-fn draw(context: &Context, args: &Chart, series: &Series, size: (u32, u32)) -> Outcome {
-    let mut metrics: BTreeMap<Arc<str>, Vec<&(SeriesKey, Vec<Row>)>> = BTreeMap::new();
+fn draw(context: &Context, args: &ChartArgs, series: &ChartSeries, size: (u32, u32)) -> CliResult {
+    let mut metrics: BTreeMap<Arc<str>, Vec<&(SeriesKey, Vec<ChartRow>)>> = BTreeMap::new();
     for one in series {
         metrics.entry(one.0.metric.clone()).or_default().push(one);
     }
@@ -87,11 +86,11 @@ fn draw(context: &Context, args: &Chart, series: &Series, size: (u32, u32)) -> O
             let names: Vec<String> = metrics.keys().take(8).map(|m| printable(m)).collect();
             let more = if metrics.len() > 8 { ", …" } else { "" };
             let names = format!("{}{more}", names.join(", "));
-            return Err(Failure::Usage(format!("an SVG shows one metric; choose with -m among {names}")));
+            return Err(CliError::Usage(format!("an SVG shows one metric; select one with -m: {names}")));
         }
         let drawing = drawing(args, &series.iter().collect::<Vec<_>>(), origin(series));
         let text = svg(&drawing, size.0, size.1);
-        std::fs::write(file, text).map_err(|e| Failure::Other(format!("write {}: {e}", file.display())))?;
+        std::fs::write(file, text).map_err(|e| CliError::Other(format!("write {}: {e}", file.display())))?;
         context.note(&format!("drew {} series to {}", drawing.lines.len(), file.display()));
         return Ok(());
     }
@@ -103,31 +102,31 @@ fn draw(context: &Context, args: &Chart, series: &Series, size: (u32, u32)) -> O
         text.push_str(&terminal(&drawing, size.0 as usize, size.1 as usize, context.color()));
         if lines.len() > shown.len() {
             let more = lines.len() - shown.len();
-            text.push_str(&format!("{more} series more are not drawn; choose with -r and -l\n"));
+            text.push_str(&format!("{more} more series are not drawn; select some with -r and -l\n"));
         }
     }
     print_text(&text)?;
     if metrics.len() > CHARTS_MAX {
         let names: Vec<String> = metrics.keys().skip(CHARTS_MAX).take(8).map(|m| printable(m)).collect();
         let more = if metrics.len() > CHARTS_MAX + 8 { ", …" } else { "" };
-        context.note(&format!("not drawn; choose with -m: {}{more}", names.join(", ")));
+        context.note(&format!("metrics not drawn; select some with -m: {}{more}", names.join(", ")));
     }
     Ok(())
 }
 
-/// The earliest bucket: where a time axis begins.
-fn origin(series: &Series) -> i64 {
+/// The start of the earliest bucket, where a time axis begins.
+fn origin(series: &ChartSeries) -> i64 {
     series.iter().filter_map(|(_, rows)| rows.first()).map(|r| r.start).min().unwrap_or(0)
 }
 
-fn drawing(args: &Chart, series: &[&(SeriesKey, Vec<Row>)], origin: i64) -> Drawing {
+fn drawing(args: &ChartArgs, series: &[&(SeriesKey, Vec<ChartRow>)], origin: i64) -> Chart {
     let keys: Vec<&SeriesKey> = series.iter().map(|s| &s.0).collect();
-    let x = |r: &Row| match args.x {
+    let x = |r: &ChartRow| match args.x {
         XAxis::Step => r.start as f64,
         XAxis::Time => (r.start - origin) as f64 / 1e6,
         _ => r.x,
     };
-    let bucket = |r: &Row| Bucket {
+    let bucket = |r: &ChartRow| LineBucket {
         x: x(r),
         lo: r.min.unwrap_or(f64::NAN),
         hi: r.max.unwrap_or(f64::NAN),
@@ -141,22 +140,22 @@ fn drawing(args: &Chart, series: &[&(SeriesKey, Vec<Row>)], origin: i64) -> Draw
         XAxis::Metric(name) => (name.as_str(), XUnit::Number),
         _ => ("step", XUnit::Number),
     };
-    Drawing {
+    Chart {
         y_name: keys.first().map_or(String::new(), |k| k.metric.to_string()),
         x_name: x_name.into(),
         x_unit,
         log_y: args.log_y,
         band: args.band,
         lines: named
-            .map(|(name, (_, rows))| Line { name, points: rows.iter().map(bucket).collect() })
+            .map(|(name, (_, rows))| ChartLine { name, points: rows.iter().map(bucket).collect() })
             .collect(),
-        ..Drawing::default()
+        ..Chart::default()
     }
 }
 
-/// The series in buckets of one width for all, so that lines over one another are equally smooth: the least power of two
-/// that gives each at most so many.
-fn bucketed(select: &Selection, x: &XAxis, buckets: usize) -> Outcome<Series> {
+/// Aggregates all series into buckets of the same width, so that their lines are equally smooth. The width is the least
+/// power of two that gives each series at most the given number of buckets.
+fn bucketed(select: &Select, x: &XAxis, buckets: usize) -> CliResult<ChartSeries> {
     let summaries = select.summaries()?;
     let ends = summaries.iter().filter_map(|(_, s)| match x {
         XAxis::Time => s.time_min_us.zip(s.time_max_us),
@@ -180,20 +179,20 @@ fn bucketed(select: &Selection, x: &XAxis, buckets: usize) -> Outcome<Series> {
     rows_of(&select.aggregate(&wanted, &[By::Run, By::Metric, By::Labels, bucket])?)
 }
 
-/// The least power of two of which at most `buckets` buckets, aligned at 0, hold everything from `first` to `last`.
+/// The least power of two such that at most `buckets` buckets, aligned at 0, cover `first` to `last`.
 fn width(first: i64, last: i64, buckets: usize) -> u64 {
     let fits = |shift: &u32| {
         let index = |x: i64| i128::from(x).div_euclid(1 << shift);
-        // Around 0 there are two buckets whatever their width.
+        // A range that contains −1 and 0 needs two buckets at any width.
         index(last) - index(first) < i128::try_from(buckets.max(2)).unwrap_or(i128::MAX)
     };
     1 << (0..63).find(fits).unwrap_or(63)
 }
 
-fn rows_of(batch: &RecordBatch) -> Outcome<Series> {
+fn rows_of(batch: &RecordBatch) -> CliResult<ChartSeries> {
     let column = |i: usize| batch.column(i);
     let text = |i: usize| arrow::compute::cast(column(i), &DataType::Utf8);
-    let wrong = |e: arrow::error::ArrowError| Failure::Other(format!("read aggregates: {e}"));
+    let wrong = |e: arrow::error::ArrowError| CliError::Other(format!("read aggregates: {e}"));
     let (runs, metrics, labels) = (text(0).map_err(wrong)?, text(1).map_err(wrong)?, text(2).map_err(wrong)?);
     let starts = arrow::compute::cast(column(3), &DataType::Int64).map_err(wrong)?;
     let starts = starts.as_primitive::<Int64Type>();
@@ -202,11 +201,11 @@ fn rows_of(batch: &RecordBatch) -> Outcome<Series> {
         let array = column(i).as_primitive::<Float64Type>();
         array.is_valid(row).then(|| array.value(row))
     };
-    let mut series: Series = Vec::new();
+    let mut series: ChartSeries = Vec::new();
     for row in 0..batch.num_rows() {
         let word = |a: &Arc<dyn Array>| a.as_string::<i32>().value(row).to_owned();
         let key = SeriesKey::new(word(&runs), word(&metrics), Labels::parse(&word(&labels))?);
-        let bucket = Row {
+        let bucket = ChartRow {
             start: starts.value(row),
             x: 0.0,
             count: count(4, row),
@@ -222,21 +221,21 @@ fn rows_of(batch: &RecordBatch) -> Outcome<Series> {
     Ok(series)
 }
 
-/// The rows of a chart over another axis.
-fn rows_over(batch: &RecordBatch) -> Outcome<Series> {
+/// The rows of a chart on another x-axis.
+fn rows_over(batch: &RecordBatch) -> CliResult<ChartSeries> {
     let text = |name: &str| arrow::compute::cast(&batch[name], &DataType::Utf8);
-    let wrong = |e: arrow::error::ArrowError| Failure::Other(format!("read chart: {e}"));
+    let wrong = |e: arrow::error::ArrowError| CliError::Other(format!("read chart: {e}"));
     let names = [text("run").map_err(wrong)?, text("metric").map_err(wrong)?, text("labels").map_err(wrong)?];
     let count = |name: &str, row: usize| batch[name].as_primitive::<Int64Type>().value(row);
     let float = |name: &str, row: usize| {
         let array = batch[name].as_primitive::<Float64Type>();
         array.is_valid(row).then(|| array.value(row))
     };
-    let mut series: Series = Vec::new();
+    let mut series: ChartSeries = Vec::new();
     for row in 0..batch.num_rows() {
         let word = |i: usize| names[i].as_string::<i32>().value(row).to_owned();
         let key = SeriesKey::new(word(0), word(1), Labels::parse(&word(2))?);
-        let bucket = Row {
+        let bucket = ChartRow {
             start: 0,
             x: float("x", row).unwrap_or_default(),
             count: count("count", row),
@@ -252,16 +251,16 @@ fn rows_over(batch: &RecordBatch) -> Outcome<Series> {
     Ok(series)
 }
 
-fn push(series: &mut Series, key: SeriesKey, bucket: Row) {
+fn push(series: &mut ChartSeries, key: SeriesKey, bucket: ChartRow) {
     match series.last_mut() {
         Some((last, rows)) if *last == key => rows.push(bucket),
         _ => series.push((key, vec![bucket])),
     }
 }
 
-fn table(series: &Series, x: &XAxis) -> RecordBatch {
+fn table(series: &ChartSeries, x: &XAxis) -> RecordBatch {
     let all = || series.iter().flat_map(|(key, rows)| rows.iter().map(move |row| (key, row)));
-    let columns = Columns::default()
+    let columns = AnswerColumns::default()
         .text("run", all().map(|(k, _)| Some(&*k.run)))
         .text("metric", all().map(|(k, _)| Some(&*k.metric)))
         .text("labels", all().map(|(k, _)| Some(k.labels.as_str())));
@@ -285,9 +284,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_width_is_the_least_power_of_two_that_fits() {
+    fn the_width_is_the_least_power_of_two_that_fits() {
         assert_eq!([width(0, 999, 1000), width(0, 1000, 1000), width(5, 5, 1)], [1, 2, 1]);
-        assert_eq!(width(-1, 0, 1), 1, "around 0 there are two buckets");
+        assert_eq!(width(-1, 0, 1), 1, "a range around 0 needs two buckets");
         assert_eq!(width(i64::MIN, i64::MAX, 2), 1 << 63);
     }
 }

@@ -1,20 +1,19 @@
-//! `compact`: flush, then merge parts.
+//! `compact`: flushes, then merges parts.
 
-use crate::args::{Compact, Format};
-use crate::columns::Columns;
-use crate::context::{Context, Unit};
-use crate::failure::Outcome;
-use crate::output::{print_one, print_text};
-use crate::table::human_bytes;
+use crate::args::{CompactArgs, Format};
+use crate::context::{Context, ProgressUnit};
+use crate::error::CliResult;
+use crate::output::{AnswerColumns, print_one, print_text};
+use crate::text::human_bytes;
 use std::time::Instant;
 
 /// Runs the command.
-pub(crate) fn run(context: &Context, args: &Compact) -> Outcome {
+pub(crate) fn run(context: &Context, args: &CompactArgs) -> CliResult {
     let format = context.format()?;
-    let store = context.write(&args.path)?;
+    let store = context.write(&args.store)?;
     let before = store.stats()?.bytes();
     let start = Instant::now();
-    let bar = context.progress("compact", Unit::Points);
+    let bar = context.progress("compact", ProgressUnit::Points);
     let stats = store.compact_with(&|done, total| bar.set(done, total))?;
     drop(bar);
     let seconds = start.elapsed().as_secs_f64();
@@ -25,7 +24,7 @@ pub(crate) fn run(context: &Context, args: &Compact) -> Outcome {
             n => format!("flushed {n} points first\n"),
         };
         let merged = match stats.parts_in {
-            0 => "nothing to merge: the parts are as few as they can be\n".to_owned(),
+            0 => "nothing to merge\n".to_owned(),
             n => format!(
                 "merged {n} parts into {} ({} points) in {seconds:.2} s\n",
                 stats.parts_out, stats.points
@@ -33,12 +32,12 @@ pub(crate) fn run(context: &Context, args: &Compact) -> Outcome {
         };
         let dropped = match stats.dropped {
             0 => String::new(),
-            n => format!("left out {n} points of deleted runs\n"),
+            n => format!("dropped {n} points of deleted runs\n"),
         };
         let sizes = format!("all files: {} before, {} now\n", human_bytes(before), human_bytes(after));
         return print_text(&format!("{flushed}{merged}{dropped}{sizes}"));
     }
-    let batch = Columns::default()
+    let batch = AnswerColumns::default()
         .count("flushed", [stats.flushed])
         .count("parts_in", [stats.parts_in])
         .count("parts_out", [stats.parts_out])

@@ -1,15 +1,15 @@
-//! `export`: a selection as a file for other programs.
+//! `export`: writes a selection to a file for other programs.
 
-use crate::args::{Export, Format};
-use crate::context::{Context, Unit};
-use crate::failure::{Failure, Outcome};
+use crate::args::{ExportArgs, Format};
+use crate::context::{Context, ProgressUnit};
+use crate::error::{CliError, CliResult};
 use crate::output::print_text;
-use crate::table::{human_bytes, printable};
+use crate::text::{human_bytes, printable};
 use std::time::Instant;
 use tidalite::{FileFormat, Selection};
 
 /// Runs the command.
-pub(crate) fn run(context: &Context, args: &Export) -> Outcome {
+pub(crate) fn run(context: &Context, args: &ExportArgs) -> CliResult {
     let format = match context.format_asked() {
         None => FileFormat::from_extension(&args.output)?,
         Some(Format::Parquet) => FileFormat::Parquet,
@@ -17,19 +17,19 @@ pub(crate) fn run(context: &Context, args: &Export) -> Outcome {
         Some(Format::Json) => FileFormat::JsonLines,
         Some(Format::Arrow) => FileFormat::ArrowIpc,
         Some(Format::Table) => {
-            let text = "a file is parquet, csv, json (lines) or arrow; `tidalite query` prints tables";
-            return Err(Failure::Usage(text.into()));
+            let text = "an export is parquet, csv, json (lines) or arrow; `tidalite query` prints tables";
+            return Err(CliError::Usage(text.into()));
         }
     };
-    let snapshot = context.read(&args.path)?.snapshot()?;
+    let snapshot = context.read(&args.store)?.snapshot()?;
     let select = args.selection.over(&snapshot);
-    // Before the file of that name is replaced by one without points.
+    // Check first, so that an empty selection does not replace an existing file.
     if is_empty(&select)? {
         return Err(args.selection.nothing(&snapshot)?);
     }
     let total = snapshot.stats()?.points;
     let start = Instant::now();
-    let bar = context.progress("export", Unit::Points);
+    let bar = context.progress("export", ProgressUnit::Points);
     let points = select.export(&args.output, format, &|done| bar.set(done, total))?;
     drop(bar);
     let seconds = start.elapsed().as_secs_f64();
@@ -38,7 +38,7 @@ pub(crate) fn run(context: &Context, args: &Export) -> Outcome {
     print_text(&format!("wrote {points} points ({}) to {to} in {seconds:.2} s\n", human_bytes(bytes)))
 }
 
-fn is_empty(select: &Selection) -> Outcome<bool> {
+fn is_empty(select: &Select) -> CliResult<bool> {
     for batch in select.points()? {
         if batch?.num_rows() > 0 {
             return Ok(false);

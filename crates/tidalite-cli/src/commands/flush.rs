@@ -1,20 +1,19 @@
-//! `flush`: all rows from logs into a part.
+//! `flush`: moves all rows from the logs into parts.
 
-use crate::args::{Flush, Format};
-use crate::columns::Columns;
-use crate::context::{Context, Unit};
-use crate::failure::Outcome;
-use crate::output::{print_one, print_text};
+use crate::args::{FlushArgs, Format};
+use crate::context::{Context, ProgressUnit};
+use crate::error::CliResult;
+use crate::output::{AnswerColumns, print_one, print_text};
 use std::cell::Cell;
 use std::time::Instant;
 
 /// Runs the command.
-pub(crate) fn run(context: &Context, args: &Flush) -> Outcome {
+pub(crate) fn run(context: &Context, args: &FlushArgs) -> CliResult {
     let format = context.format()?;
-    let store = context.write(&args.path)?;
+    let store = context.write(&args.store)?;
     let total = store.stats()?.log_points;
     let start = Instant::now();
-    let bar = context.progress("flush", Unit::Points);
+    let bar = context.progress("flush", ProgressUnit::Points);
     let done = Cell::new(0);
     let stats = store.flush_with(&|points| {
         done.set(done.get() + points);
@@ -24,11 +23,11 @@ pub(crate) fn run(context: &Context, args: &Flush) -> Outcome {
     let seconds = start.elapsed().as_secs_f64();
     if format == Format::Table {
         return print_text(&match stats.points {
-            0 => "nothing to flush: no rows are in logs\n".to_owned(),
+            0 => "nothing to flush: the logs hold no rows\n".to_owned(),
             n => format!("flushed {n} points into {} parts in {seconds:.2} s\n", stats.parts),
         });
     }
-    let batch = Columns::default()
+    let batch = AnswerColumns::default()
         .count("points", [stats.points])
         .count("parts", [stats.parts])
         .float("seconds", [seconds])

@@ -1,30 +1,29 @@
-//! `follow`: points as they are written, until Ctrl-C or until nothing is new for a while.
+//! `follow`: prints points as they are written, until Ctrl-C or until nothing is new for a while.
 //!
-//! Each look's rows are handed on at once. In a table the columns have fixed widths, since what comes later is not known.
+//! Rows are printed as soon as they are read. Table columns have fixed widths, because later rows are not known yet.
 
-use crate::args::{Follow, Format};
+use crate::args::{FollowArgs, Format};
 use crate::context::Context;
-use crate::failure::{Failure, Outcome};
-use crate::output::{Answer, number};
-use crate::table::printable;
-use crate::values::time_text;
+use crate::error::{CliError, CliResult};
+use crate::output::AnswerWriter;
+use crate::text::{number, printable, time_text};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampMicrosecondType};
 use std::io::{Write, stdout};
 use std::time::{Duration, Instant};
 
-/// How long one look waits.
+/// How long one poll waits.
 const WAIT: Duration = Duration::from_millis(250);
 
 /// Runs the command.
-pub(crate) fn run(context: &Context, args: &Follow) -> Outcome {
+pub(crate) fn run(context: &Context, args: &FollowArgs) -> CliResult {
     let format = context.format()?;
     if !args.selection.transform.is_empty() {
-        let text = "follow prints points as they were written; leave --transform out, or use query";
-        return Err(Failure::Usage(text.into()));
+        let text = "`follow` prints points as written; omit --transform, or use `query`";
+        return Err(CliError::Usage(text.into()));
     }
-    let store = context.read(&args.path)?;
+    let store = context.read(&args.store)?;
     let select = args.selection.narrow(store.select());
     let mut follow = match &args.cursor {
         Some(cursor) => select.follow_from(cursor.clone())?,
@@ -33,13 +32,13 @@ pub(crate) fn run(context: &Context, args: &Follow) -> Outcome {
     };
     let schema = select.clone().steps(0..0).points()?.schema();
     let mut lines = Lines { headed: false };
-    let mut answer = Answer::new(stdout(), format, schema, None)?;
-    let mut heard = Instant::now();
+    let mut answer = AnswerWriter::new(stdout(), format, schema, None)?;
+    let mut last_news = Instant::now();
     loop {
-        let left = args.idle_exit.map_or(WAIT, |idle| idle.saturating_sub(heard.elapsed()).min(WAIT));
+        let left = args.idle_exit.map_or(WAIT, |idle| idle.saturating_sub(last_news.elapsed()).min(WAIT));
         let batches = follow.wait(left)?;
         if !batches.is_empty() {
-            heard = Instant::now();
+            last_news = Instant::now();
         }
         for batch in &batches {
             match format {
@@ -48,21 +47,21 @@ pub(crate) fn run(context: &Context, args: &Follow) -> Outcome {
             }
         }
         answer.flush()?;
-        if args.idle_exit.is_some_and(|idle| heard.elapsed() >= idle) {
+        if args.idle_exit.is_some_and(|idle| last_news.elapsed() >= idle) {
             break;
         }
     }
-    context.note(&format!("nothing new; go on with --cursor '{}'", follow.cursor()));
+    context.note(&format!("nothing new; continue with --cursor '{}'", follow.cursor()));
     if format == Format::Table { Ok(()) } else { answer.finish() }
 }
 
-/// Points as lines of fixed columns.
+/// Formats points as lines with columns of fixed width.
 struct Lines {
     headed: bool,
 }
 
 impl Lines {
-    fn of(&mut self, batch: &RecordBatch) -> Outcome<String> {
+    fn of(&mut self, batch: &RecordBatch) -> CliResult<String> {
         let mut text = String::new();
         if !std::mem::replace(&mut self.headed, true) {
             text.push_str(&line("time (UTC)", "run", "metric", "step", "value", "labels"));

@@ -1,24 +1,23 @@
-//! `import`: points from files of other programs.
+//! `import`: reads points from files of other programs.
 
-use crate::args::{Format, Import, Unit};
-use crate::columns::Columns;
-use crate::context::{self, Context};
-use crate::failure::Outcome;
-use crate::output::{print, print_text};
-use crate::table::printable;
+use crate::args::{Format, ImportArgs, TimeUnitArg};
+use crate::context::{Context, ProgressUnit};
+use crate::error::CliResult;
+use crate::output::{AnswerColumns, print, print_text};
+use crate::text::printable;
 use std::time::Instant;
 use tidalite::{ImportStats, TimeUnit};
 
-/// Runs the command: file after file, in the order given. Files before one that fails stay imported; the error says what
-/// of that one does.
-pub(crate) fn run(context: &Context, args: &Import) -> Outcome {
+/// Runs the command: imports the files in the order given. If one fails, the files before it stay imported; the error
+/// says how much of the failed one does.
+pub(crate) fn run(context: &Context, args: &ImportArgs) -> CliResult {
     let format = context.format()?;
     let how = how(args);
-    let store = context.make(&args.path)?;
+    let store = context.create(&args.store)?;
     let mut done: Vec<(String, ImportStats, f64)> = Vec::new();
     for file in &args.files {
         let start = Instant::now();
-        let bar = context.progress("import", context::Unit::Bytes);
+        let bar = context.progress("import", ProgressUnit::Bytes);
         let stats = store.import(file, &how, &|done, total| bar.set(done, total))?;
         drop(bar);
         let seconds = start.elapsed().as_secs_f64();
@@ -39,7 +38,7 @@ pub(crate) fn run(context: &Context, args: &Import) -> Outcome {
     if format == Format::Table {
         return Ok(());
     }
-    let batch = Columns::default()
+    let batch = AnswerColumns::default()
         .text("file", done.iter().map(|d| Some(&d.0)))
         .count("rows", done.iter().map(|d| d.1.rows))
         .count("points", done.iter().map(|d| d.1.points))
@@ -50,7 +49,7 @@ pub(crate) fn run(context: &Context, args: &Import) -> Outcome {
     print(&batch, format, None)
 }
 
-fn how(args: &Import) -> tidalite::Import {
+fn how(args: &ImportArgs) -> tidalite::Import {
     let mut how = tidalite::Import::new();
     for (target, source) in &args.map {
         how = how.map(target, source);
@@ -72,10 +71,10 @@ fn how(args: &Import) -> tidalite::Import {
     }
     if let Some(unit) = args.time_unit {
         how = how.time_unit(match unit {
-            Unit::S => TimeUnit::Seconds,
-            Unit::Ms => TimeUnit::Millis,
-            Unit::Us => TimeUnit::Micros,
-            Unit::Ns => TimeUnit::Nanos,
+            TimeUnitArg::S => TimeUnit::Seconds,
+            TimeUnitArg::Ms => TimeUnit::Millis,
+            TimeUnitArg::Us => TimeUnit::Micros,
+            TimeUnitArg::Ns => TimeUnit::Nanos,
         });
     }
     how

@@ -1,24 +1,24 @@
-//! `info`: what a store holds, in numbers.
+//! `info`: counts, sizes and health of a store.
 
-use crate::args::{Format, Info, Taker};
-use crate::columns::Columns;
+use crate::args::{Format, InfoArgs, SpaceBy};
 use crate::context::Context;
-use crate::failure::Outcome;
-use crate::output::{print, print_one, print_text};
-use crate::table::{Align, Table, human_bytes, human_count, terminal_width};
+use crate::error::CliResult;
+use crate::output::{AnswerColumns, print, print_one, print_text};
+use crate::table::{Align, TextTable, terminal_width};
+use crate::text::{human_bytes, human_count};
 use tidalite::{Report, RunInfo, Stats, Status};
 
 /// Runs the command.
-pub(crate) fn run(context: &Context, args: &Info) -> Outcome {
+pub(crate) fn run(context: &Context, args: &InfoArgs) -> CliResult {
     let format = context.format()?;
-    let store = context.read(&args.path)?;
+    let store = context.read(&args.store)?;
     let snapshot = store.snapshot()?;
     if let Some(taker) = args.by {
         let (name, takers) = match taker {
-            Taker::Run => ("run", largest(snapshot.bytes_by_run())),
-            Taker::Metric => ("metric", largest(snapshot.bytes_by_metric())),
+            SpaceBy::Run => ("run", largest(snapshot.bytes_by_run())),
+            SpaceBy::Metric => ("metric", largest(snapshot.bytes_by_metric())),
         };
-        let batch = Columns::default()
+        let batch = AnswerColumns::default()
             .text(name, takers.iter().map(|(name, _)| Some(name)))
             .count("bytes", takers.iter().map(|(_, bytes)| *bytes))
             .finish();
@@ -28,7 +28,7 @@ pub(crate) fn run(context: &Context, args: &Info) -> Outcome {
     if format == Format::Table {
         let takers = [largest(snapshot.bytes_by_run()), largest(snapshot.bytes_by_metric())];
         return print_text(&for_people(
-            &args.path.display().to_string(),
+            &args.store.display().to_string(),
             &store.id().to_string(),
             &stats,
             &runs,
@@ -37,7 +37,7 @@ pub(crate) fn run(context: &Context, args: &Info) -> Outcome {
         ));
     }
     let with = |status: Status| [count_of(&runs, status)];
-    let batch = Columns::default()
+    let batch = AnswerColumns::default()
         .text("path", [Some(store.path().to_string_lossy())])
         .text("id", [Some(store.id().to_string())])
         .count("version", [stats.version])
@@ -64,16 +64,16 @@ pub(crate) fn run(context: &Context, args: &Info) -> Outcome {
     print_one(&batch, format)
 }
 
-/// Most bytes first.
+/// Sorts by bytes, largest first.
 fn largest(mut takers: Vec<(String, u64)>) -> Vec<(String, u64)> {
     takers.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     takers
 }
 
-/// So many of those that take the most room are named.
+/// How many of the largest runs and metrics are named.
 const NAMED: usize = 3;
 
-/// The first few, with their bytes, and how many more there are.
+/// The first few with their bytes, and the number of the others.
 fn named(takers: &[(String, u64)]) -> String {
     let mut named: Vec<String> =
         takers.iter().take(NAMED).map(|(name, bytes)| format!("{name} {}", human_bytes(*bytes))).collect();
@@ -106,19 +106,19 @@ fn for_people(
     let flushed = stats.points.saturating_sub(stats.log_points);
     let each = match flushed {
         0 => String::new(),
-        n => format!(", {:.2} bytes a point", stats.parts_bytes as f64 / n as f64),
+        n => format!(", {:.2} bytes per point", stats.parts_bytes as f64 / n as f64),
     };
-    let network = if stats.network { ", across a network: not all promises hold there" } else { "" };
+    let network = if stats.network { ", a network file system: some guarantees do not hold" } else { "" };
     let damaged = recovery.findings.iter().filter(|f| f.kind.is_damage()).count();
     let found = match (recovery.findings.len(), damaged) {
-        (0, _) => "nothing wrong on opening".to_owned(),
-        (n, 0) => format!("{n} torn by a crash, nothing damaged; `tidalite verify` says what"),
-        (_, n) => format!("{n} DAMAGED; `tidalite verify` says what"),
+        (0, _) => "no problems found on opening".to_owned(),
+        (n, 0) => format!("{n} torn by a crash, nothing damaged; `tidalite verify` lists them"),
+        (_, n) => format!("{n} DAMAGED; `tidalite verify` lists them"),
     };
-    let mut table = Table::new(&[("store", Align::Left), (path, Align::Left)]);
+    let mut table = TextTable::new(&[("store", Align::Left), (path, Align::Left)]);
     let thinned = match stats.thinned_points {
         0 => String::new(),
-        n => format!(", {} more thinned to sums", human_count(n)),
+        n => format!(", {} more thinned to summaries", human_count(n)),
     };
     let rows = [
         ("id", id.to_owned()),

@@ -1,27 +1,26 @@
-//! `metrics`: one row a metric, summed up over its series.
+//! `metrics`: one row per metric, summarised over its series.
 
-use crate::args::{Format, Metrics, Selection};
-use crate::columns::Columns;
+use crate::args::{Format, MetricsArgs, SelectionArgs};
 use crate::context::Context;
-use crate::failure::Outcome;
-use crate::output::print;
+use crate::error::CliResult;
+use crate::output::{AnswerColumns, print};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tidalite::{History, Repeats, Summary};
 
-/// What is known of one metric.
+/// The totals of a metric.
 #[derive(Default)]
-struct Metric {
+struct MetricTotals {
     runs: BTreeSet<Arc<str>>,
     series: u64,
     total: Summary,
 }
 
 /// Runs the command.
-pub(crate) fn run(context: &Context, args: &Metrics) -> Outcome {
+pub(crate) fn run(context: &Context, args: &MetricsArgs) -> CliResult {
     let format = context.format()?;
-    let snapshot = context.read(&args.path)?.snapshot()?;
-    let selection = Selection {
+    let snapshot = context.read(&args.store)?.snapshot()?;
+    let selection = SelectionArgs {
         metrics: Vec::new(),
         runs: args.runs.clone(),
         metrics_regex: Vec::new(),
@@ -32,12 +31,12 @@ pub(crate) fn run(context: &Context, args: &Metrics) -> Outcome {
         time: None,
         values: None,
         repeats: Repeats::Last,
-        // What was written, once.
+        // Count each point once: in the run that it was written to.
         history: History::Own,
-        hidden: false,
+        include_rewound: false,
         transform: Vec::new(),
     };
-    let mut metrics: BTreeMap<Arc<str>, Metric> = BTreeMap::new();
+    let mut metrics: BTreeMap<Arc<str>, MetricTotals> = BTreeMap::new();
     for (key, summary) in selection.over(&snapshot).summaries()? {
         let metric = metrics.entry(key.metric.clone()).or_default();
         metric.runs.insert(key.run.clone());
@@ -48,11 +47,11 @@ pub(crate) fn run(context: &Context, args: &Metrics) -> Outcome {
         return Err(selection.nothing(&snapshot)?);
     }
     if metrics.is_empty() && format == Format::Table {
-        context.note("the store holds no points yet");
+        context.note("the store has no points yet");
     }
     let bytes: BTreeMap<String, u64> = snapshot.bytes_by_metric().into_iter().collect();
     let totals = || metrics.values().map(|m| &m.total);
-    let batch = Columns::default()
+    let batch = AnswerColumns::default()
         .text("metric", metrics.keys().map(Some))
         .count("runs", metrics.values().map(|m| m.runs.len() as u64))
         .count("series", metrics.values().map(|m| m.series))

@@ -1,4 +1,4 @@
-//! The commands, one file each: open, ask the store, write the answer.
+//! The commands, one file each: open the store, call the engine, write the answer.
 
 mod backup;
 mod chart;
@@ -18,10 +18,10 @@ mod verify;
 use crate::args::{Cli, Command};
 use crate::context::Context;
 use crate::demo;
-use crate::failure::Outcome;
+use crate::error::CliResult;
 
 /// Runs the command.
-pub(crate) fn run(cli: Cli) -> Outcome {
+pub(crate) fn run(cli: Cli) -> CliResult {
     let context = Context::new(&cli.global);
     match &cli.command {
         Command::Demo(args) => demo::run(&context, args),

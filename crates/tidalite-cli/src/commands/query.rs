@@ -1,19 +1,17 @@
-//! `query`: points, all or few of them, over any x-axis; aggregates of them; the last point of each series; or what these
-//! were made from.
+//! `query`: points, downsampled points, aggregates, or the last point of each series; or how the query ran.
 
-use crate::args::{Format, Query};
-use crate::columns::Columns;
+use crate::args::{Format, QueryArgs};
 use crate::context::Context;
-use crate::failure::Outcome;
-use crate::output::{Answer, print, print_one, print_text};
+use crate::error::CliResult;
+use crate::output::{AnswerColumns, AnswerWriter, print, print_one, print_text};
 use arrow::array::RecordBatch;
 use std::io::stdout;
 use tidalite::{By, Selection, XAxis};
 
 /// Runs the command.
-pub(crate) fn run(context: &Context, args: &Query) -> Outcome {
+pub(crate) fn run(context: &Context, args: &QueryArgs) -> CliResult {
     let format = context.format()?;
-    let snapshot = context.read(&args.path)?.snapshot()?;
+    let snapshot = context.read(&args.store)?.snapshot()?;
     let select = args.selection.over(&snapshot);
     if args.explain {
         return explain(&select, args, format);
@@ -27,13 +25,13 @@ pub(crate) fn run(context: &Context, args: &Query) -> Outcome {
     }
     if !args.aggregate.is_empty() {
         let batch = aggregates(&select, args)?;
-        // With no groups there is a row even of nothing, such as a count of 0: that is an answer.
+        // Without groups there is always a row, such as a count of 0.
         if batch.num_rows() == 0 {
             return Err(args.selection.nothing(&snapshot)?);
         }
         return print(&batch, format, args.limit);
     }
-    if let Some(batch) = few(&select, args)? {
+    if let Some(batch) = reduced(&select, args)? {
         if batch.num_rows() == 0 {
             let step = XAxis::Step;
             return Err(args.selection.nothing_over(args.x.as_ref().unwrap_or(&step), &snapshot)?);
@@ -41,7 +39,7 @@ pub(crate) fn run(context: &Context, args: &Query) -> Outcome {
         return print(&batch, format, args.limit);
     }
     let points = select.points()?;
-    let mut answer = Answer::new(stdout().lock(), format, points.schema(), args.limit)?;
+    let mut answer = AnswerWriter::new(stdout().lock(), format, points.schema(), args.limit)?;
     for batch in points {
         answer.write(&batch?)?;
         if answer.is_full() {
@@ -54,19 +52,19 @@ pub(crate) fn run(context: &Context, args: &Query) -> Outcome {
     answer.finish()
 }
 
-/// The groups, or the best of them.
-fn aggregates(select: &Selection, args: &Query) -> tidalite::Result<RecordBatch> {
+/// Computes the groups, or only the top or bottom ones.
+fn aggregates(select: &Select, args: &QueryArgs) -> tidalite::Result<RecordBatch> {
     let by_run = [By::Run];
     let ranked = if args.by.is_empty() { &by_run[..] } else { &args.by[..] };
-    match (args.least, args.greatest) {
+    match (args.bottom, args.top) {
         (Some(k), _) => select.least(k, &args.aggregate, ranked),
         (None, Some(k)) => select.greatest(k, &args.aggregate, ranked),
         (None, None) => select.aggregate(&args.aggregate, &args.by),
     }
 }
 
-/// Points in the order of another x-axis, or few of them; none where all come as they are.
-fn few(select: &Selection, args: &Query) -> tidalite::Result<Option<RecordBatch>> {
+/// Points on another x-axis or downsampled ones; None if all points are wanted as stored.
+fn reduced(select: &Select, args: &QueryArgs) -> tidalite::Result<Option<RecordBatch>> {
     let batch = match (&args.x, args.lttb, args.m4) {
         (None, None, None) => return Ok(None),
         (None, Some(points), _) => select.lttb(points)?,
@@ -78,14 +76,14 @@ fn few(select: &Selection, args: &Query) -> tidalite::Result<Option<RecordBatch>
     Ok(Some(batch))
 }
 
-/// Makes the answer, and tells of it instead of showing it.
-fn explain(select: &Selection, args: &Query, format: Format) -> Outcome {
+/// Runs the query and prints how it ran instead of its answer.
+fn explain(select: &Select, args: &QueryArgs, format: Format) -> CliResult {
     let ((), explain) = select.explain(|select| {
         if args.latest {
             select.latest()?;
         } else if !args.aggregate.is_empty() {
             aggregates(select, args)?;
-        } else if few(select, args)?.is_none() {
+        } else if reduced(select, args)?.is_none() {
             for batch in select.points()? {
                 batch?;
             }
@@ -96,6 +94,6 @@ fn explain(select: &Selection, args: &Query, format: Format) -> Outcome {
         return print_text(&format!("{explain}\n"));
     }
     let columns = explain.counts().into_iter();
-    let batch = columns.fold(Columns::default(), |all, (name, n)| all.count(name, [n])).finish();
+    let batch = columns.fold(AnswerColumns::default(), |all, (name, n)| all.count(name, [n])).finish();
     print_one(&batch, format)
 }

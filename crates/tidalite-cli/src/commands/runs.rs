@@ -1,34 +1,36 @@
-//! `runs`: one row a run, with its status, params, and how much it holds.
+//! `runs`: one row per run, with its status, params and size.
 
-use crate::args::{Format, RunOrder, Runs};
-use crate::columns::Columns;
+use crate::args::{Format, RunOrder, RunsArgs};
 use crate::context::Context;
-use crate::failure::{Failure, Outcome};
-use crate::output::print;
+use crate::error::{CliError, CliResult};
+use crate::output::{AnswerColumns, print};
 use arrow::array::RecordBatch;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tidalite::{History, RunInfo, Snapshot, Summary, param_to_json};
 
 /// Runs the command.
-pub(crate) fn run(context: &Context, args: &Runs) -> Outcome {
+pub(crate) fn run(context: &Context, args: &RunsArgs) -> CliResult {
     let format = context.format()?;
-    let snapshot = context.read(&args.path)?.snapshot()?;
+    let snapshot = context.read(&args.store)?.snapshot()?;
     let mut runs = snapshot.runs();
-    if let Some(glob) = &args.filter {
+    if !args.runs.is_empty() {
         let all = runs.len();
-        let matching = snapshot.runs_matching(glob)?;
-        runs.retain(|r| r.id == *glob || matching.binary_search_by(|m| m.id.cmp(&r.id)).is_ok());
+        let mut matching = BTreeSet::new();
+        for glob in &args.runs {
+            matching.extend(snapshot.runs_matching(glob)?.into_iter().map(|r| r.id));
+        }
+        runs.retain(|r| args.runs.contains(&r.id) || matching.contains(&r.id));
         if runs.is_empty() {
-            return Err(Failure::Nothing(format!(
-                "nothing matches: none of {all} runs is or matches {glob}"
-            )));
+            let globs = args.runs.join(", ");
+            let text = format!("nothing matches: none of the {all} runs matches {globs}");
+            return Err(CliError::Nothing(text));
         }
     }
     for filter in &args.filters {
         runs.retain(|r| filter.matches(r));
         if runs.is_empty() {
-            return Err(Failure::Nothing(format!("nothing matches: no run is such that {filter}")));
+            return Err(CliError::Nothing(format!("nothing matches: no run matches the filter {filter}")));
         }
     }
     let held = held(&snapshot)?;
@@ -40,21 +42,21 @@ pub(crate) fn run(context: &Context, args: &Runs) -> Outcome {
         RunOrder::Status => runs.sort_by_key(|r| r.status),
     }
     if runs.is_empty() && format == Format::Table {
-        context.note("the store holds no runs yet");
+        context.note("the store has no runs yet");
     }
     let bytes: BTreeMap<String, u64> = snapshot.bytes_by_run().into_iter().collect();
     print(&table(&runs, &held, &bytes), format, args.limit)
 }
 
-/// What a run holds.
+/// What a run contains.
 #[derive(Default)]
-struct Held {
+struct RunTotals {
     series: u64,
     total: Summary,
 }
 
-fn held(snapshot: &Snapshot) -> Outcome<BTreeMap<String, Held>> {
-    let mut held: BTreeMap<String, Held> = BTreeMap::new();
+fn held(snapshot: &Snapshot) -> CliResult<BTreeMap<String, RunTotals>> {
+    let mut held: BTreeMap<String, RunTotals> = BTreeMap::new();
     for (key, summary) in snapshot.select().history(History::Own).summaries()? {
         let of_run = held.entry(key.run.to_string()).or_default();
         of_run.series += 1;
@@ -63,8 +65,8 @@ fn held(snapshot: &Snapshot) -> Outcome<BTreeMap<String, Held>> {
     Ok(held)
 }
 
-fn table(runs: &[RunInfo], held: &BTreeMap<String, Held>, bytes: &BTreeMap<String, u64>) -> RecordBatch {
-    let nothing = Held::default();
+fn table(runs: &[RunInfo], held: &BTreeMap<String, RunTotals>, bytes: &BTreeMap<String, u64>) -> RecordBatch {
+    let nothing = RunTotals::default();
     let of = |r: &RunInfo| held.get(&r.id).unwrap_or(&nothing);
     let params =
         |r: &RunInfo| Value::Object(r.params.iter().map(|(k, v)| (k.clone(), param_to_json(v))).collect());
@@ -73,12 +75,12 @@ fn table(runs: &[RunInfo], held: &BTreeMap<String, Held>, bytes: &BTreeMap<Strin
             .as_ref()
             .map_or(Value::Object(Map::new()), |p| serde_json::json!({"run": p.run, "step": p.step}))
     };
-    // A run that is over lasted until its end; another one until its last point so far.
+    // The duration ends at the end of the run, or at the last point of a run without an end.
     let seconds = |r: &RunInfo| {
         let until = r.ended_us.or(of(r).total.time_max_us)?;
         r.started_us.map(|from| until.saturating_sub(from) as f64 / 1e6)
     };
-    Columns::default()
+    AnswerColumns::default()
         .text("run", runs.iter().map(|r| Some(&r.id)))
         .text("status", runs.iter().map(|r| Some(r.status.as_str())))
         .time("started", runs.iter().map(|r| r.started_us))

@@ -1,16 +1,15 @@
-//! `thin`: old runs to their outline and exact sums.
+//! `thin`: reduces old runs to an outline and exact summaries.
 
-use crate::args::{Format, Thin};
-use crate::columns::Columns;
-use crate::context::{Context, Unit};
-use crate::failure::Outcome;
-use crate::output::{print_one, print_text};
-use crate::table::human_bytes;
+use crate::args::{Format, ThinArgs};
+use crate::context::{Context, ProgressUnit};
+use crate::error::CliResult;
+use crate::output::{AnswerColumns, print_one, print_text};
+use crate::text::human_bytes;
 use std::time::Instant;
 use tidalite::ThinStats;
 
 /// Runs the command.
-pub(crate) fn run(context: &Context, args: &Thin) -> Outcome {
+pub(crate) fn run(context: &Context, args: &ThinArgs) -> CliResult {
     let format = context.format()?;
     let mut what = tidalite::Thin::new().buckets(args.buckets);
     for glob in &args.runs {
@@ -19,11 +18,11 @@ pub(crate) fn run(context: &Context, args: &Thin) -> Outcome {
     for filter in &args.filters {
         what = what.runs_where(filter.clone());
     }
-    let store = if args.dry_run { context.read(&args.path)? } else { context.write(&args.path)? };
+    let store = if args.dry_run { context.read(&args.store)? } else { context.write(&args.store)? };
     let there = store.stats()?;
     let before = there.bytes();
     let start = Instant::now();
-    let bar = context.progress("thin", Unit::Points);
+    let bar = context.progress("thin", ProgressUnit::Points);
     let progress = |done, total| bar.set(done, total);
     let stats = match args.dry_run {
         true => store.thin_dry_run(&what, &progress)?,
@@ -33,18 +32,18 @@ pub(crate) fn run(context: &Context, args: &Thin) -> Outcome {
     let seconds = start.elapsed().as_secs_f64();
     let after = store.stats()?.bytes();
     if format == Format::Table {
-        let mut text = told(&stats, args.dry_run, seconds);
+        let mut text = describe(&stats, args.dry_run, seconds);
         if !args.dry_run {
             text += &format!("all files: {} before, {} now\n", human_bytes(before), human_bytes(after));
         } else if there.log_points > 0 {
             let waiting = there.log_points;
             text += &format!(
-                "{waiting} points are still in logs and were not looked at: `tidalite flush` first\n"
+                "{waiting} points are still in logs and were not considered; run `tidalite flush` first\n"
             );
         }
         return print_text(&text);
     }
-    let batch = Columns::default()
+    let batch = AnswerColumns::default()
         .count("flushed", [stats.flushed])
         .count("runs", [stats.runs])
         .count("runs_running", [stats.runs_running])
@@ -61,10 +60,10 @@ pub(crate) fn run(context: &Context, args: &Thin) -> Outcome {
     print_one(&batch, format)
 }
 
-/// What was done, or would be, line by line.
-fn told(stats: &ThinStats, dry_run: bool, seconds: f64) -> String {
+/// Describes what was done, or would be done, line by line.
+fn describe(stats: &ThinStats, dry_run: bool, seconds: f64) -> String {
     let of = format!("{} series of {} runs", stats.series, stats.runs);
-    let stay = format!("of {} points {} stay", stats.points, stats.kept);
+    let stay = format!("{1} of {0} points stay", stats.points, stats.kept);
     let thinned = match (stats.series, dry_run) {
         (0, _) => "nothing to thin".to_owned(),
         (_, true) => format!("would thin {of}: {stay}"),
@@ -72,10 +71,16 @@ fn told(stats: &ThinStats, dry_run: bool, seconds: f64) -> String {
     };
     let counted = [
         (stats.flushed, "points were flushed first"),
-        (stats.dropped, "points that were rewound or written again are dropped"),
-        (stats.series_small, "series stay as they are: in so many buckets they would get no smaller"),
-        (stats.series_mixed, "series stay as they are: thinned before, and written to at the same steps"),
-        (stats.runs_running, "runs are passed over: a process still writes to them"),
+        (stats.dropped, "rewound or repeated points are dropped"),
+        (
+            stats.series_small,
+            "series stay unchanged: thinning to this many buckets would not make them smaller",
+        ),
+        (
+            stats.series_mixed,
+            "series stay unchanged: they were thinned before and then written to at the same steps",
+        ),
+        (stats.runs_running, "runs are skipped: a process still writes to them"),
     ];
     let lines = counted.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}\n"));
     format!("{thinned}\n{}", lines.collect::<String>())

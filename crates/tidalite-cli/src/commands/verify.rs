@@ -1,27 +1,26 @@
-//! `verify`: every byte is read; what is wrong is said exactly: file, offset, run, series, steps, rows.
+//! `verify`: reads every byte and reports each problem: file, offset, run, series, steps, rows.
 
-use crate::args::{Format, Verify};
-use crate::columns::Columns;
-use crate::context::{Context, Unit};
-use crate::failure::{Failure, Outcome};
-use crate::output::{json_rows, print, print_document, print_text};
-use crate::table::{human_bytes, printable};
+use crate::args::{Format, VerifyArgs};
+use crate::context::{Context, ProgressUnit};
+use crate::error::{CliError, CliResult};
+use crate::output::{AnswerColumns, json_rows, print, print_document, print_text};
+use crate::text::{human_bytes, printable};
 use arrow::array::RecordBatch;
 use serde_json::{Value, json};
 use std::time::Instant;
 use tidalite::{ErrorKind, Finding, Report};
 
 /// Runs the command.
-pub(crate) fn run(context: &Context, args: &Verify) -> Outcome {
+pub(crate) fn run(context: &Context, args: &VerifyArgs) -> CliResult {
     let format = context.format()?;
     let start = Instant::now();
-    let bar = context.progress("verify", Unit::Bytes);
+    let bar = context.progress("verify", ProgressUnit::Bytes);
     let done =
-        context.read(&args.path).and_then(|store| Ok(store.verify(&|done, total| bar.set(done, total))?));
+        context.read(&args.store).and_then(|store| Ok(store.verify(&|done, total| bar.set(done, total))?));
     drop(bar);
     let report = match done {
-        // The marker, or the manifest: what else there is cannot be told without it. That is damage as well.
-        Err(Failure::Engine(e)) if e.kind() == ErrorKind::Corrupt => {
+        // A corrupt marker or manifest is damage too. The rest of the store cannot be read without it.
+        Err(CliError::Engine(e)) if e.kind() == ErrorKind::Corrupt => {
             let mut report = Report::default();
             report.findings.push(Finding::from(&e));
             report
@@ -33,7 +32,7 @@ pub(crate) fn run(context: &Context, args: &Verify) -> Outcome {
         Format::Json => print_document(&document(&report)?)?,
         _ => print(&table(&report.findings), format, None)?,
     }
-    if report.is_sound() { Ok(()) } else { Err(Failure::Damage) }
+    if report.is_sound() { Ok(()) } else { Err(CliError::Damage) }
 }
 
 fn for_people(report: &Report, seconds: f64) -> String {
@@ -64,7 +63,7 @@ fn for_people(report: &Report, seconds: f64) -> String {
     let damaged = report.findings.iter().filter(|f| f.kind.is_damage()).count();
     let verdict = match (report.findings.len(), damaged) {
         (0, _) => "sound".to_owned(),
-        (_, 0) => "sound; what a crash cut off is listed above".to_owned(),
+        (_, 0) => "sound; what a crash tore off is listed above".to_owned(),
         (_, n) => format!("DAMAGED in {n} places"),
     };
     text.push_str(&format!(
@@ -77,7 +76,7 @@ fn for_people(report: &Report, seconds: f64) -> String {
     text
 }
 
-/// The metrics concerned, with their labels.
+/// The metrics affected, with their labels.
 fn series(finding: &Finding) -> Vec<String> {
     let name = |k: &tidalite::SeriesKey| match k.labels.as_str() {
         "" => k.metric.to_string(),
@@ -86,7 +85,7 @@ fn series(finding: &Finding) -> Vec<String> {
     finding.series.iter().map(name).collect()
 }
 
-fn document(report: &Report) -> Outcome<Value> {
+fn document(report: &Report) -> CliResult<Value> {
     Ok(json!({
         "sound": report.is_sound(),
         "parts": report.parts,
@@ -102,7 +101,7 @@ fn table(findings: &[Finding]) -> RecordBatch {
     let count = |n: Option<u64>| n.map(|n| i64::try_from(n).unwrap_or(i64::MAX));
     let key =
         |k: &tidalite::SeriesKey| json!({"run": *k.run, "metric": *k.metric, "labels": k.labels.as_str()});
-    Columns::default()
+    AnswerColumns::default()
         .text("kind", findings.iter().map(|f| Some(f.kind.as_str())))
         .text("path", findings.iter().map(|f| Some(f.path.to_string_lossy())))
         .count("offset", findings.iter().map(|f| f.offset))

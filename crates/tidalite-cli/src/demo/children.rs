@@ -1,27 +1,28 @@
-//! The processes that the demonstration starts, and what they say.
+//! The child processes of the demo and their output.
 //!
-//! Invariant: no child outlives its value here; dropping kills and reaps it, whatever error is on the way up.
+//! Invariant: no child outlives its value. Dropping the value kills and reaps the child.
 
-use crate::failure::{Failure, Outcome};
+use super::plan::run_id;
+use crate::error::{CliError, CliResult};
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How long the sampler of the machine may take to end.
+/// How long the sampler may take to exit.
 const END_WAIT: Duration = Duration::from_secs(5);
 
-/// A running process of ours.
-struct Process {
+/// A running child process.
+struct ChildProcess {
     child: Child,
     name: String,
     errors: Option<JoinHandle<String>>,
 }
 
-impl Process {
-    fn start(name: String, flags: &[&str], path: &Path) -> Outcome<Process> {
-        let failed = |e: std::io::Error| Failure::Other(format!("start {name}: {e}"));
+impl ChildProcess {
+    fn start(name: String, flags: &[&str], path: &Path) -> CliResult<ChildProcess> {
+        let failed = |e: std::io::Error| CliError::Other(format!("start {name}: {e}"));
         let program = std::env::current_exe().map_err(failed)?;
         let mut child = Command::new(program)
             .args(flags)
@@ -34,141 +35,143 @@ impl Process {
         let errors = child.stderr.take().map(|mut pipe| {
             std::thread::spawn(move || {
                 let mut text = String::new();
-                // What cannot be read of a message is left out of it.
+                // An unreadable rest of a message is omitted.
                 let _ = pipe.read_to_string(&mut text);
                 text
             })
         });
-        Ok(Process { child, name, errors })
+        Ok(ChildProcess { child, name, errors })
     }
 
-    /// How it ended, if it has.
-    fn ended(&mut self) -> Outcome<Option<ExitStatus>> {
-        self.child.try_wait().map_err(|e| Failure::Other(format!("wait for {}: {e}", self.name)))
+    /// The exit status, if the child has exited.
+    fn ended(&mut self) -> CliResult<Option<ExitStatus>> {
+        self.child.try_wait().map_err(|e| CliError::Other(format!("wait for {}: {e}", self.name)))
     }
 
-    fn wait(&mut self) -> Outcome<ExitStatus> {
-        self.child.wait().map_err(|e| Failure::Other(format!("wait for {}: {e}", self.name)))
+    fn wait(&mut self) -> CliResult<ExitStatus> {
+        self.child.wait().map_err(|e| CliError::Other(format!("wait for {}: {e}", self.name)))
     }
 
-    /// The error of a child that ended otherwise than well.
-    fn check(&mut self, status: ExitStatus) -> Outcome {
+    /// Returns an error with the message of the child, unless it succeeded.
+    fn check(&mut self, status: ExitStatus) -> CliResult {
         if status.success() {
             return Ok(());
         }
-        let said = self.errors.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
-        let said = said.trim().trim_start_matches("error: ");
-        let said = if said.is_empty() { status.to_string() } else { said.to_owned() };
-        Err(Failure::Other(format!("{} failed: {said}", self.name)))
+        let message = self.errors.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
+        let message = message.trim().trim_start_matches("error: ");
+        let message = if message.is_empty() { status.to_string() } else { message.to_owned() };
+        Err(CliError::Other(format!("{} failed: {message}", self.name)))
     }
 }
 
-impl Drop for Process {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
-        // It may have ended already: then there is nothing to kill, and the wait only reaps.
+        // A child that has exited already is only reaped.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// What a trainer said on its standard output.
+/// What a trainer printed on its standard output.
 #[derive(Debug, Default)]
-struct Said {
-    /// The last step that the store had accepted.
+struct TrainerOutput {
+    /// The last acknowledged step.
     acked: Option<i64>,
-    timing: Option<Timing>,
+    timing: Option<LogTiming>,
 }
 
-/// What a trainer's calls of `log` took, in nanoseconds.
+/// How long the calls of `log` of a trainer took, in nanoseconds.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Timing {
-    /// Half of them took at most this.
+pub(super) struct LogTiming {
+    /// The median.
     pub(super) p50_ns: u64,
-    /// 99 of 100 took at most this.
+    /// The 99th percentile.
     pub(super) p99_ns: u64,
 }
 
-/// A trainer.
-pub(super) struct Trainer {
+/// A trainer process.
+pub(super) struct TrainerProcess {
     rate: String,
-    process: Process,
-    said: JoinHandle<Said>,
+    process: ChildProcess,
+    output: JoinHandle<TrainerOutput>,
 }
 
-impl Trainer {
-    /// Starts one.
-    pub(super) fn start(path: &Path, rate: &str, steps: u32, lasting: Duration) -> Outcome<Trainer> {
+impl TrainerProcess {
+    /// Starts a trainer.
+    pub(super) fn start(path: &Path, rate: &str, steps: u32, lasting: Duration) -> CliResult<TrainerProcess> {
         let (steps, seconds) = (steps.to_string(), lasting.as_secs_f64().to_string());
         let flags = ["demo-train", "--rate", rate, "--steps", &steps, "--seconds", &seconds];
-        let mut process = Process::start(format!("the trainer of {}", super::run_id(rate)), &flags, path)?;
-        let pipe = process.child.stdout.take().expect("standard output was asked to be a pipe");
-        let said = std::thread::spawn(move || hear(BufReader::new(pipe)));
-        Ok(Trainer { rate: rate.to_owned(), process, said })
+        let mut process = ChildProcess::start(format!("the trainer of {}", run_id(rate)), &flags, path)?;
+        let pipe = process.child.stdout.take().expect("standard output is a pipe");
+        let output = std::thread::spawn(move || parse_output(BufReader::new(pipe)));
+        Ok(TrainerProcess { rate: rate.to_owned(), process, output })
     }
 
-    /// Its learning rate.
+    /// The learning rate.
     pub(super) fn rate(&self) -> &str {
         &self.rate
     }
 
-    /// Whether it has ended, well; an error where it failed.
-    pub(super) fn has_ended(&mut self) -> Outcome<bool> {
+    /// Whether it has succeeded; an error if it failed.
+    pub(super) fn has_ended(&mut self) -> CliResult<bool> {
         match self.process.ended()? {
             None => Ok(false),
             Some(status) => self.process.check(status).map(|()| true),
         }
     }
 
-    /// Kills it with SIGKILL, in the midst of whatever it does; gives the last step that it had been told is accepted.
-    pub(super) fn kill(mut self) -> Outcome<i64> {
-        self.process.child.kill().map_err(|e| Failure::Other(format!("kill {}: {e}", self.process.name)))?;
+    /// Kills it with SIGKILL and returns the last step that the store acknowledged to it.
+    pub(super) fn kill(mut self) -> CliResult<i64> {
+        self.process.child.kill().map_err(|e| CliError::Other(format!("kill {}: {e}", self.process.name)))?;
         let status = self.process.wait()?;
-        // What it wrote before it died is still in the pipe.
-        let said = self.said.join().unwrap_or_default();
+        // Its last output is still in the pipe.
+        let output = self.output.join().unwrap_or_default();
         if status.success() {
-            return Err(Failure::Other(format!("{} ended before it could be killed", self.process.name)));
+            return Err(CliError::Other(format!("{} ended before it could be killed", self.process.name)));
         }
-        said.acked.ok_or_else(|| Failure::Other(format!("{} had logged nothing", self.process.name)))
+        output.acked.ok_or_else(|| CliError::Other(format!("{} had logged nothing", self.process.name)))
     }
 
-    /// Waits for its end, and gives what its calls took.
-    pub(super) fn finish(mut self) -> Outcome<Timing> {
+    /// Waits until it exits and returns its timing.
+    pub(super) fn finish(mut self) -> CliResult<LogTiming> {
         let status = self.process.wait()?;
         self.process.check(status)?;
-        let said = self.said.join().unwrap_or_default();
-        said.timing.ok_or_else(|| Failure::Other(format!("{} said no timing", self.process.name)))
+        let output = self.output.join().unwrap_or_default();
+        output.timing.ok_or_else(|| CliError::Other(format!("{} reported no timing", self.process.name)))
     }
 }
 
-fn hear(lines: impl BufRead) -> Said {
-    let mut said = Said::default();
+fn parse_output(lines: impl BufRead) -> TrainerOutput {
+    let mut output = TrainerOutput::default();
     for line in lines.lines().map_while(Result::ok) {
         let words: Vec<&str> = line.split(' ').collect();
         match words[..] {
-            ["ack", step] => said.acked = step.parse().ok().or(said.acked),
+            ["ack", step] => output.acked = step.parse().ok().or(output.acked),
             ["timing", p50, p99] => {
                 let both = p50.parse().ok().zip(p99.parse().ok());
-                said.timing = both.map(|(p50_ns, p99_ns)| Timing { p50_ns, p99_ns });
+                output.timing = both.map(|(p50_ns, p99_ns)| LogTiming { p50_ns, p99_ns });
             }
             _ => {}
         }
     }
-    said
+    output
 }
 
-/// The sampler of this machine.
-pub(super) struct Machine {
-    process: Process,
+/// The process that samples this machine.
+pub(super) struct SamplerProcess {
+    process: ChildProcess,
 }
 
-impl Machine {
-    /// Starts it.
-    pub(super) fn start(path: &Path) -> Outcome<Machine> {
-        Ok(Machine { process: Process::start("the sampler of the machine".into(), &["demo-watch"], path)? })
+impl SamplerProcess {
+    /// Starts the sampler.
+    pub(super) fn start(path: &Path) -> CliResult<SamplerProcess> {
+        Ok(SamplerProcess {
+            process: ChildProcess::start("the sampler of this machine".into(), &["demo-watch"], path)?,
+        })
     }
 
-    /// Asks it to end, and waits until it has.
-    pub(super) fn stop(&mut self) -> Outcome {
+    /// Closes its standard input and waits until it exits.
+    pub(super) fn stop(&mut self) -> CliResult {
         drop(self.process.child.stdin.take());
         let start = Instant::now();
         loop {
@@ -176,7 +179,7 @@ impl Machine {
                 return self.process.check(status);
             }
             if start.elapsed() > END_WAIT {
-                return Err(Failure::Other(format!("{} does not end", self.process.name)));
+                return Err(CliError::Other(format!("{} does not exit", self.process.name)));
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -188,10 +191,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_killed_trainer_said_last_counts() {
-        let said = hear(&b"ack 0\nack 1\nack 2\nac"[..]);
-        assert_eq!(said.acked, Some(2));
-        assert!(said.timing.is_none());
-        assert_eq!(hear(&b"ack 7\ntiming 210 900\n"[..]).timing.map(|t| t.p99_ns), Some(900));
+    fn the_last_complete_line_of_a_killed_trainer_counts() {
+        let output = parse_output(&b"ack 0\nack 1\nack 2\nac"[..]);
+        assert_eq!(output.acked, Some(2));
+        assert!(output.timing.is_none());
+        assert_eq!(parse_output(&b"ack 7\ntiming 210 900\n"[..]).timing.map(|t| t.p99_ns), Some(900));
     }
 }

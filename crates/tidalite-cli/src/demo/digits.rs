@@ -1,42 +1,42 @@
-//! The handwritten digits that the demonstration trains on: 1,797 images of 8 × 8 pixels, part of the program itself.
+//! The training data of the demo: 1,797 images of handwritten digits, 8 × 8 pixels each, embedded in the program.
 //!
-//! `data/README.md` names the source, the licence (CC BY 4.0) and the bytes. Every fifth image is kept for testing; the
-//! others are for training. The split is by position, so that each process of the demonstration has the same one.
+//! `data/README.md` describes the source, the licence (CC BY 4.0) and the format. Every fifth image is for testing, the
+//! others are for training. The split is by position, so it is the same in each process.
 
-/// Pixels of an image.
+/// Pixels per image.
 pub(crate) const PIXELS: usize = 64;
-/// Digits that an image may show.
+/// Number of different digits.
 pub(crate) const CLASSES: usize = 10;
 
 const BYTES: &[u8] = include_bytes!("../../data/digits.bin");
 const MAGIC: &[u8] = b"TIDLDIG1";
 const HEADER_BYTES: usize = 16;
 const PIXEL_MAX: f32 = 16.0;
-/// One image in this many is for testing.
+/// One of this many images is for testing.
 const TEST_EVERY: usize = 5;
 
 /// One handwritten digit.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Digit {
-    /// Ink per pixel, by rows: 0 (paper) to 1 (ink).
+    /// Pixels by rows, from 0 (paper) to 1 (ink).
     pub(crate) pixels: [f32; PIXELS],
-    /// The digit it shows, 0 to 9.
+    /// The digit, 0 to 9.
     pub(crate) label: usize,
 }
 
-/// The data set, split.
+/// The data set, split into training and test images.
 #[derive(Debug, Clone)]
 pub(crate) struct Digits {
-    /// Images to learn from.
+    /// Training images.
     pub(crate) train: Vec<Digit>,
-    /// Images kept back to test with.
+    /// Test images.
     pub(crate) test: Vec<Digit>,
 }
 
 impl Digits {
     /// Unpacks the data set.
     pub(crate) fn load() -> Self {
-        assert!(BYTES.starts_with(MAGIC), "data/digits.bin is not the data set that this was built for");
+        assert!(BYTES.starts_with(MAGIC), "data/digits.bin has the wrong format");
         let mut digits = Digits { train: Vec::new(), test: Vec::new() };
         for (i, record) in BYTES[HEADER_BYTES..].chunks_exact(PIXELS + 1).enumerate() {
             let (pixels, label) = record.split_at(PIXELS);

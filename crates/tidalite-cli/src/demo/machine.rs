@@ -1,10 +1,11 @@
-//! The demonstration's fifth process: samples this machine twenty times a second into the run `machine`, until its
-//! standard input closes.
+//! The fifth process of the demo: samples this machine 20 times per second into the run `machine`, until its standard
+//! input closes.
 //!
-//! Readings that share their labels (one core, one disk, one GPU) are one row, so a sample is a few rows of one step.
+//! Readings with the same labels (one core, one disk, one GPU) form one row. A sample is several rows of one step.
 
-use crate::args::DemoWatch;
-use crate::failure::Outcome;
+use super::plan::MACHINE_RUN;
+use crate::args::DemoWatchArgs;
+use crate::error::CliResult;
 use std::collections::BTreeMap;
 use std::io::{Read, stdin};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -12,17 +13,15 @@ use std::time::{Duration, Instant};
 use tidalite::system::{Sampler, host_name};
 use tidalite::{Labels, RowAt, Run, Store};
 
-/// The run's id.
-pub(super) const RUN: &str = "machine";
-/// Between samples: 20 a second.
+/// The time between samples.
 const INTERVAL: Duration = Duration::from_millis(50);
 
 /// Runs the command.
-pub(crate) fn run(args: &DemoWatch) -> Outcome {
+pub(crate) fn run(args: &DemoWatchArgs) -> CliResult {
     let ended = input_ended();
     let mut sampler = Sampler::new();
-    let store = Store::open(&args.path)?;
-    let mut run = store.run(RUN).tag("demo");
+    let store = Store::open(&args.store)?;
+    let mut run = store.run(MACHINE_RUN).tag("demo");
     for (i, gpu) in sampler.gpu_names().into_iter().enumerate() {
         run = run.param(format!("gpu{i}"), gpu);
     }
@@ -43,8 +42,7 @@ pub(crate) fn run(args: &DemoWatch) -> Outcome {
     Ok(store.close()?)
 }
 
-fn sample(sampler: &mut Sampler, run: &Run, step: i64) -> Outcome {
-    // Readings by their labels: those of equal labels are one row.
+fn sample(sampler: &mut Sampler, run: &Run, step: i64) -> CliResult {
     let mut rows: BTreeMap<_, Vec<(&str, f64)>> = BTreeMap::new();
     for reading in sampler.sample() {
         rows.entry(reading.labels).or_default().push((reading.metric, reading.value));
@@ -55,13 +53,13 @@ fn sample(sampler: &mut Sampler, run: &Run, step: i64) -> Outcome {
     Ok(())
 }
 
-/// Hears something when standard input ends.
+/// A channel that receives a message when standard input closes.
 fn input_ended() -> mpsc::Receiver<()> {
     let (say, hear) = mpsc::channel();
     std::thread::spawn(move || {
         let mut one = [0];
         while matches!(stdin().read(&mut one), Ok(n) if n > 0) {}
-        // Nobody hears it where the process ends at the same moment.
+        // The receiver is gone if the process is exiting already.
         let _ = say.send(());
     });
     hear

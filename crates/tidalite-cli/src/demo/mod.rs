@@ -1,67 +1,66 @@
-//! `demo`: the store's main job, on real input, in seconds.
+//! `demo`: several processes log real training to one store, within seconds.
 //!
 //! ```text
 //! this process ── starts ─→ four trainers, one learning rate each ─┐
 //!      │                    one that samples the machine ──────────┤→ one store
 //!      └── follows the store live, draws ←─────────────────────────┘
-//! half-way: one trainer is killed with SIGKILL; what it was told to be accepted must be in the store, whole
-//! at the end: flush, compact, verify, and what was measured on the way
+//! halfway: one trainer is killed with SIGKILL; every row that the store acknowledged to it must be there, whole
+//! at the end: flush, compact, verify, print the measurements
 //! ```
 //!
-//! The processes are this very program with hidden commands ([`trainer`], [`machine`]). None outlives this one:
-//! [`children`] kills them when dropped, and each ends by itself when its standard input closes.
+//! The processes run this same program with hidden commands ([`trainer`], [`machine`]). None outlives this process:
+//! [`children`] kills them on drop, and each exits when its standard input closes.
 
 mod children;
 pub(crate) mod digits;
 pub(crate) mod machine;
 pub(crate) mod network;
+mod plan;
+mod program;
 mod proof;
 mod summary;
 pub(crate) mod trainer;
 mod watch;
 
-use crate::args::Demo;
+use crate::args::DemoArgs;
 use crate::context::Context;
-use crate::failure::{Failure, Outcome};
-use children::{Machine, Trainer};
+use crate::error::{CliError, CliResult};
+use children::{SamplerProcess, TrainerProcess};
+use plan::{RATES, STEPS, VICTIM, run_id};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use summary::Figures;
-use tidalite::{Options, Store};
+use summary::Measurements;
+use tidalite::Options;
 use watch::{Losses, Screen};
 
-/// The learning rates, as they stand in the runs' ids. The last one learns, then diverges to NaN.
-const RATES: [&str; 4] = ["0.003", "0.02", "0.1", "0.5"];
-/// The one whose trainer is killed.
-const VICTIM: &str = "0.02";
-/// Steps of each trainer.
-const STEPS: u32 = 3000;
-/// How often the store is looked at.
-const LOOK: Duration = Duration::from_millis(100);
-/// A trainer that takes so many times longer than asked for is stuck.
+/// How long one poll of the store waits.
+const POLL: Duration = Duration::from_millis(100);
+/// A trainer counts as stuck after this multiple of the requested time, plus a minute.
 const PATIENCE: u32 = 8;
 
 /// Runs the command.
-pub(crate) fn run(context: &Context, args: &Demo) -> Outcome {
+pub(crate) fn run(context: &Context, args: &DemoArgs) -> CliResult {
     context.format()?;
     let start = Instant::now();
-    let path = place(args.path.as_deref())?;
-    // Flushes here are by hand, so that each is seen and measured.
+    let path = store_folder(args.store.as_deref())?;
+    // No background work, so that each flush is explicit and measured.
     let store = Options::new().background(false).open(&path)?;
     let mut screen = Screen::new(context.color());
-    screen.say(&format!("The store is {}", path.display()))?;
-    screen.say(&format!(
+    screen.print(&format!("The store is {}", path.display()))?;
+    screen.print(&format!(
         "Four processes train a network on {} handwritten digits, {STEPS} steps\n\
-         each; a fifth samples this machine. All five write to the store at once;\n\
-         this process reads it meanwhile, and draws what it sees.\n",
+         each; a fifth samples this machine. All five write to the store at the same\n\
+         time, while this process reads it and draws the losses.\n",
         digits::Digits::load().train.len()
     ))?;
 
-    let mut machine = Machine::start(&path)?;
-    let mut trainers: Vec<Trainer> =
-        RATES.iter().map(|rate| Trainer::start(&path, rate, STEPS, args.seconds)).collect::<Outcome<_>>()?;
-    let mut figures = Figures::default();
+    let mut machine = SamplerProcess::start(&path)?;
+    let mut trainers: Vec<TrainerProcess> = RATES
+        .iter()
+        .map(|rate| TrainerProcess::start(&path, rate, STEPS, args.seconds))
+        .collect::<CliResult<_>>()?;
+    let mut measurements = Measurements::default();
     let mut losses = Losses::follow(&store)?;
     watch_until(&mut screen, &mut losses, &mut trainers, args, |losses| {
         losses.last(&run_id(VICTIM)) >= i64::from(STEPS / 2)
@@ -69,43 +68,39 @@ pub(crate) fn run(context: &Context, args: &Demo) -> Outcome {
 
     let victim = trainers.iter().position(|t| t.rate() == VICTIM).expect("the victim is one of the trainers");
     let acked = trainers.remove(victim).kill()?;
-    let kept = proof::check(&store, &run_id(VICTIM), acked)?;
-    screen.say(&kept.words(&run_id(VICTIM)))?;
-    figures.flush(&store)?;
-    screen.say(&format!(
-        "Flushed {} points to Parquet meanwhile; the others went on logging.\n",
-        figures.flushed.points
+    let recovered = proof::check(&store, &run_id(VICTIM), acked)?;
+    screen.print(&recovered.describe(&run_id(VICTIM)))?;
+    measurements.flush(&store)?;
+    screen.print(&format!(
+        "Flushed {} points to Parquet while the other processes recovered logging.\n",
+        measurements.flushed.points
     ))?;
 
     watch_until(&mut screen, &mut losses, &mut trainers, args, |_| false)?;
-    losses.look(Duration::ZERO)?;
+    losses.poll(Duration::ZERO)?;
     screen.clear()?;
     for trainer in trainers {
-        figures.timings.push(trainer.finish()?);
+        measurements.timings.push(trainer.finish()?);
     }
     machine.stop()?;
     proof::check(&store, &run_id(VICTIM), acked)?;
-    figures.live = losses.latencies();
-    figures.measure(&store)?;
-    screen.say(&summary::text(&store, &figures, context.color(), &path, start.elapsed())?)
+    measurements.live = losses.median_latency();
+    measurements.measure(&store)?;
+    screen.print(&summary::text(&store, &measurements, context.color(), &path, start.elapsed())?)
 }
 
-fn run_id(rate: &str) -> String {
-    format!("lr-{rate}")
-}
-
-/// Draws until all trainers have ended, or `enough`.
+/// Draws the losses until all trainers have exited or `enough` holds.
 fn watch_until(
     screen: &mut Screen,
     losses: &mut Losses,
-    trainers: &mut [Trainer],
-    args: &Demo,
+    trainers: &mut [TrainerProcess],
+    args: &DemoArgs,
     enough: impl Fn(&Losses) -> bool,
-) -> Outcome {
+) -> CliResult {
     let start = Instant::now();
     let patience = args.seconds * PATIENCE + Duration::from_secs(60);
     loop {
-        losses.look(LOOK)?;
+        losses.poll(POLL)?;
         screen.show(losses)?;
         let mut ended = true;
         for trainer in trainers.iter_mut() {
@@ -115,21 +110,20 @@ fn watch_until(
             return Ok(());
         }
         if start.elapsed() > patience {
-            return Err(Failure::Other(
-                "the demonstration's trainers are stuck; try again on a less busy machine".into(),
+            return Err(CliError::Other(
+                "the trainers of the demo are stuck; try again on a less busy machine".into(),
             ));
         }
     }
 }
 
-/// The folder of the new store: as given, or the first free name here, or in the folder for temporary files.
-fn place(given: Option<&Path>) -> Outcome<PathBuf> {
+/// The folder of the new store: as given, or the first free name here, or else in the temporary folder.
+fn store_folder(given: Option<&Path>) -> CliResult<PathBuf> {
     if let Some(path) = given {
-        let taken = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
-        if taken {
-            let text =
-                format!("{} holds something already; give a folder that is empty or absent", path.display());
-            return Err(Failure::Other(text));
+        let occupied = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+        if occupied {
+            let text = format!("{} is not empty; name a folder that is empty or absent", path.display());
+            return Err(CliError::Other(text));
         }
         return Ok(path.to_path_buf());
     }
@@ -144,30 +138,7 @@ fn place(given: Option<&Path>) -> Outcome<PathBuf> {
             }
         }
     }
-    Err(Failure::Other(
-        "no folder can be made here or among the temporary files; give one with --path".into(),
+    Err(CliError::Other(
+        "cannot create a folder here or in the temporary folder; name one: `tidalite demo STORE`".into(),
     ))
-}
-
-/// How to call this program from a shell, as short as it goes.
-fn program() -> String {
-    // What `cargo run` sets for the programs it starts.
-    if std::env::var("CARGO_PKG_NAME").is_ok_and(|name| name == env!("CARGO_PKG_NAME")) {
-        return "cargo run --release -p tidalite-cli --".into();
-    }
-    let Ok(exe) = std::env::current_exe() else { return "tidalite".into() };
-    let same = |dir: PathBuf| {
-        dir.join("tidalite").canonicalize().is_ok_and(|found| Some(found) == exe.canonicalize().ok())
-    };
-    let on_path = std::env::var_os("PATH").is_some_and(|paths| std::env::split_paths(&paths).any(same));
-    if on_path {
-        return "tidalite".into();
-    }
-    let here = std::env::current_dir().ok().and_then(|dir| exe.strip_prefix(dir).ok().map(Path::to_path_buf));
-    here.map_or(exe.display().to_string(), |below| format!("./{}", below.display()))
-}
-
-/// How many points a run has.
-fn counted(store: &Store, run: &str) -> Outcome<u64> {
-    Ok(store.select().run(run).summaries()?.iter().map(|(_, s)| s.count).sum())
 }

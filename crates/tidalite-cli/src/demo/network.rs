@@ -1,36 +1,35 @@
-//! A small neural network, trained for real: 64 → 64 → 32 → 10, leaky ReLU between, softmax and cross entropy at the
-//! end, minibatch gradient descent with momentum and a linear warm-up of the learning rate.
+//! A small neural network: 64 → 64 → 32 → 10 units, leaky ReLU, softmax with cross entropy. Trained by minibatch gradient
+//! descent with momentum and a linear warm-up of the learning rate.
 //!
-//! A step: take the next batch of a shuffled epoch; forward, layer by layer; the softmax's gradient; backward, layer by
-//! layer; norms; update. Same seed and learning rate, same numbers: no clock, no thread, no other source of randomness.
+//! A step takes the next batch of a shuffled epoch and runs the forward pass, the gradient of the softmax, the backward
+//! pass and the update. The seed and the learning rate determine all numbers: no clock, no threads, no other randomness.
 //!
-//! Nothing is clipped or repaired. With a learning rate that is too great the warm-up first lets the network learn, then
-//! the activations grow until they overflow, the loss becomes NaN, and every weight after it: that is what the
-//! demonstration wants to show. Plain ReLU would hide it (its units die and the loss stays near ln 10), and so would
-//! `f32::max`, which swallows NaN.
+//! Nothing is clipped. If the learning rate is too large, the network first learns during the warm-up. Then the
+//! activations overflow, and the loss and all weights become NaN. The demo wants to show this. Plain ReLU would hide it
+//! (its units die and the loss stays near ln 10), and so would `f32::max`, which ignores NaN.
 
 use super::digits::{CLASSES, Digit, PIXELS};
 
-/// Images a step learns from.
+/// Images per step.
 pub(crate) const BATCH: usize = 32;
-/// The layers' names, as metrics spell them.
+/// Names of the layers in metrics.
 pub(crate) const LAYERS: [&str; 3] = ["fc1", "fc2", "fc3"];
 
 const WIDTHS: [usize; 4] = [PIXELS, 64, 32, CLASSES];
 const MOMENTUM: f32 = 0.9;
-/// What a unit passes on of a negative sum.
+/// The slope of the leaky ReLU for negative sums.
 const LEAK: f32 = 0.1;
-/// Steps over which the learning rate rises from nothing to what was asked for.
+/// Steps over which the learning rate rises from zero to its full value.
 const WARM_UP_STEPS: u32 = 1000;
 
-/// What one training step measured.
+/// The measurements of a training step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct StepStats {
     /// Mean cross entropy of the batch, in nats, before the update.
     pub(crate) loss: f64,
-    /// Share of the batch that was recognised, 0 to 1.
+    /// Fraction of the batch that was recognised, 0 to 1.
     pub(crate) accuracy: f64,
-    /// Per layer, in the order of [`LAYERS`].
+    /// By layer, in the order of [`LAYERS`].
     pub(crate) layers: [LayerStats; 3],
 }
 
@@ -43,9 +42,9 @@ pub(crate) struct LayerStats {
     pub(crate) weight_norm: f64,
 }
 
-/// A network, its data and its place in the epoch.
+/// A network, its data and its position in the epoch.
 #[derive(Debug)]
-pub(crate) struct Trainer<'a> {
+pub(crate) struct NetworkTrainer<'a> {
     data: &'a [Digit],
     order: Vec<usize>,
     next: usize,
@@ -55,15 +54,15 @@ pub(crate) struct Trainer<'a> {
     random: SplitMix,
 }
 
-impl<'a> Trainer<'a> {
-    /// A network with weights drawn from `seed`, about to learn from `data` (at least one batch of it).
+impl<'a> NetworkTrainer<'a> {
+    /// A network with weights drawn from `seed`, to be trained on `data` (at least one batch).
     pub(crate) fn new(data: &'a [Digit], learning_rate: f64, seed: u64) -> Self {
         assert!(data.len() >= BATCH, "a step needs {BATCH} images, there are {}", data.len());
         let mut random = SplitMix(seed);
         let layers = std::array::from_fn(|i| Layer::new(WIDTHS[i], WIDTHS[i + 1], &mut random));
-        // The learning rate is given as people write it; single precision is what the arithmetic has.
+        // The arithmetic is in single precision.
         let learning_rate = learning_rate as f32;
-        Trainer {
+        NetworkTrainer {
             data,
             order: (0..data.len()).collect(),
             next: usize::MAX,
@@ -74,7 +73,7 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// Learns from the next batch.
+    /// Trains on the next batch.
     pub(crate) fn step(&mut self) -> StepStats {
         if self.next.saturating_add(BATCH) > self.order.len() {
             self.random.shuffle(&mut self.order);
@@ -101,7 +100,7 @@ impl<'a> Trainer<'a> {
         StepStats { loss, accuracy, layers }
     }
 
-    /// Mean loss and accuracy on `data`, which nothing is learnt from.
+    /// Mean loss and accuracy on `data`, without training.
     pub(crate) fn evaluate(&self, data: &[Digit]) -> (f64, f64) {
         let batch: Vec<&Digit> = data.iter().collect();
         let pixels: Vec<f32> = batch.iter().flat_map(|d| d.pixels).collect();
@@ -112,8 +111,8 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// A fully connected layer with its gradient and its momentum. Weights are stored by input: `weights[i * outputs + o]`,
-/// so that the inner loops run along the outputs; the biases follow as a last row.
+/// A fully connected layer with its gradient and momentum. Weights are stored by input, `weights[i * outputs + o]`, so
+/// that inner loops run over the outputs. The last row holds the biases.
 #[derive(Debug)]
 struct Layer {
     inputs: usize,
@@ -135,7 +134,7 @@ impl Layer {
         Layer { inputs, outputs, weights, gradient: zeros.clone(), velocity: zeros }
     }
 
-    /// Outputs for each input row, through the leaky ReLU where the layer is an `inner` one.
+    /// Outputs for each row of inputs; an `inner` layer applies the leaky ReLU.
     fn forward(&self, inputs: &[f32], inner: bool) -> Vec<f32> {
         let (weights, biases) = self.weights.split_at(self.inputs * self.outputs);
         let mut outputs = Vec::with_capacity(inputs.len() / self.inputs * self.outputs);
@@ -153,8 +152,8 @@ impl Layer {
         outputs
     }
 
-    /// Takes the gradient of the outputs, sets that of the weights, and returns that of the inputs where those came out
-    /// of an `inner` layer.
+    /// Computes the gradient of the weights from the gradient of the outputs. Returns the gradient of the inputs if they
+    /// come from an `inner` layer.
     fn backward(&mut self, inputs: &[f32], outputs_gradient: &[f32], inner: bool) -> Vec<f32> {
         let split = self.inputs * self.outputs;
         self.gradient.fill(0.0);
@@ -186,7 +185,7 @@ impl Layer {
     }
 }
 
-/// `sum += row * by`, the one inner loop of the forward and the backward pass.
+/// `sum += row * by`: the inner loop of both passes.
 fn add_scaled(sum: &mut [f32], row: &[f32], by: f32) {
     for (s, r) in sum.iter_mut().zip(row) {
         *s += r * by;
@@ -197,8 +196,8 @@ fn norm(values: &[f32]) -> f64 {
     values.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt()
 }
 
-/// Turns the outputs of a batch into the gradient of its mean cross entropy, in place; returns that loss and the share
-/// of right answers. An overflow gives NaN, as it must.
+/// Replaces the outputs of a batch by the gradient of its mean cross entropy. Returns this loss and the fraction of
+/// correct answers. An overflow gives NaN.
 fn cross_entropy(outputs: &mut [f32], batch: &[&Digit]) -> (f64, f64) {
     let scale = 1.0 / batch.len() as f32;
     let (mut loss, mut right) = (0.0, 0.0);
@@ -249,9 +248,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fair_learning_rate_learns_to_read_digits() {
+    fn a_good_learning_rate_learns_to_read_digits() {
         let digits = Digits::load();
-        let mut trainer = Trainer::new(&digits.train, 0.1, 1);
+        let mut trainer = NetworkTrainer::new(&digits.train, 0.1, 1);
         let first = trainer.step();
         assert!((1.5..4.0).contains(&first.loss), "{first:?}");
         for _ in 0..600 {
@@ -262,13 +261,13 @@ mod tests {
     }
 
     #[test]
-    fn a_wild_learning_rate_learns_then_turns_to_nan_and_stays_so() {
+    fn a_large_learning_rate_learns_then_diverges_to_nan() {
         let digits = Digits::load();
-        let mut trainer = Trainer::new(&digits.train, 2.0, 1);
+        let mut trainer = NetworkTrainer::new(&digits.train, 2.0, 1);
         let losses: Vec<f64> = (0..600).map(|_| trainer.step().loss).collect();
         let turned = losses.iter().position(|l| l.is_nan()).expect("the loss diverges");
         assert!(losses[..turned].iter().any(|&l| l < 1.0), "it learns at first");
-        assert!(losses[..turned].iter().any(|&l| l > 100.0), "it is lost before it overflows");
+        assert!(losses[..turned].iter().any(|&l| l > 100.0), "the loss grows before it overflows");
         assert!(losses[turned..].iter().all(|l| l.is_nan()));
         let stats = trainer.step();
         assert!(stats.layers.iter().all(|l| l.grad_norm.is_nan() && l.weight_norm.is_nan()), "{stats:?}");
@@ -278,7 +277,7 @@ mod tests {
     fn the_same_seed_gives_the_same_numbers() {
         let digits = Digits::load();
         let run = |seed| {
-            let mut trainer = Trainer::new(&digits.train, 0.1, seed);
+            let mut trainer = NetworkTrainer::new(&digits.train, 0.1, seed);
             (0..60).map(|_| trainer.step()).collect::<Vec<_>>()
         };
         assert_eq!(run(7), run(7));
@@ -288,7 +287,7 @@ mod tests {
     #[test]
     fn the_gradient_agrees_with_a_finite_difference() {
         let digits = Digits::load();
-        let mut trainer = Trainer::new(&digits.train[..BATCH], 0.0, 3);
+        let mut trainer = NetworkTrainer::new(&digits.train[..BATCH], 0.0, 3);
         trainer.step();
         for (layer, at) in [(0, 1000), (1, 77), (2, 5), (2, 32 * CLASSES + 1)] {
             let exact = f64::from(trainer.layers[layer].gradient[at]);

@@ -1,47 +1,49 @@
-//! What the demonstration prints at its end: the runs, the losses, what was measured, and what to try next.
+//! The summary at the end of the demo: the runs, the losses, the measurements, and commands to try next.
 
-use super::children::Timing;
-use super::{counted, machine, program};
-use crate::draw::chart::{Bucket, Chart, Line};
-use crate::draw::{line::terminal, spark::spark, ticks::number};
-use crate::failure::Outcome;
-use crate::table::{Align, Table, human_bytes, human_count, human_duration, terminal_width};
+use super::children::LogTiming;
+use super::plan::MACHINE_RUN;
+use super::program::{program, shell};
+use crate::draw::chart::{Chart, ChartLine, LineBucket};
+use crate::draw::{line::terminal, spark::spark};
+use crate::error::CliResult;
+use crate::table::{Align, TextTable, terminal_width};
+use crate::text::{human_bytes, human_count, human_duration, short_number};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tidalite::{CompactStats, FlushStats, Stats, Store, Summary};
 
-/// Size of the last chart, in characters; on a narrower terminal, its width.
+/// The most columns of the final chart, and its lines.
 const SIZE: (usize, usize) = (100, 18);
-/// Characters of a sparkline.
+/// Width of a sparkline, in characters.
 const SPARK: usize = 16;
 
-/// What was measured.
+/// What the demo measures.
 #[derive(Debug, Default)]
-pub(super) struct Figures {
-    /// Of each trainer that lived.
-    pub(super) timings: Vec<Timing>,
-    /// Half of the rows were seen here so long after their time.
+pub(super) struct Measurements {
+    /// The timing of each trainer that was not killed.
+    pub(super) timings: Vec<LogTiming>,
+    /// The median time from a row being logged to it being read here.
     pub(super) live: Duration,
-    /// The flush while others logged.
+    /// The flush during logging.
     pub(super) flushed: FlushStats,
     log_bytes: u64,
     last_flush: (FlushStats, Duration),
     compacted: (CompactStats, Duration),
-    /// All losses, as one Arrow batch.
+    /// The number of losses, and how long it took to query them all.
     queried: (usize, Duration),
     after: Stats,
     sound: bool,
 }
 
-impl Figures {
-    /// Flushes while others log.
-    pub(super) fn flush(&mut self, store: &Store) -> Outcome {
+impl Measurements {
+    /// Flushes while other processes log.
+    pub(super) fn flush(&mut self, store: &Store) -> CliResult {
         self.flushed = store.flush()?;
         Ok(())
     }
 
-    /// Flushes, compacts, queries and verifies, when all others have ended.
-    pub(super) fn measure(&mut self, store: &Store) -> Outcome {
+    /// Flushes, compacts, queries and verifies after all other processes have exited.
+    pub(super) fn measure(&mut self, store: &Store) -> CliResult {
         self.log_bytes = store.stats()?.log_bytes;
         let start = Instant::now();
         self.last_flush = (store.flush()?, start.elapsed());
@@ -55,21 +57,21 @@ impl Figures {
         Ok(())
     }
 
-    fn words(&self) -> String {
+    fn describe(&self) -> String {
         let each = |bytes: u64, points: u64| bytes as f64 / points.max(1) as f64;
         let rate =
             |points: u64, took: Duration| human_count((points as f64 / took.as_secs_f64().max(1e-9)) as u64);
-        let range = |of: fn(&Timing) -> u64| {
+        let range = |of: fn(&LogTiming) -> u64| {
             let all = || self.timings.iter().map(of);
             let (least, most) = (all().min().unwrap_or(0), all().max().unwrap_or(0));
             [least, most].map(|ns| human_duration(Duration::from_nanos(ns))).join(" to ")
         };
-        let mut table = Table::new(&[("measured", Align::Left), ("", Align::Left)]);
+        let mut table = TextTable::new(&[("measured", Align::Left), ("", Align::Left)]);
         let rows = [
             ("one log() of 8 metrics", format!("p50 {}, p99 {}", range(|t| t.p50_ns), range(|t| t.p99_ns))),
-            ("a row seen here", format!("{} after log(), p50", human_duration(self.live))),
-            ("log", format!("{} on the disk before the last flush", human_bytes(self.log_bytes))),
-            ("flush", self.flush_words(rate)),
+            ("log() to seen here", format!("p50 {}", human_duration(self.live))),
+            ("log", format!("{} on disk before the last flush", human_bytes(self.log_bytes))),
+            ("flush", self.describe_flush(rate)),
             (
                 "compaction",
                 format!(
@@ -84,7 +86,7 @@ impl Figures {
             (
                 "Parquet",
                 format!(
-                    "{} for {} points: {:.2} bytes a point, and {} of summaries",
+                    "{} for {} points: {:.2} bytes per point, plus {} of summaries",
                     human_bytes(self.after.parts_bytes),
                     human_count(self.after.points),
                     each(self.after.parts_bytes, self.after.points),
@@ -103,7 +105,7 @@ impl Figures {
         table.render(terminal_width())
     }
 
-    fn flush_words(&self, rate: impl Fn(u64, Duration) -> String) -> String {
+    fn describe_flush(&self, rate: impl Fn(u64, Duration) -> String) -> String {
         let (stats, took) = self.last_flush;
         format!(
             "{} points in {}: {} points/s",
@@ -114,34 +116,34 @@ impl Figures {
     }
 }
 
-/// All of it.
+/// The whole summary.
 pub(super) fn text(
     store: &Store,
-    figures: &Figures,
+    measurements: &Measurements,
     color: bool,
     path: &Path,
     took: Duration,
-) -> Outcome<String> {
+) -> CliResult<String> {
     let columns = terminal_width().unwrap_or(SIZE.0).min(SIZE.0);
     let chart = terminal(&losses(store, columns * 2)?, columns, SIZE.1, color);
-    let samples = counted(store, machine::RUN)?;
+    let samples = points_of(store, MACHINE_RUN)?;
     let (program, path) = (program(), shell(path));
     Ok(format!(
-        "{}\nThe machine's run holds {samples} points of its telemetry.\n\n{chart}\n{}\n\
-         All of it took {}. The store is {path}. Try next:\n\
+        "{}\nThe run {MACHINE_RUN} holds {samples} points of telemetry.\n\n{chart}\n{}\n\
+         The demo took {}. The store is {path}. Try next:\n\
          \x20 {program} chart {path} -m 'grad_norm/*' -r 'lr-*' --log-y\n\
          \x20 {program} query {path} -m test/accuracy --aggregate max,argmax,last --by run\n\
          \x20 {program} chart {path} -r machine -m cpu/total_percent --x time\n",
         runs(store)?,
-        figures.words(),
+        measurements.describe(),
         human_duration(took),
     ))
 }
 
-/// One row a trainer.
-fn runs(store: &Store) -> Outcome<String> {
+/// The table of the trainers, one row each.
+fn runs(store: &Store) -> CliResult<String> {
     let snapshot = store.snapshot()?;
-    let mut table = Table::new(&[
+    let mut table = TextTable::new(&[
         ("run", Align::Left),
         ("lr", Align::Right),
         ("status", Align::Left),
@@ -153,23 +155,23 @@ fn runs(store: &Store) -> Outcome<String> {
     ]);
     for run in snapshot.runs() {
         let Some(lr) = run.params.get("lr").and_then(tidalite::Param::as_f64) else { continue };
-        let of = |metric: &str| -> Outcome<Summary> {
+        let of = |metric: &str| -> CliResult<Summary> {
             let found = snapshot.select().run(&run.id).metric(metric).summaries()?;
             Ok(found.first().map(|(_, s)| *s).unwrap_or_default())
         };
         let (loss, accuracy) = (of("loss")?, of("test/accuracy")?);
         let chart = snapshot.select().run(&run.id).metric("loss").chart(4096)?;
         let buckets = chart.first().map(|(_, c)| c.buckets.as_slice()).unwrap_or_default();
-        // Of a loss the order of magnitude is what tells.
+        // Losses span orders of magnitude.
         let logs: Vec<f64> = buckets.iter().map(|b| b.mean.map_or(f64::NAN, f64::log10)).collect();
         let percent = accuracy.max.map_or("–".into(), |m| format!("{:.1} %", m.value * 100.0));
         let last = loss.last.map_or(f64::NAN, |p| p.value);
         table.row([
             run.id.clone(),
-            number(lr),
+            short_number(lr),
             run.status.as_str().to_owned(),
             loss.count.to_string(),
-            number(last),
+            short_number(last),
             percent,
             loss.nan.to_string(),
             spark(&logs, SPARK),
@@ -178,24 +180,22 @@ fn runs(store: &Store) -> Outcome<String> {
     Ok(table.render(terminal_width()))
 }
 
-fn losses(store: &Store, buckets: usize) -> Outcome<Chart> {
+fn losses(store: &Store, buckets: usize) -> CliResult<Chart> {
     let mut lines = Vec::new();
     for (key, chart) in store.select().metric("loss").chart(buckets)? {
-        let points = chart.buckets.iter().map(|b| Bucket {
+        let points = chart.buckets.iter().map(|b| LineBucket {
             x: b.start as f64,
             lo: b.min.unwrap_or(f64::NAN),
             hi: b.max.unwrap_or(f64::NAN),
             mean: b.mean.unwrap_or(f64::NAN),
             nonfinite: b.nonfinite > 0,
         });
-        lines.push(Line { name: key.run.to_string(), points: points.collect() });
+        lines.push(ChartLine { name: key.run.to_string(), points: points.collect() });
     }
     Ok(Chart { y_name: "loss".into(), x_name: "step".into(), log_y: true, lines, ..Chart::default() })
 }
 
-/// A path as a shell takes it.
-fn shell(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+/// The number of points of a run.
+fn points_of(store: &Store, run: &str) -> CliResult<u64> {
+    Ok(store.select().run(run).summaries()?.iter().map(|(_, s)| s.count).sum())
 }

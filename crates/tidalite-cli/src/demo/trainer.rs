@@ -1,48 +1,34 @@
-//! One trainer of the demonstration, a process of its own: a real network on real images, a row logged each step.
+//! A trainer process of the demo: trains a network on real images and logs one row per step.
 //!
-//! After each row that the store accepted it says so on standard output (`ack <step>`), so that whoever started it can
-//! hold the store to that. At the end it says what its calls of `log` took. It ends early when its standard
-//! input closes, since then nobody is there to read on.
+//! It prints `ack <step>` for each row that the store has accepted, so that the parent can check the store against it. At
+//! the end it prints how long its calls of `log` took. It fails early if its standard input closes, since then the
+//! parent is gone.
 
 use super::digits::Digits;
-use super::network::{BATCH, LAYERS, StepStats, Trainer};
-use crate::args::DemoTrain;
-use crate::failure::{Failure, Outcome};
+use super::network::{BATCH, LAYERS, NetworkTrainer, StepStats};
+use super::plan::{EVERY_STEP, TESTED, is_tested, run_id};
+use crate::args::DemoTrainArgs;
+use crate::error::{CliError, CliResult};
 use std::io::{Read, Write, stdin, stdout};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tidalite::{Run, Store};
 
-/// The metrics of every step.
-pub(super) const EVERY_STEP: [&str; 8] = [
-    "loss",
-    "accuracy",
-    "grad_norm/fc1",
-    "grad_norm/fc2",
-    "grad_norm/fc3",
-    "weight_norm/fc1",
-    "weight_norm/fc2",
-    "weight_norm/fc3",
-];
-/// Those of the steps at which the network is tested as well.
-pub(super) const TESTED: [&str; 2] = ["test/loss", "test/accuracy"];
-/// One step in so many is tested: the last of each hundred.
-pub(super) const TEST_EVERY: u32 = 100;
-/// A trainer that is so far ahead of its time waits. Not at each step: one that sleeps half of the time finds caches and
-/// processor cold at each call, which no real one does.
+/// A trainer that is ahead of schedule by this much sleeps. It does not sleep at each step, because then each call would
+/// find cold caches and a slow processor, unlike in real training.
 const BURST: Duration = Duration::from_millis(20);
 /// All trainers begin with the same weights and see the same images.
 const SEED: u64 = 1;
 
 /// Runs the command.
-pub(crate) fn run(args: &DemoTrain) -> Outcome {
+pub(crate) fn run(args: &DemoTrainArgs) -> CliResult {
     let rate: f64 =
-        args.rate.parse().map_err(|_| Failure::Usage(format!("{:?} is no learning rate", args.rate)))?;
+        args.rate.parse().map_err(|_| CliError::Usage(format!("{:?} is not a learning rate", args.rate)))?;
     let orphaned = parent_gone();
-    let store = Store::open(&args.path)?;
+    let store = Store::open(&args.store)?;
     let run = store
-        .run(super::run_id(&args.rate))
+        .run(run_id(&args.rate))
         .param("lr", rate)
         .param("batch", BATCH as i64)
         .param("momentum", 0.9)
@@ -58,10 +44,10 @@ pub(crate) fn run(args: &DemoTrain) -> Outcome {
     Ok(())
 }
 
-/// Trains, and gives the nanoseconds that each call of `log` took.
-fn train(args: &DemoTrain, run: &Run, rate: f64, orphaned: &AtomicBool) -> Outcome<Vec<u64>> {
+/// Trains, and returns how long each call of `log` took, in nanoseconds.
+fn train(args: &DemoTrainArgs, run: &Run, rate: f64, orphaned: &AtomicBool) -> CliResult<Vec<u64>> {
     let digits = Digits::load();
-    let mut trainer = Trainer::new(&digits.train, rate, SEED);
+    let mut trainer = NetworkTrainer::new(&digits.train, rate, SEED);
     let plain = run.columns(&EVERY_STEP)?;
     let names: Vec<&str> = EVERY_STEP.into_iter().chain(TESTED).collect();
     let tested = run.columns(&names)?;
@@ -72,7 +58,7 @@ fn train(args: &DemoTrain, run: &Run, rate: f64, orphaned: &AtomicBool) -> Outco
     for step in 0..args.steps {
         if orphaned.load(Ordering::Relaxed) {
             run.fail()?;
-            return Err(Failure::Other("the demonstration ended before its trainer did".into()));
+            return Err(CliError::Other("the demo ended before its trainer".into()));
         }
         let values = values(&trainer.step());
         let (columns, test) = if is_tested(step) {
@@ -88,7 +74,7 @@ fn train(args: &DemoTrain, run: &Run, rate: f64, orphaned: &AtomicBool) -> Outco
         let before = Instant::now();
         columns.log(i64::from(step), row)?;
         took.push(u64::try_from(before.elapsed().as_nanos()).unwrap_or(u64::MAX));
-        // Standard output is buffered by lines, so this is written when it returns.
+        // Standard output is line-buffered, so the line is written when this returns.
         writeln!(out, "ack {step}")?;
         let ahead = (pace * (step + 1)).saturating_sub(start.elapsed());
         if ahead > BURST {
@@ -96,11 +82,6 @@ fn train(args: &DemoTrain, run: &Run, rate: f64, orphaned: &AtomicBool) -> Outco
         }
     }
     Ok(took)
-}
-
-/// Whether the network is tested at a step.
-pub(super) fn is_tested(step: u32) -> bool {
-    step % TEST_EVERY == TEST_EVERY - 1
 }
 
 fn values(stats: &StepStats) -> [f64; EVERY_STEP.len()] {
@@ -117,7 +98,7 @@ fn values(stats: &StepStats) -> [f64; EVERY_STEP.len()] {
     ]
 }
 
-/// Becomes true when standard input ends: whoever started this process is gone.
+/// Becomes true when standard input closes, which means that the parent is gone.
 fn parent_gone() -> Arc<AtomicBool> {
     let gone = Arc::new(AtomicBool::new(false));
     let set = gone.clone();

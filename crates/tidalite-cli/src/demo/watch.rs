@@ -1,10 +1,10 @@
-//! What the demonstration shows while the others train: the losses as they come in, drawn anew on a terminal, or as a
-//! line of progress each second elsewhere.
+//! The live view of the demo: a chart of the losses, redrawn on a terminal, or a line of progress per second elsewhere.
 
-use crate::draw::chart::{Bucket, Chart, Line};
-use crate::draw::{line::terminal, ticks::number};
-use crate::failure::Outcome;
+use crate::draw::chart::{Chart, ChartLine, LineBucket};
+use crate::draw::line::terminal;
+use crate::error::CliResult;
 use crate::table::terminal_width;
+use crate::text::short_number;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampMicrosecondType};
@@ -13,30 +13,30 @@ use std::io::{IsTerminal, Write, stdout};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tidalite::{Follow, Store};
 
-/// Between two drawings.
+/// The time between two drawings.
 const REDRAW: Duration = Duration::from_millis(200);
-/// Between two lines of progress.
+/// The time between two lines of progress.
 const PROGRESS: Duration = Duration::from_secs(1);
-/// Size of the live chart: columns at most, and lines.
+/// The most columns of the live chart, and its lines.
 const SIZE: (usize, usize) = (100, 14);
 
 /// The losses seen so far, by run.
 pub(super) struct Losses {
     follow: Follow,
     runs: BTreeMap<String, Vec<(i64, f64)>>,
-    /// How long after its time a row was seen here, in µs.
+    /// The time from a row being logged to it being read here, in µs.
     latencies_us: Vec<i64>,
 }
 
 impl Losses {
-    /// Follows the losses of all runs from the first one.
-    pub(super) fn follow(store: &Store) -> Outcome<Losses> {
+    /// Follows the losses of all runs from the beginning.
+    pub(super) fn follow(store: &Store) -> CliResult<Losses> {
         let follow = store.select().metric("loss").follow()?;
         Ok(Losses { follow, runs: BTreeMap::new(), latencies_us: Vec::new() })
     }
 
-    /// Takes what is new, and waits so long for it.
-    pub(super) fn look(&mut self, wait: Duration) -> Outcome {
+    /// Reads new points, waiting at most `wait` for them.
+    pub(super) fn poll(&mut self, wait: Duration) -> CliResult {
         let batches = self.follow.wait(wait)?;
         let now_us = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -58,13 +58,13 @@ impl Losses {
         }
     }
 
-    /// The last step seen of a run; −1 before the first.
+    /// The last step read of a run; −1 before the first.
     pub(super) fn last(&self, run: &str) -> i64 {
         self.runs.get(run).and_then(|r| r.last()).map_or(-1, |p| p.0)
     }
 
-    /// How long after their time half of the rows had been seen here.
-    pub(super) fn latencies(&self) -> Duration {
+    /// The median time from a row being logged to it being read here.
+    pub(super) fn median_latency(&self) -> Duration {
         let mut sorted = self.latencies_us.clone();
         sorted.sort_unstable();
         Duration::from_micros(sorted.get(sorted.len() / 2).map_or(0, |us| us.unsigned_abs()))
@@ -76,9 +76,15 @@ impl Losses {
         let bucket = |share: &[(i64, f64)]| {
             let finite: Vec<f64> = share.iter().map(|p| p.1).filter(|v| v.is_finite()).collect();
             let mean = finite.iter().sum::<f64>() / finite.len() as f64;
-            Bucket { x: share[0].0 as f64, lo: mean, hi: mean, mean, nonfinite: finite.len() < share.len() }
+            LineBucket {
+                x: share[0].0 as f64,
+                lo: mean,
+                hi: mean,
+                mean,
+                nonfinite: finite.len() < share.len(),
+            }
         };
-        let line = |(run, points): (&String, &Vec<(i64, f64)>)| Line {
+        let line = |(run, points): (&String, &Vec<(i64, f64)>)| ChartLine {
             name: run.clone(),
             points: points.chunks(width).map(bucket).collect(),
         };
@@ -91,19 +97,19 @@ impl Losses {
         }
     }
 
-    fn words(&self) -> String {
+    fn describe(&self) -> String {
         let rows: usize = self.runs.values().map(Vec::len).sum();
         let last = self.runs.iter().map(|(run, points)| {
             let (step, loss) = points.last().copied().unwrap_or((0, f64::NAN));
-            format!("{run} {} at {step}", number(loss))
+            format!("{run} {} at {step}", short_number(loss))
         });
         format!("{rows} rows seen live; loss: {}", last.collect::<Vec<_>>().join(", "))
     }
 }
 
-/// Standard output, with a chart at its end that is drawn anew.
+/// Standard output with a chart at its end that is redrawn in place.
 pub(super) struct Screen {
-    /// Columns of the terminal, if it is one that takes orders.
+    /// Columns of the terminal, if it supports escape sequences.
     columns: Option<usize>,
     color: bool,
     drawn_lines: usize,
@@ -112,26 +118,26 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    /// A screen in colour or not.
+    /// Creates a screen.
     pub(super) fn new(color: bool) -> Self {
         let dumb = std::env::var_os("TERM").is_none_or(|t| t == "dumb");
         let columns = terminal_width().filter(|_| stdout().is_terminal() && !dumb);
         Screen { columns, color, drawn_lines: 0, start: Instant::now(), shown: Instant::now() }
     }
 
-    /// Says something above the chart, for good.
-    pub(super) fn say(&mut self, text: &str) -> Outcome {
+    /// Prints permanent text above the chart.
+    pub(super) fn print(&mut self, text: &str) -> CliResult {
         self.clear()?;
         let mut out = stdout().lock();
         writeln!(out, "{text}")?;
         Ok(out.flush()?)
     }
 
-    /// Takes the chart away.
-    pub(super) fn clear(&mut self) -> Outcome {
+    /// Erases the chart.
+    pub(super) fn clear(&mut self) -> CliResult {
         if self.drawn_lines > 0 {
             let mut out = stdout().lock();
-            // To the first line of the chart, and everything from there away.
+            // Moves to the first line of the chart and erases from there.
             write!(out, "\x1b[{}F\x1b[J", self.drawn_lines)?;
             out.flush()?;
             self.drawn_lines = 0;
@@ -139,8 +145,8 @@ impl Screen {
         Ok(())
     }
 
-    /// Shows the losses, if it is time to.
-    pub(super) fn show(&mut self, losses: &Losses) -> Outcome {
+    /// Draws the losses if enough time has passed.
+    pub(super) fn show(&mut self, losses: &Losses) -> CliResult {
         let every = if self.columns.is_some() { REDRAW } else { PROGRESS };
         if self.shown.elapsed() < every || losses.runs.is_empty() {
             return Ok(());
@@ -148,7 +154,7 @@ impl Screen {
         self.shown = Instant::now();
         let Some(columns) = self.columns else {
             let seconds = self.start.elapsed().as_secs_f64();
-            return self.say(&format!("{seconds:4.1} s  {}", losses.words()));
+            return self.print(&format!("{seconds:4.1} s  {}", losses.describe()));
         };
         let columns = columns.min(SIZE.0);
         let text = terminal(&losses.chart(columns), columns, SIZE.1, self.color);

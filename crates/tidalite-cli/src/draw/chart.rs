@@ -1,50 +1,50 @@
-//! What a chart shows, and the scales it is drawn by: the part that the terminal and the SVG drawing share.
+//! The contents of a chart and its axes, shared by the terminal and the SVG drawing.
 //!
-//! A line is a list of buckets, each with its least, greatest and mean finite value, as the store's chart query answers.
-//! A bucket without a finite value has NaN there and is a gap. A line that turns non-finite does not stretch the y-axis:
-//! of such a line only the middle eight tenths of the values count, so that a loss which explodes before it becomes NaN
-//! leaves the other lines readable (it leaves the chart at the edge instead).
+//! A line is a list of buckets with the least, greatest and mean finite value. A bucket without a finite value holds NaN
+//! and is drawn as a gap. Of a line with non-finite values, only the middle 80 % of the values determine the y-axis. So a
+//! loss that explodes before it becomes NaN leaves the chart at its edge, and the other lines stay readable.
 
 use super::ticks;
+use crate::text::{short_number, time_span};
 
-/// Some neighbouring points of one series, summed up.
+/// A summary of consecutive points of a series.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Bucket {
-    /// Where it is drawn: a step, or seconds.
+pub(crate) struct LineBucket {
+    /// Position on the x-axis: a step, or seconds.
     pub(crate) x: f64,
-    /// Least finite value; NaN where there is none.
+    /// Least finite value; NaN if there is none.
     pub(crate) lo: f64,
-    /// Greatest finite value; NaN where there is none.
+    /// Greatest finite value; NaN if there is none.
     pub(crate) hi: f64,
-    /// Mean of the finite values; NaN where there is none.
+    /// Mean of the finite values; NaN if there is none.
     pub(crate) mean: f64,
-    /// Whether any value is NaN or infinite.
+    /// Whether a value is NaN or infinite.
     pub(crate) nonfinite: bool,
 }
 
 /// One series of a chart; `points` ascend in `x`.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Line {
-    /// What the legend calls it.
+pub(crate) struct ChartLine {
+    /// The name in the legend.
     pub(crate) name: String,
-    /// Its buckets.
-    pub(crate) points: Vec<Bucket>,
+    /// The buckets.
+    pub(crate) points: Vec<LineBucket>,
 }
 
 /// What the x-axis counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum XUnit {
-    /// A plain number, such as a step.
+    /// A number, such as a step.
     #[default]
     Number,
-    /// Seconds, labelled as minutes, hours and days.
+    /// Seconds, labelled in minutes, hours and days.
     Seconds,
 }
 
 /// A chart, ready to be drawn by [`terminal`](super::line::terminal) or [`svg`](super::svg::svg).
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Chart {
-    /// Above the chart; may be empty.
+    /// Title above the chart; may be empty.
     pub(crate) title: String,
     /// Name of the x-axis; may be empty.
     pub(crate) x_name: String,
@@ -52,34 +52,34 @@ pub(crate) struct Chart {
     pub(crate) y_name: String,
     /// What the x-axis counts.
     pub(crate) x_unit: XUnit,
-    /// Logarithmic y-axis; values that are not above zero are not drawn.
+    /// Whether the y-axis is logarithmic. Values that are not positive are not drawn then.
     pub(crate) log_y: bool,
     /// Fixed lower end of the y-axis.
     pub(crate) y_min: Option<f64>,
     /// Fixed upper end of the y-axis.
     pub(crate) y_max: Option<f64>,
-    /// Whether the range from least to greatest of each bucket is drawn, beside the mean.
+    /// Whether the range between the least and greatest value of each bucket is drawn too.
     pub(crate) band: bool,
     /// The series.
-    pub(crate) lines: Vec<Line>,
+    pub(crate) lines: Vec<ChartLine>,
 }
 
-/// A range of an axis and its ticks.
+/// The range of an axis and its ticks.
 #[derive(Debug, Clone)]
-pub(crate) struct Axis {
+pub(crate) struct ChartAxis {
     lo: f64,
     hi: f64,
     log: bool,
-    /// Position from 0 to 1, and text.
+    /// Position from 0 to 1, and label.
     pub(crate) ticks: Vec<(f64, String)>,
 }
 
-impl Axis {
-    /// Where `value` is drawn: 0 at the lower end, 1 at the upper; beyond them for values outside. NaN where the axis
-    /// cannot show it.
+impl ChartAxis {
+    /// The position of `value`: 0 at the lower end, 1 at the upper end, beyond that for values outside. NaN if the axis
+    /// cannot show the value.
     pub(crate) fn place(&self, value: f64) -> f64 {
         let map = |v: f64| if self.log { v.log10() } else { v };
-        // Halves, so that a range over all of f64 does not overflow.
+        // Halve, so that the range of all f64 values does not overflow.
         let (lo, hi, v) = (map(self.lo) / 2.0, map(self.hi) / 2.0, map(value) / 2.0);
         let place = (v - lo) / (hi - lo);
         if place.is_finite() { place } else { f64::NAN }
@@ -87,8 +87,8 @@ impl Axis {
 }
 
 impl Chart {
-    /// The x-axis, with about `about` ticks; None where there is nothing to draw.
-    pub(crate) fn x_axis(&self, about: usize) -> Option<Axis> {
+    /// The x-axis with about `about` ticks; None if there is nothing to draw.
+    pub(crate) fn x_axis(&self, about: usize) -> Option<ChartAxis> {
         let xs = self.lines.iter().flat_map(|l| &l.points).map(|b| b.x).filter(|x| x.is_finite());
         let (lo, hi) = range(xs)?;
         let (lo, hi) = if lo == hi { (lo - 0.5, hi + 0.5) } else { (lo, hi) };
@@ -102,11 +102,11 @@ impl Chart {
                 (t.clone(), ticks::time_labels(&t))
             }
         };
-        Some(Axis { lo, hi, log: false, ticks: Vec::new() }.with_ticks(values, texts))
+        Some(ChartAxis { lo, hi, log: false, ticks: Vec::new() }.with_ticks(values, texts))
     }
 
-    /// The y-axis, with about `about` ticks; None where no value can be drawn.
-    pub(crate) fn y_axis(&self, about: usize) -> Option<Axis> {
+    /// The y-axis with about `about` ticks; None if no value can be drawn.
+    pub(crate) fn y_axis(&self, about: usize) -> Option<ChartAxis> {
         let fits = |v: &f64| v.is_finite() && (!self.log_y || *v > 0.0);
         let mut all: Option<(f64, f64)> = None;
         for line in &self.lines {
@@ -127,10 +127,10 @@ impl Chart {
         let (lo, hi) = self.padded(all.or(limit(self.y_min).zip(limit(self.y_max)))?);
         let (lo, hi) = (limit(self.y_min).unwrap_or(lo), limit(self.y_max).unwrap_or(hi));
         let (lo, hi) = if lo < hi { (lo, hi) } else { self.padded((lo.min(hi), lo.max(hi))) };
-        let axis = Axis { lo, hi, log: self.log_y, ticks: Vec::new() };
+        let axis = ChartAxis { lo, hi, log: self.log_y, ticks: Vec::new() };
         if self.log_y {
             let values = ticks::log_ticks(lo, hi, about);
-            let texts = values.iter().map(|&v| ticks::number(v)).collect();
+            let texts = values.iter().map(|&v| short_number(v)).collect();
             Some(axis.with_ticks(values, texts))
         } else {
             let values = ticks::ticks(lo, hi, about);
@@ -139,7 +139,7 @@ impl Chart {
         }
     }
 
-    /// A little room above and below; from zero where the values begin near it.
+    /// Adds a margin above and below. The range starts at zero if the values are close to it.
     fn padded(&self, (lo, hi): (f64, f64)) -> (f64, f64) {
         if self.log_y {
             let room = if lo < hi { (hi / lo).powf(0.03) } else { 1.5 };
@@ -152,24 +152,24 @@ impl Chart {
     }
 }
 
-impl Axis {
+impl ChartAxis {
     fn with_ticks(mut self, values: Vec<f64>, texts: Vec<String>) -> Self {
         self.ticks = values.into_iter().map(|v| self.place(v)).zip(texts).collect();
         self
     }
 }
 
-impl Line {
-    /// The stretches of the line without a gap: buckets whose mean `y` can show.
-    pub(crate) fn stretches<'a>(&'a self, y: &'a Axis) -> impl Iterator<Item = &'a [Bucket]> {
-        let shown = |b: &Bucket| b.x.is_finite() && y.place(b.mean).is_finite();
+impl ChartLine {
+    /// The segments of the line without a gap: runs of buckets whose mean `y` can show.
+    pub(crate) fn segments<'a>(&'a self, y: &'a ChartAxis) -> impl Iterator<Item = &'a [LineBucket]> {
+        let shown = |b: &LineBucket| b.x.is_finite() && y.place(b.mean).is_finite();
         self.points.chunk_by(move |a, b| shown(a) && shown(b)).filter(move |s| shown(&s[0]))
     }
 
-    /// Where the line turns non-finite: the `x`, and the bucket before it whose mean is the last to be drawn, if any.
-    pub(crate) fn turns(&self) -> Vec<(f64, Option<Bucket>)> {
+    /// Where the line becomes non-finite: the `x`, and the last bucket with a finite mean up to there, if any.
+    pub(crate) fn turns(&self) -> Vec<(f64, Option<LineBucket>)> {
         let mut turns = Vec::new();
-        let mut last: Option<Bucket> = None;
+        let mut last: Option<LineBucket> = None;
         let mut before = false;
         for b in &self.points {
             let drawn = b.mean.is_finite();
@@ -182,17 +182,17 @@ impl Line {
         turns
     }
 
-    /// The legend's remark on a line that is not finite throughout: from which x it never was again, or how often.
+    /// The remark in the legend on a line with non-finite values: from where on, at which x, or how many times.
     pub(crate) fn remark(&self, x_unit: XUnit) -> Option<String> {
         let turns = self.turns();
         let at = match x_unit {
-            XUnit::Number => ticks::number,
-            XUnit::Seconds => ticks::time_span,
+            XUnit::Number => short_number,
+            XUnit::Seconds => time_span,
         };
-        let ends_so = self.points.last().is_some_and(|b| b.nonfinite);
+        let ends_non_finite = self.points.last().is_some_and(|b| b.nonfinite);
         match turns.last() {
             None => None,
-            Some((x, _)) if ends_so => Some(format!("non-finite from {}", at(*x))),
+            Some((x, _)) if ends_non_finite => Some(format!("non-finite from {}", at(*x))),
             Some((x, _)) if turns.len() == 1 => Some(format!("non-finite at {}", at(*x))),
             Some(_) => Some(format!("non-finite {} times", turns.len())),
         }
@@ -207,14 +207,14 @@ fn range(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)> {
 }
 
 #[cfg(test)]
-impl Line {
-    /// A line for tests: a bucket for each value, at x = 0, 1, …, its band one above and below.
+impl ChartLine {
+    /// A line for tests: one bucket per value at x = 0, 1, …, with a band of ±1.
     pub(crate) fn of(name: &str, values: &[f64]) -> Self {
         let bucket = |(i, &v): (usize, &f64)| {
             let mean = if v.is_finite() { v } else { f64::NAN };
-            Bucket { x: i as f64, lo: mean - 1.0, hi: mean + 1.0, mean, nonfinite: !v.is_finite() }
+            LineBucket { x: i as f64, lo: mean - 1.0, hi: mean + 1.0, mean, nonfinite: !v.is_finite() }
         };
-        Line { name: name.into(), points: values.iter().enumerate().map(bucket).collect() }
+        ChartLine { name: name.into(), points: values.iter().enumerate().map(bucket).collect() }
     }
 }
 
@@ -222,15 +222,15 @@ impl Line {
 mod tests {
     use super::*;
 
-    fn chart(lines: Vec<Line>) -> Chart {
+    fn chart(lines: Vec<ChartLine>) -> Chart {
         Chart { lines, ..Chart::default() }
     }
 
     #[test]
-    fn an_axis_near_zero_begins_at_zero() {
-        let y = chart(vec![Line::of("a", &[1.0, 9.0])]).y_axis(4).unwrap();
+    fn an_axis_near_zero_starts_at_zero() {
+        let y = chart(vec![ChartLine::of("a", &[1.0, 9.0])]).y_axis(4).unwrap();
         assert_eq!((y.lo, y.place(0.0)), (0.0, 0.0));
-        let y = chart(vec![Line::of("a", &[100.0, 101.0])]).y_axis(4).unwrap();
+        let y = chart(vec![ChartLine::of("a", &[100.0, 101.0])]).y_axis(4).unwrap();
         assert!(y.lo > 99.0);
     }
 
@@ -238,47 +238,48 @@ mod tests {
     fn a_line_that_explodes_does_not_stretch_the_axis() {
         let mut values = vec![2.0; 30];
         values.extend([1e3, 1e30, f64::NAN, f64::NAN]);
-        let y = chart(vec![Line::of("calm", &[1.0; 34]), Line::of("wild", &values)]).y_axis(4).unwrap();
+        let y =
+            chart(vec![ChartLine::of("calm", &[1.0; 34]), ChartLine::of("wild", &values)]).y_axis(4).unwrap();
         assert!(y.hi < 3.0, "{y:?}");
     }
 
     #[test]
-    fn a_logarithmic_axis_leaves_out_what_is_not_above_zero() {
-        let mut c = chart(vec![Line::of("a", &[0.0, -1.0, 0.1, 10.0])]);
+    fn a_logarithmic_axis_omits_values_that_are_not_positive() {
+        let mut c = chart(vec![ChartLine::of("a", &[0.0, -1.0, 0.1, 10.0])]);
         c.log_y = true;
         let y = c.y_axis(4).unwrap();
         assert!(y.lo > 0.0 && y.place(0.0).is_nan() && y.place(-1.0).is_nan());
         assert!((y.place(1.0) - 0.5).abs() < 1e-9);
-        assert_eq!(c.lines[0].stretches(&y).count(), 1);
-        let mut none = chart(vec![Line::of("a", &[0.0])]);
+        assert_eq!(c.lines[0].segments(&y).count(), 1);
+        let mut none = chart(vec![ChartLine::of("a", &[0.0])]);
         none.log_y = true;
         assert!(none.y_axis(4).is_none());
     }
 
     #[test]
-    fn values_at_the_ends_of_f64_have_a_place() {
-        let c = chart(vec![Line::of("a", &[f64::MIN, 0.0, f64::MAX])]);
+    fn extreme_values_have_a_position() {
+        let c = chart(vec![ChartLine::of("a", &[f64::MIN, 0.0, f64::MAX])]);
         let y = c.y_axis(4).unwrap();
         assert_eq!((y.place(f64::MIN), y.place(0.0), y.place(f64::MAX)), (0.0, 0.5, 1.0));
     }
 
     #[test]
-    fn a_gap_splits_a_line_and_its_beginning_is_a_turn() {
-        let l = Line::of("a", &[1.0, 2.0, f64::NAN, f64::INFINITY, 3.0]);
+    fn a_gap_splits_a_line_and_starts_with_a_turn() {
+        let l = ChartLine::of("a", &[1.0, 2.0, f64::NAN, f64::INFINITY, 3.0]);
         let y = chart(vec![l.clone()]).y_axis(4).unwrap();
-        assert_eq!(l.stretches(&y).map(<[Bucket]>::len).collect::<Vec<_>>(), [2, 1]);
+        assert_eq!(l.segments(&y).map(<[LineBucket]>::len).collect::<Vec<_>>(), [2, 1]);
         assert_eq!(l.turns(), [(2.0, Some(l.points[1]))]);
         assert_eq!(l.remark(XUnit::Number).as_deref(), Some("non-finite at 2"));
         assert_eq!(
-            Line::of("b", &[1.0, f64::NAN]).remark(XUnit::Seconds).as_deref(),
+            ChartLine::of("b", &[1.0, f64::NAN]).remark(XUnit::Seconds).as_deref(),
             Some("non-finite from 1 s")
         );
-        assert_eq!(Line::of("c", &[1.0]).remark(XUnit::Number), None);
+        assert_eq!(ChartLine::of("c", &[1.0]).remark(XUnit::Number), None);
     }
 
     #[test]
     fn nothing_to_draw_gives_no_axis() {
         assert!(chart(vec![]).x_axis(4).is_none());
-        assert!(chart(vec![Line::of("a", &[f64::NAN])]).y_axis(4).is_none());
+        assert!(chart(vec![ChartLine::of("a", &[f64::NAN])]).y_axis(4).is_none());
     }
 }

@@ -1,22 +1,21 @@
 //! A line chart for the terminal, in braille: each character cell is 2 × 4 dots.
 //!
-//! Steps: the axes and their labels take their room; what is left is the canvas. Bands are laid first, as sparse dots,
-//! then the means, as connected lines; a cell takes the colour of what was drawn last in it. Then a `×` where a line
-//! turns non-finite, and at the end of each line its letter, which the legend explains: colour is never the only key, so
-//! the drawing reads the same in a log file. Called by `chart`, `follow` and `demo`.
+//! The canvas is what the axes and labels leave. Bands are drawn first, as sparse dots, then the means, as connected
+//! lines. A cell has the colour of the last line drawn in it. Then a `×` marks where a line becomes non-finite, and a
+//! letter marks the end of each line. The legend explains the letters, so the chart reads the same without colour.
 
-use super::chart::{Axis, Bucket, Chart, Line};
-use crate::table::printable;
+use super::chart::{Chart, ChartAxis, ChartLine, LineBucket};
+use crate::text::printable;
 
-/// 256-colour codes that stand apart on dark and on light ground, to readers who do not tell red from green as well.
+/// 256-colour codes that are distinct on dark and light backgrounds, also for red-green colour-blind readers.
 const PALETTE: [u8; 8] = [33, 208, 36, 170, 178, 203, 75, 245];
 const MARK: char = '×';
-/// Least canvas, in cells; what does not fit is not drawn smaller.
+/// The smallest canvas, in cells, however small the requested size is.
 const CANVAS_MIN: (usize, usize) = (8, 3);
-/// Cells right of the canvas, for the letters of lines that reach the end.
+/// Cells to the right of the canvas, for the letters of lines.
 const MARGIN: usize = 2;
 
-/// Draws `chart` in about `width` × `height` characters (at least enough for a small canvas), with ANSI colours if
+/// Draws `chart` in about `width` × `height` characters, but at least with the smallest canvas. Uses ANSI colours if
 /// `color`. Each line ends with a newline.
 pub(crate) fn terminal(chart: &Chart, width: usize, height: usize, color: bool) -> String {
     let mut out = String::new();
@@ -42,7 +41,7 @@ pub(crate) fn terminal(chart: &Chart, width: usize, height: usize, color: bool) 
     out
 }
 
-/// Title, then the legend, wrapped at `width`.
+/// Writes the title, then the legend, wrapped at `width`.
 fn heading(chart: &Chart, width: usize, color: bool, out: &mut String) {
     let scale = if chart.log_y { " (log)" } else { "" };
     let name = match (chart.title.as_str(), chart.y_name.as_str()) {
@@ -72,8 +71,8 @@ fn heading(chart: &Chart, width: usize, color: bool, out: &mut String) {
     }
 }
 
-/// The canvas with its axes.
-fn frame(canvas: &Canvas, chart: &Chart, x: &Axis, y: &Axis, color: bool, out: &mut String) {
+/// Writes the canvas with its axes.
+fn frame(canvas: &Canvas, chart: &Chart, x: &ChartAxis, y: &ChartAxis, color: bool, out: &mut String) {
     let label_width = y.ticks.iter().map(|t| t.1.chars().count()).max().unwrap_or(0);
     let mut y_labels = vec![None; canvas.rows];
     for (place, text) in &y.ticks {
@@ -94,7 +93,7 @@ fn frame(canvas: &Canvas, chart: &Chart, x: &Axis, y: &Axis, color: bool, out: &
     }
 
     let mut rule = vec!['─'; canvas.columns];
-    // Labels are centred below their ticks, as far as they fit without touching each other.
+    // Labels are centred below their ticks. A label that would touch another is omitted.
     let mut labels: Vec<char> = Vec::new();
     let name = printable(&chart.x_name);
     let start = label_width + 2;
@@ -120,7 +119,7 @@ fn frame(canvas: &Canvas, chart: &Chart, x: &Axis, y: &Axis, color: bool, out: &
     out.push_str(&format!("{}\n", labels.iter().collect::<String>()));
 }
 
-/// `a` to `z`, then `A` to `Z`, and again.
+/// The letter of a line: `a` to `z`, then `A` to `Z`, then again.
 fn letter(line: usize) -> char {
     let letters = (b'a'..=b'z').chain(b'A'..=b'Z');
     char::from(letters.cycle().nth(line % 52).unwrap_or(b'?'))
@@ -133,38 +132,38 @@ fn painted(text: &str, line: Option<usize>, color: bool) -> String {
     }
 }
 
-/// One character cell: dots, or a sign over them, and whose they are.
+/// A character cell: dots, or a sign in their place, and the line that they belong to.
 #[derive(Debug, Clone, Copy, Default)]
-struct Cell {
+struct CanvasCell {
     dots: u8,
     sign: Option<char>,
     line: Option<usize>,
 }
 
-/// The cells, with a margin at the right that takes letters only.
+/// The cells, including a margin at the right that only letters use.
 struct Canvas {
     columns: usize,
     rows: usize,
-    cells: Vec<Cell>,
+    cells: Vec<CanvasCell>,
 }
 
 impl Canvas {
     fn new(columns: usize, rows: usize) -> Self {
-        Canvas { columns, rows, cells: vec![Cell::default(); (columns + MARGIN) * rows] }
+        Canvas { columns, rows, cells: vec![CanvasCell::default(); (columns + MARGIN) * rows] }
     }
 
-    /// Dot column of a place on the x-axis (0 to 1).
+    /// The dot column of a position on the x-axis (0 to 1).
     fn dot_column(&self, place: f64) -> i64 {
         (place * (self.columns * 2 - 1) as f64).round() as i64
     }
 
-    /// Dot row of a place on the y-axis, counted from the top.
+    /// The dot row of a position on the y-axis, from the top.
     fn dot_row(&self, place: f64) -> i64 {
         ((1.0 - place) * (self.rows * 4 - 1) as f64).round() as i64
     }
 
     fn dot(&mut self, column: i64, row: i64, line: usize) {
-        // Bits of the braille block, by row and column within the cell.
+        // The bits of a braille character by row and column of the dot.
         const BITS: [[u8; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]];
         let (Ok(column), Ok(row)) = (usize::try_from(column), usize::try_from(row)) else { return };
         if column < self.columns * 2 && row < self.rows * 4 {
@@ -174,10 +173,10 @@ impl Canvas {
         }
     }
 
-    /// Every fourth dot between least and greatest value.
-    fn band(&mut self, index: usize, line: &Line, x: &Axis, y: &Axis) {
-        for stretch in line.stretches(y) {
-            for pair in stretch.windows(2) {
+    /// Draws a quarter of the dots between the least and greatest values.
+    fn band(&mut self, index: usize, line: &ChartLine, x: &ChartAxis, y: &ChartAxis) {
+        for segment in line.segments(y) {
+            for pair in segment.windows(2) {
                 let [from, to] = [0, 1].map(|i| self.dot_column(x.place(pair[i].x)));
                 for column in from..=to {
                     let part = if to > from { (column - from) as f64 / (to - from) as f64 } else { 1.0 };
@@ -193,13 +192,13 @@ impl Canvas {
         }
     }
 
-    /// The means, connected; a single one is a dot.
-    fn mean(&mut self, index: usize, line: &Line, x: &Axis, y: &Axis) {
-        for stretch in line.stretches(y) {
-            let place = |b: &Bucket| (x.place(b.x), y.place(b.mean));
-            let mut from = place(&stretch[0]);
+    /// Draws the means as connected lines; a single mean is a dot.
+    fn mean(&mut self, index: usize, line: &ChartLine, x: &ChartAxis, y: &ChartAxis) {
+        for segment in line.segments(y) {
+            let place = |b: &LineBucket| (x.place(b.x), y.place(b.mean));
+            let mut from = place(&segment[0]);
             self.dot(self.dot_column(from.0), self.dot_row(from.1), index);
-            for bucket in &stretch[1..] {
+            for bucket in &segment[1..] {
                 let to = place(bucket);
                 self.segment(from, to, index);
                 from = to;
@@ -207,9 +206,9 @@ impl Canvas {
         }
     }
 
-    /// The dots of a straight line, as far as it lies on the canvas.
+    /// Draws the part of a straight line that is on the canvas.
     fn segment(&mut self, from: (f64, f64), to: (f64, f64), index: usize) {
-        // Cut at the upper and lower edge, so that a far value costs no more dots than a near one.
+        // Clip at the upper and lower edge, so that distant values do not cost more dots.
         let (mut begin, mut end) = (0.0f64, 1.0f64);
         let rise = to.1 - from.1;
         if rise != 0.0 {
@@ -232,21 +231,21 @@ impl Canvas {
         }
     }
 
-    /// A `×` where the line turns non-finite: at the height of its last finite value, or at the bottom.
-    fn marks(&mut self, index: usize, line: &Line, x: &Axis, y: &Axis) {
+    /// Draws a `×` where the line becomes non-finite: at the height of its last finite value, or at the bottom.
+    fn marks(&mut self, index: usize, line: &ChartLine, x: &ChartAxis, y: &ChartAxis) {
         for (at, before) in line.turns() {
             let cell = self.cell_of(x.place(at), before.map_or(0.0, |b| y.place(b.mean)));
-            self.cells[cell] = Cell { dots: 0, sign: Some(MARK), line: Some(index) };
+            self.cells[cell] = CanvasCell { dots: 0, sign: Some(MARK), line: Some(index) };
         }
     }
 
-    /// The line's letter, right of where it ends; moved up or down where another is already.
-    fn letter(&mut self, index: usize, line: &Line, x: &Axis, y: &Axis) {
-        let ends_so = line.points.last().is_some_and(|b| b.nonfinite);
-        let end = if ends_so {
+    /// Draws the letter of a line to the right of its end, moved up or down if the cell has a sign already.
+    fn letter(&mut self, index: usize, line: &ChartLine, x: &ChartAxis, y: &ChartAxis) {
+        let ends_non_finite = line.points.last().is_some_and(|b| b.nonfinite);
+        let end = if ends_non_finite {
             line.turns().last().map(|(at, before)| (*at, before.map_or(0.0, |b| y.place(b.mean))))
         } else {
-            line.stretches(y).last().and_then(<[Bucket]>::last).map(|b| (b.x, y.place(b.mean)))
+            line.segments(y).last().and_then(<[LineBucket]>::last).map(|b| (b.x, y.place(b.mean)))
         };
         let Some((at, height)) = end else { return };
         let stride = self.columns + MARGIN;
@@ -256,10 +255,11 @@ impl Canvas {
         let distances = (0..self.rows).flat_map(|d| [row.checked_sub(d), Some(row + d)]).flatten();
         let free = |r: &usize| *r < self.rows && self.cells[r * stride + column].sign.is_none();
         let Some(row) = distances.into_iter().find(free) else { return };
-        self.cells[row * stride + column] = Cell { dots: 0, sign: Some(letter(index)), line: Some(index) };
+        self.cells[row * stride + column] =
+            CanvasCell { dots: 0, sign: Some(letter(index)), line: Some(index) };
     }
 
-    /// The cell at a place, moved onto the canvas.
+    /// The index of the cell at a position, clamped to the canvas.
     fn cell_of(&self, x: f64, y: f64) -> usize {
         let y = if y.is_nan() { 0.0 } else { y };
         let column = (self.dot_column(x) / 2).clamp(0, self.columns as i64 - 1) as usize;
@@ -267,7 +267,7 @@ impl Canvas {
         row * (self.columns + MARGIN) + column
     }
 
-    /// A row as text, without blanks at its end.
+    /// Appends a row as text, without trailing blanks.
     fn write_row(&self, row: usize, color: bool, out: &mut String) {
         let stride = self.columns + MARGIN;
         let cells = &self.cells[row * stride..(row + 1) * stride];
@@ -279,19 +279,19 @@ impl Canvas {
     }
 }
 
-impl Cell {
+impl CanvasCell {
     fn text(self) -> char {
         match (self.sign, self.dots) {
             (Some(sign), _) => sign,
             (None, 0) => ' ',
-            // All of 0x2800 to 0x28FF are characters.
+            // 0x2800 to 0x28FF are all valid characters.
             (None, dots) => char::from_u32(0x2800 + u32::from(dots)).unwrap_or(' '),
         }
     }
 }
 
-/// Place of a band's edge; where the axis cannot show it (zero on a logarithmic one), that of the mean.
-fn edge(y: &Axis, value: f64, bucket: Bucket) -> f64 {
+/// The position of the edge of a band, or of the mean if the axis cannot show the edge (zero on a logarithmic axis).
+fn edge(y: &ChartAxis, value: f64, bucket: LineBucket) -> f64 {
     let place = y.place(value);
     if place.is_nan() { y.place(bucket.mean) } else { place }
 }
@@ -305,7 +305,7 @@ mod tests {
         let chart = Chart {
             title: "loss".into(),
             x_name: "step".into(),
-            lines: vec![Line::of("up", &[0.0, 1.0, 2.0, 3.0, 4.0]), Line::of("flat", &[2.0; 5])],
+            lines: vec![ChartLine::of("up", &[0.0, 1.0, 2.0, 3.0, 4.0]), ChartLine::of("flat", &[2.0; 5])],
             ..Chart::default()
         };
         let drawn = terminal(&chart, 24, 9, false);
@@ -314,35 +314,39 @@ mod tests {
 
     #[test]
     fn a_line_that_turns_nan_ends_in_a_mark_and_its_letter() {
-        let chart =
-            Chart { lines: vec![Line::of("lr=8", &[1.0, 2.0, 3.0, f64::NAN, f64::NAN])], ..Chart::default() };
+        let chart = Chart {
+            lines: vec![ChartLine::of("lr=8", &[1.0, 2.0, 3.0, f64::NAN, f64::NAN])],
+            ..Chart::default()
+        };
         let drawn = terminal(&chart, 24, 9, false);
         assert_eq!(drawn, EXPECTED_NAN, "\n{drawn}");
     }
 
     #[test]
-    fn a_band_lies_around_its_mean() {
-        let chart = Chart { band: true, lines: vec![Line::of("a", &[5.0; 4])], ..Chart::default() };
+    fn a_band_surrounds_its_mean() {
+        let chart = Chart { band: true, lines: vec![ChartLine::of("a", &[5.0; 4])], ..Chart::default() };
         let drawn = terminal(&chart, 24, 9, false);
         assert_eq!(drawn, EXPECTED_BAND, "\n{drawn}");
     }
 
     #[test]
-    fn colours_come_only_when_asked_and_control_characters_never() {
-        let chart = Chart { lines: vec![Line::of("\x1b[31mred\n", &[1.0, 2.0])], ..Chart::default() };
+    fn colours_are_optional_and_control_characters_are_escaped() {
+        let chart = Chart { lines: vec![ChartLine::of("\x1b[31mred\n", &[1.0, 2.0])], ..Chart::default() };
         assert!(!terminal(&chart, 40, 10, false).contains('\x1b'));
         let colored = terminal(&chart, 40, 10, true);
         assert!(colored.contains("\x1b[38;5;33m") && !colored.contains("\x1b[31m"));
     }
 
     #[test]
-    fn no_values_tiny_sizes_and_extremes_are_no_trouble() {
-        let nothing =
-            Chart { lines: vec![Line::of("a", &[f64::NAN]), Line::of("b", &[])], ..Chart::default() };
+    fn edge_cases_are_drawn() {
+        let nothing = Chart {
+            lines: vec![ChartLine::of("a", &[f64::NAN]), ChartLine::of("b", &[])],
+            ..Chart::default()
+        };
         assert!(terminal(&nothing, 40, 10, false).contains("nothing to draw"));
         let extremes = Chart {
             band: true,
-            lines: vec![Line::of("a", &[f64::MIN, f64::MAX, 0.0]), Line::of("b", &[1.0])],
+            lines: vec![ChartLine::of("a", &[f64::MIN, f64::MAX, 0.0]), ChartLine::of("b", &[1.0])],
             ..Chart::default()
         };
         for (width, height) in [(0, 0), (1, 1), (200, 60)] {
@@ -351,9 +355,10 @@ mod tests {
     }
 
     #[test]
-    fn rows_and_columns_stay_within_what_was_asked() {
+    fn the_drawing_fits_the_requested_size() {
         let wave: Vec<f64> = (0..500).map(|i| (f64::from(i) / 40.0).sin() * 1e5).collect();
-        let chart = Chart { title: "wave".into(), lines: vec![Line::of("sine", &wave)], ..Chart::default() };
+        let chart =
+            Chart { title: "wave".into(), lines: vec![ChartLine::of("sine", &wave)], ..Chart::default() };
         let text = terminal(&chart, 60, 16, false);
         assert_eq!(text.lines().count(), 16);
         assert!(text.lines().all(|l| l.chars().count() <= 60), "\n{text}");

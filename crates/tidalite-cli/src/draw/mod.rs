@@ -1,4 +1,4 @@
-//! Charts for people: in a terminal, as SVG, or as one line of text. Nothing here knows of stores: callers hand over
+//! Draws charts in a terminal, as SVG, or as a sparkline. This folder does not depend on the engine: charts are made of
 //! plain buckets.
 
 pub(crate) mod chart;

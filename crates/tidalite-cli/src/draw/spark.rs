@@ -1,11 +1,11 @@
-//! A series as one short line of text, in blocks of eight heights.
+//! Sparklines: a series as one short line of block characters in eight heights.
 
 const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-/// Stands where no value of the cell is finite.
+/// Marks a character without a finite value.
 const GAP: char = '×';
 
-/// `values` in at most `width` characters, lowest to highest over the finite ones; where there are more values than
-/// characters, each character is the mean of its share. A series without spread is drawn at half height.
+/// Draws `values` in at most `width` characters, scaled to the range of the finite ones. If there are more values than
+/// characters, each character is the mean of several. A constant series is drawn at half height.
 pub(crate) fn spark(values: &[f64], width: usize) -> String {
     let cells = values.len().min(width);
     let share = |i: usize| &values[i * values.len() / cells..(i + 1) * values.len() / cells];
@@ -16,14 +16,14 @@ pub(crate) fn spark(values: &[f64], width: usize) -> String {
         if !m.is_finite() {
             return GAP;
         }
-        // Halves first, so that the difference of two extremes does not overflow.
+        // Halve first, so that the difference of two extremes does not overflow.
         let part = if hi > lo { (m / 2.0 - lo / 2.0) / (hi / 2.0 - lo / 2.0) } else { 0.4 };
         LEVELS[((part * LEVELS.len() as f64) as usize).min(LEVELS.len() - 1)]
     };
     means.into_iter().map(draw).collect()
 }
 
-/// Mean of the finite values; NaN where there are none.
+/// Mean of the finite values; NaN if there are none.
 fn mean(values: &[f64]) -> f64 {
     let finite = values.iter().filter(|v| v.is_finite());
     let (count, sum) = finite.fold((0.0, 0.0), |(n, sum), v| (n + 1.0, sum + v));
@@ -47,13 +47,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_is_marked() {
+    fn non_finite_values_are_marked() {
         assert_eq!(spark(&[1.0, 2.0, f64::NAN, f64::INFINITY], 10), "▁█××");
         assert_eq!(spark(&[f64::NAN], 3), "×");
     }
 
     #[test]
-    fn no_values_no_width_and_no_spread_are_no_trouble() {
+    fn edge_cases_are_drawn() {
         assert_eq!(spark(&[], 10), "");
         assert_eq!(spark(&[1.0], 0), "");
         assert_eq!(spark(&[5.0, 5.0, 5.0], 10), "▄▄▄");

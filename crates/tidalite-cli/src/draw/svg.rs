@@ -1,27 +1,27 @@
-//! A line chart as a stand-alone SVG, for pages and papers.
+//! A line chart as a stand-alone SVG.
 //!
-//! Drawn in this order: ground, horizontal grid, bands, lines, marks where a line turns non-finite, axes, and at the
-//! right the legend: each name beside the end of its line, moved apart where names would overlap. Colours are those of
-//! M. Okabe and K. Ito, "Color Universal Design", 2008 (told apart by colour-blind readers), without the yellow that
-//! white ground swallows; after the last one lines are dashed. Names are escaped. Called by `chart --svg` and `demo`.
+//! Drawn in this order: background, horizontal grid, bands, lines, marks where a line becomes non-finite, axes, and the
+//! legend at the right. Each name is placed next to the end of its line; names that would overlap are moved apart. The
+//! colours are those of M. Okabe and K. Ito, "Color Universal Design", 2008, which colour-blind readers can distinguish,
+//! without yellow, which is invisible on white. Further lines repeat the colours with dashes. Names are escaped.
 
 use std::fmt::Write as _;
 
-use super::chart::{Axis, Bucket, Chart, Line};
+use super::chart::{Chart, ChartAxis, ChartLine, LineBucket};
 
 const PALETTE: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555"];
-/// Dash patterns, one for each turn through the palette.
+/// Dash patterns, one per pass through the palette.
 const DASHES: [&str; 4] = ["", "6 3", "2 3", "8 3 2 3"];
 const FONT: &str = "-apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
-/// Height of a line of the legend.
+/// Height of a line of the legend, in pixels.
 const LEGEND_LINE: f64 = 17.0;
-/// Mean width of a character of 12 px text; names are cut by it, and the legend's room taken.
+/// Mean width of a character of 12 px text, in pixels.
 const CHARACTER: f64 = 7.0;
 const NAME_CHARACTERS_MAX: usize = 32;
-/// Least size of the drawing in pixels.
+/// The smallest drawing, in pixels.
 const SIZE_MIN: (u32, u32) = (240, 160);
 
-/// Where the plot lies within the picture, in pixels.
+/// The area of the plot within the picture, in pixels.
 struct Plot {
     left: f64,
     top: f64,
@@ -29,7 +29,7 @@ struct Plot {
     height: f64,
 }
 
-/// An entry of the legend: its texts and where its line ends.
+/// An entry of the legend: its text, and the end of its line.
 struct Entry {
     line: usize,
     name: String,
@@ -42,18 +42,18 @@ struct Entry {
 pub(crate) fn svg(chart: &Chart, width: u32, height: u32) -> String {
     let (width, height) = (width.max(SIZE_MIN.0), height.max(SIZE_MIN.1));
     let mut out = String::new();
-    // Writing to a String cannot fail, so the results are dropped here and below.
+    // Writing to a String cannot fail, so results are ignored here and below.
     let _ = write!(
         out,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
          viewBox=\"0 0 {width} {height}\" font-family=\"{FONT}\" font-size=\"12\" role=\"img\">\n\
          <title>{}</title>\n<rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>\n",
-        // What a screen reader says of the picture, and so never empty where there is a name.
+        // Screen readers read this, so it falls back to the name of the y-axis.
         escaped(if chart.title.is_empty() { &chart.y_name } else { &chart.title })
     );
     let (width, height) = (f64::from(width), f64::from(height));
     let y = chart.y_axis((height / 70.0) as usize);
-    let mut plot = room(chart, y.as_ref(), width, height);
+    let mut plot = plot_area(chart, y.as_ref(), width, height);
     let (Some(y), Some(x)) = (y, chart.x_axis((plot.width / 90.0) as usize)) else {
         plot.left = 20.0;
         headings(chart, &plot, &mut out);
@@ -87,13 +87,13 @@ pub(crate) fn svg(chart: &Chart, width: u32, height: u32) -> String {
     out
 }
 
-/// The plot is what headings, labels and legend leave over.
-fn room(chart: &Chart, y: Option<&Axis>, width: f64, height: f64) -> Plot {
+/// The area that headings, labels and legend leave for the plot.
+fn plot_area(chart: &Chart, y: Option<&ChartAxis>, width: f64, height: f64) -> Plot {
     let label = y.iter().flat_map(|y| &y.ticks).map(|t| t.1.chars().count()).max().unwrap_or(0);
     let left = 20.0 + label as f64 * CHARACTER + 8.0;
     let top = 16.0 + if chart.title.is_empty() { 0.0 } else { 24.0 } + y_heading(chart).map_or(0.0, |_| 20.0);
     let bottom = 28.0 + if chart.x_name.is_empty() { 4.0 } else { 20.0 };
-    let longest = |l: &Line| {
+    let longest = |l: &ChartLine| {
         let name = l.name.chars().count().min(NAME_CHARACTERS_MAX);
         name.max(l.remark(chart.x_unit).map_or(0, |r| r.chars().count() + 2))
     };
@@ -129,7 +129,7 @@ fn headings(chart: &Chart, plot: &Plot, out: &mut String) {
     }
 }
 
-fn grid(plot: &Plot, y: &Axis, out: &mut String) {
+fn grid(plot: &Plot, y: &ChartAxis, out: &mut String) {
     for (place, text) in &y.ticks {
         let at = px(plot.y(*place));
         let _ = writeln!(
@@ -143,7 +143,7 @@ fn grid(plot: &Plot, y: &Axis, out: &mut String) {
     }
 }
 
-fn x_axis(chart: &Chart, plot: &Plot, x: &Axis, out: &mut String) {
+fn x_axis(chart: &Chart, plot: &Plot, x: &ChartAxis, out: &mut String) {
     let bottom = plot.top + plot.height;
     let _ = writeln!(
         out,
@@ -174,15 +174,15 @@ fn x_axis(chart: &Chart, plot: &Plot, x: &Axis, out: &mut String) {
     }
 }
 
-/// The area between least and greatest values, one for each stretch without a gap.
-fn band(index: usize, line: &Line, plot: &Plot, x: &Axis, y: &Axis, out: &mut String) {
-    for stretch in line.stretches(y).filter(|s| s.len() > 1) {
-        let edge = |b: &Bucket, value: f64| {
+/// Draws the area between least and greatest values, one per segment without a gap.
+fn band(index: usize, line: &ChartLine, plot: &Plot, x: &ChartAxis, y: &ChartAxis, out: &mut String) {
+    for segment in line.segments(y).filter(|s| s.len() > 1) {
+        let edge = |b: &LineBucket, value: f64| {
             let place = y.place(value);
             plot.y(if place.is_nan() { y.place(b.mean) } else { place })
         };
-        let upper = stretch.iter().map(|b| (plot.x(x.place(b.x)), edge(b, b.hi)));
-        let lower = stretch.iter().rev().map(|b| (plot.x(x.place(b.x)), edge(b, b.lo)));
+        let upper = segment.iter().map(|b| (plot.x(x.place(b.x)), edge(b, b.hi)));
+        let lower = segment.iter().rev().map(|b| (plot.x(x.place(b.x)), edge(b, b.lo)));
         let _ = writeln!(
             out,
             "<path d=\"{}Z\" fill=\"{}\" fill-opacity=\"0.16\"/>",
@@ -192,10 +192,10 @@ fn band(index: usize, line: &Line, plot: &Plot, x: &Axis, y: &Axis, out: &mut St
     }
 }
 
-fn mean(index: usize, line: &Line, plot: &Plot, x: &Axis, y: &Axis, out: &mut String) {
-    for stretch in line.stretches(y) {
-        let mut points = stretch.iter().map(|b| (plot.x(x.place(b.x)), plot.y(y.place(b.mean))));
-        if let [only] = stretch {
+fn mean(index: usize, line: &ChartLine, plot: &Plot, x: &ChartAxis, y: &ChartAxis, out: &mut String) {
+    for segment in line.segments(y) {
+        let mut points = segment.iter().map(|b| (plot.x(x.place(b.x)), plot.y(y.place(b.mean))));
+        if let [only] = segment {
             let (cx, cy) = (plot.x(x.place(only.x)), plot.y(y.place(only.mean)));
             let _ = writeln!(
                 out,
@@ -216,8 +216,15 @@ fn mean(index: usize, line: &Line, plot: &Plot, x: &Axis, y: &Axis, out: &mut St
     }
 }
 
-/// A cross where the line turns non-finite, with a text for the pointer.
-fn marks(index: usize, line: &Line, chart: &Chart, plot: &Plot, (x, y): (&Axis, &Axis), out: &mut String) {
+/// Draws a cross where the line becomes non-finite, with a tooltip.
+fn marks(
+    index: usize,
+    line: &ChartLine,
+    chart: &Chart,
+    plot: &Plot,
+    (x, y): (&ChartAxis, &ChartAxis),
+    out: &mut String,
+) {
     for (at, before) in line.turns() {
         let (cx, cy) = plot.turn(at, before, x, y);
         let text = line.remark(chart.x_unit).unwrap_or_default();
@@ -235,19 +242,19 @@ fn marks(index: usize, line: &Line, chart: &Chart, plot: &Plot, (x, y): (&Axis, 
     }
 }
 
-/// Names at the right, each beside the end of its line as far as there is room.
-fn legend(chart: &Chart, plot: &Plot, x: &Axis, y: &Axis, out: &mut String) {
+/// Draws the names at the right, each next to the end of its line if possible.
+fn legend(chart: &Chart, plot: &Plot, x: &ChartAxis, y: &ChartAxis, out: &mut String) {
     let mut entries: Vec<Entry> =
         chart.lines.iter().enumerate().map(|(i, l)| entry(i, l, chart, plot, x, y)).collect();
     entries.sort_by(|a, b| a.y.total_cmp(&b.y));
     let bottom = plot.top + plot.height;
-    // Those that have no room are counted instead.
-    let mut rooms = 0.0;
+    // Entries that do not fit are only counted.
+    let mut used = 0.0;
     let fitting = entries
         .iter()
         .take_while(|e| {
-            rooms += e.height();
-            rooms <= plot.height
+            used += e.height();
+            used <= plot.height
         })
         .count();
     let hidden = entries.len() - fitting;
@@ -257,7 +264,7 @@ fn legend(chart: &Chart, plot: &Plot, x: &Axis, y: &Axis, out: &mut String) {
     let left = plot.left + plot.width + 14.0;
     for e in &entries {
         let ink = color(e.line);
-        // A hair from the end of a line to its name, unless they stand level at the edge.
+        // A thin line connects the end of a line with its name, unless both are at the same height.
         if (e.end.1 - e.y).abs() > 3.0 && (e.end.0 - (plot.left + plot.width)).abs() < 30.0 {
             let _ = writeln!(
                 out,
@@ -301,8 +308,8 @@ fn legend(chart: &Chart, plot: &Plot, x: &Axis, y: &Axis, out: &mut String) {
     }
 }
 
-fn entry(index: usize, line: &Line, chart: &Chart, plot: &Plot, x: &Axis, y: &Axis) -> Entry {
-    let last = line.stretches(y).last().and_then(<[Bucket]>::last);
+fn entry(index: usize, line: &ChartLine, chart: &Chart, plot: &Plot, x: &ChartAxis, y: &ChartAxis) -> Entry {
+    let last = line.segments(y).last().and_then(<[LineBucket]>::last);
     let turn = line.turns().last().copied().filter(|_| line.points.last().is_some_and(|b| b.nonfinite));
     let end = match (turn, last) {
         (Some((at, before)), _) => plot.turn(at, before, x, y),
@@ -324,7 +331,7 @@ impl Entry {
     }
 }
 
-/// Moves entries, which ascend in y, down to make room, then up again where the last would leave the plot.
+/// Moves entries, sorted by y, down so that they do not overlap, then up so that the last stays in the plot.
 fn spread(entries: &mut [Entry], top: f64, bottom: f64) {
     let mut least = top;
     for e in entries.iter_mut() {
@@ -343,13 +350,13 @@ impl Plot {
         self.left + place * self.width
     }
 
-    /// Far values are cut well outside the plot: viewers do not agree on very long lines.
+    /// Clamps distant values well outside the plot, because viewers differ in how they draw very long lines.
     fn y(&self, place: f64) -> f64 {
         self.top + (1.0 - place.clamp(-20.0, 20.0)) * self.height
     }
 
-    /// Where a line turns non-finite: at its last finite value, moved into the plot; at the bottom if it has none.
-    fn turn(&self, at: f64, before: Option<Bucket>, x: &Axis, y: &Axis) -> (f64, f64) {
+    /// Where a line becomes non-finite: at its last finite value, clamped to the plot, or at the bottom if it has none.
+    fn turn(&self, at: f64, before: Option<LineBucket>, x: &ChartAxis, y: &ChartAxis) -> (f64, f64) {
         let place = before.map(|b| y.place(b.mean)).filter(|p| !p.is_nan()).unwrap_or(0.0);
         (self.x(x.place(at)), self.y(place.clamp(0.0, 1.0)))
     }
@@ -374,13 +381,13 @@ fn dash(line: usize) -> String {
     }
 }
 
-/// A coordinate, to a tenth of a pixel.
+/// A coordinate with a precision of 0.1 pixel.
 fn px(value: f64) -> String {
     let text = format!("{value:.1}");
     text.strip_suffix(".0").map(Into::into).unwrap_or(text)
 }
 
-/// Text as XML may hold it: marks escaped, characters that XML forbids replaced.
+/// Escapes text for XML and replaces characters that XML forbids.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -402,9 +409,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_line_has_its_path_its_name_and_with_a_band_its_area() {
-        let mut chart =
-            Chart { lines: vec![Line::of("a", &[1.0, 2.0]), Line::of("b", &[3.0, 1.0])], ..Chart::default() };
+    fn each_line_has_a_path_a_name_and_optionally_a_band() {
+        let mut chart = Chart {
+            lines: vec![ChartLine::of("a", &[1.0, 2.0]), ChartLine::of("b", &[3.0, 1.0])],
+            ..Chart::default()
+        };
         let plain = svg(&chart, 400, 300);
         assert_eq!(plain.matches("stroke-width=\"1.6\"").count(), 2);
         assert!(
@@ -416,17 +425,17 @@ mod tests {
 
     #[test]
     fn a_line_runs_from_corner_to_corner_of_its_range() {
-        let chart = Chart { lines: vec![Line::of("a", &[0.0, 4.0])], ..Chart::default() };
+        let chart = Chart { lines: vec![ChartLine::of("a", &[0.0, 4.0])], ..Chart::default() };
         let text = svg(&chart, 240, 160);
         assert!(text.contains("<path d=\"M35 128L193 20.3\""), "{text}");
     }
 
     #[test]
-    fn names_cannot_break_out() {
+    fn names_are_escaped() {
         let chart = Chart {
             title: "</title><script>".into(),
             y_name: "a\"b&c".into(),
-            lines: vec![Line::of("<b>\0\x1b", &[1.0, f64::NAN])],
+            lines: vec![ChartLine::of("<b>\0\x1b", &[1.0, f64::NAN])],
             ..Chart::default()
         };
         let text = svg(&chart, 400, 300);
@@ -438,7 +447,7 @@ mod tests {
     #[test]
     fn a_line_that_turns_nan_has_a_cross_and_a_remark() {
         let text = svg(
-            &Chart { lines: vec![Line::of("lr=8", &[1.0, 2.0, f64::NAN])], ..Chart::default() },
+            &Chart { lines: vec![ChartLine::of("lr=8", &[1.0, 2.0, f64::NAN])], ..Chart::default() },
             400,
             300,
         );
@@ -447,9 +456,9 @@ mod tests {
     }
 
     #[test]
-    fn many_lines_keep_the_legend_inside() {
-        let lines: Vec<Line> =
-            (0..100).map(|i| Line::of(&format!("run-{i}"), &[f64::from(i), 50.0])).collect();
+    fn a_long_legend_stays_inside_the_picture() {
+        let lines: Vec<ChartLine> =
+            (0..100).map(|i| ChartLine::of(&format!("run-{i}"), &[f64::from(i), 50.0])).collect();
         let text = svg(&Chart { lines, ..Chart::default() }, 600, 400);
         assert!(text.contains(" more</text>"));
         let ys = text.lines().filter(|l| l.contains(">run-")).map(|l| l.split("h12").next().unwrap());
@@ -465,10 +474,10 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_draw_says_so() {
+    fn an_empty_chart_has_a_message() {
         assert!(svg(&Chart::default(), 0, 0).contains("nothing to draw"));
         assert!(
-            svg(&Chart { lines: vec![Line::of("a", &[f64::NAN])], ..Chart::default() }, 400, 300)
+            svg(&Chart { lines: vec![ChartLine::of("a", &[f64::NAN])], ..Chart::default() }, 400, 300)
                 .contains("nothing")
         );
     }

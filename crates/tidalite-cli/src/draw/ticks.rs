@@ -1,26 +1,26 @@
-//! Round numbers for axes, and short texts for numbers and spans of time.
+//! The ticks of axes and their labels.
 //!
-//! A tick is a multiple of 1, 2 or 5 times a power of ten; on a time axis a multiple of a round number of seconds,
-//! minutes, hours or days; on a logarithmic axis a power of ten. The labels of one axis share a form: plain, scaled
-//! (`1.5k`) or scientific (`3e-4`), whichever is shortest. Called by the chart drawings and by the tables.
+//! A tick is a multiple of 1, 2 or 5 times a power of ten; on a time axis, a multiple of a round number of seconds,
+//! minutes, hours or days; on a logarithmic axis, a power of ten. The labels of an axis share the shortest form: plain,
+//! scaled (`1.5k`) or scientific (`3e-4`).
 
-/// Scales and suffixes of the short form, greatest first.
-const SUFFIXES: [(f64, &str); 4] = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
-/// Steps of a time axis, in seconds; below and above these, 1-2-5 of seconds and of days.
+use crate::text::{SUFFIXES, scientific, time_span, trim_zeros};
+
+/// Distances between ticks of a time axis, in seconds. Smaller and larger ones are 1, 2 or 5 × 10ᵏ seconds or days.
 const TIME_STEPS_S: [f64; 18] = [
     1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 10800.0,
     21600.0, 43200.0, 86400.0,
 ];
 const DAY_S: f64 = 86400.0;
-/// No axis has more ticks, whatever is asked for.
+/// The most ticks of an axis.
 const TICKS_MAX: usize = 64;
 
-/// About `about` round numbers in [`lo`, `hi`].
+/// Returns about `about` round numbers in [`lo`, `hi`].
 pub(crate) fn ticks(lo: f64, hi: f64, about: usize) -> Vec<f64> {
     multiples(lo, hi, nice((hi - lo) / about.max(1) as f64))
 }
 
-/// About `about` round spans in [`lo`, `hi`], in seconds.
+/// Returns about `about` round numbers of seconds, minutes, hours or days in [`lo`, `hi`], in seconds.
 pub(crate) fn time_ticks(lo: f64, hi: f64, about: usize) -> Vec<f64> {
     let wanted = (hi - lo) / about.max(1) as f64;
     let step = if wanted <= TIME_STEPS_S[0] {
@@ -32,8 +32,8 @@ pub(crate) fn time_ticks(lo: f64, hi: f64, about: usize) -> Vec<f64> {
     multiples(lo, hi, step)
 }
 
-/// Powers of ten in [`lo`, `hi`], both above zero; where these are few, 2 and 5 times them as well, and where the range
-/// is within one of them, round numbers.
+/// Returns powers of ten in [`lo`, `hi`], both positive. If these are fewer than three, adds 2 and 5 times them; if these
+/// are still fewer, returns round numbers instead.
 pub(crate) fn log_ticks(lo: f64, hi: f64, about: usize) -> Vec<f64> {
     let decades = |every: usize| {
         let (first, last) = (lo.log10().floor() as i32, hi.log10().ceil() as i32);
@@ -49,13 +49,13 @@ pub(crate) fn log_ticks(lo: f64, hi: f64, about: usize) -> Vec<f64> {
     if finer.len() >= 3 { finer } else { ticks(lo, hi, about) }
 }
 
-/// The one of 1, 2, 5 × 10ᵏ that is nearest to `wanted`, by ratio.
+/// The number among 1, 2, 5 × 10ᵏ with the least ratio to `wanted`.
 fn nice(wanted: f64) -> f64 {
     if !wanted.is_finite() || wanted <= 0.0 {
         return 1.0;
     }
     let power = 10f64.powi(wanted.log10().floor() as i32);
-    // The limits are the geometric means of neighbours: √2, √10, √50.
+    // The thresholds are geometric means: √2, √10, √50.
     match wanted / power {
         m if m < 1.42 => power,
         m if m < 3.17 => 2.0 * power,
@@ -71,7 +71,7 @@ fn multiples(lo: f64, hi: f64, step: f64) -> Vec<f64> {
     all.take_while(|t| *t <= hi + step * 1e-9).map(|t| t + 0.0).collect()
 }
 
-/// One text for each tick, all of one form.
+/// One label per tick, all in the same form.
 pub(crate) fn labels(ticks: &[f64]) -> Vec<String> {
     let step = ticks.windows(2).map(|w| (w[1] - w[0]).abs()).fold(f64::INFINITY, f64::min);
     let greatest = ticks.iter().fold(0.0, |m: f64, t| m.max(t.abs()));
@@ -88,98 +88,24 @@ pub(crate) fn labels(ticks: &[f64]) -> Vec<String> {
         return plain;
     }
     let scientific: Vec<String> = ticks.iter().map(|&t| scientific(t, 3)).collect();
-    // A form that rounds neighbours to the same text is no use.
+    // Skip a form that gives neighbouring ticks the same label.
     let distinct = |texts: &Vec<String>| texts.windows(2).all(|w| w[0] != w[1]);
     let shorter = [form(scale, suffix), scientific].into_iter().filter(distinct).min_by_key(|t| width(t));
     shorter.filter(|texts| width(texts) < width(&plain)).unwrap_or(plain)
 }
 
-/// One text for each tick of a time axis, given in seconds.
+/// One label per tick of a time axis, given in seconds.
 pub(crate) fn time_labels(ticks: &[f64]) -> Vec<String> {
     ticks.iter().map(|&t| time_span(t)).collect()
 }
 
-/// Decimals that tell multiples of `step` apart.
+/// The number of decimals that distinguish multiples of `step`.
 fn decimals(step: f64) -> usize {
     let whole = |d: u8| {
         let shifted = step * 10f64.powi(d.into());
         shifted.round() >= 1.0 && (shifted - shifted.round()).abs() < 1e-6 * shifted
     };
     (0..12).find(|&d| whole(d)).map_or(12, usize::from)
-}
-
-/// A number in at most four significant digits: `0.125`, `1234`, `12.35k`, `3e-4`, `NaN`.
-pub(crate) fn number(value: f64) -> String {
-    let size = value.abs();
-    if value == 0.0 {
-        return "0".into();
-    }
-    if !value.is_finite() {
-        return if value.is_nan() { "NaN".into() } else { format!("{value}") };
-    }
-    if !(1e-3..1e15).contains(&size) {
-        return scientific(value, 3);
-    }
-    let (scale, suffix) = if size < 9999.5 {
-        (1.0, "")
-    } else {
-        SUFFIXES.into_iter().find(|(s, _)| size >= s * 0.99995).unwrap_or((1.0, ""))
-    };
-    let scaled = value / scale;
-    // Digits before the point leave the rest of four for those after it.
-    let decimals = (3 - scaled.abs().log10().floor() as i32).clamp(0, 6) as usize;
-    trim_zeros(format!("{scaled:.decimals$}{suffix}"), suffix)
-}
-
-fn scientific(value: f64, decimals: usize) -> String {
-    let text = format!("{value:.decimals$e}");
-    match text.split_once('e') {
-        Some((digits, exponent)) if value != 0.0 => format!("{}e{exponent}", trim_zeros(digits.into(), "")),
-        _ => "0".into(),
-    }
-}
-
-/// Without the zeros at the end of the decimals, which stand before `suffix`.
-fn trim_zeros(text: String, suffix: &str) -> String {
-    let digits = text.strip_suffix(suffix).unwrap_or(&text);
-    if !digits.contains('.') {
-        return text;
-    }
-    format!("{}{suffix}", digits.trim_end_matches('0').trim_end_matches('.'))
-}
-
-/// A span of time given in seconds, in one unit or two: `850 µs`, `1.25 ms`, `3.2 s`, `2m 5s`, `1h 2m`, `3d 4h`.
-pub(crate) fn time_span(seconds: f64) -> String {
-    if !seconds.is_finite() {
-        return number(seconds);
-    }
-    let size = seconds.abs();
-    let sign = if seconds < 0.0 { "-" } else { "" };
-    let (scale, unit) = match size {
-        0.0 => return "0 s".into(),
-        s if s < 999.5e-9 => (1e9, "ns"),
-        s if s < 999.5e-6 => (1e6, "µs"),
-        s if s < 0.9995 => (1e3, "ms"),
-        s if s < 59.95 => (1.0, "s"),
-        _ => return format!("{sign}{}", long_span(size)),
-    };
-    let scaled = size * scale;
-    let decimals = (2 - scaled.log10().floor() as i32).clamp(0, 2) as usize;
-    format!("{sign}{} {unit}", trim_zeros(format!("{scaled:.decimals$}"), ""))
-}
-
-/// A minute or more, in two units.
-fn long_span(seconds: f64) -> String {
-    let (great, less, ratio, names) = match seconds {
-        s if s < 3599.5 => (s / 60.0, s, 60.0, ("m", "s")),
-        s if s < DAY_S - 30.0 => (s / 3600.0, s / 60.0, 60.0, ("h", "m")),
-        s => (s / DAY_S, s / 3600.0, 24.0, ("d", "h")),
-    };
-    // Rounded in the lesser unit first, so that 119.9 s is "2m", not "1m 60s".
-    let less = less.round();
-    debug_assert!(great >= 0.9);
-    let (whole, rest) = ((less / ratio).floor(), less % ratio);
-    if rest == 0.0 { format!("{whole}{}", names.0) } else { format!("{whole}{} {rest}{}", names.0, names.1) }
 }
 
 #[cfg(test)]
@@ -220,26 +146,5 @@ mod tests {
         assert_eq!(time_labels(&time_ticks(0.0, 100.0, 4)), ["0 s", "30 s", "1m", "1m 30s"]);
         assert_eq!(time_labels(&time_ticks(0.0, 3.0 * 3600.0, 3)), ["0 s", "1h", "2h", "3h"]);
         assert_eq!(time_labels(&time_ticks(0.0, 0.004, 2)), ["0 s", "2 ms", "4 ms"]);
-    }
-
-    #[test]
-    fn numbers_are_short() {
-        let texts =
-            [0.0, 0.125, 3e-4, -2.5, 1234.0, 12_345.0, 9_999.9, 1.5e6, 1e300, f64::NAN, f64::NEG_INFINITY];
-        assert_eq!(
-            texts.map(number),
-            ["0", "0.125", "3e-4", "-2.5", "1234", "12.35k", "10k", "1.5M", "1e300", "NaN", "-inf"]
-        );
-        assert_eq!(number(0.123_456), "0.1235");
-        assert_eq!(number(2.345_678), "2.346");
-    }
-
-    #[test]
-    fn spans_have_one_unit_or_two() {
-        let spans = [0.0, 2.5e-8, 850e-6, 0.001_25, 3.2, 125.0, 119.9, 3720.0, 3599.9, 100_800.0, -90.0];
-        assert_eq!(
-            spans.map(time_span),
-            ["0 s", "25 ns", "850 µs", "1.25 ms", "3.2 s", "2m 5s", "2m", "1h 2m", "1h", "1d 4h", "-1m 30s"]
-        );
     }
 }

@@ -1,6 +1,6 @@
-//! Each command answers in each format, and the formats agree.
+//! The answers of each command in each format.
 
-use crate::sample::{Answer, Sample, tidalite};
+use crate::sample::{CommandAnswer, Sample, tidalite};
 use arrow::ipc::reader::StreamReader;
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ fn every_listing_answers_in_every_format_with_the_same_rows() {
         ("chart", &["-m", "accuracy", "--x", "time", "--buckets", "10"], 0),
         ("follow", &["--from-start", "--idle-exit", "0", "-r", "lr-2"], 300),
         ("query", &["-m", "accuracy", "--transform", "derivative:step,mean:5"], 198),
-        ("query", &["-m", "train/loss", "--aggregate", "min,argnan", "--least", "1"], 1),
+        ("query", &["-m", "train/loss", "--aggregate", "min,argnan", "--bottom", "1"], 1),
         ("query", &["--metric-regex", "^acc|loss$", "--run-regex", "lr-[2]$", "--aggregate", "p50~,p50"], 1),
         ("query", &["-m", "accuracy", "--m4", "10"], 40),
         ("query", &["-m", "accuracy", "--lttb", "10", "--x", "elapsed"], 20),
@@ -51,7 +51,7 @@ fn arrow_rows(bytes: &[u8], json: &[Value]) {
 }
 
 #[test]
-fn a_query_explains_what_its_answer_was_made_from() {
+fn a_query_explains_how_it_ran() {
     let sample = Sample::new();
     for flags in [&[][..], &["--latest"], &["--aggregate", "mean", "--by", "run"]] {
         let flags = [flags, &["-m", "train/loss", "--explain"]].concat();
@@ -66,7 +66,7 @@ fn a_query_explains_what_its_answer_was_made_from() {
 }
 
 #[test]
-fn runs_are_chosen_by_what_is_known_of_them() {
+fn runs_are_selected_by_a_filter() {
     let sample = Sample::new();
     let fast = ["--where", "params.lr > 1 and tags has \"sweep\"", "--format", "json"];
     for (command, flags, rows) in [
@@ -82,30 +82,30 @@ fn runs_are_chosen_by_what_is_known_of_them() {
     let wrong = sample.run("query", &["-w", "params.lr >"]);
     assert!(wrong.fails(2).contains("column 12"), "{}", wrong.err);
     let none = sample.run("query", &["-w", "params.lr > 9"]);
-    assert!(none.fails(3).contains("no run is such that params.lr > 9"), "{}", none.err);
+    assert!(none.fails(3).contains("no run matches the filter params.lr > 9"), "{}", none.err);
     sample.run("runs", &["-w", "has params.x"]).fails(3);
 }
 
 #[test]
-fn the_best_runs_of_a_window_come_first() {
+fn top_and_bottom_rank_the_runs() {
     let sample = Sample::new();
     let best = |flags: &[&str]| {
         let asked =
             ["-m", "train/loss", "--steps", "50..", "--aggregate", "mean,argnan,count", "--format", "json"];
         sample.run("query", &[&asked[..], flags].concat()).rows()
     };
-    let least = best(&["--least", "5"]);
-    let greatest = best(&["--greatest", "1"]);
+    let least = best(&["--bottom", "5"]);
+    let greatest = best(&["--top", "1"]);
     assert_eq!((least.len(), least[0]["run"].as_str()), (2, Some("lr-0.1")));
     assert_eq!((greatest.len(), greatest[0]["run"].as_str()), (1, Some("lr-2")));
     assert_eq!((&least[0]["argnan"], &greatest[0]["argnan"]), (&Value::Null, &60.into()));
-    assert_eq!(best(&["--greatest", "9", "--by", "param:lr,step:25"]).len(), 3);
-    sample.run("query", &["--least", "3"]).fails(2);
-    sample.run("query", &["--aggregate", "min", "--least", "3", "--greatest", "3"]).fails(2);
+    assert_eq!(best(&["--top", "9", "--by", "param:lr,step:25"]).len(), 3);
+    sample.run("query", &["--bottom", "3"]).fails(2);
+    sample.run("query", &["--aggregate", "min", "--bottom", "3", "--top", "3"]).fails(2);
 }
 
 #[test]
-fn a_transformed_selection_is_drawn_and_exported_as_what_it_gives() {
+fn transforms_apply_to_charts_and_exports() {
     let sample = Sample::new();
     let slope = ["-m", "power_watts", "--transform", "derivative:time"];
     let rows = sample.run("query", &[&slope[..], &["--format", "json"]].concat()).rows();
@@ -127,10 +127,10 @@ fn a_transformed_selection_is_drawn_and_exported_as_what_it_gives() {
 }
 
 #[test]
-fn a_run_is_deleted_only_where_that_is_said_twice() {
+fn deleting_a_run_needs_confirmation() {
     let sample = Sample::new();
     let delete = |flags: &[&str]| sample.run("delete", flags);
-    assert!(delete(&["lr-2"]).fails(2).contains("run lr-2 with 300 points of 3 series stays"));
+    assert!(delete(&["lr-2"]).fails(2).contains("run lr-2 with 300 points of 3 series was not deleted"));
     delete(&["lr-*", "--yes"]).fails(3);
     assert_eq!(sample.run("runs", &["--format", "json"]).rows().len(), 2);
     let done = delete(&["lr-2", "--yes", "--format", "json"]);
@@ -138,12 +138,12 @@ fn a_run_is_deleted_only_where_that_is_said_twice() {
     assert_eq!((&done["run"], &done["points"]), (&"lr-2".into(), &300.into()));
     assert_eq!(sample.run("runs", &["--format", "json"]).rows().len(), 1);
     sample.run("query", &["-r", "lr-2"]).fails(3);
-    assert!(sample.run("compact", &[]).ok().contains("left out 300 points of deleted runs"));
+    assert!(sample.run("compact", &[]).ok().contains("dropped 300 points of deleted runs"));
     delete(&["lr-2", "--yes"]).fails(3);
 }
 
 #[test]
-fn old_runs_are_thinned_where_they_are_chosen() {
+fn selected_runs_are_thinned() {
     let sample = Sample::new();
     let store = tidalite::Store::open(sample.path()).unwrap();
     let run = store.run("long").start().unwrap();
@@ -153,14 +153,15 @@ fn old_runs_are_thinned_where_they_are_chosen() {
     run.finish().unwrap();
     store.close().unwrap();
     let thin = |flags: &[&str]| sample.run("thin", flags);
-    assert!(thin(&[]).fails(2).contains("--run"), "no runs are chosen by default");
+    assert!(thin(&[]).fails(2).contains("--run"), "no runs are selected by default");
     assert!(thin(&["-r", "no such"]).fails(1).contains("there is no run"));
     assert!(thin(&["-r", "long", "-n", "0"]).fails(1).contains("0 buckets"));
     assert!(thin(&["-w", "ended < \"1999-01-01\""]).ok().starts_with("nothing to thin"));
     sample.run("flush", &["-q"]).ok();
     let planned = thin(&["-r", "l*", "-n", "100", "--dry-run"]);
-    assert!(planned.ok().starts_with("would thin 1 series of 1 runs: of 20000 points"), "{}", planned.text());
-    assert!(planned.ok().contains("6 series stay as they are"), "{}", planned.text());
+    assert!(planned.ok().starts_with("would thin 1 series of 1 runs: "), "{}", planned.text());
+    assert!(planned.ok().contains(" of 20000 points stay"), "{}", planned.text());
+    assert!(planned.ok().contains("6 series stay unchanged"), "{}", planned.text());
     let done = thin(&["-r", "l*", "-w", "started > \"2020-01-01\"", "-n", "100", "--format", "json"]);
     let done: Value = serde_json::from_str(done.ok()).unwrap();
     assert_eq!((&done["runs"], &done["series"], &done["points"]), (&1.into(), &1.into(), &20_000.into()));
@@ -170,19 +171,19 @@ fn old_runs_are_thinned_where_they_are_chosen() {
     let ask = |flags: &[&str]| sample.run("query", &[&count, flags].concat());
     assert_eq!(ask(&["--format", "json"]).rows()[0]["count"], 20_000);
     assert!(ask(&["--explain"]).ok().contains("1 thinned"), "{}", ask(&["--explain"]).text());
-    assert!(sample.run("info", &[]).ok().contains("more thinned to sums"));
+    assert!(sample.run("info", &[]).ok().contains("more thinned to summaries"));
     assert!(thin(&["-r", "long", "-n", "50"]).ok().contains("thinned 1 series of 1 runs in"));
     assert!(sample.run("verify", &[]).ok().contains("sound"));
 }
 
 #[test]
-fn info_says_how_much_and_how_it_stands() {
+fn info_counts_runs_points_and_bytes() {
     let sample = Sample::new();
     let json: Value = serde_json::from_str(sample.run("info", &["--format", "json"]).ok()).unwrap();
     assert_eq!((&json["runs"], &json["points"], &json["log_points"]), (&2.into(), &600.into(), &300.into()));
     let table = sample.run("info", &[]);
     let text = table.ok();
-    assert!(text.contains("2 (2 finished)") && text.contains("nothing wrong on opening"), "{text}");
+    assert!(text.contains("2 (2 finished)") && text.contains("no problems found on opening"), "{text}");
     for by in ["run", "metric"] {
         let rows = sample.run("info", &["--by", by, "--format", "json"]).rows();
         let bytes: Vec<u64> = rows.iter().map(|row| row["bytes"].as_u64().unwrap()).collect();
@@ -205,12 +206,12 @@ fn runs_are_filtered_sorted_and_keep_their_params() {
         (&rows[0]["points"], &rows[0]["last_step"], &rows[0]["status"]),
         (&300.into(), &99.into(), &"finished".into())
     );
-    let one = sample.run("runs", &["--filter", "lr-0*", "--format", "csv"]);
+    let one = sample.run("runs", &["--run", "lr-0*", "--format", "csv"]);
     assert_eq!(one.ok().lines().count(), 2);
 }
 
 #[test]
-fn a_filter_of_runs_finds_those_without_points_too() {
+fn a_run_glob_matches_runs_without_points() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s");
     let store = tidalite::Store::open(&path).unwrap();
@@ -219,14 +220,14 @@ fn a_filter_of_runs_finds_those_without_points_too() {
     store.run("other").start().unwrap().finish().unwrap();
     store.close().unwrap();
     let answer =
-        Answer::of(tidalite().arg("runs").arg(&path).args(["--filter", "sweep-*", "--format", "json"]));
+        CommandAnswer::of(tidalite().arg("runs").arg(&path).args(["--run", "sweep-*", "--format", "json"]));
     let ids: Vec<String> = answer.rows().iter().map(|r| r["run"].as_str().unwrap().to_owned()).collect();
     assert_eq!(ids, ["sweep-1", "sweep-2"]);
-    Answer::of(tidalite().arg("runs").arg(&path).args(["--filter", "sweep-[a"])).fails(1);
+    CommandAnswer::of(tidalite().arg("runs").arg(&path).args(["--run", "sweep-[a"])).fails(1);
 }
 
 #[test]
-fn a_query_is_narrowed_by_every_flag() {
+fn every_selection_flag_narrows_a_query() {
     let sample = Sample::new();
     let count = |flags: &[&str]| sample.run("query", &[flags, &["--format", "json"]].concat()).rows().len();
     assert_eq!(count(&["-m", "train/*", "-r", "lr-2"]), 100);
@@ -255,11 +256,11 @@ fn aggregates_are_exact_and_leave_nan_out() {
 }
 
 #[test]
-fn a_long_table_shows_its_head_its_tail_and_how_to_get_the_rest() {
+fn a_long_table_shows_its_head_and_tail() {
     let sample = Sample::new();
     let long = sample.run("query", &["-m", "accuracy"]);
     assert!(
-        long.ok().contains("160 of 200 rows are left out; for all: --limit 0, or --format csv"),
+        long.ok().contains("160 of 200 rows are left out; --limit 0 or --format csv prints all"),
         "{}",
         long.text()
     );
@@ -286,11 +287,11 @@ fn a_chart_is_drawn_in_text_and_as_svg() {
     let svg = std::fs::read_to_string(&file).unwrap();
     assert!(svg.starts_with("<svg") && svg.contains("lr-2"));
     let all = sample.run("chart", &["--width", "50"]);
-    assert_eq!(all.ok().matches("└").count(), 3, "one chart a metric");
+    assert_eq!(all.ok().matches("└").count(), 3, "one chart per metric");
 }
 
 #[test]
-fn flush_compact_verify_and_backup_say_what_they_did() {
+fn flush_compact_verify_and_backup_report_their_work() {
     let sample = Sample::new();
     let json = |command: &str, flags: &[&str]| -> Value {
         let answer = sample.run(command, &[flags, &["--format", "json"]].concat());
@@ -312,7 +313,7 @@ fn flush_compact_verify_and_backup_say_what_they_did() {
 }
 
 #[test]
-fn verify_finds_a_changed_byte_and_says_where() {
+fn verify_locates_a_changed_byte() {
     let sample = Sample::new();
     sample.run("compact", &["-q"]).ok();
     let part = std::fs::read_dir(sample.path().join("parts")).unwrap().next().unwrap().unwrap().path();

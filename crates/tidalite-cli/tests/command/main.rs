@@ -1,7 +1,7 @@
-//! The command as a user meets it: a real process, a small store, its answers and its exit codes.
+//! Tests the command as a process: a small store, the answers and the exit codes.
 //!
-//! Modules by promise: `answers` (each command in each format), `files` (import and export), `refusals` (bad input, and
-//! what the message says), `streams` (pipes, follow), `help`, `demo`.
+//! `answers` tests each command in each format, `files` import and export, `refusals` bad input and its messages,
+//! `streams` pipes and `follow`.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,6 +1,6 @@
-//! Bad input: the exit code, and a message that says what, where, and what to do.
+//! Bad input: the exit code, and a message that names the problem, the place and what to do.
 
-use crate::sample::{Answer, Sample, tidalite};
+use crate::sample::{CommandAnswer, Sample, tidalite};
 
 const COMMANDS: [(&str, &[&str]); 12] = [
     ("info", &[]),
@@ -18,7 +18,7 @@ const COMMANDS: [(&str, &[&str]); 12] = [
 ];
 
 #[test]
-fn a_path_that_is_no_store_is_refused_and_left_as_it_was() {
+fn a_path_that_is_not_a_store_is_refused_and_not_changed() {
     let dir = tempfile::tempdir().unwrap();
     let (file, folder) = (dir.path().join("file"), dir.path().join("folder"));
     std::fs::write(&file, "x").unwrap();
@@ -29,7 +29,8 @@ fn a_path_that_is_no_store_is_refused_and_left_as_it_was() {
         for (path, says) in
             [(&absent, "no such folder"), (&file, "it is a file"), (&folder, "no tidalite store")]
         {
-            let answer = Answer::of(tidalite().current_dir(dir.path()).arg(command).arg(path).args(flags));
+            let answer =
+                CommandAnswer::of(tidalite().current_dir(dir.path()).arg(command).arg(path).args(flags));
             let message = answer.fails(1);
             assert!(
                 message.contains(says) && message.contains(path.to_str().unwrap()),
@@ -40,18 +41,18 @@ fn a_path_that_is_no_store_is_refused_and_left_as_it_was() {
         }
     }
     assert!(!absent.exists() && !dir.path().join("copy").exists() && !dir.path().join("x.csv").exists());
-    let import = Answer::of(tidalite().arg("import").arg(&folder).arg(&file));
+    let import = CommandAnswer::of(tidalite().arg("import").arg(&folder).arg(&file));
     assert!(import.fails(1).contains("holds other things"), "{}", import.err);
 }
 
 #[test]
-fn a_selection_that_matches_nothing_is_3_and_names_what_there_is() {
+fn a_selection_that_matches_nothing_exits_with_3_and_names_what_exists() {
     let sample = Sample::new();
     let cases: [(&[&str], &str); 7] = [
-        (&["-m", "los"], "near it: train/loss"),
-        (&["-m", "zzz"], "metrics there are: accuracy, power_watts, train/loss"),
-        (&["-r", "lr-7*"], "no run is or matches lr-7*"),
-        (&["-l", "gpu=7"], "no series has the labels gpu=7; there are none, gpu=0"),
+        (&["-m", "los"], "similar: train/loss"),
+        (&["-m", "zzz"], "metrics that exist: accuracy, power_watts, train/loss"),
+        (&["-r", "lr-7*"], "no run matches lr-7*"),
+        (&["-l", "gpu=7"], "no series has the labels gpu=7; labels that exist: none, gpu=0"),
         (&["--steps", "500.."], "steps 0 to 99"),
         (&["-m", "accuracy", "--values", "7.."], "values 0 to 0.99"),
         (&["--time", "2030-01-01.."], "times 2024-01-01T00:00:00.000000Z to"),
@@ -63,28 +64,28 @@ fn a_selection_that_matches_nothing_is_3_and_names_what_there_is() {
             assert!(answer.out.is_empty(), "{}", answer.text());
         }
     }
-    assert!(sample.run("runs", &["--filter", "x*"]).fails(3).contains("none of 2 runs"));
-    assert!(sample.run("metrics", &["-r", "lr"]).fails(3).contains("near it: lr-0.1, lr-2"));
+    assert!(sample.run("runs", &["--run", "x*"]).fails(3).contains("none of the 2 runs"));
+    assert!(sample.run("metrics", &["-r", "lr"]).fails(3).contains("similar: lr-0.1, lr-2"));
     sample.run("query", &["-m", "zzz", "--latest"]).fails(3);
     sample.run("query", &["-m", "zzz", "--aggregate", "mean", "--by", "run"]).fails(3);
 }
 
 #[test]
-fn wrong_usage_is_2_and_names_the_flag_and_the_choices() {
+fn wrong_usage_exits_with_2_and_names_the_choices() {
     let sample = Sample::new();
     let cases: [(&str, &[&str], &str); 14] = [
         ("query", &["--aggregate", "average"], "argmax"),
         ("query", &["--aggregate", "mean", "--by", "week"], "label:KEY"),
         ("query", &["--by", "run"], "--aggregate"),
-        ("query", &["--steps", "9..1"], "the greater end comes second"),
+        ("query", &["--steps", "9..1"], "its second end must be greater"),
         ("query", &["--time", "yesterday.."], "-1h"),
-        ("query", &["--values", "low..high"], "is no number"),
+        ("query", &["--values", "low..high"], "is not a number"),
         ("query", &["-l", "gpu"], "KEY=VALUE"),
         ("query", &["--repeats", "none"], "last, first and all"),
         ("query", &["--format", "parquet"], "tidalite export"),
         ("query", &["--format", "xml"], "csv"),
         ("query", &["--memory", "lots"], "64MiB"),
-        ("chart", &["--svg", "x.svg"], "choose with -m among accuracy, power_watts, train/loss"),
+        ("chart", &["--svg", "x.svg"], "select one with -m: accuracy, power_watts, train/loss"),
         ("follow", &["--cursor", "here"], "writer:ordinal"),
         ("import", &[], "<FILE>"),
     ];
@@ -93,11 +94,11 @@ fn wrong_usage_is_2_and_names_the_flag_and_the_choices() {
         assert!(answer.fails(2).contains(says), "{command} {flags:?}: {}", answer.err);
         assert!(answer.out.is_empty());
     }
-    Answer::of(tidalite().arg("quary")).fails(2);
+    CommandAnswer::of(tidalite().arg("quary")).fails(2);
 }
 
 #[test]
-fn a_store_whose_marker_or_manifest_is_gone_bad_is_damage_for_verify_and_an_error_for_the_others() {
+fn a_damaged_marker_or_manifest_is_damage_for_verify_and_an_error_for_other_commands() {
     let sample = Sample::new();
     let manifest = std::fs::read_dir(sample.path().join("manifest")).unwrap();
     let manifest: Vec<_> = manifest.map(|e| e.unwrap().path()).collect();
@@ -109,7 +110,7 @@ fn a_store_whose_marker_or_manifest_is_gone_bad_is_damage_for_verify_and_an_erro
         let (text, name) = (verify.text(), file.to_str().unwrap());
         assert_eq!(verify.code, Some(4), "{text}{}", verify.err);
         assert!(text.contains(name) && text.contains("DAMAGED in 1 places"), "{text}");
-        assert!(!text.contains("run `tidalite verify`"), "it was run just now: {text}");
+        assert!(!text.contains("run `tidalite verify`"), "it has just run: {text}");
         let info = sample.run("info", &[]);
         assert!(info.fails(1).contains(name) && info.err.contains("tidalite verify"), "{}", info.err);
         std::fs::write(&file, whole).unwrap();
@@ -118,7 +119,7 @@ fn a_store_whose_marker_or_manifest_is_gone_bad_is_damage_for_verify_and_an_erro
 }
 
 #[test]
-fn a_broken_pattern_says_where_it_breaks() {
+fn a_wrong_pattern_is_named() {
     let sample = Sample::new();
     let answer = sample.run("query", &["-m", "loss[a"]);
     assert!(answer.fails(1).contains("loss[a"), "{}", answer.err);
@@ -138,7 +139,7 @@ fn a_name_cannot_move_the_cursor() {
         ("follow", &["--from-start", "--idle-exit", "0"]),
         ("query", &["-m", "z\x1bz"]),
     ] {
-        let answer = Answer::of(tidalite().arg(command).arg(dir.path().join("s")).args(flags));
+        let answer = CommandAnswer::of(tidalite().arg(command).arg(dir.path().join("s")).args(flags));
         let text = format!("{}{}", answer.text(), answer.err);
         assert!(
             !text.contains('\x1b') && text.contains("\\u{1b}") | text.contains("x\\ny"),
@@ -163,6 +164,6 @@ fn a_read_only_store_is_read_and_refuses_writes() {
     let flush = sample.run("flush", &[]);
     set(0o755);
     assert_eq!(read.rows().len(), 200);
-    // Whoever runs this as root may write anyway.
+    // Root can write to read-only folders.
     assert!(flush.code == Some(0) || flush.fails(1).contains("ermission"), "{}", flush.err);
 }

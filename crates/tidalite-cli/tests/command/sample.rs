@@ -1,4 +1,4 @@
-//! The store that these tests ask: two runs of three metrics over a hundred steps, one of which ends in NaN.
+//! The store of these tests: two runs of three metrics over 100 steps. The loss of one run ends in NaN.
 
 use assert_cmd::Command;
 use std::path::PathBuf;
@@ -8,13 +8,13 @@ use tidalite::{Labels, RowAt, Store};
 /// 2024-01-01T00:00:00Z.
 pub(crate) const START_US: i64 = 1_704_067_200_000_000;
 
-/// A store in a folder that goes with it.
+/// A store in a temporary folder.
 pub(crate) struct Sample {
     pub(crate) dir: TempDir,
 }
 
 impl Sample {
-    /// Half of it in a part, half in logs.
+    /// Creates the store: one run in a part, the other in a log.
     pub(crate) fn new() -> Sample {
         let sample = Sample { dir: tempfile::tempdir().unwrap() };
         let store = Store::open(sample.path()).unwrap();
@@ -40,32 +40,32 @@ impl Sample {
         self.dir.path().join("metrics")
     }
 
-    /// The command, with the store behind its name.
-    pub(crate) fn run(&self, command: &str, flags: &[&str]) -> Answer {
+    /// Runs a command on the store.
+    pub(crate) fn run(&self, command: &str, flags: &[&str]) -> CommandAnswer {
         let mut process = tidalite();
         process.arg(command).arg(self.path()).args(flags);
-        Answer::of(&mut process)
+        CommandAnswer::of(&mut process)
     }
 }
 
-/// The command under test, away from the settings of whoever runs it.
+/// The command under test, independent of the settings of the environment.
 pub(crate) fn tidalite() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidalite"));
     command.env_remove("NO_COLOR").env("COLUMNS", "100");
     command
 }
 
-/// What a process said.
-pub(crate) struct Answer {
+/// The output of a process.
+pub(crate) struct CommandAnswer {
     pub(crate) code: Option<i32>,
     pub(crate) out: Vec<u8>,
     pub(crate) err: String,
 }
 
-impl Answer {
-    pub(crate) fn of(command: &mut Command) -> Answer {
+impl CommandAnswer {
+    pub(crate) fn of(command: &mut Command) -> CommandAnswer {
         let output = command.output().unwrap();
-        Answer {
+        CommandAnswer {
             code: output.status.code(),
             out: output.stdout,
             err: String::from_utf8(output.stderr).unwrap(),
@@ -76,23 +76,23 @@ impl Answer {
         std::str::from_utf8(&self.out).unwrap()
     }
 
-    /// The text, of an answer that ended well.
+    /// The standard output; asserts success.
     #[track_caller]
     pub(crate) fn ok(&self) -> &str {
         assert_eq!(self.code, Some(0), "{}{}", self.text(), self.err);
         self.text()
     }
 
-    /// The message of one that did not, which is an error of one or two lines and no panic.
+    /// The error message; asserts the exit code, and that the process did not panic.
     #[track_caller]
     pub(crate) fn fails(&self, code: i32) -> &str {
         assert_eq!(self.code, Some(code), "{}{}", self.text(), self.err);
         assert!(self.err.starts_with("error: "), "{}", self.err);
-        assert!(!self.err.contains("fault in tidalite"), "{}", self.err);
+        assert!(!self.err.contains("bug in tidalite"), "{}", self.err);
         &self.err
     }
 
-    /// JSON lines.
+    /// The answer, parsed as JSON lines.
     #[track_caller]
     pub(crate) fn rows(&self) -> Vec<serde_json::Value> {
         self.ok().lines().map(|l| serde_json::from_str(l).unwrap()).collect()

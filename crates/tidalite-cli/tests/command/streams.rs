@@ -1,12 +1,12 @@
-//! Pipes that close early, and following a store that grows.
+//! Pipes that close early, and `follow` on a growing store.
 
-use crate::sample::{Answer, Sample, tidalite};
+use crate::sample::{CommandAnswer, Sample, tidalite};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use tidalite::Store;
 
 #[test]
-fn a_reader_that_goes_away_ends_the_command_quietly() {
+fn a_closed_pipe_ends_the_command_quietly() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path().join("s")).unwrap();
     let run = store.run("a").start().unwrap();
@@ -29,7 +29,7 @@ fn a_reader_that_goes_away_ends_the_command_quietly() {
 }
 
 #[test]
-fn follow_prints_what_is_written_meanwhile_and_nothing_twice() {
+fn follow_prints_new_points_once() {
     let sample = Sample::new();
     let mut child = Command::new(env!("CARGO_BIN_EXE_tidalite"))
         .arg("follow")
@@ -58,7 +58,7 @@ fn follow_prints_what_is_written_meanwhile_and_nothing_twice() {
     run_again(&sample, cursor, &store);
 }
 
-/// A follower that goes on from the cursor sees only what came after it.
+/// A follower that continues from the cursor prints only later points.
 fn run_again(sample: &Sample, cursor: &str, store: &Store) {
     store.run("later").start().unwrap().log(0, &[("train/loss", 0.1)]).unwrap();
     let answer = sample.run("follow", &["--cursor", cursor, "--idle-exit", "0.2", "--format", "json"]);
@@ -67,12 +67,12 @@ fn run_again(sample: &Sample, cursor: &str, store: &Store) {
 }
 
 #[test]
-fn nothing_is_coloured_and_no_bar_is_drawn_away_from_a_terminal() {
+fn output_that_is_not_a_terminal_has_no_colours_and_no_progress_bars() {
     let sample = Sample::new();
     for command in ["runs", "chart", "compact", "verify"] {
         let answer = sample.run(command, &[]);
         assert!(!answer.ok().contains('\x1b') && answer.err.is_empty(), "{command}: {}", answer.err);
     }
-    let forced = Answer::of(tidalite().arg("chart").arg(sample.path()).args(["--color", "always"]));
+    let forced = CommandAnswer::of(tidalite().arg("chart").arg(sample.path()).args(["--color", "always"]));
     assert!(forced.ok().contains('\x1b'));
 }

@@ -1,9 +1,7 @@
-//! Puts the columns of an answer together into a record batch.
+//! Builds the record batch of an answer column by column.
 //!
-//! What is no number of Arrow's, such as params, goes in as JSON text of the extension type `arrow.json`; the writers of
-//! answers know it.
+//! Nested values, such as params, are stored as JSON text with the extension type `arrow.json`.
 
-use crate::output::EXTENSION;
 use arrow::array::{
     Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
@@ -11,15 +9,18 @@ use arrow::datatypes::{DataType, Field, Schema};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Puts columns together into a batch; all have one length.
+/// The metadata key of an Arrow extension type, and the type of JSON text.
+pub(super) const JSON_EXTENSION: (&str, &str) = ("ARROW:extension:name", "arrow.json");
+
+/// The columns of a batch being built; all have the same length.
 #[derive(Debug, Default)]
-pub(crate) struct Columns {
+pub(crate) struct AnswerColumns {
     fields: Vec<Field>,
     arrays: Vec<ArrayRef>,
 }
 
-impl Columns {
-    /// Texts.
+impl AnswerColumns {
+    /// Adds a column of text.
     pub(crate) fn text<S: AsRef<str>>(
         mut self,
         name: &str,
@@ -29,16 +30,16 @@ impl Columns {
         self
     }
 
-    /// JSON documents.
+    /// Adds a column of JSON values.
     pub(crate) fn json(mut self, name: &str, documents: impl IntoIterator<Item = serde_json::Value>) -> Self {
         let texts: StringArray = documents.into_iter().map(|d| Some(d.to_string())).collect();
-        let metadata = HashMap::from([(EXTENSION.0.to_owned(), EXTENSION.1.to_owned())]);
+        let metadata = HashMap::from([(JSON_EXTENSION.0.to_owned(), JSON_EXTENSION.1.to_owned())]);
         self.fields.push(Field::new(name, DataType::Utf8, true).with_metadata(metadata));
         self.arrays.push(Arc::new(texts));
         self
     }
 
-    /// Whole numbers.
+    /// Adds a column of integers.
     pub(crate) fn int(
         mut self,
         name: &str,
@@ -49,12 +50,12 @@ impl Columns {
         self
     }
 
-    /// Counts.
+    /// Adds a column of counts.
     pub(crate) fn count(self, name: &str, counts: impl IntoIterator<Item = u64>) -> Self {
         self.int(name, counts.into_iter().map(|c| i64::try_from(c).unwrap_or(i64::MAX)))
     }
 
-    /// Numbers.
+    /// Adds a column of floats.
     pub(crate) fn float(
         mut self,
         name: &str,
@@ -65,7 +66,7 @@ impl Columns {
         self
     }
 
-    /// Times, µs since 1970 UTC.
+    /// Adds a column of times, in µs since 1970 UTC.
     pub(crate) fn time(mut self, name: &str, times_us: impl IntoIterator<Item = Option<i64>>) -> Self {
         let array: TimestampMicrosecondArray = times_us.into_iter().collect();
         let array = array.with_timezone("UTC");
@@ -74,7 +75,7 @@ impl Columns {
         self
     }
 
-    /// The batch.
+    /// Builds the batch.
     pub(crate) fn finish(self) -> RecordBatch {
         let schema = Arc::new(Schema::new(self.fields));
         RecordBatch::try_new(schema, self.arrays).expect("the columns were given with one length")

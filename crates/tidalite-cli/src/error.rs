@@ -1,0 +1,62 @@
+//! The errors of a command and their exit codes.
+//!
+//! Scripts rely on the codes. `--help` and `docs/command.md` list them.
+
+use std::io;
+use tidalite::Error;
+
+/// The result of a command.
+pub(crate) type CliResult<T = ()> = Result<T, CliError>;
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(crate) enum CliError {
+    /// An error of the engine. Exit code 1.
+    Engine(Error),
+    /// An error outside the engine. Exit code 1.
+    Other(String),
+    /// Wrong usage that clap does not detect. Exit code 2, like the errors of clap.
+    Usage(String),
+    /// Nothing in the store matches. Exit code 3; the text names what exists.
+    Nothing(String),
+    /// `verify` found damage and has reported it. Exit code 4.
+    Damage,
+    /// The answer could not be written. Exit code 1, but 0 for a closed pipe: the reader has all that it needs.
+    Output(io::Error),
+}
+
+impl CliError {
+    /// The exit code.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            CliError::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => 0,
+            CliError::Engine(_) | CliError::Other(_) | CliError::Output(_) => 1,
+            CliError::Usage(_) => 2,
+            CliError::Nothing(_) => 3,
+            CliError::Damage => 4,
+        }
+    }
+
+    /// The message for standard error; None if there is nothing left to report.
+    pub(crate) fn message(&self) -> Option<String> {
+        match self {
+            CliError::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => None,
+            CliError::Output(e) => Some(format!("write answer: {e}")),
+            CliError::Engine(e) => Some(e.to_string()),
+            CliError::Other(text) | CliError::Usage(text) | CliError::Nothing(text) => Some(text.clone()),
+            CliError::Damage => None,
+        }
+    }
+}
+
+impl From<Error> for CliError {
+    fn from(e: Error) -> Self {
+        CliError::Engine(e)
+    }
+}
+
+impl From<io::Error> for CliError {
+    fn from(e: io::Error) -> Self {
+        CliError::Output(e)
+    }
+}

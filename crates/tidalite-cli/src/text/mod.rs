@@ -1,0 +1,11 @@
+//! Text for people: numbers, amounts, times, and names with control characters escaped.
+
+mod amount;
+mod escape;
+mod number;
+mod time;
+
+pub(crate) use amount::{human_bytes, human_count};
+pub(crate) use escape::{printable, printable_lines};
+pub(crate) use number::{SUFFIXES, number, scientific, short_number, trim_zeros};
+pub(crate) use time::{human_duration, time_span, time_text};
