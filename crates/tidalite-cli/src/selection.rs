@@ -15,12 +15,12 @@ const NAMES_SHOWN: usize = 5;
 
 impl SelectionArgs {
     /// The selection of these flags in a snapshot.
-    pub(crate) fn over(&self, snapshot: &Snapshot) -> Select {
+    pub(crate) fn over(&self, snapshot: &Snapshot) -> Selection {
         self.narrow(snapshot.select())
     }
 
     /// Narrows a selection by these flags.
-    pub(crate) fn narrow(&self, select: Select) -> Select {
+    pub(crate) fn narrow(&self, select: Selection) -> Selection {
         let mut select =
             self.by_name(select).repeats(self.repeats).history(self.history).hidden(self.include_rewound);
         if let Some(steps) = self.steps {
@@ -36,7 +36,7 @@ impl SelectionArgs {
     }
 
     /// Narrows by runs, metrics and labels, but not by ranges.
-    fn by_name(&self, mut select: Select) -> Select {
+    fn by_name(&self, mut select: Selection) -> Selection {
         for glob in &self.runs {
             select = select.runs(glob);
         }

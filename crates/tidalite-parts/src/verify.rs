@@ -5,8 +5,8 @@
 //! belongs to no page. Last the rollups in the same way, against what the points add up to. In a thinned part most points are
 //! not there: the buckets have to add up to the summaries, and what is left has to be the ends and extremes of each bucket.
 
-use crate::encode::SeriesChunk;
-use crate::names::Names;
+use crate::chunk::SeriesChunk;
+use crate::names::NameInterner;
 use crate::read::{PageEntry, Pages, Part, Rollups, TileColumns};
 use crate::rollup::bucket::{RolledChunk, buckets};
 use crate::rollup::file::ROLLUP_SCHEMA;

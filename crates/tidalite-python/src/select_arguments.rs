@@ -7,7 +7,7 @@ use crate::arguments::time::to_us;
 use crate::errors::{invalid, raise};
 use crate::run::Run;
 use pyo3::prelude::*;
-use tidalite::{History, Repeats, RunFilter, Select, Store};
+use tidalite::{History, Repeats, RunFilter, Selection, Store};
 
 pub(crate) struct SelectArguments<'a, 'py> {
     pub(crate) metrics: Option<&'a Bound<'py, PyAny>>,
@@ -23,7 +23,7 @@ pub(crate) struct SelectArguments<'a, 'py> {
 }
 
 impl SelectArguments<'_, '_> {
-    pub(crate) fn select(&self, store: &Store) -> PyResult<Select> {
+    pub(crate) fn select(&self, store: &Store) -> PyResult<Selection> {
         let mut select = store
             .select()
             .repeats(read_repeats(self.repeats)?)

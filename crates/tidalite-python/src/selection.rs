@@ -11,7 +11,9 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyString, PyTuple};
 use std::str::FromStr;
-use tidalite::{Aggregate, AlignOn, By, Compare, Cursor, Fill, Select, Store, Transform, XAxis};
+use tidalite::{
+    Aggregate, AlignOn, By, Compare, Cursor, Fill, Selection as EngineSelection, Store, Transform, XAxis,
+};
 
 /// A selection of points. Made by `Store.select`.
 ///
@@ -26,7 +28,7 @@ use tidalite::{Aggregate, AlignOn, By, Compare, Cursor, Fill, Select, Store, Tra
 /// {'count': array([10]), 'max': array([0.09090909])}
 #[pyclass(frozen, module = "tidalite")]
 pub struct Selection {
-    select: Select,
+    select: EngineSelection,
     /// The arguments, for `repr`.
     shown: String,
 }
@@ -37,7 +39,7 @@ impl Selection {
     }
 
     /// A selection that a method derived from this one; `shown` is added to the repr.
-    fn derived(&self, select: Select, shown: &str) -> Selection {
+    fn derived(&self, select: EngineSelection, shown: &str) -> Selection {
         let shown = if self.shown.is_empty() { shown.into() } else { format!("{}, {shown}", self.shown) };
         Selection { select, shown }
     }

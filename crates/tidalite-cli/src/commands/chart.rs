@@ -155,7 +155,7 @@ fn drawing(args: &ChartArgs, series: &[&(SeriesKey, Vec<ChartRow>)], origin: i64
 
 /// Aggregates all series into buckets of the same width, so that their lines are equally smooth. The width is the least
 /// power of two that gives each series at most the given number of buckets.
-fn bucketed(select: &Select, x: &XAxis, buckets: usize) -> CliResult<ChartSeries> {
+fn bucketed(select: &Selection, x: &XAxis, buckets: usize) -> CliResult<ChartSeries> {
     let summaries = select.summaries()?;
     let ends = summaries.iter().filter_map(|(_, s)| match x {
         XAxis::Time => s.time_min_us.zip(s.time_max_us),

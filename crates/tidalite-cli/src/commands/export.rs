@@ -38,7 +38,7 @@ pub(crate) fn run(context: &Context, args: &ExportArgs) -> CliResult {
     print_text(&format!("wrote {points} points ({}) to {to} in {seconds:.2} s\n", human_bytes(bytes)))
 }
 
-fn is_empty(select: &Select) -> CliResult<bool> {
+fn is_empty(select: &Selection) -> CliResult<bool> {
     for batch in select.points()? {
         if batch?.num_rows() > 0 {
             return Ok(false);

@@ -53,7 +53,7 @@ pub(crate) fn run(context: &Context, args: &QueryArgs) -> CliResult {
 }
 
 /// Computes the groups, or only the top or bottom ones.
-fn aggregates(select: &Select, args: &QueryArgs) -> tidalite::Result<RecordBatch> {
+fn aggregates(select: &Selection, args: &QueryArgs) -> tidalite::Result<RecordBatch> {
     let by_run = [By::Run];
     let ranked = if args.by.is_empty() { &by_run[..] } else { &args.by[..] };
     match (args.bottom, args.top) {
@@ -64,7 +64,7 @@ fn aggregates(select: &Select, args: &QueryArgs) -> tidalite::Result<RecordBatch
 }
 
 /// Points on another x-axis or downsampled ones; None if all points are wanted as stored.
-fn reduced(select: &Select, args: &QueryArgs) -> tidalite::Result<Option<RecordBatch>> {
+fn reduced(select: &Selection, args: &QueryArgs) -> tidalite::Result<Option<RecordBatch>> {
     let batch = match (&args.x, args.lttb, args.m4) {
         (None, None, None) => return Ok(None),
         (None, Some(points), _) => select.lttb(points)?,
@@ -77,7 +77,7 @@ fn reduced(select: &Select, args: &QueryArgs) -> tidalite::Result<Option<RecordB
 }
 
 /// Runs the query and prints how it ran instead of its answer.
-fn explain(select: &Select, args: &QueryArgs, format: Format) -> CliResult {
+fn explain(select: &Selection, args: &QueryArgs, format: Format) -> CliResult {
     let ((), explain) = select.explain(|select| {
         if args.latest {
             select.latest()?;

@@ -37,9 +37,9 @@ fn a_failed_call_is_reported_as_it_is_and_leaves_no_file() {
     assert!(steps > 6, "the writing takes {steps} calls");
     for at in 0..steps {
         for (kind, expected) in [(FailKind::Eio, ErrorKind::Io), (FailKind::Enospc, ErrorKind::Full)] {
-            let (vfs, place) = disk();
+            let (vfs, paths) = disk();
             vfs.set_failure(SimFailure { at_step: vfs.steps() + at, kind, persist: false });
-            match write(&vfs, &place, &series) {
+            match write(&vfs, &paths, &series) {
                 Err(e) => {
                     assert_eq!(e.kind(), expected, "step {at}: {e}");
                     assert_eq!(vfs.read_dir(Path::new("/parts")).unwrap().len(), 0, "step {at}");

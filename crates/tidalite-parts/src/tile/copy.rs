@@ -5,10 +5,12 @@
 //! [`PartMeta::seq_base`](crate::PartMeta::seq_base)) are written anew; all else is the same to the bit. Compaction calls
 //! this for tiles that it has no reason to change.
 
-use crate::encode::pages::{ChunkPages, EncodedColumn, Zstd};
-use crate::encode::{EncodedTile, SeriesChunk, delta};
+use super::encode::EncodedTile;
+use crate::chunk::SeriesChunk;
 use crate::facts::SeqRanges;
-use crate::options::{Columns, PartOptions};
+use crate::options::{ColumnSet, PartOptions};
+use crate::page::delta;
+use crate::page::write::{ChunkPages, EncodedColumn, Zstd};
 use crate::read::{ChunkMap, Pages, Part};
 use crate::rollup::bucket::{RolledChunk, buckets};
 use crate::schema::PointColumn;

@@ -7,13 +7,8 @@
 //! No I/O and no shared state: callers encode many tiles at once, then [`PartWriter`](crate::PartWriter) lays them
 //! down in turn.
 
-pub(crate) mod delta;
-pub(crate) mod pages;
-mod plan;
-pub(crate) mod split;
-pub(crate) mod strings;
-mod times;
-
+use super::{plan, times};
+use crate::chunk::SeriesChunk;
 use crate::facts::{SeqRanges, facts};
 use crate::options::PartOptions;
 use crate::page::write::{ChunkPages, EncodedColumn, Zstd};
@@ -24,22 +19,7 @@ use crate::series::row::SeriesRow;
 use parquet::basic::Encoding;
 use parquet::file::statistics::Statistics;
 use std::ops::Range;
-use tidalite_model::{Error, Result, SeriesKey, Summary, value_bits_sum};
-
-/// The points of one series within a tile, sorted by (step, seq); all slices have the same length, at least 1.
-#[derive(Debug, Clone, Copy)]
-pub struct SeriesChunk<'a> {
-    /// Which series.
-    pub key: &'a SeriesKey,
-    /// Steps, ascending.
-    pub steps: &'a [i64],
-    /// Write orders (`Seq::as_i64`), ascending among equal steps.
-    pub seqs: &'a [i64],
-    /// Times, µs since 1970 UTC.
-    pub times_us: &'a [i64],
-    /// Values.
-    pub values: &'a [f64],
-}
+use tidalite_model::{Error, Result, Summary, value_bits_sum};
 
 /// A row group in memory, ready to be laid into a file.
 #[derive(Debug)]

@@ -11,12 +11,12 @@ use arrow::compute::{
 use arrow::datatypes::{DataType, Float64Type, Int64Type, SchemaRef};
 use arrow::error::ArrowError;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use tidalite::{Aggregate, Error, ErrorKind, Explain, Result, Select};
+use tidalite::{Aggregate, Error, ErrorKind, Explain, Result, Selection};
 
 /// Where the rows come from.
 pub(crate) enum RowSource {
     /// A query of a selection, not run yet.
-    Query(Box<Select>, TableKind),
+    Query(Box<Selection>, TableKind),
     /// Rows that a follower handed out.
     Batches(SchemaRef, Vec<RecordBatch>),
 }
@@ -66,7 +66,7 @@ impl RowSource {
         match self {
             RowSource::Query(select, TableKind::Points) => {
                 // Batch by batch, since the points may not fit in memory.
-                let drain = |select: &Select| select.points()?.try_for_each(|batch| batch.map(|_| ()));
+                let drain = |select: &Selection| select.points()?.try_for_each(|batch| batch.map(|_| ()));
                 select.explain(drain).map(|((), explain)| explain)
             }
             RowSource::Query(select, kind) => {
@@ -101,7 +101,7 @@ impl TableAnswer {
     }
 
     /// The selection whose points are streamed, if this answer streams.
-    fn streamed(&self) -> Option<&Select> {
+    fn streamed(&self) -> Option<&Selection> {
         match &*self.source {
             RowSource::Query(select, TableKind::Points) if self.steps.is_empty() => Some(select),
             _ => None,

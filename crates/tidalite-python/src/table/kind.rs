@@ -2,7 +2,7 @@
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use tidalite::{Aggregate, AlignOn, By, Fill, Result, Select, XAxis};
+use tidalite::{Aggregate, AlignOn, By, Fill, Result, Selection, XAxis};
 
 /// A query of a selection, with its arguments.
 pub(crate) enum TableKind {
@@ -72,7 +72,7 @@ impl TableKind {
     }
 
     /// All rows; of points, at least `limit` or all.
-    pub(crate) fn rows(&self, select: &Select, limit: usize) -> Result<Vec<RecordBatch>> {
+    pub(crate) fn rows(&self, select: &Selection, limit: usize) -> Result<Vec<RecordBatch>> {
         let batch = match self {
             TableKind::Points => return points(select, limit),
             TableKind::Aggregate(aggregates, by) => select.aggregate(aggregates, by)?,
@@ -95,7 +95,7 @@ impl TableKind {
 }
 
 impl OverXKind {
-    fn rows(&self, select: &Select, x: &XAxis) -> Result<RecordBatch> {
+    fn rows(&self, select: &Selection, x: &XAxis) -> Result<RecordBatch> {
         let over = select.over(x.clone());
         match self {
             OverXKind::Points => over.points(),
@@ -108,7 +108,7 @@ impl OverXKind {
     }
 }
 
-fn points(select: &Select, limit: usize) -> Result<Vec<RecordBatch>> {
+fn points(select: &Selection, limit: usize) -> Result<Vec<RecordBatch>> {
     let (mut batches, mut rows) = (Vec::new(), 0);
     for batch in select.points()? {
         let batch = batch?;

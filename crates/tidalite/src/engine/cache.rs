@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use tidalite_log::WriterDir;
 use tidalite_model::{Error, ErrorKind, Result};
-use tidalite_parts::{PageCache, Part, PartMeta, PartPlace};
+use tidalite_parts::{PageCache, Part, PartMeta, PartPaths};
 use tidalite_vfs::Vfs;
 
 /// What a store keeps between snapshots.
@@ -99,9 +99,9 @@ impl TailCache {
     pub(crate) fn open_parts(
         &self,
         version: &Version,
-        places: &[(PartPlace, PartMeta)],
+        places: &[(PartPaths, PartMeta)],
     ) -> Result<OpenedParts> {
-        let held = |place: &PartPlace| lock(&self.parts).contains_key(&place.points);
+        let held = |place: &PartPaths| lock(&self.parts).contains_key(&place.points);
         let absent: Vec<_> = places.iter().filter(|(place, _)| !held(place)).collect();
         let bytes: u64 = absent.iter().map(|(_, meta)| meta.series_bytes).sum();
         if absent.len() > 1 && bytes >= SIDE_BY_SIDE_BYTES {
@@ -130,7 +130,7 @@ impl TailCache {
         Ok((parts, broken))
     }
 
-    fn part(&self, place: &PartPlace, meta: &PartMeta) -> Result<Arc<Part>> {
+    fn part(&self, place: &PartPaths, meta: &PartMeta) -> Result<Arc<Part>> {
         if let Some(part) = lock(&self.parts).get(&place.points) {
             return Ok(part.clone());
         }

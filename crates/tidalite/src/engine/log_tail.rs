@@ -5,7 +5,7 @@
 
 use super::tail::TailData;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
-use tidalite_log::{Finding, Life, TailReader, WriterDir};
+use tidalite_log::{Life, LogFinding, TailReader, WriterDir};
 use tidalite_model::{Result, Seq};
 use tidalite_vfs::Vfs;
 
@@ -34,7 +34,7 @@ pub(crate) struct LogTail {
     /// First ordinal that is not.
     pub(super) next: u64,
     pub(crate) data: TailData,
-    pub(crate) findings: Vec<Finding>,
+    pub(crate) findings: Vec<LogFinding>,
 }
 
 impl TailView {

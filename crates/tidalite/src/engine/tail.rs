@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::Range;
-use tidalite_log::{LayoutId, Points as LogPoints, Row, SeriesId, Sink};
+use tidalite_log::{BatchRef, LayoutId, LogSink, Row, SeriesId};
 use tidalite_model::{Extent, Result, RunChange, Seq, SeriesKey, StepRange};
 use tidalite_query::Points;
 use uuid::Uuid;

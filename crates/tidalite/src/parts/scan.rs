@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::ops::Range;
 use std::sync::Arc;
 use tidalite_model::{Extent, Result};
-use tidalite_parts::{Columns, Fetched, Part, SeriesEntry, TileColumns};
+use tidalite_parts::{ColumnSet, Fetched, Part, SeriesEntry, TileColumns};
 use tidalite_query::{PointFilter, Points, PointsView};
 
 /// Bytes of a point while it is merged: four columns, twice.
@@ -76,7 +76,7 @@ pub(crate) fn steps_of(row: &SeriesEntry) -> Extent {
     Extent { first: row.first_step, last: row.last_step }
 }
 
-/// The points of each list of rows, one `Points` a row, in the order given. Columns that are not
+/// The points of each list of rows, one `Points` a row, in the order given. ColumnSet that are not
 /// asked for are empty.
 pub(crate) fn read_rows(
     parts: &[Arc<Part>],

@@ -62,7 +62,7 @@ pub(crate) const PART_ROWS_MAX: u64 = 64 << 20;
 /// Writes all of a source's points as one durable part; `None` where there are none. The caller publishes it.
 pub(crate) fn write_part(
     inner: &StoreState,
-    place: &PartPlace,
+    place: &PartPaths,
     source: &dyn PointSource,
     pool: &rayon::ThreadPool,
     progress: &dyn Fn(u64),

@@ -5,7 +5,7 @@ use super::series::Planned;
 use crate::engine::tail::TailRange;
 use crate::parts::scan::read_pieces;
 use tidalite_model::{Extent, Result};
-use tidalite_parts::Columns;
+use tidalite_parts::ColumnSet;
 
 impl Plan {
     /// The steps that a series may have within the selected steps, from series tables and its log.
@@ -61,7 +61,7 @@ impl Plan {
             }
             let tombstones = source.tombstones.as_ref().filter(|_| source.rows_covered);
             let seq = tombstones.is_some();
-            let columns = Columns { step: true, seq, time: false, value: seq };
+            let columns = ColumnSet { step: true, seq, time: false, value: seq };
             let mut read = read_pieces(parts, &[vec![r.whole(parts, true)]], columns, &self.meter)?;
             if let Some(tombstones) = tombstones {
                 read.iter_mut().flatten().for_each(|points| tombstones.apply(points));

@@ -10,14 +10,14 @@ use crate::parts::scan::{Piece, RowRef, read_pieces};
 use std::ops::Range;
 use tidalite_log::SeriesId;
 use tidalite_model::{Result, SeriesKey};
-use tidalite_parts::Columns;
+use tidalite_parts::ColumnSet;
 use tidalite_query::{PointFilter, Points, merge};
 
 impl Plan {
     /// Works on the points of each series that has any, in the store's threads; what is found is in the order of series.
     pub(crate) fn each<T: Send>(
         &self,
-        columns: Columns,
+        columns: ColumnSet,
         work: impl Fn(&SeriesKey, Points) -> T + Sync,
     ) -> Result<Vec<T>> {
         let of_batch = |batch: &Range<usize>| -> Result<Vec<T>> {
@@ -32,7 +32,7 @@ impl Plan {
     }
 
     /// The points of a batch, merged and filtered, one `Points` a series.
-    pub(crate) fn load(&self, batch: Range<usize>, columns: Columns) -> Result<Vec<Points>> {
+    pub(crate) fn load(&self, batch: Range<usize>, columns: ColumnSet) -> Result<Vec<Points>> {
         let series = &self.series[batch];
         let parts = &self.snapshot.view.parts;
         let pieces = |s: &Planned| s.rows().map(|r| r.whole(parts, true)).collect();
@@ -41,7 +41,7 @@ impl Plan {
         let single = |s: &Planned| self.sole(s).is_some_and(|own| own.tails.is_empty() && self.disjoint(own));
         self.meter.merged(series.iter().filter(|s| !single(s)).count());
         let columns = self.shaping.as_ref().map_or(columns, |s| s.columns(columns));
-        let columns = if series.iter().all(single) { columns } else { Columns::ALL };
+        let columns = if series.iter().all(single) { columns } else { ColumnSet::ALL };
         let read = read_pieces(parts, &lists, columns, &self.meter)?;
         Ok(series.iter().zip(read).map(|(s, chunks)| self.finish(s, chunks)).collect())
     }

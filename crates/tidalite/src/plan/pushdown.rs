@@ -13,7 +13,7 @@ use super::series::{Planned, PlannedSource};
 use crate::parts::scan::{Piece, RowRef, read_pieces};
 use std::ops::Range;
 use tidalite_model::Result;
-use tidalite_parts::Columns;
+use tidalite_parts::ColumnSet;
 use tidalite_query::{Points, Verdict};
 
 impl Plan {
@@ -106,7 +106,7 @@ impl Plan {
     pub(crate) fn chunks(
         &self,
         batch: Range<usize>,
-        columns: Columns,
+        columns: ColumnSet,
         resolution: &dyn Fn(usize) -> Resolution,
         all_at_once: bool,
     ) -> Result<Vec<Vec<Chunk>>> {
@@ -128,7 +128,7 @@ impl Plan {
             self.check_room(&planned.key, list.iter().map(|p| p.len() as u64).sum())?;
         }
         let all = resolved.iter().all(Option::is_some);
-        let read = read_pieces(parts, &lists, if all { columns } else { Columns::ALL }, &self.meter)?;
+        let read = read_pieces(parts, &lists, if all { columns } else { ColumnSet::ALL }, &self.meter)?;
         let mut found = Vec::with_capacity(series.len());
         for ((s, points_read), resolved) in series.iter().zip(read).zip(resolved) {
             let Some(resolved) = resolved else {

@@ -9,7 +9,7 @@ use super::resolved::Resolved;
 use super::series::{Planned, PlannedSource};
 use crate::parts::scan::{Piece, RowRef, read_pieces};
 use tidalite_model::{Error, Extent, Result, SeriesKey, StepRange, Summary};
-use tidalite_parts::{Columns, Part};
+use tidalite_parts::{ColumnSet, Part};
 use tidalite_query::{PointFilter, Points, Verdict, merge};
 
 /// Steps of a row whose points have to be read, and whether the filter cuts there.
@@ -34,7 +34,7 @@ impl Plan {
         let read = |pieces: Vec<Piece>| -> Result<Vec<Points>> {
             self.check_room(&planned.key, pieces.iter().map(|p| p.len() as u64).sum())?;
             let mut read =
-                read_pieces(parts, &[pieces], Columns::ALL, &self.meter)?.pop().unwrap_or_default();
+                read_pieces(parts, &[pieces], ColumnSet::ALL, &self.meter)?.pop().unwrap_or_default();
             if let Some(tombstones) = own.tombstones.as_ref().filter(|_| own.rows_covered) {
                 read.iter_mut().for_each(|points| tombstones.apply(points));
             }
@@ -123,7 +123,7 @@ impl Plan {
         let parts = &self.snapshot.view.parts;
         let of = row.of(parts);
         let all = of.row_start..of.row_start + of.rows;
-        let only = Columns { step: true, ..Columns::default() };
+        let only = ColumnSet { step: true, ..ColumnSet::default() };
         let steps = parts[row.part as usize].read(of.tile, std::slice::from_ref(&all), only)?.steps;
         let before =
             |end: usize| of.row_start + u32::try_from(end).expect("a row's points are counted in u32");
@@ -152,7 +152,7 @@ impl Plan {
         resolution: &Resolution,
         verdict: Verdict,
     ) -> Result<Vec<Summary>> {
-        let lost = |wrong: &str| Error::corrupt("read rollups", &part.place().rollups, 0, wrong);
+        let lost = |wrong: &str| Error::corrupt("read rollups", &part.paths().rollups, 0, wrong);
         let rollups = part.thinned_rollups()?;
         let rolled = rollups.of(key).ok_or_else(|| lost("a thinned series has no buckets"))?;
         let whole = verdict == Verdict::AllPoints && resolution.times_us.is_none();

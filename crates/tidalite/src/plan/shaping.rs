@@ -5,7 +5,7 @@
 //! not read.
 
 use tidalite_model::StepRange;
-use tidalite_parts::Columns;
+use tidalite_parts::ColumnSet;
 use tidalite_query::{PointFilter, Points, Transform, TransformChain};
 
 /// What is made of each series.
@@ -28,9 +28,9 @@ impl Shaping {
     }
 
     /// What of the points has to be read for this, besides what is asked of them.
-    pub(crate) fn columns(&self, asked: Columns) -> Columns {
+    pub(crate) fn columns(&self, asked: ColumnSet) -> ColumnSet {
         let times = self.transforms.iter().any(Transform::needs_times) || !self.answer.times_us.is_all();
-        Columns { step: true, time: asked.time || times, value: true, ..asked }
+        ColumnSet { step: true, time: asked.time || times, value: true, ..asked }
     }
 
     /// Turns the points of a series into the answer; those of a later piece of it from that piece's start state on.

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
-use tidalite_parts::Columns;
+use tidalite_parts::ColumnSet;
 use tidalite_query::{Points, TransformChain};
 
 impl Plan {
@@ -124,7 +124,7 @@ impl Plan {
 
     /// The states in which the pieces of one series begin.
     fn states(&self, shaping: &Shaping, pieces: Range<usize>) -> Result<Vec<TransformChain>> {
-        let columns = shaping.columns(Columns { step: true, seq: false, time: false, value: true });
+        let columns = shaping.columns(ColumnSet { step: true, seq: false, time: false, value: true });
         let mut state = shaping.begin();
         let mut states = vec![state.clone()];
         // Nothing begins behind the last one.

@@ -101,7 +101,7 @@ fn sum_up(mut plan: Plan, grouping: &Grouping, pool: &rayon::ThreadPool, total: 
     let bytes_max = usize::try_from(inner.options.memory_bytes).unwrap_or(usize::MAX);
     let sorted = Sorted::of(&mut plan, &Resolution::of(grouping), pool)?;
     let plan = plan.split_long_series().with_start_states()?;
-    let columns = Columns {
+    let columns = ColumnSet {
         step: grouping.needs_steps() || !plan.filter.steps.is_all(),
         seq: false,
         time: grouping.needs_times() || !plan.filter.times_us.is_all(),

@@ -22,7 +22,7 @@ impl Selection {
     /// zero); they are aligned at step 0, so that buckets of one zoom lie within those of another.
     ///
     /// The finite points that one run has in one group and bucket count as one value, their mean; `mean`, `std` (the
-    /// population's), `min` and `max` are over these values, and `runs` says how many there are. Columns are those of
+    /// population's), `min` and `max` are over these values, and `runs` says how many there are. ColumnSet are those of
     /// [`band_schema`](crate::band_schema): what is grouped `by`, then `step`, `width`, `runs`, `mean`, `std`, `min`,
     /// `max`, `nonfinite`; rows ascend by group, then step. Buckets without a point have no row.
     ///

@@ -9,7 +9,7 @@ use crate::plan::resolved::Chunk;
 use arrow::array::RecordBatch;
 use std::ops::Range;
 use tidalite_model::{Error, Extent, Result, SeriesKey};
-use tidalite_parts::Columns;
+use tidalite_parts::ColumnSet;
 use tidalite_query::{
     ChartBuckets, ChartMerge, Points, PointsBuilder, chart, chart_batch, chart_width, lttb,
 };
@@ -29,7 +29,7 @@ impl Selection {
         }
         if self.has_transforms() {
             let plan = self.plan_whole()?;
-            let columns = Columns { step: true, seq: false, time: false, value: true };
+            let columns = ColumnSet { step: true, seq: false, time: false, value: true };
             return plan.each_whole(columns, false, |key, points| (key.clone(), chart(&points, buckets)));
         }
         let plan = self.plan()?;
@@ -38,7 +38,7 @@ impl Selection {
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// What [`chart`](Self::chart) gives, as one batch: one row a bucket, ordered by series, then step. Columns as in
+    /// What [`chart`](Self::chart) gives, as one batch: one row a bucket, ordered by series, then step. ColumnSet as in
     /// [`chart_schema`](crate::chart_schema): `run`, `metric`, `labels`, `step`, `width`, `count`, `nonfinite`, `min`,
     /// `max`, `mean`, `first`, `last`.
     ///

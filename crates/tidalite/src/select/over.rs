@@ -12,7 +12,7 @@ use arrow::array::RecordBatch;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tidalite_model::{Error, Labels, Result, SeriesKey};
-use tidalite_parts::Columns;
+use tidalite_parts::ColumnSet;
 use tidalite_query::{By, Fill, OverAxis, Placement, Points, XAxis};
 
 /// A selection over an x-axis of choice; made by [`Selection::over`].
@@ -120,7 +120,7 @@ impl Over {
 
     /// The series of a plan over the axis.
     fn over(&self, fixed: &Selection, plan: &Plan) -> Result<OverAxis> {
-        let columns = Columns { step: true, seq: false, time: true, value: true };
+        let columns = ColumnSet { step: true, seq: false, time: true, value: true };
         let series = plan.each_whole(columns, true, |key, points| (key.clone(), points))?;
         let mut over = OverAxis::new(self.x.clone());
         match &self.x {

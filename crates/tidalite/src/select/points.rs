@@ -9,11 +9,11 @@ use arrow::datatypes::SchemaRef;
 use std::collections::VecDeque;
 use std::ops::Range;
 use tidalite_model::{Error, ErrorKind, Result};
-use tidalite_parts::Columns;
+use tidalite_parts::ColumnSet;
 use tidalite_query::{PointsBuilder, points_schema};
 
 impl Selection {
-    /// The points, as Arrow batches ordered by run, metric, labels, step. Columns: `run`, `metric`, `labels` (dictionary
+    /// The points, as Arrow batches ordered by run, metric, labels, step. ColumnSet: `run`, `metric`, `labels` (dictionary
     /// text), `step` (int64), `time` (timestamp, µs, UTC), `value` (float64).
     ///
     /// # Errors
@@ -73,7 +73,7 @@ impl PointStream {
         let round: Vec<Range<usize>> = self.batches.drain(..count.min(self.batches.len())).collect();
         let plan = &self.plan;
         let made = inner.pool.each(&round, |batch| {
-            let points = plan.load(batch.clone(), Columns::ALL)?;
+            let points = plan.load(batch.clone(), ColumnSet::ALL)?;
             let mut builder = PointsBuilder::new();
             for (planned, points) in plan.series[batch.clone()].iter().zip(points) {
                 builder.push_series(&planned.key, points);

@@ -8,7 +8,7 @@ use crate::view::snapshot::Snapshot;
 use arrow::array::RecordBatch;
 use std::ops::Range;
 use tidalite_model::{Result, SeriesKey, Summary};
-use tidalite_parts::Columns;
+use tidalite_parts::ColumnSet;
 use tidalite_query::{Points, PointsBuilder};
 
 impl Selection {
@@ -39,7 +39,7 @@ impl Selection {
 
     /// Hands over what each series sums up to, in order.
     fn each_summary(&self, take: &mut dyn FnMut(SeriesKey, Summary)) -> Result<()> {
-        let columns = Columns { step: true, seq: false, time: true, value: true };
+        let columns = ColumnSet { step: true, seq: false, time: true, value: true };
         // The one that the next piece of a long series may go on with.
         let mut open: Option<(SeriesKey, Summary)> = None;
         for plan in self.plans()? {

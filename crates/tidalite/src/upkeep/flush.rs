@@ -21,7 +21,7 @@ use crate::files::paths::staged_part;
 use crate::files::run_table;
 use crate::files::staged::parse_meta;
 use crate::parts::tiles::{PointSource, write_part};
-use tidalite_log::{SeriesId, Sink, WriterDir};
+use tidalite_log::{LogSink, SeriesId, WriterDir};
 use tidalite_model::{Error, ErrorKind, Result, RunChange, Seq, SeriesKey};
 use tidalite_parts::PartMeta;
 use uuid::Uuid;

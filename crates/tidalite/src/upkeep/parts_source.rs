@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tidalite_model::{Extent, Result, SeriesKey, StepRange};
-use tidalite_parts::{Columns, Part};
+use tidalite_parts::{ColumnSet, Part};
 use tidalite_query::{Points, Repeats, merge};
 
 /// A tile with at least this share of the usual rows is large enough to stay.
@@ -137,7 +137,7 @@ impl PointSource for PartsSource<'_> {
             .iter()
             .map(|rows| rows.iter().copied().filter(|r| steps.meets(r.steps(self.parts))).collect())
             .collect();
-        let read = read_rows(self.parts, &lists, Columns::ALL)?;
+        let read = read_rows(self.parts, &lists, ColumnSet::ALL)?;
         let cut = |(mut chunks, (key, _)): (Vec<Points>, &(SeriesKey, u64))| {
             let tombstones = self.deleted.get(&*key.run);
             for points in &mut chunks {

@@ -282,7 +282,7 @@ struct TailCount {
     staged: Vec<(Seq, uuid::Uuid, Vec<u8>)>,
 }
 
-impl Sink for TailCount {
+impl LogSink for TailCount {
     fn series(&mut self, _: SeriesId, _: &SeriesKey) -> Result<()> {
         Ok(())
     }

@@ -10,7 +10,7 @@ use crate::parts::scan::{RowRef, read_rows, steps_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tidalite_model::{Result, StepRange};
-use tidalite_parts::{Columns, Part};
+use tidalite_parts::{ColumnSet, Part};
 use tidalite_query::Points;
 
 /// Runs that were deleted, and of which nothing was written since.
@@ -47,7 +47,7 @@ pub(super) fn gone(runs: &RunTable, parts: &[Arc<Part>], tails: &[TailView]) -> 
                 Coverage::All => false,
                 Coverage::Nothing => true,
                 Coverage::Some => {
-                    let mut read = read_rows(parts, &[vec![RowRef::new(p, r)]], Columns::ALL)?;
+                    let mut read = read_rows(parts, &[vec![RowRef::new(p, r)]], ColumnSet::ALL)?;
                     read.iter_mut().flatten().any(|points| {
                         tombstones.apply(points);
                         !points.is_empty()

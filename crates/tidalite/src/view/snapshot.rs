@@ -15,7 +15,7 @@ use crate::files::run_table::{self, RunTable};
 use crate::files::staged::parse_meta;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use tidalite_log::{Finding, FindingKind};
+use tidalite_log::{LogFinding, LogFindingKind};
 use tidalite_model::{Error, ErrorKind, Result, RunChange, RunInfo, Seq};
 use tidalite_parts::{Part, PartMeta};
 use tidalite_query::{Grouping, NameMatcher, RunFilter};
@@ -185,7 +185,7 @@ impl SnapshotView {
             tails.push(view);
         }
         // A segment that is not there was flushed and collected, where a newer version says so; else it is lost.
-        let gap = |t: &TailView| t.read().findings.iter().any(|f| f.kind == FindingKind::MissingSegment);
+        let gap = |t: &TailView| t.read().findings.iter().any(|f| f.kind == LogFindingKind::MissingSegment);
         let newest = manifest::versions(&*inner.vfs, &inner.paths)?.last().copied();
         if newest.is_some_and(|v| v > version.manifest.version) && tails.iter().any(gap) {
             return Err(Error::not_found("take snapshot", "a log was flushed meanwhile", "try again"));
@@ -247,7 +247,7 @@ impl SnapshotView {
     }
 
     /// What replaying the logs found wrong.
-    pub(crate) fn findings(&self) -> Vec<Finding> {
+    pub(crate) fn findings(&self) -> Vec<LogFinding> {
         self.tails.iter().flat_map(|t| t.read().findings.clone()).collect()
     }
 }

@@ -10,7 +10,7 @@ use crate::view::tombstones::{Coverage, Tombstones};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tidalite_model::{Error, ErrorKind, Extent, Result, SeriesKey};
-use tidalite_parts::{Columns, Part};
+use tidalite_parts::{ColumnSet, Part};
 use tidalite_query::{Outline, Points, Repeats, chart_width, merge};
 
 /// The widest buckets that rollups have, as a power of two.
