@@ -22,7 +22,7 @@ pub(crate) struct DemoArgs {
 /// `demo-train`.
 #[derive(Debug, Args)]
 pub(crate) struct DemoTrainArgs {
-    /// The store.
+    /// The folder of the store.
     pub(crate) store: PathBuf,
     /// The learning rate, as written in the run's id.
     #[arg(long)]
@@ -38,6 +38,6 @@ pub(crate) struct DemoTrainArgs {
 /// `demo-watch`.
 #[derive(Debug, Args)]
 pub(crate) struct DemoWatchArgs {
-    /// The store.
+    /// The folder of the store.
     pub(crate) store: PathBuf,
 }

@@ -13,7 +13,7 @@ Examples:
   tidalite info metrics --by metric
   tidalite info metrics --format json | jq .points")]
 pub(crate) struct InfoArgs {
-    /// The store.
+    /// The folder of the store.
     pub(crate) store: PathBuf,
     /// List the bytes that each run or metric takes in the parts, largest first.
     #[arg(long, value_name = "WHAT")]
@@ -37,7 +37,7 @@ Examples:
   tidalite runs metrics --run 'resnet-*' --sort started
   tidalite runs metrics --format json | jq 'select(.status == \"lost\") | .run'")]
 pub(crate) struct RunsArgs {
-    /// The store.
+    /// The folder of the store.
     pub(crate) store: PathBuf,
     /// Runs whose id matches. Repeatable; any may match.
     #[arg(short, long = "run", value_name = "GLOB")]
@@ -73,7 +73,7 @@ Examples:
   tidalite metrics metrics
   tidalite metrics metrics --run 'resnet-*' --format csv")]
 pub(crate) struct MetricsArgs {
-    /// The store.
+    /// The folder of the store.
     pub(crate) store: PathBuf,
     /// Only in runs whose id matches. Repeatable; any may match.
     #[arg(short, long = "run", value_name = "GLOB")]

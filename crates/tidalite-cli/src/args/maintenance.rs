@@ -12,7 +12,7 @@ Examples:
   tidalite flush metrics
   tidalite flush metrics && duckdb -c \"from 'metrics/parts/*.parquet' limit 5\"")]
 pub(crate) struct FlushArgs {
-    /// The store.
+    /// The folder of the store.
     pub(crate) store: PathBuf,
 }
 
@@ -23,7 +23,7 @@ Examples:
   tidalite compact metrics
   tidalite compact metrics --memory 1GiB")]
 pub(crate) struct CompactArgs {
-    /// The store.
+    /// The folder of the store.
     pub(crate) store: PathBuf,
 }
 
@@ -48,12 +48,12 @@ Examples:
   tidalite thin metrics --where 'ended < \"2026-01-01\" and not tags has \"keep\"'
   tidalite thin metrics --run resnet-42 --buckets 200")]
 pub(crate) struct ThinArgs {
-    /// The store.
+    /// The folder of the store.
     pub(crate) store: PathBuf,
     /// Runs whose id matches. Repeatable; any may match.
     #[arg(short, long = "run", value_name = "GLOB", required_unless_present = "filters")]
     pub(crate) runs: Vec<String>,
-    /// Runs that match a filter, such as `ended < "2026-01-01"`. Repeatable, also with --run; all must match.
+    /// Runs that match a filter, such as `ended < "2026-01-01"`. Repeatable; all must match, and --run too.
     #[arg(short = 'w', long = "where", value_name = "FILTER", value_parser = values::run_filter)]
     pub(crate) filters: Vec<RunFilter>,
     /// The most buckets per series. Charts with at most this many buckets do not change.
@@ -74,7 +74,7 @@ Examples:
   tidalite delete metrics resnet-42
   tidalite delete metrics resnet-42 --yes && tidalite compact metrics")]
 pub(crate) struct DeleteArgs {
-    /// The store.
+    /// The folder of the store.
     pub(crate) store: PathBuf,
     /// The run's exact id, not a glob.
     pub(crate) run: String,
@@ -93,6 +93,6 @@ Examples:
   tidalite verify metrics
   tidalite verify metrics --format json | jq '.findings[].path'")]
 pub(crate) struct VerifyArgs {
-    /// The store.
+    /// The folder of the store.
     pub(crate) store: PathBuf,
 }

@@ -28,7 +28,7 @@ Examples:
   tidalite query metrics -m loss --aggregate mean --by step:4096 --explain
   tidalite query metrics -m loss --format csv | head")]
 pub(crate) struct QueryArgs {
-    /// The store.
+    /// The folder of the store.
     pub(crate) store: PathBuf,
     /// Compute aggregates instead of printing points; see the list below.
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = values::aggregate)]
@@ -78,7 +78,7 @@ Examples:
   tidalite chart metrics -m loss --transform half-life:100 --x metric:tokens
   tidalite chart metrics -m loss --buckets 100 --format csv")]
 pub(crate) struct ChartArgs {
-    /// The store.
+    /// The folder of the store.
     pub(crate) store: PathBuf,
     /// The x-axis: step, time (since the first point), elapsed (since the run's start), or metric:NAME.
     #[arg(long, value_name = "AXIS", default_value = "step")]
@@ -118,7 +118,7 @@ Examples:
   tidalite follow metrics --from-start --format json | consumer
   tidalite follow metrics -m loss --cursor 1:2048,2:77 --idle-exit 5")]
 pub(crate) struct FollowArgs {
-    /// The store.
+    /// The folder of the store.
     pub(crate) store: PathBuf,
     /// Start with all existing points instead of only new ones.
     #[arg(long, conflicts_with = "cursor")]

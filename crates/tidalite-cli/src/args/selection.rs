@@ -13,10 +13,10 @@ pub(crate) struct SelectionArgs {
     /// Runs whose id matches. Repeatable; any may match.
     #[arg(short, long = "run", value_name = "GLOB")]
     pub(crate) runs: Vec<String>,
-    /// Metrics whose name contains a match of a regular expression. Repeatable, also with --metric; any may match.
+    /// Metrics whose name contains a match of a regular expression. Repeatable; any of these or of --metric may match.
     #[arg(long = "metric-regex", value_name = "REGEX")]
     pub(crate) metrics_regex: Vec<String>,
-    /// Runs whose id contains a match of a regular expression. Repeatable, also with --run; any may match.
+    /// Runs whose id contains a match of a regular expression. Repeatable; any of these or of --run may match.
     #[arg(long = "run-regex", value_name = "REGEX")]
     pub(crate) runs_regex: Vec<String>,
     /// Runs that match a filter, such as `params.lr > 1e-3 and tags has "baseline"`. Given several times, all must match.

@@ -70,7 +70,7 @@ Examples:
   tidalite export metrics -o losses.csv -m loss --steps ..1000
   tidalite export metrics -o recent.arrow --time -24h..")]
 pub(crate) struct ExportArgs {
-    /// The store.
+    /// The folder of the store.
     pub(crate) store: PathBuf,
     /// The file to write; an existing file is replaced.
     #[arg(short, long, value_name = "FILE")]
@@ -86,7 +86,7 @@ pub(crate) struct ExportArgs {
 Examples:
   tidalite backup metrics /backup/metrics-monday")]
 pub(crate) struct BackupArgs {
-    /// The store.
+    /// The folder of the store.
     pub(crate) store: PathBuf,
     /// The folder of the copy; absent or empty.
     #[arg(value_name = "DEST")]

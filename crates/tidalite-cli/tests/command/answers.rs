@@ -208,6 +208,8 @@ fn runs_are_filtered_sorted_and_keep_their_params() {
     );
     let one = sample.run("runs", &["--run", "lr-0*", "--format", "csv"]);
     assert_eq!(one.ok().lines().count(), 2);
+    let both = sample.run("runs", &["-r", "lr-0*", "-r", "lr-2", "--format", "csv"]);
+    assert_eq!(both.ok().lines().count(), 3);
 }
 
 #[test]
