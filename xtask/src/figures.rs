@@ -14,7 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::cargo;
+use super::chore::cargo;
 use super::python;
 use super::steps::Outcome;
 

@@ -7,14 +7,15 @@
 // A chore talks to the terminal and ends with a status: that is its whole interface.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod chore;
 mod figures;
 mod python;
 mod steps;
 mod tidy;
 
-use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
+use chore::{cargo, root};
 use steps::{Outcome, Steps, run};
 
 const USAGE: &str = "\
@@ -121,17 +122,4 @@ fn deny(absent: Absent) -> Outcome {
         return absent.outcome("advisories only (the rest passed): their database could not be fetched");
     }
     run(&mut deny(&["check", "--disable-fetch", "advisories"]))
-}
-
-/// The cargo that runs this, in the workspace's root.
-fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root());
-    command
-}
-
-/// The workspace's root: the folder above this crate.
-fn root() -> PathBuf {
-    let here = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| "xtask".into()));
-    here.parent().map_or_else(|| PathBuf::from("."), PathBuf::from)
 }

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::cargo;
+use super::chore::cargo;
 use super::steps::{Outcome, run};
 
 /// Runs the tests in `tests/python`: other programs read the parts, and the package does what it promises.

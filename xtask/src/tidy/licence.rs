@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use crate::cargo;
+use crate::chore::cargo;
 use crate::steps::Outcome;
 
 /// Checks what the workspace is built from, on every platform.
