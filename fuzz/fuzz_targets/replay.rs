@@ -8,9 +8,9 @@ use tidalite_model::{Result, RunChange, Seq, SeriesKey};
 use tidalite_vfs::{SimVfs, Vfs};
 
 #[derive(Default)]
-struct Count(u64);
+struct ValueCounter(u64);
 
-impl Sink for Count {
+impl Sink for ValueCounter {
     fn series(&mut self, _: SeriesId, _: &SeriesKey) -> Result<()> {
         Ok(())
     }
@@ -46,7 +46,7 @@ fuzz_target!(|data: &[u8]| {
         file.write_all(bytes).expect("a simulated disk");
     }
     for writer in writers(&vfs, log).expect("the folder is there") {
-        let mut count = Count::default();
+        let mut count = ValueCounter::default();
         let _ = replay(&vfs, &writer, 0, false, &mut count);
         assert!(count.0 <= data.len() as u64 / 8, "more values than the bytes hold");
     }

@@ -16,7 +16,7 @@ mod tidy;
 use std::process::ExitCode;
 
 use chore::{cargo, root};
-use steps::{Outcome, Steps, run};
+use steps::{ChoreSteps, StepOutcome, run};
 
 const USAGE: &str = "\
 cargo xtask <command>
@@ -33,7 +33,7 @@ cargo xtask <command>
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let mut steps = Steps::default();
+    let mut steps = ChoreSteps::default();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["test"] => test(&mut steps),
         ["ci"] => {
@@ -65,7 +65,7 @@ fn main() -> ExitCode {
 }
 
 /// In the order of what fails soonest.
-fn test(steps: &mut Steps) {
+fn test(steps: &mut ChoreSteps) {
     steps.add("format", || run(cargo().args(["fmt", "--all", "--check"])));
     house_rules(steps);
     steps.add("lints", || {
@@ -81,7 +81,7 @@ fn test(steps: &mut Steps) {
     steps.add("Python types", || python::types(&root()));
 }
 
-fn house_rules(steps: &mut Steps) {
+fn house_rules(steps: &mut ChoreSteps) {
     steps.add("tidy", || tidy::check(&root()));
     steps.add("licences", || tidy::licence::check(&root()));
 }
@@ -95,17 +95,17 @@ enum Absent {
 }
 
 impl Absent {
-    fn outcome(self, what: &str) -> Outcome {
+    fn outcome(self, what: &str) -> StepOutcome {
         match self {
-            Self::Skip => Outcome::Skipped(what.into()),
-            Self::Fail => Outcome::Failed(what.into()),
+            Self::Skip => StepOutcome::Skipped(what.into()),
+            Self::Fail => StepOutcome::Failed(what.into()),
         }
     }
 }
 
 /// Licences, bans and sources need nothing but the lock file; advisories need a database that is fetched first, so that
 /// a machine without a network is told from a dependency with an advisory.
-fn deny(absent: Absent) -> Outcome {
+fn deny(absent: Absent) -> StepOutcome {
     let deny = |args: &[&str]| {
         let mut command = cargo();
         command.arg("deny").args(args);
@@ -115,7 +115,7 @@ fn deny(absent: Absent) -> Outcome {
         return absent.outcome("cargo-deny is not installed; `cargo install cargo-deny --locked` builds it");
     }
     let offline = run(&mut deny(&["check", "bans", "licenses", "sources"]));
-    if !matches!(offline, Outcome::Passed) {
+    if !matches!(offline, StepOutcome::Passed) {
         return offline;
     }
     if !deny(&["fetch", "db"]).output().is_ok_and(|f| f.status.success()) {

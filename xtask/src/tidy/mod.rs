@@ -19,13 +19,13 @@ mod words;
 
 use std::path::Path;
 
-use crate::steps::Outcome;
+use crate::steps::StepOutcome;
 
 /// Checks all rules but the licences.
-pub(crate) fn check(root: &Path) -> Outcome {
+pub(crate) fn check(root: &Path) -> StepOutcome {
     let texts = match sources::read(root) {
         Ok(texts) => texts,
-        Err(e) => return Outcome::Failed(format!("cannot read the sources: {e}")),
+        Err(e) => return StepOutcome::Failed(format!("cannot read the sources: {e}")),
     };
     let (files, mut breaches) = sources::parse(&texts);
     breaches.extend(texts.iter().flat_map(shape::check_file));
@@ -38,7 +38,7 @@ pub(crate) fn check(root: &Path) -> Outcome {
     breaches.sort();
     breaches.iter().for_each(|b| println!("   {b}"));
     match breaches.len() {
-        0 => Outcome::Passed,
-        n => Outcome::Failed(format!("breaches of house rules: {n}, in {} files", texts.len())),
+        0 => StepOutcome::Passed,
+        n => StepOutcome::Failed(format!("breaches of house rules: {n}, in {} files", texts.len())),
     }
 }

@@ -21,7 +21,8 @@ pub(super) fn check_file(file: &TextFile) -> Vec<String> {
     }
     if file.name.ends_with(".rs") {
         if !file.text.starts_with("//!") {
-            breaches.push(format!("{}:1: open with `//!`: what the file is, its invariants or steps", file.name));
+            breaches
+                .push(format!("{}:1: open with `//!`: what the file is, its invariants or steps", file.name));
         }
         let lines = file.text.lines().count();
         if lines > FILE_LINES_MAX {

@@ -41,8 +41,11 @@ impl Graph {
             if done.contains(start.as_str()) {
                 continue;
             }
-            let component: BTreeSet<&str> =
-                self.reached(start).into_iter().filter(|node| self.reached(node).contains(start.as_str())).collect();
+            let component: BTreeSet<&str> = self
+                .reached(start)
+                .into_iter()
+                .filter(|node| self.reached(node).contains(start.as_str()))
+                .collect();
             if component.is_empty() {
                 continue;
             }
@@ -130,7 +133,9 @@ mod tests {
     #[test]
     fn each_circle_is_described_by_its_shortest_path() {
         let mut graph = Graph::default();
-        for (from, to, name) in [("a", "b", "X"), ("b", "c", "Y"), ("c", "a", "Z"), ("b", "a", "W"), ("d", "a", "V")] {
+        for (from, to, name) in
+            [("a", "b", "X"), ("b", "c", "Y"), ("c", "a", "Z"), ("b", "a", "W"), ("d", "a", "V")]
+        {
             graph.tie(from, to, name);
         }
         graph.tie("d", "d", "itself");

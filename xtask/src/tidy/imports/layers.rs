@@ -11,9 +11,8 @@ use super::graph::Graph;
 
 const ENGINE: &str = "crates/tidalite/src/";
 /// From the public face down to the files. A folder uses those below it.
-const ENGINE_FOLDERS: [&str; 11] = [
-    "store", "exchange", "system", "upkeep", "write", "select", "plan", "view", "parts", "engine", "files",
-];
+const ENGINE_FOLDERS: [&str; 11] =
+    ["store", "exchange", "system", "upkeep", "write", "select", "plan", "view", "parts", "engine", "files"];
 const CODE_MAP: &str = "ARCHITECTURE.md";
 /// The crate at the disk's end of the code map: the list may be written from either end.
 const LOWEST_CRATE: &str = "tidalite-model";
@@ -42,7 +41,8 @@ pub(super) fn folder_circles(edges: &Graph, root: &str) -> Vec<String> {
     for (folder, graph) in by_folder {
         let circles = graph.circles();
         let with_folder = circles.iter().filter(|c| c.nodes().any(|node| !node.ends_with(".rs")));
-        breaches.extend(with_folder.map(|c| format!("{folder}:1: circle between folders of {}", c.describe())));
+        breaches
+            .extend(with_folder.map(|c| format!("{folder}:1: circle between folders of {}", c.describe())));
     }
     breaches
 }
@@ -50,7 +50,8 @@ pub(super) fn folder_circles(edges: &Graph, root: &str) -> Vec<String> {
 /// Edges of the engine that point up its list of folders, and files that are in none of them.
 pub(super) fn check_order(edges: &Graph) -> Vec<String> {
     let mut breaches = Vec::new();
-    let folder = |file: &str| file.strip_prefix(ENGINE)?.split_once('/').map(|(folder, _)| folder.to_string());
+    let folder =
+        |file: &str| file.strip_prefix(ENGINE)?.split_once('/').map(|(folder, _)| folder.to_string());
     let place = |folder: &str| ENGINE_FOLDERS.iter().position(|f| *f == folder);
     let mut unknown: BTreeMap<String, String> = BTreeMap::new();
     for (from, to, names) in edges.edges() {
@@ -66,7 +67,9 @@ pub(super) fn check_order(edges: &Graph) -> Vec<String> {
         {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let uses = format!("uses {} of {to}", names.join(", "));
-            breaches.push(format!("{from}:1: {uses}: `{upper}` is below `{lower}` in the engine's list of folders"));
+            breaches.push(format!(
+                "{from}:1: {uses}: `{upper}` is below `{lower}` in the engine's list of folders"
+            ));
         }
     }
     let message = "is not in the engine's list of folders; move it, or add it to `ENGINE_FOLDERS`";
@@ -90,7 +93,8 @@ pub(super) fn check_crates(texts: &[TextFile]) -> Vec<String> {
         let manifest = format!("crates/{name}/Cargo.toml");
         for (line, dependency) in dependencies(text(&manifest)) {
             if !map[..height].contains(&dependency) {
-                let message = format!("`{name}` depends on `{dependency}`, which is not below it in {CODE_MAP}");
+                let message =
+                    format!("`{name}` depends on `{dependency}`, which is not below it in {CODE_MAP}");
                 breaches.push(format!("{manifest}:{line}: {message}"));
             }
         }
@@ -153,14 +157,18 @@ mod tests {
 
     #[test]
     fn a_crate_that_depends_up_the_code_map_is_found_from_either_end() {
-        let file = |name: &str, text: &str| TextFile { name: name.into(), path: name.into(), text: text.into() };
+        let file =
+            |name: &str, text: &str| TextFile { name: name.into(), path: name.into(), text: text.into() };
         let heading = |name: &str| format!("### `crates/{name}`: what?\n");
         let names = ["tidalite-model", "tidalite-vfs", "tidalite"];
         let vfs = "[dependencies]\ntidalite-model.workspace = true\ntidalite.workspace = true\n[dev-dependencies]\ntidalite-testkit = \"1\"\n";
         for map in [names.map(heading).concat(), names.iter().rev().map(|n| heading(n)).collect()] {
             let found = check_crates(&[file(CODE_MAP, &map), file("crates/tidalite-vfs/Cargo.toml", vfs)]);
             assert_eq!(found.len(), 1, "{found:?}");
-            assert!(found[0].starts_with("crates/tidalite-vfs/Cargo.toml:3: `tidalite-vfs` depends on `tidalite`"));
+            assert!(
+                found[0]
+                    .starts_with("crates/tidalite-vfs/Cargo.toml:3: `tidalite-vfs` depends on `tidalite`")
+            );
         }
     }
 }

@@ -17,13 +17,13 @@ pub(super) struct Module {
     pub(super) file: String,
     /// Names of types, functions, constants and macros.
     pub(super) defined: BTreeSet<String>,
-    pub(super) imports: Vec<Import>,
+    pub(super) imports: Vec<ImportedName>,
     /// Paths of more than one segment in the code, besides imports.
     pub(super) mentions: BTreeSet<Vec<String>>,
 }
 
 /// One name of a `use`.
-pub(super) struct Import {
+pub(super) struct ImportedName {
     /// The name in this module; `*` for all names of a module.
     pub(super) binding: String,
     pub(super) path: Vec<String>,
@@ -111,16 +111,16 @@ impl Module {
             syn::UseTree::Path(path) => self.import(&path.tree, &with(&path.ident)),
             syn::UseTree::Name(name) if name.ident == "self" => {
                 let binding = prefix.last().cloned().unwrap_or_default();
-                self.imports.push(Import { binding, path: prefix.to_vec() });
+                self.imports.push(ImportedName { binding, path: prefix.to_vec() });
             }
             syn::UseTree::Name(name) => {
-                self.imports.push(Import { binding: name.ident.to_string(), path: with(&name.ident) });
+                self.imports.push(ImportedName { binding: name.ident.to_string(), path: with(&name.ident) });
             }
             syn::UseTree::Rename(name) => {
-                self.imports.push(Import { binding: name.rename.to_string(), path: with(&name.ident) });
+                self.imports.push(ImportedName { binding: name.rename.to_string(), path: with(&name.ident) });
             }
             syn::UseTree::Glob(_) => {
-                self.imports.push(Import { binding: "*".into(), path: prefix.to_vec() });
+                self.imports.push(ImportedName { binding: "*".into(), path: prefix.to_vec() });
             }
             syn::UseTree::Group(group) => group.items.iter().for_each(|tree| self.import(tree, prefix)),
         }
