@@ -15,6 +15,7 @@ mod equivalence;
 mod failures;
 mod filters;
 mod forks;
+mod golden;
 mod kill;
 mod limits;
 mod process;
