@@ -4,23 +4,22 @@
 //! Method: on a real file system; values say who wrote a point and when, so that each is looked for by name. Processes are
 //! this binary again, see `process.rs`. Nothing waits for a time to pass: each test ends when what it waits for is there.
 
-use crate::note;
 use crate::process::{Player, say};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tidalite::{Options, Point, Repeats, SeriesKey, Store};
-use tidalite_testkit::{Ask, points, points_of, select, snapshot};
+use tidalite_testkit::{Question, points, points_of, select, snapshot};
 
 fn options() -> Options {
     Options::new().threads(1).background(false).segment_bytes(4096, 64 << 10)
 }
 
 fn all(store: &Store) -> Vec<(SeriesKey, Point)> {
-    points(&select(store.select(), &Ask::all(Repeats::All))).unwrap()
+    points(&select(store.select(), &Question::all(Repeats::All))).unwrap()
 }
 
 /// Points as they are told apart in these tests: by series and step.
@@ -364,7 +363,7 @@ fn a_snapshot_reads_the_same_after_flush_compaction_and_collection() {
         }
         let reader = if round % 2 == 0 { &store } else { &other };
         let taken = reader.snapshot().unwrap();
-        let found = points(&select(taken.select(), &Ask::all(Repeats::All))).unwrap();
+        let found = points(&select(taken.select(), &Question::all(Repeats::All))).unwrap();
         assert_eq!(found.len(), 600 * (usize::try_from(round).unwrap() + 1));
         let answer = found
             .chunk_by(|a, b| a.0 == b.0)
@@ -419,104 +418,4 @@ fn what_a_sync_returned_for_is_durable_for_every_thread_that_waited() {
             });
         }
     });
-}
-
-/// Forks in the middle of a run. Parent and child log to it by turns; the child has a child of its own.
-pub(crate) fn forker(path: &Path) {
-    let store = options().open(path).unwrap();
-    let run = store.run("r").start().unwrap();
-    let columns = run.columns(&["a"]).unwrap();
-    let log = |who: &str, steps: std::ops::Range<i64>| {
-        for step in steps {
-            run.log(step, &[(who, step as f64)]).unwrap();
-            columns.log(step, &[step as f64]).unwrap();
-        }
-    };
-    log("parent", 0..50);
-    let before = log_files(path);
-    let child = fork(|| {
-        log("child", 100..150);
-        fork_and_wait(|| {
-            let again = store.run("r").start().unwrap();
-            for step in 200..250 {
-                again.log(step, &[("grandchild", step as f64)]).unwrap();
-            }
-        });
-        log("child", 150..160);
-        store.sync().unwrap();
-    });
-    wait(child);
-    let after = log_files(path);
-    assert!(
-        before.iter().all(|(file, bytes)| after.get(file) == Some(bytes)),
-        "the children touched a file of their parent's"
-    );
-    assert!(after.len() > before.len(), "the children have logs of their own");
-    log("parent", 50..80);
-    store.sync().unwrap();
-    run.finish().unwrap();
-    store.close().unwrap();
-    say("done");
-}
-
-fn log_files(path: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut files = BTreeMap::new();
-    for writer in std::fs::read_dir(path.join("log")).unwrap() {
-        for file in std::fs::read_dir(writer.unwrap().path()).unwrap() {
-            let path = file.unwrap().path();
-            files.insert(path.to_str().unwrap().to_string(), std::fs::read(&path).unwrap());
-        }
-    }
-    files
-}
-
-fn fork_and_wait(child: impl FnOnce()) {
-    let child = fork(child);
-    wait(child);
-}
-
-/// Runs `child` in a fork of this process, which ends without running anything else of it.
-pub(crate) fn fork(child: impl FnOnce()) -> libc::pid_t {
-    // SAFETY: the process that calls this was started for it and has no thread that holds a lock: the harness runs one
-    // test on the main thread, and the store has no background threads. So the child may allocate and lock. A watch's
-    // thread holds no lock that the child takes: those of its parent's log and watch are left alone there.
-    match unsafe { libc::fork() } {
-        0 => {
-            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child)).is_ok();
-            // SAFETY: it ends the process, without the destructors of what belongs to the parent.
-            unsafe { libc::_exit(i32::from(!done)) }
-        }
-        pid => {
-            assert!(pid > 0, "fork: {}", std::io::Error::last_os_error());
-            pid
-        }
-    }
-}
-
-pub(crate) fn wait(pid: libc::pid_t) {
-    let mut status = 0;
-    // SAFETY: `status` lives until the call returns.
-    let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
-    assert_eq!((waited, status), (pid, 0), "a child failed");
-}
-
-#[test]
-fn after_a_fork_child_and_parent_log_to_one_run_and_neither_touches_the_others_log() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("store");
-    assert_eq!(Player::start("forker", &path, "").end(), ["done"]);
-    let store = options().open(&path).unwrap();
-    let check = || {
-        let count = |metric: &str| all(&store).iter().filter(|(k, _)| &*k.metric == metric).count();
-        assert_eq!((count("parent"), count("child"), count("grandchild"), count("a")), (80, 60, 50, 140));
-        let info = store.snapshot().unwrap().run("r").unwrap();
-        note(&format!(
-            "after two forks the run has {} participants and is {}",
-            info.participants,
-            info.status.as_str()
-        ));
-    };
-    check();
-    store.compact().unwrap();
-    check();
 }

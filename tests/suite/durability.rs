@@ -7,7 +7,7 @@
 
 use crate::{factor, note, threads};
 use tidalite::{Durability, Options};
-use tidalite_testkit::{Mix, Op, Planted, Scenario, Tally, draw_ops};
+use tidalite_testkit::{CutTally, Mix, Op, Planted, Scenario, draw_ops};
 
 /// States that the push run must reach.
 const STATES_MIN: usize = 20_000;
@@ -65,7 +65,7 @@ fn killed_and_flushed_by_others() -> Vec<Op> {
     ops
 }
 
-fn assert_holds(tally: &Tally) {
+fn assert_holds(tally: &CutTally) {
     assert!(
         tally.violations.is_empty(),
         "{} violations, such as:\n{}",
@@ -78,7 +78,7 @@ fn assert_holds(tally: &Tally) {
 fn a_power_cut_at_any_step_loses_nothing_durable_and_leaves_whole_prefixes() {
     // Every seventh step, and each of them in a long run: neighbours leave much the same.
     let stride = if factor() > 1 { 1 } else { 7 };
-    let mut total = Tally::default();
+    let mut total = CutTally::default();
     let by_row = tiny().durability(Durability::Row);
     for s in [
         scenario("whole life", 2, whole_life(), tiny()),

@@ -11,7 +11,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tidalite::{Durability, Options};
-use tidalite_testkit::{Machine, Mix, Op, Random, ops};
+use tidalite_testkit::{Mix, Op, Random, StoreMachine, ops};
 
 /// Cases of each of the two tests of the push run.
 const CASES: u32 = 200;
@@ -49,8 +49,8 @@ fn check(ops: &[Op], options: Options) -> Result<(), TestCaseError> {
 }
 
 /// A machine after these operations, compared to the end.
-fn machine(ops: &[Op], options: Options) -> Result<Machine, TestCaseError> {
-    let mut machine = Machine::new(1, 2, options);
+fn machine(ops: &[Op], options: Options) -> Result<StoreMachine, TestCaseError> {
+    let mut machine = StoreMachine::new(1, 2, options);
     machine
         .run(ops)
         .map_err(|(i, fault)| TestCaseError::fail(format!("operation {i} {:?}: {}", ops[i], fault.text())))?;

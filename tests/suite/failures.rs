@@ -12,7 +12,9 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tidalite::{ErrorKind, Options, Repeats};
-use tidalite_testkit::{Ask, Fault, Machine, Op, check_state, everything, points, select, sound};
+use tidalite_testkit::{
+    MachineFault, Op, Question, StoreMachine, check_state, everything, points, select, sound,
+};
 use tidalite_vfs::{FailKind, SimFailure, Survive};
 
 fn options() -> Options {
@@ -46,14 +48,14 @@ fn short_life() -> Vec<Op> {
 
 /// One failure: what went wrong with it, and how many errors callers were given.
 fn with_failure(failure: SimFailure) -> Result<usize, String> {
-    let mut machine = Machine::new(1, 2, options());
+    let mut machine = StoreMachine::new(1, 2, options());
     machine.disk().set_failure(failure);
     let mut errors = 0;
     for op in short_life() {
         let Err(fault) = machine.apply(&op) else { continue };
         let e = match fault {
-            Fault::Engine(e) => e,
-            Fault::Wrong(what) => return Err(format!("{op:?}: {what}")),
+            MachineFault::Engine(e) => e,
+            MachineFault::Wrong(what) => return Err(format!("{op:?}: {what}")),
         };
         errors += 1;
         let expected = match failure.kind {
@@ -88,14 +90,15 @@ fn with_failure(failure: SimFailure) -> Result<usize, String> {
 }
 
 /// Everything accepted is there, read through the page cache of the machine that goes on.
-fn living(machine: &Machine, oracle: &tidalite_testkit::Oracle) -> Result<(), String> {
+fn living(machine: &StoreMachine, oracle: &tidalite_testkit::Oracle) -> Result<(), String> {
     let disk = machine.disk().clone();
     let store = options()
         .vfs(std::sync::Arc::new(disk))
         .open(tidalite_testkit::STORE)
         .map_err(|e| format!("it does not open: {e}"))?;
     let snapshot = store.snapshot().map_err(|e| e.to_string())?;
-    let found = points(&select(snapshot.select(), &Ask::all(Repeats::All))).map_err(|e| e.to_string())?;
+    let found =
+        points(&select(snapshot.select(), &Question::all(Repeats::All))).map_err(|e| e.to_string())?;
     let left = tidalite_testkit::survivors(oracle, &found, &snapshot.runs())?;
     sound(&snapshot.recovery())?;
     drop(snapshot);
@@ -105,7 +108,7 @@ fn living(machine: &Machine, oracle: &tidalite_testkit::Oracle) -> Result<(), St
 }
 
 fn each_call_fails(kind: FailKind, persist: bool) {
-    let mut whole = Machine::new(1, 2, options());
+    let mut whole = StoreMachine::new(1, 2, options());
     whole.run(&short_life()).map_err(|(i, f)| (i, f.text())).unwrap();
     let steps = whole.disk().steps();
     let stride = if factor() > 1 { 1 } else { 2 };

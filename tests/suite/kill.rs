@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 use tidalite::{Options, Point, Repeats, SeriesKey, Status, Store, Thin};
-use tidalite_testkit::{Ask, Name, Random, points, select, sound};
+use tidalite_testkit::{NameTest, Question, Random, points, select, sound};
 use tidalite_vfs::{LockMode, RealVfs, Vfs};
 
 /// Rounds of the push run.
@@ -77,7 +77,7 @@ pub(crate) fn reader(path: &Path, run: &str) {
 
 /// How many steps each rank has logged: all from 0 on, each once, with both metrics.
 fn steps_by_rank(store: &Store, run: &str) -> Result<BTreeMap<String, usize>, String> {
-    let ask = Ask { runs: vec![Name::Exact(run.into())], ..Ask::all(Repeats::All) };
+    let ask = Question { runs: vec![NameTest::Exact(run.into())], ..Question::all(Repeats::All) };
     let found = points(&select(store.select(), &ask)).map_err(|e| e.to_string())?;
     let mut counts: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
     for series in found.chunk_by(|a, b| a.0 == b.0) {
@@ -236,7 +236,8 @@ fn check_thinned(path: &Path, runs: usize) -> usize {
         assert_eq!(count, OLD_ROWS.cast_unsigned(), "{key:?}");
     }
     sound(&store.verify(&|_, _| {}).unwrap()).unwrap();
-    let last = Ask { runs: vec![Name::Exact(format!("old-{}", runs - 1))], ..Ask::all(Repeats::All) };
+    let last =
+        Question { runs: vec![NameTest::Exact(format!("old-{}", runs - 1))], ..Question::all(Repeats::All) };
     points(&select(store.select(), &last)).unwrap().len()
 }
 

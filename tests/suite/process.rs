@@ -11,9 +11,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-const ROLE: &str = "TIDALITE_TEST_ROLE";
-const STORE: &str = "TIDALITE_TEST_STORE";
-const ARG: &str = "TIDALITE_TEST_ARG";
+pub(crate) const ROLE: &str = "TIDALITE_TEST_ROLE";
+pub(crate) const STORE: &str = "TIDALITE_TEST_STORE";
+pub(crate) const ARG: &str = "TIDALITE_TEST_ARG";
 /// Begins a line of a role.
 const SIGN: &str = "@";
 /// Longer than anything here takes, on any machine: a role that is silent so long is stuck.
@@ -30,7 +30,7 @@ impl Player {
     pub(crate) fn start(role: &str, store: &Path, arg: &str) -> Player {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args([
-                "process::a_process_started_by_a_test_plays_its_role",
+                "roles::a_process_started_by_a_test_plays_its_role",
                 "--exact",
                 "--nocapture",
                 "--test-threads=1",
@@ -117,19 +117,27 @@ pub(crate) fn say(line: impl std::fmt::Display) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-#[test]
-fn a_process_started_by_a_test_plays_its_role() {
-    let Ok(role) = std::env::var(ROLE) else { return };
-    let store = std::env::var_os(STORE).unwrap();
-    let (store, arg) = (Path::new(&store), std::env::var(ARG).unwrap());
-    match role.as_str() {
-        "kill writer" => crate::kill::writer(store, &arg),
-        "kill maintainer" => crate::kill::maintainer(store),
-        "kill thinner" => crate::kill::thinner(store),
-        "kill reader" => crate::kill::reader(store, &arg),
-        "writer" => crate::concurrency::writer(store, &arg),
-        "forker" => crate::concurrency::forker(store),
-        "watcher" => crate::watch::watcher(store),
-        other => panic!("there is no role {other:?}"),
+/// Runs `child` in a fork of this process, which ends without running anything else of it.
+pub(crate) fn fork(child: impl FnOnce()) -> libc::pid_t {
+    // SAFETY: the process that calls this was started for it and has no thread that holds a lock: the harness runs one
+    // test on the main thread, and the store has no background threads. So the child may allocate and lock. A watch's
+    // thread holds no lock that the child takes: those of its parent's log and watch are left alone there.
+    match unsafe { libc::fork() } {
+        0 => {
+            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child)).is_ok();
+            // SAFETY: it ends the process, without the destructors of what belongs to the parent.
+            unsafe { libc::_exit(i32::from(!done)) }
+        }
+        pid => {
+            assert!(pid > 0, "fork: {}", std::io::Error::last_os_error());
+            pid
+        }
     }
+}
+
+pub(crate) fn wait(pid: libc::pid_t) {
+    let mut status = 0;
+    // SAFETY: `status` lives until the call returns.
+    let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
+    assert_eq!((waited, status), (pid, 0), "a child failed");
 }

@@ -52,10 +52,10 @@ fn assert_all_same(found: &[RecordBatch], expected: &[RecordBatch], what: &str) 
     }
 }
 
-type Lines = BTreeMap<SeriesKey, Vec<Point>>;
+type SeriesLines = BTreeMap<SeriesKey, Vec<Point>>;
 
-fn lines(select: &Selection) -> Lines {
-    let mut found = Lines::new();
+fn lines(select: &Selection) -> SeriesLines {
+    let mut found = SeriesLines::new();
     for (key, point) in points(select).unwrap() {
         found.entry(key).or_default().push(point);
     }
@@ -87,7 +87,7 @@ fn text(points: &[Point]) -> String {
 }
 
 /// That each series is what it was, or its outline in buckets of some width; how many are the latter.
-fn assert_outlined(found: &Lines, before: &Lines, what: &str) -> u64 {
+fn assert_outlined(found: &SeriesLines, before: &SeriesLines, what: &str) -> u64 {
     let mut outlined = 0;
     assert_eq!(found.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>(), "{what}");
     for (key, left) in found {

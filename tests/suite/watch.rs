@@ -4,8 +4,8 @@
 //! Nothing waits for a time to pass: each test ends when what it waits for is there, and fails where that takes longer than
 //! any machine may.
 
-use crate::concurrency::{fork, wait};
 use crate::process::{Player, say};
+use crate::process::{fork, wait};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

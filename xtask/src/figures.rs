@@ -14,9 +14,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::cargo;
+use super::chore::cargo;
 use super::python;
-use super::steps::Outcome;
+use super::steps::StepOutcome;
 
 const DOCUMENTS: [&str; 2] = ["README.md", "docs/performance.md"];
 const BEGIN: &str = "<!-- figures: ";
@@ -24,7 +24,7 @@ const CLOSE: &str = " -->\n";
 const END: &str = "<!-- end of figures -->";
 
 /// Measures all figures, or those whose command contains a text, and writes them where they stand.
-pub(crate) fn renew(root: &Path, only: &str) -> Outcome {
+pub(crate) fn renew(root: &Path, only: &str) -> StepOutcome {
     python::attempt(|| {
         let python = python::peers(root)?;
         let mut measured = BTreeMap::new();
@@ -50,8 +50,8 @@ pub(crate) fn renew(root: &Path, only: &str) -> Outcome {
 /// The text with what `print` gives for each block's command in its block; a block stays where that gives nothing.
 fn replace(
     text: &str,
-    mut print: impl FnMut(&str) -> Result<Option<String>, Outcome>,
-) -> Result<String, Outcome> {
+    mut print: impl FnMut(&str) -> Result<Option<String>, StepOutcome>,
+) -> Result<String, StepOutcome> {
     let mut renewed = String::new();
     let mut rest = text;
     while let Some(begin) = rest.find(BEGIN) {
@@ -67,7 +67,7 @@ fn replace(
     Ok(renewed)
 }
 
-fn measure(root: &Path, python: &PathBuf, command: &str) -> Result<String, Outcome> {
+fn measure(root: &Path, python: &PathBuf, command: &str) -> Result<String, StepOutcome> {
     println!("   {command}");
     let mut words = command.split_whitespace();
     let mut process = match words.next() {
@@ -93,8 +93,8 @@ fn measure(root: &Path, python: &PathBuf, command: &str) -> Result<String, Outco
     String::from_utf8(done.stdout).map_err(|_| failed(format!("`{command}` printed no UTF-8")))
 }
 
-fn failed(why: String) -> Outcome {
-    Outcome::Failed(why)
+fn failed(why: String) -> StepOutcome {
+    StepOutcome::Failed(why)
 }
 
 #[cfg(test)]
@@ -113,6 +113,6 @@ mod tests {
     #[test]
     fn a_block_without_an_end_is_refused() {
         let cut = TEXT.split_at(TEXT.len() - 30).0;
-        assert!(matches!(replace(cut, |_| Ok(None)), Err(Outcome::Failed(_))));
+        assert!(matches!(replace(cut, |_| Ok(None)), Err(StepOutcome::Failed(_))));
     }
 }

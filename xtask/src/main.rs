@@ -7,15 +7,16 @@
 // A chore talks to the terminal and ends with a status: that is its whole interface.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod chore;
 mod figures;
 mod python;
 mod steps;
 mod tidy;
 
-use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
-use steps::{Outcome, Steps, run};
+use chore::{cargo, root};
+use steps::{ChoreSteps, StepOutcome, run};
 
 const USAGE: &str = "\
 cargo xtask <command>
@@ -32,7 +33,7 @@ cargo xtask <command>
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let mut steps = Steps::default();
+    let mut steps = ChoreSteps::default();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["test"] => test(&mut steps),
         ["ci"] => {
@@ -64,7 +65,7 @@ fn main() -> ExitCode {
 }
 
 /// In the order of what fails soonest.
-fn test(steps: &mut Steps) {
+fn test(steps: &mut ChoreSteps) {
     steps.add("format", || run(cargo().args(["fmt", "--all", "--check"])));
     house_rules(steps);
     steps.add("lints", || {
@@ -80,7 +81,7 @@ fn test(steps: &mut Steps) {
     steps.add("Python types", || python::types(&root()));
 }
 
-fn house_rules(steps: &mut Steps) {
+fn house_rules(steps: &mut ChoreSteps) {
     steps.add("tidy", || tidy::check(&root()));
     steps.add("licences", || tidy::licence::check(&root()));
 }
@@ -94,17 +95,17 @@ enum Absent {
 }
 
 impl Absent {
-    fn outcome(self, what: &str) -> Outcome {
+    fn outcome(self, what: &str) -> StepOutcome {
         match self {
-            Self::Skip => Outcome::Skipped(what.into()),
-            Self::Fail => Outcome::Failed(what.into()),
+            Self::Skip => StepOutcome::Skipped(what.into()),
+            Self::Fail => StepOutcome::Failed(what.into()),
         }
     }
 }
 
 /// Licences, bans and sources need nothing but the lock file; advisories need a database that is fetched first, so that
 /// a machine without a network is told from a dependency with an advisory.
-fn deny(absent: Absent) -> Outcome {
+fn deny(absent: Absent) -> StepOutcome {
     let deny = |args: &[&str]| {
         let mut command = cargo();
         command.arg("deny").args(args);
@@ -114,24 +115,11 @@ fn deny(absent: Absent) -> Outcome {
         return absent.outcome("cargo-deny is not installed; `cargo install cargo-deny --locked` builds it");
     }
     let offline = run(&mut deny(&["check", "bans", "licenses", "sources"]));
-    if !matches!(offline, Outcome::Passed) {
+    if !matches!(offline, StepOutcome::Passed) {
         return offline;
     }
     if !deny(&["fetch", "db"]).output().is_ok_and(|f| f.status.success()) {
         return absent.outcome("advisories only (the rest passed): their database could not be fetched");
     }
     run(&mut deny(&["check", "--disable-fetch", "advisories"]))
-}
-
-/// The cargo that runs this, in the workspace's root.
-fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root());
-    command
-}
-
-/// The workspace's root: the folder above this crate.
-fn root() -> PathBuf {
-    let here = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| "xtask".into()));
-    here.parent().map_or_else(|| PathBuf::from("."), PathBuf::from)
 }

@@ -9,11 +9,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::cargo;
-use super::steps::{Outcome, run};
+use super::chore::cargo;
+use super::steps::{StepOutcome, run};
 
 /// Runs the tests in `tests/python`: other programs read the parts, and the package does what it promises.
-pub(crate) fn tests(root: &Path) -> Outcome {
+pub(crate) fn tests(root: &Path) -> StepOutcome {
     attempt(|| {
         let python = environment(root, ".venv", "tests/python/requirements.txt")?;
         let package = package(root)?;
@@ -22,7 +22,7 @@ pub(crate) fn tests(root: &Path) -> Outcome {
 }
 
 /// Holds the type stubs against the compiled module, and checks the package's own types.
-pub(crate) fn types(root: &Path) -> Outcome {
+pub(crate) fn types(root: &Path) -> StepOutcome {
     attempt(|| {
         let python = environment(root, ".venv", "tests/python/requirements.txt")?;
         let package = package(root)?;
@@ -42,7 +42,7 @@ pub(crate) fn types(root: &Path) -> Outcome {
 }
 
 /// Runs the tests against large libraries (Lightning, transformers, torch), in an environment of their own.
-pub(crate) fn loggers(root: &Path) -> Outcome {
+pub(crate) fn loggers(root: &Path) -> StepOutcome {
     attempt(|| {
         let python = environment(root, ".venv-loggers", "tests/python/slow/requirements.txt")?;
         let package = package(root)?;
@@ -51,12 +51,12 @@ pub(crate) fn loggers(root: &Path) -> Outcome {
 }
 
 /// Builds the wheel, optimised, into `target/wheels`.
-pub(crate) fn wheel(root: &Path) -> Outcome {
+pub(crate) fn wheel(root: &Path) -> StepOutcome {
     attempt(|| build_wheel(root).map(|_| ()))
 }
 
 /// Installs the package as a user would, by `pip install` of its folder, into an empty environment, and uses it.
-pub(crate) fn install(root: &Path) -> Outcome {
+pub(crate) fn install(root: &Path) -> StepOutcome {
     attempt(|| {
         let folder = target(root).join("installed");
         let _ = fs::remove_dir_all(&folder);
@@ -76,12 +76,12 @@ pub(crate) fn install(root: &Path) -> Outcome {
 }
 
 /// The interpreter of an environment with the package, built optimised, beside the systems that it is measured with.
-pub(crate) fn peers(root: &Path) -> Result<PathBuf, Outcome> {
+pub(crate) fn peers(root: &Path) -> Result<PathBuf, StepOutcome> {
     let folder = build_wheel(root)?;
     let wheel = fs::read_dir(&folder).into_iter().flatten().flatten().map(|f| f.path());
     let wheel = wheel.max_by_key(|f| f.metadata().and_then(|m| m.modified()).ok());
     let wheel =
-        wheel.ok_or_else(|| Outcome::Failed(format!("no wheel was built in {}", folder.display())))?;
+        wheel.ok_or_else(|| StepOutcome::Failed(format!("no wheel was built in {}", folder.display())))?;
     let python = environment(root, ".venv-peers", "benches/peers/requirements.txt")?;
     let install =
         ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--force-reinstall", "--no-deps"];
@@ -89,7 +89,7 @@ pub(crate) fn peers(root: &Path) -> Result<PathBuf, Outcome> {
     Ok(python)
 }
 
-fn build_wheel(root: &Path) -> Result<PathBuf, Outcome> {
+fn build_wheel(root: &Path) -> Result<PathBuf, StepOutcome> {
     let python = environment(root, ".venv", "tests/python/requirements.txt")?;
     let folder = target(root).join("wheels");
     let mut build = Command::new(python);
@@ -108,12 +108,12 @@ fn pytest(python: &Path, root: &Path, package: &Path) -> Command {
 }
 
 /// The package as a wheel lays it out, in `target/python`; the command is built as well.
-fn package(root: &Path) -> Result<PathBuf, Outcome> {
+fn package(root: &Path) -> Result<PathBuf, StepOutcome> {
     // All of the workspace, as the tests build it: a build of single packages would unify features differently and compile
     // Arrow once more.
     passed(run(cargo().args(["build", "--workspace", "--quiet"])))?;
     let folder = target(root).join("python");
-    let said = |e: std::io::Error| Outcome::Failed(format!("cannot lay out {}: {e}", folder.display()));
+    let said = |e: std::io::Error| StepOutcome::Failed(format!("cannot lay out {}: {e}", folder.display()));
     let _ = fs::remove_dir_all(&folder);
     copy_tree(&root.join("crates/tidalite-python/python"), &folder).map_err(said)?;
     let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
@@ -140,11 +140,11 @@ fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
 }
 
 /// The interpreter of an environment that holds what a file pins when this returns.
-fn environment(root: &Path, name: &str, requirements: &str) -> Result<PathBuf, Outcome> {
+fn environment(root: &Path, name: &str, requirements: &str) -> Result<PathBuf, StepOutcome> {
     let folder = root.join(name);
     let requirements = root.join(requirements);
     let wanted = fs::read_to_string(&requirements)
-        .map_err(|e| Outcome::Failed(format!("cannot read {}: {e}", requirements.display())))?;
+        .map_err(|e| StepOutcome::Failed(format!("cannot read {}: {e}", requirements.display())))?;
     let python = if interpreter(&folder).exists() { interpreter(&folder) } else { new_environment(&folder)? };
     // Written last, so that an interrupted installation is done again.
     let stamp = folder.join("installed.txt");
@@ -154,11 +154,11 @@ fn environment(root: &Path, name: &str, requirements: &str) -> Result<PathBuf, O
     let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
     passed(run(Command::new(&python).args(install).arg(&requirements)))?;
     fs::write(&stamp, wanted)
-        .map_err(|e| Outcome::Failed(format!("cannot write {}: {e}", stamp.display())))?;
+        .map_err(|e| StepOutcome::Failed(format!("cannot write {}: {e}", stamp.display())))?;
     Ok(python)
 }
 
-fn new_environment(folder: &Path) -> Result<PathBuf, Outcome> {
+fn new_environment(folder: &Path) -> Result<PathBuf, StepOutcome> {
     let system = std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
     passed(run(Command::new(system).args(["-m", "venv"]).arg(folder)))?;
     Ok(interpreter(folder))
@@ -172,10 +172,10 @@ fn target(root: &Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |t| root.join(t))
 }
 
-pub(crate) fn attempt(step: impl FnOnce() -> Result<(), Outcome>) -> Outcome {
-    step().err().unwrap_or(Outcome::Passed)
+pub(crate) fn attempt(step: impl FnOnce() -> Result<(), StepOutcome>) -> StepOutcome {
+    step().err().unwrap_or(StepOutcome::Passed)
 }
 
-fn passed(outcome: Outcome) -> Result<(), Outcome> {
-    if outcome == Outcome::Passed { Ok(()) } else { Err(outcome) }
+fn passed(outcome: StepOutcome) -> Result<(), StepOutcome> {
+    if outcome == StepOutcome::Passed { Ok(()) } else { Err(outcome) }
 }

@@ -1,11 +1,11 @@
-//! Steps with a name, a duration and an outcome, and the count of them at the end.
+//! ChoreSteps with a name, a duration and an outcome, and the count of them at the end.
 
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 /// How a step ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum StepOutcome {
     Passed,
     /// Why, in a sentence.
     Failed(String),
@@ -15,28 +15,28 @@ pub(crate) enum Outcome {
 
 /// The steps so far.
 #[derive(Debug, Default)]
-pub(crate) struct Steps {
+pub(crate) struct ChoreSteps {
     passed: usize,
     failed: Vec<String>,
 }
 
-impl Steps {
+impl ChoreSteps {
     /// Runs a step and says how it went.
-    pub(crate) fn add(&mut self, name: &str, step: impl FnOnce() -> Outcome) {
+    pub(crate) fn add(&mut self, name: &str, step: impl FnOnce() -> StepOutcome) {
         println!("== {name}");
         let start = Instant::now();
         let outcome = step();
         let seconds = start.elapsed().as_secs_f64();
         match outcome {
-            Outcome::Passed => {
+            StepOutcome::Passed => {
                 self.passed += 1;
                 println!("   {name}: ok in {seconds:.1} s\n");
             }
-            Outcome::Failed(why) => {
+            StepOutcome::Failed(why) => {
                 self.failed.push(name.into());
                 println!("   {name}: FAILED in {seconds:.1} s: {why}\n");
             }
-            Outcome::Skipped(why) => println!("   {name}: skipped: {why}\n"),
+            StepOutcome::Skipped(why) => println!("   {name}: skipped: {why}\n"),
         }
     }
 
@@ -51,16 +51,16 @@ impl Steps {
 }
 
 /// Runs a command; its output goes to ours, but for metadata, which is for machines.
-pub(crate) fn run(command: &mut Command) -> Outcome {
+pub(crate) fn run(command: &mut Command) -> StepOutcome {
     let shown = command.get_args().map(|a| a.to_string_lossy()).collect::<Vec<_>>().join(" ");
     if shown.starts_with("metadata") {
         command.stdout(Stdio::null());
     }
     let program = command.get_program().to_string_lossy().into_owned();
     match command.status() {
-        Ok(status) if status.success() => Outcome::Passed,
-        Ok(status) => Outcome::Failed(format!("`{program} {shown}` ended with {status}")),
-        Err(e) => Outcome::Failed(format!("cannot start `{program}`: {e}")),
+        Ok(status) if status.success() => StepOutcome::Passed,
+        Ok(status) => StepOutcome::Failed(format!("`{program} {shown}` ended with {status}")),
+        Err(e) => StepOutcome::Failed(format!("cannot start `{program}`: {e}")),
     }
 }
 
@@ -70,17 +70,17 @@ mod tests {
 
     #[test]
     fn a_failed_step_is_named_and_the_others_still_run() {
-        let mut steps = Steps::default();
-        steps.add("a", || Outcome::Passed);
-        steps.add("b", || Outcome::Failed("broken".into()));
-        steps.add("c", || Outcome::Skipped("absent".into()));
-        steps.add("d", || Outcome::Passed);
+        let mut steps = ChoreSteps::default();
+        steps.add("a", || StepOutcome::Passed);
+        steps.add("b", || StepOutcome::Failed("broken".into()));
+        steps.add("c", || StepOutcome::Skipped("absent".into()));
+        steps.add("d", || StepOutcome::Passed);
         assert_eq!((steps.passed, &steps.failed[..]), (2, &["b".to_string()][..]));
     }
 
     #[test]
     fn a_program_that_does_not_exist_is_a_failure() {
         let outcome = run(&mut Command::new("no-such-program-anywhere"));
-        assert!(matches!(outcome, Outcome::Failed(why) if why.contains("no-such-program-anywhere")));
+        assert!(matches!(outcome, StepOutcome::Failed(why) if why.contains("no-such-program-anywhere")));
     }
 }

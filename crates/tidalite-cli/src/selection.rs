@@ -8,7 +8,7 @@ use crate::text::{number, printable, time_text};
 use crate::values::RangeArg;
 use std::collections::BTreeSet;
 use std::ops::Bound;
-use tidalite::{Labels, SeriesKey, Snapshot, Summary, XAxis};
+use tidalite::{Labels, Selection, SeriesKey, Snapshot, Summary, XAxis};
 
 /// The most names in a message.
 const NAMES_SHOWN: usize = 5;

@@ -3,7 +3,9 @@
 //! Each check gives the difference in words, not a panic, so that negative controls can count differences and a crash
 //! harness can say at which cut it found one.
 
-use crate::oracle::{Answer, Ask, Naive, Name, Oracle};
+use crate::aggregates::Naive;
+use crate::oracle::{ExpectedPoints, Oracle};
+use crate::question::{NameTest, Question};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use std::collections::BTreeSet;
@@ -13,7 +15,7 @@ use tidalite::{
 };
 
 /// What a check finds: nothing, or a difference in words.
-pub type Checked<T = ()> = Result<T, String>;
+pub type CheckResult<T = ()> = Result<T, String>;
 
 /// An engine's error where none may be.
 pub fn unexpected(e: &Error) -> String {
@@ -21,18 +23,18 @@ pub fn unexpected(e: &Error) -> String {
 }
 
 /// The selection that asks a question.
-pub fn select(of: Selection, ask: &Ask) -> Selection {
+pub fn select(of: Selection, ask: &Question) -> Selection {
     let mut select = of.repeats(ask.repeats).history(ask.history).hidden(ask.hidden);
     for name in &ask.runs {
         select = match name {
-            Name::Exact(n) => select.run(n.as_str()),
-            Name::Prefix(p) => select.runs(format!("{p}*")),
+            NameTest::Exact(n) => select.run(n.as_str()),
+            NameTest::Prefix(p) => select.runs(format!("{p}*")),
         };
     }
     for name in &ask.metrics {
         select = match name {
-            Name::Exact(n) => select.metric(n.as_str()),
-            Name::Prefix(p) => select.metrics(format!("{p}*")),
+            NameTest::Exact(n) => select.metric(n.as_str()),
+            NameTest::Prefix(p) => select.metrics(format!("{p}*")),
         };
     }
     for (key, value) in &ask.labels {
@@ -90,7 +92,7 @@ pub fn bits(key: &SeriesKey, p: &Point) -> (SeriesKey, i64, i64, u64) {
 }
 
 /// Points and an answer, bit for bit and in order.
-pub fn same(expected: &Answer, found: &[(SeriesKey, Point)]) -> Checked {
+pub fn same(expected: &ExpectedPoints, found: &[(SeriesKey, Point)]) -> CheckResult {
     let expected: Vec<_> = expected.iter().flat_map(|(k, ps)| ps.iter().map(move |p| bits(k, p))).collect();
     let found: Vec<_> = found.iter().map(|(k, p)| bits(k, p)).collect();
     if expected == found {
@@ -106,7 +108,7 @@ pub fn same(expected: &Answer, found: &[(SeriesKey, Point)]) -> Checked {
 }
 
 /// One question.
-pub fn ask(of: Selection, oracle: &Oracle, ask: &Ask) -> Checked {
+pub fn ask(of: Selection, oracle: &Oracle, ask: &Question) -> CheckResult {
     let select = select(of, ask);
     let expected = oracle.answer(ask);
     let found = points(&select).map_err(|e| unexpected(&e))?;
@@ -122,9 +124,9 @@ pub fn ask(of: Selection, oracle: &Oracle, ask: &Ask) -> Checked {
 /// Those of the engine; a difference is within.
 pub fn summaries(
     select: &Selection,
-    expected: &Answer,
+    expected: &ExpectedPoints,
     thinned: &BTreeSet<SeriesKey>,
-) -> Result<Checked, Error> {
+) -> Result<CheckResult, Error> {
     let (found, latest) = (select.summaries()?, points_of(&select.latest()?));
     if found.len() != expected.len() {
         return Ok(Err(format!("{} series should be summed up, {} are", expected.len(), found.len())));
@@ -155,7 +157,7 @@ pub fn summaries(
 }
 
 /// A few aggregates by run and by bucket of steps; of runs with thinned series, which groups there are.
-fn aggregates(select: &Selection, expected: &Answer, thinned: &BTreeSet<SeriesKey>) -> Checked {
+fn aggregates(select: &Selection, expected: &ExpectedPoints, thinned: &BTreeSet<SeriesKey>) -> CheckResult {
     const WIDTH: i64 = 8;
     let words = ["count", "nan", "min", "max", "mean"].map(|w| w.parse::<Aggregate>().expect("a known word"));
     let table =
@@ -229,15 +231,16 @@ fn close(found: Option<f64>, expected: Option<f64>, spread: Option<f64>) -> bool
 }
 
 /// All points under each rule for repeats, their number, and the runs.
-pub fn everything(store: &Store, oracle: &Oracle, alive: &dyn Fn(u32) -> bool) -> Checked {
+pub fn everything(store: &Store, oracle: &Oracle, alive: &dyn Fn(u32) -> bool) -> CheckResult {
     let snapshot = store.snapshot().map_err(|e| unexpected(&e))?;
     for repeats in [Repeats::All, Repeats::Last, Repeats::First] {
-        ask(snapshot.select(), oracle, &Ask::all(repeats))?;
-        ask(snapshot.select(), oracle, &Ask { repeats, ..Ask::default() })?;
+        ask(snapshot.select(), oracle, &Question::all(repeats))?;
+        ask(snapshot.select(), oracle, &Question { repeats, ..Question::default() })?;
     }
     let stats = snapshot.stats().map_err(|e| unexpected(&e))?;
     // What is deleted counts until a compaction leaves it out.
-    let least: usize = oracle.answer(&Ask::all(Repeats::All)).iter().map(|(_, points)| points.len()).sum();
+    let least: usize =
+        oracle.answer(&Question::all(Repeats::All)).iter().map(|(_, points)| points.len()).sum();
     let most = if oracle.has_deletions() { u64::MAX } else { least as u64 };
     if !(least as u64..=most).contains(&stats.points) {
         return Err(format!("the store should count {least} points, and counts {}", stats.points));
@@ -246,17 +249,20 @@ pub fn everything(store: &Store, oracle: &Oracle, alive: &dyn Fn(u32) -> bool) -
 }
 
 /// All points of a snapshot.
-pub fn snapshot(snapshot: &Snapshot, expected: &Answer) -> Checked {
-    same(expected, &points(&select(snapshot.select(), &Ask::all(Repeats::All))).map_err(|e| unexpected(&e))?)
+pub fn snapshot(snapshot: &Snapshot, expected: &ExpectedPoints) -> CheckResult {
+    same(
+        expected,
+        &points(&select(snapshot.select(), &Question::all(Repeats::All))).map_err(|e| unexpected(&e))?,
+    )
 }
 
 /// The runs.
-fn runs(snapshot: &Snapshot, oracle: &Oracle, alive: &dyn Fn(u32) -> bool) -> Checked {
+fn runs(snapshot: &Snapshot, oracle: &Oracle, alive: &dyn Fn(u32) -> bool) -> CheckResult {
     same_runs(&oracle.runs(alive), &snapshot.runs())
 }
 
 /// Two lists of runs. When something happened is the engine's to say: only whether it did is compared.
-pub fn same_runs(expected: &[RunInfo], found: &[RunInfo]) -> Checked {
+pub fn same_runs(expected: &[RunInfo], found: &[RunInfo]) -> CheckResult {
     let plain = |r: &RunInfo| {
         let times = (r.started_us.is_some(), r.ended_us.is_some());
         // NaN is a param like any other; its text is compared.
@@ -282,7 +288,7 @@ pub fn same_runs(expected: &[RunInfo], found: &[RunInfo]) -> Checked {
 }
 
 /// That a report finds no damage.
-pub fn sound(report: &Report) -> Checked {
+pub fn sound(report: &Report) -> CheckResult {
     if report.is_sound() {
         return Ok(());
     }

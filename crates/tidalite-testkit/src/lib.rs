@@ -8,28 +8,36 @@
 
 #![forbid(unsafe_code)]
 
-mod batch;
+mod aggregates;
 mod check;
 mod crash;
+mod draw;
+mod fault;
 mod machine;
 mod ops;
 mod oracle;
+mod question;
 mod random;
+mod survivors;
 mod workload;
 
-pub use batch::draw_batch;
+pub use aggregates::Naive;
 pub use check::{
-    Checked, ask, bits, everything, points, points_of, same, same_runs, select, snapshot, sound, summaries,
-    unexpected,
+    CheckResult, ask, bits, everything, points, points_of, same, same_runs, select, snapshot, sound,
+    summaries, unexpected,
 };
 pub use crash::{
-    Cut, Planted, Scenario, Tally, USED_EACH, VIOLATIONS_MAX, check_killed, check_read, check_state, cuts,
-    survivors,
+    CutTally, Planted, PowerCut, Scenario, USED_EACH, VIOLATIONS_MAX, check_killed, check_read, check_state,
+    cuts,
 };
-pub use machine::{Fault, Machine, STORE};
+pub use draw::draw_batch;
+pub use fault::MachineFault;
+pub use machine::{STORE, StoreMachine};
 pub use ops::{
     LABELS, METRICS, Mix, Op, RUNS, draw_ops, labels_of, number_of, ops, step_of, time_of, value_bits,
 };
-pub use oracle::{Answer, Ask, Ledger, Naive, Name, Oracle, Unit, What, Written};
+pub use oracle::{ExpectedPoints, Ledger, Oracle, UnitContent, WriteUnit, WrittenPoint};
+pub use question::{NameTest, Question};
 pub use random::Random;
+pub use survivors::survivors;
 pub use workload::{WorkloadRun, metric_names, workload_run};

@@ -4,55 +4,32 @@
 //! operation asks. Each unit it writes carries a time of its own, so that a point found after a crash says from which unit
 //! it came.
 
-use crate::batch::draw_batch;
-use crate::check::{self, Checked};
+use crate::check::{self, CheckResult};
+use crate::draw::{draw_batch, draw_params, draw_tags};
+use crate::fault::MachineFault;
 use crate::ops::{METRICS, Op, RUNS, labels_of, number_of, time_of, value_bits};
-use crate::oracle::{Answer, Ask, Oracle, What, Written};
+use crate::oracle::{ExpectedPoints, Oracle, UnitContent, WrittenPoint};
+use crate::question::Question;
 use crate::random::Random;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tidalite::{
-    Error, ErrorKind, Follow, History, Labels, Options, Param, Params, Parent, Point, Repeats, RowAt, Run,
-    Seq, SeriesKey, Snapshot, Status, Store, Summary, Thin,
+    Error, ErrorKind, Follow, History, Labels, Options, Parent, Point, Repeats, RowAt, Run, Seq, SeriesKey,
+    Snapshot, Status, Store, Summary, Thin,
 };
 use tidalite_model::RunChange;
 use tidalite_vfs::SimVfs;
 
-/// Why an operation did not go through.
-#[derive(Debug)]
-pub enum Fault {
-    /// The engine said so.
-    Engine(Error),
-    /// Something is not what the oracle says.
-    Wrong(String),
-}
-
-impl From<Error> for Fault {
-    fn from(e: Error) -> Self {
-        Fault::Engine(e)
-    }
-}
-
-impl Fault {
-    /// In words.
-    pub fn text(&self) -> String {
-        match self {
-            Fault::Engine(e) => check::unexpected(e),
-            Fault::Wrong(what) => what.clone(),
-        }
-    }
-}
-
 /// A disk, stores, and what they must hold.
 #[derive(Debug)]
-pub struct Machine {
+pub struct StoreMachine {
     disk: SimVfs,
     options: Options,
-    stores: Vec<Option<Open>>,
+    stores: Vec<Option<MachineStore>>,
     oracle: Oracle,
     units: u64,
-    held: Vec<(Snapshot, Answer)>,
+    held: Vec<(Snapshot, ExpectedPoints)>,
     follow: Option<Follow>,
     /// Where a follower stood whose store is gone.
     parked: Option<String>,
@@ -61,7 +38,7 @@ pub struct Machine {
 
 /// One open store.
 #[derive(Debug)]
-struct Open {
+struct MachineStore {
     store: Store,
     writer: Option<u32>,
     runs: BTreeMap<usize, Run>,
@@ -71,19 +48,19 @@ struct Open {
 /// Where the store lies on the simulated disk. The folder above is there from the first.
 pub const STORE: &str = "/data/store";
 
-impl Machine {
+impl StoreMachine {
     /// A machine with so many stores on an empty disk. Background work is turned off and one thread is enough, so that
     /// equal operations make equal steps.
-    pub fn new(seed: u64, stores: usize, options: Options) -> Machine {
+    pub fn new(seed: u64, stores: usize, options: Options) -> StoreMachine {
         let disk = SimVfs::new(seed);
         tidalite_vfs::Vfs::create_dir(&disk, Path::new("/data")).expect("the disk is empty");
         tidalite_vfs::Vfs::sync_dir(&disk, Path::new("/")).expect("nothing fails yet");
-        Machine::resume(disk, Oracle::new(), stores, options)
+        StoreMachine::resume(disk, Oracle::new(), stores, options)
     }
 
     /// A machine on a disk whose store holds what the oracle says.
-    pub fn resume(disk: SimVfs, oracle: Oracle, stores: usize, options: Options) -> Machine {
-        Machine {
+    pub fn resume(disk: SimVfs, oracle: Oracle, stores: usize, options: Options) -> StoreMachine {
+        StoreMachine {
             options: options.background(false).vfs(Arc::new(disk.clone())),
             disk,
             stores: (0..stores).map(|_| None).collect(),
@@ -110,7 +87,7 @@ impl Machine {
     ///
     /// # Errors
     /// The fault, with the place of the operation.
-    pub fn run(&mut self, ops: &[Op]) -> Result<(), (usize, Fault)> {
+    pub fn run(&mut self, ops: &[Op]) -> Result<(), (usize, MachineFault)> {
         ops.iter().enumerate().try_for_each(|(i, op)| self.apply(op).map_err(|f| (i, f)))
     }
 
@@ -118,7 +95,7 @@ impl Machine {
     ///
     /// # Errors
     /// What the engine said, or the difference found.
-    pub fn apply(&mut self, op: &Op) -> Result<(), Fault> {
+    pub fn apply(&mut self, op: &Op) -> Result<(), MachineFault> {
         let done = self.dispatch(op);
         // Also after a failure: what was durable before it counts.
         for open in self.stores.iter().flatten() {
@@ -129,7 +106,7 @@ impl Machine {
         done
     }
 
-    fn dispatch(&mut self, op: &Op) -> Result<(), Fault> {
+    fn dispatch(&mut self, op: &Op) -> Result<(), MachineFault> {
         match op {
             Op::Start { store, run, about } => self.start(*store, *run, *about),
             Op::Row { store, run, metrics, labels, step, value } => {
@@ -159,12 +136,12 @@ impl Machine {
             }
             Op::Ask { store, ask } => {
                 let select = self.open(*store)?.store.select();
-                check::ask(select, &self.oracle, ask).map_err(Fault::Wrong)
+                check::ask(select, &self.oracle, ask).map_err(MachineFault::Wrong)
             }
             Op::Hold { store } => {
                 let snapshot = self.open(*store)?.store.snapshot()?;
-                self.held.push((snapshot, self.oracle.answer(&Ask::all(Repeats::All))));
-                self.recheck().map_err(Fault::Wrong)
+                self.held.push((snapshot, self.oracle.answer(&Question::all(Repeats::All))));
+                self.recheck().map_err(MachineFault::Wrong)
             }
             Op::Follow => self.poll(),
         }
@@ -183,7 +160,7 @@ impl Machine {
     ///
     /// # Errors
     /// The difference.
-    pub fn finish(&mut self) -> Checked {
+    pub fn finish(&mut self) -> CheckResult {
         self.poll().map_err(|f| f.text())?;
         self.followed_each_once()?;
         self.recheck()?;
@@ -198,7 +175,7 @@ impl Machine {
     }
 
     /// That the follower saw what is seen now, each point once, and besides only what was hidden or deleted since.
-    fn followed_each_once(&self) -> Checked {
+    fn followed_each_once(&self) -> CheckResult {
         let sorted = |points: &mut dyn Iterator<Item = (SeriesKey, Point)>| {
             let mut bits: Vec<_> = points.map(|(k, p)| check::bits(&k, &p)).collect();
             bits.sort();
@@ -209,7 +186,7 @@ impl Machine {
             let mut rest = whole.iter();
             part.iter().all(|p| rest.any(|w| w == p))
         };
-        let ask = Ask { hidden: false, ..Ask::all(Repeats::All) };
+        let ask = Question { hidden: false, ..Question::all(Repeats::All) };
         let seen = self.oracle.answer(&ask).into_iter();
         let seen = sorted(&mut seen.flat_map(|(k, ps)| ps.into_iter().map(move |p| (k.clone(), p))));
         let written = sorted(&mut self.oracle.all_written().into_iter());
@@ -226,16 +203,16 @@ impl Machine {
         self.stores.iter().flatten().any(|o| o.writer == Some(writer))
     }
 
-    fn open(&mut self, at: usize) -> Result<&mut Open, Error> {
+    fn open(&mut self, at: usize) -> Result<&mut MachineStore, Error> {
         if self.stores[at].is_none() {
             let store = self.options.clone().open(PathBuf::from(STORE))?;
             self.stores[at] =
-                Some(Open { store, writer: None, runs: BTreeMap::new(), next_step: BTreeMap::new() });
+                Some(MachineStore { store, writer: None, runs: BTreeMap::new(), next_step: BTreeMap::new() });
         }
         Ok(self.stores[at].as_mut().expect("opened above"))
     }
 
-    fn close(&mut self, at: usize) -> Result<(), Fault> {
+    fn close(&mut self, at: usize) -> Result<(), MachineFault> {
         if at == 0 {
             self.park_follower();
         }
@@ -268,7 +245,7 @@ impl Machine {
         }
     }
 
-    fn poll(&mut self) -> Result<(), Fault> {
+    fn poll(&mut self) -> Result<(), MachineFault> {
         let mut follow = match self.follow.take() {
             Some(follow) => follow,
             None => {
@@ -282,8 +259,8 @@ impl Machine {
         Ok(())
     }
 
-    fn recheck(&self) -> Checked {
-        let each = |(i, (snapshot, expected)): (usize, &(Snapshot, Answer))| {
+    fn recheck(&self) -> CheckResult {
+        let each = |(i, (snapshot, expected)): (usize, &(Snapshot, ExpectedPoints))| {
             check::snapshot(snapshot, expected).map_err(|e| format!("snapshot {i}, held: {e}"))
         };
         self.held.iter().enumerate().try_for_each(each)
@@ -295,7 +272,12 @@ impl Machine {
     }
 
     /// Tells the oracle how an appending call ended.
-    fn settle(&mut self, at: usize, done: Result<Option<Seq>, Error>, what: What) -> Result<(), Fault> {
+    fn settle(
+        &mut self,
+        at: usize,
+        done: Result<Option<Seq>, Error>,
+        content: UnitContent,
+    ) -> Result<(), MachineFault> {
         let open = self.stores[at].as_mut().expect("the caller opened it");
         let accepted = open.store.watermark().ok().and_then(|w| w.accepted);
         if let Some(seq) = accepted {
@@ -304,27 +286,27 @@ impl Machine {
         match done {
             Ok(given) => {
                 let seq = accepted
-                    .ok_or_else(|| Fault::Wrong("a call succeeded and nothing is accepted".into()))?;
+                    .ok_or_else(|| MachineFault::Wrong("a call succeeded and nothing is accepted".into()))?;
                 if given.is_some_and(|g| g != seq) {
-                    return Err(Fault::Wrong(format!(
+                    return Err(MachineFault::Wrong(format!(
                         "the last accepted is {seq:?}, and {given:?} was given out"
                     )));
                 }
-                self.oracle.accept(seq, what);
+                self.oracle.accept(seq, content);
                 Ok(())
             }
             Err(e) => {
                 // Wrong input and a full disk promise that nothing happened.
                 if !matches!(e.kind(), ErrorKind::Invalid | ErrorKind::Full) {
                     let writer = open.writer;
-                    self.oracle.in_flight(writer, what);
+                    self.oracle.in_flight(writer, content);
                 }
                 Err(e.into())
             }
         }
     }
 
-    fn start(&mut self, at: usize, run: usize, about: u64) -> Result<(), Fault> {
+    fn start(&mut self, at: usize, run: usize, about: u64) -> Result<(), MachineFault> {
         if self.open(at)?.runs.contains_key(&run) {
             // A handle that is dropped ends the run, so the old one must go first.
             self.end(at, run, false)?;
@@ -353,10 +335,10 @@ impl Machine {
             open.runs.insert(run, run_handle);
             None
         });
-        self.settle(at, done, What::Change { run: RUNS[run].into(), change })
+        self.settle(at, done, UnitContent::Change { run: RUNS[run].into(), change })
     }
 
-    fn started(&mut self, at: usize, run: usize) -> Result<Run, Fault> {
+    fn started(&mut self, at: usize, run: usize) -> Result<Run, MachineFault> {
         if !self.open(at)?.runs.contains_key(&run) {
             self.start(at, run, run as u64)?;
         }
@@ -371,7 +353,7 @@ impl Machine {
         labels: usize,
         step: Option<i64>,
         value: u64,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), MachineFault> {
         let handle = self.started(at, run)?;
         let time_us = self.next_time();
         let known = self.open(at)?.next_step.get(&run).copied();
@@ -389,22 +371,22 @@ impl Machine {
         let row = RowAt::step(step).time_us(time_us).labels((labels > 0).then(|| over.clone()));
         let done = handle.log_at(&row, &values);
         let all = handle.labels().merged(&over).expect("few labels");
-        let written = |&(metric, value): &(&str, f64)| Written {
+        let written = |&(metric, value): &(&str, f64)| WrittenPoint {
             key: SeriesKey::new(RUNS[run], metric, all.clone()),
             point: Point { step: expected, time_us, value },
         };
         self.open(at)?.next_step.insert(run, expected.saturating_add(1));
-        self.settle(at, done.map(Some), What::Points(values.iter().map(written).collect()))
+        self.settle(at, done.map(Some), UnitContent::Points(values.iter().map(written).collect()))
     }
 
-    fn batch(&mut self, at: usize, rows: usize, seed: u64) -> Result<(), Fault> {
+    fn batch(&mut self, at: usize, rows: usize, seed: u64) -> Result<(), MachineFault> {
         let time_us = self.next_time();
         let (batch, written) = draw_batch(seed, rows, time_us);
         let done = self.open(at)?.store.append(&batch);
-        self.settle(at, done, What::Points(written))
+        self.settle(at, done, UnitContent::Points(written))
     }
 
-    fn change(&mut self, at: usize, run: usize, about: u64) -> Result<(), Fault> {
+    fn change(&mut self, at: usize, run: usize, about: u64) -> Result<(), MachineFault> {
         let handle = self.started(at, run)?;
         let mut random = Random::new(about);
         let id = RUNS[run].to_string();
@@ -414,7 +396,7 @@ impl Machine {
             self.settle(
                 at,
                 done.map(|()| None),
-                What::Change { run: id, change: RunChange::SetParams(params) },
+                UnitContent::Change { run: id, change: RunChange::SetParams(params) },
             )
         } else {
             let (add, remove) = (draw_tags(&mut random), draw_tags(&mut random));
@@ -422,38 +404,38 @@ impl Machine {
             self.settle(
                 at,
                 done.map(|()| None),
-                What::Change { run: id, change: RunChange::SetTags { add, remove } },
+                UnitContent::Change { run: id, change: RunChange::SetTags { add, remove } },
             )
         }
     }
 
-    fn rewind(&mut self, at: usize, run: usize, step: i64) -> Result<(), Fault> {
+    fn rewind(&mut self, at: usize, run: usize, step: i64) -> Result<(), MachineFault> {
         let handle = self.started(at, run)?;
         let change = RunChange::Rewind { step, before: self.oracle.now() };
         let done = handle.rewind(step);
         if done.is_ok() {
             self.open(at)?.next_step.insert(run, step.saturating_add(1));
         }
-        self.settle(at, done.map(Some), What::Change { run: RUNS[run].into(), change })
+        self.settle(at, done.map(Some), UnitContent::Change { run: RUNS[run].into(), change })
     }
 
-    fn delete(&mut self, at: usize, run: usize) -> Result<(), Fault> {
+    fn delete(&mut self, at: usize, run: usize) -> Result<(), MachineFault> {
         let there = self.oracle.runs(|_| true).iter().any(|r| r.id == RUNS[run]);
         let change = RunChange::Delete { before: self.oracle.now() };
         let done = self.open(at)?.store.delete_run(RUNS[run]);
         match &done {
             Err(e) if e.kind() == ErrorKind::NotFound && !there => return Ok(()),
             Ok(_) if !there => {
-                return Err(Fault::Wrong(format!("{:?} was deleted and is not there", RUNS[run])));
+                return Err(MachineFault::Wrong(format!("{:?} was deleted and is not there", RUNS[run])));
             }
             Ok(_) => drop(self.open(at)?.next_step.remove(&run)),
             Err(_) => {}
         }
-        self.settle(at, done.map(Some), What::Change { run: RUNS[run].into(), change })
+        self.settle(at, done.map(Some), UnitContent::Change { run: RUNS[run].into(), change })
     }
 
     /// Ends a run and thins it; its sums stay, and what is left of its points is an outline.
-    fn thin(&mut self, at: usize, run: usize, buckets: usize) -> Result<(), Fault> {
+    fn thin(&mut self, at: usize, run: usize, buckets: usize) -> Result<(), MachineFault> {
         for store in 0..self.stores.len() {
             if self.stores[store].is_some() {
                 self.end(store, run, false)?;
@@ -478,40 +460,23 @@ impl Machine {
             Ok(_) => {
                 let after = sums()?;
                 if before != after {
-                    return Err(Fault::Wrong(format!("sums were {before:?}, and thinned are {after:?}")));
+                    return Err(MachineFault::Wrong(format!(
+                        "sums were {before:?}, and thinned are {after:?}"
+                    )));
                 }
                 let left = check::points(&own.clone().hidden(true).repeats(Repeats::All))?;
-                self.oracle.thin(RUNS[run], &left).map_err(Fault::Wrong)?;
+                self.oracle.thin(RUNS[run], &left).map_err(MachineFault::Wrong)?;
             }
         }
         self.oracle.durable_all();
         Ok(())
     }
 
-    fn end(&mut self, at: usize, run: usize, failed: bool) -> Result<(), Fault> {
+    fn end(&mut self, at: usize, run: usize, failed: bool) -> Result<(), MachineFault> {
         let Some(handle) = self.open(at)?.runs.remove(&run) else { return Ok(()) };
         let status = if failed { Status::Failed } else { Status::Finished };
         let done = if failed { handle.fail() } else { handle.finish() };
         let change = RunChange::End { time_us: 0, status };
-        self.settle(at, done.map(|()| None), What::Change { run: RUNS[run].into(), change })
+        self.settle(at, done.map(|()| None), UnitContent::Change { run: RUNS[run].into(), change })
     }
-}
-
-fn draw_params(random: &mut Random) -> Params {
-    let mut params = Params::new();
-    for _ in 0..random.below(3) {
-        let value = match random.below(5) {
-            0 => Param::Float(f64::from_bits(value_bits(random.next_u64()))),
-            1 => Param::Int(random.next_u64().cast_signed()),
-            2 => Param::Text("🌊 \"x\"\0".into()),
-            3 => Param::List(vec![Param::Null, Param::Bool(true)]),
-            _ => Param::Map(BTreeMap::from([("$float".to_string(), Param::Text("NaN".into()))])),
-        };
-        params.insert(format!("p{}", random.below(4)), value);
-    }
-    params
-}
-
-fn draw_tags(random: &mut Random) -> BTreeSet<String> {
-    (0..random.below(3)).map(|_| format!("tag {}", random.below(3))).collect()
 }

@@ -5,7 +5,7 @@
 //! either from a seed ([`draw_ops`], for crash tests, where a sequence is a scenario) or by proptest ([`ops`], which
 //! shrinks what fails).
 
-use crate::oracle::{Ask, Name};
+use crate::question::{NameTest, Question};
 use crate::random::Random;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use std::fmt;
@@ -125,7 +125,7 @@ pub enum Op {
         /// Which store.
         store: usize,
         /// The question.
-        ask: Ask,
+        ask: Question,
     },
     /// Takes a snapshot and keeps it; whenever one is taken, those kept before are read again.
     Hold {
@@ -355,12 +355,12 @@ fn draw_op(seed: u64, stores: usize, mix: Mix) -> Op {
     }
 }
 
-fn draw_ask(random: &mut Random) -> Ask {
-    let mut ask = Ask::all([Repeats::Last, Repeats::First, Repeats::All][at(random, 3)]);
+fn draw_ask(random: &mut Random) -> Question {
+    let mut ask = Question::all([Repeats::Last, Repeats::First, Repeats::All][at(random, 3)]);
     let name = |random: &mut Random, names: &[&str], prefix: &str| match random.below(3) {
         0 => vec![],
-        1 => vec![Name::Exact(names[at(random, names.len())].into()), Name::Exact(names[0].into())],
-        _ => vec![Name::Prefix(prefix.into())],
+        1 => vec![NameTest::Exact(names[at(random, names.len())].into()), NameTest::Exact(names[0].into())],
+        _ => vec![NameTest::Prefix(prefix.into())],
     };
     ask.history = [History::Own, History::Inherited, History::InheritedWithTelemetry][at(random, 3)];
     ask.hidden = random.below(3) == 0;

@@ -7,13 +7,14 @@
 //! Every question is answered by going over all units. Nothing is indexed, cached or merged, so that it cannot
 //! share a fault with the engine. `machine.rs` feeds it; `check.rs` and `crash.rs` compare stores with it.
 
+use crate::question::{NameTest, Question};
 use std::collections::{BTreeMap, BTreeSet};
 use tidalite::{History, Point, Repeats, Seq, SeriesKey};
 use tidalite_model::{Moment, RunChange, RunInfo, RunRecord};
 
 /// One point as it was written.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Written {
+pub struct WrittenPoint {
     /// Its series.
     pub key: SeriesKey,
     /// Its step, time and value.
@@ -22,9 +23,9 @@ pub struct Written {
 
 /// What a unit holds.
 #[derive(Debug, Clone, PartialEq)]
-pub enum What {
+pub enum UnitContent {
     /// The points of a row or batch.
-    Points(Vec<Written>),
+    Points(Vec<WrittenPoint>),
     /// A change to a run.
     Change {
         /// The run's id.
@@ -36,18 +37,18 @@ pub enum What {
 
 /// What a writer appended at once.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Unit {
+pub struct WriteUnit {
     /// Its place in the order of writing.
     pub seq: Seq,
     /// What it holds.
-    pub what: What,
+    pub content: UnitContent,
 }
 
 /// The accepted units of one writer, in order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Ledger {
     /// The units.
-    pub units: Vec<Unit>,
+    pub units: Vec<WriteUnit>,
     /// So many of them, from the first on, are durable.
     pub durable: usize,
 }
@@ -56,80 +57,14 @@ pub struct Ledger {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Oracle {
     writers: BTreeMap<u32, Ledger>,
-    in_flight: Vec<Unit>,
+    in_flight: Vec<WriteUnit>,
     thinned: BTreeSet<SeriesKey>,
     /// Points that a thinning gave up.
-    gone: Vec<Written>,
-}
-
-/// A question; the default asks for all points, taken over from other runs too.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Ask {
-    /// Of runs that match any of these; of all where empty.
-    pub runs: Vec<Name>,
-    /// Of metrics that match any of these; of all where empty.
-    pub metrics: Vec<Name>,
-    /// Of series with all these labels.
-    pub labels: Vec<(String, String)>,
-    /// Steps, lo ≤ step < hi.
-    pub steps: (Option<i64>, Option<i64>),
-    /// Times in µs, lo ≤ time < hi.
-    pub times_us: (Option<i64>, Option<i64>),
-    /// Values, lo ≤ value < hi; NaN is in no range.
-    pub values: (Option<f64>, Option<f64>),
-    /// Which of several points of one step count.
-    pub repeats: Repeats,
-    /// What is read of what a run took over.
-    pub history: History,
-    /// Whether rewound points are seen.
-    pub hidden: bool,
-}
-
-/// A name asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Name {
-    /// This name alone.
-    Exact(String),
-    /// Names that begin so; as a pattern, this with a `*` behind it. Holds no signs of patterns itself.
-    Prefix(String),
-}
-
-impl Name {
-    fn matches(&self, name: &str) -> bool {
-        match self {
-            Name::Exact(n) => n == name,
-            Name::Prefix(p) => name.starts_with(p.as_str()),
-        }
-    }
-}
-
-impl Ask {
-    /// Everything as it was written and not deleted, with a rule for repeats.
-    pub fn all(repeats: Repeats) -> Self {
-        Ask { repeats, history: History::Own, hidden: true, ..Ask::default() }
-    }
-
-    fn wants(&self, key: &SeriesKey) -> bool {
-        let any = |names: &[Name], name: &str| names.is_empty() || names.iter().any(|n| n.matches(name));
-        any(&self.runs, &key.run)
-            && any(&self.metrics, &key.metric)
-            && self.labels.iter().all(|(k, v)| key.labels.get(k).as_deref() == Some(v.as_str()))
-    }
-
-    fn takes_step(&self, step: i64) -> bool {
-        self.steps.0.is_none_or(|lo| step >= lo) && self.steps.1.is_none_or(|hi| step < hi)
-    }
-
-    fn takes_point(&self, p: &Point) -> bool {
-        let (lo, hi) = self.times_us;
-        let in_time = lo.is_none_or(|lo| p.time_us >= lo) && hi.is_none_or(|hi| p.time_us < hi);
-        let (lo, hi) = self.values;
-        in_time && lo.is_none_or(|lo| p.value >= lo) && hi.is_none_or(|hi| p.value < hi)
-    }
+    gone: Vec<WrittenPoint>,
 }
 
 /// An answer: series in order, each with its points in order.
-pub type Answer = Vec<(SeriesKey, Vec<Point>)>;
+pub type ExpectedPoints = Vec<(SeriesKey, Vec<Point>)>;
 
 impl Oracle {
     /// An empty store's.
@@ -143,7 +78,7 @@ impl Oracle {
     }
 
     /// The units of which nobody knows whether they happened.
-    pub fn maybe(&self) -> &[Unit] {
+    pub fn maybe(&self) -> &[WriteUnit] {
         &self.in_flight
     }
 
@@ -151,20 +86,20 @@ impl Oracle {
     ///
     /// # Panics
     /// Where the order of writing does not ascend: then a bug is found.
-    pub fn accept(&mut self, seq: Seq, what: What) {
+    pub fn accept(&mut self, seq: Seq, content: UnitContent) {
         let units = &mut self.writers.entry(seq.writer()).or_default().units;
         let last = units.last().map(|u| u.seq);
         assert!(last.is_none_or(|last| last < seq), "the order of writing ascends: {seq:?} after {last:?}");
-        units.push(Unit { seq, what });
+        units.push(WriteUnit { seq, content });
     }
 
     /// Notes a call that failed in a way that leaves open whether it happened. Of a writer that is not known yet,
     /// it counts as the next one.
-    pub fn in_flight(&mut self, writer: Option<u32>, what: What) {
+    pub fn in_flight(&mut self, writer: Option<u32>, content: UnitContent) {
         let writer = writer.unwrap_or_else(|| self.writers.last_key_value().map_or(1, |(w, _)| w + 1));
         let last = self.writers.get(&writer).and_then(|h| h.units.last());
         let seq = Seq::new(writer, last.map_or(0, |u| u.seq.ordinal() + 1));
-        self.in_flight.push(Unit { seq, what });
+        self.in_flight.push(WriteUnit { seq, content });
     }
 
     /// Notes that this unit and all before it, of the same writer, are durable.
@@ -208,26 +143,30 @@ impl Oracle {
     }
 
     /// All accepted units, by the order of writing.
-    pub fn units(&self) -> impl Iterator<Item = &Unit> {
+    pub fn units(&self) -> impl Iterator<Item = &WriteUnit> {
         self.writers.values().flat_map(|h| &h.units)
     }
 
     /// How many points were accepted.
     pub fn points(&self) -> usize {
-        self.units().map(|u| if let What::Points(p) = &u.what { p.len() } else { 0 }).sum()
+        self.units().map(|u| if let UnitContent::Points(p) = &u.content { p.len() } else { 0 }).sum()
     }
 
     /// The greatest time of a point, in flight or not.
     pub fn time_max_us(&self) -> Option<i64> {
-        let points = |u: &Unit| {
-            if let What::Points(p) = &u.what { p.iter().map(|w| w.point.time_us).max() } else { None }
+        let points = |u: &WriteUnit| {
+            if let UnitContent::Points(p) = &u.content {
+                p.iter().map(|w| w.point.time_us).max()
+            } else {
+                None
+            }
         };
         self.units().chain(&self.in_flight).filter_map(points).max()
     }
 
     /// The greatest step of a run, and of what it took over.
     pub fn step_max(&self, run: &str) -> Option<i64> {
-        let ask = Ask { runs: vec![Name::Exact(run.into())], ..Ask::default() };
+        let ask = Question { runs: vec![NameTest::Exact(run.into())], ..Question::default() };
         self.answer(&ask).iter().flat_map(|(_, points)| points).map(|p| p.step).max()
     }
 
@@ -252,10 +191,10 @@ impl Oracle {
     }
 
     /// Of each change that hides: the run, what was written before it, and the last step that stays where it is a rewind.
-    fn hiding<'a>(units: impl Iterator<Item = &'a Unit>) -> Vec<(&'a str, Moment, Option<i64>)> {
+    fn hiding<'a>(units: impl Iterator<Item = &'a WriteUnit>) -> Vec<(&'a str, Moment, Option<i64>)> {
         let mut hiding = Vec::new();
         for unit in units {
-            let What::Change { run, change } = &unit.what else { continue };
+            let UnitContent::Change { run, change } = &unit.content else { continue };
             let (before, step) = match change {
                 RunChange::Rewind { step, before } => (before, Some(*step)),
                 RunChange::Delete { before } => (before, None),
@@ -274,7 +213,8 @@ impl Oracle {
 
     /// Whether any run was ever deleted.
     pub fn has_deletions(&self) -> bool {
-        self.units().any(|u| matches!(&u.what, What::Change { change: RunChange::Delete { .. }, .. }))
+        self.units()
+            .any(|u| matches!(&u.content, UnitContent::Change { change: RunChange::Delete { .. }, .. }))
     }
 
     /// All points written, seen or not, and those given up.
@@ -294,9 +234,9 @@ impl Oracle {
     /// # Errors
     /// The series that is neither.
     pub fn thin(&mut self, run: &str, left: &[(SeriesKey, Point)]) -> Result<(), String> {
-        let of_run = |ask: Ask| Ask { runs: vec![Name::Exact(run.into())], ..ask };
-        let all = self.answer(&of_run(Ask::all(Repeats::All)));
-        let seen = self.answer(&of_run(Ask { hidden: false, ..Ask::all(Repeats::Last) }));
+        let of_run = |ask: Question| Question { runs: vec![NameTest::Exact(run.into())], ..ask };
+        let all = self.answer(&of_run(Question::all(Repeats::All)));
+        let seen = self.answer(&of_run(Question { hidden: false, ..Question::all(Repeats::Last) }));
         let bits = |p: &Point| (p.step, p.time_us, p.value.to_bits());
         for (key, all) in all {
             let found: Vec<_> = left.iter().filter(|(k, _)| *k == key).map(|(_, p)| bits(p)).collect();
@@ -319,7 +259,7 @@ impl Oracle {
     /// Leaves of a series these points, of equal ones the last.
     fn give_up(&mut self, key: &SeriesKey, mut left: Vec<(i64, i64, u64)>) {
         for unit in self.writers.values_mut().rev().flat_map(|h| h.units.iter_mut().rev()) {
-            let What::Points(points) = &mut unit.what else { continue };
+            let UnitContent::Points(points) = &mut unit.content else { continue };
             let mut kept = Vec::new();
             for w in std::mem::take(points).into_iter().rev() {
                 let bits = (w.point.step, w.point.time_us, w.point.value.to_bits());
@@ -339,9 +279,9 @@ impl Oracle {
     }
 
     /// The points that are seen: none that is deleted, and none that is rewound unless these are asked for.
-    fn seen(&self, hidden: bool) -> Vec<(Seq, &Written)> {
+    fn seen(&self, hidden: bool) -> Vec<(Seq, &WrittenPoint)> {
         let hiding = Self::hiding(self.units());
-        let hides = |seq: Seq, w: &Written| {
+        let hides = |seq: Seq, w: &WrittenPoint| {
             hiding.iter().any(|(run, before, kept)| {
                 let applies = kept.is_none_or(|k| !hidden && w.point.step > k);
                 applies && **run == *w.key.run && before.covers(seq)
@@ -350,15 +290,15 @@ impl Oracle {
         self.written().filter(|(seq, w)| !hides(*seq, w)).collect()
     }
 
-    fn written(&self) -> impl Iterator<Item = (Seq, &Written)> {
+    fn written(&self) -> impl Iterator<Item = (Seq, &WrittenPoint)> {
         self.units().flat_map(|u| {
-            let points = if let What::Points(p) = &u.what { &p[..] } else { &[] };
+            let points = if let UnitContent::Points(p) = &u.content { &p[..] } else { &[] };
             points.iter().map(|w| (u.seq, w))
         })
     }
 
     /// The points asked for: series ascending, in each by step and then by the order of writing.
-    pub fn answer(&self, ask: &Ask) -> Answer {
+    pub fn answer(&self, ask: &Question) -> ExpectedPoints {
         let infos = self.runs(|_| true);
         let seen = self.seen(ask.hidden);
         let fork =
@@ -408,9 +348,11 @@ impl Oracle {
     pub fn runs(&self, alive: impl Fn(u32) -> bool) -> Vec<RunInfo> {
         let mut records: BTreeMap<String, RunRecord> = BTreeMap::new();
         // Deletions first: nothing written after one may meet what is deleted.
-        let deletes = |u: &&Unit| matches!(&u.what, What::Change { change: RunChange::Delete { .. }, .. });
+        let deletes = |u: &&WriteUnit| {
+            matches!(&u.content, UnitContent::Change { change: RunChange::Delete { .. }, .. })
+        };
         for unit in self.units().filter(deletes).chain(self.units()) {
-            if let What::Change { run, change } = &unit.what {
+            if let UnitContent::Change { run, change } = &unit.content {
                 records.entry(run.clone()).or_default().apply(unit.seq, change);
             }
         }
@@ -445,73 +387,20 @@ fn outline(points: &[Point], shift: u32) -> Vec<Point> {
     kept
 }
 
-/// Aggregates of some points, each by its definition.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Naive {
-    /// All points.
-    pub count: u64,
-    /// Points with finite values.
-    pub finite: u64,
-    /// Points whose value is NaN.
-    pub nan: u64,
-    /// Sum of the finite values.
-    pub sum: Option<f64>,
-    /// Their mean.
-    pub mean: Option<f64>,
-    /// Their population standard deviation.
-    pub std: Option<f64>,
-    /// The least.
-    pub min: Option<f64>,
-    /// The greatest.
-    pub max: Option<f64>,
-    /// The value at the least step.
-    pub first: Option<f64>,
-    /// The value at the greatest step.
-    pub last: Option<f64>,
-}
-
-impl Naive {
-    /// Of points whose series ascend, and whose steps ascend in each.
-    pub fn of(points: &[Point]) -> Naive {
-        let finite: Vec<f64> = points.iter().map(|p| p.value).filter(|v| v.is_finite()).collect();
-        let some = |x: f64| (!finite.is_empty()).then_some(x);
-        let n = finite.len() as f64;
-        let sum: f64 = finite.iter().sum();
-        // Scaled, so that neither the sum nor a square of two great numbers leaves the range.
-        let scale = finite.iter().fold(0.0f64, |m, v| m.max(v.abs())).max(f64::MIN_POSITIVE);
-        let mean = finite.iter().map(|v| v / scale).sum::<f64>() / n;
-        let var = finite.iter().map(|v| (v / scale - mean).powi(2)).sum::<f64>() / n;
-        let least = points.iter().map(|p| p.step).min();
-        let greatest = points.iter().map(|p| p.step).max();
-        Naive {
-            count: points.len() as u64,
-            finite: finite.len() as u64,
-            nan: points.iter().filter(|p| p.value.is_nan()).count() as u64,
-            sum: some(sum),
-            mean: some(mean * scale),
-            std: some(var.sqrt() * scale),
-            min: finite.iter().copied().reduce(f64::min),
-            max: finite.iter().copied().reduce(f64::max),
-            first: points.iter().find(|p| Some(p.step) == least).map(|p| p.value),
-            last: points.iter().rfind(|p| Some(p.step) == greatest).map(|p| p.value),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use tidalite::Labels;
 
-    fn points(run: &str, points: &[(i64, f64)]) -> What {
-        let written = |&(step, value): &(i64, f64)| Written {
+    fn points(run: &str, points: &[(i64, f64)]) -> UnitContent {
+        let written = |&(step, value): &(i64, f64)| WrittenPoint {
             key: SeriesKey::new(run, "m", Labels::none()),
             point: Point { step, time_us: 7, value },
         };
-        What::Points(points.iter().map(written).collect())
+        UnitContent::Points(points.iter().map(written).collect())
     }
 
-    fn values(oracle: &Oracle, ask: &Ask) -> Vec<f64> {
+    fn values(oracle: &Oracle, ask: &Question) -> Vec<f64> {
         oracle.answer(ask).into_iter().flat_map(|(_, p)| p).map(|p| p.value).collect()
     }
 
@@ -520,10 +409,11 @@ mod tests {
         let mut oracle = Oracle::new();
         oracle.accept(Seq::new(2, 0), points("r", &[(1, 20.0), (1, 21.0)]));
         oracle.accept(Seq::new(1, 5), points("r", &[(1, 10.0), (0, 9.0)]));
-        assert_eq!(values(&oracle, &Ask::all(Repeats::Last)), [9.0, 21.0]);
-        assert_eq!(values(&oracle, &Ask::all(Repeats::First)), [9.0, 10.0]);
-        assert_eq!(values(&oracle, &Ask::all(Repeats::All)), [9.0, 10.0, 20.0, 21.0]);
-        let late = Ask { steps: (Some(1), None), values: (None, Some(20.0)), ..Ask::all(Repeats::All) };
+        assert_eq!(values(&oracle, &Question::all(Repeats::Last)), [9.0, 21.0]);
+        assert_eq!(values(&oracle, &Question::all(Repeats::First)), [9.0, 10.0]);
+        assert_eq!(values(&oracle, &Question::all(Repeats::All)), [9.0, 10.0, 20.0, 21.0]);
+        let late =
+            Question { steps: (Some(1), None), values: (None, Some(20.0)), ..Question::all(Repeats::All) };
         assert_eq!(values(&oracle, &late), [10.0]);
     }
 
@@ -540,16 +430,5 @@ mod tests {
         assert_eq!((one.points(), one.writers()[&1].durable), (1, 1));
         let more = oracle.cut_to(&BTreeMap::from([(1, 3)]), &BTreeSet::from([0, 1]));
         assert_eq!((more.points(), more.maybe().len(), more.step_max("s")), (5, 0, Some(0)));
-    }
-
-    #[test]
-    fn aggregates_leave_what_is_not_finite_out() {
-        let of = |v: &[f64]| -> Vec<Point> {
-            v.iter().enumerate().map(|(i, &value)| Point { step: i as i64, time_us: 0, value }).collect()
-        };
-        let n = Naive::of(&of(&[f64::NAN, 1.0, 3.0, f64::INFINITY]));
-        assert_eq!((n.count, n.finite, n.nan, n.mean, n.std), (4, 2, 1, Some(2.0), Some(1.0)));
-        assert_eq!((n.min, n.max, n.last), (Some(1.0), Some(3.0), Some(f64::INFINITY)));
-        assert_eq!(Naive::of(&[]).mean, None);
     }
 }

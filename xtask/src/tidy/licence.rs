@@ -8,28 +8,28 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use crate::cargo;
-use crate::steps::Outcome;
+use crate::chore::cargo;
+use crate::steps::StepOutcome;
 
 /// Checks what the workspace is built from, on every platform.
-pub(crate) fn check(root: &Path) -> Outcome {
+pub(crate) fn check(root: &Path) -> StepOutcome {
     let allowed = match fs::read_to_string(root.join("deny.toml")) {
         Ok(text) => allowed(&text),
-        Err(e) => return Outcome::Failed(format!("cannot read deny.toml: {e}")),
+        Err(e) => return StepOutcome::Failed(format!("cannot read deny.toml: {e}")),
     };
     let edges = "normal,build,dev";
     let tree =
         ["tree", "--workspace", "--target=all", "--prefix=none", "--format={p}\t{l}", "--edges", edges];
     let packages = match cargo().args(tree).output() {
         Ok(out) if out.status.success() => String::from_utf8_lossy(&out.stdout).into_owned(),
-        Ok(out) => return Outcome::Failed(String::from_utf8_lossy(&out.stderr).into_owned()),
-        Err(e) => return Outcome::Failed(format!("cannot start cargo: {e}")),
+        Ok(out) => return StepOutcome::Failed(String::from_utf8_lossy(&out.stderr).into_owned()),
+        Err(e) => return StepOutcome::Failed(format!("cannot start cargo: {e}")),
     };
     let refused = refused(&packages, &allowed);
     refused.iter().for_each(|line| println!("   {line}"));
     match refused.len() {
-        0 => Outcome::Passed,
-        n => Outcome::Failed(format!("{n} dependencies have no licence that deny.toml allows")),
+        0 => StepOutcome::Passed,
+        n => StepOutcome::Failed(format!("{n} dependencies have no licence that deny.toml allows")),
     }
 }
 

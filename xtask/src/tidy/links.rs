@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use super::File;
+use super::sources::TextFile;
 
 /// A line for each link that leads nowhere.
-pub(super) fn check(files: &[File]) -> Vec<String> {
-    let documents: Vec<&File> = files.iter().filter(|f| f.name.ends_with(".md")).collect();
+pub(super) fn check(files: &[TextFile]) -> Vec<String> {
+    let documents: Vec<&TextFile> = files.iter().filter(|f| f.name.ends_with(".md")).collect();
     let mut breaches = Vec::new();
     for file in &documents {
         for (line, target) in links(&file.text) {
@@ -22,7 +22,7 @@ pub(super) fn check(files: &[File]) -> Vec<String> {
 }
 
 /// What is wrong with a link, if anything.
-fn resolve(from: &File, target: &str) -> Option<String> {
+fn resolve(from: &TextFile, target: &str) -> Option<String> {
     let other_host = target.contains("://") || target.starts_with("mailto:");
     if other_host || target.is_empty() {
         return None;
@@ -126,7 +126,7 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let text =
             "# Here\n[a](Cargo.toml) [b](none.md) [c](#here) [d](#there) [e](https://example.org/none)";
-        let file = File { name: "a.md".into(), path: root.join("a.md"), text: text.into() };
+        let file = TextFile { name: "a.md".into(), path: root.join("a.md"), text: text.into() };
         let found = check(&[file]);
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(found[0].contains("none.md") && found[1].contains("#there"));

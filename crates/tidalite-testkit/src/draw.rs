@@ -4,17 +4,18 @@
 //! integers or timestamps. Used by `machine.rs` and by tests that need batches of a certain size.
 
 use crate::ops::{LABELS, METRICS, RUNS, labels_of, step_of, value_bits};
-use crate::oracle::Written;
+use crate::oracle::WrittenPoint;
 use crate::random::Random;
 use arrow::array::{
     ArrayRef, DictionaryArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::Int32Type;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tidalite::{Point, SeriesKey};
+use tidalite::{Param, Params, Point, SeriesKey};
 
 /// A batch of `rows` rows, all at one time, and its points in their order.
-pub fn draw_batch(seed: u64, rows: usize, time_us: i64) -> (RecordBatch, Vec<Written>) {
+pub fn draw_batch(seed: u64, rows: usize, time_us: i64) -> (RecordBatch, Vec<WrittenPoint>) {
     let mut random = Random::new(seed);
     let mut pick = |len: usize| usize::try_from(random.below(len as u64)).expect("below a usize");
     let with_labels = pick(2) == 0;
@@ -23,7 +24,7 @@ pub fn draw_batch(seed: u64, rows: usize, time_us: i64) -> (RecordBatch, Vec<Wri
         .collect();
     let steps: Vec<i64> = (0..rows).map(|_| step_of(random.next_u64())).collect();
     let values: Vec<f64> = (0..rows).map(|_| f64::from_bits(value_bits(random.next_u64()))).collect();
-    let written = (0..rows).map(|i| Written {
+    let written = (0..rows).map(|i| WrittenPoint {
         key: SeriesKey::new(RUNS[names[i].0], METRICS[names[i].1], labels_of(names[i].2)),
         point: Point { step: steps[i], time_us, value: values[i] },
     });
@@ -52,4 +53,23 @@ pub fn draw_batch(seed: u64, rows: usize, time_us: i64) -> (RecordBatch, Vec<Wri
         columns.push(("labels", text(names.iter().map(|n| LABELS[n.2]).collect(), false)));
     }
     (RecordBatch::try_from_iter(columns).expect("columns of one length"), written)
+}
+
+pub(crate) fn draw_params(random: &mut Random) -> Params {
+    let mut params = Params::new();
+    for _ in 0..random.below(3) {
+        let value = match random.below(5) {
+            0 => Param::Float(f64::from_bits(value_bits(random.next_u64()))),
+            1 => Param::Int(random.next_u64().cast_signed()),
+            2 => Param::Text("🌊 \"x\"\0".into()),
+            3 => Param::List(vec![Param::Null, Param::Bool(true)]),
+            _ => Param::Map(BTreeMap::from([("$float".to_string(), Param::Text("NaN".into()))])),
+        };
+        params.insert(format!("p{}", random.below(4)), value);
+    }
+    params
+}
+
+pub(crate) fn draw_tags(random: &mut Random) -> BTreeSet<String> {
+    (0..random.below(3)).map(|_| format!("tag {}", random.below(3))).collect()
 }

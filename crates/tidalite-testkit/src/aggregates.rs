@@ -1,0 +1,72 @@
+//! Aggregates of points in the simplest way there is, to compare the engine's with.
+
+use tidalite::Point;
+
+/// Aggregates of some points, each by its definition.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Naive {
+    /// All points.
+    pub count: u64,
+    /// Points with finite values.
+    pub finite: u64,
+    /// Points whose value is NaN.
+    pub nan: u64,
+    /// Sum of the finite values.
+    pub sum: Option<f64>,
+    /// Their mean.
+    pub mean: Option<f64>,
+    /// Their population standard deviation.
+    pub std: Option<f64>,
+    /// The least.
+    pub min: Option<f64>,
+    /// The greatest.
+    pub max: Option<f64>,
+    /// The value at the least step.
+    pub first: Option<f64>,
+    /// The value at the greatest step.
+    pub last: Option<f64>,
+}
+
+impl Naive {
+    /// Of points whose series ascend, and whose steps ascend in each.
+    pub fn of(points: &[Point]) -> Naive {
+        let finite: Vec<f64> = points.iter().map(|p| p.value).filter(|v| v.is_finite()).collect();
+        let some = |x: f64| (!finite.is_empty()).then_some(x);
+        let n = finite.len() as f64;
+        let sum: f64 = finite.iter().sum();
+        // Scaled, so that neither the sum nor a square of two great numbers leaves the range.
+        let scale = finite.iter().fold(0.0f64, |m, v| m.max(v.abs())).max(f64::MIN_POSITIVE);
+        let mean = finite.iter().map(|v| v / scale).sum::<f64>() / n;
+        let var = finite.iter().map(|v| (v / scale - mean).powi(2)).sum::<f64>() / n;
+        let least = points.iter().map(|p| p.step).min();
+        let greatest = points.iter().map(|p| p.step).max();
+        Naive {
+            count: points.len() as u64,
+            finite: finite.len() as u64,
+            nan: points.iter().filter(|p| p.value.is_nan()).count() as u64,
+            sum: some(sum),
+            mean: some(mean * scale),
+            std: some(var.sqrt() * scale),
+            min: finite.iter().copied().reduce(f64::min),
+            max: finite.iter().copied().reduce(f64::max),
+            first: points.iter().find(|p| Some(p.step) == least).map(|p| p.value),
+            last: points.iter().rfind(|p| Some(p.step) == greatest).map(|p| p.value),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aggregates_leave_what_is_not_finite_out() {
+        let of = |v: &[f64]| -> Vec<Point> {
+            v.iter().enumerate().map(|(i, &value)| Point { step: i as i64, time_us: 0, value }).collect()
+        };
+        let n = Naive::of(&of(&[f64::NAN, 1.0, 3.0, f64::INFINITY]));
+        assert_eq!((n.count, n.finite, n.nan, n.mean, n.std), (4, 2, 1, Some(2.0), Some(1.0)));
+        assert_eq!((n.min, n.max, n.last), (Some(1.0), Some(3.0), Some(f64::INFINITY)));
+        assert_eq!(Naive::of(&[]).mean, None);
+    }
+}
