@@ -1,11 +1,11 @@
-//! The points of one series, borrowed: what a tile is encoded from.
+//! The points of one series within a tile, borrowed.
 
 use tidalite_model::SeriesKey;
 
 /// The points of one series within a tile, sorted by (step, seq); all slices have the same length, at least 1.
 #[derive(Debug, Clone, Copy)]
 pub struct SeriesChunk<'a> {
-    /// Which series.
+    /// The series.
     pub key: &'a SeriesKey,
     /// Steps, ascending.
     pub steps: &'a [i64],

@@ -1,42 +1,41 @@
-//! What is to be known of a series' points: checked order, summary, write orders, repeats.
+//! The row of the series table that follows from a series' points: summary, write orders, repeats.
 //!
-//! Used when a tile is encoded, when a damaged series table is rebuilt from the points, and when a part is
-//! verified, so that the three cannot disagree.
+//! Encoding, rebuilding a damaged series table and verifying share this code, so they cannot disagree.
 
 use crate::chunk::SeriesChunk;
 use crate::series::row::SeriesRow;
 use std::collections::BTreeMap;
 use tidalite_model::{Error, Point, Result, Seq, Summary};
 
-/// Per writer, the least and greatest frame ordinal seen.
+/// The least and greatest frame ordinal of each writer.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SeqRanges(BTreeMap<u32, (u64, u64)>);
 
 impl SeqRanges {
-    /// Takes a range of one writer.
+    /// Adds a range of one writer.
     pub(crate) fn add(&mut self, min: Seq, max: Seq) {
         let range = self.0.entry(min.writer()).or_insert((min.ordinal(), max.ordinal()));
         range.0 = range.0.min(min.ordinal());
         range.1 = range.1.max(max.ordinal());
     }
 
-    /// Takes all that `other` saw.
+    /// Adds the ranges of `other`.
     pub(crate) fn merge(&mut self, other: &SeqRanges) {
         for (&writer, &(min, max)) in &other.0 {
             self.add(Seq::new(writer, min), Seq::new(writer, max));
         }
     }
 
-    /// As the manifest keeps them.
+    /// The ranges in the manifest's form.
     pub(crate) fn into_vec(self) -> Vec<(u32, u64, u64)> {
         self.0.into_iter().map(|(writer, (min, max))| (writer, min, max)).collect()
     }
 }
 
-/// Checks a chunk and sums it up; `tile` and `row_start` of the row are zero, for the caller to set.
+/// Checks a chunk and summarizes it. The caller sets `tile` and `row_start` of the row, which are 0.
 ///
 /// # Errors
-/// `Invalid` where the arrays differ in length, are empty, are not ascending by (step, seq), or hold a negative seq.
+/// `Invalid` where the arrays differ in length, are empty, do not ascend by (step, seq), or hold a negative seq.
 pub(crate) fn facts(chunk: &SeriesChunk<'_>, ranges: &mut SeqRanges) -> Result<SeriesRow> {
     let n = chunk.steps.len();
     let rows = u32::try_from(n).unwrap_or(u32::MAX);
@@ -53,7 +52,12 @@ pub(crate) fn facts(chunk: &SeriesChunk<'_>, ranges: &mut SeqRanges) -> Result<S
     Ok(SeriesRow { key, tile: 0, row_start: 0, rows, seq_min, seq_max, repeats, summary })
 }
 
-/// Checks that (step, seq) ascend; whether a step comes twice.
+/// Wrapping sum of the values' bits.
+pub(crate) fn value_bits_sum(values: &[f64]) -> u64 {
+    values.iter().fold(0, |sum, v| sum.wrapping_add(v.to_bits()))
+}
+
+/// Checks that (step, seq) ascend. Returns whether a step occurs twice.
 fn check_order(chunk: &SeriesChunk<'_>) -> Result<bool> {
     let mut repeats = false;
     let pairs = chunk.steps.windows(2).zip(chunk.seqs.windows(2));
@@ -68,7 +72,7 @@ fn check_order(chunk: &SeriesChunk<'_>) -> Result<bool> {
     Ok(repeats)
 }
 
-/// Notes the write orders, per writer; least and greatest of all.
+/// Adds the write orders to `ranges`. Returns the least and the greatest.
 fn note_seqs(chunk: &SeriesChunk<'_>, ranges: &mut SeqRanges) -> Result<(i64, i64)> {
     let (min, max) = chunk.seqs.iter().fold((i64::MAX, i64::MIN), |(a, b), &s| (a.min(s), b.max(s)));
     let seq = |raw| Seq::from_i64(raw).ok_or_else(|| refused(chunk, "has a negative write order"));

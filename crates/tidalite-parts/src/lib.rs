@@ -1,13 +1,13 @@
-//! Parts: immutable Parquet files of points, and their side tables. The only crate that knows Parquet.
+//! Parts: immutable Parquet files of points, with their series tables and rollups.
 //!
-//! A part is two files, or three. The *points* file is plain Parquet that any tool reads: one row a point, one row group a
-//! *tile*, rows ascending by (run, metric, labels, step, seq) inside a tile. The *series table* beside it, Parquet
-//! too, has one row for each series in each tile: where its rows lie, and their summary. Where a series has many points,
-//! *rollups* hold what they add up to bucket by bucket, in a third file, which nobody needs to read.
+//! A part has two or three files, all plain Parquet that any tool reads. The *points* file has one row per point and one row
+//! group per *tile*. The rows of a tile ascend by (run, metric, labels, step, seq). The *series table* has one row for each
+//! series in each tile: its rows in the tile, and their summary. Where a series has many points, *rollups* in a third file
+//! hold a summary for each bucket of steps. Rollups are redundant unless the part is thinned.
 //!
-//! Writing: [`encode_tile`] turns sorted points into a finished row group in memory (pure work, so callers encode
-//! tiles in parallel), and [`PartWriter`] lays tiles one behind the other, then the footer, then the series table.
-//! Reading: [`Part`] reads chosen rows of chosen columns of a tile.
+//! Writing: [`encode_tile`] encodes sorted points as a row group in memory; it does no I/O, so callers encode tiles in
+//! parallel. [`PartWriter`] writes the tiles, the footer, the series table and the rollups. Reading: [`Part`] reads chosen
+//! rows of chosen columns of a tile.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -17,7 +17,7 @@
 //!
 //! let folder = tempfile::tempdir()?;
 //! let vfs: Arc<dyn Vfs> = Arc::new(RealVfs::new());
-//! let place = PartPaths {
+//! let paths = PartPaths {
 //!     id: vfs.uuid(),
 //!     points: folder.path().join("points.parquet"),
 //!     series: folder.path().join("series.parquet"),
@@ -31,11 +31,11 @@
 //!     times_us: &[10, 20, 30],
 //!     values: &[0.5, 0.25, f64::NAN],
 //! };
-//! let mut writer = PartWriter::create(vfs.clone(), &place)?;
+//! let mut writer = PartWriter::create(vfs.clone(), &paths)?;
 //! writer.push(encode_tile(&[loss], &PartOptions::default())?)?;
 //! let meta = writer.finish(true)?;
 //!
-//! let part = Part::open(vfs, &place, &meta)?;
+//! let part = Part::open(vfs, &paths, &meta)?;
 //! let row = part.series().row(0)?;
 //! assert_eq!((&*row.key.metric, row.summary.count, row.summary.nan), ("loss", 3, 1));
 //! let found = part.read(row.tile, &[row.row_start..row.row_start + 2], ColumnSet::VALUE)?;
@@ -44,12 +44,12 @@
 //! ```
 //!
 //! Invariants:
-//! - Each byte of all files is covered by a CRC32C that our reader checks before it believes the byte: pages by
-//!   sums kept in the footer, the footer and the series table by sums kept in the [`PartMeta`] (which the manifest
-//!   holds). Each page is besides a zstd frame with its own content checksum, which every other reader checks; a
-//!   page's header (some 25 bytes) has our sum alone.
-//! - No length read from a file is allocated for before it is bounded by the file's size or by a constant.
-//! - A value chunk that holds a NaN has no statistics, since readers disagree on what min and max mean then.
+//! - The reader uses no byte before a CRC32C that covers it has matched. The checksums of pages are in the footer. Those of
+//!   the footer, the series table and the whole files are in the [`PartMeta`], which the manifest holds. A page's body is also
+//!   a zstd frame with a content checksum, which every other reader checks. A page's header (some 25 bytes) has only our
+//!   checksum.
+//! - A length read from a file is bounded by the file's size or by a constant before memory is allocated for it.
+//! - A value chunk with a NaN has no statistics, since readers disagree on the meaning of min and max there.
 
 #![forbid(unsafe_code)]
 

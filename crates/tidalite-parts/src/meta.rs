@@ -1,39 +1,39 @@
-//! What the manifest keeps of a part: enough to leave it out of a query unopened, and to check it when opened.
+//! The manifest's entry for a part: enough to skip the part in a query without opening it, and to check it when opened.
 
 use serde::{Deserialize, Serialize};
 use tidalite_model::Seq;
 use uuid::Uuid;
 
-/// Totals, ranges and checksums of one part. Ranges are inclusive at both ends.
+/// Totals, ranges and checksums of one part. Both ends of a range are inside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartMeta {
     /// The part's id.
     pub id: Uuid,
-    /// Points.
+    /// Number of points.
     pub rows: u64,
-    /// Tiles (row groups).
+    /// Number of tiles (row groups).
     pub tiles: u32,
-    /// Different series.
+    /// Number of distinct series.
     pub series: u64,
-    /// Different runs.
+    /// Number of distinct runs.
     pub runs: u64,
     /// Bytes of the points file.
     pub bytes: u64,
     /// CRC32C of the points file.
     pub crc32c: u32,
-    /// Bytes of all that lies behind the last page: page index, footer, trailer.
+    /// Bytes after the last page: page index, footer, trailer.
     pub footer_bytes: u64,
-    /// CRC32C of those.
+    /// CRC32C of these bytes.
     pub footer_crc32c: u32,
     /// Bytes of the series table.
     pub series_bytes: u64,
     /// CRC32C of the series table.
     pub series_crc32c: u32,
-    /// The rollups, where any series has them.
+    /// The rollups; `None` where no series has any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollups: Option<RollupMeta>,
-    /// Of a thinned part, how many points its own stand for (see [`encode_thinned_tile`](crate::encode_thinned_tile)); `None`
-    /// where each stands for itself.
+    /// In a thinned part, the number of points before thinning (see [`encode_thinned_tile`](crate::encode_thinned_tile));
+    /// `None` in any other part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thinned: Option<u64>,
     /// Least run id.
@@ -48,28 +48,28 @@ pub struct PartMeta {
     pub time_min_us: i64,
     /// Greatest time, µs since 1970 UTC.
     pub time_max_us: i64,
-    /// Per writer, ascending: its ordinal, and the least and greatest frame ordinal among its points here.
+    /// For each writer, ascending: its number, and the least and greatest frame ordinal of its points in this part.
     pub seq: Vec<(u32, u64, u64)>,
-    /// Added to each write order in the points file when it is read: 0, but for a part that was written before its place in
-    /// the order of writing was known (see [`placed_at`](Self::placed_at)).
+    /// Added to each write order of the points file when it is read. It is 0 unless the part was written before its write
+    /// order was known (see [`placed_at`](Self::placed_at)).
     #[serde(default, skip_serializing_if = "is_zero")]
     pub seq_base: i64,
-    /// Wrapping sum of the values' bits, whatever their order: what goes into a compaction must come out of it.
+    /// Wrapping sum of the values' bits, which is independent of their order. A compaction must preserve the sum.
     pub value_bits_sum: u64,
 }
 
 /// Length and checksums of a part's rollups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RollupMeta {
-    /// Buckets.
+    /// Number of buckets.
     pub rows: u64,
     /// Bytes of the file.
     pub bytes: u64,
     /// CRC32C of the file.
     pub crc32c: u32,
-    /// Bytes of all that lies behind the last page.
+    /// Bytes after the last page.
     pub footer_bytes: u64,
-    /// CRC32C of those.
+    /// CRC32C of these bytes.
     pub footer_crc32c: u32,
 }
 
@@ -80,14 +80,13 @@ impl PartMeta {
         self.bytes.saturating_add(self.series_bytes).saturating_add(rollups)
     }
 
-    /// Whether it holds few of the points that it stands for. Its rollups and its series table are then the only account of the
-    /// others.
+    /// Whether the part is thinned. Its rollups and its series table are then the only record of the points that are gone.
     pub fn is_thinned(&self) -> bool {
         self.thinned.is_some()
     }
 
-    /// The same part, all of whose points were stored with write order 0 and are now given that of one frame: a batch
-    /// becomes a part first, and the frame that speaks of it is its moment of acceptance.
+    /// The same part with `seq` as the write order of all its points, which must be stored with write order 0. A staged part
+    /// is written first; the frame that refers to it then gives it its write order.
     pub fn placed_at(mut self, seq: Seq) -> PartMeta {
         self.seq_base = seq.as_i64();
         self.seq = vec![(seq.writer(), seq.ordinal(), seq.ordinal())];

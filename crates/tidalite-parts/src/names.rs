@@ -1,15 +1,15 @@
-//! Names of runs, metrics and labels as files hold them: each text that comes again shares one allocation.
+//! Names of runs, metrics and labels as read from files. Equal texts share one allocation.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use tidalite_model::{Labels, SeriesKey};
 
-/// Texts met so far, so that equal names share one allocation.
+/// Gives equal names the same allocation.
 pub(crate) struct NameInterner {
     texts: HashMap<Vec<u8>, Arc<str>>,
     labels: HashMap<Vec<u8>, Labels>,
     last: Option<SeriesKey>,
-    /// Texts by where their bytes lay: a dictionary of a file has each text once, and to compare one is less than to hash it.
+    /// Texts by the address of their bytes. A file's dictionary holds each text once, and comparing is cheaper than hashing.
     by_address: [Option<Arc<str>>; ADDRESSES],
 }
 
@@ -23,14 +23,14 @@ impl Default for NameInterner {
 }
 
 impl NameInterner {
-    /// The key of three texts as they lie in a file.
+    /// The key of three texts as stored in a file.
     pub(crate) fn key(
         &mut self,
         run: &[u8],
         metric: &[u8],
         labels: &[u8],
     ) -> Result<SeriesKey, &'static str> {
-        // Rows are sorted: the run and the labels are mostly those of the row before.
+        // Rows are sorted, so the run and the labels mostly equal those of the previous row.
         let last = self.last.take();
         let key = SeriesKey {
             run: match &last {
@@ -48,8 +48,8 @@ impl NameInterner {
     }
 
     fn text(&mut self, bytes: &[u8]) -> Result<Arc<str>, &'static str> {
-        let place = (bytes.as_ptr().addr() / 4 + bytes.len()) % ADDRESSES;
-        if let Some(text) = &self.by_address[place]
+        let slot = (bytes.as_ptr().addr() / 4 + bytes.len()) % ADDRESSES;
+        if let Some(text) = &self.by_address[slot]
             && text.as_bytes() == bytes
         {
             return Ok(text.clone());
@@ -57,12 +57,12 @@ impl NameInterner {
         let text = match self.texts.get(bytes) {
             Some(text) => text.clone(),
             None => {
-                let text: Arc<str> = std::str::from_utf8(bytes).map_err(|_| "a name is no UTF-8")?.into();
+                let text: Arc<str> = std::str::from_utf8(bytes).map_err(|_| "a name is not UTF-8")?.into();
                 self.texts.insert(bytes.to_vec(), text.clone());
                 text
             }
         };
-        self.by_address[place] = Some(text.clone());
+        self.by_address[slot] = Some(text.clone());
         Ok(text)
     }
 
@@ -70,14 +70,14 @@ impl NameInterner {
         if let Some(labels) = self.labels.get(bytes) {
             return Ok(labels.clone());
         }
-        let text = std::str::from_utf8(bytes).map_err(|_| "a label is no UTF-8")?;
+        let text = std::str::from_utf8(bytes).map_err(|_| "a label is not UTF-8")?;
         let labels = Labels::parse(text).map_err(|_| "labels are not of the form key=value")?;
         self.labels.insert(bytes.to_vec(), labels.clone());
         Ok(labels)
     }
 }
 
-/// Texts numbered in the order in which they were met.
+/// Texts, numbered in the order of first appearance.
 #[derive(Debug, Default)]
 pub(crate) struct NumberedNames {
     numbers: HashMap<Arc<str>, u32>,
@@ -85,41 +85,41 @@ pub(crate) struct NumberedNames {
 }
 
 impl NumberedNames {
-    /// The number of a text as it lies in a file.
+    /// The number of a text as stored in a file.
     pub(crate) fn number(&mut self, bytes: &[u8]) -> Result<u32, &'static str> {
-        std::str::from_utf8(bytes).map(|text| self.number_of(text)).map_err(|_| "a name is no UTF-8")
+        std::str::from_utf8(bytes).map(|text| self.number_of(text)).map_err(|_| "a name is not UTF-8")
     }
 
-    /// The number of a text.
+    /// The number of a text, new if need be.
     pub(crate) fn number_of(&mut self, text: &str) -> u32 {
         if let Some(&number) = self.numbers.get(text) {
             return number;
         }
-        let number = u32::try_from(self.texts.len()).expect("the rows that names are of are counted in u32");
+        let number = u32::try_from(self.texts.len()).expect("a table has at most 2^32 rows, so fewer names");
         let text: Arc<str> = text.into();
         self.texts.push(text.clone());
         self.numbers.insert(text, number);
         number
     }
 
-    /// The number of a text that was met.
+    /// The number of a text; `None` where it has none.
     pub(crate) fn find(&self, text: &str) -> Option<u32> {
         self.numbers.get(text).copied()
     }
 
-    /// All texts, in the order in which they were met.
+    /// All texts, by number.
     pub(crate) fn texts(&self) -> &[Arc<str>] {
         &self.texts
     }
 
-    /// The texts ascending, and for each number the place of its text among them.
+    /// The texts in ascending order, and for each number the index of its text in that order.
     pub(crate) fn sorted(self) -> (Vec<Arc<str>>, Vec<u32>) {
         let mut order: Vec<u32> = (0u32..).take(self.texts.len()).collect();
         order.sort_unstable_by(|&a, &b| self.texts[a as usize].cmp(&self.texts[b as usize]));
-        let mut places = vec![0; order.len()];
-        for (place, &number) in (0u32..).zip(&order) {
-            places[number as usize] = place;
+        let mut ranks = vec![0; order.len()];
+        for (rank, &number) in (0u32..).zip(&order) {
+            ranks[number as usize] = rank;
         }
-        (order.iter().map(|&number| self.texts[number as usize].clone()).collect(), places)
+        (order.iter().map(|&number| self.texts[number as usize].clone()).collect(), ranks)
     }
 }

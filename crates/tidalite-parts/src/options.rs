@@ -1,17 +1,17 @@
-//! What callers choose: how hard to compress, where the files go, which columns to read.
+//! Options of writing, the paths of a part, and the set of columns to read.
 
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-/// How to encode and write.
+/// How to encode and write a part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PartOptions {
-    /// zstd's level, 1 to 19; default 3. Level 1 is about a third faster and 2 % larger.
+    /// The zstd level, 1 to 19; default 3. Level 1 is about a third faster and 2 % larger.
     pub zstd_level: i32,
-    /// About how many points a bucket of the finest rollups stands for; default 256. 0 writes none.
+    /// Points per bucket of the finest rollups, about; default 256. 0 writes no rollups.
     pub rollup_points: u32,
-    /// How many points a series has in a part, at least, to have rollups; default 16,384.
+    /// Fewest points of a series in a part for it to have rollups; default 16,384.
     pub rollup_series_points: u32,
 }
 
@@ -30,18 +30,18 @@ pub struct PartPaths {
     pub points: PathBuf,
     /// The series table.
     pub series: PathBuf,
-    /// The rollups; there is no such file where no series has any.
+    /// The rollups. The file exists only where a series has rollups.
     pub rollups: PathBuf,
 }
 
 impl PartPaths {
-    /// The paths of all its files, those that may be absent too.
+    /// The paths of all its files, including those that may be absent.
     pub fn files(&self) -> [&Path; 3] {
         [&self.points, &self.series, &self.rollups]
     }
 }
 
-/// Which columns to read. Names of series are not among them: the series table has them.
+/// The columns to read. The names of series are in the series table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ColumnSet {
     /// Steps.
@@ -55,8 +55,8 @@ pub struct ColumnSet {
 }
 
 impl ColumnSet {
-    /// All four.
+    /// All four columns.
     pub const ALL: ColumnSet = ColumnSet { step: true, seq: true, time: true, value: true };
-    /// Values alone.
+    /// Only the values.
     pub const VALUE: ColumnSet = ColumnSet { step: false, seq: false, time: false, value: true };
 }

@@ -1,23 +1,23 @@
 //! The columns of a points file, and the bounds that writer and reader share.
 //!
-//! All columns are required and flat, so a data page is nothing but encoded values: no levels.
+//! All columns are required and flat. So a data page holds encoded values only, and no levels.
 
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::{ColumnDescPtr, SchemaDescPtr, SchemaDescriptor};
 use std::sync::{Arc, LazyLock};
 
-/// The most rows in one tile. A Parquet page counts its values in 31 bits, and a tile is encoded in memory as a
-/// whole: 16 Mi rows are 1 GiB of points.
+/// Most rows of one tile. A Parquet page counts its values in 31 bits, and a whole tile is encoded in memory: 16 Mi rows
+/// are 1 GiB of points.
 pub const TILE_ROWS_MAX: u32 = 1 << 24;
 
-/// The most tiles in one part: Parquet numbers its row groups in 15 bits.
+/// Most tiles of one part: Parquet numbers its row groups in 15 bits.
 pub const TILES_MAX: u32 = 32_767;
 
-/// The most bytes of a dictionary page before compression. The texts of a tile's names lie in one; 64 MiB are
-/// 16,000 different names of the greatest length.
+/// Most bytes of a dictionary page before compression. One such page holds the texts of a column of names; 64 MiB are
+/// 16,000 distinct names of the greatest length.
 pub(crate) const DICTIONARY_BYTES_MAX: usize = 64 << 20;
 
-/// The most entries of a tile's dictionary of times: 1 MiB, beyond which finding the repeats costs more than it saves.
+/// Most entries of a tile's dictionary of times: 1 MiB. Beyond it, finding the repeats costs more than it saves.
 pub(crate) const TIME_DICTIONARY_MAX: usize = 1 << 17;
 
 /// A column of a points file, in file order.
@@ -64,7 +64,7 @@ impl PointColumn {
     }
 }
 
-/// Kept as text, which is how the Parquet documents and every reader's `schema` command spell it.
+/// The schema as text, in the notation of the Parquet documents and of every reader's `schema` command.
 const SCHEMA_TEXT: &str = "message points {
     required binary run (STRING);
     required binary metric (STRING);

@@ -1,19 +1,19 @@
-//! What an outline must keep of the points that it stands for.
+//! What an outline keeps of the points of a thinned series.
 
 use crate::series::row::SeriesRow;
 use tidalite_model::{Extreme, Point, Summary};
 
-/// Gives a row of a thinned series its one place in the order of writing: that of its last point. A rewind that was made
-/// before the series was thinned does not hide that point, so it cannot seem to hide another; one that is made later comes
-/// after all of them.
-pub(crate) fn place(row: &mut SeriesRow, seqs: &[i64]) {
+/// Sets the write order of a thinned series' row to that of its last point. A rewind from before the thinning does not hide
+/// that point, so it hides no other point by mistake. A later rewind comes after all of them.
+pub(crate) fn set_seq(row: &mut SeriesRow, seqs: &[i64]) {
     if let Some(&last) = seqs.last() {
         (row.seq_min, row.seq_max) = (last, last);
     }
 }
 
-/// Whether what is left of points is what has to be left of them.
-pub(crate) fn is_left_of(kept: &Summary, all: &Summary) -> bool {
+/// Whether `kept` can be the summary of the outline of a bucket whose summary is `all`: the first and last point and the
+/// extremes are the same, and each kind of value that occurs is kept.
+pub(crate) fn is_outline_of(kept: &Summary, all: &Summary) -> bool {
     let point = |p: Option<Point>| p.map(|p| (p.step, p.time_us, p.value.to_bits()));
     let extreme = |e: Option<Extreme>| e.map(|e| (e.step, e.value.to_bits()));
     let some = |kept: u64, all: u64| kept <= all && (kept > 0) == (all > 0);
@@ -32,8 +32,8 @@ pub(crate) fn is_left_of(kept: &Summary, all: &Summary) -> bool {
         && all.time_max_us >= kept.time_max_us
 }
 
-/// Whether a row of the series table is that of points, but for what it says of those that are not there any more.
-pub(crate) fn stands_for(kept: &SeriesRow, row: &SeriesRow) -> bool {
-    let place = |r: &SeriesRow| (r.tile, r.row_start, r.rows, r.seq_min, r.seq_max, r.repeats);
-    place(kept) == place(row) && !row.repeats && is_left_of(&kept.summary, &row.summary)
+/// Whether `row` can be the series table's row of a thinned series whose points give the row `kept`.
+pub(crate) fn row_fits_outline(kept: &SeriesRow, row: &SeriesRow) -> bool {
+    let position = |r: &SeriesRow| (r.tile, r.row_start, r.rows, r.seq_min, r.seq_max, r.repeats);
+    position(kept) == position(row) && !row.repeats && is_outline_of(&kept.summary, &row.summary)
 }

@@ -1,12 +1,12 @@
-//! What a part holds in all, gathered row by row of its series table: which series, of how many points, and how far they reach.
+//! Totals of a part, from the rows of its series table: its series, their points, and the ranges of steps and times.
 //!
-//! A row is let go once it was counted: a part may have a million of them. Series are known by the numbers of their names.
+//! Rows are not kept, since a part may have a million of them. A series is identified by the numbers of its names.
 
 use crate::meta::PartMeta;
 use crate::names::NumberedNames;
 use crate::series::row::SeriesRow;
 use std::collections::HashMap;
-use tidalite_model::SeriesKey;
+use tidalite_model::{Extent, SeriesKey};
 use uuid::Uuid;
 
 /// Counts and ranges so far.
@@ -16,20 +16,20 @@ pub(crate) struct Totals {
     names: [NumberedNames; 3],
     /// Points of each series.
     points: HashMap<[u32; 3], u64>,
-    steps: Option<(i64, i64)>,
-    times_us: Option<(i64, i64)>,
+    steps: Option<Extent>,
+    times_us: Option<Extent>,
 }
 
 impl Totals {
-    /// Takes a row of the series table.
+    /// Adds a row of the series table.
     pub(crate) fn add(&mut self, row: &SeriesRow) {
         self.add_points(&row.key, row.summary.count);
-        let s = &row.summary;
-        widen(&mut self.steps, s.first.map(|p| p.step).zip(s.last.map(|p| p.step)));
-        widen(&mut self.times_us, s.time_min_us.zip(s.time_max_us));
+        let join = |all: Option<Extent>, of_row| all.into_iter().chain(of_row).reduce(Extent::join);
+        self.steps = join(self.steps, row.summary.steps());
+        self.times_us = join(self.times_us, row.summary.times_us());
     }
 
-    /// Takes points of a series.
+    /// Adds points of a series.
     pub(crate) fn add_points(&mut self, key: &SeriesKey, points: u64) {
         let names = [&*key.run, &*key.metric, key.labels.as_str()];
         let mut numbers = [0; 3];
@@ -39,29 +39,28 @@ impl Totals {
         *self.points.entry(numbers).or_default() += points;
     }
 
-    /// How many points a series has; `None` where there is no such series.
+    /// The number of points of a series; `None` where there is no such series.
     pub(crate) fn points_of(&self, key: &SeriesKey) -> Option<u64> {
         let [runs, metrics, labels] = &self.names;
         let numbers = [runs.find(&key.run)?, metrics.find(&key.metric)?, labels.find(key.labels.as_str())?];
         self.points.get(&numbers).copied()
     }
 
-    /// How many points all series have.
+    /// The number of points of all series.
     pub(crate) fn points(&self) -> u64 {
         self.points.values().sum()
     }
 
-    /// How many series there are.
+    /// The number of series.
     pub(crate) fn series(&self) -> usize {
         self.points.len()
     }
 
-    /// What a manifest keeps of a part, as far as it follows from this; the rest is zero. Panics where there is no row.
+    /// The manifest's entry as far as it follows from the totals; the other fields are 0. Panics where there is no row.
     pub(crate) fn meta(&self, id: Uuid) -> PartMeta {
         let not_empty = "a part has at least one point";
         let runs = self.names[0].texts();
-        let ((step_min, step_max), (time_min_us, time_max_us)) =
-            (self.steps.expect(not_empty), self.times_us.expect(not_empty));
+        let (steps, times_us) = (self.steps.expect(not_empty), self.times_us.expect(not_empty));
         PartMeta {
             id,
             rows: 0,
@@ -78,18 +77,13 @@ impl Totals {
             thinned: None,
             run_min: runs.iter().min().expect(not_empty).to_string(),
             run_max: runs.iter().max().expect(not_empty).to_string(),
-            step_min,
-            step_max,
-            time_min_us,
-            time_max_us,
+            step_min: steps.first,
+            step_max: steps.last,
+            time_min_us: times_us.first,
+            time_max_us: times_us.last,
             seq: Vec::new(),
             seq_base: 0,
             value_bits_sum: 0,
         }
     }
-}
-
-fn widen(range: &mut Option<(i64, i64)>, by: Option<(i64, i64)>) {
-    let joined = range.iter().chain(&by).copied().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
-    *range = joined;
 }

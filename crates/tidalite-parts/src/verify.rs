@@ -1,9 +1,15 @@
-//! Checking a whole part, and saying exactly what is damaged.
+//! Checks a whole part and reports exactly what is damaged.
 //!
-//! Steps: the series table; each page by its checksum; where a tile's pages are intact, its points against the
-//! series table (names, order, summaries) and the sums in the manifest; the whole file's checksum, which covers what
-//! belongs to no page. Last the rollups in the same way, against what the points add up to. In a thinned part most points are
-//! not there: the buckets have to add up to the summaries, and what is left has to be the ends and extremes of each bucket.
+//! Steps:
+//! 1. Report damage to the series table that opening the part found.
+//! 2. Compare each page of the points file with its checksum.
+//! 3. Where a tile's pages are intact, compare its points with the series table: names, order, summaries. Where all tiles
+//!    are intact, compare the sum of the values' bits with the manifest.
+//! 4. Compare the whole points file with its checksum, which also covers the bytes outside pages.
+//! 5. Check the pages of the rollups, compare the buckets with the points, then compare the whole file with its checksum.
+//!
+//! In a thinned part most points are gone. There the buckets must add up to the summaries, and the points must be the ends
+//! and extremes of each bucket.
 
 use crate::chunk::SeriesChunk;
 use crate::names::NameInterner;
@@ -13,47 +19,55 @@ use crate::rollup::file::ROLLUP_SCHEMA;
 use crate::rollup::tier::assemble;
 use crate::schema::PointColumn;
 use crate::series::{SeriesEntry, SeriesRow};
-use crate::thin::{is_left_of, stands_for};
+use crate::thin::{is_outline_of, row_fits_outline};
 use crate::totals::Totals;
 use std::ops::Range;
 use std::path::PathBuf;
-use tidalite_model::{Error, ErrorKind, Result, SeriesKey, Summary, SummaryFacts, value_bits_sum};
+use tidalite_model::{Error, ErrorKind, Extent, Result, SeriesKey, Summary, SummaryFacts};
 use tidalite_vfs::ReadFile;
 
-/// One damaged place of a part, and what it costs.
+/// One damaged range of a part's files, and the points that it affects.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct PartFinding {
-    /// The file.
+    /// The damaged file.
     pub path: PathBuf,
-    /// First byte concerned.
+    /// The first damaged byte.
     pub offset: u64,
-    /// How many bytes.
+    /// The number of bytes that may be damaged.
     pub bytes: u64,
-    /// The tile concerned, where it is one.
+    /// The damaged tile, where the damage is in one.
     pub tile: Option<u32>,
-    /// The column concerned, where it is one.
+    /// The damaged column, where the damage is in one.
     pub column: Option<&'static str>,
-    /// Rows of the tile that cannot be read whole.
+    /// Rows of the tile that cannot be read in full.
     pub rows: Option<Range<u32>>,
-    /// The series that those rows belong to, the first 16.
+    /// The series of these rows, at most 16 of them.
     pub series: Vec<SeriesKey>,
-    /// How many series those are in all.
+    /// The number of series of these rows.
     pub series_count: usize,
-    /// Least and greatest step of those series in this tile; of the series whole, not of the rows alone.
-    pub steps: Option<(i64, i64)>,
+    /// The steps of these series in this tile, including their other rows.
+    pub steps: Option<Extent>,
     /// What is wrong, for people.
     pub message: String,
 }
 
-/// Series named in one finding.
+/// Most series named in one finding.
 const SERIES_NAMED_MAX: usize = 16;
-/// Bytes read at once where the whole file is hashed.
+/// Bytes per read while a whole file is hashed.
 const READ_BYTES: usize = 1 << 20;
 
 impl Part {
-    /// Reads and checks every byte, and calls `found` with each damage.
+    /// Checks the files of the part and calls `found` with each damage.
     ///
+    /// It reads these bytes from the disk:
+    /// - All bytes of the points file: each page by itself, then the whole file from the first byte to the last.
+    /// - Of the rollups, the footer and each page, then the whole file unless a page or a bucket was wrong. Where the footer
+    ///   is damaged, nothing else of the file is read.
+    /// - Of the series table, the row groups that are not in memory. [`open`](Self::open) has read and checked the whole
+    ///   file. A table with one row group stays in memory, so a change to its file since then is not found.
+    ///
+    /// So opening a part and verifying it reads every byte of each intact file.
     /// # Errors
     /// Those of the disk; damage is a finding, not an error.
     pub fn verify(&self, found: &mut dyn FnMut(PartFinding)) -> Result<()> {
@@ -74,7 +88,7 @@ impl Part {
             found(finding);
         };
         let rolled = self.verify_points(rollups.as_ref(), &mut contradicted, &mut report)?;
-        // Damage to a page changes the file's sum as well: that one is worth saying where nothing else was found.
+        // Damage to a page changes the file's checksum too. So the checksum is reported only where nothing else was found.
         if let Some(e) = self.check_file()?
             && findings == 0
         {
@@ -86,14 +100,14 @@ impl Part {
             findings_of_rollups += 1;
             found(finding);
         })?;
-        // Where their pages are sound, what they say is not.
+        // The pages are intact, so the contradiction is in the buckets themselves.
         if let Some(e) = contradicted.filter(|_| findings_of_rollups == 0) {
             found(self.rollup_finding(&e));
         }
         Ok(())
     }
 
-    /// Checks the rollups' pages, what they say where the points could be read, and the whole file.
+    /// Checks the pages of the rollups, the buckets where the points could be read, and the whole file.
     fn verify_rollups(
         &self,
         rollups: &Rollups,
@@ -130,7 +144,7 @@ impl Part {
         Ok(())
     }
 
-    /// Whether the rollups are what the points, summed up tile by tile, come to.
+    /// Whether the rollups equal the buckets computed from the points of all tiles.
     fn check_rollups(&self, rollups: &Rollups, rolled: Vec<RolledChunk>) -> Result<bool> {
         let table = self.series();
         let mut totals = Totals::default();
@@ -150,9 +164,8 @@ impl Part {
                 return Ok(false);
             };
             let (found, _) = rollups.read(tier, SummaryFacts::ALL)?;
-            // Compared as texts of bits, as series tables are.
-            let text = |buckets: &[Summary]| format!("{buckets:?}");
-            if text(&found) != text(&expected.buckets) {
+            let same = |(a, b): (&Summary, &Summary)| a.same_bits(b);
+            if found.len() != expected.buckets.len() || !found.iter().zip(&expected.buckets).all(same) {
                 return Ok(false);
             }
         }
@@ -164,8 +177,8 @@ impl Part {
         PartFinding { path: self.paths.rollups.clone(), ..self.finding(e.offset().unwrap_or(0), bytes, e) }
     }
 
-    /// Checks all tiles, and what they add up to; the buckets of those series that have rollups, where all could be read.
-    /// What the points of a thinned part say against its rollups goes to `contradicted`.
+    /// Checks all tiles and the sum of their values' bits. Returns the buckets of the series that have rollups, or `None` where
+    /// a tile is damaged. Where the points of a thinned part contradict its rollups, the error goes to `contradicted`.
     fn verify_points(
         &self,
         rollups: Option<&Rollups>,
@@ -183,7 +196,7 @@ impl Part {
             }
             match self.check_points(tile, &mut names, rollups, &mut rolled) {
                 Ok(sum) => value_bits = value_bits.wrapping_add(sum),
-                // Of a thinned part, whose points are compared with its rollups.
+                // In a thinned part, the rollups contradict the points.
                 Err(e) if e.kind() == ErrorKind::Corrupt && e.path() == Some(&self.paths.rollups) => {
                     whole = false;
                     contradicted.get_or_insert(e);
@@ -203,7 +216,7 @@ impl Part {
         Ok(whole.then_some(rolled))
     }
 
-    /// Checks a tile's pages by their checksums; whether one is damaged.
+    /// Compares a tile's pages with their checksums. Returns whether one is damaged.
     fn check_pages(&self, tile: u32, report: &mut dyn FnMut(PartFinding)) -> Result<bool> {
         let mut damaged = false;
         for column in PointColumn::ALL {
@@ -216,7 +229,7 @@ impl Part {
         Ok(damaged)
     }
 
-    /// Checks a tile's points against the series table; the sum of its values' bits.
+    /// Compares a tile's points with the series table. Returns the sum of its values' bits.
     fn check_points(
         &self,
         tile: u32,
@@ -238,18 +251,15 @@ impl Part {
             }
             let facts = self.facts_of(tile, key, &columns, range.clone())?;
             if self.meta.is_thinned() {
-                if !stands_for(&facts, &row) {
-                    return Err(
-                        self.contradiction("what is left of a series is not what its summary tells of")
-                    );
+                if !row_fits_outline(&facts, &row) {
+                    return Err(self.contradiction("the outline of a series does not fit its summary"));
                 }
                 if rollups.is_some() {
                     rolled.push(self.check_thinned(key, &row, &columns)?);
                 }
                 continue;
             }
-            // Compared as texts of bits: a summary's first and last value may be NaN, which equals nothing.
-            if format!("{facts:?}") != format!("{row:?}") {
+            if !facts.same_bits(&row) {
                 return Err(self.contradiction("a summary is not that of its points"));
             }
             let finest = rollups.and_then(|r| r.of(key)?.tiers.first()).map(|t| t.width);
@@ -269,7 +279,7 @@ impl Part {
         Ok(value_bits_sum(&columns.values))
     }
 
-    /// Checks what is left of a thinned series against its buckets, and gives these.
+    /// Compares the outline of a thinned series with its buckets. Returns the buckets.
     fn check_thinned(&self, key: &SeriesKey, row: &SeriesRow, columns: &TileColumns) -> Result<RolledChunk> {
         let (shift, all) = self.thinned(row)?;
         let rows = row.row_start as usize..(row.row_start + row.rows) as usize;
@@ -281,13 +291,13 @@ impl Part {
             values: &columns.values[rows],
         };
         let kept = buckets(&chunk, shift);
-        if kept.len() == all.len() && kept.iter().zip(&all).all(|(kept, all)| is_left_of(kept, all)) {
+        if kept.len() == all.len() && kept.iter().zip(&all).all(|(kept, all)| is_outline_of(kept, all)) {
             return Ok(RolledChunk { key: key.clone(), shift, buckets: all });
         }
-        Err(self.lost("a bucket is not that of what is left of its points"))
+        Err(self.lost("a bucket does not fit the outline of its points"))
     }
 
-    /// Hashes the whole file; what is wrong with it.
+    /// Compares the whole points file with its checksum. Returns the mismatch.
     fn check_file(&self) -> Result<Option<Error>> {
         let (at, sum) = hash(self.file.as_ref())?;
         if (at, sum) == (self.meta.bytes, self.meta.crc32c) {
@@ -301,23 +311,23 @@ impl Part {
     }
 
     fn page_finding(&self, tile: u32, column: PointColumn, page: PageEntry, e: &Error) -> PartFinding {
-        // A dictionary page stands for all rows of its tile.
+        // A dictionary page affects all rows of its tile.
         let rows = match page.rows {
             0 => 0..self.tiles[tile as usize].rows,
             n => page.first_row..page.first_row + n,
         };
         let table = self.series();
-        let concerned = || {
+        let affected = || {
             let touches = |s: &&SeriesEntry| s.row_start < rows.end && rows.start < s.row_start + s.rows;
             table.entries()[table.tile(tile)].iter().filter(touches)
         };
-        let ends = || concerned().flat_map(|s| [s.first_step, s.last_step]);
+
         PartFinding {
             tile: Some(tile),
             column: Some(column.name()),
-            series: concerned().take(SERIES_NAMED_MAX).map(|s| table.key(s)).collect(),
-            series_count: concerned().count(),
-            steps: ends().min().zip(ends().max()),
+            series: affected().take(SERIES_NAMED_MAX).map(|s| table.key(s)).collect(),
+            series_count: affected().count(),
+            steps: Extent::of(affected().flat_map(|s| [s.first_step, s.last_step])),
             rows: Some(rows.clone()),
             ..self.finding(page.offset, u64::from(page.bytes), e)
         }
@@ -343,7 +353,7 @@ impl Part {
     }
 }
 
-/// Length and checksum of a whole file.
+/// The length and checksum of a whole file.
 fn hash(file: &dyn ReadFile) -> Result<(u64, u32)> {
     let mut buffer = vec![0; READ_BYTES];
     let (mut at, mut sum) = (0, 0);

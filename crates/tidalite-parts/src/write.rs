@@ -1,7 +1,7 @@
-//! Laying tiles into a file: pages as they come, then the footer, then the series table and the rollups beside it.
+//! Writes a part: the pages of each tile, then the footer, then the series table and the rollups.
 //!
-//! The file is hashed while it is written, so that its checksums cost no second pass. A writer that is dropped
-//! before [`finish`](PartWriter::finish) removes what it made; one that dies leaves files that nothing refers to.
+//! The points file is hashed while it is written, so its checksums cost no second pass. A writer that is dropped before
+//! [`finish`](PartWriter::finish) removes its files. A process that dies leaves files that nothing refers to.
 
 use crate::facts::SeqRanges;
 use crate::meta::{PartMeta, RollupMeta};
@@ -27,7 +27,7 @@ use std::sync::Arc;
 use tidalite_model::{Error, ErrorKind, Result};
 use tidalite_vfs::{Vfs, WriteFile};
 
-/// Writes one part. See the [crate text](crate).
+/// Writes one part. See the [crate documentation](crate).
 #[derive(Debug)]
 pub struct PartWriter {
     vfs: Arc<dyn Vfs>,
@@ -41,14 +41,14 @@ pub struct PartWriter {
     rows: u64,
     seq_ranges: SeqRanges,
     value_bits_sum: u64,
-    /// Whether its tiles are thinned, once there is one.
+    /// Whether its tiles are thinned; `None` before the first tile.
     thinned: Option<bool>,
-    /// Files to remove unless finished.
+    /// Files to remove unless the writer finishes.
     made: Vec<PathBuf>,
 }
 
 impl PartWriter {
-    /// Starts a part: makes the points file, whose folder must exist.
+    /// Starts a part and creates its points file. The folder must exist.
     ///
     /// # Errors
     /// `Busy` where the file exists already; those of the disk.
@@ -73,26 +73,25 @@ impl PartWriter {
         })
     }
 
-    /// How many points were pushed.
+    /// The number of points pushed.
     pub fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// How many tiles were pushed.
+    /// The number of tiles pushed.
     pub fn tiles(&self) -> u32 {
         self.tiles
     }
 
-    /// How many bytes the points file has so far.
+    /// The size of the points file so far, in bytes.
     pub fn bytes(&self) -> u64 {
         self.file.bytes_written() as u64
     }
 
-    /// Lays one tile behind those before it. After an error, drop the writer.
+    /// Appends a tile. After an error, drop the writer.
     ///
     /// # Errors
-    /// `Invalid` where the part has [`TILES_MAX`] tiles already, or where only one of this tile and those before is thinned;
-    /// those of the disk.
+    /// `Invalid` where the part has [`TILES_MAX`] tiles already, or would have thinned tiles and others; those of the disk.
     pub fn push(&mut self, tile: EncodedTile) -> Result<()> {
         if *self.thinned.get_or_insert(tile.thinned) != tile.thinned {
             return Err(Error::invalid(
@@ -111,7 +110,7 @@ impl PartWriter {
             .at(&self.paths.points));
         }
         self.sums.extend(tile.columns.iter().flat_map(|c| &c.sums));
-        lay(&mut self.file, tile.columns).map_err(|e| self.failed(e))?;
+        append_row_group(&mut self.file, tile.columns).map_err(|e| self.failed(e))?;
         self.rolled.extend(tile.rollups);
         for row in tile.series {
             self.totals.add(&row);
@@ -124,11 +123,11 @@ impl PartWriter {
         Ok(())
     }
 
-    /// Writes the footer, the series table and the rollups; with `sync`, all files' bytes are durable afterwards. Making their
-    /// names durable is the caller's part ([`Vfs::sync_dir`]).
+    /// Writes the footer, the series table and the rollups. With `sync`, the contents of all files are durable afterwards; the
+    /// caller makes their names durable with [`Vfs::sync_dir`].
     ///
     /// # Errors
-    /// `Invalid` where no tile was pushed; those of the disk. The files are removed then.
+    /// `Invalid` where no tile was pushed; those of the disk. After an error the files are removed.
     pub fn finish(mut self, sync: bool) -> Result<PartMeta> {
         if self.tiles == 0 {
             return Err(Error::invalid("write part", "no tile was pushed", "push a tile first")
@@ -162,7 +161,7 @@ impl PartWriter {
         Ok(meta)
     }
 
-    /// Writes the series table's file; its length and checksum.
+    /// Writes the series table's file. Returns its length and checksum.
     fn write_series(&mut self, sync: bool) -> Result<(u64, u32)> {
         let bytes = self.series.finish()?;
         let mut file = self.vfs.create(&self.paths.series)?;
@@ -174,15 +173,15 @@ impl PartWriter {
         Ok((bytes.len() as u64, crc32c::crc32c(&bytes)))
     }
 
-    /// Writes the rollups' file, where any series has them.
+    /// Writes the rollups' file; `None` where no series has rollups.
     fn write_rollups(&mut self, sync: bool) -> Result<Option<RollupMeta>> {
         let tiers = assemble(std::mem::take(&mut self.rolled), &self.totals);
-        // Tiers of a series stand behind one another.
+        // The tiers of a series are adjacent.
         let rolled = tiers.chunk_by(|a, b| a.key == b.key).count();
         if self.thinned == Some(true) && rolled < self.totals.series() {
             return Err(Error::invalid(
                 "write part",
-                "a thinned series lies in two tiles whose steps meet",
+                "a thinned series is in two tiles whose steps overlap",
                 "give each thinned series once",
             )
             .at(&self.paths.points));
@@ -195,7 +194,7 @@ impl PartWriter {
         let sink = PartSink::new(self.vfs.create(&self.paths.rollups)?);
         self.made.push(self.paths.rollups.clone());
         let mut file = parquet_file(sink, &ROLLUP_SCHEMA, 3).map_err(|e| refused(&self.paths, &e))?;
-        let done = lay(&mut file, columns).and_then(|()| close(&mut file, &sums, sync));
+        let done = append_row_group(&mut file, columns).and_then(|()| close(&mut file, &sums, sync));
         let sink = file.inner_mut();
         if let Err(e) = done {
             return Err(sink.failure.take().unwrap_or_else(|| refused(&self.paths, &e)));
@@ -204,7 +203,7 @@ impl PartWriter {
         Ok(Some(RollupMeta { rows, bytes: sink.hashed, crc32c: sink.sum, footer_bytes, footer_crc32c }))
     }
 
-    /// The cause of a failed call to the Parquet crate: the disk's error where there was one.
+    /// The cause of a failed call to the Parquet crate: the disk's error if there was one.
     fn failed(&mut self, e: ParquetError) -> Error {
         self.file.inner_mut().failure.take().unwrap_or_else(|| refused(&self.paths, &e))
     }
@@ -213,13 +212,13 @@ impl PartWriter {
 impl Drop for PartWriter {
     fn drop(&mut self) {
         for path in &self.made {
-            // A file that cannot be removed is referred to by nothing; collecting such files is the engine's work.
+            // Nothing refers to a file that cannot be removed here, so it is collected later as an orphan.
             let _ = self.vfs.remove(path);
         }
     }
 }
 
-/// A file of a schema whose first columns ascend.
+/// A Parquet file with this schema, sorted by its first `ascending` columns.
 fn parquet_file(
     sink: PartSink,
     schema: &SchemaDescriptor,
@@ -233,7 +232,7 @@ fn parquet_file(
     SerializedFileWriter::new(sink, schema.root_schema_ptr(), Arc::new(properties))
 }
 
-/// Writes the footer with the sums of all pages, and all that waits; durable afterwards with `sync`.
+/// Writes the footer with the checksums of all pages, and flushes the buffer. With `sync` the file is durable afterwards.
 fn close(
     file: &mut SerializedFileWriter<PartSink>,
     page_sums: &[u32],
@@ -252,7 +251,10 @@ fn close(
     })
 }
 
-fn lay(file: &mut SerializedFileWriter<PartSink>, columns: Vec<EncodedColumn>) -> Result<(), ParquetError> {
+fn append_row_group(
+    file: &mut SerializedFileWriter<PartSink>,
+    columns: Vec<EncodedColumn>,
+) -> Result<(), ParquetError> {
     let mut group = file.next_row_group()?;
     for column in columns {
         group.append_column(&column.bytes, column.close)?;
@@ -265,21 +267,21 @@ fn refused(paths: &PartPaths, e: &ParquetError) -> Error {
     Error::new(ErrorKind::Unsupported, "write part", e.to_string(), "write a smaller part").at(&paths.points)
 }
 
-/// The points file as the Parquet crate sees it: gathers small writes, hashes all, and keeps the disk's own error.
+/// The file as the Parquet crate's output. It buffers small writes, hashes all bytes, and keeps the disk's error.
 #[derive(Debug)]
 struct PartSink {
     file: Box<dyn WriteFile>,
     waiting: Vec<u8>,
-    /// Bytes taken so far, and their CRC32C.
+    /// Number of bytes written so far, buffered ones included. `sum` is their CRC32C.
     hashed: u64,
     sum: u32,
-    /// Bytes from here on are the footer, with a checksum of its own.
+    /// Offset of the footer, which has a checksum of its own.
     footer_start: u64,
     footer_sum: u32,
     failure: Option<Error>,
 }
 
-/// Bytes gathered before the disk is called.
+/// Bytes buffered before a write to the disk.
 const WAITING_MAX: usize = 1 << 20;
 
 impl PartSink {
@@ -288,7 +290,7 @@ impl PartSink {
         PartSink { file, waiting, hashed: 0, sum: 0, footer_start: u64::MAX, footer_sum: 0, failure: None }
     }
 
-    /// Length and checksum of the footer, once it is written.
+    /// Length and checksum of the footer, after it was written.
     fn footer(&self) -> (u64, u32) {
         (self.hashed - self.footer_start, self.footer_sum)
     }
@@ -314,7 +316,7 @@ impl Write for PartSink {
         self.sum = crc32c::crc32c_append(self.sum, bytes);
         let end = self.hashed + bytes.len() as u64;
         if end > self.footer_start {
-            // What lies before the footer in this write was buffered above us.
+            // The crate's own buffer may hold bytes from before the footer.
             let skip = usize::try_from(self.footer_start.saturating_sub(self.hashed)).unwrap_or(bytes.len());
             self.footer_sum = crc32c::crc32c_append(self.footer_sum, &bytes[skip..]);
         }
@@ -323,7 +325,7 @@ impl Write for PartSink {
         Ok(bytes.len())
     }
 
-    /// Nothing: the waiting bytes go out when there are enough of them, and at the end.
+    /// Does nothing: buffered bytes are written when the buffer is full, and at the end.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }

@@ -1,13 +1,13 @@
-//! The three encodings of data pages, from bytes to numbers.
+//! Decoders of the three encodings of data pages, and of PLAIN dictionaries.
 //!
-//! Each decoder takes a body whose checksum has matched, followed by [`PADDING`] zero bytes so that whole words can
-//! be loaded anywhere in it, and the rows wanted (ascending, disjoint, within the page). A body that contradicts
-//! itself gives `None`; nothing is allocated beyond the rows wanted or the page's rows.
+//! A decoder takes a body whose checksum has matched and the rows wanted (ascending, disjoint, within the page). The body is
+//! followed by [`PADDING`] zero bytes, so that whole words can be loaded at any offset. The result is `None` where the body
+//! contradicts itself. The page's rows and the body's size bound every allocation.
 
 use super::transpose::{JOINED, join};
 use std::ops::Range;
 
-/// Zero bytes that stand behind a body.
+/// Zero bytes after a body.
 pub(crate) const PADDING: usize = 16;
 
 /// A decompressed page body.
@@ -18,7 +18,7 @@ pub(crate) struct PageBody<'a> {
 }
 
 impl<'a> PageBody<'a> {
-    /// The body in `padded`, whose last [`PADDING`] bytes are zeros.
+    /// The body at the start of `padded`, whose last [`PADDING`] bytes are zeros.
     pub(crate) fn new(padded: &'a [u8]) -> Self {
         PageBody { padded, length: padded.len() - PADDING }
     }
@@ -27,7 +27,7 @@ impl<'a> PageBody<'a> {
         &self.padded[..self.length]
     }
 
-    /// `N` bytes from `at` on, which is at most the length.
+    /// `N` bytes from `at`, which is at most the length.
     fn word<const N: usize>(&self, at: usize) -> [u8; N] {
         *self.padded[at..].first_chunk().expect("the padding is wider than a word")
     }
@@ -93,7 +93,7 @@ pub(crate) fn split(
     Some(())
 }
 
-/// DELTA_BINARY_PACKED of `rows` integers, blocks of 128 in four miniblocks as we write them.
+/// DELTA_BINARY_PACKED of `rows` integers, in blocks of 128 with four miniblocks, as we write them.
 pub(crate) fn delta(
     body: PageBody<'_>,
     rows: usize,
@@ -106,7 +106,7 @@ pub(crate) fn delta(
     if shape != (128, 4, rows as u64) {
         return None;
     }
-    // The values before the first wanted one are needed for their sum only; they are dropped at the end.
+    // Each value is a sum of all differences before it, so decoding begins at row 0. Rows not wanted are dropped at the end.
     let from = out.len();
     out.reserve(end);
     let mut last = body.zigzag(&mut at)?;
@@ -169,7 +169,7 @@ fn miniblock(
     }));
 }
 
-/// RLE_DICTIONARY: indices in runs and packed groups, each passed to `take` as (entry, how many), or looked up.
+/// RLE_DICTIONARY of `rows` indices into `entries`, in runs and packed groups.
 pub(crate) fn dictionary<T: Copy>(
     body: PageBody<'_>,
     rows: usize,
@@ -182,7 +182,7 @@ pub(crate) fn dictionary<T: Copy>(
         return None;
     }
     let (mut at, mut row, mut next) = (1, 0, 0);
-    // The packed run that was decoded whole last, and where its entries lie in `out`.
+    // The packed run that was last decoded in full, and the range of its entries in `out`.
     let mut before: Option<(&[u8], Range<usize>)> = None;
     while let Some(first) = wanted.get(next) {
         if first.end <= row {
@@ -215,9 +215,9 @@ pub(crate) fn dictionary<T: Copy>(
                 let run = &body.bytes()[at..at + bytes];
                 let whole = from == row && to == end && end - row == values;
                 match &before {
-                    // Series that were logged together have the same times, and so the same bytes.
-                    Some((bytes, place)) if whole && *bytes == run && place.len() == values => {
-                        out.extend_from_within(place.clone());
+                    // Series that were logged together have the same times, hence the same bytes.
+                    Some((bytes, decoded)) if whole && *bytes == run && decoded.len() == values => {
+                        out.extend_from_within(decoded.clone());
                     }
                     _ => {
                         let start = out.len();
@@ -243,14 +243,14 @@ fn packed<T: Copy>(
     body: PageBody<'_>,
     at: usize,
     width: u32,
-    places: Range<usize>,
+    indices: Range<usize>,
     entries: &[T],
     out: &mut Vec<T>,
 ) -> Option<()> {
     let mask = mask_of(width);
-    out.reserve(places.len());
-    for place in places {
-        let index = body.packed(at, place * width as usize, width, mask);
+    out.reserve(indices.len());
+    for i in indices {
+        let index = body.packed(at, i * width as usize, width, mask);
         out.push(*entries.get(usize::try_from(index).ok()?)?);
     }
     Some(())
@@ -262,7 +262,7 @@ pub(crate) fn plain_integers(body: PageBody<'_>, values: usize) -> Option<Vec<i6
     (eights.len() == values).then(|| eights.iter().map(|e| i64::from_le_bytes(*e)).collect())
 }
 
-/// A PLAIN dictionary of texts: where each lies in the body.
+/// A PLAIN dictionary of texts: the range of each in the body.
 pub(crate) fn plain_texts(body: PageBody<'_>, values: usize) -> Option<Vec<Range<usize>>> {
     let (mut at, mut texts) = (0, Vec::new());
     while at < body.length {

@@ -1,11 +1,11 @@
-//! DELTA_BINARY_PACKED, as the Parquet format's `Encodings.md` has it: blocks of 128 differences in four
-//! miniblocks, each packed with as many bits as its greatest difference above the block's least one needs.
+//! DELTA_BINARY_PACKED, as defined in the Parquet format's `Encodings.md`: blocks of 128 differences in four miniblocks.
+//! The width of a miniblock is the number of bits that its greatest difference above the block's least one needs.
 //!
-//! Steps and write orders mostly rise by the same amount, which leaves a few bytes a block, and zstd takes those.
+//! Steps and write orders mostly rise by a constant amount. A block then takes a few bytes, which zstd compresses well.
 
-/// Differences a block.
+/// Differences per block.
 const BLOCK: usize = 128;
-/// Differences a miniblock.
+/// Differences per miniblock.
 const MINIBLOCK: usize = 32;
 
 /// Appends the encoding of `values` (at least one).
@@ -19,7 +19,7 @@ pub(crate) fn encode(values: &[i64], out: &mut Vec<u8>) {
     let mut block = [0i64; BLOCK];
     for values in rest.chunks(BLOCK) {
         let deltas = &mut block[..values.len()];
-        // Differences wrap around, as the format asks: the reader's sums wrap back.
+        // Differences wrap around, as the format requires; the reader's sums wrap back.
         for (delta, &value) in deltas.iter_mut().zip(values) {
             *delta = value.wrapping_sub(previous);
             previous = value;
@@ -34,7 +34,7 @@ fn encode_block(deltas: &[i64], out: &mut Vec<u8>) {
     let widths_at = out.len();
     out.extend_from_slice(&[0; BLOCK / MINIBLOCK]);
     for (i, deltas) in deltas.chunks(MINIBLOCK).enumerate() {
-        // What a miniblock lacks at the end of the data is padded with zeros.
+        // The last miniblock is padded with zeros.
         let mut above = [0u64; MINIBLOCK];
         for (a, delta) in above.iter_mut().zip(deltas) {
             *a = delta.wrapping_sub(least).cast_unsigned();
@@ -45,7 +45,7 @@ fn encode_block(deltas: &[i64], out: &mut Vec<u8>) {
     }
 }
 
-/// Appends `values`, each of `width` bits, lowest bit first; their bits together must be whole bytes.
+/// Appends `values`, each of `width` bits, lowest bit first. Their total must be a whole number of bytes.
 pub(crate) fn pack(values: &[u64], width: u32, out: &mut Vec<u8>) {
     if width == 0 {
         return;

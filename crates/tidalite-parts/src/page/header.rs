@@ -1,12 +1,12 @@
-//! A page's header: Thrift's compact protocol, as far as the pages that we write use it.
+//! A page's header: the part of Thrift's compact protocol that our pages use.
 //!
-//! A header that is valid Thrift but unlike ours (statistics, another page type) is refused: its checksum has
-//! matched, so such a page cannot be in a file of this format.
+//! A header that is valid Thrift but has fields that we never write (statistics, another page type) is refused. The page's
+//! checksum has matched by then, so only a faulty writer can produce such a header.
 
-/// What a header says.
+/// The fields of a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct PageHeader {
-    /// Bytes of the header itself.
+    /// Bytes of the header.
     pub(crate) bytes: usize,
     /// 0 for a data page, 2 for a dictionary page.
     pub(crate) kind: u64,
@@ -16,7 +16,7 @@ pub(crate) struct PageHeader {
     pub(crate) stored_bytes: u64,
     /// Values in the page.
     pub(crate) values: u64,
-    /// The body's encoding, by the format's number.
+    /// The body's encoding, as the format numbers it.
     pub(crate) encoding: u64,
 }
 
@@ -30,7 +30,7 @@ const TYPE_FALSE: u8 = 2;
 const TYPE_I32: u8 = 5;
 const TYPE_STRUCT: u8 = 12;
 
-/// Reads the header at the start of `page`; `None` where there is none of ours.
+/// Parses the header at the start of `page`; `None` where it is not one that we write.
 pub(crate) fn parse(page: &[u8]) -> Option<PageHeader> {
     let mut input = HeaderInput { page, at: 0 };
     let mut header = PageHeader { kind: u64::MAX, ..PageHeader::default() };
@@ -60,7 +60,7 @@ impl HeaderInput<'_> {
         Some(byte)
     }
 
-    /// The next field's type, its number left in `field`; `Some(None)` at the end of the struct.
+    /// The type of the next field, whose number is stored in `field`; `Some(None)` at the end of the struct.
     fn field(&mut self, field: &mut u8) -> Option<Option<u8>> {
         let byte = self.byte()?;
         if byte == 0 {
@@ -74,7 +74,7 @@ impl HeaderInput<'_> {
         Some(Some(byte & 0x0f))
     }
 
-    /// A zigzag number, not negative, below 2^31.
+    /// A zigzag number from 0 to 2^31 − 1.
     fn number(&mut self) -> Option<u64> {
         let mut raw = 0u64;
         for shift in [0, 7, 14, 21, 28] {
@@ -88,7 +88,7 @@ impl HeaderInput<'_> {
         None
     }
 
-    /// The inner struct of a data or dictionary page: values, encoding, then what does not matter to flat columns.
+    /// The inner struct of a data or dictionary page: values, encoding, then fields that flat columns do not need.
     fn inner(&mut self, header: &mut PageHeader) -> Option<()> {
         let mut field = 0;
         while let Some(kind) = self.field(&mut field)? {
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_bytes_give_a_header_or_none() {
+    fn no_bytes_make_the_parser_panic() {
         let page = [0x15, 0x00, 0x15, 0x90, 0x01, 0x15, 0x20, 0x2c, 0x15, 0x10, 0x15, 0x12, 0, 0];
         let header = parse(&page).unwrap();
         assert_eq!((header.bytes, header.kind, header.plain_bytes), (14, DATA, 72));

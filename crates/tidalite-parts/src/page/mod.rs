@@ -6,7 +6,8 @@
 //!
 //! These modules know columns and texts, but no tiles, series tables or files. They import only [`schema`](crate::schema).
 //!
-//! Invariant: `decode` reads what the encoders here write and returns `None` for any other bytes. It does not panic.
+//! Invariant: `decode` and `header` read what the encoders write. They never panic; bytes that contradict themselves give
+//! `None`.
 
 pub(crate) mod decode;
 pub(crate) mod delta;

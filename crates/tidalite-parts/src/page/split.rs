@@ -1,10 +1,10 @@
-//! BYTE_STREAM_SPLIT: byte k of every value lies in stream k, streams one behind the other.
+//! BYTE_STREAM_SPLIT: stream k holds byte k of every value; the streams follow one another.
 //!
-//! Exponents then stand beside exponents and zero mantissa bytes beside zeros, which zstd makes use of.
+//! So exponents are next to exponents and zero mantissa bytes next to zeros, which zstd compresses well.
 
 use super::transpose::transpose;
 
-/// Replaces `out` by the eight streams of `bits`.
+/// Replaces `out` with the eight streams of `bits`.
 pub(crate) fn encode(bits: &[u64], out: &mut Vec<u8>) {
     let n = bits.len();
     out.clear();

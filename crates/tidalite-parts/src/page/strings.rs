@@ -1,7 +1,7 @@
-//! The columns run, metric and labels: a dictionary page and one data page of runs.
+//! The columns run, metric and labels: a dictionary page, and one data page of run lengths.
 //!
-//! Rows of a series are adjacent, so a tile has at most as many runs as series, and a column costs a few bytes a
-//! series however many points there are. Going through a general column writer would hash each row's text.
+//! Rows of a series are adjacent, so a tile has at most as many runs of equal texts as series. A column costs a few bytes
+//! per series, whatever the number of points. A general column writer would hash the text of each row.
 
 use super::delta::varint;
 use super::write::{ChunkPages, EncodedColumn, Zstd};
@@ -12,10 +12,10 @@ use parquet::file::statistics::Statistics;
 use std::collections::HashMap;
 use tidalite_model::{Error, Result, SeriesKey};
 
-/// Longer texts are left out of the statistics: they would be repeated in the footer for each tile.
+/// Longest text in the statistics. The footer would repeat longer texts for each tile.
 const STATISTICS_BYTES_MAX: usize = 256;
 
-/// Encodes one of the three columns, of series and how many rows each has.
+/// Encodes one of the three columns from the series and their numbers of rows.
 pub(crate) fn encode<'a>(
     column: PointColumn,
     series: impl Iterator<Item = (&'a SeriesKey, usize)>,
@@ -27,7 +27,7 @@ pub(crate) fn encode<'a>(
     for (key, rows) in series {
         let text = text_of(column, key);
         let length = rows as u64;
-        // Series ascend, so the text of the series before is the likely one.
+        // Series ascend, so the text mostly equals that of the previous series.
         if let Some(last) = runs.last_mut()
             && texts[last.0 as usize] == text
         {
@@ -58,7 +58,7 @@ fn text_of(column: PointColumn, key: &SeriesKey) -> &str {
     }
 }
 
-/// PLAIN texts: each with its length before it.
+/// The texts in PLAIN encoding: a length, then the bytes.
 fn dictionary(column: PointColumn, texts: &[&str]) -> Result<Vec<u8>> {
     let bytes: usize = texts.iter().map(|t| t.len() + 4).sum();
     if bytes > DICTIONARY_BYTES_MAX {
@@ -77,7 +77,7 @@ fn dictionary(column: PointColumn, texts: &[&str]) -> Result<Vec<u8>> {
     Ok(body)
 }
 
-/// The hybrid encoding of indices, runs only. One bit is the least width: some readers do not know of none.
+/// The indices in the hybrid encoding, as runs only. The least width is one bit, since some readers reject zero.
 fn run_lengths(runs: &[(u32, u64)], count: u32) -> Vec<u8> {
     let width = (32 - (count - 1).leading_zeros()).max(1);
     let mut body = vec![width.to_le_bytes()[0]];

@@ -1,12 +1,12 @@
 //! The checksums of a file's pages, as text in the footer: the key-value pair `tidalite.pages`.
 //!
-//! Eight hexadecimal digits a page, pages in file order (row group by row group, column by column, a dictionary
-//! page before its data pages). Each is the CRC32C of the page as it lies in the file, header included. Parquet's
-//! own page checksum is of the data alone, and its readers leave it unchecked unless told otherwise.
+//! The text has eight hexadecimal digits per page, in file order (row group by row group, column by column, a dictionary
+//! page before its data pages). Each number is the CRC32C of the page as stored, header included. Parquet's own page
+//! checksum does not cover the header, and readers ignore it by default.
 
 use std::fmt::Write;
 
-/// The key of the pair.
+/// The key of the key-value pair.
 pub(crate) const KEY: &str = "tidalite.pages";
 
 /// The text for `sums`.
@@ -18,7 +18,7 @@ pub(crate) fn to_text(sums: impl ExactSizeIterator<Item = u32>) -> String {
     text
 }
 
-/// The sums in `text`; `None` where it is no such text.
+/// The sums in `text`; `None` where the text is malformed.
 pub(crate) fn from_text(text: &str) -> Option<Vec<u32>> {
     let (digits, []) = text.as_bytes().as_chunks::<8>() else {
         return None;
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sums_read_back_and_other_texts_do_not() {
+    fn sums_read_back_and_malformed_texts_are_refused() {
         let sums = [0, 1, 0xdead_beef, u32::MAX];
         assert_eq!(from_text(&to_text(sums.into_iter())).as_deref(), Some(&sums[..]));
         assert_eq!(from_text(""), Some(Vec::new()));

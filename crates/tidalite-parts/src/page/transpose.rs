@@ -1,9 +1,9 @@
-//! Words of eight bytes to eight streams of bytes and back, which is all that BYTE_STREAM_SPLIT does.
+//! Words of eight bytes to eight streams of bytes and back, as BYTE_STREAM_SPLIT needs.
 
-/// Byte j of word i becomes byte i of word j. Its own inverse.
+/// Byte j of word i becomes byte i of word j. The function is its own inverse.
 ///
-/// By halves, quarters and eighths, as in H. S. Warren, "Hacker's Delight", 2nd ed., section 7-3: no byte is
-/// touched alone, and the compiler turns neighbouring words into vectors.
+/// It swaps halves, then quarters, then eighths, as in H. S. Warren, "Hacker's Delight", 2nd ed., section 7-3. So no byte
+/// is moved alone, and the compiler vectorizes neighbouring words.
 #[inline(always)]
 pub(crate) fn transpose(mut words: [u64; 8]) -> [u64; 8] {
     const HALVES: u64 = 0x0000_0000_ffff_ffff;
@@ -28,11 +28,11 @@ fn swap(words: &mut [u64; 8], low: usize, high: usize, shift: u32, mask: u64) {
     words[high] = ((a >> shift) & mask) | (b & !mask);
 }
 
-/// Words that are put together at once: enough for a loop that the compiler turns into vectors.
+/// Words joined at once: enough for the compiler to vectorize the loop.
 pub(crate) const JOINED: usize = 64;
 
-/// The words whose bytes stand in eight streams: bytes to pairs, pairs to fours, fours to words, each of which the compiler
-/// turns into one instruction for many.
+/// Joins eight streams of bytes to words: bytes to pairs, pairs to fours, fours to words. The compiler vectorizes each
+/// stage.
 #[inline(always)]
 pub(crate) fn join(streams: [&[u8; JOINED]; 8]) -> [u64; JOINED] {
     let mut pairs = [[0u16; JOINED]; 4];
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn streams_are_joined_to_the_words_that_they_were_split_from() {
+    fn joining_streams_gives_the_words_that_were_split() {
         let words: [u64; JOINED] =
             std::array::from_fn(|i| 0x9e37_79b9_7f4a_7c15u64.wrapping_mul(i as u64 + 1));
         let streams: [[u8; JOINED]; 8] =
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_change_place_with_words() {
+    fn a_transposed_block_swaps_bytes_and_words() {
         let words: [u64; 8] = std::array::from_fn(|i| 0x9e37_79b9_7f4a_7c15u64.wrapping_mul(i as u64 + 1));
         let turned = transpose(words);
         for (i, word) in words.iter().enumerate() {

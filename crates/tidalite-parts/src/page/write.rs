@@ -1,8 +1,7 @@
-//! The pages of one column chunk: compressed with a checksum, laid behind one another, and described.
+//! The pages of one column chunk: compressed with a checksum, written one after another, and described for the footer.
 //!
-//! Pages are written through the Parquet crate's own page writer, so that headers are its work; the body is
-//! compressed here, since a content checksum inside the zstd frame is not among the crate's options, and every
-//! reader of the file checks it unasked.
+//! The Parquet crate's page writer writes the headers. The body is compressed here, because the crate cannot add a content
+//! checksum to the zstd frame. Every reader of the file checks that checksum by default.
 
 use bytes::Bytes;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -19,15 +18,15 @@ use tidalite_model::{Error, ErrorKind, Result};
 /// A finished column chunk in memory.
 #[derive(Debug)]
 pub(crate) struct EncodedColumn {
-    /// Its pages, as they will lie in the file.
+    /// The pages, as stored in the file.
     pub(crate) bytes: Bytes,
     /// CRC32C of each page, header included, in file order.
     pub(crate) sums: Vec<u32>,
-    /// What the footer says of it; offsets are relative to `bytes`.
+    /// The chunk's entry in the footer; offsets are relative to `bytes`.
     pub(crate) close: ColumnCloseResult,
 }
 
-/// A compressor that adds a content checksum to each frame; one serves all columns of a tile.
+/// A compressor that adds a content checksum to each frame. All columns of a tile share one.
 pub(crate) struct Zstd {
     compressor: zstd::bulk::Compressor<'static>,
     buffer: Vec<u8>,
@@ -55,7 +54,7 @@ impl Zstd {
     }
 }
 
-/// A column chunk in the making.
+/// A column chunk being built.
 pub(crate) struct ChunkPages<'z> {
     column: ColumnDescPtr,
     zstd: &'z mut Zstd,
@@ -63,7 +62,7 @@ pub(crate) struct ChunkPages<'z> {
     sums: Vec<u32>,
     locations: OffsetIndexBuilder,
     rows: u64,
-    /// Sum of the pages' sizes before compression, headers included, as the footer counts.
+    /// Total size of the pages before compression, headers included, as the footer counts it.
     bytes_plain: u64,
     dictionary_bytes: Option<u64>,
     encodings: Vec<Encoding>,
@@ -84,7 +83,7 @@ impl<'z> ChunkPages<'z> {
         }
     }
 
-    /// Adds the dictionary page, before any data page: `body` is PLAIN.
+    /// Adds the dictionary page, which must come before any data page. `body` is PLAIN.
     pub(crate) fn dictionary_page(&mut self, body: &[u8], num_values: u32) -> Result<()> {
         debug_assert!(self.sums.is_empty(), "the dictionary page comes first");
         let buf = self.zstd.compress(body)?;
@@ -115,7 +114,7 @@ impl<'z> ChunkPages<'z> {
         Ok(())
     }
 
-    /// Writes one page and notes its checksum; its bytes, header included.
+    /// Writes one page and records its checksum. Returns its size, header included.
     fn write(&mut self, page: Page, bytes_plain: usize) -> Result<u64> {
         let start = self.out.bytes_written();
         let spec = SerializedPageWriter::new(&mut self.out)

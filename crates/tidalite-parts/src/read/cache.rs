@@ -1,20 +1,22 @@
-//! DecodedPage pages, kept for whoever asks again.
+//! A cache of decoded pages with least-recently-used eviction.
 //!
-//! A reader that lives long is asked much the same again and again, of the same pages. A page is kept when it is read a second
-//! time, so that a reader of one answer pays nothing; what was used least recently goes first. Invariants: no more bytes are
-//! kept than allowed, and none of a part that was closed. Pages were checked before they were decoded, and never change.
+//! A long-lived reader often reads the same pages. A page is kept when it is read the second time, so a reader that answers
+//! one query pays nothing.
+//!
+//! Invariants: the cache keeps no more bytes than allowed, and no page of a closed part. Pages were checked before they were
+//! decoded, and never change.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// DecodedPage pages of any number of open parts; threads may share it.
+/// A cache of the decoded pages of any number of open parts. Threads may share it.
 #[derive(Debug)]
 pub struct PageCache {
     bytes_max: usize,
     kept: Mutex<KeptPages>,
 }
 
-/// A page: of which open part, tile and column, and the row it begins with.
+/// Identifies a page by its open part, tile, column and first row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct PageKey {
     pub(super) part: u64,
@@ -30,7 +32,7 @@ pub(super) enum DecodedPage {
     Values(Arc<[f64]>),
 }
 
-/// What a page is a page of.
+/// The type of a page's values.
 pub(super) trait Number: Copy {
     fn keep(page: &[Self]) -> DecodedPage;
     fn of(page: &DecodedPage) -> Option<&[Self]>;
@@ -58,46 +60,46 @@ impl Number for f64 {
 
 #[derive(Debug, Default)]
 struct KeptPages {
-    /// Each with the moment of its latest use.
+    /// Each page with the time of its latest use.
     pages: HashMap<PageKey, (DecodedPage, u64)>,
-    /// By that moment.
+    /// Pages by the time of their latest use.
     order: BTreeMap<u64, PageKey>,
     bytes: usize,
     now: u64,
-    /// Pages that were read once.
+    /// Pages that were read exactly once.
     met: HashSet<PageKey>,
     parts: u64,
 }
 
-/// So many pages that were read once are remembered.
+/// Most pages that are remembered as read once.
 const MET_MAX: usize = 1 << 16;
-/// What a page costs besides its rows.
+/// Overhead of a page, besides its rows.
 const ENTRY_BYTES: usize = 128;
 
 impl PageCache {
-    /// Keeps at most so many bytes; with 0 nothing.
+    /// A cache of at most `bytes_max` bytes; 0 keeps nothing.
     pub fn new(bytes_max: usize) -> Self {
         PageCache { bytes_max, kept: Mutex::default() }
     }
 
-    /// About how many bytes are kept.
+    /// The bytes kept, about.
     pub fn bytes(&self) -> usize {
         self.kept().bytes
     }
 
-    /// Most bytes that are kept.
+    /// Most bytes kept.
     pub fn bytes_max(&self) -> usize {
         self.bytes_max
     }
 
-    /// A number for a part that was opened.
+    /// A new number for a part that was opened.
     pub(super) fn admit(&self) -> u64 {
         let mut kept = self.kept();
         kept.parts += 1;
         kept.parts
     }
 
-    /// Forgets the pages of a part that is closed.
+    /// Drops the pages of a part that is closed.
     pub(super) fn forget(&self, part: u64) {
         let mut kept = self.kept();
         kept.met.retain(|key| key.part != part);
@@ -116,7 +118,7 @@ impl PageCache {
         Some(page.clone())
     }
 
-    /// Whether a page that is about to be read should be kept.
+    /// Whether to keep a page that is about to be read.
     pub(super) fn wants(&self, key: &PageKey, rows: usize) -> bool {
         if rows.saturating_mul(8) > self.bytes_max / 8 {
             return false;
@@ -185,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_used_least_recently_goes_first_and_no_more_is_kept_than_allowed() {
+    fn the_least_recently_used_page_is_evicted_and_the_limit_holds() {
         let cache = PageCache::new(3 * page(100).bytes());
         for i in 0..3 {
             cache.put(key(1, i), page(100));
@@ -200,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_wanted_when_it_is_read_again_and_a_very_large_one_never() {
+    fn a_page_is_kept_on_its_second_read_and_a_very_large_one_never() {
         let cache = PageCache::new(1 << 20);
         assert_eq!([cache.wants(&key(1, 0), 10), cache.wants(&key(1, 0), 10)], [false, true]);
         assert_eq!([cache.wants(&key(1, 1), 1 << 17), cache.wants(&key(1, 1), 1 << 17)], [false; 2]);
@@ -209,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_closed_part_nothing_is_left() {
+    fn closing_a_part_drops_its_pages() {
         let cache = PageCache::new(1 << 20);
         cache.put(key(1, 0), page(10));
         cache.put(key(2, 0), page(10));

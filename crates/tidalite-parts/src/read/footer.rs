@@ -1,7 +1,7 @@
-//! Where each page lies, how many rows it has, and its checksum: the footer and the page index, made a map.
+//! Reads the footer and the page index into a map of pages: offset, rows and checksum of each.
 //!
-//! Invariants of a map: pages of a file follow one another without a gap, from the magic bytes to the page index;
-//! the data pages of a chunk begin at row 0 and end at the tile's last row.
+//! Invariants of a map: the pages of a file follow one another without a gap, from the magic bytes to the page index. The
+//! data pages of a chunk begin at row 0 and end at the tile's last row.
 
 use crate::page::sums;
 use crate::schema::TILE_ROWS_MAX;
@@ -15,17 +15,17 @@ use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 use tidalite_model::{Error, Result};
 use tidalite_vfs::ReadFile;
 
-/// One page as it lies in the file.
+/// One page in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PageEntry {
     pub(crate) offset: u64,
-    /// Header included.
+    /// Size, header included.
     pub(crate) bytes: u32,
     /// First row within the tile; 0 for a dictionary page.
     pub(crate) first_row: u32,
-    /// Rows; 0 for a dictionary page.
+    /// Number of rows; 0 for a dictionary page.
     pub(crate) rows: u32,
-    /// CRC32C of the bytes.
+    /// CRC32C of the page, header included.
     pub(crate) sum: u32,
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct ChunkMap {
 }
 
 impl ChunkMap {
-    /// Where it begins in the file, and how many bytes it has.
+    /// Its offset in the file, and its size.
     pub(crate) fn extent(&self) -> (u64, u64) {
         let all = || self.dictionary.iter().chain(&self.pages);
         (all().next().map_or(0, |page| page.offset), all().map(|page| u64::from(page.bytes)).sum())
@@ -48,14 +48,14 @@ impl ChunkMap {
 #[derive(Debug)]
 pub(crate) struct TileMap {
     pub(crate) rows: u32,
-    /// One a column, in file order.
+    /// One for each column, in file order.
     pub(crate) chunks: Vec<ChunkMap>,
 }
 
-/// The first page begins behind the magic bytes.
+/// Offset of the first page, after the magic bytes.
 const PAGES_START: u64 = 4;
 
-/// What a file must be.
+/// The sizes, checksum, counts and schema that a file must have.
 pub(super) struct ExpectedFile<'a> {
     pub(super) bytes: u64,
     pub(super) footer_bytes: u64,
@@ -65,7 +65,7 @@ pub(super) struct ExpectedFile<'a> {
     pub(super) schema: &'a SchemaDescriptor,
 }
 
-/// Reads and checks the footer of a file.
+/// Reads and checks the footer of a file. Returns the map of each row group.
 pub(super) fn load(file: &dyn ReadFile, meta: &ExpectedFile<'_>) -> Result<Vec<TileMap>> {
     let start = meta.bytes.saturating_sub(meta.footer_bytes);
     let corrupt = |wrong: &str| Error::corrupt("open part", file.path(), start, wrong);
@@ -78,7 +78,7 @@ pub(super) fn load(file: &dyn ReadFile, meta: &ExpectedFile<'_>) -> Result<Vec<T
     Ok(tiles)
 }
 
-/// All that a footer says, once its checksum has matched.
+/// Reads the footer, checks its checksum and parses it.
 pub(super) fn metadata(file: &dyn ReadFile, meta: &ExpectedFile<'_>) -> Result<ParquetMetaData> {
     let start = meta.bytes.saturating_sub(meta.footer_bytes);
     let bytes = read_checked(file, start, meta.bytes, meta.footer_crc32c, "open part")?;
@@ -124,7 +124,7 @@ fn check_columns(metadata: &ParquetMetaData, schema: &SchemaDescriptor) -> Check
 /// Walks the pages in file order.
 struct MapBuilder<'a> {
     sums: std::slice::Iter<'a, u32>,
-    /// Where the next page must begin.
+    /// The offset at which the next page must begin.
     at: u64,
     columns: usize,
 }
@@ -154,7 +154,7 @@ impl MapBuilder<'_> {
         let dictionary = match chunk.dictionary_page_offset() {
             Some(_) => {
                 let bytes = data_start.checked_sub(self.at).and_then(|n| u32::try_from(n).ok());
-                Some(self.page(self.at, bytes.ok_or("a dictionary page is out of place")?, 0, 0)?)
+                Some(self.page(self.at, bytes.ok_or("a dictionary page has a wrong offset")?, 0, 0)?)
             }
             None => None,
         };
@@ -172,7 +172,7 @@ impl MapBuilder<'_> {
             let (Ok(offset), Ok(bytes)) =
                 (u64::try_from(location.offset), u32::try_from(location.compressed_page_size))
             else {
-                return Err("a page's place is out of range");
+                return Err("a page's offset is out of range");
             };
             pages.push(self.page(offset, bytes, first, next - first)?);
         }
@@ -186,13 +186,13 @@ impl MapBuilder<'_> {
         if offset != self.at || bytes == 0 {
             return Err("pages do not follow one another");
         }
-        self.at = offset.checked_add(u64::from(bytes)).ok_or("a page's place is out of range")?;
+        self.at = offset.checked_add(u64::from(bytes)).ok_or("a page's offset is out of range")?;
         let sum = *self.sums.next().ok_or("the footer has too few page checksums")?;
         Ok(PageEntry { offset, bytes, first_row, rows, sum })
     }
 }
 
-/// Reads the file's last bytes, `start..end` with `end` the length it must have, and checks them.
+/// Reads and checks the file's last bytes, `start..end`. `end` is the length that the file must have.
 pub(super) fn read_checked(
     file: &dyn ReadFile,
     start: u64,
@@ -202,7 +202,7 @@ pub(super) fn read_checked(
 ) -> Result<Bytes> {
     let corrupt = |wrong: String| Error::corrupt(doing, file.path(), start, wrong);
     let actual = file.len()?;
-    // Checked before anything is allocated: no length is believed beyond the file's own.
+    // Checked before anything is allocated, so no claimed length exceeds the file's size.
     if actual != end {
         return Err(corrupt(format!("the file has {actual} bytes, expected {end}")));
     }

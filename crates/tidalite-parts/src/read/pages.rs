@@ -1,5 +1,5 @@
-//! Fetching pages: few reads, each page checked before anything in it is believed, bodies decompressed into a
-//! buffer that a thread keeps from call to call. Pages that a cache holds are not fetched.
+//! Fetches pages with few reads, checks each page before using it, and decompresses bodies into a buffer that the thread
+//! reuses. Pages in a cache are not fetched.
 
 use super::cache::{Number, PageCache, PageKey};
 use super::footer::{ChunkMap, PageEntry, TileMap};
@@ -14,9 +14,9 @@ use std::sync::Arc;
 use tidalite_model::{Error, ErrorKind, Result};
 use tidalite_vfs::ReadFile;
 
-/// Most bytes fetched by one read where pages adjoin; a page that is larger is fetched alone.
+/// Most bytes of adjacent pages that one read fetches. A larger page is fetched alone.
 const READ_BYTES_MAX: u64 = 4 << 20;
-/// Buffers beyond this size are given back rather than kept by the thread.
+/// Larger buffers are freed after the call.
 const KEPT_BYTES_MAX: usize = 8 << 20;
 
 /// The pages of one column of one tile.
@@ -26,20 +26,20 @@ pub(crate) struct Pages<'a> {
     tile: u32,
     column: &'static str,
     fetched: Cell<Fetched>,
-    /// Where decoded pages are kept, and under which part and column.
+    /// The cache, and the numbers of the part and the column in it.
     kept: Option<(&'a PageCache, u64, u32)>,
-    /// Whether more of them are to be kept.
+    /// Whether to keep more pages in the cache.
     keep: bool,
 }
 
-/// What a read took from the disk.
+/// What a read fetched from the disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Fetched {
-    /// Pages, dictionary pages included.
+    /// Pages fetched, dictionary pages included.
     pub pages: u64,
     /// Their bytes in the file.
     pub bytes: u64,
-    /// Pages that a cache held, which were not fetched.
+    /// Pages taken from the cache instead.
     pub cached: u64,
 }
 
@@ -56,12 +56,12 @@ pub(super) struct TextColumn {
     body: Vec<u8>,
     entries: Vec<Range<usize>>,
     indices: Vec<u32>,
-    /// Ends of the runs of equal indices, ascending.
+    /// The ends of the runs of equal indices, ascending.
     ends: Vec<u32>,
 }
 
 impl TextColumn {
-    /// The text of a row, and the row where its run of equal texts ends.
+    /// The text of a row, and the end of its run of equal texts.
     pub(super) fn at(&self, row: u32) -> (&[u8], u32) {
         let run = self.ends.partition_point(|&end| end <= row);
         let entry = &self.entries[self.indices[run] as usize];
@@ -74,7 +74,7 @@ impl<'a> Pages<'a> {
         Self::of(file, tile, number, (column.index(), column.name()))
     }
 
-    /// The pages of the column at a place, and of a name.
+    /// The pages of the column with this index and name.
     pub(super) fn of(
         file: &'a dyn ReadFile,
         tile: &'a TileMap,
@@ -85,7 +85,7 @@ impl<'a> Pages<'a> {
         Pages { file, chunk: &tile.chunks[at], tile: number, column, fetched, kept: None, keep: false }
     }
 
-    /// The same, where decoded pages are kept in a cache as those of an open part of this number.
+    /// The same pages, with a cache and the open part's number in it.
     pub(super) fn kept_by(
         self,
         cache: Option<&'a (Arc<PageCache>, u64)>,
@@ -96,12 +96,12 @@ impl<'a> Pages<'a> {
         Pages { kept: cache.map(|(cache, part)| (&**cache, *part, column)), keep, ..self }
     }
 
-    /// What was fetched so far.
+    /// What was fetched so far by this reader.
     pub(super) fn fetched(&self) -> Fetched {
         self.fetched.get()
     }
 
-    /// Replaces `out` by the integers of the rows wanted.
+    /// Replaces `out` with the integers of the rows wanted.
     pub(super) fn integers(&self, rows: &[Range<u32>], out: &mut Vec<i64>) -> Result<()> {
         let entries = OnceCell::new();
         let ready = || {
@@ -117,7 +117,7 @@ impl<'a> Pages<'a> {
         })
     }
 
-    /// Replaces `out` by the values of the rows wanted.
+    /// Replaces `out` with the values of the rows wanted.
     pub(super) fn values(&self, rows: &[Range<u32>], out: &mut Vec<f64>) -> Result<()> {
         self.numbers(
             rows,
@@ -130,7 +130,7 @@ impl<'a> Pages<'a> {
         )
     }
 
-    /// Replaces `out` by the numbers of the rows wanted, from the cache or from the file; `ready` is called before a page is
+    /// Replaces `out` with the numbers of the rows wanted, from the cache or the file. `ready` is called before a page is
     /// decoded.
     fn numbers<T: Number>(
         &self,
@@ -141,7 +141,7 @@ impl<'a> Pages<'a> {
     ) -> Result<()> {
         out.clear();
         out.reserve(rows.iter().map(|r| r.len()).sum());
-        let pages = self.concerned(rows);
+        let pages = self.pages_with(rows);
         let Some((cache, part, column)) = self.kept else {
             if pages.is_empty() {
                 return Ok(());
@@ -163,7 +163,7 @@ impl<'a> Pages<'a> {
                 rest = &rest[1..];
                 continue;
             }
-            // Those that follow and are not there either are fetched together.
+            // The pages that follow and are not in the cache either are fetched together.
             let missing = 1 + rest[1..].iter().take_while(|page| cache.get(&key(page)).is_none()).count();
             let (fetch, others) = rest.split_at(missing);
             ready()?;
@@ -193,7 +193,7 @@ impl<'a> Pages<'a> {
         let mut all = Vec::new();
         let rows = 0..rows;
         let rows = std::slice::from_ref(&rows);
-        self.decode(&self.concerned(rows), rows, |_, body, encoding, n, wanted| match encoding {
+        self.decode(&self.pages_with(rows), rows, |_, body, encoding, n, wanted| match encoding {
             ENCODING_DICTIONARY => decode::dictionary(body, n, &numbers, wanted, &mut all),
             _ => None,
         })?;
@@ -210,7 +210,7 @@ impl<'a> Pages<'a> {
         Ok(TextColumn { body, entries, indices, ends })
     }
 
-    /// The dictionary page, decoded by `make` from its body and its number of values.
+    /// The dictionary page. `make` decodes it from its body and its number of values.
     fn dictionary<T>(&self, make: impl FnOnce(PageBody<'_>, usize) -> Option<T>) -> Result<T> {
         let entry = self.chunk.dictionary.as_ref();
         let entry = entry.ok_or_else(|| self.corrupt(None, "there is no dictionary page".into()))?;
@@ -227,7 +227,7 @@ impl<'a> Pages<'a> {
         made.ok_or_else(|| self.corrupt(Some(entry), "the dictionary contradicts itself".into()))
     }
 
-    /// Calls `decode` with each page, its body, encoding and number of rows, and the rows wanted of it.
+    /// Calls `decode` with each page, its body, encoding and number of rows, and the rows wanted from it.
     fn decode(
         &self,
         pages: &[PageEntry],
@@ -241,7 +241,7 @@ impl<'a> Pages<'a> {
             let n = entry.rows as usize;
             wanted.clear();
             wanted.extend(rows.iter().filter_map(|r| within(r, entry)));
-            // No encoding of ours takes more than 16 bytes a row.
+            // Our encodings take at most 16 bytes per row.
             let (head, body) = self.body(entry, bytes, 1024 + n * 16, scratch)?;
             let matches = head.kind == header::DATA && head.values == u64::from(entry.rows);
             if matches && decode(entry, body, head.encoding, n, &wanted).is_some() {
@@ -251,8 +251,8 @@ impl<'a> Pages<'a> {
         })
     }
 
-    /// The data pages that hold a wanted row, in order.
-    fn concerned(&self, rows: &[Range<u32>]) -> Vec<PageEntry> {
+    /// The data pages that hold any wanted row, in order.
+    fn pages_with(&self, rows: &[Range<u32>]) -> Vec<PageEntry> {
         let pages = &self.chunk.pages;
         let mut found: Vec<PageEntry> = Vec::new();
         let mut from = 0;
@@ -267,7 +267,7 @@ impl<'a> Pages<'a> {
         found
     }
 
-    /// Reads and checks pages, adjoining ones together, and hands each to `take` in order.
+    /// Reads and checks pages, adjacent ones together, and calls `take` with each in order.
     fn fetch(
         &self,
         pages: &[PageEntry],
@@ -320,7 +320,7 @@ impl<'a> Pages<'a> {
         Err(self.corrupt(Some(page), format!("checksum is {found:08x}, expected {:08x}", page.sum)))
     }
 
-    /// All its bytes as they lie in the file, and the sum of each page, once all have matched.
+    /// Reads and checks the whole chunk. Returns its bytes and the checksum of each page.
     pub(crate) fn whole(&self) -> Result<(Bytes, Vec<u32>)> {
         let pages: Vec<PageEntry> = self.chunk.dictionary.iter().chain(&self.chunk.pages).copied().collect();
         let mut all = Vec::with_capacity(usize::try_from(self.chunk.extent().1).unwrap_or(0));
@@ -331,7 +331,7 @@ impl<'a> Pages<'a> {
         Ok((all.into(), pages.iter().map(|page| page.sum).collect()))
     }
 
-    /// Reads and checks each page by itself, data pages and dictionary; calls `bad` with each that is damaged.
+    /// Reads and checks each page by itself, dictionary page included. Calls `bad` with each damaged page.
     pub(crate) fn check_all(&self, bad: &mut dyn FnMut(PageEntry, Error)) -> Result<()> {
         for page in self.chunk.dictionary.iter().chain(&self.chunk.pages) {
             match self.fetch(std::slice::from_ref(page), |_, _| Ok(())) {
@@ -342,7 +342,7 @@ impl<'a> Pages<'a> {
         Ok(())
     }
 
-    /// Parses the header and decompresses the body, which may have at most `bytes_max` bytes.
+    /// Parses the header and decompresses the body, which must not exceed `bytes_max` bytes.
     fn body<'s>(
         &self,
         page: &PageEntry,
@@ -386,7 +386,7 @@ impl<'a> Pages<'a> {
     }
 }
 
-/// The part of `rows` that lies in a page, counted from the page's first row.
+/// The rows of `rows` that are in a page, counted from the page's first row.
 fn within(rows: &Range<u32>, page: &PageEntry) -> Option<Range<usize>> {
     let start = rows.start.max(page.first_row);
     let end = rows.end.min(page.first_row + page.rows);
@@ -397,7 +397,7 @@ const ENCODING_DELTA: u64 = Encoding::DELTA_BINARY_PACKED as u64;
 const ENCODING_DICTIONARY: u64 = Encoding::RLE_DICTIONARY as u64;
 const ENCODING_SPLIT: u64 = Encoding::BYTE_STREAM_SPLIT as u64;
 
-/// Buffers of one thread, taken for the time of one call.
+/// Buffers of one thread. A call borrows them.
 struct Scratch {
     raw: Vec<u8>,
     body: Vec<u8>,

@@ -23,21 +23,21 @@ use std::sync::{Arc, OnceLock};
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey, Summary};
 use tidalite_vfs::{ReadFile, Vfs};
 
-/// Columns of some rows of a tile, as far as they were asked for; rows in file order.
+/// The requested columns of some rows of a tile; rows in file order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TileColumns {
-    /// Steps; empty where not asked for.
+    /// Steps; empty unless requested.
     pub steps: Vec<i64>,
-    /// Write orders; empty where not asked for.
+    /// Write orders; empty unless requested.
     pub seqs: Vec<i64>,
-    /// Times, µs since 1970 UTC; empty where not asked for.
+    /// Times, µs since 1970 UTC; empty unless requested.
     pub times_us: Vec<i64>,
-    /// Values; empty where not asked for.
+    /// Values; empty unless requested.
     pub values: Vec<f64>,
 }
 
 impl TileColumns {
-    /// Empties all four, keeping their memory.
+    /// Clears all four columns. Their memory is kept.
     fn clear(&mut self) {
         self.steps.clear();
         self.seqs.clear();
@@ -46,7 +46,7 @@ impl TileColumns {
     }
 }
 
-/// A part that is open for reading; threads may share it.
+/// A part that is open for reading. Threads may share it.
 #[derive(Debug)]
 pub struct Part {
     vfs: Arc<dyn Vfs>,
@@ -56,11 +56,11 @@ pub struct Part {
     pub(crate) tiles: Vec<TileMap>,
     series: SeriesTable,
     pub(crate) series_damage: Option<Error>,
-    /// Made when it is first wanted.
+    /// Built on first use.
     by_series: OnceLock<BySeries>,
-    /// Opened when they are first wanted; none where they cannot be read.
+    /// Opened on first use; `None` where the part has none or they cannot be read.
     rollups: OnceLock<Option<Rollups>>,
-    /// Where its decoded pages are kept, and the number that they have there.
+    /// The cache of its decoded pages, and the part's number in it.
     cache: Option<(Arc<PageCache>, u64)>,
 }
 
@@ -73,14 +73,14 @@ impl Drop for Part {
 }
 
 impl Part {
-    /// Opens a part: reads and checks its footer and its series table, no page.
+    /// Opens a part. Reads and checks its footer and its series table, but no page.
     ///
-    /// A series table that is damaged or gone is made anew from the points, which then must all be intact: slow, but
-    /// no point is lost with it; [`series_damage`](Self::series_damage) says so. In a thinned part that takes the rollups too.
+    /// A series table that is damaged or missing is rebuilt from the points, which must all be intact; in a thinned part from
+    /// the rollups as well. This is slow but loses no point. [`series_damage`](Self::series_damage) reports it.
     ///
     /// # Errors
     /// `NotFound` where the points file is absent; `Corrupt` where it is not the file that `meta` describes, or where the series
-    /// table cannot be made anew.
+    /// table cannot be rebuilt.
     pub fn open(vfs: Arc<dyn Vfs>, paths: &PartPaths, meta: &PartMeta) -> Result<Part> {
         let file = vfs.open(&paths.points)?;
         let tiles = footer::load(file.as_ref(), &expected(meta))?;
@@ -108,69 +108,69 @@ impl Part {
         Ok(part)
     }
 
-    /// The same part, whose decoded pages are kept in a cache as long as it is open.
+    /// The same part, with a cache for its decoded pages. They are dropped when the part is closed.
     pub fn kept_in(mut self, cache: Arc<PageCache>) -> Part {
         let number = cache.admit();
         self.cache = Some((cache, number));
         self
     }
 
-    /// All that the footer says.
+    /// The parsed footer.
     pub(crate) fn metadata(&self) -> Result<ParquetMetaData> {
         footer::metadata(self.file.as_ref(), &expected(&self.meta))
     }
 
-    /// Which series it holds, where, and their summaries.
+    /// The series table.
     pub fn series(&self) -> &SeriesTable {
         &self.series
     }
 
-    /// The rows of the series table series by series.
+    /// The rows of the series table, ordered by series.
     pub fn by_series(&self) -> &BySeries {
         self.by_series.get_or_init(|| BySeries::of(&self.series))
     }
 
-    /// How many pages the points file has, dictionary pages included.
+    /// The number of pages of the points file, dictionary pages included.
     pub fn pages(&self) -> u64 {
         let chunks = self.tiles.iter().flat_map(|t| &t.chunks);
         chunks.map(|c| c.pages.len() as u64 + u64::from(c.dictionary.is_some())).sum()
     }
 
-    /// How many pages of values hold some rows of a tile; 0 where there is no such tile.
+    /// The number of pages of values that hold any of these rows of a tile; 0 where there is no such tile.
     pub fn value_pages(&self, tile: u32, rows: Range<u32>) -> usize {
         let pages = self.tiles.get(tile as usize).map(|t| &t.chunks[PointColumn::Value.index()].pages);
-        let concerned = |p: &&PageEntry| p.first_row < rows.end && rows.start < p.first_row + p.rows;
-        pages.map_or(0, |pages| pages.iter().filter(concerned).count())
+        let overlaps = |p: &&PageEntry| p.first_row < rows.end && rows.start < p.first_row + p.rows;
+        pages.map_or(0, |pages| pages.iter().filter(overlaps).count())
     }
 
-    /// Why the series table was made anew, where that was needed.
+    /// Why the series table was rebuilt; `None` where it was intact.
     pub fn series_damage(&self) -> Option<&Error> {
         self.series_damage.as_ref()
     }
 
-    /// Where its files are.
+    /// The paths of its files.
     pub fn paths(&self) -> &PartPaths {
         &self.paths
     }
 
-    /// What the manifest keeps of it.
+    /// Its entry in the manifest.
     pub fn meta(&self) -> &PartMeta {
         &self.meta
     }
 
-    /// Reads `rows` (ascending, disjoint, within the tile) of the columns asked for.
+    /// Reads `rows` (ascending, disjoint, within the tile) of the given columns.
     ///
     /// # Errors
-    /// `Invalid` where there is no such tile or row; `Corrupt` where a page concerned is damaged, saying which.
+    /// `Invalid` where there is no such tile or row; `Corrupt` where a page to be read is damaged; the error names the page.
     pub fn read(&self, tile: u32, rows: &[Range<u32>], columns: ColumnSet) -> Result<TileColumns> {
         let mut out = TileColumns::default();
         self.read_into(tile, rows, columns, false, &mut out)?;
         Ok(out)
     }
 
-    /// As [`read`](Self::read), replacing what `out` holds, and saying what was fetched for it: who reads tile after tile keeps
-    /// its memory, whose first touch would take longer than the decoding. `keep` says whether pages that are read again are
-    /// worth keeping in the cache. After an error `out` holds nothing of use.
+    /// As [`read`](Self::read), but replaces the contents of `out` and returns what was fetched. Reusing `out` for many tiles
+    /// reuses its memory, whose first touch takes longer than the decoding. `keep` says whether to cache pages that are read
+    /// again. After an error the contents of `out` are unspecified.
     ///
     /// # Errors
     /// As for [`read`](Self::read).
@@ -216,7 +216,7 @@ impl Part {
         pages.kept_by(self.cache.as_ref(), column, keep)
     }
 
-    /// Most bytes of decoded pages that are kept of this part and of others.
+    /// The limit of its cache in bytes, which other parts may share; 0 where it has no cache.
     pub fn cache_bytes(&self) -> usize {
         self.cache.as_ref().map_or(0, |(cache, _)| cache.bytes_max())
     }
@@ -227,15 +227,15 @@ impl Part {
         self.read(tile, std::slice::from_ref(&rows), ColumnSet::ALL)
     }
 
-    /// The rollups; `None` where the part has none, or none that can be read.
+    /// The rollups; `None` where the part has none or they cannot be read.
     pub fn rollups(&self) -> Option<&Rollups> {
         self.rollups.get_or_init(|| self.open_rollups().ok().flatten()).as_ref()
     }
 
-    /// The rollups of a thinned part, without which most of its points are unknown.
+    /// The rollups of a thinned part, which it must have.
     ///
     /// # Errors
-    /// `Corrupt` where there are none, or none that can be read.
+    /// `Corrupt` where there are none or they cannot be read.
     pub fn thinned_rollups(&self) -> Result<&Rollups> {
         self.rollups().ok_or_else(|| match self.open_rollups() {
             Err(e) if e.kind() != ErrorKind::NotFound => e,
@@ -243,20 +243,20 @@ impl Part {
         })
     }
 
-    /// What the points of a row of a thinned part stand for, bucket by bucket, and the buckets' width as a power of two.
+    /// The buckets of a row of a thinned part, and their width as a power of two.
     ///
     /// # Errors
-    /// `Corrupt` where that cannot be read, or contradicts the series table.
+    /// `Corrupt` where the buckets cannot be read or contradict the series table.
     pub fn thinned(&self, row: &SeriesRow) -> Result<(u32, Vec<Summary>)> {
         let (shift, buckets) = self.thinned_rollups()?.finest(&row.key)?;
-        // Sums are merged in the same order when a tile is made, so that they are the same to the bit.
+        // The writer merges the buckets in the same order, so the sums have the same bits.
         if total(&buckets).same_bits(&row.summary) {
             return Ok((shift, buckets));
         }
         Err(self.lost("the buckets of a thinned series are not those of its summary"))
     }
 
-    /// The same rows with the summaries that the rollups of a thinned part give.
+    /// Replaces the summaries of rows with those from the rollups of a thinned part.
     pub(crate) fn summed_by_rollups(&self, rows: &mut [SeriesRow]) -> Result<()> {
         let lost = || self.lost("the rollups of a thinned part are not there");
         let rollups = self.open_rollups()?.ok_or_else(lost)?;
@@ -270,7 +270,7 @@ impl Part {
         Error::corrupt("read rollups", &self.paths.rollups, 0, wrong)
     }
 
-    /// Opens the rollups, where there are any.
+    /// Opens the rollups; `None` where the part has none.
     pub(crate) fn open_rollups(&self) -> Result<Option<Rollups>> {
         Rollups::open(self.vfs.as_ref(), &self.paths.rollups, &self.meta, &self.series)
     }
@@ -294,7 +294,7 @@ impl Part {
         .at(&self.paths.points))
     }
 
-    /// The series table as it follows from the points.
+    /// Rebuilds the series table from the points.
     fn rebuild_series(&self) -> Result<SeriesTable> {
         let mut names = NameInterner::default();
         let mut rows = Vec::new();
@@ -313,12 +313,12 @@ impl Part {
         SeriesTable::of_rows(&rows, &self.paths.series, self.meta.is_thinned())
     }
 
-    /// The series of a tile and their numbers of rows, in file order, from the columns run, metric and labels.
+    /// The series of a tile and their numbers of rows, in file order, read from the columns run, metric and labels.
     pub(crate) fn names(&self, tile: u32, names: &mut NameInterner) -> Result<Vec<(SeriesKey, u32)>> {
         series_of(self.file.as_ref(), &self.tiles[tile as usize], tile, names)
     }
 
-    /// What is to be known of one series' rows within a tile's columns.
+    /// The series table's row of one series, computed from a tile's columns.
     pub(crate) fn facts_of(
         &self,
         tile: u32,
@@ -339,13 +339,13 @@ impl Part {
         })?;
         let mut row = SeriesRow { tile, row_start: rows.start, ..row };
         if self.meta.is_thinned() {
-            thin::place(&mut row, chunk.seqs);
+            thin::set_seq(&mut row, chunk.seqs);
         }
         Ok(row)
     }
 }
 
-/// Reads a part's series table, and checks it against the tiles of the points file.
+/// Reads the series table and checks it against the tiles of the points file.
 fn load_series(vfs: &dyn Vfs, paths: &PartPaths, meta: &PartMeta, tiles: &[TileMap]) -> Result<SeriesTable> {
     let path = &paths.series;
     let file = vfs.open(path)?;
@@ -359,7 +359,7 @@ fn load_series(vfs: &dyn Vfs, paths: &PartPaths, meta: &PartMeta, tiles: &[TileM
     Err(Error::corrupt("read series table", path, 0, "its rows do not fit the tiles of the points file"))
 }
 
-/// What is not there of a part whose points file is there is damage.
+/// Turns `NotFound` into `Corrupt`: the points file exists, so a missing second file is damage.
 fn as_damage(e: Error) -> Error {
     let path = e.path().map(Path::to_path_buf).unwrap_or_default();
     match e.kind() {
@@ -368,7 +368,7 @@ fn as_damage(e: Error) -> Error {
     }
 }
 
-/// What a points file must be.
+/// The properties that the points file must have.
 fn expected(meta: &PartMeta) -> footer::ExpectedFile<'_> {
     footer::ExpectedFile {
         bytes: meta.bytes,

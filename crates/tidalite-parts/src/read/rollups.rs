@@ -1,9 +1,11 @@
-//! Reading rollups: opened when somebody first wants them, and then only the pages of the series asked for.
+//! Reads rollups: the index of tiers on opening, then only the pages of the requested series and columns.
 //!
-//! Steps: the footer and the names say which rows are whose, the column `width` where tiers end; that is kept. A read
-//! fetches the pages of the columns asked for. Rollups are a second account of the points: where they cannot be read,
-//! the points answer, and [`verify`](Part::verify) tells of the damage. Those of a thinned part are the only account of most
-//! of its points, so that there an answer that wants them fails.
+//! Steps: the footer and the names give the rows of each series; the column `width` gives the ends of tiers. A read fetches
+//! the pages of the requested columns.
+//!
+//! Rollups are redundant unless the part is thinned: where they cannot be read, queries use the points, and
+//! [`verify`](crate::Part::verify) reports the damage. In a thinned part they are the only record of most points, so a query
+//! that needs them fails.
 
 use super::footer::{self, ExpectedFile, TileMap};
 use super::pages::{Fetched, Pages};
@@ -28,12 +30,12 @@ pub struct Rollups {
     series: HashMap<SeriesKey, RolledSeries>,
 }
 
-/// Which rollups a series has in a part.
+/// The rollups of a series in a part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RolledSeries {
-    /// The rows of the series table that the buckets cover together, by their place there, ascending by steps.
+    /// The rows of the series table that the buckets cover, as indices, ascending by step.
     pub rows: Vec<u32>,
-    /// How many points those are.
+    /// The number of points of these rows.
     pub points: u64,
     /// Ascending by width.
     pub tiers: Vec<RollupTier>,
@@ -42,21 +44,21 @@ pub struct RolledSeries {
 /// Buckets of one width.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RollupTier {
-    /// Steps a bucket, a power of two.
+    /// Steps per bucket, a power of two.
     pub width: u64,
-    /// Where its buckets lie, ascending by step.
+    /// Its rows in the file, ascending by step.
     rows: Range<u32>,
 }
 
 impl RollupTier {
-    /// How many buckets there are.
+    /// The number of buckets.
     pub fn buckets(&self) -> usize {
         self.rows.len()
     }
 }
 
 impl Rollups {
-    /// Opens the rollups of the part that `meta` and `table` describe, where there are any.
+    /// Opens the rollups of the part that `meta` and `table` describe; `None` where it has none.
     pub(super) fn open(
         vfs: &dyn Vfs,
         path: &Path,
@@ -80,7 +82,7 @@ impl Rollups {
         Ok(Some(rollups))
     }
 
-    /// Notes which rows are whose.
+    /// Finds the tiers of each series, and the rows of the series table that they cover.
     fn find_tiers(&mut self, table: &SeriesTable, thinned: bool) -> Result<()> {
         let mut widths = Vec::new();
         let all = 0..self.map.rows;
@@ -118,12 +120,12 @@ impl Rollups {
         Ok(())
     }
 
-    /// The rollups of a series, where it has any.
+    /// The rollups of a series; `None` where it has none.
     pub fn of(&self, key: &SeriesKey) -> Option<&RolledSeries> {
         self.series.get(key)
     }
 
-    /// The finest buckets of a series that has to have some, and their width as a power of two.
+    /// The finest buckets of a series that must have rollups, and their width as a power of two.
     pub(crate) fn finest(&self, key: &SeriesKey) -> Result<(u32, Vec<Summary>)> {
         let tier = self.of(key).and_then(|rolled| rolled.tiers.first()).ok_or_else(|| {
             Error::corrupt("read rollups", self.file.path(), 0, "a thinned series has no buckets")
@@ -132,7 +134,7 @@ impl Rollups {
         Ok((tier.width.trailing_zeros(), buckets))
     }
 
-    /// How many buckets the finest tiers of the series of some rows have.
+    /// The number of buckets in the finest tiers of the series of these rows.
     pub fn buckets(&self, rows: &[SeriesRow]) -> u64 {
         let finest = rows.iter().filter_map(|row| self.of(&row.key)?.tiers.first());
         finest.map(|tier| tier.buckets() as u64).sum()
@@ -143,11 +145,11 @@ impl Rollups {
         &self.series
     }
 
-    /// The buckets of a tier, ascending by step, and what was fetched for them. What was not asked for keeps the default
-    /// of a [`Summary`]; extremes whose steps were not asked for stand at step 0.
+    /// The buckets of a tier, ascending by step, and what was fetched for them. Facts that are not in `columns` have the default
+    /// of a [`Summary`]. Extremes whose steps are not in `columns` have step 0.
     ///
     /// # Errors
-    /// `Corrupt` where a page concerned is damaged.
+    /// `Corrupt` where a page to be read is damaged.
     pub fn read(&self, tier: &RollupTier, columns: SummaryFacts) -> Result<(Vec<Summary>, Fetched)> {
         let mut reader = BucketReader { rollups: self, rows: tier.rows.clone(), fetched: Fetched::default() };
         let summaries = reader.summaries(columns)?;
@@ -167,7 +169,7 @@ impl Rollups {
         Ok(())
     }
 
-    /// The pages of a column by its place, to be checked one by one.
+    /// The pages of the column with this index.
     pub(crate) fn pages(&self, at: usize) -> Pages<'_> {
         Pages::of(self.file.as_ref(), &self.map, 0, (at, "of rollups"))
     }
@@ -177,7 +179,7 @@ impl Rollups {
     }
 }
 
-/// One read.
+/// One read of a tier.
 struct BucketReader<'a> {
     rollups: &'a Rollups,
     rows: Range<u32>,
@@ -207,7 +209,7 @@ impl BucketReader<'_> {
 
     fn summaries(&mut self, wanted: SummaryFacts) -> Result<Vec<Summary>> {
         let (counts, finites) = (self.integers("count", true)?, self.integers("finite", true)?);
-        // Of most series all values are finite, and the other counts zero.
+        // Mostly all values are finite, and the other counts are zero.
         let others = counts != finites;
         let nonfinite = [
             self.integers("nan", others)?,

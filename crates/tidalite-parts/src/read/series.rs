@@ -1,4 +1,4 @@
-//! Which series a row group holds, from its columns run, metric and labels.
+//! Reads the series of a row group from its columns run, metric and labels.
 
 use super::footer::TileMap;
 use super::pages::Pages;
@@ -7,7 +7,7 @@ use crate::schema::PointColumn;
 use tidalite_model::{Error, Result, SeriesKey};
 use tidalite_vfs::ReadFile;
 
-/// The series of a row group and their numbers of rows, in file order, from its first three columns.
+/// The series of a row group and their numbers of rows, in file order.
 pub(super) fn series_of(
     file: &dyn ReadFile,
     map: &TileMap,
@@ -20,7 +20,7 @@ pub(super) fn series_of(
     let mut start = 0;
     while start < map.rows {
         let found = texts.each_ref().map(|t| t.at(start));
-        // A run of equal texts ends where the first of the three columns' runs ends.
+        // The key is constant up to the first end among the runs of the three columns.
         let mut end = found.iter().map(|(_, end)| *end).min().unwrap_or(map.rows);
         let [run, metric, labels] = found.map(|(text, _)| text);
         while end < map.rows && texts.each_ref().map(|t| t.at(end).0) == [run, metric, labels] {

@@ -1,8 +1,8 @@
-//! How much of a points file each series takes: from the page index alone, without reading a page.
+//! Divides the bytes of a part among its series, from the page index alone.
 //!
-//! A page that holds one series' rows counts for it in full; one that several share is divided by rows, since values of
-//! one column take about as much each. A dictionary is divided by the rows of its tile. What is behind the last page (page
-//! index and footer) belongs to nobody. So the sum over all series is the bytes of all pages.
+//! A page with rows of one series counts for that series in full. A page that several series share is divided by rows, since
+//! the values of one column take about the same space each. A dictionary is divided by the rows of its tile. The page index
+//! and the footer are not counted. So the sum over all series is the size of all pages.
 
 use super::footer::{ChunkMap, TileMap};
 use super::part::Part;
@@ -11,19 +11,19 @@ use crate::series::row::SeriesEntry;
 use tidalite_model::SeriesKey;
 
 impl Part {
-    /// The bytes of the points file that each row of the series table takes, in its order: exact where pages hold one
-    /// series, else by the share of rows.
+    /// The bytes of the points file that each row of the series table takes, in the table's order. They are exact where pages
+    /// hold one series, otherwise estimated from the share of rows.
     pub fn bytes_of_rows(&self) -> Vec<f64> {
         let mut shares = Vec::with_capacity(self.series().entries().len());
         for rows in self.series().entries().chunk_by(|a, b| a.tile == b.tile) {
-            // A series table names the tiles that there are: it was checked against them.
+            // The table was checked against the tiles, so the tile exists.
             shares.extend(shares_of(&self.tiles[rows[0].tile as usize], rows));
         }
         shares
     }
 
-    /// The bytes of the rollups that each series takes, by its share of the buckets; nothing where there are none that can be
-    /// read.
+    /// The bytes of the rollups that each series takes, by its share of the buckets; empty where there are no rollups or they
+    /// cannot be read.
     pub fn bytes_of_rollups(&self) -> Vec<(SeriesKey, f64)> {
         let Some((rollups, meta)) = self.rollups().zip(self.meta.rollups) else { return Vec::new() };
         let bytes = (meta.bytes - meta.footer_bytes) as f64 / meta.rows.max(1) as f64;
@@ -44,7 +44,7 @@ fn shares_of(tile: &TileMap, rows: &[SeriesEntry]) -> Vec<f64> {
     shares
 }
 
-/// Both pages and rows ascend, and cover the tile: one sweep over both.
+/// Adds the bytes of each page to its series. Pages and rows both ascend and cover the tile, so one sweep suffices.
 fn add_pages(chunk: &ChunkMap, rows: &[SeriesEntry], shares: &mut [f64]) {
     let mut first = 0;
     for page in &chunk.pages {
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_are_divided_by_rows_and_nothing_is_lost() {
+    fn pages_are_divided_by_rows_and_add_up() {
         let page = |first_row, rows, bytes| PageEntry { offset: 0, bytes, first_row, rows, sum: 0 };
         let row = |row_start, rows| SeriesEntry {
             names: [0; 3],

@@ -1,4 +1,4 @@
-//! Buckets: what the points of one series add up to within ranges of steps.
+//! Buckets: summaries of one series' points within ranges of steps.
 
 use crate::chunk::SeriesChunk;
 use crate::options::PartOptions;
@@ -12,8 +12,8 @@ pub(crate) struct RolledChunk {
     pub(crate) buckets: Vec<Summary>,
 }
 
-/// The width of the finest buckets, as a power of two, of a series that has about so many points from the step `first` to
-/// `last`; `None` where it has too few to be worth any.
+/// The width of the finest buckets, as a power of two, of a series with about `points` points from the step `first` to
+/// `last`; `None` where it has too few points for rollups.
 ///
 /// ```
 /// use tidalite_parts::{PartOptions, rollup_shift};
@@ -27,19 +27,19 @@ pub fn rollup_shift(points: u64, first: i64, last: i64, options: &PartOptions) -
     if of_bucket == 0 || points < u64::from(options.rollup_series_points).max(of_bucket) {
         return None;
     }
-    // A quarter fewer will do: buckets at both ends are seldom full.
+    // Three quarters of the points suffice, since the first and last bucket are seldom full.
     (1..63).find(|&shift| {
         let buckets = (last >> shift).abs_diff(first >> shift).saturating_add(1);
         buckets.saturating_mul(of_bucket) / 4 * 3 <= points
     })
 }
 
-/// Which bucket holds a step.
+/// The number of the bucket that holds a step.
 pub(crate) fn bucket_of(step: i64, shift: u32) -> i64 {
     step >> shift
 }
 
-/// The buckets of points that ascend by step and hold none twice.
+/// The buckets of points whose steps ascend and are distinct.
 pub(crate) fn buckets(chunk: &SeriesChunk<'_>, shift: u32) -> Vec<Summary> {
     let mut found: Vec<Summary> = Vec::new();
     let mut at = 0;
@@ -56,7 +56,7 @@ pub(crate) fn buckets(chunk: &SeriesChunk<'_>, shift: u32) -> Vec<Summary> {
     found
 }
 
-/// What consecutive buckets add up to: the summary of all their points.
+/// The summary of all points of consecutive buckets.
 pub(crate) fn total(buckets: &[Summary]) -> Summary {
     let mut all = Summary::default();
     buckets.iter().for_each(|bucket| all.merge(bucket));

@@ -1,8 +1,8 @@
-//! Rollups as a file: plain Parquet, one row group, one row a bucket; tiers one behind the other, ascending by series.
+//! The rollups' file: plain Parquet with one row group, and one row per bucket. Tiers ascend by series, then width.
 //!
-//! Written like the points file: the same encodings, a zstd frame with its checksum for each page, our own sums of pages
-//! in the footer. Pages are small, so that the buckets of one series are read alone. No level, so no null: where nothing
-//! is finite, `min` is +Inf and `max` −Inf.
+//! The encodings, the zstd frames with checksums and the page checksums in the footer are those of the points file. Pages
+//! are small, so that the buckets of one series are read alone. There are no levels, hence no nulls: where no value is
+//! finite, `min` is +Inf and `max` −Inf.
 
 use super::bucket::bucket_of;
 use super::tier::Tier;
@@ -15,10 +15,10 @@ use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor};
 use std::sync::{Arc, LazyLock};
 use tidalite_model::{Result, Summary};
 
-/// Rows of a page.
+/// Rows per page.
 const PAGE_ROWS: usize = 512;
 
-/// The order of columns here is that of [`INTEGERS`] and [`REALS`], behind the three names.
+/// The columns are the three names, then [`INTEGERS`], then [`REALS`].
 const SCHEMA_TEXT: &str = "message rollups {
     required binary run (STRING);
     required binary metric (STRING);
@@ -52,12 +52,12 @@ pub(crate) static ROLLUP_SCHEMA: LazyLock<SchemaDescPtr> = LazyLock::new(|| {
     Arc::new(SchemaDescriptor::new(Arc::new(root)))
 });
 
-/// A bucket, and its width as a power of two.
+/// The width of a bucket, as a power of two, and its summary.
 type TierBucket<'a> = (u32, &'a Summary);
 type Integer = fn(TierBucket<'_>) -> i64;
 type Real = fn(&Summary) -> f64;
 
-/// Columns of integers by their names and how each is got. A bucket holds at least one point.
+/// Columns of integers: their names and values. A bucket holds at least one point.
 const INTEGERS: [(&str, Integer); 15] = [
     ("width", |(shift, _)| 1 << shift),
     ("start", |(shift, s)| bucket_of(s.first.map_or(0, |p| p.step), shift) << shift),
@@ -76,7 +76,7 @@ const INTEGERS: [(&str, Integer); 15] = [
     ("time_max", |(_, s)| s.time_max_us.unwrap_or(0)),
 ];
 
-/// Columns of reals, as [`INTEGERS`].
+/// Columns of reals: their names and values.
 const REALS: [(&str, Real); 7] = [
     ("sum", |s| s.sum),
     ("mean", |s| s.mean),
@@ -87,14 +87,14 @@ const REALS: [(&str, Real); 7] = [
     ("max", |s| s.max.map_or(f64::NEG_INFINITY, |e| e.value)),
 ];
 
-/// The place of a column by its name, and the name.
+/// The index of a column, and its name.
 pub(crate) fn column(name: &'static str) -> (usize, &'static str) {
     let names = ["run", "metric", "labels"].into_iter();
     let mut all = names.chain(INTEGERS.iter().map(|c| c.0)).chain(REALS.iter().map(|c| c.0));
-    (all.position(|n| n == name).expect("readers name the columns that there are"), name)
+    (all.position(|n| n == name).expect("the schema has the column"), name)
 }
 
-/// The columns of the one row group, in the order of the schema, and how many rows it has.
+/// Encodes the columns of the row group, in the schema's order. Returns them with the number of rows.
 pub(crate) fn encode(tiers: &[Tier], zstd_level: i32) -> Result<(Vec<EncodedColumn>, u64)> {
     let mut zstd = Zstd::new(zstd_level)?;
     let rows: Vec<TierBucket<'_>> =

@@ -1,6 +1,6 @@
-//! Rollups: what the points of a series within a part add up to, bucket by bucket.
+//! Rollups: summaries of a series within a part, one for each bucket of steps.
 //!
-//! [`bucket`] sums up the points of one tile. [`tier`] joins the buckets of all tiles and makes the wider tiers. [`file`]
+//! [`bucket`] summarizes the points of one tile. [`tier`] joins the buckets of all tiles and makes the wider tiers. [`file`]
 //! encodes the tiers as a row group. These modules import pages and totals; they read no file.
 //!
 //! Invariants:

@@ -1,19 +1,15 @@
-//! Rollups: what the points of a series within a part add up to, bucket by bucket.
+//! Tiers: all buckets of one width of a series within a part.
 //!
-//! Buckets are ranges of steps whose width is a power of two, aligned at step 0, so that buckets of one width lie within
-//! those of any greater one: a tier merges into any that is wider, and into the buckets of a chart. The finest tier is
-//! chosen so that a bucket stands for many points; where that has many buckets, one 16 times as wide follows, and so on.
-//!
-//! Steps: `tiles` of a part each sum up their own points ([`buckets`]); when the part is finished, [`assemble`] joins what
-//! tile boundaries cut and makes the wider tiers. A series has rollups only where no step comes twice in the part.
+//! The width of the finest tier is chosen so that a bucket holds many points. A tier with many buckets is followed by one
+//! that is 16 times as wide. [`assemble`] joins buckets that a tile boundary cuts in two, and makes the wider tiers.
 
 use super::bucket::{RolledChunk, bucket_of};
 use crate::totals::Totals;
 use tidalite_model::{SeriesKey, Summary};
 
-/// How much wider the next tier is, as a power of two.
+/// The factor between the widths of two tiers, as a power of two.
 const TIER_SHIFT: u32 = 4;
-/// A tier of at least so many buckets is followed by a wider one.
+/// A tier with at least this many buckets is followed by a wider one.
 const TIER_BUCKETS: usize = 1024;
 
 /// One tier of a series' rollups.
@@ -24,7 +20,7 @@ pub(crate) struct Tier {
     pub(crate) buckets: Vec<Summary>,
 }
 
-/// All tiers of a part, ascending by series, then width. Series of which `rolled` does not have all points are left out.
+/// All tiers of a part, ascending by series, then width. Series are left out unless `rolled` has all their points.
 pub(crate) fn assemble(mut rolled: Vec<RolledChunk>, totals: &Totals) -> Vec<Tier> {
     rolled.retain(|r| !r.buckets.is_empty());
     rolled.sort_by(|a, b| {
@@ -51,7 +47,7 @@ pub(crate) fn assemble(mut rolled: Vec<RolledChunk>, totals: &Totals) -> Vec<Tie
     tiers
 }
 
-/// Whether each tile's steps lie behind those of the one before.
+/// Whether the steps of each tile come after those of the previous tile.
 fn ascend(tiles: &[RolledChunk]) -> bool {
     tiles.windows(2).all(|w| {
         let last = w[0].buckets.last().and_then(|s| s.last).map(|p| p.step);
@@ -60,7 +56,7 @@ fn ascend(tiles: &[RolledChunk]) -> bool {
     })
 }
 
-/// Summaries in ascending order of steps as buckets of a width that is at least theirs.
+/// Merges summaries in ascending order of steps into buckets of a width that is at least theirs.
 fn joined<'a>(summaries: impl IntoIterator<Item = &'a Summary>, shift: u32) -> Vec<Summary> {
     let bucket = |s: &Summary| s.first.map(|p| bucket_of(p.step, shift));
     let mut found: Vec<Summary> = Vec::new();

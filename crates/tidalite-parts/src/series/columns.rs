@@ -21,29 +21,29 @@ pub(super) fn reader(
     SerializedRowGroupReader::new(window, group, None, Arc::new(ReaderProperties::builder().build()))
 }
 
-/// Columns that stand side by side.
+/// Reads adjacent columns.
 pub(super) fn columns<T, const N: usize>(
-    places: Range<usize>,
+    indices: Range<usize>,
     mut read: impl FnMut(usize) -> ParquetResult<Vec<T>>,
 ) -> ParquetResult<[Vec<T>; N]> {
     let mut found = [const { Vec::new() }; N];
-    for (place, column) in places.zip(&mut found) {
-        *column = read(place)?;
+    for (index, column) in indices.zip(&mut found) {
+        *column = read(index)?;
     }
     Ok(found)
 }
 
-/// What a page holds.
+/// The contents of a page.
 #[derive(Clone, Copy)]
 enum Holds {
     Dictionary,
     Values,
-    /// Places in the dictionary.
-    Places,
+    /// Indices into the dictionary.
+    Indices,
 }
 
-/// Hands over the pages of a column, each with how many values it holds. They are read by the crate and decoded here: its
-/// column readers make each text an object of its own, and panic on some pages that contradict themselves.
+/// Calls `take` with each page of a column and its number of values. The Parquet crate reads the pages. Its column readers
+/// are not used: they allocate an object per text, and panic on some pages that contradict themselves.
 fn each_page(
     group: &dyn RowGroupReader,
     column: usize,
@@ -56,7 +56,7 @@ fn each_page(
         let holds = match (&page, page.encoding()) {
             (Page::DictionaryPage { .. }, _) => Holds::Dictionary,
             (Page::DataPage { .. }, Encoding::PLAIN) => Holds::Values,
-            (Page::DataPage { .. }, Encoding::RLE_DICTIONARY) => Holds::Places,
+            (Page::DataPage { .. }, Encoding::RLE_DICTIONARY) => Holds::Indices,
             _ => return Err(general("a page is encoded as none of a series table is")),
         };
         if u64::from(page.num_values()) > rows {
@@ -98,17 +98,17 @@ fn values<T: Copy>(
     match holds {
         Holds::Dictionary => *dictionary = plain(body, n)?,
         Holds::Values => found.extend(plain(body, n)?),
-        Holds::Places => places(body, n, dictionary, found)?,
+        Holds::Indices => indices(body, n, dictionary, found)?,
     }
     Some(())
 }
 
-fn places<T: Copy>(body: PageBody<'_>, n: usize, dictionary: &[T], found: &mut Vec<T>) -> Option<()> {
+fn indices<T: Copy>(body: PageBody<'_>, n: usize, dictionary: &[T], found: &mut Vec<T>) -> Option<()> {
     let all = 0..n;
     decode::dictionary(body, n, dictionary, std::slice::from_ref(&all), found)
 }
 
-/// A column with nulls: a page begins with the length of its levels and these, one bit a row in runs.
+/// A column with nulls. A page begins with the length of its levels, then the levels, one bit per row in runs.
 pub(super) fn read_optional<T: Copy>(
     group: &dyn RowGroupReader,
     column: usize,
@@ -123,10 +123,10 @@ pub(super) fn read_optional<T: Copy>(
         let (length, rest) = body.bytes().split_first_chunk()?;
         let (levels, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
         let padded = |head: &[u8], bytes: &[u8]| [head, bytes, &[0; PADDING]].concat();
-        // Levels are encoded as places in a dictionary are, but for the width, which needs no saying.
+        // Levels are encoded like dictionary indices, without the byte for the width.
         let (levels, rest) = (padded(&[1], levels), padded(&[], rest));
         let mut present = Vec::new();
-        places(PageBody::new(&levels), n, &[false, true], &mut present)?;
+        indices(PageBody::new(&levels), n, &[false, true], &mut present)?;
         let count = present.iter().filter(|p| **p).count();
         let mut some = Vec::with_capacity(count);
         values(holds, PageBody::new(&rest), count, plain, &mut dictionary, &mut some)?;
@@ -139,7 +139,7 @@ pub(super) fn read_optional<T: Copy>(
     Ok(found)
 }
 
-/// The numbers of a column's texts.
+/// A column of texts, as their numbers.
 pub(super) fn read_texts(
     group: &dyn RowGroupReader,
     column: usize,
@@ -157,7 +157,7 @@ pub(super) fn read_texts(
         match holds {
             Holds::Dictionary => number(&mut dictionary),
             Holds::Values => number(&mut found),
-            Holds::Places => Ok(places(body, n, &dictionary, &mut found)),
+            Holds::Indices => Ok(indices(body, n, &dictionary, &mut found)),
         }
     })?;
     check_rows(group, column, found.len())?;
@@ -169,7 +169,7 @@ pub(super) fn reals(body: PageBody<'_>, n: usize) -> Option<Vec<f64>> {
     Some(bits.into_iter().map(|bits| f64::from_bits(bits.cast_unsigned())).collect())
 }
 
-/// One bit a value, the lowest first.
+/// One bit per value, the lowest first.
 pub(super) fn flags(body: PageBody<'_>, n: usize) -> Option<Vec<bool>> {
     let bytes = body.bytes().get(..n.div_ceil(8))?;
     Some((0..n).map(|i| bytes[i / 8] >> (i % 8) & 1 == 1).collect())
@@ -182,9 +182,9 @@ fn check_rows(group: &dyn RowGroupReader, column: usize, rows: usize) -> Parquet
     Err(ParquetError::General(format!("column {column} has another number of rows than its group")))
 }
 
-/// A stretch of a file that is in memory, as the Parquet crate reads it.
+/// A range of a file in memory, as a source for the Parquet crate.
 pub(super) struct FileWindow {
-    /// Where in the file the bytes begin.
+    /// The offset of the bytes in the file.
     pub(super) start: u64,
     pub(super) bytes: Bytes,
 }
@@ -193,7 +193,7 @@ impl FileWindow {
     fn from(&self, at: u64) -> ParquetResult<Bytes> {
         let within = at.checked_sub(self.start).and_then(|n| usize::try_from(n).ok());
         let within = within.filter(|&n| n <= self.bytes.len());
-        Ok(self.bytes.slice(within.ok_or_else(|| general("a column lies beyond its group"))?..))
+        Ok(self.bytes.slice(within.ok_or_else(|| general("a column ends beyond its group"))?..))
     }
 }
 
@@ -213,7 +213,7 @@ impl ChunkReader for FileWindow {
     fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
         let bytes = self.from(start)?;
         if bytes.len() < length {
-            return Err(general("a column lies beyond its group"));
+            return Err(general("a column ends beyond its group"));
         }
         Ok(bytes.slice(..length))
     }

@@ -1,9 +1,9 @@
-//! Reading a series table's file: at once what is always at hand of each row, later what a summary takes, a row group at a
-//! time.
+//! Reads a series table's file: the entries of all rows at once, summaries later, one row group at a time.
 //!
-//! Steps: the whole file's checksum has matched; each group's bytes get a checksum of their own, so that what is read again
-//! later is known to be what was checked; names become numbers, and the places and steps of rows are decoded. The rest of a
-//! group is decoded when somebody asks for a row of it, from the file, or from memory where there is one group.
+//! Steps: the caller has checked the checksum of the whole file. [`SeriesFile::open`] computes a checksum of each group, so
+//! that bytes read again later are known to be the bytes that were checked. It numbers the names, and decodes the rows and
+//! steps of each entry. [`SeriesFile::block`] decodes the rest of a group, from the file, or from memory where there is only
+//! one group.
 
 use super::columns::{FileWindow, columns, flags, general, read, read_optional, read_texts, reader, reals};
 use super::row::{Details, SeriesEntry};
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use tidalite_model::{Error, Extreme, Point, Result, Summary};
 use tidalite_vfs::ReadFile;
 
-/// Places of columns in the schema.
+/// Indices of columns in the schema.
 mod column {
     use std::ops::Range;
 
@@ -38,18 +38,18 @@ mod column {
     pub(super) const EXTREME_STEPS: Range<usize> = 27..29;
 }
 
-/// The file of a series table, of which some is not decoded yet.
+/// The file of a series table.
 #[derive(Debug)]
 pub(crate) struct SeriesFile {
     path: PathBuf,
     source: GroupSource,
     metadata: ParquetMetaData,
     groups: Vec<SeriesGroup>,
-    /// Whether rows may sum up more points than they hold.
+    /// Whether a row's summary may count more points than the row has.
     thinned: bool,
 }
 
-/// Where a group's bytes are read from.
+/// The source of a group's bytes.
 #[derive(Debug)]
 enum GroupSource {
     Disk(Arc<dyn ReadFile>),
@@ -60,14 +60,14 @@ enum GroupSource {
 /// One row group.
 #[derive(Debug)]
 struct SeriesGroup {
-    /// Where its columns lie in the file.
+    /// The range of its columns in the file.
     bytes: Range<u64>,
     crc32c: u32,
-    /// Its rows in the table.
+    /// The indices of its rows in the table.
     rows: Range<u32>,
 }
 
-/// What is at hand of a whole table.
+/// The entries and names of a whole table.
 pub(crate) struct SeriesHeads {
     pub(crate) entries: Vec<SeriesEntry>,
     /// Runs, metrics and labels, ascending.
@@ -75,7 +75,7 @@ pub(crate) struct SeriesHeads {
 }
 
 impl SeriesFile {
-    /// The table in a file's bytes, whose checksum the caller has checked; `file` is where they are read again.
+    /// Opens the table in a file's bytes, whose checksum the caller has checked. Groups are read again from `file`.
     pub(crate) fn open(
         bytes: Bytes,
         path: &Path,
@@ -87,43 +87,43 @@ impl SeriesFile {
         let groups = groups(&metadata, &bytes).map_err(|wrong| corrupt(wrong.into()))?;
         let heads = heads(&metadata, &groups, &bytes).map_err(|e| corrupt(e.to_string()))?;
         let source = match file {
-            // One group is small, and a file that stays open is dear where there are thousands of parts.
+            // One group is small, and open files are costly where there are thousands of parts.
             Some(file) if groups.len() > 1 => GroupSource::Disk(file),
             _ => GroupSource::Memory(bytes),
         };
         Ok((SeriesFile { path: path.to_path_buf(), source, metadata, groups, thinned }, heads))
     }
 
-    /// Which group holds a row, and all rows of that.
+    /// The group that holds a row, and all rows of that group.
     pub(crate) fn group_of(&self, row: u32) -> (usize, Range<u32>) {
         let group = self.groups.partition_point(|g| g.rows.end <= row);
         (group, self.groups[group].rows.clone())
     }
 
-    /// What is not at hand of a group's rows, which `entries` are.
+    /// Decodes the details of a group, whose rows are `entries`.
     pub(crate) fn block(&self, group: usize, entries: &[SeriesEntry]) -> Result<SeriesBlock> {
-        let place = &self.groups[group];
+        let of_group = &self.groups[group];
         let corrupt =
-            |wrong: String| Error::corrupt("read series table", &self.path, place.bytes.start, wrong);
+            |wrong: String| Error::corrupt("read series table", &self.path, of_group.bytes.start, wrong);
         let bytes = match &self.source {
-            GroupSource::Memory(all) => slice(all, &place.bytes),
+            GroupSource::Memory(all) => slice(all, &of_group.bytes),
             GroupSource::Disk(file) => {
-                let length = place.bytes.end - place.bytes.start;
+                let length = of_group.bytes.end - of_group.bytes.start;
                 let mut bytes = vec![0; usize::try_from(length).map_err(|e| corrupt(e.to_string()))?];
-                file.read_exact_at(place.bytes.start, &mut bytes)?;
+                file.read_exact_at(of_group.bytes.start, &mut bytes)?;
                 Bytes::from(bytes)
             }
         };
-        if crc32c::crc32c(&bytes) != place.crc32c {
+        if crc32c::crc32c(&bytes) != of_group.crc32c {
             return Err(corrupt("it has changed since it was opened".into()));
         }
-        let window = Arc::new(FileWindow { start: place.bytes.start, bytes });
+        let window = Arc::new(FileWindow { start: of_group.bytes.start, bytes });
         let reader = reader(window, self.metadata.row_group(group)).map_err(|e| corrupt(e.to_string()))?;
         SeriesBlock::read(&reader, entries, self.thinned).map_err(|e| corrupt(e.to_string()))
     }
 }
 
-/// What the summaries of one group's rows take.
+/// The details of one group, column by column.
 #[derive(Debug)]
 pub(crate) struct SeriesBlock {
     seqs: [Vec<i64>; 2],
@@ -161,7 +161,7 @@ impl SeriesBlock {
         Ok(block)
     }
 
-    /// What is known of the row at a place among these.
+    /// The details of the group's row `i`.
     pub(crate) fn details(&self, i: usize, entry: &SeriesEntry) -> Details {
         let count = |column: usize| self.counts[column][i].cast_unsigned();
         let time = |column: usize| self.times[column][i];
@@ -198,14 +198,14 @@ fn metadata(bytes: &Bytes) -> ParquetResult<ParquetMetaData> {
     Ok(metadata)
 }
 
-/// Where the groups lie, each within the file and with at least one row.
+/// The groups. Each is within the file and has at least one row.
 fn groups(metadata: &ParquetMetaData, bytes: &Bytes) -> Result<Vec<SeriesGroup>, &'static str> {
     let mut groups = Vec::with_capacity(metadata.num_row_groups());
     let mut row = 0u32;
     for group in metadata.row_groups() {
         let extents = || {
             group.columns().iter().map(|c| {
-                // `byte_range` takes for granted what is checked here.
+                // `byte_range` panics where these checks fail.
                 let start = c.dictionary_page_offset().unwrap_or(c.data_page_offset());
                 let start = u64::try_from(start).ok()?;
                 let end = start.checked_add(u64::try_from(c.compressed_size()).ok()?)?;
@@ -213,7 +213,7 @@ fn groups(metadata: &ParquetMetaData, bytes: &Bytes) -> Result<Vec<SeriesGroup>,
             })
         };
         let all: Option<Vec<Range<u64>>> = extents().collect();
-        let all = all.ok_or("a column lies beyond the end of the file")?;
+        let all = all.ok_or("a column ends beyond the end of the file")?;
         let start = all.iter().map(|r| r.start).min().unwrap_or(0);
         let end = all.iter().map(|r| r.end).max().unwrap_or(0);
         let rows = u32::try_from(group.num_rows()).ok().filter(|&n| n > 0);
@@ -225,7 +225,7 @@ fn groups(metadata: &ParquetMetaData, bytes: &Bytes) -> Result<Vec<SeriesGroup>,
     Ok(groups)
 }
 
-/// A range that lies within the bytes.
+/// The bytes of a range, cut at the end of `bytes`.
 fn slice(bytes: &Bytes, range: &Range<u64>) -> Bytes {
     let at = |n: u64| usize::try_from(n).map_or(bytes.len(), |n| n.min(bytes.len()));
     bytes.slice(at(range.start)..at(range.end))
@@ -234,7 +234,7 @@ fn slice(bytes: &Bytes, range: &Range<u64>) -> Bytes {
 fn heads(metadata: &ParquetMetaData, groups: &[SeriesGroup], bytes: &Bytes) -> ParquetResult<SeriesHeads> {
     let window = Arc::new(FileWindow { start: 0, bytes: bytes.clone() });
     let rows = groups.last().map_or(0, |g| g.rows.end as usize);
-    // No count in the file is allocated for as it stands: each row has a place of its own in its tile, which takes a byte.
+    // The number of rows comes from the file, so the file's size bounds what is allocated for it.
     let mut entries: Vec<SeriesEntry> = Vec::with_capacity(rows.min(bytes.len()));
     let mut numbered: [NumberedNames; 3] = Default::default();
     for (number, group) in groups.iter().enumerate() {
@@ -265,8 +265,8 @@ fn heads(metadata: &ParquetMetaData, groups: &[SeriesGroup], bytes: &Bytes) -> P
     }
     let sorted = numbered.map(NumberedNames::sorted);
     for entry in &mut entries {
-        for (name, (_, places)) in entry.names.iter_mut().zip(&sorted) {
-            *name = places[*name as usize];
+        for (name, (_, ranks)) in entry.names.iter_mut().zip(&sorted) {
+            *name = ranks[*name as usize];
         }
     }
     Ok(SeriesHeads { entries, names: sorted.map(|(names, _)| names) })

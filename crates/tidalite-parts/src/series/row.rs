@@ -1,11 +1,11 @@
-//! What a series table holds of one series in one tile.
+//! Rows of a series table: one series in one tile.
 
 use tidalite_model::{SeriesKey, Summary};
 
-/// One series in one tile, with all that a table says of it.
+/// One series in one tile: a full row of the table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeriesRow {
-    /// Which series.
+    /// The series.
     pub key: SeriesKey,
     /// The tile's number in its part, from 0.
     pub tile: u32,
@@ -13,20 +13,28 @@ pub struct SeriesRow {
     pub row_start: u32,
     /// How many rows it has there; at least 1.
     pub rows: u32,
-    /// Least write order; in a thinned part, that of the last point.
+    /// Least write order; in a thinned part, the last point's.
     pub seq_min: i64,
-    /// Greatest write order; in a thinned part, that of the last point.
+    /// Greatest write order; in a thinned part, the last point's.
     pub seq_max: i64,
-    /// Whether a step comes twice within these rows; the summary counts each row all the same.
+    /// Whether a step occurs twice in these rows. The summary counts each row nevertheless.
     pub repeats: bool,
-    /// What these rows add up to; in a thinned part, all points of which they are what is left.
+    /// The summary of these rows; in a thinned part, of all points that the series had before thinning.
     pub summary: Summary,
 }
 
-/// What is at hand of one series in one tile. [`SeriesTable::key`] names the series.
+impl SeriesRow {
+    /// Whether both rows are the same, with summaries of the same bits.
+    pub(crate) fn same_bits(&self, other: &SeriesRow) -> bool {
+        let position = |r: &SeriesRow| (r.tile, r.row_start, r.rows, r.seq_min, r.seq_max, r.repeats);
+        self.key == other.key && position(self) == position(other) && self.summary.same_bits(&other.summary)
+    }
+}
+
+/// The part of a row that is kept in memory. [`SeriesTable::key`](crate::SeriesTable::key) names the series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SeriesEntry {
-    /// Places of its run, metric and labels among those of the table, which ascend.
+    /// Indices of its run, metric and labels in the table's sorted lists.
     pub(crate) names: [u32; 3],
     /// The tile's number in its part, from 0.
     pub tile: u32,
@@ -38,7 +46,7 @@ pub struct SeriesEntry {
     pub first_step: i64,
     /// Greatest step.
     pub last_step: i64,
-    /// Whether a step comes twice within these rows.
+    /// Whether a step occurs twice in these rows.
     pub repeats: bool,
 }
 
@@ -48,25 +56,25 @@ impl SeriesEntry {
         (self.first_step, self.last_step)
     }
 
-    /// The place of its metric among the table's [`metrics`](SeriesTable::metrics).
+    /// The index of its metric in the table's [`metrics`](crate::SeriesTable::metrics).
     pub fn metric(&self) -> usize {
         self.names[1] as usize
     }
 
-    /// The place of its labels among [`all_labels`](SeriesTable::all_labels).
+    /// The index of its labels in the table's [`all_labels`](crate::SeriesTable::all_labels).
     pub fn labels(&self) -> usize {
         self.names[2] as usize
     }
 }
 
-/// What has to be decoded of one series in one tile.
+/// The part of a row that is decoded on demand.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Details {
     /// Least write order.
     pub seq_min: i64,
     /// Greatest write order.
     pub seq_max: i64,
-    /// What the rows add up to; as in [`SeriesRow`].
+    /// The summary, as in [`SeriesRow`].
     pub summary: Summary,
 }
 

@@ -5,11 +5,11 @@ use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::TypePtr;
 use std::sync::{Arc, LazyLock};
 
-/// Most rows of a row group. What a reader wants of a row it decodes for its group: the fewer, the less is decoded for one
-/// series, and the more a footer takes; at this many both are some milliseconds for a million series.
+/// Most rows of a row group. A reader of one row decodes its whole group: smaller groups mean less decoding for one series,
+/// but a larger footer. With this size both take some milliseconds at a million series.
 pub(crate) const GROUP_ROWS: usize = 1 << 14;
 
-/// The order of columns here is the order in which `encode` writes them.
+/// The writer writes the columns in this order.
 const SCHEMA_TEXT: &str = "message series {
     required binary run (STRING);
     required binary metric (STRING);
@@ -45,4 +45,5 @@ const SCHEMA_TEXT: &str = "message series {
 pub(crate) static SERIES_SCHEMA: LazyLock<TypePtr> =
     LazyLock::new(|| Arc::new(parse_message_type(SCHEMA_TEXT).expect("the schema's text is valid")));
 
+/// A result of the Parquet crate.
 pub(crate) type ParquetResult<T = ()> = Result<T, ParquetError>;

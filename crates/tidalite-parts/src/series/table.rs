@@ -1,9 +1,8 @@
-//! The series table of a part: which series it holds, where, and their summaries.
+//! The series table of an open part: its series, their rows in each tile, and their summaries.
 //!
-//! Built while tiles are encoded; kept in a file of its own, so that a summary of every series, or the choice of
-//! what to read, needs no page of the points file. A table may have millions of rows, of which a query mostly wants few: of
-//! each row its series, place and steps are held in memory; the rest is decoded a group of rows at a time, and the groups
-//! used last are kept.
+//! The table has a file of its own, so that summaries and the choice of what to read need no page of the points file. A
+//! table may have millions of rows, and a query mostly needs few of them. The series, rows and steps of each entry are kept
+//! in memory. The rest is decoded one row group at a time, and the groups used last are kept.
 
 use super::read::{SeriesBlock, SeriesFile, SeriesHeads};
 use super::row::{Details, SeriesEntry, SeriesRow};
@@ -13,7 +12,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use tidalite_model::{Error, Labels, Result, SeriesKey};
 
-/// All series of a part, in file order: tiles in turn, and within a tile ascending by key, rows without a gap.
+/// All series of a part, in file order: by tile, and within a tile ascending by key.
 #[derive(Debug)]
 pub struct SeriesTable {
     entries: Vec<SeriesEntry>,
@@ -21,13 +20,13 @@ pub struct SeriesTable {
     metrics: Vec<Arc<str>>,
     labels: Vec<Labels>,
     file: SeriesFile,
-    /// What is added to write orders, as [`PartMeta::seq_base`](crate::PartMeta::seq_base) says.
+    /// Added to write orders; see [`PartMeta::seq_base`](crate::PartMeta::seq_base).
     seq_base: i64,
-    /// Blocks by the number of their group, the one used last at the end.
+    /// Decoded groups with their numbers, the most recently used one last.
     kept: Mutex<Vec<(usize, Arc<SeriesBlock>)>>,
 }
 
-/// So many blocks are kept: 130,000 rows, 25 MB.
+/// Decoded groups that are kept: 130,000 rows, 25 MB.
 const BLOCKS_KEPT: usize = 8;
 
 impl SeriesTable {
@@ -43,18 +42,18 @@ impl SeriesTable {
         Ok(SeriesTable { entries, runs, metrics, labels, file, seq_base, kept: Mutex::default() })
     }
 
-    /// A table that no file holds.
+    /// A table that has no file.
     pub(crate) fn of_rows(rows: &[SeriesRow], path: &Path, thinned: bool) -> Result<Self> {
         let (file, heads) = SeriesFile::open(SeriesWriter::encode(rows)?.into(), path, None, thinned)?;
         Self::new(file, heads, path, 0)
     }
 
-    /// What is at hand of each row.
+    /// The rows as they are kept in memory.
     pub fn entries(&self) -> &[SeriesEntry] {
         &self.entries
     }
 
-    /// Which series an entry is of.
+    /// The series of an entry.
     pub fn key(&self, entry: &SeriesEntry) -> SeriesKey {
         SeriesKey {
             run: self.run(entry).clone(),
@@ -93,18 +92,18 @@ impl SeriesTable {
         &self.labels
     }
 
-    /// The rows of one tile.
+    /// The indices of the rows of one tile.
     pub fn tile(&self, tile: u32) -> Range<usize> {
         let start = self.entries.partition_point(|e| e.tile < tile);
         start..self.entries.partition_point(|e| e.tile <= tile)
     }
 
-    /// Reads what has to be decoded.
+    /// A reader of the rest of each row.
     pub fn reader(&self) -> DetailsReader<'_> {
         DetailsReader { table: self, held: None }
     }
 
-    /// All of one row. Whoever wants several uses a [`reader`](Self::reader).
+    /// One full row. For several rows, a [`reader`](Self::reader) is faster.
     ///
     /// # Errors
     /// `Corrupt` where the file has changed since the part was opened.
@@ -121,7 +120,7 @@ impl SeriesTable {
         }
         let block = Arc::new(self.file.block(group, &self.entries[rows.start as usize..rows.end as usize])?);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        // Another thread may have decoded the same meanwhile.
+        // Another thread may have decoded the same group since.
         kept.retain(|(number, _)| *number != group);
         if kept.len() == BLOCKS_KEPT {
             kept.remove(0);
@@ -137,7 +136,7 @@ impl SeriesTable {
         kept.last().map(|(_, block)| block.clone())
     }
 
-    /// Whether the rows describe tiles of `tile_rows` rows, each filled without gap or overlap, keys ascending.
+    /// Whether the rows fill tiles of `tile_rows` rows without gap or overlap, with ascending keys.
     pub(crate) fn fits(&self, tile_rows: &[u32]) -> bool {
         let mut rest = self.entries.as_slice();
         for (tile, &rows) in (0u32..).zip(tile_rows) {
@@ -158,7 +157,7 @@ impl SeriesTable {
     }
 }
 
-/// Reads details of rows, quickly where they lie close together.
+/// Reads details of rows. It is fast where consecutive rows are in the same group.
 #[derive(Debug)]
 pub struct DetailsReader<'a> {
     table: &'a SeriesTable,
@@ -166,7 +165,7 @@ pub struct DetailsReader<'a> {
 }
 
 impl DetailsReader<'_> {
-    /// What is to be known of a row.
+    /// The details of a row.
     ///
     /// # Errors
     /// `Corrupt` where the file has changed since the part was opened.
@@ -189,15 +188,14 @@ impl DetailsReader<'_> {
     }
 }
 
-/// The rows of a series table in another order: series by series, ascending by key, and of each ascending by their first
-/// step.
+/// The rows of a series table ordered by series. Series ascend by key; the rows of a series ascend by first step.
 #[derive(Debug)]
 pub struct BySeries {
-    /// Places in the table.
+    /// Row indices in the table.
     rows: Vec<u32>,
-    /// Where each series ends among them.
+    /// The end of each series in `rows`.
     ends: Vec<u32>,
-    /// Where each run ends among the series.
+    /// The end of each run in `ends`.
     run_ends: Vec<u32>,
 }
 
@@ -215,7 +213,7 @@ impl BySeries {
                 run_ends[names[0] as usize] = counted(ends.len());
             }
         }
-        // A file may name a run that none of its rows is of.
+        // A file may name a run that has no rows.
         let mut before = 0;
         for end in &mut run_ends {
             before = before.max(*end);
@@ -224,13 +222,13 @@ impl BySeries {
         BySeries { rows, ends, run_ends }
     }
 
-    /// The series of a run, by its place among the table's [`runs`](SeriesTable::runs).
+    /// The series of a run, by its index in the table's [`runs`](SeriesTable::runs).
     pub fn of_run(&self, run: usize) -> Range<usize> {
         let start = run.checked_sub(1).map_or(0, |before| self.run_ends[before] as usize);
         start..self.run_ends[run] as usize
     }
 
-    /// The rows of a series, as places in the table.
+    /// The rows of a series, as indices in the table.
     pub fn series(&self, series: usize) -> &[u32] {
         let start = series.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
         &self.rows[start..self.ends[series] as usize]

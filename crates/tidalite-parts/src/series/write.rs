@@ -1,9 +1,9 @@
-//! The series table as a file: plain Parquet, one row a series and tile, row groups small enough to be read alone.
+//! Writes the series table's file: plain Parquet, one row per series and tile, in row groups small enough to be read alone.
 //!
-//! Columns have the plain names of what they hold, so that any tool reads the summaries too. No statistics: first
-//! and last values may be NaN, and there is nothing to leave out of so small a file. The whole file's checksum is in
-//! the [`PartMeta`](crate::PartMeta) and is checked before anything is parsed. Snappy rather than zstd: making a zstd
-//! context for each of so many small columns takes longer than all the rest of opening a part. `series_read.rs` reads it.
+//! Columns have plain names, so any tool can read the summaries. There are no statistics: first and last values may be NaN,
+//! and so small a file gains nothing from skipping. [`PartMeta`](crate::PartMeta) holds the checksum of the whole file,
+//! which is checked before parsing. Compression is Snappy: a zstd context for each of the many small columns would take
+//! longer than the rest of opening a part.
 
 use super::row::SeriesRow;
 use super::schema::{GROUP_ROWS, ParquetResult, SERIES_SCHEMA};
@@ -15,7 +15,7 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use std::sync::Arc;
 use tidalite_model::{Error, ErrorKind, Result};
 
-/// Makes a file, row after row; no more rows wait than a group has.
+/// Builds a file row by row. At most one group of rows is buffered.
 #[derive(Debug)]
 pub(crate) struct SeriesWriter {
     file: SerializedFileWriter<Vec<u8>>,
@@ -33,14 +33,14 @@ impl SeriesWriter {
         Ok(SeriesWriter { file: file.map_err(refused)?, waiting: Vec::new() })
     }
 
-    /// The file of these rows.
+    /// The bytes of a file with these rows.
     pub(crate) fn encode(rows: &[SeriesRow]) -> Result<Vec<u8>> {
         let mut writer = Self::new()?;
         rows.iter().try_for_each(|row| writer.push(row.clone()))?;
         writer.finish()
     }
 
-    /// Takes the next row of the table.
+    /// Adds the next row of the table.
     pub(crate) fn push(&mut self, row: SeriesRow) -> Result<()> {
         self.waiting.push(row);
         if self.waiting.len() == GROUP_ROWS { self.close_group() } else { Ok(()) }
@@ -57,7 +57,7 @@ impl SeriesWriter {
         Ok(())
     }
 
-    /// The file's bytes; nothing can be pushed afterwards.
+    /// The file's bytes. Nothing can be pushed afterwards.
     pub(crate) fn finish(&mut self) -> Result<Vec<u8>> {
         if !self.waiting.is_empty() {
             self.close_group()?;
@@ -91,7 +91,7 @@ fn write_group(group: &mut GroupWriter<'_>, rows: &[SeriesRow]) -> ParquetResult
     Ok(())
 }
 
-/// Required integers, in the schema's order. A row holds at least one point, so that first and last always exist.
+/// Required integers, in the schema's order. A row has at least one point, so `first` and `last` exist.
 const INTEGERS: [fn(&SeriesRow) -> i64; 16] = [
     |r| i64::from(r.tile),
     |r| i64::from(r.row_start),

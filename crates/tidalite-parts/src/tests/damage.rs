@@ -1,14 +1,14 @@
-//! Each byte is checked: damage is an error or an exact report, never a wrong number, and costs no more than a page.
+//! Each byte is checked: damage gives an error or an exact report, never a wrong number, and affects one page at most.
 
 use super::sample::{SampleRandom, tracker};
-use super::{WrittenPart, vfs};
+use super::{WrittenPart, rows_of, same_rows, vfs};
 use crate::{ColumnSet, Part, PartFinding, PartMeta, TileColumns};
 use parquet::column::reader::get_typed_column_reader;
 use parquet::data_type::{DoubleType, Int64Type};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use std::fs;
 use std::path::Path;
-use tidalite_model::{ErrorKind, Result};
+use tidalite_model::{ErrorKind, Extent, Result};
 
 fn small() -> WrittenPart {
     WrittenPart::new(vec![tracker("r", 3, 0..40), tracker("r", 3, 40..60)])
@@ -25,26 +25,20 @@ fn read_tile(part: &Part, tile: u32) -> Result<TileColumns> {
     part.read(tile, &[0..rows], ColumnSet::ALL)
 }
 
-fn rows(part: &Part) -> String {
-    let table = part.series();
-    let rows = (0..table.entries().len()).map(|row| table.row(row).unwrap());
-    format!("{:?}", rows.collect::<Vec<_>>())
-}
-
 fn findings(part: &Part) -> Vec<PartFinding> {
     let mut all = Vec::new();
     part.verify(&mut |f| all.push(f)).unwrap();
     all
 }
 
-/// Equal to the bit: NaN is among the values.
+/// Whether the bits are the same. NaN is among the values.
 fn same(a: &TileColumns, b: &TileColumns) -> bool {
     let bits = |c: &TileColumns| c.values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
     (&a.steps, &a.seqs, &a.times_us, bits(a)) == (&b.steps, &b.seqs, &b.times_us, bits(b))
 }
 
 #[test]
-fn a_flipped_bit_anywhere_is_found_and_gives_no_wrong_number() {
+fn a_flipped_bit_in_any_byte_is_found_and_gives_no_wrong_number() {
     let part = small();
     let good: Vec<TileColumns> = (0..2).map(|t| read_tile(&part.open().unwrap(), t).unwrap()).collect();
     let mut random = SampleRandom(2);
@@ -77,7 +71,7 @@ fn a_flipped_bit_anywhere_is_found_and_gives_no_wrong_number() {
 }
 
 #[test]
-fn damage_costs_one_page_and_the_finding_names_its_series() {
+fn damage_affects_one_page_and_the_finding_names_its_series() {
     let part = WrittenPart::new(vec![tracker("r", 4, 0..3000)]);
     let open = part.open().unwrap();
     let page = open.tiles[0].chunks[6].pages[2];
@@ -85,7 +79,7 @@ fn damage_costs_one_page_and_the_finding_names_its_series() {
     let found = findings(&open);
     let [one] = &found[..] else { panic!("one finding expected, found {found:?}") };
     assert_eq!((one.tile, one.column, one.rows.clone()), (Some(0), Some("value"), Some(6000..9000)));
-    assert_eq!((one.series.len(), one.series_count, one.steps), (1, 1, Some((0, 2999))));
+    assert_eq!((one.series.len(), one.series_count, one.steps), (1, 1, Some(Extent::new(0, 2999))));
     assert_eq!(&*one.series[0].metric, "metric/00002");
     let e = open.read(0, &[7000..7001], ColumnSet::VALUE).unwrap_err();
     assert_eq!((e.kind(), e.offset()), (ErrorKind::Corrupt, Some(page.offset)));
@@ -98,14 +92,14 @@ fn damage_costs_one_page_and_the_finding_names_its_series() {
 }
 
 #[test]
-fn a_damaged_or_missing_series_table_is_made_anew_from_the_points() {
+fn a_damaged_or_missing_series_table_is_rebuilt_from_the_points() {
     let part = small();
     let good = part.open().unwrap();
     let bytes = fs::read(&part.paths.series).unwrap();
     let mut random = SampleRandom(3);
     let check = |what: &str| {
         let open = part.open().unwrap();
-        assert_eq!(rows(&open), rows(&good), "{what}");
+        assert!(same_rows(&rows_of(&open).unwrap(), &rows_of(&good).unwrap()), "{what}");
         assert!(open.series_damage().is_some(), "{what}");
         let found = findings(&open);
         assert_eq!((found.len(), &found[0].path), (1, &part.paths.series), "{what}");
@@ -163,8 +157,7 @@ fn wrong_lengths_in_the_manifest_are_corrupt() {
     assert!(Part::open(vfs(), &part.paths, &meta).unwrap().series_damage().is_some());
 }
 
-/// A page whose checksum in the footer matches its damage, as a faulty writer would leave it: what the decoders
-/// make of any bytes at all.
+/// A faulty writer can store damaged pages with matching checksums. The decoders must handle any bytes.
 #[test]
 fn pages_that_contradict_themselves_are_corrupt_not_a_panic() {
     let part = WrittenPart::new(vec![tracker("r", 3, 0..300)]);
@@ -176,7 +169,7 @@ fn pages_that_contradict_themselves_are_corrupt_not_a_panic() {
         for chunk in &mut open.tiles[0].chunks {
             for page in chunk.dictionary.iter_mut().chain(&mut chunk.pages) {
                 let (start, end) = (page.offset as usize, page.offset as usize + page.bytes as usize);
-                // Mostly the header: few other bytes survive the frame's own checksum.
+                // Half of the changes are in the header, since the frame's own checksum catches most others.
                 let within = if random.below(2) == 0 { 30 } else { u64::from(page.bytes) };
                 let at = start + random.below(within.min(u64::from(page.bytes))) as usize;
                 damaged[at] = random.next().to_le_bytes()[0];
@@ -198,14 +191,14 @@ fn pages_that_contradict_themselves_are_corrupt_not_a_panic() {
 }
 
 #[test]
-fn a_reader_that_knows_nothing_of_our_sums_meets_an_error_too() {
+fn a_reader_without_our_checksums_reports_an_error_too() {
     let part = WrittenPart::new(vec![tracker("r", 5, 0..2100)]);
     let open = part.open().unwrap();
     let bytes = fs::read(&part.paths.points).unwrap();
     let mut random = SampleRandom(6);
     for (column, chunk) in open.tiles[0].chunks.iter().enumerate().skip(3) {
         for page in chunk.dictionary.iter().chain(&chunk.pages) {
-            // Behind the header, which is checked by nothing but its own sense.
+            // After the header, which other readers cannot check.
             let at = page.offset + 32 + random.below(u64::from(page.bytes) - 32);
             let mut damaged = bytes.clone();
             damaged[at as usize] ^= 1 << random.below(8);

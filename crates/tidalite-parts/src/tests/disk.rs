@@ -1,6 +1,6 @@
-//! What a failing disk does to a part in the making.
+//! Disk failures while a part is written.
 //!
-//! Method: a simulated disk fails each call of the writing once; then its power is cut after the last.
+//! Method: a simulated disk fails each call of the writer once. Another test cuts the power after the last call.
 
 use super::sample::{SampleSeries, tracker};
 use super::{chunks, paths_at};
@@ -27,8 +27,8 @@ fn write(vfs: &SimVfs, paths: &PartPaths, series: &[SampleSeries]) -> Result<Par
 }
 
 #[test]
-fn a_failed_call_is_reported_as_it_is_and_leaves_no_file() {
-    // Values without pattern: large enough that the file goes out in several calls.
+fn a_failed_call_is_reported_with_its_cause_and_leaves_no_file() {
+    // Random bits, so that the file is large enough for several writes.
     let series: Vec<SampleSeries> = tracker("r", 50, 0..6000).into_iter().skip(2).step_by(5).collect();
     let (vfs, paths) = disk();
     let before = vfs.steps();
@@ -44,7 +44,7 @@ fn a_failed_call_is_reported_as_it_is_and_leaves_no_file() {
                     assert_eq!(e.kind(), expected, "step {at}: {e}");
                     assert_eq!(vfs.read_dir(Path::new("/parts")).unwrap().len(), 0, "step {at}");
                 }
-                // A full disk does not strike a sync.
+                // A sync does not fail on a full disk.
                 Ok(_) => assert_eq!(kind, FailKind::Enospc, "step {at}"),
             }
         }
@@ -52,7 +52,7 @@ fn a_failed_call_is_reported_as_it_is_and_leaves_no_file() {
 }
 
 #[test]
-fn a_part_finished_with_sync_outlives_a_power_cut() {
+fn a_part_finished_with_sync_survives_a_power_cut() {
     let series = tracker("r", 10, 0..500);
     let (vfs, paths) = disk();
     let meta = write(&vfs, &paths, &series).unwrap();

@@ -1,9 +1,9 @@
-//! Whole parts, written and read back on a real disk.
+//! Tests of whole parts on a real disk.
 //!
-//! Method: `sample` makes points of many shapes; `WrittenPart` writes them as a part; the tests read it with our reader
-//! and, as an oracle that shares no code with it, with the Parquet crate's own.
+//! Method: `sample` makes points of many shapes, and `WrittenPart` writes them as a part. The tests read the part with our
+//! reader and with the Parquet crate's reader. The latter is the oracle and shares no code with ours.
 
-// Lists of one range are what is meant here.
+// Lists of one range are intended here.
 #![allow(clippy::single_range_in_vec_init)]
 
 mod copy;
@@ -15,20 +15,21 @@ mod sample;
 mod series;
 mod thinned;
 
-use crate::{Part, PartMeta, PartOptions, PartPaths, PartWriter, SeriesChunk, encode_tile};
+use crate::{Part, PartMeta, PartOptions, PartPaths, PartWriter, SeriesChunk, SeriesRow, encode_tile};
 use sample::SampleSeries;
 use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
+use tidalite_model::Summary;
 use tidalite_vfs::{RealVfs, Vfs};
 use uuid::Uuid;
 
-/// A part on the disk, and the points that went into it, tile by tile.
+/// A part on the disk, and its points by tile.
 struct WrittenPart {
     tiles: Vec<Vec<SampleSeries>>,
     paths: PartPaths,
     meta: PartMeta,
-    /// Removed with its files when this is dropped.
+    /// The folder of its files, which is removed on drop.
     _folder: TempDir,
 }
 
@@ -47,6 +48,21 @@ fn paths_at(folder: &Path) -> PartPaths {
         series: folder.join("series.parquet"),
         rollups: folder.join("rollups.parquet"),
     }
+}
+
+/// Whether two lists of summaries have the same bits.
+fn same_summaries(a: &[Summary], b: &[Summary]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same_bits(b))
+}
+
+/// Whether two lists of rows are the same, with summaries of the same bits.
+fn same_rows(a: &[SeriesRow], b: &[SeriesRow]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same_bits(b))
+}
+
+/// All rows of a part's series table.
+fn rows_of(part: &Part) -> tidalite_model::Result<Vec<SeriesRow>> {
+    (0..part.series().entries().len()).map(|row| part.series().row(row)).collect()
 }
 
 fn chunks(series: &[SampleSeries]) -> Vec<SeriesChunk<'_>> {

@@ -1,4 +1,4 @@
-//! What is written comes back, through our reader and through the Parquet crate's.
+//! Written points read back unchanged, through our reader and through the Parquet crate's.
 
 use super::sample::{SampleRandom, SampleSeries, extremes, tracker};
 use super::{WrittenPart, chunks, paths_in, vfs};
@@ -35,7 +35,7 @@ fn crate_column<T: DataType>(part: &WrittenPart, tile: usize, column: usize) -> 
     values
 }
 
-/// Reads a part in every way, and compares.
+/// Reads a part in every way and compares the points.
 fn assert_reads_back(part: &WrittenPart) {
     let open = part.open().unwrap();
     assert!(open.series_damage().is_none());
@@ -62,7 +62,7 @@ fn assert_reads_back(part: &WrittenPart) {
             assert!(found.iter().map(|b| b.as_utf8().unwrap()).eq(expected), "column {column}");
         }
     }
-    open.verify(&mut |f| panic!("a sound part has a finding: {f:?}")).unwrap();
+    open.verify(&mut |f| panic!("an intact part has a finding: {f:?}")).unwrap();
     assert_eq!(part.meta.rows, open.series().entries().iter().map(|r| u64::from(r.rows)).sum::<u64>());
 }
 
@@ -124,7 +124,7 @@ fn times_too_many_for_a_dictionary_read_back() {
 }
 
 #[test]
-fn pages_that_are_kept_read_back_and_go_when_their_part_is_closed() {
+fn cached_pages_read_back_and_are_dropped_when_their_part_is_closed() {
     let part = WrittenPart::new(vec![tracker("r", 3, 0..9001)]);
     let cache = Arc::new(PageCache::new(64 << 20));
     let open = part.open().unwrap().kept_in(cache.clone());
@@ -213,7 +213,7 @@ fn pages_of_step_seq_and_value_end_with_their_series() {
 }
 
 #[test]
-fn parts_and_tiles_pass_between_threads() {
+fn parts_and_tiles_can_be_sent_between_threads() {
     fn shared<T: Send + Sync>() {}
     fn sent<T: Send>() {}
     shared::<crate::Part>();
@@ -229,7 +229,7 @@ fn meta_survives_json() {
 }
 
 #[test]
-fn points_in_no_order_are_refused() {
+fn malformed_series_are_refused() {
     let good = tracker("r", 2, 0..10);
     let refused = |change: fn(&mut Vec<SampleSeries>)| {
         let mut bad = good.clone();
@@ -248,7 +248,7 @@ fn points_in_no_order_are_refused() {
 }
 
 #[test]
-fn a_writer_dropped_unfinished_leaves_nothing() {
+fn a_writer_dropped_before_it_finishes_leaves_no_file() {
     let folder = TempDir::new().unwrap();
     let paths = paths_in(&folder);
     let options = PartOptions::default();
@@ -263,5 +263,5 @@ fn a_writer_dropped_unfinished_leaves_nothing() {
     let mut writer = PartWriter::create(vfs(), &paths).unwrap();
     writer.push(encode_tile(&chunks(&extremes()), &options).unwrap()).unwrap();
     assert_eq!(writer.finish(true).unwrap_err().kind(), ErrorKind::Busy);
-    assert!(!paths.points.exists() && paths.series.exists(), "what another made is left alone");
+    assert!(!paths.points.exists() && paths.series.exists(), "a file of another writer is left alone");
 }

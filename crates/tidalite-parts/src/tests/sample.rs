@@ -1,9 +1,9 @@
-//! Points of many shapes; the same numbers each time.
+//! Sample points of many shapes. They are the same in each run.
 
 use crate::SeriesChunk;
 use tidalite_model::{Labels, Seq, SeriesKey};
 
-/// One series' points, owned.
+/// The points of one series.
 #[derive(Debug, Clone)]
 pub(super) struct SampleSeries {
     pub(super) key: SeriesKey,
@@ -37,7 +37,7 @@ impl SampleSeries {
     }
 }
 
-/// Numbers without pattern.
+/// Pseudo-random numbers.
 pub(super) struct SampleRandom(pub(super) u64);
 
 impl SampleRandom {
@@ -53,7 +53,7 @@ impl SampleRandom {
     }
 }
 
-/// A run as a tracker logs it: every metric at each step, all at the same time.
+/// A run as a tracker logs it: every metric at each step, with one time per step.
 pub(super) fn tracker(run: &str, metrics: usize, steps: std::ops::Range<i64>) -> Vec<SampleSeries> {
     let mut random = SampleRandom(steps.start.unsigned_abs() + 1);
     let mut time = 1_780_000_000_000_000;
@@ -83,7 +83,7 @@ pub(super) fn tracker(run: &str, metrics: usize, steps: std::ops::Range<i64>) ->
     all
 }
 
-/// Values and steps at the ends of their types, repeats of a step, times that go back.
+/// Values and steps at the ends of their types, repeats of a step, and times that decrease.
 pub(super) fn extremes() -> Vec<SampleSeries> {
     let mut steps = SampleSeries::new("r", "a/steps", "");
     for step in [i64::MIN, i64::MIN + 1, -1, 0, 0, 0, 1, i64::MAX - 1, i64::MAX] {

@@ -1,4 +1,4 @@
-//! Series tables of several row groups: each row is found again, wherever it lies, and one that has changed is noticed.
+//! Series tables with several row groups: each row reads back, and a changed group is detected.
 
 use super::sample::{SampleRandom, SampleSeries};
 use super::{WrittenPart, vfs};
@@ -10,7 +10,7 @@ use crate::{SeriesRow, SeriesTable};
 use std::fs;
 use tidalite_model::{ErrorKind, Labels, Seq, SeriesKey};
 
-/// Series of one point each, whose names together are more than a dictionary page takes.
+/// Series of one point each, whose names together exceed a dictionary page.
 fn many(count: usize) -> Vec<SampleSeries> {
     let series = |i: usize| SampleSeries {
         key: SeriesKey::new(
@@ -43,13 +43,13 @@ fn check_row(part: &Part, row: usize, series: &SampleSeries) {
 }
 
 #[test]
-fn each_row_of_a_table_of_many_groups_is_what_was_written() {
+fn each_row_of_a_table_with_many_groups_reads_back() {
     let series = many(10 * GROUP_ROWS + 77);
     let written = WrittenPart::new(vec![series.clone()]);
     let part = written.open().unwrap();
     assert!(part.series_damage().is_none());
     assert_eq!(part.series().entries().len(), series.len());
-    // In turn, then here and there: more groups than are kept.
+    // In order, then scattered: more groups than are kept in memory.
     for (row, one) in series.iter().enumerate() {
         check_row(&part, row, one);
     }
@@ -68,32 +68,32 @@ fn each_row_of_a_table_of_many_groups_is_what_was_written() {
         }
     }
     assert_eq!(met, series.len());
-    part.verify(&mut |f| panic!("a sound part has a finding: {f:?}")).unwrap();
+    part.verify(&mut |f| panic!("an intact part has a finding: {f:?}")).unwrap();
 }
 
 #[test]
-fn a_table_that_changes_while_it_is_open_is_noticed() {
+fn a_change_to_an_open_table_is_detected() {
     let series = many(2 * GROUP_ROWS);
     let written = WrittenPart::new(vec![series.clone()]);
     let part = written.open().unwrap();
     let bytes = fs::read(&written.paths.series).unwrap();
-    // Here and there in the first of two groups: some of it would decompress to other numbers.
+    // Bytes of the first of two groups. Some changes would decompress to other numbers.
     for within in (bytes.len() / 16..bytes.len() / 3).step_by(9973) {
         let mut changed = bytes.clone();
         changed[within] ^= 4;
-        // In paths: a new file would leave the open one as it was.
+        // In place, since a new file would leave the open one unchanged.
         fs::write(&written.paths.series, &changed).unwrap();
         let error = part.series().row(0).expect_err("the group has changed");
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
     }
     check_row(&part, GROUP_ROWS, &series[GROUP_ROWS]);
-    // Opened anew it is made from the points.
+    // When opened again, the table is rebuilt from the points.
     let anew = Part::open(vfs(), &written.paths, &written.meta).unwrap();
     assert!(anew.series_damage().is_some());
     check_row(&anew, 0, &series[0]);
 }
 
-/// Bytes whose checksum matches them all the same, as a faulty writer would leave them: an error or other rows, no panic.
+/// A faulty writer can store wrong bytes with a matching checksum. They give an error or other rows, but no panic.
 #[test]
 fn a_table_that_contradicts_itself_is_corrupt_not_a_panic() {
     let written = WrittenPart::new(vec![many(60)]);

@@ -1,9 +1,8 @@
-//! A tile of one part as a tile of another: its pages go over as they are.
+//! Copies a tile from one part to another. Its pages are copied unchanged.
 //!
-//! Each page's checksum is compared on the way, and the values are decoded for their sum, so that a compaction can still
-//! compare what went in with what came out. Write orders that the part adds to when it is read (see
-//! [`PartMeta::seq_base`](crate::PartMeta::seq_base)) are written anew; all else is the same to the bit. Compaction calls
-//! this for tiles that it has no reason to change.
+//! Each page's checksum is compared during the copy. The values are decoded for their sum, so that a compaction can compare
+//! its input with its output. Only write orders may be re-encoded, where the part adds to them when it is read (see
+//! [`PartMeta::seq_base`](crate::PartMeta::seq_base)). Everything else has the same bits.
 
 use super::encode::EncodedTile;
 use crate::chunk::SeriesChunk;
@@ -29,21 +28,21 @@ pub struct Copier<'a> {
 }
 
 impl Part {
-    /// Reads the footer once more, for what is said there of tiles beside where their pages lie.
+    /// A copier of this part's tiles. Reads the footer again for the metadata that an open part does not keep.
     ///
     /// # Errors
-    /// `Corrupt` where it has changed since the part was opened.
+    /// `Corrupt` where the footer has changed since the part was opened.
     pub fn copier(&self) -> Result<Copier<'_>> {
         Ok(Copier { part: self, metadata: self.metadata()? })
     }
 }
 
 impl Copier<'_> {
-    /// One tile, with buckets of those of its series for which `shift` gives a width, as
-    /// [`EncodedTile::roll_up`] makes them. One of a thinned part keeps the buckets that it has.
+    /// Copies one tile, with buckets for each series to which `shift` gives a width, as in [`EncodedTile::roll_up`]. A tile of
+    /// a thinned part keeps its buckets.
     ///
     /// # Errors
-    /// `Corrupt` where a page is damaged, or the rollups of a thinned part.
+    /// `Corrupt` where a page is damaged, or the rollups of a thinned part are.
     pub fn tile(&self, tile: u32, shift: &dyn Fn(&SeriesKey) -> Option<u32>) -> Result<EncodedTile> {
         let part = self.part;
         let map = &part.tiles[tile as usize];
@@ -79,7 +78,7 @@ impl Copier<'_> {
         Ok(EncodedTile { columns, series, rows: map.rows, seq_ranges, value_bits_sum, rollups, thinned })
     }
 
-    /// What the footer is to say of a column's chunk, with places relative to its beginning.
+    /// The footer's entry for a column's chunk, with offsets relative to the chunk.
     fn close(&self, tile: u32, column: PointColumn, chunk: &ChunkMap) -> Result<ColumnCloseResult> {
         let (start, bytes) = chunk.extent();
         let mut locations = OffsetIndexBuilder::new();
@@ -107,7 +106,7 @@ impl Copier<'_> {
         })
     }
 
-    /// The column of write orders with what is added to them, in the same pages.
+    /// Re-encodes the column of write orders with the part's base added, with the same page boundaries.
     fn placed_seqs(&self, tile: u32) -> Result<EncodedColumn> {
         let part = self.part;
         let map = &part.tiles[tile as usize];

@@ -1,11 +1,8 @@
-//! From sorted points to a row group in memory.
+//! Encodes sorted points as a row group in memory.
 //!
-//! Steps: check and sum up each series (`facts`), plan where pages end, encode the columns in file order. Pages of
-//! step, seq and value end at the same rows and at ends of series, so that one series is read alone; pages of time
-//! are large, since the same times come again for each series of a run and zstd is to see that.
-//!
-//! No I/O and no shared state: callers encode many tiles at once, then [`PartWriter`](crate::PartWriter) lays them
-//! down in turn.
+//! Steps: check and summarize each series (`facts`), plan the page boundaries, encode the columns in file order. Pages of
+//! step, seq and value end at the same rows and at the ends of series, so that one series is read alone. Pages of time are
+//! large: the series of a run repeat the same times, and only within one page does zstd find the repeats.
 
 use super::{plan, times};
 use crate::chunk::SeriesChunk;
@@ -19,41 +16,41 @@ use crate::series::row::SeriesRow;
 use parquet::basic::Encoding;
 use parquet::file::statistics::Statistics;
 use std::ops::Range;
-use tidalite_model::{Error, Result, Summary, value_bits_sum};
+use tidalite_model::{Error, Extent, Result};
 
-/// A row group in memory, ready to be laid into a file.
+/// A row group in memory, ready to be written to a file.
 #[derive(Debug)]
 pub struct EncodedTile {
-    /// One a column, in file order.
+    /// One for each column, in file order.
     pub(crate) columns: Vec<EncodedColumn>,
-    /// One a series; their `tile` is set when the tile gets its place.
+    /// One row for each series. [`PartWriter`](crate::PartWriter) sets their `tile`.
     pub(crate) series: Vec<SeriesRow>,
     pub(crate) rows: u32,
     pub(crate) seq_ranges: SeqRanges,
     pub(crate) value_bits_sum: u64,
-    /// Of series that have any, by their place in `series`.
+    /// Buckets of the series that have rollups, in the order of `series`.
     pub(crate) rollups: Vec<RolledChunk>,
-    /// Whether its points stand for more than themselves.
+    /// Whether the tile is thinned.
     pub(crate) thinned: bool,
 }
 
 impl EncodedTile {
-    /// How many points it holds.
+    /// The number of its points.
     pub fn rows(&self) -> u32 {
         self.rows
     }
 
-    /// How many bytes its pages take.
+    /// The size of its pages in bytes.
     pub fn bytes(&self) -> u64 {
         self.columns.iter().map(|c| c.bytes.len() as u64).sum()
     }
 
-    /// Sums up the buckets of those of its series for which `shifts` has a width, as a power of two (see
-    /// [`rollup_shift`](crate::rollup_shift)). `chunks` are those that it was encoded from. Where a series has points in
-    /// several tiles, each of these has to be told the same width, or the part has no rollups of it.
+    /// Computes buckets for each series whose entry in `shifts` is a width, as a power of two (see
+    /// [`rollup_shift`](crate::rollup_shift)). `chunks` are those that the tile was encoded from. A series in several tiles
+    /// needs the same width in each of them, otherwise the part has no rollups of it.
     pub fn roll_up(&mut self, chunks: &[SeriesChunk<'_>], shifts: &[Option<u32>]) {
         for ((row, chunk), shift) in self.series.iter().zip(chunks).zip(shifts) {
-            // A summary of points of which some may not count would be of no use.
+            // Which of several points of a step counts depends on the query, so a summary of all of them answers none.
             if let Some(shift) = *shift
                 && !row.repeats
             {
@@ -70,8 +67,8 @@ impl EncodedTile {
 /// Encodes one tile from its series, ascending by key.
 ///
 /// # Errors
-/// `Invalid` where there is no series, keys do not ascend, a series is not as [`SeriesChunk`] says, the points are
-/// more than [`TILE_ROWS_MAX`], or the names' texts exceed 64 MiB.
+/// `Invalid` where there is no series, keys do not ascend, a series violates the rules of [`SeriesChunk`], there are more
+/// points than [`TILE_ROWS_MAX`], or the texts of the names exceed 64 MiB.
 pub fn encode_tile(chunks: &[SeriesChunk<'_>], options: &PartOptions) -> Result<EncodedTile> {
     let mut seq_ranges = SeqRanges::default();
     let series = place_series(chunks, &mut seq_ranges)?;
@@ -84,20 +81,20 @@ pub fn encode_tile(chunks: &[SeriesChunk<'_>], options: &PartOptions) -> Result<
         columns.push(strings::encode(column, names, &mut zstd)?);
     }
     let steps = integer_column(PointColumn::Step, chunks, |c| c.steps, &pages, &mut zstd)?;
-    columns.push(steps.finish(integer_range(&series, |s| first_and_last_step(&s.summary)))?);
+    columns.push(steps.finish(integer_range(&series, |s| s.summary.steps()))?);
     let seqs = integer_column(PointColumn::Seq, chunks, |c| c.seqs, &pages, &mut zstd)?;
-    columns.push(seqs.finish(integer_range(&series, |s| Some((s.seq_min, s.seq_max))))?);
+    columns.push(seqs.finish(integer_range(&series, |s| Some(Extent::new(s.seq_min, s.seq_max))))?);
     let times = match times::encode(chunks, &mut zstd)? {
         Some(pages) => pages,
         None => integer_column(PointColumn::Time, chunks, |c| c.times_us, &pages, &mut zstd)?,
     };
-    columns.push(times.finish(integer_range(&series, |s| s.summary.time_min_us.zip(s.summary.time_max_us)))?);
+    columns.push(times.finish(integer_range(&series, |s| s.summary.times_us()))?);
     columns.push(value_column(chunks, &pages, &mut zstd)?.finish(value_range(&series))?);
     let value_bits_sum = chunks.iter().fold(0u64, |sum, c| sum.wrapping_add(value_bits_sum(c.values)));
     Ok(EncodedTile { columns, series, rows, seq_ranges, value_bits_sum, rollups: Vec::new(), thinned: false })
 }
 
-/// Checks each chunk and gives each series its rows.
+/// Checks each chunk and assigns its rows.
 fn place_series(chunks: &[SeriesChunk<'_>], ranges: &mut SeqRanges) -> Result<Vec<SeriesRow>> {
     let refused = |wrong: String| {
         Error::invalid("encode tile", wrong, "give series ascending by key, at most 2^24 points a tile")
@@ -122,7 +119,7 @@ fn place_series(chunks: &[SeriesChunk<'_>], ranges: &mut SeqRanges) -> Result<Ve
     Ok(series)
 }
 
-/// Pages of DELTA_BINARY_PACKED, cut as planned.
+/// Pages of DELTA_BINARY_PACKED with the planned boundaries.
 fn integer_column<'z>(
     column: PointColumn,
     chunks: &[SeriesChunk<'_>],
@@ -142,7 +139,7 @@ fn integer_column<'z>(
     Ok(pages)
 }
 
-/// Pages of BYTE_STREAM_SPLIT, cut as planned.
+/// Pages of BYTE_STREAM_SPLIT with the planned boundaries.
 fn value_column<'z>(
     chunks: &[SeriesChunk<'_>],
     plan: &[plan::PageSlices],
@@ -161,21 +158,14 @@ fn value_column<'z>(
     Ok(pages)
 }
 
-fn first_and_last_step(summary: &Summary) -> Option<(i64, i64)> {
-    summary.first.map(|p| p.step).zip(summary.last.map(|p| p.step))
+/// Statistics of an integer column from the extents of its series.
+fn integer_range(series: &[SeriesRow], extent: impl Fn(&SeriesRow) -> Option<Extent>) -> Option<Statistics> {
+    let all = series.iter().filter_map(extent).reduce(Extent::join)?;
+    Some(Statistics::int64(Some(all.first), Some(all.last), None, Some(0), false))
 }
 
-/// Statistics of an integer column from the ranges of its series.
-fn integer_range(
-    series: &[SeriesRow],
-    range: impl Fn(&SeriesRow) -> Option<(i64, i64)>,
-) -> Option<Statistics> {
-    let (min, max) = series.iter().filter_map(range).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
-    Some(Statistics::int64(Some(min), Some(max), None, Some(0), false))
-}
-
-/// Statistics of the value column: none where there is a NaN. Zeros are written as −0 below and +0 above, as the
-/// format asks, since readers may or may not tell them apart.
+/// Statistics of the value column; none where there is a NaN. A minimum of zero is written as −0 and a maximum of zero as
+/// +0, as the format requires, since some readers order the two zeros and others do not.
 fn value_range(series: &[SeriesRow]) -> Option<Statistics> {
     if series.iter().any(|s| s.summary.nan > 0) {
         return None;

@@ -1,18 +1,18 @@
-//! Where the pages of step, seq and value end.
+//! The boundaries of the pages of step, seq and value.
 //!
-//! A page ends at the end of a series once it has [`ROWS_MIN`] rows; shorter series share a page, so that a page's
-//! header and checksums stay small beside its data. A series of twice [`ROWS_SPLIT`] rows or more is cut into pages
-//! of its own, so that a range of its steps is read alone, and a page's damage stays small.
+//! A page with at least [`ROWS_MIN`] rows ends at the end of a series. Shorter series share a page, so that header and
+//! checksums stay small compared with the data. A series of at least twice [`ROWS_SPLIT`] rows gets pages of its own, so
+//! that a range of its steps is read alone and damage to a page costs few rows.
 
 use crate::chunk::SeriesChunk;
 use std::ops::Range;
 
-/// Rows from which a page may end: 16 KiB of values before compression.
+/// Rows from which a page ends at the end of a series: 16 KiB of values before compression.
 const ROWS_MIN: usize = 2_048;
 /// Rows of a page cut from a long series: 64 KiB of values, about what fits the second-level cache with its output.
 const ROWS_SPLIT: usize = 8_192;
 
-/// The rows of one page: from (chunk, row) on, `rows` of them, over as many chunks as it takes.
+/// The rows of one page: `rows` rows from (chunk, row), over one or more chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PageSlices {
     chunk: usize,
@@ -21,7 +21,7 @@ pub(super) struct PageSlices {
 }
 
 impl PageSlices {
-    /// Calls `take` with each chunk concerned, and the rows of it.
+    /// Calls `take` with each chunk that the page covers, and the chunk's rows in the page.
     pub(super) fn for_each<'a>(
         &self,
         chunks: &[SeriesChunk<'a>],
@@ -47,7 +47,7 @@ pub(super) fn pages(chunks: &[SeriesChunk<'_>]) -> Vec<PageSlices> {
         let rows = u32::try_from(rows).expect("a tile's rows fit 32 bits");
         pages.push(PageSlices { chunk, row, rows });
     };
-    // Series not yet in a page: the first one, and the rows of all.
+    // Series not yet in a page: the index of the first, and their total rows.
     let (mut first, mut waiting) = (0, 0);
     for (i, chunk) in chunks.iter().enumerate() {
         let rows = chunk.steps.len();

@@ -1,7 +1,7 @@
-//! The column time, where times come again: a dictionary, and large pages of indices.
+//! The column time where times repeat: a dictionary, and large pages of indices.
 //!
-//! All metrics of a run that are logged together share their times, so a tile's different times are few. Each
-//! series' indices begin at a whole byte, so that the same times give the same bytes and zstd writes them once.
+//! Metrics that are logged together share their times, so a tile has few distinct times. The indices of each series begin at
+//! a whole byte. So equal times give equal bytes, which zstd stores once.
 
 use crate::chunk::SeriesChunk;
 use crate::page::delta::{pack, varint};
@@ -12,14 +12,14 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use tidalite_model::Result;
 
-/// Rows after which a page ends, at the end of a series: large, for what a page repeats of the one before costs anew.
+/// Rows of a page, about; it ends at the end of a series. Pages are large because zstd finds repeats only within a page.
 const PAGE_ROWS: usize = 1 << 17;
-/// Fewest indices that are packed at once; shorter series share a run.
+/// Fewest indices per packed run. Shorter series share a run.
 const RUN_MIN: usize = 64;
-/// A dictionary that is not at least this many times smaller than the rows costs more than plain differences.
+/// Fewest rows per dictionary entry. Below it, a dictionary costs more than differences.
 const REPEATS_MIN: usize = 3;
 
-/// Encodes the column; `None` where a dictionary is of no use and the caller should write differences.
+/// Encodes the column; `None` where a dictionary does not pay off and the caller should write differences.
 pub(super) fn encode<'z>(chunks: &[SeriesChunk<'_>], zstd: &'z mut Zstd) -> Result<Option<ChunkPages<'z>>> {
     let rows: usize = chunks.iter().map(|c| c.times_us.len()).sum();
     let entries_max = TIME_DICTIONARY_MAX.min(rows / REPEATS_MIN);
@@ -42,7 +42,7 @@ pub(super) fn encode<'z>(chunks: &[SeriesChunk<'_>], zstd: &'z mut Zstd) -> Resu
                 page.write_to(&mut pages)?;
             }
         }
-        // Ending a little early keeps the next series whole.
+        // Ending the page a little early keeps the next series whole.
         if page.rows + chunk.times_us.len() / 2 >= PAGE_ROWS {
             page.write_to(&mut pages)?;
         }
@@ -51,7 +51,7 @@ pub(super) fn encode<'z>(chunks: &[SeriesChunk<'_>], zstd: &'z mut Zstd) -> Resu
     Ok(Some(pages))
 }
 
-/// The different times in order of appearance, and each row's index among them; `None` beyond `entries_max`.
+/// The distinct times in order of appearance, and the index of each row's time; `None` beyond `entries_max` times.
 fn index(chunks: &[SeriesChunk<'_>], entries_max: usize) -> Option<(Vec<i64>, Vec<u32>)> {
     let rows: usize = chunks.iter().map(|c| c.times_us.len()).sum();
     let mut entries: Vec<i64> = Vec::new();
@@ -64,7 +64,7 @@ fn index(chunks: &[SeriesChunk<'_>], entries_max: usize) -> Option<(Vec<i64>, Ve
             continue;
         }
         before = chunk.times_us;
-        // The time after the last one seen is the likely one: series of a run mostly share runs of times.
+        // The most likely time is the entry after the previous one, since series of a run share sequences of times.
         let mut guess = 0;
         for &time in chunk.times_us {
             if entries.get(guess) != Some(&time) {
@@ -86,7 +86,7 @@ fn index(chunks: &[SeriesChunk<'_>], entries_max: usize) -> Option<(Vec<i64>, Ve
     Some((entries, indices))
 }
 
-/// A data page in the making: hybrid runs of indices.
+/// A data page being built, as hybrid runs of indices.
 struct IndexPage {
     width: u32,
     rows: usize,
@@ -99,7 +99,7 @@ impl IndexPage {
         IndexPage { width, rows: 0, waiting: Vec::new(), body: vec![width.to_le_bytes()[0]] }
     }
 
-    /// Adds one series' indices.
+    /// Adds the indices of one series.
     fn add(&mut self, indices: &[u32]) {
         self.waiting.extend(indices.iter().map(|&i| u64::from(i)));
         self.rows += indices.len();
@@ -108,8 +108,8 @@ impl IndexPage {
         }
     }
 
-    /// Packs what waits: whole groups of eight as one packed run, the rest as runs of one, so that the next series
-    /// begins at a whole byte.
+    /// Packs the waiting indices: whole groups of eight as one packed run, the rest as runs of one. So the next series begins
+    /// at a whole byte.
     fn pack_waiting(&mut self) {
         let (eights, rest) = self.waiting.split_at(self.waiting.len() / 8 * 8);
         if !eights.is_empty() {
@@ -135,8 +135,7 @@ impl IndexPage {
     }
 }
 
-/// Fibonacci hashing of one number; times are no adversary's input that a slow lookup would matter for, and the
-/// dictionary is small.
+/// Fibonacci hashing of one number. Collisions chosen by an attacker are harmless, since the dictionary is small.
 #[derive(Default)]
 struct TimeHasher(u64);
 
@@ -149,7 +148,7 @@ impl Hasher for TimeHasher {
 
     fn write_i64(&mut self, number: i64) {
         let product = number.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        // The table takes its slot from the low bits, which a product mixes least.
+        // The hash table uses the low bits, which a product mixes least.
         self.0 = product ^ (product >> 32);
     }
 

@@ -103,7 +103,7 @@ impl From<PartFinding> for Finding {
             frames: None,
             run,
             series: f.series,
-            steps: f.steps,
+            steps: f.steps.map(|steps| (steps.first, steps.last)),
             rows: f.rows.map(|r| u64::from(r.end - r.start)),
             message: f.message,
         }
