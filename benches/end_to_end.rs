@@ -49,7 +49,7 @@ fn load(path: &Path, batches: &[RecordBatch]) {
         appended.as_secs_f64() * 1e3,
         (all - appended).as_secs_f64() * 1e3
     );
-    println!("bytes a point   {:9.3}", store.stats().unwrap().bytes() as f64 / points as f64);
+    println!("bytes per point   {:9.3}", store.stats().unwrap().bytes() as f64 / points as f64);
     store.close().unwrap();
 }
 
@@ -97,7 +97,7 @@ fn long() {
         store.compact().unwrap();
         let bytes = store.stats().unwrap();
         println!(
-            "4 M points of one series, {}: {:.3} bytes a point, {:.3} of them beside the points",
+            "4 M points of one series, {}: {:.3} bytes per point, {:.3} of them beside the points",
             if rollups > 0 { "with rollups" } else { "without" },
             bytes.bytes() as f64 / LONG as f64,
             bytes.series_bytes as f64 / LONG as f64

@@ -93,7 +93,7 @@ def load(size: Size, folder: str) -> dict[str, Any]:
         store.compact()
         compacted = time.perf_counter() - begun
     files = [os.path.join(at, name) for at, _, names in os.walk(folder) for name in names]
-    return {"load": taken, "compact": compacted, "bytes a point": sum(map(os.path.getsize, files)) / size.points}
+    return {"load": taken, "compact": compacted, "bytes per point": sum(map(os.path.getsize, files)) / size.points}
 
 
 def ask(size: Size, folder: str) -> dict[str, Any]:
@@ -139,15 +139,15 @@ def number(value: float) -> str:
 
 
 def head(row: dict[str, Any]) -> None:
-    names = [name for name in row if name not in ("load", "bytes a point", "peak MiB")]
-    print("| runs × metrics × steps | points | series | load, M points/s | bytes a point | " + ", ms | ".join(names) + ", ms | peak MiB |")
+    names = [name for name in row if name not in ("load", "bytes per point", "peak MiB")]
+    print("| runs × metrics × steps | points | series | load, M points/s | bytes per point | " + ", ms | ".join(names) + ", ms | peak MiB |")
     print("|---" * (len(names) + 6) + "|")
 
 
 def line(size: Size, row: dict[str, Any]) -> None:
     cells = [f"{size.runs:,} × {size.metrics:,} × {size.steps:,}", f"{size.points / 1e6:g} M", f"{size.series:,}"]
-    cells += [f"{size.points / row['load'] / 1e6:.1f}", f"{row['bytes a point']:.2f}"]
-    cells += [number(row[name] * 1e3) for name in row if name not in ("load", "bytes a point", "peak MiB")]
+    cells += [f"{size.points / row['load'] / 1e6:.1f}", f"{row['bytes per point']:.2f}"]
+    cells += [number(row[name] * 1e3) for name in row if name not in ("load", "bytes per point", "peak MiB")]
     print("| " + " | ".join([*cells, f"{row['peak MiB']:.0f}"]) + " |", flush=True)
 
 
@@ -158,7 +158,7 @@ def draw(sizes: list[Size], found: list[dict[str, Any]], path: str) -> None:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(1, 2, figsize=(12, 5), sharey=True)
-    names = [name for name in found[0] if name not in ("bytes a point", "peak MiB")]
+    names = [name for name in found[0] if name not in ("bytes per point", "peak MiB")]
     for axis, sweep in zip(axes, ("points", "series")):
         chosen = [(size, row) for size, row in zip(sizes, found) if size.sweep == sweep]
         n = np.array([size.n for size, _ in chosen], dtype=float)

@@ -206,7 +206,7 @@ SYSTEMS: dict[str, tuple[str, Any]] = {
 
 
 def load(system: str, sizes: Sizes, folder: str) -> dict[str, Any]:
-    """Loads, in this process: points a second, and bytes a point."""
+    """Loads, in this process: points a second, and bytes per point."""
     given = list(batches(*sizes))
     one = SYSTEMS[system][1](folder, sizes, write=True)
     begun = time.perf_counter()
@@ -214,7 +214,7 @@ def load(system: str, sizes: Sizes, folder: str) -> dict[str, Any]:
     one.close()
     taken = time.perf_counter() - begun
     size = sum(os.path.getsize(file) for file in _files(folder))
-    return {"load, M points/s": sizes.points / taken / 1e6, "bytes a point": size / sizes.points}
+    return {"load, M points/s": sizes.points / taken / 1e6, "bytes per point": size / sizes.points}
 
 
 def ask(system: str, sizes: Sizes, folder: str) -> dict[str, Any]:

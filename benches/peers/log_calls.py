@@ -9,7 +9,7 @@ makes CALLS calls of METRICS metrics each; the first tenth, at most 20, is not t
 - µs a call: mean over the loop;
 - points/s till closed: from the first timed call until the system says that all is written;
 - CPU s: of the process and its children, from opening to closed, imports left out;
-- bytes a point: files on the disk, once closed.
+- bytes per point: files on the disk, once closed.
 """
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ def main() -> int:
 def _print(given: argparse.Namespace, found: dict[str, dict[str, float]], left_out: dict[str, str]) -> None:
     base = found.get("tidalite", {}).get("us")
     print(f"{given.calls} calls of {given.metrics} metrics; medians of {given.rounds} rounds\n")
-    print("| | µs a call | × tidalite | points/s till closed | CPU s | bytes a point |")
+    print("| | µs a call | × tidalite | points/s till closed | CPU s | bytes per point |")
     print("|---|---|---|---|---|---|")
     for system, row in sorted(found.items(), key=lambda item: item[1]["us"]):
         ratio = f"{row['us'] / base:,.1f}" if base else ""

@@ -65,10 +65,10 @@ pub fn fill(path: &Path, size: Size) {
 }
 
 /// A question put to a store: it gives the number of rows of the answer.
-pub type Question = fn(&Store) -> usize;
+pub type BenchQuestion = fn(&Store) -> usize;
 
 /// The standard ten by their names, put as `peers/bulk.py` puts them to all systems; then what only this one is asked.
-pub const QUESTIONS: [(&str, Question); 12] = [
+pub const QUESTIONS: [(&str, BenchQuestion); 12] = [
     ("series", |s| s.select().run(RUN).metric(LOSS).points().unwrap().collect().unwrap().num_rows()),
     ("chart", |s| {
         let one = s.select().run(RUN).metric(LOSS);

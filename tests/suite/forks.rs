@@ -52,7 +52,7 @@ fn everywhere(check: &dyn Fn(&Store)) {
 }
 
 #[test]
-fn a_fork_reads_its_forebears_up_to_the_step_of_each_fork() {
+fn a_fork_reads_its_ancestors_up_to_the_step_of_each_fork() {
     everywhere(&|store| {
         let loss = |run: &str| store.select().metric("loss").run(run);
         let child = [(0, 1.0), (1, 1.0), (2, 1.0), (3, 2.0), (4, 2.0), (5, 2.0), (6, 2.0), (7, 2.0)];

@@ -1,7 +1,7 @@
 //! The crash driver: cut the power at every step that changes the disk, in many ways, and see what opens afterwards.
 //!
 //! A [`Scenario`] is run once to learn its changing steps, and then once for each of them with the power going there. From
-//! the disk at that moment, each [`PowerCut`] makes another disk, as it may be after the power is back: unsynced writes and
+//! the disk at that moment, each [`CutPoint`] makes another disk, as it may be after the power is back: unsynced writes and
 //! names kept, dropped, torn or zeroed. Each such *state* is checked ([`check_state`]):
 //!
 //! 1. The store opens, and its report finds no damage.
@@ -56,7 +56,7 @@ pub enum Planted {
 
 /// How the power goes.
 #[derive(Debug, Clone, Copy)]
-pub struct PowerCut {
+pub struct CutPoint {
     /// What survives of what was not synced.
     pub survive: Survive,
     /// How it is torn.
@@ -89,8 +89,8 @@ impl CutTally {
 }
 
 /// The twelve ways in which the power goes at each step; the seed decides those that are drawn.
-pub fn cuts(seed: u64) -> Vec<PowerCut> {
-    let cut = |survive, bytes, zeros| PowerCut { survive, tear: Tear { bytes, zeros } };
+pub fn cuts(seed: u64) -> Vec<CutPoint> {
+    let cut = |survive, bytes, zeros| CutPoint { survive, tear: Tear { bytes, zeros } };
     let mut all =
         vec![cut(Survive::None, 4096, false), cut(Survive::None, 4096, true), cut(Survive::All, 4096, false)];
     for (i, bytes) in [1, 512, 4096].into_iter().enumerate() {

@@ -27,7 +27,7 @@ pub use check::{
     summaries, unexpected,
 };
 pub use crash::{
-    CutTally, Planted, PowerCut, Scenario, USED_EACH, VIOLATIONS_MAX, check_killed, check_read, check_state,
+    CutPoint, CutTally, Planted, Scenario, USED_EACH, VIOLATIONS_MAX, check_killed, check_read, check_state,
     cuts,
 };
 pub use draw::draw_batch;

@@ -170,7 +170,7 @@ impl Oracle {
         self.answer(&ask).iter().flat_map(|(_, points)| points).map(|p| p.step).max()
     }
 
-    /// Whose points a run reads and up to which step, the farthest forebear first and the run itself last.
+    /// Whose points a run reads and up to which step, the farthest ancestor first and the run itself last.
     fn lineage(parents: &BTreeMap<String, (String, i64)>, run: &str) -> Vec<(String, i64)> {
         let mut line = vec![(run.to_string(), i64::MAX)];
         while let Some((parent, step)) = parents.get(&line[line.len() - 1].0) {

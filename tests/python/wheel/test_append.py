@@ -88,7 +88,7 @@ WRONG = {
     "two dimensions": ({**columns(), "value": VALUES.reshape(-1, 1)}, "dimension"),
     "a step beyond 64 bits": ({**columns(), "step": np.full(N, 2**64 - 1, "uint64")}, "64 bits"),
     "NaT": ({**columns(), "time": np.full(N, np.datetime64("NaT", "us"))}, "NaT"),
-    "a run that is no text": ({**columns(), "run": [3] * N}, "run"),
+    "a run that is not text": ({**columns(), "run": [3] * N}, "run"),
     "an empty name": ({**columns(), "metric": [""] * N}, "row 0"),
     "a null": (lambda: arrow().set_column(4, "value", pa.array([None] + VALUES[1:].tolist())), "null in row 0"),
     "a time out of range": ({**columns(), "time": np.full(N, 10**18)}, "row 0"),

@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn an_expression_passes_if_some_choice_of_it_is_allowed() {
-        for good in [
+        for allowed in [
             "MIT",
             "MIT/Apache-2.0",
             "LGPL-2.1-or-later OR MIT",

@@ -45,14 +45,14 @@ pub(super) enum StepKind {
 
 /// The steps so far, and the failure to simulate.
 #[derive(Debug, Default)]
-pub(super) struct StepCounter {
+pub(super) struct SimStepCounter {
     count: u64,
     changes: Vec<u64>,
     failure: Option<SimFailure>,
     crashed: bool,
 }
 
-impl StepCounter {
+impl SimStepCounter {
     pub(super) fn count(&self) -> u64 {
         self.count
     }
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_failure_hits_the_first_call_that_can_fail_that_way() {
-        let mut steps = StepCounter::default();
+        let mut steps = SimStepCounter::default();
         steps.set(Some(SimFailure { at_step: 1, kind: FailKind::Enospc, persist: false }));
         assert!(steps.step(StepKind::Allocate).is_ok());
         assert!(steps.step(StepKind::Read).is_ok() && steps.step(StepKind::Change).is_ok());
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn nothing_works_after_a_crash() {
-        let mut steps = StepCounter::default();
+        let mut steps = SimStepCounter::default();
         steps.set(Some(SimFailure { at_step: 0, kind: FailKind::Crash, persist: false }));
         assert!(
             steps.step(StepKind::Silent).is_err() && steps.step(StepKind::Read).is_err() && steps.crashed()

@@ -23,7 +23,7 @@ pub use failure::{FailKind, SimFailure};
 
 use crate::vfs::{FileSystem, Lock, LockMode, ReadFile, SegmentFile, Stat, Vfs, WriteFile};
 use crash::SplitMix64;
-use failure::{StepCounter, StepKind};
+use failure::{SimStepCounter, StepKind};
 use handle::{SimHandle, SimLock, SimReadFile, SimSegment, SimWriteFile};
 use std::path::Path;
 use std::sync::{Arc, MutexGuard};
@@ -61,7 +61,7 @@ impl SimVfs {
     pub fn new(seed: u64) -> Self {
         SimVfs::from_world(World {
             root: Arc::default(),
-            steps: StepCounter::default(),
+            steps: SimStepCounter::default(),
             now_us: EPOCH_US,
             seed,
             uuids: 0,
@@ -128,7 +128,7 @@ impl SimVfs {
     fn restarted(&self, root_after: impl FnOnce(&DirNode) -> Arc<DirNode>) -> SimVfs {
         let world = self.world();
         let root = root_after(&world.root);
-        SimVfs::from_world(World { root, steps: StepCounter::default(), ..*world })
+        SimVfs::from_world(World { root, steps: SimStepCounter::default(), ..*world })
     }
 
     /// Moves the clock forwards or backwards.

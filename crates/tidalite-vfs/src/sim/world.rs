@@ -1,6 +1,6 @@
 //! The state of a simulated disk, under one lock.
 
-use super::failure::{StepCounter, StepKind};
+use super::failure::{SimStepCounter, StepKind};
 use super::tree::{DirNode, FileNode, TreeNode};
 use std::path::{Component, Path};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use tidalite_model::{Error, Result};
 /// The complete state, guarded by one lock.
 pub(super) struct World {
     pub(super) root: Arc<DirNode>,
-    pub(super) steps: StepCounter,
+    pub(super) steps: SimStepCounter,
     pub(super) now_us: i64,
     pub(super) seed: u64,
     pub(super) uuids: u32,

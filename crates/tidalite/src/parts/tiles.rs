@@ -47,7 +47,7 @@ struct TileSpec {
 /// Least steps of a tile of a wide run: below, pages hold too little to compress.
 const STEPS_MIN: usize = 2048;
 /// Steps of a tile of a run with many series. More would leave the times of a step further apart than the compressor's
-/// matches reach: measured on 50 series, 2,048 / 4,096 / 8,192 steps cost 0.24 / 0.38 / 0.65 bytes a point for times.
+/// matches reach: measured on 50 series, 2,048 / 4,096 / 8,192 steps cost 0.24 / 0.38 / 0.65 bytes per point for times.
 const STEPS_OF_MANY_SERIES: usize = 4096;
 /// From so many series on, a run counts as having many.
 const MANY_SERIES: usize = 16;

@@ -12,7 +12,7 @@ use super::graph::Graph;
 const ENGINE: &str = "crates/tidalite/src/";
 /// From the public face down to the files. A folder uses those below it.
 const ENGINE_FOLDERS: [&str; 11] =
-    ["store", "exchange", "system", "upkeep", "write", "select", "plan", "view", "parts", "engine", "files"];
+    ["store", "exchange", "system", "write", "upkeep", "select", "plan", "view", "parts", "engine", "files"];
 const CODE_MAP: &str = "ARCHITECTURE.md";
 /// The crate at the disk's end of the code map: the list may be written from either end.
 const LOWEST_CRATE: &str = "tidalite-model";

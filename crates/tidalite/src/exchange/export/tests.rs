@@ -11,9 +11,9 @@ use tidalite_model::{TIME_US_MAX, TIME_US_MIN};
 const FORMATS: [FileFormat; 4] =
     [FileFormat::Parquet, FileFormat::Csv, FileFormat::JsonLines, FileFormat::ArrowIpc];
 
-type Row = (String, String, String, i64, i64, u64);
+type ExportedRow = (String, String, String, i64, i64, u64);
 
-fn rows(store: &Store) -> Vec<Row> {
+fn rows(store: &Store) -> Vec<ExportedRow> {
     let mut rows = Vec::new();
     for batch in store.select().repeats(Repeats::All).points().unwrap() {
         let batch = batch.unwrap();
@@ -31,8 +31,9 @@ fn rows(store: &Store) -> Vec<Row> {
     rows
 }
 
-fn append(store: &Store, rows: &[Row]) {
-    let text = |of: fn(&Row) -> &String| Arc::new(StringArray::from_iter_values(rows.iter().map(of))) as _;
+fn append(store: &Store, rows: &[ExportedRow]) {
+    let text =
+        |of: fn(&ExportedRow) -> &String| Arc::new(StringArray::from_iter_values(rows.iter().map(of))) as _;
     let batch = RecordBatch::try_from_iter([
         ("run", text(|r| &r.0)),
         ("metric", text(|r| &r.1)),
@@ -46,7 +47,7 @@ fn append(store: &Store, rows: &[Row]) {
 }
 
 /// Names and numbers of every awkward kind.
-fn awkward() -> Vec<Row> {
+fn awkward() -> Vec<ExportedRow> {
     let names = [
         "a",
         " a ",
@@ -145,7 +146,7 @@ fn an_export_is_imported_again_bit_for_bit() {
 fn many_batches_with_names_of_their_own_make_one_file() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path().join("store")).unwrap();
-    let many: Vec<Row> = (0..700_000)
+    let many: Vec<ExportedRow> = (0..700_000)
         .map(|i| {
             (
                 format!("run-{:02}", i / 35_000),

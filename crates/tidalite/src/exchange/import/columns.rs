@@ -45,11 +45,11 @@ impl<'a, 'b> ArrowTable<'a, 'b> {
     pub(super) fn take(&mut self, batch: &RecordBatch, present: &[usize]) -> Result<(), ImportFault> {
         let first = self.rows + 1;
         self.rows += batch.num_rows() as u64;
-        let mut roles: [Option<CellColumn>; ROLES.len()] = Default::default();
+        let mut roles: [Option<ImportColumn>; ROLES.len()] = Default::default();
         let mut metrics = Vec::new();
         for (&at, column) in present.iter().zip(batch.columns()) {
             let name = &self.names[at];
-            let read = || CellColumn::read(column).map_err(|bad| bad.fault(first, name));
+            let read = || ImportColumn::read(column).map_err(|bad| bad.fault(first, name));
             match self.slots[at] {
                 ColumnUse::Role(role) => roles[role as usize] = Some(read()?),
                 ColumnUse::Metric => metrics.push((name.as_str(), read()?)),
@@ -77,7 +77,7 @@ impl<'a, 'b> ArrowTable<'a, 'b> {
 }
 
 /// A column in one of the types that cells have.
-enum CellColumn {
+enum ImportColumn {
     Int(Int64Array),
     UInt(UInt64Array),
     Float(Float64Array),
@@ -107,21 +107,21 @@ impl Unreadable {
     }
 }
 
-impl CellColumn {
-    fn read(column: &ArrayRef) -> Result<CellColumn, Unreadable> {
+impl ImportColumn {
+    fn read(column: &ArrayRef) -> Result<ImportColumn, Unreadable> {
         Ok(match column.data_type() {
-            DataType::Null => CellColumn::Null,
+            DataType::Null => ImportColumn::Null,
             t if t.is_signed_integer() => {
-                CellColumn::Int(cast(column, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
+                ImportColumn::Int(cast(column, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
             }
             t if t.is_unsigned_integer() => {
-                CellColumn::UInt(cast(column, &DataType::UInt64)?.as_primitive::<UInt64Type>().clone())
+                ImportColumn::UInt(cast(column, &DataType::UInt64)?.as_primitive::<UInt64Type>().clone())
             }
             t if t.is_numeric() => {
-                CellColumn::Float(cast(column, &DataType::Float64)?.as_primitive::<Float64Type>().clone())
+                ImportColumn::Float(cast(column, &DataType::Float64)?.as_primitive::<Float64Type>().clone())
             }
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
-                CellColumn::Text(cast(column, &DataType::Utf8)?.as_string::<i32>().clone())
+                ImportColumn::Text(cast(column, &DataType::Utf8)?.as_string::<i32>().clone())
             }
             DataType::Timestamp(_, _) | DataType::Date32 | DataType::Date64 => {
                 // A zone says how to show a time and moves no instant, so it stays as it is.
@@ -130,7 +130,7 @@ impl CellColumn {
                     _ => None,
                 };
                 let utc = cast(column, &DataType::Timestamp(TimeUnit::Microsecond, zone))?;
-                CellColumn::TimeUs(utc.as_primitive::<TimestampMicrosecondType>().clone())
+                ImportColumn::TimeUs(utc.as_primitive::<TimestampMicrosecondType>().clone())
             }
             DataType::Dictionary(_, of)
                 if matches!(**of, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) =>
@@ -138,26 +138,26 @@ impl CellColumn {
                 let to = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
                 let coded = cast(column, &to)?;
                 let coded: &DictionaryArray<Int32Type> = coded.as_dictionary();
-                CellColumn::Coded(coded.keys().clone(), coded.values().as_string::<i32>().clone())
+                ImportColumn::Coded(coded.keys().clone(), coded.values().as_string::<i32>().clone())
             }
-            DataType::Dictionary(_, of) => CellColumn::read(&cast(column, of)?)?,
-            other => CellColumn::Other(format!("a cell of the type {other}"), column.clone()),
+            DataType::Dictionary(_, of) => ImportColumn::read(&cast(column, of)?)?,
+            other => ImportColumn::Other(format!("a cell of the type {other}"), column.clone()),
         })
     }
 
     fn cell(&self, row: usize) -> TableCell<'_> {
         let valid = |array: &dyn Array| array.is_valid(row);
         match self {
-            CellColumn::Int(a) if valid(a) => TableCell::Int(a.value(row)),
-            CellColumn::UInt(a) if valid(a) => TableCell::UInt(a.value(row)),
-            CellColumn::Float(a) if valid(a) => TableCell::Float(a.value(row)),
-            CellColumn::Text(a) if valid(a) => TableCell::Text(a.value(row)),
-            CellColumn::TimeUs(a) if valid(a) => TableCell::TimeUs(a.value(row)),
-            CellColumn::Coded(keys, texts) if valid(keys) => match usize::try_from(keys.value(row)) {
+            ImportColumn::Int(a) if valid(a) => TableCell::Int(a.value(row)),
+            ImportColumn::UInt(a) if valid(a) => TableCell::UInt(a.value(row)),
+            ImportColumn::Float(a) if valid(a) => TableCell::Float(a.value(row)),
+            ImportColumn::Text(a) if valid(a) => TableCell::Text(a.value(row)),
+            ImportColumn::TimeUs(a) if valid(a) => TableCell::TimeUs(a.value(row)),
+            ImportColumn::Coded(keys, texts) if valid(keys) => match usize::try_from(keys.value(row)) {
                 Ok(code) if code < texts.len() && texts.is_valid(code) => TableCell::Text(texts.value(code)),
                 _ => TableCell::Null,
             },
-            CellColumn::Other(words, a) if !a.is_null(row) => TableCell::Other(words),
+            ImportColumn::Other(words, a) if !a.is_null(row) => TableCell::Other(words),
             _ => TableCell::Null,
         }
     }
