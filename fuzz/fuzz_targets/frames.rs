@@ -90,7 +90,7 @@ fuzz_target!(|data: &[u8]| {
         file.write_all(bytes).expect("a simulated disk");
     }
     let _ = store.recovery();
-    let _ = store.verify(&|_, _| {});
+    let _ = store.verify();
     let runs = store.runs().ok();
     let before = count(&store);
     let _ =

@@ -31,6 +31,6 @@ fn import(data: &[u8]) {
     let store = Options::new().background(false).open(dir.path().join("s")).expect("a new store");
     let import = Import::new().format(format).wide(wide & 1 == 1);
     let import = if wide & 2 == 2 { import.run("r") } else { import };
-    let _ = store.import(&file, &import, &|_, _| {});
+    let _ = store.import(&file, &import);
     store.runs().expect("a sound store");
 }

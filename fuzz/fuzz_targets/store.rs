@@ -56,7 +56,7 @@ fuzz_target!(|data: &[u8]| {
         std::fs::write(path, bytes).expect("room on the disk");
     }
     let Ok(store) = Options::new().background(false).open(dir.path()) else { return };
-    let _ = store.verify(&|_, _| {});
+    let _ = store.verify();
     let _ = store.recovery();
     let _ = store.select().points().and_then(|p| p.collect());
     let _ = store.select().aggregate(&[Aggregate::Mean, Aggregate::Last], &[By::Metric, By::StepBucket(7)]);

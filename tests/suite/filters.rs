@@ -70,9 +70,12 @@ fn runs_that_do_not_match_have_no_part_in_any_answer() {
         same(&|s| format!("{:?}", s.latest().unwrap()));
         same(&|s| format!("{:?}", s.follow().unwrap().poll().unwrap()));
     }
-    let none = store.select().filter("params.lr > 9").unwrap();
+    let none = store.select().where_runs("params.lr > 9".parse().unwrap());
     assert!(points(&none).unwrap().is_empty() && none.chart(4).unwrap().is_empty());
-    let both = store.select().filter("params.lr > 0.45").unwrap().filter("tags has 'even'").unwrap();
+    let both = store
+        .select()
+        .where_runs("params.lr > 0.45".parse().unwrap())
+        .where_runs("tags has 'even'".parse().unwrap());
     assert_eq!(both.run("r6").run("r0").summaries().unwrap()[0].0.run.as_ref(), "r6");
 }
 
@@ -85,7 +88,7 @@ fn filters_built_and_read_find_the_same_runs() {
         .unwrap()
         .and(RunFilter::tag("even").negated())
         .or(RunField::Id.like("r0").unwrap());
-    let ids = |f: &RunFilter| store.runs_where(f).unwrap().into_iter().map(|r| r.id).collect::<Vec<_>>();
+    let ids = |f: &RunFilter| store.where_runs(f).unwrap().into_iter().map(|r| r.id).collect::<Vec<_>>();
     assert_eq!(ids(&built), ["r0", "r5", "r7"]);
     assert_eq!(ids(&built.to_string().parse().unwrap()), ["r0", "r5", "r7"]);
     let wrong = store.select().filter("params.lr >").unwrap_err();
@@ -98,7 +101,7 @@ fn a_follower_asks_the_filter_at_each_look() {
     let store = Options::new().background(false).open(dir.path().join("metrics")).unwrap();
     let run = store.run("a").start().unwrap();
     run.log(0, &[("loss", 0.0)]).unwrap();
-    let mut follow = store.select().filter("tags has 'good'").unwrap().follow().unwrap();
+    let mut follow = store.select().where_runs("tags has 'good'".parse().unwrap()).follow().unwrap();
     assert!(follow.poll().unwrap().is_empty());
     run.set_tags(["good"], []).unwrap();
     run.log(1, &[("loss", 1.0)]).unwrap();

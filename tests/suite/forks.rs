@@ -87,7 +87,7 @@ fn every_answer_reads_what_was_taken_over() {
         let early = store.select().metric("loss").run("grandchild").steps(..3).band(100, &[]).unwrap();
         assert_eq!(early["step"].as_primitive::<Int64Type>().values(), &[0, 1, 2]);
         // Filters are of the run that reads; a follower hands out what was written.
-        let filtered = store.select().filter("parent = 'root'").unwrap().metric("loss");
+        let filtered = store.select().where_runs("parent = 'root'".parse().unwrap()).metric("loss");
         assert_eq!(shown(&filtered), shown(&child));
         let followed = child.follow().unwrap().poll().unwrap();
         assert_eq!(followed.iter().flat_map(points_of).count(), 5);

@@ -207,7 +207,7 @@ fn nothing_accepted_is_lost_when_processes_are_killed_at_any_moment() {
             for (run, counts) in &rounds {
                 assert_eq!(steps_by_rank(&store, run).as_ref(), Ok(counts), "{run}");
             }
-            sound(&store.verify(&|_, _| {}).unwrap()).unwrap();
+            sound(&store.verify().unwrap()).unwrap();
         }
     }
     note(&format!("SIGKILL: {} rounds, {rows} rows were acknowledged and are there", ROUNDS * factor()));
@@ -235,7 +235,7 @@ fn check_thinned(path: &Path, runs: usize) -> usize {
         let count: u64 = chart.buckets.iter().map(|bucket| bucket.count).sum();
         assert_eq!(count, OLD_ROWS.cast_unsigned(), "{key:?}");
     }
-    sound(&store.verify(&|_, _| {}).unwrap()).unwrap();
+    sound(&store.verify().unwrap()).unwrap();
     let last =
         Question { runs: vec![NameTest::Exact(format!("old-{}", runs - 1))], ..Question::all(Repeats::All) };
     points(&select(store.select(), &last)).unwrap().len()

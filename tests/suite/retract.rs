@@ -55,7 +55,7 @@ fn a_rewind_hides_later_steps_and_keeps_them() {
             assert_eq!(all.band(100, &[]).unwrap().num_rows(), 7);
             assert_eq!(all.latest().unwrap().num_rows(), 1);
             assert_eq!(all.follow().unwrap().poll().unwrap().iter().flat_map(points_of).count(), 7);
-            let kept = store.select().hidden(true).repeats(Repeats::All);
+            let kept = store.select().include_rewound(true).repeats(Repeats::All);
             assert_eq!(shown(&kept).len(), 12);
             assert_eq!(shown(&kept.steps(5..7)), [(5, 1.0), (5, 2.0), (6, 1.0), (6, 2.0)]);
         };
@@ -128,7 +128,7 @@ fn a_deleted_run_is_gone_at_once_and_its_room_with_the_next_compaction() {
         assert_eq!(store.runs().unwrap().iter().map(|r| r.id.as_str()).collect::<Vec<_>>(), ["b"]);
         assert_eq!(store.snapshot().unwrap().run("a").unwrap_err().kind(), ErrorKind::NotFound);
         assert!(shown(&store.select().run("a")).is_empty());
-        assert!(shown(&store.select().run("a").hidden(true).repeats(Repeats::All)).is_empty());
+        assert!(shown(&store.select().run("a").include_rewound(true).repeats(Repeats::All)).is_empty());
         assert_eq!(store.select().summaries().unwrap().len(), 1);
         assert_eq!(store.select().follow().unwrap().poll().unwrap().iter().flat_map(points_of).count(), 1000);
     };
@@ -140,7 +140,7 @@ fn a_deleted_run_is_gone_at_once_and_its_room_with_the_next_compaction() {
     assert_eq!(stats.dropped, 1010);
     check();
     assert_eq!(files(&store), 1000);
-    assert!(store.verify(&|_, _| {}).unwrap().is_sound());
+    assert!(store.verify().unwrap().is_sound());
     let left = store.snapshot().unwrap().bytes_by_run();
     assert_eq!((bytes.len(), left.len(), left[0].0.as_str()), (2, 1, "b"));
     let by_metric = store.snapshot().unwrap().bytes_by_metric();
@@ -173,7 +173,11 @@ fn a_run_of_a_deleted_id_starts_afresh() {
         let check = || {
             let info = store.snapshot().unwrap().run("a").unwrap();
             assert_eq!((info.params.len(), info.tags.len(), info.parent), (1, 0, None));
-            assert_eq!(shown(&store.select().hidden(true)), [(0, 2.0)], "steps count from the beginning");
+            assert_eq!(
+                shown(&store.select().include_rewound(true)),
+                [(0, 2.0)],
+                "steps count from the beginning"
+            );
         };
         check();
         store.compact().unwrap();

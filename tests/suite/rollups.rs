@@ -169,7 +169,7 @@ fn rollups_answer_as_the_points_do() {
                 }),
             }
         }
-        assert!(with.verify(&|_, _| {}).unwrap().findings.is_empty());
+        assert!(with.verify().unwrap().findings.is_empty());
     }
     note(&format!("rollups: {by_rollups} of {answers} answers made use of them"));
     assert!(by_rollups * 4 > answers, "{by_rollups} of {answers}");
@@ -254,7 +254,7 @@ fn a_store_from_before_there_were_rollups_is_read_and_written() {
     std::fs::remove_dir(path.join("rollups")).unwrap();
     let reader = Options::new().read_only(true).open(&path).unwrap();
     assert_eq!(reader.select().summaries().unwrap()[0].1.count, 200);
-    assert!(reader.verify(&|_, _| {}).unwrap().is_sound() && reader.stats().unwrap().points == 200);
+    assert!(reader.verify().unwrap().is_sound() && reader.stats().unwrap().points == 200);
     let writer = Options::new().background(false).rollups(4, 16).open(&path).unwrap();
     let run = writer.run("r").start().unwrap();
     for i in 200..400 {
@@ -279,13 +279,13 @@ fn rollups_that_are_damaged_or_gone_cost_speed_alone() {
         std::fs::write(&file, &damaged).unwrap();
         let reader = Options::new().read_only(true).open(&path).unwrap();
         assert_same(&reader.select().run("a").chart_batch(500).unwrap(), &expected, "damaged");
-        let report = reader.verify(&|_, _| {}).unwrap();
+        let report = reader.verify().unwrap();
         assert!(report.findings.iter().all(|f| f.path == file) && !report.is_sound(), "{report:?}");
     }
     std::fs::remove_file(&file).unwrap();
     let reader = Options::new().read_only(true).open(&path).unwrap();
     assert_same(&reader.select().run("a").chart_batch(500).unwrap(), &expected, "gone");
-    assert!(!reader.verify(&|_, _| {}).unwrap().is_sound());
+    assert!(!reader.verify().unwrap().is_sound());
 }
 
 /// A rewind to where a tile ends hides whole tiles and cuts none, so that what is left looks as if it were all.

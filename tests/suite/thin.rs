@@ -103,7 +103,7 @@ fn assert_outlined(found: &SeriesLines, before: &SeriesLines, what: &str) -> u64
 }
 
 fn assert_sound(store: &Store, what: &str) {
-    let report = store.verify(&|_, _| {}).unwrap();
+    let report = store.verify().unwrap();
     assert!(report.findings.is_empty(), "{what}: {:?}", report.findings);
 }
 
@@ -124,7 +124,7 @@ fn a_thinned_store_answers_as_before() {
         let (expected, before) = (answers(&select, buckets), lines(&select));
         let what = thin_all(buckets);
         store.flush().unwrap();
-        let planned = store.thin_dry_run(&what, &|_, _| {}).unwrap();
+        let planned = store.thin_dry_run(&what).unwrap();
         assert_eq!(lines(&select).len(), before.len());
         let done = store.thin(&what).unwrap();
         assert_eq!(done, planned, "seed {seed}: what was said is done");
@@ -205,13 +205,13 @@ fn only_runs_that_are_over_and_named_are_thinned() {
     assert_eq!((stats.points, stats.thinned_points), (100 + 1 + done.kept, 5000 - done.kept));
     // A backup has all of it.
     let copy = dir.path().join("copy");
-    store.backup(&copy, &|_, _| {}).unwrap();
+    store.backup(&copy).unwrap();
     let copy = Options::new().read_only(true).open(&copy).unwrap();
     assert_eq!(count(&copy.select().run("old")), 5000);
     assert_sound(&copy, "backup");
     // By what is known of runs.
     let filter = tidalite::RunFilter::parse("ended < \"1999-01-01\"").unwrap();
-    assert_eq!(store.thin(&Thin::new().runs_where(filter)).unwrap().series, 0);
+    assert_eq!(store.thin(&Thin::new().where_runs(filter)).unwrap().series, 0);
     let reader = Options::new().read_only(true).open(store.path()).unwrap();
     assert_eq!(reader.thin(&Thin::new().run("old")).unwrap_err().kind(), ErrorKind::Invalid);
 }
@@ -264,7 +264,7 @@ fn a_thinned_run_that_goes_on_is_rewound_and_deleted_as_any() {
         let expected: Vec<i64> = left.iter().map(|p| p.step).filter(|&s| s < 2000).collect();
         let found: Vec<i64> = lines(&old).values().flatten().map(|p| p.step).collect();
         assert_eq!(found, expected, "flushed: {flushed}");
-        assert_eq!(count(&old.clone().hidden(true)), 6400);
+        assert_eq!(count(&old.clone().include_rewound(true)), 6400);
         store.flush().unwrap();
     }
     for step in 2000..2100 {
@@ -286,7 +286,11 @@ fn a_thinned_run_that_goes_on_is_rewound_and_deleted_as_any() {
     let dropped = store.compact().unwrap().dropped;
     assert_eq!(dropped, left.len() as u64 + 100);
     assert!(store.stats().unwrap().bytes() < bytes);
-    assert_eq!(count(&store.select().repeats(Repeats::All).hidden(true)), 100, "the other run stays");
+    assert_eq!(
+        count(&store.select().repeats(Repeats::All).include_rewound(true)),
+        100,
+        "the other run stays"
+    );
     // A run of the same id begins anew, and is thinned anew.
     let again: Vec<_> = (0..2000).map(|i| (i, i, i as f64)).collect();
     store.append(&batch("old", "loss", &again)).unwrap();
@@ -313,7 +317,7 @@ fn repeats_and_rewound_points_are_gone_for_good() {
     assert_eq!((done.points, done.dropped), (6000, 1400 + 1000));
     assert_all_same(&answers(&old, 64), &expected, "thinned");
     assert_outlined(&lines(&old), &before, "thinned");
-    assert_eq!(count(&old.clone().hidden(true).repeats(Repeats::All)), 6000);
+    assert_eq!(count(&old.clone().include_rewound(true).repeats(Repeats::All)), 6000);
     assert_sound(&store, "thinned");
     // Points at steps that it had are merged with what is left of it, and it stays so.
     store.append(&batch("old", "loss", &[(17, 0, 3.0)])).unwrap();
@@ -454,7 +458,7 @@ fn a_bit_flipped_in_a_thinned_part_is_an_error_or_changes_nothing() {
                         told += 1;
                     }
                 }
-                let report = store.verify(&|_, _| {}).unwrap();
+                let report = store.verify().unwrap();
                 assert!(!report.is_sound(), "{file:?}, byte {at}");
             }
             // Gone altogether.
@@ -464,7 +468,7 @@ fn a_bit_flipped_in_a_thinned_part_is_an_error_or_changes_nothing() {
                 Ok(found) => assert_eq!(found, expected, "{file:?} is gone"),
                 Err(e) => assert_eq!(e.kind(), ErrorKind::Corrupt, "{file:?} is gone: {e}"),
             }
-            assert!(!store.verify(&|_, _| {}).unwrap().is_sound(), "{file:?} is gone");
+            assert!(!store.verify().unwrap().is_sound(), "{file:?} is gone");
             std::fs::write(&file, &bytes).unwrap();
         }
     }

@@ -295,20 +295,20 @@ fn the_best_groups_come_first_and_those_without_a_value_not_at_all() {
     };
     best.sort();
     let expected: Vec<String> = best.iter().map(|b| b.1.clone()).collect();
-    let all = window.least(100, &[Aggregate::Min], &[By::Run]).unwrap();
+    let all = window.bottom(100, &[Aggregate::Min], &[By::Run]).unwrap();
     assert_eq!(ids(all), expected);
     for aggregate in [Aggregate::Min, Aggregate::Last, Aggregate::Sum] {
-        let three = window.least(3, &[aggregate, Aggregate::Count], &[By::Run]).unwrap();
+        let three = window.bottom(3, &[aggregate, Aggregate::Count], &[By::Run]).unwrap();
         assert_eq!((three.num_columns(), ids(three)), (3, expected[..3].to_vec()));
     }
     best.sort_by_key(|b| (-b.0, b.1.clone()));
     let expected: Vec<String> = best.iter().map(|b| b.1.clone()).collect();
-    assert_eq!(ids(window.greatest(7, &[Aggregate::Max], &[By::Run]).unwrap()), expected[..7]);
-    assert_eq!(window.greatest(0, &[Aggregate::Max], &[By::Run]).unwrap().num_rows(), 0);
+    assert_eq!(ids(window.top(7, &[Aggregate::Max], &[By::Run]).unwrap()), expected[..7]);
+    assert_eq!(window.top(0, &[Aggregate::Max], &[By::Run]).unwrap().num_rows(), 0);
     // NaN is greater than nothing, and less than nothing.
     let last = [Aggregate::Last];
-    assert_eq!(ids(window.greatest(100, &last, &[By::Run]).unwrap()), expected);
-    assert!(!ids(window.least(100, &last, &[By::Run]).unwrap()).contains(&"nan".to_string()));
+    assert_eq!(ids(window.top(100, &last, &[By::Run]).unwrap()), expected);
+    assert!(!ids(window.bottom(100, &last, &[By::Run]).unwrap()).contains(&"nan".to_string()));
     // The step of the first NaN, by which runs diverged first; only one has any.
-    assert_eq!(ids(window.least(5, &[Aggregate::ArgNan], &[By::Run]).unwrap()), ["nan"]);
+    assert_eq!(ids(window.bottom(5, &[Aggregate::ArgNan], &[By::Run]).unwrap()), ["nan"]);
 }

@@ -21,8 +21,11 @@ impl SelectionArgs {
 
     /// Narrows a selection by these flags.
     pub(crate) fn narrow(&self, select: Selection) -> Selection {
-        let mut select =
-            self.by_name(select).repeats(self.repeats).history(self.history).hidden(self.include_rewound);
+        let mut select = self
+            .by_name(select)
+            .repeats(self.repeats)
+            .history(self.history)
+            .include_rewound(self.include_rewound);
         if let Some(steps) = self.steps {
             select = select.steps(bounds(steps));
         }
@@ -44,7 +47,7 @@ impl SelectionArgs {
             select = select.runs_regex(regex);
         }
         for filter in &self.filters {
-            select = select.runs_where(filter.clone());
+            select = select.where_runs(filter.clone());
         }
         for glob in &self.metrics {
             select = select.metrics(glob);
@@ -107,7 +110,7 @@ impl SelectionArgs {
             }
         }
         for filter in &self.filters {
-            if snapshot.runs_where(filter).is_empty() {
+            if snapshot.where_runs(filter).is_empty() {
                 return say(format!("no run matches the filter {}", printable(&filter.to_string())));
             }
         }

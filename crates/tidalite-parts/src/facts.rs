@@ -52,11 +52,6 @@ pub(crate) fn facts(chunk: &SeriesChunk<'_>, ranges: &mut SeqRanges) -> Result<S
     Ok(SeriesRow { key, tile: 0, row_start: 0, rows, seq_min, seq_max, repeats, summary })
 }
 
-/// Wrapping sum of the values' bits.
-pub(crate) fn value_bits_sum(values: &[f64]) -> u64 {
-    values.iter().fold(0, |sum, v| sum.wrapping_add(v.to_bits()))
-}
-
 /// Checks that (step, seq) ascend. Returns whether a step occurs twice.
 fn check_order(chunk: &SeriesChunk<'_>) -> Result<bool> {
     let mut repeats = false;

@@ -23,7 +23,7 @@ use crate::thin::{is_outline_of, row_fits_outline};
 use crate::totals::Totals;
 use std::ops::Range;
 use std::path::PathBuf;
-use tidalite_model::{Error, ErrorKind, Extent, Result, SeriesKey, Summary, SummaryFacts};
+use tidalite_model::{Error, ErrorKind, Extent, Result, SeriesKey, Summary, SummaryFacts, value_bits_sum};
 use tidalite_vfs::ReadFile;
 
 /// One damaged range of a part's files, and the points that it affects.

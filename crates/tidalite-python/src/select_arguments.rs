@@ -28,7 +28,7 @@ impl SelectArguments<'_, '_> {
             .select()
             .repeats(read_repeats(self.repeats)?)
             .history(read_history(self.history)?)
-            .hidden(self.include_rewound);
+            .include_rewound(self.include_rewound);
         if let Some(metrics) = self.metrics {
             for name in names("a metric", metrics)? {
                 select = match name {
@@ -47,7 +47,7 @@ impl SelectArguments<'_, '_> {
             };
         }
         for filter in self.filters.map_or(Ok(Vec::new()), run_filters)? {
-            select = select.runs_where(filter);
+            select = select.where_runs(filter);
         }
         for (key, value) in self.labels.map_or(Ok(Vec::new()), label_pairs)? {
             select = select.label(key, value);

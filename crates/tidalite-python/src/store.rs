@@ -315,8 +315,9 @@ impl Store {
     /// Checks every byte, and reports each fault and its place. `progress` is called with the bytes done and the total.
     #[pyo3(signature = (progress=None))]
     fn verify<'py>(&self, py: Python<'py>, progress: Option<Py<PyAny>>) -> PyResult<Bound<'py, PyAny>> {
-        let report =
-            with_progress(py, progress, |call| self.handle.store.verify(&|done, all| call.two(done, all)))?;
+        let report = with_progress(py, progress, |call| {
+            self.handle.store.verify_with(&|done, all| call.two(done, all))
+        })?;
         records::report(py, &report)
     }
 
@@ -374,7 +375,7 @@ impl Store {
             };
         }
         for filter in r#where.map_or(Ok(Vec::new()), run_filters)? {
-            thin = thin.runs_where(filter);
+            thin = thin.where_runs(filter);
         }
         let stats = with_progress(py, progress, |call| {
             self.handle.store.thin_with(&thin, &|done, all| call.two(done, all))
@@ -386,7 +387,9 @@ impl Store {
     /// `progress` is called with the bytes done and the total.
     #[pyo3(signature = (path, progress=None))]
     fn backup(&self, py: Python<'_>, path: PathBuf, progress: Option<Py<PyAny>>) -> PyResult<()> {
-        with_progress(py, progress, |call| self.handle.store.backup(&path, &|done, all| call.two(done, all)))
+        with_progress(py, progress, |call| {
+            self.handle.store.backup_with(&path, &|done, all| call.two(done, all))
+        })
     }
 
     /// Returns once every row accepted before the call is durable.

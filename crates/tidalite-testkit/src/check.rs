@@ -24,7 +24,7 @@ pub fn unexpected(e: &Error) -> String {
 
 /// The selection that asks a question.
 pub fn select(of: Selection, ask: &Question) -> Selection {
-    let mut select = of.repeats(ask.repeats).history(ask.history).hidden(ask.hidden);
+    let mut select = of.repeats(ask.repeats).history(ask.history).include_rewound(ask.hidden);
     for name in &ask.runs {
         select = match name {
             NameTest::Exact(n) => select.run(n.as_str()),

@@ -169,7 +169,7 @@ impl StoreMachine {
             check::everything(&store, &self.oracle, &|w| self.is_alive(w))
                 .map_err(|e| format!("store {at}: {e}"))?;
             check::sound(&store.recovery().map_err(|e| check::unexpected(&e))?)?;
-            check::sound(&store.verify(&|_, _| {}).map_err(|e| check::unexpected(&e))?)?;
+            check::sound(&store.verify().map_err(|e| check::unexpected(&e))?)?;
         }
         Ok(())
     }
@@ -464,7 +464,7 @@ impl StoreMachine {
                         "sums were {before:?}, and thinned are {after:?}"
                     )));
                 }
-                let left = check::points(&own.clone().hidden(true).repeats(Repeats::All))?;
+                let left = check::points(&own.clone().include_rewound(true).repeats(Repeats::All))?;
                 self.oracle.thin(RUNS[run], &left).map_err(MachineFault::Wrong)?;
             }
         }

@@ -76,13 +76,27 @@ pub use write::handles::{Metric, MetricSet};
 pub use write::row_at::RowAt;
 pub use write::run::Run;
 
+pub use arrow;
 pub use tidalite_log::{Durability, Watermark};
 pub use tidalite_model::{
-    Error, ErrorKind, Extreme, Labels, NAME_BYTES_MAX, Param, Params, Parent, Point, Result, RunInfo, Seq,
-    SeriesKey, Status, Summary, TIME_US_MAX, TIME_US_MIN,
+    Bounds, Error, ErrorKind, Extent, Extreme, Labels, NAME_BYTES_MAX, Param, Params, Parent, Point, Result,
+    RunInfo, Seq, SeriesKey, Status, StepRange, Summary, TIME_US_MAX, TIME_US_MIN,
 };
 pub use tidalite_query::{
-    Aggregate, AlignOn, By, ChartBuckets, Compare, Fill, Repeats, RunField, RunFilter, Transform, XAxis,
-    aggregate_schema, band_schema, chart_schema, over_band_schema, over_chart_schema, over_points_schema,
-    points_schema,
+    Aggregate, AlignOn, By, ChartBucket, ChartBuckets, Compare, Fill, Percent, Repeats, RunField, RunFilter,
+    Transform, XAxis, aggregate_schema, band_schema, chart_schema, over_band_schema, over_chart_schema,
+    over_points_schema, points_schema,
 };
+
+/// The file system that [`Options::vfs`] takes: for the tests of this project.
+#[doc(hidden)]
+pub use tidalite_vfs::Vfs;
+
+/// The examples of the documents, compiled and run.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../../../README.md")]
+    mod readme {}
+    #[doc = include_str!("../../../docs/rust.md")]
+    mod rust {}
+}

@@ -66,7 +66,7 @@ fn rows_are_read_live_by_another_store_and_stay_through_flush_and_compaction() {
     writer.close().unwrap();
     assert_eq!(reader.runs().unwrap()[0].status, Status::Finished);
     assert_eq!(reader.select().points().unwrap().collect().unwrap().num_rows(), 201);
-    assert!(reader.verify(&|_, _| {}).unwrap().findings.is_empty());
+    assert!(reader.verify().unwrap().findings.is_empty());
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_batch_is_one_unit_whatever_its_size_and_mixes_with_rows() {
         check("flushed");
         store.compact().unwrap();
         check("compacted");
-        assert!(store.verify(&|_, _| {}).unwrap().findings.is_empty());
+        assert!(store.verify().unwrap().findings.is_empty());
     }
 }
 
@@ -217,14 +217,14 @@ fn a_backup_holds_parts_and_log_and_runs() {
     run.log(1, &[("x", 2.0)]).unwrap();
     store.append(&batch(20_000)).unwrap();
     let to = dir.path().join("copy");
-    store.backup(&to, &|_, _| {}).unwrap();
+    store.backup(&to).unwrap();
     run.log(2, &[("x", 3.0)]).unwrap();
     let copy = Store::open(&to).unwrap();
     assert_eq!(copy.select().run("r").points().unwrap().collect().unwrap().num_rows(), 2);
     assert_eq!(copy.select().run("bulk").points().unwrap().collect().unwrap().num_rows(), 20_000);
     assert_eq!(copy.snapshot().unwrap().run("r").unwrap().params["lr"], 0.5.into());
-    assert!(copy.verify(&|_, _| {}).unwrap().findings.is_empty());
-    assert_eq!(store.backup(&to, &|_, _| {}).unwrap_err().kind(), ErrorKind::Invalid);
+    assert!(copy.verify().unwrap().findings.is_empty());
+    assert_eq!(store.backup(&to).unwrap_err().kind(), ErrorKind::Invalid);
     copy.run("r").start().unwrap().log(5, &[("x", 9.0)]).unwrap();
     assert_eq!(copy.select().run("r").points().unwrap().collect().unwrap().num_rows(), 3);
 }
@@ -237,7 +237,7 @@ fn points_of_a_staged_part_count_as_points_in_logs_until_they_are_flushed() {
     store.run("r").start().unwrap().log(0, &[("x", 1.0)]).unwrap();
     let counts = || {
         let (stats, recovery) = (store.stats().unwrap(), store.recovery().unwrap());
-        let verified = store.verify(&|_, _| {}).unwrap();
+        let verified = store.verify().unwrap();
         assert!(verified.bytes > 4096, "what is staged is read too: {verified:?}");
         for report in [&recovery, &verified] {
             assert_eq!((report.points, report.log_points), (stats.points, stats.log_points));
@@ -260,7 +260,7 @@ fn a_marker_of_which_one_copy_is_damaged_opens_and_is_reported() {
     bytes[3] ^= 1;
     std::fs::write(&marker, bytes).unwrap();
     let store = reader(&dir);
-    for report in [store.recovery().unwrap(), store.verify(&|_, _| {}).unwrap()] {
+    for report in [store.recovery().unwrap(), store.verify().unwrap()] {
         assert_eq!(report.findings.len(), 1, "{report:?}");
         assert_eq!(report.findings[0].path, marker);
         assert!(!report.is_sound() && report.findings[0].message.contains("first copy"), "{report:?}");

@@ -39,7 +39,7 @@ pub(super) fn look(golden: &Golden, disk: &SimVfs, read_only: bool) -> (SeenStor
             return (seen, None);
         }
     };
-    match store.verify(&|_, _| {}) {
+    match store.verify() {
         Ok(report) => seen.findings.extend(report.findings),
         Err(e) => seen.errors.push(e),
     }

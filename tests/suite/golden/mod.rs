@@ -61,7 +61,7 @@ fn a_store_of_format_1_answers_as_it_did() {
     let stored = files(&folder().join("store"));
     write(dir.path(), &stored);
     let store = reader(dir.path());
-    sound(&store.verify(&|_, _| {}).unwrap()).unwrap();
+    sound(&store.verify().unwrap()).unwrap();
     sound(&store.recovery().unwrap()).unwrap();
     let (found, expected) = (answers::all(&store), expected());
     let (found, expected) = (found.as_object().unwrap(), expected.as_object().unwrap());
@@ -84,7 +84,7 @@ fn a_store_of_format_1_goes_on_and_answers_the_same_after_a_compaction() {
     for exact in ["points", "all points", "runs"] {
         assert_eq!(found[exact], expected[exact], "{exact}");
     }
-    sound(&store.verify(&|_, _| {}).unwrap()).unwrap();
+    sound(&store.verify().unwrap()).unwrap();
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn nothing_works_after_close_and_it_says_so() {
     refused(store.compact(), ErrorKind::Invalid, &closed);
     refused(store.sync(), ErrorKind::Invalid, &closed);
     refused(store.append(&one_row()), ErrorKind::Invalid, &closed);
-    refused(store.verify(&|_, _| {}), ErrorKind::Invalid, &closed);
+    refused(store.verify(), ErrorKind::Invalid, &closed);
     refused(store.close(), ErrorKind::Invalid, &closed);
     refused(run.log(2, &[("x", 1.0)]), ErrorKind::Invalid, &closed);
     refused(metric.log(2, 1.0), ErrorKind::Invalid, &closed);
@@ -46,19 +46,15 @@ fn a_backup_goes_to_an_empty_folder_alone_and_a_cut_one_is_no_store() {
     for step in 50..80 {
         run.log(step, &[("x", step as f64)]).unwrap();
     }
-    refused(
-        store.backup(&path, &|_, _| {}),
-        ErrorKind::Invalid,
-        &["holds something", path.to_str().unwrap()],
-    );
+    refused(store.backup(&path), ErrorKind::Invalid, &["holds something", path.to_str().unwrap()]);
     let file = dir.path().join("file");
     std::fs::write(&file, "x").unwrap();
-    refused(store.backup(&file, &|_, _| {}), ErrorKind::Invalid, &["is a file"]);
+    refused(store.backup(&file), ErrorKind::Invalid, &["is a file"]);
     let copy = dir.path().join("copy");
-    store.backup(&copy, &|_, _| {}).unwrap();
+    store.backup(&copy).unwrap();
     let copied = options().open(&copy).unwrap();
     assert_eq!(points(&copied.select()).unwrap(), points(&store.select()).unwrap());
-    sound(&copied.verify(&|_, _| {}).unwrap()).unwrap();
+    sound(&copied.verify().unwrap()).unwrap();
     still_works(&copied);
     assert_eq!(points(&store.select()).unwrap().len(), 80, "the original is as it was");
     std::fs::remove_file(copy.join("TIDALITE")).unwrap();
@@ -69,10 +65,6 @@ fn a_backup_goes_to_an_empty_folder_alone_and_a_cut_one_is_no_store() {
     bad[middle] ^= 1;
     std::fs::write(&part, bad).unwrap();
     let other = dir.path().join("other");
-    refused(
-        store.backup(&other, &|_, _| {}),
-        ErrorKind::Corrupt,
-        &[part.file_name().unwrap().to_str().unwrap()],
-    );
+    refused(store.backup(&other), ErrorKind::Corrupt, &[part.file_name().unwrap().to_str().unwrap()]);
     assert!(!Path::new(&other).join("TIDALITE").exists(), "a backup keeps no damage");
 }

@@ -72,7 +72,7 @@ fn a_read_only_folder_can_be_read_and_says_so_when_written_to() {
     let outcome = std::panic::catch_unwind(|| {
         let reader = options().read_only(true).open(&mounted).unwrap();
         assert_eq!(points(&reader.select().run("r")).unwrap().len(), 1);
-        sound(&reader.verify(&|_, _| {}).unwrap()).unwrap();
+        sound(&reader.verify().unwrap()).unwrap();
         // Opening for writing may be refused at once, or at the first write.
         let written = options().open(&mounted).and_then(|s| s.run("r").start().map(|_| ()));
         refused(written, ErrorKind::Io, &["mounted", "read-only"]);
@@ -157,7 +157,7 @@ fn a_damaged_file_of_each_kind_is_named() {
                 continue;
             }
             let store = opened.unwrap();
-            let report = store.verify(&|_, _| {}).unwrap();
+            let report = store.verify().unwrap();
             assert!(report.findings.iter().any(|f| f.path == file), "{:?}", report.findings);
             let read = store.select().points().and_then(|p| p.collect());
             if folder == "series" {
@@ -177,7 +177,7 @@ fn a_damaged_file_of_each_kind_is_named() {
             refused(options().open(&path).unwrap().compact(), ErrorKind::Corrupt, &[name, "tidalite verify"]);
         }
         std::fs::write(&file, &whole).unwrap();
-        sound(&options().open(&path).unwrap().verify(&|_, _| {}).unwrap()).unwrap();
+        sound(&options().open(&path).unwrap().verify().unwrap()).unwrap();
     }
     let store = options().open(&path).unwrap();
     assert_eq!(points(&store.select()).unwrap().len(), 100);

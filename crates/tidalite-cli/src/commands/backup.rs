@@ -13,7 +13,7 @@ pub(crate) fn run(context: &Context, args: &BackupArgs) -> CliResult {
     let store = context.read(&args.store)?;
     let start = Instant::now();
     let bar = context.progress("backup", ProgressUnit::Bytes);
-    store.backup(&args.destination, &|done, total| bar.set(done, total))?;
+    store.backup_with(&args.destination, &|done, total| bar.set(done, total))?;
     drop(bar);
     let seconds = start.elapsed().as_secs_f64();
     let copy = context.read(&args.destination)?.stats()?;

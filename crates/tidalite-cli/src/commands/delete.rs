@@ -17,7 +17,7 @@ pub(crate) fn run(context: &Context, args: &DeleteArgs) -> CliResult {
     if !snapshot.runs().iter().any(|r| r.id == args.run) {
         return Err(CliError::Nothing(format!("there is no run {name}; `tidalite runs` lists the runs")));
     }
-    let held = snapshot.select().run(&args.run).history(History::Own).hidden(true).summaries()?;
+    let held = snapshot.select().run(&args.run).history(History::Own).include_rewound(true).summaries()?;
     let (series, points) = (held.len() as u64, held.iter().map(|(_, s)| s.count).sum::<u64>());
     let what = format!("run {name} with {points} points of {series} series");
     if !args.yes && !agreed(&what)? {

@@ -30,7 +30,7 @@ pub(crate) fn run(context: &Context, args: &ExportArgs) -> CliResult {
     let total = snapshot.stats()?.points;
     let start = Instant::now();
     let bar = context.progress("export", ProgressUnit::Points);
-    let points = select.export(&args.output, format, &|done| bar.set(done, total))?;
+    let points = select.export_with(&args.output, format, &|done| bar.set(done, total))?;
     drop(bar);
     let seconds = start.elapsed().as_secs_f64();
     let bytes = std::fs::metadata(&args.output).map_or(0, |m| m.len());

@@ -18,7 +18,7 @@ pub(crate) fn run(context: &Context, args: &ImportArgs) -> CliResult {
     for file in &args.files {
         let start = Instant::now();
         let bar = context.progress("import", ProgressUnit::Bytes);
-        let stats = store.import(file, &how, &|done, total| bar.set(done, total))?;
+        let stats = store.import_with(file, &how, &|done, total| bar.set(done, total))?;
         drop(bar);
         let seconds = start.elapsed().as_secs_f64();
         if format == Format::Table {

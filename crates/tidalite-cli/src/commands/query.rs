@@ -57,8 +57,8 @@ fn aggregates(select: &Selection, args: &QueryArgs) -> tidalite::Result<RecordBa
     let by_run = [By::Run];
     let ranked = if args.by.is_empty() { &by_run[..] } else { &args.by[..] };
     match (args.bottom, args.top) {
-        (Some(k), _) => select.least(k, &args.aggregate, ranked),
-        (None, Some(k)) => select.greatest(k, &args.aggregate, ranked),
+        (Some(k), _) => select.bottom(k, &args.aggregate, ranked),
+        (None, Some(k)) => select.top(k, &args.aggregate, ranked),
         (None, None) => select.aggregate(&args.aggregate, &args.by),
     }
 }

@@ -16,7 +16,7 @@ pub(crate) fn run(context: &Context, args: &ThinArgs) -> CliResult {
         what = what.runs(glob);
     }
     for filter in &args.filters {
-        what = what.runs_where(filter.clone());
+        what = what.where_runs(filter.clone());
     }
     let store = if args.dry_run { context.read(&args.store)? } else { context.write(&args.store)? };
     let there = store.stats()?;
@@ -25,7 +25,7 @@ pub(crate) fn run(context: &Context, args: &ThinArgs) -> CliResult {
     let bar = context.progress("thin", ProgressUnit::Points);
     let progress = |done, total| bar.set(done, total);
     let stats = match args.dry_run {
-        true => store.thin_dry_run(&what, &progress)?,
+        true => store.thin_dry_run_with(&what, &progress)?,
         false => store.thin_with(&what, &progress)?,
     };
     drop(bar);

@@ -15,8 +15,9 @@ pub(crate) fn run(context: &Context, args: &VerifyArgs) -> CliResult {
     let format = context.format()?;
     let start = Instant::now();
     let bar = context.progress("verify", ProgressUnit::Bytes);
-    let done =
-        context.read(&args.store).and_then(|store| Ok(store.verify(&|done, total| bar.set(done, total))?));
+    let done = context
+        .read(&args.store)
+        .and_then(|store| Ok(store.verify_with(&|done, total| bar.set(done, total))?));
     drop(bar);
     let report = match done {
         // A corrupt marker or manifest is damage too. The rest of the store cannot be read without it.

@@ -100,7 +100,7 @@ fn a_file_whose_decoder_panics_is_reported_as_damaged() {
         let mut bad = whole.clone();
         bad[i] = if bad[i] == b'/' { b'A' } else { b'/' };
         fs::write(&file, &bad).unwrap();
-        let done = store.import(&file, &tidalite::Import::new(), &|_, _| {});
+        let done = store.import(&file, &tidalite::Import::new());
         done.is_err_and(|e| e.to_string().contains("decoder failed"))
     });
     assert!(panics.is_some(), "no damage makes the decoder panic any more; the guard may go");

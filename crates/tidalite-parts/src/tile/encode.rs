@@ -16,7 +16,7 @@ use crate::series::row::SeriesRow;
 use parquet::basic::Encoding;
 use parquet::file::statistics::Statistics;
 use std::ops::Range;
-use tidalite_model::{Error, Extent, Result};
+use tidalite_model::{Error, Extent, Result, value_bits_sum};
 
 /// A row group in memory, ready to be written to a file.
 #[derive(Debug)]

@@ -77,11 +77,9 @@ impl TableKind {
             TableKind::Points => return points(select, limit),
             TableKind::Aggregate(aggregates, by) => select.aggregate(aggregates, by)?,
             TableKind::Ranking { k, descending: false, aggregates, by } => {
-                select.least(*k, aggregates, by)?
+                select.bottom(*k, aggregates, by)?
             }
-            TableKind::Ranking { k, descending: true, aggregates, by } => {
-                select.greatest(*k, aggregates, by)?
-            }
+            TableKind::Ranking { k, descending: true, aggregates, by } => select.top(*k, aggregates, by)?,
             TableKind::Chart(buckets) => select.chart_batch(*buckets)?,
             TableKind::Band(buckets, by) => select.band(*buckets, by)?,
             TableKind::Align(on, fill) => select.align(*on, *fill)?,

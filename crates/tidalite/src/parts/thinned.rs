@@ -7,7 +7,7 @@
 use super::tiles::PART_ROWS_MAX;
 use crate::engine::state::StoreState;
 use std::sync::Arc;
-use tidalite_model::{Result, SeriesKey, Summary};
+use tidalite_model::{Result, SeriesKey, Summary, value_bits_sum};
 use tidalite_parts::{
     ColumnSet, EncodedTile, Part, PartMeta, PartOptions, PartWriter, SeriesChunk, SeriesRow, TILES_MAX,
     ThinnedChunk, encode_thinned_tile,
@@ -39,15 +39,10 @@ impl Thinned {
     pub(crate) fn account(&self) -> Account {
         Account {
             rows: self.points.len() as u64,
-            bits: bits(&self.points.values),
+            bits: value_bits_sum(&self.points.values),
             points: self.buckets.iter().map(|b| b.count).sum(),
         }
     }
-}
-
-/// Wrapping sum of the bits of values.
-pub(crate) fn bits(values: &[f64]) -> u64 {
-    values.iter().fold(0, |sum, v| sum.wrapping_add(v.to_bits()))
 }
 
 /// What thinned parts hold, in numbers that have to come out as they went in.

@@ -64,7 +64,7 @@ pub struct Explain {
 
 impl Explain {
     /// All counts by their names, in the order of the fields.
-    pub fn counts(&self) -> [(&'static str, u64); 21] {
+    pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
         [
             ("series", self.series),
             ("series_merged", self.series_merged),
@@ -88,6 +88,7 @@ impl Explain {
             ("pages_cached", self.pages_cached),
             ("elapsed_us", self.elapsed_us),
         ]
+        .into_iter()
     }
 }
 

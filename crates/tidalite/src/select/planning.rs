@@ -19,7 +19,7 @@ impl Selection {
         let runs = match &self.run_filter {
             None => named,
             Some(filter) => {
-                let resolved = snapshot.runs_where(filter).into_iter().map(|r| r.id);
+                let resolved = snapshot.where_runs(filter).into_iter().map(|r| r.id);
                 NameMatcher::exact(resolved.filter(|id| named.is_match(id)))
             }
         };

@@ -134,8 +134,8 @@ impl Selection {
         self
     }
 
-    /// Of runs that a filter takes, written as text; given several times, all must. See [`RunFilter`] for what there
-    /// is to write. No other run has any part in any answer.
+    /// Selects the runs that a filter matches; given several times, all must match. [`RunFilter`] lists what a filter
+    /// may say; it is built, or parsed from text.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -144,19 +144,11 @@ impl Selection {
     ///     let run = store.run(format!("lr-{lr}")).param("lr", lr).start()?;
     ///     run.log(0, &[("loss", 1.0)])?;
     /// }
-    /// let select = store.select().filter("params.lr > 0.05 and status = \"finished\"")?;
+    /// let select = store.select().where_runs("params.lr > 0.05 and status = \"finished\"".parse()?);
     /// assert_eq!(select.points()?.collect()?.num_rows(), 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    ///
-    /// # Errors
-    /// `Invalid` where the text is no filter; the message says at which column.
-    pub fn filter(self, text: &str) -> Result<Self> {
-        Ok(self.runs_where(RunFilter::parse(text)?))
-    }
-
-    /// Of runs that a filter takes; given several times, all must.
-    pub fn runs_where(mut self, filter: RunFilter) -> Self {
+    pub fn where_runs(mut self, filter: RunFilter) -> Self {
         self.run_filter = Some(match self.run_filter.take() {
             None => filter,
             Some(before) => before.and(filter),
@@ -240,8 +232,8 @@ impl Selection {
 
     /// Whether points are seen that a [`rewind`](crate::Run::rewind) hid; by default they are not. They lie at steps that
     /// were written again, mostly, so [`Repeats::All`] shows both. What was deleted is never seen.
-    pub fn hidden(mut self, seen: bool) -> Self {
-        self.rules.hidden = seen;
+    pub fn include_rewound(mut self, included: bool) -> Self {
+        self.rules.hidden = included;
         self
     }
 

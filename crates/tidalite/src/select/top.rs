@@ -1,4 +1,4 @@
-//! The best groups by an aggregate, such as the ten runs of least loss.
+//! The first groups by an aggregate, such as the ten runs with the least loss.
 
 use super::selection::Selection;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
@@ -22,7 +22,7 @@ impl Selection {
     /// for (run, best) in [("a", 0.3), ("b", 0.1), ("c", 0.2)] {
     ///     store.run(run).start()?.log(0, &[("val/loss", best)])?;
     /// }
-    /// let best = store.select().metric("val/loss").least(2, &[Aggregate::Min, Aggregate::ArgMin], &[By::Run])?;
+    /// let best = store.select().metric("val/loss").bottom(2, &[Aggregate::Min, Aggregate::ArgMin], &[By::Run])?;
     /// let runs: Vec<_> = best["run"].as_string::<i32>().iter().flatten().collect();
     /// assert_eq!(runs, ["b", "c"]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -30,15 +30,15 @@ impl Selection {
     ///
     /// # Errors
     /// As [`aggregate`](Self::aggregate).
-    pub fn least(&self, k: usize, aggregates: &[Aggregate], by: &[By]) -> Result<RecordBatch> {
+    pub fn bottom(&self, k: usize, aggregates: &[Aggregate], by: &[By]) -> Result<RecordBatch> {
         first(self.aggregate(aggregates, by)?, by.len(), k, false)
     }
 
-    /// The `k` groups in which the first aggregate is greatest, greatest first; else as [`least`](Self::least).
+    /// The `k` groups in which the first aggregate is greatest, greatest first. Otherwise as [`bottom`](Self::bottom).
     ///
     /// # Errors
     /// As [`aggregate`](Self::aggregate).
-    pub fn greatest(&self, k: usize, aggregates: &[Aggregate], by: &[By]) -> Result<RecordBatch> {
+    pub fn top(&self, k: usize, aggregates: &[Aggregate], by: &[By]) -> Result<RecordBatch> {
         first(self.aggregate(aggregates, by)?, by.len(), k, true)
     }
 }

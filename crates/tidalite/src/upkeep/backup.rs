@@ -23,12 +23,20 @@ const COPY_BYTES: usize = 1 << 20;
 
 impl Store {
     /// Copies the store as it stands to the folder `to`, which must be absent or empty. Others may go on writing, here
-    /// and to the store; what they write meanwhile is not in the copy. `progress` is told bytes done and bytes in all.
+    /// and to the store; what they write meanwhile is not in the copy.
     ///
     /// # Errors
     /// `Invalid` where `to` holds something; `Corrupt` where a part is damaged, since a backup must not keep damage;
     /// `Full`, `Io`. An unfinished copy stays behind, and is no store.
-    pub fn backup(&self, to: impl AsRef<Path>, progress: &dyn Fn(u64, u64)) -> Result<()> {
+    pub fn backup(&self, to: impl AsRef<Path>) -> Result<()> {
+        self.backup_with(to, &|_, _| {})
+    }
+
+    /// As [`backup`](Self::backup); calls `progress` with the bytes copied so far and the bytes in total.
+    ///
+    /// # Errors
+    /// As [`backup`](Self::backup).
+    pub fn backup_with(&self, to: impl AsRef<Path>, progress: &dyn Fn(u64, u64)) -> Result<()> {
         let inner = self.inner()?;
         let vfs = &inner.vfs;
         let target = Paths::new(to.as_ref());

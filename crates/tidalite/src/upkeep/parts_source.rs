@@ -4,14 +4,13 @@
 
 use super::deleted::Deleted;
 use crate::parts::scan::{RowRef, read_rows, steps_of};
-use crate::parts::thinned::bits;
 use crate::parts::tiles::{PointSource, TileCopy};
 use crate::view::tombstones::Tombstones;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tidalite_model::{Extent, Result, SeriesKey, StepRange};
+use tidalite_model::{Extent, Result, SeriesKey, StepRange, value_bits_sum};
 use tidalite_parts::{ColumnSet, Part};
 use tidalite_query::{Points, Repeats, merge};
 
@@ -101,10 +100,11 @@ impl<'a> PartsSource<'a> {
     }
 
     fn leave_out(&self, tombstones: &Tombstones, points: &mut Points) {
-        let (before, bits_before) = (points.len(), bits(&points.values));
+        let (before, bits_before) = (points.len(), value_bits_sum(&points.values));
         tombstones.apply(points);
         self.dropped.fetch_add((before - points.len()) as u64, Ordering::Relaxed);
-        self.bits_dropped.fetch_add(bits_before.wrapping_sub(bits(&points.values)), Ordering::Relaxed);
+        self.bits_dropped
+            .fetch_add(bits_before.wrapping_sub(value_bits_sum(&points.values)), Ordering::Relaxed);
     }
 }
 
@@ -156,13 +156,5 @@ impl PointSource for PartsSource<'_> {
 fn keep_steps(points: &mut Points, StepRange { lo, hi }: StepRange) {
     let start = lo.map_or(0, |lo| points.steps.partition_point(|&s| s < lo));
     let end = hi.map_or(points.len(), |hi| points.steps.partition_point(|&s| s < hi)).max(start);
-    if start == 0 && end == points.len() {
-        return;
-    }
-    for column in [&mut points.steps, &mut points.seqs, &mut points.times_us] {
-        column.truncate(end);
-        column.drain(..start);
-    }
-    points.values.truncate(end);
-    points.values.drain(..start);
+    points.keep_range(start..end);
 }

@@ -7,7 +7,10 @@
 
 use crate::files::run_table::RunTable;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
+use tidalite_model::{Error, Result};
 use tidalite_query::NameMatcher;
 
 /// Names of telemetry metrics begin with this. Their steps count samples and say nothing about where the run is.
@@ -25,6 +28,36 @@ pub enum History {
     Inherited,
     /// These, telemetry included.
     InheritedWithTelemetry,
+}
+
+impl History {
+    /// All of them.
+    pub const ALL: [History; 3] = [History::Own, History::Inherited, History::InheritedWithTelemetry];
+}
+
+impl fmt::Display for History {
+    /// `own`, `inherited`, or `all`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Own => "own",
+            Self::Inherited => "inherited",
+            Self::InheritedWithTelemetry => "all",
+        })
+    }
+}
+
+impl FromStr for History {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|history| history.to_string() == text).ok_or_else(|| {
+            Error::invalid(
+                "read history",
+                format!("{text:?} is not a history"),
+                "use `own`, `inherited` or `all`",
+            )
+        })
+    }
 }
 
 /// Somebody who takes over a run's points.

@@ -62,15 +62,15 @@ impl Store {
     /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
     /// store.run("a").tag("baseline").start()?;
     /// store.run("b").start()?;
-    /// let found = store.runs_where(&RunFilter::parse("tags has \"baseline\"")?)?;
+    /// let found = store.where_runs(&RunFilter::parse("tags has \"baseline\"")?)?;
     /// assert_eq!(found[0].id, "a");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     /// As [`snapshot`](Self::snapshot).
-    pub fn runs_where(&self, filter: &RunFilter) -> Result<Vec<RunInfo>> {
-        Ok(self.snapshot()?.runs_where(filter))
+    pub fn where_runs(&self, filter: &RunFilter) -> Result<Vec<RunInfo>> {
+        Ok(self.snapshot()?.where_runs(filter))
     }
 
     /// A fixed set of rows to read from. Never blocks a writer.
@@ -129,7 +129,7 @@ impl Snapshot {
     }
 
     /// The runs that a filter takes, ascending by id.
-    pub fn runs_where(&self, filter: &RunFilter) -> Vec<RunInfo> {
+    pub fn where_runs(&self, filter: &RunFilter) -> Vec<RunInfo> {
         let mut runs = self.runs();
         runs.retain(|r| filter.matches(r));
         runs

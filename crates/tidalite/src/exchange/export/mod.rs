@@ -49,17 +49,30 @@ impl Selection {
     /// # let run = store.run("a").start()?;
     /// # for step in 0..100 { run.log(step, &[("loss", 1.0 / (step + 1) as f64)])?; }
     /// let file = dir.path().join("loss.parquet");
-    /// let points = store.select().metric("loss").export(&file, FileFormat::Parquet, &|_| {})?;
+    /// let points = store.select().metric("loss").export(&file, FileFormat::Parquet)?;
     /// assert_eq!(points, 100);
     /// # let other = Store::open(dir.path().join("other"))?;
-    /// assert_eq!(other.import(&file, &Import::new(), &|_, _| {})?.points, 100);
+    /// assert_eq!(other.import(&file, &Import::new())?.points, 100);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     /// As [`points`](Self::points); `Invalid` where `path` is a folder or a device; `NotFound`, `Full`, `Io` from the file.
     /// No file is made or replaced then.
-    pub fn export(&self, path: impl AsRef<Path>, format: FileFormat, progress: &dyn Fn(u64)) -> Result<u64> {
+    pub fn export(&self, path: impl AsRef<Path>, format: FileFormat) -> Result<u64> {
+        self.export_with(path, format, &|_| {})
+    }
+
+    /// As [`export`](Self::export); calls `progress` with the number of points written so far.
+    ///
+    /// # Errors
+    /// As [`export`](Self::export).
+    pub fn export_with(
+        &self,
+        path: impl AsRef<Path>,
+        format: FileFormat,
+        progress: &dyn Fn(u64),
+    ) -> Result<u64> {
         let path = place_of(path.as_ref())?;
         let failed = |e: io::Error| Error::io("export", &path, e);
         let unfinished = Unfinished::create(&path).map_err(failed)?;

@@ -124,9 +124,9 @@ fn an_export_is_imported_again_bit_for_bit() {
     for format in FORMATS {
         let path = dir.path().join(format!("points.{}", format.name()));
         let select = store.select().repeats(Repeats::All);
-        assert_eq!(select.export(&path, format, &|_| {}).unwrap(), wanted.len() as u64);
+        assert_eq!(select.export(&path, format).unwrap(), wanted.len() as u64);
         let other = Store::open(dir.path().join(format.name())).unwrap();
-        let stats = other.import(&path, &Import::new(), &|_, _| {}).unwrap();
+        let stats = other.import(&path, &Import::new()).unwrap();
         assert_eq!((stats.rows, stats.points, stats.batches), (wanted.len() as u64, wanted.len() as u64, 1));
         assert!(rows(&other) == wanted, "{}", format.name());
         // The stream says the same, the one format apart that has a form of its own for streams.
@@ -137,7 +137,7 @@ fn an_export_is_imported_again_bit_for_bit() {
         }
         std::fs::write(&path, stream).unwrap();
         let other = Store::open(dir.path().join(format!("{}-stream", format.name()))).unwrap();
-        other.import(&path, &Import::new(), &|_, _| {}).unwrap();
+        other.import(&path, &Import::new()).unwrap();
         assert!(rows(&other) == wanted, "{}", format.name());
     }
 }
@@ -163,11 +163,11 @@ fn many_batches_with_names_of_their_own_make_one_file() {
     for format in FORMATS {
         let path = dir.path().join(format!("points.{}", format.name()));
         let told = std::cell::RefCell::new(Vec::new());
-        store.select().export(&path, format, &|points| told.borrow_mut().push(points)).unwrap();
+        store.select().export_with(&path, format, &|points| told.borrow_mut().push(points)).unwrap();
         let told = told.into_inner();
         assert!(told.len() > 1 && told.is_sorted() && told.last() == Some(&700_000), "{told:?}");
         let other = Store::open(dir.path().join(format.name())).unwrap();
-        assert_eq!(other.import(&path, &Import::new(), &|_, _| {}).unwrap().batches, 3);
+        assert_eq!(other.import(&path, &Import::new()).unwrap().batches, 3);
         assert!(rows(&other) == wanted, "{}", format.name());
     }
 }
@@ -178,8 +178,8 @@ fn a_selection_of_nothing_makes_a_file_without_rows() {
     let store = Store::open(dir.path().join("store")).unwrap();
     for format in FORMATS {
         let path = dir.path().join(format!("none.{}", format.name()));
-        assert_eq!(store.select().run("nobody").export(&path, format, &|_| {}).unwrap(), 0);
-        assert_eq!(store.import(&path, &Import::new(), &|_, _| {}).unwrap().rows, 0, "{}", format.name());
+        assert_eq!(store.select().run("nobody").export(&path, format).unwrap(), 0);
+        assert_eq!(store.import(&path, &Import::new()).unwrap().rows, 0, "{}", format.name());
     }
 }
 
@@ -229,9 +229,9 @@ fn an_export_replaces_a_file_whole_or_not_at_all() {
     let link = out.join("link.csv");
     std::os::unix::fs::symlink(&path, &link).unwrap();
     // A wrong pattern is found before anything is written.
-    store.select().runs("[").export(&path, FileFormat::Csv, &|_| {}).unwrap_err();
+    store.select().runs("[").export(&path, FileFormat::Csv).unwrap_err();
     assert_eq!(std::fs::read(&path).unwrap(), b"before");
-    store.select().export(&link, FileFormat::Csv, &|_| {}).unwrap();
+    store.select().export(&link, FileFormat::Csv).unwrap();
     assert!(std::fs::read(&path).unwrap().starts_with(b"run,metric"));
     assert!(link.is_symlink());
     assert_eq!(std::fs::read_dir(&out).unwrap().count(), 2, "nothing else is left behind");
@@ -241,7 +241,7 @@ fn an_export_replaces_a_file_whole_or_not_at_all() {
 fn a_place_that_takes_no_file_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path().join("store")).unwrap();
-    let refused = |path: &Path| store.select().export(path, FileFormat::Csv, &|_| {}).unwrap_err();
+    let refused = |path: &Path| store.select().export(path, FileFormat::Csv).unwrap_err();
     let folder = refused(dir.path());
     let device = refused(Path::new("/dev/null"));
     let gone = refused(&dir.path().join("no/such/folder.csv"));
@@ -299,12 +299,12 @@ fn a_damaged_file_is_refused_or_read_and_never_a_panic() {
     append(&store, &awkward());
     for format in [FileFormat::Parquet, FileFormat::ArrowIpc] {
         let path = dir.path().join(format!("points.{}", format.name()));
-        store.select().export(&path, format, &|_| {}).unwrap();
+        store.select().export(&path, format).unwrap();
         let whole = std::fs::read(&path).unwrap();
         let other = Store::open(dir.path().join(format.name())).unwrap();
         let import = |bytes: &[u8]| {
             std::fs::write(&path, bytes).unwrap();
-            other.import(&path, &Import::new(), &|_, _| {})
+            other.import(&path, &Import::new())
         };
         for cut in (0..whole.len()).step_by(whole.len() / 40) {
             assert_eq!(

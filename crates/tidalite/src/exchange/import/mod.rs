@@ -51,14 +51,22 @@ impl Store {
     ///
     /// Rows are appended in batches of at most 262,144 points, each as one unit. A failed import keeps the batches before
     /// the fault, and the error says how many rows those are; after correcting the file, the whole of it can be imported
-    /// again, since the newest point of a step counts by default. `progress` is told the bytes of the file that are done
-    /// and those in all (0 where the size is not known).
+    /// again, since the newest point of a step counts by default.
     ///
     /// # Errors
     /// `Invalid`, naming the file, the line or row (from 1), the column, and what to do, for a cell of a wrong type, a missing or
     /// unknown column, a null, or a damaged file; `Unsupported` for an unknown extension or compression; `NotFound`, `Io`; and
     /// those of [`append`](Store::append).
-    pub fn import(
+    pub fn import(&self, path: impl AsRef<Path>, import: &Import) -> Result<ImportStats> {
+        self.import_with(path, import, &|_, _| {})
+    }
+
+    /// As [`import`](Self::import); calls `progress` with the bytes of the file read so far and those in total (0 where the
+    /// size is not known).
+    ///
+    /// # Errors
+    /// As [`import`](Self::import).
+    pub fn import_with(
         &self,
         path: impl AsRef<Path>,
         import: &Import,

@@ -30,7 +30,7 @@ impl Bench {
     }
 
     fn import(&self, name: &str, text: impl AsRef<[u8]>, import: &Import) -> Result<ImportStats, Error> {
-        self.store.import(self.file(name, text), import, &|_, _| {})
+        self.store.import(self.file(name, text), import)
     }
 
     /// The message of a refused import; it names the file and leaves nothing in the store.
@@ -190,7 +190,7 @@ fn a_file_larger_than_a_batch_comes_in_several_and_tells_its_progress() {
     let seen = std::cell::RefCell::new(Vec::new());
     let stats = bench
         .store
-        .import(&path, &Import::new(), &|done, total| seen.borrow_mut().push((done, total)))
+        .import_with(&path, &Import::new(), &|done, total| seen.borrow_mut().push((done, total)))
         .unwrap();
     assert_eq!(stats, ImportStats { rows: 600_000, points: 600_000, batches: 3, empty: 0 });
     let seen = seen.into_inner();
@@ -340,7 +340,7 @@ fn each_fault_of_parquet_names_row_column_and_remedy() {
 #[test]
 fn a_path_that_is_no_file_of_a_known_format_is_refused() {
     let bench = Bench::new();
-    let import = |path: PathBuf, how: &Import| bench.store.import(path, how, &|_, _| {}).unwrap_err();
+    let import = |path: PathBuf, how: &Import| bench.store.import(path, how).unwrap_err();
     let gone = import(bench.dir.path().join("gone.csv"), &Import::new());
     assert_eq!(gone.kind(), ErrorKind::NotFound);
     assert!(gone.to_string().contains("gone.csv"), "{gone}");
@@ -349,7 +349,7 @@ fn a_path_that_is_no_file_of_a_known_format_is_refused() {
     let folder = import(bench.dir.path().to_path_buf(), &Import::new().format(FileFormat::Csv));
     assert!(folder.kind() == ErrorKind::Invalid && folder.to_string().contains("it is a folder"), "{folder}");
     let read_only = crate::Options::new().read_only(true).open(bench.store.path()).unwrap();
-    let e = read_only.import(bench.file("a.csv", "run,x\n"), &Import::new(), &|_, _| {}).unwrap_err();
+    let e = read_only.import(bench.file("a.csv", "run,x\n"), &Import::new()).unwrap_err();
     assert!(e.to_string().contains("read-only"), "{e}");
 }
 
@@ -375,7 +375,7 @@ fn a_stream_of_unknown_length_is_imported() {
         let pipe = pipe.clone();
         std::thread::spawn(move || std::fs::write(pipe, "run,metric,time,value\nr,m,0,1\n").unwrap())
     };
-    let stats = bench.store.import(&pipe, &Import::new(), &|_, total| assert_eq!(total, 0)).unwrap();
+    let stats = bench.store.import_with(&pipe, &Import::new(), &|_, total| assert_eq!(total, 0)).unwrap();
     writer.join().unwrap();
     assert_eq!((stats.points, bench.points().len()), (1, 1));
 }

@@ -83,7 +83,15 @@ impl Store {
     ///
     /// # Errors
     /// As [`thin`](Self::thin).
-    pub fn thin_dry_run(&self, what: &Thin, progress: &dyn Fn(u64, u64)) -> Result<ThinStats> {
+    pub fn thin_dry_run(&self, what: &Thin) -> Result<ThinStats> {
+        self.thin_dry_run_with(what, &|_, _| {})
+    }
+
+    /// As [`thin_dry_run`](Self::thin_dry_run); calls `progress` with the points looked at so far and those in total.
+    ///
+    /// # Errors
+    /// As [`thin`](Self::thin).
+    pub fn thin_dry_run_with(&self, what: &Thin, progress: &dyn Fn(u64, u64)) -> Result<ThinStats> {
         what.check()?;
         let inner = self.inner()?;
         let snapshot = Snapshot::take(inner)?;

@@ -70,7 +70,7 @@ impl Thin {
 
     /// Of these, or of all where none is named, runs that a filter takes, such as `ended < "2026-01-01"`; given several times,
     /// all must.
-    pub fn runs_where(mut self, filter: RunFilter) -> Self {
+    pub fn where_runs(mut self, filter: RunFilter) -> Self {
         self.filter = Some(match self.filter.take() {
             None => filter,
             Some(before) => before.and(filter),

@@ -5,11 +5,11 @@
 //! part. What is hidden is left out here for good.
 
 use crate::parts::scan::{POINT_BYTES, RowRef, read_rows};
-use crate::parts::thinned::{Thinned, bits};
+use crate::parts::thinned::Thinned;
 use crate::view::tombstones::{Coverage, Tombstones};
 use std::collections::HashMap;
 use std::sync::Arc;
-use tidalite_model::{Error, ErrorKind, Extent, Result, SeriesKey};
+use tidalite_model::{Error, ErrorKind, Extent, Result, SeriesKey, value_bits_sum};
 use tidalite_parts::{ColumnSet, Part};
 use tidalite_query::{Outline, Points, Repeats, chart_width, merge};
 
@@ -183,7 +183,7 @@ impl Outliner<'_> {
                 read_rows(self.parts, &[stretch.to_vec()], ColumnSet::ALL)?.pop().unwrap_or_default();
             for (row, points) in stretch.iter().zip(&mut chunks) {
                 let (part, count) = (row.part, points.len() as u64);
-                read.push(RowTaken { part, points: count, bits: bits(&points.values) });
+                read.push(RowTaken { part, points: count, bits: value_bits_sum(&points.values) });
                 if let Some(tombstones) = tombstones {
                     tombstones.apply(points);
                 }
