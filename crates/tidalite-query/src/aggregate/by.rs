@@ -66,7 +66,7 @@ impl By {
 const DOING: &str = "read group";
 const MICROS_PER_SECOND: u64 = 1_000_000;
 
-/// Cuts what is finer than a microsecond. Rounding to nanoseconds first removes the error of a decimal number such as 0.57.
+/// Cuts to microseconds. Rounding to nanoseconds first removes the binary error of a decimal such as 0.57.
 fn cut_to_micros(us: f64) -> f64 {
     ((us * 1e3).round() / 1e3).floor()
 }
