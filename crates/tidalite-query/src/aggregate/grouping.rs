@@ -42,13 +42,13 @@ impl Grouping {
     /// `Invalid` where there is no aggregate, two columns have one name, or a bucket has width 0.
     pub fn new(by: Vec<By>, aggregates: Vec<Aggregate>) -> Result<Self> {
         if aggregates.is_empty() {
-            return Err(wrong("no aggregate was asked for", "ask for at least one, such as count"));
+            return Err(wrong("no aggregate was given", "give at least one, such as count"));
         }
         let mut columns: Vec<String> = by.iter().map(By::column).collect();
         columns.extend(aggregates.iter().map(Aggregate::to_string));
         columns.sort_unstable();
         if let Some(twice) = columns.windows(2).find(|w| w[0] == w[1]) {
-            return Err(wrong(&format!("the column `{}` was asked for twice", twice[0]), "ask for it once"));
+            return Err(wrong(&format!("the column `{}` was given twice", twice[0]), "give it once"));
         }
         let (mut step_width, mut time_width) = (None, None);
         for b in &by {

@@ -51,7 +51,7 @@ pub fn band_grouping(by: &[By], width: u64) -> Result<Grouping> {
     if let Some(wrong) = by.iter().find(|b| matches!(b, By::Run | By::StepBucket(_) | By::TimeBucket(_))) {
         return Err(Error::invalid(
             "plan band",
-            format!("`{}` was asked for, and a band is over runs in buckets of steps", wrong.column()),
+            format!("`{}` was given, but a band is over runs in buckets of steps", wrong.column()),
             "group it by metric, labels, single labels or params",
         ));
     }

@@ -82,10 +82,7 @@ impl Transform {
         if (0.0..1.0).contains(&factor) {
             return Ok(Transform(TransformKind::Ema(Decay::Factor(factor))));
         }
-        Err(wrong(
-            format!("a weight of {factor} was asked for"),
-            "give a number from 0 up to, not including, 1",
-        ))
+        Err(wrong(format!("the factor is {factor}"), "give a number from 0 up to, not including, 1"))
     }
 
     /// The same average, where the weight halves in this many steps.
@@ -93,7 +90,7 @@ impl Transform {
     /// # Errors
     /// `Invalid` for 0 steps.
     pub fn half_life_steps(steps: u64) -> Result<Self> {
-        at_least_one(steps, "a half-life of 0 steps", "give at least one")?;
+        at_least_one(steps, "the half-life is 0 steps", "give at least one")?;
         Ok(Transform(TransformKind::Ema(Decay::Steps(steps))))
     }
 
@@ -103,7 +100,7 @@ impl Transform {
     /// # Errors
     /// `Invalid` for 0 microseconds.
     pub fn half_life_us(us: u64) -> Result<Self> {
-        at_least_one(us, "a half-life of no time", "give at least a microsecond")?;
+        at_least_one(us, "the half-life is 0 microseconds", "give at least a microsecond")?;
         Ok(Transform(TransformKind::Ema(Decay::Micros(us))))
     }
 
@@ -115,7 +112,7 @@ impl Transform {
         if (1..=WINDOW_MAX).contains(&points) {
             return Ok(Transform(TransformKind::MovingMean(points)));
         }
-        Err(wrong(format!("a mean of {points} points was asked for"), "give 1 to 65536"))
+        Err(wrong(format!("the window has {points} points"), "give 1 to 65536"))
     }
 
     /// The growth of a counter per second.
@@ -145,7 +142,7 @@ impl Transform {
 }
 
 fn at_least_one(given: u64, wrong_text: &str, remedy: &str) -> Result<()> {
-    if given > 0 { Ok(()) } else { Err(wrong(format!("{wrong_text} was asked for"), remedy)) }
+    if given > 0 { Ok(()) } else { Err(wrong(wrong_text.into(), remedy)) }
 }
 
 pub(super) fn wrong(wrong: String, remedy: &str) -> Error {
