@@ -1,8 +1,8 @@
 //! From the names and buckets of a group to the index of its state.
 //!
-//! Buckets of one axis are mostly close together. So the buckets of each set of names are an array from bucket to state, as
-//! long as its length stays within a multiple of the buckets that exist. Sparser buckets, and those of two axes, are in a
-//! hash map.
+//! Buckets of one axis are mostly close together. So the buckets of each set of names are an array from bucket to
+//! state, as long as its length stays within a multiple of the buckets that exist. Sparser buckets, and those of two
+//! axes, are in a hash map.
 
 use super::names::NameSets;
 use std::borrow::Cow;
@@ -56,7 +56,8 @@ struct BucketArray {
 
 const NO_STATE: u32 = u32::MAX;
 const STATES_MAX: &str = "memory ends before 2^32 groups";
-/// The greatest length of an array from bucket to state, per state in it: 64 bytes, about the cost of a hash map's entry.
+/// The greatest length of an array from bucket to state, per state in it: 64 bytes, about the cost of a hash map's
+/// entry.
 const LEN_PER_STATE: usize = 16;
 /// An array may have this length with any number of states.
 const LEN_MIN: usize = 64;
@@ -120,8 +121,8 @@ impl GroupDirectory {
         }
     }
 
-    /// Adds buckets at once, if they are consecutive and directly follow the last bucket of their names; returns whether
-    /// they do.
+    /// Adds buckets at once, if they are consecutive and directly follow the last bucket of their names; returns
+    /// whether they do.
     fn extend(&mut self, names: u32, buckets: &[(i64, i64)], states: &mut Vec<u32>) -> bool {
         let Some(array) = self.arrays.get_mut(names as usize).filter(|array| array.ends_before(buckets))
         else {

@@ -5,8 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 use tidalite_model::{Error, Result};
 
-/// An aggregate of each group's points. Every number but the counts, `first`, `last` and their times is over finite values:
-/// NaN and ±Inf are counted separately.
+/// An aggregate of each group's points. Every number but the counts, `first`, `last` and their times is over finite
+/// values: NaN and ±Inf are counted separately.
 ///
 /// ```
 /// use tidalite_query::Aggregate;
@@ -57,8 +57,8 @@ pub enum Aggregate {
     Median,
     /// A percentile of the finite values, exact: interpolated linearly between two order statistics. Word `p95`.
     Percentile(Percent),
-    /// A percentile of the finite values, approximate: a sketch gives each of the two order statistics to within 1 % of
-    /// itself, in bounded memory. Word `p95~`.
+    /// A percentile of the finite values, approximate: a sketch gives each of the two order statistics to within 1 %
+    /// of itself, in bounded memory. Word `p95~`.
     Approximate(Percent),
 }
 

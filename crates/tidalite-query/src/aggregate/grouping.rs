@@ -15,14 +15,14 @@ use tidalite_model::{Error, Params, Result, SeriesKey, SummaryFacts};
 
 /// A checked plan of an aggregation. Cheap to clone.
 ///
-/// A group has the points of all series that agree on everything grouped by. A bucket starts at the greatest multiple of its
-/// width that is not above the point, so −1 lies in the bucket that starts at −width. A bucket that would start below the
-/// least i64 starts there.
+/// A group has the points of all series that agree on everything grouped by. A bucket starts at the greatest multiple
+/// of its width that is not above the point, so −1 lies in the bucket that starts at −width. A bucket that would
+/// start below the least i64 starts there.
 ///
-/// Ties: `argmin` and `argmax` give the least step with the extreme. `first` and `last` give the value at the least and the
-/// greatest step. Where several series of a group have a point there, `first` takes the least series and `last` the greatest,
-/// in the order of [`SeriesKey`]. Where all repeats are kept, `first` takes the earliest write and `last` the newest. So only
-/// the last bits of sums depend on the order of pushes and merges.
+/// Ties: `argmin` and `argmax` give the least step with the extreme. `first` and `last` give the value at the least
+/// and the greatest step. Where several series of a group have a point there, `first` takes the least series and
+/// `last` the greatest, in the order of [`SeriesKey`]. Where all repeats are kept, `first` takes the earliest write
+/// and `last` the newest. So only the last bits of sums depend on the order of pushes and merges.
 ///
 /// ```
 /// use tidalite_query::{Aggregate, By, Grouping};
@@ -35,8 +35,8 @@ use tidalite_model::{Error, Params, Result, SeriesKey, SummaryFacts};
 pub struct Grouping(Arc<GroupPlan>);
 
 impl Grouping {
-    /// Plans one row per group, with the columns of `by`, then those of the aggregates, in order. With nothing to group by
-    /// there is exactly one row.
+    /// Plans one row per group, with the columns of `by`, then those of the aggregates, in order. With nothing to
+    /// group by there is exactly one row.
     ///
     /// # Errors
     /// `Invalid` where there is no aggregate, two columns have one name, or a bucket has width 0.
@@ -67,8 +67,8 @@ impl Grouping {
         Ok(Grouping(Arc::new(GroupPlan { by, aggregates, needs, step_width, time_width, fractions, runs })))
     }
 
-    /// The same plan with the params of runs, which grouping by params needs, since a series does not hold them. A run that
-    /// is not given counts as one without params.
+    /// The same plan with the params of runs, which grouping by params needs, since a series does not hold them. A
+    /// run that is not given counts as one without params.
     ///
     /// ```
     /// use tidalite_model::{Param, Params};
@@ -137,8 +137,8 @@ impl Grouping {
         self.0.needs.samples
     }
 
-    /// The names by which a series is grouped, in the order grouped by, without buckets. Rows are in the order of these where
-    /// [`names_come_first`](Self::names_come_first).
+    /// The names by which a series is grouped, in the order grouped by, without buckets. Rows are in the order of
+    /// these where [`names_come_first`](Self::names_come_first).
     pub fn names_of(&self, key: &SeriesKey) -> Vec<Option<String>> {
         texts_of(key, &self.0.by, &self.0.runs).map(|text| text.map(Cow::into_owned)).collect()
     }
@@ -178,9 +178,9 @@ impl Grouping {
     /// The columns of the result.
     ///
     /// Names are Utf8, bucket starts Int64 and Timestamp(µs, UTC), counts and steps Int64, times Timestamp(µs, UTC),
-    /// everything else Float64. Labels, params and all aggregates but the counts are nullable. A label or param is null where
-    /// the series lacks it; an aggregate where the group has no finite value (for `argnan`: no NaN; for `first`, `last` and
-    /// their times: no point).
+    /// everything else Float64. Labels, params and all aggregates but the counts are nullable. A label or param is
+    /// null where the series lacks it; an aggregate where the group has no finite value (for `argnan`: no NaN; for
+    /// `first`, `last` and their times: no point).
     pub fn schema(&self) -> SchemaRef {
         self.0.schema()
     }

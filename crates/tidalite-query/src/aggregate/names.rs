@@ -1,7 +1,7 @@
 //! The names of groups: each distinct text is kept once per column, and each distinct set of names has a number.
 //!
-//! A set is interned name by name: the pair of the first two names has a number, the pair of that number and the third name
-//! has one, and so on. So no key is longer than two numbers.
+//! A set is interned name by name: the pair of the first two names has a number, the pair of that number and the
+//! third name has one, and so on. So no key is longer than two numbers.
 
 use super::by::By;
 use std::borrow::Cow;

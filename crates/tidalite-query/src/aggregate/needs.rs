@@ -1,5 +1,5 @@
-//! What a list of aggregates needs to know of the points. Nothing else is computed, and states have no other columns: with one
-//! group per point, memory is the main cost.
+//! What a list of aggregates needs to know of the points. Nothing else is computed, and states have no other columns:
+//! with one group per point, memory is the main cost.
 
 use super::function::Aggregate;
 

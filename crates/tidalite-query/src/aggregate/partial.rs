@@ -1,7 +1,7 @@
 //! Aggregation of what has been pushed so far: takes series and summaries, merges, and gives the result.
 //!
-//! Steps of a push: the names of the series are interned; its points, ascending by step, are cut into runs that lie in one
-//! bucket, a block of runs at a time; each run's group is located and the run's state is folded into it.
+//! Steps of a push: the names of the series are interned; its points, ascending by step, are cut into runs that lie
+//! in one bucket, a block of runs at a time; each run's group is located and the run's state is folded into it.
 
 use super::cuts::{BucketCuts, bucket_pair};
 use super::directory::{BucketAxes, GroupDirectory, GroupKey};
@@ -73,8 +73,8 @@ impl Partial {
         Partial { plan, directory, states, series: Vec::new(), latest: None, block }
     }
 
-    /// Takes points of one series, whose repeats are resolved. A series may come in several pieces, as long as all points of
-    /// one step come in one piece.
+    /// Takes points of one series, whose repeats are resolved. A series may come in several pieces, as long as all
+    /// points of one step come in one piece.
     ///
     /// Points that do not ascend by step are copied and sorted. Needs values, and steps and times where the
     /// [`Grouping`](crate::Grouping) says so; panics where these are missing.
@@ -196,8 +196,8 @@ impl Partial {
         self.finish_with(|jobs| jobs.into_iter().for_each(PercentileJob::run))
     }
 
-    /// The result, like [`finish`](Self::finish). The caller runs the jobs for percentiles, one per group, in threads of its
-    /// own; a job that it drops is run here.
+    /// The result, like [`finish`](Self::finish). The caller runs the jobs for percentiles, one per group, in threads
+    /// of its own; a job that it drops is run here.
     ///
     /// # Errors
     /// As for [`finish`](Self::finish).

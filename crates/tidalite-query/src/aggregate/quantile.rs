@@ -1,11 +1,12 @@
 //! Exact order statistics, and the quantiles between them.
 //!
-//! The quantile q of n values is at rank q·(n − 1), counted from 0, interpolated linearly between the two values around it
-//! (method 7 of R. J. Hyndman and Y. Fan, "Sample quantiles in statistical packages", The American Statistician 50, 1996;
-//! `quantile_cont` in SQL). Few values are selected directly. Of many values, a sample gives two values between which each
-//! wanted rank almost surely lies (R. W. Floyd and R. L. Rivest, "Expected time bounds for selection", Communications of the
-//! ACM 18, 1975); one pass counts what is below and gathers what is between, and only that is selected from. The counts show
-//! whether the sample was right. Values are kept in chunks, so states merge by moving instead of copying.
+//! The quantile q of n values is at rank q·(n − 1), counted from 0, interpolated linearly between the two values
+//! around it (method 7 of R. J. Hyndman and Y. Fan, "Sample quantiles in statistical packages", The American
+//! Statistician 50, 1996; `quantile_cont` in SQL). Few values are selected directly. Of many values, a sample gives
+//! two values between which each wanted rank almost surely lies (R. W. Floyd and R. L. Rivest, "Expected time bounds
+//! for selection", Communications of the ACM 18, 1975); one pass counts what is below and gathers what is between,
+//! and only that is selected from. The counts show whether the sample was right. Values are kept in chunks, so states
+//! merge by moving instead of copying.
 
 use std::ops::Range;
 
@@ -150,7 +151,8 @@ fn within_brackets(mut brackets: Brackets, chunks: &[&[f64]], n: usize, ranks: &
 fn sample(chunks: &[&[f64]], n: usize) -> Vec<f64> {
     let size = (n / 16).min(SAMPLE_MAX);
     let stride = n / size;
-    // At random within each stride, so that a period in the values does not bias the sample. The seed does not matter.
+    // At random within each stride, so that a period in the values does not bias the sample. The seed does not
+    // matter.
     let mut random = 0x9e37_79b9_7f4a_7c15u64;
     let mut sample = Vec::with_capacity(size);
     let (mut chunks, mut chunk, mut start) = (chunks.iter(), &[][..], 0);

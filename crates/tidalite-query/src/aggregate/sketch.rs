@@ -1,13 +1,13 @@
 //! A quantile sketch: approximate percentiles in memory that does not grow with the number of values.
 //!
 //! DDSketch (C. Masson, J. E. Rim and H. K. Lee, "DDSketch: A Fast and Fully-Mergeable Quantile Sketch with
-//! Relative-Error Guarantees", Proceedings of the VLDB Endowment 12(12), 2019): values are counted by the power of a base
-//! that they reach, so each is known to within [`ERROR`] of itself. Negative values have their own counts, and so has zero.
-//! Buckets are never collapsed: all finite values need at most about 73,000 of them per sign. Sketches merge by adding
-//! counts, so the result does not depend on the order of merges.
+//! Relative-Error Guarantees", Proceedings of the VLDB Endowment 12(12), 2019): values are counted by the power of a
+//! base that they reach, so each is known to within [`ERROR`] of itself. Negative values have their own counts, and
+//! so has zero. Buckets are never collapsed: all finite values need at most about 73,000 of them per sign. Sketches
+//! merge by adding counts, so the result does not depend on the order of merges.
 //!
-//! Quantiles are those of `quantile.rs`: interpolated between the two values around the rank, each off by at most [`ERROR`]
-//! of itself.
+//! Quantiles are those of `quantile.rs`: interpolated between the two values around the rank, each off by at most
+//! [`ERROR`] of itself.
 
 /// The greatest relative error of a value.
 pub(crate) const ERROR: f64 = 0.01;

@@ -1,8 +1,8 @@
 //! The states of all groups, column by column; only the columns that the aggregates need exist.
 //!
-//! Steps of a push: each run of points, or each summary, becomes a state of its own, in loops over one column each. These
-//! states are then appended to the others, or folded into the states of their groups. Invariants: pushing points and merging
-//! give what [`Summary`] gives, in any order; `first` and `last` break ties by series, as
+//! Steps of a push: each run of points, or each summary, becomes a state of its own, in loops over one column each.
+//! These states are then appended to the others, or folded into the states of their groups. Invariants: pushing
+//! points and merging give what [`Summary`] gives, in any order; `first` and `last` break ties by series, as
 //! [`Grouping`](crate::Grouping) says. A state is an index into the columns.
 
 use super::needs::AggregateNeeds;
@@ -127,8 +127,8 @@ impl GroupStates {
         set(needs.nan_step, &mut self.nan_steps, [i64::MAX]);
     }
 
-    /// Takes all states of `other` into the `groups` with these indexes. The keys of its series start at `keys_from`. There are
-    /// `len` groups now; new groups follow the known ones, in the order of their first state.
+    /// Takes all states of `other` into the `groups` with these indexes. The keys of its series start at `keys_from`.
+    /// There are `len` groups now; new groups follow the known ones, in the order of their first state.
     pub(crate) fn take(
         &mut self,
         other: &mut GroupStates,

@@ -1,9 +1,9 @@
 //! From a slice of points to its summary, in passes that the compiler turns into vectors.
 //!
-//! The result is what [`Summary::push`] gives point by point: counts, extremes and ends exactly, sums to rounding. There are
-//! eight partial sums instead of one; mean and M2 are by the corrected two-pass formula of Chan, Golub and LeVeque,
-//! "Algorithms for computing the sample variance", The American Statistician 37, 1983. Only what the aggregates need is
-//! computed.
+//! The result is what [`Summary::push`] gives point by point: counts, extremes and ends exactly, sums to rounding.
+//! There are eight partial sums instead of one; mean and M2 are by the corrected two-pass formula of Chan, Golub and
+//! LeVeque, "Algorithms for computing the sample variance", The American Statistician 37, 1983. Only what the
+//! aggregates need is computed.
 
 use super::needs::AggregateNeeds;
 use crate::points::PointsView;
@@ -37,8 +37,8 @@ pub(crate) fn tally(values: &[f64], needs: AggregateNeeds) -> ValueTally {
     t
 }
 
-/// The summary of points that ascend by step. `count` is always set, what is not needed keeps its default. In particular,
-/// extremes whose steps are not needed have step 0, and the least and the greatest time are never set.
+/// The summary of points that ascend by step. `count` is always set, what is not needed keeps its default. In
+/// particular, extremes whose steps are not needed have step 0, and the least and the greatest time are never set.
 pub(crate) fn summarize(points: PointsView<'_>, needs: AggregateNeeds) -> Summary {
     let mut s = Summary { count: points.len() as u64, ..Summary::default() };
     if points.is_empty() {
@@ -87,7 +87,8 @@ struct Sweep {
 /// Eight independent accumulators: enough for every vector width in use, and to hide the latency of an addition.
 const LANES: usize = 8;
 
-/// The fast pass for finite values. A value that is not finite makes the sum infinite or NaN, which the slow pass then handles.
+/// The fast pass for finite values. A value that is not finite makes the sum infinite or NaN, which the slow pass
+/// then handles.
 #[inline]
 fn sweep(values: &[f64]) -> Sweep {
     let mut sum = [0.0; LANES];

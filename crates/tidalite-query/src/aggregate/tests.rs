@@ -1,6 +1,6 @@
-//! Aggregates compared with a naive oracle: a map from group to all its points, and each aggregate from its definition. Values
-//! include NaN, ±Inf and −0, steps the ends of i64. Series come in pieces, unsorted, into several states that merge in any
-//! order, as points or as summaries.
+//! Aggregates compared with a naive oracle: a map from group to all its points, and each aggregate from its
+//! definition. Values include NaN, ±Inf and −0, steps the ends of i64. Series come in pieces, unsorted, into several
+//! states that merge in any order, as points or as summaries.
 
 use super::{Aggregate, By, Grouping, Partial};
 use crate::points::Points;
@@ -349,9 +349,9 @@ fn bits(batch: &RecordBatch, columns: std::ops::Range<usize>) -> Vec<arrow::arra
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
-    /// Appended and folded columns have the same bits where each group has one series, for every distribution of series over
-    /// states and every order of merges. Pushing point by point gives the same bits for what does not depend on the order of
-    /// addition.
+    /// Appended and folded columns have the same bits where each group has one series, for every distribution of
+    /// series over states and every order of merges. Pushing point by point gives the same bits for what does not
+    /// depend on the order of addition.
     #[test]
     fn blocks_of_runs_give_the_same_bits_as_points_one_by_one(
         lists in prop::collection::vec(long_series(), 1..6),

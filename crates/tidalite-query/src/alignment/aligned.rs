@@ -1,7 +1,8 @@
 //! Many series side by side: one row for each x that any of them has, one column per series.
 //!
-//! Steps: each series is sorted by the axis, one value per x. The axes are united, halves first, so that each level of
-//! halving costs one pass, and series that share their axis cost one comparison. Each column is then filled by itself.
+//! Steps: each series is sorted by the axis, one value per x. The axes are united, halves first, so that each level
+//! of halving costs one pass, and series that share their axis cost one comparison. Each column is then filled by
+//! itself.
 
 use super::column_names::column_names;
 use super::fill::{AlignOn, Fill, column};
@@ -57,8 +58,8 @@ struct AlignedSeries {
 impl Alignment {
     /// Aligns series on one axis. Those without a point are left out.
     ///
-    /// Needs values and steps, and times to align on these. Of several points at one time, the one at the greatest step counts;
-    /// of several repeats, the last one. Panics where a column is missing.
+    /// Needs values and steps, and times to align on these. Of several points at one time, the one at the greatest
+    /// step counts; of several repeats, the last one. Panics where a column is missing.
     pub fn new(series: Vec<(SeriesKey, Points)>, on: AlignOn) -> Self {
         Self::placement(series, on, AxisKind::On(on))
     }
@@ -95,13 +96,13 @@ impl Alignment {
         (self.rows() as u64).saturating_mul(self.series() as u64 + 1).saturating_mul(9)
     }
 
-    /// The columns of the result: `step` Int64, `time` Timestamp(µs, UTC), or `x` in the type of its axis, never null; then one
-    /// Float64 per series, nullable, in order.
+    /// The columns of the result: `step` Int64, `time` Timestamp(µs, UTC), or `x` in the type of its axis, never
+    /// null; then one Float64 per series, nullable, in order.
     ///
-    /// The name of a series' column has those of run, metric and labels that differ between the series, in this order, joined by
-    /// spaces, labels in braces: `run-1 loss {rank=0}`. Where nothing differs, or the metric alone, the name is the metric. A
-    /// duplicate name gets the suffix ` (2)`, or the next number that is free. The field's metadata has the `run`, `metric`
-    /// and `labels` of the series.
+    /// The name of a series' column has those of run, metric and labels that differ between the series, in this
+    /// order, joined by spaces, labels in braces: `run-1 loss {rank=0}`. Where nothing differs, or the metric alone,
+    /// the name is the metric. A duplicate name gets the suffix ` (2)`, or the next number that is free. The field's
+    /// metadata has the `run`, `metric` and `labels` of the series.
     pub fn schema(&self) -> SchemaRef {
         let x = match &self.axis_kind {
             AxisKind::On(AlignOn::Step) => Field::new("step", DataType::Int64, false),
@@ -119,14 +120,15 @@ impl Alignment {
         Arc::new(Schema::new(fields))
     }
 
-    /// The filled column of the series at this index; takes time linear in the rows. Panics where there is no such series.
+    /// The filled column of the series at this index; takes time linear in the rows. Panics where there is no such
+    /// series.
     pub fn column(&self, index: usize, fill: Fill) -> ArrayRef {
         let one = &self.aligned[index];
         Arc::new(column(&self.axis, &one.xs, &one.values, fill))
     }
 
-    /// The result from all columns, in order, as [`column`](Self::column) fills them; the caller may fill them in threads. Panics
-    /// where one is missing.
+    /// The result from all columns, in order, as [`column`](Self::column) fills them; the caller may fill them in
+    /// threads. Panics where one is missing.
     pub fn finish_with(self, columns: impl IntoIterator<Item = ArrayRef>) -> RecordBatch {
         let schema = self.schema();
         let x: ArrayRef = match &self.axis_kind {
@@ -229,7 +231,8 @@ mod tests {
         points
     }
 
-    /// A map from x to value. Of points that share an x, the one at the later step counts; of one step, the later position.
+    /// A map from x to value. Of points that share an x, the one at the later step counts; of one step, the later
+    /// position.
     fn map(rows: &[AlignRow], on: AlignOn) -> BTreeMap<i64, f64> {
         let mut rows = rows.to_vec();
         rows.sort_by_key(|r| r.0);

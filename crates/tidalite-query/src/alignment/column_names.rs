@@ -1,7 +1,8 @@
 //! The names of series' columns: as short as tells the series apart.
 //!
-//! A name has those of run, metric and labels that differ between the series, in this order, joined by spaces, labels in
-//! braces. Where nothing differs, or the metric alone, the name is the metric. A duplicate gets a number as its suffix.
+//! A name has those of run, metric and labels that differ between the series, in this order, joined by spaces, labels
+//! in braces. Where nothing differs, or the metric alone, the name is the metric. A duplicate gets a number as its
+//! suffix.
 
 use std::collections::HashSet;
 use tidalite_model::SeriesKey;

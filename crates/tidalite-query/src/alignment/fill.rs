@@ -40,8 +40,8 @@ pub enum Fill {
     None,
     /// The value of the previous point; null before the first; word `previous`.
     Previous,
-    /// Linear interpolation between the previous and the next point; null outside the range of the series, and NaN where one of
-    /// the two is not finite; word `linear`.
+    /// Linear interpolation between the previous and the next point; null outside the range of the series, and NaN
+    /// where one of the two is not finite; word `linear`.
     Linear,
 }
 

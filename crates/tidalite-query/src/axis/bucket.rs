@@ -1,7 +1,7 @@
 //! Buckets of one axis: equal widths, aligned at zero, floor division.
 //!
-//! Invariant: every i64 has a bucket and no arithmetic overflows. A bucket that would start below the least i64, or end above
-//! the greatest, is cut there.
+//! Invariant: every i64 has a bucket and no arithmetic overflows. A bucket that would start below the least i64, or
+//! end above the greatest, is cut there.
 
 use crate::points::rises;
 use tidalite_model::Extent;

@@ -1,7 +1,7 @@
 //! Bands: statistics over runs per bucket, namely the mean over runs and their spread.
 //!
-//! There are two levels. First, a [`Grouping`] from [`band_grouping`] gives the mean of each run per group and bucket. Then
-//! [`band`] summarizes these means over the runs, so a run counts once however often it logged.
+//! There are two levels. First, a [`Grouping`] from [`band_grouping`] gives the mean of each run per group and
+//! bucket. Then [`band`] summarizes these means over the runs, so a run counts once however often it logged.
 
 use crate::aggregate::{Aggregate, By, Grouping};
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, UInt64Array};
@@ -12,9 +12,10 @@ use std::ops::Range;
 use std::sync::Arc;
 use tidalite_model::{Error, Point, Result, Summary};
 
-/// The columns of a band: those of `by`, as aggregates have them; `step` Int64, the bucket's start, and `width` Int64, its
-/// number of steps; `runs` Int64, the number of runs with a finite value in it; `mean`, `std`, `min` and `max` over these
-/// runs, Float64 and null where there are none; `nonfinite` Int64, the number of points that are NaN or ±Inf.
+/// The columns of a band: those of `by`, as aggregates have them; `step` Int64, the bucket's start, and `width`
+/// Int64, its number of steps; `runs` Int64, the number of runs with a finite value in it; `mean`, `std`, `min` and
+/// `max` over these runs, Float64 and null where there are none; `nonfinite` Int64, the number of points that are NaN
+/// or ±Inf.
 ///
 /// # Errors
 /// `Invalid` where `by` has the run, a bucket, or a duplicate.
@@ -36,8 +37,8 @@ pub fn band_schema(by: &[By]) -> Result<SchemaRef> {
     Ok(Arc::new(Schema::new(fields)))
 }
 
-/// The first level: the mean of each run in each bucket of `width` steps. Its rows are ordered by group, then bucket, then
-/// run, as [`band`] needs them.
+/// The first level: the mean of each run in each bucket of `width` steps. Its rows are ordered by group, then bucket,
+/// then run, as [`band`] needs them.
 ///
 /// ```
 /// use tidalite_query::{By, band_grouping};
@@ -60,8 +61,8 @@ pub fn band_grouping(by: &[By], width: u64) -> Result<Grouping> {
     Grouping::new(by, vec![Aggregate::Count, Aggregate::Finite, Aggregate::Mean])
 }
 
-/// The second level: from the rows of [`band_grouping`] for this `by` and `width` to one row per group and bucket, in the same
-/// order; columns as in [`band_schema`].
+/// The second level: from the rows of [`band_grouping`] for this `by` and `width` to one row per group and bucket, in
+/// the same order; columns as in [`band_schema`].
 ///
 /// `std` is the population standard deviation (divided by the number of runs), so one run alone has 0.
 ///

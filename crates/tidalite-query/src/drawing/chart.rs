@@ -1,6 +1,7 @@
 //! Charts: a series in few buckets, each with its least, greatest and mean value.
 //!
-//! Widths are powers of two and buckets are aligned at step 0, so the contents of a bucket do not change from zoom to zoom.
+//! Widths are powers of two and buckets are aligned at step 0, so the contents of a bucket do not change from zoom to
+//! zoom.
 
 use crate::aggregate::{AggregateNeeds, summarize};
 use crate::axis::{BucketRuns, Width};
@@ -37,10 +38,11 @@ pub struct ChartBuckets {
     pub buckets: Vec<ChartBucket>,
 }
 
-/// The least width, a power of two, with which at most `buckets` aligned buckets cover the steps from `first` to `last`.
+/// The least width, a power of two, with which at most `buckets` aligned buckets cover the steps from `first` to
+/// `last`.
 ///
-/// Steps on both sides of zero need two buckets at every width, so fewer than 2 count as 2 there. The greatest width is
-/// 2^63.
+/// Steps on both sides of zero need two buckets at every width, so fewer than 2 count as 2 there. The greatest width
+/// is 2^63.
 ///
 /// ```
 /// use tidalite_query::chart_width;

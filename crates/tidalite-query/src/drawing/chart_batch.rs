@@ -10,9 +10,10 @@ use arrow::record_batch::RecordBatch;
 use std::sync::Arc;
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
 
-/// The columns of charts: `run`, `metric` and `labels` as in [`points_schema`](crate::points_schema); `step` Int64, the
-/// bucket's start, and `width` Int64, the steps per bucket of this series; `count` and `nonfinite` Int64; `min`, `max` and
-/// `mean` of the finite values, Float64 and null where there are none; `first` and `last` Float64, finite or not.
+/// The columns of charts: `run`, `metric` and `labels` as in [`points_schema`](crate::points_schema); `step` Int64,
+/// the bucket's start, and `width` Int64, the steps per bucket of this series; `count` and `nonfinite` Int64; `min`,
+/// `max` and `mean` of the finite values, Float64 and null where there are none; `first` and `last` Float64, finite
+/// or not.
 ///
 /// ```
 /// assert_eq!(tidalite_query::chart_schema().field(3).name(), "step");

@@ -1,14 +1,15 @@
 //! A series drawn by fewer of its own points: Largest-Triangle-Three-Buckets.
 //!
-//! S. Steinarsson, "Downsampling Time Series for Visual Representation", MSc thesis, University of Iceland, 2013, section
-//! 4.2: the first and the last point are kept. Those between are cut into buckets of equal numbers. Of each bucket, the
-//! point is kept that makes the largest triangle with the point kept before it and the mean of the next bucket.
+//! S. Steinarsson, "Downsampling Time Series for Visual Representation", MSc thesis, University of Iceland, 2013,
+//! section 4.2: the first and the last point are kept. Those between are cut into buckets of equal numbers. Of each
+//! bucket, the point is kept that makes the largest triangle with the point kept before it and the mean of the next
+//! bucket.
 
 use crate::points::{Points, Repeats, merge};
 use std::ops::Range;
 
-/// Values above this are scaled down before areas are computed, which otherwise could overflow. Steps differ by less than
-/// 2^64, so an area stays below 2^(500 + 64 + 2) and a sum of 2^40 values below 2^540.
+/// Values above this are scaled down before areas are computed, which otherwise could overflow. Steps differ by less
+/// than 2^64, so an area stays below 2^(500 + 64 + 2) and a sum of 2^40 values below 2^540.
 const LARGE: f64 = {
     // 2^500, by its exponent.
     f64::from_bits((1023 + 500) << 52)
@@ -16,11 +17,11 @@ const LARGE: f64 = {
 /// 2^−600: brings the greatest f64 down to 2^424.
 const SCALE: f64 = f64::from_bits((1023 - 600) << 52);
 
-/// At most `n` of the points, which keep the shape of the line; x is the step, y the value. Points that are not finite are
-/// left out, since they span no triangle. Where at most `n` are finite, all of these are kept.
+/// At most `n` of the points, which keep the shape of the line; x is the step, y the value. Points that are not
+/// finite are left out, since they span no triangle. Where at most `n` are finite, all of these are kept.
 ///
-/// Needs steps and values, with repeats resolved. Points that do not ascend by step are sorted first. The first and the last
-/// point are always kept, so `n` below 2 counts as 2.
+/// Needs steps and values, with repeats resolved. Points that do not ascend by step are sorted first. The first and
+/// the last point are always kept, so `n` below 2 counts as 2.
 ///
 /// ```
 /// use tidalite_query::{Points, lttb};
@@ -101,8 +102,8 @@ mod tests {
         line
     }
 
-    /// The condition of the thesis: no point of a bucket spans a larger triangle than the one kept. Areas are by the formula of
-    /// the corners, and equal up to rounding.
+    /// The condition of the thesis: no point of a bucket spans a larger triangle than the one kept. Areas are by the
+    /// formula of the corners, and equal up to rounding.
     fn follows_the_thesis(finite: &[(f64, f64)], kept: &[usize]) -> bool {
         let (inner, buckets) = (&finite[1..finite.len() - 1], kept.len() - 2);
         let bucket = |b: usize| b * inner.len() / buckets..(b + 1) * inner.len() / buckets;

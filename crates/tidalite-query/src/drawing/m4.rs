@@ -1,9 +1,9 @@
 //! A series drawn by the points that give the same picture: M4.
 //!
 //! U. Jugel, Z. Jerzak, G. Hackenbroich and V. Markl, "M4: A Visualization-Oriented Time Series Data Aggregation",
-//! Proceedings of the VLDB Endowment 7(10), 2014: the x-axis is cut into equal ranges, one per column of pixels. Of each range
-//! the first, the last, the least and the greatest point are kept. The line through these covers the same pixels as the line
-//! through all points.
+//! Proceedings of the VLDB Endowment 7(10), 2014: the x-axis is cut into equal ranges, one per column of pixels. Of
+//! each range the first, the last, the least and the greatest point are kept. The line through these covers the same
+//! pixels as the line through all points.
 
 use crate::points::{Points, Repeats, merge};
 
@@ -39,11 +39,11 @@ impl PixelColumns {
         (distance.min(self.length - 1) * self.count) / self.length
     }
 
-    /// The points that are kept, ascending by step: of each column the first, the last, the least and the greatest (of equal
-    /// values the first), each point once. Points that are not finite are left out.
+    /// The points that are kept, ascending by step: of each column the first, the last, the least and the greatest
+    /// (of equal values the first), each point once. Points that are not finite are left out.
     ///
-    /// Needs steps and values, with repeats resolved. Points that do not ascend by step are sorted first. A series may be
-    /// reduced in pieces: the reduced pieces, concatenated and reduced again, equal the reduced whole.
+    /// Needs steps and values, with repeats resolved. Points that do not ascend by step are sorted first. A series
+    /// may be reduced in pieces: the reduced pieces, concatenated and reduced again, equal the reduced whole.
     pub fn m4(&self, points: Points) -> Points {
         let mut points = if points.is_ascending() { points } else { merge(vec![points], Repeats::All) };
         assert!(points.steps.len() == points.len(), "a line needs the steps");

@@ -1,7 +1,7 @@
 //! Outlines: of each bucket of steps the few points that draw it, and the summary of all its points.
 //!
-//! The points are those of M4 (the first, the last, the least and the greatest), and the first NaN and the first infinity of
-//! each sign, so that an outline shows each kind of value that the bucket had.
+//! The points are those of M4 (the first, the last, the least and the greatest), and the first NaN and the first
+//! infinity of each sign, so that an outline shows each kind of value that the bucket had.
 
 use crate::points::Points;
 use tidalite_model::Summary;
@@ -47,7 +47,8 @@ impl Outline {
         self.kept.extend(&points);
     }
 
-    /// Takes the kept points and the buckets of an outline whose buckets have the same width or lie within those here.
+    /// Takes the kept points and the buckets of an outline whose buckets have the same width or lie within those
+    /// here.
     pub fn push_outline(&mut self, kept: &Points, buckets: &[Summary]) {
         buckets.iter().for_each(|summary| self.take(summary));
         self.kept.extend(kept);
@@ -94,8 +95,8 @@ impl Outline {
     }
 }
 
-/// The indexes of the first and the last value, of the least and the greatest finite value (of equal ones the first), and of
-/// the first NaN, +Inf and −Inf.
+/// The indexes of the first and the last value, of the least and the greatest finite value (of equal ones the first),
+/// and of the first NaN, +Inf and −Inf.
 fn ends_and_extremes(values: &[f64]) -> [Option<usize>; 7] {
     let (mut least, mut greatest): (Option<usize>, Option<usize>) = (None, None);
     let (mut nan, mut above, mut below) = (None, None, None);

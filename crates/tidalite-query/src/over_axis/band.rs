@@ -9,8 +9,8 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use tidalite_model::{Extent, Result};
 
-/// The columns of bands over an axis: those of [`band_schema`], with `x`, a bucket's start, in place of `step`, and `width`
-/// Float64 in the unit of `x`, seconds for time.
+/// The columns of bands over an axis: those of [`band_schema`], with `x`, a bucket's start, in place of `step`, and
+/// `width` Float64 in the unit of `x`, seconds for time.
 ///
 /// ```
 /// use tidalite_query::{By, XAxis, over_band_schema};
@@ -25,8 +25,9 @@ pub fn over_band_schema(x: &XAxis, by: &[By]) -> Result<SchemaRef> {
 }
 
 impl OverAxis {
-    /// Bands of each group in at most `buckets` buckets of the axis, whose width is a power of two (for time, in microseconds);
-    /// columns as in [`over_band_schema`]. `known` adds the params of the runs to the grouping, if it needs them.
+    /// Bands of each group in at most `buckets` buckets of the axis, whose width is a power of two (for time, in
+    /// microseconds); columns as in [`over_band_schema`]. `known` adds the params of the runs to the grouping, if it
+    /// needs them.
     ///
     /// # Errors
     /// As [`band_schema`]; `Full` where the names take 2 GiB or more, which one batch cannot hold.
@@ -74,7 +75,8 @@ mod tests {
         let real = |name: &str| batch[name].as_primitive::<Float64Type>().values().to_vec();
         assert_eq!(real("x"), (0..8).map(|i| 16.0 * f64::from(i)).collect::<Vec<_>>());
         assert_eq!(real("width"), [16.0; 8]);
-        // Run a ends at x = 63. It has every integer of a bucket and run b every second one, so its mean is half a step higher.
+        // Run a ends at x = 63. It has every integer of a bucket and run b every second one, so its mean is half a
+        // step higher.
         assert_eq!(batch["runs"].as_primitive::<Int64Type>().values(), &[2, 2, 2, 2, 1, 1, 1, 1]);
         assert_eq!(real("mean")[..2], [(7.5 + 17.0) / 2.0, (23.5 + 33.0) / 2.0]);
         assert_eq!(real("mean")[7], 112.0 + 7.0 + 10.0);

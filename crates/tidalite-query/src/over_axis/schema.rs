@@ -19,8 +19,8 @@ pub fn over_points_schema(x: &XAxis) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-/// The columns of charts over an axis: those of [`chart_schema`], with `x`, a bucket's start, in place of `step`, and `width`
-/// Float64 in the unit of `x`, seconds for time.
+/// The columns of charts over an axis: those of [`chart_schema`], with `x`, a bucket's start, in place of `step`, and
+/// `width` Float64 in the unit of `x`, seconds for time.
 ///
 /// ```
 /// use tidalite_query::{XAxis, over_chart_schema};

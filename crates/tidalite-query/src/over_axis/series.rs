@@ -1,7 +1,7 @@
 //! Series over one axis.
 //!
-//! The x of a point replaces its step, and its step replaces the write order, so that the points that are kept are found
-//! again.
+//! The x of a point replaces its step, and its step replaces the write order, so that the points that are kept are
+//! found again.
 
 use super::schema::{over_buckets, over_points_schema};
 use crate::alignment::{Alignment, Fill};
@@ -42,8 +42,8 @@ impl OverAxis {
         OverAxis { x, series: Vec::new() }
     }
 
-    /// Appends a series, whose points ascend by step, with repeats resolved. Needs steps, times and values. Points without
-    /// an x are left out.
+    /// Appends a series, whose points ascend by step, with repeats resolved. Needs steps, times and values. Points
+    /// without an x are left out.
     pub fn push(&mut self, key: SeriesKey, mut points: Points, placement: Placement) {
         if matches!(placement, Placement::Series(_)) {
             let placed: Vec<bool> = placement.x_values(points.view()).map(|x| x.is_some()).collect();
@@ -93,7 +93,8 @@ impl OverAxis {
     }
 
     /// Each series in at most `buckets` buckets of the axis. All series have one width, a power of two (for time, in
-    /// microseconds). Columns are as in [`over_chart_schema`](crate::over_chart_schema); `first` and `last` are by x, then step.
+    /// microseconds). Columns are as in [`over_chart_schema`](crate::over_chart_schema); `first` and `last` are by x,
+    /// then step.
     ///
     /// # Errors
     /// `Full` where the names of the series take 2 GiB or more, which one batch cannot hold.
@@ -124,8 +125,8 @@ impl OverAxis {
         RecordBatch::try_new(schema, columns).expect("columns are built by the schema")
     }
 
-    /// The series side by side as an [`Alignment`], one row for each x that any of them has; the first column is `x`. Of several
-    /// points of a series at one x, the one at the greatest step counts.
+    /// The series side by side as an [`Alignment`], one row for each x that any of them has; the first column is `x`.
+    /// Of several points of a series at one x, the one at the greatest step counts.
     pub fn align(&self) -> Alignment {
         let scale = self.order_scale();
         let placed = self.series.iter().map(|(key, points, placement)| {

@@ -14,14 +14,15 @@ use tidalite_model::{Error, Result};
 ///
 /// Points that are NaN or ±Inf pass through unchanged and do not affect other points.
 ///
-/// The average is `Σ wᵢ·xᵢ / Σ wᵢ` over the points so far, with `wᵢ` the product of the factors since point i. For one
-/// factor `w` this is `(1 − w)·Σ wⁿ⁻ⁱ·xᵢ / (1 − wⁿ)`: the moving average without its bias towards zero at the start, as in
-/// D. P. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization" (ICLR 2015, section 3), and as in TensorBoard's
-/// smoothing.
+/// The average is `Σ wᵢ·xᵢ / Σ wᵢ` over the points so far, with `wᵢ` the product of the factors since point i. For
+/// one factor `w` this is `(1 − w)·Σ wⁿ⁻ⁱ·xᵢ / (1 − wⁿ)`: the moving average without its bias towards zero at the
+/// start, as in D. P. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization" (ICLR 2015, section 3), and as
+/// in TensorBoard's smoothing.
 ///
-/// A rate and a derivative have no point for the first finite point of a series, nor for one that is not after the previous
-/// one (in time, or in steps). The growth of a counter between points of one time counts towards the next later point. The
-/// rule for falls is the one that Prometheus documents for its function `rate`. Counters are never negative.
+/// A rate and a derivative have no point for the first finite point of a series, nor for one that is not after the
+/// previous one (in time, or in steps). The growth of a counter between points of one time counts towards the next
+/// later point. The rule for falls is the one that Prometheus documents for its function `rate`. Counters are never
+/// negative.
 ///
 /// ```
 /// use tidalite_query::{Points, Transform, TransformChain};
@@ -67,7 +68,8 @@ pub(super) enum Per {
 const WINDOW_MAX: usize = 1 << 16;
 
 impl Transform {
-    /// A debiased exponential moving average: the weight of a point falls by this factor with each point that follows.
+    /// A debiased exponential moving average: the weight of a point falls by this factor with each point that
+    /// follows.
     ///
     /// ```
     /// use tidalite_query::Transform;
@@ -94,8 +96,8 @@ impl Transform {
         Ok(Transform(TransformKind::Ema(Decay::Steps(steps))))
     }
 
-    /// The same average, where the weight halves in this many microseconds. A point that is earlier than the previous one
-    /// counts as of the same time.
+    /// The same average, where the weight halves in this many microseconds. A point that is earlier than the previous
+    /// one counts as of the same time.
     ///
     /// # Errors
     /// `Invalid` for 0 microseconds.
