@@ -1,16 +1,20 @@
-//! Columnar kernels over points in memory: selection, merge, aggregates, charts. This crate knows no files: what
-//! reads parts and logs hands it columns, and gets columns or Arrow record batches back.
+//! Columnar kernels over points in memory: filters, merging, transforms, aggregates, drawings, alignment. This crate
+//! reads no files: it takes columns and returns columns or Arrow record batches.
 //!
-//! The way of a query: a [`SeriesFilter`] says which series; their pieces become one by [`merge`], which resolves
-//! repeats; a [`PointFilter`] says which points; then a [`PointsBuilder`] makes batches of them, or a [`Grouping`]'s
-//! [`Partial`] states take them and give one row a group, or [`chart`] and [`lttb`] draw them small, or an [`Alignment`]
-//! puts them side by side. A [`band`] is an aggregate of aggregates: first over each run's points, then over runs.
+//! A query goes through these steps. A [`SeriesFilter`] selects series. [`merge`] joins their pieces and resolves
+//! repeats. A [`PointFilter`] selects points. Then a [`PointsBuilder`] makes batches of them, or the [`Partial`]
+//! states of a [`Grouping`] aggregate them to one row per group, or [`chart`] and [`lttb`] draw them, or an
+//! [`Alignment`] puts them side by side. A [`band`] is an aggregate of aggregates: first over the points of each run,
+//! then over runs.
 //!
-//! Two rules hold throughout. Aggregates are over finite values: NaN and ±Inf are counted, never mixed in. And the
-//! result depends on the points, not on the pieces and the order in which they came; only the last bits of sums may.
+//! Two rules hold throughout. Aggregates are over finite values: NaN and ±Inf are counted separately. And the result
+//! depends on the points, not on the pieces and the order in which they come; only the last bits of sums may differ.
 //!
-//! Nothing here starts a thread: states are `Send`, merge, and hand out their heavier work as jobs, so that whoever
-//! calls decides about threads and memory.
+//! Nothing here starts a thread. States are `Send`, they merge, and they hand out their heavier work as jobs, so the
+//! caller decides about threads and memory.
+//!
+//! Folders, from the lowest to the highest; each uses only those before it: `words`, `points`, `filter`, `batch`,
+//! `axis`, `aggregate`, `drawing`, `alignment`, `transform`, `over_axis`.
 
 #![forbid(unsafe_code)]
 

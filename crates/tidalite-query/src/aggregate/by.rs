@@ -7,8 +7,8 @@ use tidalite_model::{Error, Result};
 
 /// One thing to group by.
 ///
-/// As words: `run`, `metric`, `labels`, `label:KEY`, `param:NAME`, `step:WIDTH`, and `time:WIDTH` with a unit of time (us,
-/// ms, s, m or min, h, d, w).
+/// As words: `run`, `metric`, `labels`, `label:KEY`, `param:NAME`, `step:WIDTH`, and `time:WIDTH` with a unit of time
+/// (us, ms, s, m or min, h, d, w).
 ///
 /// ```
 /// use tidalite_query::By;
@@ -29,10 +29,11 @@ pub enum By {
     Labels,
     /// The value of one label, null where a series lacks it; column and word `label:<key>`.
     Label(String),
-    /// The text of one param of the run, null where the run lacks it; column and word `param:<name>`. The param is the one
-    /// of that name; else, where the name has dots, the one within params, as `model.depth`.
+    /// The text of one param of the run, null where the run lacks it; column and word `param:<name>`. The param is
+    /// the one of that name; else, where the name has dots, the one within params, as `model.depth`.
     Param(String),
-    /// Buckets of this many steps, aligned at step 0; column `step_bucket` holds each bucket's start; word `step:<width>`.
+    /// Buckets of this many steps, aligned at step 0; column `step_bucket` holds each bucket's start; word
+    /// `step:<width>`.
     StepBucket(u64),
     /// Buckets of this many microseconds, aligned at 1970 UTC; column `time_bucket` holds each bucket's start; word
     /// `time:<width>`.
@@ -66,7 +67,7 @@ impl By {
 const DOING: &str = "read group";
 const MICROS_PER_SECOND: u64 = 1_000_000;
 
-/// Cuts what is finer than a microsecond. Rounding to nanoseconds first removes the error of a decimal number such as 0.57.
+/// Cuts to microseconds. Rounding to nanoseconds first removes the binary error of a decimal such as 0.57.
 fn cut_to_micros(us: f64) -> f64 {
     ((us * 1e3).round() / 1e3).floor()
 }

@@ -5,7 +5,7 @@ use crate::axis::BucketRuns;
 use crate::points::PointsView;
 use std::ops::Range;
 
-/// The buckets on the first axis that has any, and on the second.
+/// The bucket on the first axis that has buckets, then that on the second; 0 where there is none.
 pub(super) fn bucket_pair(step: Option<i64>, time: Option<i64>) -> (i64, i64) {
     match (step, time) {
         (Some(step), Some(time)) => (step, time),
@@ -13,7 +13,7 @@ pub(super) fn bucket_pair(step: Option<i64>, time: Option<i64>) -> (i64, i64) {
     }
 }
 
-/// The runs of points that share a bucket on each axis that has any, one after another.
+/// Iterates over the runs of points that share a bucket on each axis that has buckets.
 pub(super) struct BucketCuts<'a> {
     steps: Option<AxisCuts<'a>>,
     times: Option<AxisCuts<'a>>,
@@ -21,7 +21,7 @@ pub(super) struct BucketCuts<'a> {
     len: usize,
 }
 
-/// BucketRuns along one axis, and the one that is under way.
+/// The runs along one axis, and the current one: its bucket and the index after it.
 struct AxisCuts<'a> {
     runs: BucketRuns<'a>,
     bucket: i64,
@@ -29,7 +29,7 @@ struct AxisCuts<'a> {
 }
 
 impl<'a> BucketCuts<'a> {
-    /// Of points that ascend by step, where these are needed.
+    /// Cuts points, which ascend by step where steps are needed.
     pub(super) fn of(plan: &GroupPlan, points: PointsView<'a>) -> Self {
         let axis = |runs| AxisCuts { runs, bucket: 0, end: 0 };
         BucketCuts {

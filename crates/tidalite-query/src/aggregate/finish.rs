@@ -11,7 +11,7 @@ use arrow::record_batch::RecordBatch;
 use std::sync::Arc;
 use tidalite_model::{Error, ErrorKind, Result};
 
-/// One row a group, ascending by the group columns.
+/// The result: one row per group, ascending by the group columns.
 pub(crate) fn result(
     plan: &GroupPlan,
     directory: &GroupDirectory,
@@ -26,8 +26,8 @@ pub(crate) fn result(
     let nulls = NullMasks::of(&states, &rows);
     let mut percentiles = 0..;
     for aggregate in &plan.aggregates {
-        let place = aggregate.percent().and_then(|_| percentiles.next());
-        columns.push(aggregate_column(*aggregate, place, &mut states, &rows, &nulls));
+        let index = aggregate.exact_percent().and_then(|_| percentiles.next());
+        columns.push(aggregate_column(*aggregate, index, &mut states, &rows, &nulls));
     }
     Ok(RecordBatch::try_new(plan.schema(), columns).expect("columns are built by the schema"))
 }
@@ -46,16 +46,16 @@ impl GroupColumn {
                 Arc::new(strings(&texts, names.has_absent(*level))?)
             }
             GroupColumn::Bucket { second, width, times } => {
-                let slots = rows.states().map(|state| directory.slot(state));
-                let bucket = slots.map(|s| if *second { s.bucket2 } else { s.bucket });
+                let keys = rows.states().map(|state| directory.key(state));
+                let bucket = keys.map(|s| if *second { s.bucket2 } else { s.bucket });
                 let starts: Vec<i64> = bucket.map(|b| width.range(b).first).collect();
-                if *times { times_column(starts, None) } else { whole_column(starts, None) }
+                if *times { time_column(starts, None) } else { int_column(starts, None) }
             }
         })
     }
 }
 
-/// Texts, each for so many rows.
+/// A column of texts, each repeated for its number of rows.
 fn strings(texts: &[(Option<&str>, usize)], nullable: bool) -> Result<StringArray> {
     let bytes = texts.iter().map(|(text, count)| text.map_or(0, str::len).saturating_mul(*count));
     let bytes = bytes.fold(0, usize::saturating_add);
@@ -63,7 +63,7 @@ fn strings(texts: &[(Option<&str>, usize)], nullable: bool) -> Result<StringArra
         return Err(Error::new(
             ErrorKind::Full,
             "make result",
-            format!("the names in a group column come to {bytes} bytes, more than one batch can hold"),
+            format!("the names in a group column take {bytes} bytes, more than one batch can hold"),
             "ask for fewer groups, or select fewer series at a time",
         ));
     }
@@ -83,7 +83,7 @@ fn strings(texts: &[(Option<&str>, usize)], nullable: bool) -> Result<StringArra
     Ok(StringArray::new(offsets, Buffer::from_vec(all), nulls))
 }
 
-/// Adds a text so many times, each time as much again as there is of it.
+/// Appends a text `count` times, doubling what is copied each time.
 fn repeat(all: &mut Vec<u8>, text: &[u8], count: usize) {
     let (start, bytes) = (all.len(), text.len() * count);
     all.extend_from_slice(&text[..bytes.min(text.len())]);
@@ -93,11 +93,11 @@ fn repeat(all: &mut Vec<u8>, text: &[u8], count: usize) {
     }
 }
 
-fn whole_column(values: Vec<i64>, nulls: Option<NullBuffer>) -> ArrayRef {
+fn int_column(values: Vec<i64>, nulls: Option<NullBuffer>) -> ArrayRef {
     Arc::new(Int64Array::new(ScalarBuffer::from(values), nulls))
 }
 
-fn times_column(values: Vec<i64>, nulls: Option<NullBuffer>) -> ArrayRef {
+fn time_column(values: Vec<i64>, nulls: Option<NullBuffer>) -> ArrayRef {
     Arc::new(TimestampMicrosecondArray::new(ScalarBuffer::from(values), nulls).with_timezone("UTC"))
 }
 
@@ -106,10 +106,10 @@ fn float_column(values: Vec<f64>, nulls: Option<NullBuffer>) -> ArrayRef {
 }
 
 fn count_column(counts: impl Iterator<Item = u64>) -> ArrayRef {
-    whole_column(counts.map(|c| i64::try_from(c).expect("fewer points than 2^63")).collect(), None)
+    int_column(counts.map(|c| i64::try_from(c).expect("fewer points than 2^63")).collect(), None)
 }
 
-/// Which rows are null, for each reason that there is; told before columns are taken.
+/// The masks of null rows, by reason; computed before columns are taken.
 struct NullMasks {
     no_finite: Option<NullBuffer>,
     no_min: Option<NullBuffer>,
@@ -133,10 +133,10 @@ impl NullMasks {
     }
 }
 
-/// Columns that one aggregate alone shows are taken, the others are read.
+/// The column of an aggregate. Takes state columns that no other aggregate shows, and reads the others.
 fn aggregate_column(
     aggregate: Aggregate,
-    place: Option<usize>,
+    index: Option<usize>,
     states: &mut GroupStates,
     rows: &RowOrder,
     nulls: &NullMasks,
@@ -144,7 +144,7 @@ fn aggregate_column(
     let (counts, finites) = (&states.counts, &states.finites);
     let end_values = |ends: &[EndPoint]| rows.states().map(|i| ends[i].value).collect();
     let variance = |i: usize| (states.m2s[i] / finites[i] as f64).max(0.0);
-    // Where −0 and 0 tie it depends on the order which one is kept; adding zero makes both 0.
+    // Where −0 and 0 tie, the order of pushes decides which is kept; adding zero makes both 0.
     let extremes = |column: &mut Vec<f64>| {
         let mut values = rows.take(column);
         values.iter_mut().for_each(|v| *v += 0.0);
@@ -163,16 +163,16 @@ fn aggregate_column(
         }
         Aggregate::Min => float_column(extremes(&mut states.mins), nulls.no_min.clone()),
         Aggregate::Max => float_column(extremes(&mut states.maxs), nulls.no_max.clone()),
-        Aggregate::ArgMin => whole_column(rows.take(&mut states.min_steps), nulls.no_min.clone()),
-        Aggregate::ArgMax => whole_column(rows.take(&mut states.max_steps), nulls.no_max.clone()),
-        Aggregate::ArgNan => whole_column(rows.take(&mut states.nan_steps), nulls.no_nan.clone()),
+        Aggregate::ArgMin => int_column(rows.take(&mut states.min_steps), nulls.no_min.clone()),
+        Aggregate::ArgMax => int_column(rows.take(&mut states.max_steps), nulls.no_max.clone()),
+        Aggregate::ArgNan => int_column(rows.take(&mut states.nan_steps), nulls.no_nan.clone()),
         Aggregate::First => float_column(end_values(&states.firsts), nulls.no_point.clone()),
         Aggregate::Last => float_column(end_values(&states.lasts), nulls.no_point.clone()),
-        Aggregate::TimeFirst => times_column(rows.take(&mut states.first_times), nulls.no_point.clone()),
-        Aggregate::TimeLast => times_column(rows.take(&mut states.last_times), nulls.no_point.clone()),
+        Aggregate::TimeFirst => time_column(rows.take(&mut states.first_times), nulls.no_point.clone()),
+        Aggregate::TimeLast => time_column(rows.take(&mut states.last_times), nulls.no_point.clone()),
         Aggregate::Median | Aggregate::Percentile(_) => {
-            let place = place.expect("a percentile has a place among the percentiles");
-            Arc::new(rows.states().map(|i| states.samples[i].quantile(place)).collect::<Float64Array>())
+            let index = index.expect("a percentile has an index");
+            Arc::new(rows.states().map(|i| states.samples[i].quantile(index)).collect::<Float64Array>())
         }
         Aggregate::Approximate(percent) => {
             let fraction = percent.fraction();

@@ -5,7 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 use tidalite_model::{Error, Result};
 
-/// What to compute of each group's points.
+/// An aggregate of each group's points. Every number but the counts, `first`, `last` and their times is over finite
+/// values: NaN and ±Inf are counted separately.
 ///
 /// ```
 /// use tidalite_query::Aggregate;
@@ -18,13 +19,13 @@ use tidalite_model::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Aggregate {
-    /// Points, whatever their value.
+    /// The number of points.
     Count,
-    /// Points whose value is finite.
+    /// The number of finite values.
     Finite,
-    /// Points whose value is NaN.
+    /// The number of NaN.
     Nan,
-    /// Points whose value is +Inf or −Inf.
+    /// The number of +Inf and −Inf.
     Inf,
     /// Sum of the finite values.
     Sum,
@@ -46,7 +47,7 @@ pub enum Aggregate {
     ArgMin,
     /// The step of the greatest finite value; the least such step.
     ArgMax,
-    /// The step of the first NaN: the least step at which one stands.
+    /// The least step with a NaN.
     ArgNan,
     /// The time of the point at the least step.
     TimeFirst,
@@ -54,18 +55,24 @@ pub enum Aggregate {
     TimeLast,
     /// The 50th percentile of the finite values.
     Median,
-    /// A percentile of the finite values, exact: between two order statistics, on the line between them.
+    /// A percentile of the finite values, exact: interpolated linearly between two order statistics. Word `p95`.
     Percentile(Percent),
-    /// A percentile of the finite values, about: each of the two order statistics by a sketch, which knows it to
-    /// within 1 % of itself, in memory that does not grow with the number of values. Word `p95~`.
+    /// A percentile of the finite values, approximate: a sketch gives each of the two order statistics to within 1 %
+    /// of itself, in bounded memory. Word `p95~`.
     Approximate(Percent),
 }
 
 /// A number from 0 to 100.
+///
+/// ```
+/// use tidalite_query::Percent;
+/// assert_eq!(Percent::new(99.9).map(Percent::get), Some(99.9));
+/// assert_eq!(Percent::new(101.0), None);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Percent(f64);
 
-/// The words for all aggregates but the percentiles.
+/// The words of all aggregates but the percentiles.
 const WORDS: [(&str, Aggregate); 18] = [
     ("count", Aggregate::Count),
     ("finite", Aggregate::Finite),
@@ -88,10 +95,17 @@ const WORDS: [(&str, Aggregate); 18] = [
 ];
 
 impl Aggregate {
-    /// Reads a list of words.
+    /// Parses a list of words.
+    ///
+    /// ```
+    /// use tidalite_query::Aggregate;
+    /// assert_eq!(Aggregate::parse_list(&["count", "mean"])?, [Aggregate::Count, Aggregate::Mean]);
+    /// assert!(Aggregate::parse_list(&["count", "avg"]).unwrap_err().to_string().contains("word 2 of 2"));
+    /// # Ok::<(), tidalite_model::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// `Invalid` at the first word that is none; the message gives its position, counted from 1.
+    /// `Invalid` at the first unknown word; the message gives its position, counted from 1.
     pub fn parse_list<S: AsRef<str>>(words: &[S]) -> Result<Vec<Aggregate>> {
         let read = |(i, word): (usize, &S)| {
             let word = word.as_ref();
@@ -116,8 +130,8 @@ impl Aggregate {
         Some(if about { Aggregate::Approximate(percent) } else { Aggregate::Percentile(percent) })
     }
 
-    /// The percentile asked, where it is an exact one.
-    pub(crate) fn percent(&self) -> Option<Percent> {
+    /// The percentage of an exact percentile.
+    pub(crate) fn exact_percent(&self) -> Option<Percent> {
         match self {
             Aggregate::Median => Some(Percent(50.0)),
             Aggregate::Percentile(p) => Some(*p),
@@ -133,12 +147,12 @@ impl Percent {
         (0.0..=100.0).contains(&percent).then_some(Percent(percent + 0.0))
     }
 
-    /// From 0 to 100.
+    /// The percentage.
     pub fn get(self) -> f64 {
         self.0
     }
 
-    /// From 0 to 1: the number nearest to the decimal fraction that was meant, which dividing by 100 may miss.
+    /// The float nearest to the decimal fraction, which dividing by 100 may miss.
     pub(crate) fn fraction(self) -> f64 {
         format!("{}e-2", self.0).parse().expect("a number and an exponent are a number")
     }
@@ -202,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_word_is_named_with_its_position_and_the_known_words() {
+    fn an_unknown_word_is_refused_with_its_position_and_the_known_words() {
         for bad in [
             "", "p", "p101", "p-1", "p1e1", "pinf", "pnan", "p.5", "p5.", "P50", "Mean", "avg", "~", "p~",
             "p5~~", "median~",
@@ -215,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fraction_is_the_nearest_to_the_decimal_meant() {
+    fn a_fraction_is_the_float_nearest_to_the_decimal() {
         for (percent, fraction) in [(99.9, 0.999), (0.0, 0.0), (100.0, 1.0), (95.0, 0.95), (0.1, 0.001)] {
             assert_eq!(Percent::new(percent).unwrap().fraction(), fraction);
         }

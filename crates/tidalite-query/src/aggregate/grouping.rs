@@ -13,35 +13,42 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use tidalite_model::{Error, Params, Result, SeriesKey, SummaryFacts};
 
-/// A checked plan. Cheap to clone.
+/// A checked plan of an aggregation. Cheap to clone.
 ///
-/// Groups are made of the points of all series that agree on everything grouped by. A bucket starts at the greatest
-/// multiple of its width that is not above the point (so −1 lies in the bucket that starts at −width); where that start
-/// is below the least i64, the least i64 stands for it.
+/// A group has the points of all series that agree on everything grouped by. A bucket starts at the greatest multiple
+/// of its width that is not above the point, so −1 lies in the bucket that starts at −width. A bucket that would
+/// start below the least i64 starts there.
 ///
-/// Ties: `argmin` and `argmax` give the least step at which the extreme stands. `first` and `last` give the value at
-/// the least and at the greatest step; where several series of a group have a point there, that of the least series
-/// (`first`) or of the greatest (`last`), in the order of [`SeriesKey`](tidalite_model::SeriesKey); where repeats
-/// were all kept, the earliest write and the newest one. So nothing depends on the order of pushing and merging but
-/// the last bits of sums.
+/// Ties: `argmin` and `argmax` give the least step with the extreme. `first` and `last` give the value at the least
+/// and the greatest step. Where several series of a group have a point there, `first` takes the least series and
+/// `last` the greatest, in the order of [`SeriesKey`]. Where all repeats are kept, `first` takes the earliest write
+/// and `last` the newest. So only the last bits of sums depend on the order of pushes and merges.
+///
+/// ```
+/// use tidalite_query::{Aggregate, By, Grouping};
+/// let grouping = Grouping::new(vec![By::StepBucket(100)], Aggregate::parse_list(&["mean", "last"])?)?;
+/// assert!(grouping.needs_steps() && !grouping.needs_times() && grouping.takes_summaries());
+/// assert_eq!(grouping.bucket_widths(), (Some(100), None));
+/// # Ok::<(), tidalite_model::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Grouping(Arc<GroupPlan>);
 
 impl Grouping {
-    /// A plan: one row for each group, its columns those of `by`, then the aggregates', in the order given. With
-    /// nothing to group by there is exactly one row.
+    /// Plans one row per group, with the columns of `by`, then those of the aggregates, in order. With nothing to
+    /// group by there is exactly one row.
     ///
     /// # Errors
-    /// `Invalid` where there is no aggregate, two columns have one name, or a bucket has no width.
+    /// `Invalid` where there is no aggregate, two columns have one name, or a bucket has width 0.
     pub fn new(by: Vec<By>, aggregates: Vec<Aggregate>) -> Result<Self> {
         if aggregates.is_empty() {
-            return Err(wrong("no aggregate was asked for", "ask for at least one, such as count"));
+            return Err(wrong("no aggregate was given", "give at least one, such as count"));
         }
         let mut columns: Vec<String> = by.iter().map(By::column).collect();
         columns.extend(aggregates.iter().map(Aggregate::to_string));
         columns.sort_unstable();
         if let Some(twice) = columns.windows(2).find(|w| w[0] == w[1]) {
-            return Err(wrong(&format!("the column `{}` was asked for twice", twice[0]), "ask for it once"));
+            return Err(wrong(&format!("the column `{}` was given twice", twice[0]), "give it once"));
         }
         let (mut step_width, mut time_width) = (None, None);
         for b in &by {
@@ -55,13 +62,13 @@ impl Grouping {
             }
         }
         let needs = AggregateNeeds::of(&aggregates);
-        let fractions = aggregates.iter().filter_map(|a| a.percent().map(|p| p.fraction())).collect();
+        let fractions = aggregates.iter().filter_map(|a| a.exact_percent().map(|p| p.fraction())).collect();
         let runs = Arc::default();
         Ok(Grouping(Arc::new(GroupPlan { by, aggregates, needs, step_width, time_width, fractions, runs })))
     }
 
-    /// With the params of runs, which groups by params need: no series says what they are. A run that is not given
-    /// counts as one without params.
+    /// The same plan with the params of runs, which grouping by params needs, since a series does not hold them. A
+    /// run that is not given counts as one without params.
     ///
     /// ```
     /// use tidalite_model::{Param, Params};
@@ -89,17 +96,17 @@ impl Grouping {
         }))
     }
 
-    /// Whether anything is grouped by a param.
+    /// Whether it groups by a param.
     pub fn needs_params(&self) -> bool {
         self.0.by.iter().any(|b| matches!(b, By::Param(_)))
     }
 
-    /// What is grouped by.
+    /// What it groups by.
     pub fn by(&self) -> &[By] {
         &self.0.by
     }
 
-    /// What is computed.
+    /// The aggregates it computes.
     pub fn aggregates(&self) -> &[Aggregate] {
         &self.0.aggregates
     }
@@ -114,34 +121,34 @@ impl Grouping {
         self.0.needs_times()
     }
 
-    /// Whether summaries may stand for points: always but for percentiles. A summary that does not lie in one bucket
-    /// is still refused, as is one of NaNs whose step is wanted; see [`Partial::push_summary`].
+    /// Whether summaries may replace points; false for percentiles alone. Some summaries are refused even so; see
+    /// [`Partial::push_summary`].
     pub fn takes_summaries(&self) -> bool {
         !self.0.needs.samples && !self.0.needs.sketch
     }
 
-    /// Whether the steps of NaNs are wanted, so that a summary that counts any does not stand for its points.
+    /// Whether it needs the steps of NaNs, so that it refuses a summary that counts some.
     pub fn needs_nan_steps(&self) -> bool {
         self.0.needs.nan_step
     }
 
-    /// Whether all finite values of a group are held until its answer: for exact percentiles.
+    /// Whether it holds all finite values of a group until the result, for exact percentiles.
     pub fn holds_values(&self) -> bool {
         self.0.needs.samples
     }
 
-    /// The texts by which a series is grouped, in the order of what is grouped by, buckets left out. Groups of series come in
-    /// the order of these, where [`names_come_first`](Self::names_come_first).
+    /// The names by which a series is grouped, in the order grouped by, without buckets. Rows are in the order of
+    /// these where [`names_come_first`](Self::names_come_first).
     pub fn names_of(&self, key: &SeriesKey) -> Vec<Option<String>> {
         texts_of(key, &self.0.by, &self.0.runs).map(|text| text.map(Cow::into_owned)).collect()
     }
 
-    /// Whether rows are ordered by names before they are by buckets.
+    /// Whether rows are ordered by names first, then by buckets.
     pub fn names_come_first(&self) -> bool {
         self.0.by.iter().skip_while(|by| by.is_name()).all(|by| !by.is_name())
     }
 
-    /// How wide the buckets of steps and of times are, where it groups by such.
+    /// The widths of the buckets of steps and of time; `None` where it does not group by them.
     pub fn bucket_widths(&self) -> (Option<u64>, Option<u64>) {
         let width = |of: fn(&By) -> Option<u64>| self.0.by.iter().find_map(of);
         (
@@ -150,7 +157,7 @@ impl Grouping {
         )
     }
 
-    /// Which facts of a summary it makes use of.
+    /// The facts of a summary that it uses.
     pub fn facts(&self) -> SummaryFacts {
         let needs = self.0.needs;
         SummaryFacts {
@@ -171,15 +178,15 @@ impl Grouping {
     /// The columns of the result.
     ///
     /// Names are Utf8, bucket starts Int64 and Timestamp(µs, UTC), counts and steps Int64, times Timestamp(µs, UTC),
-    /// everything else Float64. Labels and all aggregates but the counts are nullable: null where a series lacks the
-    /// label, and where a group has no finite value (no NaN for `argnan`, no point at all for `first`, `last` and their
-    /// times).
+    /// everything else Float64. Labels, params and all aggregates but the counts are nullable. A label or param is
+    /// null where the series lacks it; an aggregate where the group has no finite value (for `argnan`: no NaN; for
+    /// `first`, `last` and their times: no point).
     pub fn schema(&self) -> SchemaRef {
         self.0.schema()
     }
 }
 
-/// The columns that these aggregates by these groups have, before anything is computed; as [`Grouping::schema`].
+/// The columns of these aggregates by these groups; as [`Grouping::schema`].
 ///
 /// # Errors
 /// As [`Grouping::new`].
@@ -204,7 +211,7 @@ mod tests {
     use tidalite_model::{Labels, Point, Summary};
 
     #[test]
-    fn a_plan_that_makes_no_sense_is_refused() {
+    fn an_invalid_plan_is_refused() {
         let count = || vec![Aggregate::Count];
         for (by, aggregates) in [
             (vec![], vec![]),
@@ -219,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_asked_is_needed() {
+    fn a_plan_needs_only_what_its_aggregates_need() {
         let plan = |by, words: &[&str]| Grouping::new(by, Aggregate::parse_list(words).unwrap()).unwrap();
         let plain = plan(vec![By::Run], &["count", "mean", "max"]);
         assert!(!plain.needs_steps() && !plain.needs_times() && plain.takes_summaries());

@@ -1,17 +1,17 @@
 //! The names of groups: each distinct text is kept once per column, and each distinct set of names has a number.
 //!
-//! A set is interned name by name: the pair of the first two names has a number, the pair of that number and the third name
-//! has one, and so on. So no key is longer than two numbers.
+//! A set is interned name by name: the pair of the first two names has a number, the pair of that number and the
+//! third name has one, and so on. So no key is longer than two numbers.
 
 use super::by::By;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use tidalite_model::SeriesKey;
 
-/// The texts of the params grouped by, of each run, in the order grouped by.
+/// For each run, the texts of the params that are grouped by, in that order.
 pub(crate) type RunTexts = HashMap<String, Vec<Option<String>>>;
 
-/// The names of a series' groups, in the order grouped by; none for a label or a param that it lacks.
+/// The names of the groups of a series, in the order grouped by; `None` for a label or a param that it lacks.
 pub(crate) fn texts_of<'a>(
     key: &'a SeriesKey,
     by: &'a [By],
@@ -31,7 +31,7 @@ pub(crate) fn texts_of<'a>(
 #[derive(Debug)]
 pub(crate) struct NameSets {
     levels: Vec<NameLevel>,
-    /// The texts of each set, by their numbers: as many a set as there are levels.
+    /// The numbers of each set's texts: as many per set as there are levels.
     text_ids: Vec<u32>,
     sets: usize,
     scratch: Vec<u32>,
@@ -43,15 +43,15 @@ struct NameLevel {
     texts: Vec<Option<Box<str>>>,
     index: HashMap<Box<str>, u32>,
     absent: Option<u32>,
-    /// Bytes of all texts, each kept twice: in its place and as a key.
+    /// Bytes of all texts, each kept twice: in `texts` and as a key of `index`.
     text_bytes: usize,
     latest: u32,
-    /// From the number of the names before, and of this one, to that of them together. Not used by the first.
+    /// From the number of the previous names and that of this one to the number of both. The first level has none.
     pairs: HashMap<(u32, u32), u32>,
 }
 
 impl NameSets {
-    /// For sets of so many names.
+    /// For sets of this many names.
     pub(crate) fn new(levels: usize) -> Self {
         NameSets {
             levels: (0..levels).map(|_| NameLevel::default()).collect(),
@@ -61,12 +61,12 @@ impl NameSets {
         }
     }
 
-    /// How many sets there are.
+    /// The number of sets.
     pub(crate) fn len(&self) -> usize {
         self.sets
     }
 
-    /// The number of a set, and whether it is new: the next number.
+    /// The number of a set, and whether it is new. A new set has the next number.
     pub(crate) fn intern<'a>(&mut self, texts: impl Iterator<Item = Option<Cow<'a, str>>>) -> (u32, bool) {
         let mut set = 0;
         self.scratch.clear();
@@ -94,24 +94,24 @@ impl NameSets {
         self.levels.iter().zip(ids).map(|(level, &id)| level.texts[id as usize].as_deref().map(Cow::Borrowed))
     }
 
-    /// The number of one name of a set.
+    /// The number of a set's name at a level.
     #[inline]
     pub(crate) fn text_id(&self, set: u32, level: usize) -> usize {
         self.text_ids[set as usize * self.levels.len() + level] as usize
     }
 
-    /// The name of a number.
+    /// The name with a number at a level.
     #[inline]
     pub(crate) fn text(&self, id: usize, level: usize) -> Option<&str> {
         self.levels[level].texts[id].as_deref()
     }
 
-    /// Whether a level has sets without a name.
+    /// Whether some set has no name at a level.
     pub(crate) fn has_absent(&self, level: usize) -> bool {
         self.levels[level].absent.is_some()
     }
 
-    /// For each number of a level its rank by name, the absent one first.
+    /// The rank by name of each number at a level; the absent name is first.
     pub(crate) fn ranks(&self, level: usize) -> Vec<u32> {
         let texts = &self.levels[level].texts;
         let mut order: Vec<usize> = (0..texts.len()).collect();
@@ -123,9 +123,9 @@ impl NameSets {
         ranks
     }
 
-    /// About how much memory it takes, in bytes.
+    /// The approximate memory, in bytes.
     pub(crate) fn bytes(&self) -> usize {
-        // A hash map keeps about one place in three free, and a byte of its own for each.
+        // A hash map keeps about a third of its entries free, and has one byte more per entry.
         let entry = |bytes: usize| (bytes + 1) * 3 / 2;
         let level = |l: &NameLevel| {
             let text = size_of::<Option<Box<str>>>() + entry(size_of::<(Box<str>, u32)>());
@@ -137,7 +137,7 @@ impl NameSets {
 
 impl NameLevel {
     fn intern(&mut self, text: Option<&str>) -> u32 {
-        // Series mostly come in order, so most names are the same as before.
+        // Series mostly come in order, so most names equal the previous one.
         if self.texts.get(self.latest as usize).is_some_and(|t| t.as_deref() == text) {
             return self.latest;
         }
@@ -171,7 +171,7 @@ mod tests {
     use tidalite_model::Labels;
 
     #[test]
-    fn names_are_those_grouped_by() {
+    fn a_group_has_the_names_grouped_by() {
         let key = SeriesKey::new("r", "m", Labels::parse("a=1,b=2").unwrap());
         let by = [By::Label("b".into()), By::StepBucket(4), By::Metric, By::Label("c".into()), By::Labels];
         let runs = RunTexts::new();
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn params_are_named_in_the_order_grouped_by() {
+    fn params_are_in_the_order_grouped_by() {
         let key = |run: &str| SeriesKey::new(run, "m", Labels::none());
         let by = [By::Param("x".into()), By::Run, By::Param("y".into())];
         let runs = RunTexts::from([("r".to_string(), vec![None, Some("1".to_string())])]);

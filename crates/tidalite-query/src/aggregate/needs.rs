@@ -1,15 +1,15 @@
-//! What a list of aggregates needs to know of the points: nothing else is computed, and no other column of states
-//! exists. In a result with a group for each point, memory is what costs.
+//! What a list of aggregates needs to know of the points. Nothing else is computed, and states have no other columns:
+//! with one group per point, memory is the main cost.
 
 use super::function::Aggregate;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct AggregateNeeds {
-    /// How many points there are.
+    /// The number of points.
     pub(crate) count: bool,
-    /// How many values are finite.
+    /// The number of finite values.
     pub(crate) finite: bool,
-    /// How many values are NaN.
+    /// The number of NaN.
     pub(crate) nan: bool,
     /// The sum of the finite values.
     pub(crate) sum: bool,
@@ -93,28 +93,28 @@ impl AggregateNeeds {
         needs.nan |= needs.nan_step;
         needs.first |= needs.first_time;
         needs.last |= needs.last_time;
-        // Whether there is a sum, a mean or an end at all is told by the counts.
+        // A count of 0 says that there is no sum, mean, first or last.
         needs.finite |= needs.sum | needs.mean;
         needs.count |= needs.ends();
         needs
     }
 
-    /// What values come to.
+    /// Whether it needs a tally of the values.
     pub(crate) fn values(self) -> bool {
         self.finite | self.nan | self.min | self.max
     }
 
-    /// The first or the last point.
+    /// Whether it needs the first or the last point.
     pub(crate) fn ends(self) -> bool {
         self.first | self.last
     }
 
-    /// The steps of points, whatever they are grouped by.
+    /// Whether it needs the steps of points, grouping aside.
     pub(crate) fn steps(self) -> bool {
         self.ends() | self.min_step | self.max_step | self.nan_step
     }
 
-    /// The times of points, whatever they are grouped by.
+    /// Whether it needs the times of points, grouping aside.
     pub(crate) fn times(self) -> bool {
         self.first_time | self.last_time
     }
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_depends_on_something_brings_it_along() {
+    fn a_need_includes_what_it_depends_on() {
         let needs = |words: &[&str]| AggregateNeeds::of(&Aggregate::parse_list(words).unwrap());
         assert_eq!(needs(&["count"]), AggregateNeeds { count: true, ..AggregateNeeds::default() });
         assert_eq!(

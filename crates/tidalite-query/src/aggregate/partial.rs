@@ -1,7 +1,7 @@
 //! Aggregation of what has been pushed so far: takes series and summaries, merges, and gives the result.
 //!
-//! Steps of a push: the names of the series are interned; its points, ascending by step, are cut into runs that lie in one
-//! bucket, a block of runs at a time; each run's group is located and the run's state is folded into it.
+//! Steps of a push: the names of the series are interned; its points, ascending by step, are cut into runs that lie
+//! in one bucket, a block of runs at a time; each run's group is located and the run's state is folded into it.
 
 use super::cuts::{BucketCuts, bucket_pair};
 use super::directory::{BucketAxes, GroupDirectory, GroupKey};
@@ -16,7 +16,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use tidalite_model::{Result, SeriesKey, Summary};
 
-/// The states of all groups met so far. Made by [`Grouping::partial`](crate::Grouping::partial).
+/// The states of all groups so far. Made by [`Grouping::partial`](crate::Grouping::partial).
 ///
 /// ```
 /// use tidalite_model::{Labels, SeriesKey};
@@ -38,26 +38,26 @@ pub struct Partial {
     plan: Arc<GroupPlan>,
     directory: GroupDirectory,
     states: GroupStates,
-    /// The series whose points stand first or last in some group; a state names them by their place here.
+    /// The series whose points are first or last in some group; a state refers to them by index.
     series: Vec<SeriesKey>,
-    /// The series pushed last and the place of its names, since a series often comes in several pieces.
+    /// The last series pushed and the number of its name set, since a series often comes in several pieces.
     latest: Option<(SeriesKey, u32)>,
     block: RunBlock,
 }
 
-/// Some runs of one series' points, each in one bucket of each axis, and what is made of them. Kept for its memory only.
+/// Runs of points of one series, each in one bucket of each axis, and their states. It is kept to reuse its memory.
 #[derive(Debug, Default)]
 struct RunBlock {
     runs: Vec<Range<usize>>,
-    /// 0 on an axis without buckets.
+    /// The buckets of each run; 0 on an axis without buckets.
     buckets: Vec<(i64, i64)>,
-    /// Where the states of their groups are.
-    places: Vec<u32>,
-    /// What they come to.
+    /// The index of the state of each run's group.
+    groups: Vec<u32>,
+    /// The state of each run by itself.
     states: GroupStates,
 }
 
-/// Runs of a block at most: their columns lie in the cache of the second level.
+/// Runs per block, at most: their columns fit the second-level cache.
 const BLOCK_RUNS: usize = 1024;
 
 impl Partial {
@@ -73,11 +73,11 @@ impl Partial {
         Partial { plan, directory, states, series: Vec::new(), latest: None, block }
     }
 
-    /// Takes points of one series, in which repeats are resolved already. A series may come in several pieces, as
-    /// long as all points of one step come in one of them.
+    /// Takes points of one series, whose repeats are resolved. A series may come in several pieces, as long as all
+    /// points of one step come in one piece.
     ///
-    /// Points ascend by step, as [`merge`](crate::merge) leaves them; others are sorted first, into a copy. Needs
-    /// values, and steps and times where the [`Grouping`](crate::Grouping) says so; panics where these are missing.
+    /// Points that do not ascend by step are copied and sorted. Needs values, and steps and times where the
+    /// [`Grouping`](crate::Grouping) says so; panics where these are missing.
     pub fn push_series<'a>(&mut self, key: &SeriesKey, points: impl Into<PointsView<'a>>) {
         let points = points.into();
         if points.is_empty() {
@@ -92,7 +92,7 @@ impl Partial {
             !self.plan.needs_times() || points.times_us.len() == n,
             "points come with their times where these are needed"
         );
-        let (names, series) = self.places_of(key);
+        let (names, series) = self.numbers_of(key);
         if self.plan.needs_steps() && !points.is_ascending() {
             let sorted = merge(vec![points.to_points()], Repeats::All);
             self.push_ascending(names, series, sorted.view());
@@ -107,26 +107,37 @@ impl Partial {
             self.block.states.set_to_runs(points, &self.block.runs, series);
             self.take_block(names);
             if self.plan.needs.samples || self.plan.needs.sketch {
-                for (&place, run) in self.block.places.iter().zip(&self.block.runs) {
-                    self.states.sample(place as usize, &points.values[run.clone()]);
+                for (&state, run) in self.block.groups.iter().zip(&self.block.runs) {
+                    self.states.sample(state as usize, &points.values[run.clone()]);
                 }
             }
         }
     }
 
-    /// Takes the states of the block, whose buckets say where they belong.
+    /// Folds the states of the block into those of their groups.
     fn take_block(&mut self, names: u32) {
-        let RunBlock { states, buckets, places, .. } = &mut self.block;
-        self.directory.locate_all(names, buckets, places);
-        self.states.take(states, places, self.directory.len(), &self.series, 0);
+        let RunBlock { states, buckets, groups, .. } = &mut self.block;
+        self.directory.locate_all(names, buckets, groups);
+        self.states.take(states, groups, self.directory.len(), &self.series, 0);
     }
 
-    /// Takes a summary in place of its points; `false`, and nothing is taken, where only the points will do:
-    /// for percentiles, for the step of a NaN where there is one, and where the summary does not lie in one bucket.
+    /// Takes a summary instead of its points. Returns `false`, and takes nothing, where the points are needed: for
+    /// percentiles, for the step of a NaN where there is one, and where the summary spans several buckets.
     ///
-    /// The summary must be of points in which repeats are resolved, and of steps that no other push of this series
-    /// has.
-    #[must_use = "where it is false, the points themselves are needed"]
+    /// The summary must be of points whose repeats are resolved, at steps that no other push of this series has.
+    ///
+    /// ```
+    /// use tidalite_model::{Labels, Point, SeriesKey, Summary};
+    /// use tidalite_query::{Aggregate, By, Grouping};
+    /// let mut summary = Summary::default();
+    /// (0..4).for_each(|step| summary.push(Point { step, time_us: 0, value: 1.0 }));
+    /// let key = SeriesKey::new("run-1", "loss", Labels::none());
+    /// let by_step = |width| Grouping::new(vec![By::StepBucket(width)], vec![Aggregate::Count]);
+    /// assert!(by_step(4)?.partial().push_summary(&key, &summary));
+    /// assert!(!by_step(2)?.partial().push_summary(&key, &summary));
+    /// # Ok::<(), tidalite_model::Error>(())
+    /// ```
+    #[must_use = "where it is false, push the points instead"]
     pub fn push_summary(&mut self, key: &SeriesKey, summary: &Summary) -> bool {
         if !self.plan.takes_summary(summary) {
             return false;
@@ -135,7 +146,7 @@ impl Partial {
             return true;
         }
         let Some((step, time)) = self.plan.bucket_of(summary) else { return false };
-        let (names, series) = self.places_of(key);
+        let (names, series) = self.numbers_of(key);
         self.block.states.set_to_summary(summary, series);
         self.block.buckets.clear();
         self.block.buckets.push(bucket_pair(step, time));
@@ -143,7 +154,7 @@ impl Partial {
         true
     }
 
-    /// Takes all that `other` took. Panics where it belongs to another plan.
+    /// Takes everything that `other` took. Panics where it has another plan.
     pub fn merge(&mut self, mut other: Partial) {
         assert!(self.plan == other.plan, "only states of one plan merge");
         if self.groups() == 0 {
@@ -151,43 +162,42 @@ impl Partial {
             return;
         }
         let theirs = other.directory.names();
-        let names: Vec<u32> =
-            (0..theirs.len()).map(|place| self.directory.intern(theirs.texts(place))).collect();
+        let names: Vec<u32> = (0..theirs.len()).map(|set| self.directory.intern(theirs.texts(set))).collect();
         let keys_from = u32::try_from(self.series.len()).expect("memory ends before 2^32 series");
         self.series.append(&mut other.series);
         self.latest = None;
-        let (mut all, mut places) = (Vec::with_capacity(other.groups()), Vec::new());
-        let slots: Vec<GroupKey> = (0..other.groups()).map(|state| other.directory.slot(state)).collect();
-        for same in slots.chunk_by(|a, b| a.names == b.names) {
+        let (mut all, mut found) = (Vec::with_capacity(other.groups()), Vec::new());
+        let keys: Vec<GroupKey> = (0..other.groups()).map(|state| other.directory.key(state)).collect();
+        for same in keys.chunk_by(|a, b| a.names == b.names) {
             let buckets: Vec<(i64, i64)> = same.iter().map(|s| (s.bucket, s.bucket2)).collect();
-            self.directory.locate_all(names[same[0].names as usize], &buckets, &mut places);
-            all.extend_from_slice(&places);
+            self.directory.locate_all(names[same[0].names as usize], &buckets, &mut found);
+            all.extend_from_slice(&found);
         }
-        self.states.take_account(&other.states);
+        self.states.add_sample_bytes(&other.states);
         self.states.take(&mut other.states, &all, self.directory.len(), &self.series, keys_from);
     }
 
-    /// How many groups there are so far.
+    /// The number of groups so far.
     pub fn groups(&self) -> usize {
         self.directory.len()
     }
 
-    /// About how much memory all of this takes, in bytes; cheap enough to ask after every push.
+    /// The approximate memory, in bytes; cheap enough to call after every push.
     pub fn bytes(&self) -> usize {
         self.directory.bytes() + self.states.bytes() + self.series.capacity() * size_of::<SeriesKey>()
     }
 
-    /// The result, one row a group, ascending by the group columns in their order (null first), with the columns of
-    /// [`Grouping::schema`](crate::Grouping::schema). With nothing to group by there is one row, even without a point.
+    /// The result: one row per group, ascending by the group columns in order, null first. Its columns are those of
+    /// [`Grouping::schema`](crate::Grouping::schema). With nothing to group by there is one row, even without points.
     ///
     /// # Errors
-    /// `Full` where the names in the result come to 2 GiB or more, which one batch cannot hold.
+    /// `Full` where the names in the result take 2 GiB or more, which one batch cannot hold.
     pub fn finish(self) -> Result<RecordBatch> {
         self.finish_with(|jobs| jobs.into_iter().for_each(PercentileJob::run))
     }
 
-    /// The result, like [`finish`](Self::finish), where the caller sees to the percentiles, each group's one job, in
-    /// whatever threads it has. Jobs that it leaves undone are done here.
+    /// The result, like [`finish`](Self::finish). The caller runs the jobs for percentiles, one per group, in threads
+    /// of its own; a job that it drops is run here.
     ///
     /// # Errors
     /// As for [`finish`](Self::finish).
@@ -207,25 +217,25 @@ impl Partial {
         result(&self.plan, &self.directory, self.states)
     }
 
-    /// The places of a series' names and, where it matters which series a point is of, of its key.
-    fn places_of(&mut self, key: &SeriesKey) -> (u32, u32) {
-        let place = |series: usize| u32::try_from(series).expect("memory ends before 2^32 series");
+    /// The number of the name set of a series, and the index of its key where the series of a point matters.
+    fn numbers_of(&mut self, key: &SeriesKey) -> (u32, u32) {
+        let number = |series: usize| u32::try_from(series).expect("memory ends before 2^32 series");
         if let Some((latest, names)) = &self.latest
             && latest == key
         {
-            return (*names, place(self.series.len().saturating_sub(1)));
+            return (*names, number(self.series.len().saturating_sub(1)));
         }
         let names = self.directory.intern(texts_of(key, &self.plan.by, &self.plan.runs));
         self.latest = Some((key.clone(), names));
         if self.plan.needs.ends() {
             self.series.push(key.clone());
         }
-        (names, place(self.series.len().saturating_sub(1)))
+        (names, number(self.series.len().saturating_sub(1)))
     }
 }
 
 impl RunBlock {
-    /// The next runs; whether there are any.
+    /// Cuts the next runs; returns whether there are any.
     fn cut(&mut self, cuts: &mut BucketCuts<'_>) -> bool {
         self.runs.clear();
         self.buckets.clear();
@@ -237,7 +247,7 @@ impl RunBlock {
     }
 }
 
-/// The percentiles of one group, to be computed. See [`Partial::finish_with`].
+/// The work of computing the percentiles of one group. See [`Partial::finish_with`].
 #[derive(Debug)]
 pub struct PercentileJob<'a> {
     samples: &'a mut Samples,
@@ -245,7 +255,7 @@ pub struct PercentileJob<'a> {
 }
 
 impl PercentileJob<'_> {
-    /// Computes them; time and memory are linear in the group's points.
+    /// Computes the percentiles; time and memory are linear in the group's points.
     pub fn run(self) {
         self.samples.solve(self.fractions);
     }

@@ -17,7 +17,7 @@ pub(crate) struct GroupPlan {
     pub(crate) needs: AggregateNeeds,
     pub(crate) step_width: Option<Width>,
     pub(crate) time_width: Option<Width>,
-    /// The percentiles asked, as fractions, in the order of the aggregates.
+    /// The exact percentiles as fractions, in the order of the aggregates.
     pub(crate) fractions: Vec<f64>,
     pub(crate) runs: Arc<RunTexts>,
 }
@@ -31,14 +31,14 @@ impl GroupPlan {
         self.time_width.is_some() || self.needs.times()
     }
 
-    /// Whether a summary tells all that is needed of its points, buckets aside.
+    /// Whether a summary holds all that is needed of its points, buckets aside.
     pub(crate) fn takes_summary(&self, summary: &Summary) -> bool {
         let needs = self.needs;
         !(needs.samples || needs.sketch || needs.nan_step && summary.nan > 0)
     }
 
-    /// The step bucket and the time bucket in which all of a summary lies, each where it is grouped by. No answer
-    /// where the summary reaches over a bucket's end, or sums up nothing.
+    /// The step bucket and the time bucket of a summary, each where it is grouped by. `None` where the summary spans
+    /// several buckets, or has no points.
     pub(crate) fn bucket_of(&self, summary: &Summary) -> Option<(Option<i64>, Option<i64>)> {
         let steps = summary.steps()?;
         let step = match self.step_width {

@@ -1,16 +1,16 @@
 //! Exact order statistics, and the quantiles between them.
 //!
-//! A quantile q of n values stands at rank q·(n − 1), counted from 0, on the line between the two values around it
-//! (method 7 of R. J. Hyndman and Y. Fan, "Sample quantiles in statistical packages", The American Statistician 50, 1996;
-//! what `quantile_cont` is in SQL). Few values are sorted as far as needed. Of many a sample says between which two
-//! values each wanted rank almost surely lies (R. W. Floyd and R. L. Rivest, "Expected time bounds for selection",
-//! Communications of the ACM 18, 1975); one pass counts what is below and gathers what is between, and only that is
-//! sorted as far as needed. The counts tell whether the sample was right. Values come in chunks, so that states merge by
-//! moving, not by copying. `states.rs` keeps samples, `partial.rs` has them solved.
+//! The quantile q of n values is at rank q·(n − 1), counted from 0, interpolated linearly between the two values
+//! around it (method 7 of R. J. Hyndman and Y. Fan, "Sample quantiles in statistical packages", The American
+//! Statistician 50, 1996; `quantile_cont` in SQL). Few values are selected directly. Of many values, a sample gives
+//! two values between which each wanted rank almost surely lies (R. W. Floyd and R. L. Rivest, "Expected time bounds
+//! for selection", Communications of the ACM 18, 1975); one pass counts what is below and gathers what is between,
+//! and only that is selected from. The counts show whether the sample was right. Values are kept in chunks, so states
+//! merge by moving instead of copying.
 
 use std::ops::Range;
 
-/// Numbers on which order is that of the values: sign, exponent and mantissa as an unsigned integer.
+/// An unsigned integer with the order of the values.
 #[inline]
 fn to_key(value: f64) -> u64 {
     let bits = value.to_bits();
@@ -28,11 +28,11 @@ pub(crate) struct Samples {
     solved: Option<Vec<f64>>,
 }
 
-/// Slices at least this long become chunks of their own; shorter ones share one.
+/// Slices at least this long become chunks of their own; shorter ones share a chunk.
 const CHUNK_VALUES: usize = 1024;
 
 impl Samples {
-    /// Takes the finite ones of some values; returns how many bytes of memory that took.
+    /// Takes the finite values; returns the bytes of memory that this took.
     pub(crate) fn push(&mut self, values: &[f64]) -> usize {
         let all_finite = values.iter().fold(true, |all, v| all & (v.abs() <= f64::MAX));
         let finite = values.iter().copied().filter(|v| v.is_finite());
@@ -51,7 +51,7 @@ impl Samples {
         }
     }
 
-    /// Takes all that `other` holds.
+    /// Takes the values of `other`.
     pub(crate) fn merge(&mut self, other: Samples) {
         if self.chunks.is_empty() {
             self.chunks = other.chunks;
@@ -66,20 +66,20 @@ impl Samples {
         }
     }
 
-    /// Computes the quantiles at `fractions` (each 0 to 1) and lets the values go.
+    /// Computes the quantiles at `fractions` (each 0 to 1) and frees the values.
     pub(crate) fn solve(&mut self, fractions: &[f64]) {
         if self.solved.is_none() {
             self.solved = Some(quantiles(&std::mem::take(&mut self.chunks), fractions));
         }
     }
 
-    /// Quantile `i` of those solved; `None` where there was no value.
+    /// The solved quantile at index `i`; `None` where there was no value.
     pub(crate) fn quantile(&self, i: usize) -> Option<f64> {
         self.solved.as_ref().and_then(|s| s.get(i)).copied()
     }
 }
 
-/// The quantiles at `fractions`; none where there are no values.
+/// The quantiles at `fractions`; empty where there are no values.
 fn quantiles(chunks: &[Vec<f64>], fractions: &[f64]) -> Vec<f64> {
     let n: usize = chunks.iter().map(Vec::len).sum();
     if n == 0 {
@@ -109,11 +109,11 @@ fn between(lo: f64, hi: f64, part: f64) -> f64 {
     if distance.is_finite() { lo + distance * part } else { lo * (1.0 - part) + hi * part }
 }
 
-/// From this many values on a sample is taken first, of a sixteenth of them at most.
+/// From this many values on, a sample of at most a sixteenth of them is taken first.
 const SAMPLED_MIN: usize = 1 << 14;
-/// Values in a sample at most.
+/// The greatest size of a sample.
 const SAMPLE_MAX: usize = 1 << 12;
-/// With more ranks than this a full sort costs no more than selecting one after the other.
+/// With more ranks than this, a full sort costs no more than selecting each.
 const RANKS_MAX: usize = 8;
 
 /// The values at `ranks`, which ascend and are below the number of values.
@@ -127,7 +127,7 @@ fn order_statistics(chunks: &[&[f64]], ranks: &[usize]) -> Vec<f64> {
     })
 }
 
-/// The same from what lies within brackets; `None` where one of the ranks does not.
+/// The values at `ranks`, from those within brackets; `None` where a rank is outside its bracket.
 fn within_brackets(mut brackets: Brackets, chunks: &[&[f64]], n: usize, ranks: &[usize]) -> Option<Vec<f64>> {
     chunks.iter().for_each(|chunk| brackets.take(chunk));
     let mut places = Vec::with_capacity(ranks.len());
@@ -139,7 +139,7 @@ fn within_brackets(mut brackets: Brackets, chunks: &[&[f64]], n: usize, ranks: &
         if missing.is_some() {
             return None;
         }
-        // All that was gathered of lower brackets comes before, the rest of what is below was left out.
+        // Of the values below, those in lower brackets were gathered and precede these; the others were not.
         places.extend(bracket.ranks.clone().map(|i| ranks[i] - below + before));
         before += held;
     }
@@ -147,11 +147,12 @@ fn within_brackets(mut brackets: Brackets, chunks: &[&[f64]], n: usize, ranks: &
     Some(select(&mut keys, &places).into_iter().map(from_key).collect())
 }
 
-/// Values from all over, ascending.
+/// A sample from all chunks, ascending.
 fn sample(chunks: &[&[f64]], n: usize) -> Vec<f64> {
     let size = (n / 16).min(SAMPLE_MAX);
     let stride = n / size;
-    // At random within each stride, so that no period in the values meets that of the sample. Any numbers will do.
+    // At random within each stride, so that a period in the values does not bias the sample. The seed does not
+    // matter.
     let mut random = 0x9e37_79b9_7f4a_7c15u64;
     let mut sample = Vec::with_capacity(size);
     let (mut chunks, mut chunk, mut start) = (chunks.iter(), &[][..], 0);
@@ -160,7 +161,7 @@ fn sample(chunks: &[&[f64]], n: usize) -> Vec<f64> {
         let at = i * stride + (random >> 33) as usize % stride;
         while at - start >= chunk.len() {
             start += chunk.len();
-            chunk = chunks.next().expect("a sample is of values that are there");
+            chunk = chunks.next().expect("a sample index is below the number of values");
         }
         sample.push(chunk[at - start]);
     }
@@ -168,7 +169,7 @@ fn sample(chunks: &[&[f64]], n: usize) -> Vec<f64> {
     sample
 }
 
-/// Values between which wanted ranks almost surely lie, ascending and apart, and what lies there.
+/// Disjoint ascending ranges of values in which the wanted ranks almost surely lie, and the values found there.
 struct Brackets {
     all: Vec<Bracket>,
     gathered: Vec<f64>,
@@ -177,21 +178,21 @@ struct Brackets {
 struct Bracket {
     lo: f64,
     hi: f64,
-    /// Which of the ranks are within.
+    /// The indexes of the ranks within.
     ranks: Range<usize>,
-    /// Values that are not below.
+    /// The number of values at or above `lo`.
     reach: usize,
 }
 
-/// So many standard deviations of a rank in a sample: one in ten thousand lies beyond.
+/// The margin, in standard deviations of a rank in a sample: one rank in ten thousand is outside it.
 const DEVIATIONS: f64 = 4.0;
-/// Brackets are apart by more than this part of all values.
+/// Brackets that are closer than this part of all values are joined.
 const GAP_MIN: f64 = 0.05;
-/// Values that are looked at together: they and their marks stay in the first-level cache.
+/// Values per block: a block and its marks fit the first-level cache.
 const BLOCK: usize = 512;
 
 impl Brackets {
-    /// Around the ranks of `n` values, from an ascending sample of them.
+    /// Brackets around the ranks of `n` values, from an ascending sample of them.
     fn around(sample: &[f64], n: usize, ranks: &[usize]) -> Self {
         let size = sample.len() as f64;
         let mut all: Vec<Bracket> = Vec::new();
@@ -203,7 +204,7 @@ impl Brackets {
             let lo = if low < 0.0 { f64::NEG_INFINITY } else { sample[low as usize] };
             let hi = sample.get(high as usize).copied().unwrap_or(f64::INFINITY);
             match all.last_mut() {
-                // To gather what is between costs less than to compare with another bracket.
+                // Gathering what is between costs less than comparing with another bracket.
                 Some(last) if low - end <= size * GAP_MIN || lo <= last.hi => {
                     (last.hi, last.ranks.end) = (last.hi.max(hi), i + 1);
                 }
@@ -214,7 +215,7 @@ impl Brackets {
         Brackets { all, gathered: Vec::new() }
     }
 
-    /// Counts and gathers. No branch depends on a value, so that the compiler can use vectors.
+    /// Counts and gathers values. No branch depends on a value, so that the compiler can use vectors.
     fn take(&mut self, values: &[f64]) {
         let mut marks = [0u64; BLOCK];
         let mut kept = [0.0; BLOCK];
@@ -294,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_and_sorting_agree() {
+    fn quantiles_by_a_sample_equal_those_by_sorting() {
         let mut state = 1u64;
         let mut next = || {
             state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
@@ -317,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_that_misleads_is_noticed() {
+    fn a_misleading_sample_is_detected() {
         let values: Vec<f64> = (0..1000).map(f64::from).collect();
         let around = |from: u32| -> Vec<f64> { (0..100).map(|i| f64::from(from + i)).collect() };
         for (from, ranks) in [(0, [500, 501]), (900, [500, 501]), (450, [300, 500])] {
@@ -336,13 +337,13 @@ mod tests {
     }
 
     #[test]
-    fn values_that_are_not_finite_do_not_count_and_nothing_has_no_quantile() {
+    fn only_finite_values_count_and_without_any_there_is_no_quantile() {
         assert_eq!(
             solved(&[&[f64::NAN, 2.0, f64::INFINITY, f64::NEG_INFINITY]], &[0.0, 1.0]),
             [Some(2.0); 2]
         );
         assert_eq!(solved(&[&[f64::NAN], &[]], &[0.5]), [None]);
-        assert_eq!(solved(&[&[f64::MIN, f64::MAX]], &[0.5]), [Some(0.0)], "their distance is no f64");
+        assert_eq!(solved(&[&[f64::MIN, f64::MAX]], &[0.5]), [Some(0.0)], "their distance overflows");
     }
 
     #[test]

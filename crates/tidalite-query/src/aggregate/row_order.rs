@@ -1,6 +1,6 @@
 //! The order of a result's rows: ascending by the group columns.
 //!
-//! GroupStates are mostly in the order of their rows already; then no order is kept, and columns are used without a copy.
+//! States are mostly in the order of their rows already. Then no order is kept, and columns are used without a copy.
 
 use super::by::By;
 use super::directory::GroupDirectory;
@@ -9,17 +9,17 @@ use crate::axis::Width;
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use std::cmp::Ordering;
 
-/// What a group column is made of.
+/// The source of a group column.
 pub(super) enum GroupColumn {
-    /// So many-th names, and the rank of each distinct one.
+    /// Names by their index, and the rank of each distinct name.
     Names { level: usize, ranks: Vec<u32> },
-    /// Buckets, the first ones of a slot or the second, and their width.
+    /// Buckets: the first or the second of a group's key, their width, and whether they are of time.
     Bucket { second: bool, width: Width, times: bool },
 }
 
 pub(super) fn group_columns(plan: &GroupPlan, directory: &GroupDirectory) -> Vec<GroupColumn> {
     let mut levels = 0..;
-    let axis = |by: &By| match by {
+    let column = |by: &By| match by {
         By::StepBucket(width) => {
             GroupColumn::Bucket { second: false, width: Width::new(*width), times: false }
         }
@@ -27,17 +27,17 @@ pub(super) fn group_columns(plan: &GroupPlan, directory: &GroupDirectory) -> Vec
             GroupColumn::Bucket { second: plan.step_width.is_some(), width: Width::new(*width), times: true }
         }
         name => {
-            debug_assert!(name.is_name(), "whatever has no buckets has names");
+            debug_assert!(name.is_name(), "a group is a bucket or a name");
             let level = levels.next().expect("levels do not end");
             GroupColumn::Names { level, ranks: directory.names().ranks(level) }
         }
     };
-    plan.by.iter().map(axis).collect()
+    plan.by.iter().map(column).collect()
 }
 
 impl GroupColumn {
     fn compare(&self, directory: &GroupDirectory, a: usize, b: usize) -> Ordering {
-        let (a, b) = (directory.slot(a), directory.slot(b));
+        let (a, b) = (directory.key(a), directory.key(b));
         match self {
             GroupColumn::Names { level, ranks } => {
                 let rank = |names: u32| ranks[directory.names().text_id(names, *level)];
@@ -49,7 +49,7 @@ impl GroupColumn {
     }
 }
 
-/// Which state each row shows.
+/// The state that each row shows.
 pub(super) struct RowOrder {
     count: usize,
     /// `None` where the rows are the states in their order.
@@ -57,16 +57,16 @@ pub(super) struct RowOrder {
 }
 
 impl RowOrder {
-    pub(super) fn of(axes: &[GroupColumn], directory: &GroupDirectory) -> Self {
+    pub(super) fn of(groups: &[GroupColumn], directory: &GroupDirectory) -> Self {
         let count = directory.len();
         let compare = |a: usize, b: usize| {
-            axes.iter().map(|x| x.compare(directory, a, b)).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
+            groups.iter().map(|x| x.compare(directory, a, b)).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
         };
         // Most neighbours have the same names.
         let buckets: Vec<&GroupColumn> =
-            axes.iter().filter(|x| matches!(x, GroupColumn::Bucket { .. })).collect();
+            groups.iter().filter(|x| matches!(x, GroupColumn::Bucket { .. })).collect();
         let follows = |i: usize| match &buckets[..] {
-            [bucket] if directory.slot(i - 1).names == directory.slot(i).names => {
+            [bucket] if directory.key(i - 1).names == directory.key(i).names => {
                 bucket.compare(directory, i - 1, i).is_lt()
             }
             _ => compare(i - 1, i).is_lt(),
@@ -75,7 +75,7 @@ impl RowOrder {
             return RowOrder { count, order: None };
         }
         let mut order: Vec<u32> = (0..u32::try_from(count).expect("states are counted in u32")).collect();
-        // Stable, since that sort makes use of what is in order already: mostly each series' buckets.
+        // The stable sort is fast on runs that are sorted already: mostly each series' buckets.
         order.sort_by(|&a, &b| compare(a as usize, b as usize));
         RowOrder { count, order: Some(order) }
     }
@@ -84,10 +84,10 @@ impl RowOrder {
         (0..self.count).map(|row| self.order.as_ref().map_or(row, |o| o[row] as usize))
     }
 
-    /// The names of the rows, and how many consecutive rows have them.
+    /// The name sets of the rows, each with the number of consecutive rows that have it.
     pub(super) fn names(&self, directory: &GroupDirectory) -> Vec<(u32, usize)> {
         let mut runs: Vec<(u32, usize)> = Vec::new();
-        for names in self.states().map(|state| directory.slot(state).names) {
+        for names in self.states().map(|state| directory.key(state).names) {
             match runs.last_mut() {
                 Some((last, count)) if *last == names => *count += 1,
                 _ => runs.push((names, 1)),
@@ -96,7 +96,7 @@ impl RowOrder {
         runs
     }
 
-    /// A column of states as a column of rows.
+    /// Turns a column of states into a column of rows.
     pub(super) fn take<T: Copy>(&self, column: &mut Vec<T>) -> Vec<T> {
         match &self.order {
             None => std::mem::take(column),
@@ -104,7 +104,7 @@ impl RowOrder {
         }
     }
 
-    /// Null where a state has no value.
+    /// A mask that is null where a state has no value; `None` where all have one.
     pub(super) fn nulls(&self, has_value: impl Fn(usize) -> bool) -> Option<NullBuffer> {
         if (0..self.count).all(&has_value) {
             return None;

@@ -1,20 +1,19 @@
-//! A quantile sketch: what percentiles are about, in memory that does not grow with the number of values.
+//! A quantile sketch: approximate percentiles in memory that does not grow with the number of values.
 //!
 //! DDSketch (C. Masson, J. E. Rim and H. K. Lee, "DDSketch: A Fast and Fully-Mergeable Quantile Sketch with
 //! Relative-Error Guarantees", Proceedings of the VLDB Endowment 12(12), 2019): values are counted by the power of a
-//! base that they reach, so that each is known to within [`ERROR`] of itself. Negative values have counts of their own,
-//! and zero one of its own. No buckets are collapsed: all finite values together need at most about 73,000 of them a
-//! sign. Sketches merge by adding counts, so that the result does not depend on what was merged when.
+//! base that they reach, so each is known to within [`ERROR`] of itself. Negative values have their own counts, and
+//! so has zero. Buckets are never collapsed: all finite values need at most about 73,000 of them per sign. Sketches
+//! merge by adding counts, so the result does not depend on the order of merges.
 //!
-//! Quantiles are those of `quantile.rs`: on the line between the two values around the rank, each of which is off by at
-//! most [`ERROR`] of itself. `states.rs` keeps sketches.
+//! Quantiles are those of `quantile.rs`: interpolated between the two values around the rank, each off by at most
+//! [`ERROR`] of itself.
 
-/// How far a value may be off, as a part of itself.
+/// The greatest relative error of a value.
 pub(crate) const ERROR: f64 = 0.01;
-/// The base: one bucket reaches from a power of it to the next, so that no value is farther than [`ERROR`] from the
-/// middle.
+/// The base: one bucket reaches from a power of it to the next, so each value is within [`ERROR`] of the middle.
 const BASE: f64 = (1.0 + ERROR) / (1.0 - ERROR);
-/// Counts of buckets that lie next to each other are kept together in blocks of so many.
+/// Counts of adjacent buckets are kept in blocks of this many.
 const BLOCK: usize = 64;
 
 /// Counts of the finite values of one group.
@@ -23,11 +22,11 @@ pub(crate) struct Sketch {
     zeros: u64,
     positive: SketchBuckets,
     negative: SketchBuckets,
-    /// The least and the greatest value, between which every answer lies.
+    /// The least and the greatest value, which bound every quantile.
     range: Option<(f64, f64)>,
 }
 
-/// How many values reach each power of the base, sparse: blocks ascend by their number.
+/// The number of values that reach each power of the base, sparse: blocks ascend by their index.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct SketchBuckets {
     blocks: Vec<(i32, [u64; BLOCK])>,
@@ -35,7 +34,7 @@ struct SketchBuckets {
 }
 
 impl Sketch {
-    /// Takes the finite ones of some values; returns how many bytes of memory that took.
+    /// Takes the finite values; returns the bytes of memory that this took.
     pub(crate) fn push(&mut self, values: &[f64]) -> usize {
         let before = self.bytes();
         for &value in values.iter().filter(|v| v.is_finite()) {
@@ -52,7 +51,7 @@ impl Sketch {
         self.bytes() - before
     }
 
-    /// Takes all that `other` took; returns how many bytes of memory that took.
+    /// Takes everything that `other` took; returns the bytes of memory that this took.
     pub(crate) fn merge(&mut self, other: &Sketch) -> usize {
         let before = self.bytes();
         self.zeros += other.zeros;
@@ -70,7 +69,7 @@ impl Sketch {
         let (least, greatest) = self.range?;
         let n = self.negative.total + self.zeros + self.positive.total;
         let rank = (n - 1) as f64 * fraction;
-        // Below 2^53 values a rank is exact; beyond, its neighbours are as good.
+        // Below 2^53 values a rank is exact; above, a neighbouring rank serves as well.
         let (below, above) = (rank.floor() as u64, (rank.ceil() as u64).min(n - 1));
         let (lo, hi) = (self.value(below), self.value(above));
         let distance = hi - lo;
@@ -79,11 +78,11 @@ impl Sketch {
         Some(value.clamp(least, greatest))
     }
 
-    /// About the value at a rank, counted from 0.
+    /// The approximate value at a rank, counted from 0.
     fn value(&self, rank: u64) -> f64 {
         let (negative, zeros) = (self.negative.total, self.zeros);
         if rank < negative {
-            // The least value is the one of the greatest magnitude.
+            // The least value has the greatest magnitude.
             return -self.negative.value(negative - 1 - rank);
         }
         if rank < negative + zeros {
@@ -92,7 +91,7 @@ impl Sketch {
         self.positive.value(rank - negative - zeros)
     }
 
-    /// How much memory the counts take.
+    /// The bytes of memory of the counts.
     pub(crate) fn bytes(&self) -> usize {
         let blocks = self.positive.blocks.capacity() + self.negative.blocks.capacity();
         blocks * size_of::<(i32, [u64; BLOCK])>()
@@ -101,7 +100,7 @@ impl Sketch {
 
 /// The power of the base that a positive value reaches, rounded up.
 fn power(value: f64) -> i32 {
-    // Of any positive f64 below 2^17 in magnitude.
+    // The magnitude is below 2^17 for every positive f64.
     (value.ln() / BASE.ln()).ceil() as i32
 }
 
@@ -125,7 +124,7 @@ impl SketchBuckets {
         }
     }
 
-    /// About the value at a rank, counted from 0 and below the total.
+    /// The approximate value at a rank, counted from 0 and below the total.
     fn value(&self, rank: u64) -> f64 {
         let mut left = rank;
         for (block, counts) in &self.blocks {
@@ -140,9 +139,9 @@ impl SketchBuckets {
     }
 }
 
-/// What is at most [`ERROR`] off from all that lies between two powers of the base.
+/// The number within [`ERROR`] of everything between two powers of the base.
 fn middle(power: i32) -> f64 {
-    // By its logarithm, since the power itself may lie outside the range of f64.
+    // By its logarithm, since the power itself may be outside the range of f64.
     let log = f64::from(power) * BASE.ln() + (2.0 / (BASE + 1.0)).ln();
     log.exp().clamp(f64::from_bits(1), f64::MAX)
 }
@@ -164,7 +163,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn quantiles_are_as_near_to_the_exact_ones_as_promised(
+        fn quantiles_are_within_the_error_of_the_exact_ones(
             chunks in prop::collection::vec(prop::collection::vec(value(), 0..60), 1..6),
             fractions in prop::collection::vec(0.0..=1.0f64, 1..8),
         ) {
@@ -178,7 +177,7 @@ mod tests {
             sketches.iter().rev().for_each(|s| { merged.merge(s); });
             let mut whole = Sketch::default();
             whole.push(&chunks.concat());
-            prop_assert!(merged == whole, "merging in whatever order is the same as taking all");
+            prop_assert!(merged == whole, "merging in any order equals taking all values");
             let mut sorted: Vec<f64> = chunks.concat().into_iter().filter(|v| v.is_finite()).collect();
             sorted.sort_by(f64::total_cmp);
             for f in fractions.into_iter().chain([0.0, 1.0]) {
@@ -187,7 +186,7 @@ mod tests {
                 let (lo, hi) = exact(&sorted, rank);
                 let part = rank.fract();
                 let expected = lo * (1.0 - part) + hi * part;
-                // Each of the two is off by a hundredth of itself; and rounding, of the logarithm above all.
+                // Each of the two is off by a hundredth of itself, and by rounding, mostly of the logarithm.
                 let off = (ERROR + 1e-9) * (lo.abs() * (1.0 - part) + hi.abs() * part) + f64::MIN_POSITIVE;
                 prop_assert!((found - expected).abs() <= off, "{found} {expected} {off}");
             }
@@ -195,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn the_memory_is_bounded_whatever_the_values() {
+    fn the_memory_is_bounded_for_all_values() {
         let mut sketch = Sketch::default();
         let taken: usize = (-1074..1024).map(|e| sketch.push(&[2f64.powi(e), -(2f64.powi(e))])).sum();
         assert_eq!(taken, sketch.bytes());
@@ -209,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn one_value_is_told_exactly_and_nothing_has_no_quantile() {
+    fn one_value_is_exact_and_without_any_there_is_no_quantile() {
         for value in [3.0, -7.5, 0.0, f64::MAX, f64::MIN, 5e-324] {
             let mut sketch = Sketch::default();
             sketch.push(&[value; 5]);

@@ -1,10 +1,9 @@
-//! The states of all groups, column by column: only the columns that the aggregates need exist.
+//! The states of all groups, column by column; only the columns that the aggregates need exist.
 //!
-//! Steps of taking something: it is made into states of its own, one for each run of points or each summary, in loops of
-//! one column each; these then either become the states behind the others as they are, or are folded into those that
-//! are there. Invariant: taking points and merging give what [`Summary`] gives, whatever the order; `first` and `last`
-//! break ties by series, as [`Grouping`](crate::Grouping) says. A state is a place in the columns, handed out by
-//! `directory.rs`; `partial.rs` pushes, `finish.rs` reads.
+//! Steps of a push: each run of points, or each summary, becomes a state of its own, in loops over one column each.
+//! These states are then appended to the others, or folded into the states of their groups. Invariants: pushing
+//! points and merging give what [`Summary`] gives, in any order; `first` and `last` break ties by series, as
+//! [`Grouping`](crate::Grouping) says. A state is an index into the columns.
 
 use super::needs::AggregateNeeds;
 use super::quantile::Samples;
@@ -25,25 +24,25 @@ pub(crate) struct GroupStates {
     pub(crate) sums: Vec<f64>,
     pub(crate) means: Vec<f64>,
     pub(crate) m2s: Vec<f64>,
-    /// +Inf where there is none, since extremes are finite.
+    /// +Inf where there is no finite value.
     pub(crate) mins: Vec<f64>,
     pub(crate) min_steps: Vec<i64>,
-    /// −Inf where there is none.
+    /// −Inf where there is no finite value.
     pub(crate) maxs: Vec<f64>,
     pub(crate) max_steps: Vec<i64>,
-    /// Where the count is 0 there is no first and no last point.
+    /// Valid where the count is above 0.
     pub(crate) firsts: Vec<EndPoint>,
     pub(crate) first_times: Vec<i64>,
     pub(crate) lasts: Vec<EndPoint>,
     pub(crate) last_times: Vec<i64>,
-    /// The greatest i64 where there is none.
+    /// The greatest i64 where there is no NaN.
     pub(crate) nan_steps: Vec<i64>,
     pub(crate) samples: Vec<Samples>,
     pub(crate) sketches: Vec<Sketch>,
     sample_bytes: usize,
 }
 
-/// A first or last point, and its series: a place in the list of keys that whoever pushes keeps.
+/// A first or last point, and the index of its series in the list of keys that the pusher keeps.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct EndPoint {
     pub(crate) step: i64,
@@ -56,12 +55,12 @@ impl GroupStates {
         GroupStates { needs, ..GroupStates::default() }
     }
 
-    /// Without what is kept of the values themselves, which is not made anew for each taking.
+    /// States without samples and sketches: values go into those of the groups directly.
     pub(crate) fn without_values(needs: AggregateNeeds) -> Self {
         GroupStates::new(AggregateNeeds { samples: false, sketch: false, ..needs })
     }
 
-    /// Replaces all states by one for each of some runs of one series' points.
+    /// Replaces all states by one per run of points of one series.
     pub(crate) fn set_to_runs(&mut self, points: PointsView<'_>, runs: &[Range<usize>], series: u32) {
         self.len = runs.len();
         let (needs, of) = (self.needs, runs.iter());
@@ -105,7 +104,7 @@ impl GroupStates {
         set(needs.nan_step, &mut self.nan_steps, of.map(nan_step));
     }
 
-    /// Replaces all states by one of a summary. Where the steps of NaNs are needed, it counts none.
+    /// Replaces all states by that of a summary. Where the steps of NaNs are needed, the summary counts none.
     pub(crate) fn set_to_summary(&mut self, s: &Summary, series: u32) {
         self.len = 1;
         let needs = self.needs;
@@ -128,12 +127,12 @@ impl GroupStates {
         set(needs.nan_step, &mut self.nan_steps, [i64::MAX]);
     }
 
-    /// Takes all states of `other`, each at its place, where the keys of its series lie from `keys_from` on. There are `len`
-    /// places now; the new ones stand behind the others, and first came up in their order.
+    /// Takes all states of `other` into the `groups` with these indexes. The keys of its series start at `keys_from`.
+    /// There are `len` groups now; new groups follow the known ones, in the order of their first state.
     pub(crate) fn take(
         &mut self,
         other: &mut GroupStates,
-        places: &[u32],
+        groups: &[u32],
         len: usize,
         keys: &[SeriesKey],
         keys_from: u32,
@@ -141,21 +140,21 @@ impl GroupStates {
         let ends = other.firsts.iter_mut().chain(&mut other.lasts);
         ends.for_each(|end| end.series += keys_from);
         if len - self.len == other.len {
-            // None of them was there before.
+            // All groups are new.
             self.append(other);
         } else {
             self.grow(len);
-            self.fold(other, places, keys);
+            self.fold(other, groups, keys);
         }
-        for (&place, samples) in places.iter().zip(&mut other.samples) {
-            self.samples[place as usize].merge(std::mem::take(samples));
+        for (&group, samples) in groups.iter().zip(&mut other.samples) {
+            self.samples[group as usize].merge(std::mem::take(samples));
         }
-        for (&place, sketch) in places.iter().zip(&other.sketches) {
-            self.sample_bytes += self.sketches[place as usize].merge(sketch);
+        for (&group, sketch) in groups.iter().zip(&other.sketches) {
+            self.sample_bytes += self.sketches[group as usize].merge(sketch);
         }
     }
 
-    /// Adds empty states behind the others, until there are so many.
+    /// Appends empty states until there are `len`.
     pub(crate) fn grow(&mut self, len: usize) {
         fn grow<T: Clone>(needed: bool, column: &mut Vec<T>, len: usize, empty: T) {
             if needed {
@@ -191,7 +190,7 @@ impl GroupStates {
         }
     }
 
-    /// The states of `other` behind these; those of the values themselves stay where they are.
+    /// Appends the states of `other`, without its samples and sketches.
     fn append(&mut self, other: &mut GroupStates) {
         self.len += other.len;
         join(&mut self.counts, &mut other.counts);
@@ -212,18 +211,18 @@ impl GroupStates {
         self.grow_values();
     }
 
-    /// [`Summary::merge`] on the columns that are there, of each state of `other` into that at its place.
-    fn fold(&mut self, other: &GroupStates, places: &[u32], keys: &[SeriesKey]) {
+    /// Folds each state of `other` into its group: [`Summary::merge`] on the columns that exist.
+    fn fold(&mut self, other: &GroupStates, groups: &[u32], keys: &[SeriesKey]) {
         let needs = self.needs;
-        let pairs = || places.iter().map(|&place| place as usize).zip(0..);
+        let pairs = || groups.iter().map(|&group| group as usize).zip(0..);
         if needs.ends() {
-            // Whether a state has an end yet is told by its count.
+            // A count of 0 says that a state has no ends yet.
             for (i, j) in pairs().filter(|&(_, j)| other.counts[j] > 0) {
                 self.fold_ends(i, other, j, keys);
                 self.counts[i] += other.counts[j];
             }
         } else {
-            add(&mut self.counts, &other.counts, places);
+            add(&mut self.counts, &other.counts, groups);
         }
         if needs.mean {
             for (i, j) in pairs().filter(|&(_, j)| other.finites[j] > 0) {
@@ -231,21 +230,21 @@ impl GroupStates {
                 self.finites[i] += other.finites[j];
             }
         } else {
-            add(&mut self.finites, &other.finites, places);
+            add(&mut self.finites, &other.finites, groups);
         }
-        add(&mut self.nans, &other.nans, places);
-        add(&mut self.sums, &other.sums, places);
+        add(&mut self.nans, &other.nans, groups);
+        add(&mut self.sums, &other.sums, groups);
         if needs.min_step {
             pairs().for_each(|(i, j)| self.fold_min(i, other, j));
         } else {
-            keep(&mut self.mins, &other.mins, places, |mine, value| value < mine);
+            keep(&mut self.mins, &other.mins, groups, |mine, value| value < mine);
         }
         if needs.max_step {
             pairs().for_each(|(i, j)| self.fold_max(i, other, j));
         } else {
-            keep(&mut self.maxs, &other.maxs, places, |mine, value| value > mine);
+            keep(&mut self.maxs, &other.maxs, groups, |mine, value| value > mine);
         }
-        keep(&mut self.nan_steps, &other.nan_steps, places, |mine, step| step < mine);
+        keep(&mut self.nan_steps, &other.nan_steps, groups, |mine, step| step < mine);
     }
 
     /// The pairwise rule of [`Summary::merge`].
@@ -276,7 +275,7 @@ impl GroupStates {
         }
         if self.needs.last {
             let (mine, theirs) = (&self.lasts[i], &other.lasts[j]);
-            // Within one series the later pushed is the later written.
+            // Within one series, what is pushed later was written later.
             let after = (theirs.step, mine.step);
             if is_empty || after.0 > after.1 || (after.0 == after.1 && key(theirs) >= key(mine)) {
                 self.lasts[i] = *theirs;
@@ -303,7 +302,7 @@ impl GroupStates {
         }
     }
 
-    /// Takes values for percentiles.
+    /// Takes values for the percentiles of a group.
     pub(crate) fn sample(&mut self, i: usize, values: &[f64]) {
         if self.needs.samples {
             self.sample_bytes += self.samples[i].push(values);
@@ -313,13 +312,13 @@ impl GroupStates {
         }
     }
 
-    /// Takes over the account of the samples that came with `other`'s states; what its sketches took goes with them.
-    pub(crate) fn take_account(&mut self, other: &GroupStates) {
+    /// Adds the bytes of `other`'s samples, whose chunks move here. Bytes of sketches are counted when these merge.
+    pub(crate) fn add_sample_bytes(&mut self, other: &GroupStates) {
         let sketched: usize = other.sketches.iter().map(Sketch::bytes).sum();
         self.sample_bytes += other.sample_bytes.saturating_sub(sketched);
     }
 
-    /// About how much memory all states take, in bytes.
+    /// The approximate memory of all states, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         let counts = [&self.counts, &self.finites, &self.nans].map(|c| c.capacity());
         let floats = [&self.sums, &self.means, &self.m2s, &self.mins, &self.maxs].map(|c| c.capacity());
@@ -334,7 +333,7 @@ impl GroupStates {
     }
 }
 
-/// Fills a column that is needed.
+/// Fills a column if it is needed.
 #[inline]
 fn set<T>(needed: bool, column: &mut Vec<T>, values: impl IntoIterator<Item = T>) {
     if needed {
@@ -343,7 +342,7 @@ fn set<T>(needed: bool, column: &mut Vec<T>, values: impl IntoIterator<Item = T>
     }
 }
 
-/// Puts a column behind another, where there is one at all.
+/// Appends a column to another, if it is used.
 #[inline]
 fn join<T>(column: &mut Vec<T>, other: &mut Vec<T>) {
     if !other.is_empty() {
@@ -351,17 +350,17 @@ fn join<T>(column: &mut Vec<T>, other: &mut Vec<T>) {
     }
 }
 
-/// Adds numbers to those at their places. Columns that are not needed are empty.
-fn add<T: Copy + AddAssign>(column: &mut [T], others: &[T], places: &[u32]) {
-    for (&place, &other) in places.iter().zip(others) {
-        column[place as usize] += other;
+/// Adds each number to that of its group. Columns that are not needed are empty.
+fn add<T: Copy + AddAssign>(column: &mut [T], others: &[T], groups: &[u32]) {
+    for (&group, &other) in groups.iter().zip(others) {
+        column[group as usize] += other;
     }
 }
 
-/// Puts numbers in the place of those that they win against.
-fn keep<T: Copy>(column: &mut [T], others: &[T], places: &[u32], wins: impl Fn(T, T) -> bool) {
-    for (&place, &other) in places.iter().zip(others) {
-        let mine = &mut column[place as usize];
+/// Replaces the number of each group where the new one wins.
+fn keep<T: Copy>(column: &mut [T], others: &[T], groups: &[u32], wins: impl Fn(T, T) -> bool) {
+    for (&group, &other) in groups.iter().zip(others) {
+        let mine = &mut column[group as usize];
         *mine = if wins(*mine, other) { other } else { *mine };
     }
 }

@@ -1,15 +1,15 @@
 //! From a slice of points to its summary, in passes that the compiler turns into vectors.
 //!
-//! The result is what [`Summary::push`] point by point gives: counts, extremes and ends exactly, sums to rounding
-//! (eight partial sums instead of one; mean and M2 by the corrected two-pass formula of Chan, Golub and LeVeque,
-//! "Algorithms for computing the sample variance", The American Statistician 37, 1983). Only what the aggregates need is
-//! computed. Partial states and charts call this.
+//! The result is what [`Summary::push`] gives point by point: counts, extremes and ends exactly, sums to rounding.
+//! There are eight partial sums instead of one; mean and M2 are by the corrected two-pass formula of Chan, Golub and
+//! LeVeque, "Algorithms for computing the sample variance", The American Statistician 37, 1983. Only what the
+//! aggregates need is computed.
 
 use super::needs::AggregateNeeds;
 use crate::points::PointsView;
 use tidalite_model::{Extreme, Summary};
 
-/// What some values come to: of the finite ones all but the counts is told, and only as far as it was needed.
+/// The statistics of values, as far as they are needed; all but `nan` are of the finite ones.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct ValueTally {
     pub(crate) finite: u64,
@@ -17,13 +17,13 @@ pub(crate) struct ValueTally {
     pub(crate) sum: f64,
     pub(crate) mean: f64,
     pub(crate) m2: f64,
-    /// +Inf where there is none.
+    /// +Inf where there is no finite value.
     pub(crate) min: f64,
-    /// −Inf where there is none.
+    /// −Inf where there is no finite value.
     pub(crate) max: f64,
 }
 
-/// What values come to.
+/// The statistics of values.
 #[inline]
 pub(crate) fn tally(values: &[f64], needs: AggregateNeeds) -> ValueTally {
     let Sweep { finite, sum, min, max } = sweep(values);
@@ -37,8 +37,8 @@ pub(crate) fn tally(values: &[f64], needs: AggregateNeeds) -> ValueTally {
     t
 }
 
-/// The summary of points that ascend by step. Counts are always told, what else is not needed keeps its default; in
-/// particular extremes whose steps are not needed stand at step 0, and the least and greatest time are never told.
+/// The summary of points that ascend by step. `count` is always set, what is not needed keeps its default. In
+/// particular, extremes whose steps are not needed have step 0, and the least and the greatest time are never set.
 pub(crate) fn summarize(points: PointsView<'_>, needs: AggregateNeeds) -> Summary {
     let mut s = Summary { count: points.len() as u64, ..Summary::default() };
     if points.is_empty() {
@@ -70,13 +70,13 @@ pub(crate) fn summarize(points: PointsView<'_>, needs: AggregateNeeds) -> Summar
     s
 }
 
-/// The step at which an extreme stands first.
+/// The first step with an extreme.
 pub(crate) fn step_of(points: PointsView<'_>, extreme: f64) -> i64 {
     let at = points.values.iter().position(|&v| v == extreme).expect("an extreme is one of the values");
     points.point(at).step
 }
 
-/// One pass over values: how many are finite, their sum, the least and the greatest.
+/// The result of one pass over values: the number of finite ones, their sum, the least and the greatest.
 struct Sweep {
     finite: u64,
     sum: f64,
@@ -84,10 +84,11 @@ struct Sweep {
     max: f64,
 }
 
-/// Eight independent accumulators: enough for any vector width in use, and to hide the latency of an addition.
+/// Eight independent accumulators: enough for every vector width in use, and to hide the latency of an addition.
 const LANES: usize = 8;
 
-/// Mostly all values are finite, and then so is their sum, in which any other would have left its trace.
+/// The fast pass for finite values. A value that is not finite makes the sum infinite or NaN, which the slow pass
+/// then handles.
 #[inline]
 fn sweep(values: &[f64]) -> Sweep {
     let mut sum = [0.0; LANES];
@@ -110,7 +111,7 @@ fn sweep(values: &[f64]) -> Sweep {
     Sweep { finite: values.len() as u64, sum, min: least(min), max: greatest(max) }
 }
 
-/// The same where some are not finite, or their sum left the range of an f64.
+/// The slow pass, for values that are not all finite or whose sum overflows.
 #[cold]
 fn sweep_of_any(values: &[f64]) -> Sweep {
     let mut finite = [0u64; LANES];
@@ -152,13 +153,13 @@ fn pairwise(s: [f64; LANES]) -> f64 {
     ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
 }
 
-/// Mean, and M2 where asked, of the finite values, of which there is at least one.
+/// Mean, and M2 where needed, of the finite values, of which there is at least one.
 #[inline]
 fn moments(values: &[f64], finite: u64, sum: f64, m2: bool) -> (f64, f64) {
     let n = finite as f64;
     let mean = sum / n;
     if !mean.is_finite() {
-        // The sum left the range of an f64, the mean need not: the updating formula never forms the sum.
+        // The sum overflowed; the updating formula gives the mean without it.
         return updated_moments(values);
     }
     if !m2 {
@@ -232,7 +233,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_slice_at_once_equals_its_points_one_by_one(values in prop::collection::vec(value(), 0..70)) {
+        fn a_slice_equals_its_points_one_by_one(values in prop::collection::vec(value(), 0..70)) {
             let steps: Vec<i64> = (0..values.len() as i64).collect();
             let times_us: Vec<i64> = steps.iter().map(|s| s * 7).collect();
             let points = PointsView { steps: &steps, seqs: &[], times_us: &times_us, values: &values };
@@ -258,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mean_of_huge_values_is_finite_though_their_sum_is_not() {
+    fn the_mean_is_finite_where_the_sum_overflows() {
         let values = [f64::MAX; 20];
         let s = summarize(PointsView { values: &values, ..PointsView::default() }, ALL);
         assert_eq!((s.sum, s.mean, s.m2), (f64::INFINITY, f64::MAX, 0.0));

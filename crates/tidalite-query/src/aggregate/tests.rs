@@ -1,5 +1,5 @@
-//! Aggregates against a naive oracle: a map from group to all its points, and each aggregate computed from its
-//! definition. Values include NaN, ±Inf and −0, steps the ends of i64; series come in pieces, unsorted, into several
+//! Aggregates compared with a naive oracle: a map from group to all its points, and each aggregate from its
+//! definition. Values include NaN, ±Inf and −0, steps the ends of i64. Series come in pieces, unsorted, into several
 //! states that merge in any order, as points or as summaries.
 
 use super::{Aggregate, By, Grouping, Partial};
@@ -51,7 +51,7 @@ fn points(list: &[(i64, i64, f64)]) -> Points {
     points
 }
 
-/// A series of distinct steps in the order in which they are pushed, and after how many points to cut it.
+/// A series of distinct steps in push order, and the length of the pieces to push.
 type PushedSeries = (SeriesKey, Vec<(i64, i64, f64)>, usize);
 /// A group: its names (`None` sorts first) and bucket starts, in the order grouped by.
 type ExpectedGroup = Vec<(Option<String>, i64)>;
@@ -92,7 +92,7 @@ fn oracle(by: &[By], series: &[PushedSeries]) -> BTreeMap<ExpectedGroup, Vec<(i6
     groups
 }
 
-/// One cell of the result: null, a whole number, or a number that may differ by rounding.
+/// An expected cell: null, an integer, or a float with its tolerance.
 #[derive(Debug, Clone, Copy)]
 enum ExpectedCell {
     Null,
@@ -111,7 +111,7 @@ fn quantile(finite: &[f64], fraction: f64) -> ExpectedCell {
     ExpectedCell::Float(lo + (hi - lo) * rank.fract(), 0.0)
 }
 
-/// A hundredth off, of whichever value it came from.
+/// The tolerance of a sketch: a hundredth of the greatest magnitude.
 fn about(exact: ExpectedCell, finite: &[f64]) -> ExpectedCell {
     let greatest = finite.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
     if let ExpectedCell::Float(value, _) = exact {
@@ -211,7 +211,7 @@ fn check(batch: &RecordBatch, by: &[By], words: &[&str], series: &[PushedSeries]
     }
 }
 
-/// Pushes each series in pieces, in turn into several states, and merges these in the order given.
+/// Pushes the pieces of each series into several states in turn, and merges the states.
 fn run(grouping: &Grouping, series: &[PushedSeries], states: usize, reversed: bool) -> Partial {
     let mut partials: Vec<Partial> = (0..states).map(|_| grouping.partial()).collect();
     let mut turn = 0;
@@ -275,7 +275,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn aggregates_equal_their_definitions_however_points_come(
+    fn aggregates_equal_their_definitions_in_any_order_of_pushes(
         series in series(), by in by(), states in 1..4usize, reversed in any::<bool>(),
     ) {
         let grouping = grouping(by.clone(), &WORDS);
@@ -285,7 +285,7 @@ proptest! {
     }
 
     #[test]
-    fn one_aggregate_alone_equals_it_among_all(
+    fn an_aggregate_alone_equals_the_same_among_others(
         series in series(), by in by(), word in prop::sample::select(WORDS.to_vec()),
     ) {
         let batch = run(&grouping(by.clone(), &[word]), &series, 2, false).finish().unwrap();
@@ -293,7 +293,7 @@ proptest! {
     }
 
     #[test]
-    fn summaries_stand_for_points_where_they_are_taken(series in series(), by in by(), mix in any::<u8>()) {
+    fn summaries_give_what_their_points_give(series in series(), by in by(), mix in any::<u8>()) {
         let words: Vec<&str> = WORDS.iter().copied().take(17).collect();
         let mut partial = grouping(by.clone(), &words).partial();
         for (i, (key, list, cut)) in series.iter().enumerate() {
@@ -310,7 +310,7 @@ proptest! {
     }
 }
 
-/// The words whose answers depend on no order of adding up, and those that do.
+/// The aggregates that do not depend on the order of addition, and those that do.
 const EXACT: [&str; 14] = [
     "count",
     "finite",
@@ -329,7 +329,7 @@ const EXACT: [&str; 14] = [
 ];
 const SUMMED: [&str; 4] = ["sum", "mean", "std", "var"];
 
-/// A series of up to some thousand points, so that it has several blocks of runs: each step is so far behind the one before.
+/// A series of up to 2500 points, enough for several blocks of runs, from the gaps between its steps.
 fn long_series() -> impl Strategy<Value = Vec<(i64, i64, f64)>> {
     let gap = prop_oneof![30 => Just(1i64), 3 => 2..9i64, 1 => 100..10_000i64];
     (-3000..10i64, prop::collection::vec((gap, value(), -2..9i64), 0..2500)).prop_map(|(start, list)| {
@@ -349,11 +349,11 @@ fn bits(batch: &RecordBatch, columns: std::ops::Range<usize>) -> Vec<arrow::arra
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
-    /// Blocks of runs, columns appended whole and columns folded come to the same, to the last bit: where each group is of
-    /// one series, whichever states the series were pushed into, in whatever order these are merged; and point by point
-    /// for all that does not depend on the order of adding up.
+    /// Appended and folded columns have the same bits where each group has one series, for every distribution of
+    /// series over states and every order of merges. Pushing point by point gives the same bits for what does not
+    /// depend on the order of addition.
     #[test]
-    fn blocks_of_runs_come_to_the_same_bits_as_points_one_by_one(
+    fn blocks_of_runs_give_the_same_bits_as_points_one_by_one(
         lists in prop::collection::vec(long_series(), 1..6),
         width in prop_oneof![1..4u64, 4..40u64, Just(1 << 62)],
         axis in 0..3usize,
@@ -384,7 +384,7 @@ proptest! {
 }
 
 #[test]
-fn nothing_at_all_is_no_group_but_one_row_where_nothing_is_grouped() {
+fn no_points_give_no_group_but_one_row_without_grouping() {
     let none = grouping(vec![By::Run], &WORDS).partial().finish().unwrap();
     assert_eq!((none.num_rows(), none.num_columns()), (0, 1 + WORDS.len()));
     let one = grouping(vec![], &WORDS).partial().finish().unwrap();
@@ -401,12 +401,12 @@ fn only_a_summary_within_one_bucket_is_taken() {
     assert!(!taken(vec![By::StepBucket(1 << 40)], &["mean"]) && !taken(vec![By::TimeBucket(9)], &["last"]));
     assert!(!taken(vec![By::Run], &["median"]));
     let mut partial = grouping(vec![By::StepBucket(4)], &["count"]).partial();
-    assert!(partial.push_summary(&key, &Summary::default()), "nothing lies in any bucket");
+    assert!(partial.push_summary(&key, &Summary::default()), "an empty summary is in no bucket");
     assert_eq!(partial.groups(), 0);
 }
 
 #[test]
-fn where_all_repeats_are_kept_first_is_the_earliest_write_and_last_the_newest() {
+fn with_all_repeats_first_is_the_earliest_write_and_last_the_newest() {
     let mut points = Points::default();
     for (seq, value) in [(3, 30.0), (1, 10.0), (2, 20.0)] {
         points.push(7, seq, 0, value);
@@ -419,7 +419,7 @@ fn where_all_repeats_are_kept_first_is_the_earliest_write_and_last_the_newest() 
 }
 
 #[test]
-fn percentile_jobs_may_run_elsewhere_or_not_at_all() {
+fn percentile_jobs_may_run_in_threads_or_be_dropped() {
     let plan = grouping(vec![By::Metric], &["p50", "p95"]);
     let finished = |run: fn(Vec<super::PercentileJob<'_>>)| {
         let mut partial = plan.partial();

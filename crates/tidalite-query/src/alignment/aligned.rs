@@ -1,7 +1,8 @@
 //! Many series side by side: one row for each x that any of them has, one column per series.
 //!
-//! Steps: each series is sorted by the axis, one value per x. The axes are united, halves first, so that each level of
-//! halving costs one pass, and series that share their axis cost one comparison. Each column is then filled by itself.
+//! Steps: each series is sorted by the axis, one value per x. The axes are united, halves first, so that each level
+//! of halving costs one pass, and series that share their axis cost one comparison. Each column is then filled by
+//! itself.
 
 use super::column_names::column_names;
 use super::fill::{AlignOn, Fill, column};
@@ -40,14 +41,14 @@ pub struct Alignment {
     axis: ScalarBuffer<i64>,
 }
 
-/// What the axis counts, and so what its column is.
+/// What the axis counts, which decides its column.
 #[derive(Debug)]
 enum AxisKind {
     On(AlignOn),
     Over(XAxis, XScale),
 }
 
-/// A series on the axis: ascending, one value an x.
+/// A series on the axis: ascending, one value per x.
 #[derive(Debug)]
 struct AlignedSeries {
     xs: Vec<i64>,
@@ -55,15 +56,15 @@ struct AlignedSeries {
 }
 
 impl Alignment {
-    /// Brings series on one axis. Those without a point are left out.
+    /// Aligns series on one axis. Those without a point are left out.
     ///
-    /// Needs values, and steps; times too to align on these, where of several points at one time that of the greatest
-    /// step counts. Of repeats that were all kept the last one counts. Panics where a column is missing.
+    /// Needs values and steps, and times to align on these. Of several points at one time, the one at the greatest
+    /// step counts; of several repeats, the last one. Panics where a column is missing.
     pub fn new(series: Vec<(SeriesKey, Points)>, on: AlignOn) -> Self {
         Self::placement(series, on, AxisKind::On(on))
     }
 
-    /// Brings series on another axis, whose places they have as their steps.
+    /// Aligns series on another axis; their steps are the x as integers.
     pub(crate) fn over(series: Vec<(SeriesKey, Points)>, x: XAxis, scale: XScale) -> Self {
         Self::placement(series, AlignOn::Step, AxisKind::Over(x, scale))
     }
@@ -79,29 +80,29 @@ impl Alignment {
         Alignment { axis_kind, keys, aligned, axis }
     }
 
-    /// How many rows there are: as many as there are different x.
+    /// The number of rows, which is the number of distinct x.
     pub fn rows(&self) -> usize {
         self.axis.len()
     }
 
-    /// How many series there are.
+    /// The number of series.
     pub fn series(&self) -> usize {
         self.aligned.len()
     }
 
-    /// About how many bytes the filled columns take.
+    /// The approximate memory of the filled columns, in bytes.
     pub fn bytes(&self) -> u64 {
-        // A value, and a bit that says whether it is there.
+        // A value and a validity bit, rounded up.
         (self.rows() as u64).saturating_mul(self.series() as u64 + 1).saturating_mul(9)
     }
 
-    /// The columns of the result: `step` Int64, `time` Timestamp(µs, UTC), or `x` as its axis has it, never null; then Float64, nullable, one a
-    /// series in their order.
+    /// The columns of the result: `step` Int64, `time` Timestamp(µs, UTC), or `x` in the type of its axis, never
+    /// null; then one Float64 per series, nullable, in order.
     ///
-    /// A series' column shows which of run, metric and labels are not the same in all series, in this order, joined by
-    /// a space, labels in braces: `run-1 loss {rank=0}`. Where nothing differs, or the metric alone, it is called by the
-    /// metric. A name that would come twice gets ` (2)` behind it, or the next number that is free. Each such field has
-    /// its series' `run`, `metric` and `labels` in its metadata as well.
+    /// The name of a series' column has those of run, metric and labels that differ between the series, in this
+    /// order, joined by spaces, labels in braces: `run-1 loss {rank=0}`. Where nothing differs, or the metric alone,
+    /// the name is the metric. A duplicate name gets the suffix ` (2)`, or the next number that is free. The field's
+    /// metadata has the `run`, `metric` and `labels` of the series.
     pub fn schema(&self) -> SchemaRef {
         let x = match &self.axis_kind {
             AxisKind::On(AlignOn::Step) => Field::new("step", DataType::Int64, false),
@@ -119,14 +120,15 @@ impl Alignment {
         Arc::new(Schema::new(fields))
     }
 
-    /// The filled column of the series at this place; time is linear in the rows. Panics where there is none.
-    pub fn column(&self, place: usize, fill: Fill) -> ArrayRef {
-        let one = &self.aligned[place];
+    /// The filled column of the series at this index; takes time linear in the rows. Panics where there is no such
+    /// series.
+    pub fn column(&self, index: usize, fill: Fill) -> ArrayRef {
+        let one = &self.aligned[index];
         Arc::new(column(&self.axis, &one.xs, &one.values, fill))
     }
 
-    /// The result, given all columns in their order, as [`column`](Self::column) filled them. Panics where one is
-    /// missing.
+    /// The result from all columns, in order, as [`column`](Self::column) fills them; the caller may fill them in
+    /// threads. Panics where one is missing.
     pub fn finish_with(self, columns: impl IntoIterator<Item = ArrayRef>) -> RecordBatch {
         let schema = self.schema();
         let x: ArrayRef = match &self.axis_kind {
@@ -140,9 +142,9 @@ impl Alignment {
         RecordBatch::try_new(schema, columns).expect("there is a column for each series, as long as the axis")
     }
 
-    /// The result, one column after the other.
+    /// The result.
     pub fn finish(self, fill: Fill) -> RecordBatch {
-        let columns: Vec<ArrayRef> = (0..self.series()).map(|place| self.column(place, fill)).collect();
+        let columns: Vec<ArrayRef> = (0..self.series()).map(|index| self.column(index, fill)).collect();
         self.finish_with(columns)
     }
 }
@@ -155,7 +157,7 @@ impl AlignedSeries {
             AlignOn::Step => &points.steps,
             AlignOn::Time => &points.times_us,
         };
-        assert!(xs.len() == n, "series are aligned on the column asked for");
+        assert!(xs.len() == n, "series have the column to align on");
         if !xs.windows(2).all(|w| w[0] < w[1]) {
             return Self::sorted(xs, &points);
         }
@@ -163,7 +165,7 @@ impl AlignedSeries {
         AlignedSeries { xs, values: points.values.into() }
     }
 
-    /// By x, then step, then position; of equal x the last.
+    /// Sorts by x, then step, then position, and keeps the last of equal x.
     fn sorted(xs: &[i64], points: &Points) -> Self {
         let mut places: Vec<usize> = (0..xs.len()).collect();
         // Stable, so that repeats keep their order.
@@ -179,7 +181,7 @@ impl AlignedSeries {
     }
 }
 
-/// All x of all axes, ascending, each once.
+/// The union of all axes, ascending.
 fn united<'a>(axes: &[&'a [i64]]) -> Cow<'a, [i64]> {
     match axes {
         [] => Cow::Borrowed(&[]),
@@ -229,7 +231,8 @@ mod tests {
         points
     }
 
-    /// A map from x to value; where two points share an x, the later step's, and of one step the later position's.
+    /// A map from x to value. Of points that share an x, the one at the later step counts; of one step, the later
+    /// position.
     fn map(rows: &[AlignRow], on: AlignOn) -> BTreeMap<i64, f64> {
         let mut rows = rows.to_vec();
         rows.sort_by_key(|r| r.0);
@@ -240,12 +243,12 @@ mod tests {
 
     fn at(map: &BTreeMap<i64, f64>, x: i64, fill: Fill) -> Option<f64> {
         let before = map.range(..=x).next_back().map(|(&x, &v)| (x, v));
-        let behind = map.range(x..).next().map(|(&x, &v)| (x, v));
+        let after = map.range(x..).next().map(|(&x, &v)| (x, v));
         match fill {
             _ if map.contains_key(&x) => Some(map[&x]),
             Fill::None => None,
             Fill::Previous => before.map(|p| p.1),
-            Fill::Linear => before.zip(behind).map(|(a, b)| on_line(x, a, b)),
+            Fill::Linear => before.zip(after).map(|(a, b)| on_line(x, a, b)),
         }
     }
 
@@ -259,7 +262,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn aligning_equals_a_look_into_the_map_of_each_series(
+        fn aligning_equals_a_lookup_in_the_map_of_each_series(
             series in prop::collection::vec(prop::collection::vec((x(), x(), value()), 0..20), 0..9),
             on in prop::sample::select(vec![AlignOn::Step, AlignOn::Time]),
             fill in prop::sample::select(vec![Fill::None, Fill::Previous, Fill::Linear]),
@@ -286,7 +289,7 @@ mod tests {
         }
 
         #[test]
-        fn axes_unite_to_the_set_of_all_their_x(axes in prop::collection::vec(prop::collection::btree_set(x(), 0..9), 0..12)) {
+        fn united_axes_are_the_set_of_all_x(axes in prop::collection::vec(prop::collection::btree_set(x(), 0..9), 0..12)) {
             let lists: Vec<Vec<i64>> = axes.iter().map(|a| a.iter().copied().collect()).collect();
             let lists: Vec<&[i64]> = lists.iter().map(|l| &l[..]).collect();
             let expected: BTreeSet<i64> = axes.into_iter().flatten().collect();
@@ -307,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_says_which_series_it_is() {
+    fn a_field_names_its_series() {
         let labels = Labels::parse("rank=0").unwrap();
         let series = vec![(SeriesKey::new("r", "time", labels), points(&[(0, 7, 1.0)]))];
         let schema = Alignment::new(series, AlignOn::Time).schema();
@@ -318,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn no_series_make_an_empty_axis() {
+    fn without_points_the_axis_is_empty() {
         let batch = Alignment::new(vec![(key(0), Points::default())], AlignOn::Step).finish(Fill::Linear);
         assert_eq!((batch.num_rows(), batch.num_columns()), (0, 1));
     }

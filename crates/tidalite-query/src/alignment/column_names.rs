@@ -1,13 +1,13 @@
-//! The names of columns that stand for series: as short as tells them apart.
+//! The names of series' columns: as short as tells the series apart.
 //!
-//! Rule: of run, metric and labels those parts make a name that are not the same in all series, in this order, joined by
-//! a space, labels in braces. Where nothing differs, or the metric alone, the name is the metric. A name that is taken
-//! gets a number behind it.
+//! A name has those of run, metric and labels that differ between the series, in this order, joined by spaces, labels
+//! in braces. Where nothing differs, or the metric alone, the name is the metric. A duplicate gets a number as its
+//! suffix.
 
 use std::collections::HashSet;
 use tidalite_model::SeriesKey;
 
-/// A name for each series, all of them different, and none of them `taken`.
+/// A name for each series; all are distinct and none is `taken`.
 pub(crate) fn column_names(keys: &[SeriesKey], taken: &str) -> Vec<String> {
     let differs = |same: fn(&SeriesKey, &SeriesKey) -> bool| keys.windows(2).any(|w| !same(&w[0], &w[1]));
     let (runs, labels) = (differs(|a, b| a.run == b.run), differs(|a, b| a.labels == b.labels));
@@ -23,11 +23,11 @@ pub(crate) fn column_names(keys: &[SeriesKey], taken: &str) -> Vec<String> {
         .collect()
 }
 
-/// The name, or the first of `name (2)`, `name (3)` and so on that is not used; used from now on.
+/// The name, or the first of `name (2)`, `name (3)` and so on that is not used; adds it to the used ones.
 fn free(name: String, used: &mut HashSet<String>) -> String {
     let numbered = (2..).map(|n: u64| format!("{name} ({n})"));
     let found = std::iter::once(name.clone()).chain(numbered).find(|n| !used.contains(n));
-    let found = found.expect("numbers do not end");
+    let found = found.expect("there is always a greater number");
     used.insert(found.clone());
     found
 }
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_shows_what_differs_and_nothing_else() {
+    fn a_name_has_only_what_differs() {
         assert_eq!(names(&[]), [""; 0]);
         assert_eq!(names(&[("r", "loss", "rank=0")]), ["loss"]);
         assert_eq!(names(&[("r", "acc", ""), ("r", "loss", "")]), ["acc", "loss"]);

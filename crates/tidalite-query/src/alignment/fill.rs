@@ -25,7 +25,7 @@ pub enum AlignOn {
     Time,
 }
 
-/// What stands in a series' column where it has no point of its own. NaN and ±Inf are values like any other.
+/// The value in a series' column where it has no point of its own. NaN and ±Inf are values like any other.
 ///
 /// ```
 /// use tidalite_query::Fill;
@@ -35,13 +35,13 @@ pub enum AlignOn {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Fill {
-    /// Nothing: null; word `none`.
+    /// Null; word `none`.
     #[default]
     None,
-    /// The value of the last point before; null ahead of the first; word `previous`.
+    /// The value of the previous point; null before the first; word `previous`.
     Previous,
-    /// On the straight line between the points before and behind; null outside the series' own range, and NaN where
-    /// one of the two is not finite; word `linear`.
+    /// Linear interpolation between the previous and the next point; null outside the range of the series, and NaN
+    /// where one of the two is not finite; word `linear`.
     Linear,
 }
 
@@ -77,18 +77,17 @@ impl fmt::Display for Fill {
     }
 }
 
-/// The values of one series at all places of the axis. Both ascend without repeats, and each x of the series is a place
-/// of the axis.
+/// The values of one series at all x of the axis. Both ascend without repeats, and the axis has each x of the series.
 pub(crate) fn column(axis: &[i64], xs: &[i64], values: &ScalarBuffer<f64>, fill: Fill) -> Float64Array {
     if xs.len() == axis.len() {
-        // Every place is the series' own: its values are the column, without a copy.
+        // The series has every x: its values are the column, without a copy.
         return Float64Array::new(values.clone(), None);
     }
     let mut filled = vec![0.0; axis.len()];
     let mut valid = vec![false; axis.len()];
-    // How many of the series' points are at or before the place.
+    // The number of points of the series at or before x.
     let mut passed = 0;
-    for (place, &x) in axis.iter().enumerate() {
+    for (row, &x) in axis.iter().enumerate() {
         let own = xs.get(passed) == Some(&x);
         passed += usize::from(own);
         let value = match fill {
@@ -97,28 +96,27 @@ pub(crate) fn column(axis: &[i64], xs: &[i64], values: &ScalarBuffer<f64>, fill:
             Fill::Previous => passed.checked_sub(1).map(|before| values[before]),
             Fill::Linear if passed == 0 || passed == xs.len() => None,
             Fill::Linear => {
-                let (before, behind) = (passed - 1, passed);
-                Some(on_line(x, (xs[before], values[before]), (xs[behind], values[behind])))
+                let (before, after) = (passed - 1, passed);
+                Some(on_line(x, (xs[before], values[before]), (xs[after], values[after])))
             }
         };
         if let Some(value) = value {
-            (filled[place], valid[place]) = (value, true);
+            (filled[row], valid[row]) = (value, true);
         }
     }
     let nulls = NullBuffer::new(BooleanBuffer::from(valid));
     Float64Array::new(ScalarBuffer::from(filled), Some(nulls).filter(|n| n.null_count() > 0))
 }
 
-/// The value at `x`, which lies between the two points, on the line through them.
+/// Linear interpolation at `x`, which lies between the two points.
 pub(crate) fn on_line(x: i64, a: (i64, f64), b: (i64, f64)) -> f64 {
     if !(a.1.is_finite() && b.1.is_finite()) {
         return f64::NAN;
     }
-    // Distances of i64 are u64, whatever they are; and weights of the two values, rather than their difference, which
-    // could leave the range of f64.
+    // Every distance of two i64 fits u64. The two values are weighted, since their difference could overflow.
     let part = x.abs_diff(a.0) as f64 / b.0.abs_diff(a.0) as f64;
     let value = a.1 * (1.0 - part) + b.1 * part;
-    // Rounding must not leave what lies between: a flat line stays flat.
+    // Rounding must not leave the range between the values: a flat line stays flat.
     value.clamp(a.1.min(b.1), a.1.max(b.1))
 }
 
@@ -129,7 +127,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn each_word_reads_back_and_a_wrong_one_is_answered_with_the_known_ones() {
+    fn each_word_reads_back_and_an_unknown_one_is_refused_with_the_known_ones() {
         for (word, axis) in AXES {
             assert_eq!((word.parse::<AlignOn>().unwrap(), axis.to_string()), (axis, word.to_string()));
         }
@@ -146,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn each_fill_does_what_it_says() {
+    fn each_fill_has_its_values() {
         let (axis, points) = ([0, 1, 2, 3, 4, 5], [(1, 2.0), (4, 8.0)]);
         let (one, two) = (Some(2.0), Some(8.0));
         assert_eq!(filled(&axis, &points, Fill::None), [None, one, None, None, two, None]);
@@ -155,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_is_a_value_and_makes_no_line() {
+    fn a_value_that_is_not_finite_fills_but_does_not_interpolate() {
         let (axis, points) = ([0, 1, 2, 3, 4], [(0, f64::INFINITY), (2, f64::INFINITY), (4, 1.0)]);
         let previous = filled(&axis, &points, Fill::Previous);
         assert_eq!(previous, [f64::INFINITY, f64::INFINITY, f64::INFINITY, f64::INFINITY, 1.0].map(Some));
@@ -165,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_series_that_has_every_place_is_not_copied() {
+    fn a_series_that_has_every_x_is_not_copied() {
         let values = ScalarBuffer::from(vec![1.0, f64::NAN]);
         let column = column(&[3, 9], &[3, 9], &values, Fill::None);
         assert_eq!((column.values().as_ptr(), column.null_count()), (values.as_ptr(), 0));
@@ -173,7 +171,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_line_stays_between_its_ends(a in any::<i64>(), b in any::<i64>(), x in any::<i64>(), y in any::<f64>(), z in any::<f64>()) {
+        fn interpolation_stays_between_the_values(a in any::<i64>(), b in any::<i64>(), x in any::<i64>(), y in any::<f64>(), z in any::<f64>()) {
             let (lo, hi) = (a.min(b), a.max(b).max(a.min(b).saturating_add(1)));
             prop_assume!(lo < hi);
             let x = x.clamp(lo, hi);

@@ -1,7 +1,7 @@
 //! Buckets of one axis: equal widths, aligned at zero, floor division.
 //!
-//! Invariant: every i64 has a bucket and no arithmetic overflows. A bucket that would start below the least i64, or end above
-//! the greatest, is cut there.
+//! Invariant: every i64 has a bucket and no arithmetic overflows. A bucket that would start below the least i64, or
+//! end above the greatest, is cut there.
 
 use crate::points::rises;
 use tidalite_model::Extent;
@@ -138,7 +138,7 @@ impl<'a> BucketRuns<'a> {
             let within = self.column[self.at..].iter().take_while(|&&x| first <= x && x <= self.last);
             return self.at + within.count();
         }
-        // BucketRuns are mostly as long as the one before.
+        // A run is mostly as long as the previous one.
         let guess = self.at + self.length;
         let holds = |i: usize| self.column[i] <= self.last;
         let met = guess > self.at && guess <= self.column.len() && holds(guess - 1);

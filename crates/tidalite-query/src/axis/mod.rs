@@ -1,7 +1,7 @@
 //! X-axes: the buckets of one, the words for them, and the x of each point.
 //!
-//! It uses points, batches and words. Invariants: every i64 lies in exactly one bucket of a width; converting the x of
-//! points to integers keeps their order.
+//! It uses points, batches and words. Invariants: every i64 lies in exactly one bucket of a width; converting the x
+//! of points to integers keeps their order.
 
 mod bucket;
 mod placement;

@@ -32,8 +32,8 @@ impl Placement {
         Placement::Series(points)
     }
 
-    /// The x of each point, in order; `None` for a point before the first of the other series. Points ascend by step. Needs
-    /// steps, and times for an axis of time.
+    /// The x of each point, in order; `None` for a point before the first of the other series. Points ascend by step.
+    /// Needs steps, and times for an axis of time.
     pub(crate) fn x_values<'a>(
         &'a self,
         points: PointsView<'a>,

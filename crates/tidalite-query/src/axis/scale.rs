@@ -1,9 +1,9 @@
 //! The x of a point as an integer and back.
 //!
-//! Charts and lines are drawn over integers. Steps and times are integers already. The values of a metric become integers by a
-//! power of two, the greatest that leaves space for all of them: then a bucket whose width is a power of two is a bucket of
-//! the values too, aligned at zero, and its start is exact. Where only the order counts, the values' own bits serve, which
-//! lose nothing.
+//! Charts and lines are drawn over integers. Steps and times are integers already. The values of a metric become
+//! integers by a power of two, the greatest that leaves space for all of them: then a bucket whose width is a power
+//! of two is a bucket of the values too, aligned at zero, and its start is exact. Where only the order counts, the
+//! values' own bits serve, which lose nothing.
 
 /// The x of a point.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -18,8 +18,8 @@ pub(crate) fn name_fields() -> Vec<Field> {
     ["run", "metric", "labels"].map(|column| Field::new(column, name(), false)).to_vec()
 }
 
-/// The columns that name the series of a row, for series with their numbers of rows, cut to `rows`. There are fewer `rows`
-/// than the series have only where there is one series.
+/// The columns that name the series of a row, for series with their numbers of rows, cut to `rows`. There are fewer
+/// `rows` than the series have only where there is one series.
 pub(crate) fn name_columns<'a>(
     series: impl Iterator<Item = (&'a SeriesKey, usize)> + Clone,
     rows: usize,

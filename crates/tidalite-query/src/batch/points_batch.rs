@@ -14,8 +14,8 @@ use tidalite_model::SeriesKey;
 /// Rows per batch, at most: columns of 2 MiB, which means few calls for a reader and little memory.
 const BATCH_ROWS_MAX: usize = 262_144;
 
-/// The columns of points: `run`, `metric` and `labels` Dictionary(Int32, Utf8), `step` Int64, `time`
-/// Timestamp(µs, UTC), `value` Float64; none is nullable. Labels are their canonical text, empty where there are none.
+/// The columns of points: `run`, `metric` and `labels` Dictionary(Int32, Utf8), `step` Int64, `time` Timestamp(µs,
+/// UTC), `value` Float64; none is nullable. Labels are their canonical text, empty where there are none.
 ///
 /// ```
 /// assert_eq!(tidalite_query::points_schema().field(5).name(), "value");

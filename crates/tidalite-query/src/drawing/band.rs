@@ -1,8 +1,7 @@
-//! Bands: what several runs do together, bucket by bucket; the mean over runs, and how far they spread.
+//! Bands: statistics over runs per bucket, namely the mean over runs and their spread.
 //!
-//! Two levels. First each run's points of a group and a bucket become one value, their mean, by a
-//! [`Grouping`] that [`band_grouping`] plans. Then [`band`] sums up these values over the runs, so that a run
-//! counts once however often it logged. Selections call both.
+//! There are two levels. First, a [`Grouping`] from [`band_grouping`] gives the mean of each run per group and
+//! bucket. Then [`band`] summarizes these means over the runs, so a run counts once however often it logged.
 
 use crate::aggregate::{Aggregate, By, Grouping};
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, UInt64Array};
@@ -13,13 +12,13 @@ use std::ops::Range;
 use std::sync::Arc;
 use tidalite_model::{Error, Point, Result, Summary};
 
-/// The columns of a band: those of `by`, as aggregates have them; `step` Int64, the bucket's start, and `width` Int64,
-/// how many steps it has; `runs` Int64, how many runs have a finite value in it; `mean`, `std`, `min` and `max` over
-/// these runs, Float64 and null where there are none; `nonfinite` Int64, the points left out because they are NaN or
-/// ±Inf.
+/// The columns of a band: those of `by`, as aggregates have them; `step` Int64, the bucket's start, and `width`
+/// Int64, its number of steps; `runs` Int64, the number of runs with a finite value in it; `mean`, `std`, `min` and
+/// `max` over these runs, Float64 and null where there are none; `nonfinite` Int64, the number of points that are NaN
+/// or ±Inf.
 ///
 /// # Errors
-/// `Invalid` where `by` has the run or a bucket, or anything twice.
+/// `Invalid` where `by` has the run, a bucket, or a duplicate.
 ///
 /// ```
 /// use tidalite_query::{By, band_schema};
@@ -38,8 +37,14 @@ pub fn band_schema(by: &[By]) -> Result<SchemaRef> {
     Ok(Arc::new(Schema::new(fields)))
 }
 
-/// The first level: each run's mean in each bucket of so many steps. Its rows come by group, then bucket, then run,
-/// which is what [`band`] takes.
+/// The first level: the mean of each run in each bucket of `width` steps. Its rows are ordered by group, then bucket,
+/// then run, as [`band`] needs them.
+///
+/// ```
+/// use tidalite_query::{By, band_grouping};
+/// assert_eq!(band_grouping(&[By::Metric], 4)?.by(), [By::Metric, By::StepBucket(4), By::Run]);
+/// # Ok::<(), tidalite_model::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`band_schema`]; `Invalid` for a width of 0.
@@ -47,7 +52,7 @@ pub fn band_grouping(by: &[By], width: u64) -> Result<Grouping> {
     if let Some(wrong) = by.iter().find(|b| matches!(b, By::Run | By::StepBucket(_) | By::TimeBucket(_))) {
         return Err(Error::invalid(
             "plan band",
-            format!("`{}` was asked for, and a band is over runs in buckets of steps", wrong.column()),
+            format!("`{}` was given, but a band is over runs in buckets of steps", wrong.column()),
             "group it by metric, labels, single labels or params",
         ));
     }
@@ -56,13 +61,13 @@ pub fn band_grouping(by: &[By], width: u64) -> Result<Grouping> {
     Grouping::new(by, vec![Aggregate::Count, Aggregate::Finite, Aggregate::Mean])
 }
 
-/// The second level: from the rows of a grouping that [`band_grouping`] made for this `by` and `width` to one row a
-/// group and bucket, in their order; columns as in [`band_schema`].
+/// The second level: from the rows of [`band_grouping`] for this `by` and `width` to one row per group and bucket, in
+/// the same order; columns as in [`band_schema`].
 ///
-/// The spread is the population's (divided by the number of runs), so that one run alone has a `std` of 0.
+/// `std` is the population standard deviation (divided by the number of runs), so one run alone has 0.
 ///
 /// # Errors
-/// As [`band_schema`]. Panics where the rows are another grouping's.
+/// As [`band_schema`]. Panics where the rows are of another grouping.
 ///
 /// ```
 /// use arrow::array::{AsArray, types::Float64Type};
@@ -82,7 +87,7 @@ pub fn band_grouping(by: &[By], width: u64) -> Result<Grouping> {
 pub fn band(by: &[By], width: u64, runs: &RecordBatch) -> Result<RecordBatch> {
     let schema = band_schema(by)?;
     assert!(runs.schema() == band_grouping(by, width)?.schema(), "the rows are those of the band's grouping");
-    // The group's columns, and the bucket's.
+    // The columns of the group and of the bucket.
     let keys = &runs.columns()[..=by.len()];
     let groups: Vec<Range<usize>> =
         partition(keys).expect("a grouping has columns of one length, and a bucket").ranges();
@@ -109,11 +114,11 @@ pub fn band(by: &[By], width: u64, runs: &RecordBatch) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(schema, columns).expect("columns are built by the schema"))
 }
 
-/// What the runs of one group and bucket come to.
+/// The runs of one group and bucket, summarized.
 struct RunSums {
-    /// Of the runs' values.
+    /// The summary of the runs' means.
     values: Summary,
-    /// Points left out.
+    /// The number of points that are not finite.
     nonfinite: u64,
 }
 
@@ -143,7 +148,7 @@ mod tests {
 
     type BandSeries = BTreeMap<(usize, usize, usize), BTreeMap<i64, f64>>;
 
-    /// (label, bucket) to each run's finite values, and how many are not.
+    /// From (label, bucket) to each run's finite values, and the number of others.
     type BandGroups = BTreeMap<(Option<String>, i64), (BTreeMap<usize, Vec<f64>>, u64)>;
 
     fn labels(of: usize) -> Labels {
@@ -172,7 +177,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_band_is_the_mean_of_means_and_their_spread(
+        fn a_band_is_the_mean_and_the_spread_of_means(
             series in prop::collection::btree_map(
                 (0..4usize, 0..2usize, 0..3usize),
                 prop::collection::btree_map(-30..30i64, value(), 0..12),
@@ -225,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_group_by_makes_one_band_and_no_points_an_empty_one() {
+    fn without_points_a_band_is_empty() {
         let none = band(&[], 4, &band_grouping(&[], 4).unwrap().partial().finish().unwrap()).unwrap();
         assert_eq!((none.num_rows(), none.schema()), (0, band_schema(&[]).unwrap()));
     }

@@ -1,21 +1,21 @@
-//! A series drawn small: about so many buckets, each with its least, greatest and mean value.
+//! Charts: a series in few buckets, each with its least, greatest and mean value.
 //!
-//! Widths are powers of two and buckets are aligned at step 0, so that a bucket's contents do not change from zoom to
-//! zoom. Charts of many series use [`chart_width`] with a step bucket in a [`Grouping`](crate::Grouping) instead.
+//! Widths are powers of two and buckets are aligned at step 0, so the contents of a bucket do not change from zoom to
+//! zoom.
 
 use crate::aggregate::{AggregateNeeds, summarize};
 use crate::axis::{BucketRuns, Width};
 use crate::points::{Points, PointsView, Repeats, merge};
 use tidalite_model::Summary;
 
-/// One bucket of a chart.
+/// One bucket of a chart. See [`chart`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ChartBucket {
-    /// The first step of the bucket, a multiple of the width (or the least i64, where that lies below it).
+    /// The first step of the bucket: a multiple of the width, or the least i64 where the multiple is below that.
     pub start: i64,
-    /// Points in it, at least one.
+    /// The number of points, at least one.
     pub count: u64,
-    /// Points whose value is NaN, +Inf or −Inf.
+    /// The number of points that are NaN or ±Inf.
     pub nonfinite: u64,
     /// Least finite value.
     pub min: Option<f64>,
@@ -29,19 +29,20 @@ pub struct ChartBucket {
     pub last: f64,
 }
 
-/// The buckets of one series that hold a point, ascending.
+/// The buckets of one series that hold a point, ascending. See [`chart`].
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ChartBuckets {
-    /// Steps a bucket, a power of two; 0 where there are no points.
+    /// Steps per bucket, a power of two; 0 where there are no points.
     pub width: u64,
     /// The buckets.
     pub buckets: Vec<ChartBucket>,
 }
 
-/// The least power of two of which at most `buckets` aligned buckets cover the steps from `first` to `last`.
+/// The least width, a power of two, with which at most `buckets` aligned buckets cover the steps from `first` to
+/// `last`.
 ///
-/// Steps on both sides of zero need two buckets whatever the width, so fewer than 2 count as 2 there; the greatest
-/// width is 2^63.
+/// Steps on both sides of zero need two buckets at every width, so fewer than 2 count as 2 there. The greatest width
+/// is 2^63.
 ///
 /// ```
 /// use tidalite_query::chart_width;
@@ -60,11 +61,9 @@ pub fn chart_width(first: i64, last: i64, buckets: usize) -> u64 {
     1 << (0..=63).find(fits).unwrap_or(63)
 }
 
-/// The chart of one series in about `buckets` buckets: at most so many, and more than half of them where steps are
-/// dense.
+/// The chart of one series in at most `buckets` buckets; in more than half as many where steps are dense.
 ///
-/// AggregateNeeds steps and values; repeats are resolved already. Points that do not ascend by step are sorted first, into a
-/// copy.
+/// Needs steps and values, with repeats resolved. Points that do not ascend by step are copied and sorted.
 ///
 /// ```
 /// use tidalite_query::{Points, chart};
@@ -85,14 +84,14 @@ pub fn chart(points: &Points, buckets: usize) -> ChartBuckets {
     chart_at(points, chart_width(first, last, buckets))
 }
 
-/// The chart of points that ascend by step in buckets of so many steps, a power of two.
+/// The chart of points that ascend by step, in buckets of `step_width` steps, a power of two.
 pub(crate) fn chart_at(points: &Points, step_width: u64) -> ChartBuckets {
     let mut chart = ChartMerge::new(step_width);
     chart.push(points);
     chart.finish()
 }
 
-/// A chart in the making, of pieces of one series in any order: points, and summaries of others.
+/// A chart being built from pieces of one series in any order: points, and summaries of other points.
 ///
 /// ```
 /// use tidalite_query::{ChartMerge, Points};
@@ -111,12 +110,12 @@ pub(crate) fn chart_at(points: &Points, step_width: u64) -> ChartBuckets {
 pub struct ChartMerge {
     width: Width,
     step_width: u64,
-    /// Index of the bucket, and what was taken for it; several of one bucket may stand here until the end.
+    /// The index and the summary of buckets; a bucket may have several entries until the end.
     found: Vec<(i64, Summary)>,
 }
 
 impl ChartMerge {
-    /// No points yet, and buckets of a width.
+    /// An empty chart with buckets of this width.
     ///
     /// # Panics
     /// Where the width is 0.
@@ -124,7 +123,7 @@ impl ChartMerge {
         ChartMerge { width: Width::new(width), step_width: width, found: Vec::new() }
     }
 
-    /// Takes points that ascend by step, of steps that no other push has.
+    /// Takes points that ascend by step, at steps that no other push has.
     pub fn push<'a>(&mut self, points: impl Into<PointsView<'a>>) {
         let view = points.into();
         let mut at = 0;
@@ -134,7 +133,7 @@ impl ChartMerge {
         }
     }
 
-    /// Takes what points of one bucket come to, of steps that no other push has.
+    /// Takes the summary of points of one bucket, at steps that no other push has.
     pub fn push_summary(&mut self, summary: &Summary) {
         if let Some(first) = summary.first {
             self.take(self.width.index(first.step), *summary);
@@ -171,7 +170,7 @@ impl ChartMerge {
     }
 }
 
-/// What a bucket of a chart tells.
+/// What the buckets of a chart need.
 const NEEDS: AggregateNeeds = AggregateNeeds {
     count: true,
     finite: true,
@@ -195,7 +194,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_width_is_the_least_power_of_two_that_keeps_to_the_buckets(
+        fn the_width_is_the_least_power_of_two_within_the_number_of_buckets(
             a in step(), b in step(), buckets in 1..300usize,
         ) {
             let (first, last) = (a.min(b), a.max(b));
@@ -218,7 +217,7 @@ mod tests {
         ) {
             let rows: BTreeMap<i64, f64> = rows.into_iter().collect();
             let mut points = Points::default();
-            // Backwards, so that the chart has to sort.
+            // In descending order, so that the chart has to sort.
             rows.iter().rev().for_each(|(&step, &value)| points.push(step, 0, 0, value));
             let chart = chart(&points, buckets);
             let mut expected: BTreeMap<i128, Vec<f64>> = BTreeMap::new();
@@ -242,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn no_points_have_no_chart() {
+    fn no_points_make_an_empty_chart() {
         assert_eq!(chart(&Points::default(), 10), ChartBuckets::default());
     }
 }

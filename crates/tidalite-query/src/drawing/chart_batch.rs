@@ -1,7 +1,6 @@
-//! Charts as one Arrow record batch, in long form: one row a bucket, names as dictionaries.
+//! Charts as one Arrow record batch in long form: one row per bucket, names as dictionaries.
 //!
-//! The columns that name a series are those of [`points_schema`](crate::points_schema), so that a reader joins the two
-//! as they are. Selections hand these out.
+//! The columns that name a series are those of [`points_schema`](crate::points_schema), so the two join directly.
 
 use super::chart::{ChartBucket, ChartBuckets};
 use crate::batch::{name_columns, name_fields};
@@ -11,10 +10,14 @@ use arrow::record_batch::RecordBatch;
 use std::sync::Arc;
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
 
-/// The columns of charts: `run`, `metric` and `labels` as in [`points_schema`](crate::points_schema); `step` Int64, the
-/// bucket's start, and `width` Int64, how many steps a bucket of this series has; `count` and `nonfinite` Int64; `min`,
-/// `max` and `mean` of the finite values, Float64 and null where there are none; `first` and `last` Float64, finite or
-/// not.
+/// The columns of charts: `run`, `metric` and `labels` as in [`points_schema`](crate::points_schema); `step` Int64,
+/// the bucket's start, and `width` Int64, the steps per bucket of this series; `count` and `nonfinite` Int64; `min`,
+/// `max` and `mean` of the finite values, Float64 and null where there are none; `first` and `last` Float64, finite
+/// or not.
+///
+/// ```
+/// assert_eq!(tidalite_query::chart_schema().field(3).name(), "step");
+/// ```
 pub fn chart_schema() -> SchemaRef {
     let mut fields = name_fields();
     let whole = |name: &str| Field::new(name, DataType::Int64, false);
@@ -25,11 +28,11 @@ pub fn chart_schema() -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-/// Charts of several series as one batch, one row a bucket, in the order given; columns as in [`chart_schema`]. The
-/// greatest width, 2^63, is told as the greatest i64.
+/// Charts of several series as one batch, one row per bucket, in the order given; columns as in [`chart_schema`]. The
+/// greatest width, 2^63, appears as the greatest i64.
 ///
 /// # Errors
-/// `Full` where the names of the series come to 2 GiB or more, which one batch cannot hold.
+/// `Full` where the names of the series take 2 GiB or more, which one batch cannot hold.
 ///
 /// ```
 /// use tidalite_model::{Labels, SeriesKey};
@@ -41,14 +44,14 @@ pub fn chart_schema() -> SchemaRef {
 /// # Ok::<(), tidalite_model::Error>(())
 /// ```
 pub fn chart_batch(charts: &[(SeriesKey, ChartBuckets)]) -> Result<RecordBatch> {
-    // A bound from above: names that are equal are kept once.
+    // An upper bound: equal names are kept once.
     let longest = |k: &SeriesKey| k.run.len().max(k.metric.len()).max(k.labels.as_str().len());
     let name_bytes: usize = charts.iter().map(|(key, _)| longest(key)).sum();
     if i32::try_from(name_bytes).is_err() {
         return Err(Error::new(
             ErrorKind::Full,
             "make batch of charts",
-            format!("the names of {} series come to up to {name_bytes} bytes", charts.len()),
+            format!("the names of {} series take up to {name_bytes} bytes", charts.len()),
             "select fewer series at a time",
         ));
     }
@@ -92,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn each_bucket_is_a_row_with_its_series() {
+    fn each_bucket_is_a_row_that_names_its_series() {
         let key = |run: &str| SeriesKey::new(run, "loss", Labels::parse("rank=0").unwrap());
         let charts = [
             (key("a"), charted(&[(0, 1.0), (1, 3.0), (2, f64::NAN)], 2)),

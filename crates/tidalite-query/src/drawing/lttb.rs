@@ -1,15 +1,15 @@
 //! A series drawn by fewer of its own points: Largest-Triangle-Three-Buckets.
 //!
 //! S. Steinarsson, "Downsampling Time Series for Visual Representation", MSc thesis, University of Iceland, 2013,
-//! section 4.2: the first and the last point are kept, those between are cut into buckets of equal numbers, and of each
-//! bucket that point is kept which makes the largest triangle with the point kept before it and the mean of the next
-//! bucket. Selections call this, series by series.
+//! section 4.2: the first and the last point are kept. Those between are cut into buckets of equal numbers. Of each
+//! bucket, the point is kept that makes the largest triangle with the point kept before it and the mean of the next
+//! bucket.
 
 use crate::points::{Points, Repeats, merge};
 use std::ops::Range;
 
-/// Values beyond this are scaled down before areas are computed, which otherwise could leave the range of f64: steps
-/// differ by less than 2^64, so that an area stays below 2^(500 + 64 + 2) and a sum of 2^40 values below 2^540.
+/// Values above this are scaled down before areas are computed, which otherwise could overflow. Steps differ by less
+/// than 2^64, so an area stays below 2^(500 + 64 + 2) and a sum of 2^40 values below 2^540.
 const LARGE: f64 = {
     // 2^500, by its exponent.
     f64::from_bits((1023 + 500) << 52)
@@ -17,11 +17,11 @@ const LARGE: f64 = {
 /// 2^−600: brings the greatest f64 down to 2^424.
 const SCALE: f64 = f64::from_bits((1023 - 600) << 52);
 
-/// At most `n` of the points, those that keep the line's shape; x is the step, y the value. Points that are not finite
-/// are left out: they span no triangle. Where no more than `n` are finite, all of these come.
+/// At most `n` of the points, which keep the shape of the line; x is the step, y the value. Points that are not
+/// finite are left out, since they span no triangle. Where at most `n` are finite, all of these are kept.
 ///
-/// Needs steps and values; repeats are resolved already. Points that do not ascend by step are sorted first, into a
-/// copy. The first point and the last are always among those kept, so `n` below 2 counts as 2.
+/// Needs steps and values, with repeats resolved. Points that do not ascend by step are sorted first. The first and
+/// the last point are always kept, so `n` below 2 counts as 2.
 ///
 /// ```
 /// use tidalite_query::{Points, lttb};
@@ -48,12 +48,12 @@ pub fn lttb(points: Points, n: usize) -> Points {
     points
 }
 
-/// The places of the points that are kept, ascending; there are more than `n` points, all finite.
+/// The indexes of the points that are kept, ascending. There are more than `n` points, all finite.
 fn chosen(points: &Points, n: usize) -> Vec<usize> {
     let last = points.len() - 1;
     let greatest = points.values.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
     let scale = if greatest > LARGE { SCALE } else { 1.0 };
-    // Steps ascend, so that their distance from the first one is a u64, whatever they are.
+    // Steps ascend, so the distance from the first one fits u64.
     let x = |i: usize| points.steps[i].abs_diff(points.steps[0]) as f64;
     let y = |i: usize| points.values[i] * scale;
     let buckets = n - 2;
@@ -61,12 +61,12 @@ fn chosen(points: &Points, n: usize) -> Vec<usize> {
         if b == buckets {
             return last..last + 1;
         }
-        // In 128 bits, since the product of two lengths need not fit 64.
+        // In 128 bits, since the product of two lengths may exceed 64.
         let edge = |b: usize| 1 + (b as u128 * (last as u128 - 1) / buckets as u128) as usize;
         edge(b)..edge(b + 1)
     };
-    let mut places = Vec::with_capacity(n);
-    places.push(0);
+    let mut indexes = Vec::with_capacity(n);
+    indexes.push(0);
     let mut before = 0;
     for b in 0..buckets {
         let next = bucket(b + 1);
@@ -74,7 +74,7 @@ fn chosen(points: &Points, n: usize) -> Vec<usize> {
         let (mean_x, mean_y) = next.fold((0.0, 0.0), |(sx, sy), i| (sx + x(i), sy + y(i)));
         let (cx, cy) = (mean_x / count, mean_y / count);
         let (ax, ay) = (x(before), y(before));
-        // Twice the area; the factor does not change which is largest. Of equal ones the first is kept.
+        // Twice the area; the factor does not change which one is largest. Of equal areas the first is kept.
         let area = |i: usize| ((ax - cx) * (y(i) - ay) - (ax - x(i)) * (cy - ay)).abs();
         let range = bucket(b);
         let mut best = (range.start, area(range.start));
@@ -85,10 +85,10 @@ fn chosen(points: &Points, n: usize) -> Vec<usize> {
             }
         }
         before = best.0;
-        places.push(before);
+        indexes.push(before);
     }
-    places.push(last);
-    places
+    indexes.push(last);
+    indexes
 }
 
 #[cfg(test)]
@@ -102,8 +102,8 @@ mod tests {
         line
     }
 
-    /// The thesis, word by word, given what was kept before: that no point of a bucket spans a larger triangle than the
-    /// one kept. Areas are by the corners' formula, and equal within what rounding may do.
+    /// The condition of the thesis: no point of a bucket spans a larger triangle than the one kept. Areas are by the
+    /// formula of the corners, and equal up to rounding.
     fn follows_the_thesis(finite: &[(f64, f64)], kept: &[usize]) -> bool {
         let (inner, buckets) = (&finite[1..finite.len() - 1], kept.len() - 2);
         let bucket = |b: usize| b * inner.len() / buckets..(b + 1) * inner.len() / buckets;
@@ -139,7 +139,7 @@ mod tests {
         }
 
         #[test]
-        fn any_steps_and_values_keep_their_ends_and_their_number(
+        fn the_ends_and_the_number_of_points_are_kept(
             rows in prop::collection::btree_map(any::<i64>(), any::<f64>(), 0..60), n in 2..20usize,
         ) {
             let points: Vec<(i64, f64)> = rows.into_iter().collect();
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_spike_is_kept_and_a_flat_line_is_not() {
+    fn a_spike_in_a_flat_line_is_kept() {
         let mut points: Vec<(i64, f64)> = (0..1000).map(|i| (i, 0.0)).collect();
         points[613].1 = 5.0;
         let small = lttb(line(&points), 10);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn values_at_the_end_of_the_range_still_span_triangles() {
+    fn values_at_the_ends_of_the_range_span_triangles() {
         let mut points: Vec<(i64, f64)> = (0..100).map(|i| (i64::MIN + i, f64::MAX)).collect();
         points[40].1 = f64::MIN;
         points.push((i64::MAX, f64::MAX));

@@ -1,13 +1,13 @@
-//! A series drawn by the points that make its line look as it does: M4.
+//! A series drawn by the points that give the same picture: M4.
 //!
 //! U. Jugel, Z. Jerzak, G. Hackenbroich and V. Markl, "M4: A Visualization-Oriented Time Series Data Aggregation",
-//! Proceedings of the VLDB Endowment 7(10), 2014: of each of as many equal ranges as the picture has columns of pixels,
-//! the first point, the last one, the one of the least value and the one of the greatest. A line through these covers
-//! the pixels that the line through all points covers. Selections call this, piece by piece of a series.
+//! Proceedings of the VLDB Endowment 7(10), 2014: the x-axis is cut into equal ranges, one per column of pixels. Of
+//! each range the first, the last, the least and the greatest point are kept. The line through these covers the same
+//! pixels as the line through all points.
 
 use crate::points::{Points, Repeats, merge};
 
-/// Equal ranges of the x-axis, from the first x to the last.
+/// The columns of pixels of a picture: equal ranges of the x-axis, from the first x to the last.
 ///
 /// ```
 /// use tidalite_query::{PixelColumns, Points};
@@ -20,38 +20,38 @@ use crate::points::{Points, Repeats, merge};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PixelColumns {
     first: i64,
-    /// One more than the greatest distance from the first.
+    /// The number of x from the first to the last.
     length: u128,
     count: u128,
 }
 
 impl PixelColumns {
-    /// `count` columns from the x `first` to the x `last`, which is in the last one. Panics for no columns.
+    /// `count` columns from the x `first` to the x `last`, both inside. Panics for no columns.
     pub fn new(first: i64, last: i64, count: usize) -> Self {
         assert!(count > 0, "a picture has columns");
         PixelColumns { first, length: u128::from(last.max(first).abs_diff(first)) + 1, count: count as u128 }
     }
 
-    /// Which column holds an x. What lies outside is in the first or the last.
+    /// The column of an x; an x outside is in the first or the last column.
     fn of(&self, x: i64) -> u128 {
         let distance = if x > self.first { u128::from(x.abs_diff(self.first)) } else { 0 };
-        // Both are below 2^65, so that their product fits.
+        // Both are at most 2^64, so the product fits.
         (distance.min(self.length - 1) * self.count) / self.length
     }
 
-    /// Of each column the first point, the last one, and those of the least and of the greatest value, the first such
-    /// one; a point that is several of these comes once. They ascend by step. Points that are not finite are left out.
+    /// The points that are kept, ascending by step: of each column the first, the last, the least and the greatest
+    /// (of equal values the first), each point once. Points that are not finite are left out.
     ///
-    /// Needs steps and values; repeats are resolved already. Points that do not ascend by step are sorted first, into a
-    /// copy. What this gives for the pieces of a series, put together, gives again what it gives for the whole.
+    /// Needs steps and values, with repeats resolved. Points that do not ascend by step are sorted first. A series
+    /// may be reduced in pieces: the reduced pieces, concatenated and reduced again, equal the reduced whole.
     pub fn m4(&self, points: Points) -> Points {
         let mut points = if points.is_ascending() { points } else { merge(vec![points], Repeats::All) };
         assert!(points.steps.len() == points.len(), "a line needs the steps");
         let mut kept = vec![false; points.len()];
-        // Of the column under way: which it is, and its first, last, least and greatest.
+        // The current column, and the indexes of its first, last, least and greatest point.
         let mut open: Option<(u128, [usize; 4])> = None;
         let mut close = |open: Option<(u128, [usize; 4])>| {
-            open.iter().flat_map(|(_, places)| places).for_each(|&i| kept[i] = true);
+            open.iter().flat_map(|(_, indexes)| indexes).for_each(|&i| kept[i] = true);
         };
         for (i, &value) in points.values.iter().enumerate().filter(|(_, v)| v.is_finite()) {
             let column = self.of(points.steps[i]);
@@ -90,7 +90,7 @@ mod tests {
         prop_oneof![6 => (-5..5i32).prop_map(f64::from), 1 => Just(f64::NAN), 1 => Just(f64::INFINITY)]
     }
 
-    /// The paper's query: group by column, and of each group those points that have an extreme.
+    /// The paper's query: group by column, and keep the points of each group that have an extreme.
     fn naive(rows: &BTreeMap<i64, f64>, first: i64, last: i64, count: usize) -> Vec<i64> {
         let mut columns: BTreeMap<i128, Vec<(i64, f64)>> = BTreeMap::new();
         let length = i128::from(last) - i128::from(first) + 1;
@@ -111,7 +111,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn of_each_column_the_four_points_are_kept(
+        fn four_points_of_each_column_are_kept(
             rows in prop::collection::btree_map(step(), value(), 1..80), count in 1..20usize, cut in 0..80usize,
         ) {
             let (first, last) = (*rows.keys().next().unwrap(), *rows.keys().next_back().unwrap());

@@ -1,7 +1,7 @@
 //! Series drawn by fewer points or by buckets: charts, lines (LTTB and M4), outlines and bands.
 //!
-//! It uses aggregates, axes, batches and points. Invariants: bucket widths are powers of two and buckets are aligned at
-//! zero; a line is made of the series' own points.
+//! It uses aggregates, axes, batches and points. Invariants: bucket widths are powers of two and buckets are aligned
+//! at zero; a line is made of the series' own points.
 
 mod band;
 mod chart;

@@ -1,12 +1,12 @@
-//! A series by its outline: of each bucket of steps the few points that draw it, and what all of them add up to.
+//! Outlines: of each bucket of steps the few points that draw it, and the summary of all its points.
 //!
-//! The points are those of M4 (see `m4.rs`): the first, the last, the least and the greatest; besides the first NaN and the
-//! first infinity of each sign, so that what is left tells of each kind of value that there was. Thinning keeps these.
+//! The points are those of M4 (the first, the last, the least and the greatest), and the first NaN and the first
+//! infinity of each sign, so that an outline shows each kind of value that the bucket had.
 
 use crate::points::Points;
 use tidalite_model::Summary;
 
-/// An outline in the making, of pieces of one series that follow each other.
+/// An outline being built from consecutive pieces of one series.
 ///
 /// ```
 /// use tidalite_query::{Outline, Points};
@@ -16,24 +16,24 @@ use tidalite_model::Summary;
 /// }
 /// let mut outline = Outline::new(3);
 /// outline.push(points);
-/// let (left, buckets) = outline.finish();
-/// assert_eq!(left.steps, [0, 2, 6, 7]);
+/// let (kept, buckets) = outline.finish();
+/// assert_eq!(kept.steps, [0, 2, 6, 7]);
 /// assert_eq!((buckets.len(), buckets[0].count, buckets[0].mean), (1, 8, 2.9375));
 /// ```
 #[derive(Debug)]
 pub struct Outline {
     shift: u32,
-    left: Points,
+    kept: Points,
     buckets: Vec<Summary>,
 }
 
 impl Outline {
-    /// No points yet, and buckets of 2^`shift` steps, `shift` at most 63.
+    /// An empty outline with buckets of 2^`shift` steps, `shift` at most 63.
     pub fn new(shift: u32) -> Self {
-        Outline { shift, left: Points::default(), buckets: Vec::new() }
+        Outline { shift, kept: Points::default(), buckets: Vec::new() }
     }
 
-    /// Takes points that ascend by step, hold none twice, and lie behind all that were taken before. All four columns.
+    /// Takes points whose steps ascend without repeats and follow all steps taken before. Needs all four columns.
     pub fn push(&mut self, mut points: Points) {
         let mut at = 0;
         while at < points.len() {
@@ -44,32 +44,33 @@ impl Outline {
             at = end;
         }
         self.cut_down(&mut points);
-        self.left.extend(&points);
+        self.kept.extend(&points);
     }
 
-    /// Takes what is left of points, and the buckets that these had, which are of the same width or lie within those here.
-    pub fn push_outline(&mut self, left: &Points, buckets: &[Summary]) {
+    /// Takes the kept points and the buckets of an outline whose buckets have the same width or lie within those
+    /// here.
+    pub fn push_outline(&mut self, kept: &Points, buckets: &[Summary]) {
         buckets.iter().for_each(|summary| self.take(summary));
-        self.left.extend(left);
+        self.kept.extend(kept);
     }
 
-    /// How many points were taken, those that are not kept included.
+    /// The number of points taken, including those that are not kept.
     pub fn count(&self) -> u64 {
         self.buckets.iter().map(|bucket| bucket.count).sum()
     }
 
-    /// What is left, and what all points add up to in each bucket that has any, ascending.
+    /// The kept points, and the summary of all points of each bucket that has any, ascending.
     pub fn finish(mut self) -> (Points, Vec<Summary>) {
-        // Of a bucket that came in two pieces there may be too many.
-        let mut left = std::mem::take(&mut self.left);
-        self.cut_down(&mut left);
-        (left, self.buckets)
+        // A bucket that came in two pieces may have too many points.
+        let mut kept = std::mem::take(&mut self.kept);
+        self.cut_down(&mut kept);
+        (kept, self.buckets)
     }
 
     fn take(&mut self, summary: &Summary) {
-        let place = |s: &Summary| s.first.map(|p| p.step >> self.shift);
+        let bucket = |s: &Summary| s.first.map(|p| p.step >> self.shift);
         match self.buckets.last_mut() {
-            Some(last) if place(last) == place(summary) => last.merge(summary),
+            Some(last) if bucket(last) == bucket(summary) => last.merge(summary),
             _ => self.buckets.push(*summary),
         }
     }
@@ -79,23 +80,23 @@ impl Outline {
         from + steps[from..].partition_point(|step| step >> self.shift == bucket)
     }
 
-    /// Leaves out what the buckets' lines do not need.
+    /// Drops the points that no bucket needs.
     fn cut_down(&self, points: &mut Points) {
-        let mut kept = vec![false; points.len()];
+        let mut mask = vec![false; points.len()];
         let mut at = 0;
         while at < points.len() {
             let end = self.end_of_bucket(&points.steps, at);
-            for place in ends_and_extremes(&points.values[at..end]).into_iter().flatten() {
-                kept[at + place] = true;
+            for index in ends_and_extremes(&points.values[at..end]).into_iter().flatten() {
+                mask[at + index] = true;
             }
             at = end;
         }
-        points.keep(&kept);
+        points.keep(&mask);
     }
 }
 
-/// The places of the first and the last value, the first of the least and of the greatest finite ones, and the first NaN,
-/// +Inf and −Inf.
+/// The indexes of the first and the last value, of the least and the greatest finite value (of equal ones the first),
+/// and of the first NaN, +Inf and −Inf.
 fn ends_and_extremes(values: &[f64]) -> [Option<usize>; 7] {
     let (mut least, mut greatest): (Option<usize>, Option<usize>) = (None, None);
     let (mut nan, mut above, mut below) = (None, None, None);
@@ -141,32 +142,32 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_left_has_the_ends_and_extremes_of_each_bucket(
+        fn an_outline_keeps_the_ends_and_extremes_of_each_bucket(
             rows in prop::collection::btree_map(-300..300i64, value(), 1..200), shift in 0..9u32, cut in 0..200usize,
         ) {
             let rows: Vec<(i64, f64)> = rows.into_iter().collect();
-            let (left, buckets) = outline(&[&rows], shift);
+            let (kept, buckets) = outline(&[&rows], shift);
             let mut expected: BTreeMap<i64, Summary> = BTreeMap::new();
             let mut found: BTreeMap<i64, Summary> = BTreeMap::new();
             for &(step, value) in &rows {
                 let point = Point { step, time_us: step.wrapping_mul(7), value };
                 expected.entry(step >> shift).or_default().push(point);
             }
-            (0..left.len()).for_each(|i| found.entry(left.steps[i] >> shift).or_default().push(left.view().point(i)));
+            (0..kept.len()).for_each(|i| found.entry(kept.steps[i] >> shift).or_default().push(kept.view().point(i)));
             prop_assert_eq!(format!("{:?}", expected.values().collect::<Vec<_>>()), format!("{:?}", buckets.iter().collect::<Vec<_>>()));
-            for (all, left) in expected.values().zip(found.values()) {
+            for (all, kept) in expected.values().zip(found.values()) {
                 let facts = |s: &Summary| {
                     let kinds = (s.nan > 0, s.pos_inf > 0, s.neg_inf > 0, s.finite > 0);
                     format!("{:?} {:?} {:?} {:?} {kinds:?}", s.first, s.last, s.min, s.max)
                 };
-                prop_assert_eq!(facts(all), facts(left));
-                prop_assert!(left.count <= 7);
+                prop_assert_eq!(facts(all), facts(kept));
+                prop_assert!(kept.count <= 7);
             }
-            // In two pieces, and made wider afterwards, the same is left.
+            // Two pieces, or widening afterwards, keep the same points.
             let (a, b) = rows.split_at(cut.min(rows.len()));
-            prop_assert_eq!(format!("{:?}", outline(&[a, b], shift).0), format!("{left:?}"));
+            prop_assert_eq!(format!("{:?}", outline(&[a, b], shift).0), format!("{kept:?}"));
             let mut wider = Outline::new(shift + 2);
-            wider.push_outline(&left, &buckets);
+            wider.push_outline(&kept, &buckets);
             prop_assert_eq!(wider.count(), rows.len() as u64);
             let (again, wide) = wider.finish();
             let (direct, all) = outline(&[&rows], shift + 2);

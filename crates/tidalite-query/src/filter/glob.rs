@@ -1,7 +1,7 @@
 //! Globs over names: the meaning of each special character, and the translation to a regular expression.
 //!
-//! Names are text, not paths: `*` matches `/` too, `?` is one character of any length in bytes, and case counts. A pattern
-//! without special characters is a name. Matching is linear in the name for every pattern.
+//! Names are text, not paths: `*` matches `/` too, `?` is one character of any length in bytes, and case counts. A
+//! pattern without special characters is a name. Matching is linear in the name for every pattern.
 
 use tidalite_model::{Error, Result};
 
@@ -92,8 +92,8 @@ impl GlobReader<'_> {
         push_char(&mut self.regex, c);
     }
 
-    /// The rest of `[..]`: characters and ranges; after `!` or `^`, all characters but these. A `]` at the very start is a
-    /// character.
+    /// The rest of `[..]`: characters and ranges; after `!` or `^`, all characters but these. A `]` at the very start
+    /// is a character.
     fn class(&mut self, start: usize) -> Result<()> {
         self.special("[");
         if self.rest.next_if(|&(_, c)| matches!(c, '!' | '^')).is_some() {

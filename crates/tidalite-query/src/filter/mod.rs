@@ -1,7 +1,7 @@
 //! Which series, points and runs a query takes.
 //!
-//! It uses points and words. Invariant: a filter decides from its input alone, so the same filter over the same points,
-//! names or run always gives the same answer.
+//! It uses points and words. Invariant: a filter decides from its input alone, so the same filter over the same
+//! points, names or run always gives the same answer.
 
 mod compare;
 mod glob;

@@ -1,7 +1,7 @@
 //! Which points a query takes: half-open ranges of steps, times and values.
 //!
-//! A range of steps may be applied before or after repeats are resolved, since repeats share their step. Ranges of times and
-//! values are applied after: otherwise an older write in the range would replace a newest write outside it.
+//! A range of steps may be applied before or after repeats are resolved, since repeats share their step. Ranges of
+//! times and values are applied after: otherwise an older write in the range would replace a newest write outside it.
 
 use crate::points::{Points, PointsView, rises};
 use std::ops::Range;
@@ -84,8 +84,8 @@ impl PointFilter {
         scratch.view()
     }
 
-    /// The indexes of the times that pass, so that other columns are read for these alone; `None` where times are not bound
-    /// or do not ascend.
+    /// The indexes of the times that pass, so that other columns are read for these alone; `None` where times are not
+    /// bound or do not ascend.
     ///
     /// ```
     /// use tidalite_model::Bounds;
@@ -96,8 +96,8 @@ impl PointFilter {
         ascending_range(&self.times_us, times_us, 0..times_us.len(), "times")
     }
 
-    /// What a summary decides about its points, provided that no other points share their steps: a repeat elsewhere may
-    /// replace them.
+    /// What a summary decides about its points, provided that no other points share their steps: a repeat elsewhere
+    /// may replace them.
     pub fn verdict(&self, s: &Summary) -> Verdict {
         let Some(steps) = s.steps() else { return Verdict::NoPoint };
         let Some(times) = s.times_us() else { return Verdict::Unknown };
@@ -143,7 +143,8 @@ impl PointFilter {
         if parts.all(|p| p == one) { one } else { Verdict::Unknown }
     }
 
-    /// The range of points that the bounds of ascending columns allow, and the filter that is left to apply within it.
+    /// The range of points that the bounds of ascending columns allow, and the filter that is left to apply within
+    /// it.
     fn range(&self, points: PointsView<'_>) -> (Range<usize>, PointFilter) {
         let mut rest = *self;
         let mut range = 0..points.len();
@@ -179,7 +180,8 @@ impl PointFilter {
     }
 }
 
-/// The part of a range of a column that lies within the bounds; `None` where nothing is bound or the column does not ascend.
+/// The part of a range of a column that lies within the bounds; `None` where nothing is bound or the column does not
+/// ascend.
 fn ascending_range(
     bounds: &Bounds<i64>,
     column: &[i64],

@@ -1,7 +1,7 @@
 //! Times as RFC 3339 text.
 //!
-//! Calendar arithmetic is jiff's civil time: jiff's timestamps end a day before the year 9999 does, and a stored time may lie
-//! in that day.
+//! Calendar arithmetic is jiff's civil time: jiff's timestamps end a day before the year 9999 does, and a stored time
+//! may lie in that day.
 
 use jiff::SignedDuration;
 use jiff::civil::{DateTime, Time};
@@ -10,8 +10,8 @@ use jiff::fmt::temporal::Pieces;
 const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 const SECOND_US: i64 = 1_000_000;
 
-/// Writes times of the years 1 to 9999 as `2026-01-31T12:00:00.000000Z`. It keeps the text of the last second, since points
-/// of one second often follow each other.
+/// Writes times of the years 1 to 9999 as `2026-01-31T12:00:00.000000Z`. It keeps the text of the last second, since
+/// points of one second often follow each other.
 ///
 /// ```
 /// let mut text = Vec::new();
@@ -57,8 +57,8 @@ impl TimeText {
     }
 }
 
-/// Parses an RFC 3339 time to µs since 1970 UTC. Without an offset it is UTC, without a time of day midnight; digits finer
-/// than a microsecond are cut. `None` where the text is not such a time, or names a time zone.
+/// Parses an RFC 3339 time to µs since 1970 UTC. Without an offset it is UTC, without a time of day midnight; digits
+/// finer than a microsecond are cut. `None` where the text is not such a time, or names a time zone.
 ///
 /// ```
 /// assert_eq!(tidalite_query::parse_time("1970-01-02"), Some(86_400_000_000));

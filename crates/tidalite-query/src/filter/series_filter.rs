@@ -91,7 +91,8 @@ impl NameMatcher {
             || names.patterns.as_ref().is_some_and(|p| p.is_match(name))
     }
 
-    /// The names it takes, ascending; `None` where there are patterns. A caller looks these up instead of testing each name.
+    /// The names it takes, ascending; `None` where there are patterns. A caller looks these up instead of testing
+    /// each name.
     pub fn as_exact(&self) -> Option<&[String]> {
         self.0.as_ref().filter(|n| n.patterns.is_none()).map(|n| n.exact.as_slice())
     }

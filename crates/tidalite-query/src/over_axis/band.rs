@@ -9,8 +9,14 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use tidalite_model::{Extent, Result};
 
-/// The columns of bands over an axis: those of [`band_schema`] with `x`, a bucket's start, in place of `step`, and `width`
-/// Float64: in what `x` counts, of time in seconds.
+/// The columns of bands over an axis: those of [`band_schema`], with `x`, a bucket's start, in place of `step`, and
+/// `width` Float64 in the unit of `x`, seconds for time.
+///
+/// ```
+/// use tidalite_query::{By, XAxis, over_band_schema};
+/// assert_eq!(over_band_schema(&XAxis::Elapsed, &[By::Metric])?.field(1).name(), "x");
+/// # Ok::<(), tidalite_model::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`band_schema`].
@@ -19,11 +25,12 @@ pub fn over_band_schema(x: &XAxis, by: &[By]) -> Result<SchemaRef> {
 }
 
 impl OverAxis {
-    /// The runs of each group together, in at most `buckets` buckets of the axis, whose width is a power of two (of time, of
-    /// microseconds); columns as in [`over_band_schema`]. `known` adds to a grouping what it needs to know of the runs.
+    /// Bands of each group in at most `buckets` buckets of the axis, whose width is a power of two (for time, in
+    /// microseconds); columns as in [`over_band_schema`]. `known` adds the params of the runs to the grouping, if it
+    /// needs them.
     ///
     /// # Errors
-    /// As [`band_schema`]; `Full` where the names come to 2 GiB or more, which one batch cannot hold.
+    /// As [`band_schema`]; `Full` where the names take 2 GiB or more, which one batch cannot hold.
     pub fn band(
         &self,
         buckets: usize,
@@ -50,9 +57,9 @@ mod tests {
     use arrow::datatypes::{Float64Type, Int64Type};
     use tidalite_model::{Labels, SeriesKey};
 
-    /// Two runs that count tokens at different speeds: over tokens they do the same.
+    /// Two runs that consume tokens at different speeds, so that their curves meet over tokens and not over steps.
     #[test]
-    fn runs_are_put_together_where_they_stand_on_the_axis() {
+    fn a_band_joins_runs_by_their_x() {
         let mut over = OverAxis::new(XAxis::Metric("tokens".into()));
         for (run, speed) in [("a", 1.0), ("b", 2.0)] {
             let (mut loss, mut tokens) = (Points::default(), Points::default());
@@ -68,7 +75,8 @@ mod tests {
         let real = |name: &str| batch[name].as_primitive::<Float64Type>().values().to_vec();
         assert_eq!(real("x"), (0..8).map(|i| 16.0 * f64::from(i)).collect::<Vec<_>>());
         assert_eq!(real("width"), [16.0; 8]);
-        // Run a ends at 63; its mean in a bucket of whole numbers is half a step above that of every second one.
+        // Run a ends at x = 63. It has every integer of a bucket and run b every second one, so its mean is half a
+        // step higher.
         assert_eq!(batch["runs"].as_primitive::<Int64Type>().values(), &[2, 2, 2, 2, 1, 1, 1, 1]);
         assert_eq!(real("mean")[..2], [(7.5 + 17.0) / 2.0, (23.5 + 33.0) / 2.0]);
         assert_eq!(real("mean")[7], 112.0 + 7.0 + 10.0);

@@ -1,7 +1,8 @@
 //! Series over another x-axis than the step: their points, charts, lines, bands and columns side by side.
 //!
-//! It uses every other folder. Steps: each point gets an x, the series is sorted by it, and the x replaces the step for
-//! whatever draws. Invariant: a point that is kept shows its own step, time and value, and its exact x.
+//! It uses aggregates, alignment, axes, batches, drawings and points. Steps: each point gets an x, the series is
+//! sorted by it, and the x replaces the step in charts and lines. Invariant: a point that is kept shows its own step,
+//! time and value, and its exact x.
 
 mod band;
 mod schema;

@@ -1,7 +1,7 @@
 //! Series over one axis.
 //!
-//! The x of a point replaces its step, and its step replaces the write order, so that the points that are kept are found
-//! again.
+//! The x of a point replaces its step, and its step replaces the write order, so that the points that are kept are
+//! found again.
 
 use super::schema::{over_buckets, over_points_schema};
 use crate::alignment::{Alignment, Fill};
@@ -16,12 +16,12 @@ use arrow::record_batch::RecordBatch;
 use std::sync::Arc;
 use tidalite_model::{Error, ErrorKind, Extent, Result, SeriesKey};
 
-/// Series over one axis.
+/// Series over one x-axis.
 ///
 /// ```
 /// use arrow::array::{AsArray, types::Float64Type};
 /// use tidalite_model::{Labels, SeriesKey};
-/// use tidalite_query::{Placement, OverAxis, Points, XAxis};
+/// use tidalite_query::{OverAxis, Placement, Points, XAxis};
 /// let (mut loss, mut tokens) = (Points::default(), Points::default());
 /// (0..4).for_each(|step| loss.push(step, 0, 0, 1.0));
 /// [(0, 0.0), (2, 512.0)].into_iter().for_each(|(step, value)| tokens.push(step, 0, 0, value));
@@ -37,13 +37,13 @@ pub struct OverAxis {
 }
 
 impl OverAxis {
-    /// No series yet.
+    /// No series.
     pub fn new(x: XAxis) -> Self {
         OverAxis { x, series: Vec::new() }
     }
 
-    /// Adds a series behind the others; points ascend by step, with repeats resolved. Needs steps, times and values.
-    /// Points that have no place on the axis are left out.
+    /// Appends a series, whose points ascend by step, with repeats resolved. Needs steps, times and values. Points
+    /// without an x are left out.
     pub fn push(&mut self, key: SeriesKey, mut points: Points, placement: Placement) {
         if matches!(placement, Placement::Series(_)) {
             let placed: Vec<bool> = placement.x_values(points.view()).map(|x| x.is_some()).collect();
@@ -54,12 +54,12 @@ impl OverAxis {
         }
     }
 
-    /// How many points there are.
+    /// The number of points.
     pub fn len(&self) -> usize {
         self.series.iter().map(|(_, points, _)| points.len()).sum()
     }
 
-    /// Whether there are none.
+    /// Whether there are no points.
     pub fn is_empty(&self) -> bool {
         self.series.is_empty()
     }
@@ -67,12 +67,12 @@ impl OverAxis {
     /// All points, ordered by series, then x, then step; columns as in [`over_points_schema`].
     ///
     /// # Errors
-    /// `Full` where they are more than one batch can hold.
+    /// `Full` where there are more than one batch can hold.
     pub fn points(&self) -> Result<RecordBatch> {
         self.points_batch(self.order_scale(), |points| points)
     }
 
-    /// Of each series at most `n` points, by [`lttb`] with the axis as x; columns as in [`over_points_schema`].
+    /// At most `n` points of each series, by [`lttb`] over the axis; columns as in [`over_points_schema`].
     ///
     /// # Errors
     /// As [`points`](Self::points).
@@ -80,7 +80,7 @@ impl OverAxis {
         self.points_batch(self.distance_scale(), |points| lttb(points, n))
     }
 
-    /// Of each series the points of [`PixelColumns::m4`] for so many columns, which all series share; columns as in
+    /// The points of each series by [`PixelColumns::m4`], with pixel columns that all series share; columns as in
     /// [`over_points_schema`]. Panics for no columns.
     ///
     /// # Errors
@@ -92,11 +92,12 @@ impl OverAxis {
         self.points_batch(scale, |points| picture.m4(points))
     }
 
-    /// Each series in at most `buckets` buckets of the axis, whose width is a power of two (of time, of microseconds) and
-    /// the same for all series; columns as in [`over_chart_schema`]. `first` and `last` are by x, then step.
+    /// Each series in at most `buckets` buckets of the axis. All series have one width, a power of two (for time, in
+    /// microseconds). Columns are as in [`over_chart_schema`](crate::over_chart_schema); `first` and `last` are by x,
+    /// then step.
     ///
     /// # Errors
-    /// `Full` where the names of the series come to 2 GiB or more, which one batch cannot hold.
+    /// `Full` where the names of the series take 2 GiB or more, which one batch cannot hold.
     pub fn chart(&self, buckets: usize) -> Result<RecordBatch> {
         let scale = self.distance_scale();
         let Extent { first, last } = self.extent(scale);
@@ -108,7 +109,7 @@ impl OverAxis {
         Ok(self.along_axis(&chart_batch(&charts)?, width, scale))
     }
 
-    /// Buckets of one width of the places, told as buckets of the axis.
+    /// Turns buckets of the integers of a scale into buckets of the axis.
     pub(crate) fn along_axis(&self, batch: &RecordBatch, width: u64, scale: XScale) -> RecordBatch {
         let schema = over_buckets(&self.x, &batch.schema());
         let starts = batch["step"].as_primitive::<Int64Type>().values().iter();
@@ -124,38 +125,44 @@ impl OverAxis {
         RecordBatch::try_new(schema, columns).expect("columns are built by the schema")
     }
 
-    /// The series side by side, one row for each x that any of them has, as an [`Alignment`]; the first column is `x`. Of
-    /// several points of a series at one x that of the greatest step counts.
+    /// The series side by side as an [`Alignment`], one row for each x that any of them has; the first column is `x`.
+    /// Of several points of a series at one x, the one at the greatest step counts.
     pub fn align(&self) -> Alignment {
         let scale = self.order_scale();
         let placed = self.series.iter().map(|(key, points, placement)| {
-            // The last of equal places counts, and within these the steps ascend.
+            // The last of equal x counts, and among these the steps ascend.
             (key.clone(), Points { seqs: Vec::new(), ..with_x_as_steps(points, placement, scale) })
         });
         Alignment::over(placed.collect(), self.x.clone(), scale)
     }
 
-    /// Refuses a fill that makes no sense on this axis.
+    /// Refuses a fill that is not defined on this axis.
+    ///
+    /// ```
+    /// use tidalite_query::{Fill, OverAxis, XAxis};
+    /// assert!(OverAxis::check_fill(&XAxis::Elapsed, Fill::Linear).is_ok());
+    /// assert!(OverAxis::check_fill(&XAxis::Metric("tokens".into()), Fill::Linear).is_err());
+    /// ```
     ///
     /// # Errors
-    /// `Invalid` for the line between neighbours over another metric: there may be several values at one x.
+    /// `Invalid` for linear interpolation over another metric, where one x may have several values.
     pub fn check_fill(x: &XAxis, fill: Fill) -> Result<()> {
         if matches!(x, XAxis::Metric(_)) && fill == Fill::Linear {
             return Err(Error::invalid(
                 "align series",
-                "the line between neighbours was asked for over another metric, which may come back to a value",
-                "fill with the previous value or with nothing",
+                "linear interpolation over another metric is not defined, since the metric may return to a value",
+                "fill with the previous value or with null",
             ));
         }
         Ok(())
     }
 
-    /// Places of which the order counts.
+    /// The scale where only the order of x counts.
     fn order_scale(&self) -> XScale {
         if matches!(self.x, XAxis::Metric(_)) { XScale::OrderedBits } else { XScale::Int }
     }
 
-    /// Places of which the distance counts.
+    /// The scale where distances in x count.
     pub(crate) fn distance_scale(&self) -> XScale {
         if !matches!(self.x, XAxis::Metric(_)) {
             return XScale::Int;
@@ -175,13 +182,13 @@ impl OverAxis {
         Extent::of(xs.flatten().map(|x| scale.to_int(x))).unwrap_or(Extent { first: 0, last: 0 })
     }
 
-    /// What is kept of each series, as points with their x.
+    /// The points that `keep` leaves of each series, with their x.
     fn points_batch(&self, scale: XScale, keep: impl Fn(Points) -> Points) -> Result<RecordBatch> {
         let mut builder = PointsBuilder::new();
         let mut xs: Vec<XValue> = Vec::new();
         for (key, points, placement) in &self.series {
             let kept = sorted(keep(with_x_as_steps(points, placement, scale)));
-            // Told by the steps, since a place may be rounded.
+            // Found by the steps, since the integer of an x may be rounded.
             xs.extend(exact(&kept, placement, scale));
             builder.push_series(key, Points { steps: kept.seqs, seqs: Vec::new(), ..kept });
         }
@@ -198,7 +205,7 @@ impl OverAxis {
     }
 }
 
-/// The x of points that were placed, to the last bit.
+/// The exact x of points from [`with_x_as_steps`].
 fn exact<'a>(kept: &'a Points, placement: &'a Placement, scale: XScale) -> impl Iterator<Item = XValue> + 'a {
     (0..kept.len()).map(move |i| match placement {
         Placement::Series(other) => {
@@ -209,11 +216,11 @@ fn exact<'a>(kept: &'a Points, placement: &'a Placement, scale: XScale) -> impl 
     })
 }
 
-/// The points with their places as steps, and their steps as the order of writing; sorted by both.
+/// The points with their x as steps and their steps as write order, sorted by both.
 pub(crate) fn with_x_as_steps(points: &Points, placement: &Placement, scale: XScale) -> Points {
-    let places = placement.x_values(points.view()).map(|x| x.map(|x| scale.to_int(x)).unwrap_or_default());
+    let xs = placement.x_values(points.view()).map(|x| x.map(|x| scale.to_int(x)).unwrap_or_default());
     sorted(Points {
-        steps: places.collect(),
+        steps: xs.collect(),
         seqs: points.steps.clone(),
         times_us: points.times_us.clone(),
         values: points.values.clone(),

@@ -1,4 +1,4 @@
-//! Answers over another axis against their definitions, over any points and any axis.
+//! Results over other axes compared with their definitions, for any points and any axis.
 
 use super::{OverAxis, over_chart_schema, over_points_schema};
 use crate::alignment::Fill;
@@ -45,7 +45,7 @@ fn axis() -> impl Strategy<Value = XAxis> {
     prop::sample::select(vec![XAxis::Step, XAxis::Time, XAxis::Elapsed, metric(), metric()])
 }
 
-/// Each series by its definition: its points with their x, in the order of x and step.
+/// The definition: the points of each series with their x, ordered by x and step.
 fn naive(x: &XAxis, series: &[(Vec<StepRow>, BTreeMap<i64, f64>)]) -> Vec<Vec<XRow>> {
     let of = |(i, (rows, other)): (usize, &(Vec<StepRow>, BTreeMap<i64, f64>))| {
         let mut placed: Vec<XRow> = Vec::new();
@@ -83,7 +83,7 @@ fn over(x: &XAxis, series: &[(Vec<StepRow>, BTreeMap<i64, f64>)]) -> OverAxis {
     over
 }
 
-/// The column `x`, of times in seconds.
+/// The column `x`; times are in seconds.
 fn xs(batch: &RecordBatch) -> Vec<f64> {
     let x = &batch["x"];
     match x.data_type() {
@@ -94,7 +94,7 @@ fn xs(batch: &RecordBatch) -> Vec<f64> {
 }
 
 /// The rows of each run.
-fn told(batch: &RecordBatch) -> BTreeMap<String, Vec<XRow>> {
+fn rows_of(batch: &RecordBatch) -> BTreeMap<String, Vec<XRow>> {
     let runs = arrow::compute::cast(&batch["run"], &DataType::Utf8).unwrap();
     let (steps, values) =
         (batch["step"].as_primitive::<Int64Type>(), batch["value"].as_primitive::<Float64Type>());
@@ -113,10 +113,10 @@ fn text(rows: &[XRow]) -> String {
 
 proptest! {
     #[test]
-    fn points_stand_in_the_order_of_x(series in prop::collection::vec((rows(), other()), 0..4), x in axis()) {
+    fn points_are_in_the_order_of_x(series in prop::collection::vec((rows(), other()), 0..4), x in axis()) {
         let batch = over(&x, &series).points().unwrap();
         prop_assert_eq!(batch.schema(), over_points_schema(&x));
-        let found = told(&batch);
+        let found = rows_of(&batch);
         for (i, expected) in naive(&x, &series).iter().enumerate() {
             let found = found.get(&format!("r{i}")).cloned().unwrap_or_default();
             prop_assert_eq!(text(&found), text(expected));
@@ -128,9 +128,9 @@ proptest! {
         series in prop::collection::vec((rows(), other()), 0..4), x in axis(), n in 3..12usize,
     ) {
         let series_over = over(&x, &series);
-        let (lines, pixels) = (told(&series_over.lttb(n).unwrap()), told(&series_over.m4(n).unwrap()));
+        let (lines, pixels) = (rows_of(&series_over.lttb(n).unwrap()), rows_of(&series_over.m4(n).unwrap()));
         let all = naive(&x, &series);
-        // Whole numbers are as wide as one.
+        // The width of an integer x.
         let one = match x {
             XAxis::Step => 1.0,
             XAxis::Metric(_) => 0.0,
@@ -147,7 +147,7 @@ proptest! {
             prop_assert!(line.first() == finite.first() && line.last() == finite.last());
             let drawn = pixels.get(&format!("r{i}")).cloned().unwrap_or_default();
             prop_assert!(drawn.iter().all(|p| finite.contains(p)) && drawn.len() <= 4 * n);
-            // The extremes of each column, those aside at whose edge rounding decides.
+            // The extremes of each column, without points near an edge, where rounding decides.
             for column in 0..n {
                 let at = |p: &&XRow| {
                     let place = (p.0 - lo) / (hi - lo + one) * n as f64;
@@ -176,7 +176,7 @@ proptest! {
             prop_assert!(all.iter().all(Vec::is_empty));
             return Ok(());
         };
-        // In what charts of times count, the width is a power of two.
+        // The width is a power of two; of microseconds for time.
         let unit = if matches!(x, XAxis::Time | XAxis::Elapsed) { 1e6 } else { 1.0 };
         prop_assert_eq!((width * unit).log2().fract(), 0.0);
         let index = |x: f64| ((x * unit).round() / (width * unit)).floor();
@@ -217,7 +217,7 @@ proptest! {
         prop_assert_eq!(aligned.series(), all.len());
         let batch = aligned.finish(Fill::None);
         prop_assert_eq!(batch.schema().field(0).clone(), x.field());
-        // Minus zero is zero.
+        // −0 is 0.
         let bits = |x: f64| (x + 0.0).to_bits();
         let xs = xs(&batch);
         prop_assert!(xs.windows(2).all(|w| w[0] < w[1]));
@@ -235,7 +235,7 @@ proptest! {
 }
 
 #[test]
-fn a_line_between_neighbours_over_another_metric_is_refused() {
+fn linear_interpolation_over_another_metric_is_refused() {
     assert!(OverAxis::check_fill(&XAxis::Metric("tokens".into()), Fill::Linear).is_err());
     assert!(OverAxis::check_fill(&XAxis::Elapsed, Fill::Linear).is_ok());
 }

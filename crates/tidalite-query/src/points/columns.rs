@@ -1,7 +1,7 @@
 //! The points of one series as four columns, owned or borrowed.
 //!
-//! Invariant: a column is as long as `values`, or empty. A column that is empty where values are not was not read; each
-//! operation says which columns it needs.
+//! Invariant: a column is as long as `values`, or empty. A column that is empty where values are not was not read;
+//! each operation says which columns it needs.
 
 use super::rising::rises;
 use std::ops::Range;
@@ -249,8 +249,8 @@ fn extend_column<T: Copy>(column: &mut Vec<T>, held: usize, more: &[T]) {
     }
 }
 
-/// Moves the elements to keep to the front. Every element is written, and only the write index depends on the mask, so there is
-/// no branch to mispredict.
+/// Moves the elements to keep to the front. Every element is written, and only the write index depends on the mask,
+/// so there is no branch to mispredict.
 fn keep_column<T: Copy>(column: &mut Vec<T>, mask: &[bool]) {
     if column.is_empty() {
         return;

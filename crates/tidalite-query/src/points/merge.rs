@@ -1,18 +1,18 @@
 //! Several chunks of one series become one, ascending by step, with the rule for repeats applied.
 //!
-//! Steps: sorted chunks that do not overlap are joined (a single one is not even copied). Other chunks are sorted where they
-//! need it, then merged. Both are stable: of two points with one step and one seq, the later position stays the later one.
-//! Then repeats are resolved.
+//! Steps: sorted chunks that do not overlap are joined (a single one is not even copied). Other chunks are sorted
+//! where they need it, then merged. Both are stable: of two points with one step and one seq, the later position
+//! stays the later one. Then repeats are resolved.
 
 use super::columns::Points;
 use super::repeats::Repeats;
 use super::rising::rises;
 
-/// Merges chunks into one that ascends by step, then seq, then position (the chunks' order, then the order within), with
-/// repeats resolved.
+/// Merges chunks into one that ascends by step, then seq, then position (the chunks' order, then the order within),
+/// with repeats resolved.
 ///
-/// Needs steps, and seqs wherever a step may repeat: points without seqs count as written at once. Chunks may overlap and
-/// may be unsorted. Sorted chunks that do not overlap cost one copy, a single sorted chunk none.
+/// Needs steps, and seqs wherever a step may repeat: points without seqs count as written at once. Chunks may overlap
+/// and may be unsorted. Sorted chunks that do not overlap cost one copy, a single sorted chunk none.
 ///
 /// ```
 /// use tidalite_query::{Points, Repeats, merge};
@@ -93,8 +93,8 @@ fn gather<T: Copy>(column: &[T], places: &[(MergeKey, usize)]) -> Vec<T> {
 /// Each run of points compares the next points of all chunks, so more chunks than this are merged in several rounds.
 const WAYS_MAX: usize = 16;
 
-/// Merges ascending chunks run by run: takes the chunk whose next point is least, and copies at once all its points that come
-/// before the next point of every other chunk.
+/// Merges ascending chunks run by run: takes the chunk whose next point is least, and copies at once all its points
+/// that come before the next point of every other chunk.
 fn merge_runs(chunks: &[Points]) -> Points {
     let mut merged = Points::default();
     let has = |column: fn(&Points) -> bool| chunks.iter().all(column);
@@ -123,8 +123,8 @@ fn merge_runs(chunks: &[Points]) -> Points {
     merged
 }
 
-/// The index after the run of points that come `before`, in an ascending chunk whose point `from` does: doubling strides,
-/// then halving.
+/// The index after the run of points that come `before`, in an ascending chunk whose point `from` does: doubling
+/// strides, then halving.
 fn end_of_run(chunk: &Points, from: usize, before: impl Fn(MergeKey) -> bool) -> usize {
     let mut stride = 1;
     while from + stride < chunk.len() && before(key(chunk, from + stride)) {

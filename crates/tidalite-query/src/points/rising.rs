@@ -2,9 +2,10 @@
 
 /// Whether each number is at least `by`, 0 or 1, above the one before.
 ///
-/// The check runs block by block, since a loop that may stop at each pair is slower than one that may not. It looks at all
-/// differences at once, for which there are vector instructions where comparisons of i64 have none. Differences may wrap
-/// around; but where a block's differences are small and its last number is not below its first, none did.
+/// The check runs block by block, since a loop that may stop at each pair is slower than one that may not. It looks
+/// at all differences at once, for which there are vector instructions where comparisons of i64 have none.
+/// Differences may wrap around; but where a block's differences are small and its last number is not below its first,
+/// none did.
 pub(crate) fn rises(column: &[i64], by: i64) -> bool {
     const BLOCK: usize = 1024;
     /// A block of differences below this adds up to less than 2^63.

@@ -56,9 +56,9 @@ impl Ema {
 
 /// The mean of the last finite values.
 ///
-/// Values are added and never subtracted: rounding does not accumulate, and a huge value leaves no error after it has left the
-/// window. The window is two stacks: newer values with their sum, and older values, each with the sum of itself and of all
-/// that leave later. When the older ones are used up, the newer ones take their place.
+/// Values are added and never subtracted: rounding does not accumulate, and a huge value leaves no error after it has
+/// left the window. The window is two stacks: newer values with their sum, and older values, each with the sum of
+/// itself and of all that leave later. When the older ones are used up, the newer ones take their place.
 #[derive(Debug, Clone)]
 pub(super) struct MovingMean {
     points: usize,

@@ -44,8 +44,8 @@ impl TransformChain {
         TransformChain(transforms.iter().map(start).collect())
     }
 
-    /// Transforms the next points of the series in place. Points ascend by step, across pieces too, and repeats are resolved.
-    /// Needs steps, and times where a transform does.
+    /// Transforms the next points of the series in place. Points ascend by step, across pieces too, and repeats are
+    /// resolved. Needs steps, and times where a transform does.
     pub fn apply(&mut self, points: &mut Points) {
         let n = points.len();
         assert!(points.steps.len() == n, "points are transformed with their steps");

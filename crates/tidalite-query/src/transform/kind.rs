@@ -14,14 +14,15 @@ use tidalite_model::{Error, Result};
 ///
 /// Points that are NaN or ±Inf pass through unchanged and do not affect other points.
 ///
-/// The average is `Σ wᵢ·xᵢ / Σ wᵢ` over the points so far, with `wᵢ` the product of the factors since point i. For one
-/// factor `w` this is `(1 − w)·Σ wⁿ⁻ⁱ·xᵢ / (1 − wⁿ)`: the moving average without its bias towards zero at the start, as in
-/// D. P. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization" (ICLR 2015, section 3), and as in TensorBoard's
-/// smoothing.
+/// The average is `Σ wᵢ·xᵢ / Σ wᵢ` over the points so far, with `wᵢ` the product of the factors since point i. For
+/// one factor `w` this is `(1 − w)·Σ wⁿ⁻ⁱ·xᵢ / (1 − wⁿ)`: the moving average without its bias towards zero at the
+/// start, as in D. P. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization" (ICLR 2015, section 3), and as
+/// in TensorBoard's smoothing.
 ///
-/// A rate and a derivative have no point for the first finite point of a series, nor for one that is not after the previous
-/// one (in time, or in steps). The growth of a counter between points of one time counts towards the next later point. The
-/// rule for falls is the one that Prometheus documents for its function `rate`. Counters are never negative.
+/// A rate and a derivative have no point for the first finite point of a series, nor for one that is not after the
+/// previous one (in time, or in steps). The growth of a counter between points of one time counts towards the next
+/// later point. The rule for falls is the one that Prometheus documents for its function `rate`. Counters are never
+/// negative.
 ///
 /// ```
 /// use tidalite_query::{Points, Transform, TransformChain};
@@ -67,7 +68,8 @@ pub(super) enum Per {
 const WINDOW_MAX: usize = 1 << 16;
 
 impl Transform {
-    /// A debiased exponential moving average: the weight of a point falls by this factor with each point that follows.
+    /// A debiased exponential moving average: the weight of a point falls by this factor with each point that
+    /// follows.
     ///
     /// ```
     /// use tidalite_query::Transform;
@@ -82,10 +84,7 @@ impl Transform {
         if (0.0..1.0).contains(&factor) {
             return Ok(Transform(TransformKind::Ema(Decay::Factor(factor))));
         }
-        Err(wrong(
-            format!("a weight of {factor} was asked for"),
-            "give a number from 0 up to, not including, 1",
-        ))
+        Err(wrong(format!("the factor is {factor}"), "give a number from 0 up to, not including, 1"))
     }
 
     /// The same average, where the weight halves in this many steps.
@@ -93,17 +92,17 @@ impl Transform {
     /// # Errors
     /// `Invalid` for 0 steps.
     pub fn half_life_steps(steps: u64) -> Result<Self> {
-        at_least_one(steps, "a half-life of 0 steps", "give at least one")?;
+        at_least_one(steps, "the half-life is 0 steps", "give at least one")?;
         Ok(Transform(TransformKind::Ema(Decay::Steps(steps))))
     }
 
-    /// The same average, where the weight halves in this many microseconds. A point that is earlier than the previous one
-    /// counts as of the same time.
+    /// The same average, where the weight halves in this many microseconds. A point that is earlier than the previous
+    /// one counts as of the same time.
     ///
     /// # Errors
     /// `Invalid` for 0 microseconds.
     pub fn half_life_us(us: u64) -> Result<Self> {
-        at_least_one(us, "a half-life of no time", "give at least a microsecond")?;
+        at_least_one(us, "the half-life is 0 microseconds", "give at least a microsecond")?;
         Ok(Transform(TransformKind::Ema(Decay::Micros(us))))
     }
 
@@ -115,7 +114,7 @@ impl Transform {
         if (1..=WINDOW_MAX).contains(&points) {
             return Ok(Transform(TransformKind::MovingMean(points)));
         }
-        Err(wrong(format!("a mean of {points} points was asked for"), "give 1 to 65536"))
+        Err(wrong(format!("the window has {points} points"), "give 1 to 65536"))
     }
 
     /// The growth of a counter per second.
@@ -145,7 +144,7 @@ impl Transform {
 }
 
 fn at_least_one(given: u64, wrong_text: &str, remedy: &str) -> Result<()> {
-    if given > 0 { Ok(()) } else { Err(wrong(format!("{wrong_text} was asked for"), remedy)) }
+    if given > 0 { Ok(()) } else { Err(wrong(wrong_text.into(), remedy)) }
 }
 
 pub(super) fn wrong(wrong: String, remedy: &str) -> Error {

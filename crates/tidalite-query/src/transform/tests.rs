@@ -151,6 +151,26 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn each_transform_reads_back_from_its_word(
+        transform in prop_oneof![
+            (0.0..1.0f64).prop_map(|factor| Transform::ema(factor).unwrap()),
+            (1..=u64::MAX).prop_map(|steps| Transform::half_life_steps(steps).unwrap()),
+            (1..=u64::MAX).prop_map(|us| Transform::half_life_us(us).unwrap()),
+            (1..=99u64).prop_map(|s| Transform::half_life_us(s * 1_000_000).unwrap()),
+            (1..=65_536usize).prop_map(|points| Transform::moving_mean(points).unwrap()),
+            prop::sample::select(vec![
+                Transform::rate(),
+                Transform::derivative_by_step(),
+                Transform::derivative_by_time(),
+            ]),
+        ],
+    ) {
+        prop_assert_eq!(transform.to_string().parse::<Transform>().unwrap(), transform);
+    }
+}
+
 #[test]
 fn each_word_reads_back_and_unknown_ones_are_refused() {
     for word in WORDS.into_iter().chain(["half-life:10s", "half-life:18446744073709551615"]) {

@@ -13,8 +13,8 @@ pub(crate) const MICROS: [(&str, u64); 9] = [
     ("w", 604_800_000_000),
 ];
 
-/// A span of time in microseconds. A whole number is exact; `to_whole` makes another one whole. `None` where the text has
-/// no such unit, no number, or more microseconds than u64 holds.
+/// A span of time in microseconds. A whole number is exact; `to_whole` makes another one whole. `None` where the text
+/// has no such unit, no number, or more microseconds than u64 holds.
 pub(crate) fn micros(text: &str, units: &[(&str, u64)], to_whole: fn(f64) -> f64) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
     let (number, unit) = text.split_at(digits);

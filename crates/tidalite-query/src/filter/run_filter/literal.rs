@@ -1,6 +1,7 @@
 //! Fields and values as text that parses back to them.
 //!
-//! A float is the shortest text that parses to the same bits, NaN aside; a time is RFC 3339 where its year is 1 to 9999.
+//! A float is the shortest text that parses to the same bits, NaN aside; a time is RFC 3339 where its year is 1 to
+//! 9999.
 
 use super::field::RunField;
 use crate::filter::rfc3339::TimeText;

@@ -1,7 +1,8 @@
 //! Which runs a query takes, by what is known of them: params, tags, status, times, labels, parent.
 //!
-//! A filter is built by methods or parsed from text; both make the same tree. Invariant: the tree has no *and* directly
-//! within an *and*, no *or* within an *or* and no *not* within a *not*, so a filter equals the one parsed from its text.
+//! A filter is built by methods or parsed from text; both make the same tree. Invariant: the tree has no *and*
+//! directly within an *and*, no *or* within an *or* and no *not* within a *not*, so a filter equals the one parsed
+//! from its text.
 
 mod build;
 mod check;

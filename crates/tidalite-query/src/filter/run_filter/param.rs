@@ -13,7 +13,8 @@ pub(super) fn param_at<'a>(params: &'a Params, path: &[String]) -> Option<&'a Pa
     Some(found)
 }
 
-/// The param of exactly this name; else, where the name has dots, the param at the end of the path of names between them.
+/// The param of exactly this name; else, where the name has dots, the param at the end of the path of names between
+/// them.
 ///
 /// ```
 /// use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
-//! A filter from its text: recursive descent, one function per level of precedence. There is no list of tokens, since the
-//! meaning of a character depends on its place: `-` is part of a name, or the sign of a number.
+//! A filter from its text: recursive descent, one function per level of precedence. There is no list of tokens, since
+//! the meaning of a character depends on its place: `-` is part of a name, or the sign of a number.
 //!
 //! Bounds: parentheses and `not` nest at most [`DEPTH_MAX`] deep, so no text exhausts the stack. Each error names the
 //! column, counted from 1 in characters, what was found there, and what was expected.

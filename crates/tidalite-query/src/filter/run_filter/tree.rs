@@ -21,13 +21,13 @@ use tidalite_model::Param;
 /// | `… or …` | |
 ///
 /// Fields: `id`, `status` (`"running"`, `"finished"`, `"failed"`, `"lost"`), `started` and `ended` (RFC 3339, a date,
-/// or an integer of µs since 1970 UTC), `parent` (the parent run's id), `params.NAME`, `params.NAME.NAME` for params within
-/// params, and `labels.NAME`. A name with other characters than letters, digits, `_`, `-` and `/` is quoted:
+/// or an integer of µs since 1970 UTC), `parent` (the parent run's id), `params.NAME`, `params.NAME.NAME` for params
+/// within params, and `labels.NAME`. A name with other characters than letters, digits, `_`, `-` and `/` is quoted:
 /// `params."learning rate"`.
 ///
-/// Values: numbers, text in `"` or `'`, `true`, `false`, `null`, `nan`, `inf`, `-inf`. In text `\"`, `\'`, `\\`, `\n`,
-/// `\r`, `\t` and `\u{1f30a}` stand for one character. Integers and floats compare exactly, texts by their bytes. `nan`
-/// equals only `nan` and has no order. Values of different kinds are not equal and have no order.
+/// Values: numbers, text in `"` or `'`, `true`, `false`, `null`, `nan`, `inf`, `-inf`. In text `\"`, `\'`, `\\`,
+/// `\n`, `\r`, `\t` and `\u{1f30a}` stand for one character. Integers and floats compare exactly, texts by their
+/// bytes. `nan` equals only `nan` and has no order. Values of different kinds are not equal and have no order.
 ///
 /// **An absent field fails every comparison**, `!=` too. For absent, write `not has params.lr`; for absent or different,
 /// `not params.lr = 1`.
