@@ -54,7 +54,7 @@ fn runs_that_do_not_match_have_no_part_in_any_answer() {
         ("status = 'finished' and started >= '2000-01-01' and params.lr in (0.7, 0.1)", &["r1", "r7"]),
     ];
     for (text, ids) in cases {
-        let filtered = store.select().filter(text).unwrap();
+        let filtered = store.select().where_runs(text.parse().unwrap());
         let plain = named(store.select(), ids);
         let found: BTreeSet<String> =
             points(&filtered).unwrap().into_iter().map(|(k, _)| k.run.to_string()).collect();
@@ -91,7 +91,7 @@ fn filters_built_and_read_find_the_same_runs() {
     let ids = |f: &RunFilter| store.where_runs(f).unwrap().into_iter().map(|r| r.id).collect::<Vec<_>>();
     assert_eq!(ids(&built), ["r0", "r5", "r7"]);
     assert_eq!(ids(&built.to_string().parse().unwrap()), ["r0", "r5", "r7"]);
-    let wrong = store.select().filter("params.lr >").unwrap_err();
+    let wrong = "params.lr >".parse::<RunFilter>().unwrap_err();
     assert!(wrong.to_string().contains("column 12"), "{wrong}");
 }
 

@@ -2,6 +2,9 @@
 //!
 //! `cargo run -p tidalite --example bulk`
 
+// An example talks to the terminal.
+#![allow(clippy::print_stdout)]
+
 use std::error::Error;
 use std::sync::Arc;
 use tidalite::arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};

@@ -2,6 +2,9 @@
 //!
 //! `cargo run -p tidalite --example embed`
 
+// An example talks to the terminal.
+#![allow(clippy::print_stdout)]
+
 use std::error::Error;
 use std::path::Path;
 use tidalite::{ErrorKind, Options, Store};

@@ -2,6 +2,9 @@
 //!
 //! `cargo run -p tidalite --example follow`
 
+// An example talks to the terminal.
+#![allow(clippy::print_stdout)]
+
 use std::error::Error;
 use std::time::Duration;
 use tidalite::{Cursor, Options, Store};

@@ -2,6 +2,9 @@
 //!
 //! `cargo run -p tidalite --example log [STORE]`; without a path the store is temporary.
 
+// An example talks to the terminal.
+#![allow(clippy::print_stdout)]
+
 use std::error::Error;
 use std::path::PathBuf;
 use tidalite::{Durability, Labels, Options, RowAt};

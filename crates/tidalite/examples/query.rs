@@ -2,6 +2,9 @@
 //!
 //! `cargo run -p tidalite --example query`
 
+// An example talks to the terminal.
+#![allow(clippy::print_stdout)]
+
 use std::error::Error;
 use tidalite::arrow::array::AsArray;
 use tidalite::arrow::datatypes::{Float64Type, Int64Type};

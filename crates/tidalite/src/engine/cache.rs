@@ -130,7 +130,8 @@ impl TailCache {
         Ok((parts, broken))
     }
 
-    fn part(&self, place: &PartPaths, meta: &PartMeta) -> Result<Arc<Part>> {
+    /// A part, opened once however often it is wanted, until [`keep_parts`](Self::keep_parts) lets go of it.
+    pub(crate) fn part(&self, place: &PartPaths, meta: &PartMeta) -> Result<Arc<Part>> {
         if let Some(part) = lock(&self.parts).get(&place.points) {
             return Ok(part.clone());
         }

@@ -80,6 +80,11 @@ impl Account {
     }
 }
 
+/// The most buckets of a thinned part that is being built, under this memory option.
+pub(crate) fn buckets_max(memory_bytes: u64) -> u64 {
+    memory_bytes / BUCKETS_SHARE / size_of::<Summary>() as u64
+}
+
 /// How much a part in the making holds of what is bounded.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct ThinnedSize {
@@ -98,9 +103,9 @@ impl ThinnedSize {
         self.rows = self.rows.saturating_add(rows);
     }
 
-    pub(crate) fn is_within(self, inner: &StoreState) -> bool {
-        let most = inner.options.memory_bytes / BUCKETS_SHARE / size_of::<Summary>() as u64;
-        self.buckets <= most && self.tiles <= TILES_MAX && self.rows <= PART_ROWS_MAX
+    /// Whether one part may hold this much, with at most `buckets_max` buckets.
+    pub(crate) fn is_within(self, buckets_max: u64) -> bool {
+        self.buckets <= buckets_max && self.tiles <= TILES_MAX && self.rows <= PART_ROWS_MAX
     }
 }
 
@@ -205,7 +210,7 @@ impl<'a> ThinnedParts<'a> {
     fn lay(&mut self, tile: EncodedTile, buckets: u64) -> Result<()> {
         let mut size = self.size;
         size.add(buckets, 1, u64::from(tile.rows()));
-        if !size.is_within(self.inner) {
+        if !size.is_within(buckets_max(self.inner.options.memory_bytes)) {
             self.close_part()?;
             size = ThinnedSize::default();
             size.add(buckets, 1, u64::from(tile.rows()));

@@ -1,23 +1,25 @@
-//! Compaction: several parts → one, so that a series lies together again and files stay few.
+//! Compaction: merges several parts into one, so that a series is contiguous again and files stay few.
 //!
-//! Tiles that would come out as they are go over page by page, undecoded but for their values; the others are merged.
-//! Every row of the inputs is in the output, repeats and rewound points included, but for those of deleted runs: the count
-//! and a checksum over the bits of all values, those left out taken off, must agree before the new version is published. Any
-//! error on the way leaves everything as it was. Thinned parts are merged among themselves. Thinning rewrites
-//! parts by the same means, without the series that it takes out.
+//! A policy over the manifest picks the parts (`policy`), a job merges them and checks the result (`merge`), and a new
+//! version replaces them. Every row of the inputs is in the output, repeats and rewound points included, except those of
+//! deleted runs. An error leaves everything as it was. Thinned parts are merged among themselves.
 
 use super::collect;
-use super::deleted::deleted;
+use super::deleted::{Deleted, deleted};
 use super::flush::flush_all;
-use super::merge::{Removed, merge_parts, merge_thinned};
-use super::policy::{Policy, pick, stale, thinned_that_fit};
+use super::merge::{MergeJob, Merged, Removed};
+use super::policy::{Policy, is_worth_rewriting, may_hold_deleted, next_merge};
 use super::publish::publish_version;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::engine::store_lock;
-use crate::files::manifest;
+use crate::files::manifest::{self, Manifest};
+use crate::parts::thinned::buckets_max;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use tidalite_model::{Error, Result};
 use tidalite_parts::{Part, PartMeta};
+use uuid::Uuid;
 
 /// What a compaction did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -67,56 +69,114 @@ pub(crate) fn compact_all(
     pool: &rayon::ThreadPool,
     progress: &dyn Fn(u64, u64),
 ) -> Result<CompactStats> {
-    let mut stats = CompactStats::default();
-    loop {
-        let version = manifest::latest(&*inner.vfs, &inner.paths)?;
-        let (readable, unreadable) = open_each(inner, &version.manifest.parts);
-        let deleted = deleted(inner, &version.manifest)?;
-        let (thinned, whole): (Vec<_>, Vec<_>) = readable.iter().cloned().partition(PartMeta::is_thinned);
-        let mut picked = pick(&whole, policy);
-        if picked.is_empty() {
-            picked = pick(&thinned, policy);
-            picked = thinned_that_fit(inner, &thinned, picked);
+    let compaction =
+        Compaction { inner, policy, unreadable: BTreeMap::new(), stats: CompactStats::default() };
+    compaction.run(pool, progress)
+}
+
+/// One compaction, job by job: the manifest says which parts to merge, only these are opened, and each merge publishes a
+/// version. A part that cannot be opened stays as it is and does not hold up the others.
+struct Compaction<'a> {
+    inner: &'a StoreState,
+    policy: Policy,
+    /// Parts that could not be opened, and why.
+    unreadable: BTreeMap<Uuid, Error>,
+    stats: CompactStats,
+}
+
+impl Compaction<'_> {
+    fn run(mut self, pool: &rayon::ThreadPool, progress: &dyn Fn(u64, u64)) -> Result<CompactStats> {
+        let (inner, removed) = (self.inner, Removed::default());
+        loop {
+            let manifest = manifest::latest(&*inner.vfs, &inner.paths)?.manifest;
+            let deleted = deleted(inner, &manifest)?;
+            let picked = self.next(&manifest, &deleted)?;
+            if picked.is_empty() {
+                return self.finish(&manifest);
+            }
+            let inputs: Vec<&PartMeta> = manifest.parts.iter().filter(|p| picked.contains(&p.id)).collect();
+            // Where one cannot be opened, the next plan leaves it out.
+            let Some(parts) = self.open_all(&inputs) else { continue };
+            let job = MergeJob { inner, parts: &parts, deleted: &deleted, removed: &removed, pool, progress };
+            let merged = job.run()?;
+            self.publish(manifest, &picked, merged)?;
         }
-        if picked.is_empty() {
-            picked = stale(inner, &readable, &deleted, policy)?;
+    }
+
+    /// The parts of the next job: to merge, or to rewrite without points of deleted runs.
+    fn next(&mut self, manifest: &Manifest, deleted: &Deleted) -> Result<BTreeSet<Uuid>> {
+        let readable: Vec<&PartMeta> =
+            manifest.parts.iter().filter(|p| !self.unreadable.contains_key(&p.id)).collect();
+        let buckets_max = buckets_max(self.inner.options.memory_bytes);
+        let picked = next_merge(&readable, self.policy, buckets_max);
+        if !picked.is_empty() {
+            return Ok(picked);
         }
-        if picked.is_empty() {
-            // Whoever asks for a compaction by hand is told of what it could not touch; the background goes on.
-            return match unreadable {
-                Some(e) if policy == Policy::All => Err(e),
-                _ => Ok(stats),
-            };
+        for meta in readable.into_iter().filter(|meta| may_hold_deleted(meta, deleted)) {
+            let Some(part) = self.open(meta) else { continue };
+            if is_worth_rewriting(meta, deleted_rows(&part, deleted)?, self.policy) {
+                return Ok(BTreeSet::from([meta.id]));
+            }
         }
-        let inputs: Vec<PartMeta> =
-            version.manifest.parts.iter().filter(|p| picked.contains(&p.id)).cloned().collect();
-        let (output, dropped) = match inputs[0].is_thinned() {
-            true => merge_thinned(inner, &inputs, &deleted, progress)?,
-            false => merge_parts(inner, &inputs, &deleted, &Removed::default(), pool, progress)?,
-        };
-        let mut next = version.manifest.clone();
+        Ok(BTreeSet::new())
+    }
+
+    fn open_all(&mut self, parts: &[&PartMeta]) -> Option<Vec<Arc<Part>>> {
+        let opened: Vec<Option<Arc<Part>>> = parts.iter().map(|meta| self.open(meta)).collect();
+        opened.into_iter().collect()
+    }
+
+    /// The part as the cache holds it, opened if need be; `None` where it cannot be opened, which is remembered.
+    fn open(&mut self, meta: &PartMeta) -> Option<Arc<Part>> {
+        match self.inner.cache.part(&self.inner.paths.part(meta.id), meta) {
+            Ok(part) => Some(part),
+            Err(e) => {
+                self.unreadable.insert(meta.id, e);
+                None
+            }
+        }
+    }
+
+    fn publish(&mut self, manifest: Manifest, picked: &BTreeSet<Uuid>, merged: Merged) -> Result<()> {
+        let mut next = manifest;
         let at = next.parts.iter().position(|p| picked.contains(&p.id)).unwrap_or(0);
         next.parts.retain(|p| !picked.contains(&p.id));
-        stats.parts_in += inputs.len() as u64;
-        stats.parts_out += u64::from(output.is_some());
-        stats.points += output.as_ref().map_or(0, |o| o.rows);
-        stats.dropped += dropped;
-        if let Some(output) = output {
-            next.parts.insert(at, output);
+        self.stats.parts_in += picked.len() as u64;
+        self.stats.parts_out += u64::from(merged.part.is_some());
+        self.stats.points += merged.part.as_ref().map_or(0, |part| part.rows);
+        self.stats.dropped += merged.dropped;
+        next.parts.splice(at..at, merged.part);
+        publish_version(self.inner, next)
+    }
+
+    /// A compaction by hand reports the first part that cannot be opened, picked or not; the background does not look.
+    fn finish(mut self, manifest: &Manifest) -> Result<CompactStats> {
+        if self.policy == Policy::Tiered {
+            return Ok(self.stats);
         }
-        publish_version(inner, next)?;
+        for meta in &manifest.parts {
+            if self.open(meta).is_none()
+                && let Some(error) = self.unreadable.remove(&meta.id)
+            {
+                return Err(error);
+            }
+        }
+        Ok(self.stats)
     }
 }
 
-/// The parts that can be opened, and why the first of the others cannot. One that cannot stays as it is, and holds nothing
-/// else up.
-fn open_each(inner: &StoreState, parts: &[PartMeta]) -> (Vec<PartMeta>, Option<Error>) {
-    let (mut readable, mut unreadable) = (Vec::new(), None);
-    for meta in parts {
-        match Part::open(inner.vfs.clone(), &inner.paths.part(meta.id), meta) {
-            Ok(_) => readable.push(meta.clone()),
-            Err(e) => unreadable = unreadable.or(Some(e)),
+/// Rows of series that certainly hold points of deleted runs. What the series table cannot tell does not count, so that no
+/// part is rewritten in vain.
+fn deleted_rows(part: &Part, deleted: &Deleted) -> Result<u64> {
+    let table = part.series();
+    let mut details = table.reader();
+    let mut rows = 0;
+    for (r, row) in table.entries().iter().enumerate() {
+        let Some(tombstones) = deleted.get(&**table.run(row)) else { continue };
+        let (least, greatest) = details.of(r)?.seqs();
+        if tombstones.hides(0, least) || tombstones.hides(0, greatest) {
+            rows += u64::from(row.rows);
         }
     }
-    (readable, unreadable)
+    Ok(rows)
 }

@@ -24,78 +24,101 @@ pub(crate) struct Removed {
     pub(crate) bits: u64,
 }
 
-/// The part that the inputs become, `None` where nothing is left of them, and how many points of deleted runs were left out.
-pub(crate) fn merge_parts(
-    inner: &StoreState,
-    inputs: &[PartMeta],
-    deleted: &Deleted,
-    removed: &Removed,
-    pool: &rayon::ThreadPool,
-    progress: &dyn Fn(u64, u64),
-) -> Result<(Option<PartMeta>, u64)> {
-    let vfs = &inner.vfs;
-    let parts: Vec<Arc<Part>> = inputs
-        .iter()
-        .map(|m| Part::open(vfs.clone(), &inner.paths.part(m.id), m).map(Arc::new))
-        .collect::<Result<_>>()?;
-    let copies = unchanged(&parts, deleted, &removed.series, inner.options.tile_rows);
-    let source = PartsSource::new(&parts, deleted, &removed.series, copies);
-    let total: u64 = inputs.iter().map(|m| m.rows).sum();
-    let done = std::cell::Cell::new(0);
-    let place = inner.paths.part(vfs.uuid());
-    let written = write_part(inner, &place, &source, pool, &|rows| {
-        done.set(done.get() + rows);
-        progress(done.get(), total);
-    })?;
-    let (dropped, bits_dropped) = source.dropped();
-    let (out, bits_out) = (dropped + removed.points, bits_dropped.wrapping_add(removed.bits));
-    let sum_in = inputs.iter().fold(0u64, |s, m| s.wrapping_add(m.value_bits_sum));
-    match written {
-        Some(meta) if meta.rows + out == total && meta.value_bits_sum.wrapping_add(bits_out) == sum_in => {
-            sync_part_folders(inner)?;
-            Ok((Some(meta), dropped))
-        }
-        None if out == total && bits_out == sum_in => Ok((None, dropped)),
-        other => {
-            for path in place.files().into_iter().filter(|_| other.is_some()) {
-                if vfs.stat(path)?.is_some() {
-                    vfs.remove(path)?;
-                }
-            }
-            Err(differs(total, out, other.map_or(0, |m| m.rows)))
-        }
-    }
+/// A merge of parts into at most one, all of them thinned or none.
+pub(crate) struct MergeJob<'a> {
+    pub(crate) inner: &'a StoreState,
+    pub(crate) parts: &'a [Arc<Part>],
+    /// What was deleted: its points are left out.
+    pub(crate) deleted: &'a Deleted,
+    /// What thinning takes out.
+    pub(crate) removed: &'a Removed,
+    pub(crate) pool: &'a rayon::ThreadPool,
+    /// Called with the points merged so far and the points in total.
+    pub(crate) progress: &'a dyn Fn(u64, u64),
 }
 
-/// The part that thinned ones become, and how many of their points were left out.
-pub(super) fn merge_thinned(
-    inner: &StoreState,
-    inputs: &[PartMeta],
-    deleted: &Deleted,
-    progress: &dyn Fn(u64, u64),
-) -> Result<(Option<PartMeta>, u64)> {
-    let total: u64 = inputs.iter().map(|m| m.rows).sum();
-    let mut parts = ThinnedParts::new(inner);
-    let (mut done, mut out) = (0, Account::default());
-    for meta in inputs {
-        let part = Arc::new(Part::open(inner.vfs.clone(), &inner.paths.part(meta.id), meta)?);
-        let gone = |row: &SeriesRow| {
-            let steps = row.summary.steps().unwrap_or(Extent::new(0, 0));
-            let coverage = |tombstones: &Tombstones| tombstones.coverage(steps, (row.seq_min, row.seq_max));
-            deleted.get(&*row.key.run).is_some_and(|tombstones| coverage(tombstones) == Coverage::All)
-        };
-        out.add(parts.carry(&part, &gone)?);
-        done += meta.rows;
-        progress(done, total);
+/// What a merge made.
+pub(crate) struct Merged {
+    /// The part, durable but not yet in a manifest; `None` where no point is left.
+    pub(crate) part: Option<PartMeta>,
+    /// Points of deleted runs that were left out.
+    pub(crate) dropped: u64,
+}
+
+impl MergeJob<'_> {
+    /// # Errors
+    /// `Corrupt` where an input is damaged, or where the output does not hold what the inputs do; `Full`, `Io`. No version
+    /// names the output then.
+    pub(crate) fn run(&self) -> Result<Merged> {
+        match self.parts.first().is_some_and(|part| part.meta().is_thinned()) {
+            true => self.merge_thinned(),
+            false => self.merge_whole(),
+        }
     }
-    let made = parts.finish()?;
-    let mut expected = Account::of(inputs);
-    expected.take_off(out);
-    if Account::of(&made) != expected || made.len() > 1 {
-        return Err(differs(total, out.rows, made.iter().map(|m| m.rows).sum()));
+
+    fn total(&self) -> u64 {
+        self.parts.iter().map(|part| part.meta().rows).sum()
     }
-    sync_part_folders(inner)?;
-    Ok((made.into_iter().next(), out.rows))
+
+    fn merge_whole(&self) -> Result<Merged> {
+        let (inner, vfs) = (self.inner, &self.inner.vfs);
+        let copies = unchanged(self.parts, self.deleted, &self.removed.series, inner.options.tile_rows);
+        let source = PartsSource::new(self.parts, self.deleted, &self.removed.series, copies);
+        let total = self.total();
+        let done = std::cell::Cell::new(0);
+        let paths = inner.paths.part(vfs.uuid());
+        let written = write_part(inner, &paths, &source, self.pool, &|rows| {
+            done.set(done.get() + rows);
+            (self.progress)(done.get(), total);
+        })?;
+        let (dropped, bits_dropped) = source.dropped();
+        let (out, bits_out) = (dropped + self.removed.points, bits_dropped.wrapping_add(self.removed.bits));
+        let sum_in = self.parts.iter().fold(0u64, |sum, p| sum.wrapping_add(p.meta().value_bits_sum));
+        match written {
+            Some(meta)
+                if meta.rows + out == total && meta.value_bits_sum.wrapping_add(bits_out) == sum_in =>
+            {
+                sync_part_folders(inner)?;
+                Ok(Merged { part: Some(meta), dropped })
+            }
+            None if out == total && bits_out == sum_in => Ok(Merged { part: None, dropped }),
+            other => {
+                for path in paths.files().into_iter().filter(|_| other.is_some()) {
+                    if vfs.stat(path)?.is_some() {
+                        vfs.remove(path)?;
+                    }
+                }
+                Err(differs(total, out, other.map_or(0, |m| m.rows)))
+            }
+        }
+    }
+
+    fn merge_thinned(&self) -> Result<Merged> {
+        let total = self.total();
+        let mut parts = ThinnedParts::new(self.inner);
+        let (mut done, mut out, mut expected) = (0, Account::default(), Account::default());
+        for part in self.parts {
+            let is_deleted = |row: &SeriesRow| {
+                let steps = row.summary.steps().unwrap_or(Extent::new(0, 0));
+                let coverage =
+                    |tombstones: &Tombstones| tombstones.coverage(steps, (row.seq_min, row.seq_max));
+                self.deleted
+                    .get(&*row.key.run)
+                    .is_some_and(|tombstones| coverage(tombstones) == Coverage::All)
+            };
+            out.add(parts.carry(part, &is_deleted)?);
+            expected.add(Account::of(std::slice::from_ref(part.meta())));
+            done += part.meta().rows;
+            (self.progress)(done, total);
+        }
+        let made = parts.finish()?;
+        expected.take_off(out);
+        if Account::of(&made) != expected || made.len() > 1 {
+            return Err(differs(total, out.rows, made.iter().map(|m| m.rows).sum()));
+        }
+        sync_part_folders(self.inner)?;
+        Ok(Merged { part: made.into_iter().next(), dropped: out.rows })
+    }
 }
 
 fn differs(total: u64, left_out: u64, came_out: u64) -> Error {

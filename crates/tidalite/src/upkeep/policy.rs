@@ -1,64 +1,45 @@
-//! Which parts to merge next.
+//! Which parts a compaction merges next: pure functions over what the manifest says of the parts.
 
 use super::deleted::Deleted;
-use crate::engine::state::StoreState;
 use crate::parts::thinned::ThinnedSize;
 use crate::parts::tiles::PART_ROWS_MAX;
 use std::collections::BTreeSet;
-use tidalite_model::Result;
-use tidalite_parts::{Part, PartMeta};
+use tidalite_parts::PartMeta;
 use uuid::Uuid;
 
-/// Which parts to merge.
+/// How eagerly parts are merged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Policy {
-    /// All that fit together: by hand.
+    /// Every set of parts that fits into one: a compaction by hand.
     All,
-    /// Only where enough parts of like size have gathered, so that each point is rewritten a logarithmic number of
-    /// times: in the background.
+    /// Only where [`TIER_PARTS`] parts of similar size exist, so that each point is rewritten a logarithmic number of
+    /// times: the background.
     Tiered,
 }
 
-/// So many parts of like size are worth a rewrite.
+/// The number of parts of similar size that are worth a rewrite.
 const TIER_PARTS: usize = 8;
+/// A part is rewritten in the background where at least one in this many of its points is deleted.
+const DELETED_SHARE: u64 = 4;
 
-/// A part that holds deleted points and is worth writing anew for that alone: by hand any, in the background one of which at
-/// least a quarter is deleted. What its series table cannot tell does not count, so that no part is written anew in vain.
-pub(super) fn stale(
-    inner: &StoreState,
-    parts: &[PartMeta],
-    deleted: &Deleted,
-    policy: Policy,
-) -> Result<BTreeSet<Uuid>> {
-    if deleted.is_empty() {
-        return Ok(BTreeSet::new());
+/// The parts to merge next, all thinned or none; empty where there is nothing to merge. `buckets_max` bounds the buckets of a
+/// thinned part, which are in memory while it is built.
+pub(super) fn next_merge(parts: &[&PartMeta], policy: Policy, buckets_max: u64) -> BTreeSet<Uuid> {
+    let (thinned, whole): (Vec<&PartMeta>, Vec<&PartMeta>) = parts.iter().partition(|p| p.is_thinned());
+    let mut picked = tier(whole, policy);
+    if picked.len() < 2 {
+        picked = fitting(tier(thinned, policy), buckets_max);
     }
-    for meta in parts {
-        let part = Part::open(inner.vfs.clone(), &inner.paths.part(meta.id), meta)?;
-        let table = part.series();
-        let mut details = table.reader();
-        let mut rows = 0;
-        for (r, row) in table.entries().iter().enumerate() {
-            let Some(tombstones) = deleted.get(&**table.run(row)) else { continue };
-            let (least, greatest) = details.of(r)?.seqs();
-            if tombstones.hides(0, least) || tombstones.hides(0, greatest) {
-                rows += u64::from(row.rows);
-            }
-        }
-        if rows > 0 && (policy == Policy::All || rows >= meta.rows / 4) {
-            return Ok(BTreeSet::from([meta.id]));
-        }
-    }
-    Ok(BTreeSet::new())
+    if picked.len() < 2 { BTreeSet::new() } else { picked.into_iter().map(|p| p.id).collect() }
 }
 
-/// The parts to merge next; empty where there is nothing to do.
-pub(super) fn pick(parts: &[PartMeta], policy: Policy) -> BTreeSet<Uuid> {
-    let mut small: Vec<&PartMeta> = parts.iter().filter(|p| p.rows < PART_ROWS_MAX / 2).collect();
+/// Parts of one kind that fit into one part, smallest first.
+fn tier(parts: Vec<&PartMeta>, policy: Policy) -> Vec<&PartMeta> {
+    let mut small: Vec<&PartMeta> = parts.into_iter().filter(|p| p.rows < PART_ROWS_MAX / 2).collect();
     small.sort_by_key(|p| p.rows);
-    let mut picked: Vec<&PartMeta> = match policy {
+    let mut picked = match policy {
         Policy::All => small,
-        // Like size: within a factor of four.
+        // Similar size: within a factor of four.
         Policy::Tiered => small
             .chunk_by(|a, b| a.rows.max(1).ilog2() / 2 == b.rows.max(1).ilog2() / 2)
             .find(|tier| tier.len() >= TIER_PARTS)
@@ -71,23 +52,125 @@ pub(super) fn pick(parts: &[PartMeta], policy: Policy) -> BTreeSet<Uuid> {
     });
     let count = fits.count();
     picked.truncate(count);
-    if picked.len() < 2 { BTreeSet::new() } else { picked.into_iter().map(|p| p.id).collect() }
+    picked
 }
 
-/// Of thinned parts so many as can be one, all of whose buckets are in memory while it is made.
-pub(super) fn thinned_that_fit(
-    inner: &StoreState,
-    parts: &[PartMeta],
-    picked: BTreeSet<Uuid>,
-) -> BTreeSet<Uuid> {
+/// The thinned parts whose buckets fit into memory together, those with the fewest buckets first.
+fn fitting(mut parts: Vec<&PartMeta>, buckets_max: u64) -> Vec<&PartMeta> {
     let buckets = |p: &PartMeta| p.rollups.map_or(0, |r| r.rows);
-    let mut small: Vec<&PartMeta> = parts.iter().filter(|p| picked.contains(&p.id)).collect();
-    small.sort_by_key(|p| buckets(p));
+    parts.sort_by_key(|p| buckets(p));
     let mut size = ThinnedSize::default();
-    let fits = small.into_iter().take_while(|p| {
+    let fits = parts.iter().take_while(|p| {
         size.add(buckets(p), p.tiles, p.rows);
-        size.is_within(inner)
+        size.is_within(buckets_max)
     });
-    let fits: BTreeSet<Uuid> = fits.map(|p| p.id).collect();
-    if fits.len() < 2 { BTreeSet::new() } else { fits }
+    let count = fits.count();
+    parts.truncate(count);
+    parts
+}
+
+/// Whether a part may hold points of a deleted run, as far as the manifest tells.
+pub(super) fn may_hold_deleted(part: &PartMeta, deleted: &Deleted) -> bool {
+    deleted.range(part.run_min.clone()..=part.run_max.clone()).next().is_some()
+}
+
+/// Whether a part with `deleted_rows` rows of deleted runs is rewritten for that reason alone.
+pub(super) fn is_worth_rewriting(part: &PartMeta, deleted_rows: u64, policy: Policy) -> bool {
+    deleted_rows > 0 && (policy == Policy::All || deleted_rows >= part.rows / DELETED_SHARE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::tombstones::Tombstones;
+    use serde_json::json;
+    use tidalite_model::Moment;
+
+    const BUCKETS_MAX: u64 = 1000;
+
+    /// A part of runs `b` to `d`; `buckets` makes it a thinned one.
+    fn part(id: u128, rows: u64, buckets: Option<u64>) -> PartMeta {
+        let rollups = buckets.map(
+            |rows| json!({"rows": rows, "bytes": 0, "crc32c": 0, "footer_bytes": 0, "footer_crc32c": 0}),
+        );
+        serde_json::from_value(json!({
+            "id": Uuid::from_u128(id), "rows": rows, "tiles": 1, "series": 1, "runs": 1, "bytes": 0, "crc32c": 0,
+            "footer_bytes": 0, "footer_crc32c": 0, "series_bytes": 0, "series_crc32c": 0, "rollups": rollups,
+            "thinned": buckets.map(|_| rows * 100), "run_min": "b", "run_max": "d", "step_min": 0, "step_max": 9,
+            "time_min_us": 0, "time_max_us": 9, "seq": [], "value_bits_sum": 0,
+        }))
+        .unwrap()
+    }
+
+    fn picked(parts: &[PartMeta], policy: Policy) -> Vec<u128> {
+        let all: Vec<&PartMeta> = parts.iter().collect();
+        next_merge(&all, policy, BUCKETS_MAX).into_iter().map(|id| id.as_u128()).collect()
+    }
+
+    #[test]
+    fn a_compaction_by_hand_merges_all_parts_that_fit_into_one() {
+        let half = PART_ROWS_MAX / 2;
+        assert_eq!(picked(&[part(1, 10, None), part(2, 100_000, None)], Policy::All), [1, 2]);
+        assert_eq!(picked(&[part(1, 10, None)], Policy::All), [], "one part is merged with nothing");
+        assert_eq!(picked(&[part(1, half, None), part(2, 10, None)], Policy::All), [], "a large part stays");
+        let three = [part(1, half - 1, None), part(2, half - 2, None), part(3, half - 3, None)];
+        assert_eq!(picked(&three, Policy::All), [2, 3], "the smallest that fit together");
+    }
+
+    #[test]
+    fn the_background_merges_eight_parts_of_similar_size() {
+        let similar = |n: u128| (1..=n).map(|id| part(id, 1000 + id as u64, None)).collect::<Vec<_>>();
+        assert_eq!(picked(&similar(7), Policy::Tiered), []);
+        assert_eq!(picked(&similar(8), Policy::Tiered), (1..=8).collect::<Vec<_>>());
+        let mut mixed = similar(7);
+        mixed.push(part(8, 5000, None));
+        assert_eq!(picked(&mixed, Policy::Tiered), [], "the eighth is of another tier");
+    }
+
+    #[test]
+    fn repeated_background_merges_rewrite_a_point_a_logarithmic_number_of_times() {
+        let mut parts: Vec<PartMeta> = Vec::new();
+        let (mut appended, mut rewritten) = (0, 0);
+        for id in 1..=4096 {
+            parts.push(part(id, 1000, None));
+            appended += 1000;
+            loop {
+                let all: Vec<&PartMeta> = parts.iter().collect();
+                let merged = next_merge(&all, Policy::Tiered, BUCKETS_MAX);
+                if merged.is_empty() {
+                    break;
+                }
+                let rows = parts.iter().filter(|p| merged.contains(&p.id)).map(|p| p.rows).sum();
+                parts.retain(|p| !merged.contains(&p.id));
+                parts.push(part(id + 1_000_000 + u128::from(rewritten), rows, None));
+                rewritten += rows;
+            }
+        }
+        assert_eq!(parts.iter().map(|p| p.rows).sum::<u64>(), appended);
+        assert!(rewritten <= 4 * appended, "8^4 = 4096 parts are rewritten 4 times each, not {rewritten}");
+        assert!(parts.len() < 5 * TIER_PARTS, "{} parts are left", parts.len());
+    }
+
+    #[test]
+    fn thinned_parts_merge_among_themselves_while_their_buckets_fit_into_memory() {
+        let parts =
+            [part(1, 10, Some(600)), part(2, 10, Some(300)), part(3, 10, Some(500)), part(4, 10, None)];
+        assert_eq!(picked(&parts, Policy::All), [2, 3]);
+        assert_eq!(picked(&[part(1, 10, Some(600)), part(2, 10, Some(500))], Policy::All), []);
+    }
+
+    #[test]
+    fn a_part_is_rewritten_in_the_background_once_a_quarter_of_it_is_deleted() {
+        let meta = part(1, 100, None);
+        let worth = |rows, policy| is_worth_rewriting(&meta, rows, policy);
+        assert_eq!([worth(0, Policy::All), worth(1, Policy::All)], [false, true]);
+        assert_eq!([worth(24, Policy::Tiered), worth(25, Policy::Tiered)], [false, true]);
+    }
+
+    #[test]
+    fn only_parts_whose_runs_may_be_deleted_ones_are_opened() {
+        let deleted = |run: &str| Deleted::from([(run.to_string(), Tombstones::deleted(&Moment::default()))]);
+        let may = |run: &str| may_hold_deleted(&part(1, 1, None), &deleted(run));
+        assert_eq!([may("a"), may("b"), may("c"), may("d"), may("e")], [false, true, true, true, false]);
+    }
 }

@@ -6,7 +6,7 @@ use crate::engine::state::StoreState;
 use crate::parts::scan::RowRef;
 use crate::parts::thinned::{Account, Thinned, ThinnedParts};
 use crate::upkeep::deleted::{Deleted, deleted};
-use crate::upkeep::merge::{Removed, merge_parts};
+use crate::upkeep::merge::{MergeJob, Removed};
 use crate::upkeep::publish::{publish_version, sync_part_folders};
 use crate::view::snapshot::Snapshot;
 use crate::view::tombstones::Tombstones;
@@ -195,14 +195,14 @@ fn publish(
 /// Puts a part without the series that were thinned in the place of the part that had them.
 fn carry_others(
     inner: &StoreState,
-    part: &Part,
+    part: &Arc<Part>,
     removed: &Removed,
     deleted: &Deleted,
     parts: &mut Vec<PartMeta>,
 ) -> Result<()> {
     let Some(at) = parts.iter().position(|p| p.id == part.meta().id) else { return Ok(()) };
-    let input = std::slice::from_ref(part.meta());
-    let (output, _) = merge_parts(inner, input, deleted, removed, inner.pool.get()?, &|_, _| {})?;
-    parts.splice(at..=at, output);
+    let (input, pool) = (std::slice::from_ref(part), inner.pool.get()?);
+    let merged = MergeJob { inner, parts: input, deleted, removed, pool, progress: &|_, _| {} }.run()?;
+    parts.splice(at..=at, merged.part);
     Ok(())
 }
