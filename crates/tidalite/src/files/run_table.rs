@@ -38,7 +38,7 @@ struct RunRow {
     deleted: Option<MomentRow>,
 }
 
-/// A [`Moment`]: covers all writers below a bound, except those with an end of their own.
+/// A [`Moment`]: the bound on writers, and the ends of the writers that are exceptions.
 type MomentRow = (u32, Vec<(u32, u64)>);
 
 #[derive(Serialize, Deserialize)]
