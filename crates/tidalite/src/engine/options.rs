@@ -82,7 +82,8 @@ impl Options {
         self
     }
 
-    /// The background thread flushes once the logs hold this many bytes (32 MiB by default).
+    /// The background thread flushes once this process has logged this many bytes since the last flush (32 MiB by
+    /// default).
     pub fn flush_bytes(mut self, bytes: u64) -> Self {
         self.flush_bytes = bytes;
         self
@@ -108,9 +109,9 @@ impl Options {
         self
     }
 
-    /// Approximate points per bucket of a rollup (256 by default; 0 writes no rollups), and the minimum points of a series
-    /// in a part to get rollups (16,384 by default). Rollups let charts, bands and aggregates over long series be answered
-    /// without reading their points. They take about a fifteenth of the space of the points.
+    /// Approximate points per bucket of a rollup (256 by default; 0 writes no rollups), and the minimum points of a
+    /// series in a part to get rollups (16,384 by default). With rollups, charts, bands and aggregates over long series
+    /// are answered without reading the points. Rollups take about a fifteenth of the space of the points.
     pub fn rollups(mut self, bucket_points: u32, series_points: u32) -> Self {
         self.rollups = (bucket_points, series_points);
         self

@@ -162,8 +162,8 @@ impl TailData {
         s.columns.iter().filter_map(of_block).chain(Extent::of(loose)).reduce(Extent::join)
     }
 
-    /// The points of each wanted series in frames [lo, hi), ordered as by [`gather`](Self::gather). Series without points
-    /// are left out.
+    /// The points of each wanted series in frames [lo, hi), ordered as by [`gather`](Self::gather). Series without
+    /// points are left out.
     pub(crate) fn rows_in_order(
         &self,
         seqs: (i64, i64),
