@@ -1,8 +1,8 @@
 //! The state of an open store in one process: paths, options, caches, the log writer, threads.
 //!
-//! Invariants: the log writer is created on first use, with a new ordinal. The background worker starts
-//! with the log writer and ends before it closes. A forked child makes its own `StoreState`; it neither waits for the
-//! parent's threads nor closes the parent's log.
+//! Invariants: the log writer is created on first use, with a new ordinal. The background worker starts with the log
+//! writer and ends before it closes. A forked child makes its own `StoreState`; it neither waits for the parent's
+//! threads nor closes the parent's log.
 
 use super::cache::TailCache;
 use super::counter::StepCounters;
@@ -115,8 +115,8 @@ impl StoreState {
         Ok(self.log.get().expect("set above, under the lock"))
     }
 
-    /// Creates a writer with a new ordinal. Another process may create, flush and collect the folder of
-    /// the same ordinal after we read the manifest and before we create ours; then the next ordinal is tried.
+    /// Creates a writer with a new ordinal. After we read the manifest, another process may create, flush and collect
+    /// the folder of the same ordinal; then the next ordinal is tried.
     fn make_log(&self, options: LogOptions) -> Result<Log> {
         loop {
             let least = manifest::latest(&*self.vfs, &self.paths)?.manifest.writer_next;

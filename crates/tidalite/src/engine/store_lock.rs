@@ -1,5 +1,5 @@
 //! The store's lock. Only its holder publishes versions and deletes files: flush, compaction, thinning and collection
-//! take it, in any process. Reading, and writing logs, need no lock.
+//! take it, in any process. Reading a store and writing a log need no lock.
 
 use super::state::StoreState;
 use std::time::{Duration, Instant};

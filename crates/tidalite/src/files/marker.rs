@@ -66,7 +66,10 @@ pub(crate) fn create(vfs: &dyn Vfs, paths: &Paths) -> Result<Uuid> {
             if !strangers.is_empty() && !strangers.iter().any(|n| n == MARKER) {
                 return Err(Error::invalid(
                     "open store",
-                    format!("this folder is not a tidalite store, and holds other things ({:?})", strangers[0]),
+                    format!(
+                        "this folder is not a tidalite store, and holds other things ({:?})",
+                        strangers[0]
+                    ),
                     "give the path of a store, an empty folder, or a new folder",
                 )
                 .at(root));

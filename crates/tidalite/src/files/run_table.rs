@@ -76,8 +76,8 @@ pub(crate) fn load(
     let path = paths.run_table(table.id);
     let opened = two_copies::open(vfs, &path, "runs")?;
     let damaged = |what: String| Error::corrupt("read run table", &path, 0, what);
-    let rows: Vec<RunRow> =
-        serde_json::from_str(&opened.text).map_err(|e| damaged(format!("its text is not a run table: {e}")))?;
+    let rows: Vec<RunRow> = serde_json::from_str(&opened.text)
+        .map_err(|e| damaged(format!("its text is not a run table: {e}")))?;
     let mut runs = RunTable::new();
     for row in rows {
         let id = row.run.clone();

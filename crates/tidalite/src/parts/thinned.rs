@@ -177,7 +177,7 @@ impl<'a> ThinnedParts<'a> {
         Ok(out)
     }
 
-    /// Finishes and returns the parts: files are synced, but not published.
+    /// Finishes the parts. The contents of their files are synced; their names are not.
     pub(crate) fn finish(mut self) -> Result<Vec<PartMeta>> {
         self.close_tile()?;
         self.close_part()?;

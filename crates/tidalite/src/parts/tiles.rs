@@ -59,7 +59,8 @@ const SAMPLE_NTH: usize = 64;
 /// Maximum rows of a part. At 3 bytes per point that is a file of 200 MB, which copies in seconds.
 pub(crate) const PART_ROWS_MAX: u64 = 64 << 20;
 
-/// Writes all points of a source as one durable, unpublished part; `None` if there are none.
+/// Writes all points of a source as one part; `None` if there are none. The contents of its files are synced; their
+/// names are not.
 pub(crate) fn write_part(
     inner: &StoreState,
     place: &PartPaths,
