@@ -90,8 +90,8 @@ impl Options {
     }
 
     /// How long background work keeps the files of a replaced version for readers that cannot pin it, such as another
-    /// tool that reads them by path (60 s by default). Flush, compaction and thinning by hand do not wait; they delete
-    /// all files that no snapshot pins.
+    /// tool that reads them by path (60 s by default). Flush, compaction and thinning by hand do not wait: they delete
+    /// the files at once, unless a snapshot pins them.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
