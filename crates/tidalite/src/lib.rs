@@ -1,5 +1,5 @@
-//! An embedded columnar store for streams of metrics: runs log rows, any process reads them live, and the same points
-//! become plain Parquet.
+//! An embedded columnar store for streams of metrics. Runs log rows, any process reads them live, and the points are
+//! stored as plain Parquet.
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -18,26 +18,26 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # The life of a point
+//! # How a point is stored
 //!
-//! [`Run::log`] appends a row to this process's own log, where every process sees it at once. In the background the log
-//! is synced, and from time to time flushed into a part, a Parquet file; parts are compacted into fewer. A
-//! [`Selection`] reads parts and live logs together, as of one [`Snapshot`].
+//! [`Run::log`] appends a row to this process's log, where every process sees it at once. Background threads sync the
+//! log, flush it into a part (a Parquet file), and compact parts into fewer. A [`Selection`] reads parts and live logs
+//! together, as of one [`Snapshot`].
 //!
 //! # Units
 //!
-//! Steps are `i64` and the caller's own; times are `i64` microseconds since 1970-01-01 UTC; values are `f64` whose
+//! Steps are `i64` that the caller chooses. Times are `i64` microseconds since 1970-01-01 UTC. Values are `f64`; their
 //! bits are kept, NaN and ±Inf included.
 //!
 //! # Cargo features
 //!
-//! `system`, off by default: telemetry of the machine, sampled and logged beside a run's own metrics (the module `system`
-//! and `Run::watch_system`).
+//! `system`, off by default: samples telemetry of the machine and logs it with a run's metrics (the module `system` and
+//! `Run::watch_system`).
 //!
 //! # Errors
 //!
-//! Every call gives one [`Error`], whose [`ErrorKind`] says what can be done about it. The library never prints, never
-//! exits, and never takes the host program down.
+//! A call that fails returns an [`Error`]; its [`ErrorKind`] says what the caller can do about it. The library never
+//! prints, never exits, and never takes the host program down.
 
 #![forbid(unsafe_code)]
 

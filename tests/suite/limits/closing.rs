@@ -58,7 +58,7 @@ fn a_backup_goes_to_an_empty_folder_alone_and_a_cut_one_is_no_store() {
     still_works(&copied);
     assert_eq!(points(&store.select()).unwrap().len(), 80, "the original is as it was");
     std::fs::remove_file(copy.join("TIDALITE")).unwrap();
-    refused(options().read_only(true).open(&copy), ErrorKind::Invalid, &["no tidalite store"]);
+    refused(options().read_only(true).open(&copy), ErrorKind::Invalid, &["not a tidalite store"]);
     let part = std::fs::read_dir(path.join("parts")).unwrap().next().unwrap().unwrap().path();
     let mut bad = std::fs::read(&part).unwrap();
     let middle = bad.len() / 2;

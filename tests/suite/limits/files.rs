@@ -19,10 +19,10 @@ fn a_path_that_is_no_store_is_refused_and_left_alone() {
     refused(
         options().read_only(true).open(dir.path()),
         ErrorKind::Invalid,
-        &["no tidalite store", dir.path().to_str().unwrap()],
+        &["not a tidalite store", dir.path().to_str().unwrap()],
     );
     std::fs::write(dir.path().join("thesis.tex"), "years of work").unwrap();
-    refused(options().open(dir.path()), ErrorKind::Invalid, &["no tidalite store", "thesis.tex"]);
+    refused(options().open(dir.path()), ErrorKind::Invalid, &["not a tidalite store", "thesis.tex"]);
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is put beside what is there");
 }
 

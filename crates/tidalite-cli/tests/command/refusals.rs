@@ -27,7 +27,7 @@ fn a_path_that_is_not_a_store_is_refused_and_not_changed() {
     let absent = dir.path().join("absent");
     for (command, flags) in COMMANDS {
         for (path, says) in
-            [(&absent, "no such folder"), (&file, "it is a file"), (&folder, "no tidalite store")]
+            [(&absent, "no such folder"), (&file, "it is a file"), (&folder, "not a tidalite store")]
         {
             let answer =
                 CommandAnswer::of(tidalite().current_dir(dir.path()).arg(command).arg(path).args(flags));

@@ -1,7 +1,7 @@
 //! What a store keeps in memory between snapshots: the newest version, open parts, the run table, and the rows of logs.
 //!
-//! Invariants: of each writer's log only what is new is read; once more than half of the rows held are flushed, a fresh
-//! tail replaces them. A damaged run table is not kept, so that each snapshot reports it.
+//! Invariants: only the new frames of each log are read. Once at least half of a tail's frames are flushed, a new tail
+//! replaces it. A damaged run table is not cached, so that each snapshot reports it.
 
 use super::log_tail::{LogTail, TailView};
 use super::threads::Pool;
@@ -27,15 +27,15 @@ pub(crate) struct TailCache {
     pool: Arc<Pool>,
     tails: Mutex<BTreeMap<u32, Arc<RwLock<LogTail>>>>,
     version: Mutex<Weak<Version>>,
-    /// By the path of the points file: a staged part has another one after it was flushed.
+    /// By the path of the points file, which changes when a staged part is flushed.
     parts: Mutex<BTreeMap<PathBuf, Arc<Part>>>,
     runs: Mutex<Option<(uuid::Uuid, Arc<RunTable>)>>,
 }
 
-/// Parts whose series tables have so many bytes together are opened side by side.
+/// Parts are opened in parallel if their series tables have at least this many bytes together.
 const SIDE_BY_SIDE_BYTES: u64 = 4 << 20;
 
-/// What could be opened, and what could not.
+/// The parts that could be opened, and those that could not.
 pub(crate) type OpenedParts = (Vec<Arc<Part>>, Vec<(PartMeta, Error)>);
 
 impl TailCache {
@@ -52,7 +52,7 @@ impl TailCache {
         }
     }
 
-    /// The newest version; the one in use where it is still that.
+    /// The newest version. A version in use is shared while it is the newest.
     pub(crate) fn newest(&self) -> Result<Arc<Version>> {
         let mut held = lock(&self.version);
         if let Some(version) = held.upgrade()
@@ -65,18 +65,19 @@ impl TailCache {
         Ok(version)
     }
 
+    /// Reads what is new in a writer's log, and returns its frames from ordinal `from` on.
     pub(crate) fn tail(&self, dir: &WriterDir, from: u64) -> Result<TailView> {
         let mut tails = lock(&self.tails);
         let tail = tails.entry(dir.writer).or_insert_with(|| LogTail::new(dir, from)).clone();
         drop(tails);
         let mut held = tail.write().unwrap_or_else(PoisonError::into_inner);
-        // Started later than this version needs: another thread already reads a newer version.
+        // The tail starts after `from`: another thread already reads a newer version.
         if held.from > from {
             return Err(
-                Error::not_found("read log", "its tail was flushed meanwhile", "try again").at(&dir.path)
+                Error::not_found("read log", "its tail has just been flushed", "try again").at(&dir.path)
             );
         }
-        // More than half of what is held is flushed: start afresh. Snapshots in use keep the old rows.
+        // At least half of the tail is flushed: start a new one. Snapshots in use keep the old one.
         let held_frames = held.next.saturating_sub(held.from);
         if from > held.from && (from - held.from) * 2 >= held_frames {
             drop(held);
@@ -92,10 +93,10 @@ impl TailCache {
         Ok(TailView::new(dir.writer, alive, from, hi, tail))
     }
 
-    /// Opens parts, and gives those apart that cannot be opened.
+    /// Opens parts; a damaged part does not fail the others.
     ///
     /// # Errors
-    /// `NotFound` where a part's file is gone because a newer version came: then the snapshot has to start over.
+    /// `NotFound` if a part's file is gone because a newer version exists. Then the snapshot must start over.
     pub(crate) fn open_parts(
         &self,
         version: &Version,
@@ -105,7 +106,7 @@ impl TailCache {
         let absent: Vec<_> = places.iter().filter(|(place, _)| !held(place)).collect();
         let bytes: u64 = absent.iter().map(|(_, meta)| meta.series_bytes).sum();
         if absent.len() > 1 && bytes >= SIDE_BY_SIDE_BYTES {
-            // What cannot be opened is met again below, in its turn.
+            // The loop below reports the errors.
             self.pool.get()?.install(|| {
                 absent.par_iter().for_each(|(place, meta)| {
                     let _ = self.part(place, meta);
@@ -159,28 +160,29 @@ impl TailCache {
         let sound = damaged.is_none();
         damage.extend(damaged);
         let runs = Arc::new(runs);
-        // A damaged table is read again each time, so that each snapshot can say so.
+        // A damaged table is read again each time, so that each snapshot reports it.
         *held = table.filter(|_| sound).map(|t| (t.id, runs.clone()));
         Ok(runs)
     }
 
-    /// Drops tails of writers that are gone and parts that nobody else holds and no version needs.
+    /// Drops the tails of all writers that are not in `tails`.
     pub(crate) fn forget_others(&self, tails: &[TailView]) {
         lock(&self.tails).retain(|w, _| tails.iter().any(|t| t.writer == *w));
     }
 
-    /// Drops open parts that are not among those of the newest version.
+    /// Drops open parts that are not in `live`.
     pub(crate) fn keep_parts(&self, live: &BTreeSet<uuid::Uuid>) {
         lock(&self.parts).retain(|_, part| live.contains(&part.meta().id));
     }
 
+    /// Drops tails, parts and the version; keeps the run table.
     pub(crate) fn forget(&self) {
         lock(&self.tails).clear();
         lock(&self.parts).clear();
         *lock(&self.version) = Weak::new();
     }
 
-    /// Whether a file of this version may be gone because a newer version came. Where none did, it is missing.
+    /// Whether a newer version exists, so that a file of this one may be deleted. Otherwise an absent file is lost.
     fn is_replaced(&self, version: &Version) -> Result<bool> {
         let newest = manifest::versions(&*self.vfs, &self.paths)?.last().copied();
         Ok(newest.is_some_and(|v| v > version.manifest.version))

@@ -1,11 +1,11 @@
-//! The steps that count up by themselves: one counter per run, shared by all handles on the run in this process.
+//! Automatic steps: one counter per run, shared by all handles on the run in this process.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tidalite_model::Result;
 
-/// The next step is not known: it has to be read from the store.
+/// The next step is not known and must be read from the store.
 const STEP_UNKNOWN: i64 = i64::MIN;
 
 /// What all handles on a run share in one process.
@@ -13,19 +13,19 @@ const STEP_UNKNOWN: i64 = i64::MIN;
 pub(crate) struct StepCounter {
     /// The step after the last one, or [`STEP_UNKNOWN`].
     next_step: AtomicI64,
-    /// Whether a watch logs the run's telemetry.
+    /// Whether telemetry is logged to the run.
     #[cfg(feature = "system")]
     pub(crate) watched: Arc<std::sync::atomic::AtomicBool>,
 }
 
 impl StepCounter {
-    /// The next step becomes this one.
+    /// Sets the next step.
     #[inline]
     pub(crate) fn set(&self, step: i64) {
         self.next_step.store(step, Ordering::Relaxed);
     }
 
-    /// Gives the next step and counts it. `from_store` reads it where it is not known.
+    /// Returns the next step and advances the counter. `from_store` reads the step if it is not known.
     ///
     /// # Errors
     /// Those of `from_store`.
@@ -44,7 +44,7 @@ impl StepCounter {
     }
 }
 
-/// The counters of all runs that this process takes part in.
+/// The counters of all runs that this process writes to.
 #[derive(Debug, Default)]
 pub(crate) struct StepCounters {
     by_run: Mutex<HashMap<String, Arc<StepCounter>>>,

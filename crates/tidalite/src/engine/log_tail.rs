@@ -1,7 +1,6 @@
-//! One writer's log as read so far, and the part of it that a snapshot sees.
+//! One writer's log as read so far, and the range of it that a snapshot sees.
 //!
-//! Invariant: frames are only ever added to a [`LogTail`], so a [`TailView`], which names a range of frames, sees the same
-//! rows however much is read later.
+//! Invariant: a [`LogTail`] only grows. A [`TailView`] is a range of frames, so it always sees the same rows.
 
 use super::tail::TailData;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -9,12 +8,12 @@ use tidalite_log::{Life, LogFinding, TailReader, WriterDir};
 use tidalite_model::{Result, Seq};
 use tidalite_vfs::Vfs;
 
-/// What a snapshot sees of one writer's log.
+/// The frames of one writer's log that a snapshot sees.
 #[derive(Debug)]
 pub(crate) struct TailView {
     pub(crate) writer: u32,
     pub(crate) alive: bool,
-    /// Frames of the snapshot: [lo, hi) as sequence numbers.
+    /// The frames of the snapshot, [lo, hi), as sequence numbers.
     pub(crate) seqs: (i64, i64),
     tail: Arc<RwLock<LogTail>>,
 }
@@ -59,7 +58,7 @@ impl LogTail {
         }))
     }
 
-    /// Reads what is new; says whether the writer lives, and up to which ordinal its frames are here.
+    /// Reads what is new. Returns whether the writer is alive, and the first ordinal that is not read yet.
     pub(super) fn poll(&mut self, vfs: &dyn Vfs, dir: &WriterDir) -> Result<(bool, u64)> {
         let life = tidalite_log::life(vfs, dir)?;
         let replayed = self.reader.poll(vfs, life.may_append(), &mut self.data)?;

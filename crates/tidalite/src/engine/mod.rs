@@ -1,11 +1,11 @@
-//! The state of an open store in one process: its options, its log writer, its threads, and what it keeps in memory
-//! between answers. [`Store`](store::Store) is the public handle; [`StoreState`](state::StoreState) is the state behind it.
+//! The state of an open store in one process: options, log writer, threads, and caches. [`Store`](store::Store) is the
+//! public handle on a [`StoreState`](state::StoreState).
 //!
-//! May use: `files`. Every other room uses this one. The methods of `Store` that do more than this room knows are
-//! `impl` blocks in the rooms that do the work, such as `Store::flush` in `upkeep/flush.rs`.
+//! May use: `files`. Methods of `Store` that need other folders are `impl` blocks in those folders, such as
+//! `Store::flush` in `upkeep`.
 //!
-//! Invariants: one `StoreState` per process and handle, also after a fork. Rows of logs are read once and kept
-//! ([`TailCache`](cache::TailCache)). Nothing here decides what a point means; that is `view`.
+//! Invariants: one `StoreState` per process and opened store, also after a fork. Rows of logs are read once and kept
+//! ([`TailCache`](cache::TailCache)). Which points are visible is not decided here but in `view`.
 
 pub(crate) mod cache;
 pub(crate) mod counter;

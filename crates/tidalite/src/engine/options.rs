@@ -1,4 +1,4 @@
-//! How a store is opened.
+//! Options for opening a store.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,72 +50,74 @@ impl Options {
         }
     }
 
-    /// Opens for reading alone: the store must exist, and nothing in it is changed.
+    /// Opens the store for reading only: it must exist, and nothing in it changes (off by default).
     pub fn read_only(mut self, read_only: bool) -> Self {
         self.read_only = read_only;
         self
     }
 
-    /// When a row counts as safe from a power cut; see [`Durability`].
+    /// When a row becomes safe from a power cut (`Process` by default); see [`Durability`].
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
         self
     }
 
     /// Memory that flush, compaction and queries together may hold at a time, in bytes (256 MiB by default, at least
-    /// 16 MiB). A quarter of it is for decoded pages that a reader comes back to. Results handed to the caller are not counted.
+    /// 16 MiB). A quarter of it is for the cache of decoded pages. Results returned to the caller do not count.
     pub fn memory_bytes(mut self, bytes: u64) -> Self {
         self.memory_bytes = bytes.max(16 << 20);
         self
     }
 
-    /// Threads for queries and for flushes by hand (all cores by default).
+    /// Threads for queries, and for flush, compaction and thinning by hand (all cores by default).
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads.max(1);
         self
     }
 
-    /// Whether background threads sync, flush and compact (on by default). Without them, durability `process` and `interval` sync
-    /// only by [`Store::sync`](crate::Store::sync).
+    /// Whether background threads sync, flush and compact (on by default). Without them, durability `Process` and
+    /// `Interval` sync only by [`Store::sync`](crate::Store::sync).
     pub fn background(mut self, background: bool) -> Self {
         self.background = background;
         self
     }
 
-    /// How many bytes of log may gather before the background thread flushes them (32 MiB by default).
+    /// The background thread flushes once this process has logged this many bytes since the last flush (32 MiB by
+    /// default).
     pub fn flush_bytes(mut self, bytes: u64) -> Self {
         self.flush_bytes = bytes;
         self
     }
 
-    /// How long a replaced file stays for readers that cannot pin it, such as another tool that was given its path
-    /// (60 s by default). Compaction by hand does not wait.
+    /// How long background work keeps the files of a replaced version for readers that cannot pin it, such as another
+    /// tool that reads them by path (60 s by default). Flush, compaction and thinning by hand do not wait: they delete
+    /// the files at once, unless a snapshot pins them.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
     }
 
-    /// Least and greatest size of a log segment in bytes (256 KiB and 64 MiB by default).
+    /// Minimum and maximum size of a log segment in bytes (256 KiB and 64 MiB by default).
     pub fn segment_bytes(mut self, min: u64, max: u64) -> Self {
         self.segment_bytes = (min, max.max(min));
         self
     }
 
-    /// Most rows of a tile, which is a row group of a part (524,288 by default, at most 1,048,576).
+    /// Target number of rows of a tile, which is a row group of a part (524,288 by default, at most 1,048,576).
     pub fn tile_rows(mut self, rows: usize) -> Self {
         self.tile_rows = rows.clamp(1, 1 << 20);
         self
     }
 
-    /// About how many points a bucket of a rollup stands for (256 by default; 0 writes no rollups), and how many a series has
-    /// in a part, at least, to have rollups (16,384). Rollups let charts, bands and aggregates over long series be
-    /// answered without reading their points; they take about a fifteenth of the room of the points.
+    /// Approximate points per bucket of a rollup (256 by default; 0 writes no rollups), and the minimum points of a
+    /// series in a part to get rollups (16,384 by default). With rollups, charts, bands and aggregates over long series
+    /// are answered without reading the points. Rollups take about a fifteenth of the space of the points.
     pub fn rollups(mut self, bucket_points: u32, series_points: u32) -> Self {
         self.rollups = (bucket_points, series_points);
         self
     }
 
-    /// The file system under the store; tests put one here that crashes.
+    /// The file system of the store. Tests use a simulated one.
     pub fn vfs(mut self, vfs: Arc<dyn Vfs>) -> Self {
         self.vfs = vfs;
         self

@@ -1,8 +1,8 @@
-//! What an open store holds in one process: paths, options, caches, the log writer, threads.
+//! The state of an open store in one process: paths, options, caches, the log writer, threads.
 //!
-//! Invariants: the log writer is made on first use, and its ordinal was nobody's before. The background worker starts
-//! with the log writer and ends before it closes. After a fork the child makes a `StoreState` of its own; it neither waits
-//! for the parent's threads nor closes the parent's log.
+//! Invariants: the log writer is created on first use, with a new ordinal. The background worker starts with the log
+//! writer and ends before it closes. A forked child makes its own `StoreState`; it neither waits for the parent's
+//! threads nor closes the parent's log.
 
 use super::cache::TailCache;
 use super::counter::StepCounters;
@@ -21,13 +21,13 @@ use tidalite_parts::PageCache;
 use tidalite_vfs::{ForkGuard, Vfs};
 use uuid::Uuid;
 
-/// The share of the memory option that decoded pages may take is one in this many bytes.
+/// The cache of decoded pages gets the memory option divided by this.
 const PAGES_SHARE: u64 = 4;
 
-/// A thread that works on the store by itself. Dropping it ends the thread.
+/// A background thread. Dropping it ends the thread.
 pub(crate) trait Background: Debug + Send {}
 
-/// What a store holds in one process.
+/// The state of an open store in one process.
 #[derive(Debug)]
 pub(crate) struct StoreState {
     pub(crate) vfs: Arc<dyn Vfs>,
@@ -45,7 +45,7 @@ pub(crate) struct StoreState {
 }
 
 impl StoreState {
-    /// Opens the store in a folder; for writing, makes it if absent.
+    /// Opens the store in a folder; unless read-only, creates it if absent.
     ///
     /// # Errors
     /// As [`Options::open`].
@@ -53,10 +53,10 @@ impl StoreState {
         let vfs = options.vfs.clone();
         let paths = Paths::new(path);
         let id = if options.read_only { read_marker(&*vfs, &paths)? } else { create(&*vfs, &paths)? };
-        // Damage that makes the whole store unreadable is reported now, not at the first query.
         if options.read_only {
             wait_until_made(&*vfs, &paths);
         }
+        // Reports damage to the whole store now, not at the first query.
         manifest::latest(&*vfs, &paths)?;
         let pages = usize::try_from(options.memory_bytes / PAGES_SHARE).unwrap_or(usize::MAX);
         let pages = Arc::new(PageCache::new(pages));
@@ -78,7 +78,7 @@ impl StoreState {
     }
 
     /// # Errors
-    /// `Invalid` where the store was opened read-only.
+    /// `Invalid` if the store was opened read-only.
     pub(super) fn check_writable(&self) -> Result<()> {
         if self.options.read_only {
             return Err(Error::invalid("write to store", "it was opened read-only", "open it for writing")
@@ -87,11 +87,11 @@ impl StoreState {
         Ok(())
     }
 
-    /// This process's log writer, made on first use. `start` starts the background worker, once the log is made and
-    /// where the options ask for one.
+    /// This process's log writer, created on first use. Then `start` starts the background worker, if the options ask
+    /// for one.
     ///
     /// # Errors
-    /// `Invalid` where the store was opened read-only; those of making a log.
+    /// `Invalid` if the store was opened read-only; those of creating a log.
     pub(crate) fn log_or_make(
         self: &Arc<Self>,
         start: fn(&Arc<StoreState>) -> Box<dyn Background>,
@@ -115,13 +115,13 @@ impl StoreState {
         Ok(self.log.get().expect("set above, under the lock"))
     }
 
-    /// A writer whose ordinal nobody had before. Another process may make, flush and collect the same folder between
-    /// our reading of the manifest and our making of the folder; then the next ordinal is tried.
+    /// Creates a writer with a new ordinal. After we read the manifest, another process may create, flush and collect
+    /// the folder of the same ordinal; then the next ordinal is tried.
     fn make_log(&self, options: LogOptions) -> Result<Log> {
         loop {
             let least = manifest::latest(&*self.vfs, &self.paths)?.manifest.writer_next;
             let log = match Log::create(self.vfs.clone(), &self.paths.log(), least, options.clone()) {
-                // Another process collected the folder in the moment before it was locked.
+                // Another process collected the folder before it was locked.
                 Err(e) if e.kind() == ErrorKind::NotFound && is_store(&*self.vfs, &self.paths)? => continue,
                 other => other?,
             };
@@ -131,8 +131,8 @@ impl StoreState {
         }
     }
 
-    /// Seals this process's log, so that its segments can go once they are flushed. A log that a failed sync has
-    /// poisoned stays unsealed; the rows that it accepted can be flushed all the same.
+    /// Seals this process's log, so that its segments can be deleted once they are flushed. A log poisoned by a failed
+    /// sync stays unsealed; its accepted rows can still be flushed.
     ///
     /// # Errors
     /// Those of the log's seal, except `Poisoned`.
@@ -143,7 +143,7 @@ impl StoreState {
         }
     }
 
-    /// The log writer, if one was made.
+    /// The log writer, if one was created.
     pub(crate) fn log(&self) -> Option<&Arc<Log>> {
         self.log.get()
     }
@@ -171,12 +171,12 @@ impl StoreState {
 
 impl Drop for StoreState {
     fn drop(&mut self) {
-        // In a forked child the parent's threads do not exist, so nobody can wait for them. The log checks this itself.
+        // The parent's threads do not exist in a forked child, so it cannot wait for them. The log checks this itself.
         if self.fork.forked() {
             let background = self.background.get_mut().unwrap_or_else(PoisonError::into_inner).take();
             std::mem::forget(background);
         } else if !self.is_closed() {
-            // The caller who wants to know about errors calls `close`.
+            // A caller that needs the error calls `close`.
             let _ = self.close();
         }
     }

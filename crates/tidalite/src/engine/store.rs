@@ -1,7 +1,7 @@
 //! The handle on an open store.
 //!
-//! A [`Store`] is cheap to clone and may be used from many threads. After a fork the child's calls go to a state of its
-//! own ([`Generation`]) with its own log writer, locks and threads, since those of the parent cannot be used there.
+//! A [`Store`] is cheap to clone and may be used from many threads. A forked child gets its own state ([`Generation`])
+//! with its own log writer, locks and threads, since it cannot use those of the parent.
 
 use super::options::Options;
 use super::state::StoreState;
@@ -30,7 +30,7 @@ pub struct Store {
     first: Arc<Generation>,
 }
 
-/// The state of one process; a forked child makes the next.
+/// The state of one process, and that of its forked child.
 #[derive(Debug)]
 struct Generation {
     inner: Arc<StoreState>,
@@ -38,11 +38,11 @@ struct Generation {
 }
 
 impl Options {
-    /// Opens the store in the folder `path`; for writing, it is made if absent.
+    /// Opens the store in the folder `path`; unless read-only, creates it if absent.
     ///
     /// # Errors
-    /// `NotFound` where a store to be read is absent; `Invalid` where `path` is a file, or a folder that holds
-    /// something else; `Unsupported` for a newer format; `Corrupt`, `Io` and `Full` as they occur.
+    /// `NotFound` if the store is absent and read-only; `Invalid` if `path` is a file, or a folder that holds something
+    /// else; `Unsupported` for a newer format; `Corrupt`, `Io` and `Full` as they occur.
     pub fn open(self, path: impl AsRef<Path>) -> Result<Store> {
         let inner = StoreState::open(path.as_ref(), self)?;
         Ok(Store { first: Arc::new(Generation { inner, child: OnceLock::new() }) })
@@ -50,7 +50,7 @@ impl Options {
 }
 
 impl Store {
-    /// Opens the store in the folder `path` for reading and writing, and makes it if absent.
+    /// Opens the store in the folder `path` for reading and writing; creates it if absent.
     ///
     /// # Errors
     /// See [`Options::open`].
@@ -58,7 +58,7 @@ impl Store {
         Options::new().open(path)
     }
 
-    /// This process's state: the last of the chain of forks.
+    /// This process's state: the last in the chain of forks.
     pub(crate) fn inner(&self) -> Result<&Arc<StoreState>> {
         let mut generation = &self.first;
         while generation.inner.forked() {
@@ -81,15 +81,15 @@ impl Store {
         self.first.inner.paths.root()
     }
 
-    /// The store's id, made with it.
+    /// The store's id, which never changes.
     pub fn id(&self) -> Uuid {
         self.first.inner.id()
     }
 
-    /// Returns once every row accepted before the call is on the disk.
+    /// Returns once every row that this process logged before the call is on the disk.
     ///
     /// # Errors
-    /// `Io` where the sync failed; the writer is then poisoned, since a failed sync must not be retried.
+    /// `Io` if the sync failed. The writer is then poisoned, since a failed sync must not be retried.
     pub fn sync(&self) -> Result<()> {
         match self.inner()?.log() {
             Some(log) => log.sync(),
@@ -97,15 +97,15 @@ impl Store {
         }
     }
 
-    /// How far this process's rows are: accepted, and durable.
+    /// Which of this process's rows are accepted, and which are durable.
     ///
     /// # Errors
-    /// `Invalid` where the store is closed.
+    /// `Invalid` if the store is closed.
     pub fn watermark(&self) -> Result<Watermark> {
         Ok(self.inner()?.log().map(|log| log.watermark()).unwrap_or_default())
     }
 
-    /// Waits until the row of this order is on the disk; `false` where `timeout` passed first.
+    /// Waits until the row with this sequence number is on the disk; `false` if `timeout` passed first.
     ///
     /// # Errors
     /// As [`sync`](Self::sync).
@@ -117,10 +117,10 @@ impl Store {
     }
 
     /// Seals this process's log, stops its threads and releases its locks. Later calls fail; other processes and other
-    /// stores are not concerned. Dropping the last clone does the same.
+    /// stores are not affected. Dropping the last clone does the same.
     ///
     /// # Errors
-    /// `Io` where the last rows could not be synced; they are in the log all the same.
+    /// `Io` if the last rows could not be synced; they are still in the log.
     pub fn close(&self) -> Result<()> {
         self.inner()?.close()
     }

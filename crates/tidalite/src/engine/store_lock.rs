@@ -1,32 +1,32 @@
-//! The store's lock. Its holder alone publishes versions and deletes files: flush, compaction, thinning and collection
-//! take it, in whichever process they run. Readers and writers of logs do without it.
+//! The store's lock. Only its holder publishes versions and deletes files: flush, compaction, thinning and collection
+//! take it, in any process. Reading a store and writing a log need no lock.
 
 use super::state::StoreState;
 use std::time::{Duration, Instant};
 use tidalite_model::{Error, ErrorKind, Result};
 use tidalite_vfs::{Lock, LockMode};
 
-/// How long a flush or compaction by hand waits for the lock.
+/// How long [`lock_waiting`] waits for the lock.
 const LOCK_WAIT: Duration = Duration::from_secs(60);
 
 /// Takes the store's lock.
 ///
 /// # Errors
-/// `Busy` where another process has it.
+/// `Busy` if another process or thread holds it.
 pub(crate) fn lock(inner: &StoreState) -> Result<Box<dyn Lock>> {
     let path = inner.paths.lock();
     inner.vfs.lock(&path, LockMode::Exclusive)?.ok_or_else(|| {
         Error::new(
             ErrorKind::Busy,
             "flush or compact",
-            "another process does so just now",
+            "another process is doing so",
             "wait for it, or try again later",
         )
         .at(&path)
     })
 }
 
-/// As [`lock`], but waits up to a minute where another process has the lock.
+/// As [`lock`], but waits up to [`LOCK_WAIT`].
 ///
 /// # Errors
 /// As [`lock`].

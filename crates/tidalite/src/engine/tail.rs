@@ -1,8 +1,8 @@
-//! The live tail of one writer, in memory: rows that its log holds and that no part has yet.
+//! The live tail of one writer, in memory: the rows of its log that are not flushed yet.
 //!
-//! Rows of one layout stand in a block, row-major, as they were logged: taking one in is a copy of its values. Points of a
-//! series are gathered from the blocks when a query or a flush asks. Everything carries its write order, so a view
-//! [lo, hi) of frame ordinals is a snapshot, however much is added later.
+//! Rows of one layout are in one block, row-major, so adding a row only copies its values. The points of a series are
+//! gathered from the blocks on demand. Everything carries its sequence number, so a range [lo, hi) of frames is a
+//! snapshot, whatever is added later.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -16,7 +16,7 @@ use uuid::Uuid;
 #[derive(Debug, Default)]
 pub(crate) struct TailData {
     series: Vec<TailSeries>,
-    /// Where each series stands in `series`. A handle is a number out of the log: it must not say how much memory to take.
+    /// Index of each series in `series`. A map, since ids come from the log and a large one must not cost memory.
     places: HashMap<SeriesId, usize>,
     layouts: HashMap<LayoutId, usize>,
     blocks: Vec<RowBlock>,
@@ -32,9 +32,9 @@ pub(crate) struct TailData {
 struct TailSeries {
     id: SeriesId,
     key: SeriesKey,
-    /// (block, column) wherever the series stands.
+    /// (block, column) of each layout that has the series.
     columns: Vec<(u32, u32)>,
-    /// Points that came in batches.
+    /// Points that were logged in batches.
     loose: Points,
 }
 
@@ -45,13 +45,13 @@ struct RowBlock {
     steps: Vec<i64>,
     seqs: Vec<i64>,
     times_us: Vec<i64>,
-    /// Row-major, `width` a row.
+    /// Row-major, `width` values per row.
     values: Vec<f64>,
     /// Whether steps never decrease, so that a range of steps is a range of rows.
     ascending: bool,
 }
 
-/// Which steps and which frames a gathering takes: both half-open.
+/// Which steps and sequence numbers to read; both half-open.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TailRange {
     pub(crate) steps: StepRange,
@@ -65,7 +65,7 @@ impl TailRange {
 }
 
 impl RowBlock {
-    /// The rows that a view may take; all of them where steps never decrease.
+    /// The rows that a view may contain. All of them are within its steps if steps never decrease.
     fn rows(&self, view: TailRange) -> Range<usize> {
         let StepRange { lo, hi } = view.steps;
         let mut rows = 0..self.steps.len();
@@ -73,7 +73,7 @@ impl RowBlock {
             rows.start = lo.map_or(0, |l| self.steps.partition_point(|&s| s < l));
             rows.end = hi.map_or(rows.end, |h| self.steps.partition_point(|&s| s < h)).max(rows.start);
         }
-        // Rows of a block come in the order of their frames.
+        // The rows of a block are in frame order.
         rows.start = rows.start.max(self.seqs.partition_point(|&q| q < view.seqs.0));
         rows.end = rows.end.min(self.seqs.partition_point(|&q| q < view.seqs.1)).max(rows.start);
         rows
@@ -81,29 +81,29 @@ impl RowBlock {
 }
 
 impl TailData {
-    /// About how much memory the rows take.
+    /// Approximate memory in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// How many points there are.
+    /// Number of points.
     pub(crate) fn point_count(&self) -> u64 {
         self.points
     }
 
-    /// The series declared so far, whether or not a point came.
+    /// The series declared so far, with or without points.
     pub(crate) fn keys(&self) -> impl Iterator<Item = (SeriesId, &SeriesKey)> {
         self.series.iter().map(|s| (s.id, &s.key))
     }
 
-    /// How many points a series has at most within any view.
+    /// Number of points of a series: the maximum of any view.
     pub(crate) fn count(&self, id: SeriesId) -> u64 {
         let Some(s) = self.get(id) else { return 0 };
         let rows: usize = s.columns.iter().map(|&(b, _)| self.blocks[b as usize].steps.len()).sum();
         (rows + s.loose.len()) as u64
     }
 
-    /// How many points a series has in frames [lo, hi).
+    /// Number of points of a series in frames [lo, hi).
     pub(crate) fn count_within(&self, id: SeriesId, seqs: (i64, i64)) -> u64 {
         let Some(s) = self.get(id) else { return 0 };
         let rows =
@@ -113,14 +113,14 @@ impl TailData {
         (rows + loose) as u64
     }
 
-    /// Every `nth` step or so of the longest block of a series, unsorted: where to cut a long run.
+    /// Every `nth` step of each block of a series and of its batch points, unsorted.
     pub(crate) fn sample_steps(&self, id: SeriesId, nth: usize) -> Vec<i64> {
         let Some(s) = self.get(id) else { return Vec::new() };
         let blocks = s.columns.iter().flat_map(|&(b, _)| self.blocks[b as usize].steps.iter().step_by(nth));
         blocks.chain(s.loose.steps.iter().step_by(nth)).copied().collect()
     }
 
-    /// The points of a series within a view, in the order of writing.
+    /// Appends the points of a series within a view: block by block, then those of batches, each in write order.
     pub(crate) fn gather(&self, id: SeriesId, view: TailRange, into: &mut Points) {
         let Some(s) = self.get(id) else { return };
         for &(block, column) in &s.columns {
@@ -142,7 +142,7 @@ impl TailData {
         }
     }
 
-    /// The least and the greatest step of a series within a view; `None` where it has no point there.
+    /// The least and the greatest step of a series within a view; `None` if it has no point there.
     pub(crate) fn step_extent(&self, id: SeriesId, view: TailRange) -> Option<Extent> {
         let s = self.get(id)?;
         let of_block = |&(block, _): &(u32, u32)| {
@@ -162,7 +162,8 @@ impl TailData {
         s.columns.iter().filter_map(of_block).chain(Extent::of(loose)).reduce(Extent::join)
     }
 
-    /// Rows in the order of writing, each with its series and values, of frames in `seqs` [lo, hi): what a follower sees.
+    /// The points of each wanted series in frames [lo, hi), ordered as by [`gather`](Self::gather). Series without
+    /// points are left out.
     pub(crate) fn rows_in_order(
         &self,
         seqs: (i64, i64),
@@ -183,7 +184,7 @@ impl TailData {
         self.places.get(&id).map(|&at| &self.series[at])
     }
 
-    /// Where a series stands; a segment declares it before it uses it.
+    /// The index of a series in `series`; a segment declares each series before it uses it.
     fn place(&self, id: SeriesId) -> usize {
         self.places[&id]
     }
@@ -237,7 +238,7 @@ impl LogSink for TailData {
 
     fn points(&mut self, p: BatchRef<'_>) -> Result<()> {
         let seq = p.seq().as_i64();
-        // Points of a batch come in stretches of one series.
+        // Consecutive points of a batch mostly belong to one series.
         let mut last = None;
         for i in 0..p.len() {
             let id = p.series(i);
@@ -269,7 +270,7 @@ mod tests {
     use tidalite_model::Labels;
 
     #[test]
-    fn a_large_handle_takes_no_more_memory_than_a_small_one() {
+    fn a_large_series_id_takes_no_more_memory_than_a_small_one() {
         let mut tail = TailData::default();
         let ids = [SeriesId(0xFF_FFFF), SeriesId(0)];
         for (id, metric) in ids.iter().zip(["a", "b"]) {

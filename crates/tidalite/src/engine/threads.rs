@@ -1,11 +1,11 @@
-//! The store's threads. A pool of our own: the global one may not survive a fork, and belongs to the host program.
+//! The store's threads. The pool is its own: the global one may not survive a fork, and belongs to the host program.
 
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::sync::OnceLock;
 use tidalite_model::{Error, ErrorKind, Result};
 
-/// Threads for queries and for work by hand, started on first use.
+/// Threads for queries and for upkeep by hand, started on first use.
 #[derive(Debug)]
 pub(crate) struct Pool {
     threads: usize,
@@ -20,7 +20,7 @@ impl Pool {
     /// The pool, started.
     ///
     /// # Errors
-    /// `Io` where the threads cannot be started.
+    /// `Io` if the threads cannot be started.
     pub(crate) fn get(&self) -> Result<&ThreadPool> {
         if let Some(pool) = self.started.get() {
             return Ok(pool);
@@ -29,11 +29,11 @@ impl Pool {
         Ok(self.started.get_or_init(|| pool))
     }
 
-    /// Works on each item; results are in the order of the items. A single item is worked on in the caller's thread,
-    /// since waking a thread and waiting for it takes longer than many an answer.
+    /// Calls `work` on each item in parallel; results are in the order of the items. A single item runs in the caller's
+    /// thread, since waking a thread can take longer than the work.
     ///
     /// # Errors
-    /// The first error of the work, or that of starting the threads.
+    /// An error of the work, or that of starting the threads.
     pub(crate) fn each<T: Sync, U: Send>(
         &self,
         items: &[T],
@@ -50,7 +50,7 @@ impl Pool {
 /// A new pool of `threads` threads; each calls `start` first.
 ///
 /// # Errors
-/// `Io` where the threads cannot be started.
+/// `Io` if the threads cannot be started.
 pub(crate) fn thread_pool(threads: usize, name: &'static str, start: fn()) -> Result<ThreadPool> {
     ThreadPoolBuilder::new()
         .num_threads(threads)

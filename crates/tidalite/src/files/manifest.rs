@@ -1,10 +1,10 @@
 //! The manifest: the list of what is live. Each change makes a new version, a file of its own.
 //!
-//! - A version appears whole or not at all: written beside, synced, linked to its number, folder synced.
-//! - Readers take the highest valid version and pin it with a shared lock on its file; whoever deletes old files takes
-//!   that lock exclusively first, so what a reader can still reach stays.
-//! - Only the holder of the store's lock publishes; a number that is taken nonetheless makes it start over on
-//!   the newer version.
+//! - A version appears whole or not at all: write a temporary file, sync it, link it to its number, sync the folder.
+//! - A reader takes the highest valid version and pins it with a shared lock on its file. Deleting a version needs the
+//!   exclusive lock, so a reader's version and its files stay.
+//! - Only the holder of the store's lock publishes. If the number is taken nevertheless, it starts over from the newer
+//!   version.
 
 use super::paths::{Paths, parse_version, version_name};
 use super::two_copies;
@@ -18,34 +18,34 @@ use uuid::Uuid;
 /// One version's contents.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Manifest {
-    /// Counts up by one.
+    /// Each version is one more than the last.
     pub(crate) version: u64,
     /// The store's id, as in its marker.
     pub(crate) store: Uuid,
-    /// When it was published, µs since 1970 UTC: for people, and for how long a replaced version stays.
+    /// When it was published, µs since 1970 UTC. Shown to people, and decides how long the replaced version stays.
     pub(crate) time_us: i64,
-    /// No writer that opens from now on has an ordinal below this.
+    /// Writers that open later have at least this ordinal.
     pub(crate) writer_next: u32,
-    /// How far each writer's log is in parts. A writer without an entry has flushed nothing.
+    /// How far each writer's log is flushed. A writer without an entry has flushed nothing.
     pub(crate) writers: Vec<WriterState>,
-    /// The live parts, in the order in which they came.
+    /// The live parts, in the order in which they were added.
     pub(crate) parts: Vec<PartMeta>,
-    /// The run table; `None` while no run was flushed.
+    /// The run table; `None` until a run is flushed.
     pub(crate) runs: Option<RunTableRef>,
 }
 
-/// How far one writer's log is in parts.
+/// How far one writer's log is flushed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct WriterState {
     pub(crate) writer: u32,
-    /// Frames of a lower ordinal are in parts and in the run table.
+    /// Frames with a lower ordinal are in parts and in the run table.
     pub(crate) flushed: u64,
-    /// Damage was met in this log: its files are evidence and stay.
+    /// This log is damaged; its files are kept as evidence.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) damaged: bool,
 }
 
-/// Which run table belongs to a version.
+/// The run table of a version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RunTableRef {
     pub(crate) id: Uuid,
@@ -66,12 +66,12 @@ impl Manifest {
         }
     }
 
-    /// The first ordinal of `writer` that is not in parts.
+    /// The first ordinal of `writer` that is not flushed.
     pub(crate) fn flushed(&self, writer: u32) -> u64 {
         self.writers.iter().find(|w| w.writer == writer).map_or(0, |w| w.flushed)
     }
 
-    /// Notes that `writer` is in parts below `flushed`.
+    /// Notes that the frames of `writer` below `flushed` are flushed.
     pub(crate) fn set_flushed(&mut self, writer: u32, flushed: u64, damaged: bool) {
         self.writer_next = self.writer_next.max(writer + 1);
         match self.writers.iter_mut().find(|w| w.writer == writer) {
@@ -87,23 +87,23 @@ impl Manifest {
     }
 }
 
-/// A version in use: while this lives, nothing that it names is deleted.
+/// A pinned version: while this lives, nothing that it names is deleted.
 #[derive(Debug)]
 pub(crate) struct Version {
     pub(crate) manifest: Manifest,
-    /// What was wrong with the manifest files met on the way, for the recovery report.
+    /// Damage found in this manifest file and in newer ones, for the recovery report.
     pub(crate) damage: Vec<Error>,
     _pin: Option<Arc<dyn ReadFile>>,
 }
 
-/// How often a reader starts over when versions come and go under it. Each start over needs a publication in between, which
-/// takes milliseconds; a hundred in a row do not happen to a reader that makes any progress.
+/// How often a reader starts over because its version was deleted before it was pinned. Each time needs another
+/// publication, which takes milliseconds, so a hundred in a row do not happen to a reader that makes progress.
 const RETRIES_MAX: usize = 100;
 
 /// The newest valid version, pinned.
 ///
 /// # Errors
-/// `Corrupt` where there is none, or only damaged ones; `Unsupported` for a newer format.
+/// `Corrupt` if there is none, or only damaged ones; `Unsupported` for a newer format.
 pub(crate) fn latest(vfs: &dyn Vfs, paths: &Paths) -> Result<Version> {
     for _ in 0..RETRIES_MAX {
         let mut damage = Vec::new();
@@ -113,7 +113,7 @@ pub(crate) fn latest(vfs: &dyn Vfs, paths: &Paths) -> Result<Version> {
                     found.damage.append(&mut damage);
                     return Ok(found);
                 }
-                Ok(None) => break, // collected between the listing and the lock: a newer one exists
+                Ok(None) => break, // deleted between the listing and the lock: a newer one exists
                 Err(e) if e.kind() == ErrorKind::Corrupt => damage.push(e),
                 Err(e) => return Err(e),
             }
@@ -142,14 +142,14 @@ pub(crate) fn versions(vfs: &dyn Vfs, paths: &Paths) -> Result<Vec<u64>> {
     Ok(found)
 }
 
-/// Opens and pins one version; `None` where it was deleted meanwhile.
+/// Opens and pins one version; `None` if it is deleted.
 pub(crate) fn pin(vfs: &dyn Vfs, paths: &Paths, version: u64) -> Result<Option<Version>> {
     let path = paths.manifest().join(version_name(version));
     let file = match vfs.open(&path) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
         other => other?,
     };
-    // Without locks (some network file systems) the grace time before deletion is what protects a reader.
+    // Without locks (some network file systems) only the grace time before deletion protects a reader.
     let locked = file.try_lock_shared().unwrap_or(true);
     if !locked || !file.is_linked()? {
         return Ok(None);
@@ -159,7 +159,7 @@ pub(crate) fn pin(vfs: &dyn Vfs, paths: &Paths, version: u64) -> Result<Option<V
         other => other?,
     };
     let manifest: Manifest = serde_json::from_str(&opened.text)
-        .map_err(|e| Error::corrupt("read manifest", &path, 0, format!("its text is no manifest: {e}")))?;
+        .map_err(|e| Error::corrupt("read manifest", &path, 0, format!("its text is not a manifest: {e}")))?;
     if manifest.version != version {
         let what = format!("its text is that of version {}: it was copied or renamed", manifest.version);
         return Err(Error::corrupt("read manifest", &path, 0, what));
@@ -168,7 +168,7 @@ pub(crate) fn pin(vfs: &dyn Vfs, paths: &Paths, version: u64) -> Result<Option<V
     Ok(Some(Version { manifest, damage, _pin: Some(file) }))
 }
 
-/// Publishes `next` as the version after the one it was made from; `false` where that number is taken.
+/// Publishes `next`; `false` if its version number is taken.
 pub(crate) fn publish(vfs: &dyn Vfs, paths: &Paths, next: &Manifest) -> Result<bool> {
     let text = serde_json::to_string_pretty(next).expect("a manifest is plain data");
     let tmp = format!("tmp-{}", vfs.uuid().simple());

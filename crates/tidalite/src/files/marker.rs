@@ -1,9 +1,9 @@
-//! The marker says that a folder is a store, and which one. Opening a store for reading checks the marker; opening it
-//! for writing makes the store where there is none.
+//! The marker file says that a folder is a store, and holds the store's id. Opening a store for reading checks the
+//! marker; opening it for writing creates the store if it is absent.
 //!
-//! Invariants: several processes may make one store at the same time, since each step either makes its file whole or
-//! finds it made. The marker comes before the first manifest, so a reader waits a moment for that. A folder that holds
-//! anything else is never turned into a store.
+//! Invariants: several processes may create one store at the same time, since each step either makes its file whole or
+//! finds it made. The marker appears before the first manifest, so a reader waits briefly for that. A folder that holds
+//! anything else never becomes a store.
 
 use super::manifest::{self, Manifest};
 use super::paths::{MARKER, Paths};
@@ -14,18 +14,18 @@ use tidalite_model::{Error, Result};
 use tidalite_vfs::Vfs;
 use uuid::Uuid;
 
-/// How long a reader waits for a store that is being made: two syncs, on a slow disk.
+/// How long a reader waits for a store that is being created: two syncs, on a slow disk.
 const MAKING_WAIT: Duration = Duration::from_secs(1);
 
-/// Whether the marker of a store is there.
+/// Whether the folder has a marker.
 pub(crate) fn is_store(vfs: &dyn Vfs, paths: &Paths) -> Result<bool> {
     Ok(vfs.stat(&paths.marker())?.is_some())
 }
 
-/// Reads the id of the store in a folder.
+/// Reads the store's id.
 ///
 /// # Errors
-/// `NotFound` where there is no folder, `Invalid` where it is not a store, `Corrupt` where its marker is damaged.
+/// `NotFound` if there is no folder, `Invalid` if it is not a store, `Corrupt` if its marker is damaged.
 pub(crate) fn read_marker(vfs: &dyn Vfs, paths: &Paths) -> Result<Uuid> {
     let root = paths.root();
     match vfs.stat(root)? {
@@ -33,7 +33,7 @@ pub(crate) fn read_marker(vfs: &dyn Vfs, paths: &Paths) -> Result<Uuid> {
             return Err(Error::not_found(
                 "open store",
                 "there is no such folder",
-                "check the path, or open it for writing to make it",
+                "check the path, or open it for writing to create it",
             )
             .at(root));
         }
@@ -42,20 +42,19 @@ pub(crate) fn read_marker(vfs: &dyn Vfs, paths: &Paths) -> Result<Uuid> {
     }
     if !is_store(vfs, paths)? {
         return Err(
-            Error::invalid("open store", "this folder is no tidalite store", "check the path").at(root)
+            Error::invalid("open store", "this folder is not a tidalite store", "check the path").at(root)
         );
     }
     let opened = two_copies::open(vfs, &paths.marker(), "store")?;
     Uuid::try_parse(opened.text.trim())
-        .map_err(|_| Error::corrupt("open store", &paths.marker(), 0, "the store's id in it is no UUID"))
+        .map_err(|_| Error::corrupt("open store", &paths.marker(), 0, "the store's id in it is not a UUID"))
 }
 
 fn not_a_folder(root: &Path) -> Error {
     Error::invalid("open store", "it is a file, not a folder", "give the path of a store's folder").at(root)
 }
 
-/// Makes a store where there is none, and finishes one that was begun. Several processes may do so at once: each step
-/// either makes its file whole or finds it made.
+/// Creates a store if it is absent, and completes one whose creation was interrupted.
 pub(crate) fn create(vfs: &dyn Vfs, paths: &Paths) -> Result<Uuid> {
     let root = paths.root();
     match vfs.stat(root)? {
@@ -63,12 +62,15 @@ pub(crate) fn create(vfs: &dyn Vfs, paths: &Paths) -> Result<Uuid> {
         Some(_) if !is_store(vfs, paths)? => {
             let strangers: Vec<String> =
                 vfs.read_dir(root)?.into_iter().filter(|n| !n.starts_with("tmp-")).collect();
-            // Between this listing and the check above another process may have made the marker.
+            // Another process may have made the marker between the check above and this listing.
             if !strangers.is_empty() && !strangers.iter().any(|n| n == MARKER) {
                 return Err(Error::invalid(
                     "open store",
-                    format!("this folder is no tidalite store, and holds other things ({:?})", strangers[0]),
-                    "give the path of a store, of an empty folder, or of one to be made",
+                    format!(
+                        "this folder is not a tidalite store, and holds other things ({:?})",
+                        strangers[0]
+                    ),
+                    "give the path of a store, an empty folder, or a new folder",
                 )
                 .at(root));
             }
@@ -82,7 +84,7 @@ pub(crate) fn create(vfs: &dyn Vfs, paths: &Paths) -> Result<Uuid> {
         tidalite_vfs::publish(vfs, root, &tmp, MARKER, &two_copies::seal("store", &id.to_string()))?;
     }
     let id = read_marker(vfs, paths)?;
-    // A store from before there were rollups.
+    // The store is older than rollups.
     if vfs.stat(&paths.manifest())?.is_some() && vfs.stat(&paths.rollups())?.is_none() {
         vfs.create_dir(&paths.rollups())?;
         vfs.sync_dir(root)?;
@@ -97,7 +99,7 @@ pub(crate) fn create(vfs: &dyn Vfs, paths: &Paths) -> Result<Uuid> {
     Ok(id)
 }
 
-/// Waits a moment for a store that another process is making: its marker comes before its first manifest.
+/// Waits up to [`MAKING_WAIT`] for the first manifest of a store that another process is creating.
 pub(crate) fn wait_until_made(vfs: &dyn Vfs, paths: &Paths) {
     let start = Instant::now();
     while !manifest::versions(vfs, paths).is_ok_and(|v| !v.is_empty()) && start.elapsed() < MAKING_WAIT {
@@ -105,7 +107,7 @@ pub(crate) fn wait_until_made(vfs: &dyn Vfs, paths: &Paths) {
     }
 }
 
-/// Makes a folder and those above it that are missing, each durable in its parent.
+/// Creates a folder and its missing ancestors, each durable in its parent.
 pub(crate) fn create_folders(vfs: &dyn Vfs, path: &Path) -> Result<()> {
     let parent = match path.parent() {
         Some(p) if p.as_os_str().is_empty() => PathBuf::from("."),

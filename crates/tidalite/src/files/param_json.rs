@@ -1,7 +1,7 @@
-//! Params as JSON, with nothing lost.
+//! Params as JSON, without loss.
 //!
-//! JSON has no NaN and no infinities: they are written as `{"$float": "NaN" | "Infinity" | "-Infinity"}`. So that a map of
-//! the user's is never taken for that, a key that begins with `$` gets one more `$`.
+//! JSON has no NaN and no infinities; they are written as `{"$float": "NaN" | "Infinity" | "-Infinity"}`. A key of a
+//! user's map that begins with `$` gets one more `$`, so that the two cannot be confused.
 
 use serde_json::{Map, Number, Value};
 use tidalite_model::{PARAM_DEPTH_MAX, Param};
@@ -34,12 +34,12 @@ pub fn param_to_json(param: &Param) -> Value {
                 })
                 .collect(),
         ),
-        // `Param` may grow; a kind unknown here is kept as its text rather than dropped.
+        // `Param` is non-exhaustive: an unknown kind is kept as text.
         other => Value::from(other.to_string()),
     }
 }
 
-/// The param of a JSON value; `None` where it nests too deep or holds a number beyond 64 bits.
+/// The param of a JSON value; `None` if it nests too deep or holds a number beyond 64 bits.
 pub fn param_from_json(value: &Value) -> Option<Param> {
     from_json(value, 0)
 }

@@ -1,4 +1,4 @@
-//! Where each file of a store lies. The only module that makes a path; none is made from a name that a user gave.
+//! The path of each file of a store. Only this module makes paths, and none from a name that a user gave.
 
 use std::path::{Path, PathBuf};
 use tidalite_parts::PartPaths;
@@ -19,17 +19,17 @@ impl Paths {
         &self.root
     }
 
-    /// The file that says that this folder is a store, and of which format version.
+    /// The file that says that this folder is a store, and holds its format version and id.
     pub(crate) fn marker(&self) -> PathBuf {
         self.root.join(MARKER)
     }
 
-    /// The lock of whoever flushes or compacts.
+    /// The store's lock.
     pub(crate) fn lock(&self) -> PathBuf {
         self.root.join("lock")
     }
 
-    /// One folder a writer.
+    /// The log: one folder per writer.
     pub(crate) fn log(&self) -> PathBuf {
         self.root.join("log")
     }
@@ -85,7 +85,7 @@ impl Paths {
     }
 }
 
-/// The files of a part that a writer holds beside its segments until the next flush.
+/// The files of a staged part: in the writer's folder, with its segments, until the next flush.
 pub(crate) fn staged_part(writer_dir: &Path, id: Uuid) -> PartPaths {
     PartPaths {
         id,
@@ -106,7 +106,7 @@ pub(crate) fn version_name(version: u64) -> String {
     format!("{version:016}.json")
 }
 
-/// The version whose manifest has this name.
+/// The version of the manifest with this name.
 pub(crate) fn parse_version(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".json")?;
     (digits.len() == 16).then(|| digits.parse().ok()).flatten()

@@ -1,6 +1,6 @@
-//! The run table: what every flushed run change adds up to, as one sealed file that a manifest version names.
+//! The run table: the state of every run after all flushed run changes, in one file that a manifest version names.
 //!
-//! A flush that meets run changes writes a new table; the old one goes when no version names it any more.
+//! A flush with run changes writes a new table. The old one is deleted when no version names it.
 
 use super::manifest::RunTableRef;
 use super::param_json::{param_from_json, param_to_json};
@@ -38,13 +38,13 @@ struct RunRow {
     deleted: Option<MomentRow>,
 }
 
-/// A moment: a bound on writers, and the ends of those that are exceptions.
+/// A [`Moment`]: the bound on writers, and the ends of the writers that are exceptions.
 type MomentRow = (u32, Vec<(u32, u64)>);
 
 #[derive(Serialize, Deserialize)]
 struct ParticipantRow {
     writer: u32,
-    /// Of the write with which it last started.
+    /// Frame ordinal of its last start.
     #[serde(default)]
     ordinal: u64,
     started_us: i64,
@@ -54,8 +54,8 @@ struct ParticipantRow {
     labels: String,
 }
 
-/// Applies changes out of several logs, of each log in their order. Deletions come first, wherever they stand: what was
-/// written after one must not meet in a record what is deleted, or it may lose to it.
+/// Applies the changes of several logs, each log's in order. Deletions are applied first, wherever they are: a change
+/// written after a deletion must not compete with a deleted value in the record, since it may lose.
 pub(crate) fn apply<'a>(
     runs: &mut RunTable,
     changes: impl Iterator<Item = &'a (Seq, String, RunChange)> + Clone,
@@ -66,7 +66,7 @@ pub(crate) fn apply<'a>(
     }
 }
 
-/// Reads the table that a version names, and says what was wrong with its file, if anything.
+/// Reads the table that a version names, and returns the damage to its file, if any.
 pub(crate) fn load(
     vfs: &dyn Vfs,
     paths: &Paths,
@@ -76,8 +76,8 @@ pub(crate) fn load(
     let path = paths.run_table(table.id);
     let opened = two_copies::open(vfs, &path, "runs")?;
     let damaged = |what: String| Error::corrupt("read run table", &path, 0, what);
-    let rows: Vec<RunRow> =
-        serde_json::from_str(&opened.text).map_err(|e| damaged(format!("its text is no run table: {e}")))?;
+    let rows: Vec<RunRow> = serde_json::from_str(&opened.text)
+        .map_err(|e| damaged(format!("its text is not a run table: {e}")))?;
     let mut runs = RunTable::new();
     for row in rows {
         let id = row.run.clone();

@@ -1,4 +1,4 @@
-//! Sealed texts: small JSON documents (marker, manifest versions, run tables) that notice and survive damage.
+//! Sealed texts: small files (marker, manifest versions, run tables) that detect damage and survive it.
 //!
 //! A file holds its text twice. Each copy is a header line, the text, and a line feed:
 //!
@@ -6,25 +6,25 @@
 //! tidalite <kind> <format> <crc32c, 8 hex digits> <bytes of text, 16 digits>\n<text>\n
 //! ```
 //!
-//! A copy is valid if and only if its header parses, its length fits, and the CRC32C over the header's other fields and
-//! the text matches. Both copies have the same length, so the second is found without the first. One valid copy
-//! is enough to read; a reader is told when the other is not.
+//! A copy is valid if its header parses, its length matches, and the CRC32C over kind, format and text matches. Both
+//! copies have the same length, so the second is found without the first. One valid copy is enough to read; damage to
+//! the other is reported.
 
 use std::path::Path;
 use tidalite_model::{Error, ErrorKind, Result};
 use tidalite_vfs::Vfs;
 
-/// The format version this code writes, and the newest it reads.
+/// The format version that is written, and the newest that is read.
 pub(crate) const FORMAT: u32 = 1;
 
-/// A sealed text may not be larger: a run table of a million runs is about 300 MB, and a corrupt length must
-/// not ask for more memory than that.
+/// The largest file that is read, so that a file with a corrupt length does not take too much memory. A run table of a
+/// million runs is about 300 MB.
 const FILE_BYTES_MAX: u64 = 1 << 30;
 
 /// A text read back.
 pub(crate) struct OpenedText {
     pub(crate) text: String,
-    /// What is wrong with one of the two copies, if anything.
+    /// Damage to one of the two copies, if any.
     pub(crate) damage: Option<String>,
 }
 
@@ -42,8 +42,8 @@ pub(crate) fn seal(kind: &str, text: &str) -> Vec<u8> {
 /// Reads a sealed file.
 ///
 /// # Errors
-/// `NotFound` where there is no file, `Corrupt` where neither copy is valid, `Unsupported` where it was written by a
-/// newer version of tidalite.
+/// `NotFound` if there is no file, `Corrupt` if neither copy is valid, `Unsupported` if a newer version of tidalite
+/// wrote it.
 pub(crate) fn open(vfs: &dyn Vfs, path: &Path, kind: &str) -> Result<OpenedText> {
     let file = vfs.open(path)?;
     let bytes_len = file.len()?;
@@ -60,7 +60,7 @@ pub(crate) fn open(vfs: &dyn Vfs, path: &Path, kind: &str) -> Result<OpenedText>
     unseal(path, kind, &bytes)
 }
 
-/// As [`open`], of bytes already read.
+/// As [`open`], from bytes already read.
 pub(crate) fn unseal(path: &Path, kind: &str, bytes: &[u8]) -> Result<OpenedText> {
     let half = bytes.len() / 2;
     match (read_copy(&bytes[..half], kind), read_copy(&bytes[half..], kind)) {
@@ -114,9 +114,9 @@ fn read_copy<'a>(copy: &'a [u8], kind: &str) -> Result<&'a str, CopyFault> {
     let ["tidalite", found_kind, format, crc, length] = fields[..] else {
         return Err(CopyFault::Damaged("its header line is damaged"));
     };
-    let format: u32 = format.parse().map_err(|_| CopyFault::Damaged("its format version is no number"))?;
-    let crc = u32::from_str_radix(crc, 16).map_err(|_| CopyFault::Damaged("its checksum is no number"))?;
-    let length: usize = length.parse().map_err(|_| CopyFault::Damaged("its length is no number"))?;
+    let format: u32 = format.parse().map_err(|_| CopyFault::Damaged("its format version is not a number"))?;
+    let crc = u32::from_str_radix(crc, 16).map_err(|_| CopyFault::Damaged("its checksum is not a number"))?;
+    let length: usize = length.parse().map_err(|_| CopyFault::Damaged("its length is not a number"))?;
     let body = rest.strip_suffix('\n').ok_or(CopyFault::Damaged("it is cut short"))?;
     if body.len() != length {
         return Err(CopyFault::Damaged("its length does not match its header"));

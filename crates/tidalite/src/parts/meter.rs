@@ -1,5 +1,5 @@
-//! What one answer reads, counted where it is read. Counting changes no answer, with one exception: an answer that has read
-//! a lot leaves the page cache to others.
+//! Counts what one answer reads. The counts change no result. They have one effect: an answer that has read a lot stops
+//! adding pages to the cache.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use tidalite_parts::Fetched;
 use uuid::Uuid;
 
-/// Counters of one answer; threads share it.
+/// Counters of one answer, shared by its threads.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     pub(crate) series: AtomicU64,
@@ -33,7 +33,7 @@ fn add(counter: &AtomicU64, n: u64) {
 }
 
 impl Meter {
-    /// A plan was made. An answer that makes several tells the last one's.
+    /// Records a plan. Of several plans in one answer, the last counts.
     pub(crate) fn planned(&self, series: usize, parts_skipped: u64, thinned: usize) {
         self.thinned.store(thinned as u64, Ordering::Relaxed);
         self.series.store(series as u64, Ordering::Relaxed);
@@ -71,12 +71,12 @@ impl Meter {
         self.tiles.lock().unwrap_or_else(PoisonError::into_inner).insert((part, tile));
     }
 
-    /// Points taken from pages so far.
+    /// Points read from pages so far.
     pub(crate) fn points_read(&self) -> u64 {
         self.page_points.load(Ordering::Relaxed)
     }
 
-    /// How many tiles pages were read of.
+    /// Number of tiles that pages were read from.
     pub(crate) fn tiles_read(&self) -> u64 {
         self.tiles.lock().unwrap_or_else(PoisonError::into_inner).len() as u64
     }

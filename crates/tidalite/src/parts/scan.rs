@@ -1,7 +1,7 @@
-//! Reading series out of parts: from (part, row of its series table) to points.
+//! Reads points from parts, given a part and a row of its series table.
 //!
 //! Rows of one tile are read together, whichever series they belong to, so that a tile's pages are found and checked
-//! once. Queries and compaction share this.
+//! once.
 
 use super::meter::Meter;
 use std::cell::Cell;
@@ -11,7 +11,7 @@ use tidalite_model::{Extent, Result};
 use tidalite_parts::{ColumnSet, Fetched, Part, SeriesEntry, TileColumns};
 use tidalite_query::{PointFilter, Points, PointsView};
 
-/// Bytes of a point while it is merged: four columns, twice.
+/// Bytes per point during a merge: four columns, twice.
 pub(crate) const POINT_BYTES: u64 = 64;
 
 /// A row of a part's series table: one series' points in one tile.
@@ -21,19 +21,19 @@ pub(crate) struct RowRef {
     pub(crate) row: u32,
 }
 
-/// Some consecutive points of a row.
+/// Consecutive points of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Piece {
     pub(crate) row: RowRef,
-    /// Rows of the tile, from and up to.
+    /// Rows of the tile: [from, to).
     pub(crate) from: u32,
     pub(crate) to: u32,
-    /// Whether some of them may lie outside of what is selected.
+    /// Whether some of its points may be outside the selection.
     pub(crate) cut: bool,
 }
 
 impl RowRef {
-    /// The row with this index in the series table of the part with this index.
+    /// From the index of a part, and of a row in its series table.
     pub(crate) fn new(part: usize, row: usize) -> RowRef {
         let index = |n: usize| u32::try_from(n).expect("parts and their series are counted in u32");
         RowRef { part: index(part), row: index(row) }
@@ -48,7 +48,7 @@ impl RowRef {
         steps_of(self.of(parts))
     }
 
-    /// Whether it stands for more points than it has.
+    /// Whether its part is thinned, so that the row represents more points than it has.
     pub(crate) fn is_thinned(&self, parts: &[Arc<Part>]) -> bool {
         parts[self.part as usize].meta().is_thinned()
     }
@@ -76,8 +76,7 @@ pub(crate) fn steps_of(row: &SeriesEntry) -> Extent {
     Extent { first: row.first_step, last: row.last_step }
 }
 
-/// The points of each list of rows, one `Points` a row, in the order given. ColumnSet that are not
-/// asked for are empty.
+/// The points of each list of rows: one `Points` per row, in the order given. Columns outside `columns` are empty.
 pub(crate) fn read_rows(
     parts: &[Arc<Part>],
     lists: &[Vec<RowRef>],
@@ -88,7 +87,7 @@ pub(crate) fn read_rows(
     read_pieces(parts, &lists, columns, &Meter::default())
 }
 
-/// As [`read_rows`], of pieces, and told to a meter.
+/// As [`read_rows`], for pieces, and counted by a meter.
 pub(crate) fn read_pieces(
     parts: &[Arc<Part>],
     lists: &[Vec<Piece>],
@@ -112,8 +111,8 @@ pub(crate) fn read_pieces(
     Ok(found)
 }
 
-/// Reads pieces of one tile, which ascend by where they begin, and hands each over with its place in the list, as long as
-/// `take` runs. Where a filter of times cuts a piece whose times ascend, only what is within is handed over.
+/// Reads pieces of one tile, sorted by their first row, and passes each with its index to `take`. If the filter's time
+/// range cuts a piece whose times ascend, only the points within the range are passed.
 pub(crate) fn read_tile(
     parts: &[Arc<Part>],
     pieces: &[Piece],
@@ -125,13 +124,13 @@ pub(crate) fn read_tile(
     let Some(first) = pieces.first() else { return Ok(()) };
     let (part, tile) = first.tile(parts);
     let part = &parts[part as usize];
-    // What reads more than half of what may be kept would only put out what others come back to.
+    // An answer that reads more than half the cache would evict pages that are still in use. A point counts 16 bytes.
     let keep = meter.points_read().saturating_mul(16) < part.cache_bytes() as u64 / 2;
     let mut read = HELD.take().unwrap_or_default();
     let mut fetched = Fetched::default();
     let mut wanted: Vec<Piece> = pieces.to_vec();
     let mut columns = columns;
-    // The times of all pieces, and where those of each begin, where they are read ahead of the rest.
+    // If times are read before the other columns: the times of all pieces, and the index of each piece's first.
     let mut times: Option<(Vec<i64>, Vec<usize>)> = None;
     if columns.time && !filter.times_us.is_all() && pieces.iter().any(|p| p.cut) {
         let (ranges, mut places) = layout(pieces);
@@ -173,8 +172,8 @@ pub(crate) fn read_tile(
     Ok(())
 }
 
-/// The rows that pieces hold together, and where each piece begins among these. Rows that several hold, as a run and its
-/// forks do, are there once.
+/// The union of the pieces' rows, and the index of each piece's first row in it. Rows that several pieces share, as
+/// those of a run and its forks do, are in it once.
 fn layout(pieces: &[Piece]) -> (Vec<Range<u32>>, Vec<usize>) {
     let mut ranges: Vec<Range<u32>> = Vec::with_capacity(pieces.len());
     let mut places = Vec::with_capacity(pieces.len());
@@ -197,12 +196,12 @@ fn slice<'a, T>(column: &'a [T], rows: &Range<usize>) -> &'a [T] {
     if column.is_empty() { column } else { &column[rows.clone()] }
 }
 
-/// More than this a thread does not keep between reads, in rows.
+/// A thread keeps no column of more rows than this between reads.
 const KEPT_ROWS_MAX: usize = 1 << 19;
 
 thread_local! {
-    /// The columns of the tile read last, whose memory the next one takes over: to touch new memory would take longer than
-    /// to decode into it.
+    /// The columns of the last tile read. The next read reuses their memory, since touching new memory takes longer
+    /// than decoding.
     static HELD: Cell<Option<Box<TileColumns>>> = const { Cell::new(None) };
 }
 

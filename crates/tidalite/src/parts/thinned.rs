@@ -1,8 +1,8 @@
-//! Thinned parts in the making: series by their outlines, tile by tile, and tiles of other thinned parts as they are.
+//! Writes thinned parts: outlines of series, tile by tile, and unchanged tiles of other thinned parts.
 //!
-//! A tile holds series of one run, so that it goes whole when the run is deleted. All buckets of a part are in memory until
-//! it is finished, so a part ends where these take a share of the memory option. What comes out is published only where its
-//! [`Account`] is the expected one.
+//! A tile holds series of one run, so that it is dropped whole when the run is deleted. All buckets of a part are in
+//! memory until it is finished, so a part ends when they reach their share of the memory option. The parts may be
+//! published only if their [`Account`] is the expected one.
 
 use super::tiles::PART_ROWS_MAX;
 use crate::engine::state::StoreState;
@@ -14,18 +14,18 @@ use tidalite_parts::{
 };
 use tidalite_query::Points;
 
-/// What is left of a series, and what all its points add up to in each bucket.
+/// The outline of a series, and a summary of all its points in each bucket.
 #[derive(Debug)]
 pub(crate) struct Thinned {
     pub(crate) key: SeriesKey,
     pub(crate) points: Points,
-    /// Steps of a bucket, as a power of two.
+    /// Steps per bucket, as a power of two.
     pub(crate) shift: u32,
     pub(crate) buckets: Vec<Summary>,
 }
 
 impl Thinned {
-    /// What a row of a thinned part holds.
+    /// Reads a row of a thinned part.
     pub(crate) fn read(part: &Part, row: &SeriesRow) -> Result<Thinned> {
         let rows = row.row_start..row.row_start + row.rows;
         let read = part.read(row.tile, std::slice::from_ref(&rows), ColumnSet::ALL)?;
@@ -35,7 +35,7 @@ impl Thinned {
         Ok(Thinned { key: row.key.clone(), points, shift, buckets })
     }
 
-    /// What it adds to an account.
+    /// The account of this series alone.
     pub(crate) fn account(&self) -> Account {
         Account {
             rows: self.points.len() as u64,
@@ -48,11 +48,11 @@ impl Thinned {
 /// What thinned parts hold, in numbers that have to come out as they went in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Account {
-    /// Points that are there.
+    /// Points that are stored.
     pub(crate) rows: u64,
     /// The wrapping sum of their values' bits.
     pub(crate) bits: u64,
-    /// Points that they stand for.
+    /// Points that the buckets summarize.
     pub(crate) points: u64,
 }
 
@@ -72,7 +72,7 @@ impl Account {
         self.points += other.points;
     }
 
-    /// What is not there in the first place makes a sum that equals no other.
+    /// Subtracts. Wraps if `other` is larger, which gives an account that equals no real one.
     pub(crate) fn take_off(&mut self, other: Account) {
         self.rows = self.rows.wrapping_sub(other.rows);
         self.bits = self.bits.wrapping_sub(other.bits);
@@ -93,7 +93,7 @@ pub(crate) struct ThinnedSize {
     rows: u64,
 }
 
-/// One in so many bytes of the memory option is for buckets of a part in the making.
+/// The buckets of a part that is being written may take the memory option divided by this.
 const BUCKETS_SHARE: u64 = 4;
 
 impl ThinnedSize {
@@ -109,7 +109,7 @@ impl ThinnedSize {
     }
 }
 
-/// Thinned parts in the making. What is dropped unfinished leaves files that no version names.
+/// Thinned parts that are being written. Dropped unfinished, they leave files that no version names.
 pub(crate) struct ThinnedParts<'a> {
     inner: &'a StoreState,
     options: PartOptions,
@@ -133,7 +133,7 @@ impl<'a> ThinnedParts<'a> {
         }
     }
 
-    /// Takes a series; those of one run share tiles where they come ascending by key.
+    /// Adds a series. Consecutive series of one run share tiles if they ascend by key.
     pub(crate) fn push(&mut self, series: Thinned) -> Result<()> {
         let rows: usize = self.waiting.iter().map(|s| s.points.len()).sum();
         let fits = self.waiting.last().is_none_or(|last| {
@@ -147,7 +147,7 @@ impl<'a> ThinnedParts<'a> {
         Ok(())
     }
 
-    /// Takes what another thinned part holds, but for some rows; what these come to.
+    /// Adds the rows of another thinned part, except those left out; returns the account of the latter.
     pub(crate) fn carry(
         &mut self,
         part: &Arc<Part>,
@@ -177,7 +177,7 @@ impl<'a> ThinnedParts<'a> {
         Ok(out)
     }
 
-    /// The parts, durable but for their names.
+    /// Finishes the parts. The contents of their files are synced; their names are not.
     pub(crate) fn finish(mut self) -> Result<Vec<PartMeta>> {
         self.close_tile()?;
         self.close_part()?;

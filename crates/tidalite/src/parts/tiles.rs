@@ -1,8 +1,8 @@
-//! From points to a part: which series and steps make a tile, and writing them all.
+//! Writes points as a part: plans which series and steps make a tile, and writes all tiles.
 //!
-//! A tile is all the series of a run over one range of steps, so that their shared times lie close together and compress.
-//! Small runs share a tile; a very wide run is split by series. A tile of another part may go over as it is. Memory: as
-//! many tiles as there are threads are in the making at a time.
+//! A tile holds all series of a run over one range of steps, so that their shared times are close together and
+//! compress. Small runs share a tile; a very wide run is split by series. Tiles of other parts may be copied unchanged.
+//! Memory: one tile per thread is built at a time.
 
 use super::scan::steps_of;
 use crate::engine::state::StoreState;
@@ -16,50 +16,51 @@ use tidalite_parts::{
 };
 use tidalite_query::Points;
 
-/// Where points come from: a log's tail, other parts, or a batch.
+/// A source of points: a log's tail, other parts, or a batch.
 pub(crate) trait PointSource: Sync {
-    /// The series, ascending by key, with how many points each has at most.
+    /// The series, ascending by key, each with its maximum number of points.
     fn series(&self) -> &[(SeriesKey, u64)];
     /// About every `nth` step of a series, in any order.
     fn sample_steps(&self, series: usize, nth: usize) -> Result<Vec<i64>>;
-    /// The points of each series whose steps lie in the range: ascending by (step, seq), repeats kept.
+    /// The points of each series with steps in the range: ascending by (step, seq), repeats kept.
     fn gather(&self, series: Range<usize>, steps: StepRange) -> Result<Vec<Points>>;
-    /// Tiles that go over as they are; their points are not among those of the series.
+    /// Tiles to copy unchanged; their points are not among those of the series.
     fn copies(&self) -> &[TileCopy] {
         &[]
     }
 }
 
-/// A tile of another part that becomes one of the new part.
+/// A tile of another part that is copied to the new part.
 #[derive(Debug, Clone)]
 pub(crate) struct TileCopy {
     pub(crate) part: Arc<Part>,
     pub(crate) tile: u32,
 }
 
-/// What one tile takes.
+/// The plan of one tile.
 #[derive(Debug, Clone, PartialEq)]
 struct TileSpec {
     series: Range<usize>,
     steps: StepRange,
 }
 
-/// Least steps of a tile of a wide run: below, pages hold too little to compress.
+/// Minimum steps of a tile of a wide run; with fewer, pages hold too little to compress.
 const STEPS_MIN: usize = 2048;
-/// Steps of a tile of a run with many series. More would leave the times of a step further apart than the compressor's
-/// matches reach: measured on 50 series, 2,048 / 4,096 / 8,192 steps cost 0.24 / 0.38 / 0.65 bytes per point for times.
+/// Maximum steps of a tile of a run with many series. With more, the times of a step are further apart than the
+/// compressor's window: on 50 series, times take 0.24 / 0.38 / 0.65 bytes per point at 2,048 / 4,096 / 8,192 steps.
 const STEPS_OF_MANY_SERIES: usize = 4096;
-/// From so many series on, a run counts as having many.
+/// Minimum series of a run with many series.
 const MANY_SERIES: usize = 16;
-/// Steps that are looked at to see how far a series reaches.
+/// Number of steps that are sampled to estimate the extent of a series.
 const ROLLUP_SAMPLES: u64 = 64;
-/// Between the steps that are sampled to find cuts.
+/// Every n-th step is sampled to find cuts.
 const SAMPLE_NTH: usize = 64;
 
-/// A part is not made larger than this. At 3 bytes per point that is a file of 200 MB, which copies in seconds.
+/// Maximum rows of a part. At 3 bytes per point that is a file of 200 MB, which copies in seconds.
 pub(crate) const PART_ROWS_MAX: u64 = 64 << 20;
 
-/// Writes all of a source's points as one durable part; `None` where there are none. The caller publishes it.
+/// Writes all points of a source as one part; `None` if there are none. The contents of its files are synced; their
+/// names are not.
 pub(crate) fn write_part(
     inner: &StoreState,
     place: &PartPaths,
@@ -105,15 +106,15 @@ pub(crate) fn write_part(
     writer.map(|w| w.finish(true)).transpose()
 }
 
-/// Widths of the finest buckets, as powers of two: of each series of a source where it is to have rollups, and of each
-/// series of tiles that are copied.
+/// Widths of the finest rollup buckets, as powers of two: for each series of a source (`None`: no rollups), and for
+/// each series of copied tiles that gets rollups.
 type Shifts = (Vec<Option<u32>>, HashMap<SeriesKey, u32>);
 
 fn rollup_shifts(source: &dyn PointSource, options: &PartOptions) -> Result<Shifts> {
     if options.rollup_points == 0 {
         return Ok((vec![None; source.series().len()], HashMap::new()));
     }
-    // How many points each series has in copied tiles, and their steps.
+    // Points of each series in copied tiles, and the extent of their steps.
     let mut copied: HashMap<SeriesKey, (u64, Extent)> = HashMap::new();
     for copy in source.copies() {
         let table = copy.part.series();
@@ -131,7 +132,7 @@ fn rollup_shifts(source: &dyn PointSource, options: &PartOptions) -> Result<Shif
             of_source.push(None);
             continue;
         }
-        // The ends of a sample are near enough to those of the series.
+        // The extent of the sample is close enough to that of the series.
         let nth = usize::try_from(points / ROLLUP_SAMPLES).unwrap_or(usize::MAX).max(1);
         let sampled = Extent::of(source.sample_steps(i, nth)?);
         let steps = sampled.into_iter().chain(other.as_ref().map(|o| o.1)).reduce(Extent::join);
@@ -171,7 +172,7 @@ fn encode(
             }
             Ok(())
         };
-    // A plan goes by estimates; a tile that came out far too large (one step repeated a million times) is cut by rows.
+    // The plan uses estimates. A tile that is far too large (one step repeated a million times) is cut by rows.
     let shifts = &shifts[spec.series.clone()];
     for (((key, _), p), shift) in keys.iter().zip(&gathered).zip(shifts) {
         for start in (0..p.len()).step_by(2 * tile_rows) {
@@ -197,7 +198,7 @@ fn encode(
 fn plan(source: &dyn PointSource, tile_rows: usize) -> Result<Vec<TileSpec>> {
     let series = source.series();
     let mut specs = Vec::new();
-    // Small runs gather here until they fill a tile.
+    // Small runs that share the next tile, and their points.
     let mut shared: Option<(Range<usize>, u64)> = None;
     let all = StepRange::ALL;
     let mut start = 0;
@@ -236,7 +237,7 @@ fn plan_large_run(
     let series = source.series();
     let steps_max = if run.len() >= MANY_SERIES { STEPS_OF_MANY_SERIES } else { usize::MAX };
     let longest = run.clone().max_by_key(|&i| series[i].1).expect("a run has a series");
-    // As if every series were as dense as the mean: sparse ones make a tile smaller, never larger than planned by much.
+    // The plan assumes that all series have the mean density. Sparse series make a tile smaller, never much larger.
     let mean = (points / run.len() as u64).max(1);
     let density = series[longest].1.div_ceil(mean).max(1) as usize;
     let width = (tile_rows / run.len() * density)
@@ -246,7 +247,7 @@ fn plan_large_run(
     let mut cuts: Vec<i64> =
         sample.into_iter().skip(1).step_by((width / SAMPLE_NTH).max(1)).skip(1).collect();
     cuts.dedup();
-    // Steps that a tile really has: a run of many short series is cut by series alone.
+    // Steps that a tile actually has: a run of many short series is cut only by series.
     let steps = width.min(usize::try_from(series[longest].1).unwrap_or(usize::MAX)).max(1);
     let group = (tile_rows.saturating_mul(2).saturating_mul(density) / steps).max(1);
     let mut lo = None;
@@ -306,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn every_point_has_one_tile_and_tiles_keep_their_size() {
+    fn every_point_is_in_one_tile_and_tile_sizes_are_bounded() {
         let cases: [&[(usize, u64)]; 6] = [
             &[(50, 10_000); 4],
             &[(3, 40); 500],

@@ -1,6 +1,6 @@
-//! Runs of which a snapshot shows nothing: they were deleted, and nothing was written to them since.
+//! Runs that a snapshot does not show: they were deleted, and nothing was written to them since.
 //!
-//! Points are read only where the series table cannot tell whether all of a row is deleted.
+//! Points are read only if the series table cannot tell whether a row is deleted whole.
 
 use super::tombstones::{Coverage, Tombstones};
 use crate::engine::log_tail::TailView;
@@ -13,7 +13,7 @@ use tidalite_model::{Result, StepRange};
 use tidalite_parts::{ColumnSet, Part};
 use tidalite_query::Points;
 
-/// Runs that were deleted, and of which nothing was written since.
+/// Runs that were deleted and not written to since.
 pub(super) fn gone(runs: &RunTable, parts: &[Arc<Part>], tails: &[TailView]) -> Result<BTreeSet<String>> {
     let deleted = runs.iter().filter(|(_, r)| r.is_only_deleted());
     let mut gone: BTreeMap<&str, Arc<Tombstones>> =

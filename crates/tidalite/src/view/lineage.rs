@@ -1,9 +1,9 @@
-//! Forks: which runs read which others' history, and how far.
+//! Forks: which runs inherit the points of which ancestors, and up to which step.
 //!
-//! A run that was started with a parent and a step takes over the parent's points up to and including that step, and so,
-//! by way of the parent, those of the parent's parent up to the lesser of the two steps, and on. Invariants: nobody takes
-//! over anything from itself, each ancestor is met once (a circle of parents ends where it closes), and a parent that
-//! is not there has nothing to take over.
+//! A run with a parent and a step inherits the parent's points up to and including that step. It inherits those of each
+//! further ancestor up to the least step of the forks in between. A run with a parent and no step inherits nothing.
+//! Invariants: no run inherits from itself; each ancestor counts once, so a circle of parents ends where it closes; a
+//! chain ends at a parent that has no record.
 
 use crate::files::run_table::RunTable;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,20 +13,20 @@ use std::sync::Arc;
 use tidalite_model::{Error, Result};
 use tidalite_query::NameMatcher;
 
-/// Names of telemetry metrics begin with this. Their steps count samples and say nothing about where the run is.
+/// Prefix of the names of telemetry metrics. Their steps count samples, and are unrelated to the run's own steps.
 pub(crate) const TELEMETRY: &str = "system/";
 
-/// What a selection reads of the history that a run took over from the runs that it was forked from.
+/// Which inherited points a selection reads: those of the ancestors that a run was forked from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum History {
-    /// Nothing: only what was written to the run itself.
+    /// None: only the run's own points.
     Own,
-    /// The ancestors' points up to the step of the fork, those of metrics below `system/` aside: telemetry is that of
-    /// another process, and its steps count samples.
+    /// The ancestors' points up to the step of the fork, except metrics below `system/`: that telemetry is of another
+    /// process, and its steps count samples.
     #[default]
     Inherited,
-    /// These, telemetry included.
+    /// The ancestors' points up to the step of the fork, telemetry included.
     InheritedWithTelemetry,
 }
 
@@ -64,20 +64,20 @@ impl FromStr for History {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Descendant {
     pub(crate) run: Arc<str>,
-    /// How many forks lie between: 1 for a child, 2 for a child's child.
+    /// Number of forks in between: 1 for a child, 2 for a grandchild.
     pub(crate) generation: u32,
-    /// The last step that is taken over.
+    /// The last step that is inherited.
     pub(crate) until: i64,
 }
 
 /// The descendants of each run.
 pub(crate) type Descendants = BTreeMap<String, Vec<Descendant>>;
 
-/// The descendants, as far as they are wanted themselves.
+/// The descendants of each run, restricted to those that `wanted` matches.
 pub(crate) fn descendants(runs: &RunTable, wanted: &NameMatcher) -> Descendants {
     let fork = |run: &str| {
         let parent = &runs.get(run)?.parent.as_ref()?.value;
-        // Without a step nobody said what was taken over.
+        // Without a step the run inherits nothing.
         Some((parent.run.clone(), parent.step?))
     };
     let mut descendants = Descendants::new();
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn history_is_taken_over_through_generations_up_to_the_least_step() {
+    fn history_is_inherited_through_generations_up_to_the_least_step() {
         let runs = RunTable::from([
             ("a".to_string(), RunRecord::default()),
             ("b".to_string(), forked("a", Some(10))),

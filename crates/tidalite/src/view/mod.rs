@@ -1,10 +1,10 @@
-//! What a reader sees: a fixed set of rows, and the rules of which points in it are visible.
+//! What a reader sees: a fixed set of rows, and the rules for which of its points are visible.
 //!
 //! May use: `parts`, `engine` and `files`.
 //!
 //! Invariants: a [`Snapshot`](snapshot::Snapshot) never changes, and no file that it needs is deleted while it lives.
-//! Deleted points are never visible, rewound ones only where they are asked for ([`tombstones`]). A run inherits the
-//! points of its ancestors up to the step of the fork ([`lineage`]).
+//! Deleted points are never visible, rewound ones only on request ([`tombstones`]). A run inherits the points of its
+//! ancestors up to the step of the fork ([`lineage`]).
 
 mod gone;
 pub(crate) mod lineage;

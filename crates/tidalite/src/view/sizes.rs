@@ -1,4 +1,4 @@
-//! What takes the room: bytes of the parts by run, and by metric.
+//! Disk space of the parts, by run and by metric.
 
 use super::snapshot::Snapshot;
 use std::collections::BTreeMap;
@@ -7,11 +7,11 @@ use tidalite_model::SeriesKey;
 use tidalite_parts::{SeriesEntry, SeriesTable};
 
 impl Snapshot {
-    /// The bytes that the points of each run take in the parts, and their rollups, ascending by run.
+    /// Bytes of each run's points and rollups in the parts, ascending by run.
     ///
-    /// From the page indexes: exact where a page holds one series, and by the share of rows where several share one, as short
-    /// series do; of rollups by the share of buckets. What is still in logs is not in it, nor are footers and series tables;
-    /// what a rewind hid is, and so is what was deleted and no compaction has left out yet.
+    /// The sizes come from the page indexes. They are exact if a page holds one series. Short series share pages; each
+    /// counts by its share of the rows. Rollups count by their share of the buckets. Logs, footers and series tables do
+    /// not count. Points hidden by a rewind do, and so do deleted points until a compaction removes them.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -27,8 +27,7 @@ impl Snapshot {
         self.bytes_by(|table, row| table.run(row).clone(), |key| key.run)
     }
 
-    /// The bytes that the points of each metric take in the parts, ascending by metric; as
-    /// [`bytes_by_run`](Self::bytes_by_run).
+    /// As [`bytes_by_run`](Self::bytes_by_run), by metric.
     pub fn bytes_by_metric(&self) -> Vec<(String, u64)> {
         self.bytes_by(|table, row| table.metric(row).clone(), |key| key.metric)
     }

@@ -1,8 +1,8 @@
-//! Snapshots: a fixed set of rows, whatever is written, flushed or compacted meanwhile.
+//! Snapshots: a fixed set of rows, whatever is written, flushed or compacted later.
 //!
-//! A snapshot is a pinned version (its parts) plus, of each writer's log, the frames from what that version has flushed up
-//! to what was committed when the snapshot was made. The rows of logs are kept in memory between snapshots and only
-//! what is new is read ([`TailCache`](crate::engine::cache::TailCache)).
+//! A snapshot is a pinned version (its parts) plus, of each writer's log, the frames that this version has not flushed
+//! and that were committed when the snapshot was taken. Rows of logs stay in memory between snapshots, so only new ones
+//! are read ([`TailCache`](crate::engine::cache::TailCache)).
 
 use super::gone::gone;
 use crate::engine::log_tail::TailView;
@@ -31,18 +31,18 @@ pub struct Snapshot {
 #[derive(Debug)]
 pub(crate) struct SnapshotView {
     pub(crate) version: Arc<Version>,
-    /// Live parts, then those staged in logs.
+    /// Live parts, then staged parts.
     pub(crate) parts: Vec<Arc<Part>>,
-    /// Parts that cannot be opened: what asks for their runs gets the error, all else goes on.
+    /// Parts that cannot be opened. Queries of their runs fail; all others work.
     pub(crate) broken: Vec<(PartMeta, Error)>,
     pub(crate) tails: Vec<TailView>,
     pub(crate) runs: Arc<RunTable>,
-    /// Runs that were deleted and have not been written to since; their records say what is hidden.
+    /// Runs that were deleted and not written to since. They are not shown; their records say what is hidden.
     gone: BTreeSet<String>,
     pub(crate) damage: Vec<Error>,
 }
 
-/// How often a snapshot starts over because files went from under it; each time needs a whole flush in between.
+/// How often a snapshot starts over because files were deleted while it read them. Each time needs another flush.
 const RETRIES_MAX: usize = 100;
 
 impl Store {
@@ -54,7 +54,7 @@ impl Store {
         Ok(self.snapshot()?.runs())
     }
 
-    /// The runs that a filter takes, ascending by id.
+    /// The runs that match a filter, ascending by id.
     ///
     /// ```
     /// use tidalite::RunFilter;
@@ -76,7 +76,8 @@ impl Store {
     /// A fixed set of rows to read from. Never blocks a writer.
     ///
     /// # Errors
-    /// `Corrupt` where the manifest, run table or a series table is damaged beyond reading; `Io`.
+    /// `Corrupt` if the manifest, the run table or the metadata of a staged part is unreadable; `Full` if unflushed
+    /// rows exceed the memory option; `Busy` if files changed at each of 100 attempts; `Io`.
     pub fn snapshot(&self) -> Result<Snapshot> {
         Snapshot::take(self.inner()?)
     }
@@ -87,7 +88,7 @@ impl Snapshot {
         for _ in 0..RETRIES_MAX {
             match SnapshotView::take(inner) {
                 Ok(view) => return Ok(Snapshot { inner: inner.clone(), view: Arc::new(view) }),
-                // A segment or part went between the listing and the reading: a newer version exists.
+                // A file was deleted between listing and reading: a newer version exists.
                 Err(e) if e.kind() == ErrorKind::NotFound => {
                     if !is_store(&*inner.vfs, &inner.paths)? {
                         return Err(e);
@@ -118,11 +119,11 @@ impl Snapshot {
         there.map(|(id, r)| r.info(id, |w| alive.contains(&w))).collect()
     }
 
-    /// The runs whose id matches a pattern (see [`Selection::runs`](crate::Selection::runs)), ascending by id; those without
-    /// points too.
+    /// The runs whose id matches a pattern (see [`Selection::runs`](crate::Selection::runs)), ascending by id. Runs
+    /// without points are included.
     ///
     /// # Errors
-    /// `Invalid` for a wrong pattern.
+    /// `Invalid` for an invalid pattern.
     pub fn runs_matching(&self, pattern: &str) -> Result<Vec<RunInfo>> {
         let wanted = NameMatcher::new(&[pattern])?;
         Ok(self.runs().into_iter().filter(|r| wanted.is_match(&r.id)).collect())
@@ -135,7 +136,7 @@ impl Snapshot {
         runs
     }
 
-    /// A grouping with what it needs to know of the runs.
+    /// Adds the params of the runs to a grouping that needs them.
     pub(crate) fn with_params(&self, grouping: Grouping) -> Grouping {
         if !grouping.needs_params() {
             return grouping;
@@ -147,7 +148,7 @@ impl Snapshot {
     /// One run.
     ///
     /// # Errors
-    /// `NotFound` where the store has no such run.
+    /// `NotFound` if the store has no such run.
     pub fn run(&self, id: &str) -> Result<RunInfo> {
         let alive = |w: u32| self.view.tails.iter().any(|t| t.writer == w && t.alive);
         let there = self.view.runs.get(id).filter(|_| !self.view.gone.contains(id));
@@ -161,8 +162,8 @@ impl Snapshot {
         })
     }
 
-    /// The Parquet files of the parts that this snapshot reads: a consistent set for other tools, as long as the
-    /// snapshot lives. Rows still in logs are not in them; flush first for all.
+    /// The Parquet files of the version's parts: a consistent set for other tools while the snapshot lives. They do not
+    /// contain rows in logs or staged parts; flush first to include these.
     pub fn parquet_files(&self) -> Vec<std::path::PathBuf> {
         self.view.version.manifest.parts.iter().map(|p| self.inner.paths.part(p.id).points).collect()
     }
@@ -184,11 +185,11 @@ impl SnapshotView {
             }
             tails.push(view);
         }
-        // A segment that is not there was flushed and collected, where a newer version says so; else it is lost.
+        // An absent segment was flushed and collected if a newer version exists; otherwise it is lost.
         let gap = |t: &TailView| t.read().findings.iter().any(|f| f.kind == LogFindingKind::MissingSegment);
         let newest = manifest::versions(&*inner.vfs, &inner.paths)?.last().copied();
         if newest.is_some_and(|v| v > version.manifest.version) && tails.iter().any(gap) {
-            return Err(Error::not_found("take snapshot", "a log was flushed meanwhile", "try again"));
+            return Err(Error::not_found("take snapshot", "a log has just been flushed", "try again"));
         }
         inner.cache.forget_others(&tails);
         check_memory(inner, &tails)?;
@@ -200,7 +201,7 @@ impl SnapshotView {
         let table = inner.cache.run_table(&version, &mut damage)?;
         let mut runs = table;
         let known = |runs: &RunTable, id: &str| runs.contains_key(id);
-        // Copied, since whoever holds one tail must not wait for another.
+        // Copied, since a thread that holds one tail must not wait for another.
         let mut changes = Vec::new();
         for view in &tails {
             let within = |c: &&(Seq, String, RunChange)| (view.seqs.0..view.seqs.1).contains(&c.0.as_i64());
@@ -229,12 +230,12 @@ impl SnapshotView {
         Ok(SnapshotView { version, parts, broken, tails, runs, gone, damage })
     }
 
-    /// The parts that the version lists.
+    /// Number of parts that the version lists.
     pub(crate) fn live_parts(&self) -> u64 {
         self.version.manifest.parts.len() as u64
     }
 
-    /// Points that no part of the version holds yet: rows of logs, and parts that are staged there.
+    /// Points that are not flushed yet: rows of logs, and points of staged parts.
     pub(crate) fn log_points(&self) -> u64 {
         let live: BTreeSet<_> = self.version.manifest.parts.iter().map(|m| m.id).collect();
         let metas = self.parts.iter().map(|p| p.meta()).chain(self.broken.iter().map(|(meta, _)| meta));
@@ -246,13 +247,13 @@ impl SnapshotView {
         staged + self.tails.iter().map(of_tail).sum::<u64>()
     }
 
-    /// What replaying the logs found wrong.
+    /// Damage that reading the logs found.
     pub(crate) fn findings(&self) -> Vec<LogFinding> {
         self.tails.iter().flat_map(|t| t.read().findings.clone()).collect()
     }
 }
 
-/// Refuses a log that has grown beyond the memory option: it is to be flushed before it is read.
+/// Refuses logs whose rows exceed the memory option: they must be flushed before they can be read.
 fn check_memory(inner: &StoreState, tails: &[TailView]) -> Result<()> {
     let bytes: usize = tails.iter().map(|t| t.read().data.bytes()).sum();
     let bytes_max = inner.options.memory_bytes;

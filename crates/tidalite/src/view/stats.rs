@@ -1,4 +1,4 @@
-//! What a store holds, in numbers.
+//! Counts and sizes of a store.
 
 use super::snapshot::Snapshot;
 use crate::engine::store::Store;
@@ -14,18 +14,19 @@ use tidalite_vfs::Vfs;
 pub struct Stats {
     /// Runs.
     pub runs: u64,
-    /// Different series.
+    /// Distinct series.
     pub series: u64,
-    /// Points, repeats included; those of deleted runs too, until a compaction has left them out. Of thinned runs those that are
-    /// left.
+    /// Stored points, repeats included. Deleted points count until a compaction removes them; of thinned runs, only the
+    /// points that are left count.
     pub points: u64,
-    /// Points of thinned runs that are gone, and of which sums tell; not among the others.
+    /// Points of thinned runs that are gone and only summarized; not included in `points`.
     pub thinned_points: u64,
-    /// Of these, points that are not flushed yet: in logs, or in parts that are staged there.
+    /// Points that are not flushed yet: in logs, or in staged parts. Included in `points`, except those of staged parts
+    /// that cannot be opened.
     pub log_points: u64,
-    /// Parts; staged ones are not counted.
+    /// Parts, without staged ones.
     pub parts: u64,
-    /// Writers whose process lives.
+    /// Writers whose process is alive.
     pub writers_alive: u64,
     /// Version of the manifest.
     pub version: u64,
@@ -33,15 +34,15 @@ pub struct Stats {
     pub parts_bytes: u64,
     /// Bytes of the series tables and the rollups.
     pub series_bytes: u64,
-    /// Bytes of the logs as they lie on the disk, preallocated blocks included.
+    /// Bytes of the files in the writers' folders: segments, preallocated space included, and staged parts.
     pub log_bytes: u64,
     /// Bytes of manifests, run tables and the marker.
     pub other_bytes: u64,
     /// The file system's name.
     pub file_system: String,
-    /// Whether it is one across a network, where not all promises hold.
+    /// Whether it is a network file system, where not all guarantees hold.
     pub network: bool,
-    /// Free bytes on it.
+    /// Free bytes on the file system.
     pub free_bytes: u64,
 }
 
@@ -63,10 +64,10 @@ impl Store {
 }
 
 impl Snapshot {
-    /// Counts of this snapshot, and sizes of the files as they lie now.
+    /// Counts of this snapshot, and current sizes of the store's files.
     ///
     /// # Errors
-    /// `Io` where a folder cannot be read.
+    /// `Io` if a folder cannot be read.
     pub fn stats(&self) -> Result<Stats> {
         let (vfs, paths) = (&*self.inner.vfs, &self.inner.paths);
         let view = &self.view;
@@ -113,7 +114,7 @@ impl Snapshot {
 
 fn folder_bytes(vfs: &dyn Vfs, folder: &Path) -> Result<u64> {
     let names = match vfs.read_dir(folder) {
-        // Folders of dead writers go as they are collected.
+        // Collection may have removed the folder of a dead writer.
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(0),
         other => other?,
     };

@@ -1,17 +1,16 @@
-//! What of a run's points is not to be seen: deleted ones never, rewound ones unless they are asked for.
+//! Which of a run's points are hidden: deleted ones always, rewound ones unless requested.
 //!
-//! Both are decided point by point, from its step and its place in the order of writing, before repeats are resolved: what
-//! is hidden does not stand in for what it once replaced, nor the other way round. A row of a series table says with its
-//! least and greatest place what can be known without reading it.
+//! A point's step and sequence number decide, before repeats are resolved. So a hidden point replaces no visible one,
+//! nor the other way round. The extents of a row in the series table often decide for the whole row without reading it.
 
 use std::sync::Arc;
 use tidalite_model::{Extent, Moment, RunRecord, Seq};
 use tidalite_query::Points;
 
-/// What is hidden of one run.
+/// The hidden points of one run.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Tombstones {
-    /// Written before a moment, and at steps above this one where there is one.
+    /// Hides points written before the moment; with a step, only those at greater steps.
     rules: Vec<(Moment, Option<i64>)>,
 }
 
@@ -19,13 +18,13 @@ pub(crate) struct Tombstones {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Coverage {
     Nothing,
-    /// Some of it, or it cannot be told without reading it.
+    /// Some of it, or unknown without reading it.
     Some,
     All,
 }
 
 impl Tombstones {
-    /// What a run hides; `None` where that is nothing. Rewound points are seen where these are asked for.
+    /// The tombstones of a run; `None` if it has none. With `rewound_seen`, rewinds hide nothing.
     pub(crate) fn of(record: &RunRecord, rewound_seen: bool) -> Option<Arc<Tombstones>> {
         let mut rules: Vec<_> = record.deleted.iter().map(|before| (before.clone(), None)).collect();
         if !rewound_seen {
@@ -34,7 +33,7 @@ impl Tombstones {
         (!rules.is_empty()).then(|| Arc::new(Tombstones { rules }))
     }
 
-    /// What a deletion alone hides.
+    /// The tombstones of a single deletion.
     pub(crate) fn deleted(before: &Moment) -> Tombstones {
         Tombstones { rules: vec![(before.clone(), None)] }
     }
@@ -45,7 +44,7 @@ impl Tombstones {
         self.rules.iter().any(|(before, kept)| kept.is_none_or(|k| step > k) && before.covers(seq))
     }
 
-    /// Leaves out what is hidden. Needs steps and places in the order of writing.
+    /// Removes the hidden points. Needs the columns steps and seqs.
     pub(crate) fn apply(&self, points: &mut Points) {
         let seen = points.steps.iter().zip(&points.seqs).map(|(&step, &seq)| !self.hides(step, seq));
         let mask: Vec<bool> = seen.collect();
@@ -54,19 +53,20 @@ impl Tombstones {
         }
     }
 
-    /// The greatest step that is seen of a thinned row of which [`coverage`](Self::coverage) says that some is hidden: all of it
-    /// was written at one time, as its series table has it, so that a rewind hides its end.
+    /// The greatest visible step of a thinned row whose [`coverage`](Self::coverage) is `Some`. The series table gives
+    /// all its points one sequence number, so a rewind hides its end.
     pub(crate) fn end(&self, seq: i64) -> Option<i64> {
         let seq = Seq::from_i64(seq)?;
         self.rules.iter().filter(|(before, _)| before.covers(seq)).filter_map(|(_, kept)| *kept).min()
     }
 
-    /// How much of some points is hidden, as far as their least and greatest step and place in the order of writing tell.
+    /// How much of a set of points is hidden, judged by the extents of their steps and sequence numbers.
     pub(crate) fn coverage(&self, steps: Extent, seqs: (i64, i64)) -> Coverage {
         let (Some(least), Some(greatest)) = (Seq::from_i64(seqs.0), Seq::from_i64(seqs.1)) else {
             return Coverage::Some;
         };
-        // Of one writer a moment covers a beginning, so its ends decide; between two anything may lie.
+        // A moment covers the first frames of each writer. So both ends decide if they are of one writer; otherwise any
+        // writer in between may differ.
         let one = least.writer() == greatest.writer();
         let mut coverage = Coverage::Nothing;
         for (before, kept) in &self.rules {
@@ -88,7 +88,7 @@ mod tests {
     use tidalite_model::Rewind;
 
     #[test]
-    fn what_was_written_at_one_time_is_hidden_from_a_step_on() {
+    fn points_with_one_sequence_number_are_hidden_from_a_step_on() {
         let rewind = |step, before: &Moment| Rewind { step, before: before.clone() };
         let moments = [Moment::new(2, []), Moment::new(0, [(2, 1)])];
         let mut met = 0;
