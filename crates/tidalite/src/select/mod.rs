@@ -1,4 +1,4 @@
-//! Selections and their answers: points, summaries, aggregates, charts, bands, tables side by side, followers.
+//! Selections and their answers: points, summaries, aggregates, charts, bands, aligned tables, followers.
 //!
 //! A [`Selection`](selection::Selection) says which points; each answer is an `impl Selection` in a file of its own.
 //!

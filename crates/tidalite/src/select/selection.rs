@@ -1,4 +1,4 @@
-//! Which points are selected: runs, metrics, labels, ranges, and the rules of which points count.
+//! Which points are selected: runs, metrics, labels, ranges, and the rules for which points count.
 
 use super::pattern::escape;
 use crate::engine::store::Store;
@@ -38,7 +38,7 @@ pub struct Selection {
     pub(super) filter: PointFilter,
     pub(super) rules: Rules,
     pub(super) transforms: Vec<Transform>,
-    /// Where what is read is counted, for an answer that is to be explained.
+    /// Counts what is read, for an answer that is explained.
     pub(super) meter: Option<Arc<Meter>>,
 }
 
@@ -49,7 +49,7 @@ enum SelectionOf {
 }
 
 impl Store {
-    /// A selection over what the store holds when it is asked for an answer; see [`Selection`].
+    /// A selection over what the store holds at the time of each answer; see [`Selection`].
     pub fn select(&self) -> Selection {
         Selection::of(SelectionOf::Store(self.clone()))
     }
@@ -81,39 +81,39 @@ impl Selection {
         }
     }
 
-    /// Of this run alone; given several times, of any of them.
+    /// Selects this run; given several times, any of them.
     pub fn run(mut self, id: impl Into<String>) -> Self {
         self.runs.push(escape(&id.into()));
         self
     }
 
-    /// Of runs whose id matches a pattern (`*` any text, `?` one character, `[ab]`, `{a,b}`); given several times,
-    /// any of them.
+    /// Selects runs whose id matches a pattern (`*` any text, `?` one character, `[ab]`, `{a,b}`); given several
+    /// times, any of them.
     pub fn runs(mut self, pattern: impl Into<String>) -> Self {
         self.runs.push(pattern.into());
         self
     }
 
-    /// Of this metric alone; given several times, of any of them.
+    /// Selects this metric; given several times, any of them.
     pub fn metric(mut self, name: impl Into<String>) -> Self {
         self.metrics.push(escape(&name.into()));
         self
     }
 
-    /// Of metrics whose name matches a pattern, as for [`runs`](Self::runs).
+    /// Selects metrics whose name matches a pattern, as for [`runs`](Self::runs).
     pub fn metrics(mut self, pattern: impl Into<String>) -> Self {
         self.metrics.push(pattern.into());
         self
     }
 
-    /// Of runs in whose id a [regular expression](https://docs.rs/regex/latest/regex/#syntax) matches anywhere; `^` and `$`
-    /// bind it to the ends. With [`runs`](Self::runs), of any of them.
+    /// Selects runs in whose id a [regular expression](https://docs.rs/regex/latest/regex/#syntax) matches anywhere;
+    /// `^` and `$` anchor it. Given with [`runs`](Self::runs), a run has to match either.
     pub fn runs_regex(mut self, regex: impl Into<String>) -> Self {
         self.runs_regex.push(regex.into());
         self
     }
 
-    /// Of metrics in whose name a regular expression matches anywhere, as for [`runs_regex`](Self::runs_regex).
+    /// Selects metrics in whose name a regular expression matches anywhere, as for [`runs_regex`](Self::runs_regex).
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -128,14 +128,14 @@ impl Selection {
         self
     }
 
-    /// Of series that carry this label; the value may be a pattern. Given several times, all must match.
+    /// Selects series with this label; the value may be a pattern. Given several times, all must match.
     pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.labels.push((key.into(), value.into()));
         self
     }
 
-    /// Of runs that a filter takes, written as text; given several times, all must. See [`RunFilter`] for what there
-    /// is to write. No other run has any part in any answer.
+    /// Selects runs that match a filter, given as text; given several times, all must match. See [`RunFilter`] for
+    /// the syntax. No other run is in any answer.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -150,12 +150,12 @@ impl Selection {
     /// ```
     ///
     /// # Errors
-    /// `Invalid` where the text is no filter; the message says at which column.
+    /// `Invalid` where the text is not a filter; the message gives the column.
     pub fn filter(self, text: &str) -> Result<Self> {
         Ok(self.runs_where(RunFilter::parse(text)?))
     }
 
-    /// Of runs that a filter takes; given several times, all must.
+    /// Selects runs that match a filter; given several times, all must match.
     pub fn runs_where(mut self, filter: RunFilter) -> Self {
         self.run_filter = Some(match self.run_filter.take() {
             None => filter,
@@ -164,10 +164,10 @@ impl Selection {
         self
     }
 
-    /// Of series of which an aggregate over all their points at `steps` compares so with `value`; given several times,
-    /// all must. What else the selection says of steps, times and values has no bearing on it, nor have transforms; the
-    /// rule for repeats does. A series that has nothing of what is aggregated, such as a finite value for `max`, is not among them; its
-    /// `count` is 0. Times are compared in µs since 1970 UTC.
+    /// Selects series where an aggregate over all their points at `steps` compares with `value` as given; given
+    /// several times, all conditions must hold. The selection's ranges and transforms do not affect it; its rules for
+    /// repeats, history and hidden points do. A series without anything to aggregate, such as a finite value for
+    /// `max`, is not selected; its `count` is 0. Times are compared in µs since 1970 UTC.
     ///
     /// ```
     /// use tidalite::{Aggregate, Compare};
@@ -192,19 +192,19 @@ impl Selection {
         self
     }
 
-    /// Of steps in a range, such as `100..200`.
+    /// Selects steps in a range, such as `100..200`.
     pub fn steps(mut self, range: impl RangeBounds<i64>) -> Self {
         self.filter.steps = half_open(&range);
         self
     }
 
-    /// Of times in a range, µs since 1970 UTC.
+    /// Selects times in a range, in µs since 1970 UTC.
     pub fn times_us(mut self, range: impl RangeBounds<i64>) -> Self {
         self.filter.times_us = half_open(&range);
         self
     }
 
-    /// Of values v with lo ≤ v < hi; NaN never is.
+    /// Selects values v with lo ≤ v < hi; either bound excludes NaN.
     pub fn values(mut self, lo: impl Into<Option<f64>>, hi: impl Into<Option<f64>>) -> Self {
         self.filter.values = Bounds { lo: lo.into(), hi: hi.into() };
         self
@@ -216,9 +216,9 @@ impl Selection {
         self
     }
 
-    /// What is read of the history that a run took over where it was forked from another; by default the parent's points
-    /// up to and including the step of the fork, and the parent's parent's in turn, under the run's own id. What was
-    /// written to the run itself counts as written later. A run that said no step took nothing over.
+    /// Which history is read of a run that was forked from another. By default that is the parent's points up to and
+    /// including the step of the fork, and the parent's parent's in turn, under the run's own id. Points written to
+    /// the run itself count as written later. A run without a fork step inherits nothing.
     ///
     /// ```
     /// use tidalite::History;
@@ -238,14 +238,14 @@ impl Selection {
         self
     }
 
-    /// Whether points are seen that a [`rewind`](crate::Run::rewind) hid; by default they are not. They lie at steps that
-    /// were written again, mostly, so [`Repeats::All`] shows both. What was deleted is never seen.
+    /// Whether points that a [`rewind`](crate::Run::rewind) hid are included; by default they are not. Most are at
+    /// steps that were written again, so [`Repeats::All`] shows both. Deleted points are never included.
     pub fn hidden(mut self, seen: bool) -> Self {
         self.rules.hidden = seen;
         self
     }
 
-    /// Whether rewound points are seen.
+    /// Whether rewound points are included.
     pub(crate) fn sees_hidden(&self) -> bool {
         self.rules.hidden
     }
@@ -261,7 +261,7 @@ impl Selection {
         }
     }
 
-    /// The same selection, of which each answer is counted.
+    /// The same selection, with its reading counted.
     pub(crate) fn metered(self, meter: Arc<Meter>) -> Selection {
         Selection { meter: Some(meter), ..self }
     }
@@ -276,13 +276,13 @@ impl Selection {
         Selection { of: SelectionOf::Snapshot(snapshot.clone()), having: Vec::new(), ..self.clone() }
     }
 
-    /// Without a selection of points: these series as they were written, all their points at some steps.
+    /// The same series as written, with all their points at some steps.
     pub(crate) fn whole_at(&self, steps: StepRange) -> Selection {
         let filter = PointFilter { steps, ..PointFilter::default() };
         Selection { filter, transforms: Vec::new(), ..self.clone() }
     }
 
-    /// Of the same runs another metric, as it was written, all its points.
+    /// Another metric of the same runs as written, with all its points.
     pub(crate) fn of_metric(&self, name: &str) -> Selection {
         Selection {
             metrics: vec![escape(name)],
@@ -293,7 +293,7 @@ impl Selection {
         }
     }
 
-    /// Whether series are answered as something is made of them.
+    /// Whether series are transformed.
     pub(crate) fn has_transforms(&self) -> bool {
         !self.transforms.is_empty()
     }
@@ -304,7 +304,7 @@ impl Selection {
     }
 }
 
-/// A condition on series.
+/// A condition on what series hold.
 #[derive(Debug, Clone)]
 pub(crate) struct SeriesCondition {
     pub(crate) aggregate: Aggregate,
