@@ -1,8 +1,8 @@
 //! Finds the selected series and where their points are stored, from series tables and log tails.
 //!
-//! Each name is matched once, not once per series. A run that is not selected costs nothing, since a table lists its
-//! series by run. A selection of very many series is planned one span of runs at a time, which bounds the memory of
-//! the list.
+//! A table's names are matched once each, not once per series. A run that is not selected costs nothing, since a
+//! table lists its series by run. A selection of very many series is planned one span of runs at a time, which bounds
+//! the memory of the list.
 
 use super::found::{FoundSeries, Owner};
 use super::series::{Planned, Rules};

@@ -64,9 +64,9 @@ impl Resolution {
             && one(self.times_us, s.times_us())
     }
 
-    /// The tier that needs the least reading. Where the filter does not cut the series, that is the widest whose
-    /// buckets lie within the answer's; otherwise the finest useful one, which leaves the fewest points to read at
-    /// the ends.
+    /// The tier that needs the least reading. Where the filter does not cut the series and times have no buckets,
+    /// that is the widest whose buckets lie within the answer's. Otherwise it is the finest useful one, which leaves
+    /// the fewest points to read at the ends.
     pub(super) fn tier<'a>(
         &self,
         rolled: &'a RolledSeries,

@@ -4,8 +4,8 @@
 //!
 //! May use: `plan`, `view`, `parts`, `engine` and `files`.
 //!
-//! Invariants: nothing is read before an answer is asked for, and each answer sees one snapshot. Memory is bounded by the
-//! memory option; an answer that needs more is refused.
+//! Invariants: nothing is read before an answer is asked for, and each answer sees one snapshot. Memory is bounded by
+//! the memory option; an answer that needs more is refused.
 
 mod aggregate;
 mod align;

@@ -17,7 +17,7 @@ impl Selection {
     /// (dictionary text), `step` (int64), `time` (timestamp, µs, UTC), `value` (float64).
     ///
     /// # Errors
-    /// `Invalid` for a wrong pattern; `Corrupt` where a part that is needed is damaged; `Full` beyond the memory option.
+    /// `Invalid` for a wrong pattern; `Corrupt` where a needed part is damaged; `Full` beyond the memory option.
     pub fn points(&self) -> Result<PointStream> {
         let mut plans = self.plans()?;
         let plan = plans.next().unwrap_or_else(|| self.plan())?.split_long_series().with_start_states()?;

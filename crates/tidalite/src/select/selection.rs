@@ -11,8 +11,8 @@ use std::sync::Arc;
 use tidalite_model::{Bounds, Result, StepRange};
 use tidalite_query::{Aggregate, Compare, PointFilter, Repeats, RunFilter, Transform};
 
-/// A selection of points: by run, metric, labels, and half-open ranges of step, time and value. Nothing is read before an
-/// answer is asked for; each answer sees one snapshot.
+/// A selection of points: by run, metric, labels, and half-open ranges of step, time and value. Nothing is read
+/// before an answer is asked for; each answer sees one snapshot.
 ///
 /// ```
 /// use tidalite::{Aggregate, By, Store};
@@ -20,7 +20,8 @@ use tidalite_query::{Aggregate, Compare, PointFilter, Repeats, RunFilter, Transf
 /// # let store = Store::open(dir.path().join("metrics"))?;
 /// # let run = store.run("a").start()?;
 /// # for step in 0..100 { run.log(step, &[("loss", 1.0 / (step + 1) as f64)])?; }
-/// let table = store.select().metrics("loss*").steps(10..20).aggregate(&[Aggregate::Min, Aggregate::Mean], &[By::Run])?;
+/// let losses = store.select().metrics("loss*").steps(10..20);
+/// let table = losses.aggregate(&[Aggregate::Min, Aggregate::Mean], &[By::Run])?;
 /// assert_eq!(table.num_rows(), 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
