@@ -168,7 +168,7 @@ impl Selection {
     /// Selects series where an aggregate over all their points at `steps` compares with `value` as given; given
     /// several times, all conditions must hold. The selection's ranges and transforms do not affect it; its rules for
     /// repeats, history and hidden points do. A series without anything to aggregate, such as a finite value for
-    /// `max`, is not selected; its `count` is 0. Times are compared in µs since 1970 UTC.
+    /// `max`, is not selected; a count of nothing is 0. Times are compared in µs since 1970 UTC.
     ///
     /// ```
     /// use tidalite::{Aggregate, Compare};
