@@ -1,4 +1,4 @@
-//! The extent of steps of a plan, from series tables and logs where these suffice.
+//! The extent of steps of a plan: from series tables and logs, and from pages where those do not suffice.
 
 use super::query_plan::Plan;
 use super::series::Planned;
@@ -8,7 +8,7 @@ use tidalite_model::{Extent, Result};
 use tidalite_parts::ColumnSet;
 
 impl Plan {
-    /// The steps that a series may have within the selected steps, from series tables and its log.
+    /// The most steps that a series may have within the selected steps, by series tables and logs.
     pub(crate) fn reach(&self, planned: &Planned) -> Option<Extent> {
         let parts = &self.snapshot.view.parts;
         let rows = planned.rows().map(|r| r.steps(parts));
@@ -22,13 +22,14 @@ impl Plan {
         Some(Extent::new(first.min(last), last))
     }
 
-    /// The extent of the selected steps, where times and values are not bound; `None` where there is no point.
+    /// The extent of the selected steps; `None` where there is no point. The filter must bound neither times nor
+    /// values.
     ///
-    /// Nothing is merged: whichever of several points of a step counts, the step exists. Pages are read only of rows
-    /// that reach over an end of the selected steps, and of these only where they may widen the extent.
+    /// Nothing is merged: a step exists whichever of its points counts. Pages are read only for rows that cross an
+    /// end of the selected steps or that tombstones may cover, and only where they may widen the extent.
     ///
     /// # Errors
-    /// Those of reading.
+    /// Those of reading pages.
     pub(crate) fn step_extent(&self) -> Result<Option<Extent>> {
         let parts = &self.snapshot.view.parts;
         let mut extent: Option<Extent> = None;

@@ -1,27 +1,27 @@
-//! The series that the planner has met so far, with the runs that their points belong to.
+//! The series that the planner has found so far, and the runs that own their points.
 
 use super::series::Planned;
 use std::sync::Arc;
 use tidalite_model::{Labels, SeriesKey, StepRange};
 
-/// Somebody to whom points of a run belong: the run itself, or one of its descendants.
+/// An owner of a run's points: the run itself, or a descendant that inherits them.
 pub(super) struct Owner {
     pub(super) run: Arc<str>,
     /// 0 is the run itself.
     pub(super) generation: u32,
-    /// The last step that is taken over.
+    /// The last inherited step; `None` for the run itself.
     pub(super) until: Option<i64>,
 }
 
-/// The series met so far; one may stand there several times until they are put in order.
+/// The series found so far. One may occur several times until they are sorted.
 #[derive(Default)]
 pub(super) struct FoundSeries {
     pub(super) series: Vec<Planned>,
-    /// How many may stand there before they are put in order.
+    /// The length at which they are sorted.
     most: usize,
 }
 
-/// So many series are not put in order before all are met.
+/// Up to this many series are sorted only once, at the end.
 const UNORDERED_MIN: usize = 1 << 16;
 
 impl FoundSeries {
@@ -33,7 +33,7 @@ impl FoundSeries {
         steps: StepRange,
     ) -> &mut Planned {
         let same = |key: &SeriesKey| key.metric == *metric && key.labels == *labels && key.run == owner.run;
-        // Rows of a series mostly follow each other.
+        // Rows of one series are mostly adjacent.
         if self.series.last().is_none_or(|last| !same(&last.key)) {
             if self.series.len() >= self.most.max(UNORDERED_MIN) {
                 self.order();
@@ -45,9 +45,10 @@ impl FoundSeries {
         self.series.last_mut().expect("one was entered above")
     }
 
-    /// Each once, ascending by key: what is kept is no more than twice what is selected.
+    /// Sorts the series by key and joins equal ones. So the list never exceeds twice the selected series.
     pub(super) fn order(&mut self) {
-        // Each part's series ascend, so there are long runs in order; and those of one key stay in the order met.
+        // Each part's series ascend, so there are long sorted runs. The sort is stable: equal keys stay in the order
+        // found.
         self.series.sort_by(|a, b| a.key.cmp(&b.key));
         self.series.dedup_by(|again, first| {
             let same = again.key == first.key;

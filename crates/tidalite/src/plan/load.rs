@@ -1,7 +1,7 @@
 //! Reading a plan: the points of a batch of series, merged and filtered.
 //!
-//! Repeats are resolved within each source first, then between sources, where a nearer ancestor counts as written later.
-//! What tombstones cover is left out before repeats are resolved.
+//! Steps: leave out what tombstones cover; resolve repeats within each source; then resolve them between sources,
+//! where a nearer ancestor counts as written later.
 
 use super::query_plan::Plan;
 use super::series::{Planned, PlannedSource};
@@ -14,7 +14,8 @@ use tidalite_parts::ColumnSet;
 use tidalite_query::{PointFilter, Points, merge};
 
 impl Plan {
-    /// Works on the points of each series that has any, in the store's threads; what is found is in the order of series.
+    /// Calls `work` with the points of each series that has any, in the store's threads. Results are in the order of
+    /// series.
     pub(crate) fn each<T: Send>(
         &self,
         columns: ColumnSet,
@@ -31,13 +32,13 @@ impl Plan {
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// The points of a batch, merged and filtered, one `Points` a series.
+    /// The points of a batch, merged and filtered: one `Points` per series.
     pub(crate) fn load(&self, batch: Range<usize>, columns: ColumnSet) -> Result<Vec<Points>> {
         let series = &self.series[batch];
         let parts = &self.snapshot.view.parts;
         let pieces = |s: &Planned| s.rows().map(|r| r.whole(parts, true)).collect();
         let lists: Vec<Vec<Piece>> = series.iter().map(pieces).collect();
-        // Without the order of writing, repeats could not be told apart.
+        // Only the order of writing tells repeats apart, so a merge needs all columns.
         let single = |s: &Planned| self.sole(s).is_some_and(|own| own.tails.is_empty() && self.disjoint(own));
         self.meter.merged(series.iter().filter(|s| !single(s)).count());
         let columns = self.shaping.as_ref().map_or(columns, |s| s.columns(columns));
@@ -46,8 +47,7 @@ impl Plan {
         Ok(series.iter().zip(read).map(|(s, chunks)| self.finish(s, chunks)).collect())
     }
 
-    /// The points of a series, of the chunks that its rows hold and of its tails: repeats are resolved within each source,
-    /// then between these, where what is nearer counts as written later.
+    /// The points of one series, merged and filtered, from the chunks read of its rows and from its tails.
     pub(crate) fn finish(&self, planned: &Planned, chunks: Vec<Points>) -> Points {
         let mut chunks = chunks.into_iter();
         let mut layers = Vec::with_capacity(planned.sources.len());
@@ -78,7 +78,7 @@ impl Plan {
         points
     }
 
-    /// The points that the tails of a source hold, at the steps that are read.
+    /// The points in a source's tails, at the steps to read.
     pub(crate) fn tail_points(&self, planned: &Planned, source: &PlannedSource) -> Vec<Points> {
         let range = |seqs| TailRange { steps: source.within(planned.steps), seqs };
         let gather = |&(t, id): &(usize, SeriesId)| {
@@ -93,7 +93,7 @@ impl Plan {
         source.tails.iter().map(gather).filter(|p| !p.is_empty()).collect()
     }
 
-    /// The only source of a series, where there is one: then its points need not be told from those of ancestors.
+    /// The only source of a series, where that is its own run. Then no points of ancestors have to be told apart.
     pub(crate) fn sole<'a>(&self, planned: &'a Planned) -> Option<&'a PlannedSource> {
         match &planned.sources[..] {
             [own] if own.until.is_none() => Some(own),
@@ -101,12 +101,13 @@ impl Plan {
         }
     }
 
-    /// Whether the rows of a source hold no step twice, and nothing that is hidden. They are sorted by their first step.
+    /// Whether the rows of a source hold no step twice and tombstones cover nothing in them. Rows are sorted by first
+    /// step.
     pub(crate) fn disjoint(&self, source: &PlannedSource) -> bool {
         !source.rows_covered && self.apart(source)
     }
 
-    /// As [`disjoint`](Self::disjoint), where the end of a thinned row may be hidden.
+    /// As [`disjoint`](Self::disjoint), but the end of a thinned row may be hidden.
     pub(crate) fn apart(&self, source: &PlannedSource) -> bool {
         let parts = &self.snapshot.view.parts;
         let row = |r: &RowRef| r.of(parts);
@@ -116,7 +117,7 @@ impl Plan {
             && source.rows.windows(2).all(follows)
     }
 
-    /// The greatest step of a row, or, of a thinned one, what may be seen of it.
+    /// The last step of a row; the last visible one of a thinned row.
     pub(crate) fn last_step(&self, source: &PlannedSource, row: &RowRef) -> i64 {
         let parts = &self.snapshot.view.parts;
         let last = row.of(parts).last_step;

@@ -1,7 +1,7 @@
 //! From a selection to points: which series, where their points are stored, and how to read as few of them as possible.
 //!
 //! 1. The [`planner`] finds the selected series and makes a [`Plan`](query_plan::Plan).
-//! 2. The plan is worked off in batches of consecutive series ([`load`]), so results come in order and memory is bounded.
+//! 2. The plan is read in batches of consecutive series ([`load`]), so results come in order and memory is bounded.
 //! 3. Where summaries or rollups stand for points, no page is read ([`pushdown`]).
 //! 4. Transforms apply to merged points, in pieces where a series is long ([`transformed`]).
 //!

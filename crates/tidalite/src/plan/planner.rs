@@ -1,8 +1,8 @@
-//! Which series a selection has, and where their points lie: from series tables and log tails to the list that a plan is.
+//! Finds the selected series and where their points are stored, from series tables and log tails.
 //!
-//! Names are matched once each rather than series by series, and a run that is not selected costs nothing: a table lists
-//! its series run by run. A selection of very many series is found a span of runs at a time, so that a list of them never
-//! takes more memory than it may.
+//! A table's names are matched once each, not once per series. A run that is not selected costs nothing, since a
+//! table lists its series by run. A selection of very many series is planned one span of runs at a time, which bounds
+//! the memory of the list.
 
 use super::found::{FoundSeries, Owner};
 use super::series::{Planned, Rules};
@@ -18,7 +18,7 @@ use tidalite_model::{Extent, Result, StepRange};
 use tidalite_parts::{BySeries, Part, PartMeta, SeriesEntry, SeriesTable};
 use tidalite_query::{PointFilter, SeriesFilter};
 
-/// So many series are planned at once, unless one run alone has more: 20 MB.
+/// Series that are planned at once (20 MB), unless one run alone has more.
 const SPAN_SERIES: u64 = 1 << 16;
 
 /// Finds the series of one selection in one snapshot.
@@ -53,7 +53,7 @@ impl Planner {
         Ok(Planner { view, wanted, filter, rules, descendants, tombstones: HashMap::new() })
     }
 
-    /// Spans of runs whose series can be planned at once; one of all where they are few.
+    /// Spans of runs whose series can be planned at once; a single span where there are few series.
     pub(crate) fn spans(&self) -> Vec<RunSpan> {
         let parts = || self.view.parts.iter().filter(|p| self.may_hold(p));
         let listed: usize = parts().map(|p| p.series().entries().len()).sum();
@@ -77,7 +77,7 @@ impl Planner {
         RunSpan::cut(&counts, SPAN_SERIES)
     }
 
-    /// The series of a span, ascending by key, and how many parts had none of them.
+    /// The series of a span, ascending by key, and how many parts the manifest's ranges ruled out.
     ///
     /// # Errors
     /// `Corrupt` where a series table has changed since it was opened.
@@ -180,7 +180,7 @@ impl Planner {
         }
     }
 
-    /// The runs of a table that may be selected or have descendants that are, by their place in it.
+    /// The table's runs that may be selected or may have selected descendants, by index.
     fn runs_of(&self, table: &SeriesTable) -> Vec<usize> {
         match self.wanted.runs.as_exact() {
             Some(exact) if exact.len() + self.descendants.len() < table.runs().len() => {
@@ -195,7 +195,7 @@ impl Planner {
         }
     }
 
-    /// Whom the points of a run belong to, as far as they are selected and within a span.
+    /// The selected owners of a run's points within a span.
     fn owners(&self, run: &Arc<str>, span: &RunSpan) -> Vec<Owner> {
         let selected = |run: &Arc<str>| span.contains(run) && self.wanted.runs.is_match(run);
         let itself = selected(run).then(|| Owner { run: run.clone(), generation: 0, until: None });
@@ -209,7 +209,7 @@ impl Planner {
         itself.into_iter().chain(descendants).collect()
     }
 
-    /// Whether points of a metric go to an owner.
+    /// Whether an owner has points of a metric. Descendants inherit telemetry only where the rules say so.
     fn takes_over(&self, owner: &Owner, metric: &str) -> bool {
         owner.generation == 0
             || self.rules.history == History::InheritedWithTelemetry
@@ -227,7 +227,7 @@ impl Planner {
     }
 }
 
-/// Which of a table's metrics and labels are selected, each looked up when it is first met.
+/// Which of a table's metrics and labels are selected. Each is matched on its first use.
 struct WantedNames<'a> {
     wanted: &'a SeriesFilter,
     metrics: Vec<Option<bool>>,
@@ -251,7 +251,7 @@ impl<'a> WantedNames<'a> {
     }
 }
 
-/// Whether a part may hold selected points, as far as the manifest tells.
+/// Whether a part may hold selected points, by its ranges in the manifest.
 fn may_hold(meta: &PartMeta, wanted: &SeriesFilter, descendants: &Descendants, filter: &PointFilter) -> bool {
     let runs = meta.run_min.as_str()..=meta.run_max.as_str();
     let named = wanted

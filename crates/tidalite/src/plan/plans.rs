@@ -11,24 +11,24 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use tidalite_model::Result;
 
-/// The plans of a selection, one a span of runs; their series follow one another in order.
+/// The plans of a selection, one per span of runs. Their series ascend from plan to plan.
 #[derive(Debug)]
 pub(crate) struct Plans {
     pub(crate) snapshot: Snapshot,
     pub(crate) planner: Planner,
     pub(crate) spans: VecDeque<RunSpan>,
-    /// Conditions on series.
+    /// Conditions on what series hold.
     pub(crate) having: Vec<SeriesVerdicts>,
     pub(crate) shaping: Option<Shaping>,
     pub(crate) meter: Arc<Meter>,
-    /// How many series the plans so far had.
+    /// How many series were planned so far, before conditions on them.
     pub(crate) planned: usize,
-    /// Of these, how many are thinned.
+    /// How many of those are thinned.
     pub(crate) thinned: usize,
 }
 
 impl Plans {
-    /// All of them as one.
+    /// One plan of all runs.
     pub(crate) fn whole(mut self) -> Result<Plan> {
         self.plan(&RunSpan::default())
     }

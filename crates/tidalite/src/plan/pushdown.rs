@@ -1,8 +1,8 @@
-//! Answers from summaries: those of whole rows of parts stand for the points in their pages.
+//! Answers from summaries: the summary of a whole row of a part stands for the points in its pages.
 //!
-//! A summary stands for its points only where each of them counts: no step comes twice, nothing is inherited from another
-//! run, nothing is hidden, and the ranges asked for contain all of them. Where that is not certain of a bucket its points
-//! are read; where it is not certain of a series all its points are read and merged. Rollups are in
+//! A summary stands for its points only where each of them counts: no step occurs twice, nothing is inherited from
+//! another run, nothing is hidden, and the selected ranges contain all of them. Where that is uncertain for a bucket,
+//! its points are read. Where it is uncertain for a series, all its points are read and merged. Rollups are in
 //! `pushdown_rollups.rs`, thinned parts in `pushdown_thinned.rs`.
 
 use super::judged::Judged;
@@ -17,12 +17,11 @@ use tidalite_parts::ColumnSet;
 use tidalite_query::{Points, Verdict};
 
 impl Plan {
-    /// Finds what of a series is known without its points, and what is to be read; `None` where all of it has to be
-    /// merged.
+    /// Splits a series into what summaries answer and what has to be read; `None` where all of it has to be merged.
     ///
     /// # Errors
-    /// `Corrupt` where a series table has changed since it was opened, or the rollups of a thinned part are needed and cannot be
-    /// read.
+    /// `Corrupt` where a series table has changed since it was opened, or where the rollups of a thinned part are
+    /// needed and cannot be read; `Full` where points to merge with thinned ones exceed the memory option.
     pub(crate) fn resolve(&self, planned: &Planned, resolution: &Resolution) -> Result<Option<Resolved>> {
         if self.shaping.is_some() {
             return Ok(None);
@@ -49,7 +48,7 @@ impl Plan {
         Ok(Some(resolved))
     }
 
-    /// Resolves the rows that one part has of a series.
+    /// Resolves the rows of a series in one part.
     fn resolve_part(
         &self,
         planned: &Planned,
@@ -76,7 +75,7 @@ impl Plan {
         Ok(())
     }
 
-    /// Judges rows of one part. Summaries are looked up only where steps do not decide.
+    /// Judges rows of one part. A row's summary is looked up only where steps do not decide or where it may answer.
     fn judge(&self, planned: &Planned, rows: &[RowRef], resolution: &Resolution) -> Result<Vec<Judged>> {
         let view = &self.snapshot.view;
         let filter = self.filter_of(planned);
@@ -98,11 +97,12 @@ impl Plan {
         Ok(judged)
     }
 
-    /// The answer to each series of a batch, in chunks. No page is read where a summary or a rollup suffices.
-    /// `resolution` gives that of a series by its index in the plan.
+    /// The answer for each series of a batch, in chunks. No page is read where a summary or a rollup suffices.
+    /// `resolution` maps a series' index in the plan to the resolution of its answer.
     ///
     /// # Errors
-    /// Those of reading; `Full` where what is to be read of one series is `all_at_once` and beyond the memory option.
+    /// Those of reading; `Full` where `all_at_once` is set and the points to read of one series exceed the memory
+    /// option.
     pub(crate) fn chunks(
         &self,
         batch: Range<usize>,
@@ -148,8 +148,8 @@ impl Plan {
         Ok(found)
     }
 
-    /// The tail's points, where they follow the rows of parts and ascend: then each needs no merging. `None` where
-    /// points have to be merged.
+    /// The points of the only tail, where they ascend and follow the rows of parts, so that nothing needs merging.
+    /// `None` where points have to be merged.
     fn separate_tail(&self, planned: &Planned, own: &PlannedSource) -> Option<Vec<Points>> {
         let tails = self.tail_points(planned, own);
         if tails.is_empty() {

@@ -1,7 +1,7 @@
 //! Answers from rollups: buckets stand for most points of a long row; the points at the ends of a range are read.
 //!
-//! Rollups are used only where the plan reads all rows that they account for, and where reading them avoids reading pages.
-//! Where they cannot be read, the points give the same answer.
+//! Rollups are used only where the plan reads all rows that they summarize, and where they avoid reading pages. Where
+//! they cannot be read, the points give the same answer.
 
 use super::judged::Judged;
 use super::query_plan::Plan;
@@ -15,12 +15,12 @@ use tidalite_model::{Result, Summary};
 use tidalite_parts::{Part, RolledSeries};
 use tidalite_query::Verdict;
 
-/// Points of a series in one part that have to be read, as a range of their indexes, and whether the filter cuts there.
+/// A range of a series' points in one part that have to be read, by index, and whether the filter cuts it.
 type OpenRange = (Range<u64>, bool);
 
 impl Plan {
-    /// Resolves the rows of one part by its rollups, and leaves to be read what these leave open. `false` where there are
-    /// no rollups, where they are of no use, or where they account for points that the plan leaves out.
+    /// Resolves the rows of one part by its rollups; what these leave open becomes pieces to read. `false` where
+    /// there are no rollups, where they do not help, or where they count points that the plan leaves out.
     ///
     /// # Errors
     /// `Corrupt` where the series table has changed since it was opened.
@@ -38,7 +38,7 @@ impl Plan {
             return Ok(false);
         }
         let cut = judged.iter().any(|row| row.verdict == Verdict::Unknown);
-        // A row of one page takes one read, whatever else is known of it.
+        // A row of one page takes one read in any case.
         let worth = judged.iter().any(|row| match row.verdict {
             Verdict::NoPoint => false,
             Verdict::AllPoints => row.known.is_none(),
@@ -69,7 +69,7 @@ impl Plan {
         Ok(true)
     }
 
-    /// Takes the buckets that stand for their points; gives what has to be read instead of the others.
+    /// Takes the buckets that stand for their points, and returns the ranges to read for the others.
     fn resolve_buckets(
         &self,
         planned: &Planned,

@@ -1,6 +1,6 @@
-//! Answers from thinned parts, whose summaries and buckets are all that is known of most points.
+//! Answers from thinned parts, where most points are known only by summaries and buckets.
 //!
-//! Invariant: where a summary or a bucket can answer, it does; where the buckets are needed and cannot be read, that is an
+//! Invariant: where a summary or a bucket can answer, it does. Buckets that are needed and cannot be read are an
 //! error, since no points are left to fall back on.
 
 use super::query_plan::Plan;
@@ -12,15 +12,16 @@ use tidalite_model::{Error, Extent, Result, SeriesKey, StepRange, Summary};
 use tidalite_parts::{ColumnSet, Part};
 use tidalite_query::{PointFilter, Points, Verdict, merge};
 
-/// Steps of a row whose points have to be read, and whether the filter cuts there.
+/// Steps of a row whose points have to be read, and whether the filter cuts them.
 type OpenSteps = (Extent, bool);
 
 impl Plan {
-    /// Resolves a series in which points that are not thinned may lie among thinned ones. These are merged with what is left
-    /// of the buckets that they fall into; the other buckets stand for their points. `None` where nothing is thinned.
+    /// Resolves a series where plain points may fall between thinned ones. Plain points are merged with the points
+    /// left of the buckets that they fall into; the other buckets stand for their points. `None` where nothing is
+    /// thinned.
     ///
     /// # Errors
-    /// As [`resolve`](Self::resolve); `Full` where the points to merge are beyond the memory option.
+    /// As [`resolve`](Self::resolve).
     pub(super) fn resolve_mixed(
         &self,
         planned: &Planned,
@@ -57,8 +58,8 @@ impl Plan {
         Ok(Some(resolved))
     }
 
-    /// Resolves a row of a thinned part: its summary or its buckets stand for it. Where one of these is cut, or `met` by
-    /// other points, what is left of its points answers.
+    /// Resolves a row of a thinned part by its summary or its buckets. Where the filter cuts one of these, or it is
+    /// `met` by other points, the points left of it answer.
     ///
     /// # Errors
     /// As [`resolve`](Self::resolve).
@@ -143,7 +144,7 @@ impl Plan {
         Ok(())
     }
 
-    /// The buckets of a thinned series that fit an answer best.
+    /// The buckets of a thinned series, at the tier that fits the answer best.
     fn buckets_of(
         &self,
         part: &Part,

@@ -1,9 +1,9 @@
-//! The plan: the selected series, ascending by key, each with its rows in parts and its place in log tails, of the run
-//! itself and of the ancestors whose history it inherits.
+//! The plan: the selected series, ascending by key. Each has its rows in parts and its points in log tails, of the
+//! run itself and of the ancestors whose history it inherits.
 //!
-//! A batch of consecutive series holds about [`BATCH_POINTS`] points, or one series where that has more. A series that is
-//! longer than a batch is cut into pieces of consecutive steps. An answer that does not fit into the memory option is
-//! refused before anything is read.
+//! A batch is consecutive series of about [`BATCH_POINTS`] points, or one series that has more. A series longer than
+//! a batch is split into pieces of consecutive steps. An answer that does not fit into the memory option is refused
+//! before anything is read.
 
 use super::series::{Planned, Rules};
 use super::shaping::Shaping;
@@ -15,9 +15,9 @@ use std::sync::Arc;
 use tidalite_model::{Error, ErrorKind, Extent, Result, SeriesKey, StepRange};
 use tidalite_query::PointFilter;
 
-/// Points that a batch holds at most, unless one series alone has more.
+/// The most points of a batch, unless one series alone has more.
 const BATCH_POINTS: u64 = 1 << 20;
-/// Between the steps of a tail that are sampled to cut a long series.
+/// Every n-th step of a tail is sampled to split a long series.
 const TAIL_SAMPLE_NTH: usize = 1024;
 
 /// What a selection has to read.
@@ -27,14 +27,14 @@ pub(crate) struct Plan {
     pub(crate) series: Vec<Planned>,
     pub(crate) filter: PointFilter,
     pub(crate) rules: Rules,
-    /// What is made of each series; `filter` says what is read for it.
+    /// The transforms of each series; `filter` then selects what is read for them.
     pub(crate) shaping: Option<Shaping>,
     pub(crate) meter: Arc<Meter>,
 }
 
 impl Plan {
-    /// Cuts series that are longer than a batch into pieces of consecutive steps, so that they too are read in bounded
-    /// memory. All points of one step are in one piece, so repeats are told apart within it.
+    /// Splits series longer than a batch into pieces of consecutive steps, so that they too are read in bounded
+    /// memory. All points of one step are in one piece, so repeats are resolved within it.
     pub(crate) fn split_long_series(mut self) -> Plan {
         let limit = self.batch_points();
         let whole = std::mem::take(&mut self.series);
@@ -59,10 +59,10 @@ impl Plan {
         self
     }
 
-    /// Steps, ascending, between which a series has about `limit` points.
+    /// Steps, ascending, that split a series into pieces of about `limit` points.
     fn cuts(&self, planned: &Planned, limit: u64) -> Vec<i64> {
         let parts = &self.snapshot.view.parts;
-        // (step, points that begin about there)
+        // (step, number of points that start about there)
         let mut weights: Vec<(i64, u64)> = Vec::new();
         weights.extend(planned.rows().map(|r| r.of(parts)).map(|row| (row.first_step, u64::from(row.rows))));
         for &(t, id) in planned.sources.iter().flat_map(|s| &s.tails) {
@@ -70,7 +70,7 @@ impl Plan {
             weights.extend(steps.into_iter().map(|s| (s, TAIL_SAMPLE_NTH as u64)));
         }
         weights.sort_unstable();
-        // A thinned row is short, and its buckets are not to be cut.
+        // Thinned rows are short, and their buckets must not be split.
         let thinned = planned.rows().filter(|r| r.is_thinned(parts)).map(|r| r.steps(parts));
         let thinned: Vec<Extent> = thinned.collect();
         let inside = |step: i64| {
@@ -99,7 +99,7 @@ impl Plan {
         (options.memory_bytes / POINT_BYTES / options.threads as u64 / 2).min(BATCH_POINTS)
     }
 
-    /// Consecutive series, about [`BATCH_POINTS`] each time.
+    /// Ranges of consecutive series, about [`BATCH_POINTS`] each.
     pub(crate) fn batches(&self) -> Vec<Range<usize>> {
         let batch_points = self.batch_points();
         let mut batches = Vec::new();
@@ -117,14 +117,14 @@ impl Plan {
         batches
     }
 
-    /// Refuses a selection with a series that has to be in memory whole and cannot.
+    /// Refuses a selection whose longest series does not fit into memory.
     pub(crate) fn check_memory(&self) -> Result<()> {
-        // Each thread works on a batch of its own, and one of them on the longest series.
+        // Each thread has a batch of its own, and one of them has the longest series.
         let longest = self.series.iter().max_by_key(|s| s.points_max);
         longest.map_or(Ok(()), |s| self.check_room(&s.key, s.points_max))
     }
 
-    /// Refuses points of one series that cannot be in memory at once.
+    /// Refuses points of one series that do not fit into memory at once.
     pub(crate) fn check_room(&self, key: &SeriesKey, points: u64) -> Result<()> {
         let needed = points.saturating_mul(POINT_BYTES);
         if needed <= self.snapshot.inner.options.memory_bytes {
@@ -143,7 +143,8 @@ impl Plan {
         ))
     }
 
-    /// Refuses an answer that holds up to `series_max` points of each series at once and cannot.
+    /// Refuses an answer that holds up to `series_max` points of each series at once, where these do not fit into
+    /// memory.
     pub(crate) fn check_total(&self, series_max: u64) -> Result<()> {
         let memory_bytes = self.snapshot.inner.options.memory_bytes;
         let points = self.series.iter().map(|s| s.points_max.min(series_max)).fold(0, u64::saturating_add);

@@ -1,20 +1,21 @@
-//! How fine an answer is: which summaries and buckets lie within one of its buckets and so may stand for their points.
+//! The resolution of an answer: which summaries and buckets lie within one of its buckets and so may stand for their
+//! points.
 
 use crate::parts::scan::steps_of;
 use tidalite_model::{Extent, Result, Summary, SummaryFacts};
 use tidalite_parts::{RolledSeries, RollupTier, SeriesTable};
 use tidalite_query::{Grouping, PointFilter, Verdict, same_bucket};
 
-/// Which summaries are of use: those that lie in one bucket.
+/// Which summaries are usable: those that lie within one bucket of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Resolution {
-    /// Whether any are.
+    /// Whether any are usable.
     pub(crate) summaries: bool,
-    /// Steps a bucket; none where all steps are one.
+    /// Steps per bucket; `None` where all steps share one.
     steps: Option<u64>,
-    /// Microseconds a bucket; none where all times are one.
+    /// Microseconds per bucket; `None` where all times share one.
     pub(crate) times_us: Option<u64>,
-    /// Whether the steps of NaNs are wanted, which no summary tells.
+    /// Whether the answer needs the steps of NaNs, which no summary holds.
     nan_steps: bool,
     facts: SummaryFacts,
 }
@@ -23,7 +24,7 @@ pub(crate) struct Resolution {
 const WIDE_POINTS: u128 = 16_384;
 
 impl Resolution {
-    /// Any summary at all.
+    /// One bucket of all points: every summary is usable.
     pub(crate) fn whole() -> Resolution {
         let facts = SummaryFacts {
             sum: true,
@@ -42,13 +43,13 @@ impl Resolution {
         Resolution { summaries, steps, times_us, nan_steps, facts: grouping.facts() }
     }
 
-    /// Buckets of a chart.
+    /// The buckets of a chart.
     pub(crate) fn of_chart(width: u64) -> Resolution {
         let facts = SummaryFacts { ends: true, extremes: true, ..SummaryFacts::default() };
         Resolution { summaries: true, steps: Some(width), facts, ..Resolution::default() }
     }
 
-    /// Whether a summary of these steps may be of use, as far as they tell.
+    /// Whether a summary of these steps may be usable, judged by the steps alone.
     pub(super) fn may_fit(&self, steps: Extent) -> bool {
         self.summaries && self.steps.is_none_or(|width| same_bucket(steps.first, steps.last, width))
     }
@@ -63,8 +64,9 @@ impl Resolution {
             && one(self.times_us, s.times_us())
     }
 
-    /// The tier that answers with the least reading: the widest where all of it counts and its buckets lie within those
-    /// asked for, else the finest, which leaves the fewest points to be read at the ends.
+    /// The tier that needs the least reading. Where the filter does not cut the series and times have no buckets,
+    /// that is the widest whose buckets lie within the answer's. Otherwise it is the finest useful one, which leaves
+    /// the fewest points to read at the ends.
     pub(super) fn tier<'a>(
         &self,
         rolled: &'a RolledSeries,
@@ -87,7 +89,7 @@ impl Resolution {
         rolled.tiers.iter().find(ragged)
     }
 
-    /// The widest tier whose buckets lie within those asked for.
+    /// The widest tier whose buckets lie within those of the answer.
     pub(crate) fn aligned<'a>(&self, rolled: &'a RolledSeries) -> Option<&'a RollupTier> {
         rolled.tiers.iter().rev().find(|t| self.is_aligned(t))
     }
@@ -96,7 +98,7 @@ impl Resolution {
         self.steps.is_none_or(|width| width.is_multiple_of(tier.width))
     }
 
-    /// What is to be read of buckets, where points are cut by a filter.
+    /// The columns of buckets to read, times among them where `filter` bounds these.
     pub(crate) fn columns(&self, filter: &PointFilter) -> SummaryFacts {
         SummaryFacts {
             sum: self.facts.sum,
@@ -109,7 +111,7 @@ impl Resolution {
     }
 }
 
-/// How far the points of a series reach in a part, and how many they are.
+/// The number of a series' points in a part, and the width of their steps and times.
 pub(super) struct SeriesReach {
     points: u128,
     steps: u64,
@@ -117,7 +119,7 @@ pub(super) struct SeriesReach {
 }
 
 impl SeriesReach {
-    /// Times only where these are wanted.
+    /// Reads times only where `times` is set.
     pub(super) fn of(rolled: &RolledSeries, table: &SeriesTable, times: bool) -> Result<SeriesReach> {
         let steps = rolled.rows.iter().map(|&r| steps_of(&table.entries()[r as usize]));
         let mut times_us = Vec::new();
@@ -135,7 +137,8 @@ impl SeriesReach {
     }
 }
 
-/// What is known of the points of a bucket, given that no value is bound and that times are there where they are.
+/// The verdict on a bucket's points. Values must be unbounded, and the bucket must have times where these are
+/// bounded.
 pub(crate) fn bucket_verdict(filter: &PointFilter, bucket: &Summary) -> Verdict {
     match filter.times_us.is_all() {
         true => filter.step_verdict(bucket),

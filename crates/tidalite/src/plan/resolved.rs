@@ -1,23 +1,23 @@
-//! What of a series is answered without merging: summaries that stand for points, and what is left to be read.
+//! A series that is answered without merging: summaries that stand for points, and what is left to read.
 
 use crate::parts::scan::Piece;
 use tidalite_model::Summary;
 use tidalite_query::Points;
 
-/// A series whose points need not be merged, sorted out.
+/// A series whose points need not be merged.
 #[derive(Debug, Default)]
 pub(crate) struct Resolved {
-    /// Summaries that stand for their points: of rows, and of buckets.
+    /// Summaries of rows and of buckets that stand for their points.
     pub(crate) known: Vec<Summary>,
-    /// What is to be read.
+    /// What is left to read.
     pub(crate) pieces: Vec<Piece>,
     /// Points of the log, filtered.
     pub(crate) tails: Vec<Points>,
 }
 
-/// A part of the answer to one series.
+/// A part of the answer for one series.
 pub(crate) enum Chunk {
-    /// All points that a summary sums up, and nothing else.
+    /// The summary of points that all count.
     Summed(Summary),
     /// Points, filtered.
     Points(Points),

@@ -9,29 +9,30 @@ use tidalite_log::SeriesId;
 use tidalite_model::{SeriesKey, StepRange};
 use tidalite_query::{Repeats, TransformChain};
 
-/// Which points of a series count, before ranges of them are asked for.
+/// Which points of a series count, before ranges apply.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Rules {
     pub(crate) repeats: Repeats,
     pub(crate) history: History,
-    /// Whether rewound points are seen.
+    /// Whether rewound points count.
     pub(crate) hidden: bool,
 }
 
-/// One series and where its points lie.
+/// One series and where its points are stored.
 #[derive(Debug)]
 pub(crate) struct Planned {
     pub(crate) key: SeriesKey,
-    /// One a run: the farthest ancestor first, the series' own run last, as the order of writing within a step has it.
+    /// One per run: the farthest ancestor first, the series' own run last. Within a step, later ones count as written
+    /// later.
     pub(crate) sources: Vec<PlannedSource>,
     pub(crate) points_max: u64,
-    /// The selection's steps, or, of a series that is read in pieces, this piece's.
+    /// The selection's steps; for a piece of a series, the piece's.
     pub(crate) steps: StepRange,
-    /// Of a piece of a transformed series: the state in which it begins.
+    /// The transform state in which a piece of a transformed series starts.
     pub(crate) start_state: Option<TransformChain>,
 }
 
-/// Where the points of a series lie that were written to one run.
+/// Where the points of a series are stored that were written to one run.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PlannedSource {
     /// 0 is the series' own run.
@@ -40,20 +41,20 @@ pub(crate) struct PlannedSource {
     pub(crate) rows: Vec<RowRef>,
     /// (tail, series in it)
     pub(crate) tails: Vec<(usize, SeriesId)>,
-    /// The last step that is taken over; `None` of the series' own.
+    /// The last inherited step; `None` for the series' own run.
     pub(crate) until: Option<i64>,
-    /// What is hidden of the run.
+    /// The run's tombstones.
     pub(crate) tombstones: Option<Arc<Tombstones>>,
-    /// Whether some of that may lie in the rows: then these are read with the order of writing.
+    /// Whether tombstones may cover points in the rows. Then these are read with the order of writing.
     pub(crate) rows_covered: bool,
-    /// Whether it may lie in rows that are not thinned.
+    /// Whether they may cover points in rows that are not thinned.
     pub(crate) points_covered: bool,
-    /// The greatest step that is seen of its thinned row, where a rewind hides the end of that. There is one such row at most.
+    /// The last visible step of its thinned row, where a rewind hides the row's end. There is at most one such row.
     pub(crate) thinned_end: Option<i64>,
 }
 
 impl PlannedSource {
-    /// Takes in what is elsewhere of the same run.
+    /// Adds what another source holds of the same run.
     pub(crate) fn join(&mut self, other: PlannedSource) {
         self.rows.extend(other.rows);
         self.tails.extend(other.tails);
@@ -63,9 +64,9 @@ impl PlannedSource {
         self.thinned_end = self.thinned_end.or(other.thinned_end);
     }
 
-    /// The steps of `steps` that are read here.
+    /// The part of `steps` that is read here.
     pub(crate) fn within(&self, steps: StepRange) -> StepRange {
-        // The range is open where the last inherited step is the greatest integer.
+        // The range has no end where the last inherited step is the greatest integer.
         steps.clip(StepRange::new(None, self.until.and_then(|until| until.checked_add(1))))
     }
 }
@@ -76,7 +77,7 @@ impl Planned {
         self.sources.iter().flat_map(|s| &s.rows)
     }
 
-    /// The place where the points of one run go.
+    /// The source of a generation; it is added where it is missing.
     pub(crate) fn source(&mut self, generation: u32, until: Option<i64>) -> &mut PlannedSource {
         let at = self.sources.iter().position(|s| s.generation == generation).unwrap_or_else(|| {
             self.sources.push(PlannedSource { generation, until, ..PlannedSource::default() });

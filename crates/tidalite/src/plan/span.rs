@@ -1,4 +1,4 @@
-//! Spans of runs, so that a selection of very many series is planned piece by piece.
+//! Spans of runs, so that a selection of very many series is planned one span at a time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ impl RunSpan {
         self.lo.as_deref().is_none_or(|lo| run >= lo) && self.hi.as_deref().is_none_or(|hi| run < hi)
     }
 
-    /// Spans that together hold all runs, each with about `most` series, by how many each run has.
+    /// Splits all runs into spans of about `most` series each; `counts` holds the number of series per run.
     pub(super) fn cut(counts: &BTreeMap<&str, u64>, most: u64) -> Vec<RunSpan> {
         let mut spans = Vec::new();
         let (mut lo, mut held): (Option<Arc<str>>, u64) = (None, 0);

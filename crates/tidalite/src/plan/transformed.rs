@@ -1,7 +1,7 @@
 //! Plans of transformed series, in pieces where a series is longer than a batch.
 //!
-//! A piece depends on the pieces before it. So the pieces of a series are gone through once, in order, and each keeps the
-//! state in which it starts; from then on they are independent. Invariant: no summary stands for the points of a
+//! A piece depends on the pieces before it. So the pieces of a series are read once, in order, and each keeps the
+//! state in which it starts; from then on they are independent. Invariant: no summary stands for points of a
 //! transformed series.
 
 use super::query_plan::Plan;
@@ -15,9 +15,10 @@ use tidalite_parts::ColumnSet;
 use tidalite_query::{Points, TransformChain};
 
 impl Plan {
-    /// Gives each piece of a long series the state in which it begins, and leaves out pieces that answer nothing.
+    /// Gives each piece of a long series the state in which it starts, and leaves out pieces before the selected
+    /// steps.
     pub(crate) fn with_start_states(mut self) -> Result<Plan> {
-        // Without it, points are read as they are.
+        // Taken out, so that points are read untransformed.
         let Some(shaping) = self.shaping.take() else { return Ok(self) };
         let mut pieces: Vec<Range<usize>> = Vec::new();
         for (i, planned) in self.series.iter().enumerate() {
@@ -50,11 +51,11 @@ impl Plan {
         Ok(self)
     }
 
-    /// Works on each series as a whole, in the store's threads; what is found is in the order of series.
+    /// Calls `work` with each whole series, in the store's threads. Results are in the order of series.
     ///
     /// # Errors
-    /// `Full` where a series needs more than the memory option; where `keeps` says that the work keeps the points, where
-    /// all of them do.
+    /// `Full` where one series exceeds the memory option; if `keeps` is set, since the results keep the points, where
+    /// all series together do.
     pub(crate) fn each_whole<T: Send>(
         &self,
         columns: ColumnSet,
@@ -70,7 +71,7 @@ impl Plan {
             return self.each(columns, work);
         }
         let batches = self.batches();
-        // Batches that a series reaches over are worked on by one thread.
+        // Batches that share a series go to one thread.
         let joined =
             |a: &Range<usize>, b: &Range<usize>| self.series[a.end - 1].key == self.series[b.start].key;
         let groups: Vec<&[Range<usize>]> = batches.chunk_by(joined).collect();
@@ -113,7 +114,7 @@ impl Plan {
             ErrorKind::Full,
             "transform series",
             format!(
-                "{points} points, up to series {:?} of run {:?}, are to be held at once, which take {} MiB",
+                "{points} points, up to series {:?} of run {:?}, have to be in memory at once and take {} MiB",
                 key.metric,
                 key.run,
                 needed >> 20
@@ -122,12 +123,12 @@ impl Plan {
         ))
     }
 
-    /// The states in which the pieces of one series begin.
+    /// The states in which the pieces of one series start.
     fn states(&self, shaping: &Shaping, pieces: Range<usize>) -> Result<Vec<TransformChain>> {
         let columns = shaping.columns(ColumnSet { step: true, seq: false, time: false, value: true });
         let mut state = shaping.begin();
         let mut states = vec![state.clone()];
-        // Nothing begins behind the last one.
+        // No piece starts after the last one.
         for piece in pieces.start..pieces.end - 1 {
             for mut points in self.load(piece..piece + 1, columns)? {
                 state.apply(&mut points);

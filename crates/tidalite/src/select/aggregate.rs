@@ -1,9 +1,9 @@
 //! Aggregates of a selection by groups.
 //!
-//! Steps: sort out which series have to be merged; of the others push summaries and buckets as they stand, and read what is
-//! left tile by tile, whichever series it belongs to, pushing each series' points straight from the decoded columns; load
-//! and merge the rest in batches. Each piece of work has a state of its own, in whatever thread; between rounds of such
-//! they are merged and their memory is checked. Exact quantiles of more values than memory holds are made group after group.
+//! Steps: find the series that have to be merged; push the summaries and buckets of the others; read their remaining
+//! points tile by tile, across series, and push them straight from the decoded columns; load and merge the remaining
+//! series in batches. Each unit of work has a state of its own. Between rounds of work the states are merged and
+//! their memory is checked. Exact quantiles of more values than memory holds are computed a few groups at a time.
 
 use super::selection::Selection;
 use crate::engine::state::StoreState;
@@ -21,20 +21,20 @@ use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
 use tidalite_parts::ColumnSet;
 use tidalite_query::{Aggregate, By, Grouping, Partial, PercentileJob, PointFilter, Points};
 
-/// Points of a piece of work, at least and at most, unless one tile alone has more.
+/// The least and the most points of a unit of work, unless one tile alone has more.
 const WORK_POINTS: (usize, usize) = (1 << 14, 1 << 20);
 
 impl Selection {
-    /// Aggregates by groups, one row a group, ordered by the groups. No groups at all give one row.
+    /// Aggregates by groups: one row per group, ordered by the groups. Without `by` there is one row.
     ///
     /// # Errors
-    /// As [`points`](Self::points); `Full` where the groups, or the values that exact quantiles of one of them take, would need
-    /// more than the memory option.
+    /// As [`points`](Self::points); `Full` where the groups, or the values for exact quantiles of one group, exceed
+    /// the memory option.
     pub fn aggregate(&self, aggregates: &[Aggregate], by: &[By]) -> Result<RecordBatch> {
         self.grouped(&Grouping::new(by.to_vec(), aggregates.to_vec())?)
     }
 
-    /// One row a group of a grouping.
+    /// One row per group of a grouping.
     pub(crate) fn grouped(&self, grouping: &Grouping) -> Result<RecordBatch> {
         let plans = self.plans()?;
         let (inner, grouping) = (plans.snapshot.inner.clone(), plans.snapshot.with_params(grouping.clone()));
@@ -52,10 +52,10 @@ impl Selection {
     }
 }
 
-/// A plan as several, each of whole groups, where all values that exact quantiles have to hold would take too much memory at
-/// once. Their answers, one behind the other, are that of the plan.
+/// Splits a plan into several, each of whole groups, where the values for exact quantiles do not fit into memory at
+/// once. Their answers in sequence are the plan's answer.
 fn rounds(mut plan: Plan, grouping: &Grouping) -> Vec<Plan> {
-    // Half of the memory: values lie there once more while they are being selected from.
+    // Half of the memory, since selecting quantiles copies the values.
     let room = plan.snapshot.inner.options.memory_bytes / 2 / size_of::<f64>() as u64;
     let points = |series: &[Planned]| series.iter().map(|s| s.points_max).fold(0, u64::saturating_add);
     if points(&plan.series) <= room || !grouping.names_come_first() {
@@ -81,7 +81,7 @@ fn rounds(mut plan: Plan, grouping: &Grouping) -> Vec<Plan> {
     rounds.into_iter().map(of).collect()
 }
 
-/// One row a group of the series of some plans.
+/// One row per group, over the series of all given plans.
 fn answer(
     inner: &StoreState,
     plans: impl IntoIterator<Item = Result<Plan>>,
@@ -95,7 +95,7 @@ fn answer(
     total.finish_with(|jobs| pool.install(|| jobs.into_par_iter().for_each(PercentileJob::run)))
 }
 
-/// Takes the series of a plan into a state.
+/// Adds the series of a plan to a state.
 fn sum_up(mut plan: Plan, grouping: &Grouping, pool: &rayon::ThreadPool, total: &mut Partial) -> Result<()> {
     let inner = plan.snapshot.inner.clone();
     let bytes_max = usize::try_from(inner.options.memory_bytes).unwrap_or(usize::MAX);
@@ -108,7 +108,7 @@ fn sum_up(mut plan: Plan, grouping: &Grouping, pool: &rayon::ThreadPool, total: 
         value: true,
     };
     let works = sorted.works(&plan, pool.current_num_threads());
-    // A round is what the threads do at once; between rounds the state is bounded.
+    // A round is what the threads do at once; memory is checked between rounds.
     for round in works.chunks(inner.options.threads.max(1) * 4) {
         let work = |work: &Work| {
             let mut partial = grouping.partial();
@@ -139,25 +139,25 @@ fn sum_up(mut plan: Plan, grouping: &Grouping, pool: &rayon::ThreadPool, total: 
     Ok(())
 }
 
-/// Something to be done in one go.
+/// A unit of work.
 enum Work {
     /// Summaries, buckets and log points of series that need no merging.
     Known(Range<usize>),
-    /// Pieces to be read.
+    /// Pieces to read.
     Tiles(Range<usize>),
     /// A batch of the series that have to be merged.
     Merge(Range<usize>),
 }
 
-/// The series that need no merging, sorted out.
+/// The series that need no merging.
 struct Sorted {
     series: Vec<(SeriesKey, Resolved)>,
-    /// All their pieces, by part and tile, and whose they are.
+    /// All their pieces by part and tile, each with the index of its series.
     pieces: Vec<(Piece, usize)>,
     filter: PointFilter,
 }
 
-/// Series that are worth a thread of their own while they are sorted out.
+/// The least number of series for which another thread pays off.
 const SORT_SERIES_MIN: usize = 512;
 
 impl Sorted {
@@ -212,7 +212,7 @@ impl Sorted {
         works
     }
 
-    /// Whether anything of some series is known without reading.
+    /// Whether anything of these series is known without reading.
     fn knows(&self, series: &Range<usize>) -> bool {
         let knows = |resolved: &Resolved| !(resolved.known.is_empty() && resolved.tails.is_empty());
         self.series[series.clone()].iter().any(|(_, resolved)| knows(resolved))

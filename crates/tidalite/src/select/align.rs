@@ -1,4 +1,4 @@
-//! Selections put side by side: one row an x, one column a series.
+//! Selections as tables: one row per x, one column per series.
 
 use super::selection::Selection;
 use crate::plan::query_plan::Plan;
@@ -8,21 +8,21 @@ use tidalite_model::{Error, ErrorKind, Result};
 use tidalite_parts::ColumnSet;
 use tidalite_query::{AlignOn, Alignment, Fill};
 
-/// So many series are a table still; what has more is asked for as points, in rows.
+/// The most series of a table; more are better read as points, in rows.
 const SERIES_MAX: usize = 10_000;
 
 impl Selection {
-    /// The selected series side by side: one row for each step, or time, at which any of them has a point, ascending,
-    /// and one column a series, in their order. Series without a point in the selection have none.
+    /// The selected series as columns: one row for each step, or time, at which any of them has a point, ascending,
+    /// and one column per series, in their order. Series without a selected point have none.
     ///
-    /// The first column is `step` (int64) or `time` (timestamp, µs, UTC); the others are float64, and null where a series
-    /// has no point and `fill` gives nothing. NaN and ±Inf are values. On time a series' points are ordered by time, then
-    /// step, and of several at one time the last counts.
+    /// The first column is `step` (int64) or `time` (timestamp, µs, UTC). The others are float64, and null where a
+    /// series has no point and `fill` gives nothing. NaN and ±Inf are values. On time, a series' points are ordered
+    /// by time, then step, and the last of several at one time counts.
     ///
-    /// A series' column is named by those of run, metric and labels that are not the same in all series of the answer, in
-    /// this order, joined by a space, labels in braces: `run-1 loss {rank=0}`; by the metric where only that differs, or
-    /// nothing. A name that would come twice gets ` (2)` behind it, or the next free number. The metadata of each such
-    /// field has `run`, `metric` and `labels` in full.
+    /// A column's name joins those of run, metric and labels that differ between the series, in this order, with
+    /// spaces; labels are in braces: `run-1 loss {rank=0}`. It is the metric where only that differs, or nothing
+    /// does. A name that is already in use gets the suffix ` (2)`, or the next free number. Each field's metadata has
+    /// `run`, `metric` and `labels` in full.
     ///
     /// ```
     /// use arrow::array::{AsArray, types::Float64Type};
@@ -39,8 +39,8 @@ impl Selection {
     /// ```
     ///
     /// # Errors
-    /// As [`points`](Self::points); `Invalid` for more than 10,000 series; `Full` where all points, or the table, need
-    /// more than the memory option.
+    /// As [`points`](Self::points); `Invalid` for more than 10,000 series; `Full` where all points, or the table,
+    /// exceed the memory option.
     pub fn align(&self, on: AlignOn, fill: Fill) -> Result<RecordBatch> {
         let plan = self.plan_whole()?;
         check_series(&plan)?;
@@ -56,9 +56,9 @@ impl Selection {
     }
 }
 
-/// Refuses more series than a table has columns for.
+/// Refuses more series than a table may have columns.
 pub(crate) fn check_series(plan: &Plan) -> Result<()> {
-    // A long series may be there in pieces.
+    // A long series may be in several pieces.
     let series = plan.series.chunk_by(|a, b| a.key == b.key).count();
     if series <= SERIES_MAX {
         return Ok(());
@@ -70,10 +70,10 @@ pub(crate) fn check_series(plan: &Plan) -> Result<()> {
     ))
 }
 
-/// Fewer bytes are filled sooner than a thread is woken.
+/// Below this many bytes, filling columns is faster than waking a thread.
 const THREADS_BYTES_MIN: u64 = 1 << 19;
 
-/// The columns, each filled by a thread of the store's.
+/// The table, whose columns are filled by the store's threads.
 pub(crate) fn finish(plan: &Plan, aligned: Alignment, fill: Fill) -> Result<RecordBatch> {
     let inner = &plan.snapshot.inner;
     if aligned.bytes() > inner.options.memory_bytes {

@@ -1,14 +1,14 @@
-//! Bands over a selection: what its runs do together, in about so many buckets of steps.
+//! Bands over a selection: statistics over its runs in buckets of steps.
 //!
-//! The extent of steps comes first, from summaries where these suffice, since it decides the width; then one aggregation
-//! gives a value for each run and bucket, and a pass over these the band. All of it sees one snapshot.
+//! Steps: find the extent of steps, from summaries where these suffice, since it decides the width; aggregate one
+//! value per run and bucket; compute the band from these values. All of it sees one snapshot.
 
 use super::selection::Selection;
 use arrow::array::RecordBatch;
 use tidalite_model::{Error, Extent, Result};
 use tidalite_query::{By, band, band_grouping, band_schema, chart_width};
 
-/// Refuses what cannot be answered, before anything is read.
+/// Refuses a wrong request before anything is read.
 pub(crate) fn check_band(buckets: usize, by: &[By]) -> Result<()> {
     if buckets == 0 {
         return Err(Error::invalid("draw band", "0 buckets were asked for", "ask for at least one"));
@@ -17,13 +17,13 @@ pub(crate) fn check_band(buckets: usize, by: &[By]) -> Result<()> {
 }
 
 impl Selection {
-    /// What the selected runs do together: mean, spread and extremes over runs, in at most `buckets` buckets of steps
-    /// whose width is a power of two, the same for all groups (two buckets at least where steps lie on both sides of
-    /// zero); they are aligned at step 0, so that buckets of one zoom lie within those of another.
+    /// Mean, spread and extremes over the selected runs, in at most `buckets` buckets of steps. The width is a power
+    /// of two, the same for all groups (at least two buckets where steps are on both sides of zero). Buckets are
+    /// aligned at step 0, so that buckets of one zoom level lie within those of another.
     ///
-    /// The finite points that one run has in one group and bucket count as one value, their mean; `mean`, `std` (the
-    /// population's), `min` and `max` are over these values, and `runs` says how many there are. ColumnSet are those of
-    /// [`band_schema`](crate::band_schema): what is grouped `by`, then `step`, `width`, `runs`, `mean`, `std`, `min`,
+    /// The finite points of one run in one group and bucket count as one value, their mean. `mean`, `std` (of the
+    /// population), `min` and `max` are over these values, and `runs` is their number. Columns are those of
+    /// [`band_schema`](crate::band_schema): the groups of `by`, then `step`, `width`, `runs`, `mean`, `std`, `min`,
     /// `max`, `nonfinite`; rows ascend by group, then step. Buckets without a point have no row.
     ///
     /// ```
@@ -42,8 +42,8 @@ impl Selection {
     /// ```
     ///
     /// # Errors
-    /// As [`points`](Self::points); `Invalid` for no buckets, and where `by` has the run, a bucket, or anything twice;
-    /// `Full` where groups, runs and buckets together need more than the memory option.
+    /// As [`points`](Self::points); `Invalid` for 0 buckets, and where `by` has the run, a bucket, or anything twice;
+    /// `Full` where groups, runs and buckets together exceed the memory option.
     pub fn band(&self, buckets: usize, by: &[By]) -> Result<RecordBatch> {
         check_band(buckets, by)?;
         let fixed = self.fixed()?;

@@ -1,5 +1,5 @@
-//! Selections drawn small: each series in few buckets, or by few of its points. One thread works on a series at a time,
-//! and holds it whole.
+//! Downsampled selections: each series in few buckets, or by few of its points. Each thread works on one series at a
+//! time and holds it whole.
 
 use super::points::one_batch;
 use super::selection::Selection;
@@ -18,11 +18,11 @@ use tidalite_query::{
 const LINE_POINTS_MIN: usize = 3;
 
 impl Selection {
-    /// Each series in at most `buckets` buckets, whose width is a power of two: minimum, maximum, mean, first and last of
-    /// each. Ordered by series.
+    /// Each series in at most `buckets` buckets, whose width is a power of two: minimum, maximum, mean, first and
+    /// last value of each bucket. Ordered by series.
     ///
     /// # Errors
-    /// As [`points`](Self::points); `Invalid` for no buckets.
+    /// As [`points`](Self::points); `Invalid` for 0 buckets.
     pub fn chart(&self, buckets: usize) -> Result<Vec<(SeriesKey, ChartBuckets)>> {
         if buckets == 0 {
             return Err(Error::invalid("chart", "0 buckets were asked for", "ask for at least one"));
@@ -38,9 +38,9 @@ impl Selection {
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// What [`chart`](Self::chart) gives, as one batch: one row a bucket, ordered by series, then step. ColumnSet as in
-    /// [`chart_schema`](crate::chart_schema): `run`, `metric`, `labels`, `step`, `width`, `count`, `nonfinite`, `min`,
-    /// `max`, `mean`, `first`, `last`.
+    /// What [`chart`](Self::chart) gives, as one batch: one row per bucket, ordered by series, then step. Columns as
+    /// in [`chart_schema`](crate::chart_schema): `run`, `metric`, `labels`, `step`, `width`, `count`, `nonfinite`,
+    /// `min`, `max`, `mean`, `first`, `last`.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -53,15 +53,15 @@ impl Selection {
     /// ```
     ///
     /// # Errors
-    /// As [`chart`](Self::chart); `Full` where the names of the series come to 2 GiB.
+    /// As [`chart`](Self::chart); `Full` where the names of the series reach 2 GiB.
     pub fn chart_batch(&self, buckets: usize) -> Result<RecordBatch> {
         chart_batch(&self.chart(buckets)?)
     }
 
-    /// Of each series at most `points` of its points, those that keep the shape of its line, by
-    /// Largest-Triangle-Three-Buckets (S. Steinarsson, "Downsampling Time Series for Visual Representation", MSc thesis,
-    /// University of Iceland, 2013); x is the step. Points that are NaN or ±Inf are left out, and a series with no more
-    /// than `points` others comes with all of these. Ordered and with columns as for [`points`](Self::points).
+    /// At most `points` points of each series, those that keep the shape of its line, by
+    /// Largest-Triangle-Three-Buckets (S. Steinarsson, "Downsampling Time Series for Visual Representation", MSc
+    /// thesis, University of Iceland, 2013); x is the step. NaN and ±Inf are left out. A series with at most `points`
+    /// other points keeps all of these. Order and columns as for [`points`](Self::points).
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -73,8 +73,8 @@ impl Selection {
     /// ```
     ///
     /// # Errors
-    /// As [`points`](Self::points); `Invalid` for fewer than 3 points, since the first and the last are always there;
-    /// `Full` where one series, or what is kept of all, needs more than the memory option.
+    /// As [`points`](Self::points); `Invalid` for fewer than 3 points, since the first and the last are always kept;
+    /// `Full` where one series, or what is kept of all, exceeds the memory option.
     pub fn lttb(&self, points: usize) -> Result<RecordBatch> {
         check_line(points)?;
         let plan = self.plan_whole()?;
@@ -94,7 +94,7 @@ pub(crate) fn check_line(points: usize) -> Result<()> {
     }
     Err(Error::invalid(
         "draw lines",
-        format!("{points} points a series were asked for"),
+        format!("{points} points per series were asked for"),
         format!("ask for at least {LINE_POINTS_MIN}: the first, the last, and one between"),
     ))
 }
@@ -106,7 +106,7 @@ fn chart_batch_of(
     buckets: usize,
 ) -> Result<Vec<(SeriesKey, ChartBuckets)>> {
     let columns = ColumnSet { step: true, seq: false, time: !plan.filter.times_us.is_all(), value: true };
-    // The steps that a series has are those of its summaries at most, and so is the width.
+    // Summaries bound a series' steps, and so its width.
     let guess = |i| plan.reach(&plan.series[i]).map_or(1, |e| chart_width(e.first, e.last, buckets));
     let guesses: Vec<u64> = batch.clone().map(guess).collect();
     let resolution = |i: usize| Resolution::of_chart(guesses[i - batch.start]);
@@ -116,7 +116,7 @@ fn chart_batch_of(
         let Some(steps) = extent(&chunks) else { continue };
         let width = chart_width(steps.first, steps.last, buckets);
         let summed = chunks.iter().any(|s| matches!(s, Chunk::Summed(_)));
-        // Filters have left fewer steps than there might be: what is summed up may reach over the narrower buckets.
+        // Filters left fewer steps than that bound, so summaries may cross the narrower buckets.
         let chunks = if summed && width < *guess {
             let again = plan.chunks(i..i + 1, columns, &|_| Resolution::of_chart(width), true)?;
             again.into_iter().flatten().collect()
@@ -135,7 +135,7 @@ fn chart_batch_of(
     Ok(charts)
 }
 
-/// The steps of some chunks; points ascend.
+/// The extent of some chunks, whose points ascend.
 fn extent(chunks: &[Chunk]) -> Option<Extent> {
     let extents = chunks.iter().filter_map(|chunk| match chunk {
         Chunk::Summed(summary) => summary.steps(),

@@ -1,8 +1,8 @@
-//! What an answer was made from: counted where it is read, told when it is asked for.
+//! What an answer was made from, counted while it is read.
 //!
-//! The sources, the cheapest first: the ranges in the manifest leave out whole parts; summaries of series tables, which are
-//! in memory, stand for all points of a series in a tile; rollups for those of a bucket of steps; pages are read where
-//! nothing else will do; and what is not flushed yet comes from the logs, in memory too.
+//! Sources, cheapest first: ranges in the manifest rule out whole parts; summaries of series tables, in memory, stand
+//! for all points of a series in a tile; rollups stand for those of a bucket of steps; pages are read where nothing
+//! else suffices; points that are not flushed come from the logs, also in memory.
 
 use super::selection::Selection;
 use crate::parts::meter::Meter;
@@ -18,19 +18,20 @@ use tidalite_model::Result;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Explain {
-    /// Series selected.
+    /// Series selected, before conditions on what they hold.
     pub series: u64,
-    /// Of these, series whose points had to be merged: their parts overlap, or they have repeats, rewound points or history.
+    /// Series whose points had to be merged, since their parts overlap, or they have repeats, rewound points or
+    /// history. A long series may count more than once.
     pub series_merged: u64,
-    /// Of the selected, series that were thinned, wholly or in part (see [`Store::thin`](crate::Store::thin)).
+    /// Selected series that were thinned, wholly or in part (see [`Store::thin`](crate::Store::thin)).
     pub series_thinned: u64,
     /// Summaries of whole tiles of a series, from series tables.
     pub summaries: u64,
-    /// Points that these stand for.
+    /// Points that the summaries stand for.
     pub summary_points: u64,
     /// Buckets of rollups.
     pub buckets: u64,
-    /// Points that these stand for.
+    /// Points that the buckets stand for.
     pub bucket_points: u64,
     /// Points decoded from pages.
     pub page_points: u64,
@@ -38,15 +39,15 @@ pub struct Explain {
     pub log_points: u64,
     /// Parts of the snapshot.
     pub parts: u64,
-    /// Of these, parts left out by what the manifest says of them.
+    /// Parts ruled out by their ranges in the manifest.
     pub parts_skipped: u64,
     /// Tiles of all parts.
     pub tiles: u64,
-    /// Of these, tiles of which pages were read.
+    /// Tiles of which pages were read.
     pub tiles_read: u64,
     /// Pages of all parts.
     pub pages: u64,
-    /// Pages read; one that was read twice counts twice.
+    /// Pages read; one that is read twice counts twice.
     pub pages_read: u64,
     /// Bytes of all pages of all parts.
     pub bytes: u64,
@@ -54,11 +55,11 @@ pub struct Explain {
     pub bytes_read: u64,
     /// Pages of rollups read.
     pub rollup_pages_read: u64,
-    /// Bytes of these.
+    /// Bytes of the rollup pages read.
     pub rollup_bytes_read: u64,
-    /// Pages that were not read, since the reader had kept them decoded.
+    /// Pages that were not read, since the reader had cached them decoded.
     pub pages_cached: u64,
-    /// How long it took, in microseconds.
+    /// Elapsed time in microseconds.
     pub elapsed_us: u64,
 }
 
@@ -124,9 +125,9 @@ impl fmt::Display for Explain {
 }
 
 impl Selection {
-    /// An answer, and what it was made from: which source stood for how many points, and what was read and skipped. The
-    /// counts are those of the reading itself. A [`PointStream`](crate::PointStream) reads as it is drained, so that is to
-    /// happen within `ask`.
+    /// An answer, and what it was made from: how many points each source stood for, and what was read and skipped.
+    /// The counts are those of the reading itself. A [`PointStream`](crate::PointStream) reads while it is drained,
+    /// so drain it within `ask`.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;

@@ -1,7 +1,7 @@
 //! Following: only what is new since a cursor.
 //!
-//! A cursor holds, of each writer, the ordinal of the next frame to see. What is below stays seen, whether it is still in a
-//! log or in a part by now: parts carry the order of writing, so a follower that comes late finds its place in them.
+//! A cursor holds the next frame to see of each writer. Earlier frames count as seen, whether they are still in a log
+//! or already in a part: parts keep the order of writing, so a late follower finds its position in them.
 
 use super::selection::Selection;
 use crate::parts::scan::{RowRef, read_rows, steps_of};
@@ -17,7 +17,8 @@ use tidalite_model::{Error, Result, Seq, SeriesKey};
 use tidalite_parts::ColumnSet;
 use tidalite_query::{PointFilter, Points, PointsBuilder, SeriesFilter};
 
-/// A place in the stream of all writes: of each writer, the next frame to see. Its text form can be kept and read back.
+/// A position in the stream of all writes: the next frame to see of each writer. Its text form can be kept and
+/// parsed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cursor {
     next: BTreeMap<u32, u64>,
@@ -63,24 +64,24 @@ impl Cursor {
     }
 }
 
-/// Hands out the points of a selection as they are written, each once, repeats included; to a fork belong those that
-/// are written to it, and none that it took over. A filter of runs is asked at
-/// each look: of a run that it takes only later, what was written before is not handed out any more. Nor is what was hidden or
-/// deleted by the time of the look; what was handed out before, was.
+/// Returns the points of a selection as they are written, each once, repeats included. A fork has the points written
+/// to it, and none that it inherits. A run filter is evaluated at each poll: where a run matches only later, points
+/// that earlier polls passed are not returned. Points that are hidden or deleted by the time of a poll are not
+/// returned by it.
 #[derive(Debug)]
 pub struct Follow {
     select: Selection,
     cursor: Cursor,
 }
 
-/// How often a waiting follower looks. A look costs a few system calls a writer.
+/// How often a waiting follower polls. A poll costs a few system calls per writer.
 const POLL: Duration = Duration::from_millis(4);
 
 impl Selection {
-    /// Follows the selection from its beginning: the first answer holds all there is.
+    /// Follows the selection from its beginning: the first poll returns all points so far.
     ///
     /// # Errors
-    /// `Invalid` for a wrong pattern.
+    /// As [`follow_from`](Self::follow_from).
     pub fn follow(&self) -> Result<Follow> {
         self.follow_from(Cursor::default())
     }
@@ -88,17 +89,16 @@ impl Selection {
     /// Follows what is written from now on.
     ///
     /// # Errors
-    /// As [`Store::snapshot`](crate::Store::snapshot).
+    /// As [`Store::snapshot`](crate::Store::snapshot) and [`follow_from`](Self::follow_from).
     pub fn follow_new(&self) -> Result<Follow> {
         let now = ends(&self.snapshot()?, &Cursor::default());
         self.follow_from(now)
     }
 
-    /// Follows from where another follower stood.
+    /// Follows from the cursor of another follower.
     ///
     /// # Errors
-    /// `Invalid` for a wrong pattern, and for a selection that chooses series by what they hold, or
-    /// transforms them.
+    /// `Invalid` for a wrong pattern, and for a selection that chooses series by what they hold or transforms them.
     pub fn follow_from(&self, cursor: Cursor) -> Result<Follow> {
         if self.has_having() {
             return Err(Error::invalid(
@@ -110,7 +110,7 @@ impl Selection {
         if self.has_transforms() {
             return Err(Error::invalid(
                 "follow selection",
-                "it transforms series, and a follower hands out points as they were written",
+                "it transforms series, and a follower returns points as they were written",
                 "follow it without `transform`",
             ));
         }
@@ -120,15 +120,15 @@ impl Selection {
 }
 
 impl Follow {
-    /// Where the follower stands.
+    /// The follower's position.
     pub fn cursor(&self) -> &Cursor {
         &self.cursor
     }
 
-    /// What is new, at once; empty where nothing is. Within a series in the order of writing.
+    /// The new points, without waiting; empty where there are none. Points of a series are in the order of writing.
     ///
     /// # Errors
-    /// As [`Selection::points`]; the cursor then stays, and nothing is skipped.
+    /// As [`Selection::points`]; the cursor then stays, so that nothing is skipped.
     pub fn poll(&mut self) -> Result<Vec<RecordBatch>> {
         let snapshot = self.select.snapshot()?;
         let ends = ends(&snapshot, &self.cursor);
@@ -157,7 +157,7 @@ impl Follow {
         Ok(batches.into_iter().filter(|b| b.num_rows() > 0).collect())
     }
 
-    /// As [`poll`](Self::poll), but waits up to `timeout` until something is new.
+    /// As [`poll`](Self::poll), but waits up to `timeout` for new points.
     ///
     /// # Errors
     /// As [`poll`](Self::poll).
@@ -173,7 +173,7 @@ impl Follow {
         }
     }
 
-    /// What is not handed out of a run, as it stands at this look.
+    /// The tombstones of a run in a snapshot.
     fn tombstones_of(&self, snapshot: &Snapshot, run: &str) -> Option<Arc<Tombstones>> {
         Tombstones::of(snapshot.view.runs.get(run)?, self.select.sees_hidden())
     }
@@ -206,9 +206,9 @@ impl Follow {
                 }
                 let seqs = details.of(r)?.seqs();
                 let writer = Seq::from_i64(seqs.1).map_or(0, Seq::writer);
-                // A row of several writers is looked into; one writer's is decided by its last frame.
+                // The last frame decides for a row of one writer; a row of several has to be read.
                 let one = Seq::from_i64(seqs.0).map_or(0, Seq::writer) == writer;
-                // So is what is left of a thinned one, whose points keep their places.
+                // The points left of a thinned row keep their order of writing, so it has to be read too.
                 let one = one && !part.meta().is_thinned();
                 let seen = one && seqs.1 < self.cursor.of(writer);
                 let tombstones = || self.tombstones_of(snapshot, &key.run);
@@ -247,7 +247,7 @@ impl Follow {
     }
 }
 
-/// A cursor after all that a snapshot holds.
+/// The cursor after everything in a snapshot.
 fn ends(snapshot: &Snapshot, before: &Cursor) -> Cursor {
     let mut next = before.next.clone();
     let mut raise = |writer: u32, ordinal: u64| {

@@ -1,7 +1,7 @@
-//! Series chosen by what they hold: an aggregate over the points at some steps, compared with a number.
+//! Series chosen by what they hold: an aggregate over their points at some steps, compared with a number.
 //!
-//! One aggregation answers it for all series, from summaries where these are exact and from points where they are not, so
-//! it costs no more than that aggregate does.
+//! One aggregation covers all series, from summaries where these are exact and from points elsewhere. So it costs no
+//! more than that aggregate.
 
 use super::selection::{Selection, SeriesCondition};
 use crate::plan::series::SeriesVerdicts;
@@ -31,7 +31,7 @@ pub(super) fn verdicts(condition: &SeriesCondition, all: &Selection) -> Result<S
     Ok(SeriesVerdicts { by_key, otherwise })
 }
 
-/// How a cell stands to a number: none where the cell is null, no order where one of the two is NaN.
+/// Compares a cell with a number: `None` where the cell is null, `Some(None)` where either is NaN.
 fn order(column: &ArrayRef, row: usize, value: f64) -> Result<Option<Option<Ordering>>> {
     if column.is_null(row) {
         return Ok(None);

@@ -1,7 +1,7 @@
-//! Selections drawn for so many columns of pixels, each series by the points that its line needs there.
+//! Selections drawn in a given number of pixel columns, each series by the points that its line needs.
 //!
-//! The extent of steps comes first, since all series share the columns; then each series is gone through, a long one in
-//! pieces, of which what is kept is gone through once more. All of it sees one snapshot.
+//! Steps: find the extent of steps, since all series share the columns; reduce each series, a long one in pieces;
+//! then reduce the joined pieces once more. All of it sees one snapshot.
 
 use super::points::one_batch;
 use super::selection::Selection;
@@ -10,15 +10,15 @@ use tidalite_model::{Error, Result, SeriesKey};
 use tidalite_parts::ColumnSet;
 use tidalite_query::{PixelColumns, Points, PointsBuilder};
 
-/// Points that are kept of a column at most.
+/// The most points kept per column.
 const COLUMN_POINTS: u64 = 4;
 
 impl Selection {
-    /// Of each series the points that draw its line as all of them would, in a picture of so many columns of pixels: of
-    /// each column the first and the last point, and those of the least and of the greatest value (U. Jugel and others,
-    /// "M4: A Visualization-Oriented Time Series Data Aggregation", VLDB 2014). The columns are equal ranges of steps, from
-    /// the least selected step of all series to the greatest. Points that are NaN or ±Inf are left out. Ordered and with
-    /// columns as for [`points`](Self::points).
+    /// The points of each series that draw the same line as all its points, in a picture of the given number of pixel
+    /// columns. Each column keeps its first and last point and those of the least and the greatest value (U. Jugel
+    /// and others, "M4: A Visualization-Oriented Time Series Data Aggregation", VLDB 2014). The columns are equal
+    /// ranges of steps, from the least selected step of all series to the greatest. NaN and ±Inf are left out. Order
+    /// and columns as for [`points`](Self::points).
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -31,7 +31,7 @@ impl Selection {
     /// ```
     ///
     /// # Errors
-    /// As [`points`](Self::points); `Invalid` for no columns; `Full` where what is kept of all series needs more than the
+    /// As [`points`](Self::points); `Invalid` for 0 columns; `Full` where what is kept of all series exceeds the
     /// memory option.
     pub fn m4(&self, columns: usize) -> Result<RecordBatch> {
         check_columns(columns)?;
@@ -55,14 +55,14 @@ pub(crate) fn check_columns(columns: usize) -> Result<()> {
     if columns > 0 {
         return Ok(());
     }
-    Err(Error::invalid("draw lines", "0 columns of pixels were asked for", "ask for at least one"))
+    Err(Error::invalid("draw lines", "0 pixel columns were asked for", "ask for at least one"))
 }
 
-/// The pieces of each series, put together.
+/// Joins the pieces of each series.
 fn series_of(pieces: Vec<(SeriesKey, Points)>) -> Vec<(SeriesKey, Points)> {
     let mut series: Vec<(SeriesKey, Points)> = Vec::new();
     for (key, mut points) in pieces {
-        // Whether it was read depends on the piece.
+        // Only some pieces are read with the order of writing.
         points.seqs = Vec::new();
         match series.last_mut() {
             Some((last, whole)) if *last == key => whole.extend(&points),

@@ -1,4 +1,4 @@
-//! The names of all metrics, told from series tables and logs; points are read only where some of a run is hidden.
+//! The names of all metrics, from series tables and logs. Points are read only where some of a run are hidden.
 
 use crate::parts::scan::steps_of;
 use crate::view::snapshot::Snapshot;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tidalite_model::Result;
 
 impl Snapshot {
-    /// The names of all metrics that have a point to be seen, ascending.
+    /// The names of all metrics with a visible point, ascending.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -23,7 +23,7 @@ impl Snapshot {
     /// `Corrupt` where points that had to be read are damaged.
     pub fn metrics(&self) -> Result<Vec<String>> {
         let mut seen: HashSet<Arc<str>> = HashSet::new();
-        // Of these some points are hidden, and it takes reading to tell whether all are.
+        // Some points of these are hidden; only reading tells whether all are.
         let mut doubtful: BTreeSet<Arc<str>> = BTreeSet::new();
         let mut known: HashMap<Arc<str>, Option<Arc<Tombstones>>> = HashMap::new();
         let mut tombstones_of = |run: &Arc<str>| {
@@ -81,7 +81,7 @@ mod tests {
     use crate::Store;
 
     #[test]
-    fn metrics_that_a_rewind_or_a_deletion_hid_are_not_among_them() {
+    fn metrics_hidden_by_a_rewind_or_a_deletion_are_not_listed() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path().join("s")).unwrap();
         let names = || store.snapshot().unwrap().metrics().unwrap();

@@ -1,11 +1,11 @@
-//! Selections and their answers: points, summaries, aggregates, charts, bands, tables side by side, followers.
+//! Selections and their answers: points, summaries, aggregates, charts, bands, aligned tables, followers.
 //!
 //! A [`Selection`](selection::Selection) says which points; each answer is an `impl Selection` in a file of its own.
 //!
 //! May use: `plan`, `view`, `parts`, `engine` and `files`.
 //!
-//! Invariants: nothing is read before an answer is asked for, and each answer sees one snapshot. Memory is bounded by the
-//! memory option; an answer that needs more is refused.
+//! Invariants: nothing is read before an answer is asked for, and each answer sees one snapshot. Memory is bounded by
+//! the memory option; an answer that needs more is refused.
 
 mod aggregate;
 mod align;

@@ -1,9 +1,9 @@
-//! Selections over another x-axis than the step: time, time since the run's start, or the value of another metric.
+//! Selections over an x-axis other than the step: time, time since the run's start, or the value of another metric.
 //!
-//! Points are brought in the order of the axis, for which all of them are in memory. Another metric is joined as of the
-//! step: a point stands at the last finite value that the metric had in the same run at that step or an earlier one; its
-//! series is the one of the same labels, or else the one without labels. A run starts when it said so; one that is known by
-//! its points alone, at the earliest of them. All of it sees one snapshot.
+//! Points are sorted by the axis, so all of them are in memory. Another metric is joined as of the step: a point's x
+//! is the last finite value of that metric in the same run, at that step or an earlier one. The metric's series is
+//! the one with the same labels, or else the one without labels. A run starts at its recorded start, or else at the
+//! earliest of its points. All of it sees one snapshot.
 
 use super::m4::check_columns;
 use super::selection::Selection;
@@ -15,7 +15,7 @@ use tidalite_model::{Error, Labels, Result, SeriesKey};
 use tidalite_parts::ColumnSet;
 use tidalite_query::{By, Fill, OverAxis, Placement, Points, XAxis};
 
-/// A selection over an x-axis of choice; made by [`Selection::over`].
+/// A selection over a chosen x-axis; made by [`Selection::over`].
 #[derive(Debug, Clone)]
 #[must_use = "a selection reads nothing until it is asked for an answer"]
 pub struct Over {
@@ -24,8 +24,8 @@ pub struct Over {
 }
 
 impl Selection {
-    /// The selection over another x-axis. What it selects stays as it is, ranges of steps among it; what is asked of
-    /// it then is drawn over, or ordered by, the column `x`.
+    /// The selection over another x-axis. It selects the same points, by ranges of steps too; its answers are drawn
+    /// over, or ordered by, the column `x`.
     ///
     /// ```
     /// use arrow::array::{AsArray, types::Float64Type};
@@ -54,11 +54,11 @@ impl Over {
         self.read()?.points()
     }
 
-    /// Each series in at most `buckets` buckets of the axis, of one width for all series, which is a power of two (of time:
-    /// of microseconds); columns as in [`over_chart_schema`](crate::over_chart_schema).
+    /// Each series in at most `buckets` buckets of the axis, whose width is the same for all series and a power of
+    /// two (for time: of microseconds); columns as in [`over_chart_schema`](crate::over_chart_schema).
     ///
     /// # Errors
-    /// As [`points`](Self::points); `Invalid` for no buckets.
+    /// As [`points`](Self::points); `Invalid` for 0 buckets.
     pub fn chart(&self, buckets: usize) -> Result<RecordBatch> {
         if buckets == 0 {
             return Err(Error::invalid("chart", "0 buckets were asked for", "ask for at least one"));
@@ -66,8 +66,8 @@ impl Over {
         self.read()?.chart(buckets)
     }
 
-    /// What the selected runs do together in at most `buckets` buckets of the axis, as [`Selection::band`] has it of steps; columns
-    /// as in [`over_band_schema`](crate::over_band_schema).
+    /// Statistics over the selected runs in at most `buckets` buckets of the axis, as [`Selection::band`] gives for
+    /// steps; columns as in [`over_band_schema`](crate::over_band_schema).
     ///
     /// # Errors
     /// As [`points`](Self::points); `Invalid` as for [`Selection::band`].
@@ -79,7 +79,7 @@ impl Over {
         over.band(buckets, by, |grouping| snapshot.with_params(grouping))
     }
 
-    /// Of each series at most `points` points that keep the shape of its line, as [`Selection::lttb`]; columns as for
+    /// At most `points` points of each series that keep the shape of its line, as [`Selection::lttb`]; columns as for
     /// [`points`](Self::points).
     ///
     /// # Errors
@@ -89,21 +89,21 @@ impl Over {
         self.read()?.lttb(points)
     }
 
-    /// Of each series the points that its line needs in so many columns of pixels, as [`Selection::m4`]; columns as for
+    /// The points of each series that its line needs in `columns` pixel columns, as [`Selection::m4`]; columns as for
     /// [`points`](Self::points).
     ///
     /// # Errors
-    /// As [`points`](Self::points); `Invalid` for no columns.
+    /// As [`points`](Self::points); `Invalid` for 0 columns.
     pub fn m4(&self, columns: usize) -> Result<RecordBatch> {
         check_columns(columns)?;
         self.read()?.m4(columns)
     }
 
-    /// The series side by side as [`Selection::align`] puts them, one row for each x that any of them has; the first column is
-    /// `x`. Of several points of a series at one x that of the greatest step counts.
+    /// The series as columns, as [`Selection::align`] gives them, with one row for each x that any of them has. The
+    /// first column is `x`. Where a series has several points at one x, that of the greatest step counts.
     ///
     /// # Errors
-    /// As [`Selection::align`]; `Invalid` for the line between neighbours over another metric.
+    /// As [`Selection::align`]; `Invalid` for linear fill over another metric.
     pub fn align(&self, fill: Fill) -> Result<RecordBatch> {
         OverAxis::check_fill(&self.x, fill)?;
         let fixed = self.select.fixed()?;
@@ -138,7 +138,7 @@ impl Over {
                 let others = others(fixed, name)?;
                 for (key, points) in series {
                     let of = |labels: Labels| others.get(&(key.run.clone(), labels));
-                    // Without the metric no point has a place.
+                    // Without that metric, points have no x.
                     if let Some(along) = of(key.labels.clone()).or_else(|| of(Labels::none())) {
                         over.push(key, points, along.clone());
                     }
@@ -172,7 +172,7 @@ fn starts(fixed: &Selection, series: &[(SeriesKey, Points)]) -> Result<HashMap<A
     Ok(starts)
 }
 
-/// The series of another metric, by run and labels: as they were written, at all steps.
+/// The series of another metric as written, at all steps, by run and labels.
 fn others(fixed: &Selection, name: &str) -> Result<HashMap<(Arc<str>, Labels), Placement>> {
     let plan = fixed.of_metric(name).plan()?;
     let columns = ColumnSet { step: true, seq: false, time: false, value: true };

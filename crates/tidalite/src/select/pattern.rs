@@ -3,7 +3,7 @@
 use tidalite_model::Result;
 use tidalite_query::NameMatcher;
 
-/// Matches names against any of the patterns and regular expressions; all names where there are none.
+/// Matches names against any of the patterns and regular expressions; where there are none, all names match.
 ///
 /// # Errors
 /// `Invalid` for a wrong pattern or expression.
@@ -14,7 +14,7 @@ pub(super) fn matcher(patterns: &[String], regexes: &[String]) -> Result<NameMat
     NameMatcher::with_regexes(patterns, regexes)
 }
 
-/// The pattern that matches a name alone, whatever signs are in it.
+/// The pattern that matches only this name, with its special characters escaped.
 ///
 /// ```
 /// assert_eq!(tidalite::escape("layers[0]/norm"), r"layers\[0\]/norm");

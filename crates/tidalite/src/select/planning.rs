@@ -1,4 +1,4 @@
-//! From a selection to plans: the names that it matches in a snapshot, and what has to be read.
+//! From a selection to plans: which names it matches in a snapshot, and what has to be read.
 
 use super::having::verdicts;
 use super::pattern::matcher;
@@ -13,7 +13,7 @@ use tidalite_model::Result;
 use tidalite_query::{LabelMatcher, NameMatcher, SeriesFilter};
 
 impl Selection {
-    /// Which series are meant, in a snapshot: which runs a filter takes is known of that alone.
+    /// Which series are selected in a snapshot, which also decides the runs that a run filter matches.
     pub(crate) fn series_filter(&self, snapshot: &Snapshot) -> Result<SeriesFilter> {
         let named = matcher(&self.runs, &self.runs_regex)?;
         let runs = match &self.run_filter {
@@ -38,12 +38,12 @@ impl Selection {
         LabelMatcher::new(self.labels.iter().map(|(k, v)| (k.as_str(), v.as_str())))
     }
 
-    /// One plan of all series, for answers that hold something of each anyway.
+    /// One plan of all series, for answers that hold something of each in any case.
     pub(crate) fn plan(&self) -> Result<Plan> {
         self.planning()?.whole()
     }
 
-    /// Plans of so many series each as may be in memory at once; one where there are no more.
+    /// Plans of as many series each as may be in memory at once; a single plan where that is all of them.
     pub(crate) fn plans(&self) -> Result<Plans> {
         let mut plans = self.planning()?;
         plans.spans = plans.planner.spans().into();
@@ -77,8 +77,8 @@ impl Selection {
         self.plan()?.split_long_series().with_start_states()
     }
 
-    /// The plan for answers that take each series whole. Where something is made of them it is made in pieces, since what
-    /// is read may be far more than what is answered.
+    /// The plan for answers that take each series whole. Transformed series are read in pieces all the same, since
+    /// far more may be read than is answered.
     pub(crate) fn plan_whole(&self) -> Result<Plan> {
         if self.has_transforms() { self.plan_in_pieces() } else { self.plan() }
     }

@@ -13,11 +13,11 @@ use tidalite_parts::ColumnSet;
 use tidalite_query::{PointsBuilder, points_schema};
 
 impl Selection {
-    /// The points, as Arrow batches ordered by run, metric, labels, step. ColumnSet: `run`, `metric`, `labels` (dictionary
-    /// text), `step` (int64), `time` (timestamp, µs, UTC), `value` (float64).
+    /// The points as Arrow batches, ordered by run, metric, labels, step. Columns: `run`, `metric`, `labels`
+    /// (dictionary text), `step` (int64), `time` (timestamp, µs, UTC), `value` (float64).
     ///
     /// # Errors
-    /// `Invalid` for a wrong pattern; `Corrupt` where a part that is needed is damaged; `Full` beyond the memory option.
+    /// `Invalid` for a wrong pattern; `Corrupt` where a needed part is damaged; `Full` beyond the memory option.
     pub fn points(&self) -> Result<PointStream> {
         let mut plans = self.plans()?;
         let plan = plans.next().unwrap_or_else(|| self.plan())?.split_long_series().with_start_states()?;
@@ -26,17 +26,17 @@ impl Selection {
     }
 }
 
-/// Batches of one schema as one; the empty batch where there are none.
+/// Joins batches of points; the result is empty where there are none.
 pub(crate) fn one_batch(batches: Vec<RecordBatch>) -> Result<RecordBatch> {
     concat_batches(&points_schema(), &batches).map_err(|e| {
         Error::new(ErrorKind::Full, "gather points", e.to_string(), "take the batches one by one")
     })
 }
 
-/// The points of a selection, batch by batch; memory stays bounded however many there are.
+/// The points of a selection, batch by batch, in bounded memory.
 #[derive(Debug)]
 pub struct PointStream {
-    /// Those that follow.
+    /// The plans that follow.
     plans: Plans,
     plan: Plan,
     batches: VecDeque<Range<usize>>,
@@ -58,7 +58,7 @@ impl PointStream {
         one_batch(batches)
     }
 
-    /// To the next plan, where there is one.
+    /// Moves to the next plan, where there is one.
     fn go_on(&mut self) -> Option<Result<()>> {
         let plan = self.plans.next()?.and_then(|plan| plan.split_long_series().with_start_states());
         Some(plan.map(|plan| {

@@ -1,4 +1,4 @@
-//! Which points are selected: runs, metrics, labels, ranges, and the rules of which points count.
+//! Which points are selected: runs, metrics, labels, ranges, and the rules for which points count.
 
 use super::pattern::escape;
 use crate::engine::store::Store;
@@ -11,8 +11,8 @@ use std::sync::Arc;
 use tidalite_model::{Bounds, Result, StepRange};
 use tidalite_query::{Aggregate, Compare, PointFilter, Repeats, RunFilter, Transform};
 
-/// A selection of points: by run, metric, labels, and half-open ranges of step, time and value. Nothing is read before an
-/// answer is asked for; each answer sees one snapshot.
+/// A selection of points: by run, metric, labels, and half-open ranges of step, time and value. Nothing is read
+/// before an answer is asked for; each answer sees one snapshot.
 ///
 /// ```
 /// use tidalite::{Aggregate, By, Store};
@@ -20,7 +20,8 @@ use tidalite_query::{Aggregate, Compare, PointFilter, Repeats, RunFilter, Transf
 /// # let store = Store::open(dir.path().join("metrics"))?;
 /// # let run = store.run("a").start()?;
 /// # for step in 0..100 { run.log(step, &[("loss", 1.0 / (step + 1) as f64)])?; }
-/// let table = store.select().metrics("loss*").steps(10..20).aggregate(&[Aggregate::Min, Aggregate::Mean], &[By::Run])?;
+/// let losses = store.select().metrics("loss*").steps(10..20);
+/// let table = losses.aggregate(&[Aggregate::Min, Aggregate::Mean], &[By::Run])?;
 /// assert_eq!(table.num_rows(), 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -38,7 +39,7 @@ pub struct Selection {
     pub(super) filter: PointFilter,
     pub(super) rules: Rules,
     pub(super) transforms: Vec<Transform>,
-    /// Where what is read is counted, for an answer that is to be explained.
+    /// Counts what is read, for an answer that is explained.
     pub(super) meter: Option<Arc<Meter>>,
 }
 
@@ -49,7 +50,7 @@ enum SelectionOf {
 }
 
 impl Store {
-    /// A selection over what the store holds when it is asked for an answer; see [`Selection`].
+    /// A selection over what the store holds at the time of each answer; see [`Selection`].
     pub fn select(&self) -> Selection {
         Selection::of(SelectionOf::Store(self.clone()))
     }
@@ -81,39 +82,39 @@ impl Selection {
         }
     }
 
-    /// Of this run alone; given several times, of any of them.
+    /// Selects this run; given several times, any of them.
     pub fn run(mut self, id: impl Into<String>) -> Self {
         self.runs.push(escape(&id.into()));
         self
     }
 
-    /// Of runs whose id matches a pattern (`*` any text, `?` one character, `[ab]`, `{a,b}`); given several times,
-    /// any of them.
+    /// Selects runs whose id matches a pattern (`*` any text, `?` one character, `[ab]`, `{a,b}`); given several
+    /// times, any of them.
     pub fn runs(mut self, pattern: impl Into<String>) -> Self {
         self.runs.push(pattern.into());
         self
     }
 
-    /// Of this metric alone; given several times, of any of them.
+    /// Selects this metric; given several times, any of them.
     pub fn metric(mut self, name: impl Into<String>) -> Self {
         self.metrics.push(escape(&name.into()));
         self
     }
 
-    /// Of metrics whose name matches a pattern, as for [`runs`](Self::runs).
+    /// Selects metrics whose name matches a pattern, as for [`runs`](Self::runs).
     pub fn metrics(mut self, pattern: impl Into<String>) -> Self {
         self.metrics.push(pattern.into());
         self
     }
 
-    /// Of runs in whose id a [regular expression](https://docs.rs/regex/latest/regex/#syntax) matches anywhere; `^` and `$`
-    /// bind it to the ends. With [`runs`](Self::runs), of any of them.
+    /// Selects runs in whose id a [regular expression](https://docs.rs/regex/latest/regex/#syntax) matches anywhere;
+    /// `^` and `$` anchor it. Given with [`runs`](Self::runs), a run has to match either.
     pub fn runs_regex(mut self, regex: impl Into<String>) -> Self {
         self.runs_regex.push(regex.into());
         self
     }
 
-    /// Of metrics in whose name a regular expression matches anywhere, as for [`runs_regex`](Self::runs_regex).
+    /// Selects metrics in whose name a regular expression matches anywhere, as for [`runs_regex`](Self::runs_regex).
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -128,7 +129,7 @@ impl Selection {
         self
     }
 
-    /// Of series that carry this label; the value may be a pattern. Given several times, all must match.
+    /// Selects series with this label; the value may be a pattern. Given several times, all must match.
     pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.labels.push((key.into(), value.into()));
         self
@@ -156,10 +157,10 @@ impl Selection {
         self
     }
 
-    /// Of series of which an aggregate over all their points at `steps` compares so with `value`; given several times,
-    /// all must. What else the selection says of steps, times and values has no bearing on it, nor have transforms; the
-    /// rule for repeats does. A series that has nothing of what is aggregated, such as a finite value for `max`, is not among them; its
-    /// `count` is 0. Times are compared in µs since 1970 UTC.
+    /// Selects series where an aggregate over all their points at `steps` compares with `value` as given; given
+    /// several times, all conditions must hold. The selection's ranges and transforms do not affect it; its rules for
+    /// repeats, history and hidden points do. A series without anything to aggregate, such as a finite value for
+    /// `max`, is not selected; a count of nothing is 0. Times are compared in µs since 1970 UTC.
     ///
     /// ```
     /// use tidalite::{Aggregate, Compare};
@@ -184,19 +185,19 @@ impl Selection {
         self
     }
 
-    /// Of steps in a range, such as `100..200`.
+    /// Selects steps in a range, such as `100..200`.
     pub fn steps(mut self, range: impl RangeBounds<i64>) -> Self {
         self.filter.steps = half_open(&range);
         self
     }
 
-    /// Of times in a range, µs since 1970 UTC.
+    /// Selects times in a range, in µs since 1970 UTC.
     pub fn times_us(mut self, range: impl RangeBounds<i64>) -> Self {
         self.filter.times_us = half_open(&range);
         self
     }
 
-    /// Of values v with lo ≤ v < hi; NaN never is.
+    /// Selects values v with lo ≤ v < hi; either bound excludes NaN.
     pub fn values(mut self, lo: impl Into<Option<f64>>, hi: impl Into<Option<f64>>) -> Self {
         self.filter.values = Bounds { lo: lo.into(), hi: hi.into() };
         self
@@ -208,9 +209,9 @@ impl Selection {
         self
     }
 
-    /// What is read of the history that a run took over where it was forked from another; by default the parent's points
-    /// up to and including the step of the fork, and the parent's parent's in turn, under the run's own id. What was
-    /// written to the run itself counts as written later. A run that said no step took nothing over.
+    /// Which history is read of a run that was forked from another. By default that is the parent's points up to and
+    /// including the step of the fork, and the parent's parent's in turn, under the run's own id. Points written to
+    /// the run itself count as written later. A run without a fork step inherits nothing.
     ///
     /// ```
     /// use tidalite::History;
@@ -237,7 +238,7 @@ impl Selection {
         self
     }
 
-    /// Whether rewound points are seen.
+    /// Whether rewound points are included.
     pub(crate) fn sees_hidden(&self) -> bool {
         self.rules.hidden
     }
@@ -253,7 +254,7 @@ impl Selection {
         }
     }
 
-    /// The same selection, of which each answer is counted.
+    /// The same selection, with its reading counted.
     pub(crate) fn metered(self, meter: Arc<Meter>) -> Selection {
         Selection { meter: Some(meter), ..self }
     }
@@ -268,13 +269,13 @@ impl Selection {
         Selection { of: SelectionOf::Snapshot(snapshot.clone()), having: Vec::new(), ..self.clone() }
     }
 
-    /// Without a selection of points: these series as they were written, all their points at some steps.
+    /// The same series as written, with all their points at some steps.
     pub(crate) fn whole_at(&self, steps: StepRange) -> Selection {
         let filter = PointFilter { steps, ..PointFilter::default() };
         Selection { filter, transforms: Vec::new(), ..self.clone() }
     }
 
-    /// Of the same runs another metric, as it was written, all its points.
+    /// Another metric of the same runs as written, with all its points.
     pub(crate) fn of_metric(&self, name: &str) -> Selection {
         Selection {
             metrics: vec![escape(name)],
@@ -285,7 +286,7 @@ impl Selection {
         }
     }
 
-    /// Whether series are answered as something is made of them.
+    /// Whether series are transformed.
     pub(crate) fn has_transforms(&self) -> bool {
         !self.transforms.is_empty()
     }
@@ -296,7 +297,7 @@ impl Selection {
     }
 }
 
-/// A condition on series.
+/// A condition on what series hold.
 #[derive(Debug, Clone)]
 pub(crate) struct SeriesCondition {
     pub(crate) aggregate: Aggregate,

@@ -1,4 +1,4 @@
-//! Summaries: one per series, from series tables and rollups where these stand for all points.
+//! One summary per series, from series tables and rollups where these stand for all points.
 
 use super::points::one_batch;
 use super::selection::Selection;
@@ -27,7 +27,7 @@ impl Selection {
         one_batch(builder.finish())
     }
 
-    /// What each series sums up to: count, extremes, mean, first and last point. Ordered by series.
+    /// The summary of each series: count, extremes, mean, first and last point. Ordered by series.
     ///
     /// # Errors
     /// As [`points`](Self::points).
@@ -37,10 +37,10 @@ impl Selection {
         Ok(found)
     }
 
-    /// Hands over what each series sums up to, in order.
+    /// Calls `take` with the summary of each series, in order.
     fn each_summary(&self, take: &mut dyn FnMut(SeriesKey, Summary)) -> Result<()> {
         let columns = ColumnSet { step: true, seq: false, time: true, value: true };
-        // The one that the next piece of a long series may go on with.
+        // The series that the next piece may continue.
         let mut open: Option<(SeriesKey, Summary)> = None;
         for plan in self.plans()? {
             let plan = plan?.split_long_series().with_start_states()?;
@@ -70,7 +70,7 @@ impl Selection {
 }
 
 impl Snapshot {
-    /// The greatest step of a run, over all its series of such metrics.
+    /// The greatest step of a run, over its series of the metrics that `of` accepts.
     pub(crate) fn step_max(&self, run: &str, of: impl Fn(&str) -> bool) -> Result<Option<i64>> {
         let mut max = None;
         self.select().run(run).each_summary(&mut |key, summary| {

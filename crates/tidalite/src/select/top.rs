@@ -10,9 +10,9 @@ use tidalite_model::{Error, ErrorKind, Result};
 use tidalite_query::{Aggregate, By};
 
 impl Selection {
-    /// The `k` groups in which the first aggregate is least, least first; the other aggregates come along. Groups in which
-    /// it is null or NaN are left out, and equal ones are in the order of the groups. The selection says over what: `steps`
-    /// for a window of it, several metrics for all of these together.
+    /// The `k` groups with the least first aggregate, least first, with the other aggregates as further columns.
+    /// Groups where it is null or NaN are left out; ties keep the order of the groups. The selection decides which
+    /// points count: `steps` for a window, several metrics for all of these together.
     ///
     /// ```
     /// use arrow::array::AsArray;
@@ -43,7 +43,7 @@ impl Selection {
     }
 }
 
-/// The first `k` rows in the order of a column, those aside that have no value in it.
+/// The first `k` rows in the order of a column; rows without a value in it are left out.
 fn first(table: RecordBatch, column: usize, k: usize, descending: bool) -> Result<RecordBatch> {
     let failed = |e: ArrowError| {
         Error::new(ErrorKind::Full, "rank groups", e.to_string(), "ask for fewer groups, or select less")
@@ -54,14 +54,14 @@ fn first(table: RecordBatch, column: usize, k: usize, descending: bool) -> Resul
         u32::try_from(table.num_rows()).map_err(|e| failed(ArrowError::ComputeError(e.to_string())))?;
     let keys = [
         SortColumn { values, options: Some(SortOptions { descending, nulls_first: false }) },
-        // The sort is not stable by itself.
+        // The sort alone is not stable.
         SortColumn { values: Arc::new(UInt32Array::from_iter_values(0..rows)), options: None },
     ];
     let order = lexsort_to_indices(&keys, Some(k)).map_err(failed)?;
     take_record_batch(&table, &order).map_err(failed)
 }
 
-/// NaN as null.
+/// The column with NaN as null.
 fn not_nan(column: &ArrayRef) -> std::result::Result<ArrayRef, ArrowError> {
     if column.data_type() != &DataType::Float64 {
         return Ok(column.clone());

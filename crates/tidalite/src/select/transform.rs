@@ -4,12 +4,13 @@ use super::selection::Selection;
 use tidalite_query::Transform;
 
 impl Selection {
-    /// Makes of each series another one, point by point, before anything is asked of it: smoothed, a rate, a derivative;
-    /// given several times, each of what the one before it gives. All answers are of what is made, from the real points
-    /// rather than from fewer of them: `chart` draws a smoothed line, `aggregate` finds the greatest rate.
+    /// Transforms each series point by point before anything is computed from it: smoothed, a rate, a derivative.
+    /// Given several times, each transform applies to the result of the one before. All answers are computed from all
+    /// points rather than from a downsampled series: `chart` draws a smoothed line, `aggregate` finds the greatest
+    /// rate.
     ///
-    /// A transform sees all points of a series, with this selection's rules for repeats, history and what is hidden. Ranges of
-    /// steps, times and values select from what it gives. See [`Transform`] for what there is.
+    /// A transform sees all points of a series, under this selection's rules for repeats, history and hidden points.
+    /// Ranges of steps, times and values select from its results. See [`Transform`] for the available ones.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
