@@ -1,8 +1,7 @@
 //! Backup: a consistent copy of a store, made while others write.
 //!
-//! A snapshot is copied: its parts file by file, each checked against its checksum on the way; its log rows as one
-//! more part; its run table; and a manifest of one version. The marker comes last, so that an interrupted backup is
-//! no store and can be told from a whole one.
+//! It copies a snapshot: the parts file by file, each checked against its checksum; the log rows as one more part; the
+//! run table; and a manifest of one version. The marker is written last, so an interrupted backup is not a store.
 
 use super::tail_source::TailSource;
 use crate::engine::state::StoreState;
@@ -18,16 +17,17 @@ use tidalite_model::{Error, Result};
 use tidalite_parts::PartMeta;
 use tidalite_vfs::Vfs;
 
-/// How much is copied at a time.
+/// Bytes copied at a time.
 const COPY_BYTES: usize = 1 << 20;
 
 impl Store {
-    /// Copies the store as it stands to the folder `to`, which must be absent or empty. Others may go on writing, here
-    /// and to the store; what they write meanwhile is not in the copy. `progress` is told bytes done and bytes in all.
+    /// Copies the store to the folder `to`, which must be absent or empty. Threads and processes may write to the store
+    /// during the backup; the copy does not contain those writes. `progress` gets the bytes of parts copied and their
+    /// total.
     ///
     /// # Errors
-    /// `Invalid` where `to` holds something; `Corrupt` where a part is damaged, since a backup must not keep damage;
-    /// `Full`, `Io`. An unfinished copy stays behind, and is no store.
+    /// `Invalid` if `to` is not empty; `Corrupt` if a part is damaged, since a backup must not contain damage; `Full`,
+    /// `Io`. On an error the unfinished copy stays; it is not a store.
     pub fn backup(&self, to: impl AsRef<Path>, progress: &dyn Fn(u64, u64)) -> Result<()> {
         let inner = self.inner()?;
         let vfs = &inner.vfs;
@@ -73,11 +73,11 @@ impl Store {
 fn prepare(vfs: &dyn Vfs, target: &Paths) -> Result<()> {
     let root = target.root();
     let refuse = |what: &str| {
-        Err(Error::invalid("back up", what, "give a folder that is empty or to be made").at(root))
+        Err(Error::invalid("back up", what, "give a folder that is empty or does not exist").at(root))
     };
     match vfs.stat(root)? {
         Some(s) if !s.is_dir => return refuse("it is a file"),
-        Some(_) if !vfs.read_dir(root)?.is_empty() => return refuse("the folder holds something already"),
+        Some(_) if !vfs.read_dir(root)?.is_empty() => return refuse("the folder is not empty"),
         Some(_) => {}
         None => create_folders(vfs, root)?,
     }

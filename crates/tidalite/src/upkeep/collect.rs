@@ -5,8 +5,8 @@
 //! 1. Versions that a newer one replaced go once nobody pins them and the grace time is over. The newest never goes.
 //! 2. What the versions left over name is live: their parts, their run tables, and of each writer's log the frames
 //!    that the least of them has not flushed.
-//! 3. Files that are not live go: parts, series tables, rollups, run tables, leftovers of killed publications; segments and
-//!    staged parts below the flushed frame; and the folders of dead writers that are flushed whole.
+//! 3. Files that are not live go: parts, series tables, rollups, run tables, leftovers of killed publications; segments
+//!    and staged parts below the flushed frame; and the folders of dead writers that are flushed whole.
 //!
 //! Since flush and compaction hold the same lock, a part that is written but not yet published is never seen here: what
 //! no version names is either old or was left behind by a crash. A writer's own folder is only touched below what is
@@ -71,7 +71,8 @@ fn drop_versions(vfs: &dyn Vfs, paths: &Paths, grace_us: i64) -> Result<Vec<Mani
         // A clock that went back makes the age negative: then the version stays until the clock has caught up.
         let over = vfs.now_us().saturating_sub(replaced_at) >= grace_us;
         replaced_at = old.time_us;
-        // The lock is held until the file is gone: a reader that opens it in between finds it locked, or no longer there.
+        // The lock is held until the file is gone: a reader that opens it in between finds it locked, or no longer
+        // there.
         let file = vfs.open(&path)?;
         if over && file.try_lock_exclusive().unwrap_or(false) {
             vfs.remove(&path)?;
@@ -107,8 +108,8 @@ fn collect_logs(inner: &StoreState, live: &[Manifest], published: &BTreeSet<Uuid
     for dir in tidalite_log::writers(vfs, &inner.paths.log())? {
         let damaged = live.iter().any(|m| m.writers.iter().any(|w| w.writer == dir.writer && w.damaged));
         let flushed = live.iter().map(|m| m.flushed(dir.writer)).min().unwrap_or(0);
-        // One that begins just now has a folder and no lock yet, and looks dead. It goes on only if no version published by
-        // then gives its ordinal away, and it looks after it has its lock: see `StoreState::make_log`.
+        // One that begins just now has a folder and no lock yet, and looks dead. It goes on only if no version
+        // published by then gives its ordinal away, and it looks after it has its lock: see `StoreState::make_log`.
         let may_begin = live.iter().all(|m| dir.writer >= m.writer_next);
         if damaged || may_begin {
             continue;

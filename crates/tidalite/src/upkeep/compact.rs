@@ -1,10 +1,9 @@
-//! Compaction: several parts → one, so that a series lies together again and files stay few.
+//! Compaction: merges parts into one, so that each series is stored together and files stay few.
 //!
-//! Tiles that would come out as they are go over page by page, undecoded but for their values; the others are merged.
-//! Every row of the inputs is in the output, repeats and rewound points included, but for those of deleted runs: the count
-//! and a checksum over the bits of all values, those left out taken off, must agree before the new version is published. Any
-//! error on the way leaves everything as it was. Thinned parts are merged among themselves. Thinning rewrites
-//! parts by the same means, without the series that it takes out.
+//! Tiles that merging would not change are copied page by page, with only their values decoded; the others are merged.
+//! The output holds every row of the inputs, repeats and rewound points included, except those of deleted runs. The
+//! count and a checksum over the bits of all values, less those left out, must agree before the new version is
+//! published. An error changes nothing. Thinned parts are merged only with thinned parts.
 
 use super::collect;
 use super::deleted::deleted;
@@ -19,33 +18,33 @@ use crate::files::manifest;
 use tidalite_model::{Error, Result};
 use tidalite_parts::{Part, PartMeta};
 
-/// What a compaction did.
+/// The result of a compaction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CompactStats {
-    /// Points that went from logs to parts first.
+    /// Points flushed from logs to parts first.
     pub flushed: u64,
-    /// Parts that were merged.
+    /// Parts read by merges.
     pub parts_in: u64,
-    /// Parts that they became.
+    /// Parts written by merges.
     pub parts_out: u64,
-    /// Points in them.
+    /// Points in the parts written.
     pub points: u64,
     /// Points of deleted runs that were left out.
     pub dropped: u64,
 }
 
 impl Store {
-    /// Flushes, then merges parts as far as is useful, and removes what was replaced.
+    /// Flushes, merges parts as far as is useful, and removes the files that were replaced.
     ///
     /// # Errors
-    /// As [`flush`](Self::flush); `Corrupt` where a part is damaged: it stays as it is, and so does what it would have been
-    /// merged with.
+    /// As [`flush`](Self::flush); `Corrupt` if a part is damaged. A part that cannot be opened is left as it is and the
+    /// others are merged; damage found during a merge leaves its inputs as they are.
     pub fn compact(&self) -> Result<CompactStats> {
         self.compact_with(&|_, _| {})
     }
 
-    /// As [`compact`](Self::compact); `progress` is told points done and points in all, of each merge.
+    /// As [`compact`](Self::compact). `progress` gets the points done and the total of each merge.
     ///
     /// # Errors
     /// As [`compact`](Self::compact).
@@ -60,7 +59,7 @@ impl Store {
     }
 }
 
-/// Merges what the policy picks until it picks nothing. The caller holds the store's lock.
+/// Merges what the policy picks until it picks nothing. The caller must hold the store's lock.
 pub(crate) fn compact_all(
     inner: &StoreState,
     policy: Policy,
@@ -82,7 +81,7 @@ pub(crate) fn compact_all(
             picked = stale(inner, &readable, &deleted, policy)?;
         }
         if picked.is_empty() {
-            // Whoever asks for a compaction by hand is told of what it could not touch; the background goes on.
+            // An explicit compaction reports a part that it could not open; the background thread does not.
             return match unreadable {
                 Some(e) if policy == Policy::All => Err(e),
                 _ => Ok(stats),
@@ -108,8 +107,8 @@ pub(crate) fn compact_all(
     }
 }
 
-/// The parts that can be opened, and why the first of the others cannot. One that cannot stays as it is, and holds nothing
-/// else up.
+/// The parts that can be opened, and the error of the first that cannot. Such a part is left as it is and does not
+/// block the others.
 fn open_each(inner: &StoreState, parts: &[PartMeta]) -> (Vec<PartMeta>, Option<Error>) {
     let (mut readable, mut unreadable) = (Vec::new(), None);
     for meta in parts {

@@ -18,8 +18,8 @@ use tidalite_query::{Points, Repeats, merge};
 /// A tile with at least this share of the usual rows is large enough to stay.
 const TILE_SHARE: usize = 8;
 
-/// Tiles that may stay as they are, as (part, tile): large enough, without a point of a deleted run or of a series that is
-/// left out, and of series that have nothing elsewhere within the steps that they have there.
+/// Tiles that may stay as they are, as (part, tile): large enough, without a point of a deleted run or of a series that
+/// is left out, and of series that have nothing elsewhere within the steps that they have there.
 pub(super) fn unchanged(
     parts: &[Arc<Part>],
     deleted: &Deleted,

@@ -22,8 +22,9 @@ pub(crate) enum Policy {
 /// So many parts of like size are worth a rewrite.
 const TIER_PARTS: usize = 8;
 
-/// A part that holds deleted points and is worth writing anew for that alone: by hand any, in the background one of which at
-/// least a quarter is deleted. What its series table cannot tell does not count, so that no part is written anew in vain.
+/// A part that holds deleted points and is worth writing anew for that alone: by hand any, in the background one of
+/// which at least a quarter is deleted. What its series table cannot tell does not count, so that no part is written
+/// anew in vain.
 pub(super) fn stale(
     inner: &StoreState,
     parts: &[PartMeta],

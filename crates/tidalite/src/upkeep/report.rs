@@ -155,8 +155,8 @@ impl Report {
 }
 
 impl Store {
-    /// What opening the store found: torn tails that a crash left, damage in logs, in the marker, the manifest, the run table. Parts
-    /// are not read through; [`verify`](Self::verify) does that.
+    /// What opening the store found: torn tails that a crash left, damage in logs, in the marker, the manifest, the run
+    /// table. Parts are not read through; [`verify`](Self::verify) does that.
     ///
     /// # Errors
     /// As [`snapshot`](Self::snapshot).

@@ -1,8 +1,8 @@
 //! Bulk ingest: appends an Arrow record batch in long form as one unit.
 //!
 //! A small batch is one frame of the log. A large batch is sorted, written to a staged part and synced; then one frame
-//! that refers to the part accepts it. So a batch of any size is visible whole or not at all, and its write order is that
-//! of its frame. The part is written before this order is known; readers take it from the frame.
+//! that refers to the part accepts it. So a batch of any size is visible whole or not at all, and its write order is
+//! that of its frame. The part is written before this order is known; readers take it from the frame.
 
 use crate::engine::store::Store;
 use crate::files::paths::staged_part;
@@ -27,15 +27,15 @@ const FRAME_ROWS_MAX: usize = 16_384;
 impl Store {
     /// Appends the points of a record batch, whole or not at all. Every process sees them when this returns.
     ///
-    /// Columns, in any order: `run`, `metric` (text, plain or dictionary), `step` (any integer), `value` (any number), and
-    /// optionally `time` (a timestamp of any unit, or integer µs since 1970 UTC; by default the current time) and `labels`
-    /// (text such as `host=a,rank=3`). An unsigned or wide integer value becomes the nearest `f64`. A timestamp finer than
-    /// a microsecond is truncated.
+    /// Columns, in any order: `run`, `metric` (text, plain or dictionary), `step` (any integer), `value` (any number),
+    /// and optionally `time` (a timestamp of any unit, or integer µs since 1970 UTC; by default the current time) and
+    /// `labels` (text such as `host=a,rank=3`). An unsigned or wide integer value becomes the nearest `f64`. A
+    /// timestamp finer than a microsecond is truncated.
     ///
     /// # Errors
-    /// `Invalid`, naming column and row, for a missing or unknown column, a wrong type, a null, a time outside the years 1
-    /// to 9999, or a wrong name; `Full`, `Io`, `Poisoned` as for [`Run::log`](crate::Run::log). On an error, nothing is
-    /// appended.
+    /// `Invalid`, naming column and row, for a missing or unknown column, a wrong type, a null, a time outside the
+    /// years 1 to 9999, or a wrong name; `Full`, `Io`, `Poisoned` as for [`Run::log`](crate::Run::log). On an error,
+    /// nothing is appended.
     pub fn append(&self, batch: &RecordBatch) -> Result<Option<Seq>> {
         let inner = self.writable()?;
         let rows = BatchRows::read(batch, inner.vfs.now_us())?;

@@ -3,8 +3,8 @@
 //! May use: `upkeep` (its thread starts with the log), `select` (for the last step of a run), `view`, `parts`, `engine`
 //! and `files`.
 //!
-//! Invariants: a write goes to this process's own log and is accepted whole or not at all. Every process sees it when the
-//! call returns. A writer never waits for readers or other writers.
+//! Invariants: a write goes to this process's own log and is accepted whole or not at all. Every process sees it when
+//! the call returns. A writer never waits for readers or other writers.
 
 pub(crate) mod builder;
 pub(crate) mod handles;

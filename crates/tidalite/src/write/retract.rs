@@ -1,8 +1,8 @@
 //! Rewinding and deleting runs.
 //!
-//! Each is one change in this process's log. The change holds a moment: how far every writer had come. So after a crash it
-//! is there whole or not at all, its meaning does not depend on the order in which logs are read, and later writes of any
-//! process stay visible.
+//! Each is one change in this process's log. The change holds a moment: how far every writer had come. So after a crash
+//! it is there whole or not at all, its meaning does not depend on the order in which logs are read, and later writes
+//! of any process stay visible.
 
 use super::run::Run;
 use crate::engine::state::StoreState;
@@ -13,9 +13,9 @@ use std::sync::Arc;
 use tidalite_model::{Moment, Result, RunChange, Seq};
 
 impl Run {
-    /// Continues from an earlier step, as after loading a checkpoint. Points at steps greater than `step` that any process
-    /// wrote to the run before this call are hidden from every answer. They are kept; a selection reads them with
-    /// [`hidden`](crate::Selection::hidden). Automatic steps continue after `step`.
+    /// Continues from an earlier step, as after loading a checkpoint. Points at steps greater than `step` that any
+    /// process wrote to the run before this call are hidden from every answer. They are kept; a selection reads them
+    /// with [`hidden`](crate::Selection::hidden). Automatic steps continue after `step`.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -41,8 +41,8 @@ impl Run {
 
 impl Store {
     /// Deletes a run: everything that any process wrote to it before this call is removed from every answer at once.
-    /// Compaction frees the disk space. Later writes under this id belong to a new run. A process that still writes to the
-    /// run may continue, and what it writes is visible.
+    /// Compaction frees the disk space. Later writes under this id belong to a new run. A process that still writes to
+    /// the run may continue, and what it writes is visible.
     ///
     /// The deletion is accepted when this returns, and durable after a [`sync`](Self::sync). It cannot be undone.
     ///
@@ -74,8 +74,8 @@ impl Store {
 /// The moment of now: how far each writer has come.
 fn now(inner: &Arc<StoreState>) -> Result<Moment> {
     let snapshot = Snapshot::take(inner)?;
-    // A writer whose folder is gone writes no more. A writer that opens later gets a number that no version had assigned
-    // by now.
+    // A writer whose folder is gone writes no more. A writer that opens later gets a number that no version had
+    // assigned by now.
     let ends = snapshot.view.tails.iter().map(|t| {
         let end = Seq::from_i64(t.seqs.1).map_or(0, Seq::ordinal);
         (t.writer, end)

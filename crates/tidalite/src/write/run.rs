@@ -1,7 +1,7 @@
 //! A run in the process that writes to it: logging, changing, ending.
 //!
-//! Invariants: when a call returns, its whole row or change is in the log. A forked child writes to its own log. Metrics
-//! that are logged together are looked up by name once and remembered.
+//! Invariants: when a call returns, its whole row or change is in the log. A forked child writes to its own log.
+//! Metrics that are logged together are looked up by name once and remembered.
 
 use super::layout::new_layout;
 use super::params::check_param;
@@ -20,8 +20,8 @@ use tidalite_model::{Error, Labels, Params, Result, RunChange, Seq, Status, chec
 
 /// A run that this process writes to. Cheap to clone; may be used from many threads.
 ///
-/// Dropping the last clone without [`finish`](Self::finish) ends the run as finished, or as failed during a panic. If the
-/// process dies, the run is *lost*.
+/// Dropping the last clone without [`finish`](Self::finish) ends the run as finished, or as failed during a panic. If
+/// the process dies, the run is *lost*.
 #[derive(Debug, Clone)]
 pub struct Run {
     pub(super) shared: Arc<RunState>,
@@ -75,14 +75,14 @@ impl Run {
         &self.shared.labels
     }
 
-    /// Logs a row: values of several metrics at one step and the current time. If the step is `None`, it is the last step
-    /// plus one. The first such step follows the greatest step of the run in the store, inherited points included and
-    /// metrics below `system/` (telemetry) excluded. When this returns, every process sees the whole row, and the row
-    /// survives the death of this process.
+    /// Logs a row: values of several metrics at one step and the current time. If the step is `None`, it is the last
+    /// step plus one. The first such step follows the greatest step of the run in the store, inherited points included
+    /// and metrics below `system/` (telemetry) excluded. When this returns, every process sees the whole row, and the
+    /// row survives the death of this process.
     ///
     /// # Errors
-    /// `Invalid` if a name is wrong, a metric is given twice, or the run has ended; `Full` if the disk is full; `Poisoned`
-    /// after a failed sync. On an error, no part of the row is in the log.
+    /// `Invalid` if a name is wrong, a metric is given twice, or the run has ended; `Full` if the disk is full;
+    /// `Poisoned` after a failed sync. On an error, no part of the row is in the log.
     pub fn log(&self, step: impl Into<Option<i64>>, values: &[(&str, f64)]) -> Result<Seq> {
         self.log_at(&RowAt::step(step), values)
     }
