@@ -24,7 +24,7 @@ use tidalite_model::{ErrorKind, Result};
 use tidalite_vfs::Vfs;
 use uuid::Uuid;
 
-/// Removes what no version needs; the caller holds the store's lock. `grace_us` is how long a replaced version stays.
+/// Removes files that no version needs. The caller must hold the store's lock. A replaced version stays for `grace_us`.
 ///
 /// # Errors
 /// Those of reading the manifest and of removing files.
@@ -35,7 +35,7 @@ pub(super) fn collect(inner: &StoreState, grace_us: i64) -> Result<()> {
     Ok(())
 }
 
-/// Gives the number of files removed.
+/// Returns the number of files removed.
 fn remove_files(inner: &StoreState, grace_us: i64) -> Result<u64> {
     let (vfs, paths) = (&*inner.vfs, &inner.paths);
     let live = drop_versions(vfs, paths, grace_us)?;
@@ -53,22 +53,22 @@ fn remove_files(inner: &StoreState, grace_us: i64) -> Result<u64> {
     Ok(removed)
 }
 
-/// Removes versions that are replaced, unpinned and past their grace; gives the manifests of all that stay.
+/// Removes versions that are replaced, not pinned and past their grace time. Returns the manifests of the others.
 fn drop_versions(vfs: &dyn Vfs, paths: &Paths, grace_us: i64) -> Result<Vec<Manifest>> {
     let newest = manifest::latest(vfs, paths)?.manifest;
     let mut live = Vec::new();
-    // A version is needed until its successor is older than the grace time, since readers held it until then.
+    // The grace time of a version begins when its successor is published: readers used the version until then.
     let mut replaced_at = newest.time_us;
     for number in versions(vfs, paths)?.into_iter().rev().filter(|&v| v < newest.version) {
         let path = paths.manifest().join(version_name(number));
         let old = match manifest::pin(vfs, paths, number) {
             Ok(Some(old)) => old.manifest,
             Ok(None) => continue,
-            // A damaged version names nothing that can be kept for it, and is itself kept as evidence.
+            // The files that a damaged version names are unknown. The version itself is kept as evidence.
             Err(e) if e.kind() == ErrorKind::Corrupt => continue,
             Err(e) => return Err(e),
         };
-        // A clock that went back makes the age negative: then the version stays until the clock has caught up.
+        // If the clock went back, the age is negative, and the version stays until the clock has caught up.
         let over = vfs.now_us().saturating_sub(replaced_at) >= grace_us;
         replaced_at = old.time_us;
         // The lock is held until the file is gone: a reader that opens it in between finds it locked, or no longer
@@ -85,7 +85,7 @@ fn drop_versions(vfs: &dyn Vfs, paths: &Paths, grace_us: i64) -> Result<Vec<Mani
     Ok(live)
 }
 
-/// Whether a file is what a killed publication left behind.
+/// Whether a file was left by a killed publication.
 fn is_leftover(name: &str) -> bool {
     name.starts_with("tmp-")
 }
@@ -103,7 +103,8 @@ fn collect_logs(inner: &StoreState, live: &[Manifest], published: &BTreeSet<Uuid
     let vfs = &*inner.vfs;
     let mut removed = 0;
     let mut gone = false;
-    // Where a lock may not reach other machines, a writer there may look dead and be alive: its folder is left alone.
+    // On a network file system, a lock may not reach other machines and a live writer there may look dead. So no folder
+    // is removed.
     let network = vfs.file_system(inner.paths.root())?.network;
     for dir in tidalite_log::writers(vfs, &inner.paths.log())? {
         let damaged = live.iter().any(|m| m.writers.iter().any(|w| w.writer == dir.writer && w.damaged));
@@ -116,9 +117,9 @@ fn collect_logs(inner: &StoreState, live: &[Manifest], published: &BTreeSet<Uuid
         }
         let alive = tidalite_log::is_alive(vfs, &dir)?;
         let segments = tidalite_log::segments(vfs, &dir)?;
-        // The living make segments ahead of need: one without a frame is not done with, it is about to be written.
+        // A live writer allocates segments in advance: one without frames is still to be written.
         let done = |s: &SegmentInfo| s.end_ordinal.is_some_and(|end| end <= flushed) && (s.sealed || !alive);
-        // Front to back, so that what is left of a log is always its end.
+        // Remove from the front, so that the end of the log remains.
         let finished = segments.iter().take_while(|s| done(s)).count();
         for segment in &segments[..finished] {
             vfs.remove(&segment.path)?;
@@ -146,7 +147,7 @@ fn collect_logs(inner: &StoreState, live: &[Manifest], published: &BTreeSet<Uuid
     Ok(removed)
 }
 
-/// Whether all that a dead writer's log still holds is flushed.
+/// Whether every frame of a dead writer's log is flushed, so that at most a torn tail is left.
 fn only_torn_tail_left(inner: &StoreState, dir: &tidalite_log::WriterDir, flushed: u64) -> Result<bool> {
     let mut nothing = TailData::default();
     match tidalite_log::replay(&*inner.vfs, dir, flushed, false, &mut nothing) {

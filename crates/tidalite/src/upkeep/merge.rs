@@ -1,7 +1,7 @@
 //! Merging parts into one, and checking that the output holds every row of the inputs.
 //!
 //! Invariant: inputs and output agree in the count of points and the sum of value bits, after subtracting the points of
-//! deleted runs and of removed series. If they differ, nothing is published.
+//! deleted runs and of removed series. If they differ, the output is removed and nothing is published.
 
 use super::deleted::Deleted;
 use super::parts_source::{PartsSource, unchanged};

@@ -12,14 +12,14 @@ use uuid::Uuid;
 /// Which parts to merge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Policy {
-    /// All that fit together: by hand.
+    /// As many as fit into one part. For explicit compaction.
     All,
-    /// Only where enough parts of like size have gathered, so that each point is rewritten a logarithmic number of
-    /// times: in the background.
+    /// Only when there are enough parts of similar size, so that each point is rewritten a logarithmic number of times.
+    /// For the background thread.
     Tiered,
 }
 
-/// So many parts of like size are worth a rewrite.
+/// The number of parts of similar size that is worth a merge.
 const TIER_PARTS: usize = 8;
 
 /// A part that holds deleted points and is worth writing anew for that alone: by hand any, in the background one of
@@ -53,13 +53,13 @@ pub(super) fn stale(
     Ok(BTreeSet::new())
 }
 
-/// The parts to merge next; empty where there is nothing to do.
+/// The parts to merge next; empty if there is nothing to do.
 pub(super) fn pick(parts: &[PartMeta], policy: Policy) -> BTreeSet<Uuid> {
     let mut small: Vec<&PartMeta> = parts.iter().filter(|p| p.rows < PART_ROWS_MAX / 2).collect();
     small.sort_by_key(|p| p.rows);
     let mut picked: Vec<&PartMeta> = match policy {
         Policy::All => small,
-        // Like size: within a factor of four.
+        // Similar size: within a factor of four.
         Policy::Tiered => small
             .chunk_by(|a, b| a.rows.max(1).ilog2() / 2 == b.rows.max(1).ilog2() / 2)
             .find(|tier| tier.len() >= TIER_PARTS)
@@ -75,7 +75,7 @@ pub(super) fn pick(parts: &[PartMeta], policy: Policy) -> BTreeSet<Uuid> {
     if picked.len() < 2 { BTreeSet::new() } else { picked.into_iter().map(|p| p.id).collect() }
 }
 
-/// Of thinned parts so many as can be one, all of whose buckets are in memory while it is made.
+/// The picked thinned parts that fit into one part, smallest first. All its buckets are in memory while it is made.
 pub(super) fn thinned_that_fit(
     inner: &StoreState,
     parts: &[PartMeta],
