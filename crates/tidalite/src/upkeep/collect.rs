@@ -1,16 +1,17 @@
-//! Collection: removing what no version names any more.
+//! Collection: removes files that no version names.
 //!
-//! In this order, and only by the holder of the store's lock:
+//! The steps, under the store's lock:
 //!
-//! 1. Versions that a newer one replaced go once nobody pins them and the grace time is over. The newest never goes.
-//! 2. What the versions left over name is live: their parts, their run tables, and of each writer's log the frames
-//!    that the least of them has not flushed.
-//! 3. Files that are not live go: parts, series tables, rollups, run tables, leftovers of killed publications; segments
-//!    and staged parts below the flushed frame; and the folders of dead writers that are flushed whole.
+//! 1. Remove replaced versions that are not pinned and whose grace time is over. The newest version stays.
+//! 2. The remaining versions define what is live: their parts, their run tables, and the frames of each writer's log
+//!    that any of them has not flushed.
+//! 3. Remove everything else: parts, series tables, rollups, run tables, leftovers of killed publications; segments
+//!    whose frames are all flushed; staged parts that a version lists; and the folders of dead writers that are flushed
+//!    whole.
 //!
-//! Since flush and compaction hold the same lock, a part that is written but not yet published is never seen here: what
-//! no version names is either old or was left behind by a crash. A writer's own folder is only touched below what is
-//! flushed, and a log in which damage was met is evidence and stays.
+//! Flush and compaction hold the same lock, so collection never sees a part that is written but not yet published: a
+//! file that no version names is old or left by a crash. In the folder of a living writer, only flushed files are
+//! removed. A log with damage is evidence and stays.
 
 use super::evidence::is_evidence;
 use crate::engine::state::StoreState;
@@ -71,8 +72,7 @@ fn drop_versions(vfs: &dyn Vfs, paths: &Paths, grace_us: i64) -> Result<Vec<Mani
         // If the clock went back, the age is negative, and the version stays until the clock has caught up.
         let over = vfs.now_us().saturating_sub(replaced_at) >= grace_us;
         replaced_at = old.time_us;
-        // The lock is held until the file is gone: a reader that opens it in between finds it locked, or no longer
-        // there.
+        // The lock is held until the file is removed: a reader that opens it meanwhile finds it locked or missing.
         let file = vfs.open(&path)?;
         if over && file.try_lock_exclusive().unwrap_or(false) {
             vfs.remove(&path)?;
@@ -109,8 +109,8 @@ fn collect_logs(inner: &StoreState, live: &[Manifest], published: &BTreeSet<Uuid
     for dir in tidalite_log::writers(vfs, &inner.paths.log())? {
         let damaged = live.iter().any(|m| m.writers.iter().any(|w| w.writer == dir.writer && w.damaged));
         let flushed = live.iter().map(|m| m.flushed(dir.writer)).min().unwrap_or(0);
-        // One that begins just now has a folder and no lock yet, and looks dead. It goes on only if no version
-        // published by then gives its ordinal away, and it looks after it has its lock: see `StoreState::make_log`.
+        // A writer that is starting has a folder but no lock yet, and looks dead. After it has locked, it continues
+        // only if no published version has assigned its number: see `StoreState::make_log`.
         let may_begin = live.iter().all(|m| dir.writer >= m.writer_next);
         if damaged || may_begin {
             continue;

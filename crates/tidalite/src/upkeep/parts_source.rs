@@ -18,8 +18,8 @@ use tidalite_query::{Points, Repeats, merge};
 /// A tile with at least one eighth of the usual rows is large enough to copy.
 const TILE_SHARE: usize = 8;
 
-/// Tiles that may stay as they are, as (part, tile): large enough, without a point of a deleted run or of a series that
-/// is left out, and of series that have nothing elsewhere within the steps that they have there.
+/// Tiles to copy unchanged, as (part, tile): large enough, without a series of a run with a deletion or a series that
+/// is left out, and without a series that has other rows within its steps in the tile.
 pub(super) fn unchanged(
     parts: &[Arc<Part>],
     deleted: &Deleted,

@@ -22,9 +22,9 @@ pub(crate) enum Policy {
 /// The number of parts of similar size that is worth a merge.
 const TIER_PARTS: usize = 8;
 
-/// A part that holds deleted points and is worth writing anew for that alone: by hand any, in the background one of
-/// which at least a quarter is deleted. What its series table cannot tell does not count, so that no part is written
-/// anew in vain.
+/// A part that is worth rewriting for its deleted points alone: with [`Policy::All`] any, with [`Policy::Tiered`] one
+/// with at least a quarter deleted. A row of the series table counts whole if its first or last seq is deleted, and
+/// otherwise not at all, so no part is rewritten in vain.
 pub(super) fn stale(
     inner: &StoreState,
     parts: &[PartMeta],

@@ -156,8 +156,8 @@ impl Report {
 }
 
 impl Store {
-    /// What opening the store found: torn tails that a crash left, damage in logs, in the marker, the manifest, the run
-    /// table. Parts are not read through; [`verify`](Self::verify) does that.
+    /// Reports what opening the store found: torn tails, and damage in the logs, the marker, the manifest and the run
+    /// table. It does not read the pages of parts; [`verify`](Self::verify) does.
     ///
     /// # Errors
     /// As [`snapshot`](Self::snapshot).

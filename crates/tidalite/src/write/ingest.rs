@@ -90,7 +90,7 @@ impl BatchRows {
             if !["run", "metric", "labels", "step", "time", "value"].contains(&field.name().as_str()) {
                 return Err(wrong(
                     format!("there is an unknown column {:?}", field.name()),
-                    "give the columns run, metric, step, value and optionally time and labels, each once; rename or drop others",
+                    "use the columns run, metric, step, value and optionally time and labels; rename or drop others",
                 ));
             }
             if batch.schema().fields().iter().filter(|f| f.name() == field.name()).count() > 1 {
