@@ -67,7 +67,7 @@ pub(crate) fn merge_parts(
     }
 }
 
-/// Merges thinned parts. Returns as [`merge_parts`].
+/// Merges thinned parts, with the same result as [`merge_parts`].
 pub(super) fn merge_thinned(
     inner: &StoreState,
     inputs: &[PartMeta],
@@ -102,9 +102,7 @@ fn differs(total: u64, left_out: u64, came_out: u64) -> Error {
     Error::new(
         ErrorKind::Corrupt,
         "compact",
-        format!(
-            "of {total} points {left_out} were left out and {came_out} written, or the checksums differ"
-        ),
+        format!("of {total} points {left_out} were left out and {came_out} written, or the checksums differ"),
         "nothing was changed; run `tidalite verify`",
     )
 }

@@ -24,7 +24,7 @@ const TIER_PARTS: usize = 8;
 
 /// A part that is worth rewriting for its deleted points alone: with [`Policy::All`] any, with [`Policy::Tiered`] one
 /// with at least a quarter deleted. A row of the series table counts whole if its first or last seq is deleted, and
-/// otherwise not at all, so no part is rewritten in vain.
+/// otherwise not at all, so a merge always removes something.
 pub(super) fn stale(
     inner: &StoreState,
     parts: &[PartMeta],

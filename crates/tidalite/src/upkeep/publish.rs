@@ -20,7 +20,10 @@ pub(crate) fn publish_version(inner: &StoreState, mut next: Manifest) -> Result<
     Err(Error::new(
         ErrorKind::Busy,
         "publish version",
-        format!("version {} already exists: another process published without the store's lock", next.version),
+        format!(
+            "version {} already exists: another process published without the store's lock",
+            next.version
+        ),
         "check that the file system has working locks, then try again",
     )
     .at(&inner.paths.manifest()))

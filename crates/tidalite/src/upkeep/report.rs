@@ -23,7 +23,7 @@ pub enum FindingKind {
     TornTail,
     /// Bytes differ from what was written.
     Damage,
-    /// A file does not exist.
+    /// A file that the store needs does not exist.
     Missing,
 }
 
