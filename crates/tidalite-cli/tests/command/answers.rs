@@ -311,7 +311,7 @@ fn flush_compact_verify_and_backup_report_their_work() {
     assert_eq!(json("backup", &[copy.to_str().unwrap()])["points"], 600);
     assert!(sample.run("verify", &[]).ok().contains("sound: 1 parts"));
     let again = sample.run("backup", &[copy.to_str().unwrap()]);
-    assert!(again.fails(1).contains("holds something already"), "{}", again.err);
+    assert!(again.fails(1).contains("is not empty"), "{}", again.err);
 }
 
 #[test]

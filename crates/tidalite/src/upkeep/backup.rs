@@ -1,8 +1,7 @@
 //! Backup: a consistent copy of a store, made while others write.
 //!
-//! A snapshot is copied: its parts file by file, each checked against its checksum on the way; its log rows as one
-//! more part; its run table; and a manifest of one version. The marker comes last, so that an interrupted backup is
-//! no store and can be told from a whole one.
+//! It copies a snapshot: the parts file by file, each checked against its checksum; the log rows as one more part; the
+//! run table; and a manifest of one version. The marker is written last, so an interrupted backup is not a store.
 
 use super::tail_source::TailSource;
 use crate::engine::state::StoreState;
@@ -18,7 +17,7 @@ use tidalite_model::{Error, Result};
 use tidalite_parts::PartMeta;
 use tidalite_vfs::Vfs;
 
-/// How much is copied at a time.
+/// Bytes copied at a time.
 const COPY_BYTES: usize = 1 << 20;
 
 impl Store {
@@ -81,11 +80,11 @@ impl Store {
 fn prepare(vfs: &dyn Vfs, target: &Paths) -> Result<()> {
     let root = target.root();
     let refuse = |what: &str| {
-        Err(Error::invalid("back up", what, "give a folder that is empty or to be made").at(root))
+        Err(Error::invalid("back up", what, "give a folder that is empty or does not exist").at(root))
     };
     match vfs.stat(root)? {
         Some(s) if !s.is_dir => return refuse("it is a file"),
-        Some(_) if !vfs.read_dir(root)?.is_empty() => return refuse("the folder holds something already"),
+        Some(_) if !vfs.read_dir(root)?.is_empty() => return refuse("the folder is not empty"),
         Some(_) => {}
         None => create_folders(vfs, root)?,
     }

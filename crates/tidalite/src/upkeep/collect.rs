@@ -1,16 +1,17 @@
-//! Collection: removing what no version names any more.
+//! Collection: removes files that no version names.
 //!
-//! In this order, and only by the holder of the store's lock:
+//! The steps, under the store's lock:
 //!
-//! 1. Versions that a newer one replaced go once nobody pins them and the grace time is over. The newest never goes.
-//! 2. What the versions left over name is live: their parts, their run tables, and of each writer's log the frames
-//!    that the least of them has not flushed.
-//! 3. Files that are not live go: parts, series tables, rollups, run tables, leftovers of killed publications; segments and
-//!    staged parts below the flushed frame; and the folders of dead writers that are flushed whole.
+//! 1. Remove replaced versions that are not pinned and whose grace time is over. The newest version stays.
+//! 2. The remaining versions define what is live: their parts, their run tables, and the frames of each writer's log
+//!    that any of them has not flushed.
+//! 3. Remove everything else: parts, series tables, rollups, run tables, leftovers of killed publications; segments
+//!    whose frames are all flushed; staged parts that a version lists; and the folders of dead writers that are flushed
+//!    whole.
 //!
-//! Since flush and compaction hold the same lock, a part that is written but not yet published is never seen here: what
-//! no version names is either old or was left behind by a crash. A writer's own folder is only touched below what is
-//! flushed, and a log in which damage was met is evidence and stays.
+//! Flush and compaction hold the same lock, so collection never sees a part that is written but not yet published: a
+//! file that no version names is old or left by a crash. In the folder of a living writer, only flushed files are
+//! removed. A log with damage is evidence and stays.
 
 use super::evidence::is_evidence;
 use crate::engine::state::StoreState;
@@ -24,7 +25,7 @@ use tidalite_model::{ErrorKind, Result};
 use tidalite_vfs::Vfs;
 use uuid::Uuid;
 
-/// Removes what no version needs; the caller holds the store's lock. `grace_us` is how long a replaced version stays.
+/// Removes files that no version needs. The caller must hold the store's lock. A replaced version stays for `grace_us`.
 ///
 /// # Errors
 /// Those of reading the manifest and of removing files.
@@ -35,7 +36,7 @@ pub(super) fn collect(inner: &StoreState, grace_us: i64) -> Result<()> {
     Ok(())
 }
 
-/// Gives the number of files removed.
+/// Returns the number of files removed.
 fn remove_files(inner: &StoreState, grace_us: i64) -> Result<u64> {
     let (vfs, paths) = (&*inner.vfs, &inner.paths);
     let live = drop_versions(vfs, paths, grace_us)?;
@@ -53,25 +54,25 @@ fn remove_files(inner: &StoreState, grace_us: i64) -> Result<u64> {
     Ok(removed)
 }
 
-/// Removes versions that are replaced, unpinned and past their grace; gives the manifests of all that stay.
+/// Removes versions that are replaced, not pinned and past their grace time. Returns the manifests of the others.
 fn drop_versions(vfs: &dyn Vfs, paths: &Paths, grace_us: i64) -> Result<Vec<Manifest>> {
     let newest = manifest::latest(vfs, paths)?.manifest;
     let mut live = Vec::new();
-    // A version is needed until its successor is older than the grace time, since readers held it until then.
+    // The grace time of a version begins when its successor is published: readers used the version until then.
     let mut replaced_at = newest.time_us;
     for number in versions(vfs, paths)?.into_iter().rev().filter(|&v| v < newest.version) {
         let path = paths.manifest().join(version_name(number));
         let old = match manifest::pin(vfs, paths, number) {
             Ok(Some(old)) => old.manifest,
             Ok(None) => continue,
-            // A damaged version names nothing that can be kept for it, and is itself kept as evidence.
+            // The files that a damaged version names are unknown. The version itself is kept as evidence.
             Err(e) if e.kind() == ErrorKind::Corrupt => continue,
             Err(e) => return Err(e),
         };
-        // A clock that went back makes the age negative: then the version stays until the clock has caught up.
+        // If the clock went back, the age is negative, and the version stays until the clock has caught up.
         let over = vfs.now_us().saturating_sub(replaced_at) >= grace_us;
         replaced_at = old.time_us;
-        // The lock is held until the file is gone: a reader that opens it in between finds it locked, or no longer there.
+        // The lock is held until the file is removed: a reader that opens it meanwhile finds it locked or missing.
         let file = vfs.open(&path)?;
         if over && file.try_lock_exclusive().unwrap_or(false) {
             vfs.remove(&path)?;
@@ -84,7 +85,7 @@ fn drop_versions(vfs: &dyn Vfs, paths: &Paths, grace_us: i64) -> Result<Vec<Mani
     Ok(live)
 }
 
-/// Whether a file is what a killed publication left behind.
+/// Whether a file was left by a killed publication.
 fn is_leftover(name: &str) -> bool {
     name.starts_with("tmp-")
 }
@@ -102,22 +103,23 @@ fn collect_logs(inner: &StoreState, live: &[Manifest], published: &BTreeSet<Uuid
     let vfs = &*inner.vfs;
     let mut removed = 0;
     let mut gone = false;
-    // Where a lock may not reach other machines, a writer there may look dead and be alive: its folder is left alone.
+    // On a network file system, a lock may not reach other machines and a live writer there may look dead. So no folder
+    // is removed.
     let network = vfs.file_system(inner.paths.root())?.network;
     for dir in tidalite_log::writers(vfs, &inner.paths.log())? {
         let damaged = live.iter().any(|m| m.writers.iter().any(|w| w.writer == dir.writer && w.damaged));
         let flushed = live.iter().map(|m| m.flushed(dir.writer)).min().unwrap_or(0);
-        // One that begins just now has a folder and no lock yet, and looks dead. It goes on only if no version published by
-        // then gives its ordinal away, and it looks after it has its lock: see `StoreState::make_log`.
+        // A writer that is starting has a folder but no lock yet, and looks dead. After it has locked, it continues
+        // only if no published version has assigned its number: see `StoreState::make_log`.
         let may_begin = live.iter().all(|m| dir.writer >= m.writer_next);
         if damaged || may_begin {
             continue;
         }
         let alive = tidalite_log::is_alive(vfs, &dir)?;
         let segments = tidalite_log::segments(vfs, &dir)?;
-        // The living make segments ahead of need: one without a frame is not done with, it is about to be written.
+        // A live writer allocates segments in advance: one without frames is still to be written.
         let done = |s: &SegmentInfo| s.end_ordinal.is_some_and(|end| end <= flushed) && (s.sealed || !alive);
-        // Front to back, so that what is left of a log is always its end.
+        // Remove from the front, so that the end of the log remains.
         let finished = segments.iter().take_while(|s| done(s)).count();
         for segment in &segments[..finished] {
             vfs.remove(&segment.path)?;
@@ -145,7 +147,7 @@ fn collect_logs(inner: &StoreState, live: &[Manifest], published: &BTreeSet<Uuid
     Ok(removed)
 }
 
-/// Whether all that a dead writer's log still holds is flushed.
+/// Whether every frame of a dead writer's log is flushed, so that at most a torn tail is left.
 fn only_torn_tail_left(inner: &StoreState, dir: &tidalite_log::WriterDir, flushed: u64) -> Result<bool> {
     let mut nothing = TailData::default();
     match tidalite_log::replay(&*inner.vfs, dir, flushed, false, &mut nothing) {

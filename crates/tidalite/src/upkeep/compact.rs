@@ -21,33 +21,33 @@ use tidalite_model::{Error, Result};
 use tidalite_parts::{Part, PartMeta};
 use uuid::Uuid;
 
-/// What a compaction did.
+/// The result of a compaction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CompactStats {
-    /// Points that went from logs to parts first.
+    /// Points flushed from logs to parts first.
     pub flushed: u64,
-    /// Parts that were merged.
+    /// Parts read by merges.
     pub parts_in: u64,
-    /// Parts that they became.
+    /// Parts written by merges.
     pub parts_out: u64,
-    /// Points in them.
+    /// Points in the parts written.
     pub points: u64,
     /// Points of deleted runs that were left out.
     pub dropped: u64,
 }
 
 impl Store {
-    /// Flushes, then merges parts as far as is useful, and removes what was replaced.
+    /// Flushes, merges parts as far as is useful, and removes the files that were replaced.
     ///
     /// # Errors
-    /// As [`flush`](Self::flush); `Corrupt` where a part is damaged: it stays as it is, and so does what it would have been
-    /// merged with.
+    /// As [`flush`](Self::flush); `Corrupt` if a part is damaged. A part that cannot be opened is left as it is and the
+    /// others are merged; damage found during a merge leaves its inputs as they are.
     pub fn compact(&self) -> Result<CompactStats> {
         self.compact_with(&|_, _| {})
     }
 
-    /// As [`compact`](Self::compact); `progress` is told points done and points in all, of each merge.
+    /// As [`compact`](Self::compact). `progress` gets the points done and the total of each merge.
     ///
     /// # Errors
     /// As [`compact`](Self::compact).
@@ -62,7 +62,7 @@ impl Store {
     }
 }
 
-/// Merges what the policy picks until it picks nothing. The caller holds the store's lock.
+/// Merges what the policy picks until it picks nothing. The caller must hold the store's lock.
 pub(crate) fn compact_all(
     inner: &StoreState,
     policy: Policy,

@@ -1,4 +1,4 @@
-//! What was deleted, as far as the run table of a version knows.
+//! The deletions in a version's run table.
 
 use crate::engine::state::StoreState;
 use crate::files::manifest::Manifest;
@@ -7,9 +7,11 @@ use crate::view::tombstones::Tombstones;
 use std::collections::BTreeMap;
 use tidalite_model::Result;
 
-/// What is deleted, by run.
+/// Tombstones of deletions, by run.
 pub(crate) type Deleted = BTreeMap<String, Tombstones>;
 
+/// The deletions of a version.
+///
 /// # Errors
 /// Those of reading the run table.
 pub(crate) fn deleted(inner: &StoreState, manifest: &Manifest) -> Result<Deleted> {

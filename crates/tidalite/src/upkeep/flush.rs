@@ -1,12 +1,12 @@
-//! Flush: log → parts.
+//! Flush: turns frames of the log into parts.
 //!
 //! ```text
 //! lock → newest version → for each writer: committed frames not yet flushed → tail in memory, up to a bound
 //!      → part, durable → staged parts linked in → run table, durable → next version → again while anything is left
 //! ```
 //!
-//! Killed at any moment, it leaves the old version and files that no version names; the next collection removes those.
-//! Nothing is ever taken from a log before the version that says so is durable.
+//! A flush killed at any moment leaves the old version live, and files that no version names; the next collection
+//! removes them. Nothing is removed from a log before the version that replaces it is durable.
 
 use super::collect;
 use super::evidence::is_evidence;
@@ -26,26 +26,26 @@ use tidalite_model::{Error, ErrorKind, Result, RunChange, Seq, SeriesKey};
 use tidalite_parts::PartMeta;
 use uuid::Uuid;
 
-/// What a flush did.
+/// The result of a flush.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FlushStats {
-    /// Points that went from logs to parts, those of staged parts included.
+    /// Points moved from logs to parts, including those of staged parts.
     pub points: u64,
-    /// Parts that are new in the manifest: written, or staged before.
+    /// Parts added to the manifest: newly written or staged before.
     pub parts: u64,
 }
 
 impl Store {
-    /// Moves every accepted row from logs into a part, durably. Other processes may go on logging.
+    /// Moves every accepted row from the logs to parts, durably. Other processes may continue to log.
     ///
     /// # Errors
-    /// `Busy` where another process flushes or compacts for more than a minute; `Full`, `Io`.
+    /// `Busy` if another process flushes or compacts for more than a minute; `Full`, `Io`.
     pub fn flush(&self) -> Result<FlushStats> {
         self.flush_with(&|_| {})
     }
 
-    /// As [`flush`](Self::flush); `progress` is told the points written with each tile.
+    /// As [`flush`](Self::flush). `progress` gets the number of points of each tile written.
     ///
     /// # Errors
     /// As [`flush`](Self::flush).
@@ -59,7 +59,7 @@ impl Store {
     }
 }
 
-/// Flushes every committed frame of every writer. The caller holds the store's lock.
+/// Flushes every committed frame of every writer. The caller must hold the store's lock.
 pub(crate) fn flush_all(
     inner: &StoreState,
     pool: &rayon::ThreadPool,
@@ -82,33 +82,34 @@ pub(crate) fn flush_all(
     }
 }
 
-/// What one round takes out of the logs.
+/// The frames that one round flushes.
 #[derive(Default)]
 struct FlushBatch {
     tails: Vec<WriterTail>,
-    /// Stopped at the memory bound: there is more.
+    /// The memory bound was reached; frames are left for another round.
     full: bool,
 }
 
 struct WriterTail {
     dir: WriterDir,
     data: TailData,
-    /// Frames below are in `data`, or hold nothing to keep.
+    /// Frames below this ordinal are in `data`, or hold nothing to keep.
     flushed: u64,
     damaged: bool,
 }
 
 impl FlushBatch {
     fn take(inner: &StoreState, manifest: &Manifest) -> Result<FlushBatch> {
-        // The rows lie in memory once as logged (8 bytes a value) and, tile by tile, once more as points.
+        // Memory holds the rows as logged (8 bytes per value) and, tile by tile, again as points.
         let bytes_max = usize::try_from(inner.options.memory_bytes / 4).unwrap_or(usize::MAX);
         let dirs = tidalite_log::writers(&*inner.vfs, &inner.paths.log())?;
         let batch = FlushBatch::take_of(inner, manifest, &dirs, bytes_max)?;
         if !batch.full {
             return Ok(batch);
         }
-        // What was written after a deletion must not be in the run table before it. So where there is more than one round,
-        // the logs that hold deletions come first; one that is written from now on has nothing of this batch behind it.
+        // A write that follows a deletion must not reach the run table before the deletion. So with more than one
+        // round, logs that hold deletions come first. Everything in this batch precedes a deletion that is written from
+        // now on.
         let mut first = Vec::new();
         for dir in dirs {
             let deletes = holds_deletion(inner, manifest, &dir)?;
@@ -122,7 +123,7 @@ impl FlushBatch {
         FlushBatch::take_of(inner, manifest, &dirs, bytes_max)
     }
 
-    /// As much of these logs, in their order, as fits.
+    /// As much of these logs as fits, in their order.
     fn take_of(
         inner: &StoreState,
         manifest: &Manifest,
@@ -166,7 +167,7 @@ impl FlushBatch {
     }
 }
 
-/// Whether what is not flushed of a log holds the deletion of a run.
+/// Whether the unflushed frames of a log delete a run.
 fn holds_deletion(inner: &StoreState, manifest: &Manifest, dir: &WriterDir) -> Result<bool> {
     let alive = tidalite_log::life(&*inner.vfs, dir)?.may_append();
     let mut sink = Deletions(false);
@@ -177,13 +178,13 @@ fn holds_deletion(inner: &StoreState, manifest: &Manifest, dir: &WriterDir) -> R
     }
 }
 
-/// Whether a log could not be read because there is none any more: the folder of a dead writer whose log is flushed may be half
-/// removed, and one that never wrote anything takes its folder with it.
+/// Whether the error means that the log is gone. The folder of a dead writer whose log is flushed may be partly
+/// removed, and a writer that wrote nothing removes its own folder.
 fn is_gone(inner: &StoreState, dir: &WriterDir, alive: bool, error: &Error) -> Result<bool> {
     Ok(error.kind() == ErrorKind::NotFound && (!alive || inner.vfs.stat(&dir.path)?.is_none()))
 }
 
-/// Whether a deletion came by; all else is passed over.
+/// Records whether a log holds a deletion, and ignores everything else.
 struct Deletions(bool);
 
 impl LogSink for Deletions {
@@ -210,8 +211,8 @@ fn publish(
             return Err(Error::new(
                 ErrorKind::Corrupt,
                 "flush",
-                format!("{} points went in and {} came out", batch.points(), meta.rows),
-                "this is a defect of tidalite; nothing was changed, please report it",
+                format!("{} points were read and {} written", batch.points(), meta.rows),
+                "nothing was changed; this is a bug in tidalite, please report it",
             ));
         }
         parts.push(meta);
@@ -263,8 +264,8 @@ fn publish(
     Ok(done)
 }
 
-/// Drops the entries of writers whose folders are gone. An entry must outlive its folder, also through a power cut, or
-/// what was flushed would count as new again: so the folder's absence is made durable first.
+/// Drops the entries of writers whose folders are gone. An entry must outlive its folder, even through a power cut;
+/// otherwise flushed frames would count as new again. So the folder's removal is made durable first.
 fn forget_writers(inner: &StoreState, next: &mut Manifest) -> Result<()> {
     let present = tidalite_log::writers(&*inner.vfs, &inner.paths.log())?;
     let gone = |w: u32| !present.iter().any(|d| d.writer == w);
@@ -275,8 +276,8 @@ fn forget_writers(inner: &StoreState, next: &mut Manifest) -> Result<()> {
     Ok(())
 }
 
-/// Runs that only bulk data speaks of enter the run table with their id alone. A part that cannot be read names none; it is
-/// reported wherever it is needed.
+/// Adds runs that occur only in bulk data to the run table, by their id alone. A part that cannot be read adds none;
+/// every operation that needs it reports it.
 fn note_runs(inner: &StoreState, meta: &PartMeta, runs: &mut run_table::RunTable) {
     let Ok(part) = tidalite_parts::Part::open(inner.vfs.clone(), &inner.paths.part(meta.id), meta) else {
         return;
@@ -288,13 +289,13 @@ fn note_runs(inner: &StoreState, meta: &PartMeta, runs: &mut run_table::RunTable
     }
 }
 
-/// Links a staged part among the live ones. It was durable before the log spoke of it; one that is gone all the same is
-/// listed nonetheless, so that its loss is reported and nothing else is held up.
+/// Links the files of a staged part into the part folders. The part was durable before the log referred to it. If it is
+/// missing nevertheless, it is still listed, so that its loss is reported and does not block the flush.
 fn adopt(inner: &StoreState, dir: &WriterDir, seq: Seq, id: Uuid, about: &[u8]) -> Result<PartMeta> {
     let meta = parse_meta(&dir.path, seq, about)?;
     let (from, to) = (staged_part(&dir.path, id), inner.paths.part(id));
     for (from, to) in from.files().into_iter().zip(to.files()) {
-        // It exists already where an earlier flush was killed before it published; rollups may never have been.
+        // The link exists if an earlier flush was killed before it published. A part may have no rollups.
         match inner.vfs.link(from, to) {
             Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
             _ => {}
@@ -303,7 +304,7 @@ fn adopt(inner: &StoreState, dir: &WriterDir, seq: Seq, id: Uuid, about: &[u8]) 
     Ok(meta)
 }
 
-/// A tail that stops taking rows in at a bound.
+/// A tail that accepts frames up to a memory bound.
 struct Bounded {
     data: TailData,
     bytes_max: usize,

@@ -1,7 +1,9 @@
-//! The background thread of a writing process: flushes and compacts at low priority, when there is enough to do.
+//! The background thread of a writing process: flushes, compacts and collects at low priority when there is enough to
+//! do.
 //!
-//! Never needed for correctness. It takes one core at most, gives way where another process does the same, and may be
-//! killed at any moment. It holds the store only while it works, so it never keeps one alive.
+//! Correctness does not depend on it. It uses at most one core, skips its turn while another process does this work,
+//! and may be killed at any moment. It holds a reference to the store only while it works, so it does not keep the
+//! store open.
 
 use super::collect;
 use super::compact::compact_all;
@@ -16,15 +18,15 @@ use std::time::{Duration, Instant};
 use tidalite_log::Log;
 use tidalite_model::{ErrorKind, Result};
 
-/// How often the thread looks whether there is something to do.
+/// How often the thread checks for work.
 const TICK: Duration = Duration::from_secs(1);
-/// So many new writers' folders are worth a flush, whoever they belong to: each costs a reader a few system calls.
+/// The number of new writers' folders, of any process, that is worth a flush: each costs a reader a few system calls.
 const NEW_FOLDERS_MAX: usize = 32;
 
 /// This process's log writer, made on first use. The background thread starts with it.
 ///
 /// # Errors
-/// `Invalid` where the store was opened read-only; those of making a log.
+/// `Invalid` if the store was opened read-only; otherwise those of making a log.
 pub(crate) fn log(inner: &Arc<StoreState>) -> Result<&Arc<Log>> {
     inner.log_or_make(|inner| Box::new(Worker::start(inner)))
 }
@@ -40,7 +42,7 @@ impl Worker {
     fn start(inner: &Arc<StoreState>) -> Worker {
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let (weak, seen) = (Arc::downgrade(inner), stop.clone());
-        // Without a thread the store works all the same; it is then flushed by hand or by other processes.
+        // Without a thread the store still works; explicit calls or other processes flush it.
         let thread = std::thread::Builder::new()
             .name("tidalite-maintain".into())
             .spawn(move || work(&weak, &seen))
@@ -86,7 +88,7 @@ fn work(inner: &Weak<StoreState>, stop: &(Mutex<bool>, Condvar)) {
         if !due {
             continue;
         }
-        // An error here loses nothing: the rows stay in the log, and the next flush by hand says what is wrong.
+        // An error loses nothing: the rows stay in the log, and the next explicit flush reports it.
         match round(&inner) {
             Err(e) if e.kind() == ErrorKind::Busy => {}
             _ => (last, flushed_bytes, folders_left) = (Instant::now(), bytes, folders(&inner)),

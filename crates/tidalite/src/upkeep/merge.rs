@@ -1,7 +1,7 @@
-//! Merging parts into one, and checking that every row of the inputs is in the output.
+//! Merging parts into one, and checking that the output holds every row of the inputs.
 //!
-//! Invariant: the count of points and the sum over the bits of all values must agree, less those of deleted runs and of
-//! series that are taken out. Where they do not, the output is removed and nothing is published.
+//! Invariant: inputs and output agree in the count of points and the sum of value bits, after subtracting the points of
+//! deleted runs and of removed series. If they differ, the output is removed and nothing is published.
 
 use super::deleted::Deleted;
 use super::parts_source::{PartsSource, unchanged};
@@ -15,12 +15,12 @@ use std::sync::Arc;
 use tidalite_model::{Error, ErrorKind, Extent, Result, SeriesKey};
 use tidalite_parts::{Part, PartMeta, SeriesRow};
 
-/// What thinning takes out of parts: whole series, and what their points in these come to.
+/// What thinning removes from parts: whole series, with the count and the bits of their points.
 #[derive(Debug, Default)]
 pub(crate) struct Removed {
     pub(crate) series: HashSet<SeriesKey>,
     pub(crate) points: u64,
-    /// The wrapping sum of their values' bits.
+    /// The wrapping sum of the bits of their values.
     pub(crate) bits: u64,
 }
 
@@ -125,9 +125,7 @@ fn differs(total: u64, left_out: u64, came_out: u64) -> Error {
     Error::new(
         ErrorKind::Corrupt,
         "compact",
-        format!(
-            "{total} points went in, {left_out} were left out and {came_out} came out, or their checksums differ"
-        ),
+        format!("of {total} points {left_out} were left out and {came_out} written, or the checksums differ"),
         "nothing was changed; run `tidalite verify`",
     )
 }

@@ -1,11 +1,11 @@
-//! Work on the store as a whole: flush, compaction, thinning, collection, backup, checks, and the thread that does the first
-//! two by itself.
+//! Work on the store as a whole: flush, compaction, thinning, collection, backup and checks. A background thread
+//! flushes, compacts and collects.
 //!
-//! May use: `select` (for patterns of names), `plan`, `view`, `parts`, `engine` and `files`.
+//! May use: `select` (for name patterns), `plan`, `view`, `parts`, `engine` and `files`.
 //!
-//! Invariants: only the holder of the store's lock publishes a version or deletes a file. A step that is killed leaves the
-//! old version in force. What goes into new parts is checked against what came out of old ones, by counts and by sums of
-//! bits, before a version names them.
+//! Invariants: only the holder of the store's lock publishes a version or deletes a file. A killed step leaves the old
+//! version live. Before a version names new parts, their points are checked against those of the old parts, by counts
+//! and sums of value bits.
 
 mod backup;
 mod collect;

@@ -1,6 +1,6 @@
-//! Several parts as one source of points for a new part: tiles that may be copied unchanged, and series to be merged.
+//! Several parts as one source of points for a new part: tiles to copy unchanged, and series to merge.
 //!
-//! Points of deleted runs are left out and counted on the way.
+//! Points of deleted runs are left out and counted.
 
 use super::deleted::Deleted;
 use crate::parts::scan::{RowRef, read_rows, steps_of};
@@ -14,11 +14,11 @@ use tidalite_model::{Extent, Result, SeriesKey, StepRange, value_bits_sum};
 use tidalite_parts::{ColumnSet, Part};
 use tidalite_query::{Points, Repeats, merge};
 
-/// A tile with at least this share of the usual rows is large enough to stay.
+/// A tile with at least one eighth of the usual rows is large enough to copy.
 const TILE_SHARE: usize = 8;
 
-/// Tiles that may stay as they are, as (part, tile): large enough, without a point of a deleted run or of a series that is
-/// left out, and of series that have nothing elsewhere within the steps that they have there.
+/// Tiles to copy unchanged, as (part, tile): large enough, without a series of a run with a deletion or a series that
+/// is left out, and without a series that has other rows within its steps in the tile.
 pub(super) fn unchanged(
     parts: &[Arc<Part>],
     deleted: &Deleted,
@@ -42,7 +42,7 @@ pub(super) fn unchanged(
     }
     rows.sort();
     for of_series in rows.chunk_by(|a, b| a.0 == b.0) {
-        // The row that reaches farthest so far.
+        // The row with the greatest last step so far.
         let mut farthest = &of_series[0];
         for row in &of_series[1..] {
             if row.1.first <= farthest.1.last {
@@ -65,7 +65,7 @@ pub(crate) struct PartsSource<'a> {
     copies: Vec<TileCopy>,
     deleted: &'a Deleted,
     dropped: AtomicU64,
-    /// The wrapping sum of their values' bits.
+    /// The wrapping sum of the bits of their values.
     bits_dropped: AtomicU64,
 }
 
@@ -94,7 +94,8 @@ impl<'a> PartsSource<'a> {
         PartsSource { parts, series, rows, copies, deleted, dropped: 0.into(), bits_dropped: 0.into() }
     }
 
-    /// How many points were left out, and the wrapping sum of their values' bits. Each point is gathered once.
+    /// The number of points left out, and the wrapping sum of the bits of their values. Valid since each point is
+    /// gathered once.
     pub(super) fn dropped(&self) -> (u64, u64) {
         (self.dropped.load(Ordering::Relaxed), self.bits_dropped.load(Ordering::Relaxed))
     }
@@ -113,7 +114,7 @@ impl PointSource for PartsSource<'_> {
         &self.series
     }
 
-    /// Steps as if each row of a series table had its steps evenly spread: exact enough to cut by.
+    /// Spreads the steps of each series-table row evenly: exact enough to choose where to cut.
     fn sample_steps(&self, series: usize, nth: usize) -> Result<Vec<i64>> {
         let mut steps = Vec::new();
         for r in &self.rows[series] {
@@ -152,7 +153,7 @@ impl PointSource for PartsSource<'_> {
     }
 }
 
-/// Cuts points that ascend by step to a range.
+/// Cuts points in ascending order of step to a range.
 fn keep_steps(points: &mut Points, StepRange { lo, hi }: StepRange) {
     let start = lo.map_or(0, |lo| points.steps.partition_point(|&s| s < lo));
     let end = hi.map_or(points.len(), |hi| points.steps.partition_point(|&s| s < hi)).max(start);

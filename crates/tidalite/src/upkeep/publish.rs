@@ -1,16 +1,15 @@
-//! Publishing a version: the step that makes new parts live and replaces old ones. The caller holds the store's lock.
+//! Publishing a version: makes new parts live and replaces old ones. The caller must hold the store's lock.
 
 use crate::engine::state::StoreState;
 use crate::files::manifest::{self, Manifest};
 use tidalite_model::{Error, ErrorKind, Result};
 
-/// Makes the names of new parts' files durable.
+/// Makes the file names of new parts durable.
 pub(crate) fn sync_part_folders(inner: &StoreState) -> Result<()> {
     inner.paths.part_folders().iter().try_for_each(|folder| inner.vfs.sync_dir(folder))
 }
 
-/// Publishes as the newest version, where the caller holds the store's lock and so is alone. The number is greater than any
-/// present, a damaged version's too.
+/// Publishes the newest version. Its number is greater than that of any existing version, damaged ones included.
 pub(crate) fn publish_version(inner: &StoreState, mut next: Manifest) -> Result<()> {
     let newest = manifest::versions(&*inner.vfs, &inner.paths)?.last().copied().unwrap_or(0);
     next.version = newest.max(next.version) + 1;
@@ -21,7 +20,10 @@ pub(crate) fn publish_version(inner: &StoreState, mut next: Manifest) -> Result<
     Err(Error::new(
         ErrorKind::Busy,
         "publish version",
-        format!("version {} exists already: somebody else published without the store's lock", next.version),
+        format!(
+            "version {} already exists: another process published without the store's lock",
+            next.version
+        ),
         "check that the file system has working locks, then try again",
     )
     .at(&inner.paths.manifest()))

@@ -1,4 +1,4 @@
-//! What is wrong with a store, said exactly: after a crash ([`Store::recovery`]), or byte by byte ([`Store::verify`]).
+//! Reports of what is wrong with a store: found on opening ([`Store::recovery`]) or by reading it ([`Store::verify`]).
 
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
@@ -14,20 +14,21 @@ use tidalite_log::{LayoutId, LogSink, Row, SeriesId};
 use tidalite_model::{Error, ErrorKind, Result, Seq, SeriesKey};
 use tidalite_parts::PartFinding;
 
-/// What kind of thing is wrong.
+/// The kind of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FindingKind {
-    /// The end of a log that a crash cut off. It never was durable; what is before it is whole. No damage.
+    /// The end of a log that a crash left half written. It was never durable, so it is not damage. Everything before it
+    /// is whole.
     TornTail,
-    /// Bytes are not what was written.
+    /// Bytes differ from what was written.
     Damage,
-    /// A file that should be there is not.
+    /// A file that the store needs does not exist.
     Missing,
 }
 
 impl FindingKind {
-    /// The word for people and files.
+    /// The kind as text, for output.
     pub fn as_str(self) -> &'static str {
         match self {
             FindingKind::TornTail => "torn tail",
@@ -36,35 +37,35 @@ impl FindingKind {
         }
     }
 
-    /// Whether it says that something durable was lost or changed, rather than cut off by a crash.
+    /// Whether something durable was lost or changed.
     pub fn is_damage(self) -> bool {
         self != FindingKind::TornTail
     }
 }
 
-/// One thing that is wrong.
+/// One problem in a store.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Finding {
-    /// What kind of thing.
+    /// The kind of problem.
     pub kind: FindingKind,
     /// The file or folder.
     pub path: PathBuf,
-    /// The first byte concerned.
+    /// The offset of the first affected byte.
     pub offset: u64,
-    /// How many bytes, 0 where that is not known.
+    /// The number of affected bytes; 0 if unknown.
     pub bytes: u64,
-    /// How many log frames are lost, where that can be told.
+    /// The number of log frames lost, if known.
     pub frames: Option<u64>,
-    /// The run concerned, where it is one and can be told.
+    /// The affected run, if it is a single known one.
     pub run: Option<String>,
-    /// Series concerned, as far as can be told; at most 16.
+    /// Affected series, as far as known; at most 16.
     pub series: Vec<SeriesKey>,
-    /// Least and greatest step concerned, as far as can be told.
+    /// The least and the greatest affected step, if known.
     pub steps: Option<(i64, i64)>,
-    /// How many rows are concerned, where that can be told.
+    /// The number of affected rows, if known.
     pub rows: Option<u64>,
-    /// All of it in words.
+    /// The whole finding in words.
     pub message: String,
 }
 
@@ -123,40 +124,40 @@ impl From<&Error> for Finding {
             series: Vec::new(),
             steps: None,
             rows: None,
-            // The place is in fields of its own, and whoever reads a report need not be told to make one.
+            // Path and offset have their own fields. The remedy is left out: it is usually to run `verify`.
             message: format!("{}: {}", e.doing(), e.wrong()),
         }
     }
 }
 
-/// What was looked at, and what was found.
+/// What was checked, and what was found.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Report {
-    /// What is wrong; empty where nothing is.
+    /// The problems; empty if there are none.
     pub findings: Vec<Finding>,
-    /// Parts looked at; those staged in a log count with it.
+    /// Parts that the newest version lists.
     pub parts: u64,
-    /// Writers' logs looked at.
+    /// Writers' logs.
     pub logs: u64,
     /// Points in parts and logs.
     pub points: u64,
-    /// Of these, points that are in logs: what a recovery brought back.
+    /// Points in logs, staged parts included. They are part of `points`.
     pub log_points: u64,
-    /// Bytes read.
+    /// Bytes of parts and logs checked by [`Store::verify`].
     pub bytes: u64,
 }
 
 impl Report {
-    /// Whether nothing durable is lost or changed. The torn tail that a crash leaves is no damage.
+    /// Whether nothing durable is lost or changed. A torn tail is not damage.
     pub fn is_sound(&self) -> bool {
         !self.findings.iter().any(|f| f.kind.is_damage())
     }
 }
 
 impl Store {
-    /// What opening the store found: torn tails that a crash left, damage in logs, in the marker, the manifest, the run table. Parts
-    /// are not read through; [`verify`](Self::verify) does that.
+    /// Reports what opening the store found: torn tails, and damage in the logs, the marker, the manifest and the run
+    /// table. It does not read the pages of parts; [`verify`](Self::verify) does.
     ///
     /// # Errors
     /// As [`snapshot`](Self::snapshot).
@@ -201,7 +202,7 @@ impl Store {
             }
         }
         older.extend(run_table_findings(inner, &version.manifest));
-        // What is met twice, or was said with the newest version, is said once.
+        // Report each file once.
         for finding in older {
             if !report.findings.iter().any(|f| f.path == finding.path) {
                 report.findings.push(finding);
@@ -245,7 +246,7 @@ impl Store {
                     report.findings.extend(replayed.findings.into_iter().map(Finding::from));
                     report.bytes += replayed.bytes;
                 }
-                // Flushed and collected between the listing and the reading.
+                // The log was flushed and collected after it was listed.
                 Err(e) if e.kind() == ErrorKind::NotFound => continue,
                 Err(e) if is_damage(&e) => report.findings.push(Finding::from(&e)),
                 Err(e) => return Err(e),
@@ -271,14 +272,14 @@ impl Store {
     }
 }
 
-/// What is wrong with the marker, which can be read all the same.
+/// Damage in the marker, where one valid copy remains.
 fn marker_finding(inner: &StoreState) -> Result<Option<Finding>> {
     let path = inner.paths.marker();
     let marker = two_copies::open(&*inner.vfs, &path, "store")?;
     Ok(marker.damage.map(|what| Finding::from(&Error::corrupt("read store marker", &path, 0, what))))
 }
 
-/// What is wrong with the run table of a version.
+/// Damage in the run table of a version.
 fn run_table_findings(inner: &StoreState, manifest: &Manifest) -> Option<Finding> {
     match run_table::load(&*inner.vfs, &inner.paths, manifest.runs.as_ref()) {
         Ok((_, damage)) => damage.as_ref().map(Finding::from),
@@ -286,7 +287,7 @@ fn run_table_findings(inner: &StoreState, manifest: &Manifest) -> Option<Finding
     }
 }
 
-/// Counts what a log holds, and keeps nothing else but the staged parts: a log may be larger than memory.
+/// Counts the points of a log. It keeps only the staged parts, since a log may be larger than memory.
 #[derive(Default)]
 struct TailCount {
     widths: HashMap<LayoutId, u64>,
@@ -321,7 +322,7 @@ fn is_damage(e: &Error) -> bool {
 }
 
 impl Snapshot {
-    /// What making this snapshot found wrong; see [`Store::recovery`].
+    /// Reports what taking this snapshot found; see [`Store::recovery`].
     pub fn recovery(&self) -> Report {
         let view = &self.view;
         let mut report = Report {

@@ -8,7 +8,7 @@ use tidalite_log::SeriesId;
 use tidalite_model::{Result, SeriesKey, StepRange};
 use tidalite_query::{Points, Repeats, merge};
 
-/// Where a series lies: in which tail, under which id, and which frames count, [lo, hi) as sequence numbers.
+/// A series in one tail: the tail, the series' id there, and the range [lo, hi) of seqs to read.
 type TailPlace<'a> = (&'a TailData, SeriesId, (i64, i64));
 
 /// The tails of several writers as one source of points.
@@ -17,11 +17,11 @@ pub(crate) struct TailSource<'a> {
     places: Vec<Vec<TailPlace<'a>>>,
 }
 
-/// All that a tail holds.
+/// The range of seqs that holds every frame.
 pub(super) const EVERY_FRAME: (i64, i64) = (0, i64::MAX);
 
 impl<'a> TailSource<'a> {
-    /// Of tails and, of each, the frames [lo, hi) as sequence numbers.
+    /// A source of these tails, each with its range [lo, hi) of seqs.
     pub(crate) fn of(tails: impl Iterator<Item = (&'a TailData, (i64, i64))>) -> Self {
         let mut found: BTreeMap<&'a SeriesKey, (u64, Vec<TailPlace<'a>>)> = BTreeMap::new();
         for (data, seqs) in tails {

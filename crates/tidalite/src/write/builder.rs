@@ -9,18 +9,18 @@ use std::collections::BTreeSet;
 use tidalite_model::{Labels, Param, Params, Parent, Result, RunChange, check_name};
 
 impl Store {
-    /// Begins a run, or takes part in one that exists. Ids are any text of 1 to 4,096 bytes.
+    /// Begins a run, or joins one that exists. An id is any text of 1 to 4,096 bytes.
     pub fn run(&self, id: impl Into<String>) -> RunBuilder {
         RunBuilder::new(self.clone(), Some(id.into()))
     }
 
-    /// Begins a run with a generated id, which sorts by time of creation.
+    /// Begins a run with a generated id. Generated ids sort by time of creation.
     pub fn new_run(&self) -> RunBuilder {
         RunBuilder::new(self.clone(), None)
     }
 }
 
-/// What a run begins with; [`start`](Self::start) begins it.
+/// A run to be started with [`start`](Self::start).
 #[derive(Debug, Clone)]
 #[must_use = "a run begins with `start`"]
 pub struct RunBuilder {
@@ -62,24 +62,24 @@ impl RunBuilder {
         self
     }
 
-    /// Adds a label that all of this process's points in the run carry, such as its `rank`.
+    /// Adds a label to all points that this process logs to the run, such as its `rank`.
     pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.labels.push((key.into(), value.into()));
         self
     }
 
-    /// Says that the run was forked from `run`. Where a step is given, the run takes over that one's points up to and
-    /// including it: they are read as its own, unless a selection asks for
-    /// [`History::Own`](crate::History::Own). They are not copied.
+    /// Records that this run was forked from `run`. If a step is given, queries read the parent's points up to and
+    /// including that step as this run's own, unless a selection sets [`History::Own`](crate::History::Own). The points
+    /// are not copied.
     pub fn parent(mut self, run: impl Into<String>, step: Option<i64>) -> Self {
         self.parent = Some(Parent { run: run.into(), step });
         self
     }
 
-    /// Begins the run. It is visible to every process when this returns.
+    /// Begins the run. Every process sees it when this returns.
     ///
     /// # Errors
-    /// `Invalid` for a wrong id, param, tag or label; what the log's [`append`](Run::log) gives.
+    /// `Invalid` if an id, param, tag or label is wrong; otherwise as [`Run::log`].
     pub fn start(self) -> Result<Run> {
         let inner = self.store.writable()?;
         let id = self.id.unwrap_or_else(|| generated_id(inner));
@@ -109,6 +109,6 @@ impl RunBuilder {
 }
 
 fn generated_id(inner: &StoreState) -> String {
-    // A version-7 UUID begins with the time in milliseconds, so that ids sort as they were made.
+    // A version-7 UUID begins with the time in milliseconds, so ids sort by creation.
     format!("run-{}", inner.vfs.uuid().simple())
 }

@@ -1,4 +1,4 @@
-//! Handles on metrics of a run, for logging without a look-up by name.
+//! Handles on metrics of a run, which log without a look-up by name.
 
 use super::run::{LocalRun, Run};
 use std::sync::Arc;
@@ -6,10 +6,10 @@ use tidalite_log::LayoutId;
 use tidalite_model::{Result, Seq};
 
 impl Run {
-    /// A handle on one metric, for the cheapest logging there is.
+    /// A handle on one metric: the fastest way to log it.
     ///
     /// # Errors
-    /// `Invalid` for a wrong name.
+    /// `Invalid` if the name is wrong.
     pub fn metric(&self, name: &str) -> Result<Metric> {
         Ok(Metric { columns: self.columns(&[name])? })
     }
@@ -17,7 +17,7 @@ impl Run {
     /// A handle on several metrics that are always logged together, in this order.
     ///
     /// # Errors
-    /// `Invalid` for a wrong name, one given twice, or none at all.
+    /// `Invalid` if a name is wrong or given twice, or there are no names.
     pub fn columns(&self, names: &[&str]) -> Result<MetricSet> {
         let values: Vec<(&str, f64)> = names.iter().map(|n| (*n, 0.0)).collect();
         let local = self.local()?;
@@ -34,7 +34,7 @@ pub struct Metric {
 }
 
 impl Metric {
-    /// Logs one value, now.
+    /// Logs one value at the current time.
     ///
     /// # Errors
     /// As [`Run::log`].
@@ -43,7 +43,7 @@ impl Metric {
         self.columns.log_at(step.into(), None, &[value])
     }
 
-    /// Logs one value at a time of the caller's, µs since 1970 UTC.
+    /// Logs one value at a given time, in µs since 1970 UTC.
     ///
     /// # Errors
     /// As [`Run::log_at`].
@@ -63,16 +63,16 @@ pub struct MetricSet {
 }
 
 impl MetricSet {
-    /// Logs a row, now; one value a metric, in the handle's order.
+    /// Logs a row at the current time: one value per metric, in the handle's order.
     ///
     /// # Errors
-    /// As [`Run::log`]; `Invalid` where the number of values is another.
+    /// As [`Run::log`]; `Invalid` if the number of values differs from the number of metrics.
     #[inline]
     pub fn log(&self, step: impl Into<Option<i64>>, values: &[f64]) -> Result<Seq> {
         self.log_at(step.into(), None, values)
     }
 
-    /// Logs a row at a time in µs since 1970 UTC, or now.
+    /// Logs a row at a time in µs since 1970 UTC, or at the current time.
     ///
     /// # Errors
     /// As [`log`](Self::log).

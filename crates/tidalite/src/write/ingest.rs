@@ -1,9 +1,8 @@
-//! Bulk ingest: an Arrow record batch in long form becomes points, as one unit.
+//! Bulk ingest: appends an Arrow record batch in long form as one unit.
 //!
-//! A small batch is one frame of the log. A large one is sorted and written straight into a part, which is synced,
-//! and then one frame refers to it: that frame is the moment of acceptance. So a batch is visible whole or not at all,
-//! whatever its size, and its order among other writes is that of its frame. The part is written before that order is known,
-//! so it is laid over the part when it is read.
+//! A small batch is one frame of the log. A large batch is sorted, written to a staged part and synced; then one frame
+//! that refers to the part accepts it. So a batch of any size is visible whole or not at all, and its write order is
+//! that of its frame. The part is written before this order is known; readers take it from the frame.
 
 use crate::engine::store::Store;
 use crate::files::paths::staged_part;
@@ -21,21 +20,22 @@ use tidalite_model::{
 };
 use tidalite_query::{Points, Repeats, merge};
 
-/// Batches up to this size are a frame of the log: 28 bytes a row, half a megabyte in all. A larger one pays for
-/// files of its own.
+/// Batches of at most this many rows are one frame of the log: 28 bytes per row, under half a megabyte. Larger batches
+/// are worth files of their own.
 const FRAME_ROWS_MAX: usize = 16_384;
 
 impl Store {
-    /// Appends the points of a record batch, as one unit: whole or not at all, visible to every process when this returns.
+    /// Appends the points of a record batch, whole or not at all. Every process sees them when this returns.
     ///
-    /// Columns, in any order: `run`, `metric` (text, plain or dictionary), `step` (any integer), `value` (any number); and,
-    /// if present, `time` (a timestamp of any unit, or integer µs since 1970 UTC; now if absent) and `labels` (text such
-    /// as `host=a,rank=3`). An unsigned or wide integer value becomes the nearest `f64`. A timestamp finer than a
-    /// microsecond is cut to one.
+    /// Columns, in any order: `run`, `metric` (text, plain or dictionary), `step` (any integer), `value` (any number),
+    /// and optionally `time` (a timestamp of any unit, or integer µs since 1970 UTC; by default the current time) and
+    /// `labels` (text such as `host=a,rank=3`). An unsigned or wide integer value becomes the nearest `f64`. A
+    /// timestamp finer than a microsecond is truncated.
     ///
     /// # Errors
-    /// `Invalid`, naming column and row, for a missing or unknown column, a wrong type, a null, a time outside the years 1
-    /// to 9999, or a wrong name; `Full`, `Io`, `Poisoned` as for [`Run::log`](crate::Run::log). Nothing is appended then.
+    /// `Invalid`, naming column and row, for a missing or unknown column, a wrong type, a null, a time outside the
+    /// years 1 to 9999, or a wrong name; `Full`, `Io`, `Poisoned` as for [`Run::log`](crate::Run::log). On an error,
+    /// nothing is appended.
     pub fn append(&self, batch: &RecordBatch) -> Result<Option<Seq>> {
         let inner = self.writable()?;
         let rows = BatchRows::read(batch, inner.vfs.now_us())?;
@@ -61,7 +61,7 @@ impl Store {
             log.append_part(place.id, &write_meta(&meta))
         });
         if accepted.is_err() {
-            // Not accepted, so nobody knows of the files; where they cannot be removed they go with the folder.
+            // No frame refers to these files. Any that cannot be removed now go when the folder is collected.
             for path in place.files() {
                 let _ = inner.vfs.remove(path);
             }
@@ -70,7 +70,7 @@ impl Store {
     }
 }
 
-/// A batch, checked and in our own types.
+/// A batch, checked and converted to the engine's types.
 struct BatchRows {
     steps: Vec<i64>,
     times_us: Vec<i64>,
@@ -78,7 +78,7 @@ struct BatchRows {
     groups: Vec<BatchSeries>,
 }
 
-/// The rows of one series, as ranges in the order of the batch.
+/// The rows of one series, as ranges in batch order.
 struct BatchSeries {
     key: SeriesKey,
     rows: Vec<Range<usize>>,
@@ -90,7 +90,7 @@ impl BatchRows {
             if !["run", "metric", "labels", "step", "time", "value"].contains(&field.name().as_str()) {
                 return Err(wrong(
                     format!("there is an unknown column {:?}", field.name()),
-                    "give the columns run, metric, step, value and, if wanted, time and labels, each once; rename or drop others",
+                    "use the columns run, metric, step, value and optionally time and labels; rename or drop others",
                 ));
             }
             if batch.schema().fields().iter().filter(|f| f.name() == field.name()).count() > 1 {
@@ -114,7 +114,7 @@ impl BatchRows {
     }
 }
 
-/// A column of text by code: rows of equal code have equal text.
+/// A dictionary-coded text column: rows of equal code have equal text.
 struct CodedTexts {
     name: &'static str,
     codes: Vec<i32>,
@@ -146,7 +146,7 @@ impl CodedTexts {
     }
 }
 
-/// The series of a batch, ascending by key.
+/// The series of a batch, in ascending order of key.
 fn group(
     runs: &CodedTexts,
     metrics: &CodedTexts,
@@ -187,7 +187,7 @@ fn group(
         groups[at].rows.push(start..end);
         start = end;
     }
-    // Two codes may stand for one series: a dictionary may hold a text twice, and labels may come in any order.
+    // Two codes may mean one series: a dictionary may hold a text twice, and labels may come in any order.
     groups.sort_by(|a, b| a.key.cmp(&b.key));
     let mut merged: Vec<BatchSeries> = Vec::with_capacity(groups.len());
     for group in groups {
@@ -202,7 +202,7 @@ fn group(
     Ok(merged)
 }
 
-/// The write order of points whose frame is still to come; see [`PartMeta::placed_at`](tidalite_parts::PartMeta::placed_at).
+/// The seq of points whose frame is not written yet; see [`PartMeta::placed_at`](tidalite_parts::PartMeta::placed_at).
 const NOT_PLACED: i64 = 0;
 
 /// A batch as a source of points.
@@ -270,7 +270,7 @@ fn required(batch: &RecordBatch, name: &str) -> Result<ArrayRef> {
     batch.column_by_name(name).cloned().ok_or_else(|| {
         wrong(
             format!("there is no column {name:?}"),
-            "give the columns run, metric, step, value and, if wanted, time and labels",
+            "give the columns run, metric, step, value and optionally time and labels",
         )
     })
 }
@@ -288,7 +288,7 @@ fn refuse_nulls(name: &str, column: &ArrayRef) -> Result<()> {
     }
 }
 
-/// Casts; a value that does not fit is refused, with its row.
+/// Casts a column. A value that does not fit is an error that names its row.
 fn cast(name: &str, column: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
     let options = CastOptions { safe: true, ..CastOptions::default() };
     let done = cast_with_options(column, to, &options)

@@ -1,11 +1,11 @@
-//! Layouts: the series that a row's values belong to, declared in the log once.
+//! Layouts: the series of a row's values. The log declares each layout once.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use tidalite_log::{LayoutId, Log};
 use tidalite_model::{Error, Labels, Result, SeriesKey, check_name};
 
-/// A layout for these metrics, with `over` laid over the run's own labels.
+/// The layout of these metrics. Labels in `over` override the run's own.
 pub(super) fn new_layout(
     log: &Log,
     run: &Arc<str>,

@@ -1,10 +1,10 @@
-//! What a process writes: runs, rows, bulk data, rewinds and deletions.
+//! Writing: runs, rows, batches, rewinds and deletions.
 //!
-//! May use: `upkeep` (whose thread starts with the log), `select` (for the last step of a run), `view`, `parts`, `engine`
+//! May use: `upkeep` (its thread starts with the log), `select` (for the last step of a run), `view`, `parts`, `engine`
 //! and `files`.
 //!
-//! Invariants: a write is accepted whole or not at all, in this process's own log, and every process sees it when the call
-//! returns. A writer never waits for readers or for other writers.
+//! Invariants: a write goes to this process's own log and is accepted whole or not at all. Every process sees it when
+//! the call returns. A writer never waits for readers or other writers.
 
 pub(crate) mod builder;
 pub(crate) mod handles;

@@ -1,7 +1,8 @@
-//! Taking back what was written: a run that goes on from an earlier step, and one that is deleted.
+//! Rewinding and deleting runs.
 //!
-//! Each is one change in this process's log, which says how far all writers had come. So it is whole or not there after a
-//! crash, it means the same in whichever order logs are read, and what is written afterwards, by whomever, is seen.
+//! Each is one change in this process's log. The change holds a moment: how far every writer had come. So after a crash
+//! it is there whole or not at all, its meaning does not depend on the order in which logs are read, and later writes
+//! of any process stay visible.
 
 use super::run::Run;
 use crate::engine::state::StoreState;
@@ -12,9 +13,9 @@ use std::sync::Arc;
 use tidalite_model::{Moment, Result, RunChange, Seq};
 
 impl Run {
-    /// Goes on from an earlier step, as after loading a checkpoint: what was written to the run before this call, at steps
-    /// greater than `step` and by whichever process, is hidden from every answer. It is kept; a selection sees it with
-    /// [`hidden`](crate::Selection::hidden). Steps that count up by themselves go on behind `step`.
+    /// Continues from an earlier step, as after loading a checkpoint. Points at steps greater than `step` that any
+    /// process wrote to the run before this call are hidden from every answer. They are kept; a selection reads them
+    /// with [`hidden`](crate::Selection::hidden). Automatic steps continue after `step`.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -29,7 +30,7 @@ impl Run {
     /// ```
     ///
     /// # Errors
-    /// As [`log`](Self::log); as [`Store::snapshot`], since it looks how far the others have come.
+    /// As [`log`](Self::log) and [`Store::snapshot`].
     pub fn rewind(&self, step: i64) -> Result<Seq> {
         let before = now(self.inner()?)?;
         let seq = self.append_change(&RunChange::Rewind { step, before })?;
@@ -39,11 +40,11 @@ impl Run {
 }
 
 impl Store {
-    /// Deletes a run: all that was written to it before this call, by whichever process, is gone from every answer at once.
-    /// Its room on the disk is given back as parts are compacted. What is written to a run of this id later is a run of its
-    /// own; a process that is at it still goes on writing, and what it writes is seen.
+    /// Deletes a run: everything that any process wrote to it before this call is removed from every answer at once.
+    /// Compaction frees the disk space. Later writes under this id belong to a new run. A process that still writes to
+    /// the run may continue, and what it writes is visible.
     ///
-    /// The deletion is accepted when this returns, and durable after a [`sync`](Self::sync). Nothing takes it back.
+    /// The deletion is accepted when this returns, and durable after a [`sync`](Self::sync). It cannot be undone.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -57,11 +58,11 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// `NotFound` where there is no such run; as [`Run::log`].
+    /// `NotFound` if there is no such run; otherwise as [`Run::log`].
     pub fn delete_run(&self, id: &str) -> Result<Seq> {
         let inner = self.writable()?;
         Snapshot::take(inner)?.run(id)?;
-        // Before the moment is taken, so that this writer is none that begins after it.
+        // Make the log before the moment is taken, so that this writer does not count as one that begins after it.
         let log = maintain::log(inner)?;
         let before = now(inner)?;
         let seq = log.append_change(id, &RunChange::Delete { before })?;
@@ -70,11 +71,11 @@ impl Store {
     }
 }
 
-/// How far all writers have come.
+/// The moment of now: how far each writer has come.
 fn now(inner: &Arc<StoreState>) -> Result<Moment> {
     let snapshot = Snapshot::take(inner)?;
-    // A writer whose folder is not there any more has written all that it ever will. One that opens later has an ordinal
-    // that no version had given away by then.
+    // A writer whose folder is gone writes no more. A writer that opens later gets a number that no version had
+    // assigned by now.
     let ends = snapshot.view.tails.iter().map(|t| {
         let end = Seq::from_i64(t.seqs.1).map_or(0, Seq::ordinal);
         (t.writer, end)

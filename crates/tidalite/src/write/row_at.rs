@@ -1,32 +1,32 @@
-//! Where a row belongs: its step, its time, its labels.
+//! The step, time and labels of a row.
 
 use tidalite_model::Labels;
 
-/// Where and when a row belongs, as far as the caller says.
+/// The step, time and labels of a row. Each is optional.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct RowAt {
-    /// The step; one more than the last where absent.
+    /// The step; if absent, the last step plus one.
     pub step: Option<i64>,
-    /// The time in µs since 1970 UTC; now where absent.
+    /// The time in µs since 1970 UTC; if absent, the current time.
     pub time_us: Option<i64>,
-    /// Labels on top of the run's own.
+    /// Labels, added to the run's own.
     pub labels: Option<Labels>,
 }
 
 impl RowAt {
-    /// At this step, now.
+    /// A row at this step.
     pub fn step(step: impl Into<Option<i64>>) -> Self {
         RowAt { step: step.into(), ..RowAt::default() }
     }
 
-    /// At this time, µs since 1970 UTC.
+    /// Sets the time, in µs since 1970 UTC.
     pub fn time_us(mut self, time_us: impl Into<Option<i64>>) -> Self {
         self.time_us = time_us.into();
         self
     }
 
-    /// With these labels on top of the run's own.
+    /// Adds these labels to the run's own.
     pub fn labels(mut self, labels: impl Into<Option<Labels>>) -> Self {
         self.labels = labels.into();
         self

@@ -1,7 +1,7 @@
-//! A run as this process writes it: log to it, change it, end it.
+//! A run in the process that writes to it: logging, changing, ending.
 //!
-//! Invariants: a call that returned has its row or change in the log, whole. After a fork the child writes to a log of its
-//! own. Metrics that are logged together are looked up by name once and remembered.
+//! Invariants: when a call returns, its whole row or change is in the log. A forked child writes to its own log.
+//! Metrics that are logged together are looked up by name once and remembered.
 
 use super::layout::new_layout;
 use super::params::check_param;
@@ -18,10 +18,10 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use tidalite_log::{LayoutId, Log};
 use tidalite_model::{Error, Labels, Params, Result, RunChange, Seq, Status, check_name, check_time};
 
-/// A run that this process takes part in. Cheap to clone; may be used from many threads.
+/// A run that this process writes to. Cheap to clone; may be used from many threads.
 ///
-/// When the last clone is dropped without [`finish`](Self::finish), the run counts as finished, or as failed where a
-/// panic is under way. A process that dies leaves it *lost*.
+/// Dropping the last clone without [`finish`](Self::finish) ends the run as finished, or as failed during a panic. If
+/// the process dies, the run is *lost*.
 #[derive(Debug, Clone)]
 pub struct Run {
     pub(super) shared: Arc<RunState>,
@@ -32,14 +32,14 @@ pub(super) struct RunState {
     pub(super) id: Arc<str>,
     pub(super) labels: Labels,
     local: LocalRun,
-    /// What a forked child uses instead of `local`.
+    /// Replaces `local` in a forked child, with the child's writer number.
     in_child: OnceLock<(u32, LocalRun)>,
     store: Store,
-    /// Shared with what logs beside the run, which must not keep it open.
+    /// Shared with side logs, which must not keep the run open.
     pub(super) ended: Arc<AtomicBool>,
 }
 
-/// What a run holds in one process.
+/// The state of a run in one process.
 #[derive(Debug)]
 pub(super) struct LocalRun {
     pub(super) inner: Arc<StoreState>,
@@ -48,7 +48,7 @@ pub(super) struct LocalRun {
     pub(super) counter: Arc<StepCounter>,
 }
 
-/// Metrics that were logged together before.
+/// Metrics that were logged together, and their layout.
 #[derive(Debug, Clone)]
 struct KnownLayout {
     labels: Option<Labels>,
@@ -56,7 +56,7 @@ struct KnownLayout {
     layout: LayoutId,
 }
 
-/// So many sets of metrics are remembered by name; a loop that logs more different ones pays for a look-up each time.
+/// The number of sets of metrics that are remembered. A loop over more sets pays for a look-up each time.
 const LAYOUTS_MAX: usize = 16;
 
 impl Run {
@@ -70,26 +70,27 @@ impl Run {
         &self.shared.id
     }
 
-    /// The labels that this process's points carry.
+    /// The labels of this process's points.
     pub fn labels(&self) -> &Labels {
         &self.shared.labels
     }
 
-    /// Logs a row: values of several metrics at one step, now. `None` as the step counts up from the last one, at first
-    /// from the greatest that the store holds of the run and of what it took over, metrics below `system/` aside: these are telemetry.
-    /// The row is visible to every process, whole, when this returns, and survives the death of this one.
+    /// Logs a row: values of several metrics at one step and the current time. If the step is `None`, it is the last
+    /// step plus one. The first such step follows the greatest step of the run in the store, inherited points included
+    /// and metrics below `system/` (telemetry) excluded. When this returns, every process sees the whole row, and the
+    /// row survives the death of this process.
     ///
     /// # Errors
-    /// `Invalid` for a wrong name, a metric given twice, or a run that ended; `Full` where the disk is; `Poisoned` after
-    /// a failed sync. The row is then not in the log, whole or in part.
+    /// `Invalid` if a name is wrong, a metric is given twice, or the run has ended; `Full` if the disk is full;
+    /// `Poisoned` after a failed sync. On an error, no part of the row is in the log.
     pub fn log(&self, step: impl Into<Option<i64>>, values: &[(&str, f64)]) -> Result<Seq> {
         self.log_at(&RowAt::step(step), values)
     }
 
-    /// As [`log`](Self::log), with a time and labels of the caller's.
+    /// As [`log`](Self::log), with a given time and labels.
     ///
     /// # Errors
-    /// As [`log`](Self::log); `Invalid` for a time outside the years 1 to 9999.
+    /// As [`log`](Self::log); `Invalid` if the time is outside the years 1 to 9999.
     pub fn log_at(&self, at: &RowAt, values: &[(&str, f64)]) -> Result<Seq> {
         let local = self.local()?;
         let layout = local.layout(self, at.labels.as_ref(), values)?;
@@ -107,10 +108,10 @@ impl Run {
         local.append(&self.shared.id, layout, at.step, at.time_us, row)
     }
 
-    /// Sets params, key by key, over those that stand.
+    /// Sets params. Other params keep their values.
     ///
     /// # Errors
-    /// `Invalid` for a wrong key or too deep a nesting; as [`log`](Self::log).
+    /// `Invalid` if a key is wrong or a value is nested too deep; otherwise as [`log`](Self::log).
     pub fn set_params(&self, params: Params) -> Result<()> {
         for (key, value) in &params {
             check_param(key, value)?;
@@ -121,7 +122,7 @@ impl Run {
     /// Adds and removes tags.
     ///
     /// # Errors
-    /// `Invalid` for a wrong tag; as [`log`](Self::log).
+    /// `Invalid` if a tag is wrong; otherwise as [`log`](Self::log).
     pub fn set_tags<S: Into<String>>(
         &self,
         add: impl IntoIterator<Item = S>,
@@ -135,7 +136,7 @@ impl Run {
         self.change(&RunChange::SetTags { add, remove })
     }
 
-    /// Ends this process's part in the run, well. Later calls on it fail.
+    /// Ends this process's part in the run as finished. Later calls on it fail.
     ///
     /// # Errors
     /// As [`log`](Self::log).
@@ -168,18 +169,18 @@ impl Run {
         self.local()?.log.append_change(&self.shared.id, change)
     }
 
-    /// This process's state of the store.
+    /// The state of the store in this process.
     pub(crate) fn inner(&self) -> Result<&Arc<StoreState>> {
         Ok(&self.local()?.inner)
     }
 
-    /// Steps that count up by themselves go on with this one.
+    /// Makes this the next automatic step.
     pub(crate) fn count_from(&self, step: i64) -> Result<()> {
         self.local()?.counter.set(step);
         Ok(())
     }
 
-    /// What the run holds in this process: after a fork, a state of the child's own.
+    /// The state of the run in this process. A forked child has its own.
     pub(super) fn local(&self) -> Result<&LocalRun> {
         let shared = &self.shared;
         if shared.ended.load(Ordering::Relaxed) {
@@ -217,14 +218,14 @@ impl Run {
 
 impl Drop for RunState {
     fn drop(&mut self) {
-        // Nobody logs beside a run that is gone.
+        // From here on, side logs refuse rows.
         if self.ended.swap(true, Ordering::AcqRel) || self.local.log.forked() || self.local.inner.is_closed()
         {
             return;
         }
         let status = if std::thread::panicking() { Status::Failed } else { Status::Finished };
         let end = RunChange::End { time_us: self.local.inner.vfs.now_us(), status };
-        // Whoever wants to know about errors calls `finish`.
+        // `finish` reports errors; `drop` cannot.
         let _ = self.local.log.append_change(&self.id, &end);
     }
 }
@@ -234,7 +235,7 @@ impl LocalRun {
         LocalRun { inner: inner.clone(), log, layouts: RwLock::default(), counter: inner.counters.of(run) }
     }
 
-    /// The layout of these metrics, remembered from the last time.
+    /// The layout of these metrics, made on first use.
     pub(super) fn layout(
         &self,
         run: &Run,
@@ -285,7 +286,7 @@ impl LocalRun {
         self.log.append_row(layout, step, time_us, values)
     }
 
-    /// The step after the last one; at first, after the greatest that the store holds of the run.
+    /// The last step plus one; at first, the greatest step in the store plus one.
     #[cold]
     fn count_up(&self, run: &str) -> Result<i64> {
         self.counter.next(|| {

@@ -1,7 +1,7 @@
-//! Rows logged beside a run's own: to its series, under its labels, and without a trace in how the run itself counts.
+//! The side log of a run: appends rows under the run's id and labels from another thread. Telemetry uses it.
 //!
-//! Invariants: neither the run's step counter nor its memory of layouts is touched; the run is not kept open, and ends
-//! when its last handle goes. `system/` logs telemetry so.
+//! Invariants: it changes neither the run's step counter nor its known layouts. It does not keep the run open: the run
+//! ends when its last handle is dropped.
 
 use super::layout::new_layout;
 use super::run::Run;
@@ -14,7 +14,7 @@ use tidalite_log::{LayoutId, Log};
 use tidalite_model::{Error, Labels, Result};
 use tidalite_vfs::Vfs;
 
-/// What is needed of a run to log to it; no handle on it.
+/// What logging to a run needs, without a handle on the run.
 #[derive(Debug)]
 pub(crate) struct SideLog {
     run: Arc<str>,
@@ -22,12 +22,12 @@ pub(crate) struct SideLog {
     log: Arc<Log>,
     vfs: Arc<dyn Vfs>,
     ended: Arc<AtomicBool>,
-    /// Of each set of labels the metrics that were logged last, and their layout.
+    /// The last logged metrics and their layout, by labels.
     layouts: HashMap<Labels, (Vec<String>, LayoutId)>,
 }
 
 impl Run {
-    /// A way to log beside the run, in this process.
+    /// A side log of the run, in this process.
     pub(crate) fn side_log(&self) -> Result<SideLog> {
         let (local, shared) = (self.local()?, &self.shared);
         Ok(SideLog::new(
@@ -57,7 +57,7 @@ impl SideLog {
         SideLog { run, labels, log, vfs, ended, layouts: HashMap::new() }
     }
 
-    /// Now, µs since 1970 UTC.
+    /// The current time in µs since 1970 UTC.
     pub(crate) fn now_us(&self) -> i64 {
         self.vfs.now_us()
     }
@@ -65,7 +65,7 @@ impl SideLog {
     /// Logs a row with these labels on top of the run's own.
     ///
     /// # Errors
-    /// `Invalid` where the run has ended; as [`Run::log_at`](crate::Run::log_at).
+    /// `Invalid` if the run has ended; otherwise as [`Run::log_at`](crate::Run::log_at).
     pub(crate) fn log(
         &mut self,
         step: i64,
@@ -75,7 +75,7 @@ impl SideLog {
     ) -> Result<()> {
         if self.ended.load(Ordering::Acquire) {
             return Err(Error::invalid(
-                "log beside run",
+                "log to run",
                 format!("run {:?} has ended", self.run),
                 "start it again to log more",
             ));

@@ -1,12 +1,13 @@
-//! Thinning: of old runs the outline stays, and exact sums of all their points; the rest of the room is given back.
+//! Thinning: keeps the outline of old runs and exact summaries of all their points, and frees the space of the rest.
 //!
 //! ```text
 //! lock → flush → newest version → each series of the runs: points seen → outline → thinned part, durable
 //!      → parts without these series, durable → next version
 //! ```
 //!
-//! One version changes it all, so that each point is there once, killed at whatever moment. The same checks as in a
-//! compaction: what parts hold must be what is carried over, what the outlines stand for, and what was hidden or replaced.
+//! One version makes all changes, so each point is there exactly once, even if the process is killed. As in compaction,
+//! counts and checksums are compared: the points copied, summarized by outlines, and hidden or replaced must add up to
+//! those of the old parts.
 //! See [decision 0020](https://github.com/tidalite/tidalite/blob/main/docs/decisions/0020-thinned-runs.md).
 
 pub(crate) mod options;
@@ -23,21 +24,22 @@ use thinning::{Thinning, thin};
 use tidalite_model::Result;
 
 impl Store {
-    /// Thins runs that are over: of each series stays, in each of at most [`buckets`](Thin::buckets) buckets of steps, the first
-    /// point, the last, those of the least and the greatest value and the first NaN and infinities, with the exact count, sum, mean,
-    /// spread and extremes of *all* points of the bucket. The room of the other points is given back; nothing brings them back.
+    /// Thins ended runs. Each series is divided into at most [`buckets`](Thin::buckets) buckets of steps. Each bucket
+    /// keeps the first point, the last, the least, the greatest, and the first NaN and infinities, with the exact
+    /// count, sum, mean, spread and extremes of *all* its points. The other points are removed permanently and their
+    /// space is freed.
     ///
-    /// Afterwards [`summaries`](crate::Selection::summaries), aggregates over whole series, and charts, bands and aggregates in
-    /// buckets of steps that the kept buckets fit into answer as before. What is finer is answered from the points that are
-    /// left, its counts too: points, percentiles (with whatever else the same question asks), ranges of values, transforms,
-    /// and buckets or ranges that cut a kept bucket. A fork reads what is left of its parent.
-    /// [`explain`](crate::Selection::explain) tells how many of the series asked are thinned.
+    /// Afterwards [`summaries`](crate::Selection::summaries), aggregates over whole series, and charts, bands and
+    /// aggregates in buckets of steps that hold whole kept buckets answer as before. Finer queries answer from the
+    /// remaining points, counts included: points, percentiles (and everything else in the same query), ranges of
+    /// values, transforms, and buckets or ranges that cut a kept bucket. A fork reads the remaining points of its
+    /// parent. [`explain`](crate::Selection::explain) reports how many of the selected series are thinned.
     ///
-    /// Points that rewinds hid, and those written again later, are gone for good. A series is left as it is where its outline would
-    /// take as much room: where a bucket would stand for fewer than 32 points. Thinned again in fewer buckets, a series gets
-    /// these; a run that was gone on with and ended again is thinned to its new end.
+    /// Points that were rewound or replaced by a repeat are removed permanently. A series is not thinned if its outline
+    /// would not save space: if a bucket would have fewer than 32 points on average. A series can be thinned again into
+    /// fewer buckets. A run that continued and ended again can be thinned up to its new end.
     ///
-    /// Flushes first. Other processes may go on logging.
+    /// Flushes first. Other processes may continue to log.
     ///
     /// ```
     /// use tidalite::Thin;
@@ -56,15 +58,15 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// `Invalid` where no runs are chosen, for a wrong pattern, or for no buckets; `NotFound` where a run that is named is not
-    /// there; `Busy` where a process still writes to it, or where another one flushes or compacts for more than a minute;
-    /// `Corrupt` where a part that is needed is damaged; `Full` where points that have to be merged are beyond the memory
-    /// option, or the disk is full. Then no run is thinned.
+    /// `Invalid` if no runs are chosen, a pattern is wrong, or there are 0 buckets; `NotFound` if a named run does not
+    /// exist; `Busy` if a process still writes to a named run, or another process flushes or compacts for more than a
+    /// minute; `Corrupt` if a part that is needed is damaged; `Full` if points that must be merged exceed the memory
+    /// option, or the disk is full. On an error, no run is thinned.
     pub fn thin(&self, what: &Thin) -> Result<ThinStats> {
         self.thin_with(what, &|_, _| {})
     }
 
-    /// As [`thin`](Self::thin); `progress` is told points looked at and points in all.
+    /// As [`thin`](Self::thin). `progress` gets the stored points examined and their total.
     ///
     /// # Errors
     /// As [`thin`](Self::thin).
@@ -79,7 +81,8 @@ impl Store {
         Ok(ThinStats { flushed: flushed.points, ..thinned? })
     }
 
-    /// What [`thin`](Self::thin) would do with what is in parts by now; nothing is changed, and nothing flushed.
+    /// Reports what [`thin`](Self::thin) would do with the points that are in parts now. It changes and flushes
+    /// nothing.
     ///
     /// # Errors
     /// As [`thin`](Self::thin).

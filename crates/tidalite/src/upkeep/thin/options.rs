@@ -1,4 +1,4 @@
-//! Which runs are thinned, and how far.
+//! Options of thinning: which runs, and into how many buckets.
 
 use crate::select::pattern::escape;
 use crate::view::snapshot::Snapshot;
@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use tidalite_model::{Error, ErrorKind, Result, RunInfo, Status};
 use tidalite_query::{NameMatcher, RunFilter};
 
-/// Which runs [`Store::thin`](crate::Store::thin) thins, and how far. Runs have to be named or chosen.
+/// Which runs [`Store::thin`](crate::Store::thin) thins, and into how many buckets. Runs must be named or filtered.
 #[derive(Debug, Clone)]
 pub struct Thin {
     runs: Vec<String>,
@@ -15,32 +15,33 @@ pub struct Thin {
     pub(super) bucket_points: u64,
 }
 
-/// Buckets that a series keeps at most, unless it is said otherwise: a chart as wide as a window.
+/// The default for [`Thin::buckets`]: a chart as wide as a window.
 const BUCKETS: usize = 1024;
-/// So many points a bucket has to stand for: what is left of it and its sums take the room of about 20 points.
+/// The points that a bucket must have on average: its outline and summary take the space of about 20 points.
 const BUCKET_POINTS: u64 = 32;
 
-/// What a thinning did.
+/// The result of thinning.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ThinStats {
-    /// Points that went from logs to parts first.
+    /// Points flushed from logs to parts first.
     pub flushed: u64,
-    /// Runs of which a series was thinned.
+    /// Runs with at least one thinned series.
     pub runs: u64,
-    /// Runs that were chosen by a pattern or filter and left as they are, since a process still writes to them.
+    /// Runs chosen by a pattern or filter but skipped, since a process still writes to them.
     pub runs_running: u64,
-    /// Series that were thinned.
+    /// Series thinned.
     pub series: u64,
-    /// Series that stay as they are, since their outline would take as much room.
+    /// Series left unchanged, since thinning would not save space.
     pub series_small: u64,
-    /// Series that stay as they are, since they were thinned before and later written to, or rewound, at steps that they had.
+    /// Series left unchanged, since they were thinned before and later written to or rewound within their thinned
+    /// steps.
     pub series_mixed: u64,
-    /// Points that the thinned series stand for.
+    /// Points that the thinned series summarize.
     pub points: u64,
-    /// Points that are left of them.
+    /// Points that remain in the thinned series.
     pub kept: u64,
-    /// Points that were rewound or written again and are gone now.
+    /// Rewound or replaced points that were removed.
     pub dropped: u64,
 }
 
@@ -51,18 +52,19 @@ impl Default for Thin {
 }
 
 impl Thin {
-    /// No runs yet, and 1,024 buckets a series.
+    /// Options with no runs chosen, and 1,024 buckets per series.
     pub fn new() -> Self {
         Thin { runs: Vec::new(), filter: None, buckets: BUCKETS, bucket_points: BUCKET_POINTS }
     }
 
-    /// This run; given several times, each.
+    /// Adds a run.
     pub fn run(mut self, id: impl Into<String>) -> Self {
         self.runs.push(escape(&id.into()));
         self
     }
 
-    /// Runs whose id matches a pattern (see [`Selection::runs`](crate::Selection::runs)). A pattern without signs names a run.
+    /// Adds the runs whose ids match a pattern (see [`Selection::runs`](crate::Selection::runs)). A pattern without
+    /// special characters names a run.
     pub fn runs(mut self, pattern: impl Into<String>) -> Self {
         self.runs.push(pattern.into());
         self
@@ -78,14 +80,14 @@ impl Thin {
         self
     }
 
-    /// Into at most so many buckets a series, aligned powers of two of steps, as [`chart`](crate::Selection::chart) has them: a
-    /// chart of so many buckets or fewer stays what it was. 1,024 by default.
+    /// Sets the greatest number of buckets per series (1,024 by default). Their widths are powers of two of steps,
+    /// aligned as in [`chart`](crate::Selection::chart), so a chart of this many buckets or fewer does not change.
     pub fn buckets(mut self, buckets: usize) -> Self {
         self.buckets = buckets;
         self
     }
 
-    /// How many points a bucket has to stand for on average, for a series to be thinned; tests want few.
+    /// Sets how many points a bucket must have on average for a series to be thinned. Tests set it low.
     #[doc(hidden)]
     pub fn bucket_points(mut self, points: u64) -> Self {
         self.bucket_points = points.max(1);
@@ -102,7 +104,7 @@ impl Thin {
         NameMatcher::new(&self.runs).map(|_| ())
     }
 
-    /// The runs chosen, and how many more are still written to.
+    /// The chosen runs that have ended, and the number of those that are still running.
     pub(super) fn chosen(&self, snapshot: &Snapshot) -> Result<(BTreeSet<String>, u64)> {
         let takes = |run: &RunInfo| self.filter.as_ref().is_none_or(|f| f.matches(run));
         for pattern in &self.runs {
@@ -114,7 +116,7 @@ impl Thin {
                         ErrorKind::Busy,
                         "thin",
                         format!("a process still writes to run {name:?}"),
-                        "finish the run first, or choose runs by a pattern, which passes it over",
+                        "finish the run first, or choose runs by a pattern, which skips it",
                     ));
                 }
             }

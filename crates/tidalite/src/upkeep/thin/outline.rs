@@ -1,8 +1,8 @@
-//! One series as thinning finds it: whether it can be thinned, and what is left of it.
+//! The outline of one series: whether it can be thinned, and what remains of it.
 //!
-//! Its rows in parts are read stretch by stretch: rows whose steps meet are merged, the others follow each other, so that
-//! a long series is never in memory whole. Each point that is read is counted, with the bits of its value, since it is taken out of its
-//! part. What is hidden is left out here for good.
+//! Its rows in parts are read stretch by stretch. A stretch is the rows whose steps overlap; they are merged. So a long
+//! series is never in memory whole. Each point read is counted, with the bits of its value, since it is removed from
+//! its part. Hidden points are dropped permanently.
 
 use crate::parts::scan::{POINT_BYTES, RowRef, read_rows};
 use crate::parts::thinned::Thinned;
@@ -16,39 +16,39 @@ use tidalite_query::{Outline, Points, Repeats, chart_width, merge};
 /// The widest buckets that rollups have, as a power of two.
 const SHIFT_MAX: u32 = 62;
 
-/// How series are thinned.
+/// Makes the outlines of series.
 pub(crate) struct Outliner<'a> {
     pub(crate) parts: &'a [Arc<Part>],
-    /// Into so many buckets at most.
+    /// The greatest number of buckets per series.
     pub(crate) buckets: usize,
-    /// A bucket has to stand for so many points.
+    /// The points that a bucket must have on average.
     pub(crate) bucket_points: u64,
     pub(crate) memory_bytes: u64,
 }
 
-/// What becomes of a series.
+/// The outcome for one series.
 pub(crate) enum ThinOutcome {
     Thinned(Box<Outlined>),
-    /// It stays, since its outline would take as much room.
+    /// Left unchanged, since thinning would not save space.
     NoGain,
-    /// It stays, since it was thinned before and then written to, or rewound, at steps that it had.
+    /// Left unchanged, since it was thinned before and then written to or rewound within its thinned steps.
     Mixed,
-    /// There is nothing of it, or nothing that is not thinned so far already.
+    /// It has no points, or is already thinned this far.
     Nothing,
 }
 
-/// A series that is thinned.
+/// A thinned series.
 pub(crate) struct Outlined {
     pub(crate) series: Thinned,
-    /// What it takes out of parts that are not thinned.
+    /// Its rows in parts that are not thinned.
     pub(crate) read: Vec<RowTaken>,
-    /// Rows of thinned parts that it takes the place of.
+    /// Its rows in thinned parts, which it replaces.
     pub(crate) replaced: Vec<RowRef>,
-    /// Points that were hidden or replaced by a later write.
+    /// Points that were hidden or replaced by a repeat.
     pub(crate) dropped: u64,
 }
 
-/// The points of one row.
+/// The points of one row of a series table.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RowTaken {
     pub(crate) part: u32,
@@ -57,8 +57,10 @@ pub(crate) struct RowTaken {
 }
 
 impl Outliner<'_> {
+    /// Outlines one series.
+    ///
     /// # Errors
-    /// Those of reading; `Full` where points that have to be merged are beyond the memory option.
+    /// Those of reading; `Full` if points that must be merged exceed the memory option.
     pub(crate) fn outline(
         &self,
         key: &SeriesKey,
@@ -99,7 +101,7 @@ impl Outliner<'_> {
         if old.is_some() && new.is_none() && !wider {
             return Ok(ThinOutcome::Nothing);
         }
-        // No bucket has more points than steps.
+        // A bucket has at most as many points as steps.
         if shift == 0 || shift > SHIFT_MAX || (1 << shift) < self.bucket_points {
             return Ok(ThinOutcome::NoGain);
         }
@@ -117,7 +119,7 @@ impl Outliner<'_> {
         let seen = outline.count() - known;
         let (points, buckets) = outline.finish();
         let stored = seen + old.as_ref().map_or(0, |o| o.points.len() as u64);
-        // What was thinned before and has grown a little is worth no rewrite.
+        // A thinned series that has grown only a little is not worth a rewrite.
         let grown = old.is_none() || wider || points.len() as u64 * 2 <= stored;
         let gains = grown && (known + seen) / self.bucket_points >= buckets.len() as u64;
         if !gains {
@@ -143,7 +145,7 @@ impl Outliner<'_> {
         Thinned::read(part, &part.series().row(row.row as usize)?)
     }
 
-    /// The steps that are seen, where the series tables cannot tell.
+    /// The extent of the visible points, read where the series tables cannot give it.
     fn read_extent(
         &self,
         key: &SeriesKey,
@@ -157,7 +159,7 @@ impl Outliner<'_> {
         Ok(extent)
     }
 
-    /// Hands over the points that are seen of rows that ascend by their first step, each step once.
+    /// Passes the visible points to `take`, stretch by stretch, each step once. The rows must ascend by first step.
     fn each_stretch(
         &self,
         key: &SeriesKey,
@@ -206,7 +208,7 @@ impl Outliner<'_> {
             ErrorKind::Full,
             "thin",
             format!(
-                "series {:?} of run {:?} has {points} points whose steps meet, which take {} MiB to merge",
+                "series {:?} of run {:?} has {points} points with overlapping steps, which take {} MiB to merge",
                 key.metric,
                 key.run,
                 needed >> 20
@@ -216,7 +218,7 @@ impl Outliner<'_> {
     }
 }
 
-/// The steps of points that ascend.
+/// The extent of points in ascending order of step.
 fn steps_of_points(points: &Points) -> Option<Extent> {
     points.steps.first().zip(points.steps.last()).map(|(&first, &last)| Extent::new(first, last))
 }

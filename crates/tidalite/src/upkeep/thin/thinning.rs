@@ -1,4 +1,4 @@
-//! The thinning of runs: outlines of their series, the thinned parts that hold them, and the version that publishes both.
+//! Thinning runs: makes the outlines of their series, writes them to thinned parts, and publishes the version.
 
 use super::options::{Thin, ThinStats};
 use super::outline::{Outlined, Outliner, ThinOutcome};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
 use tidalite_parts::{Part, PartMeta};
 
-/// The caller holds the store's lock, and the snapshot is of the newest version.
+/// Thins runs. The caller must hold the store's lock, and the snapshot must be of the newest version.
 pub(super) fn thin(
     inner: &StoreState,
     snapshot: &Snapshot,
@@ -31,7 +31,7 @@ pub(super) fn thin(
     Ok(done.stats)
 }
 
-/// What is to be thinned.
+/// The series to thin.
 pub(super) struct Thinning<'a> {
     inner: &'a StoreState,
     snapshot: &'a Snapshot,
@@ -41,15 +41,15 @@ pub(super) struct Thinning<'a> {
     runs_running: u64,
 }
 
-/// What was thinned.
+/// The series that were thinned.
 #[derive(Default)]
 pub(super) struct Thinnings {
     pub(super) stats: ThinStats,
-    /// By the place of the part in the snapshot.
+    /// What is removed from each part, by the part's index in the snapshot.
     removed: BTreeMap<u32, Removed>,
-    /// Series of thinned parts that are replaced, by the place of the part.
+    /// Series of thinned parts that are replaced, by the part's index in the snapshot.
     replaced: BTreeMap<u32, HashSet<SeriesKey>>,
-    /// What the new outlines come to.
+    /// The total account of the new outlines.
     account: Account,
 }
 
@@ -93,7 +93,7 @@ impl<'a> Thinning<'a> {
         })
     }
 
-    /// Makes the outlines, and writes them where `made` says where to.
+    /// Makes the outlines, and writes them to `made` if it is given.
     pub(super) fn outline(
         &self,
         mut made: Option<&mut ThinnedParts<'_>>,
@@ -157,7 +157,7 @@ impl Thinnings {
     }
 }
 
-/// Publishes the version in which outlines stand for their series.
+/// Publishes the version in which outlines replace their series.
 fn publish(
     inner: &StoreState,
     snapshot: &Snapshot,
@@ -179,7 +179,7 @@ fn publish(
         return Err(Error::new(
             ErrorKind::Corrupt,
             "thin",
-            "what came out is not what the outlines stand for",
+            "the points written do not match the outlines",
             "nothing was changed; run `tidalite verify`",
         ));
     }
@@ -192,7 +192,7 @@ fn publish(
     publish_version(inner, next)
 }
 
-/// Puts a part without the series that were thinned in the place of the part that had them.
+/// Replaces a part by one without the thinned series.
 fn carry_others(
     inner: &StoreState,
     part: &Arc<Part>,
