@@ -1,7 +1,7 @@
 //! Decoders of other projects, kept from taking the host program down.
 //!
-//! The readers of Parquet and Arrow IPC check most of what they read, yet damaged bytes can make them panic. Such a panic
-//! says nothing but that the file is damaged. Nothing of a reader is used after it panicked.
+//! The readers of Parquet and Arrow IPC check most of what they read, yet damaged bytes can make them panic. Such a
+//! panic says nothing but that the file is damaged. Nothing of a reader is used after it panicked.
 
 use super::fault::ImportFault;
 use std::panic::{AssertUnwindSafe, catch_unwind};
