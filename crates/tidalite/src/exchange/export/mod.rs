@@ -56,7 +56,7 @@ impl Selection {
     ///
     /// # Errors
     /// As [`points`](Self::points); `Invalid` if `path` is a folder or a device; `NotFound`, `Full`, `Io` from the
-    /// file. After an error, no file is created or replaced.
+    /// file. Unless syncing the folder failed, no file is created or replaced then.
     pub fn export(&self, path: impl AsRef<Path>, format: FileFormat, progress: &dyn Fn(u64)) -> Result<u64> {
         let path = place_of(path.as_ref())?;
         let failed = |e: io::Error| Error::io("export", &path, e);

@@ -13,8 +13,8 @@ use tidalite_model::{Error, Result};
 /// # let store = Store::open(dir.path().join("metrics"))?;
 /// let path = dir.path().join("losses.csv");
 /// std::fs::write(&path, "epoch,_timestamp,loss,acc\n0,1780000000.5,0.7,0.4\n1,1780000001.5,0.5,\n")?;
-/// let import = Import::new().run("resnet-42").map("step", "epoch").map("time", "_timestamp").time_unit(TimeUnit::Seconds);
-/// let stats = store.import(&path, &import, &|_, _| {})?;
+/// let import = Import::new().run("resnet-42").map("step", "epoch").map("time", "_timestamp");
+/// let stats = store.import(&path, &import.time_unit(TimeUnit::Seconds), &|_, _| {})?;
 /// assert_eq!((stats.rows, stats.points, stats.empty), (2, 3, 1));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
