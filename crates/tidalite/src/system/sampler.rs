@@ -31,7 +31,7 @@ const MILLI: f64 = 1e-3;
 /// | `memory/used_bytes`, `memory/available_bytes`, `swap/used_bytes`, `process/resident_bytes` | |
 /// | `disk/free_bytes`, `disk/read_bytes`, `disk/written_bytes` | `disk`: its mount point |
 /// | `network/received_bytes`, `network/sent_bytes` | `interface` |
-/// | `gpu/utilization_percent`, `gpu/memory_used_bytes`, `gpu/temperature_celsius`, `gpu/power_watts` | `gpu`: its index |
+/// | `gpu/utilization_percent`, `gpu/memory_used_bytes`, `gpu/temperature_celsius`, `gpu/power_watts` | `gpu`: index |
 ///
 /// Read, written, received and sent bytes are totals since the system started. A value that the system does not report
 /// is absent.

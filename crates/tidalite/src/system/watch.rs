@@ -77,10 +77,7 @@ impl Run {
     /// can be started.
     pub fn watch_system(&self, interval: Duration) -> Result<SystemWatch> {
         if !(INTERVAL_MIN..=INTERVAL_MAX).contains(&interval) {
-            return Err(wrong(
-                format!("the interval is {interval:?}"),
-                "give 50 ms to a day; 1 s is usual",
-            ));
+            return Err(wrong(format!("the interval is {interval:?}"), "give 50 ms to a day; 1 s is usual"));
         }
         let Some(claim) = Claim::take(self.watched()?) else {
             return Err(wrong(
@@ -124,7 +121,7 @@ impl SystemWatch {
     }
 
     /// Why the watch ended by itself, or why the last sample was not logged while the disk is full, in which case the
-    /// watch continues. `None` if nothing is wrong, and after [`stop`](Self::stop).
+    /// watch continues. `None` if nothing went wrong. [`stop`](Self::stop) does not clear it.
     pub fn error(&self) -> Option<Error> {
         if self.fork.forked() {
             let text = "this process was forked from the one that watches";

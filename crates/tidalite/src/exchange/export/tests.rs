@@ -1,4 +1,4 @@
-//! Exports round-trip bit for bit through each format, and leave nothing behind.
+//! Exports round-trip bit for bit through each format, and leave no temporary files.
 
 use crate::{Error, ErrorKind, FileFormat, Import, Repeats, Store};
 use arrow::array::{AsArray, DictionaryArray, Float64Array, Int64Array, RecordBatch, StringArray};

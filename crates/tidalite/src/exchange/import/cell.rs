@@ -134,10 +134,7 @@ impl<'a> TableCell<'a> {
 
     fn float_time(self, x: f64, unit: Option<TimeUnit>) -> Result<i64, ImportFault> {
         if unit != Some(TimeUnit::Seconds) {
-            return Err(self.wrong(
-                "is a time with a fraction",
-                "set the time unit to s, or give integers",
-            ));
+            return Err(self.wrong("is a time with a fraction", "set the time unit to s, or give integers"));
         }
         let us = (x * 1e6).round();
         if us >= TIME_US_MIN as f64 && us <= TIME_US_MAX as f64 {

@@ -56,8 +56,9 @@ pub(super) fn load(
         let place = FilePlace::Line(ends.first_line(reader.position(), &record));
         if record.len() != header.len() {
             let wrong = format!("the row has {} fields, and the header has {}", record.len(), header.len());
-            return Err(ImportFault::wrong(wrong, "correct the row, or give the file's delimiter")
-                .in_row(place));
+            return Err(
+                ImportFault::wrong(wrong, "correct the row, or give the file's delimiter").in_row(place)
+            );
         }
         let cell = |column: usize| match &record[column] {
             "" => TableCell::Null,

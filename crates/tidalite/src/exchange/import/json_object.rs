@@ -129,6 +129,10 @@ impl<'de> Visitor<'de> for JsonVisitor {
             }
         }
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(if flat { Json::Pairs(pairs) } else { Json::Other("an object with values other than text and integers") })
+        Ok(if flat {
+            Json::Pairs(pairs)
+        } else {
+            Json::Other("an object with values other than text and integers")
+        })
     }
 }

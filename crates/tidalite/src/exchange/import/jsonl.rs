@@ -163,8 +163,8 @@ fn parse(text: &[u8]) -> Result<Object, ImportFault> {
     // The parser sees only one line, so its line number is always 1.
     let wrong = error.to_string().replace(" at line 1 column ", " at character ");
     let remedy = match text[0] {
-        b'[' => "write each object on a line of its own, without an array around them",
-        _ => "write each object on a line of its own: {\"run\": \"a\", \"step\": 0, \"loss\": 0.5}",
+        b'[' => "write each object on a separate line, without an array around them",
+        _ => "write each object on a separate line: {\"run\": \"a\", \"step\": 0, \"loss\": 0.5}",
     };
     Err(ImportFault::wrong(wrong, remedy))
 }

@@ -257,8 +257,11 @@ impl Import {
             .zip(slots)
             .position(|(n, s)| *s == ColumnUse::Metric && check_name("metric", n).is_err())
         {
-            let wrong =
-                format!("column {} has a name of {} bytes, and a metric has 1 to 4096", at + 1, names[at].len());
+            let wrong = format!(
+                "column {} has a name of {} bytes, and a metric has 1 to 4096",
+                at + 1,
+                names[at].len()
+            );
             return Err(ImportFault::wrong(
                 wrong,
                 "name it, map it (step= for the row index of pandas), or ignore it",

@@ -257,7 +257,7 @@ fn json_lines_faults_name_line_key_and_remedy() {
     let first = "{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":1}\n";
     for (line, says) in [
         ("[1,2]", &["line 2: ", "without an array"][..]),
-        ("{\"run\":", &["line 2: ", "EOF", "on a line of its own"]),
+        ("{\"run\":", &["line 2: ", "EOF", "on a separate line"]),
         ("7", &["line 2: "]),
         ("{\"run\":\"a\",\"metric\":\"m\",\"step\":0}", &["line 2, column \"value\": there is no value"]),
         ("{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":null}", &["there is no value"]),
