@@ -258,7 +258,7 @@ impl Import {
             .position(|(n, s)| *s == ColumnUse::Metric && check_name("metric", n).is_err())
         {
             let wrong = format!(
-                "column {} has a name of {} bytes, and a metric has 1 to 4096",
+                "column {} has a name of {} bytes, and a metric's has 1 to 4096",
                 at + 1,
                 names[at].len()
             );
