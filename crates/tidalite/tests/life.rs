@@ -1,7 +1,7 @@
-//! A point's whole life through the public API, on the real file system: logged, read live by a second store, flushed,
-//! compacted, queried, followed, backed up.
+//! The life of a point through the public API, on the real file system: logged, read live by a second store, flushed,
+//! compacted, queried, followed and backed up.
 
-// An integration test is a test throughout, its helpers too.
+// Helpers of an integration test may unwrap too.
 #![allow(clippy::unwrap_used)]
 
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
@@ -38,7 +38,7 @@ fn batch(rows: usize) -> RecordBatch {
 }
 
 #[test]
-fn rows_are_read_live_by_another_store_and_stay_through_flush_and_compaction() {
+fn another_store_reads_rows_live_and_after_flush_and_compaction() {
     let dir = tempfile::tempdir().unwrap();
     let writer = store(&dir);
     let run = writer.run("a").param("lr", 0.1).label("rank", "0").start().unwrap();
@@ -70,7 +70,7 @@ fn rows_are_read_live_by_another_store_and_stay_through_flush_and_compaction() {
 }
 
 #[test]
-fn repeats_are_kept_and_the_rule_is_chosen_at_read_time() {
+fn repeats_are_kept_and_the_query_chooses_among_them() {
     let dir = tempfile::tempdir().unwrap();
     let store = store(&dir);
     let run = store.run("r").start().unwrap();
@@ -91,7 +91,7 @@ fn repeats_are_kept_and_the_rule_is_chosen_at_read_time() {
 }
 
 #[test]
-fn a_batch_is_one_unit_whatever_its_size_and_mixes_with_rows() {
+fn a_batch_of_any_size_mixes_with_rows() {
     for rows in [10, 50_000] {
         let dir = tempfile::tempdir().unwrap();
         let store = store(&dir);
@@ -163,7 +163,7 @@ fn a_snapshot_reads_the_same_after_more_rows_flush_and_compaction() {
 }
 
 #[test]
-fn steps_count_up_where_none_is_given_and_go_on_after_reopening() {
+fn automatic_steps_continue_after_reopening() {
     let dir = tempfile::tempdir().unwrap();
     for round in 0..3 {
         let store = store(&dir);
@@ -179,7 +179,7 @@ fn steps_count_up_where_none_is_given_and_go_on_after_reopening() {
 }
 
 #[test]
-fn aggregates_agree_between_log_and_parts() {
+fn aggregates_of_log_and_parts_are_equal() {
     let dir = tempfile::tempdir().unwrap();
     let store = store(&dir);
     for r in 0..3 {
@@ -208,7 +208,7 @@ fn aggregates_agree_between_log_and_parts() {
 }
 
 #[test]
-fn a_backup_holds_parts_and_log_and_runs() {
+fn a_backup_holds_parts_log_and_runs() {
     let dir = tempfile::tempdir().unwrap();
     let store = store(&dir);
     let run = store.run("r").param("lr", 0.5).start().unwrap();
@@ -230,7 +230,7 @@ fn a_backup_holds_parts_and_log_and_runs() {
 }
 
 #[test]
-fn points_of_a_staged_part_count_as_points_in_logs_until_they_are_flushed() {
+fn points_of_a_staged_part_count_as_log_points_until_flushed() {
     let dir = tempfile::tempdir().unwrap();
     let store = store(&dir);
     store.append(&batch(20_000)).unwrap();
@@ -252,7 +252,7 @@ fn points_of_a_staged_part_count_as_points_in_logs_until_they_are_flushed() {
 }
 
 #[test]
-fn a_marker_of_which_one_copy_is_damaged_opens_and_is_reported() {
+fn a_marker_with_one_damaged_copy_opens_and_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     store(&dir).close().unwrap();
     let marker = dir.path().join("store/TIDALITE");
@@ -268,7 +268,7 @@ fn a_marker_of_which_one_copy_is_damaged_opens_and_is_reported() {
 }
 
 #[test]
-fn wrong_use_is_refused_with_a_remedy() {
+fn misuse_is_refused_with_a_remedy() {
     let dir = tempfile::tempdir().unwrap();
     let store = store(&dir);
     let run = store.run("r").start().unwrap();
@@ -305,7 +305,7 @@ fn wrong_use_is_refused_with_a_remedy() {
 }
 
 #[test]
-fn a_series_longer_than_memory_allows_at_once_is_read_in_pieces() {
+fn a_series_too_long_for_memory_is_read_in_pieces() {
     let dir = tempfile::tempdir().unwrap();
     let store =
         Options::new().background(false).memory_bytes(16 << 20).open(dir.path().join("store")).unwrap();

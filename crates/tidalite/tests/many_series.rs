@@ -1,6 +1,6 @@
-//! Selections of more series than are planned at once: answers come span by span of runs, and are the same.
+//! Selections with more series than one plan holds: computing the answer in spans of runs does not change it.
 
-// An integration test is a test throughout, its helpers too.
+// Helpers of an integration test may unwrap too.
 #![allow(clippy::unwrap_used)]
 
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
@@ -11,7 +11,7 @@ use tidalite::{Aggregate, By, Compare, Options, Repeats, Store};
 const RUNS: usize = 700;
 const METRICS: usize = 100;
 
-/// All series have a point at step 0, those of even metrics another at step 1; `offset` tells who wrote a value.
+/// Each series has a point at step 0, and one at step 1 if its metric is even. `offset` identifies the batch.
 fn batch(runs: std::ops::Range<usize>, offset: f64) -> RecordBatch {
     let mut rows: Vec<(String, String, i64, f64)> = Vec::new();
     for run in runs {
@@ -31,7 +31,7 @@ fn batch(runs: std::ops::Range<usize>, offset: f64) -> RecordBatch {
     .unwrap()
 }
 
-/// 70,000 series in two parts and a log, of which some are in more than one of these.
+/// 70,000 series in two parts and a log. Some are in more than one of them.
 fn store(dir: &tempfile::TempDir) -> Store {
     let store = Options::new().background(false).open(dir.path().join("store")).unwrap();
     store.append(&batch(0..400, 0.25)).unwrap();
@@ -51,7 +51,7 @@ fn expected(run: usize, metric: usize) -> f64 {
 }
 
 #[test]
-fn points_come_in_order_each_once() {
+fn points_are_in_order_and_each_once() {
     let dir = tempfile::tempdir().unwrap();
     let store = store(&dir);
     let (mut run, mut metric, mut step, mut late) = (0, 0, 0, 0);
@@ -100,7 +100,7 @@ fn aggregates_latest_and_conditions_see_all_spans() {
     }
     let all = store.select().aggregate(&[Aggregate::Count], &[]).unwrap();
     assert_eq!(all.column(0).as_primitive::<Int64Type>().value(0), (RUNS * METRICS / 2 * 3 + 1) as i64);
-    // Repeats in two parts count where they are asked for.
+    // `Repeats::All` counts repeats in two parts.
     let with = store.select().repeats(Repeats::All).aggregate(&[Aggregate::Count], &[]).unwrap();
     let repeats = 10 * METRICS / 2 * 3 + 1;
     let count = with.column(0).as_primitive::<Int64Type>().value(0);
@@ -108,7 +108,7 @@ fn aggregates_latest_and_conditions_see_all_spans() {
     assert_eq!(store.select().latest().unwrap().num_rows(), RUNS * METRICS + 1);
     assert_eq!(store.select().summaries().unwrap().len(), RUNS * METRICS + 1);
     let high = store.select().having(Aggregate::Min, Compare::GreaterOrEqual, 69_000.0, ..);
-    // All of the last ten runs but the one that fell below.
+    // All series of the last ten runs except one below the limit.
     assert_eq!(high.summaries().unwrap().len(), 10 * METRICS - 1);
     let pieces: usize = high.points().unwrap().map(|batch| batch.unwrap().num_rows()).sum();
     assert_eq!(pieces, 10 * METRICS / 2 * 3 - 2);

@@ -1,10 +1,10 @@
-//! The file formats that points are imported from and exported to.
+//! The file formats of imports and exports.
 
 use std::path::Path;
 use std::str::FromStr;
 use tidalite_model::{Error, ErrorKind, Result};
 
-/// A format of files that hold points.
+/// A file format for points.
 ///
 /// ```
 /// use tidalite::FileFormat;
@@ -17,15 +17,15 @@ use tidalite_model::{Error, ErrorKind, Result};
 pub enum FileFormat {
     /// Apache Parquet.
     Parquet,
-    /// Text, one row a line, with a header.
+    /// Text with a header and one row per line.
     Csv,
-    /// Text, one JSON object a line.
+    /// Text with one JSON object per line.
     JsonLines,
-    /// Apache Arrow IPC: a file or a stream.
+    /// Apache Arrow IPC, as a file or a stream.
     ArrowIpc,
 }
 
-/// Names and file name extensions of each format; the first is its name.
+/// The names of each format, which are also its file extensions. The first is the one shown.
 const NAMES: [(FileFormat, &[&str]); 4] = [
     (FileFormat::Parquet, &["parquet"]),
     (FileFormat::Csv, &["csv"]),
@@ -39,20 +39,20 @@ impl FileFormat {
         NAMES.iter().find(|(format, _)| *format == self).map_or("", |(_, names)| names[0])
     }
 
-    /// The format that a file's extension stands for: `.parquet`, `.csv`, `.jsonl`, `.ndjson`, `.json` (one object a
-    /// line as well), `.arrow`, `.ipc`, `.feather`, in any case of letters.
+    /// The format of a file by its extension: `.parquet`, `.csv`, `.jsonl`, `.ndjson`, `.json` (also one object per
+    /// line), `.arrow`, `.ipc` or `.feather`, in upper or lower case.
     ///
     /// # Errors
-    /// `Unsupported` for another extension, or none.
+    /// `Unsupported` for any other extension, or none.
     pub fn from_extension(path: impl AsRef<Path>) -> Result<FileFormat> {
         let path = path.as_ref();
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
         extension.parse().map_err(|_| {
             let wrong = match extension {
-                "" => "the file name has no extension that would say its format".to_owned(),
-                other => format!("files of the kind {:?} are not known", format!(".{other}")),
+                "" => "the file name has no extension".to_owned(),
+                other => format!("the extension {:?} is unknown", format!(".{other}")),
             };
-            let remedy = "say the format (parquet, csv, jsonl, arrow), or use such an extension";
+            let remedy = "give the format (parquet, csv, jsonl, arrow), or use such an extension";
             Error::new(ErrorKind::Unsupported, "choose file format", wrong, remedy).at(path)
         })
     }
@@ -67,7 +67,7 @@ impl FromStr for FileFormat {
             || {
                 Error::invalid(
                     "choose file format",
-                    format!("{text:?} is no format"),
+                    format!("{text:?} is not a format"),
                     "use parquet, csv, jsonl or arrow",
                 )
             },
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_format_is_known_by_name_and_by_extension() {
+    fn names_and_extensions_parse_to_their_format() {
         for (format, names) in NAMES {
             for name in names {
                 assert_eq!(name.parse::<FileFormat>().unwrap(), format);
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_format_is_refused_with_the_known_ones() {
+    fn the_error_for_an_unknown_format_lists_the_known_ones() {
         let name = "xlsx".parse::<FileFormat>().unwrap_err();
         let extension = FileFormat::from_extension("a.xlsx").unwrap_err();
         let none = FileFormat::from_extension("points").unwrap_err();

@@ -1,15 +1,15 @@
-//! NaN as text. There are 2^53 - 2 of them, and a value's bits are kept in every format.
+//! NaN as text. There are 2^53 - 2 different NaNs, and every format keeps a value's bits.
 
 use std::borrow::Cow;
 
-/// The bits of the NaN that the word alone stands for.
+/// The bits of a plain `NaN`.
 const NAN_BITS: u64 = 0x7ff8_0000_0000_0000;
 const SIGN_BIT: u64 = 1 << 63;
 const EXPONENT_BITS: u64 = 0x7ff0_0000_0000_0000;
 const MANTISSA_BITS: u64 = 0x000f_ffff_ffff_ffff;
 
-/// The text of a NaN, from which [`parse`] makes the same bits: `NaN`, `-NaN`, and for other bits C's notation
-/// with the mantissa, such as `NaN(0x8000000000001)`.
+/// The text of a NaN, which [`parse`] turns back into the same bits: `NaN`, `-NaN`, or for other bits C's notation with
+/// the mantissa, such as `NaN(0x8000000000001)`.
 pub(crate) fn write(nan: f64) -> Cow<'static, str> {
     let bits = nan.to_bits();
     match bits {
@@ -22,7 +22,7 @@ pub(crate) fn write(nan: f64) -> Cow<'static, str> {
     }
 }
 
-/// The NaN a text stands for; `None` where it is no NaN. A sign may stand before it, and letters be of any case.
+/// Parses a NaN with an optional sign, in upper or lower case. `None` if the text is not a NaN.
 pub(crate) fn parse(text: &str) -> Option<f64> {
     let (sign, text) = match text.strip_prefix('-') {
         Some(rest) => (SIGN_BIT, rest),
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_nan_keeps_its_bits_as_text() {
+    fn text_keeps_the_bits_of_a_nan() {
         for bits in [
             NAN_BITS,
             NAN_BITS | SIGN_BIT,
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn other_text_is_no_nan() {
+    fn other_text_is_not_a_nan() {
         for text in ["", "na", "nano", "NaN(", "NaN(0x0)", "NaN(0x10000000000000)", "inf", "é"] {
             assert!(parse(text).is_none(), "{text}");
         }

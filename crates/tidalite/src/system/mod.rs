@@ -1,5 +1,5 @@
-//! Telemetry of the machine: a [`Sampler`] reads it, and a [`SystemWatch`] logs what it reads to a run. Present with the
-//! cargo feature `system`.
+//! Machine telemetry, with the cargo feature `system`: a [`Sampler`] reads it, and a [`SystemWatch`] logs the readings
+//! to a run.
 
 mod sampler;
 mod watch;
@@ -7,7 +7,7 @@ mod watch;
 pub use sampler::{Sampler, SystemReading};
 pub use watch::SystemWatch;
 
-/// The name of this machine, where it has one.
+/// The host name of this machine, if it has one.
 pub fn host_name() -> Option<String> {
     sysinfo::System::host_name().filter(|name| !name.is_empty())
 }

@@ -1,11 +1,11 @@
-//! What this machine does: a sampler of processor, memory, disk, network, this process, and GPUs where there are any.
+//! Samples CPU, memory, disks, networks, this process, and NVIDIA GPUs.
 //!
-//! A sample asks the system for no more than it reports, and lists the disks anew only once a minute, so that it costs
-//! about half a millisecond without GPUs, and 20 samples a second are one hundredth of a core. GPUs are read through NVIDIA's
-//! management library, loaded at run time: where it or a reading is absent, so are its series; that is never an error.
+//! A sample reads only what it reports, and disks are listed once a minute. Without GPUs a sample takes about 0.5 ms,
+//! so 20 samples per second use 1 % of a core. GPUs are read through NVIDIA's management library, loaded at run time.
+//! If the library or a reading is missing, its series are absent; that is not an error.
 //!
-//! Counters (bytes read, written, received, sent) are totals since the system started; the reader takes differences.
-//! Processor use is the average since the refresh before; on Linux it is renewed at most every 200 ms.
+//! Counters (bytes read, written, received, sent) are totals since the system started. CPU use is the average since the
+//! previous refresh; on Linux it is refreshed at most every 200 ms.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -17,36 +17,37 @@ use sysinfo::{
     ProcessesToUpdate, System,
 };
 
-/// How often disks are listed anew.
+/// The time between listings of the disks.
 const DISKS_INTERVAL: Duration = Duration::from_secs(60);
-/// NVML gives milliwatts.
+/// NVML reports milliwatts.
 const MILLI: f64 = 1e-3;
 
-/// One value of one series of the machine.
+/// One value of one telemetry series.
 ///
 /// | metric | label |
 /// |---|---|
 /// | `cpu/total_percent`, `load/one_minute`, `load/five_minutes`, `load/fifteen_minutes` | |
 /// | `cpu/core_percent` | `core` |
 /// | `memory/used_bytes`, `memory/available_bytes`, `swap/used_bytes`, `process/resident_bytes` | |
-/// | `disk/free_bytes`, `disk/read_bytes`, `disk/written_bytes` | `disk`: where it is mounted |
+/// | `disk/free_bytes`, `disk/read_bytes`, `disk/written_bytes` | `disk`: its mount point |
 /// | `network/received_bytes`, `network/sent_bytes` | `interface` |
-/// | `gpu/utilization_percent`, `gpu/memory_used_bytes`, `gpu/temperature_celsius`, `gpu/power_watts` | `gpu`: its number |
+/// | `gpu/utilization_percent`, `gpu/memory_used_bytes`, `gpu/temperature_celsius`, `gpu/power_watts` | `gpu`: index |
 ///
-/// Read, written, received and sent bytes are totals since the system started. What the system does not tell is absent.
+/// Read, written, received and sent bytes are totals since the system started. A value that the system does not report
+/// is absent.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct SystemReading {
-    /// Name of the metric; its last word is the unit.
+    /// The metric's name. The last word is the unit, except for `load/`.
     pub metric: &'static str,
-    /// What tells it from its like: `core`, `disk`, `interface`, `gpu`.
+    /// The `core`, `disk`, `interface` or `gpu`, if the metric has several series.
     pub labels: Vec<(String, String)>,
-    /// The value, in the metric's unit.
+    /// The value in the metric's unit.
     pub value: f64,
 }
 
-/// Reads the machine: processors, memory, disks, network, this process, and NVIDIA GPUs where there are any. Keeps what is
-/// needed to ask the system again cheaply.
+/// Samples the machine: CPU, memory, disks, networks, this process, and NVIDIA GPUs. Keeps state that makes repeated
+/// samples cheap.
 ///
 /// ```
 /// let readings = tidalite::system::Sampler::new().sample();
@@ -70,7 +71,7 @@ impl Default for Sampler {
 }
 
 impl Sampler {
-    /// Finds out what there is to be sampled.
+    /// Lists what can be sampled.
     pub fn new() -> Self {
         let mut system = System::new();
         system.refresh_cpu_usage();
@@ -85,8 +86,7 @@ impl Sampler {
         }
     }
 
-    /// Reads everything once. Processor use is missing from samples taken too soon after [`new`](Self::new) to average
-    /// over.
+    /// Reads everything once. CPU use is absent from samples less than 200 ms (on Linux) after [`new`](Self::new).
     pub fn sample(&mut self) -> Vec<SystemReading> {
         let mut readings = Vec::with_capacity(64);
         self.processors(&mut readings);
@@ -99,7 +99,7 @@ impl Sampler {
         readings
     }
 
-    /// The model of each GPU, by its number; empty where there is none.
+    /// The model of each GPU, by index. Empty without GPUs.
     pub fn gpu_names(&self) -> Vec<String> {
         let Some(nvml) = &self.nvml else { return Vec::new() };
         let count = nvml.device_count().unwrap_or(0);
@@ -140,7 +140,7 @@ impl Sampler {
             self.disks = list_disks();
             self.disks_listed = Instant::now();
         }
-        // A device that is mounted at several places is one disk; the first mount names it.
+        // A device mounted at several places is one disk, named by its first mount point.
         let mut seen = HashSet::new();
         for disk in self.disks.list_mut() {
             if !seen.insert(disk.name().to_os_string()) {
@@ -162,7 +162,7 @@ impl Sampler {
         self.networks.refresh(true);
         let mut interfaces: Vec<_> = self.networks.list().iter().collect();
         interfaces.sort_by_key(|(name, _)| *name);
-        // Interfaces that never carried a byte are left out: hosts of containers have hundreds.
+        // Interfaces without traffic are left out: container hosts have hundreds.
         interfaces.retain(|(_, data)| data.total_received() + data.total_transmitted() > 0);
         for (name, data) in interfaces {
             let values = [
@@ -210,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sample_holds_memory_load_and_this_process_at_once() {
+    fn the_first_sample_has_memory_load_and_this_process() {
         let readings = Sampler::new().sample();
         for metric in ["memory/used_bytes", "memory/available_bytes", "swap/used_bytes", "load/one_minute"] {
             assert_eq!(readings.iter().filter(|r| r.metric == metric).count(), 1, "{metric}");
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn processor_use_is_a_percentage_once_there_is_something_to_average() {
+    fn cpu_use_is_a_percentage_once_there_is_an_average() {
         let mut sampler = Sampler::new();
         assert!(sampler.sample().iter().all(|r| !r.metric.starts_with("cpu/")));
         std::thread::sleep(MINIMUM_CPU_UPDATE_INTERVAL + Duration::from_millis(20));
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn no_series_comes_twice_in_a_sample_and_each_value_is_finite() {
+    fn series_of_a_sample_are_distinct_and_values_finite() {
         let mut sampler = Sampler::new();
         let readings = sampler.sample();
         let series: HashSet<_> = readings.iter().map(|r| (r.metric, &r.labels)).collect();
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn gpus_have_series_if_and_only_if_they_have_names() {
+    fn gpus_have_series_exactly_if_they_have_names() {
         let mut sampler = Sampler::new();
         let gpu_series = sampler.sample().iter().filter(|r| r.metric.starts_with("gpu/")).count();
         assert_eq!(gpu_series > 0, !sampler.gpu_names().is_empty());

@@ -1,8 +1,8 @@
-//! A watch: a thread that samples the machine at an interval and logs what it reads to a run.
+//! A watch: a thread that samples the machine at an interval and logs the readings to a run.
 //!
-//! Each sample is one step; readings that share their labels are one row of it. The steps are a count of samples, apart
-//! from the run's own, and go on where the last watch of the run ended, so that no sample replaces an older one. Nothing
-//! that goes wrong here reaches the run: the watch waits or ends, and says why.
+//! Each sample is one step, with one row for all readings with the same labels. Steps count samples, separately from
+//! the run's steps, and continue where the run's last watch ended, so that no sample replaces an older one. An error
+//! does not affect the run: the watch waits or ends, and reports why.
 
 use super::sampler::{Sampler, SystemReading};
 use crate::view::lineage::TELEMETRY;
@@ -16,13 +16,13 @@ use std::time::{Duration, Instant};
 use tidalite_model::{Error, ErrorKind, Labels, Result};
 use tidalite_vfs::ForkGuard;
 
-/// Sampling more often would cost more than a hundredth of a core.
+/// Sampling more often would take more than 1 % of a core.
 const INTERVAL_MIN: Duration = Duration::from_millis(50);
-/// Longer than that is a mistake, and keeps sums of times in range.
+/// A longer interval is a mistake. The limit also keeps sums of times in range.
 const INTERVAL_MAX: Duration = Duration::from_secs(86_400);
 
-/// A running watch. It ends when it is stopped or dropped, when the run ends, or when the store is closed; it keeps
-/// neither open. See [`Run::watch_system`].
+/// A running watch. It ends when it is stopped or dropped, when the run ends, or when the store is closed. It keeps
+/// neither of them open. See [`Run::watch_system`].
 #[derive(Debug)]
 #[must_use = "a watch ends when it is dropped"]
 pub struct SystemWatch {
@@ -50,14 +50,14 @@ impl WatchShared {
 }
 
 impl Run {
-    /// Samples this machine now and then every `interval`, in a thread, and logs the readings to this run until the watch
-    /// is stopped or dropped.
+    /// Starts a thread that samples this machine now and then every `interval`, and logs the readings to this run until
+    /// the watch is stopped or dropped.
     ///
-    /// Metrics are those of [`SystemReading`](super::SystemReading) with `system/` before them, such as `system/cpu/total_percent`,
-    /// with the run's labels and one of `core`, `disk`, `interface` or `gpu` where there are several. Steps count the
-    /// samples from 0, or from where an earlier watch of this run ended, and leave the steps of the run's other metrics
-    /// alone: a step that counts up by itself passes over metrics below `system/`. Where several processes take part in
-    /// one run and watch it, give each a label of its own, such as its rank; else their samples are repeats of each other.
+    /// The metrics are those of [`SystemReading`](super::SystemReading) prefixed with `system/`, such as
+    /// `system/cpu/total_percent`. Their labels are the run's and the reading's `core`, `disk`, `interface` or `gpu`.
+    /// Steps count samples from 0, or from the end of an earlier watch of this run. Automatic steps of other metrics
+    /// ignore metrics under `system/`. If several processes watch one run, give each a distinct label, such as its
+    /// rank; otherwise their samples are repeats of each other.
     ///
     /// ```
     /// use std::time::Duration;
@@ -72,23 +72,20 @@ impl Run {
     /// ```
     ///
     /// # Errors
-    /// `Invalid` for an interval below 50 ms or above a day, where this process watches this run already, and where the
-    /// run has ended; as [`Snapshot::select`](crate::Snapshot::select)'s answers where the earlier samples cannot be read;
-    /// `Io` where no thread can be started.
+    /// `Invalid` for an interval below 50 ms or above a day, if this process already watches this run, and if the run
+    /// has ended; those of a [query](crate::Snapshot::select) if the earlier samples cannot be read; `Io` if no thread
+    /// can be started.
     pub fn watch_system(&self, interval: Duration) -> Result<SystemWatch> {
         if !(INTERVAL_MIN..=INTERVAL_MAX).contains(&interval) {
-            return Err(wrong(
-                format!("an interval of {interval:?} was asked for"),
-                "give one from 50 ms to a day; every second is usual",
-            ));
+            return Err(wrong(format!("the interval is {interval:?}"), "give 50 ms to a day; 1 s is usual"));
         }
         let Some(claim) = Claim::take(self.watched()?) else {
             return Err(wrong(
-                format!("this process watches run {:?} already", self.id()),
+                format!("this process already watches run {:?}", self.id()),
                 "stop that watch first",
             ));
         };
-        // Only now, when no other watch can add a sample.
+        // After the claim: no other watch of this process can add a sample.
         let (side_log, first) = (self.side_log()?, self.next_sample()?);
         let shared = Arc::new(WatchShared::default());
         let seen = shared.clone();
@@ -106,10 +103,10 @@ impl Run {
 }
 
 impl SystemWatch {
-    /// Ends the watch, and returns when its thread has ended: after the sample under way, if any. What was sampled
-    /// stays. A second time, and in the child of a fork, it does nothing.
+    /// Ends the watch, and returns when its thread has ended, after any sample in progress. Samples are kept. Does
+    /// nothing if called again, or in a forked child.
     pub fn stop(&self) {
-        // In a forked child the thread does not exist, and whoever held these locks is gone with it.
+        // A forked child has no watch thread, and a thread that does not exist there may hold these locks.
         if self.fork.forked() {
             return;
         }
@@ -123,8 +120,8 @@ impl SystemWatch {
         }
     }
 
-    /// Why the watch ended by itself, or, while the disk is full, why the last sample was not logged: then it goes on
-    /// trying. `None` while all is well, and after a [`stop`](Self::stop).
+    /// Why the watch ended by itself, or why the last sample was not logged while the disk is full, in which case the
+    /// watch continues. `None` if nothing went wrong. [`stop`](Self::stop) does not clear it.
     pub fn error(&self) -> Option<Error> {
         if self.fork.forked() {
             let text = "this process was forked from the one that watches";
@@ -132,7 +129,7 @@ impl SystemWatch {
         }
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         let ended = thread.as_ref().is_some_and(JoinHandle::is_finished);
-        // A thread that ends by itself leaves a reason, unless it was not asked.
+        // A thread that ended unasked and without an error has panicked.
         self.shared.state().error.as_ref().map(Error::duplicate).or_else(|| ended.then(broken))
     }
 }
@@ -147,7 +144,7 @@ impl Drop for SystemWatch {
     }
 }
 
-/// That a run is watched by this process; given back when dropped.
+/// Marks a run as watched by this process until dropped.
 struct Claim(Arc<AtomicBool>);
 
 impl Claim {
@@ -162,9 +159,9 @@ impl Drop for Claim {
     }
 }
 
-/// The thread's work.
+/// The loop of the watch thread.
 fn watch(mut side_log: SideLog, first: i64, interval: Duration, shared: &WatchShared) {
-    // Finding out what there is takes longer than a sample, so it is done here and not in the caller's thread.
+    // Takes longer than a sample, so it runs here and not in the caller's thread.
     let mut sampler = Sampler::new();
     let mut due = Instant::now();
     let mut step = first;
@@ -174,13 +171,13 @@ fn watch(mut side_log: SideLog, first: i64, interval: Duration, shared: &WatchSh
         let full = logged.as_ref().is_err_and(|e| e.kind() == ErrorKind::Full);
         let go_on = logged.is_ok() || full;
         let mut state = shared.state();
-        // Space may come back: then the error is over.
+        // Success after a full disk clears the error.
         state.error = logged.err();
         if !go_on {
             return;
         }
         due += interval;
-        // After a long pause of the whole machine the samples that were missed are not made up for.
+        // Samples missed during a long pause of the machine are not made up for.
         let now = Instant::now();
         if due < now {
             due = now + interval;
@@ -194,12 +191,12 @@ fn watch(mut side_log: SideLog, first: i64, interval: Duration, shared: &WatchSh
     }
 }
 
-/// A sample as rows: readings that share their labels are one.
+/// Logs a sample, with one row for all readings with the same labels.
 fn log(side_log: &mut SideLog, step: i64, readings: Vec<SystemReading>) -> Result<()> {
     let time_us = side_log.now_us();
     let mut rows: BTreeMap<Labels, Vec<(String, f64)>> = BTreeMap::new();
     for reading in readings {
-        // A name that the store does not take, such as that of an odd mount, costs its own series alone.
+        // A label that the store refuses, such as an odd mount point, skips only its series.
         let Ok(labels) = Labels::new(reading.labels) else { continue };
         rows.entry(labels).or_default().push((format!("{TELEMETRY}{}", reading.metric), reading.value));
     }
@@ -215,7 +212,7 @@ fn wrong(wrong: impl Into<String>, remedy: &str) -> Error {
 }
 
 fn broken() -> Error {
-    let text = "its thread ended by a fault of the sampler";
+    let text = "the sampler's thread panicked";
     Error::new(ErrorKind::Poisoned, "watch system", text, "start another watch")
 }
 
@@ -231,16 +228,16 @@ mod tests {
         (dir, store)
     }
 
-    /// Waits for what a watch does, and fails where it takes longer than any machine may.
+    /// Waits for a condition, and fails after 60 s.
     fn until(what: impl Fn() -> bool) {
         let start = Instant::now();
         while !what() {
-            assert!(start.elapsed() < Duration::from_secs(60), "the watch does nothing");
+            assert!(start.elapsed() < Duration::from_secs(60), "the watch did nothing for 60 s");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
-    /// (least, greatest) step and count of a metric without further labels.
+    /// The (least, greatest) step and count of a metric without labels.
     fn steps(store: &Store, metric: &str) -> Option<(i64, i64, u64)> {
         let found = store.select().run("r").metric(metric).summaries().unwrap();
         let sum = found.into_iter().find(|(key, _): &(SeriesKey, _)| key.labels.is_empty())?.1;
@@ -250,7 +247,7 @@ mod tests {
     const LOAD: &str = "system/load/one_minute";
 
     #[test]
-    fn samples_are_rows_of_the_run_and_leave_its_steps_alone() {
+    fn samples_are_rows_of_the_run_and_do_not_change_its_steps() {
         let (_dir, store) = store();
         let run = store.run("r").start().unwrap();
         run.log(None, &[("loss", 1.0)]).unwrap();
@@ -277,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_watch_goes_on_counting_and_the_run_counts_its_own_steps() {
+    fn a_later_watch_continues_the_count_apart_from_the_runs_steps() {
         let (dir, store) = store();
         let run = store.run("r").start().unwrap();
         run.log(41, &[("loss", 1.0)]).unwrap();
@@ -298,11 +295,11 @@ mod tests {
         until(|| steps(&store, LOAD).unwrap().2 > before.2);
         watch.stop();
         let (first, last, count) = steps(&store, LOAD).unwrap();
-        assert_eq!((first, last + 1), (0, count.cast_signed()), "each sample has a step of its own");
+        assert_eq!((first, last + 1), (0, count.cast_signed()), "each sample has a distinct step");
     }
 
     #[test]
-    fn the_end_of_a_run_ends_its_watch_and_says_so() {
+    fn the_end_of_a_run_ends_its_watch_with_an_error() {
         let (_dir, store) = store();
         let run = store.run("r").start().unwrap();
         let watch = run.watch_system(INTERVAL_MIN).unwrap();
@@ -331,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_watched_once_and_at_a_sensible_interval() {
+    fn a_run_is_watched_once_and_at_an_interval_in_range() {
         let (_dir, store) = store();
         let run = store.run("r").start().unwrap();
         for wrong in [Duration::ZERO, Duration::from_millis(49), Duration::MAX] {
@@ -343,7 +340,7 @@ mod tests {
         assert!(error.to_string().contains("already"), "{error}");
         let start = Instant::now();
         watch.stop();
-        assert!(start.elapsed() < Duration::from_secs(30), "a watch does not sleep through its stop");
+        assert!(start.elapsed() < Duration::from_secs(30), "stop wakes the thread");
         other.watch_system(INTERVAL_MIN).unwrap().stop();
     }
 }

@@ -1,4 +1,4 @@
-//! Parquet and Arrow IPC, by the writers of the Arrow project.
+//! Exports Parquet and Arrow IPC with the `parquet` and `arrow` crates.
 
 use super::sink::{ExportFailure, ExportOutput, ExportSink};
 use crate::select::selection::Selection;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tidalite_model::Result;
 use tidalite_query::points_schema;
 
-/// ExportRows of a row group: few enough that a reader's threads each get some, and that the writer holds little.
+/// The most rows of a row group. Small groups let a reader's threads share a file, and bound the writer's memory.
 const GROUP_ROWS_MAX: usize = 1 << 20;
 
 pub(super) struct ParquetSink<'o> {
@@ -29,10 +29,10 @@ impl<'o> ParquetSink<'o> {
             .set_max_row_group_row_count(Some(GROUP_ROWS_MAX))
             .set_column_dictionary_enabled(column("step"), false)
             .set_column_encoding(column("step"), Encoding::DELTA_BINARY_PACKED)
-            // A dictionary would compare values, for which -0 and 0 are equal, and NaN is not.
+            // A dictionary compares values: -0 equals 0, and NaN does not equal itself.
             .set_column_dictionary_enabled(column("value"), false)
             .set_column_encoding(column("value"), Encoding::BYTE_STREAM_SPLIT)
-            // Least and greatest leave NaN out, and some readers then find none where there are some.
+            // Minimum and maximum omit NaN, so some readers would miss NaNs.
             .set_column_statistics_enabled(column("value"), EnabledStatistics::None)
             .build();
         Ok(Box::new(ParquetSink { writer: ArrowWriter::try_new(out, points_schema(), Some(properties))? }))
@@ -50,7 +50,7 @@ impl ExportSink for ParquetSink<'_> {
     }
 }
 
-/// The stream format, in which each batch may bring dictionaries of its own.
+/// The stream format. Each batch may have its own dictionaries.
 pub(super) struct IpcStreamSink<'o> {
     writer: StreamWriter<ExportOutput<'o>>,
 }
@@ -71,7 +71,7 @@ impl ExportSink for IpcStreamSink<'_> {
     }
 }
 
-/// The file format, in which a column has one dictionary for all batches.
+/// The file format. A column has one dictionary for all batches.
 pub(super) struct IpcFileSink<'o> {
     writer: FileWriter<ExportOutput<'o>>,
     names: ExportNames,
@@ -103,14 +103,14 @@ impl ExportSink for IpcFileSink<'_> {
     }
 }
 
-/// The dictionaries of runs, metrics and labels of a whole selection.
+/// The dictionaries of the runs, metrics and labels of a whole selection.
 pub(super) struct ExportNames {
     dictionaries: [Dictionary; 3],
 }
 
 impl ExportNames {
-    /// The names that the selection has now. Those that come until it is read are added behind, for which the format has
-    /// delta dictionaries; few readers know these, so they are the exception.
+    /// The names that the selection has now. Names that appear before it is read are appended as delta dictionaries,
+    /// which few readers support.
     pub(super) fn of(select: &Selection) -> Result<ExportNames> {
         let plan = select.plan()?;
         let distinct: [BTreeSet<&str>; 3] = [
@@ -144,7 +144,7 @@ impl Dictionary {
         self.texts = Arc::new(StringArray::from_iter_values(all));
     }
 
-    /// The same column, by the codes of this dictionary.
+    /// The same column, with the codes of this dictionary.
     fn recode(&mut self, column: &ArrayRef) -> ArrayRef {
         let column: &DictionaryArray<Int32Type> = column.as_dictionary();
         let texts = column.values().as_string::<i32>();

@@ -1,11 +1,9 @@
-//! Export: the points of a selection as a file or a stream, in the formats that imports read.
+//! Export: writes the points of a selection to a file or a stream, in the formats that imports read.
 //!
-//! A file is written under a temporary name beside its place, synced, and then renamed: it appears whole or not at all,
-//! and one that was there before stays until then. It is the caller's file, not the store's, so it goes through std and
-//! not through the store's file system.
+//! A file is written under a temporary name in the target's folder, synced, and renamed. It appears whole or not at
+//! all, and an existing file stays until then.
 //!
-//! Points go batch by batch from the query to a sink (`arrow_sinks`, `text_sinks`), so memory is bounded whatever the
-//! selection.
+//! Points go from the query to a sink batch by batch, so memory is bounded for any selection.
 
 mod arrow_sinks;
 mod sink;
@@ -26,21 +24,21 @@ use text_sinks::{CsvSink, JsonLinesSink};
 use tidalite_model::{Error, Result};
 use uuid::Uuid;
 
-/// What is handed to the output at a time.
+/// The size of the output buffer.
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// The name in errors of an output that has no path.
+/// Stands for the path in errors of an output without one.
 const STREAM: &str = "output";
 
 impl Selection {
-    /// Writes the points to a file, and gives their number. A file of that name is replaced once the new one is whole and
-    /// on the disk. `progress` is told the points written so far.
+    /// Writes the points to a file and returns their number. An existing file is replaced once the new one is complete
+    /// and synced. `progress` receives the number of points written so far.
     ///
-    /// The columns are `run`, `metric`, `labels`, `step`, `time` and `value`, as in [`points`](Self::points). In CSV and JSON
-    /// lines, times are RFC 3339 in UTC with microseconds, and values that are no numbers are words: `NaN`, `inf` and `-inf` in
-    /// CSV, `"NaN"`, `"Infinity"` and `"-Infinity"` in JSON; other NaNs than the usual one are `-NaN` and such as
-    /// `NaN(0x8000000000001)`. [`Store::import`](crate::Store::import) reads each format back, bit for bit. An Arrow file is
-    /// one with a footer, uncompressed; Parquet is compressed with zstd.
+    /// The columns are `run`, `metric`, `labels`, `step`, `time` and `value`, as in [`points`](Self::points). In CSV
+    /// and JSON lines, times are RFC 3339 in UTC with microseconds. Values that are not finite are words: `NaN`, `inf`
+    /// and `-inf` in CSV, `"NaN"`, `"Infinity"` and `"-Infinity"` in JSON. NaNs with other bits are `-NaN` or like
+    /// `NaN(0x8000000000001)`. An Arrow file has a footer and is uncompressed; Parquet is compressed with zstd.
+    /// [`Store::import`](crate::Store::import) reads each format back, bit for bit.
     ///
     /// ```
     /// use tidalite::{FileFormat, Import, Store};
@@ -79,7 +77,7 @@ impl Selection {
         let mut out = BufWriter::with_capacity(BUFFER_BYTES, &unfinished.file);
         let points = match format {
             FileFormat::ArrowIpc => {
-                // A file has one dictionary a column for all its batches, so the names come first.
+                // An Arrow file has one dictionary per column for all batches, so all names are needed first.
                 let names = ExportNames::of(self)?;
                 let stream = self.points()?;
                 drain(stream, IpcFileSink::start(&mut out, names), &path, progress)?
@@ -92,8 +90,8 @@ impl Selection {
         Ok(points)
     }
 
-    /// Writes the points to a stream, such as standard output, and gives their number. As [`export`](Self::export), but for
-    /// Arrow, which is written in its stream format.
+    /// Writes the points to a stream, such as standard output, and returns their number. The content is as in
+    /// [`export`](Self::export), except that Arrow uses its stream format.
     ///
     /// ```
     /// use tidalite::FileFormat;
@@ -109,8 +107,8 @@ impl Selection {
     /// ```
     ///
     /// # Errors
-    /// As [`points`](Self::points); those of the output, whose source is the [`io::Error`]: a reader that went away gives
-    /// [`BrokenPipe`](io::ErrorKind::BrokenPipe).
+    /// As [`points`](Self::points); those of the output, with the [`io::Error`] as source:
+    /// [`BrokenPipe`](io::ErrorKind::BrokenPipe) if the reader is gone.
     pub fn write_to(&self, out: &mut (dyn Write + Send), format: FileFormat) -> Result<u64> {
         let path = Path::new(STREAM);
         let mut out = BufWriter::with_capacity(BUFFER_BYTES, out);
@@ -126,7 +124,7 @@ impl Selection {
         format: FileFormat,
         progress: &dyn Fn(u64),
     ) -> Result<u64> {
-        // Before anything is written, the selection is found to be sound.
+        // Checks the selection before anything is written.
         let stream = self.points()?;
         let sink = match format {
             FileFormat::Parquet => ParquetSink::start(out),
@@ -157,12 +155,12 @@ fn drain(
     Ok(points)
 }
 
-/// Where the file goes: through a link, to what it points to. Renaming would replace a folder's or a device's name.
+/// The path to rename to: links are followed. Folders and devices are refused, because renaming would replace them.
 fn place_of(path: &Path) -> Result<PathBuf> {
     match fs::metadata(path) {
         Ok(about) if about.is_file() => fs::canonicalize(path).map_err(|e| Error::io("export", path, e)),
         Ok(about) => {
-            let what = if about.is_dir() { "it is a folder" } else { "it is no plain file" };
+            let what = if about.is_dir() { "it is a folder" } else { "it is not a regular file" };
             Err(Error::invalid("export", what, "give the path of a file, or write to standard output")
                 .at(path))
         }
@@ -171,7 +169,7 @@ fn place_of(path: &Path) -> Result<PathBuf> {
     }
 }
 
-/// A file under its temporary name; removed unless published.
+/// A file under its temporary name, removed unless published.
 struct Unfinished {
     file: File,
     path: PathBuf,
@@ -184,7 +182,7 @@ impl Unfinished {
             Some(p) if !p.as_os_str().is_empty() => p.to_path_buf(),
             _ => PathBuf::from("."),
         };
-        // Not the file's own name with an ending: a name may be as long as names can be.
+        // The target's name plus a suffix could exceed the longest file name.
         let path = folder.join(format!(".tidalite-export-{}.tmp", Uuid::now_v7().simple()));
         let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
         Ok(Unfinished { file, path, folder })
@@ -194,7 +192,7 @@ impl Unfinished {
         self.file.sync_all()?;
         fs::rename(&self.path, place)?;
         match File::open(&self.folder).and_then(|folder| folder.sync_all()) {
-            // Some file systems cannot sync a folder; the file is in its place all the same.
+            // Some file systems cannot sync a folder. The rename has happened anyway.
             Err(e) if !matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Err(e),
             _ => Ok(()),
         }
@@ -203,7 +201,7 @@ impl Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        // Once published, nothing has this name.
+        // A published file no longer has this name.
         let _ = fs::remove_file(&self.path);
     }
 }

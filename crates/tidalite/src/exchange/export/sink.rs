@@ -1,4 +1,4 @@
-//! What an export writes to, and why it fails.
+//! The writers of an export, and their failures.
 
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
@@ -13,7 +13,7 @@ pub(super) trait ExportSink {
     fn finish(self: Box<Self>) -> Result<(), ExportFailure>;
 }
 
-/// An output, as the writers of Parquet need it.
+/// An output. Parquet's writer needs `Send`.
 pub(super) type ExportOutput<'o> = &'o mut (dyn Write + Send);
 
 /// Why a sink failed.

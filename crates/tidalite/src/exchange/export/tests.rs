@@ -1,4 +1,4 @@
-//! Round trips through each format, bit for bit, and what an export leaves behind.
+//! Exports round-trip bit for bit through each format, and leave no temporary files.
 
 use crate::{Error, ErrorKind, FileFormat, Import, Repeats, Store};
 use arrow::array::{AsArray, DictionaryArray, Float64Array, Int64Array, RecordBatch, StringArray};
@@ -46,7 +46,7 @@ fn append(store: &Store, rows: &[ExportedRow]) {
     store.append(&batch).unwrap();
 }
 
-/// Names and numbers of every awkward kind.
+/// Names and numbers that formats tend to get wrong.
 fn awkward() -> Vec<ExportedRow> {
     let names = [
         "a",
@@ -115,7 +115,7 @@ fn awkward() -> Vec<ExportedRow> {
 }
 
 #[test]
-fn an_export_is_imported_again_bit_for_bit() {
+fn an_export_imports_back_bit_for_bit() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path().join("store")).unwrap();
     append(&store, &awkward());
@@ -129,7 +129,7 @@ fn an_export_is_imported_again_bit_for_bit() {
         let stats = other.import(&path, &Import::new()).unwrap();
         assert_eq!((stats.rows, stats.points, stats.batches), (wanted.len() as u64, wanted.len() as u64, 1));
         assert!(rows(&other) == wanted, "{}", format.name());
-        // The stream says the same, the one format apart that has a form of its own for streams.
+        // The stream equals the file, except for Arrow, which has a separate stream format.
         let mut stream = Vec::new();
         assert_eq!(select.write_to(&mut stream, format).unwrap(), wanted.len() as u64);
         if format != FileFormat::ArrowIpc {
@@ -143,7 +143,7 @@ fn an_export_is_imported_again_bit_for_bit() {
 }
 
 #[test]
-fn many_batches_with_names_of_their_own_make_one_file() {
+fn batches_with_different_names_make_one_file() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path().join("store")).unwrap();
     let many: Vec<ExportedRow> = (0..700_000)
@@ -173,7 +173,7 @@ fn many_batches_with_names_of_their_own_make_one_file() {
 }
 
 #[test]
-fn a_selection_of_nothing_makes_a_file_without_rows() {
+fn an_empty_selection_makes_a_file_without_rows() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path().join("store")).unwrap();
     for format in FORMATS {
@@ -184,7 +184,7 @@ fn a_selection_of_nothing_makes_a_file_without_rows() {
 }
 
 #[test]
-fn text_is_as_other_tools_expect_it() {
+fn csv_and_json_lines_have_this_exact_text() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path().join("store")).unwrap();
     let row = |metric: &str, labels: &str, value: f64| {
@@ -234,11 +234,11 @@ fn an_export_replaces_a_file_whole_or_not_at_all() {
     store.select().export(&link, FileFormat::Csv).unwrap();
     assert!(std::fs::read(&path).unwrap().starts_with(b"run,metric"));
     assert!(link.is_symlink());
-    assert_eq!(std::fs::read_dir(&out).unwrap().count(), 2, "nothing else is left behind");
+    assert_eq!(std::fs::read_dir(&out).unwrap().count(), 2, "no temporary file remains");
 }
 
 #[test]
-fn a_place_that_takes_no_file_is_refused() {
+fn a_path_that_cannot_be_a_file_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path().join("store")).unwrap();
     let refused = |path: &Path| store.select().export(path, FileFormat::Csv).unwrap_err();
@@ -252,7 +252,7 @@ fn a_place_that_takes_no_file_is_refused() {
     assert!(Path::new("/dev/null").exists());
 }
 
-/// An output whose reader goes away after some bytes.
+/// An output whose reader is gone after `left` bytes.
 struct Pipe {
     left: usize,
 }
@@ -273,7 +273,7 @@ impl Write for Pipe {
 }
 
 #[test]
-fn a_broken_pipe_is_an_io_error_that_says_so() {
+fn a_broken_pipe_is_an_io_error_with_its_source() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path().join("store")).unwrap();
     append(&store, &awkward());
@@ -293,7 +293,7 @@ fn a_broken_pipe_is_an_io_error_that_says_so() {
 }
 
 #[test]
-fn a_damaged_file_is_refused_or_read_and_never_a_panic() {
+fn importing_a_damaged_file_never_panics() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path().join("store")).unwrap();
     append(&store, &awkward());
@@ -317,7 +317,7 @@ fn a_damaged_file_is_refused_or_read_and_never_a_panic() {
         for at in (0..whole.len()).step_by(whole.len() / 150) {
             let mut damaged = whole.clone();
             damaged[at] ^= 1 << (at % 8);
-            // Neither format has checksums of its own, so a flipped bit may pass for another value.
+            // These files have no checksums, so a flipped bit may read as another value.
             if let Err(e) = import(&damaged) {
                 assert!(matches!(e.kind(), ErrorKind::Invalid | ErrorKind::Unsupported), "{e}");
             }

@@ -1,4 +1,4 @@
-//! CSV and JSON lines. Numbers are the shortest text that reads back to the same bits.
+//! Exports CSV and JSON lines. Numbers are the shortest text that parses to the same bits.
 
 use super::sink::{ExportFailure, ExportOutput, ExportSink};
 use crate::exchange::nan_text;
@@ -84,7 +84,7 @@ impl ExportSink for JsonLinesSink<'_> {
     }
 }
 
-/// A batch of points by row, its names written out once each.
+/// A batch of points by row. Each distinct name is formatted once.
 struct ExportRows<'b> {
     names: [(&'b [i32], Vec<Vec<u8>>); 3],
     steps: &'b [i64],
@@ -133,11 +133,11 @@ fn write_value(value: f64, infinities: [&str; 2], out: &mut Vec<u8>) -> std::io:
     if value.is_infinite() {
         return out.write_all(infinities[usize::from(value < 0.0)].as_bytes());
     }
-    // Debug keeps the sign of zero, and writes 1e300 without its zeros.
+    // Debug keeps the sign of zero, and writes 1e300 with an exponent.
     write!(out, "{value:?}")
 }
 
-/// A field, in quotes where it would be read as something else without.
+/// A field, quoted if it needs quotes.
 fn csv_field(text: &str) -> Vec<u8> {
     if !text.contains(['"', ',', '\n', '\r']) {
         return text.as_bytes().to_vec();

@@ -1,7 +1,7 @@
-//! Points on their way into the store: gathered up to a batch, then appended as one unit.
+//! Collects imported points into batches and appends each batch as one unit.
 //!
-//! Invariant: between rows of the file, a batch holds whole rows only. So each row of a wide table is in the store
-//! whole or not at all, and the number of rows kept is that of the batches appended.
+//! Invariant: between rows of the file, a batch holds only whole rows. So each row of a wide table is stored whole or
+//! not at all, and the rows stored are the rows of the appended batches.
 
 use super::fault::ImportFault;
 use super::map::Role;
@@ -15,25 +15,25 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use tidalite_model::{Labels, check_name};
 
-/// The most points of a batch: 11 MiB while they are gathered, and enough that a part of its own is worth it.
+/// The most points of a batch: 11 MiB in memory, and enough to be worth a separate part.
 pub(crate) const BATCH_POINTS_MAX: usize = 262_144;
 
-/// The most bytes of distinct names in a batch. Names may be 4 KiB long, so points alone bound no memory.
+/// The most bytes of distinct names in a batch. Names may be 4 KiB long, so a limit on points does not bound memory.
 const NAME_BYTES_MAX: usize = 16 << 20;
 
-/// The batch being gathered, and what came of those before.
+/// The batch being collected, and the counts of the batches before it.
 pub(crate) struct PointBatch<'a> {
     store: &'a Store,
     runs: NameCodes,
     metrics: NameCodes,
     labels: NameCodes,
     points: PointColumns,
-    /// Rows of the file that the points are from.
+    /// Rows of the file in this batch.
     rows: u64,
-    /// Cells of these rows that hold nothing.
+    /// Empty metric cells of these rows.
     empty: u64,
     pub(crate) stats: ImportStats,
-    /// Bytes of the file read so far, kept by the reader.
+    /// Bytes of the file read so far, set by the reader.
     pub(crate) bytes_done: &'a Cell<u64>,
     pub(crate) bytes_total: u64,
     progress: &'a dyn Fn(u64, u64),
@@ -49,7 +49,7 @@ struct PointColumns {
     values: Vec<f64>,
 }
 
-/// Which series, as codes of the three names. Valid until the row ends.
+/// A series, as the codes of its three names. Valid until the row ends.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SeriesCodes {
     pub(crate) run: i32,
@@ -79,7 +79,7 @@ impl<'a> PointBatch<'a> {
         }
     }
 
-    /// Makes room for a row of at most `points`.
+    /// Flushes if a row of at most `points` points might not fit.
     pub(crate) fn begin_row(&mut self, points: usize) -> Result<(), ImportFault> {
         let name_bytes = self.runs.bytes + self.metrics.bytes + self.labels.bytes;
         if self.points.values.len() + points > BATCH_POINTS_MAX || name_bytes > NAME_BYTES_MAX {
@@ -104,12 +104,12 @@ impl<'a> PointBatch<'a> {
         self.labels.code(text)
     }
 
-    /// The names behind codes; labels in their canonical form.
+    /// The names of codes; labels in canonical form.
     pub(crate) fn names(&self, series: SeriesCodes) -> [&str; 3] {
         [self.runs.text(series.run), self.metrics.text(series.metric), self.labels.text(series.labels)]
     }
 
-    /// As [`names`](Self::names), where the row has many metrics.
+    /// As [`names`](Self::names), without the metric, for a row of a wide table.
     pub(crate) fn names_of_row(&self, run: i32, labels: i32) -> [&str; 2] {
         [self.runs.text(run), self.labels.text(labels)]
     }
@@ -123,12 +123,12 @@ impl<'a> PointBatch<'a> {
         self.points.values.push(value);
     }
 
-    /// Counts a cell of a wide table that holds nothing.
+    /// Counts an empty metric cell of a wide table.
     pub(crate) fn push_empty(&mut self) {
         self.empty += 1;
     }
 
-    /// Appends what is gathered, and tells the progress.
+    /// Appends the batch and reports progress.
     pub(crate) fn flush(&mut self) -> Result<(), ImportFault> {
         let points = std::mem::take(&mut self.points);
         let count = points.values.len() as u64;
@@ -153,13 +153,13 @@ impl<'a> PointBatch<'a> {
     }
 }
 
-/// The distinct texts of one column of a batch, each checked once.
+/// The distinct texts of one column of a batch. Each is checked once.
 struct NameCodes {
     role: Role,
     codes: HashMap<Arc<str>, i32>,
-    /// By code: as read, and as stored.
+    /// By code: the text as read, and as stored.
     texts: Vec<(Arc<str>, Arc<str>)>,
-    /// The code met last; a file's rows often come series by series.
+    /// The last code. Rows of a file are often grouped by series.
     last: usize,
     bytes: usize,
 }
@@ -202,7 +202,7 @@ impl NameCodes {
         &self.texts[usize::try_from(code).expect("codes are places in a list")].1
     }
 
-    /// A column of these codes; the names start afresh.
+    /// A column of these codes. Clears the names.
     fn take(&mut self, codes: Vec<i32>) -> ArrayRef {
         let texts = StringArray::from_iter_values(self.texts.iter().map(|(_, stored)| stored));
         *self = NameCodes::new(self.role);

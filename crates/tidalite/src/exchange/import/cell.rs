@@ -1,5 +1,5 @@
-//! One cell of a table, whatever the format, and what it means in each column. All formats go through here, so that
-//! a text, a number and a typed column are read by the same rules.
+//! A cell of a table, and its meaning in each column. All formats use it, so text, numbers and typed columns follow the
+//! same rules.
 
 use super::fault::{ImportFault, quoted};
 use super::options::TimeUnit;
@@ -8,10 +8,10 @@ use std::borrow::Cow;
 use tidalite_model::{TIME_US_MAX, TIME_US_MIN};
 use tidalite_query::parse_time;
 
-/// A cell as the format holds it.
+/// A cell, with the type that the format gives it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum TableCell<'a> {
-    /// Nothing.
+    /// Empty.
     Null,
     Int(i64),
     UInt(u64),
@@ -19,31 +19,31 @@ pub(crate) enum TableCell<'a> {
     Text(&'a str),
     /// A typed timestamp, µs since 1970 UTC.
     TimeUs(i64),
-    /// Something that no column takes; the words say what.
+    /// A type that no column accepts; the words name it in messages.
     Other(&'a str),
 }
 
-/// Whole numbers up to here are exact in a float64, so that a float stands for one step only.
+/// Whole numbers up to this one are exact in a float64, so a float is exactly one step.
 const FLOAT_WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 
 impl<'a> TableCell<'a> {
-    /// Whether it holds nothing; an empty text counts as nothing.
+    /// Whether the cell is null or empty text.
     pub(crate) fn is_empty(&self) -> bool {
         matches!(self, TableCell::Null | TableCell::Text(""))
     }
 
-    /// A name. A number is one by its digits.
+    /// The cell as a name. An integer becomes its digits.
     pub(crate) fn name(self) -> Result<Cow<'a, str>, ImportFault> {
         match self {
             TableCell::Text(text) => Ok(Cow::Borrowed(text)),
             TableCell::Int(n) => Ok(Cow::Owned(n.to_string())),
             TableCell::UInt(n) => Ok(Cow::Owned(n.to_string())),
             TableCell::Null => Err(ImportFault::wrong("it is empty", "fill it, or drop the row")),
-            other => Err(other.wrong("is no name", "give text")),
+            other => Err(other.wrong("is not a name", "give text")),
         }
     }
 
-    /// A step.
+    /// The cell as a step.
     pub(crate) fn step(self) -> Result<i64, ImportFault> {
         const REMEDY: &str = "give a whole number between -2^63 and 2^63 - 1";
         let whole = |x: f64| (x.fract() == 0.0 && x.abs() <= FLOAT_WHOLE_MAX).then_some(x as i64);
@@ -54,7 +54,7 @@ impl<'a> TableCell<'a> {
             TableCell::Text(text) if !text.is_empty() => {
                 let text = text.trim_ascii();
                 text.parse().ok().or_else(|| {
-                    // Digits alone that are no i64 are out of range; rounding them to a float would hide that.
+                    // An integer that does not fit an i64 is out of range. Parsing it as a float would round it.
                     let float = text.contains(['.', 'e', 'E']);
                     text.parse().ok().filter(|_| float).and_then(whole)
                 })
@@ -64,10 +64,10 @@ impl<'a> TableCell<'a> {
             }
             TableCell::TimeUs(_) | TableCell::Other(_) => None,
         };
-        step.ok_or_else(|| self.wrong("is no step", REMEDY))
+        step.ok_or_else(|| self.wrong("is not a step", REMEDY))
     }
 
-    /// A value.
+    /// The cell as a value.
     pub(crate) fn value(self) -> Result<f64, ImportFault> {
         match self {
             TableCell::Int(n) => Ok(n as f64),
@@ -79,23 +79,23 @@ impl<'a> TableCell<'a> {
                     return Ok(nan);
                 }
                 match text.parse::<f64>() {
-                    // The largest float is no neighbour of infinity: a number beyond it must not become one unseen.
+                    // Refuses a number too large for a float64 instead of storing infinity.
                     Ok(x) if x.is_infinite() && text.contains(|c: char| c.is_ascii_digit()) => {
-                        Err(self.wrong("is beyond what a float64 holds", "write inf if that is meant"))
+                        Err(self.wrong("is beyond the range of a float64", "write inf if you mean infinity"))
                     }
                     Ok(x) => Ok(x),
-                    Err(_) => Err(self.wrong("is no number", "give a number, NaN, inf or -inf")),
+                    Err(_) => Err(self.wrong("is not a number", "give a number, NaN, inf or -inf")),
                 }
             }
             TableCell::Null | TableCell::Text(_) => Err(ImportFault::wrong(
                 "there is no value",
                 "drop the row, or write NaN for a value that is not a number",
             )),
-            TableCell::TimeUs(_) | TableCell::Other(_) => Err(self.wrong("is no number", "give numbers")),
+            TableCell::TimeUs(_) | TableCell::Other(_) => Err(self.wrong("is not a number", "give numbers")),
         }
     }
 
-    /// A time, µs since 1970 UTC; `unit` is that of plain numbers.
+    /// The cell as a time, µs since 1970 UTC. `unit` applies to plain numbers.
     pub(crate) fn time_us(self, unit: Option<TimeUnit>) -> Result<i64, ImportFault> {
         let us = match self {
             TableCell::TimeUs(us) => Some(us),
@@ -110,8 +110,8 @@ impl<'a> TableCell<'a> {
                     _ => match parse_time(text) {
                         Some(us) => Some(us),
                         None => {
-                            let remedy = "write it as 2026-01-31T12:00:00Z (RFC 3339), or as a number and say its unit";
-                            return Err(self.wrong("is no time", remedy));
+                            let remedy = "write it as 2026-01-31T12:00:00Z (RFC 3339), or as a number and give its unit";
+                            return Err(self.wrong("is not a time", remedy));
                         }
                     },
                 }
@@ -120,24 +120,21 @@ impl<'a> TableCell<'a> {
                 return Err(ImportFault::wrong("there is no time", "fill it, or drop the row"));
             }
             TableCell::Other(_) => {
-                return Err(self.wrong("is no time", "give a timestamp, text as in RFC 3339, or an integer"));
+                return Err(self.wrong("is not a time", "give a timestamp, RFC 3339 text, or an integer"));
             }
         };
         match us {
             Some(us) if (TIME_US_MIN..=TIME_US_MAX).contains(&us) => Ok(us),
             _ => Err(self.wrong(
                 "is a time outside the years 1 to 9999",
-                "say the unit of times (s, ms, us, ns; us by default)",
+                "give the time unit (s, ms, us, ns; us by default)",
             )),
         }
     }
 
     fn float_time(self, x: f64, unit: Option<TimeUnit>) -> Result<i64, ImportFault> {
         if unit != Some(TimeUnit::Seconds) {
-            return Err(self.wrong(
-                "is a time with a fraction",
-                "say that times are in seconds (time unit s), or give integers",
-            ));
+            return Err(self.wrong("is a time with a fraction", "set the time unit to s, or give integers"));
         }
         let us = (x * 1e6).round();
         if us >= TIME_US_MIN as f64 && us <= TIME_US_MAX as f64 {
@@ -175,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steps_are_whole_numbers_however_written() {
+    fn steps_are_whole_numbers_in_any_notation() {
         for (cell, step) in [
             (TableCell::Int(-3), -3),
             (TableCell::UInt(7), 7),
@@ -200,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_exact_and_never_become_infinite_unseen() {
+    fn values_are_exact_and_too_large_ones_are_refused() {
         for (text, value) in [
             ("0.1", 0.1),
             ("-0", -0.0),
@@ -216,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn times_have_the_unit_that_was_said() {
+    fn plain_times_have_the_given_unit() {
         let us = 1_780_000_000_000_000;
         for (text, unit) in [
             ("1780000000000000", None),

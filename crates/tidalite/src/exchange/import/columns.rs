@@ -1,4 +1,4 @@
-//! Arrow record batches, as the readers of Parquet and of Arrow IPC give them, row by row.
+//! Imports the rows of Arrow record batches, from Parquet or Arrow IPC.
 
 use super::batch::PointBatch;
 use super::cell::TableCell;
@@ -15,7 +15,7 @@ use arrow::datatypes::{
     DataType, Float64Type, Int32Type, Int64Type, Schema, TimeUnit, TimestampMicrosecondType, UInt64Type,
 };
 
-/// The table of one file, once its schema is known.
+/// The table of one file with a known schema.
 pub(super) struct ArrowTable<'a, 'b> {
     loader: Loader<'a, 'b>,
     slots: Vec<ColumnUse>,
@@ -36,12 +36,12 @@ impl<'a, 'b> ArrowTable<'a, 'b> {
         Ok(ArrowTable { loader: Loader::new(import, shape, batch, now_us), slots, names, rows: 0 })
     }
 
-    /// The bytes of the file read so far, for the progress.
+    /// Sets the bytes of the file read so far, for progress.
     pub(super) fn set_bytes_done(&self, bytes: u64) {
         self.loader.batch.bytes_done.set(bytes);
     }
 
-    /// Takes the rows of a batch that has the columns `present`, by their places in the schema.
+    /// Imports the rows of a batch with the columns `present`, as indexes into the schema.
     pub(super) fn take(&mut self, batch: &RecordBatch, present: &[usize]) -> Result<(), ImportFault> {
         let first = self.rows + 1;
         self.rows += batch.num_rows() as u64;
@@ -70,24 +70,24 @@ impl<'a, 'b> ArrowTable<'a, 'b> {
         Ok(())
     }
 
-    /// Which columns are needed, by their places in the schema.
+    /// The columns that are not ignored, as indexes into the schema.
     pub(super) fn needed(&self) -> Vec<usize> {
         (0..self.slots.len()).filter(|&at| self.slots[at] != ColumnUse::Ignored).collect()
     }
 }
 
-/// A column in one of the types that cells have.
+/// A column, cast to a type of [`TableCell`].
 enum ImportColumn {
     Int(Int64Array),
     UInt(UInt64Array),
     Float(Float64Array),
     Text(StringArray),
-    /// Text by code: what most writers make of names.
+    /// Dictionary-coded text, as most writers store names.
     Coded(Int32Array, StringArray),
     TimeUs(TimestampMicrosecondArray),
-    /// Nothing but nulls.
+    /// All null.
     Null,
-    /// Of a type that no column takes; its name, and where it is null.
+    /// A type that cannot be imported: the words for a message, and the nulls.
     Other(String, ArrayRef),
 }
 
@@ -124,7 +124,7 @@ impl ImportColumn {
                 ImportColumn::Text(cast(column, &DataType::Utf8)?.as_string::<i32>().clone())
             }
             DataType::Timestamp(_, _) | DataType::Date32 | DataType::Date64 => {
-                // A zone says how to show a time and moves no instant, so it stays as it is.
+                // A zone affects only how a time is shown, not the instant, so it is kept.
                 let zone = match column.data_type() {
                     DataType::Timestamp(_, zone) => zone.clone(),
                     _ => None,
@@ -141,7 +141,7 @@ impl ImportColumn {
                 ImportColumn::Coded(coded.keys().clone(), coded.values().as_string::<i32>().clone())
             }
             DataType::Dictionary(_, of) => ImportColumn::read(&cast(column, of)?)?,
-            other => ImportColumn::Other(format!("a cell of the type {other}"), column.clone()),
+            other => ImportColumn::Other(format!("a cell of type {other}"), column.clone()),
         })
     }
 
@@ -163,7 +163,7 @@ impl ImportColumn {
     }
 }
 
-/// Casts; a value that does not fit is refused, with its row.
+/// Casts a column. Refuses the first value that does not fit, with its row.
 fn cast(column: &ArrayRef, to: &DataType) -> Result<ArrayRef, Unreadable> {
     if column.data_type() == to {
         return Ok(column.clone());

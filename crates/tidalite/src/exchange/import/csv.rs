@@ -1,4 +1,4 @@
-//! CSV: a header, then one row a record. Fields are text; quotes may hold delimiters, line ends and doubled quotes.
+//! Reads CSV: a header, then one record per row. Quoted fields may hold delimiters, line ends and doubled quotes.
 
 use super::batch::PointBatch;
 use super::cell::TableCell;
@@ -22,7 +22,7 @@ pub(super) fn load(
     let metered = Metered { file, bytes_done: batch.bytes_done, row_bytes: &row_bytes };
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
-        // Lengths are compared here, where the line is known.
+        // The number of fields is checked below, where the line is known.
         .flexible(true)
         .buffer_capacity(READ_AHEAD_BYTES)
         .from_reader(Watched { metered, ends: &ends });
@@ -55,9 +55,10 @@ pub(super) fn load(
         }
         let place = FilePlace::Line(ends.first_line(reader.position(), &record));
         if record.len() != header.len() {
-            let wrong = format!("the row has {} fields, and the header {}", record.len(), header.len());
-            return Err(ImportFault::wrong(wrong, "correct the row, or name the delimiter of this file")
-                .in_row(place));
+            let wrong = format!("the row has {} fields, and the header has {}", record.len(), header.len());
+            return Err(
+                ImportFault::wrong(wrong, "correct the row, or give the file's delimiter").in_row(place)
+            );
         }
         let cell = |column: usize| match &record[column] {
             "" => TableCell::Null,
@@ -81,26 +82,26 @@ fn fault(e: csv::Error, place: FilePlace, row_bytes: u64) -> ImportFault {
             let wrong = format!("field {} is not UTF-8 text", err.field() + 1);
             ImportFault::wrong(wrong, "convert the file to UTF-8").in_row(place)
         }
-        // The other kinds are those of writing and of seeking.
+        // The other kinds come from writing and seeking.
         _ => ImportFault::Read(io::Error::other("the reader of CSV failed")),
     }
 }
 
-/// How lines end, from which the number of a record's line follows. The parser stops behind `\n`, but before it where
-/// `\r` has ended the record already; and it counts blank lines to the record behind them.
+/// How the file's lines end, needed for the line number of a record. The parser stops after `\n`, but before it if `\r`
+/// already ended the record. It counts blank lines towards the record after them.
 #[derive(Default)]
 struct LineEnds {
     /// Whether the first line ends in `\r\n`.
     windows: Shared<bool>,
-    /// Whether an end was seen.
+    /// Whether a line end was seen.
     seen: Shared<bool>,
-    /// The last byte read, and how many there were.
+    /// The last byte read, and the number of bytes read.
     last: Shared<u8>,
     bytes: Shared<u64>,
 }
 
 impl LineEnds {
-    /// The line in which a record begins, when it was just read.
+    /// The line in which the record just read begins.
     fn first_line(&self, after: &csv::Position, record: &csv::StringRecord) -> u64 {
         let within = record.as_slice().bytes().filter(|&b| b == b'\n').count() as u64;
         let unended = after.byte() == self.bytes.get() && self.last.get() != b'\n';
@@ -109,7 +110,7 @@ impl LineEnds {
     }
 }
 
-/// A file whose line ends are watched.
+/// A file that records its line ends.
 struct Watched<'a> {
     metered: Metered<'a>,
     ends: &'a LineEnds,

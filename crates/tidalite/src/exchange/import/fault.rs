@@ -1,37 +1,37 @@
-//! What goes wrong in an import, before it is known how much of the file is in the store already.
+//! Faults of an import, without the number of rows already stored, which [`ImportFault::into_error`] adds.
 
 use std::fmt;
 use std::io;
 use std::path::Path;
 use tidalite_model::{Error, ErrorKind};
 
-/// The most characters of a cell that a message quotes.
+/// The most characters of a cell quoted in a message.
 const QUOTE_CHARS_MAX: usize = 40;
 
-/// A reason to stop.
+/// Why an import stops.
 #[derive(Debug)]
 pub(crate) enum ImportFault {
-    /// The file holds something wrong.
+    /// The options or the file are wrong.
     Wrong {
-        /// What the caller can do about it.
+        /// The kind of the error.
         kind: ErrorKind,
-        /// What is wrong, and where.
+        /// What is wrong and where.
         wrong: String,
         /// What to do.
         remedy: String,
     },
     /// The file cannot be read.
     Read(io::Error),
-    /// The store took no more.
+    /// The store refused a batch.
     Store(Error),
 }
 
-/// Where in a file; both count from 1.
+/// A place in a file, counted from 1.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum FilePlace {
     /// A line of text.
     Line(u64),
-    /// A row of a table that has no lines.
+    /// A row of a format without lines.
     Row(u64),
 }
 
@@ -44,17 +44,17 @@ impl ImportFault {
         ImportFault::Wrong { kind: ErrorKind::Unsupported, wrong: wrong.into(), remedy: remedy.into() }
     }
 
-    /// The same, saying in which row.
+    /// Adds the row.
     pub(crate) fn in_row(self, place: FilePlace) -> ImportFault {
         self.prefixed(|| place.to_string())
     }
 
-    /// The same, saying in which row and column.
+    /// Adds the row and column.
     pub(crate) fn in_cell(self, place: FilePlace, column: &str) -> ImportFault {
         self.prefixed(|| format!("{place}, column {}", quoted(column)))
     }
 
-    /// The same, with one more remedy.
+    /// Adds a second remedy.
     pub(crate) fn or(self, other: &str) -> ImportFault {
         match self {
             ImportFault::Wrong { kind, wrong, remedy } => {
@@ -73,7 +73,7 @@ impl ImportFault {
         }
     }
 
-    /// The error for the caller: which file, and how many of its rows the store holds already.
+    /// The error for the caller, with the file and the number of its rows already stored.
     pub(crate) fn into_error(self, path: &Path, rows_kept: u64) -> Error {
         let doing = match rows_kept {
             0 => "import".to_owned(),
@@ -96,7 +96,7 @@ impl fmt::Display for FilePlace {
     }
 }
 
-/// A text in quotation marks, its head only where it is long.
+/// Quotes a text, shortened if it is long.
 pub(crate) fn quoted(text: &str) -> String {
     match text.char_indices().nth(QUOTE_CHARS_MAX) {
         None => format!("{text:?}"),

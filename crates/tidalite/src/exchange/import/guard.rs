@@ -1,14 +1,14 @@
-//! Decoders of other projects, kept from taking the host program down.
+//! Keeps panics of third-party decoders from reaching the caller.
 //!
-//! The readers of Parquet and Arrow IPC check most of what they read, yet damaged bytes can make them panic. Such a panic
-//! says nothing but that the file is damaged. Nothing of a reader is used after it panicked.
+//! The readers of Parquet and Arrow IPC can panic on damaged bytes. A panic means that the file is damaged. No reader
+//! is used after it panicked.
 
 use super::fault::ImportFault;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Runs a step of a decoder; a panic becomes a fault.
+/// Runs a step of a decoder, and turns a panic into a fault.
 pub(super) fn guarded<T>(step: impl FnOnce() -> T) -> Result<T, ImportFault> {
     catch_unwind(AssertUnwindSafe(step)).map_err(|_| {
-        ImportFault::wrong("the file is damaged: its decoder failed", "get the file anew, or write it again")
+        ImportFault::wrong("the file is damaged: its decoder failed", "fetch or write the file again")
     })
 }

@@ -1,8 +1,8 @@
-//! Arrow IPC, files and streams.
+//! Reads Arrow IPC files and streams.
 //!
-//! A stream is read piece by piece, and a file by the blocks that its footer lists. Either way no length in the file makes
-//! us allocate what the file does not hold. Compressed buffers are refused for the same reason: their decoder allocates
-//! whatever size they claim.
+//! A stream is read in pieces, and a file by the blocks that its footer lists. Neither allocates more than the file
+//! holds, whatever lengths it claims. Compressed buffers are refused because their decoder allocates the size they
+//! claim.
 
 use super::batch::PointBatch;
 use super::columns::ArrowTable;
@@ -19,13 +19,13 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 
-/// Read of a stream at a time.
+/// Bytes read from a stream at a time.
 const PIECE_BYTES: u64 = 1 << 20;
 
 const MAGIC: &[u8; 6] = b"ARROW1";
-/// What is read to tell a file from a stream; the blocks of a file begin no earlier.
+/// The bytes that tell a file from a stream. The blocks of a file begin after them.
 const HEAD_BYTES: u64 = 8;
-/// The footer's length and the magic, at the very end.
+/// The footer's length and the magic, at the end of a file.
 const TRAILER_BYTES: u64 = 10;
 
 pub(super) fn load(
@@ -74,7 +74,7 @@ fn load_stream(
     }
     decoder.finish().map_err(|_| damaged("it is cut short"))?;
     match decoder.schema() {
-        // Columns are checked even where there are no rows.
+        // Checks the columns even if there are no rows.
         Some(schema) if table.is_none() => begin(&schema).map(|_| ()),
         Some(_) => Ok(()),
         None => Err(damaged("it has no schema")),
@@ -94,8 +94,8 @@ fn load_file(
     let schema = footer.schema().ok_or_else(|| damaged("it has no schema"))?;
     if !schema.endianness().equals_to_target_endianness() {
         return Err(ImportFault::unsupported(
-            "its bytes are in the other order",
-            "write it on a machine like this one",
+            "its byte order differs from this machine's",
+            "write it in this machine's byte order",
         ));
     }
     let schema = Arc::new(guarded(|| fb_to_schema(schema))?);
@@ -118,7 +118,7 @@ fn load_file(
     Ok(())
 }
 
-/// The footer's bytes, and where they begin.
+/// The footer's offset and bytes.
 fn footer(mut file: &File) -> Result<(u64, Vec<u8>), ImportFault> {
     let cut_short = || damaged("it is cut short: the end of an Arrow file is missing");
     let bytes = file.seek(SeekFrom::End(0)).map_err(ImportFault::Read)?;
@@ -135,7 +135,7 @@ fn footer(mut file: &File) -> Result<(u64, Vec<u8>), ImportFault> {
 }
 
 fn read_block(file: &File, block: &Block, end: u64) -> Result<Buffer, ImportFault> {
-    let outside = || damaged("its footer names a block that lies outside of the file");
+    let outside = || damaged("its footer lists a block outside the file");
     let at = u64::try_from(block.offset()).map_err(|_| outside())?;
     let head = u64::try_from(block.metaDataLength()).map_err(|_| outside())?;
     let body = u64::try_from(block.bodyLength()).map_err(|_| outside())?;
@@ -175,6 +175,6 @@ fn fault(e: ArrowError) -> ImportFault {
 fn damaged(what: &str) -> ImportFault {
     ImportFault::wrong(
         format!("it cannot be read as Arrow IPC: {what}"),
-        "check that the file is Arrow IPC, and whole",
+        "check that the file is a complete Arrow IPC file",
     )
 }

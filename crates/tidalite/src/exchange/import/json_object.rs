@@ -1,17 +1,17 @@
-//! A JSON object as a row: keys in their order, and values no deeper than a row needs.
+//! A JSON object as a row: keys in order, and values only as deep as a row needs.
 //!
-//! What no column takes (lists, booleans) is read over and not kept, so that a line takes memory in proportion to its
-//! length, whatever is in it.
+//! Values that no column accepts (lists, booleans) are parsed but not kept, so memory is proportional to the line's
+//! length.
 
 use super::cell::TableCell;
 use super::map::COLUMNS_MAX;
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
-/// The most pairs kept of an object inside the row; one more than labels may have.
+/// The most pairs kept of a nested object: one more than labels may have.
 const PAIRS_MAX: usize = 65;
 
-/// One line.
+/// The object of one line.
 pub(super) struct Object(pub(super) Vec<(String, Json)>);
 
 /// One value.
@@ -21,7 +21,7 @@ pub(super) enum Json {
     UInt(u64),
     Float(f64),
     Text(String),
-    /// An object of texts and whole numbers, as labels may be written.
+    /// An object of text and integer values, a way to write labels.
     Pairs(Vec<(String, String)>),
     Other(&'static str),
 }
@@ -129,6 +129,10 @@ impl<'de> Visitor<'de> for JsonVisitor {
             }
         }
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(if flat { Json::Pairs(pairs) } else { Json::Other("an object of more than texts") })
+        Ok(if flat {
+            Json::Pairs(pairs)
+        } else {
+            Json::Other("an object with values other than text and integers")
+        })
     }
 }

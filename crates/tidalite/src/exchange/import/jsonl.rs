@@ -1,8 +1,7 @@
-//! JSON lines: one object a line, whose keys are the columns. Keys may come in any order, and in a wide table any line
-//! may bring new ones.
+//! Reads JSON lines: one object per line, whose keys are the columns. Keys may come in any order. In a wide table, any
+//! line may add keys.
 //!
-//! Numbers that JSON does not know are taken as words in quotes, and also bare (`NaN`, `Infinity`, `-Infinity`), as
-//! Python's `json` writes them.
+//! `NaN`, `Infinity` and `-Infinity` may be quoted, or bare as Python's `json` writes them.
 
 use super::batch::PointBatch;
 use super::cell::TableCell;
@@ -44,7 +43,7 @@ pub(super) fn load(
             return Ok(());
         }
         let text = line.trim_ascii();
-        // A byte order mark, as some editors put first.
+        // Some editors write a byte order mark first.
         let text = if number == 1 { text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text) } else { text };
         if text.is_empty() {
             continue;
@@ -58,11 +57,11 @@ pub(super) fn load(
     }
 }
 
-/// The rows of one file, once the first has said what they look like.
+/// The rows of one file, whose first row gives the columns.
 struct JsonRows<'a, 'b> {
     import: Import,
     loader: Loader<'a, 'b>,
-    /// By key: what it is, and the last line it came in.
+    /// By key: its use, and the last line that has it.
     keys: HashMap<String, (ColumnUse, u64)>,
 }
 
@@ -109,12 +108,12 @@ impl<'a, 'b> JsonRows<'a, 'b> {
         }
     }
 
-    /// What a key is, in this line.
+    /// The use of a key in this line. Refuses a repeated or unknown key.
     fn slot(&mut self, line: u64, key: &str) -> Result<ColumnUse, ImportFault> {
         if let Some((slot, seen)) = self.keys.get_mut(key) {
             if std::mem::replace(seen, line) == line {
                 return Err(ImportFault::wrong(
-                    format!("the key {} comes twice", quoted(key)),
+                    format!("the key {} occurs twice", quoted(key)),
                     "give each key once",
                 ));
             }
@@ -122,24 +121,24 @@ impl<'a, 'b> JsonRows<'a, 'b> {
         }
         if self.keys.len() >= COLUMNS_MAX {
             let wrong = format!("there are more than {COLUMNS_MAX} different keys");
-            return Err(ImportFault::wrong(wrong, "give names as values of `metric`, one object a point"));
+            return Err(ImportFault::wrong(wrong, "give names as values of `metric`, one object per point"));
         }
         let slot = self.import.slot(key, self.loader.shape.form);
         match slot {
             None => {
-                let wrong = format!("there is a key that a table of points does not have: {}", quoted(key));
+                let wrong = format!("the key {} is not a column of a table of points", quoted(key));
                 return Err(ImportFault::wrong(
                     wrong,
                     "map it (target=source), ignore it, or import as a wide table",
                 ));
             }
-            // Labels may be missing anywhere; the other columns are there from the first line on, or counted or given.
+            // Labels may be missing in any line. The other columns are in the first line or have defaults.
             Some(ColumnUse::Role(Role::Labels)) => {
                 self.loader.shape.sources[Role::Labels as usize] = Some(key.to_owned())
             }
             Some(ColumnUse::Role(_)) => {
                 let wrong = format!("the key {} was not in the first line", quoted(key));
-                return Err(ImportFault::wrong(wrong, "give it in each line, or ignore it"));
+                return Err(ImportFault::wrong(wrong, "give it on each line, or ignore it"));
             }
             Some(_) => {}
         }
@@ -161,16 +160,16 @@ fn parse(text: &[u8]) -> Result<Object, ImportFault> {
             Err(e) => e,
         },
     };
-    // The parser sees one line, so that its line number says nothing.
+    // The parser sees only one line, so its line number is always 1.
     let wrong = error.to_string().replace(" at line 1 column ", " at character ");
     let remedy = match text[0] {
-        b'[' => "write each object on a line of its own, without an array around them",
-        _ => "write each object on a line of its own: {\"run\": \"a\", \"step\": 0, \"loss\": 0.5}",
+        b'[' => "write each object on a separate line, without an array around them",
+        _ => "write each object on a separate line: {\"run\": \"a\", \"step\": 0, \"loss\": 0.5}",
     };
     Err(ImportFault::wrong(wrong, remedy))
 }
 
-/// Puts quotes around the words for numbers that JSON does not know, where they stand outside of strings.
+/// Quotes bare `NaN` and `Infinity` outside strings. `None` if there are none.
 fn quote_bare_words(text: &[u8]) -> Option<Vec<u8>> {
     const WORDS: [&[u8]; 4] = [b"-Infinity", b"Infinity", b"-NaN", b"NaN"];
     let mut out = Vec::with_capacity(text.len() + 16);
@@ -202,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bare_words_are_quoted_outside_of_strings_only() {
+    fn bare_words_are_quoted_only_outside_strings() {
         let text = br#"{"NaN \" NaN": NaN, "b": [-Infinity], "c": "\\", "d":Infinity}"#;
         let quoted = br#"{"NaN \" NaN": "NaN", "b": ["-Infinity"], "c": "\\", "d":"Infinity"}"#;
         assert_eq!(quote_bare_words(text).unwrap(), quoted);

@@ -1,4 +1,4 @@
-//! Rows of a file become points: the part that long and wide tables share, and the long form, one row a point.
+//! Turns rows into points: what long and wide tables share, and the long form, one row per point.
 
 use super::batch::{PointBatch, SeriesCodes};
 use super::cell::TableCell;
@@ -7,10 +7,10 @@ use super::map::{ROLES, Role, Shape};
 use super::options::{Import, TimeUnit};
 use std::collections::HashMap;
 
-/// The cells of one row by role; those of roles that no column has are [`TableCell::Null`].
+/// The cells of one row by role. A role without a column is [`TableCell::Null`].
 pub(crate) type RoleCells<'c> = [TableCell<'c>; ROLES.len()];
 
-/// Takes rows of one file and puts their points into a batch.
+/// Adds the points of one file's rows to a batch.
 pub(crate) struct Loader<'a, 'b> {
     pub(super) shape: Shape,
     pub(super) batch: &'a mut PointBatch<'b>,
@@ -24,7 +24,7 @@ impl<'a, 'b> Loader<'a, 'b> {
         Loader { shape, batch, counter: RowCounter::default(), unit: import.time_unit, now_us }
     }
 
-    /// Takes one row of a long table.
+    /// Imports one row of a long table.
     pub(crate) fn long(&mut self, place: FilePlace, cells: &RoleCells<'_>) -> Result<(), ImportFault> {
         self.batch.begin_row(1)?;
         let (run, labels) = self.run_and_labels(place, cells)?;
@@ -66,7 +66,7 @@ impl<'a, 'b> Loader<'a, 'b> {
         }
     }
 
-    /// What a cell gave; a fault says where it was.
+    /// Adds the place of the cell to a fault.
     pub(super) fn of<T>(
         &self,
         place: FilePlace,
@@ -77,7 +77,7 @@ impl<'a, 'b> Loader<'a, 'b> {
     }
 }
 
-/// Steps of a file that has none: each series, or each run and labels of a wide table, counts its rows up from 0.
+/// Steps for a file without them: counts rows from 0, for each series, or in a wide table for each run and labels.
 #[derive(Default)]
 pub(super) struct RowCounter {
     next: HashMap<String, i64>,
@@ -88,7 +88,7 @@ impl RowCounter {
     pub(super) fn next<const N: usize>(&mut self, names: [&str; N]) -> i64 {
         self.key.clear();
         for name in names {
-            // With its length before it, a name cannot run into the next one.
+            // Length prefixes keep keys of different names different.
             self.key.push_str(&name.len().to_string());
             self.key.push(':');
             self.key.push_str(name);

@@ -1,4 +1,4 @@
-//! Which column of a file is which column of the long form: by its own name, or as mapped.
+//! Assigns a file's columns to the columns of the long form, by name or mapping.
 
 use super::fault::{ImportFault, quoted};
 use super::options::Import;
@@ -16,41 +16,41 @@ pub(crate) enum Role {
     Value,
 }
 
-/// All roles, in the order of their discriminants.
+/// All roles, in discriminant order.
 pub(crate) const ROLES: [Role; 6] =
     [Role::Run, Role::Metric, Role::Labels, Role::Step, Role::Time, Role::Value];
 
 /// The most columns of a table. A wide row is one unit, so it must fit in a batch.
 pub(crate) const COLUMNS_MAX: usize = 65_536;
 
-/// The most columns that a message lists.
+/// The most columns listed in a message.
 const LISTED_MAX: usize = 12;
 
-/// How a file lays out its points.
+/// The layout of a file's points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TableForm {
-    /// One row a point.
+    /// One row per point.
     Long,
-    /// One column a metric.
+    /// One column per metric.
     Wide,
 }
 
-/// What one column of a file is.
+/// The use of one column of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ColumnUse {
     Role(Role),
-    /// A metric of a wide table; the column's name is the metric's.
+    /// A metric of a wide table, named as the column.
     Metric,
     Ignored,
 }
 
-/// What a file's columns are, all together.
+/// The form of a file, and the columns that have roles.
 #[derive(Debug)]
 pub(crate) struct Shape {
     pub(crate) form: TableForm,
-    /// By role: the name of the column that has it.
+    /// By role: the name of its column.
     pub(crate) sources: [Option<String>; ROLES.len()],
-    /// The run, where no column has it.
+    /// The run of all points, if no column gives it.
     pub(crate) run: Option<String>,
 }
 
@@ -72,20 +72,20 @@ impl Role {
 }
 
 impl Shape {
-    /// The column that has a role.
+    /// The name of the column with a role.
     pub(crate) fn source(&self, role: Role) -> Option<&str> {
         self.sources[role as usize].as_deref()
     }
 }
 
 impl Import {
-    /// Refuses options that contradict each other, whatever the file.
+    /// Refuses options that contradict each other. Needs no file.
     pub(super) fn check(&self) -> Result<(), ImportFault> {
         let mut targets = HashSet::new();
         let mut sources = HashSet::new();
         for (target, source) in &self.map {
             if Role::named(target).is_none() {
-                let wrong = format!("{} is no column to map to", quoted(target));
+                let wrong = format!("{} is not a column to map to", quoted(target));
                 return Err(ImportFault::wrong(
                     wrong,
                     "map to run, metric, labels, step, time or value (target=source)",
@@ -93,7 +93,7 @@ impl Import {
             }
             if !targets.insert(target) || !sources.insert(source) {
                 let wrong = format!(
-                    "the mapping {target}={source} names a column that another mapping names already"
+                    "the mapping {target}={source} names a column that another mapping already names"
                 );
                 return Err(ImportFault::wrong(wrong, "map each column once"));
             }
@@ -112,21 +112,21 @@ impl Import {
             check_name("run id", run).map_err(|e| ImportFault::wrong(e.wrong(), "give another run id"))?;
             if targets.iter().any(|t| *t == "run") {
                 return Err(ImportFault::wrong(
-                    "a run is given, and a column is mapped to it",
+                    "a run is given, and a column is mapped to run",
                     "do one of the two",
                 ));
             }
         }
         if !self.delimiter.is_none_or(|d| d.is_ascii() && !matches!(d, '"' | '\n' | '\r')) {
             return Err(ImportFault::wrong(
-                "the delimiter cannot be used",
-                "give one ASCII character, no quote and no line end",
+                "the delimiter is not usable",
+                "give one ASCII character other than a quote or a line end",
             ));
         }
         Ok(())
     }
 
-    /// What a column of this name is, in a file of that form; `None` for one that is nothing in a long table.
+    /// The use of a column by its name and the form. `None` for an unknown column of a long table.
     pub(super) fn slot(&self, name: &str, form: TableForm) -> Option<ColumnUse> {
         if let Some((target, _)) = self.map.iter().find(|(_, source)| source == name) {
             return Role::named(target).map(ColumnUse::Role);
@@ -142,13 +142,13 @@ impl Import {
         }
     }
 
-    /// What the columns of a file are. An `open` list may grow, as the keys of JSON objects do.
+    /// The form and the column uses of a file. An `open` list may grow, as keys of JSON objects do.
     pub(super) fn shape(&self, names: &[&str], open: bool) -> Result<(Shape, Vec<ColumnUse>), ImportFault> {
         if names.len() > COLUMNS_MAX {
             let wrong = format!("there are {} columns", names.len());
             return Err(ImportFault::wrong(
                 wrong,
-                format!("split the table into ones of at most {COLUMNS_MAX} columns"),
+                format!("split the table into tables of at most {COLUMNS_MAX} columns"),
             ));
         }
         for (target, source) in &self.map {
@@ -159,7 +159,7 @@ impl Import {
                     quoted(source),
                     list(names)
                 );
-                return Err(ImportFault::wrong(wrong, "map to a column that is there"));
+                return Err(ImportFault::wrong(wrong, "map a column that exists"));
             }
         }
         let form = self.form(names)?;
@@ -170,7 +170,7 @@ impl Import {
         for name in names {
             let slot = self.slot(name, form);
             if slot != Some(ColumnUse::Ignored) && !seen.insert(name) {
-                let wrong = format!("column {} comes twice", quoted(name));
+                let wrong = format!("column {} occurs twice", quoted(name));
                 return Err(ImportFault::wrong(wrong, "rename one of the two, or ignore both"));
             }
             match slot {
@@ -181,7 +181,7 @@ impl Import {
             slots.push(slot.unwrap_or(ColumnUse::Ignored));
         }
         if !extra.is_empty() {
-            let wrong = format!("there are columns that a table of points does not have: {}", list(&extra));
+            let wrong = format!("these are not columns of a table of points: {}", list(&extra));
             return Err(ImportFault::wrong(
                 wrong,
                 "map them (target=source), ignore them, or import as a wide table",
@@ -191,7 +191,7 @@ impl Import {
         Ok((shape, slots))
     }
 
-    /// Long or wide: as said, or by whether there are the columns `metric` and `value`.
+    /// Long or wide: as given, or by the presence of the columns `metric` and `value`.
     fn form(&self, names: &[&str]) -> Result<TableForm, ImportFault> {
         if let Some(wide) = self.wide {
             return Ok(if wide { TableForm::Wide } else { TableForm::Long });
@@ -257,11 +257,14 @@ impl Import {
             .zip(slots)
             .position(|(n, s)| *s == ColumnUse::Metric && check_name("metric", n).is_err())
         {
-            let wrong =
-                format!("column {} has a name of {} bytes, which no metric has", at + 1, names[at].len());
+            let wrong = format!(
+                "column {} has a name of {} bytes, and a metric's has 1 to 4096",
+                at + 1,
+                names[at].len()
+            );
             return Err(ImportFault::wrong(
                 wrong,
-                "name it, map it (step= for the row numbers of pandas), or ignore it",
+                "name it, map it (step= for the row index of pandas), or ignore it",
             ));
         }
         Ok(())
@@ -288,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn the_form_follows_from_the_columns() {
+    fn the_columns_determine_the_form() {
         let long = ["run", "metric", "step", "value"];
         assert_eq!(Import::new().shape(&long, false).unwrap().0.form, TableForm::Long);
         let wide = ["run", "step", "loss"];
@@ -296,13 +299,13 @@ mod tests {
         assert_eq!((shape.form, slots[2]), (TableForm::Wide, ColumnUse::Metric));
         let mapped = Import::new().map("metric", "name").map("value", "v").run("r");
         assert_eq!(mapped.shape(&["name", "v"], false).unwrap().0.form, TableForm::Long);
-        // In a wide table, value may be a metric like any other.
+        // In a wide table, `value` is a metric like any other.
         let (_, slots) = Import::new().run("r").wide(true).shape(&["step", "value"], false).unwrap();
         assert_eq!(slots, [ColumnUse::Role(Role::Step), ColumnUse::Metric]);
     }
 
     #[test]
-    fn a_mapping_frees_the_name_it_replaces() {
+    fn a_mapped_role_frees_its_own_name() {
         let import = Import::new().map("step", "epoch").run("r").ignore("step");
         let (shape, slots) = import.shape(&["epoch", "step", "loss"], false).unwrap();
         assert_eq!(shape.source(Role::Step), Some("epoch"));
@@ -310,14 +313,14 @@ mod tests {
     }
 
     #[test]
-    fn contradictions_are_refused_with_a_remedy() {
+    fn contradictory_options_and_columns_are_refused() {
         let new = Import::new;
         for (import, names, says) in [
             (new(), &["metric", "value"][..], "no column run"),
             (new().run("r"), &["run", "metric", "value"], "holds runs too"),
             (new(), &["run", "value"], "no column metric"),
             (new(), &["run", "metric", "value", "gpu"], "\"gpu\""),
-            (new(), &["run", "metric", "value", "value"], "comes twice"),
+            (new(), &["run", "metric", "value", "value"], "occurs twice"),
             (new().map("value", "v"), &["run", "metric", "value"], "no column \"v\""),
             (new().map("valu", "v"), &["v"], "map to run, metric"),
             (new().map("step", "a").map("step", "b"), &["a", "b"], "each column once"),

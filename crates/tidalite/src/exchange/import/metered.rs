@@ -1,4 +1,4 @@
-//! The file under an import: how much of it was read, and how much since the last row ended.
+//! Counts the bytes that an import reads, in total and since the last row.
 
 use super::fault::FilePlace;
 use super::fault::ImportFault;
@@ -6,18 +6,18 @@ use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read};
 
-/// The longest row of text. Without a bound, a missing quote or line end would load the whole file into memory.
+/// The longest row of text. Without a limit, a missing quote or line end would load the whole file into memory.
 pub(crate) const ROW_BYTES_MAX: u64 = 64 << 20;
 
-/// What readers above this one read ahead at most; such bytes count towards a row that they are not part of.
+/// The most bytes that a reader above reads ahead. They count towards a row that does not contain them.
 pub(crate) const READ_AHEAD_BYTES: usize = 256 << 10;
 
-/// A file that counts what is read of it, and fails where a row becomes too long.
+/// A file that counts the bytes read, and fails when a row becomes too long.
 pub(crate) struct Metered<'a> {
     pub(crate) file: &'a File,
     /// Bytes read so far.
     pub(crate) bytes_done: &'a Cell<u64>,
-    /// Bytes read since the last row ended; the reader above sets it to 0 then.
+    /// Bytes read since the last row ended. The reader above resets it.
     pub(crate) row_bytes: &'a Cell<u64>,
 }
 
@@ -33,13 +33,13 @@ impl Read for Metered<'_> {
     }
 }
 
-/// Whether this many bytes since the last row are more than a row and what was read ahead.
+/// Whether this many bytes since the last row exceed the longest row plus the read-ahead.
 pub(crate) fn is_too_long(row_bytes: u64) -> bool {
     row_bytes > ROW_BYTES_MAX + READ_AHEAD_BYTES as u64
 }
 
 pub(crate) fn too_long(place: FilePlace) -> ImportFault {
     let wrong = format!("the row is longer than {} MiB", ROW_BYTES_MAX >> 20);
-    ImportFault::wrong(wrong, "close its quotes or end its line; an import holds one row in memory at a time")
+    ImportFault::wrong(wrong, "close its quotes or end its line; an import holds each row in memory")
         .in_row(place)
 }

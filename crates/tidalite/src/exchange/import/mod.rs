@@ -1,11 +1,12 @@
-//! Import: points from files of other tools, in CSV, JSON lines, Parquet and Arrow IPC.
+//! Import: appends points from CSV, JSON lines, Parquet and Arrow IPC files of other tools.
 //!
-//! 1. The file's columns are matched with those of the long form, by name or as mapped (`map`).
-//! 2. Its reader gives each row as cells (`csv`, `jsonl`, `parquet` and `ipc` over `columns`).
-//! 3. Cells become points by one set of rules for all formats (`cell`), one a row (`long`) or one a metric (`wide`).
-//! 4. Points are gathered and appended, each batch as one unit (`batch`).
+//! 1. Match the file's columns with those of the long form, by name or mapping (`map`).
+//! 2. Read each row as cells (`csv`, `jsonl`; `parquet` and `ipc` over `columns`).
+//! 3. Turn cells into points by the same rules for all formats (`cell`): one per row (`long`) or one per metric
+//!    (`wide`).
+//! 4. Collect points and append each batch as one unit (`batch`).
 //!
-//! Invariant: a row is imported whole, or the import stops there and says where (`fault`). Nothing is passed over.
+//! Invariant: a row is imported whole, or the import stops there and reports where (`fault`). No row is skipped.
 
 mod batch;
 mod cell;
@@ -39,15 +40,16 @@ use tidalite_model::Result;
 impl Store {
     /// Appends the points of a file.
     ///
-    /// A **long** table has one row a point and the columns `run`, `metric`, `value` and, if wanted, `step`, `time` and
-    /// `labels` (text such as `host=a,rank=3`; in JSON also an object). A **wide** table has one column a metric, beside
-    /// `run`, `step`, `time` and `labels`; an empty or null cell there is no point, and counted. Elsewhere it is an error,
-    /// but for labels, where it stands for none.
+    /// A **long** table has one row per point, with the columns `run`, `metric`, `value` and optionally `step`, `time`
+    /// and `labels` (text such as `host=a,rank=3`; in JSON also an object). A **wide** table has one column per metric
+    /// next to `run`, `step`, `time` and `labels`. An empty or null metric cell of a wide table gives no point and is
+    /// counted. Any other empty cell is an error, except in `labels`, where it means no labels.
     ///
-    /// - Without `step`, each series counts up from 0 in the order of the file; in a wide table each run and labels do.
-    /// - Without `time`, all points get the time of the import. Times are typed timestamps, text as in RFC 3339 (UTC where
-    ///   it has no offset), or numbers in the [unit](Import::time_unit) said.
-    /// - Values are numbers of any type, or such words as `NaN`, `inf`, `-Infinity`. Bits are kept.
+    /// - Without `step`, steps count up from 0 in file order, for each series, or in a wide table for each run and
+    ///   labels.
+    /// - Without `time`, all points get the time of the import. Times are typed timestamps, RFC 3339 text (UTC if it
+    ///   has no offset), or numbers in the given [unit](Import::time_unit).
+    /// - Values are numbers of any type, or words such as `NaN`, `inf` and `-Infinity`. Bits are kept.
     ///
     /// Rows are appended in batches of at most 262,144 points, each as one unit. A failed import keeps the batches before
     /// the fault, and the error says how many rows those are; after correcting the file, the whole of it can be imported

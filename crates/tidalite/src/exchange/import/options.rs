@@ -1,11 +1,11 @@
-//! How a file is imported, and what an import did.
+//! Import options and results.
 
 use crate::exchange::file_format::FileFormat;
 use std::str::FromStr;
 use tidalite_model::{Error, Result};
 
-/// How a file is to be imported; [`Store::import`](crate::Store::import) does it. The defaults fit a file with the columns `run`, `metric`,
-/// `step`, `time`, `value` and `labels`, such as an export, and a wide table with a `run` and one column a metric.
+/// Options of [`Store::import`](crate::Store::import). The defaults fit a file with the columns `run`, `metric`,
+/// `step`, `time`, `value` and `labels`, such as an export, and a wide table with a `run` and one column per metric.
 ///
 /// ```
 /// use tidalite::{Import, Store, TimeUnit};
@@ -31,31 +31,31 @@ pub struct Import {
     pub(super) time_unit: Option<TimeUnit>,
 }
 
-/// The unit of times that are plain numbers.
+/// The unit of times given as plain numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TimeUnit {
-    /// Seconds, perhaps with a fraction.
+    /// Seconds, optionally with a fraction.
     Seconds,
     /// Milliseconds.
     Millis,
     /// Microseconds.
     Micros,
-    /// Nanoseconds; what is finer than a microsecond is cut.
+    /// Nanoseconds, rounded down to microseconds.
     Nanos,
 }
 
-/// What an import did.
+/// Counts of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ImportStats {
-    /// Rows of the file, its header not counted.
+    /// Rows of the file, without the header.
     pub rows: u64,
     /// Points appended.
     pub points: u64,
-    /// Batches, each of them one unit.
+    /// Batches appended, each as one unit.
     pub batches: u64,
-    /// Cells of a wide table that hold nothing, and so are no points.
+    /// Empty metric cells of a wide table, which give no points.
     pub empty: u64,
 }
 
@@ -65,45 +65,44 @@ impl Import {
         Import::default()
     }
 
-    /// The file's format. By default its extension says it: those of [`FileFormat::from_extension`], and `.tsv` for CSV with tabs.
+    /// The file's format. Default: by its extension, see [`FileFormat::from_extension`]; also `.tsv` for CSV with tabs.
     pub fn format(mut self, format: FileFormat) -> Self {
         self.format = Some(format);
         self
     }
 
-    /// Takes a column of another name for one of `run`, `metric`, `labels`, `step`, `time`, `value`.
+    /// Reads the column `source` as `target`: `run`, `metric`, `labels`, `step`, `time` or `value`.
     pub fn map(mut self, target: impl Into<String>, source: impl Into<String>) -> Self {
         self.map.push((target.into(), source.into()));
         self
     }
 
-    /// Does not read a column of the file. Other columns that are unknown are an error in a long table, and metrics in
-    /// a wide one.
+    /// Ignores a column of the file. Other unknown columns are an error in a long table, and metrics in a wide one.
     pub fn ignore(mut self, column: impl Into<String>) -> Self {
         self.ignore.push(column.into());
         self
     }
 
-    /// The run that all points belong to, where no column says it.
+    /// The run of all points, for a file without a run column.
     pub fn run(mut self, id: impl Into<String>) -> Self {
         self.run = Some(id.into());
         self
     }
 
-    /// Whether the table is wide, with one column a metric. By default it is where there is neither a column `metric` nor
-    /// a column `value`.
+    /// Whether the table is wide, with one column per metric. Default: true if it has neither a `metric` nor a `value`
+    /// column.
     pub fn wide(mut self, wide: bool) -> Self {
         self.wide = Some(wide);
         self
     }
 
-    /// What stands between the fields of a CSV file: an ASCII character, by default a comma, or a tab in a `.tsv` file.
+    /// The ASCII character between fields of a CSV file. Default: a comma, or a tab for a `.tsv` file.
     pub fn delimiter(mut self, delimiter: char) -> Self {
         self.delimiter = Some(delimiter);
         self
     }
 
-    /// The unit of times that are plain numbers; microseconds by default. Only seconds may have a fraction.
+    /// The unit of times given as plain numbers. Default: microseconds. Only seconds may have a fraction.
     pub fn time_unit(mut self, unit: TimeUnit) -> Self {
         self.time_unit = Some(unit);
         self
@@ -113,7 +112,7 @@ impl Import {
 impl FromStr for TimeUnit {
     type Err = Error;
 
-    /// From `s`, `ms`, `us` or `ns`.
+    /// Parses `s`, `ms`, `us` or `ns`.
     fn from_str(text: &str) -> Result<TimeUnit> {
         match text {
             "s" => Ok(TimeUnit::Seconds),
@@ -122,7 +121,7 @@ impl FromStr for TimeUnit {
             "ns" => Ok(TimeUnit::Nanos),
             _ => Err(Error::invalid(
                 "choose time unit",
-                format!("{text:?} is no unit of time"),
+                format!("{text:?} is not a unit of time"),
                 "use s, ms, us or ns",
             )),
         }

@@ -1,4 +1,4 @@
-//! Parquet files. Only the columns that are needed are read.
+//! Reads Parquet files, only the needed columns.
 
 use super::batch::PointBatch;
 use super::columns::ArrowTable;
@@ -12,7 +12,7 @@ use parquet::errors::ParquetError;
 use std::fs::File;
 use std::io;
 
-/// Rows decoded at a time.
+/// Rows per decoded batch.
 const ROWS: usize = 16_384;
 
 pub(super) fn load(
@@ -48,7 +48,7 @@ fn fault(e: ParquetError) -> ImportFault {
             Err(other) => damaged(other.to_string()),
         },
         ParquetError::NYI(what) => unsupported(what),
-        // The crate says so of codecs that it was built without.
+        // The crate reports this for codecs that it was built without.
         ParquetError::General(what) if what.contains("Disabled feature") => unsupported(what),
         other => damaged(other.to_string()),
     }
@@ -78,6 +78,6 @@ fn unsupported(what: String) -> ImportFault {
 fn damaged(what: String) -> ImportFault {
     ImportFault::wrong(
         format!("it cannot be read as Parquet: {what}"),
-        "check that the file is Parquet, and whole",
+        "check that the file is a complete Parquet file",
     )
 }

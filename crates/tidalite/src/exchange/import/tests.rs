@@ -1,4 +1,4 @@
-//! Each promise of imports as a claim: what is taken, as what, and what each fault says.
+//! What imports accept, what they store, and the message of each fault.
 
 use crate::{Error, ErrorKind, FileFormat, Import, ImportStats, Repeats, Store, TimeUnit};
 use arrow::array::{
@@ -33,7 +33,7 @@ impl Bench {
         self.store.import(self.file(name, text), import)
     }
 
-    /// The message of a refused import; it names the file and leaves nothing in the store.
+    /// The message of a refused import. Checks that it names the file, and that nothing is stored.
     fn refused(&self, name: &str, text: impl AsRef<[u8]>, import: &Import) -> String {
         let e = self.import(name, text, import).unwrap_err();
         assert_eq!(e.kind(), ErrorKind::Invalid, "{e}");
@@ -70,7 +70,7 @@ fn parquet(columns: Vec<(&str, ArrayRef)>) -> Vec<u8> {
 }
 
 #[test]
-fn a_long_csv_gives_a_point_a_row() {
+fn a_long_csv_gives_one_point_per_row() {
     let bench = Bench::new();
     let text = "run,metric,step,time,value,labels\n\
         a,loss,1,1970-01-01T00:00:01Z,0.5,\"rank=1,host=b\"\n\
@@ -88,7 +88,7 @@ fn a_long_csv_gives_a_point_a_row() {
 }
 
 #[test]
-fn a_wide_csv_gives_a_point_a_cell_and_counts_empty_ones() {
+fn a_wide_csv_gives_one_point_per_cell_and_counts_empty_cells() {
     let bench = Bench::new();
     let text = "epoch;loss;acc\n0;0.5;\n1;;\n2;0.25;1\n";
     let import = Import::new().run("r").map("step", "epoch").delimiter(';');
@@ -105,7 +105,7 @@ fn a_wide_csv_gives_a_point_a_cell_and_counts_empty_ones() {
 }
 
 #[test]
-fn tabs_line_ends_of_windows_and_a_byte_order_mark_are_understood() {
+fn tabs_windows_line_ends_and_a_byte_order_mark_are_read() {
     let bench = Bench::new();
     let text = "\u{feff}run\tmetric\ttime\tvalue\r\na\tm\t0\t1\r\na\tm\t0\t2\r\n";
     bench.import("a.tsv", text, &Import::new()).unwrap();
@@ -116,7 +116,7 @@ fn tabs_line_ends_of_windows_and_a_byte_order_mark_are_understood() {
 }
 
 #[test]
-fn without_steps_each_series_counts_up_in_the_order_of_the_file() {
+fn without_steps_each_series_counts_up_in_file_order() {
     let bench = Bench::new();
     let text = "run,metric,labels,time,value\na,x,,0,1\na,y,,0,2\na,x,,0,3\na,x,r=0,0,4\na,y,,0,5\n";
     bench.import("a.csv", text, &Import::new()).unwrap();
@@ -130,7 +130,7 @@ fn without_steps_each_series_counts_up_in_the_order_of_the_file() {
 }
 
 #[test]
-fn json_lines_take_objects_in_any_order_of_keys() {
+fn json_lines_accept_keys_in_any_order() {
     let bench = Bench::new();
     let text = "\u{feff}{\"run\":7,\"metric\":\"m\",\"step\":1,\"time\":0,\"value\":0.1}\n\n\
         {\"value\":NaN,\"time\":\"1970-01-01\",\"step\":2.0,\"metric\":\"m\",\"run\":\"7\",\"labels\":{\"rank\":3,\"host\":\"a\"}}\r\n\
@@ -141,7 +141,7 @@ fn json_lines_take_objects_in_any_order_of_keys() {
 }
 
 #[test]
-fn a_wide_json_line_may_bring_new_metrics() {
+fn a_wide_json_line_may_add_metrics() {
     let bench = Bench::new();
     let text = "{\"_step\":0,\"_timestamp\":1.5,\"loss\":1}\n{\"_step\":1,\"_timestamp\":2,\"acc\":0.5,\"loss\":null}\n{\"_step\":2,\"_timestamp\":3,\"note\":[1,{\"a\":2}]}";
     let import =
@@ -152,7 +152,7 @@ fn a_wide_json_line_may_bring_new_metrics() {
 }
 
 #[test]
-fn parquet_columns_may_have_any_fitting_type() {
+fn parquet_columns_may_have_any_convertible_type() {
     let bench = Bench::new();
     let names: DictionaryArray<Int32Type> = ["a", "b", "a"].into_iter().collect();
     let file = parquet(vec![
@@ -169,7 +169,7 @@ fn parquet_columns_may_have_any_fitting_type() {
 }
 
 #[test]
-fn a_wide_parquet_file_leaves_out_nulls() {
+fn nulls_of_a_wide_parquet_file_give_no_points() {
     let bench = Bench::new();
     let file = parquet(vec![
         ("day", Arc::new(Date32Array::from(vec![0, 1]))),
@@ -182,7 +182,7 @@ fn a_wide_parquet_file_leaves_out_nulls() {
 }
 
 #[test]
-fn a_file_larger_than_a_batch_comes_in_several_and_tells_its_progress() {
+fn a_file_larger_than_a_batch_is_appended_in_several_with_progress() {
     let bench = Bench::new();
     let mut text = String::from("run,metric,step,time,value\n");
     (0..600_000).for_each(|i| text.push_str(&format!("r,m,{i},0,{i}\n")));
@@ -201,43 +201,43 @@ fn a_file_larger_than_a_batch_comes_in_several_and_tells_its_progress() {
 }
 
 #[test]
-fn a_failed_import_keeps_whole_batches_and_says_how_many_rows() {
+fn a_failed_import_keeps_whole_batches_and_reports_their_rows() {
     let bench = Bench::new();
     let mut text = String::from("run,x,y\n");
     (0..200_000).for_each(|_| text.push_str("r,1,2\n"));
     text.push_str("r,1,oops\n");
     let e = bench.import("a.csv", text, &Import::new()).unwrap_err().to_string();
     assert!(e.contains("the first 131072 rows are in the store"), "{e}");
-    assert!(e.contains("line 200002, column \"y\": \"oops\" is no number"), "{e}");
+    assert!(e.contains("line 200002, column \"y\": \"oops\" is not a number"), "{e}");
     let rows: usize = bench.store.select().points().unwrap().map(|b| b.unwrap().num_rows()).sum();
     assert_eq!(rows, 2 * 131_072);
 }
 
 #[test]
-fn each_fault_of_a_csv_names_line_column_and_remedy() {
+fn csv_faults_name_line_column_and_remedy() {
     let bench = Bench::new();
     let new = Import::new;
     let long = |row: &str| format!("run,metric,labels,step,time,value\n{row}\n");
     for (text, import, says) in [
         (String::new(), new(), &["the file is empty", "first line"][..]),
         (long("a,m,,0,0,"), new(), &["line 2, column \"value\": there is no value", "NaN"]),
-        (long("a,m,,0,0,x"), new(), &["\"x\" is no number"]),
-        (long("a,m,,0,0,1e999"), new(), &["beyond what a float64 holds"]),
-        (long("a,m,,0.5,0,1"), new(), &["line 2, column \"step\": \"0.5\" is no step", "whole number"]),
+        (long("a,m,,0,0,x"), new(), &["\"x\" is not a number"]),
+        (long("a,m,,0,0,1e999"), new(), &["beyond the range of a float64"]),
+        (long("a,m,,0.5,0,1"), new(), &["line 2, column \"step\": \"0.5\" is not a step", "whole number"]),
         (long("a,m,,,0,1"), new(), &["column \"step\": there is no step"]),
-        (long("a,m,,0,tomorrow,1"), new(), &["column \"time\": \"tomorrow\" is no time", "RFC 3339"]),
-        (long("a,m,,0,1.5,1"), new(), &["is a time with a fraction", "time unit s"]),
-        (long("a,m,,0,1780000000000000000,1"), new(), &["outside the years 1 to 9999", "unit of times"]),
+        (long("a,m,,0,tomorrow,1"), new(), &["column \"time\": \"tomorrow\" is not a time", "RFC 3339"]),
+        (long("a,m,,0,1.5,1"), new(), &["is a time with a fraction", "time unit to s"]),
+        (long("a,m,,0,1780000000000000000,1"), new(), &["outside the years 1 to 9999", "time unit"]),
         (long("a,m,rank,0,0,1"), new(), &["column \"labels\"", "key=value"]),
         (long(",m,,0,0,1"), new(), &["line 2, column \"run\""]),
         (long("a,,,0,0,1"), new(), &["line 2, column \"metric\""]),
         (long(&format!("a,{},,0,0,1", "n".repeat(65_536))), new(), &["65536 bytes"]),
-        (long("a,m,,0,0"), new(), &["line 2: the row has 5 fields, and the header 6"]),
+        (long("a,m,,0,0"), new(), &["line 2: the row has 5 fields, and the header has 6"]),
         (long("a,m,,0,0,1\na,\"m\nm\",,0,0,1\na,m,,0,0,x"), new(), &["line 5"]),
         (
             "run,step,loss,name\na,0,1,x\n".into(),
             new(),
-            &["line 2, column \"name\": \"x\" is no number", "ignore this column"],
+            &["line 2, column \"name\": \"x\" is not a number", "ignore this column"],
         ),
         ("run,metric,value,gpu\n".into(), new(), &["\"gpu\"", "map them"]),
         ("metric,value\n".into(), new(), &["no column run", "map one"]),
@@ -252,22 +252,22 @@ fn each_fault_of_a_csv_names_line_column_and_remedy() {
 }
 
 #[test]
-fn each_fault_of_json_lines_names_line_key_and_remedy() {
+fn json_lines_faults_name_line_key_and_remedy() {
     let bench = Bench::new();
     let first = "{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":1}\n";
     for (line, says) in [
         ("[1,2]", &["line 2: ", "without an array"][..]),
-        ("{\"run\":", &["line 2: ", "EOF", "on a line of its own"]),
+        ("{\"run\":", &["line 2: ", "EOF", "on a separate line"]),
         ("7", &["line 2: "]),
         ("{\"run\":\"a\",\"metric\":\"m\",\"step\":0}", &["line 2, column \"value\": there is no value"]),
         ("{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":null}", &["there is no value"]),
-        ("{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":true}", &["a boolean is no number"]),
-        ("{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":{\"x\":1}}", &["an object is no number"]),
+        ("{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":true}", &["a boolean is not a number"]),
+        ("{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":{\"x\":1}}", &["an object is not a number"]),
         (
             "{\"run\":\"a\",\"metric\":\"m\",\"step\":18446744073709551615,\"value\":1}",
-            &["18446744073709551615 is no step"],
+            &["18446744073709551615 is not a step"],
         ),
-        ("{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":1,\"value\":2}", &["\"value\" comes twice"]),
+        ("{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":1,\"value\":2}", &["\"value\" occurs twice"]),
         (
             "{\"run\":\"a\",\"metric\":\"m\",\"step\":0,\"value\":1,\"gpu\":2}",
             &["line 2: ", "\"gpu\"", "ignore it"],
@@ -297,7 +297,7 @@ fn each_fault_of_json_lines_names_line_key_and_remedy() {
 }
 
 #[test]
-fn each_fault_of_parquet_names_row_column_and_remedy() {
+fn parquet_faults_name_row_column_and_remedy() {
     let bench = Bench::new();
     let text = |v: Vec<Option<&str>>| Arc::new(StringArray::from(v)) as ArrayRef;
     let long = |value: ArrayRef| {
@@ -312,14 +312,14 @@ fn each_fault_of_parquet_names_row_column_and_remedy() {
             long(Arc::new(Float64Array::from(vec![Some(1.0), None]))),
             "row 2, column \"value\": there is no value",
         ),
-        (long(text(vec![Some("1"), Some("x")])), "row 2, column \"value\": \"x\" is no number"),
+        (long(text(vec![Some("1"), Some("x")])), "row 2, column \"value\": \"x\" is not a number"),
         (
             long(Arc::new(BooleanArray::from(vec![true, false]))),
-            "row 1, column \"value\": a cell of the type Boolean is no number",
+            "row 1, column \"value\": a cell of type Boolean is not a number",
         ),
         (
             long(Arc::new(TimestampNanosecondArray::from(vec![1, 2]))),
-            "row 1, column \"value\": a timestamp is no number",
+            "row 1, column \"value\": a timestamp is not a number",
         ),
         (
             parquet(vec![
@@ -329,7 +329,7 @@ fn each_fault_of_parquet_names_row_column_and_remedy() {
             "row 2, column \"run\": it is empty",
         ),
         (parquet(vec![("m", Arc::new(Int32Array::from(vec![1, 2])))]), "no column run"),
-        (b"PAR1 is no Parquet file".to_vec(), "cannot be read as Parquet"),
+        (b"PAR1 is not a Parquet file".to_vec(), "cannot be read as Parquet"),
         (Vec::new(), "cannot be read as Parquet"),
     ] {
         let message = bench.refused("a.parquet", file, &Import::new());
@@ -338,7 +338,7 @@ fn each_fault_of_parquet_names_row_column_and_remedy() {
 }
 
 #[test]
-fn a_path_that_is_no_file_of_a_known_format_is_refused() {
+fn a_missing_file_unknown_extension_or_folder_is_refused() {
     let bench = Bench::new();
     let import = |path: PathBuf, how: &Import| bench.store.import(path, how).unwrap_err();
     let gone = import(bench.dir.path().join("gone.csv"), &Import::new());
@@ -354,7 +354,7 @@ fn a_path_that_is_no_file_of_a_known_format_is_refused() {
 }
 
 #[test]
-fn a_row_without_an_end_is_refused_before_it_fills_the_memory() {
+fn a_row_without_an_end_is_refused_before_it_fills_memory() {
     let bench = Bench::new();
     let mut csv = b"run,metric,value\na,m,1\na,\"".to_vec();
     csv.resize(70 << 20, b'x');
@@ -381,7 +381,7 @@ fn a_stream_of_unknown_length_is_imported() {
 }
 
 #[test]
-fn the_line_of_a_fault_is_that_of_an_editor() {
+fn a_fault_has_the_line_number_that_an_editor_shows() {
     let bench = Bench::new();
     for end in ["\n", "\r\n"] {
         for (lines, line) in [

@@ -1,4 +1,4 @@
-//! The wide form, one column a metric: a row becomes one point for each of its metrics that holds something.
+//! The wide form, one column per metric: a row gives one point for each metric cell that is not empty.
 
 use super::batch::SeriesCodes;
 use super::cell::TableCell;
@@ -6,11 +6,11 @@ use super::fault::{FilePlace, ImportFault};
 use super::long::{Loader, RoleCells};
 use super::map::Role;
 
-/// What else may help where a column holds no numbers.
+/// The second remedy for a metric column without numbers.
 const NO_METRIC: &str = "ignore this column, or map metric and value if each row is one point";
 
 impl Loader<'_, '_> {
-    /// Takes one row of a wide table: the cells that are no metrics, and each metric's name and cell.
+    /// Imports one row of a wide table: the cells with roles, and each metric's name and cell.
     pub(crate) fn wide<'c, I>(
         &mut self,
         place: FilePlace,
