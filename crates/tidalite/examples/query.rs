@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{points} points below step 1000");
 
     // One row per run. Aggregates are over finite values.
-    let by_run = loss.aggregate(&[Aggregate::Min, Aggregate::Argmin, Aggregate::Mean], &[By::Run])?;
+    let by_run = loss.aggregate(&[Aggregate::Min, Aggregate::ArgMin, Aggregate::Mean], &[By::Run])?;
     let runs = by_run["run"].as_string::<i32>();
     let (least, step) =
         (by_run["min"].as_primitive::<Float64Type>(), by_run["argmin"].as_primitive::<Int64Type>());

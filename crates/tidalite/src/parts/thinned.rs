@@ -85,7 +85,7 @@ pub(crate) fn buckets_max(memory_bytes: u64) -> u64 {
     memory_bytes / BUCKETS_SHARE / size_of::<Summary>() as u64
 }
 
-/// How much a part in the making holds of what is bounded.
+/// How much of its bounds a part that is being built uses.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct ThinnedSize {
     buckets: u64,
