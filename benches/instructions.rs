@@ -4,6 +4,7 @@
 //!
 //! A process opens the store and asks once, others ask twice and three times: the second time a reader keeps decoded pages, and from
 //! the third on it has them.
+#![allow(clippy::disallowed_methods, reason = "a bench prepares its own files")]
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
 use std::path::Path;

@@ -1,6 +1,7 @@
 //! Peak memory of loading, flushing, compacting and querying 100 M points (100 runs × 20 metrics × 50,000 steps) at the default
 //! memory option of 256 MiB. Each stage is a process of its own, so that its peak is its own.
 //! `cargo bench -p tidalite-benches --bench memory`; `TIDALITE_BENCH_RUNS=10` for a tenth.
+#![allow(clippy::disallowed_methods, reason = "a bench prepares its own files")]
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
 use std::path::Path;

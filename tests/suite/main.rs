@@ -3,6 +3,7 @@
 //!
 //! `TIDALITE_LONG=1` multiplies what the crash, failure and equivalence tests try.
 
+#![allow(clippy::disallowed_methods, reason = "tests prepare files and damage them")]
 #![allow(clippy::unwrap_used, reason = "a test may panic, and says where")]
 
 mod allocation;

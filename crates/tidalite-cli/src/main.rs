@@ -3,6 +3,9 @@
 //! Flags ([`args`]) → validated values ([`values`]) → one match that runs ([`commands::run`]). Answers go to standard
 //! output, everything else to standard error; exit codes are in [`failure`].
 
+#![deny(unsafe_code)]
+#![allow(clippy::disallowed_methods, reason = "the command reads and writes the user's files")]
+
 mod args;
 mod columns;
 mod commands;

@@ -51,6 +51,7 @@
 //! - No length read from a file is allocated for before it is bounded by the file's size or by a constant.
 //! - A value chunk that holds a NaN has no statistics, since readers disagree on what min and max mean then.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests prepare files and damage them"))]
 #![forbid(unsafe_code)]
 
 mod copy;

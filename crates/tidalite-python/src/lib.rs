@@ -6,6 +6,7 @@
 //! - No class holds a lock of its own while Python code runs, since that code may call back.
 //! - Arguments are checked and converted before anything is written.
 
+#![deny(unsafe_code)]
 // The macros of PyO3 make public items of what only Python can reach.
 #![allow(unreachable_pub)]
 

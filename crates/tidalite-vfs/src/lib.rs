@@ -17,6 +17,8 @@
 //! [`publish`] is the one way in which a small file appears whole or not at all. [`ForkGuard`] tells a process
 //! that it is the child of the one that opened something. `unsafe` is confined to `mapped.rs`.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests prepare files and damage them"))]
+
 mod fork;
 mod mapped;
 mod positioned;

@@ -8,6 +8,11 @@
 //! so whoever made a lock releases it explicitly (else a child that lives on would hold it), and a copy in a child
 //! only closes its descriptor, which leaves the parent's lock alone.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is the file system, the clock and the random numbers that others go through"
+)]
+
 use crate::mapped::MappedSegment;
 use crate::positioned::PositionedSegment;
 use crate::statfs;

@@ -39,6 +39,7 @@
 //! Every call gives one [`Error`], whose [`ErrorKind`] says what can be done about it. The library never prints, never
 //! exits, and never takes the host program down.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests prepare files and damage them"))]
 #![forbid(unsafe_code)]
 
 mod align;

@@ -1,6 +1,7 @@
 //! A point's whole life through the public API, on the real file system: logged, read live by a second store, flushed,
 //! compacted, queried, followed, backed up.
 
+#![allow(clippy::disallowed_methods, reason = "tests prepare files and damage them")]
 // An integration test is a test throughout, its helpers too.
 #![allow(clippy::unwrap_used)]
 

@@ -1,5 +1,6 @@
 //! Selections of more series than are planned at once: answers come span by span of runs, and are the same.
 
+#![allow(clippy::disallowed_methods, reason = "tests prepare files and damage them")]
 // An integration test is a test throughout, its helpers too.
 #![allow(clippy::unwrap_used)]
 

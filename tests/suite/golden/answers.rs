@@ -29,7 +29,7 @@ pub(super) fn all(store: &Store) -> Value {
         "aggregates by bucket of time": aggregate(&[By::Metric, By::TimeBucket(60_000_000)]),
         "chart": table(&store.select().run("train").chart_batch(12).unwrap()),
         "chart of a thinned run": table(&store.select().run("old").chart_batch(10).unwrap()),
-        "stats": [stats.points, stats.thinned_points, stats.runs as u64],
+        "stats": [stats.points, stats.thinned_points, stats.runs],
     })
 }
 

@@ -3,6 +3,7 @@
 //! Modules by promise: `answers` (each command in each format), `files` (import and export), `refusals` (bad input, and
 //! what the message says), `streams` (pipes, follow), `help`, `demo`.
 
+#![allow(clippy::disallowed_methods, reason = "tests prepare files and damage them")]
 #![allow(clippy::unwrap_used)]
 
 mod answers;

@@ -67,7 +67,7 @@ fn add(
             continue;
         }
         let name = child.ident.to_string();
-        let child_path = [path, &[name.clone()]].concat();
+        let child_path = [path, std::slice::from_ref(&name)].concat();
         let below = format!("{folder}/{name}");
         if let Some((_, items)) = &child.content {
             add(modules, files, &below, file, &child_path, items);

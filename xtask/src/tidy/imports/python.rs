@@ -103,8 +103,9 @@ fn resolve<'a>(
     let file = modules.get(module)?;
     let is_package = file.name.ends_with("__init__.py");
     if is_package && !name.is_empty() && depth < 8 {
-        for import in imports(&file.text).iter().filter(|i| i.names.iter().any(|n| n == name)) {
-            // From the compiled module: no file of the package defines it.
+        let imports = imports(&file.text);
+        if let Some(import) = imports.iter().find(|i| i.names.iter().any(|n| n == name)) {
+            // `None` for a name of the compiled module, which no file of the package defines.
             return resolve(modules, &absolute(module, is_package, &import.module)?, name, depth + 1);
         }
     }
