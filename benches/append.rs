@@ -1,6 +1,6 @@
-//! What logging costs: one point by an interned metric, a row of 20, a row by names; and the tail of the distribution.
+//! The cost of logging: one point by an interned metric, a row of 20 values, a row by names, and the latency percentiles.
 //!
-//! Warm, durability `process`, one thread, steps and times given (so that the clock is not what is measured), on the
+//! Warm, durability `process`, one thread, steps and times given (so that the clock is not measured), on the
 //! file system of the temporary folder. `cargo bench -p tidalite-benches --bench append`.
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
@@ -59,8 +59,8 @@ fn append(c: &mut Criterion) {
     });
 }
 
-/// Criterion gives means over a loop that outruns the disk; the promise is about percentiles, so each call is timed, less what
-/// timing itself costs.
+/// Criterion gives means over a loop that outruns the disk. The promise is about percentiles, so each call is timed. The
+/// cost of timing is subtracted.
 fn percentiles() {
     let dir = tempfile::tempdir().unwrap();
     let run = fresh(&dir);

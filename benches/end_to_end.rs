@@ -1,8 +1,8 @@
-//! The standard workload from end to end: loading it (batches of a run each, then compaction), opening the store and the
-//! first query, and the ten standard queries, median of 15; then one long series in few buckets, with rollups and
-//! without. Warm page cache, all cores, results as Arrow.
-//! `cargo bench -p tidalite-benches --bench end_to_end`; with `-- RUNS METRICS STEPS` another size than 20 × 50 × 10,000, and
-//! with a query's name behind these that query alone.
+//! The standard workload from end to end: load (one batch per run, then compaction), open with the first query, and the ten
+//! standard queries, median of 15. Then one long series in few buckets, with and without rollups. Warm page cache, all
+//! cores, results as Arrow.
+//! `cargo bench -p tidalite-benches --bench end_to_end`; `-- RUNS METRICS STEPS` sets another size than
+//! 20 × 50 × 10,000, and a query's name after these selects that query.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
 use arrow::array::{Int64Array, RecordBatch, StringArray};
@@ -114,7 +114,7 @@ fn long() {
 }
 
 fn main() {
-    // What cargo adds itself is no size.
+    // Cargo adds `--bench` itself.
     let sizes: Vec<usize> = std::env::args().filter_map(|a| a.parse().ok()).collect();
     match sizes[..] {
         [runs, metrics, steps] => standard(runs, metrics, steps),

@@ -1,9 +1,10 @@
-//! Instructions that each standard question takes, counted by valgrind's callgrind: the same whatever else the machine does.
+//! Instructions per standard question, counted by valgrind's callgrind, which does not depend on the load of the machine.
 //! 1.1 M points of the tracker workload (11 runs × 10 metrics × 10,000 steps), one thread, page cache warm.
 //! `cargo bench -p tidalite-benches --bench instructions`; needs valgrind.
 //!
-//! A process opens the store and asks once, others ask twice and three times: the second time a reader keeps decoded pages, and from
-//! the third on it has them.
+//! One process opens the store and asks once, others ask two and three times: a reader keeps decoded pages at the second
+//! reading and uses them from the third on.
+#![allow(clippy::disallowed_methods, reason = "a bench prepares its own files")]
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
 use std::path::Path;
@@ -46,7 +47,7 @@ fn ask(path: &Path, question: &str, times: usize) {
     }
 }
 
-/// Instructions of a process that opens the store and asks so many times.
+/// Instructions of a process that opens the store and asks `times` times.
 fn count(store: &Path, question: &str, times: usize) -> u64 {
     let out = store.with_file_name("callgrind.out");
     let done = Command::new("valgrind")

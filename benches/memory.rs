@@ -1,6 +1,7 @@
 //! Peak memory of loading, flushing, compacting and querying 100 M points (100 runs × 20 metrics × 50,000 steps) at the default
-//! memory option of 256 MiB. Each stage is a process of its own, so that its peak is its own.
+//! memory option of 256 MiB. Each stage runs in a process of its own, so that peaks do not mix.
 //! `cargo bench -p tidalite-benches --bench memory`; `TIDALITE_BENCH_RUNS=10` for a tenth.
+#![allow(clippy::disallowed_methods, reason = "a bench prepares its own files")]
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
 use std::path::Path;
@@ -76,8 +77,8 @@ fn run_stage(stage: &str, path: &Path) {
     );
 }
 
-/// A figure of /proc/self/status in KiB. The peak counts mapped log pages too, which the kernel takes back at will;
-/// `RssAnon` is what is held at the end.
+/// A figure of /proc/self/status in KiB. The peak includes mapped log pages, which the kernel can reclaim at any time;
+/// `RssAnon` is the memory held at the end.
 fn peak_kib(field: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     status

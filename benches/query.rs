@@ -1,7 +1,7 @@
 //! The ten standard questions: 10 M points of the tracker workload (20 runs × 50 metrics × 10,000 steps), compacted, warm page
 //! cache, the store open, result as Arrow; on one thread and on all. `cargo bench -p tidalite-benches --bench query`.
 //!
-//! Where noise hides an effect, `--bench instructions` counts instead.
+//! Where noise hides an effect, use `--bench instructions`.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use criterion::{Criterion, criterion_group, criterion_main};

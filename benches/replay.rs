@@ -8,7 +8,7 @@ use tidalite_log::{LogSink, Row, replay, writers};
 use tidalite_testkit::{metric_names, workload_run};
 use tidalite_vfs::RealVfs;
 
-/// Sums the values up, so that each is looked at.
+/// Sums the values, so that each is read.
 #[derive(Default)]
 struct Sum {
     values: u64,

@@ -1,7 +1,6 @@
-//! What the benches share: the store of the tracker workload, and the questions that are put to it.
-//!
-//! The benches themselves are the files beside this package's manifest.
-#![allow(clippy::missing_panics_doc, clippy::unwrap_used)] // a bench has nobody to hand an error to
+//! What the benches share: the store of the tracker workload, and the questions to it. The benches are the files next to
+//! this package's manifest.
+#![allow(clippy::missing_panics_doc, clippy::unwrap_used)] // a bench ends at the first error
 
 use arrow::array::{
     ArrayRef, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
@@ -12,14 +11,14 @@ use std::sync::Arc;
 use tidalite::{Aggregate, AlignOn, By, Fill, Store};
 use tidalite_testkit::{metric_names, workload_run};
 
-/// How large a store of the tracker workload is: `runs` × `metrics` × `steps` points.
+/// The size of a store of the tracker workload: `runs` × `metrics` × `steps` points.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
     /// Runs; each logs all metrics.
     pub runs: usize,
-    /// Metrics a run.
+    /// Metrics per run.
     pub metrics: usize,
-    /// Steps a metric.
+    /// Steps per metric.
     pub steps: usize,
 }
 
@@ -27,7 +26,7 @@ impl Size {
     /// 10 M points: 20 runs × 50 metrics × 10,000 steps.
     pub const STANDARD: Size = Size { runs: 20, metrics: 50, steps: 10_000 };
 
-    /// Points in all.
+    /// All points.
     pub fn points(self) -> u64 {
         (self.runs * self.metrics * self.steps) as u64
     }
@@ -110,7 +109,7 @@ const SHAPE: [Aggregate; 3] = [Aggregate::Min, Aggregate::Max, Aggregate::Mean];
 const RUN: &str = "run-00010";
 const LOSS: &str = "loss/0";
 const BUCKETS: usize = 1000;
-/// Steps a bucket, of which a series of 10,000 steps has a thousand.
+/// Steps per bucket: a series of 10,000 steps has a thousand buckets.
 const WIDTH: u64 = 10;
 
 /// The middle twentieth of a run's time, in µs.

@@ -1,5 +1,5 @@
-//! Any tags and payloads as frames whose checksums are right: what is behind the checksum is not believed either. Whatever
-//! the log says, the store answers or gives an error, a flush keeps each point that was read before, and nothing panics.
+//! Any tags and payloads in frames with valid checksums: their content is not trusted either. The store answers or gives an
+//! error, a flush keeps each point that was read before, and nothing panics.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -11,7 +11,7 @@ use tidalite_vfs::{SimVfs, Vfs};
 const WRITER: u32 = 1;
 const UUID: [u8; 16] = *b"\x01\x23\x45\x67\x89\xab\xcd\xef\x01\x23\x45\x67\x89\xab\xcd\xef";
 
-/// A segment as `docs/format.md` says, made of what is given.
+/// A segment as in `docs/format.md`, made of the given frames.
 struct Segment {
     bytes: Vec<u8>,
     seed: u32,
@@ -49,12 +49,12 @@ impl Segment {
     }
 }
 
-/// Frames are told apart by their heads: tag, argument, length. Tag 15 begins another segment.
+/// Each frame begins with tag, argument and length. Tag 15 begins another segment.
 fn segments(mut data: &[u8]) -> Vec<Vec<u8>> {
     let mut segments = vec![Segment::new(1, 0, 0)];
     let (mut position, mut ordinal) = (0, 0);
     while let [tag, argument, length, rest @ ..] = data {
-        let (payload, behind) = rest.split_at(rest.len().min(usize::from(*length)));
+        let (payload, after) = rest.split_at(rest.len().min(usize::from(*length)));
         let few = u32::try_from(segments.len()).expect("few");
         let last = segments.last_mut().expect("there is one");
         if tag % 16 == 15 && few < 4 {
@@ -65,7 +65,7 @@ fn segments(mut data: &[u8]) -> Vec<Vec<u8>> {
             continue;
         }
         last.push(tag % 16, *argument, payload);
-        data = behind;
+        data = after;
     }
     segments.into_iter().map(|s| s.bytes).collect()
 }

@@ -6,7 +6,7 @@ use std::panic::{catch_unwind, set_hook};
 use std::sync::Mutex;
 use tidalite::{FileFormat, Import, Options};
 
-/// What the last panic said. The engine catches those of decoders of other projects, so a panic alone is no finding.
+/// The last panic's message. The engine catches panics of third-party decoders, so a panic alone is not a finding.
 static LAST: Mutex<String> = Mutex::new(String::new());
 
 fuzz_target!(
@@ -27,7 +27,7 @@ fn import(data: &[u8]) {
     let format = formats[usize::from(*format) % formats.len()];
     let dir = tempfile::tempdir().expect("a temporary folder");
     let file = dir.path().join("in");
-    std::fs::write(&file, body).expect("room on the disk");
+    std::fs::write(&file, body).expect("space on the disk");
     let store = Options::new().background(false).open(dir.path().join("s")).expect("a new store");
     let import = Import::new().format(format).wide(wide & 1 == 1);
     let import = if wide & 2 == 2 { import.run("r") } else { import };

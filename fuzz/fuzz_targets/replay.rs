@@ -1,4 +1,4 @@
-//! Any bytes as a segment of a dead writer: replay ends, without a panic, and never hands out more than the bytes can hold.
+//! Any bytes as a segment of a dead writer: replay ends without a panic and gives no more values than the bytes can hold.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -27,7 +27,7 @@ fuzz_target!(|data: &[u8]| {
     let dir = log.join("00000001-0123456789abcdef0123456789abcdef");
     vfs.create_dir(log).expect("a new disk");
     vfs.create_dir(&dir).expect("a new disk");
-    // Two segments where the first byte says so, so that what follows a broken one is met too.
+    // The first byte decides where a second segment begins, so that one after a broken one is read too.
     let cut = data.first().map_or(0, |b| usize::from(*b) * data.len() / 256);
     for (number, bytes) in [(1, &data[..cut]), (2, &data[cut..])] {
         let mut file = vfs.create(&dir.join(format!("{number:08}.seg"))).expect("a new file");

@@ -1,5 +1,5 @@
-//! A small store in which a stretch of one file is overwritten by any bytes: whatever is asked of it ends with an answer, a
-//! report, or an error, never with a panic.
+//! A small store with one range of one file overwritten by any bytes: every call ends with an answer, a report or an error,
+//! never with a panic.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use tidalite::{Aggregate, By, Options};
 
-/// Files of a store with two parts, two versions, a run table and the log of a writer that is gone.
+/// Files of a store with two parts, two versions, a run table and the log of a dead writer.
 fn golden() -> &'static Vec<(PathBuf, Vec<u8>)> {
     static FILES: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
     FILES.get_or_init(|| {
@@ -15,12 +15,12 @@ fn golden() -> &'static Vec<(PathBuf, Vec<u8>)> {
         let store = Options::new().background(false).open(dir.path().join("s")).expect("a new store");
         let run = store.run("r").param("lr", 0.1).start().expect("a new run");
         for step in 0..300 {
-            run.log(step, &[("a", step as f64), ("b", f64::NAN)]).expect("room on the disk");
+            run.log(step, &[("a", step as f64), ("b", f64::NAN)]).expect("space on the disk");
             if step % 100 == 50 {
-                store.flush().expect("room on the disk");
+                store.flush().expect("space on the disk");
             }
         }
-        store.close().expect("room on the disk");
+        store.close().expect("space on the disk");
         let mut files = Vec::new();
         gather(&dir.path().join("s"), Path::new(""), &mut files);
         files
@@ -53,7 +53,7 @@ fuzz_target!(|data: &[u8]| {
         }
         let path = dir.path().join(name);
         std::fs::create_dir_all(path.parent().expect("below the root")).expect("a folder");
-        std::fs::write(path, bytes).expect("room on the disk");
+        std::fs::write(path, bytes).expect("space on the disk");
     }
     let Ok(store) = Options::new().background(false).open(dir.path()) else { return };
     let _ = store.verify();

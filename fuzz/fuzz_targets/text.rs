@@ -1,4 +1,5 @@
-//! Any text as pattern, labels, aggregate, transform, x-axis, cursor or filter of runs: read or refused, and what is read has the same text again.
+//! Any text as pattern, labels, aggregate, transform, x-axis, cursor or run filter: it is refused, or it parses and its
+//! text parses to the same value.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! An allocator that remembers the largest single allocation, so that a test can say that damage never asks for much.
+//! An allocator that remembers the largest single allocation, so that a test can prove that damage causes no large one.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +7,7 @@ struct Watching;
 
 static LARGEST: AtomicUsize = AtomicUsize::new(0);
 
-/// Smaller ones are not worth the threads' meeting at one word.
+/// Smaller ones are not counted: threads would contend for one word.
 const WATCHED_MIN: usize = 1 << 20;
 
 fn watch(bytes: usize) {

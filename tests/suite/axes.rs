@@ -1,4 +1,4 @@
-//! Other x-axes than the step: where each point stands is told by a look-up in the points themselves.
+//! X-axes other than the step. The expected x of each point is looked up in the points themselves.
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampMicrosecondType};
@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use tidalite::{Aggregate, ErrorKind, Fill, Labels, Options, Point, RowAt, SeriesKey, Store, XAxis};
 use tidalite_testkit::{Random, points};
 
-/// Two runs of two ranks, a third of one rank, and one that nobody started; tokens are logged now and then, by rank in
-/// the first run alone.
+/// Two runs of two ranks, a third of one rank, and one that was never started. Tokens are logged now and then, by rank in
+/// the first run only.
 fn store(dir: &tempfile::TempDir) -> Store {
     let store = Options::new().background(false).tile_rows(64).open(dir.path().join("m")).unwrap();
     let mut r = Random::new(8);
@@ -21,7 +21,7 @@ fn store(dir: &tempfile::TempDir) -> Store {
                 };
                 run.log_at(&at(labels), &[("loss", r.normal())]).unwrap();
                 if step > 5 && r.below(6) == 0 {
-                    // Tokens go back now and then, and are no number now and then.
+                    // Tokens sometimes decrease, and sometimes are NaN.
                     let tokens = if r.below(10) == 0 { f64::NAN } else { (step * 100) as f64 * r.unit() };
                     run.log_at(&at(if id == "a" { labels } else { "" }), &[("tokens", tokens)]).unwrap();
                 }
@@ -99,7 +99,7 @@ fn a_point_stands_at_the_last_value_of_the_other_metric() {
     assert_eq!(told(&over.lttb(10).unwrap()).values().map(Vec::len).collect::<Vec<_>>(), [10; 5]);
     assert_eq!(over.align(Fill::Previous).unwrap().num_columns(), 6);
     assert_eq!(over.align(Fill::Linear).unwrap_err().kind(), ErrorKind::Invalid);
-    // A range of steps says which points are drawn, and not what the metric was before.
+    // A range of steps selects the points that are drawn. The x-axis still sees earlier values.
     let late = store.select().metric("loss").steps(290..).over(XAxis::Metric("tokens".into()));
     assert_eq!(told(&late.points().unwrap()).values().map(Vec::len).collect::<Vec<_>>(), [10; 5]);
 }
@@ -138,7 +138,7 @@ fn times_order_points_whatever_their_steps() {
     assert_eq!(table.num_rows(), 10);
     let last = table.column(1).as_primitive::<Float64Type>();
     assert_eq!(last.values(), &[49.0, 48.0, 47.0, 46.0, 45.0, 44.0, 43.0, 42.0, 41.0, 40.0]);
-    // What is made of a series is made along its steps.
+    // Transforms run along the steps, not along the x-axis.
     let slopes =
         store.select().metric("loss").transform("derivative:step".parse().unwrap()).over(XAxis::Time);
     let slopes = slopes.points().unwrap();

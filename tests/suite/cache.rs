@@ -1,4 +1,4 @@
-//! Decoded pages that a long-lived reader keeps: they spare reading, never change an answer, and go when their part goes.
+//! Decoded pages that a long-lived reader keeps: they avoid reading, never change an answer, and are evicted with their part.
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -8,7 +8,7 @@ use tidalite_testkit::Random;
 
 const STEPS: i64 = 20_000;
 
-/// Of parts with several tiles, whose pages begin at the same rows.
+/// Makes parts with several tiles, whose pages begin at the same rows.
 fn writer() -> Options {
     Options::new().background(false).tile_rows(6_000)
 }
@@ -22,7 +22,7 @@ fn fill(store: &Store, run: &str, rng: &mut Random) {
     store.flush().unwrap();
 }
 
-/// All values as text, since how names are coded is no part of the answer.
+/// All values as text, since the encoding of names is not part of the answer.
 fn texts(batch: &RecordBatch) -> Vec<String> {
     let options = FormatOptions::default();
     let column = |c: &ArrayRef| {
@@ -37,7 +37,7 @@ fn points(select: &Selection) -> Vec<String> {
 }
 
 #[test]
-fn a_question_that_comes_again_reads_no_page_and_has_the_same_answer() {
+fn a_repeated_question_reads_no_page_and_has_the_same_answer() {
     let dir = tempdir().unwrap();
     let store = writer().open(dir.path().join("s")).unwrap();
     fill(&store, "a", &mut Random::new(1));
@@ -48,7 +48,7 @@ fn a_question_that_comes_again_reads_no_page_and_has_the_same_answer() {
     };
     let (first, how) = ask();
     assert!(how.pages_read > 0 && how.pages_cached == 0, "{how}");
-    // Kept when it is read a second time.
+    // Pages are kept at the second reading.
     ask();
     let (again, how) = ask();
     assert!(how.pages_read == 0 && how.pages_cached > 0, "{how}");
@@ -64,10 +64,10 @@ fn a_question_that_comes_again_reads_no_page_and_has_the_same_answer() {
 }
 
 #[test]
-fn a_reader_that_keeps_pages_answers_as_a_fresh_one_whatever_is_written_merged_or_taken_back() {
+fn a_reader_with_cached_pages_answers_as_a_new_one_after_writes_merges_rewinds_and_deletions() {
     let dir = tempdir().unwrap();
     let path = dir.path().join("s");
-    // So little memory that pages push each other out.
+    // So little memory that pages evict each other.
     let store = writer().memory_bytes(16 << 20).open(&path).unwrap();
     let reader = Options::new().read_only(true).memory_bytes(16 << 20).open(&path).unwrap();
     let mut rng = Random::new(2);

@@ -1,8 +1,8 @@
-//! Many threads and many processes write, flush, compact and read at once: no gap, no duplicate, and what a snapshot sees
-//! stays.
+//! Threads and processes write, flush, compact and read at the same time: no point is missing or duplicated, and a snapshot
+//! does not change.
 //!
-//! Method: on a real file system; values say who wrote a point and when, so that each is looked for by name. Processes are
-//! this binary again, see `process.rs`. Nothing waits for a time to pass: each test ends when what it waits for is there.
+//! Method: on a real file system. Names and values identify the writer of each point. Processes are this binary again, see
+//! `process.rs`. Tests wait for events, not for time to pass.
 
 use crate::process::{Player, say};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
@@ -22,7 +22,7 @@ fn all(store: &Store) -> Vec<(SeriesKey, Point)> {
     points(&select(store.select(), &Question::all(Repeats::All))).unwrap()
 }
 
-/// Points as they are told apart in these tests: by series and step.
+/// The identity of points in these tests: series and step.
 fn names(points: &[(SeriesKey, Point)]) -> Vec<(String, String, i64)> {
     points.iter().map(|(k, p)| (k.metric.to_string(), k.labels.to_string(), p.step)).collect()
 }
@@ -69,7 +69,7 @@ fn rows_of_four_threads_of_one_run_are_there_once_each_and_in_their_order() {
     check();
 }
 
-/// Logs so many rows to run "r", then waits for nothing. The argument is `<rank> <rows>`.
+/// Logs rows to run "r" and ends. The argument is `<rank> <rows>`.
 pub(crate) fn writer(path: &Path, arg: &str) {
     let (rank, rows) = arg.split_once(' ').unwrap();
     let store = options().open(path).unwrap();
@@ -131,13 +131,13 @@ fn batch(metric: &str, steps: std::ops::Range<i64>) -> RecordBatch {
     RecordBatch::try_from_iter(columns).unwrap()
 }
 
-/// Writes by `write`, called with 0, 1, …, on one thread, while another flushes and compacts and this one follows, until
-/// all `wanted` points are written and a last poll is done.
+/// Calls `write` with 0, 1, … on one thread while another flushes and compacts and this one follows, until all `wanted`
+/// points are written and a last poll is done.
 fn followed_while(wanted: usize, writes: i64, write: impl Fn(&Store, i64) + Sync) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store");
     let store = options().open(&path).unwrap();
-    // A process of its own, as far as the engine can tell.
+    // The engine treats a second store as another process.
     let other = options().open(&path).unwrap();
     let written = AtomicBool::new(false);
     let mut seen = Vec::new();
@@ -181,7 +181,7 @@ fn followed_while(wanted: usize, writes: i64, write: impl Fn(&Store, i64) + Sync
 #[test]
 fn a_follower_gets_each_row_once_across_flushes_and_compactions() {
     followed_while(2 * 6000, 6000, |store, i| {
-        // One handle would do; a run that is started again must not matter.
+        // One handle would do. Starting a run again must change nothing.
         let run = store.run("r").start().unwrap();
         run.log(i, &[("a", i as f64), ("b", i as f64)]).unwrap();
     });
@@ -193,7 +193,7 @@ fn a_follower_gets_each_point_once_of_batches_large_and_small_and_of_rows_betwee
     let sizes = |i: i64| if i % 3 == 0 { 17_000 } else { 10 };
     let total: i64 = (0..12).map(sizes).sum();
     followed_while(usize::try_from(total).unwrap() + 400 * 12, 12, |store, i| {
-        // Rows go in on another thread while the batch becomes a part.
+        // Another thread logs rows while the batch becomes a part.
         std::thread::scope(|s| {
             s.spawn(|| {
                 let run = store.run("r").start().unwrap();
@@ -216,7 +216,7 @@ fn threads_that_read_one_store_while_it_is_written_flushed_and_backed_up_see_who
     let (store, other) = (options().open(&path).unwrap(), options().open(&path).unwrap());
     let run = store.run("r").start().unwrap();
     let written = AtomicBool::new(false);
-    // How many rows a snapshot holds: all from the first on, each whole and once.
+    // How many rows a snapshot holds: a prefix of all rows, each whole and once.
     let prefix = |store: &Store| {
         let found = all(store);
         let (a, b) = found.split_at(found.len() / 2);
@@ -292,7 +292,7 @@ fn segments_made_ahead_of_need_are_not_collected_with_the_flushed_ones_before_th
         step
     };
     for round in 0..8 {
-        // Beyond the half of a segment, the next is made by the log's own thread.
+        // Once a segment is half full, the log's own thread creates the next.
         let before = segments();
         log(50);
         for _ in 0..200 {
@@ -332,7 +332,7 @@ fn a_writer_that_begins_while_others_flush_keeps_its_log() {
                     let store = options().open(path).unwrap();
                     let run = store.run(format!("{thread}-{i}")).start().unwrap();
                     run.log(0, &[("a", 1.0)]).unwrap();
-                    // Some end at once, some in order, some never had a row.
+                    // Some end without a close, some are closed, some never have a row.
                     drop(options().open(path).unwrap());
                     if i % 2 == 0 {
                         store.close().unwrap()
@@ -341,7 +341,7 @@ fn a_writer_that_begins_while_others_flush_keeps_its_log() {
             })
         });
         let ended: Vec<_> = each.collect::<Vec<_>>().into_iter().map(|t| t.join()).collect();
-        // Ahead of any panic, or the flushes would never end.
+        // Before any panic is passed on, or the flushes would never end.
         begun.store(true, Ordering::Release);
         ended.into_iter().for_each(|t| t.unwrap());
     });

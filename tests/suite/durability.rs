@@ -1,17 +1,17 @@
 //! What is durable survives a power cut, and what a power cut leaves is a prefix of each writer, whole (T1).
 //!
-//! Method: sequences of operations run on a simulated disk, and the power goes at each step that changes it; what was not
-//! synced is kept, lost, torn or zeroed in twelve ways each. Every disk that comes out is opened and compared with the
-//! oracle, again after a second cut, and used; see `tidalite_testkit::Scenario`. Negative controls: on a disk that ignores
+//! Method: sequences of operations run on a simulated disk, and the power is cut at each step that changes it. Unsynced
+//! writes are kept, lost, torn or zeroed, in twelve ways per step. Each resulting disk is opened, compared with the
+//! oracle, compared again after a second cut, and used; see `tidalite_testkit::Scenario`. Negative controls: on a disk that ignores
 //! syncs the same harness must find violations.
 
 use crate::{factor, note, threads};
 use tidalite::{Durability, Options};
 use tidalite_testkit::{CutTally, Mix, Op, Planted, Scenario, draw_ops};
 
-/// States that the push run must reach.
+/// The short run must check at least this many states.
 const STATES_MIN: usize = 20_000;
-/// Of so many states one has its recovery cut too. A prime, so that each way of cutting comes to it.
+/// One state in this many has its recovery cut too. A prime, so that each way of cutting is met.
 const NESTED_EACH: usize = 1801;
 
 fn tiny() -> Options {
@@ -33,8 +33,8 @@ fn rows(store: usize, run: usize, steps: std::ops::Range<i64>) -> impl Iterator<
     })
 }
 
-/// All that a store does, once, in the usual order: two writers, rotation, a batch, flush by one of what both wrote, parts
-/// of both merged, a run ended, a store closed and opened again.
+/// Everything that a store does, once: two writers, rotation, a batch, a flush of both logs, a compaction, a run that ends, a
+/// store closed and opened again.
 fn whole_life() -> Vec<Op> {
     let mut ops: Vec<Op> = vec![Op::Start { store: 0, run: 0, about: 5 }];
     ops.extend(rows(0, 0, 0..30));
@@ -51,7 +51,7 @@ fn whole_life() -> Vec<Op> {
     ops
 }
 
-/// Writers die without a word and unsynced, others flush what they left, and only then the power goes.
+/// Writers are killed with unsynced logs, others flush these logs, and then the power is cut.
 fn killed_and_flushed_by_others() -> Vec<Op> {
     let mut ops: Vec<Op> = rows(0, 0, 0..40).chain(rows(1, 1, 0..25)).collect();
     ops.extend([Op::Sync { store: 1 }]);
@@ -76,7 +76,7 @@ fn assert_holds(tally: &CutTally) {
 
 #[test]
 fn a_power_cut_at_any_step_loses_nothing_durable_and_leaves_whole_prefixes() {
-    // Every seventh step, and each of them in a long run: neighbours leave much the same.
+    // Every seventh step, in a long run every step: neighbours leave similar disks.
     let stride = if factor() > 1 { 1 } else { 7 };
     let mut total = CutTally::default();
     let by_row = tiny().durability(Durability::Row);

@@ -1,9 +1,9 @@
-//! Whatever is done to a store, and however it is opened, it answers as the oracle does, bit for bit (T7).
+//! After any operations and with any options, a store answers as the oracle does, bit for bit (T7).
 //!
 //! Method: proptest draws sequences of operations (rows with NaN, −0, ±Inf, repeats, steps out of order, batches, changes of
 //! runs, rewinds, deletions, flush, compaction, reopening, kills, two writers, held snapshots, a follower) and shrinks what fails. Each sequence
-//! runs under usual options and under drawn ones, which must not show. Questions with filters are compared on the way,
-//! everything at the end.
+//! runs with usual options and with drawn ones, which must not change an answer. Questions with filters are compared on the
+//! way, everything at the end.
 
 use crate::{factor, note};
 use proptest::prelude::{Strategy, any};
@@ -13,7 +13,7 @@ use std::time::Duration;
 use tidalite::{Durability, Options};
 use tidalite_testkit::{Mix, Op, Random, StoreMachine, ops};
 
-/// Cases of each of the two tests of the push run.
+/// Cases per test in the short run.
 const CASES: u32 = 200;
 
 fn runner(seed: u8) -> TestRunner {
@@ -26,7 +26,7 @@ fn usual() -> Options {
     Options::new().threads(1)
 }
 
-/// Options that make everything small, or odd.
+/// Small or unusual options.
 fn drawn(seed: u64) -> Options {
     let mut r = Random::new(seed);
     let segment = 4096 << r.below(4);
@@ -128,6 +128,6 @@ fn large_batches_and_flushes_in_several_rounds_keep_each_point_once() {
     ops.push(Op::Batch { store: 1, rows: 20_000, seed: 3 });
     ops.push(Op::Follow);
     ops.push(Op::Compact { store: 0 });
-    // A quarter of the memory is what one round of a flush takes in.
+    // One round of a flush reads a quarter of the memory.
     check(&ops, usual().memory_bytes(16 << 20).tile_rows(4096)).unwrap();
 }

@@ -1,9 +1,9 @@
-//! Each call to the disk that fails gives a typed error, loses nothing accepted, and leaves a store that opens (T5).
+//! A failed call to the disk gives a typed error, loses nothing accepted, and leaves a store that opens (T5).
 //!
-//! Method: a short life of a store on a simulated disk, once for every call it makes, with that call failing (`EIO`, where a
-//! failed sync gives up what it should have written, or `ENOSPC`), once or from then on. What was accepted must be there
-//! when the processes are gone, and what was durable when the power is gone too; the store must be of use after. A full
-//! disk is also tried for real, on a file system of 8 MiB, where one may be mounted.
+//! Method: a short life of a store on a simulated disk, once for every call it makes, with that call failing: `EIO`, where a
+//! failed sync drops the data, or `ENOSPC`; once or from then on. Everything accepted must be there after the processes
+//! are killed, everything durable also after a power cut, and the store must be usable. A full disk is also tried for
+//! real, on a file system of 8 MiB, where mounting is permitted.
 
 use crate::{factor, note, threads};
 use std::collections::BTreeMap;
@@ -69,7 +69,7 @@ fn with_failure(failure: SimFailure) -> Result<usize, String> {
             return Err(format!("{op:?} gave an error without a remedy: {e:?}"));
         }
         if e.kind() == ErrorKind::Poisoned {
-            // As the message says: open it again.
+            // The message says to open the store again.
             for store in [0, 1] {
                 let _ = machine.apply(&Op::Reopen { store });
             }
@@ -161,7 +161,7 @@ fn a_disk_that_is_full_from_any_call_on_loses_nothing_accepted() {
     each_call_fails(FailKind::Enospc, true);
 }
 
-/// A file system of its own, mounted while this lives.
+/// A file system that is mounted while this value lives.
 struct Mounted(PathBuf);
 
 impl Mounted {
@@ -181,7 +181,7 @@ impl Drop for Mounted {
 }
 
 #[test]
-fn a_full_disk_refuses_rows_keeps_what_it_accepted_and_takes_rows_again_once_there_is_room() {
+fn a_full_disk_refuses_rows_keeps_what_it_accepted_and_takes_rows_again_once_there_is_space() {
     let dir = tempfile::tempdir().unwrap();
     let Some(_mounted) = Mounted::tmpfs(dir.path(), 8 << 20) else {
         note("a real full disk was not tried: mounting a tmpfs is not permitted here");
@@ -224,7 +224,7 @@ fn a_full_disk_refuses_rows_keeps_what_it_accepted_and_takes_rows_again_once_the
         if background {
             break;
         }
-        // No room for a part either: that too is said, and changes nothing.
+        // There is no space for a part either: the flush fails and changes nothing.
         let flushed = store.flush();
         assert!(flushed.as_ref().is_err_and(|e| e.kind() == ErrorKind::Full), "{flushed:?}");
         check(accepted);

@@ -1,4 +1,4 @@
-//! Filters of runs and of series: what does not match has no part in any answer, and what matches has its whole part.
+//! Filters of runs and series: an answer holds everything that matches and nothing else.
 //!
 //! Each answer of a filtered selection is compared with the answer of a selection that names the same runs, or with a
 //! plain computation over the points. The store holds parts and live tails, so that summaries and points both answer.
@@ -96,7 +96,7 @@ fn filters_built_and_read_find_the_same_runs() {
 }
 
 #[test]
-fn a_follower_asks_the_filter_at_each_look() {
+fn a_follower_applies_the_filter_at_each_poll() {
     let dir = tempfile::tempdir().unwrap();
     let store = Options::new().background(false).open(dir.path().join("metrics")).unwrap();
     let run = store.run("a").start().unwrap();
@@ -182,7 +182,7 @@ fn groups_by_param_are_those_of_the_runs() {
             (kind.is_valid(row).then(|| kind.value(row)), depth, count)
         })
         .collect();
-    // 40 steps a run, since each comes three times.
+    // 40 steps per run, since each step occurs three times.
     let expected = [(None, "0", 80), (None, "1", 80), (Some("adam"), "0", 80), (Some("sgd"), "1", 80)];
     assert_eq!(groups, expected);
     let band = losses.band(1, &[By::Param("kind".into())]).unwrap();

@@ -1,6 +1,6 @@
-//! Forks read the history that they took over: the parent's points up to and including the step of the fork.
+//! Forks read the history that they inherit: the parent's points up to and including the step of the fork.
 //!
-//! Each claim is asked of live logs, of parts, of both, and after a compaction; the answers must not differ.
+//! Each claim is checked with live logs, with parts, with both, and after a compaction. The answers must not differ.
 
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
@@ -27,7 +27,7 @@ fn family(store: &Store, flush: &[&str]) {
             store.flush().unwrap();
         }
     };
-    // Written last is the parent of all, so that no order of writers stands in for that of generations.
+    // The root is written last, so that the order of writers is not that of generations.
     write("grandchild", Some(("child", 6)), 7..9, 3.0);
     write("child", Some(("root", 4)), 3..8, 2.0);
     write("root", None, 0..10, 1.0);
@@ -37,7 +37,7 @@ fn shown(select: &Selection) -> Vec<(i64, f64)> {
     points(select).unwrap().into_iter().map(|(_, p)| (p.step, p.value)).collect()
 }
 
-/// Asks a family in each place that it may lie in.
+/// Checks a family stored in logs, in parts and in both.
 fn everywhere(check: &dyn Fn(&Store)) {
     for flush in
         [&[][..], &["grandchild"], &["child"], &["child", "grandchild"], &["root"], &["root", "child"]]
@@ -60,7 +60,7 @@ fn a_fork_reads_its_ancestors_up_to_the_step_of_each_fork() {
         let grandchild = [&child[..7], &[(7, 3.0), (8, 3.0)]].concat();
         assert_eq!(shown(&loss("grandchild")), grandchild);
         assert_eq!(shown(&loss("grandchild").history(History::Own)), [(7, 3.0), (8, 3.0)]);
-        // Both generations have steps 3 and 4: the child's come later, whoever wrote first.
+        // Both generations have steps 3 and 4: the child's win, in any order of writing.
         assert_eq!(shown(&loss("child").repeats(Repeats::First).steps(2..6))[1], (3, 1.0));
         let all = shown(&loss("child").repeats(Repeats::All).steps(3..5));
         assert_eq!(all, [(3, 1.0), (3, 2.0), (4, 1.0), (4, 2.0)]);
@@ -72,7 +72,7 @@ fn a_fork_reads_its_ancestors_up_to_the_step_of_each_fork() {
 }
 
 #[test]
-fn every_answer_reads_what_was_taken_over() {
+fn every_answer_reads_inherited_points() {
     everywhere(&|store| {
         let child = store.select().metric("loss").run("child");
         let table = child.aggregate(&[Aggregate::Count, Aggregate::ArgMin], &[By::Run]).unwrap();
@@ -95,7 +95,7 @@ fn every_answer_reads_what_was_taken_over() {
 }
 
 #[test]
-fn telemetry_is_taken_over_only_where_it_is_asked_for() {
+fn telemetry_is_inherited_only_on_request() {
     everywhere(&|store| {
         let cpu = store.select().metric("system/cpu").run("grandchild");
         assert_eq!(shown(&cpu), [(7, 3.0), (8, 3.0)]);

@@ -1,9 +1,9 @@
 //! SIGKILL at any moment loses nothing accepted, needs no repair and leaves no lock (T3).
 //!
-//! Method: rounds on a store of a real file system. Two processes log to one run, and say each step after `log` returned;
-//! one flushes and compacts without pause; one reads and checks. They are killed at random moments, one by one, so that
-//! the others must go on beside a dead one. After each round everything that was said is there, exactly once, each row
-//! whole, with no step missing in between; the store reads before anybody has written to it, and reading changes no file.
+//! Method: rounds on a real file system. Two processes log to one run and report each step after `log` returned, one flushes
+//! and compacts without pause, one reads and checks. They are killed one by one at random moments, so that the others go
+//! on next to a dead process. After each round every reported row is there, whole, exactly once and without a gap. The
+//! store reads before any process has written to it again, and reading changes no file.
 
 use crate::process::{Player, say};
 use crate::{factor, note};
@@ -14,11 +14,11 @@ use tidalite::{Options, Point, Repeats, SeriesKey, Status, Store, Thin};
 use tidalite_testkit::{NameTest, Question, Random, points, select, sound};
 use tidalite_vfs::{LockMode, RealVfs, Vfs};
 
-/// Rounds of the push run.
+/// Rounds of the short run.
 const ROUNDS: usize = 120;
 
 fn options() -> Options {
-    // Small segments, so that rotation is met too; the rest as everybody has it.
+    // Small segments, so that rotation is met too. Everything else is the default.
     Options::new().threads(1).segment_bytes(4096, 64 << 10)
 }
 
@@ -31,7 +31,7 @@ pub(crate) fn writer(path: &Path, arg: &str) {
         run.log(step, &[("up", step as f64), ("down", -step as f64)]).unwrap();
         say(step);
         if step > 3000 {
-            // It was not killed yet, and enough is there.
+            // It was not killed yet, and has written enough.
             std::thread::sleep(Duration::from_micros(500));
         }
     }
@@ -47,7 +47,7 @@ pub(crate) fn maintainer(path: &Path) {
     }
 }
 
-/// Thins all runs that are over, into other buckets each time, without end.
+/// Thins all finished runs without end, into other buckets each time.
 pub(crate) fn thinner(path: &Path) {
     let store = options().open(path).unwrap();
     for round in 0.. {
@@ -57,7 +57,7 @@ pub(crate) fn thinner(path: &Path) {
     }
 }
 
-/// Reads a run without end, and checks that no row is half there, twice there, or gone again.
+/// Reads a run without end and checks that no row is torn, duplicated or lost again.
 pub(crate) fn reader(path: &Path, run: &str) {
     let store = options().read_only(true).open(path).unwrap();
     let mut before = BTreeMap::new();
@@ -118,14 +118,14 @@ fn files(path: &Path) -> BTreeMap<String, u64> {
     found
 }
 
-/// What one writer has said so far, as a count of rows.
+/// Updates the rows that one writer has reported.
 fn hear(told: &mut BTreeMap<String, usize>, name: &str, lines: &[String]) {
     if let (Some(last), Some(count)) = (lines.last(), told.get_mut(name)) {
         *count = last.parse::<usize>().unwrap() + 1;
     }
 }
 
-/// Four processes at work on one run, killed one by one; gives how many rows each writer was told are accepted.
+/// Four processes at work on one run, killed one by one; gives how many rows each writer has reported.
 fn kill_round(path: &Path, run: &str, random: &mut Random) -> BTreeMap<String, usize> {
     let writer =
         |rank: &str| (rank.to_string(), Player::start("kill writer", path, &format!("{run} {rank}")));
@@ -142,7 +142,7 @@ fn kill_round(path: &Path, run: &str, random: &mut Random) -> BTreeMap<String, u
     }
     let mut first = true;
     while !crew.is_empty() {
-        // A moment that no line marks.
+        // A moment between two lines.
         std::thread::sleep(Duration::from_micros(random.below(2000)));
         let (name, victim) = crew.swap_remove(usize::try_from(random.below(crew.len() as u64)).unwrap());
         hear(&mut told, &name, &victim.kill());
@@ -152,7 +152,7 @@ fn kill_round(path: &Path, run: &str, random: &mut Random) -> BTreeMap<String, u
                 for _ in 0..3 {
                     let line = player
                         .line()
-                        .unwrap_or_else(|| panic!("{name} is held up, or died, beside a dead process"));
+                        .unwrap_or_else(|| panic!("{name} waits or died next to a dead process"));
                     hear(&mut told, name, &[line]);
                 }
             }
@@ -162,17 +162,17 @@ fn kill_round(path: &Path, run: &str, random: &mut Random) -> BTreeMap<String, u
     told
 }
 
-/// Everything that was told is there, nothing is locked, and reading needs no repair. Gives the rows of each rank.
+/// Checks that every reported row is there, nothing is locked, and reading needs no repair. Gives the rows of each rank.
 fn check_round(path: &Path, run: &str, told: &BTreeMap<String, usize>) -> BTreeMap<String, usize> {
     let before = files(path);
     let store = options().read_only(true).open(path).unwrap();
     let counts = steps_by_rank(&store, run).unwrap_or_else(|e| panic!("{run}: {e}"));
     for (rank, &told) in told {
         let count = counts.get(rank).copied().unwrap_or(0);
-        // The last row may have been accepted and not told.
+        // The last row may have been accepted and not reported.
         assert!(
             count == told || count == told + 1,
-            "{run}, rank {rank}: {told} rows were told, {count} are there"
+            "{run}, rank {rank}: {told} rows were reported, {count} are there"
         );
     }
     let snapshot = store.snapshot().unwrap();
@@ -201,7 +201,7 @@ fn nothing_accepted_is_lost_when_processes_are_killed_at_any_moment() {
         rows += told.values().sum::<usize>();
         rounds.insert(run.clone(), check_round(&path, &run, &told));
         if round % 20 == 19 {
-            // What earlier rounds left is still there, though others have flushed and compacted it many times.
+            // Rows of earlier rounds are still there after many flushes and compactions.
             let store = options().open(&path).unwrap();
             store.compact().unwrap();
             for (run, counts) in &rounds {
@@ -216,7 +216,7 @@ fn nothing_accepted_is_lost_when_processes_are_killed_at_any_moment() {
 /// Rows of a run that is thinned.
 const OLD_ROWS: i64 = 2000;
 
-/// Every total of every run is what it was; gives how many points are left of the last one.
+/// Checks that every total of every run is unchanged; gives how many points of the last run are left.
 fn check_thinned(path: &Path, runs: usize) -> usize {
     let store = options().read_only(true).open(path).unwrap();
     let summaries = store.select().summaries().unwrap();
@@ -230,7 +230,7 @@ fn check_thinned(path: &Path, runs: usize) -> usize {
         assert_eq!(summary.sum, sign * last * OLD_ROWS as f64 / 2.0, "{key:?}");
         assert_eq!(ends, [Some((0, 0.0 * sign)), Some((OLD_ROWS - 1, sign * last))], "{key:?}");
     }
-    // Wider than any bucket that is kept.
+    // Wider buckets than any that is kept.
     for (key, chart) in store.select().chart(4).unwrap() {
         let count: u64 = chart.buckets.iter().map(|bucket| bucket.count).sum();
         assert_eq!(count, OLD_ROWS.cast_unsigned(), "{key:?}");
@@ -258,7 +258,7 @@ fn a_thinning_that_is_killed_at_any_moment_leaves_every_total_as_it_was() {
         drop((run, store));
         let thinner = Player::start("kill thinner", &path, "");
         if round % 3 == 0 {
-            // Once through, so that thinnings of what is thinned are killed too.
+            // After one full pass, so that thinnings of thinned runs are killed too.
             thinner.line().expect("it thins until it is killed");
         }
         std::thread::sleep(Duration::from_micros(random.below(50_000)));

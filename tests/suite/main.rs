@@ -1,8 +1,9 @@
-//! The integration tests: one binary, a module for each promise, over the public crate alone. What they share with fuzzers
-//! and benches (oracle, operations, crash driver) is in `tidalite-testkit`.
+//! The integration tests: one binary with one module per promise, over the public crate. Oracle, operations and crash driver are in
+//! `tidalite-testkit`.
 //!
 //! `TIDALITE_LONG=1` multiplies what the crash, failure and equivalence tests try.
 
+#![allow(clippy::disallowed_methods, reason = "tests prepare files and damage them")]
 #![allow(clippy::unwrap_used, reason = "a test may panic, and says where")]
 
 mod allocation;
@@ -35,12 +36,12 @@ fn factor() -> usize {
     if std::env::var_os("TIDALITE_LONG").is_some_and(|v| v == "1") { 20 } else { 1 }
 }
 
-/// Says something that is to be seen also where tests pass: how much was tried, or what was left out.
+/// Prints a note that is shown also where tests pass: how much was tried, or what was left out.
 fn note(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "note: {text}");
 }
 
-/// Threads for tests that bring their own.
+/// Threads for tests that start their own.
 fn threads() -> usize {
     std::thread::available_parallelism().map_or(2, |n| n.get())
 }

@@ -1,8 +1,7 @@
 //! Other processes: this binary started again, to play a role instead of testing.
 //!
-//! A role speaks to its parent by lines on its standard output, each written at once; the parent hears them through a
-//! channel, so that it can wait for one and never waits for ever. What the test harness prints is no such line and is
-//! passed over.
+//! A role reports to its parent by lines on its standard output, each written at once. The parent receives them through a
+//! channel with a timeout. Output of the test harness lacks the sign and is ignored.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -14,9 +13,9 @@ use std::time::Duration;
 pub(crate) const ROLE: &str = "TIDALITE_TEST_ROLE";
 pub(crate) const STORE: &str = "TIDALITE_TEST_STORE";
 pub(crate) const ARG: &str = "TIDALITE_TEST_ARG";
-/// Begins a line of a role.
+/// The first characters of a role's line.
 const SIGN: &str = "@";
-/// Longer than anything here takes, on any machine: a role that is silent so long is stuck.
+/// Longer than any step takes on any machine: a role that is silent for this long is stuck.
 const STUCK: Duration = Duration::from_secs(120);
 
 /// A process that plays a role. Killed when dropped.
@@ -65,12 +64,12 @@ impl Player {
         }
     }
 
-    /// The lines that came and were not heard yet.
+    /// The lines that have arrived and were not read yet.
     pub(crate) fn heard(&self) -> Vec<String> {
         self.lines.try_iter().collect()
     }
 
-    /// Kills it, at once, and gives what it said until then. It must not have ended by itself.
+    /// Kills the process and gives its remaining lines. It must not have ended by itself.
     pub(crate) fn kill(mut self) -> Vec<String> {
         self.child.kill().unwrap();
         let status = self.child.wait().unwrap();
@@ -84,7 +83,7 @@ impl Player {
         rest
     }
 
-    /// Waits for its end, which must be a good one, and gives what it said.
+    /// Waits for the process to end successfully and gives its remaining lines.
     pub(crate) fn end(mut self) -> Vec<String> {
         let rest = self.rest();
         let status = self.child.wait().unwrap();
@@ -108,16 +107,16 @@ impl Drop for Player {
     }
 }
 
-/// Says a line to the parent, at once.
+/// Sends a line to the parent, at once.
 pub(crate) fn say(line: impl std::fmt::Display) {
     // The harness may have begun a line.
     let text = format!("\n{SIGN}{line}\n");
-    // One write call, so that a kill does not cut a line in two; a parent that is gone is no reason to fail.
+    // One write call, so that a kill does not cut a line in two. A dead parent is not a failure.
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-/// Runs `child` in a fork of this process, which ends without running anything else of it.
+/// Runs `child` in a fork of this process. The fork ends after it.
 pub(crate) fn fork(child: impl FnOnce()) -> libc::pid_t {
     // SAFETY: the process that calls this was started for it and has no thread that holds a lock: the harness runs one
     // test on the main thread, and the store has no background threads. So the child may allocate and lock. A watch's

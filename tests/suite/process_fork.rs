@@ -12,7 +12,7 @@ fn options() -> Options {
     Options::new().threads(1).background(false).segment_bytes(4096, 64 << 10)
 }
 
-/// Forks in the middle of a run. Parent and child log to it by turns; the child has a child of its own.
+/// Forks in the middle of a run. Parent and child log to it in turn. The child forks again.
 pub(crate) fn forker(path: &Path) {
     let store = options().open(path).unwrap();
     let run = store.run("r").start().unwrap();

@@ -1,5 +1,5 @@
-//! Taking back: a rewind hides what came before it at later steps, a deletion removes what came before it; neither touches
-//! what is written afterwards, by whomever, and both hold wherever points lie.
+//! Rewinds and deletions: a rewind hides earlier writes at later steps, a deletion removes earlier writes. Neither affects
+//! later writes of any writer. Both apply to logs, parts and staged parts alike.
 
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
@@ -81,7 +81,7 @@ fn a_rewind_reaches_what_others_wrote_before_it_and_nothing_later() {
         .map(|(i, s)| s.run("a").label("rank", i.to_string()).start().unwrap())
         .collect();
     ranks.iter().for_each(|r| log(r, 0..10, 1.0));
-    // Each rank goes back, as after a common checkpoint; the one whose writer came first goes on before the other says so.
+    // Each rank rewinds, as after a common checkpoint. The rank with the first writer goes on before the other rewinds.
     ranks[0].rewind(4).unwrap();
     log(&ranks[0], 5..8, 2.0);
     let steps =
@@ -110,7 +110,7 @@ fn a_fork_reads_what_its_parent_shows() {
 }
 
 #[test]
-fn a_deleted_run_is_gone_at_once_and_its_room_with_the_next_compaction() {
+fn a_deleted_run_is_gone_at_once_and_its_space_after_the_next_compaction() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir);
     for id in ["a", "b"] {
@@ -147,7 +147,7 @@ fn a_deleted_run_is_gone_at_once_and_its_room_with_the_next_compaction() {
     assert!(left[0].1 > 0 && by_metric[0].1 == left[0].1 && left[0].1 < store.stats().unwrap().parts_bytes);
     let again = store.compact().unwrap();
     assert_eq!((again.parts_in, again.dropped), (0, 0), "nothing is written anew in vain");
-    // The last of it: no part is left.
+    // The last points are deleted: no part is left.
     store.delete_run("b").unwrap();
     assert_eq!(store.delete_run("b").unwrap_err().kind(), ErrorKind::NotFound);
     store.compact().unwrap();
@@ -155,7 +155,7 @@ fn a_deleted_run_is_gone_at_once_and_its_room_with_the_next_compaction() {
 }
 
 #[test]
-fn a_run_of_a_deleted_id_starts_afresh() {
+fn a_run_with_a_deleted_id_starts_anew() {
     for flush in [false, true] {
         let dir = tempfile::tempdir().unwrap();
         let store = open(&dir);
@@ -186,13 +186,13 @@ fn a_run_of_a_deleted_id_starts_afresh() {
 }
 
 #[test]
-fn a_process_that_goes_on_writing_to_a_deleted_run_is_seen_to() {
+fn later_writes_of_a_process_to_a_deleted_run_are_handled() {
     let dir = tempfile::tempdir().unwrap();
     let (writer, other) = (open(&dir), open(&dir));
     let run = writer.run("a").start().unwrap();
     log(&run, 0..5, 1.0);
     other.run("b").start().unwrap();
-    // The deleting process opened later, so that all it appends has the greater place in the order of writing.
+    // The deleting process opened later, so its writes come later in the order of writing.
     other.delete_run("a").unwrap();
     assert!(writer.snapshot().unwrap().run("a").is_err());
     log(&run, 5..7, 2.0);
@@ -201,7 +201,7 @@ fn a_process_that_goes_on_writing_to_a_deleted_run_is_seen_to() {
         assert!(other.snapshot().unwrap().run("a").is_ok());
         other.compact().unwrap();
     }
-    // And a run that begins anew in a process of lesser place.
+    // A run that starts anew in a process that comes earlier in the order of writing.
     other.delete_run("a").unwrap();
     let again = writer.run("a").start().unwrap();
     log(&again, 0..1, 3.0);
@@ -225,7 +225,7 @@ fn large_batches_are_deleted_from_where_they_are_staged() {
         store.compact().unwrap();
     }
     assert_eq!(files(&store), 0);
-    // Known by its points alone, and back by points alone.
+    // The run has points only, before and after.
     store.append(&batch).unwrap();
     assert_eq!(store.runs().unwrap().len(), ids.len());
     store.flush().unwrap();

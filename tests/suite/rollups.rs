@@ -1,4 +1,4 @@
-//! Rollups answer as the points do, and an answer reads no more than it needs (T7).
+//! Answers from rollups equal answers from points, and an answer reads no more than it needs (T7).
 //!
 //! Method: two stores take the same writes, of which one has rollups everywhere and the other none. Random charts, bands,
 //! aggregates by buckets and ranges, over series that are dense or sparse, in one part or several, late, rewound, with NaN
@@ -59,7 +59,7 @@ pub(crate) fn fill(r: &mut Random, stores: &[&Store]) {
         let sparse = 1 + r.below(9).cast_signed();
         let mut step = -500 + r.below(600).cast_signed();
         for _ in 0..1 + r.below(3) {
-            // Now and then steps that are there already, or lie between.
+            // Some steps exist already or lie in between.
             if r.below(4) == 0 {
                 step -= r.below(400).cast_signed();
             }
@@ -216,16 +216,16 @@ fn an_answer_reads_no_more_than_it_needs() {
     let points = how(&one, &|s| s.points()?.collect());
     assert_eq!((points.series, points.series_merged, points.page_points), (1, 0, 5000));
     assert!(points.pages_read <= 16 && points.pages_read * 4 < points.pages, "{points:?}");
-    // Times of series that were logged together lie in one page.
+    // Series that were logged together share the pages of their times.
     assert!(points.bytes_read * 2 < points.bytes && points.tiles_read < points.tiles, "{points:?}");
-    // What the manifest says leaves a part out.
+    // The manifest's facts exclude a part.
     let none = how(&store.select().run("a").steps(299_999..), &|s| s.points()?.collect());
     assert_eq!(none.parts_skipped, 0);
     assert!(none.to_string().contains("rollups"), "{none}");
 }
 
 #[test]
-fn what_is_in_logs_and_what_is_merged_is_told() {
+fn explain_counts_points_of_logs_and_merged_points() {
     let (_dir, store) = open((4, 16), 64);
     let run = store.run("r").start().unwrap();
     for i in 0..100 {
@@ -242,7 +242,7 @@ fn what_is_in_logs_and_what_is_merged_is_told() {
 }
 
 #[test]
-fn a_store_from_before_there_were_rollups_is_read_and_written() {
+fn a_store_without_rollups_is_read_and_written() {
     let (dir, store) = open((0, 0), 64);
     let run = store.run("r").start().unwrap();
     for i in 0..200 {
@@ -266,7 +266,7 @@ fn a_store_from_before_there_were_rollups_is_read_and_written() {
 }
 
 #[test]
-fn rollups_that_are_damaged_or_gone_cost_speed_alone() {
+fn damaged_or_missing_rollups_cost_only_speed() {
     let (dir, store) = long();
     let expected = store.select().run("a").chart_batch(500).unwrap();
     store.close().unwrap();
@@ -288,9 +288,9 @@ fn rollups_that_are_damaged_or_gone_cost_speed_alone() {
     assert!(!reader.verify().unwrap().is_sound());
 }
 
-/// A rewind to where a tile ends hides whole tiles and cuts none, so that what is left looks as if it were all.
+/// A rewind to where a tile ends hides whole tiles and cuts none, so that the remaining tiles look complete.
 #[test]
-fn buckets_that_account_for_hidden_points_are_not_taken() {
+fn buckets_with_hidden_points_are_not_used() {
     let (_dir, store) = open((4, 16), 64);
     let points: Vec<_> = (0..640).map(|i| (i, i, 1.0)).collect();
     for part in points.chunks(320) {

@@ -1,5 +1,5 @@
-//! Charts, lines, bands and tables say what the points say: each is compared with a plain computation from the points
-//! that the same selection gives.
+//! Charts, lines, bands and tables agree with the points: each is compared with a plain computation over the points that
+//! the same selection gives.
 //!
 //! The store holds parts, a live tail, repeats across both, steps out of order, labels, and values that are not finite; the
 //! selections are drawn, with ranges of steps, times and values and each rule for repeats.
@@ -18,14 +18,14 @@ use tidalite_testkit::{Random, points, points_of};
 const DRAWN: u64 = 60;
 
 fn store(path: &Path) -> Store {
-    // Small tiles, so that ranges of steps cut through them and past them.
+    // Small tiles, so that ranges of steps cut tiles and exclude tiles.
     let store = Options::new().background(false).tile_rows(64).open(path).unwrap();
     let mut r = Random::new(7);
     let rows = |runs: &[&str], from: i64, rows: i64, r: &mut Random| {
         for id in runs {
             let run = store.run(*id).start().unwrap();
             for i in 0..rows {
-                // Out of order now and then, and some steps come again.
+                // Some steps are out of order, and some repeat.
                 let step = from + i - if r.below(9) == 0 { i64::try_from(r.below(30)).unwrap() } else { 0 };
                 let value = match r.below(12) {
                     0 => f64::NAN,
@@ -218,7 +218,7 @@ fn a_band_is_over_the_means_of_runs() {
 }
 
 #[test]
-fn a_table_has_each_series_beside_the_others() {
+fn a_table_has_a_column_per_series() {
     let dir = tempfile::tempdir().unwrap();
     let store = store(&dir.path().join("s"));
     for select in selections(&store) {
@@ -260,7 +260,7 @@ fn a_table_has_each_series_beside_the_others() {
     }
 }
 
-/// Of several points at one x the last counts, by step and then by writing.
+/// The last of several points at one x counts, by step and then by order of writing.
 fn on_axis(points: &[Point], on: AlignOn) -> BTreeMap<i64, f64> {
     points.iter().map(|p| (if on == AlignOn::Time { p.time_us } else { p.step }, p.value)).collect()
 }

@@ -1,9 +1,9 @@
-//! Thinned runs (T7): sums and wide charts stay what they were, few points stay, and no answer is silently another one.
+//! Thinned runs (T7): sums and wide charts are unchanged, few points stay, and no answer silently differs.
 //!
-//! Method: a store is filled at random (dense and sparse series, several parts, late points, rewinds, NaN, ±Inf), asked, thinned, and
-//! asked again: what the kept buckets can tell is the same, but for the last bits of sums, and the points are the outline of
-//! the earlier ones, made naively. The same holds after a compaction, after more was written, and thinned once more. A
-//! power cut or kill at each step of a thinning leaves the store as before it or as behind it. Each bit flipped in a
+//! Method: a store is filled at random (dense and sparse series, several parts, late points, rewinds, NaN, ±Inf), queried, thinned, and
+//! queried again. Answers that the kept buckets determine are equal, except for the last bits of sums. The points are the
+//! naive outline of the earlier ones. The same holds after a compaction, after more writes, and after a second thinning. A
+//! power cut or kill at each step of a thinning leaves the store as before it or as after it. Each flipped bit in a
 //! thinned part is an error or changes nothing.
 
 use crate::note;
@@ -62,7 +62,8 @@ fn lines(select: &Selection) -> SeriesLines {
     found
 }
 
-/// The outline by its definition: of each bucket the points that have an end, an extreme, or the first of a kind.
+/// The outline by its definition: the first, last, least and greatest point of each bucket, and the first of each kind that
+/// is not finite.
 fn outline(points: &[Point], width: i64) -> Vec<Point> {
     let mut buckets: BTreeMap<i64, Vec<Point>> = BTreeMap::new();
     points.iter().for_each(|p| buckets.entry(p.step.div_euclid(width)).or_default().push(*p));
@@ -86,7 +87,7 @@ fn text(points: &[Point]) -> String {
     points.iter().map(|p| format!("{} {} {:x}\n", p.step, p.time_us, p.value.to_bits())).collect()
 }
 
-/// That each series is what it was, or its outline in buckets of some width; how many are the latter.
+/// Checks that each series is unchanged, or its outline in buckets of some width; counts the outlines.
 fn assert_outlined(found: &SeriesLines, before: &SeriesLines, what: &str) -> u64 {
     let mut outlined = 0;
     assert_eq!(found.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>(), "{what}");
@@ -139,7 +140,7 @@ fn a_thinned_store_answers_as_before() {
         store.compact().unwrap();
         assert_all_same(&answers(&select, buckets), &expected, &format!("seed {seed}, compacted"));
         assert_sound(&store, &format!("seed {seed}, compacted"));
-        // Gone on with behind its end, and thinned again in fewer buckets.
+        // More points after its end, then thinned again in fewer buckets.
         let end = before.values().flatten().map(|p| p.step).max().unwrap_or(0);
         let more: Vec<_> =
             (1..1 + r.below(900).cast_signed()).map(|i| (end + 2 * i, end * 1000 + i, i as f64)).collect();
@@ -164,7 +165,7 @@ fn a_thinned_store_answers_as_before() {
     assert!(thinned > 50 && again > 20 && left > 0, "{thinned} {again} {left}");
 }
 
-/// A store with a long run that is over, and what it answers.
+/// A store with a long finished run.
 fn old_run(steps: i64) -> (TempDir, Store) {
     let (dir, store) = open((8, 64), 500);
     let run = store.run("old").start().unwrap();
@@ -185,7 +186,7 @@ fn thin_old(store: &Store) -> ThinStats {
 }
 
 #[test]
-fn only_runs_that_are_over_and_named_are_thinned() {
+fn only_finished_runs_that_are_named_are_thinned() {
     let (dir, store) = old_run(5000);
     let kind = |what: &Thin| store.thin(what).unwrap_err().kind();
     assert_eq!(kind(&Thin::new()), ErrorKind::Invalid);
@@ -209,7 +210,7 @@ fn only_runs_that_are_over_and_named_are_thinned() {
     let copy = Options::new().read_only(true).open(&copy).unwrap();
     assert_eq!(count(&copy.select().run("old")), 5000);
     assert_sound(&copy, "backup");
-    // By what is known of runs.
+    // A filter that matches no run.
     let filter = tidalite::RunFilter::parse("ended < \"1999-01-01\"").unwrap();
     assert_eq!(store.thin(&Thin::new().where_runs(filter)).unwrap().series, 0);
     let reader = Options::new().read_only(true).open(store.path()).unwrap();
@@ -217,14 +218,14 @@ fn only_runs_that_are_over_and_named_are_thinned() {
 }
 
 #[test]
-fn what_is_finer_than_the_buckets_is_told_by_what_is_left() {
+fn answers_finer_than_the_buckets_come_from_the_remaining_points() {
     let (_dir, store) = old_run(6400);
     let before = lines(&store.select().run("old"));
     let done = thin_old(&store);
     let left = outline(&before.values().next().unwrap()[..], 128);
     assert_eq!(done.kept, left.len() as u64);
     let old = store.select().run("old");
-    // Whole buckets of a range are exact, cut ones are what is left of them.
+    // Whole buckets of a range are exact. Cut buckets have their remaining points.
     let within = |lo: i64, hi: i64| left.iter().filter(|p| lo <= p.step && p.step < hi).count() as u64;
     assert_eq!(count(&old.clone().steps(128..1280)), 1152);
     assert_eq!(count(&old.clone().steps(130..1290)), 1024 + within(130, 256) + within(1280, 1290));
@@ -237,7 +238,7 @@ fn what_is_finer_than_the_buckets_is_told_by_what_is_left() {
     let fine = old.aggregate(&["count".parse().unwrap()], &[By::StepBucket(32)]).unwrap();
     let counts = fine["count"].as_any().downcast_ref::<arrow::array::Int64Array>().unwrap();
     assert_eq!(counts.values().iter().sum::<i64>(), left.len() as i64);
-    // A fork reads what is left of its parent.
+    // A fork reads the remaining points of its parent.
     let fork = store.run("fork").parent("old", Some(3000)).start().unwrap();
     fork.log(3001, &[("loss", 1.0)]).unwrap();
     assert_eq!(count(&store.select().run("fork")), within(0, 3001) + 1);
@@ -245,7 +246,7 @@ fn what_is_finer_than_the_buckets_is_told_by_what_is_left() {
 }
 
 #[test]
-fn a_thinned_run_that_goes_on_is_rewound_and_deleted_as_any() {
+fn a_thinned_run_can_go_on_be_rewound_and_be_deleted() {
     let (_dir, store) = old_run(6400);
     let before = lines(&store.select().run("old"));
     let left = outline(&before.values().next().unwrap()[..], 128);
@@ -258,7 +259,7 @@ fn a_thinned_run_that_goes_on_is_rewound_and_deleted_as_any() {
     let run = store.run("old").start().unwrap();
     run.rewind(1999).unwrap();
     for flushed in [false, true] {
-        // Up to 1,920 by buckets, then what is left of the bucket that the rewind cuts.
+        // Up to 1,920 from buckets, then the remaining points of the bucket that the rewind cuts.
         let cut = left.iter().filter(|p| 1920 <= p.step && p.step < 2000).count() as u64;
         assert_eq!(count(&old), 1920 + cut, "flushed: {flushed}");
         let expected: Vec<i64> = left.iter().map(|p| p.step).filter(|&s| s < 2000).collect();
@@ -300,13 +301,13 @@ fn a_thinned_run_that_goes_on_is_rewound_and_deleted_as_any() {
 }
 
 #[test]
-fn repeats_and_rewound_points_are_gone_for_good() {
+fn repeats_and_rewound_points_are_removed_permanently() {
     let (_dir, store) = old_run(6400);
     let again: Vec<_> = (1000..2000).map(|i| (i, i, -1.0)).collect();
     store.append(&batch("old", "loss", &again)).unwrap();
     let run = store.run("old").start().unwrap();
     run.rewind(4999).unwrap();
-    // Another writer, whose writes come later in the order of writing.
+    // Another writer comes later in the order of writing.
     let other = Options::new().background(false).open(store.path()).unwrap();
     let more: Vec<_> = (5000..6000).map(|i| (i, i, 7.0)).collect();
     other.append(&batch("old", "loss", &more)).unwrap();
@@ -319,7 +320,7 @@ fn repeats_and_rewound_points_are_gone_for_good() {
     assert_outlined(&lines(&old), &before, "thinned");
     assert_eq!(count(&old.clone().include_rewound(true).repeats(Repeats::All)), 6000);
     assert_sound(&store, "thinned");
-    // Points at steps that it had are merged with what is left of it, and it stays so.
+    // New points at old steps are merged with the remaining ones, and the series is not thinned again.
     store.append(&batch("old", "loss", &[(17, 0, 3.0)])).unwrap();
     assert_eq!(thin_old(&store).series_mixed, 1);
     let value =
@@ -327,7 +328,7 @@ fn repeats_and_rewound_points_are_gone_for_good() {
     assert_eq!(value(17), 3.0);
 }
 
-/// A store on a simulated disk, with runs of which some are thinned by `thin`.
+/// A store on a simulated disk.
 fn on(disk: &SimVfs) -> Store {
     let options = Options::new().background(false).threads(1).tile_rows(200).rollups(8, 64);
     options.vfs(Arc::new(disk.clone())).open(PathBuf::from("/data/store")).unwrap()
@@ -345,15 +346,15 @@ fn simulated() -> SimVfs {
         }
     }
     store.compact().unwrap();
-    // One that was thinned before, so that its part is written anew.
+    // One run is thinned already, so that its part is rewritten.
     store.thin(&Thin::new().run("b").buckets(40).bucket_points(3)).unwrap();
     store.sync().unwrap();
     disk
 }
 
 #[test]
-fn a_power_cut_at_any_step_leaves_it_as_before_or_behind() {
-    // Some series of the parts stay, or none: then nothing but thinned parts is written.
+fn a_power_cut_at_any_step_leaves_the_state_before_or_after() {
+    // Some series of the parts stay, or none: then only thinned parts are written.
     for (runs, series) in [("[ab]", 4), ("*", 6)] {
         cut_everywhere(runs, series);
     }
@@ -371,7 +372,7 @@ fn cut_everywhere(runs: &str, series: u64) {
         let sums = store.select().summaries().unwrap();
         sums.iter().map(|(k, s)| format!("{k:?} {} {:?} {:?}", s.count, s.min, s.last)).collect::<Vec<_>>()
     };
-    let (before, behind, sums, steps) = {
+    let (before, after, sums, steps) = {
         let disk = fresh();
         let store = on(&disk);
         let (before, sums) = (shape(&store), whole(&store));
@@ -379,15 +380,15 @@ fn cut_everywhere(runs: &str, series: u64) {
         assert_eq!(store.thin(&what).unwrap().series, series);
         (before, shape(&store), sums, disk.change_steps()[from..].to_vec())
     };
-    assert!(before != behind && steps.len() > 20, "{steps:?}");
+    assert!(before != after && steps.len() > 20, "{steps:?}");
     let mut met = [0, 0];
     let mut check = |disk: &SimVfs, place: &str| {
         let store = on(disk);
         let found = shape(&store);
-        assert!(found == before || found == behind, "{place}");
+        assert!(found == before || found == after, "{place}");
         assert_eq!(whole(&store), sums, "{place}");
-        met[usize::from(found == behind)] += 1;
-        found == behind
+        met[usize::from(found == after)] += 1;
+        found == after
     };
     for (i, &at_step) in steps.iter().enumerate() {
         for kind in [FailKind::Crash, FailKind::Eio, FailKind::Enospc] {
@@ -404,21 +405,21 @@ fn cut_everywhere(runs: &str, series: u64) {
             }
             let after = disk.kill();
             drop(store);
-            let behind_it = check(&after, &place);
-            assert!(done.is_err() || behind_it, "{place}: what was reported is there");
+            let after_it = check(&after, &place);
+            assert!(done.is_err() || after_it, "{place}: what was reported is there");
             if i % 7 == 0 {
                 let store = on(&after);
                 assert_sound(&store, &place);
                 store.thin(&what).unwrap();
-                assert_eq!(shape(&store), behind, "{place}");
+                assert_eq!(shape(&store), after, "{place}");
             }
         }
     }
-    note(&format!("thin: of the cuts {} left it as before, {} as behind", met[0], met[1]));
+    note(&format!("thin: of the cuts {} left it as before, {} as after", met[0], met[1]));
     assert!(met[0] > 4 && met[1] > 0, "{met:?}");
 }
 
-/// All that is asked of a thinned series, or the first error.
+/// Every kind of answer of a thinned series, or the first error.
 fn ask_all(store: &Store) -> Result<String, tidalite::Error> {
     let old = store.select().run("old");
     let (sums, chart) = (old.summaries()?, old.chart_batch(30)?);
@@ -461,7 +462,7 @@ fn a_bit_flipped_in_a_thinned_part_is_an_error_or_changes_nothing() {
                 let report = store.verify().unwrap();
                 assert!(!report.is_sound(), "{file:?}, byte {at}");
             }
-            // Gone altogether.
+            // The file is missing.
             std::fs::remove_file(&file).unwrap();
             let store = reader();
             match ask_all(&store) {

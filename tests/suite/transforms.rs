@@ -1,8 +1,8 @@
-//! Transformed series: every answer is that of a store which holds what the transforms give.
+//! Transformed series: every answer equals that of a store that holds the transformed points.
 //!
-//! What they give is compared with plain definitions, then written to a second store; from there on each answer of the
-//! transformed selection has to be that of the plain selection over the second store, whatever ranges are laid over it. The
-//! first store holds parts and live tails, repeated steps, forks and rewinds, and series long enough to be read in pieces.
+//! The transformed points are compared with plain definitions and written to a second store. Then each answer of the
+//! transformed selection has to equal that of the plain selection over the second store, with any ranges. The first store
+//! holds parts and live tails, repeated steps, forks and rewinds, and series long enough to be read in pieces.
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type};
@@ -89,7 +89,7 @@ fn store(path: &Path, steps: i64) -> Store {
         let columns: MetricSet = run.columns(&["count", "loss"]).unwrap();
         let mut count = 0.0;
         for i in 0..steps {
-            // Every seventh step comes again.
+            // Every seventh step is repeated.
             let step = if i % 7 == 6 { i - 1 } else { i };
             count = if r.below(500) == 0 { r.unit() } else { count + r.unit() };
             let loss = match r.below(40) {
@@ -204,7 +204,7 @@ fn check(steps: i64, words: &[&[&str]], which: &[u64]) {
             plain.append(&batch.unwrap()).unwrap();
         }
         for &which in which {
-            // Of long series there are more points than may be held side by side.
+            // Long series have more points than may be aligned.
             let (all, short) = (ranges(whole.clone(), steps, which), steps < 1000);
             let found = answers(&all, short);
             let expected = answers(&ranges(plain.select(), steps, which), short);
@@ -216,18 +216,18 @@ fn check(steps: i64, words: &[&[&str]], which: &[u64]) {
 }
 
 #[test]
-fn every_answer_is_of_what_the_transforms_give() {
+fn every_answer_is_over_the_transformed_points() {
     check(900, &WORDS, &[0, 1, 2, 3, 4]);
 }
 
 #[test]
 fn long_series_are_transformed_in_pieces_as_they_are_whole() {
-    // Of 65,536 points at most.
+    // A piece has at most 65,536 points.
     check(90_000, &[&["half-life:30000", "mean:1000"], &["rate"]], &[0, 1]);
 }
 
 #[test]
-fn a_part_of_a_long_series_is_drawn_and_put_side_by_side_within_the_memory() {
+fn a_range_of_a_long_series_is_drawn_and_aligned_within_the_memory() {
     let dir = tempfile::tempdir().unwrap();
     let options = Options::new().background(false).memory_bytes(16 << 20).threads(2).tile_rows(1 << 14);
     let store = options.open(dir.path().join("m")).unwrap();
@@ -256,7 +256,7 @@ fn a_part_of_a_long_series_is_drawn_and_put_side_by_side_within_the_memory() {
 }
 
 #[test]
-fn series_are_chosen_by_what_was_written_and_not_by_what_is_made_of_it() {
+fn series_are_chosen_by_their_points_before_the_transform() {
     let dir = tempfile::tempdir().unwrap();
     let store = store(&dir.path().join("raw"), 200);
     let tall =

@@ -1,8 +1,7 @@
 //! A watch of the machine never harms the run it logs to: a full disk makes it wait, and a fork leaves parent and child
 //! with a watch each.
 //!
-//! Nothing waits for a time to pass: each test ends when what it waits for is there, and fails where that takes longer than
-//! any machine may.
+//! Tests wait for events, not for time to pass, and fail after a timeout that no machine needs.
 
 use crate::process::{Player, say};
 use crate::process::{fork, wait};
@@ -27,14 +26,14 @@ fn until(what: impl Fn() -> bool) {
     }
 }
 
-/// What one metric of all telemetry comes to, under a label of the run's.
+/// The summary of one telemetry metric of the series with this label.
 fn samples(store: &Store, who: &str) -> Summary {
     let found = store.select().run("r").metric(LOAD).label("who", who).summaries().unwrap();
     found.first().map(|(_, summary)| *summary).unwrap_or_default()
 }
 
 #[test]
-fn a_full_disk_makes_a_watch_wait_and_room_makes_it_go_on() {
+fn a_watch_waits_while_the_disk_is_full_and_goes_on_when_there_is_space() {
     let disk = SimVfs::new(1);
     let store = options().vfs(Arc::new(disk.clone())).open("store").unwrap();
     let run = store.run("r").label("who", "me").start().unwrap();

@@ -1,14 +1,16 @@
 //! The chores of the project: what a contributor runs before a change, and what continuous integration runs after it.
 //!
-//! `cargo xtask test` proves everything that the README promises; `cargo xtask ci` is the same and the checks of the
-//! dependencies. Each is a list of steps; a step that fails does not stop the others. Only the standard library is used,
-//! so that the chores build in a second.
+//! `cargo xtask test` checks everything that the README promises. `cargo xtask ci` adds the dependencies, the fuzz targets,
+//! the installed package and the loggers. Each chore is a list of steps; a step that fails does not stop the others.
 
+#![allow(clippy::disallowed_methods, reason = "chores work on the project's own files")]
 // A chore talks to the terminal and ends with a status: that is its whole interface.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod api;
 mod chore;
 mod figures;
+mod fuzzing;
 mod python;
 mod steps;
 mod tidy;
@@ -22,11 +24,13 @@ const USAGE: &str = "\
 cargo xtask <command>
 
   test      everything that the README promises: format, lints, docs, tests, tidy, the Python package
-  ci        test, and the lock file, the dependencies, the installed package and loggers (what .ci/run calls)
-  tidy      house rules only: headers, words, sizes, links, licences (a second)
+  ci        test, then the lock file, dependencies, fuzz targets, public API, installed package and loggers
+  tidy      house rules only: imports, names, sizes, words, links, licences (two seconds)
+  api       what the working tree adds to the public API and removes from it, compared with main
+  fuzz      builds the fuzz targets and runs each for five seconds
   wheel     the Python wheel, optimised, in target/wheels
-  figures   measures what the documents quote, beside other systems, and writes it there; `figures TEXT` only commands with it
-  loggers   tests against Lightning and transformers, which take 6 GB of disk
+  figures   measures the figures in the documents and writes them there; `figures TEXT` only commands that contain TEXT
+  loggers   tests with Lightning and transformers, which take 6 GB of disk
   deny      advisories, licences and sources of the dependencies, by cargo-deny
   soak      the long test groups, in release mode (hours)
 ";
@@ -40,9 +44,13 @@ fn main() -> ExitCode {
             steps.add("lock file", || run(cargo().args(["metadata", "--locked", "--format-version=1"])));
             test(&mut steps);
             steps.add("dependencies", || deny(Absent::Skip));
+            steps.add("fuzz targets", || fuzzing::check(&root()));
+            steps.add("public API", || api::report(&root()));
             steps.add("Python package, installed", || python::install(&root()));
             steps.add("Python loggers", || python::loggers(&root()));
         }
+        ["api"] => steps.add("public API", || api::report(&root())),
+        ["fuzz"] => steps.add("fuzz targets", || fuzzing::check(&root())),
         ["wheel"] => steps.add("wheel", || python::wheel(&root())),
         ["figures"] => steps.add("figures", || figures::renew(&root(), "")),
         ["figures", only] => steps.add("figures", || figures::renew(&root(), only)),
@@ -64,7 +72,7 @@ fn main() -> ExitCode {
     steps.finish()
 }
 
-/// In the order of what fails soonest.
+/// The steps that fail soonest come first.
 fn test(steps: &mut ChoreSteps) {
     steps.add("format", || run(cargo().args(["fmt", "--all", "--check"])));
     house_rules(steps);
@@ -86,8 +94,7 @@ fn house_rules(steps: &mut ChoreSteps) {
     steps.add("licences", || tidy::licence::check(&root()));
 }
 
-/// What it means that a check of the dependencies cannot be made here: cargo-deny is not installed, or the database of
-/// advisories cannot be reached.
+/// The outcome where cargo-deny is not installed or the database of advisories cannot be reached.
 #[derive(Clone, Copy)]
 enum Absent {
     Skip,
@@ -103,8 +110,8 @@ impl Absent {
     }
 }
 
-/// Licences, bans and sources need nothing but the lock file; advisories need a database that is fetched first, so that
-/// a machine without a network is told from a dependency with an advisory.
+/// Licences, bans and sources need nothing but the lock file. Advisories need a database. It is fetched separately, so
+/// that a missing network does not look like an advisory.
 fn deny(absent: Absent) -> StepOutcome {
     let deny = |args: &[&str]| {
         let mut command = cargo();

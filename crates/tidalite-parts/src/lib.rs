@@ -51,6 +51,7 @@
 //! - A length read from a file is bounded by the file's size or by a constant before memory is allocated for it.
 //! - A value chunk with a NaN has no statistics, since readers disagree on the meaning of min and max there.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests prepare files and damage them"))]
 #![forbid(unsafe_code)]
 
 mod chunk;

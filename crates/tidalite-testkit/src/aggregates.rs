@@ -1,4 +1,4 @@
-//! Aggregates of points in the simplest way there is, to compare the engine's with.
+//! Aggregates of points in the simplest implementation, to compare the engine's with.
 
 use tidalite::Point;
 

@@ -1,7 +1,7 @@
 //! Comparing a store with the oracle, bit for bit: points under each rule, runs, reports.
 //!
-//! Each check gives the difference in words, not a panic, so that negative controls can count differences and a crash
-//! harness can say at which cut it found one.
+//! Each check gives the difference in words instead of a panic, so that negative controls can count differences and the
+//! crash driver can name the cut.
 
 use crate::aggregates::Naive;
 use crate::oracle::{ExpectedPoints, Oracle};
@@ -14,10 +14,10 @@ use tidalite::{
     Aggregate, By, Error, Labels, Point, Repeats, Report, RunInfo, Selection, SeriesKey, Snapshot, Store,
 };
 
-/// What a check finds: nothing, or a difference in words.
+/// The result of a check: nothing, or a difference in words.
 pub type CheckResult<T = ()> = Result<T, String>;
 
-/// An engine's error where none may be.
+/// The text for an error where none may occur.
 pub fn unexpected(e: &Error) -> String {
     format!("unexpected {}: {e}", e.kind().name())
 }
@@ -74,7 +74,7 @@ pub fn points_of(batch: &RecordBatch) -> Vec<(SeriesKey, Point)> {
         .collect()
 }
 
-/// What a selection answers.
+/// The points of a selection.
 ///
 /// # Errors
 /// Those of the engine.
@@ -86,12 +86,12 @@ pub fn points(select: &Selection) -> Result<Vec<(SeriesKey, Point)>, Error> {
     Ok(found)
 }
 
-/// A point whose equality is that of its bits.
+/// A point as bits, for comparison.
 pub fn bits(key: &SeriesKey, p: &Point) -> (SeriesKey, i64, i64, u64) {
     (key.clone(), p.step, p.time_us, p.value.to_bits())
 }
 
-/// Points and an answer, bit for bit and in order.
+/// Compares points, bit for bit and in order.
 pub fn same(expected: &ExpectedPoints, found: &[(SeriesKey, Point)]) -> CheckResult {
     let expected: Vec<_> = expected.iter().flat_map(|(k, ps)| ps.iter().map(move |p| bits(k, p))).collect();
     let found: Vec<_> = found.iter().map(|(k, p)| bits(k, p)).collect();
@@ -118,7 +118,7 @@ pub fn ask(of: Selection, oracle: &Oracle, ask: &Question) -> CheckResult {
     aggregates(&select, &expected, oracle.thinned()).map_err(|e| format!("{ask:?}: {e}"))
 }
 
-/// What each series sums up to, unless it is thinned, and its latest point.
+/// Compares the summary of each series, unless it is thinned, and its latest point.
 ///
 /// # Errors
 /// Those of the engine; a difference is within.
@@ -129,7 +129,7 @@ pub fn summaries(
 ) -> Result<CheckResult, Error> {
     let (found, latest) = (select.summaries()?, points_of(&select.latest()?));
     if found.len() != expected.len() {
-        return Ok(Err(format!("{} series should be summed up, {} are", expected.len(), found.len())));
+        return Ok(Err(format!("{} series should have a summary, {} do", expected.len(), found.len())));
     }
     for ((key, points), (found_key, s)) in expected.iter().zip(&found) {
         let n = Naive::of(points);
@@ -210,7 +210,7 @@ fn texts(column: &dyn Array, row: usize) -> String {
     }
 }
 
-/// Whether two numbers are one; −0 and 0 are, since either may stand for the extreme.
+/// Whether two numbers are equal. −0 equals 0, since either may be the extreme.
 fn same_value(found: Option<f64>, expected: Option<f64>) -> bool {
     match (found, expected) {
         (Some(a), Some(b)) => a == b,
@@ -218,19 +218,19 @@ fn same_value(found: Option<f64>, expected: Option<f64>) -> bool {
     }
 }
 
-/// Whether two sums are one but for their last bits, measured by how far the numbers in them spread.
+/// Whether two sums are equal up to rounding, relative to the spread of the numbers.
 fn close(found: Option<f64>, expected: Option<f64>, spread: Option<f64>) -> bool {
     match (found, expected) {
         (Some(a), Some(b)) => {
             let unit = b.abs().max(spread.unwrap_or(0.0)).max(f64::MIN_POSITIVE);
-            // The squares of the greatest numbers are beyond the range; then both say so or one is very large.
+            // Squares of the greatest numbers overflow: then either result may be infinite.
             !unit.is_finite() || !a.is_finite() || unit > 1e150 || ((a - b) / unit).abs() < 1e-9
         }
         (a, b) => a.is_none() && b.is_none(),
     }
 }
 
-/// All points under each rule for repeats, their number, and the runs.
+/// Compares all points under each rule for repeats, their number, and the runs.
 pub fn everything(store: &Store, oracle: &Oracle, alive: &dyn Fn(u32) -> bool) -> CheckResult {
     let snapshot = store.snapshot().map_err(|e| unexpected(&e))?;
     for repeats in [Repeats::All, Repeats::Last, Repeats::First] {
@@ -238,7 +238,7 @@ pub fn everything(store: &Store, oracle: &Oracle, alive: &dyn Fn(u32) -> bool) -
         ask(snapshot.select(), oracle, &Question { repeats, ..Question::default() })?;
     }
     let stats = snapshot.stats().map_err(|e| unexpected(&e))?;
-    // What is deleted counts until a compaction leaves it out.
+    // Deleted points count until a compaction removes them.
     let least: usize =
         oracle.answer(&Question::all(Repeats::All)).iter().map(|(_, points)| points.len()).sum();
     let most = if oracle.has_deletions() { u64::MAX } else { least as u64 };
@@ -248,7 +248,7 @@ pub fn everything(store: &Store, oracle: &Oracle, alive: &dyn Fn(u32) -> bool) -
     runs(&snapshot, oracle, alive)
 }
 
-/// All points of a snapshot.
+/// Compares all points of a snapshot.
 pub fn snapshot(snapshot: &Snapshot, expected: &ExpectedPoints) -> CheckResult {
     same(
         expected,
@@ -261,11 +261,11 @@ fn runs(snapshot: &Snapshot, oracle: &Oracle, alive: &dyn Fn(u32) -> bool) -> Ch
     same_runs(&oracle.runs(alive), &snapshot.runs())
 }
 
-/// Two lists of runs. When something happened is the engine's to say: only whether it did is compared.
+/// Compares two lists of runs. Times are compared only by whether they are there, since the engine's clock sets them.
 pub fn same_runs(expected: &[RunInfo], found: &[RunInfo]) -> CheckResult {
     let plain = |r: &RunInfo| {
         let times = (r.started_us.is_some(), r.ended_us.is_some());
-        // NaN is a param like any other; its text is compared.
+        // Params are compared as text, since NaN differs from itself.
         let params: Vec<String> = r.params.iter().map(|(k, v)| format!("{k}={v:?}")).collect();
         format!(
             "{:?} {params:?} {:?} {} {:?} {times:?} {:?} {} {:?}",
@@ -287,7 +287,7 @@ pub fn same_runs(expected: &[RunInfo], found: &[RunInfo]) -> CheckResult {
     ))
 }
 
-/// That a report finds no damage.
+/// Checks that a report finds no damage.
 pub fn sound(report: &Report) -> CheckResult {
     if report.is_sound() {
         return Ok(());

@@ -1,18 +1,18 @@
-//! The crash driver: cut the power at every step that changes the disk, in many ways, and see what opens afterwards.
+//! The crash driver: cuts the power at every step that changes the disk, in many ways, and checks what opens afterwards.
 //!
 //! A [`Scenario`] is run once to learn its changing steps, and then once for each of them with the power going there. From
 //! the disk at that moment, each [`CutPoint`] makes another disk, as it may be after the power is back: unsynced writes and
 //! names kept, dropped, torn or zeroed. Each such *state* is checked ([`check_state`]):
 //!
 //! 1. The store opens, and its report finds no damage.
-//! 2. Durable ⊆ recovered ⊆ accepted (and the one call in flight); each unit whole; of each writer a prefix; each
-//!    point once; the runs are what those units add up to.
+//! 2. Durable ⊆ recovered ⊆ accepted (and the one call in flight). Each unit is whole, each writer has a prefix, each point
+//!    occurs once, and the runs are those of these units.
 //! 3. A second recovery, after another cut, gives the same.
-//! 4. Of one in [`USED_EACH`]: every byte is sound, and the store can be used: rows go in, are flushed and compacted,
-//!    and everything is still there.
+//! 4. For one state in [`USED_EACH`]: every byte is sound, and the store can be used. Rows are logged, flushed and
+//!    compacted, and everything is still there.
 //!
-//! At each step all processes are also killed without a cut: then everything accepted is there. Of some states, and of
-//! some kills, the recovery and use in 4 are a scenario themselves, cut at each of their steps.
+//! At each step all processes are also killed without a power cut: then everything accepted is there. For some states and
+//! some kills, recovery and use are cut again at each of their own steps.
 
 use crate::check::{self, CheckResult};
 use crate::fault::MachineFault;
@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex};
 use tidalite::{Options, Point, Repeats, RunInfo, SeriesKey};
 use tidalite_vfs::{FailKind, SimFailure, SimVfs, Survive, Tear};
 
-/// What is done before and while the power goes.
+/// The operations before and during a power cut.
 #[derive(Debug, Clone)]
 pub struct Scenario {
     /// For reports.
@@ -38,14 +38,14 @@ pub struct Scenario {
     pub ops: Vec<Op>,
     /// How stores are opened.
     pub options: Options,
-    /// Which fault the disk has, if any: a negative control.
+    /// The disk's fault, if any: a negative control.
     pub planted: Planted,
 }
 
-/// A disk that lies.
+/// A fault of the disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Planted {
-    /// It does not.
+    /// None.
     #[default]
     Nothing,
     /// Syncs of files do nothing.
@@ -54,7 +54,7 @@ pub enum Planted {
     FolderSync,
 }
 
-/// How the power goes.
+/// What a power cut does to the disk.
 #[derive(Debug, Clone, Copy)]
 pub struct CutPoint {
     /// What survives of what was not synced.
@@ -74,9 +74,9 @@ pub struct CutTally {
     pub violations: Vec<String>,
 }
 
-/// Use takes ten times as long as opening and reading, and depends less on how the power went.
+/// One state in this many is used: use takes ten times as long as reading, and depends less on the kind of cut.
 pub const USED_EACH: usize = 7;
-/// Beyond so many violations nothing more is learnt.
+/// The driver stops after this many violations.
 pub const VIOLATIONS_MAX: usize = 8;
 
 impl CutTally {
@@ -119,7 +119,7 @@ fn use_of_it() -> Vec<Op> {
 /// All points that a store holds, and its runs.
 type StoreContent = (Vec<(SeriesKey, Point)>, Vec<RunInfo>);
 
-/// What somebody finds who opens the store: its points and runs, and no damage.
+/// Opens the store and gives its points and runs. No damage may be reported.
 fn read(disk: &SimVfs, options: &Options, read_only: bool) -> CheckResult<StoreContent> {
     let options = options.clone().background(false).read_only(read_only).vfs(Arc::new(disk.clone()));
     let store = options.open(STORE).map_err(|e| format!("the store does not open: {e}"))?;
@@ -130,7 +130,7 @@ fn read(disk: &SimVfs, options: &Options, read_only: bool) -> CheckResult<StoreC
     Ok((points, snapshot.runs()))
 }
 
-/// Checks one state by reading it. Gives what is left.
+/// Checks one state by reading it. Gives what survived.
 ///
 /// # Errors
 /// What breaks a promise, in words.
@@ -139,7 +139,7 @@ pub fn check_read(disk: &SimVfs, oracle: &Oracle, options: &Options) -> CheckRes
     let left = survivors(oracle, &points, &runs)?;
     let expected = left.answer(&Question::all(Repeats::All));
     check::same(&expected, &points)?;
-    // What opening wrote, if anything, may be lost again. One who only reads must find the same.
+    // Anything that opening wrote may be lost again. A read-only reader must find the same.
     let (second, runs) = read(&disk.crash(Survive::None), options, left.points() > 0)?;
     check::same(&expected, &second).map_err(|e| format!("a second recovery differs: {e}"))?;
     check::same_runs(&left.runs(|_| false), &runs).map_err(|e| format!("a second recovery differs: {e}"))?;
@@ -155,12 +155,12 @@ pub fn check_state(disk: &SimVfs, oracle: &Oracle, options: &Options) -> CheckRe
     let mut machine = StoreMachine::resume(disk.crash(Survive::None), left.clone(), 1, options.clone());
     let used = machine.run(&use_of_it()).map_err(|(i, f)| format!("at operation {i}: {}", f.text()));
     used.and_then(|()| machine.finish())
-        .map_err(|e| format!("after recovery the store is of no use: {e}"))?;
+        .map_err(|e| format!("after recovery the store cannot be used: {e}"))?;
     Ok(left)
 }
 
-/// Checks a disk on which every process was killed and no power cut: everything accepted is there. Gives what is left,
-/// of which is durable what was before.
+/// Checks a disk on which every process was killed without a power cut: everything accepted is there. Gives what
+/// survived, with the durable prefixes as before.
 ///
 /// # Errors
 /// What breaks a promise, in words.
@@ -181,8 +181,8 @@ impl Scenario {
         machine
     }
 
-    /// Cuts the power at each changing step of each phase, with `threads` at work; every `nested`-th state has its
-    /// recovery cut too (0: none). Only every `stride`-th step is taken.
+    /// Cuts the power at every `stride`-th changing step of each phase, on `threads` threads. Every `nested`-th state has
+    /// its recovery cut too (0: none).
     pub fn cut_everywhere(&self, threads: usize, stride: usize, nested: usize) -> CutTally {
         let phases: Vec<&[Op]> = self.ops.split(|op| *op == Op::Kill).collect();
         let mut jobs = Vec::new();
@@ -215,7 +215,7 @@ impl Scenario {
     }
 }
 
-/// A machine whose power went, how its operations ended, and where that was.
+/// A machine after its power cut, how its operations ended, and the place in words.
 type Downed = (StoreMachine, Result<(), (usize, MachineFault)>, String);
 
 /// Makes and checks the states of all jobs.
@@ -239,7 +239,7 @@ fn cut_all<J: Copy + Sync>(
             if let Err((i, MachineFault::Wrong(what))) = &ended {
                 tally.violations.push(format!("{place}: operation {i}: {what}"));
             }
-            // Before the power goes, all processes may: then nothing accepted is lost, and it is still not durable.
+            // A kill of all processes before the cut loses nothing accepted, and makes nothing durable.
             tally.states += 1;
             let killed = machine.disk().kill();
             match unwinding(|| check_killed(&killed.kill(), machine.oracle(), options)) {
@@ -273,15 +273,15 @@ fn cut_all<J: Copy + Sync>(
     total.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// A panic is a violation like any other, and must not hide where it was.
+/// Turns a panic into a violation, so that its place is reported.
 fn unwinding(check: impl FnOnce() -> CheckResult<Oracle>) -> CheckResult<Oracle> {
     catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|e| {
         let what = e.downcast_ref::<String>().map(String::as_str).or(e.downcast_ref::<&str>().copied());
-        Err(format!("panic: {}", what.unwrap_or("of no text")))
+        Err(format!("panic: {}", what.unwrap_or("without a text")))
     })
 }
 
-/// Cuts recovery, and the first use after it, at each changing step. `disk` gives the disk from which each begins.
+/// Cuts recovery, and the first use after it, at each changing step. `disk` gives the disk at the start.
 fn cut_recovery(
     disk: &(dyn Fn() -> SimVfs + Sync),
     left: &Oracle,

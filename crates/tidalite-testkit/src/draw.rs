@@ -1,7 +1,6 @@
-//! Record batches for bulk ingest, drawn from a seed, with the points that they hold.
+//! Contents drawn from a seed: record batches with their points, params and tags.
 //!
-//! The types of columns vary, since a caller's do: text plain or as a dictionary, steps narrow or wide, times as
-//! integers or timestamps. Used by `machine.rs` and by tests that need batches of a certain size.
+//! The types of a batch's columns vary as callers' do: text plain or as a dictionary, times as integers or timestamps.
 
 use crate::ops::{LABELS, METRICS, RUNS, labels_of, step_of, value_bits};
 use crate::oracle::WrittenPoint;

@@ -1,8 +1,8 @@
-//! What tests, fuzzers and benches share: deterministic random numbers, the standard workload, and the one oracle, with
-//! the operations, the checks and the crash driver around it.
+//! What tests, fuzzers and benches share: deterministic random numbers, the standard workload, the oracle, operations,
+//! checks and the crash driver.
 //!
 //! ```text
-//! ops (drawn) ─► machine ─► store on a simulated disk        crash: the power goes at each step
+//! ops (drawn) ─► machine ─► store on a simulated disk        crash: the power is cut at each step
 //!                   └─────► oracle ◄── check: bit for bit ◄──────────┘
 //! ```
 

@@ -1,8 +1,7 @@
-//! The machine: a simulated disk, a few stores on it that stand for as many processes, and the oracle beside them.
+//! A simulated disk, a few stores on it, each in the role of a process, and the oracle.
 //!
-//! It does one operation after the other, tells the oracle what was accepted and what is durable, and compares where an
-//! operation asks. Each unit it writes carries a time of its own, so that a point found after a crash says from which unit
-//! it came.
+//! The machine does one operation after the other, notes in the oracle what is accepted and what is durable, and compares
+//! answers where an operation says so. Each unit has its own time, so that a point found after a crash identifies its unit.
 
 use crate::check::{self, CheckResult};
 use crate::draw::{draw_batch, draw_params, draw_tags};
@@ -21,7 +20,7 @@ use tidalite::{
 use tidalite_model::RunChange;
 use tidalite_vfs::SimVfs;
 
-/// A disk, stores, and what they must hold.
+/// A disk, its stores and their oracle.
 #[derive(Debug)]
 pub struct StoreMachine {
     disk: SimVfs,
@@ -31,7 +30,7 @@ pub struct StoreMachine {
     units: u64,
     held: Vec<(Snapshot, ExpectedPoints)>,
     follow: Option<Follow>,
-    /// Where a follower stood whose store is gone.
+    /// The cursor of a follower whose store was closed or killed.
     parked: Option<String>,
     followed: Vec<(SeriesKey, Point)>,
 }
@@ -45,12 +44,12 @@ struct MachineStore {
     next_step: BTreeMap<usize, i64>,
 }
 
-/// Where the store lies on the simulated disk. The folder above is there from the first.
+/// The store's path on the simulated disk. The folder above exists from the start.
 pub const STORE: &str = "/data/store";
 
 impl StoreMachine {
-    /// A machine with so many stores on an empty disk. Background work is turned off and one thread is enough, so that
-    /// equal operations make equal steps.
+    /// A machine with the given number of stores on an empty disk. Background work is off, so that equal operations make
+    /// equal steps.
     pub fn new(seed: u64, stores: usize, options: Options) -> StoreMachine {
         let disk = SimVfs::new(seed);
         tidalite_vfs::Vfs::create_dir(&disk, Path::new("/data")).expect("the disk is empty");
@@ -58,7 +57,7 @@ impl StoreMachine {
         StoreMachine::resume(disk, Oracle::new(), stores, options)
     }
 
-    /// A machine on a disk whose store holds what the oracle says.
+    /// A machine on a disk whose store agrees with the oracle.
     pub fn resume(disk: SimVfs, oracle: Oracle, stores: usize, options: Options) -> StoreMachine {
         StoreMachine {
             options: options.background(false).vfs(Arc::new(disk.clone())),
@@ -83,10 +82,10 @@ impl StoreMachine {
         &self.oracle
     }
 
-    /// Does all of these, up to the first that does not go through.
+    /// Does the operations, up to the first that fails.
     ///
     /// # Errors
-    /// The fault, with the place of the operation.
+    /// The index of the operation and the fault.
     pub fn run(&mut self, ops: &[Op]) -> Result<(), (usize, MachineFault)> {
         ops.iter().enumerate().try_for_each(|(i, op)| self.apply(op).map_err(|f| (i, f)))
     }
@@ -147,7 +146,7 @@ impl StoreMachine {
         }
     }
 
-    /// The store at this place, opened where it is not.
+    /// The store with this index, opened if it is closed.
     ///
     /// # Errors
     /// Those of opening.
@@ -155,8 +154,8 @@ impl StoreMachine {
         Ok(&self.open(at)?.store)
     }
 
-    /// Compares everything in the end: all points by all rules through every store, runs, held snapshots, the follower,
-    /// and that no damage is found.
+    /// Compares everything: all points under all rules through every store, runs, held snapshots and the follower. No
+    /// damage may be found.
     ///
     /// # Errors
     /// The difference.
@@ -174,14 +173,14 @@ impl StoreMachine {
         Ok(())
     }
 
-    /// That the follower saw what is seen now, each point once, and besides only what was hidden or deleted since.
+    /// Checks that the follower saw each visible point once, and no other points than those hidden or deleted since.
     fn followed_each_once(&self) -> CheckResult {
         let sorted = |points: &mut dyn Iterator<Item = (SeriesKey, Point)>| {
             let mut bits: Vec<_> = points.map(|(k, p)| check::bits(&k, &p)).collect();
             bits.sort();
             bits
         };
-        // Both sorted; of equal points as many.
+        // Both are sorted.
         let within = |part: &[_], whole: &[_]| {
             let mut rest = whole.iter();
             part.iter().all(|p| rest.any(|w| w == p))
@@ -218,7 +217,7 @@ impl StoreMachine {
         }
         let Some(open) = self.stores[at].take() else { return Ok(()) };
         open.store.close()?;
-        // Runs that are dropped after their store was closed end without a word.
+        // Runs that are dropped after their store was closed do not end.
         drop(open.runs);
         // Closing seals the log, which makes it durable.
         if let Some(last) = open.writer.and_then(|w| self.oracle.writers().get(&w)?.units.last()) {
@@ -232,13 +231,13 @@ impl StoreMachine {
         self.park_follower();
         self.held.clear();
         let after = self.disk.kill();
-        // What the dying say goes to the disk as it was.
+        // Dropping the stores writes to the old disk.
         self.stores.iter_mut().for_each(|s| *s = None);
         self.options = self.options.clone().vfs(Arc::new(after.clone()));
         self.disk = after;
     }
 
-    /// A follower goes on from the text of its cursor, as one of another process does.
+    /// The next follower goes on from the text of the cursor, as in another process.
     fn park_follower(&mut self) {
         if let Some(follow) = self.follow.take() {
             self.parked = Some(follow.cursor().to_string());
@@ -271,7 +270,7 @@ impl StoreMachine {
         time_of(self.units)
     }
 
-    /// Tells the oracle how an appending call ended.
+    /// Notes the result of an appending call in the oracle.
     fn settle(
         &mut self,
         at: usize,
@@ -296,7 +295,7 @@ impl StoreMachine {
                 Ok(())
             }
             Err(e) => {
-                // Wrong input and a full disk promise that nothing happened.
+                // After wrong input or on a full disk, nothing was appended.
                 if !matches!(e.kind(), ErrorKind::Invalid | ErrorKind::Full) {
                     let writer = open.writer;
                     self.oracle.in_flight(writer, content);
@@ -308,7 +307,7 @@ impl StoreMachine {
 
     fn start(&mut self, at: usize, run: usize, about: u64) -> Result<(), MachineFault> {
         if self.open(at)?.runs.contains_key(&run) {
-            // A handle that is dropped ends the run, so the old one must go first.
+            // Dropping a handle ends the run, so the old handle is dropped first.
             self.end(at, run, false)?;
         }
         let open = self.open(at)?;
@@ -357,7 +356,7 @@ impl StoreMachine {
         let handle = self.started(at, run)?;
         let time_us = self.next_time();
         let known = self.open(at)?.next_step.get(&run).copied();
-        // Asked of the store, or the oracle, only where nobody says.
+        // Looked up only where the step is not given.
         let counted =
             || known.unwrap_or_else(|| self.oracle.step_max(RUNS[run]).map_or(0, |s| s.saturating_add(1)));
         let expected = step.unwrap_or_else(counted);
@@ -434,7 +433,7 @@ impl StoreMachine {
         self.settle(at, done.map(Some), UnitContent::Change { run: RUNS[run].into(), change })
     }
 
-    /// Ends a run and thins it; its sums stay, and what is left of its points is an outline.
+    /// Ends a run and thins it. Its sums stay, and the remaining points are an outline.
     fn thin(&mut self, at: usize, run: usize, buckets: usize) -> Result<(), MachineFault> {
         for store in 0..self.stores.len() {
             if self.stores[store].is_some() {
@@ -454,7 +453,7 @@ impl StoreMachine {
         let before = sums()?;
         let done = store.thin(&Thin::new().run(RUNS[run]).buckets(buckets).bucket_points(1));
         match done {
-            // There is no such run, or somebody writes to it; flushed it is all the same.
+            // There is no such run, or it is still written to. The store was flushed all the same.
             Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::Busy) => {}
             Err(e) => return Err(e.into()),
             Ok(_) => {

@@ -1,9 +1,8 @@
-//! Operations: what a test does to a store, as plain data, so that they can be drawn, repeated and shrunk.
+//! Operations on a store as plain data, so that they can be drawn, repeated and shrunk.
 //!
-//! Names, steps and values come from small pools, on purpose: what breaks stores is that things meet. A step is
-//! written again, by another process, out of order; a run is taken up by two; a name holds signs of patterns. Drawn
-//! either from a seed ([`draw_ops`], for crash tests, where a sequence is a scenario) or by proptest ([`ops`], which
-//! shrinks what fails).
+//! Names, steps and values come from small pools, so that they collide: a step is written again, by another process or out
+//! of order; two processes log to one run; a name holds the signs of patterns. [`draw_ops`] draws from a seed, for crash
+//! tests; [`ops`] draws by proptest, which shrinks failures.
 
 use crate::question::{NameTest, Question};
 use crate::random::Random;
@@ -11,18 +10,18 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use std::fmt;
 use tidalite::{History, Labels, Repeats};
 
-/// Run ids: nothing in them may matter.
+/// Run ids. No character in them has a meaning.
 pub const RUNS: [&str; 4] = ["run-a", "run-b/../🌊", "*", "run-"];
 /// Metric names.
 pub const METRICS: [&str; 5] = ["loss", "acc", "grad/norm\0", "x[0]{,}", "los"];
 /// Labels by their canonical text.
 pub const LABELS: [&str; 4] = ["", "rank=0", "rank=1", "host=a\\,b,rank=0"];
 
-/// One operation. `store` is which of the machine's stores does it: each has a log writer of its own.
+/// One operation. `store` is the index of the machine's store that does it. Each store has its own log writer.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Op {
-    /// Takes part in a run, anew where it does so already. `about` decides params, tags and parent.
+    /// Starts a run, again where it is started already. `about` determines params, tags and parent.
     Start {
         /// Which store.
         store: usize,
@@ -31,22 +30,22 @@ pub enum Op {
         /// Decides the rest.
         about: u64,
     },
-    /// Logs a row, into a run that is started where it is not yet.
+    /// Logs a row, and starts the run where it is not started yet.
     Row {
         /// Which store.
         store: usize,
         /// Which of [`RUNS`].
         run: usize,
-        /// So many of [`METRICS`], beginning with this one.
+        /// First index and count of [`METRICS`].
         metrics: (usize, usize),
         /// Which of [`LABELS`] on top of the run's own.
         labels: usize,
-        /// The step; counting up where absent.
+        /// The step; the next one where absent.
         step: Option<i64>,
         /// The first value's bits; the others follow from it.
         value: u64,
     },
-    /// Appends a batch of so many rows, whose contents follow from the seed.
+    /// Appends a batch, whose contents follow from the seed.
     Batch {
         /// Which store.
         store: usize,
@@ -73,7 +72,7 @@ pub enum Op {
         /// As failed.
         failed: bool,
     },
-    /// Rewinds a run, which is started where it is not yet.
+    /// Rewinds a run, and starts it where it is not started yet.
     Rewind {
         /// Which store.
         store: usize,
@@ -82,7 +81,7 @@ pub enum Op {
         /// The last step that stays.
         step: i64,
     },
-    /// Deletes a run, where there is one.
+    /// Deletes a run, if it exists.
     Delete {
         /// Which store.
         store: usize,
@@ -104,13 +103,13 @@ pub enum Op {
         /// Which store.
         store: usize,
     },
-    /// Ends a run everywhere and thins it, where there is one.
+    /// Ends a run everywhere and thins it, if it exists.
     Thin {
         /// Which store.
         store: usize,
         /// Which of [`RUNS`].
         run: usize,
-        /// Into so many buckets.
+        /// The number of buckets.
         buckets: usize,
     },
     /// Closes a store; the next operation opens it again.
@@ -118,16 +117,16 @@ pub enum Op {
         /// Which store.
         store: usize,
     },
-    /// Kills the processes of all stores: no store says goodbye, and what was written stays unsynced.
+    /// Kills the processes of all stores: no store is closed, and written data stays unsynced.
     Kill,
-    /// Asks this and compares.
+    /// Compares an answer with the oracle's.
     Ask {
         /// Which store.
         store: usize,
         /// The question.
         ask: Question,
     },
-    /// Takes a snapshot and keeps it; whenever one is taken, those kept before are read again.
+    /// Takes a snapshot and keeps it. All kept snapshots are compared again.
     Hold {
         /// Which store.
         store: usize,
@@ -136,7 +135,7 @@ pub enum Op {
     Follow,
 }
 
-/// Short, for the reports of failures.
+/// Short, for failure reports.
 impl fmt::Debug for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -162,7 +161,7 @@ impl fmt::Debug for Op {
     }
 }
 
-/// A value's bits: the ones that are treated wrongly first, then any.
+/// A value's bits: special values, small integers, or any.
 pub fn value_bits(seed: u64) -> u64 {
     const SPECIAL: [u64; 12] = [
         0x7ff8_0000_0000_0000, // NaN
@@ -203,7 +202,7 @@ fn at(random: &mut Random, len: usize) -> usize {
     random.below(len as u64) as usize
 }
 
-/// How likely each kind of operation is, in parts of their sum.
+/// The relative weight of each kind of operation.
 #[derive(Debug, Clone, Copy)]
 pub struct Mix {
     /// Rows.
@@ -231,7 +230,7 @@ pub struct Mix {
 }
 
 impl Mix {
-    /// Writing only, as crash tests need it: they read after the crash.
+    /// Writing only, for crash tests, which read after the crash.
     pub fn writing() -> Self {
         Mix {
             rows: 12,
@@ -241,7 +240,7 @@ impl Mix {
             syncs: 2,
             flushes: 2,
             compactions: 1,
-            // Half a thinning would be neither what was nor what is to be: `tests/suite/thin.rs` cuts these.
+            // A thinning that is cut is neither of the oracle's states. `tests/suite/thin.rs` cuts thinnings.
             thinnings: 0,
             reopens: 1,
             kills: 0,
@@ -281,17 +280,17 @@ impl Mix {
     }
 }
 
-/// Operations that follow from the seed alone, on so many stores.
+/// Operations that follow from the seed.
 pub fn draw_ops(seed: u64, count: usize, stores: usize, mix: Mix) -> Vec<Op> {
     let mut random = Random::new(seed);
     (0..count).map(|_| draw_op(random.next_u64(), stores, mix)).collect()
 }
 
-/// Sequences of up to `max` operations on so many stores, for proptest: a case that fails is cut down to few.
+/// Sequences of up to `max` operations, for proptest, which shrinks a failed case to few operations.
 pub fn ops(max: usize, stores: usize, mix: Mix) -> impl Strategy<Value = Vec<Op>> {
     let drawn = any::<u64>().prop_map(move |seed| draw_op(seed, stores, mix));
     let steps = prop_oneof![4 => (0i64..20).prop_map(Some), 1 => Just(None)];
-    // Rows of their own, since a number shrinks and a seed does not.
+    // Rows are drawn separately, since a number shrinks and a seed does not.
     let row = (0..stores, 0..2usize, 0..LABELS.len(), steps, any::<u64>()).prop_map(
         |(store, run, labels, step, seed)| Op::Row {
             store,
@@ -390,9 +389,9 @@ fn draw_ask(random: &mut Random) -> Question {
 const TIME_STRIDE_US: i64 = 1_000_003;
 const TIME_FIRST_US: i64 = 1_700_000_000_000_000;
 
-/// The time that unit `number` of a machine carries, which tells its points from all others.
+/// The time of a machine's unit `number`, which identifies its points.
 pub fn time_of(number: u64) -> i64 {
-    TIME_FIRST_US + i64::try_from(number).expect("no test writes so much") * TIME_STRIDE_US
+    TIME_FIRST_US + i64::try_from(number).expect("no test writes that many units") * TIME_STRIDE_US
 }
 
 /// The number of the unit that carries a time.
@@ -400,7 +399,7 @@ pub fn number_of(time_us: i64) -> u64 {
     u64::try_from((time_us - TIME_FIRST_US) / TIME_STRIDE_US).expect("a machine's time")
 }
 
-/// The labels of that place in [`LABELS`].
+/// The labels at an index of [`LABELS`].
 pub fn labels_of(index: usize) -> Labels {
     Labels::parse(LABELS[index]).expect("the pool holds labels")
 }

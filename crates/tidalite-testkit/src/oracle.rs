@@ -1,11 +1,11 @@
-//! The oracle: what a store must hold, kept and answered in the simplest way there is.
+//! The oracle: what a store must hold, in the simplest implementation.
 //!
-//! It holds *units*, which are what a writer appends at once (a row, a batch, a change to a run): per writer those that
-//! were accepted, in the order of writing, and how many of these are durable. Besides, units *in flight*: calls that
-//! failed so that nobody can say whether they happened.
+//! It holds *units*, each one append of a writer (a row, a batch, a change to a run): for each writer the accepted units in
+//! the order of writing, and how many of them are durable. Units *in flight* are calls that failed in a way that leaves
+//! open whether they happened.
 //!
-//! Every question is answered by going over all units. Nothing is indexed, cached or merged, so that it cannot
-//! share a fault with the engine. `machine.rs` feeds it; `check.rs` and `crash.rs` compare stores with it.
+//! Every question is answered by a pass over all units. Nothing is indexed, cached or merged, so that the oracle shares no
+//! fault with the engine.
 
 use crate::question::{NameTest, Question};
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,7 +49,7 @@ pub struct WriteUnit {
 pub struct Ledger {
     /// The units.
     pub units: Vec<WriteUnit>,
-    /// So many of them, from the first on, are durable.
+    /// The length of the durable prefix.
     pub durable: usize,
 }
 
@@ -59,7 +59,7 @@ pub struct Oracle {
     writers: BTreeMap<u32, Ledger>,
     in_flight: Vec<WriteUnit>,
     thinned: BTreeSet<SeriesKey>,
-    /// Points that a thinning gave up.
+    /// Points that a thinning removed.
     gone: Vec<WrittenPoint>,
 }
 
@@ -77,7 +77,7 @@ impl Oracle {
         &self.writers
     }
 
-    /// The units of which nobody knows whether they happened.
+    /// The units in flight.
     pub fn maybe(&self) -> &[WriteUnit] {
         &self.in_flight
     }
@@ -93,8 +93,8 @@ impl Oracle {
         units.push(WriteUnit { seq, content });
     }
 
-    /// Notes a call that failed in a way that leaves open whether it happened. Of a writer that is not known yet,
-    /// it counts as the next one.
+    /// Notes a call that failed in a way that leaves open whether it happened. An unknown writer counts as the next new
+    /// one.
     pub fn in_flight(&mut self, writer: Option<u32>, content: UnitContent) {
         let writer = writer.unwrap_or_else(|| self.writers.last_key_value().map_or(1, |(w, _)| w + 1));
         let last = self.writers.get(&writer).and_then(|h| h.units.last());
@@ -114,8 +114,8 @@ impl Oracle {
         self.writers.values_mut().for_each(|h| h.durable = h.units.len());
     }
 
-    /// What a crash left: so many units of each writer, and of those in flight the ones of these places. All of it is
-    /// accepted now, and durable.
+    /// What a crash left: a prefix of each writer's units, and the units in flight at these indexes. All of it is accepted
+    /// and durable now.
     pub fn cut_to(&self, kept: &BTreeMap<u32, usize>, in_flight: &BTreeSet<usize>) -> Oracle {
         let mut left = Oracle::new();
         for (writer, history) in &self.writers {
@@ -128,13 +128,13 @@ impl Oracle {
         }
         (left.thinned, left.gone) = (self.thinned.clone(), self.gone.clone());
         left.writers.retain(|_, h| !h.units.is_empty());
-        // Stable, since the place of what was in flight is a guess that a later unit may share.
+        // Stable, since the seq of a unit in flight is a guess that a later unit may share.
         left.writers.values_mut().for_each(|h| h.units.sort_by_key(|u| u.seq));
         left.durable_all();
         left
     }
 
-    /// The same units, of which so many are durable as are in `other`.
+    /// The same units, with the durable prefixes of `other`.
     pub fn durable_as(mut self, other: &Oracle) -> Oracle {
         for (writer, history) in &mut self.writers {
             history.durable = other.writers.get(writer).map_or(0, |h| h.durable.min(history.units.len()));
@@ -184,13 +184,13 @@ impl Oracle {
         line
     }
 
-    /// How far all writers have come by what was accepted.
+    /// The moment after all accepted units.
     pub fn now(&self) -> Moment {
         let end = |(&writer, h): (&u32, &Ledger)| h.units.last().map(|u| (writer, u.seq.ordinal() + 1));
         Moment::new(0, self.writers.iter().filter_map(end))
     }
 
-    /// Of each change that hides: the run, what was written before it, and the last step that stays where it is a rewind.
+    /// The rewinds and deletions: the run, the moment before which writes are affected, and a rewind's last visible step.
     fn hiding<'a>(units: impl Iterator<Item = &'a WriteUnit>) -> Vec<(&'a str, Moment, Option<i64>)> {
         let mut hiding = Vec::new();
         for unit in units {
@@ -205,7 +205,7 @@ impl Oracle {
         hiding
     }
 
-    /// Of each deletion, in flight or not: the run, and what was written before it.
+    /// The deletions, accepted or in flight: the run, and the moment before which writes are deleted.
     pub fn deletions(&self) -> Vec<(&str, Moment)> {
         let all = Self::hiding(self.units().chain(&self.in_flight)).into_iter();
         all.filter(|(_, _, step)| step.is_none()).map(|(run, before, _)| (run, before)).collect()
@@ -217,19 +217,19 @@ impl Oracle {
             .any(|u| matches!(&u.content, UnitContent::Change { change: RunChange::Delete { .. }, .. }))
     }
 
-    /// All points written, seen or not, and those given up.
+    /// All points written, visible or not, and those removed by thinnings.
     pub fn all_written(&self) -> Vec<(SeriesKey, Point)> {
         let written = self.written().map(|(_, w)| w).chain(&self.gone);
         written.map(|w| (w.key.clone(), w.point)).collect()
     }
 
-    /// Series of which points were given up: their sums are those of more points than there are.
+    /// Thinned series: their sums include points that were removed.
     pub fn thinned(&self) -> &BTreeSet<SeriesKey> {
         &self.thinned
     }
 
-    /// Notes that a run was thinned, and what is left of it. Each series has to be what it was, or the outline of what was seen
-    /// of it, in buckets of some power of two of steps.
+    /// Notes that a run was thinned, with the remaining points. Each series is unchanged, or the outline of its visible
+    /// points in buckets of a power of two of steps.
     ///
     /// # Errors
     /// The series that is neither.
@@ -248,7 +248,9 @@ impl Oracle {
                 (1..63).any(|shift| found == outline(seen, shift).iter().map(bits).collect::<Vec<_>>());
             if !made {
                 let counts = (found.len(), all.len(), seen.len());
-                return Err(format!("of {counts:?} points of {key:?} those left are no outline"));
+                return Err(format!(
+                    "of {counts:?} points of {key:?}, the remaining ones are not an outline"
+                ));
             }
             self.give_up(&key, found);
             self.thinned.insert(key);
@@ -256,7 +258,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// Leaves of a series these points, of equal ones the last.
+    /// Removes all points of a series but these; of equal points the last stays.
     fn give_up(&mut self, key: &SeriesKey, mut left: Vec<(i64, i64, u64)>) {
         for unit in self.writers.values_mut().rev().flat_map(|h| h.units.iter_mut().rev()) {
             let UnitContent::Points(points) = &mut unit.content else { continue };
@@ -278,7 +280,7 @@ impl Oracle {
         }
     }
 
-    /// The points that are seen: none that is deleted, and none that is rewound unless these are asked for.
+    /// The visible points: not deleted, and not rewound unless `hidden`.
     fn seen(&self, hidden: bool) -> Vec<(Seq, &WrittenPoint)> {
         let hiding = Self::hiding(self.units());
         let hides = |seq: Seq, w: &WrittenPoint| {
@@ -307,7 +309,7 @@ impl Oracle {
             History::Own => BTreeMap::new(),
             _ => infos.iter().filter_map(fork).collect(),
         };
-        // By series: how near the run is to which the point was written, and when it was.
+        // By series: the rank of the run in the lineage, the seq, and the point.
         let mut series: BTreeMap<SeriesKey, Vec<(usize, Seq, Point)>> = BTreeMap::new();
         for run in infos.iter().map(|r| r.id.as_str()) {
             for (rank, (from, until)) in Self::lineage(&parents, run).iter().enumerate() {
@@ -326,7 +328,7 @@ impl Oracle {
         }
         let mut answer = Vec::new();
         for (key, mut points) in series {
-            // Stable: of one batch, the later position stays the later one.
+            // Stable: points of one batch keep their order.
             points.sort_by_key(|(rank, seq, p)| (p.step, *rank, *seq));
             let mut kept: Vec<Point> = Vec::new();
             for group in points.chunk_by(|a, b| a.2.step == b.2.step) {
@@ -344,10 +346,10 @@ impl Oracle {
         answer
     }
 
-    /// The runs as they stand: those with changes, and those that points alone speak of. `alive` says which writers are.
+    /// The runs: those with changes, and those that only points name. `alive` says which writers are alive.
     pub fn runs(&self, alive: impl Fn(u32) -> bool) -> Vec<RunInfo> {
         let mut records: BTreeMap<String, RunRecord> = BTreeMap::new();
-        // Deletions first: nothing written after one may meet what is deleted.
+        // Deletions come first, so that later writes do not meet deleted state.
         let deletes = |u: &&WriteUnit| {
             matches!(&u.content, UnitContent::Change { change: RunChange::Delete { .. }, .. })
         };
@@ -365,7 +367,7 @@ impl Oracle {
     }
 }
 
-/// Of each bucket of 2^`shift` steps the points that have an end, an extreme, or are the first of a kind.
+/// The first, last, least and greatest point of each bucket of 2^`shift` steps, and the first NaN and infinities.
 fn outline(points: &[Point], shift: u32) -> Vec<Point> {
     let mut kept = Vec::new();
     for of in points.chunk_by(|a, b| a.step >> shift == b.step >> shift) {

@@ -2,35 +2,35 @@
 
 use tidalite::{History, Point, Repeats, SeriesKey};
 
-/// A question; the default asks for all points, taken over from other runs too.
+/// A question; the default is all points, inherited ones too.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Question {
-    /// Of runs that match any of these; of all where empty.
+    /// Runs that match any of these; all where empty.
     pub runs: Vec<NameTest>,
-    /// Of metrics that match any of these; of all where empty.
+    /// Metrics that match any of these; all where empty.
     pub metrics: Vec<NameTest>,
-    /// Of series with all these labels.
+    /// Series with all these labels.
     pub labels: Vec<(String, String)>,
     /// Steps, lo ≤ step < hi.
     pub steps: (Option<i64>, Option<i64>),
     /// Times in µs, lo ≤ time < hi.
     pub times_us: (Option<i64>, Option<i64>),
-    /// Values, lo ≤ value < hi; NaN is in no range.
+    /// Values, lo ≤ value < hi. NaN is in no range.
     pub values: (Option<f64>, Option<f64>),
-    /// Which of several points of one step count.
+    /// Which of several points at one step count.
     pub repeats: Repeats,
-    /// What is read of what a run took over.
+    /// Which inherited points are read.
     pub history: History,
-    /// Whether rewound points are seen.
+    /// Whether rewound points are visible.
     pub hidden: bool,
 }
 
-/// A name asked for.
+/// A test for names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NameTest {
     /// This name alone.
     Exact(String),
-    /// Names that begin so; as a pattern, this with a `*` behind it. Holds no signs of patterns itself.
+    /// Names with this prefix, which holds no signs of patterns.
     Prefix(String),
 }
 
@@ -44,7 +44,7 @@ impl NameTest {
 }
 
 impl Question {
-    /// Everything as it was written and not deleted, with a rule for repeats.
+    /// All points as written and not deleted, under a rule for repeats.
     pub fn all(repeats: Repeats) -> Self {
         Question { repeats, history: History::Own, hidden: true, ..Question::default() }
     }

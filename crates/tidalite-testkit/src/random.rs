@@ -1,4 +1,4 @@
-//! Random numbers that are the same everywhere and always: SplitMix64 (Steele, Lea, Flood, "Fast splittable
+//! Random numbers that are the same on every machine: SplitMix64 (Steele, Lea, Flood, "Fast splittable
 //! pseudorandom number generators", OOPSLA 2014).
 
 /// A generator; equal seeds give equal numbers.

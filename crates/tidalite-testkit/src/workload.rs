@@ -1,5 +1,5 @@
-//! The tracker workload: what an experiment tracker receives. All metrics of a run are logged together once a step and
-//! share that step's time. Deterministic: the same numbers give the same data.
+//! The tracker workload: what an experiment tracker receives. All metrics of a run are logged together in each step and
+//! share its time. Equal arguments give equal data.
 //!
 //! Ten shapes of values in turn, as they occur: a decaying noisy loss, a schedule, an accuracy over 512 samples, a
 //! gradient norm, a counter, a percentage, a slow integer walk, a large value that seldom changes, a random walk, and
@@ -12,9 +12,9 @@ use crate::random::Random;
 pub struct WorkloadRun {
     /// The run's id, `run-00000` and on.
     pub id: String,
-    /// One time a step, µs since 1970 UTC: about 100 ms apart.
+    /// One time per step, µs since 1970 UTC: about 100 ms apart.
     pub times_us: Vec<i64>,
-    /// One vector a metric, one value a step.
+    /// One vector per metric, one value per step.
     pub values: Vec<Vec<f64>>,
 }
 

@@ -16,6 +16,8 @@
 //! [`publish`] makes a small file appear complete or not at all. [`ForkGuard`] detects that the process is a forked
 //! child. `unsafe` is confined to `mapped.rs`.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests prepare files and damage them"))]
+
 mod fork;
 mod mapped;
 mod positioned;

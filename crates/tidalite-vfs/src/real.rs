@@ -8,6 +8,11 @@
 //! process that took a lock unlocks it explicitly; otherwise a surviving child would keep it. A child only closes its
 //! copy of the descriptor, which leaves the parent's lock in place.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is the file system, the clock and the random numbers that others go through"
+)]
+
 use crate::mapped::MappedSegment;
 use crate::positioned::PositionedSegment;
 use crate::statfs;

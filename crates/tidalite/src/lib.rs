@@ -39,6 +39,7 @@
 //! A call that fails returns an [`Error`]; its [`ErrorKind`] says what the caller can do about it. The library never
 //! prints, never exits, and never takes the host program down.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests prepare files and damage them"))]
 #![forbid(unsafe_code)]
 
 mod engine;

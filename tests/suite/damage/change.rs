@@ -4,7 +4,7 @@ use super::sample::Golden;
 use std::path::{Path, PathBuf};
 use tidalite_vfs::{SimVfs, Vfs};
 
-/// One damage: what the file holds then, and where.
+/// One damage: the file and its new content.
 pub(super) struct Damage {
     pub(super) what: String,
     /// The file that an error or report must name.

@@ -11,7 +11,7 @@ use tidalite_testkit::{
 };
 use tidalite_vfs::{SimVfs, Vfs};
 
-/// What somebody sees who reads a store in every way.
+/// What a reader that uses every way of reading sees.
 #[derive(Default)]
 pub(super) struct SeenStore {
     pub(super) errors: Vec<Error>,
@@ -51,7 +51,7 @@ pub(super) fn look(golden: &Golden, disk: &SimVfs, read_only: bool) -> (SeenStor
                 Ok(points) => seen.points = Some(points),
                 Err(e) => seen.errors.push(e),
             }
-            // Summaries are those of the points, or an error.
+            // Summaries agree with the points, or there is an error.
             let expected = seen.points.as_ref().map_or_else(|| golden.answer.clone(), |p| grouped(p));
             match summaries(
                 &snapshot.select().repeats(Repeats::All).history(History::Own),
@@ -70,7 +70,7 @@ pub(super) fn look(golden: &Golden, disk: &SimVfs, read_only: bool) -> (SeenStor
     (seen, Some(store))
 }
 
-/// What came of one damage.
+/// The effect of one damage.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum DamageOutcome {
     Refused,
@@ -78,7 +78,10 @@ pub(super) enum DamageOutcome {
     Harmless,
 }
 
-/// Judges what was seen; the text says what is wrong.
+/// Judges what was seen.
+///
+/// # Errors
+/// The broken promise, in words.
 pub(super) fn judge(golden: &Golden, damage: &Damage, seen: &SeenStore) -> Result<DamageOutcome, String> {
     if let Some(wrong) = &seen.wrong {
         return Err(wrong.clone());
@@ -90,20 +93,20 @@ pub(super) fn judge(golden: &Golden, damage: &Damage, seen: &SeenStore) -> Resul
             e.kind(),
             ErrorKind::Corrupt | ErrorKind::NotFound | ErrorKind::Unsupported | ErrorKind::Invalid
         );
-        // A folder without its marker is no store: then the folder is what an error can name.
+        // A folder without its marker is not a store: the error names the folder.
         let by_folder = name == "TIDALITE" && e.path() == Some(Path::new(STORE));
         if !of_a_kind || !(named(&e.to_string(), e.path()) || by_folder) {
             return Err(format!("the error does not name the file, or is of a wrong kind: {e:?}"));
         }
     }
-    // A segment that is gone is named by its writer's folder.
+    // A missing segment is reported by its writer's folder.
     let gone = matches!(damage.change, Change::Gone | Change::Renamed(_));
     let by_parent = |f: &Finding| {
         gone && f.kind == FindingKind::Missing && Some(f.path.as_path()) == damage.path.parent()
     };
     let reported = seen.findings.iter().any(|f| named(&f.message, Some(&f.path)) || by_parent(f));
     if let Some(strange) = seen.findings.iter().find(|f| !named(&f.message, Some(&f.path)) && !by_parent(f)) {
-        // What a damaged file says of others is found in these: a part by its manifest, a segment by its neighbour.
+        // A damaged file may lead to findings in others: a part by its manifest, a segment by its neighbour.
         if strange.path.parent() != damage.path.parent() && kind_of(&damage.path) != "manifest" {
             return Err(format!("a report names another file: {strange:?}"));
         }
@@ -118,11 +121,11 @@ pub(super) fn judge(golden: &Golden, damage: &Damage, seen: &SeenStore) -> Resul
     }
     let complete = exact_points && exact_runs;
     if !complete && !reported && seen.errors.is_empty() {
-        return Err("something is missing, and nothing says so".into());
+        return Err("something is missing and not reported".into());
     }
     if !complete && !reported && seen.points.is_some() && !exact_points {
         return Err(format!(
-            "points are missing, and only an error elsewhere speaks of it: {:?}",
+            "points are missing, and only an error of another call says so: {:?}",
             seen.errors
         ));
     }
@@ -150,7 +153,7 @@ pub(super) fn no_wrong_point(golden: &Golden, found: &[(SeriesKey, Point)]) -> R
     Ok(())
 }
 
-/// One flipped bit costs one frame where the place was durable, and else the end of the log, from there on.
+/// One flipped bit costs one frame where the log was durable. Elsewhere it costs the end of the log.
 pub(super) fn bounded_loss(
     golden: &Golden,
     damage: &Damage,
@@ -180,14 +183,14 @@ pub(super) fn bounded_loss(
     Ok(())
 }
 
-/// What kind of file it is: the folder it lies in.
+/// The kind of a file: the top folder that holds it.
 pub(super) fn kind_of(path: &Path) -> String {
     let below = path.strip_prefix(STORE).unwrap();
     below.components().next().unwrap().as_os_str().to_str().unwrap().to_string()
 }
 
-/// Flushing and compacting a damaged store gives an error or loses nothing more than reading it did, and what was reported
-/// of a log before is still reported after.
+/// Flushing and compacting a damaged store gives an error, or loses no more than reading it did. What was reported of a log
+/// before is reported after.
 pub(super) fn change_nothing_unsaid(
     golden: &Golden,
     damage: &Damage,

@@ -20,10 +20,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tidalite_testkit::{Random, STORE};
 
-/// No damage may make anybody ask for more at once.
+/// No damage may cause a larger allocation.
 const ALLOCATION_MAX: usize = 64 << 20;
 
-/// Applies and judges each damage, on all threads; gives how many had each outcome, by kind of file.
+/// Applies and judges each damage, on all threads; counts the outcomes by kind of file.
 fn inflict(golden: &Golden, damages: &[Damage]) -> BTreeMap<(String, DamageOutcome), usize> {
     let (next, outcomes) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
     let wrong = Mutex::new(Vec::new());
@@ -60,7 +60,7 @@ fn inflict(golden: &Golden, damages: &[Damage]) -> BTreeMap<(String, DamageOutco
     let wrong = wrong.into_inner().unwrap();
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), damages.len(), wrong.join("\n"));
     let largest = allocation::largest();
-    assert!(largest <= ALLOCATION_MAX, "somebody asked for {largest} bytes at once");
+    assert!(largest <= ALLOCATION_MAX, "{largest} bytes were allocated at once");
     outcomes.into_inner().unwrap()
 }
 
@@ -132,9 +132,9 @@ fn zeroed_blocks_cuts_and_junk_are_found_or_harmless() {
         for len in [1, 8, 511, 4096] {
             let mut bad = bytes.clone();
             bad.extend((0..len).map(|_| random.next_u64().to_le_bytes()[0]));
-            damages.push(Damage::new(format!("{len} bytes of junk behind"), path, Change::Bytes(bad)));
+            damages.push(Damage::new(format!("{len} bytes of junk after"), path, Change::Bytes(bad)));
         }
-        // Numbers of all ones, where lengths may stand.
+        // Eight bytes of ones, where lengths may be stored.
         for start in (0..bytes.len().saturating_sub(8)).step_by((bytes.len() / 60).max(1)) {
             let mut bad = bytes.clone();
             bad[start..start + 8].fill(0xff);
@@ -174,7 +174,7 @@ fn files_that_are_gone_doubled_or_renamed_are_found_or_harmless() {
         &last_segment(&golden),
         Change::Doubled(last_segment(&golden).with_file_name("00000009.seg")),
     ));
-    // One file in the place of another of its kind.
+    // A file replaced by another of its kind.
     for kind in ["/parts/", "/series/", "/manifest/", ".seg"] {
         let of_kind: Vec<&PathBuf> =
             golden.files.keys().filter(|p| p.to_str().unwrap().contains(kind)).collect();

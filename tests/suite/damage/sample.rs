@@ -36,7 +36,7 @@ pub(super) fn golden() -> Golden {
         vec![Op::Start { store: 0, run: 0, about: 5 }, Op::Start { store: 0, run: 1, about: 6 }];
     ops.extend(rows(0, 0..50));
     ops.extend([Op::Flush { store: 0 }, Op::Hold { store: 0 }, Op::Batch { store: 0, rows: 60, seed: 4 }]);
-    // The held snapshot keeps the version before alive.
+    // The held snapshot keeps the previous version alive.
     ops.extend([Op::Change { store: 0, run: 1, about: 12 }, Op::Flush { store: 0 }, Op::Kill]);
     ops.extend(rows(1, 0..40));
     ops.push(Op::Sync { store: 0 });

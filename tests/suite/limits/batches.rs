@@ -7,7 +7,7 @@ use arrow::array::{
 };
 use tidalite::{ErrorKind, TIME_US_MAX};
 
-/// Two good rows, with one column in the place of the good one, or beside them.
+/// Two good rows, with one column replaced or added.
 fn with(name: &str, array: ArrayRef) -> RecordBatch {
     let mut columns = vec![
         ("run", column(StringArray::from(vec!["r", "r"]))),
@@ -67,7 +67,7 @@ fn a_batch_with_a_wrong_column_is_refused_whole_with_column_and_row() {
     let nanos = column(TimestampNanosecondArray::from(vec![1_999, -1]));
     store.append(&with("time", nanos)).unwrap();
     let stats = store.stats().unwrap();
-    assert_eq!((stats.points, stats.runs), (4, 1), "of all these, only what is right went in");
+    assert_eq!((stats.points, stats.runs), (4, 1), "only the right batches were appended");
     still_works(&store);
 }
 

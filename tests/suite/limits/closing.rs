@@ -1,4 +1,4 @@
-//! After a store is closed, and backups.
+//! Calls after a store is closed, and backups.
 
 use super::refusal::{new_store, one_row, options, refused, still_works};
 use std::path::Path;
@@ -36,7 +36,7 @@ fn nothing_works_after_close_and_it_says_so() {
 }
 
 #[test]
-fn a_backup_goes_to_an_empty_folder_alone_and_a_cut_one_is_no_store() {
+fn a_backup_needs_an_empty_folder_and_a_cut_one_is_not_a_store() {
     let (dir, path, store) = new_store();
     let run = store.run("r").start().unwrap();
     for step in 0..50 {
@@ -56,7 +56,7 @@ fn a_backup_goes_to_an_empty_folder_alone_and_a_cut_one_is_no_store() {
     assert_eq!(points(&copied.select()).unwrap(), points(&store.select()).unwrap());
     sound(&copied.verify().unwrap()).unwrap();
     still_works(&copied);
-    assert_eq!(points(&store.select()).unwrap().len(), 80, "the original is as it was");
+    assert_eq!(points(&store.select()).unwrap().len(), 80, "the original is unchanged");
     std::fs::remove_file(copy.join("TIDALITE")).unwrap();
     refused(options().read_only(true).open(&copy), ErrorKind::Invalid, &["not a tidalite store"]);
     let part = std::fs::read_dir(path.join("parts")).unwrap().next().unwrap().unwrap().path();

@@ -7,7 +7,7 @@ use tidalite::ErrorKind;
 use tidalite_testkit::{points, sound};
 
 #[test]
-fn a_path_that_is_no_store_is_refused_and_left_alone() {
+fn a_path_that_is_not_a_store_is_refused_and_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let absent = dir.path().join("absent");
     refused(
@@ -15,7 +15,7 @@ fn a_path_that_is_no_store_is_refused_and_left_alone() {
         ErrorKind::NotFound,
         &["open store", "absent", "no such folder"],
     );
-    assert!(!absent.exists(), "reading makes nothing");
+    assert!(!absent.exists(), "reading creates nothing");
     refused(
         options().read_only(true).open(dir.path()),
         ErrorKind::Invalid,
@@ -161,7 +161,7 @@ fn a_damaged_file_of_each_kind_is_named() {
             assert!(report.findings.iter().any(|f| f.path == file), "{:?}", report.findings);
             let read = store.select().points().and_then(|p| p.collect());
             if folder == "series" {
-                // A series table can be made out anew from its part, so this may be a report alone.
+                // A series table can be rebuilt from its part, so a report may be all.
                 assert!(
                     read.map_or_else(|e| e.to_string().contains(name), |points| points.num_rows() == 100)
                 );
@@ -170,7 +170,7 @@ fn a_damaged_file_of_each_kind_is_named() {
             }
         }
         if folder == "parts" {
-            // One that opens and is damaged within: nothing may be made of it.
+            // A part that opens and is damaged inside must not be compacted.
             let mut bad = whole.clone();
             bad[whole.len() / 4] ^= 1;
             std::fs::write(&file, &bad).unwrap();

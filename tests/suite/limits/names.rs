@@ -37,7 +37,7 @@ fn a_name_may_hold_any_text_and_never_leaves_the_stores_folder() {
         }
         store.compact().unwrap();
     }
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing lies beside the store");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is written next to the store");
     let known = |name: &str| {
         ["TIDALITE", "lock", "log", "manifest", "parts", "rollups", "runs", "series"].contains(&name)
     };

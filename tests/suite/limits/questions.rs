@@ -33,7 +33,7 @@ fn exact_quantiles_need_memory_for_one_group_at_a_time() {
 }
 
 #[test]
-fn a_selection_that_matches_nothing_is_empty_and_no_error() {
+fn a_selection_that_matches_nothing_is_empty_and_not_an_error() {
     let (_dir, _path, store) = new_store();
     for filled in [false, true] {
         if filled {

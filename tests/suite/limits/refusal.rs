@@ -17,7 +17,7 @@ pub(super) fn new_store() -> (tempfile::TempDir, PathBuf, Store) {
     (dir, path, store)
 }
 
-/// The error's kind is this, and its text holds all of these and a remedy.
+/// Checks that the error has this kind, and that its text holds all of these parts and a remedy.
 #[track_caller]
 pub(super) fn refused<T: std::fmt::Debug>(done: Result<T, Error>, kind: ErrorKind, parts: &[&str]) {
     let e = done.expect_err("this should be refused");
@@ -28,7 +28,7 @@ pub(super) fn refused<T: std::fmt::Debug>(done: Result<T, Error>, kind: ErrorKin
     assert!(text.len() < 1000, "a message is for reading: {} bytes", text.len());
 }
 
-/// The store takes rows and answers.
+/// Checks that the store takes rows and answers.
 #[track_caller]
 pub(super) fn still_works(store: &Store) {
     let before = store.stats().unwrap().points;

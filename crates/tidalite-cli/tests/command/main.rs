@@ -3,6 +3,7 @@
 //! `answers` tests each command in each format, `files` import and export, `refusals` bad input and its messages,
 //! `streams` pipes and `follow`.
 
+#![allow(clippy::disallowed_methods, reason = "tests prepare files and damage them")]
 #![allow(clippy::unwrap_used)]
 
 mod answers;
