@@ -2,8 +2,8 @@
 //!
 //! `cargo run -p tidalite --example bulk`
 
-// An example talks to the terminal.
-#![allow(clippy::print_stdout)]
+// An example talks to the terminal, and reads files of its own.
+#![allow(clippy::print_stdout, clippy::disallowed_methods)]
 
 use std::error::Error;
 use std::sync::Arc;

@@ -84,7 +84,10 @@ impl Store {
             None if is_tsv => FileFormat::Csv,
             None => FileFormat::from_extension(path)?,
         };
-        #[expect(clippy::disallowed_methods, reason = "the file to import is the user's, outside of the store")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the file to import is the user's, outside of the store"
+        )]
         let file = File::open(path).map_err(|e| outright(ImportFault::Read(e)))?;
         let about = file.metadata().map_err(|e| outright(ImportFault::Read(e)))?;
         if about.is_dir() {
