@@ -27,7 +27,7 @@ pub(super) fn new_layout(
         if seen.insert(*name, ()).is_some() {
             return Err(Error::invalid(
                 "log to run",
-                format!("metric {name:?} comes twice in one row"),
+                format!("metric {name:?} occurs twice in one row"),
                 "give each metric once",
             ));
         }
