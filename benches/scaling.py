@@ -3,9 +3,9 @@
     pip install matplotlib numpy pyarrow, and the package
     python benches/scaling.py [--largest] [--picture docs/images/scaling.png] [--format json]
 
-Each size is loaded in a process of its own and asked in another, which reports the median of five answers and its peak memory (the
+Each size is loaded in one process and queried in another, which reports the median of five answers and its peak memory (the
 memory option is at its default). `--largest` adds what takes minutes and gigabytes: 100 M points, 1 M series, a run with 100,000
-metrics and one series of 100 M points. The picture has cost against size on logarithmic axes, with the slope of n log n beside it.
+metrics and one series of 100 M points. The picture has cost against size on logarithmic axes, with the slope of n log n for comparison.
 """
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 START_US = 1_780_000_000_000_000
-# Points a batch at most.
+# At most this many points per batch.
 BATCH = 4_000_000
 
 
@@ -54,7 +54,7 @@ LARGEST += [Size("wide run", 1, 100_000, 10), Size("long series", 1, 1, 100_000_
 
 
 def batches(size: Size) -> Any:
-    """All points, in Arrow batches of whole runs, or of stretches of steps where a run is larger than a batch."""
+    """All points, in Arrow batches of whole runs, or of ranges of steps where a run is larger than a batch."""
     import pyarrow as pa
 
     names = pa.array([f"metric/{i}" for i in range(size.metrics)])
@@ -93,11 +93,11 @@ def load(size: Size, folder: str) -> dict[str, Any]:
         store.compact()
         compacted = time.perf_counter() - begun
     files = [os.path.join(at, name) for at, _, names in os.walk(folder) for name in names]
-    return {"load": taken, "compact": compacted, "bytes a point": sum(map(os.path.getsize, files)) / size.points}
+    return {"load": taken, "compact": compacted, "bytes per point": sum(map(os.path.getsize, files)) / size.points}
 
 
 def ask(size: Size, folder: str) -> dict[str, Any]:
-    import pyarrow  # noqa: F401 (what answers become; a notebook has it long before)
+    import pyarrow  # noqa: F401 (answers become Arrow; a notebook has imported it before)
     import tidalite
 
     begun = time.perf_counter()
@@ -134,20 +134,20 @@ def in_a_process(part: str, size: Size, folder: str) -> dict[str, Any]:
 
 
 def number(value: float) -> str:
-    """Three digits that count, and no exponent."""
+    """Three significant digits and no exponent."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def head(row: dict[str, Any]) -> None:
-    names = [name for name in row if name not in ("load", "bytes a point", "peak MiB")]
-    print("| runs × metrics × steps | points | series | load, M points/s | bytes a point | " + ", ms | ".join(names) + ", ms | peak MiB |")
+    names = [name for name in row if name not in ("load", "bytes per point", "peak MiB")]
+    print("| runs × metrics × steps | points | series | load, M points/s | bytes per point | " + ", ms | ".join(names) + ", ms | peak MiB |")
     print("|---" * (len(names) + 6) + "|")
 
 
 def line(size: Size, row: dict[str, Any]) -> None:
     cells = [f"{size.runs:,} × {size.metrics:,} × {size.steps:,}", f"{size.points / 1e6:g} M", f"{size.series:,}"]
-    cells += [f"{size.points / row['load'] / 1e6:.1f}", f"{row['bytes a point']:.2f}"]
-    cells += [number(row[name] * 1e3) for name in row if name not in ("load", "bytes a point", "peak MiB")]
+    cells += [f"{size.points / row['load'] / 1e6:.1f}", f"{row['bytes per point']:.2f}"]
+    cells += [number(row[name] * 1e3) for name in row if name not in ("load", "bytes per point", "peak MiB")]
     print("| " + " | ".join([*cells, f"{row['peak MiB']:.0f}"]) + " |", flush=True)
 
 
@@ -158,7 +158,7 @@ def draw(sizes: list[Size], found: list[dict[str, Any]], path: str) -> None:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(1, 2, figsize=(12, 5), sharey=True)
-    names = [name for name in found[0] if name not in ("bytes a point", "peak MiB")]
+    names = [name for name in found[0] if name not in ("bytes per point", "peak MiB")]
     for axis, sweep in zip(axes, ("points", "series")):
         chosen = [(size, row) for size, row in zip(sizes, found) if size.sweep == sweep]
         n = np.array([size.n for size, _ in chosen], dtype=float)

@@ -64,10 +64,10 @@ pub fn fill(path: &Path, size: Size) {
 }
 
 /// A question to a store; gives the number of rows of the answer.
-pub type Question = fn(&Store) -> usize;
+pub type StandardQuestion = fn(&Store) -> usize;
 
 /// The standard ten by their names, the same as in `peers/bulk.py`; then questions that other systems do not have.
-pub const QUESTIONS: [(&str, Question); 12] = [
+pub const QUESTIONS: [(&str, StandardQuestion); 12] = [
     ("series", |s| s.select().run(RUN).metric(LOSS).points().unwrap().collect().unwrap().num_rows()),
     ("chart", |s| {
         let one = s.select().run(RUN).metric(LOSS);

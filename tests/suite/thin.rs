@@ -399,12 +399,12 @@ fn cut_everywhere(runs: &str, series: u64) {
                     check(&disk.crash_torn(survive, Tear { bytes: 512, zeros: i % 2 == 0 }), &place);
                 }
             }
-            let after = disk.kill();
+            let killed = disk.kill();
             drop(store);
-            let after_it = check(&after, &place);
-            assert!(done.is_err() || after_it, "{place}: what was reported is there");
+            let is_done = check(&killed, &place);
+            assert!(done.is_err() || is_done, "{place}: what was reported is there");
             if i % 7 == 0 {
-                let store = on(&after);
+                let store = on(&killed);
                 assert_sound(&store, &place);
                 store.thin(&what).unwrap();
                 assert_eq!(shape(&store), after, "{place}");

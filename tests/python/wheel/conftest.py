@@ -21,7 +21,7 @@ def store(path):
 
 @pytest.fixture
 def script(tmp_path):
-    """Runs Python text in a process of its own; gives what it did."""
+    """Runs Python text in a process of its own; gives the finished process."""
 
     def run(text, *args, check=True, timeout=60):
         file = tmp_path / "script.py"

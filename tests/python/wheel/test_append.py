@@ -1,4 +1,4 @@
-"""Bulk append: from whatever holds columns; whole batches or nothing; wrong columns named."""
+"""Bulk append from anything that holds columns: a batch is appended whole or not at all, and wrong columns are named."""
 import datetime as dt
 
 import duckdb
@@ -88,7 +88,7 @@ WRONG = {
     "two dimensions": ({**columns(), "value": VALUES.reshape(-1, 1)}, "dimension"),
     "a step beyond 64 bits": ({**columns(), "step": np.full(N, 2**64 - 1, "uint64")}, "64 bits"),
     "NaT": ({**columns(), "time": np.full(N, np.datetime64("NaT", "us"))}, "NaT"),
-    "a run that is no text": ({**columns(), "run": [3] * N}, "run"),
+    "a run that is not text": ({**columns(), "run": [3] * N}, "run"),
     "an empty name": ({**columns(), "metric": [""] * N}, "row 0"),
     "a null": (lambda: arrow().set_column(4, "value", pa.array([None] + VALUES[1:].tolist())), "null in row 0"),
     "a time out of range": ({**columns(), "time": np.full(N, 10**18)}, "row 0"),

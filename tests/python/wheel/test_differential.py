@@ -1,6 +1,6 @@
-"""Random stores, asked the same questions by the package and, in SQL over a plain list of what was written, by DuckDB.
+"""Random stores: the package's answers are compared with those of DuckDB, in SQL over a plain list of all writes.
 
-A store is written the hard way: rows and batches, steps repeated and in any order, NaN and infinities, several parts that overlap,
+A store is written in every way: rows and batches, steps repeated and in any order, NaN and infinities, several parts that overlap,
 a live tail, a run forked from a fork, a rewind, a deleted run that is begun again, a series long enough for rollups. DuckDB never sees the
 store: it has the list of writes and the rules in SQL.
 """
@@ -14,7 +14,7 @@ import pytest
 
 import tidalite
 
-# More in a long run, as of the other long tests.
+# More in a long run, as in the other long tests.
 SEEDS = range(150 if os.environ.get("TIDALITE_LONG") else 8)
 QUESTIONS = 60
 
@@ -24,7 +24,7 @@ LONG = 40_000
 METRICS = ["loss", "acc", "grad/norm", "system/cpu"]
 LABELS = [{}, {"rank": "1"}, {"rank": "2", "host": "a"}]
 
-# What there is of each run: its own points and those it took over; `age` ascends as writes do.
+# The points of each run, its own and inherited ones. `age` is the order of writing.
 SEEN = """
 create table seen as
 select l.run, r.metric, r.labels, r.rank, r.step, r.time, r.value, r.hidden, l.generation, p.lr,
@@ -57,7 +57,7 @@ AGGREGATES = {
     "p12.5": "quantile_cont(value, 0.125) filter (finite)",
     "argnan": "min(step) filter (isnan(value))",
 }
-# Of one series only: over several, points at one step have no order of their own.
+# Only over one series: points of several series at one step have no order.
 OF_A_SERIES = {
     "first": "arg_min(value, turn)",
     "last": "arg_max(value, turn)",
@@ -79,7 +79,7 @@ class World:
         self.rates = {}
 
     def begin(self, store, run, **how):
-        """A run with a learning rate, of the texts that floats have here and there."""
+        """A run with a learning rate in one of several texts of floats."""
         self.rates[run] = self.rng.choice(["0.1", "0.01", "0.001"])
         return store.run(run, params={"lr": float(self.rates[run])}, **how)
 
@@ -265,7 +265,7 @@ class Question:
 
 
 def same(ours, theirs, what):
-    """Equal, NaN to NaN; a sum's last digits are the order of addition, which neither promises."""
+    """Equal, NaN to NaN; the last digits of sums depend on the order of addition, which neither promises."""
     if isinstance(ours, float) and isinstance(theirs, (float, int)):
         both_nan = math.isnan(ours) and math.isnan(theirs)
         assert both_nan or ours == theirs or math.isclose(ours, theirs, rel_tol=1e-9, abs_tol=1e-6), what
@@ -334,7 +334,7 @@ def ask_aggregate(store, con, question, rng):
 def ask_chart(store, con, question, rng):
     buckets = rng.choice([1, 10, 100])
     answer = question.select(store).chart(buckets).to_arrow()
-    # The width is the least power of two of which so many buckets hold all of a series' steps.
+    # The width is the least power of two for which that many buckets hold all steps of a series.
     widths = con.sql(f"""select run, metric, labels, min(w) as width from (
             select run, metric, labels, min(step) as low, max(step) as high from {question.points} group by all
         ), (select 2 ** unnest(range(0, 20)) as w)
@@ -364,7 +364,7 @@ def ask_band(store, con, question, rng):
 
 
 def ask_align(store, con, question, rng):
-    """Side by side at equal steps; repeats of a step come last in, so only where they are settled."""
+    """Side by side at equal steps; only without repeated steps, whose order is not defined here."""
     if question.repeats == "all":
         return [], []
     answer = question.select(store).align(on="step", fill="none").to_arrow()
@@ -390,7 +390,7 @@ def ask_best(store, con, question, rng):
 
 
 SERIES = "partition by run, metric, labels, isfinite(value) order by step, age"
-# A point that is not finite stays as it is, and is no part of the others: the windows are over the finite points alone.
+# A point that is not finite stays as it is, and the windows hold finite points only.
 TRANSFORMS = list({
     "mean:5": f"""select * replace (if(isfinite(value), avg(value) over (
         {SERIES} rows between 4 preceding and current row), value) as value) from {{points}}""",

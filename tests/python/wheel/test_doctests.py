@@ -1,4 +1,4 @@
-"""Every example in a docstring runs and gives what it shows."""
+"""Every example in a docstring runs and gives the output that it shows."""
 import doctest
 import importlib
 import inspect
@@ -14,7 +14,7 @@ MODULES = ["tidalite", *(f"tidalite.{m.name}" for m in pkgutil.iter_modules(tida
 
 
 def documented():
-    """(name, docstring) of all that is public, members of the compiled classes included."""
+    """(name, docstring) of everything public, members of the compiled classes included."""
     found = {}
     for name in MODULES:
         module = importlib.import_module(name)
@@ -44,7 +44,7 @@ def test_there_are_examples_to_run():
     assert len(documented()) >= 12
 
 
-def test_all_that_is_public_is_documented():
+def test_everything_public_is_documented():
     for name in tidalite.__all__:
         value = getattr(tidalite, name)
         if name != "__version__":

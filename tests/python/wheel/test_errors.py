@@ -21,7 +21,7 @@ def test_a_store_to_read_that_is_not_there_is_not_found(path):
     assert not path.exists()
 
 
-def test_a_file_and_a_folder_of_other_things_are_no_store(tmp_path):
+def test_a_file_and_a_folder_of_other_things_are_not_stores(tmp_path):
     file = tmp_path / "file"
     file.write_text("x")
     with pytest.raises(tidalite.Invalid, match="file"):

@@ -1,4 +1,4 @@
-"""What an answer says it was made from."""
+"""The sources that an answer reports."""
 import numpy as np
 import pytest
 
@@ -28,7 +28,7 @@ def test_each_answer_comes_from_the_cheapest_source(long):
     assert 0 < points.bytes_read < points.bytes
 
 
-def test_points_of_a_log_are_told_apart_and_rows_of_a_follower_have_nothing_to_tell(store):
+def test_points_of_a_log_are_counted_apart_and_rows_of_a_follower_report_nothing(store):
     with store.run("live") as run:
         run.log({"loss": 1.0}, step=0)
     assert store.select("loss").latest().explain().log_points == 1

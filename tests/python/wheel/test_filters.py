@@ -1,4 +1,4 @@
-"""Which runs and series are meant, and what was taken back: filters, groups by params, forks, rewinds, deletions, sizes."""
+"""Which runs and series a selection means: filters, groups by params, forks, rewinds, deletions; and sizes."""
 import math
 
 import pytest
@@ -8,7 +8,7 @@ import tidalite
 
 @pytest.fixture
 def sweep(store):
-    """Six runs: a learning rate each, an optimizer in all but the last, every second one tagged."""
+    """Six runs: each with a learning rate, all but the last with an optimizer, every second one tagged."""
     for i in range(6):
         params = {"lr": i / 10, "deep": {"depth": i // 3}} | ({"optimizer": "adam" if i < 3 else "sgd"} if i < 5 else {})
         with store.run(f"r{i}", params=params, tags=["even"] if i % 2 == 0 else [], labels={"host": f"h{i % 2}"}) as run:
@@ -60,7 +60,7 @@ def test_series_are_chosen_by_what_they_hold(sweep):
     assert ids(sweep.select("loss").having("max", ">=", 5)) == ["r4", "r5"]
     assert ids(sweep.select("loss").having("max", "<", 1.5, steps=(2, None)).having("max", ">", 0.7, steps=slice(2, 3))) == ["r2", "r3"]
     assert ids(sweep.select("acc").having("nan", "=", 20)) == ids(sweep.select("acc").having("finite", "==", 0)) == ["r4"]
-    # The selection's own ranges say what is answered, not which series are meant.
+    # The selection's own ranges limit the answer, not which series are selected.
     assert len(sweep.select("loss", steps=(19, None)).having("max", ">", 5.5).points()) == 1
     assert "having max > 5.5" in repr(sweep.select("loss").having("max", ">", 5.5))
     for wrong in [("most", ">", 1), ("max", "~", 1)]:
@@ -68,7 +68,7 @@ def test_series_are_chosen_by_what_they_hold(sweep):
             sweep.select().having(*wrong)
 
 
-def test_a_fork_reads_what_it_took_over_or_not(store):
+def test_a_fork_reads_inherited_points_or_not(store):
     with store.run("base") as base:
         for step in range(10):
             base.log({"loss": 1.0, "system/load": 0.5}, step=step)
@@ -100,7 +100,7 @@ def test_a_rewound_run_goes_on_from_its_step_and_keeps_what_is_hidden(store):
         run.rewind(1.5)
 
 
-def test_a_deleted_run_is_gone_and_its_room_comes_back(store):
+def test_a_deleted_run_is_gone_and_its_space_is_freed(store):
     for id in "ab":
         with store.run(id) as run:
             for step in range(1000):

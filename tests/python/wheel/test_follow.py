@@ -1,4 +1,4 @@
-"""Following: each point once, in whatever portions; waiting can be interrupted."""
+"""Following: each point once, in portions of any size; waiting can be interrupted."""
 import os
 import signal
 import threading
@@ -62,7 +62,7 @@ def test_waiting_gives_up_after_the_timeout_and_wakes_on_a_row(store):
 
 
 def test_waiting_without_end_can_be_interrupted(store):
-    # A process that was started in the background may have been told to ignore it.
+    # A process that was started in the background may ignore the signal.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
     try:

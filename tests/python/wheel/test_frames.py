@@ -1,7 +1,7 @@
 """Answers as Arrow, pandas, Polars and NumPy: every value bit for bit, text as categories, times in UTC.
 
-Method: awkward values go in through `append`, and what each library gives is compared by bits; libraries that are absent are
-played by an import that is refused.
+Method: awkward values go in through `append`, and what each library gives is compared by bits; missing libraries are
+simulated by a refused import.
 """
 import subprocess
 import sys
@@ -124,7 +124,7 @@ def test_no_library_is_imported_before_it_is_needed():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 
-def test_an_arrow_table_is_had_without_importing_pandas(store, path, script):
+def test_an_arrow_table_does_not_import_pandas(store, path, script):
     with store.run("a") as run:
         run.log({"x": 1.0})
     done = script(
@@ -164,7 +164,7 @@ def test_ten_million_points_become_a_frame_in_a_moment():
     # In batches, as an answer comes.
     batches = table.to_batches(max_chunksize=65_536)
     best = min(_seconds(pa.Table.from_batches(batches)) for _ in range(3))
-    # Half a second is what is promised on a quiet machine; a busy one gets four times that.
+    # The promise is half a second on a quiet machine. The limit here is four times that.
     assert best < 2.0, f"{best:.2f} s"
 
 

@@ -1,4 +1,4 @@
-"""Logging from Python: what is accepted arrives bit for bit, what is not is refused by name, and nothing of it stays."""
+"""Logging from Python: accepted values arrive bit for bit, refused ones are named, and a refused row leaves nothing."""
 import datetime as dt
 import math
 import struct
@@ -60,13 +60,13 @@ def test_a_nan_keeps_its_payload(store):
         (Fraction(1, 4), 0.25),
     ],
 )
-def test_whatever_is_one_number_is_accepted(store, value, expected):
+def test_any_single_number_is_accepted(store, value, expected):
     store.run("a").log({"x": value}, step=0)
     assert points(store, "x") == [(0, expected)]
 
 
 class Tensor:
-    """What torch's tensors do: `float()` works for one element alone, and fails by a RuntimeError else."""
+    """As torch's tensors: `float()` works for one element, and raises RuntimeError otherwise."""
 
     def __init__(self, *values):
         self.values, self.shape = values, (len(values),)
@@ -131,7 +131,7 @@ def test_steps_count_up_and_may_be_given_in_any_order(store):
 
 
 @pytest.mark.parametrize("step", [1.5, "3", [1], np.array([1, 2])])
-def test_a_step_that_is_no_whole_number_is_refused(store, step):
+def test_a_step_that_is_not_a_whole_number_is_refused(store, step):
     with pytest.raises(TypeError):
         store.run("a").log({"x": 1.0}, step=step)
     assert store.metrics() == []
@@ -171,7 +171,7 @@ def test_a_time_is_the_moment_that_it_says(store, time):
 
 
 @pytest.mark.parametrize("time", [1.5, True, "yesterday", np.datetime64("NaT"), object(), 10**18])
-def test_a_time_that_is_none_is_refused(store, time):
+def test_a_time_that_is_not_a_time_is_refused(store, time):
     with pytest.raises((TypeError, tidalite.Invalid)):
         store.run("a").log({"x": 1.0}, time=time)
     assert store.metrics() == []
@@ -184,7 +184,7 @@ def test_a_missing_time_is_now(store):
     assert before <= got <= dt.datetime.now(UTC) + dt.timedelta(seconds=1)
 
 
-def test_labels_of_a_row_are_laid_over_the_runs_own(store):
+def test_labels_of_a_row_extend_and_override_the_runs(store):
     run = store.run("a", labels={"rank": 3, "host": "n1"})
     run.log({"x": 1.0}, step=0)
     run.log({"x": 2.0}, step=0, labels={"host": "n2", "gpu": 0})
@@ -202,7 +202,7 @@ def test_keys_made_anew_in_each_call_are_the_same_metrics(store):
     assert (table["min"] == table["max"]).all()
 
 
-def test_rows_of_other_keys_and_other_orders_are_told_apart(store):
+def test_rows_with_other_keys_or_orders_are_kept_apart(store):
     run = store.run("a")
     for step in range(50):
         run.log({"x": 1.0, "y": 2.0}, step=step)
@@ -221,7 +221,7 @@ def test_any_mapping_is_a_row(store, values):
 
 
 @pytest.mark.parametrize("values", [None, 1.0, "x", [("x", 1.0)], {1: 1.0}, {None: 1.0}])
-def test_what_is_no_row_is_a_type_error(store, values):
+def test_what_is_not_a_row_is_a_type_error(store, values):
     with pytest.raises(TypeError):
         store.run("a").log(values)
 

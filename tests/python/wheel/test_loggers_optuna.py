@@ -45,7 +45,7 @@ def test_two_trials_are_two_runs_with_their_params_and_values(path):
 
 
 def test_a_value_has_the_time_at_which_its_trial_ended(path, monkeypatch):
-    # Optuna gives local times: here a place where they are not those of UTC.
+    # Optuna gives local times: set a time zone that is not UTC.
     monkeypatch.setenv("TZ", "America/New_York")
     time.tzset()
     try:
@@ -131,7 +131,7 @@ def test_trials_of_several_threads_are_runs_of_one_store(path, monkeypatch):
         assert store.select("value").aggregate("sum").to_numpy()["sum"][0] == sum(range(12))
 
 
-def test_trials_that_are_told_arrive_as_those_that_are_run(path):
+def test_trials_that_are_told_to_the_study_arrive_like_run_ones(path):
     callback = TidaliteCallback(path)
     study = optuna.create_study(study_name="s")
     trial = study.ask({"x": optuna.distributions.FloatDistribution(0, 1)})

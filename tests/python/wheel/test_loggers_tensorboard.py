@@ -48,7 +48,7 @@ def test_the_store_is_beside_the_log_dir_or_where_it_is_said_to_be(tmp_path, mon
         assert store.runs().ids == ["c", "group/b"], "and a store that was given stays open"
 
 
-def test_a_folder_of_event_files_is_no_obstacle(tmp_path):
+def test_a_folder_of_event_files_is_accepted(tmp_path):
     (tmp_path / "runs" / "a").mkdir(parents=True)
     (tmp_path / "runs" / "a" / "events.out.tfevents.1").write_bytes(b"x")
     with SummaryWriter(tmp_path / "runs" / "a") as writer:
@@ -101,7 +101,7 @@ def test_arrays_of_one_element_are_scalars_and_others_are_refused_by_name(tmp_pa
     assert read(tmp_path / "s", "x")["value"].tolist() == [float(np.float32(0.1))]
 
 
-def test_what_is_no_number_is_left_out_with_one_warning_a_kind(tmp_path):
+def test_what_is_not_a_number_is_left_out_with_one_warning_per_kind(tmp_path):
     with SummaryWriter(tmp_path / "a", store=tmp_path / "s") as writer:
         with pytest.warns(UserWarning, match="add_image: a tidalite store holds numbers only") as seen:
             writer.add_image("i", np.zeros((3, 2, 2)), 0)
@@ -130,7 +130,7 @@ def test_flush_and_close_are_there_and_a_closed_writer_opens_again(tmp_path):
 
 
 @pytest.mark.parametrize(("ending", "status"), [("", "finished"), ("1 / 0", "failed"), ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "lost")])
-def test_a_writer_that_nobody_closed_tells_how_its_script_ended(tmp_path, script, ending, status):
+def test_an_unclosed_writer_records_how_its_script_ended(tmp_path, script, ending, status):
     text = f"""
         from tidalite.loggers.tensorboard import SummaryWriter
         writer = SummaryWriter("exp", store={str(tmp_path / "s")!r})

@@ -1,6 +1,6 @@
-"""The quickstart runs as it stands, from its first cell to its last, and shows what its text says.
+"""The quickstart runs unchanged, from its first cell to its last, and shows what its text says.
 
-Method: a kernel of this environment executes it in an empty folder; the executed copy and its pictures are kept beside the test's
+Method: a kernel of this environment executes it in an empty folder; the executed copy and its pictures are kept with the test's
 other files.
 """
 import base64
@@ -48,7 +48,7 @@ def test_points_are_read_while_they_are_written(executed):
     assert int(re.search(r"(\d+) new points", printed(executed))[1]) > 0
 
 
-def test_there_are_two_pictures_and_no_complaints(executed):
+def test_there_are_two_pictures_and_no_errors(executed):
     assert len(outputs(executed, "image/png")) == 2
     errors = [out for cell in executed.cells if cell.cell_type == "code" for out in cell.outputs if out.get("name") == "stderr"]
     assert errors == []

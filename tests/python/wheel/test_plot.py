@@ -1,4 +1,4 @@
-"""Pictures hold what they should: a curve a series, a panel a metric, colours and names that tell curves apart.
+"""Pictures have one curve per series, one panel per metric, and distinct colours and names.
 
 Method: drawn by matplotlib without a screen, saved as PNG, and asserted on the artists: lines, areas, marks, scales, and the boxes
 of legends.
@@ -23,7 +23,7 @@ RED = "#e5484d"
 
 @pytest.fixture(autouse=True)
 def picture(tmp_path):
-    """Saves what the test drew: an artist that cannot be drawn fails here."""
+    """Saves the test's picture: an artist that cannot be drawn fails here."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         yield
@@ -42,7 +42,7 @@ def fill(store, id, count=100, metrics=("loss",), shift=0.0, spoil=(), labels=No
 
 
 def curves(ax):
-    """The lines with a name, but for the marks."""
+    """The named lines, without the marks."""
     return [line for line in ax.lines if not line.get_label().startswith("_") and line.get_label() != MARK]
 
 

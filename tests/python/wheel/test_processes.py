@@ -1,6 +1,6 @@
-"""Processes that fork, spawn, die, exit without a word, or are interrupted: nothing accepted is lost, and nobody hangs.
+"""Processes that fork, spawn, die, exit without closing, or are interrupted: nothing accepted is lost, and nothing hangs.
 
-Method: each case is a script of its own; it prints what it was told is accepted, and the store is then read here.
+Method: each case is a script of its own; it prints what was accepted, and the test then reads the store.
 """
 import os
 import signal
@@ -29,7 +29,7 @@ def statuses(path):
         return {r.id: r.status for r in store.runs()}
 
 
-def test_a_script_that_simply_ends_leaves_its_runs_finished(script, path):
+def test_a_script_that_ends_without_closing_leaves_its_runs_finished(script, path):
     script(HEAD + "store = tidalite.open(path)\nrun = store.run('a')\n[run.log({'x': 1.0}) for _ in range(1000)]", path)
     assert steps(path) == list(range(1000))
     assert statuses(path) == {"a": "finished"}
@@ -42,7 +42,7 @@ def test_a_script_that_ends_by_an_exception_leaves_its_runs_failed(script, path)
     assert statuses(path) == {"a": "failed"}
 
 
-def test_an_exception_in_a_thread_harms_nobody(script, path):
+def test_an_exception_in_a_thread_leaves_other_threads_alone(script, path):
     script(
         HEAD
         + """
@@ -114,7 +114,7 @@ while True:
 
 
 def test_ctrl_c_in_the_middle_of_logging_loses_nothing(path, tmp_path):
-    # Children of a process that was started in the background may have been told to ignore it.
+    # Children of a process that was started in the background may ignore the signal.
     text = HEAD + """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -250,8 +250,8 @@ def test_a_reader_sees_the_rows_of_another_process_while_it_writes(path, tmp_pat
     assert seen == list(range(200))
 
 
-def test_a_full_disk_is_an_error_and_the_host_goes_on(script, path):
-    """A limit on the size of files stands for a full disk; `RLIMIT_FSIZE` gives EFBIG, with the signal ignored as Python does."""
+def test_a_full_disk_is_an_error_and_the_process_goes_on(script, path):
+    """A limit on the size of files simulates a full disk; `RLIMIT_FSIZE` gives EFBIG, with the signal ignored as Python does."""
     done = script(
         HEAD
         + """

@@ -1,4 +1,4 @@
-"""What a store tells of itself: runs that answer to ids and become tables, reports that say what is wrong.
+"""A store's records: runs by id and as tables, and reports that say what is wrong.
 
 Method: records are made by hand where every field matters, and by a store where it has to fill them.
 """
@@ -47,7 +47,7 @@ def test_an_unknown_id_is_refused_with_those_near_it():
         Runs()["a"]
 
 
-def test_pandas_has_a_column_a_param_without_losing_a_digit(runs):
+def test_pandas_has_a_column_per_param_without_losing_a_digit(runs):
     frame = runs.to_pandas()
     assert frame["id"].tolist() == ["a", "b", "c"]
     assert frame["params.seed"].dtype == "Int64" and frame["params.seed"][0] == 2**53 + 1 and frame["params.seed"].isna()[1]
@@ -120,7 +120,7 @@ def test_verify_of_a_store_is_a_report_that_names_a_damaged_file(store, tmp_path
     (file,) = store.parquet_files()
     data = bytearray(open(file, "rb").read())
     data[len(data) // 3] ^= 16
-    # Beside the old file, then in its place: the one that is open is not changed.
+    # Written next to the old file and renamed over it: the open file is not changed.
     with open(tmp_path / "damaged", "wb") as out:
         out.write(data)
     os.replace(tmp_path / "damaged", file)

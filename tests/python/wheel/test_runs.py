@@ -1,4 +1,4 @@
-"""Runs and their life: params, tags, parents, status, and what a closed thing says."""
+"""The life of runs: params, tags, parents, status, and errors after closing."""
 import datetime as dt
 import time
 
@@ -34,7 +34,7 @@ def test_a_param_that_holds_itself_is_refused(store):
         store.run("a", params={"x": loop})
 
 
-def test_later_params_and_tags_are_laid_over_earlier_ones(store):
+def test_later_params_and_tags_override_earlier_ones(store):
     run = store.run("a", params={"lr": 0.1, "batch": 32}, tags=["one", "two"])
     run.set_params({"lr": 0.2, "new": "yes"})
     run.add_tags("three", "four")
@@ -145,7 +145,7 @@ def test_an_interval_that_makes_no_sense_is_refused(store, interval):
         store.run("a").watch_system(interval=interval)
 
 
-def test_whatever_is_asked_of_a_store_has_an_answer(store, path):
+def test_every_call_on_a_store_has_an_answer(store, path):
     with store.run("a") as run:
         for step in range(1000):
             run.log({"x": float(step)}, step=step)

@@ -1,4 +1,4 @@
-"""Selections and their answers: equal to what DuckDB computes of the same points, in every way out."""
+"""Selections: every form of answer equals what DuckDB computes from the same points."""
 import datetime as dt
 import math
 
@@ -40,7 +40,7 @@ def filled(store, data):
 
 
 def sql(data, text):
-    # Not from the frame as a whole: that makes null of NaN.
+    # Column by column: the whole frame would turn NaN into null.
     columns = {"run": data["run"].tolist(), "metric": data["metric"].tolist(), "step": data["step"].to_numpy()}
     times = pa.array(data["time"].dt.tz_localize(None).to_numpy().astype("datetime64[us]")).cast(pa.timestamp("us", "UTC"))
     points = pa.table({**columns, "time": times, "value": pa.array(data["value"].to_numpy(), from_pandas=False)})  # noqa: F841 - DuckDB finds it by its name
@@ -224,7 +224,7 @@ def test_a_band_is_over_runs(filled, data):
     same(ours, expected)
 
 
-def test_aligned_series_stand_side_by_side(filled, data):
+def test_aligned_series_have_a_column_each(filled, data):
     table = filled.select(["acc", "sparse"], runs="other").align().to_arrow()
     expected = sql(
         data,
@@ -289,7 +289,7 @@ def test_what_makes_no_sense_is_refused_with_a_remedy(store, call):
     assert len(str(refused.value)) > 20
 
 
-def test_a_selection_that_matches_nothing_is_empty_and_no_error(store):
+def test_a_selection_that_matches_nothing_is_empty_and_not_an_error(store):
     store.run("a").log({"x": 1.0})
     nothing = store.select("absent")
     assert len(nothing.points()) == len(nothing.chart()) == len(nothing.band()) == len(nothing.latest()) == len(nothing.lttb(5)) == 0

@@ -1,4 +1,4 @@
-"""Thinning old runs: which, how far, and what is told of it."""
+"""Thinning old runs: which runs, how far, and the reported counts."""
 import numpy as np
 import pytest
 
@@ -36,7 +36,7 @@ def test_charts_and_totals_stay_and_points_go(old):
     assert old.verify().sound
 
 
-def test_runs_have_to_be_chosen_and_over(old):
+def test_runs_have_to_be_named_and_finished(old):
     with pytest.raises(tidalite.Invalid, match="no runs were chosen"):
         old.thin()
     with pytest.raises(tidalite.NotFound):

@@ -1,4 +1,4 @@
-"""Smoothed series, rates and derivatives, other x-axes, M4, sketches and rankings: equal to what pandas and NumPy make of the same points."""
+"""Smoothed series, rates and derivatives, other x-axes, M4, sketches and rankings: equal to what pandas and NumPy compute from the same points."""
 import math
 import re
 
@@ -67,7 +67,7 @@ def test_smoothing_is_what_pandas_computes(filled, data, word, mean):
     odd = ~np.isfinite(frame["value"])
     assert np.array_equal(got[odd], frame["value"][odd], equal_nan=True), "what is no number passes through"
     assert got[~odd] == pytest.approx(mean(finite(frame)).to_numpy(), rel=1e-9, abs=1e-9)
-    # A part of the curve is the same curve.
+    # A range of the curve has the same values.
     part = values(filled.select("loss", runs="a", steps=(1000, 2000)).transform(word))
     inside = (frame["step"] >= 1000) & (frame["step"] < 2000)
     assert part == pytest.approx(got[inside.to_numpy()], nan_ok=True)

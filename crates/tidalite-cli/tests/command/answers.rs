@@ -1,6 +1,6 @@
 //! Each command answers in each format, and the formats agree.
 
-use crate::sample::{Answer, Sample, tidalite};
+use crate::sample::{CommandAnswer, Sample, tidalite};
 use arrow::ipc::reader::StreamReader;
 use serde_json::Value;
 
@@ -218,11 +218,12 @@ fn a_filter_of_runs_finds_those_without_points_too() {
     store.run("sweep-2").start().unwrap().finish().unwrap();
     store.run("other").start().unwrap().finish().unwrap();
     store.close().unwrap();
-    let answer =
-        Answer::of(tidalite().arg("runs").arg(&path).args(["--filter", "sweep-*", "--format", "json"]));
+    let answer = CommandAnswer::of(
+        tidalite().arg("runs").arg(&path).args(["--filter", "sweep-*", "--format", "json"]),
+    );
     let ids: Vec<String> = answer.rows().iter().map(|r| r["run"].as_str().unwrap().to_owned()).collect();
     assert_eq!(ids, ["sweep-1", "sweep-2"]);
-    Answer::of(tidalite().arg("runs").arg(&path).args(["--filter", "sweep-[a"])).fails(1);
+    CommandAnswer::of(tidalite().arg("runs").arg(&path).args(["--filter", "sweep-[a"])).fails(1);
 }
 
 #[test]

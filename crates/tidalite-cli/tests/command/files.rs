@@ -1,6 +1,6 @@
 //! Import and export: what goes out comes back, bit for bit.
 
-use crate::sample::{Answer, Sample, tidalite};
+use crate::sample::{CommandAnswer, Sample, tidalite};
 use serde_json::Value;
 use std::fs;
 
@@ -13,9 +13,10 @@ fn an_export_imports_as_the_same_points_in_every_format() {
         let wrote = sample.run("export", &["-o", file.to_str().unwrap()]);
         assert!(wrote.ok().starts_with("wrote 600 points"), "{}", wrote.text());
         let copy = sample.dir.path().join(format!("from-{name}"));
-        let read = Answer::of(tidalite().arg("import").arg(&copy).arg(&file).args(["--format", "json"]));
+        let read =
+            CommandAnswer::of(tidalite().arg("import").arg(&copy).arg(&file).args(["--format", "json"]));
         assert_eq!(read.rows()[0]["points"], 600, "{name}");
-        let back = Answer::of(tidalite().arg("query").arg(&copy).args(["--format", "csv"]));
+        let back = CommandAnswer::of(tidalite().arg("query").arg(&copy).args(["--format", "csv"]));
         assert!(back.ok() == all.ok(), "{name} changed the points");
     }
 }
@@ -46,10 +47,11 @@ fn a_wide_table_and_other_column_names_are_imported() {
     let (store, file) = (dir.path().join("s"), dir.path().join("log.csv"));
     fs::write(&file, "epoch,at,loss,acc\n0,1700000000.5,0.7,0.4\n1,1700000001.5,NaN,0.6\n").unwrap();
     let flags = ["--run", "a", "--wide", "--map", "step=epoch", "--map", "time=at", "--time-unit", "s"];
-    let answer = Answer::of(tidalite().arg("import").arg(&store).arg(&file).args(flags));
+    let answer = CommandAnswer::of(tidalite().arg("import").arg(&store).arg(&file).args(flags));
     assert!(answer.ok().contains("4 points from 2 rows"), "{}", answer.text());
     let rows =
-        Answer::of(tidalite().arg("query").arg(&store).args(["-m", "loss", "--format", "json"])).rows();
+        CommandAnswer::of(tidalite().arg("query").arg(&store).args(["-m", "loss", "--format", "json"]))
+            .rows();
     assert_eq!(
         (&rows[0]["time"], &rows[1]["value"]),
         (&Value::from("2023-11-14T22:13:20.500000Z"), &"NaN".into())
@@ -61,12 +63,12 @@ fn a_file_without_an_extension_is_imported_as_it_is_said_to_be() {
     let dir = tempfile::tempdir().unwrap();
     let (store, file) = (dir.path().join("s"), dir.path().join("points"));
     fs::write(&file, "run;metric;step;value\na;loss;0;0.5\n").unwrap();
-    let plain = Answer::of(tidalite().arg("import").arg(&store).arg(&file));
+    let plain = CommandAnswer::of(tidalite().arg("import").arg(&store).arg(&file));
     assert!(plain.fails(1).contains("extension"), "{}", plain.err);
     let flags = ["--file-format", "csv", "--delimiter", ";"];
-    let said = Answer::of(tidalite().arg("import").arg(&store).arg(&file).args(flags));
+    let said = CommandAnswer::of(tidalite().arg("import").arg(&store).arg(&file).args(flags));
     assert!(said.ok().contains("1 points from 1 rows"), "{}", said.text());
-    let piped = Answer::of(
+    let piped = CommandAnswer::of(
         tidalite()
             .arg("import")
             .arg(&store)
@@ -75,7 +77,8 @@ fn a_file_without_an_extension_is_imported_as_it_is_said_to_be() {
             .write_stdin("{\"run\": \"b\", \"metric\": \"loss\", \"step\": 1, \"value\": 2}\n"),
     );
     assert!(piped.ok().contains("1 points"), "{}", piped.text());
-    let wrong = Answer::of(tidalite().arg("import").arg(&store).arg(&file).args(["--file-format", "xlsx"]));
+    let wrong =
+        CommandAnswer::of(tidalite().arg("import").arg(&store).arg(&file).args(["--file-format", "xlsx"]));
     assert!(wrong.fails(2).contains("parquet, csv, jsonl or arrow"), "{}", wrong.err);
 }
 
@@ -97,7 +100,7 @@ fn a_file_at_which_its_decoder_panics_is_a_damaged_file_and_no_fault_of_ours() {
         done.is_err_and(|e| e.to_string().contains("decoder failed"))
     });
     assert!(panics.is_some(), "no damage makes the decoder panic any more; the guard may go");
-    let answer = Answer::of(tidalite().arg("import").arg(sample.dir.path().join("copy")).arg(&file));
+    let answer = CommandAnswer::of(tidalite().arg("import").arg(sample.dir.path().join("copy")).arg(&file));
     let message = answer.fails(1);
     assert!(message.contains("is damaged") && message.lines().count() == 1, "{message}");
 }
@@ -107,11 +110,11 @@ fn a_wrong_cell_is_named_by_line_and_column() {
     let dir = tempfile::tempdir().unwrap();
     let (store, file) = (dir.path().join("s"), dir.path().join("log.csv"));
     fs::write(&file, "run,metric,step,value\na,loss,0,0.5\na,loss,one,0.5\n").unwrap();
-    let answer = Answer::of(tidalite().arg("import").arg(&store).arg(&file));
+    let answer = CommandAnswer::of(tidalite().arg("import").arg(&store).arg(&file));
     let message = answer.fails(1);
     assert!(message.contains("line 3") && message.contains("step"), "{message}");
-    let absent = Answer::of(tidalite().arg("import").arg(&store).arg(dir.path().join("absent.csv")));
+    let absent = CommandAnswer::of(tidalite().arg("import").arg(&store).arg(dir.path().join("absent.csv")));
     assert!(absent.fails(1).contains("absent.csv"), "{}", absent.err);
-    let kind = Answer::of(tidalite().arg("import").arg(&store).arg(dir.path().join("log.xlsx")));
+    let kind = CommandAnswer::of(tidalite().arg("import").arg(&store).arg(dir.path().join("log.xlsx")));
     assert!(kind.fails(1).contains("xlsx"), "{}", kind.err);
 }

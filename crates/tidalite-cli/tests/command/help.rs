@@ -1,10 +1,10 @@
 //! Help: every command shows examples, and the exit codes are listed.
 
-use crate::sample::{Answer, tidalite};
+use crate::sample::{CommandAnswer, tidalite};
 
 #[test]
 fn every_command_shows_examples_of_itself() {
-    let top = Answer::of(tidalite().arg("--help"));
+    let top = CommandAnswer::of(tidalite().arg("--help"));
     assert!(top.ok().contains("Exit codes:") && top.ok().contains("4    `verify` found damage"));
     assert!(!top.ok().contains("demo-train"), "what users do not call is not shown");
     let names = [
@@ -14,7 +14,7 @@ fn every_command_shows_examples_of_itself() {
     for name in names {
         assert!(top.ok().contains(&format!("\n  {name} ")), "{name}");
         for flag in ["--help", "-h"] {
-            let help = Answer::of(tidalite().args([name, flag]));
+            let help = CommandAnswer::of(tidalite().args([name, flag]));
             assert!(
                 help.ok().contains(&format!("Examples:\n  tidalite {name}")),
                 "{name} {flag}: {}",
@@ -32,7 +32,7 @@ fn the_reference_documents_every_flag() {
         "compact", "thin", "delete", "verify", "backup",
     ] {
         assert!(reference.contains(&format!("## `{name}")), "{name}");
-        let help = Answer::of(tidalite().args([name, "--help"]));
+        let help = CommandAnswer::of(tidalite().args([name, "--help"]));
         let words = help.ok().split(|c: char| c.is_whitespace() || ",()".contains(c));
         for flag in words.filter(|w| w.starts_with("--") && w.len() > 2) {
             assert!(reference.contains(&format!("`{flag}")), "{name} {flag}");

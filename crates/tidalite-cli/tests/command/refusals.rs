@@ -1,6 +1,6 @@
 //! Bad input: the exit code, and a message that says what, where, and what to do.
 
-use crate::sample::{Answer, Sample, tidalite};
+use crate::sample::{CommandAnswer, Sample, tidalite};
 
 const COMMANDS: [(&str, &[&str]); 12] = [
     ("info", &[]),
@@ -29,7 +29,8 @@ fn a_path_that_is_no_store_is_refused_and_left_as_it_was() {
         for (path, says) in
             [(&absent, "no such folder"), (&file, "it is a file"), (&folder, "no tidalite store")]
         {
-            let answer = Answer::of(tidalite().current_dir(dir.path()).arg(command).arg(path).args(flags));
+            let answer =
+                CommandAnswer::of(tidalite().current_dir(dir.path()).arg(command).arg(path).args(flags));
             let message = answer.fails(1);
             assert!(
                 message.contains(says) && message.contains(path.to_str().unwrap()),
@@ -40,7 +41,7 @@ fn a_path_that_is_no_store_is_refused_and_left_as_it_was() {
         }
     }
     assert!(!absent.exists() && !dir.path().join("copy").exists() && !dir.path().join("x.csv").exists());
-    let import = Answer::of(tidalite().arg("import").arg(&folder).arg(&file));
+    let import = CommandAnswer::of(tidalite().arg("import").arg(&folder).arg(&file));
     assert!(import.fails(1).contains("holds other things"), "{}", import.err);
 }
 
@@ -93,7 +94,7 @@ fn wrong_usage_is_2_and_names_the_flag_and_the_choices() {
         assert!(answer.fails(2).contains(says), "{command} {flags:?}: {}", answer.err);
         assert!(answer.out.is_empty());
     }
-    Answer::of(tidalite().arg("quary")).fails(2);
+    CommandAnswer::of(tidalite().arg("quary")).fails(2);
 }
 
 #[test]
@@ -138,7 +139,7 @@ fn a_name_cannot_move_the_cursor() {
         ("follow", &["--from-start", "--idle-exit", "0"]),
         ("query", &["-m", "z\x1bz"]),
     ] {
-        let answer = Answer::of(tidalite().arg(command).arg(dir.path().join("s")).args(flags));
+        let answer = CommandAnswer::of(tidalite().arg(command).arg(dir.path().join("s")).args(flags));
         let text = format!("{}{}", answer.text(), answer.err);
         assert!(
             !text.contains('\x1b') && text.contains("\\u{1b}") | text.contains("x\\ny"),

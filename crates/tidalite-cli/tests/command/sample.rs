@@ -41,10 +41,10 @@ impl Sample {
     }
 
     /// The command, with the store behind its name.
-    pub(crate) fn run(&self, command: &str, flags: &[&str]) -> Answer {
+    pub(crate) fn run(&self, command: &str, flags: &[&str]) -> CommandAnswer {
         let mut process = tidalite();
         process.arg(command).arg(self.path()).args(flags);
-        Answer::of(&mut process)
+        CommandAnswer::of(&mut process)
     }
 }
 
@@ -56,16 +56,16 @@ pub(crate) fn tidalite() -> Command {
 }
 
 /// What a process said.
-pub(crate) struct Answer {
+pub(crate) struct CommandAnswer {
     pub(crate) code: Option<i32>,
     pub(crate) out: Vec<u8>,
     pub(crate) err: String,
 }
 
-impl Answer {
-    pub(crate) fn of(command: &mut Command) -> Answer {
+impl CommandAnswer {
+    pub(crate) fn of(command: &mut Command) -> CommandAnswer {
         let output = command.output().unwrap();
-        Answer {
+        CommandAnswer {
             code: output.status.code(),
             out: output.stdout,
             err: String::from_utf8(output.stderr).unwrap(),

@@ -1,6 +1,6 @@
 //! Pipes that close early, and following a store that grows.
 
-use crate::sample::{Answer, Sample, tidalite};
+use crate::sample::{CommandAnswer, Sample, tidalite};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use tidalite::Store;
@@ -73,6 +73,6 @@ fn nothing_is_coloured_and_no_bar_is_drawn_away_from_a_terminal() {
         let answer = sample.run(command, &[]);
         assert!(!answer.ok().contains('\x1b') && answer.err.is_empty(), "{command}: {}", answer.err);
     }
-    let forced = Answer::of(tidalite().arg("chart").arg(sample.path()).args(["--color", "always"]));
+    let forced = CommandAnswer::of(tidalite().arg("chart").arg(sample.path()).args(["--color", "always"]));
     assert!(forced.ok().contains('\x1b'));
 }
