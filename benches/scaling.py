@@ -3,9 +3,9 @@
     pip install matplotlib numpy pyarrow, and the package
     python benches/scaling.py [--largest] [--picture docs/images/scaling.png] [--format json]
 
-Each size is loaded in a process of its own and asked in another, which reports the median of five answers and its peak memory (the
+Each size is loaded in one process and queried in another, which reports the median of five answers and its peak memory (the
 memory option is at its default). `--largest` adds what takes minutes and gigabytes: 100 M points, 1 M series, a run with 100,000
-metrics and one series of 100 M points. The picture has cost against size on logarithmic axes, with the slope of n log n beside it.
+metrics and one series of 100 M points. The picture has cost against size on logarithmic axes, with the slope of n log n for comparison.
 """
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 START_US = 1_780_000_000_000_000
-# Points a batch at most.
+# At most this many points per batch.
 BATCH = 4_000_000
 
 
@@ -54,7 +54,7 @@ LARGEST += [Size("wide run", 1, 100_000, 10), Size("long series", 1, 1, 100_000_
 
 
 def batches(size: Size) -> Any:
-    """All points, in Arrow batches of whole runs, or of stretches of steps where a run is larger than a batch."""
+    """All points, in Arrow batches of whole runs, or of ranges of steps where a run is larger than a batch."""
     import pyarrow as pa
 
     names = pa.array([f"metric/{i}" for i in range(size.metrics)])
@@ -97,7 +97,7 @@ def load(size: Size, folder: str) -> dict[str, Any]:
 
 
 def ask(size: Size, folder: str) -> dict[str, Any]:
-    import pyarrow  # noqa: F401 (what answers become; a notebook has it long before)
+    import pyarrow  # noqa: F401 (answers become Arrow; a notebook has imported it before)
     import tidalite
 
     begun = time.perf_counter()
@@ -134,7 +134,7 @@ def in_a_process(part: str, size: Size, folder: str) -> dict[str, Any]:
 
 
 def number(value: float) -> str:
-    """Three digits that count, and no exponent."""
+    """Three significant digits and no exponent."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 

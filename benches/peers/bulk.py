@@ -1,12 +1,12 @@
-"""Bulk load, size on the disk and ten queries: tidalite beside DuckDB, DuckDB on Parquet, and Polars on Parquet.
+"""Bulk load, size on the disk and ten queries: tidalite compared with DuckDB, DuckDB on Parquet, and Polars on Parquet.
 
     pip install -r benches/peers/requirements.txt
     python benches/peers/bulk.py [--runs 20] [--metrics 50] [--steps 10000] [--systems tidalite,duckdb] [--cold]
 
-Each system loads the same Arrow batches, one a run, until they are durable, and closes, in a process of its own. Its files are put
-out of the page cache; then a second process opens them for reading and answers one query, the cold one. It runs each query six
-times and reports the median of the last five, fetched as an Arrow table. Answers are compared: where numbers differ the exit
-code is 1. With `--cold` each query is instead the first of a new process, three times, with the files out of the page cache:
+Each system loads the same Arrow batches, one per run, until they are durable, and closes, in a process of its own. Its files are
+evicted from the page cache. Then a second process opens them for reading and answers one query, the cold one. It runs each query
+six times and reports the median of the last five, fetched as an Arrow table. Answers are compared: where numbers differ, the
+exit code is 1. With `--cold` each query is instead the first of a new process, three times, with the files out of the page cache:
 the median of opening and answering.
 """
 from __future__ import annotations
@@ -41,12 +41,12 @@ class Sizes(NamedTuple):
 
     @property
     def width(self) -> int:
-        """Steps a bucket: about a thousand buckets."""
+        """Steps per bucket, for about a thousand buckets."""
         return max(1, self.steps // 1000)
 
     @property
     def window(self) -> tuple[int, int]:
-        """A range of time in µs, whole seconds: a twentieth of a run's length, amid all of them."""
+        """A range of time in µs, in whole seconds: a twentieth of a run's length, in the middle of all runs."""
         middle = START_US + (self.runs * STAGGER_US + self.steps * STEP_US) // 2
         low = middle // 1_000_000 * 1_000_000
         return low, low + max(1, self.steps * STEP_US // 20 // 1_000_000) * 1_000_000
@@ -131,7 +131,7 @@ class DuckDB:
 
 
 class DuckDBOnParquet(DuckDB):
-    """One Parquet file, zstd, sorted by run, metric and step, encoded as suits each column: what a careful user would write."""
+    """One Parquet file, zstd, sorted by run, metric and step, each column with a suitable encoding, as a careful user would write it."""
 
     def __init__(self, folder: str, sizes: Sizes, write: bool) -> None:
         import duckdb
@@ -218,11 +218,11 @@ def load(system: str, sizes: Sizes, folder: str) -> dict[str, Any]:
 
 
 def ask(system: str, sizes: Sizes, folder: str) -> dict[str, Any]:
-    """Opens and asks, in this process: milliseconds, and of each answer what must agree."""
+    """Opens and queries in this process: milliseconds, and the numbers of each answer that must agree."""
     kind = SYSTEMS[system][1]
-    # Not what is measured: a notebook has imported it long before.
+    # Not measured: a notebook has imported it before.
     __import__({"duckdb-parquet": "duckdb"}.get(system, system))
-    import pyarrow  # noqa: F401 (by all of them, to give an Arrow table)
+    import pyarrow  # noqa: F401 (all systems need it to give an Arrow table)
 
     begun = time.perf_counter()
     one = kind(folder, sizes, write=False)
@@ -242,7 +242,7 @@ def ask(system: str, sizes: Sizes, folder: str) -> dict[str, Any]:
 
 
 def ask_once(system: str, sizes: Sizes, folder: str, query: str) -> dict[str, Any]:
-    """Opens and asks one query, in this process: milliseconds."""
+    """Opens and runs one query in this process: milliseconds."""
     kind = SYSTEMS[system][1]
     __import__({"duckdb-parquet": "duckdb"}.get(system, system))
     import pyarrow  # noqa: F401 (as in `ask`)
@@ -256,7 +256,7 @@ def ask_once(system: str, sizes: Sizes, folder: str, query: str) -> dict[str, An
 
 
 def _outline(table: Any) -> list[float]:
-    """The number of rows, and the sum of each column of floats, in ascending order: columns have other names elsewhere."""
+    """The number of rows, and the sum of each column of floats, in ascending order, since systems name columns differently."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -355,7 +355,7 @@ def _print(sizes: Sizes, found: dict[str, dict[str, Any]]) -> None:
         cells = [_number(row[name]) for row in found.values()]
         if "tidalite" in found and peers:
             ours = found["tidalite"][name]
-            # More is better of a rate alone.
+            # More is better only for a rate.
             ratio = ours / max(found[p][name] for p in peers) if name.startswith("load") else min(found[p][name] for p in peers) / ours
             cells.append(f"{ratio:.1f}")
             ratios[name] = ratio

@@ -1,4 +1,4 @@
-"""What `log` costs a training loop: tidalite beside other trackers, each through its own Python API with its own defaults.
+"""The cost of `log` in a training loop: tidalite compared with other trackers, each through its own Python API and defaults.
 
     pip install -r benches/peers/requirements.txt
     python benches/peers/log_calls.py [--calls 400] [--metrics 20] [--rounds 3] [--systems tidalite,jsonl]
@@ -6,8 +6,8 @@
 Each system runs in a process of its own, the systems in turn, several rounds; the table has medians over the rounds. A loop
 makes CALLS calls of METRICS metrics each; the first tenth, at most 20, is not timed. The columns:
 
-- µs a call: mean over the loop;
-- points/s till closed: from the first timed call until the system says that all is written;
+- µs per call: mean over the loop;
+- points/s until closed: from the first timed call until the system reports that everything is written;
 - CPU s: of the process and its children, from opening to closed, imports left out;
 - bytes per point: files on the disk, once closed.
 """
@@ -29,7 +29,7 @@ from typing import Any
 from workload import metric_names, runs
 
 Log = Callable[[int], Any]
-# The system's part: makes its run in a folder, and gives what logs row i and what closes.
+# One function per system: starts a run in a folder, and gives a function that logs row i and one that closes.
 Begin = Callable[[str, list[dict[str, float]], list[int]], tuple[Log, Callable[[], Any]]]
 
 
@@ -42,7 +42,7 @@ def tidalite(folder: str, rows: list[dict[str, float]], times: list[int]) -> tup
 
 
 def jsonl(folder: str, rows: list[dict[str, float]], times: list[int]) -> tuple[Log, Callable[[], Any]]:
-    """A JSON object a line, flushed to the operating system in each call."""
+    """One JSON object per line, flushed to the operating system in each call."""
     file = open(os.path.join(folder, "metrics.jsonl"), "w")
 
     def log(i: int) -> None:
@@ -53,7 +53,7 @@ def jsonl(folder: str, rows: list[dict[str, float]], times: list[int]) -> tuple[
 
 
 def sqlite(folder: str, rows: list[dict[str, float]], times: list[int]) -> tuple[Log, Callable[[], Any]]:
-    """A transaction a call, in WAL mode with `synchronous=normal`: durable against a crash of the process, as tidalite's default."""
+    """One transaction per call, in WAL mode with `synchronous=normal`: durable against a crash of the process, as tidalite's default."""
     import sqlite3
 
     db = sqlite3.connect(os.path.join(folder, "metrics.db"))
@@ -122,7 +122,7 @@ def measure(system: str, calls: int, metrics: int) -> dict[str, float]:
         # Read when Trackio is imported.
         os.environ["TRACKIO_DIR"] = folder
         if module:
-            # Not what is measured: a training loop has imported everything long before.
+            # Not measured: a training loop has imported everything before.
             __import__(module)
         before = _cpu_seconds()
         log, close = begin(folder, rows, times.tolist())
@@ -170,7 +170,7 @@ def main() -> int:
     given = asked.parse_args()
     if given.one:
         print(json.dumps(measure(given.one, given.calls, given.metrics)), flush=True)
-        # Some systems leave threads behind that would hold the process up.
+        # Some systems leave threads running that would delay the exit.
         os._exit(0)
     chosen = given.systems.split(",")
     for system in chosen:

@@ -6,13 +6,13 @@ from importlib.metadata import version
 
 
 def first(path: str, key: str) -> str:
-    """What stands behind a key in a file of `key: value` lines."""
+    """The value of a key in a file of `key: value` lines."""
     with open(path) as file:
         return next((line.split(":", 1)[1].strip() for line in file if line.startswith(key)), "unknown")
 
 
 def file_system(folder: str) -> str:
-    """The type of the mount that a folder lies in."""
+    """The type of the mount that holds a folder."""
     with open("/proc/mounts") as file:
         mounts = [line.split()[1:3] for line in file]
     return max((m for m in mounts if os.path.realpath(folder).startswith(m[0])), key=lambda m: len(m[0]))[1]

@@ -1,8 +1,7 @@
-"""What all systems are given: the curves of an experiment tracker, the same for the same sizes.
+"""The data for all systems: the curves of an experiment tracker. Equal sizes give equal data.
 
-Each run logs all its metrics once a step, about ten steps a second; times are whole microseconds. Metrics take ten shapes in
-turn, from float32 losses with noise to counters, percents and float64 of which every bit is random: what compresses and what
-does not.
+Each run logs all its metrics once per step, about ten steps per second. Times are whole microseconds. Metrics have ten shapes in
+turn, from noisy float32 losses to counters, percents and float64 values with all bits random: some compress, some do not.
 """
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 START_US = 1_780_000_000_000_000
-# A run begins so long after the one before it.
+# The time between the starts of two runs.
 STAGGER_US = 60_000_000
 STEP_US = 100_000
 
@@ -21,7 +20,7 @@ Shape = Callable[[Array, int, np.random.Generator], Array]
 
 
 def _single(values: Array) -> Array:
-    """As a framework hands it over that computes in 32 bits."""
+    """Rounded as by a framework that computes in 32 bits."""
     return values.astype("f4").astype("f8")
 
 
@@ -51,7 +50,7 @@ def run_name(number: int) -> str:
 
 
 def runs(count: int, metrics: int, steps: int, seed: int = 7) -> Iterator[tuple[str, Array, Array]]:
-    """Of each run its id, its times in µs, and its values: a row a metric."""
+    """The id, the times in µs and the values of each run, one row per metric."""
     shapes = list(SHAPES.values())
     step = np.arange(steps, dtype="f8")
     for number in range(count):
@@ -61,7 +60,7 @@ def runs(count: int, metrics: int, steps: int, seed: int = 7) -> Iterator[tuple[
 
 
 def batches(count: int, metrics: int, steps: int) -> Iterator[Any]:
-    """The same as Arrow record batches, one a run: run, metric, step, time, value."""
+    """The same as Arrow record batches, one per run: run, metric, step, time, value."""
     import pyarrow as pa
 
     names = pa.array(metric_names(metrics))

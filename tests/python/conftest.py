@@ -13,7 +13,7 @@ TIDALITE = os.environ.get("TIDALITE_BIN", "tidalite")
 
 
 def tidalite(*args, check=True):
-    """Runs the command and gives what it printed, as bytes."""
+    """Runs the command and gives its output as bytes."""
     done = subprocess.run([TIDALITE, *map(str, args)], capture_output=True, timeout=120)
     if check and done.returncode != 0:
         raise AssertionError(f"tidalite {args}: exit {done.returncode}: {done.stderr.decode()}")
@@ -21,7 +21,7 @@ def tidalite(*args, check=True):
 
 
 def points():
-    """Rows with all that is awkward: NaN, infinities, signed zeros, extremes, labels, a run of a single row, names of any kind."""
+    """Rows with awkward values: NaN, infinities, signed zeros, extremes, labels, a run of a single row, names of any kind."""
     rng = random.Random(5)
     rows = []
     base = 1_780_000_000_000_000

@@ -164,7 +164,7 @@ def test_verify_names_the_damaged_part(store, files, tmp_path):
     assert files[0].name in done.stdout.decode() + done.stderr.decode()
 
 
-def test_what_is_left_of_a_thinned_run_is_plain_parquet(tmp_path):
+def test_the_remaining_points_of_a_thinned_run_are_plain_parquet(tmp_path):
     steps = np.arange(50_000)
     values = np.sin(steps / 300.0)
     values[[7, 31_000]] = float("nan")
@@ -178,7 +178,7 @@ def test_what_is_left_of_a_thinned_run_is_plain_parquet(tmp_path):
     left = found["pyarrow"]
     assert all(other == left for other in found.values())
     assert 200 < len(left) < 500 and left[0][3] == 0 and left[-1][3] == 49_999
-    # Each row is one that was written.
+    # Each row was written.
     assert {(r[3], r[5]) for r in left} <= {(s, struct.pack("<d", v)) for s, v in zip(steps.tolist(), values.tolist())}
     side = {kind: [str(f) for f in Path(tmp_path, "store", kind).glob("*.parquet")] for kind in ("series", "rollups")}
     counted = duckdb.sql("select sum(count)::int, sum(rows)::int, sum(nan)::int from read_parquet($1)", params=[side["series"]]).fetchall()[0]

@@ -1,4 +1,4 @@
-//! The figures in the documents, measured anew: each block between marks names the command that prints it.
+//! Renews the figures in the documents. Each block between marks names the command that prints it.
 //!
 //! ```text
 //! <!-- figures: benches/peers/log_calls.py -->
@@ -6,8 +6,8 @@
 //! <!-- end of figures -->
 //! ```
 //!
-//! The commands are Python scripts of the project's and `bench NAME`s, run in turn on an otherwise idle machine, with the package
-//! built optimised and installed beside its peers in an environment of its own. Blocks of one command are measured once.
+//! The commands are the project's Python scripts and `bench NAME`. They need an otherwise idle machine. The package is built
+//! optimised and installed with its peers into a separate environment. Each command runs once.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,7 +23,7 @@ const BEGIN: &str = "<!-- figures: ";
 const CLOSE: &str = " -->\n";
 const END: &str = "<!-- end of figures -->";
 
-/// Measures all figures, or those whose command contains a text, and writes them where they stand.
+/// Measures all figures, or those whose command contains `only`, and writes them into the documents.
 pub(crate) fn renew(root: &Path, only: &str) -> StepOutcome {
     python::attempt(|| {
         let python = python::peers(root)?;
@@ -47,7 +47,7 @@ pub(crate) fn renew(root: &Path, only: &str) -> StepOutcome {
     })
 }
 
-/// The text with what `print` gives for each block's command in its block; a block stays where that gives nothing.
+/// Replaces the content of each block by what `print` gives for its command. `None` leaves the block unchanged.
 fn replace(
     text: &str,
     mut print: impl FnMut(&str) -> Result<Option<String>, StepOutcome>,
@@ -56,12 +56,12 @@ fn replace(
     let mut rest = text;
     while let Some(begin) = rest.find(BEGIN) {
         let (before, block) = rest.split_at(begin + BEGIN.len());
-        let unfinished = || failed(format!("a block of figures has no `{END}` behind it: {before}"));
+        let unfinished = || failed(format!("a block of figures has no `{END}` after it: {before}"));
         let (command, block) = block.split_once(CLOSE).ok_or_else(unfinished)?;
-        let (old, behind) = block.split_once(END).ok_or_else(unfinished)?;
+        let (old, after) = block.split_once(END).ok_or_else(unfinished)?;
         let new = print(command)?.map_or_else(|| old.to_string(), |p| format!("{}\n", p.trim_end()));
         renewed.extend([before, command, CLOSE, &new, END]);
-        rest = behind;
+        rest = after;
     }
     renewed.push_str(rest);
     Ok(renewed)
@@ -104,7 +104,7 @@ mod tests {
     const TEXT: &str = "a\n<!-- figures: x.py -->\nold\n<!-- end of figures -->\nb\n<!-- figures: bench y -->\n<!-- end of figures -->\n";
 
     #[test]
-    fn a_block_gets_what_its_command_prints_and_all_else_stays() {
+    fn a_block_gets_its_commands_output_and_everything_else_stays() {
         let renewed = replace(TEXT, |command| Ok((command == "x.py").then(|| "new\n\n".into())));
         assert_eq!(renewed, Ok(TEXT.replace("old", "new")));
         assert_eq!(replace(TEXT, |_| Ok(None)), Ok(TEXT.into()));

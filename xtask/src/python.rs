@@ -1,8 +1,7 @@
-//! The Python chores: environments of the project's own, the package laid out for tests, its tests, its types, its wheel.
+//! The Python chores: environments, the package's tests, types and wheel.
 //!
-//! An environment is made once, from what a requirements file pins, and made anew when that file changes. Tests import the
-//! package from `target/python`, laid out as a wheel would be but around the debug build, so that no second build of
-//! everything is needed; the wheel itself is built, installed and tried by `wheel`.
+//! An environment holds what a requirements file pins, and is updated when that file changes. Tests import the package from
+//! `target/python`, which has a wheel's layout with the debug build, so that nothing is built twice.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -12,7 +11,7 @@ use std::process::Command;
 use super::chore::cargo;
 use super::steps::{StepOutcome, run};
 
-/// Runs the tests in `tests/python`: other programs read the parts, and the package does what it promises.
+/// Runs the tests in `tests/python`: of other programs that read the parts, and of the package.
 pub(crate) fn tests(root: &Path) -> StepOutcome {
     attempt(|| {
         let python = environment(root, ".venv", "tests/python/requirements.txt")?;
@@ -21,12 +20,12 @@ pub(crate) fn tests(root: &Path) -> StepOutcome {
     })
 }
 
-/// Holds the type stubs against the compiled module, and checks the package's own types.
+/// Compares the type stubs with the compiled module, and checks the package's own types.
 pub(crate) fn types(root: &Path) -> StepOutcome {
     attempt(|| {
         let python = environment(root, ".venv", "tests/python/requirements.txt")?;
         let package = package(root)?;
-        // Named, as mypy looks for its settings from the folder it runs in upwards, and the package's do not lie there.
+        // mypy looks for its settings in the folder that it runs in, which does not hold the package's.
         let settings = root.join("crates/tidalite-python/pyproject.toml");
         let mut stubs = Command::new(&python);
         stubs
@@ -41,7 +40,7 @@ pub(crate) fn types(root: &Path) -> StepOutcome {
     })
 }
 
-/// Runs the tests against large libraries (Lightning, transformers, torch), in an environment of their own.
+/// Runs the tests against large libraries (Lightning, transformers, torch), in a separate environment.
 pub(crate) fn loggers(root: &Path) -> StepOutcome {
     attempt(|| {
         let python = environment(root, ".venv-loggers", "tests/python/slow/requirements.txt")?;
@@ -55,7 +54,7 @@ pub(crate) fn wheel(root: &Path) -> StepOutcome {
     attempt(|| build_wheel(root).map(|_| ()))
 }
 
-/// Installs the package as a user would, by `pip install` of its folder, into an empty environment, and uses it.
+/// Installs the package as a user would, by `pip install` of its folder, into an empty environment, and runs an example.
 pub(crate) fn install(root: &Path) -> StepOutcome {
     attempt(|| {
         let folder = target(root).join("installed");
@@ -75,7 +74,7 @@ pub(crate) fn install(root: &Path) -> StepOutcome {
     })
 }
 
-/// The interpreter of an environment with the package, built optimised, beside the systems that it is measured with.
+/// The interpreter of an environment with the optimised package and the systems that it is compared with.
 pub(crate) fn peers(root: &Path) -> Result<PathBuf, StepOutcome> {
     let folder = build_wheel(root)?;
     let wheel = fs::read_dir(&folder).into_iter().flatten().flatten().map(|f| f.path());
@@ -109,8 +108,8 @@ fn pytest(python: &Path, root: &Path, package: &Path) -> Command {
 
 /// The package as a wheel lays it out, in `target/python`; the command is built as well.
 fn package(root: &Path) -> Result<PathBuf, StepOutcome> {
-    // All of the workspace, as the tests build it: a build of single packages would unify features differently and compile
-    // Arrow once more.
+    // The whole workspace, as for the tests: a build of single packages unifies features differently and compiles Arrow
+    // again.
     passed(run(cargo().args(["build", "--workspace", "--quiet"])))?;
     let folder = target(root).join("python");
     let said = |e: std::io::Error| StepOutcome::Failed(format!("cannot lay out {}: {e}", folder.display()));
@@ -139,14 +138,14 @@ fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The interpreter of an environment that holds what a file pins when this returns.
+/// The interpreter of an environment that holds what a requirements file pins.
 fn environment(root: &Path, name: &str, requirements: &str) -> Result<PathBuf, StepOutcome> {
     let folder = root.join(name);
     let requirements = root.join(requirements);
     let wanted = fs::read_to_string(&requirements)
         .map_err(|e| StepOutcome::Failed(format!("cannot read {}: {e}", requirements.display())))?;
     let python = if interpreter(&folder).exists() { interpreter(&folder) } else { new_environment(&folder)? };
-    // Written last, so that an interrupted installation is done again.
+    // Written last, so that an interrupted installation is repeated.
     let stamp = folder.join("installed.txt");
     if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(python);

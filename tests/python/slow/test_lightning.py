@@ -1,6 +1,6 @@
 """What a Lightning module logs arrives as a run, under `lightning.pytorch` and `pytorch_lightning` alike.
 
-Method: a tiny module is trained on the processor; each package in a process of its own, since a process has room for one.
+Method: a tiny module is trained on the processor; each package in a process of its own, since a process can hold only one.
 """
 import json
 import math
@@ -56,7 +56,7 @@ PACKAGES = {"lightning": "import lightning.pytorch as pl", "pytorch_lightning": 
 
 @pytest.fixture(params=PACKAGES)
 def train(request, tmp_path):
-    """Runs text after the module's; gives what it did. The store is at `path`."""
+    """Runs text after the module's; gives the finished process. The store is at `path`."""
 
     def run(text, check=True):
         file = tmp_path / "train.py"

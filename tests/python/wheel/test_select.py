@@ -224,7 +224,7 @@ def test_a_band_is_over_runs(filled, data):
     same(ours, expected)
 
 
-def test_aligned_series_stand_side_by_side(filled, data):
+def test_aligned_series_have_a_column_each(filled, data):
     table = filled.select(["acc", "sparse"], runs="other").align().to_arrow()
     expected = sql(
         data,

@@ -53,7 +53,7 @@ fn allowed(deny: &str) -> Vec<String> {
     list.split('"').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// Whether a licence expression can be met by allowed names.
+/// Whether some choice of a licence expression's alternatives uses allowed names only.
 fn passes(expression: &str, allowed: &[String]) -> bool {
     let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
     let words: Vec<&str> = spaced.split_whitespace().collect();
@@ -61,7 +61,7 @@ fn passes(expression: &str, allowed: &[String]) -> bool {
     either(&mut rest, allowed) && rest.is_empty()
 }
 
-/// Alternatives. All are parsed, whatever the first says.
+/// Alternatives. All are parsed, even after one that passes.
 fn either(rest: &mut &[&str], allowed: &[String]) -> bool {
     let mut any = both(rest, allowed);
     while let ["OR", after @ ..] = *rest {

@@ -1,5 +1,5 @@
 //! Relative links in Markdown: each must lead to a file or folder, and, after a `#`, to a heading in it. Links to other
-//! hosts are not followed: a check that needs the network fails for others' reasons.
+//! hosts are not followed, since a check must not depend on the network.
 
 use std::collections::HashMap;
 use std::fs;

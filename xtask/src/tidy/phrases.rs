@@ -23,8 +23,15 @@ const PHRASES: [(&str, &str); 16] = [
     ("a row a point", "say `one row per point`"),
 ];
 /// Text in which a phrase above is plain English.
-const PLAIN: [&str; 6] =
-    ["for good reason", "for good measure", "is no longer", "is no more than", "is no less than", "as every"];
+const PLAIN: [&str; 7] = [
+    "for good in ",
+    "for good reason",
+    "for good measure",
+    "is no longer",
+    "is no more than",
+    "is no less than",
+    "as every",
+];
 
 /// A line for each banned phrase in `text`.
 pub(super) fn check(name: &str, text: &str) -> Vec<String> {

@@ -1,5 +1,5 @@
-//! Words that have no place in code or text: plans (they live elsewhere), praise (figures do that), and paths of one
-//! machine. This file is exempt, since it has to name them.
+//! Words that have no place in code or text: plans (they live elsewhere), praise (give figures instead), and paths of
+//! one machine. This file is exempt, since it has to name them.
 
 const THIS_FILE: &str = "xtask/src/tidy/words.rs";
 const PLANS: [&str; 4] = ["TODO", "FIXME", "XXX", "HACK"];
