@@ -4,7 +4,6 @@
 //! standard output, everything else to standard error. [`error`] defines the exit codes.
 
 #![deny(unsafe_code)]
-#![deny(unsafe_code)]
 #![allow(clippy::disallowed_methods, reason = "the command reads and writes the user's files")]
 
 mod args;

@@ -94,7 +94,11 @@ fn rows_that_make_no_sense_are_refused_whole() {
     refused(Labels::new(many.clone()), ErrorKind::Invalid, &["65", "64"]);
     let builder = many.iter().fold(store.run("s"), |b, (k, v)| b.label(k, v));
     refused(builder.start(), ErrorKind::Invalid, &["65", "64"]);
-    refused(store.run("s").label("k", "1").label("k", "2").start(), ErrorKind::Invalid, &["\"k\"", "is repeated"]);
+    refused(
+        store.run("s").label("k", "1").label("k", "2").start(),
+        ErrorKind::Invalid,
+        &["\"k\"", "is repeated"],
+    );
     let deep = (0..40).fold(Param::Null, |p, _| Param::List(vec![p]));
     refused(
         store.run("s").param("deep", deep.clone()).start(),

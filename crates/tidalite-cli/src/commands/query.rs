@@ -93,7 +93,7 @@ fn explain(select: &Selection, args: &QueryArgs, format: Format) -> CliResult {
     if format == Format::Table {
         return print_text(&format!("{explain}\n"));
     }
-    let columns = explain.counts().into_iter();
+    let columns = explain.counts();
     let batch = columns.fold(AnswerColumns::default(), |all, (name, n)| all.count(name, [n])).finish();
     print_one(&batch, format)
 }

@@ -94,7 +94,10 @@ impl BatchRows {
                 ));
             }
             if batch.schema().fields().iter().filter(|f| f.name() == field.name()).count() > 1 {
-                return Err(wrong(format!("column {:?} occurs twice", field.name()), "give each column once"));
+                return Err(wrong(
+                    format!("column {:?} occurs twice", field.name()),
+                    "give each column once",
+                ));
             }
         }
         let steps = integers(&required(batch, "step")?)?;
