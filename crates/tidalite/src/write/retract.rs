@@ -15,7 +15,7 @@ use tidalite_model::{Moment, Result, RunChange, Seq};
 impl Run {
     /// Continues from an earlier step, as after loading a checkpoint. Points at steps greater than `step` that any
     /// process wrote to the run before this call are hidden from every answer. They are kept; a selection reads them
-    /// with [`hidden`](crate::Selection::hidden). Automatic steps continue after `step`.
+    /// with [`include_rewound`](crate::Selection::include_rewound). Automatic steps continue after `step`.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
