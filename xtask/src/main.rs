@@ -15,7 +15,8 @@ mod python;
 mod steps;
 mod tidy;
 
-use std::process::ExitCode;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
 
 use chore::{cargo, root};
 use steps::{ChoreSteps, StepOutcome, run};
@@ -80,6 +81,7 @@ fn test(steps: &mut ChoreSteps) {
         run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))
     });
     steps.add("tests", || run(cargo().args(["test", "--workspace", "--lib", "--bins", "--tests"])));
+    steps.add("examples", examples);
     steps.add("doc tests", || run(cargo().args(["test", "--workspace", "--doc"])));
     steps.add("docs", || {
         let args = ["doc", "--workspace", "--lib", "--no-deps"];
@@ -87,6 +89,22 @@ fn test(steps: &mut ChoreSteps) {
     });
     steps.add("Python tests", || python::tests(&root()));
     steps.add("Python types", || python::types(&root()));
+}
+
+/// Builds and runs each example of the library. All are built with the workspace, so that dependencies keep their features.
+fn examples() -> StepOutcome {
+    let built = run(cargo().args(["build", "--workspace", "--examples"]));
+    if !matches!(built, StepOutcome::Passed) {
+        return built;
+    }
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    for name in ["log", "query", "follow", "bulk", "embed"] {
+        let done = run(&mut Command::new(target.join("debug/examples").join(name)));
+        if !matches!(done, StepOutcome::Passed) {
+            return done;
+        }
+    }
+    StepOutcome::Passed
 }
 
 fn house_rules(steps: &mut ChoreSteps) {
