@@ -52,8 +52,10 @@ pub(crate) const BASE_ORDINAL_MAX: u64 = SEQ_ORDINAL_MAX - SEGMENT_BYTES_LIMIT /
 
 /// Payload bytes of a row before its values: step, time.
 pub(crate) const ROW_FIXED_BYTES: usize = 16;
-/// Payload bytes of a batch before its columns: count, zero.
-pub(crate) const POINTS_FIXED_BYTES: usize = 8;
+/// Payload bytes of a stamped row before its values: step, time, how it was written.
+pub(crate) const STAMPED_ROW_FIXED_BYTES: usize = 24;
+/// Payload bytes of a batch before its columns: count, flags, clock.
+pub(crate) const POINTS_FIXED_BYTES: usize = 16;
 /// Payload bytes of one point of a batch: step, time, value, series.
 pub(crate) const POINT_BYTES: usize = 8 + 8 + 8 + 4;
 /// Payload bytes of one series declaration before its texts: series, run, lengths of metric and labels.
@@ -74,13 +76,13 @@ pub enum Tag {
     Series = 2,
     /// Declares the layout in the argument: series handles u32.
     Layout = 3,
-    /// A row of the layout in the argument: step i64, time i64, then the bits of each f64 value.
+    /// A row of the layout in the argument, written at its time: step i64, time i64, then the bits of each f64 value.
     Row = 4,
-    /// A batch: count u32, zero u32, then columns: steps i64, times i64, value bits f64, series handles u32.
+    /// A batch: count u32, flags u32, clock i64, then columns: steps i64, times i64, value bits f64, series handles u32.
     Points = 5,
-    /// A change to a run: run handle u32, the change.
+    /// A change to a run: run handle u32, clock i64, the change.
     Change = 6,
-    /// A staged part: UUID and the engine's metadata.
+    /// A staged part: UUID, clock i64, the engine's metadata.
     Part = 7,
     /// A sync mark: when this was written, at a time (i64), the writer's stream was durable below a position (u64).
     Sync = 8,
@@ -88,22 +90,27 @@ pub enum Tag {
     Seal = 9,
     /// The first frame of each segment: a copy of the header up to its checksum.
     Origin = 10,
+    /// As `Row`, with how it was written (i64, see [`Written`](tidalite_model::Written)) between time and values.
+    StampedRow = 11,
 }
 
 impl Tag {
     /// The tag with this code. `None` if this version does not know it.
     pub fn from_byte(byte: u8) -> Option<Tag> {
-        use Tag::{Change, Layout, Origin, Part, Points, Row, Run, Seal, Series, Sync};
-        [Run, Series, Layout, Row, Points, Change, Part, Sync, Seal, Origin]
+        use Tag::{Change, Layout, Origin, Part, Points, Row, Run, Seal, Series, StampedRow, Sync};
+        [Run, Series, Layout, Row, Points, Change, Part, Sync, Seal, Origin, StampedRow]
             .get(usize::from(byte).checked_sub(1)?)
             .copied()
     }
 
     /// Whether callers append frames of this kind. The other kinds are the log's own bookkeeping.
     pub(crate) fn is_unit(self) -> bool {
-        matches!(self, Tag::Row | Tag::Points | Tag::Change | Tag::Part)
+        matches!(self, Tag::Row | Tag::StampedRow | Tag::Points | Tag::Change | Tag::Part)
     }
 }
+
+/// Flag of a batch whose steps are automatic.
+pub(crate) const POINTS_AUTOMATIC: u32 = 1;
 
 /// Size in the segment of a frame with this payload.
 #[inline]
@@ -149,11 +156,11 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_1_to_10_and_zero_is_none() {
+    fn tags_are_1_to_11_and_zero_is_none() {
         for byte in 0..=255u8 {
             match Tag::from_byte(byte) {
                 Some(tag) => assert_eq!(tag as u8, byte),
-                None => assert!(byte == 0 || byte > 10, "{byte}"),
+                None => assert!(byte == 0 || byte > 11, "{byte}"),
             }
         }
     }

@@ -8,9 +8,9 @@
 
 use crate::format::{
     FRAME_BYTES_MAX, FRAME_CRC_AT, FRAME_HEAD_BYTES, FRAME_LEN_AT, FRAME_ORDINAL_AT, FRAME_TAG_AT,
-    ROW_FIXED_BYTES, Tag, frame_bytes, u32_at,
+    ROW_FIXED_BYTES, STAMPED_ROW_FIXED_BYTES, Tag, frame_bytes, u32_at,
 };
-use tidalite_model::{Error, Result};
+use tidalite_model::{Error, Result, Written};
 
 /// The checksum seed of the frame at `offset`.
 #[inline]
@@ -44,14 +44,16 @@ impl Draft {
 
     /// Becomes a complete row. A layout bounds its width, so the row fits a frame.
     #[inline]
-    pub(crate) fn row(&mut self, layout: u32, step: i64, time_us: i64, values: &[f64]) {
-        let payload = ROW_FIXED_BYTES + 8 * values.len();
+    pub(crate) fn row(&mut self, layout: u32, step: i64, time_us: i64, written: Written, values: &[f64]) {
+        let (tag, row_fixed) = row_kind(written);
+        let payload = row_fixed + 8 * values.len();
         self.bytes.resize(FRAME_HEAD_BYTES + payload, 0);
-        let (fixed, rest) = self.bytes.split_at_mut(FRAME_HEAD_BYTES + ROW_FIXED_BYTES);
-        let words: [u64; 3] = [
-            u64::from(u32::from(Tag::Row as u8) | layout << 8) << 32,
+        let (fixed, rest) = self.bytes.split_at_mut(FRAME_HEAD_BYTES + row_fixed);
+        let words: [u64; 4] = [
+            u64::from(u32::from(tag as u8) | layout << 8) << 32,
             step.cast_unsigned(),
             time_us.cast_unsigned(),
+            written.as_i64().cast_unsigned(),
         ];
         let payload = u32::try_from(payload).expect("a layout bounds the width of its rows");
         fixed[FRAME_LEN_AT..FRAME_LEN_AT + 4].copy_from_slice(&payload.to_le_bytes());
@@ -61,6 +63,12 @@ impl Draft {
         for (to, value) in rest.as_chunks_mut().0.iter_mut().zip(values) {
             *to = value.to_bits().to_le_bytes();
         }
+    }
+
+    /// Overwrites eight bytes of the payload with a clock.
+    pub(crate) fn set_clock(&mut self, at: usize, clock_us: i64) {
+        let at = FRAME_HEAD_BYTES + at;
+        self.bytes[at..at + 8].copy_from_slice(&clock_us.to_le_bytes());
     }
 
     /// Appends to the payload.
@@ -119,6 +127,16 @@ impl Draft {
         let crc = crc32c::crc32c_append(seed_at(segment_seed, offset), &self.bytes[FRAME_LEN_AT..]);
         self.bytes[FRAME_CRC_AT..FRAME_CRC_AT + 4].copy_from_slice(&crc.to_le_bytes());
         &self.bytes
+    }
+}
+
+/// The kind of frame that a row takes, and its payload bytes before the values. Most rows need no stamp.
+#[inline]
+pub(crate) fn row_kind(written: Written) -> (Tag, usize) {
+    if written == Written::AT_ITS_TIME {
+        (Tag::Row, ROW_FIXED_BYTES)
+    } else {
+        (Tag::StampedRow, STAMPED_ROW_FIXED_BYTES)
     }
 }
 

@@ -46,4 +46,4 @@ pub use format::{
 };
 pub use replay::{LogFinding, LogFindingKind, Replayed, Resume, TailReader, replay};
 pub use sink::{BatchRef, LayoutId, LogSink, Row, SeriesId, Values};
-pub use writer::{Durability, Log, LogOptions, Watermark};
+pub use writer::{Durability, Log, LogOptions, RowHead, Watermark};

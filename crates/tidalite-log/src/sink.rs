@@ -2,8 +2,8 @@
 //!
 //! Nothing is copied: a [`Row`] and a [`BatchRef`] borrow the checked bytes of the frame.
 
-use crate::format::{POINTS_FIXED_BYTES, i64_at, u32_at, u64_at};
-use tidalite_model::{Result, RunChange, Seq, SeriesKey};
+use crate::format::{POINTS_AUTOMATIC, POINTS_FIXED_BYTES, i64_at, u32_at, u64_at};
+use tidalite_model::{Result, RunChange, Seq, SeriesKey, WriteOrder, Written};
 use uuid::Uuid;
 
 /// A series' handle, valid for one writer.
@@ -39,12 +39,12 @@ pub trait LogSink {
     }
 
     /// A change to a run.
-    fn change(&mut self, _seq: Seq, _run: &str, _change: RunChange) -> Result<()> {
+    fn change(&mut self, _order: WriteOrder, _run: &str, _change: RunChange) -> Result<()> {
         Ok(())
     }
 
     /// A staged part, with the metadata that was appended with it.
-    fn part(&mut self, _seq: Seq, _part: Uuid, _meta: &[u8]) -> Result<()> {
+    fn part(&mut self, _order: WriteOrder, _part: Uuid, _meta: &[u8]) -> Result<()> {
         Ok(())
     }
 }
@@ -60,6 +60,8 @@ pub struct Row<'a> {
     pub step: i64,
     /// Its time, µs since 1970 UTC.
     pub time_us: i64,
+    /// Its clock, and whether its step is automatic.
+    pub written: Written,
     /// Its values, one for each series of the layout.
     pub values: Values<'a>,
 }
@@ -100,6 +102,8 @@ impl<'a> Values<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct BatchRef<'a> {
     seq: Seq,
+    clock_us: i64,
+    automatic: bool,
     len: usize,
     steps: &'a [u8],
     times: &'a [u8],
@@ -116,8 +120,11 @@ impl<'a> BatchRef<'a> {
         let (steps, rest) = columns.split_at_checked(words)?;
         let (times, rest) = rest.split_at_checked(words)?;
         let (values, series) = rest.split_at_checked(words)?;
-        (series.len() == words / 2 && u32_at(head, 4) == 0).then_some(BatchRef {
+        let flags = u32_at(head, 4);
+        (series.len() == words / 2 && flags & !POINTS_AUTOMATIC == 0).then_some(BatchRef {
             seq,
+            clock_us: i64_at(head, 8),
+            automatic: flags & POINTS_AUTOMATIC != 0,
             len,
             steps,
             times,
@@ -129,6 +136,11 @@ impl<'a> BatchRef<'a> {
     /// The batch's place in the order of writing. All its points share it.
     pub fn seq(&self) -> Seq {
         self.seq
+    }
+
+    /// The clock of point `i`, and whether its step is automatic. Panics if there is no such point.
+    pub fn written(&self, i: usize) -> Written {
+        Written::new(self.clock_us, self.time_us(i), self.automatic)
     }
 
     /// The number of points.

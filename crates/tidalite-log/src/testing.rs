@@ -6,7 +6,7 @@ use crate::{
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
-use tidalite_model::{ErrorKind, Labels, Params, Result, RunChange, Seq, SeriesKey, Status};
+use tidalite_model::{ErrorKind, Labels, Params, Result, RunChange, Seq, SeriesKey, Status, WriteOrder};
 use tidalite_vfs::Vfs;
 use uuid::Uuid;
 
@@ -57,13 +57,13 @@ impl LogSink for RecordingSink {
         Ok(())
     }
 
-    fn change(&mut self, seq: Seq, run: &str, change: RunChange) -> Result<()> {
-        self.units.push((seq, LoggedUnit::Change(run.to_string(), change)));
+    fn change(&mut self, order: WriteOrder, run: &str, change: RunChange) -> Result<()> {
+        self.units.push((order.seq, LoggedUnit::Change(run.to_string(), change)));
         Ok(())
     }
 
-    fn part(&mut self, seq: Seq, part: Uuid, meta: &[u8]) -> Result<()> {
-        self.units.push((seq, LoggedUnit::Part(part, meta.to_vec())));
+    fn part(&mut self, order: WriteOrder, part: Uuid, meta: &[u8]) -> Result<()> {
+        self.units.push((order.seq, LoggedUnit::Part(part, meta.to_vec())));
         Ok(())
     }
 }
@@ -178,7 +178,7 @@ impl Witness {
                 let steps: Vec<i64> = points.iter().map(|p| p.1).collect();
                 let times: Vec<i64> = points.iter().map(|p| p.2).collect();
                 let values: Vec<f64> = points.iter().map(|p| f64::from_bits(p.3)).collect();
-                let done = self.log.append_points(&series, &steps, &times, &values);
+                let done = self.log.append_points(&series, &steps, &times, &values, false);
                 self.note(LoggedUnit::Points(points), done)
             }
             _ => {

@@ -27,7 +27,7 @@ pub use name::{NAME_BYTES_MAX, check_name};
 pub use param::{PARAM_DEPTH_MAX, Param, Params};
 pub use point::{
     Point, SEQ_ORDINAL_BITS, SEQ_ORDINAL_MAX, Seq, SeriesKey, TIME_US_MAX, TIME_US_MIN, WRITER_MAX,
-    check_time, value_bits_sum,
+    WriteOrder, Written, check_time, value_bits_sum,
 };
 pub use range::{Bounds, Extent, StepRange};
 pub use run::{Latest, Parent, Participation, Rewind, RunChange, RunInfo, RunRecord, Status};

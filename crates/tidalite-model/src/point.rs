@@ -77,6 +77,87 @@ impl Seq {
     }
 }
 
+/// When a write happened, in the order of all writers of a store: by its clock, then by its place.
+///
+/// The clock is a hybrid logical clock in µs since 1970 UTC: the wall clock, but never less than the clock of any write
+/// that its writer had made or seen before. So a write is greater than every write that its writer had seen, also if a
+/// wall clock steps back. Writes at the same µs, or by writers whose wall clocks differ, have a fixed order too. See
+/// Kulkarni et al., "Logical Physical Clocks" (2014).
+///
+/// ```
+/// use tidalite_model::{Seq, WriteOrder};
+/// let (early, late) = (WriteOrder::new(5, Seq::new(2, 0)), WriteOrder::new(6, Seq::new(1, 0)));
+/// assert!(early < late && early < WriteOrder::new(5, Seq::new(2, 1)));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct WriteOrder {
+    /// The clock of the write, µs since 1970 UTC.
+    pub clock_us: i64,
+    /// The place of the write. Decides between equal clocks.
+    pub seq: Seq,
+}
+
+impl WriteOrder {
+    /// The order of the write `seq` at this clock.
+    pub fn new(clock_us: i64, seq: Seq) -> Self {
+        WriteOrder { clock_us, seq }
+    }
+}
+
+/// How a point was written: the clock of its write, and whether its step is automatic.
+///
+/// One integer, as a part's column `written` stores it: bit 0 is set if the step is automatic. The other bits are the
+/// clock in µs since 1970 UTC, or 0 if the clock is the point's time. Most points are logged at the current time with
+/// a step, so the column is mostly zeros.
+///
+/// ```
+/// use tidalite_model::Written;
+/// let (now, earlier) = (Written::new(70, 70, false), Written::new(70, 50, true));
+/// assert_eq!((now, now.clock_us(70), now.is_automatic()), (Written::AT_ITS_TIME, 70, false));
+/// assert_eq!((earlier.clock_us(50), earlier.is_automatic()), (70, true));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Written(i64);
+
+impl Written {
+    /// At its time, at a step that the caller chose.
+    pub const AT_ITS_TIME: Written = Written(0);
+
+    /// A point with this time, written at this clock. Both are within [`TIME_US_MIN`] and [`TIME_US_MAX`].
+    #[inline]
+    pub fn new(clock_us: i64, time_us: i64, automatic: bool) -> Self {
+        let clock = if clock_us == time_us { 0 } else { clock_us };
+        Written(clock << 1 | i64::from(automatic))
+    }
+
+    /// The clock of the write, for a point with this time.
+    #[inline]
+    pub fn clock_us(self, time_us: i64) -> i64 {
+        match self.0 >> 1 {
+            0 => time_us,
+            clock => clock,
+        }
+    }
+
+    /// Whether the store counted the step up. Such a point is never a repeat.
+    #[inline]
+    pub fn is_automatic(self) -> bool {
+        self.0 & 1 == 1
+    }
+
+    /// The value stored in a part's `written` column.
+    #[inline]
+    pub fn as_i64(self) -> i64 {
+        self.0
+    }
+
+    /// Reads a value of a part's `written` column.
+    #[inline]
+    pub fn from_i64(raw: i64) -> Self {
+        Written(raw)
+    }
+}
+
 /// 0001-01-01T00:00:00 UTC, the earliest time every reader of Parquet timestamps can show.
 pub const TIME_US_MIN: i64 = -62_135_596_800_000_000;
 /// 9999-12-31T23:59:59.999999 UTC, the latest such time.

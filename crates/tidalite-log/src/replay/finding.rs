@@ -90,7 +90,7 @@ impl LogFinding {
 pub(super) fn row_in(bytes: &[u8]) -> Option<(LayoutId, i64)> {
     let head = Head::read(bytes.first_chunk::<FRAME_HEAD_BYTES>()?)?;
     let step = bytes.get(FRAME_HEAD_BYTES..FRAME_HEAD_BYTES + 8)?;
-    (head.tag == Tag::Row as u8).then(|| (LayoutId(head.arg), i64_at(step, 0)))
+    [Tag::Row as u8, Tag::StampedRow as u8].contains(&head.tag).then(|| (LayoutId(head.arg), i64_at(step, 0)))
 }
 
 /// The known series among these handles.

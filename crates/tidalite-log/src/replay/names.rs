@@ -5,13 +5,15 @@
 //! whose declaration was lost is *undeclared*.
 
 use crate::change;
-use crate::format::{HANDLE_MAX, ROW_FIXED_BYTES, SERIES_FIXED_BYTES, Tag, i64_at, u32_at};
+use crate::format::{
+    HANDLE_MAX, ROW_FIXED_BYTES, SERIES_FIXED_BYTES, STAMPED_ROW_FIXED_BYTES, Tag, i64_at, u32_at,
+};
 use crate::frame::Frame;
 use crate::sink::{BatchRef, LayoutId, LogSink, Row, SeriesId, Values};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
-use tidalite_model::{Error, Labels, Result, Seq, SeriesKey, check_name};
+use tidalite_model::{Error, Labels, Result, Seq, SeriesKey, WriteOrder, Written, check_name};
 use uuid::Uuid;
 
 /// Handles are small consecutive numbers. The hash only has to spread them.
@@ -79,23 +81,33 @@ impl DeclaredNames {
     #[inline]
     pub(super) fn take_unit(&mut self, frame: &Frame<'_>, seq: Seq, sink: &mut dyn LogSink) -> TakeResult {
         match frame.tag {
-            Some(Tag::Row) => self.take_row(frame, seq, sink),
+            Some(Tag::Row) => self.take_row(frame, ROW_FIXED_BYTES, seq, sink),
+            Some(Tag::StampedRow) => self.take_row(frame, STAMPED_ROW_FIXED_BYTES, seq, sink),
             Some(Tag::Points) => self.take_points(frame, seq, sink),
             Some(Tag::Change) => {
-                let (run, bytes) = frame.payload.split_at_checked(4).ok_or(Refused::Malformed)?;
-                let run = self.runs.get(&u32_at(run, 0)).ok_or(Refused::Undeclared)?;
-                Ok(sink.change(seq, run, change::decode(bytes).ok_or(Refused::Malformed)?)?)
+                let (fixed, bytes) = frame.payload.split_at_checked(12).ok_or(Refused::Malformed)?;
+                let run = self.runs.get(&u32_at(fixed, 0)).ok_or(Refused::Undeclared)?;
+                let order = WriteOrder::new(i64_at(fixed, 4), seq);
+                Ok(sink.change(order, run, change::decode(bytes).ok_or(Refused::Malformed)?)?)
             }
             Some(Tag::Part) => {
-                let (part, meta) = frame.payload.split_first_chunk::<16>().ok_or(Refused::Malformed)?;
-                Ok(sink.part(seq, Uuid::from_bytes(*part), meta)?)
+                let (part, rest) = frame.payload.split_first_chunk::<16>().ok_or(Refused::Malformed)?;
+                let (clock, meta) = rest.split_first_chunk::<8>().ok_or(Refused::Malformed)?;
+                let order = WriteOrder::new(i64::from_le_bytes(*clock), seq);
+                Ok(sink.part(order, Uuid::from_bytes(*part), meta)?)
             }
             _ => Err(Refused::Malformed),
         }
     }
 
     #[inline]
-    fn take_row(&mut self, frame: &Frame<'_>, seq: Seq, sink: &mut dyn LogSink) -> TakeResult {
+    fn take_row(
+        &mut self,
+        frame: &Frame<'_>,
+        row_fixed: usize,
+        seq: Seq,
+        sink: &mut dyn LogSink,
+    ) -> TakeResult {
         let width = match self.last_layout {
             Some((layout, width)) if layout == frame.arg => width,
             _ => {
@@ -104,15 +116,17 @@ impl DeclaredNames {
                 width
             }
         };
-        if frame.payload.len() != ROW_FIXED_BYTES + 8 * width {
+        if frame.payload.len() != row_fixed + 8 * width {
             return Err(Refused::Malformed);
         }
-        let (fixed, values) = frame.payload.split_at(ROW_FIXED_BYTES);
+        let (fixed, values) = frame.payload.split_at(row_fixed);
+        let stamped = row_fixed == STAMPED_ROW_FIXED_BYTES;
         Ok(sink.row(Row {
             seq,
             layout: LayoutId(frame.arg),
             step: i64_at(fixed, 0),
             time_us: i64_at(fixed, 8),
+            written: if stamped { Written::from_i64(i64_at(fixed, 16)) } else { Written::AT_ITS_TIME },
             values: Values::new(values),
         })?)
     }

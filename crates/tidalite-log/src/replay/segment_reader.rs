@@ -380,7 +380,7 @@ fn refusal(path: &Path, offset: u64, frame: &Frame<'_>, refused: &Refused, ordin
     };
     let what = format!("from frame {ordinal} of the writer on, {what}");
     let mut finding = LogFinding::new(LogFindingKind::Damage, path, offset, frame.bytes, &what).losing(1);
-    if frame.tag == Some(Tag::Row) && frame.payload.len() >= 8 {
+    if matches!(frame.tag, Some(Tag::Row | Tag::StampedRow)) && frame.payload.len() >= 8 {
         let step = u64_at(frame.payload, 0).cast_signed();
         finding.steps = Some((step, step));
         finding.rows = Some(1);

@@ -6,7 +6,7 @@
 //!
 //! Guarded by the writer's one mutex.
 
-use crate::format::{FRAME_BYTES_MAX, HANDLE_MAX, ROW_FIXED_BYTES, SERIES_FIXED_BYTES, Tag};
+use crate::format::{FRAME_BYTES_MAX, HANDLE_MAX, SERIES_FIXED_BYTES, STAMPED_ROW_FIXED_BYTES, Tag};
 use crate::frame::Draft;
 use crate::sink::{LayoutId, SeriesId};
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ use tidalite_model::{Error, ErrorKind, Result, SeriesKey, check_name};
 /// names.
 const SERIES_PAYLOAD_BYTES: usize = 64 << 10;
 /// The widest row that a frame can hold.
-const ROW_VALUES_MAX: usize = (FRAME_BYTES_MAX - ROW_FIXED_BYTES) / 8;
+const ROW_VALUES_MAX: usize = (FRAME_BYTES_MAX - STAMPED_ROW_FIXED_BYTES) / 8;
 
 /// Segments are numbered from 1, so no name is declared in this one.
 pub(super) const NO_SEGMENT: u32 = 0;

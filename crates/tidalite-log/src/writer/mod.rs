@@ -26,6 +26,7 @@ mod sync;
 mod tests;
 
 pub use options::{Durability, LogOptions};
+pub use state::RowHead;
 
 use crate::dir::{LOCK_NAME, claim_writer};
 use crate::sink::{LayoutId, SeriesId};
@@ -132,16 +133,34 @@ impl Log {
         self.shared.state().names.layout(series)
     }
 
-    /// Appends a row: one value for each series of the layout, visible together.
+    /// Appends a row at a step that the caller chose, at the current time: one value for each series of the layout,
+    /// visible together.
     ///
     /// # Errors
     /// `Invalid` if the number of values is not the layout's number of series. See [`Log`] for the others.
     #[inline]
     pub fn append_row(&self, layout: LayoutId, step: i64, time_us: i64, values: &[f64]) -> Result<Seq> {
-        self.shared.append_row(layout, step, time_us, values)
+        self.append_row_at(layout, RowHead { step, automatic: false, time_us, now_us: time_us }, values)
     }
 
-    /// Appends a batch of points, given as columns, visible together.
+    /// As [`append_row`](Self::append_row), at any time and with any kind of step.
+    ///
+    /// # Errors
+    /// As [`append_row`](Self::append_row).
+    #[inline]
+    pub fn append_row_at(&self, layout: LayoutId, head: RowHead, values: &[f64]) -> Result<Seq> {
+        self.shared.append_row(layout, head, values)
+    }
+
+    /// Takes note of the clock of a write that this process has seen: later appends are later than it.
+    pub fn observe(&self, clock_us: i64) {
+        if !self.forked() {
+            self.shared.state().tick(clock_us);
+        }
+    }
+
+    /// Appends a batch of points, given as columns, visible together. `automatic` says that their steps were counted
+    /// up and not chosen by the caller.
     ///
     /// # Errors
     /// `Invalid` if the columns differ in length, are empty, or hold more than 1,198,372 points. See [`Log`] for the
@@ -152,8 +171,9 @@ impl Log {
         steps: &[i64],
         times_us: &[i64],
         values: &[f64],
+        automatic: bool,
     ) -> Result<Seq> {
-        self.shared.append_points(series, steps, times_us, values)
+        self.shared.append_points(series, steps, times_us, values, automatic)
     }
 
     /// Appends a change to a run.

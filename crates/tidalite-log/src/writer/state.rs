@@ -10,12 +10,12 @@
 //!   them.
 
 use super::declare::{RequiredNames, WriterNames, unknown_handle};
-use crate::format::{COMMITTED_AT, FRAME_HEAD_BYTES, ROW_FIXED_BYTES, SYNC_PAYLOAD_BYTES, Tag, frame_bytes};
-use crate::frame::Draft;
+use crate::format::{COMMITTED_AT, FRAME_HEAD_BYTES, SYNC_PAYLOAD_BYTES, Tag, frame_bytes};
+use crate::frame::{Draft, row_kind};
 use crate::segment::SegmentHeader;
 use crate::sink::LayoutId;
 use std::sync::Arc;
-use tidalite_model::{Error, Result};
+use tidalite_model::{Error, Result, TIME_US_MAX, TIME_US_MIN, Written};
 use tidalite_vfs::SegmentFile;
 
 /// Space reserved for one SYNC mark and one SEAL.
@@ -38,10 +38,25 @@ pub(super) struct LogState {
     /// Size of the next segment if the last one was not filled.
     pub(super) unfilled_bytes: u64,
     pub(super) last_unit: UnitEnd,
+    /// The greatest clock of a write that this writer has made or seen. Never decreases.
+    clock_us: i64,
     pub(super) failed: Option<Error>,
     pub(super) closed: bool,
     /// Buffer in which rows are encoded.
     scratch: Draft,
+}
+
+/// Everything about a row but its values.
+#[derive(Debug, Clone, Copy)]
+pub struct RowHead {
+    /// Its step.
+    pub step: i64,
+    /// Whether the step was counted up and not chosen by the caller.
+    pub automatic: bool,
+    /// Its time, µs since 1970 UTC.
+    pub time_us: i64,
+    /// The wall clock, µs since 1970 UTC.
+    pub now_us: i64,
 }
 
 /// The last thing a caller appended.
@@ -106,6 +121,7 @@ impl LogState {
             base: (0, 0),
             unfilled_bytes,
             last_unit: UnitEnd::default(),
+            clock_us: TIME_US_MIN,
             failed: None,
             closed: false,
             scratch: Draft::new(Tag::Row, 0),
@@ -117,18 +133,18 @@ impl LogState {
     pub(super) fn append_row(
         &mut self,
         layout: LayoutId,
-        step: i64,
-        time_us: i64,
+        head: RowHead,
         values: &[f64],
     ) -> Option<Result<UnitEnd>> {
         let (width, declared_in) = self.names.layout_facts(layout)?;
+        let written = self.written(head);
         let c = self.current.as_mut()?;
-        let bytes = FRAME_HEAD_BYTES + ROW_FIXED_BYTES + 8 * values.len();
+        let bytes = FRAME_HEAD_BYTES + row_kind(written).1 + 8 * values.len();
         let end = c.offset + bytes as u64;
         if declared_in != c.header.id.number || width != values.len() || end > c.easy_end {
             return None;
         }
-        self.scratch.row(layout.0, step, time_us, values);
+        self.scratch.row(layout.0, head.step, head.time_us, written, values);
         let frame = self.scratch.place(c.seed, c.offset, c.frames);
         if let Err(e) = c.file.write_at(c.offset, frame) {
             c.give_up();
@@ -155,8 +171,28 @@ impl LogState {
         ))
     }
 
+    /// The clock of a write that is made now, at this reading of the wall clock.
+    #[inline]
+    pub(super) fn tick(&mut self, now_us: i64) -> i64 {
+        self.clock_us = self.clock_us.max(now_us.clamp(TIME_US_MIN, TIME_US_MAX));
+        self.clock_us
+    }
+
+    /// How a row is written that is appended now.
+    #[inline]
+    pub(super) fn written(&mut self, head: RowHead) -> Written {
+        Written::new(self.tick(head.now_us), head.time_us, head.automatic)
+    }
+
     /// Writes the missing declarations and a finished frame to the current segment. `None` if they do not fit.
-    pub(super) fn append(&mut self, draft: &mut Draft, needs: RequiredNames<'_>) -> Result<Option<UnitEnd>> {
+    /// `stamp` gives the frame its clock.
+    pub(super) fn append(
+        &mut self,
+        draft: &mut Draft,
+        needs: RequiredNames<'_>,
+        stamp: &mut dyn FnMut(&mut LogState, &mut Draft),
+    ) -> Result<Option<UnitEnd>> {
+        stamp(self, draft);
         let Some(c) = &mut self.current else { return Ok(None) };
         let number = c.header.id.number;
         let mut declarations = self.names.missing(needs, number)?;

@@ -228,7 +228,7 @@ fn segments_grow_are_cut_when_sealed_and_fit_a_large_frame() {
     }
     let n = 10_000;
     let columns: (Vec<i64>, Vec<f64>) = (0..n).map(|i| (i, i as f64)).unzip();
-    log.append_points(&vec![s; n as usize], &columns.0, &columns.0, &columns.1).unwrap();
+    log.append_points(&vec![s; n as usize], &columns.0, &columns.0, &columns.1, false).unwrap();
     log.append_row(layout, 0, 0, &[0.0]).unwrap();
     let dir = only_writer(&sim);
     let sizes: Vec<u64> = segments(&sim, &dir).unwrap().iter().map(|s| s.bytes).collect();
@@ -305,9 +305,9 @@ fn wrong_input_changes_nothing() {
         log.layout(&[SeriesId(9)]).unwrap_err(),
         log.append_row(layout, 0, 0, &[1.0, 2.0]).unwrap_err(),
         log.append_row(crate::LayoutId(5), 0, 0, &[1.0]).unwrap_err(),
-        log.append_points(&[], &[], &[], &[]).unwrap_err(),
-        log.append_points(&[s], &[0, 1], &[0], &[0.0]).unwrap_err(),
-        log.append_points(&[SeriesId(9)], &[0], &[0], &[0.0]).unwrap_err(),
+        log.append_points(&[], &[], &[], &[], false).unwrap_err(),
+        log.append_points(&[s], &[0, 1], &[0], &[0.0], false).unwrap_err(),
+        log.append_points(&[SeriesId(9)], &[0], &[0], &[0.0], false).unwrap_err(),
         log.append_change("", &RunChange::SetParams(Default::default())).unwrap_err(),
     ];
     for e in invalid {

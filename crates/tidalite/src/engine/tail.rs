@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::Range;
 use tidalite_log::{BatchRef, LayoutId, LogSink, Row, SeriesId};
-use tidalite_model::{Extent, Result, RunChange, Seq, SeriesKey, StepRange};
+use tidalite_model::{Extent, Result, RunChange, SeriesKey, StepRange, WriteOrder};
 use tidalite_query::Points;
 use uuid::Uuid;
 
@@ -21,9 +21,9 @@ pub(crate) struct TailData {
     layouts: HashMap<LayoutId, usize>,
     blocks: Vec<RowBlock>,
     /// Run changes in their order.
-    pub(crate) changes: Vec<(Seq, String, RunChange)>,
+    pub(crate) changes: Vec<(WriteOrder, String, RunChange)>,
     /// References to staged parts, in their order.
-    pub(crate) staged: Vec<(Seq, Uuid, Vec<u8>)>,
+    pub(crate) staged: Vec<(WriteOrder, Uuid, Vec<u8>)>,
     bytes: usize,
     points: u64,
 }
@@ -251,14 +251,14 @@ impl LogSink for TailData {
         Ok(())
     }
 
-    fn change(&mut self, seq: Seq, run: &str, change: RunChange) -> Result<()> {
-        self.changes.push((seq, run.to_string(), change));
+    fn change(&mut self, order: WriteOrder, run: &str, change: RunChange) -> Result<()> {
+        self.changes.push((order, run.to_string(), change));
         self.bytes += 128;
         Ok(())
     }
 
-    fn part(&mut self, seq: Seq, part: Uuid, meta: &[u8]) -> Result<()> {
-        self.staged.push((seq, part, meta.to_vec()));
+    fn part(&mut self, order: WriteOrder, part: Uuid, meta: &[u8]) -> Result<()> {
+        self.staged.push((order, part, meta.to_vec()));
         self.bytes += meta.len();
         Ok(())
     }

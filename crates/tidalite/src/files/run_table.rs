@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tidalite_model::{
     Error, Labels, Latest, Moment, Parent, Participation, Result, Rewind, RunChange, RunRecord,
-    SEQ_ORDINAL_MAX, Seq, Status, WRITER_MAX,
+    SEQ_ORDINAL_MAX, Seq, Status, WRITER_MAX, WriteOrder,
 };
 use tidalite_vfs::Vfs;
 
@@ -58,11 +58,11 @@ struct ParticipantRow {
 /// written after a deletion must not compete with a deleted value in the record, since it may lose.
 pub(crate) fn apply<'a>(
     runs: &mut RunTable,
-    changes: impl Iterator<Item = &'a (Seq, String, RunChange)> + Clone,
+    changes: impl Iterator<Item = &'a (WriteOrder, String, RunChange)> + Clone,
 ) {
-    let deletes = |c: &&(Seq, String, RunChange)| matches!(c.2, RunChange::Delete { .. });
-    for (seq, run, change) in changes.clone().filter(deletes).chain(changes) {
-        runs.entry(run.clone()).or_default().apply(*seq, change);
+    let deletes = |c: &&(WriteOrder, String, RunChange)| matches!(c.2, RunChange::Delete { .. });
+    for (order, run, change) in changes.clone().filter(deletes).chain(changes) {
+        runs.entry(run.clone()).or_default().apply(order.seq, change);
     }
 }
 

@@ -22,7 +22,7 @@ use crate::files::run_table;
 use crate::files::staged::parse_meta;
 use crate::parts::tiles::{PointSource, write_part};
 use tidalite_log::{LogSink, SeriesId, WriterDir};
-use tidalite_model::{Error, ErrorKind, Result, RunChange, Seq, SeriesKey};
+use tidalite_model::{Error, ErrorKind, Result, RunChange, Seq, SeriesKey, WriteOrder};
 use tidalite_parts::PartMeta;
 use uuid::Uuid;
 
@@ -188,7 +188,7 @@ fn is_gone(inner: &StoreState, dir: &WriterDir, alive: bool, error: &Error) -> R
 struct Deletions(bool);
 
 impl LogSink for Deletions {
-    fn change(&mut self, _: Seq, _: &str, change: RunChange) -> Result<()> {
+    fn change(&mut self, _: WriteOrder, _: &str, change: RunChange) -> Result<()> {
         self.0 |= matches!(change, RunChange::Delete { .. });
         Ok(())
     }
@@ -218,8 +218,8 @@ fn publish(
         parts.push(meta);
     }
     for tail in &batch.tails {
-        for (seq, id, about) in &tail.data.staged {
-            let meta = adopt(inner, &tail.dir, *seq, *id, about)?;
+        for (order, id, about) in &tail.data.staged {
+            let meta = adopt(inner, &tail.dir, order.seq, *id, about)?;
             progress(meta.rows);
             parts.push(meta);
         }
@@ -338,12 +338,12 @@ impl LogSink for Bounded {
         self.admit(p.seq())?;
         self.data.points(p)
     }
-    fn change(&mut self, seq: Seq, run: &str, change: RunChange) -> Result<()> {
-        self.admit(seq)?;
-        self.data.change(seq, run, change)
+    fn change(&mut self, order: WriteOrder, run: &str, change: RunChange) -> Result<()> {
+        self.admit(order.seq)?;
+        self.data.change(order, run, change)
     }
-    fn part(&mut self, seq: Seq, part: Uuid, meta: &[u8]) -> Result<()> {
-        self.admit(seq)?;
-        self.data.part(seq, part, meta)
+    fn part(&mut self, order: WriteOrder, part: Uuid, meta: &[u8]) -> Result<()> {
+        self.admit(order.seq)?;
+        self.data.part(order, part, meta)
     }
 }

@@ -11,7 +11,7 @@ use crate::view::snapshot::Snapshot;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use tidalite_log::{LayoutId, LogSink, Row, SeriesId};
-use tidalite_model::{Error, ErrorKind, Result, Seq, SeriesKey};
+use tidalite_model::{Error, ErrorKind, Result, Seq, SeriesKey, WriteOrder};
 use tidalite_parts::PartFinding;
 
 /// The kind of a finding.
@@ -311,8 +311,8 @@ impl LogSink for TailCount {
         self.points += p.len() as u64;
         Ok(())
     }
-    fn part(&mut self, seq: Seq, part: uuid::Uuid, meta: &[u8]) -> Result<()> {
-        self.staged.push((seq, part, meta.to_vec()));
+    fn part(&mut self, order: WriteOrder, part: uuid::Uuid, meta: &[u8]) -> Result<()> {
+        self.staged.push((order.seq, part, meta.to_vec()));
         Ok(())
     }
 }

@@ -16,7 +16,7 @@ use crate::files::staged::parse_meta;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tidalite_log::{LogFinding, LogFindingKind};
-use tidalite_model::{Error, ErrorKind, Result, RunChange, RunInfo, Seq};
+use tidalite_model::{Error, ErrorKind, Result, RunChange, RunInfo, WriteOrder};
 use tidalite_parts::{Part, PartMeta};
 use tidalite_query::{Grouping, NameMatcher, RunFilter};
 
@@ -178,9 +178,9 @@ impl SnapshotView {
         for dir in tidalite_log::writers(&*inner.vfs, &inner.paths.log())? {
             let from = version.manifest.flushed(dir.writer);
             let view = inner.cache.tail(&dir, from)?;
-            for (seq, id, about) in &view.read().data.staged {
-                if (view.seqs.0..view.seqs.1).contains(&seq.as_i64()) {
-                    staged.push((staged_part(&dir.path, *id), parse_meta(&dir.path, *seq, about)?));
+            for (order, id, meta) in &view.read().data.staged {
+                if (view.seqs.0..view.seqs.1).contains(&order.seq.as_i64()) {
+                    staged.push((staged_part(&dir.path, *id), parse_meta(&dir.path, order.seq, meta)?));
                 }
             }
             tails.push(view);
@@ -204,7 +204,8 @@ impl SnapshotView {
         // Copied, since a thread that holds one tail must not wait for another.
         let mut changes = Vec::new();
         for view in &tails {
-            let within = |c: &&(Seq, String, RunChange)| (view.seqs.0..view.seqs.1).contains(&c.0.as_i64());
+            let within =
+                |c: &&(WriteOrder, String, RunChange)| (view.seqs.0..view.seqs.1).contains(&c.0.seq.as_i64());
             changes.extend(view.read().data.changes.iter().filter(within).cloned());
         }
         if !changes.is_empty() {

@@ -51,7 +51,7 @@ impl Store {
                     series[range.clone()].fill(id);
                 }
             }
-            return log.append_points(&series, &rows.steps, &rows.times_us, &rows.values).map(Some);
+            return log.append_points(&series, &rows.steps, &rows.times_us, &rows.values, false).map(Some);
         }
         let place = staged_part(log.dir(), inner.vfs.uuid());
         let source = BatchSource::new(rows);

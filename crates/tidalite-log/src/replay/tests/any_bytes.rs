@@ -80,8 +80,9 @@ fn valid_frames_with_random_contents_are_refused_or_read_safely() {
                 Tag::Change,
                 Tag::Part,
                 Tag::Sync,
+                Tag::StampedRow,
             ];
-            let tag = tags[usize::try_from(random.below(8)).unwrap()];
+            let tag = tags[usize::try_from(random.below(9)).unwrap()];
             let mut draft = Draft::new(tag, u32::try_from(random.below(3)).unwrap());
             let words = random.below(12);
             (0..words).for_each(|_| draft.push(&u32::try_from(random.below(4)).unwrap().to_le_bytes()));

@@ -27,7 +27,7 @@ fn every_kind_of_frame_comes_back_bit_for_bit() {
     let layout = log.layout(&ids).unwrap();
     let mut seqs = vec![log.append_row(layout, i64::MIN, i64::MAX, &odd).unwrap()];
     let steps = [5, i64::MAX, -1];
-    seqs.push(log.append_points(&ids[..3], &steps, &[1, 2, 3], &odd[..3]).unwrap());
+    seqs.push(log.append_points(&ids[..3], &steps, &[1, 2, 3], &odd[..3], false).unwrap());
     let change = RunChange::Start {
         time_us: 9,
         params: Params::from([("lr".into(), 0.1.into())]),
@@ -155,14 +155,19 @@ fn a_unit_that_the_sink_refuses_is_delivered_again() {
         }
         fn change(
             &mut self,
-            seq: tidalite_model::Seq,
+            order: tidalite_model::WriteOrder,
             run: &str,
             c: RunChange,
         ) -> tidalite_model::Result<()> {
-            self.0.change(seq, run, c)
+            self.0.change(order, run, c)
         }
-        fn part(&mut self, seq: tidalite_model::Seq, part: Uuid, meta: &[u8]) -> tidalite_model::Result<()> {
-            self.0.part(seq, part, meta)
+        fn part(
+            &mut self,
+            order: tidalite_model::WriteOrder,
+            part: Uuid,
+            meta: &[u8],
+        ) -> tidalite_model::Result<()> {
+            self.0.part(order, part, meta)
         }
     }
     let (sim, dir, witness) = script(5, 300, small(), true);
