@@ -6,7 +6,9 @@ use crate::{
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
-use tidalite_model::{ErrorKind, Labels, Params, Result, RunChange, Seq, SeriesKey, Status, WriteOrder};
+use tidalite_model::{
+    ErrorKind, Labels, Result, RunChange, RunEdit, RunEnd, Seq, SeriesKey, Status, WriteOrder,
+};
 use tidalite_vfs::Vfs;
 use uuid::Uuid;
 
@@ -152,9 +154,19 @@ impl Witness {
             1 if random.below(4) == 0 => self.log.seal().inspect(|()| self.durable = self.accepted.len()),
             2 => {
                 let change = match random.below(3) {
-                    0 => RunChange::SetParams(Params::from([("lr".to_string(), step.into())])),
-                    1 => RunChange::SetTags { add: BTreeSet::from([run.clone()]), remove: BTreeSet::new() },
-                    _ => RunChange::End { time_us: time, status: Status::Finished },
+                    0 => RunChange::Edit(RunEdit::param("lr", step)),
+                    1 => RunChange::Edit(RunEdit {
+                        add_tags: BTreeSet::from([run.clone()]),
+                        ..RunEdit::default()
+                    }),
+                    _ => RunChange::End(RunEnd {
+                        start: 0,
+                        time_us: time,
+                        status: Status::Finished,
+                        reason: None,
+                        logged: true,
+                        last_step: Some(step),
+                    }),
                 };
                 let done = self.log.append_change(&run, &change);
                 self.note(LoggedUnit::Change(run, change), done)

@@ -30,5 +30,8 @@ pub use point::{
     WriteOrder, Written, check_time, value_bits_sum,
 };
 pub use range::{Bounds, Extent, StepRange};
-pub use run::{Latest, Parent, Participation, Rewind, RunChange, RunInfo, RunRecord, Status};
+pub use run::{
+    Assign, Latest, LatestField, Parent, Participant, ParticipantEnd, Participants, Participation, Rewind,
+    RunChange, RunEdit, RunEnd, RunInfo, RunRecord, RunStart, Status,
+};
 pub use summary::{Extreme, Summary, SummaryFacts};

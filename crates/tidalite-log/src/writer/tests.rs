@@ -285,7 +285,7 @@ fn a_log_without_rows_leaves_no_folder_and_a_closed_log_refuses() {
     let e = log.append_row(layout, 0, 0, &[0.0]).unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Poisoned);
     assert_eq!(
-        log.append_change("r", &RunChange::SetParams(Default::default())).unwrap_err().kind(),
+        log.append_change("r", &RunChange::Edit(Default::default())).unwrap_err().kind(),
         ErrorKind::Poisoned
     );
 }
@@ -308,7 +308,7 @@ fn wrong_input_changes_nothing() {
         log.append_points(&[], &[], &[], &[], false).unwrap_err(),
         log.append_points(&[s], &[0, 1], &[0], &[0.0], false).unwrap_err(),
         log.append_points(&[SeriesId(9)], &[0], &[0], &[0.0], false).unwrap_err(),
-        log.append_change("", &RunChange::SetParams(Default::default())).unwrap_err(),
+        log.append_change("", &RunChange::Edit(Default::default())).unwrap_err(),
     ];
     for e in invalid {
         assert_eq!(e.kind(), ErrorKind::Invalid, "{e}");

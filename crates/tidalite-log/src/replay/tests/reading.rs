@@ -6,7 +6,7 @@ use crate::testing::{LOG, LogTestRandom, LoggedUnit, RecordingSink, Witness, key
 use crate::{Log, SegmentInfo, TailReader, replay, segments};
 use std::collections::BTreeSet;
 use std::path::Path;
-use tidalite_model::{ErrorKind, Labels, Params, RunChange, Status};
+use tidalite_model::{ErrorKind, Labels, RunChange, RunEdit, RunStart};
 use tidalite_vfs::Vfs;
 use uuid::Uuid;
 
@@ -28,15 +28,14 @@ fn every_kind_of_frame_comes_back_bit_for_bit() {
     let mut seqs = vec![log.append_row(layout, i64::MIN, i64::MAX, &odd).unwrap()];
     let steps = [5, i64::MAX, -1];
     seqs.push(log.append_points(&ids[..3], &steps, &[1, 2, 3], &odd[..3], false).unwrap());
-    let change = RunChange::Start {
+    let change = RunChange::Start(RunStart {
         time_us: 9,
-        params: Params::from([("lr".into(), 0.1.into())]),
-        tags: BTreeSet::from(["t".into()]),
         labels: Labels::parse("host=a").unwrap(),
-        parent: None,
-    };
+        edit: RunEdit { add_tags: BTreeSet::from(["t".into()]), ..RunEdit::param("lr", 0.1) },
+        ..RunStart::default()
+    });
     seqs.push(log.append_change("other", &change).unwrap());
-    let end = RunChange::End { time_us: 10, status: Status::Failed };
+    let end = RunChange::Withdraw { start: 10 };
     seqs.push(log.append_change("other", &end).unwrap());
     seqs.push(log.append_part(Uuid::from_u128(77), b"meta").unwrap());
     let bits = |i: usize| odd[i].to_bits();

@@ -1,0 +1,19 @@
+//! Runs: the changes that writers append to a run, and what is known of the run from them.
+//!
+//! Several processes may take part in one run: the ranks of a training job, a restart, a sampler. Each records when it
+//! starts and how it ends. Others only edit the run. [`RunRecord`] is the result of all changes; [`RunInfo`] is what a
+//! reader sees of it.
+
+mod change;
+mod info;
+mod participant;
+mod record;
+mod status;
+#[cfg(test)]
+mod tests;
+
+pub use change::{Assign, Parent, RunChange, RunEdit, RunEnd, RunStart};
+pub use info::{Participant, RunInfo};
+pub use participant::{ParticipantEnd, Participants, Participation};
+pub use record::{Latest, LatestField, Rewind, RunRecord};
+pub use status::Status;
