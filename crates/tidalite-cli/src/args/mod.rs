@@ -2,6 +2,8 @@
 //!
 //! Parsing checks only the form of a value (`crate::values`) and opens nothing, so wrong usage always exits with
 //! code 2. The help of every command ends with examples.
+//!
+//! May use: `values.rs` and no folder.
 
 mod demo;
 mod global;

@@ -1,4 +1,6 @@
 //! The commands, one file each: open the store, call the engine, write the answer.
+//!
+//! May use: every other folder and file of the command.
 
 mod backup;
 mod chart;

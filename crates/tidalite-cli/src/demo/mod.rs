@@ -10,6 +10,8 @@
 //!
 //! The processes run this same program with hidden commands ([`trainer`], [`machine`]). None outlives this process:
 //! [`children`] kills them on drop, and each exits when its standard input closes.
+//!
+//! May use: `args`, `draw`, `text`, and the files `context.rs`, `error.rs` and `table.rs`.
 
 mod children;
 pub(crate) mod digits;

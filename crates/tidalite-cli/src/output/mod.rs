@@ -4,6 +4,8 @@
 //! are not finite are written as in exports: `NaN`, `inf`, `-inf` in CSV, the strings `"NaN"`, `"Infinity"`, `"-Infinity"`
 //! in JSON. `tidalite import` reads both back. A column of the extension type `arrow.json` holds JSON text, which JSON
 //! output embeds unchanged.
+//!
+//! May use: `args` (for the format), `text`, and the files `error.rs` and `table.rs`.
 
 mod answer;
 mod cells;

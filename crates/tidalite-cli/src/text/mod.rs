@@ -1,4 +1,6 @@
 //! Text for people: numbers, amounts, times, and names with control characters escaped.
+//!
+//! May use: nothing else of the command.
 
 mod amount;
 mod escape;

@@ -3,6 +3,8 @@
 //! `tail.rs` goes from segment to segment and `segment_reader.rs` through one segment. `window.rs` buffers its bytes,
 //! `names.rs` decodes frames, `resync.rs` finds frames after damage, `finding.rs` reports what was wrong, and
 //! `poll.rs` holds the state of one poll.
+//!
+//! May use: the files next to this folder, and not `writer` (its tests do).
 
 mod finding;
 mod names;

@@ -10,6 +10,8 @@
 //! prefix of what was appended. `state.rs` holds the segment being written, `append.rs` appends to it, `declare.rs`
 //! holds the names, `rotate.rs` makes the next segment, `sync.rs` makes data durable, `background.rs` is the thread,
 //! and `close.rs` ends the log.
+//!
+//! May use: the files next to this folder, and not `replay` (its tests do).
 
 mod append;
 mod background;

@@ -1,4 +1,6 @@
 //! The Python class `Table`: an answer, and its conversions to other libraries.
+//!
+//! May use: `arguments`, and the files `errors.rs` and `records.rs`.
 
 mod answer;
 mod kind;

@@ -8,6 +8,8 @@
 //! It is stricter than most disks, so that code that works here works on all of them: a file's sync does not make its
 //! name durable, each change of a name is kept or lost independently and in any order, and nothing becomes durable by
 //! waiting. Paths start at one root, with or without a leading `/`.
+//!
+//! May use: the trait (`vfs.rs`) and `segment_bounds.rs`.
 
 mod crash;
 mod failure;

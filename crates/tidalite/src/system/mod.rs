@@ -1,5 +1,7 @@
 //! Machine telemetry, with the cargo feature `system`: a [`Sampler`] reads it, and a [`SystemWatch`] logs the readings
 //! to a run.
+//!
+//! May use: `write` (to log the readings) and `view` (for the prefix of their names).
 
 mod sampler;
 mod watch;

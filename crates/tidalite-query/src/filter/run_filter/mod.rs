@@ -3,6 +3,8 @@
 //! A filter is built by methods or parsed from text; both make the same tree. Invariant: the tree has no *and*
 //! directly within an *and*, no *or* within an *or* and no *not* within a *not*, so a filter equals the one parsed
 //! from its text.
+//!
+//! May use: `compare`, `rfc3339` and `series_filter` of `filter`.
 
 mod build;
 mod check;

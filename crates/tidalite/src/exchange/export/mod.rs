@@ -3,6 +3,8 @@
 //! A file is written under a temporary name in the target's folder, synced, and renamed. It appears whole or not at
 //! all, and an existing file stays until then.
 //!
+//! May use: `file_format` and `nan_text` of `exchange`, and `select`.
+//!
 //! Points go from the query to a sink batch by batch, so memory is bounded for any selection.
 
 #![allow(clippy::disallowed_methods, reason = "the file is the user's, outside of the store")]

@@ -6,6 +6,8 @@
 //!    (`wide`).
 //! 4. Collect points and append each batch as one unit (`batch`).
 //!
+//! May use: `file_format` and `nan_text` of `exchange`, `write` (to append) and `engine`.
+//!
 //! Invariant: a row is imported whole, or the import stops there and reports where (`fault`). No row is skipped.
 
 mod batch;

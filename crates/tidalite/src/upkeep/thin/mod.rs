@@ -8,6 +8,9 @@
 //! One version makes all changes, so each point is there exactly once, even if the process is killed. As in compaction,
 //! counts and checksums are compared: the points copied, summarized by outlines, and hidden or replaced must add up to
 //! those of the old parts.
+//!
+//! May use: its neighbours in `upkeep`, and what `upkeep` may use.
+//!
 //! See [decision 0020](https://github.com/tidalite/tidalite/blob/main/docs/decisions/0020-thinned-runs.md).
 
 pub(crate) mod options;
