@@ -52,6 +52,14 @@ impl Options {
 impl Store {
     /// Opens the store in the folder `path` for reading and writing; creates it if absent.
     ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let folder = dir.path().join("metrics");
+    /// let store = tidalite::Store::open(&folder)?;
+    /// assert!(folder.is_dir() && store.runs()?.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Options::open`].
     pub fn open(path: impl AsRef<Path>) -> Result<Store> {
@@ -77,16 +85,41 @@ impl Store {
     }
 
     /// The store's folder.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// assert!(store.path().ends_with("metrics"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn path(&self) -> &Path {
         self.first.inner.paths.root()
     }
 
     /// The store's id, which never changes.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// let again = tidalite::Store::open(store.path())?;
+    /// assert_eq!(again.id(), store.id());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn id(&self) -> Uuid {
         self.first.inner.id()
     }
 
     /// Returns once every row that this process logged before the call is on the disk.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// let seq = run.log(0, &[("loss", 1.0)])?;
+    /// store.sync()?;
+    /// assert!(store.watermark()?.durable >= Some(seq));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// `Io` if the sync failed. The writer is then poisoned, since a failed sync must not be retried.
@@ -99,6 +132,15 @@ impl Store {
 
     /// Which of this process's rows are accepted, and which are durable.
     ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// let seq = run.log(0, &[("loss", 1.0)])?;
+    /// assert_eq!(store.watermark()?.accepted, Some(seq));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// `Invalid` if the store is closed.
     pub fn watermark(&self) -> Result<Watermark> {
@@ -106,6 +148,15 @@ impl Store {
     }
 
     /// Waits until the row with this sequence number is on the disk; `false` if `timeout` passed first.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// let seq = run.log(0, &[("loss", 1.0)])?;
+    /// assert!(store.wait_durable(seq, None)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`sync`](Self::sync).
@@ -118,6 +169,16 @@ impl Store {
 
     /// Seals this process's log, stops its threads and releases its locks. Later calls fail; other processes and other
     /// stores are not affected. Dropping the last clone does the same.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// run.log(0, &[("loss", 1.0)])?;
+    /// store.close()?;
+    /// assert!(run.log(1, &[("loss", 0.5)]).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// `Io` if the last rows could not be synced; they are still in the log.

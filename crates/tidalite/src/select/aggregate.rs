@@ -27,6 +27,21 @@ const WORK_POINTS: (usize, usize) = (1 << 14, 1 << 20);
 impl Selection {
     /// Aggregates by groups: one row per group, ordered by the groups. Without `by` there is one row.
     ///
+    /// ```
+    /// use arrow::array::{AsArray, types::Float64Type};
+    /// use tidalite::{Aggregate, By};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// for (id, loss) in [("a", 0.3), ("b", 0.1)] {
+    ///     let run = store.run(id).start()?;
+    ///     for step in 0..10 { run.log(step, &[("loss", loss)])?; }
+    /// }
+    /// let table = store.select().metric("loss").aggregate(&[Aggregate::Count, Aggregate::Min], &[By::Run])?;
+    /// assert_eq!(table["run"].as_string::<i32>().value(1), "b");
+    /// assert_eq!(table["min"].as_primitive::<Float64Type>().values(), &[0.3, 0.1]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`points`](Self::points); `Full` where the groups, or the values for exact quantiles of one group, exceed
     /// the memory option.

@@ -16,6 +16,19 @@ impl Selection {
     /// The points as Arrow batches, ordered by run, metric, labels, step. Columns: `run`, `metric`, `labels`
     /// (dictionary text), `step` (int64), `time` (timestamp, µs, UTC), `value` (float64).
     ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// for step in 0..10 { run.log(step, &[("loss", 1.0)])?; }
+    /// let mut rows = 0;
+    /// for batch in store.select().metric("loss").points()? {
+    ///     rows += batch?.num_rows();
+    /// }
+    /// assert_eq!(rows, 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// `Invalid` for a wrong pattern; `Corrupt` where a needed part is damaged; `Full` beyond the memory option.
     pub fn points(&self) -> Result<PointStream> {

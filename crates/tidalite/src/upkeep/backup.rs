@@ -24,6 +24,18 @@ impl Store {
     /// Copies the store as it stands to the folder `to`, which must be absent or empty. Others may go on writing, here
     /// and to the store; what they write meanwhile is not in the copy.
     ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// # for step in 0..10 { run.log(step, &[("loss", 1.0)])?; }
+    /// let copy = dir.path().join("copy");
+    /// store.backup(&copy)?;
+    /// let copy = tidalite::Store::open(copy)?;
+    /// assert_eq!(copy.select().points()?.collect()?.num_rows(), 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// `Invalid` where `to` holds something; `Corrupt` where a part is damaged, since a backup must not keep damage;
     /// `Full`, `Io`. An unfinished copy stays behind, and is no store.
@@ -32,6 +44,20 @@ impl Store {
     }
 
     /// As [`backup`](Self::backup); calls `progress` with the bytes copied so far and the bytes in total.
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// # for step in 0..10 { run.log(step, &[("loss", 1.0)])?; }
+    /// # store.flush()?;
+    /// let copied = Cell::new((0, 0));
+    /// store.backup_with(dir.path().join("copy"), &|done, total| copied.set((done, total)))?;
+    /// let (done, total) = copied.get();
+    /// assert!(done > 0 && done == total);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`backup`](Self::backup).

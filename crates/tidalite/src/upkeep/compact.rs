@@ -40,6 +40,19 @@ pub struct CompactStats {
 impl Store {
     /// Flushes, merges parts as far as is useful, and removes the files that were replaced.
     ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// for step in 0..10 {
+    ///     run.log(step, &[("loss", 1.0)])?;
+    ///     store.flush()?;
+    /// }
+    /// let stats = store.compact()?;
+    /// assert_eq!((stats.parts_in, stats.parts_out, stats.points), (10, 1, 10));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`flush`](Self::flush); `Corrupt` if a part is damaged. A part that cannot be opened is left as it is and the
     /// others are merged; damage found during a merge leaves its inputs as they are.
@@ -48,6 +61,18 @@ impl Store {
     }
 
     /// As [`compact`](Self::compact). `progress` gets the points done and the total of each merge.
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// # for step in 0..10 { run.log(step, &[("loss", 1.0)])?; store.flush()?; }
+    /// let merged = Cell::new((0, 0));
+    /// store.compact_with(&|done, total| merged.set((done, total)))?;
+    /// assert_eq!(merged.get(), (10, 10));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`compact`](Self::compact).

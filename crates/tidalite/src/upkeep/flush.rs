@@ -39,6 +39,16 @@ pub struct FlushStats {
 impl Store {
     /// Moves every accepted row from the logs to parts, durably. Other processes may continue to log.
     ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// # for step in 0..10 { run.log(step, &[("loss", 1.0)])?; }
+    /// let stats = store.flush()?;
+    /// assert_eq!((stats.points, stats.parts), (10, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// `Busy` if another process flushes or compacts for more than a minute; `Full`, `Io`.
     pub fn flush(&self) -> Result<FlushStats> {
@@ -46,6 +56,18 @@ impl Store {
     }
 
     /// As [`flush`](Self::flush). `progress` gets the number of points of each tile written.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// # for step in 0..10 { run.log(step, &[("loss", 1.0)])?; }
+    /// let written = AtomicU64::new(0);
+    /// store.flush_with(&|points| { written.fetch_add(points, Relaxed); })?;
+    /// assert_eq!(written.into_inner(), 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`flush`](Self::flush).

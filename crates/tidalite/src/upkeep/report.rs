@@ -159,6 +159,17 @@ impl Store {
     /// Reports what opening the store found: torn tails, and damage in the logs, the marker, the manifest and the run
     /// table. It does not read the pages of parts; [`verify`](Self::verify) does.
     ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// # for step in 0..10 { run.log(step, &[("loss", 1.0)])?; }
+    /// let report = store.recovery()?;
+    /// assert!(report.is_sound() && report.findings.is_empty());
+    /// assert_eq!((report.logs, report.points), (1, 10));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`snapshot`](Self::snapshot).
     pub fn recovery(&self) -> Result<Report> {
@@ -171,6 +182,18 @@ impl Store {
     /// Not read: segments whose frames are all flushed, the bytes after a log's end, parts that only older versions list,
     /// the pages of a part whose footer is damaged, and files that no version names.
     ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// # for step in 0..10 { run.log(step, &[("loss", 1.0)])?; }
+    /// store.flush()?;
+    /// let report = store.verify()?;
+    /// assert!(report.is_sound());
+    /// assert_eq!((report.parts, report.points), (1, 10));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// Those of the disk; damage is a finding, not an error.
     pub fn verify(&self) -> Result<Report> {
@@ -178,6 +201,20 @@ impl Store {
     }
 
     /// As [`verify`](Self::verify); calls `progress` with the bytes of parts read so far and those in total.
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// # for step in 0..10 { run.log(step, &[("loss", 1.0)])?; }
+    /// # store.flush()?;
+    /// let read = Cell::new((0, 0));
+    /// store.verify_with(&|done, total| read.set((done, total)))?;
+    /// let (done, total) = read.get();
+    /// assert!(done > 0 && done == total);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`verify`](Self::verify).
@@ -323,6 +360,15 @@ fn is_damage(e: &Error) -> bool {
 
 impl Snapshot {
     /// Reports what taking this snapshot found; see [`Store::recovery`].
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// # for step in 0..10 { run.log(step, &[("loss", 1.0)])?; }
+    /// assert!(store.snapshot()?.recovery().is_sound());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn recovery(&self) -> Report {
         let view = &self.view;
         let mut report = Report {

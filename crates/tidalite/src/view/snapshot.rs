@@ -48,6 +48,15 @@ const RETRIES_MAX: usize = 100;
 impl Store {
     /// All runs, ascending by id.
     ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// for id in ["b", "a"] { store.run(id).start()?; }
+    /// let ids: Vec<String> = store.runs()?.into_iter().map(|run| run.id).collect();
+    /// assert_eq!(ids, ["a", "b"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`snapshot`](Self::snapshot).
     pub fn runs(&self) -> Result<Vec<RunInfo>> {
@@ -74,6 +83,17 @@ impl Store {
     }
 
     /// A fixed set of rows to read from. Never blocks a writer.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// let snapshot = store.snapshot()?;
+    /// run.log(0, &[("loss", 1.0)])?;
+    /// assert_eq!(snapshot.select().summaries()?.len(), 0);
+    /// assert_eq!(store.select().summaries()?.len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// `Corrupt` if the manifest, the run table or the metadata of a staged part is unreadable; `Full` if unflushed
@@ -108,11 +128,32 @@ impl Snapshot {
     }
 
     /// The manifest version that this snapshot reads.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// run.log(0, &[("loss", 1.0)])?;
+    /// let before = store.snapshot()?.version();
+    /// store.flush()?;
+    /// assert!(store.snapshot()?.version() > before);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn version(&self) -> u64 {
         self.view.version.manifest.version
     }
 
     /// The runs, ascending by id.
+    ///
+    /// ```
+    /// use tidalite::Status;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// store.run("a").param("lr", 0.1).start()?.finish()?;
+    /// let run = &store.snapshot()?.runs()[0];
+    /// assert_eq!((&*run.id, run.status, run.params["lr"].as_f64()), ("a", Status::Finished, Some(0.1)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn runs(&self) -> Vec<RunInfo> {
         let alive: BTreeSet<u32> = self.view.tails.iter().filter(|t| t.alive).map(|t| t.writer).collect();
         let there = self.view.runs.iter().filter(|(id, _)| !self.view.gone.contains(*id));
@@ -122,6 +163,14 @@ impl Snapshot {
     /// The runs whose id matches a pattern (see [`Selection::runs`](crate::Selection::runs)), ascending by id. Runs
     /// without points are included.
     ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// for id in ["lr-1", "lr-2", "wd-1"] { store.run(id).start()?; }
+    /// assert_eq!(store.snapshot()?.runs_matching("lr-*")?.len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// `Invalid` for an invalid pattern.
     pub fn runs_matching(&self, pattern: &str) -> Result<Vec<RunInfo>> {
@@ -130,6 +179,15 @@ impl Snapshot {
     }
 
     /// The runs that a filter takes, ascending by id.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// for lr in [0.1, 0.01] { store.run(format!("lr-{lr}")).param("lr", lr).start()?; }
+    /// let found = store.snapshot()?.where_runs(&"params.lr > 0.05".parse()?);
+    /// assert_eq!(found[0].id, "lr-0.1");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn where_runs(&self, filter: &RunFilter) -> Vec<RunInfo> {
         let mut runs = self.runs();
         runs.retain(|r| filter.matches(r));
@@ -146,6 +204,16 @@ impl Snapshot {
     }
 
     /// One run.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// store.run("a").tag("baseline").start()?;
+    /// let snapshot = store.snapshot()?;
+    /// assert!(snapshot.run("a")?.tags.contains("baseline"));
+    /// assert!(snapshot.run("b").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// `NotFound` if the store has no such run.
@@ -164,6 +232,17 @@ impl Snapshot {
 
     /// The Parquet files of the version's parts: a consistent set for other tools while the snapshot lives. They do not
     /// contain rows in logs or staged parts; flush first to include these.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// run.log(0, &[("loss", 1.0)])?;
+    /// store.flush()?;
+    /// let files = store.snapshot()?.parquet_files();
+    /// assert!(files.len() == 1 && files[0].is_file());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn parquet_files(&self) -> Vec<std::path::PathBuf> {
         self.view.version.manifest.parts.iter().map(|p| self.inner.paths.part(p.id).points).collect()
     }

@@ -10,11 +10,28 @@ use tidalite_model::{Labels, Param, Params, Parent, Result, RunChange, check_nam
 
 impl Store {
     /// Begins a run, or joins one that exists. An id is any text of 1 to 4,096 bytes.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// let run = store.run("resnet-42").param("lr", 3e-4).tag("baseline").start()?;
+    /// run.log(0, &[("loss", 2.3)])?;
+    /// assert_eq!(store.runs()?[0].id, "resnet-42");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn run(&self, id: impl Into<String>) -> RunBuilder {
         RunBuilder::new(self.clone(), Some(id.into()))
     }
 
     /// Begins a run with a generated id. Generated ids sort by time of creation.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// let (first, second) = (store.new_run().start()?, store.new_run().start()?);
+    /// assert_ne!(first.id(), second.id());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new_run(&self) -> RunBuilder {
         RunBuilder::new(self.clone(), None)
     }

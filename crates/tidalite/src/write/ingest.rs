@@ -32,6 +32,22 @@ impl Store {
     /// `labels` (text such as `host=a,rank=3`). An unsigned or wide integer value becomes the nearest `f64`. A
     /// timestamp finer than a microsecond is truncated.
     ///
+    /// ```
+    /// use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+    /// use std::sync::Arc;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// let batch = RecordBatch::try_from_iter([
+    ///     ("run", Arc::new(StringArray::from(vec!["a", "a"])) as ArrayRef),
+    ///     ("metric", Arc::new(StringArray::from(vec!["loss", "loss"]))),
+    ///     ("step", Arc::new(Int64Array::from(vec![0, 1]))),
+    ///     ("value", Arc::new(Float64Array::from(vec![1.0, 0.5]))),
+    /// ])?;
+    /// store.append(&batch)?;
+    /// assert_eq!(store.select().run("a").points()?.collect()?.num_rows(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// `Invalid`, naming column and row, for a missing or unknown column, a wrong type, a null, a time outside the
     /// years 1 to 9999, or a wrong name; `Full`, `Io`, `Poisoned` as for [`Run::log`](crate::Run::log). On an error,
