@@ -33,7 +33,7 @@ pub struct Store {
 /// The state of one process, and that of its forked child.
 #[derive(Debug)]
 struct Generation {
-    inner: Arc<StoreState>,
+    state: Arc<StoreState>,
     child: OnceLock<Result<Arc<Generation>>>,
 }
 
@@ -44,8 +44,8 @@ impl Options {
     /// `NotFound` if the store is absent and read-only; `Invalid` if `path` is a file, or a folder that holds something
     /// else; `Unsupported` for a newer format; `Corrupt`, `Io` and `Full` as they occur.
     pub fn open(self, path: impl AsRef<Path>) -> Result<Store> {
-        let inner = StoreState::open(path.as_ref(), self)?;
-        Ok(Store { first: Arc::new(Generation { inner, child: OnceLock::new() }) })
+        let state = StoreState::open(path.as_ref(), self)?;
+        Ok(Store { first: Arc::new(Generation { state, child: OnceLock::new() }) })
     }
 }
 
@@ -69,19 +69,19 @@ impl Store {
     /// This process's state: the last in the chain of forks.
     pub(crate) fn inner(&self) -> Result<&Arc<StoreState>> {
         let mut generation = &self.first;
-        while generation.inner.forked() {
-            let parent = &generation.inner;
+        while generation.state.forked() {
+            let parent = &generation.state;
             let child = generation.child.get_or_init(|| {
-                let inner = StoreState::open(parent.paths.root(), parent.options.clone())?;
-                Ok(Arc::new(Generation { inner, child: OnceLock::new() }))
+                let state = StoreState::open(parent.paths.root(), parent.options.clone())?;
+                Ok(Arc::new(Generation { state, child: OnceLock::new() }))
             });
             generation = child.as_ref().map_err(Error::duplicate)?;
         }
-        let inner = &generation.inner;
-        if inner.is_closed() {
-            return Err(Error::invalid("use store", "it is closed", "open it again").at(inner.paths.root()));
+        let state = &generation.state;
+        if state.is_closed() {
+            return Err(Error::invalid("use store", "it is closed", "open it again").at(state.paths.root()));
         }
-        Ok(inner)
+        Ok(state)
     }
 
     /// The store's folder.
@@ -93,7 +93,7 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn path(&self) -> &Path {
-        self.first.inner.paths.root()
+        self.first.state.paths.root()
     }
 
     /// The store's id, which never changes.
@@ -106,7 +106,7 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn id(&self) -> Uuid {
-        self.first.inner.id()
+        self.first.state.id()
     }
 
     /// Returns once every row that this process logged before the call is on the disk.
@@ -188,8 +188,8 @@ impl Store {
 
     /// This process's state, if it may write.
     pub(crate) fn writable(&self) -> Result<&Arc<StoreState>> {
-        let inner = self.inner()?;
-        inner.check_writable()?;
-        Ok(inner)
+        let state = self.inner()?;
+        state.check_writable()?;
+        Ok(state)
     }
 }

@@ -52,13 +52,13 @@ impl Selection {
     /// One row per group of a grouping.
     pub(crate) fn grouped(&self, grouping: &Grouping) -> Result<RecordBatch> {
         let plans = self.plans()?;
-        let (inner, grouping) = (plans.snapshot.inner.clone(), plans.snapshot.with_params(grouping.clone()));
+        let (state, grouping) = (plans.snapshot.inner.clone(), plans.snapshot.with_params(grouping.clone()));
         if !grouping.holds_values() {
-            return answer(&inner, plans, &grouping);
+            return answer(&state, plans, &grouping);
         }
         let rounds = rounds(plans.whole()?, &grouping).into_iter();
         let answers: Vec<RecordBatch> =
-            rounds.map(|plan| answer(&inner, [Ok(plan)], &grouping)).collect::<Result<_>>()?;
+            rounds.map(|plan| answer(&state, [Ok(plan)], &grouping)).collect::<Result<_>>()?;
         if let [one] = &answers[..] {
             return Ok(one.clone());
         }
@@ -98,11 +98,11 @@ fn rounds(mut plan: Plan, grouping: &Grouping) -> Vec<Plan> {
 
 /// One row per group, over the series of all given plans.
 fn answer(
-    inner: &StoreState,
+    state: &StoreState,
     plans: impl IntoIterator<Item = Result<Plan>>,
     grouping: &Grouping,
 ) -> Result<RecordBatch> {
-    let pool = inner.pool.get()?;
+    let pool = state.pool.get()?;
     let mut total = grouping.partial();
     for plan in plans {
         sum_up(plan?, grouping, pool, &mut total)?;
@@ -112,8 +112,8 @@ fn answer(
 
 /// Adds the series of a plan to a state.
 fn sum_up(mut plan: Plan, grouping: &Grouping, pool: &rayon::ThreadPool, total: &mut Partial) -> Result<()> {
-    let inner = plan.snapshot.inner.clone();
-    let bytes_max = usize::try_from(inner.options.memory_bytes).unwrap_or(usize::MAX);
+    let state = plan.snapshot.inner.clone();
+    let bytes_max = usize::try_from(state.options.memory_bytes).unwrap_or(usize::MAX);
     let sorted = Sorted::of(&mut plan, &Resolution::of(grouping), pool)?;
     let plan = plan.split_long_series().with_start_states()?;
     let columns = ColumnSet {
@@ -124,7 +124,7 @@ fn sum_up(mut plan: Plan, grouping: &Grouping, pool: &rayon::ThreadPool, total: 
     };
     let works = sorted.works(&plan, pool.current_num_threads());
     // A round is what the threads do at once; memory is checked between rounds.
-    for round in works.chunks(inner.options.threads.max(1) * 4) {
+    for round in works.chunks(state.options.threads.max(1) * 4) {
         let work = |work: &Work| {
             let mut partial = grouping.partial();
             match work {
@@ -139,7 +139,7 @@ fn sum_up(mut plan: Plan, grouping: &Grouping, pool: &rayon::ThreadPool, total: 
             }
             Ok(partial)
         };
-        for partial in inner.pool.each(round, work)? {
+        for partial in state.pool.each(round, work)? {
             total.merge(partial);
         }
         if total.bytes() > bytes_max {

@@ -81,11 +81,11 @@ impl PointStream {
     }
 
     fn round(&mut self) -> Result<()> {
-        let inner = self.plan.snapshot.inner.clone();
-        let count = inner.options.threads.clamp(1, self.batches.len().max(1));
+        let state = self.plan.snapshot.inner.clone();
+        let count = state.options.threads.clamp(1, self.batches.len().max(1));
         let round: Vec<Range<usize>> = self.batches.drain(..count.min(self.batches.len())).collect();
         let plan = &self.plan;
-        let made = inner.pool.each(&round, |batch| {
+        let made = state.pool.each(&round, |batch| {
             let points = plan.load(batch.clone(), ColumnSet::ALL)?;
             let mut builder = PointsBuilder::new();
             for (planned, points) in plan.series[batch.clone()].iter().zip(points) {

@@ -62,8 +62,8 @@ impl Store {
     /// # Errors
     /// As [`backup`](Self::backup).
     pub fn backup_with(&self, to: impl AsRef<Path>, progress: &dyn Fn(u64, u64)) -> Result<()> {
-        let inner = self.inner()?;
-        let vfs = &inner.vfs;
+        let state = self.inner()?;
+        let vfs = &state.vfs;
         let target = Paths::new(to.as_ref());
         prepare(&**vfs, &target)?;
         let snapshot = self.snapshot()?;
@@ -71,7 +71,7 @@ impl Store {
         if let Some((_, error)) = view.broken.first() {
             return Err(error.duplicate());
         }
-        let mut next = Manifest::first(inner.id(), vfs.now_us());
+        let mut next = Manifest::first(state.id(), vfs.now_us());
         next.writer_next =
             view.version.manifest.writer_next.max(view.tails.iter().map(|t| t.writer + 1).max().unwrap_or(1));
         let metas: Vec<&PartMeta> = view.parts.iter().map(|p| p.meta()).collect();
@@ -91,7 +91,7 @@ impl Store {
         let tails: Vec<_> = view.tails.iter().map(|t| (t.read(), t.seqs)).collect();
         let source = TailSource::of(tails.iter().map(|(tail, seqs)| (&tail.data, *seqs)));
         let place = target.part(vfs.uuid());
-        next.parts.extend(write_part(inner, &place, &source, inner.pool.get()?, &|_| {})?);
+        next.parts.extend(write_part(state, &place, &source, state.pool.get()?, &|_| {})?);
         for folder in target.folders() {
             vfs.sync_dir(&folder)?;
         }
@@ -99,7 +99,7 @@ impl Store {
             next.runs = Some(run_table::store(&**vfs, &target, &view.runs)?);
         }
         manifest::publish(&**vfs, &target, &next)?;
-        finish(inner, &target)
+        finish(state, &target)
     }
 }
 
@@ -120,10 +120,10 @@ fn prepare(vfs: &dyn Vfs, target: &Paths) -> Result<()> {
     vfs.sync_dir(root)
 }
 
-fn finish(inner: &StoreState, target: &Paths) -> Result<()> {
-    let tmp = format!("tmp-{}", inner.vfs.uuid().simple());
-    let text = two_copies::seal("store", &inner.id().to_string());
-    tidalite_vfs::publish(&*inner.vfs, target.root(), &tmp, MARKER, &text)?;
+fn finish(state: &StoreState, target: &Paths) -> Result<()> {
+    let tmp = format!("tmp-{}", state.vfs.uuid().simple());
+    let text = two_copies::seal("store", &state.id().to_string());
+    tidalite_vfs::publish(&*state.vfs, target.root(), &tmp, MARKER, &text)?;
     Ok(())
 }
 

@@ -219,26 +219,26 @@ impl Store {
     /// # Errors
     /// As [`verify`](Self::verify).
     pub fn verify_with(&self, progress: &dyn Fn(u64, u64)) -> Result<Report> {
-        let inner = self.inner()?;
-        let vfs = &*inner.vfs;
+        let state = self.inner()?;
+        let vfs = &*state.vfs;
         let mut report = Report::default();
-        report.findings.extend(marker_finding(inner)?);
-        let version = manifest::latest(vfs, &inner.paths)?;
+        report.findings.extend(marker_finding(state)?);
+        let version = manifest::latest(vfs, &state.paths)?;
         report.findings.extend(version.damage.iter().map(Finding::from));
         let mut older = Vec::new();
-        for number in versions(vfs, &inner.paths)?.into_iter().filter(|v| *v < version.manifest.version) {
-            match manifest::pin(vfs, &inner.paths, number) {
+        for number in versions(vfs, &state.paths)?.into_iter().filter(|v| *v < version.manifest.version) {
+            match manifest::pin(vfs, &state.paths, number) {
                 Ok(Some(old)) => {
                     older.extend(old.damage.iter().map(Finding::from));
-                    older.extend(run_table_findings(inner, &old.manifest));
+                    older.extend(run_table_findings(state, &old.manifest));
                 }
                 Ok(None) => {}
                 Err(e) => {
-                    older.push(Finding::from(&e.at(&inner.paths.manifest().join(version_name(number)))))
+                    older.push(Finding::from(&e.at(&state.paths.manifest().join(version_name(number)))))
                 }
             }
         }
-        older.extend(run_table_findings(inner, &version.manifest));
+        older.extend(run_table_findings(state, &version.manifest));
         // Report each file once.
         for finding in older {
             if !report.findings.iter().any(|f| f.path == finding.path) {
@@ -256,12 +256,12 @@ impl Store {
         report: &mut Report,
         progress: &dyn Fn(u64, u64),
     ) -> Result<()> {
-        let inner = self.inner()?;
+        let state = self.inner()?;
         let total: u64 = manifest.parts.iter().map(tidalite_parts::PartMeta::files_bytes).sum();
         for meta in &manifest.parts {
             report.parts += 1;
             report.points += meta.rows;
-            match tidalite_parts::Part::open(inner.vfs.clone(), &inner.paths.part(meta.id), meta) {
+            match tidalite_parts::Part::open(state.vfs.clone(), &state.paths.part(meta.id), meta) {
                 Ok(part) => part.verify(&mut |f| report.findings.push(f.into()))?,
                 Err(e) if is_damage(&e) => report.findings.push(Finding::from(&e)),
                 Err(e) => return Err(e),
@@ -273,9 +273,9 @@ impl Store {
     }
 
     fn verify_logs(&self, manifest: &Manifest, report: &mut Report) -> Result<()> {
-        let inner = self.inner()?;
-        let vfs = &*inner.vfs;
-        for dir in tidalite_log::writers(vfs, &inner.paths.log())? {
+        let state = self.inner()?;
+        let vfs = &*state.vfs;
+        for dir in tidalite_log::writers(vfs, &state.paths.log())? {
             let alive = tidalite_log::life(vfs, &dir)?.may_append();
             let mut tail = TailCount::default();
             match tidalite_log::replay(vfs, &dir, manifest.flushed(dir.writer), alive, &mut tail) {
@@ -296,7 +296,7 @@ impl Store {
                     report.points += meta.rows;
                     report.log_points += meta.rows;
                     report.bytes += meta.files_bytes();
-                    tidalite_parts::Part::open(inner.vfs.clone(), &staged_part(&dir.path, *id), &meta)
+                    tidalite_parts::Part::open(state.vfs.clone(), &staged_part(&dir.path, *id), &meta)
                 });
                 match part {
                     Ok(part) => part.verify(&mut |f| report.findings.push(f.into()))?,
@@ -310,15 +310,15 @@ impl Store {
 }
 
 /// Damage in the marker, where one valid copy remains.
-fn marker_finding(inner: &StoreState) -> Result<Option<Finding>> {
-    let path = inner.paths.marker();
-    let marker = two_copies::open(&*inner.vfs, &path, "store")?;
+fn marker_finding(state: &StoreState) -> Result<Option<Finding>> {
+    let path = state.paths.marker();
+    let marker = two_copies::open(&*state.vfs, &path, "store")?;
     Ok(marker.damage.map(|what| Finding::from(&Error::corrupt("read store marker", &path, 0, what))))
 }
 
 /// Damage in the run table of a version.
-fn run_table_findings(inner: &StoreState, manifest: &Manifest) -> Option<Finding> {
-    match run_table::load(&*inner.vfs, &inner.paths, manifest.runs.as_ref()) {
+fn run_table_findings(state: &StoreState, manifest: &Manifest) -> Option<Finding> {
+    match run_table::load(&*state.vfs, &state.paths, manifest.runs.as_ref()) {
         Ok((_, damage)) => damage.as_ref().map(Finding::from),
         Err(e) => Some(Finding::from(&e)),
     }

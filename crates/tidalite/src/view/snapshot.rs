@@ -104,16 +104,16 @@ impl Store {
 }
 
 impl Snapshot {
-    pub(crate) fn take(inner: &Arc<StoreState>) -> Result<Snapshot> {
+    pub(crate) fn take(state: &Arc<StoreState>) -> Result<Snapshot> {
         for _ in 0..RETRIES_MAX {
-            match SnapshotView::take(inner) {
-                Ok(view) => return Ok(Snapshot { inner: inner.clone(), view: Arc::new(view) }),
+            match SnapshotView::take(state) {
+                Ok(view) => return Ok(Snapshot { inner: state.clone(), view: Arc::new(view) }),
                 // A file was deleted between listing and reading: a newer version exists.
                 Err(e) if e.kind() == ErrorKind::NotFound => {
-                    if !is_store(&*inner.vfs, &inner.paths)? {
+                    if !is_store(&*state.vfs, &state.paths)? {
                         return Err(e);
                     }
-                    inner.cache.forget();
+                    state.cache.forget();
                 }
                 Err(e) => return Err(e),
             }
@@ -124,7 +124,7 @@ impl Snapshot {
             "files changed at each of 100 attempts",
             "try again",
         )
-        .at(inner.paths.root()))
+        .at(state.paths.root()))
     }
 
     /// The manifest version that this snapshot reads.
@@ -249,14 +249,14 @@ impl Snapshot {
 }
 
 impl SnapshotView {
-    fn take(inner: &Arc<StoreState>) -> Result<SnapshotView> {
-        let version = inner.cache.newest()?;
+    fn take(state: &Arc<StoreState>) -> Result<SnapshotView> {
+        let version = state.cache.newest()?;
         let mut tails = Vec::new();
         let mut staged = Vec::new();
         let mut damage: Vec<Error> = version.damage.iter().map(Error::duplicate).collect();
-        for dir in tidalite_log::writers(&*inner.vfs, &inner.paths.log())? {
+        for dir in tidalite_log::writers(&*state.vfs, &state.paths.log())? {
             let from = version.manifest.flushed(dir.writer);
-            let view = inner.cache.tail(&dir, from)?;
+            let view = state.cache.tail(&dir, from)?;
             for (seq, id, about) in &view.read().data.staged {
                 if (view.seqs.0..view.seqs.1).contains(&seq.as_i64()) {
                     staged.push((staged_part(&dir.path, *id), parse_meta(&dir.path, *seq, about)?));
@@ -266,18 +266,18 @@ impl SnapshotView {
         }
         // An absent segment was flushed and collected if a newer version exists; otherwise it is lost.
         let gap = |t: &TailView| t.read().findings.iter().any(|f| f.kind == LogFindingKind::MissingSegment);
-        let newest = manifest::versions(&*inner.vfs, &inner.paths)?.last().copied();
+        let newest = manifest::versions(&*state.vfs, &state.paths)?.last().copied();
         if newest.is_some_and(|v| v > version.manifest.version) && tails.iter().any(gap) {
             return Err(Error::not_found("take snapshot", "a log has just been flushed", "try again"));
         }
-        inner.cache.forget_others(&tails);
-        check_memory(inner, &tails)?;
-        let live = version.manifest.parts.iter().map(|m| (inner.paths.part(m.id), m.clone()));
+        state.cache.forget_others(&tails);
+        check_memory(state, &tails)?;
+        let live = version.manifest.parts.iter().map(|m| (state.paths.part(m.id), m.clone()));
         let places: Vec<_> = live.chain(staged).collect();
-        let (parts, broken) = inner.cache.open_parts(&version, &places)?;
+        let (parts, broken) = state.cache.open_parts(&version, &places)?;
         damage.extend(broken.iter().map(|(_, e): &(PartMeta, Error)| e.duplicate()));
         damage.extend(parts.iter().filter_map(|p| p.series_damage()).map(Error::duplicate));
-        let table = inner.cache.run_table(&version, &mut damage)?;
+        let table = state.cache.run_table(&version, &mut damage)?;
         let mut runs = table;
         let known = |runs: &RunTable, id: &str| runs.contains_key(id);
         // Copied, since a thread that holds one tail must not wait for another.
@@ -333,9 +333,9 @@ impl SnapshotView {
 }
 
 /// Refuses logs whose rows exceed the memory option: they must be flushed before they can be read.
-fn check_memory(inner: &StoreState, tails: &[TailView]) -> Result<()> {
+fn check_memory(state: &StoreState, tails: &[TailView]) -> Result<()> {
     let bytes: usize = tails.iter().map(|t| t.read().data.bytes()).sum();
-    let bytes_max = inner.options.memory_bytes;
+    let bytes_max = state.options.memory_bytes;
     if bytes as u64 <= bytes_max {
         return Ok(());
     }
@@ -345,5 +345,5 @@ fn check_memory(inner: &StoreState, tails: &[TailView]) -> Result<()> {
         format!("{} MiB of rows are not flushed yet, and {} MiB are allowed", bytes >> 20, bytes_max >> 20),
         "flush the store (`tidalite flush`), or allow more memory",
     )
-    .at(&inner.paths.log()))
+    .at(&state.paths.log()))
 }

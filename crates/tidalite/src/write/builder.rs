@@ -98,8 +98,8 @@ impl RunBuilder {
     /// # Errors
     /// `Invalid` if an id, param, tag or label is wrong; otherwise as [`Run::log`].
     pub fn start(self) -> Result<Run> {
-        let inner = self.store.writable()?;
-        let id = self.id.unwrap_or_else(|| generated_id(inner));
+        let state = self.store.writable()?;
+        let id = self.id.unwrap_or_else(|| generated_id(state));
         check_name("run id", &id)?;
         for (key, value) in &self.params {
             check_param(key, value)?;
@@ -112,20 +112,20 @@ impl RunBuilder {
         }
         let labels = Labels::new(self.labels)?;
         let start = RunChange::Start {
-            time_us: inner.vfs.now_us(),
+            time_us: state.vfs.now_us(),
             params: self.params,
             tags: self.tags,
             labels: labels.clone(),
             parent: self.parent,
         };
-        let log = maintain::log(inner)?.clone();
+        let log = maintain::log(state)?.clone();
         log.append_change(&id, &start)?;
-        let local = LocalRun::new(inner, log, &id);
+        let local = LocalRun::new(state, log, &id);
         Ok(Run::new(self.store.clone(), id.into(), labels, local))
     }
 }
 
-fn generated_id(inner: &StoreState) -> String {
+fn generated_id(state: &StoreState) -> String {
     // A version-7 UUID begins with the time in milliseconds, so ids sort by creation.
-    format!("run-{}", inner.vfs.uuid().simple())
+    format!("run-{}", state.vfs.uuid().simple())
 }

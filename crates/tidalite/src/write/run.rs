@@ -276,11 +276,11 @@ impl Run {
             }
             return Ok(&shared.local);
         }
-        let inner = shared.store.inner()?;
-        let log = maintain::log(inner)?.clone();
+        let state = shared.store.inner()?;
+        let log = maintain::log(state)?.clone();
         let writer = log.writer();
         let (process, local) =
-            shared.in_child.get_or_init(|| (writer, LocalRun::new(inner, log, &shared.id)));
+            shared.in_child.get_or_init(|| (writer, LocalRun::new(state, log, &shared.id)));
         if *process != writer {
             return Err(Error::invalid(
                 "log to run",
@@ -307,8 +307,8 @@ impl Drop for RunState {
 }
 
 impl LocalRun {
-    pub(super) fn new(inner: &Arc<StoreState>, log: Arc<Log>, run: &str) -> Self {
-        LocalRun { inner: inner.clone(), log, layouts: RwLock::default(), counter: inner.counters.of(run) }
+    pub(super) fn new(state: &Arc<StoreState>, log: Arc<Log>, run: &str) -> Self {
+        LocalRun { inner: state.clone(), log, layouts: RwLock::default(), counter: state.counters.of(run) }
     }
 
     /// The layout of these metrics, made on first use.

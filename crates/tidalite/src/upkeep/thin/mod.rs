@@ -85,13 +85,13 @@ impl Store {
     /// # Errors
     /// As [`thin`](Self::thin).
     pub fn thin_with(&self, what: &Thin, progress: &dyn Fn(u64, u64)) -> Result<ThinStats> {
-        let inner = self.writable()?;
+        let state = self.writable()?;
         what.check()?;
-        inner.seal()?;
-        let _lock = store_lock::lock_waiting(inner)?;
-        let flushed = flush_all(inner, inner.pool.get()?, &|_| {})?;
-        let thinned = thin(inner, &Snapshot::take(inner)?, what, progress);
-        collect(inner, 0)?;
+        state.seal()?;
+        let _lock = store_lock::lock_waiting(state)?;
+        let flushed = flush_all(state, state.pool.get()?, &|_| {})?;
+        let thinned = thin(state, &Snapshot::take(state)?, what, progress);
+        collect(state, 0)?;
         Ok(ThinStats { flushed: flushed.points, ..thinned? })
     }
 
@@ -139,8 +139,8 @@ impl Store {
     /// As [`thin`](Self::thin).
     pub fn thin_dry_run_with(&self, what: &Thin, progress: &dyn Fn(u64, u64)) -> Result<ThinStats> {
         what.check()?;
-        let inner = self.inner()?;
-        let snapshot = Snapshot::take(inner)?;
-        Ok(Thinning::of(inner, &snapshot, what)?.outline(None, progress)?.stats)
+        let state = self.inner()?;
+        let snapshot = Snapshot::take(state)?;
+        Ok(Thinning::of(state, &snapshot, what)?.outline(None, progress)?.stats)
     }
 }
