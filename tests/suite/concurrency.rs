@@ -116,7 +116,7 @@ fn four_processes_write_one_run_and_a_reader_that_follows_gets_each_point_once()
     there.dedup();
     assert_eq!(there.len(), wanted, "no point is there twice");
     let info = store.snapshot().unwrap().run("r").unwrap();
-    assert_eq!((info.participants, info.status.as_str()), (4, "finished"));
+    assert_eq!((info.participants.len(), info.status.as_str()), (4, "finished"));
 }
 
 /// Rows of run "r", metric `metric`, at these steps.

@@ -80,7 +80,7 @@ fn after_a_fork_child_and_parent_log_to_one_run_and_neither_touches_the_others_l
         let info = store.snapshot().unwrap().run("r").unwrap();
         note(&format!(
             "after two forks the run has {} participants and is {}",
-            info.participants,
+            info.participants.len(),
             info.status.as_str()
         ));
     };

@@ -31,7 +31,7 @@ pub(crate) fn runs<'py>(py: Python<'py>, runs: &[RunInfo]) -> PyResult<Bound<'py
         fields.set_item("labels", from_labels(py, &run.labels)?)?;
         fields.set_item("parent", run.parent.as_ref().map(|p| &p.run))?;
         fields.set_item("parent_step", run.parent.as_ref().and_then(|p| p.step))?;
-        fields.set_item("participants", run.participants)?;
+        fields.set_item("participants", run.participants.len())?;
         fields.set_item("rewinds", PyTuple::new(py, &run.rewinds)?)?;
         list.append(build(&one, &fields)?)?;
     }

@@ -11,7 +11,8 @@ use arrow::datatypes::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondTy
 use std::collections::BTreeSet;
 use std::ops::Bound;
 use tidalite::{
-    Aggregate, By, Error, Labels, Point, Repeats, Report, RunInfo, Selection, SeriesKey, Snapshot, Store,
+    Aggregate, By, Error, Labels, Participant, Point, Repeats, Report, RunInfo, Selection, SeriesKey,
+    Snapshot, Store,
 };
 
 /// The result of a check: nothing, or a difference in words.
@@ -267,9 +268,11 @@ pub fn same_runs(expected: &[RunInfo], found: &[RunInfo]) -> CheckResult {
         let times = (r.started_us.is_some(), r.ended_us.is_some());
         // Params are compared as text, since NaN differs from itself.
         let params: Vec<String> = r.params.iter().map(|(k, v)| format!("{k}={v:?}")).collect();
+        let part = |p: &Participant| format!("{} {:?} {}", p.labels, p.status, p.current);
+        let parts: Vec<String> = r.participants.iter().map(part).collect();
         format!(
-            "{:?} {params:?} {:?} {} {:?} {times:?} {:?} {} {:?}",
-            r.id, r.tags, r.labels, r.parent, r.status, r.participants, r.rewinds
+            "{:?} {params:?} {:?} {} {:?} {times:?} {:?} {parts:?} {:?}",
+            r.id, r.tags, r.labels, r.parent, r.status, r.rewinds
         )
     };
     let expected: Vec<String> = expected.iter().map(plain).collect();

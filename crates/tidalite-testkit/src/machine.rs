@@ -17,7 +17,7 @@ use tidalite::{
     Error, ErrorKind, Follow, History, Labels, Options, Parent, Point, Repeats, RowAt, Run, Seq, SeriesKey,
     Snapshot, Status, Store, Summary, Thin,
 };
-use tidalite_model::RunChange;
+use tidalite_model::{Assign, Moment, RunChange, RunEdit, RunEnd, RunStart};
 use tidalite_vfs::SimVfs;
 
 /// A disk, its stores and their oracle.
@@ -40,8 +40,19 @@ pub struct StoreMachine {
 struct MachineStore {
     store: Store,
     writer: Option<u32>,
-    runs: BTreeMap<usize, Run>,
+    runs: BTreeMap<usize, StartedRun>,
     next_step: BTreeMap<usize, i64>,
+}
+
+/// A run that a store takes part in.
+#[derive(Debug, Clone)]
+struct StartedRun {
+    handle: Run,
+    /// Its start.
+    start: Seq,
+    /// What had ended or died before it.
+    gone: Moment,
+    logged: bool,
 }
 
 /// The store's path on the simulated disk. The folder above exists from the start.
@@ -329,15 +340,25 @@ impl StoreMachine {
             builder = builder.parent(parent.run.as_str(), parent.step);
         }
         let started = builder.start();
-        let change = RunChange::Start { time_us: 0, params, tags, labels, parent };
-        let done = started.map(|run_handle| {
-            open.runs.insert(run, run_handle);
-            None
-        });
-        self.settle(at, done, UnitContent::Change { run: RUNS[run].into(), change })
+        let parent = parent.map_or(Assign::Keep, Assign::Set);
+        let edit = RunEdit { params, add_tags: tags, parent, ..RunEdit::default() };
+        let gone = self.oracle.gone(RUNS[run], |w| self.is_alive(w));
+        let start = RunStart { labels, gone: gone.clone(), edit, ..RunStart::default() };
+        let (done, handle) = match started {
+            Ok(handle) => (Ok(None), Some(handle)),
+            Err(e) => (Err(e), None),
+        };
+        let change = RunChange::Start(start);
+        self.settle(at, done, UnitContent::Change { run: RUNS[run].into(), change })?;
+        let open = self.stores[at].as_mut().expect("it was opened above");
+        let start = open.writer.and_then(|w| self.oracle.last_of(w));
+        if let (Some(handle), Some(start)) = (handle, start) {
+            open.runs.insert(run, StartedRun { handle, start, gone, logged: false });
+        }
+        Ok(())
     }
 
-    fn started(&mut self, at: usize, run: usize) -> Result<Run, MachineFault> {
+    fn started(&mut self, at: usize, run: usize) -> Result<StartedRun, MachineFault> {
         if !self.open(at)?.runs.contains_key(&run) {
             self.start(at, run, run as u64)?;
         }
@@ -353,7 +374,10 @@ impl StoreMachine {
         step: Option<i64>,
         value: u64,
     ) -> Result<(), MachineFault> {
-        let handle = self.started(at, run)?;
+        let handle = self.started(at, run)?.handle;
+        if let Some(started) = self.open(at)?.runs.get_mut(&run) {
+            started.logged = true;
+        }
         let time_us = self.next_time();
         let known = self.open(at)?.next_step.get(&run).copied();
         // Looked up only where the step is not given.
@@ -386,7 +410,7 @@ impl StoreMachine {
     }
 
     fn change(&mut self, at: usize, run: usize, about: u64) -> Result<(), MachineFault> {
-        let handle = self.started(at, run)?;
+        let handle = self.started(at, run)?.handle;
         let mut random = Random::new(about);
         let id = RUNS[run].to_string();
         if random.below(2) == 0 {
@@ -395,7 +419,7 @@ impl StoreMachine {
             self.settle(
                 at,
                 done.map(|()| None),
-                UnitContent::Change { run: id, change: RunChange::SetParams(params) },
+                UnitContent::Change { run: id, change: RunChange::Edit(RunEdit::params(params)) },
             )
         } else {
             let (add, remove) = (draw_tags(&mut random), draw_tags(&mut random));
@@ -403,14 +427,22 @@ impl StoreMachine {
             self.settle(
                 at,
                 done.map(|()| None),
-                UnitContent::Change { run: id, change: RunChange::SetTags { add, remove } },
+                UnitContent::Change {
+                    run: id,
+                    change: RunChange::Edit(RunEdit {
+                        add_tags: add,
+                        remove_tags: remove,
+                        ..RunEdit::default()
+                    }),
+                },
             )
         }
     }
 
     fn rewind(&mut self, at: usize, run: usize, step: i64) -> Result<(), MachineFault> {
-        let handle = self.started(at, run)?;
-        let change = RunChange::Rewind { step, before: self.oracle.now() };
+        let StartedRun { handle, gone: before, .. } = self.started(at, run)?;
+        let labels = handle.labels().clone();
+        let change = RunChange::Rewind { step, before, labels, metrics: Vec::new() };
         let done = handle.rewind(step);
         if done.is_ok() {
             self.open(at)?.next_step.insert(run, step.saturating_add(1));
@@ -472,10 +504,12 @@ impl StoreMachine {
     }
 
     fn end(&mut self, at: usize, run: usize, failed: bool) -> Result<(), MachineFault> {
-        let Some(handle) = self.open(at)?.runs.remove(&run) else { return Ok(()) };
+        let Some(started) = self.open(at)?.runs.remove(&run) else { return Ok(()) };
+        let StartedRun { handle, start, logged, .. } = started;
         let status = if failed { Status::Failed } else { Status::Finished };
         let done = if failed { handle.fail() } else { handle.finish() };
-        let change = RunChange::End { time_us: 0, status };
+        let (start, reason) = (start.ordinal(), None);
+        let change = RunChange::End(RunEnd { start, time_us: 0, status, reason, logged, last_step: None });
         self.settle(at, done.map(|()| None), UnitContent::Change { run: RUNS[run].into(), change })
     }
 }

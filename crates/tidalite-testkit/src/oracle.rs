@@ -9,8 +9,8 @@
 
 use crate::question::{NameTest, Question};
 use std::collections::{BTreeMap, BTreeSet};
-use tidalite::{History, Point, Repeats, Seq, SeriesKey};
-use tidalite_model::{Moment, RunChange, RunInfo, RunRecord};
+use tidalite::{History, Labels, Point, Repeats, Seq, SeriesKey};
+use tidalite_model::{Moment, RunChange, RunInfo, RunRecord, WriteOrder};
 
 /// One point as it was written.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,8 +38,10 @@ pub enum UnitContent {
 /// What a writer appended at once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WriteUnit {
-    /// Its place in the order of writing.
+    /// Its place among the units of its writer.
     pub seq: Seq,
+    /// The clock of its write: how many units were written before, by all writers.
+    pub clock_us: i64,
     /// What it holds.
     pub content: UnitContent,
 }
@@ -53,11 +55,21 @@ pub struct Ledger {
     pub durable: usize,
 }
 
+/// A rewind, or a deletion (without a step): which writes to which series of a run are hidden.
+struct Hiding<'a> {
+    run: &'a str,
+    before: Moment,
+    step: Option<i64>,
+    labels: Labels,
+}
+
 /// What a store must hold.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Oracle {
     writers: BTreeMap<u32, Ledger>,
     in_flight: Vec<WriteUnit>,
+    /// How many units were written.
+    clock_us: i64,
     thinned: BTreeSet<SeriesKey>,
     /// Points that a thinning removed.
     gone: Vec<WrittenPoint>,
@@ -90,7 +102,8 @@ impl Oracle {
         let units = &mut self.writers.entry(seq.writer()).or_default().units;
         let last = units.last().map(|u| u.seq);
         assert!(last.is_none_or(|last| last < seq), "the order of writing ascends: {seq:?} after {last:?}");
-        units.push(WriteUnit { seq, content });
+        self.clock_us += 1;
+        units.push(WriteUnit { seq, clock_us: self.clock_us, content });
     }
 
     /// Notes a call that failed in a way that leaves open whether it happened. An unknown writer counts as the next new
@@ -99,7 +112,8 @@ impl Oracle {
         let writer = writer.unwrap_or_else(|| self.writers.last_key_value().map_or(1, |(w, _)| w + 1));
         let last = self.writers.get(&writer).and_then(|h| h.units.last());
         let seq = Seq::new(writer, last.map_or(0, |u| u.seq.ordinal() + 1));
-        self.in_flight.push(WriteUnit { seq, content });
+        self.clock_us += 1;
+        self.in_flight.push(WriteUnit { seq, clock_us: self.clock_us, content });
     }
 
     /// Notes that this unit and all before it, of the same writer, are durable.
@@ -127,6 +141,7 @@ impl Oracle {
             left.writers.entry(unit.seq.writer()).or_default().units.push(unit);
         }
         (left.thinned, left.gone) = (self.thinned.clone(), self.gone.clone());
+        left.clock_us = self.clock_us;
         left.writers.retain(|_, h| !h.units.is_empty());
         // Stable, since the seq of a unit in flight is a guess that a later unit may share.
         left.writers.values_mut().for_each(|h| h.units.sort_by_key(|u| u.seq));
@@ -190,17 +205,47 @@ impl Oracle {
         Moment::new(0, self.writers.iter().filter_map(end))
     }
 
-    /// The rewinds and deletions: the run, the moment before which writes are affected, and a rewind's last visible step.
-    fn hiding<'a>(units: impl Iterator<Item = &'a WriteUnit>) -> Vec<(&'a str, Moment, Option<i64>)> {
+    /// What participants of a run wrote who have ended or died: of a living writer, all before the start of a
+    /// participant that has not ended.
+    pub fn gone(&self, run: &str, alive: impl Fn(u32) -> bool) -> Moment {
+        let end = |(&writer, ledger): (&u32, &Ledger)| {
+            if !alive(writer) {
+                return (writer, u64::MAX);
+            }
+            let mut open: Vec<u64> = Vec::new();
+            for unit in &ledger.units {
+                match &unit.content {
+                    UnitContent::Change { run: of, change: RunChange::Start(_) } if of == run => {
+                        open.push(unit.seq.ordinal());
+                    }
+                    UnitContent::Change { run: of, change: RunChange::End(end) } if of == run => {
+                        open.retain(|start| *start != end.start);
+                    }
+                    _ => {}
+                }
+            }
+            let next = ledger.units.last().map_or(0, |u| u.seq.ordinal() + 1);
+            (writer, open.first().copied().unwrap_or(next))
+        };
+        Moment::new(0, self.writers.iter().map(end))
+    }
+
+    /// The last unit of a writer.
+    pub fn last_of(&self, writer: u32) -> Option<Seq> {
+        self.writers.get(&writer).and_then(|h| h.units.last()).map(|u| u.seq)
+    }
+
+    /// The rewinds and deletions of runs.
+    fn hiding<'a>(units: impl Iterator<Item = &'a WriteUnit>) -> Vec<Hiding<'a>> {
         let mut hiding = Vec::new();
         for unit in units {
             let UnitContent::Change { run, change } = &unit.content else { continue };
-            let (before, step) = match change {
-                RunChange::Rewind { step, before } => (before, Some(*step)),
-                RunChange::Delete { before } => (before, None),
+            let (before, step, labels) = match change {
+                RunChange::Rewind { step, before, labels, .. } => (before, Some(*step), labels.clone()),
+                RunChange::Delete { before } => (before, None, Labels::none()),
                 _ => continue,
             };
-            hiding.push((run.as_str(), before.clone().of_write(unit.seq), step));
+            hiding.push(Hiding { run, before: before.clone().of_write(unit.seq), step, labels });
         }
         hiding
     }
@@ -208,7 +253,7 @@ impl Oracle {
     /// The deletions, accepted or in flight: the run, and the moment before which writes are deleted.
     pub fn deletions(&self) -> Vec<(&str, Moment)> {
         let all = Self::hiding(self.units().chain(&self.in_flight)).into_iter();
-        all.filter(|(_, _, step)| step.is_none()).map(|(run, before, _)| (run, before)).collect()
+        all.filter(|h| h.step.is_none()).map(|h| (h.run, h.before)).collect()
     }
 
     /// Whether any run was ever deleted.
@@ -284,9 +329,10 @@ impl Oracle {
     fn seen(&self, hidden: bool) -> Vec<(Seq, &WrittenPoint)> {
         let hiding = Self::hiding(self.units());
         let hides = |seq: Seq, w: &WrittenPoint| {
-            hiding.iter().any(|(run, before, kept)| {
-                let applies = kept.is_none_or(|k| !hidden && w.point.step > k);
-                applies && **run == *w.key.run && before.covers(seq)
+            hiding.iter().any(|h| {
+                let applies = h.step.is_none_or(|k| !hidden && w.point.step > k);
+                let labelled = h.labels.iter().all(|(k, v)| w.key.labels.get(&k).as_ref() == Some(&v));
+                applies && labelled && h.run == &*w.key.run && h.before.covers(seq)
             })
         };
         self.written().filter(|(seq, w)| !hides(*seq, w)).collect()
@@ -355,7 +401,10 @@ impl Oracle {
         };
         for unit in self.units().filter(deletes).chain(self.units()) {
             if let UnitContent::Change { run, change } = &unit.content {
-                records.entry(run.clone()).or_default().apply(unit.seq, change);
+                records
+                    .entry(run.clone())
+                    .or_default()
+                    .apply(WriteOrder::new(unit.clock_us, unit.seq), change);
             }
         }
         let seen: BTreeSet<&str> = self.seen(true).iter().map(|(_, w)| &*w.key.run).collect();
@@ -392,7 +441,6 @@ fn outline(points: &[Point], shift: u32) -> Vec<Point> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tidalite::Labels;
 
     fn points(run: &str, points: &[(i64, f64)]) -> UnitContent {
         let written = |&(step, value): &(i64, f64)| WrittenPoint {

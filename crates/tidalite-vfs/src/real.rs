@@ -207,6 +207,10 @@ impl Vfs for RealVfs {
         }
     }
 
+    fn host(&self) -> String {
+        rustix::system::uname().nodename().to_string_lossy().into_owned()
+    }
+
     fn uuid(&self) -> Uuid {
         Uuid::now_v7()
     }

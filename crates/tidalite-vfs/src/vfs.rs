@@ -59,6 +59,9 @@ pub trait Vfs: Debug + Send + Sync + 'static {
 
     /// A new identifier, UUID version 7.
     fn uuid(&self) -> Uuid;
+
+    /// The name of this machine. Empty if it has none.
+    fn host(&self) -> String;
 }
 
 /// A file open for reading. Reads return what any process has written so far, synced or not.

@@ -73,6 +73,8 @@ pub use view::lineage::History;
 pub use view::snapshot::Snapshot;
 pub use view::stats::Stats;
 pub use write::builder::RunBuilder;
+pub use write::edit::RunEditor;
+pub use write::exist::Exist;
 pub use write::handles::{Metric, MetricSet};
 pub use write::row_at::RowAt;
 pub use write::run::Run;
@@ -80,8 +82,8 @@ pub use write::run::Run;
 pub use arrow;
 pub use tidalite_log::{Durability, Watermark};
 pub use tidalite_model::{
-    Bounds, Error, ErrorKind, Extent, Extreme, Labels, NAME_BYTES_MAX, Param, Params, Parent, Point, Result,
-    RunInfo, Seq, SeriesKey, Status, StepRange, Summary, TIME_US_MAX, TIME_US_MIN,
+    Bounds, Error, ErrorKind, Extent, Extreme, Labels, NAME_BYTES_MAX, Param, Params, Parent, Participant,
+    Point, Result, RunInfo, Seq, SeriesKey, Status, StepRange, Summary, TIME_US_MAX, TIME_US_MIN,
 };
 pub use tidalite_query::{
     Aggregate, AlignOn, By, ChartBucket, ChartBuckets, Compare, Fill, Percent, Repeats, RunField, RunFilter,

@@ -87,7 +87,7 @@ fn runs(store: &Store) -> Value {
         let told = json!({
             "params": params, "tags": r.tags, "labels": r.labels.to_string(), "parent": parent,
             "started_us": r.started_us, "ended_us": r.ended_us, "rewinds": r.rewinds,
-            "status": r.status.as_str(), "participants": r.participants,
+            "status": r.status.as_str(), "participants": r.participants.len(),
         });
         (r.id.clone(), told)
     });

@@ -89,7 +89,7 @@ fn table(runs: &[RunInfo], held: &BTreeMap<String, RunTotals>, bytes: &BTreeMap<
         .count("series", runs.iter().map(|r| of(r).series))
         .count("points", runs.iter().map(|r| of(r).total.count))
         .count("bytes", runs.iter().map(|r| bytes.get(&r.id).copied().unwrap_or(0)))
-        .count("writers", runs.iter().map(|r| r.participants as u64))
+        .count("writers", runs.iter().map(|r| r.participants.len() as u64))
         .text("labels", runs.iter().map(|r| Some(r.labels.as_str())))
         .json("tags", runs.iter().map(|r| Value::from_iter(r.tags.iter().map(String::as_str))))
         .json("params", runs.iter().map(params))

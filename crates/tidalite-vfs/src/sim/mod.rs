@@ -326,6 +326,10 @@ impl Vfs for SimVfs {
         now
     }
 
+    fn host(&self) -> String {
+        "simulated".into()
+    }
+
     /// Ascending by the clock, then by the order of calls.
     fn uuid(&self) -> Uuid {
         let mut world = self.world();

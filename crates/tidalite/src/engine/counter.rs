@@ -25,6 +25,11 @@ impl StepCounter {
         self.next_step.store(step, Ordering::Relaxed);
     }
 
+    /// The last step; `None` if no step was logged yet.
+    pub(crate) fn last(&self) -> Option<i64> {
+        Some(self.next_step.load(Ordering::Relaxed)).filter(|&next| next != STEP_UNKNOWN).map(|next| next - 1)
+    }
+
     /// Returns the next step and advances the counter. `from_store` reads the step if it is not known.
     ///
     /// # Errors

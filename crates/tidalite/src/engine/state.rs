@@ -5,6 +5,7 @@
 //! threads nor closes the parent's log.
 
 use super::cache::TailCache;
+use super::change_tails::ChangeTails;
 use super::counter::StepCounters;
 use super::options::Options;
 use super::threads::Pool;
@@ -34,6 +35,7 @@ pub(crate) struct StoreState {
     pub(crate) paths: Paths,
     pub(crate) options: Options,
     pub(crate) cache: TailCache,
+    pub(crate) change_tails: ChangeTails,
     pub(crate) counters: StepCounters,
     pub(crate) pool: Arc<Pool>,
     id: Uuid,
@@ -66,6 +68,7 @@ impl StoreState {
             vfs,
             paths,
             options,
+            change_tails: ChangeTails::default(),
             counters: StepCounters::default(),
             pool,
             id,
@@ -151,6 +154,13 @@ impl StoreState {
     /// Whether this process is a fork of the one that opened the store.
     pub(super) fn forked(&self) -> bool {
         self.fork.forked()
+    }
+
+    /// Takes note of the clock of a write that this process has seen: its later writes are later than that.
+    pub(crate) fn observe(&self, clock_us: i64) {
+        if let Some(log) = self.log.get() {
+            log.observe(clock_us);
+        }
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -120,10 +120,12 @@ impl Planner {
             if owners.is_empty() {
                 continue;
             }
-            let tombstones = self.tombstones_of(&table.runs()[run]);
+            let of_run = self.tombstones_of(&table.runs()[run]);
             for series in by_series.of_run(run).filter(|&s| takes.series(table, by_series, s)) {
                 let rows = by_series.series(series);
                 let first = &table.entries()[rows[0] as usize];
+                let of_series = |t: &Arc<Tombstones>| t.of_series(table.metric(first), table.labels(first));
+                let tombstones = of_run.as_ref().and_then(of_series);
                 for owner in owners.iter().filter(|o| self.takes_over(o, table.metric(first))) {
                     let inherited = StepRange::new(None, owner.until.and_then(|until| until.checked_add(1)));
                     for &r in rows {
@@ -169,7 +171,8 @@ impl Planner {
             if count == 0 {
                 continue;
             }
-            let tombstones = self.tombstones_of(&key.run);
+            let of_run = self.tombstones_of(&key.run);
+            let tombstones = of_run.and_then(|t| t.of_series(&key.metric, &key.labels));
             for owner in owners.iter().filter(|o| self.takes_over(o, &key.metric)) {
                 let planned = found.planned(owner, &key.metric, &key.labels, self.filter.steps);
                 planned.points_max += count;

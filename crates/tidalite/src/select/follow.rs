@@ -80,6 +80,16 @@ const POLL: Duration = Duration::from_millis(4);
 impl Selection {
     /// Follows the selection from its beginning: the first poll returns all points so far.
     ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// run.log(0, &[("loss", 1.0)])?;
+    /// let mut follow = store.select().metric("loss").follow()?;
+    /// assert_eq!(follow.poll()?[0].num_rows(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`follow_from`](Self::follow_from).
     pub fn follow(&self) -> Result<Follow> {
@@ -87,6 +97,18 @@ impl Selection {
     }
 
     /// Follows what is written from now on.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// run.log(0, &[("loss", 1.0)])?;
+    /// let mut follow = store.select().follow_new()?;
+    /// assert!(follow.poll()?.is_empty());
+    /// run.log(1, &[("loss", 0.5)])?;
+    /// assert_eq!(follow.poll()?[0].num_rows(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Store::snapshot`](crate::Store::snapshot) and [`follow_from`](Self::follow_from).
@@ -96,6 +118,20 @@ impl Selection {
     }
 
     /// Follows from the cursor of another follower.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// run.log(0, &[("loss", 1.0)])?;
+    /// let mut first = store.select().follow()?;
+    /// first.poll()?;
+    /// let text = first.cursor().to_string();
+    /// run.log(1, &[("loss", 0.5)])?;
+    /// let mut second = store.select().follow_from(text.parse()?)?;
+    /// assert_eq!(second.poll()?[0].num_rows(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// `Invalid` for a wrong pattern, and for a selection that chooses series by what they hold or transforms them.
@@ -121,11 +157,34 @@ impl Selection {
 
 impl Follow {
     /// The follower's position.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// let mut follow = store.select().follow()?;
+    /// let start = follow.cursor().clone();
+    /// run.log(0, &[("loss", 1.0)])?;
+    /// follow.poll()?;
+    /// assert_ne!(follow.cursor(), &start);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn cursor(&self) -> &Cursor {
         &self.cursor
     }
 
     /// The new points, without waiting; empty where there are none. Points of a series are in the order of writing.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// let mut follow = store.select().follow()?;
+    /// run.log(0, &[("loss", 1.0)])?;
+    /// assert_eq!(follow.poll()?[0].num_rows(), 1);
+    /// assert!(follow.poll()?.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Selection::points`]; the cursor then stays, so that nothing is skipped.
@@ -144,7 +203,7 @@ impl Follow {
             if seqs.0 < seqs.1 {
                 let held = tail.read();
                 for (key, mut points) in held.data.rows_in_order(seqs, &|key| wanted.matches(key)) {
-                    if let Some(tombstones) = self.tombstones_of(&snapshot, &key.run) {
+                    if let Some(tombstones) = self.tombstones_of(&snapshot, &key) {
                         tombstones.apply(&mut points);
                     }
                     filter.apply(&mut points);
@@ -158,6 +217,18 @@ impl Follow {
     }
 
     /// As [`poll`](Self::poll), but waits up to `timeout` for new points.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// let mut follow = store.select().follow()?;
+    /// run.log(0, &[("loss", 1.0)])?;
+    /// assert_eq!(follow.wait(Duration::from_secs(9))?[0].num_rows(), 1);
+    /// assert!(follow.wait(Duration::from_millis(1))?.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`poll`](Self::poll).
@@ -173,9 +244,10 @@ impl Follow {
         }
     }
 
-    /// The tombstones of a run in a snapshot.
-    fn tombstones_of(&self, snapshot: &Snapshot, run: &str) -> Option<Arc<Tombstones>> {
-        Tombstones::of(snapshot.view.runs.get(run)?, self.select.sees_hidden())
+    /// The tombstones of a series in a snapshot.
+    fn tombstones_of(&self, snapshot: &Snapshot, key: &SeriesKey) -> Option<Arc<Tombstones>> {
+        let record = snapshot.view.runs.get(&*key.run)?;
+        Tombstones::of(record, self.select.sees_hidden())?.of_series(&key.metric, &key.labels)
     }
 
     fn push_parts(
@@ -211,7 +283,7 @@ impl Follow {
                 // The points left of a thinned row keep their order of writing, so it has to be read too.
                 let one = one && !part.meta().is_thinned();
                 let seen = one && seqs.1 < self.cursor.of(writer);
-                let tombstones = || self.tombstones_of(snapshot, &key.run);
+                let tombstones = || self.tombstones_of(snapshot, &key);
                 if !seen && tombstones().is_none_or(|h| h.coverage(steps_of(row), seqs) != Coverage::All) {
                     lists.push(vec![RowRef::new(p, r)]);
                     keys.push(key);
@@ -220,7 +292,7 @@ impl Follow {
             let columns = ColumnSet::ALL;
             for (lists, keys) in lists.chunks(64).zip(keys.chunks(64)) {
                 for (key, chunks) in keys.iter().zip(read_rows(parts, lists, columns)?) {
-                    let tombstones = self.tombstones_of(snapshot, &key.run);
+                    let tombstones = self.tombstones_of(snapshot, key);
                     for points in chunks {
                         let mut new = Points::default();
                         for i in 0..points.len() {

@@ -42,7 +42,8 @@ impl Snapshot {
                 if seen.contains(metric) {
                     continue;
                 }
-                let hidden = match tombstones_of(table.run(row)) {
+                let of_run = tombstones_of(table.run(row));
+                let hidden = match of_run.and_then(|t| t.of_series(metric, table.labels(row))) {
                     Some(tombstones) => tombstones.coverage(steps_of(row), details.of(r)?.seqs()),
                     None => Coverage::Nothing,
                 };
@@ -59,7 +60,7 @@ impl Snapshot {
                 if seen.contains(&key.metric) || held.data.count_within(id, tail.seqs) == 0 {
                     continue;
                 }
-                match tombstones_of(&key.run) {
+                match tombstones_of(&key.run).and_then(|t| t.of_series(&key.metric, &key.labels)) {
                     Some(_) => doubtful.insert(key.metric.clone()),
                     None => seen.insert(key.metric.clone()),
                 };

@@ -76,7 +76,7 @@ pub(crate) type Descendants = BTreeMap<String, Vec<Descendant>>;
 /// The descendants of each run, restricted to those that `wanted` matches.
 pub(crate) fn descendants(runs: &RunTable, wanted: &NameMatcher) -> Descendants {
     let fork = |run: &str| {
-        let parent = &runs.get(run)?.parent.as_ref()?.value;
+        let parent = runs.get(run)?.parent()?;
         // Without a step the run inherits nothing.
         Some((parent.run.clone(), parent.step?))
     };
@@ -102,11 +102,11 @@ pub(crate) fn descendants(runs: &RunTable, wanted: &NameMatcher) -> Descendants 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tidalite_model::{Latest, Parent, RunRecord, Seq};
+    use tidalite_model::{Latest, Parent, RunRecord, WriteOrder};
 
     fn forked(of: &str, step: Option<i64>) -> RunRecord {
-        let value = Parent { run: of.into(), step };
-        RunRecord { parent: Some(Latest { value, seq: Seq::new(1, 0) }), ..RunRecord::default() }
+        let value = Some(Parent { run: of.into(), step });
+        RunRecord { parent: Some(Latest { value, order: WriteOrder::default() }), ..RunRecord::default() }
     }
 
     fn shown(runs: &RunTable, of: &str) -> Vec<(String, u32, i64)> {

@@ -3,15 +3,52 @@
 //! A point's step and sequence number decide, before repeats are resolved. So a hidden point replaces no visible one,
 //! nor the other way round. The extents of a row in the series table often decide for the whole row without reading it.
 
+use super::lineage::TELEMETRY;
 use std::sync::Arc;
-use tidalite_model::{Extent, Moment, RunRecord, Seq};
-use tidalite_query::Points;
+use tidalite_model::{Extent, Labels, Moment, Rewind, RunRecord, Seq};
+use tidalite_query::{NameMatcher, Points};
 
 /// The hidden points of one run.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Tombstones {
-    /// Hides points written before the moment; with a step, only those at greater steps.
-    rules: Vec<(Moment, Option<i64>)>,
+    rules: Vec<HidingRule>,
+}
+
+/// Hides points written before a moment.
+#[derive(Debug, Clone)]
+struct HidingRule {
+    before: Moment,
+    /// Hides only points at greater steps: the rule is a rewind.
+    kept: Option<i64>,
+    /// Hides only points of series with all of these labels.
+    labels: Labels,
+    /// Hides only points of these metrics; of all, if absent.
+    metrics: Option<NameMatcher>,
+}
+
+impl HidingRule {
+    fn of_deletion(before: &Moment) -> HidingRule {
+        HidingRule { before: before.clone(), kept: None, labels: Labels::none(), metrics: None }
+    }
+
+    fn of_rewind(rewind: &Rewind) -> HidingRule {
+        let metrics = (!rewind.metrics.is_empty()).then(|| NameMatcher::new(&rewind.metrics));
+        HidingRule {
+            before: rewind.before.clone(),
+            kept: Some(rewind.step),
+            labels: rewind.labels.clone(),
+            // A pattern was checked when the rewind was written. One that is invalid matches nothing.
+            metrics: metrics.map(|m| m.unwrap_or_else(|_| NameMatcher::exact(Vec::<String>::new()))),
+        }
+    }
+
+    /// Whether the rule hides points of a series. Telemetry counts other steps, so no rewind hides it.
+    fn applies_to(&self, metric: &str, labels: &Labels) -> bool {
+        self.kept.is_none()
+            || (!metric.starts_with(TELEMETRY)
+                && self.labels.iter().all(|(key, value)| labels.get(&key).as_deref() == Some(&*value))
+                && self.metrics.as_ref().is_none_or(|m| m.is_match(metric)))
+    }
 }
 
 /// How much of a row is hidden.
@@ -26,22 +63,32 @@ pub(crate) enum Coverage {
 impl Tombstones {
     /// The tombstones of a run; `None` if it has none. With `rewound_seen`, rewinds hide nothing.
     pub(crate) fn of(record: &RunRecord, rewound_seen: bool) -> Option<Arc<Tombstones>> {
-        let mut rules: Vec<_> = record.deleted.iter().map(|before| (before.clone(), None)).collect();
+        let mut rules: Vec<_> = record.deleted.iter().map(HidingRule::of_deletion).collect();
         if !rewound_seen {
-            rules.extend(record.rewinds.values().map(|r| (r.before.clone(), Some(r.step))));
+            rules.extend(record.rewinds.values().map(HidingRule::of_rewind));
         }
+        (!rules.is_empty()).then(|| Arc::new(Tombstones { rules }))
+    }
+
+    /// The tombstones that apply to one series of the run; `None` if none does.
+    pub(crate) fn of_series(self: &Arc<Self>, metric: &str, labels: &Labels) -> Option<Arc<Tombstones>> {
+        let applies = |rule: &&HidingRule| rule.applies_to(metric, labels);
+        if self.rules.iter().all(|rule| applies(&rule)) {
+            return Some(self.clone());
+        }
+        let rules: Vec<_> = self.rules.iter().filter(applies).cloned().collect();
         (!rules.is_empty()).then(|| Arc::new(Tombstones { rules }))
     }
 
     /// The tombstones of a single deletion.
     pub(crate) fn deleted(before: &Moment) -> Tombstones {
-        Tombstones { rules: vec![(before.clone(), None)] }
+        Tombstones { rules: vec![HidingRule::of_deletion(before)] }
     }
 
     /// Whether a point is hidden.
     pub(crate) fn hides(&self, step: i64, seq: i64) -> bool {
         let Some(seq) = Seq::from_i64(seq) else { return false };
-        self.rules.iter().any(|(before, kept)| kept.is_none_or(|k| step > k) && before.covers(seq))
+        self.rules.iter().any(|rule| rule.kept.is_none_or(|k| step > k) && rule.before.covers(seq))
     }
 
     /// Removes the hidden points. Needs the columns steps and seqs.
@@ -57,7 +104,7 @@ impl Tombstones {
     /// all its points one sequence number, so a rewind hides its end.
     pub(crate) fn end(&self, seq: i64) -> Option<i64> {
         let seq = Seq::from_i64(seq)?;
-        self.rules.iter().filter(|(before, _)| before.covers(seq)).filter_map(|(_, kept)| *kept).min()
+        self.rules.iter().filter(|rule| rule.before.covers(seq)).filter_map(|rule| rule.kept).min()
     }
 
     /// How much of a set of points is hidden, judged by the extents of their steps and sequence numbers.
@@ -69,7 +116,7 @@ impl Tombstones {
         // writer in between may differ.
         let one = least.writer() == greatest.writer();
         let mut coverage = Coverage::Nothing;
-        for (before, kept) in &self.rules {
+        for HidingRule { before, kept, .. } in &self.rules {
             if kept.is_some_and(|k| steps.last <= k) || (one && !before.covers(least)) {
                 continue;
             }
@@ -85,11 +132,37 @@ impl Tombstones {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tidalite_model::Rewind;
+
+    fn rewind(step: i64, before: &Moment) -> Rewind {
+        Rewind { step, before: before.clone(), labels: Labels::none(), metrics: Vec::new() }
+    }
+
+    #[test]
+    fn a_rewind_applies_to_the_series_of_its_labels_and_metrics_and_to_no_telemetry() {
+        let labels = |text: &str| Labels::parse(text).unwrap();
+        let mut record = RunRecord::default();
+        let only = Rewind {
+            labels: labels("rank=1"),
+            metrics: vec!["loss*".into()],
+            ..rewind(3, &Moment::new(9, []))
+        };
+        record.rewinds.insert(Seq::new(4, 0), only);
+        let tombstones = Tombstones::of(&record, false).unwrap();
+        let applies = |metric, l| tombstones.of_series(metric, &labels(l)).is_some();
+        assert!(applies("loss", "rank=1") && applies("loss/val", "host=a,rank=1"));
+        assert!(!applies("loss", "") && !applies("loss", "rank=2") && !applies("acc", "rank=1"));
+        record.rewinds.insert(Seq::new(4, 1), rewind(5, &Moment::new(9, [])));
+        record.deleted = Some(Moment::new(1, []));
+        let tombstones = Tombstones::of(&record, false).unwrap();
+        assert!(tombstones.of_series("acc", &Labels::none()).unwrap().hides(6, Seq::new(2, 0).as_i64()));
+        let telemetry = tombstones.of_series("system/cpu", &Labels::none()).unwrap();
+        assert!(!telemetry.hides(6, Seq::new(2, 0).as_i64()), "only the deletion applies");
+        assert!(telemetry.hides(6, Seq::new(0, 0).as_i64()));
+    }
 
     #[test]
     fn points_with_one_sequence_number_are_hidden_from_a_step_on() {
-        let rewind = |step, before: &Moment| Rewind { step, before: before.clone() };
+        let rewind = |step, before: &Moment| rewind(step, before);
         let moments = [Moment::new(2, []), Moment::new(0, [(2, 1)])];
         let mut met = 0;
         for (a, b) in [(3, 3), (1, 4), (4, 1), (-1, 9)] {
@@ -122,7 +195,7 @@ mod tests {
                 match step {
                     None => record.deleted = Some(before.clone()),
                     Some(step) => {
-                        let rewind = Rewind { step, before: before.clone() };
+                        let rewind = rewind(step, before);
                         record.rewinds.insert(Seq::new(4, 0), rewind);
                     }
                 }

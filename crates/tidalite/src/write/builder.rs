@@ -1,20 +1,43 @@
 //! Starting a run.
 
-use super::params::check_param;
+use super::edit::check_edit;
+use super::exist::{Exist, taken};
 use super::run::{LocalRun, Run};
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::upkeep::maintain;
-use std::collections::BTreeSet;
-use tidalite_model::{Labels, Param, Params, Parent, Result, RunChange, check_name};
+use crate::view::records::RunRecords;
+use std::sync::Arc;
+use tidalite_log::Log;
+use tidalite_model::{
+    Assign, Labels, Moment, Param, Params, Parent, Result, RunChange, RunEdit, RunStart, Seq, check_name,
+    check_time,
+};
 
 impl Store {
     /// Begins a run, or joins one that exists. An id is any text of 1 to 4,096 bytes.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// let run = store.run("resnet-42").param("lr", 3e-4).tag("baseline").start()?;
+    /// run.log(0, &[("loss", 2.3)])?;
+    /// assert_eq!(store.runs()?[0].id, "resnet-42");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn run(&self, id: impl Into<String>) -> RunBuilder {
         RunBuilder::new(self.clone(), Some(id.into()))
     }
 
     /// Begins a run with a generated id. Generated ids sort by time of creation.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// let (first, second) = (store.new_run().start()?, store.new_run().start()?);
+    /// assert_ne!(first.id(), second.id());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new_run(&self) -> RunBuilder {
         RunBuilder::new(self.clone(), None)
     }
@@ -26,10 +49,10 @@ impl Store {
 pub struct RunBuilder {
     store: Store,
     id: Option<String>,
-    params: Params,
-    tags: BTreeSet<String>,
+    exist: Exist,
+    started_us: Option<i64>,
     labels: Vec<(String, String)>,
-    parent: Option<Parent>,
+    edit: RunEdit,
 }
 
 impl RunBuilder {
@@ -37,28 +60,68 @@ impl RunBuilder {
         RunBuilder {
             store,
             id,
-            params: Params::new(),
-            tags: BTreeSet::new(),
+            exist: Exist::Any,
+            started_us: None,
             labels: Vec::new(),
-            parent: None,
+            edit: RunEdit::default(),
         }
+    }
+
+    /// Says whether the run must be new, or must exist. By default both are right.
+    ///
+    /// ```
+    /// use tidalite::Exist;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// let run = store.run("a").exist(Exist::New).start()?;
+    /// assert!(store.run("a").exist(Exist::New).start().is_err());
+    /// assert!(store.run("b").exist(Exist::Must).start().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn exist(mut self, exist: Exist) -> Self {
+        self.exist = exist;
+        self
+    }
+
+    /// Sets the name that is shown for the run.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.edit.name = Assign::Set(name.into());
+        self
+    }
+
+    /// Sets the run's notes: free text.
+    pub fn notes(mut self, notes: impl Into<String>) -> Self {
+        self.edit.notes = Assign::Set(notes.into());
+        self
+    }
+
+    /// Sets the group of runs that the run belongs to, such as a sweep.
+    pub fn group(mut self, group: impl Into<String>) -> Self {
+        self.edit.group = Assign::Set(group.into());
+        self
+    }
+
+    /// Sets the time of the start, µs since 1970 UTC, for a run that is replayed. By default it is now.
+    pub fn started_us(mut self, time_us: i64) -> Self {
+        self.started_us = Some(time_us);
+        self
     }
 
     /// Sets a param.
     pub fn param(mut self, key: impl Into<String>, value: impl Into<Param>) -> Self {
-        self.params.insert(key.into(), value.into());
+        self.edit.params.insert(key.into(), value.into());
         self
     }
 
     /// Sets several params.
     pub fn params(mut self, params: Params) -> Self {
-        self.params.extend(params);
+        self.edit.params.extend(params);
         self
     }
 
     /// Adds a tag.
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
-        self.tags.insert(tag.into());
+        self.edit.add_tags.insert(tag.into());
         self
     }
 
@@ -72,43 +135,72 @@ impl RunBuilder {
     /// including that step as this run's own, unless a selection sets [`History::Own`](crate::History::Own). The points
     /// are not copied.
     pub fn parent(mut self, run: impl Into<String>, step: Option<i64>) -> Self {
-        self.parent = Some(Parent { run: run.into(), step });
+        self.edit.parent = Assign::Set(Parent { run: run.into(), step });
         self
     }
 
     /// Begins the run. Every process sees it when this returns.
     ///
     /// # Errors
-    /// `Invalid` if an id, param, tag or label is wrong; otherwise as [`Run::log`].
+    /// `Invalid` if an id, param, tag, label or time is wrong, or the run exists and must not; `NotFound` if it does not
+    /// exist and must; otherwise as [`Run::log`].
     pub fn start(self) -> Result<Run> {
-        let inner = self.store.writable()?;
-        let id = self.id.unwrap_or_else(|| generated_id(inner));
+        let state = self.store.writable()?;
+        // A generated id is new, so nothing has to be read.
+        let generated = self.id.is_none();
+        let id = self.id.unwrap_or_else(|| generated_id(state));
         check_name("run id", &id)?;
-        for (key, value) in &self.params {
-            check_param(key, value)?;
-        }
-        for tag in &self.tags {
-            check_name("tag", tag)?;
-        }
-        if let Some(parent) = &self.parent {
-            check_name("parent run id", &parent.run)?;
-        }
+        check_edit(&self.edit)?;
+        let time_us = self.started_us.unwrap_or_else(|| state.vfs.now_us());
+        check_time(time_us)?;
         let labels = Labels::new(self.labels)?;
-        let start = RunChange::Start {
-            time_us: inner.vfs.now_us(),
-            params: self.params,
-            tags: self.tags,
-            labels: labels.clone(),
-            parent: self.parent,
+        let log = maintain::log(state)?.clone();
+        let gone = if generated {
+            Moment::default()
+        } else {
+            let records = RunRecords::read(state)?;
+            self.exist.check(&records, &id)?;
+            records.gone(&id)
         };
-        let log = maintain::log(inner)?.clone();
-        log.append_change(&id, &start)?;
-        let local = LocalRun::new(inner, log, &id);
-        Ok(Run::new(self.store.clone(), id.into(), labels, local))
+        let start = RunStart {
+            time_us,
+            labels: labels.clone(),
+            host: state.vfs.host(),
+            pid: std::process::id(),
+            gone,
+            edit: RunEdit::default(),
+        };
+        let start = if self.exist == Exist::New && !generated {
+            let seq = log.append_change(&id, &RunChange::Start(start.clone()))?;
+            claim(state, &log, &id, seq)?;
+            if self.edit != RunEdit::default() {
+                log.append_change(&id, &RunChange::Edit(self.edit))?;
+            }
+            (seq, start.gone)
+        } else {
+            let start = RunStart { edit: self.edit, ..start };
+            (log.append_change(&id, &RunChange::Start(start.clone()))?, start.gone)
+        };
+        let local = LocalRun::new(state, log, &id);
+        Ok(Run::new(self.store.clone(), id.into(), labels, start, local))
     }
 }
 
-fn generated_id(inner: &StoreState) -> String {
+/// Makes sure that no other process has begun the run at the same time: of two starts, the earlier one stays.
+///
+/// # Errors
+/// `Invalid` if another process began it first. Then the start is withdrawn.
+fn claim(state: &Arc<StoreState>, log: &Log, id: &str, start: Seq) -> Result<()> {
+    let records = RunRecords::read(state)?;
+    let first = records.runs.get(id).and_then(|r| r.participants.keys().next().copied());
+    if first.is_none_or(|first| first.seq == start) {
+        return Ok(());
+    }
+    log.append_change(id, &RunChange::Withdraw { start: start.ordinal() })?;
+    Err(taken(id))
+}
+
+fn generated_id(state: &StoreState) -> String {
     // A version-7 UUID begins with the time in milliseconds, so ids sort by creation.
-    format!("run-{}", inner.vfs.uuid().simple())
+    format!("run-{}", state.vfs.uuid().simple())
 }

@@ -7,6 +7,8 @@
 //! the call returns. A writer never waits for readers or other writers.
 
 pub(crate) mod builder;
+pub(crate) mod edit;
+pub(crate) mod exist;
 pub(crate) mod handles;
 mod ingest;
 mod layout;

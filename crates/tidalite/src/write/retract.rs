@@ -11,11 +11,18 @@ use crate::upkeep::maintain;
 use crate::view::snapshot::Snapshot;
 use std::sync::Arc;
 use tidalite_model::{Moment, Result, RunChange, Seq};
+use tidalite_query::NameMatcher;
 
 impl Run {
-    /// Continues from an earlier step, as after loading a checkpoint. Points at steps greater than `step` that any
-    /// process wrote to the run before this call are hidden from every answer. They are kept; a selection reads them
-    /// with [`include_rewound`](crate::Selection::include_rewound). Automatic steps continue after `step`.
+    /// Continues from an earlier step, as after loading a checkpoint. Hides points of the run at steps greater than
+    /// `step` that were written before: by this process until now, and by participants that had ended or died when
+    /// this one started. What other participants write who are still there is theirs to rewind. So all ranks of a job
+    /// may call this after a restart, each at its own moment. If this participant has labels, only series with these
+    /// labels are rewound. Points with automatic steps and telemetry (metrics below `system/`) stay, since they count
+    /// other steps.
+    ///
+    /// Hidden points are kept; a selection reads them with [`include_rewound`](crate::Selection::include_rewound).
+    /// Automatic steps continue after `step`.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -32,8 +39,32 @@ impl Run {
     /// # Errors
     /// As [`log`](Self::log) and [`Store::snapshot`].
     pub fn rewind(&self, step: i64) -> Result<Seq> {
-        let before = now(self.inner()?)?;
-        let seq = self.append_change(&RunChange::Rewind { step, before })?;
+        self.rewind_metrics(step, &[] as &[&str])
+    }
+
+    /// As [`rewind`](Self::rewind), but only points of metrics with one of these names or patterns are hidden. Metrics
+    /// that count other steps, such as epochs beside batches, are rewound by calls of their own.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// let run = store.run("a").start()?;
+    /// for batch in 0..100 { run.log(batch, &[("train/loss", 1.0)])?; }
+    /// for epoch in 0..4 { run.log(epoch, &[("val/loss", 1.0)])?; }
+    /// run.rewind_metrics(49, &["train/*"])?;
+    /// run.rewind_metrics(1, &["val/*"])?;
+    /// let last = |metric| store.select().metric(metric).summaries().map(|s| s[0].1.last.map(|p| p.step));
+    /// assert_eq!((last("train/loss")?, last("val/loss")?), (Some(49), Some(1)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Invalid` for a malformed pattern; otherwise as [`log`](Self::log).
+    pub fn rewind_metrics<S: AsRef<str>>(&self, step: i64, metrics: &[S]) -> Result<Seq> {
+        NameMatcher::new(metrics)?;
+        let metrics = metrics.iter().map(|m| m.as_ref().to_string()).collect();
+        let (before, labels) = (self.gone().clone(), self.labels().clone());
+        let seq = self.append_change(&RunChange::Rewind { step, before, labels, metrics })?;
         self.count_from(step.saturating_add(1))?;
         Ok(seq)
     }

@@ -3,8 +3,8 @@
 //! Invariants: when a call returns, its whole row or change is in the log. A forked child writes to its own log.
 //! Metrics that are logged together are looked up by name once and remembered.
 
+use super::edit::check_edit;
 use super::layout::new_layout;
-use super::params::check_param;
 use super::row_at::RowAt;
 use crate::engine::counter::StepCounter;
 use crate::engine::state::StoreState;
@@ -12,11 +12,13 @@ use crate::engine::store::Store;
 use crate::upkeep::maintain;
 use crate::view::lineage::TELEMETRY;
 use crate::view::snapshot::Snapshot;
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use tidalite_log::{LayoutId, Log};
-use tidalite_model::{Error, Labels, Params, Result, RunChange, Seq, Status, check_name, check_time};
+use tidalite_model::{
+    Error, Labels, Moment, NAME_BYTES_MAX, Params, Result, RunChange, RunEdit, RunEnd, Seq, Status,
+    check_time,
+};
 
 /// A run that this process writes to. Cheap to clone; may be used from many threads.
 ///
@@ -31,6 +33,10 @@ pub struct Run {
 pub(super) struct RunState {
     pub(super) id: Arc<str>,
     pub(super) labels: Labels,
+    /// The write of this participant's start.
+    start: Seq,
+    /// What participants wrote who had ended or died before it.
+    gone: Moment,
     local: LocalRun,
     /// Replaces `local` in a forked child, with the child's writer number.
     in_child: OnceLock<(u32, LocalRun)>,
@@ -44,6 +50,8 @@ pub(super) struct RunState {
 pub(super) struct LocalRun {
     pub(super) inner: Arc<StoreState>,
     pub(super) log: Arc<Log>,
+    /// Whether anything was logged.
+    pub(super) logged: Arc<AtomicBool>,
     layouts: RwLock<Vec<KnownLayout>>,
     pub(super) counter: Arc<StepCounter>,
 }
@@ -60,17 +68,43 @@ struct KnownLayout {
 const LAYOUTS_MAX: usize = 16;
 
 impl Run {
-    pub(super) fn new(store: Store, id: Arc<str>, labels: Labels, local: LocalRun) -> Self {
+    pub(super) fn new(
+        store: Store,
+        id: Arc<str>,
+        labels: Labels,
+        (start, gone): (Seq, Moment),
+        local: LocalRun,
+    ) -> Self {
         let (in_child, ended) = (OnceLock::new(), Arc::default());
-        Run { shared: Arc::new(RunState { id, labels, local, in_child, store, ended }) }
+        Run { shared: Arc::new(RunState { id, labels, start, gone, local, in_child, store, ended }) }
+    }
+
+    /// What participants wrote who had ended or died before this one started.
+    pub(super) fn gone(&self) -> &Moment {
+        &self.shared.gone
     }
 
     /// The run's id.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// assert_eq!(store.run("resnet-42").start()?.id(), "resnet-42");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn id(&self) -> &str {
         &self.shared.id
     }
 
     /// The labels of this process's points.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// let run = store.run("a").label("rank", "3").label("host", "n1").start()?;
+    /// assert_eq!(run.labels().as_str(), "host=n1,rank=3");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn labels(&self) -> &Labels {
         &self.shared.labels
     }
@@ -80,6 +114,16 @@ impl Run {
     /// and metrics below `system/` (telemetry) excluded. When this returns, every process sees the whole row, and the
     /// row survives the death of this process.
     ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// run.log(100, &[("loss", 2.3), ("acc", 0.1)])?;
+    /// run.log(None, &[("loss", 1.9), ("acc", 0.3)])?;
+    /// assert_eq!(store.select().metric("loss").summaries()?[0].1.last.map(|p| p.step), Some(101));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// `Invalid` if a name is wrong, a metric is given twice, or the run has ended; `Full` if the disk is full;
     /// `Poisoned` after a failed sync. On an error, no part of the row is in the log.
@@ -88,6 +132,18 @@ impl Run {
     }
 
     /// As [`log`](Self::log), with a given time and labels.
+    ///
+    /// ```
+    /// use tidalite::{Labels, RowAt};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// let at = RowAt::step(0).time_us(1_780_000_000_000_000).labels(Labels::parse("rank=1")?);
+    /// run.log_at(&at, &[("loss", 2.3)])?;
+    /// let (key, summary) = &store.select().summaries()?[0];
+    /// assert_eq!((key.labels.as_str(), summary.time_min_us), ("rank=1", Some(1_780_000_000_000_000)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`log`](Self::log); `Invalid` if the time is outside the years 1 to 9999.
@@ -110,16 +166,35 @@ impl Run {
 
     /// Sets params. Other params keep their values.
     ///
+    /// ```
+    /// use tidalite::Params;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// let run = store.run("a").param("lr", 0.1).start()?;
+    /// run.set_params(Params::from([("layers".into(), 12.into())]))?;
+    /// let params = &store.runs()?[0].params;
+    /// assert_eq!((params["lr"].as_f64(), params["layers"].as_f64()), (Some(0.1), Some(12.0)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// `Invalid` if a key is wrong or a value is nested too deep; otherwise as [`log`](Self::log).
     pub fn set_params(&self, params: Params) -> Result<()> {
-        for (key, value) in &params {
-            check_param(key, value)?;
-        }
-        self.change(&RunChange::SetParams(params))
+        let edit = RunEdit::params(params);
+        check_edit(&edit)?;
+        self.append_change(&RunChange::Edit(edit)).map(|_| ())
     }
 
     /// Adds and removes tags.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// let run = store.run("a").tag("draft").start()?;
+    /// run.set_tags(["baseline"], ["draft"])?;
+    /// assert!(store.runs()?[0].tags.iter().eq(["baseline"]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// `Invalid` if a tag is wrong; otherwise as [`log`](Self::log).
@@ -128,50 +203,84 @@ impl Run {
         add: impl IntoIterator<Item = S>,
         remove: impl IntoIterator<Item = S>,
     ) -> Result<()> {
-        let add: BTreeSet<String> = add.into_iter().map(Into::into).collect();
-        let remove: BTreeSet<String> = remove.into_iter().map(Into::into).collect();
-        for tag in add.iter().chain(&remove) {
-            check_name("tag", tag)?;
-        }
-        self.change(&RunChange::SetTags { add, remove })
+        let edit = RunEdit {
+            add_tags: add.into_iter().map(Into::into).collect(),
+            remove_tags: remove.into_iter().map(Into::into).collect(),
+            ..RunEdit::default()
+        };
+        check_edit(&edit)?;
+        self.append_change(&RunChange::Edit(edit)).map(|_| ())
     }
 
     /// Ends this process's part in the run as finished. Later calls on it fail.
     ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// run.finish()?;
+    /// assert_eq!(store.runs()?[0].status, tidalite::Status::Finished);
+    /// assert!(run.log(0, &[("loss", 1.0)]).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`log`](Self::log).
     pub fn finish(&self) -> Result<()> {
-        self.end(Status::Finished)
+        self.end(Status::Finished, None)
     }
 
     /// Ends this process's part in the run as failed.
     ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// run.fail()?;
+    /// assert_eq!(store.runs()?[0].status, tidalite::Status::Failed);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`log`](Self::log).
     pub fn fail(&self) -> Result<()> {
-        self.end(Status::Failed)
+        self.end(Status::Failed, None)
     }
 
-    fn end(&self, status: Status) -> Result<()> {
+    /// As [`fail`](Self::fail), with the reason: the type and message of an error, of which the first 4,096 bytes are
+    /// kept.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// run.fail_because("ValueError: loss is NaN")?;
+    /// assert_eq!(store.runs()?[0].reason.as_deref(), Some("ValueError: loss is NaN"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`log`](Self::log).
+    pub fn fail_because(&self, reason: &str) -> Result<()> {
+        self.end(Status::Failed, Some(reason))
+    }
+
+    fn end(&self, status: Status, reason: Option<&str>) -> Result<()> {
         let local = self.local()?;
-        local
-            .log
-            .append_change(&self.shared.id, &RunChange::End { time_us: local.inner.vfs.now_us(), status })?;
+        if local.log.forked() || local.log.writer() != self.shared.start.writer() {
+            return Err(Error::invalid(
+                "end run",
+                "a forked process does not take part in its parent's run",
+                "end it in the process that started it",
+            ));
+        }
+        local.log.append_change(&self.shared.id, &self.shared.end(status, reason))?;
         self.shared.ended.store(true, Ordering::Release);
         Ok(())
     }
 
-    fn change(&self, change: &RunChange) -> Result<()> {
-        self.append_change(change).map(|_| ())
-    }
-
     pub(crate) fn append_change(&self, change: &RunChange) -> Result<Seq> {
         self.local()?.log.append_change(&self.shared.id, change)
-    }
-
-    /// The state of the store in this process.
-    pub(crate) fn inner(&self) -> Result<&Arc<StoreState>> {
-        Ok(&self.local()?.inner)
     }
 
     /// Makes this the next automatic step.
@@ -200,11 +309,11 @@ impl Run {
             }
             return Ok(&shared.local);
         }
-        let inner = shared.store.inner()?;
-        let log = maintain::log(inner)?.clone();
+        let state = shared.store.inner()?;
+        let log = maintain::log(state)?.clone();
         let writer = log.writer();
         let (process, local) =
-            shared.in_child.get_or_init(|| (writer, LocalRun::new(inner, log, &shared.id)));
+            shared.in_child.get_or_init(|| (writer, LocalRun::new(state, log, &shared.id)));
         if *process != writer {
             return Err(Error::invalid(
                 "log to run",
@@ -216,6 +325,28 @@ impl Run {
     }
 }
 
+impl RunState {
+    /// The end of this participant.
+    fn end(&self, status: Status, reason: Option<&str>) -> RunChange {
+        let reason = reason.map(|r| {
+            r.chars()
+                .scan(0, |bytes, c| {
+                    *bytes += c.len_utf8();
+                    (*bytes <= NAME_BYTES_MAX).then_some(c)
+                })
+                .collect()
+        });
+        RunChange::End(RunEnd {
+            start: self.start.ordinal(),
+            time_us: self.local.inner.vfs.now_us(),
+            status,
+            reason,
+            logged: self.local.logged.load(Ordering::Relaxed),
+            last_step: self.local.counter.last(),
+        })
+    }
+}
+
 impl Drop for RunState {
     fn drop(&mut self) {
         // From here on, side logs refuse rows.
@@ -223,16 +354,24 @@ impl Drop for RunState {
         {
             return;
         }
-        let status = if std::thread::panicking() { Status::Failed } else { Status::Finished };
-        let end = RunChange::End { time_us: self.local.inner.vfs.now_us(), status };
+        let end = match std::thread::panicking() {
+            true => self.end(Status::Failed, Some("panic")),
+            false => self.end(Status::Finished, None),
+        };
         // `finish` reports errors; `drop` cannot.
         let _ = self.local.log.append_change(&self.id, &end);
     }
 }
 
 impl LocalRun {
-    pub(super) fn new(inner: &Arc<StoreState>, log: Arc<Log>, run: &str) -> Self {
-        LocalRun { inner: inner.clone(), log, layouts: RwLock::default(), counter: inner.counters.of(run) }
+    pub(super) fn new(state: &Arc<StoreState>, log: Arc<Log>, run: &str) -> Self {
+        LocalRun {
+            inner: state.clone(),
+            log,
+            logged: Arc::default(),
+            layouts: RwLock::default(),
+            counter: state.counters.of(run),
+        }
     }
 
     /// The layout of these metrics, made on first use.
@@ -253,6 +392,7 @@ impl LocalRun {
         }
         drop(known);
         let layout = new_layout(&self.log, &run.shared.id, &run.shared.labels, labels, values)?;
+        self.logged.store(true, Ordering::Relaxed);
         let names = values.iter().map(|(name, _)| Box::from(*name)).collect();
         let mut known = self.layouts.write().unwrap_or_else(PoisonError::into_inner);
         known.truncate(LAYOUTS_MAX - 1);

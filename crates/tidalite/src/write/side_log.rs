@@ -22,6 +22,8 @@ pub(crate) struct SideLog {
     log: Arc<Log>,
     vfs: Arc<dyn Vfs>,
     ended: Arc<AtomicBool>,
+    /// Whether the run's participant logged anything.
+    logged: Arc<AtomicBool>,
     /// The last logged metrics and their layout, by labels.
     layouts: HashMap<Labels, (Vec<String>, LayoutId)>,
 }
@@ -36,6 +38,7 @@ impl Run {
             local.log.clone(),
             local.inner.vfs.clone(),
             shared.ended.clone(),
+            local.logged.clone(),
         ))
     }
 
@@ -53,8 +56,15 @@ impl Run {
 }
 
 impl SideLog {
-    fn new(run: Arc<str>, labels: Labels, log: Arc<Log>, vfs: Arc<dyn Vfs>, ended: Arc<AtomicBool>) -> Self {
-        SideLog { run, labels, log, vfs, ended, layouts: HashMap::new() }
+    fn new(
+        run: Arc<str>,
+        labels: Labels,
+        log: Arc<Log>,
+        vfs: Arc<dyn Vfs>,
+        ended: Arc<AtomicBool>,
+        logged: Arc<AtomicBool>,
+    ) -> Self {
+        SideLog { run, labels, log, vfs, ended, logged, layouts: HashMap::new() }
     }
 
     /// The current time in µs since 1970 UTC.
@@ -81,6 +91,7 @@ impl SideLog {
             ));
         }
         let layout = self.layout(labels, values)?;
+        self.logged.store(true, Ordering::Relaxed);
         let row: Vec<f64> = values.iter().map(|(_, value)| *value).collect();
         self.log.append_row(layout, step, time_us, &row).map(|_| ())
     }

@@ -109,7 +109,9 @@ impl<'a> Thinning<'a> {
         let mut runs: BTreeSet<Arc<str>> = BTreeSet::new();
         for window in self.series.chunks(pool.current_num_threads().max(1)) {
             let outline = |(key, rows): &(SeriesKey, Vec<RowRef>)| {
-                self.outliner.outline(key, rows, self.tombstones.get(&*key.run).map(|h| &**h))
+                let of_run = self.tombstones.get(&*key.run);
+                let tombstones = of_run.and_then(|t| t.of_series(&key.metric, &key.labels));
+                self.outliner.outline(key, rows, tombstones.as_deref())
             };
             let outcomes: Vec<ThinOutcome> =
                 pool.install(|| window.par_iter().map(outline).collect::<Result<_>>())?;

@@ -1,0 +1,88 @@
+//! The changes to runs in the logs, without the rows: what a process needs to start, edit or delete a run.
+//!
+//! Invariants: memory follows the number of changes and runs, not of rows. Each frame is read once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+use tidalite_log::{BatchRef, LogSink, Row, SeriesId, TailReader, WriterDir};
+use tidalite_model::{Result, RunChange, SeriesKey, TIME_US_MIN, WriteOrder};
+use tidalite_vfs::Vfs;
+
+/// The changes in the logs of all writers, as read so far.
+#[derive(Debug, Default)]
+pub(crate) struct ChangeTails {
+    tails: Mutex<BTreeMap<u32, ChangeTail>>,
+}
+
+/// What one writer's log says about runs.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LoggedChanges {
+    /// Changes that are not flushed yet, in their order.
+    pub(crate) changes: Vec<(WriteOrder, String, RunChange)>,
+    /// Runs that the log has series of.
+    pub(crate) runs: BTreeSet<String>,
+    /// The greatest clock of its frames.
+    pub(crate) clock_us: i64,
+    /// The first ordinal that is not read yet.
+    pub(crate) next: u64,
+}
+
+#[derive(Debug)]
+struct ChangeTail {
+    reader: TailReader,
+    logged: LoggedChanges,
+}
+
+impl ChangeTails {
+    /// Reads what is new in a writer's log, and returns what it says from frame `from` on.
+    ///
+    /// # Errors
+    /// Those of reading the log.
+    pub(crate) fn poll(&self, vfs: &dyn Vfs, dir: &WriterDir, from: u64) -> Result<LoggedChanges> {
+        let life = tidalite_log::life(vfs, dir)?;
+        let mut tails = self.tails.lock().unwrap_or_else(PoisonError::into_inner);
+        let tail = tails.entry(dir.writer).or_insert_with(|| ChangeTail {
+            reader: TailReader::new(dir.clone(), from),
+            logged: LoggedChanges { clock_us: TIME_US_MIN, next: from, ..LoggedChanges::default() },
+        });
+        tail.logged.changes.retain(|(order, _, _)| order.seq.ordinal() >= from);
+        let replayed = tail.reader.poll(vfs, life.may_append(), &mut tail.logged)?;
+        tail.logged.next = tail.logged.next.max(replayed.next_ordinal);
+        Ok(tail.logged.clone())
+    }
+
+    /// Drops the changes of all writers but these.
+    pub(crate) fn keep(&self, writers: &BTreeSet<u32>) {
+        self.tails.lock().unwrap_or_else(PoisonError::into_inner).retain(|w, _| writers.contains(w));
+    }
+}
+
+impl LogSink for LoggedChanges {
+    fn series(&mut self, _: SeriesId, key: &SeriesKey) -> Result<()> {
+        if !self.runs.contains(&*key.run) {
+            self.runs.insert(key.run.to_string());
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, row: Row<'_>) -> Result<()> {
+        self.clock_us = self.clock_us.max(row.written.clock_us(row.time_us));
+        Ok(())
+    }
+
+    fn points(&mut self, batch: BatchRef<'_>) -> Result<()> {
+        self.clock_us = self.clock_us.max(batch.clock_us());
+        Ok(())
+    }
+
+    fn change(&mut self, order: WriteOrder, run: &str, change: RunChange) -> Result<()> {
+        self.clock_us = self.clock_us.max(order.clock_us);
+        self.changes.push((order, run.to_string(), change));
+        Ok(())
+    }
+
+    fn part(&mut self, order: WriteOrder, _: uuid::Uuid, _: &[u8]) -> Result<()> {
+        self.clock_us = self.clock_us.max(order.clock_us);
+        Ok(())
+    }
+}

@@ -1,0 +1,125 @@
+//! The records of all runs as of now, for those who start, edit, rewind or delete runs.
+//!
+//! Unlike a snapshot it reads no rows, so its memory does not depend on how much is unflushed.
+
+use super::snapshot::retry;
+use crate::engine::state::StoreState;
+use crate::files::run_table::{self, RunTable};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tidalite_model::{Moment, Result, RunRecord, TIME_US_MIN};
+
+/// The records of all runs, and how far each writer had come.
+#[derive(Debug)]
+pub(crate) struct RunRecords {
+    pub(crate) runs: Arc<RunTable>,
+    /// Runs that logs have points of, perhaps without a record.
+    logged: BTreeSet<String>,
+    /// Of each writer that has a log: whether it lives, and its first frame that is not read here.
+    writers: BTreeMap<u32, (bool, u64)>,
+    /// Every writer below this has a log or is gone.
+    writer_next: u32,
+}
+
+impl RunRecords {
+    /// Reads the records. Later writes of this process are later than every write seen here.
+    ///
+    /// # Errors
+    /// `Corrupt` if the manifest or the run table is unreadable; `Busy` if files changed at each of 100 attempts; `Io`.
+    pub(crate) fn read(state: &Arc<StoreState>) -> Result<RunRecords> {
+        retry(state, || RunRecords::try_read(state))
+    }
+
+    fn try_read(state: &Arc<StoreState>) -> Result<RunRecords> {
+        let version = state.cache.newest()?;
+        let manifest = &version.manifest;
+        let mut records = RunRecords {
+            runs: state.cache.run_table(&version, &mut Vec::new())?,
+            logged: BTreeSet::new(),
+            writers: BTreeMap::new(),
+            writer_next: manifest.writer_next,
+        };
+        let mut changes = Vec::new();
+        let mut clock_us = records.runs.values().map(RunRecord::clock_us).max().unwrap_or(TIME_US_MIN);
+        for dir in tidalite_log::writers(&*state.vfs, &state.paths.log())? {
+            let alive = tidalite_log::is_alive(&*state.vfs, &dir)?;
+            let logged = state.change_tails.poll(&*state.vfs, &dir, manifest.flushed(dir.writer))?;
+            records.writers.insert(dir.writer, (alive, logged.next));
+            records.writer_next = records.writer_next.max(dir.writer + 1);
+            records.logged.extend(logged.runs);
+            clock_us = clock_us.max(logged.clock_us);
+            changes.extend(logged.changes);
+        }
+        state.change_tails.keep(&records.writers.keys().copied().collect());
+        if !changes.is_empty() {
+            run_table::apply(Arc::make_mut(&mut records.runs), changes.iter());
+        }
+        state.observe(clock_us);
+        Ok(records)
+    }
+
+    /// Whether there is such a run.
+    pub(crate) fn has(&self, run: &str) -> bool {
+        match self.runs.get(run) {
+            Some(record) => !record.is_only_deleted(),
+            None => self.logged.contains(run),
+        }
+    }
+
+    /// What participants of a run wrote who have ended or died by now: everything but the frames from the start of a
+    /// participant on that is still taking part.
+    pub(crate) fn gone(&self, run: &str) -> Moment {
+        let record = self.runs.get(run);
+        let left = |writer: u32| {
+            let own =
+                record?.participants.iter().filter(|(o, p)| o.seq.writer() == writer && p.ended.is_none());
+            own.map(|(order, _)| order.seq.ordinal()).min()
+        };
+        let end = |(&writer, &(alive, end)): (&u32, &(bool, u64))| {
+            (writer, if alive { left(writer).unwrap_or(end) } else { u64::MAX })
+        };
+        shortest(self.writer_next, self.writers.iter().map(end).collect())
+    }
+}
+
+/// The moment with these ends, where writers below `next` without an end are gone. A job of many ranks has writers in
+/// sequence: the moment before them is a bound, not a list.
+fn shortest(next: u32, ends: BTreeMap<u32, u64>) -> Moment {
+    let listed = Moment::new(next, ends.iter().map(|(w, end)| (*w, *end)));
+    let Some((below, _)) = listed.ends().next() else { return listed };
+    let unlisted = u64::from(next - below.min(next)) - ends.range(below..next).count() as u64;
+    if unlisted > listed.ends().count() as u64 {
+        return listed;
+    }
+    let others = (below..next).map(|w| (w, ends.get(&w).copied().unwrap_or(u64::MAX)));
+    let bounded = Moment::new(below, others);
+    if bounded.ends().count() < listed.ends().count() { bounded } else { listed }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidalite_model::Seq;
+
+    #[test]
+    fn the_shortest_moment_covers_the_same_writes() {
+        let cases: [(u32, &[(u32, u64)], usize); 4] = [
+            (9, &[], 0),
+            (9, &[(5, 0), (6, 0), (7, 0), (8, 0)], 0),
+            (9, &[(2, 7), (5, u64::MAX), (8, 0)], 2),
+            (1_000_000, &[(3, 0), (999_999, 4)], 2),
+        ];
+        for (next, ends, count) in cases {
+            let ends: BTreeMap<u32, u64> = ends.iter().copied().collect();
+            let plain = Moment::new(next, ends.iter().map(|(w, e)| (*w, *e)));
+            let short = shortest(next, ends);
+            assert_eq!(short.ends().count(), count, "{short:?}");
+            for writer in (0..12).chain([999_998, 999_999, 1_000_000]) {
+                for ordinal in [0, 3, 4, 6, 7, 1 << 30] {
+                    let seq = Seq::new(writer, ordinal);
+                    assert_eq!(plain.covers(seq), short.covers(seq), "{plain:?} {short:?} {seq:?}");
+                }
+            }
+        }
+    }
+}
