@@ -72,7 +72,7 @@ fn a_rewind_hides_later_steps_and_keeps_them() {
 }
 
 #[test]
-fn a_rewind_reaches_what_others_wrote_before_it_and_nothing_later() {
+fn a_rank_rewinds_its_own_series_and_nothing_that_others_write() {
     let dir = tempfile::tempdir().unwrap();
     let (first, second) = (open(&dir), open(&dir));
     let ranks: Vec<Run> = [&first, &second]
@@ -86,7 +86,8 @@ fn a_rewind_reaches_what_others_wrote_before_it_and_nothing_later() {
     log(&ranks[0], 5..8, 2.0);
     let steps =
         |rank: &str| shown(&first.select().label("rank", rank)).into_iter().map(|p| p.0).collect::<Vec<_>>();
-    assert_eq!((steps("0"), steps("1")), ((0..8).collect(), (0..5).collect()));
+    assert_eq!((steps("0"), steps("1")), ((0..8).collect(), (0..10).collect()));
+    ranks[1].rewind(4).unwrap();
     log(&ranks[1], 5..7, 2.0);
     assert_eq!((steps("0"), steps("1")), ((0..8).collect(), (0..7).collect()));
     first.compact().unwrap();

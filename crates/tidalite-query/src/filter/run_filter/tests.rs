@@ -4,7 +4,9 @@ use super::{RunField, RunFilter};
 use crate::filter::compare::Compare;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
-use tidalite_model::{Labels, Param, Params, Parent, RunChange, RunInfo, RunRecord, Seq};
+use tidalite_model::{
+    Assign, Labels, Param, Params, Parent, RunChange, RunEdit, RunInfo, RunRecord, RunStart, WriteOrder,
+};
 
 fn run(id: &str) -> RunInfo {
     let model = Param::Map(BTreeMap::from([("depth".to_string(), Param::Int(8))]));
@@ -18,14 +20,15 @@ fn run(id: &str) -> RunInfo {
         ("amp".to_string(), true.into()),
     ]);
     let mut record = RunRecord::default();
-    let start = RunChange::Start {
+    let parent = Assign::Set(Parent { run: "root".into(), step: None });
+    let add_tags = BTreeSet::from(["baseline".to_string()]);
+    let start = RunChange::Start(RunStart {
         time_us: 1_000_000,
-        params,
-        tags: BTreeSet::from(["baseline".to_string()]),
         labels: Labels::parse("host=a").unwrap(),
-        parent: Some(Parent { run: "root".into(), step: None }),
-    };
-    record.apply(Seq::new(1, 0), &start);
+        edit: RunEdit { add_tags, parent, ..RunEdit::params(params) },
+        ..RunStart::default()
+    });
+    record.apply(WriteOrder::default(), &start);
     record.info(id, |_| true)
 }
 
