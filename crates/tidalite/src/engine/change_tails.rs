@@ -41,14 +41,24 @@ impl ChangeTails {
     pub(crate) fn poll(&self, vfs: &dyn Vfs, dir: &WriterDir, from: u64) -> Result<LoggedChanges> {
         let life = tidalite_log::life(vfs, dir)?;
         let mut tails = self.tails.lock().unwrap_or_else(PoisonError::into_inner);
-        let tail = tails.entry(dir.writer).or_insert_with(|| ChangeTail {
+        let fresh = || ChangeTail {
             reader: TailReader::new(dir.clone(), from),
             logged: LoggedChanges { clock_us: TIME_US_MIN, next: from, ..LoggedChanges::default() },
-        });
+        };
+        let tail = tails.entry(dir.writer).or_insert_with(fresh);
+        // All of it is flushed, so its segments may be gone.
+        if tail.logged.next <= from {
+            *tail = fresh();
+        }
         tail.logged.changes.retain(|(order, _, _)| order.seq.ordinal() >= from);
         let replayed = tail.reader.poll(vfs, life.may_append(), &mut tail.logged)?;
         tail.logged.next = tail.logged.next.max(replayed.next_ordinal);
         Ok(tail.logged.clone())
+    }
+
+    /// Drops everything that was read.
+    pub(crate) fn forget(&self) {
+        self.tails.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Drops the changes of all writers but these.

@@ -242,6 +242,7 @@ pub(super) fn retry<T>(state: &StoreState, read: impl Fn() -> Result<T>) -> Resu
                     return Err(e);
                 }
                 state.cache.forget();
+                state.change_tails.forget();
             }
             other => return other,
         }
