@@ -8,6 +8,7 @@
 
 mod gone;
 pub(crate) mod lineage;
+pub(crate) mod run_targets;
 mod sizes;
 pub(crate) mod snapshot;
 pub(crate) mod stats;
