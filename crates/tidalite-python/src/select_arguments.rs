@@ -1,11 +1,10 @@
 //! The arguments of `Store.select`: what they select, and how a selection's repr shows them.
 
-use crate::arguments::names::{NamePattern, names};
-use crate::arguments::params::{label_pairs, texts};
+use crate::arguments::names::{labels, names, runs};
+use crate::arguments::params::texts;
 use crate::arguments::ranges::{half_open, range};
 use crate::arguments::time::to_us;
 use crate::errors::{invalid, raise};
-use crate::run::Run;
 use pyo3::prelude::*;
 use tidalite::{History, Repeats, RunFilter, Selection, Store};
 
@@ -29,27 +28,16 @@ impl SelectArguments<'_, '_> {
             .repeats(read_repeats(self.repeats)?)
             .history(read_history(self.history)?)
             .include_rewound(self.include_rewound);
-        if let Some(metrics) = self.metrics {
-            for name in names("a metric", metrics)? {
-                select = match name {
-                    NamePattern::Glob(glob) => select.metrics(glob),
-                    NamePattern::Regex(regex) => select.metrics_regex(regex),
-                };
-            }
+        for metric in self.metrics.map_or(Ok(Vec::new()), |m| names("a metric", m))? {
+            select = select.metrics(metric);
         }
-        if let Some(runs) = self.runs {
-            select = match runs.cast::<Run>() {
-                Ok(run) => select.run(run.get().id()),
-                Err(_) => names("a run", runs)?.into_iter().fold(select, |select, name| match name {
-                    NamePattern::Glob(glob) => select.runs(glob),
-                    NamePattern::Regex(regex) => select.runs_regex(regex),
-                }),
-            };
+        for run in self.runs.map_or(Ok(Vec::new()), runs)? {
+            select = select.runs(run);
         }
         for filter in self.filters.map_or(Ok(Vec::new()), run_filters)? {
             select = select.where_runs(filter);
         }
-        for (key, value) in self.labels.map_or(Ok(Vec::new()), label_pairs)? {
+        for (key, value) in self.labels.map_or(Ok(Vec::new()), labels)? {
             select = select.label(key, value);
         }
         if let Some(steps) = self.steps {

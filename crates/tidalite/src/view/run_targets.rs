@@ -91,8 +91,9 @@ impl Snapshot {
     /// The runs that a choice means, ascending by id.
     ///
     /// # Errors
-    /// `NotFound` if a given id is of no run; `Invalid` if a pattern is malformed.
+    /// `NotFound` if a given id is of no run; `Invalid` if nothing is chosen or a pattern is malformed.
     pub fn targets(&self, what: &RunTargets) -> Result<Vec<RunInfo>> {
+        what.check("choose runs")?;
         let matching = NameMatcher::resolve(&what.patterns, |id| Ok(self.has_run(id)))?;
         for id in &what.ids {
             self.run(id)?;

@@ -66,7 +66,7 @@ impl Store {
         Snapshot::take(inner)?.run(id)?;
         // Make the log before the moment is taken, so that this writer does not count as one that begins after it.
         let log = maintain::log(inner)?;
-        delete(inner, &log, id, now(inner)?)
+        delete(inner, log, id, now(inner)?)
     }
 
     /// Deletes the runs that a choice means, each as [`delete_run`](Self::delete_run) does, and returns their ids. All
@@ -82,7 +82,7 @@ impl Store {
         let log = maintain::log(inner)?;
         let before = now(inner)?;
         for id in &ids {
-            delete(inner, &log, id, before.clone())?;
+            delete(inner, log, id, before.clone())?;
         }
         Ok(ids)
     }
