@@ -76,13 +76,13 @@ impl TargetArgs {
     /// # Errors
     /// `Usage` if the user does not agree; without a terminal nobody is asked.
     pub(crate) fn confirm(&self, context: &Context, verb: TargetVerb, runs: &[TargetRun]) -> CliResult {
-        let what = described(runs);
+        let (what, list) = (described(runs), listed(runs));
         if self.yes {
-            context.note(&format!("{} {what}", verb.now));
+            context.note(&format!("{} {what}{list}", verb.now));
             return Ok(());
         }
         if stdin().is_terminal() {
-            write!(stderr(), "{} {what}\ngo on? [y/N] ", verb.now)?;
+            write!(stderr(), "{} {what}{list}\ngo on? [y/N] ", verb.now)?;
             let mut answer = String::new();
             stdin().read_line(&mut answer)?;
             if matches!(answer.trim(), "y" | "Y" | "yes") {
@@ -90,9 +90,7 @@ impl TargetArgs {
             }
         }
         let was = if runs.len() == 1 { "was" } else { "were" };
-        let (first, list) = what.split_once(':').map_or((what.as_str(), ""), |(first, list)| (first, list));
-        let end = if list.is_empty() { "" } else { ":" };
-        let text = format!("{first} {was} not {}; `--yes` goes on without asking{end}{list}", verb.done);
+        let text = format!("{what} {was} not {}; `--yes` goes on without asking{list}", verb.done);
         Err(CliError::Usage(text))
     }
 }
@@ -104,29 +102,27 @@ pub(crate) struct TargetVerb {
     pub(crate) done: &'static str,
 }
 
-/// One run in a line, or several with their sum first.
+/// The one run, or the number of runs, and what they hold.
 pub(crate) fn described(runs: &[TargetRun]) -> String {
-    if let [run] = runs {
-        return format!(
-            "run {} with {} points of {} series",
-            printable(&run.info.id),
-            run.points,
-            run.series
-        );
-    }
     let sum = |of: fn(&TargetRun) -> u64| runs.iter().map(of).sum::<u64>();
-    let mut text =
-        format!("{} runs with {} points of {} series:", runs.len(), sum(|r| r.points), sum(|r| r.series));
-    for run in runs.iter().take(RUNS_SHOWN) {
-        let ended = run.info.ended_us.map_or(String::new(), |t| format!(" {}", time_text(t, true)));
-        text.push_str(&format!(
-            "\n  {}: {}{ended}, {} points of {} series",
-            printable(&run.info.id),
-            run.info.status.as_str(),
-            run.points,
-            run.series
-        ));
+    let which = match runs {
+        [run] => format!("run {}", printable(&run.info.id)),
+        _ => format!("{} runs", runs.len()),
+    };
+    format!("{which} with {} points of {} series", sum(|r| r.points), sum(|r| r.series))
+}
+
+/// Several runs, a line each; nothing for a single one.
+fn listed(runs: &[TargetRun]) -> String {
+    if runs.len() == 1 {
+        return String::new();
     }
+    let line = |run: &TargetRun| {
+        let ended = run.info.ended_us.map_or(String::new(), |t| format!(" {}", time_text(t, true)));
+        let (id, status) = (printable(&run.info.id), run.info.status.as_str());
+        format!("\n  {id}: {status}{ended}, {} points of {} series", run.points, run.series)
+    };
+    let mut text: String = runs.iter().take(RUNS_SHOWN).map(line).collect();
     if runs.len() > RUNS_SHOWN {
         text.push_str(&format!("\n  and {} more", runs.len() - RUNS_SHOWN));
     }

@@ -24,11 +24,7 @@ pub(crate) fn run(context: &Context, args: &DeleteArgs) -> CliResult {
     if format == Format::Table {
         return print_text(&match runs.is_empty() {
             true => "nothing to delete\n".to_owned(),
-            false => {
-                let what = described(&runs);
-                let first = what.split_once(':').map_or(what.as_str(), |(first, _)| first);
-                format!("deleted {first}; `tidalite compact` frees the space\n")
-            }
+            false => format!("deleted {}; `tidalite compact` frees the space\n", described(&runs)),
         });
     }
     let batch = AnswerColumns::default()

@@ -162,8 +162,9 @@ fn runs_to_change_are_named_exactly_unless_a_pattern_is_asked_for() {
         let says = format!("2 runs with 600 points of 6 series were not {done}; `--yes`");
         assert!(asked.fails(2).contains(&says), "{}", asked.err);
         assert!(asked.err.contains("\n  lr-0.1: finished"), "{}", asked.err);
-        assert_eq!(run(&["--before", "2000-01-01"]).ok().trim(), format!("nothing to {command}"));
-        assert_eq!(run(&["lr-2", "-w", "params.lr < 1"]).ok().trim(), format!("nothing to {command}"));
+        for none in [&["--before", "2000-01-01"][..], &["lr-2", "-w", "params.lr < 1"]] {
+            assert!(run(none).ok().starts_with(&format!("nothing to {command}\n")), "{none:?}");
+        }
     }
     assert_eq!(ids(), ["lr-0.1", "lr-2"]);
     let store = tidalite::Store::open(sample.path()).unwrap();
