@@ -104,7 +104,7 @@ class Store:
         *,
         params: Mapping[str, _Param] | None = None,
         tags: Sequence[str] | None = None,
-        labels: Mapping[str, _Scalar] | None = None,
+        labels: Mapping[str, object] | None = None,
         parent: str | Run | tuple[str | Run, int] | None = None,
     ) -> Run: ...
     def append(self, data: object) -> int: ...
@@ -179,7 +179,7 @@ class Run:
         values: Mapping[str, SupportsFloat | SupportsIndex],
         step: SupportsIndex | None = None,
         time: _Time | None = None,
-        labels: Mapping[str, _Scalar] | None = None,
+        labels: Mapping[str, object] | None = None,
     ) -> None: ...
     def set_params(self, params: Mapping[str, _Param]) -> None: ...
     def add_tags(self, *tags: str) -> None: ...
