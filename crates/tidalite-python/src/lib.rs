@@ -19,6 +19,7 @@ mod handles;
 mod progress;
 mod records;
 mod run;
+mod run_arguments;
 mod select_arguments;
 mod selection;
 mod store;

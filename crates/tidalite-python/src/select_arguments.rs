@@ -1,12 +1,12 @@
 //! The arguments of `Store.select`: what they select, and how a selection's repr shows them.
 
-use crate::arguments::names::{labels, names, runs};
-use crate::arguments::params::texts;
+use crate::arguments::names::{labels, names};
 use crate::arguments::ranges::{half_open, range};
 use crate::arguments::time::to_us;
-use crate::errors::{invalid, raise};
+use crate::errors::invalid;
+use crate::run_arguments::{run_filters, runs};
 use pyo3::prelude::*;
-use tidalite::{History, Repeats, RunFilter, Selection, Store};
+use tidalite::{History, Repeats, Selection, Store};
 
 pub(crate) struct SelectArguments<'a, 'py> {
     pub(crate) metrics: Option<&'a Bound<'py, PyAny>>,
@@ -78,11 +78,6 @@ impl SelectArguments<'_, '_> {
         }
         shown.join(", ")
     }
-}
-
-/// One filter of runs as text, or several that must all match.
-pub(crate) fn run_filters(given: &Bound<'_, PyAny>) -> PyResult<Vec<RunFilter>> {
-    texts("a filter of runs", given)?.iter().map(|text| RunFilter::parse(text).map_err(raise)).collect()
 }
 
 fn read_repeats(word: &str) -> PyResult<Repeats> {

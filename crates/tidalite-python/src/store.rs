@@ -1,16 +1,16 @@
 //! The function `open` and the Python class `Store`.
 
 use crate::append;
-use crate::arguments::names::run_targets;
 use crate::arguments::params;
-use crate::arguments::time::{duration, to_us};
+use crate::arguments::time::duration;
 use crate::errors::{invalid, raise};
 use crate::exit;
 use crate::handles::{RunHandle, StoreHandle};
 use crate::progress::with_progress;
 use crate::records;
 use crate::run::Run;
-use crate::select_arguments::{SelectArguments, run_filters};
+use crate::run_arguments::{read_targets, run_filters, run_id};
+use crate::select_arguments::SelectArguments;
 use crate::selection::Selection;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -18,7 +18,7 @@ use pyo3::types::{PyInt, PyString, PyTuple, PyType};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use tidalite::{Durability, ErrorKind, Options, RunTargets, Thin};
+use tidalite::{Durability, ErrorKind, Options, Thin};
 
 /// Opens the store in the folder `path`; mode 'rw' makes it if it is absent.
 ///
@@ -459,30 +459,6 @@ impl Store {
 
     fn __repr__(&self) -> String {
         format!("<tidalite.Store {:?}>", self.handle.store.path())
-    }
-}
-
-/// The runs that a thinning or deletion is applied to.
-fn read_targets(
-    runs: Option<&Bound<'_, PyAny>>,
-    filters: Option<&Bound<'_, PyAny>>,
-    before: Option<&Bound<'_, PyAny>>,
-) -> PyResult<RunTargets> {
-    let mut what = runs.map_or(Ok(RunTargets::new()), run_targets)?;
-    for filter in filters.map_or(Ok(Vec::new()), run_filters)? {
-        what = what.where_runs(filter);
-    }
-    match before {
-        Some(time) => Ok(what.ended_before_us(to_us(time)?)),
-        None => Ok(what),
-    }
-}
-
-/// The id of a run that is given as a `Run` or by its id.
-fn run_id(what: &str, run: &Bound<'_, PyAny>) -> PyResult<String> {
-    match run.cast::<Run>() {
-        Ok(run) => Ok(run.get().id().to_owned()),
-        Err(_) => params::text(what, run),
     }
 }
 

@@ -5,11 +5,10 @@
 
 use super::params::{is_enum, kind, label_text, text};
 use crate::errors::invalid;
-use crate::run::Run;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMapping, PyString};
-use tidalite::{Pattern, RunTargets};
+use tidalite::Pattern;
 
 /// What a name has to be, said explicitly. Made by `tidalite.exact` and `tidalite.glob`. Plain text is the name where
 /// something in the store bears exactly this name, and otherwise a glob.
@@ -61,29 +60,6 @@ pub(crate) fn names(what: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<Patter
     one_or_several(what, given, &|given| name(what, given))
 }
 
-/// One run, or several of which any may match. A `Run` or `RunInfo` stands for its id.
-pub(crate) fn runs(given: &Bound<'_, PyAny>) -> PyResult<Vec<Pattern>> {
-    const WHAT: &str = "a run";
-    one_or_several(WHAT, given, &|given| {
-        if let Ok(run) = given.cast::<Run>() {
-            return Ok(Some(Pattern::exact(run.get().id())));
-        }
-        if given.is_instance(&given.py().import("tidalite.records")?.getattr("RunInfo")?)? {
-            return Ok(Some(Pattern::exact(text(WHAT, &given.getattr("id")?)?)));
-        }
-        name(WHAT, given)
-    })
-}
-
-/// Runs for a change that cannot be undone: here text is the id of one run, and never a pattern.
-pub(crate) fn run_targets(given: &Bound<'_, PyAny>) -> PyResult<RunTargets> {
-    let add = |targets: RunTargets, run| match run {
-        Pattern::Text(id) | Pattern::Exact(id) => targets.run(id),
-        pattern => targets.matching(pattern),
-    };
-    Ok(runs(given)?.into_iter().fold(RunTargets::new(), add))
-}
-
 /// Labels that a series must carry: for each key one value, or several of which any may match.
 pub(crate) fn labels(given: &Bound<'_, PyAny>) -> PyResult<Vec<(String, Pattern)>> {
     let mapping = given.cast::<PyMapping>().map_err(|_| {
@@ -107,7 +83,7 @@ pub(crate) fn labels(given: &Bound<'_, PyAny>) -> PyResult<Vec<(String, Pattern)
 }
 
 /// The pattern of one value, or those of an iterable of values; `read` gives `None` for a value of another type.
-fn one_or_several(
+pub(crate) fn one_or_several(
     what: &str,
     given: &Bound<'_, PyAny>,
     read: &dyn Fn(&Bound<'_, PyAny>) -> PyResult<Option<Pattern>>,
@@ -145,7 +121,7 @@ fn is_regex(given: &Bound<'_, PyAny>) -> bool {
 }
 
 /// One name or pattern; `None` for a value of another type.
-fn name(what: &str, given: &Bound<'_, PyAny>) -> PyResult<Option<Pattern>> {
+pub(crate) fn name(what: &str, given: &Bound<'_, PyAny>) -> PyResult<Option<Pattern>> {
     if given.is_instance_of::<PyString>() {
         return text(what, given).map(|text| Some(Pattern::from(text)));
     }
