@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use tidalite::{Aggregate, Cursor, Labels, RunFilter, Transform, XAxis};
-use tidalite_query::NameMatcher;
+use tidalite_query::{NameMatcher, Pattern};
 
 fuzz_target!(|text: &str| {
     if let Ok(labels) = Labels::parse(text) {
@@ -21,9 +21,11 @@ fuzz_target!(|text: &str| {
         let written = filter.to_string();
         assert_eq!(RunFilter::parse(&written).expect("a filter's text is a filter").to_string(), written);
     }
-    if let Ok(matcher) = NameMatcher::with_regexes::<&str, _>(&[], &[text]) {
+    if let Ok(matcher) = NameMatcher::resolve(&[Pattern::regex(text)], |_| Ok(false)) {
         let _ = matcher.is_match("train/loss");
     }
+    let named = NameMatcher::resolve(&[Pattern::from(text)], |_| Ok(true)).expect("a text may be any name that exists");
+    assert!(named.is_match(text) && !named.is_match(&format!("{text}0")));
     if let Ok(aggregate) = text.parse::<Aggregate>() {
         let same = aggregate.to_string().parse::<Aggregate>();
         assert_eq!(same.expect("an aggregate's word is an aggregate"), aggregate);

@@ -172,7 +172,7 @@ def test_the_remaining_points_of_a_thinned_run_are_plain_parquet(tmp_path):
     table = pa.table({"run": ["old"] * len(steps), "metric": ["loss"] * len(steps), "step": steps, "time": times, "value": values})
     pq.write_table(table, tmp_path / "in.parquet")
     tidalite("import", tmp_path / "store", tmp_path / "in.parquet")
-    tidalite("thin", tmp_path / "store", "--run", "old", "--buckets", "100")
+    tidalite("thin", tmp_path / "store", "old", "--buckets", "100", "--yes")
     files = sorted(Path(tmp_path, "store", "parts").glob("*.parquet"))
     found = {name: rows(read(files)) for name, read in READERS.items()}
     left = found["pyarrow"]

@@ -51,7 +51,7 @@ pub(crate) fn maintainer(path: &Path) {
 pub(crate) fn thinner(path: &Path) {
     let store = options().open(path).unwrap();
     for round in 0.. {
-        let what = Thin::new().runs("*").buckets(256 >> (round % 4)).bucket_points(1);
+        let what = Thin::new().matching("*").buckets(256 >> (round % 4)).bucket_points(1);
         store.thin(&what).unwrap();
         say(round);
     }

@@ -20,6 +20,7 @@ mod forks;
 mod golden;
 mod kill;
 mod limits;
+mod names;
 mod process;
 mod process_fork;
 mod retract;

@@ -109,7 +109,7 @@ fn assert_sound(store: &Store, what: &str) {
 }
 
 fn thin_all(buckets: usize) -> Thin {
-    Thin::new().runs("*").buckets(buckets).bucket_points(3)
+    Thin::new().matching("*").buckets(buckets).bucket_points(3)
 }
 
 #[test]
@@ -192,11 +192,11 @@ fn only_finished_runs_that_are_named_are_thinned() {
     assert_eq!(kind(&Thin::new()), ErrorKind::Invalid);
     assert_eq!(kind(&Thin::new().run("old").buckets(0)), ErrorKind::Invalid);
     assert_eq!(kind(&Thin::new().run("no such")), ErrorKind::NotFound);
-    assert_eq!(kind(&Thin::new().runs("[")), ErrorKind::Invalid);
+    assert_eq!(kind(&Thin::new().matching("[")), ErrorKind::Invalid);
     let run = store.run("live").start().unwrap();
     run.log(0, &[("loss", 1.0)]).unwrap();
     assert_eq!(kind(&Thin::new().run("live")), ErrorKind::Busy);
-    let done = store.thin(&Thin::new().runs("*").buckets(64).bucket_points(3)).unwrap();
+    let done = store.thin(&Thin::new().matching("*").buckets(64).bucket_points(3)).unwrap();
     assert_eq!((done.runs, done.runs_running, done.series, done.points), (1, 1, 1, 5000));
     assert_eq!(done.series_small, 1, "the run of 100 points gains nothing");
     assert_eq!(points(&store.select().run("old")).unwrap().len() as u64, done.kept);
@@ -363,7 +363,7 @@ fn a_power_cut_at_any_step_leaves_the_state_before_or_after() {
 fn cut_everywhere(runs: &str, series: u64) {
     let filled = simulated();
     let fresh = || filled.kill();
-    let what = Thin::new().runs(runs).buckets(20).bucket_points(3);
+    let what = Thin::new().matching(runs).buckets(20).bucket_points(3);
     let shape = |store: &Store| {
         let lines = lines(&store.select());
         lines.values().map(|points| text(points)).collect::<Vec<_>>()

@@ -16,6 +16,7 @@ mod error;
 mod output;
 mod selection;
 mod table;
+mod targets;
 mod text;
 mod values;
 

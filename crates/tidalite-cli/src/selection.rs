@@ -7,7 +7,7 @@ use crate::error::{CliError, CliResult};
 use crate::text::{number, printable, time_text};
 use std::collections::BTreeSet;
 use std::ops::Bound;
-use tidalite::{Bounds, Labels, Selection, SeriesKey, Snapshot, Summary, XAxis};
+use tidalite::{Bounds, Labels, Pattern, Selection, SeriesKey, Snapshot, Summary, XAxis, similar_names};
 
 /// The most names in a message.
 const NAMES_SHOWN: usize = 5;
@@ -37,25 +37,30 @@ impl SelectionArgs {
         self.transform.iter().fold(select, |select, transform| select.transform(*transform))
     }
 
+    fn run_patterns(&self) -> impl Iterator<Item = Pattern> {
+        self.runs.iter().map(Pattern::from).chain(self.runs_regex.iter().map(Pattern::regex))
+    }
+
+    fn metric_patterns(&self) -> impl Iterator<Item = Pattern> {
+        self.metrics.iter().map(Pattern::from).chain(self.metrics_regex.iter().map(Pattern::regex))
+    }
+
     /// Narrows by runs, metrics and labels, but not by ranges.
     fn by_name(&self, mut select: Selection) -> Selection {
-        for glob in &self.runs {
-            select = select.runs(glob);
-        }
-        for regex in &self.runs_regex {
-            select = select.runs_regex(regex);
+        for run in self.run_patterns() {
+            select = select.runs(run);
         }
         for filter in &self.filters {
             select = select.where_runs(filter.clone());
         }
-        for glob in &self.metrics {
-            select = select.metrics(glob);
-        }
-        for regex in &self.metrics_regex {
-            select = select.metrics_regex(regex);
+        for metric in self.metric_patterns() {
+            select = select.metrics(metric);
         }
         for (key, value) in &self.labels {
             select = select.label(key, value);
+        }
+        for (key, regex) in &self.labels_regex {
+            select = select.label(key, Pattern::regex(regex));
         }
         select
     }
@@ -88,24 +93,14 @@ impl SelectionArgs {
             return say("the store holds no points yet".into());
         }
         let names = |of: fn(&SeriesKey) -> &str| all.iter().map(|(k, _)| of(k)).collect::<BTreeSet<_>>();
-        for glob in &self.runs {
-            if snapshot.select().runs(glob).summaries()?.is_empty() {
-                return say(missing("run", "runs", glob, &names(|k| &k.run)));
+        for run in self.run_patterns() {
+            if snapshot.select().runs(run.clone()).summaries()?.is_empty() {
+                return say(missing("run", "runs", &run.to_string(), &names(|k| &k.run)));
             }
         }
-        for glob in &self.metrics {
-            if snapshot.select().metrics(glob).summaries()?.is_empty() {
-                return say(missing("metric", "metrics", glob, &names(|k| &k.metric)));
-            }
-        }
-        for regex in &self.runs_regex {
-            if snapshot.select().runs_regex(regex).summaries()?.is_empty() {
-                return say(missing("run", "runs", regex, &names(|k| &k.run)));
-            }
-        }
-        for regex in &self.metrics_regex {
-            if snapshot.select().metrics_regex(regex).summaries()?.is_empty() {
-                return say(missing("metric", "metrics", regex, &names(|k| &k.metric)));
+        for metric in self.metric_patterns() {
+            if snapshot.select().metrics(metric.clone()).summaries()?.is_empty() {
+                return say(missing("metric", "metrics", &metric.to_string(), &names(|k| &k.metric)));
             }
         }
         for filter in &self.filters {
@@ -113,7 +108,7 @@ impl SelectionArgs {
                 return say(format!("no run matches the filter {}", printable(&filter.to_string())));
             }
         }
-        let no_labels = SelectionArgs { labels: Vec::new(), ..self.clone() };
+        let no_labels = SelectionArgs { labels: Vec::new(), labels_regex: Vec::new(), ..self.clone() };
         let unlabelled = no_labels.by_name(snapshot.select()).summaries()?;
         if unlabelled.is_empty() {
             return say("the runs and the metrics exist, but no run has these metrics".into());
@@ -121,7 +116,8 @@ impl SelectionArgs {
         let named = self.by_name(snapshot.select()).summaries()?;
         if named.is_empty() {
             let there: BTreeSet<&str> = unlabelled.iter().map(|(k, _)| k.labels.as_str()).collect();
-            let asked = self.labels.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(",");
+            let asked = self.labels.iter().chain(&self.labels_regex);
+            let asked = asked.map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(",");
             let there: Vec<&str> = there.into_iter().map(|l| if l.is_empty() { "none" } else { l }).collect();
             return say(format!(
                 "no series has the labels {}; labels that exist: {}",
@@ -153,7 +149,7 @@ fn ranges(series: &[(SeriesKey, Summary)]) -> String {
 }
 
 fn missing(one: &str, many: &str, glob: &str, names: &BTreeSet<&str>) -> String {
-    let near = nearest(glob, names);
+    let near = similar_names(glob, names.iter().copied());
     let there = if near.is_empty() {
         let some: Vec<&str> = names.iter().copied().collect();
         format!("{many} that exist: {}", listed(&some))
@@ -170,43 +166,6 @@ fn listed(names: &[&str]) -> String {
         text.push_str(&format!(" and {} more", names.len() - NAMES_SHOWN));
     }
     text
-}
-
-/// The names most similar to a pattern, best first: those that contain its text or differ in few letters.
-fn nearest<'a>(glob: &str, names: &BTreeSet<&'a str>) -> Vec<&'a str> {
-    let wanted: String =
-        glob.chars().filter(|c| !"*?[]{}\\".contains(*c)).flat_map(char::to_lowercase).collect();
-    if wanted.is_empty() {
-        return Vec::new();
-    }
-    let mut ranked: Vec<(usize, &str)> = Vec::new();
-    for name in names {
-        let lower = name.to_lowercase();
-        let last = lower.rsplit('/').next().unwrap_or(&lower);
-        let differ = distance(&wanted, &lower).min(distance(&wanted, last));
-        let within = lower.contains(&wanted) || (lower.len() > 2 && wanted.contains(&lower));
-        if within || differ <= (wanted.chars().count() / 3).max(1) {
-            ranked.push((if within { 0 } else { differ }, name));
-        }
-    }
-    ranked.sort();
-    ranked.into_iter().take(NAMES_SHOWN).map(|(_, name)| name).collect()
-}
-
-/// The edit distance: letters to insert, delete or replace (V. Levenshtein, 1965).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 /// The shortest names that distinguish the series: by run, metric, labels, or several of them.
@@ -238,19 +197,11 @@ mod tests {
     #[test]
     fn a_mistyped_name_finds_similar_names() {
         let names = BTreeSet::from(["train/loss", "val/loss", "lr", "accuracy", "grad_norm"]);
-        assert_eq!(nearest("los", &names), ["train/loss", "val/loss"]);
-        assert_eq!(nearest("acuracy", &names), ["accuracy"]);
-        assert_eq!(nearest("Grad*", &names), ["grad_norm"]);
-        assert_eq!(nearest("*", &names), Vec::<&str>::new());
+        assert!(missing("metric", "metrics", "los", &names).contains("similar: train/loss, val/loss"));
         assert!(
             missing("metric", "metrics", "qqq", &names)
                 .contains("metrics that exist: accuracy, grad_norm, lr")
         );
-    }
-
-    #[test]
-    fn the_edit_distance_counts_letters() {
-        assert_eq!([distance("", "abc"), distance("kitten", "sitting"), distance("a", "a")], [3, 3, 0]);
     }
 
     #[test]

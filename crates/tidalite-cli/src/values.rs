@@ -40,9 +40,18 @@ pub(crate) fn floats(text: &str) -> Result<Bounds<f64>, String> {
 
 /// `a..b` of times, in µs since 1970 UTC.
 pub(crate) fn times(text: &str) -> Result<Bounds<i64>, String> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| micros(d).unwrap_or(i64::MAX));
+    let now = now_us();
     let (a, b) = text.split_once("..").ok_or("give a range such as -1h.. or 2026-01-31..2026-02-01")?;
     ordered(Bounds { lo: end(a, |t| time(t, now))?, hi: end(b, |t| time(t, now))? })
+}
+
+/// One time, in µs since 1970 UTC.
+pub(crate) fn moment(text: &str) -> Result<i64, String> {
+    time(text, now_us())
+}
+
+fn now_us() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| micros(d).unwrap_or(i64::MAX))
 }
 
 fn end<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, String> {
@@ -125,6 +134,14 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
         _ => return Err(wrong()),
     };
     number.parse::<u64>().ok().and_then(|n| n.checked_mul(scale)).filter(|&n| n > 0).ok_or_else(wrong)
+}
+
+/// The most buckets of a thinned series.
+pub(crate) fn buckets(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|&n| n > 0)
+        .ok_or_else(|| format!("{text:?} is not a number of buckets; give at least 1"))
 }
 
 /// `key=value`.

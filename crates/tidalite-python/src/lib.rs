@@ -19,13 +19,14 @@ mod handles;
 mod progress;
 mod records;
 mod run;
+mod run_arguments;
 mod select_arguments;
 mod selection;
 mod store;
 mod system;
 mod table;
 
-use arguments::groups;
+use arguments::{groups, names};
 use pyo3::prelude::*;
 
 /// An embedded columnar store for streams of metrics: the compiled part.
@@ -40,9 +41,12 @@ fn _tidalite(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<table::AnswerTable>()?;
     module.add_class::<follow::Follow>()?;
     module.add_class::<groups::GroupBucket>()?;
+    module.add_class::<names::NamePattern>()?;
     module.add_function(wrap_pyfunction!(store::open, module)?)?;
     module.add_function(wrap_pyfunction!(groups::step_bucket, module)?)?;
     module.add_function(wrap_pyfunction!(groups::time_bucket, module)?)?;
     module.add_function(wrap_pyfunction!(selection::escape, module)?)?;
+    module.add_function(wrap_pyfunction!(names::exact, module)?)?;
+    module.add_function(wrap_pyfunction!(names::glob, module)?)?;
     exit::register(module)
 }

@@ -1,13 +1,12 @@
 //! The arguments of `Store.select`: what they select, and how a selection's repr shows them.
 
-use crate::arguments::names::{NamePattern, names};
-use crate::arguments::params::{label_pairs, texts};
+use crate::arguments::names::{labels, names};
 use crate::arguments::ranges::{half_open, range};
 use crate::arguments::time::to_us;
 use crate::errors::raise;
-use crate::run::Run;
+use crate::run_arguments::{run_filters, runs};
 use pyo3::prelude::*;
-use tidalite::{RunFilter, Selection, Store};
+use tidalite::{Selection, Store};
 
 pub(crate) struct SelectArguments<'a, 'py> {
     pub(crate) metrics: Option<&'a Bound<'py, PyAny>>,
@@ -29,27 +28,16 @@ impl SelectArguments<'_, '_> {
             .repeats(self.repeats.parse().map_err(raise)?)
             .history(self.history.parse().map_err(raise)?)
             .include_rewound(self.include_rewound);
-        if let Some(metrics) = self.metrics {
-            for name in names("a metric", metrics)? {
-                select = match name {
-                    NamePattern::Glob(glob) => select.metrics(glob),
-                    NamePattern::Regex(regex) => select.metrics_regex(regex),
-                };
-            }
+        for metric in self.metrics.map_or(Ok(Vec::new()), |m| names("a metric", m))? {
+            select = select.metrics(metric);
         }
-        if let Some(runs) = self.runs {
-            select = match runs.cast::<Run>() {
-                Ok(run) => select.run(run.get().id()),
-                Err(_) => names("a run", runs)?.into_iter().fold(select, |select, name| match name {
-                    NamePattern::Glob(glob) => select.runs(glob),
-                    NamePattern::Regex(regex) => select.runs_regex(regex),
-                }),
-            };
+        for run in self.runs.map_or(Ok(Vec::new()), runs)? {
+            select = select.runs(run);
         }
         for filter in self.filters.map_or(Ok(Vec::new()), run_filters)? {
             select = select.where_runs(filter);
         }
-        for (key, value) in self.labels.map_or(Ok(Vec::new()), label_pairs)? {
+        for (key, value) in self.labels.map_or(Ok(Vec::new()), labels)? {
             select = select.label(key, value);
         }
         if let Some(steps) = self.steps {
@@ -90,9 +78,4 @@ impl SelectArguments<'_, '_> {
         }
         shown.join(", ")
     }
-}
-
-/// One filter of runs as text, or several that must all match.
-pub(crate) fn run_filters(given: &Bound<'_, PyAny>) -> PyResult<Vec<RunFilter>> {
-    texts("a filter of runs", given)?.iter().map(|text| text.parse().map_err(raise)).collect()
 }

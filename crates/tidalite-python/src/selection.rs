@@ -354,7 +354,7 @@ fn positive(doing: &str, number: i64) -> PyResult<usize> {
         .ok_or_else(|| invalid(doing, format!("the number given is {number}"), "give at least 1"))
 }
 
-/// The pattern that matches exactly this name, whatever characters it contains.
+/// The text that stands for exactly this name within a glob, whatever characters it contains. For a whole name, see `exact`.
 ///
 /// >>> tidalite.escape("layers[0]")
 /// 'layers\\[0\\]'

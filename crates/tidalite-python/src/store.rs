@@ -1,7 +1,6 @@
 //! The function `open` and the Python class `Store`.
 
 use crate::append;
-use crate::arguments::names::{globs, names};
 use crate::arguments::params;
 use crate::arguments::time::duration;
 use crate::errors::{invalid, raise};
@@ -10,7 +9,8 @@ use crate::handles::{RunHandle, StoreHandle};
 use crate::progress::with_progress;
 use crate::records;
 use crate::run::Run;
-use crate::select_arguments::{SelectArguments, run_filters};
+use crate::run_arguments::{read_targets, run_filters, run_id};
+use crate::select_arguments::SelectArguments;
 use crate::selection::Selection;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -203,11 +203,14 @@ impl Store {
 
     /// Selects points. Reads nothing: a query of the selection does.
     ///
-    /// - `metrics`, `runs`: names or patterns (`*` any text, `?` one character, `[ab]`, `{a,b}`), regular expressions as
-    ///   `re.compile` makes them (which may match anywhere), or a list of these.
+    /// - `metrics`, `runs`: text, or a list of texts of which any may match. A text is the name of what bears exactly this name, and
+    ///   otherwise a glob (`*` any text, `?` one character, `[ab]`, `{a,b}`). Explicit forms are `tidalite.exact(...)`,
+    ///   `tidalite.glob(...)`, and regular expressions as `re.compile` makes them, which may match anywhere. `runs` takes `Run` and
+    ///   `RunInfo` objects too.
     /// - `where`: a filter of runs, or a list of filters that must all match. Fields are id, status, started, ended, parent,
     ///   params.<name> and labels.<name>; `tags has 'x'`, `has params.lr`, `id like 'a*'`, `in (…)`, and, or, not.
-    /// - `labels`: values, or patterns, that a series must carry.
+    /// - `labels`: the values that a series must carry, given as `metrics` are, or as numbers, bools or enums. Of a list any value may
+    ///   match; each label must match.
     /// - `steps`, `time`, `values`: half-open ranges (lo, hi); None leaves an end open. A bare int in `time` is microseconds since
     ///   1970 UTC; datetimes, pandas timestamps, `numpy.datetime64` and ISO 8601 text are accepted too.
     /// - `repeats`: which of several points of one step count: the 'last' written, the 'first', or 'all'.
@@ -280,6 +283,41 @@ impl Store {
         py.detach(|| self.handle.store.delete_run(&id)).map(|_| ()).map_err(raise)
     }
 
+    /// Deletes several runs, each as `delete_run` does, and returns their ids.
+    ///
+    /// - `runs`: ids, `Run` or `RunInfo` objects, or a list of these. Text is the id of one run, whatever characters it holds. Patterns
+    ///   must be asked for: `tidalite.glob("sweep-*")` or `re.compile(...)`.
+    /// - `where`: a filter of runs, or a list of filters that must all match, as in `select`.
+    /// - `before`: only runs that ended before this time.
+    /// - `dry_run`: whether to return the ids without deleting anything.
+    ///
+    /// At least one of the first three is required; what is chosen must fit all that are given. Raises NotFound, before anything is
+    /// deleted, if an id is of no run.
+    ///
+    /// >>> for i in range(3):
+    /// ...     store.run(f"sweep-{i}", params={"lr": i}).finish()
+    /// >>> store.delete_runs(tidalite.glob("sweep-*"), where="params.lr >= 1", dry_run=True)
+    /// ['sweep-1', 'sweep-2']
+    /// >>> store.delete_runs(["sweep-0", "sweep-2"])
+    /// ['sweep-0', 'sweep-2']
+    #[pyo3(signature = (runs=None, *, r#where=None, before=None, dry_run=false))]
+    fn delete_runs(
+        &self,
+        py: Python<'_>,
+        runs: Option<&Bound<'_, PyAny>>,
+        r#where: Option<&Bound<'_, PyAny>>,
+        before: Option<&Bound<'_, PyAny>>,
+        dry_run: bool,
+    ) -> PyResult<Vec<String>> {
+        let what = read_targets(runs, r#where, before)?;
+        let store = &self.handle.store;
+        py.detach(|| match dry_run {
+            true => Ok(store.snapshot()?.targets(&what)?.into_iter().map(|run| run.id).collect()),
+            false => store.delete_runs(&what),
+        })
+        .map_err(raise)
+    }
+
     /// The bytes of each run's points in the parts. They are exact where a page holds one series, otherwise shared by row count.
     /// Points still in logs are not counted.
     fn bytes_by_run(&self, py: Python<'_>) -> PyResult<BTreeMap<String, u64>> {
@@ -344,8 +382,9 @@ impl Store {
     /// highest point, the first NaN and infinities, and the exact count, sum, mean, spread and extremes of all its points there. The other
     /// points are deleted permanently, rewound and repeated ones included.
     ///
-    /// `runs` and `where` select runs as in `select`; at least one is required. A run that another process still writes to is refused
-    /// with `tidalite.Busy` if it is named, and skipped if a pattern or filter selects it. Totals, and charts and aggregates in buckets at
+    /// `runs`, `where` and `before` choose the runs as in `delete_runs`; at least one is required. A run that another process still
+    /// writes to is refused with `tidalite.Busy` if it is named, and skipped if a pattern or filter selects it. `dry_run=True` reports
+    /// what would be done, without doing it; it looks only at flushed points. Totals, and charts and aggregates in buckets at
     /// least as wide, answer as before. Finer queries (points, percentiles, ranges of values, transforms, ranges that cut a bucket) are
     /// answered from the remaining points. A series is left unchanged if a bucket would hold fewer than 32 points. Flushes first. The
     /// result is durable. `progress` is called with the points examined and the total.
@@ -358,27 +397,24 @@ impl Store {
     /// (20000, True)
     /// >>> store.select("loss", runs="old").aggregate("count").to_numpy()["count"]
     /// array([20000])
-    #[pyo3(signature = (runs=None, *, r#where=None, buckets=1024, progress=None))]
+    #[pyo3(signature = (runs=None, *, r#where=None, before=None, buckets=1024, dry_run=false, progress=None))]
+    #[allow(clippy::too_many_arguments)] // they are keywords
     fn thin<'py>(
         &self,
         py: Python<'py>,
         runs: Option<&Bound<'py, PyAny>>,
         r#where: Option<&Bound<'py, PyAny>>,
+        before: Option<&Bound<'py, PyAny>>,
         buckets: i64,
+        dry_run: bool,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let mut thin = Thin::new().buckets(usize::try_from(buckets).unwrap_or(0));
-        if let Some(runs) = runs {
-            thin = match runs.cast::<Run>() {
-                Ok(run) => thin.run(run.get().id()),
-                Err(_) => globs("thin", names("a run", runs)?)?.into_iter().fold(thin, Thin::runs),
-            };
-        }
-        for filter in r#where.map_or(Ok(Vec::new()), run_filters)? {
-            thin = thin.where_runs(filter);
-        }
-        let stats = with_progress(py, progress, |call| {
-            self.handle.store.thin_with(&thin, &|done, all| call.two(done, all))
+        let thin = Thin::new()
+            .targets(read_targets(runs, r#where, before)?)
+            .buckets(usize::try_from(buckets).unwrap_or(0));
+        let stats = with_progress(py, progress, |call| match dry_run {
+            true => self.handle.store.thin_dry_run_with(&thin, &|done, all| call.two(done, all)),
+            false => self.handle.store.thin_with(&thin, &|done, all| call.two(done, all)),
         })?;
         records::thin_stats(py, &stats)
     }
@@ -423,14 +459,6 @@ impl Store {
 
     fn __repr__(&self) -> String {
         format!("<tidalite.Store {:?}>", self.handle.store.path())
-    }
-}
-
-/// The id of a run that is given as a `Run` or by its id.
-fn run_id(what: &str, run: &Bound<'_, PyAny>) -> PyResult<String> {
-    match run.cast::<Run>() {
-        Ok(run) => Ok(run.get().id().to_owned()),
-        Err(_) => params::text(what, run),
     }
 }
 

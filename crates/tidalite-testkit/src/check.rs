@@ -11,7 +11,7 @@ use arrow::datatypes::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondTy
 use std::collections::BTreeSet;
 use std::ops::Bound;
 use tidalite::{
-    Aggregate, By, Error, Labels, Participant, Point, Repeats, Report, RunInfo, Selection, SeriesKey,
+    Aggregate, By, Error, Labels, Participant, Pattern, Point, Repeats, Report, RunInfo, Selection, SeriesKey,
     Snapshot, Store,
 };
 
@@ -26,20 +26,20 @@ pub fn unexpected(e: &Error) -> String {
 /// The selection that asks a question.
 pub fn select(of: Selection, ask: &Question) -> Selection {
     let mut select = of.repeats(ask.repeats).history(ask.history).include_rewound(ask.hidden);
+    let pattern = |name: &NameTest| match name {
+        NameTest::Exact(name) => Pattern::exact(name),
+        NameTest::Prefix(prefix) => Pattern::glob(format!("{prefix}*")),
+        NameTest::Text(text) => Pattern::from(text),
+        NameTest::Glob(glob) => Pattern::glob(glob),
+    };
     for name in &ask.runs {
-        select = match name {
-            NameTest::Exact(n) => select.run(n.as_str()),
-            NameTest::Prefix(p) => select.runs(format!("{p}*")),
-        };
+        select = select.runs(pattern(name));
     }
     for name in &ask.metrics {
-        select = match name {
-            NameTest::Exact(n) => select.metric(n.as_str()),
-            NameTest::Prefix(p) => select.metrics(format!("{p}*")),
-        };
+        select = select.metrics(pattern(name));
     }
     for (key, value) in &ask.labels {
-        select = select.label(key.as_str(), value.as_str());
+        select = select.label(key, pattern(value));
     }
     select.steps(range(ask.steps)).times_us(range(ask.times_us)).values(ask.values.0, ask.values.1)
 }

@@ -10,12 +10,12 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use std::fmt;
 use tidalite::{History, Labels, Repeats};
 
-/// Run ids. No character in them has a meaning.
+/// Run ids. One is also a glob over all of them.
 pub const RUNS: [&str; 4] = ["run-a", "run-b/../🌊", "*", "run-"];
-/// Metric names.
-pub const METRICS: [&str; 5] = ["loss", "acc", "grad/norm\0", "x[0]{,}", "los"];
+/// Metric names. One matches another as a glob, and not itself.
+pub const METRICS: [&str; 6] = ["loss", "acc", "grad/norm\0", "x[0]{,}", "los", "x0"];
 /// Labels by their canonical text.
-pub const LABELS: [&str; 4] = ["", "rank=0", "rank=1", "host=a\\,b,rank=0"];
+pub const LABELS: [&str; 5] = ["", "rank=0", "rank=1", "host=a\\,b,rank=0", "rank=[01]"];
 
 /// One operation. `store` is the index of the machine's store that does it. Each store has its own log writer.
 #[derive(Clone, PartialEq)]
@@ -356,9 +356,11 @@ fn draw_op(seed: u64, stores: usize, mix: Mix) -> Op {
 
 fn draw_ask(random: &mut Random) -> Question {
     let mut ask = Question::all([Repeats::Last, Repeats::First, Repeats::All][at(random, 3)]);
-    let name = |random: &mut Random, names: &[&str], prefix: &str| match random.below(3) {
+    let name = |random: &mut Random, names: &[&str], prefix: &str| match random.below(5) {
         0 => vec![],
-        1 => vec![NameTest::Exact(names[at(random, names.len())].into()), NameTest::Exact(names[0].into())],
+        1 => vec![NameTest::Text(names[at(random, names.len())].into())],
+        2 => vec![NameTest::Glob(names[at(random, names.len())].into()), NameTest::Text(names[0].into())],
+        3 => vec![NameTest::Exact(names[at(random, names.len())].into()), NameTest::Exact(names[0].into())],
         _ => vec![NameTest::Prefix(prefix.into())],
     };
     ask.history = [History::Own, History::Inherited, History::InheritedWithTelemetry][at(random, 3)];
@@ -366,7 +368,8 @@ fn draw_ask(random: &mut Random) -> Question {
     ask.runs = name(random, &RUNS, "run-");
     ask.metrics = name(random, &METRICS, "lo");
     if random.below(4) == 0 {
-        ask.labels = vec![("rank".into(), random.below(2).to_string())];
+        let value = |random: &mut Random| NameTest::Text(["0", "1", "[01]", "*"][at(random, 4)].into());
+        ask.labels = (0..1 + random.below(2)).map(|_| ("rank".into(), value(random))).collect();
     }
     let (lo, width) = (-2 + random.below(20) as i64, random.below(12) as i64);
     match random.below(6) {

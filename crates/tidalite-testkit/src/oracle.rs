@@ -348,6 +348,9 @@ impl Oracle {
     /// The points asked for: series ascending, in each by step and then by the order of writing.
     pub fn answer(&self, ask: &Question) -> ExpectedPoints {
         let infos = self.runs(|_| true);
+        let ids: Vec<&str> = infos.iter().map(|r| r.id.as_str()).collect();
+        let there: Vec<&SeriesKey> = self.seen(true).into_iter().map(|(_, w)| &w.key).collect();
+        let ask = &ask.settled(&ids, &there);
         let seen = self.seen(ask.hidden);
         let fork =
             |r: &RunInfo| r.parent.as_ref().and_then(|p| Some((r.id.clone(), (p.run.clone(), p.step?))));

@@ -70,6 +70,7 @@ pub use upkeep::flush::FlushStats;
 pub use upkeep::report::{Finding, FindingKind, Report};
 pub use upkeep::thin::options::{Thin, ThinStats};
 pub use view::lineage::History;
+pub use view::run_targets::RunTargets;
 pub use view::snapshot::Snapshot;
 pub use view::stats::Stats;
 pub use write::builder::RunBuilder;
@@ -86,9 +87,9 @@ pub use tidalite_model::{
     Point, Result, RunInfo, Seq, SeriesKey, Status, StepRange, Summary, TIME_US_MAX, TIME_US_MIN,
 };
 pub use tidalite_query::{
-    Aggregate, AlignOn, By, ChartBucket, ChartBuckets, Compare, Fill, Percent, Repeats, RunField, RunFilter,
-    Transform, XAxis, aggregate_schema, band_schema, chart_schema, over_band_schema, over_chart_schema,
-    over_points_schema, points_schema,
+    Aggregate, AlignOn, By, ChartBucket, ChartBuckets, Compare, Fill, Pattern, Percent, Repeats, RunField,
+    RunFilter, Transform, XAxis, aggregate_schema, band_schema, chart_schema, over_band_schema,
+    over_chart_schema, over_points_schema, points_schema, similar_names,
 };
 
 /// The file system that [`Options::vfs`] takes: for the tests of this project.

@@ -38,8 +38,9 @@ Examples:
 pub(crate) struct RunsArgs {
     /// The folder of the store.
     pub(crate) store: PathBuf,
-    /// Runs whose id matches. Repeatable; any may match.
-    #[arg(short, long = "run", value_name = "GLOB")]
+    /// The run of this id; if there is none, runs that match it as a glob (`*` any text, `?` one character, `[ab]`,
+    /// `{a,b}`). Repeatable; any may match.
+    #[arg(short, long = "run", value_name = "ID")]
     pub(crate) runs: Vec<String>,
     /// Runs that match a filter, such as `params.lr > 1e-3 and tags has "baseline"`. Given several times, all must match.
     #[arg(short = 'w', long = "where", value_name = "FILTER")]
@@ -74,8 +75,8 @@ Examples:
 pub(crate) struct MetricsArgs {
     /// The folder of the store.
     pub(crate) store: PathBuf,
-    /// Only in runs whose id matches. Repeatable; any may match.
-    #[arg(short, long = "run", value_name = "GLOB")]
+    /// Only in the run of this id; if there is none, in runs that match it as a glob. Repeatable; any may match.
+    #[arg(short, long = "run", value_name = "ID")]
     pub(crate) runs: Vec<String>,
     /// Runs that match a filter, such as `params.lr > 1e-3 and tags has "baseline"`. Given several times, all must match.
     #[arg(short = 'w', long = "where", value_name = "FILTER")]

@@ -1,8 +1,9 @@
 //! The arguments of `flush`, `compact`, `thin`, `delete` and `verify`.
 
+use super::targets::TargetArgs;
+use crate::values;
 use clap::Args;
 use std::path::PathBuf;
-use tidalite::RunFilter;
 
 /// `flush`.
 #[derive(Debug, Args)]
@@ -38,25 +39,21 @@ Totals stay exact, and so do charts and aggregates in buckets at least as wide. 
 (points, percentiles, ranges of values, transforms, ranges that cut a bucket) see only the points \
 that are left.
 
-A run that a process still writes to is an error if --run names it, and is skipped if a pattern or \
-filter matches it. A series stays unchanged if a bucket would hold fewer than 32 points; use fewer \
+A run that a process still writes to is an error if it is named, and is skipped if a glob or filter \
+chooses it. A series stays unchanged if a bucket would hold fewer than 32 points; use fewer \
 buckets to thin more.
 
 Examples:
-  tidalite thin metrics --run 'sweep-3-*' --dry-run
-  tidalite thin metrics --where 'ended < \"2026-01-01\" and not tags has \"keep\"'
-  tidalite thin metrics --run resnet-42 --buckets 200")]
+  tidalite thin metrics resnet-42 resnet-43 --buckets 200
+  tidalite thin metrics --match 'sweep-3-*' --dry-run
+  tidalite thin metrics --before -30d --where 'not tags has \"keep\"' --yes")]
 pub(crate) struct ThinArgs {
     /// The folder of the store.
     pub(crate) store: PathBuf,
-    /// Runs whose id matches. Repeatable; any may match.
-    #[arg(short, long = "run", value_name = "GLOB", required_unless_present = "filters")]
-    pub(crate) runs: Vec<String>,
-    /// Runs that match a filter, such as `ended < "2026-01-01"`. Repeatable; all must match, and --run too.
-    #[arg(short = 'w', long = "where", value_name = "FILTER")]
-    pub(crate) filters: Vec<RunFilter>,
+    #[command(flatten)]
+    pub(crate) targets: TargetArgs,
     /// The most buckets per series. Charts with at most this many buckets do not change.
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 1024)]
+    #[arg(short = 'n', long, value_name = "N", default_value = "1024", value_parser = values::buckets)]
     pub(crate) buckets: usize,
     /// Report what would be done, without doing it; looks only at flushed points.
     #[arg(long)]
@@ -66,20 +63,18 @@ pub(crate) struct ThinArgs {
 /// `delete`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Everything written to the run so far disappears from every answer at once, permanently. `compact`
-frees the disk space.
+Lists the runs and asks. Then everything written to them so far disappears from every answer,
+permanently. `compact` frees the disk space. If one of the ids is of no run, nothing is deleted.
 
 Examples:
-  tidalite delete metrics resnet-42
-  tidalite delete metrics resnet-42 --yes && tidalite compact metrics")]
+  tidalite delete metrics resnet-42 resnet-43
+  tidalite delete metrics --match 'sweep-3-*' --where 'status = \"failed\"'
+  tidalite delete metrics --before -90d --yes && tidalite compact metrics")]
 pub(crate) struct DeleteArgs {
     /// The folder of the store.
     pub(crate) store: PathBuf,
-    /// The run's exact id, not a glob.
-    pub(crate) run: String,
-    /// Do not ask for confirmation.
-    #[arg(short, long)]
-    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) targets: TargetArgs,
 }
 
 /// `verify`.

@@ -11,6 +11,7 @@ mod listing;
 mod maintenance;
 mod points;
 mod selection;
+mod targets;
 mod transfer;
 
 pub(crate) use demo::{DemoArgs, DemoTrainArgs, DemoWatchArgs};
@@ -19,6 +20,7 @@ pub(crate) use listing::{InfoArgs, MetricsArgs, RunOrder, RunsArgs, SpaceBy};
 pub(crate) use maintenance::{CompactArgs, DeleteArgs, FlushArgs, ThinArgs, VerifyArgs};
 pub(crate) use points::{ChartArgs, FollowArgs, QueryArgs};
 pub(crate) use selection::SelectionArgs;
+pub(crate) use targets::TargetArgs;
 pub(crate) use transfer::{BackupArgs, ExportArgs, ImportArgs, TimeUnitArg};
 
 use clap::{Parser, Subcommand};
@@ -79,7 +81,7 @@ pub(crate) enum Command {
     Compact(CompactArgs),
     /// Reduce old runs to an outline and exact summaries, to free disk space.
     Thin(ThinArgs),
-    /// Delete a run and all its points.
+    /// Delete runs and all their points.
     Delete(DeleteArgs),
     /// Read every byte and report what is damaged.
     Verify(VerifyArgs),

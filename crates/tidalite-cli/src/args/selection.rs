@@ -7,11 +7,12 @@ use tidalite::{Bounds, History, Repeats, RunFilter, Transform};
 /// The selection: runs, metrics, labels and ranges.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SelectionArgs {
-    /// Metrics whose name matches (`*` any text, `?` one character, `[ab]`, `{a,b}`). Repeatable; any may match.
-    #[arg(short, long = "metric", value_name = "GLOB")]
+    /// A metric of this name; if there is none, metrics that match it as a glob (`*` any text, `?` one character,
+    /// `[ab]`, `{a,b}`). Repeatable; any may match.
+    #[arg(short, long = "metric", value_name = "NAME")]
     pub(crate) metrics: Vec<String>,
-    /// Runs whose id matches. Repeatable; any may match.
-    #[arg(short, long = "run", value_name = "GLOB")]
+    /// The run of this id; if there is none, runs that match it as a glob. Repeatable; any may match.
+    #[arg(short, long = "run", value_name = "ID")]
     pub(crate) runs: Vec<String>,
     /// Metrics whose name contains a match of a regular expression. Repeatable; any of these or of --metric may match.
     #[arg(long = "metric-regex", value_name = "REGEX")]
@@ -22,9 +23,13 @@ pub(crate) struct SelectionArgs {
     /// Runs that match a filter, such as `params.lr > 1e-3 and tags has "baseline"`. Given several times, all must match.
     #[arg(short = 'w', long = "where", value_name = "FILTER")]
     pub(crate) filters: Vec<RunFilter>,
-    /// Series with this label; the value may be a glob. Repeatable; all must match.
+    /// Series with this label; if none has this value, with a value that matches it as a glob. Repeatable; any value of
+    /// a key may match, and each key must.
     #[arg(short, long = "label", value_name = "KEY=VALUE", value_parser = values::label)]
     pub(crate) labels: Vec<(String, String)>,
+    /// Series whose label contains a match of a regular expression. Repeatable, as --label.
+    #[arg(long = "label-regex", value_name = "KEY=REGEX", value_parser = values::label)]
+    pub(crate) labels_regex: Vec<(String, String)>,
     /// Steps from A up to but not including B: `100..200`, `1000..`, `..50`, `0..=99`, or one step.
     #[arg(long, value_name = "A..B", value_parser = values::steps, allow_hyphen_values = true)]
     pub(crate) steps: Option<Bounds<i64>>,

@@ -27,6 +27,7 @@ pub(crate) fn run(context: &Context, args: &MetricsArgs) -> CliResult {
         runs_regex: Vec::new(),
         filters: args.filters.clone(),
         labels: Vec::new(),
+        labels_regex: Vec::new(),
         steps: None,
         time: None,
         values: None,

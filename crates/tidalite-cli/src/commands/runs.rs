@@ -17,10 +17,10 @@ pub(crate) fn run(context: &Context, args: &RunsArgs) -> CliResult {
     if !args.runs.is_empty() {
         let all = runs.len();
         let mut matching = BTreeSet::new();
-        for glob in &args.runs {
-            matching.extend(snapshot.runs_matching(glob)?.into_iter().map(|r| r.id));
+        for text in &args.runs {
+            matching.extend(snapshot.runs_matching(text)?.into_iter().map(|r| r.id));
         }
-        runs.retain(|r| args.runs.contains(&r.id) || matching.contains(&r.id));
+        runs.retain(|r| matching.contains(&r.id));
         if runs.is_empty() {
             let globs = args.runs.join(", ");
             let text = format!("nothing matches: none of the {all} runs matches {globs}");

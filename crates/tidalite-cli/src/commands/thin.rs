@@ -4,21 +4,22 @@ use crate::args::{Format, ThinArgs};
 use crate::context::{Context, ProgressUnit};
 use crate::error::CliResult;
 use crate::output::{AnswerColumns, print_one, print_text};
+use crate::targets::TargetVerb;
 use crate::text::human_bytes;
 use std::time::Instant;
 use tidalite::ThinStats;
 
+const VERB: TargetVerb = TargetVerb { now: "thin", done: "thinned" };
+
 /// Runs the command.
 pub(crate) fn run(context: &Context, args: &ThinArgs) -> CliResult {
     let format = context.format()?;
-    let mut what = tidalite::Thin::new().buckets(args.buckets);
-    for glob in &args.runs {
-        what = what.runs(glob);
-    }
-    for filter in &args.filters {
-        what = what.where_runs(filter.clone());
-    }
     let store = if args.dry_run { context.read(&args.store)? } else { context.write(&args.store)? };
+    let runs = args.targets.chosen(&store.snapshot()?)?;
+    if !args.dry_run && !runs.is_empty() {
+        args.targets.confirm(context, VERB, &runs)?;
+    }
+    let what = tidalite::Thin::new().buckets(args.buckets).targets(args.targets.targets());
     let there = store.stats()?;
     let before = there.bytes();
     let start = Instant::now();

@@ -143,6 +143,73 @@ fn deleting_a_run_needs_confirmation() {
 }
 
 #[test]
+fn runs_to_change_are_named_exactly_unless_a_pattern_is_asked_for() {
+    let sample = Sample::new();
+    let ids = || {
+        let rows = sample.run("runs", &["--format", "json"]).rows();
+        rows.iter().map(|r| r["run"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    for command in ["thin", "delete"] {
+        let run = |flags: &[&str]| sample.run(command, &[flags, &["--yes"]].concat());
+        assert!(run(&[]).fails(2).contains("--match"), "no runs are chosen by default");
+        assert!(run(&["lr-0.1", "lr-*"]).fails(3).contains("there is no run \"lr-*\"; similar: \"lr-0.1\""));
+        assert!(run(&["-r", "lr-3"]).fails(3).contains("similar: \"lr-2\""));
+        assert!(run(&["--match", "x*"]).fails(3).contains("none of the 2 runs matches x*"));
+        assert!(run(&["--match", "["]).fails(1).contains("byte 0"));
+        assert!(run(&["--before", "soon"]).fails(2).contains("-1h"));
+        let asked = sample.run(command, &["--match", "lr-*"]);
+        let done = if command == "thin" { "thinned" } else { "deleted" };
+        let says = format!("2 runs with 600 points of 6 series were not {done}; `--yes`");
+        assert!(asked.fails(2).contains(&says), "{}", asked.err);
+        assert!(asked.err.contains("\n  lr-0.1: finished"), "{}", asked.err);
+        for none in [&["--before", "2000-01-01"][..], &["lr-2", "-w", "params.lr < 1"]] {
+            assert!(run(none).ok().starts_with(&format!("nothing to {command}\n")), "{none:?}");
+        }
+    }
+    assert_eq!(ids(), ["lr-0.1", "lr-2"]);
+    let store = tidalite::Store::open(sample.path()).unwrap();
+    for id in ["*", "lr[2]", "lr2"] {
+        store.run(id).start().unwrap().finish().unwrap();
+    }
+    store.close().unwrap();
+    assert_eq!(sample.run("runs", &["-r", "lr[2]", "--format", "json"]).rows()[0]["run"], "lr[2]");
+    let delete = |flags: &[&str]| sample.run("delete", &[flags, &["--yes", "--format", "json"]].concat());
+    assert_eq!(delete(&["*", "-r", "lr[2]"]).rows().len(), 2);
+    assert_eq!(ids(), ["lr-0.1", "lr-2", "lr2"]);
+    let listed = delete(&["lr2", "--match", "lr-*", "-w", "params.lr > 1"]);
+    assert!(listed.err.contains("delete run lr-2 with 300 points"), "{}", listed.err);
+    assert_eq!(ids(), ["lr-0.1", "lr2"]);
+    assert_eq!(delete(&["--before", "+1h"]).rows().len(), 2);
+}
+
+#[test]
+fn a_text_selects_what_bears_it_as_a_name() {
+    let sample = Sample::new();
+    let store = tidalite::Store::open(sample.path()).unwrap();
+    let run = store.run("r{1}").start().unwrap();
+    for (host, value) in [("n[1]", 1.0), ("n1", 2.0)] {
+        let at = tidalite::RowAt::step(0).labels(tidalite::Labels::new([("host", host)]).unwrap());
+        run.log_at(&at, &[("x[0]", value), ("x0", value)]).unwrap();
+    }
+    drop(run);
+    store.close().unwrap();
+    let count = |flags: &[&str]| {
+        let answer = sample.run("query", &[flags, &["--format", "json"]].concat());
+        if answer.code == Some(3) { 0 } else { answer.rows().len() }
+    };
+    assert_eq!(count(&["-m", "x[0]"]), 2);
+    assert_eq!(count(&["-r", "r{1}"]), 4);
+    assert_eq!(count(&["-l", "host=n[1]"]), 2);
+    assert_eq!(count(&["-l", "host=n[1]", "-l", "host=n1", "-m", "x0"]), 2);
+    assert_eq!(count(&["--label-regex", "host=^n.$"]), 2);
+    assert_eq!(count(&["--label-regex", "host=^m"]), 0);
+    let metrics = sample.run("metrics", &["-r", "r{1}", "--format", "json"]);
+    assert_eq!(metrics.rows().len(), 2);
+    let chart = sample.run("chart", &["-m", "x[0]", "--format", "json"]);
+    assert!(chart.rows().iter().all(|r| r["metric"] == "x[0]"));
+}
+
+#[test]
 fn selected_runs_are_thinned() {
     let sample = Sample::new();
     let store = tidalite::Store::open(sample.path()).unwrap();
@@ -154,15 +221,17 @@ fn selected_runs_are_thinned() {
     store.close().unwrap();
     let thin = |flags: &[&str]| sample.run("thin", flags);
     assert!(thin(&[]).fails(2).contains("--run"), "no runs are selected by default");
-    assert!(thin(&["-r", "no such"]).fails(1).contains("there is no run"));
-    assert!(thin(&["-r", "long", "-n", "0"]).fails(1).contains("0 buckets"));
+    assert!(thin(&["-r", "no such"]).fails(3).contains("there is no run"));
+    assert!(thin(&["-r", "long", "-n", "0"]).fails(2).contains("at least 1"));
+    assert!(thin(&["long"]).fails(2).contains("run long with 20000 points of 1 series was not thinned"));
     assert!(thin(&["-w", "ended < \"1999-01-01\""]).ok().starts_with("nothing to thin"));
     sample.run("flush", &["-q"]).ok();
-    let planned = thin(&["-r", "l*", "-n", "100", "--dry-run"]);
+    let planned = thin(&["--match", "l*", "-n", "100", "--dry-run"]);
     assert!(planned.ok().starts_with("would thin 1 series of 1 runs: "), "{}", planned.text());
     assert!(planned.ok().contains(" of 20000 points stay"), "{}", planned.text());
     assert!(planned.ok().contains("6 series stay unchanged"), "{}", planned.text());
-    let done = thin(&["-r", "l*", "-w", "started > \"2020-01-01\"", "-n", "100", "--format", "json"]);
+    let done =
+        thin(&["--match", "l*", "-w", "started > \"2020-01-01\"", "-n", "100", "--yes", "--format", "json"]);
     let done: Value = serde_json::from_str(done.ok()).unwrap();
     assert_eq!((&done["runs"], &done["series"], &done["points"]), (&1.into(), &1.into(), &20_000.into()));
     assert!(done["kept"].as_u64().unwrap() < 400);
@@ -172,7 +241,7 @@ fn selected_runs_are_thinned() {
     assert_eq!(ask(&["--format", "json"]).rows()[0]["count"], 20_000);
     assert!(ask(&["--explain"]).ok().contains("1 thinned"), "{}", ask(&["--explain"]).text());
     assert!(sample.run("info", &[]).ok().contains("more thinned to summaries"));
-    assert!(thin(&["-r", "long", "-n", "50"]).ok().contains("thinned 1 series of 1 runs in"));
+    assert!(thin(&["-r", "long", "-n", "50", "--yes"]).ok().contains("thinned 1 series of 1 runs in"));
     assert!(sample.run("verify", &[]).ok().contains("sound"));
 }
 

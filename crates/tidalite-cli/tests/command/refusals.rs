@@ -12,7 +12,7 @@ const COMMANDS: [(&str, &[&str]); 12] = [
     ("export", &["-o", "x.csv"]),
     ("flush", &[]),
     ("compact", &[]),
-    ("thin", &["-r", "*", "--dry-run"]),
+    ("thin", &["--match", "*", "--dry-run"]),
     ("verify", &[]),
     ("backup", &["copy"]),
 ];

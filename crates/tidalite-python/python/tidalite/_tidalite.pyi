@@ -1,9 +1,10 @@
 """Types of the compiled part. The docstrings are in the compiled part: `help(tidalite.Store)`."""
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from enum import Enum
 from os import PathLike
 from pathlib import Path
-from re import Pattern
 from types import TracebackType
 from typing import Any, Literal, Self, SupportsFloat, SupportsIndex, final
 
@@ -19,7 +20,11 @@ type _Time = int | datetime | numpy.datetime64 | str
 type _Range[T] = tuple[T | None, T | None] | slice[T | None, T | None, None]
 type _By = str | Bucket
 type _Names = str | Sequence[str]
-type _Patterns = str | Pattern[str] | Sequence[str | Pattern[str]]
+type _Pattern = str | Pattern | re.Pattern[str]
+type _Patterns = _Pattern | Iterable[_Pattern]
+type _Runs = _Pattern | Run | RunInfo | Iterable[_Pattern | Run | RunInfo]
+type _Scalar = str | bool | int | float | Enum | numpy.generic
+type _Label = _Scalar | Pattern | re.Pattern[str]
 type _Axis = Literal["step", "time", "elapsed"] | str
 
 __all__ = [
@@ -40,10 +45,13 @@ __all__ = [
     "Table",
     "Follow",
     "Bucket",
+    "Pattern",
     "open",
     "step_bucket",
     "time_bucket",
     "escape",
+    "exact",
+    "glob",
 ]
 
 __version__: str
@@ -71,9 +79,16 @@ def open(
 def step_bucket(width: int) -> Bucket: ...
 def time_bucket(width: str | int | timedelta) -> Bucket: ...
 def escape(name: str) -> str: ...
+def exact(name: str) -> Pattern: ...
+def glob(pattern: str) -> Pattern: ...
 
 @final
 class Bucket:
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Pattern:
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
@@ -97,9 +112,9 @@ class Store:
         self,
         metrics: _Patterns | None = None,
         *,
-        runs: _Patterns | Run | None = None,
+        runs: _Runs | None = None,
         where: _Names | None = None,
-        labels: Mapping[str, object] | None = None,
+        labels: Mapping[str, _Label | Iterable[_Label]] | None = None,
         steps: _Range[int] | range | None = None,
         time: _Range[_Time] | None = None,
         values: _Range[float] | None = None,
@@ -109,6 +124,14 @@ class Store:
     ) -> Selection: ...
     def runs(self, where: _Names | None = None) -> Runs: ...
     def delete_run(self, run: str | Run) -> None: ...
+    def delete_runs(
+        self,
+        runs: _Runs | None = None,
+        *,
+        where: _Names | None = None,
+        before: _Time | None = None,
+        dry_run: bool = False,
+    ) -> list[str]: ...
     def bytes_by_run(self) -> dict[str, int]: ...
     def bytes_by_metric(self) -> dict[str, int]: ...
     def metrics(self) -> list[str]: ...
@@ -120,10 +143,12 @@ class Store:
     def compact(self, progress: Callable[[int, int], object] | None = None) -> CompactStats: ...
     def thin(
         self,
-        runs: _Patterns | Run | None = None,
+        runs: _Runs | None = None,
         *,
         where: _Names | None = None,
+        before: _Time | None = None,
         buckets: int = 1024,
+        dry_run: bool = False,
         progress: Callable[[int, int], object] | None = None,
     ) -> ThinStats: ...
     def backup(self, path: str | PathLike[str], progress: Callable[[int, int], object] | None = None) -> None: ...

@@ -130,9 +130,41 @@ pub(crate) fn label_pairs(given: &Bound<'_, PyAny>) -> PyResult<Vec<(String, Str
         if value.is_none() {
             return Err(PyTypeError::new_err(format!("label {key:?} is None; leave it out")));
         }
-        Ok((key, value.str()?.to_str()?.to_owned()))
+        let value = label_text(&value)?.ok_or_else(|| {
+            let kind = kind(&value);
+            PyTypeError::new_err(format!(
+                "label {key:?} is a {kind}; give text, a number, a bool or an enum, or str(value)"
+            ))
+        })?;
+        Ok((key, value))
     };
     mapping.items()?.iter().map(pair).collect()
+}
+
+/// The text of a label's value: of text, a number, a bool, an enum, or a scalar of NumPy, torch or jax; `None` for
+/// anything else, whose text says more about the object than about the series.
+pub(crate) fn label_text(value: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
+    if value.is_instance_of::<PyString>() && !is_enum(value)? {
+        return text("a label's value", value).map(Some);
+    }
+    if is_enum(value)?
+        || value.is_instance_of::<PyBool>()
+        || value.is_instance_of::<PyInt>()
+        || value.is_instance_of::<PyFloat>()
+    {
+        return Ok(Some(value.str()?.to_str()?.to_owned()));
+    }
+    // A tensor of one number has the text `tensor(3)`, and its item the text `3`.
+    if value.hasattr("ndim")? && value.hasattr("item")? && value.getattr("ndim")?.eq(0)? {
+        let item = value.call_method0("item")?;
+        return if item.hasattr("ndim")? { Ok(None) } else { label_text(&item) };
+    }
+    Ok(None)
+}
+
+/// Whether a value is a member of an enum.
+pub(crate) fn is_enum(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    value.is_instance(&value.py().import("enum")?.getattr("Enum")?)
 }
 
 /// Labels as a dict.

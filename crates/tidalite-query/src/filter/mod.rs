@@ -5,12 +5,14 @@
 
 mod compare;
 mod glob;
+mod pattern;
 mod point_filter;
 mod rfc3339;
 mod run_filter;
 mod series_filter;
 
 pub use compare::{Compare, compare_int_float};
+pub use pattern::Pattern;
 pub use point_filter::{PointFilter, Verdict};
 pub use rfc3339::{TimeText, parse_time};
 pub use run_filter::{RunField, RunFilter, param_named};

@@ -1,6 +1,7 @@
 //! Which series a query takes: by run, by metric and by labels.
 
 use super::glob::{Glob, shown};
+use super::pattern::Pattern;
 use regex::{Regex, RegexSet};
 use tidalite_model::{Error, Labels, Result, SeriesKey};
 
@@ -28,36 +29,51 @@ struct NamePatterns {
 }
 
 impl NameMatcher {
-    /// Takes what any of the patterns takes; without patterns, nothing.
+    /// Takes what any of these globs takes; without globs, nothing.
     ///
     /// # Errors
-    /// `Invalid` where a pattern is malformed; the message gives the byte.
-    pub fn new<S: AsRef<str>>(patterns: &[S]) -> Result<Self> {
-        Self::with_regexes::<S, &str>(patterns, &[])
+    /// `Invalid` where a glob is malformed; the message gives the byte.
+    pub fn new<S: AsRef<str>>(globs: &[S]) -> Result<Self> {
+        let globs: Vec<Pattern> = globs.iter().map(|g| Pattern::glob(g.as_ref())).collect();
+        Self::resolve(&globs, |_| Ok(false))
     }
 
-    /// Takes what any of the patterns takes, and the names in which any of the regular expressions matches anywhere.
+    /// Takes what any of the patterns takes; without patterns, nothing. A text is a name where `exists` says that
+    /// something bears it, and otherwise a glob. `exists` is asked only about texts that differ as name and as glob.
     ///
     /// ```
-    /// use tidalite_query::NameMatcher;
-    /// let metrics = NameMatcher::with_regexes(&["loss"], &["^layer[0-9]+/"])?;
-    /// assert!(metrics.is_match("loss") && metrics.is_match("layer12/norm") && !metrics.is_match("layer/norm"));
+    /// use tidalite_query::{NameMatcher, Pattern};
+    /// let patterns = [Pattern::from("x[0]"), Pattern::regex("^layer[0-9]+/")];
+    /// let there = NameMatcher::resolve(&patterns, |name| Ok(name == "x[0]"))?;
+    /// assert!(there.is_match("x[0]") && !there.is_match("x0") && there.is_match("layer12/norm"));
+    /// let absent = NameMatcher::resolve(&patterns, |_| Ok(false))?;
+    /// assert!(absent.is_match("x0") && !absent.is_match("x[0]"));
     /// # Ok::<(), tidalite_model::Error>(())
     /// ```
     ///
     /// # Errors
-    /// As [`new`](Self::new); `Invalid` where a regular expression is malformed.
-    pub fn with_regexes<S: AsRef<str>, R: AsRef<str>>(patterns: &[S], regexes: &[R]) -> Result<Self> {
+    /// `Invalid` where a glob or a regular expression is malformed, and where a text is neither a name that exists nor
+    /// a glob; otherwise those of `exists`.
+    pub fn resolve(patterns: &[Pattern], mut exists: impl FnMut(&str) -> Result<bool>) -> Result<Self> {
         let (mut exact, mut all) = (Vec::new(), Vec::new());
+        let mut take = |glob| match glob {
+            Glob::Exact(name) => exact.push(name),
+            Glob::Regex(regex) => all.push(regex),
+        };
         for pattern in patterns {
-            match Glob::parse(pattern.as_ref())? {
-                Glob::Exact(name) => exact.push(name),
-                Glob::Regex(regex) => all.push(regex),
+            match pattern {
+                Pattern::Exact(name) => take(Glob::Exact(name.clone())),
+                Pattern::Glob(glob) => take(Glob::parse(glob)?),
+                Pattern::Regex(regex) => {
+                    Regex::new(regex).map_err(|e| wrong_regex(regex, &e))?;
+                    take(Glob::Regex(regex.clone()));
+                }
+                Pattern::Text(text) => match Glob::parse(text) {
+                    Ok(Glob::Exact(name)) if name == *text => take(Glob::Exact(name)),
+                    _ if exists(text)? => take(Glob::Exact(text.clone())),
+                    glob => take(glob?),
+                },
             }
-        }
-        for regex in regexes.iter().map(AsRef::as_ref) {
-            Regex::new(regex).map_err(|e| wrong_regex(regex, &e))?;
-            all.push(regex.to_string());
         }
         let patterns = if all.is_empty() { None } else { Some(compile(&all, patterns)?) };
         Ok(Self::of(exact, patterns))
@@ -110,23 +126,24 @@ fn wrong_regex(regex: &str, error: &regex::Error) -> Error {
     )
 }
 
-fn compile<S: AsRef<str>>(regexes: &[String], patterns: &[S]) -> Result<RegexSet> {
+fn compile(regexes: &[String], patterns: &[Pattern]) -> Result<RegexSet> {
     RegexSet::new(regexes).map_err(|_| {
-        let longest = patterns.iter().map(AsRef::as_ref).max_by_key(|p| p.len()).unwrap_or_default();
+        let longest = patterns.iter().map(Pattern::to_string).max_by_key(String::len).unwrap_or_default();
         Error::invalid(
             "read pattern",
-            format!("`{}` and the other patterns are too large or too deeply nested", shown(longest)),
+            format!("`{}` and the other patterns are too large or too deeply nested", shown(&longest)),
             "use fewer or simpler patterns, or list the names",
         )
     })
 }
 
-/// Takes the label sets that hold each of a list of pairs, whose values may be globs. The default takes every set.
+/// Takes the label sets that hold each of a list of keys with a value that is taken. The default takes every set.
 ///
 /// ```
 /// use tidalite_model::Labels;
-/// use tidalite_query::LabelMatcher;
-/// let labels = LabelMatcher::new([("rank", "3"), ("host", "node-*")])?;
+/// use tidalite_query::{LabelMatcher, NameMatcher};
+/// let host = NameMatcher::new(&["node-*"])?;
+/// let labels = LabelMatcher::new([("rank", NameMatcher::exact(["3", "4"])), ("host", host)]);
 /// assert!(labels.is_match(&Labels::parse("gpu=0,host=node-7,rank=3")?));
 /// assert!(!labels.is_match(&Labels::parse("rank=3")?));
 /// # Ok::<(), tidalite_model::Error>(())
@@ -135,13 +152,9 @@ fn compile<S: AsRef<str>>(regexes: &[String], patterns: &[S]) -> Result<RegexSet
 pub struct LabelMatcher(Vec<(String, NameMatcher)>);
 
 impl LabelMatcher {
-    /// Takes the label sets that hold each of these pairs; the value `*` requires only the key.
-    ///
-    /// # Errors
-    /// `Invalid` where a value is a malformed pattern.
-    pub fn new<K: Into<String>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (K, V)>) -> Result<Self> {
-        let pair = |(key, value): (K, V)| Ok((key.into(), NameMatcher::new(&[value])?));
-        pairs.into_iter().map(pair).collect::<Result<_>>().map(LabelMatcher)
+    /// Takes the label sets that hold each of these keys with a value that its matcher takes.
+    pub fn new<K: Into<String>>(pairs: impl IntoIterator<Item = (K, NameMatcher)>) -> Self {
+        LabelMatcher(pairs.into_iter().map(|(key, values)| (key.into(), values)).collect())
     }
 
     /// Takes every label set.
@@ -227,22 +240,50 @@ mod tests {
 
     #[test]
     fn regular_expressions_match_anywhere_and_malformed_ones_are_refused() {
-        let names = NameMatcher::with_regexes(&["a", "x*"], &["loss$", "(?i)^ACC"]).unwrap();
+        let resolve = |patterns: &[Pattern]| NameMatcher::resolve(patterns, |_| Ok(false));
+        let [loss, acc] = ["loss$", "(?i)^ACC"].map(Pattern::regex);
+        let names = resolve(&[Pattern::exact("a"), Pattern::glob("x*"), loss, acc]).unwrap();
         for yes in ["a", "xyz", "train/loss", "acc/top1"] {
             assert!(names.is_match(yes), "{yes}");
         }
         assert!(!names.is_match("loss/train") && !names.is_match("b") && names.as_exact().is_none());
-        let text = NameMatcher::with_regexes::<&str, _>(&[], &["lo(ss"]).unwrap_err().to_string();
+        let text = resolve(&[Pattern::regex("lo(ss")]).unwrap_err().to_string();
         assert!(text.contains("`lo(ss`: unclosed group") && !text.contains('\n'), "{text}");
-        assert!(NameMatcher::with_regexes::<&str, _>(&[], &["(?=a)"]).is_err());
-        assert!(NameMatcher::with_regexes::<&str, _>(&[], &["a{9999}{9999}"]).is_err());
+        assert!(resolve(&[Pattern::regex("(?=a)")]).is_err());
+        assert!(resolve(&[Pattern::regex("a{9999}{9999}")]).is_err());
     }
 
     #[test]
     fn a_pattern_too_large_to_compile_is_refused() {
         let deep = "{a".repeat(5000) + &"}".repeat(5000);
         assert_eq!(NameMatcher::new(&[deep]).unwrap_err().kind(), ErrorKind::Invalid);
-        assert!(NameMatcher::new(&["["]).is_err() && LabelMatcher::new([("a", "{")]).is_err());
+        assert!(NameMatcher::new(&["["]).is_err());
+    }
+
+    #[test]
+    fn a_text_is_the_name_that_exists_and_a_glob_otherwise() {
+        let there = ["x[0]", "x0", "*", "a\\*", "open[", "plain"];
+        let mut asked = Vec::new();
+        let mut takes = |pattern: Pattern| {
+            let names = NameMatcher::resolve(&[pattern], |name| {
+                asked.push(name.to_string());
+                Ok(there.contains(&name))
+            });
+            names.map(|n| there.iter().copied().filter(|name| n.is_match(name)).collect::<Vec<_>>())
+        };
+        assert_eq!(takes("x[0]".into()).unwrap(), ["x[0]"]);
+        assert_eq!(takes(Pattern::glob("x[0]")).unwrap(), ["x0"]);
+        assert_eq!(takes("*".into()).unwrap(), ["*"]);
+        assert_eq!(takes("**".into()).unwrap(), there);
+        assert_eq!(takes("a\\*".into()).unwrap(), ["a\\*"]);
+        assert_eq!(takes("open[".into()).unwrap(), ["open["]);
+        assert_eq!(takes("closed[".into()).unwrap_err().kind(), ErrorKind::Invalid);
+        assert_eq!(takes(Pattern::glob("open[")).unwrap_err().kind(), ErrorKind::Invalid);
+        assert_eq!(takes(Pattern::exact("closed[")).unwrap(), Vec::<&str>::new());
+        assert_eq!(takes("plain".into()).unwrap(), ["plain"]);
+        assert_eq!(asked, ["x[0]", "*", "**", "a\\*", "open[", "closed["], "only where the answer matters");
+        let failing = |_: &str| Err(Error::invalid("look up", "unreadable", "restore"));
+        assert!(NameMatcher::resolve(&["x[0]".into()], failing).is_err());
     }
 
     #[test]
@@ -250,7 +291,7 @@ mod tests {
         let filter = SeriesFilter {
             runs: NameMatcher::new(&["resnet-*"]).unwrap(),
             metrics: NameMatcher::new(&["loss"]).unwrap(),
-            labels: LabelMatcher::new([("rank", "*")]).unwrap(),
+            labels: LabelMatcher::new([("rank", NameMatcher::new(&["*"]).unwrap())]),
         };
         let key = |run, metric, labels| SeriesKey::new(run, metric, Labels::parse(labels).unwrap());
         assert!(filter.matches(&key("resnet-1", "loss", "host=a,rank=0")));

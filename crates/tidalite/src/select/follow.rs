@@ -65,8 +65,8 @@ impl Cursor {
 }
 
 /// Returns the points of a selection as they are written, each once, repeats included. A fork has the points written
-/// to it, and none that it inherits. A run filter is evaluated at each poll: where a run matches only later, points
-/// that earlier polls passed are not returned. Points that are hidden or deleted by the time of a poll are not
+/// to it, and none that it inherits. A run filter is evaluated at each poll, and so is whether a text is a name that
+/// exists or a glob: where a run matches only later, points that earlier polls passed are not returned. Points that are hidden or deleted by the time of a poll are not
 /// returned by it.
 #[derive(Debug)]
 pub struct Follow {
@@ -134,7 +134,7 @@ impl Selection {
     /// ```
     ///
     /// # Errors
-    /// `Invalid` for a wrong pattern, and for a selection that chooses series by what they hold or transforms them.
+    /// `Invalid` for a malformed pattern, and for a selection that chooses series by what they hold or transforms them.
     pub fn follow_from(&self, cursor: Cursor) -> Result<Follow> {
         if self.has_having() {
             return Err(Error::invalid(
@@ -150,8 +150,7 @@ impl Selection {
                 "follow it without `transform`",
             ));
         }
-        self.check_names()?;
-        Ok(Follow { select: self.clone(), cursor })
+        Ok(Follow { select: self.checked()?, cursor })
     }
 }
 

@@ -16,6 +16,7 @@ pub(crate) mod follow;
 mod having;
 mod m4;
 mod metrics;
+mod names;
 pub(crate) mod over;
 pub(crate) mod pattern;
 mod planning;

@@ -1,21 +1,21 @@
 //! From a selection to plans: which names it matches in a snapshot, and what has to be read.
 
 use super::having::verdicts;
-use super::pattern::matcher;
 use super::selection::Selection;
 use crate::plan::planner::Planner;
 use crate::plan::plans::Plans;
 use crate::plan::query_plan::Plan;
 use crate::plan::shaping::Shaping;
 use crate::view::snapshot::Snapshot;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use tidalite_model::Result;
-use tidalite_query::{LabelMatcher, NameMatcher, SeriesFilter};
+use tidalite_query::{LabelMatcher, NameMatcher, Pattern, SeriesFilter};
 
 impl Selection {
-    /// Which series are selected in a snapshot, which also decides the runs that a run filter matches.
+    /// Which series are selected in a snapshot. That decides which texts are names, and the runs that a run filter
+    /// matches.
     pub(crate) fn series_filter(&self, snapshot: &Snapshot) -> Result<SeriesFilter> {
-        let named = matcher(&self.runs, &self.runs_regex)?;
+        let named = match_any(&self.runs, |id| Ok(snapshot.has_run(id)))?;
         let runs = match &self.run_filter {
             None => named,
             Some(filter) => {
@@ -23,19 +23,39 @@ impl Selection {
                 NameMatcher::exact(resolved.filter(|id| named.is_match(id)))
             }
         };
-        let metrics = matcher(&self.metrics, &self.metrics_regex)?;
-        Ok(SeriesFilter { runs, metrics, labels: self.label_matcher()? })
+        let metrics = match_any(&self.metrics, |name| snapshot.has_metric(name))?;
+        let mut labels = Vec::new();
+        for (key, values) in self.labels_by_key() {
+            labels.push((key, NameMatcher::resolve(&values, |value| snapshot.has_label(key, value))?));
+        }
+        Ok(SeriesFilter { runs, metrics, labels: LabelMatcher::new(labels) })
     }
 
-    /// Refuses wrong patterns, before anything is read.
-    pub(crate) fn check_names(&self) -> Result<()> {
-        matcher(&self.runs, &self.runs_regex)?;
-        matcher(&self.metrics, &self.metrics_regex)?;
-        self.label_matcher().map(|_| ())
+    /// The same selection for later snapshots, with wrong patterns refused now. A text that only a name can be is
+    /// that name from now on, even once nothing bears it any more.
+    pub(crate) fn checked(&self) -> Result<Selection> {
+        let mut checked = self.clone();
+        let labels = checked.labels.iter_mut().map(|(_, value)| value);
+        let patterns = checked.runs.iter_mut().chain(&mut checked.metrics).chain(labels);
+        let names: Vec<&mut Pattern> = patterns.filter(|p| p.is_text_but_no_glob()).collect();
+        if !names.is_empty() {
+            self.series_filter(&self.snapshot()?)?;
+            names.into_iter().for_each(|name| *name = Pattern::exact(name.to_string()));
+        }
+        let values = checked.labels.iter().map(|(_, value)| value);
+        for pattern in checked.runs.iter().chain(&checked.metrics).chain(values) {
+            NameMatcher::resolve(std::slice::from_ref(pattern), |_| Ok(false))?;
+        }
+        Ok(checked)
     }
 
-    fn label_matcher(&self) -> Result<LabelMatcher> {
-        LabelMatcher::new(self.labels.iter().map(|(k, v)| (k.as_str(), v.as_str())))
+    /// The values asked for by key, in the order of the keys.
+    fn labels_by_key(&self) -> BTreeMap<&str, Vec<Pattern>> {
+        let mut by_key: BTreeMap<&str, Vec<Pattern>> = BTreeMap::new();
+        for (key, value) in &self.labels {
+            by_key.entry(key).or_default().push(value.clone());
+        }
+        by_key
     }
 
     /// One plan of all series, for answers that hold something of each in any case.
@@ -82,4 +102,9 @@ impl Selection {
     pub(crate) fn plan_whole(&self) -> Result<Plan> {
         if self.has_transforms() { self.plan_in_pieces() } else { self.plan() }
     }
+}
+
+/// Takes what any of the patterns takes, and every name where there are none.
+fn match_any(patterns: &[Pattern], exists: impl FnMut(&str) -> Result<bool>) -> Result<NameMatcher> {
+    if patterns.is_empty() { Ok(NameMatcher::all()) } else { NameMatcher::resolve(patterns, exists) }
 }

@@ -1,6 +1,5 @@
 //! Which points are selected: runs, metrics, labels, ranges, and the rules for which points count.
 
-use super::pattern::escape;
 use crate::engine::store::Store;
 use crate::parts::meter::Meter;
 use crate::plan::series::Rules;
@@ -9,7 +8,7 @@ use crate::view::snapshot::Snapshot;
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 use tidalite_model::{Bounds, Result, StepRange};
-use tidalite_query::{Aggregate, Compare, PointFilter, Repeats, RunFilter, Transform};
+use tidalite_query::{Aggregate, Compare, Pattern, PointFilter, Repeats, RunFilter, Transform};
 
 /// A selection of points: by run, metric, labels, and half-open ranges of step, time and value. Nothing is read
 /// before an answer is asked for; each answer sees one snapshot.
@@ -29,11 +28,9 @@ use tidalite_query::{Aggregate, Compare, PointFilter, Repeats, RunFilter, Transf
 #[must_use = "a selection reads nothing until it is asked for an answer"]
 pub struct Selection {
     of: SelectionOf,
-    pub(super) runs: Vec<String>,
-    pub(super) metrics: Vec<String>,
-    pub(super) runs_regex: Vec<String>,
-    pub(super) metrics_regex: Vec<String>,
-    pub(super) labels: Vec<(String, String)>,
+    pub(super) runs: Vec<Pattern>,
+    pub(super) metrics: Vec<Pattern>,
+    pub(super) labels: Vec<(String, Pattern)>,
     pub(super) run_filter: Option<RunFilter>,
     pub(super) having: Vec<SeriesCondition>,
     pub(super) filter: PointFilter,
@@ -93,8 +90,6 @@ impl Selection {
             of,
             runs: Vec::new(),
             metrics: Vec::new(),
-            runs_regex: Vec::new(),
-            metrics_regex: Vec::new(),
             labels: Vec::new(),
             run_filter: None,
             having: Vec::new(),
@@ -114,22 +109,29 @@ impl Selection {
     /// assert_eq!(store.select().run("lr-1").run("wd-1").summaries()?.len(), 2);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn run(mut self, id: impl Into<String>) -> Self {
-        self.runs.push(escape(&id.into()));
-        self
+    pub fn run(self, id: impl Into<String>) -> Self {
+        self.runs(Pattern::exact(id))
     }
 
-    /// Selects runs whose id matches a pattern (`*` any text, `?` one character, `[ab]`, `{a,b}`); given several
-    /// times, any of them.
+    /// Selects runs by their id; given several times, any of them. A text is the id of a run that exists, and
+    /// otherwise a glob (`*` any text, `?` one character, `[ab]`, `{a,b}`). [`Pattern`] has explicit forms, and
+    /// regular expressions.
+    ///
+    /// A run exists if [`Snapshot::runs`] lists it, a metric or label if any point that is not deleted bears it,
+    /// whatever else is selected. Each answer decides by its own snapshot, and each poll of a follower by the snapshot
+    /// of the poll.
     ///
     /// ```
+    /// use tidalite::Pattern;
     /// # let dir = tempfile::tempdir()?;
     /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
-    /// # for id in ["lr-1", "lr-2", "wd-1"] { store.run(id).start()?.log(0, &[("loss", 1.0)])?; }
-    /// assert_eq!(store.select().runs("lr-*").summaries()?.len(), 2);
+    /// for id in ["sweep[1]", "sweep1"] { store.run(id).start()?.log(0, &[("loss", 1.0)])?; }
+    /// let ids = |pattern: Pattern| Ok::<_, tidalite::Error>(store.snapshot()?.runs_matching(pattern)?[0].id.clone());
+    /// assert_eq!(ids("sweep[1]".into())?, "sweep[1]");
+    /// assert_eq!(ids(Pattern::glob("sweep[1]"))?, "sweep1");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn runs(mut self, pattern: impl Into<String>) -> Self {
+    pub fn runs(mut self, pattern: impl Into<Pattern>) -> Self {
         self.runs.push(pattern.into());
         self
     }
@@ -144,69 +146,40 @@ impl Selection {
     /// assert_eq!(store.select().metric("loss").metric("val/loss").summaries()?.len(), 2);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn metric(mut self, name: impl Into<String>) -> Self {
-        self.metrics.push(escape(&name.into()));
-        self
+    pub fn metric(self, name: impl Into<String>) -> Self {
+        self.metrics(Pattern::exact(name))
     }
 
-    /// Selects metrics whose name matches a pattern, as for [`runs`](Self::runs).
+    /// Selects metrics by their name, as [`runs`](Self::runs) does by id.
     ///
     /// ```
-    /// # let dir = tempfile::tempdir()?;
-    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
-    /// # let run = store.run("a").start()?;
-    /// # run.log(0, &[("loss", 1.0), ("val/loss", 2.0), ("val/acc", 0.5)])?;
-    /// assert_eq!(store.select().metrics("val/*").summaries()?.len(), 2);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn metrics(mut self, pattern: impl Into<String>) -> Self {
-        self.metrics.push(pattern.into());
-        self
-    }
-
-    /// Selects runs in whose id a [regular expression](https://docs.rs/regex/latest/regex/#syntax) matches anywhere;
-    /// `^` and `$` anchor it. Given with [`runs`](Self::runs), a run has to match either.
-    ///
-    /// ```
-    /// # let dir = tempfile::tempdir()?;
-    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
-    /// # for id in ["lr-1", "lr-2", "wd-1"] { store.run(id).start()?.log(0, &[("loss", 1.0)])?; }
-    /// assert_eq!(store.select().runs_regex("^(lr|wd)-1$").summaries()?.len(), 2);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn runs_regex(mut self, regex: impl Into<String>) -> Self {
-        self.runs_regex.push(regex.into());
-        self
-    }
-
-    /// Selects metrics in whose name a regular expression matches anywhere, as for [`runs_regex`](Self::runs_regex).
-    ///
-    /// ```
+    /// use tidalite::Pattern;
     /// # let dir = tempfile::tempdir()?;
     /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
     /// let run = store.run("a").start()?;
     /// run.log(0, &[("layer1/norm", 1.0), ("layer20/norm", 1.0), ("layer/bias", 1.0)])?;
-    /// assert_eq!(store.select().metrics_regex(r"^layer\d+/").summaries()?.len(), 2);
+    /// assert_eq!(store.select().metrics("*/norm").summaries()?.len(), 2);
+    /// assert_eq!(store.select().metrics(Pattern::regex(r"^layer\d+/")).summaries()?.len(), 2);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn metrics_regex(mut self, regex: impl Into<String>) -> Self {
-        self.metrics_regex.push(regex.into());
+    pub fn metrics(mut self, pattern: impl Into<Pattern>) -> Self {
+        self.metrics.push(pattern.into());
         self
     }
 
-    /// Selects series with this label; the value may be a pattern. Given several times, all must match.
+    /// Selects series with this label; the value is taken as [`runs`](Self::runs) takes an id. Given several times for
+    /// one key, any of the values; each key must match.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
     /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
-    /// for rank in ["0", "1", "10"] {
+    /// for rank in ["0", "1", "2"] {
     ///     store.run("a").label("rank", rank).start()?.log(0, &[("loss", 1.0)])?;
     /// }
-    /// assert_eq!(store.select().label("rank", "1").summaries()?.len(), 1);
-    /// assert_eq!(store.select().label("rank", "1*").summaries()?.len(), 2);
+    /// assert_eq!(store.select().label("rank", "0").label("rank", "2").summaries()?.len(), 2);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+    pub fn label(mut self, key: impl Into<String>, value: impl Into<Pattern>) -> Self {
         self.labels.push((key.into(), value.into()));
         self
     }
@@ -408,8 +381,7 @@ impl Selection {
     /// Another metric of the same runs as written, with all its points.
     pub(crate) fn of_metric(&self, name: &str) -> Selection {
         Selection {
-            metrics: vec![escape(name)],
-            metrics_regex: Vec::new(),
+            metrics: vec![Pattern::exact(name)],
             labels: Vec::new(),
             having: Vec::new(),
             ..self.whole_at(StepRange::ALL)

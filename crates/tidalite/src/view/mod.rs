@@ -9,6 +9,7 @@
 mod gone;
 pub(crate) mod lineage;
 pub(crate) mod records;
+pub(crate) mod run_targets;
 mod sizes;
 pub(crate) mod snapshot;
 pub(crate) mod stats;

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use tidalite_log::{LogFinding, LogFindingKind};
 use tidalite_model::{Error, ErrorKind, Result, RunChange, RunInfo, WriteOrder};
 use tidalite_parts::{Part, PartMeta};
-use tidalite_query::{Grouping, NameMatcher, RunFilter};
+use tidalite_query::{Grouping, NameMatcher, Pattern, RunFilter, similar_names};
 
 /// A fixed set of rows. Cheap to clone; while one lives, no file that it needs is deleted.
 #[derive(Debug, Clone)]
@@ -142,8 +142,8 @@ impl Snapshot {
         there.map(|(id, r)| r.info(id, |w| alive.contains(&w))).collect()
     }
 
-    /// The runs whose id matches a pattern (see [`Selection::runs`](crate::Selection::runs)), ascending by id. Runs
-    /// without points are included.
+    /// The runs whose id matches a pattern, ascending by id; a text is the id of a run that exists, and otherwise a glob
+    /// (see [`Selection::runs`](crate::Selection::runs)). Runs without points are included.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -154,9 +154,9 @@ impl Snapshot {
     /// ```
     ///
     /// # Errors
-    /// `Invalid` for an invalid pattern.
-    pub fn runs_matching(&self, pattern: &str) -> Result<Vec<RunInfo>> {
-        let wanted = NameMatcher::new(&[pattern])?;
+    /// `Invalid` for a malformed pattern.
+    pub fn runs_matching(&self, pattern: impl Into<Pattern>) -> Result<Vec<RunInfo>> {
+        let wanted = NameMatcher::resolve(&[pattern.into()], |id| Ok(self.has_run(id)))?;
         Ok(self.runs().into_iter().filter(|r| wanted.is_match(&r.id)).collect())
     }
 
@@ -185,6 +185,11 @@ impl Snapshot {
         grouping.with_params(runs.iter().map(|r| (r.id.as_str(), &r.params)))
     }
 
+    /// Whether a run has this id.
+    pub(crate) fn has_run(&self, id: &str) -> bool {
+        self.view.runs.contains_key(id) && !self.view.gone.contains(id)
+    }
+
     /// One run.
     ///
     /// ```
@@ -198,14 +203,20 @@ impl Snapshot {
     /// ```
     ///
     /// # Errors
-    /// `NotFound` if the store has no such run.
+    /// `NotFound` if the store has no such run; the message names runs with similar ids.
     pub fn run(&self, id: &str) -> Result<RunInfo> {
         let alive = |w: u32| self.view.tails.iter().any(|t| t.writer == w && t.alive);
         let there = self.view.runs.get(id).filter(|_| !self.view.gone.contains(id));
         there.map(|r| r.info(id, alive)).ok_or_else(|| {
+            let ids = self.view.runs.keys().map(String::as_str).filter(|id| !self.view.gone.contains(*id));
+            let similar: Vec<String> = similar_names(id, ids).iter().map(|id| format!("{id:?}")).collect();
+            let similar = match similar.is_empty() {
+                true => String::new(),
+                false => format!("; similar: {}", similar.join(", ")),
+            };
             Error::not_found(
                 "look up run",
-                format!("there is no run {id:?}"),
+                format!("there is no run {id:?}{similar}"),
                 "list the runs with `tidalite runs`",
             )
             .at(self.inner.paths.root())

@@ -8,8 +8,10 @@ use super::run::Run;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::upkeep::maintain;
+use crate::view::run_targets::RunTargets;
 use crate::view::snapshot::Snapshot;
 use std::sync::Arc;
+use tidalite_log::Log;
 use tidalite_model::{Moment, Result, RunChange, Seq};
 use tidalite_query::NameMatcher;
 
@@ -95,11 +97,32 @@ impl Store {
         Snapshot::take(inner)?.run(id)?;
         // Make the log before the moment is taken, so that this writer does not count as one that begins after it.
         let log = maintain::log(inner)?;
-        let before = now(inner)?;
-        let seq = log.append_change(id, &RunChange::Delete { before })?;
-        inner.counters.forget(id);
-        Ok(seq)
+        delete(inner, log, id, now(inner)?)
     }
+
+    /// Deletes the runs that a choice means, each as [`delete_run`](Self::delete_run) does, and returns their ids. All
+    /// ids that were given are looked up before the first run is deleted.
+    ///
+    /// # Errors
+    /// `NotFound` if a given id is of no run, `Invalid` if nothing is chosen or a pattern is malformed: then no run is
+    /// deleted. Otherwise as [`Run::log`]: then each run is deleted or not, and the call can be repeated for the rest.
+    pub fn delete_runs(&self, what: &RunTargets) -> Result<Vec<String>> {
+        let inner = self.writable()?;
+        what.check("delete runs")?;
+        let ids: Vec<String> = Snapshot::take(inner)?.targets(what)?.into_iter().map(|run| run.id).collect();
+        let log = maintain::log(inner)?;
+        let before = now(inner)?;
+        for id in &ids {
+            delete(inner, log, id, before.clone())?;
+        }
+        Ok(ids)
+    }
+}
+
+fn delete(inner: &Arc<StoreState>, log: &Log, id: &str, before: Moment) -> Result<Seq> {
+    let seq = log.append_change(id, &RunChange::Delete { before })?;
+    inner.counters.forget(id);
+    Ok(seq)
 }
 
 /// The moment of now: how far each writer has come.

@@ -1,16 +1,16 @@
 //! Options of thinning: which runs, and into how many buckets.
 
-use crate::select::pattern::escape;
+use crate::view::run_targets::RunTargets;
 use crate::view::snapshot::Snapshot;
 use std::collections::BTreeSet;
-use tidalite_model::{Error, ErrorKind, Result, RunInfo, Status};
-use tidalite_query::{NameMatcher, RunFilter};
+use tidalite_model::{Error, ErrorKind, Result, Status};
+use tidalite_query::{Pattern, RunFilter};
 
-/// Which runs [`Store::thin`](crate::Store::thin) thins, and into how many buckets. Runs must be named or filtered.
+/// Which runs [`Store::thin`](crate::Store::thin) thins, and into how many buckets. Runs must be named, matched or
+/// filtered.
 #[derive(Debug, Clone)]
 pub struct Thin {
-    runs: Vec<String>,
-    filter: Option<RunFilter>,
+    targets: RunTargets,
     pub(super) buckets: usize,
     pub(super) bucket_points: u64,
 }
@@ -54,29 +54,37 @@ impl Default for Thin {
 impl Thin {
     /// Options with no runs chosen, and 1,024 buckets per series.
     pub fn new() -> Self {
-        Thin { runs: Vec::new(), filter: None, buckets: BUCKETS, bucket_points: BUCKET_POINTS }
+        Thin { targets: RunTargets::new(), buckets: BUCKETS, bucket_points: BUCKET_POINTS }
     }
 
-    /// Adds a run.
+    /// Sets the runs.
+    pub fn targets(mut self, targets: RunTargets) -> Self {
+        self.targets = targets;
+        self
+    }
+
+    /// Adds the run with exactly this id.
     pub fn run(mut self, id: impl Into<String>) -> Self {
-        self.runs.push(escape(&id.into()));
+        self.targets = self.targets.run(id);
         self
     }
 
-    /// Adds the runs whose ids match a pattern (see [`Selection::runs`](crate::Selection::runs)). A pattern without
-    /// special characters names a run.
-    pub fn runs(mut self, pattern: impl Into<String>) -> Self {
-        self.runs.push(pattern.into());
+    /// Adds the runs whose ids match a pattern; see [`RunTargets::matching`].
+    pub fn matching(mut self, pattern: impl Into<Pattern>) -> Self {
+        self.targets = self.targets.matching(pattern);
         self
     }
 
-    /// Of these, or of all where none is named, runs that a filter takes, such as `ended < "2026-01-01"`; given several times,
-    /// all must.
+    /// Of these, or of all where none was added, runs that a filter takes, such as `ended < "2026-01-01"`; given
+    /// several times, all must.
     pub fn where_runs(mut self, filter: RunFilter) -> Self {
-        self.filter = Some(match self.filter.take() {
-            None => filter,
-            Some(before) => before.and(filter),
-        });
+        self.targets = self.targets.where_runs(filter);
+        self
+    }
+
+    /// Of these, or of all where none was added, runs that ended before a time, in µs since 1970 UTC.
+    pub fn ended_before_us(mut self, time_us: i64) -> Self {
+        self.targets = self.targets.ended_before_us(time_us);
         self
     }
 
@@ -95,35 +103,25 @@ impl Thin {
     }
 
     pub(super) fn check(&self) -> Result<()> {
-        if self.runs.is_empty() && self.filter.is_none() {
-            return Err(Error::invalid("thin", "no runs were chosen", "name runs, or give a filter of runs"));
-        }
+        self.targets.check("thin")?;
         if self.buckets == 0 {
             return Err(Error::invalid("thin", "0 buckets were asked for", "ask for at least one"));
         }
-        NameMatcher::new(&self.runs).map(|_| ())
+        Ok(())
     }
 
     /// The chosen runs that have ended, and the number of those that are still running.
     pub(super) fn chosen(&self, snapshot: &Snapshot) -> Result<(BTreeSet<String>, u64)> {
-        let takes = |run: &RunInfo| self.filter.as_ref().is_none_or(|f| f.matches(run));
-        for pattern in &self.runs {
-            let one = NameMatcher::new(&[pattern])?;
-            for name in one.as_exact().unwrap_or_default() {
-                let run = snapshot.run(name)?;
-                if run.status == Status::Running && takes(&run) {
-                    return Err(Error::new(
-                        ErrorKind::Busy,
-                        "thin",
-                        format!("a process still writes to run {name:?}"),
-                        "finish the run first, or choose runs by a pattern, which skips it",
-                    ));
-                }
-            }
+        let runs = snapshot.targets(&self.targets)?.into_iter();
+        let (running, ended): (Vec<_>, Vec<_>) = runs.partition(|r| r.status == Status::Running);
+        if let Some(named) = running.iter().find(|run| self.targets.names(&run.id)) {
+            return Err(Error::new(
+                ErrorKind::Busy,
+                "thin",
+                format!("a process still writes to run {:?}", named.id),
+                "finish the run first, or choose runs by a pattern, which skips it",
+            ));
         }
-        let named = if self.runs.is_empty() { NameMatcher::all() } else { NameMatcher::new(&self.runs)? };
-        let runs = snapshot.runs().into_iter().filter(|r| named.is_match(&r.id) && takes(r));
-        let (running, still): (Vec<_>, Vec<_>) = runs.partition(|r| r.status == Status::Running);
-        Ok((still.into_iter().map(|r| r.id).collect(), running.len() as u64))
+        Ok((ended.into_iter().map(|r| r.id).collect(), running.len() as u64))
     }
 }

@@ -1,0 +1,59 @@
+//! Arguments that mean runs: ids, `Run` and `RunInfo` objects, patterns, filters.
+
+use crate::arguments::names::{name, one_or_several};
+use crate::arguments::params::{text, texts};
+use crate::arguments::time::to_us;
+use crate::errors::raise;
+use crate::run::Run;
+use pyo3::prelude::*;
+use tidalite::{Pattern, RunFilter, RunTargets};
+
+/// One run, or several of which any may match. A `Run` or `RunInfo` stands for its id.
+pub(crate) fn runs(given: &Bound<'_, PyAny>) -> PyResult<Vec<Pattern>> {
+    const WHAT: &str = "a run";
+    one_or_several(WHAT, given, &|given| {
+        if let Ok(run) = given.cast::<Run>() {
+            return Ok(Some(Pattern::exact(run.get().id())));
+        }
+        if given.is_instance(&given.py().import("tidalite.records")?.getattr("RunInfo")?)? {
+            return Ok(Some(Pattern::exact(text(WHAT, &given.getattr("id")?)?)));
+        }
+        name(WHAT, given)
+    })
+}
+
+/// The runs that a thinning or deletion is applied to.
+pub(crate) fn read_targets(
+    runs: Option<&Bound<'_, PyAny>>,
+    filters: Option<&Bound<'_, PyAny>>,
+    before: Option<&Bound<'_, PyAny>>,
+) -> PyResult<RunTargets> {
+    let mut what = RunTargets::new();
+    for run in runs.map_or(Ok(Vec::new()), self::runs)? {
+        // Here a text is the id of one run, and never a glob: the change cannot be undone.
+        what = match run {
+            Pattern::Text(id) | Pattern::Exact(id) => what.run(id),
+            pattern => what.matching(pattern),
+        };
+    }
+    for filter in filters.map_or(Ok(Vec::new()), run_filters)? {
+        what = what.where_runs(filter);
+    }
+    match before {
+        Some(time) => Ok(what.ended_before_us(to_us(time)?)),
+        None => Ok(what),
+    }
+}
+
+/// The id of a run that is given as a `Run` or by its id.
+pub(crate) fn run_id(what: &str, run: &Bound<'_, PyAny>) -> PyResult<String> {
+    match run.cast::<Run>() {
+        Ok(run) => Ok(run.get().id().to_owned()),
+        Err(_) => text(what, run),
+    }
+}
+
+/// One filter of runs as text, or several that must all match.
+pub(crate) fn run_filters(given: &Bound<'_, PyAny>) -> PyResult<Vec<RunFilter>> {
+    texts("a filter of runs", given)?.iter().map(|text| RunFilter::parse(text).map_err(raise)).collect()
+}
