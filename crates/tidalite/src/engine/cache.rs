@@ -57,6 +57,7 @@ impl TailCache {
         let mut held = lock(&self.version);
         if let Some(version) = held.upgrade()
             && manifest::versions(&*self.vfs, &self.paths)?.last() == Some(&version.manifest.version)
+            && version.is_there()?
         {
             return Ok(version);
         }

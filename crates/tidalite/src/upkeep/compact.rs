@@ -52,13 +52,14 @@ impl Store {
     /// # Errors
     /// As [`compact`](Self::compact).
     pub fn compact_with(&self, progress: &dyn Fn(u64, u64)) -> Result<CompactStats> {
-        let inner = self.writable()?;
-        inner.seal()?;
-        let _lock = store_lock::lock_waiting(inner)?;
-        let flushed = flush_all(inner, inner.pool.get()?, &|_| {})?;
-        let compacted = compact_all(inner, Policy::All, inner.pool.get()?, progress);
-        collect::collect(inner, 0)?;
-        Ok(CompactStats { flushed: flushed.points, ..compacted? })
+        self.upkeep(|inner| {
+            inner.seal()?;
+            let _lock = store_lock::lock_waiting(inner)?;
+            let flushed = flush_all(inner, inner.pool.get()?, &|_| {})?;
+            let compacted = compact_all(inner, Policy::All, inner.pool.get()?, progress);
+            collect::collect(inner, 0)?;
+            Ok(CompactStats { flushed: flushed.points, ..compacted? })
+        })
     }
 }
 

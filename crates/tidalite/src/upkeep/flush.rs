@@ -50,12 +50,13 @@ impl Store {
     /// # Errors
     /// As [`flush`](Self::flush).
     pub fn flush_with(&self, progress: &dyn Fn(u64)) -> Result<FlushStats> {
-        let inner = self.writable()?;
-        inner.seal()?;
-        let _lock = store_lock::lock_waiting(inner)?;
-        let stats = flush_all(inner, inner.pool.get()?, progress)?;
-        collect::collect(inner, 0)?;
-        Ok(stats)
+        self.upkeep(|inner| {
+            inner.seal()?;
+            let _lock = store_lock::lock_waiting(inner)?;
+            let stats = flush_all(inner, inner.pool.get()?, progress)?;
+            collect::collect(inner, 0)?;
+            Ok(stats)
+        })
     }
 }
 

@@ -210,7 +210,7 @@ impl Store {
         }
         self.verify_parts(&version.manifest, &mut report, progress)?;
         self.verify_logs(&version.manifest, &mut report)?;
-        Ok(report)
+        inner.if_there(Ok(report))
     }
 
     fn verify_parts(

@@ -9,7 +9,6 @@ use crate::engine::log_tail::TailView;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::files::manifest::{self, Version};
-use crate::files::marker::is_store;
 use crate::files::paths::staged_part;
 use crate::files::run_table::{self, RunTable};
 use crate::files::staged::parse_meta;
@@ -86,15 +85,12 @@ impl Store {
 impl Snapshot {
     pub(crate) fn take(inner: &Arc<StoreState>) -> Result<Snapshot> {
         for _ in 0..RETRIES_MAX {
-            match SnapshotView::take(inner) {
+            let view = SnapshotView::take(inner);
+            inner.check_there()?;
+            match view {
                 Ok(view) => return Ok(Snapshot { inner: inner.clone(), view: Arc::new(view) }),
                 // A file was deleted between listing and reading: a newer version exists.
-                Err(e) if e.kind() == ErrorKind::NotFound => {
-                    if !is_store(&*inner.vfs, &inner.paths)? {
-                        return Err(e);
-                    }
-                    inner.cache.forget();
-                }
+                Err(e) if e.kind() == ErrorKind::NotFound => inner.cache.forget(),
                 Err(e) => return Err(e),
             }
         }

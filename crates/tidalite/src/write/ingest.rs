@@ -66,7 +66,7 @@ impl Store {
                 let _ = inner.vfs.remove(path);
             }
         }
-        accepted.map(Some)
+        accepted.map(Some).or_else(|e| inner.if_there(Err(e)))
     }
 }
 

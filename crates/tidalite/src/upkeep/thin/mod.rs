@@ -71,14 +71,15 @@ impl Store {
     /// # Errors
     /// As [`thin`](Self::thin).
     pub fn thin_with(&self, what: &Thin, progress: &dyn Fn(u64, u64)) -> Result<ThinStats> {
-        let inner = self.writable()?;
         what.check()?;
-        inner.seal()?;
-        let _lock = store_lock::lock_waiting(inner)?;
-        let flushed = flush_all(inner, inner.pool.get()?, &|_| {})?;
-        let thinned = thin(inner, &Snapshot::take(inner)?, what, progress);
-        collect(inner, 0)?;
-        Ok(ThinStats { flushed: flushed.points, ..thinned? })
+        self.upkeep(|inner| {
+            inner.seal()?;
+            let _lock = store_lock::lock_waiting(inner)?;
+            let flushed = flush_all(inner, inner.pool.get()?, &|_| {})?;
+            let thinned = thin(inner, &Snapshot::take(inner)?, what, progress);
+            collect(inner, 0)?;
+            Ok(ThinStats { flushed: flushed.points, ..thinned? })
+        })
     }
 
     /// Reports what [`thin`](Self::thin) would do with the points that are in parts now. It changes and flushes
