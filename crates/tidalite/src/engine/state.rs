@@ -71,7 +71,12 @@ impl StoreState {
         StoreState::make(self.vfs.clone(), self.paths.clone(), identity, self.options.clone())
     }
 
-    fn make(vfs: Arc<dyn Vfs>, paths: Paths, identity: Identity, options: Options) -> Result<Arc<StoreState>> {
+    fn make(
+        vfs: Arc<dyn Vfs>,
+        paths: Paths,
+        identity: Identity,
+        options: Options,
+    ) -> Result<Arc<StoreState>> {
         // Reports damage to the whole store now, not at the first query.
         manifest::latest(&*vfs, &paths)?;
         let pages = usize::try_from(options.memory_bytes / PAGES_SHARE).unwrap_or(usize::MAX);

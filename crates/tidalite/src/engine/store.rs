@@ -114,7 +114,7 @@ impl Store {
     /// # Errors
     /// `Invalid` if the store is closed.
     pub fn watermark(&self) -> Result<Watermark> {
-        Ok(self.inner()?.log().map(|log| log.watermark()).unwrap_or_default())
+        Ok(self.open_state()?.log().map(|log| log.watermark()).unwrap_or_default())
     }
 
     /// Waits until the row with this sequence number is on the disk; `false` if `timeout` passed first.
