@@ -1,4 +1,4 @@
-//! The arguments of `Store.select`: what they select, and how a selection's repr shows them.
+//! The arguments of `Store.select` and `Snapshot.select`: what they select, and how a selection's repr shows them.
 
 use crate::arguments::names::{NamePattern, names};
 use crate::arguments::params::{label_pairs, texts};
@@ -7,7 +7,7 @@ use crate::arguments::time::to_us;
 use crate::errors::{invalid, raise};
 use crate::run::Run;
 use pyo3::prelude::*;
-use tidalite::{History, Repeats, RunFilter, Selection, Store};
+use tidalite::{History, Repeats, RunFilter, RunInfo, Selection};
 
 pub(crate) struct SelectArguments<'a, 'py> {
     pub(crate) metrics: Option<&'a Bound<'py, PyAny>>,
@@ -23,9 +23,9 @@ pub(crate) struct SelectArguments<'a, 'py> {
 }
 
 impl SelectArguments<'_, '_> {
-    pub(crate) fn select(&self, store: &Store) -> PyResult<Selection> {
-        let mut select = store
-            .select()
+    /// What is selected of `all` points of a store or of a snapshot.
+    pub(crate) fn select(&self, all: Selection) -> PyResult<Selection> {
+        let mut select = all
             .repeats(read_repeats(self.repeats)?)
             .history(read_history(self.history)?)
             .include_rewound(self.include_rewound);
@@ -95,6 +95,17 @@ impl SelectArguments<'_, '_> {
 /// One filter of runs as text, or several that must all match.
 pub(crate) fn run_filters(given: &Bound<'_, PyAny>) -> PyResult<Vec<RunFilter>> {
     texts("a filter of runs", given)?.iter().map(|text| RunFilter::parse(text).map_err(raise)).collect()
+}
+
+/// The runs that match the filters given, if any.
+pub(crate) fn matching_runs(
+    given: Option<&Bound<'_, PyAny>>,
+    runs: impl FnOnce() -> PyResult<Vec<RunInfo>>,
+) -> PyResult<Vec<RunInfo>> {
+    let filters = given.map_or(Ok(Vec::new()), run_filters)?;
+    let mut runs = runs()?;
+    runs.retain(|run| filters.iter().all(|f| f.matches(run)));
+    Ok(runs)
 }
 
 fn read_repeats(word: &str) -> PyResult<Repeats> {
