@@ -202,7 +202,9 @@ fn a_rewind_of_each_rank_at_its_own_moment_hides_nothing_written_after_the_resta
         let ranks: Vec<Run> = stores.iter().zip(["0", "1", "2"]).map(|(s, r)| begin(s, r)).collect();
         for (i, run) in ranks.iter().enumerate() {
             let metric = format!("m{i}");
-            (0..300).for_each(|step| drop(run.log(step, &[(&metric, 1.0)]).unwrap()));
+            for step in 0..300 {
+                run.log(step, &[(&metric, 1.0)]).unwrap();
+            }
         }
         let second = first.kill();
         let stores: Vec<Store> = (0..3).map(|_| open(&second)).collect();
@@ -213,7 +215,9 @@ fn a_rewind_of_each_rank_at_its_own_moment_hides_nothing_written_after_the_resta
                 run.rewind(200).unwrap();
             }
             let metric = format!("m{i}");
-            (201..210).for_each(|step| drop(run.log(step, &[(&metric, 2.0)]).unwrap()));
+            for step in 201..210 {
+                run.log(step, &[(&metric, 2.0)]).unwrap();
+            }
         }
         let look = |store: &Store| {
             let found = store.select().summaries().unwrap();

@@ -15,6 +15,7 @@ fn a_process_started_by_a_test_plays_its_role() {
         "kill reader" => crate::kill::reader(store, &arg),
         "writer" => crate::concurrency::writer(store, &arg),
         "forker" => crate::process_fork::forker(store),
+        "wanderer" => crate::identity::wanderer(store),
         "watcher" => crate::watch::watcher(store),
         other => panic!("there is no role {other:?}"),
     }

@@ -267,6 +267,11 @@ fn sealed_at(file: &dyn ReadFile, header: &SegmentHeader, end: u64, bytes: u64) 
     })
 }
 
+/// Whether a SEAL frame ends at `end`: the segment takes no more frames.
+pub(crate) fn is_sealed_at(file: &dyn ReadFile, header: &SegmentHeader, end: u64) -> Result<bool> {
+    Ok(sealed_at(file, header, end, file.len()?)?.is_some())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

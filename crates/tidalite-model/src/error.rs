@@ -132,6 +132,13 @@ impl Error {
         e
     }
 
+    /// The store in the folder `root`, which a handle has opened, is not there any more.
+    pub fn store_gone(kind: ErrorKind, doing: impl Into<String>, root: &Path) -> Self {
+        let wrong = "the store that was opened here is gone, or another one is in its place; what was accepted and was \
+            not flushed is lost";
+        Self::new(kind, doing, wrong, "open the store again, or restore its folder").at(root)
+    }
+
     /// The same error, for this file or folder.
     pub fn at(mut self, path: &Path) -> Self {
         self.0.path = Some(path.to_path_buf());

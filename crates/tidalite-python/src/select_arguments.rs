@@ -1,4 +1,4 @@
-//! The arguments of `Store.select`: what they select, and how a selection's repr shows them.
+//! The arguments of `Store.select` and `Snapshot.select`: what they select, and how a selection's repr shows them.
 
 use crate::arguments::names::{labels, names};
 use crate::arguments::ranges::{half_open, range};
@@ -6,7 +6,7 @@ use crate::arguments::time::to_us;
 use crate::errors::raise;
 use crate::run_arguments::{run_filters, runs};
 use pyo3::prelude::*;
-use tidalite::{Selection, Store};
+use tidalite::{RunInfo, Selection};
 
 pub(crate) struct SelectArguments<'a, 'py> {
     pub(crate) metrics: Option<&'a Bound<'py, PyAny>>,
@@ -22,9 +22,9 @@ pub(crate) struct SelectArguments<'a, 'py> {
 }
 
 impl SelectArguments<'_, '_> {
-    pub(crate) fn select(&self, store: &Store) -> PyResult<Selection> {
-        let mut select = store
-            .select()
+    /// What is selected of `all` points of a store or of a snapshot.
+    pub(crate) fn select(&self, all: Selection) -> PyResult<Selection> {
+        let mut select = all
             .repeats(self.repeats.parse().map_err(raise)?)
             .history(self.history.parse().map_err(raise)?)
             .include_rewound(self.include_rewound);
@@ -78,4 +78,15 @@ impl SelectArguments<'_, '_> {
         }
         shown.join(", ")
     }
+}
+
+/// The runs that match the filters given, if any.
+pub(crate) fn matching_runs(
+    given: Option<&Bound<'_, PyAny>>,
+    runs: impl FnOnce() -> PyResult<Vec<RunInfo>>,
+) -> PyResult<Vec<RunInfo>> {
+    let filters = given.map_or(Ok(Vec::new()), run_filters)?;
+    let mut runs = runs()?;
+    runs.retain(|run| filters.iter().all(|f| f.matches(run)));
+    Ok(runs)
 }

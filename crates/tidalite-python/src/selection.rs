@@ -12,13 +12,13 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyString, PyTuple};
 use std::str::FromStr;
 use tidalite::{
-    Aggregate, AlignOn, By, Compare, Cursor, Fill, Selection as EngineSelection, Store, Transform, XAxis,
+    Aggregate, AlignOn, By, Compare, Cursor, Fill, Selection as EngineSelection, Transform, XAxis,
 };
 
-/// A selection of points. Made by `Store.select`.
+/// A selection of points. Made by `Store.select` or `Snapshot.select`.
 ///
-/// A selection reads nothing itself. Each query sees the store as it is when the query runs, including rows that were logged
-/// a moment ago. Libraries that read Arrow, such as DuckDB, Polars and pandas, take a selection as its points.
+/// A selection reads nothing itself. Each query of a store's selection sees the store as it is when the query runs, including
+/// rows that were logged a moment ago; a snapshot's selection sees the snapshot. Libraries that read Arrow, such as DuckDB, Polars and pandas, take a selection as its points.
 ///
 /// >>> with store.run("a") as run:
 /// ...     for step in range(100):
@@ -34,8 +34,8 @@ pub struct Selection {
 }
 
 impl Selection {
-    pub(crate) fn new(store: &Store, arguments: &SelectArguments<'_, '_>) -> PyResult<Selection> {
-        Ok(Selection { select: arguments.select(store)?, shown: arguments.shown() })
+    pub(crate) fn new(all: EngineSelection, arguments: &SelectArguments<'_, '_>) -> PyResult<Selection> {
+        Ok(Selection { select: arguments.select(all)?, shown: arguments.shown() })
     }
 
     /// A selection that a method derived from this one; `shown` is added to the repr.

@@ -10,8 +10,9 @@ use crate::progress::with_progress;
 use crate::records;
 use crate::run::Run;
 use crate::run_arguments::{read_targets, run_filters, run_id};
-use crate::select_arguments::SelectArguments;
+use crate::select_arguments::{SelectArguments, matching_runs};
 use crate::selection::Selection;
+use crate::snapshot::Snapshot;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyString, PyTuple, PyType};
@@ -21,6 +22,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tidalite::{Durability, ErrorKind, Options, Thin};
 
 /// Opens the store in the folder `path`; mode 'rw' makes it if it is absent.
+///
+/// The object means this store from then on. A later `os.chdir` does not affect it, and it follows the folder where that is moved.
+/// Once the folder is deleted or replaced, each call raises NotFound, and `Run.log` raises Poisoned at the latest a second later.
 ///
 /// - `mode`: 'rw', or 'r' for reading only. With 'r' the store must exist, and nothing in it changes.
 /// - `durability`: when a row survives a power cut: 'process' (within about a second), a number of seconds or a timedelta
@@ -126,7 +130,7 @@ impl Store {
 
 #[pymethods]
 impl Store {
-    /// The store's folder.
+    /// The store's folder, as an absolute path: where it was when it was opened.
     #[getter]
     fn path(&self) -> PathBuf {
         self.handle.store.path().to_path_buf()
@@ -252,7 +256,21 @@ impl Store {
             history,
             include_rewound,
         };
-        Selection::new(&self.handle.store, &arguments)
+        Selection::new(self.handle.store.select(), &arguments)
+    }
+
+    /// The store as it is now, to read from several times: `runs()` and every `select()` of a snapshot see the same rows,
+    /// whatever is written meanwhile. For each row in it, it holds every row whose `log` returned before that row's `log` was
+    /// called, in whichever process. While it exists, no file that it needs is deleted.
+    ///
+    /// >>> run = store.run("a")
+    /// >>> run.log({"loss": 0.5})
+    /// >>> snapshot = store.snapshot()
+    /// >>> run.log({"loss": 0.4})
+    /// >>> snapshot.runs().ids, len(snapshot.select("loss").points()), len(store.select("loss").points())
+    /// (['a'], 1, 2)
+    fn snapshot(&self, py: Python<'_>) -> PyResult<Snapshot> {
+        Snapshot::take(py, &self.handle.store)
     }
 
     /// The runs, ordered by id: a list of `RunInfo`, which notebooks show as a table and `to_pandas()` converts. `where` is a filter,
@@ -264,9 +282,7 @@ impl Store {
     /// ['lr-0.01']
     #[pyo3(signature = (r#where=None))]
     fn runs<'py>(&self, py: Python<'py>, r#where: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
-        let filters = r#where.map_or(Ok(Vec::new()), run_filters)?;
-        let mut runs = py.detach(|| self.handle.store.runs()).map_err(raise)?;
-        runs.retain(|run| filters.iter().all(|f| f.matches(run)));
+        let runs = matching_runs(r#where, || py.detach(|| self.handle.store.runs()).map_err(raise))?;
         records::runs(py, &runs)
     }
 
@@ -321,28 +337,28 @@ impl Store {
     /// The bytes of each run's points in the parts. They are exact where a page holds one series, otherwise shared by row count.
     /// Points still in logs are not counted.
     fn bytes_by_run(&self, py: Python<'_>) -> PyResult<BTreeMap<String, u64>> {
-        py.detach(|| Ok(self.handle.store.snapshot()?.bytes_by_run().into_iter().collect())).map_err(raise)
+        Ok(self.snapshot(py)?.bytes_by_run(py))
     }
 
     /// The bytes of each metric's points in the parts, counted as in `bytes_by_run`.
     fn bytes_by_metric(&self, py: Python<'_>) -> PyResult<BTreeMap<String, u64>> {
-        py.detach(|| Ok(self.handle.store.snapshot()?.bytes_by_metric().into_iter().collect())).map_err(raise)
+        Ok(self.snapshot(py)?.bytes_by_metric(py))
     }
 
     /// The names of all metrics, sorted.
     fn metrics(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        py.detach(|| self.handle.store.snapshot()?.metrics()).map_err(raise)
+        self.snapshot(py)?.metrics(py)
     }
 
     /// The paths of the Parquet files with the store's flushed points, as one consistent set, for other programs. The files are kept as
     /// long as the list exists. Points still in logs are not in them; call `flush()` first to include all.
     fn parquet_files<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        records::part_files(py, py.detach(|| self.handle.store.snapshot()).map_err(raise)?)
+        self.snapshot(py)?.parquet_files(py)
     }
 
     /// Counts and sizes of the store.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        records::stats(py, &py.detach(|| self.handle.store.stats()).map_err(raise)?)
+        self.snapshot(py)?.stats(py)
     }
 
     /// What opening the store recovered after crashes: rows from logs, torn tails, and damage.

@@ -11,8 +11,8 @@ use arrow::datatypes::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondTy
 use std::collections::BTreeSet;
 use std::ops::Bound;
 use tidalite::{
-    Aggregate, By, Error, Labels, Participant, Pattern, Point, Repeats, Report, RunInfo, Selection, SeriesKey,
-    Snapshot, Store,
+    Aggregate, By, Error, Labels, Participant, Pattern, Point, Repeats, Report, RunInfo, Selection,
+    SeriesKey, Snapshot, Store,
 };
 
 /// The result of a check: nothing, or a difference in words.

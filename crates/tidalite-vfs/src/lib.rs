@@ -20,6 +20,7 @@
 
 mod fork;
 mod mapped;
+mod places;
 mod positioned;
 mod publish;
 mod real;

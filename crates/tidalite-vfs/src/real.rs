@@ -1,8 +1,8 @@
 //! The operating system's files, folders and locks.
 //!
-//! It uses the standard library where possible, and `rustix` for allocation, renaming without replacing and the kind
-//! of file system. A call interrupted by a signal is repeated. Segments are mapped (`mapped.rs`) on file systems
-//! where that is safe, and written by positioned writes (`positioned.rs`) on all others.
+//! `places.rs` looks up paths, from a held folder where there is one. Segments are mapped (`mapped.rs`) on file systems
+//! where that is safe, and written by positioned writes (`positioned.rs`) on all others. A call interrupted by a signal
+//! is repeated.
 //!
 //! Locks are flock locks on a descriptor. A forked child shares its parent's descriptors and their locks. So the
 //! process that took a lock unlocks it explicitly; otherwise a surviving child would keep it. A child only closes its
@@ -14,13 +14,15 @@
 )]
 
 use crate::mapped::MappedSegment;
+use crate::places::{Places, is_absent, is_folder};
 use crate::positioned::PositionedSegment;
 use crate::statfs;
 use crate::vfs::{FileSystem, Lock, LockMode, ReadFile, SegmentFile, Stat, Vfs, WriteFile};
+use rustix::fs::OFlags;
 use rustix::io::Errno;
-use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,6 +43,7 @@ const CREATE_ATTEMPTS: u32 = 100;
 #[derive(Debug, Clone, Default)]
 pub struct RealVfs {
     positioned: bool,
+    places: Places,
 }
 
 impl RealVfs {
@@ -51,19 +54,38 @@ impl RealVfs {
 
     /// Writes every segment by positioned writes, not only on network and copy-on-write file systems.
     pub fn positioned() -> Self {
-        RealVfs { positioned: true }
+        RealVfs { positioned: true, ..Self::default() }
+    }
+
+    fn create_new(&self, path: &Path, doing: &str) -> Result<File> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        self.places.open(path, flags).map_err(|e| {
+            if e.kind() == io::ErrorKind::AlreadyExists {
+                return Error::new(ErrorKind::Busy, doing, "the name is taken", "use another name").at(path);
+            }
+            Error::io(doing, path, e)
+        })
     }
 }
 
 impl Vfs for RealVfs {
+    fn absolute(&self, path: &Path) -> Result<PathBuf> {
+        std::path::absolute(path).map_err(|e| Error::io("complete path", path, e))
+    }
+
+    fn hold(&self, folder: &Path) -> Result<Arc<dyn Vfs>> {
+        let places = self.places.hold(folder).map_err(|e| Error::io("open folder", folder, e))?;
+        Ok(Arc::new(RealVfs { places, ..*self }))
+    }
+
     fn create_dir(&self, path: &Path) -> Result<bool> {
         for _ in 0..CREATE_ATTEMPTS {
-            match fs::create_dir(path) {
+            match self.places.make_folder(path) {
                 Ok(()) => return Ok(true),
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => match fs::metadata(path) {
-                    Ok(there) if there.is_dir() => return Ok(false),
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => match self.places.stat(path) {
+                    Ok(there) if is_folder(&there) => return Ok(false),
                     // It was removed in between.
-                    Err(gone) if gone.kind() == io::ErrorKind::NotFound && !path.is_symlink() => {}
+                    Err(gone) if gone.kind() == io::ErrorKind::NotFound && !self.places.is_symlink(path) => {}
                     _ => {
                         return Err(Error::invalid(
                             "create folder",
@@ -81,32 +103,27 @@ impl Vfs for RealVfs {
     }
 
     fn read_dir(&self, path: &Path) -> Result<Vec<String>> {
-        let failed = |e| Error::io("list folder", path, e);
-        let mut names = Vec::new();
-        for entry in fs::read_dir(path).map_err(failed)? {
-            if let Ok(name) = entry.map_err(failed)?.file_name().into_string() {
-                names.push(name);
-            }
-        }
+        let mut names = self.places.names(path).map_err(|e| Error::io("list folder", path, e))?;
         names.sort_unstable();
         Ok(names)
     }
 
     fn stat(&self, path: &Path) -> Result<Option<Stat>> {
-        match fs::metadata(path) {
-            Ok(m) => Ok(Some(Stat { is_dir: m.is_dir(), bytes: m.len() })),
-            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        match self.places.stat(path) {
+            Ok(s) => Ok(Some(Stat { is_dir: is_folder(&s), bytes: u64::try_from(s.st_size).unwrap_or(0) })),
+            Err(e) if is_absent(&e) => Ok(None),
             Err(e) => Err(Error::io("look up", path, e)),
         }
     }
 
     fn open(&self, path: &Path) -> Result<Arc<dyn ReadFile>> {
-        let file = File::open(path).map_err(|e| Error::io("open file", path, e))?;
-        Ok(Arc::new(RealReadFile { locked: Locked::new(), file, path: path.to_path_buf() }))
+        let file = self.places.open(path, OFlags::RDONLY).map_err(|e| Error::io("open file", path, e))?;
+        let (places, path) = (self.places.clone(), path.to_path_buf());
+        Ok(Arc::new(RealReadFile { locked: Locked::new(), file, places, path }))
     }
 
     fn create(&self, path: &Path) -> Result<Box<dyn WriteFile>> {
-        let file = create_new(path, "create file")?;
+        let file = self.create_new(path, "create file")?;
         Ok(Box::new(RealWriteFile { file, path: path.to_path_buf(), bytes: 0 }))
     }
 
@@ -119,12 +136,12 @@ impl Vfs for RealVfs {
             )
             .at(path));
         }
-        let file = create_new(path, "create segment")?;
+        let file = self.create_new(path, "create segment")?;
         let map = allocate(&file, bytes)
-            .and_then(|()| if self.positioned { Ok(false) } else { statfs::may_map(path) })
+            .and_then(|()| if self.positioned { Ok(false) } else { statfs::may_map(&file) })
             .map_err(|e| {
                 // Best effort: the caller gets the first error.
-                let _ = fs::remove_file(path);
+                let _ = self.places.remove_file(path);
                 Error::io(format!("allocate {bytes} bytes for segment"), path, e)
             })?;
         if !map {
@@ -138,13 +155,15 @@ impl Vfs for RealVfs {
     }
 
     fn link(&self, from: &Path, to: &Path) -> Result<bool> {
-        match fs::hard_link(from, to) {
+        match self.places.link(from, to) {
             Ok(()) => Ok(true),
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => is_same_file(from, to),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                self.places.is_same_file(from, to).map_err(|e| Error::io("look up", to, e))
+            }
             Err(e) => match Errno::from_io_error(&e) {
                 // The errors of file systems without links, or with no links left.
                 Some(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK) => {
-                    rename_no_replace(from, to)
+                    rename_no_replace(&self.places, from, to)
                 }
                 _ => Err(Error::io(format!("link {} to its name", from.display()), to, e)),
             },
@@ -152,14 +171,14 @@ impl Vfs for RealVfs {
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
-        match fs::remove_file(path) {
+        match self.places.remove_file(path) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io("remove file", path, e)),
             _ => Ok(()),
         }
     }
 
     fn remove_dir(&self, path: &Path) -> Result<()> {
-        match fs::remove_dir(path) {
+        match self.places.remove_folder(path) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io("remove folder", path, e)),
             _ => Ok(()),
         }
@@ -167,7 +186,7 @@ impl Vfs for RealVfs {
 
     fn sync_dir(&self, path: &Path) -> Result<()> {
         let failed = |e| Error::io("sync folder", path, e);
-        match File::open(path).map_err(failed)?.sync_all() {
+        match self.places.open(path, OFlags::RDONLY).map_err(failed)?.sync_all() {
             // Some file systems cannot sync a folder. Nothing better is possible there.
             Err(e) if matches!(Errno::from_io_error(&e), Some(Errno::INVAL | Errno::OPNOTSUPP)) => Ok(()),
             done => done.map_err(failed),
@@ -175,20 +194,19 @@ impl Vfs for RealVfs {
     }
 
     fn lock(&self, path: &Path, mode: LockMode) -> Result<Option<Box<dyn Lock>>> {
-        let mut options = OpenOptions::new();
-        match mode {
-            LockMode::Shared => options.read(true),
-            LockMode::Exclusive => options.read(true).write(true).create(true),
+        let flags = match mode {
+            LockMode::Shared => OFlags::RDONLY,
+            LockMode::Exclusive => OFlags::RDWR | OFlags::CREATE,
         };
         for _ in 0..LOCK_TRIES {
-            let file = options.open(path).map_err(|e| Error::io("open lock file", path, e))?;
+            let file = self.places.open(path, flags).map_err(|e| Error::io("open lock file", path, e))?;
             let locked = Locked::new();
             if !locked.acquire(&file, path, mode)? {
                 return Ok(None);
             }
-            let lock = RealLock { locked, file, path: path.to_path_buf() };
+            let lock = RealLock { locked, file, places: self.places.clone(), path: path.to_path_buf() };
             // Another process may have removed the file between open and lock. A lock on it would exclude nobody.
-            if is_linked(&lock.file, path)? {
+            if lock.is_linked()? {
                 return Ok(Some(Box::new(lock)));
             }
         }
@@ -196,7 +214,9 @@ impl Vfs for RealVfs {
     }
 
     fn file_system(&self, path: &Path) -> Result<FileSystem> {
-        statfs::file_system(path).map_err(|e| Error::io("look up file system", path, e))
+        let failed = |e| Error::io("look up file system", path, e);
+        let file = self.places.open(path, OFlags::RDONLY).map_err(failed)?;
+        statfs::file_system(&file).map_err(failed)
     }
 
     fn now_us(&self) -> i64 {
@@ -214,15 +234,6 @@ impl Vfs for RealVfs {
     fn uuid(&self) -> Uuid {
         Uuid::now_v7()
     }
-}
-
-fn create_new(path: &Path, doing: &str) -> Result<File> {
-    OpenOptions::new().read(true).write(true).create_new(true).open(path).map_err(|e| {
-        if e.kind() == io::ErrorKind::AlreadyExists {
-            return Error::new(ErrorKind::Busy, doing, "the name is taken", "use another name").at(path);
-        }
-        Error::io(doing, path, e)
-    })
 }
 
 /// Fills a new file with `bytes` zeros and allocates disk space for each.
@@ -251,15 +262,8 @@ fn write_zeros(file: &File, bytes: u64) -> io::Result<()> {
 }
 
 /// Moves the file, on file systems without links.
-fn rename_no_replace(from: &Path, to: &Path) -> Result<bool> {
-    #[cfg(target_os = "linux")]
-    let renamed = {
-        use rustix::fs::{CWD, RenameFlags, renameat_with};
-        renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)
-    };
-    #[cfg(not(target_os = "linux"))]
-    let renamed: rustix::io::Result<()> = Err(Errno::NOSYS);
-    match renamed {
+fn rename_no_replace(places: &Places, from: &Path, to: &Path) -> Result<bool> {
+    match places.rename_no_replace(from, to) {
         Ok(()) => Ok(true),
         Err(Errno::EXIST) => Ok(false),
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Err(Error::new(
@@ -270,24 +274,6 @@ fn rename_no_replace(from: &Path, to: &Path) -> Result<bool> {
         )
         .at(to)),
         Err(e) => Err(Error::io("publish file", to, e.into())),
-    }
-}
-
-fn is_same(a: &Metadata, b: &Metadata) -> bool {
-    (a.dev(), a.ino()) == (b.dev(), b.ino())
-}
-
-fn is_same_file(a: &Path, b: &Path) -> Result<bool> {
-    let of = |path: &Path| fs::metadata(path).map_err(|e| Error::io("look up", path, e));
-    Ok(is_same(&of(a)?, &of(b)?))
-}
-
-fn is_linked(file: &File, path: &Path) -> Result<bool> {
-    let failed = |e| Error::io("look up", path, e);
-    match fs::metadata(path) {
-        Ok(named) => Ok(is_same(&named, &file.metadata().map_err(failed)?)),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(e) => Err(failed(e)),
     }
 }
 
@@ -340,12 +326,17 @@ impl Locked {
 struct RealLock {
     locked: Locked,
     file: File,
+    places: Places,
     path: PathBuf,
 }
 
 impl Lock for RealLock {
     fn path(&self) -> &Path {
         &self.path
+    }
+
+    fn is_linked(&self) -> Result<bool> {
+        self.places.is_linked(&self.file, &self.path).map_err(|e| Error::io("look up", &self.path, e))
     }
 }
 
@@ -359,6 +350,7 @@ impl Drop for RealLock {
 struct RealReadFile {
     locked: Locked,
     file: File,
+    places: Places,
     path: PathBuf,
 }
 
@@ -385,7 +377,7 @@ impl ReadFile for RealReadFile {
     }
 
     fn is_linked(&self) -> Result<bool> {
-        is_linked(&self.file, &self.path)
+        self.places.is_linked(&self.file, &self.path).map_err(|e| Error::io("look up", &self.path, e))
     }
 
     fn try_lock_shared(&self) -> Result<bool> {

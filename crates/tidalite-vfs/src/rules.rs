@@ -269,3 +269,52 @@ fn a_segment_that_no_disk_can_hold_is_refused_as_full_and_leaves_no_file() {
     assert_eq!(refused.kind(), ErrorKind::Full);
     assert!(vfs.read_dir(dir.path()).unwrap().is_empty());
 }
+
+#[test]
+fn a_held_folder_that_was_removed_holds_nothing_even_if_its_name_is_taken_again() {
+    on_each(|vfs, dir| {
+        let folder = dir.join("d");
+        vfs.create_dir(&folder).unwrap();
+        let held = vfs.hold(&folder).unwrap();
+        drop(held.create(&folder.join("f")).unwrap());
+        let file = held.open(&folder.join("f")).unwrap();
+        let lock = held.lock(&folder.join("l"), LockMode::Exclusive).unwrap().unwrap();
+        assert_eq!(vfs.read_dir(&folder).unwrap(), ["f", "l"]);
+        assert!(file.is_linked().unwrap() && lock.is_linked().unwrap());
+        for name in ["f", "l"] {
+            vfs.remove(&folder.join(name)).unwrap();
+        }
+        vfs.remove_dir(&folder).unwrap();
+        let check = || {
+            assert!(!file.is_linked().unwrap() && !lock.is_linked().unwrap());
+            let kind = |e: tidalite_model::Error| e.kind();
+            assert_eq!(held.open(&folder.join("f")).map_err(kind).unwrap_err(), ErrorKind::NotFound);
+            assert_eq!(held.create(&folder.join("g")).map_err(kind).unwrap_err(), ErrorKind::NotFound);
+            assert_eq!(held.create_dir(&folder.join("e")).map_err(kind).unwrap_err(), ErrorKind::NotFound);
+            assert_eq!(held.stat(&folder.join("f")).unwrap(), None);
+        };
+        check();
+        vfs.create_dir(&folder).unwrap();
+        drop(vfs.create(&folder.join("f")).unwrap());
+        check();
+        assert!(vfs.hold(&folder).unwrap().stat(&folder.join("f")).unwrap().is_some(), "held anew");
+    });
+}
+
+#[test]
+fn a_held_folder_that_was_moved_is_found_by_its_old_path() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new) = (dir.path().join("old"), dir.path().join("new"));
+    let vfs = RealVfs::new();
+    vfs.create_dir(&old).unwrap();
+    let held = vfs.hold(&old).unwrap();
+    drop(held.create(&old.join("f")).unwrap());
+    let file = held.open(&old.join("f")).unwrap();
+    std::fs::rename(&old, &new).unwrap();
+    vfs.create_dir(&old).unwrap();
+    assert!(held.create_dir(&old.join("d")).unwrap() && file.is_linked().unwrap());
+    assert!(held.link(&old.join("f"), &old.join("g")).unwrap());
+    assert_eq!(held.read_dir(&old).unwrap(), ["d", "f", "g"]);
+    assert_eq!(vfs.read_dir(&new).unwrap(), ["d", "f", "g"]);
+    assert!(vfs.read_dir(&old).unwrap().is_empty());
+}

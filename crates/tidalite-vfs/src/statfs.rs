@@ -5,8 +5,8 @@
 //! from Linux's `magic.h` and, for file systems outside the kernel, from their sources.
 
 use crate::vfs::FileSystem;
+use std::fs::File;
 use std::io;
-use std::path::Path;
 
 /// A known kind of file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,10 +70,10 @@ pub(crate) fn kind_of(magic: u32) -> Option<FileSystemKind> {
     KINDS.into_iter().find(|k| k.magic == magic)
 }
 
-/// Reads the properties of the file system at `path`.
-pub(crate) fn file_system(path: &Path) -> io::Result<FileSystem> {
-    let usage = rustix::fs::statvfs(path)?;
-    let (name, network) = match magic(path)? {
+/// Reads the properties of the file system of an open file or folder.
+pub(crate) fn file_system(file: &File) -> io::Result<FileSystem> {
+    let usage = rustix::fs::fstatvfs(file)?;
+    let (name, network) = match magic(file)? {
         Some(magic) => match kind_of(magic) {
             Some(k) => (k.name.to_string(), k.nature == Network),
             None => (format!("0x{magic:x}"), false),
@@ -88,21 +88,21 @@ pub(crate) fn file_system(path: &Path) -> io::Result<FileSystem> {
     })
 }
 
-/// Whether a segment at `path` may be mapped: its allocated blocks serve every later store, and no other machine
+/// Whether a segment may be mapped: its allocated blocks serve every later store, and no other machine
 /// changes the file.
-pub(crate) fn may_map(path: &Path) -> io::Result<bool> {
+pub(crate) fn may_map(file: &File) -> io::Result<bool> {
     // An unlisted file system is most likely a local one.
-    Ok(magic(path)?.and_then(kind_of).is_none_or(|k| k.nature == Local))
+    Ok(magic(file)?.and_then(kind_of).is_none_or(|k| k.nature == Local))
 }
 
 #[cfg(target_os = "linux")]
-fn magic(path: &Path) -> io::Result<Option<u32>> {
+fn magic(file: &File) -> io::Result<Option<u32>> {
     // The kernel's numbers have 32 bits. The field's width and sign depend on the architecture.
-    Ok(Some(rustix::fs::statfs(path)?.f_type as u32))
+    Ok(Some(rustix::fs::fstatfs(file)?.f_type as u32))
 }
 
 #[cfg(not(target_os = "linux"))]
-fn magic(_path: &Path) -> io::Result<Option<u32>> {
+fn magic(_file: &File) -> io::Result<Option<u32>> {
     Ok(None)
 }
 

@@ -1,17 +1,24 @@
 //! The traits: what the engine may ask of a disk, and what it may rely on.
 //!
-//! `real.rs` (the operating system) and `sim/` (a disk in memory that can crash) implement them. Every path is
-//! complete; there is no current folder. All errors are [`tidalite_model::Error`], and a method names the kinds that
+//! `real.rs` (the operating system) and `sim/` (a disk in memory that can crash) implement them. A store completes its
+//! path once ([`Vfs::absolute`]) and holds its folder ([`Vfs::hold`]). All errors are [`tidalite_model::Error`], and a method names the kinds that
 //! matter to a caller. Calls interrupted by a signal are repeated, and short writes are completed, inside.
 
 use std::fmt::Debug;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tidalite_model::{Error, Result};
 use uuid::Uuid;
 
 /// A disk, a clock and a source of identifiers. See the [crate text](crate) for the rules.
 pub trait Vfs: Debug + Send + Sync + 'static {
+    /// The path from the root on. Later changes of the current folder do not affect it. Symbolic links and `..` are kept.
+    fn absolute(&self, path: &Path) -> Result<PathBuf>;
+
+    /// This disk, with the folder at a path held: that path and every path below it mean this folder, even if it is
+    /// moved or another folder takes its name. Once it is deleted, nothing is found or created there: kind `NotFound`.
+    fn hold(&self, folder: &Path) -> Result<Arc<dyn Vfs>>;
+
     /// Creates one folder, whose parent must exist. `false` if the folder already exists. Does not sync the parent.
     fn create_dir(&self, path: &Path) -> Result<bool>;
 
@@ -154,6 +161,9 @@ pub trait SegmentFile: Debug + Send + Sync {
 pub trait Lock: Debug + Send + Sync {
     /// The locked file.
     fn path(&self) -> &Path;
+
+    /// Whether that path still refers to the locked file.
+    fn is_linked(&self) -> Result<bool>;
 }
 
 /// Which other holders a lock excludes.

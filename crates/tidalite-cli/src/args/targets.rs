@@ -20,7 +20,7 @@ pub(crate) struct TargetArgs {
     #[arg(long = "match", value_name = "GLOB")]
     pub(crate) globs: Vec<String>,
     /// Only runs that match a filter, such as `status = "failed"`. Repeatable; all must match.
-    #[arg(short = 'w', long = "where", value_name = "FILTER", value_parser = values::run_filter)]
+    #[arg(short = 'w', long = "where", value_name = "FILTER")]
     pub(crate) filters: Vec<RunFilter>,
     /// Only runs that ended before a time: RFC 3339, a date, µs since 1970, `now`, or relative to now: `-30d`.
     #[arg(long, value_name = "TIME", value_parser = values::moment, allow_hyphen_values = true)]

@@ -2,13 +2,14 @@
 //!
 //! `tail.rs` goes from segment to segment and `segment_reader.rs` through one segment. `window.rs` buffers its bytes,
 //! `names.rs` decodes frames, `resync.rs` finds frames after damage, `finding.rs` reports what was wrong, and
-//! `poll.rs` holds the state of one poll.
+//! `poll.rs` holds the state of one poll, and `progress.rs` sees how far a log has come without reading its frames.
 //!
 //! May use: the files next to this folder, and not `writer` (its tests do).
 
 mod finding;
 mod names;
 mod poll;
+mod progress;
 mod resync;
 mod segment_reader;
 mod tail;
@@ -17,6 +18,7 @@ mod tests;
 mod window;
 
 pub use finding::{LogFinding, LogFindingKind};
+pub use progress::Progress;
 pub use tail::{Replayed, Resume, TailReader};
 
 use crate::dir::WriterDir;

@@ -22,6 +22,8 @@ pub(super) struct StreamPosition {
 pub(super) struct Poll<'a> {
     pub(super) vfs: &'a dyn Vfs,
     pub(super) alive: bool,
+    /// A segment, and the offset in it up to which it is read.
+    pub(super) until: Option<(u32, u64)>,
     pub(super) sink: &'a mut dyn LogSink,
     pub(super) frames: u64,
     pub(super) bytes: u64,
@@ -39,7 +41,7 @@ impl<'a> Poll<'a> {
         sink: &'a mut dyn LogSink,
         findings: &'a mut Vec<LogFinding>,
     ) -> Self {
-        Poll { vfs, alive, sink, frames: 0, bytes: 0, findings, durable: None, refused: None }
+        Poll { vfs, alive, until: None, sink, frames: 0, bytes: 0, findings, durable: None, refused: None }
     }
 
     /// How far the writer's stream was durable, by the marks from `from` on. Meaningless while the writer lives.

@@ -134,6 +134,15 @@ impl SegmentReader {
         }
     }
 
+    /// The committed length when it was last read.
+    pub(super) fn limit(&self) -> u64 {
+        self.window.limit()
+    }
+
+    pub(super) fn file(&self) -> &dyn ReadFile {
+        &**self.window.file()
+    }
+
     fn anchor(&self) -> Anchor {
         Anchor { offset: self.offset, ordinal: self.frames }
     }
@@ -237,6 +246,10 @@ impl SegmentReader {
     /// Whether more can be read than at the last check: the writer went on, or it is gone and its whole file counts.
     fn look_for_more(&mut self, poll: &mut Poll<'_>, dir: &WriterDir) -> Result<bool> {
         let had = (self.window.limit(), self.successor.is_some());
+        if let Some((_, bytes)) = poll.until.filter(|&(number, _)| number == self.number) {
+            self.window.set_limit(bytes.min(self.window.file().len()?));
+            return Ok(self.window.limit() != had.0);
+        }
         if self.successor.is_none() {
             self.successor = header_of(poll.vfs, dir, self.number + 1)?
                 .filter(|s| s.base_ordinal >= self.header.base_ordinal);
@@ -438,19 +451,22 @@ pub(super) fn header_of(vfs: &dyn Vfs, dir: &WriterDir, number: u32) -> Result<O
 
 /// The committed length. The writer stores it atomically, but reading it through the kernel may not be atomic. Two
 /// equal reads in a row are accepted.
-fn committed(file: &dyn ReadFile) -> Result<u64> {
+pub(super) fn committed(file: &dyn ReadFile) -> Result<u64> {
     let mut last = None;
     for _ in 0..16 {
-        let mut word = [0; 8];
-        if file.read_at(COMMITTED_AT as u64, &mut word)? < word.len() {
-            return Ok(0);
-        }
-        let now = u64::from_le_bytes(word);
+        let now = committed_once(file)?;
         if last.replace(now) == Some(now) {
             return Ok(now);
         }
     }
     Ok(last.unwrap_or(0))
+}
+
+/// The committed length by one read, which may be torn.
+pub(super) fn committed_once(file: &dyn ReadFile) -> Result<u64> {
+    let mut word = [0; 8];
+    let read = file.read_at(COMMITTED_AT as u64, &mut word)?;
+    Ok(if read < word.len() { 0 } else { u64::from_le_bytes(word) })
 }
 
 /// Findings for the segments after `number` that contain data.

@@ -11,6 +11,7 @@
 use super::finding::{LogFinding, LogFindingKind};
 use super::names::DeclaredNames;
 use super::poll::{Poll, StreamPosition};
+use super::progress::Progress;
 use super::resync::Anchor;
 use super::segment_reader::{OpenedSegment, SegmentEnd, SegmentReader, header_of, orphans};
 use crate::dir::WriterDir;
@@ -51,9 +52,9 @@ pub struct Resume {
 /// Reads one writer's log and keeps its position. Each poll delivers what is new.
 #[derive(Debug)]
 pub struct TailReader {
-    dir: WriterDir,
+    pub(super) dir: WriterDir,
     from_ordinal: u64,
-    place: ReplayPosition,
+    pub(super) place: ReplayPosition,
     names: DeclaredNames,
     /// Findings not returned yet, because the sink refused something later.
     findings: Vec<LogFinding>,
@@ -61,7 +62,7 @@ pub struct TailReader {
 
 /// Where reading continues.
 #[derive(Debug)]
-enum ReplayPosition {
+pub(super) enum ReplayPosition {
     Start,
     In(Box<SegmentReader>),
     Between(StreamPosition),
@@ -90,6 +91,11 @@ impl TailReader {
         }
     }
 
+    /// The folder of the log.
+    pub fn dir(&self) -> &WriterDir {
+        &self.dir
+    }
+
     /// Delivers what is new. `alive` says whether more frames may be appended: [`life`](crate::life), called before
     /// this method. If so, only committed frames are read, and no tail counts as torn.
     ///
@@ -97,8 +103,29 @@ impl TailReader {
     /// `NotFound` if a segment that is needed was deleted, as happens after a flush: read the manifest again and
     /// start a new reader. The sink's own error; the next poll delivers the refused item again. Disk errors.
     pub fn poll(&mut self, vfs: &dyn Vfs, alive: bool, sink: &mut dyn LogSink) -> Result<Replayed> {
+        self.poll_until(vfs, alive, Progress::Further, sink)
+    }
+
+    /// As [`poll`](Self::poll), but reads only up to `until`, which [`look`](Self::look) returned.
+    ///
+    /// # Errors
+    /// As [`poll`](Self::poll).
+    pub fn poll_until(
+        &mut self,
+        vfs: &dyn Vfs,
+        alive: bool,
+        until: Progress,
+        sink: &mut dyn LogSink,
+    ) -> Result<Replayed> {
         let mut poll = Poll::new(vfs, alive, sink, &mut self.findings);
-        loop {
+        if let (Progress::UpTo(bytes), ReplayPosition::In(reading)) = (until, &self.place) {
+            poll.until = Some((reading.number, bytes));
+        }
+        while until != Progress::Nothing {
+            let ended = |(number, _)| !matches!(&self.place, ReplayPosition::In(r) if r.number == number);
+            if poll.until.is_some_and(ended) {
+                break;
+            }
             let next = match &mut self.place {
                 ReplayPosition::Start => first(&mut poll, &self.dir, self.from_ordinal)?,
                 ReplayPosition::In(reading) => reading

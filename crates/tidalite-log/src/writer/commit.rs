@@ -28,6 +28,10 @@ impl Durable {
 
 /// The error of every call after a failure that ended the writer.
 pub(super) fn poisoned(first: &Error) -> Error {
+    // The store is gone, and says so itself.
+    if first.kind() == ErrorKind::Poisoned {
+        return first.duplicate();
+    }
     Error::new(
         ErrorKind::Poisoned,
         "write to log",

@@ -70,8 +70,9 @@ pub struct Watermark {
 /// ```
 ///
 /// All methods but [`forked`](Self::forked) and [`watermark`](Self::watermark) fail with `Poisoned` in a child of the
-/// process that opened the log, after [`close`](Self::close), and after a failed sync. After a failed sync,
-/// everything accepted before can still be read. Appends fail with `Full` if the disk has no space for another
+/// process that opened the log, after [`close`](Self::close), after a failed sync, and once the folder is found to be
+/// deleted or replaced. After a failed sync, everything accepted before can still be read. The folder is looked up at
+/// each sync, so by the background thread at each interval, and for each new segment. Appends fail with `Full` if the disk has no space for another
 /// segment. Then nothing was written, and the next append tries again.
 pub struct Log {
     shared: Arc<LogShared>,
@@ -239,6 +240,13 @@ impl Log {
     pub fn seal(&self) -> Result<()> {
         self.shared.check_fork()?;
         self.shared.seal()
+    }
+
+    /// Ends this writer, without a sync: every later append, sync or wait fails with `Poisoned`, and names `why`.
+    pub fn end(&self, why: &Error) {
+        if !self.forked() {
+            self.shared.end(why);
+        }
     }
 
     /// Seals, and releases the writer's lock: the writer is gone. A folder without a segment is removed. Dropping the

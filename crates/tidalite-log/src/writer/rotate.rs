@@ -2,7 +2,7 @@
 //!
 //! The new file is created first, then SEAL is written to the old segment, then the header of the new one. So a full
 //! disk leaves the old segment as it was: the append that needed more space fails with `Full`, smaller ones still
-//! fit, and the next append tries again.
+//! fit, and the next append tries again. A writer whose folder was deleted ends here at the latest.
 
 use super::shared::LogShared;
 use super::state::{CLOSING_BYTES, Current, LogState, Spare};
@@ -28,6 +28,11 @@ impl LogShared {
     ) -> Result<MutexGuard<'a, LogState>> {
         if matches!(state.spare, Spare::Making) {
             return Ok(self.spare_made.wait(state).unwrap_or_else(PoisonError::into_inner));
+        }
+        if let Some(gone) = self.gone() {
+            state.fail(&gone);
+            self.fail_waiters(&gone);
+            return Err(gone);
         }
         let needed = (FIRST_FRAME_AT + ORIGIN_BYTES) as u64 + room + CLOSING_BYTES;
         let number = state.number + 1;

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use tidalite_model::{Error, ErrorKind, Result};
 use tidalite_vfs::{ForkGuard, Lock, Vfs};
 
-/// Locks are taken one at a time, except that `commit` and `thread` may be taken under `state`.
+/// Locks are taken one at a time, except that `commit`, `thread` and `lock` may be taken under `state`.
 #[derive(Debug)]
 pub(super) struct LogShared {
     pub(super) vfs: Arc<dyn Vfs>,
@@ -99,6 +99,31 @@ impl LogShared {
             "open the store again to go on",
         )
         .at(&self.dir.path))
+    }
+
+    /// The error that ends the writer if its folder was deleted or replaced. The kernel keeps a file that is open, so
+    /// rows would still be accepted, and nobody could read them.
+    pub(super) fn gone(&self) -> Option<Error> {
+        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        // A look-up that fails says nothing about the folder.
+        if lock.as_ref().is_none_or(|lock| lock.is_linked().unwrap_or(true)) {
+            return None;
+        }
+        let root = self.log_dir.parent().unwrap_or(&self.log_dir);
+        Some(Error::store_gone(ErrorKind::Poisoned, "write to log", root))
+    }
+
+    /// As [`gone`](Self::gone), and ends the writer.
+    pub(super) fn end_if_gone(&self) {
+        if let Some(gone) = self.gone() {
+            self.end(&gone);
+        }
+    }
+
+    /// Ends the writer: every later call fails and names `why`.
+    pub(super) fn end(&self, why: &Error) {
+        self.state().fail(why);
+        self.fail_waiters(why);
     }
 
     /// Wakes callers that wait for a sync that will never happen.

@@ -14,6 +14,8 @@
 //! - A failed sync is final: the kernel may have dropped the data, and a second sync would succeed without it. The
 //!   writer refuses everything afterwards and names the first failure.
 //! - A mark alone does not cause a sync. Only what a caller appended does.
+//! - Each sync checks first that the writer's folder is still there, even if there is nothing to sync. The background
+//!   thread thus checks at each interval.
 
 use super::commit::{Durable, poisoned};
 use super::shared::LogShared;
@@ -77,6 +79,7 @@ impl LogShared {
 
     /// Syncs everything appended so far. Only one thread may call it at a time.
     fn sync_batch(&self, folder_durable: bool) -> Result<Durable> {
+        self.end_if_gone();
         let mut state = self.state();
         self.check_unfailed(&state)?;
         let batch = SyncBatch::take(&mut state);
@@ -125,6 +128,10 @@ impl LogShared {
         self.check_unfailed(&state)?;
         let UnitEnd { end, .. } = state.last_unit;
         drop(state);
+        if self.commit().durable.position >= end {
+            self.end_if_gone();
+            return self.check_unfailed(&self.state());
+        }
         self.make_durable(end)
     }
 

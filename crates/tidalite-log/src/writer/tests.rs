@@ -169,7 +169,8 @@ fn after_a_failed_sync_the_writer_refuses_and_what_it_accepted_is_readable() {
     let first = log.append_row(layout, 1, 1, &[1.0]).unwrap();
     log.sync().unwrap();
     log.append_row(layout, 2, 2, &[2.0]).unwrap();
-    sim.set_failure(SimFailure { at_step: sim.steps(), kind: FailKind::Eio, persist: false });
+    // The first step looks up the writer's folder.
+    sim.set_failure(SimFailure { at_step: sim.steps() + 1, kind: FailKind::Eio, persist: false });
     assert_eq!(log.sync().unwrap_err().kind(), ErrorKind::Io);
     for e in [
         log.sync().unwrap_err(),
@@ -264,9 +265,9 @@ fn an_idle_log_is_not_synced_for_its_own_marks() {
     let log = Log::create(vfs, Path::new(LOG), 0, small()).unwrap();
     log.append_part(Uuid::from_u128(1), b"").unwrap();
     log.sync().unwrap();
-    let steps = sim.steps();
+    let changes = sim.change_steps();
     (0..10).for_each(|_| log.sync().unwrap());
-    assert_eq!(sim.steps(), steps);
+    assert_eq!(sim.change_steps(), changes);
 }
 
 #[test]
@@ -435,5 +436,49 @@ fn a_background_sync_makes_rows_durable_by_itself() {
     let seq = log.append_part(Uuid::from_u128(1), b"").unwrap();
     while log.watermark().durable < Some(seq) {
         std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The error of a writer whose folder is gone: the same for each call.
+fn check_gone(done: tidalite_model::Result<Option<tidalite_model::Seq>>) {
+    let e = done.unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::Poisoned, "{e}");
+    assert!(e.to_string().contains("is gone"), "{e}");
+}
+
+#[test]
+fn a_writer_whose_folder_was_deleted_ends_at_the_next_sync_segment_or_interval() {
+    for case in ["sync", "segment", "interval", "row"] {
+        let (dir, vfs) = real();
+        let log_dir = dir.path().join("log");
+        vfs.create_dir(&log_dir).unwrap();
+        let durability = match case {
+            "interval" => Durability::Interval(Duration::from_millis(5)),
+            "row" => Durability::Row,
+            _ => Durability::Interval(Duration::from_secs(3600)),
+        };
+        let log_options = LogOptions { background: case == "interval", ..options(durability) };
+        let log = Log::create(vfs, &log_dir, 0, log_options).unwrap();
+        let id = log.series(&key("r", "loss")).unwrap();
+        let layout = log.layout(&[id]).unwrap();
+        let mut step = 0;
+        let mut append = || {
+            step += 1;
+            log.append_row(layout, step, 0, &[1.0])
+        };
+        append().unwrap();
+        std::fs::remove_dir_all(&log_dir).unwrap();
+        // Another store's log, with a folder of its own.
+        std::fs::create_dir(&log_dir).unwrap();
+        match case {
+            "sync" => check_gone(log.sync().map(|()| None)),
+            "row" => check_gone(append().map(Some)),
+            // Ends when the segment is full, or soon: a row takes microseconds.
+            _ => while append().is_ok() {},
+        }
+        check_gone(append().map(Some));
+        check_gone(log.sync().map(|()| None));
+        check_gone(log.close().map(|()| None));
+        assert!(std::fs::read_dir(&log_dir).unwrap().next().is_none(), "nothing is written into another log");
     }
 }

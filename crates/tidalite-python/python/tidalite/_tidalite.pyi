@@ -42,6 +42,7 @@ __all__ = [
     "Run",
     "SystemWatch",
     "Selection",
+    "Snapshot",
     "Table",
     "Follow",
     "Bucket",
@@ -122,6 +123,7 @@ class Store:
         history: Literal["own", "inherited", "all"] = "inherited",
         include_rewound: bool = False,
     ) -> Selection: ...
+    def snapshot(self) -> Snapshot: ...
     def runs(self, where: _Names | None = None) -> Runs: ...
     def delete_run(self, run: str | Run) -> None: ...
     def delete_runs(
@@ -207,6 +209,33 @@ class SystemWatch:
         exc: BaseException | None = None,
         traceback: TracebackType | None = None,
     ) -> None: ...
+
+@final
+class Snapshot:
+    @property
+    def version(self) -> int: ...
+    @property
+    def is_cut(self) -> bool: ...
+    def select(
+        self,
+        metrics: _Patterns | None = None,
+        *,
+        runs: _Patterns | Run | None = None,
+        where: _Names | None = None,
+        labels: Mapping[str, object] | None = None,
+        steps: _Range[int] | range | None = None,
+        time: _Range[_Time] | None = None,
+        values: _Range[float] | None = None,
+        repeats: Literal["last", "first", "all"] = "last",
+        history: Literal["own", "inherited", "all"] = "inherited",
+        include_rewound: bool = False,
+    ) -> Selection: ...
+    def runs(self, where: _Names | None = None) -> Runs: ...
+    def metrics(self) -> list[str]: ...
+    def bytes_by_run(self) -> dict[str, int]: ...
+    def bytes_by_metric(self) -> dict[str, int]: ...
+    def parquet_files(self) -> PartFiles: ...
+    def stats(self) -> Stats: ...
 
 @final
 class Selection:

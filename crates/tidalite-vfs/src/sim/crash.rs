@@ -145,7 +145,7 @@ impl PowerCut {
         }
         let durable: BTreeMap<String, TreeNode> =
             names.into_iter().map(|(name, node)| (name, self.node(&node))).collect();
-        Arc::new(DirNode::new(DirState { live: durable.clone(), durable, pending: BTreeMap::new() }))
+        Arc::new(DirNode::new(DirState { live: durable.clone(), durable, ..DirState::default() }))
     }
 
     fn node(&mut self, node: &TreeNode) -> TreeNode {
@@ -238,7 +238,7 @@ impl Twin {
         if let Some(met) = self.dirs.get(&std::ptr::from_ref(dir)) {
             return met.clone();
         }
-        let DirState { live, durable, pending } = dir.state().clone();
+        let DirState { live, durable, pending, removed } = dir.state().clone();
         let mut names = |map: BTreeMap<String, TreeNode>| -> BTreeMap<String, TreeNode> {
             map.into_iter().map(|(name, node)| (name, self.node(&node))).collect()
         };
@@ -249,7 +249,7 @@ impl Twin {
                 (name, states.iter().map(|state| state.as_ref().map(|node| self.node(node))).collect())
             })
             .collect();
-        let twin = Arc::new(DirNode::new(DirState { live, durable, pending }));
+        let twin = Arc::new(DirNode::new(DirState { live, durable, pending, removed }));
         self.dirs.insert(dir, twin.clone());
         twin
     }

@@ -2,7 +2,7 @@
 
 use super::failure::StepKind;
 use super::tree::{FileNode, TreeNode};
-use super::world::SharedWorld;
+use super::world::{HeldFolder, SharedWorld};
 use crate::segment_bounds::end_inside;
 use crate::vfs::{Lock, ReadFile, SegmentFile, WriteFile};
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use tidalite_model::Result;
 #[derive(Debug)]
 pub(super) struct SimHandle {
     pub(super) world: SharedWorld,
+    pub(super) held: HeldFolder,
     pub(super) file: Arc<FileNode>,
     pub(super) path: PathBuf,
     /// Identifies this descriptor's locks.
@@ -20,6 +21,13 @@ pub(super) struct SimHandle {
 }
 
 impl SimHandle {
+    fn is_linked(&self) -> Result<bool> {
+        let mut world = self.world.lock();
+        world.step(StepKind::Read, "look up", &self.path)?;
+        let there = world.find(&self.held, &self.path)?;
+        Ok(matches!(there, Some(TreeNode::File(f)) if Arc::ptr_eq(&f, &self.file)))
+    }
+
     fn sync(&self, doing: &str) -> Result<()> {
         let mut world = self.world.lock();
         match world.step(StepKind::Change, doing, &self.path) {
@@ -65,9 +73,7 @@ impl ReadFile for SimReadFile {
     }
 
     fn is_linked(&self) -> Result<bool> {
-        let mut world = self.0.world.lock();
-        world.step(StepKind::Read, "look up", &self.0.path)?;
-        Ok(matches!(world.find(&self.0.path)?, Some(TreeNode::File(f)) if Arc::ptr_eq(&f, &self.0.file)))
+        self.0.is_linked()
     }
 
     fn try_lock_shared(&self) -> Result<bool> {
@@ -175,5 +181,9 @@ pub(super) struct SimLock(pub(super) SimHandle);
 impl Lock for SimLock {
     fn path(&self) -> &Path {
         &self.0.path
+    }
+
+    fn is_linked(&self) -> Result<bool> {
+        self.0.is_linked()
     }
 }

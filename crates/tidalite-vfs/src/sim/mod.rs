@@ -27,13 +27,13 @@ use crate::vfs::{FileSystem, Lock, LockMode, ReadFile, SegmentFile, Stat, Vfs, W
 use crash::SplitMix64;
 use failure::{SimStepCounter, StepKind};
 use handle::{SimHandle, SimLock, SimReadFile, SimSegment, SimWriteFile};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, MutexGuard};
 use std::{fmt, io};
 use tidalite_model::{Error, ErrorKind, Result};
 use tree::{DirNode, FileNode, TreeNode};
 use uuid::Uuid;
-use world::{SharedWorld, World};
+use world::{HeldFolder, SharedWorld, World};
 
 /// The initial clock of a simulation.
 const EPOCH_US: i64 = 1_780_000_000_000_000;
@@ -56,6 +56,7 @@ const EPOCH_US: i64 = 1_780_000_000_000_000;
 #[derive(Clone)]
 pub struct SimVfs {
     world: SharedWorld,
+    held: HeldFolder,
 }
 
 impl SimVfs {
@@ -74,7 +75,7 @@ impl SimVfs {
     }
 
     fn from_world(world: World) -> Self {
-        SimVfs { world: SharedWorld::new(world) }
+        SimVfs { world: SharedWorld::new(world), held: None }
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
@@ -150,14 +151,20 @@ impl SimVfs {
 
     fn handle(&self, world: &mut World, file: Arc<FileNode>, path: &Path) -> SimHandle {
         world.handles += 1;
-        SimHandle { world: self.world.clone(), file, path: path.to_path_buf(), number: world.handles }
+        SimHandle {
+            world: self.world.clone(),
+            held: self.held.clone(),
+            file,
+            path: path.to_path_buf(),
+            number: world.handles,
+        }
     }
 
     /// Creates a file of `bytes` zeros under an unused name.
     fn make(&self, path: &Path, bytes: u64, doing: &str) -> Result<SimHandle> {
         let mut world = self.world();
         world.step(StepKind::Allocate, doing, path)?;
-        let (dir, name) = world.parent(path, doing)?;
+        let (dir, name) = world.parent(&self.held, path, doing)?;
         let mut dir = dir.state();
         if dir.live.contains_key(name) {
             return Err(Error::new(ErrorKind::Busy, doing, "the name is taken", "use another name").at(path));
@@ -179,10 +186,22 @@ impl fmt::Debug for SimVfs {
 }
 
 impl Vfs for SimVfs {
+    fn absolute(&self, path: &Path) -> Result<PathBuf> {
+        Ok(Path::new("/").join(path))
+    }
+
+    fn hold(&self, folder: &Path) -> Result<Arc<dyn Vfs>> {
+        let mut world = self.world();
+        world.step(StepKind::Read, "open folder", folder)?;
+        let node = world.find_dir(&self.held, folder, "open folder")?;
+        let held = Some(Arc::new((folder.to_path_buf(), node)));
+        Ok(Arc::new(SimVfs { world: self.world.clone(), held }))
+    }
+
     fn create_dir(&self, path: &Path) -> Result<bool> {
         let mut world = self.world();
         world.step(StepKind::Allocate, "create folder", path)?;
-        match world.find(path)? {
+        match world.find(&self.held, path)? {
             Some(TreeNode::Dir(_)) => Ok(false),
             Some(TreeNode::File(_)) => Err(Error::invalid(
                 "create folder",
@@ -191,7 +210,7 @@ impl Vfs for SimVfs {
             )
             .at(path)),
             None => {
-                let (dir, name) = world.parent(path, "create folder")?;
+                let (dir, name) = world.parent(&self.held, path, "create folder")?;
                 dir.state().set(name, Some(TreeNode::Dir(Arc::default())));
                 Ok(true)
             }
@@ -201,7 +220,7 @@ impl Vfs for SimVfs {
     fn read_dir(&self, path: &Path) -> Result<Vec<String>> {
         let mut world = self.world();
         world.step(StepKind::Read, "list folder", path)?;
-        let dir = world.find_dir(path, "list folder")?;
+        let dir = world.find_dir(&self.held, path, "list folder")?;
         let names = dir.state().live.keys().cloned().collect();
         Ok(names)
     }
@@ -209,7 +228,7 @@ impl Vfs for SimVfs {
     fn stat(&self, path: &Path) -> Result<Option<Stat>> {
         let mut world = self.world();
         world.step(StepKind::Read, "look up", path)?;
-        Ok(world.find(path)?.map(|node| match node {
+        Ok(world.find(&self.held, path)?.map(|node| match node {
             TreeNode::Dir(_) => Stat { is_dir: true, bytes: 0 },
             TreeNode::File(file) => Stat { is_dir: false, bytes: file.state().live.len() },
         }))
@@ -218,7 +237,7 @@ impl Vfs for SimVfs {
     fn open(&self, path: &Path) -> Result<Arc<dyn ReadFile>> {
         let mut world = self.world();
         world.step(StepKind::Read, "open file", path)?;
-        let file = world.find_file(path, "open file")?;
+        let file = world.find_file(&self.held, path, "open file")?;
         Ok(Arc::new(SimReadFile(self.handle(&mut world, file, path))))
     }
 
@@ -242,12 +261,12 @@ impl Vfs for SimVfs {
         const DOING: &str = "link file to its name";
         let mut world = self.world();
         world.step(StepKind::Allocate, DOING, to)?;
-        let file = world.find_file(from, DOING)?;
-        match world.find(to)? {
+        let file = world.find_file(&self.held, from, DOING)?;
+        match world.find(&self.held, to)? {
             Some(TreeNode::File(there)) => Ok(Arc::ptr_eq(&file, &there)),
             Some(TreeNode::Dir(_)) => Ok(false),
             None => {
-                let (dir, name) = world.parent(to, DOING)?;
+                let (dir, name) = world.parent(&self.held, to, DOING)?;
                 dir.state().set(name, Some(TreeNode::File(file)));
                 Ok(true)
             }
@@ -257,9 +276,9 @@ impl Vfs for SimVfs {
     fn remove(&self, path: &Path) -> Result<()> {
         let mut world = self.world();
         world.step(StepKind::Change, "remove file", path)?;
-        if world.find(path)?.is_some() {
-            world.find_file(path, "remove file")?;
-            let (dir, name) = world.parent(path, "remove file")?;
+        if world.find(&self.held, path)?.is_some() {
+            world.find_file(&self.held, path, "remove file")?;
+            let (dir, name) = world.parent(&self.held, path, "remove file")?;
             dir.state().set(name, None);
         }
         Ok(())
@@ -268,13 +287,14 @@ impl Vfs for SimVfs {
     fn remove_dir(&self, path: &Path) -> Result<()> {
         let mut world = self.world();
         world.step(StepKind::Change, "remove folder", path)?;
-        if world.find(path)?.is_some() {
-            let dir = world.find_dir(path, "remove folder")?;
+        if world.find(&self.held, path)?.is_some() {
+            let dir = world.find_dir(&self.held, path, "remove folder")?;
             if !dir.state().live.is_empty() {
                 return Err(Error::io("remove folder", path, io::ErrorKind::DirectoryNotEmpty.into()));
             }
-            let (dir, name) = world.parent(path, "remove folder")?;
-            dir.state().set(name, None);
+            dir.state().removed = true;
+            let (parent, name) = world.parent(&self.held, path, "remove folder")?;
+            parent.state().set(name, None);
         }
         Ok(())
     }
@@ -282,7 +302,7 @@ impl Vfs for SimVfs {
     fn sync_dir(&self, path: &Path) -> Result<()> {
         let mut world = self.world();
         world.step(StepKind::Change, "sync folder", path)?;
-        let dir = world.find_dir(path, "sync folder")?;
+        let dir = world.find_dir(&self.held, path, "sync folder")?;
         if !world.ignore_sync_dir {
             dir.state().sync();
         }
@@ -292,13 +312,13 @@ impl Vfs for SimVfs {
     fn lock(&self, path: &Path, mode: LockMode) -> Result<Option<Box<dyn Lock>>> {
         const DOING: &str = "lock file";
         let mut world = self.world();
-        let absent = mode == LockMode::Exclusive && world.find(path)?.is_none();
+        let absent = mode == LockMode::Exclusive && world.find(&self.held, path)?.is_none();
         world.step(if absent { StepKind::Allocate } else { StepKind::Read }, DOING, path)?;
         if absent {
-            let (dir, name) = world.parent(path, DOING)?;
+            let (dir, name) = world.parent(&self.held, path, DOING)?;
             dir.state().set(name, Some(TreeNode::File(Arc::default())));
         }
-        let file = world.find_file(path, DOING)?;
+        let file = world.find_file(&self.held, path, DOING)?;
         let number = world.handles + 1;
         let locked = match mode {
             LockMode::Shared => file.state().locks.try_shared(number),
@@ -313,7 +333,7 @@ impl Vfs for SimVfs {
     fn file_system(&self, path: &Path) -> Result<FileSystem> {
         let mut world = self.world();
         world.step(StepKind::Read, "look up file system", path)?;
-        if world.find(path)?.is_none() {
+        if world.find(&self.held, path)?.is_none() {
             return Err(Error::io("look up file system", path, io::ErrorKind::NotFound.into()));
         }
         Ok(FileSystem { name: "simulated".into(), network: false, free_bytes: 1 << 40, read_only: false })

@@ -145,6 +145,8 @@ pub(super) struct DirState {
     pub(super) durable: BTreeMap<String, TreeNode>,
     /// For each name that changed since the last sync, what it referred to after each change.
     pub(super) pending: BTreeMap<String, Vec<Option<TreeNode>>>,
+    /// The folder itself was removed, so nothing is found in it.
+    pub(super) removed: bool,
 }
 
 impl DirState {

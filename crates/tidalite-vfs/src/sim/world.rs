@@ -2,10 +2,13 @@
 
 use super::failure::{SimStepCounter, StepKind};
 use super::tree::{DirNode, FileNode, TreeNode};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{fmt, io};
 use tidalite_model::{Error, Result};
+
+/// A folder that a disk holds, and the path with which it was held.
+pub(super) type HeldFolder = Option<Arc<(PathBuf, Arc<DirNode>)>>;
 
 /// The complete state, guarded by one lock.
 pub(super) struct World {
@@ -45,9 +48,14 @@ impl World {
         self.steps.step(step).map_err(|e| Error::io(doing, path, e))
     }
 
-    /// What a path refers to now.
-    pub(super) fn find(&self, path: &Path) -> Result<Option<TreeNode>> {
-        let mut node = TreeNode::Dir(self.root.clone());
+    /// What a path refers to now, on a disk that may hold a folder.
+    pub(super) fn find(&self, held: &HeldFolder, path: &Path) -> Result<Option<TreeNode>> {
+        let below = held.as_ref().and_then(|h| Some((&h.1, path.strip_prefix(&h.0).ok()?)));
+        let (start, path) = below.unwrap_or((&self.root, path));
+        if start.state().removed {
+            return Ok(None);
+        }
+        let mut node = TreeNode::Dir(start.clone());
         for name in names(path)? {
             let TreeNode::Dir(dir) = node else { return Ok(None) };
             let Some(next) = dir.state().live.get(name).cloned() else { return Ok(None) };
@@ -56,16 +64,16 @@ impl World {
         Ok(Some(node))
     }
 
-    pub(super) fn find_dir(&self, path: &Path, doing: &str) -> Result<Arc<DirNode>> {
-        match self.find(path)? {
+    pub(super) fn find_dir(&self, held: &HeldFolder, path: &Path, doing: &str) -> Result<Arc<DirNode>> {
+        match self.find(held, path)? {
             Some(TreeNode::Dir(dir)) => Ok(dir),
             Some(TreeNode::File(_)) => Err(Error::io(doing, path, io::ErrorKind::NotADirectory.into())),
             None => Err(Error::io(doing, path, io::ErrorKind::NotFound.into())),
         }
     }
 
-    pub(super) fn find_file(&self, path: &Path, doing: &str) -> Result<Arc<FileNode>> {
-        match self.find(path)? {
+    pub(super) fn find_file(&self, held: &HeldFolder, path: &Path, doing: &str) -> Result<Arc<FileNode>> {
+        match self.find(held, path)? {
             Some(TreeNode::File(file)) => Ok(file),
             Some(TreeNode::Dir(_)) => Err(Error::io(doing, path, io::ErrorKind::IsADirectory.into())),
             None => Err(Error::io(doing, path, io::ErrorKind::NotFound.into())),
@@ -73,11 +81,16 @@ impl World {
     }
 
     /// The folder that contains a path, and the name in it.
-    pub(super) fn parent<'a>(&self, path: &'a Path, doing: &str) -> Result<(Arc<DirNode>, &'a str)> {
+    pub(super) fn parent<'a>(
+        &self,
+        held: &HeldFolder,
+        path: &'a Path,
+        doing: &str,
+    ) -> Result<(Arc<DirNode>, &'a str)> {
         let Some((parent, name)) = path.parent().zip(names(path)?.pop()) else {
             return Err(Error::invalid(doing, "the path names the root", "give a path below it").at(path));
         };
-        Ok((self.find_dir(parent, doing).map_err(|e| e.at(path))?, name))
+        Ok((self.find_dir(held, parent, doing).map_err(|e| e.at(path))?, name))
     }
 }
 

@@ -3,9 +3,10 @@
 //! Invariants: only the new frames of each log are read. Once at least half of a tail's frames are flushed, a new tail
 //! replaces it. A damaged run table is not cached, so that each snapshot reports it.
 
-use super::log_tail::{LogTail, TailView};
+use super::cut::{Agreement, agree};
+use super::log_tail::{GrowingTail, LogTail, TailView};
 use super::threads::Pool;
-use crate::files::manifest::{self, Version};
+use crate::files::manifest::{self, Manifest, Version};
 use crate::files::paths::Paths;
 use crate::files::run_table::{self, RunTable};
 use rayon::prelude::*;
@@ -26,6 +27,8 @@ pub(crate) struct TailCache {
     pages: Arc<PageCache>,
     pool: Arc<Pool>,
     tails: Mutex<BTreeMap<u32, Arc<RwLock<LogTail>>>>,
+    /// Held while logs are read, so that no other snapshot reads further meanwhile.
+    reading: Mutex<()>,
     version: Mutex<Weak<Version>>,
     /// By the path of the points file, which changes when a staged part is flushed.
     parts: Mutex<BTreeMap<PathBuf, Arc<Part>>>,
@@ -46,6 +49,7 @@ impl TailCache {
             pages,
             pool,
             tails: Mutex::default(),
+            reading: Mutex::default(),
             version: Mutex::default(),
             parts: Mutex::default(),
             runs: Mutex::default(),
@@ -57,6 +61,7 @@ impl TailCache {
         let mut held = lock(&self.version);
         if let Some(version) = held.upgrade()
             && manifest::versions(&*self.vfs, &self.paths)?.last() == Some(&version.manifest.version)
+            && version.is_there()?
         {
             return Ok(version);
         }
@@ -65,32 +70,42 @@ impl TailCache {
         Ok(version)
     }
 
-    /// Reads what is new in a writer's log, and returns its frames from ordinal `from` on.
-    pub(crate) fn tail(&self, dir: &WriterDir, from: u64) -> Result<TailView> {
+    /// The frames of each of these logs from the version's end of its flushed frames on, up to one cut of all.
+    pub(crate) fn tails(
+        &self,
+        dirs: &[WriterDir],
+        manifest: &Manifest,
+    ) -> Result<(Vec<TailView>, Agreement)> {
+        // One at a time: a tail must not be read beyond the cut.
+        let _one = lock(&self.reading);
+        let read = |dir| self.read_on(dir, manifest.flushed(dir.writer));
+        let mut tails = dirs.iter().map(read).collect::<Result<Vec<GrowingTail>>>()?;
+        let agreement = agree(tails.len(), |i| tails[i].has_grown(&*self.vfs))?;
+        let views = tails.into_iter().map(|tail| tail.view(&*self.vfs)).collect::<Result<_>>()?;
+        Ok((views, agreement))
+    }
+
+    /// Reads what is new in a writer's log.
+    fn read_on(&self, dir: &WriterDir, from: u64) -> Result<GrowingTail> {
         let mut tails = lock(&self.tails);
-        let tail = tails.entry(dir.writer).or_insert_with(|| LogTail::new(dir, from)).clone();
-        drop(tails);
-        let mut held = tail.write().unwrap_or_else(PoisonError::into_inner);
+        let mut tail = tails.entry(dir.writer).or_insert_with(|| LogTail::new(dir, from)).clone();
+        let held = tail.read().unwrap_or_else(PoisonError::into_inner);
+        let (held_from, next, is_of) = (held.from, held.next, held.is_of(dir));
+        drop(held);
         // The tail starts after `from`: another thread already reads a newer version.
-        if held.from > from {
+        if is_of && held_from > from {
             return Err(
                 Error::not_found("read log", "its tail has just been flushed", "try again").at(&dir.path)
             );
         }
         // At least half of the tail is flushed: start a new one. Snapshots in use keep the old one.
-        let held_frames = held.next.saturating_sub(held.from);
-        if from > held.from && (from - held.from) * 2 >= held_frames {
-            drop(held);
-            let fresh = LogTail::new(dir, from);
-            lock(&self.tails).insert(dir.writer, fresh.clone());
-            let mut held = fresh.write().unwrap_or_else(PoisonError::into_inner);
-            let (alive, hi) = held.poll(&*self.vfs, dir)?;
-            drop(held);
-            return Ok(TailView::new(dir.writer, alive, from, hi, fresh));
+        let flushed = from > held_from && (from - held_from) * 2 >= next.saturating_sub(held_from);
+        if flushed || !is_of {
+            tail = LogTail::new(dir, from);
+            tails.insert(dir.writer, tail.clone());
         }
-        let (alive, hi) = held.poll(&*self.vfs, dir)?;
-        drop(held);
-        Ok(TailView::new(dir.writer, alive, from, hi, tail))
+        drop(tails);
+        GrowingTail::read(&*self.vfs, dir, from, tail)
     }
 
     /// Opens parts; a damaged part does not fail the others.

@@ -4,7 +4,7 @@
 
 use super::tail::TailData;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
-use tidalite_log::{Life, LogFinding, TailReader, WriterDir};
+use tidalite_log::{Life, LogFinding, Progress, Resume, TailReader, WriterDir};
 use tidalite_model::{Result, Seq};
 use tidalite_vfs::Vfs;
 
@@ -28,6 +28,8 @@ impl TailView {
 #[derive(Debug)]
 pub(crate) struct LogTail {
     reader: TailReader,
+    /// Where the reader is.
+    resume: Option<Resume>,
     /// First ordinal that is in `data`.
     pub(super) from: u64,
     /// First ordinal that is not.
@@ -36,14 +38,64 @@ pub(crate) struct LogTail {
     pub(crate) findings: Vec<LogFinding>,
 }
 
-impl TailView {
-    pub(super) fn new(writer: u32, alive: bool, from: u64, hi: u64, tail: Arc<RwLock<LogTail>>) -> Self {
-        TailView {
-            writer,
-            alive,
-            seqs: (Seq::new(writer, from).as_i64(), Seq::new(writer, hi).as_i64()),
-            tail,
+/// A tail while a snapshot is taken: how far its log has come, which may be further than the tail is read.
+pub(super) struct GrowingTail {
+    writer: u32,
+    life: Life,
+    from: u64,
+    seen: Progress,
+    tail: Arc<RwLock<LogTail>>,
+}
+
+impl GrowingTail {
+    /// Reads all of a log that there is now.
+    pub(super) fn read(
+        vfs: &dyn Vfs,
+        dir: &WriterDir,
+        from: u64,
+        tail: Arc<RwLock<LogTail>>,
+    ) -> Result<Self> {
+        let life = tidalite_log::life(vfs, dir)?;
+        let mut held = tail.write().unwrap_or_else(PoisonError::into_inner);
+        held.poll(vfs, life.may_append(), Progress::Further)?;
+        let seen = held.reader.progress();
+        drop(held);
+        Ok(GrowingTail { writer: dir.writer, life, from, seen, tail })
+    }
+
+    /// Whether the log has grown since the last look. Reads its frames only where they tell how far it has come.
+    pub(super) fn has_grown(&mut self, vfs: &dyn Vfs) -> Result<bool> {
+        if !self.life.may_append() {
+            return Ok(false);
         }
+        let held = self.tail.read().unwrap_or_else(PoisonError::into_inner);
+        let now = held.reader.look(vfs, self.seen)?;
+        drop(held);
+        if now != Progress::Further {
+            return Ok(std::mem::replace(&mut self.seen, now) != now);
+        }
+        let mut held = self.tail.write().unwrap_or_else(PoisonError::into_inner);
+        let before = held.resume;
+        held.poll(vfs, true, Progress::Further)?;
+        self.seen = held.reader.progress();
+        // A damaged segment that cannot be read may look as if there was more.
+        Ok(held.resume != before)
+    }
+
+    /// Reads up to where the log had come at the last look.
+    pub(super) fn view(self, vfs: &dyn Vfs) -> Result<TailView> {
+        let mut held = self.tail.write().unwrap_or_else(PoisonError::into_inner);
+        if self.seen != held.reader.progress() {
+            held.poll(vfs, true, self.seen)?;
+        }
+        let hi = held.next;
+        drop(held);
+        Ok(TailView {
+            writer: self.writer,
+            alive: self.life == Life::Living,
+            seqs: (Seq::new(self.writer, self.from).as_i64(), Seq::new(self.writer, hi).as_i64()),
+            tail: self.tail,
+        })
     }
 }
 
@@ -51,6 +103,7 @@ impl LogTail {
     pub(super) fn new(dir: &WriterDir, from: u64) -> Arc<RwLock<LogTail>> {
         Arc::new(RwLock::new(LogTail {
             reader: TailReader::new(dir.clone(), from),
+            resume: None,
             from,
             next: from,
             data: TailData::default(),
@@ -58,16 +111,21 @@ impl LogTail {
         }))
     }
 
-    /// Reads what is new. Returns whether the writer is alive, and the first ordinal that is not read yet.
-    pub(super) fn poll(&mut self, vfs: &dyn Vfs, dir: &WriterDir) -> Result<(bool, u64)> {
-        let life = tidalite_log::life(vfs, dir)?;
-        let replayed = self.reader.poll(vfs, life.may_append(), &mut self.data)?;
+    /// Whether this is the log in that folder. A store may be restored in place, with other writers of the same numbers.
+    pub(super) fn is_of(&self, dir: &WriterDir) -> bool {
+        self.reader.dir() == dir
+    }
+
+    /// Reads what is new up to `until`.
+    fn poll(&mut self, vfs: &dyn Vfs, may_grow: bool, until: Progress) -> Result<()> {
+        let replayed = self.reader.poll_until(vfs, may_grow, until, &mut self.data)?;
         self.next = self.next.max(replayed.next_ordinal);
+        self.resume = Some(replayed.resume);
         for finding in replayed.findings {
             if !self.findings.contains(&finding) {
                 self.findings.push(finding);
             }
         }
-        Ok((life == Life::Living, self.next))
+        Ok(())
     }
 }

@@ -10,6 +10,7 @@
 pub(crate) mod cache;
 pub(crate) mod change_tails;
 pub(crate) mod counter;
+pub(crate) mod cut;
 pub(crate) mod log_tail;
 pub(crate) mod options;
 pub(crate) mod state;

@@ -1,6 +1,7 @@
 //! The state of an open store in one process: paths, options, caches, the log writer, threads.
 //!
-//! Invariants: the log writer is created on first use, with a new ordinal. The background worker starts with the log
+//! Invariants: a state means the store that it opened: its folder is held, and its marker is checked before and after
+//! each use, so that a store that was deleted or replaced is an error. The log writer is created on first use, with a new ordinal. The background worker starts with the log
 //! writer and ends before it closes. A forked child makes its own `StoreState`; it neither waits for the parent's
 //! threads nor closes the parent's log.
 
@@ -10,7 +11,7 @@ use super::counter::StepCounters;
 use super::options::Options;
 use super::threads::Pool;
 use crate::files::manifest;
-use crate::files::marker::{create, is_store, read_marker, wait_until_made};
+use crate::files::marker::{Identity, create, hold_folder, identify, wait_until_made};
 use crate::files::paths::Paths;
 use std::fmt::Debug;
 use std::path::Path;
@@ -31,6 +32,7 @@ pub(crate) trait Background: Debug + Send {}
 /// The state of an open store in one process.
 #[derive(Debug)]
 pub(crate) struct StoreState {
+    /// The disk, with the store's folder held.
     pub(crate) vfs: Arc<dyn Vfs>,
     pub(crate) paths: Paths,
     pub(crate) options: Options,
@@ -38,7 +40,7 @@ pub(crate) struct StoreState {
     pub(crate) change_tails: ChangeTails,
     pub(crate) counters: StepCounters,
     pub(crate) pool: Arc<Pool>,
-    id: Uuid,
+    identity: Identity,
     fork: ForkGuard,
     log: OnceLock<Arc<Log>>,
     making_log: Mutex<()>,
@@ -52,12 +54,31 @@ impl StoreState {
     /// # Errors
     /// As [`Options::open`].
     pub(super) fn open(path: &Path, options: Options) -> Result<Arc<StoreState>> {
-        let vfs = options.vfs.clone();
-        let paths = Paths::new(path);
-        let id = if options.read_only { read_marker(&*vfs, &paths)? } else { create(&*vfs, &paths)? };
+        let paths = Paths::new(&options.vfs.absolute(path)?);
+        let vfs = hold_folder(&*options.vfs, paths.root(), options.read_only)?;
+        let identity = if options.read_only { identify(&*vfs, &paths)? } else { create(&*vfs, &paths)? };
         if options.read_only {
             wait_until_made(&*vfs, &paths);
         }
+        StoreState::make(vfs, paths, identity, options)
+    }
+
+    /// Opens the same store again in a forked child, by the folder that its parent holds.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); `NotFound` if the store is gone.
+    pub(super) fn open_in_child(&self) -> Result<Arc<StoreState>> {
+        self.check_there()?;
+        let identity = identify(&*self.vfs, &self.paths)?;
+        StoreState::make(self.vfs.clone(), self.paths.clone(), identity, self.options.clone())
+    }
+
+    fn make(
+        vfs: Arc<dyn Vfs>,
+        paths: Paths,
+        identity: Identity,
+        options: Options,
+    ) -> Result<Arc<StoreState>> {
         // Reports damage to the whole store now, not at the first query.
         manifest::latest(&*vfs, &paths)?;
         let pages = usize::try_from(options.memory_bytes / PAGES_SHARE).unwrap_or(usize::MAX);
@@ -71,13 +92,30 @@ impl StoreState {
             change_tails: ChangeTails::default(),
             counters: StepCounters::default(),
             pool,
-            id,
+            identity,
             fork: ForkGuard::new(),
             log: OnceLock::new(),
             making_log: Mutex::new(()),
             background: Mutex::new(None),
             closed: AtomicBool::new(false),
         }))
+    }
+
+    /// Checks that the store is still there.
+    ///
+    /// # Errors
+    /// `NotFound` if it was deleted, or another store is in its place.
+    pub(crate) fn check_there(&self) -> Result<()> {
+        self.identity.check(&self.paths)
+    }
+
+    /// The result of some reading, if the store was there until its end. Otherwise what was read, and any error, may
+    /// come from another store.
+    ///
+    /// # Errors
+    /// `NotFound` if the store is gone.
+    pub(crate) fn if_there<T>(&self, read: Result<T>) -> Result<T> {
+        self.check_there().and(read)
     }
 
     /// # Errors
@@ -125,7 +163,10 @@ impl StoreState {
             let least = manifest::latest(&*self.vfs, &self.paths)?.manifest.writer_next;
             let log = match Log::create(self.vfs.clone(), &self.paths.log(), least, options.clone()) {
                 // Another process collected the folder before it was locked.
-                Err(e) if e.kind() == ErrorKind::NotFound && is_store(&*self.vfs, &self.paths)? => continue,
+                Err(e) if e.kind() == ErrorKind::NotFound => {
+                    self.check_there()?;
+                    continue;
+                }
                 other => other?,
             };
             if manifest::latest(&*self.vfs, &self.paths)?.manifest.writer_next <= log.writer() {
@@ -168,7 +209,7 @@ impl StoreState {
     }
 
     pub(crate) fn id(&self) -> Uuid {
-        self.id
+        self.identity.id
     }
 
     pub(super) fn close(&self) -> Result<()> {

@@ -40,6 +40,11 @@ struct Generation {
 impl Options {
     /// Opens the store in the folder `path`; unless read-only, creates it if absent.
     ///
+    /// The handle means this store from then on. Later changes of the current folder do not affect it, and it follows
+    /// the folder where that is moved. Once the folder is deleted or replaced, each call fails with `NotFound`, and
+    /// logging with `Poisoned`, at the latest a second later (without [`background`](Self::background) work: at the
+    /// next sync or segment). What was accepted and not flushed is lost then.
+    ///
     /// # Errors
     /// `NotFound` if the store is absent and read-only; `Invalid` if `path` is a file, or a folder that holds something
     /// else; `Unsupported` for a newer format; `Corrupt`, `Io` and `Full` as they occur.
@@ -66,13 +71,20 @@ impl Store {
         Options::new().open(path)
     }
 
-    /// This process's state: the last in the chain of forks.
+    /// This process's state, if its store is still there.
     pub(crate) fn inner(&self) -> Result<&Arc<StoreState>> {
+        let inner = self.open_state()?;
+        inner.check_there()?;
+        Ok(inner)
+    }
+
+    /// This process's state: the last in the chain of forks.
+    fn open_state(&self) -> Result<&Arc<StoreState>> {
         let mut generation = &self.first;
         while generation.state.forked() {
             let parent = &generation.state;
             let child = generation.child.get_or_init(|| {
-                let state = StoreState::open(parent.paths.root(), parent.options.clone())?;
+                let state = parent.open_in_child()?;
                 Ok(Arc::new(Generation { state, child: OnceLock::new() }))
             });
             generation = child.as_ref().map_err(Error::duplicate)?;
@@ -84,12 +96,12 @@ impl Store {
         Ok(state)
     }
 
-    /// The store's folder.
+    /// The store's folder, as an absolute path: where it was when it was opened.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
     /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
-    /// assert!(store.path().ends_with("metrics"));
+    /// assert!(store.path().ends_with("metrics") && store.path().is_absolute());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn path(&self) -> &Path {
@@ -144,7 +156,7 @@ impl Store {
     /// # Errors
     /// `Invalid` if the store is closed.
     pub fn watermark(&self) -> Result<Watermark> {
-        Ok(self.inner()?.log().map(|log| log.watermark()).unwrap_or_default())
+        Ok(self.open_state()?.log().map(|log| log.watermark()).unwrap_or_default())
     }
 
     /// Waits until the row with this sequence number is on the disk; `false` if `timeout` passed first.
@@ -183,7 +195,16 @@ impl Store {
     /// # Errors
     /// `Io` if the last rows could not be synced; they are still in the log.
     pub fn close(&self) -> Result<()> {
-        self.inner()?.close()
+        self.open_state()?.close()
+    }
+
+    /// Does some upkeep. Where the store is gone, that is the error.
+    ///
+    /// # Errors
+    /// Those of the work; `NotFound` if the store is gone.
+    pub(crate) fn upkeep<T>(&self, work: impl FnOnce(&Arc<StoreState>) -> Result<T>) -> Result<T> {
+        let inner = self.writable()?;
+        work(inner).or_else(|e| inner.if_there(Err(e)))
     }
 
     /// This process's state, if it may write.

@@ -12,10 +12,13 @@ const LOCK_WAIT: Duration = Duration::from_secs(60);
 /// Takes the store's lock.
 ///
 /// # Errors
-/// `Busy` if another process or thread holds it.
+/// `Busy` if another process or thread holds it; `NotFound` if the store is gone.
 pub(crate) fn lock(inner: &StoreState) -> Result<Box<dyn Lock>> {
+    inner.check_there()?;
     let path = inner.paths.lock();
-    inner.vfs.lock(&path, LockMode::Exclusive)?.ok_or_else(|| {
+    let taken = inner.vfs.lock(&path, LockMode::Exclusive);
+    // The lock of another store protects nothing here.
+    inner.if_there(taken)?.ok_or_else(|| {
         Error::new(
             ErrorKind::Busy,
             "flush or compact",

@@ -93,7 +93,14 @@ pub(crate) struct Version {
     pub(crate) manifest: Manifest,
     /// Damage found in this manifest file and in newer ones, for the recovery report.
     pub(crate) damage: Vec<Error>,
-    _pin: Option<Arc<dyn ReadFile>>,
+    pin: Arc<dyn ReadFile>,
+}
+
+impl Version {
+    /// Whether its file is still there. Another file may have taken its number: a store may be restored in place.
+    pub(crate) fn is_there(&self) -> Result<bool> {
+        self.pin.is_linked()
+    }
 }
 
 /// How often a reader starts over because its version was deleted before it was pinned. Each time needs another
@@ -165,7 +172,7 @@ pub(crate) fn pin(vfs: &dyn Vfs, paths: &Paths, version: u64) -> Result<Option<V
         return Err(Error::corrupt("read manifest", &path, 0, what));
     }
     let damage = opened.damage.map(|d| Error::corrupt("read manifest", &path, 0, d)).into_iter().collect();
-    Ok(Some(Version { manifest, damage, _pin: Some(file) }))
+    Ok(Some(Version { manifest, damage, pin: file }))
 }
 
 /// Publishes `next`; `false` if its version number is taken.

@@ -1,7 +1,8 @@
 //! The marker file says that a folder is a store, and holds the store's id. Opening a store for reading checks the
 //! marker; opening it for writing creates the store if it is absent.
 //!
-//! Invariants: several processes may create one store at the same time, since each step either makes its file whole or
+//! Invariants: the store's folder is held from here on, so every file is looked up from it, wherever it is moved. The
+//! open marker shows whether the store is still there. Several processes may create one store at the same time, since each step either makes its file whole or
 //! finds it made. The marker appears before the first manifest, so a reader waits briefly for that. A folder that holds
 //! anything else never becomes a store.
 
@@ -9,27 +10,43 @@ use super::manifest::{self, Manifest};
 use super::paths::{MARKER, Paths};
 use super::two_copies;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tidalite_model::{Error, Result};
-use tidalite_vfs::Vfs;
+use tidalite_model::{Error, ErrorKind, Result};
+use tidalite_vfs::{ReadFile, Vfs};
 use uuid::Uuid;
 
 /// How long a reader waits for a store that is being created: two syncs, on a slow disk.
 const MAKING_WAIT: Duration = Duration::from_secs(1);
 
-/// Whether the folder has a marker.
-pub(crate) fn is_store(vfs: &dyn Vfs, paths: &Paths) -> Result<bool> {
-    Ok(vfs.stat(&paths.marker())?.is_some())
+/// A store's id, and its marker, held open.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    pub(crate) id: Uuid,
+    marker: Arc<dyn ReadFile>,
 }
 
-/// Reads the store's id.
+impl Identity {
+    /// Checks that the store is still there. The marker of another store, or of a copy of this one, is another file,
+    /// even if it has the same name and the same id.
+    ///
+    /// # Errors
+    /// `NotFound` if the store is gone; those of looking up a file.
+    pub(crate) fn check(&self, paths: &Paths) -> Result<()> {
+        if self.marker.is_linked()? {
+            return Ok(());
+        }
+        Err(Error::store_gone(ErrorKind::NotFound, "use store", paths.root()))
+    }
+}
+
+/// Holds the folder of a store; unless it is to be read only, creates it if absent.
 ///
 /// # Errors
-/// `NotFound` if there is no folder, `Invalid` if it is not a store, `Corrupt` if its marker is damaged.
-pub(crate) fn read_marker(vfs: &dyn Vfs, paths: &Paths) -> Result<Uuid> {
-    let root = paths.root();
+/// `NotFound` if there is no folder, `Invalid` if the path is that of a file.
+pub(crate) fn hold_folder(vfs: &dyn Vfs, root: &Path, read_only: bool) -> Result<Arc<dyn Vfs>> {
     match vfs.stat(root)? {
-        None => {
+        None if read_only => {
             return Err(Error::not_found(
                 "open store",
                 "there is no such folder",
@@ -37,53 +54,64 @@ pub(crate) fn read_marker(vfs: &dyn Vfs, paths: &Paths) -> Result<Uuid> {
             )
             .at(root));
         }
-        Some(s) if !s.is_dir => return Err(not_a_folder(root)),
-        Some(_) => {}
-    }
-    if !is_store(vfs, paths)? {
-        return Err(
-            Error::invalid("open store", "this folder is not a tidalite store", "check the path").at(root)
-        );
-    }
-    let opened = two_copies::open(vfs, &paths.marker(), "store")?;
-    Uuid::try_parse(opened.text.trim())
-        .map_err(|_| Error::corrupt("open store", &paths.marker(), 0, "the store's id in it is not a UUID"))
-}
-
-fn not_a_folder(root: &Path) -> Error {
-    Error::invalid("open store", "it is a file, not a folder", "give the path of a store's folder").at(root)
-}
-
-/// Creates a store if it is absent, and completes one whose creation was interrupted.
-pub(crate) fn create(vfs: &dyn Vfs, paths: &Paths) -> Result<Uuid> {
-    let root = paths.root();
-    match vfs.stat(root)? {
-        Some(s) if !s.is_dir => return Err(not_a_folder(root)),
-        Some(_) if !is_store(vfs, paths)? => {
-            let strangers: Vec<String> =
-                vfs.read_dir(root)?.into_iter().filter(|n| !n.starts_with("tmp-")).collect();
-            // Another process may have made the marker between the check above and this listing.
-            if !strangers.is_empty() && !strangers.iter().any(|n| n == MARKER) {
-                return Err(Error::invalid(
-                    "open store",
-                    format!(
-                        "this folder is not a tidalite store, and holds other things ({:?})",
-                        strangers[0]
-                    ),
-                    "give the path of a store, an empty folder, or a new folder",
-                )
-                .at(root));
-            }
+        None => create_folders(vfs, root)?,
+        Some(s) if !s.is_dir => {
+            let remedy = "give the path of a store's folder";
+            return Err(Error::invalid("open store", "it is a file, not a folder", remedy).at(root));
         }
         Some(_) => {}
-        None => create_folders(vfs, root)?,
+    }
+    vfs.hold(root)
+}
+
+/// Whether the folder has a marker.
+fn is_store(vfs: &dyn Vfs, paths: &Paths) -> Result<bool> {
+    Ok(vfs.stat(&paths.marker())?.is_some())
+}
+
+/// Reads which store the held folder is.
+///
+/// # Errors
+/// `Invalid` if it is not a store, `Corrupt` if its marker is damaged.
+pub(crate) fn identify(vfs: &dyn Vfs, paths: &Paths) -> Result<Identity> {
+    let marker = match vfs.open(&paths.marker()) {
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            let wrong = "this folder is not a tidalite store";
+            return Err(Error::invalid("open store", wrong, "check the path").at(paths.root()));
+        }
+        other => other?,
+    };
+    let opened = two_copies::open(vfs, &paths.marker(), "store")?;
+    let id = Uuid::try_parse(opened.text.trim()).map_err(|_| {
+        Error::corrupt("open store", &paths.marker(), 0, "the store's id in it is not a UUID")
+    })?;
+    let identity = Identity { id, marker };
+    identity.check(paths)?;
+    Ok(identity)
+}
+
+/// Makes the held folder a store if it is empty, and completes one whose creation was interrupted.
+pub(crate) fn create(vfs: &dyn Vfs, paths: &Paths) -> Result<Identity> {
+    let root = paths.root();
+    if !is_store(vfs, paths)? {
+        let strangers: Vec<String> =
+            vfs.read_dir(root)?.into_iter().filter(|n| !n.starts_with("tmp-")).collect();
+        // Another process may have made the marker between the check above and this listing.
+        if !strangers.is_empty() && !strangers.iter().any(|n| n == MARKER) {
+            return Err(Error::invalid(
+                "open store",
+                format!("this folder is not a tidalite store, and holds other things ({:?})", strangers[0]),
+                "give the path of a store, an empty folder, or a new folder",
+            )
+            .at(root));
+        }
     }
     if !is_store(vfs, paths)? {
         let id = vfs.uuid();
         let tmp = format!("tmp-{}", id.simple());
         tidalite_vfs::publish(vfs, root, &tmp, MARKER, &two_copies::seal("store", &id.to_string()))?;
     }
-    let id = read_marker(vfs, paths)?;
+    let identity = identify(vfs, paths)?;
     // The store is older than rollups.
     if vfs.stat(&paths.manifest())?.is_some() && vfs.stat(&paths.rollups())?.is_none() {
         vfs.create_dir(&paths.rollups())?;
@@ -94,9 +122,9 @@ pub(crate) fn create(vfs: &dyn Vfs, paths: &Paths) -> Result<Uuid> {
             vfs.create_dir(&folder)?;
         }
         vfs.sync_dir(root)?;
-        manifest::publish(vfs, paths, &Manifest::first(id, vfs.now_us()))?;
+        manifest::publish(vfs, paths, &Manifest::first(identity.id, vfs.now_us()))?;
     }
-    Ok(id)
+    Ok(identity)
 }
 
 /// Waits up to [`MAKING_WAIT`] for the first manifest of a store that another process is creating.

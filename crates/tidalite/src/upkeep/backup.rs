@@ -64,7 +64,7 @@ impl Store {
     pub fn backup_with(&self, to: impl AsRef<Path>, progress: &dyn Fn(u64, u64)) -> Result<()> {
         let state = self.inner()?;
         let vfs = &state.vfs;
-        let target = Paths::new(to.as_ref());
+        let target = Paths::new(&vfs.absolute(to.as_ref())?);
         prepare(&**vfs, &target)?;
         let snapshot = self.snapshot()?;
         let view = &snapshot.view;

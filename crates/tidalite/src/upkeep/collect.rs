@@ -30,6 +30,7 @@ use uuid::Uuid;
 /// # Errors
 /// Those of reading the manifest and of removing files.
 pub(super) fn collect(inner: &StoreState, grace_us: i64) -> Result<()> {
+    inner.check_there()?;
     remove_files(inner, grace_us)?;
     let live = manifest::latest(&*inner.vfs, &inner.paths)?.manifest.parts.iter().map(|p| p.id).collect();
     inner.cache.keep_parts(&live);

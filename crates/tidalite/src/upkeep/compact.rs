@@ -77,13 +77,14 @@ impl Store {
     /// # Errors
     /// As [`compact`](Self::compact).
     pub fn compact_with(&self, progress: &dyn Fn(u64, u64)) -> Result<CompactStats> {
-        let state = self.writable()?;
-        state.seal()?;
-        let _lock = store_lock::lock_waiting(state)?;
-        let flushed = flush_all(state, state.pool.get()?, &|_| {})?;
-        let compacted = compact_all(state, Policy::All, state.pool.get()?, progress);
-        collect::collect(state, 0)?;
-        Ok(CompactStats { flushed: flushed.points, ..compacted? })
+        self.upkeep(|state| {
+            state.seal()?;
+            let _lock = store_lock::lock_waiting(state)?;
+            let flushed = flush_all(state, state.pool.get()?, &|_| {})?;
+            let compacted = compact_all(state, Policy::All, state.pool.get()?, progress);
+            collect::collect(state, 0)?;
+            Ok(CompactStats { flushed: flushed.points, ..compacted? })
+        })
     }
 }
 

@@ -72,12 +72,13 @@ impl Store {
     /// # Errors
     /// As [`flush`](Self::flush).
     pub fn flush_with(&self, progress: &dyn Fn(u64)) -> Result<FlushStats> {
-        let state = self.writable()?;
-        state.seal()?;
-        let _lock = store_lock::lock_waiting(state)?;
-        let stats = flush_all(state, state.pool.get()?, progress)?;
-        collect::collect(state, 0)?;
-        Ok(stats)
+        self.upkeep(|state| {
+            state.seal()?;
+            let _lock = store_lock::lock_waiting(state)?;
+            let stats = flush_all(state, state.pool.get()?, progress)?;
+            collect::collect(state, 0)?;
+            Ok(stats)
+        })
     }
 }
 

@@ -1,7 +1,8 @@
 //! The background thread of a writing process: flushes, compacts and collects at low priority when there is enough to
 //! do.
 //!
-//! Correctness does not depend on it. It uses at most one core, skips its turn while another process does this work,
+//! Correctness does not depend on it. At each turn it checks that the store is still there; once it is gone, it ends the
+//! log writer and itself. It uses at most one core, skips its turn while another process does this work,
 //! and may be killed at any moment. It holds a reference to the store only while it works, so it does not keep the
 //! store open.
 
@@ -16,7 +17,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tidalite_log::Log;
-use tidalite_model::{ErrorKind, Result};
+use tidalite_model::{Error, ErrorKind, Result};
 
 /// How often the thread checks for work.
 const TICK: Duration = Duration::from_secs(1);
@@ -79,6 +80,14 @@ fn work(inner: &Weak<StoreState>, stop: &(Mutex<bool>, Condvar)) {
         drop(stopped);
         let Some(inner) = inner.upgrade() else { return };
         if inner.is_closed() {
+            return;
+        }
+        if let Err(e) = inner.check_there()
+            && e.kind() == ErrorKind::NotFound
+        {
+            if let Some(log) = inner.log() {
+                log.end(&Error::store_gone(ErrorKind::Poisoned, "write to log", inner.paths.root()));
+            }
             return;
         }
         let bytes = inner.log().map_or(0, |log| log.bytes());

@@ -9,11 +9,14 @@ pub(crate) fn sync_part_folders(inner: &StoreState) -> Result<()> {
     inner.paths.part_folders().iter().try_for_each(|folder| inner.vfs.sync_dir(folder))
 }
 
-/// Publishes the newest version. Its number is greater than that of any existing version, damaged ones included.
+/// Publishes the newest version. Its number is greater than that of any existing version, damaged ones included. Fails
+/// with `NotFound` if the store is gone.
 pub(crate) fn publish_version(inner: &StoreState, mut next: Manifest) -> Result<()> {
     let newest = manifest::versions(&*inner.vfs, &inner.paths)?.last().copied().unwrap_or(0);
     next.version = newest.max(next.version) + 1;
     next.time_us = inner.vfs.now_us();
+    // Nothing of this store may become part of another one.
+    inner.check_there()?;
     if manifest::publish(&*inner.vfs, &inner.paths, &next)? {
         return Ok(());
     }

@@ -247,7 +247,7 @@ impl Store {
         }
         self.verify_parts(&version.manifest, &mut report, progress)?;
         self.verify_logs(&version.manifest, &mut report)?;
-        Ok(report)
+        state.if_there(Ok(report))
     }
 
     fn verify_parts(

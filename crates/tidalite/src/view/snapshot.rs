@@ -1,21 +1,22 @@
 //! Snapshots: a fixed set of rows, whatever is written, flushed or compacted later.
 //!
 //! A snapshot is a pinned version (its parts) plus, of each writer's log, the frames that this version has not flushed
-//! and that were committed when the snapshot was taken. Rows of logs stay in memory between snapshots, so only new ones
+//! and that were committed at one instant while the snapshot was taken ([`cut`](crate::engine::cut)). Which writers there
+//! are, and which version is the newest, was the same before and after that instant. Rows of logs stay in memory between snapshots, so only new ones
 //! are read ([`TailCache`](crate::engine::cache::TailCache)).
 
 use super::gone::gone;
+use crate::engine::cut::Agreement;
 use crate::engine::log_tail::TailView;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::files::manifest::{self, Version};
-use crate::files::marker::is_store;
 use crate::files::paths::staged_part;
 use crate::files::run_table::{self, RunTable};
 use crate::files::staged::parse_meta;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use tidalite_log::{LogFinding, LogFindingKind};
+use tidalite_log::{LogFinding, LogFindingKind, WriterDir};
 use tidalite_model::{Error, ErrorKind, Result, RunChange, RunInfo, WriteOrder};
 use tidalite_parts::{Part, PartMeta};
 use tidalite_query::{Grouping, NameMatcher, Pattern, RunFilter, similar_names};
@@ -40,7 +41,11 @@ pub(crate) struct SnapshotView {
     /// Runs that were deleted and not written to since. They are not shown; their records say what is hidden.
     gone: BTreeSet<String>,
     pub(crate) damage: Vec<Error>,
+    agreement: Agreement,
 }
+
+/// How often a snapshot starts over because writers appeared or a version was published while it read the logs.
+const CUT_TRIES: usize = 8;
 
 /// How often a snapshot starts over because files were deleted while it read them. Each time needs another flush.
 const RETRIES_MAX: usize = 100;
@@ -123,6 +128,20 @@ impl Snapshot {
     /// ```
     pub fn version(&self) -> u64 {
         self.view.version.manifest.version
+    }
+
+    /// Whether the snapshot is a cut: for each row that it sees, it sees every row whose `log` returned before that
+    /// row's `log` was called, in whichever process. False only if so much is logged by so many writers that their logs
+    /// grew at every try. Then this holds for the rows that were logged before the snapshot was begun.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// assert!(store.snapshot()?.is_cut());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn is_cut(&self) -> bool {
+        self.view.agreement.is_cut
     }
 
     /// The runs, ascending by id.
@@ -244,14 +263,13 @@ impl Snapshot {
 /// Reads again where a file was deleted between listing and reading: then a newer version exists.
 ///
 /// # Errors
-/// `Busy` if that happens each time; those of `read`.
+/// `Busy` if that happens each time; `NotFound` if the store is gone; those of `read`.
 pub(super) fn retry<T>(state: &StoreState, read: impl Fn() -> Result<T>) -> Result<T> {
     for _ in 0..RETRIES_MAX {
-        match read() {
+        let done = read();
+        state.check_there()?;
+        match done {
             Err(e) if e.kind() == ErrorKind::NotFound => {
-                if !is_store(&*state.vfs, &state.paths)? {
-                    return Err(e);
-                }
                 state.cache.forget();
                 state.change_tails.forget();
             }
@@ -262,21 +280,48 @@ pub(super) fn retry<T>(state: &StoreState, read: impl Fn() -> Result<T>) -> Resu
         .at(state.paths.root()))
 }
 
+/// The newest version, and the logs read beyond it up to one cut.
+struct Logs {
+    version: Arc<Version>,
+    dirs: Vec<WriterDir>,
+    /// One of each writer in `dirs`.
+    tails: Vec<TailView>,
+    agreement: Agreement,
+}
+
+impl Logs {
+    fn read(state: &StoreState) -> Result<Logs> {
+        let newest = || Ok::<_, Error>(manifest::versions(&*state.vfs, &state.paths)?.last().copied());
+        let writers = || tidalite_log::writers(&*state.vfs, &state.paths.log());
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let before = newest()?;
+            let version = state.cache.newest()?;
+            let dirs = writers()?;
+            let (tails, mut agreement) = state.cache.tails(&dirs, &version.manifest)?;
+            // A writer that has come has rows that are in no tail. One that has come and gone meanwhile left them to a
+            // newer version.
+            let same = newest()? == before && writers()?.iter().all(|dir| dirs.contains(dir));
+            if same || tries == CUT_TRIES {
+                agreement.is_cut &= same;
+                return Ok(Logs { version, dirs, tails, agreement });
+            }
+        }
+    }
+}
+
 impl SnapshotView {
     fn take(state: &Arc<StoreState>) -> Result<SnapshotView> {
-        let version = state.cache.newest()?;
-        let mut tails = Vec::new();
+        let Logs { version, dirs, tails, agreement } = Logs::read(state)?;
         let mut staged = Vec::new();
         let mut damage: Vec<Error> = version.damage.iter().map(Error::duplicate).collect();
-        for dir in tidalite_log::writers(&*state.vfs, &state.paths.log())? {
-            let from = version.manifest.flushed(dir.writer);
-            let view = state.cache.tail(&dir, from)?;
+        for (dir, view) in dirs.iter().zip(&tails) {
             for (order, id, meta) in &view.read().data.staged {
                 if (view.seqs.0..view.seqs.1).contains(&order.seq.as_i64()) {
                     staged.push((staged_part(&dir.path, *id), parse_meta(&dir.path, order.seq, meta)?));
                 }
             }
-            tails.push(view);
         }
         // An absent segment was flushed and collected if a newer version exists; otherwise it is lost.
         let gap = |t: &TailView| t.read().findings.iter().any(|f| f.kind == LogFindingKind::MissingSegment);
@@ -321,7 +366,7 @@ impl SnapshotView {
             }
         }
         let gone = gone(&runs, &parts, &tails)?;
-        Ok(SnapshotView { version, parts, broken, tails, runs, gone, damage })
+        Ok(SnapshotView { version, parts, broken, tails, runs, gone, damage, agreement })
     }
 
     /// Number of parts that the version lists.

@@ -82,7 +82,7 @@ impl Store {
                 let _ = state.vfs.remove(path);
             }
         }
-        accepted.map(Some)
+        accepted.map(Some).or_else(|e| state.if_there(Err(e)))
     }
 }
 

@@ -126,7 +126,8 @@ impl Run {
     ///
     /// # Errors
     /// `Invalid` if a name is wrong, a metric is given twice, or the run has ended; `Full` if the disk is full;
-    /// `Poisoned` after a failed sync. On an error, no part of the row is in the log.
+    /// `Poisoned` after a failed sync, and once the store is found to be gone. On an error, no part of the row is in the
+    /// log.
     pub fn log(&self, step: impl Into<Option<i64>>, values: &[(&str, f64)]) -> Result<Seq> {
         self.log_at(&RowAt::step(step), values)
     }

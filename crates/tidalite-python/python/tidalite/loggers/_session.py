@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import tidalite
@@ -31,7 +32,8 @@ class Session:
         self.id = id
         self._must_end = must_end
         self._given = store if isinstance(store, tidalite.Store) else None
-        self._path = os.fspath(store.path if isinstance(store, tidalite.Store) else store)
+        # Absolute, so that a later change of the current folder leads to no other store.
+        self._path = Path(store.path if isinstance(store, tidalite.Store) else store).absolute()
         self._tags, self._labels = tags, labels
         self._store: tidalite.Store | None = self._given
         self._run: tidalite.Run | None = None

@@ -88,14 +88,15 @@ impl Store {
     /// # Errors
     /// As [`thin`](Self::thin).
     pub fn thin_with(&self, what: &Thin, progress: &dyn Fn(u64, u64)) -> Result<ThinStats> {
-        let state = self.writable()?;
         what.check()?;
-        state.seal()?;
-        let _lock = store_lock::lock_waiting(state)?;
-        let flushed = flush_all(state, state.pool.get()?, &|_| {})?;
-        let thinned = thin(state, &Snapshot::take(state)?, what, progress);
-        collect(state, 0)?;
-        Ok(ThinStats { flushed: flushed.points, ..thinned? })
+        self.upkeep(|state| {
+            state.seal()?;
+            let _lock = store_lock::lock_waiting(state)?;
+            let flushed = flush_all(state, state.pool.get()?, &|_| {})?;
+            let thinned = thin(state, &Snapshot::take(state)?, what, progress);
+            collect(state, 0)?;
+            Ok(ThinStats { flushed: flushed.points, ..thinned? })
+        })
     }
 
     /// Reports what [`thin`](Self::thin) would do with the points that are in parts now. It changes and flushes

@@ -1,0 +1,64 @@
+//! How far a log has come beyond its reader, without reading its frames: one word of the segment, or one look-up.
+//!
+//! A snapshot looks at many logs again and again until none has grown in between, so a look must cost little. It never
+//! misses a row that was published before it: a writer closes a segment with a SEAL before it begins the next one. Only
+//! after a failed write is there no SEAL; then a look may miss the next segment until the next poll.
+
+use super::segment_reader::{SegmentReader, committed, committed_once};
+use super::tail::{ReplayPosition, TailReader};
+use crate::dir::{is_sealed_at, read_start};
+use tidalite_model::{ErrorKind, Result};
+use tidalite_vfs::Vfs;
+
+/// How far a log has come beyond the position of its reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// There is no segment to read on in.
+    Nothing,
+    /// The reader's segment is published up to this offset, and takes more frames.
+    UpTo(u64),
+    /// The reader's segment is closed, or there is a later one. Only a poll tells how far the log has come.
+    Further,
+}
+
+impl TailReader {
+    /// How far the log had come at the last poll.
+    pub fn progress(&self) -> Progress {
+        match &self.place {
+            ReplayPosition::In(reading) => Progress::UpTo(reading.limit()),
+            _ => Progress::Nothing,
+        }
+    }
+
+    /// How far the log has come now. `last` is what the previous look, or [`progress`](Self::progress), returned.
+    ///
+    /// # Errors
+    /// Disk errors. `NotFound` if the writer's folder is gone.
+    pub fn look(&self, vfs: &dyn Vfs, last: Progress) -> Result<Progress> {
+        let next = match &self.place {
+            ReplayPosition::In(reading) => return look_into(reading, last),
+            ReplayPosition::Over(_) => return Ok(Progress::Nothing),
+            ReplayPosition::Between(end) => Some(end.number + 1),
+            ReplayPosition::Start => self.dir.segment_numbers(vfs)?.first().copied(),
+        };
+        let Some(next) = next else { return Ok(Progress::Nothing) };
+        let file = match vfs.open(&self.dir.segment_path(next)) {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Progress::Nothing),
+            other => other?,
+        };
+        // A segment is made ahead of need, and is empty until its first frame.
+        let (_, committed) = read_start(&*file)?;
+        Ok(if committed == 0 { Progress::Nothing } else { Progress::Further })
+    }
+}
+
+fn look_into(reading: &SegmentReader, last: Progress) -> Result<Progress> {
+    let file = reading.file();
+    // If the two reads below were torn, this one would still differ, since lengths only grow.
+    if last == Progress::UpTo(committed_once(file)?) {
+        return Ok(last);
+    }
+    let bytes = committed(file)?;
+    let closed = is_sealed_at(file, &reading.header, bytes)?;
+    Ok(if closed { Progress::Further } else { Progress::UpTo(bytes) })
+}

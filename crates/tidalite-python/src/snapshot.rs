@@ -1,0 +1,111 @@
+//! The Python class `Snapshot`: a store at one moment.
+
+use crate::errors::raise;
+use crate::records;
+use crate::select_arguments::{SelectArguments, matching_runs};
+use crate::selection::Selection;
+use pyo3::prelude::*;
+use std::collections::BTreeMap;
+
+/// A store at one moment. Made by `Store.snapshot`.
+///
+/// Its methods are those of `Store`, and all see the same rows. It may be used from many threads, and after the store is closed.
+#[pyclass(frozen, module = "tidalite")]
+pub struct Snapshot {
+    snapshot: tidalite::Snapshot,
+}
+
+impl Snapshot {
+    pub(crate) fn take(py: Python<'_>, store: &tidalite::Store) -> PyResult<Snapshot> {
+        Ok(Snapshot { snapshot: py.detach(|| store.snapshot()).map_err(raise)? })
+    }
+}
+
+#[pymethods]
+impl Snapshot {
+    /// The version of the manifest. It counts flushes, compactions and thinnings, not rows.
+    #[getter]
+    fn version(&self) -> u64 {
+        self.snapshot.version()
+    }
+
+    /// Whether each row in it comes with every row whose `log` returned before that row's `log` was called. False only if so many
+    /// processes logged so much that their logs grew at every look; then this holds for rows logged before the snapshot was begun.
+    #[getter]
+    fn is_cut(&self) -> bool {
+        self.snapshot.is_cut()
+    }
+
+    /// Selects points of this snapshot. The arguments are those of `Store.select`.
+    ///
+    /// >>> store.run("a").log({"loss": 0.5})
+    /// >>> snapshot = store.snapshot()
+    /// >>> snapshot.select("loss", runs="a").to_numpy()["value"]
+    /// array([0.5])
+    #[pyo3(signature = (metrics=None, *, runs=None, r#where=None, labels=None, steps=None, time=None, values=None, repeats="last", history="inherited", include_rewound=false))]
+    #[allow(clippy::too_many_arguments)] // they are keywords
+    fn select(
+        &self,
+        metrics: Option<&Bound<'_, PyAny>>,
+        runs: Option<&Bound<'_, PyAny>>,
+        r#where: Option<&Bound<'_, PyAny>>,
+        labels: Option<&Bound<'_, PyAny>>,
+        steps: Option<&Bound<'_, PyAny>>,
+        time: Option<&Bound<'_, PyAny>>,
+        values: Option<&Bound<'_, PyAny>>,
+        repeats: &str,
+        history: &str,
+        include_rewound: bool,
+    ) -> PyResult<Selection> {
+        let filters = r#where;
+        let arguments = SelectArguments {
+            metrics,
+            runs,
+            filters,
+            labels,
+            steps,
+            time,
+            values,
+            repeats,
+            history,
+            include_rewound,
+        };
+        Selection::new(self.snapshot.select(), &arguments)
+    }
+
+    /// The runs, as `Store.runs` returns them.
+    #[pyo3(signature = (r#where=None))]
+    fn runs<'py>(&self, py: Python<'py>, r#where: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+        let runs = matching_runs(r#where, || Ok(py.detach(|| self.snapshot.runs())))?;
+        records::runs(py, &runs)
+    }
+
+    /// The names of all metrics, sorted.
+    pub(crate) fn metrics(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        py.detach(|| self.snapshot.metrics()).map_err(raise)
+    }
+
+    /// The bytes of each run's points in the parts, as `Store.bytes_by_run` counts them.
+    pub(crate) fn bytes_by_run(&self, py: Python<'_>) -> BTreeMap<String, u64> {
+        py.detach(|| self.snapshot.bytes_by_run().into_iter().collect())
+    }
+
+    /// The bytes of each metric's points in the parts, as `Store.bytes_by_run` counts them.
+    pub(crate) fn bytes_by_metric(&self, py: Python<'_>) -> BTreeMap<String, u64> {
+        py.detach(|| self.snapshot.bytes_by_metric().into_iter().collect())
+    }
+
+    /// The paths of the Parquet files with the flushed points, as `Store.parquet_files` returns them.
+    pub(crate) fn parquet_files<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        records::part_files(py, self.snapshot.clone())
+    }
+
+    /// Counts of the snapshot, and the current sizes of the store's files.
+    pub(crate) fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        records::stats(py, &py.detach(|| self.snapshot.stats()).map_err(raise)?)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<tidalite.Snapshot of version {}>", self.snapshot.version())
+    }
+}
