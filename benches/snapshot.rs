@@ -1,6 +1,6 @@
 //! Taking a snapshot of 2, 16 and 100 open logs, warm: while nobody logs, and while rows come at a steady rate, spread over
 //! all logs. Prints how many snapshots were cuts. `cargo bench -p tidalite-benches --bench snapshot`.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -38,7 +38,7 @@ fn _tidalite(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<store::Store>()?;
     module.add_class::<run::Run>()?;
     module.add_class::<system::SystemWatch>()?;
-    module.add_class::<snapshot::Snapshot>()?;
+    module.add_class::<snapshot::StoreSnapshot>()?;
     module.add_class::<selection::Selection>()?;
     module.add_class::<table::AnswerTable>()?;
     module.add_class::<follow::Follow>()?;

@@ -10,19 +10,19 @@ use std::collections::BTreeMap;
 /// A store at one moment. Made by `Store.snapshot`.
 ///
 /// Its methods are those of `Store`, and all see the same rows. It may be used from many threads, and after the store is closed.
-#[pyclass(frozen, module = "tidalite")]
-pub struct Snapshot {
+#[pyclass(frozen, name = "Snapshot", module = "tidalite")]
+pub struct StoreSnapshot {
     snapshot: tidalite::Snapshot,
 }
 
-impl Snapshot {
-    pub(crate) fn take(py: Python<'_>, store: &tidalite::Store) -> PyResult<Snapshot> {
-        Ok(Snapshot { snapshot: py.detach(|| store.snapshot()).map_err(raise)? })
+impl StoreSnapshot {
+    pub(crate) fn take(py: Python<'_>, store: &tidalite::Store) -> PyResult<StoreSnapshot> {
+        Ok(StoreSnapshot { snapshot: py.detach(|| store.snapshot()).map_err(raise)? })
     }
 }
 
 #[pymethods]
-impl Snapshot {
+impl StoreSnapshot {
     /// The version of the manifest. It counts flushes, compactions and thinnings, not rows.
     #[getter]
     fn version(&self) -> u64 {

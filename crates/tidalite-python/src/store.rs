@@ -12,7 +12,7 @@ use crate::run::Run;
 use crate::run_arguments::{read_targets, run_filters, run_id};
 use crate::select_arguments::{SelectArguments, matching_runs};
 use crate::selection::Selection;
-use crate::snapshot::Snapshot;
+use crate::snapshot::StoreSnapshot;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyString, PyTuple, PyType};
@@ -269,8 +269,8 @@ impl Store {
     /// >>> run.log({"loss": 0.4})
     /// >>> snapshot.runs().ids, len(snapshot.select("loss").points()), len(store.select("loss").points())
     /// (['a'], 1, 2)
-    fn snapshot(&self, py: Python<'_>) -> PyResult<Snapshot> {
-        Snapshot::take(py, &self.handle.store)
+    fn snapshot(&self, py: Python<'_>) -> PyResult<StoreSnapshot> {
+        StoreSnapshot::take(py, &self.handle.store)
     }
 
     /// The runs, ordered by id: a list of `RunInfo`, which notebooks show as a table and `to_pandas()` converts. `where` is a filter,

@@ -18,7 +18,7 @@ mod tests;
 mod window;
 
 pub use finding::{LogFinding, LogFindingKind};
-pub use progress::Progress;
+pub use poll::Progress;
 pub use tail::{Replayed, Resume, TailReader};
 
 use crate::dir::WriterDir;

@@ -18,6 +18,17 @@ pub(super) struct StreamPosition {
     pub(super) ordinal: u64,
 }
 
+/// How far a log has come beyond the position of its reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// There is no segment to read on in.
+    Nothing,
+    /// The reader's segment is published up to this offset, and takes more frames.
+    UpTo(u64),
+    /// The reader's segment is closed, or there is a later one. Only a poll tells how far the log has come.
+    Further,
+}
+
 /// One poll in progress.
 pub(super) struct Poll<'a> {
     pub(super) vfs: &'a dyn Vfs,

@@ -4,22 +4,12 @@
 //! misses a row that was published before it: a writer closes a segment with a SEAL before it begins the next one. Only
 //! after a failed write is there no SEAL; then a look may miss the next segment until the next poll.
 
+use super::poll::Progress;
 use super::segment_reader::{SegmentReader, committed, committed_once};
 use super::tail::{ReplayPosition, TailReader};
 use crate::dir::{is_sealed_at, read_start};
 use tidalite_model::{ErrorKind, Result};
 use tidalite_vfs::Vfs;
-
-/// How far a log has come beyond the position of its reader.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
-    /// There is no segment to read on in.
-    Nothing,
-    /// The reader's segment is published up to this offset, and takes more frames.
-    UpTo(u64),
-    /// The reader's segment is closed, or there is a later one. Only a poll tells how far the log has come.
-    Further,
-}
 
 impl TailReader {
     /// How far the log had come at the last poll.

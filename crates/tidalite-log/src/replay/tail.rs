@@ -10,8 +10,7 @@
 
 use super::finding::{LogFinding, LogFindingKind};
 use super::names::DeclaredNames;
-use super::poll::{Poll, StreamPosition};
-use super::progress::Progress;
+use super::poll::{Poll, Progress, StreamPosition};
 use super::resync::Anchor;
 use super::segment_reader::{OpenedSegment, SegmentEnd, SegmentReader, header_of, orphans};
 use crate::dir::WriterDir;
@@ -121,9 +120,9 @@ impl TailReader {
         if let (Progress::UpTo(bytes), ReplayPosition::In(reading)) = (until, &self.place) {
             poll.until = Some((reading.number, bytes));
         }
-        while until != Progress::Nothing {
+        loop {
             let ended = |(number, _)| !matches!(&self.place, ReplayPosition::In(r) if r.number == number);
-            if poll.until.is_some_and(ended) {
+            if until == Progress::Nothing || poll.until.is_some_and(ended) {
                 break;
             }
             let next = match &mut self.place {

@@ -2,7 +2,7 @@
 
 use super::failure::StepKind;
 use super::tree::{FileNode, TreeNode};
-use super::world::{HeldFolder, SharedWorld};
+use super::world::{SharedWorld, SimHeldFolder};
 use crate::segment_bounds::end_inside;
 use crate::vfs::{Lock, ReadFile, SegmentFile, WriteFile};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use tidalite_model::Result;
 #[derive(Debug)]
 pub(super) struct SimHandle {
     pub(super) world: SharedWorld,
-    pub(super) held: HeldFolder,
+    pub(super) held: SimHeldFolder,
     pub(super) file: Arc<FileNode>,
     pub(super) path: PathBuf,
     /// Identifies this descriptor's locks.

@@ -33,7 +33,7 @@ use std::{fmt, io};
 use tidalite_model::{Error, ErrorKind, Result};
 use tree::{DirNode, FileNode, TreeNode};
 use uuid::Uuid;
-use world::{HeldFolder, SharedWorld, World};
+use world::{SharedWorld, SimHeldFolder, World};
 
 /// The initial clock of a simulation.
 const EPOCH_US: i64 = 1_780_000_000_000_000;
@@ -56,7 +56,7 @@ const EPOCH_US: i64 = 1_780_000_000_000_000;
 #[derive(Clone)]
 pub struct SimVfs {
     world: SharedWorld,
-    held: HeldFolder,
+    held: SimHeldFolder,
 }
 
 impl SimVfs {

@@ -8,7 +8,7 @@ use std::{fmt, io};
 use tidalite_model::{Error, Result};
 
 /// A folder that a disk holds, and the path with which it was held.
-pub(super) type HeldFolder = Option<Arc<(PathBuf, Arc<DirNode>)>>;
+pub(super) type SimHeldFolder = Option<Arc<(PathBuf, Arc<DirNode>)>>;
 
 /// The complete state, guarded by one lock.
 pub(super) struct World {
@@ -49,7 +49,7 @@ impl World {
     }
 
     /// What a path refers to now, on a disk that may hold a folder.
-    pub(super) fn find(&self, held: &HeldFolder, path: &Path) -> Result<Option<TreeNode>> {
+    pub(super) fn find(&self, held: &SimHeldFolder, path: &Path) -> Result<Option<TreeNode>> {
         let below = held.as_ref().and_then(|h| Some((&h.1, path.strip_prefix(&h.0).ok()?)));
         let (start, path) = below.unwrap_or((&self.root, path));
         if start.state().removed {
@@ -64,7 +64,7 @@ impl World {
         Ok(Some(node))
     }
 
-    pub(super) fn find_dir(&self, held: &HeldFolder, path: &Path, doing: &str) -> Result<Arc<DirNode>> {
+    pub(super) fn find_dir(&self, held: &SimHeldFolder, path: &Path, doing: &str) -> Result<Arc<DirNode>> {
         match self.find(held, path)? {
             Some(TreeNode::Dir(dir)) => Ok(dir),
             Some(TreeNode::File(_)) => Err(Error::io(doing, path, io::ErrorKind::NotADirectory.into())),
@@ -72,7 +72,7 @@ impl World {
         }
     }
 
-    pub(super) fn find_file(&self, held: &HeldFolder, path: &Path, doing: &str) -> Result<Arc<FileNode>> {
+    pub(super) fn find_file(&self, held: &SimHeldFolder, path: &Path, doing: &str) -> Result<Arc<FileNode>> {
         match self.find(held, path)? {
             Some(TreeNode::File(file)) => Ok(file),
             Some(TreeNode::Dir(_)) => Err(Error::io(doing, path, io::ErrorKind::IsADirectory.into())),
@@ -83,7 +83,7 @@ impl World {
     /// The folder that contains a path, and the name in it.
     pub(super) fn parent<'a>(
         &self,
-        held: &HeldFolder,
+        held: &SimHeldFolder,
         path: &'a Path,
         doing: &str,
     ) -> Result<(Arc<DirNode>, &'a str)> {

@@ -73,7 +73,7 @@ mod tests {
             let mut seen = vec![0; logs];
             let state = RefCell::new(state);
             let mut grow = |ends: &mut Vec<u64>| {
-                while random(&mut state.borrow_mut()) % odds == 0 {
+                while random(&mut state.borrow_mut()).is_multiple_of(odds) {
                     let log = random(&mut state.borrow_mut()) as usize % logs;
                     ends[log] += 1;
                     history.push(ends.clone());
