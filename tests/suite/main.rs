@@ -15,6 +15,7 @@ mod durability;
 mod equivalence;
 mod failures;
 mod filters;
+mod follow;
 mod forks;
 mod golden;
 mod kill;
