@@ -67,6 +67,7 @@ pub(crate) fn stats<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, 
     fields.set_item("file_system", &stats.file_system)?;
     fields.set_item("network", stats.network)?;
     fields.set_item("free_bytes", stats.free_bytes)?;
+    fields.set_item("unreadable", PyTuple::new(py, &stats.unreadable)?)?;
     build(&class(py, "Stats")?, &fields)
 }
 

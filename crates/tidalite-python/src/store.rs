@@ -18,7 +18,7 @@ use pyo3::types::{PyInt, PyString, PyTuple, PyType};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use tidalite::{Durability, ErrorKind, Options, Thin};
+use tidalite::{Durability, ErrorKind, Options, Snapshot, Thin};
 
 /// Opens the store in the folder `path`; mode 'rw' makes it if it is absent.
 ///
@@ -107,6 +107,12 @@ pub struct Store {
 }
 
 impl Store {
+    /// A snapshot, on request without the parts that cannot be read.
+    fn snapshot(&self, skip_unreadable: bool) -> tidalite::Result<Snapshot> {
+        let snapshot = self.handle.store.snapshot()?;
+        Ok(if skip_unreadable { snapshot.without_unreadable_parts() } else { snapshot })
+    }
+
     fn close_as(&self, py: Python<'_>, failed: bool) -> PyResult<()> {
         let runs = std::mem::take(&mut *self.runs.lock().unwrap_or_else(PoisonError::into_inner));
         py.detach(|| {
@@ -281,19 +287,25 @@ impl Store {
     }
 
     /// The bytes of each run's points in the parts. They are exact where a page holds one series, otherwise shared by row count.
-    /// Points still in logs are not counted.
-    fn bytes_by_run(&self, py: Python<'_>) -> PyResult<BTreeMap<String, u64>> {
-        py.detach(|| Ok(self.handle.store.snapshot()?.bytes_by_run().into_iter().collect())).map_err(raise)
+    /// Points still in logs are not counted. Raises Corrupt for a part that cannot be read; with `skip_unreadable` the part is left
+    /// out, and `recovery()` and `verify()` name it.
+    #[pyo3(signature = (*, skip_unreadable=false))]
+    fn bytes_by_run(&self, py: Python<'_>, skip_unreadable: bool) -> PyResult<BTreeMap<String, u64>> {
+        let sizes = py.detach(|| self.snapshot(skip_unreadable)?.bytes_by_run()).map_err(raise)?;
+        Ok(sizes.into_iter().collect())
     }
 
     /// The bytes of each metric's points in the parts, counted as in `bytes_by_run`.
-    fn bytes_by_metric(&self, py: Python<'_>) -> PyResult<BTreeMap<String, u64>> {
-        py.detach(|| Ok(self.handle.store.snapshot()?.bytes_by_metric().into_iter().collect())).map_err(raise)
+    #[pyo3(signature = (*, skip_unreadable=false))]
+    fn bytes_by_metric(&self, py: Python<'_>, skip_unreadable: bool) -> PyResult<BTreeMap<String, u64>> {
+        let sizes = py.detach(|| self.snapshot(skip_unreadable)?.bytes_by_metric()).map_err(raise)?;
+        Ok(sizes.into_iter().collect())
     }
 
-    /// The names of all metrics, sorted.
-    fn metrics(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        py.detach(|| self.handle.store.snapshot()?.metrics()).map_err(raise)
+    /// The names of all metrics, sorted. Raises Corrupt for a part that cannot be read; `skip_unreadable` leaves it out.
+    #[pyo3(signature = (*, skip_unreadable=false))]
+    fn metrics(&self, py: Python<'_>, skip_unreadable: bool) -> PyResult<Vec<String>> {
+        py.detach(|| self.snapshot(skip_unreadable)?.metrics()).map_err(raise)
     }
 
     /// The paths of the Parquet files with the store's flushed points, as one consistent set, for other programs. The files are kept as
@@ -302,7 +314,7 @@ impl Store {
         records::part_files(py, py.detach(|| self.handle.store.snapshot()).map_err(raise)?)
     }
 
-    /// Counts and sizes of the store.
+    /// Counts and sizes of the store. Parts that cannot be read do not fail it; `unreadable` names them.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         records::stats(py, &py.detach(|| self.handle.store.stats()).map_err(raise)?)
     }

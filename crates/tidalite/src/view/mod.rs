@@ -12,3 +12,4 @@ mod sizes;
 pub(crate) mod snapshot;
 pub(crate) mod stats;
 pub(crate) mod tombstones;
+mod unreadable;
