@@ -12,6 +12,7 @@ mod cache;
 mod concurrency;
 mod damage;
 mod durability;
+mod early_clock;
 mod equivalence;
 mod failures;
 mod filters;

@@ -49,7 +49,10 @@ pub(crate) fn floats(text: &str) -> Result<RangeArg<f64>, String> {
 
 /// `a..b` of times, in µs since 1970 UTC.
 pub(crate) fn times(text: &str) -> Result<RangeArg<i64>, String> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| micros(d).unwrap_or(i64::MAX));
+    let now = match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(after) => micros(after).unwrap_or(i64::MAX),
+        Err(before) => micros(before.duration()).map_or(i64::MIN, |us| -us),
+    };
     let (a, b) = text.split_once("..").ok_or("give a range such as -1h.. or 2026-01-31..2026-02-01")?;
     ordered(RangeArg { lo: end(a, |t| time(t, now))?, hi: end(b, |t| time(t, now))? })
 }

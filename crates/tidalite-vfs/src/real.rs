@@ -13,6 +13,7 @@
     reason = "this is the file system, the clock and the random numbers that others go through"
 )]
 
+use crate::access;
 use crate::mapped::MappedSegment;
 use crate::positioned::PositionedSegment;
 use crate::statfs;
@@ -22,11 +23,11 @@ use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tidalite_model::{Error, ErrorKind, Result};
-use uuid::Uuid;
+use uuid::{ContextV7, Timestamp, Uuid};
 
 /// Size of the pieces in which zeros are written where one call cannot allocate blocks.
 const ZEROS_BYTES: usize = 64 * 1024;
@@ -55,29 +56,38 @@ impl RealVfs {
     }
 }
 
+/// Creates a folder by `create`, unless one is there.
+fn create_dir_by(path: &Path, create: fn(&Path) -> io::Result<Result<()>>) -> Result<bool> {
+    for _ in 0..CREATE_ATTEMPTS {
+        match create(path) {
+            Ok(created) => return created.map(|()| true),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => match fs::metadata(path) {
+                Ok(there) if there.is_dir() => return Ok(false),
+                // It was removed in between.
+                Err(gone) if gone.kind() == io::ErrorKind::NotFound && !path.is_symlink() => {}
+                _ => {
+                    return Err(Error::invalid(
+                        "create folder",
+                        "a file of this name exists",
+                        "move the file away, or give another path",
+                    )
+                    .at(path));
+                }
+            },
+            Err(e) => return Err(Error::io("create folder", path, e)),
+        }
+    }
+    let wrong = "other processes keep creating and removing it";
+    Err(Error::new(ErrorKind::Busy, "create folder", wrong, "try again").at(path))
+}
+
 impl Vfs for RealVfs {
     fn create_dir(&self, path: &Path) -> Result<bool> {
-        for _ in 0..CREATE_ATTEMPTS {
-            match fs::create_dir(path) {
-                Ok(()) => return Ok(true),
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => match fs::metadata(path) {
-                    Ok(there) if there.is_dir() => return Ok(false),
-                    // It was removed in between.
-                    Err(gone) if gone.kind() == io::ErrorKind::NotFound && !path.is_symlink() => {}
-                    _ => {
-                        return Err(Error::invalid(
-                            "create folder",
-                            "a file of this name exists",
-                            "move the file away, or give another path",
-                        )
-                        .at(path));
-                    }
-                },
-                Err(e) => return Err(Error::io("create folder", path, e)),
-            }
-        }
-        let wrong = "other processes keep creating and removing it";
-        Err(Error::new(ErrorKind::Busy, "create folder", wrong, "try again").at(path))
+        create_dir_by(path, access::create_folder)
+    }
+
+    fn create_top_dir(&self, path: &Path) -> Result<bool> {
+        create_dir_by(path, |path| fs::create_dir(path).map(Ok))
     }
 
     fn read_dir(&self, path: &Path) -> Result<Vec<String>> {
@@ -178,10 +188,19 @@ impl Vfs for RealVfs {
         let mut options = OpenOptions::new();
         match mode {
             LockMode::Shared => options.read(true),
-            LockMode::Exclusive => options.read(true).write(true).create(true),
+            LockMode::Exclusive => options.read(true).write(true),
         };
         for _ in 0..LOCK_TRIES {
-            let file = options.open(path).map_err(|e| Error::io("open lock file", path, e))?;
+            let file = match options.open(path) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound && mode == LockMode::Exclusive => {
+                    match access::create_file(path) {
+                        // Another process created it in between.
+                        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
+                        created => created.map_err(|e| Error::io("create lock file", path, e))??,
+                    }
+                }
+                opened => opened.map_err(|e| Error::io("open lock file", path, e))?,
+            };
             let locked = Locked::new();
             if !locked.acquire(&file, path, mode)? {
                 return Ok(None);
@@ -208,17 +227,28 @@ impl Vfs for RealVfs {
     }
 
     fn uuid(&self) -> Uuid {
-        Uuid::now_v7()
+        uuid_at(self.now_us())
     }
 }
 
 fn create_new(path: &Path, doing: &str) -> Result<File> {
-    OpenOptions::new().read(true).write(true).create_new(true).open(path).map_err(|e| {
+    access::create_file(path).map_err(|e| {
         if e.kind() == io::ErrorKind::AlreadyExists {
             return Error::new(ErrorKind::Busy, doing, "the name is taken", "use another name").at(path);
         }
         Error::io(doing, path, e)
-    })
+    })?
+}
+
+/// A new identifier. A UUID of version 7 begins with the time since 1970, so earlier times count as 1970.
+/// (`Uuid::now_v7` panics there.) The identifiers of a process ascend, also while the clock stands still.
+fn uuid_at(now_us: i64) -> Uuid {
+    static CONTEXT: Mutex<ContextV7> = Mutex::new(ContextV7::new());
+    let now_us = now_us.max(0).unsigned_abs();
+    let (seconds, nanos) = (now_us / 1_000_000, (now_us % 1_000_000) * 1000);
+    let nanos = u32::try_from(nanos).unwrap_or(0);
+    let context = CONTEXT.lock().unwrap_or_else(PoisonError::into_inner);
+    Uuid::new_v7(Timestamp::from_unix(&*context, seconds, nanos))
 }
 
 /// Fills a new file with `bytes` zeros and allocates disk space for each.
@@ -425,5 +455,18 @@ impl WriteFile for RealWriteFile {
 
     fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::uuid_at;
+
+    #[test]
+    fn identifiers_of_a_clock_before_1970_are_made_and_ascend() {
+        for now_us in [i64::MIN, -86_400_000_000, -1, 0, 1] {
+            let ids: Vec<_> = (0..100).map(|_| uuid_at(now_us)).collect();
+            assert!(ids.is_sorted_by(|a, b| a < b) && ids[0].get_version_num() == 7, "{now_us}");
+        }
     }
 }
