@@ -37,6 +37,8 @@ pub(super) struct RunState {
     store: Store,
     /// Shared with side logs, which must not keep the run open.
     pub(super) ended: Arc<AtomicBool>,
+    /// Whether this process takes no part in the run, so that its handle does not end it.
+    attached: bool,
 }
 
 /// The state of a run in one process.
@@ -61,8 +63,17 @@ const LAYOUTS_MAX: usize = 16;
 
 impl Run {
     pub(super) fn new(store: Store, id: Arc<str>, labels: Labels, local: LocalRun) -> Self {
+        Run::of(store, id, labels, local, false)
+    }
+
+    /// A handle that does not end the run.
+    pub(super) fn attached(store: Store, id: Arc<str>, labels: Labels, local: LocalRun) -> Self {
+        Run::of(store, id, labels, local, true)
+    }
+
+    fn of(store: Store, id: Arc<str>, labels: Labels, local: LocalRun, attached: bool) -> Self {
         let (in_child, ended) = (OnceLock::new(), Arc::default());
-        Run { shared: Arc::new(RunState { id, labels, local, in_child, store, ended }) }
+        Run { shared: Arc::new(RunState { id, labels, local, in_child, store, ended, attached }) }
     }
 
     /// The run's id.
@@ -154,9 +165,10 @@ impl Run {
 
     fn end(&self, status: Status) -> Result<()> {
         let local = self.local()?;
-        local
-            .log
-            .append_change(&self.shared.id, &RunChange::End { time_us: local.inner.vfs.now_us(), status })?;
+        if !self.shared.attached {
+            let end = RunChange::End { time_us: local.inner.vfs.now_us(), status };
+            local.log.append_change(&self.shared.id, &end)?;
+        }
         self.shared.ended.store(true, Ordering::Release);
         Ok(())
     }
@@ -219,8 +231,8 @@ impl Run {
 impl Drop for RunState {
     fn drop(&mut self) {
         // From here on, side logs refuse rows.
-        if self.ended.swap(true, Ordering::AcqRel) || self.local.log.forked() || self.local.inner.is_closed()
-        {
+        let ended = self.ended.swap(true, Ordering::AcqRel);
+        if ended || self.attached || self.local.log.forked() || self.local.inner.is_closed() {
             return;
         }
         let status = if std::thread::panicking() { Status::Failed } else { Status::Finished };
