@@ -5,14 +5,17 @@ use crate::arguments::params::{text, texts};
 use crate::arguments::ranges::{half_open, range};
 use crate::errors::{invalid, raise};
 use crate::follow::Follow;
+use crate::handles::StoreHandle;
+use crate::pickle::{Recipe, Reduced};
 use crate::select_arguments::SelectArguments;
 use crate::table::{AnswerTable, OverXKind, RowSource, TableKind};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyString, PyTuple};
 use std::str::FromStr;
+use std::sync::Arc;
 use tidalite::{
-    Aggregate, AlignOn, By, Compare, Cursor, Fill, Selection as EngineSelection, Store, Transform, XAxis,
+    Aggregate, AlignOn, By, Compare, Cursor, Fill, Selection as EngineSelection, Transform, XAxis,
 };
 
 /// A selection of points. Made by `Store.select`.
@@ -31,17 +34,25 @@ pub struct Selection {
     select: EngineSelection,
     /// The arguments, for `repr`.
     shown: String,
+    /// How it was made, for pickles.
+    recipe: Recipe,
 }
 
 impl Selection {
-    pub(crate) fn new(store: &Store, arguments: &SelectArguments<'_, '_>) -> PyResult<Selection> {
-        Ok(Selection { select: arguments.select(store)?, shown: arguments.shown() })
+    pub(crate) fn new(
+        py: Python<'_>,
+        store: &Arc<StoreHandle>,
+        arguments: &SelectArguments<'_, '_>,
+    ) -> PyResult<Selection> {
+        let select = arguments.select(&store.store)?;
+        let recipe = Recipe::new(py, store, &arguments.given(py)?)?;
+        Ok(Selection { select, shown: arguments.shown(), recipe })
     }
 
     /// A selection that a method derived from this one; `shown` is added to the repr.
-    fn derived(&self, select: EngineSelection, shown: &str) -> Selection {
+    fn derived(&self, select: EngineSelection, shown: &str, recipe: Recipe) -> Selection {
         let shown = if self.shown.is_empty() { shown.into() } else { format!("{}, {shown}", self.shown) };
-        Selection { select, shown }
+        Selection { select, shown, recipe }
     }
 
     fn table(&self, kind: TableKind) -> AnswerTable {
@@ -91,11 +102,15 @@ impl Selection {
         sign: &str,
         value: f64,
         steps: Option<&Bound<'_, PyAny>>,
+        py: Python<'_>,
     ) -> PyResult<Selection> {
+        let keywords = PyDict::new(py);
+        keywords.set_item("steps", steps)?;
+        let recipe = self.recipe.then("having", &(aggregate, sign, value).into_pyobject(py)?, &keywords)?;
         let of = Aggregate::from_str(aggregate).map_err(raise)?;
         let steps = steps.map_or(Ok((None, None)), |s| range("steps", s, |v| v.extract::<i64>()))?;
         let select = self.select.clone().having(of, read_compare(sign)?, value, half_open(steps));
-        Ok(self.derived(select, &format!("having {of} {sign} {value}")))
+        Ok(self.derived(select, &format!("having {of} {sign} {value}"), recipe))
     }
 
     /// Transforms each series, from all its points. Several words, or several calls, apply one after the other. Ranges of steps,
@@ -113,6 +128,7 @@ impl Selection {
     /// array([0. , 0.5, 0.5, 0.5, 0.5, 0.5])
     #[pyo3(signature = (*words))]
     fn transform(&self, words: &Bound<'_, PyTuple>) -> PyResult<Selection> {
+        let recipe = self.recipe.then("transform", words, &PyDict::new(words.py()))?;
         let words = texts("a transform", words)?;
         if words.is_empty() {
             return Err(invalid("transform", "no word was given", "give at least one, such as 'ema:0.9'"));
@@ -121,7 +137,7 @@ impl Selection {
         for word in &words {
             select = select.transform(Transform::from_str(word).map_err(raise)?);
         }
-        Ok(self.derived(select, &format!("transform {}", words.join(", "))))
+        Ok(self.derived(select, &format!("transform {}", words.join(", ")), recipe))
     }
 
     /// The points, in the columns run, metric, labels, step, time, value, ordered by run, metric, labels and step.
@@ -324,6 +340,19 @@ impl Selection {
 
     fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
         self.all_points().__arrow_c_schema__(py)
+    }
+
+    fn __copy__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __deepcopy__<'py>(slf: Bound<'py, Self>, memo: &Bound<'py, PyAny>) -> Bound<'py, Self> {
+        let _ = memo;
+        slf
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        self.recipe.reduced(py)
     }
 
     fn __repr__(&self) -> String {

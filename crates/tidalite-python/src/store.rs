@@ -2,11 +2,12 @@
 
 use crate::append;
 use crate::arguments::names::{globs, names};
+use crate::arguments::opening::{OpenArguments, read_durability};
 use crate::arguments::params;
-use crate::arguments::time::duration;
 use crate::errors::{invalid, raise};
 use crate::exit;
 use crate::handles::{RunHandle, StoreHandle};
+use crate::pickle::{Reduced, pickled_store, reduced};
 use crate::progress::with_progress;
 use crate::records;
 use crate::run::Run;
@@ -14,11 +15,11 @@ use crate::select_arguments::{SelectArguments, run_filters};
 use crate::selection::Selection;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyInt, PyString, PyTuple, PyType};
+use pyo3::types::{PyInt, PyTuple, PyType};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use tidalite::{Durability, ErrorKind, Options, Snapshot, Thin};
+use tidalite::{Durability, ErrorKind, Snapshot, Thin};
 
 /// Opens the store in the folder `path`; mode 'rw' makes it if it is absent.
 ///
@@ -64,49 +65,30 @@ pub fn open(
             ));
         }
     };
-    let mut options = Options::new().read_only(read_only).durability(durability).background(background);
-    if let Some(bytes) = memory_bytes {
-        options = options.memory_bytes(bytes);
-    }
-    if let Some(threads) = threads {
-        options = options.threads(threads);
-    }
-    if let Some(bytes) = flush_bytes {
-        options = options.flush_bytes(bytes);
-    }
-    let store = py.detach(|| options.open(&path)).map_err(raise)?;
-    let handle = StoreHandle::new(store);
+    let arguments = OpenArguments { read_only, durability, memory_bytes, threads, background, flush_bytes };
+    let store = py.detach(|| arguments.options().open(&path)).map_err(raise)?;
+    let handle = StoreHandle::new(store, arguments);
     exit::add_store(&handle);
-    Ok(Store { handle, runs: Mutex::default(), waits: durability == Durability::Row })
-}
-
-fn read_durability(value: &Bound<'_, PyAny>) -> PyResult<Durability> {
-    let Ok(word) = value.cast::<PyString>() else {
-        return Ok(Durability::Interval(duration("durability", value)?));
-    };
-    match word.to_str()? {
-        "process" => Ok(Durability::Process),
-        "row" => Ok(Durability::Row),
-        other => Err(invalid(
-            "open store",
-            format!("durability {other:?} is unknown"),
-            "give 'process', 'row', or a number of seconds between syncs",
-        )),
-    }
+    Ok(Store::of(handle))
 }
 
 /// An open store: a folder of logs and Parquet files. Made by `tidalite.open`.
 ///
 /// As a context manager it ends its runs and closes when the block ends. It may be used from many threads, and after a fork.
+///
+/// A copy is the same open store. A pickle holds path, id and the arguments of `open`: another process opens the store once for all
+/// pickles and keeps it open until it ends. Unpickling raises NotFound if another store is at the path by then.
 #[pyclass(frozen, module = "tidalite")]
 pub struct Store {
     handle: Arc<StoreHandle>,
     runs: Mutex<Vec<Weak<RunHandle>>>,
-    /// Whether logging a row waits for the disk.
-    waits: bool,
 }
 
 impl Store {
+    pub(crate) fn of(handle: Arc<StoreHandle>) -> Store {
+        Store { handle, runs: Mutex::default() }
+    }
+
     /// A snapshot, on request without the parts that cannot be read.
     fn snapshot(&self, skip_unreadable: bool) -> tidalite::Result<Snapshot> {
         let snapshot = self.handle.store.snapshot()?;
@@ -187,7 +169,7 @@ impl Store {
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         runs.retain(|r| r.strong_count() > 0);
         runs.push(Arc::downgrade(&handle));
-        Ok(Run::new(handle, self.waits))
+        Ok(Run::new(handle, self.handle.arguments.waits()))
     }
 
     /// Appends points from any Arrow data (pyarrow, Polars, pandas 3, a DuckDB result; whole or as a stream), or from a dict of
@@ -232,6 +214,7 @@ impl Store {
     #[allow(clippy::too_many_arguments)] // they are keywords
     fn select(
         &self,
+        py: Python<'_>,
         metrics: Option<&Bound<'_, PyAny>>,
         runs: Option<&Bound<'_, PyAny>>,
         r#where: Option<&Bound<'_, PyAny>>,
@@ -255,7 +238,7 @@ impl Store {
             history,
             include_rewound,
         };
-        Selection::new(&self.handle.store, &arguments)
+        Selection::new(py, &self.handle, &arguments)
     }
 
     /// The runs, ordered by id: a list of `RunInfo`, which notebooks show as a table and `to_pandas()` converts. `where` is a filter,
@@ -431,6 +414,19 @@ impl Store {
         let closed = self.close_as(py, exc_type.is_some());
         // The exception that left the block matters more than a failure to close the store.
         if exc_type.is_some() { Ok(()) } else { closed }
+    }
+
+    fn __copy__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __deepcopy__<'py>(slf: Bound<'py, Self>, memo: &Bound<'py, PyAny>) -> Bound<'py, Self> {
+        let _ = memo;
+        slf
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        reduced(py, "_reopen_store", (pickled_store(py, &self.handle)?,))
     }
 
     fn __repr__(&self) -> String {
