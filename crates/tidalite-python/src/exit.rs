@@ -27,6 +27,15 @@ pub(crate) fn add_store(store: &Arc<StoreHandle>) {
     open.stores.push(Arc::downgrade(store));
 }
 
+/// A store that is open in this process and fits.
+pub(crate) fn find_store(fits: impl Fn(&StoreHandle) -> bool) -> Option<Arc<StoreHandle>> {
+    let stores: Vec<Arc<StoreHandle>> = {
+        let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        open.stores.iter().filter_map(Weak::upgrade).collect()
+    };
+    stores.into_iter().find(|store| fits(store))
+}
+
 /// Ends all open runs, then closes all open stores. Errors are dropped, since no caller is left to report them to.
 #[pyfunction]
 fn _close_all(py: Python<'_>) {

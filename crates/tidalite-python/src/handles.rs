@@ -2,6 +2,7 @@
 //!
 //! A fork copies handles into the child. `process` tells the copies apart: only the process that opened a handle closes it.
 
+use crate::arguments::opening::OpenArguments;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tidalite::{Result, Run, Store};
@@ -13,12 +14,18 @@ pub(crate) type SharedWatch = Arc<Mutex<Option<tidalite::system::SystemWatch>>>;
 #[derive(Debug)]
 pub(crate) struct StoreHandle {
     pub(crate) store: Store,
+    pub(crate) arguments: OpenArguments,
     process: u32,
 }
 
 impl StoreHandle {
-    pub(crate) fn new(store: Store) -> Arc<StoreHandle> {
-        Arc::new(StoreHandle { store, process: std::process::id() })
+    pub(crate) fn new(store: Store, arguments: OpenArguments) -> Arc<StoreHandle> {
+        Arc::new(StoreHandle { store, arguments, process: std::process::id() })
+    }
+
+    /// Whether this process opened the store and has not closed it.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.is_own() && self.store.watermark().is_ok()
     }
 
     /// Whether this process opened the store, rather than a parent that it forked from.

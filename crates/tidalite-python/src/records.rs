@@ -1,7 +1,7 @@
 //! The engine's reports as the data classes of `tidalite.records`.
 
 use crate::arguments::params::{from_labels, from_params};
-use crate::arguments::time::from_us;
+use crate::arguments::time::{from_us, once};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyModule, PyTuple};
@@ -9,7 +9,7 @@ use tidalite::{CompactStats, Explain, Finding, FlushStats, Report, RunInfo, Snap
 
 fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
-    let module = MODULE.get_or_try_init(py, || py.import("tidalite.records").map(Bound::unbind))?;
+    let module = once(py, &MODULE, || py.import("tidalite.records").map(Bound::unbind))?;
     module.bind(py).getattr(name)
 }
 
@@ -67,6 +67,7 @@ pub(crate) fn stats<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, 
     fields.set_item("file_system", &stats.file_system)?;
     fields.set_item("network", stats.network)?;
     fields.set_item("free_bytes", stats.free_bytes)?;
+    fields.set_item("unreadable", PyTuple::new(py, &stats.unreadable)?)?;
     build(&class(py, "Stats")?, &fields)
 }
 

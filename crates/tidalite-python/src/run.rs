@@ -12,6 +12,7 @@ use crate::arguments::params;
 use crate::arguments::time::{duration, to_us};
 use crate::errors::{invalid, raise};
 use crate::handles::RunHandle;
+use crate::pickle::{Reduced, pickled_store, reduced};
 use crate::system::SystemWatch;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -23,6 +24,9 @@ use tidalite::{MetricSet, RowAt};
 ///
 /// As a context manager it ends with the block: as failed if an exception leaves the block, else as finished. It may be used from
 /// many threads. After a fork the child logs to the same run through a writer of its own.
+///
+/// A copy is the same handle. A pickle holds the store, the id and the labels: another process logs to the same run with the same
+/// labels, but takes no part in it, so neither `finish` nor the end of that process ends the run.
 ///
 /// >>> with store.run("resnet-42", params={"lr": 3e-4}) as run:
 /// ...     for step in range(3):
@@ -56,15 +60,20 @@ impl Run {
 
     /// The layout of these keys, if it is kept; it becomes the most recent.
     fn known_layout(&self, keys: &[Bound<'_, PyString>]) -> Option<Arc<Layout>> {
-        let mut layouts = self.layouts.lock().unwrap_or_else(PoisonError::into_inner);
+        // Compared without the lock: reading a text may raise, and so run the collector, whose finalizers may log.
+        let kept = self.layouts.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let same = |a: &Py<PyString>, b: &Bound<'_, PyString>| {
             a.as_ptr() == b.as_ptr() || matches!((a.to_str(b.py()), b.to_str()), (Ok(a), Ok(b)) if a == b)
         };
-        let found = layouts
-            .iter()
-            .position(|l| l.keys.len() == keys.len() && l.keys.iter().zip(keys).all(|(a, b)| same(a, b)))?;
-        layouts[..=found].rotate_right(1);
-        Some(layouts[0].clone())
+        let fits =
+            |l: &&Arc<Layout>| l.keys.len() == keys.len() && l.keys.iter().zip(keys).all(|(a, b)| same(a, b));
+        let found = kept.iter().find(fits)?;
+        let mut layouts = self.layouts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = layouts.iter().position(|l| Arc::ptr_eq(l, found)) {
+            layouts[..=at].rotate_right(1);
+        }
+        drop(layouts);
+        Some(found.clone())
     }
 
     /// The most recent layout, if the dict has the same key objects in the same order and only plain floats; `row` receives the
@@ -100,8 +109,12 @@ impl Run {
             self.handle.run.columns(&names.iter().map(String::as_str).collect::<Vec<_>>()).map_err(raise)?;
         let layout = Arc::new(Layout { keys: keys.iter().map(|k| k.clone().unbind()).collect(), columns });
         let mut layouts = self.layouts.lock().unwrap_or_else(PoisonError::into_inner);
-        layouts.truncate(LAYOUTS_MAX - 1);
+        let kept = layouts.len().min(LAYOUTS_MAX - 1);
+        let dropped = layouts.split_off(kept);
         layouts.insert(0, layout.clone());
+        // Released first: the keys that go may be of a subclass of str with a finalizer, which may log.
+        drop(layouts);
+        drop(dropped);
         Ok(layout)
     }
 
@@ -302,6 +315,20 @@ impl Run {
         let ended = py.detach(|| self.handle.end(failed));
         // The exception that left the block matters more than a failure to end the run.
         if failed { Ok(()) } else { ended.map_err(raise) }
+    }
+
+    fn __copy__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __deepcopy__<'py>(slf: Bound<'py, Self>, memo: &Bound<'py, PyAny>) -> Bound<'py, Self> {
+        let _ = memo;
+        slf
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        let store = pickled_store(py, &self.handle.store)?;
+        reduced(py, "_attach_run", (store, self.id(), self.labels(py)?))
     }
 
     fn __repr__(&self) -> String {

@@ -1,25 +1,26 @@
 //! The function `open` and the Python class `Store`.
 
 use crate::append;
+use crate::arguments::opening::{OpenArguments, read_durability};
 use crate::arguments::params;
-use crate::arguments::time::duration;
 use crate::errors::{invalid, raise};
 use crate::exit;
 use crate::handles::{RunHandle, StoreHandle};
+use crate::pickle::{Recipe, Reduced, pickled_store, reduced};
 use crate::progress::with_progress;
 use crate::records;
 use crate::run::Run;
-use crate::run_arguments::{read_targets, run_filters, run_id};
+use crate::run_arguments::{read_targets, run_id};
 use crate::select_arguments::{SelectArguments, matching_runs};
 use crate::selection::Selection;
 use crate::snapshot::StoreSnapshot;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyInt, PyString, PyTuple, PyType};
+use pyo3::types::{PyInt, PyTuple, PyType};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use tidalite::{Durability, ErrorKind, Options, Thin};
+use tidalite::{Durability, ErrorKind, Thin};
 
 /// Opens the store in the folder `path`; mode 'rw' makes it if it is absent.
 ///
@@ -68,49 +69,30 @@ pub fn open(
             ));
         }
     };
-    let mut options = Options::new().read_only(read_only).durability(durability).background(background);
-    if let Some(bytes) = memory_bytes {
-        options = options.memory_bytes(bytes);
-    }
-    if let Some(threads) = threads {
-        options = options.threads(threads);
-    }
-    if let Some(bytes) = flush_bytes {
-        options = options.flush_bytes(bytes);
-    }
-    let store = py.detach(|| options.open(&path)).map_err(raise)?;
-    let handle = StoreHandle::new(store);
+    let arguments = OpenArguments { read_only, durability, memory_bytes, threads, background, flush_bytes };
+    let store = py.detach(|| arguments.options().open(&path)).map_err(raise)?;
+    let handle = StoreHandle::new(store, arguments);
     exit::add_store(&handle);
-    Ok(Store { handle, runs: Mutex::default(), waits: durability == Durability::Row })
-}
-
-fn read_durability(value: &Bound<'_, PyAny>) -> PyResult<Durability> {
-    let Ok(word) = value.cast::<PyString>() else {
-        return Ok(Durability::Interval(duration("durability", value)?));
-    };
-    match word.to_str()? {
-        "process" => Ok(Durability::Process),
-        "row" => Ok(Durability::Row),
-        other => Err(invalid(
-            "open store",
-            format!("durability {other:?} is unknown"),
-            "give 'process', 'row', or a number of seconds between syncs",
-        )),
-    }
+    Ok(Store::of(handle))
 }
 
 /// An open store: a folder of logs and Parquet files. Made by `tidalite.open`.
 ///
 /// As a context manager it ends its runs and closes when the block ends. It may be used from many threads, and after a fork.
+///
+/// A copy is the same open store. A pickle holds path, id and the arguments of `open`: another process opens the store once for all
+/// pickles and keeps it open until it ends. Unpickling raises NotFound if another store is at the path by then.
 #[pyclass(frozen, module = "tidalite")]
 pub struct Store {
     handle: Arc<StoreHandle>,
     runs: Mutex<Vec<Weak<RunHandle>>>,
-    /// Whether logging a row waits for the disk.
-    waits: bool,
 }
 
 impl Store {
+    pub(crate) fn of(handle: Arc<StoreHandle>) -> Store {
+        Store { handle, runs: Mutex::default() }
+    }
+
     fn close_as(&self, py: Python<'_>, failed: bool) -> PyResult<()> {
         let runs = std::mem::take(&mut *self.runs.lock().unwrap_or_else(PoisonError::into_inner));
         py.detach(|| {
@@ -185,7 +167,7 @@ impl Store {
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         runs.retain(|r| r.strong_count() > 0);
         runs.push(Arc::downgrade(&handle));
-        Ok(Run::new(handle, self.waits))
+        Ok(Run::new(handle, self.handle.arguments.waits()))
     }
 
     /// Appends points from any Arrow data (pyarrow, Polars, pandas 3, a DuckDB result; whole or as a stream), or from a dict of
@@ -233,6 +215,7 @@ impl Store {
     #[allow(clippy::too_many_arguments)] // they are keywords
     fn select(
         &self,
+        py: Python<'_>,
         metrics: Option<&Bound<'_, PyAny>>,
         runs: Option<&Bound<'_, PyAny>>,
         r#where: Option<&Bound<'_, PyAny>>,
@@ -256,7 +239,8 @@ impl Store {
             history,
             include_rewound,
         };
-        Selection::new(self.handle.store.select(), &arguments)
+        let recipe = Recipe::new(py, &self.handle, &arguments.given(py)?)?;
+        Selection::new(self.handle.store.select(), &arguments, recipe)
     }
 
     /// The store as it is now, to read from several times: `runs()` and every `select()` of a snapshot see the same rows,
@@ -335,19 +319,23 @@ impl Store {
     }
 
     /// The bytes of each run's points in the parts. They are exact where a page holds one series, otherwise shared by row count.
-    /// Points still in logs are not counted.
-    fn bytes_by_run(&self, py: Python<'_>) -> PyResult<BTreeMap<String, u64>> {
-        Ok(self.snapshot(py)?.bytes_by_run(py))
+    /// Points still in logs are not counted. Raises Corrupt for a part that cannot be read; with `skip_unreadable` the part is left
+    /// out, and `recovery()` and `verify()` name it.
+    #[pyo3(signature = (*, skip_unreadable=false))]
+    fn bytes_by_run(&self, py: Python<'_>, skip_unreadable: bool) -> PyResult<BTreeMap<String, u64>> {
+        self.snapshot(py)?.bytes_by_run(py, skip_unreadable)
     }
 
     /// The bytes of each metric's points in the parts, counted as in `bytes_by_run`.
-    fn bytes_by_metric(&self, py: Python<'_>) -> PyResult<BTreeMap<String, u64>> {
-        Ok(self.snapshot(py)?.bytes_by_metric(py))
+    #[pyo3(signature = (*, skip_unreadable=false))]
+    fn bytes_by_metric(&self, py: Python<'_>, skip_unreadable: bool) -> PyResult<BTreeMap<String, u64>> {
+        self.snapshot(py)?.bytes_by_metric(py, skip_unreadable)
     }
 
-    /// The names of all metrics, sorted.
-    fn metrics(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        self.snapshot(py)?.metrics(py)
+    /// The names of all metrics, sorted. Raises Corrupt for a part that cannot be read; `skip_unreadable` leaves it out.
+    #[pyo3(signature = (*, skip_unreadable=false))]
+    fn metrics(&self, py: Python<'_>, skip_unreadable: bool) -> PyResult<Vec<String>> {
+        self.snapshot(py)?.metrics(py, skip_unreadable)
     }
 
     /// The paths of the Parquet files with the store's flushed points, as one consistent set, for other programs. The files are kept as
@@ -356,7 +344,7 @@ impl Store {
         self.snapshot(py)?.parquet_files(py)
     }
 
-    /// Counts and sizes of the store.
+    /// Counts and sizes of the store. Parts that cannot be read do not fail it; `unreadable` names them.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.snapshot(py)?.stats(py)
     }
@@ -471,6 +459,19 @@ impl Store {
         let closed = self.close_as(py, exc_type.is_some());
         // The exception that left the block matters more than a failure to close the store.
         if exc_type.is_some() { Ok(()) } else { closed }
+    }
+
+    fn __copy__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __deepcopy__<'py>(slf: Bound<'py, Self>, memo: &Bound<'py, PyAny>) -> Bound<'py, Self> {
+        let _ = memo;
+        slf
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        reduced(py, "_reopen_store", (pickled_store(py, &self.handle)?,))
     }
 
     fn __repr__(&self) -> String {

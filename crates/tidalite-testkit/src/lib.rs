@@ -13,6 +13,7 @@ mod check;
 mod crash;
 mod draw;
 mod fault;
+mod follow_order;
 mod machine;
 mod ops;
 mod oracle;
