@@ -92,11 +92,11 @@ def _only_left_hold(held: _Found, live: _Live, depth: int, seen: set[int]) -> bo
     if any(id(one) in live.values for one in held):
         return False
     seen |= {id(one) for one in held}
-    between = _Found()
-    for holder in _Found(gc.get_referrers(*held)):
+    between, asked = _Found(), tuple(held)
+    for holder in _Found(gc.get_referrers(*asked)):
         if isinstance(holder, FrameType):
             if holder.f_globals is not globals() and not live.has_left(holder):
                 return False
-        elif not isinstance(holder, (_Found, _Live)) and id(holder) not in seen:
+        elif holder is not asked and not isinstance(holder, (_Found, _Live)) and id(holder) not in seen:
             between.append(holder)
     return not between or (depth > 0 and _only_left_hold(between, live, depth - 1, seen))

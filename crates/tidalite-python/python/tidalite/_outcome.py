@@ -207,6 +207,9 @@ def _drops_exception(frame: FrameType) -> bool:
     now = instruction(frame)
     if now == "POP_EXCEPT":
         return True
+    if now == "STORE_FAST" and (frame.f_globals.get("__name__"), frame.f_code.co_name) == ("multiprocessing.pool", "worker"):
+        # A worker of a pool keeps the exception of a task until it has sent it. What a task returns rarely holds a run.
+        return frame.f_code.co_varnames[frame.f_code.co_code[frame.f_lasti + 1]] == "result"
     return now.startswith("STORE_") and instruction(frame, 2) == "POP_EXCEPT" and instruction(frame, 1).startswith("LOAD_")
 
 
@@ -223,3 +226,17 @@ def _close_in_child(close_all: Callable[[], object]) -> None:
 
     _child_of = os.getpid()
     Finalize(None, close_all, exitpriority=-10)
+    # Since Python 3.13 the exception is gone by then. Its exit code is known while the child waits for its threads.
+    register = getattr(threading, "_register_atexit", None)
+    if register is not None:
+        register(_note_exit_of_child)
+
+
+def _note_exit_of_child() -> None:
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if (frame.f_globals.get("__name__"), frame.f_code.co_name) == ("multiprocessing.process", "_bootstrap"):
+            code = frame.f_locals.get("exitcode")
+            _note(f"exit code {code}" if code else None)
+            return
+        frame = frame.f_back
