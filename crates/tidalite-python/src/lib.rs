@@ -12,10 +12,12 @@
 
 mod append;
 mod arguments;
+mod edit_arguments;
 mod errors;
 mod exit;
 mod follow;
 mod handles;
+mod outcome;
 mod pickle;
 mod progress;
 mod records;

@@ -68,7 +68,7 @@ pub(crate) fn _attach_run(
     let handle = handle_of(py, store)?;
     let run = py.detach(|| handle.store.attach(id, labels)).map_err(raise)?;
     let waits = handle.arguments.waits();
-    let handle = RunHandle::new(run, handle);
+    let handle = RunHandle::new(run, handle, 0);
     exit::add_run(&handle);
     Ok(Run::new(handle, waits))
 }

@@ -3,24 +3,26 @@
 use crate::append;
 use crate::arguments::opening::{OpenArguments, read_durability};
 use crate::arguments::params;
+use crate::arguments::time::to_us;
+use crate::edit_arguments::edited;
 use crate::errors::{invalid, raise};
 use crate::exit;
 use crate::handles::{RunHandle, StoreHandle};
+use crate::outcome::{self, Outcome};
 use crate::pickle::{Recipe, Reduced, pickled_store, reduced};
 use crate::progress::with_progress;
 use crate::records;
 use crate::run::Run;
-use crate::run_arguments::{read_targets, run_id};
+use crate::run_arguments::{read_parent, read_targets, run_id};
 use crate::select_arguments::{SelectArguments, matching_runs};
 use crate::selection::Selection;
 use crate::snapshot::StoreSnapshot;
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyInt, PyTuple, PyType};
+use pyo3::types::{PyDict, PyType};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use tidalite::{Durability, ErrorKind, Thin};
+use tidalite::{Durability, ErrorKind, Exist, Thin};
 
 /// Opens the store in the folder `path`; mode 'rw' makes it if it is absent.
 ///
@@ -93,12 +95,15 @@ impl Store {
         Store { handle, runs: Mutex::default() }
     }
 
-    fn close_as(&self, py: Python<'_>, failed: bool) -> PyResult<()> {
+    fn close_as(&self, py: Python<'_>, outcome: &Outcome) -> PyResult<()> {
         let runs = std::mem::take(&mut *self.runs.lock().unwrap_or_else(PoisonError::into_inner));
+        if *outcome == Outcome::Finished && runs.iter().filter_map(Weak::upgrade).any(|r| r.is_open()) {
+            outcome::fail_kept(py);
+        }
         py.detach(|| {
             let mut ended = Ok(());
             for run in runs.iter().filter_map(Weak::upgrade) {
-                ended = ended.and(run.end(failed));
+                ended = ended.and(run.end(outcome));
             }
             match self.handle.store.close() {
                 // The store is already closed.
@@ -127,27 +132,39 @@ impl Store {
     /// Begins a run, or joins an existing one.
     ///
     /// - `id`: any text. Generated ids sort by the time at which they were made.
+    /// - `exist`: 'any', 'new' (raises Invalid if there is such a run) or 'must' (raises NotFound if there is none).
     /// - `params`: a dict of plain values; `tags`: a list of texts.
     /// - `labels`: such as {'rank': 3}, added to every point that this process logs to the run.
     /// - `parent`: the run (or its id) that this one is forked from, or a pair of it and the last step to take over.
+    /// - `name`: shown for the run; `notes`: free text; `group`: of runs that belong together.
+    /// - `started`: when it started, for a run that is replayed; by default now.
     ///
     /// >>> run = store.run("resnet-42", params={"lr": 3e-4}, tags=["baseline"], labels={"rank": 0})
     /// >>> run.id, run.labels, run.status
     /// ('resnet-42', {'rank': '0'}, 'running')
-    #[pyo3(signature = (id=None, *, params=None, tags=None, labels=None, parent=None))]
+    #[pyo3(
+        signature = (id=None, *, exist="any", params=None, tags=None, labels=None, parent=None, name=None, notes=None, group=None, started=None)
+    )]
+    #[allow(clippy::too_many_arguments)] // they are keywords
     fn run(
         &self,
         py: Python<'_>,
         id: Option<&Bound<'_, PyAny>>,
+        exist: &str,
         params: Option<&Bound<'_, PyAny>>,
         tags: Option<&Bound<'_, PyAny>>,
         labels: Option<&Bound<'_, PyAny>>,
         parent: Option<&Bound<'_, PyAny>>,
+        name: Option<&Bound<'_, PyAny>>,
+        notes: Option<&Bound<'_, PyAny>>,
+        group: Option<&Bound<'_, PyAny>>,
+        started: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Run> {
         let mut builder = match id {
             Some(id) => self.handle.store.run(params::text("a run's id", id)?),
             None => self.handle.store.new_run(),
         };
+        builder = builder.exist(exist.parse::<Exist>().map_err(raise)?);
         if let Some(given) = params {
             builder = builder.params(params::params(given)?);
         }
@@ -161,13 +178,59 @@ impl Store {
             let (run, step) = read_parent(parent)?;
             builder = builder.parent(run, step);
         }
+        if let Some(name) = name {
+            builder = builder.name(params::text("the name", name)?);
+        }
+        if let Some(notes) = notes {
+            builder = builder.notes(params::text("notes", notes)?);
+        }
+        if let Some(group) = group {
+            builder = builder.group(params::text("the group", group)?);
+        }
+        if let Some(started) = started {
+            builder = builder.started_us(to_us(started)?);
+        }
+        let before = outcome::started(py)?;
         let run = py.detach(|| builder.start()).map_err(raise)?;
-        let handle = RunHandle::new(run, self.handle.clone());
+        let handle = RunHandle::new(run, self.handle.clone(), before);
         exit::add_run(&handle);
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         runs.retain(|r| r.strong_count() > 0);
         runs.push(Arc::downgrade(&handle));
         Ok(Run::new(handle, self.handle.arguments.waits()))
+    }
+
+    /// Edits a run, given as a `Run` or by its id, without taking part in it: its status and its end do not move, and other processes
+    /// may write to it meanwhile. Of two edits the later one wins. Raises NotFound if there is no such run.
+    ///
+    /// - `params`: a dict of params to set; `remove_params`: names of params to remove.
+    /// - `add_tags`, `remove_tags`: lists of texts.
+    /// - `name`, `notes`, `group`: texts, as of `run`; None removes one.
+    /// - `status`: 'running', 'finished', 'failed' or 'lost'. It holds until a process takes part in the run again. With None it follows
+    ///   from the processes again.
+    /// - `started`, `ended`: times. With None they follow from the processes again.
+    ///
+    /// >>> with store.run("a", params={"lr": 0.1}) as run:
+    /// ...     run.log({"loss": 0.5})
+    /// >>> store.edit("a", params={"note": "warm start"}, add_tags=["star"], name="baseline")
+    /// >>> run = store.runs()["a"]
+    /// >>> run.name, run.params, run.tags, run.status
+    /// ('baseline', {'lr': 0.1, 'note': 'warm start'}, ('star',), 'finished')
+    #[pyo3(
+        signature = (id, **fields),
+        text_signature = "($self, id, *, params=..., remove_params=..., add_tags=..., remove_tags=..., name=..., notes=..., group=..., status=..., started=..., ended=...)"
+    )]
+    fn edit(
+        &self,
+        py: Python<'_>,
+        id: &Bound<'_, PyAny>,
+        fields: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        let mut editor = self.handle.store.edit(run_id("a run's id", id)?);
+        if let Some(fields) = fields {
+            editor = edited(editor, fields)?;
+        }
+        py.detach(|| editor.apply()).map(|_| ()).map_err(raise)
     }
 
     /// Appends points from any Arrow data (pyarrow, Polars, pandas 3, a DuckDB result; whole or as a stream), or from a dict of
@@ -440,7 +503,7 @@ impl Store {
     /// Finishes the runs begun through this object, stops the store's threads and releases its locks. Later calls raise Invalid, except
     /// `close` itself.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        self.close_as(py, false)
+        self.close_as(py, &Outcome::Finished)
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
@@ -455,8 +518,8 @@ impl Store {
         exc: Option<&Bound<'_, PyAny>>,
         traceback: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let _ = (exc, traceback);
-        let closed = self.close_as(py, exc_type.is_some());
+        let _ = traceback;
+        let closed = Outcome::of_block(py, exc).and_then(|outcome| self.close_as(py, &outcome));
         // The exception that left the block matters more than a failure to close the store.
         if exc_type.is_some() { Ok(()) } else { closed }
     }
@@ -477,13 +540,4 @@ impl Store {
     fn __repr__(&self) -> String {
         format!("<tidalite.Store {:?}>", self.handle.store.path())
     }
-}
-
-fn read_parent(parent: &Bound<'_, PyAny>) -> PyResult<(String, Option<i64>)> {
-    let id = |run: &Bound<'_, PyAny>| run_id("the parent's id", run);
-    let Ok(pair) = parent.cast::<PyTuple>() else { return Ok((id(parent)?, None)) };
-    if pair.len() != 2 || !pair.get_item(1)?.is_instance_of::<PyInt>() {
-        return Err(PyTypeError::new_err("parent: give a run or its id, or a pair of that and a step"));
-    }
-    Ok((id(&pair.get_item(0)?)?, Some(pair.get_item(1)?.extract()?)))
 }

@@ -1,11 +1,12 @@
 """Types of the compiled part. The docstrings are in the compiled part: `help(tidalite.Store)`."""
 import re
+from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
+from types import SimpleNamespace, TracebackType
 from typing import Any, Literal, Self, SupportsFloat, SupportsIndex, final
 
 import numpy
@@ -13,9 +14,12 @@ import pandas
 import polars
 import pyarrow
 
+from _typeshed import DataclassInstance
+
 from .records import CompactStats, Explain, FlushStats, PartFiles, Report, RunInfo, Runs, Stats, ThinStats
 
-type _Param = None | bool | int | float | str | Sequence[_Param] | Mapping[str, _Param]
+# What a param may be is more than types say: see `Store.run`. A value of another type raises TypeError, which names the param.
+type _Params = Mapping[str, Any] | Namespace | SimpleNamespace | DataclassInstance
 type _Time = int | datetime | numpy.datetime64 | str
 type _Range[T] = tuple[T | None, T | None] | slice[T | None, T | None, None]
 type _By = str | Bucket
@@ -103,11 +107,31 @@ class Store:
         self,
         id: str | None = None,
         *,
-        params: Mapping[str, _Param] | None = None,
+        exist: Literal["any", "new", "must"] = "any",
+        params: _Params | None = None,
         tags: Sequence[str] | None = None,
         labels: Mapping[str, object] | None = None,
         parent: str | Run | tuple[str | Run, int] | None = None,
+        name: str | None = None,
+        notes: str | None = None,
+        group: str | None = None,
+        started: _Time | None = None,
     ) -> Run: ...
+    def edit(
+        self,
+        id: str | Run,
+        *,
+        params: _Params | None = ...,
+        remove_params: _Names | None = ...,
+        add_tags: _Names | None = ...,
+        remove_tags: _Names | None = ...,
+        name: str | None = ...,
+        notes: str | None = ...,
+        group: str | None = ...,
+        status: Literal["running", "finished", "failed", "lost"] | None = ...,
+        started: _Time | None = ...,
+        ended: _Time | None = ...,
+    ) -> None: ...
     def append(self, data: object) -> int: ...
     def select(
         self,
@@ -183,12 +207,15 @@ class Run:
         time: _Time | None = None,
         labels: Mapping[str, object] | None = None,
     ) -> None: ...
-    def set_params(self, params: Mapping[str, _Param]) -> None: ...
+    def set_params(self, params: _Params) -> None: ...
     def add_tags(self, *tags: str) -> None: ...
     def remove_tags(self, *tags: str) -> None: ...
-    def rewind(self, step: SupportsIndex) -> None: ...
+    def rewind(self, step: SupportsIndex, metrics: _Names | None = None) -> None: ...
     def watch_system(self, interval: float | timedelta = 1.0) -> SystemWatch: ...
-    def finish(self, status: Literal["finished", "failed"] = "finished") -> None: ...
+    def finish(
+        self, status: Literal["finished", "failed"] = "finished", reason: str | BaseException | None = None
+    ) -> None: ...
+    def fail(self, reason: str | BaseException | None = None) -> None: ...
     def __enter__(self) -> Self: ...
     def __exit__(
         self,
