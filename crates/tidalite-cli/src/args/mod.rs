@@ -6,6 +6,7 @@
 //! May use: `values.rs` and no folder.
 
 mod demo;
+mod editing;
 mod global;
 mod listing;
 mod maintenance;
@@ -14,6 +15,7 @@ mod selection;
 mod transfer;
 
 pub(crate) use demo::{DemoArgs, DemoTrainArgs, DemoWatchArgs};
+pub(crate) use editing::EditArgs;
 pub(crate) use global::{ColorWhen, Format, GlobalArgs};
 pub(crate) use listing::{InfoArgs, MetricsArgs, RunOrder, RunsArgs, SpaceBy};
 pub(crate) use maintenance::{CompactArgs, DeleteArgs, FlushArgs, ThinArgs, VerifyArgs};
@@ -79,6 +81,8 @@ pub(crate) enum Command {
     Compact(CompactArgs),
     /// Reduce old runs to an outline and exact summaries, to free disk space.
     Thin(ThinArgs),
+    /// Change what is known of a run: params, tags, name, notes, group, status, times.
+    Edit(EditArgs),
     /// Delete a run and all its points.
     Delete(DeleteArgs),
     /// Read every byte and report what is damaged.
