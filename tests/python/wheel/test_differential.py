@@ -125,7 +125,8 @@ class World:
     def rewind(self, run, step):
         run.rewind(step)
         for row in self.rows:
-            if row[0] == run.id and row[4] > step:
+            # Telemetry counts other steps.
+            if row[0] == run.id and row[4] > step and not row[1].startswith("system/"):
                 row[8] = True
 
     def delete(self, store, run):

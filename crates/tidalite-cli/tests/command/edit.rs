@@ -68,9 +68,10 @@ fn runs_show_reasons_and_participants() {
     let sample = Sample::new();
     let store = Store::open(sample.path()).unwrap();
     let run = store.run("dist").label("rank", "1").start().unwrap();
+    let other = store.run("dist").label("rank", "0").start().unwrap();
     run.log(7, &[("loss", 1.0)]).unwrap();
     run.fail_because("ValueError: loss is NaN").unwrap();
-    store.run("dist").label("rank", "0").start().unwrap().finish().unwrap();
+    other.finish().unwrap();
     store.close().unwrap();
     let row = sample.run("runs", &["--run", "dist", "--format", "json"]).rows().remove(0);
     assert_eq!((&row["status"], &row["reason"]), (&json!("failed"), &json!("ValueError: loss is NaN")));
