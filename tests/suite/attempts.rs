@@ -254,3 +254,34 @@ fn a_rewind_leaves_telemetry_and_metrics_that_it_does_not_name() {
     assert_eq!((count("train/loss"), count("val/loss"), count("system/cpu")), (3, 3, 10));
     assert_eq!(run.rewind_metrics(1, &["train/["]).unwrap_err().kind(), ErrorKind::Invalid);
 }
+
+#[test]
+fn an_attached_handle_takes_no_part_and_rewinds_what_it_and_the_dead_wrote() {
+    let first = disk();
+    let store = open(&first);
+    log(&store.run("a").start().unwrap(), 9, 1.0);
+    let disk = first.kill();
+    let (store, worker) = (open(&disk), open(&disk));
+    let run = rank(&store, "0");
+    log(&run, 9, 2.0);
+    let attached = worker.attach("a", tidalite::Labels::default()).unwrap();
+    log(&attached, 8, 3.0);
+    attached.rewind(5).unwrap();
+    log(&attached, 7, 4.0);
+    // The rank is still there, so what it wrote is its own to rewind.
+    let left: Vec<Option<(i64, f64)>> = store
+        .select()
+        .summaries()
+        .unwrap()
+        .iter()
+        .map(|(_, summary)| summary.last.map(|p| (p.step, p.value)))
+        .collect();
+    assert_eq!(left, [Some((7, 4.0)), Some((9, 2.0))]);
+    attached.fail_because("of no account").unwrap();
+    assert!(attached.log(8, &[("loss", 1.0)]).is_err());
+    drop(worker.attach("a", tidalite::Labels::default()).unwrap());
+    assert_eq!((info(&store).status, info(&store).participants.len()), (Status::Running, 2));
+    assert_eq!(worker.attach("b", tidalite::Labels::default()).unwrap_err().kind(), ErrorKind::NotFound);
+    run.finish().unwrap();
+    assert_eq!(info(&store).status, Status::Finished);
+}

@@ -4,14 +4,12 @@
 //! is its store, the arguments of `select`, and the methods called after it.
 
 use crate::handles::StoreHandle;
+use crate::reduce::{Reduced, reduced};
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::path::PathBuf;
 use std::sync::Arc;
-
-/// A function of the compiled module, and its arguments, as `__reduce__` returns them.
-pub(crate) type Reduced<'py> = (Bound<'py, PyAny>, Bound<'py, PyTuple>);
 
 /// A store's path, its id and the arguments of `open`.
 pub(crate) type PickledStore<'py> = (PathBuf, String, Bound<'py, PyTuple>);
@@ -19,14 +17,6 @@ pub(crate) type PickledStore<'py> = (PathBuf, String, Bound<'py, PyTuple>);
 pub(crate) fn pickled_store<'py>(py: Python<'py>, handle: &StoreHandle) -> PyResult<PickledStore<'py>> {
     let arguments = handle.arguments.pickled(py)?.into_pyobject(py)?;
     Ok((handle.store.path().to_path_buf(), handle.store.id().to_string(), arguments))
-}
-
-pub(crate) fn reduced<'py>(
-    py: Python<'py>,
-    function: &str,
-    arguments: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
-) -> PyResult<Reduced<'py>> {
-    Ok((py.import("tidalite._tidalite")?.getattr(function)?, arguments.into_pyobject(py)?))
 }
 
 /// How a selection was made.

@@ -13,7 +13,7 @@ mod check;
 mod crash;
 mod draw;
 mod fault;
-mod follow_order;
+mod follower;
 mod machine;
 mod ops;
 mod oracle;

@@ -6,7 +6,7 @@
 use crate::check::{self, CheckResult};
 use crate::draw::{draw_batch, draw_params, draw_tags};
 use crate::fault::MachineFault;
-use crate::follow_order;
+use crate::follower::MachineFollower;
 use crate::ops::{METRICS, Op, RUNS, labels_of, number_of, time_of, value_bits};
 use crate::oracle::{ExpectedPoints, Oracle, UnitContent, WrittenPoint};
 use crate::question::Question;
@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tidalite::{
-    Error, ErrorKind, Follow, History, Labels, Options, Parent, Point, Repeats, RowAt, Run, Seq, SeriesKey,
-    Snapshot, Status, Store, Summary, Thin,
+    Error, ErrorKind, History, Labels, Options, Parent, Point, Repeats, RowAt, Run, Seq, SeriesKey, Snapshot,
+    Status, Store, Summary, Thin,
 };
 use tidalite_model::{Assign, Moment, RunChange, RunEdit, RunEnd, RunStart};
 use tidalite_vfs::SimVfs;
@@ -30,10 +30,7 @@ pub struct StoreMachine {
     oracle: Oracle,
     units: u64,
     held: Vec<(Snapshot, ExpectedPoints)>,
-    follow: Option<Follow>,
-    /// The cursor of a follower whose store was closed or killed.
-    parked: Option<String>,
-    followed: Vec<(SeriesKey, Point)>,
+    follower: MachineFollower,
 }
 
 /// One open store.
@@ -78,9 +75,7 @@ impl StoreMachine {
             units: oracle.time_max_us().map_or(0, |t| number_of(t) + 1),
             oracle,
             held: Vec::new(),
-            follow: None,
-            parked: None,
-            followed: Vec::new(),
+            follower: MachineFollower::default(),
         }
     }
 
@@ -173,8 +168,7 @@ impl StoreMachine {
     /// The difference.
     pub fn finish(&mut self) -> CheckResult {
         self.poll().map_err(|f| f.text())?;
-        self.followed_each_once()?;
-        follow_order::in_write_order(&self.followed, &self.oracle)?;
+        self.follower.check(&self.oracle)?;
         self.recheck()?;
         for at in 0..self.stores.len() {
             let store = self.store(at).map_err(|e| check::unexpected(&e))?.clone();
@@ -184,30 +178,6 @@ impl StoreMachine {
             check::sound(&store.verify().map_err(|e| check::unexpected(&e))?)?;
         }
         Ok(())
-    }
-
-    /// Checks that the follower saw each visible point once, and no other points than those hidden or deleted since.
-    fn followed_each_once(&self) -> CheckResult {
-        let sorted = |points: &mut dyn Iterator<Item = (SeriesKey, Point)>| {
-            let mut bits: Vec<_> = points.map(|(k, p)| check::bits(&k, &p)).collect();
-            bits.sort();
-            bits
-        };
-        // Both are sorted.
-        let within = |part: &[_], whole: &[_]| {
-            let mut rest = whole.iter();
-            part.iter().all(|p| rest.any(|w| w == p))
-        };
-        let ask = Question { hidden: false, ..Question::all(Repeats::All) };
-        let seen = self.oracle.answer(&ask).into_iter();
-        let seen = sorted(&mut seen.flat_map(|(k, ps)| ps.into_iter().map(move |p| (k.clone(), p))));
-        let written = sorted(&mut self.oracle.all_written().into_iter());
-        let found = sorted(&mut self.followed.iter().cloned());
-        if within(&seen, &found) && within(&found, &written) {
-            return Ok(());
-        }
-        let (least, most, found) = (seen.len(), written.len(), found.len());
-        Err(format!("a follower should have seen {least} to {most} points once each, and saw {found}"))
     }
 
     /// Whether a writer belongs to an open store.
@@ -226,7 +196,7 @@ impl StoreMachine {
 
     fn close(&mut self, at: usize) -> Result<(), MachineFault> {
         if at == 0 {
-            self.park_follower();
+            self.follower.park();
         }
         let Some(open) = self.stores[at].take() else { return Ok(()) };
         open.store.close()?;
@@ -241,7 +211,7 @@ impl StoreMachine {
     }
 
     fn kill(&mut self) {
-        self.park_follower();
+        self.follower.park();
         self.held.clear();
         let after = self.disk.kill();
         // Dropping the stores writes to the old disk.
@@ -250,25 +220,9 @@ impl StoreMachine {
         self.disk = after;
     }
 
-    /// The next follower goes on from the text of the cursor, as in another process.
-    fn park_follower(&mut self) {
-        if let Some(follow) = self.follow.take() {
-            self.parked = Some(follow.cursor().to_string());
-        }
-    }
-
     fn poll(&mut self) -> Result<(), MachineFault> {
-        let mut follow = match self.follow.take() {
-            Some(follow) => follow,
-            None => {
-                let cursor = self.parked.take().unwrap_or_default().parse()?;
-                self.open(0)?.store.select().follow_from(cursor)?
-            }
-        };
-        let batches = follow.poll()?;
-        self.followed.extend(batches.iter().flat_map(check::points_of));
-        self.follow = Some(follow);
-        Ok(())
+        let store = self.open(0)?.store.clone();
+        Ok(self.follower.poll(&store)?)
     }
 
     fn recheck(&self) -> CheckResult {

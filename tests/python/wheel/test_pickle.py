@@ -88,6 +88,46 @@ def test_selections_are_pickled_with_all_that_they_select(store):
     assert read(pickle.loads(pickle.dumps(store.select(runs=run, repeats="all", history="own")))) == read(store.select(runs=run))
 
 
+def test_patterns_are_pickled_alone_and_in_selections(store):
+    store.run("a").log({"x[0]": 1.0, "x0": 2.0})
+    for pattern, value in ((tidalite.exact("x[0]"), 1.0), (tidalite.glob("x[0]"), 2.0)):
+        assert pickle.loads(pickle.dumps(pattern)) == pattern == copy.deepcopy(pattern)
+        assert read(pickle.loads(pickle.dumps(store.select([pattern])))) == [value]
+
+
+def test_a_selection_that_another_process_cannot_make_says_so(store):
+    store.run("a").log({"x": 1.0})
+    snapshot = store.snapshot().select("x")
+    iterated = store.select(name for name in ["x"])
+    for selection in (snapshot, iterated, snapshot.having("max", ">", 0).transform("mean:2")):
+        assert read(selection) == [1.0]
+        assert copy.copy(selection) is selection and copy.deepcopy(selection) is selection
+        with pytest.raises(TypeError, match="cannot be pickled: it is of a snapshot"):
+            pickle.dumps(selection)
+
+
+def test_lists_within_labels_are_copied(store):
+    store.run("a", labels={"rank": 0}).log({"x": 1.0})
+    ranks = [0]
+    selection = store.select("x", labels={"rank": ranks})
+    ranks[0] = 1
+    assert read(pickle.loads(pickle.dumps(selection))) == read(selection) == [1.0]
+
+
+def test_an_unpickled_run_rewinds_what_it_logged(store):
+    run = store.run("a")
+    helper = pickle.loads(pickle.dumps(run))
+    for step in range(4):
+        helper.log({"x": float(step)}, step=step)
+    helper.rewind(1)
+    helper.log({"x": 9.0}, step=2)
+    assert read(store.select("x")) == [0.0, 1.0, 9.0]
+    helper.fail("not its part")
+    with pytest.raises(tidalite.Invalid, match="has ended"):
+        helper.log({"x": 1.0})
+    assert store.runs()["a"].status == "running"
+
+
 def test_a_store_is_reopened_as_it_was_opened(path):
     with tidalite.open(path, durability=2.5, memory_bytes=1 << 26, background=False) as store:
         store.run("a").log({"x": 1.0})

@@ -66,8 +66,20 @@ pub struct Participant {
     pub current: bool,
 }
 
+impl RunRecord {
+    /// The run's status, given which writers are still alive.
+    pub fn status(&self, alive: impl Fn(u32) -> bool) -> Status {
+        self.info("", alive).status
+    }
+
+    /// The run's current state, given which writers are still alive.
+    pub fn info(&self, id: &str, alive: impl Fn(u32) -> bool) -> RunInfo {
+        RunInfo::of(self, id, &alive)
+    }
+}
+
 impl RunInfo {
-    pub(super) fn of(record: &RunRecord, id: &str, alive: &impl Fn(u32) -> bool) -> RunInfo {
+    fn of(record: &RunRecord, id: &str, alive: &impl Fn(u32) -> bool) -> RunInfo {
         let current = current(&record.participants, alive);
         let participants: Vec<Participant> = record
             .participants

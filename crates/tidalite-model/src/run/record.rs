@@ -1,7 +1,6 @@
 //! The record of a run: the combined result of all changes to it.
 
 use super::change::{Assign, Parent, RunChange, RunEdit, RunEnd, RunStart};
-use super::info::RunInfo;
 use super::participant::{ParticipantEnd, Participants, Participation};
 use super::status::Status;
 use crate::{Labels, Moment, Param, Seq, WriteOrder};
@@ -188,16 +187,6 @@ impl RunRecord {
         let others = [self.parent.as_ref().map(|f| f.order), self.status.as_ref().map(|f| f.order)];
         let fields = params.chain(tags).chain(texts).chain(times).chain(others.into_iter().flatten());
         fields.chain(self.participants.keys().copied()).map(|order| order.clock_us).max().unwrap_or(i64::MIN)
-    }
-
-    /// The run's status, given which writers are still alive.
-    pub fn status(&self, alive: impl Fn(u32) -> bool) -> Status {
-        self.info("", alive).status
-    }
-
-    /// The run's current state, given which writers are still alive.
-    pub fn info(&self, id: &str, alive: impl Fn(u32) -> bool) -> RunInfo {
-        RunInfo::of(self, id, &alive)
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::params::{is_enum, kind, label_text, text};
 use crate::errors::invalid;
-use crate::pickle::{Reduced, reduced};
+use crate::reduce::{Reduced, reduced};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMapping, PyString};

@@ -90,6 +90,17 @@ impl RunTargets {
 impl Snapshot {
     /// The runs that a choice means, ascending by id.
     ///
+    /// ```
+    /// use tidalite::{Pattern, RunTargets};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// for id in ["sweep-0", "sweep-1", "base"] { store.run(id).start()?; }
+    /// let what = RunTargets::new().matching(Pattern::glob("sweep-*"));
+    /// assert_eq!(store.snapshot()?.targets(&what)?.len(), 2);
+    /// assert!(store.snapshot()?.targets(&RunTargets::new().run("sweep-*")).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// `NotFound` if a given id is of no run; `Invalid` if nothing is chosen or a pattern is malformed.
     pub fn targets(&self, what: &RunTargets) -> Result<Vec<RunInfo>> {

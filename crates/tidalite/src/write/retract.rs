@@ -103,6 +103,17 @@ impl Store {
     /// Deletes the runs that a choice means, each as [`delete_run`](Self::delete_run) does, and returns their ids. All
     /// ids that were given are looked up before the first run is deleted.
     ///
+    /// ```
+    /// use tidalite::RunTargets;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// for id in ["a", "b"] { store.run(id).start()?.finish()?; }
+    /// assert!(store.delete_runs(&RunTargets::new().run("a").run("c")).is_err());
+    /// assert_eq!(store.delete_runs(&RunTargets::new().run("a"))?, ["a"]);
+    /// assert_eq!(store.runs()?[0].id, "b");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// `NotFound` if a given id is of no run, `Invalid` if nothing is chosen or a pattern is malformed: then no run is
     /// deleted. Otherwise as [`Run::log`]: then each run is deleted or not, and the call can be repeated for the rest.

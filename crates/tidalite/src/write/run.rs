@@ -225,7 +225,8 @@ impl Run {
         self.append_change(&RunChange::Edit(edit)).map(|_| ())
     }
 
-    /// Ends this process's part in the run as finished. Later calls on it fail.
+    /// Ends this process's part in the run as finished. Later calls on it fail. A handle that is
+    /// [attached](Store::attach) ends without an effect on the run.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
