@@ -1,6 +1,5 @@
 //! How a run ended that nobody finished. `tidalite/_outcome.py` and `_kept.py` read the traces of exceptions.
 
-use crate::exit;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyModule;
@@ -31,9 +30,9 @@ fn module(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
     Ok(module.bind(py))
 }
 
-/// Prepares for the end of a run that starts. Gives the id of the exception that is being handled, or 0.
-pub(crate) fn started(py: Python<'_>) -> PyResult<usize> {
-    module(py)?.getattr("started")?.call1((exit::close_all(py)?,))?.extract()
+/// Prepares for the end of a run that starts; `close_all` ends all runs of this process. Gives the id of the exception that is being handled, or 0.
+pub(crate) fn started(py: Python<'_>, close_all: &Bound<'_, PyAny>) -> PyResult<usize> {
+    module(py)?.getattr("started")?.call1((close_all,))?.extract()
 }
 
 /// The outcome of a run whose last handle goes; `before` is from [`started`].

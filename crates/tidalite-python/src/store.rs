@@ -203,7 +203,7 @@ impl Store {
         if let Some(started) = started {
             builder = builder.started_us(to_us(started)?);
         }
-        let before = outcome::started(py)?;
+        let before = outcome::started(py, exit::close_all(py)?)?;
         let run = py.detach(|| builder.start()).map_err(raise)?;
         let handle = RunHandle::new(run, self.handle.clone(), before);
         exit::add_run(&handle);
