@@ -30,8 +30,8 @@ fn module(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
     Ok(module.bind(py))
 }
 
-/// Prepares for the end of a run that starts. `close_all` is called at the end of a child of `multiprocessing`. Gives the
-/// id of the exception that is being handled, or 0.
+/// Prepares for the end of a run that starts. `close_all` ends all runs of this process; a child of `multiprocessing` calls
+/// it at its end. Gives the id of the exception that is being handled, or 0.
 pub(crate) fn started(py: Python<'_>, close_all: &Bound<'_, PyAny>) -> PyResult<usize> {
     module(py)?.getattr("started")?.call1((close_all,))?.extract()
 }

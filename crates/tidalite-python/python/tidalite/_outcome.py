@@ -193,7 +193,7 @@ def _on_collection(phase: str, info: dict[str, int]) -> None:
 def instruction(frame: FrameType, back: int = 0) -> str:
     """The name of the frame's current instruction, or of one before it. Empty where there is none."""
     code, at = frame.f_code.co_code, frame.f_lasti
-    names = []
+    names: list[str] = []
     while at >= 0 and len(names) <= back:
         name = dis.opname[code[at]]
         if name not in ("CACHE", "EXTENDED_ARG"):

@@ -140,7 +140,7 @@ fn scalar(path: &str, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Param>
             return to_text(value.str()?.into_any());
         }
         let item = value.call_method0("item")?;
-        if !item.is(value) && !item.get_type().is(&value.get_type()) {
+        if !item.is(value) && !item.get_type().is(value.get_type()) {
             return param(path, &item, depth + 1);
         }
     }

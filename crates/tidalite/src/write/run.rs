@@ -352,13 +352,15 @@ impl RunState {
                 })
                 .collect()
         });
+        let logged = self.local.logged.load(Ordering::Relaxed);
         RunChange::End(RunEnd {
             start: start.seq.ordinal(),
             time_us: self.local.inner.vfs.now_us(),
             status,
             reason,
-            logged: self.local.logged.load(Ordering::Relaxed),
-            last_step: self.local.counter.last(),
+            logged,
+            // Participants in one process share the counter.
+            last_step: self.local.counter.last().filter(|_| logged),
         })
     }
 }
