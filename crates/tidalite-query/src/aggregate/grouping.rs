@@ -22,7 +22,7 @@ use tidalite_model::{Error, Params, Result, SeriesKey, SummaryFacts};
 /// Ties: `argmin` and `argmax` give the least step with the extreme. `first` and `last` give the value at the least
 /// and the greatest step. Where several series of a group have a point there, `first` takes the least series and
 /// `last` the greatest, in the order of [`SeriesKey`]. Where all repeats are kept, `first` takes the earliest write
-/// and `last` the newest. So only the last bits of sums depend on the order of pushes and merges.
+/// and `last` the newest. So nothing depends on the order of pushes and merges: sums are exact until the result.
 ///
 /// ```
 /// use tidalite_query::{Aggregate, By, Grouping};
@@ -162,7 +162,7 @@ impl Grouping {
         let needs = self.0.needs;
         SummaryFacts {
             sum: needs.sum,
-            m2: needs.m2,
+            squares: needs.squares,
             ends: needs.ends(),
             extremes: needs.min || needs.max,
             extreme_steps: needs.min_step || needs.max_step,

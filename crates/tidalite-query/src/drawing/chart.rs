@@ -136,7 +136,7 @@ impl ChartMerge {
     /// Takes the summary of points of one bucket, at steps that no other push has.
     pub fn push_summary(&mut self, summary: &Summary) {
         if let Some(first) = summary.first {
-            self.take(self.width.index(first.step), *summary);
+            self.take(self.width.index(first.step), summary.clone());
         }
     }
 
@@ -151,7 +151,7 @@ impl ChartMerge {
     pub fn finish(mut self) -> ChartBuckets {
         self.found.sort_by_key(|(index, _)| *index);
         let of_bucket = |same: &[(i64, Summary)]| {
-            let mut s = same[0].1;
+            let mut s = same[0].1.clone();
             same[1..].iter().for_each(|(_, other)| s.merge(other));
             ChartBucket {
                 start: self.width.range(same[0].0).first,
@@ -174,7 +174,7 @@ impl ChartMerge {
 const NEEDS: AggregateNeeds = AggregateNeeds {
     count: true,
     finite: true,
-    mean: true,
+    sum: true,
     min: true,
     max: true,
     first: true,

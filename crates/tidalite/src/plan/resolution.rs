@@ -26,15 +26,7 @@ const WIDE_POINTS: u128 = 16_384;
 impl Resolution {
     /// One bucket of all points: every summary is usable.
     pub(crate) fn whole() -> Resolution {
-        let facts = SummaryFacts {
-            sum: true,
-            m2: true,
-            ends: true,
-            extremes: true,
-            extreme_steps: true,
-            times: true,
-        };
-        Resolution { summaries: true, facts, ..Resolution::default() }
+        Resolution { summaries: true, facts: SummaryFacts::ALL, ..Resolution::default() }
     }
 
     pub(crate) fn of(grouping: &Grouping) -> Resolution {
@@ -45,7 +37,7 @@ impl Resolution {
 
     /// The buckets of a chart.
     pub(crate) fn of_chart(width: u64) -> Resolution {
-        let facts = SummaryFacts { ends: true, extremes: true, ..SummaryFacts::default() };
+        let facts = SummaryFacts { sum: true, ends: true, extremes: true, ..SummaryFacts::default() };
         Resolution { summaries: true, steps: Some(width), facts, ..Resolution::default() }
     }
 
@@ -102,7 +94,7 @@ impl Resolution {
     pub(crate) fn columns(&self, filter: &PointFilter) -> SummaryFacts {
         SummaryFacts {
             sum: self.facts.sum,
-            m2: self.facts.m2,
+            squares: self.facts.squares,
             ends: self.facts.ends,
             extremes: self.facts.extremes,
             extreme_steps: self.facts.extreme_steps,
