@@ -8,15 +8,11 @@
 //! What was read is as [`Selection::explain`] counts it.
 
 use crate::note;
-use arrow::array::{Array, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
-use arrow::datatypes::{DataType, Float64Type};
+use arrow::array::{AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use std::sync::Arc;
 use tempfile::TempDir;
 use tidalite::{Aggregate, By, Explain, Options, Selection, Store};
 use tidalite_testkit::Random;
-
-/// Of the largest magnitude among the values, which are within ±1000.
-const TOLERANCE: f64 = 1e-8 * 1e3;
 
 pub(crate) fn open(rollups: (u32, u32), tile_rows: usize) -> (TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();
