@@ -127,6 +127,12 @@ impl Grouping {
         !self.0.needs.samples && !self.0.needs.sketch
     }
 
+    /// Whether any of its aggregates takes summaries. Of points of which only an outline is left, these take the
+    /// summary and the others the outline, so that no aggregate depends on which others are asked for.
+    pub fn takes_outlined(&self) -> bool {
+        !self.0.needs.values_alone()
+    }
+
     /// Whether it needs the steps of NaNs, so that it refuses a summary that counts some.
     pub fn needs_nan_steps(&self) -> bool {
         self.0.needs.nan_step

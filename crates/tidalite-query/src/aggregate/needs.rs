@@ -110,6 +110,11 @@ impl AggregateNeeds {
         self.ends() | self.min_step | self.max_step | self.nan_step
     }
 
+    /// Whether it needs the values themselves, which no summary holds, and nothing else.
+    pub(crate) fn values_alone(self) -> bool {
+        self == AggregateNeeds { samples: self.samples, sketch: self.sketch, ..AggregateNeeds::NONE }
+    }
+
     /// Whether it needs the times of points, grouping aside.
     pub(crate) fn times(self) -> bool {
         self.first_time | self.last_time

@@ -77,6 +77,20 @@ impl GroupStates {
         }
     }
 
+    /// Replaces all states by one per run of an outline, each with nothing but the step of its first NaN.
+    pub(crate) fn set_to_outlines(&mut self, points: PointsView<'_>, runs: &[Range<usize>]) {
+        (self.counts.clear(), self.finites.clear(), self.nans.clear());
+        (self.sums.clear(), self.squares.clear());
+        (self.mins.clear(), self.min_steps.clear(), self.maxs.clear(), self.max_steps.clear());
+        (self.firsts.clear(), self.first_times.clear(), self.lasts.clear(), self.last_times.clear());
+        self.grow(runs.len());
+        let nan_step = |run: &Range<usize>| {
+            let nan = run.clone().find(|&i| points.values[i].is_nan());
+            nan.map_or(i64::MAX, |i| points.steps[i])
+        };
+        set(self.needs.nan_step, &mut self.nan_steps, runs.iter().map(nan_step));
+    }
+
     fn set_to_values(&mut self, points: PointsView<'_>, runs: &[Range<usize>]) {
         let needs = self.needs;
         let mut tallies: Vec<ValueTally> = runs.iter().map(|r| tally(&points.values[r.clone()], needs)).collect();
@@ -102,7 +116,7 @@ impl GroupStates {
         set(needs.squares, &mut self.squares, tallies.into_iter().map(|t| t.squares));
     }
 
-    /// Replaces all states by that of a summary. Where the steps of NaNs are needed, the summary counts none.
+    /// Replaces all states by that of a summary, without the step of a NaN.
     pub(crate) fn set_to_summary(&mut self, s: &Summary, series: u32) {
         self.len = 1;
         let needs = self.needs;
