@@ -2,10 +2,7 @@
 //!
 //! Method: two stores take the same writes, of which one has rollups everywhere and the other none. Random charts, bands,
 //! aggregates by buckets and ranges, over series that are dense or sparse, in one part or several, late, rewound, with NaN
-//! and ±Inf, are the same from both. Counts, extremes, ends and their steps are so exactly. Sums are of the same terms in
-//! another order: with n terms they differ by at most n·2⁻⁵³ of the sum of magnitudes, and so do means; squared
-//! differences in like measure of theirs. With 10⁴ terms of at most 10³ that is below 10⁻⁸ of the largest magnitude.
-//! What was read is as [`Selection::explain`] counts it.
+//! and ±Inf, are the same from both, bit for bit. What was read is as [`Selection::explain`] counts it.
 
 use crate::note;
 use arrow::array::{AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
