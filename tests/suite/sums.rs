@@ -135,10 +135,12 @@ fn log_parts_compacted_and_thinned_have_the_same_sums_bit_for_bit() {
         let (_log_dir, log) = open((8, 64), 4000);
         write(&mut r, &log, &series, 0);
         assert_exact(&log.select(), &series, WIDTH, &format!("seed {seed}, log"));
-        let charts = |store: &Store| (store.select().chart_batch(4).unwrap(), store.select().band(4, &[By::Metric]).unwrap());
+        let charts = |store: &Store| {
+            (store.select().chart_batch(4).unwrap(), store.select().band(4, &[By::Metric]).unwrap())
+        };
         let expected = charts(&log);
         let (_dir, parts) = open((8, 64), [64, 500, 4000][usize::try_from(r.below(3)).unwrap()]);
-        let mut check = |store: &Store, what: &str| {
+        let check = |store: &Store, what: &str| {
             assert_exact(&store.select(), &series, WIDTH, &format!("seed {seed}, {what}"));
             let found = charts(store);
             assert_same(&found.0, &expected.0, &format!("seed {seed}, {what}, chart"));
@@ -196,7 +198,8 @@ fn an_aggregate_is_the_same_asked_alone_and_with_others() {
         for what in ["whole", "thinned", "written to again"] {
             match what {
                 "thinned" => {
-                    thinned += store.thin(&Thin::new().runs("*").buckets(buckets).bucket_points(3)).unwrap().series;
+                    thinned +=
+                        store.thin(&Thin::new().runs("*").buckets(buckets).bucket_points(3)).unwrap().series;
                 }
                 "written to again" => {
                     // Some of it between thinned points, some of it after them.

@@ -35,8 +35,14 @@ pub struct SummaryFacts {
 
 impl SummaryFacts {
     /// Every fact.
-    pub const ALL: SummaryFacts =
-        SummaryFacts { sum: true, squares: true, ends: true, extremes: true, extreme_steps: true, times: true };
+    pub const ALL: SummaryFacts = SummaryFacts {
+        sum: true,
+        squares: true,
+        ends: true,
+        extremes: true,
+        extreme_steps: true,
+        times: true,
+    };
 }
 
 /// What is known of a set of points of one series, or of one group of a query.
@@ -251,7 +257,8 @@ mod tests {
 
     #[test]
     fn merging_is_commutative_and_associative_to_the_bit() {
-        let values = [1e308, 1e308, -1e308, 1e-300, 1.0, 1e16, -1e16, 5e-324, f64::NAN, f64::INFINITY, -0.1, 0.3];
+        let values =
+            [1e308, 1e308, -1e308, 1e-300, 1.0, 1e16, -1e16, 5e-324, f64::NAN, f64::INFINITY, -0.1, 0.3];
         let parts: Vec<Summary> = (0i64..).zip(values).map(|(step, value)| of(&[(step, value)])).collect();
         let join = |a: &Summary, b: &Summary| {
             let mut joined = a.clone();

@@ -160,7 +160,8 @@ pub fn summaries(
 /// A few aggregates by run and by bucket of steps; of runs with thinned series, which groups there are.
 fn aggregates(select: &Selection, expected: &ExpectedPoints, thinned: &BTreeSet<SeriesKey>) -> CheckResult {
     const WIDTH: i64 = 8;
-    let words = ["count", "nan", "min", "max", "mean", "std"].map(|w| w.parse::<Aggregate>().expect("a known word"));
+    let words =
+        ["count", "nan", "min", "max", "mean", "std"].map(|w| w.parse::<Aggregate>().expect("a known word"));
     let table =
         select.aggregate(&words, &[By::Run, By::StepBucket(WIDTH as u64)]).map_err(|e| unexpected(&e))?;
     // The order of groups is that of runs, then buckets: the map's own.

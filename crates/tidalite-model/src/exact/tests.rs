@@ -20,7 +20,8 @@ impl Random {
     /// Values of one kind: ordinary, short, extreme, tiny, any bits.
     fn values(&mut self) -> Vec<f64> {
         let (kind, n) = (self.below(6), self.below(60) * self.below(60));
-        let extremes = [1e308, -1e308, f64::MAX, f64::MIN, 1e-300, 1.0, 1e16, -1e16, 5e-324, -5e-324, 0.0, -0.0];
+        let extremes =
+            [1e308, -1e308, f64::MAX, f64::MIN, 1e-300, 1.0, 1e16, -1e16, 5e-324, -5e-324, 0.0, -0.0];
         let one = |random: &mut Self| match kind {
             0 => (random.next() >> 11) as f64 / 9e15 - 0.5,
             1 => f64::from((random.next() >> 40) as u32 as f32) / 1024.0,

@@ -48,7 +48,11 @@ pub(crate) fn buckets(chunk: &SeriesChunk<'_>, shift: u32) -> Vec<Summary> {
         let length = chunk.steps[at..].iter().take_while(|s| bucket_of(**s, shift) == bucket).count();
         let rows = at..at + length;
         let mut summary = Summary::default();
-        summary.push_all(&chunk.steps[rows.clone()], &chunk.times_us[rows.clone()], &chunk.values[rows.clone()]);
+        summary.push_all(
+            &chunk.steps[rows.clone()],
+            &chunk.times_us[rows.clone()],
+            &chunk.values[rows.clone()],
+        );
         found.push(summary);
         at = rows.end;
     }

@@ -92,7 +92,8 @@ const SUMS_REST: &str = "sums_rest";
 /// The index of a column, and its name.
 pub(crate) fn column(name: &'static str) -> (usize, &'static str) {
     let names = ["run", "metric", "labels"].into_iter();
-    let mut all = names.chain(INTEGERS.iter().map(|c| c.0)).chain(REALS.iter().map(|c| c.0)).chain([SUMS_REST]);
+    let mut all =
+        names.chain(INTEGERS.iter().map(|c| c.0)).chain(REALS.iter().map(|c| c.0)).chain([SUMS_REST]);
     (all.position(|n| n == name).expect("the schema has the column"), name)
 }
 

@@ -6,7 +6,8 @@
 //! one group.
 
 use super::columns::{
-    ByteStrings, FileWindow, columns, flags, general, read, read_bytes, read_optional, read_texts, reader, reals,
+    ByteStrings, FileWindow, columns, flags, general, read, read_bytes, read_optional, read_texts, reader,
+    reals,
 };
 use super::row::{Details, SeriesEntry};
 use super::schema::{ParquetResult, SERIES_SCHEMA};

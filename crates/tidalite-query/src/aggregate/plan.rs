@@ -37,7 +37,6 @@ impl GroupPlan {
         !(needs.samples || needs.sketch || needs.nan_step && summary.nan > 0)
     }
 
-
     /// The step bucket and the time bucket of a summary, each where it is grouped by. `None` where the summary spans
     /// several buckets, or has no points.
     pub(crate) fn bucket_of(&self, summary: &Summary) -> Option<(Option<i64>, Option<i64>)> {

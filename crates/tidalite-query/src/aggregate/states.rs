@@ -93,7 +93,8 @@ impl GroupStates {
 
     fn set_to_values(&mut self, points: PointsView<'_>, runs: &[Range<usize>]) {
         let needs = self.needs;
-        let mut tallies: Vec<ValueTally> = runs.iter().map(|r| tally(&points.values[r.clone()], needs)).collect();
+        let mut tallies: Vec<ValueTally> =
+            runs.iter().map(|r| tally(&points.values[r.clone()], needs)).collect();
         let of = tallies.iter();
         set(needs.finite, &mut self.finites, of.clone().map(|t| t.finite));
         set(needs.nan, &mut self.nans, of.clone().map(|t| t.nan));

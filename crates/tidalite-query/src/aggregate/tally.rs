@@ -190,8 +190,18 @@ mod tests {
     };
 
     fn value() -> impl Strategy<Value = f64> {
-        let special =
-            vec![f64::NAN, -f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 0.0, 1e150, -1e308, 1e308, 5e-324];
+        let special = vec![
+            f64::NAN,
+            -f64::NAN,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            -0.0,
+            0.0,
+            1e150,
+            -1e308,
+            1e308,
+            5e-324,
+        ];
         prop_oneof![4 => -1e3..1e3f64, 1 => prop::sample::select(special)]
     }
 

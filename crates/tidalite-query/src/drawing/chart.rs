@@ -157,8 +157,9 @@ impl ChartMerge {
                 start: self.width.range(same[0].0).first,
                 count: s.count,
                 nonfinite: s.count - s.finite,
-                min: s.min.map(|e| e.value),
-                max: s.max.map(|e| e.value),
+                // Where −0 and 0 tie, the order of pushes decides which is kept; adding zero makes both 0.
+                min: s.min.map(|e| e.value + 0.0),
+                max: s.max.map(|e| e.value + 0.0),
                 mean: s.mean(),
                 first: s.first.map_or(f64::NAN, |p| p.value),
                 last: s.last.map_or(f64::NAN, |p| p.value),
