@@ -11,6 +11,8 @@ use super::wide::parts;
 const BLOCK: usize = 1024;
 /// Fewer values are added one by one.
 const FEW: usize = 8;
+/// Up to this many values have a buffer of their own size: clearing a large one would take longer than adding them.
+const SHORT: usize = 64;
 /// Independent accumulators, as many as hide the latency of an addition.
 const LANES: usize = 8;
 
@@ -52,12 +54,15 @@ impl<const TERMS: usize> ExactTerms<TERMS> {
             }
             *splits = 3;
         }
-        self.add_splitting(block, first);
+        match block.len() {
+            ..=SHORT => self.add_splitting::<SHORT>(block, first),
+            _ => self.add_splitting::<BLOCK>(block, first),
+        }
     }
 
     /// Splits until nothing is left.
-    fn add_splitting(&mut self, block: &[f64], mut splitter: Splitter) {
-        let mut left = [0.0; BLOCK];
+    fn add_splitting<const N: usize>(&mut self, block: &[f64], mut splitter: Splitter) {
+        let mut left = [0.0; N];
         let left = &mut left[..block.len()];
         left.copy_from_slice(block);
         loop {
@@ -80,9 +85,16 @@ impl ExactSquares {
             values.iter().for_each(|&v| self.add_square(v));
             return;
         }
-        let (mut squares, mut errors) = ([0.0; BLOCK], [0.0; BLOCK]);
+        match values.len() {
+            ..=SHORT => self.add_split_squares::<SHORT>(values, greatest),
+            _ => self.add_split_squares::<BLOCK>(values, greatest),
+        }
+    }
+
+    fn add_split_squares<const N: usize>(&mut self, values: &[f64], greatest: f64) {
+        let (mut squares, mut errors) = ([0.0; N], [0.0; N]);
         let (mut of_squares, mut of_errors) = (1, 1);
-        for block in values.chunks(BLOCK) {
+        for block in values.chunks(N) {
             let (squares, errors) = (&mut squares[..block.len()], &mut errors[..block.len()]);
             for ((square, error), &v) in squares.iter_mut().zip(errors.iter_mut()).zip(block) {
                 (*square, *error) = two_square(v);
@@ -96,18 +108,15 @@ impl ExactSquares {
     }
 }
 
-/// Adds the finite ones of `values` to a sum, and where given their squares to another.
+/// Adds the finite ones of `values` to a sum, and their squares to another.
 pub(crate) fn add_finite(values: &[f64], sum: &mut ExactSum, squares: &mut ExactSquares) {
-    let mut kept = [0.0; BLOCK];
+    let mut kept = Vec::new();
     for block in values.chunks(BLOCK) {
         let mut finite = block;
         if !block.iter().all(|v| v.abs() <= f64::MAX) {
-            let mut count = 0;
-            for &v in block.iter().filter(|v| v.is_finite()) {
-                kept[count] = v;
-                count += 1;
-            }
-            finite = &kept[..count];
+            kept.clear();
+            kept.extend(block.iter().copied().filter(|v| v.is_finite()));
+            finite = &kept;
         }
         let greatest = finite.iter().fold(0.0, |most, v| if v.abs() > most { v.abs() } else { most });
         sum.add_all(finite, greatest);

@@ -1,6 +1,7 @@
 //! Whole numbers of any length, as far as rounding a quotient or its root needs them.
 
-use super::wide::{LEAST, Wide};
+use super::sum::ExactTerms;
+use super::wide::{LEAST, add_scaled, parts};
 use std::cmp::Ordering;
 
 /// `limbs` × 2^`exponent`, where the exponent is a multiple of 64. The lowest limb is first; the highest and the lowest
@@ -20,9 +21,44 @@ pub(super) struct Scaled {
 }
 
 impl Natural {
-    /// The magnitude of a sum.
-    pub(super) fn of(sum: &Wide) -> Natural {
-        Natural::trimmed(sum.magnitude().limbs.to_vec(), LEAST)
+    /// The magnitude of a sum, and whether it is negative.
+    pub(super) fn of<const TERMS: usize>(sum: &ExactTerms<TERMS>) -> (Natural, bool) {
+        match &sum.wide {
+            Some(wide) => Natural::of_limbs(wide.limbs.to_vec(), LEAST),
+            None => Natural::of_terms(&sum.terms),
+        }
+    }
+
+    /// As [`of`](Self::of), with as few limbs as the terms reach over.
+    fn of_terms(terms: &[f64]) -> (Natural, bool) {
+        let reach = |&term: &f64| {
+            let (mantissa, exponent) = parts(term);
+            (exponent, exponent + 64 - mantissa.leading_zeros().cast_signed())
+        };
+        let mut of = terms.iter().filter(|t| **t != 0.0).map(reach);
+        let Some(first) = of.next() else { return (Natural { limbs: Vec::new(), exponent: 0 }, false) };
+        let (low, high) = of.fold(first, |all, term| (all.0.min(term.0), all.1.max(term.1)));
+        let exponent = low.div_euclid(64) * 64;
+        // Room for the sign and for carries, and for the second limb of the highest term.
+        let limbs = usize::try_from((high - exponent) / 64 + 2).expect("the highest bit is above the lowest");
+        let mut limbs = vec![0; limbs];
+        for &term in terms {
+            let (mantissa, at) = parts(term);
+            add_scaled(&mut limbs, mantissa, at - exponent, term < 0.0);
+        }
+        Natural::of_limbs(limbs, exponent)
+    }
+
+    /// From limbs in two's complement.
+    fn of_limbs(mut limbs: Vec<u64>, exponent: i32) -> (Natural, bool) {
+        let negative = limbs.last().is_some_and(|&top| top >> 63 == 1);
+        if negative {
+            let mut carry = true;
+            for limb in &mut limbs {
+                (*limb, carry) = (!*limb).overflowing_add(u64::from(carry));
+            }
+        }
+        (Natural::trimmed(limbs, exponent), negative)
     }
 
     fn trimmed(mut limbs: Vec<u64>, exponent: i32) -> Natural {

@@ -87,9 +87,9 @@ impl<const TERMS: usize> ExactTerms<TERMS> {
             // One rounding of the exact total. Adding zero makes −0 to 0.
             return self.terms[0] + self.terms[1] + 0.0;
         }
-        let wide = self.to_wide();
-        let magnitude = Natural::of(&wide).over(1, 1).nearest();
-        if wide.is_negative() { -magnitude } else { magnitude }
+        let (magnitude, negative) = Natural::of(self);
+        let magnitude = magnitude.over(1, 1).nearest();
+        if negative { -magnitude } else { magnitude }
     }
 
     /// Whether the sum is zero.

@@ -28,30 +28,8 @@ impl Wide {
         self.add_scaled((square >> 64) as u64, 2 * exponent + 64, false);
     }
 
-    /// Adds ±`mantissa` × 2^`exponent`, which has no bit below the lowest one.
-    pub(super) fn add_scaled(&mut self, mantissa: u64, exponent: i32, negative: bool) {
-        if mantissa == 0 {
-            return;
-        }
-        let offset = usize::try_from(exponent - LEAST).expect("no value has lower bits");
-        let shifted = u128::from(mantissa) << (offset % 64);
-        let two = [shifted as u64, (shifted >> 64) as u64];
-        let mut carry = false;
-        for (at, limb) in self.limbs[offset / 64..].iter_mut().enumerate() {
-            let term = two.get(at).copied().unwrap_or(0);
-            if at >= 2 && !carry {
-                return;
-            }
-            let (sum, over, again);
-            if negative {
-                (sum, over) = limb.overflowing_sub(term);
-                (*limb, again) = sum.overflowing_sub(u64::from(carry));
-            } else {
-                (sum, over) = limb.overflowing_add(term);
-                (*limb, again) = sum.overflowing_add(u64::from(carry));
-            }
-            carry = over || again;
-        }
+    fn add_scaled(&mut self, mantissa: u64, exponent: i32, negative: bool) {
+        add_scaled(&mut self.limbs, mantissa, exponent - LEAST, negative);
     }
 
     pub(super) fn merge(&mut self, other: &Wide) {
@@ -67,17 +45,31 @@ impl Wide {
     pub(super) fn is_negative(&self) -> bool {
         self.limbs[LIMBS - 1] >> 63 == 1
     }
+}
 
-    /// The magnitude.
-    pub(super) fn magnitude(&self) -> Wide {
-        let mut found = self.clone();
-        if self.is_negative() {
-            let mut carry = true;
-            for limb in &mut found.limbs {
-                (*limb, carry) = (!*limb).overflowing_add(u64::from(carry));
-            }
+/// Adds ±`mantissa` × 2^`offset` to limbs in two's complement. The offset is not negative where there is a bit.
+pub(super) fn add_scaled(limbs: &mut [u64], mantissa: u64, offset: i32, negative: bool) {
+    if mantissa == 0 {
+        return;
+    }
+    let offset = usize::try_from(offset).expect("no value has lower bits");
+    let shifted = u128::from(mantissa) << (offset % 64);
+    let two = [shifted as u64, (shifted >> 64) as u64];
+    let mut carry = false;
+    for (at, limb) in limbs[offset / 64..].iter_mut().enumerate() {
+        let term = two.get(at).copied().unwrap_or(0);
+        if at >= 2 && !carry {
+            return;
         }
-        found
+        let (sum, over, again);
+        if negative {
+            (sum, over) = limb.overflowing_sub(term);
+            (*limb, again) = sum.overflowing_sub(u64::from(carry));
+        } else {
+            (sum, over) = limb.overflowing_add(term);
+            (*limb, again) = sum.overflowing_add(u64::from(carry));
+        }
+        carry = over || again;
     }
 }
 
