@@ -29,6 +29,7 @@ mod retract;
 mod roles;
 mod rollups;
 mod shapes;
+mod sums;
 mod thin;
 mod transforms;
 mod watch;

@@ -5,7 +5,7 @@
 use crate::chunk::SeriesChunk;
 use crate::series::row::SeriesRow;
 use std::collections::BTreeMap;
-use tidalite_model::{Error, Point, Result, Seq, Summary};
+use tidalite_model::{Error, Result, Seq, Summary};
 
 /// The least and greatest frame ordinal of each writer.
 #[derive(Debug, Clone, Default)]
@@ -45,9 +45,7 @@ pub(crate) fn facts(chunk: &SeriesChunk<'_>, ranges: &mut SeqRanges) -> Result<S
     let repeats = check_order(chunk)?;
     let (seq_min, seq_max) = note_seqs(chunk, ranges)?;
     let mut summary = Summary::default();
-    for ((&step, &time_us), &value) in chunk.steps.iter().zip(chunk.times_us).zip(chunk.values) {
-        summary.push(Point { step, time_us, value });
-    }
+    summary.push_all(chunk.steps, chunk.times_us, chunk.values);
     let key = chunk.key.clone();
     Ok(SeriesRow { key, tile: 0, row_start: 0, rows, seq_min, seq_max, repeats, summary })
 }

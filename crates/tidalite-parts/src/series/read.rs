@@ -5,7 +5,10 @@
 //! steps of each entry. [`SeriesFile::block`] decodes the rest of a group, from the file, or from memory where there is only
 //! one group.
 
-use super::columns::{FileWindow, columns, flags, general, read, read_optional, read_texts, reader, reals};
+use super::columns::{
+    ByteStrings, FileWindow, columns, flags, general, read, read_bytes, read_optional, read_texts, reader,
+    reals,
+};
 use super::row::{Details, SeriesEntry};
 use super::schema::{ParquetResult, SERIES_SCHEMA};
 use crate::names::NumberedNames;
@@ -16,7 +19,7 @@ use parquet::file::reader::RowGroupReader;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tidalite_model::{Error, Extreme, Point, Result, Summary};
+use tidalite_model::{Error, Extreme, Point, Result, Summary, rest_from_bytes};
 use tidalite_vfs::ReadFile;
 
 /// Indices of columns in the schema.
@@ -33,7 +36,8 @@ mod column {
     pub(super) const LAST_STEP: usize = 14;
     pub(super) const TIMES: Range<usize> = 15..19;
     pub(super) const REPEATS: usize = 19;
-    pub(super) const REALS: Range<usize> = 20..25;
+    pub(super) const REALS: Range<usize> = 20..24;
+    pub(super) const SUMS_REST: usize = 24;
     pub(super) const EXTREMES: Range<usize> = 25..27;
     pub(super) const EXTREME_STEPS: Range<usize> = 27..29;
 }
@@ -94,6 +98,12 @@ impl SeriesFile {
         Ok((SeriesFile { path: path.to_path_buf(), source, metadata, groups, thinned }, heads))
     }
 
+    /// The error of a row whose details contradict themselves.
+    pub(crate) fn contradicts(&self, row: u32) -> Error {
+        let wrong = format!("the sums of row {row} contradict themselves");
+        Error::corrupt("read series table", &self.path, 0, wrong)
+    }
+
     /// The group that holds a row, and all rows of that group.
     pub(crate) fn group_of(&self, row: u32) -> (usize, Range<u32>) {
         let group = self.groups.partition_point(|g| g.rows.end <= row);
@@ -129,7 +139,8 @@ pub(crate) struct SeriesBlock {
     seqs: [Vec<i64>; 2],
     counts: [Vec<i64>; 5],
     times: [Vec<i64>; 4],
-    reals: [Vec<f64>; 5],
+    reals: [Vec<f64>; 4],
+    sums_rest: ByteStrings,
     extremes: [Vec<Option<f64>>; 2],
     extreme_steps: [Vec<Option<i64>>; 2],
 }
@@ -145,6 +156,7 @@ impl SeriesBlock {
             counts: columns(column::COUNTS, |c| read(group, c, decode::plain_integers))?,
             times: columns(column::TIMES, |c| read(group, c, decode::plain_integers))?,
             reals: columns(column::REALS, |c| read(group, c, reals))?,
+            sums_rest: read_bytes(group, column::SUMS_REST)?,
             extremes: columns(column::EXTREMES, |c| read_optional(group, c, reals))?,
             extreme_steps: columns(column::EXTREME_STEPS, |c| {
                 read_optional(group, c, decode::plain_integers)
@@ -161,8 +173,8 @@ impl SeriesBlock {
         Ok(block)
     }
 
-    /// The details of the group's row `i`.
-    pub(crate) fn details(&self, i: usize, entry: &SeriesEntry) -> Details {
+    /// The details of the group's row `i`; `None` where its sums contradict themselves.
+    pub(crate) fn details(&self, i: usize, entry: &SeriesEntry) -> Option<Details> {
         let count = |column: usize| self.counts[column][i].cast_unsigned();
         let time = |column: usize| self.times[column][i];
         let real = |column: usize| self.reals[column][i];
@@ -170,23 +182,23 @@ impl SeriesBlock {
             let (value, step) = (self.extremes[side][i], self.extreme_steps[side][i]);
             value.zip(step).map(|(value, step)| Extreme { value, step })
         };
+        let (sum, squares) = rest_from_bytes([real(0), real(1)], self.sums_rest.get(i))?;
         let summary = Summary {
             count: count(0),
             finite: count(1),
             nan: count(2),
             pos_inf: count(3),
             neg_inf: count(4),
-            sum: real(0),
-            mean: real(1),
-            m2: real(2),
+            sum,
+            squares,
             min: extreme(0),
             max: extreme(1),
-            first: Some(Point { step: entry.first_step, time_us: time(0), value: real(3) }),
-            last: Some(Point { step: entry.last_step, time_us: time(1), value: real(4) }),
+            first: Some(Point { step: entry.first_step, time_us: time(0), value: real(2) }),
+            last: Some(Point { step: entry.last_step, time_us: time(1), value: real(3) }),
             time_min_us: Some(time(2)),
             time_max_us: Some(time(3)),
         };
-        Details { seq_min: self.seqs[0][i], seq_max: self.seqs[1][i], summary }
+        Some(Details { seq_min: self.seqs[0][i], seq_max: self.seqs[1][i], summary })
     }
 }
 

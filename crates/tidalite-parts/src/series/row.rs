@@ -68,7 +68,7 @@ impl SeriesEntry {
 }
 
 /// The part of a row that is decoded on demand.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Details {
     /// Least write order.
     pub seq_min: i64,

@@ -32,10 +32,10 @@ const SCHEMA_TEXT: &str = "message series {
     required int64 time_max (TIMESTAMP(MICROS,true));
     required boolean repeats;
     required double sum;
-    required double mean;
-    required double m2;
+    required double squares;
     required double first_value;
     required double last_value;
+    required binary sums_rest;
     optional double min;
     optional double max;
     optional int64 min_step;

@@ -168,7 +168,7 @@ impl DetailsReader<'_> {
     /// The details of a row.
     ///
     /// # Errors
-    /// `Corrupt` where the file has changed since the part was opened.
+    /// `Corrupt` where the file has changed since the part was opened, or contradicts itself.
     pub fn of(&mut self, row: usize) -> Result<Details> {
         let entry = &self.table.entries[row];
         let number = u32::try_from(row).expect("a table's rows are counted in u32");
@@ -180,7 +180,8 @@ impl DetailsReader<'_> {
                 (rows, block)
             }
         };
-        let mut details = block.details((number - rows.start) as usize, entry);
+        let details = block.details((number - rows.start) as usize, entry);
+        let mut details = details.ok_or_else(|| self.table.file.contradicts(number))?;
         details.seq_min = details.seq_min.saturating_add(self.table.seq_base);
         details.seq_max = details.seq_max.saturating_add(self.table.seq_base);
         self.held = Some((rows, block));

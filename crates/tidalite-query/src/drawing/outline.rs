@@ -71,7 +71,7 @@ impl Outline {
         let bucket = |s: &Summary| s.first.map(|p| p.step >> self.shift);
         match self.buckets.last_mut() {
             Some(last) if bucket(last) == bucket(summary) => last.merge(summary),
-            _ => self.buckets.push(*summary),
+            _ => self.buckets.push(summary.clone()),
         }
     }
 

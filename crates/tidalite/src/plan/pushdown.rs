@@ -63,7 +63,7 @@ impl Plan {
             return Ok(());
         }
         let (mut count, mut points) = (0, 0);
-        for row in judged.iter().filter(|row| row.verdict != Verdict::NoPoint) {
+        for row in judged.into_iter().filter(|row| row.verdict != Verdict::NoPoint) {
             if let Some(summary) = row.known {
                 (count, points) = (count + 1, points + summary.count);
                 resolved.known.push(summary);
