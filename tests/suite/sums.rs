@@ -198,8 +198,10 @@ fn an_aggregate_is_the_same_asked_alone_and_with_others() {
         for what in ["whole", "thinned", "written to again"] {
             match what {
                 "thinned" => {
-                    thinned +=
-                        store.thin(&Thin::new().matching("*").buckets(buckets).bucket_points(3)).unwrap().series;
+                    thinned += store
+                        .thin(&Thin::new().matching("*").buckets(buckets).bucket_points(3))
+                        .unwrap()
+                        .series;
                 }
                 "written to again" => {
                     // Some of it between thinned points, some of it after them.

@@ -9,7 +9,7 @@ use crate::handles::{RunHandle, StoreHandle};
 use crate::progress::with_progress;
 use crate::records;
 use crate::run::Run;
-use crate::run_arguments::{read_targets, run_filters, run_id};
+use crate::run_arguments::{read_targets, run_id};
 use crate::select_arguments::{SelectArguments, matching_runs};
 use crate::selection::Selection;
 use crate::snapshot::StoreSnapshot;

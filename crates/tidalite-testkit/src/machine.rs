@@ -507,9 +507,19 @@ impl StoreMachine {
         let Some(started) = self.open(at)?.runs.remove(&run) else { return Ok(()) };
         let StartedRun { handle, start, logged, .. } = started;
         let status = if failed { Status::Failed } else { Status::Finished };
+        let accepted = |open: &MachineStore| open.store.watermark().ok().and_then(|w| w.accepted);
+        let before = accepted(self.open(at)?);
         let done = if failed { handle.fail() } else { handle.finish() };
+        // Dropping the handle tries again.
+        drop(handle);
+        let again = accepted(self.open(at)?).filter(|seq| done.is_err() && Some(*seq) != before);
         let (start, reason) = (start.ordinal(), None);
         let change = RunChange::End(RunEnd { start, time_us: 0, status, reason, logged, last_step: None });
-        self.settle(at, done.map(|()| None), UnitContent::Change { run: RUNS[run].into(), change })
+        let content = UnitContent::Change { run: RUNS[run].into(), change };
+        if let (Some(seq), Err(e)) = (again, &done) {
+            self.oracle.accept(seq, content);
+            return Err(e.duplicate().into());
+        }
+        self.settle(at, done.map(|()| None), content)
     }
 }

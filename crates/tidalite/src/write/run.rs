@@ -13,7 +13,7 @@ use crate::upkeep::maintain;
 use crate::view::lineage::TELEMETRY;
 use crate::view::snapshot::Snapshot;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use tidalite_log::{LayoutId, Log};
 use tidalite_model::{
     Error, Labels, Moment, NAME_BYTES_MAX, Params, Result, RunChange, RunEdit, RunEnd, Seq, Status,
@@ -43,6 +43,8 @@ pub(super) struct RunState {
     store: Store,
     /// Shared with side logs, which must not keep the run open.
     pub(super) ended: Arc<AtomicBool>,
+    /// How the caller ended the run, where appending that failed. Dropping the run tries again.
+    ending: Mutex<Option<RunChange>>,
 }
 
 /// The state of a run in one process.
@@ -75,8 +77,8 @@ impl Run {
         (start, gone): (Seq, Moment),
         local: LocalRun,
     ) -> Self {
-        let (in_child, ended) = (OnceLock::new(), Arc::default());
-        Run { shared: Arc::new(RunState { id, labels, start, gone, local, in_child, store, ended }) }
+        let (in_child, ended, ending) = (OnceLock::new(), Arc::default(), Mutex::default());
+        Run { shared: Arc::new(RunState { id, labels, start, gone, local, in_child, store, ended, ending }) }
     }
 
     /// What participants wrote who had ended or died before this one started.
@@ -275,7 +277,11 @@ impl Run {
                 "end it in the process that started it",
             ));
         }
-        local.log.append_change(&self.shared.id, &self.shared.end(status, reason))?;
+        let end = self.shared.end(status, reason);
+        if let Err(e) = local.log.append_change(&self.shared.id, &end) {
+            *self.shared.ending.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
+            return Err(e);
+        }
         self.shared.ended.store(true, Ordering::Release);
         Ok(())
     }
@@ -355,10 +361,11 @@ impl Drop for RunState {
         {
             return;
         }
-        let end = match std::thread::panicking() {
+        let ending = self.ending.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let end = ending.unwrap_or_else(|| match std::thread::panicking() {
             true => self.end(Status::Failed, Some("panic")),
             false => self.end(Status::Finished, None),
-        };
+        });
         // `finish` reports errors; `drop` cannot.
         let _ = self.local.log.append_change(&self.id, &end);
     }
