@@ -81,7 +81,9 @@ fn a_store_of_format_1_goes_on_and_answers_the_same_after_a_compaction() {
     store.compact().unwrap();
     let (found, expected) = (answers::all(&store), expected());
     // A compaction leaves out deleted points, which only the count of stored points shows.
-    for (question, answer) in expected.as_object().unwrap().iter().filter(|(question, _)| *question != "stats") {
+    for (question, answer) in
+        expected.as_object().unwrap().iter().filter(|(question, _)| *question != "stats")
+    {
         assert_eq!(found[question], *answer, "{question}");
     }
     sound(&store.verify().unwrap()).unwrap();
