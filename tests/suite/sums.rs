@@ -106,7 +106,8 @@ fn assert_exact(select: &Selection, series: &SeriesPoints, width: u64, what: &st
         }
         let expected: Vec<Naive> = groups.values().map(|points| Naive::of(points)).collect();
         let found = select.aggregate(&moments(), &by).unwrap();
-        let of: [(&str, fn(&Naive) -> Option<f64>); 4] =
+        type OfNaive = fn(&Naive) -> Option<f64>;
+        let of: [(&str, OfNaive); 4] =
             [("sum", |n| n.sum), ("mean", |n| n.mean), ("var", |n| n.var), ("std", |n| n.std)];
         for (name, of) in of {
             let expected: Vec<_> = expected.iter().map(|n| of(n).map(f64::to_bits)).collect();

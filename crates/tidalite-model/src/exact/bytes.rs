@@ -60,6 +60,18 @@ pub fn sum_rest_from_bytes(nearest: f64, bytes: &[u8]) -> Option<ExactSum> {
     Some(sum)
 }
 
+impl<const TERMS: usize> ExactTerms<TERMS> {
+    /// What is left of the sum when its nearest f64 is subtracted; all of it where that is infinite.
+    fn rest(&self) -> Self {
+        let nearest = self.nearest();
+        let mut left = self.clone();
+        if nearest.is_finite() {
+            left.add(-nearest);
+        }
+        left
+    }
+}
+
 fn write(number: &Wide, out: &mut Vec<u8>) {
     let all: Vec<u8> = number.limbs.iter().flat_map(|limb| limb.to_le_bytes()).collect();
     let Some(low) = all.iter().position(|&b| b != 0) else {

@@ -1,8 +1,8 @@
 //! Exact sums of f64 numbers and of their squares, and the mean and the spread that follow from them.
 //!
 //! [`sum`] is the sum itself: a few f64 terms whose total is exact, or [`wide`], a fixed-point number that holds any sum.
-//! [`block`] adds many values at once. [`natural`] rounds quotients of whole numbers; [`moments`] uses it for the mean
-//! and the spread. [`bytes`] is the form on disk. These modules use nothing else of the crate.
+//! [`block`] adds many values at once. [`natural`] rounds quotients of whole numbers; [`moments`] uses it for the nearest
+//! f64, the mean and the spread. [`bytes`] is the form on disk. These modules use nothing else of the crate.
 //!
 //! Invariant: a sum is exact, so it does not depend on the order in which values were added or sums were merged. A result
 //! is the f64 nearest to the true one, so it does not depend on that order either.

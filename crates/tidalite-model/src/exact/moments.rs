@@ -1,7 +1,20 @@
-//! The mean and the spread of values, from their number and their exact sums.
+//! The nearest f64 to a sum, and the mean and the spread of values, from their number and their exact sums.
 
 use super::natural::{Natural, Scaled};
-use super::sum::{ExactSquares, ExactSum, two_sum};
+use super::sum::{ExactSquares, ExactSum, ExactTerms, two_sum};
+
+impl<const TERMS: usize> ExactTerms<TERMS> {
+    /// The f64 nearest to the sum; infinite beyond the greatest.
+    pub fn nearest(&self) -> f64 {
+        if self.wide.is_none() && self.terms[2..].iter().all(|&t| t == 0.0) {
+            // One rounding of the exact total. Adding zero makes −0 to 0.
+            return self.terms[0] + self.terms[1] + 0.0;
+        }
+        let (magnitude, negative) = Natural::of(self);
+        let magnitude = magnitude.over(1, 1).nearest();
+        if negative { -magnitude } else { magnitude }
+    }
+}
 
 impl ExactSum {
     /// The f64 nearest to the mean of `count` values with this sum; `None` where there are none.

@@ -1,6 +1,5 @@
 //! An exact sum: a few f64 terms, or a fixed-point number where these do not suffice.
 
-use super::natural::Natural;
 use super::wide::Wide;
 
 /// An exact sum of values. Two terms hold it where the values have similar magnitudes.
@@ -81,33 +80,12 @@ impl<const TERMS: usize> ExactTerms<TERMS> {
         }
     }
 
-    /// The f64 nearest to the sum; infinite beyond the greatest.
-    pub fn nearest(&self) -> f64 {
-        if self.wide.is_none() && self.terms[2..].iter().all(|&t| t == 0.0) {
-            // One rounding of the exact total. Adding zero makes −0 to 0.
-            return self.terms[0] + self.terms[1] + 0.0;
-        }
-        let (magnitude, negative) = Natural::of(self);
-        let magnitude = magnitude.over(1, 1).nearest();
-        if negative { -magnitude } else { magnitude }
-    }
-
     /// Whether the sum is zero.
     pub fn is_zero(&self) -> bool {
         match self.wide {
             Some(_) => self.to_wide() == Wide::ZERO,
             None => self.terms == [0.0; TERMS] || self.to_wide() == Wide::ZERO,
         }
-    }
-
-    /// What is left of the sum when its nearest f64 is subtracted; all of it where that is infinite.
-    pub(super) fn rest(&self) -> Self {
-        let nearest = self.nearest();
-        let mut left = self.clone();
-        if nearest.is_finite() {
-            left.add(-nearest);
-        }
-        left
     }
 
     /// As [`add`](Self::add), where the terms may not suffice.

@@ -3,9 +3,9 @@
 use super::{ExactSquares, ExactSum, add_finite, rest_from_bytes, rest_to_bytes};
 
 /// A sequence of numbers that look random (G. Marsaglia, "Xorshift RNGs", Journal of Statistical Software 8, 2003).
-struct Random(u64);
+struct DrawnBits(u64);
 
-impl Random {
+impl DrawnBits {
     fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -76,7 +76,7 @@ fn results(n: usize, sums: &Sums) -> Vec<Option<u64>> {
 
 #[test]
 fn sums_do_not_depend_on_order_or_grouping() {
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut random = DrawnBits(0x9e37_79b9_7f4a_7c15);
     for _ in 0..400 {
         let mut values = random.values();
         let (sums, n) = (one_by_one(&values), values.len());
@@ -95,7 +95,7 @@ fn sums_do_not_depend_on_order_or_grouping() {
 
 #[test]
 fn sums_read_back_from_bytes() {
-    let mut random = Random(7);
+    let mut random = DrawnBits(7);
     let mut longest = 0;
     for _ in 0..400 {
         let values = random.values();

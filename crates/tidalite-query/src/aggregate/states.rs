@@ -79,16 +79,15 @@ impl GroupStates {
 
     /// Replaces all states by one per run of an outline, each with nothing but the step of its first NaN.
     pub(crate) fn set_to_outlines(&mut self, points: PointsView<'_>, runs: &[Range<usize>]) {
-        (self.counts.clear(), self.finites.clear(), self.nans.clear());
-        (self.sums.clear(), self.squares.clear());
-        (self.mins.clear(), self.min_steps.clear(), self.maxs.clear(), self.max_steps.clear());
-        (self.firsts.clear(), self.first_times.clear(), self.lasts.clear(), self.last_times.clear());
+        let needs = self.needs;
+        let emptied = std::mem::take(self);
+        *self = GroupStates { needs, nan_steps: emptied.nan_steps, ..GroupStates::default() };
         self.grow(runs.len());
         let nan_step = |run: &Range<usize>| {
             let nan = run.clone().find(|&i| points.values[i].is_nan());
             nan.map_or(i64::MAX, |i| points.steps[i])
         };
-        set(self.needs.nan_step, &mut self.nan_steps, runs.iter().map(nan_step));
+        set(needs.nan_step, &mut self.nan_steps, runs.iter().map(nan_step));
     }
 
     fn set_to_values(&mut self, points: PointsView<'_>, runs: &[Range<usize>]) {

@@ -151,8 +151,16 @@ impl ChartMerge {
     pub fn finish(mut self) -> ChartBuckets {
         self.found.sort_by_key(|(index, _)| *index);
         let of_bucket = |same: &[(i64, Summary)]| {
-            let mut s = same[0].1.clone();
-            same[1..].iter().for_each(|(_, other)| s.merge(other));
+            let merged: Summary;
+            let s = match same {
+                [(_, one)] => one,
+                _ => {
+                    let mut all = Summary::default();
+                    same.iter().for_each(|(_, other)| all.merge(other));
+                    merged = all;
+                    &merged
+                }
+            };
             ChartBucket {
                 start: self.width.range(same[0].0).first,
                 count: s.count,
