@@ -138,6 +138,11 @@ impl<'a> BatchRef<'a> {
         self.seq
     }
 
+    /// The batch's clock, µs since 1970 UTC. All its points share it.
+    pub fn clock_us(&self) -> i64 {
+        self.clock_us
+    }
+
     /// The clock of point `i`, and whether its step is automatic. Panics if there is no such point.
     pub fn written(&self, i: usize) -> Written {
         Written::new(self.clock_us, self.time_us(i), self.automatic)

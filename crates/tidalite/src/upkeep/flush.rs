@@ -219,7 +219,7 @@ fn publish(
     }
     for tail in &batch.tails {
         for (order, id, about) in &tail.data.staged {
-            let meta = adopt(inner, &tail.dir, order.seq, *id, about)?;
+            let meta = adopt(inner, &tail.dir, *order, *id, about)?;
             progress(meta.rows);
             parts.push(meta);
         }
@@ -246,6 +246,7 @@ fn publish(
     }
     for tail in &batch.tails {
         next.set_flushed(tail.dir.writer, tail.flushed, tail.damaged);
+        next.clock_us = next.clock_us.max(tail.data.clock_us);
     }
     forget_writers(inner, &mut next)?;
     let done = FlushStats { points: parts.iter().map(|p| p.rows).sum(), parts: parts.len() as u64 };
@@ -291,8 +292,8 @@ fn note_runs(inner: &StoreState, meta: &PartMeta, runs: &mut run_table::RunTable
 
 /// Links the files of a staged part into the part folders. The part was durable before the log referred to it. If it is
 /// missing nevertheless, it is still listed, so that its loss is reported and does not block the flush.
-fn adopt(inner: &StoreState, dir: &WriterDir, seq: Seq, id: Uuid, about: &[u8]) -> Result<PartMeta> {
-    let meta = parse_meta(&dir.path, seq, about)?;
+fn adopt(inner: &StoreState, dir: &WriterDir, order: WriteOrder, id: Uuid, about: &[u8]) -> Result<PartMeta> {
+    let meta = parse_meta(&dir.path, order, about)?;
     let (from, to) = (staged_part(&dir.path, id), inner.paths.part(id));
     for (from, to) in from.files().into_iter().zip(to.files()) {
         // The link exists if an earlier flush was killed before it published. A part may have no rollups.

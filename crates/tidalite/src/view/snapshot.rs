@@ -87,7 +87,13 @@ impl Snapshot {
     pub(crate) fn take(inner: &Arc<StoreState>) -> Result<Snapshot> {
         for _ in 0..RETRIES_MAX {
             match SnapshotView::take(inner) {
-                Ok(view) => return Ok(Snapshot { inner: inner.clone(), view: Arc::new(view) }),
+                Ok(view) => {
+                    // What this process writes from now on is later than all that it has seen.
+                    if let Some(log) = inner.log() {
+                        log.observe(view.clock_us());
+                    }
+                    return Ok(Snapshot { inner: inner.clone(), view: Arc::new(view) });
+                }
                 // A file was deleted between listing and reading: a newer version exists.
                 Err(e) if e.kind() == ErrorKind::NotFound => {
                     if !is_store(&*inner.vfs, &inner.paths)? {
@@ -180,7 +186,7 @@ impl SnapshotView {
             let view = inner.cache.tail(&dir, from)?;
             for (order, id, meta) in &view.read().data.staged {
                 if (view.seqs.0..view.seqs.1).contains(&order.seq.as_i64()) {
-                    staged.push((staged_part(&dir.path, *id), parse_meta(&dir.path, order.seq, meta)?));
+                    staged.push((staged_part(&dir.path, *id), parse_meta(&dir.path, *order, meta)?));
                 }
             }
             tails.push(view);
@@ -229,6 +235,12 @@ impl SnapshotView {
         }
         let gone = gone(&runs, &parts, &tails)?;
         Ok(SnapshotView { version, parts, broken, tails, runs, gone, damage })
+    }
+
+    /// The greatest clock of a write that the snapshot may see.
+    pub(crate) fn clock_us(&self) -> i64 {
+        let flushed = self.version.manifest.clock_us;
+        self.tails.iter().map(|tail| tail.read().data.clock_us).fold(flushed, i64::max)
     }
 
     /// Number of parts that the version lists.
