@@ -19,6 +19,7 @@ mod forks;
 mod golden;
 mod kill;
 mod limits;
+mod order;
 mod process;
 mod process_fork;
 mod retract;

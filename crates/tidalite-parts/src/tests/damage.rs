@@ -206,7 +206,7 @@ fn a_reader_without_our_checksums_reports_an_error_too() {
             let file = SerializedFileReader::new(bytes::Bytes::from(damaged)).unwrap();
             let group = file.get_row_group(0).unwrap();
             let result = group.get_column_reader(column).and_then(|reader| {
-                if column == 6 {
+                if column == 7 {
                     let mut values = Vec::new();
                     get_typed_column_reader::<DoubleType>(reader).read_records(
                         usize::MAX,

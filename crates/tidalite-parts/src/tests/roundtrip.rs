@@ -187,19 +187,22 @@ fn stamped(metrics: usize, written: impl Fn(usize, usize) -> Written) -> Vec<Sam
 
 #[test]
 fn clocks_and_marks_of_automatic_steps_read_back() {
-    let later = |m: usize, i: usize| Written::new(7_000_000 + (m * 9000 + i) as i64, 0, i.is_multiple_of(3));
+    let later = |m: usize, i: usize| {
+        let jitter = SampleRandom((m * 9000 + i) as u64).below(1000).cast_signed();
+        Written::new(7_000_000 + 5000 * i as i64 + jitter, 0, i.is_multiple_of(3))
+    };
     // One number; numbers that the series share; a number for each point; two numbers.
     let tiles = vec![
         stamped(3, |_, _| Written::new(70, 70, true)),
-        stamped(3, |_, i| later(0, i)),
-        stamped(3, later),
+        stamped(9, |_, i| later(0, i)),
+        stamped(9, later),
         stamped(1, |_, i| if i == 1500 { Written::new(70, 80, false) } else { Written::AT_ITS_TIME }),
     ];
     let part = WrittenPart::new(tiles);
     assert_reads_back(&part);
     let open = part.open().unwrap();
     let automatic: Vec<u32> = open.series().entries().iter().map(|row| row.automatic).collect();
-    assert_eq!(automatic, [3000, 3000, 3000, 1000, 1000, 1000, 1000, 1000, 1000, 0]);
+    assert_eq!(automatic, [[3000; 3].as_slice(), &[1000; 18], &[0]].concat());
     let constant: Vec<_> = open.tiles.iter().map(|tile| tile.chunks[5].constant).collect();
     assert_eq!(constant, [Some(1), None, None, None]);
     let bytes: Vec<u64> = open.tiles.iter().map(|tile| tile.chunks[5].extent().1).collect();

@@ -332,10 +332,12 @@ fn refuse_nulls(name: &str, column: &ArrayRef) -> Result<()> {
         None => Ok(()),
         Some(nulls) => {
             let row = nulls.iter().position(|valid| !valid).unwrap_or(0);
-            Err(wrong(
-                format!("column {name:?} is null in row {row}"),
-                "drop such rows, or fill them; a missing value may be NaN",
-            ))
+            let remedy = match name {
+                "value" => "drop such rows, or fill them; a missing value may be NaN",
+                "step" => "drop such rows, or fill them; leave the column out to count all steps up",
+                _ => "drop such rows, or fill them",
+            };
+            Err(wrong(format!("column {name:?} is null in row {row}"), remedy))
         }
     }
 }
