@@ -23,6 +23,7 @@ mod identity;
 mod kill;
 mod limits;
 mod names;
+mod order;
 mod process;
 mod process_fork;
 mod retract;

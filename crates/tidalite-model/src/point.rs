@@ -123,11 +123,18 @@ impl Written {
     /// At its time, at a step that the caller chose.
     pub const AT_ITS_TIME: Written = Written(0);
 
-    /// A point with this time, written at this clock. Both are within [`TIME_US_MIN`] and [`TIME_US_MAX`].
+    /// A point with this time, written at this clock, which is not 0. Both are within [`TIME_US_MIN`] and
+    /// [`TIME_US_MAX`].
     #[inline]
     pub fn new(clock_us: i64, time_us: i64, automatic: bool) -> Self {
         let clock = if clock_us == time_us { 0 } else { clock_us };
         Written(clock << 1 | i64::from(automatic))
+    }
+
+    /// Written at this clock, whatever its time. The clock is not 0.
+    #[inline]
+    pub fn at(clock_us: i64, automatic: bool) -> Self {
+        Written(clock_us << 1 | i64::from(automatic))
     }
 
     /// The clock of the write, for a point with this time.

@@ -92,7 +92,7 @@ impl<'a> Pages<'a> {
         column: PointColumn,
         keep: bool,
     ) -> Self {
-        let column = u32::try_from(column.index()).expect("there are seven columns");
+        let column = u32::try_from(column.index()).expect("there are eight columns");
         Pages { kept: cache.map(|(cache, part)| (&**cache, *part, column)), keep, ..self }
     }
 
@@ -102,7 +102,7 @@ impl<'a> Pages<'a> {
     }
 
     /// Replaces `out` with the integers of the rows wanted.
-    pub(super) fn integers(&self, rows: &[Range<u32>], out: &mut Vec<i64>) -> Result<()> {
+    pub(crate) fn integers(&self, rows: &[Range<u32>], out: &mut Vec<i64>) -> Result<()> {
         let entries = OnceCell::new();
         let ready = || {
             if self.chunk.dictionary.is_some() && entries.get().is_none() {

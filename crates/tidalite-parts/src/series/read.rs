@@ -31,15 +31,16 @@ mod column {
     pub(super) const ROW_START: usize = 4;
     pub(super) const ROWS: usize = 5;
     pub(super) const SEQS: Range<usize> = 6..8;
-    pub(super) const COUNTS: Range<usize> = 8..13;
-    pub(super) const FIRST_STEP: usize = 13;
-    pub(super) const LAST_STEP: usize = 14;
-    pub(super) const TIMES: Range<usize> = 15..19;
-    pub(super) const REPEATS: usize = 19;
-    pub(super) const REALS: Range<usize> = 20..24;
-    pub(super) const SUMS_REST: usize = 24;
-    pub(super) const EXTREMES: Range<usize> = 25..27;
-    pub(super) const EXTREME_STEPS: Range<usize> = 27..29;
+    pub(super) const AUTOMATIC: usize = 8;
+    pub(super) const COUNTS: Range<usize> = 9..14;
+    pub(super) const FIRST_STEP: usize = 14;
+    pub(super) const LAST_STEP: usize = 15;
+    pub(super) const TIMES: Range<usize> = 16..20;
+    pub(super) const REPEATS: usize = 20;
+    pub(super) const REALS: Range<usize> = 21..25;
+    pub(super) const SUMS_REST: usize = 25;
+    pub(super) const EXTREMES: Range<usize> = 26..28;
+    pub(super) const EXTREME_STEPS: Range<usize> = 28..30;
 }
 
 /// The file of a series table.
@@ -261,8 +262,13 @@ fn heads(metadata: &ParquetMetaData, groups: &[SeriesGroup], bytes: &Bytes) -> P
         let (tiles, starts, counts) = (tiles?, starts?, counts?);
         let first = read(&group, column::FIRST_STEP, decode::plain_integers)?;
         let last = read(&group, column::LAST_STEP, decode::plain_integers)?;
+        let automatic = read(&group, column::AUTOMATIC, decode::plain_integers)?;
         let repeats = read(&group, column::REPEATS, flags)?;
         let small = |n: i64| u32::try_from(n).map_err(|_| general("a row number is out of range"));
+        let too_many = |(&automatic, &rows): (&i64, &i64)| automatic > rows;
+        if automatic.iter().zip(&counts).any(too_many) {
+            return Err(general("more rows are automatic than there are"));
+        }
         for i in 0..rows {
             entries.push(SeriesEntry {
                 names: [names[0][i], names[1][i], names[2][i]],
@@ -271,6 +277,7 @@ fn heads(metadata: &ParquetMetaData, groups: &[SeriesGroup], bytes: &Bytes) -> P
                 rows: small(counts[i])?,
                 first_step: first[i],
                 last_step: last[i],
+                automatic: small(automatic[i])?,
                 repeats: repeats[i],
             });
         }

@@ -19,6 +19,7 @@ const SCHEMA_TEXT: &str = "message series {
     required int64 rows;
     required int64 seq_min;
     required int64 seq_max;
+    required int64 automatic;
     required int64 count;
     required int64 finite;
     required int64 nan;

@@ -110,8 +110,9 @@ impl SeriesTable {
     pub fn row(&self, row: usize) -> Result<SeriesRow> {
         let Details { seq_min, seq_max, summary } = self.reader().of(row)?;
         let entry = &self.entries[row];
-        let &SeriesEntry { tile, row_start, rows, repeats, .. } = entry;
-        Ok(SeriesRow { key: self.key(entry), tile, row_start, rows, seq_min, seq_max, repeats, summary })
+        let &SeriesEntry { tile, row_start, rows, automatic, repeats, .. } = entry;
+        let key = self.key(entry);
+        Ok(SeriesRow { key, tile, row_start, rows, seq_min, seq_max, automatic, repeats, summary })
     }
 
     fn block(&self, group: usize, rows: &Range<u32>) -> Result<Arc<SeriesBlock>> {

@@ -94,12 +94,13 @@ fn write_group(group: &mut GroupWriter<'_>, rows: &[SeriesRow]) -> ParquetResult
 }
 
 /// Required integers, in the schema's order. A row has at least one point, so `first` and `last` exist.
-const INTEGERS: [fn(&SeriesRow) -> i64; 16] = [
+const INTEGERS: [fn(&SeriesRow) -> i64; 17] = [
     |r| i64::from(r.tile),
     |r| i64::from(r.row_start),
     |r| i64::from(r.rows),
     |r| r.seq_min,
     |r| r.seq_max,
+    |r| i64::from(r.automatic),
     |r| r.summary.count.cast_signed(),
     |r| r.summary.finite.cast_signed(),
     |r| r.summary.nan.cast_signed(),

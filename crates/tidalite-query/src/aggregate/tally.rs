@@ -210,7 +210,7 @@ mod tests {
         fn a_slice_equals_its_points_one_by_one(values in prop::collection::vec(value(), 0..2100)) {
             let steps: Vec<i64> = (0..values.len() as i64).collect();
             let times_us: Vec<i64> = steps.iter().map(|s| s * 7).collect();
-            let points = PointsView { steps: &steps, seqs: &[], times_us: &times_us, values: &values };
+            let points = PointsView { steps: &steps, times_us: &times_us, values: &values, ..PointsView::default() };
             let mut one = Summary::default();
             for i in 0..values.len() {
                 one.push(Point { step: steps[i], time_us: times_us[i], value: values[i] });

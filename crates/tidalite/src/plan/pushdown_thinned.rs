@@ -9,6 +9,7 @@ use super::resolution::{Resolution, bucket_verdict};
 use super::resolved::Resolved;
 use super::series::{Planned, PlannedSource};
 use crate::parts::scan::{Piece, RowRef, read_pieces};
+use crate::view::tombstones::Automatic;
 use tidalite_model::{Error, Extent, Result, SeriesKey, StepRange, Summary};
 use tidalite_parts::{ColumnSet, Part};
 use tidalite_query::{PointFilter, Points, Verdict, merge};
@@ -45,7 +46,12 @@ impl Plan {
         let mut chunks = read(plain.iter().map(|r| r.whole(parts, true)).collect())?;
         chunks.extend(self.tail_points(planned, own));
         let points = merge(chunks, self.rules.repeats);
+        // Points with automatic steps are there besides all others.
+        let automatic = Automatic::of(row.of(parts)) == Automatic::All && !resolution.needs_ends();
         let met = |steps: Extent| {
+            if automatic {
+                return false;
+            }
             let at = points.steps.partition_point(|&step| step < steps.first);
             points.steps.get(at).is_some_and(|&step| step <= steps.last)
         };

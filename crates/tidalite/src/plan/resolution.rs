@@ -44,6 +44,11 @@ impl Resolution {
         Resolution { summaries: true, outlined: true, steps: Some(width), facts, ..Resolution::default() }
     }
 
+    /// Whether the answer needs first or last points.
+    pub(super) fn needs_ends(&self) -> bool {
+        self.facts.ends
+    }
+
     /// Whether a summary of these steps may be usable, judged by the steps alone.
     pub(super) fn may_fit(&self, steps: Extent) -> bool {
         self.summaries && self.steps.is_none_or(|width| same_bucket(steps.first, steps.last, width))

@@ -118,9 +118,8 @@ fn sum_up(mut plan: Plan, grouping: &Grouping, pool: &rayon::ThreadPool, total: 
     let plan = plan.split_long_series().with_start_states()?;
     let columns = ColumnSet {
         step: grouping.needs_steps() || !plan.filter.steps.is_all(),
-        seq: false,
         time: grouping.needs_times() || !plan.filter.times_us.is_all(),
-        value: true,
+        ..ColumnSet::VALUE
     };
     let works = sorted.works(&plan, pool.current_num_threads());
     // A round is what the threads do at once; memory is checked between rounds.

@@ -6,11 +6,12 @@
 //! Invariants: a write goes to this process's own log and is accepted whole or not at all. Every process sees it when
 //! the call returns. A writer never waits for readers or other writers.
 
+pub(crate) mod automatic;
 pub(crate) mod builder;
 pub(crate) mod edit;
 pub(crate) mod exist;
 pub(crate) mod handles;
-mod ingest;
+pub(crate) mod ingest;
 mod layout;
 mod params;
 mod retract;
