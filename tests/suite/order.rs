@@ -181,7 +181,7 @@ fn automatic_steps_of_several_processes_are_all_there() {
                 assert_eq!(shown(&all).len(), 300, "{what}, {rule}");
                 assert_eq!(count(&all), 300, "{what}, {rule}");
                 let (sum, least, most) = (299.0 * 150.0, 0.0, 299.0);
-                let summary = all.summaries().unwrap()[0].1;
+                let summary = &all.summaries().unwrap()[0].1;
                 assert_eq!(
                     (summary.sum().unwrap(), summary.min.unwrap().value, summary.max.unwrap().value),
                     (sum, least, most)
