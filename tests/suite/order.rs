@@ -233,7 +233,9 @@ fn rows_with_and_without_steps_of_one_series_keep_to_their_rules() {
             (None, 6.0),
         ]
         .into_iter()
-        .for_each(|(step, value)| drop(log(step, value)));
+        .for_each(|(step, value)| {
+            log(step, value);
+        });
         keep_up(&store, &upkeep);
         // The automatic steps are 1, 2 and, after the step 0 again, 1.
         assert_eq!(shown(&store.select()), [(0, 5.0), (1, 1.0), (1, 4.0), (1, 6.0), (2, 2.0)]);

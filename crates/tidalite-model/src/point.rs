@@ -33,11 +33,12 @@ impl SeriesKey {
     }
 }
 
-/// The place of a write in the store's order: its writer, and the frame's ordinal within that writer.
+/// The place of a write: its writer, and the frame's ordinal within that writer. It says which write a point comes
+/// from, and orders the writes of one writer. Those of several writers are ordered by [`WriteOrder`].
 ///
 /// One 63-bit number: the writer's ordinal in the upper 23 bits, the frame's ordinal in the lower 40. So comparing
-/// numbers compares (writer, ordinal). The newest write of a step is the one with the greatest `Seq`; clocks are not
-/// involved. 2^40 frames last one process 12 days at a million frames per second. There can be 8 million writers.
+/// numbers compares (writer, ordinal). 2^40 frames last one process 12 days at a million frames per second. There can
+/// be 8 million writers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Seq(u64);
 
