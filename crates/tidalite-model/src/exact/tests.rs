@@ -144,4 +144,12 @@ fn a_mean_rounds_to_the_nearest_also_near_a_tie() {
         [1.0, 1.0 + f64::EPSILON, off].into_iter().for_each(|v| sum.add(v));
         assert_eq!(sum.mean(2), Some(expected), "{off}");
     }
+    // A third of 1 + 2^-55 is halfway; the next numbers are closer to it than one correction can tell.
+    let third = 1.0f64 / 3.0;
+    for (off, expected) in [(-2f64.powi(-108), third), (2f64.powi(-107), f64::from_bits(third.to_bits() + 1))] {
+        let mut sum = ExactSum::default();
+        sum.add(1.0);
+        sum.add(2f64.powi(-55) + off);
+        assert_eq!(sum.mean(3), Some(expected), "{off}");
+    }
 }
