@@ -47,8 +47,9 @@ fn keep_up(store: &Store, upkeep: &Upkeep) {
 fn the_later_write_wins_whoever_opened_first() {
     for between in [Upkeep::Nothing, Upkeep::Flush, Upkeep::FlushAndCompact] {
         for flusher in 0..2 {
-            let dir = tempfile::tempdir().unwrap();
-            let stores = [open(&dir), open(&dir)];
+            // Its clock moves on with each call. Two writers on a real clock can share a microsecond.
+            let disk = new_disk();
+            let stores = [on_a_disk(&disk), on_a_disk(&disk)];
             let runs = [0, 1].map(|i| stores[i].run("r").start().unwrap());
             // Each step is written four times, by both in turn; the last writer alternates with the steps.
             for step in 0..200i64 {
@@ -88,17 +89,22 @@ fn the_later_write_wins_whoever_opened_first() {
     }
 }
 
-/// Two stores on one simulated disk, each in the role of a process.
+fn new_disk() -> SimVfs {
+    let disk = SimVfs::new(3);
+    disk.create_dir(Path::new("/data")).unwrap();
+    disk
+}
+
+/// A store on a simulated disk, in the role of a process.
 fn on_a_disk(disk: &SimVfs) -> Store {
-    let options = Options::new().background(false).threads(1).vfs(Arc::new(disk.clone()));
+    let options = Options::new().background(false).threads(1).tile_rows(64).vfs(Arc::new(disk.clone()));
     options.open(Path::new("/data/store")).unwrap()
 }
 
 #[test]
 fn a_clock_that_steps_back_makes_no_later_write_an_earlier_one() {
     for flush in [false, true] {
-        let disk = SimVfs::new(3);
-        disk.create_dir(Path::new("/data")).unwrap();
+        let disk = new_disk();
         let first = on_a_disk(&disk);
         let run = first.run("r").start().unwrap();
         let write = |run: &Run, value: f64| run.log(1, &[("m", value)]).unwrap();
@@ -143,8 +149,8 @@ fn a_large_batch_is_as_late_as_its_acceptance() {
         RecordBatch::try_from_iter(columns).unwrap()
     };
     for upkeep in [Upkeep::Nothing, Upkeep::Flush, Upkeep::FlushAndCompact] {
-        let dir = tempfile::tempdir().unwrap();
-        let (first, second) = (open(&dir), open(&dir));
+        let disk = new_disk();
+        let (first, second) = (on_a_disk(&disk), on_a_disk(&disk));
         let (a, b) = (first.run("r").start().unwrap(), second.run("r").start().unwrap());
         b.log(5, &[("m", 1.0)]).unwrap();
         first.append(&batch(10.0)).unwrap();
@@ -223,19 +229,10 @@ fn rows_with_and_without_steps_of_one_series_keep_to_their_rules() {
         let store = open(&dir);
         let run = store.run("r").start().unwrap();
         let log = |step: Option<i64>, value: f64| run.log(step, &[("m", value)]).unwrap();
-        [
-            (Some(0), 0.0),
-            (None, 1.0),
-            (None, 2.0),
-            (Some(1), 3.0),
-            (Some(1), 4.0),
-            (Some(0), 5.0),
-            (None, 6.0),
-        ]
-        .into_iter()
-        .for_each(|(step, value)| {
-            log(step, value);
-        });
+        let steps = [Some(0), None, None, Some(1), Some(1), Some(0), None];
+        for (i, step) in steps.into_iter().enumerate() {
+            log(step, i as f64);
+        }
         keep_up(&store, &upkeep);
         // The automatic steps are 1, 2 and, after the step 0 again, 1.
         assert_eq!(shown(&store.select()), [(0, 5.0), (1, 1.0), (1, 4.0), (1, 6.0), (2, 2.0)]);
