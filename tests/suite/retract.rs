@@ -123,7 +123,7 @@ fn a_deleted_run_is_gone_at_once_and_its_space_after_the_next_compaction() {
     let late = store.run("a").start().unwrap();
     log(&late, 1000..1010, 1.0);
     late.finish().unwrap();
-    let bytes = store.snapshot().unwrap().bytes_by_run();
+    let bytes = store.snapshot().unwrap().bytes_by_run().unwrap();
     store.delete_run("a").unwrap();
     let check = || {
         assert_eq!(store.runs().unwrap().iter().map(|r| r.id.as_str()).collect::<Vec<_>>(), ["b"]);
@@ -142,9 +142,9 @@ fn a_deleted_run_is_gone_at_once_and_its_space_after_the_next_compaction() {
     check();
     assert_eq!(files(&store), 1000);
     assert!(store.verify().unwrap().is_sound());
-    let left = store.snapshot().unwrap().bytes_by_run();
+    let left = store.snapshot().unwrap().bytes_by_run().unwrap();
     assert_eq!((bytes.len(), left.len(), left[0].0.as_str()), (2, 1, "b"));
-    let by_metric = store.snapshot().unwrap().bytes_by_metric();
+    let by_metric = store.snapshot().unwrap().bytes_by_metric().unwrap();
     assert!(left[0].1 > 0 && by_metric[0].1 == left[0].1 && left[0].1 < store.stats().unwrap().parts_bytes);
     let again = store.compact().unwrap();
     assert_eq!((again.parts_in, again.dropped), (0, 0), "nothing is written anew in vain");

@@ -5,7 +5,7 @@ use crate::error::{CliError, CliResult};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
-use tidalite::{Options, Store};
+use tidalite::{Error, Options, Snapshot, Store};
 
 /// The global flags, resolved for the terminal and the environment.
 #[derive(Debug, Clone)]
@@ -61,6 +61,13 @@ impl Context {
         Ok(self.options().read_only(true).open(path)?)
     }
 
+    /// A snapshot for a listing, which shows what can be read. `complete` then says what it lacks.
+    pub(crate) fn readable(&self, store: &Store) -> CliResult<(Snapshot, Vec<Error>)> {
+        let snapshot = store.snapshot()?;
+        let unreadable = snapshot.unreadable_parts();
+        Ok((if unreadable.is_empty() { snapshot } else { snapshot.without_unreadable_parts() }, unreadable))
+    }
+
     /// Opens an existing store for writing. A mistyped path must not create a store.
     pub(crate) fn write(&self, path: &Path) -> CliResult<Store> {
         self.read(path)?;
@@ -97,6 +104,14 @@ impl Context {
         bar.set_message(doing);
         CommandProgress { bar }
     }
+}
+
+/// The result of a listing that was printed without these parts.
+///
+/// # Errors
+/// `Incomplete` if there are any.
+pub(crate) fn complete(unreadable: Vec<Error>) -> CliResult {
+    if unreadable.is_empty() { Ok(()) } else { Err(CliError::Incomplete(unreadable)) }
 }
 
 /// What a progress bar counts.

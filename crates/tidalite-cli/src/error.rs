@@ -21,6 +21,8 @@ pub(crate) enum CliError {
     Nothing(String),
     /// `verify` found damage and has reported it. Exit code 4.
     Damage,
+    /// The answer was printed, and lacks what these parts hold, which cannot be read. Exit code 4.
+    Incomplete(Vec<Error>),
     /// The answer could not be written. Exit code 1, but 0 for a closed pipe: the reader has all that it needs.
     Output(io::Error),
 }
@@ -33,7 +35,7 @@ impl CliError {
             CliError::Engine(_) | CliError::Other(_) | CliError::Output(_) => 1,
             CliError::Usage(_) => 2,
             CliError::Nothing(_) => 3,
-            CliError::Damage => 4,
+            CliError::Damage | CliError::Incomplete(_) => 4,
         }
     }
 
@@ -45,6 +47,13 @@ impl CliError {
             CliError::Engine(e) => Some(e.to_string()),
             CliError::Other(text) | CliError::Usage(text) | CliError::Nothing(text) => Some(text.clone()),
             CliError::Damage => None,
+            CliError::Incomplete(parts) => {
+                let parts = parts.iter().map(|e| format!("\n  {e}"));
+                Some(format!(
+                    "the answer is incomplete: these parts cannot be read:{}",
+                    parts.collect::<String>()
+                ))
+            }
         }
     }
 }

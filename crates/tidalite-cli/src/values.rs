@@ -51,7 +51,10 @@ pub(crate) fn moment(text: &str) -> Result<i64, String> {
 }
 
 fn now_us() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| micros(d).unwrap_or(i64::MAX))
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(after) => micros(after).unwrap_or(i64::MAX),
+        Err(before) => micros(before.duration()).map_or(i64::MIN, |us| -us),
+    }
 }
 
 fn end<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, String> {

@@ -1,10 +1,12 @@
 //! The end of the interpreter: unfinished runs get a status, and stores are closed.
 //!
-//! No accepted row depends on this. Without it a script that ends without `finish` would leave its runs *lost*. Runs become
-//! *failed* if an uncaught exception ends the script, else *finished*. A forked child leaves its parent's runs alone.
+//! No accepted row depends on this. Without it a script that ends without `finish` would leave its runs *lost*. How they
+//! ended is in `outcome.rs`. A forked child leaves its parent's runs alone.
 
 use crate::handles::{RunHandle, StoreHandle};
+use crate::outcome::{self, Outcome};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// The handles that are open in this process.
@@ -27,18 +29,30 @@ pub(crate) fn add_store(store: &Arc<StoreHandle>) {
     open.stores.push(Arc::downgrade(store));
 }
 
+/// A store that is open in this process and fits.
+pub(crate) fn find_store(fits: impl Fn(&StoreHandle) -> bool) -> Option<Arc<StoreHandle>> {
+    let stores: Vec<Arc<StoreHandle>> = {
+        let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        open.stores.iter().filter_map(Weak::upgrade).collect()
+    };
+    stores.into_iter().find(|store| fits(store))
+}
+
 /// Ends all open runs, then closes all open stores. Errors are dropped, since no caller is left to report them to.
 #[pyfunction]
 fn _close_all(py: Python<'_>) {
-    // An uncaught exception sets `sys.last_value`.
-    let failed = py.import("sys").is_ok_and(|sys| sys.hasattr("last_value").unwrap_or(false));
     let (runs, stores) = {
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
         (std::mem::take(&mut open.runs), std::mem::take(&mut open.stores))
     };
+    let (cause, outcome) = outcome::at_end(py);
+    if runs.iter().filter_map(Weak::upgrade).any(|r| r.is_open()) && outcome == Outcome::Finished {
+        outcome::fail_kept(py);
+    }
     py.detach(|| {
         for run in runs.iter().filter_map(Weak::upgrade) {
-            let _ = run.end(failed);
+            let is_cause = cause == 0 || cause != run.before;
+            let _ = run.end(if is_cause { &outcome } else { &Outcome::Finished });
         }
         for open in stores.iter().filter_map(Weak::upgrade).filter(|s| s.is_own()) {
             let _ = open.store.close();
@@ -46,9 +60,16 @@ fn _close_all(py: Python<'_>) {
     });
 }
 
+/// `_close_all` as a Python object.
+pub(crate) fn close_all(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static CLOSE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let make = || Ok(pyo3::wrap_pyfunction!(_close_all)(py)?.into_any().unbind());
+    CLOSE.get_or_try_init(py, make).map(|close| close.bind(py))
+}
+
 /// Has the interpreter call `_close_all` when it ends.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    let close = wrap_pyfunction!(_close_all, module)?;
-    module.py().import("atexit")?.call_method1("register", (close,))?;
+    let py = module.py();
+    py.import("atexit")?.call_method1("register", (close_all(py)?,))?;
     Ok(())
 }

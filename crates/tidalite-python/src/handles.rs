@@ -2,6 +2,8 @@
 //!
 //! A fork copies handles into the child. `process` tells the copies apart: only the process that opened a handle closes it.
 
+use crate::arguments::opening::OpenArguments;
+use crate::outcome::Outcome;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tidalite::{Result, Run, Store};
@@ -13,12 +15,18 @@ pub(crate) type SharedWatch = Arc<Mutex<Option<tidalite::system::SystemWatch>>>;
 #[derive(Debug)]
 pub(crate) struct StoreHandle {
     pub(crate) store: Store,
+    pub(crate) arguments: OpenArguments,
     process: u32,
 }
 
 impl StoreHandle {
-    pub(crate) fn new(store: Store) -> Arc<StoreHandle> {
-        Arc::new(StoreHandle { store, process: std::process::id() })
+    pub(crate) fn new(store: Store, arguments: OpenArguments) -> Arc<StoreHandle> {
+        Arc::new(StoreHandle { store, arguments, process: std::process::id() })
+    }
+
+    /// Whether this process opened the store and has not closed it.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.is_own() && self.store.watermark().is_ok()
     }
 
     /// Whether this process opened the store, rather than a parent that it forked from.
@@ -34,16 +42,19 @@ pub(crate) struct RunHandle {
     process: u32,
     watches: Mutex<Vec<SharedWatch>>,
     ended: AtomicBool,
+    /// The id of the exception that was being handled when the run started, or 0.
+    pub(crate) before: usize,
 }
 
 impl RunHandle {
-    pub(crate) fn new(run: Run, store: Arc<StoreHandle>) -> Arc<RunHandle> {
+    pub(crate) fn new(run: Run, store: Arc<StoreHandle>, before: usize) -> Arc<RunHandle> {
         Arc::new(RunHandle {
             run,
             store,
             process: std::process::id(),
             watches: Mutex::default(),
             ended: AtomicBool::new(false),
+            before,
         })
     }
 
@@ -52,16 +63,21 @@ impl RunHandle {
         self.watches.lock().unwrap_or_else(PoisonError::into_inner).push(watch);
     }
 
+    /// Whether this process started the run and has not ended it.
+    pub(crate) fn is_open(&self) -> bool {
+        self.process == std::process::id() && !self.ended.load(Ordering::Acquire)
+    }
+
     /// Ends this process's part in the run. A second call does nothing, nor does a call in a forked child.
-    pub(crate) fn end(&self, failed: bool) -> Result<()> {
-        if self.process != std::process::id() || self.ended.load(Ordering::Acquire) {
+    pub(crate) fn end(&self, outcome: &Outcome) -> Result<()> {
+        if !self.is_open() {
             return Ok(());
         }
         self.stop_watches();
-        if failed {
-            self.run.fail()?
-        } else {
-            self.run.finish()?
+        match outcome {
+            Outcome::Finished => self.run.finish()?,
+            Outcome::Failed(None) => self.run.fail()?,
+            Outcome::Failed(Some(reason)) => self.run.fail_because(reason)?,
         }
         self.ended.store(true, Ordering::Release);
         Ok(())

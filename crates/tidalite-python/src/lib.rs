@@ -12,12 +12,16 @@
 
 mod append;
 mod arguments;
+mod edit_arguments;
 mod errors;
 mod exit;
 mod follow;
 mod handles;
+mod outcome;
+mod pickle;
 mod progress;
 mod records;
+mod reopen;
 mod run;
 mod run_arguments;
 mod select_arguments;
@@ -50,5 +54,8 @@ fn _tidalite(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(selection::escape, module)?)?;
     module.add_function(wrap_pyfunction!(names::exact, module)?)?;
     module.add_function(wrap_pyfunction!(names::glob, module)?)?;
+    module.add_function(wrap_pyfunction!(reopen::_reopen_store, module)?)?;
+    module.add_function(wrap_pyfunction!(reopen::_attach_run, module)?)?;
+    module.add_function(wrap_pyfunction!(reopen::_reselect, module)?)?;
     exit::register(module)
 }

@@ -1,15 +1,17 @@
 //! The engine's reports as the data classes of `tidalite.records`.
 
 use crate::arguments::params::{from_labels, from_params};
-use crate::arguments::time::from_us;
+use crate::arguments::time::{from_us, once};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyModule, PyTuple};
-use tidalite::{CompactStats, Explain, Finding, FlushStats, Report, RunInfo, Snapshot, Stats, ThinStats};
+use tidalite::{
+    CompactStats, Explain, Finding, FlushStats, Participant, Report, RunInfo, Snapshot, Stats, ThinStats,
+};
 
 fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
-    let module = MODULE.get_or_try_init(py, || py.import("tidalite.records").map(Bound::unbind))?;
+    let module = once(py, &MODULE, || py.import("tidalite.records").map(Bound::unbind))?;
     module.bind(py).getattr(name)
 }
 
@@ -18,11 +20,16 @@ fn build<'py>(class: &Bound<'py, PyAny>, fields: &Bound<'py, PyDict>) -> PyResul
 }
 
 pub(crate) fn runs<'py>(py: Python<'py>, runs: &[RunInfo]) -> PyResult<Bound<'py, PyAny>> {
-    let one = class(py, "RunInfo")?;
+    let (one, participant) = (class(py, "RunInfo")?, class(py, "Participant")?);
     let list = PyList::empty(py);
     for run in runs {
         let fields = PyDict::new(py);
+        let of_run = run.participants.iter().map(|p| participant_info(py, &participant, p));
         fields.set_item("id", &run.id)?;
+        fields.set_item("name", &run.name)?;
+        fields.set_item("notes", &run.notes)?;
+        fields.set_item("group", &run.group)?;
+        fields.set_item("reason", &run.reason)?;
         fields.set_item("status", run.status.as_str())?;
         fields.set_item("started", run.started_us.map(|t| from_us(py, t)).transpose()?)?;
         fields.set_item("ended", run.ended_us.map(|t| from_us(py, t)).transpose()?)?;
@@ -31,11 +38,29 @@ pub(crate) fn runs<'py>(py: Python<'py>, runs: &[RunInfo]) -> PyResult<Bound<'py
         fields.set_item("labels", from_labels(py, &run.labels)?)?;
         fields.set_item("parent", run.parent.as_ref().map(|p| &p.run))?;
         fields.set_item("parent_step", run.parent.as_ref().and_then(|p| p.step))?;
-        fields.set_item("participants", run.participants.len())?;
+        fields.set_item("participants", PyTuple::new(py, of_run.collect::<PyResult<Vec<_>>>()?)?)?;
         fields.set_item("rewinds", PyTuple::new(py, &run.rewinds)?)?;
         list.append(build(&one, &fields)?)?;
     }
     class(py, "Runs")?.call1((list,))
+}
+
+fn participant_info<'py>(
+    py: Python<'py>,
+    class: &Bound<'py, PyAny>,
+    of: &Participant,
+) -> PyResult<Bound<'py, PyAny>> {
+    let fields = PyDict::new(py);
+    fields.set_item("labels", from_labels(py, &of.labels)?)?;
+    fields.set_item("host", &of.host)?;
+    fields.set_item("pid", of.pid)?;
+    fields.set_item("started", from_us(py, of.started_us)?)?;
+    fields.set_item("ended", of.ended_us.map(|t| from_us(py, t)).transpose()?)?;
+    fields.set_item("status", of.status.as_str())?;
+    fields.set_item("reason", &of.reason)?;
+    fields.set_item("last_step", of.last_step)?;
+    fields.set_item("current", of.current)?;
+    build(class, &fields)
 }
 
 /// Keeps a snapshot, and so its files, from being collected.
@@ -67,6 +92,7 @@ pub(crate) fn stats<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, 
     fields.set_item("file_system", &stats.file_system)?;
     fields.set_item("network", stats.network)?;
     fields.set_item("free_bytes", stats.free_bytes)?;
+    fields.set_item("unreadable", PyTuple::new(py, &stats.unreadable)?)?;
     build(&class(py, "Stats")?, &fields)
 }
 

@@ -12,8 +12,10 @@ use crate::arguments::params;
 use crate::arguments::time::{duration, to_us};
 use crate::errors::{invalid, raise};
 use crate::handles::RunHandle;
+use crate::outcome::{self, Outcome};
+use crate::pickle::{Reduced, pickled_store, reduced};
 use crate::system::SystemWatch;
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyBaseException, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyMapping, PyString, PyTuple, PyType};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +25,9 @@ use tidalite::{MetricSet, RowAt};
 ///
 /// As a context manager it ends with the block: as failed if an exception leaves the block, else as finished. It may be used from
 /// many threads. After a fork the child logs to the same run through a writer of its own.
+///
+/// A copy is the same handle. A pickle holds the store, the id and the labels: another process logs to the same run with the same
+/// labels, but takes no part in it, so neither `finish` nor the end of that process ends the run.
 ///
 /// >>> with store.run("resnet-42", params={"lr": 3e-4}) as run:
 /// ...     for step in range(3):
@@ -56,15 +61,20 @@ impl Run {
 
     /// The layout of these keys, if it is kept; it becomes the most recent.
     fn known_layout(&self, keys: &[Bound<'_, PyString>]) -> Option<Arc<Layout>> {
-        let mut layouts = self.layouts.lock().unwrap_or_else(PoisonError::into_inner);
+        // Compared without the lock: reading a text may raise, and so run the collector, whose finalizers may log.
+        let kept = self.layouts.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let same = |a: &Py<PyString>, b: &Bound<'_, PyString>| {
             a.as_ptr() == b.as_ptr() || matches!((a.to_str(b.py()), b.to_str()), (Ok(a), Ok(b)) if a == b)
         };
-        let found = layouts
-            .iter()
-            .position(|l| l.keys.len() == keys.len() && l.keys.iter().zip(keys).all(|(a, b)| same(a, b)))?;
-        layouts[..=found].rotate_right(1);
-        Some(layouts[0].clone())
+        let fits =
+            |l: &&Arc<Layout>| l.keys.len() == keys.len() && l.keys.iter().zip(keys).all(|(a, b)| same(a, b));
+        let found = kept.iter().find(fits)?;
+        let mut layouts = self.layouts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = layouts.iter().position(|l| Arc::ptr_eq(l, found)) {
+            layouts[..=at].rotate_right(1);
+        }
+        drop(layouts);
+        Some(found.clone())
     }
 
     /// The most recent layout, if the dict has the same key objects in the same order and only plain floats; `row` receives the
@@ -100,8 +110,12 @@ impl Run {
             self.handle.run.columns(&names.iter().map(String::as_str).collect::<Vec<_>>()).map_err(raise)?;
         let layout = Arc::new(Layout { keys: keys.iter().map(|k| k.clone().unbind()).collect(), columns });
         let mut layouts = self.layouts.lock().unwrap_or_else(PoisonError::into_inner);
-        layouts.truncate(LAYOUTS_MAX - 1);
+        let kept = layouts.len().min(LAYOUTS_MAX - 1);
+        let dropped = layouts.split_off(kept);
         layouts.insert(0, layout.clone());
+        // Released first: the keys that go may be of a subclass of str with a finalizer, which may log.
+        drop(layouts);
+        drop(dropped);
         Ok(layout)
     }
 
@@ -117,6 +131,17 @@ impl Run {
 
     fn info(&self, py: Python<'_>) -> PyResult<tidalite::RunInfo> {
         py.detach(|| self.handle.store.store.snapshot()?.run(self.handle.run.id())).map_err(raise)
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        // A run that nobody ended ends with its last handle. The traces of an exception say how.
+        if Arc::strong_count(&self.handle) == 1 && self.handle.is_open() {
+            let outcome = Python::try_attach(|py| outcome::dropped(py, self.handle.before));
+            // `finish` reports errors; `drop` cannot.
+            let _ = self.handle.end(&outcome.unwrap_or(Outcome::Finished));
+        }
     }
 }
 
@@ -238,9 +263,15 @@ impl Run {
         py.detach(|| self.handle.run.set_tags([], tags)).map_err(raise)
     }
 
-    /// Continues from an earlier step, as after loading a checkpoint. All points that any process wrote to the run before this call,
-    /// at steps greater than `step`, are hidden from every answer. They are kept: `select(..., include_rewound=True)` includes them.
-    /// Default steps continue at `step` + 1.
+    /// Continues from an earlier step, as after loading a checkpoint. Hides points at steps greater than `step` from every answer:
+    /// those that this process has logged to the run so far, and those of processes that had ended or died when it started. What other
+    /// processes log that still take part is theirs to rewind, so all ranks of a job may call this after a restart, each when it is
+    /// ready. If this process has labels in the run, only series with these labels are rewound.
+    ///
+    /// Telemetry (metrics below `system/`) and points with default steps stay, since they count other steps. `metrics` names the metrics
+    /// to rewind, as text or a list, with patterns such as 'val/*'; use it where metrics count different steps, such as epochs and batches.
+    ///
+    /// Hidden points are kept: `select(..., include_rewound=True)` includes them. Default steps continue at `step` + 1.
     ///
     /// >>> run = store.run("a")
     /// >>> for step in range(10):
@@ -249,9 +280,29 @@ impl Run {
     /// >>> run.log({"loss": 0.5})
     /// >>> store.select("loss", runs="a").latest().to_numpy()["step"]
     /// array([5])
-    fn rewind(&self, py: Python<'_>, step: &Bound<'_, PyAny>) -> PyResult<()> {
+    #[pyo3(signature = (step, metrics=None))]
+    fn rewind(
+        &self,
+        py: Python<'_>,
+        step: &Bound<'_, PyAny>,
+        metrics: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
         let step = whole_step("rewind", step)?;
-        py.detach(|| self.handle.run.rewind(step)).map(|_| ()).map_err(raise)
+        let metrics = match metrics {
+            None => Vec::new(),
+            Some(given) => match params::texts("a metric", given)? {
+                // No metric is not all metrics.
+                none if none.is_empty() => {
+                    return Err(invalid(
+                        "rewind",
+                        "the list of metrics is empty",
+                        "name metrics, or leave it out for all",
+                    ));
+                }
+                metrics => metrics,
+            },
+        };
+        py.detach(|| self.handle.run.rewind_metrics(step, &metrics)).map(|_| ()).map_err(raise)
     }
 
     /// Samples this machine into the run every `interval` seconds: processor, memory, disk, network, and NVIDIA GPUs if there are any,
@@ -271,18 +322,37 @@ impl Run {
         Ok(SystemWatch::new(watch))
     }
 
-    /// Ends this process's part in the run; `status` is 'finished' or 'failed'. A second call does nothing.
-    #[pyo3(signature = (status="finished"))]
-    fn finish(&self, py: Python<'_>, status: &str) -> PyResult<()> {
-        let failed = match status {
-            "finished" => false,
-            "failed" => true,
-            other => {
+    /// Ends this process's part in the run; `status` is 'finished' or 'failed'. A second call does nothing. `reason` says why it failed:
+    /// text, or an exception.
+    #[pyo3(signature = (status="finished", reason=None))]
+    fn finish(&self, py: Python<'_>, status: &str, reason: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        let outcome = match (status, reason) {
+            ("finished", None) => Outcome::Finished,
+            ("finished", Some(_)) => {
+                return Err(invalid(
+                    "finish run",
+                    "a run that finished has no reason",
+                    "leave it out, or give 'failed'",
+                ));
+            }
+            ("failed", reason) => failed(py, reason)?,
+            (other, _) => {
                 let wrong = format!("the status {other:?} is unknown");
                 return Err(invalid("finish run", wrong, "give 'finished' or 'failed'"));
             }
         };
-        py.detach(|| self.handle.end(failed)).map_err(raise)
+        py.detach(|| self.handle.end(&outcome)).map_err(raise)
+    }
+
+    /// Ends this process's part in the run as failed. `reason` says why: text, or an exception. A second call does nothing.
+    ///
+    /// >>> store.run("a").fail("loss is NaN")
+    /// >>> store.runs()["a"].status, store.runs()["a"].reason
+    /// ('failed', 'loss is NaN')
+    #[pyo3(signature = (reason=None))]
+    fn fail(&self, py: Python<'_>, reason: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        let outcome = failed(py, reason)?;
+        py.detach(|| self.handle.end(&outcome)).map_err(raise)
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
@@ -297,15 +367,41 @@ impl Run {
         exc: Option<&Bound<'_, PyAny>>,
         traceback: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let _ = (exc, traceback);
-        let failed = exc_type.is_some();
-        let ended = py.detach(|| self.handle.end(failed));
+        let _ = traceback;
+        let outcome = Outcome::of_block(py, exc);
+        let ended = outcome.and_then(|outcome| py.detach(|| self.handle.end(&outcome)).map_err(raise));
         // The exception that left the block matters more than a failure to end the run.
-        if failed { Ok(()) } else { ended.map_err(raise) }
+        if exc_type.is_some() { Ok(()) } else { ended }
+    }
+
+    fn __copy__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __deepcopy__<'py>(slf: Bound<'py, Self>, memo: &Bound<'py, PyAny>) -> Bound<'py, Self> {
+        let _ = memo;
+        slf
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        let store = pickled_store(py, &self.handle.store)?;
+        reduced(py, "_attach_run", (store, self.id(), self.labels(py)?))
     }
 
     fn __repr__(&self) -> String {
         format!("<tidalite.Run {:?}>", self.handle.run.id())
+    }
+}
+
+/// A failure, with its reason as text or by an exception.
+fn failed(py: Python<'_>, reason: Option<&Bound<'_, PyAny>>) -> PyResult<Outcome> {
+    match reason {
+        Some(exc) if exc.is_instance_of::<PyBaseException>() => match Outcome::of_block(py, Some(exc))? {
+            Outcome::Finished => Ok(Outcome::Failed(Some(params::kind(exc)))),
+            outcome => Ok(outcome),
+        },
+        Some(text) => Ok(Outcome::Failed(Some(params::text("the reason", text)?))),
+        None => Ok(Outcome::Failed(None)),
     }
 }
 

@@ -5,7 +5,9 @@ use crate::arguments::params::{text, texts};
 use crate::arguments::time::to_us;
 use crate::errors::raise;
 use crate::run::Run;
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
+use pyo3::types::{PyInt, PyTuple};
 use tidalite::{Pattern, RunFilter, RunTargets};
 
 /// One run, or several of which any may match. A `Run` or `RunInfo` stands for its id.
@@ -51,6 +53,16 @@ pub(crate) fn run_id(what: &str, run: &Bound<'_, PyAny>) -> PyResult<String> {
         Ok(run) => Ok(run.get().id().to_owned()),
         Err(_) => text(what, run),
     }
+}
+
+/// The parent of a run, and the last step to take over from it.
+pub(crate) fn read_parent(parent: &Bound<'_, PyAny>) -> PyResult<(String, Option<i64>)> {
+    let id = |run: &Bound<'_, PyAny>| run_id("the parent's id", run);
+    let Ok(pair) = parent.cast::<PyTuple>() else { return Ok((id(parent)?, None)) };
+    if pair.len() != 2 || !pair.get_item(1)?.is_instance_of::<PyInt>() {
+        return Err(PyTypeError::new_err("parent: give a run or its id, or a pair of that and a step"));
+    }
+    Ok((id(&pair.get_item(0)?)?, Some(pair.get_item(1)?.extract()?)))
 }
 
 /// One filter of runs as text, or several that must all match.

@@ -5,6 +5,7 @@ use crate::arguments::ranges::{half_open, range};
 use crate::arguments::time::to_us;
 use crate::errors::raise;
 use crate::run_arguments::{run_filters, runs};
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use tidalite::{RunInfo, Selection};
 
@@ -21,7 +22,7 @@ pub(crate) struct SelectArguments<'a, 'py> {
     pub(crate) include_rewound: bool,
 }
 
-impl SelectArguments<'_, '_> {
+impl<'py> SelectArguments<'_, 'py> {
     /// What is selected of `all` points of a store or of a snapshot.
     pub(crate) fn select(&self, all: Selection) -> PyResult<Selection> {
         let mut select = all
@@ -51,6 +52,25 @@ impl SelectArguments<'_, '_> {
             select = select.values(lo, hi);
         }
         Ok(select)
+    }
+
+    /// The arguments that were given, by name.
+    pub(crate) fn given(&self, py: Python<'py>) -> PyResult<Vec<(&'static str, Bound<'py, PyAny>)>> {
+        let named = [
+            ("metrics", self.metrics),
+            ("runs", self.runs),
+            ("where", self.filters),
+            ("labels", self.labels),
+            ("steps", self.steps),
+            ("time", self.time),
+            ("values", self.values),
+        ];
+        let mut given: Vec<(&'static str, Bound<'py, PyAny>)> =
+            named.iter().filter_map(|(name, value)| Some((*name, (*value)?.clone()))).collect();
+        given.push(("repeats", self.repeats.into_bound_py_any(py)?));
+        given.push(("history", self.history.into_bound_py_any(py)?));
+        given.push(("include_rewound", self.include_rewound.into_bound_py_any(py)?));
+        Ok(given)
     }
 
     /// The arguments that were given, as Python writes them.

@@ -5,6 +5,7 @@ use crate::arguments::params::{text, texts};
 use crate::arguments::ranges::{half_open, range};
 use crate::errors::{invalid, raise};
 use crate::follow::Follow;
+use crate::pickle::{Recipe, Reduced};
 use crate::select_arguments::SelectArguments;
 use crate::table::{AnswerTable, OverXKind, RowSource, TableKind};
 use pyo3::exceptions::PyTypeError;
@@ -31,17 +32,24 @@ pub struct Selection {
     select: EngineSelection,
     /// The arguments, for `repr`.
     shown: String,
+    /// How it was made, for pickles; `None` if it cannot be pickled.
+    recipe: Option<Recipe>,
 }
 
 impl Selection {
-    pub(crate) fn new(all: EngineSelection, arguments: &SelectArguments<'_, '_>) -> PyResult<Selection> {
-        Ok(Selection { select: arguments.select(all)?, shown: arguments.shown() })
+    /// `recipe` is how to make it again, if it can be pickled.
+    pub(crate) fn new(
+        all: EngineSelection,
+        arguments: &SelectArguments<'_, '_>,
+        recipe: Option<Recipe>,
+    ) -> PyResult<Selection> {
+        Ok(Selection { select: arguments.select(all)?, shown: arguments.shown(), recipe })
     }
 
     /// A selection that a method derived from this one; `shown` is added to the repr.
-    fn derived(&self, select: EngineSelection, shown: &str) -> Selection {
+    fn derived(&self, select: EngineSelection, shown: &str, recipe: Option<Recipe>) -> Selection {
         let shown = if self.shown.is_empty() { shown.into() } else { format!("{}, {shown}", self.shown) };
-        Selection { select, shown }
+        Selection { select, shown, recipe }
     }
 
     fn table(&self, kind: TableKind) -> AnswerTable {
@@ -91,12 +99,17 @@ impl Selection {
         sign: &str,
         value: f64,
         steps: Option<&Bound<'_, PyAny>>,
+        py: Python<'_>,
     ) -> PyResult<Selection> {
+        let keywords = PyDict::new(py);
+        keywords.set_item("steps", steps)?;
+        let given = (aggregate, sign, value).into_pyobject(py)?;
+        let recipe = self.recipe.as_ref().map(|r| r.then("having", &given, &keywords)).transpose()?;
         let of = Aggregate::from_str(aggregate).map_err(raise)?;
         let compare = Compare::from_str(sign).map_err(raise)?;
         let steps = steps.map_or(Ok((None, None)), |s| range("steps", s, |v| v.extract::<i64>()))?;
         let select = self.select.clone().having(of, compare, value, half_open(steps));
-        Ok(self.derived(select, &format!("having {of} {sign} {value}")))
+        Ok(self.derived(select, &format!("having {of} {sign} {value}"), recipe))
     }
 
     /// Transforms each series, from all its points. Several words, or several calls, apply one after the other. Ranges of steps,
@@ -114,6 +127,8 @@ impl Selection {
     /// array([0. , 0.5, 0.5, 0.5, 0.5, 0.5])
     #[pyo3(signature = (*words))]
     fn transform(&self, words: &Bound<'_, PyTuple>) -> PyResult<Selection> {
+        let keywords = PyDict::new(words.py());
+        let recipe = self.recipe.as_ref().map(|r| r.then("transform", words, &keywords)).transpose()?;
         let words = texts("a transform", words)?;
         if words.is_empty() {
             return Err(invalid("transform", "no word was given", "give at least one, such as 'ema:0.9'"));
@@ -122,7 +137,7 @@ impl Selection {
         for word in &words {
             select = select.transform(Transform::from_str(word).map_err(raise)?);
         }
-        Ok(self.derived(select, &format!("transform {}", words.join(", "))))
+        Ok(self.derived(select, &format!("transform {}", words.join(", ")), recipe))
     }
 
     /// The points, in the columns run, metric, labels, step, time, value, ordered by run, metric, labels and step.
@@ -326,6 +341,25 @@ impl Selection {
 
     fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
         self.all_points().__arrow_c_schema__(py)
+    }
+
+    fn __copy__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __deepcopy__<'py>(slf: Bound<'py, Self>, memo: &Bound<'py, PyAny>) -> Bound<'py, Self> {
+        let _ = memo;
+        slf
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        let recipe = self.recipe.as_ref().ok_or_else(|| {
+            PyTypeError::new_err(
+                "this selection cannot be pickled: it is of a snapshot, which no other process has, or an argument of it cannot \
+                 be copied; pickle a selection of the store, made with lists",
+            )
+        })?;
+        recipe.reduced(py)
     }
 
     fn __repr__(&self) -> String {

@@ -6,18 +6,27 @@ use crate::select_arguments::{SelectArguments, matching_runs};
 use crate::selection::Selection;
 use pyo3::prelude::*;
 use std::collections::BTreeMap;
+use tidalite::Snapshot;
 
 /// A store at one moment. Made by `Store.snapshot`.
 ///
 /// Its methods are those of `Store`, and all see the same rows. It may be used from many threads, and after the store is closed.
 #[pyclass(frozen, name = "Snapshot", module = "tidalite")]
 pub struct StoreSnapshot {
-    snapshot: tidalite::Snapshot,
+    snapshot: Snapshot,
 }
 
 impl StoreSnapshot {
     pub(crate) fn take(py: Python<'_>, store: &tidalite::Store) -> PyResult<StoreSnapshot> {
         Ok(StoreSnapshot { snapshot: py.detach(|| store.snapshot()).map_err(raise)? })
+    }
+
+    /// The snapshot, on request without the parts that cannot be read.
+    fn readable(&self, skip_unreadable: bool) -> Snapshot {
+        match skip_unreadable {
+            true => self.snapshot.without_unreadable_parts(),
+            false => self.snapshot.clone(),
+        }
     }
 }
 
@@ -70,7 +79,8 @@ impl StoreSnapshot {
             history,
             include_rewound,
         };
-        Selection::new(self.snapshot.select(), &arguments)
+        // Another process has no such snapshot.
+        Selection::new(self.snapshot.select(), &arguments, None)
     }
 
     /// The runs, as `Store.runs` returns them.
@@ -80,19 +90,32 @@ impl StoreSnapshot {
         records::runs(py, &runs)
     }
 
-    /// The names of all metrics, sorted.
-    pub(crate) fn metrics(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        py.detach(|| self.snapshot.metrics()).map_err(raise)
+    /// The names of all metrics, as `Store.metrics` returns them.
+    #[pyo3(signature = (*, skip_unreadable=false))]
+    pub(crate) fn metrics(&self, py: Python<'_>, skip_unreadable: bool) -> PyResult<Vec<String>> {
+        py.detach(|| self.readable(skip_unreadable).metrics()).map_err(raise)
     }
 
     /// The bytes of each run's points in the parts, as `Store.bytes_by_run` counts them.
-    pub(crate) fn bytes_by_run(&self, py: Python<'_>) -> BTreeMap<String, u64> {
-        py.detach(|| self.snapshot.bytes_by_run().into_iter().collect())
+    #[pyo3(signature = (*, skip_unreadable=false))]
+    pub(crate) fn bytes_by_run(
+        &self,
+        py: Python<'_>,
+        skip_unreadable: bool,
+    ) -> PyResult<BTreeMap<String, u64>> {
+        let sizes = py.detach(|| self.readable(skip_unreadable).bytes_by_run()).map_err(raise)?;
+        Ok(sizes.into_iter().collect())
     }
 
     /// The bytes of each metric's points in the parts, as `Store.bytes_by_run` counts them.
-    pub(crate) fn bytes_by_metric(&self, py: Python<'_>) -> BTreeMap<String, u64> {
-        py.detach(|| self.snapshot.bytes_by_metric().into_iter().collect())
+    #[pyo3(signature = (*, skip_unreadable=false))]
+    pub(crate) fn bytes_by_metric(
+        &self,
+        py: Python<'_>,
+        skip_unreadable: bool,
+    ) -> PyResult<BTreeMap<String, u64>> {
+        let sizes = py.detach(|| self.readable(skip_unreadable).bytes_by_metric()).map_err(raise)?;
+        Ok(sizes.into_iter().collect())
     }
 
     /// The paths of the Parquet files with the flushed points, as `Store.parquet_files` returns them.

@@ -1,25 +1,28 @@
 //! The function `open` and the Python class `Store`.
 
 use crate::append;
+use crate::arguments::opening::{OpenArguments, read_durability};
 use crate::arguments::params;
-use crate::arguments::time::duration;
+use crate::arguments::time::to_us;
+use crate::edit_arguments::edited;
 use crate::errors::{invalid, raise};
 use crate::exit;
 use crate::handles::{RunHandle, StoreHandle};
+use crate::outcome::{self, Outcome};
+use crate::pickle::{Recipe, Reduced, pickled_store, reduced};
 use crate::progress::with_progress;
 use crate::records;
 use crate::run::Run;
-use crate::run_arguments::{read_targets, run_id};
+use crate::run_arguments::{read_parent, read_targets, run_id};
 use crate::select_arguments::{SelectArguments, matching_runs};
 use crate::selection::Selection;
 use crate::snapshot::StoreSnapshot;
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyInt, PyString, PyTuple, PyType};
+use pyo3::types::{PyDict, PyType};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use tidalite::{Durability, ErrorKind, Options, Thin};
+use tidalite::{Durability, ErrorKind, Exist, Thin};
 
 /// Opens the store in the folder `path`; mode 'rw' makes it if it is absent.
 ///
@@ -68,55 +71,39 @@ pub fn open(
             ));
         }
     };
-    let mut options = Options::new().read_only(read_only).durability(durability).background(background);
-    if let Some(bytes) = memory_bytes {
-        options = options.memory_bytes(bytes);
-    }
-    if let Some(threads) = threads {
-        options = options.threads(threads);
-    }
-    if let Some(bytes) = flush_bytes {
-        options = options.flush_bytes(bytes);
-    }
-    let store = py.detach(|| options.open(&path)).map_err(raise)?;
-    let handle = StoreHandle::new(store);
+    let arguments = OpenArguments { read_only, durability, memory_bytes, threads, background, flush_bytes };
+    let store = py.detach(|| arguments.options().open(&path)).map_err(raise)?;
+    let handle = StoreHandle::new(store, arguments);
     exit::add_store(&handle);
-    Ok(Store { handle, runs: Mutex::default(), waits: durability == Durability::Row })
-}
-
-fn read_durability(value: &Bound<'_, PyAny>) -> PyResult<Durability> {
-    let Ok(word) = value.cast::<PyString>() else {
-        return Ok(Durability::Interval(duration("durability", value)?));
-    };
-    match word.to_str()? {
-        "process" => Ok(Durability::Process),
-        "row" => Ok(Durability::Row),
-        other => Err(invalid(
-            "open store",
-            format!("durability {other:?} is unknown"),
-            "give 'process', 'row', or a number of seconds between syncs",
-        )),
-    }
+    Ok(Store::of(handle))
 }
 
 /// An open store: a folder of logs and Parquet files. Made by `tidalite.open`.
 ///
 /// As a context manager it ends its runs and closes when the block ends. It may be used from many threads, and after a fork.
+///
+/// A copy is the same open store. A pickle holds path, id and the arguments of `open`: another process opens the store once for all
+/// pickles and keeps it open until it ends. Unpickling raises NotFound if another store is at the path by then.
 #[pyclass(frozen, module = "tidalite")]
 pub struct Store {
     handle: Arc<StoreHandle>,
     runs: Mutex<Vec<Weak<RunHandle>>>,
-    /// Whether logging a row waits for the disk.
-    waits: bool,
 }
 
 impl Store {
-    fn close_as(&self, py: Python<'_>, failed: bool) -> PyResult<()> {
+    pub(crate) fn of(handle: Arc<StoreHandle>) -> Store {
+        Store { handle, runs: Mutex::default() }
+    }
+
+    fn close_as(&self, py: Python<'_>, outcome: &Outcome) -> PyResult<()> {
         let runs = std::mem::take(&mut *self.runs.lock().unwrap_or_else(PoisonError::into_inner));
+        if *outcome == Outcome::Finished && runs.iter().filter_map(Weak::upgrade).any(|r| r.is_open()) {
+            outcome::fail_kept(py);
+        }
         py.detach(|| {
             let mut ended = Ok(());
             for run in runs.iter().filter_map(Weak::upgrade) {
-                ended = ended.and(run.end(failed));
+                ended = ended.and(run.end(outcome));
             }
             match self.handle.store.close() {
                 // The store is already closed.
@@ -145,27 +132,39 @@ impl Store {
     /// Begins a run, or joins an existing one.
     ///
     /// - `id`: any text. Generated ids sort by the time at which they were made.
+    /// - `exist`: 'any', 'new' (raises Invalid if there is such a run) or 'must' (raises NotFound if there is none).
     /// - `params`: a dict of plain values; `tags`: a list of texts.
     /// - `labels`: such as {'rank': 3}, added to every point that this process logs to the run.
     /// - `parent`: the run (or its id) that this one is forked from, or a pair of it and the last step to take over.
+    /// - `name`: shown for the run; `notes`: free text; `group`: of runs that belong together.
+    /// - `started`: when it started, for a run that is replayed; by default now.
     ///
     /// >>> run = store.run("resnet-42", params={"lr": 3e-4}, tags=["baseline"], labels={"rank": 0})
     /// >>> run.id, run.labels, run.status
     /// ('resnet-42', {'rank': '0'}, 'running')
-    #[pyo3(signature = (id=None, *, params=None, tags=None, labels=None, parent=None))]
+    #[pyo3(
+        signature = (id=None, *, exist="any", params=None, tags=None, labels=None, parent=None, name=None, notes=None, group=None, started=None)
+    )]
+    #[allow(clippy::too_many_arguments)] // they are keywords
     fn run(
         &self,
         py: Python<'_>,
         id: Option<&Bound<'_, PyAny>>,
+        exist: &str,
         params: Option<&Bound<'_, PyAny>>,
         tags: Option<&Bound<'_, PyAny>>,
         labels: Option<&Bound<'_, PyAny>>,
         parent: Option<&Bound<'_, PyAny>>,
+        name: Option<&Bound<'_, PyAny>>,
+        notes: Option<&Bound<'_, PyAny>>,
+        group: Option<&Bound<'_, PyAny>>,
+        started: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Run> {
         let mut builder = match id {
             Some(id) => self.handle.store.run(params::text("a run's id", id)?),
             None => self.handle.store.new_run(),
         };
+        builder = builder.exist(exist.parse::<Exist>().map_err(raise)?);
         if let Some(given) = params {
             builder = builder.params(params::params(given)?);
         }
@@ -179,13 +178,59 @@ impl Store {
             let (run, step) = read_parent(parent)?;
             builder = builder.parent(run, step);
         }
+        if let Some(name) = name {
+            builder = builder.name(params::text("the name", name)?);
+        }
+        if let Some(notes) = notes {
+            builder = builder.notes(params::text("notes", notes)?);
+        }
+        if let Some(group) = group {
+            builder = builder.group(params::text("the group", group)?);
+        }
+        if let Some(started) = started {
+            builder = builder.started_us(to_us(started)?);
+        }
+        let before = outcome::started(py)?;
         let run = py.detach(|| builder.start()).map_err(raise)?;
-        let handle = RunHandle::new(run, self.handle.clone());
+        let handle = RunHandle::new(run, self.handle.clone(), before);
         exit::add_run(&handle);
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         runs.retain(|r| r.strong_count() > 0);
         runs.push(Arc::downgrade(&handle));
-        Ok(Run::new(handle, self.waits))
+        Ok(Run::new(handle, self.handle.arguments.waits()))
+    }
+
+    /// Edits a run, given as a `Run` or by its id, without taking part in it: its status and its end do not move, and other processes
+    /// may write to it meanwhile. Of two edits the later one wins. Raises NotFound if there is no such run.
+    ///
+    /// - `params`: a dict of params to set; `remove_params`: names of params to remove.
+    /// - `add_tags`, `remove_tags`: lists of texts.
+    /// - `name`, `notes`, `group`: texts, as of `run`; None removes one.
+    /// - `status`: 'running', 'finished', 'failed' or 'lost'. It holds until a process takes part in the run again. With None it follows
+    ///   from the processes again.
+    /// - `started`, `ended`: times. With None they follow from the processes again.
+    ///
+    /// >>> with store.run("a", params={"lr": 0.1}) as run:
+    /// ...     run.log({"loss": 0.5})
+    /// >>> store.edit("a", params={"note": "warm start"}, add_tags=["star"], name="baseline")
+    /// >>> run = store.runs()["a"]
+    /// >>> run.name, run.params, run.tags, run.status
+    /// ('baseline', {'lr': 0.1, 'note': 'warm start'}, ('star',), 'finished')
+    #[pyo3(
+        signature = (id, **fields),
+        text_signature = "($self, id, *, params=..., remove_params=..., add_tags=..., remove_tags=..., name=..., notes=..., group=..., status=..., started=..., ended=...)"
+    )]
+    fn edit(
+        &self,
+        py: Python<'_>,
+        id: &Bound<'_, PyAny>,
+        fields: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        let mut editor = self.handle.store.edit(run_id("a run's id", id)?);
+        if let Some(fields) = fields {
+            editor = edited(editor, fields)?;
+        }
+        py.detach(|| editor.apply()).map(|_| ()).map_err(raise)
     }
 
     /// Appends points from any Arrow data (pyarrow, Polars, pandas 3, a DuckDB result; whole or as a stream), or from a dict of
@@ -234,6 +279,7 @@ impl Store {
     #[allow(clippy::too_many_arguments)] // they are keywords
     fn select(
         &self,
+        py: Python<'_>,
         metrics: Option<&Bound<'_, PyAny>>,
         runs: Option<&Bound<'_, PyAny>>,
         r#where: Option<&Bound<'_, PyAny>>,
@@ -257,7 +303,8 @@ impl Store {
             history,
             include_rewound,
         };
-        Selection::new(self.handle.store.select(), &arguments)
+        let recipe = Recipe::new(py, &self.handle, &arguments.given(py)?)?;
+        Selection::new(self.handle.store.select(), &arguments, recipe)
     }
 
     /// The store as it is now, to read from several times: `runs()` and every `select()` of a snapshot see the same rows,
@@ -336,19 +383,23 @@ impl Store {
     }
 
     /// The bytes of each run's points in the parts. They are exact where a page holds one series, otherwise shared by row count.
-    /// Points still in logs are not counted.
-    fn bytes_by_run(&self, py: Python<'_>) -> PyResult<BTreeMap<String, u64>> {
-        Ok(self.snapshot(py)?.bytes_by_run(py))
+    /// Points still in logs are not counted. Raises Corrupt for a part that cannot be read; with `skip_unreadable` the part is left
+    /// out, and `recovery()` and `verify()` name it.
+    #[pyo3(signature = (*, skip_unreadable=false))]
+    fn bytes_by_run(&self, py: Python<'_>, skip_unreadable: bool) -> PyResult<BTreeMap<String, u64>> {
+        self.snapshot(py)?.bytes_by_run(py, skip_unreadable)
     }
 
     /// The bytes of each metric's points in the parts, counted as in `bytes_by_run`.
-    fn bytes_by_metric(&self, py: Python<'_>) -> PyResult<BTreeMap<String, u64>> {
-        Ok(self.snapshot(py)?.bytes_by_metric(py))
+    #[pyo3(signature = (*, skip_unreadable=false))]
+    fn bytes_by_metric(&self, py: Python<'_>, skip_unreadable: bool) -> PyResult<BTreeMap<String, u64>> {
+        self.snapshot(py)?.bytes_by_metric(py, skip_unreadable)
     }
 
-    /// The names of all metrics, sorted.
-    fn metrics(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        self.snapshot(py)?.metrics(py)
+    /// The names of all metrics, sorted. Raises Corrupt for a part that cannot be read; `skip_unreadable` leaves it out.
+    #[pyo3(signature = (*, skip_unreadable=false))]
+    fn metrics(&self, py: Python<'_>, skip_unreadable: bool) -> PyResult<Vec<String>> {
+        self.snapshot(py)?.metrics(py, skip_unreadable)
     }
 
     /// The paths of the Parquet files with the store's flushed points, as one consistent set, for other programs. The files are kept as
@@ -357,7 +408,7 @@ impl Store {
         self.snapshot(py)?.parquet_files(py)
     }
 
-    /// Counts and sizes of the store.
+    /// Counts and sizes of the store. Parts that cannot be read do not fail it; `unreadable` names them.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.snapshot(py)?.stats(py)
     }
@@ -453,7 +504,7 @@ impl Store {
     /// Finishes the runs begun through this object, stops the store's threads and releases its locks. Later calls raise Invalid, except
     /// `close` itself.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        self.close_as(py, false)
+        self.close_as(py, &Outcome::Finished)
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
@@ -468,22 +519,26 @@ impl Store {
         exc: Option<&Bound<'_, PyAny>>,
         traceback: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let _ = (exc, traceback);
-        let closed = self.close_as(py, exc_type.is_some());
+        let _ = traceback;
+        let closed = Outcome::of_block(py, exc).and_then(|outcome| self.close_as(py, &outcome));
         // The exception that left the block matters more than a failure to close the store.
         if exc_type.is_some() { Ok(()) } else { closed }
+    }
+
+    fn __copy__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __deepcopy__<'py>(slf: Bound<'py, Self>, memo: &Bound<'py, PyAny>) -> Bound<'py, Self> {
+        let _ = memo;
+        slf
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        reduced(py, "_reopen_store", (pickled_store(py, &self.handle)?,))
     }
 
     fn __repr__(&self) -> String {
         format!("<tidalite.Store {:?}>", self.handle.store.path())
     }
-}
-
-fn read_parent(parent: &Bound<'_, PyAny>) -> PyResult<(String, Option<i64>)> {
-    let id = |run: &Bound<'_, PyAny>| run_id("the parent's id", run);
-    let Ok(pair) = parent.cast::<PyTuple>() else { return Ok((id(parent)?, None)) };
-    if pair.len() != 2 || !pair.get_item(1)?.is_instance_of::<PyInt>() {
-        return Err(PyTypeError::new_err("parent: give a run or its id, or a pair of that and a step"));
-    }
-    Ok((id(&pair.get_item(0)?)?, Some(pair.get_item(1)?.extract()?)))
 }

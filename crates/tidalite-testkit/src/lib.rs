@@ -14,6 +14,7 @@ mod crash;
 mod draw;
 mod exact;
 mod fault;
+mod follow_order;
 mod machine;
 mod ops;
 mod oracle;

@@ -6,6 +6,7 @@
 use crate::check::{self, CheckResult};
 use crate::draw::{draw_batch, draw_params, draw_tags};
 use crate::fault::MachineFault;
+use crate::follow_order;
 use crate::ops::{METRICS, Op, RUNS, labels_of, number_of, time_of, value_bits};
 use crate::oracle::{ExpectedPoints, Oracle, UnitContent, WrittenPoint};
 use crate::question::Question;
@@ -173,6 +174,7 @@ impl StoreMachine {
     pub fn finish(&mut self) -> CheckResult {
         self.poll().map_err(|f| f.text())?;
         self.followed_each_once()?;
+        follow_order::in_write_order(&self.followed, &self.oracle)?;
         self.recheck()?;
         for at in 0..self.stores.len() {
             let store = self.store(at).map_err(|e| check::unexpected(&e))?.clone();

@@ -499,12 +499,8 @@ mod tests {
         oracle.accept(Seq::new(1, 2), points("r", &[(5, 5.0)]));
         assert_eq!(values(&oracle, &Question::all(Repeats::Last)), [1.0, 4.0, 5.0, 3.0]);
         assert_eq!(values(&oracle, &Question::all(Repeats::First)), [1.0, 2.0, 4.0, 3.0]);
-        let change = RunChange::Rewind {
-            step: 0,
-            before: oracle.now(),
-            labels: Labels::none(),
-            metrics: Vec::new(),
-        };
+        let change =
+            RunChange::Rewind { step: 0, before: oracle.now(), labels: Labels::none(), metrics: Vec::new() };
         oracle.accept(Seq::new(1, 3), UnitContent::Change { run: "r".into(), change });
         let seen = Question { hidden: false, ..Question::all(Repeats::All) };
         assert_eq!(values(&oracle, &seen), [1.0, 4.0]);

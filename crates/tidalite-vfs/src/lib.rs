@@ -18,6 +18,7 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests prepare files and damage them"))]
 
+mod access;
 mod fork;
 mod mapped;
 mod places;

@@ -5,16 +5,15 @@
 //! is found or created below it. Calls interrupted by a signal are repeated.
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, Stat};
 use rustix::io::{Errno, retry_on_intr};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The mode of new files and folders, before the process's umask.
-const FILE_MODE: Mode = Mode::from_raw_mode(0o666);
-const FOLDER_MODE: Mode = Mode::from_raw_mode(0o777);
+/// The mode of a new folder that belongs to no store yet, before the process's umask.
+pub(crate) const FOLDER_MODE: Mode = Mode::from_raw_mode(0o777);
 
 /// A folder held open, and the path with which it was opened.
 #[derive(Debug)]
@@ -49,14 +48,34 @@ impl Places {
     }
 
     pub(crate) fn open(&self, path: &Path, flags: OFlags) -> io::Result<File> {
+        self.open_as(path, flags, Mode::empty())
+    }
+
+    /// Creates a file, open for reading and writing, with the mode that the process's umask leaves.
+    pub(crate) fn create_file(&self, path: &Path, mode: Mode) -> io::Result<File> {
+        self.open_as(path, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL, mode)
+    }
+
+    fn open_as(&self, path: &Path, flags: OFlags, mode: Mode) -> io::Result<File> {
         let (folder, path) = self.from(path);
-        let open = || rustix::fs::openat(folder, path, flags | OFlags::CLOEXEC, FILE_MODE);
+        let open = || rustix::fs::openat(folder, path, flags | OFlags::CLOEXEC, mode);
         Ok(retry_on_intr(open)?.into())
     }
 
-    pub(crate) fn make_folder(&self, path: &Path) -> io::Result<()> {
+    pub(crate) fn make_folder(&self, path: &Path, mode: Mode) -> io::Result<()> {
         let (folder, path) = self.from(path);
-        Ok(retry_on_intr(|| rustix::fs::mkdirat(folder, path, FOLDER_MODE))?)
+        Ok(retry_on_intr(|| rustix::fs::mkdirat(folder, path, mode))?)
+    }
+
+    pub(crate) fn set_group(&self, path: &Path, group: Gid) -> io::Result<()> {
+        let (folder, path) = self.from(path);
+        let set = || rustix::fs::chownat(folder, path, None, Some(group), AtFlags::empty());
+        Ok(retry_on_intr(set)?)
+    }
+
+    pub(crate) fn set_mode(&self, path: &Path, mode: Mode) -> io::Result<()> {
+        let (folder, path) = self.from(path);
+        Ok(retry_on_intr(|| rustix::fs::chmodat(folder, path, mode, AtFlags::empty()))?)
     }
 
     pub(crate) fn stat(&self, path: &Path) -> io::Result<Stat> {

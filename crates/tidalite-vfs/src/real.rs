@@ -13,8 +13,9 @@
     reason = "this is the file system, the clock and the random numbers that others go through"
 )]
 
+use crate::access;
 use crate::mapped::MappedSegment;
-use crate::places::{Places, is_absent, is_folder};
+use crate::places::{FOLDER_MODE, Places, is_absent, is_folder};
 use crate::positioned::PositionedSegment;
 use crate::statfs;
 use crate::vfs::{FileSystem, Lock, LockMode, ReadFile, SegmentFile, Stat, Vfs, WriteFile};
@@ -24,11 +25,11 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tidalite_model::{Error, ErrorKind, Result};
-use uuid::Uuid;
+use uuid::{ContextV7, Timestamp, Uuid};
 
 /// Size of the pieces in which zeros are written where one call cannot allocate blocks.
 const ZEROS_BYTES: usize = 64 * 1024;
@@ -58,30 +59,19 @@ impl RealVfs {
     }
 
     fn create_new(&self, path: &Path, doing: &str) -> Result<File> {
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
-        self.places.open(path, flags).map_err(|e| {
+        access::create_file(&self.places, path).map_err(|e| {
             if e.kind() == io::ErrorKind::AlreadyExists {
                 return Error::new(ErrorKind::Busy, doing, "the name is taken", "use another name").at(path);
             }
             Error::io(doing, path, e)
-        })
-    }
-}
-
-impl Vfs for RealVfs {
-    fn absolute(&self, path: &Path) -> Result<PathBuf> {
-        std::path::absolute(path).map_err(|e| Error::io("complete path", path, e))
+        })?
     }
 
-    fn hold(&self, folder: &Path) -> Result<Arc<dyn Vfs>> {
-        let places = self.places.hold(folder).map_err(|e| Error::io("open folder", folder, e))?;
-        Ok(Arc::new(RealVfs { places, ..*self }))
-    }
-
-    fn create_dir(&self, path: &Path) -> Result<bool> {
+    /// Creates a folder by `create`, unless one is there.
+    fn create_dir_by(&self, path: &Path, create: impl Fn(&Path) -> io::Result<Result<()>>) -> Result<bool> {
         for _ in 0..CREATE_ATTEMPTS {
-            match self.places.make_folder(path) {
-                Ok(()) => return Ok(true),
+            match create(path) {
+                Ok(created) => return created.map(|()| true),
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => match self.places.stat(path) {
                     Ok(there) if is_folder(&there) => return Ok(false),
                     // It was removed in between.
@@ -100,6 +90,25 @@ impl Vfs for RealVfs {
         }
         let wrong = "other processes keep creating and removing it";
         Err(Error::new(ErrorKind::Busy, "create folder", wrong, "try again").at(path))
+    }
+}
+
+impl Vfs for RealVfs {
+    fn absolute(&self, path: &Path) -> Result<PathBuf> {
+        std::path::absolute(path).map_err(|e| Error::io("complete path", path, e))
+    }
+
+    fn hold(&self, folder: &Path) -> Result<Arc<dyn Vfs>> {
+        let places = self.places.hold(folder).map_err(|e| Error::io("open folder", folder, e))?;
+        Ok(Arc::new(RealVfs { places, ..*self }))
+    }
+
+    fn create_dir(&self, path: &Path) -> Result<bool> {
+        self.create_dir_by(path, |path| access::create_folder(&self.places, path))
+    }
+
+    fn create_top_dir(&self, path: &Path) -> Result<bool> {
+        self.create_dir_by(path, |path| self.places.make_folder(path, FOLDER_MODE).map(Ok))
     }
 
     fn read_dir(&self, path: &Path) -> Result<Vec<String>> {
@@ -196,10 +205,19 @@ impl Vfs for RealVfs {
     fn lock(&self, path: &Path, mode: LockMode) -> Result<Option<Box<dyn Lock>>> {
         let flags = match mode {
             LockMode::Shared => OFlags::RDONLY,
-            LockMode::Exclusive => OFlags::RDWR | OFlags::CREATE,
+            LockMode::Exclusive => OFlags::RDWR,
         };
         for _ in 0..LOCK_TRIES {
-            let file = self.places.open(path, flags).map_err(|e| Error::io("open lock file", path, e))?;
+            let file = match self.places.open(path, flags) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound && mode == LockMode::Exclusive => {
+                    match access::create_file(&self.places, path) {
+                        // Another process created it in between.
+                        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
+                        created => created.map_err(|e| Error::io("create lock file", path, e))??,
+                    }
+                }
+                opened => opened.map_err(|e| Error::io("open lock file", path, e))?,
+            };
             let locked = Locked::new();
             if !locked.acquire(&file, path, mode)? {
                 return Ok(None);
@@ -232,8 +250,19 @@ impl Vfs for RealVfs {
     }
 
     fn uuid(&self) -> Uuid {
-        Uuid::now_v7()
+        uuid_at(self.now_us())
     }
+}
+
+/// A new identifier. A UUID of version 7 begins with the time since 1970, so earlier times count as 1970.
+/// (`Uuid::now_v7` panics there.) The identifiers of a process ascend, also while the clock stands still.
+fn uuid_at(now_us: i64) -> Uuid {
+    static CONTEXT: Mutex<ContextV7> = Mutex::new(ContextV7::new());
+    let now_us = now_us.max(0).unsigned_abs();
+    let (seconds, nanos) = (now_us / 1_000_000, (now_us % 1_000_000) * 1000);
+    let nanos = u32::try_from(nanos).unwrap_or(0);
+    let context = CONTEXT.lock().unwrap_or_else(PoisonError::into_inner);
+    Uuid::new_v7(Timestamp::from_unix(&*context, seconds, nanos))
 }
 
 /// Fills a new file with `bytes` zeros and allocates disk space for each.
@@ -421,5 +450,18 @@ impl WriteFile for RealWriteFile {
 
     fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::uuid_at;
+
+    #[test]
+    fn identifiers_of_a_clock_before_1970_are_made_and_ascend() {
+        for now_us in [i64::MIN, -86_400_000_000, -1, 0, 1] {
+            let ids: Vec<_> = (0..100).map(|_| uuid_at(now_us)).collect();
+            assert!(ids.is_sorted_by(|a, b| a < b) && ids[0].get_version_num() == 7, "{now_us}");
+        }
     }
 }

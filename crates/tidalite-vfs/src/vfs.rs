@@ -19,8 +19,15 @@ pub trait Vfs: Debug + Send + Sync + 'static {
     /// moved or another folder takes its name. Once it is deleted, nothing is found or created there: kind `NotFound`.
     fn hold(&self, folder: &Path) -> Result<Arc<dyn Vfs>>;
 
-    /// Creates one folder, whose parent must exist. `false` if the folder already exists. Does not sync the parent.
+    /// Creates one folder, whose parent must exist. `false` if the folder already exists. Does not sync the parent. The
+    /// folder takes the mode and group of its parent, whatever the process's umask.
     fn create_dir(&self, path: &Path) -> Result<bool>;
+
+    /// As [`create_dir`](Self::create_dir), for a folder that begins a store, or is above one: the process's umask decides
+    /// on its mode.
+    fn create_top_dir(&self, path: &Path) -> Result<bool> {
+        self.create_dir(path)
+    }
 
     /// The names in a folder, ascending. Names that are not UTF-8 are skipped.
     fn read_dir(&self, path: &Path) -> Result<Vec<String>>;
@@ -31,7 +38,8 @@ pub trait Vfs: Debug + Send + Sync + 'static {
     /// Opens a file for reading. Kind `NotFound` if it does not exist.
     fn open(&self, path: &Path) -> Result<Arc<dyn ReadFile>>;
 
-    /// Creates a new, empty file. Kind `Busy` if the name is taken.
+    /// Creates a new, empty file. Kind `Busy` if the name is taken. Like a segment and a lock file, it takes the mode and
+    /// group of its folder, without the right to execute.
     fn create(&self, path: &Path) -> Result<Box<dyn WriteFile>>;
 
     /// Creates a new file of exactly `bytes` zeros, a multiple of 8. Its disk space is allocated now, so that later

@@ -46,6 +46,25 @@ def test_arguments_of_a_wrong_type_are_a_type_error(path, arguments):
         tidalite.open(**{"path": path, **arguments})
 
 
+def test_lists_and_sizes_of_a_store_with_a_damaged_part_name_it_or_leave_it_out_on_request(store):
+    with store.run("a") as run:
+        run.log({"flushed": 1.0})
+        store.flush()
+        run.log({"logged": 1.0})
+    [part] = store.parquet_files()
+    data = open(part, "rb").read()
+    os.chmod(part, stat.S_IRUSR | stat.S_IWUSR)
+    open(part, "wb").write(data[:-9])
+    reader = tidalite.open(store.path, "r")
+    for ask in (reader.metrics, reader.bytes_by_run, reader.bytes_by_metric):
+        with pytest.raises(tidalite.Corrupt, match=os.path.basename(part)):
+            ask()
+    assert reader.metrics(skip_unreadable=True) == ["logged"]
+    assert reader.bytes_by_run(skip_unreadable=True) == {} == reader.bytes_by_metric(skip_unreadable=True)
+    stats = reader.stats()
+    assert (stats.points, stats.series) == (2, 1) and os.path.basename(part) in stats.unreadable[0]
+
+
 def test_reading_a_damaged_part_raises_corrupt_and_names_it(store):
     import numpy as np
 

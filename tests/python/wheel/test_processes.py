@@ -276,3 +276,66 @@ print(step)
     )
     last = int(done.stdout)
     assert steps(path) == list(range(last + 1)), "rows before and after the full disk are there"
+
+
+def modes(root):
+    for folder, folders, files in os.walk(root):
+        for name in folders + files:
+            at = os.stat(os.path.join(folder, name))
+            yield name, at.st_mode & 0o7777, at.st_gid, name in folders
+
+
+SHARED = HEAD + """
+import numpy as np  # before the user changes, who may not read the interpreter's files
+os.umask(0o077)
+if len(sys.argv) > 2:
+    os.setgroups([int(sys.argv[3])]); os.setgid(65534); os.setuid(int(sys.argv[2]))
+with tidalite.open(path) as store:
+    with store.run("a") as run:
+        for step in range(100):
+            run.log({"x": 1.0})
+    store.append({"run": "a", "metric": "big", "step": np.arange(50_000), "value": np.zeros(50_000)})
+    store.flush()
+    store.compact()
+    print(store.stats().points)
+"""
+
+
+@pytest.mark.parametrize("mode", [0o2770, 0o700, 0o755, 0o2775])
+def test_what_a_process_makes_takes_the_mode_and_group_of_the_stores_folder(script, path, mode):
+    path.mkdir()
+    group = 12_345 if os.getuid() == 0 else os.getgid()
+    os.chown(path, -1, group)
+    os.chmod(path, mode)
+    script(SHARED, path)
+    made = list(modes(path))
+    assert len(made) > 10
+    for name, found, gid, is_folder in made:
+        wanted = mode if is_folder else mode & 0o666
+        assert (oct(found), gid) == (oct(wanted), group), name
+
+
+def test_a_new_store_of_a_process_that_shares_nothing_is_private(script, path):
+    script(SHARED, path)
+    assert os.stat(path).st_mode & 0o777 == 0o700
+    assert all(found & 0o077 == 0 for _, found, _, _ in modes(path))
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become other users")
+def test_users_of_one_group_share_a_store_whatever_their_umask(script, path, tmp_path):
+    for folder in [tmp_path, *tmp_path.parents]:
+        if folder.stat().st_uid == 0 and folder.stat().st_mode & 0o005 != 0o005:
+            os.chmod(folder, folder.stat().st_mode | 0o055)
+    path.mkdir()
+    os.chown(path, -1, 12_345)
+    os.chmod(path, 0o2770)
+    # Without the setgid bit too: then each gives the group itself.
+    for round, mode in enumerate([0o2770, 0o770]):
+        if round:
+            for folder, _, _ in os.walk(path):
+                os.chmod(folder, mode)
+        for user in (2001, 2002):
+            script(SHARED, path, user, 12_345)
+    with tidalite.open(path) as store:
+        assert store.verify().sound and store.runs()["a"].participants == 4
+    assert {gid for _, _, gid, _ in modes(path)} == {12_345}

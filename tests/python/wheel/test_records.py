@@ -173,3 +173,20 @@ def test_files_of_a_store_are_kept_while_their_list_exists(store):
     store.compact()
     assert all(os.path.exists(file) for file in files)
     assert len(store.parquet_files()) == 1
+
+
+def test_times_before_1970_are_kept(store):
+    import numpy as np
+
+    times = ["1969-07-20T20:17:40.5+00:00", datetime(1900, 1, 1), np.datetime64("1969-12-31T23:59:59.999999"), -1]
+    run = store.run("a")
+    for step, time in enumerate(times):
+        run.log({"x": 1.0}, step=step, time=time)
+    store.append({"run": "a", "metric": "x", "step": np.arange(4, 5), "value": np.ones(1), "time": np.array([-(10**15)])})
+    for _ in range(2):
+        found = store.select("x").to_numpy()["time"].astype("datetime64[us]").astype(int).tolist()
+        assert found == [-14_182_939_500_000, -2_208_988_800_000_000, -1, -1, -(10**15)]
+        before = store.select("x", time=(None, datetime(1969, 12, 1)))
+        assert before.to_numpy()["step"].tolist() == [0, 1, 4]
+        assert store.select("x").aggregate("count", by=tidalite.time_bucket("1d")).to_numpy()["count"].sum() == 5
+        store.flush()

@@ -7,6 +7,7 @@
 mod change;
 mod judge;
 mod sample;
+mod unreadable;
 
 use crate::allocation;
 use crate::{factor, note, threads};

@@ -51,7 +51,7 @@ Exit codes:
   1    the operation failed
   2    wrong usage
   3    the selection matches nothing in the store
-  4    `verify` found damage
+  4    `verify` found damage, or `info`, `runs` or `metrics` had to leave out parts that cannot be read
   130  interrupted by Ctrl-C";
 
 /// The commands.

@@ -1,7 +1,7 @@
 //! `info`: counts, sizes and health of a store.
 
 use crate::args::{Format, InfoArgs, SpaceBy};
-use crate::context::Context;
+use crate::context::{Context, complete};
 use crate::error::CliResult;
 use crate::output::{AnswerColumns, print, print_one, print_text};
 use crate::table::{Align, TextTable, terminal_width};
@@ -12,29 +12,31 @@ use tidalite::{Report, RunInfo, Stats, Status};
 pub(crate) fn run(context: &Context, args: &InfoArgs) -> CliResult {
     let format = context.format()?;
     let store = context.read(&args.store)?;
-    let snapshot = store.snapshot()?;
+    let (snapshot, unreadable) = context.readable(&store)?;
     if let Some(taker) = args.by {
         let (name, takers) = match taker {
-            SpaceBy::Run => ("run", largest(snapshot.bytes_by_run())),
-            SpaceBy::Metric => ("metric", largest(snapshot.bytes_by_metric())),
+            SpaceBy::Run => ("run", largest(snapshot.bytes_by_run()?)),
+            SpaceBy::Metric => ("metric", largest(snapshot.bytes_by_metric()?)),
         };
         let batch = AnswerColumns::default()
             .text(name, takers.iter().map(|(name, _)| Some(name)))
             .count("bytes", takers.iter().map(|(_, bytes)| *bytes))
             .finish();
-        return print(&batch, format, None);
+        print(&batch, format, None)?;
+        return complete(unreadable);
     }
     let (stats, runs, recovery) = (snapshot.stats()?, snapshot.runs(), snapshot.recovery());
     if format == Format::Table {
-        let takers = [largest(snapshot.bytes_by_run()), largest(snapshot.bytes_by_metric())];
-        return print_text(&for_people(
+        let takers = [largest(snapshot.bytes_by_run()?), largest(snapshot.bytes_by_metric()?)];
+        print_text(&for_people(
             &args.store.display().to_string(),
             &store.id().to_string(),
             &stats,
             &runs,
             &recovery,
             &takers,
-        ));
+        ))?;
+        return complete(unreadable);
     }
     let with = |status: Status| [count_of(&runs, status)];
     let batch = AnswerColumns::default()
@@ -61,7 +63,8 @@ pub(crate) fn run(context: &Context, args: &InfoArgs) -> CliResult {
         .count("free_bytes", [stats.free_bytes])
         .count("findings", [recovery.findings.len() as u64])
         .finish();
-    print_one(&batch, format)
+    print_one(&batch, format)?;
+    complete(unreadable)
 }
 
 /// Sorts by bytes, largest first.

@@ -1,7 +1,7 @@
 //! `metrics`: one row per metric, summarised over its series.
 
 use crate::args::{Format, MetricsArgs, SelectionArgs};
-use crate::context::Context;
+use crate::context::{Context, complete};
 use crate::error::CliResult;
 use crate::output::{AnswerColumns, print};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +19,7 @@ struct MetricTotals {
 /// Runs the command.
 pub(crate) fn run(context: &Context, args: &MetricsArgs) -> CliResult {
     let format = context.format()?;
-    let snapshot = context.read(&args.store)?.snapshot()?;
+    let (snapshot, unreadable) = context.readable(&context.read(&args.store)?)?;
     let selection = SelectionArgs {
         metrics: Vec::new(),
         runs: args.runs.clone(),
@@ -44,13 +44,13 @@ pub(crate) fn run(context: &Context, args: &MetricsArgs) -> CliResult {
         metric.series += 1;
         metric.total.merge(&summary);
     }
-    if metrics.is_empty() && !(args.runs.is_empty() && args.filters.is_empty()) {
+    if metrics.is_empty() && unreadable.is_empty() && !(args.runs.is_empty() && args.filters.is_empty()) {
         return Err(selection.nothing(&snapshot)?);
     }
     if metrics.is_empty() && format == Format::Table {
         context.note("the store has no points yet");
     }
-    let bytes: BTreeMap<String, u64> = snapshot.bytes_by_metric().into_iter().collect();
+    let bytes: BTreeMap<String, u64> = snapshot.bytes_by_metric()?.into_iter().collect();
     let totals = || metrics.values().map(|m| &m.total);
     let batch = AnswerColumns::default()
         .text("metric", metrics.keys().map(Some))
@@ -65,5 +65,6 @@ pub(crate) fn run(context: &Context, args: &MetricsArgs) -> CliResult {
         .float("mean", totals().map(Summary::mean))
         .float("max", totals().map(|t| t.max.map(|m| m.value)))
         .finish();
-    print(&batch, format, args.limit)
+    print(&batch, format, args.limit)?;
+    complete(unreadable)
 }

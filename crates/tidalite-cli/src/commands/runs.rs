@@ -1,7 +1,7 @@
 //! `runs`: one row per run, with its status, params and size.
 
 use crate::args::{Format, RunOrder, RunsArgs};
-use crate::context::Context;
+use crate::context::{Context, complete};
 use crate::error::{CliError, CliResult};
 use crate::output::{AnswerColumns, print};
 use arrow::array::RecordBatch;
@@ -12,7 +12,7 @@ use tidalite::{History, RunInfo, Snapshot, Summary, param_to_json};
 /// Runs the command.
 pub(crate) fn run(context: &Context, args: &RunsArgs) -> CliResult {
     let format = context.format()?;
-    let snapshot = context.read(&args.store)?.snapshot()?;
+    let (snapshot, unreadable) = context.readable(&context.read(&args.store)?)?;
     let mut runs = snapshot.runs();
     if !args.runs.is_empty() {
         let all = runs.len();
@@ -44,8 +44,9 @@ pub(crate) fn run(context: &Context, args: &RunsArgs) -> CliResult {
     if runs.is_empty() && format == Format::Table {
         context.note("the store has no runs yet");
     }
-    let bytes: BTreeMap<String, u64> = snapshot.bytes_by_run().into_iter().collect();
-    print(&table(&runs, &held, &bytes), format, args.limit)
+    let bytes: BTreeMap<String, u64> = snapshot.bytes_by_run()?.into_iter().collect();
+    print(&table(&runs, &held, &bytes), format, args.limit)?;
+    complete(unreadable)
 }
 
 /// What a run contains.

@@ -124,6 +124,33 @@ fn a_damaged_marker_or_manifest_is_damage_for_verify_and_an_error_for_other_comm
 }
 
 #[test]
+fn listings_show_what_can_be_read_and_name_the_parts_that_cannot() {
+    let sample = Sample::new();
+    let parts: Vec<_> =
+        std::fs::read_dir(sample.path().join("parts")).unwrap().map(|e| e.unwrap().path()).collect();
+    let whole = std::fs::read(&parts[0]).unwrap();
+    std::fs::write(&parts[0], &whole[..whole.len() - 9]).unwrap();
+    let file = parts[0].file_name().unwrap().to_str().unwrap();
+    for (command, flags) in [
+        ("info", &[][..]),
+        ("info", &["--format", "json"]),
+        ("info", &["--by", "metric", "--format", "json"]),
+        ("metrics", &[]),
+        ("runs", &["--quiet"]),
+    ] {
+        let answer = sample.run(command, flags);
+        let says = answer.fails(4);
+        assert!(says.contains(file) && says.contains("cannot be read"), "{command}: {says}");
+        assert!(!answer.out.is_empty() || command == "info", "{command}");
+    }
+    // The second run is in the log.
+    let metrics = sample.run("metrics", &["--format", "csv"]);
+    assert!(metrics.text().contains("accuracy,1,1,100,"), "{}", metrics.text());
+    assert!(sample.run("runs", &["--format", "csv"]).text().contains("lr-2,"));
+    assert!(sample.run("query", &[]).fails(1).contains(file));
+}
+
+#[test]
 fn a_wrong_pattern_is_named() {
     let sample = Sample::new();
     let answer = sample.run("query", &["-m", "loss[a"]);

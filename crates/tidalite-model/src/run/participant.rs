@@ -9,7 +9,7 @@
 //!   otherwise.
 //!
 //! A participant that finished without logging anything does not count where the others have all finished: it only
-//! edited the run.
+//! edited the run. Where nobody logged anything, the first participant counts.
 
 use super::status::Status;
 use crate::{Labels, Moment, WriteOrder};
@@ -70,7 +70,11 @@ impl Participation {
 pub(super) fn current(all: &Participants, alive: &impl Fn(u32) -> bool) -> BTreeSet<WriteOrder> {
     let logging = left(all, |p| !p.is_quiet());
     let finished = |order: &WriteOrder| all[order].status(alive(order.seq.writer())) == Status::Finished;
-    if !logging.is_empty() && logging.iter().all(finished) { logging } else { left(all, |_| true) }
+    if logging.is_empty() {
+        // All have finished without logging anything: the first began the run, the others only edited it.
+        return all.keys().next().copied().into_iter().collect();
+    }
+    if logging.iter().all(finished) { logging } else { left(all, |_| true) }
 }
 
 /// The participants from whom nobody took over, among those that `counts` takes.

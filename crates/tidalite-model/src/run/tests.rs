@@ -110,6 +110,22 @@ fn who_only_edits_moves_neither_status_nor_end_nor_labels() {
 }
 
 #[test]
+fn where_nobody_logged_the_first_participant_counts() {
+    let quiet = |start, time_us| {
+        let status = Status::Finished;
+        RunChange::End(RunEnd { start, time_us, status, reason: None, logged: false, last_step: None })
+    };
+    let run = record(&[
+        (at(1, 1), start("rank=0", &[])),
+        (at(2, 1), quiet(1, 20)),
+        (at(3, 2), start("", &[(1, 9)])),
+        (at(4, 2), quiet(3, 40)),
+    ]);
+    let info = run.info("r", |_| true);
+    assert_eq!((info.status, info.ended_us, info.labels.as_str()), (Status::Finished, Some(20), "rank=0"));
+}
+
+#[test]
 fn an_edited_status_holds_until_a_participant_starts() {
     let edit = RunChange::Edit(RunEdit {
         status: Assign::Set(Status::Finished),

@@ -247,6 +247,14 @@ impl Part {
         self.rollups.get_or_init(|| self.open_rollups().ok().flatten()).as_ref()
     }
 
+    /// Why the rollups cannot be read; `None` where they can, and where there are none.
+    pub fn rollups_damage(&self) -> Option<Error> {
+        if self.rollups().is_some() {
+            return None;
+        }
+        self.open_rollups().err().map(as_damage)
+    }
+
     /// The rollups of a thinned part, which it must have.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ impl Part {
     }
 
     /// The bytes of the rollups that each series takes, by its share of the buckets; empty where there are no rollups or they
-    /// cannot be read.
+    /// cannot be read; [`rollups_damage`](Self::rollups_damage) tells why.
     pub fn bytes_of_rollups(&self) -> Vec<(SeriesKey, f64)> {
         let Some((rollups, meta)) = self.rollups().zip(self.meta.rollups) else { return Vec::new() };
         let bytes = (meta.bytes - meta.footer_bytes) as f64 / meta.rows.max(1) as f64;

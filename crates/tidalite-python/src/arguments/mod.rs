@@ -7,6 +7,7 @@
 pub(crate) mod groups;
 pub(crate) mod names;
 pub(crate) mod numbers;
+pub(crate) mod opening;
 pub(crate) mod params;
 pub(crate) mod ranges;
 pub(crate) mod time;

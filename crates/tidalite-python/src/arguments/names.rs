@@ -5,6 +5,7 @@
 
 use super::params::{is_enum, kind, label_text, text};
 use crate::errors::invalid;
+use crate::pickle::{Reduced, reduced};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMapping, PyString};
@@ -28,6 +29,11 @@ impl NamePattern {
     fn __repr__(&self) -> String {
         let form = if matches!(self.pattern, Pattern::Glob(_)) { "glob" } else { "exact" };
         format!("tidalite.{form}({:?})", self.pattern.to_string())
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        let form = if matches!(self.pattern, Pattern::Glob(_)) { "glob" } else { "exact" };
+        reduced(py, form, (self.pattern.to_string(),))
     }
 }
 

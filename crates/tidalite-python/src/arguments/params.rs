@@ -3,22 +3,54 @@
 use crate::errors::{invalid, raise};
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple};
+use pyo3::types::{
+    IntoPyDict, PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PyMapping,
+    PySequence, PySet, PyString, PyTuple, PyType,
+};
 use tidalite::{Labels, Param, Params};
 
-/// A run's params: a mapping from text to plain values.
+/// A run's params: a mapping from text to plain values, or an object with such fields.
 pub(crate) fn params(given: &Bound<'_, PyAny>) -> PyResult<Params> {
-    let mapping = given.cast::<PyMapping>().map_err(|_| {
-        PyTypeError::new_err(format!("params is a {}; give a dict, such as vars(args)", kind(given)))
-    })?;
+    let Some(items) = items(given)? else {
+        return Err(PyTypeError::new_err(format!(
+            "params is a {}; give a dict, a dataclass or an argparse.Namespace",
+            kind(given)
+        )));
+    };
     let mut params = Params::new();
-    for item in mapping.items()?.iter() {
-        let (key, value) = item.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?;
+    for (key, value) in items {
         let key = text("a param's name", &key)?;
         let value = param(&key, &value, 0)?;
         params.insert(key, value);
     }
     Ok(params)
+}
+
+/// Names with their values.
+type Items<'py> = Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)>;
+
+/// The items of a mapping, or the fields of a dataclass, a named tuple or a namespace.
+fn items<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Items<'py>>> {
+    if let Ok(mapping) = value.cast::<PyMapping>() {
+        return mapping.items()?.iter().map(|item| item.extract()).collect::<PyResult<_>>().map(Some);
+    }
+    if value.is_instance_of::<PyType>() {
+        return Ok(None);
+    }
+    let is_tuple = value.is_instance_of::<PyTuple>();
+    let names = if is_tuple { "_fields" } else { "__dataclass_fields__" };
+    if let Some(names) = value.getattr_opt(names)? {
+        let field = |name: PyResult<Bound<'py, PyAny>>| {
+            let name = name?;
+            let value = value.getattr(name.cast::<PyString>()?)?;
+            Ok((name, value))
+        };
+        return names.try_iter()?.map(field).collect::<PyResult<_>>().map(Some);
+    }
+    if matches!(kind(value).as_str(), "argparse.Namespace" | "types.SimpleNamespace") {
+        return items(&value.getattr("__dict__")?);
+    }
+    Ok(None)
 }
 
 /// Bounds the recursion. The engine has a lower limit on nesting, and its own message for it.
@@ -34,35 +66,83 @@ fn param(path: &str, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Param> 
     if let Ok(flag) = value.cast::<PyBool>() {
         return Ok(Param::Bool(flag.is_true()));
     }
+    // Members of an enum may be of any type as well.
+    if is_of(value, "enum", "Enum")? {
+        return param(path, &value.getattr("value")?, depth + 1);
+    }
     if value.is_instance_of::<PyInt>() {
         return value.extract().map(Param::Int).map_err(|_| too_large(path));
     }
     if let Ok(number) = value.cast::<PyFloat>() {
         return Ok(Param::Float(number.value()));
     }
-    if let Ok(text) = value.cast::<PyString>() {
-        return Ok(Param::Text(text.to_str()?.into()));
+    if value.is_instance_of::<PyString>() {
+        return Ok(Param::Text(text(&format!("param {path:?}"), value)?));
     }
-    if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
-        let items = value.try_iter()?.enumerate();
-        return items
-            .map(|(i, item)| param(&format!("{path}[{i}]"), &item?, depth + 1))
-            .collect::<PyResult<_>>()
-            .map(Param::List);
-    }
-    if let Ok(mapping) = value.cast::<PyMapping>() {
+    if let Some(items) = items(value)? {
         let mut map = std::collections::BTreeMap::new();
-        for item in mapping.items()?.iter() {
-            let (key, value) = item.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?;
+        for (key, value) in items {
             let key = text(&format!("a name in param {path:?}"), &key)?;
             let value = param(&format!("{path}.{key}"), &value, depth + 1)?;
             map.insert(key, value);
         }
         return Ok(Param::Map(map));
     }
-    // Paths, and the scalars of NumPy, torch and jax.
+    if let Some(list) = list(value)? {
+        let items = list.into_iter().enumerate();
+        let item = |(i, item)| param(&format!("{path}[{i}]"), &item, depth + 1);
+        return items.map(item).collect::<PyResult<_>>().map(Param::List);
+    }
+    scalar(path, value, depth)
+}
+
+/// The items of a list, a tuple, a range or a set. Those of a set are sorted, by value if they have an order, else by text.
+fn list<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Vec<Bound<'py, PyAny>>>> {
+    let is_set = value.is_instance_of::<PySet>() || value.is_instance_of::<PyFrozenSet>();
+    let is_bytes = value.is_instance_of::<PyBytes>() || value.is_instance_of::<PyByteArray>();
+    if is_bytes || (!is_set && value.cast::<PySequence>().is_err()) {
+        return Ok(None);
+    }
+    let items: Vec<_> = value.try_iter()?.collect::<PyResult<_>>()?;
+    if !is_set {
+        return Ok(Some(items));
+    }
+    let list = PyList::new(value.py(), items)?;
+    if list.sort().is_err() {
+        let key = value.py().import("builtins")?.getattr("repr")?;
+        list.call_method("sort", (), Some(&[("key", key)].into_py_dict(value.py())?))?;
+    }
+    Ok(Some(list.iter().collect()))
+}
+
+/// Times, paths, and the scalars of NumPy, torch and jax.
+fn scalar(path: &str, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Param> {
+    let to_text = |found: Bound<'_, PyAny>| text(&format!("param {path:?}"), &found).map(Param::Text);
+    for (module, class) in [("datetime", "date"), ("datetime", "time")] {
+        if is_of(value, module, class)? {
+            return to_text(value.call_method0("isoformat")?);
+        }
+    }
+    if is_of(value, "datetime", "timedelta")? {
+        return to_text(value.str()?.into_any());
+    }
     if value.hasattr("__fspath__")? {
-        return Ok(Param::Text(value.call_method0("__fspath__")?.extract()?));
+        return to_text(value.call_method0("__fspath__")?);
+    }
+    if let (Some(dtype), Some(axes)) = (value.getattr_opt("dtype")?, value.getattr_opt("ndim")?) {
+        if !axes.eq(0)? {
+            return Err(not_plain(path, value));
+        }
+        // Of times NumPy makes an int.
+        let times =
+            dtype.getattr_opt("kind")?.is_some_and(|k| ["M", "m"].iter().any(|t| k.eq(t).unwrap_or(false)));
+        if times {
+            return to_text(value.str()?.into_any());
+        }
+        let item = value.call_method0("item")?;
+        if !item.is(value) && !item.get_type().is(&value.get_type()) {
+            return param(path, &item, depth + 1);
+        }
     }
     if value.hasattr("__index__")?
         && let Ok(number) = value.call_method0("__index__")
@@ -74,10 +154,24 @@ fn param(path: &str, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Param> 
     {
         return Ok(Param::Float(number));
     }
-    Err(PyTypeError::new_err(format!(
-        "param {path:?} is a {}; give a number, text, bool, None, or lists and dicts of these, such as str(value)",
+    Err(not_plain(path, value))
+}
+
+/// Whether it is an instance of a class of a module that the program has imported.
+fn is_of(value: &Bound<'_, PyAny>, module: &str, class: &str) -> PyResult<bool> {
+    let modules = value.py().import("sys")?.getattr("modules")?;
+    match modules.cast::<PyDict>()?.get_item(module)? {
+        Some(module) => value.is_instance(&module.getattr(class)?),
+        None => Ok(false),
+    }
+}
+
+fn not_plain(path: &str, value: &Bound<'_, PyAny>) -> PyErr {
+    PyTypeError::new_err(format!(
+        "param {path:?} is a {}; give a number, text, bool, None, a time, a path, or lists and dicts of these, such as \
+         str(value)",
         kind(value)
-    )))
+    ))
 }
 
 fn too_large(path: &str) -> PyErr {

@@ -20,9 +20,23 @@ struct Clock {
     microsecond: Py<PyAny>,
 }
 
+/// The value in a cell, made on first use. Making it may run the collector and so a finalizer that needs it as well. So
+/// nothing is locked meanwhile, and of two values the first one stays.
+pub(crate) fn once<'a, T>(
+    py: Python<'_>,
+    cell: &'a PyOnceLock<T>,
+    make: impl FnOnce() -> PyResult<T>,
+) -> PyResult<&'a T> {
+    if let Some(made) = cell.get(py) {
+        return Ok(made);
+    }
+    let made = make()?;
+    Ok(cell.get_or_init(py, || made))
+}
+
 fn clock(py: Python<'_>) -> PyResult<&'static Clock> {
     static CLOCK: PyOnceLock<Clock> = PyOnceLock::new();
-    CLOCK.get_or_try_init(py, || {
+    once(py, &CLOCK, || {
         let module = py.import("datetime")?;
         let datetime = module.getattr("datetime")?;
         let timedelta = module.getattr("timedelta")?;

@@ -9,7 +9,7 @@ use tidalite_model::{Result, Seq};
 use tidalite_vfs::Vfs;
 
 /// The frames of one writer's log that a snapshot sees.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct TailView {
     pub(crate) writer: u32,
     pub(crate) alive: bool,

@@ -182,9 +182,9 @@ impl TailData {
         s.columns.iter().filter_map(of_block).chain(Extent::of(loose)).reduce(Extent::join)
     }
 
-    /// The points of each wanted series in frames [lo, hi), ordered as by [`gather`](Self::gather). Series without
-    /// points are left out.
-    pub(crate) fn rows_in_order(
+    /// The points of each wanted series in frames [lo, hi), in the order of [`gather`](Self::gather), which is not that
+    /// of writing. Series without points are left out.
+    pub(crate) fn points_of(
         &self,
         seqs: (i64, i64),
         wanted: &dyn Fn(&SeriesKey) -> bool,

@@ -145,6 +145,6 @@ pub(crate) fn create_folders(vfs: &dyn Vfs, path: &Path) -> Result<()> {
     if vfs.stat(&parent)?.is_none() {
         create_folders(vfs, &parent)?;
     }
-    vfs.create_dir(path)?;
+    vfs.create_top_dir(path)?;
     vfs.sync_dir(&parent)
 }

@@ -1,7 +1,10 @@
 //! Following: only what is new since a cursor.
 //!
 //! A cursor holds the next frame to see of each writer. Earlier frames count as seen, whether they are still in a log
-//! or already in a part: parts keep the order of writing, so a late follower finds its position in them.
+//! or already in a part: parts keep each point's seq, so a late follower finds its position in them.
+//!
+//! New points of one series may lie in several parts, in the logs of several writers, and there in rows of several
+//! layouts and in batches. Each poll brings them together and sorts them by seq.
 
 use super::selection::Selection;
 use crate::parts::scan::{RowRef, read_rows, steps_of};
@@ -15,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tidalite_model::{Error, Result, Seq, SeriesKey};
 use tidalite_parts::ColumnSet;
-use tidalite_query::{PointFilter, Points, PointsBuilder, SeriesFilter};
+use tidalite_query::{Points, PointsBuilder, SeriesFilter};
 
 /// A position in the stream of all writes: the next frame to see of each writer. Its text form can be kept and
 /// parsed.
@@ -64,9 +67,15 @@ impl Cursor {
     }
 }
 
-/// Returns the points of a selection as they are written, each once, repeats included. A fork has the points written
-/// to it, and none that it inherits. A run filter is evaluated at each poll, and so is whether a text is a name that
-/// exists or a glob: where a run matches only later, points that earlier polls passed are not returned. Points that are hidden or deleted by the time of a poll are not
+/// Returns the points of a selection as they are written, each once, repeats included.
+///
+/// The points of a series that one writer wrote come in the order of writing, in each poll and over all polls, whether
+/// they are still in the log or already in parts. The points of one batch are written at once; they ascend by step. If
+/// several writers write one series, each poll returns its new points writer by writer.
+///
+/// A fork has the points written to it, and none that it inherits. A run filter is evaluated at each poll, and so is
+/// whether a text is a name that exists or a glob: where a run matches only later, points that earlier polls passed are
+/// not returned. Points that are hidden or deleted by the time of a poll are not
 /// returned by it.
 #[derive(Debug)]
 pub struct Follow {
@@ -172,7 +181,8 @@ impl Follow {
         &self.cursor
     }
 
-    /// The new points, without waiting; empty where there are none. Points of a series are in the order of writing.
+    /// The new points, without waiting; empty where there are none. Series ascend; the points of each are in the order
+    /// of writing, writer by writer (see [`Follow`]).
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -194,21 +204,25 @@ impl Follow {
             return Ok(Vec::new());
         }
         let wanted = self.select.series_filter(&snapshot)?;
-        let filter = self.select.point_filter();
-        let mut builder = PointsBuilder::new();
-        self.push_parts(&snapshot, &wanted, filter, &mut builder)?;
+        let mut found = Found::new();
+        self.gather_parts(&snapshot, &wanted, &mut found)?;
         for tail in &snapshot.view.tails {
             let seqs = (tail.seqs.0.max(self.cursor.of(tail.writer)), tail.seqs.1);
             if seqs.0 < seqs.1 {
-                let held = tail.read();
-                for (key, mut points) in held.data.rows_in_order(seqs, &|key| wanted.matches(key)) {
-                    if let Some(tombstones) = self.tombstones_of(&snapshot, &key) {
-                        tombstones.apply(&mut points);
-                    }
-                    filter.apply(&mut points);
-                    builder.push_series(&key, points);
+                for (key, points) in tail.read().data.points_of(seqs, &|key| wanted.matches(key)) {
+                    found.entry(key).or_default().extend(&points);
                 }
             }
+        }
+        let filter = self.select.point_filter();
+        let mut builder = PointsBuilder::new();
+        for (key, points) in found {
+            let mut points = in_write_order(points);
+            if let Some(tombstones) = self.tombstones_of(&snapshot, &key) {
+                tombstones.apply(&mut points);
+            }
+            filter.apply(&mut points);
+            builder.push_series(&key, points);
         }
         let batches = builder.finish();
         self.cursor = ends;
@@ -249,13 +263,8 @@ impl Follow {
         Tombstones::of(record, self.select.sees_hidden())?.of_series(&key.metric, &key.labels)
     }
 
-    fn push_parts(
-        &self,
-        snapshot: &Snapshot,
-        wanted: &SeriesFilter,
-        filter: &PointFilter,
-        builder: &mut PointsBuilder,
-    ) -> Result<()> {
+    /// Adds the points of parts that the cursor has not seen.
+    fn gather_parts(&self, snapshot: &Snapshot, wanted: &SeriesFilter, found: &mut Found) -> Result<()> {
         for (meta, error) in &snapshot.view.broken {
             if !meta.seq.iter().all(|&(writer, _, hi)| self.cursor.has_seen(writer, hi)) {
                 return Err(error.duplicate());
@@ -294,26 +303,39 @@ impl Follow {
             let columns = ColumnSet::ALL;
             for (lists, keys) in lists.chunks(64).zip(keys.chunks(64)) {
                 for (key, chunks) in keys.iter().zip(read_rows(parts, lists, columns)?) {
-                    let tombstones = self.tombstones_of(snapshot, key);
+                    let new = found.entry(key.clone()).or_default();
                     for points in chunks {
-                        let mut new = Points::default();
                         for i in 0..points.len() {
                             let writer = Seq::from_i64(points.seqs[i]).map_or(0, Seq::writer);
                             if points.seqs[i] >= self.cursor.of(writer) {
                                 new.extend(points.view().slice(i..i + 1));
                             }
                         }
-                        if let Some(tombstones) = &tombstones {
-                            tombstones.apply(&mut new);
-                        }
-                        filter.apply(&mut new);
-                        builder.push_series(key, new);
                     }
                 }
             }
         }
         Ok(())
     }
+}
+
+/// The new points of each series, in no order.
+type Found = BTreeMap<SeriesKey, Points>;
+
+/// Sorts points by seq. Those of one batch have one seq, and parts keep only their order by step, so this is their
+/// order here too. Points of one batch and one step keep their order.
+fn in_write_order(points: Points) -> Points {
+    let key = |i: usize| (points.seqs[i], points.steps[i]);
+    if (1..points.len()).all(|i| key(i - 1) <= key(i)) {
+        return points;
+    }
+    let mut order: Vec<usize> = (0..points.len()).collect();
+    order.sort_by_key(|&i| key(i));
+    let mut sorted = Points::with_capacity(points.len());
+    for i in order {
+        sorted.push(points.steps[i], points.seqs[i], points.times_us[i], points.values[i]);
+    }
+    sorted
 }
 
 /// The cursor after everything in a snapshot.

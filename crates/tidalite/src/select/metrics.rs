@@ -20,8 +20,12 @@ impl Snapshot {
     /// ```
     ///
     /// # Errors
-    /// `Corrupt` where points that had to be read are damaged.
+    /// `Corrupt` for a part that cannot be opened, and where points that had to be read are damaged.
+    /// [`without_unreadable_parts`](Self::without_unreadable_parts) lists the metrics of the rest.
     pub fn metrics(&self) -> Result<Vec<String>> {
+        if let Some((_, error)) = self.view.broken.first() {
+            return Err(error.duplicate());
+        }
         let mut seen: HashSet<Arc<str>> = HashSet::new();
         // Some points of these are hidden; only reading tells whether all are.
         let mut doubtful: BTreeSet<Arc<str>> = BTreeSet::new();

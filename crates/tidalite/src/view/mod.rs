@@ -14,3 +14,4 @@ mod sizes;
 pub(crate) mod snapshot;
 pub(crate) mod stats;
 pub(crate) mod tombstones;
+mod unreadable;

@@ -3,7 +3,7 @@
 use super::snapshot::Snapshot;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tidalite_model::SeriesKey;
+use tidalite_model::{Result, SeriesKey};
 use tidalite_parts::{SeriesEntry, SeriesTable};
 
 impl Snapshot {
@@ -18,12 +18,16 @@ impl Snapshot {
     /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
     /// let run = store.run("a").start()?;
     /// for step in 0..100 { run.log(step, &[("loss", 1.0)])?; }
-    /// assert!(store.snapshot()?.bytes_by_run().is_empty());
+    /// assert!(store.snapshot()?.bytes_by_run()?.is_empty());
     /// store.flush()?;
-    /// assert!(store.snapshot()?.bytes_by_run()[0].1 > 0);
+    /// assert!(store.snapshot()?.bytes_by_run()?[0].1 > 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn bytes_by_run(&self) -> Vec<(String, u64)> {
+    ///
+    /// # Errors
+    /// `Corrupt` for a part that cannot be opened, or whose rollups cannot be read.
+    /// [`without_unreadable_parts`](Self::without_unreadable_parts) gives the sizes of the rest.
+    pub fn bytes_by_run(&self) -> Result<Vec<(String, u64)>> {
         self.bytes_by(|table, row| table.run(row).clone(), |key| key.run)
     }
 
@@ -35,11 +39,14 @@ impl Snapshot {
     /// # let run = store.run("a").start()?;
     /// for step in 0..100 { run.log(step, &[("loss", 1.0), ("acc", 0.5)])?; }
     /// store.flush()?;
-    /// let sizes = store.snapshot()?.bytes_by_metric();
+    /// let sizes = store.snapshot()?.bytes_by_metric()?;
     /// assert_eq!((&*sizes[0].0, &*sizes[1].0), ("acc", "loss"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn bytes_by_metric(&self) -> Vec<(String, u64)> {
+    ///
+    /// # Errors
+    /// As [`bytes_by_run`](Self::bytes_by_run).
+    pub fn bytes_by_metric(&self) -> Result<Vec<(String, u64)>> {
         self.bytes_by(|table, row| table.metric(row).clone(), |key| key.metric)
     }
 
@@ -47,18 +54,24 @@ impl Snapshot {
         &self,
         of_row: fn(&SeriesTable, &SeriesEntry) -> Arc<str>,
         of_key: fn(SeriesKey) -> Arc<str>,
-    ) -> Vec<(String, u64)> {
+    ) -> Result<Vec<(String, u64)>> {
+        if let Some((_, error)) = self.view.broken.first() {
+            return Err(error.duplicate());
+        }
         let mut found: BTreeMap<Arc<str>, f64> = BTreeMap::new();
         for part in &self.view.parts {
             let table = part.series();
             for (row, bytes) in table.entries().iter().zip(part.bytes_of_rows()) {
                 *found.entry(of_row(table, row)).or_default() += bytes;
             }
+            if let Some(error) = part.rollups_damage().filter(|_| !self.view.passes_over_damage) {
+                return Err(error);
+            }
             for (key, bytes) in part.bytes_of_rollups() {
                 *found.entry(of_key(key)).or_default() += bytes;
             }
         }
         // Never negative, and far below what a u64 holds.
-        found.into_iter().map(|(name, bytes)| (name.to_string(), bytes.round() as u64)).collect()
+        Ok(found.into_iter().map(|(name, bytes)| (name.to_string(), bytes.round() as u64)).collect())
     }
 }

@@ -36,12 +36,14 @@ pub(crate) struct SnapshotView {
     pub(crate) parts: Vec<Arc<Part>>,
     /// Parts that cannot be opened. Queries of their runs fail; all others work.
     pub(crate) broken: Vec<(PartMeta, Error)>,
+    /// Whether sizes leave out rollups that cannot be read.
+    pub(crate) passes_over_damage: bool,
     pub(crate) tails: Vec<TailView>,
     pub(crate) runs: Arc<RunTable>,
     /// Runs that were deleted and not written to since. They are not shown; their records say what is hidden.
-    gone: BTreeSet<String>,
+    pub(super) gone: BTreeSet<String>,
     pub(crate) damage: Vec<Error>,
-    agreement: Agreement,
+    pub(super) agreement: Agreement,
 }
 
 /// How often a snapshot starts over because writers appeared or a version was published while it read the logs.
@@ -368,7 +370,17 @@ impl SnapshotView {
             }
         }
         let gone = gone(&runs, &parts, &tails)?;
-        Ok(SnapshotView { version, parts, broken, tails, runs, gone, damage, agreement })
+        Ok(SnapshotView {
+            version,
+            parts,
+            broken,
+            passes_over_damage: false,
+            tails,
+            runs,
+            gone,
+            damage,
+            agreement,
+        })
     }
 
     /// The greatest clock of a write that the snapshot may see.

@@ -14,15 +14,14 @@ use tidalite_vfs::Vfs;
 pub struct Stats {
     /// Runs.
     pub runs: u64,
-    /// Distinct series.
+    /// Distinct series, without those that are only in parts that cannot be opened.
     pub series: u64,
     /// Stored points, repeats included. Deleted points count until a compaction removes them; of thinned runs, only the
     /// points that are left count.
     pub points: u64,
     /// Points of thinned runs that are gone and only summarized; not included in `points`.
     pub thinned_points: u64,
-    /// Points that are not flushed yet: in logs, or in staged parts. Included in `points`, except those of staged parts
-    /// that cannot be opened.
+    /// Points that are not flushed yet: in logs, or in staged parts. Included in `points`.
     pub log_points: u64,
     /// Parts, without staged ones.
     pub parts: u64,
@@ -44,6 +43,8 @@ pub struct Stats {
     pub network: bool,
     /// Free bytes on the file system.
     pub free_bytes: u64,
+    /// Says of each part that cannot be opened why: its series do not count in `series`. All other numbers are whole.
+    pub unreadable: Vec<String>,
 }
 
 impl Stats {
@@ -74,7 +75,8 @@ impl Store {
 }
 
 impl Snapshot {
-    /// Counts of this snapshot, and current sizes of the store's files.
+    /// Counts of this snapshot, and current sizes of the store's files. A part that cannot be opened does not fail them;
+    /// [`Stats::unreadable`] names it.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -99,6 +101,10 @@ impl Snapshot {
             thinned_points += part.meta().thinned.map_or(0, |all| all.saturating_sub(part.meta().rows));
             let table = part.series();
             series.extend(table.entries().iter().map(|entry| table.key(entry)));
+        }
+        for (meta, _) in &view.broken {
+            points += meta.rows;
+            thinned_points += meta.thinned.map_or(0, |all| all.saturating_sub(meta.rows));
         }
         for tail in &view.tails {
             let held = tail.read();
@@ -129,6 +135,7 @@ impl Snapshot {
             file_system: file_system.name,
             network: file_system.network,
             free_bytes: file_system.free_bytes,
+            unreadable: view.broken.iter().map(|(_, e)| e.to_string()).collect(),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::edit::check_edit;
 use super::exist::{Exist, taken};
-use super::run::{LocalRun, Run};
+use super::run::{LocalRun, OwnStart, Run};
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::upkeep::maintain;
@@ -176,13 +176,14 @@ impl RunBuilder {
             if self.edit != RunEdit::default() {
                 log.append_change(&id, &RunChange::Edit(self.edit))?;
             }
-            (seq, start.gone)
+            OwnStart { seq, gone: start.gone }
         } else {
             let start = RunStart { edit: self.edit, ..start };
-            (log.append_change(&id, &RunChange::Start(start.clone()))?, start.gone)
+            let seq = log.append_change(&id, &RunChange::Start(start.clone()))?;
+            OwnStart { seq, gone: start.gone }
         };
         let local = LocalRun::new(state, log, &id);
-        Ok(Run::new(self.store.clone(), id.into(), labels, start, local))
+        Ok(Run::new(self.store.clone(), id.into(), labels, Some(start), local))
     }
 }
 

@@ -6,6 +6,7 @@
 //! Invariants: a write goes to this process's own log and is accepted whole or not at all. Every process sees it when
 //! the call returns. A writer never waits for readers or other writers.
 
+mod attach;
 pub(crate) mod automatic;
 pub(crate) mod builder;
 pub(crate) mod edit;

@@ -65,7 +65,7 @@ impl Run {
     pub fn rewind_metrics<S: AsRef<str>>(&self, step: i64, metrics: &[S]) -> Result<Seq> {
         NameMatcher::new(metrics)?;
         let metrics = metrics.iter().map(|m| m.as_ref().to_string()).collect();
-        let (before, labels) = (self.gone().clone(), self.labels().clone());
+        let (before, labels) = (self.gone()?, self.labels().clone());
         let seq = self.append_change(&RunChange::Rewind { step, before, labels, metrics })?;
         self.count_from(step.saturating_add(1))?;
         Ok(seq)

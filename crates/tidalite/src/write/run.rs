@@ -11,6 +11,7 @@ use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::upkeep::maintain;
 use crate::view::lineage::TELEMETRY;
+use crate::view::records::RunRecords;
 use crate::view::snapshot::Snapshot;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
@@ -33,10 +34,8 @@ pub struct Run {
 pub(super) struct RunState {
     pub(super) id: Arc<str>,
     pub(super) labels: Labels,
-    /// The write of this participant's start.
-    start: Seq,
-    /// What participants wrote who had ended or died before it.
-    gone: Moment,
+    /// `None` if this process takes no part in the run, so that its handle does not end it.
+    start: Option<OwnStart>,
     local: LocalRun,
     /// Replaces `local` in a forked child, with the child's writer number.
     in_child: OnceLock<(u32, LocalRun)>,
@@ -45,6 +44,15 @@ pub(super) struct RunState {
     pub(super) ended: Arc<AtomicBool>,
     /// How the caller ended the run, where appending that failed. Dropping the run tries again.
     ending: Mutex<Option<RunChange>>,
+}
+
+/// The start of this participant.
+#[derive(Debug)]
+pub(super) struct OwnStart {
+    /// The write of it.
+    pub(super) seq: Seq,
+    /// What participants wrote who had ended or died before it.
+    pub(super) gone: Moment,
 }
 
 /// The state of a run in one process.
@@ -74,16 +82,20 @@ impl Run {
         store: Store,
         id: Arc<str>,
         labels: Labels,
-        (start, gone): (Seq, Moment),
+        start: Option<OwnStart>,
         local: LocalRun,
     ) -> Self {
         let (in_child, ended, ending) = (OnceLock::new(), Arc::default(), Mutex::default());
-        Run { shared: Arc::new(RunState { id, labels, start, gone, local, in_child, store, ended, ending }) }
+        Run { shared: Arc::new(RunState { id, labels, start, local, in_child, store, ended, ending }) }
     }
 
-    /// What participants wrote who had ended or died before this one started.
-    pub(super) fn gone(&self) -> &Moment {
-        &self.shared.gone
+    /// What participants wrote who had ended or died before this one started. A handle that is attached did not start:
+    /// who have ended or died by now.
+    pub(super) fn gone(&self) -> Result<Moment> {
+        match &self.shared.start {
+            Some(start) => Ok(start.gone.clone()),
+            None => Ok(RunRecords::read(&self.local()?.inner)?.gone(&self.shared.id)),
+        }
     }
 
     /// The run's id.
@@ -271,17 +283,19 @@ impl Run {
 
     fn end(&self, status: Status, reason: Option<&str>) -> Result<()> {
         let local = self.local()?;
-        if local.log.forked() || local.log.writer() != self.shared.start.writer() {
-            return Err(Error::invalid(
-                "end run",
-                "a forked process does not take part in its parent's run",
-                "end it in the process that started it",
-            ));
-        }
-        let end = self.shared.end(status, reason);
-        if let Err(e) = local.log.append_change(&self.shared.id, &end) {
-            *self.shared.ending.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
-            return Err(e);
+        if let Some(start) = &self.shared.start {
+            if local.log.forked() || local.log.writer() != start.seq.writer() {
+                return Err(Error::invalid(
+                    "end run",
+                    "a forked process does not take part in its parent's run",
+                    "end it in the process that started it",
+                ));
+            }
+            let end = self.shared.end(start, status, reason);
+            if let Err(e) = local.log.append_change(&self.shared.id, &end) {
+                *self.shared.ending.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
+                return Err(e);
+            }
         }
         self.shared.ended.store(true, Ordering::Release);
         Ok(())
@@ -335,7 +349,7 @@ impl Run {
 
 impl RunState {
     /// The end of this participant.
-    fn end(&self, status: Status, reason: Option<&str>) -> RunChange {
+    fn end(&self, start: &OwnStart, status: Status, reason: Option<&str>) -> RunChange {
         let reason = reason.map(|r| {
             r.chars()
                 .scan(0, |bytes, c| {
@@ -345,7 +359,7 @@ impl RunState {
                 .collect()
         });
         RunChange::End(RunEnd {
-            start: self.start.ordinal(),
+            start: start.seq.ordinal(),
             time_us: self.local.inner.vfs.now_us(),
             status,
             reason,
@@ -358,14 +372,15 @@ impl RunState {
 impl Drop for RunState {
     fn drop(&mut self) {
         // From here on, side logs refuse rows.
-        if self.ended.swap(true, Ordering::AcqRel) || self.local.log.forked() || self.local.inner.is_closed()
-        {
+        let ended = self.ended.swap(true, Ordering::AcqRel);
+        if ended || self.local.log.forked() || self.local.inner.is_closed() {
             return;
         }
+        let Some(start) = &self.start else { return };
         let ending = self.ending.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         let end = ending.unwrap_or_else(|| match std::thread::panicking() {
-            true => self.end(Status::Failed, Some("panic")),
-            false => self.end(Status::Finished, None),
+            true => self.end(start, Status::Failed, Some("panic")),
+            false => self.end(start, Status::Finished, None),
         });
         // `finish` reports errors; `drop` cannot.
         let _ = self.local.log.append_change(&self.id, &end);

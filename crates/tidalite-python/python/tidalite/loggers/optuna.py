@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from ._session import Session, StoreOrPath
@@ -43,7 +43,8 @@ class TidaliteCallback:
     ) -> None:
         # Only its store is used, since threads have several runs open at once.
         self._session = Session(store)
-        self._opening = Lock()
+        # Reentrant: a finalizer that runs while the store is opened may log a trial.
+        self._opening = RLock()
         self._tags, self._labels = list(tags or ()), labels
 
     def __call__(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:

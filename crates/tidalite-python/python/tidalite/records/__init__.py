@@ -1,7 +1,7 @@
 """What a store reports about itself: its runs, its size, its health. The compiled part makes these objects."""
 from .part_files import PartFiles
 from .report import Finding, Report
-from .run_info import RunInfo
+from .run_info import Participant, RunInfo
 from .runs import Runs
 from .stats import CompactStats, Explain, FlushStats, Stats, ThinStats
 
@@ -11,6 +11,7 @@ __all__ = [
     "Finding",
     "FlushStats",
     "PartFiles",
+    "Participant",
     "Report",
     "RunInfo",
     "Runs",

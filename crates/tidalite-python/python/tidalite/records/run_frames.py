@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class _Column(NamedTuple):
     name: str
     kind: str
-    """`text`, `texts`, `int`, `ints`, `float`, `bool`, `time`, or `mixed` for anything else."""
+    """`text`, `texts`, `int`, `ints`, `float`, `bool`, `time`, `duration`, or `mixed` for anything else."""
     values: list[Any]
 
 
@@ -29,6 +29,7 @@ def to_pandas(runs: Sequence[RunInfo]) -> pandas.DataFrame:
     gaps = {"int": "Int64", "bool": "boolean"}
     text = "str" if int(pd.__version__.partition(".")[0]) >= 3 else object
     fixed = {"text": text, "texts": object, "ints": object, "float": "float64", "time": "datetime64[us, UTC]", "mixed": object}
+    fixed["duration"] = "timedelta64[us]"
 
     def series(column: _Column) -> Any:
         dtype = fixed.get(column.kind) or (gaps if None in column.values else plain)[column.kind]
@@ -49,6 +50,7 @@ def to_arrow(runs: Sequence[RunInfo]) -> pyarrow.Table:
         "float": pa.float64(),
         "bool": pa.bool_(),
         "time": pa.timestamp("us", "UTC"),
+        "duration": pa.duration("us"),
         "mixed": pa.string(),
     }
     # NaN is a value of a param, not a gap.
@@ -67,6 +69,7 @@ def to_polars(runs: Sequence[RunInfo]) -> polars.DataFrame:
         "float": pl.Float64,
         "bool": pl.Boolean,
         "time": pl.Datetime("us", "UTC"),
+        "duration": pl.Duration("us"),
         "mixed": pl.String,
     }
     frame: polars.DataFrame = pl.DataFrame([pl.Series(c.name, _plain(c), types[c.kind]) for c in _columns(runs)])
@@ -81,14 +84,19 @@ def _columns(runs: Sequence[RunInfo]) -> list[_Column]:
     params = sorted({key for run in runs for key in run.params})
     return [
         field("id", "text", lambda run: run.id),
+        field("name", "text", lambda run: run.name),
+        field("group", "text", lambda run: run.group),
         field("status", "text", lambda run: run.status),
+        field("reason", "text", lambda run: run.reason),
         field("started", "time", lambda run: run.started),
         field("ended", "time", lambda run: run.ended),
-        field("participants", "int", lambda run: run.participants),
+        field("duration", "duration", lambda run: run.duration),
+        field("participants", "int", lambda run: len(run.participants)),
         field("parent", "text", lambda run: run.parent),
         field("parent_step", "int", lambda run: run.parent_step),
         field("rewinds", "ints", lambda run: list(run.rewinds)),
         field("tags", "texts", lambda run: list(run.tags)),
+        field("notes", "text", lambda run: run.notes),
         *(_Column(f"labels.{key}", "text", [run.labels.get(key) for run in runs]) for key in labels),
         *(_param(f"params.{key}", [run.params.get(key) for run in runs]) for key in params),
     ]

@@ -22,9 +22,13 @@ def runs_html(runs: Sequence[RunInfo]) -> str:
     differing = [n for n in names if n not in shared]
     columns = differing[:_PARAM_COLUMNS_MAX]
     optional: dict[str, Callable[[RunInfo], str]] = {
+        "name": lambda run: run.name or "",
+        "group": lambda run: run.group or "",
+        "reason": lambda run: run.reason or "",
         "labels": lambda run: ", ".join(f"{k}={v}" for k, v in run.labels.items()),
         "tags": lambda run: ", ".join(run.tags),
         "parent": _parent,
+        "notes": lambda run: run.notes or "",
     }
     present = {name: get for name, get in optional.items() if any(get(run) for run in runs)}
     number = {name: all(is_number(run.params[name]) for run in runs if name in run.params) for name in columns}
@@ -52,8 +56,8 @@ def _fixed_cells(run: RunInfo) -> list[str]:
     bad = run.status in ("failed", "lost")
     status = f'<td><span class="bad">{run.status}</span></td>' if bad else cell(run.status)
     started: Any = run.started.replace(microsecond=0) if run.started else ""
-    took = run.ended - run.started if run.started and run.ended else None
-    return [cell(run.id), status, cell(started), f'<td class="n">{duration(took.total_seconds()) if took else ""}</td>']
+    took = "" if run.duration is None else duration(run.duration.total_seconds())
+    return [cell(run.id), status, cell(started), f'<td class="n">{took}</td>']
 
 
 def _parent(run: RunInfo) -> str:

@@ -10,7 +10,7 @@ class Stats:
 
     `points` includes repeats. `log_points` are not in parts yet. `thinned_points` were deleted by thinning and remain only in sums.
     `log_bytes` is the space of the logs on disk, preallocated blocks included. `network` is whether the file system is on a network,
-    where not all guarantees hold.
+    where not all guarantees hold. `unreadable` says of each part that cannot be read why; `series` lacks its series.
     """
 
     runs: int
@@ -28,6 +28,7 @@ class Stats:
     file_system: str
     network: bool
     free_bytes: int
+    unreadable: tuple[str, ...] = ()
 
     @property
     def bytes(self) -> int:

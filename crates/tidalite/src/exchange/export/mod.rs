@@ -26,7 +26,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use text_sinks::{CsvSink, JsonLinesSink};
 use tidalite_model::{Error, Result};
-use uuid::Uuid;
+use tidalite_vfs::{RealVfs, Vfs};
 
 /// The size of the output buffer.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -201,7 +201,7 @@ impl Unfinished {
             _ => PathBuf::from("."),
         };
         // The target's name plus a suffix could exceed the longest file name.
-        let path = folder.join(format!(".tidalite-export-{}.tmp", Uuid::now_v7().simple()));
+        let path = folder.join(format!(".tidalite-export-{}.tmp", RealVfs::new().uuid().simple()));
         let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
         Ok(Unfinished { file, path, folder })
     }
