@@ -174,16 +174,16 @@ fn groups_by_param_are_those_of_the_runs() {
     let losses = store.select().metric("loss");
     let table = losses.aggregate(&[Aggregate::Count], &by).unwrap();
     assert_eq!(table.schema().field(0).name(), "param:kind");
-    let groups: Vec<(Option<&str>, &str, i64)> = (0..table.num_rows())
+    let groups: Vec<(Option<&str>, i64, i64)> = (0..table.num_rows())
         .map(|row| {
             let kind = table.column(0).as_string::<i32>();
-            let depth = table.column(1).as_string::<i32>().value(row);
+            let depth = table.column(1).as_primitive::<Int64Type>().value(row);
             let count = table.column(2).as_primitive::<Int64Type>().value(row);
             (kind.is_valid(row).then(|| kind.value(row)), depth, count)
         })
         .collect();
     // 40 steps per run, since each step occurs three times.
-    let expected = [(None, "0", 80), (None, "1", 80), (Some("adam"), "0", 80), (Some("sgd"), "1", 80)];
+    let expected = [(None, 0, 80), (None, 1, 80), (Some("adam"), 0, 80), (Some("sgd"), 1, 80)];
     assert_eq!(groups, expected);
     let band = losses.band(1, &[By::Param("kind".into())]).unwrap();
     assert_eq!(band["runs"].as_primitive::<Int64Type>().values(), &[4, 2, 2]);

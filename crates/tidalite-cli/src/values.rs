@@ -9,7 +9,7 @@ use jiff::fmt::temporal::Pieces;
 use std::fmt::Display;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tidalite::Bounds;
+use tidalite::{Bounds, Param, Status, param_from_json};
 
 const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
@@ -168,6 +168,46 @@ pub(crate) fn word<T: FromStr<Err = tidalite::Error>>(text: &str) -> tidalite::R
     text.trim().parse()
 }
 
+/// `name=value` of a param. The value is JSON, or text.
+pub(crate) fn param(text: &str) -> Result<(String, Param), String> {
+    let (name, value) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("give name=value")?;
+    let read = serde_json::from_str(value).ok().and_then(|json| param_from_json(&json));
+    Ok((name.to_string(), read.unwrap_or_else(|| value.into())))
+}
+
+/// A value, or what follows by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OrAuto<T> {
+    /// `auto`.
+    Auto,
+    /// The value.
+    Set(T),
+}
+
+impl<T> OrAuto<T> {
+    /// The value, if there is one.
+    pub(crate) fn set(self) -> Option<T> {
+        match self {
+            OrAuto::Auto => None,
+            OrAuto::Set(value) => Some(value),
+        }
+    }
+}
+
+/// A status of a run, or `auto`.
+pub(crate) fn status(text: &str) -> Result<OrAuto<Status>, String> {
+    let words = || Status::ALL.map(Status::as_str).join(", ");
+    match text {
+        "auto" => Ok(OrAuto::Auto),
+        word => Status::parse(word).map(OrAuto::Set).ok_or_else(|| format!("give one of {}, auto", words())),
+    }
+}
+
+/// A time in µs since 1970 UTC, or `auto`.
+pub(crate) fn time_or_auto(text: &str) -> Result<OrAuto<i64>, String> {
+    if text == "auto" { Ok(OrAuto::Auto) } else { moment(text).map(OrAuto::Set) }
+}
+
 fn micros(span: Duration) -> Option<i64> {
     i64::try_from(span.as_micros()).ok()
 }
@@ -229,6 +269,23 @@ mod tests {
         for bad in ["", "0", "12 parsecs", "-1MiB", "99999999999GiB", "1.5GiB"] {
             assert!(bytes(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn params_are_json_or_text() {
+        let read = |text: &str| param(text).unwrap().1;
+        assert_eq!([read("x=3"), read("x=3e-4"), read("x=true")], [3.into(), 3e-4.into(), true.into()]);
+        assert_eq!([read("x=adam"), read("x=\"3\""), read("x=")], ["adam".into(), "3".into(), "".into()]);
+        assert_eq!((read("x=null"), read("x=[1]")), (Param::Null, Param::List(vec![1.into()])));
+        assert_eq!(param("a=b=c").unwrap(), ("a".into(), "b=c".into()));
+        assert!(param("x").is_err() && param("=3").is_err());
+    }
+
+    #[test]
+    fn a_status_or_a_time_may_follow_by_itself() {
+        assert_eq!((status("auto"), status("lost")), (Ok(OrAuto::Auto), Ok(OrAuto::Set(Status::Lost))));
+        assert_eq!(time_or_auto("1970-01-01"), Ok(OrAuto::Set(0)));
+        assert!(status("done").unwrap_err().contains("finished") && time_or_auto("never").is_err());
     }
 
     #[test]

@@ -125,7 +125,8 @@ class World:
     def rewind(self, run, step):
         run.rewind(step)
         for row in self.rows:
-            if row[0] == run.id and row[4] > step:
+            # Telemetry counts other steps.
+            if row[0] == run.id and row[4] > step and not row[1].startswith("system/"):
                 row[8] = True
 
     def delete(self, store, run):
@@ -309,7 +310,7 @@ def ask_aggregate(store, con, question, rng):
         "labels": ("labels", "labels"),
         "label:rank": ("label:rank", "rank"),
         "step": (tidalite.step_bucket(step), f"cast(floor(step / {step}) as bigint) * {step}"),
-        "param:lr": ("param:lr", "lr"),
+        "param:lr": ("param:lr", "cast(lr as double)"),
         "time": (tidalite.time_bucket(f"{seconds}s"), f"time // {seconds * 10**6} * {seconds * 10**6}"),
     }
     wanted = rng.sample(list(kinds), rng.randint(0, 4))

@@ -324,6 +324,23 @@ def test_a_run_that_a_variable_of_the_program_holds_is_not_failed_by_a_kept_exce
     """) == {"a": "finished", "b": "finished"}
 
 
+def test_a_run_that_a_running_function_holds_is_not_failed_by_a_kept_exception(ends):
+    assert ends("""
+    def step(run):
+        raise ValueError("a bad batch")
+    def main():
+        run, errors = store.run("a"), []
+        for _ in range(3):
+            try:
+                step(run)
+            except ValueError as e:
+                errors.append(e)
+        run.log({"x": 1.0})
+        store.close()
+    main()
+    """) == {"a": "finished"}
+
+
 def test_runs_in_frames_that_a_list_of_errors_keeps_failed(ends):
     assert ends("""
     class Trainer:

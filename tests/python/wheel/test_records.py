@@ -12,14 +12,16 @@ import polars
 import pyarrow
 import pytest
 import tidalite
-from tidalite import Finding, PartFiles, Report, RunInfo, Runs
+from tidalite import Finding, Participant, PartFiles, Report, RunInfo, Runs
 
 START = datetime(2026, 1, 31, 12, 0, 0, 250_000, tzinfo=timezone.utc)
+
+ONE = Participant({"host": "h"}, "node", 7, START, None, "lost", None, None, True)
 
 
 def info(id, **fields):
     given = dict(status="finished", started=START, ended=START + timedelta(seconds=90), params={}, tags=(), labels={})
-    return RunInfo(id=id, **{**given, "parent": None, "parent_step": None, "participants": 1, **fields})
+    return RunInfo(id=id, **{**given, "parent": None, "parent_step": None, "participants": (ONE,), **fields})
 
 
 @pytest.fixture
@@ -28,7 +30,7 @@ def runs():
         [
             info("a", params={"lr": 0.1, "layers": [64, 10], "seed": 2**53 + 1, "deep": True, "name": "x", "odd": 1}),
             info("b", params={"lr": 1, "layers": [], "name": "ünï", "odd": "text"}, tags=("base", "old"), labels={"host": "h"}),
-            info("c", status="lost", started=None, ended=None, params={"lr": math.nan}, parent="a", parent_step=7, participants=3),
+            info("c", status="lost", started=None, ended=None, params={"lr": math.nan}, parent="a", parent_step=7, participants=(ONE,) * 3, name="third", reason="boom"),
         ]
     )
 
@@ -58,6 +60,8 @@ def test_pandas_has_one_column_per_param_without_losing_digits(runs):
     assert str(frame["started"].dtype) == "datetime64[us, UTC]" and frame["started"][0] == START and frame["ended"].isna()[2]
     assert frame["parent_step"].dtype == "Int64" and frame["parent_step"][2] == 7
     assert frame["participants"].tolist() == [1, 1, 3]
+    assert frame["name"].isna().tolist() == [True, True, False] and frame["reason"].tolist()[2] == "boom"
+    assert frame["duration"][0] == timedelta(seconds=90) and frame["duration"].isna()[2]
     assert frame["tags"].tolist() == [[], ["base", "old"], []]
 
 
@@ -73,6 +77,7 @@ def test_arrow_and_polars_give_params_of_several_types_as_json_text(runs):
     frame = runs.to_polars()
     assert frame.columns == table.column_names
     assert frame["params.seed"].to_list() == [2**53 + 1, None, None] and frame["params.name"].to_list() == ["x", "ünï", None]
+    assert frame["duration"].to_list() == table["duration"].to_pylist() == [timedelta(seconds=90)] * 2 + [None]
     assert frame["started"].dtype == polars.Datetime("us", "UTC") and frame["started"][0] == START
 
 
@@ -94,9 +99,13 @@ def test_a_store_fills_every_field_of_its_runs(store):
     one = runs["parent"]
     assert isinstance(one, RunInfo)
     assert one.params == {"lr": 0.1, "nested": {"a": [1, None]}} and one.tags == ("x",) and one.labels == {"rank": "3"}
-    assert one.status == "finished" and one.participants == 1
+    assert one.status == "finished" and one.duration == one.ended - one.started
+    [process] = one.participants
+    assert (process.labels, process.pid, process.last_step, process.current) == ({"rank": "3"}, os.getpid(), 5, True)
+    assert (process.started, process.ended, process.status, process.reason) == (one.started, one.ended, "finished", None)
     assert before - timedelta(seconds=1) <= one.started <= one.ended <= datetime.now(timezone.utc) + timedelta(seconds=1)
     assert one.started.utcoffset() == timedelta(0)
+    assert runs["child"].reason == runs["child"].participants[0].reason == "ZeroDivisionError: division by zero"
     assert runs["child"].status == "failed" and (runs["child"].parent, runs["child"].parent_step) == ("parent", 5)
 
 

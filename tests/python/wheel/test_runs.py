@@ -1,6 +1,13 @@
 """The life of a run: params, tags, parents, status, and errors after its end."""
+import argparse
+import collections
+import dataclasses
 import datetime as dt
+import decimal
+import enum
+import pathlib
 import time
+import types
 
 import numpy as np
 import pytest
@@ -20,7 +27,82 @@ def test_params_may_be_scalars_of_numpy_and_paths(store, tmp_path):
     assert run.params == {"i": 3, "f": 0.5, "p": str(tmp_path), "t": [1, 2]}
 
 
-@pytest.mark.parametrize("params", [{"x": object()}, {"x": {1: 2}}, {3: 1}, {"x": {1, 2}}, [("a", 1)], 3])
+class Net(enum.Enum):
+    VIT = "vit"
+
+
+class Size(enum.IntEnum):
+    BIG = 3
+
+
+@dataclasses.dataclass
+class Config:
+    lr: float
+    net: Net = Net.VIT
+
+
+Pair = collections.namedtuple("Pair", "a b")
+
+
+class Tensor:
+    """A scalar as of torch."""
+
+    dtype, ndim = "torch.float32", 0
+
+    def item(self):
+        return 0.5
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (np.bool_(True), True),
+        (np.int32(3), 3),
+        (np.uint8(3), 3),
+        (np.float32(0.5), 0.5),
+        (np.longdouble(0.5), 0.5),
+        (np.str_("a"), "a"),
+        (np.array(3), 3),
+        (np.array(True), True),
+        (Tensor(), 0.5),
+        (Net.VIT, "vit"),
+        (Size.BIG, 3),
+        (decimal.Decimal("0.5"), 0.5),
+        (dt.datetime(2026, 1, 31, 12, tzinfo=dt.timezone.utc), "2026-01-31T12:00:00+00:00"),
+        (dt.date(2026, 1, 31), "2026-01-31"),
+        (dt.time(12), "12:00:00"),
+        (dt.timedelta(minutes=5), "0:05:00"),
+        (np.datetime64("2026-01-31T12:00:00.5", "ns"), "2026-01-31T12:00:00.500000000"),
+        (pathlib.PurePosixPath("/data"), "/data"),
+        ((1, "a"), [1, "a"]),
+        (range(3), [0, 1, 2]),
+        ({3, 1, 20}, [1, 3, 20]),
+        (frozenset({"b", 1}), [1, "b"] if repr("b") > repr(1) else ["b", 1]),
+        (Config(0.1), {"lr": 0.1, "net": "vit"}),
+        (Pair(1, [2]), {"a": 1, "b": [2]}),
+        (argparse.Namespace(lr=0.1, deep=argparse.Namespace(x=None)), {"lr": 0.1, "deep": {"x": None}}),
+        (types.SimpleNamespace(x=1), {"x": 1}),
+        (collections.OrderedDict(x=1), {"x": 1}),
+    ],
+)
+def test_params_keep_their_types(store, given, kept):
+    found = store.run("a", params={"x": given}).params["x"]
+    assert found == kept and type(found) is type(kept)
+
+
+def test_params_may_be_an_object_with_fields(store):
+    for given in (Config(0.1), argparse.Namespace(lr=0.1, net="vit"), {"lr": 0.1, "net": Net.VIT}):
+        assert store.run(params=given).params == {"lr": 0.1, "net": "vit"}
+
+
+@pytest.mark.parametrize("value", [object(), b"bytes", np.arange(3), len, Config, np.complex64(1j), lambda: 1, np.float64])
+def test_a_param_of_another_type_is_a_type_error_that_names_it(store, value):
+    with pytest.raises(TypeError, match=r'param "deep\.x\[1\]" is a '):
+        store.run("a", params={"deep": {"x": [0, value]}})
+    assert store.runs() == []
+
+
+@pytest.mark.parametrize("params", [{"x": object()}, {"x": {1: 2}}, {3: 1}, [("a", 1)], 3, Config])
 def test_params_that_are_not_plain_are_a_type_error(store, params):
     with pytest.raises(TypeError):
         store.run("a", params=params)

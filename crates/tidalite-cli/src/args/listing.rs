@@ -34,6 +34,7 @@ pub(crate) enum SpaceBy {
 Examples:
   tidalite runs metrics
   tidalite runs metrics --run 'resnet-*' --sort started
+  tidalite runs metrics --run resnet-42 --participants
   tidalite runs metrics --format json | jq 'select(.status == \"lost\") | .run'")]
 pub(crate) struct RunsArgs {
     /// The folder of the store.
@@ -45,6 +46,9 @@ pub(crate) struct RunsArgs {
     /// Runs that match a filter, such as `params.lr > 1e-3 and tags has "baseline"`. Given several times, all must match.
     #[arg(short = 'w', long = "where", value_name = "FILTER")]
     pub(crate) filters: Vec<RunFilter>,
+    /// List the processes that took part in the runs: one row each, with labels, host, times, status and last step.
+    #[arg(long)]
+    pub(crate) participants: bool,
     /// Sort order; `started` is newest first, `points` is most first.
     #[arg(long, value_enum, default_value = "run")]
     pub(crate) sort: RunOrder,

@@ -6,6 +6,7 @@
 //! May use: `values.rs` and no folder.
 
 mod demo;
+mod editing;
 mod global;
 mod listing;
 mod maintenance;
@@ -15,6 +16,7 @@ mod targets;
 mod transfer;
 
 pub(crate) use demo::{DemoArgs, DemoTrainArgs, DemoWatchArgs};
+pub(crate) use editing::EditArgs;
 pub(crate) use global::{ColorWhen, Format, GlobalArgs};
 pub(crate) use listing::{InfoArgs, MetricsArgs, RunOrder, RunsArgs, SpaceBy};
 pub(crate) use maintenance::{CompactArgs, DeleteArgs, FlushArgs, ThinArgs, VerifyArgs};
@@ -81,6 +83,8 @@ pub(crate) enum Command {
     Compact(CompactArgs),
     /// Reduce old runs to an outline and exact summaries, to free disk space.
     Thin(ThinArgs),
+    /// Change what is known of a run: params, tags, name, notes, group, status, times.
+    Edit(EditArgs),
     /// Delete runs and all their points.
     Delete(DeleteArgs),
     /// Read every byte and report what is damaged.

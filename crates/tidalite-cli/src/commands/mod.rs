@@ -6,6 +6,7 @@ mod backup;
 mod chart;
 mod compact;
 mod delete;
+mod edit;
 mod export;
 mod flush;
 mod follow;
@@ -38,6 +39,7 @@ pub(crate) fn run(cli: Cli) -> CliResult {
         Command::Import(args) => import::run(&context, args),
         Command::Export(args) => export::run(&context, args),
         Command::Flush(args) => flush::run(&context, args),
+        Command::Edit(args) => edit::run(&context, args),
         Command::Delete(args) => delete::run(&context, args),
         Command::Compact(args) => compact::run(&context, args),
         Command::Thin(args) => thin::run(&context, args),

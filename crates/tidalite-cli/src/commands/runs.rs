@@ -7,7 +7,7 @@ use crate::output::{AnswerColumns, print};
 use arrow::array::RecordBatch;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
-use tidalite::{History, RunInfo, Snapshot, Summary, param_to_json};
+use tidalite::{History, Participant, RunInfo, Snapshot, Summary, param_to_json};
 
 /// Runs the command.
 pub(crate) fn run(context: &Context, args: &RunsArgs) -> CliResult {
@@ -32,6 +32,9 @@ pub(crate) fn run(context: &Context, args: &RunsArgs) -> CliResult {
         if runs.is_empty() {
             return Err(CliError::Nothing(format!("nothing matches: no run matches the filter {filter}")));
         }
+    }
+    if args.participants {
+        return print(&participants(&runs), format, args.limit);
     }
     let held = held(&snapshot)?;
     let points = |r: &RunInfo| held.get(&r.id).map_or(0, |h| h.total.count);
@@ -83,17 +86,40 @@ fn table(runs: &[RunInfo], held: &BTreeMap<String, RunTotals>, bytes: &BTreeMap<
     };
     AnswerColumns::default()
         .text("run", runs.iter().map(|r| Some(&r.id)))
+        .text("name", runs.iter().map(|r| r.name.as_ref()))
+        .text("group", runs.iter().map(|r| r.group.as_ref()))
         .text("status", runs.iter().map(|r| Some(r.status.as_str())))
+        .text("reason", runs.iter().map(|r| r.reason.as_ref()))
         .time("started", runs.iter().map(|r| r.started_us))
         .float("seconds", runs.iter().map(seconds))
         .int("last_step", runs.iter().map(|r| of(r).total.last.map(|p| p.step)))
         .count("series", runs.iter().map(|r| of(r).series))
         .count("points", runs.iter().map(|r| of(r).total.count))
         .count("bytes", runs.iter().map(|r| bytes.get(&r.id).copied().unwrap_or(0)))
-        .count("writers", runs.iter().map(|r| r.participants.len() as u64))
+        .count("participants", runs.iter().map(|r| r.participants.len() as u64))
         .text("labels", runs.iter().map(|r| Some(r.labels.as_str())))
         .json("tags", runs.iter().map(|r| Value::from_iter(r.tags.iter().map(String::as_str))))
         .json("params", runs.iter().map(params))
         .json("parent", runs.iter().map(parent))
+        .text("notes", runs.iter().map(|r| r.notes.as_ref()))
+        .finish()
+}
+
+/// One row per process that took part in the runs.
+fn participants(runs: &[RunInfo]) -> RecordBatch {
+    let all: Vec<(&RunInfo, &Participant)> =
+        runs.iter().flat_map(|r| r.participants.iter().map(move |p| (r, p))).collect();
+    let each = || all.iter().map(|(_, p)| *p);
+    AnswerColumns::default()
+        .text("run", all.iter().map(|(r, _)| Some(&r.id)))
+        .text("labels", each().map(|p| Some(p.labels.as_str())))
+        .text("host", each().map(|p| Some(&p.host)))
+        .int("pid", each().map(|p| i64::from(p.pid)))
+        .time("started", each().map(|p| Some(p.started_us)))
+        .time("ended", each().map(|p| p.ended_us))
+        .text("status", each().map(|p| Some(p.status.as_str())))
+        .text("reason", each().map(|p| p.reason.as_ref()))
+        .int("last_step", each().map(|p| p.last_step))
+        .flag("current", each().map(|p| p.current))
         .finish()
 }

@@ -26,6 +26,10 @@ impl CellColumn {
             DataType::Timestamp(TimeUnit::Microsecond, _) => {
                 CellColumn::Time(column.as_primitive::<TimestampMicrosecondType>().clone())
             }
+            // The text of a boolean is its JSON.
+            DataType::Boolean => CellColumn::Json(
+                cast(column, &DataType::Utf8).map_err(encode_error)?.as_string::<i32>().clone(),
+            ),
             _ => {
                 let texts = cast(column, &DataType::Utf8).map_err(encode_error)?.as_string::<i32>().clone();
                 let json = field.metadata().get(JSON_EXTENSION.0).is_some_and(|v| v == JSON_EXTENSION.1);

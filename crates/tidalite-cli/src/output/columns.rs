@@ -3,7 +3,8 @@
 //! Nested values, such as params, are stored as JSON text with the extension type `arrow.json`.
 
 use arrow::array::{
-    Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Field, Schema};
 use std::collections::HashMap;
@@ -63,6 +64,13 @@ impl AnswerColumns {
     ) -> Self {
         let array: Float64Array = numbers.into_iter().map(Into::into).collect();
         self.add(name, DataType::Float64, Arc::new(array));
+        self
+    }
+
+    /// Adds a column of booleans.
+    pub(crate) fn flag(mut self, name: &str, flags: impl IntoIterator<Item = bool>) -> Self {
+        let array: BooleanArray = flags.into_iter().map(Some).collect();
+        self.add(name, DataType::Boolean, Arc::new(array));
         self
     }
 

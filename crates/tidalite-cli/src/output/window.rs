@@ -58,8 +58,10 @@ impl TableWindow {
         let shown: Vec<&RecordBatch> = self.head.iter().chain(&self.tail).collect();
         // Leave out optional columns that are empty in all rows shown.
         let filled = |c: &usize| {
-            let optional =
-                matches!(schema.field(*c).name().as_str(), "labels" | "tags" | "params" | "parent");
+            let optional = matches!(
+                schema.field(*c).name().as_str(),
+                "name" | "group" | "reason" | "notes" | "labels" | "tags" | "params" | "parent"
+            );
             !optional || shown.iter().any(|b| !is_blank(b.column(*c)))
         };
         let columns: Vec<usize> = (0..schema.fields().len()).filter(filled).collect();

@@ -8,6 +8,7 @@
 
 mod answers;
 mod demo;
+mod edit;
 mod files;
 mod help;
 mod refusals;

@@ -53,7 +53,11 @@ impl TableKind {
 
     /// The columns, or `None` if they depend on the points.
     pub(crate) fn schema(&self) -> Result<Option<SchemaRef>> {
+        // The type of a param's column depends on its values.
+        let by_param = |by: &[By]| by.iter().any(|b| matches!(b, By::Param(_)));
         Ok(match self {
+            TableKind::Aggregate(_, by) | TableKind::Ranking { by, .. } if by_param(by) => None,
+            TableKind::Band(_, by) | TableKind::OverX(_, OverXKind::Band(_, by)) if by_param(by) => None,
             TableKind::Points | TableKind::Latest | TableKind::Lttb(_) | TableKind::M4(_) => {
                 Some(tidalite::points_schema())
             }

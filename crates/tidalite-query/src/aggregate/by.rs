@@ -29,7 +29,7 @@ pub enum By {
     Labels,
     /// The value of one label, null where a series lacks it; column and word `label:<key>`.
     Label(String),
-    /// The text of one param of the run, null where the run lacks it; column and word `param:<name>`. The param is
+    /// The value of one param of the run, null where the run lacks it; column and word `param:<name>`. The param is
     /// the one of that name; else, where the name has dots, the one within params, as `model.depth`.
     Param(String),
     /// Buckets of this many steps, aligned at step 0; column `step_bucket` holds each bucket's start; word

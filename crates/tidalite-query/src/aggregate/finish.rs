@@ -2,10 +2,13 @@
 
 use super::directory::GroupDirectory;
 use super::function::Aggregate;
+use super::param_column::{self, ParamColumn};
 use super::plan::GroupPlan;
 use super::row_order::{GroupColumn, RowOrder, group_columns};
 use super::states::{EndPoint, GroupStates};
-use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray,
+};
 use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::record_batch::RecordBatch;
 use std::sync::Arc;
@@ -35,7 +38,7 @@ pub(crate) fn result(
 impl GroupColumn {
     fn column(&self, directory: &GroupDirectory, rows: &RowOrder) -> Result<ArrayRef> {
         Ok(match self {
-            GroupColumn::Names { level, .. } => {
+            GroupColumn::Names { level, param, .. } => {
                 let names = directory.names();
                 let text = |names_of: u32| names.text(names.text_id(names_of, *level), *level);
                 let texts: Vec<(Option<&str>, usize)> = rows
@@ -43,7 +46,11 @@ impl GroupColumn {
                     .into_iter()
                     .map(|(names_of, count)| (text(names_of), count))
                     .collect();
-                Arc::new(strings(&texts, names.has_absent(*level))?)
+                let nullable = names.has_absent(*level);
+                match param {
+                    Some(param) => param_column(*param, &texts, nullable)?,
+                    None => Arc::new(strings(&texts, nullable)?),
+                }
             }
             GroupColumn::Bucket { second, width, times } => {
                 let keys = rows.states().map(|state| directory.key(state));
@@ -53,6 +60,26 @@ impl GroupColumn {
             }
         })
     }
+}
+
+/// A column of params by their keys, each repeated for its number of rows.
+fn param_column(column: ParamColumn, keys: &[(Option<&str>, usize)], nullable: bool) -> Result<ArrayRef> {
+    fn repeated<'a, T: Copy + 'a>(
+        keys: &'a [(Option<&'a str>, usize)],
+        of: fn(&str) -> Option<T>,
+    ) -> impl Iterator<Item = Option<T>> + 'a {
+        keys.iter().flat_map(move |(key, count)| std::iter::repeat_n(key.and_then(of), *count))
+    }
+    Ok(match column {
+        ParamColumn::Int => Arc::new(repeated(keys, param_column::int).collect::<Int64Array>()),
+        ParamColumn::Float => Arc::new(repeated(keys, param_column::float).collect::<Float64Array>()),
+        ParamColumn::Bool => Arc::new(repeated(keys, param_column::boolean).collect::<BooleanArray>()),
+        ParamColumn::Text => {
+            let shown: Vec<Option<String>> = keys.iter().map(|(k, _)| k.map(param_column::shown)).collect();
+            let texts: Vec<_> = shown.iter().zip(keys).map(|(t, (_, n))| (t.as_deref(), *n)).collect();
+            Arc::new(strings(&texts, nullable)?)
+        }
+    })
 }
 
 /// A column of texts, each repeated for its number of rows.

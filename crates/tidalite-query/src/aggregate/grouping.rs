@@ -4,6 +4,7 @@ use super::by::By;
 use super::function::Aggregate;
 use super::names::texts_of;
 use super::needs::AggregateNeeds;
+use super::param_column::ParamColumn;
 use super::partial::Partial;
 use super::plan::GroupPlan;
 use crate::axis::Width;
@@ -64,11 +65,14 @@ impl Grouping {
         let needs = AggregateNeeds::of(&aggregates);
         let fractions = aggregates.iter().filter_map(|a| a.exact_percent().map(|p| p.fraction())).collect();
         let runs = Arc::default();
-        Ok(Grouping(Arc::new(GroupPlan { by, aggregates, needs, step_width, time_width, fractions, runs })))
+        let params = by.iter().filter(|b| matches!(b, By::Param(_))).map(|_| ParamColumn::Text).collect();
+        let plan = GroupPlan { by, aggregates, needs, step_width, time_width, fractions, runs, params };
+        Ok(Grouping(Arc::new(plan)))
     }
 
     /// The same plan with the params of runs, which grouping by params needs, since a series does not hold them. A
-    /// run that is not given counts as one without params.
+    /// run that is not given counts as one without params. The type of a param's column is that of its values: of
+    /// integers, floats, booleans or text alone; floats, if there are integers and floats; otherwise text.
     ///
     /// ```
     /// use tidalite_model::{Param, Params};
@@ -83,15 +87,24 @@ impl Grouping {
     #[must_use]
     pub fn with_params<'a>(self, runs: impl IntoIterator<Item = (&'a str, &'a Params)>) -> Self {
         let plan = &self.0;
-        let names = || plan.by.iter().filter_map(|b| if let By::Param(name) = b { Some(name) } else { None });
-        let texts =
-            |params: &Params| names().map(|n| param_named(params, n).map(ToString::to_string)).collect();
-        let runs = runs.into_iter().map(|(run, params)| (run.to_string(), texts(params))).collect();
+        let names: Vec<&String> =
+            plan.by.iter().filter_map(|b| if let By::Param(name) = b { Some(name) } else { None }).collect();
+        let runs: Vec<(&str, &Params)> = runs.into_iter().collect();
+        let column = |name: &&String| {
+            ParamColumn::of(runs.iter().filter_map(|(_, params)| param_named(params, name.as_str())))
+        };
+        let columns: Vec<ParamColumn> = names.iter().map(column).collect();
+        let key = |params: &Params, (name, column): (&&String, &ParamColumn)| {
+            param_named(params, name.as_str()).and_then(|value| column.key(value))
+        };
+        let keys = |params: &Params| names.iter().zip(&columns).map(|c| key(params, c)).collect();
+        let runs = runs.iter().map(|(run, params)| (run.to_string(), keys(params))).collect();
         Grouping(Arc::new(GroupPlan {
             by: plan.by.clone(),
             aggregates: plan.aggregates.clone(),
             fractions: plan.fractions.clone(),
             runs: Arc::new(runs),
+            params: columns,
             ..**plan
         }))
     }
@@ -143,8 +156,8 @@ impl Grouping {
         self.0.needs.samples
     }
 
-    /// The names by which a series is grouped, in the order grouped by, without buckets. Rows are in the order of
-    /// these where [`names_come_first`](Self::names_come_first).
+    /// The names by which a series is grouped, in the order grouped by, without buckets; for a param a key that orders
+    /// as its values. Rows are in the order of these where [`names_come_first`](Self::names_come_first).
     pub fn names_of(&self, key: &SeriesKey) -> Vec<Option<String>> {
         texts_of(key, &self.0.by, &self.0.runs).map(|text| text.map(Cow::into_owned)).collect()
     }
@@ -183,7 +196,7 @@ impl Grouping {
 
     /// The columns of the result.
     ///
-    /// Names are Utf8, bucket starts Int64 and Timestamp(µs, UTC), counts and steps Int64, times Timestamp(µs, UTC),
+    /// Names are Utf8, params as [`with_params`](Self::with_params) says, bucket starts Int64 and Timestamp(µs, UTC), counts and steps Int64, times Timestamp(µs, UTC),
     /// everything else Float64. Labels, params and all aggregates but the counts are nullable. A label or param is
     /// null where the series lacks it; an aggregate where the group has no finite value (for `argnan`: no NaN; for
     /// `first`, `last` and their times: no point).

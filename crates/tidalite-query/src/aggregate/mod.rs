@@ -12,6 +12,7 @@ mod function;
 mod grouping;
 mod names;
 mod needs;
+mod param_column;
 mod partial;
 mod plan;
 mod quantile;

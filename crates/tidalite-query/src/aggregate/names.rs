@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use tidalite_model::SeriesKey;
 
-/// For each run, the texts of the params that are grouped by, in that order.
+/// For each run, the keys of the params that are grouped by, in that order; see `param_column.rs`.
 pub(crate) type RunTexts = HashMap<String, Vec<Option<String>>>;
 
 /// The names of the groups of a series, in the order grouped by; `None` for a label or a param that it lacks.

@@ -4,6 +4,7 @@ use super::by::By;
 use super::function::Aggregate;
 use super::names::RunTexts;
 use super::needs::AggregateNeeds;
+use super::param_column::ParamColumn;
 use crate::axis::Width;
 use crate::batch::timestamp;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -20,6 +21,8 @@ pub(crate) struct GroupPlan {
     /// The exact percentiles as fractions, in the order of the aggregates.
     pub(crate) fractions: Vec<f64>,
     pub(crate) runs: Arc<RunTexts>,
+    /// The columns of the params that are grouped by, in that order.
+    pub(crate) params: Vec<ParamColumn>,
 }
 
 impl GroupPlan {
@@ -53,9 +56,11 @@ impl GroupPlan {
     }
 
     pub(crate) fn schema(&self) -> SchemaRef {
+        let mut params = self.params.iter().copied();
         let group = |by: &By| match by {
             By::Run | By::Metric | By::Labels => Field::new(by.column(), DataType::Utf8, false),
-            By::Label(_) | By::Param(_) => Field::new(by.column(), DataType::Utf8, true),
+            By::Label(_) => Field::new(by.column(), DataType::Utf8, true),
+            By::Param(_) => Field::new(by.column(), params.next().unwrap_or_default().data_type(), true),
             By::StepBucket(_) => Field::new(by.column(), DataType::Int64, false),
             By::TimeBucket(_) => Field::new(by.column(), timestamp(), false),
         };

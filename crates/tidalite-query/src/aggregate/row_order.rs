@@ -4,6 +4,7 @@
 
 use super::by::By;
 use super::directory::GroupDirectory;
+use super::param_column::ParamColumn;
 use super::plan::GroupPlan;
 use crate::axis::Width;
 use arrow::buffer::{BooleanBuffer, NullBuffer};
@@ -12,13 +13,13 @@ use std::cmp::Ordering;
 /// The source of a group column.
 pub(super) enum GroupColumn {
     /// Names by their index, and the rank of each distinct name.
-    Names { level: usize, ranks: Vec<u32> },
+    Names { level: usize, ranks: Vec<u32>, param: Option<ParamColumn> },
     /// Buckets: the first or the second of a group's key, their width, and whether they are of time.
     Bucket { second: bool, width: Width, times: bool },
 }
 
 pub(super) fn group_columns(plan: &GroupPlan, directory: &GroupDirectory) -> Vec<GroupColumn> {
-    let mut levels = 0..;
+    let (mut levels, mut params) = (0.., plan.params.iter().copied());
     let column = |by: &By| match by {
         By::StepBucket(width) => {
             GroupColumn::Bucket { second: false, width: Width::new(*width), times: false }
@@ -29,7 +30,8 @@ pub(super) fn group_columns(plan: &GroupPlan, directory: &GroupDirectory) -> Vec
         name => {
             debug_assert!(name.is_name(), "a group is a bucket or a name");
             let level = levels.next().expect("levels do not end");
-            GroupColumn::Names { level, ranks: directory.names().ranks(level) }
+            let param = if let By::Param(_) = name { params.next() } else { None };
+            GroupColumn::Names { level, ranks: directory.names().ranks(level), param }
         }
     };
     plan.by.iter().map(column).collect()
@@ -39,7 +41,7 @@ impl GroupColumn {
     fn compare(&self, directory: &GroupDirectory, a: usize, b: usize) -> Ordering {
         let (a, b) = (directory.key(a), directory.key(b));
         match self {
-            GroupColumn::Names { level, ranks } => {
+            GroupColumn::Names { level, ranks, .. } => {
                 let rank = |names: u32| ranks[directory.names().text_id(names, *level)];
                 rank(a.names).cmp(&rank(b.names))
             }

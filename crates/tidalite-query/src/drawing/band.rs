@@ -27,14 +27,18 @@ use tidalite_model::{Error, Point, Result, Summary};
 /// # Ok::<(), tidalite_model::Error>(())
 /// ```
 pub fn band_schema(by: &[By]) -> Result<SchemaRef> {
-    let runs = band_grouping(by, 1)?.schema();
+    Ok(schema_of(by, &band_grouping(by, 1)?.schema()))
+}
+
+/// The columns of the band over rows with these columns.
+fn schema_of(by: &[By], runs: &SchemaRef) -> SchemaRef {
     let whole = |name: &str| Field::new(name, DataType::Int64, false);
     let real = |name: &str| Field::new(name, DataType::Float64, true);
     let mut fields: Vec<Field> = runs.fields()[..by.len()].iter().map(|f| f.as_ref().clone()).collect();
     fields.extend(["step", "width", "runs"].map(whole));
     fields.extend(["mean", "std", "min", "max"].map(real));
     fields.push(whole("nonfinite"));
-    Ok(Arc::new(Schema::new(fields)))
+    Arc::new(Schema::new(fields))
 }
 
 /// The first level: the mean of each run in each bucket of `width` steps. Its rows are ordered by group, then bucket,
@@ -85,8 +89,10 @@ pub fn band_grouping(by: &[By], width: u64) -> Result<Grouping> {
 /// # Ok::<(), tidalite_model::Error>(())
 /// ```
 pub fn band(by: &[By], width: u64, runs: &RecordBatch) -> Result<RecordBatch> {
-    let schema = band_schema(by)?;
-    assert!(runs.schema() == band_grouping(by, width)?.schema(), "the rows are those of the band's grouping");
+    let (schema, planned) = (schema_of(by, &runs.schema()), band_grouping(by, width)?.schema());
+    // The type of a param's column depends on its values.
+    let names = |schema: &SchemaRef| schema.fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>();
+    assert!(names(&runs.schema()) == names(&planned), "the rows are those of the band's grouping");
     // The columns of the group and of the bucket.
     let keys = &runs.columns()[..=by.len()];
     let groups: Vec<Range<usize>> =

@@ -52,7 +52,9 @@ impl Selection {
     /// One row per group of a grouping.
     pub(crate) fn grouped(&self, grouping: &Grouping) -> Result<RecordBatch> {
         let plans = self.plans()?;
-        let (state, grouping) = (plans.snapshot.inner.clone(), plans.snapshot.with_params(grouping.clone()));
+        let state = plans.snapshot.inner.clone();
+        let selected = self.series_filter(&plans.snapshot)?.runs;
+        let grouping = plans.snapshot.with_params(grouping.clone(), &selected);
         if !grouping.holds_values() {
             return answer(&state, plans, &grouping);
         }

@@ -333,7 +333,7 @@ fn in_write_order(points: Points) -> Points {
     order.sort_by_key(|&i| key(i));
     let mut sorted = Points::with_capacity(points.len());
     for i in order {
-        sorted.push(points.steps[i], points.seqs[i], points.times_us[i], points.values[i]);
+        sorted.extend(points.view().slice(i..i + 1));
     }
     sorted
 }

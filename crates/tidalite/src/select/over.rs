@@ -76,7 +76,8 @@ impl Over {
         let fixed = self.select.fixed()?;
         let snapshot = fixed.snapshot()?;
         let over = self.over(&fixed, &fixed.plan_whole()?)?;
-        over.band(buckets, by, |grouping| snapshot.with_params(grouping))
+        let selected = fixed.series_filter(&snapshot)?.runs;
+        over.band(buckets, by, |grouping| snapshot.with_params(grouping, &selected))
     }
 
     /// At most `points` points of each series that keep the shape of its line, as [`Selection::lttb`]; columns as for

@@ -199,12 +199,13 @@ impl Snapshot {
         runs
     }
 
-    /// Adds the params of the runs to a grouping that needs them.
-    pub(crate) fn with_params(&self, grouping: Grouping) -> Grouping {
+    /// Adds the params of these runs to a grouping that needs them.
+    pub(crate) fn with_params(&self, grouping: Grouping, selected: &NameMatcher) -> Grouping {
         if !grouping.needs_params() {
             return grouping;
         }
-        let runs = self.runs();
+        let mut runs = self.runs();
+        runs.retain(|r| selected.is_match(&r.id));
         grouping.with_params(runs.iter().map(|r| (r.id.as_str(), &r.params)))
     }
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import tidalite
 
+from .. import _outcome
+
 StoreOrPath = str | os.PathLike[str] | tidalite.Store
 
 
@@ -61,13 +63,17 @@ class Session:
         return self._run
 
     def end(self, status: str = "finished") -> None:
-        """Ends the run if it is open, and closes the store if this session opened it."""
+        """Ends the run if it is open, and closes the store if this session opened it. The reason of a failure is the exception that is
+        being handled, or that ended the program."""
         run, self._run = self._run, None
         if self._fail_at_end is not None:
             self._fail_at_end.detach()
             self._fail_at_end = None
         if run is not None:
-            run.finish("failed" if status == "failed" else "finished")
+            if status == "failed":
+                run.fail(_outcome.reason_now())
+            else:
+                run.finish()
         if self._store is not None and self._given is None:
             self._store.close()
             self._store = None
@@ -79,7 +85,7 @@ class Session:
 
 def _fail(run: tidalite.Run) -> None:
     try:
-        run.finish("failed")
+        run.fail(_outcome.reason_now())
     except tidalite.Error:
         # The store was closed before, and the run ended with it.
         pass

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from .. import _outcome
 from .._optional import need
 from ._session import Session, StoreOrPath
 from ._values import number, numbers, params
@@ -87,7 +88,7 @@ class TidaliteCallback(_Callback):  # type: ignore[misc]
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._session.end("failed" if exc_type is not None else "finished")
+        self._session.end("failed" if exc is not None and _outcome.of(exc) is not None else "finished")
 
     def _learning_rate(self) -> float | int | None:
         rate = getattr(getattr(self.model, "optimizer", None), "learning_rate", None)

@@ -55,13 +55,17 @@ class TidaliteCallback:
         id = f"{study.study_name}/{trial.number:05}"
         with self._opening:
             store = self._session.store
-        run = store.run(id, params=given, tags=tags, labels=self._labels)
+        started = _utc(trial.datetime_start)
+        run = store.run(id, params=given, tags=tags, labels=self._labels, group=study.study_name, started=started)
         try:
             _log(run, study, trial)
-        except BaseException:
-            run.finish("failed")
+        except BaseException as e:
+            run.fail(e)
             raise
-        run.finish("failed" if state == "FAIL" else "finished")
+        if state == "FAIL":
+            run.fail(trial.system_attrs.get("fail_reason"))
+        else:
+            run.finish()
 
 
 def _log(run: tidalite.Run, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from .. import _outcome
 from .._optional import need
 from ._session import Session, StoreOrPath
 from ._values import numbers, params
@@ -90,7 +91,7 @@ class TidaliteCallback(_TrainerCallback):  # type: ignore[misc]
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._session.end("failed" if exc_type is not None else "finished")
+        self._session.end("failed" if exc is not None and _outcome.of(exc) is not None else "finished")
 
     def _name(self, args: Any) -> None:
         name = getattr(args, "run_name", None)

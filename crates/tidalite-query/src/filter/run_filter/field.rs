@@ -19,6 +19,14 @@ pub enum RunField {
     Started,
     /// The end, µs since 1970 UTC; absent before it.
     Ended,
+    /// The name that is shown.
+    Name,
+    /// The notes.
+    Notes,
+    /// The group.
+    Group,
+    /// Why it failed.
+    Reason,
     /// The id of the run that it was forked from.
     Parent,
     /// A param by its name, then the names of params within it.

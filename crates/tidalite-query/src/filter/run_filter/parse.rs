@@ -16,8 +16,8 @@ const DEPTH_MAX: usize = 64;
 /// The greatest number of characters of the text found that a message shows.
 const SHOWN_MAX: usize = 20;
 
-const FIELDS: &str =
-    "a field: id, status, started, ended, parent, params.NAME or labels.NAME; or `tags has`, `has` or `not`";
+const FIELDS: &str = "a field: id, name, group, notes, status, reason, started, ended, parent, params.NAME or labels.NAME; or `tags has`, \
+     `has` or `not`";
 const VALUES: &str = "a value: a number, a text in quotes, true, false, null, nan or inf";
 
 impl RunFilter {
@@ -217,6 +217,10 @@ impl<'a> FilterParser<'a> {
             "status" => RunField::Status,
             "started" => RunField::Started,
             "ended" => RunField::Ended,
+            "name" => RunField::Name,
+            "notes" => RunField::Notes,
+            "group" => RunField::Group,
+            "reason" => RunField::Reason,
             "parent" => RunField::Parent,
             "params" => {
                 self.at += word.len();

@@ -25,7 +25,14 @@ fn run(id: &str) -> RunInfo {
     let start = RunChange::Start(RunStart {
         time_us: 1_000_000,
         labels: Labels::parse("host=a").unwrap(),
-        edit: RunEdit { add_tags, parent, ..RunEdit::params(params) },
+        edit: RunEdit {
+            add_tags,
+            parent,
+            name: Assign::Set("Baseline".into()),
+            notes: Assign::Set("slow start".into()),
+            group: Assign::Set("sweep".into()),
+            ..RunEdit::params(params)
+        },
         ..RunStart::default()
     });
     record.apply(WriteOrder::default(), &start);
@@ -57,6 +64,8 @@ fn each_form_takes_its_runs() {
         "status in (\"running\", \"lost\")",
         "started >= \"1970-01-01\" and started < 1000001",
         "not has ended",
+        "name = 'Baseline' and group in ('sweep') and notes like '*start*'",
+        "not has reason",
         "parent = \"root\" and labels.host like '?'",
         "NOT (params.lr > 1 OR tags has 'x') And id != 'x'",
         "params.lr > 1 or params.lr < 1 and id = 'resnet-42'",
@@ -142,6 +151,10 @@ fn any_field() -> impl Strategy<Value = RunField> {
         Just(RunField::Started),
         Just(RunField::Ended),
         Just(RunField::Parent),
+        Just(RunField::Name),
+        Just(RunField::Notes),
+        Just(RunField::Group),
+        Just(RunField::Reason),
         prop::collection::vec(any_name(), 1..4).prop_map(RunField::Param),
         any_name().prop_map(RunField::Label),
     ]
