@@ -185,3 +185,30 @@ def test_the_remaining_points_of_a_thinned_run_are_plain_parquet(tmp_path):
     assert counted == (50_000, len(left), 2)
     sums = duckdb.sql("select sum(count)::int, sum(sum), max(max) from read_parquet($1) where width = (select min(width) from read_parquet($1))", params=[side["rollups"]]).fetchall()[0]
     assert sums[0] == 50_000 and math.isclose(sums[1], np.nansum(values), rel_tol=1e-9) and sums[2] == np.nanmax(values)
+
+
+def test_the_sql_of_the_readme_gives_what_a_query_gives(tmp_path):
+    """Repeats by later imports, points without steps, and one file of each flush."""
+    import csv
+
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    sql = text.split("```sql\n", 1)[1].split("```", 1)[0]
+    assert "metrics/parts/*.parquet" in sql
+    store = tmp_path / "store"
+    sql = sql.replace("metrics/parts/*.parquet", str(store / "parts" / "*.parquet"))
+    files = {
+        "a.csv": "step,loss\n" + "".join(f"{s},1\n" for s in range(100)),
+        # Times in the past, and within one file a step twice.
+        "b.csv": "step,time,loss\n" + "".join(f"{s},{s},{s % 7}\n" for s in [*range(50, 150), 60]),
+        "c.csv": "loss\n" + "".join(f"{v}\n" for v in range(100, 130)),
+        "d.csv": "step,loss\n" + "".join(f"{s},3\n" for s in range(0, 200, 3)),
+    }
+    for round, names in enumerate([["a.csv", "c.csv", "b.csv"], ["d.csv", "c.csv"], ["b.csv"]]):
+        for name in names:
+            (tmp_path / name).write_text(files[name])
+            tidalite("import", store, tmp_path / name, "--run", "r", "-q")
+        tidalite("flush" if round < 2 else "compact", store)
+        printed = tidalite("query", store, "-m", "loss", "--format", "csv").stdout.decode()
+        ours = sorted((r["run"], int(r["step"]), float(r["value"])) for r in csv.DictReader(io.StringIO(printed)))
+        assert sorted(duckdb.sql(sql).fetchall()) == ours
+    assert sum(value >= 100 for _, _, value in ours) == 60, "points without steps are all there"

@@ -48,7 +48,7 @@ fn a_rewind_hides_later_steps_and_keeps_them() {
             let expected = [(0, 1.0), (1, 1.0), (2, 1.0), (3, 1.0), (4, 1.0), (5, 2.0), (6, 2.0)];
             assert_eq!(shown(&all), expected);
             let sums = all.summaries().unwrap();
-            assert_eq!((sums[0].1.count, sums[0].1.sum, sums[0].1.last.unwrap().step), (7, 9.0, 6));
+            assert_eq!((sums[0].1.count, sums[0].1.sum(), sums[0].1.last.unwrap().step), (7, Some(9.0), 6));
             let table = all.aggregate(&[Aggregate::Count, Aggregate::ArgMax], &[By::Run]).unwrap();
             assert_eq!(table["count"].as_primitive::<Int64Type>().values(), &[7]);
             assert_eq!(table["argmax"].as_primitive::<Int64Type>().values(), &[5]);

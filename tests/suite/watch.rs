@@ -29,7 +29,7 @@ fn until(what: impl Fn() -> bool) {
 /// The summary of one telemetry metric of the series with this label.
 fn samples(store: &Store, who: &str) -> Summary {
     let found = store.select().run("r").metric(LOAD).label("who", who).summaries().unwrap();
-    found.first().map(|(_, summary)| *summary).unwrap_or_default()
+    found.first().map(|(_, summary)| summary.clone()).unwrap_or_default()
 }
 
 #[test]

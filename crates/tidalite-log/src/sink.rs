@@ -138,7 +138,7 @@ impl<'a> BatchRef<'a> {
         self.seq
     }
 
-    /// The batch's clock, µs since 1970 UTC.
+    /// The batch's clock, µs since 1970 UTC. All its points share it.
     pub fn clock_us(&self) -> i64 {
         self.clock_us
     }

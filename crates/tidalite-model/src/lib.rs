@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod exact;
 mod label;
 mod moment;
 mod name;
@@ -21,6 +22,9 @@ mod run;
 mod summary;
 
 pub use error::{Error, ErrorKind, Result};
+pub use exact::{
+    ExactSquares, ExactSum, ExactTerms, REST_BYTES_MAX, rest_from_bytes, rest_to_bytes, sum_rest_from_bytes,
+};
 pub use label::Labels;
 pub use moment::Moment;
 pub use name::{NAME_BYTES_MAX, check_name};

@@ -33,11 +33,12 @@ impl SeriesKey {
     }
 }
 
-/// The place of a write in the store's order: its writer, and the frame's ordinal within that writer.
+/// The place of a write: its writer, and the frame's ordinal within that writer. It says which write a point comes
+/// from, and orders the writes of one writer. Those of several writers are ordered by [`WriteOrder`].
 ///
 /// One 63-bit number: the writer's ordinal in the upper 23 bits, the frame's ordinal in the lower 40. So comparing
-/// numbers compares (writer, ordinal). The newest write of a step is the one with the greatest `Seq`; clocks are not
-/// involved. 2^40 frames last one process 12 days at a million frames per second. There can be 8 million writers.
+/// numbers compares (writer, ordinal). 2^40 frames last one process 12 days at a million frames per second. There can
+/// be 8 million writers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Seq(u64);
 
@@ -123,11 +124,18 @@ impl Written {
     /// At its time, at a step that the caller chose.
     pub const AT_ITS_TIME: Written = Written(0);
 
-    /// A point with this time, written at this clock. Both are within [`TIME_US_MIN`] and [`TIME_US_MAX`].
+    /// A point with this time, written at this clock, which is not 0. Both are within [`TIME_US_MIN`] and
+    /// [`TIME_US_MAX`].
     #[inline]
     pub fn new(clock_us: i64, time_us: i64, automatic: bool) -> Self {
         let clock = if clock_us == time_us { 0 } else { clock_us };
         Written(clock << 1 | i64::from(automatic))
+    }
+
+    /// Written at this clock, whatever its time. The clock is not 0.
+    #[inline]
+    pub fn at(clock_us: i64, automatic: bool) -> Self {
+        Written(clock_us << 1 | i64::from(automatic))
     }
 
     /// The clock of the write, for a point with this time.

@@ -1,11 +1,10 @@
 //! The one definition of an aggregate: a state that takes points, merges, and gives results.
 //!
 //! The series tables of parts and the queries both use [`Summary`], so they agree. Sums are over finite values only;
-//! NaN and ±Inf are counted separately. Mean and M2 use Welford's update (B. P. Welford, "Note on a method for
-//! calculating corrected sums of squares and products", Technometrics 4, 1962) and are merged by the pairwise rule of
-//! Chan, Golub and LeVeque ("Updating formulae and a pairwise algorithm for computing sample variances", 1979). Both
-//! are numerically stable, unlike sums of squares.
+//! NaN and ±Inf are counted separately. The sum of the values and the sum of their squares are exact, so a result is
+//! the same in whatever order points were pushed and summaries were merged.
 
+use crate::exact::{ExactSquares, ExactSum, add_finite};
 use crate::{Extent, Point};
 
 /// A value and its step.
@@ -17,13 +16,13 @@ pub struct Extreme {
     pub step: i64,
 }
 
-/// Which facts of a [`Summary`] a reader wants. Counts, the first and last step, and the mean are always read.
+/// Which facts of a [`Summary`] a reader wants. Counts, and the first and last step are always read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SummaryFacts {
-    /// The sum.
+    /// The sum of the values.
     pub sum: bool,
-    /// The sum of squared differences from the mean.
-    pub m2: bool,
+    /// The sum of their squares; only together with `sum`.
+    pub squares: bool,
     /// The first and the last value.
     pub ends: bool,
     /// The least and the greatest value.
@@ -36,8 +35,14 @@ pub struct SummaryFacts {
 
 impl SummaryFacts {
     /// Every fact.
-    pub const ALL: SummaryFacts =
-        SummaryFacts { sum: true, m2: true, ends: true, extremes: true, extreme_steps: true, times: true };
+    pub const ALL: SummaryFacts = SummaryFacts {
+        sum: true,
+        squares: true,
+        ends: true,
+        extremes: true,
+        extreme_steps: true,
+        times: true,
+    };
 }
 
 /// What is known of a set of points of one series, or of one group of a query.
@@ -53,7 +58,7 @@ impl SummaryFacts {
 /// assert_eq!((s.count, s.finite, s.nan), (3, 2, 1));
 /// assert_eq!((s.mean(), s.std(), s.min.unwrap().value), (Some(2.0), Some(1.0), 1.0));
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Summary {
     /// The number of points.
     pub count: u64,
@@ -65,12 +70,10 @@ pub struct Summary {
     pub pos_inf: u64,
     /// The number of points whose value is −Inf.
     pub neg_inf: u64,
-    /// Sum of the finite values.
-    pub sum: f64,
-    /// Mean of the finite values. 0 if there are none; see [`mean`](Self::mean).
-    pub mean: f64,
-    /// Sum of squared differences from the mean, of the finite values.
-    pub m2: f64,
+    /// The sum of the finite values.
+    pub sum: ExactSum,
+    /// The sum of their squares.
+    pub squares: ExactSquares,
     /// Least finite value, at its first step.
     pub min: Option<Extreme>,
     /// Greatest finite value, at its first step.
@@ -89,6 +92,24 @@ impl Summary {
     /// Adds one point.
     #[inline]
     pub fn push(&mut self, p: Point) {
+        self.push_facts(p);
+        if p.value.is_finite() {
+            self.sum.add(p.value);
+            self.squares.add_square(p.value);
+        }
+    }
+
+    /// Adds points, given as columns of one length.
+    pub fn push_all(&mut self, steps: &[i64], times_us: &[i64], values: &[f64]) {
+        for ((&step, &time_us), &value) in steps.iter().zip(times_us).zip(values) {
+            self.push_facts(Point { step, time_us, value });
+        }
+        add_finite(values, &mut self.sum, &mut self.squares);
+    }
+
+    /// Adds one point to everything but the sums.
+    #[inline]
+    fn push_facts(&mut self, p: Point) {
         self.count += 1;
         if self.first.is_none_or(|f| p.step < f.step) {
             self.first = Some(p);
@@ -110,10 +131,6 @@ impl Summary {
             return;
         }
         self.finite += 1;
-        self.sum += v;
-        let delta = v - self.mean;
-        self.mean += delta / self.finite as f64;
-        self.m2 += delta * (v - self.mean);
         // Ties go to the earlier step, so the result does not depend on the order of merging.
         if self.min.is_none_or(|m| v < m.value || (v == m.value && p.step < m.step)) {
             self.min = Some(Extreme { value: v, step: p.step });
@@ -129,7 +146,7 @@ impl Summary {
             return;
         }
         if self.count == 0 {
-            *self = *other;
+            *self = other.clone();
             return;
         }
         if self.first.zip(other.first).is_some_and(|(a, b)| b.step < a.step) {
@@ -141,11 +158,8 @@ impl Summary {
         self.time_min_us = self.time_min_us.min(other.time_min_us);
         self.time_max_us = self.time_max_us.max(other.time_max_us);
         if other.finite > 0 {
-            let (n, m) = (self.finite as f64, other.finite as f64);
-            let delta = other.mean - self.mean;
-            self.mean = if self.finite == 0 { other.mean } else { self.mean + delta * m / (n + m) };
-            self.m2 += other.m2 + if self.finite == 0 { 0.0 } else { delta * delta * n * m / (n + m) };
-            self.sum += other.sum;
+            self.sum.merge(&other.sum);
+            self.squares.merge(&other.squares);
             self.min = better(self.min, other.min, |a, b| a < b);
             self.max = better(self.max, other.max, |a, b| a > b);
         }
@@ -166,7 +180,7 @@ impl Summary {
         self.time_min_us.zip(self.time_max_us).map(|(least, greatest)| Extent::new(least, greatest))
     }
 
-    /// Whether both have equal counts and floating-point numbers with equal bits. Unlike with `==`, a NaN equals
+    /// Whether both have equal counts and sums, and values with equal bits. Unlike with `==`, a NaN equals
     /// itself, and zero differs from negative zero.
     pub fn same_bits(&self, other: &Summary) -> bool {
         let bits = |s: &Summary| {
@@ -174,28 +188,34 @@ impl Summary {
             let extreme = |e: Option<Extreme>| e.map(|e| (e.value.to_bits(), e.step));
             (
                 [s.count, s.finite, s.nan, s.pos_inf, s.neg_inf],
-                [s.sum, s.mean, s.m2].map(f64::to_bits),
                 [s.min, s.max].map(extreme),
                 [s.first, s.last].map(point),
                 [s.time_min_us, s.time_max_us],
             )
         };
-        bits(self) == bits(other)
+        bits(self) == bits(other) && self.sum == other.sum && self.squares == other.squares
     }
 
-    /// Mean of the finite values. `None` if there are none.
+    /// The f64 nearest to the sum of the finite values: infinite beyond the greatest f64. `None` if there are none.
+    pub fn sum(&self) -> Option<f64> {
+        (self.finite > 0).then(|| self.sum.nearest())
+    }
+
+    /// The f64 nearest to the mean of the finite values, which is finite. `None` if there are none.
     pub fn mean(&self) -> Option<f64> {
-        (self.finite > 0).then_some(self.mean)
+        self.sum.mean(self.finite)
     }
 
-    /// Population variance of the finite values (divided by n). `None` if there are none.
+    /// The f64 nearest to the population variance of the finite values (divided by n): infinite beyond the greatest
+    /// f64. `None` if there are none.
     pub fn var(&self) -> Option<f64> {
-        (self.finite > 0).then(|| (self.m2 / self.finite as f64).max(0.0))
+        self.squares.var(self.finite, &self.sum)
     }
 
-    /// Population standard deviation of the finite values. `None` if there are none.
+    /// The f64 nearest to the population standard deviation of the finite values, which is finite. `None` if there are
+    /// none.
     pub fn std(&self) -> Option<f64> {
-        self.var().map(f64::sqrt)
+        self.squares.std(self.finite, &self.sum)
     }
 }
 
@@ -231,8 +251,36 @@ mod tests {
             (whole.count, whole.nan, whole.min, whole.max),
             (halves.count, halves.nan, halves.min, halves.max)
         );
-        assert!((whole.std().unwrap() - halves.std().unwrap()).abs() < 1e-3);
+        assert_eq!((whole.mean(), whole.std()), (halves.mean(), halves.std()));
         assert_eq!(whole.last, halves.last);
+    }
+
+    #[test]
+    fn merging_is_commutative_and_associative_to_the_bit() {
+        let values =
+            [1e308, 1e308, -1e308, 1e-300, 1.0, 1e16, -1e16, 5e-324, f64::NAN, f64::INFINITY, -0.1, 0.3];
+        let parts: Vec<Summary> = (0i64..).zip(values).map(|(step, value)| of(&[(step, value)])).collect();
+        let join = |a: &Summary, b: &Summary| {
+            let mut joined = a.clone();
+            joined.merge(b);
+            joined
+        };
+        let whole = parts.iter().fold(Summary::default(), |all, part| join(&all, part));
+        assert_eq!((whole.finite, whole.mean()), (10, Some(1e307)));
+        for a in &parts {
+            for b in &parts {
+                assert!(join(a, b).same_bits(&join(b, a)));
+                for c in &parts {
+                    assert!(join(&join(a, b), c).same_bits(&join(a, &join(b, c))));
+                }
+            }
+        }
+        let back = parts.iter().rev().fold(Summary::default(), |all, part| join(&all, part));
+        assert!(back.same_bits(&whole));
+        let (steps, times): (Vec<i64>, Vec<i64>) = (0..12).map(|i| (i, i * 10)).unzip();
+        let mut at_once = Summary::default();
+        at_once.push_all(&steps, &times, &values);
+        assert!(at_once.same_bits(&whole));
     }
 
     #[test]

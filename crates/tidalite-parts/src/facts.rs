@@ -5,7 +5,7 @@
 use crate::chunk::SeriesChunk;
 use crate::series::row::SeriesRow;
 use std::collections::BTreeMap;
-use tidalite_model::{Error, Point, Result, Seq, Summary};
+use tidalite_model::{Error, Result, Seq, Summary, Written};
 
 /// The least and greatest frame ordinal of each writer.
 #[derive(Debug, Clone, Default)]
@@ -35,31 +35,35 @@ impl SeqRanges {
 /// Checks a chunk and summarizes it. The caller sets `tile` and `row_start` of the row, which are 0.
 ///
 /// # Errors
-/// `Invalid` where the arrays differ in length, are empty, do not ascend by (step, seq), or hold a negative seq.
+/// `Invalid` where the arrays differ in length, are empty, do not ascend by (step, clock, seq), or hold a negative seq.
 pub(crate) fn facts(chunk: &SeriesChunk<'_>, ranges: &mut SeqRanges) -> Result<SeriesRow> {
     let n = chunk.steps.len();
     let rows = u32::try_from(n).unwrap_or(u32::MAX);
-    if n == 0 || rows == u32::MAX || [chunk.seqs.len(), chunk.times_us.len(), chunk.values.len()] != [n; 3] {
+    let others = [chunk.seqs.len(), chunk.written.len(), chunk.times_us.len(), chunk.values.len()];
+    if n == 0 || rows == u32::MAX || others != [n; 4] {
         return Err(refused(chunk, "has no points, too many, or arrays of different lengths"));
     }
     let repeats = check_order(chunk)?;
     let (seq_min, seq_max) = note_seqs(chunk, ranges)?;
+    let is_automatic = |written: &&i64| Written::from_i64(**written).is_automatic();
+    let automatic = u32::try_from(chunk.written.iter().filter(is_automatic).count()).unwrap_or(u32::MAX);
     let mut summary = Summary::default();
-    for ((&step, &time_us), &value) in chunk.steps.iter().zip(chunk.times_us).zip(chunk.values) {
-        summary.push(Point { step, time_us, value });
-    }
+    summary.push_all(chunk.steps, chunk.times_us, chunk.values);
     let key = chunk.key.clone();
-    Ok(SeriesRow { key, tile: 0, row_start: 0, rows, seq_min, seq_max, repeats, summary })
+    Ok(SeriesRow { key, tile: 0, row_start: 0, rows, seq_min, seq_max, automatic, repeats, summary })
 }
 
-/// Checks that (step, seq) ascend. Returns whether a step occurs twice.
+/// Checks that (step, clock, seq) ascend. Returns whether a step occurs twice.
 fn check_order(chunk: &SeriesChunk<'_>) -> Result<bool> {
+    let order = |i: usize| {
+        let clock_us = Written::from_i64(chunk.written[i]).clock_us(chunk.times_us[i]);
+        (clock_us, chunk.seqs[i])
+    };
     let mut repeats = false;
-    let pairs = chunk.steps.windows(2).zip(chunk.seqs.windows(2));
-    for (step, seq) in pairs {
+    for (i, step) in chunk.steps.windows(2).enumerate() {
         if step[1] <= step[0] {
-            if step[1] < step[0] || seq[1] < seq[0] {
-                return Err(refused(chunk, "is not ascending by (step, seq)"));
+            if step[1] < step[0] || order(i + 1) < order(i) {
+                return Err(refused(chunk, "is not ascending by (step, clock, seq)"));
             }
             repeats = true;
         }
@@ -88,6 +92,6 @@ fn refused(chunk: &SeriesChunk<'_>, wrong: &str) -> Error {
     Error::invalid(
         "encode tile",
         format!("a chunk of metric {head} {wrong}"),
-        "give each series once, with at least one point, sorted by step and then write order",
+        "give each series once, with at least one point, sorted by step, then clock, then seq",
     )
 }

@@ -1,7 +1,7 @@
 //! Parts: immutable Parquet files of points, with their series tables and rollups.
 //!
 //! A part has two or three files, all plain Parquet that any tool reads. The *points* file has one row per point and one row
-//! group per *tile*. The rows of a tile ascend by (run, metric, labels, step, seq). The *series table* has one row for each
+//! group per *tile*. The rows of a tile ascend by (run, metric, labels, step, clock, seq). The *series table* has one row for each
 //! series in each tile: its rows in the tile, and their summary. Where a series has many points, *rollups* in a third file
 //! hold a summary for each bucket of steps. Rollups are redundant unless the part is thinned.
 //!
@@ -11,7 +11,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use tidalite_model::{Labels, Seq, SeriesKey};
+//! use tidalite_model::{Labels, Seq, SeriesKey, Written};
 //! use tidalite_parts::{ColumnSet, Part, PartOptions, PartPaths, PartWriter, SeriesChunk, encode_tile};
 //! use tidalite_vfs::{RealVfs, Vfs};
 //!
@@ -28,6 +28,7 @@
 //!     key: &key,
 //!     steps: &[0, 1, 2],
 //!     seqs: &[0, 1, 2].map(|ordinal| Seq::new(0, ordinal).as_i64()),
+//!     written: &[Written::AT_ITS_TIME.as_i64(); 3],
 //!     times_us: &[10, 20, 30],
 //!     values: &[0.5, 0.25, f64::NAN],
 //! };

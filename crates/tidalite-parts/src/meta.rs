@@ -1,7 +1,7 @@
 //! The manifest's entry for a part: enough to skip the part in a query without opening it, and to check it when opened.
 
 use serde::{Deserialize, Serialize};
-use tidalite_model::Seq;
+use tidalite_model::WriteOrder;
 use uuid::Uuid;
 
 /// Totals, ranges and checksums of one part. Both ends of a range are inside.
@@ -54,6 +54,10 @@ pub struct PartMeta {
     /// order was known (see [`placed_at`](Self::placed_at)).
     #[serde(default, skip_serializing_if = "is_zero")]
     pub seq_base: i64,
+    /// The clock of all points, µs since 1970 UTC, where the part was written before its write order was known. Then the
+    /// points file stores only which steps are automatic. `None` where each point's clock is stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<i64>,
     /// Wrapping sum of the values' bits, which is independent of their order. A compaction must preserve the sum.
     pub value_bits_sum: u64,
 }
@@ -85,10 +89,12 @@ impl PartMeta {
         self.thinned.is_some()
     }
 
-    /// The same part with `seq` as the write order of all its points, which must be stored with write order 0. A staged part
-    /// is written first; the frame that refers to it then gives it its write order.
-    pub fn placed_at(mut self, seq: Seq) -> PartMeta {
+    /// The same part with this write order of all its points, which must be stored with seq 0 and one clock. A staged part is
+    /// written first; the frame that refers to it then gives it its write order.
+    pub fn placed_at(mut self, order: WriteOrder) -> PartMeta {
+        let seq = order.seq;
         self.seq_base = seq.as_i64();
+        self.clock = Some(order.clock_us);
         self.seq = vec![(seq.writer(), seq.ordinal(), seq.ordinal())];
         self
     }

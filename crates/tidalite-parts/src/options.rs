@@ -46,8 +46,10 @@ impl PartPaths {
 pub struct ColumnSet {
     /// Steps.
     pub step: bool,
-    /// Write orders.
+    /// Places of the writes.
     pub seq: bool,
+    /// How the points were written.
+    pub written: bool,
     /// Times.
     pub time: bool,
     /// Values.
@@ -55,8 +57,11 @@ pub struct ColumnSet {
 }
 
 impl ColumnSet {
-    /// All four columns.
-    pub const ALL: ColumnSet = ColumnSet { step: true, seq: true, time: true, value: true };
+    /// All five columns.
+    pub const ALL: ColumnSet = ColumnSet { step: true, seq: true, written: true, time: true, value: true };
+    /// No column.
+    pub const NONE: ColumnSet =
+        ColumnSet { step: false, seq: false, written: false, time: false, value: false };
     /// Only the values.
-    pub const VALUE: ColumnSet = ColumnSet { step: false, seq: false, time: false, value: true };
+    pub const VALUE: ColumnSet = ColumnSet { value: true, ..ColumnSet::NONE };
 }

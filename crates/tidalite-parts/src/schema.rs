@@ -17,8 +17,8 @@ pub const TILES_MAX: u32 = 32_767;
 /// 16,000 distinct names of the greatest length.
 pub(crate) const DICTIONARY_BYTES_MAX: usize = 64 << 20;
 
-/// Most entries of a tile's dictionary of times: 1 MiB. Beyond it, finding the repeats costs more than it saves.
-pub(crate) const TIME_DICTIONARY_MAX: usize = 1 << 17;
+/// Most entries of a tile's dictionary of integers: 1 MiB. Beyond it, finding the repeats costs more than it saves.
+pub(crate) const SHARED_DICTIONARY_MAX: usize = 1 << 17;
 
 /// A column of a points file, in file order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,17 +28,19 @@ pub(crate) enum PointColumn {
     Labels,
     Step,
     Seq,
+    Written,
     Time,
     Value,
 }
 
 impl PointColumn {
-    pub(crate) const ALL: [PointColumn; 7] = [
+    pub(crate) const ALL: [PointColumn; 8] = [
         PointColumn::Run,
         PointColumn::Metric,
         PointColumn::Labels,
         PointColumn::Step,
         PointColumn::Seq,
+        PointColumn::Written,
         PointColumn::Time,
         PointColumn::Value,
     ];
@@ -54,6 +56,7 @@ impl PointColumn {
             PointColumn::Labels => "labels",
             PointColumn::Step => "step",
             PointColumn::Seq => "seq",
+            PointColumn::Written => "written",
             PointColumn::Time => "time",
             PointColumn::Value => "value",
         }
@@ -71,6 +74,7 @@ const SCHEMA_TEXT: &str = "message points {
     required binary labels (STRING);
     required int64 step;
     required int64 seq;
+    required int64 written;
     required int64 time (TIMESTAMP(MICROS,true));
     required double value;
 }";

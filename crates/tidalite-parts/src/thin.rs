@@ -11,6 +11,12 @@ pub(crate) fn set_seq(row: &mut SeriesRow, seqs: &[i64]) {
     }
 }
 
+/// Whether all these points count under each rule for repeats, and a rewind may hide all of them or none: all steps are
+/// automatic, or none is and none occurs twice.
+pub(crate) fn are_uniform(row: &SeriesRow) -> bool {
+    row.automatic == row.rows || (row.automatic == 0 && !row.repeats)
+}
+
 /// Whether `kept` can be the summary of the outline of a bucket whose summary is `all`: the first and last point and the
 /// extremes are the same, and each kind of value that occurs is kept.
 pub(crate) fn is_outline_of(kept: &Summary, all: &Summary) -> bool {
@@ -34,6 +40,5 @@ pub(crate) fn is_outline_of(kept: &Summary, all: &Summary) -> bool {
 
 /// Whether `row` can be the series table's row of a thinned series whose points give the row `kept`.
 pub(crate) fn row_fits_outline(kept: &SeriesRow, row: &SeriesRow) -> bool {
-    let position = |r: &SeriesRow| (r.tile, r.row_start, r.rows, r.seq_min, r.seq_max, r.repeats);
-    position(kept) == position(row) && !row.repeats && is_outline_of(&kept.summary, &row.summary)
+    kept.position() == row.position() && are_uniform(row) && is_outline_of(&kept.summary, &row.summary)
 }

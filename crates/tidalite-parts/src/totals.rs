@@ -83,6 +83,7 @@ impl Totals {
             time_max_us: times_us.last,
             seq: Vec::new(),
             seq_base: 0,
+            clock: None,
             value_bits_sum: 0,
         }
     }

@@ -238,6 +238,7 @@ impl Part {
         rolled: &mut Vec<RolledChunk>,
     ) -> Result<u64> {
         let columns = self.read_all(tile)?;
+        self.check_constant(tile)?;
         let series = self.names(tile, names)?;
         let expected = self.series().tile(tile);
         if series.len() != expected.len() {
@@ -269,6 +270,7 @@ impl Part {
                     key,
                     steps: &columns.steps[rows.clone()],
                     seqs: &columns.seqs[rows.clone()],
+                    written: &columns.written[rows.clone()],
                     times_us: &columns.times_us[rows.clone()],
                     values: &columns.values[rows],
                 };
@@ -279,6 +281,21 @@ impl Part {
         Ok(value_bits_sum(&columns.values))
     }
 
+    /// Compares the rows of the column written with the footer, where readers take them from the footer alone.
+    fn check_constant(&self, tile: u32) -> Result<()> {
+        let map = &self.tiles[tile as usize];
+        let constant = map.chunks[PointColumn::Written.index()].constant;
+        let (all, mut stored) = (0..map.rows, Vec::new());
+        let pages = Pages::new(self.file.as_ref(), map, tile, PointColumn::Written);
+        pages.integers(std::slice::from_ref(&all), &mut stored)?;
+        if constant.is_some_and(|constant| stored.iter().any(|&n| n != constant)) {
+            return Err(
+                self.contradiction("the range of column written in the footer is not that of its rows")
+            );
+        }
+        Ok(())
+    }
+
     /// Compares the outline of a thinned series with its buckets. Returns the buckets.
     fn check_thinned(&self, key: &SeriesKey, row: &SeriesRow, columns: &TileColumns) -> Result<RolledChunk> {
         let (shift, all) = self.thinned(row)?;
@@ -287,6 +304,7 @@ impl Part {
             key,
             steps: &columns.steps[rows.clone()],
             seqs: &columns.seqs[rows.clone()],
+            written: &columns.written[rows.clone()],
             times_us: &columns.times_us[rows.clone()],
             values: &columns.values[rows],
         };

@@ -55,7 +55,7 @@ impl PartWriter {
     pub fn create(vfs: Arc<dyn Vfs>, paths: &PartPaths) -> Result<Self> {
         let sink = PartSink::new(vfs.create(&paths.points)?);
         let made = vec![paths.points.clone()];
-        let file = parquet_file(sink, &SCHEMA, 5).map_err(|e| refused(paths, &e))?;
+        let file = parquet_file(sink, &SCHEMA, 4).map_err(|e| refused(paths, &e))?;
         Ok(PartWriter {
             vfs,
             paths: paths.clone(),
@@ -154,6 +154,7 @@ impl PartWriter {
             thinned,
             seq: std::mem::take(&mut self.seq_ranges).into_vec(),
             seq_base: 0,
+            clock: None,
             value_bits_sum: self.value_bits_sum,
             ..self.totals.meta(self.paths.id)
         };

@@ -101,7 +101,7 @@ fn batch_of(columns: &Bound<'_, PyDict>) -> PyResult<RecordBatch> {
         return Err(invalid(
             "append batch",
             "there are no columns",
-            "give the columns run, metric, step and value",
+            "give the columns run, metric and value, and optionally step, time and labels",
         ));
     }
     let rows = ["step", "value"]
@@ -120,7 +120,7 @@ fn batch_of(columns: &Bound<'_, PyDict>) -> PyResult<RecordBatch> {
                 return Err(invalid(
                     "append batch",
                     format!("there is an unknown column {name:?}"),
-                    "give the columns run, metric, step and value, and optionally time and labels",
+                    "give the columns run, metric and value, and optionally step, time and labels",
                 ));
             }
         };

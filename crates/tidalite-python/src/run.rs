@@ -183,7 +183,7 @@ impl Run {
     ///
     /// - `values`: a dict from names to single numbers (floats, ints, bools, NumPy, torch and jax scalars). NaN and infinities are
     ///   kept.
-    /// - `step`: by default one more than the last.
+    /// - `step`: by default one more than the last. A point with a default step replaces no other, whichever process wrote it.
     /// - `time`: whole microseconds since 1970 UTC, a datetime, `numpy.datetime64` or ISO 8601 text; by default now.
     /// - `labels`: added to the run's labels, and preferred over them.
     ///

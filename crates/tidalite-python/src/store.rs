@@ -182,7 +182,8 @@ impl Store {
     /// Appends points from any Arrow data (pyarrow, Polars, pandas 3, a DuckDB result; whole or as a stream), or from a dict of
     /// NumPy arrays. Returns the number of points.
     ///
-    /// Columns: `run`, `metric` (text), `step` (whole numbers), `value` (numbers); optionally `time` (timestamps or datetimes; a
+    /// Columns: `run`, `metric` (text), `value` (numbers); optionally `step` (whole numbers; without it, each series counts on
+    /// after the greatest step of its run, in order of time, and no point replaces another), `time` (timestamps or datetimes; a
     /// bare int is microseconds; now if absent) and `labels` (text such as 'host=a,rank=3'). In a dict, `run`, `metric` and
     /// `labels` may be a single text for all rows.
     ///

@@ -8,7 +8,7 @@
 //! then over runs.
 //!
 //! Two rules hold throughout. Aggregates are over finite values: NaN and ±Inf are counted separately. And the result
-//! depends on the points, not on the pieces and the order in which they come; only the last bits of sums may differ.
+//! depends on the points, not on the pieces and the order in which they come.
 //!
 //! Nothing here starts a thread. States are `Send`, they merge, and they hand out their heavier work as jobs, so the
 //! caller decides about threads and memory.

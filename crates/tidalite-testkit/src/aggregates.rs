@@ -1,5 +1,6 @@
 //! Aggregates of points in the simplest implementation, to compare the engine's with.
 
+use crate::exact::Exact;
 use tidalite::Point;
 
 /// Aggregates of some points, each by its definition.
@@ -15,6 +16,8 @@ pub struct Naive {
     pub sum: Option<f64>,
     /// Their mean.
     pub mean: Option<f64>,
+    /// Their population variance.
+    pub var: Option<f64>,
     /// Their population standard deviation.
     pub std: Option<f64>,
     /// The least.
@@ -31,22 +34,18 @@ impl Naive {
     /// Of points whose series ascend, and whose steps ascend in each.
     pub fn of(points: &[Point]) -> Naive {
         let finite: Vec<f64> = points.iter().map(|p| p.value).filter(|v| v.is_finite()).collect();
-        let some = |x: f64| (!finite.is_empty()).then_some(x);
-        let n = finite.len() as f64;
-        let sum: f64 = finite.iter().sum();
-        // Scaled, so that neither the sum nor a square of two great numbers leaves the range.
-        let scale = finite.iter().fold(0.0f64, |m, v| m.max(v.abs())).max(f64::MIN_POSITIVE);
-        let mean = finite.iter().map(|v| v / scale).sum::<f64>() / n;
-        let var = finite.iter().map(|v| (v / scale - mean).powi(2)).sum::<f64>() / n;
+        let exact = Exact::of(&finite);
+        let some = |of: fn(&Exact) -> f64| (!finite.is_empty()).then(|| of(&exact));
         let least = points.iter().map(|p| p.step).min();
         let greatest = points.iter().map(|p| p.step).max();
         Naive {
             count: points.len() as u64,
             finite: finite.len() as u64,
             nan: points.iter().filter(|p| p.value.is_nan()).count() as u64,
-            sum: some(sum),
-            mean: some(mean * scale),
-            std: some(var.sqrt() * scale),
+            sum: some(Exact::sum),
+            mean: some(Exact::mean),
+            var: some(Exact::var),
+            std: some(Exact::std),
             min: finite.iter().copied().reduce(f64::min),
             max: finite.iter().copied().reduce(f64::max),
             first: points.iter().find(|p| Some(p.step) == least).map(|p| p.value),

@@ -13,7 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tidalite::{Param, Params, Point, SeriesKey};
 
-/// A batch of `rows` rows, all at one time, and its points in their order.
+/// A batch of `rows` rows, all at one time, and its points in their order. Some batches have no steps; their points have
+/// automatic steps that count from 0 in each series.
 pub fn draw_batch(seed: u64, rows: usize, time_us: i64) -> (RecordBatch, Vec<WrittenPoint>) {
     let mut random = Random::new(seed);
     let mut pick = |len: usize| usize::try_from(random.below(len as u64)).expect("below a usize");
@@ -23,9 +24,14 @@ pub fn draw_batch(seed: u64, rows: usize, time_us: i64) -> (RecordBatch, Vec<Wri
         .collect();
     let steps: Vec<i64> = (0..rows).map(|_| step_of(random.next_u64())).collect();
     let values: Vec<f64> = (0..rows).map(|_| f64::from_bits(value_bits(random.next_u64()))).collect();
-    let written = (0..rows).map(|i| WrittenPoint {
-        key: SeriesKey::new(RUNS[names[i].0], METRICS[names[i].1], labels_of(names[i].2)),
-        point: Point { step: steps[i], time_us, value: values[i] },
+    let automatic = Random::new(!seed).below(4) == 0;
+    let mut counts: BTreeMap<SeriesKey, i64> = BTreeMap::new();
+    let written = (0..rows).map(|i| {
+        let key = SeriesKey::new(RUNS[names[i].0], METRICS[names[i].1], labels_of(names[i].2));
+        let count = counts.entry(key.clone()).or_default();
+        *count += 1;
+        let step = if automatic { *count - 1 } else { steps[i] };
+        WrittenPoint { key, point: Point { step, time_us, value: values[i] }, automatic }
     });
     let written = written.collect();
     let text = |texts: Vec<&str>, coded: bool| -> ArrayRef {
@@ -45,9 +51,11 @@ pub fn draw_batch(seed: u64, rows: usize, time_us: i64) -> (RecordBatch, Vec<Wri
         ("value", Arc::new(Float64Array::from(values))),
         ("run", text(names.iter().map(|n| RUNS[n.0]).collect(), coded)),
         ("metric", text(names.iter().map(|n| METRICS[n.1]).collect(), !coded)),
-        ("step", Arc::new(Int64Array::from(steps))),
         ("time", times),
     ];
+    if !automatic {
+        columns.push(("step", Arc::new(Int64Array::from(steps))));
+    }
     if with_labels {
         columns.push(("labels", text(names.iter().map(|n| LABELS[n.2]).collect(), false)));
     }

@@ -12,6 +12,7 @@ mod aggregates;
 mod check;
 mod crash;
 mod draw;
+mod exact;
 mod fault;
 mod follower;
 mod machine;

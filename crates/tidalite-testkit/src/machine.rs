@@ -353,6 +353,7 @@ impl StoreMachine {
         let written = |&(metric, value): &(&str, f64)| WrittenPoint {
             key: SeriesKey::new(RUNS[run], metric, all.clone()),
             point: Point { step: expected, time_us, value },
+            automatic: step.is_none(),
         };
         self.open(at)?.next_step.insert(run, expected.saturating_add(1));
         self.settle(at, done.map(Some), UnitContent::Points(values.iter().map(written).collect()))
@@ -360,9 +361,31 @@ impl StoreMachine {
 
     fn batch(&mut self, at: usize, rows: usize, seed: u64) -> Result<(), MachineFault> {
         let time_us = self.next_time();
-        let (batch, written) = draw_batch(seed, rows, time_us);
+        let (batch, mut written) = draw_batch(seed, rows, time_us);
+        if written[0].automatic {
+            self.count_on(at, &mut written)?;
+        }
         let done = self.open(at)?.store.append(&batch);
         self.settle(at, done, UnitContent::Points(written))
+    }
+
+    /// Lets the automatic steps of a batch follow those of its runs.
+    fn count_on(&mut self, at: usize, written: &mut [WrittenPoint]) -> Result<(), MachineFault> {
+        for (number, run) in RUNS.iter().enumerate() {
+            let of_run = |w: &&mut WrittenPoint| *w.key.run == **run;
+            let known = self.open(at)?.next_step.get(&number).copied();
+            let first = known.unwrap_or_else(|| self.oracle.step_max(run).map_or(0, |s| s.saturating_add(1)));
+            let mut next = None;
+            for w in written.iter_mut().filter(of_run) {
+                let count = w.point.step + 1;
+                next = next.max(Some(first.saturating_add(count)));
+                w.point.step = first.saturating_add(w.point.step);
+            }
+            if let Some(next) = next {
+                self.open(at)?.next_step.insert(number, next);
+            }
+        }
+        Ok(())
     }
 
     fn change(&mut self, at: usize, run: usize, about: u64) -> Result<(), MachineFault> {
@@ -463,9 +486,19 @@ impl StoreMachine {
         let Some(started) = self.open(at)?.runs.remove(&run) else { return Ok(()) };
         let StartedRun { handle, start, logged, .. } = started;
         let status = if failed { Status::Failed } else { Status::Finished };
+        let accepted = |open: &MachineStore| open.store.watermark().ok().and_then(|w| w.accepted);
+        let before = accepted(self.open(at)?);
         let done = if failed { handle.fail() } else { handle.finish() };
+        // Dropping the handle tries again.
+        drop(handle);
+        let again = accepted(self.open(at)?).filter(|seq| done.is_err() && Some(*seq) != before);
         let (start, reason) = (start.ordinal(), None);
         let change = RunChange::End(RunEnd { start, time_us: 0, status, reason, logged, last_step: None });
-        self.settle(at, done.map(|()| None), UnitContent::Change { run: RUNS[run].into(), change })
+        let content = UnitContent::Change { run: RUNS[run].into(), change };
+        if let (Some(seq), Err(e)) = (again, &done) {
+            self.oracle.accept(seq, content);
+            return Err(e.duplicate().into());
+        }
+        self.settle(at, done.map(|()| None), content)
     }
 }

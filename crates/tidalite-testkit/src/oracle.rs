@@ -19,6 +19,8 @@ pub struct WrittenPoint {
     pub key: SeriesKey,
     /// Its step, time and value.
     pub point: Point,
+    /// Whether the store counted its step up. Then it is never a repeat, and no rewind hides it.
+    pub automatic: bool,
 }
 
 /// What a unit holds.
@@ -38,10 +40,10 @@ pub enum UnitContent {
 /// What a writer appended at once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WriteUnit {
-    /// Its place among the units of its writer.
+    /// Its place in its writer's log.
     pub seq: Seq,
-    /// The clock of its write: how many units were written before, by all writers.
-    pub clock_us: i64,
+    /// How many calls of all writers came before. The later write wins, whichever writer made it.
+    pub order: u64,
     /// What it holds.
     pub content: UnitContent,
 }
@@ -68,8 +70,8 @@ struct Hiding<'a> {
 pub struct Oracle {
     writers: BTreeMap<u32, Ledger>,
     in_flight: Vec<WriteUnit>,
-    /// How many units were written.
-    clock_us: i64,
+    /// How many units were noted.
+    noted: u64,
     thinned: BTreeSet<SeriesKey>,
     /// Points that a thinning removed.
     gone: Vec<WrittenPoint>,
@@ -97,13 +99,18 @@ impl Oracle {
     /// Notes that a writer accepted a unit.
     ///
     /// # Panics
-    /// Where the order of writing does not ascend: then a bug is found.
+    /// Where the places of a writer do not ascend: then a bug is found.
     pub fn accept(&mut self, seq: Seq, content: UnitContent) {
+        let order = self.next_order();
         let units = &mut self.writers.entry(seq.writer()).or_default().units;
         let last = units.last().map(|u| u.seq);
         assert!(last.is_none_or(|last| last < seq), "the order of writing ascends: {seq:?} after {last:?}");
-        self.clock_us += 1;
-        units.push(WriteUnit { seq, clock_us: self.clock_us, content });
+        units.push(WriteUnit { seq, order, content });
+    }
+
+    fn next_order(&mut self) -> u64 {
+        self.noted += 1;
+        self.noted
     }
 
     /// Notes a call that failed in a way that leaves open whether it happened. An unknown writer counts as the next new
@@ -112,8 +119,8 @@ impl Oracle {
         let writer = writer.unwrap_or_else(|| self.writers.last_key_value().map_or(1, |(w, _)| w + 1));
         let last = self.writers.get(&writer).and_then(|h| h.units.last());
         let seq = Seq::new(writer, last.map_or(0, |u| u.seq.ordinal() + 1));
-        self.clock_us += 1;
-        self.in_flight.push(WriteUnit { seq, clock_us: self.clock_us, content });
+        let order = self.next_order();
+        self.in_flight.push(WriteUnit { seq, order, content });
     }
 
     /// Notes that this unit and all before it, of the same writer, are durable.
@@ -140,8 +147,7 @@ impl Oracle {
             let unit = self.in_flight[place].clone();
             left.writers.entry(unit.seq.writer()).or_default().units.push(unit);
         }
-        (left.thinned, left.gone) = (self.thinned.clone(), self.gone.clone());
-        left.clock_us = self.clock_us;
+        (left.thinned, left.gone, left.noted) = (self.thinned.clone(), self.gone.clone(), self.noted);
         left.writers.retain(|_, h| !h.units.is_empty());
         // Stable, since the seq of a unit in flight is a guess that a later unit may share.
         left.writers.values_mut().for_each(|h| h.units.sort_by_key(|u| u.seq));
@@ -305,7 +311,9 @@ impl Oracle {
 
     /// Removes all points of a series but these; of equal points the last stays.
     fn give_up(&mut self, key: &SeriesKey, mut left: Vec<(i64, i64, u64)>) {
-        for unit in self.writers.values_mut().rev().flat_map(|h| h.units.iter_mut().rev()) {
+        let mut units: Vec<&mut WriteUnit> = self.writers.values_mut().flat_map(|h| &mut h.units).collect();
+        units.sort_by_key(|unit| std::cmp::Reverse(unit.order));
+        for unit in units {
             let UnitContent::Points(points) = &mut unit.content else { continue };
             let mut kept = Vec::new();
             for w in std::mem::take(points).into_iter().rev() {
@@ -326,22 +334,23 @@ impl Oracle {
     }
 
     /// The visible points: not deleted, and not rewound unless `hidden`.
-    fn seen(&self, hidden: bool) -> Vec<(Seq, &WrittenPoint)> {
+    fn seen(&self, hidden: bool) -> Vec<(u64, &WrittenPoint)> {
         let hiding = Self::hiding(self.units());
-        let hides = |seq: Seq, w: &WrittenPoint| {
+        let hides = |unit: &WriteUnit, w: &WrittenPoint| {
             hiding.iter().any(|h| {
-                let applies = h.step.is_none_or(|k| !hidden && w.point.step > k);
+                let applies = h.step.is_none_or(|k| !hidden && !w.automatic && w.point.step > k);
                 let labelled = h.labels.iter().all(|(k, v)| w.key.labels.get(&k).as_ref() == Some(&v));
-                applies && labelled && h.run == &*w.key.run && h.before.covers(seq)
+                applies && labelled && h.run == &*w.key.run && h.before.covers(unit.seq)
             })
         };
-        self.written().filter(|(seq, w)| !hides(*seq, w)).collect()
+        let seen = self.written().filter(|(unit, w)| !hides(unit, w));
+        seen.map(|(unit, w)| (unit.order, w)).collect()
     }
 
-    fn written(&self) -> impl Iterator<Item = (Seq, &WrittenPoint)> {
+    fn written(&self) -> impl Iterator<Item = (&WriteUnit, &WrittenPoint)> {
         self.units().flat_map(|u| {
             let points = if let UnitContent::Points(p) = &u.content { &p[..] } else { &[] };
-            points.iter().map(|w| (u.seq, w))
+            points.iter().map(move |w| (u, w))
         })
     }
 
@@ -358,11 +367,11 @@ impl Oracle {
             History::Own => BTreeMap::new(),
             _ => infos.iter().filter_map(fork).collect(),
         };
-        // By series: the rank of the run in the lineage, the seq, and the point.
-        let mut series: BTreeMap<SeriesKey, Vec<(usize, Seq, Point)>> = BTreeMap::new();
+        // By series: the rank of the run in the lineage, the order of writing, and the point.
+        let mut series: BTreeMap<SeriesKey, Vec<(usize, u64, &WrittenPoint)>> = BTreeMap::new();
         for run in infos.iter().map(|r| r.id.as_str()) {
             for (rank, (from, until)) in Self::lineage(&parents, run).iter().enumerate() {
-                for (seq, w) in seen.iter().filter(|(_, w)| &*w.key.run == from && w.point.step <= *until) {
+                for (order, w) in seen.iter().filter(|(_, w)| &*w.key.run == from && w.point.step <= *until) {
                     let inherited = run != from;
                     let telemetry = w.key.metric.starts_with("system/");
                     let key = SeriesKey { run: run.into(), ..w.key.clone() };
@@ -370,7 +379,7 @@ impl Oracle {
                         && ask.wants(&key)
                         && ask.takes_step(w.point.step)
                     {
-                        series.entry(key).or_default().push((rank, *seq, w.point));
+                        series.entry(key).or_default().push((rank, *order, *w));
                     }
                 }
             }
@@ -378,14 +387,18 @@ impl Oracle {
         let mut answer = Vec::new();
         for (key, mut points) in series {
             // Stable: points of one batch keep their order.
-            points.sort_by_key(|(rank, seq, p)| (p.step, *rank, *seq));
+            points.sort_by_key(|(rank, order, w)| (w.point.step, *rank, *order));
             let mut kept: Vec<Point> = Vec::new();
-            for group in points.chunk_by(|a, b| a.2.step == b.2.step) {
-                match ask.repeats {
-                    Repeats::Last => kept.extend(group.last().map(|(_, _, p)| *p)),
-                    Repeats::First => kept.extend(group.first().map(|(_, _, p)| *p)),
-                    Repeats::All => kept.extend(group.iter().map(|(_, _, p)| *p)),
-                }
+            for group in points.chunk_by(|a, b| a.2.point.step == b.2.point.step) {
+                let mut chosen = (0..group.len()).filter(|&i| !group[i].2.automatic);
+                let counts = match ask.repeats {
+                    Repeats::Last => chosen.next_back(),
+                    Repeats::First => chosen.next(),
+                    Repeats::All => None,
+                };
+                let takes =
+                    |i: usize| ask.repeats == Repeats::All || group[i].2.automatic || counts == Some(i);
+                kept.extend((0..group.len()).filter(|&i| takes(i)).map(|i| group[i].2.point));
             }
             kept.retain(|p| ask.takes_point(p));
             if !kept.is_empty() {
@@ -407,7 +420,7 @@ impl Oracle {
                 records
                     .entry(run.clone())
                     .or_default()
-                    .apply(WriteOrder::new(unit.clock_us, unit.seq), change);
+                    .apply(WriteOrder::new(unit.order.cast_signed(), unit.seq), change);
             }
         }
         let seen: BTreeSet<&str> = self.seen(true).iter().map(|(_, w)| &*w.key.run).collect();
@@ -449,6 +462,7 @@ mod tests {
         let written = |&(step, value): &(i64, f64)| WrittenPoint {
             key: SeriesKey::new(run, "m", Labels::none()),
             point: Point { step, time_us: 7, value },
+            automatic: false,
         };
         UnitContent::Points(points.iter().map(written).collect())
     }
@@ -462,12 +476,34 @@ mod tests {
         let mut oracle = Oracle::new();
         oracle.accept(Seq::new(2, 0), points("r", &[(1, 20.0), (1, 21.0)]));
         oracle.accept(Seq::new(1, 5), points("r", &[(1, 10.0), (0, 9.0)]));
-        assert_eq!(values(&oracle, &Question::all(Repeats::Last)), [9.0, 21.0]);
-        assert_eq!(values(&oracle, &Question::all(Repeats::First)), [9.0, 10.0]);
-        assert_eq!(values(&oracle, &Question::all(Repeats::All)), [9.0, 10.0, 20.0, 21.0]);
+        assert_eq!(values(&oracle, &Question::all(Repeats::Last)), [9.0, 10.0]);
+        assert_eq!(values(&oracle, &Question::all(Repeats::First)), [9.0, 20.0]);
+        assert_eq!(values(&oracle, &Question::all(Repeats::All)), [9.0, 20.0, 21.0, 10.0]);
         let late =
             Question { steps: (Some(1), None), values: (None, Some(20.0)), ..Question::all(Repeats::All) };
         assert_eq!(values(&oracle, &late), [10.0]);
+    }
+
+    #[test]
+    fn points_with_automatic_steps_are_all_there_and_not_rewound() {
+        let mut oracle = Oracle::new();
+        let automatic = |content: UnitContent| match content {
+            UnitContent::Points(points) => UnitContent::Points(
+                points.into_iter().map(|w| WrittenPoint { automatic: true, ..w }).collect(),
+            ),
+            other => other,
+        };
+        oracle.accept(Seq::new(1, 0), automatic(points("r", &[(5, 1.0)])));
+        oracle.accept(Seq::new(2, 0), points("r", &[(5, 2.0), (6, 3.0)]));
+        oracle.accept(Seq::new(1, 1), automatic(points("r", &[(5, 4.0)])));
+        oracle.accept(Seq::new(1, 2), points("r", &[(5, 5.0)]));
+        assert_eq!(values(&oracle, &Question::all(Repeats::Last)), [1.0, 4.0, 5.0, 3.0]);
+        assert_eq!(values(&oracle, &Question::all(Repeats::First)), [1.0, 2.0, 4.0, 3.0]);
+        let change =
+            RunChange::Rewind { step: 0, before: oracle.now(), labels: Labels::none(), metrics: Vec::new() };
+        oracle.accept(Seq::new(1, 3), UnitContent::Change { run: "r".into(), change });
+        let seen = Question { hidden: false, ..Question::all(Repeats::All) };
+        assert_eq!(values(&oracle, &seen), [1.0, 4.0]);
     }
 
     #[test]

@@ -182,6 +182,7 @@ mod tests {
 
     fn row(time_us: i64, metrics: &[&str]) -> UnitContent {
         let written = |m: &&str| WrittenPoint {
+            automatic: false,
             key: SeriesKey::new("r", *m, Labels::none()),
             point: Point { step: 1, time_us, value: f64::NAN },
         };

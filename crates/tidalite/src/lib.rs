@@ -83,8 +83,9 @@ pub use write::run::Run;
 pub use arrow;
 pub use tidalite_log::{Durability, Watermark};
 pub use tidalite_model::{
-    Bounds, Error, ErrorKind, Extent, Extreme, Labels, NAME_BYTES_MAX, Param, Params, Parent, Participant,
-    Point, Result, RunInfo, Seq, SeriesKey, Status, StepRange, Summary, TIME_US_MAX, TIME_US_MIN,
+    Bounds, Error, ErrorKind, ExactSquares, ExactSum, Extent, Extreme, Labels, NAME_BYTES_MAX, Param, Params,
+    Parent, Participant, Point, Result, RunInfo, Seq, SeriesKey, Status, StepRange, Summary, TIME_US_MAX,
+    TIME_US_MIN,
 };
 pub use tidalite_query::{
     Aggregate, AlignOn, By, ChartBucket, ChartBuckets, Compare, Fill, Pattern, Percent, Repeats, RunField,

@@ -78,8 +78,18 @@ def test_the_default_time_is_now(store):
     assert store.select("m").to_numpy()["time"][0] >= before
 
 
+def test_without_steps_rows_count_on_in_order_of_time_and_replace_nothing(store):
+    for _ in range(2):
+        assert store.append({"run": "r", "metric": "m", "time": [30, 10, 20], "value": [3.0, 1.0, 2.0]}) == 3
+    got = store.select("m").to_numpy()
+    assert got["step"].tolist() == [0, 1, 2, 3, 4, 5] and got["value"].tolist() == [1, 2, 3] * 2
+    with store.run("r") as run:
+        run.log({"m": 9.0})
+    assert store.select("m").to_numpy()["step"].tolist()[-1] == 6
+
+
 WRONG = {
-    "no step": ({"run": "r", "metric": "m", "value": [1.0]}, "step"),
+    "no value": ({"run": "r", "metric": "m", "step": [1]}, "value"),
     "unknown column": ({**columns(), "vlaue": VALUES}, "vlaue"),
     "steps that are floats": ({**columns(), "step": STEPS * 1.0}, "step"),
     "values that are text": ({**columns(), "value": ["x"] * N}, "value"),

@@ -74,7 +74,7 @@ fn summaries(store: &Store) -> Value {
         let moments = [s.mean(), s.std()].map(|m| m.map(number));
         let ends = [s.first, s.last].map(|p| p.as_ref().map(point));
         let times = [s.time_min_us, s.time_max_us];
-        (name(key), json!([counts, number(s.sum), moments, extremes, ends, times]))
+        (name(key), json!([counts, s.sum().map(number), moments, extremes, ends, times]))
     });
     Value::Object(summary.collect())
 }

@@ -80,9 +80,11 @@ fn a_store_of_format_1_goes_on_and_answers_the_same_after_a_compaction() {
     let store = contents::options().open(dir.path()).unwrap();
     store.compact().unwrap();
     let (found, expected) = (answers::all(&store), expected());
-    // Sums are added in another order then; points and runs are exact.
-    for exact in ["points", "all points", "runs"] {
-        assert_eq!(found[exact], expected[exact], "{exact}");
+    // A compaction leaves out deleted points, which only the count of stored points shows.
+    for (question, answer) in
+        expected.as_object().unwrap().iter().filter(|(question, _)| *question != "stats")
+    {
+        assert_eq!(found[question], *answer, "{question}");
     }
     sound(&store.verify().unwrap()).unwrap();
 }

@@ -29,7 +29,7 @@ fn a_batch_with_a_wrong_column_is_refused_whole_with_column_and_row() {
     store.append(&with("labels", column(StringArray::from(vec!["", "a=b"])))).unwrap();
     let wrong = |batch: &RecordBatch, parts: &[&str]| refused(store.append(batch), ErrorKind::Invalid, parts);
     let good = with("time", column(Int64Array::from(vec![1, 2])));
-    for missing in ["run", "metric", "step", "value"] {
+    for missing in ["run", "metric", "value"] {
         let index: Vec<usize> = (0..5).filter(|&i| good.schema().field(i).name() != missing).collect();
         wrong(&good.project(&index).unwrap(), &["no column", missing]);
     }
@@ -58,6 +58,8 @@ fn a_batch_with_a_wrong_column_is_refused_whole_with_column_and_row() {
     ] {
         wrong(&with(name, array), &[&format!("column {name:?}"), "null", "row 1"]);
     }
+    let some = column(Int64Array::from(vec![Some(1), None]));
+    wrong(&with("step", some), &["leave the column out", "count"]);
     wrong(&with("step", column(UInt64Array::from(vec![1, u64::MAX]))), &["\"step\"", "row 1"]);
     wrong(&with("time", column(Int64Array::from(vec![1, TIME_US_MAX + 1]))), &["row 1", "9999"]);
     wrong(

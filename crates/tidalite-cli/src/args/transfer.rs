@@ -11,7 +11,8 @@ use tidalite::FileFormat;
 #[command(after_help = "\
 A long table has the columns run, metric and value, and optionally step, time and labels. A wide
 table has one column per metric. The extension gives the format: .csv, .tsv, .jsonl, .parquet,
-.arrow.
+.arrow. Without step, steps count up after the greatest step of the run, so that a second file
+adds to the first; a file that is imported twice then adds twice.
 
 Examples:
   tidalite import metrics points.parquet

@@ -157,7 +157,7 @@ fn runs(store: &Store) -> CliResult<String> {
         let Some(lr) = run.params.get("lr").and_then(tidalite::Param::as_f64) else { continue };
         let of = |metric: &str| -> CliResult<Summary> {
             let found = snapshot.select().run(&run.id).metric(metric).summaries()?;
-            Ok(found.first().map(|(_, s)| *s).unwrap_or_default())
+            Ok(found.first().map(|(_, s)| s.clone()).unwrap_or_default())
         };
         let (loss, accuracy) = (of("loss")?, of("test/accuracy")?);
         let chart = snapshot.select().run(&run.id).metric("loss").chart(4096)?;

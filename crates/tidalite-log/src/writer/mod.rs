@@ -15,6 +15,8 @@
 
 mod append;
 mod background;
+#[cfg(test)]
+mod clock_tests;
 mod close;
 mod commit;
 mod declare;
@@ -155,10 +157,10 @@ impl Log {
         self.shared.append_row(layout, head, values)
     }
 
-    /// Takes note of the clock of a write that this process has seen: later appends are later than it.
+    /// Takes note of the clock of a write that this process has seen: later appends have a greater clock.
     pub fn observe(&self, clock_us: i64) {
         if !self.forked() {
-            self.shared.state().tick(clock_us);
+            self.shared.state().tick(clock_us.saturating_add(1));
         }
     }
 

@@ -174,7 +174,9 @@ impl LogState {
     /// The clock of a write that is made now, at this reading of the wall clock.
     #[inline]
     pub(super) fn tick(&mut self, now_us: i64) -> i64 {
-        self.clock_us = self.clock_us.max(now_us.clamp(TIME_US_MIN, TIME_US_MAX));
+        let clock_us = self.clock_us.max(now_us.clamp(TIME_US_MIN, TIME_US_MAX));
+        // A clock of 0 is not written down, since it means the time of the point.
+        self.clock_us = if clock_us == 0 { 1 } else { clock_us };
         self.clock_us
     }
 

@@ -447,6 +447,7 @@ fn check_gone(done: tidalite_model::Result<Option<tidalite_model::Seq>>) {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the folder is deleted behind the writer's back")]
 fn a_writer_whose_folder_was_deleted_ends_at_the_next_sync_segment_or_interval() {
     for case in ["sync", "segment", "interval", "row"] {
         let (dir, vfs) = real();

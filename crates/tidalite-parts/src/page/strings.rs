@@ -69,12 +69,15 @@ fn dictionary(column: PointColumn, texts: &[&str]) -> Result<Vec<u8>> {
         ));
     }
     let mut body = Vec::with_capacity(bytes);
-    for text in texts {
-        let length = u32::try_from(text.len()).expect("a dictionary of 64 MiB holds no text of 4 GiB");
-        body.extend_from_slice(&length.to_le_bytes());
-        body.extend_from_slice(text.as_bytes());
-    }
+    texts.iter().for_each(|text| plain(text.as_bytes(), &mut body));
     Ok(body)
+}
+
+/// Appends a string of bytes in PLAIN encoding.
+pub(crate) fn plain(bytes: &[u8], body: &mut Vec<u8>) {
+    let length = u32::try_from(bytes.len()).expect("a dictionary of 64 MiB holds no text of 4 GiB");
+    body.extend_from_slice(&length.to_le_bytes());
+    body.extend_from_slice(bytes);
 }
 
 /// The indices in the hybrid encoding, as runs only. The least width is one bit, since some readers reject zero.

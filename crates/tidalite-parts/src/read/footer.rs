@@ -11,6 +11,7 @@ use parquet::file::metadata::{
     ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
 };
 use parquet::file::page_index::offset_index::OffsetIndexMetaData;
+use parquet::file::statistics::Statistics;
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 use tidalite_model::{Error, Result};
 use tidalite_vfs::ReadFile;
@@ -34,6 +35,8 @@ pub(crate) struct PageEntry {
 pub(crate) struct ChunkMap {
     pub(crate) dictionary: Option<PageEntry>,
     pub(crate) pages: Vec<PageEntry>,
+    /// The number in every row of a column of integers, where the statistics say that there is only one.
+    pub(crate) constant: Option<i64>,
 }
 
 impl ChunkMap {
@@ -179,7 +182,7 @@ impl MapBuilder<'_> {
         if self.at != end {
             return Err("the pages of a column chunk do not fill it");
         }
-        Ok(ChunkMap { dictionary, pages })
+        Ok(ChunkMap { dictionary, pages, constant: constant(chunk) })
     }
 
     fn page(&mut self, offset: u64, bytes: u32, first_row: u32, rows: u32) -> Checked<PageEntry> {
@@ -190,6 +193,14 @@ impl MapBuilder<'_> {
         let sum = *self.sums.next().ok_or("the footer has too few page checksums")?;
         Ok(PageEntry { offset, bytes, first_row, rows, sum })
     }
+}
+
+/// The only number in a column of integers, by its statistics.
+fn constant(chunk: &ColumnChunkMetaData) -> Option<i64> {
+    let Some(Statistics::Int64(range)) = chunk.statistics() else { return None };
+    let exact = range.min_is_exact() && range.max_is_exact();
+    let (least, greatest) = range.min_opt().zip(range.max_opt())?;
+    (exact && least == greatest).then_some(*least)
 }
 
 /// Reads and checks the file's last bytes, `start..end`. `end` is the length that the file must have.

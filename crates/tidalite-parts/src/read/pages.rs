@@ -92,7 +92,7 @@ impl<'a> Pages<'a> {
         column: PointColumn,
         keep: bool,
     ) -> Self {
-        let column = u32::try_from(column.index()).expect("there are seven columns");
+        let column = u32::try_from(column.index()).expect("there are eight columns");
         Pages { kept: cache.map(|(cache, part)| (&**cache, *part, column)), keep, ..self }
     }
 
@@ -102,7 +102,7 @@ impl<'a> Pages<'a> {
     }
 
     /// Replaces `out` with the integers of the rows wanted.
-    pub(super) fn integers(&self, rows: &[Range<u32>], out: &mut Vec<i64>) -> Result<()> {
+    pub(crate) fn integers(&self, rows: &[Range<u32>], out: &mut Vec<i64>) -> Result<()> {
         let entries = OnceCell::new();
         let ready = || {
             if self.chunk.dictionary.is_some() && entries.get().is_none() {
@@ -184,6 +184,22 @@ impl<'a> Pages<'a> {
         Ok(())
     }
 
+    /// Calls `take` with the string of bytes of each wanted row, of at most `longest` bytes. It returns `None` where the
+    /// string contradicts itself.
+    pub(super) fn strings(
+        &self,
+        rows: &[Range<u32>],
+        longest: usize,
+        mut take: impl FnMut(&[u8]) -> Option<()>,
+    ) -> Result<()> {
+        let pages = self.pages_with(rows);
+        self.decode_within(longest + 4, &pages, rows, |_, body, encoding, n, wanted| {
+            let strings = (encoding == ENCODING_PLAIN).then(|| decode::plain_texts(body, n)).flatten()?;
+            let mut wanted = wanted.iter().flat_map(|rows| &strings[rows.clone()]);
+            wanted.try_for_each(|string| take(&body.bytes()[string.clone()]))
+        })
+    }
+
     /// The texts of all `rows` rows.
     pub(super) fn texts(&self, rows: u32) -> Result<TextColumn> {
         let (body, entries) = self.dictionary(|body, values| {
@@ -232,6 +248,18 @@ impl<'a> Pages<'a> {
         &self,
         pages: &[PageEntry],
         rows: &[Range<u32>],
+        decode: impl FnMut(&PageEntry, PageBody<'_>, u64, usize, &[Range<usize>]) -> Option<()>,
+    ) -> Result<()> {
+        // Numbers and indices take at most 16 bytes per row.
+        self.decode_within(16, pages, rows, decode)
+    }
+
+    /// As [`decode`](Self::decode), with at most this many bytes per row and 1,024 more in a page.
+    fn decode_within(
+        &self,
+        row_bytes: usize,
+        pages: &[PageEntry],
+        rows: &[Range<u32>],
         mut decode: impl FnMut(&PageEntry, PageBody<'_>, u64, usize, &[Range<usize>]) -> Option<()>,
     ) -> Result<()> {
         let mut wanted = Vec::new();
@@ -241,8 +269,7 @@ impl<'a> Pages<'a> {
             let n = entry.rows as usize;
             wanted.clear();
             wanted.extend(rows.iter().filter_map(|r| within(r, entry)));
-            // Our encodings take at most 16 bytes per row.
-            let (head, body) = self.body(entry, bytes, 1024 + n * 16, scratch)?;
+            let (head, body) = self.body(entry, bytes, 1024 + n * row_bytes, scratch)?;
             let matches = head.kind == header::DATA && head.values == u64::from(entry.rows);
             if matches && decode(entry, body, head.encoding, n, &wanted).is_some() {
                 return Ok(());
@@ -393,6 +420,7 @@ fn within(rows: &Range<u32>, page: &PageEntry) -> Option<Range<usize>> {
     (start < end).then(|| (start - page.first_row) as usize..(end - page.first_row) as usize)
 }
 
+const ENCODING_PLAIN: u64 = Encoding::PLAIN as u64;
 const ENCODING_DELTA: u64 = Encoding::DELTA_BINARY_PACKED as u64;
 const ENCODING_DICTIONARY: u64 = Encoding::RLE_DICTIONARY as u64;
 const ENCODING_SPLIT: u64 = Encoding::BYTE_STREAM_SPLIT as u64;

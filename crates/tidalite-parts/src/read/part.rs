@@ -20,7 +20,7 @@ use parquet::file::metadata::ParquetMetaData;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use tidalite_model::{Error, ErrorKind, Result, SeriesKey, Summary};
+use tidalite_model::{Error, ErrorKind, Result, SeriesKey, Summary, Written};
 use tidalite_vfs::{ReadFile, Vfs};
 
 /// The requested columns of some rows of a tile; rows in file order.
@@ -28,8 +28,10 @@ use tidalite_vfs::{ReadFile, Vfs};
 pub struct TileColumns {
     /// Steps; empty unless requested.
     pub steps: Vec<i64>,
-    /// Write orders; empty unless requested.
+    /// Places of the writes; empty unless requested.
     pub seqs: Vec<i64>,
+    /// How the points were written; empty unless requested.
+    pub written: Vec<i64>,
     /// Times, µs since 1970 UTC; empty unless requested.
     pub times_us: Vec<i64>,
     /// Values; empty unless requested.
@@ -37,10 +39,11 @@ pub struct TileColumns {
 }
 
 impl TileColumns {
-    /// Clears all four columns. Their memory is kept.
+    /// Clears all columns. Their memory is kept.
     fn clear(&mut self) {
         self.steps.clear();
         self.seqs.clear();
+        self.written.clear();
         self.times_us.clear();
         self.values.clear();
     }
@@ -200,6 +203,18 @@ impl Part {
                 out.seqs.iter_mut().for_each(|s| *s = s.saturating_add(self.meta.seq_base));
             }
         }
+        if columns.written {
+            match self.tiles[tile as usize].chunks[PointColumn::Written.index()].constant {
+                Some(number) => out.written.resize(rows.iter().map(Range::len).sum(), number),
+                None => integers(PointColumn::Written, &mut out.written)?,
+            }
+            if let Some(clock_us) = self.meta.clock {
+                let place = |n: &mut i64| {
+                    *n = Written::at(clock_us, Written::from_i64(*n).is_automatic()).as_i64();
+                };
+                out.written.iter_mut().for_each(place);
+            }
+        }
         if columns.time {
             integers(PointColumn::Time, &mut out.times_us)?;
         }
@@ -339,6 +354,7 @@ impl Part {
             key,
             steps: &columns.steps[range.clone()],
             seqs: &columns.seqs[range.clone()],
+            written: &columns.written[range.clone()],
             times_us: &columns.times_us[range.clone()],
             values: &columns.values[range],
         };

@@ -19,7 +19,10 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-use tidalite_model::{Error, Extreme, Point, Result, SeriesKey, Summary, SummaryFacts};
+use tidalite_model::{
+    Error, ExactSquares, ExactSum, Extreme, Point, REST_BYTES_MAX, Result, SeriesKey, Summary, SummaryFacts,
+    rest_from_bytes, sum_rest_from_bytes,
+};
 use tidalite_vfs::{ReadFile, Vfs};
 
 /// The rollups of a part, open for reading.
@@ -207,6 +210,28 @@ impl BucketReader<'_> {
         Ok(out)
     }
 
+    /// The sums of each row, as far as they are wanted.
+    fn sums(&mut self, wanted: SummaryFacts) -> Result<Vec<(ExactSum, ExactSquares)>> {
+        let (sums, squares) = (self.reals("sum", wanted.sum)?, self.reals("squares", wanted.squares)?);
+        if sums.is_empty() {
+            return Ok(vec![Default::default(); self.rows.len()]);
+        }
+        let mut at = 0..;
+        let mut found = Vec::with_capacity(self.rows.len());
+        let (file, map) = (self.rollups.file.as_ref(), &self.rollups.map);
+        let pages = Pages::of(file, map, 0, column("sums_rest"));
+        pages.strings(std::slice::from_ref(&self.rows), REST_BYTES_MAX, |rest| {
+            let at = at.next()?;
+            found.push(match wanted.squares {
+                true => rest_from_bytes([sums[at], squares[at]], rest)?,
+                false => (sum_rest_from_bytes(sums[at], rest)?, ExactSquares::default()),
+            });
+            Some(())
+        })?;
+        self.fetched += pages.fetched();
+        Ok(found)
+    }
+
     fn summaries(&mut self, wanted: SummaryFacts) -> Result<Vec<Summary>> {
         let (counts, finites) = (self.integers("count", true)?, self.integers("finite", true)?);
         // Mostly all values are finite, and the other counts are zero.
@@ -227,14 +252,13 @@ impl BucketReader<'_> {
             self.integers("time_min", wanted.times)?,
             self.integers("time_max", wanted.times)?,
         ];
-        let (sums, means) = (self.reals("sum", wanted.sum)?, self.reals("mean", true)?);
-        let m2s = self.reals("m2", wanted.m2)?;
+        let sums = self.sums(wanted)?;
         let ends = [self.reals("first_value", wanted.ends)?, self.reals("last_value", wanted.ends)?];
         let extremes = [self.reals("min", wanted.extremes)?, self.reals("max", wanted.extremes)?];
         let count = |column: &[i64], i: usize| column.get(i).map_or(0, |n| n.cast_unsigned());
         let whole = |column: &[i64], i: usize| column.get(i).copied().unwrap_or_default();
         let real = |column: &[f64], i: usize| column.get(i).copied().unwrap_or_default();
-        let bucket = |i: usize| {
+        let bucket = |(i, (sum, squares)): (usize, (ExactSum, ExactSquares))| {
             let end = |side: usize| Point {
                 step: steps[side][i],
                 time_us: whole(&times[side], i),
@@ -250,9 +274,8 @@ impl BucketReader<'_> {
                 nan: count(&nonfinite[0], i),
                 pos_inf: count(&nonfinite[1], i),
                 neg_inf: count(&nonfinite[2], i),
-                sum: real(&sums, i),
-                mean: means[i],
-                m2: real(&m2s, i),
+                sum,
+                squares,
                 min: extreme(0),
                 max: extreme(1),
                 first: Some(end(0)),
@@ -261,6 +284,6 @@ impl BucketReader<'_> {
                 time_max_us: times[3].get(i).copied(),
             }
         };
-        Ok((0..counts.len()).map(bucket).collect())
+        Ok(sums.into_iter().enumerate().map(bucket).collect())
     }
 }

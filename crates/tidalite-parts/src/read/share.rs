@@ -77,11 +77,16 @@ mod tests {
             rows,
             first_step: 0,
             last_step: 0,
+            automatic: 0,
             repeats: false,
         };
-        let texts = ChunkMap { dictionary: Some(page(0, 0, 100)), pages: vec![page(0, 10, 10)] };
-        let values =
-            ChunkMap { dictionary: None, pages: vec![page(0, 4, 40), page(4, 4, 80), page(8, 2, 7)] };
+        let texts =
+            ChunkMap { dictionary: Some(page(0, 0, 100)), pages: vec![page(0, 10, 10)], constant: None };
+        let values = ChunkMap {
+            dictionary: None,
+            pages: vec![page(0, 4, 40), page(4, 4, 80), page(8, 2, 7)],
+            constant: None,
+        };
         let tile = TileMap { rows: 10, chunks: vec![texts, values] };
         let shares = shares_of(&tile, &[row(0, 2), row(2, 6), row(8, 2)]);
         assert_eq!(shares, [22.0 + 20.0, 66.0 + 20.0 + 80.0, 22.0 + 7.0]);

@@ -2,7 +2,7 @@
 
 use crate::chunk::SeriesChunk;
 use crate::options::PartOptions;
-use tidalite_model::{Point, SeriesKey, Summary};
+use tidalite_model::{SeriesKey, Summary};
 
 /// Buckets of one series within one tile.
 #[derive(Debug)]
@@ -45,13 +45,16 @@ pub(crate) fn buckets(chunk: &SeriesChunk<'_>, shift: u32) -> Vec<Summary> {
     let mut at = 0;
     while at < chunk.steps.len() {
         let bucket = bucket_of(chunk.steps[at], shift);
+        let length = chunk.steps[at..].iter().take_while(|s| bucket_of(**s, shift) == bucket).count();
+        let rows = at..at + length;
         let mut summary = Summary::default();
-        while at < chunk.steps.len() && bucket_of(chunk.steps[at], shift) == bucket {
-            let (step, time_us, value) = (chunk.steps[at], chunk.times_us[at], chunk.values[at]);
-            summary.push(Point { step, time_us, value });
-            at += 1;
-        }
+        summary.push_all(
+            &chunk.steps[rows.clone()],
+            &chunk.times_us[rows.clone()],
+            &chunk.values[rows.clone()],
+        );
         found.push(summary);
+        at = rows.end;
     }
     found
 }

@@ -13,12 +13,12 @@ use parquet::basic::Encoding;
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor};
 use std::sync::{Arc, LazyLock};
-use tidalite_model::{Result, Summary};
+use tidalite_model::{Result, Summary, rest_to_bytes};
 
 /// Rows per page.
 const PAGE_ROWS: usize = 512;
 
-/// The columns are the three names, then [`INTEGERS`], then [`REALS`].
+/// The columns are the three names, then [`INTEGERS`], then [`REALS`], then [`SUMS_REST`].
 const SCHEMA_TEXT: &str = "message rollups {
     required binary run (STRING);
     required binary metric (STRING);
@@ -39,12 +39,12 @@ const SCHEMA_TEXT: &str = "message rollups {
     required int64 time_min (TIMESTAMP(MICROS,true));
     required int64 time_max (TIMESTAMP(MICROS,true));
     required double sum;
-    required double mean;
-    required double m2;
+    required double squares;
     required double first_value;
     required double last_value;
     required double min;
     required double max;
+    required binary sums_rest;
 }";
 
 pub(crate) static ROLLUP_SCHEMA: LazyLock<SchemaDescPtr> = LazyLock::new(|| {
@@ -77,20 +77,23 @@ const INTEGERS: [(&str, Integer); 15] = [
 ];
 
 /// Columns of reals: their names and values.
-const REALS: [(&str, Real); 7] = [
-    ("sum", |s| s.sum),
-    ("mean", |s| s.mean),
-    ("m2", |s| s.m2),
+const REALS: [(&str, Real); 6] = [
+    ("sum", |s| s.sum.nearest()),
+    ("squares", |s| s.squares.nearest()),
     ("first_value", |s| s.first.map_or(0.0, |p| p.value)),
     ("last_value", |s| s.last.map_or(0.0, |p| p.value)),
     ("min", |s| s.min.map_or(f64::INFINITY, |e| e.value)),
     ("max", |s| s.max.map_or(f64::NEG_INFINITY, |e| e.value)),
 ];
 
+/// The column of what [`rest_to_bytes`] gives.
+const SUMS_REST: &str = "sums_rest";
+
 /// The index of a column, and its name.
 pub(crate) fn column(name: &'static str) -> (usize, &'static str) {
     let names = ["run", "metric", "labels"].into_iter();
-    let mut all = names.chain(INTEGERS.iter().map(|c| c.0)).chain(REALS.iter().map(|c| c.0));
+    let mut all =
+        names.chain(INTEGERS.iter().map(|c| c.0)).chain(REALS.iter().map(|c| c.0)).chain([SUMS_REST]);
     (all.position(|n| n == name).expect("the schema has the column"), name)
 }
 
@@ -124,6 +127,15 @@ pub(crate) fn encode(tiers: &[Tier], zstd_level: i32) -> Result<(Vec<EncodedColu
         }
         columns.push(pages.finish(None)?);
     }
+    let mut pages = ChunkPages::new(descriptor(columns.len()), &mut zstd);
+    for page in rows.chunks(PAGE_ROWS) {
+        body.clear();
+        for (_, s) in page {
+            strings::plain(&rest_to_bytes(&s.sum, &s.squares), &mut body);
+        }
+        pages.data_page(&body, page_rows(page), Encoding::PLAIN)?;
+    }
+    columns.push(pages.finish(None)?);
     Ok((columns, rows.len() as u64))
 }
 
@@ -143,6 +155,7 @@ mod tests {
         for (name, _) in REALS {
             assert_eq!(ROLLUP_SCHEMA.column(column(name).0).name(), name);
         }
-        assert_eq!(ROLLUP_SCHEMA.num_columns(), 3 + INTEGERS.len() + REALS.len());
+        assert_eq!(ROLLUP_SCHEMA.column(column(SUMS_REST).0).name(), SUMS_REST);
+        assert_eq!(ROLLUP_SCHEMA.num_columns(), 4 + INTEGERS.len() + REALS.len());
     }
 }

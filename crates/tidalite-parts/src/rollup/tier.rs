@@ -63,7 +63,7 @@ fn joined<'a>(summaries: impl IntoIterator<Item = &'a Summary>, shift: u32) -> V
     for summary in summaries {
         match found.last_mut() {
             Some(last) if bucket(last) == bucket(summary) => last.merge(summary),
-            _ => found.push(*summary),
+            _ => found.push(summary.clone()),
         }
     }
     found

@@ -164,6 +164,41 @@ pub(super) fn read_texts(
     Ok(found)
 }
 
+/// Strings of bytes, one per row.
+#[derive(Debug, Default)]
+pub(super) struct ByteStrings {
+    bytes: Vec<u8>,
+    /// The start and the end of each.
+    rows: Vec<(usize, usize)>,
+}
+
+impl ByteStrings {
+    pub(super) fn get(&self, row: usize) -> &[u8] {
+        let (start, end) = self.rows[row];
+        &self.bytes[start..end]
+    }
+}
+
+/// A column of strings of bytes.
+pub(super) fn read_bytes(group: &dyn RowGroupReader, column: usize) -> ParquetResult<ByteStrings> {
+    let (mut dictionary, mut found) = (Vec::new(), ByteStrings::default());
+    each_page(group, column, |holds, body, n| {
+        if let Holds::Indices = holds {
+            return Ok(indices(body, n, &dictionary, &mut found.rows));
+        }
+        let Some(strings) = decode::plain_texts(body, n) else { return Ok(None) };
+        let into = if let Holds::Dictionary = holds { &mut dictionary } else { &mut found.rows };
+        for string in strings {
+            let start = found.bytes.len();
+            found.bytes.extend_from_slice(&body.bytes()[string]);
+            into.push((start, found.bytes.len()));
+        }
+        Ok(Some(()))
+    })?;
+    check_rows(group, column, found.rows.len())?;
+    Ok(found)
+}
+
 pub(super) fn reals(body: PageBody<'_>, n: usize) -> Option<Vec<f64>> {
     let bits = decode::plain_integers(body, n)?;
     Some(bits.into_iter().map(|bits| f64::from_bits(bits.cast_unsigned())).collect())

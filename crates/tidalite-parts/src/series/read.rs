@@ -5,7 +5,10 @@
 //! steps of each entry. [`SeriesFile::block`] decodes the rest of a group, from the file, or from memory where there is only
 //! one group.
 
-use super::columns::{FileWindow, columns, flags, general, read, read_optional, read_texts, reader, reals};
+use super::columns::{
+    ByteStrings, FileWindow, columns, flags, general, read, read_bytes, read_optional, read_texts, reader,
+    reals,
+};
 use super::row::{Details, SeriesEntry};
 use super::schema::{ParquetResult, SERIES_SCHEMA};
 use crate::names::NumberedNames;
@@ -16,7 +19,7 @@ use parquet::file::reader::RowGroupReader;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tidalite_model::{Error, Extreme, Point, Result, Summary};
+use tidalite_model::{Error, Extreme, Point, Result, Summary, rest_from_bytes};
 use tidalite_vfs::ReadFile;
 
 /// Indices of columns in the schema.
@@ -28,14 +31,16 @@ mod column {
     pub(super) const ROW_START: usize = 4;
     pub(super) const ROWS: usize = 5;
     pub(super) const SEQS: Range<usize> = 6..8;
-    pub(super) const COUNTS: Range<usize> = 8..13;
-    pub(super) const FIRST_STEP: usize = 13;
-    pub(super) const LAST_STEP: usize = 14;
-    pub(super) const TIMES: Range<usize> = 15..19;
-    pub(super) const REPEATS: usize = 19;
-    pub(super) const REALS: Range<usize> = 20..25;
-    pub(super) const EXTREMES: Range<usize> = 25..27;
-    pub(super) const EXTREME_STEPS: Range<usize> = 27..29;
+    pub(super) const AUTOMATIC: usize = 8;
+    pub(super) const COUNTS: Range<usize> = 9..14;
+    pub(super) const FIRST_STEP: usize = 14;
+    pub(super) const LAST_STEP: usize = 15;
+    pub(super) const TIMES: Range<usize> = 16..20;
+    pub(super) const REPEATS: usize = 20;
+    pub(super) const REALS: Range<usize> = 21..25;
+    pub(super) const SUMS_REST: usize = 25;
+    pub(super) const EXTREMES: Range<usize> = 26..28;
+    pub(super) const EXTREME_STEPS: Range<usize> = 28..30;
 }
 
 /// The file of a series table.
@@ -94,6 +99,12 @@ impl SeriesFile {
         Ok((SeriesFile { path: path.to_path_buf(), source, metadata, groups, thinned }, heads))
     }
 
+    /// The error of a row whose details contradict themselves.
+    pub(crate) fn contradicts(&self, row: u32) -> Error {
+        let wrong = format!("the sums of row {row} contradict themselves");
+        Error::corrupt("read series table", &self.path, 0, wrong)
+    }
+
     /// The group that holds a row, and all rows of that group.
     pub(crate) fn group_of(&self, row: u32) -> (usize, Range<u32>) {
         let group = self.groups.partition_point(|g| g.rows.end <= row);
@@ -129,7 +140,8 @@ pub(crate) struct SeriesBlock {
     seqs: [Vec<i64>; 2],
     counts: [Vec<i64>; 5],
     times: [Vec<i64>; 4],
-    reals: [Vec<f64>; 5],
+    reals: [Vec<f64>; 4],
+    sums_rest: ByteStrings,
     extremes: [Vec<Option<f64>>; 2],
     extreme_steps: [Vec<Option<i64>>; 2],
 }
@@ -145,6 +157,7 @@ impl SeriesBlock {
             counts: columns(column::COUNTS, |c| read(group, c, decode::plain_integers))?,
             times: columns(column::TIMES, |c| read(group, c, decode::plain_integers))?,
             reals: columns(column::REALS, |c| read(group, c, reals))?,
+            sums_rest: read_bytes(group, column::SUMS_REST)?,
             extremes: columns(column::EXTREMES, |c| read_optional(group, c, reals))?,
             extreme_steps: columns(column::EXTREME_STEPS, |c| {
                 read_optional(group, c, decode::plain_integers)
@@ -161,8 +174,8 @@ impl SeriesBlock {
         Ok(block)
     }
 
-    /// The details of the group's row `i`.
-    pub(crate) fn details(&self, i: usize, entry: &SeriesEntry) -> Details {
+    /// The details of the group's row `i`; `None` where its sums contradict themselves.
+    pub(crate) fn details(&self, i: usize, entry: &SeriesEntry) -> Option<Details> {
         let count = |column: usize| self.counts[column][i].cast_unsigned();
         let time = |column: usize| self.times[column][i];
         let real = |column: usize| self.reals[column][i];
@@ -170,23 +183,23 @@ impl SeriesBlock {
             let (value, step) = (self.extremes[side][i], self.extreme_steps[side][i]);
             value.zip(step).map(|(value, step)| Extreme { value, step })
         };
+        let (sum, squares) = rest_from_bytes([real(0), real(1)], self.sums_rest.get(i))?;
         let summary = Summary {
             count: count(0),
             finite: count(1),
             nan: count(2),
             pos_inf: count(3),
             neg_inf: count(4),
-            sum: real(0),
-            mean: real(1),
-            m2: real(2),
+            sum,
+            squares,
             min: extreme(0),
             max: extreme(1),
-            first: Some(Point { step: entry.first_step, time_us: time(0), value: real(3) }),
-            last: Some(Point { step: entry.last_step, time_us: time(1), value: real(4) }),
+            first: Some(Point { step: entry.first_step, time_us: time(0), value: real(2) }),
+            last: Some(Point { step: entry.last_step, time_us: time(1), value: real(3) }),
             time_min_us: Some(time(2)),
             time_max_us: Some(time(3)),
         };
-        Details { seq_min: self.seqs[0][i], seq_max: self.seqs[1][i], summary }
+        Some(Details { seq_min: self.seqs[0][i], seq_max: self.seqs[1][i], summary })
     }
 }
 
@@ -249,8 +262,13 @@ fn heads(metadata: &ParquetMetaData, groups: &[SeriesGroup], bytes: &Bytes) -> P
         let (tiles, starts, counts) = (tiles?, starts?, counts?);
         let first = read(&group, column::FIRST_STEP, decode::plain_integers)?;
         let last = read(&group, column::LAST_STEP, decode::plain_integers)?;
+        let automatic = read(&group, column::AUTOMATIC, decode::plain_integers)?;
         let repeats = read(&group, column::REPEATS, flags)?;
         let small = |n: i64| u32::try_from(n).map_err(|_| general("a row number is out of range"));
+        let too_many = |(&automatic, &rows): (&i64, &i64)| automatic > rows;
+        if automatic.iter().zip(&counts).any(too_many) {
+            return Err(general("more rows are automatic than there are"));
+        }
         for i in 0..rows {
             entries.push(SeriesEntry {
                 names: [names[0][i], names[1][i], names[2][i]],
@@ -259,6 +277,7 @@ fn heads(metadata: &ParquetMetaData, groups: &[SeriesGroup], bytes: &Bytes) -> P
                 rows: small(counts[i])?,
                 first_step: first[i],
                 last_step: last[i],
+                automatic: small(automatic[i])?,
                 repeats: repeats[i],
             });
         }

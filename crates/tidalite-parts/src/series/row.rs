@@ -17,6 +17,8 @@ pub struct SeriesRow {
     pub seq_min: i64,
     /// Greatest write order; in a thinned part, the last point's.
     pub seq_max: i64,
+    /// How many of these rows have automatic steps. They are never repeats.
+    pub automatic: u32,
     /// Whether a step occurs twice in these rows. The summary counts each row nevertheless.
     pub repeats: bool,
     /// The summary of these rows; in a thinned part, of all points that the series had before thinning.
@@ -24,10 +26,14 @@ pub struct SeriesRow {
 }
 
 impl SeriesRow {
+    /// Everything but the series and its summary.
+    pub(crate) fn position(&self) -> (u32, u32, u32, i64, i64, u32, bool) {
+        (self.tile, self.row_start, self.rows, self.seq_min, self.seq_max, self.automatic, self.repeats)
+    }
+
     /// Whether both rows are the same, with summaries of the same bits.
     pub(crate) fn same_bits(&self, other: &SeriesRow) -> bool {
-        let position = |r: &SeriesRow| (r.tile, r.row_start, r.rows, r.seq_min, r.seq_max, r.repeats);
-        self.key == other.key && position(self) == position(other) && self.summary.same_bits(&other.summary)
+        self.key == other.key && self.position() == other.position() && self.summary.same_bits(&other.summary)
     }
 }
 
@@ -46,6 +52,8 @@ pub struct SeriesEntry {
     pub first_step: i64,
     /// Greatest step.
     pub last_step: i64,
+    /// How many of these rows have automatic steps.
+    pub automatic: u32,
     /// Whether a step occurs twice in these rows.
     pub repeats: bool,
 }
@@ -68,7 +76,7 @@ impl SeriesEntry {
 }
 
 /// The part of a row that is decoded on demand.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Details {
     /// Least write order.
     pub seq_min: i64,

@@ -19,6 +19,7 @@ const SCHEMA_TEXT: &str = "message series {
     required int64 rows;
     required int64 seq_min;
     required int64 seq_max;
+    required int64 automatic;
     required int64 count;
     required int64 finite;
     required int64 nan;
@@ -32,10 +33,10 @@ const SCHEMA_TEXT: &str = "message series {
     required int64 time_max (TIMESTAMP(MICROS,true));
     required boolean repeats;
     required double sum;
-    required double mean;
-    required double m2;
+    required double squares;
     required double first_value;
     required double last_value;
+    required binary sums_rest;
     optional double min;
     optional double max;
     optional int64 min_step;

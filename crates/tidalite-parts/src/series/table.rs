@@ -110,8 +110,9 @@ impl SeriesTable {
     pub fn row(&self, row: usize) -> Result<SeriesRow> {
         let Details { seq_min, seq_max, summary } = self.reader().of(row)?;
         let entry = &self.entries[row];
-        let &SeriesEntry { tile, row_start, rows, repeats, .. } = entry;
-        Ok(SeriesRow { key: self.key(entry), tile, row_start, rows, seq_min, seq_max, repeats, summary })
+        let &SeriesEntry { tile, row_start, rows, automatic, repeats, .. } = entry;
+        let key = self.key(entry);
+        Ok(SeriesRow { key, tile, row_start, rows, seq_min, seq_max, automatic, repeats, summary })
     }
 
     fn block(&self, group: usize, rows: &Range<u32>) -> Result<Arc<SeriesBlock>> {
@@ -168,7 +169,7 @@ impl DetailsReader<'_> {
     /// The details of a row.
     ///
     /// # Errors
-    /// `Corrupt` where the file has changed since the part was opened.
+    /// `Corrupt` where the file has changed since the part was opened, or contradicts itself.
     pub fn of(&mut self, row: usize) -> Result<Details> {
         let entry = &self.table.entries[row];
         let number = u32::try_from(row).expect("a table's rows are counted in u32");
@@ -180,7 +181,8 @@ impl DetailsReader<'_> {
                 (rows, block)
             }
         };
-        let mut details = block.details((number - rows.start) as usize, entry);
+        let details = block.details((number - rows.start) as usize, entry);
+        let mut details = details.ok_or_else(|| self.table.file.contradicts(number))?;
         details.seq_min = details.seq_min.saturating_add(self.table.seq_base);
         details.seq_max = details.seq_max.saturating_add(self.table.seq_base);
         self.held = Some((rows, block));

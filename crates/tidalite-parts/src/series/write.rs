@@ -13,7 +13,7 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use std::sync::Arc;
-use tidalite_model::{Error, ErrorKind, Result};
+use tidalite_model::{Error, ErrorKind, Result, rest_to_bytes};
 
 /// Builds a file row by row. At most one group of rows is buffered.
 #[derive(Debug)]
@@ -82,6 +82,8 @@ fn write_group(group: &mut GroupWriter<'_>, rows: &[SeriesRow]) -> ParquetResult
     for get in REALS {
         write::<DoubleType>(group, rows.iter().map(get).collect())?;
     }
+    let rest = |r: &SeriesRow| ByteArray::from(rest_to_bytes(&r.summary.sum, &r.summary.squares));
+    write::<ByteArrayType>(group, rows.iter().map(rest).collect())?;
     for get in [|r: &SeriesRow| r.summary.min, |r: &SeriesRow| r.summary.max] {
         write_optional::<DoubleType>(group, rows.iter().map(|r| get(r).map(|e| e.value)))?;
     }
@@ -92,12 +94,13 @@ fn write_group(group: &mut GroupWriter<'_>, rows: &[SeriesRow]) -> ParquetResult
 }
 
 /// Required integers, in the schema's order. A row has at least one point, so `first` and `last` exist.
-const INTEGERS: [fn(&SeriesRow) -> i64; 16] = [
+const INTEGERS: [fn(&SeriesRow) -> i64; 17] = [
     |r| i64::from(r.tile),
     |r| i64::from(r.row_start),
     |r| i64::from(r.rows),
     |r| r.seq_min,
     |r| r.seq_max,
+    |r| i64::from(r.automatic),
     |r| r.summary.count.cast_signed(),
     |r| r.summary.finite.cast_signed(),
     |r| r.summary.nan.cast_signed(),
@@ -112,10 +115,9 @@ const INTEGERS: [fn(&SeriesRow) -> i64; 16] = [
 ];
 
 /// Required reals, in the schema's order.
-const REALS: [fn(&SeriesRow) -> f64; 5] = [
-    |r| r.summary.sum,
-    |r| r.summary.mean,
-    |r| r.summary.m2,
+const REALS: [fn(&SeriesRow) -> f64; 4] = [
+    |r| r.summary.sum.nearest(),
+    |r| r.summary.squares.nearest(),
     |r| r.summary.first.map_or(0.0, |p| p.value),
     |r| r.summary.last.map_or(0.0, |p| p.value),
 ];

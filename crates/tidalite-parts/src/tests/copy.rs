@@ -5,17 +5,17 @@ use super::{WrittenPart, paths_in, same_rows, vfs};
 use crate::{ColumnSet, Part, PartOptions, PartWriter, SeriesRow, rollup_shift};
 use std::fs;
 use tempfile::TempDir;
-use tidalite_model::{ErrorKind, Seq, SeriesKey};
+use tidalite_model::{ErrorKind, Seq, SeriesKey, WriteOrder, Written};
 
 fn all_rows(part: &Part, tile: u32) -> u32 {
     part.series().entries()[part.series().tile(tile)].iter().map(|r| r.rows).sum()
 }
 
 /// Copies the tiles of a part in reverse order, and compares them.
-fn check(written: &WrittenPart, seq: Option<Seq>) {
+fn check(written: &WrittenPart, order: Option<WriteOrder>) {
     let options = PartOptions { rollup_points: 8, rollup_series_points: 64, ..PartOptions::default() };
-    let meta = match seq {
-        Some(seq) => written.meta.clone().placed_at(seq),
+    let meta = match order {
+        Some(order) => written.meta.clone().placed_at(order),
         None => written.meta.clone(),
     };
     let source = Part::open(vfs(), &written.paths, &meta).unwrap();
@@ -33,7 +33,7 @@ fn check(written: &WrittenPart, seq: Option<Seq>) {
     }
     let copied = writer.finish(false).unwrap();
     assert_eq!((copied.rows, copied.value_bits_sum), (meta.rows, meta.value_bits_sum));
-    assert_eq!((&copied.seq, copied.seq_base), (&meta.seq, 0));
+    assert_eq!((&copied.seq, copied.seq_base, copied.clock), (&meta.seq, 0, None));
     let open = Part::open(vfs(), &paths, &copied).unwrap();
     for tile in 0..meta.tiles {
         let from = meta.tiles - 1 - tile;
@@ -41,7 +41,7 @@ fn check(written: &WrittenPart, seq: Option<Seq>) {
         let read = |part: &Part, tile: u32| {
             let columns = part.read(tile, std::slice::from_ref(&rows), ColumnSet::ALL).unwrap();
             let bits: Vec<u64> = columns.values.iter().map(|v| v.to_bits()).collect();
-            (columns.steps, columns.seqs, columns.times_us, bits)
+            (columns.steps, columns.seqs, columns.written, columns.times_us, bits)
         };
         assert!(read(&open, tile) == read(&source, from), "tile {tile}");
         let rows = |part: &Part, of: u32| {
@@ -61,10 +61,23 @@ fn a_copied_tile_has_the_same_contents_and_passes_verification() {
 #[test]
 fn a_copied_tile_includes_the_write_order_base() {
     let unplaced = |series: Vec<SampleSeries>| -> Vec<SampleSeries> {
-        series.into_iter().map(|s| SampleSeries { seqs: vec![0; s.seqs.len()], ..s }).collect()
+        let at_once = |s: &SampleSeries| vec![Written::at(1, true).as_i64(); s.seqs.len()];
+        let placeless =
+            |s: SampleSeries| SampleSeries { seqs: vec![0; s.seqs.len()], written: at_once(&s), ..s };
+        series.into_iter().map(placeless).collect()
     };
     let tiles = vec![unplaced(tracker("r", 3, 0..5000)), unplaced(tracker("s", 3, 0..20))];
-    check(&WrittenPart::new(tiles), Some(Seq::new(5, 77)));
+    let written = WrittenPart::new(tiles);
+    let order = WriteOrder::new(1_780_000_000_000_000, Seq::new(5, 77));
+    let part = Part::open(vfs(), &written.paths, &written.meta.clone().placed_at(order)).unwrap();
+    let read = part.read(0, &[3..5], ColumnSet::ALL).unwrap();
+    assert_eq!(read.seqs, [order.seq.as_i64(); 2]);
+    assert_eq!(
+        read.written,
+        [Written::at(order.clock_us, true).as_i64(); 2],
+        "the mark is stored, the clock is not"
+    );
+    check(&written, Some(order));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use std::fs::File;
 use std::sync::Arc;
 use tempfile::TempDir;
-use tidalite_model::{ErrorKind, Seq};
+use tidalite_model::{ErrorKind, Seq, Written};
 
 fn bits(values: &[f64]) -> Vec<u64> {
     values.iter().map(|v| v.to_bits()).collect()
@@ -22,6 +22,7 @@ fn flat<T: Copy>(series: &[SampleSeries], of: fn(&SampleSeries) -> &Vec<T>) -> V
 fn assert_same(columns: &TileColumns, series: &[SampleSeries]) {
     assert_eq!(columns.steps, flat(series, |s| &s.steps));
     assert_eq!(columns.seqs, flat(series, |s| &s.seqs));
+    assert_eq!(columns.written, flat(series, |s| &s.written));
     assert_eq!(columns.times_us, flat(series, |s| &s.times_us));
     assert_eq!(bits(&columns.values), bits(&flat(series, |s| &s.values)));
 }
@@ -51,8 +52,9 @@ fn assert_reads_back(part: &WrittenPart) {
         }
         assert_eq!(crate_column::<Int64Type>(part, tile, 3), flat(series, |s| &s.steps));
         assert_eq!(crate_column::<Int64Type>(part, tile, 4), flat(series, |s| &s.seqs));
-        assert_eq!(crate_column::<Int64Type>(part, tile, 5), flat(series, |s| &s.times_us));
-        assert_eq!(bits(&crate_column::<DoubleType>(part, tile, 6)), bits(&flat(series, |s| &s.values)));
+        assert_eq!(crate_column::<Int64Type>(part, tile, 5), flat(series, |s| &s.written));
+        assert_eq!(crate_column::<Int64Type>(part, tile, 6), flat(series, |s| &s.times_us));
+        assert_eq!(bits(&crate_column::<DoubleType>(part, tile, 7)), bits(&flat(series, |s| &s.values)));
         let texts: [fn(&SampleSeries) -> &str; 3] =
             [|s| &s.key.run, |s| &s.key.metric, |s| s.key.labels.as_str()];
         for (column, text) in texts.into_iter().enumerate() {
@@ -157,6 +159,7 @@ fn any_rows_read_alone_equal_the_same_rows_of_all() {
         };
         assert_eq!(found.steps, pick(&all.steps));
         assert_eq!(found.seqs, pick(&all.seqs));
+        assert_eq!(found.written, pick(&all.written));
         assert_eq!(found.times_us, pick(&all.times_us));
         let values: Vec<u64> =
             wanted.iter().flat_map(|r| bits(&all.values[r.start as usize..r.end as usize])).collect();
@@ -173,6 +176,51 @@ fn any_rows_read_alone_equal_the_same_rows_of_all() {
     assert_eq!(open.read(1, &[], ColumnSet::ALL).unwrap_err().kind(), ErrorKind::Invalid);
 }
 
+/// Points that were written as `written` says.
+fn stamped(metrics: usize, written: impl Fn(usize, usize) -> Written) -> Vec<SampleSeries> {
+    let mut all = tracker("r", metrics, 0..3000);
+    for (m, series) in all.iter_mut().enumerate() {
+        (0..3000).for_each(|i| series.written[i] = written(m, i).as_i64());
+    }
+    all
+}
+
+#[test]
+fn clocks_and_marks_of_automatic_steps_read_back() {
+    let later = |m: usize, i: usize| {
+        let jitter = SampleRandom((m * 9000 + i) as u64).below(1000).cast_signed();
+        Written::new(7_000_000 + 5000 * i as i64 + jitter, 0, i.is_multiple_of(3))
+    };
+    // One number; numbers that the series share; a number for each point; two numbers.
+    let tiles = vec![
+        stamped(3, |_, _| Written::new(70, 70, true)),
+        stamped(9, |_, i| later(0, i)),
+        stamped(9, later),
+        stamped(1, |_, i| if i == 1500 { Written::new(70, 80, false) } else { Written::AT_ITS_TIME }),
+    ];
+    let part = WrittenPart::new(tiles);
+    assert_reads_back(&part);
+    let open = part.open().unwrap();
+    let automatic: Vec<u32> = open.series().entries().iter().map(|row| row.automatic).collect();
+    assert_eq!(automatic, [[3000; 3].as_slice(), &[1000; 18], &[0]].concat());
+    let constant: Vec<_> = open.tiles.iter().map(|tile| tile.chunks[5].constant).collect();
+    assert_eq!(constant, [Some(1), None, None, None]);
+    let bytes: Vec<u64> = open.tiles.iter().map(|tile| tile.chunks[5].extent().1).collect();
+    assert!(bytes[0] < 100 && bytes[1] < bytes[2] / 2 && bytes[3] < 200, "{bytes:?}");
+    assert!(open.tiles[1].chunks[5].dictionary.is_some() && open.tiles[2].chunks[5].dictionary.is_none());
+}
+
+#[test]
+fn rows_of_a_step_ascend_by_clock_and_then_by_seq() {
+    let mut one = SampleSeries::new("r", "m", "");
+    for (clock, seq) in [(5, Seq::new(9, 0)), (6, Seq::new(1, 7)), (6, Seq::new(2, 0)), (90, Seq::new(0, 0))]
+    {
+        one.push(1, seq, 50, clock as f64);
+        *one.written.last_mut().unwrap() = Written::new(clock, 50, false).as_i64();
+    }
+    assert_reads_back(&WrittenPart::new(vec![vec![one]]));
+}
+
 #[test]
 fn a_value_chunk_with_a_nan_has_no_statistics() {
     let tidy = tracker("r", 2, 0..100);
@@ -181,8 +229,8 @@ fn a_value_chunk_with_a_nan_has_no_statistics() {
     let part = WrittenPart::new(vec![tidy, nan]);
     let file = SerializedFileReader::new(File::open(&part.paths.points).unwrap()).unwrap();
     let statistics = |tile: usize, c: usize| file.metadata().row_group(tile).column(c).statistics().cloned();
-    assert!(statistics(0, 6).is_some_and(|s| s.min_bytes_opt().is_some()));
-    assert!(statistics(1, 6).is_none());
+    assert!(statistics(0, 7).is_some_and(|s| s.min_bytes_opt().is_some()));
+    assert!(statistics(1, 7).is_none());
     let steps = statistics(1, 3).unwrap();
     assert_eq!(steps.max_bytes_opt(), Some(&99i64.to_le_bytes()[..]));
 }
@@ -195,7 +243,7 @@ fn zeros_and_infinities_bound_the_statistics() {
     }
     let part = WrittenPart::new(vec![vec![one]]);
     let file = SerializedFileReader::new(File::open(&part.paths.points).unwrap()).unwrap();
-    let statistics = file.metadata().row_group(0).column(6).statistics().cloned().unwrap();
+    let statistics = file.metadata().row_group(0).column(7).statistics().cloned().unwrap();
     assert_eq!(statistics.min_bytes_opt(), Some(&(-0.0f64).to_le_bytes()[..]));
     assert_eq!(statistics.max_bytes_opt(), Some(&f64::INFINITY.to_le_bytes()[..]));
 }
@@ -206,10 +254,10 @@ fn pages_of_step_seq_and_value_end_with_their_series() {
     let open = part.open().unwrap();
     let starts =
         |c: usize| -> Vec<u32> { open.tiles[0].chunks[c].pages.iter().map(|p| p.first_row).collect() };
-    for column in [3, 4, 6] {
+    for column in [3, 4, 7] {
         assert_eq!(starts(column), [0, 4000, 8000, 12_000, 16_000]);
     }
-    assert_eq!(starts(5), [0], "pages of time are large");
+    assert_eq!((starts(5), starts(6)), (vec![0], vec![0]), "pages of written and time are large");
 }
 
 #[test]
@@ -241,7 +289,15 @@ fn malformed_series_are_refused() {
     refused(|s| s.swap(0, 1));
     refused(|s| s[1].key = s[0].key.clone());
     refused(|s| s[0].steps.swap(3, 4));
-    refused(|s| (s[0].steps[4], s[0].seqs[4]) = (s[0].steps[3], s[0].seqs[3] - 1));
+    refused(|s| {
+        (s[0].steps[4], s[0].times_us[4]) = (s[0].steps[3], s[0].times_us[3]);
+        s[0].seqs[4] = s[0].seqs[3] - 1;
+    });
+    refused(|s| {
+        (s[0].steps[4], s[0].times_us[4]) = (s[0].steps[3], s[0].times_us[3]);
+        s[0].written[4] = Written::new(s[0].times_us[3] - 1, s[0].times_us[3], false).as_i64();
+    });
+    refused(|s| s[0].written.truncate(9));
     refused(|s| s[0].seqs[0] = -1);
     refused(|s| s[0].values.truncate(9));
     refused(|s| s[0] = SampleSeries::new("r", "a", ""));

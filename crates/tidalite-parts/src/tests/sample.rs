@@ -1,7 +1,7 @@
 //! Sample points of many shapes. They are the same in each run.
 
 use crate::SeriesChunk;
-use tidalite_model::{Labels, Seq, SeriesKey};
+use tidalite_model::{Labels, Seq, SeriesKey, Written};
 
 /// The points of one series.
 #[derive(Debug, Clone)]
@@ -9,6 +9,7 @@ pub(super) struct SampleSeries {
     pub(super) key: SeriesKey,
     pub(super) steps: Vec<i64>,
     pub(super) seqs: Vec<i64>,
+    pub(super) written: Vec<i64>,
     pub(super) times_us: Vec<i64>,
     pub(super) values: Vec<f64>,
 }
@@ -16,12 +17,13 @@ pub(super) struct SampleSeries {
 impl SampleSeries {
     pub(super) fn new(run: &str, metric: &str, labels: &str) -> SampleSeries {
         let key = SeriesKey::new(run, metric, Labels::parse(labels).unwrap());
-        SampleSeries { key, steps: vec![], seqs: vec![], times_us: vec![], values: vec![] }
+        SampleSeries { key, steps: vec![], seqs: vec![], written: vec![], times_us: vec![], values: vec![] }
     }
 
     pub(super) fn push(&mut self, step: i64, seq: Seq, time_us: i64, value: f64) {
         self.steps.push(step);
         self.seqs.push(seq.as_i64());
+        self.written.push(Written::AT_ITS_TIME.as_i64());
         self.times_us.push(time_us);
         self.values.push(value);
     }
@@ -31,6 +33,7 @@ impl SampleSeries {
             key: &self.key,
             steps: &self.steps,
             seqs: &self.seqs,
+            written: &self.written,
             times_us: &self.times_us,
             values: &self.values,
         }

@@ -24,6 +24,7 @@ fn many(count: usize) -> Vec<SampleSeries> {
         ),
         steps: vec![i as i64],
         seqs: vec![Seq::new(1, i as u64).as_i64()],
+        written: vec![0],
         times_us: vec![7 * i as i64],
         values: vec![if i.is_multiple_of(5) { f64::NAN } else { i as f64 / 3.0 }],
     };

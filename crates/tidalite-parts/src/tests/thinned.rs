@@ -43,6 +43,7 @@ impl SampleOutline {
             if first || ends.contains(&step) || extremes {
                 left.steps.push(step);
                 left.seqs.push(series.seqs[i]);
+                left.written.push(series.written[i]);
                 left.times_us.push(series.times_us[i]);
                 left.values.push(value);
             }
@@ -167,6 +168,7 @@ fn points_that_are_not_an_outline_are_refused() {
         let left = &mut thin.left;
         left.steps.remove(lost);
         left.seqs.remove(lost);
+        left.written.remove(lost);
         left.times_us.remove(lost);
         left.values.remove(lost);
         assert!(refused(&[thin]), "without point {lost}");
@@ -182,6 +184,8 @@ fn points_that_are_not_an_outline_are_refused() {
         refused(&[SampleOutline::new(&series, 4), SampleOutline::new(&tracker("s", 1, 0..9)[0], 2)]),
         "two runs"
     );
+    assert!(wrong(|t| t.left.written[1] = 1), "one of the steps is automatic");
+    assert!(!wrong(|t| t.left.written.fill(1)), "all of them are");
     // A part with other tiles, or with the same series twice, is refused.
     let tile = || encode_thinned_tile(&[SampleOutline::new(&series, 4).chunk()], &options).unwrap();
     let whole = encode_tile(&[series.chunk()], &options).unwrap();

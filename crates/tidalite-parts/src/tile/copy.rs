@@ -1,8 +1,8 @@
 //! Copies a tile from one part to another. Its pages are copied unchanged.
 //!
 //! Each page's checksum is compared during the copy. The values are decoded for their sum, so that a compaction can compare
-//! its input with its output. Only write orders may be re-encoded, where the part adds to them when it is read (see
-//! [`PartMeta::seq_base`](crate::PartMeta::seq_base)). Everything else has the same bits.
+//! its input with its output. Only write orders may be re-encoded, where they are known only when the part is read (see
+//! [`PartMeta::placed_at`](crate::PartMeta::placed_at)). Everything else has the same bits.
 
 use super::encode::EncodedTile;
 use crate::chunk::SeriesChunk;
@@ -50,6 +50,10 @@ impl Copier<'_> {
         for column in PointColumn::ALL {
             if column == PointColumn::Seq && part.meta.seq_base != 0 {
                 columns.push(self.placed_seqs(tile)?);
+                continue;
+            }
+            if column == PointColumn::Written && part.meta.clock.is_some() {
+                columns.push(self.placed_clocks(tile)?);
                 continue;
             }
             let chunk = &map.chunks[column.index()];
@@ -109,20 +113,32 @@ impl Copier<'_> {
     /// Re-encodes the column of write orders with the part's base added, with the same page boundaries.
     fn placed_seqs(&self, tile: u32) -> Result<EncodedColumn> {
         let part = self.part;
-        let map = &part.tiles[tile as usize];
-        let all = 0..map.rows;
-        let wanted = ColumnSet { seq: true, ..ColumnSet::default() };
+        let all = 0..part.tiles[tile as usize].rows;
+        let wanted = ColumnSet { seq: true, ..ColumnSet::NONE };
         let seqs = part.read(tile, std::slice::from_ref(&all), wanted)?.seqs;
+        self.encode_again(tile, PointColumn::Seq, &seqs)
+    }
+
+    /// Re-encodes the column written with the part's clock, with the same page boundaries.
+    fn placed_clocks(&self, tile: u32) -> Result<EncodedColumn> {
+        let part = self.part;
+        let all = 0..part.tiles[tile as usize].rows;
+        let wanted = ColumnSet { written: true, ..ColumnSet::NONE };
+        let written = part.read(tile, std::slice::from_ref(&all), wanted)?.written;
+        self.encode_again(tile, PointColumn::Written, &written)
+    }
+
+    fn encode_again(&self, tile: u32, column: PointColumn, numbers: &[i64]) -> Result<EncodedColumn> {
         let mut zstd = Zstd::new(PartOptions::default().zstd_level)?;
-        let mut pages = ChunkPages::new(PointColumn::Seq.descriptor(), &mut zstd);
+        let mut pages = ChunkPages::new(column.descriptor(), &mut zstd);
         let mut body = Vec::new();
-        for page in &map.chunks[PointColumn::Seq.index()].pages {
+        for page in &self.part.tiles[tile as usize].chunks[column.index()].pages {
             let rows = page.first_row as usize..(page.first_row + page.rows) as usize;
             body.clear();
-            delta::encode(&seqs[rows], &mut body);
+            delta::encode(&numbers[rows], &mut body);
             pages.data_page(&body, page.rows, Encoding::DELTA_BINARY_PACKED)?;
         }
-        let ends = seqs.iter().min().zip(seqs.iter().max());
+        let ends = numbers.iter().min().zip(numbers.iter().max());
         pages.finish(ends.map(|(&min, &max)| Statistics::int64(Some(min), Some(max), None, Some(0), false)))
     }
 
@@ -134,7 +150,7 @@ impl Copier<'_> {
             return Ok(());
         }
         let rows = row.row_start..row.row_start + row.rows;
-        let wanted = ColumnSet { seq: true, ..ColumnSet::default() };
+        let wanted = ColumnSet { seq: true, ..ColumnSet::NONE };
         for raw in self.part.read(row.tile, std::slice::from_ref(&rows), wanted)?.seqs {
             let one = seq(raw)?;
             ranges.add(one, one);
@@ -144,12 +160,13 @@ impl Copier<'_> {
 
     fn roll_up(&self, row: &SeriesRow, shift: u32) -> Result<RolledChunk> {
         let rows = row.row_start..row.row_start + row.rows;
-        let wanted = ColumnSet { seq: false, ..ColumnSet::ALL };
+        let wanted = ColumnSet { seq: false, written: false, ..ColumnSet::ALL };
         let read = self.part.read(row.tile, std::slice::from_ref(&rows), wanted)?;
         let chunk = SeriesChunk {
             key: &row.key,
             steps: &read.steps,
             seqs: &[],
+            written: &[],
             times_us: &read.times_us,
             values: &read.values,
         };

@@ -21,6 +21,11 @@ pub(super) struct PageSlices {
 }
 
 impl PageSlices {
+    /// A page of all rows of a tile.
+    pub(super) fn all(rows: u32) -> Self {
+        PageSlices { chunk: 0, row: 0, rows }
+    }
+
     /// Calls `take` with each chunk that the page covers, and the chunk's rows in the page.
     pub(super) fn for_each<'a>(
         &self,
@@ -94,6 +99,7 @@ mod tests {
                 key: &key,
                 steps: &steps[..n],
                 seqs: &steps[..n],
+                written: &steps[..n],
                 times_us: &steps[..n],
                 values: &values[..n],
             })

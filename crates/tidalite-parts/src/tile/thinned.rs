@@ -10,13 +10,13 @@ use super::encode::{EncodedTile, encode_tile};
 use crate::chunk::SeriesChunk;
 use crate::options::PartOptions;
 use crate::rollup::bucket::{RolledChunk, bucket_of, buckets, total};
-use crate::thin::{is_outline_of, set_seq};
+use crate::thin::{are_uniform, is_outline_of, set_seq};
 use tidalite_model::{Error, Result, Summary};
 
 /// The outline of a series, and the buckets of all its points.
 #[derive(Debug, Clone, Copy)]
 pub struct ThinnedChunk<'a> {
-    /// The points that are kept. Each step occurs once.
+    /// The points that are kept, none a repeat of another. All of their steps are automatic, or none.
     pub points: SeriesChunk<'a>,
     /// The width of a bucket in steps, as a power of two, 1 to 62.
     pub shift: u32,
@@ -33,7 +33,7 @@ pub fn encode_thinned_tile(chunks: &[ThinnedChunk<'_>], options: &PartOptions) -
     let plain: Vec<SeriesChunk<'_>> = chunks.iter().map(|c| c.points).collect();
     let mut tile = encode_tile(&plain, options)?;
     for (row, chunk) in tile.series.iter_mut().zip(chunks) {
-        if !is_sound(chunk) || row.repeats || chunk.points.key.run != chunks[0].points.key.run {
+        if !is_sound(chunk) || !are_uniform(row) || chunk.points.key.run != chunks[0].points.key.run {
             return Err(Error::invalid(
                 "encode thinned tile",
                 "the outline of a series does not fit its buckets, or the series is of another run",

@@ -12,7 +12,7 @@ use arrow::array::{
 use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::record_batch::RecordBatch;
 use std::sync::Arc;
-use tidalite_model::{Error, ErrorKind, Result};
+use tidalite_model::{Error, ErrorKind, ExactSquares, ExactSum, Result};
 
 /// The result: one row per group, ascending by the group columns.
 pub(crate) fn result(
@@ -170,7 +170,14 @@ fn aggregate_column(
 ) -> ArrayRef {
     let (counts, finites) = (&states.counts, &states.finites);
     let end_values = |ends: &[EndPoint]| rows.states().map(|i| ends[i].value).collect();
-    let variance = |i: usize| (states.m2s[i] / finites[i] as f64).max(0.0);
+    let spread = |of: fn(&ExactSquares, u64, &ExactSum) -> Option<f64>| {
+        let of = |i: usize| of(&states.squares[i], finites[i], &states.sums[i]).unwrap_or_default();
+        float_column(rows.states().map(of).collect(), nulls.no_finite.clone())
+    };
+    let totals = |of: fn(&ExactSum, u64) -> f64| {
+        let of = |i: usize| of(&states.sums[i], finites[i]);
+        float_column(rows.states().map(of).collect(), nulls.no_finite.clone())
+    };
     // Where −0 and 0 tie, the order of pushes decides which is kept; adding zero makes both 0.
     let extremes = |column: &mut Vec<f64>| {
         let mut values = rows.take(column);
@@ -182,12 +189,10 @@ fn aggregate_column(
         Aggregate::Finite => count_column(rows.states().map(|i| finites[i])),
         Aggregate::Nan => count_column(rows.states().map(|i| states.nans[i])),
         Aggregate::Inf => count_column(rows.states().map(|i| counts[i] - finites[i] - states.nans[i])),
-        Aggregate::Sum => float_column(rows.take(&mut states.sums), nulls.no_finite.clone()),
-        Aggregate::Mean => float_column(rows.take(&mut states.means), nulls.no_finite.clone()),
-        Aggregate::Var => float_column(rows.states().map(variance).collect(), nulls.no_finite.clone()),
-        Aggregate::Std => {
-            float_column(rows.states().map(|i| variance(i).sqrt()).collect(), nulls.no_finite.clone())
-        }
+        Aggregate::Sum => totals(|sum, _| sum.nearest()),
+        Aggregate::Mean => totals(|sum, count| sum.mean(count).unwrap_or_default()),
+        Aggregate::Var => spread(ExactSquares::var),
+        Aggregate::Std => spread(ExactSquares::std),
         Aggregate::Min => float_column(extremes(&mut states.mins), nulls.no_min.clone()),
         Aggregate::Max => float_column(extremes(&mut states.maxs), nulls.no_max.clone()),
         Aggregate::ArgMin => int_column(rows.take(&mut states.min_steps), nulls.no_min.clone()),

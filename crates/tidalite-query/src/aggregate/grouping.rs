@@ -23,7 +23,7 @@ use tidalite_model::{Error, Params, Result, SeriesKey, SummaryFacts};
 /// Ties: `argmin` and `argmax` give the least step with the extreme. `first` and `last` give the value at the least
 /// and the greatest step. Where several series of a group have a point there, `first` takes the least series and
 /// `last` the greatest, in the order of [`SeriesKey`]. Where all repeats are kept, `first` takes the earliest write
-/// and `last` the newest. So only the last bits of sums depend on the order of pushes and merges.
+/// and `last` the newest. So nothing depends on the order of pushes and merges: sums are exact until the result.
 ///
 /// ```
 /// use tidalite_query::{Aggregate, By, Grouping};
@@ -140,6 +140,12 @@ impl Grouping {
         !self.0.needs.samples && !self.0.needs.sketch
     }
 
+    /// Whether any of its aggregates takes summaries. Of points of which only an outline is left, these take the
+    /// summary and the others the outline, so that no aggregate depends on which others are asked for.
+    pub fn takes_outlined(&self) -> bool {
+        !self.0.needs.values_alone()
+    }
+
     /// Whether it needs the steps of NaNs, so that it refuses a summary that counts some.
     pub fn needs_nan_steps(&self) -> bool {
         self.0.needs.nan_step
@@ -175,7 +181,7 @@ impl Grouping {
         let needs = self.0.needs;
         SummaryFacts {
             sum: needs.sum,
-            m2: needs.m2,
+            squares: needs.squares,
             ends: needs.ends(),
             extremes: needs.min || needs.max,
             extreme_steps: needs.min_step || needs.max_step,

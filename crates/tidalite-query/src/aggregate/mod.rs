@@ -1,8 +1,8 @@
 //! Aggregates: the words for them, what they are grouped by, and the states that compute them.
 //!
 //! It uses axes (for buckets), batches, filters (for params by name), points and words. Invariants: every aggregate
-//! but the counts, `first` and `last` is over finite values; the result depends on the points and not on the order in
-//! which they are pushed and merged, the last bits of sums aside.
+//! but the counts, `first` and `last` is over finite values; the result depends on the points, and not on the order in
+//! which they are pushed and merged.
 
 mod by;
 mod cuts;

@@ -13,10 +13,8 @@ pub(crate) struct AggregateNeeds {
     pub(crate) nan: bool,
     /// The sum of the finite values.
     pub(crate) sum: bool,
-    /// Their mean.
-    pub(crate) mean: bool,
-    /// Their squared differences from the mean; never without the mean.
-    pub(crate) m2: bool,
+    /// The sum of their squares; never without the sum.
+    pub(crate) squares: bool,
     /// The least value.
     pub(crate) min: bool,
     /// Its step; never without the value.
@@ -48,8 +46,7 @@ impl AggregateNeeds {
         finite: false,
         nan: false,
         sum: false,
-        mean: false,
-        m2: false,
+        squares: false,
         min: false,
         min_step: false,
         max: false,
@@ -71,9 +68,8 @@ impl AggregateNeeds {
                 Aggregate::Finite => needs.finite = true,
                 Aggregate::Nan => needs.nan = true,
                 Aggregate::Inf => (needs.count, needs.finite, needs.nan) = (true, true, true),
-                Aggregate::Sum => needs.sum = true,
-                Aggregate::Mean => needs.mean = true,
-                Aggregate::Std | Aggregate::Var => needs.m2 = true,
+                Aggregate::Sum | Aggregate::Mean => needs.sum = true,
+                Aggregate::Std | Aggregate::Var => needs.squares = true,
                 Aggregate::Min => needs.min = true,
                 Aggregate::Max => needs.max = true,
                 Aggregate::ArgMin => needs.min_step = true,
@@ -87,14 +83,14 @@ impl AggregateNeeds {
                 Aggregate::Approximate(_) => needs.sketch = true,
             }
         }
-        needs.mean |= needs.m2;
+        needs.sum |= needs.squares;
         needs.min |= needs.min_step;
         needs.max |= needs.max_step;
         needs.nan |= needs.nan_step;
         needs.first |= needs.first_time;
         needs.last |= needs.last_time;
         // A count of 0 says that there is no sum, mean, first or last.
-        needs.finite |= needs.sum | needs.mean;
+        needs.finite |= needs.sum;
         needs.count |= needs.ends();
         needs
     }
@@ -114,6 +110,11 @@ impl AggregateNeeds {
         self.ends() | self.min_step | self.max_step | self.nan_step
     }
 
+    /// Whether it needs the values themselves, which no summary holds, and nothing else.
+    pub(crate) fn values_alone(self) -> bool {
+        self == AggregateNeeds { samples: self.samples, sketch: self.sketch, ..AggregateNeeds::NONE }
+    }
+
     /// Whether it needs the times of points, grouping aside.
     pub(crate) fn times(self) -> bool {
         self.first_time | self.last_time
@@ -130,7 +131,7 @@ mod tests {
         assert_eq!(needs(&["count"]), AggregateNeeds { count: true, ..AggregateNeeds::default() });
         assert_eq!(
             needs(&["std"]),
-            AggregateNeeds { finite: true, mean: true, m2: true, ..AggregateNeeds::default() }
+            AggregateNeeds { finite: true, sum: true, squares: true, ..AggregateNeeds::default() }
         );
         assert_eq!(needs(&["min"]), AggregateNeeds { min: true, ..AggregateNeeds::default() });
         let last = AggregateNeeds { count: true, last: true, last_time: true, ..AggregateNeeds::default() };

@@ -79,7 +79,17 @@ impl Partial {
     /// Points that do not ascend by step are copied and sorted. Needs values, and steps and times where the
     /// [`Grouping`](crate::Grouping) says so; panics where these are missing.
     pub fn push_series<'a>(&mut self, key: &SeriesKey, points: impl Into<PointsView<'a>>) {
-        let points = points.into();
+        self.push_points(key, points.into(), false);
+    }
+
+    /// Takes the outline that is left of points whose summary [`push_outlined`](Self::push_outlined) takes: for
+    /// percentiles, and for the step of the first NaN, which an outline has. Otherwise as
+    /// [`push_series`](Self::push_series).
+    pub fn push_outline<'a>(&mut self, key: &SeriesKey, points: impl Into<PointsView<'a>>) {
+        self.push_points(key, points.into(), true);
+    }
+
+    fn push_points(&mut self, key: &SeriesKey, points: PointsView<'_>, outline: bool) {
         if points.is_empty() {
             return;
         }
@@ -95,16 +105,20 @@ impl Partial {
         let (names, series) = self.numbers_of(key);
         if self.plan.needs_steps() && !points.is_ascending() {
             let sorted = merge(vec![points.to_points()], Repeats::All);
-            self.push_ascending(names, series, sorted.view());
+            self.push_ascending(names, series, sorted.view(), outline);
         } else {
-            self.push_ascending(names, series, points);
+            self.push_ascending(names, series, points, outline);
         }
     }
 
-    fn push_ascending(&mut self, names: u32, series: u32, points: PointsView<'_>) {
+    fn push_ascending(&mut self, names: u32, series: u32, points: PointsView<'_>, outline: bool) {
         let mut cuts = BucketCuts::of(&self.plan, points);
         while self.block.cut(&mut cuts) {
-            self.block.states.set_to_runs(points, &self.block.runs, series);
+            if outline {
+                self.block.states.set_to_outlines(points, &self.block.runs);
+            } else {
+                self.block.states.set_to_runs(points, &self.block.runs, series);
+            }
             self.take_block(names);
             if self.plan.needs.samples || self.plan.needs.sketch {
                 for (&state, run) in self.block.groups.iter().zip(&self.block.runs) {
@@ -139,9 +153,14 @@ impl Partial {
     /// ```
     #[must_use = "where it is false, push the points instead"]
     pub fn push_summary(&mut self, key: &SeriesKey, summary: &Summary) -> bool {
-        if !self.plan.takes_summary(summary) {
-            return false;
-        }
+        self.plan.takes_summary(summary) && self.push_outlined(key, summary)
+    }
+
+    /// As [`push_summary`](Self::push_summary), for a summary of points of which only an outline is left. The caller
+    /// gives the outline to [`push_outline`](Self::push_outline) where [`push_summary`](Self::push_summary) would refuse
+    /// the summary.
+    #[must_use = "where it is false, push the points instead"]
+    pub fn push_outlined(&mut self, key: &SeriesKey, summary: &Summary) -> bool {
         if summary.count == 0 {
             return true;
         }

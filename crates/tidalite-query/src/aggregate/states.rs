@@ -11,7 +11,7 @@ use super::sketch::Sketch;
 use super::tally::{ValueTally, step_of, tally};
 use crate::points::PointsView;
 use std::ops::{AddAssign, Range};
-use tidalite_model::{Point, SeriesKey, Summary};
+use tidalite_model::{ExactSquares, ExactSum, ExactTerms, Point, SeriesKey, Summary};
 
 /// Columns that are not needed stay empty.
 #[derive(Debug, Default)]
@@ -21,9 +21,8 @@ pub(crate) struct GroupStates {
     pub(crate) counts: Vec<u64>,
     pub(crate) finites: Vec<u64>,
     pub(crate) nans: Vec<u64>,
-    pub(crate) sums: Vec<f64>,
-    pub(crate) means: Vec<f64>,
-    pub(crate) m2s: Vec<f64>,
+    pub(crate) sums: Vec<ExactSum>,
+    pub(crate) squares: Vec<ExactSquares>,
     /// +Inf where there is no finite value.
     pub(crate) mins: Vec<f64>,
     pub(crate) min_steps: Vec<i64>,
@@ -78,15 +77,26 @@ impl GroupStates {
         }
     }
 
+    /// Replaces all states by one per run of an outline, each with nothing but the step of its first NaN.
+    pub(crate) fn set_to_outlines(&mut self, points: PointsView<'_>, runs: &[Range<usize>]) {
+        let needs = self.needs;
+        let emptied = std::mem::take(self);
+        *self = GroupStates { needs, nan_steps: emptied.nan_steps, ..GroupStates::default() };
+        self.grow(runs.len());
+        let nan_step = |run: &Range<usize>| {
+            let nan = run.clone().find(|&i| points.values[i].is_nan());
+            nan.map_or(i64::MAX, |i| points.steps[i])
+        };
+        set(needs.nan_step, &mut self.nan_steps, runs.iter().map(nan_step));
+    }
+
     fn set_to_values(&mut self, points: PointsView<'_>, runs: &[Range<usize>]) {
         let needs = self.needs;
-        let tallies: Vec<ValueTally> = runs.iter().map(|r| tally(&points.values[r.clone()], needs)).collect();
+        let mut tallies: Vec<ValueTally> =
+            runs.iter().map(|r| tally(&points.values[r.clone()], needs)).collect();
         let of = tallies.iter();
         set(needs.finite, &mut self.finites, of.clone().map(|t| t.finite));
         set(needs.nan, &mut self.nans, of.clone().map(|t| t.nan));
-        set(needs.sum, &mut self.sums, of.clone().map(|t| t.sum));
-        set(needs.mean, &mut self.means, of.clone().map(|t| t.mean));
-        set(needs.m2, &mut self.m2s, of.clone().map(|t| t.m2));
         set(needs.min, &mut self.mins, of.clone().map(|t| t.min));
         set(needs.max, &mut self.maxs, of.clone().map(|t| t.max));
         let of = runs.iter().zip(of);
@@ -102,9 +112,11 @@ impl GroupStates {
             _ => points.steps[nan(run).expect("one was counted")],
         };
         set(needs.nan_step, &mut self.nan_steps, of.map(nan_step));
+        set(needs.sum, &mut self.sums, tallies.iter_mut().map(|t| std::mem::take(&mut t.sum)));
+        set(needs.squares, &mut self.squares, tallies.into_iter().map(|t| t.squares));
     }
 
-    /// Replaces all states by that of a summary. Where the steps of NaNs are needed, the summary counts none.
+    /// Replaces all states by that of a summary, without the step of a NaN.
     pub(crate) fn set_to_summary(&mut self, s: &Summary, series: u32) {
         self.len = 1;
         let needs = self.needs;
@@ -113,9 +125,8 @@ impl GroupStates {
         set(needs.count, &mut self.counts, [s.count]);
         set(needs.finite, &mut self.finites, [s.finite]);
         set(needs.nan, &mut self.nans, [s.nan]);
-        set(needs.sum, &mut self.sums, [s.sum]);
-        set(needs.mean, &mut self.means, [s.mean]);
-        set(needs.m2, &mut self.m2s, [s.m2]);
+        set(needs.sum, &mut self.sums, [&s.sum].map(Clone::clone));
+        set(needs.squares, &mut self.squares, [&s.squares].map(Clone::clone));
         set(needs.min, &mut self.mins, [s.min.map_or(f64::INFINITY, |e| e.value)]);
         set(needs.min_step, &mut self.min_steps, [s.min.map_or(0, |e| e.step)]);
         set(needs.max, &mut self.maxs, [s.max.map_or(f64::NEG_INFINITY, |e| e.value)]);
@@ -166,9 +177,8 @@ impl GroupStates {
         grow(needs.count, &mut self.counts, len, 0);
         grow(needs.finite, &mut self.finites, len, 0);
         grow(needs.nan, &mut self.nans, len, 0);
-        grow(needs.sum, &mut self.sums, len, 0.0);
-        grow(needs.mean, &mut self.means, len, 0.0);
-        grow(needs.m2, &mut self.m2s, len, 0.0);
+        grow(needs.sum, &mut self.sums, len, ExactSum::default());
+        grow(needs.squares, &mut self.squares, len, ExactSquares::default());
         grow(needs.min, &mut self.mins, len, f64::INFINITY);
         grow(needs.min_step, &mut self.min_steps, len, 0);
         grow(needs.max, &mut self.maxs, len, f64::NEG_INFINITY);
@@ -197,8 +207,7 @@ impl GroupStates {
         join(&mut self.finites, &mut other.finites);
         join(&mut self.nans, &mut other.nans);
         join(&mut self.sums, &mut other.sums);
-        join(&mut self.means, &mut other.means);
-        join(&mut self.m2s, &mut other.m2s);
+        join(&mut self.squares, &mut other.squares);
         join(&mut self.mins, &mut other.mins);
         join(&mut self.min_steps, &mut other.min_steps);
         join(&mut self.maxs, &mut other.maxs);
@@ -224,16 +233,10 @@ impl GroupStates {
         } else {
             add(&mut self.counts, &other.counts, groups);
         }
-        if needs.mean {
-            for (i, j) in pairs().filter(|&(_, j)| other.finites[j] > 0) {
-                self.fold_moments(i, other, j);
-                self.finites[i] += other.finites[j];
-            }
-        } else {
-            add(&mut self.finites, &other.finites, groups);
-        }
+        add(&mut self.finites, &other.finites, groups);
         add(&mut self.nans, &other.nans, groups);
-        add(&mut self.sums, &other.sums, groups);
+        merge(&mut self.sums, &other.sums, groups);
+        merge(&mut self.squares, &other.squares, groups);
         if needs.min_step {
             pairs().for_each(|(i, j)| self.fold_min(i, other, j));
         } else {
@@ -245,18 +248,6 @@ impl GroupStates {
             keep(&mut self.maxs, &other.maxs, groups, |mine, value| value > mine);
         }
         keep(&mut self.nan_steps, &other.nan_steps, groups, |mine, step| step < mine);
-    }
-
-    /// The pairwise rule of [`Summary::merge`].
-    #[inline]
-    fn fold_moments(&mut self, i: usize, other: &GroupStates, j: usize) {
-        let (n, m) = (self.finites[i] as f64, other.finites[j] as f64);
-        let delta = other.means[j] - self.means[i];
-        let first = self.finites[i] == 0;
-        self.means[i] = if first { other.means[j] } else { self.means[i] + delta * m / (n + m) };
-        if self.needs.m2 {
-            self.m2s[i] += other.m2s[j] + if first { 0.0 } else { delta * delta * n * m / (n + m) };
-        }
     }
 
     #[inline]
@@ -321,11 +312,13 @@ impl GroupStates {
     /// The approximate memory of all states, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         let counts = [&self.counts, &self.finites, &self.nans].map(|c| c.capacity());
-        let floats = [&self.sums, &self.means, &self.m2s, &self.mins, &self.maxs].map(|c| c.capacity());
+        let floats = [&self.mins, &self.maxs].map(|c| c.capacity());
         let whole = [&self.min_steps, &self.max_steps, &self.first_times, &self.last_times, &self.nan_steps]
             .map(|c| c.capacity());
         let eights: usize = counts.iter().chain(&floats).chain(&whole).sum();
         eights * size_of::<u64>()
+            + self.sums.capacity() * size_of::<ExactSum>()
+            + self.squares.capacity() * size_of::<ExactSquares>()
             + (self.firsts.capacity() + self.lasts.capacity()) * size_of::<EndPoint>()
             + self.samples.capacity() * size_of::<Samples>()
             + self.sketches.capacity() * size_of::<Sketch>()
@@ -354,6 +347,13 @@ fn join<T>(column: &mut Vec<T>, other: &mut Vec<T>) {
 fn add<T: Copy + AddAssign>(column: &mut [T], others: &[T], groups: &[u32]) {
     for (&group, &other) in groups.iter().zip(others) {
         column[group as usize] += other;
+    }
+}
+
+/// Merges each sum into that of its group. Columns that are not needed are empty.
+fn merge<const TERMS: usize>(column: &mut [ExactTerms<TERMS>], others: &[ExactTerms<TERMS>], groups: &[u32]) {
+    for (&group, other) in groups.iter().zip(others) {
+        column[group as usize].merge(other);
     }
 }
 

@@ -28,7 +28,7 @@ impl Placement {
         let finite: Vec<bool> = points.values.iter().map(|v| v.is_finite()).collect();
         points.keep(&finite);
         points.times_us = Vec::new();
-        points.seqs = Vec::new();
+        (points.seqs, points.written) = (Vec::new(), Vec::new());
         Placement::Series(points)
     }
 

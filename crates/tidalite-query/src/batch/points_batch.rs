@@ -135,7 +135,7 @@ impl PointsBuilder {
 fn joined(pieces: Vec<(SeriesKey, Points)>, rows: usize) -> Points {
     let mut pieces = pieces.into_iter().map(|p| p.1);
     let mut points = pieces.next().unwrap_or_default();
-    points.seqs = Vec::new();
+    (points.seqs, points.written) = (Vec::new(), Vec::new());
     if points.len() < rows {
         let missing = rows - points.len();
         points.steps.reserve_exact(missing);

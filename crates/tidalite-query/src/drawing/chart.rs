@@ -136,7 +136,7 @@ impl ChartMerge {
     /// Takes the summary of points of one bucket, at steps that no other push has.
     pub fn push_summary(&mut self, summary: &Summary) {
         if let Some(first) = summary.first {
-            self.take(self.width.index(first.step), *summary);
+            self.take(self.width.index(first.step), summary.clone());
         }
     }
 
@@ -151,14 +151,23 @@ impl ChartMerge {
     pub fn finish(mut self) -> ChartBuckets {
         self.found.sort_by_key(|(index, _)| *index);
         let of_bucket = |same: &[(i64, Summary)]| {
-            let mut s = same[0].1;
-            same[1..].iter().for_each(|(_, other)| s.merge(other));
+            let merged: Summary;
+            let s = match same {
+                [(_, one)] => one,
+                _ => {
+                    let mut all = Summary::default();
+                    same.iter().for_each(|(_, other)| all.merge(other));
+                    merged = all;
+                    &merged
+                }
+            };
             ChartBucket {
                 start: self.width.range(same[0].0).first,
                 count: s.count,
                 nonfinite: s.count - s.finite,
-                min: s.min.map(|e| e.value),
-                max: s.max.map(|e| e.value),
+                // Where −0 and 0 tie, the order of pushes decides which is kept; adding zero makes both 0.
+                min: s.min.map(|e| e.value + 0.0),
+                max: s.max.map(|e| e.value + 0.0),
                 mean: s.mean(),
                 first: s.first.map_or(f64::NAN, |p| p.value),
                 last: s.last.map_or(f64::NAN, |p| p.value),
@@ -174,7 +183,7 @@ impl ChartMerge {
 const NEEDS: AggregateNeeds = AggregateNeeds {
     count: true,
     finite: true,
-    mean: true,
+    sum: true,
     min: true,
     max: true,
     first: true,

@@ -33,7 +33,7 @@ impl Outline {
         Outline { shift, kept: Points::default(), buckets: Vec::new() }
     }
 
-    /// Takes points whose steps ascend without repeats and follow all steps taken before. Needs all four columns.
+    /// Takes points that are resolved and whose steps follow all steps taken before. Needs all columns.
     pub fn push(&mut self, mut points: Points) {
         let mut at = 0;
         while at < points.len() {
@@ -71,7 +71,7 @@ impl Outline {
         let bucket = |s: &Summary| s.first.map(|p| p.step >> self.shift);
         match self.buckets.last_mut() {
             Some(last) if bucket(last) == bucket(summary) => last.merge(summary),
-            _ => self.buckets.push(*summary),
+            _ => self.buckets.push(summary.clone()),
         }
     }
 

@@ -222,6 +222,7 @@ pub(crate) fn with_x_as_steps(points: &Points, placement: &Placement, scale: XSc
     sorted(Points {
         steps: xs.collect(),
         seqs: points.steps.clone(),
+        written: Vec::new(),
         times_us: points.times_us.clone(),
         values: points.values.clone(),
     })

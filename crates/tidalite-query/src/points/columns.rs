@@ -1,11 +1,11 @@
-//! The points of one series as four columns, owned or borrowed.
+//! The points of one series as columns, owned or borrowed.
 //!
 //! Invariant: a column is as long as `values`, or empty. A column that is empty where values are not was not read;
 //! each operation says which columns it needs.
 
 use super::rising::rises;
 use std::ops::Range;
-use tidalite_model::Point;
+use tidalite_model::{Point, Written};
 
 /// Points of one series, column by column, in any order.
 ///
@@ -20,8 +20,10 @@ use tidalite_model::Point;
 pub struct Points {
     /// The caller's x-axis.
     pub steps: Vec<i64>,
-    /// Write order, as [`Seq::as_i64`](tidalite_model::Seq::as_i64) gives it.
+    /// Places of the writes, as [`Seq::as_i64`](tidalite_model::Seq::as_i64) gives them.
     pub seqs: Vec<i64>,
+    /// How the points were written, as [`Written::as_i64`](tidalite_model::Written::as_i64) gives it.
+    pub written: Vec<i64>,
     /// Microseconds since 1970, UTC.
     pub times_us: Vec<i64>,
     /// The values; always read, so their number is the number of points.
@@ -40,8 +42,10 @@ pub struct Points {
 pub struct PointsView<'a> {
     /// The caller's x-axis.
     pub steps: &'a [i64],
-    /// Write order.
+    /// Places of the writes.
     pub seqs: &'a [i64],
+    /// How the points were written.
+    pub written: &'a [i64],
     /// Microseconds since 1970, UTC.
     pub times_us: &'a [i64],
     /// The values; always read.
@@ -70,15 +74,23 @@ impl Points {
     pub fn reserve(&mut self, n: usize) {
         self.steps.reserve(n);
         self.seqs.reserve(n);
+        self.written.reserve(n);
         self.times_us.reserve(n);
         self.values.reserve(n);
     }
 
-    /// Adds one point to all four columns.
+    /// Adds one point that was written at its time, to all columns.
     #[inline]
     pub fn push(&mut self, step: i64, seq: i64, time_us: i64, value: f64) {
+        self.push_written(step, seq, Written::AT_ITS_TIME, time_us, value);
+    }
+
+    /// Adds one point to all columns.
+    #[inline]
+    pub fn push_written(&mut self, step: i64, seq: i64, written: Written, time_us: i64, value: f64) {
         self.steps.push(step);
         self.seqs.push(seq);
+        self.written.push(written.as_i64());
         self.times_us.push(time_us);
         self.values.push(value);
     }
@@ -100,6 +112,7 @@ impl Points {
         let held = self.len();
         extend_column(&mut self.steps, held, other.steps);
         extend_column(&mut self.seqs, held, other.seqs);
+        extend_column(&mut self.written, held, other.written);
         extend_column(&mut self.times_us, held, other.times_us);
         self.values.extend_from_slice(other.values);
     }
@@ -108,31 +121,39 @@ impl Points {
     pub fn clear(&mut self) {
         self.steps.clear();
         self.seqs.clear();
+        self.written.clear();
         self.times_us.clear();
         self.values.clear();
     }
 
     /// All points, borrowed.
     pub fn view(&self) -> PointsView<'_> {
-        PointsView { steps: &self.steps, seqs: &self.seqs, times_us: &self.times_us, values: &self.values }
+        PointsView {
+            steps: &self.steps,
+            seqs: &self.seqs,
+            written: &self.written,
+            times_us: &self.times_us,
+            values: &self.values,
+        }
     }
 
-    /// Whether the points ascend by (step, seq); by step alone where seqs were not read.
+    /// Whether the points ascend by (step, clock, seq); by step alone where seqs were not read.
     pub fn is_ascending(&self) -> bool {
         self.view().is_ascending()
     }
 
     /// About how much memory the columns take, in bytes.
     pub fn bytes(&self) -> usize {
-        let columns = [&self.steps, &self.seqs, &self.times_us];
+        let columns = [&self.steps, &self.seqs, &self.written, &self.times_us];
         columns.iter().map(|c| c.capacity() * size_of::<i64>()).sum::<usize>()
             + self.values.capacity() * size_of::<f64>()
     }
 
     /// Reserves capacity for exactly `n` more points in the columns that are used.
-    pub(crate) fn reserve_columns(&mut self, n: usize, seqs: bool, times_us: bool) {
+    pub(crate) fn reserve_columns(&mut self, n: usize, seqs: bool, written: bool, times_us: bool) {
         self.steps.reserve_exact(n);
         self.seqs.reserve_exact(if seqs { n } else { 0 });
+        self.written.reserve_exact(if written { n } else { 0 });
         self.times_us.reserve_exact(if times_us { n } else { 0 });
         self.values.reserve_exact(n);
     }
@@ -149,6 +170,7 @@ impl Points {
     pub fn keep(&mut self, mask: &[bool]) {
         keep_column(&mut self.steps, mask);
         keep_column(&mut self.seqs, mask);
+        keep_column(&mut self.written, mask);
         keep_column(&mut self.times_us, mask);
         keep_column(&mut self.values, mask);
     }
@@ -166,7 +188,7 @@ impl Points {
         if range == (0..self.len()) {
             return;
         }
-        for column in [&mut self.steps, &mut self.seqs, &mut self.times_us] {
+        for column in [&mut self.steps, &mut self.seqs, &mut self.written, &mut self.times_us] {
             column.truncate(range.end);
             column.drain(..range.start.min(column.len()));
         }
@@ -192,6 +214,7 @@ impl<'a> PointsView<'a> {
         PointsView {
             steps: slice_column(self.steps, &range),
             seqs: slice_column(self.seqs, &range),
+            written: slice_column(self.written, &range),
             times_us: slice_column(self.times_us, &range),
             values: &self.values[range],
         }
@@ -207,7 +230,19 @@ impl<'a> PointsView<'a> {
         }
     }
 
-    /// Whether the points ascend by (step, seq); by step alone where seqs were not read.
+    /// The clock of the point at index `i` and its place, which give the order of writing. Points without columns
+    /// written and times count as written at one clock, points without seqs as written at one place. Panics where there
+    /// is no such point.
+    #[inline]
+    pub fn order(&self, i: usize) -> (i64, i64) {
+        let clock_us = match (self.written.get(i), self.times_us.get(i)) {
+            (Some(&written), Some(&time_us)) => Written::from_i64(written).clock_us(time_us),
+            _ => 0,
+        };
+        (clock_us, self.seqs.get(i).copied().unwrap_or_default())
+    }
+
+    /// Whether the points ascend by (step, clock, seq); by step alone where seqs were not read.
     pub fn is_ascending(&self) -> bool {
         if rises(self.steps, 1) {
             return true;
@@ -215,8 +250,7 @@ impl<'a> PointsView<'a> {
         if self.seqs.is_empty() {
             return rises(self.steps, 0);
         }
-        let keys = self.steps.iter().zip(self.seqs);
-        keys.is_sorted()
+        (0..self.steps.len()).is_sorted_by_key(|i| (self.steps[i], self.order(i)))
     }
 
     /// An owned copy.
@@ -224,6 +258,7 @@ impl<'a> PointsView<'a> {
         Points {
             steps: self.steps.to_vec(),
             seqs: self.seqs.to_vec(),
+            written: self.written.to_vec(),
             times_us: self.times_us.to_vec(),
             values: self.values.to_vec(),
         }
@@ -290,11 +325,15 @@ mod tests {
     }
 
     #[test]
-    fn ascending_is_by_step_then_seq() {
+    fn ascending_is_by_step_then_clock_then_seq() {
         assert!(of(&[]).is_ascending() && of(&[5]).is_ascending() && of(&[1, 1, 2]).is_ascending());
         assert!(!of(&[2, 1]).is_ascending());
         let mut points = of(&[1, 1]);
         points.seqs = vec![9, 3];
+        assert!(!points.is_ascending());
+        points.times_us = vec![70, 80];
+        assert!(points.is_ascending(), "the later clock comes later, whatever its seq");
+        points.written[0] = Written::new(90, 70, false).as_i64();
         assert!(!points.is_ascending());
         points.seqs.clear();
         assert!(points.is_ascending());

@@ -1,17 +1,19 @@
 //! Several chunks of one series become one, ascending by step, with the rule for repeats applied.
 //!
 //! Steps: sorted chunks that do not overlap are joined (a single one is not even copied). Other chunks are sorted
-//! where they need it, then merged. Both are stable: of two points with one step and one seq, the later position
-//! stays the later one. Then repeats are resolved.
+//! where they need it, then merged. Both are stable: of two points with one step, clock and seq, the later
+//! position stays the later one. Then repeats are resolved.
 
 use super::columns::Points;
 use super::repeats::Repeats;
 use super::rising::rises;
+use tidalite_model::Written;
 
-/// Merges chunks into one that ascends by step, then seq, then position (the chunks' order, then the order within),
-/// with repeats resolved.
+/// Merges chunks into one that ascends by step, then clock, then seq, then position (the chunks' order, then the order
+/// within), with repeats resolved. Points with automatic steps are all kept.
 ///
-/// Needs steps, and seqs wherever a step may repeat: points without seqs count as written at once. Chunks may overlap
+/// Needs steps, and all other columns but values wherever a step may repeat: points without seqs count as written at once,
+/// and points without written as points at steps that the caller chose. Chunks may overlap
 /// and may be unsorted. Sorted chunks that do not overlap cost one copy, a single sorted chunk none.
 ///
 /// ```
@@ -33,10 +35,11 @@ pub fn merge(mut chunks: Vec<Points>, repeats: Repeats) -> Points {
     points
 }
 
-type MergeKey = (i64, i64);
+/// Step, then clock and seq.
+type MergeKey = (i64, (i64, i64));
 
 fn key(points: &Points, i: usize) -> MergeKey {
-    (points.steps[i], points.seqs.get(i).copied().unwrap_or_default())
+    (points.steps[i], points.view().order(i))
 }
 
 /// The order in which the chunks are sorted and do not overlap; `None` where there is none.
@@ -46,7 +49,7 @@ fn end_to_end(chunks: &[Points]) -> Option<Vec<usize>> {
     let follows = |w: &[usize]| {
         let (a, b) = (&chunks[w[0]], &chunks[w[1]]);
         let (end, start) = (key(a, a.len() - 1), key(b, 0));
-        // Points of one step and seq keep the order of their positions.
+        // Points of one step, clock and seq keep the order of their positions.
         end < start || (end == start && w[0] < w[1])
     };
     (order.windows(2).all(follows) && chunks.iter().all(Points::is_ascending)).then_some(order)
@@ -81,6 +84,7 @@ fn sorted(points: Points) -> Points {
     Points {
         steps: places.iter().map(|p| p.0.0).collect(),
         seqs: gather(&points.seqs, &places),
+        written: gather(&points.written, &places),
         times_us: gather(&points.times_us, &places),
         values: gather(&points.values, &places),
     }
@@ -99,7 +103,8 @@ fn merge_runs(chunks: &[Points]) -> Points {
     let mut merged = Points::default();
     let has = |column: fn(&Points) -> bool| chunks.iter().all(column);
     let total: usize = chunks.iter().map(Points::len).sum();
-    merged.reserve_columns(total, has(|c| !c.seqs.is_empty()), has(|c| !c.times_us.is_empty()));
+    let seqs = has(|c| !c.seqs.is_empty());
+    merged.reserve_columns(total, seqs, has(|c| !c.written.is_empty()), has(|c| !c.times_us.is_empty()));
     // The chunks that have points left: (key of the next point, chunk, index of the next point).
     let mut open: Vec<(MergeKey, usize, usize)> =
         (0..chunks.len()).map(|c| (key(&chunks[c], 0), c, 0)).collect();
@@ -138,17 +143,35 @@ fn end_of_run(chunk: &Points, from: usize, before: impl Fn(MergeKey) -> bool) ->
     lo
 }
 
-/// Applies the rule to points that ascend by step, then seq, then position.
+/// Applies the rule to points that ascend by step, then clock, then seq, then position.
 fn resolve(points: &mut Points, repeats: Repeats) {
     if repeats == Repeats::All || rises(&points.steps, 1) {
         return;
     }
     let steps = &points.steps;
+    let is_automatic = |&written: &i64| Written::from_i64(written).is_automatic();
     let mask: Vec<bool> = match repeats {
+        _ if points.written.iter().any(is_automatic) => chosen_or_automatic(points, repeats),
         Repeats::First => (0..steps.len()).map(|i| i == 0 || steps[i - 1] != steps[i]).collect(),
         _ => (0..steps.len()).map(|i| i + 1 == steps.len() || steps[i + 1] != steps[i]).collect(),
     };
     points.keep(&mask);
+}
+
+/// The mask of all automatic points, and of one other point of each step.
+fn chosen_or_automatic(points: &Points, repeats: Repeats) -> Vec<bool> {
+    let mut mask = vec![true; points.len()];
+    let mut taken = None;
+    let mut decide = |i: usize| {
+        if !Written::from_i64(points.written[i]).is_automatic() {
+            mask[i] = taken.replace(points.steps[i]) != Some(points.steps[i]);
+        }
+    };
+    match repeats {
+        Repeats::First => (0..points.len()).for_each(&mut decide),
+        _ => (0..points.len()).rev().for_each(&mut decide),
+    }
+    mask
 }
 
 #[cfg(test)]
@@ -157,13 +180,18 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
+    /// A point: its step, clock and seq, and whether the step is automatic.
+    type TestPoint = (i64, i64, i64, bool);
+
     /// Chunks whose values are the positions of their points, so that ties show which point was taken.
-    fn chunks(lists: &[Vec<(i64, i64)>]) -> Vec<Points> {
+    fn chunks_of(lists: &[Vec<TestPoint>]) -> Vec<Points> {
         let mut position = 0.0;
-        let mut chunk = |list: &Vec<(i64, i64)>| {
+        let mut chunk = |list: &Vec<TestPoint>| {
             let mut points = Points::default();
-            for &(step, seq) in list {
-                points.push(step, seq, step ^ seq, position);
+            for &(step, clock, seq, automatic) in list {
+                // Some points are written at their time, and some are not.
+                let time_us = if seq % 2 == 0 { clock } else { 1000 - clock };
+                points.push_written(step, seq, Written::new(clock, time_us, automatic), time_us, position);
                 position += 1.0;
             }
             points
@@ -171,23 +199,37 @@ mod tests {
         lists.iter().map(&mut chunk).collect()
     }
 
+    /// Chunks of points that were written at one clock.
+    fn chunks(lists: &[Vec<(i64, i64)>]) -> Vec<Points> {
+        let at_once =
+            |list: &Vec<(i64, i64)>| list.iter().map(|&(step, seq)| (step, 7, seq, false)).collect();
+        chunks_of(&lists.iter().map(at_once).collect::<Vec<_>>())
+    }
+
     /// The definition: a map from each step to its points in write order.
     fn oracle(chunks: &[Points], repeats: Repeats) -> Points {
-        let mut map: BTreeMap<i64, Vec<(i64, i64, f64)>> = BTreeMap::new();
+        let mut map: BTreeMap<i64, Vec<(i64, i64, Written, i64, f64)>> = BTreeMap::new();
         for c in chunks {
             for i in 0..c.len() {
-                map.entry(c.steps[i]).or_default().push((c.seqs[i], c.times_us[i], c.values[i]));
+                let (written, time_us) = (Written::from_i64(c.written[i]), c.times_us[i]);
+                let point = (written.clock_us(time_us), c.seqs[i], written, time_us, c.values[i]);
+                map.entry(c.steps[i]).or_default().push(point);
             }
         }
         let mut expected = Points::default();
         for (step, mut list) in map {
-            list.sort_by_key(|p| p.0);
-            let taken = match repeats {
-                Repeats::Last => &list[list.len() - 1..],
-                Repeats::First => &list[..1],
-                Repeats::All => &list[..],
-            };
-            taken.iter().for_each(|&(seq, time, value)| expected.push(step, seq, time, value));
+            list.sort_by_key(|p| (p.0, p.1));
+            let chosen: Vec<usize> = (0..list.len()).filter(|&i| !list[i].2.is_automatic()).collect();
+            for (i, &(_, seq, written, time_us, value)) in list.iter().enumerate() {
+                let counts = match repeats {
+                    Repeats::Last => chosen.last() == Some(&i),
+                    Repeats::First => chosen.first() == Some(&i),
+                    Repeats::All => true,
+                };
+                if counts || written.is_automatic() {
+                    expected.push_written(step, seq, written, time_us, value);
+                }
+            }
         }
         expected
     }
@@ -199,14 +241,16 @@ mod tests {
     proptest! {
         #[test]
         fn merging_equals_the_map_of_steps_to_writes(
-            lists in prop::collection::vec(prop::collection::vec((step(), 0..5i64), 0..12), 0..40),
+            lists in prop::collection::vec(
+                prop::collection::vec((step(), 1..4i64, 0..5i64, prop::bool::weighted(0.2)), 0..12), 0..40,
+            ),
             sort in any::<bool>(),
         ) {
             let mut lists = lists;
             if sort {
                 lists.iter_mut().for_each(|l| l.sort());
             }
-            let chunks = chunks(&lists);
+            let chunks = chunks_of(&lists);
             for repeats in [Repeats::Last, Repeats::First, Repeats::All] {
                 let merged = merge(chunks.clone(), repeats);
                 prop_assert_eq!(&merged, &oracle(&chunks, repeats));
@@ -248,6 +292,22 @@ mod tests {
     }
 
     #[test]
+    fn the_later_clock_wins_whatever_the_writers_number() {
+        let chunks = chunks_of(&[vec![(1, 20, 1, false)], vec![(1, 10, 9, false)]]);
+        assert_eq!(merge(chunks.clone(), Repeats::Last).values, [0.0]);
+        assert_eq!(merge(chunks, Repeats::First).values, [1.0]);
+    }
+
+    #[test]
+    fn points_with_automatic_steps_are_all_kept_in_the_order_of_writing() {
+        let a = vec![(1, 10, 0, true), (1, 40, 2, false), (2, 50, 4, true)];
+        let b = vec![(1, 20, 0, false), (1, 30, 2, true), (2, 50, 4, true)];
+        let chunks = chunks_of(&[a, b]);
+        assert_eq!(merge(chunks.clone(), Repeats::Last).values, [0.0, 4.0, 1.0, 2.0, 5.0]);
+        assert_eq!(merge(chunks, Repeats::First).values, [0.0, 3.0, 4.0, 2.0, 5.0]);
+    }
+
+    #[test]
     fn a_single_sorted_chunk_is_not_copied() {
         let points = chunks(&[vec![(1, 1), (2, 2)]]).remove(0);
         let before = points.values.as_ptr();
@@ -259,6 +319,7 @@ mod tests {
         let mut chunks = chunks(&[vec![(2, 0), (1, 0)], vec![(3, 0)]]);
         for c in &mut chunks {
             c.seqs.clear();
+            c.written.clear();
             c.times_us.clear();
         }
         let merged = merge(chunks, Repeats::Last);

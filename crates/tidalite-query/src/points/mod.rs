@@ -1,7 +1,7 @@
-//! The points of one series: four columns, and how several chunks become one.
+//! The points of one series: their columns, and how several chunks become one.
 //!
 //! It uses the words and no other folder. Invariants: a column is as long as the values, or empty because it was not
-//! read; merged points ascend by step, then write order.
+//! read; merged points ascend by step, then clock, then seq.
 
 mod columns;
 mod merge;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use tidalite_model::{Error, Result};
 
-/// Which of several points of a series at one step counts.
+/// Which of several points of a series at one step counts. A point whose step is automatic always counts.
 ///
 /// ```
 /// use tidalite_query::Repeats;
@@ -16,12 +16,12 @@ use tidalite_model::{Error, Result};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Repeats {
-    /// The newest write: greatest seq, and the later position where seqs are equal; word `last`.
+    /// The newest write: greatest clock, then greatest seq, then the later position; word `last`.
     #[default]
     Last,
-    /// The oldest write: least seq, and the earlier position where seqs are equal; word `first`.
+    /// The oldest write: least clock, then least seq, then the earlier position; word `first`.
     First,
-    /// All of them, ordered by seq, then by position; word `all`.
+    /// All of them, in the order of writing; word `all`.
     All,
 }
 

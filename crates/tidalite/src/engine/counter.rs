@@ -30,19 +30,20 @@ impl StepCounter {
         Some(self.next_step.load(Ordering::Relaxed)).filter(|&next| next != STEP_UNKNOWN).map(|next| next - 1)
     }
 
-    /// Returns the next step and advances the counter. `from_store` reads the step if it is not known.
+    /// Takes the next `count` steps (at least 1), advances the counter and returns the first of them. At the greatest step
+    /// the count stays. `from_store` reads the next step if it is not known.
     ///
     /// # Errors
     /// Those of `from_store`.
     #[cold]
-    pub(crate) fn next(&self, from_store: impl FnOnce() -> Result<i64>) -> Result<i64> {
+    pub(crate) fn take(&self, count: i64, from_store: impl FnOnce() -> Result<i64>) -> Result<i64> {
         let next_step = &self.next_step;
         if next_step.load(Ordering::Relaxed) == STEP_UNKNOWN {
             let next = from_store()?;
             let _ = next_step.compare_exchange(STEP_UNKNOWN, next, Ordering::Relaxed, Ordering::Relaxed);
         }
-        let step = next_step.fetch_add(1, Ordering::Relaxed);
-        if step == i64::MAX {
+        let step = next_step.fetch_add(count, Ordering::Relaxed);
+        if step.checked_add(count).is_none() {
             next_step.store(i64::MAX, Ordering::Relaxed);
         }
         Ok(step)

@@ -128,14 +128,15 @@ impl StoreState {
         Ok(())
     }
 
-    /// This process's log writer, created on first use. Then `start` starts the background worker, if the options ask
-    /// for one.
+    /// This process's log writer, created on first use. Its writes are later than `clock_us` says. Then `start` starts the
+    /// background worker, if the options ask for one.
     ///
     /// # Errors
     /// `Invalid` if the store was opened read-only; those of creating a log.
     pub(crate) fn log_or_make(
         self: &Arc<Self>,
         start: fn(&Arc<StoreState>) -> Box<dyn Background>,
+        clock_us: fn(&StoreState) -> i64,
     ) -> Result<&Arc<Log>> {
         if let Some(log) = self.log.get() {
             return Ok(log);
@@ -148,6 +149,7 @@ impl StoreState {
             log_options.background = self.options.background;
             (log_options.segment_bytes_min, log_options.segment_bytes_max) = self.options.segment_bytes;
             let log = self.make_log(log_options)?;
+            log.observe(clock_us(self));
             let _ = self.log.set(Arc::new(log));
             if self.options.background {
                 *self.background.lock().unwrap_or_else(PoisonError::into_inner) = Some(start(self));

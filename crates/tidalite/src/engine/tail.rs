@@ -8,12 +8,12 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::Range;
 use tidalite_log::{BatchRef, LayoutId, LogSink, Row, SeriesId};
-use tidalite_model::{Extent, Result, RunChange, SeriesKey, StepRange, WriteOrder};
+use tidalite_model::{Extent, Result, RunChange, SeriesKey, StepRange, TIME_US_MIN, WriteOrder, Written};
 use tidalite_query::Points;
 use uuid::Uuid;
 
 /// Rows of one writer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct TailData {
     series: Vec<TailSeries>,
     /// Index of each series in `series`. A map, since ids come from the log and a large one must not cost memory.
@@ -24,6 +24,8 @@ pub(crate) struct TailData {
     pub(crate) changes: Vec<(WriteOrder, String, RunChange)>,
     /// References to staged parts, in their order.
     pub(crate) staged: Vec<(WriteOrder, Uuid, Vec<u8>)>,
+    /// The greatest clock of a frame.
+    pub(crate) clock_us: i64,
     bytes: usize,
     points: u64,
 }
@@ -44,6 +46,7 @@ struct RowBlock {
     width: usize,
     steps: Vec<i64>,
     seqs: Vec<i64>,
+    written: Vec<Written>,
     times_us: Vec<i64>,
     /// Row-major, `width` values per row.
     values: Vec<f64>,
@@ -77,6 +80,22 @@ impl RowBlock {
         rows.start = rows.start.max(self.seqs.partition_point(|&q| q < view.seqs.0));
         rows.end = rows.end.min(self.seqs.partition_point(|&q| q < view.seqs.1)).max(rows.start);
         rows
+    }
+}
+
+impl Default for TailData {
+    fn default() -> Self {
+        TailData {
+            series: Vec::new(),
+            places: HashMap::new(),
+            layouts: HashMap::new(),
+            blocks: Vec::new(),
+            changes: Vec::new(),
+            staged: Vec::new(),
+            clock_us: TIME_US_MIN,
+            bytes: 0,
+            points: 0,
+        }
     }
 }
 
@@ -130,14 +149,15 @@ impl TailData {
             for row in rows {
                 if view.takes(b.steps[row], b.seqs[row]) {
                     let value = b.values[row * b.width + column as usize];
-                    into.push(b.steps[row], b.seqs[row], b.times_us[row], value);
+                    into.push_written(b.steps[row], b.seqs[row], b.written[row], b.times_us[row], value);
                 }
             }
         }
         let l = &s.loose;
         for i in 0..l.len() {
             if view.takes(l.steps[i], l.seqs[i]) {
-                into.push(l.steps[i], l.seqs[i], l.times_us[i], l.values[i]);
+                let written = Written::from_i64(l.written[i]);
+                into.push_written(l.steps[i], l.seqs[i], written, l.times_us[i], l.values[i]);
             }
         }
     }
@@ -216,6 +236,7 @@ impl LogSink for TailData {
             width: series.len(),
             steps: Vec::new(),
             seqs: Vec::new(),
+            written: Vec::new(),
             times_us: Vec::new(),
             values: Vec::new(),
             ascending: true,
@@ -229,9 +250,11 @@ impl LogSink for TailData {
         block.ascending &= block.steps.last().is_none_or(|&s| s <= row.step);
         block.steps.push(row.step);
         block.seqs.push(row.seq.as_i64());
+        block.written.push(row.written);
         block.times_us.push(row.time_us);
         block.values.extend(row.values.iter());
-        self.bytes += 24 + 8 * block.width;
+        self.clock_us = self.clock_us.max(row.written.clock_us(row.time_us));
+        self.bytes += 32 + 8 * block.width;
         self.points += block.width as u64;
         Ok(())
     }
@@ -244,21 +267,25 @@ impl LogSink for TailData {
             let id = p.series(i);
             let place = last.filter(|&(known, _)| known == id).map_or_else(|| self.place(id), |(_, at)| at);
             last = Some((id, place));
-            self.series[place].loose.push(p.step(i), seq, p.time_us(i), p.value(i));
+            let loose = &mut self.series[place].loose;
+            loose.push_written(p.step(i), seq, p.written(i), p.time_us(i), p.value(i));
         }
-        self.bytes += 32 * p.len();
+        self.clock_us = self.clock_us.max(p.clock_us());
+        self.bytes += 40 * p.len();
         self.points += p.len() as u64;
         Ok(())
     }
 
     fn change(&mut self, order: WriteOrder, run: &str, change: RunChange) -> Result<()> {
         self.changes.push((order, run.to_string(), change));
+        self.clock_us = self.clock_us.max(order.clock_us);
         self.bytes += 128;
         Ok(())
     }
 
     fn part(&mut self, order: WriteOrder, part: Uuid, meta: &[u8]) -> Result<()> {
         self.staged.push((order, part, meta.to_vec()));
+        self.clock_us = self.clock_us.max(order.clock_us);
         self.bytes += meta.len();
         Ok(())
     }

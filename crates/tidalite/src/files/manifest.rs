@@ -10,7 +10,7 @@ use super::paths::{Paths, parse_version, version_name};
 use super::two_copies;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use tidalite_model::{Error, ErrorKind, Result};
+use tidalite_model::{Error, ErrorKind, Result, TIME_US_MIN};
 use tidalite_parts::PartMeta;
 use tidalite_vfs::{ReadFile, Vfs};
 use uuid::Uuid;
@@ -26,6 +26,8 @@ pub(crate) struct Manifest {
     pub(crate) time_us: i64,
     /// Writers that open later have at least this ordinal.
     pub(crate) writer_next: u32,
+    /// The greatest clock of a frame that was flushed, µs since 1970 UTC.
+    pub(crate) clock_us: i64,
     /// How far each writer's log is flushed. A writer without an entry has flushed nothing.
     pub(crate) writers: Vec<WriterState>,
     /// The live parts, in the order in which they were added.
@@ -60,6 +62,7 @@ impl Manifest {
             store,
             time_us,
             writer_next: 1,
+            clock_us: TIME_US_MIN,
             writers: Vec::new(),
             parts: Vec::new(),
             runs: None,

@@ -1,7 +1,7 @@
 //! The metadata of a staged part: JSON in the log frame that refers to a part which is not flushed yet.
 
 use std::path::Path;
-use tidalite_model::{Error, Result, Seq};
+use tidalite_model::{Error, Result, WriteOrder};
 use tidalite_parts::PartMeta;
 
 /// The metadata as bytes for a log frame.
@@ -9,14 +9,14 @@ pub(crate) fn write_meta(meta: &PartMeta) -> Vec<u8> {
     serde_json::to_vec(meta).expect("the metadata of a part is plain data")
 }
 
-/// Reads the metadata from a log frame; the frame's `seq` gives the part its place in the order of writing. `dir` is
+/// Reads the metadata from a log frame; the frame's `order` gives the part its place in the order of writing. `dir` is
 /// the writer's folder.
 ///
 /// # Errors
 /// `Corrupt` if the bytes are not the metadata of a part.
-pub(crate) fn parse_meta(dir: &Path, seq: Seq, bytes: &[u8]) -> Result<PartMeta> {
+pub(crate) fn parse_meta(dir: &Path, order: WriteOrder, bytes: &[u8]) -> Result<PartMeta> {
     let meta: Result<PartMeta, _> = serde_json::from_slice(bytes);
-    meta.map(|m| m.placed_at(seq)).map_err(|e| {
+    meta.map(|m| m.placed_at(order)).map_err(|e| {
         Error::corrupt("read staged part", dir, 0, format!("its metadata in the log is not valid: {e}"))
     })
 }

@@ -11,8 +11,8 @@ use tidalite_model::{Extent, Result};
 use tidalite_parts::{ColumnSet, Fetched, Part, SeriesEntry, TileColumns};
 use tidalite_query::{PointFilter, Points, PointsView};
 
-/// Bytes per point during a merge: four columns, twice.
-pub(crate) const POINT_BYTES: u64 = 64;
+/// Bytes per point during a merge: five columns, twice.
+pub(crate) const POINT_BYTES: u64 = 80;
 
 /// A row of a part's series table: one series' points in one tile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -160,6 +160,7 @@ pub(crate) fn read_tile(
         let view = PointsView {
             steps: slice(&read.steps, &rows),
             seqs: slice(&read.seqs, &rows),
+            written: slice(&read.written, &rows),
             times_us,
             values: slice(&read.values, &rows),
         };
@@ -206,7 +207,7 @@ thread_local! {
 }
 
 fn give_back(mut read: Box<TileColumns>) {
-    for column in [&mut read.steps, &mut read.seqs, &mut read.times_us] {
+    for column in [&mut read.steps, &mut read.seqs, &mut read.written, &mut read.times_us] {
         if column.capacity() > KEPT_ROWS_MAX {
             *column = Vec::new();
         }

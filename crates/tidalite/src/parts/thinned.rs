@@ -30,8 +30,13 @@ impl Thinned {
         let rows = row.row_start..row.row_start + row.rows;
         let read = part.read(row.tile, std::slice::from_ref(&rows), ColumnSet::ALL)?;
         let (shift, buckets) = part.thinned(row)?;
-        let points =
-            Points { steps: read.steps, seqs: read.seqs, times_us: read.times_us, values: read.values };
+        let points = Points {
+            steps: read.steps,
+            seqs: read.seqs,
+            written: read.written,
+            times_us: read.times_us,
+            values: read.values,
+        };
         Ok(Thinned { key: row.key.clone(), points, shift, buckets })
     }
 
@@ -196,6 +201,7 @@ impl<'a> ThinnedParts<'a> {
                     key: &s.key,
                     steps: &s.points.steps,
                     seqs: &s.points.seqs,
+                    written: &s.points.written,
                     times_us: &s.points.times_us,
                     values: &s.points.values,
                 },

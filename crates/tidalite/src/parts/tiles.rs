@@ -22,7 +22,7 @@ pub(crate) trait PointSource: Sync {
     fn series(&self) -> &[(SeriesKey, u64)];
     /// About every `nth` step of a series, in any order.
     fn sample_steps(&self, series: usize, nth: usize) -> Result<Vec<i64>>;
-    /// The points of each series with steps in the range: ascending by (step, seq), repeats kept.
+    /// The points of each series with steps in the range: ascending by (step, clock, seq), repeats kept.
     fn gather(&self, series: Range<usize>, steps: StepRange) -> Result<Vec<Points>>;
     /// Tiles to copy unchanged; their points are not among those of the series.
     fn copies(&self) -> &[TileCopy] {
@@ -184,6 +184,7 @@ fn encode(
                 key,
                 steps: &p.steps[start..end],
                 seqs: &p.seqs[start..end],
+                written: &p.written[start..end],
                 times_us: &p.times_us[start..end],
                 values: &p.values[start..end],
             });

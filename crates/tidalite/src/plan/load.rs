@@ -9,7 +9,7 @@ use crate::engine::tail::TailRange;
 use crate::parts::scan::{Piece, RowRef, read_pieces};
 use std::ops::Range;
 use tidalite_log::SeriesId;
-use tidalite_model::{Result, SeriesKey};
+use tidalite_model::{Result, SeriesKey, TIME_US_MIN, Written};
 use tidalite_parts::ColumnSet;
 use tidalite_query::{PointFilter, Points, merge};
 
@@ -63,7 +63,7 @@ impl Plan {
             if self.sole(planned).is_none() {
                 let steps = source.within(planned.steps);
                 PointFilter { steps, ..PointFilter::default() }.apply(&mut points);
-                points.seqs.fill(rank);
+                write_before_all(&mut points, rank);
             }
             layers.push(points);
         }
@@ -124,4 +124,14 @@ impl Plan {
         let end = source.thinned_end.filter(|_| row.is_thinned(parts));
         end.map_or(last, |end| end.min(last))
     }
+}
+
+/// A clock below that of every write.
+const BEFORE_ALL: i64 = TIME_US_MIN - 1;
+
+/// Gives points of one source of a series the order of their source: a nearer ancestor's count as written later.
+fn write_before_all(points: &mut Points, rank: i64) {
+    points.seqs.fill(rank);
+    let place = |n: &mut i64| *n = Written::at(BEFORE_ALL, Written::from_i64(*n).is_automatic()).as_i64();
+    points.written.iter_mut().for_each(place);
 }

@@ -11,7 +11,7 @@ use crate::engine::log_tail::TailView;
 use crate::parts::scan::{RowRef, steps_of};
 use crate::view::lineage::{Descendants, History, TELEMETRY, descendants};
 use crate::view::snapshot::SnapshotView;
-use crate::view::tombstones::{Coverage, Tombstones};
+use crate::view::tombstones::{Automatic, Coverage, Tombstones};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use tidalite_model::{Extent, Result, StepRange};
@@ -138,7 +138,9 @@ impl Planner {
                             Some(_) => details.of(r as usize)?.seqs(),
                             None => (0, 0),
                         };
-                        let coverage = |tombstones: &Arc<Tombstones>| tombstones.coverage(steps, seqs);
+                        let coverage = |tombstones: &Arc<Tombstones>| {
+                            tombstones.coverage(steps, seqs, Automatic::of(row))
+                        };
                         let covered = tombstones.as_ref().map_or(Coverage::Nothing, coverage);
                         if covered == Coverage::All {
                             continue;

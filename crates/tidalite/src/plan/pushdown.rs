@@ -1,7 +1,7 @@
 //! Answers from summaries: the summary of a whole row of a part stands for the points in its pages.
 //!
-//! A summary stands for its points only where each of them counts: no step occurs twice, nothing is inherited from
-//! another run, nothing is hidden, and the selected ranges contain all of them. Where that is uncertain for a bucket,
+//! A summary stands for its points only where each of them counts: no step occurs twice or all are automatic, nothing is
+//! inherited from another run, nothing is hidden, and the selected ranges contain all of them. Where that is uncertain for a bucket,
 //! its points are read. Where it is uncertain for a series, all its points are read and merged. Rollups are in
 //! `pushdown_rollups.rs`, thinned parts in `pushdown_thinned.rs`.
 
@@ -11,10 +11,11 @@ use super::resolution::Resolution;
 use super::resolved::{Chunk, Resolved};
 use super::series::{Planned, PlannedSource};
 use crate::parts::scan::{Piece, RowRef, read_pieces};
+use crate::view::tombstones::Automatic;
 use std::ops::Range;
-use tidalite_model::Result;
+use tidalite_model::{Result, Written};
 use tidalite_parts::ColumnSet;
-use tidalite_query::{Points, Verdict};
+use tidalite_query::{Points, Repeats, Verdict, merge};
 
 impl Plan {
     /// Splits a series into what summaries answer and what has to be read; `None` where all of it has to be merged.
@@ -28,6 +29,7 @@ impl Plan {
         }
         let Some(own) = self.sole(planned) else { return Ok(None) };
         let apart = self.apart(own).then(|| self.separate_tail(planned, own)).flatten();
+        let apart = apart.or_else(|| self.automatic_tails(planned, own, resolution));
         let Some(tails) = apart else { return self.resolve_mixed(planned, own, resolution) };
         let mut resolved = Resolved { tails, ..Resolved::default() };
         for points in &mut resolved.tails {
@@ -63,7 +65,7 @@ impl Plan {
             return Ok(());
         }
         let (mut count, mut points) = (0, 0);
-        for row in judged.iter().filter(|row| row.verdict != Verdict::NoPoint) {
+        for row in judged.into_iter().filter(|row| row.verdict != Verdict::NoPoint) {
             if let Some(summary) = row.known {
                 (count, points) = (count + 1, points + summary.count);
                 resolved.known.push(summary);
@@ -146,6 +148,26 @@ impl Plan {
             found.push(chunks);
         }
         Ok(found)
+    }
+
+    /// The points of the tails, where all points of a series have automatic steps, so that none takes another's place.
+    /// `None` where points have to be merged, or where the answer needs first or last points: of several at one step, only
+    /// their clocks tell which is the first.
+    fn automatic_tails(
+        &self,
+        planned: &Planned,
+        own: &PlannedSource,
+        resolution: &Resolution,
+    ) -> Option<Vec<Points>> {
+        let parts = &self.snapshot.view.parts;
+        let rows = || own.rows.iter().map(|row| Automatic::of(row.of(parts)));
+        if resolution.needs_ends() || own.points_covered || rows().any(|row| row != Automatic::All) {
+            return None;
+        }
+        let tails = self.tail_points(planned, own);
+        let is_automatic = |&written: &i64| Written::from_i64(written).is_automatic();
+        let all = tails.iter().flat_map(|points| &points.written).all(is_automatic);
+        all.then(|| tails.into_iter().map(|points| merge(vec![points], Repeats::All)).collect())
     }
 
     /// The points of the only tail, where they ascend and follow the rows of parts, so that nothing needs merging.

@@ -1,13 +1,15 @@
 //! Answers from thinned parts, where most points are known only by summaries and buckets.
 //!
-//! Invariant: where a summary or a bucket can answer, it does. Buckets that are needed and cannot be read are an
-//! error, since no points are left to fall back on.
+//! Invariants: where a summary or a bucket can answer, it does. Beside it, the outline answers what no summary does:
+//! percentiles, and the step of a NaN. So no aggregate depends on which others are asked for. Buckets that are needed and
+//! cannot be read are an error, since no points are left to fall back on.
 
 use super::query_plan::Plan;
 use super::resolution::{Resolution, bucket_verdict};
 use super::resolved::Resolved;
 use super::series::{Planned, PlannedSource};
 use crate::parts::scan::{Piece, RowRef, read_pieces};
+use crate::view::tombstones::Automatic;
 use tidalite_model::{Error, Extent, Result, SeriesKey, StepRange, Summary};
 use tidalite_parts::{ColumnSet, Part};
 use tidalite_query::{PointFilter, Points, Verdict, merge};
@@ -44,7 +46,12 @@ impl Plan {
         let mut chunks = read(plain.iter().map(|r| r.whole(parts, true)).collect())?;
         chunks.extend(self.tail_points(planned, own));
         let points = merge(chunks, self.rules.repeats);
+        // Points with automatic steps are there besides all others.
+        let automatic = Automatic::of(row.of(parts)) == Automatic::All;
         let met = |steps: Extent| {
+            if automatic {
+                return false;
+            }
             let at = points.steps.partition_point(|&step| step < steps.first);
             points.steps.get(at).is_some_and(|&step| step <= steps.last)
         };
@@ -83,21 +90,27 @@ impl Plan {
         if verdict == Verdict::NoPoint && alone {
             return Ok(());
         }
-        if verdict == Verdict::AllPoints && alone && resolution.fits(&summary) {
+        if verdict == Verdict::AllPoints && alone && resolution.fits_outlined(&summary) {
             self.meter.summaries(1, summary.count);
+            if resolution.needs_outline(&summary) {
+                resolved.outlines.push(row.whole(parts, false));
+            }
             resolved.known.push(summary);
             return Ok(());
         }
-        let mut open: Vec<OpenSteps> = Vec::new();
-        if resolution.summaries && filter.values.is_all() {
+        let (mut open, mut outlined): (Vec<OpenSteps>, Vec<OpenSteps>) = Default::default();
+        if resolution.outlined && filter.values.is_all() {
             let (mut count, mut points) = (0, 0);
             for bucket in self.buckets_of(part, &planned.key, &filter, resolution, verdict)? {
                 let Some(steps) = bucket.steps() else { continue };
                 let alone = alone || !met(steps);
                 match bucket_verdict(&filter, &bucket) {
                     Verdict::NoPoint if alone => {}
-                    Verdict::AllPoints if alone && resolution.fits(&bucket) => {
+                    Verdict::AllPoints if alone && resolution.fits_outlined(&bucket) => {
                         (count, points) = (count + 1, points + bucket.count);
+                        if resolution.needs_outline(&bucket) {
+                            outlined.push((steps, false));
+                        }
                         resolved.known.push(bucket);
                     }
                     verdict => open.push((steps, verdict == Verdict::Unknown)),
@@ -107,16 +120,17 @@ impl Plan {
         } else {
             open.push((all, verdict == Verdict::Unknown));
         }
-        self.push_open_steps(row, &filter, open, resolved)
+        self.push_steps(row, &filter, open, &mut resolved.pieces)?;
+        self.push_steps(row, &filter, outlined, &mut resolved.outlines)
     }
 
-    /// Turns open steps of a row into pieces of it.
-    fn push_open_steps(
+    /// Turns steps of a row into pieces of it.
+    fn push_steps(
         &self,
         row: RowRef,
         filter: &PointFilter,
         open: Vec<OpenSteps>,
-        resolved: &mut Resolved,
+        pieces: &mut Vec<Piece>,
     ) -> Result<()> {
         if open.is_empty() {
             return Ok(());
@@ -132,12 +146,12 @@ impl Plan {
             let last = filter.steps.hi.map_or(last, |hi| last.min(hi.saturating_sub(1)));
             let from = before(steps.partition_point(|&s| s < first));
             let to = before(steps.partition_point(|&s| s <= last));
-            match resolved.pieces.last_mut() {
+            match pieces.last_mut() {
                 Some(piece) if piece.row == row && piece.to == from => {
                     piece.to = to.max(from);
                     piece.cut |= cut;
                 }
-                _ if from < to => resolved.pieces.push(Piece { row, from, to, cut }),
+                _ if from < to => pieces.push(Piece { row, from, to, cut }),
                 _ => {}
             }
         }

@@ -9,8 +9,10 @@ use tidalite_query::{Grouping, PointFilter, Verdict, same_bucket};
 /// Which summaries are usable: those that lie within one bucket of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Resolution {
-    /// Whether any are usable.
+    /// Whether any are usable instead of points.
     pub(crate) summaries: bool,
+    /// Whether any are usable where only an outline of the points is left.
+    pub(crate) outlined: bool,
     /// Steps per bucket; `None` where all steps share one.
     steps: Option<u64>,
     /// Microseconds per bucket; `None` where all times share one.
@@ -26,27 +28,25 @@ const WIDE_POINTS: u128 = 16_384;
 impl Resolution {
     /// One bucket of all points: every summary is usable.
     pub(crate) fn whole() -> Resolution {
-        let facts = SummaryFacts {
-            sum: true,
-            m2: true,
-            ends: true,
-            extremes: true,
-            extreme_steps: true,
-            times: true,
-        };
-        Resolution { summaries: true, facts, ..Resolution::default() }
+        Resolution { summaries: true, outlined: true, facts: SummaryFacts::ALL, ..Resolution::default() }
     }
 
     pub(crate) fn of(grouping: &Grouping) -> Resolution {
         let (steps, times_us) = grouping.bucket_widths();
         let (summaries, nan_steps) = (grouping.takes_summaries(), grouping.needs_nan_steps());
-        Resolution { summaries, steps, times_us, nan_steps, facts: grouping.facts() }
+        let outlined = grouping.takes_outlined();
+        Resolution { summaries, outlined, steps, times_us, nan_steps, facts: grouping.facts() }
     }
 
     /// The buckets of a chart.
     pub(crate) fn of_chart(width: u64) -> Resolution {
-        let facts = SummaryFacts { ends: true, extremes: true, ..SummaryFacts::default() };
-        Resolution { summaries: true, steps: Some(width), facts, ..Resolution::default() }
+        let facts = SummaryFacts { sum: true, ends: true, extremes: true, ..SummaryFacts::default() };
+        Resolution { summaries: true, outlined: true, steps: Some(width), facts, ..Resolution::default() }
+    }
+
+    /// Whether the answer needs first or last points.
+    pub(super) fn needs_ends(&self) -> bool {
+        self.facts.ends
     }
 
     /// Whether a summary of these steps may be usable, judged by the steps alone.
@@ -54,14 +54,26 @@ impl Resolution {
         self.summaries && self.steps.is_none_or(|width| same_bucket(steps.first, steps.last, width))
     }
 
+    /// Whether a summary is usable instead of its points.
     pub(crate) fn fits(&self, s: &Summary) -> bool {
+        self.within_bucket(s) && !self.needs_outline(s)
+    }
+
+    /// Whether a summary is usable where only an outline of its points is left.
+    pub(super) fn fits_outlined(&self, s: &Summary) -> bool {
+        self.outlined && self.within_bucket(s)
+    }
+
+    /// Whether the answer needs points beside their summary.
+    pub(super) fn needs_outline(&self, s: &Summary) -> bool {
+        !self.summaries || (self.nan_steps && s.nan > 0)
+    }
+
+    fn within_bucket(&self, s: &Summary) -> bool {
         let one = |width: Option<u64>, extent: Option<Extent>| {
             width.is_none_or(|width| extent.is_some_and(|e| same_bucket(e.first, e.last, width)))
         };
-        self.summaries
-            && !(self.nan_steps && s.nan > 0)
-            && one(self.steps, s.steps())
-            && one(self.times_us, s.times_us())
+        one(self.steps, s.steps()) && one(self.times_us, s.times_us())
     }
 
     /// The tier that needs the least reading. Where the filter does not cut the series and times have no buckets,
@@ -102,7 +114,7 @@ impl Resolution {
     pub(crate) fn columns(&self, filter: &PointFilter) -> SummaryFacts {
         SummaryFacts {
             sum: self.facts.sum,
-            m2: self.facts.m2,
+            squares: self.facts.squares,
             ends: self.facts.ends,
             extremes: self.facts.extremes,
             extreme_steps: self.facts.extreme_steps,

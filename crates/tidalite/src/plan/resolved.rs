@@ -11,6 +11,8 @@ pub(crate) struct Resolved {
     pub(crate) known: Vec<Summary>,
     /// What is left to read.
     pub(crate) pieces: Vec<Piece>,
+    /// The outlines of points that summaries in `known` stand for, where the answer needs points beside these.
+    pub(crate) outlines: Vec<Piece>,
     /// Points of the log, filtered.
     pub(crate) tails: Vec<Points>,
 }

@@ -125,7 +125,7 @@ impl Plan {
 
     /// The states in which the pieces of one series start.
     fn states(&self, shaping: &Shaping, pieces: Range<usize>) -> Result<Vec<TransformChain>> {
-        let columns = shaping.columns(ColumnSet { step: true, seq: false, time: false, value: true });
+        let columns = shaping.columns(ColumnSet { step: true, ..ColumnSet::VALUE });
         let mut state = shaping.begin();
         let mut states = vec![state.clone()];
         // No piece starts after the last one.

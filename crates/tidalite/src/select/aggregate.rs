@@ -120,9 +120,8 @@ fn sum_up(mut plan: Plan, grouping: &Grouping, pool: &rayon::ThreadPool, total: 
     let plan = plan.split_long_series().with_start_states()?;
     let columns = ColumnSet {
         step: grouping.needs_steps() || !plan.filter.steps.is_all(),
-        seq: false,
         time: grouping.needs_times() || !plan.filter.times_us.is_all(),
-        value: true,
+        ..ColumnSet::VALUE
     };
     let works = sorted.works(&plan, pool.current_num_threads());
     // A round is what the threads do at once; memory is checked between rounds.
@@ -166,11 +165,19 @@ enum Work {
     Merge(Range<usize>),
 }
 
+/// A piece to read, and the index of its series.
+struct PieceOfSeries {
+    piece: Piece,
+    series: usize,
+    /// Whether a summary stands for its points already.
+    is_outline: bool,
+}
+
 /// The series that need no merging.
 struct Sorted {
     series: Vec<(SeriesKey, Resolved)>,
-    /// All their pieces by part and tile, each with the index of its series.
-    pieces: Vec<(Piece, usize)>,
+    /// All their pieces by part and tile.
+    pieces: Vec<PieceOfSeries>,
     filter: PointFilter,
 }
 
@@ -196,12 +203,14 @@ impl Sorted {
                 None => plan.series.push(planned),
             }
         }
-        let of = |(i, (_, resolved)): (usize, &(SeriesKey, Resolved))| {
-            resolved.pieces.iter().map(move |piece| (*piece, i)).collect::<Vec<_>>()
-        };
-        let mut pieces: Vec<(Piece, usize)> = series.iter().enumerate().flat_map(of).collect();
+        let mut pieces = Vec::new();
+        for (i, (_, resolved)) in series.iter().enumerate() {
+            let of = |is_outline| move |&piece: &Piece| PieceOfSeries { piece, series: i, is_outline };
+            pieces.extend(resolved.pieces.iter().map(of(false)));
+            pieces.extend(resolved.outlines.iter().map(of(true)));
+        }
         let parts = &plan.snapshot.view.parts;
-        pieces.sort_by_key(|(piece, _)| (piece.tile(parts), piece.from));
+        pieces.sort_by_key(|p| (p.piece.tile(parts), p.piece.from));
         Ok(Sorted { series, pieces, filter: plan.filter })
     }
 
@@ -211,12 +220,12 @@ impl Sorted {
         let starts = (0..self.series.len()).step_by(known);
         let known = starts.map(|i| i..self.series.len().min(i + known));
         let mut works: Vec<Work> = known.filter(|series| self.knows(series)).map(Work::Known).collect();
-        let points: usize = self.pieces.iter().map(|(piece, _)| piece.len()).sum();
+        let points: usize = self.pieces.iter().map(|p| p.piece.len()).sum();
         let enough = (points / (threads.max(1) * 4)).clamp(WORK_POINTS.0, WORK_POINTS.1);
         let (mut start, mut at, mut held) = (0, 0, 0);
-        for tile in self.pieces.chunk_by(|a, b| a.0.tile(parts) == b.0.tile(parts)) {
+        for tile in self.pieces.chunk_by(|a, b| a.piece.tile(parts) == b.piece.tile(parts)) {
             at += tile.len();
-            held += tile.iter().map(|(piece, _)| piece.len()).sum::<usize>();
+            held += tile.iter().map(|p| p.piece.len()).sum::<usize>();
             if held >= enough {
                 works.push(Work::Tiles(start..at));
                 (start, held) = (at, 0);
@@ -238,7 +247,8 @@ impl Sorted {
     fn push_known(&self, series: Range<usize>, partial: &mut Partial) {
         for (key, resolved) in &self.series[series] {
             for summary in &resolved.known {
-                let pushed = partial.push_summary(key, summary);
+                // Where points are needed beside it, these are among the pieces.
+                let pushed = partial.push_outlined(key, summary);
                 assert!(pushed, "a grouping takes each summary of its resolution");
             }
             resolved.tails.iter().for_each(|points| partial.push_series(key, points));
@@ -254,12 +264,16 @@ impl Sorted {
     ) -> Result<()> {
         let parts = &plan.snapshot.view.parts;
         let mut scratch = Points::default();
-        for tile in self.pieces[pieces].chunk_by(|a, b| a.0.tile(parts) == b.0.tile(parts)) {
-            let list: Vec<Piece> = tile.iter().map(|(piece, _)| *piece).collect();
+        for tile in self.pieces[pieces].chunk_by(|a, b| a.piece.tile(parts) == b.piece.tile(parts)) {
+            let list: Vec<Piece> = tile.iter().map(|p| p.piece).collect();
             read_tile(parts, &list, columns, &self.filter, &plan.meter, &mut |i, view| {
-                let (piece, series) = tile[i];
+                let PieceOfSeries { piece, series, is_outline } = tile[i];
                 let view = if piece.cut { self.filter.select(view, &mut scratch) } else { view };
-                partial.push_series(&self.series[series].0, view);
+                let key = &self.series[series].0;
+                match is_outline {
+                    true => partial.push_outline(key, view),
+                    false => partial.push_series(key, view),
+                }
             })?;
         }
         Ok(())

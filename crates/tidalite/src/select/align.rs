@@ -46,9 +46,8 @@ impl Selection {
         check_series(&plan)?;
         let columns = ColumnSet {
             step: true,
-            seq: false,
             time: on == AlignOn::Time || !plan.filter.times_us.is_all(),
-            value: true,
+            ..ColumnSet::VALUE
         };
         let aligned =
             Alignment::new(plan.each_whole(columns, true, |key, points| (key.clone(), points))?, on);

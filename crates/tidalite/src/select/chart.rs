@@ -39,7 +39,7 @@ impl Selection {
         }
         if self.has_transforms() {
             let plan = self.plan_whole()?;
-            let columns = ColumnSet { step: true, seq: false, time: false, value: true };
+            let columns = ColumnSet { step: true, ..ColumnSet::VALUE };
             return plan.each_whole(columns, false, |key, points| (key.clone(), chart(&points, buckets)));
         }
         let plan = self.plan()?;
@@ -89,7 +89,7 @@ impl Selection {
         check_line(points)?;
         let plan = self.plan_whole()?;
         plan.check_total(points as u64)?;
-        let columns = ColumnSet { step: true, seq: false, time: true, value: true };
+        let columns = ColumnSet { step: true, time: true, ..ColumnSet::VALUE };
         let lines = plan.each_whole(columns, false, |key, found| (key.clone(), lttb(found, points)))?;
         let mut builder = PointsBuilder::new();
         lines.into_iter().for_each(|(key, line)| builder.push_series(&key, line));
@@ -115,7 +115,7 @@ fn chart_batch_of(
     batch: Range<usize>,
     buckets: usize,
 ) -> Result<Vec<(SeriesKey, ChartBuckets)>> {
-    let columns = ColumnSet { step: true, seq: false, time: !plan.filter.times_us.is_all(), value: true };
+    let columns = ColumnSet { step: true, time: !plan.filter.times_us.is_all(), ..ColumnSet::VALUE };
     // Summaries bound a series' steps, and so its width.
     let guess = |i| plan.reach(&plan.series[i]).map_or(1, |e| chart_width(e.first, e.last, buckets));
     let guesses: Vec<u64> = batch.clone().map(guess).collect();

@@ -9,7 +9,7 @@
 use super::selection::Selection;
 use crate::parts::scan::{RowRef, read_rows, steps_of};
 use crate::view::snapshot::Snapshot;
-use crate::view::tombstones::{Coverage, Tombstones};
+use crate::view::tombstones::{Automatic, Coverage, Tombstones};
 use arrow::array::RecordBatch;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -292,7 +292,10 @@ impl Follow {
                 let one = one && !part.meta().is_thinned();
                 let seen = one && seqs.1 < self.cursor.of(writer);
                 let tombstones = || self.tombstones_of(snapshot, &key);
-                if !seen && tombstones().is_none_or(|h| h.coverage(steps_of(row), seqs) != Coverage::All) {
+                if !seen
+                    && tombstones()
+                        .is_none_or(|h| h.coverage(steps_of(row), seqs, Automatic::of(row)) != Coverage::All)
+                {
                     lists.push(vec![RowRef::new(p, r)]);
                     keys.push(key);
                 }
@@ -305,12 +308,7 @@ impl Follow {
                         for i in 0..points.len() {
                             let writer = Seq::from_i64(points.seqs[i]).map_or(0, Seq::writer);
                             if points.seqs[i] >= self.cursor.of(writer) {
-                                new.push(
-                                    points.steps[i],
-                                    points.seqs[i],
-                                    points.times_us[i],
-                                    points.values[i],
-                                );
+                                new.extend(points.view().slice(i..i + 1));
                             }
                         }
                     }
@@ -335,7 +333,7 @@ fn in_write_order(points: Points) -> Points {
     order.sort_by_key(|&i| key(i));
     let mut sorted = Points::with_capacity(points.len());
     for i in order {
-        sorted.push(points.steps[i], points.seqs[i], points.times_us[i], points.values[i]);
+        sorted.extend(points.view().slice(i..i + 1));
     }
     sorted
 }

@@ -40,7 +40,7 @@ impl Selection {
         let picture = PixelColumns::new(steps.first, steps.last, columns);
         let plan = fixed.plan_in_pieces()?;
         plan.check_total((columns as u64).saturating_mul(COLUMN_POINTS))?;
-        let wanted = ColumnSet { step: true, seq: false, time: true, value: true };
+        let wanted = ColumnSet { step: true, time: true, ..ColumnSet::VALUE };
         let pieces = plan.each(wanted, |key, points| (key.clone(), picture.m4(points)))?;
         let mut builder = PointsBuilder::new();
         for (key, points) in series_of(pieces) {

@@ -2,7 +2,7 @@
 
 use crate::parts::scan::steps_of;
 use crate::view::snapshot::Snapshot;
-use crate::view::tombstones::{Coverage, Tombstones};
+use crate::view::tombstones::{Automatic, Coverage, Tombstones};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use tidalite_model::Result;
@@ -48,7 +48,9 @@ impl Snapshot {
                 }
                 let of_run = tombstones_of(table.run(row));
                 let hidden = match of_run.and_then(|t| t.of_series(metric, table.labels(row))) {
-                    Some(tombstones) => tombstones.coverage(steps_of(row), details.of(r)?.seqs()),
+                    Some(tombstones) => {
+                        tombstones.coverage(steps_of(row), details.of(r)?.seqs(), Automatic::of(row))
+                    }
                     None => Coverage::Nothing,
                 };
                 match hidden {

@@ -8,7 +8,7 @@ use super::selection::Selection;
 use crate::parts::scan::steps_of;
 use crate::view::lineage::History;
 use crate::view::snapshot::Snapshot;
-use crate::view::tombstones::{Coverage, Tombstones};
+use crate::view::tombstones::{Automatic, Coverage, Tombstones};
 use std::collections::BTreeSet;
 use tidalite_model::{Labels, Result, SeriesKey};
 use tidalite_parts::{Part, SeriesEntry};
@@ -55,7 +55,9 @@ impl Snapshot {
             let mut details = table.reader();
             for (r, row) in table.entries().iter().enumerate().filter(|(_, row)| bears(row)) {
                 let deleted = match deletions(table.run(row)) {
-                    Some(tombstones) => tombstones.coverage(steps_of(row), details.of(r)?.seqs()),
+                    Some(tombstones) => {
+                        tombstones.coverage(steps_of(row), details.of(r)?.seqs(), Automatic::of(row))
+                    }
                     None => Coverage::Nothing,
                 };
                 match deleted {

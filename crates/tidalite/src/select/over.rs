@@ -121,7 +121,7 @@ impl Over {
 
     /// The series of a plan over the axis.
     fn over(&self, fixed: &Selection, plan: &Plan) -> Result<OverAxis> {
-        let columns = ColumnSet { step: true, seq: false, time: true, value: true };
+        let columns = ColumnSet { step: true, time: true, ..ColumnSet::VALUE };
         let series = plan.each_whole(columns, true, |key, points| (key.clone(), points))?;
         let mut over = OverAxis::new(self.x.clone());
         match &self.x {
@@ -176,7 +176,7 @@ fn starts(fixed: &Selection, series: &[(SeriesKey, Points)]) -> Result<HashMap<A
 /// The series of another metric as written, at all steps, by run and labels.
 fn others(fixed: &Selection, name: &str) -> Result<HashMap<(Arc<str>, Labels), Placement>> {
     let plan = fixed.of_metric(name).plan()?;
-    let columns = ColumnSet { step: true, seq: false, time: false, value: true };
+    let columns = ColumnSet { step: true, ..ColumnSet::VALUE };
     let found = plan.each_whole(columns, true, |key, points| {
         ((key.run.clone(), key.labels.clone()), Placement::series(points))
     })?;

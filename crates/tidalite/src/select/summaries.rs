@@ -61,7 +61,7 @@ impl Selection {
 
     /// Calls `take` with the summary of each series, in order.
     fn each_summary(&self, take: &mut dyn FnMut(SeriesKey, Summary)) -> Result<()> {
-        let columns = ColumnSet { step: true, seq: false, time: true, value: true };
+        let columns = ColumnSet { step: true, time: true, ..ColumnSet::VALUE };
         // The series that the next piece may continue.
         let mut open: Option<(SeriesKey, Summary)> = None;
         for plan in self.plans()? {

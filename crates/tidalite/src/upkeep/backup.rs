@@ -74,6 +74,7 @@ impl Store {
         let mut next = Manifest::first(state.id(), vfs.now_us());
         next.writer_next =
             view.version.manifest.writer_next.max(view.tails.iter().map(|t| t.writer + 1).max().unwrap_or(1));
+        next.clock_us = view.clock_us();
         let metas: Vec<&PartMeta> = view.parts.iter().map(|p| p.meta()).collect();
         let total: u64 = metas.iter().map(|m| m.files_bytes()).sum();
         let mut done = 0;

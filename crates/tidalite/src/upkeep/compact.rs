@@ -207,7 +207,7 @@ fn deleted_rows(part: &Part, deleted: &Deleted) -> Result<u64> {
     for (r, row) in table.entries().iter().enumerate() {
         let Some(tombstones) = deleted.get(&**table.run(row)) else { continue };
         let (least, greatest) = details.of(r)?.seqs();
-        if tombstones.hides(0, least) || tombstones.hides(0, greatest) {
+        if tombstones.hides(0, least, false) || tombstones.hides(0, greatest, false) {
             rows += u64::from(row.rows);
         }
     }

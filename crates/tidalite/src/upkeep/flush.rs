@@ -242,7 +242,7 @@ fn publish(
     }
     for tail in &batch.tails {
         for (order, id, about) in &tail.data.staged {
-            let meta = adopt(state, &tail.dir, order.seq, *id, about)?;
+            let meta = adopt(state, &tail.dir, *order, *id, about)?;
             progress(meta.rows);
             parts.push(meta);
         }
@@ -269,6 +269,7 @@ fn publish(
     }
     for tail in &batch.tails {
         next.set_flushed(tail.dir.writer, tail.flushed, tail.damaged);
+        next.clock_us = next.clock_us.max(tail.data.clock_us);
     }
     forget_writers(state, &mut next)?;
     let done = FlushStats { points: parts.iter().map(|p| p.rows).sum(), parts: parts.len() as u64 };
@@ -314,8 +315,8 @@ fn note_runs(state: &StoreState, meta: &PartMeta, runs: &mut run_table::RunTable
 
 /// Links the files of a staged part into the part folders. The part was durable before the log referred to it. If it is
 /// missing nevertheless, it is still listed, so that its loss is reported and does not block the flush.
-fn adopt(state: &StoreState, dir: &WriterDir, seq: Seq, id: Uuid, about: &[u8]) -> Result<PartMeta> {
-    let meta = parse_meta(&dir.path, seq, about)?;
+fn adopt(state: &StoreState, dir: &WriterDir, order: WriteOrder, id: Uuid, about: &[u8]) -> Result<PartMeta> {
+    let meta = parse_meta(&dir.path, order, about)?;
     let (from, to) = (staged_part(&dir.path, id), state.paths.part(id));
     for (from, to) in from.files().into_iter().zip(to.files()) {
         // The link exists if an earlier flush was killed before it published. A part may have no rollups.

@@ -13,11 +13,13 @@ use super::policy::Policy;
 use crate::engine::state::{Background, StoreState};
 use crate::engine::store_lock;
 use crate::engine::threads::thread_pool;
+use crate::files::manifest;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tidalite_log::Log;
-use tidalite_model::{Error, ErrorKind, Result};
+use tidalite_log::{BatchRef, Log, LogSink, Row};
+use tidalite_model::{Error, ErrorKind, Result, RunChange, TIME_US_MIN, WriteOrder};
+use uuid::Uuid;
 
 /// How often the thread checks for work.
 const TICK: Duration = Duration::from_secs(1);
@@ -29,7 +31,51 @@ const NEW_FOLDERS_MAX: usize = 32;
 /// # Errors
 /// `Invalid` if the store was opened read-only; otherwise those of making a log.
 pub(crate) fn log(inner: &Arc<StoreState>) -> Result<&Arc<Log>> {
-    inner.log_or_make(|inner| Box::new(Worker::start(inner)))
+    inner.log_or_make(|inner| Box::new(Worker::start(inner)), greatest_clock)
+}
+
+/// The greatest clock of a write in the store, as far as it can be read: a new writer must not wait for a repair.
+fn greatest_clock(inner: &StoreState) -> i64 {
+    let mut greatest = GreatestClock(TIME_US_MIN);
+    let Ok(version) = manifest::latest(&*inner.vfs, &inner.paths) else { return greatest.0 };
+    greatest.note(version.manifest.clock_us);
+    for dir in tidalite_log::writers(&*inner.vfs, &inner.paths.log()).unwrap_or_default() {
+        let alive = tidalite_log::life(&*inner.vfs, &dir).is_ok_and(|life| life.may_append());
+        let from = version.manifest.flushed(dir.writer);
+        let _ = tidalite_log::replay(&*inner.vfs, &dir, from, alive, &mut greatest);
+    }
+    greatest.0
+}
+
+/// Keeps the greatest clock of a log, and nothing else.
+struct GreatestClock(i64);
+
+impl GreatestClock {
+    fn note(&mut self, clock_us: i64) {
+        self.0 = self.0.max(clock_us);
+    }
+}
+
+impl LogSink for GreatestClock {
+    fn row(&mut self, row: Row<'_>) -> Result<()> {
+        self.note(row.written.clock_us(row.time_us));
+        Ok(())
+    }
+
+    fn points(&mut self, batch: BatchRef<'_>) -> Result<()> {
+        self.note(batch.clock_us());
+        Ok(())
+    }
+
+    fn change(&mut self, order: WriteOrder, _: &str, _: RunChange) -> Result<()> {
+        self.note(order.clock_us);
+        Ok(())
+    }
+
+    fn part(&mut self, order: WriteOrder, _: Uuid, _: &[u8]) -> Result<()> {
+        self.note(order.clock_us);
+        Ok(())
+    }
 }
 
 /// The thread; dropping this ends it.

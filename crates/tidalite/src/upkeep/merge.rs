@@ -9,7 +9,7 @@ use super::publish::sync_part_folders;
 use crate::engine::state::StoreState;
 use crate::parts::thinned::{Account, ThinnedParts};
 use crate::parts::tiles::write_part;
-use crate::view::tombstones::{Coverage, Tombstones};
+use crate::view::tombstones::{Automatic, Coverage, Tombstones};
 use std::collections::HashSet;
 use std::sync::Arc;
 use tidalite_model::{Error, ErrorKind, Extent, Result, SeriesKey};
@@ -100,8 +100,9 @@ impl MergeJob<'_> {
         for part in self.parts {
             let is_deleted = |row: &SeriesRow| {
                 let steps = row.summary.steps().unwrap_or(Extent::new(0, 0));
-                let coverage =
-                    |tombstones: &Tombstones| tombstones.coverage(steps, (row.seq_min, row.seq_max));
+                let automatic = Automatic::count(row.automatic, row.rows);
+                let seqs = (row.seq_min, row.seq_max);
+                let coverage = |tombstones: &Tombstones| tombstones.coverage(steps, seqs, automatic);
                 self.deleted
                     .get(&*row.key.run)
                     .is_some_and(|tombstones| coverage(tombstones) == Coverage::All)

@@ -11,7 +11,7 @@ use crate::view::snapshot::Snapshot;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use tidalite_log::{LayoutId, LogSink, Row, SeriesId};
-use tidalite_model::{Error, ErrorKind, Result, Seq, SeriesKey, WriteOrder};
+use tidalite_model::{Error, ErrorKind, Result, SeriesKey, WriteOrder};
 use tidalite_parts::PartFinding;
 
 /// The kind of a finding.
@@ -291,8 +291,8 @@ impl Store {
             report.logs += 1;
             report.points += tail.points;
             report.log_points += tail.points;
-            for (seq, id, about) in &tail.staged {
-                let part = parse_meta(&dir.path, *seq, about).and_then(|meta| {
+            for (order, id, about) in &tail.staged {
+                let part = parse_meta(&dir.path, *order, about).and_then(|meta| {
                     report.points += meta.rows;
                     report.log_points += meta.rows;
                     report.bytes += meta.files_bytes();
@@ -329,7 +329,7 @@ fn run_table_findings(state: &StoreState, manifest: &Manifest) -> Option<Finding
 struct TailCount {
     widths: HashMap<LayoutId, u64>,
     points: u64,
-    staged: Vec<(Seq, uuid::Uuid, Vec<u8>)>,
+    staged: Vec<(WriteOrder, uuid::Uuid, Vec<u8>)>,
 }
 
 impl LogSink for TailCount {
@@ -349,7 +349,7 @@ impl LogSink for TailCount {
         Ok(())
     }
     fn part(&mut self, order: WriteOrder, part: uuid::Uuid, meta: &[u8]) -> Result<()> {
-        self.staged.push((order.seq, part, meta.to_vec()));
+        self.staged.push((order, part, meta.to_vec()));
         Ok(())
     }
 }

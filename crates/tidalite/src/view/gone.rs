@@ -2,7 +2,7 @@
 //!
 //! Points are read only if the series table cannot tell whether a row is deleted whole.
 
-use super::tombstones::{Coverage, Tombstones};
+use super::tombstones::{Automatic, Coverage, Tombstones};
 use crate::engine::log_tail::TailView;
 use crate::engine::tail::TailRange;
 use crate::files::run_table::RunTable;
@@ -43,7 +43,7 @@ pub(super) fn gone(runs: &RunTable, parts: &[Arc<Part>], tails: &[TailView]) -> 
             let run = table.run(row);
             let Some(tombstones) = gone.get(&**run) else { continue };
             let of_row = details.of(r)?;
-            let seen = match tombstones.coverage(steps_of(row), of_row.seqs()) {
+            let seen = match tombstones.coverage(steps_of(row), of_row.seqs(), Automatic::of(row)) {
                 Coverage::All => false,
                 Coverage::Nothing => true,
                 Coverage::Some => {

@@ -113,6 +113,8 @@ impl Store {
 impl Snapshot {
     pub(crate) fn take(state: &Arc<StoreState>) -> Result<Snapshot> {
         let view = retry(state, || SnapshotView::take(state))?;
+        // What this process writes from now on is later than all that it has seen.
+        state.observe(view.clock_us());
         Ok(Snapshot { inner: state.clone(), view: Arc::new(view) })
     }
 
@@ -322,7 +324,7 @@ impl SnapshotView {
         for (dir, view) in dirs.iter().zip(&tails) {
             for (order, id, meta) in &view.read().data.staged {
                 if (view.seqs.0..view.seqs.1).contains(&order.seq.as_i64()) {
-                    staged.push((staged_part(&dir.path, *id), parse_meta(&dir.path, order.seq, meta)?));
+                    staged.push((staged_part(&dir.path, *id), parse_meta(&dir.path, *order, meta)?));
                 }
             }
         }
@@ -380,6 +382,12 @@ impl SnapshotView {
             damage,
             agreement,
         })
+    }
+
+    /// The greatest clock of a write that the snapshot may see.
+    pub(crate) fn clock_us(&self) -> i64 {
+        let flushed = self.version.manifest.clock_us;
+        self.tails.iter().map(|tail| tail.read().data.clock_us).fold(flushed, i64::max)
     }
 
     /// Number of parts that the version lists.

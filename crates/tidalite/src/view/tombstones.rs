@@ -1,11 +1,13 @@
 //! Which of a run's points are hidden: deleted ones always, rewound ones unless requested.
 //!
-//! A point's step and sequence number decide, before repeats are resolved. So a hidden point replaces no visible one,
+//! A point's step and sequence number decide, before repeats are resolved. A rewind is to a step, so it does not hide
+//! points whose steps are automatic; a deletion does. So a hidden point replaces no visible one,
 //! nor the other way round. The extents of a row in the series table often decide for the whole row without reading it.
 
 use super::lineage::TELEMETRY;
 use std::sync::Arc;
-use tidalite_model::{Extent, Labels, Moment, Rewind, RunRecord, Seq};
+use tidalite_model::{Extent, Labels, Moment, Rewind, RunRecord, Seq, Written};
+use tidalite_parts::SeriesEntry;
 use tidalite_query::{NameMatcher, Points};
 
 /// The hidden points of one run.
@@ -51,6 +53,30 @@ impl HidingRule {
     }
 }
 
+/// How many of a set of points have automatic steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Automatic {
+    None,
+    Some,
+    All,
+}
+
+impl Automatic {
+    /// Of a row of a series table.
+    pub(crate) fn of(row: &SeriesEntry) -> Automatic {
+        Automatic::count(row.automatic, row.rows)
+    }
+
+    /// So many of all.
+    pub(crate) fn count(automatic: u32, all: u32) -> Automatic {
+        match automatic {
+            0 => Automatic::None,
+            n if n < all => Automatic::Some,
+            _ => Automatic::All,
+        }
+    }
+}
+
 /// How much of a row is hidden.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Coverage {
@@ -86,29 +112,33 @@ impl Tombstones {
     }
 
     /// Whether a point is hidden.
-    pub(crate) fn hides(&self, step: i64, seq: i64) -> bool {
+    pub(crate) fn hides(&self, step: i64, seq: i64, automatic: bool) -> bool {
         let Some(seq) = Seq::from_i64(seq) else { return false };
-        self.rules.iter().any(|rule| rule.kept.is_none_or(|k| step > k) && rule.before.covers(seq))
+        let applies = |kept: Option<i64>| kept.is_none_or(|k| step > k && !automatic);
+        self.rules.iter().any(|rule| applies(rule.kept) && rule.before.covers(seq))
     }
 
-    /// Removes the hidden points. Needs the columns steps and seqs.
+    /// Removes the hidden points. Needs the columns steps, seqs and written.
     pub(crate) fn apply(&self, points: &mut Points) {
-        let seen = points.steps.iter().zip(&points.seqs).map(|(&step, &seq)| !self.hides(step, seq));
-        let mask: Vec<bool> = seen.collect();
+        let hides = |((&step, &seq), &written): ((&i64, &i64), &i64)| {
+            self.hides(step, seq, Written::from_i64(written).is_automatic())
+        };
+        let columns = points.steps.iter().zip(&points.seqs).zip(&points.written);
+        let mask: Vec<bool> = columns.map(|point| !hides(point)).collect();
         if mask.contains(&false) {
             points.keep(&mask);
         }
     }
 
     /// The greatest visible step of a thinned row whose [`coverage`](Self::coverage) is `Some`. The series table gives
-    /// all its points one sequence number, so a rewind hides its end.
+    /// all its points one sequence number, and none is automatic, so a rewind hides its end.
     pub(crate) fn end(&self, seq: i64) -> Option<i64> {
         let seq = Seq::from_i64(seq)?;
         self.rules.iter().filter(|rule| rule.before.covers(seq)).filter_map(|rule| rule.kept).min()
     }
 
     /// How much of a set of points is hidden, judged by the extents of their steps and sequence numbers.
-    pub(crate) fn coverage(&self, steps: Extent, seqs: (i64, i64)) -> Coverage {
+    pub(crate) fn coverage(&self, steps: Extent, seqs: (i64, i64), automatic: Automatic) -> Coverage {
         let (Some(least), Some(greatest)) = (Seq::from_i64(seqs.0), Seq::from_i64(seqs.1)) else {
             return Coverage::Some;
         };
@@ -117,10 +147,12 @@ impl Tombstones {
         let one = least.writer() == greatest.writer();
         let mut coverage = Coverage::Nothing;
         for HidingRule { before, kept, .. } in &self.rules {
-            if kept.is_some_and(|k| steps.last <= k) || (one && !before.covers(least)) {
+            let none = kept.is_some_and(|k| steps.last <= k || automatic == Automatic::All);
+            if none || (one && !before.covers(least)) {
                 continue;
             }
-            if one && before.covers(greatest) && kept.is_none_or(|k| steps.first > k) {
+            let whole = kept.is_none_or(|k| steps.first > k && automatic == Automatic::None);
+            if one && before.covers(greatest) && whole {
                 return Coverage::All;
             }
             coverage = Coverage::Some;
@@ -154,10 +186,14 @@ mod tests {
         record.rewinds.insert(Seq::new(4, 1), rewind(5, &Moment::new(9, [])));
         record.deleted = Some(Moment::new(1, []));
         let tombstones = Tombstones::of(&record, false).unwrap();
-        assert!(tombstones.of_series("acc", &Labels::none()).unwrap().hides(6, Seq::new(2, 0).as_i64()));
+        assert!(tombstones.of_series("acc", &Labels::none()).unwrap().hides(
+            6,
+            Seq::new(2, 0).as_i64(),
+            false
+        ));
         let telemetry = tombstones.of_series("system/cpu", &Labels::none()).unwrap();
-        assert!(!telemetry.hides(6, Seq::new(2, 0).as_i64()), "only the deletion applies");
-        assert!(telemetry.hides(6, Seq::new(0, 0).as_i64()));
+        assert!(!telemetry.hides(6, Seq::new(2, 0).as_i64(), false), "only the deletion applies");
+        assert!(telemetry.hides(6, Seq::new(0, 0).as_i64(), false));
     }
 
     #[test]
@@ -171,8 +207,8 @@ mod tests {
             record.rewinds.insert(Seq::new(4, 1), rewind(b, &moments[1]));
             let tombstones = Tombstones::of(&record, false).unwrap();
             for seq in [Seq::new(0, 7), Seq::new(2, 0), Seq::new(2, 1), Seq::new(3, 0)].map(Seq::as_i64) {
-                let hidden = |step: i64| tombstones.hides(step, seq);
-                match tombstones.coverage(Extent::new(0, 5), (seq, seq)) {
+                let hidden = |step: i64| tombstones.hides(step, seq, false);
+                match tombstones.coverage(Extent::new(0, 5), (seq, seq), Automatic::None) {
                     Coverage::Some => {
                         let end = tombstones.end(seq).unwrap();
                         assert!((0..6).all(|step| hidden(step) == (step > end)), "{record:?} {seq} {end}");
@@ -209,16 +245,24 @@ mod tests {
             for (i, &a) in seqs.iter().enumerate() {
                 for &b in &seqs[i..] {
                     for steps in [[0, 5], [3, 4], [0, 1]] {
-                        let points = [(steps[0], a), (steps[1], b)];
-                        let hidden = points.iter().filter(|(s, q)| tombstones.hides(*s, q.as_i64())).count();
-                        let seqs = (a.as_i64(), b.as_i64());
-                        match tombstones.coverage(Extent::new(steps[0], steps[1]), seqs) {
-                            Coverage::Nothing => assert_eq!(hidden, 0, "{record:?} {points:?}"),
-                            Coverage::All => assert_eq!(hidden, 2, "{record:?} {points:?}"),
-                            Coverage::Some => met[2] += 1,
+                        for automatic in [(false, false), (true, false), (true, true)] {
+                            let points = [(steps[0], a, automatic.0), (steps[1], b, automatic.1)];
+                            let hides = |p: &&(i64, Seq, bool)| tombstones.hides(p.0, p.1.as_i64(), p.2);
+                            let hidden = points.iter().filter(hides).count();
+                            let automatic = points.iter().filter(|p| p.2).count() as u32;
+                            let coverage = tombstones.coverage(
+                                Extent::new(steps[0], steps[1]),
+                                (a.as_i64(), b.as_i64()),
+                                Automatic::count(automatic, 2),
+                            );
+                            match coverage {
+                                Coverage::Nothing => assert_eq!(hidden, 0, "{record:?} {points:?}"),
+                                Coverage::All => assert_eq!(hidden, 2, "{record:?} {points:?}"),
+                                Coverage::Some => met[2] += 1,
+                            }
+                            met[0] += usize::from(hidden == 0);
+                            met[1] += usize::from(hidden == 2);
                         }
-                        met[0] += usize::from(hidden == 0);
-                        met[1] += usize::from(hidden == 2);
                     }
                 }
             }

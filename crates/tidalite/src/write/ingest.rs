@@ -4,6 +4,8 @@
 //! that refers to the part accepts it. So a batch of any size is visible whole or not at all, and its write order is
 //! that of its frame. The part is written before this order is known; readers take it from the frame.
 
+use super::automatic::{CountedGroup, automatic_steps};
+use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::files::paths::staged_part;
 use crate::files::staged::write_meta;
@@ -16,7 +18,8 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 use tidalite_model::{
-    Error, Labels, Result, Seq, SeriesKey, StepRange, TIME_US_MAX, TIME_US_MIN, check_name, check_time,
+    Error, Labels, Result, Seq, SeriesKey, StepRange, TIME_US_MAX, TIME_US_MIN, Written, check_name,
+    check_time,
 };
 use tidalite_query::{Points, Repeats, merge};
 
@@ -27,9 +30,11 @@ const FRAME_ROWS_MAX: usize = 16_384;
 impl Store {
     /// Appends the points of a record batch, whole or not at all. Every process sees them when this returns.
     ///
-    /// Columns, in any order: `run`, `metric` (text, plain or dictionary), `step` (any integer), `value` (any number),
-    /// and optionally `time` (a timestamp of any unit, or integer µs since 1970 UTC; by default the current time) and
-    /// `labels` (text such as `host=a,rank=3`). An unsigned or wide integer value becomes the nearest `f64`. A
+    /// Columns, in any order: `run`, `metric` (text, plain or dictionary), `value` (any number), and optionally `step`
+    /// (any integer), `time` (a timestamp of any unit, or integer µs since 1970 UTC; by default the current time) and
+    /// `labels` (text such as `host=a,rank=3`). Without `step`, the steps are automatic, as those of
+    /// [`Run::log`](crate::Run::log): each series counts on after the greatest step of its run, in order of time, then of
+    /// the batch. An unsigned or wide integer value becomes the nearest `f64`. A
     /// timestamp finer than a microsecond is truncated.
     ///
     /// ```
@@ -54,36 +59,52 @@ impl Store {
     /// nothing is appended.
     pub fn append(&self, batch: &RecordBatch) -> Result<Option<Seq>> {
         let state = self.writable()?;
-        let rows = BatchRows::read(batch, state.vfs.now_us())?;
-        if rows.steps.is_empty() {
-            return Ok(None);
+        let mut rows = BatchRows::read(batch, state.vfs.now_us())?;
+        if batch.column_by_name("step").is_none() {
+            rows.count_steps(state)?;
         }
-        let log = maintain::log(state)?;
-        if rows.steps.len() <= FRAME_ROWS_MAX {
-            let mut series = vec![tidalite_log::SeriesId(0); rows.steps.len()];
-            for group in &rows.groups {
-                let id = log.series(&group.key)?;
-                for range in &group.rows {
-                    series[range.clone()].fill(id);
-                }
-            }
-            return log.append_points(&series, &rows.steps, &rows.times_us, &rows.values, false).map(Some);
-        }
-        let place = staged_part(log.dir(), state.vfs.uuid());
-        let source = BatchSource::new(rows);
-        let accepted = write_part(state, &place, &source, state.pool.get()?, &|_| {}).and_then(|meta| {
-            state.vfs.sync_dir(log.dir())?;
-            let meta = meta.expect("the batch has rows");
-            log.append_part(place.id, &write_meta(&meta))
-        });
-        if accepted.is_err() {
-            // No frame refers to these files. Any that cannot be removed now go when the folder is collected.
-            for path in place.files() {
-                let _ = state.vfs.remove(path);
-            }
-        }
-        accepted.map(Some).or_else(|e| state.if_there(Err(e)))
+        append_rows(state, rows)
     }
+
+    /// As [`append`](Self::append), for a batch whose steps were counted up.
+    pub(crate) fn append_counted(&self, batch: &RecordBatch) -> Result<Option<Seq>> {
+        let state = self.writable()?;
+        let rows = BatchRows::read(batch, state.vfs.now_us())?;
+        append_rows(state, BatchRows { automatic: true, ..rows })
+    }
+}
+
+fn append_rows(state: &Arc<StoreState>, rows: BatchRows) -> Result<Option<Seq>> {
+    if rows.values.is_empty() {
+        return Ok(None);
+    }
+    let log = maintain::log(state)?;
+    if rows.steps.len() <= FRAME_ROWS_MAX {
+        let mut series = vec![tidalite_log::SeriesId(0); rows.steps.len()];
+        for group in &rows.groups {
+            let id = log.series(&group.key)?;
+            for range in &group.rows {
+                series[range.clone()].fill(id);
+            }
+        }
+        return log
+            .append_points(&series, &rows.steps, &rows.times_us, &rows.values, rows.automatic)
+            .map(Some);
+    }
+    let place = staged_part(log.dir(), state.vfs.uuid());
+    let source = BatchSource::new(rows);
+    let accepted = write_part(state, &place, &source, state.pool.get()?, &|_| {}).and_then(|meta| {
+        state.vfs.sync_dir(log.dir())?;
+        let meta = meta.expect("the batch has rows");
+        log.append_part(place.id, &write_meta(&meta))
+    });
+    if accepted.is_err() {
+        // No frame refers to these files. Any that cannot be removed now go when the folder is collected.
+        for path in place.files() {
+            let _ = state.vfs.remove(path);
+        }
+    }
+    accepted.map(Some).or_else(|e| state.if_there(Err(e)))
 }
 
 /// A batch, checked and converted to the engine's types.
@@ -92,6 +113,10 @@ struct BatchRows {
     times_us: Vec<i64>,
     values: Vec<f64>,
     groups: Vec<BatchSeries>,
+    /// Whether the steps were counted up.
+    automatic: bool,
+    /// When the batch was read, µs since 1970 UTC.
+    read_us: i64,
 }
 
 /// The rows of one series, as ranges in batch order.
@@ -106,7 +131,7 @@ impl BatchRows {
             if !["run", "metric", "labels", "step", "time", "value"].contains(&field.name().as_str()) {
                 return Err(wrong(
                     format!("there is an unknown column {:?}", field.name()),
-                    "use the columns run, metric, step, value and optionally time and labels; rename or drop others",
+                    "use the columns run, metric, value and optionally step, time and labels; rename or drop others",
                 ));
             }
             if batch.schema().fields().iter().filter(|f| f.name() == field.name()).count() > 1 {
@@ -116,7 +141,10 @@ impl BatchRows {
                 ));
             }
         }
-        let steps = integers(&required(batch, "step")?)?;
+        let steps = match batch.column_by_name("step") {
+            Some(column) => integers(column)?,
+            None => vec![0; batch.num_rows()],
+        };
         let values = numbers(&required(batch, "value")?)?;
         let times_us = match batch.column_by_name("time") {
             Some(column) => times(column)?,
@@ -129,7 +157,19 @@ impl BatchRows {
         let metrics = CodedTexts::read("metric", &required(batch, "metric")?)?;
         let labels = batch.column_by_name("labels").map(|c| CodedTexts::read("labels", c)).transpose()?;
         let groups = group(&runs, &metrics, labels.as_ref(), batch.num_rows())?;
-        Ok(BatchRows { steps, times_us, values, groups })
+        Ok(BatchRows { steps, times_us, values, groups, automatic: false, read_us: now_us })
+    }
+
+    /// Gives each series steps that count up.
+    fn count_steps(&mut self, inner: &Arc<StoreState>) -> Result<()> {
+        let counted = |group: &BatchSeries| CountedGroup {
+            run: group.key.run.clone(),
+            places: group.rows.iter().cloned().flatten().collect(),
+        };
+        let groups = self.groups.iter().map(counted).collect();
+        self.steps = automatic_steps(inner, groups, &self.times_us, |_, _| false)?;
+        self.automatic = true;
+        Ok(())
     }
 }
 
@@ -251,6 +291,8 @@ impl PointSource for BatchSource {
     fn gather(&self, series: Range<usize>, within: StepRange) -> Result<Vec<Points>> {
         let rows = &self.rows;
         let StepRange { lo, hi } = within;
+        // One clock for all, so that points of a step keep the order of the batch. Readers take that of the frame.
+        let written = Written::at(rows.read_us.max(1), rows.automatic);
         let gather_one = |group: &BatchSeries| {
             let mut points = Points::default();
             for range in &group.rows {
@@ -263,10 +305,17 @@ impl PointSource for BatchSource {
                     points.times_us.extend_from_slice(&rows.times_us[cut.clone()]);
                     points.values.extend_from_slice(&rows.values[cut.clone()]);
                     points.seqs.resize(points.steps.len(), NOT_PLACED);
+                    points.written.resize(points.steps.len(), written.as_i64());
                 } else {
                     for r in range.clone() {
                         if within.contains(rows.steps[r]) {
-                            points.push(rows.steps[r], NOT_PLACED, rows.times_us[r], rows.values[r]);
+                            points.push_written(
+                                rows.steps[r],
+                                NOT_PLACED,
+                                written,
+                                rows.times_us[r],
+                                rows.values[r],
+                            );
                         }
                     }
                 }
@@ -289,7 +338,7 @@ fn required(batch: &RecordBatch, name: &str) -> Result<ArrayRef> {
     batch.column_by_name(name).cloned().ok_or_else(|| {
         wrong(
             format!("there is no column {name:?}"),
-            "give the columns run, metric, step, value and optionally time and labels",
+            "give the columns run, metric, value and optionally step, time and labels",
         )
     })
 }
@@ -299,10 +348,12 @@ fn refuse_nulls(name: &str, column: &ArrayRef) -> Result<()> {
         None => Ok(()),
         Some(nulls) => {
             let row = nulls.iter().position(|valid| !valid).unwrap_or(0);
-            Err(wrong(
-                format!("column {name:?} is null in row {row}"),
-                "drop such rows, or fill them; a missing value may be NaN",
-            ))
+            let remedy = match name {
+                "value" => "drop such rows, or fill them; a missing value may be NaN",
+                "step" => "drop such rows, or fill them; leave the column out to count all steps up",
+                _ => "drop such rows, or fill them",
+            };
+            Err(wrong(format!("column {name:?} is null in row {row}"), remedy))
         }
     }
 }

@@ -7,11 +7,12 @@
 //! the call returns. A writer never waits for readers or other writers.
 
 mod attach;
+pub(crate) mod automatic;
 pub(crate) mod builder;
 pub(crate) mod edit;
 pub(crate) mod exist;
 pub(crate) mod handles;
-mod ingest;
+pub(crate) mod ingest;
 mod layout;
 mod params;
 mod retract;

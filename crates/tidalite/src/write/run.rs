@@ -14,8 +14,8 @@ use crate::view::lineage::TELEMETRY;
 use crate::view::records::RunRecords;
 use crate::view::snapshot::Snapshot;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
-use tidalite_log::{LayoutId, Log};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use tidalite_log::{LayoutId, Log, RowHead};
 use tidalite_model::{
     Error, Labels, Moment, NAME_BYTES_MAX, Params, Result, RunChange, RunEdit, RunEnd, Seq, Status,
     check_time,
@@ -42,6 +42,8 @@ pub(super) struct RunState {
     store: Store,
     /// Shared with side logs, which must not keep the run open.
     pub(super) ended: Arc<AtomicBool>,
+    /// How the caller ended the run, where appending that failed. Dropping the run tries again.
+    ending: Mutex<Option<RunChange>>,
 }
 
 /// The start of this participant.
@@ -83,8 +85,8 @@ impl Run {
         start: Option<OwnStart>,
         local: LocalRun,
     ) -> Self {
-        let (in_child, ended) = (OnceLock::new(), Arc::default());
-        Run { shared: Arc::new(RunState { id, labels, start, local, in_child, store, ended }) }
+        let (in_child, ended, ending) = (OnceLock::new(), Arc::default(), Mutex::default());
+        Run { shared: Arc::new(RunState { id, labels, start, local, in_child, store, ended, ending }) }
     }
 
     /// What participants wrote who had ended or died before this one started. A handle that is attached did not start:
@@ -121,9 +123,10 @@ impl Run {
         &self.shared.labels
     }
 
-    /// Logs a row: values of several metrics at one step and the current time. If the step is `None`, it is the last
-    /// step plus one. The first such step follows the greatest step of the run in the store, inherited points included
-    /// and metrics below `system/` (telemetry) excluded. When this returns, every process sees the whole row, and the
+    /// Logs a row: values of several metrics at one step and the current time. If the step is `None`, it is *automatic*:
+    /// the last step plus one. The first such step follows the greatest step of the run in the store, inherited points
+    /// included and metrics below `system/` (telemetry) excluded. Several processes may count the same numbers. A point
+    /// with an automatic step is never a repeat of another: every answer has all of them. When this returns, every process sees the whole row, and the
     /// row survives the death of this process.
     ///
     /// ```
@@ -289,7 +292,11 @@ impl Run {
                     "end it in the process that started it",
                 ));
             }
-            local.log.append_change(&self.shared.id, &self.shared.end(start, status, reason))?;
+            let end = self.shared.end(start, status, reason);
+            if let Err(e) = local.log.append_change(&self.shared.id, &end) {
+                *self.shared.ending.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
+                return Err(e);
+            }
         }
         self.shared.ended.store(true, Ordering::Release);
         Ok(())
@@ -373,10 +380,11 @@ impl Drop for RunState {
             return;
         }
         let Some(start) = &self.start else { return };
-        let end = match std::thread::panicking() {
+        let ending = self.ending.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let end = ending.unwrap_or_else(|| match std::thread::panicking() {
             true => self.end(start, Status::Failed, Some("panic")),
             false => self.end(start, Status::Finished, None),
-        };
+        });
         // `finish` reports errors; `drop` cannot.
         let _ = self.local.log.append_change(&self.id, &end);
     }
@@ -428,30 +436,34 @@ impl LocalRun {
         time_us: Option<i64>,
         values: &[f64],
     ) -> Result<Seq> {
+        let now_us = self.inner.vfs.now_us();
         let time_us = match time_us {
             Some(t) => {
                 check_time(t)?;
                 t
             }
-            None => self.inner.vfs.now_us(),
+            None => now_us,
         };
-        let step = match step {
+        let (step, automatic) = match step {
             Some(step) => {
                 self.counter.set(step.saturating_add(1));
-                step
+                (step, false)
             }
-            None => self.count_up(run)?,
+            None => (self.count_up(run)?, true),
         };
-        self.log.append_row(layout, step, time_us, values)
+        self.log.append_row_at(layout, RowHead { step, automatic, time_us, now_us }, values)
     }
 
     /// The last step plus one; at first, the greatest step in the store plus one.
     #[cold]
     fn count_up(&self, run: &str) -> Result<i64> {
-        self.counter.next(|| {
-            let own = |metric: &str| !metric.starts_with(TELEMETRY);
-            let last = Snapshot::take(&self.inner)?.step_max(run, own)?;
-            Ok(last.map_or(0, |s| s.saturating_add(1)))
-        })
+        self.counter.take(1, || next_step(&self.inner, run))
     }
+}
+
+/// The step after the greatest of a run in the store.
+pub(super) fn next_step(inner: &Arc<StoreState>, run: &str) -> Result<i64> {
+    let own = |metric: &str| !metric.starts_with(TELEMETRY);
+    let last = Snapshot::take(inner)?.step_max(run, own)?;
+    Ok(last.map_or(0, |s| s.saturating_add(1)))
 }

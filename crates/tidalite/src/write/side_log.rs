@@ -10,7 +10,7 @@ use crate::view::snapshot::Snapshot;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tidalite_log::{LayoutId, Log};
+use tidalite_log::{LayoutId, Log, RowHead};
 use tidalite_model::{Error, Labels, Result};
 use tidalite_vfs::Vfs;
 
@@ -72,7 +72,7 @@ impl SideLog {
         self.vfs.now_us()
     }
 
-    /// Logs a row with these labels on top of the run's own.
+    /// Logs a row with these labels on top of the run's own. Its step counts as automatic.
     ///
     /// # Errors
     /// `Invalid` if the run has ended; otherwise as [`Run::log_at`](crate::Run::log_at).
@@ -93,7 +93,8 @@ impl SideLog {
         let layout = self.layout(labels, values)?;
         self.logged.store(true, Ordering::Relaxed);
         let row: Vec<f64> = values.iter().map(|(_, value)| *value).collect();
-        self.log.append_row(layout, step, time_us, &row).map(|_| ())
+        let head = RowHead { step, automatic: true, time_us, now_us: self.now_us() };
+        self.log.append_row_at(layout, head, &row).map(|_| ())
     }
 
     fn layout(&mut self, labels: &Labels, values: &[(&str, f64)]) -> Result<LayoutId> {

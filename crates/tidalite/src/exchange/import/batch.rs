@@ -7,6 +7,7 @@ use super::fault::ImportFault;
 use super::map::Role;
 use super::options::ImportStats;
 use crate::engine::store::Store;
+use crate::write::automatic::{CountedGroup, automatic_steps};
 use arrow::array::{
     ArrayRef, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
 };
@@ -28,6 +29,8 @@ pub(crate) struct PointBatch<'a> {
     metrics: NameCodes,
     labels: NameCodes,
     points: PointColumns,
+    /// Whether each row of the file is one point. Otherwise all points of a row share an automatic step.
+    long: bool,
     /// Rows of the file in this batch.
     rows: u64,
     /// Empty metric cells of these rows.
@@ -44,6 +47,9 @@ struct PointColumns {
     runs: Vec<i32>,
     metrics: Vec<i32>,
     labels: Vec<i32>,
+    /// The row of the file within the batch.
+    rows: Vec<u64>,
+    /// Empty if the steps are automatic.
     steps: Vec<i64>,
     times_us: Vec<i64>,
     values: Vec<f64>,
@@ -70,6 +76,7 @@ impl<'a> PointBatch<'a> {
             metrics: NameCodes::new(Role::Metric),
             labels: NameCodes::new(Role::Labels),
             points: PointColumns::default(),
+            long: true,
             rows: 0,
             empty: 0,
             stats: ImportStats::default(),
@@ -104,23 +111,38 @@ impl<'a> PointBatch<'a> {
         self.labels.code(text)
     }
 
-    /// The names of codes; labels in canonical form.
-    pub(crate) fn names(&self, series: SeriesCodes) -> [&str; 3] {
-        [self.runs.text(series.run), self.metrics.text(series.metric), self.labels.text(series.labels)]
-    }
-
-    /// As [`names`](Self::names), without the metric, for a row of a wide table.
-    pub(crate) fn names_of_row(&self, run: i32, labels: i32) -> [&str; 2] {
-        [self.runs.text(run), self.labels.text(labels)]
-    }
-
-    pub(crate) fn push(&mut self, series: SeriesCodes, step: i64, time_us: i64, value: f64) {
+    /// Adds a point of the current row. Either all points of a file have steps or none.
+    pub(crate) fn push(&mut self, series: SeriesCodes, step: Option<i64>, time_us: i64, value: f64) {
         self.points.runs.push(series.run);
         self.points.metrics.push(series.metric);
         self.points.labels.push(series.labels);
-        self.points.steps.push(step);
+        self.points.rows.push(self.rows);
+        self.points.steps.extend(step);
         self.points.times_us.push(time_us);
         self.points.values.push(value);
+    }
+
+    /// Says that the table has one column per metric, so that all points of a row share an automatic step.
+    pub(crate) fn set_wide(&mut self) {
+        self.long = false;
+    }
+
+    /// Automatic steps for all points: each series of a long table counts up, and the rows of each run and labels of a wide
+    /// one.
+    fn count_steps(&self, points: &PointColumns) -> Result<Vec<i64>, ImportFault> {
+        let mut groups: HashMap<(&str, &str, &str), CountedGroup> = HashMap::new();
+        for place in 0..points.values.len() {
+            let run = self.runs.stored(points.runs[place]);
+            let metric = if self.long { self.metrics.stored(points.metrics[place]) } else { "" };
+            let labels = self.labels.stored(points.labels[place]);
+            let group = groups.entry((run, labels, metric));
+            let new = || CountedGroup { run: run.into(), places: Vec::new() };
+            group.or_insert_with(new).places.push(place);
+        }
+        let same_row = |a: usize, b: usize| !self.long && points.rows[a] == points.rows[b];
+        let inner = self.store.writable().map_err(ImportFault::Store)?;
+        automatic_steps(inner, groups.into_values().collect(), &points.times_us, same_row)
+            .map_err(ImportFault::Store)
     }
 
     /// Counts an empty metric cell of a wide table.
@@ -133,16 +155,19 @@ impl<'a> PointBatch<'a> {
         let points = std::mem::take(&mut self.points);
         let count = points.values.len() as u64;
         if count > 0 {
+            let counted = points.steps.is_empty();
+            let steps = if counted { self.count_steps(&points)? } else { points.steps };
             let columns: [(&str, ArrayRef); 6] = [
                 ("run", self.runs.take(points.runs)),
                 ("metric", self.metrics.take(points.metrics)),
                 ("labels", self.labels.take(points.labels)),
-                ("step", Arc::new(Int64Array::from(points.steps))),
+                ("step", Arc::new(Int64Array::from(steps))),
                 ("time", Arc::new(Int64Array::from(points.times_us))),
                 ("value", Arc::new(Float64Array::from(points.values))),
             ];
             let batch = RecordBatch::try_from_iter(columns).expect("the columns are as long as each other");
-            self.store.append(&batch).map_err(ImportFault::Store)?;
+            let done = if counted { self.store.append_counted(&batch) } else { self.store.append(&batch) };
+            done.map_err(ImportFault::Store)?;
             self.stats.batches += 1;
         }
         self.stats.points += count;
@@ -198,7 +223,8 @@ impl NameCodes {
         Ok(code(self.last))
     }
 
-    fn text(&self, code: i32) -> &str {
+    /// The text of a code as it is stored.
+    fn stored(&self, code: i32) -> &str {
         &self.texts[usize::try_from(code).expect("codes are places in a list")].1
     }
 

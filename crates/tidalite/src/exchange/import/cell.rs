@@ -60,7 +60,10 @@ impl<'a> TableCell<'a> {
                 })
             }
             TableCell::Null | TableCell::Text(_) => {
-                return Err(ImportFault::wrong("there is no step", "fill it, or drop the row"));
+                return Err(ImportFault::wrong(
+                    "there is no step",
+                    "fill it, or drop the row; ignore the column to count steps up instead",
+                ));
             }
             TableCell::TimeUs(_) | TableCell::Other(_) => None,
         };

@@ -3,9 +3,8 @@
 use super::batch::{PointBatch, SeriesCodes};
 use super::cell::TableCell;
 use super::fault::{FilePlace, ImportFault};
-use super::map::{ROLES, Role, Shape};
+use super::map::{ROLES, Role, Shape, TableForm};
 use super::options::{Import, TimeUnit};
-use std::collections::HashMap;
 
 /// The cells of one row by role. A role without a column is [`TableCell::Null`].
 pub(crate) type RoleCells<'c> = [TableCell<'c>; ROLES.len()];
@@ -14,14 +13,16 @@ pub(crate) type RoleCells<'c> = [TableCell<'c>; ROLES.len()];
 pub(crate) struct Loader<'a, 'b> {
     pub(super) shape: Shape,
     pub(super) batch: &'a mut PointBatch<'b>,
-    pub(super) counter: RowCounter,
     unit: Option<TimeUnit>,
     now_us: i64,
 }
 
 impl<'a, 'b> Loader<'a, 'b> {
     pub(crate) fn new(import: &Import, shape: Shape, batch: &'a mut PointBatch<'b>, now_us: i64) -> Self {
-        Loader { shape, batch, counter: RowCounter::default(), unit: import.time_unit, now_us }
+        if shape.form == TableForm::Wide {
+            batch.set_wide();
+        }
+        Loader { shape, batch, unit: import.time_unit, now_us }
     }
 
     /// Imports one row of a long table.
@@ -32,8 +33,8 @@ impl<'a, 'b> Loader<'a, 'b> {
         let metric = self.of(place, Role::Metric, metric)?;
         let series = SeriesCodes { run, metric, labels };
         let step = match self.shape.source(Role::Step) {
-            Some(_) => self.of(place, Role::Step, cells[Role::Step as usize].step())?,
-            None => self.counter.next(self.batch.names(series)),
+            Some(_) => Some(self.of(place, Role::Step, cells[Role::Step as usize].step())?),
+            None => None,
         };
         let time_us = self.time_us(place, cells)?;
         let value = self.of(place, Role::Value, cells[Role::Value as usize].value())?;
@@ -74,34 +75,5 @@ impl<'a, 'b> Loader<'a, 'b> {
         result: Result<T, ImportFault>,
     ) -> Result<T, ImportFault> {
         result.map_err(|fault| fault.in_cell(place, self.shape.source(role).unwrap_or(role.name())))
-    }
-}
-
-/// Steps for a file without them: counts rows from 0, for each series, or in a wide table for each run and labels.
-#[derive(Default)]
-pub(super) struct RowCounter {
-    next: HashMap<String, i64>,
-    key: String,
-}
-
-impl RowCounter {
-    pub(super) fn next<const N: usize>(&mut self, names: [&str; N]) -> i64 {
-        self.key.clear();
-        for name in names {
-            // Length prefixes keep keys of different names different.
-            self.key.push_str(&name.len().to_string());
-            self.key.push(':');
-            self.key.push_str(name);
-        }
-        match self.next.get_mut(&self.key) {
-            Some(next) => {
-                *next += 1;
-                *next
-            }
-            None => {
-                self.next.insert(self.key.clone(), 0);
-                0
-            }
-        }
     }
 }

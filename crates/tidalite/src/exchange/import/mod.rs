@@ -47,15 +47,17 @@ impl Store {
     /// next to `run`, `step`, `time` and `labels`. An empty or null metric cell of a wide table gives no point and is
     /// counted. Any other empty cell is an error, except in `labels`, where it means no labels.
     ///
-    /// - Without `step`, steps count up from 0 in file order, for each series, or in a wide table for each run and
-    ///   labels.
+    /// - Without `step`, steps are automatic, as those of [`Run::log`](crate::Run::log): no point is a repeat of another.
+    ///   They count on after the greatest step of the run, so that a second file adds to the first: for each series, or
+    ///   in a wide table for the rows of each run and labels. In a batch they count in order of time, then of the file.
     /// - Without `time`, all points get the time of the import. Times are typed timestamps, RFC 3339 text (UTC if it
     ///   has no offset), or numbers in the given [unit](Import::time_unit).
     /// - Values are numbers of any type, or words such as `NaN`, `inf` and `-Infinity`. Bits are kept.
     ///
     /// Rows are appended in batches of at most 262,144 points, each as one unit. A failed import keeps the batches before
-    /// the fault, and the error says how many rows those are; after correcting the file, the whole of it can be imported
-    /// again, since the newest point of a step counts by default.
+    /// the fault, and the error says how many rows those are. After correcting the file, the whole of it can be imported
+    /// again if it has a column `step`, since the newest point of a step counts by default. Without `step` every import
+    /// adds points, so import only the other rows then.
     ///
     /// ```
     /// use tidalite::Import;

@@ -23,8 +23,8 @@ impl Loader<'_, '_> {
         self.batch.begin_row(metrics.len())?;
         let (run, labels) = self.run_and_labels(place, cells)?;
         let step = match self.shape.source(Role::Step) {
-            Some(_) => self.of(place, Role::Step, cells[Role::Step as usize].step())?,
-            None => self.counter.next(self.batch.names_of_row(run, labels)),
+            Some(_) => Some(self.of(place, Role::Step, cells[Role::Step as usize].step())?),
+            None => None,
         };
         let time_us = self.time_us(place, cells)?;
         for (name, cell) in metrics {

@@ -6,7 +6,7 @@
 
 use crate::parts::scan::{POINT_BYTES, RowRef, read_rows};
 use crate::parts::thinned::Thinned;
-use crate::view::tombstones::{Coverage, Tombstones};
+use crate::view::tombstones::{Automatic, Coverage, Tombstones};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tidalite_model::{Error, ErrorKind, Extent, Result, SeriesKey, value_bits_sum};
@@ -31,7 +31,8 @@ pub(crate) enum ThinOutcome {
     Thinned(Box<Outlined>),
     /// Left unchanged, since thinning would not save space.
     NoGain,
-    /// Left unchanged, since it was thinned before and then written to or rewound within its thinned steps.
+    /// Left unchanged, since it was thinned before and then written to or rewound within its thinned steps, or since only
+    /// some of its steps are automatic.
     Mixed,
     /// It has no points, or is already thinned this far.
     Nothing,
@@ -72,6 +73,12 @@ impl Outliner<'_> {
             verdicts.insert(*row, self.verdict(row, tombstones)?);
         }
         let verdict = |r: &RowRef| verdicts[r];
+        let is_automatic = |r: &RowRef| Automatic::of(r.of(self.parts));
+        let seen: Vec<Automatic> =
+            rows.iter().filter(|r| verdict(r) != Coverage::All).map(is_automatic).collect();
+        if seen.contains(&Automatic::Some) || seen.windows(2).any(|w| w[0] != w[1]) {
+            return Ok(ThinOutcome::Mixed);
+        }
         let (replaced, mut plain): (Vec<RowRef>, Vec<RowRef>) =
             rows.iter().partition(|r| r.is_thinned(self.parts));
         let seen = replaced.iter().filter(|r| verdict(r) != Coverage::All);
@@ -137,7 +144,7 @@ impl Outliner<'_> {
     fn verdict(&self, row: &RowRef, tombstones: Option<&Tombstones>) -> Result<Coverage> {
         let Some(tombstones) = tombstones else { return Ok(Coverage::Nothing) };
         let seqs = self.parts[row.part as usize].series().reader().of(row.row as usize)?.seqs();
-        Ok(tombstones.coverage(self.steps(row), seqs))
+        Ok(tombstones.coverage(self.steps(row), seqs, Automatic::of(row.of(self.parts))))
     }
 
     fn thinned(&self, row: &RowRef) -> Result<Thinned> {
