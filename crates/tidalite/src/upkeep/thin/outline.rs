@@ -73,10 +73,7 @@ impl Outliner<'_> {
             verdicts.insert(*row, self.verdict(row, tombstones)?);
         }
         let verdict = |r: &RowRef| verdicts[r];
-        let is_automatic = |r: &RowRef| Automatic::of(r.of(self.parts));
-        let seen: Vec<Automatic> =
-            rows.iter().filter(|r| verdict(r) != Coverage::All).map(is_automatic).collect();
-        if seen.contains(&Automatic::Some) || seen.windows(2).any(|w| w[0] != w[1]) {
+        if self.is_partly_automatic(rows.iter().filter(|r| verdict(r) != Coverage::All)) {
             return Ok(ThinOutcome::Mixed);
         }
         let (replaced, mut plain): (Vec<RowRef>, Vec<RowRef>) =
@@ -135,6 +132,12 @@ impl Outliner<'_> {
         let series = Thinned { key: key.clone(), points, shift, buckets };
         let dropped = found - seen;
         Ok(ThinOutcome::Thinned(Box::new(Outlined { series, read, replaced, dropped })))
+    }
+
+    /// Whether only some of the points in these rows have automatic steps.
+    fn is_partly_automatic<'r>(&self, rows: impl Iterator<Item = &'r RowRef>) -> bool {
+        let found: Vec<Automatic> = rows.map(|r| Automatic::of(r.of(self.parts))).collect();
+        found.contains(&Automatic::Some) || found.windows(2).any(|w| w[0] != w[1])
     }
 
     fn steps(&self, row: &RowRef) -> Extent {
