@@ -153,6 +153,9 @@ fn a_large_batch_is_as_late_as_its_acceptance() {
         let (first, second) = (on_a_disk(&disk), on_a_disk(&disk));
         let (a, b) = (first.run("r").start().unwrap(), second.run("r").start().unwrap());
         b.log(5, &[("m", 1.0)]).unwrap();
+        assert_eq!(shown(&first.select()), [(5, 1.0)]);
+        // The files of the batch are written by the wall clock; its frame is later than what was seen.
+        disk.advance(-3_600_000_000);
         first.append(&batch(10.0)).unwrap();
         keep_up(&second, &upkeep);
         let at = |step: i64| shown(&first.select().steps(step..=step));

@@ -17,6 +17,7 @@ pub(crate) const LOG: &str = "/log";
 
 /// One appended unit, with names instead of handles and bits instead of values.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a test holds few units")]
 pub(crate) enum LoggedUnit {
     Row(i64, i64, Vec<(SeriesKey, u64)>),
     Points(Vec<(SeriesKey, i64, i64, u64)>),

@@ -17,8 +17,8 @@ pub const TILES_MAX: u32 = 32_767;
 /// 16,000 distinct names of the greatest length.
 pub(crate) const DICTIONARY_BYTES_MAX: usize = 64 << 20;
 
-/// Most entries of a tile's dictionary of integers: 1 MiB. Beyond it, finding the repeats costs more than it saves.
-pub(crate) const SHARED_DICTIONARY_MAX: usize = 1 << 17;
+/// Most entries of a tile's dictionary of times: 1 MiB. Beyond it, finding the repeats costs more than it saves.
+pub(crate) const TIME_DICTIONARY_MAX: usize = 1 << 17;
 
 /// A column of a points file, in file order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 //! The types of a batch's columns vary as callers' do: text plain or as a dictionary, times as integers or timestamps.
 
 use crate::ops::{LABELS, METRICS, RUNS, labels_of, step_of, value_bits};
-use crate::oracle::WrittenPoint;
 use crate::random::Random;
+use crate::units::WrittenPoint;
 use arrow::array::{
     ArrayRef, DictionaryArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
@@ -60,6 +60,17 @@ pub fn draw_batch(seed: u64, rows: usize, time_us: i64) -> (RecordBatch, Vec<Wri
         columns.push(("labels", text(names.iter().map(|n| LABELS[n.2]).collect(), false)));
     }
     (RecordBatch::try_from_iter(columns).expect("columns of one length"), written)
+}
+
+/// Lets the automatic steps of a run's points, which count from 0, begin at `first`. Returns the step after the last; `None`
+/// where the run has no points.
+pub(crate) fn count_on(written: &mut [WrittenPoint], run: &str, first: i64) -> Option<i64> {
+    let mut next = None;
+    for w in written.iter_mut().filter(|w| *w.key.run == *run) {
+        next = next.max(Some(first.saturating_add(w.point.step + 1)));
+        w.point.step = first.saturating_add(w.point.step);
+    }
+    next
 }
 
 pub(crate) fn draw_params(random: &mut Random) -> Params {

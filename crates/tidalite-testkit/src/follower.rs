@@ -5,8 +5,9 @@
 //! here: their writer may be unknown.
 
 use crate::check::{self, CheckResult};
-use crate::oracle::{Oracle, UnitContent};
+use crate::oracle::Oracle;
 use crate::question::Question;
+use crate::units::UnitContent;
 use std::collections::{BTreeMap, HashMap};
 use tidalite::{Error, Follow, Point, Repeats, Seq, SeriesKey, Store};
 

@@ -21,6 +21,7 @@ mod oracle;
 mod question;
 mod random;
 mod survivors;
+mod units;
 mod workload;
 
 pub use aggregates::Naive;
@@ -38,8 +39,9 @@ pub use machine::{STORE, StoreMachine};
 pub use ops::{
     LABELS, METRICS, Mix, Op, RUNS, draw_ops, labels_of, number_of, ops, step_of, time_of, value_bits,
 };
-pub use oracle::{ExpectedPoints, Ledger, Oracle, UnitContent, WriteUnit, WrittenPoint};
+pub use oracle::{ExpectedPoints, Oracle};
 pub use question::{NameTest, Question};
 pub use random::Random;
 pub use survivors::survivors;
+pub use units::{Ledger, UnitContent, WriteUnit, WrittenPoint};
 pub use workload::{WorkloadRun, metric_names, workload_run};

@@ -4,13 +4,14 @@
 //! answers where an operation says so. Each unit has its own time, so that a point found after a crash identifies its unit.
 
 use crate::check::{self, CheckResult};
-use crate::draw::{draw_batch, draw_params, draw_tags};
+use crate::draw::{count_on, draw_batch, draw_params, draw_tags};
 use crate::fault::MachineFault;
 use crate::follower::MachineFollower;
 use crate::ops::{METRICS, Op, RUNS, labels_of, number_of, time_of, value_bits};
-use crate::oracle::{ExpectedPoints, Oracle, UnitContent, WrittenPoint};
+use crate::oracle::{ExpectedPoints, Oracle};
 use crate::question::Question;
 use crate::random::Random;
+use crate::units::{UnitContent, WrittenPoint};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -363,24 +364,18 @@ impl StoreMachine {
         let time_us = self.next_time();
         let (batch, mut written) = draw_batch(seed, rows, time_us);
         if written[0].automatic {
-            self.count_on(at, &mut written)?;
+            self.follow_on(at, &mut written)?;
         }
         let done = self.open(at)?.store.append(&batch);
         self.settle(at, done, UnitContent::Points(written))
     }
 
     /// Lets the automatic steps of a batch follow those of its runs.
-    fn count_on(&mut self, at: usize, written: &mut [WrittenPoint]) -> Result<(), MachineFault> {
+    fn follow_on(&mut self, at: usize, written: &mut [WrittenPoint]) -> Result<(), MachineFault> {
         for (number, run) in RUNS.iter().enumerate() {
-            let of_run = |w: &&mut WrittenPoint| *w.key.run == **run;
             let known = self.open(at)?.next_step.get(&number).copied();
             let first = known.unwrap_or_else(|| self.oracle.step_max(run).map_or(0, |s| s.saturating_add(1)));
-            let mut next = None;
-            for w in written.iter_mut().filter(of_run) {
-                let count = w.point.step + 1;
-                next = next.max(Some(first.saturating_add(count)));
-                w.point.step = first.saturating_add(w.point.step);
-            }
+            let next = count_on(written, run, first);
             if let Some(next) = next {
                 self.open(at)?.next_step.insert(number, next);
             }

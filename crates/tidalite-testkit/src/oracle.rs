@@ -8,54 +8,10 @@
 //! fault with the engine.
 
 use crate::question::{NameTest, Question};
+use crate::units::{Ledger, UnitContent, WriteUnit, WrittenPoint};
 use std::collections::{BTreeMap, BTreeSet};
 use tidalite::{History, Labels, Point, Repeats, Seq, SeriesKey};
 use tidalite_model::{Moment, RunChange, RunInfo, RunRecord, WriteOrder};
-
-/// One point as it was written.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WrittenPoint {
-    /// Its series.
-    pub key: SeriesKey,
-    /// Its step, time and value.
-    pub point: Point,
-    /// Whether the store counted its step up. Then it is never a repeat, and no rewind hides it.
-    pub automatic: bool,
-}
-
-/// What a unit holds.
-#[derive(Debug, Clone, PartialEq)]
-pub enum UnitContent {
-    /// The points of a row or batch.
-    Points(Vec<WrittenPoint>),
-    /// A change to a run.
-    Change {
-        /// The run's id.
-        run: String,
-        /// The change.
-        change: RunChange,
-    },
-}
-
-/// What a writer appended at once.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WriteUnit {
-    /// Its place in its writer's log.
-    pub seq: Seq,
-    /// How many calls of all writers came before. The later write wins, whichever writer made it.
-    pub order: u64,
-    /// What it holds.
-    pub content: UnitContent,
-}
-
-/// The accepted units of one writer, in order.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Ledger {
-    /// The units.
-    pub units: Vec<WriteUnit>,
-    /// The length of the durable prefix.
-    pub durable: usize,
-}
 
 /// A rewind, or a deletion (without a step): which writes to which series of a run are hidden.
 struct Hiding<'a> {

@@ -7,8 +7,9 @@
 //!    The shortest choice is taken, so that nothing counts as there that cannot be seen.
 
 use crate::check::{self, CheckResult};
-use crate::oracle::{Ledger, Oracle, UnitContent, WriteUnit, WrittenPoint};
+use crate::oracle::Oracle;
 use crate::question::Question;
+use crate::units::{Ledger, UnitContent, WriteUnit, WrittenPoint};
 use std::collections::{BTreeMap, BTreeSet};
 use tidalite::{Point, Repeats, RunInfo, SeriesKey};
 use tidalite_model::Moment;

@@ -43,20 +43,20 @@ impl LogSink for ClockSink {
     }
 }
 
-struct Bench {
+struct ClockBench {
     disk: SimVfs,
     log: Log,
     layout: LayoutId,
 }
 
-impl Bench {
-    fn new(options: LogOptions) -> Bench {
+impl ClockBench {
+    fn new(options: LogOptions) -> ClockBench {
         let disk = SimVfs::new(1);
         make_log_dir(&disk);
         let log = Log::create(Arc::new(disk.clone()), Path::new(LOG), 0, options).unwrap();
         let series = log.series(&key("r", "m")).unwrap();
         let layout = log.layout(&[series]).unwrap();
-        Bench { disk, log, layout }
+        ClockBench { disk, log, layout }
     }
 
     fn row(&self, time_us: i64, now_us: i64, automatic: bool) -> Seq {
@@ -73,7 +73,7 @@ impl Bench {
 
 #[test]
 fn a_row_at_its_time_takes_no_byte_more_than_its_step_time_and_values() {
-    let bench = Bench::new(small());
+    let bench = ClockBench::new(small());
     bench.row(10, 10, false);
     let bytes = |time_us, now_us, automatic| {
         let before = bench.log.bytes();
@@ -101,7 +101,7 @@ fn a_row_at_its_time_takes_no_byte_more_than_its_step_time_and_values() {
 
 #[test]
 fn clocks_never_decrease_and_replay_gives_them_back_from_any_frame() {
-    let bench = Bench::new(small());
+    let bench = ClockBench::new(small());
     let series = bench.log.series(&key("r", "m")).unwrap();
     let start = bench.disk.now_us();
     let mut orders = Vec::new();
@@ -134,7 +134,7 @@ fn clocks_never_decrease_and_replay_gives_them_back_from_any_frame() {
 
 #[test]
 fn what_was_seen_raises_the_clock() {
-    let bench = Bench::new(small());
+    let bench = ClockBench::new(small());
     bench.row(10, 10, false);
     bench.log.observe(1_000);
     bench.log.observe(500);
@@ -147,7 +147,7 @@ fn what_was_seen_raises_the_clock() {
 
 #[test]
 fn no_clock_is_zero_which_means_the_time_of_the_point() {
-    let bench = Bench::new(small());
+    let bench = ClockBench::new(small());
     bench.row(-5, 0, false);
     assert_eq!(bench.seen()[0].0.clock_us, 1);
     assert_eq!(Written::new(1, -5, false).clock_us(-5), 1);

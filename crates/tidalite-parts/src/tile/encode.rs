@@ -5,8 +5,7 @@
 //! written are large: the series of a run repeat the same numbers, and only within one page does zstd find the repeats.
 //! Mostly all rows of a tile have the same number in written; then that column has one page.
 
-use super::plan;
-use super::shared::{self, Integers};
+use super::{plan, times};
 use crate::chunk::SeriesChunk;
 use crate::facts::{SeqRanges, facts};
 use crate::options::PartOptions;
@@ -86,8 +85,11 @@ pub fn encode_tile(chunks: &[SeriesChunk<'_>], options: &PartOptions) -> Result<
     columns.push(steps.finish(integer_range(&series, |s| s.summary.steps()))?);
     let seqs = integer_column(PointColumn::Seq, chunks, |c| c.seqs, &pages, &mut zstd)?;
     columns.push(seqs.finish(integer_range(&series, |s| Some(Extent::new(s.seq_min, s.seq_max))))?);
-    columns.push(written_column(chunks, rows, &pages, &mut zstd)?);
-    let times = shared_column(PointColumn::Time, chunks, |c| c.times_us, &pages, &mut zstd)?;
+    columns.push(written_column(chunks, rows, &mut zstd)?);
+    let times = match times::encode(chunks, &mut zstd)? {
+        Some(pages) => pages,
+        None => integer_column(PointColumn::Time, chunks, |c| c.times_us, &pages, &mut zstd)?,
+    };
     columns.push(times.finish(integer_range(&series, |s| s.summary.times_us()))?);
     columns.push(value_column(chunks, &pages, &mut zstd)?.finish(value_range(&series))?);
     let value_bits_sum = chunks.iter().fold(0u64, |sum, c| sum.wrapping_add(value_bits_sum(c.values)));
@@ -119,43 +121,22 @@ fn place_series(chunks: &[SeriesChunk<'_>], ranges: &mut SeqRanges) -> Result<Ve
     Ok(series)
 }
 
-/// The column written: one page where all rows have the same number.
-fn written_column(
-    chunks: &[SeriesChunk<'_>],
-    rows: u32,
-    plan: &[plan::PageSlices],
-    zstd: &mut Zstd,
-) -> Result<EncodedColumn> {
-    let all = || chunks.iter().flat_map(|c| c.written);
-    let (least, greatest) = all().fold((i64::MAX, i64::MIN), |(a, b), &n| (a.min(n), b.max(n)));
-    let whole = [plan::PageSlices::all(rows)];
-    let pages = if least == greatest {
-        integer_column(PointColumn::Written, chunks, |c| c.written, &whole, zstd)?
-    } else {
-        shared_column(PointColumn::Written, chunks, |c| c.written, plan, zstd)?
-    };
-    pages.finish(Some(Statistics::int64(Some(least), Some(greatest), None, Some(0), false)))
-}
+/// Rows of a page of the column written, unless all rows have the same number: then it has one page.
+const WRITTEN_PAGE_ROWS: u32 = 1 << 17;
 
-/// A dictionary where numbers repeat, else differences.
-fn shared_column<'z>(
-    column: PointColumn,
-    chunks: &[SeriesChunk<'_>],
-    of: Integers,
-    plan: &[plan::PageSlices],
-    zstd: &'z mut Zstd,
-) -> Result<ChunkPages<'z>> {
-    match shared::find(chunks, of) {
-        Some(numbers) => shared::encode(column, chunks, &numbers, zstd),
-        None => integer_column(column, chunks, of, plan, zstd),
-    }
+fn written_column(chunks: &[SeriesChunk<'_>], rows: u32, zstd: &mut Zstd) -> Result<EncodedColumn> {
+    let all = chunks.iter().flat_map(|c| c.written);
+    let (least, greatest) = all.fold((i64::MAX, i64::MIN), |(a, b), &n| (a.min(n), b.max(n)));
+    let pages = plan::even_pages(chunks, if least == greatest { rows } else { WRITTEN_PAGE_ROWS });
+    let pages = integer_column(PointColumn::Written, chunks, |c| c.written, &pages, zstd)?;
+    pages.finish(Some(Statistics::int64(Some(least), Some(greatest), None, Some(0), false)))
 }
 
 /// Pages of DELTA_BINARY_PACKED with the planned boundaries.
 fn integer_column<'z>(
     column: PointColumn,
     chunks: &[SeriesChunk<'_>],
-    of: Integers,
+    of: for<'c> fn(&SeriesChunk<'c>) -> &'c [i64],
     plan: &[plan::PageSlices],
     zstd: &'z mut Zstd,
 ) -> Result<ChunkPages<'z>> {

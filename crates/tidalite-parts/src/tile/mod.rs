@@ -1,6 +1,6 @@
 //! Tiles: row groups in memory, ready to be written to a points file.
 //!
-//! [`encode`] makes a tile from points; [`plan`] and [`shared`] are its steps. [`thinned`] makes one from outlines and their
+//! [`encode`] makes a tile from points; [`plan`] and [`times`] are its steps. [`thinned`] makes one from outlines and their
 //! buckets. [`copy`] makes one from a tile of another part. These modules import pages, rollups, rows of the series
 //! table and, for `copy`, the reader. They write no file and share no state, so callers encode tiles in parallel.
 //!
@@ -9,8 +9,8 @@
 mod copy;
 mod encode;
 mod plan;
-mod shared;
 mod thinned;
+mod times;
 
 pub use copy::Copier;
 pub use encode::{EncodedTile, encode_tile};

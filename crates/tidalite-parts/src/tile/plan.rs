@@ -1,4 +1,4 @@
-//! The boundaries of the pages of step, seq and value.
+//! The boundaries of the pages of step, seq and value, and of the even pages of written.
 //!
 //! A page with at least [`ROWS_MIN`] rows ends at the end of a series. Shorter series share a page, so that header and
 //! checksums stay small compared with the data. A series of at least twice [`ROWS_SPLIT`] rows gets pages of its own, so
@@ -21,11 +21,6 @@ pub(super) struct PageSlices {
 }
 
 impl PageSlices {
-    /// A page of all rows of a tile.
-    pub(super) fn all(rows: u32) -> Self {
-        PageSlices { chunk: 0, row: 0, rows }
-    }
-
     /// Calls `take` with each chunk that the page covers, and the chunk's rows in the page.
     pub(super) fn for_each<'a>(
         &self,
@@ -84,12 +79,38 @@ pub(super) fn pages(chunks: &[SeriesChunk<'_>]) -> Vec<PageSlices> {
     pages
 }
 
+/// All pages of a tile, each of `rows` rows but the last.
+pub(super) fn even_pages(chunks: &[SeriesChunk<'_>], rows: u32) -> Vec<PageSlices> {
+    let mut pages: Vec<PageSlices> = Vec::new();
+    for (chunk, points) in chunks.iter().enumerate() {
+        let mut row = 0;
+        while row < points.steps.len() {
+            let page = match pages.last_mut().filter(|page| page.rows < rows) {
+                Some(page) => page,
+                None => {
+                    pages.push(PageSlices { chunk, row, rows: 0 });
+                    pages.last_mut().expect("one was pushed")
+                }
+            };
+            let more = u32::try_from(points.steps.len() - row).unwrap_or(u32::MAX).min(rows - page.rows);
+            page.rows += more;
+            row += more as usize;
+        }
+    }
+    pages
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use tidalite_model::{Labels, SeriesKey};
 
     fn rows_of_pages(lengths: &[usize]) -> Vec<u32> {
+        rows_of(lengths, pages)
+    }
+
+    /// The rows of the pages of series of these lengths. Each row must be in one page.
+    fn rows_of(lengths: &[usize], plan: impl Fn(&[SeriesChunk<'_>]) -> Vec<PageSlices>) -> Vec<u32> {
         let steps = vec![0i64; 200_000];
         let values = vec![0f64; 200_000];
         let key = SeriesKey::new("r", "m", Labels::none());
@@ -104,7 +125,7 @@ mod tests {
                 values: &values[..n],
             })
             .collect();
-        let pages = pages(&chunks);
+        let pages = plan(&chunks);
         let mut next = (0, 0);
         for page in &pages {
             let mut rows = 0;
@@ -132,5 +153,11 @@ mod tests {
         assert_eq!(rows_of_pages(&[2047, 16_383, 3]), [2047, 16_383, 3]);
         assert_eq!(rows_of_pages(&[5, 100_000, 5]).len(), 1 + 12 + 1);
         assert!(rows_of_pages(&[16_384]).iter().all(|&r| r == 8192));
+    }
+    #[test]
+    fn even_pages_take_no_notice_of_series() {
+        assert_eq!(rows_of(&[1], |c| even_pages(c, 10)), [1]);
+        assert_eq!(rows_of(&[4, 6, 25, 3], |c| even_pages(c, 10)), [10, 10, 10, 8]);
+        assert_eq!(rows_of(&[4, 6, 25, 3], |c| even_pages(c, 38)), [38]);
     }
 }

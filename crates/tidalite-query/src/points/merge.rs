@@ -208,7 +208,9 @@ mod tests {
 
     /// The definition: a map from each step to its points in write order.
     fn oracle(chunks: &[Points], repeats: Repeats) -> Points {
-        let mut map: BTreeMap<i64, Vec<(i64, i64, Written, i64, f64)>> = BTreeMap::new();
+        /// Clock, seq, how it was written, time and value.
+        type Write = (i64, i64, Written, i64, f64);
+        let mut map: BTreeMap<i64, Vec<Write>> = BTreeMap::new();
         for c in chunks {
             for i in 0..c.len() {
                 let (written, time_us) = (Written::from_i64(c.written[i]), c.times_us[i]);

@@ -103,7 +103,8 @@ mod tests {
 
     #[test]
     fn the_shortest_moment_covers_the_same_writes() {
-        let cases: [(u32, &[(u32, u64)], usize); 4] = [
+        type Ends<'a> = &'a [(u32, u64)];
+        let cases: [(u32, Ends<'_>, usize); 4] = [
             (9, &[], 0),
             (9, &[(5, 0), (6, 0), (7, 0), (8, 0)], 0),
             (9, &[(2, 7), (5, u64::MAX), (8, 0)], 2),

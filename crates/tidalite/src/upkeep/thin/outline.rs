@@ -73,16 +73,12 @@ impl Outliner<'_> {
             verdicts.insert(*row, self.verdict(row, tombstones)?);
         }
         let verdict = |r: &RowRef| verdicts[r];
-        let is_automatic = |r: &RowRef| Automatic::of(r.of(self.parts));
-        let seen: Vec<Automatic> =
-            rows.iter().filter(|r| verdict(r) != Coverage::All).map(is_automatic).collect();
-        if seen.contains(&Automatic::Some) || seen.windows(2).any(|w| w[0] != w[1]) {
+        if self.is_partly_automatic(rows.iter().filter(|r| verdict(r) != Coverage::All)) {
             return Ok(ThinOutcome::Mixed);
         }
         let (replaced, mut plain): (Vec<RowRef>, Vec<RowRef>) =
             rows.iter().partition(|r| r.is_thinned(self.parts));
-        let seen = replaced.iter().filter(|r| verdict(r) != Coverage::All);
-        let old: Vec<&RowRef> = seen.collect();
+        let old: Vec<&RowRef> = replaced.iter().filter(|r| verdict(r) != Coverage::All).collect();
         if old.len() > 1 || old.iter().any(|r| verdict(r) == Coverage::Some) {
             return Ok(ThinOutcome::Mixed);
         }
@@ -135,6 +131,12 @@ impl Outliner<'_> {
         let series = Thinned { key: key.clone(), points, shift, buckets };
         let dropped = found - seen;
         Ok(ThinOutcome::Thinned(Box::new(Outlined { series, read, replaced, dropped })))
+    }
+
+    /// Whether only some of the points in these rows have automatic steps.
+    fn is_partly_automatic<'r>(&self, rows: impl Iterator<Item = &'r RowRef>) -> bool {
+        let found: Vec<Automatic> = rows.map(|r| Automatic::of(r.of(self.parts))).collect();
+        found.contains(&Automatic::Some) || found.windows(2).any(|w| w[0] != w[1])
     }
 
     fn steps(&self, row: &RowRef) -> Extent {

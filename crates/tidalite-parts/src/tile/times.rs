@@ -1,12 +1,12 @@
-//! The columns time and written where their numbers repeat: a dictionary, and large pages of indices.
+//! The column time where times repeat: a dictionary, and large pages of indices.
 //!
-//! Metrics that are logged together share these numbers, so a tile has few distinct ones. The indices of each series begin
-//! at a whole byte. So equal numbers give equal bytes, which zstd stores once.
+//! Metrics that are logged together share their times, so a tile has few distinct times. The indices of each series begin at
+//! a whole byte. So equal times give equal bytes, which zstd stores once.
 
 use crate::chunk::SeriesChunk;
 use crate::page::delta::{pack, varint};
 use crate::page::write::{ChunkPages, Zstd};
-use crate::schema::{PointColumn, SHARED_DICTIONARY_MAX};
+use crate::schema::{PointColumn, TIME_DICTIONARY_MAX};
 use parquet::basic::Encoding;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -18,35 +18,21 @@ const PAGE_ROWS: usize = 1 << 17;
 const RUN_MIN: usize = 64;
 /// Fewest rows per dictionary entry. Below it, a dictionary costs more than differences.
 const REPEATS_MIN: usize = 3;
-/// Why a number of an entry fits 32 bits.
-const TOO_MANY: &str = "a dictionary has at most 2^17 entries";
 
-/// The numbers of a chunk in one column.
-pub(super) type Integers = for<'c> fn(&SeriesChunk<'c>) -> &'c [i64];
-
-/// The distinct numbers of a tile's column in order of appearance, and the index of each row's.
-pub(super) struct SharedNumbers {
-    entries: Vec<i64>,
-    indices: Vec<u32>,
-}
-
-/// Encodes the column of `numbers`.
-pub(super) fn encode<'z>(
-    column: PointColumn,
-    chunks: &[SeriesChunk<'_>],
-    numbers: &SharedNumbers,
-    zstd: &'z mut Zstd,
-) -> Result<ChunkPages<'z>> {
-    let SharedNumbers { entries, indices } = numbers;
-    let mut pages = ChunkPages::new(column.descriptor(), zstd);
-    let plain: Vec<u8> = entries.iter().flat_map(|n| n.to_le_bytes()).collect();
-    let count = u32::try_from(entries.len()).expect(TOO_MANY);
+/// Encodes the column; `None` where a dictionary does not pay off and the caller should write differences.
+pub(super) fn encode<'z>(chunks: &[SeriesChunk<'_>], zstd: &'z mut Zstd) -> Result<Option<ChunkPages<'z>>> {
+    let rows: usize = chunks.iter().map(|c| c.times_us.len()).sum();
+    let entries_max = TIME_DICTIONARY_MAX.min(rows / REPEATS_MIN);
+    let Some((entries, indices)) = index(chunks, entries_max) else { return Ok(None) };
+    let mut pages = ChunkPages::new(PointColumn::Time.descriptor(), zstd);
+    let plain: Vec<u8> = entries.iter().flat_map(|t| t.to_le_bytes()).collect();
+    let count = u32::try_from(entries.len()).expect("a dictionary of times has at most 2^17 entries");
     pages.dictionary_page(&plain, count)?;
     let width = (32 - (count - 1).leading_zeros()).max(1);
     let mut page = IndexPage::new(width);
     let mut rest = indices.as_slice();
     for chunk in chunks {
-        let (mut of_chunk, others) = rest.split_at(chunk.steps.len());
+        let (mut of_chunk, others) = rest.split_at(chunk.times_us.len());
         rest = others;
         while !of_chunk.is_empty() {
             let (now, later) = of_chunk.split_at(of_chunk.len().min(PAGE_ROWS - page.rows));
@@ -57,49 +43,47 @@ pub(super) fn encode<'z>(
             }
         }
         // Ending the page a little early keeps the next series whole.
-        if page.rows + chunk.steps.len() / 2 >= PAGE_ROWS {
+        if page.rows + chunk.times_us.len() / 2 >= PAGE_ROWS {
             page.write_to(&mut pages)?;
         }
     }
     page.write_to(&mut pages)?;
-    Ok(pages)
+    Ok(Some(pages))
 }
 
-/// Finds the shared numbers of a column; `None` where a dictionary does not pay off and the caller should write
-/// differences.
-pub(super) fn find(chunks: &[SeriesChunk<'_>], of: Integers) -> Option<SharedNumbers> {
-    let rows: usize = chunks.iter().map(|c| of(c).len()).sum();
-    let entries_max = SHARED_DICTIONARY_MAX.min(rows / REPEATS_MIN);
+/// The distinct times in order of appearance, and the index of each row's time; `None` beyond `entries_max` times.
+fn index(chunks: &[SeriesChunk<'_>], entries_max: usize) -> Option<(Vec<i64>, Vec<u32>)> {
+    let rows: usize = chunks.iter().map(|c| c.times_us.len()).sum();
     let mut entries: Vec<i64> = Vec::new();
     let mut indices: Vec<u32> = Vec::with_capacity(rows);
-    let mut numbers: HashMap<i64, u32, BuildHasherDefault<IntegerHasher>> = HashMap::default();
+    let mut numbers: HashMap<i64, u32, BuildHasherDefault<TimeHasher>> = HashMap::default();
     let mut before: &[i64] = &[];
     for chunk in chunks {
-        let held = of(chunk);
-        if held == before {
+        if chunk.times_us == before {
             indices.extend_from_within(indices.len() - before.len()..);
             continue;
         }
-        before = held;
-        // The most likely number is the entry after the previous one, since series of a run share sequences of numbers.
+        before = chunk.times_us;
+        // The most likely time is the entry after the previous one, since series of a run share sequences of times.
         let mut guess = 0;
-        for &given in held {
-            if entries.get(guess) != Some(&given) {
-                let next = u32::try_from(entries.len()).expect(TOO_MANY);
-                let number = *numbers.entry(given).or_insert(next);
+        for &time in chunk.times_us {
+            if entries.get(guess) != Some(&time) {
+                let next =
+                    u32::try_from(entries.len()).expect("a dictionary of times has at most 2^17 entries");
+                let number = *numbers.entry(time).or_insert(next);
                 if number == next {
                     if entries.len() == entries_max {
                         return None;
                     }
-                    entries.push(given);
+                    entries.push(time);
                 }
                 guess = number as usize;
             }
-            indices.push(u32::try_from(guess).expect(TOO_MANY));
+            indices.push(u32::try_from(guess).expect("a dictionary of times has at most 2^17 entries"));
             guess += 1;
         }
     }
-    Some(SharedNumbers { entries, indices })
+    Some((entries, indices))
 }
 
 /// A data page being built, as hybrid runs of indices.
@@ -153,9 +137,9 @@ impl IndexPage {
 
 /// Fibonacci hashing of one number. Collisions chosen by an attacker are harmless, since the dictionary is small.
 #[derive(Default)]
-struct IntegerHasher(u64);
+struct TimeHasher(u64);
 
-impl Hasher for IntegerHasher {
+impl Hasher for TimeHasher {
     fn write(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
