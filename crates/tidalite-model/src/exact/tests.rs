@@ -146,7 +146,8 @@ fn a_mean_rounds_to_the_nearest_also_near_a_tie() {
     }
     // A third of 1 + 2^-55 is halfway; the next numbers are closer to it than one correction can tell.
     let third = 1.0f64 / 3.0;
-    for (off, expected) in [(-2f64.powi(-108), third), (2f64.powi(-107), f64::from_bits(third.to_bits() + 1))] {
+    for (off, expected) in [(-2f64.powi(-108), third), (2f64.powi(-107), f64::from_bits(third.to_bits() + 1))]
+    {
         let mut sum = ExactSum::default();
         sum.add(1.0);
         sum.add(2f64.powi(-55) + off);
