@@ -78,8 +78,7 @@ impl Outliner<'_> {
         }
         let (replaced, mut plain): (Vec<RowRef>, Vec<RowRef>) =
             rows.iter().partition(|r| r.is_thinned(self.parts));
-        let seen = replaced.iter().filter(|r| verdict(r) != Coverage::All);
-        let old: Vec<&RowRef> = seen.collect();
+        let old: Vec<&RowRef> = replaced.iter().filter(|r| verdict(r) != Coverage::All).collect();
         if old.len() > 1 || old.iter().any(|r| verdict(r) == Coverage::Some) {
             return Ok(ThinOutcome::Mixed);
         }
