@@ -157,6 +157,7 @@ fn a_large_batch_is_as_late_as_its_acceptance() {
         // The files of the batch are written by the wall clock; its frame is later than what was seen.
         disk.advance(-3_600_000_000);
         first.append(&batch(10.0)).unwrap();
+        disk.advance(3_600_000_000);
         keep_up(&second, &upkeep);
         let at = |step: i64| shown(&first.select().steps(step..=step));
         assert_eq!(at(5), [(5, 11.0)]);

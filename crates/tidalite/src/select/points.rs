@@ -86,7 +86,8 @@ impl PointStream {
         let round: Vec<Range<usize>> = self.batches.drain(..count.min(self.batches.len())).collect();
         let plan = &self.plan;
         let made = state.pool.each(&round, |batch| {
-            let points = plan.load(batch.clone(), ColumnSet::ALL)?;
+            let columns = ColumnSet { step: true, time: true, ..ColumnSet::VALUE };
+            let points = plan.load(batch.clone(), columns)?;
             let mut builder = PointsBuilder::new();
             for (planned, points) in plan.series[batch.clone()].iter().zip(points) {
                 builder.push_series(&planned.key, points);
