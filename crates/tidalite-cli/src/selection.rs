@@ -5,10 +5,9 @@
 use crate::args::SelectionArgs;
 use crate::error::{CliError, CliResult};
 use crate::text::{number, printable, time_text};
-use crate::values::RangeArg;
 use std::collections::BTreeSet;
 use std::ops::Bound;
-use tidalite::{Labels, Selection, SeriesKey, Snapshot, Summary, XAxis};
+use tidalite::{Bounds, Labels, Selection, SeriesKey, Snapshot, Summary, XAxis};
 
 /// The most names in a message.
 const NAMES_SHOWN: usize = 5;
@@ -134,7 +133,7 @@ impl SelectionArgs {
     }
 }
 
-fn bounds(span: RangeArg<i64>) -> (Bound<i64>, Bound<i64>) {
+fn bounds(span: Bounds<i64>) -> (Bound<i64>, Bound<i64>) {
     (span.lo.map_or(Bound::Unbounded, Bound::Included), span.hi.map_or(Bound::Unbounded, Bound::Excluded))
 }
 

@@ -9,49 +9,40 @@ use jiff::fmt::temporal::Pieces;
 use std::fmt::Display;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tidalite::{Aggregate, By, Cursor, History, Repeats, RunFilter, Transform};
-
-/// A half-open range, lo ≤ x < hi. A bound that is `None` does not bind.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(crate) struct RangeArg<T> {
-    /// The least value inside.
-    pub(crate) lo: Option<T>,
-    /// The least value above the range.
-    pub(crate) hi: Option<T>,
-}
+use tidalite::Bounds;
 
 const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
 /// `a..b`, `a..=b`, `a..`, `..b`, or `a` alone, of steps.
-pub(crate) fn steps(text: &str) -> Result<RangeArg<i64>, String> {
+pub(crate) fn steps(text: &str) -> Result<Bounds<i64>, String> {
     let step = |t: &str| t.replace('_', "").parse::<i64>().map_err(|_| format!("{t:?} is not a step"));
     // Nothing follows the greatest step, so a range that includes it has no upper bound.
     let after = |t: &str| step(t).map(|s| s.checked_add(1));
     let span = match text.split_once("..") {
-        None => RangeArg { lo: Some(step(text)?), hi: after(text)? },
+        None => Bounds { lo: Some(step(text)?), hi: after(text)? },
         Some((a, b)) => match b.strip_prefix('=') {
-            Some(b) => RangeArg { lo: end(a, step)?, hi: after(b)? },
-            None => RangeArg { lo: end(a, step)?, hi: end(b, step)? },
+            Some(b) => Bounds { lo: end(a, step)?, hi: after(b)? },
+            None => Bounds { lo: end(a, step)?, hi: end(b, step)? },
         },
     };
     ordered(span)
 }
 
 /// `lo..hi` of values.
-pub(crate) fn floats(text: &str) -> Result<RangeArg<f64>, String> {
+pub(crate) fn floats(text: &str) -> Result<Bounds<f64>, String> {
     let number = |t: &str| {
         let value = t.parse::<f64>().ok().filter(|v| !v.is_nan());
         value.ok_or_else(|| format!("{t:?} is not a number"))
     };
     let (a, b) = text.split_once("..").ok_or("give a range such as 0..1, 0.5.. or ..2")?;
-    ordered(RangeArg { lo: end(a, number)?, hi: end(b, number)? })
+    ordered(Bounds { lo: end(a, number)?, hi: end(b, number)? })
 }
 
 /// `a..b` of times, in µs since 1970 UTC.
-pub(crate) fn times(text: &str) -> Result<RangeArg<i64>, String> {
+pub(crate) fn times(text: &str) -> Result<Bounds<i64>, String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| micros(d).unwrap_or(i64::MAX));
     let (a, b) = text.split_once("..").ok_or("give a range such as -1h.. or 2026-01-31..2026-02-01")?;
-    ordered(RangeArg { lo: end(a, |t| time(t, now))?, hi: end(b, |t| time(t, now))? })
+    ordered(Bounds { lo: end(a, |t| time(t, now))?, hi: end(b, |t| time(t, now))? })
 }
 
 fn end<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, String> {
@@ -59,7 +50,7 @@ fn end<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Optio
     if text.is_empty() { Ok(None) } else { parse(text).map(Some) }
 }
 
-fn ordered<T: PartialOrd + Display>(span: RangeArg<T>) -> Result<RangeArg<T>, String> {
+fn ordered<T: PartialOrd + Display>(span: Bounds<T>) -> Result<Bounds<T>, String> {
     match (&span.lo, &span.hi) {
         (Some(lo), Some(hi)) if lo >= hi => {
             Err(format!("the range {lo}..{hi} is empty; its second end must be greater"))
@@ -152,66 +143,9 @@ fn pair(text: &str) -> Option<(String, String)> {
     (!key.is_empty() && !value.is_empty()).then(|| (key.to_owned(), value.to_owned()))
 }
 
-/// `last`, `first` or `all`.
-pub(crate) fn repeats(text: &str) -> Result<Repeats, String> {
-    match text {
-        "last" => Ok(Repeats::Last),
-        "first" => Ok(Repeats::First),
-        "all" => Ok(Repeats::All),
-        _ => Err("the values are last, first and all".into()),
-    }
-}
-
-/// `own`, `inherited` or `all`.
-pub(crate) fn history(text: &str) -> Result<History, String> {
-    match text {
-        "own" => Ok(History::Own),
-        "inherited" => Ok(History::Inherited),
-        "all" => Ok(History::InheritedWithTelemetry),
-        _ => Err("the values are own, inherited and all".into()),
-    }
-}
-
-/// An aggregate.
-pub(crate) fn aggregate(text: &str) -> Result<Aggregate, String> {
-    text.trim().parse().map_err(|e: tidalite::Error| e.to_string())
-}
-
-/// A transform.
-pub(crate) fn transform(text: &str) -> Result<Transform, String> {
-    text.trim().parse().map_err(|e: tidalite::Error| e.to_string())
-}
-
-/// A filter of runs.
-pub(crate) fn run_filter(text: &str) -> Result<RunFilter, String> {
-    RunFilter::parse(text).map_err(|e| e.to_string())
-}
-
-/// A group.
-pub(crate) fn by(text: &str) -> Result<By, String> {
-    match text.trim().split_once(':').map_or((text.trim(), None), |(word, rest)| (word, Some(rest))) {
-        ("run", None) => Ok(By::Run),
-        ("metric", None) => Ok(By::Metric),
-        ("labels", None) => Ok(By::Labels),
-        ("label", Some(key)) if !key.is_empty() => Ok(By::Label(key.to_owned())),
-        ("param", Some(name)) if !name.is_empty() => Ok(By::Param(name.to_owned())),
-        ("step", Some(width)) => match width.replace('_', "").parse() {
-            Ok(width) if width > 0 => Ok(By::StepBucket(width)),
-            _ => Err(format!("{width:?} is not a width in steps; write step:100")),
-        },
-        ("time", Some(width)) => match duration(width).ok().and_then(micros) {
-            Some(us) if us > 0 => Ok(By::TimeBucket(us.unsigned_abs())),
-            _ => Err(format!("{width:?} is not a width in time; write time:10s")),
-        },
-        _ => {
-            Err("the groups are run, metric, labels, label:KEY, param:NAME, step:WIDTH and time:WIDTH".into())
-        }
-    }
-}
-
-/// A cursor, as `follow` prints it.
-pub(crate) fn cursor(text: &str) -> Result<Cursor, String> {
-    Cursor::from_str(text).map_err(|e| e.to_string())
+/// One word of a list: an aggregate, a group or a transform. Spaces around it are allowed, as after the list's commas.
+pub(crate) fn word<T: FromStr<Err = tidalite::Error>>(text: &str) -> tidalite::Result<T> {
+    text.trim().parse()
 }
 
 fn micros(span: Duration) -> Option<i64> {
@@ -221,9 +155,10 @@ fn micros(span: Duration) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tidalite::By;
 
-    fn span<T>(lo: impl Into<Option<T>>, hi: impl Into<Option<T>>) -> RangeArg<T> {
-        RangeArg { lo: lo.into(), hi: hi.into() }
+    fn span<T: Copy + PartialOrd>(lo: impl Into<Option<T>>, hi: impl Into<Option<T>>) -> Bounds<T> {
+        Bounds::new(lo.into(), hi.into())
     }
 
     #[test]
@@ -277,13 +212,9 @@ mod tests {
     }
 
     #[test]
-    fn groups_durations_and_labels_are_parsed() {
-        assert_eq!(by("step:1_000"), Ok(By::StepBucket(1000)));
-        assert_eq!(by("time:1.5s"), Ok(By::TimeBucket(1_500_000)));
-        assert_eq!(by("label:rank"), Ok(By::Label("rank".into())));
-        for bad in ["", "runs", "step:0", "step", "time:5", "label:", "time:0s"] {
-            assert!(by(bad).is_err(), "{bad}");
-        }
+    fn words_durations_and_labels_are_parsed() {
+        assert_eq!(word::<By>(" label:rank").unwrap(), By::Label("rank".into()));
+        assert!(word::<By>("runs").is_err());
         assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
         assert_eq!(seconds("2m"), Ok(Duration::from_secs(120)));
         assert!(seconds("-1").is_err() && seconds("soon").is_err());

@@ -4,10 +4,10 @@ use crate::arguments::names::{NamePattern, names};
 use crate::arguments::params::{label_pairs, texts};
 use crate::arguments::ranges::{half_open, range};
 use crate::arguments::time::to_us;
-use crate::errors::{invalid, raise};
+use crate::errors::raise;
 use crate::run::Run;
 use pyo3::prelude::*;
-use tidalite::{History, Repeats, RunFilter, Selection, Store};
+use tidalite::{RunFilter, Selection, Store};
 
 pub(crate) struct SelectArguments<'a, 'py> {
     pub(crate) metrics: Option<&'a Bound<'py, PyAny>>,
@@ -26,8 +26,8 @@ impl SelectArguments<'_, '_> {
     pub(crate) fn select(&self, store: &Store) -> PyResult<Selection> {
         let mut select = store
             .select()
-            .repeats(read_repeats(self.repeats)?)
-            .history(read_history(self.history)?)
+            .repeats(self.repeats.parse().map_err(raise)?)
+            .history(self.history.parse().map_err(raise)?)
             .include_rewound(self.include_rewound);
         if let Some(metrics) = self.metrics {
             for name in names("a metric", metrics)? {
@@ -94,29 +94,5 @@ impl SelectArguments<'_, '_> {
 
 /// One filter of runs as text, or several that must all match.
 pub(crate) fn run_filters(given: &Bound<'_, PyAny>) -> PyResult<Vec<RunFilter>> {
-    texts("a filter of runs", given)?.iter().map(|text| RunFilter::parse(text).map_err(raise)).collect()
-}
-
-fn read_repeats(word: &str) -> PyResult<Repeats> {
-    match word {
-        "last" => Ok(Repeats::Last),
-        "first" => Ok(Repeats::First),
-        "all" => Ok(Repeats::All),
-        other => {
-            Err(invalid("select", format!("repeats={other:?} is unknown"), "give 'last', 'first' or 'all'"))
-        }
-    }
-}
-
-fn read_history(word: &str) -> PyResult<History> {
-    match word {
-        "own" => Ok(History::Own),
-        "inherited" => Ok(History::Inherited),
-        "all" => Ok(History::InheritedWithTelemetry),
-        other => Err(invalid(
-            "select",
-            format!("history={other:?} is unknown"),
-            "give 'own', 'inherited' or 'all'",
-        )),
-    }
+    texts("a filter of runs", given)?.iter().map(|text| text.parse().map_err(raise)).collect()
 }

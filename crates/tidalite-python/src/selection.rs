@@ -93,8 +93,9 @@ impl Selection {
         steps: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Selection> {
         let of = Aggregate::from_str(aggregate).map_err(raise)?;
+        let compare = Compare::from_str(sign).map_err(raise)?;
         let steps = steps.map_or(Ok((None, None)), |s| range("steps", s, |v| v.extract::<i64>()))?;
-        let select = self.select.clone().having(of, read_compare(sign)?, value, half_open(steps));
+        let select = self.select.clone().having(of, compare, value, half_open(steps));
         Ok(self.derived(select, &format!("having {of} {sign} {value}")))
     }
 
@@ -139,7 +140,8 @@ impl Selection {
     /// Aggregates are count, finite, nan, inf, sum, mean, std, var, min, max, first, last, argmin, argmax, argnan (the step of the
     /// first NaN), time_first, time_last, median, exact percentiles such as p95 or p99.9, and p95~ from a sketch, which is within 1 %
     /// and needs little memory. All but the counts, first, last and argnan are over finite values; std and var divide by n.
-    /// `by` is one or several of 'run', 'metric', 'labels', 'label:<key>', 'param:<name>', step_bucket(n), time_bucket('1s').
+    /// `by` is one or several of 'run', 'metric', 'labels', 'label:<key>', 'param:<name>', 'step:<width>', 'time:<width>' (such as
+    /// 'time:10s'), step_bucket(n), time_bucket('1s').
     ///
     /// >>> selection = store.select("x", runs="sim")
     /// >>> selection.aggregate("count", "p95", by=["run", tidalite.step_bucket(500)]).columns
@@ -343,22 +345,6 @@ fn read_aggregates(
     let by = by.map_or(Ok(by_default), groups)?;
     tidalite::aggregate_schema(&aggregates, &by).map_err(raise)?;
     Ok((aggregates, by))
-}
-
-fn read_compare(sign: &str) -> PyResult<Compare> {
-    let signs = [
-        Compare::Equal,
-        Compare::NotEqual,
-        Compare::Less,
-        Compare::LessOrEqual,
-        Compare::Greater,
-        Compare::GreaterOrEqual,
-    ];
-    let sign = if sign == "==" { "=" } else { sign };
-    signs.into_iter().find(|c| c.as_str() == sign).ok_or_else(|| {
-        let wrong = format!("{sign:?} is not a comparison");
-        invalid("select", wrong, "give '=', '!=', '<', '<=', '>' or '>='")
-    })
 }
 
 fn positive(doing: &str, number: i64) -> PyResult<usize> {

@@ -78,7 +78,7 @@ def test_history_selects_which_inherited_points_a_fork_reads(store):
     assert [count("loss", history=h) for h in ("own", "inherited", "all")] == [1, 6, 6]
     assert [count("system/load", history=h) for h in ("own", "inherited", "all")] == [0, 0, 5]
     assert count("loss") == 6
-    with pytest.raises(tidalite.Invalid, match="'own', 'inherited' or 'all'"):
+    with pytest.raises(tidalite.Invalid, match='"none" is not a history; use `own`, `inherited` or `all`'):
         store.select(history="none")
     assert "history=\"own\"" in repr(store.select(history="own"))
 

@@ -4,10 +4,12 @@
 //! - no file or folder is called `utils` or the like;
 //! - files of a crate import each other in no circle, and folders and crates in one direction;
 //! - each type has a name of its own in the workspace;
+//! - each public function of the engine's main types has an example;
 //! - no plans left in the text, no words that only sell, no paths of one machine, no phrases that have to be decoded;
 //! - each relative link in a Markdown file leads to a file, and to a heading in it;
 //! - each dependency has a licence that `deny.toml` allows.
 
+mod examples;
 mod imports;
 pub(crate) mod licence;
 mod links;
@@ -30,6 +32,7 @@ pub(crate) fn check(root: &Path) -> StepOutcome {
     let (files, mut breaches) = sources::parse(&texts);
     breaches.extend(texts.iter().flat_map(shape::check_file));
     breaches.extend(files.iter().flat_map(shape::check_functions));
+    breaches.extend(files.iter().flat_map(examples::check));
     breaches.extend(imports::check(&texts, &files));
     breaches.extend(type_names::check(&files));
     breaches.extend(texts.iter().flat_map(|f| words::check(&f.name, &f.text)));

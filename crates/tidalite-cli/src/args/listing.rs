@@ -1,6 +1,5 @@
 //! The arguments of `info`, `runs` and `metrics`.
 
-use crate::values;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use tidalite::RunFilter;
@@ -43,7 +42,7 @@ pub(crate) struct RunsArgs {
     #[arg(short, long = "run", value_name = "GLOB")]
     pub(crate) runs: Vec<String>,
     /// Runs that match a filter, such as `params.lr > 1e-3 and tags has "baseline"`. Given several times, all must match.
-    #[arg(short = 'w', long = "where", value_name = "FILTER", value_parser = values::run_filter)]
+    #[arg(short = 'w', long = "where", value_name = "FILTER")]
     pub(crate) filters: Vec<RunFilter>,
     /// Sort order; `started` is newest first, `points` is most first.
     #[arg(long, value_enum, default_value = "run")]
@@ -79,7 +78,7 @@ pub(crate) struct MetricsArgs {
     #[arg(short, long = "run", value_name = "GLOB")]
     pub(crate) runs: Vec<String>,
     /// Runs that match a filter, such as `params.lr > 1e-3 and tags has "baseline"`. Given several times, all must match.
-    #[arg(short = 'w', long = "where", value_name = "FILTER", value_parser = values::run_filter)]
+    #[arg(short = 'w', long = "where", value_name = "FILTER")]
     pub(crate) filters: Vec<RunFilter>,
     /// The most rows to print; 0 means all [default: 40 in a table, otherwise all]
     #[arg(long, value_name = "N")]

@@ -1,6 +1,5 @@
 //! The arguments of `flush`, `compact`, `thin`, `delete` and `verify`.
 
-use crate::values;
 use clap::Args;
 use std::path::PathBuf;
 use tidalite::RunFilter;
@@ -54,7 +53,7 @@ pub(crate) struct ThinArgs {
     #[arg(short, long = "run", value_name = "GLOB", required_unless_present = "filters")]
     pub(crate) runs: Vec<String>,
     /// Runs that match a filter, such as `ended < "2026-01-01"`. Repeatable; all must match, and --run too.
-    #[arg(short = 'w', long = "where", value_name = "FILTER", value_parser = values::run_filter)]
+    #[arg(short = 'w', long = "where", value_name = "FILTER")]
     pub(crate) filters: Vec<RunFilter>,
     /// The most buckets per series. Charts with at most this many buckets do not change.
     #[arg(short = 'n', long, value_name = "N", default_value_t = 1024)]

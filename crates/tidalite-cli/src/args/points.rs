@@ -31,10 +31,10 @@ pub(crate) struct QueryArgs {
     /// The folder of the store.
     pub(crate) store: PathBuf,
     /// Compute aggregates instead of printing points; see the list below.
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = values::aggregate)]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = values::word::<Aggregate>)]
     pub(crate) aggregate: Vec<Aggregate>,
     /// Group the aggregates: one row per group; see the list below.
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = values::by, requires = "aggregate")]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = values::word::<By>, requires = "aggregate")]
     pub(crate) by: Vec<By>,
     /// Print only the N groups with the smallest first aggregate, smallest first. Groups by run without --by.
     #[arg(long, value_name = "N", requires = "aggregate", conflicts_with = "top")]
@@ -124,7 +124,7 @@ pub(crate) struct FollowArgs {
     #[arg(long, conflicts_with = "cursor")]
     pub(crate) from_start: bool,
     /// Continue from where another follower ended.
-    #[arg(long, value_name = "TEXT", value_parser = values::cursor)]
+    #[arg(long, value_name = "TEXT")]
     pub(crate) cursor: Option<Cursor>,
     /// Exit after this long without new points.
     #[arg(long, value_name = "SECONDS", value_parser = values::seconds)]

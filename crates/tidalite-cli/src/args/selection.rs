@@ -1,8 +1,8 @@
 //! The flags that select points.
 
-use crate::values::{self, RangeArg};
+use crate::values;
 use clap::Args;
-use tidalite::{History, Repeats, RunFilter, Transform};
+use tidalite::{Bounds, History, Repeats, RunFilter, Transform};
 
 /// The selection: runs, metrics, labels and ranges.
 #[derive(Debug, Clone, Args)]
@@ -20,31 +20,31 @@ pub(crate) struct SelectionArgs {
     #[arg(long = "run-regex", value_name = "REGEX")]
     pub(crate) runs_regex: Vec<String>,
     /// Runs that match a filter, such as `params.lr > 1e-3 and tags has "baseline"`. Given several times, all must match.
-    #[arg(short = 'w', long = "where", value_name = "FILTER", value_parser = values::run_filter)]
+    #[arg(short = 'w', long = "where", value_name = "FILTER")]
     pub(crate) filters: Vec<RunFilter>,
     /// Series with this label; the value may be a glob. Repeatable; all must match.
     #[arg(short, long = "label", value_name = "KEY=VALUE", value_parser = values::label)]
     pub(crate) labels: Vec<(String, String)>,
     /// Steps from A up to but not including B: `100..200`, `1000..`, `..50`, `0..=99`, or one step.
     #[arg(long, value_name = "A..B", value_parser = values::steps, allow_hyphen_values = true)]
-    pub(crate) steps: Option<RangeArg<i64>>,
+    pub(crate) steps: Option<Bounds<i64>>,
     /// Times from A up to but not including B: RFC 3339, a date, µs since 1970, `now`, or relative to now: `-1h..`.
     #[arg(long, value_name = "A..B", value_parser = values::times, allow_hyphen_values = true)]
-    pub(crate) time: Option<RangeArg<i64>>,
+    pub(crate) time: Option<Bounds<i64>>,
     /// Values from LO up to but not including HI; never NaN.
     #[arg(long, value_name = "LO..HI", value_parser = values::floats, allow_hyphen_values = true)]
-    pub(crate) values: Option<RangeArg<f64>>,
+    pub(crate) values: Option<Bounds<f64>>,
     /// Which point counts if a series has several at one step: last (written), first, or all.
-    #[arg(long, value_name = "RULE", default_value = "last", value_parser = values::repeats)]
+    #[arg(long, value_name = "RULE", default_value = "last")]
     pub(crate) repeats: Repeats,
     /// Include points that a rewind hides.
     #[arg(long)]
     pub(crate) include_rewound: bool,
     /// What a forked run includes of its parent's points: `own` (nothing), `inherited` (not below `system/`), or `all`.
-    #[arg(long, value_name = "RULE", default_value = "inherited", value_parser = values::history)]
+    #[arg(long, value_name = "RULE", default_value = "inherited")]
     pub(crate) history: History,
     /// Transforms of each series, applied in order before anything else: ema:0.9, half-life:100 (steps),
     /// half-life:10s, mean:50 (points), rate, derivative:step, derivative:time.
-    #[arg(short, long, value_name = "LIST", value_delimiter = ',', value_parser = values::transform)]
+    #[arg(short, long, value_name = "LIST", value_delimiter = ',', value_parser = values::word::<Transform>)]
     pub(crate) transform: Vec<Transform>,
 }

@@ -73,15 +73,20 @@ fn a_selection_that_matches_nothing_exits_with_3_and_names_what_exists() {
 #[test]
 fn wrong_usage_exits_with_2_and_names_the_choices() {
     let sample = Sample::new();
-    let cases: [(&str, &[&str], &str); 14] = [
+    let cases: [(&str, &[&str], &str); 15] = [
         ("query", &["--aggregate", "average"], "argmax"),
-        ("query", &["--aggregate", "mean", "--by", "week"], "label:KEY"),
+        (
+            "query",
+            &["--aggregate", "mean", "--by", "week"],
+            "`week` is not known; use any of run, metric, labels, label:KEY",
+        ),
         ("query", &["--by", "run"], "--aggregate"),
         ("query", &["--steps", "9..1"], "its second end must be greater"),
         ("query", &["--time", "yesterday.."], "-1h"),
         ("query", &["--values", "low..high"], "is not a number"),
         ("query", &["-l", "gpu"], "KEY=VALUE"),
-        ("query", &["--repeats", "none"], "last, first and all"),
+        ("query", &["--repeats", "none"], "`none` is not known; use any of last, first, all"),
+        ("query", &["--history", "none"], "\"none\" is not a history; use `own`, `inherited` or `all`"),
         ("query", &["--format", "parquet"], "tidalite export"),
         ("query", &["--format", "xml"], "csv"),
         ("query", &["--memory", "lots"], "64MiB"),

@@ -1,7 +1,7 @@
-//! Groups: by name, label, param, or bucket of steps or time.
+//! Groups: by the words of the engine, or by buckets of steps or time.
 
 use super::time::width_us;
-use crate::errors::invalid;
+use crate::errors::{invalid, raise};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -56,8 +56,7 @@ pub(crate) fn groups(by: &Bound<'_, PyAny>) -> PyResult<Vec<By>> {
     items.map(|item| group(&item?)).collect()
 }
 
-const WORDS: &str =
-    "give any of 'run', 'metric', 'labels', 'label:<key>', 'param:<name>', step_bucket(n), time_bucket('1s')";
+const WORDS: &str = "give any of 'run', 'metric', 'labels', 'label:<key>', 'param:<name>', 'step:<width>', 'time:<width>', step_bucket(n), time_bucket('1s')";
 
 fn group(by: &Bound<'_, PyAny>) -> PyResult<By> {
     if let Ok(bucket) = by.extract::<GroupBucket>() {
@@ -66,14 +65,5 @@ fn group(by: &Bound<'_, PyAny>) -> PyResult<By> {
     let Ok(word) = by.cast::<PyString>() else {
         return Err(PyTypeError::new_err(format!("by={by:?} is not a group; {WORDS}")));
     };
-    match word.to_str()? {
-        "run" => Ok(By::Run),
-        "metric" => Ok(By::Metric),
-        "labels" => Ok(By::Labels),
-        text => match text.split_once(':') {
-            Some(("label", key)) if !key.is_empty() => Ok(By::Label(key.into())),
-            Some(("param", name)) if !name.is_empty() => Ok(By::Param(name.into())),
-            _ => Err(invalid("group", format!("{text:?} is not a group"), WORDS)),
-        },
-    }
+    word.to_str()?.parse().map_err(raise)
 }

@@ -33,7 +33,7 @@ pub struct Store {
 /// The state of one process, and that of its forked child.
 #[derive(Debug)]
 struct Generation {
-    inner: Arc<StoreState>,
+    state: Arc<StoreState>,
     child: OnceLock<Result<Arc<Generation>>>,
 }
 
@@ -44,13 +44,21 @@ impl Options {
     /// `NotFound` if the store is absent and read-only; `Invalid` if `path` is a file, or a folder that holds something
     /// else; `Unsupported` for a newer format; `Corrupt`, `Io` and `Full` as they occur.
     pub fn open(self, path: impl AsRef<Path>) -> Result<Store> {
-        let inner = StoreState::open(path.as_ref(), self)?;
-        Ok(Store { first: Arc::new(Generation { inner, child: OnceLock::new() }) })
+        let state = StoreState::open(path.as_ref(), self)?;
+        Ok(Store { first: Arc::new(Generation { state, child: OnceLock::new() }) })
     }
 }
 
 impl Store {
     /// Opens the store in the folder `path` for reading and writing; creates it if absent.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let folder = dir.path().join("metrics");
+    /// let store = tidalite::Store::open(&folder)?;
+    /// assert!(folder.is_dir() && store.runs()?.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Options::open`].
@@ -61,32 +69,57 @@ impl Store {
     /// This process's state: the last in the chain of forks.
     pub(crate) fn inner(&self) -> Result<&Arc<StoreState>> {
         let mut generation = &self.first;
-        while generation.inner.forked() {
-            let parent = &generation.inner;
+        while generation.state.forked() {
+            let parent = &generation.state;
             let child = generation.child.get_or_init(|| {
-                let inner = StoreState::open(parent.paths.root(), parent.options.clone())?;
-                Ok(Arc::new(Generation { inner, child: OnceLock::new() }))
+                let state = StoreState::open(parent.paths.root(), parent.options.clone())?;
+                Ok(Arc::new(Generation { state, child: OnceLock::new() }))
             });
             generation = child.as_ref().map_err(Error::duplicate)?;
         }
-        let inner = &generation.inner;
-        if inner.is_closed() {
-            return Err(Error::invalid("use store", "it is closed", "open it again").at(inner.paths.root()));
+        let state = &generation.state;
+        if state.is_closed() {
+            return Err(Error::invalid("use store", "it is closed", "open it again").at(state.paths.root()));
         }
-        Ok(inner)
+        Ok(state)
     }
 
     /// The store's folder.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// assert!(store.path().ends_with("metrics"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn path(&self) -> &Path {
-        self.first.inner.paths.root()
+        self.first.state.paths.root()
     }
 
     /// The store's id, which never changes.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// let again = tidalite::Store::open(store.path())?;
+    /// assert_eq!(again.id(), store.id());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn id(&self) -> Uuid {
-        self.first.inner.id()
+        self.first.state.id()
     }
 
     /// Returns once every row that this process logged before the call is on the disk.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// let seq = run.log(0, &[("loss", 1.0)])?;
+    /// store.sync()?;
+    /// assert!(store.watermark()?.durable >= Some(seq));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// `Io` if the sync failed. The writer is then poisoned, since a failed sync must not be retried.
@@ -99,6 +132,15 @@ impl Store {
 
     /// Which of this process's rows are accepted, and which are durable.
     ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// let seq = run.log(0, &[("loss", 1.0)])?;
+    /// assert_eq!(store.watermark()?.accepted, Some(seq));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// `Invalid` if the store is closed.
     pub fn watermark(&self) -> Result<Watermark> {
@@ -106,6 +148,15 @@ impl Store {
     }
 
     /// Waits until the row with this sequence number is on the disk; `false` if `timeout` passed first.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// let seq = run.log(0, &[("loss", 1.0)])?;
+    /// assert!(store.wait_durable(seq, None)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`sync`](Self::sync).
@@ -119,6 +170,16 @@ impl Store {
     /// Seals this process's log, stops its threads and releases its locks. Later calls fail; other processes and other
     /// stores are not affected. Dropping the last clone does the same.
     ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// run.log(0, &[("loss", 1.0)])?;
+    /// store.close()?;
+    /// assert!(run.log(1, &[("loss", 0.5)]).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// `Io` if the last rows could not be synced; they are still in the log.
     pub fn close(&self) -> Result<()> {
@@ -127,8 +188,8 @@ impl Store {
 
     /// This process's state, if it may write.
     pub(crate) fn writable(&self) -> Result<&Arc<StoreState>> {
-        let inner = self.inner()?;
-        inner.check_writable()?;
-        Ok(inner)
+        let state = self.inner()?;
+        state.check_writable()?;
+        Ok(state)
     }
 }

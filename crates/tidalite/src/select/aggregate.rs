@@ -27,6 +27,21 @@ const WORK_POINTS: (usize, usize) = (1 << 14, 1 << 20);
 impl Selection {
     /// Aggregates by groups: one row per group, ordered by the groups. Without `by` there is one row.
     ///
+    /// ```
+    /// use arrow::array::{AsArray, types::Float64Type};
+    /// use tidalite::{Aggregate, By};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// for (id, loss) in [("a", 0.3), ("b", 0.1)] {
+    ///     let run = store.run(id).start()?;
+    ///     for step in 0..10 { run.log(step, &[("loss", loss)])?; }
+    /// }
+    /// let table = store.select().metric("loss").aggregate(&[Aggregate::Count, Aggregate::Min], &[By::Run])?;
+    /// assert_eq!(table["run"].as_string::<i32>().value(1), "b");
+    /// assert_eq!(table["min"].as_primitive::<Float64Type>().values(), &[0.3, 0.1]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`points`](Self::points); `Full` where the groups, or the values for exact quantiles of one group, exceed
     /// the memory option.
@@ -37,13 +52,13 @@ impl Selection {
     /// One row per group of a grouping.
     pub(crate) fn grouped(&self, grouping: &Grouping) -> Result<RecordBatch> {
         let plans = self.plans()?;
-        let (inner, grouping) = (plans.snapshot.inner.clone(), plans.snapshot.with_params(grouping.clone()));
+        let (state, grouping) = (plans.snapshot.inner.clone(), plans.snapshot.with_params(grouping.clone()));
         if !grouping.holds_values() {
-            return answer(&inner, plans, &grouping);
+            return answer(&state, plans, &grouping);
         }
         let rounds = rounds(plans.whole()?, &grouping).into_iter();
         let answers: Vec<RecordBatch> =
-            rounds.map(|plan| answer(&inner, [Ok(plan)], &grouping)).collect::<Result<_>>()?;
+            rounds.map(|plan| answer(&state, [Ok(plan)], &grouping)).collect::<Result<_>>()?;
         if let [one] = &answers[..] {
             return Ok(one.clone());
         }
@@ -83,11 +98,11 @@ fn rounds(mut plan: Plan, grouping: &Grouping) -> Vec<Plan> {
 
 /// One row per group, over the series of all given plans.
 fn answer(
-    inner: &StoreState,
+    state: &StoreState,
     plans: impl IntoIterator<Item = Result<Plan>>,
     grouping: &Grouping,
 ) -> Result<RecordBatch> {
-    let pool = inner.pool.get()?;
+    let pool = state.pool.get()?;
     let mut total = grouping.partial();
     for plan in plans {
         sum_up(plan?, grouping, pool, &mut total)?;
@@ -97,8 +112,8 @@ fn answer(
 
 /// Adds the series of a plan to a state.
 fn sum_up(mut plan: Plan, grouping: &Grouping, pool: &rayon::ThreadPool, total: &mut Partial) -> Result<()> {
-    let inner = plan.snapshot.inner.clone();
-    let bytes_max = usize::try_from(inner.options.memory_bytes).unwrap_or(usize::MAX);
+    let state = plan.snapshot.inner.clone();
+    let bytes_max = usize::try_from(state.options.memory_bytes).unwrap_or(usize::MAX);
     let sorted = Sorted::of(&mut plan, &Resolution::of(grouping), pool)?;
     let plan = plan.split_long_series().with_start_states()?;
     let columns = ColumnSet {
@@ -109,7 +124,7 @@ fn sum_up(mut plan: Plan, grouping: &Grouping, pool: &rayon::ThreadPool, total: 
     };
     let works = sorted.works(&plan, pool.current_num_threads());
     // A round is what the threads do at once; memory is checked between rounds.
-    for round in works.chunks(inner.options.threads.max(1) * 4) {
+    for round in works.chunks(state.options.threads.max(1) * 4) {
         let work = |work: &Work| {
             let mut partial = grouping.partial();
             match work {
@@ -124,7 +139,7 @@ fn sum_up(mut plan: Plan, grouping: &Grouping, pool: &rayon::ThreadPool, total: 
             }
             Ok(partial)
         };
-        for partial in inner.pool.each(round, work)? {
+        for partial in state.pool.each(round, work)? {
             total.merge(partial);
         }
         if total.bytes() > bytes_max {

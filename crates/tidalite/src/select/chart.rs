@@ -21,6 +21,16 @@ impl Selection {
     /// Each series in at most `buckets` buckets, whose width is a power of two: minimum, maximum, mean, first and
     /// last value of each bucket. Ordered by series.
     ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// for step in 0..1000 { run.log(step, &[("loss", step as f64)])?; }
+    /// let (_, chart) = &store.select().metric("loss").chart(10)?[0];
+    /// assert_eq!((chart.width, chart.buckets.len()), (128, 8));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`points`](Self::points); `Invalid` for 0 buckets.
     pub fn chart(&self, buckets: usize) -> Result<Vec<(SeriesKey, ChartBuckets)>> {

@@ -80,6 +80,16 @@ const POLL: Duration = Duration::from_millis(4);
 impl Selection {
     /// Follows the selection from its beginning: the first poll returns all points so far.
     ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// run.log(0, &[("loss", 1.0)])?;
+    /// let mut follow = store.select().metric("loss").follow()?;
+    /// assert_eq!(follow.poll()?[0].num_rows(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`follow_from`](Self::follow_from).
     pub fn follow(&self) -> Result<Follow> {
@@ -87,6 +97,18 @@ impl Selection {
     }
 
     /// Follows what is written from now on.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// run.log(0, &[("loss", 1.0)])?;
+    /// let mut follow = store.select().follow_new()?;
+    /// assert!(follow.poll()?.is_empty());
+    /// run.log(1, &[("loss", 0.5)])?;
+    /// assert_eq!(follow.poll()?[0].num_rows(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Store::snapshot`](crate::Store::snapshot) and [`follow_from`](Self::follow_from).
@@ -96,6 +118,20 @@ impl Selection {
     }
 
     /// Follows from the cursor of another follower.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// run.log(0, &[("loss", 1.0)])?;
+    /// let mut first = store.select().follow()?;
+    /// first.poll()?;
+    /// let text = first.cursor().to_string();
+    /// run.log(1, &[("loss", 0.5)])?;
+    /// let mut second = store.select().follow_from(text.parse()?)?;
+    /// assert_eq!(second.poll()?[0].num_rows(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// `Invalid` for a wrong pattern, and for a selection that chooses series by what they hold or transforms them.
@@ -121,11 +157,34 @@ impl Selection {
 
 impl Follow {
     /// The follower's position.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// let mut follow = store.select().follow()?;
+    /// let start = follow.cursor().clone();
+    /// run.log(0, &[("loss", 1.0)])?;
+    /// follow.poll()?;
+    /// assert_ne!(follow.cursor(), &start);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn cursor(&self) -> &Cursor {
         &self.cursor
     }
 
     /// The new points, without waiting; empty where there are none. Points of a series are in the order of writing.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// let mut follow = store.select().follow()?;
+    /// run.log(0, &[("loss", 1.0)])?;
+    /// assert_eq!(follow.poll()?[0].num_rows(), 1);
+    /// assert!(follow.poll()?.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Selection::points`]; the cursor then stays, so that nothing is skipped.
@@ -158,6 +217,18 @@ impl Follow {
     }
 
     /// As [`poll`](Self::poll), but waits up to `timeout` for new points.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// let mut follow = store.select().follow()?;
+    /// run.log(0, &[("loss", 1.0)])?;
+    /// assert_eq!(follow.wait(Duration::from_secs(9))?[0].num_rows(), 1);
+    /// assert!(follow.wait(Duration::from_millis(1))?.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`poll`](Self::poll).

@@ -16,6 +16,19 @@ impl Selection {
     /// The points as Arrow batches, ordered by run, metric, labels, step. Columns: `run`, `metric`, `labels`
     /// (dictionary text), `step` (int64), `time` (timestamp, µs, UTC), `value` (float64).
     ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// for step in 0..10 { run.log(step, &[("loss", 1.0)])?; }
+    /// let mut rows = 0;
+    /// for batch in store.select().metric("loss").points()? {
+    ///     rows += batch?.num_rows();
+    /// }
+    /// assert_eq!(rows, 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// `Invalid` for a wrong pattern; `Corrupt` where a needed part is damaged; `Full` beyond the memory option.
     pub fn points(&self) -> Result<PointStream> {
@@ -68,11 +81,11 @@ impl PointStream {
     }
 
     fn round(&mut self) -> Result<()> {
-        let inner = self.plan.snapshot.inner.clone();
-        let count = inner.options.threads.clamp(1, self.batches.len().max(1));
+        let state = self.plan.snapshot.inner.clone();
+        let count = state.options.threads.clamp(1, self.batches.len().max(1));
         let round: Vec<Range<usize>> = self.batches.drain(..count.min(self.batches.len())).collect();
         let plan = &self.plan;
-        let made = inner.pool.each(&round, |batch| {
+        let made = state.pool.each(&round, |batch| {
             let points = plan.load(batch.clone(), ColumnSet::ALL)?;
             let mut builder = PointsBuilder::new();
             for (planned, points) in plan.series[batch.clone()].iter().zip(points) {

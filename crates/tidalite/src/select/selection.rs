@@ -51,6 +51,18 @@ enum SelectionOf {
 
 impl Store {
     /// A selection over what the store holds at the time of each answer; see [`Selection`].
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// run.log(0, &[("loss", 1.0), ("acc", 0.5)])?;
+    /// let losses = store.select().metric("loss");
+    /// assert_eq!(losses.points()?.collect()?.num_rows(), 1);
+    /// run.log(1, &[("loss", 0.5)])?;
+    /// assert_eq!(losses.points()?.collect()?.num_rows(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn select(&self) -> Selection {
         Selection::of(SelectionOf::Store(self.clone()))
     }
@@ -58,6 +70,17 @@ impl Store {
 
 impl Snapshot {
     /// A selection over this snapshot.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// run.log(0, &[("loss", 1.0)])?;
+    /// let snapshot = store.snapshot()?;
+    /// run.log(1, &[("loss", 0.5)])?;
+    /// assert_eq!(snapshot.select().points()?.collect()?.num_rows(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn select(&self) -> Selection {
         Selection::of(SelectionOf::Snapshot(self.clone()))
     }
@@ -83,6 +106,14 @@ impl Selection {
     }
 
     /// Selects this run; given several times, any of them.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # for id in ["lr-1", "lr-2", "wd-1"] { store.run(id).start()?.log(0, &[("loss", 1.0)])?; }
+    /// assert_eq!(store.select().run("lr-1").run("wd-1").summaries()?.len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn run(mut self, id: impl Into<String>) -> Self {
         self.runs.push(escape(&id.into()));
         self
@@ -90,18 +121,44 @@ impl Selection {
 
     /// Selects runs whose id matches a pattern (`*` any text, `?` one character, `[ab]`, `{a,b}`); given several
     /// times, any of them.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # for id in ["lr-1", "lr-2", "wd-1"] { store.run(id).start()?.log(0, &[("loss", 1.0)])?; }
+    /// assert_eq!(store.select().runs("lr-*").summaries()?.len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn runs(mut self, pattern: impl Into<String>) -> Self {
         self.runs.push(pattern.into());
         self
     }
 
     /// Selects this metric; given several times, any of them.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// # run.log(0, &[("loss", 1.0), ("val/loss", 2.0), ("val/acc", 0.5)])?;
+    /// assert_eq!(store.select().metric("loss").metric("val/loss").summaries()?.len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn metric(mut self, name: impl Into<String>) -> Self {
         self.metrics.push(escape(&name.into()));
         self
     }
 
     /// Selects metrics whose name matches a pattern, as for [`runs`](Self::runs).
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// # run.log(0, &[("loss", 1.0), ("val/loss", 2.0), ("val/acc", 0.5)])?;
+    /// assert_eq!(store.select().metrics("val/*").summaries()?.len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn metrics(mut self, pattern: impl Into<String>) -> Self {
         self.metrics.push(pattern.into());
         self
@@ -109,6 +166,14 @@ impl Selection {
 
     /// Selects runs in whose id a [regular expression](https://docs.rs/regex/latest/regex/#syntax) matches anywhere;
     /// `^` and `$` anchor it. Given with [`runs`](Self::runs), a run has to match either.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # for id in ["lr-1", "lr-2", "wd-1"] { store.run(id).start()?.log(0, &[("loss", 1.0)])?; }
+    /// assert_eq!(store.select().runs_regex("^(lr|wd)-1$").summaries()?.len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn runs_regex(mut self, regex: impl Into<String>) -> Self {
         self.runs_regex.push(regex.into());
         self
@@ -130,6 +195,17 @@ impl Selection {
     }
 
     /// Selects series with this label; the value may be a pattern. Given several times, all must match.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// for rank in ["0", "1", "10"] {
+    ///     store.run("a").label("rank", rank).start()?.log(0, &[("loss", 1.0)])?;
+    /// }
+    /// assert_eq!(store.select().label("rank", "1").summaries()?.len(), 1);
+    /// assert_eq!(store.select().label("rank", "1*").summaries()?.len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.labels.push((key.into(), value.into()));
         self
@@ -186,24 +262,67 @@ impl Selection {
     }
 
     /// Selects steps in a range, such as `100..200`.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// # for step in 0..10 { run.log(step, &[("loss", 1.0)])?; }
+    /// assert_eq!(store.select().steps(3..6).points()?.collect()?.num_rows(), 3);
+    /// assert_eq!(store.select().steps(3..).points()?.collect()?.num_rows(), 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn steps(mut self, range: impl RangeBounds<i64>) -> Self {
         self.filter.steps = half_open(&range);
         self
     }
 
     /// Selects times in a range, in µs since 1970 UTC.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// for step in 0..10 {
+    ///     run.log_at(&tidalite::RowAt::step(step).time_us(step * 1_000_000), &[("loss", 1.0)])?;
+    /// }
+    /// assert_eq!(store.select().times_us(3_000_000..6_000_000).points()?.collect()?.num_rows(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn times_us(mut self, range: impl RangeBounds<i64>) -> Self {
         self.filter.times_us = half_open(&range);
         self
     }
 
     /// Selects values v with lo ≤ v < hi; either bound excludes NaN.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// for (step, loss) in [(0, 2.0), (1, 0.5), (2, f64::NAN)] { run.log(step, &[("loss", loss)])?; }
+    /// assert_eq!(store.select().values(None, 1.0).points()?.collect()?.num_rows(), 1);
+    /// assert_eq!(store.select().values(None, None).points()?.collect()?.num_rows(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn values(mut self, lo: impl Into<Option<f64>>, hi: impl Into<Option<f64>>) -> Self {
         self.filter.values = Bounds { lo: lo.into(), hi: hi.into() };
         self
     }
 
     /// Which of several points of one step count; the newest by default.
+    ///
+    /// ```
+    /// use tidalite::Repeats;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// for loss in [2.0, 1.5] { run.log(7, &[("loss", loss)])?; }
+    /// assert_eq!(store.select().summaries()?[0].1.sum, 1.5);
+    /// assert_eq!(store.select().repeats(Repeats::First).summaries()?[0].1.sum, 2.0);
+    /// assert_eq!(store.select().repeats(Repeats::All).summaries()?[0].1.sum, 3.5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn repeats(mut self, repeats: Repeats) -> Self {
         self.rules.repeats = repeats;
         self
@@ -233,6 +352,17 @@ impl Selection {
 
     /// Whether points are seen that a [`rewind`](crate::Run::rewind) hid; by default they are not. They lie at steps that
     /// were written again, mostly, so [`Repeats::All`] shows both. What was deleted is never seen.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// for step in 0..10 { run.log(step, &[("loss", 1.0)])?; }
+    /// run.rewind(4)?;
+    /// assert_eq!(store.select().points()?.collect()?.num_rows(), 5);
+    /// assert_eq!(store.select().include_rewound(true).points()?.collect()?.num_rows(), 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn include_rewound(mut self, included: bool) -> Self {
         self.rules.hidden = included;
         self

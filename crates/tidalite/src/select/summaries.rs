@@ -14,6 +14,17 @@ use tidalite_query::{Points, PointsBuilder};
 impl Selection {
     /// The last point of each series, by step; columns as for [`points`](Self::points).
     ///
+    /// ```
+    /// use arrow::array::{AsArray, types::Int64Type};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// for step in 0..10 { run.log(step, &[("loss", 1.0), ("acc", 0.5)])?; }
+    /// let last = store.select().latest()?;
+    /// assert_eq!(last["step"].as_primitive::<Int64Type>().values(), &[9, 9]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`points`](Self::points).
     pub fn latest(&self) -> Result<RecordBatch> {
@@ -28,6 +39,17 @@ impl Selection {
     }
 
     /// The summary of each series: count, extremes, mean, first and last point. Ordered by series.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// for (step, loss) in [(0, 4.0), (1, 2.0), (2, f64::NAN)] { run.log(step, &[("loss", loss)])?; }
+    /// let (key, summary) = &store.select().summaries()?[0];
+    /// assert_eq!((&*key.run, &*key.metric), ("a", "loss"));
+    /// assert_eq!((summary.count, summary.nan, summary.mean()), (3, 1, Some(3.0)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`points`](Self::points).

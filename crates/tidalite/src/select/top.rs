@@ -36,6 +36,19 @@ impl Selection {
 
     /// The `k` groups in which the first aggregate is greatest, greatest first. Otherwise as [`bottom`](Self::bottom).
     ///
+    /// ```
+    /// use arrow::array::AsArray;
+    /// use tidalite::{Aggregate, By};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// for (run, acc) in [("a", 0.3), ("b", 0.1), ("c", 0.2)] {
+    ///     store.run(run).start()?.log(0, &[("acc", acc)])?;
+    /// }
+    /// let best = store.select().metric("acc").top(1, &[Aggregate::Max], &[By::Run])?;
+    /// assert_eq!(best["run"].as_string::<i32>().value(0), "a");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`aggregate`](Self::aggregate).
     pub fn top(&self, k: usize, aggregates: &[Aggregate], by: &[By]) -> Result<RecordBatch> {

@@ -24,6 +24,18 @@ impl Store {
     /// Copies the store as it stands to the folder `to`, which must be absent or empty. Others may go on writing, here
     /// and to the store; what they write meanwhile is not in the copy.
     ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// # for step in 0..10 { run.log(step, &[("loss", 1.0)])?; }
+    /// let copy = dir.path().join("copy");
+    /// store.backup(&copy)?;
+    /// let copy = tidalite::Store::open(copy)?;
+    /// assert_eq!(copy.select().points()?.collect()?.num_rows(), 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// `Invalid` where `to` holds something; `Corrupt` where a part is damaged, since a backup must not keep damage;
     /// `Full`, `Io`. An unfinished copy stays behind, and is no store.
@@ -33,11 +45,25 @@ impl Store {
 
     /// As [`backup`](Self::backup); calls `progress` with the bytes copied so far and the bytes in total.
     ///
+    /// ```
+    /// use std::cell::Cell;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// # for step in 0..10 { run.log(step, &[("loss", 1.0)])?; }
+    /// # store.flush()?;
+    /// let copied = Cell::new((0, 0));
+    /// store.backup_with(dir.path().join("copy"), &|done, total| copied.set((done, total)))?;
+    /// let (done, total) = copied.get();
+    /// assert!(done > 0 && done == total);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`backup`](Self::backup).
     pub fn backup_with(&self, to: impl AsRef<Path>, progress: &dyn Fn(u64, u64)) -> Result<()> {
-        let inner = self.inner()?;
-        let vfs = &inner.vfs;
+        let state = self.inner()?;
+        let vfs = &state.vfs;
         let target = Paths::new(to.as_ref());
         prepare(&**vfs, &target)?;
         let snapshot = self.snapshot()?;
@@ -45,7 +71,7 @@ impl Store {
         if let Some((_, error)) = view.broken.first() {
             return Err(error.duplicate());
         }
-        let mut next = Manifest::first(inner.id(), vfs.now_us());
+        let mut next = Manifest::first(state.id(), vfs.now_us());
         next.writer_next =
             view.version.manifest.writer_next.max(view.tails.iter().map(|t| t.writer + 1).max().unwrap_or(1));
         let metas: Vec<&PartMeta> = view.parts.iter().map(|p| p.meta()).collect();
@@ -65,7 +91,7 @@ impl Store {
         let tails: Vec<_> = view.tails.iter().map(|t| (t.read(), t.seqs)).collect();
         let source = TailSource::of(tails.iter().map(|(tail, seqs)| (&tail.data, *seqs)));
         let place = target.part(vfs.uuid());
-        next.parts.extend(write_part(inner, &place, &source, inner.pool.get()?, &|_| {})?);
+        next.parts.extend(write_part(state, &place, &source, state.pool.get()?, &|_| {})?);
         for folder in target.folders() {
             vfs.sync_dir(&folder)?;
         }
@@ -73,7 +99,7 @@ impl Store {
             next.runs = Some(run_table::store(&**vfs, &target, &view.runs)?);
         }
         manifest::publish(&**vfs, &target, &next)?;
-        finish(inner, &target)
+        finish(state, &target)
     }
 }
 
@@ -94,10 +120,10 @@ fn prepare(vfs: &dyn Vfs, target: &Paths) -> Result<()> {
     vfs.sync_dir(root)
 }
 
-fn finish(inner: &StoreState, target: &Paths) -> Result<()> {
-    let tmp = format!("tmp-{}", inner.vfs.uuid().simple());
-    let text = two_copies::seal("store", &inner.id().to_string());
-    tidalite_vfs::publish(&*inner.vfs, target.root(), &tmp, MARKER, &text)?;
+fn finish(state: &StoreState, target: &Paths) -> Result<()> {
+    let tmp = format!("tmp-{}", state.vfs.uuid().simple());
+    let text = two_copies::seal("store", &state.id().to_string());
+    tidalite_vfs::publish(&*state.vfs, target.root(), &tmp, MARKER, &text)?;
     Ok(())
 }
 

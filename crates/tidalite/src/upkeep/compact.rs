@@ -40,6 +40,19 @@ pub struct CompactStats {
 impl Store {
     /// Flushes, merges parts as far as is useful, and removes the files that were replaced.
     ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// for step in 0..10 {
+    ///     run.log(step, &[("loss", 1.0)])?;
+    ///     store.flush()?;
+    /// }
+    /// let stats = store.compact()?;
+    /// assert_eq!((stats.parts_in, stats.parts_out, stats.points), (10, 1, 10));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`flush`](Self::flush); `Corrupt` if a part is damaged. A part that cannot be opened is left as it is and the
     /// others are merged; damage found during a merge leaves its inputs as they are.
@@ -49,35 +62,47 @@ impl Store {
 
     /// As [`compact`](Self::compact). `progress` gets the points done and the total of each merge.
     ///
+    /// ```
+    /// use std::cell::Cell;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// # for step in 0..10 { run.log(step, &[("loss", 1.0)])?; store.flush()?; }
+    /// let merged = Cell::new((0, 0));
+    /// store.compact_with(&|done, total| merged.set((done, total)))?;
+    /// assert_eq!(merged.get(), (10, 10));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`compact`](Self::compact).
     pub fn compact_with(&self, progress: &dyn Fn(u64, u64)) -> Result<CompactStats> {
-        let inner = self.writable()?;
-        inner.seal()?;
-        let _lock = store_lock::lock_waiting(inner)?;
-        let flushed = flush_all(inner, inner.pool.get()?, &|_| {})?;
-        let compacted = compact_all(inner, Policy::All, inner.pool.get()?, progress);
-        collect::collect(inner, 0)?;
+        let state = self.writable()?;
+        state.seal()?;
+        let _lock = store_lock::lock_waiting(state)?;
+        let flushed = flush_all(state, state.pool.get()?, &|_| {})?;
+        let compacted = compact_all(state, Policy::All, state.pool.get()?, progress);
+        collect::collect(state, 0)?;
         Ok(CompactStats { flushed: flushed.points, ..compacted? })
     }
 }
 
 /// Merges what the policy picks until it picks nothing. The caller must hold the store's lock.
 pub(crate) fn compact_all(
-    inner: &StoreState,
+    state: &StoreState,
     policy: Policy,
     pool: &rayon::ThreadPool,
     progress: &dyn Fn(u64, u64),
 ) -> Result<CompactStats> {
     let compaction =
-        Compaction { inner, policy, unreadable: BTreeMap::new(), stats: CompactStats::default() };
+        Compaction { state, policy, unreadable: BTreeMap::new(), stats: CompactStats::default() };
     compaction.run(pool, progress)
 }
 
 /// One compaction, job by job: the manifest says which parts to merge, only these are opened, and each merge publishes a
 /// version. A part that cannot be opened stays as it is and does not hold up the others.
 struct Compaction<'a> {
-    inner: &'a StoreState,
+    state: &'a StoreState,
     policy: Policy,
     /// Parts that could not be opened, and why.
     unreadable: BTreeMap<Uuid, Error>,
@@ -86,10 +111,10 @@ struct Compaction<'a> {
 
 impl Compaction<'_> {
     fn run(mut self, pool: &rayon::ThreadPool, progress: &dyn Fn(u64, u64)) -> Result<CompactStats> {
-        let (inner, removed) = (self.inner, Removed::default());
+        let (state, removed) = (self.state, Removed::default());
         loop {
-            let manifest = manifest::latest(&*inner.vfs, &inner.paths)?.manifest;
-            let deleted = deleted(inner, &manifest)?;
+            let manifest = manifest::latest(&*state.vfs, &state.paths)?.manifest;
+            let deleted = deleted(state, &manifest)?;
             let picked = self.next(&manifest, &deleted)?;
             if picked.is_empty() {
                 return self.finish(&manifest);
@@ -97,7 +122,14 @@ impl Compaction<'_> {
             let inputs: Vec<&PartMeta> = manifest.parts.iter().filter(|p| picked.contains(&p.id)).collect();
             // Where one cannot be opened, the next plan leaves it out.
             let Some(parts) = self.open_all(&inputs) else { continue };
-            let job = MergeJob { inner, parts: &parts, deleted: &deleted, removed: &removed, pool, progress };
+            let job = MergeJob {
+                inner: state,
+                parts: &parts,
+                deleted: &deleted,
+                removed: &removed,
+                pool,
+                progress,
+            };
             let merged = job.run()?;
             self.publish(manifest, &picked, merged)?;
         }
@@ -107,7 +139,7 @@ impl Compaction<'_> {
     fn next(&mut self, manifest: &Manifest, deleted: &Deleted) -> Result<BTreeSet<Uuid>> {
         let readable: Vec<&PartMeta> =
             manifest.parts.iter().filter(|p| !self.unreadable.contains_key(&p.id)).collect();
-        let buckets_max = buckets_max(self.inner.options.memory_bytes);
+        let buckets_max = buckets_max(self.state.options.memory_bytes);
         let picked = next_merge(&readable, self.policy, buckets_max);
         if !picked.is_empty() {
             return Ok(picked);
@@ -128,7 +160,7 @@ impl Compaction<'_> {
 
     /// The part as the cache holds it, opened if need be; `None` where it cannot be opened, which is remembered.
     fn open(&mut self, meta: &PartMeta) -> Option<Arc<Part>> {
-        match self.inner.cache.part(&self.inner.paths.part(meta.id), meta) {
+        match self.state.cache.part(&self.state.paths.part(meta.id), meta) {
             Ok(part) => Some(part),
             Err(e) => {
                 self.unreadable.insert(meta.id, e);
@@ -146,7 +178,7 @@ impl Compaction<'_> {
         self.stats.points += merged.part.as_ref().map_or(0, |part| part.rows);
         self.stats.dropped += merged.dropped;
         next.parts.splice(at..at, merged.part);
-        publish_version(self.inner, next)
+        publish_version(self.state, next)
     }
 
     /// A compaction by hand reports the first part that cannot be opened, picked or not; the background does not look.

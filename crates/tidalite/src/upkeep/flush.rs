@@ -39,6 +39,16 @@ pub struct FlushStats {
 impl Store {
     /// Moves every accepted row from the logs to parts, durably. Other processes may continue to log.
     ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// # for step in 0..10 { run.log(step, &[("loss", 1.0)])?; }
+    /// let stats = store.flush()?;
+    /// assert_eq!((stats.points, stats.parts), (10, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// `Busy` if another process flushes or compacts for more than a minute; `Full`, `Io`.
     pub fn flush(&self) -> Result<FlushStats> {
@@ -47,33 +57,45 @@ impl Store {
 
     /// As [`flush`](Self::flush). `progress` gets the number of points of each tile written.
     ///
+    /// ```
+    /// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// # for step in 0..10 { run.log(step, &[("loss", 1.0)])?; }
+    /// let written = AtomicU64::new(0);
+    /// store.flush_with(&|points| { written.fetch_add(points, Relaxed); })?;
+    /// assert_eq!(written.into_inner(), 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`flush`](Self::flush).
     pub fn flush_with(&self, progress: &dyn Fn(u64)) -> Result<FlushStats> {
-        let inner = self.writable()?;
-        inner.seal()?;
-        let _lock = store_lock::lock_waiting(inner)?;
-        let stats = flush_all(inner, inner.pool.get()?, progress)?;
-        collect::collect(inner, 0)?;
+        let state = self.writable()?;
+        state.seal()?;
+        let _lock = store_lock::lock_waiting(state)?;
+        let stats = flush_all(state, state.pool.get()?, progress)?;
+        collect::collect(state, 0)?;
         Ok(stats)
     }
 }
 
 /// Flushes every committed frame of every writer. The caller must hold the store's lock.
 pub(crate) fn flush_all(
-    inner: &StoreState,
+    state: &StoreState,
     pool: &rayon::ThreadPool,
     progress: &dyn Fn(u64),
 ) -> Result<FlushStats> {
     let mut stats = FlushStats::default();
     loop {
-        let version = manifest::latest(&*inner.vfs, &inner.paths)?;
-        let batch = FlushBatch::take(inner, &version.manifest)?;
+        let version = manifest::latest(&*state.vfs, &state.paths)?;
+        let batch = FlushBatch::take(state, &version.manifest)?;
         if batch.is_empty() {
             return Ok(stats);
         }
         let more = batch.full;
-        let done = publish(inner, &version, batch, pool, progress)?;
+        let done = publish(state, &version, batch, pool, progress)?;
         stats.points += done.points;
         stats.parts += done.parts;
         if !more {
@@ -99,11 +121,11 @@ struct WriterTail {
 }
 
 impl FlushBatch {
-    fn take(inner: &StoreState, manifest: &Manifest) -> Result<FlushBatch> {
+    fn take(state: &StoreState, manifest: &Manifest) -> Result<FlushBatch> {
         // Memory holds the rows as logged (8 bytes per value) and, tile by tile, again as points.
-        let bytes_max = usize::try_from(inner.options.memory_bytes / 4).unwrap_or(usize::MAX);
-        let dirs = tidalite_log::writers(&*inner.vfs, &inner.paths.log())?;
-        let batch = FlushBatch::take_of(inner, manifest, &dirs, bytes_max)?;
+        let bytes_max = usize::try_from(state.options.memory_bytes / 4).unwrap_or(usize::MAX);
+        let dirs = tidalite_log::writers(&*state.vfs, &state.paths.log())?;
+        let batch = FlushBatch::take_of(state, manifest, &dirs, bytes_max)?;
         if !batch.full {
             return Ok(batch);
         }
@@ -112,7 +134,7 @@ impl FlushBatch {
         // now on.
         let mut first = Vec::new();
         for dir in dirs {
-            let deletes = holds_deletion(inner, manifest, &dir)?;
+            let deletes = holds_deletion(state, manifest, &dir)?;
             first.push((!deletes, dir));
         }
         if first.iter().all(|(late, _)| *late) {
@@ -120,12 +142,12 @@ impl FlushBatch {
         }
         first.sort_by_key(|(late, dir)| (*late, dir.writer));
         let dirs: Vec<WriterDir> = first.into_iter().map(|(_, dir)| dir).collect();
-        FlushBatch::take_of(inner, manifest, &dirs, bytes_max)
+        FlushBatch::take_of(state, manifest, &dirs, bytes_max)
     }
 
     /// As much of these logs as fits, in their order.
     fn take_of(
-        inner: &StoreState,
+        state: &StoreState,
         manifest: &Manifest,
         dirs: &[WriterDir],
         bytes_max: usize,
@@ -138,13 +160,13 @@ impl FlushBatch {
                 break;
             }
             let from = manifest.flushed(dir.writer);
-            let alive = tidalite_log::life(&*inner.vfs, dir)?.may_append();
+            let alive = tidalite_log::life(&*state.vfs, dir)?.may_append();
             let mut sink =
                 Bounded { data: TailData::default(), bytes_max: bytes_max - bytes, next: from, full: false };
-            let replayed = match tidalite_log::replay(&*inner.vfs, dir, from, alive, &mut sink) {
+            let replayed = match tidalite_log::replay(&*state.vfs, dir, from, alive, &mut sink) {
                 Ok(r) => Some(r),
                 Err(_) if sink.full => None,
-                Err(e) if is_gone(inner, dir, alive, &e)? => continue,
+                Err(e) if is_gone(state, dir, alive, &e)? => continue,
                 Err(e) => return Err(e),
             };
             batch.full |= sink.full;
@@ -168,11 +190,11 @@ impl FlushBatch {
 }
 
 /// Whether the unflushed frames of a log delete a run.
-fn holds_deletion(inner: &StoreState, manifest: &Manifest, dir: &WriterDir) -> Result<bool> {
-    let alive = tidalite_log::life(&*inner.vfs, dir)?.may_append();
+fn holds_deletion(state: &StoreState, manifest: &Manifest, dir: &WriterDir) -> Result<bool> {
+    let alive = tidalite_log::life(&*state.vfs, dir)?.may_append();
     let mut sink = Deletions(false);
-    match tidalite_log::replay(&*inner.vfs, dir, manifest.flushed(dir.writer), alive, &mut sink) {
-        Err(e) if is_gone(inner, dir, alive, &e)? => Ok(false),
+    match tidalite_log::replay(&*state.vfs, dir, manifest.flushed(dir.writer), alive, &mut sink) {
+        Err(e) if is_gone(state, dir, alive, &e)? => Ok(false),
         Err(e) => Err(e),
         Ok(_) => Ok(sink.0),
     }
@@ -180,8 +202,8 @@ fn holds_deletion(inner: &StoreState, manifest: &Manifest, dir: &WriterDir) -> R
 
 /// Whether the error means that the log is gone. The folder of a dead writer whose log is flushed may be partly
 /// removed, and a writer that wrote nothing removes its own folder.
-fn is_gone(inner: &StoreState, dir: &WriterDir, alive: bool, error: &Error) -> Result<bool> {
-    Ok(error.kind() == ErrorKind::NotFound && (!alive || inner.vfs.stat(&dir.path)?.is_none()))
+fn is_gone(state: &StoreState, dir: &WriterDir, alive: bool, error: &Error) -> Result<bool> {
+    Ok(error.kind() == ErrorKind::NotFound && (!alive || state.vfs.stat(&dir.path)?.is_none()))
 }
 
 /// Records whether a log holds a deletion, and ignores everything else.
@@ -195,18 +217,18 @@ impl LogSink for Deletions {
 }
 
 fn publish(
-    inner: &StoreState,
+    state: &StoreState,
     version: &Version,
     batch: FlushBatch,
     pool: &rayon::ThreadPool,
     progress: &dyn Fn(u64),
 ) -> Result<FlushStats> {
-    let vfs = &inner.vfs;
+    let vfs = &state.vfs;
     let mut next = version.manifest.clone();
     let source = TailSource::of(batch.tails.iter().map(|t| (&t.data, EVERY_FRAME)));
-    let place = inner.paths.part(vfs.uuid());
+    let place = state.paths.part(vfs.uuid());
     let mut parts = Vec::new();
-    if let Some(meta) = write_part(inner, &place, &source, pool, progress)? {
+    if let Some(meta) = write_part(state, &place, &source, pool, progress)? {
         if meta.rows != batch.points() {
             return Err(Error::new(
                 ErrorKind::Corrupt,
@@ -219,15 +241,15 @@ fn publish(
     }
     for tail in &batch.tails {
         for (seq, id, about) in &tail.data.staged {
-            let meta = adopt(inner, &tail.dir, *seq, *id, about)?;
+            let meta = adopt(state, &tail.dir, *seq, *id, about)?;
             progress(meta.rows);
             parts.push(meta);
         }
     }
     if !parts.is_empty() {
-        sync_part_folders(inner)?;
+        sync_part_folders(state)?;
     }
-    let (mut runs, _) = run_table::load(&**vfs, &inner.paths, next.runs.as_ref())?;
+    let (mut runs, _) = run_table::load(&**vfs, &state.paths, next.runs.as_ref())?;
     let mut known = runs.len() as u64;
     let changes = batch.tails.iter().flat_map(|t| &t.data.changes);
     let changed = changes.clone().next().is_some();
@@ -238,19 +260,19 @@ fn publish(
         }
     }
     for meta in &parts {
-        note_runs(inner, meta, &mut runs);
+        note_runs(state, meta, &mut runs);
     }
     known = runs.len() as u64 - known;
     if changed || known > 0 {
-        next.runs = Some(run_table::store(&**vfs, &inner.paths, &runs)?);
+        next.runs = Some(run_table::store(&**vfs, &state.paths, &runs)?);
     }
     for tail in &batch.tails {
         next.set_flushed(tail.dir.writer, tail.flushed, tail.damaged);
     }
-    forget_writers(inner, &mut next)?;
+    forget_writers(state, &mut next)?;
     let done = FlushStats { points: parts.iter().map(|p| p.rows).sum(), parts: parts.len() as u64 };
     next.parts.extend(parts);
-    publish_version(inner, next)?;
+    publish_version(state, next)?;
     for tail in &batch.tails {
         for (_, id, _) in &tail.data.staged {
             let staged = staged_part(&tail.dir.path, *id);
@@ -266,11 +288,11 @@ fn publish(
 
 /// Drops the entries of writers whose folders are gone. An entry must outlive its folder, even through a power cut;
 /// otherwise flushed frames would count as new again. So the folder's removal is made durable first.
-fn forget_writers(inner: &StoreState, next: &mut Manifest) -> Result<()> {
-    let present = tidalite_log::writers(&*inner.vfs, &inner.paths.log())?;
+fn forget_writers(state: &StoreState, next: &mut Manifest) -> Result<()> {
+    let present = tidalite_log::writers(&*state.vfs, &state.paths.log())?;
     let gone = |w: u32| !present.iter().any(|d| d.writer == w);
     if next.writers.iter().any(|w| gone(w.writer)) {
-        inner.vfs.sync_dir(&inner.paths.log())?;
+        state.vfs.sync_dir(&state.paths.log())?;
         next.writers.retain(|w| !gone(w.writer));
     }
     Ok(())
@@ -278,8 +300,8 @@ fn forget_writers(inner: &StoreState, next: &mut Manifest) -> Result<()> {
 
 /// Adds runs that occur only in bulk data to the run table, by their id alone. A part that cannot be read adds none;
 /// every operation that needs it reports it.
-fn note_runs(inner: &StoreState, meta: &PartMeta, runs: &mut run_table::RunTable) {
-    let Ok(part) = tidalite_parts::Part::open(inner.vfs.clone(), &inner.paths.part(meta.id), meta) else {
+fn note_runs(state: &StoreState, meta: &PartMeta, runs: &mut run_table::RunTable) {
+    let Ok(part) = tidalite_parts::Part::open(state.vfs.clone(), &state.paths.part(meta.id), meta) else {
         return;
     };
     for run in part.series().runs() {
@@ -291,12 +313,12 @@ fn note_runs(inner: &StoreState, meta: &PartMeta, runs: &mut run_table::RunTable
 
 /// Links the files of a staged part into the part folders. The part was durable before the log referred to it. If it is
 /// missing nevertheless, it is still listed, so that its loss is reported and does not block the flush.
-fn adopt(inner: &StoreState, dir: &WriterDir, seq: Seq, id: Uuid, about: &[u8]) -> Result<PartMeta> {
+fn adopt(state: &StoreState, dir: &WriterDir, seq: Seq, id: Uuid, about: &[u8]) -> Result<PartMeta> {
     let meta = parse_meta(&dir.path, seq, about)?;
-    let (from, to) = (staged_part(&dir.path, id), inner.paths.part(id));
+    let (from, to) = (staged_part(&dir.path, id), state.paths.part(id));
     for (from, to) in from.files().into_iter().zip(to.files()) {
         // The link exists if an earlier flush was killed before it published. A part may have no rollups.
-        match inner.vfs.link(from, to) {
+        match state.vfs.link(from, to) {
             Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
             _ => {}
         }

@@ -85,6 +85,7 @@ mod tests {
     use crate::view::tombstones::Tombstones;
     use serde_json::json;
     use tidalite_model::Moment;
+    use tidalite_parts::TILES_MAX;
 
     const BUCKETS_MAX: u64 = 1000;
 
@@ -115,6 +116,8 @@ mod tests {
         assert_eq!(picked(&[part(1, half, None), part(2, 10, None)], Policy::All), [], "a large part stays");
         let three = [part(1, half - 1, None), part(2, half - 2, None), part(3, half - 3, None)];
         assert_eq!(picked(&three, Policy::All), [2, 3], "the smallest that fit together");
+        let full = [part(1, half - 1, None), part(2, half - 1, None), part(3, 2, None)];
+        assert_eq!(picked(&full, Policy::All), [1, 2, 3], "together exactly one full part");
     }
 
     #[test]
@@ -125,6 +128,28 @@ mod tests {
         let mut mixed = similar(7);
         mixed.push(part(8, 5000, None));
         assert_eq!(picked(&mixed, Policy::Tiered), [], "the eighth is of another tier");
+    }
+
+    #[test]
+    fn a_tier_is_a_factor_of_four_wide_and_the_tier_of_the_smallest_parts_goes_first() {
+        let parts = |from: u128, sizes: &[u64]| {
+            (from..).zip(sizes).map(|(id, rows)| part(id, *rows, None)).collect::<Vec<_>>()
+        };
+        let tier = [1024, 1500, 2047, 2048, 2500, 3000, 3500, 4095];
+        assert_eq!(picked(&parts(1, &tier), Policy::Tiered), (1..=8).collect::<Vec<_>>());
+        for outside in [1023, 4096] {
+            let sizes: Vec<u64> = tier[1..].iter().copied().chain([outside]).collect();
+            assert_eq!(picked(&parts(1, &sizes), Policy::Tiered), [], "{outside}");
+        }
+        let both = [parts(1, &[100_000; 8]), parts(11, &tier)].concat();
+        assert_eq!(picked(&both, Policy::Tiered), (11..=18).collect::<Vec<_>>());
+        assert_eq!(picked(&parts(1, &[0; 8]), Policy::Tiered), (1..=8).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_merge_in_the_background_makes_one_part_of_bounded_size() {
+        let parts: Vec<_> = (1..=8).map(|id| part(id, PART_ROWS_MAX / 4 + id as u64, None)).collect();
+        assert_eq!(picked(&parts, Policy::Tiered), [1, 2, 3]);
     }
 
     #[test]
@@ -157,6 +182,18 @@ mod tests {
             [part(1, 10, Some(600)), part(2, 10, Some(300)), part(3, 10, Some(500)), part(4, 10, None)];
         assert_eq!(picked(&parts, Policy::All), [2, 3]);
         assert_eq!(picked(&[part(1, 10, Some(600)), part(2, 10, Some(500))], Policy::All), []);
+        assert_eq!(picked(&[part(1, 10, Some(600)), part(2, 10, Some(400))], Policy::All), [1, 2]);
+        let wide = |id| PartMeta { tiles: TILES_MAX / 2 + 1, ..part(id, 10, Some(1)) };
+        assert_eq!(picked(&[wide(1), wide(2)], Policy::All), [], "the tiles of a part are bounded");
+    }
+
+    #[test]
+    fn thinned_parts_wait_for_whole_ones_and_in_the_background_for_eight_of_similar_size() {
+        let thinned = |n: u128| (1..=n).map(|id| part(id, 1000, Some(10))).collect::<Vec<_>>();
+        let whole = [part(11, 10, None), part(12, 10, None)];
+        assert_eq!(picked(&[&thinned(2)[..], &whole].concat(), Policy::All), [11, 12]);
+        assert_eq!(picked(&thinned(7), Policy::Tiered), []);
+        assert_eq!(picked(&thinned(8), Policy::Tiered), (1..=8).collect::<Vec<_>>());
     }
 
     #[test]

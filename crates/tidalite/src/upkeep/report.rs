@@ -159,6 +159,17 @@ impl Store {
     /// Reports what opening the store found: torn tails, and damage in the logs, the marker, the manifest and the run
     /// table. It does not read the pages of parts; [`verify`](Self::verify) does.
     ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// # for step in 0..10 { run.log(step, &[("loss", 1.0)])?; }
+    /// let report = store.recovery()?;
+    /// assert!(report.is_sound() && report.findings.is_empty());
+    /// assert_eq!((report.logs, report.points), (1, 10));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`snapshot`](Self::snapshot).
     pub fn recovery(&self) -> Result<Report> {
@@ -171,6 +182,18 @@ impl Store {
     /// Not read: segments whose frames are all flushed, the bytes after a log's end, parts that only older versions list,
     /// the pages of a part whose footer is damaged, and files that no version names.
     ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// # for step in 0..10 { run.log(step, &[("loss", 1.0)])?; }
+    /// store.flush()?;
+    /// let report = store.verify()?;
+    /// assert!(report.is_sound());
+    /// assert_eq!((report.parts, report.points), (1, 10));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// Those of the disk; damage is a finding, not an error.
     pub fn verify(&self) -> Result<Report> {
@@ -179,29 +202,43 @@ impl Store {
 
     /// As [`verify`](Self::verify); calls `progress` with the bytes of parts read so far and those in total.
     ///
+    /// ```
+    /// use std::cell::Cell;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// # for step in 0..10 { run.log(step, &[("loss", 1.0)])?; }
+    /// # store.flush()?;
+    /// let read = Cell::new((0, 0));
+    /// store.verify_with(&|done, total| read.set((done, total)))?;
+    /// let (done, total) = read.get();
+    /// assert!(done > 0 && done == total);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`verify`](Self::verify).
     pub fn verify_with(&self, progress: &dyn Fn(u64, u64)) -> Result<Report> {
-        let inner = self.inner()?;
-        let vfs = &*inner.vfs;
+        let state = self.inner()?;
+        let vfs = &*state.vfs;
         let mut report = Report::default();
-        report.findings.extend(marker_finding(inner)?);
-        let version = manifest::latest(vfs, &inner.paths)?;
+        report.findings.extend(marker_finding(state)?);
+        let version = manifest::latest(vfs, &state.paths)?;
         report.findings.extend(version.damage.iter().map(Finding::from));
         let mut older = Vec::new();
-        for number in versions(vfs, &inner.paths)?.into_iter().filter(|v| *v < version.manifest.version) {
-            match manifest::pin(vfs, &inner.paths, number) {
+        for number in versions(vfs, &state.paths)?.into_iter().filter(|v| *v < version.manifest.version) {
+            match manifest::pin(vfs, &state.paths, number) {
                 Ok(Some(old)) => {
                     older.extend(old.damage.iter().map(Finding::from));
-                    older.extend(run_table_findings(inner, &old.manifest));
+                    older.extend(run_table_findings(state, &old.manifest));
                 }
                 Ok(None) => {}
                 Err(e) => {
-                    older.push(Finding::from(&e.at(&inner.paths.manifest().join(version_name(number)))))
+                    older.push(Finding::from(&e.at(&state.paths.manifest().join(version_name(number)))))
                 }
             }
         }
-        older.extend(run_table_findings(inner, &version.manifest));
+        older.extend(run_table_findings(state, &version.manifest));
         // Report each file once.
         for finding in older {
             if !report.findings.iter().any(|f| f.path == finding.path) {
@@ -219,12 +256,12 @@ impl Store {
         report: &mut Report,
         progress: &dyn Fn(u64, u64),
     ) -> Result<()> {
-        let inner = self.inner()?;
+        let state = self.inner()?;
         let total: u64 = manifest.parts.iter().map(tidalite_parts::PartMeta::files_bytes).sum();
         for meta in &manifest.parts {
             report.parts += 1;
             report.points += meta.rows;
-            match tidalite_parts::Part::open(inner.vfs.clone(), &inner.paths.part(meta.id), meta) {
+            match tidalite_parts::Part::open(state.vfs.clone(), &state.paths.part(meta.id), meta) {
                 Ok(part) => part.verify(&mut |f| report.findings.push(f.into()))?,
                 Err(e) if is_damage(&e) => report.findings.push(Finding::from(&e)),
                 Err(e) => return Err(e),
@@ -236,9 +273,9 @@ impl Store {
     }
 
     fn verify_logs(&self, manifest: &Manifest, report: &mut Report) -> Result<()> {
-        let inner = self.inner()?;
-        let vfs = &*inner.vfs;
-        for dir in tidalite_log::writers(vfs, &inner.paths.log())? {
+        let state = self.inner()?;
+        let vfs = &*state.vfs;
+        for dir in tidalite_log::writers(vfs, &state.paths.log())? {
             let alive = tidalite_log::life(vfs, &dir)?.may_append();
             let mut tail = TailCount::default();
             match tidalite_log::replay(vfs, &dir, manifest.flushed(dir.writer), alive, &mut tail) {
@@ -259,7 +296,7 @@ impl Store {
                     report.points += meta.rows;
                     report.log_points += meta.rows;
                     report.bytes += meta.files_bytes();
-                    tidalite_parts::Part::open(inner.vfs.clone(), &staged_part(&dir.path, *id), &meta)
+                    tidalite_parts::Part::open(state.vfs.clone(), &staged_part(&dir.path, *id), &meta)
                 });
                 match part {
                     Ok(part) => part.verify(&mut |f| report.findings.push(f.into()))?,
@@ -273,15 +310,15 @@ impl Store {
 }
 
 /// Damage in the marker, where one valid copy remains.
-fn marker_finding(inner: &StoreState) -> Result<Option<Finding>> {
-    let path = inner.paths.marker();
-    let marker = two_copies::open(&*inner.vfs, &path, "store")?;
+fn marker_finding(state: &StoreState) -> Result<Option<Finding>> {
+    let path = state.paths.marker();
+    let marker = two_copies::open(&*state.vfs, &path, "store")?;
     Ok(marker.damage.map(|what| Finding::from(&Error::corrupt("read store marker", &path, 0, what))))
 }
 
 /// Damage in the run table of a version.
-fn run_table_findings(inner: &StoreState, manifest: &Manifest) -> Option<Finding> {
-    match run_table::load(&*inner.vfs, &inner.paths, manifest.runs.as_ref()) {
+fn run_table_findings(state: &StoreState, manifest: &Manifest) -> Option<Finding> {
+    match run_table::load(&*state.vfs, &state.paths, manifest.runs.as_ref()) {
         Ok((_, damage)) => damage.as_ref().map(Finding::from),
         Err(e) => Some(Finding::from(&e)),
     }
@@ -323,6 +360,15 @@ fn is_damage(e: &Error) -> bool {
 
 impl Snapshot {
     /// Reports what taking this snapshot found; see [`Store::recovery`].
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// # for step in 0..10 { run.log(step, &[("loss", 1.0)])?; }
+    /// assert!(store.snapshot()?.recovery().is_sound());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn recovery(&self) -> Report {
         let view = &self.view;
         let mut report = Report {

@@ -28,6 +28,17 @@ impl Snapshot {
     }
 
     /// As [`bytes_by_run`](Self::bytes_by_run), by metric.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// for step in 0..100 { run.log(step, &[("loss", 1.0), ("acc", 0.5)])?; }
+    /// store.flush()?;
+    /// let sizes = store.snapshot()?.bytes_by_metric();
+    /// assert_eq!((&*sizes[0].0, &*sizes[1].0), ("acc", "loss"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn bytes_by_metric(&self) -> Vec<(String, u64)> {
         self.bytes_by(|table, row| table.metric(row).clone(), |key| key.metric)
     }

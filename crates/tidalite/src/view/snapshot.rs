@@ -48,6 +48,15 @@ const RETRIES_MAX: usize = 100;
 impl Store {
     /// All runs, ascending by id.
     ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// for id in ["b", "a"] { store.run(id).start()?; }
+    /// let ids: Vec<String> = store.runs()?.into_iter().map(|run| run.id).collect();
+    /// assert_eq!(ids, ["a", "b"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`snapshot`](Self::snapshot).
     pub fn runs(&self) -> Result<Vec<RunInfo>> {
@@ -75,6 +84,17 @@ impl Store {
 
     /// A fixed set of rows to read from. Never blocks a writer.
     ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// let snapshot = store.snapshot()?;
+    /// run.log(0, &[("loss", 1.0)])?;
+    /// assert_eq!(snapshot.select().summaries()?.len(), 0);
+    /// assert_eq!(store.select().summaries()?.len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// `Corrupt` if the manifest, the run table or the metadata of a staged part is unreadable; `Full` if unflushed
     /// rows exceed the memory option; `Busy` if files changed at each of 100 attempts; `Io`.
@@ -84,16 +104,16 @@ impl Store {
 }
 
 impl Snapshot {
-    pub(crate) fn take(inner: &Arc<StoreState>) -> Result<Snapshot> {
+    pub(crate) fn take(state: &Arc<StoreState>) -> Result<Snapshot> {
         for _ in 0..RETRIES_MAX {
-            match SnapshotView::take(inner) {
-                Ok(view) => return Ok(Snapshot { inner: inner.clone(), view: Arc::new(view) }),
+            match SnapshotView::take(state) {
+                Ok(view) => return Ok(Snapshot { inner: state.clone(), view: Arc::new(view) }),
                 // A file was deleted between listing and reading: a newer version exists.
                 Err(e) if e.kind() == ErrorKind::NotFound => {
-                    if !is_store(&*inner.vfs, &inner.paths)? {
+                    if !is_store(&*state.vfs, &state.paths)? {
                         return Err(e);
                     }
-                    inner.cache.forget();
+                    state.cache.forget();
                 }
                 Err(e) => return Err(e),
             }
@@ -104,15 +124,36 @@ impl Snapshot {
             "files changed at each of 100 attempts",
             "try again",
         )
-        .at(inner.paths.root()))
+        .at(state.paths.root()))
     }
 
     /// The manifest version that this snapshot reads.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// run.log(0, &[("loss", 1.0)])?;
+    /// let before = store.snapshot()?.version();
+    /// store.flush()?;
+    /// assert!(store.snapshot()?.version() > before);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn version(&self) -> u64 {
         self.view.version.manifest.version
     }
 
     /// The runs, ascending by id.
+    ///
+    /// ```
+    /// use tidalite::Status;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// store.run("a").param("lr", 0.1).start()?.finish()?;
+    /// let run = &store.snapshot()?.runs()[0];
+    /// assert_eq!((&*run.id, run.status, run.params["lr"].as_f64()), ("a", Status::Finished, Some(0.1)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn runs(&self) -> Vec<RunInfo> {
         let alive: BTreeSet<u32> = self.view.tails.iter().filter(|t| t.alive).map(|t| t.writer).collect();
         let there = self.view.runs.iter().filter(|(id, _)| !self.view.gone.contains(*id));
@@ -122,6 +163,14 @@ impl Snapshot {
     /// The runs whose id matches a pattern (see [`Selection::runs`](crate::Selection::runs)), ascending by id. Runs
     /// without points are included.
     ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// for id in ["lr-1", "lr-2", "wd-1"] { store.run(id).start()?; }
+    /// assert_eq!(store.snapshot()?.runs_matching("lr-*")?.len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// `Invalid` for an invalid pattern.
     pub fn runs_matching(&self, pattern: &str) -> Result<Vec<RunInfo>> {
@@ -130,6 +179,15 @@ impl Snapshot {
     }
 
     /// The runs that a filter takes, ascending by id.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// for lr in [0.1, 0.01] { store.run(format!("lr-{lr}")).param("lr", lr).start()?; }
+    /// let found = store.snapshot()?.where_runs(&"params.lr > 0.05".parse()?);
+    /// assert_eq!(found[0].id, "lr-0.1");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn where_runs(&self, filter: &RunFilter) -> Vec<RunInfo> {
         let mut runs = self.runs();
         runs.retain(|r| filter.matches(r));
@@ -146,6 +204,16 @@ impl Snapshot {
     }
 
     /// One run.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// store.run("a").tag("baseline").start()?;
+    /// let snapshot = store.snapshot()?;
+    /// assert!(snapshot.run("a")?.tags.contains("baseline"));
+    /// assert!(snapshot.run("b").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// `NotFound` if the store has no such run.
@@ -164,20 +232,31 @@ impl Snapshot {
 
     /// The Parquet files of the version's parts: a consistent set for other tools while the snapshot lives. They do not
     /// contain rows in logs or staged parts; flush first to include these.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// run.log(0, &[("loss", 1.0)])?;
+    /// store.flush()?;
+    /// let files = store.snapshot()?.parquet_files();
+    /// assert!(files.len() == 1 && files[0].is_file());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn parquet_files(&self) -> Vec<std::path::PathBuf> {
         self.view.version.manifest.parts.iter().map(|p| self.inner.paths.part(p.id).points).collect()
     }
 }
 
 impl SnapshotView {
-    fn take(inner: &Arc<StoreState>) -> Result<SnapshotView> {
-        let version = inner.cache.newest()?;
+    fn take(state: &Arc<StoreState>) -> Result<SnapshotView> {
+        let version = state.cache.newest()?;
         let mut tails = Vec::new();
         let mut staged = Vec::new();
         let mut damage: Vec<Error> = version.damage.iter().map(Error::duplicate).collect();
-        for dir in tidalite_log::writers(&*inner.vfs, &inner.paths.log())? {
+        for dir in tidalite_log::writers(&*state.vfs, &state.paths.log())? {
             let from = version.manifest.flushed(dir.writer);
-            let view = inner.cache.tail(&dir, from)?;
+            let view = state.cache.tail(&dir, from)?;
             for (seq, id, about) in &view.read().data.staged {
                 if (view.seqs.0..view.seqs.1).contains(&seq.as_i64()) {
                     staged.push((staged_part(&dir.path, *id), parse_meta(&dir.path, *seq, about)?));
@@ -187,18 +266,18 @@ impl SnapshotView {
         }
         // An absent segment was flushed and collected if a newer version exists; otherwise it is lost.
         let gap = |t: &TailView| t.read().findings.iter().any(|f| f.kind == LogFindingKind::MissingSegment);
-        let newest = manifest::versions(&*inner.vfs, &inner.paths)?.last().copied();
+        let newest = manifest::versions(&*state.vfs, &state.paths)?.last().copied();
         if newest.is_some_and(|v| v > version.manifest.version) && tails.iter().any(gap) {
             return Err(Error::not_found("take snapshot", "a log has just been flushed", "try again"));
         }
-        inner.cache.forget_others(&tails);
-        check_memory(inner, &tails)?;
-        let live = version.manifest.parts.iter().map(|m| (inner.paths.part(m.id), m.clone()));
+        state.cache.forget_others(&tails);
+        check_memory(state, &tails)?;
+        let live = version.manifest.parts.iter().map(|m| (state.paths.part(m.id), m.clone()));
         let places: Vec<_> = live.chain(staged).collect();
-        let (parts, broken) = inner.cache.open_parts(&version, &places)?;
+        let (parts, broken) = state.cache.open_parts(&version, &places)?;
         damage.extend(broken.iter().map(|(_, e): &(PartMeta, Error)| e.duplicate()));
         damage.extend(parts.iter().filter_map(|p| p.series_damage()).map(Error::duplicate));
-        let table = inner.cache.run_table(&version, &mut damage)?;
+        let table = state.cache.run_table(&version, &mut damage)?;
         let mut runs = table;
         let known = |runs: &RunTable, id: &str| runs.contains_key(id);
         // Copied, since a thread that holds one tail must not wait for another.
@@ -254,9 +333,9 @@ impl SnapshotView {
 }
 
 /// Refuses logs whose rows exceed the memory option: they must be flushed before they can be read.
-fn check_memory(inner: &StoreState, tails: &[TailView]) -> Result<()> {
+fn check_memory(state: &StoreState, tails: &[TailView]) -> Result<()> {
     let bytes: usize = tails.iter().map(|t| t.read().data.bytes()).sum();
-    let bytes_max = inner.options.memory_bytes;
+    let bytes_max = state.options.memory_bytes;
     if bytes as u64 <= bytes_max {
         return Ok(());
     }
@@ -266,5 +345,5 @@ fn check_memory(inner: &StoreState, tails: &[TailView]) -> Result<()> {
         format!("{} MiB of rows are not flushed yet, and {} MiB are allowed", bytes >> 20, bytes_max >> 20),
         "flush the store (`tidalite flush`), or allow more memory",
     )
-    .at(&inner.paths.log()))
+    .at(&state.paths.log()))
 }

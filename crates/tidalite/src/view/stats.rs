@@ -56,6 +56,16 @@ impl Stats {
 impl Store {
     /// Counts and sizes.
     ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// run.log(0, &[("loss", 1.0), ("acc", 0.5)])?;
+    /// let stats = store.stats()?;
+    /// assert_eq!((stats.runs, stats.series, stats.points), (1, 2, 2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`snapshot`](Self::snapshot).
     pub fn stats(&self) -> Result<Stats> {
@@ -65,6 +75,17 @@ impl Store {
 
 impl Snapshot {
     /// Counts of this snapshot, and current sizes of the store's files.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// run.log(0, &[("loss", 1.0)])?;
+    /// let snapshot = store.snapshot()?;
+    /// run.log(1, &[("loss", 0.5)])?;
+    /// assert_eq!((snapshot.stats()?.points, store.stats()?.points), (1, 2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// `Io` if a folder cannot be read.

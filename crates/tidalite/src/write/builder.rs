@@ -10,11 +10,28 @@ use tidalite_model::{Labels, Param, Params, Parent, Result, RunChange, check_nam
 
 impl Store {
     /// Begins a run, or joins one that exists. An id is any text of 1 to 4,096 bytes.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// let run = store.run("resnet-42").param("lr", 3e-4).tag("baseline").start()?;
+    /// run.log(0, &[("loss", 2.3)])?;
+    /// assert_eq!(store.runs()?[0].id, "resnet-42");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn run(&self, id: impl Into<String>) -> RunBuilder {
         RunBuilder::new(self.clone(), Some(id.into()))
     }
 
     /// Begins a run with a generated id. Generated ids sort by time of creation.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// let (first, second) = (store.new_run().start()?, store.new_run().start()?);
+    /// assert_ne!(first.id(), second.id());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new_run(&self) -> RunBuilder {
         RunBuilder::new(self.clone(), None)
     }
@@ -81,8 +98,8 @@ impl RunBuilder {
     /// # Errors
     /// `Invalid` if an id, param, tag or label is wrong; otherwise as [`Run::log`].
     pub fn start(self) -> Result<Run> {
-        let inner = self.store.writable()?;
-        let id = self.id.unwrap_or_else(|| generated_id(inner));
+        let state = self.store.writable()?;
+        let id = self.id.unwrap_or_else(|| generated_id(state));
         check_name("run id", &id)?;
         for (key, value) in &self.params {
             check_param(key, value)?;
@@ -95,20 +112,20 @@ impl RunBuilder {
         }
         let labels = Labels::new(self.labels)?;
         let start = RunChange::Start {
-            time_us: inner.vfs.now_us(),
+            time_us: state.vfs.now_us(),
             params: self.params,
             tags: self.tags,
             labels: labels.clone(),
             parent: self.parent,
         };
-        let log = maintain::log(inner)?.clone();
+        let log = maintain::log(state)?.clone();
         log.append_change(&id, &start)?;
-        let local = LocalRun::new(inner, log, &id);
+        let local = LocalRun::new(state, log, &id);
         Ok(Run::new(self.store.clone(), id.into(), labels, local))
     }
 }
 
-fn generated_id(inner: &StoreState) -> String {
+fn generated_id(state: &StoreState) -> String {
     // A version-7 UUID begins with the time in milliseconds, so ids sort by creation.
-    format!("run-{}", inner.vfs.uuid().simple())
+    format!("run-{}", state.vfs.uuid().simple())
 }

@@ -8,6 +8,16 @@ use tidalite_model::{Result, Seq};
 impl Run {
     /// A handle on one metric: the fastest way to log it.
     ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// let loss = run.metric("loss")?;
+    /// for step in 0..10 { loss.log(step, 1.0 / (step + 1) as f64)?; }
+    /// assert_eq!(store.select().metric("loss").points()?.collect()?.num_rows(), 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// `Invalid` if the name is wrong.
     pub fn metric(&self, name: &str) -> Result<Metric> {
@@ -15,6 +25,16 @@ impl Run {
     }
 
     /// A handle on several metrics that are always logged together, in this order.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// let columns = run.columns(&["loss", "acc"])?;
+    /// for step in 0..10 { columns.log(step, &[0.5, 0.9])?; }
+    /// assert_eq!(store.select().metric("acc").summaries()?[0].1.mean(), Some(0.9));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// `Invalid` if a name is wrong or given twice, or there are no names.

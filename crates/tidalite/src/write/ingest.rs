@@ -32,17 +32,33 @@ impl Store {
     /// `labels` (text such as `host=a,rank=3`). An unsigned or wide integer value becomes the nearest `f64`. A
     /// timestamp finer than a microsecond is truncated.
     ///
+    /// ```
+    /// use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+    /// use std::sync::Arc;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// let batch = RecordBatch::try_from_iter([
+    ///     ("run", Arc::new(StringArray::from(vec!["a", "a"])) as ArrayRef),
+    ///     ("metric", Arc::new(StringArray::from(vec!["loss", "loss"]))),
+    ///     ("step", Arc::new(Int64Array::from(vec![0, 1]))),
+    ///     ("value", Arc::new(Float64Array::from(vec![1.0, 0.5]))),
+    /// ])?;
+    /// store.append(&batch)?;
+    /// assert_eq!(store.select().run("a").points()?.collect()?.num_rows(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// `Invalid`, naming column and row, for a missing or unknown column, a wrong type, a null, a time outside the
     /// years 1 to 9999, or a wrong name; `Full`, `Io`, `Poisoned` as for [`Run::log`](crate::Run::log). On an error,
     /// nothing is appended.
     pub fn append(&self, batch: &RecordBatch) -> Result<Option<Seq>> {
-        let inner = self.writable()?;
-        let rows = BatchRows::read(batch, inner.vfs.now_us())?;
+        let state = self.writable()?;
+        let rows = BatchRows::read(batch, state.vfs.now_us())?;
         if rows.steps.is_empty() {
             return Ok(None);
         }
-        let log = maintain::log(inner)?;
+        let log = maintain::log(state)?;
         if rows.steps.len() <= FRAME_ROWS_MAX {
             let mut series = vec![tidalite_log::SeriesId(0); rows.steps.len()];
             for group in &rows.groups {
@@ -53,17 +69,17 @@ impl Store {
             }
             return log.append_points(&series, &rows.steps, &rows.times_us, &rows.values).map(Some);
         }
-        let place = staged_part(log.dir(), inner.vfs.uuid());
+        let place = staged_part(log.dir(), state.vfs.uuid());
         let source = BatchSource::new(rows);
-        let accepted = write_part(inner, &place, &source, inner.pool.get()?, &|_| {}).and_then(|meta| {
-            inner.vfs.sync_dir(log.dir())?;
+        let accepted = write_part(state, &place, &source, state.pool.get()?, &|_| {}).and_then(|meta| {
+            state.vfs.sync_dir(log.dir())?;
             let meta = meta.expect("the batch has rows");
             log.append_part(place.id, &write_meta(&meta))
         });
         if accepted.is_err() {
             // No frame refers to these files. Any that cannot be removed now go when the folder is collected.
             for path in place.files() {
-                let _ = inner.vfs.remove(path);
+                let _ = state.vfs.remove(path);
             }
         }
         accepted.map(Some)

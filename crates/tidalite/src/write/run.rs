@@ -66,11 +66,26 @@ impl Run {
     }
 
     /// The run's id.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// assert_eq!(store.run("resnet-42").start()?.id(), "resnet-42");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn id(&self) -> &str {
         &self.shared.id
     }
 
     /// The labels of this process's points.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// let run = store.run("a").label("rank", "3").label("host", "n1").start()?;
+    /// assert_eq!(run.labels().as_str(), "host=n1,rank=3");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn labels(&self) -> &Labels {
         &self.shared.labels
     }
@@ -80,6 +95,16 @@ impl Run {
     /// and metrics below `system/` (telemetry) excluded. When this returns, every process sees the whole row, and the
     /// row survives the death of this process.
     ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// run.log(100, &[("loss", 2.3), ("acc", 0.1)])?;
+    /// run.log(None, &[("loss", 1.9), ("acc", 0.3)])?;
+    /// assert_eq!(store.select().metric("loss").summaries()?[0].1.last.map(|p| p.step), Some(101));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// `Invalid` if a name is wrong, a metric is given twice, or the run has ended; `Full` if the disk is full;
     /// `Poisoned` after a failed sync. On an error, no part of the row is in the log.
@@ -88,6 +113,18 @@ impl Run {
     }
 
     /// As [`log`](Self::log), with a given time and labels.
+    ///
+    /// ```
+    /// use tidalite::{Labels, RowAt};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// let at = RowAt::step(0).time_us(1_780_000_000_000_000).labels(Labels::parse("rank=1")?);
+    /// run.log_at(&at, &[("loss", 2.3)])?;
+    /// let (key, summary) = &store.select().summaries()?[0];
+    /// assert_eq!((key.labels.as_str(), summary.time_min_us), ("rank=1", Some(1_780_000_000_000_000)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`log`](Self::log); `Invalid` if the time is outside the years 1 to 9999.
@@ -110,6 +147,17 @@ impl Run {
 
     /// Sets params. Other params keep their values.
     ///
+    /// ```
+    /// use tidalite::Params;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// let run = store.run("a").param("lr", 0.1).start()?;
+    /// run.set_params(Params::from([("layers".into(), 12.into())]))?;
+    /// let params = &store.runs()?[0].params;
+    /// assert_eq!((params["lr"].as_f64(), params["layers"].as_f64()), (Some(0.1), Some(12.0)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// `Invalid` if a key is wrong or a value is nested too deep; otherwise as [`log`](Self::log).
     pub fn set_params(&self, params: Params) -> Result<()> {
@@ -120,6 +168,15 @@ impl Run {
     }
 
     /// Adds and removes tags.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// let run = store.run("a").tag("draft").start()?;
+    /// run.set_tags(["baseline"], ["draft"])?;
+    /// assert!(store.runs()?[0].tags.iter().eq(["baseline"]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// `Invalid` if a tag is wrong; otherwise as [`log`](Self::log).
@@ -138,6 +195,16 @@ impl Run {
 
     /// Ends this process's part in the run as finished. Later calls on it fail.
     ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// run.finish()?;
+    /// assert_eq!(store.runs()?[0].status, tidalite::Status::Finished);
+    /// assert!(run.log(0, &[("loss", 1.0)]).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`log`](Self::log).
     pub fn finish(&self) -> Result<()> {
@@ -145,6 +212,15 @@ impl Run {
     }
 
     /// Ends this process's part in the run as failed.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// run.fail()?;
+    /// assert_eq!(store.runs()?[0].status, tidalite::Status::Failed);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`log`](Self::log).
@@ -200,11 +276,11 @@ impl Run {
             }
             return Ok(&shared.local);
         }
-        let inner = shared.store.inner()?;
-        let log = maintain::log(inner)?.clone();
+        let state = shared.store.inner()?;
+        let log = maintain::log(state)?.clone();
         let writer = log.writer();
         let (process, local) =
-            shared.in_child.get_or_init(|| (writer, LocalRun::new(inner, log, &shared.id)));
+            shared.in_child.get_or_init(|| (writer, LocalRun::new(state, log, &shared.id)));
         if *process != writer {
             return Err(Error::invalid(
                 "log to run",
@@ -231,8 +307,8 @@ impl Drop for RunState {
 }
 
 impl LocalRun {
-    pub(super) fn new(inner: &Arc<StoreState>, log: Arc<Log>, run: &str) -> Self {
-        LocalRun { inner: inner.clone(), log, layouts: RwLock::default(), counter: inner.counters.of(run) }
+    pub(super) fn new(state: &Arc<StoreState>, log: Arc<Log>, run: &str) -> Self {
+        LocalRun { inner: state.clone(), log, layouts: RwLock::default(), counter: state.counters.of(run) }
     }
 
     /// The layout of these metrics, made on first use.

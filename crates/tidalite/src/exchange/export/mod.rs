@@ -67,6 +67,20 @@ impl Selection {
 
     /// As [`export`](Self::export); calls `progress` with the number of points written so far.
     ///
+    /// ```
+    /// use std::cell::Cell;
+    /// use tidalite::FileFormat;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// # for step in 0..10 { run.log(step, &[("loss", 1.0)])?; }
+    /// let written = Cell::new(0);
+    /// let file = dir.path().join("loss.csv");
+    /// store.select().export_with(&file, FileFormat::Csv, &|points| written.set(points))?;
+    /// assert_eq!(written.get(), 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`export`](Self::export).
     pub fn export_with(

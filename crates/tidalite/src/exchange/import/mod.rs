@@ -57,6 +57,16 @@ impl Store {
     /// the fault, and the error says how many rows those are; after correcting the file, the whole of it can be imported
     /// again, since the newest point of a step counts by default.
     ///
+    /// ```
+    /// use tidalite::Import;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let file = dir.path().join("losses.csv");
+    /// std::fs::write(&file, "run,metric,step,value\na,loss,0,0.7\na,loss,1,0.5\n")?;
+    /// assert_eq!(store.import(&file, &Import::new())?.points, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// `Invalid`, naming the file, the line or row (from 1), the column, and what to do, for a cell of a wrong type, a missing or
     /// unknown column, a null, or a damaged file; `Unsupported` for an unknown extension or compression; `NotFound`, `Io`; and
@@ -67,6 +77,19 @@ impl Store {
 
     /// As [`import`](Self::import); calls `progress` with the bytes of the file read so far and those in total (0 where the
     /// size is not known).
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    /// use tidalite::Import;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let file = dir.path().join("losses.csv");
+    /// std::fs::write(&file, "run,step,loss,acc\na,0,0.7,0.4\na,1,0.5,0.6\n")?;
+    /// let read = Cell::new(0);
+    /// let stats = store.import_with(&file, &Import::new(), &|bytes, _| read.set(bytes))?;
+    /// assert_eq!((stats.points, read.get()), (4, std::fs::metadata(&file)?.len()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`import`](Self::import).

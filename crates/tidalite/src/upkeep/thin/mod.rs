@@ -71,21 +71,49 @@ impl Store {
 
     /// As [`thin`](Self::thin). `progress` gets the stored points examined and their total.
     ///
+    /// ```
+    /// use std::cell::Cell;
+    /// use tidalite::Thin;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// # for step in 0..10_000 { run.log(step, &[("loss", 1.0 / (step + 1) as f64)])?; }
+    /// # run.finish()?;
+    /// let seen = Cell::new((0, 0));
+    /// store.thin_with(&Thin::new().run("a").buckets(100), &|done, total| seen.set((done, total)))?;
+    /// assert_eq!(seen.get(), (10_000, 10_000));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`thin`](Self::thin).
     pub fn thin_with(&self, what: &Thin, progress: &dyn Fn(u64, u64)) -> Result<ThinStats> {
-        let inner = self.writable()?;
+        let state = self.writable()?;
         what.check()?;
-        inner.seal()?;
-        let _lock = store_lock::lock_waiting(inner)?;
-        let flushed = flush_all(inner, inner.pool.get()?, &|_| {})?;
-        let thinned = thin(inner, &Snapshot::take(inner)?, what, progress);
-        collect(inner, 0)?;
+        state.seal()?;
+        let _lock = store_lock::lock_waiting(state)?;
+        let flushed = flush_all(state, state.pool.get()?, &|_| {})?;
+        let thinned = thin(state, &Snapshot::take(state)?, what, progress);
+        collect(state, 0)?;
         Ok(ThinStats { flushed: flushed.points, ..thinned? })
     }
 
     /// Reports what [`thin`](Self::thin) would do with the points that are in parts now. It changes and flushes
     /// nothing.
+    ///
+    /// ```
+    /// use tidalite::Thin;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// # for step in 0..10_000 { run.log(step, &[("loss", 1.0 / (step + 1) as f64)])?; }
+    /// # run.finish()?;
+    /// store.flush()?;
+    /// let plan = store.thin_dry_run(&Thin::new().run("a").buckets(100))?;
+    /// assert!(plan.points == 10_000 && plan.kept < 1_000);
+    /// assert_eq!(store.select().points()?.collect()?.num_rows(), 10_000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`thin`](Self::thin).
@@ -95,12 +123,27 @@ impl Store {
 
     /// As [`thin_dry_run`](Self::thin_dry_run); calls `progress` with the points looked at so far and those in total.
     ///
+    /// ```
+    /// use std::cell::Cell;
+    /// use tidalite::Thin;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// # for step in 0..10_000 { run.log(step, &[("loss", 1.0 / (step + 1) as f64)])?; }
+    /// # run.finish()?;
+    /// # store.flush()?;
+    /// let seen = Cell::new((0, 0));
+    /// store.thin_dry_run_with(&Thin::new().run("a").buckets(100), &|done, total| seen.set((done, total)))?;
+    /// assert_eq!(seen.get(), (10_000, 10_000));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`thin`](Self::thin).
     pub fn thin_dry_run_with(&self, what: &Thin, progress: &dyn Fn(u64, u64)) -> Result<ThinStats> {
         what.check()?;
-        let inner = self.inner()?;
-        let snapshot = Snapshot::take(inner)?;
-        Ok(Thinning::of(inner, &snapshot, what)?.outline(None, progress)?.stats)
+        let state = self.inner()?;
+        let snapshot = Snapshot::take(state)?;
+        Ok(Thinning::of(state, &snapshot, what)?.outline(None, progress)?.stats)
     }
 }
