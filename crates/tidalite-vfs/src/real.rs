@@ -249,6 +249,10 @@ impl Vfs for RealVfs {
         rustix::system::uname().nodename().to_string_lossy().into_owned()
     }
 
+    fn pid(&self) -> u32 {
+        std::process::id()
+    }
+
     fn uuid(&self) -> Uuid {
         uuid_at(self.now_us())
     }

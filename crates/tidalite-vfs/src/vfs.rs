@@ -77,6 +77,9 @@ pub trait Vfs: Debug + Send + Sync + 'static {
 
     /// The name of this machine. Empty if it has none.
     fn host(&self) -> String;
+
+    /// The number of this process on this machine.
+    fn pid(&self) -> u32;
 }
 
 /// A file open for reading. Reads return what any process has written so far, synced or not.

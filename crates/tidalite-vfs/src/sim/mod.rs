@@ -350,6 +350,10 @@ impl Vfs for SimVfs {
         "simulated".into()
     }
 
+    fn pid(&self) -> u32 {
+        1
+    }
+
     /// Ascending by the clock, then by the order of calls.
     fn uuid(&self) -> Uuid {
         let mut world = self.world();

@@ -166,7 +166,7 @@ impl RunBuilder {
             time_us,
             labels: labels.clone(),
             host: state.vfs.host(),
-            pid: std::process::id(),
+            pid: state.vfs.pid(),
             gone,
             edit: RunEdit::default(),
         };
