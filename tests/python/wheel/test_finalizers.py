@@ -5,7 +5,7 @@ Method: a script in its own process, which a watchdog kills; a script that hangs
 import pytest
 
 HEAD = """
-import gc, os, sys, threading
+import gc, os, sys, threading, time
 import tidalite
 path = sys.argv[1]
 store = tidalite.open(path)
@@ -58,6 +58,8 @@ def log():
     while not done.is_set():
         Logs()
         run.log({"x": float(i)}); i += 1
+        if i % 100 == 0:
+            time.sleep(0.001)  # Otherwise the store grows so fast that the compactions take minutes.
 threads = [threading.Thread(target=f) for f in (flush, log)]
 [t.start() for t in threads]; [t.join() for t in threads]
 Logs()
