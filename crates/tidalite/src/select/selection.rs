@@ -291,9 +291,9 @@ impl Selection {
     /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
     /// # let run = store.run("a").start()?;
     /// for loss in [2.0, 1.5] { run.log(7, &[("loss", loss)])?; }
-    /// assert_eq!(store.select().summaries()?[0].1.sum, 1.5);
-    /// assert_eq!(store.select().repeats(Repeats::First).summaries()?[0].1.sum, 2.0);
-    /// assert_eq!(store.select().repeats(Repeats::All).summaries()?[0].1.sum, 3.5);
+    /// assert_eq!(store.select().summaries()?[0].1.sum(), Some(1.5));
+    /// assert_eq!(store.select().repeats(Repeats::First).summaries()?[0].1.sum(), Some(2.0));
+    /// assert_eq!(store.select().repeats(Repeats::All).summaries()?[0].1.sum(), Some(3.5));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn repeats(mut self, repeats: Repeats) -> Self {

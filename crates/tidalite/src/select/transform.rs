@@ -18,7 +18,7 @@ impl Selection {
     /// let run = store.run("a").start()?;
     /// for step in 0..100 { run.log(step, &[("loss", (step % 2) as f64)])?; }
     /// let smooth = store.select().metric("loss").transform("mean:10".parse()?).steps(50..);
-    /// let values = smooth.summaries()?[0].1;
+    /// let values = &smooth.summaries()?[0].1;
     /// assert_eq!((values.count, values.mean(), values.std()), (50, Some(0.5), Some(0.0)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
