@@ -1,7 +1,7 @@
 //! The chores of the project: what a contributor runs before a change, and what continuous integration runs after it.
 //!
 //! `cargo xtask test` checks everything that the README promises. `cargo xtask ci` adds the dependencies, the fuzz targets,
-//! the installed package and the loggers. Each chore is a list of steps; a step that fails does not stop the others.
+//! and the installed package. Each chore is a list of steps; a step that fails does not stop the others.
 
 #![allow(clippy::disallowed_methods, reason = "chores work on the project's own files")]
 // A chore talks to the terminal and ends with a status: that is its whole interface.
@@ -25,13 +25,13 @@ const USAGE: &str = "\
 cargo xtask <command>
 
   test      everything that the README promises: format, lints, docs, tests, tidy, the Python package
-  ci        test, then the lock file, dependencies, fuzz targets, public API, installed package and loggers
+  ci        test, then the lock file, dependencies, fuzz targets, public API and installed package
   tidy      house rules only: imports, names, sizes, words, links, licences (two seconds)
   api       what the working tree adds to the public API and removes from it, compared with main
   fuzz      builds the fuzz targets and runs each for five seconds
   wheel     the Python wheel, optimised, in target/wheels
   figures   measures the figures in the documents and writes them there; `figures TEXT` only commands that contain TEXT
-  loggers   tests with Lightning and transformers, which take 6 GB of disk
+  slow      tests with Lightning, transformers and torch, which take 6 GB of disk
   deny      advisories, licences and sources of the dependencies, by cargo-deny
   soak      the long test groups, in release mode (hours)
 ";
@@ -48,14 +48,13 @@ fn main() -> ExitCode {
             steps.add("fuzz targets", || fuzzing::check(&root()));
             steps.add("public API", || api::report(&root()));
             steps.add("Python package, installed", || python::install(&root()));
-            steps.add("Python loggers", || python::loggers(&root()));
         }
         ["api"] => steps.add("public API", || api::report(&root())),
         ["fuzz"] => steps.add("fuzz targets", || fuzzing::check(&root())),
         ["wheel"] => steps.add("wheel", || python::wheel(&root())),
         ["figures"] => steps.add("figures", || figures::renew(&root(), "")),
         ["figures", only] => steps.add("figures", || figures::renew(&root(), only)),
-        ["loggers"] => steps.add("Python loggers", || python::loggers(&root())),
+        ["slow"] => steps.add("Python loggers", || python::loggers(&root())),
         ["tidy"] => house_rules(&mut steps),
         ["deny"] => steps.add("dependencies", || deny(Absent::Fail)),
         ["soak"] => steps.add("long tests", || {
