@@ -22,6 +22,7 @@ mod follow;
 mod forks;
 mod golden;
 mod identity;
+mod interleaved;
 mod kill;
 mod limits;
 mod names;

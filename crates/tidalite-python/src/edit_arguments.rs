@@ -18,7 +18,10 @@ pub(crate) fn edited(mut editor: RunEditor, fields: &Bound<'_, PyDict>) -> PyRes
         let field = field.cast::<PyString>()?.to_string();
         editor = match field.as_str() {
             "params" if given.is_none() => editor,
-            "params" => editor.params(params::params(&given)?),
+            "params" => {
+                let (params, removed) = params::edited_params(&given)?;
+                removed.into_iter().fold(editor.params(params), RunEditor::remove_param)
+            }
             "remove_params" => {
                 each("a param's name", &given)?.into_iter().fold(editor, RunEditor::remove_param)
             }

@@ -50,6 +50,8 @@ fn _tidalite(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<follow::Follow>()?;
     module.add_class::<groups::GroupBucket>()?;
     module.add_class::<names::NamePattern>()?;
+    module.add_class::<arguments::params::Removal>()?;
+    module.add("REMOVE", Py::new(module.py(), arguments::params::Removal)?)?;
     module.add_function(wrap_pyfunction!(open::open, module)?)?;
     module.add_function(wrap_pyfunction!(groups::step_bucket, module)?)?;
     module.add_function(wrap_pyfunction!(groups::time_bucket, module)?)?;

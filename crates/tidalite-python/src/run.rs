@@ -239,15 +239,15 @@ impl Run {
         }
     }
 
-    /// Sets params from a dict of plain values; other params keep their values.
+    /// Sets params from a dict of plain values; other params keep their values. The value `tidalite.REMOVE` removes a param.
     ///
-    /// >>> run = store.run("b", params={"lr": 0.1})
-    /// >>> run.set_params({"batch": 32})
+    /// >>> run = store.run("b", params={"lr": 0.1, "debug": True})
+    /// >>> run.set_params({"batch": 32, "debug": tidalite.REMOVE})
     /// >>> run.params
     /// {'batch': 32, 'lr': 0.1}
     fn set_params(&self, py: Python<'_>, params: &Bound<'_, PyAny>) -> PyResult<()> {
-        let params = params::params(params)?;
-        py.detach(|| self.handle.run.set_params(params)).map_err(raise)
+        let (params, removed) = params::edited_params(params)?;
+        py.detach(|| self.handle.run.change_params(params, removed)).map_err(raise)
     }
 
     /// Adds tags.

@@ -149,7 +149,7 @@ impl Store {
     /// Edits a run, given as a `Run` or by its id, without taking part in it: its status and its end do not move, and other processes
     /// may write to it meanwhile. Of two edits the later one wins. Raises NotFound if there is no such run.
     ///
-    /// - `params`: a dict of params to set; `remove_params`: names of params to remove.
+    /// - `params`: a dict of params to set, or to remove by the value `tidalite.REMOVE`; `remove_params`: names of params to remove.
     /// - `add_tags`, `remove_tags`: lists of texts.
     /// - `name`, `notes`, `group`: texts, as of `run`; None removes one.
     /// - `status`: 'running', 'finished', 'failed' or 'lost'. It holds until a process takes part in the run again. With None it follows

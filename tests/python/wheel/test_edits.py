@@ -1,5 +1,7 @@
 """Edits of runs, and what is said when a run starts."""
+import copy
 import datetime as dt
+import pickle
 
 import pytest
 
@@ -30,6 +32,23 @@ def test_a_run_may_be_edited_while_it_runs(store):
     assert run.status == "running" and run.params == {"seen": True} and len(store.runs()["a"].participants) == 1
 
 
+def test_a_param_is_removed_by_a_marker(store):
+    run = store.run("a", params={"lr": 0.1, "old": 1, "older": 2})
+    run.set_params({"lr": 0.2, "old": tidalite.REMOVE, "absent": tidalite.REMOVE})
+    assert run.params == {"lr": 0.2, "older": 2}
+    store.edit("a", params={"older": tidalite.REMOVE, "n": 3})
+    assert run.params == {"lr": 0.2, "n": 3}
+    run.set_params({"lr": None})
+    assert run.params == {"lr": None, "n": 3}, "None is a value"
+    with pytest.raises(tidalite.Invalid, match='param "n" is tidalite.REMOVE; give a value'):
+        store.run("b", params={"n": tidalite.REMOVE})
+    with pytest.raises(TypeError):
+        run.set_params({"n": [tidalite.REMOVE]})
+    assert store.runs().ids == ["a"] and run.params == {"lr": None, "n": 3}
+    assert repr(tidalite.REMOVE) == "tidalite.REMOVE"
+    assert pickle.loads(pickle.dumps(tidalite.REMOVE)) is copy.deepcopy(tidalite.REMOVE) is tidalite.REMOVE
+
+
 def test_status_and_times_are_set_and_follow_by_themselves_again(store):
     store.run("a").finish()
     before = store.runs()["a"]
@@ -53,6 +72,12 @@ def test_a_wrong_edit_is_refused_and_changes_nothing(store):
     before = store.runs()
     with pytest.raises(tidalite.NotFound, match="there is no run"):
         store.edit("b", name="a typo")
+    store.run("train-1").finish()
+    with pytest.raises(tidalite.NotFound, match='there is no run "train_1"; similar: "train-1"'):
+        store.edit("train_1", name="a typo")
+    with pytest.raises(tidalite.NotFound, match='similar: "train-1"'):
+        store.run("trian-1", exist="must")
+    before = store.runs()
     with pytest.raises(tidalite.Invalid, match="give one of running, finished, failed, lost"):
         store.edit("a", name="x", status="done")
     with pytest.raises(TypeError, match="no argument nam"):

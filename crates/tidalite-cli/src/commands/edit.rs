@@ -3,6 +3,7 @@
 use crate::args::EditArgs;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
+use tidalite::ErrorKind;
 
 /// Runs the command.
 pub(crate) fn run(context: &Context, args: &EditArgs) -> CliResult {
@@ -40,7 +41,10 @@ pub(crate) fn run(context: &Context, args: &EditArgs) -> CliResult {
     if let Some(ended) = args.ended {
         editor = editor.ended_us(ended.set());
     }
-    editor.apply()?;
+    match editor.apply() {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Err(CliError::Nothing(e.to_string())),
+        done => done?,
+    };
     // Once the edit is reported, a power cut must not undo it.
     Ok(store.sync()?)
 }

@@ -56,7 +56,9 @@ fn an_edit_changes_what_it_names_and_nothing_else() {
 #[test]
 fn an_edit_makes_no_run_and_refuses_what_is_wrong() {
     let sample = Sample::new();
-    assert!(sample.run("edit", &["lr-3", "--name", "x"]).fails(1).contains("there is no run \"lr-3\""));
+    assert!(
+        sample.run("edit", &["lr-3", "--name", "x"]).fails(3).contains("there is no run \"lr-3\"; similar: ")
+    );
     assert!(sample.run("edit", &["lr-2"]).fails(2).contains("nothing to edit"));
     sample.run("edit", &["lr-2", "--status", "done"]).fails(2);
     sample.run("edit", &["lr-2", "--param", "lr"]).fails(2);

@@ -14,6 +14,7 @@ Steps are 64-bit whole numbers. Times are microseconds since 1970 UTC, or dateti
 NaN and infinities included. Every error of a store is a `tidalite.Error`; each subclass calls for a different reaction.
 """
 from ._tidalite import (
+    REMOVE,
     Bucket,
     Busy,
     Corrupt,
@@ -55,6 +56,7 @@ from .records import (
 )
 
 __all__ = [
+    "REMOVE",
     "Bucket",
     "Busy",
     "CompactStats",

@@ -7,7 +7,7 @@ from enum import Enum
 from os import PathLike
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
-from typing import Any, Literal, Self, SupportsFloat, SupportsIndex, final
+from typing import Any, Final, Literal, Self, SupportsFloat, SupportsIndex, final
 
 import numpy
 import pandas
@@ -96,6 +96,11 @@ class Bucket:
 class Pattern:
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
+
+@final
+class Removal: ...
+
+REMOVE: Final[Removal]
 
 @final
 class Store:

@@ -9,21 +9,53 @@ use pyo3::types::{
 };
 use tidalite::{Labels, Param, Params};
 
+/// The marker `tidalite.REMOVE`, given as a param's value to remove the param.
+#[pyclass(name = "Removal", module = "tidalite", frozen)]
+pub(crate) struct Removal;
+
+#[pymethods]
+impl Removal {
+    fn __repr__(&self) -> &'static str {
+        "tidalite.REMOVE"
+    }
+
+    fn __reduce__(&self) -> &'static str {
+        "REMOVE"
+    }
+}
+
 /// A run's params: a mapping from text to plain values, or an object with such fields.
 pub(crate) fn params(given: &Bound<'_, PyAny>) -> PyResult<Params> {
+    let (params, removed) = edited_params(given)?;
+    match removed.first() {
+        None => Ok(params),
+        Some(key) => Err(invalid(
+            "start run",
+            format!("param {key:?} is tidalite.REMOVE"),
+            "give a value; Run.set_params and Store.edit remove params",
+        )),
+    }
+}
+
+/// The params to set, and the names of those to remove.
+pub(crate) fn edited_params(given: &Bound<'_, PyAny>) -> PyResult<(Params, Vec<String>)> {
     let Some(items) = items(given)? else {
         return Err(PyTypeError::new_err(format!(
             "params is a {}; give a dict, a dataclass or an argparse.Namespace",
             kind(given)
         )));
     };
-    let mut params = Params::new();
+    let (mut params, mut removed) = (Params::new(), Vec::new());
     for (key, value) in items {
         let key = text("a param's name", &key)?;
+        if value.is_instance_of::<Removal>() {
+            removed.push(key);
+            continue;
+        }
         let value = param(&key, &value, 0)?;
         params.insert(key, value);
     }
-    Ok(params)
+    Ok((params, removed))
 }
 
 /// Names with their values.

@@ -35,9 +35,6 @@ use tree::{DirNode, FileNode, TreeNode};
 use uuid::Uuid;
 use world::{SharedWorld, SimHeldFolder, World};
 
-/// The initial clock of a simulation.
-const EPOCH_US: i64 = 1_780_000_000_000_000;
-
 /// A simulated disk. Clones share the same disk.
 ///
 /// ```
@@ -62,20 +59,17 @@ pub struct SimVfs {
 impl SimVfs {
     /// An empty disk. The seed determines only the identifiers.
     pub fn new(seed: u64) -> Self {
-        SimVfs::from_world(World {
-            root: Arc::default(),
-            steps: SimStepCounter::default(),
-            now_us: EPOCH_US,
-            seed,
-            uuids: 0,
-            handles: 0,
-            ignore_sync: false,
-            ignore_sync_dir: false,
-        })
+        SimVfs::from_world(World::empty(seed))
+    }
+
+    /// An empty disk that calls `before` ahead of each access, in the thread that makes it and with no lock held. A
+    /// test that blocks there chooses the order in which threads go on.
+    pub fn scheduled(seed: u64, before: impl Fn() + Send + Sync + 'static) -> Self {
+        SimVfs { world: SharedWorld::new(World::empty(seed), Some(Arc::new(before))), held: None }
     }
 
     fn from_world(world: World) -> Self {
-        SimVfs { world: SharedWorld::new(world), held: None }
+        SimVfs { world: SharedWorld::new(world, None), held: None }
     }
 
     fn world(&self) -> MutexGuard<'_, World> {

@@ -7,6 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{fmt, io};
 use tidalite_model::{Error, Result};
 
+/// The initial clock of a simulation.
+const EPOCH_US: i64 = 1_780_000_000_000_000;
+
 /// A folder that a disk holds, and the path with which it was held.
 pub(super) type SimHeldFolder = Option<Arc<(PathBuf, Arc<DirNode>)>>;
 
@@ -22,17 +25,26 @@ pub(super) struct World {
     pub(super) ignore_sync_dir: bool,
 }
 
+/// A call that a test makes before each access of the disk.
+pub(super) type BeforeAccess = Option<Arc<dyn Fn() + Send + Sync>>;
+
 /// The state behind its lock. Clones share it.
 #[derive(Clone)]
-pub(super) struct SharedWorld(Arc<Mutex<World>>);
+pub(super) struct SharedWorld {
+    world: Arc<Mutex<World>>,
+    before: BeforeAccess,
+}
 
 impl SharedWorld {
-    pub(super) fn new(world: World) -> Self {
-        SharedWorld(Arc::new(Mutex::new(world)))
+    pub(super) fn new(world: World, before: BeforeAccess) -> Self {
+        SharedWorld { world: Arc::new(Mutex::new(world)), before }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, World> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        if let Some(before) = &self.before {
+            before();
+        }
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -44,6 +56,19 @@ impl fmt::Debug for SharedWorld {
 }
 
 impl World {
+    pub(super) fn empty(seed: u64) -> World {
+        World {
+            root: Arc::default(),
+            steps: SimStepCounter::default(),
+            now_us: EPOCH_US,
+            seed,
+            uuids: 0,
+            handles: 0,
+            ignore_sync: false,
+            ignore_sync_dir: false,
+        }
+    }
+
     pub(super) fn step(&mut self, step: StepKind, doing: &str, path: &Path) -> Result<()> {
         self.steps.step(step).map_err(|e| Error::io(doing, path, e))
     }

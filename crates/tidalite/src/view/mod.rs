@@ -8,6 +8,7 @@
 
 mod gone;
 pub(crate) mod lineage;
+mod missing_run;
 pub(crate) mod records;
 pub(crate) mod run_targets;
 mod sizes;

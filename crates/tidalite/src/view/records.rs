@@ -2,6 +2,7 @@
 //!
 //! Unlike a snapshot it reads no rows, so its memory does not depend on how much is unflushed.
 
+use super::missing_run::no_such_run;
 use super::snapshot::retry;
 use crate::engine::state::StoreState;
 use crate::files::run_table::{self, RunTable};
@@ -64,6 +65,16 @@ impl RunRecords {
             Some(record) => !record.is_only_deleted(),
             None => self.logged.contains(run),
         }
+    }
+
+    /// # Errors
+    /// `NotFound` if there is no such run; the message names runs with similar ids.
+    pub(crate) fn must_have(&self, run: &str, doing: &str) -> Result<()> {
+        if self.has(run) {
+            return Ok(());
+        }
+        let ids = self.runs.keys().map(String::as_str).chain(self.logged.iter().map(|id| &**id));
+        Err(no_such_run(doing, run, ids.filter(|id| self.has(id))))
     }
 
     /// What participants of a run wrote who have ended or died by now: everything but the frames from the start of a

@@ -6,6 +6,7 @@
 //! are read ([`TailCache`](crate::engine::cache::TailCache)).
 
 use super::gone::gone;
+use super::missing_run::no_such_run;
 use crate::engine::cut::Agreement;
 use crate::engine::log_tail::TailView;
 use crate::engine::state::StoreState;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use tidalite_log::{LogFinding, LogFindingKind, WriterDir};
 use tidalite_model::{Error, ErrorKind, Result, RunChange, RunInfo, WriteOrder};
 use tidalite_parts::{Part, PartMeta};
-use tidalite_query::{Grouping, NameMatcher, Pattern, RunFilter, similar_names};
+use tidalite_query::{Grouping, NameMatcher, Pattern, RunFilter};
 
 /// A fixed set of rows. Cheap to clone; while one lives, no file that it needs is deleted.
 #[derive(Debug, Clone)]
@@ -233,17 +234,7 @@ impl Snapshot {
         let there = self.view.runs.get(id).filter(|_| !self.view.gone.contains(id));
         there.map(|r| r.info(id, alive)).ok_or_else(|| {
             let ids = self.view.runs.keys().map(String::as_str).filter(|id| !self.view.gone.contains(*id));
-            let similar: Vec<String> = similar_names(id, ids).iter().map(|id| format!("{id:?}")).collect();
-            let similar = match similar.is_empty() {
-                true => String::new(),
-                false => format!("; similar: {}", similar.join(", ")),
-            };
-            Error::not_found(
-                "look up run",
-                format!("there is no run {id:?}{similar}"),
-                "list the runs with `tidalite runs`",
-            )
-            .at(self.inner.paths.root())
+            no_such_run("look up run", id, ids).at(self.inner.paths.root())
         })
     }
 

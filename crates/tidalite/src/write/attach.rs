@@ -2,7 +2,6 @@
 //!
 //! Invariant: an attached handle writes neither a start nor an end, so it changes nothing about the run's status.
 
-use super::exist::must_exist;
 use super::run::{LocalRun, Run};
 use crate::engine::store::Store;
 use crate::upkeep::maintain;
@@ -29,7 +28,7 @@ impl Store {
     /// `NotFound` if there is no such run; otherwise as [`Run::log`] and [`snapshot`](Self::snapshot).
     pub fn attach(&self, id: &str, labels: Labels) -> Result<Run> {
         let inner = self.writable()?;
-        must_exist(&RunRecords::read(inner)?, id, "attach to run")?;
+        RunRecords::read(inner)?.must_have(id, "attach to run")?;
         let log = maintain::log(inner)?.clone();
         let local = LocalRun::new(inner, log, id);
         Ok(Run::new(self.clone(), id.into(), labels, None, local))

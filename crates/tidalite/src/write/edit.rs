@@ -1,6 +1,5 @@
 //! Editing a run: changing facts about it without taking part in it.
 
-use super::exist::must_exist;
 use super::params::check_param;
 use crate::engine::store::Store;
 use crate::upkeep::maintain;
@@ -122,7 +121,7 @@ impl RunEditor {
         check_edit(&self.edit)?;
         let log = maintain::log(state)?;
         // Reading also makes this write later than everything that it saw.
-        must_exist(&RunRecords::read(state)?, &self.id, "edit run")?;
+        RunRecords::read(state)?.must_have(&self.id, "edit run")?;
         log.append_change(&self.id, &RunChange::Edit(self.edit))
     }
 }

@@ -34,7 +34,7 @@ impl Exist {
     pub(super) fn check(self, records: &RunRecords, id: &str) -> Result<()> {
         match self {
             Exist::New if records.has(id) => Err(taken(id)),
-            Exist::Must => must_exist(records, id, "start run"),
+            Exist::Must => records.must_have(id, "start run"),
             _ => Ok(()),
         }
     }
@@ -47,15 +47,6 @@ pub(super) fn taken(id: &str) -> Error {
         format!("there is already a run {id:?}"),
         "give another id, or start it with `exist` \"any\" to go on with it",
     )
-}
-
-/// # Errors
-/// `NotFound` if there is no such run.
-pub(super) fn must_exist(records: &RunRecords, id: &str, doing: &'static str) -> Result<()> {
-    if records.has(id) {
-        return Ok(());
-    }
-    Err(Error::not_found(doing, format!("there is no run {id:?}"), "list the runs with `tidalite runs`"))
 }
 
 impl fmt::Display for Exist {

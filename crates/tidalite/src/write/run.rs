@@ -201,6 +201,31 @@ impl Run {
         self.append_change(&RunChange::Edit(edit)).map(|_| ())
     }
 
+    /// Sets and removes params, in one change. Absent params are ignored.
+    ///
+    /// ```
+    /// use tidalite::Params;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// let run = store.run("a").param("lr", 0.1).start()?;
+    /// run.change_params(Params::from([("layers".into(), 12.into())]), ["lr"])?;
+    /// assert!(store.runs()?[0].params.keys().eq(["layers"]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`set_params`](Self::set_params).
+    pub fn change_params<S: Into<String>>(
+        &self,
+        set: Params,
+        remove: impl IntoIterator<Item = S>,
+    ) -> Result<()> {
+        let remove_params = remove.into_iter().map(Into::into).collect();
+        let edit = RunEdit { remove_params, ..RunEdit::params(set) };
+        check_edit(&edit)?;
+        self.append_change(&RunChange::Edit(edit)).map(|_| ())
+    }
+
     /// Adds and removes tags.
     ///
     /// ```
