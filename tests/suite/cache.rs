@@ -96,3 +96,38 @@ fn a_reader_with_cached_pages_answers_as_a_new_one_after_writes_merges_rewinds_a
         }
     }
 }
+
+/// The open files of this process below a folder, also deleted ones.
+#[cfg(target_os = "linux")]
+fn open_below(folder: &std::path::Path) -> usize {
+    let links = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+    links.filter(|l| std::fs::read_link(l.path()).is_ok_and(|to| to.starts_with(folder))).count()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_reader_lets_go_of_parts_that_were_replaced() {
+    let dir = tempdir().unwrap();
+    let path = dir.path().canonicalize().unwrap().join("s");
+    let store = writer().open(&path).unwrap();
+    let run = store.run("a").start().unwrap();
+    let reader = Options::new().read_only(true).open(&path).unwrap();
+    let parts = path.join("parts");
+    for step in 0..20 {
+        run.log(step, &[("loss", 0.5)]).unwrap();
+        store.flush().unwrap();
+        store.compact().unwrap();
+        assert_eq!(reader.select().points().unwrap().collect().unwrap().num_rows() as i64, step + 1);
+    }
+    assert!(open_below(&parts) <= 2, "a part for each of the writer and the reader: {}", open_below(&parts));
+    // A snapshot keeps what it needs, and lets go with its last holder.
+    let snapshot = reader.snapshot().unwrap();
+    let before = points(&snapshot.select());
+    run.log(20, &[("loss", 0.5)]).unwrap();
+    store.compact().unwrap();
+    assert_ne!(points(&reader.select()), before);
+    assert_eq!(points(&snapshot.select()), before);
+    drop(snapshot);
+    points(&reader.select());
+    assert!(open_below(&parts) <= 2, "{}", open_below(&parts));
+}

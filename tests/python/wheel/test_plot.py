@@ -290,6 +290,23 @@ def test_aggregates_over_buckets_are_lines_and_others_bars(store):
     assert [t.get_text() for t in best.get_yticklabels()] == ["r2", "r1", "r0"], "bars stand in the order of the rows"
 
 
+def test_params_are_groups_of_plots_whatever_their_type(store):
+    for lr in (10, 2, 0.5, None):
+        with store.run(f"r{lr}", params={} if lr is None else {"lr": lr, "warm": lr > 1}) as run:
+            for step in range(20):
+                run.log({"loss": float(step)}, step=step)
+    s = store.select("loss")
+    names = ["no lr", "lr=0.5", "lr=2", "lr=10"]
+    ax = s.aggregate("min", by="param:lr").plot()
+    assert [t.get_text() for t in ax.get_yticklabels()] == names, "in the order of numbers"
+    ax = s.aggregate("min", by="param:warm").plot()
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["no warm", "warm=False", "warm=True"]
+    ax = s.aggregate("mean", by=["param:lr", tidalite.step_bucket(5)]).plot()
+    assert sorted(c.get_label() for c in curves(ax)) == sorted(names)
+    assert all(len(c.get_xdata()) == 4 for c in curves(ax))
+    assert {c.get_label() for c in curves(s.band(5, by="param:lr").plot())} >= set(names)
+
+
 def test_bars_show_nan_and_count_the_groups_left_out(store):
     with store.run("a") as run:
         run.log({"x": math.nan, "y": 2.0}, step=0)

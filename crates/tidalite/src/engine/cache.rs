@@ -185,7 +185,8 @@ impl TailCache {
         lock(&self.tails).retain(|w, _| tails.iter().any(|t| t.writer == *w));
     }
 
-    /// Drops open parts that are not in `live`.
+    /// Drops open parts that are not in `live`. Each open part holds a descriptor, its series table, and the blocks of
+    /// its files even after these are deleted. Snapshots in use keep the parts that they need.
     pub(crate) fn keep_parts(&self, live: &BTreeSet<uuid::Uuid>) {
         lock(&self.parts).retain(|_, part| live.contains(&part.meta().id));
     }

@@ -329,6 +329,7 @@ impl SnapshotView {
         check_memory(state, &tails)?;
         let live = version.manifest.parts.iter().map(|m| (state.paths.part(m.id), m.clone()));
         let places: Vec<_> = live.chain(staged).collect();
+        state.cache.keep_parts(&places.iter().map(|(_, meta)| meta.id).collect());
         let (parts, broken) = state.cache.open_parts(&version, &places)?;
         damage.extend(broken.iter().map(|(_, e): &(PartMeta, Error)| e.duplicate()));
         damage.extend(parts.iter().filter_map(|p| p.series_damage()).map(Error::duplicate));

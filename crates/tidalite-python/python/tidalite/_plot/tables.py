@@ -132,15 +132,16 @@ def _align(rows: dict[str, Array], x: str | None, y: list[str] | None, options: 
 def _aggregate(rows: dict[str, Array], x: str | None, y: list[str] | None, options: dict[str, Any]) -> Any:
     _unused(x=x)
     bucket = next((name for name in rows if name in _BUCKETS), None)
-    # Text columns and the bucket are the group of a row; the other columns are its aggregates.
-    by = [name for name, column in rows.items() if column.dtype == object and name != bucket]
+    # Text columns, params and the bucket are the group of a row; the other columns are its aggregates.
+    by = [n for n, column in rows.items() if (column.dtype == object or n.startswith("param:")) and n != bucket]
     numbers = y or [n for n, c in rows.items() if n not in by and n != bucket and c.dtype.kind in "iuf"]
     if not numbers:
         raise _invalid("none of the aggregates is a number; add one such as mean")
     for name in numbers:
         if rows[name].dtype.kind not in "iuf":
             raise _invalid(f"{name} is not a column of numbers; give any of {', '.join(n for n in rows if rows[n].dtype.kind in 'iuf')}")
-    keys: list[tuple[str, ...]] = list(zip(*(rows[name] for name in by), strict=True)) if by else [()] * len(rows[numbers[0]])
+    parts = [[_part(name, value) for value in rows[name]] for name in by]
+    keys: list[tuple[str, ...]] = list(zip(*parts, strict=True)) if by else [()] * len(rows[numbers[0]])
     # One panel per metric, since scales differ; but bars of metrics without another group share one panel.
     split = "metric" in by and (bucket is not None or len(by) > 1)
     place = by.index("metric") if split else -1
@@ -149,7 +150,7 @@ def _aggregate(rows: dict[str, Array], x: str | None, y: list[str] | None, optio
         return key[place] if split and len(numbers) == 1 else f"{name} of {key[place]}" if split else name
 
     def rest(key: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(_part(by[i], part) for i, part in enumerate(key) if i != place) or ("all",)
+        return tuple(part for i, part in enumerate(key) if i != place) or ("all",)
 
     if bucket is None:
         bars = [
@@ -170,9 +171,12 @@ def _aggregate(rows: dict[str, Array], x: str | None, y: list[str] | None, optio
 
 
 def _part(column: str, value: object) -> str:
-    """The part of a column in the name of a group. A label includes its key, since its value alone says little."""
-    text = "" if value is None else str(value)
-    return f"{column.removeprefix('label:')}={text}" if text and column.startswith("label:") else text
+    """The part of a column in the name of a group. A label or param includes its key, since its value alone says little."""
+    kind, _, key = column.partition(":")
+    if kind == "param" and (value is None or value != value):
+        return f"no {key}"
+    text = "" if value is None else f"{value:g}" if isinstance(value, (float, np.floating)) else str(value)
+    return f"{key}={text}" if text and kind in ("label", "param") else text
 
 
 def _groups(keys: list[tuple[str, ...]]) -> dict[tuple[str, ...], Array]:
