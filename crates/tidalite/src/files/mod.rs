@@ -13,3 +13,4 @@ pub(crate) mod paths;
 pub(crate) mod run_table;
 pub(crate) mod staged;
 pub(crate) mod two_copies;
+pub(crate) mod writer_table;
