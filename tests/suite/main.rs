@@ -24,6 +24,7 @@ mod golden;
 mod identity;
 mod kill;
 mod limits;
+mod merge;
 mod names;
 mod order;
 mod process;
