@@ -16,6 +16,7 @@ mod damage;
 mod durability;
 mod early_clock;
 mod equivalence;
+mod export;
 mod failures;
 mod filters;
 mod follow;

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tidalite::{Merge, MergeStats, OnConflict, Options, Repeats, Run, Status, Store, Thin};
 use tidalite_testkit::points;
 
-fn open(path: &Path) -> Store {
+pub(crate) fn open(path: &Path) -> Store {
     Options::new().background(false).tile_rows(64).open(path).unwrap()
 }
 
@@ -242,7 +242,7 @@ fn bulk_data_is_told_apart_by_its_points() {
     }
 }
 
-fn batch(run: &str, steps: std::ops::Range<i64>, value: f64) -> tidalite::arrow::array::RecordBatch {
+pub(crate) fn batch(run: &str, steps: std::ops::Range<i64>, value: f64) -> tidalite::arrow::array::RecordBatch {
     use std::sync::Arc;
     use tidalite::arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
     let n = usize::try_from(steps.end - steps.start).unwrap();
@@ -265,7 +265,15 @@ fn staged_parts_are_merged_from_logs_and_from_versions() {
     a.append(&batch("big", 15_000..35_000, 3.0)).unwrap();
     assert_eq!(merge(&a, b.path()).points, 20_000);
     let found = latest(&a, "big");
-    let value = |step: i64| if step < 15_000 { 1.0 } else if step < 35_000 { 3.0 } else { 2.0 };
+    let value = |step: i64| {
+        if step < 15_000 {
+            1.0
+        } else if step < 35_000 {
+            3.0
+        } else {
+            2.0
+        }
+    };
     assert_eq!(found, (0..40_000).map(|s| (s, value(s))).collect::<Vec<_>>(), "the later batch wins");
     merge(&b, a.path());
     assert_eq!(latest(&b, "big"), found);
@@ -338,7 +346,8 @@ fn deletions_and_rewinds_take_back_what_their_store_had_seen() {
     b.delete_run("both").unwrap();
     merge(&a, b.path());
     assert_eq!(latest(&a, "gone"), [(20, 3.0), (21, 3.0)], "only what the copy had is deleted");
-    let kept: Vec<(i64, f64)> = (0..5).map(|s| (s, 1.0)).chain([(5, 2.0), (6, 2.0), (10, 3.0), (11, 3.0)]).collect();
+    let kept: Vec<(i64, f64)> =
+        (0..5).map(|s| (s, 1.0)).chain([(5, 2.0), (6, 2.0), (10, 3.0), (11, 3.0)]).collect();
     assert_eq!(latest(&a, "back"), kept);
     assert!(latest(&a, "both").is_empty() && a.snapshot().unwrap().run("both").is_err());
     assert_eq!(a.snapshot().unwrap().run("gone").unwrap().participants.len(), 1);

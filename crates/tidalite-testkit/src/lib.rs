@@ -13,6 +13,7 @@ mod check;
 mod crash;
 mod draw;
 mod exact;
+mod expected_runs;
 mod fault;
 mod follower;
 mod machine;
@@ -34,6 +35,7 @@ pub use crash::{
     cuts,
 };
 pub use draw::draw_batch;
+pub use expected_runs::{ExpectedParticipant, ExpectedRun, ExpectedTime};
 pub use fault::MachineFault;
 pub use machine::{STORE, StoreMachine};
 pub use ops::{

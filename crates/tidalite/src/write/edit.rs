@@ -133,7 +133,7 @@ fn assign<T>(value: Option<T>) -> Assign<T> {
 
 /// # Errors
 /// `Invalid` if a key, tag, name, parent or time is wrong, or a param is nested too deep.
-pub(super) fn check_edit(edit: &RunEdit) -> Result<()> {
+pub(crate) fn check_edit(edit: &RunEdit) -> Result<()> {
     for (key, value) in &edit.params {
         check_param(key, value)?;
     }
