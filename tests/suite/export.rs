@@ -10,14 +10,17 @@ fn an_exported_folder_gives_the_same_runs_and_points() {
     use tidalite::{FileFormat, Import, Labels, RowAt};
     let dir = tempfile::tempdir().unwrap();
     let a = open(&dir.path().join("a"));
-    let rank = a.run("r").param("lr", 0.1).param("n", 3).param("deep", tidalite::Param::Null).label("rank", "0");
+    let rank =
+        a.run("r").param("lr", 0.1).param("n", 3).param("deep", tidalite::Param::Null).label("rank", "0");
     let run = rank.tag("x").name("First").notes("two\nlines").group("g").start().unwrap();
     for step in [0, 1, 1, 5] {
         run.log(step, &[("loss", f64::NAN), ("acc", step as f64)]).unwrap();
     }
     run.fail_because("ValueError: too large").unwrap();
     let again = a.run("r").label("rank", "0").start().unwrap();
-    again.log_at(&RowAt::step(9).time_us(1_000_000).labels(Labels::parse("gpu=1").unwrap()), &[("loss", 1.5)]).unwrap();
+    again
+        .log_at(&RowAt::step(9).time_us(1_000_000).labels(Labels::parse("gpu=1").unwrap()), &[("loss", 1.5)])
+        .unwrap();
     again.rewind(5).unwrap();
     again.finish().unwrap();
     for _ in 0..3 {
@@ -44,7 +47,11 @@ fn an_exported_folder_gives_the_same_runs_and_points() {
         let stats = b.import(&folder, &Import::new()).unwrap();
         assert_eq!((stats.runs, stats.points), (6, written));
         let found = |s: &Store, repeats| {
-            points(&s.select().repeats(repeats)).unwrap().iter().map(|(k, p)| (k.clone(), p.step, p.time_us, p.value.to_bits())).collect::<Vec<_>>()
+            points(&s.select().repeats(repeats))
+                .unwrap()
+                .iter()
+                .map(|(k, p)| (k.clone(), p.step, p.time_us, p.value.to_bits()))
+                .collect::<Vec<_>>()
         };
         for repeats in [Repeats::All, Repeats::Last] {
             assert_eq!(found(&a, repeats), found(&b, repeats), "{format:?}");
@@ -65,7 +72,11 @@ fn an_exported_folder_gives_the_same_runs_and_points() {
     }
     let folder = dir.path().join("jsonl");
     let b = open(&dir.path().join("broken"));
-    for (line, says) in [("{", "not a run"), (r#"{"run":"","status":"lost"}"#, "empty"), (r#"{"run":"a","status":"odd"}"#, "\"odd\"")] {
+    for (line, says) in [
+        ("{", "not a run"),
+        (r#"{"run":"","status":"lost"}"#, "empty"),
+        (r#"{"run":"a","status":"odd"}"#, "\"odd\""),
+    ] {
         let mut text = fs::read_to_string(folder.join("runs.jsonl")).unwrap();
         text.push_str(line);
         fs::write(folder.join("runs.jsonl"), text).unwrap();

@@ -242,7 +242,11 @@ fn bulk_data_is_told_apart_by_its_points() {
     }
 }
 
-pub(crate) fn batch(run: &str, steps: std::ops::Range<i64>, value: f64) -> tidalite::arrow::array::RecordBatch {
+pub(crate) fn batch(
+    run: &str,
+    steps: std::ops::Range<i64>,
+    value: f64,
+) -> tidalite::arrow::array::RecordBatch {
     use std::sync::Arc;
     use tidalite::arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
     let n = usize::try_from(steps.end - steps.start).unwrap();

@@ -307,10 +307,7 @@ fn found_text(r: &RunInfo) -> String {
     let mut rewinds = r.rewinds.clone();
     rewinds.sort_unstable();
     let first = format!("{:?} {params:?} {:?} {}", r.id, r.tags, r.labels);
-    format!(
-        "{first} {texts:?} {:?} {times:?} {:?} {:?} {parts:?} {rewinds:?}",
-        r.parent, r.status, r.reason
-    )
+    format!("{first} {texts:?} {:?} {times:?} {:?} {:?} {parts:?} {rewinds:?}", r.parent, r.status, r.reason)
 }
 
 /// Checks that a report finds no damage.

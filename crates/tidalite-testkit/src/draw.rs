@@ -94,7 +94,7 @@ pub(crate) fn draw_tags(random: &mut Random) -> BTreeSet<String> {
 }
 
 /// An edit: it sets, clears or keeps each field.
-pub fn draw_edit(random: &mut Random) -> RunEdit {
+pub(crate) fn draw_edit(random: &mut Random) -> RunEdit {
     fn assign<T>(random: &mut Random, value: impl FnOnce(&mut Random) -> T) -> Assign<T> {
         match random.below(4) {
             0 => Assign::Set(value(random)),

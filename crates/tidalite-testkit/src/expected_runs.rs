@@ -110,7 +110,14 @@ pub(crate) fn expected_run(
         !matches!(change, RunChange::Delete { .. }) && !deletions.iter().any(|before| before.covers(*seq))
     };
     changes.retain(is_kept);
-    (!changes.is_empty()).then(|| run_of(id, &changes, alive))
+    // After a deletion, the end of a deleted start and an edit of nothing begin no run.
+    let says_something = |(_, _, change): &Change<'_>| match change {
+        RunChange::End(_) | RunChange::Withdraw { .. } => false,
+        RunChange::Edit(edit) => *edit != RunEdit::default(),
+        _ => true,
+    };
+    let exists = !changes.is_empty() && (deletions.is_empty() || changes.iter().any(says_something));
+    exists.then(|| run_of(id, &changes, alive))
 }
 
 /// A run that only points name.
@@ -167,7 +174,9 @@ fn run_of(id: &str, changes: &[Change<'_>], alive: &dyn Fn(u32) -> bool) -> Expe
     }
     run.rewinds = changes
         .iter()
-        .filter_map(|(_, _, change)| if let RunChange::Rewind { step, .. } = change { Some(*step) } else { None })
+        .filter_map(
+            |(_, _, change)| if let RunChange::Rewind { step, .. } = change { Some(*step) } else { None },
+        )
         .collect();
     run.rewinds.sort_unstable();
     let participant = |(i, p): (usize, &Part<'_>)| ExpectedParticipant {
@@ -185,7 +194,8 @@ fn parts<'a>(changes: &[Change<'a>]) -> Vec<Part<'a>> {
     let mut parts = Vec::new();
     for &(order, seq, change) in changes {
         let RunChange::Start(start) = change else { continue };
-        let of_start = |seq_of: Seq, ordinal: u64| (seq_of.writer(), ordinal) == (seq.writer(), seq.ordinal());
+        let of_start =
+            |seq_of: Seq, ordinal: u64| (seq_of.writer(), ordinal) == (seq.writer(), seq.ordinal());
         let withdrawn = changes
             .iter()
             .any(|(_, s, c)| matches!(c, RunChange::Withdraw { start } if of_start(*s, *start)));
@@ -200,15 +210,22 @@ fn parts<'a>(changes: &[Change<'a>]) -> Vec<Part<'a>> {
     parts
 }
 
-/// The participants from whom nobody took over, among those at these places.
+/// The participants from whom nobody took over, among those at these places: one after the other starts, and takes over
+/// from those that were left and gone then, if they have its labels or nobody else was left.
 fn left(parts: &[Part<'_>], among: &[usize]) -> BTreeSet<usize> {
-    let took_over = |later: usize, earlier: usize| {
-        let over = |one: usize| parts[later].start.gone.covers(parts[one].seq);
-        let same_labels = parts[later].start.labels == parts[earlier].start.labels;
-        over(earlier) && (same_labels || among.iter().filter(|one| **one < later).all(|one| over(*one)))
-    };
-    let is_left = |one: &usize| !among.iter().any(|later| later > one && took_over(*later, *one));
-    among.iter().copied().filter(is_left).collect()
+    let mut left: BTreeSet<usize> = BTreeSet::new();
+    for &starting in among {
+        let start = parts[starting].start;
+        let gone: BTreeSet<usize> =
+            left.iter().copied().filter(|one| start.gone.covers(parts[*one].seq)).collect();
+        let nobody_else = gone == left;
+        left.retain(|one| {
+            let takes_over = nobody_else || parts[*one].start.labels == start.labels;
+            !(gone.contains(one) && takes_over)
+        });
+        left.insert(starting);
+    }
+    left
 }
 
 /// The participants that count.

@@ -82,6 +82,23 @@ impl Oracle {
         self.in_flight.push(WriteUnit { seq, order, content });
     }
 
+    /// Adds what a copy of the store holds and this one does not: of each writer, the units beyond those that are here. All
+    /// of it is durable then.
+    pub fn merge(&mut self, other: &Oracle) {
+        for (writer, theirs) in &other.writers {
+            let own = self.writers.entry(*writer).or_default();
+            let have = own.units.len().min(theirs.units.len());
+            own.units.extend_from_slice(&theirs.units[have..]);
+        }
+        self.not_before(other);
+        self.durable_all();
+    }
+
+    /// Makes the units that follow later than all units of a copy.
+    pub fn not_before(&mut self, other: &Oracle) {
+        self.noted = self.noted.max(other.noted);
+    }
+
     /// Notes that this unit and all before it, of the same writer, are durable.
     pub fn durable(&mut self, seq: Seq) {
         if let Some(history) = self.writers.get_mut(&seq.writer()) {
@@ -174,8 +191,10 @@ impl Oracle {
     /// participant that has not ended.
     pub fn gone(&self, run: &str, alive: impl Fn(u32) -> bool) -> Moment {
         let end = |(&writer, ledger): (&u32, &Ledger)| {
+            let next = ledger.units.last().map_or(0, |u| u.seq.ordinal() + 1);
+            // All that is known of it: in another copy of the store it may go on.
             if !alive(writer) {
-                return (writer, u64::MAX);
+                return (writer, next);
             }
             let mut open: Vec<u64> = Vec::new();
             for unit in &ledger.units {
@@ -189,7 +208,6 @@ impl Oracle {
                     _ => {}
                 }
             }
-            let next = ledger.units.last().map_or(0, |u| u.seq.ordinal() + 1);
             (writer, open.first().copied().unwrap_or(next))
         };
         Moment::new(0, self.writers.iter().map(end))
@@ -379,9 +397,8 @@ impl Oracle {
         });
         let seen: BTreeSet<&str> = self.seen(true).iter().map(|(_, w)| &*w.key.run).collect();
         let ids: BTreeSet<&str> = changed.chain(seen.iter().copied()).collect();
-        let run = |id: &&str| {
-            expected_run(id, &units, &alive).or_else(|| seen.contains(id).then(|| bulk_run(id)))
-        };
+        let run =
+            |id: &&str| expected_run(id, &units, &alive).or_else(|| seen.contains(id).then(|| bulk_run(id)));
         ids.iter().filter_map(run).collect()
     }
 }

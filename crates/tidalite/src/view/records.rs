@@ -2,7 +2,7 @@
 //!
 //! Unlike a snapshot it reads no rows, so its memory does not depend on how much is unflushed.
 
-use super::snapshot::retry;
+use super::snapshot::{Snapshot, retry};
 use crate::engine::state::StoreState;
 use crate::files::run_table::{self, RunTable};
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,11 +58,15 @@ impl RunRecords {
         Ok(records)
     }
 
-    /// Whether there is such a run.
-    pub(crate) fn has(&self, run: &str) -> bool {
+    /// Whether there is such a run. Of one that was deleted, points may have been written since; only a snapshot tells.
+    ///
+    /// # Errors
+    /// As [`Snapshot::take`].
+    pub(crate) fn has(&self, state: &Arc<StoreState>, run: &str) -> Result<bool> {
         match self.runs.get(run) {
-            Some(record) => !record.is_only_deleted(),
-            None => self.logged.contains(run),
+            Some(record) if record.is_only_deleted() => Ok(Snapshot::take(state)?.has_run(run)),
+            Some(_) => Ok(true),
+            None => Ok(self.logged.contains(run)),
         }
     }
 

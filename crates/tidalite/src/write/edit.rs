@@ -122,7 +122,7 @@ impl RunEditor {
         check_edit(&self.edit)?;
         let log = maintain::log(state)?;
         // Reading also makes this write later than everything that it saw.
-        must_exist(&RunRecords::read(state)?, &self.id, "edit run")?;
+        must_exist(state, &RunRecords::read(state)?, &self.id, "edit run")?;
         log.append_change(&self.id, &RunChange::Edit(self.edit))
     }
 }

@@ -89,9 +89,11 @@ fn load_runs(store: &Store, path: &Path) -> Result<u64> {
     let log = maintain::log(state)?;
     let records = RunRecords::read(state)?;
     let mut new = 0;
-    for (run, edit) in runs.into_iter().filter(|(run, _)| !records.has(&run.run)) {
-        append_run(log, &run, edit)?;
-        new += 1;
+    for (run, edit) in runs {
+        if !records.has(state, &run.run)? {
+            append_run(log, &run, edit)?;
+            new += 1;
+        }
     }
     Ok(new)
 }
