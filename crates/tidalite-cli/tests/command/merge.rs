@@ -25,13 +25,13 @@ fn diverged_copies_become_one_store() {
     other.edit("lr-2").tag("seen").apply().unwrap();
     other.close().unwrap();
     sample.run("edit", &["lr-2", "--name", "here"]).ok();
-    let said = merge(&sample.path(), &copy, &[]).ok();
+    let said = merge(&sample.path(), &copy, &[]).ok().to_string();
     assert!(said.contains("added 1 runs and 1 points, and changed 1 runs"), "{said}");
     let runs = rows(&sample.path(), "runs", &[]);
     assert_eq!(runs.len(), 3);
     let edited = runs.iter().find(|r| r["run"] == "lr-2").unwrap();
     assert_eq!((&edited["name"], &edited["tags"]), (&json!("here"), &json!(["seen", "sweep"])));
-    let said = merge(&sample.path(), &copy, &[]).ok();
+    let said = merge(&sample.path(), &copy, &[]).ok().to_string();
     assert!(said.contains("nothing new"), "{said}");
     let counts = merge(&sample.path(), &copy, &["--format", "json"]).rows().remove(0);
     assert_eq!((&counts["points"], &counts["runs_new"]), (&json!(0), &json!(0)));
@@ -40,9 +40,9 @@ fn diverged_copies_become_one_store() {
 #[test]
 fn runs_of_one_id_are_refused_renamed_or_joined() {
     let (sample, other) = (Sample::new(), Sample::new());
-    let refused = merge(&sample.path(), &other.path(), &[]).fails(1);
+    let refused = merge(&sample.path(), &other.path(), &[]).fails(1).to_string();
     assert!(refused.contains("\"lr-0.1\", \"lr-2\"") && refused.contains("--rename SUFFIX"), "{refused}");
-    let said = merge(&sample.path(), &other.path(), &["--rename=-b"]).ok();
+    let said = merge(&sample.path(), &other.path(), &["--rename=-b"]).ok().to_string();
     assert!(said.contains("run lr-2 is lr-2-b here"), "{said}");
     assert_eq!(rows(&sample.path(), "runs", &[]).len(), 4);
     let joined = Sample::new();
@@ -66,10 +66,10 @@ fn an_exported_folder_becomes_the_same_store() {
         let folder = sample.dir.path().join(format!("exported-{format}/"));
         let into = sample.dir.path().join(format!("store-{format}"));
         let flags = ["-o", folder.to_str().unwrap(), "--format", format];
-        let said = sample.run("export", &flags).ok();
+        let said = sample.run("export", &flags).ok().to_string();
         assert!(said.contains("wrote 600 points"), "{said}");
         assert!(sample.run("export", &flags).fails(1).contains("the folder is not empty"));
-        let said = CommandAnswer::of(tidalite().arg("import").arg(&into).arg(&folder)).ok();
+        let said = CommandAnswer::of(tidalite().arg("import").arg(&into).arg(&folder)).ok().to_string();
         assert!(said.contains("2 new runs, 600 points"), "{said}");
         let facts = |store: &Path| -> Vec<Value> {
             let mut runs = rows(store, "runs", &[]);
