@@ -70,7 +70,17 @@ fn an_exported_folder_gives_the_same_runs_and_points() {
         let refused = b.import(&folder, &Import::new().run("x")).unwrap_err().to_string();
         assert!(refused.contains("without options"), "{refused}");
     }
-    let folder = dir.path().join("jsonl");
+}
+
+#[test]
+fn a_wrong_line_of_an_exported_folder_is_named_and_nothing_is_imported() {
+    let dir = tempfile::tempdir().unwrap();
+    let a = open(&dir.path().join("a"));
+    for id in ["x", "y"] {
+        a.run(id).start().unwrap().finish().unwrap();
+    }
+    let folder = dir.path().join("exported");
+    a.select().export_folder(&folder, tidalite::FileFormat::Csv).unwrap();
     let b = open(&dir.path().join("broken"));
     for (line, says) in [
         ("{", "not a run"),
@@ -80,8 +90,8 @@ fn an_exported_folder_gives_the_same_runs_and_points() {
         let mut text = fs::read_to_string(folder.join("runs.jsonl")).unwrap();
         text.push_str(line);
         fs::write(folder.join("runs.jsonl"), text).unwrap();
-        let error = b.import(&folder, &Import::new()).unwrap_err().to_string();
-        assert!(error.contains(says) && error.contains("line 7"), "{error}");
+        let error = b.import(&folder, &tidalite::Import::new()).unwrap_err().to_string();
+        assert!(error.contains(says) && error.contains("line 3"), "{error}");
         assert!(b.runs().unwrap().is_empty(), "nothing is imported");
         let text = fs::read_to_string(folder.join("runs.jsonl")).unwrap();
         fs::write(folder.join("runs.jsonl"), &text[..text.len() - line.len()]).unwrap();

@@ -26,6 +26,7 @@ mod identity;
 mod kill;
 mod limits;
 mod merge;
+mod merge_faults;
 mod names;
 mod order;
 mod process;

@@ -428,8 +428,7 @@ impl Store {
     /// is running there is lost here, until a merge brings its end. Flushes first.
     ///
     /// Runs that have the same id and were begun independently are refused; with `suffix` those of the other store get an id that ends
-    /// with it, and with `on_conflict="join"` each two become one. `skip_unreadable` leaves out what is damaged there.
-    /// `progress` is called with the points done and the total.
+    /// with it; `on_conflict="join"` joins them. `skip_unreadable` leaves out damage. `progress` gets the points done and the total.
     ///
     /// >>> with tidalite.open(str(store.path) + "-laptop") as other:
     /// ...     other.run("on-the-laptop", params={"lr": 0.1}).finish()

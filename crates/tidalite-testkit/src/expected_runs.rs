@@ -60,17 +60,17 @@ pub struct ExpectedParticipant {
 }
 
 /// A change to the run that was not deleted, with the order of its call.
-type Change<'a> = (u64, Seq, &'a RunChange);
+type KeptChange<'a> = (u64, Seq, &'a RunChange);
 
 /// A start that was not taken back, and its end.
-struct Part<'a> {
+struct StartedPart<'a> {
     order: u64,
     seq: Seq,
     start: &'a RunStart,
     end: Option<(u64, &'a RunEnd)>,
 }
 
-impl Part<'_> {
+impl StartedPart<'_> {
     fn status(&self, alive: &dyn Fn(u32) -> bool) -> Status {
         match self.end {
             Some((_, end)) => end.status,
@@ -92,7 +92,7 @@ pub(crate) fn expected_run(
     alive: &dyn Fn(u32) -> bool,
 ) -> Option<ExpectedRun> {
     let of_run = |unit: &&&WriteUnit| matches!(&unit.content, UnitContent::Change { run, .. } if run == id);
-    let mut changes: Vec<Change<'_>> = Vec::new();
+    let mut changes: Vec<KeptChange<'_>> = Vec::new();
     for unit in units.iter().filter(of_run) {
         if let UnitContent::Change { change, .. } = &unit.content {
             changes.push((unit.order, unit.seq, change));
@@ -106,12 +106,12 @@ pub(crate) fn expected_run(
             _ => None,
         })
         .collect();
-    let is_kept = |(_, seq, change): &Change<'_>| {
+    let is_kept = |(_, seq, change): &KeptChange<'_>| {
         !matches!(change, RunChange::Delete { .. }) && !deletions.iter().any(|before| before.covers(*seq))
     };
     changes.retain(is_kept);
     // After a deletion, the end of a deleted start and an edit of nothing begin no run.
-    let says_something = |(_, _, change): &Change<'_>| match change {
+    let says_something = |(_, _, change): &KeptChange<'_>| match change {
         RunChange::End(_) | RunChange::Withdraw { .. } => false,
         RunChange::Edit(edit) => *edit != RunEdit::default(),
         _ => true,
@@ -125,7 +125,7 @@ pub(crate) fn bulk_run(id: &str) -> ExpectedRun {
     run_of(id, &[], &|_| false)
 }
 
-fn run_of(id: &str, changes: &[Change<'_>], alive: &dyn Fn(u32) -> bool) -> ExpectedRun {
+fn run_of(id: &str, changes: &[KeptChange<'_>], alive: &dyn Fn(u32) -> bool) -> ExpectedRun {
     let parts = parts(changes);
     let current = current(&parts, alive);
     let counted = || parts.iter().enumerate().filter(|(i, _)| current.contains(i)).map(|(_, p)| p);
@@ -179,7 +179,7 @@ fn run_of(id: &str, changes: &[Change<'_>], alive: &dyn Fn(u32) -> bool) -> Expe
         )
         .collect();
     run.rewinds.sort_unstable();
-    let participant = |(i, p): (usize, &Part<'_>)| ExpectedParticipant {
+    let participant = |(i, p): (usize, &StartedPart<'_>)| ExpectedParticipant {
         labels: p.start.labels.clone(),
         status: p.status(alive),
         reason: p.end.and_then(|(_, end)| end.reason.clone()),
@@ -190,7 +190,7 @@ fn run_of(id: &str, changes: &[Change<'_>], alive: &dyn Fn(u32) -> bool) -> Expe
     run
 }
 
-fn parts<'a>(changes: &[Change<'a>]) -> Vec<Part<'a>> {
+fn parts<'a>(changes: &[KeptChange<'a>]) -> Vec<StartedPart<'a>> {
     let mut parts = Vec::new();
     for &(order, seq, change) in changes {
         let RunChange::Start(start) = change else { continue };
@@ -204,7 +204,7 @@ fn parts<'a>(changes: &[Change<'a>]) -> Vec<Part<'a>> {
             _ => None,
         });
         if !withdrawn {
-            parts.push(Part { order, seq, start, end });
+            parts.push(StartedPart { order, seq, start, end });
         }
     }
     parts
@@ -212,7 +212,7 @@ fn parts<'a>(changes: &[Change<'a>]) -> Vec<Part<'a>> {
 
 /// The participants from whom nobody took over, among those at these places: one after the other starts, and takes over
 /// from those that were left and gone then, if they have its labels or nobody else was left.
-fn left(parts: &[Part<'_>], among: &[usize]) -> BTreeSet<usize> {
+fn left(parts: &[StartedPart<'_>], among: &[usize]) -> BTreeSet<usize> {
     let mut left: BTreeSet<usize> = BTreeSet::new();
     for &starting in among {
         let start = parts[starting].start;
@@ -229,7 +229,7 @@ fn left(parts: &[Part<'_>], among: &[usize]) -> BTreeSet<usize> {
 }
 
 /// The participants that count.
-fn current(parts: &[Part<'_>], alive: &dyn Fn(u32) -> bool) -> BTreeSet<usize> {
+fn current(parts: &[StartedPart<'_>], alive: &dyn Fn(u32) -> bool) -> BTreeSet<usize> {
     let all: Vec<usize> = (0..parts.len()).collect();
     let loud: Vec<usize> = all.iter().copied().filter(|i| !parts[*i].is_quiet()).collect();
     if loud.is_empty() {

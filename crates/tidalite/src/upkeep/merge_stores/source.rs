@@ -23,7 +23,7 @@ pub(super) type NewTail<'a> = (&'a TailData, (i64, i64));
 
 /// Where the points of one series are.
 #[derive(Default)]
-struct Places<'a> {
+struct SeriesPlaces<'a> {
     rows: Vec<RowRef>,
     tails: Vec<(&'a TailData, SeriesId, (i64, i64))>,
 }
@@ -32,7 +32,7 @@ pub(super) struct NewPoints<'a> {
     numbers: &'a Numbers,
     parts: &'a [Arc<Part>],
     series: Vec<(SeriesKey, u64)>,
-    places: Vec<Places<'a>>,
+    places: Vec<SeriesPlaces<'a>>,
     taken: AtomicU64,
     /// The wrapping sum of the bits of their values.
     bits: AtomicU64,
@@ -53,7 +53,7 @@ impl<'a> NewPoints<'a> {
         parts: &'a [Arc<Part>],
         tails: &[NewTail<'a>],
     ) -> Result<NewPoints<'a>> {
-        let mut found: BTreeMap<SeriesKey, (u64, Places<'a>)> = BTreeMap::new();
+        let mut found: BTreeMap<SeriesKey, (u64, SeriesPlaces<'a>)> = BTreeMap::new();
         for (p, part) in parts.iter().enumerate() {
             let table = part.series();
             let mut details = table.reader();
@@ -138,7 +138,7 @@ impl PointSource for NewPoints<'_> {
         let lists: Vec<Vec<RowRef>> =
             places.iter().map(|p| p.rows.iter().copied().filter(within).collect()).collect();
         let read = read_rows(self.parts, &lists, ColumnSet::ALL)?;
-        let gather_one = |(mut chunks, place): (Vec<Points>, &Places<'_>)| {
+        let gather_one = |(mut chunks, place): (Vec<Points>, &SeriesPlaces<'_>)| {
             for points in &mut chunks {
                 keep_steps(points, steps);
             }
