@@ -23,7 +23,8 @@ fn two_on_a_disk() -> SimVfs {
     b.append(&batch("b2", 0..5, 3.0)).unwrap();
     b.edit("old").name("there").apply().unwrap();
     log(&a.run("a1").start().unwrap(), 0..5, 4.0);
-    (a.sync().unwrap(), b.sync().unwrap());
+    a.sync().unwrap();
+    b.sync().unwrap();
     disk.kill()
 }
 

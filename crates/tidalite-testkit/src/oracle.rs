@@ -188,8 +188,11 @@ impl Oracle {
     }
 
     /// What participants of a run wrote who have ended or died: of a living writer, all before the start of a
-    /// participant that has not ended.
+    /// participant that has not ended. A deletion makes an end of the participants before it.
     pub fn gone(&self, run: &str, alive: impl Fn(u32) -> bool) -> Moment {
+        let of_run = |(id, before)| (id == run).then_some(before);
+        let deleted: Vec<Moment> = self.deletions().into_iter().filter_map(of_run).collect();
+        let is_deleted = |seq: Seq| deleted.iter().any(|before| before.covers(seq));
         let end = |(&writer, ledger): (&u32, &Ledger)| {
             let next = ledger.units.last().map_or(0, |u| u.seq.ordinal() + 1);
             // All that is known of it: in another copy of the store it may go on.
@@ -199,7 +202,9 @@ impl Oracle {
             let mut open: Vec<u64> = Vec::new();
             for unit in &ledger.units {
                 match &unit.content {
-                    UnitContent::Change { run: of, change: RunChange::Start(_) } if of == run => {
+                    UnitContent::Change { run: of, change: RunChange::Start(_) }
+                        if of == run && !is_deleted(unit.seq) =>
+                    {
                         open.push(unit.seq.ordinal());
                     }
                     UnitContent::Change { run: of, change: RunChange::End(end) } if of == run => {
