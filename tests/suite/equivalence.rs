@@ -11,13 +11,17 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tidalite::{Durability, Options};
-use tidalite_testkit::{Mix, Op, Random, StoreMachine, ops};
+use tidalite_testkit::{MachineFault, Mix, Op, Random, StoreMachine, TwoCopies, ops};
 
 /// Cases per test in the short run.
 const CASES: u32 = 200;
 
 fn runner(seed: u8) -> TestRunner {
-    let cases = CASES * u32::try_from(factor()).unwrap();
+    runner_of(seed, CASES)
+}
+
+fn runner_of(seed: u8, cases: u32) -> TestRunner {
+    let cases = cases * u32::try_from(factor()).unwrap();
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 2000, ..Config::default() };
     TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]))
 }
@@ -109,6 +113,33 @@ fn every_answer_is_the_oracles_also_where_runs_are_thinned() {
     let thinned = thinned.into_inner();
     note(&format!("equivalence with thinned runs: {CASES} sequences, of which {thinned} had some"));
     assert!(thinned * 8 > CASES as usize, "{thinned} of {CASES}");
+}
+
+#[test]
+fn every_answer_is_the_oracles_also_after_copies_of_a_store_are_merged() {
+    let mix = Mix { thinnings: 0, kills: 0, runs: 10, retractions: 4, reads: 4, ..Mix::everything() };
+    let sides = proptest::collection::vec(0..8usize, 40);
+    let strategy = (ops(20, 2, mix), ops(40, 2, mix), sides, any::<u64>().prop_map(drawn));
+    let ran = runner_of(5, CASES / 4).run(&strategy, |(before, after, sides, options)| {
+        let fault = |e: MachineFault| TestCaseError::fail(e.text());
+        let mut first = StoreMachine::new(1, 2, options);
+        before.iter().try_for_each(|op| first.apply(op)).map_err(fault)?;
+        let mut copies = TwoCopies::of(first, 2).map_err(fault)?;
+        for (op, side) in after.iter().zip(&sides) {
+            match side {
+                6 => copies.merge_into(0).map_err(fault)?,
+                7 => copies.merge_into(1).map_err(fault)?,
+                side => copies.apply(side % 2, op).map_err(fault)?,
+            }
+        }
+        copies.merge_into(0).map_err(fault)?;
+        copies.merge_into(1).map_err(fault)?;
+        copies.finish().map_err(fault)
+    });
+    if let Err(e) = ran {
+        panic!("{e}");
+    }
+    note(&format!("equivalence of merged copies: {} sequences", CASES / 4));
 }
 
 #[test]

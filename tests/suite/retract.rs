@@ -232,3 +232,20 @@ fn large_batches_are_deleted_from_where_they_are_staged() {
     store.flush().unwrap();
     assert_eq!(store.runs().unwrap().len(), ids.len());
 }
+
+#[test]
+fn a_run_that_has_only_points_since_its_deletion_can_be_edited() {
+    for flushes in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(&dir);
+        store.append(&crate::merge::batch("a", 0..3, 1.0)).unwrap();
+        store.delete_run("a").unwrap();
+        assert!(store.edit("a").name("gone").apply().is_err());
+        store.append(&crate::merge::batch("a", 5..6, 1.0)).unwrap();
+        if flushes {
+            store.flush().unwrap();
+        }
+        store.edit("a").name("again").apply().unwrap();
+        assert_eq!(store.snapshot().unwrap().run("a").unwrap().name.as_deref(), Some("again"));
+    }
+}

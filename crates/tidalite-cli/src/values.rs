@@ -139,6 +139,14 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     number.parse::<u64>().ok().and_then(|n| n.checked_mul(scale)).filter(|&n| n > 0).ok_or_else(wrong)
 }
 
+/// What is added to the ids of runs.
+pub(crate) fn suffix(text: &str) -> Result<String, String> {
+    match text.is_empty() {
+        true => Err("it is empty; give at least one character, such as -b".into()),
+        false => Ok(text.to_string()),
+    }
+}
+
 /// The most buckets of a thinned series.
 pub(crate) fn buckets(text: &str) -> Result<usize, String> {
     text.parse()

@@ -36,6 +36,11 @@ pub struct WriterDir {
 }
 
 impl WriterDir {
+    /// The uuid in the folder's name: who the writer is, in this store and in any copy of it.
+    pub fn uuid(&self) -> Uuid {
+        self.uuid
+    }
+
     fn parse(log_dir: &Path, name: &str) -> Option<WriterDir> {
         let (ordinal, uuid) = name.split_once('-')?;
         let writer = number(ordinal).filter(|&w| w <= WRITER_MAX)?;
@@ -80,6 +85,14 @@ pub fn writers(vfs: &dyn Vfs, log_dir: &Path) -> Result<Vec<WriterDir>> {
         vfs.read_dir(log_dir)?.iter().filter_map(|name| WriterDir::parse(log_dir, name)).collect();
     found.sort_by_key(|w| w.writer);
     Ok(found)
+}
+
+/// The ordinals that are named in a log: those of writers, and those that are being claimed.
+///
+/// # Errors
+/// As [`writers`].
+pub fn numbers_taken(vfs: &dyn Vfs, log_dir: &Path) -> Result<Vec<u32>> {
+    Ok(vfs.read_dir(log_dir)?.iter().filter_map(|n| number(n.get(..ORDINAL_DIGITS)?)).collect())
 }
 
 /// Whether the lock of this writer is held. A free lock means that the writer is gone or has not locked its folder
@@ -139,7 +152,7 @@ pub fn life(vfs: &dyn Vfs, dir: &WriterDir) -> Result<Life> {
 /// Creates the folder of a new writer with the lowest free ordinal that is at least `least`. Syncs nothing.
 pub(crate) fn claim_writer(vfs: &dyn Vfs, log_dir: &Path, mut least: u32) -> Result<WriterDir> {
     loop {
-        let taken = vfs.read_dir(log_dir)?.iter().filter_map(|n| number(n.get(..ORDINAL_DIGITS)?)).max();
+        let taken = numbers_taken(vfs, log_dir)?.into_iter().max();
         let writer = taken.map_or(least, |t| least.max(t.saturating_add(1)));
         if writer > WRITER_MAX {
             return Err(Error::new(

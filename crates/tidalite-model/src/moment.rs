@@ -39,7 +39,7 @@ impl Moment {
     }
 
     /// The first frame ordinal of a writer that did not come before. `u64::MAX` if all did.
-    fn end(&self, writer: u32) -> u64 {
+    pub fn end(&self, writer: u32) -> u64 {
         let unlisted = if writer < self.below { u64::MAX } else { 0 };
         self.ends.get(&writer).copied().unwrap_or(unlisted)
     }
@@ -59,6 +59,14 @@ impl Moment {
         let writers = self.ends.keys().chain(other.ends.keys());
         let ends = writers.map(|&w| (w, self.end(w).max(other.end(w)))).collect();
         Moment { below: self.below.max(other.below), ends }.tidied()
+    }
+
+    /// The same moment but for one writer, of which the frames below `end` came before.
+    #[must_use]
+    pub fn with_end(&self, writer: u32, end: u64) -> Moment {
+        let mut moment = self.clone();
+        moment.ends.insert(writer, end);
+        moment.tidied()
     }
 
     /// Writers below this ordinal had written everything, except those in [`ends`](Self::ends).

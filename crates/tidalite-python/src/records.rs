@@ -6,7 +6,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyModule, PyTuple};
 use tidalite::{
-    CompactStats, Explain, Finding, FlushStats, Participant, Report, RunInfo, Snapshot, Stats, ThinStats,
+    CompactStats, Explain, Finding, FlushStats, MergeStats, Participant, Report, RunInfo, Snapshot, Stats,
+    ThinStats,
 };
 
 fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
@@ -155,6 +156,17 @@ pub(crate) fn thin_stats<'py>(py: Python<'py>, stats: &ThinStats) -> PyResult<Bo
     fields.set_item("kept", stats.kept)?;
     fields.set_item("dropped", stats.dropped)?;
     build(&class(py, "ThinStats")?, &fields)
+}
+
+pub(crate) fn merge_stats<'py>(py: Python<'py>, stats: &MergeStats) -> PyResult<Bound<'py, PyAny>> {
+    let fields = PyDict::new(py);
+    fields.set_item("runs_new", stats.runs_new)?;
+    fields.set_item("runs_changed", stats.runs_changed)?;
+    fields.set_item("points", stats.points)?;
+    fields.set_item("renamed", stats.renamed.clone())?;
+    let unreadable: Vec<String> = stats.unreadable.iter().map(ToString::to_string).collect();
+    fields.set_item("unreadable", PyTuple::new(py, unreadable)?)?;
+    build(&class(py, "MergeStats")?, &fields)
 }
 
 pub(crate) fn explain<'py>(py: Python<'py>, explain: &Explain) -> PyResult<Bound<'py, PyAny>> {

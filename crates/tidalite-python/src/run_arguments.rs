@@ -1,14 +1,14 @@
 //! Arguments that mean runs: ids, `Run` and `RunInfo` objects, patterns, filters.
 
 use crate::arguments::names::{name, one_or_several};
-use crate::arguments::params::{text, texts};
+use crate::arguments::params::{label_pairs, text, texts};
 use crate::arguments::time::to_us;
 use crate::errors::raise;
 use crate::run::Run;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyTuple};
-use tidalite::{Pattern, RunFilter, RunTargets};
+use tidalite::{Error, OnConflict, Pattern, RunBuilder, RunFilter, RunTargets};
 
 /// One run, or several of which any may match. A `Run` or `RunInfo` stands for its id.
 pub(crate) fn runs(given: &Bound<'_, PyAny>) -> PyResult<Vec<Pattern>> {
@@ -44,6 +44,66 @@ pub(crate) fn read_targets(
     match before {
         Some(time) => Ok(what.ended_before_us(to_us(time)?)),
         None => Ok(what),
+    }
+}
+
+/// What becomes of runs that two stores to be merged both have by the same id.
+pub(crate) fn read_conflict(word: &str, suffix: Option<String>) -> PyResult<OnConflict> {
+    let refused = |wrong: String| {
+        let remedy = "give on_conflict=\"refuse\", on_conflict=\"join\" or a suffix";
+        Err(raise(Error::invalid("merge stores", wrong, remedy)))
+    };
+    match (word, suffix) {
+        ("refuse", None) => Ok(OnConflict::Refuse),
+        ("refuse", Some(suffix)) => Ok(OnConflict::Suffix(suffix)),
+        ("join", None) => Ok(OnConflict::Join),
+        ("join", Some(_)) => refused("runs of one id can be joined or get a suffix, not both".into()),
+        (other, _) => refused(format!("on_conflict is {other:?}")),
+    }
+}
+
+/// What a run is given at its start, besides its name, notes, group and time.
+pub(crate) fn configured(
+    mut builder: RunBuilder,
+    params: Option<&Bound<'_, PyAny>>,
+    tags: Option<&Bound<'_, PyAny>>,
+    labels: Option<&Bound<'_, PyAny>>,
+    parent: Option<&Bound<'_, PyAny>>,
+) -> PyResult<RunBuilder> {
+    if let Some(given) = params {
+        builder = builder.params(crate::arguments::params::params(given)?);
+    }
+    for tag in tags.map_or(Ok(Vec::new()), |t| texts("a tag", t))? {
+        builder = builder.tag(tag);
+    }
+    for (key, value) in labels.map_or(Ok(Vec::new()), label_pairs)? {
+        builder = builder.label(key, value);
+    }
+    match parent {
+        Some(parent) => {
+            let (run, step) = read_parent(parent)?;
+            Ok(builder.parent(run, step))
+        }
+        None => Ok(builder),
+    }
+}
+
+/// The texts that describe a run at its start.
+pub(crate) fn described(
+    mut builder: RunBuilder,
+    name: Option<&Bound<'_, PyAny>>,
+    notes: Option<&Bound<'_, PyAny>>,
+    group: Option<&Bound<'_, PyAny>>,
+) -> PyResult<RunBuilder> {
+    if let Some(name) = name {
+        builder = builder.name(text("the name", name)?);
+    }
+    if let Some(notes) = notes {
+        builder = builder.notes(text("notes", notes)?);
+    }
+    match group {
+        Some(group) => Ok(builder.group(text("the group", group)?)),
+        None => Ok(builder),
     }
 }
 

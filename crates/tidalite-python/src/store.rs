@@ -13,7 +13,7 @@ use crate::progress::with_progress;
 use crate::records;
 use crate::reduce::{Reduced, reduced};
 use crate::run::Run;
-use crate::run_arguments::{read_parent, read_targets, run_id};
+use crate::run_arguments::{configured, described, read_conflict, read_targets, run_id};
 use crate::select_arguments::{SelectArguments, matching_runs};
 use crate::selection::Selection;
 use crate::snapshot::StoreSnapshot;
@@ -22,7 +22,7 @@ use pyo3::types::{PyDict, PyType};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use tidalite::{ErrorKind, Exist, Thin};
+use tidalite::{ErrorKind, Exist, Merge, Thin};
 
 /// An open store: a folder of logs and Parquet files. Made by `tidalite.open`.
 ///
@@ -110,29 +110,9 @@ impl Store {
             Some(id) => self.handle.store.run(params::text("a run's id", id)?),
             None => self.handle.store.new_run(),
         };
-        builder = builder.exist(exist.parse::<Exist>().map_err(raise)?);
-        if let Some(given) = params {
-            builder = builder.params(params::params(given)?);
-        }
-        for tag in tags.map_or(Ok(Vec::new()), |t| params::texts("a tag", t))? {
-            builder = builder.tag(tag);
-        }
-        for (key, value) in labels.map_or(Ok(Vec::new()), params::label_pairs)? {
-            builder = builder.label(key, value);
-        }
-        if let Some(parent) = parent {
-            let (run, step) = read_parent(parent)?;
-            builder = builder.parent(run, step);
-        }
-        if let Some(name) = name {
-            builder = builder.name(params::text("the name", name)?);
-        }
-        if let Some(notes) = notes {
-            builder = builder.notes(params::text("notes", notes)?);
-        }
-        if let Some(group) = group {
-            builder = builder.group(params::text("the group", group)?);
-        }
+        builder =
+            configured(builder.exist(exist.parse::<Exist>().map_err(raise)?), params, tags, labels, parent)?;
+        builder = described(builder, name, notes, group)?;
         if let Some(started) = started {
             builder = builder.started_us(to_us(started)?);
         }
@@ -440,6 +420,36 @@ impl Store {
         with_progress(py, progress, |call| {
             self.handle.store.backup_with(&path, &|done, all| call.two(done, all))
         })
+    }
+
+    /// Brings in what the store in the folder `path` holds and this one does not: runs with all that is known of them, and points, each
+    /// once. The two may be diverged copies of one store, or have nothing in common. Of two edits the later one wins, whichever store
+    /// it was made in. Merging again brings only what is new. The other store is only read; both may be written to meanwhile. A run that
+    /// is running there is lost here, until a merge brings its end. Flushes first.
+    ///
+    /// Runs that have the same id and were begun independently are refused; with `suffix` those of the other store get an id that ends
+    /// with it; `on_conflict="join"` joins them. `skip_unreadable` leaves out damage. `progress` gets the points done and the total.
+    ///
+    /// >>> with tidalite.open(str(store.path) + "-laptop") as other:
+    /// ...     other.run("on-the-laptop", params={"lr": 0.1}).finish()
+    /// >>> store.merge(other.path).runs_new, store.merge(other.path).runs_new
+    /// (1, 0)
+    #[pyo3(signature = (path, *, on_conflict="refuse", suffix=None, skip_unreadable=false, progress=None))]
+    fn merge<'py>(
+        &self,
+        py: Python<'py>,
+        path: PathBuf,
+        on_conflict: &str,
+        suffix: Option<String>,
+        skip_unreadable: bool,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let how =
+            Merge::new().on_conflict(read_conflict(on_conflict, suffix)?).skip_unreadable(skip_unreadable);
+        let stats = with_progress(py, progress, |call| {
+            self.handle.store.merge_with(&path, &how, &|done, all| call.two(done, all))
+        })?;
+        records::merge_stats(py, &stats)
     }
 
     /// Returns once every row accepted before the call is durable.

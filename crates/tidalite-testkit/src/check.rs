@@ -4,6 +4,7 @@
 //! crash driver can name the cut.
 
 use crate::aggregates::Naive;
+use crate::expected_runs::{ExpectedParticipant, ExpectedRun, ExpectedTime};
 use crate::oracle::{ExpectedPoints, Oracle};
 use crate::question::{NameTest, Question};
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -11,7 +12,7 @@ use arrow::datatypes::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondTy
 use std::collections::BTreeSet;
 use std::ops::Bound;
 use tidalite::{
-    Aggregate, By, Error, Labels, Participant, Pattern, Point, Repeats, Report, RunInfo, Selection,
+    Aggregate, By, Error, Labels, Param, Participant, Pattern, Point, Repeats, Report, RunInfo, Selection,
     SeriesKey, Snapshot, Store,
 };
 
@@ -253,21 +254,10 @@ fn runs(snapshot: &Snapshot, oracle: &Oracle, alive: &dyn Fn(u32) -> bool) -> Ch
     same_runs(&oracle.runs(alive), &snapshot.runs())
 }
 
-/// Compares two lists of runs. Times are compared only by whether they are there, since the engine's clock sets them.
-pub fn same_runs(expected: &[RunInfo], found: &[RunInfo]) -> CheckResult {
-    let plain = |r: &RunInfo| {
-        let times = (r.started_us.is_some(), r.ended_us.is_some());
-        // Params are compared as text, since NaN differs from itself.
-        let params: Vec<String> = r.params.iter().map(|(k, v)| format!("{k}={v:?}")).collect();
-        let part = |p: &Participant| format!("{} {:?} {}", p.labels, p.status, p.current);
-        let parts: Vec<String> = r.participants.iter().map(part).collect();
-        format!(
-            "{:?} {params:?} {:?} {} {:?} {times:?} {:?} {parts:?} {:?}",
-            r.id, r.tags, r.labels, r.parent, r.status, r.rewinds
-        )
-    };
-    let expected: Vec<String> = expected.iter().map(plain).collect();
-    let found: Vec<String> = found.iter().map(plain).collect();
+/// Compares runs with those of a store. Times that the engine's clock gave are compared only by whether they are there.
+pub fn same_runs(expected: &[ExpectedRun], found: &[RunInfo]) -> CheckResult {
+    let expected: Vec<String> = expected.iter().map(expected_text).collect();
+    let found: Vec<String> = found.iter().map(found_text).collect();
     if expected == found {
         return Ok(());
     }
@@ -279,6 +269,45 @@ pub fn same_runs(expected: &[RunInfo], found: &[RunInfo]) -> CheckResult {
         expected.get(at),
         found.get(at)
     ))
+}
+
+/// Params are compared as text, since NaN differs from itself.
+fn params_text<'a>(params: impl Iterator<Item = (&'a String, &'a Param)>) -> Vec<String> {
+    params.map(|(k, v)| format!("{k}={v:?}")).collect()
+}
+
+fn expected_text(r: &ExpectedRun) -> String {
+    let part = |p: &ExpectedParticipant| {
+        format!("{} {:?} {:?} {:?} {}", p.labels, p.status, p.reason, p.last_step, p.current)
+    };
+    let parts: Vec<String> = r.participants.iter().map(part).collect();
+    let params = params_text(r.params.iter());
+    let (first, times) = (format!("{:?} {params:?} {:?} {}", r.id, r.tags, r.labels), r.times);
+    format!(
+        "{first} {:?} {:?} {times:?} {:?} {:?} {parts:?} {:?}",
+        r.texts, r.parent, r.status, r.reason, r.rewinds
+    )
+}
+
+/// Times below this are those of edits: the simulated clock begins later.
+const EDITED_US_MAX: i64 = 1_000_000;
+
+fn found_text(r: &RunInfo) -> String {
+    let part = |p: &Participant| {
+        format!("{} {:?} {:?} {:?} {}", p.labels, p.status, p.reason, p.last_step, p.current)
+    };
+    let parts: Vec<String> = r.participants.iter().map(part).collect();
+    let params = params_text(r.params.iter());
+    let times = [r.started_us, r.ended_us].map(|time| match time {
+        None => ExpectedTime::None,
+        Some(at) if at < EDITED_US_MAX => ExpectedTime::At(at),
+        Some(_) => ExpectedTime::Some,
+    });
+    let texts = [&r.name, &r.notes, &r.group];
+    let mut rewinds = r.rewinds.clone();
+    rewinds.sort_unstable();
+    let first = format!("{:?} {params:?} {:?} {}", r.id, r.tags, r.labels);
+    format!("{first} {texts:?} {:?} {times:?} {:?} {:?} {parts:?} {rewinds:?}", r.parent, r.status, r.reason)
 }
 
 /// Checks that a report finds no damage.

@@ -11,7 +11,8 @@ use arrow::array::{
 use arrow::datatypes::Int32Type;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tidalite::{Param, Params, Point, SeriesKey};
+use tidalite::{Param, Params, Point, SeriesKey, Status};
+use tidalite_model::{Assign, RunEdit};
 
 /// A batch of `rows` rows, all at one time, and its points in their order. Some batches have no steps; their points have
 /// automatic steps that count from 0 in each series.
@@ -90,4 +91,34 @@ pub(crate) fn draw_params(random: &mut Random) -> Params {
 
 pub(crate) fn draw_tags(random: &mut Random) -> BTreeSet<String> {
     (0..random.below(3)).map(|_| format!("tag {}", random.below(3))).collect()
+}
+
+/// An edit: it sets, clears or keeps each field.
+pub(crate) fn draw_edit(random: &mut Random) -> RunEdit {
+    fn assign<T>(random: &mut Random, value: impl FnOnce(&mut Random) -> T) -> Assign<T> {
+        match random.below(4) {
+            0 => Assign::Set(value(random)),
+            1 => Assign::Clear,
+            _ => Assign::Keep,
+        }
+    }
+    let text = |random: &mut Random| format!("text {}", random.below(3));
+    let time = |random: &mut Random| 1 + random.below(1000) as i64;
+    let status = |random: &mut Random| {
+        [Status::Running, Status::Finished, Status::Failed, Status::Lost][random.below(4) as usize]
+    };
+    let (params, removed) = (draw_params(random), draw_params(random));
+    RunEdit {
+        remove_params: removed.into_keys().collect(),
+        params,
+        add_tags: draw_tags(random),
+        remove_tags: draw_tags(random),
+        name: assign(random, text),
+        notes: assign(random, text),
+        group: assign(random, text),
+        parent: Assign::Keep,
+        status: assign(random, status),
+        started_us: assign(random, time),
+        ended_us: assign(random, time),
+    }
 }

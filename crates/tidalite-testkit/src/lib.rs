@@ -10,12 +10,15 @@
 
 mod aggregates;
 mod check;
+mod copies;
 mod crash;
 mod draw;
 mod exact;
+mod expected_runs;
 mod fault;
 mod follower;
 mod machine;
+mod machine_runs;
 mod ops;
 mod oracle;
 mod question;
@@ -29,15 +32,18 @@ pub use check::{
     CheckResult, ask, bits, everything, points, points_of, same, same_runs, select, snapshot, sound,
     summaries, unexpected,
 };
+pub use copies::TwoCopies;
 pub use crash::{
     CutPoint, CutTally, Planted, Scenario, USED_EACH, VIOLATIONS_MAX, check_killed, check_read, check_state,
     cuts,
 };
 pub use draw::draw_batch;
+pub use expected_runs::{ExpectedParticipant, ExpectedRun, ExpectedTime};
 pub use fault::MachineFault;
 pub use machine::{STORE, StoreMachine};
 pub use ops::{
-    LABELS, METRICS, Mix, Op, RUNS, draw_ops, labels_of, number_of, ops, step_of, time_of, value_bits,
+    LABELS, METRICS, Mix, Op, PLAIN_METRICS, RUNS, draw_ops, labels_of, number_of, ops, step_of, time_of,
+    value_bits,
 };
 pub use oracle::{ExpectedPoints, Oracle};
 pub use question::{NameTest, Question};

@@ -4,54 +4,62 @@
 //! answers where an operation says so. Each unit has its own time, so that a point found after a crash identifies its unit.
 
 use crate::check::{self, CheckResult};
-use crate::draw::{count_on, draw_batch, draw_params, draw_tags};
+use crate::draw::{count_on, draw_batch};
 use crate::fault::MachineFault;
 use crate::follower::MachineFollower;
-use crate::ops::{METRICS, Op, RUNS, labels_of, number_of, time_of, value_bits};
+use crate::ops::{METRICS, Op, PLAIN_METRICS, RUNS, labels_of, number_of, time_of, value_bits};
 use crate::oracle::{ExpectedPoints, Oracle};
 use crate::question::Question;
-use crate::random::Random;
 use crate::units::{UnitContent, WrittenPoint};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tidalite::{
-    Error, ErrorKind, History, Labels, Options, Parent, Point, Repeats, RowAt, Run, Seq, SeriesKey, Snapshot,
-    Status, Store, Summary, Thin,
+    Error, ErrorKind, History, Options, Point, Repeats, RowAt, Run, Seq, SeriesKey, Snapshot, Store, Summary,
+    Thin,
 };
-use tidalite_model::{Assign, Moment, RunChange, RunEdit, RunEnd, RunStart};
+use tidalite_model::Moment;
 use tidalite_vfs::SimVfs;
 
 /// A disk, its stores and their oracle.
 #[derive(Debug)]
 pub struct StoreMachine {
-    disk: SimVfs,
-    options: Options,
-    stores: Vec<Option<MachineStore>>,
-    oracle: Oracle,
-    units: u64,
+    pub(crate) disk: SimVfs,
+    pub(crate) options: Options,
+    /// The folder of the store.
+    pub(crate) root: PathBuf,
+    /// Added to the numbers of its writers, so that the oracle has another number for each writer of each copy of the store.
+    pub(crate) writers_from: u32,
+    pub(crate) stores: Vec<Option<MachineStore>>,
+    pub(crate) oracle: Oracle,
+    pub(crate) units: u64,
     held: Vec<(Snapshot, ExpectedPoints)>,
     follower: MachineFollower,
 }
 
 /// One open store.
 #[derive(Debug)]
-struct MachineStore {
-    store: Store,
-    writer: Option<u32>,
-    runs: BTreeMap<usize, StartedRun>,
-    next_step: BTreeMap<usize, i64>,
+pub(crate) struct MachineStore {
+    pub(crate) store: Store,
+    pub(crate) writer: Option<u32>,
+    pub(crate) runs: BTreeMap<usize, StartedRun>,
+    pub(crate) next_step: BTreeMap<usize, i64>,
 }
 
 /// A run that a store takes part in.
 #[derive(Debug, Clone)]
-struct StartedRun {
-    handle: Run,
+pub(crate) struct StartedRun {
+    pub(crate) handle: Run,
     /// Its start.
-    start: Seq,
+    pub(crate) start: Seq,
     /// What had ended or died before it.
-    gone: Moment,
-    logged: bool,
+    pub(crate) gone: Moment,
+    pub(crate) logged: bool,
+}
+
+/// The oracle's place of a write.
+pub(crate) fn place(writers_from: u32, seq: Seq) -> Seq {
+    Seq::new(seq.writer() + writers_from, seq.ordinal())
 }
 
 /// The store's path on the simulated disk. The folder above exists from the start.
@@ -72,6 +80,8 @@ impl StoreMachine {
         StoreMachine {
             options: options.background(false).vfs(Arc::new(disk.clone())),
             disk,
+            root: STORE.into(),
+            writers_from: 0,
             stores: (0..stores).map(|_| None).collect(),
             units: oracle.time_max_us().map_or(0, |t| number_of(t) + 1),
             oracle,
@@ -107,7 +117,7 @@ impl StoreMachine {
         // Also after a failure: what was durable before it counts.
         for open in self.stores.iter().flatten() {
             if let Ok(Some(seq)) = open.store.watermark().map(|w| w.durable) {
-                self.oracle.durable(seq);
+                self.oracle.durable(place(self.writers_from, seq));
             }
         }
         done
@@ -122,7 +132,11 @@ impl StoreMachine {
             Op::Batch { store, rows, seed } => self.batch(*store, *rows, *seed),
             Op::Change { store, run, about } => self.change(*store, *run, *about),
             Op::End { store, run, failed } => self.end(*store, *run, *failed),
-            Op::Rewind { store, run, step } => self.rewind(*store, *run, *step),
+            Op::Rewind { store, run, step } => self.rewind(*store, *run, *step, &[]),
+            Op::RewindMetrics { store, run, step, metrics } => {
+                self.rewind(*store, *run, *step, &PLAIN_METRICS[*metrics..*metrics + 2])
+            }
+            Op::Edit { store, run, about } => self.edit(*store, *run, *about),
             Op::Delete { store, run } => self.delete(*store, *run),
             Op::Sync { store } => Ok(self.open(*store)?.store.sync()?),
             Op::Flush { store } => {
@@ -186,16 +200,16 @@ impl StoreMachine {
         self.stores.iter().flatten().any(|o| o.writer == Some(writer))
     }
 
-    fn open(&mut self, at: usize) -> Result<&mut MachineStore, Error> {
+    pub(crate) fn open(&mut self, at: usize) -> Result<&mut MachineStore, Error> {
         if self.stores[at].is_none() {
-            let store = self.options.clone().open(PathBuf::from(STORE))?;
+            let store = self.options.clone().open(&self.root)?;
             self.stores[at] =
                 Some(MachineStore { store, writer: None, runs: BTreeMap::new(), next_step: BTreeMap::new() });
         }
         Ok(self.stores[at].as_mut().expect("opened above"))
     }
 
-    fn close(&mut self, at: usize) -> Result<(), MachineFault> {
+    pub(crate) fn close(&mut self, at: usize) -> Result<(), MachineFault> {
         if at == 0 {
             self.follower.park();
         }
@@ -239,7 +253,7 @@ impl StoreMachine {
     }
 
     /// Notes the result of an appending call in the oracle.
-    fn settle(
+    pub(crate) fn settle(
         &mut self,
         at: usize,
         done: Result<Option<Seq>, Error>,
@@ -247,6 +261,8 @@ impl StoreMachine {
     ) -> Result<(), MachineFault> {
         let open = self.stores[at].as_mut().expect("the caller opened it");
         let accepted = open.store.watermark().ok().and_then(|w| w.accepted);
+        let accepted = accepted.map(|seq| place(self.writers_from, seq));
+        let done = done.map(|given| given.map(|seq| place(self.writers_from, seq)));
         if let Some(seq) = accepted {
             open.writer = Some(seq.writer());
         }
@@ -271,55 +287,6 @@ impl StoreMachine {
                 Err(e.into())
             }
         }
-    }
-
-    fn start(&mut self, at: usize, run: usize, about: u64) -> Result<(), MachineFault> {
-        if self.open(at)?.runs.contains_key(&run) {
-            // Dropping a handle ends the run, so the old handle is dropped first.
-            self.end(at, run, false)?;
-        }
-        let open = self.open(at)?;
-        let mut random = Random::new(about);
-        let (params, tags) = (draw_params(&mut random), draw_tags(&mut random));
-        let labels = [Labels::none(), labels_of(1)][usize::from(random.below(3) == 0)].clone();
-        let parent = (random.below(3) == 0).then(|| Parent {
-            run: RUNS[random.below(4) as usize].into(),
-            step: Some(random.below(20) as i64),
-        });
-        let mut builder = open.store.run(RUNS[run]).params(params.clone());
-        for tag in &tags {
-            builder = builder.tag(tag.as_str());
-        }
-        for (key, value) in labels.iter() {
-            builder = builder.label(key, value);
-        }
-        if let Some(parent) = &parent {
-            builder = builder.parent(parent.run.as_str(), parent.step);
-        }
-        let started = builder.start();
-        let parent = parent.map_or(Assign::Keep, Assign::Set);
-        let edit = RunEdit { params, add_tags: tags, parent, ..RunEdit::default() };
-        let gone = self.oracle.gone(RUNS[run], |w| self.is_alive(w));
-        let start = RunStart { labels, gone: gone.clone(), edit, ..RunStart::default() };
-        let (done, handle) = match started {
-            Ok(handle) => (Ok(None), Some(handle)),
-            Err(e) => (Err(e), None),
-        };
-        let change = RunChange::Start(start);
-        self.settle(at, done, UnitContent::Change { run: RUNS[run].into(), change })?;
-        let open = self.stores[at].as_mut().expect("it was opened above");
-        let start = open.writer.and_then(|w| self.oracle.last_of(w));
-        if let (Some(handle), Some(start)) = (handle, start) {
-            open.runs.insert(run, StartedRun { handle, start, gone, logged: false });
-        }
-        Ok(())
-    }
-
-    fn started(&mut self, at: usize, run: usize) -> Result<StartedRun, MachineFault> {
-        if !self.open(at)?.runs.contains_key(&run) {
-            self.start(at, run, run as u64)?;
-        }
-        Ok(self.open(at)?.runs[&run].clone())
     }
 
     fn row(
@@ -383,62 +350,6 @@ impl StoreMachine {
         Ok(())
     }
 
-    fn change(&mut self, at: usize, run: usize, about: u64) -> Result<(), MachineFault> {
-        let handle = self.started(at, run)?.handle;
-        let mut random = Random::new(about);
-        let id = RUNS[run].to_string();
-        if random.below(2) == 0 {
-            let params = draw_params(&mut random);
-            let done = handle.set_params(params.clone());
-            self.settle(
-                at,
-                done.map(|()| None),
-                UnitContent::Change { run: id, change: RunChange::Edit(RunEdit::params(params)) },
-            )
-        } else {
-            let (add, remove) = (draw_tags(&mut random), draw_tags(&mut random));
-            let done = handle.set_tags(add.clone(), remove.clone());
-            self.settle(
-                at,
-                done.map(|()| None),
-                UnitContent::Change {
-                    run: id,
-                    change: RunChange::Edit(RunEdit {
-                        add_tags: add,
-                        remove_tags: remove,
-                        ..RunEdit::default()
-                    }),
-                },
-            )
-        }
-    }
-
-    fn rewind(&mut self, at: usize, run: usize, step: i64) -> Result<(), MachineFault> {
-        let StartedRun { handle, gone: before, .. } = self.started(at, run)?;
-        let labels = handle.labels().clone();
-        let change = RunChange::Rewind { step, before, labels, metrics: Vec::new() };
-        let done = handle.rewind(step);
-        if done.is_ok() {
-            self.open(at)?.next_step.insert(run, step.saturating_add(1));
-        }
-        self.settle(at, done.map(Some), UnitContent::Change { run: RUNS[run].into(), change })
-    }
-
-    fn delete(&mut self, at: usize, run: usize) -> Result<(), MachineFault> {
-        let there = self.oracle.runs(|_| true).iter().any(|r| r.id == RUNS[run]);
-        let change = RunChange::Delete { before: self.oracle.now() };
-        let done = self.open(at)?.store.delete_run(RUNS[run]);
-        match &done {
-            Err(e) if e.kind() == ErrorKind::NotFound && !there => return Ok(()),
-            Ok(_) if !there => {
-                return Err(MachineFault::Wrong(format!("{:?} was deleted and is not there", RUNS[run])));
-            }
-            Ok(_) => drop(self.open(at)?.next_step.remove(&run)),
-            Err(_) => {}
-        }
-        self.settle(at, done.map(Some), UnitContent::Change { run: RUNS[run].into(), change })
-    }
-
     /// Ends a run and thins it. Its sums stay, and the remaining points are an outline.
     fn thin(&mut self, at: usize, run: usize, buckets: usize) -> Result<(), MachineFault> {
         for store in 0..self.stores.len() {
@@ -475,25 +386,5 @@ impl StoreMachine {
         }
         self.oracle.durable_all();
         Ok(())
-    }
-
-    fn end(&mut self, at: usize, run: usize, failed: bool) -> Result<(), MachineFault> {
-        let Some(started) = self.open(at)?.runs.remove(&run) else { return Ok(()) };
-        let StartedRun { handle, start, logged, .. } = started;
-        let status = if failed { Status::Failed } else { Status::Finished };
-        let accepted = |open: &MachineStore| open.store.watermark().ok().and_then(|w| w.accepted);
-        let before = accepted(self.open(at)?);
-        let done = if failed { handle.fail() } else { handle.finish() };
-        // Dropping the handle tries again.
-        drop(handle);
-        let again = accepted(self.open(at)?).filter(|seq| done.is_err() && Some(*seq) != before);
-        let (start, reason) = (start.ordinal(), None);
-        let change = RunChange::End(RunEnd { start, time_us: 0, status, reason, logged, last_step: None });
-        let content = UnitContent::Change { run: RUNS[run].into(), change };
-        if let (Some(seq), Err(e)) = (again, &done) {
-            self.oracle.accept(seq, content);
-            return Err(e.duplicate().into());
-        }
-        self.settle(at, done.map(|()| None), content)
     }
 }

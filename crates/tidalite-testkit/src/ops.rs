@@ -14,6 +14,8 @@ use tidalite::{History, Labels, Repeats};
 pub const RUNS: [&str; 4] = ["run-a", "run-b/../🌊", "*", "run-"];
 /// Metric names. One matches another as a glob, and not itself.
 pub const METRICS: [&str; 6] = ["loss", "acc", "grad/norm\0", "x[0]{,}", "los", "x0"];
+/// Those that are no glob, so that a rewind of them means exactly them.
+pub const PLAIN_METRICS: [&str; 3] = ["loss", "acc", "x0"];
 /// Labels by their canonical text.
 pub const LABELS: [&str; 5] = ["", "rank=0", "rank=1", "host=a\\,b,rank=0", "rank=[01]"];
 
@@ -81,6 +83,26 @@ pub enum Op {
         /// The last step that stays.
         step: i64,
     },
+    /// Rewinds two metrics of a run, and starts it where it is not started yet.
+    RewindMetrics {
+        /// Which store.
+        store: usize,
+        /// Which of [`RUNS`].
+        run: usize,
+        /// The last step that stays.
+        step: i64,
+        /// The first of two of [`PLAIN_METRICS`].
+        metrics: usize,
+    },
+    /// Edits a run without taking part in it, if it exists.
+    Edit {
+        /// Which store.
+        store: usize,
+        /// Which of [`RUNS`].
+        run: usize,
+        /// Decides the edit.
+        about: u64,
+    },
     /// Deletes a run, if it exists.
     Delete {
         /// Which store.
@@ -147,6 +169,10 @@ impl fmt::Debug for Op {
             Op::Change { store, run, about } => write!(f, "change({store}, {:?}, {about})", RUNS[*run]),
             Op::End { store, run, failed } => write!(f, "end({store}, {:?}, {failed})", RUNS[*run]),
             Op::Rewind { store, run, step } => write!(f, "rewind({store}, {:?}, {step})", RUNS[*run]),
+            Op::RewindMetrics { store, run, step, metrics } => {
+                write!(f, "rewind({store}, {:?}, {step}, {metrics})", RUNS[*run])
+            }
+            Op::Edit { store, run, about } => write!(f, "edit({store}, {:?}, {about})", RUNS[*run]),
             Op::Delete { store, run } => write!(f, "delete({store}, {:?})", RUNS[*run]),
             Op::Sync { store } => write!(f, "sync({store})"),
             Op::Flush { store } => write!(f, "flush({store})"),
@@ -323,14 +349,21 @@ fn draw_op(seed: u64, stores: usize, mix: Mix) -> Op {
     } else if is(mix.batches) {
         Op::Batch { store, rows: 1 + at(&mut random, 60), seed: random.next_u64() }
     } else if is(mix.runs) {
-        match random.below(4) {
+        match random.below(6) {
             0 => Op::Start { store, run, about: random.next_u64() },
             1 => Op::End { store, run, failed: random.below(2) == 0 },
+            2 | 3 => Op::Edit { store, run, about: random.next_u64() },
             _ => Op::Change { store, run, about: random.next_u64() },
         }
     } else if is(mix.retractions) {
-        match random.below(3) {
+        match random.below(4) {
             0 => Op::Delete { store, run },
+            1 => Op::RewindMetrics {
+                store,
+                run,
+                step: step_of(random.next_u64()),
+                metrics: at(&mut random, PLAIN_METRICS.len() - 1),
+            },
             _ => Op::Rewind { store, run, step: step_of(random.next_u64()) },
         }
     } else if is(mix.syncs) {
@@ -417,6 +450,6 @@ mod tests {
         assert_eq!(drawn, draw_ops(3, 2000, 2, Mix::everything()));
         let kinds: std::collections::BTreeSet<String> =
             drawn.iter().map(|op| format!("{op:?}").chars().take_while(|c| *c != '(').collect()).collect();
-        assert_eq!(kinds.len(), 16, "{kinds:?}");
+        assert_eq!(kinds.len(), 17, "{kinds:?}");
     }
 }

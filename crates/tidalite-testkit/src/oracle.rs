@@ -7,11 +7,12 @@
 //! Every question is answered by a pass over all units. Nothing is indexed, cached or merged, so that the oracle shares no
 //! fault with the engine.
 
+use crate::expected_runs::{ExpectedRun, bulk_run, expected_run};
 use crate::question::{NameTest, Question};
 use crate::units::{Ledger, UnitContent, WriteUnit, WrittenPoint};
 use std::collections::{BTreeMap, BTreeSet};
 use tidalite::{History, Labels, Point, Repeats, Seq, SeriesKey};
-use tidalite_model::{Moment, RunChange, RunInfo, RunRecord, WriteOrder};
+use tidalite_model::{Moment, RunChange};
 
 /// A rewind, or a deletion (without a step): which writes to which series of a run are hidden.
 struct Hiding<'a> {
@@ -19,6 +20,8 @@ struct Hiding<'a> {
     before: Moment,
     step: Option<i64>,
     labels: Labels,
+    /// Only metrics with these names; all, if there are none.
+    metrics: &'a [String],
 }
 
 /// What a store must hold.
@@ -77,6 +80,23 @@ impl Oracle {
         let seq = Seq::new(writer, last.map_or(0, |u| u.seq.ordinal() + 1));
         let order = self.next_order();
         self.in_flight.push(WriteUnit { seq, order, content });
+    }
+
+    /// Adds what a copy of the store holds and this one does not: of each writer, the units beyond those that are here. All
+    /// of it is durable then.
+    pub fn merge(&mut self, other: &Oracle) {
+        for (writer, theirs) in &other.writers {
+            let own = self.writers.entry(*writer).or_default();
+            let have = own.units.len().min(theirs.units.len());
+            own.units.extend_from_slice(&theirs.units[have..]);
+        }
+        self.not_before(other);
+        self.durable_all();
+    }
+
+    /// Makes the units that follow later than all units of a copy.
+    pub fn not_before(&mut self, other: &Oracle) {
+        self.noted = self.noted.max(other.noted);
     }
 
     /// Notes that this unit and all before it, of the same writer, are durable.
@@ -168,16 +188,23 @@ impl Oracle {
     }
 
     /// What participants of a run wrote who have ended or died: of a living writer, all before the start of a
-    /// participant that has not ended.
+    /// participant that has not ended. A deletion makes an end of the participants before it.
     pub fn gone(&self, run: &str, alive: impl Fn(u32) -> bool) -> Moment {
+        let of_run = |(id, before)| (id == run).then_some(before);
+        let deleted: Vec<Moment> = self.deletions().into_iter().filter_map(of_run).collect();
+        let is_deleted = |seq: Seq| deleted.iter().any(|before| before.covers(seq));
         let end = |(&writer, ledger): (&u32, &Ledger)| {
+            let next = ledger.units.last().map_or(0, |u| u.seq.ordinal() + 1);
+            // All that is known of it: in another copy of the store it may go on.
             if !alive(writer) {
-                return (writer, u64::MAX);
+                return (writer, next);
             }
             let mut open: Vec<u64> = Vec::new();
             for unit in &ledger.units {
                 match &unit.content {
-                    UnitContent::Change { run: of, change: RunChange::Start(_) } if of == run => {
+                    UnitContent::Change { run: of, change: RunChange::Start(_) }
+                        if of == run && !is_deleted(unit.seq) =>
+                    {
                         open.push(unit.seq.ordinal());
                     }
                     UnitContent::Change { run: of, change: RunChange::End(end) } if of == run => {
@@ -186,7 +213,6 @@ impl Oracle {
                     _ => {}
                 }
             }
-            let next = ledger.units.last().map_or(0, |u| u.seq.ordinal() + 1);
             (writer, open.first().copied().unwrap_or(next))
         };
         Moment::new(0, self.writers.iter().map(end))
@@ -202,12 +228,14 @@ impl Oracle {
         let mut hiding = Vec::new();
         for unit in units {
             let UnitContent::Change { run, change } = &unit.content else { continue };
-            let (before, step, labels) = match change {
-                RunChange::Rewind { step, before, labels, .. } => (before, Some(*step), labels.clone()),
-                RunChange::Delete { before } => (before, None, Labels::none()),
+            let (before, step, labels, metrics) = match change {
+                RunChange::Rewind { step, before, labels, metrics } => {
+                    (before, Some(*step), labels.clone(), &metrics[..])
+                }
+                RunChange::Delete { before } => (before, None, Labels::none(), &[][..]),
                 _ => continue,
             };
-            hiding.push(Hiding { run, before: before.clone().of_write(unit.seq), step, labels });
+            hiding.push(Hiding { run, before: before.clone().of_write(unit.seq), step, labels, metrics });
         }
         hiding
     }
@@ -296,7 +324,8 @@ impl Oracle {
             hiding.iter().any(|h| {
                 let applies = h.step.is_none_or(|k| !hidden && !w.automatic && w.point.step > k);
                 let labelled = h.labels.iter().all(|(k, v)| w.key.labels.get(&k).as_ref() == Some(&v));
-                applies && labelled && h.run == &*w.key.run && h.before.covers(unit.seq)
+                let named = h.metrics.is_empty() || h.metrics.iter().any(|m| **m == *w.key.metric);
+                applies && labelled && named && h.run == &*w.key.run && h.before.covers(unit.seq)
             })
         };
         let seen = self.written().filter(|(unit, w)| !hides(unit, w));
@@ -318,7 +347,7 @@ impl Oracle {
         let ask = &ask.settled(&ids, &there);
         let seen = self.seen(ask.hidden);
         let fork =
-            |r: &RunInfo| r.parent.as_ref().and_then(|p| Some((r.id.clone(), (p.run.clone(), p.step?))));
+            |r: &ExpectedRun| r.parent.as_ref().and_then(|p| Some((r.id.clone(), (p.run.clone(), p.step?))));
         let parents: BTreeMap<String, (String, i64)> = match ask.history {
             History::Own => BTreeMap::new(),
             _ => infos.iter().filter_map(fork).collect(),
@@ -365,26 +394,17 @@ impl Oracle {
     }
 
     /// The runs: those with changes, and those that only points name. `alive` says which writers are alive.
-    pub fn runs(&self, alive: impl Fn(u32) -> bool) -> Vec<RunInfo> {
-        let mut records: BTreeMap<String, RunRecord> = BTreeMap::new();
-        // Deletions come first, so that later writes do not meet deleted state.
-        let deletes = |u: &&WriteUnit| {
-            matches!(&u.content, UnitContent::Change { change: RunChange::Delete { .. }, .. })
-        };
-        for unit in self.units().filter(deletes).chain(self.units()) {
-            if let UnitContent::Change { run, change } = &unit.content {
-                records
-                    .entry(run.clone())
-                    .or_default()
-                    .apply(WriteOrder::new(unit.order.cast_signed(), unit.seq), change);
-            }
-        }
+    pub fn runs(&self, alive: impl Fn(u32) -> bool) -> Vec<ExpectedRun> {
+        let units: Vec<&WriteUnit> = self.units().collect();
+        let changed = units.iter().filter_map(|unit| match &unit.content {
+            UnitContent::Change { run, .. } => Some(run.as_str()),
+            UnitContent::Points(_) => None,
+        });
         let seen: BTreeSet<&str> = self.seen(true).iter().map(|(_, w)| &*w.key.run).collect();
-        records.retain(|run, r| !r.is_only_deleted() || seen.contains(run.as_str()));
-        for run in seen {
-            records.entry(run.to_string()).or_default();
-        }
-        records.iter().map(|(id, r)| r.info(id, &alive)).collect()
+        let ids: BTreeSet<&str> = changed.chain(seen.iter().copied()).collect();
+        let run =
+            |id: &&str| expected_run(id, &units, &alive).or_else(|| seen.contains(id).then(|| bulk_run(id)));
+        ids.iter().filter_map(run).collect()
     }
 }
 

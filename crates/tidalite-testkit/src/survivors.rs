@@ -205,7 +205,7 @@ mod tests {
             oracle.accept(Seq::new(1, i), row(i.cast_signed(), &["a", "b"]));
         }
         oracle.durable(Seq::new(1, 0));
-        let runs = oracle.cut_to(&BTreeMap::from([(1, 1)]), &BTreeSet::new()).runs(|_| false);
+        let runs = [tidalite_model::RunRecord::default().info("r", |_| false)];
         let check =
             |points: &[(SeriesKey, Point)]| survivors(&oracle, points, &runs).map(|left| left.points());
         assert_eq!(check(&found(&oracle, &[0, 1])), Ok(4));

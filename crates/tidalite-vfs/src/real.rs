@@ -409,8 +409,8 @@ impl ReadFile for RealReadFile {
         &self.path
     }
 
-    fn is_linked(&self) -> Result<bool> {
-        self.places.is_linked(&self.file, &self.path).map_err(|e| Error::io("look up", &self.path, e))
+    fn is_at(&self, path: &Path) -> Result<bool> {
+        self.places.is_linked(&self.file, path).map_err(|e| Error::io("look up", path, e))
     }
 
     fn try_lock_shared(&self) -> Result<bool> {

@@ -114,7 +114,12 @@ pub trait ReadFile: Debug + Send + Sync {
     fn path(&self) -> &Path;
 
     /// Whether that path still refers to this file.
-    fn is_linked(&self) -> Result<bool>;
+    fn is_linked(&self) -> Result<bool> {
+        self.is_at(self.path())
+    }
+
+    /// Whether a path refers to this file.
+    fn is_at(&self, path: &Path) -> Result<bool>;
 
     /// Tries to take a shared lock on the file through this descriptor. Dropping this value releases it.
     fn try_lock_shared(&self) -> Result<bool>;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use tidalite::{Options, Repeats, RunInfo};
+use tidalite::{Options, Repeats};
 use tidalite_testkit::{ExpectedPoints, Op, Oracle, Question, STORE, StoreMachine, check_state};
 use tidalite_vfs::{SimVfs, Survive, Vfs};
 
@@ -11,7 +11,7 @@ pub(super) struct Golden {
     pub(super) disk: SimVfs,
     pub(super) oracle: Oracle,
     pub(super) answer: ExpectedPoints,
-    pub(super) runs: Vec<RunInfo>,
+    pub(super) runs: Vec<tidalite_testkit::ExpectedRun>,
     pub(super) files: BTreeMap<PathBuf, Vec<u8>>,
 }
 

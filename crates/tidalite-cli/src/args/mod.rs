@@ -23,7 +23,7 @@ pub(crate) use maintenance::{CompactArgs, DeleteArgs, FlushArgs, ThinArgs, Verif
 pub(crate) use points::{ChartArgs, FollowArgs, QueryArgs};
 pub(crate) use selection::SelectionArgs;
 pub(crate) use targets::TargetArgs;
-pub(crate) use transfer::{BackupArgs, ExportArgs, ImportArgs, TimeUnitArg};
+pub(crate) use transfer::{BackupArgs, ExportArgs, ImportArgs, MergeArgs, TimeUnitArg};
 
 use clap::{Parser, Subcommand};
 
@@ -91,6 +91,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Copy a store, even while others write to it.
     Backup(BackupArgs),
+    /// Bring into a store what another one holds: runs and points, each once.
+    Merge(MergeArgs),
     /// Train one network of the demo.
     #[command(hide = true)]
     DemoTrain(DemoTrainArgs),

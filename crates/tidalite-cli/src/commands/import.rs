@@ -27,8 +27,12 @@ pub(crate) fn run(context: &Context, args: &ImportArgs) -> CliResult {
                 n => format!(", {n} cells were empty"),
             };
             let name = printable(&file.to_string_lossy());
+            let runs = match stats.runs {
+                0 => String::new(),
+                n => format!("{n} new runs, "),
+            };
             print_text(&format!(
-                "{name}: {} points from {} rows in {seconds:.2} s{empty}\n",
+                "{name}: {runs}{} points from {} rows in {seconds:.2} s{empty}\n",
                 stats.points, stats.rows
             ))?;
         }
@@ -40,6 +44,7 @@ pub(crate) fn run(context: &Context, args: &ImportArgs) -> CliResult {
     }
     let batch = AnswerColumns::default()
         .text("file", done.iter().map(|d| Some(&d.0)))
+        .count("runs", done.iter().map(|d| d.1.runs))
         .count("rows", done.iter().map(|d| d.1.rows))
         .count("points", done.iter().map(|d| d.1.points))
         .count("batches", done.iter().map(|d| d.1.batches))

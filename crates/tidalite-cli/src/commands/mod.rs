@@ -12,6 +12,7 @@ mod flush;
 mod follow;
 mod import;
 mod info;
+mod merge;
 mod metrics;
 mod query;
 mod runs;
@@ -45,5 +46,6 @@ pub(crate) fn run(cli: Cli) -> CliResult {
         Command::Thin(args) => thin::run(&context, args),
         Command::Verify(args) => verify::run(&context, args),
         Command::Backup(args) => backup::run(&context, args),
+        Command::Merge(args) => merge::run(&context, args),
     }
 }

@@ -6,6 +6,7 @@
 
 mod change;
 mod info;
+mod joined;
 mod participant;
 mod record;
 mod status;
@@ -14,6 +15,7 @@ mod tests;
 
 pub use change::{Assign, Parent, RunChange, RunEdit, RunEnd, RunStart};
 pub use info::{Participant, RunInfo};
+pub use joined::Moving;
 pub use participant::{ParticipantEnd, Participants, Participation};
 pub use record::{Latest, LatestField, Rewind, RunRecord};
 pub use status::Status;

@@ -143,7 +143,7 @@ impl RunRecord {
         set_field(&mut self.ended_us, order, &edit.ended_us);
     }
 
-    fn delete(&mut self, before: &Moment) {
+    pub(super) fn delete(&mut self, before: &Moment) {
         self.params.retain(|_, p| !before.covers(p.order.seq));
         self.tags.retain(|_, t| !before.covers(t.order.seq));
         delete_field(&mut self.name, before);

@@ -16,7 +16,7 @@ import pyarrow
 
 from _typeshed import DataclassInstance
 
-from .records import CompactStats, Explain, FlushStats, PartFiles, Report, RunInfo, Runs, Stats, ThinStats
+from .records import CompactStats, Explain, FlushStats, MergeStats, PartFiles, Report, RunInfo, Runs, Stats, ThinStats
 
 # What a param may be is more than types say: see `Store.run`. A value of another type raises TypeError, which names the param.
 type _Params = Mapping[str, Any] | Namespace | SimpleNamespace | DataclassInstance
@@ -182,6 +182,15 @@ class Store:
         dry_run: bool = False,
         progress: Callable[[int, int], object] | None = None,
     ) -> ThinStats: ...
+    def merge(
+        self,
+        path: str | PathLike[str],
+        *,
+        on_conflict: Literal["refuse", "join"] = "refuse",
+        suffix: str | None = None,
+        skip_unreadable: bool = False,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> MergeStats: ...
     def backup(self, path: str | PathLike[str], progress: Callable[[int, int], object] | None = None) -> None: ...
     def sync(self) -> None: ...
     def close(self) -> None: ...

@@ -22,9 +22,13 @@ pub(super) struct SimHandle {
 
 impl SimHandle {
     fn is_linked(&self) -> Result<bool> {
+        self.is_at(&self.path)
+    }
+
+    fn is_at(&self, path: &Path) -> Result<bool> {
         let mut world = self.world.lock();
-        world.step(StepKind::Read, "look up", &self.path)?;
-        let there = world.find(&self.held, &self.path)?;
+        world.step(StepKind::Read, "look up", path)?;
+        let there = world.find(&self.held, path)?;
         Ok(matches!(there, Some(TreeNode::File(f)) if Arc::ptr_eq(&f, &self.file)))
     }
 
@@ -72,8 +76,8 @@ impl ReadFile for SimReadFile {
         &self.0.path
     }
 
-    fn is_linked(&self) -> Result<bool> {
-        self.0.is_linked()
+    fn is_at(&self, path: &Path) -> Result<bool> {
+        self.0.is_at(path)
     }
 
     fn try_lock_shared(&self) -> Result<bool> {

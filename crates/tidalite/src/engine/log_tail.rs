@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use tidalite_log::{Life, LogFinding, Progress, Resume, TailReader, WriterDir};
 use tidalite_model::{Result, Seq};
 use tidalite_vfs::Vfs;
+use uuid::Uuid;
 
 /// The frames of one writer's log that a snapshot sees.
 #[derive(Debug, Clone)]
@@ -19,6 +20,11 @@ pub(crate) struct TailView {
 }
 
 impl TailView {
+    /// The writer's uuid.
+    pub(crate) fn id(&self) -> Uuid {
+        self.read().reader.dir().uuid()
+    }
+
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, LogTail> {
         self.tail.read().unwrap_or_else(PoisonError::into_inner)
     }

@@ -109,6 +109,11 @@ impl StoreState {
         self.identity.check(&self.paths)
     }
 
+    /// Whether another state is of the same store, and not of a copy of it.
+    pub(crate) fn is_same_store(&self, other: &StoreState) -> Result<bool> {
+        Ok(self.id() == other.id() && self.identity.is_at(&other.paths)?)
+    }
+
     /// The result of some reading, if the store was there until its end. Otherwise what was read, and any error, may
     /// come from another store.
     ///

@@ -34,12 +34,17 @@ pub(crate) struct Manifest {
     pub(crate) parts: Vec<PartMeta>,
     /// The run table; `None` until a run is flushed.
     pub(crate) runs: Option<RunTableRef>,
+    /// The writer table; `None` while every writer has its folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) writer_table: Option<WriterTableRef>,
 }
 
 /// How far one writer's log is flushed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct WriterState {
     pub(crate) writer: u32,
+    /// The uuid in the name of its folder.
+    pub(crate) id: Uuid,
     /// Frames with a lower ordinal are in parts and in the run table.
     pub(crate) flushed: u64,
     /// This log is damaged; its files are kept as evidence.
@@ -54,6 +59,13 @@ pub(crate) struct RunTableRef {
     pub(crate) runs: u64,
 }
 
+/// The writer table of a version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct WriterTableRef {
+    pub(crate) id: Uuid,
+    pub(crate) writers: u64,
+}
+
 impl Manifest {
     /// The version of a new store.
     pub(crate) fn first(store: Uuid, time_us: i64) -> Self {
@@ -66,6 +78,7 @@ impl Manifest {
             writers: Vec::new(),
             parts: Vec::new(),
             runs: None,
+            writer_table: None,
         }
     }
 
@@ -74,8 +87,8 @@ impl Manifest {
         self.writers.iter().find(|w| w.writer == writer).map_or(0, |w| w.flushed)
     }
 
-    /// Notes that the frames of `writer` below `flushed` are flushed.
-    pub(crate) fn set_flushed(&mut self, writer: u32, flushed: u64, damaged: bool) {
+    /// Notes that the frames of `writer` below `flushed` are flushed. Its folder has the uuid `id`.
+    pub(crate) fn set_flushed(&mut self, writer: u32, id: Uuid, flushed: u64, damaged: bool) {
         self.writer_next = self.writer_next.max(writer + 1);
         match self.writers.iter_mut().find(|w| w.writer == writer) {
             Some(state) => {
@@ -83,7 +96,7 @@ impl Manifest {
                 state.damaged |= damaged;
             }
             None => {
-                self.writers.push(WriterState { writer, flushed, damaged });
+                self.writers.push(WriterState { writer, id, flushed, damaged });
                 self.writers.sort_by_key(|w| w.writer);
             }
         }

@@ -38,6 +38,11 @@ impl Identity {
         }
         Err(Error::store_gone(ErrorKind::NotFound, "use store", paths.root()))
     }
+
+    /// Whether this store is at these paths.
+    pub(crate) fn is_at(&self, paths: &Paths) -> Result<bool> {
+        self.marker.is_at(&paths.marker())
+    }
 }
 
 /// Holds the folder of a store; unless it is to be read only, creates it if absent.
@@ -112,10 +117,14 @@ pub(crate) fn create(vfs: &dyn Vfs, paths: &Paths) -> Result<Identity> {
         tidalite_vfs::publish(vfs, root, &tmp, MARKER, &two_copies::seal("store", &id.to_string()))?;
     }
     let identity = identify(vfs, paths)?;
-    // The store is older than rollups.
-    if vfs.stat(&paths.manifest())?.is_some() && vfs.stat(&paths.rollups())?.is_none() {
-        vfs.create_dir(&paths.rollups())?;
-        vfs.sync_dir(root)?;
+    // The store is older than some of the folders.
+    if vfs.stat(&paths.manifest())?.is_some() {
+        for folder in paths.folders() {
+            if vfs.stat(&folder)?.is_none() {
+                vfs.create_dir(&folder)?;
+                vfs.sync_dir(root)?;
+            }
+        }
     }
     if vfs.stat(&paths.manifest())?.is_none() || manifest::versions(vfs, paths)?.is_empty() {
         for folder in paths.folders() {

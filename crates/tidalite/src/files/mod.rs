@@ -2,7 +2,7 @@
 //!
 //! May use: nothing else of the engine.
 //!
-//! Invariants: only [`paths`] makes paths, and never from a name that a user gave. Marker, manifest and run table hold
+//! Invariants: only [`paths`] makes paths, and never from a name that a user gave. Marker, manifest, run table and writer table hold
 //! their text twice ([`two_copies`]), so that they stay readable with one copy damaged. A version appears whole or not
 //! at all ([`manifest`]).
 
@@ -13,3 +13,4 @@ pub(crate) mod paths;
 pub(crate) mod run_table;
 pub(crate) mod staged;
 pub(crate) mod two_copies;
+pub(crate) mod writer_table;

@@ -54,14 +54,20 @@ impl Paths {
         self.root.join("runs")
     }
 
+    /// Writer tables.
+    pub(crate) fn writers(&self) -> PathBuf {
+        self.root.join("writers")
+    }
+
     /// Versions of the manifest.
     pub(crate) fn manifest(&self) -> PathBuf {
         self.root.join("manifest")
     }
 
     /// All folders below the root.
-    pub(crate) fn folders(&self) -> [PathBuf; 6] {
-        [self.log(), self.parts(), self.series(), self.rollups(), self.runs(), self.manifest()]
+    pub(crate) fn folders(&self) -> [PathBuf; 7] {
+        let (runs, writers) = (self.runs(), self.writers());
+        [self.log(), self.parts(), self.series(), self.rollups(), runs, writers, self.manifest()]
     }
 
     /// The folders of parts' files.
@@ -81,7 +87,12 @@ impl Paths {
 
     /// The file of one run table.
     pub(crate) fn run_table(&self, id: Uuid) -> PathBuf {
-        self.runs().join(run_table_name(id))
+        self.runs().join(table_name(id))
+    }
+
+    /// The file of one writer table.
+    pub(crate) fn writer_table(&self, id: Uuid) -> PathBuf {
+        self.writers().join(table_name(id))
     }
 }
 
@@ -98,7 +109,8 @@ pub(crate) fn staged_part(writer_dir: &Path, id: Uuid) -> PartPaths {
 /// The marker's name.
 pub(crate) const MARKER: &str = "TIDALITE";
 
-pub(crate) fn run_table_name(id: Uuid) -> String {
+/// The name of a run table or a writer table.
+pub(crate) fn table_name(id: Uuid) -> String {
     format!("{}.json", id.simple())
 }
 

@@ -4,7 +4,7 @@
 
 use super::manifest::RunTableRef;
 use super::param_json::{param_from_json, param_to_json};
-use super::paths::{Paths, run_table_name};
+use super::paths::{Paths, table_name};
 use super::two_copies;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -136,7 +136,7 @@ pub(crate) fn store(vfs: &dyn Vfs, paths: &Paths, runs: &RunTable) -> Result<Run
     let rows: Vec<RunRow> = runs.iter().map(|(id, r)| to_row(id, r)).collect();
     let text = serde_json::to_string(&rows).expect("a run table is plain data");
     let tmp = format!("tmp-{}", id.simple());
-    tidalite_vfs::publish(vfs, &paths.runs(), &tmp, &run_table_name(id), &two_copies::seal("runs", &text))?;
+    tidalite_vfs::publish(vfs, &paths.runs(), &tmp, &table_name(id), &two_copies::seal("runs", &text))?;
     Ok(RunTableRef { id, runs: runs.len() as u64 })
 }
 

@@ -48,6 +48,15 @@ impl RowRef {
         steps_of(self.of(parts))
     }
 
+    /// About every `nth` of its steps, if they are spread evenly.
+    pub(crate) fn sample_steps(&self, parts: &[Arc<Part>], nth: usize) -> Vec<i64> {
+        let row = self.of(parts);
+        let count = (row.rows as usize).div_ceil(nth).max(1) as i128;
+        let width = i128::from(row.last_step) - i128::from(row.first_step);
+        let step = |i| i128::from(row.first_step) + width * i / count;
+        (0..count).map(|i| i64::try_from(step(i)).expect("between two steps")).collect()
+    }
+
     /// Whether its part is thinned, so that the row represents more points than it has.
     pub(crate) fn is_thinned(&self, parts: &[Arc<Part>]) -> bool {
         parts[self.part as usize].meta().is_thinned()

@@ -8,27 +8,36 @@ use crate::plan::query_plan::Plan;
 use crate::plan::shaping::Shaping;
 use crate::view::snapshot::Snapshot;
 use std::collections::{BTreeMap, VecDeque};
-use tidalite_model::Result;
+use tidalite_model::{Result, RunInfo};
 use tidalite_query::{LabelMatcher, NameMatcher, Pattern, SeriesFilter};
 
 impl Selection {
     /// Which series are selected in a snapshot. That decides which texts are names, and the runs that a run filter
     /// matches.
     pub(crate) fn series_filter(&self, snapshot: &Snapshot) -> Result<SeriesFilter> {
-        let named = match_any(&self.runs, |id| Ok(snapshot.has_run(id)))?;
-        let runs = match &self.run_filter {
-            None => named,
-            Some(filter) => {
-                let resolved = snapshot.where_runs(filter).into_iter().map(|r| r.id);
-                NameMatcher::exact(resolved.filter(|id| named.is_match(id)))
-            }
-        };
+        let runs = self.run_matcher(snapshot)?;
         let metrics = match_any(&self.metrics, |name| snapshot.has_metric(name))?;
         let mut labels = Vec::new();
         for (key, values) in self.labels_by_key() {
             labels.push((key, NameMatcher::resolve(&values, |value| snapshot.has_label(key, value))?));
         }
         Ok(SeriesFilter { runs, metrics, labels: LabelMatcher::new(labels) })
+    }
+
+    /// Which runs are selected in a snapshot.
+    fn run_matcher(&self, snapshot: &Snapshot) -> Result<NameMatcher> {
+        let named = match_any(&self.runs, |id| Ok(snapshot.has_run(id)))?;
+        let Some(filter) = &self.run_filter else { return Ok(named) };
+        let resolved = snapshot.where_runs(filter).into_iter().map(|r| r.id);
+        Ok(NameMatcher::exact(resolved.filter(|id| named.is_match(id))))
+    }
+
+    /// The selected runs, with points or without.
+    pub(crate) fn chosen_runs(&self, snapshot: &Snapshot) -> Result<Vec<RunInfo>> {
+        let chosen = self.run_matcher(snapshot)?;
+        let mut runs = snapshot.runs();
+        runs.retain(|run| chosen.is_match(&run.id));
+        Ok(runs)
     }
 
     /// The same selection for later snapshots, with wrong patterns refused now. A text that only a name can be is

@@ -8,9 +8,9 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
 use std::collections::VecDeque;
 use std::ops::Range;
-use tidalite_model::{Error, ErrorKind, Result};
+use tidalite_model::{Error, ErrorKind, Result, Written};
 use tidalite_parts::ColumnSet;
-use tidalite_query::{PointsBuilder, points_schema};
+use tidalite_query::{Points, PointsBuilder, points_schema};
 
 impl Selection {
     /// The points as Arrow batches, ordered by run, metric, labels, step. Columns: `run`, `metric`, `labels`
@@ -35,7 +35,7 @@ impl Selection {
         let mut plans = self.plans()?;
         let plan = plans.next().unwrap_or_else(|| self.plan())?.split_long_series().with_start_states()?;
         let batches = plan.batches().into();
-        Ok(PointStream { plans, plan, batches, ready: VecDeque::new() })
+        Ok(PointStream { plans, plan, batches, automatic: self.automatic, ready: VecDeque::new() })
     }
 }
 
@@ -46,6 +46,17 @@ pub(crate) fn one_batch(batches: Vec<RecordBatch>) -> Result<RecordBatch> {
     })
 }
 
+/// The points with automatic steps, or the others.
+fn with_steps(points: &Points, automatic: bool) -> Points {
+    let mut kept = Points::default();
+    for i in (0..points.len()).filter(|&i| Written::from_i64(points.written[i]).is_automatic() == automatic) {
+        kept.steps.push(points.steps[i]);
+        kept.times_us.push(points.times_us[i]);
+        kept.values.push(points.values[i]);
+    }
+    kept
+}
+
 /// The points of a selection, batch by batch, in bounded memory.
 #[derive(Debug)]
 pub struct PointStream {
@@ -53,6 +64,8 @@ pub struct PointStream {
     plans: Plans,
     plan: Plan,
     batches: VecDeque<Range<usize>>,
+    /// Takes only points with automatic steps, or only others.
+    automatic: Option<bool>,
     ready: VecDeque<RecordBatch>,
 }
 
@@ -84,12 +97,16 @@ impl PointStream {
         let state = self.plan.snapshot.inner.clone();
         let count = state.options.threads.clamp(1, self.batches.len().max(1));
         let round: Vec<Range<usize>> = self.batches.drain(..count.min(self.batches.len())).collect();
-        let plan = &self.plan;
+        let (plan, automatic) = (&self.plan, self.automatic);
         let made = state.pool.each(&round, |batch| {
-            let columns = ColumnSet { step: true, time: true, ..ColumnSet::VALUE };
+            let columns =
+                ColumnSet { step: true, time: true, written: automatic.is_some(), ..ColumnSet::VALUE };
             let points = plan.load(batch.clone(), columns)?;
             let mut builder = PointsBuilder::new();
-            for (planned, points) in plan.series[batch.clone()].iter().zip(points) {
+            for (planned, mut points) in plan.series[batch.clone()].iter().zip(points) {
+                if let Some(wanted) = automatic {
+                    points = with_steps(&points, wanted);
+                }
                 builder.push_series(&planned.key, points);
             }
             Ok(builder.finish())

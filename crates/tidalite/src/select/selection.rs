@@ -36,6 +36,8 @@ pub struct Selection {
     pub(super) filter: PointFilter,
     pub(super) rules: Rules,
     pub(super) transforms: Vec<Transform>,
+    /// Takes only points with automatic steps, or only others; exports use it.
+    pub(super) automatic: Option<bool>,
     /// Counts what is read, for an answer that is explained.
     pub(super) meter: Option<Arc<Meter>>,
 }
@@ -92,6 +94,7 @@ impl Selection {
             metrics: Vec::new(),
             labels: Vec::new(),
             run_filter: None,
+            automatic: None,
             having: Vec::new(),
             filter,
             rules,
@@ -339,6 +342,11 @@ impl Selection {
     pub fn include_rewound(mut self, included: bool) -> Self {
         self.rules.hidden = included;
         self
+    }
+
+    /// The same selection, of which [`points`](Self::points) takes only points with automatic steps, or only others.
+    pub(crate) fn with_steps(self, automatic: Option<bool>) -> Selection {
+        Selection { automatic, ..self }
     }
 
     /// Whether rewound points are included.

@@ -1,9 +1,10 @@
 //! Backup: a consistent copy of a store, made while others write.
 //!
 //! It copies a snapshot: the parts file by file, each checked against its checksum; the log rows as one more part; the
-//! run table; and a manifest of one version. The marker is written last, so an interrupted backup is not a store.
+//! run table; the writer table; and a manifest of one version. The marker is written last, so an interrupted backup is not a store.
 
 use super::tail_source::TailSource;
+use super::writers;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::files::manifest::{self, Manifest};
@@ -11,6 +12,7 @@ use crate::files::marker::create_folders;
 use crate::files::paths::{MARKER, Paths};
 use crate::files::run_table;
 use crate::files::two_copies;
+use crate::files::writer_table;
 use crate::parts::tiles::write_part;
 use std::path::Path;
 use tidalite_model::{Error, Result};
@@ -98,6 +100,10 @@ impl Store {
         }
         if !view.runs.is_empty() {
             next.runs = Some(run_table::store(&**vfs, &target, &view.runs)?);
+        }
+        let writers = writers::of_snapshot(&snapshot)?;
+        if !writers.is_empty() {
+            next.writer_table = Some(writer_table::store(&**vfs, &target, &writers)?);
         }
         manifest::publish(&**vfs, &target, &next)?;
         finish(state, &target)

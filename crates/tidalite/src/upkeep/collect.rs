@@ -44,8 +44,10 @@ fn remove_files(inner: &StoreState, grace_us: i64) -> Result<u64> {
     let mut removed = 0;
     let parts: BTreeSet<Uuid> = live.iter().flat_map(|m| m.parts.iter().map(|p| p.id)).collect();
     let tables: BTreeSet<Uuid> = live.iter().filter_map(|m| m.runs.as_ref()).map(|r| r.id).collect();
+    let writers: BTreeSet<Uuid> = live.iter().filter_map(|m| m.writer_table.as_ref()).map(|w| w.id).collect();
     let folders = paths.part_folders().map(|folder| (folder, &parts));
-    for (folder, keep) in folders.into_iter().chain([(paths.runs(), &tables)]) {
+    let tables = [(paths.runs(), &tables), (paths.writers(), &writers)];
+    for (folder, keep) in folders.into_iter().chain(tables) {
         removed += remove_strangers(vfs, &folder, |name| {
             !is_leftover(name) && parse_id(name).is_none_or(|id| keep.contains(&id))
         })?;

@@ -12,6 +12,7 @@ use super::collect;
 use super::evidence::is_evidence;
 use super::publish::{publish_version, sync_part_folders};
 use super::tail_source::{EVERY_FRAME, TailSource};
+use super::writers;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::engine::store_lock;
@@ -20,6 +21,7 @@ use crate::files::manifest::{self, Manifest, Version};
 use crate::files::paths::staged_part;
 use crate::files::run_table;
 use crate::files::staged::parse_meta;
+use crate::files::writer_table::WriterTable;
 use crate::parts::tiles::{PointSource, write_part};
 use tidalite_log::{LogSink, SeriesId, WriterDir};
 use tidalite_model::{Error, ErrorKind, Result, RunChange, Seq, SeriesKey, WriteOrder};
@@ -268,10 +270,10 @@ fn publish(
         next.runs = Some(run_table::store(&**vfs, &state.paths, &runs)?);
     }
     for tail in &batch.tails {
-        next.set_flushed(tail.dir.writer, tail.flushed, tail.damaged);
+        next.set_flushed(tail.dir.writer, tail.dir.uuid(), tail.flushed, tail.damaged);
         next.clock_us = next.clock_us.max(tail.data.clock_us);
     }
-    forget_writers(state, &mut next)?;
+    writers::note(state, &mut next, &WriterTable::new())?;
     let done = FlushStats { points: parts.iter().map(|p| p.rows).sum(), parts: parts.len() as u64 };
     next.parts.extend(parts);
     publish_version(state, next)?;
@@ -286,18 +288,6 @@ fn publish(
         }
     }
     Ok(done)
-}
-
-/// Drops the entries of writers whose folders are gone. An entry must outlive its folder, even through a power cut;
-/// otherwise flushed frames would count as new again. So the folder's removal is made durable first.
-fn forget_writers(state: &StoreState, next: &mut Manifest) -> Result<()> {
-    let present = tidalite_log::writers(&*state.vfs, &state.paths.log())?;
-    let gone = |w: u32| !present.iter().any(|d| d.writer == w);
-    if next.writers.iter().any(|w| gone(w.writer)) {
-        state.vfs.sync_dir(&state.paths.log())?;
-        next.writers.retain(|w| !gone(w.writer));
-    }
-    Ok(())
 }
 
 /// Adds runs that occur only in bulk data to the run table, by their id alone. A part that cannot be read adds none;

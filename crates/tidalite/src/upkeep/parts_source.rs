@@ -116,17 +116,7 @@ impl PointSource for PartsSource<'_> {
 
     /// Spreads the steps of each series-table row evenly: exact enough to choose where to cut.
     fn sample_steps(&self, series: usize, nth: usize) -> Result<Vec<i64>> {
-        let mut steps = Vec::new();
-        for r in &self.rows[series] {
-            let row = r.of(self.parts);
-            let count = (row.rows as usize).div_ceil(nth).max(1) as i128;
-            let width = i128::from(row.last_step) - i128::from(row.first_step);
-            for i in 0..count {
-                let step = i128::from(row.first_step) + width * i / count;
-                steps.push(i64::try_from(step).expect("between two steps"));
-            }
-        }
-        Ok(steps)
+        Ok(self.rows[series].iter().flat_map(|r| r.sample_steps(self.parts, nth)).collect())
     }
 
     fn copies(&self) -> &[TileCopy] {
@@ -154,7 +144,7 @@ impl PointSource for PartsSource<'_> {
 }
 
 /// Cuts points in ascending order of step to a range.
-fn keep_steps(points: &mut Points, StepRange { lo, hi }: StepRange) {
+pub(super) fn keep_steps(points: &mut Points, StepRange { lo, hi }: StepRange) {
     let start = lo.map_or(0, |lo| points.steps.partition_point(|&s| s < lo));
     let end = hi.map_or(points.len(), |hi| points.steps.partition_point(|&s| s < hi)).max(start);
     points.keep_range(start..end);

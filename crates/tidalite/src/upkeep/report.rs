@@ -7,6 +7,7 @@ use crate::files::paths::{staged_part, version_name};
 use crate::files::run_table;
 use crate::files::staged::parse_meta;
 use crate::files::two_copies;
+use crate::files::writer_table;
 use crate::view::snapshot::Snapshot;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -230,7 +231,7 @@ impl Store {
             match manifest::pin(vfs, &state.paths, number) {
                 Ok(Some(old)) => {
                     older.extend(old.damage.iter().map(Finding::from));
-                    older.extend(run_table_findings(state, &old.manifest));
+                    older.extend(table_findings(state, &old.manifest));
                 }
                 Ok(None) => {}
                 Err(e) => {
@@ -238,7 +239,7 @@ impl Store {
                 }
             }
         }
-        older.extend(run_table_findings(state, &version.manifest));
+        older.extend(table_findings(state, &version.manifest));
         // Report each file once.
         for finding in older {
             if !report.findings.iter().any(|f| f.path == finding.path) {
@@ -316,12 +317,13 @@ fn marker_finding(state: &StoreState) -> Result<Option<Finding>> {
     Ok(marker.damage.map(|what| Finding::from(&Error::corrupt("read store marker", &path, 0, what))))
 }
 
-/// Damage in the run table of a version.
-fn run_table_findings(state: &StoreState, manifest: &Manifest) -> Option<Finding> {
-    match run_table::load(&*state.vfs, &state.paths, manifest.runs.as_ref()) {
-        Ok((_, damage)) => damage.as_ref().map(Finding::from),
-        Err(e) => Some(Finding::from(&e)),
-    }
+/// Damage in the run table and the writer table of a version.
+fn table_findings(state: &StoreState, manifest: &Manifest) -> Vec<Finding> {
+    let (vfs, paths) = (&*state.vfs, &state.paths);
+    let runs = run_table::load(vfs, paths, manifest.runs.as_ref()).map(|(_, damage)| damage);
+    let writers = writer_table::load(vfs, paths, manifest.writer_table.as_ref()).map(|(_, damage)| damage);
+    let damage = |read: Result<Option<Error>>| read.unwrap_or_else(Some);
+    [runs, writers].into_iter().filter_map(damage).map(|e| Finding::from(&e)).collect()
 }
 
 /// Counts the points of a log. It keeps only the staged parts, since a log may be larger than memory.

@@ -3,7 +3,7 @@
 //! Unlike a snapshot it reads no rows, so its memory does not depend on how much is unflushed.
 
 use super::missing_run::no_such_run;
-use super::snapshot::retry;
+use super::snapshot::{Snapshot, retry};
 use crate::engine::state::StoreState;
 use crate::files::run_table::{self, RunTable};
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,22 +59,26 @@ impl RunRecords {
         Ok(records)
     }
 
-    /// Whether there is such a run.
-    pub(crate) fn has(&self, run: &str) -> bool {
+    /// Whether there is such a run. Of one that was deleted, points may have been written since; only a snapshot tells.
+    ///
+    /// # Errors
+    /// As [`Snapshot::take`].
+    pub(crate) fn has(&self, state: &Arc<StoreState>, run: &str) -> Result<bool> {
         match self.runs.get(run) {
-            Some(record) => !record.is_only_deleted(),
-            None => self.logged.contains(run),
+            Some(record) if record.is_only_deleted() => Ok(Snapshot::take(state)?.has_run(run)),
+            Some(_) => Ok(true),
+            None => Ok(self.logged.contains(run)),
         }
     }
 
     /// # Errors
     /// `NotFound` if there is no such run; the message names runs with similar ids.
-    pub(crate) fn must_have(&self, run: &str, doing: &str) -> Result<()> {
-        if self.has(run) {
+    pub(crate) fn must_have(&self, state: &Arc<StoreState>, run: &str, doing: &str) -> Result<()> {
+        if self.has(state, run)? {
             return Ok(());
         }
-        let ids = self.runs.keys().map(String::as_str).chain(self.logged.iter().map(|id| &**id));
-        Err(no_such_run(doing, run, ids.filter(|id| self.has(id))))
+        let there = self.runs.iter().filter(|(_, record)| !record.is_only_deleted()).map(|(id, _)| &**id);
+        Err(no_such_run(doing, run, there.chain(self.logged.iter().map(|id| &**id))))
     }
 
     /// What participants of a run wrote who have ended or died by now: everything but the frames from the start of a

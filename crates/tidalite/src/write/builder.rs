@@ -159,7 +159,7 @@ impl RunBuilder {
             Moment::default()
         } else {
             let records = RunRecords::read(state)?;
-            self.exist.check(&records, &id)?;
+            self.exist.check(state, &records, &id)?;
             records.gone(&id)
         };
         let start = RunStart {

@@ -121,7 +121,7 @@ impl RunEditor {
         check_edit(&self.edit)?;
         let log = maintain::log(state)?;
         // Reading also makes this write later than everything that it saw.
-        RunRecords::read(state)?.must_have(&self.id, "edit run")?;
+        RunRecords::read(state)?.must_have(state, &self.id, "edit run")?;
         log.append_change(&self.id, &RunChange::Edit(self.edit))
     }
 }
@@ -132,7 +132,7 @@ fn assign<T>(value: Option<T>) -> Assign<T> {
 
 /// # Errors
 /// `Invalid` if a key, tag, name, parent or time is wrong, or a param is nested too deep.
-pub(super) fn check_edit(edit: &RunEdit) -> Result<()> {
+pub(crate) fn check_edit(edit: &RunEdit) -> Result<()> {
     for (key, value) in &edit.params {
         check_param(key, value)?;
     }

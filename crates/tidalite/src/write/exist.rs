@@ -1,8 +1,10 @@
 //! Whether a run that is started must be new, or must exist.
 
+use crate::engine::state::StoreState;
 use crate::view::records::RunRecords;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use tidalite_model::{Error, Result};
 
 /// Whether a run that is started must be new, or must exist.
@@ -31,10 +33,10 @@ impl Exist {
 
     /// # Errors
     /// `Invalid` if the run exists and must not; `NotFound` if it does not exist and must.
-    pub(super) fn check(self, records: &RunRecords, id: &str) -> Result<()> {
+    pub(super) fn check(self, state: &Arc<StoreState>, records: &RunRecords, id: &str) -> Result<()> {
         match self {
-            Exist::New if records.has(id) => Err(taken(id)),
-            Exist::Must => records.must_have(id, "start run"),
+            Exist::New if records.has(state, id)? => Err(taken(id)),
+            Exist::Must => records.must_have(state, id, "start run"),
             _ => Ok(()),
         }
     }

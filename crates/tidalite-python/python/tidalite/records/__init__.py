@@ -3,13 +3,14 @@ from .part_files import PartFiles
 from .report import Finding, Report
 from .run_info import Participant, RunInfo
 from .runs import Runs
-from .stats import CompactStats, Explain, FlushStats, Stats, ThinStats
+from .stats import CompactStats, Explain, FlushStats, MergeStats, Stats, ThinStats
 
 __all__ = [
     "CompactStats",
     "Explain",
     "Finding",
     "FlushStats",
+    "MergeStats",
     "PartFiles",
     "Participant",
     "Report",

@@ -92,6 +92,23 @@ class CompactStats:
 
 
 @dataclass(frozen=True, slots=True)
+class MergeStats:
+    """What a merge brought into a store.
+
+    - `runs_new`: runs that the store did not have. `runs_changed`: runs that it had, and of which it learned more than points.
+    - `points`: points.
+    - `renamed`: the ids of runs that have another id here, by their id in the other store.
+    - `unreadable`: what was damaged in the other store and left out, in words.
+    """
+
+    runs_new: int
+    runs_changed: int
+    points: int
+    renamed: dict[str, str]
+    unreadable: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ThinStats:
     """The work of a thinning.
 

@@ -3,13 +3,14 @@
 //! A file is written under a temporary name in the target's folder, synced, and renamed. It appears whole or not at
 //! all, and an existing file stays until then.
 //!
-//! May use: `file_format` and `nan_text` of `exchange`, and `select`.
+//! May use: `file_format`, `folder`, `nan_text` and `run_lines` of `exchange`, `select` and `view`.
 //!
 //! Points go from the query to a sink batch by batch, so memory is bounded for any selection.
 
 #![allow(clippy::disallowed_methods, reason = "the file is the user's, outside of the store")]
 
 mod arrow_sinks;
+mod folder;
 mod sink;
 mod text_sinks;
 
@@ -209,11 +210,16 @@ impl Unfinished {
     fn publish(self, place: &Path) -> io::Result<()> {
         self.file.sync_all()?;
         fs::rename(&self.path, place)?;
-        match File::open(&self.folder).and_then(|folder| folder.sync_all()) {
-            // Some file systems cannot sync a folder. The rename has happened anyway.
-            Err(e) if !matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Err(e),
-            _ => Ok(()),
-        }
+        sync_folder(&self.folder)
+    }
+}
+
+/// Makes the names in a folder durable, where the file system can.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        // Some file systems cannot sync a folder. The names are there anyway.
+        Err(e) if !matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Err(e),
+        _ => Ok(()),
     }
 }
 

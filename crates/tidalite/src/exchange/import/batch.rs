@@ -31,6 +31,8 @@ pub(crate) struct PointBatch<'a> {
     points: PointColumns,
     /// Whether each row of the file is one point. Otherwise all points of a row share an automatic step.
     long: bool,
+    /// Whether the steps that the file gives are automatic.
+    automatic: bool,
     /// Rows of the file in this batch.
     rows: u64,
     /// Empty metric cells of these rows.
@@ -66,6 +68,7 @@ pub(crate) struct SeriesCodes {
 impl<'a> PointBatch<'a> {
     pub(crate) fn new(
         store: &'a Store,
+        automatic: bool,
         bytes_done: &'a Cell<u64>,
         bytes_total: u64,
         progress: &'a dyn Fn(u64, u64),
@@ -77,6 +80,7 @@ impl<'a> PointBatch<'a> {
             labels: NameCodes::new(Role::Labels),
             points: PointColumns::default(),
             long: true,
+            automatic,
             rows: 0,
             empty: 0,
             stats: ImportStats::default(),
@@ -166,7 +170,11 @@ impl<'a> PointBatch<'a> {
                 ("value", Arc::new(Float64Array::from(points.values))),
             ];
             let batch = RecordBatch::try_from_iter(columns).expect("the columns are as long as each other");
-            let done = if counted { self.store.append_counted(&batch) } else { self.store.append(&batch) };
+            let done = if counted || self.automatic {
+                self.store.append_counted(&batch)
+            } else {
+                self.store.append(&batch)
+            };
             done.map_err(ImportFault::Store)?;
             self.stats.batches += 1;
         }

@@ -6,7 +6,8 @@
 //!    (`wide`).
 //! 4. Collect points and append each batch as one unit (`batch`).
 //!
-//! May use: `file_format` and `nan_text` of `exchange`, `write` (to append) and `engine`.
+//! May use: `file_format`, `folder`, `nan_text` and `run_lines` of `exchange`, `write` and `upkeep` (to append), `view` and
+//! `engine`.
 //!
 //! Invariant: a row is imported whole, or the import stops there and reports where (`fault`). No row is skipped.
 
@@ -15,6 +16,7 @@ mod cell;
 mod columns;
 mod csv;
 mod fault;
+mod folder;
 mod guard;
 mod ipc;
 mod json_object;
@@ -105,6 +107,9 @@ impl Store {
         let now_us = self.writable()?.vfs.now_us();
         let outright = |fault: ImportFault| fault.into_error(path, 0);
         import.check().map_err(outright)?;
+        if folder::is_exported(path) {
+            return folder::load(self, path, import, progress);
+        }
         let is_tsv = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("tsv"));
         let format = match import.format {
             Some(format) => format,
@@ -118,10 +123,13 @@ impl Store {
         let file = File::open(path).map_err(|e| outright(ImportFault::Read(e)))?;
         let about = file.metadata().map_err(|e| outright(ImportFault::Read(e)))?;
         if about.is_dir() {
-            return Err(outright(ImportFault::wrong("it is a folder", "give the path of a file")));
+            return Err(outright(ImportFault::wrong(
+                "it is a folder without runs.jsonl, so no export wrote it",
+                "give the path of a file",
+            )));
         }
         let bytes_done = Cell::new(0);
-        let mut batch = PointBatch::new(self, &bytes_done, about.len(), progress);
+        let mut batch = PointBatch::new(self, import.automatic, &bytes_done, about.len(), progress);
         let done = match format {
             FileFormat::Csv => {
                 let delimiter = import.delimiter.unwrap_or(if is_tsv { '\t' } else { ',' });

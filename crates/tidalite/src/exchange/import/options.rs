@@ -29,6 +29,8 @@ pub struct Import {
     pub(super) wide: Option<bool>,
     pub(super) delimiter: Option<char>,
     pub(super) time_unit: Option<TimeUnit>,
+    /// Whether the steps in the file were counted up by the store that it was exported from.
+    pub(super) automatic: bool,
 }
 
 /// The unit of times given as plain numbers.
@@ -49,6 +51,8 @@ pub enum TimeUnit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ImportStats {
+    /// Runs of an exported folder that the store did not have.
+    pub runs: u64,
     /// Rows of the file, without the header.
     pub rows: u64,
     /// Points appended.
@@ -63,6 +67,18 @@ impl Import {
     /// The defaults.
     pub fn new() -> Self {
         Import::default()
+    }
+
+    /// Whether no option was given.
+    pub(super) fn is_plain(&self) -> bool {
+        let Import { format, map, ignore, run, wide, delimiter, time_unit, automatic } = self;
+        let texts = map.is_empty() && ignore.is_empty() && run.is_none();
+        texts
+            && format.is_none()
+            && wide.is_none()
+            && delimiter.is_none()
+            && time_unit.is_none()
+            && !automatic
     }
 
     /// The file's format. Default: by its extension, see [`FileFormat::from_extension`]; also `.tsv` for CSV with tabs.

@@ -77,7 +77,7 @@ fn a_long_csv_gives_one_point_per_row() {
         a,loss,0,1970-01-01 00:00:00.5,NaN,\n\
         \"a,\"\"x\"\"\n\",loss,9223372036854775807,-5,-inf,\n";
     let stats = bench.import("a.csv", text, &Import::new()).unwrap();
-    assert_eq!(stats, ImportStats { rows: 3, points: 3, batches: 1, empty: 0 });
+    assert_eq!(stats, ImportStats { runs: 0, rows: 3, points: 3, batches: 1, empty: 0 });
     let points = bench.points();
     let wanted = [
         "a|loss||0|500000|NaN",
@@ -93,7 +93,7 @@ fn a_wide_csv_gives_one_point_per_cell_and_counts_empty_cells() {
     let text = "epoch;loss;acc\n0;0.5;\n1;;\n2;0.25;1\n";
     let import = Import::new().run("r").map("step", "epoch").delimiter(';');
     let stats = bench.import("a.csv", text, &import).unwrap();
-    assert_eq!(stats, ImportStats { rows: 3, points: 3, batches: 1, empty: 3 });
+    assert_eq!(stats, ImportStats { runs: 0, rows: 3, points: 3, batches: 1, empty: 3 });
     let brief: Vec<String> = bench
         .points()
         .iter()
@@ -136,7 +136,7 @@ fn json_lines_accept_keys_in_any_order() {
         {\"value\":NaN,\"time\":\"1970-01-01\",\"step\":2.0,\"metric\":\"m\",\"run\":\"7\",\"labels\":{\"rank\":3,\"host\":\"a\"}}\r\n\
         {\"value\":\"-Infinity\",\"time\":5,\"step\":-3,\"metric\":\"NaN\",\"run\":\"7\",\"labels\":null}";
     let stats = bench.import("a.jsonl", text, &Import::new()).unwrap();
-    assert_eq!(stats, ImportStats { rows: 3, points: 3, batches: 1, empty: 0 });
+    assert_eq!(stats, ImportStats { runs: 0, rows: 3, points: 3, batches: 1, empty: 0 });
     assert_eq!(bench.points(), ["7|NaN||-3|5|-inf", "7|m||1|0|0.1", "7|m|host=a,rank=3|2|0|NaN"]);
 }
 
@@ -147,7 +147,7 @@ fn a_wide_json_line_may_add_metrics() {
     let import =
         Import::new().run("r").map("step", "_step").map("time", "_timestamp").time_unit(TimeUnit::Seconds);
     let stats = bench.import("a.ndjson", text, &import.ignore("note")).unwrap();
-    assert_eq!(stats, ImportStats { rows: 3, points: 2, batches: 1, empty: 1 });
+    assert_eq!(stats, ImportStats { runs: 0, rows: 3, points: 2, batches: 1, empty: 1 });
     assert_eq!(bench.points(), ["r|acc||1|2000000|0.5", "r|loss||0|1500000|1.0"]);
 }
 
@@ -177,7 +177,7 @@ fn nulls_of_a_wide_parquet_file_give_no_points() {
         ("count", Arc::new(Int32Array::from(vec![None, Some(3)]))),
     ]);
     let stats = bench.import("a.parquet", file, &Import::new().run("r").map("time", "day")).unwrap();
-    assert_eq!(stats, ImportStats { rows: 2, points: 2, batches: 1, empty: 2 });
+    assert_eq!(stats, ImportStats { runs: 0, rows: 2, points: 2, batches: 1, empty: 2 });
     assert_eq!(bench.points(), ["r|count||1|86400000000|3.0", "r|loss||0|0|0.5"]);
 }
 
@@ -192,7 +192,7 @@ fn a_file_larger_than_a_batch_is_appended_in_several_with_progress() {
         .store
         .import_with(&path, &Import::new(), &|done, total| seen.borrow_mut().push((done, total)))
         .unwrap();
-    assert_eq!(stats, ImportStats { rows: 600_000, points: 600_000, batches: 3, empty: 0 });
+    assert_eq!(stats, ImportStats { runs: 0, rows: 600_000, points: 600_000, batches: 3, empty: 0 });
     let seen = seen.into_inner();
     let total = text.len() as u64;
     assert!(seen.is_sorted() && seen.iter().all(|(done, all)| done <= all && *all == total), "{seen:?}");

@@ -1,0 +1,58 @@
+//! `merge`: brings into a store what another one holds and it does not.
+
+use crate::args::{Format, MergeArgs};
+use crate::context::{Context, ProgressUnit};
+use crate::error::CliResult;
+use crate::output::{AnswerColumns, print_one, print_text};
+use crate::text::printable;
+use std::fmt::Write;
+use std::time::Instant;
+use tidalite::{Merge, MergeStats, OnConflict};
+
+/// Runs the command.
+pub(crate) fn run(context: &Context, args: &MergeArgs) -> CliResult {
+    let format = context.format()?;
+    let on_conflict = match (&args.rename, args.join) {
+        (Some(suffix), _) => OnConflict::Suffix(suffix.clone()),
+        (None, true) => OnConflict::Join,
+        (None, false) => OnConflict::Refuse,
+    };
+    let how = Merge::new().on_conflict(on_conflict).skip_unreadable(args.skip_unreadable);
+    let store = context.write(&args.store)?;
+    let start = Instant::now();
+    let bar = context.progress("merge", ProgressUnit::Points);
+    let stats = store.merge_with(&args.from, &how, &|done, total| bar.set(done, total))?;
+    drop(bar);
+    let seconds = start.elapsed().as_secs_f64();
+    store.close()?;
+    for left_out in &stats.unreadable {
+        context.note(&format!("left out: {left_out}"));
+    }
+    if format == Format::Table {
+        return print_text(&in_words(&stats, seconds));
+    }
+    let batch = AnswerColumns::default()
+        .count("runs_new", [stats.runs_new])
+        .count("runs_changed", [stats.runs_changed])
+        .count("points", [stats.points])
+        .count("renamed", [stats.renamed.len() as u64])
+        .count("unreadable", [stats.unreadable.len() as u64])
+        .float("seconds", [seconds])
+        .finish();
+    print_one(&batch, format)
+}
+
+fn in_words(stats: &MergeStats, seconds: f64) -> String {
+    let MergeStats { runs_new, runs_changed, points, .. } = stats;
+    if (*runs_new, *runs_changed, *points) == (0, 0, 0) {
+        return "nothing new: the store has all that the other one holds\n".into();
+    }
+    let mut text = format!(
+        "added {runs_new} runs and {points} points, and changed {runs_changed} runs, in {seconds:.2} s\n"
+    );
+    for (from, to) in &stats.renamed {
+        // Writing to a text cannot fail.
+        let _ = writeln!(text, "run {} is {} here", printable(from), printable(to));
+    }
+    text
+}

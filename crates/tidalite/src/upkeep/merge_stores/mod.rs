@@ -1,0 +1,276 @@
+//! Merging stores: brings into this store what another one holds and this one does not.
+//!
+//! ```text
+//! snapshot of the other store → lock → flush → number its writers → which run is which → join the records
+//!      → new points → parts, durable → run table, writer table → next version
+//! ```
+//!
+//! What a store holds is, of each writer, the frames below some ordinal; a writer's uuid is the same in each copy of a
+//! store. So the frames from this store's end on are what is new. Each comes once, and a second merge finds none.
+//!
+//! Invariants: the other store is only read. One version makes all changes, so a merge that is killed has changed nothing
+//! but the numbers that it reserved. The caller holds the store's lock from the flush to that version.
+//!
+//! May use: its neighbours in `upkeep`, and what `upkeep` may use.
+//!
+//! See [decision 0028](https://github.com/tidalite/tidalite/blob/main/docs/decisions/0028-merging-stores.md).
+
+mod numbers;
+pub(crate) mod options;
+mod outlines;
+mod records;
+mod source;
+mod targets;
+
+use crate::engine::log_tail::TailView;
+use crate::engine::options::Options;
+use crate::engine::state::StoreState;
+use crate::engine::store::Store;
+use crate::engine::store_lock;
+use crate::files::manifest::{self, Manifest};
+use crate::files::run_table::{self, RunTable};
+use crate::parts::tiles::write_part;
+use crate::upkeep::collect::collect;
+use crate::upkeep::evidence::is_evidence;
+use crate::upkeep::flush::flush_all;
+use crate::upkeep::publish::{publish_version, sync_part_folders};
+use crate::upkeep::writers;
+use crate::view::snapshot::Snapshot;
+use numbers::{Numbers, check_room, count_new};
+use options::{Merge, MergeStats};
+use records::{Evidence, join_records};
+use source::{NewPoints, NewTail};
+use std::cell::Cell;
+use std::path::Path;
+use std::sync::Arc;
+use targets::{Targets, targets};
+use tidalite_model::{Error, ErrorKind, Result, Seq};
+use tidalite_parts::{Part, PartMeta};
+
+impl Store {
+    /// Brings everything into this store that the store in the folder `from` holds and this one does not: runs with all
+    /// that is known of them, and points. Two copies of one store that were both written to become one, and so do stores
+    /// that have nothing in common.
+    ///
+    /// What both have is not doubled. Of two writes, the later one wins, whichever store it was made in. A second merge
+    /// changes nothing, unless the other store was written to meanwhile. Different runs of the same id are refused; see
+    /// [`merge_with`](Self::merge_with).
+    ///
+    /// Flushes first. Others may go on writing to both stores: a snapshot of `from` is merged, and `from` is never changed.
+    /// A run that is running in `from` is lost here, until a merge brings its end.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// let store = tidalite::Store::open(dir.path().join("here"))?;
+    /// store.run("a").start()?.log(0, &[("loss", 1.0)])?;
+    /// store.backup(dir.path().join("there"))?;
+    /// let copy = tidalite::Store::open(dir.path().join("there"))?;
+    /// copy.run("b").start()?.log(0, &[("loss", 0.5)])?;
+    /// store.edit("a").tag("best").apply()?;
+    ///
+    /// let stats = store.merge(dir.path().join("there"))?;
+    /// assert_eq!((stats.runs_new, stats.points), (1, 1));
+    /// assert_eq!(store.select().points()?.collect()?.num_rows(), 2);
+    /// assert_eq!(store.merge(dir.path().join("there"))?.points, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`merge_with`](Self::merge_with).
+    pub fn merge(&self, from: impl AsRef<Path>) -> Result<MergeStats> {
+        self.merge_with(from, &Merge::new(), &|_, _| {})
+    }
+
+    /// As [`merge`](Self::merge), with options; calls `progress` with the points done and the total.
+    ///
+    /// ```
+    /// use tidalite::{Merge, OnConflict};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let (here, there) = (dir.path().join("here"), dir.path().join("there"));
+    /// for folder in [&here, &there] {
+    ///     let store = tidalite::Store::open(folder)?;
+    ///     store.run("a").start()?.log(0, &[("loss", 1.0)])?;
+    /// }
+    /// let store = tidalite::Store::open(&here)?;
+    /// assert!(store.merge(&there).is_err());
+    /// let rename = Merge::new().on_conflict(OnConflict::Suffix("-laptop".into()));
+    /// store.merge_with(&there, &rename, &|_, _| {})?;
+    /// let ids: Vec<String> = store.runs()?.into_iter().map(|run| run.id).collect();
+    /// assert_eq!(ids, ["a", "a-laptop"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Invalid` if `from` is this store or no store, if both stores have different runs of one id and the options refuse
+    /// them, or if a run was thinned there and goes on from one that is here; `NotFound` if there is no such folder;
+    /// `Unsupported` if it has a newer format; `Corrupt` if it is damaged; otherwise as [`flush`](Self::flush). This store
+    /// is then as it was.
+    pub fn merge_with(
+        &self,
+        from: impl AsRef<Path>,
+        options: &Merge,
+        progress: &dyn Fn(u64, u64),
+    ) -> Result<MergeStats> {
+        options.check()?;
+        self.upkeep(|state| {
+            let other = open_other(state, from.as_ref())?;
+            // Taken first: what a writer of this store wrote to a copied log is then among what the flush finds.
+            let there = other.snapshot()?;
+            let mut stats = MergeStats { unreadable: damage(&there, options)?, ..MergeStats::default() };
+            state.seal()?;
+            let _lock = store_lock::lock_waiting(state)?;
+            flush_all(state, state.pool.get()?, &|_| {})?;
+            // Folders of writers that are gone are removed, so that their logs are not read from an ordinal beyond them.
+            collect(state, 0)?;
+            merge_snapshot(state, &there, options, &mut stats, progress)?;
+            collect(state, 0)?;
+            Ok(stats)
+        })
+    }
+}
+
+/// Opens the other store for reading.
+///
+/// # Errors
+/// `Invalid` if it is this store; those of opening a store.
+fn open_other(state: &StoreState, from: &Path) -> Result<Store> {
+    let options = Options::new().read_only(true).memory_bytes(state.options.memory_bytes);
+    let other = options.threads(state.options.threads).vfs(state.options.vfs.clone()).open(from)?;
+    if state.is_same_store(other.inner()?)? {
+        let wrong = "both paths are the same store";
+        return Err(Error::invalid("merge stores", wrong, "give the folder of another store, or of a copy")
+            .at(other.path()));
+    }
+    Ok(other)
+}
+
+/// What of a snapshot cannot be read.
+///
+/// # Errors
+/// The first of it, unless the options say to skip it.
+fn damage(there: &Snapshot, options: &Merge) -> Result<Vec<Error>> {
+    let mut found: Vec<Error> = there.view.broken.iter().map(|(_, error)| error.duplicate()).collect();
+    for finding in there.view.findings().iter().filter(|f| is_evidence(f)) {
+        found.push(Error::corrupt("merge stores", &finding.path, finding.offset, finding.message.clone()));
+    }
+    match found.first() {
+        Some(first) if !options.skip_unreadable => Err(first.duplicate()),
+        _ => Ok(found),
+    }
+}
+
+/// Merges what a snapshot of the other store sees. The caller must hold the store's lock, and have flushed.
+fn merge_snapshot(
+    state: &StoreState,
+    there: &Snapshot,
+    options: &Merge,
+    stats: &mut MergeStats,
+    progress: &dyn Fn(u64, u64),
+) -> Result<()> {
+    let numbers = number_writers(state, there)?;
+    let mut next = manifest::latest(&*state.vfs, &state.paths)?.manifest;
+    let (mut runs, _) = run_table::load(&*state.vfs, &state.paths, next.runs.as_ref())?;
+    let evidence = Evidence { state, manifest: &next, there, numbers: &numbers };
+    let targets = targets(&there.view.runs, &runs, &numbers, &evidence, &options.on_conflict)?;
+    let known: RunTable = runs.clone();
+    join_records(state, there, &numbers, &targets, &mut runs)?;
+    stats.runs_new = runs.keys().filter(|id| !known.contains_key(*id)).count() as u64;
+    let changed = known.iter().filter(|(id, record)| runs[*id] != **record).count() as u64;
+    stats.runs_changed = changed;
+    stats.renamed = targets.iter().filter(|(a, b)| a != b).map(|(a, b)| (a.clone(), b.clone())).collect();
+    let made = write_points(state, there, &numbers, &targets, progress)?;
+    stats.points = made.iter().map(|part| part.thinned.unwrap_or(part.rows)).sum();
+    let learned = numbers.learned();
+    if made.is_empty() && runs == known && learned.is_empty() {
+        return Ok(());
+    }
+    if !made.is_empty() {
+        sync_part_folders(state)?;
+    }
+    if runs != known {
+        next.runs = Some(run_table::store(&*state.vfs, &state.paths, &runs)?);
+    }
+    next.parts.extend(made);
+    next.clock_us = next.clock_us.max(there.view.clock_us());
+    state.observe(next.clock_us);
+    writers::note(state, &mut next, &learned)?;
+    publish_version(state, next)
+}
+
+/// Gives the other store's writers numbers in this one.
+///
+/// # Errors
+/// `Corrupt` if the other store holds writes of a writer that it does not list; those of reading and publishing.
+fn number_writers(state: &StoreState, there: &Snapshot) -> Result<Numbers> {
+    let known_there = writers::of_snapshot(there)?;
+    let known_here = writers::of_store(state)?;
+    let count = count_new(&known_there, &known_here);
+    let first = if count == 0 { 0 } else { reserve(state, count)? };
+    let numbers = Numbers::new(&known_there, &known_here, first);
+    for part in &there.view.parts {
+        part.meta().seq.iter().try_for_each(|(writer, ..)| numbers.check(*writer))?;
+    }
+    for record in there.view.runs.values() {
+        record.seqs().try_for_each(|seq| numbers.check(seq.writer()))?;
+    }
+    Ok(numbers)
+}
+
+/// Reserves numbers for writers, and returns the first. A process that opens a log meanwhile may have taken one of them
+/// before it could see the reservation; then its folder is there, and others are reserved. One that looks later sees the
+/// reservation (`StoreState::make_log`).
+fn reserve(state: &StoreState, count: u32) -> Result<u32> {
+    let taken = || tidalite_log::numbers_taken(&*state.vfs, &state.paths.log());
+    loop {
+        let mut next: Manifest = manifest::latest(&*state.vfs, &state.paths)?.manifest;
+        let first = taken()?.into_iter().map(|n| n.saturating_add(1)).fold(next.writer_next, u32::max);
+        check_room(first, count)?;
+        let end = first + count;
+        next.writer_next = end;
+        publish_version(state, next)?;
+        if !taken()?.iter().any(|n| (first..end).contains(n)) {
+            return Ok(first);
+        }
+    }
+}
+
+/// Writes the points that are new here as parts. The contents of their files are synced; their names are not.
+fn write_points(
+    state: &StoreState,
+    there: &Snapshot,
+    numbers: &Numbers,
+    targets: &Targets,
+    progress: &dyn Fn(u64, u64),
+) -> Result<Vec<PartMeta>> {
+    let is_new = |part: &&Arc<Part>| part.meta().seq.iter().any(|&(w, _, hi)| numbers.has_new(w, hi));
+    let (thinned, whole): (Vec<Arc<Part>>, Vec<Arc<Part>>) =
+        there.view.parts.iter().filter(is_new).cloned().partition(|part| part.meta().is_thinned());
+    let held: Vec<_> = there.view.tails.iter().map(|tail| (tail.read(), tail)).collect();
+    let new = |tail: &TailView| {
+        let first = Seq::new(tail.writer, numbers.first_new(tail.writer)).as_i64();
+        (tail.seqs.0.max(first), tail.seqs.1)
+    };
+    let tails: Vec<NewTail<'_>> = held.iter().map(|(log, tail)| (&log.data, new(tail))).collect();
+    let source = NewPoints::of(numbers, targets, &whole, &tails)?;
+    let total = source.points_max() + thinned.iter().map(|part| part.meta().rows).sum::<u64>();
+    let done = Cell::new(0);
+    let more = |points: u64| {
+        done.set(done.get() + points);
+        progress(done.get().min(total), total);
+    };
+    let place = state.paths.part(state.vfs.uuid());
+    let written = write_part(state, &place, &source, state.pool.get()?, &more)?;
+    let out = written.as_ref().map_or((0, 0), |meta| (meta.rows, meta.value_bits_sum));
+    if out != source.taken() {
+        return Err(Error::new(
+            ErrorKind::Corrupt,
+            "merge stores",
+            format!("{} points were read and {} written, or the checksums differ", source.taken().0, out.0),
+            "nothing was changed; this is a bug in tidalite, please report it",
+        ));
+    }
+    let mut made: Vec<PartMeta> = written.into_iter().collect();
+    made.extend(outlines::carry(state, numbers, targets, &thinned, &more)?);
+    progress(total, total);
+    Ok(made)
+}

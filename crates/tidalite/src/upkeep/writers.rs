@@ -1,0 +1,80 @@
+//! Which writers wrote what a store holds, and how far: in the manifest while they have a folder, then in the writer
+//! table.
+
+use crate::engine::state::StoreState;
+use crate::files::manifest::{self, Manifest};
+use crate::files::writer_table::{self, KnownWriter, WriterTable};
+use crate::view::snapshot::Snapshot;
+use tidalite_model::{ErrorKind, Result, Seq};
+
+/// Moves the writers whose folders are gone from the manifest to the writer table, and adds the writers of another store
+/// that a merge has learned of. An entry of the manifest must outlive its folder, even through a power cut; otherwise
+/// flushed frames would count as new again. So the folder's removal is made durable first.
+///
+/// # Errors
+/// Those of reading and writing the table. Where a merge has learned nothing, a damaged table is none: the entries then
+/// stay in the manifest.
+pub(super) fn note(state: &StoreState, next: &mut Manifest, learned: &WriterTable) -> Result<()> {
+    let (mut table, _) = match writer_table::load(&*state.vfs, &state.paths, next.writer_table.as_ref()) {
+        Err(e) if e.kind() == ErrorKind::Corrupt && learned.is_empty() => return Ok(()),
+        other => other?,
+    };
+    let before = table.clone();
+    table.extend(learned.iter().map(|(number, writer)| (*number, *writer)));
+    for entry in &mut next.writers {
+        if let Some(writer) = table.remove(&entry.writer) {
+            entry.flushed = entry.flushed.max(writer.end);
+        }
+    }
+    let present = tidalite_log::writers(&*state.vfs, &state.paths.log())?;
+    let is_gone = |w: u32| !present.iter().any(|d| d.writer == w);
+    if next.writers.iter().any(|w| is_gone(w.writer)) {
+        state.vfs.sync_dir(&state.paths.log())?;
+        let gone = next.writers.iter().filter(|w| is_gone(w.writer));
+        table.extend(gone.map(|w| (w.writer, KnownWriter { id: w.id, end: w.flushed })));
+        next.writers.retain(|w| !is_gone(w.writer));
+    }
+    if table != before {
+        next.writer_table = Some(writer_table::store(&*state.vfs, &state.paths, &table)?);
+    }
+    if let Some((&last, _)) = table.last_key_value() {
+        next.writer_next = next.writer_next.max(last + 1);
+    }
+    Ok(())
+}
+
+/// All writers of a version, by their number.
+///
+/// # Errors
+/// Those of reading the writer table.
+pub(super) fn of_version(state: &StoreState, manifest: &Manifest) -> Result<WriterTable> {
+    let (mut known, _) = writer_table::load(&*state.vfs, &state.paths, manifest.writer_table.as_ref())?;
+    known.extend(manifest.writers.iter().map(|w| (w.writer, KnownWriter { id: w.id, end: w.flushed })));
+    Ok(known)
+}
+
+/// All writers of a store whose logs are flushed, those that have only begun included.
+///
+/// # Errors
+/// Those of reading the manifest, the writer table and the folder of logs.
+pub(super) fn of_store(state: &StoreState) -> Result<WriterTable> {
+    let mut known = of_version(state, &manifest::latest(&*state.vfs, &state.paths)?.manifest)?;
+    for dir in tidalite_log::writers(&*state.vfs, &state.paths.log())? {
+        known.entry(dir.writer).or_insert(KnownWriter { id: dir.uuid(), end: 0 });
+    }
+    Ok(known)
+}
+
+/// All writers that a snapshot sees, each up to the end of what it sees.
+///
+/// # Errors
+/// Those of reading the writer table.
+pub(super) fn of_snapshot(snapshot: &Snapshot) -> Result<WriterTable> {
+    let mut known = of_version(&snapshot.inner, &snapshot.view.version.manifest)?;
+    for tail in &snapshot.view.tails {
+        let end = Seq::from_i64(tail.seqs.1).map_or(0, Seq::ordinal);
+        let writer = known.entry(tail.writer).or_insert(KnownWriter { id: tail.id(), end });
+        writer.end = writer.end.max(end);
+    }
+    Ok(known)
+}
