@@ -61,6 +61,22 @@ impl Moment {
         Moment { below: self.below.max(other.below), ends }.tidied()
     }
 
+    /// Whether every write before `other` also came before this moment.
+    ///
+    /// ```
+    /// use tidalite_model::Moment;
+    /// let moment = Moment::new(3, [(2, 10)]);
+    /// assert!(moment.includes(&Moment::new(2, [(2, 10)])));
+    /// assert!(!moment.includes(&Moment::new(3, [])) && !moment.includes(&Moment::new(2, [(3, 1)])));
+    /// ```
+    pub fn includes(&self, other: &Moment) -> bool {
+        let listed = self.ends.keys().chain(other.ends.keys());
+        // Writers that only the bound of `other` covers. If one of them is no exception of it, it had written all.
+        let more = self.below..other.below;
+        let exceptions = other.ends.range(self.below..).take_while(|(w, _)| more.contains(w)).count();
+        exceptions >= more.len() && listed.into_iter().all(|&writer| self.end(writer) >= other.end(writer))
+    }
+
     /// Writers below this ordinal had written everything, except those in [`ends`](Self::ends).
     pub fn below(&self) -> u32 {
         self.below
@@ -105,6 +121,7 @@ mod tests {
                     }
                 }
                 assert_eq!(joined, b.join(&a));
+                assert_eq!(a.includes(&b), joined == a, "{a:?} {b:?}");
                 assert_eq!(joined.join(&a), joined);
                 some().iter().for_each(|c| assert_eq!(joined.join(c), a.join(&b.join(c))));
             }

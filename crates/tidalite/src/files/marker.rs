@@ -112,10 +112,12 @@ pub(crate) fn create(vfs: &dyn Vfs, paths: &Paths) -> Result<Identity> {
         tidalite_vfs::publish(vfs, root, &tmp, MARKER, &two_copies::seal("store", &id.to_string()))?;
     }
     let identity = identify(vfs, paths)?;
-    // The store is older than rollups.
-    if vfs.stat(&paths.manifest())?.is_some() && vfs.stat(&paths.rollups())?.is_none() {
-        vfs.create_dir(&paths.rollups())?;
-        vfs.sync_dir(root)?;
+    // The store is older than rollups or hidden parts.
+    for folder in [paths.rollups(), paths.hidden()] {
+        if vfs.stat(&paths.manifest())?.is_some() && vfs.stat(&folder)?.is_none() {
+            vfs.create_dir(&folder)?;
+            vfs.sync_dir(root)?;
+        }
     }
     if vfs.stat(&paths.manifest())?.is_none() || manifest::versions(vfs, paths)?.is_empty() {
         for folder in paths.folders() {

@@ -10,14 +10,15 @@
 mod backup;
 mod collect;
 pub(crate) mod compact;
-mod deleted;
 mod evidence;
 pub(crate) mod flush;
+mod hiding;
 pub(crate) mod maintain;
 mod merge;
 mod parts_source;
 mod policy;
 mod publish;
 pub(crate) mod report;
+mod sorting;
 mod tail_source;
 pub(crate) mod thin;

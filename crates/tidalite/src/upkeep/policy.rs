@@ -1,6 +1,6 @@
 //! Which parts a compaction merges next: pure functions over what the manifest says of the parts.
 
-use super::deleted::Deleted;
+use super::hiding::Deleted;
 use crate::parts::thinned::ThinnedSize;
 use crate::parts::tiles::PART_ROWS_MAX;
 use std::collections::BTreeSet;
@@ -67,6 +67,18 @@ fn fitting(mut parts: Vec<&PartMeta>, buckets_max: u64) -> Vec<&PartMeta> {
     let count = fits.count();
     parts.truncate(count);
     parts
+}
+
+/// The hidden parts to merge next: the last ones, if none before them is much larger. So there are few, and a point is
+/// rewritten a logarithmic number of times. `parts` are in the order of the manifest.
+pub(super) fn next_hidden_merge(parts: &[&PartMeta]) -> BTreeSet<Uuid> {
+    let (mut rows, mut first) = (0, parts.len());
+    while first > 0 && (rows == 0 || parts[first - 1].rows <= 2 * rows) && rows < PART_ROWS_MAX {
+        first -= 1;
+        rows += parts[first].rows;
+    }
+    let picked = &parts[first..];
+    if picked.len() < 2 { BTreeSet::new() } else { picked.iter().map(|p| p.id).collect() }
 }
 
 /// Whether a part may hold points of a deleted run, as far as the manifest tells.

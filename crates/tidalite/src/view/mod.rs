@@ -7,6 +7,7 @@
 //! ancestors up to the step of the fork ([`lineage`]).
 
 mod gone;
+pub(crate) mod hidden;
 pub(crate) mod lineage;
 pub(crate) mod records;
 pub(crate) mod run_targets;

@@ -6,6 +6,7 @@
 //! are read ([`TailCache`](crate::engine::cache::TailCache)).
 
 use super::gone::gone;
+use super::hidden::opened_for_deleted;
 use crate::engine::cut::Agreement;
 use crate::engine::log_tail::TailView;
 use crate::engine::state::StoreState;
@@ -32,7 +33,7 @@ pub struct Snapshot {
 #[derive(Debug)]
 pub(crate) struct SnapshotView {
     pub(crate) version: Arc<Version>,
-    /// Live parts, then staged parts.
+    /// Hidden parts if they were opened, then the other live parts, then staged parts.
     pub(crate) parts: Vec<Arc<Part>>,
     /// Parts that cannot be opened. Queries of their runs fail; all others work.
     pub(crate) broken: Vec<(PartMeta, Error)>,
@@ -336,7 +337,8 @@ impl SnapshotView {
         }
         state.cache.forget_others(&tails);
         check_memory(state, &tails)?;
-        let live = version.manifest.parts.iter().map(|m| (state.paths.part(m.id), m.clone()));
+        let live = version.manifest.parts.iter().filter(|m| !m.is_hidden());
+        let live = live.map(|m| (state.paths.place(m), m.clone()));
         let places: Vec<_> = live.chain(staged).collect();
         let (parts, broken) = state.cache.open_parts(&version, &places)?;
         damage.extend(broken.iter().map(|(_, e): &(PartMeta, Error)| e.duplicate()));
@@ -370,7 +372,8 @@ impl SnapshotView {
                 }
             }
         }
-        let gone = gone(&runs, &parts, &tails)?;
+        let hidden = opened_for_deleted(state, &version, &runs)?;
+        let gone = gone(&runs, &[hidden, parts.clone()].concat(), &tails)?;
         Ok(SnapshotView {
             version,
             parts,
@@ -390,9 +393,9 @@ impl SnapshotView {
         self.tails.iter().map(|tail| tail.read().data.clock_us).fold(flushed, i64::max)
     }
 
-    /// Number of parts that the version lists.
+    /// Number of parts that the version lists, without hidden ones.
     pub(crate) fn live_parts(&self) -> u64 {
-        self.version.manifest.parts.len() as u64
+        self.version.manifest.parts.iter().filter(|m| !m.is_hidden()).count() as u64
     }
 
     /// Points that are not flushed yet: rows of logs, and points of staged parts.
