@@ -379,7 +379,7 @@ fn a_snapshot_reads_the_same_after_flush_compaction_and_collection() {
             snapshot(taken, expected).unwrap();
         }
     }
-    let files: BTreeSet<_> = held[3].0.parquet_files().into_iter().collect();
+    let files: BTreeSet<_> = held[3].0.parquet_files().unwrap().into_iter().collect();
     assert!(!files.is_empty() && files.iter().all(|f| f.exists()), "files of a held snapshot stay");
     drop(held);
     store.compact().unwrap();

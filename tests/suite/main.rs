@@ -35,6 +35,7 @@ mod shapes;
 mod sums;
 mod thin;
 mod transforms;
+mod truth;
 mod watch;
 
 use std::io::Write;

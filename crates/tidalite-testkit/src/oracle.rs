@@ -168,8 +168,13 @@ impl Oracle {
     }
 
     /// What participants of a run wrote who have ended or died: of a living writer, all before the start of a
-    /// participant that has not ended.
+    /// participant that has not ended. A deletion of the run takes back the starts before it.
     pub fn gone(&self, run: &str, alive: impl Fn(u32) -> bool) -> Moment {
+        let deleted: Vec<Moment> = Self::hiding(self.units())
+            .into_iter()
+            .filter(|h| h.run == run && h.step.is_none())
+            .map(|h| h.before)
+            .collect();
         let end = |(&writer, ledger): (&u32, &Ledger)| {
             if !alive(writer) {
                 return (writer, u64::MAX);
@@ -186,6 +191,7 @@ impl Oracle {
                     _ => {}
                 }
             }
+            open.retain(|start| !deleted.iter().any(|before| before.covers(Seq::new(writer, *start))));
             let next = ledger.units.last().map_or(0, |u| u.seq.ordinal() + 1);
             (writer, open.first().copied().unwrap_or(next))
         };

@@ -60,9 +60,6 @@ const ROLLUP_SAMPLES: u64 = 64;
 /// Every n-th step is sampled to find cuts.
 const SAMPLE_NTH: usize = 64;
 
-/// Maximum rows of a part. At 3 bytes per point that is a file of 200 MB, which copies in seconds.
-pub(crate) const PART_ROWS_MAX: u64 = 64 << 20;
-
 /// Writes all points of a source as one part; `None` if there are none. The contents of its files are synced; their
 /// names are not.
 pub(crate) fn write_part(

@@ -171,8 +171,9 @@ impl Compaction<'_> {
             manifest.parts.iter().filter(|p| !self.unreadable.contains_key(&p.id)).collect();
         let (hidden, readable): (Vec<&PartMeta>, Vec<&PartMeta>) =
             readable.into_iter().partition(|p| p.is_hidden());
-        let buckets_max = buckets_max(self.state.options.memory_bytes);
-        let mut parts = next_merge(&readable, self.policy, buckets_max);
+        let options = &self.state.options;
+        let part_rows = options.part_rows;
+        let mut parts = next_merge(&readable, self.policy, part_rows, buckets_max(options.memory_bytes));
         let thinned = readable.iter().any(|p| p.is_thinned() && parts.contains(&p.id));
         if thinned {
             return Ok(Some(Picked { parts, sorts: false }));
@@ -189,7 +190,7 @@ impl Compaction<'_> {
                 return Ok(Some(Picked { parts, sorts: !meta.is_thinned() }));
             }
         }
-        let parts = next_hidden_merge(&hidden);
+        let parts = next_hidden_merge(&hidden, part_rows);
         Ok((!parts.is_empty()).then_some(Picked { parts, sorts: false }))
     }
 

@@ -22,7 +22,7 @@ pub(crate) struct Hiding {
     pub(crate) all: BTreeMap<String, Arc<Tombstones>>,
     /// The moment up to which changes to runs are applied.
     pub(crate) as_of: Moment,
-    runs: RunTable,
+    pub(crate) runs: RunTable,
 }
 
 impl Hiding {
@@ -32,16 +32,21 @@ impl Hiding {
     /// Those of reading the run table and of listing the logs.
     pub(crate) fn of(inner: &StoreState, manifest: &Manifest) -> Result<Hiding> {
         let (runs, _) = run_table::load(&*inner.vfs, &inner.paths, manifest.runs.as_ref())?;
+        // A writer below `writer_next` without a folder writes nothing more.
+        let present = tidalite_log::writers(&*inner.vfs, &inner.paths.log())?;
+        let ends = present.iter().map(|dir| (dir.writer, manifest.flushed(dir.writer)));
+        let as_of = Moment::new(manifest.writer_next, ends);
+        Ok(Hiding::of_runs(runs, as_of))
+    }
+
+    /// What runs hide that changed up to a moment.
+    pub(crate) fn of_runs(runs: RunTable, as_of: Moment) -> Hiding {
         let deletion = |(id, r): (&String, &tidalite_model::RunRecord)| {
             Some((id.clone(), Tombstones::deleted(r.deleted.as_ref()?)))
         };
         let deleted = runs.iter().filter_map(deletion).collect();
         let all = runs.iter().filter_map(|(id, r)| Some((id.clone(), Tombstones::of(r, false)?))).collect();
-        // A writer below `writer_next` without a folder writes nothing more.
-        let present = tidalite_log::writers(&*inner.vfs, &inner.paths.log())?;
-        let ends = present.iter().map(|dir| (dir.writer, manifest.flushed(dir.writer)));
-        let as_of = Moment::new(manifest.writer_next, ends);
-        Ok(Hiding { deleted, all, as_of, runs })
+        Hiding { deleted, all, as_of, runs }
     }
 
     /// Whether changes to runs of a hidden part are newer than the part.

@@ -96,11 +96,11 @@ impl MergeJob<'_> {
             done.set(done.get() + rows);
             (self.progress)(done.get(), total);
         };
-        // Without sorting, the inputs are of one kind, and hidden ones keep the moment of the oldest.
-        let kept = match self.sorting {
-            Some(_) => None,
-            None => self.parts.first().and_then(|part| part.meta().hidden_as_of()),
-        };
+        // Without sorting, the inputs are of one kind. Hidden ones keep the moment of the oldest if it is outdated.
+        let oldest = self.parts.first().and_then(|part| part.meta().hidden_as_of());
+        let outdated = self.parts.iter().any(|part| self.hiding.is_outdated(part));
+        let as_of = if outdated { oldest.clone() } else { Some(self.hiding.as_of.clone()) };
+        let kept = oldest.and(as_of).filter(|_| self.sorting.is_none());
         let place = match kept {
             Some(_) => inner.paths.hidden_part(vfs.uuid()),
             None => inner.paths.part(vfs.uuid()),

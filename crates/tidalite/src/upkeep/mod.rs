@@ -15,6 +15,7 @@ pub(crate) mod flush;
 mod hiding;
 pub(crate) mod maintain;
 mod merge;
+pub(crate) mod parquet_files;
 mod parts_source;
 mod policy;
 mod publish;

@@ -247,23 +247,6 @@ impl Snapshot {
             .at(self.inner.paths.root())
         })
     }
-
-    /// The Parquet files of the version's parts: a consistent set for other tools while the snapshot lives. They do not
-    /// contain rows in logs or staged parts; flush first to include these.
-    ///
-    /// ```
-    /// # let dir = tempfile::tempdir()?;
-    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
-    /// # let run = store.run("a").start()?;
-    /// run.log(0, &[("loss", 1.0)])?;
-    /// store.flush()?;
-    /// let files = store.snapshot()?.parquet_files();
-    /// assert!(files.len() == 1 && files[0].is_file());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn parquet_files(&self) -> Vec<std::path::PathBuf> {
-        self.view.version.manifest.parts.iter().map(|p| self.inner.paths.part(p.id).points).collect()
-    }
 }
 
 /// Reads again where a file was deleted between listing and reading: then a newer version exists.
