@@ -10,7 +10,7 @@
 
 use super::collect;
 use super::flush::flush_all;
-use super::hiding::{Deleted, Hiding};
+use super::hiding::{Deleted, VersionHiding};
 use super::merge::{MergeJob, Merged, Removed};
 use super::policy::{Policy, is_worth_rewriting, may_hold_deleted, next_hidden_merge, next_merge};
 use super::publish::publish_version;
@@ -136,7 +136,7 @@ impl Compaction<'_> {
         let (state, removed) = (self.state, Removed::default());
         loop {
             let manifest = manifest::latest(&*state.vfs, &state.paths)?.manifest;
-            let hiding = Hiding::of(state, &manifest)?;
+            let hiding = VersionHiding::of(state, &manifest)?;
             let Some(picked) = self.next(&manifest, &hiding, pool)? else {
                 return self.finish(&manifest);
             };
@@ -164,7 +164,7 @@ impl Compaction<'_> {
     fn next(
         &mut self,
         manifest: &Manifest,
-        hiding: &Hiding,
+        hiding: &VersionHiding,
         pool: &rayon::ThreadPool,
     ) -> Result<Option<Picked>> {
         let readable: Vec<&PartMeta> =
@@ -196,10 +196,10 @@ impl Compaction<'_> {
 
     /// The hidden parts from the first outdated one on. Later ones are taken too, so that rows of one batch stay in the order of
     /// the parts.
-    fn outdated(&mut self, hidden: &[&PartMeta], hiding: &Hiding) -> Vec<Uuid> {
+    fn outdated(&mut self, hidden: &[&PartMeta], hiding: &VersionHiding) -> Vec<Uuid> {
         let mut is_outdated =
             |meta: &&PartMeta| self.open(meta).is_some_and(|part| hiding.is_outdated(&part));
-        let first = hidden.iter().position(|meta| is_outdated(meta)).unwrap_or(hidden.len());
+        let first = hidden.iter().position(is_outdated).unwrap_or(hidden.len());
         let later = hidden[first..].iter();
         later.filter(|meta| !self.unreadable.contains_key(&meta.id)).map(|meta| meta.id).collect()
     }
@@ -209,7 +209,7 @@ impl Compaction<'_> {
         &mut self,
         manifest: &Manifest,
         meta: &PartMeta,
-        hiding: &Hiding,
+        hiding: &VersionHiding,
         pool: &rayon::ThreadPool,
     ) -> Result<bool> {
         let deleted = &hiding.deleted;

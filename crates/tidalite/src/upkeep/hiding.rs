@@ -4,7 +4,7 @@
 use crate::engine::state::StoreState;
 use crate::files::manifest::Manifest;
 use crate::files::run_table::{self, RunTable};
-use crate::view::hidden::is_outdated;
+use crate::view::outdated::is_outdated;
 use crate::view::tombstones::Tombstones;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub(crate) type Deleted = BTreeMap<String, Tombstones>;
 
 /// What a version hides.
 #[derive(Debug)]
-pub(crate) struct Hiding {
+pub(crate) struct VersionHiding {
     pub(crate) deleted: Deleted,
     /// Tombstones of deletions and rewinds, by run.
     pub(crate) all: BTreeMap<String, Arc<Tombstones>>,
@@ -25,28 +25,28 @@ pub(crate) struct Hiding {
     pub(crate) runs: RunTable,
 }
 
-impl Hiding {
+impl VersionHiding {
     /// What a version hides.
     ///
     /// # Errors
     /// Those of reading the run table and of listing the logs.
-    pub(crate) fn of(inner: &StoreState, manifest: &Manifest) -> Result<Hiding> {
+    pub(crate) fn of(inner: &StoreState, manifest: &Manifest) -> Result<VersionHiding> {
         let (runs, _) = run_table::load(&*inner.vfs, &inner.paths, manifest.runs.as_ref())?;
         // A writer below `writer_next` without a folder writes nothing more.
         let present = tidalite_log::writers(&*inner.vfs, &inner.paths.log())?;
         let ends = present.iter().map(|dir| (dir.writer, manifest.flushed(dir.writer)));
         let as_of = Moment::new(manifest.writer_next, ends);
-        Ok(Hiding::of_runs(runs, as_of))
+        Ok(VersionHiding::of_runs(runs, as_of))
     }
 
     /// What runs hide that changed up to a moment.
-    pub(crate) fn of_runs(runs: RunTable, as_of: Moment) -> Hiding {
+    pub(crate) fn of_runs(runs: RunTable, as_of: Moment) -> VersionHiding {
         let deletion = |(id, r): (&String, &tidalite_model::RunRecord)| {
             Some((id.clone(), Tombstones::deleted(r.deleted.as_ref()?)))
         };
         let deleted = runs.iter().filter_map(deletion).collect();
         let all = runs.iter().filter_map(|(id, r)| Some((id.clone(), Tombstones::of(r, false)?))).collect();
-        Hiding { deleted, all, as_of, runs }
+        VersionHiding { deleted, all, as_of, runs }
     }
 
     /// Whether changes to runs of a hidden part are newer than the part.

@@ -4,7 +4,7 @@
 //! Invariant: inputs and outputs agree in the count of points and the sum of value bits, after subtracting the points of
 //! deleted runs and of removed series. If they differ, the outputs are removed and nothing is published.
 
-use super::hiding::Hiding;
+use super::hiding::VersionHiding;
 use super::parts_source::{Inputs, PartsSource};
 use super::publish::sync_part_folders;
 use crate::engine::state::StoreState;
@@ -34,7 +34,7 @@ pub(crate) struct MergeJob<'a> {
     /// those of the inputs. Otherwise all inputs are hidden or none is, and so is the output.
     pub(crate) sorting: Option<&'a [Arc<Part>]>,
     /// What is deleted: its points are left out. What is rewound.
-    pub(crate) hiding: &'a Hiding,
+    pub(crate) hiding: &'a VersionHiding,
     /// What thinning takes out.
     pub(crate) removed: &'a Removed,
     pub(crate) pool: &'a rayon::ThreadPool,

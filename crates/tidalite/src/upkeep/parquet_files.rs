@@ -6,13 +6,13 @@
 use super::collect;
 use super::compact::compact_all;
 use super::flush::flush_all;
-use super::hiding::Hiding;
+use super::hiding::VersionHiding;
 use super::merge::{MergeJob, Removed};
 use super::policy::Policy;
 use crate::engine::store::Store;
 use crate::engine::store_lock;
 use crate::parts::scan::steps_of;
-use crate::view::hidden::outdated_runs;
+use crate::view::outdated::outdated_runs;
 use crate::view::snapshot::Snapshot;
 use crate::view::tombstones::{Automatic, Coverage};
 use std::collections::{HashMap, HashSet};
@@ -87,7 +87,7 @@ impl Store {
             collect::collect(state, 0)?;
             // What is logged from now on is in no part. Nobody else publishes a version meanwhile.
             let snapshot = Snapshot::take(state)?;
-            let hiding = Hiding::of(state, &snapshot.view.version.manifest)?;
+            let hiding = VersionHiding::of(state, &snapshot.view.version.manifest)?;
             match snapshot.exact(&hiding)? {
                 Ok(files) => Ok(ParquetFiles { files, snapshot }),
                 Err(missing) => Err(missing.error(&snapshot)),
@@ -146,11 +146,11 @@ impl Snapshot {
             return Ok(Err(Missing { what, helped_by_compaction: true }));
         }
         // Any moment will do, since no hidden part is made.
-        self.exact(&Hiding::of_runs((*self.view.runs).clone(), Default::default()))
+        self.exact(&VersionHiding::of_runs((*self.view.runs).clone(), Default::default()))
     }
 
     /// The files of the version's parts, if their rows are what is visible beside what `hiding` hides.
-    fn exact(&self, hiding: &Hiding) -> Result<Files> {
+    fn exact(&self, hiding: &VersionHiding) -> Result<Files> {
         let view = &self.view;
         if let Some((_, error)) = view.broken.first() {
             return Err(error.duplicate());
@@ -197,7 +197,11 @@ impl Snapshot {
 }
 
 /// A series whose outline holds points that are hidden, or that other points replace, if there is one.
-fn cut_outline(thinned: &[Arc<Part>], whole: &[Arc<Part>], hiding: &Hiding) -> Result<Option<SeriesKey>> {
+fn cut_outline(
+    thinned: &[Arc<Part>],
+    whole: &[Arc<Part>],
+    hiding: &VersionHiding,
+) -> Result<Option<SeriesKey>> {
     let mut outlines: HashMap<SeriesKey, Extent> = HashMap::new();
     for part in thinned {
         let table = part.series();

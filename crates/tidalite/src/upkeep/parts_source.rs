@@ -4,8 +4,8 @@
 //! ones: those that are rewound, and those that a later write of their step replaced, in the parts themselves or in others
 //! (the context). [`PartsSource::hidden`] is the source of these.
 
-use super::hiding::Hiding;
-use super::sorting::{hidden_mask, touched_by_context};
+use super::hiding::VersionHiding;
+use super::sorting::{TileAt, hidden_mask, touched_by_context};
 use crate::parts::scan::{RowRef, read_rows, steps_of};
 use crate::parts::tiles::{PointSource, TileCopy};
 use crate::view::tombstones::{Automatic, Coverage, Tombstones};
@@ -20,9 +20,6 @@ use tidalite_query::{Points, Repeats, merge};
 /// A tile with at least one eighth of the usual rows is large enough to copy.
 const TILE_SHARE: usize = 8;
 
-/// A tile, as (part, tile).
-pub(super) type TileAt = (usize, u32);
-
 /// The parts to merge, and what decides about their points.
 #[derive(Clone, Copy)]
 pub(super) struct Inputs<'a> {
@@ -30,7 +27,7 @@ pub(super) struct Inputs<'a> {
     pub(super) parts: &'a [Arc<Part>],
     /// Other parts whose points may replace those of the inputs.
     pub(super) context: &'a [Arc<Part>],
-    pub(super) hiding: &'a Hiding,
+    pub(super) hiding: &'a VersionHiding,
     /// Series that are left out.
     pub(super) without: &'a HashSet<SeriesKey>,
     /// Whether hidden points are told apart from visible ones.

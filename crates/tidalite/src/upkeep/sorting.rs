@@ -2,15 +2,16 @@
 //!
 //! A rewound point neither replaces another nor is replaced. A point with an automatic step is never replaced.
 
-use super::parts_source::TileAt;
 use crate::parts::scan::steps_of;
 use crate::view::tombstones::{Automatic, Tombstones};
-use std::collections::BTreeSet;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use tidalite_model::{Extent, SeriesKey, Written};
 use tidalite_parts::Part;
 use tidalite_query::Points;
+
+/// A tile, as (part, tile).
+pub(super) type TileAt = (usize, u32);
 
 /// Marks the hidden points. `points` ascend by step and order of writing. `others` are the visible points of the same series
 /// in other parts, ascending in the same way; they may replace points and are not marked. Of rows of one batch and step, the visible

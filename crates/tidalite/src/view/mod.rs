@@ -9,6 +9,7 @@
 mod gone;
 pub(crate) mod hidden;
 pub(crate) mod lineage;
+pub(crate) mod outdated;
 pub(crate) mod records;
 pub(crate) mod run_targets;
 mod sizes;

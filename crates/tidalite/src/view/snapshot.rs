@@ -6,7 +6,7 @@
 //! are read ([`TailCache`](crate::engine::cache::TailCache)).
 
 use super::gone::gone;
-use super::hidden::opened_for_deleted;
+use super::outdated::opened_for_deleted;
 use crate::engine::cut::Agreement;
 use crate::engine::log_tail::TailView;
 use crate::engine::state::StoreState;

@@ -5,7 +5,7 @@ use super::outline::{Outlined, Outliner, ThinOutcome};
 use crate::engine::state::StoreState;
 use crate::parts::scan::RowRef;
 use crate::parts::thinned::{Account, Thinned, ThinnedParts};
-use crate::upkeep::hiding::Hiding;
+use crate::upkeep::hiding::VersionHiding;
 use crate::upkeep::merge::{MergeJob, Removed};
 use crate::upkeep::publish::{publish_version, sync_part_folders};
 use crate::view::snapshot::Snapshot;
@@ -185,7 +185,7 @@ fn publish(
             "nothing was changed; run `tidalite verify`",
         ));
     }
-    let hiding = Hiding::of(inner, &next)?;
+    let hiding = VersionHiding::of(inner, &next)?;
     for (&place, removed) in &done.removed {
         carry_others(inner, &parts[place as usize], removed, &hiding, &mut next.parts)?;
     }
@@ -199,7 +199,7 @@ fn carry_others(
     inner: &StoreState,
     part: &Arc<Part>,
     removed: &Removed,
-    hiding: &Hiding,
+    hiding: &VersionHiding,
     parts: &mut Vec<PartMeta>,
 ) -> Result<()> {
     let Some(at) = parts.iter().position(|p| p.id == part.meta().id) else { return Ok(()) };
