@@ -197,7 +197,7 @@ impl Compaction<'_> {
     /// The hidden parts from the first outdated one on. Later ones are taken too, so that rows of one batch stay in the order of
     /// the parts.
     fn outdated(&mut self, hidden: &[&PartMeta], hiding: &VersionHiding) -> Vec<Uuid> {
-        let mut is_outdated =
+        let is_outdated =
             |meta: &&PartMeta| self.open(meta).is_some_and(|part| hiding.is_outdated(&part));
         let first = hidden.iter().position(is_outdated).unwrap_or(hidden.len());
         let later = hidden[first..].iter();
