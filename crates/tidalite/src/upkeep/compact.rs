@@ -167,10 +167,9 @@ impl Compaction<'_> {
         hiding: &VersionHiding,
         pool: &rayon::ThreadPool,
     ) -> Result<Option<Picked>> {
-        let readable: Vec<&PartMeta> =
-            manifest.parts.iter().filter(|p| !self.unreadable.contains_key(&p.id)).collect();
-        let (hidden, readable): (Vec<&PartMeta>, Vec<&PartMeta>) =
-            readable.into_iter().partition(|p| p.is_hidden());
+        let (hidden, mut readable): (Vec<&PartMeta>, Vec<&PartMeta>) =
+            manifest.parts.iter().partition(|p| p.is_hidden());
+        readable.retain(|p| !self.unreadable.contains_key(&p.id));
         let options = &self.state.options;
         let part_rows = options.part_rows;
         let mut parts = next_merge(&readable, self.policy, part_rows, buckets_max(options.memory_bytes));
@@ -179,7 +178,7 @@ impl Compaction<'_> {
             return Ok(Some(Picked { parts, sorts: false }));
         }
         if !parts.is_empty() || self.policy == Policy::All {
-            parts.extend(self.outdated(&hidden, hiding));
+            parts.extend(self.outdated(manifest, hiding));
         }
         if !parts.is_empty() {
             return Ok(Some(Picked { parts, sorts: true }));
@@ -190,18 +189,25 @@ impl Compaction<'_> {
                 return Ok(Some(Picked { parts, sorts: !meta.is_thinned() }));
             }
         }
+        // Hidden parts keep their order, so none in between is left out.
+        if hidden.iter().any(|p| self.unreadable.contains_key(&p.id)) {
+            return Ok(None);
+        }
         let parts = next_hidden_merge(&hidden, part_rows);
         Ok((!parts.is_empty()).then_some(Picked { parts, sorts: false }))
     }
 
     /// The hidden parts from the first outdated one on. Later ones are taken too, so that rows of one batch stay in the order of
-    /// the parts.
-    fn outdated(&mut self, hidden: &[&PartMeta], hiding: &VersionHiding) -> Vec<Uuid> {
-        let is_outdated =
-            |meta: &&PartMeta| self.open(meta).is_some_and(|part| hiding.is_outdated(&part));
-        let first = hidden.iter().position(is_outdated).unwrap_or(hidden.len());
-        let later = hidden[first..].iter();
-        later.filter(|meta| !self.unreadable.contains_key(&meta.id)).map(|meta| meta.id).collect()
+    /// the parts. None where a part cannot be opened: what replaced a hidden point may be in it.
+    fn outdated(&mut self, manifest: &Manifest, hiding: &VersionHiding) -> Vec<Uuid> {
+        let hidden: Vec<&PartMeta> = manifest.parts.iter().filter(|p| p.is_hidden()).collect();
+        let is_outdated = |meta: &&PartMeta| self.open(meta).is_some_and(|part| hiding.is_outdated(&part));
+        let Some(first) = hidden.iter().position(is_outdated) else { return Vec::new() };
+        let needed = manifest.parts.iter().filter(|p| !p.is_thinned());
+        if self.open_all(&needed.collect::<Vec<_>>()).is_none() {
+            return Vec::new();
+        }
+        hidden[first..].iter().map(|meta| meta.id).collect()
     }
 
     /// Whether a part is worth a job of its own, because of its hidden and deleted points.
@@ -241,9 +247,11 @@ impl Compaction<'_> {
         Ok(found)
     }
 
-    /// The other parts whose points may replace those of a job. The background does without.
+    /// The other parts whose points may replace those of a job. The background does without, unless it sorts hidden points
+    /// anew: of rows of one batch only the last may become visible.
     fn context(&mut self, manifest: &Manifest, picked: &Picked) -> Vec<Arc<Part>> {
-        if self.policy == Policy::Tiered || !picked.sorts {
+        let hidden = manifest.parts.iter().any(|p| p.is_hidden() && picked.parts.contains(&p.id));
+        if !picked.sorts || (self.policy == Policy::Tiered && !hidden) {
             return Vec::new();
         }
         let others = |p: &&PartMeta| !picked.parts.contains(&p.id) && !p.is_hidden() && !p.is_thinned();
