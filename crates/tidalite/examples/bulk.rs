@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // The visible points as a few Parquet files, which stay as long as the list lives.
     let files = store.parquet_files()?;
     for file in files.iter() {
-        println!("{} ({} bytes)", file.display(), std::fs::metadata(&file)?.len());
+        println!("{} ({} bytes)", file.display(), std::fs::metadata(file)?.len());
     }
     assert_eq!(store.stats()?.points, ROWS as u64);
     Ok(())
