@@ -6,7 +6,6 @@
 
 use crate::process::{Player, say};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -379,8 +378,8 @@ fn a_snapshot_reads_the_same_after_flush_compaction_and_collection() {
             snapshot(taken, expected).unwrap();
         }
     }
-    let files: BTreeSet<_> = held[3].0.parquet_files().into_iter().collect();
-    assert!(!files.is_empty() && files.iter().all(|f| f.exists()), "files of a held snapshot stay");
+    let kept = std::fs::read_dir(path.join("parts")).unwrap().count();
+    assert!(kept > 1, "files of held snapshots stay: {kept}");
     drop(held);
     store.compact().unwrap();
     store.flush().unwrap();

@@ -65,6 +65,18 @@ fn killed_and_flushed_by_others() -> Vec<Op> {
     ops
 }
 
+/// Points are replaced and rewound, and compactions move them to hidden parts and back.
+fn hidden_and_shown_again() -> Vec<Op> {
+    let mut ops: Vec<Op> = rows(0, 0, 0..12).chain(rows(1, 0, 6..14)).collect();
+    ops.extend([Op::Compact { store: 0 }, Op::Rewind { store: 1, run: 0, step: 8 }]);
+    ops.extend(rows(1, 0, 9..11));
+    ops.extend([Op::Flush { store: 1 }, Op::Rewind { store: 0, run: 0, step: 4 }]);
+    ops.extend([Op::Compact { store: 1 }, Op::Delete { store: 0, run: 1 }]);
+    ops.extend(rows(0, 0, 2..6));
+    ops.extend([Op::Compact { store: 0 }, Op::Delete { store: 1, run: 0 }, Op::Compact { store: 1 }]);
+    ops
+}
+
 fn assert_holds(tally: &CutTally) {
     assert!(
         tally.violations.is_empty(),
@@ -89,6 +101,7 @@ fn a_power_cut_at_any_step_loses_nothing_durable_and_leaves_whole_prefixes() {
             by_row.clone(),
         ),
         scenario("killed and flushed by others", 2, killed_and_flushed_by_others(), tiny()),
+        scenario("hidden and shown again", 2, hidden_and_shown_again(), tiny()),
     ] {
         total.add(s.cut_everywhere(threads(), stride, NESTED_EACH));
     }

@@ -41,6 +41,8 @@ fn short_life() -> Vec<Op> {
     ops.extend((35..40).map(|s| row(0, 1, s)));
     ops.extend([Op::Change { store: 0, run: 0, about: 4 }, Op::End { store: 0, run: 1, failed: true }]);
     ops.extend([Op::Flush { store: 1 }, row(1, 1, 4), Op::Compact { store: 0 }, Op::Reopen { store: 0 }]);
+    // Row 3 was replaced, and the rewind hides others: both are moved to hidden parts.
+    ops.extend([Op::Rewind { store: 1, run: 0, step: 20 }, Op::Compact { store: 1 }]);
     ops.extend((40..43).map(|s| row(0, 0, s)));
     ops.extend([Op::Sync { store: 0 }, Op::Flush { store: 0 }]);
     ops

@@ -39,6 +39,7 @@ mod shapes;
 mod sums;
 mod thin;
 mod transforms;
+mod truth;
 mod watch;
 
 use std::io::Write;

@@ -69,6 +69,22 @@ impl Moment {
         moment.tidied()
     }
 
+    /// Whether every write before `other` also came before this moment.
+    ///
+    /// ```
+    /// use tidalite_model::Moment;
+    /// let moment = Moment::new(3, [(2, 10)]);
+    /// assert!(moment.includes(&Moment::new(2, [(2, 10)])));
+    /// assert!(!moment.includes(&Moment::new(3, [])) && !moment.includes(&Moment::new(2, [(3, 1)])));
+    /// ```
+    pub fn includes(&self, other: &Moment) -> bool {
+        let listed = self.ends.keys().chain(other.ends.keys());
+        // Writers that only the bound of `other` covers. If one of them is no exception of it, it had written all.
+        let more = self.below..other.below;
+        let exceptions = other.ends.range(self.below..).take_while(|(w, _)| more.contains(w)).count();
+        exceptions >= more.len() && listed.into_iter().all(|&writer| self.end(writer) >= other.end(writer))
+    }
+
     /// Writers below this ordinal had written everything, except those in [`ends`](Self::ends).
     pub fn below(&self) -> u32 {
         self.below
@@ -113,6 +129,9 @@ mod tests {
                     }
                 }
                 assert_eq!(joined, b.join(&a));
+                let seqs = || (0..6).flat_map(|w| [0, 1, 2, 4, 5, 1 << 39].map(|o| Seq::new(w, o)));
+                let same = seqs().all(|seq| joined.covers(seq) == a.covers(seq));
+                assert_eq!(a.includes(&b), same, "{a:?} {b:?}");
                 assert_eq!(joined.join(&a), joined);
                 some().iter().for_each(|c| assert_eq!(joined.join(c), a.join(&b.join(c))));
             }

@@ -1,7 +1,7 @@
 //! The manifest's entry for a part: enough to skip the part in a query without opening it, and to check it when opened.
 
 use serde::{Deserialize, Serialize};
-use tidalite_model::WriteOrder;
+use tidalite_model::{Moment, WriteOrder};
 use uuid::Uuid;
 
 /// Totals, ranges and checksums of one part. Both ends of a range are inside.
@@ -36,6 +36,10 @@ pub struct PartMeta {
     /// `None` in any other part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thinned: Option<u64>,
+    /// In a hidden part, the [moment](Moment) up to which changes to runs had been applied when its points were found to be
+    /// hidden: its bound and its exceptions. `None` in any other part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<(u32, Vec<(u32, u64)>)>,
     /// Least run id.
     pub run_min: String,
     /// Greatest run id.
@@ -87,6 +91,22 @@ impl PartMeta {
     /// Whether the part is thinned. Its rollups and its series table are then the only record of the points that are gone.
     pub fn is_thinned(&self) -> bool {
         self.thinned.is_some()
+    }
+
+    /// Whether the points of the part are hidden: rewound, or replaced by a later write of their step.
+    pub fn is_hidden(&self) -> bool {
+        self.hidden.is_some()
+    }
+
+    /// Of a hidden part, the moment up to which changes to runs had been applied when it was written.
+    pub fn hidden_as_of(&self) -> Option<Moment> {
+        self.hidden.as_ref().map(|(below, ends)| Moment::new(*below, ends.iter().copied()))
+    }
+
+    /// The same part as a hidden one.
+    pub fn hidden_at(mut self, moment: &Moment) -> PartMeta {
+        self.hidden = Some((moment.below(), moment.ends().collect()));
+        self
     }
 
     /// The same part with this write order of all its points, which must be stored with seq 0 and one clock. A staged part is

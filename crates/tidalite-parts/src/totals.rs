@@ -75,6 +75,7 @@ impl Totals {
             series_crc32c: 0,
             rollups: None,
             thinned: None,
+            hidden: None,
             run_min: runs.iter().min().expect(not_empty).to_string(),
             run_max: runs.iter().max().expect(not_empty).to_string(),
             step_min: steps.first,

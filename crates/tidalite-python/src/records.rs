@@ -5,6 +5,7 @@ use crate::arguments::time::{from_us, once};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyModule, PyTuple};
+use std::path::PathBuf;
 use tidalite::{
     CompactStats, Explain, Finding, FlushStats, MergeStats, Participant, Report, RunInfo, Snapshot, Stats,
     ThinStats,
@@ -70,9 +71,12 @@ struct Pin {
     _snapshot: Snapshot,
 }
 
-pub(crate) fn part_files(py: Python<'_>, snapshot: Snapshot) -> PyResult<Bound<'_, PyAny>> {
-    let paths: Vec<String> =
-        snapshot.parquet_files().iter().map(|p| p.to_string_lossy().into_owned()).collect();
+pub(crate) fn part_files<'py>(
+    py: Python<'py>,
+    files: &[PathBuf],
+    snapshot: Snapshot,
+) -> PyResult<Bound<'py, PyAny>> {
+    let paths: Vec<String> = files.iter().map(|p| p.to_string_lossy().into_owned()).collect();
     class(py, "PartFiles")?.call1((paths, Pin { _snapshot: snapshot }))
 }
 
@@ -83,10 +87,12 @@ pub(crate) fn stats<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, 
     fields.set_item("points", stats.points)?;
     fields.set_item("thinned_points", stats.thinned_points)?;
     fields.set_item("log_points", stats.log_points)?;
+    fields.set_item("hidden_points", stats.hidden_points)?;
     fields.set_item("parts", stats.parts)?;
     fields.set_item("writers_alive", stats.writers_alive)?;
     fields.set_item("version", stats.version)?;
     fields.set_item("parts_bytes", stats.parts_bytes)?;
+    fields.set_item("hidden_bytes", stats.hidden_bytes)?;
     fields.set_item("series_bytes", stats.series_bytes)?;
     fields.set_item("log_bytes", stats.log_bytes)?;
     fields.set_item("other_bytes", stats.other_bytes)?;
@@ -141,6 +147,8 @@ pub(crate) fn compact_stats<'py>(py: Python<'py>, stats: &CompactStats) -> PyRes
     fields.set_item("parts_in", stats.parts_in)?;
     fields.set_item("parts_out", stats.parts_out)?;
     fields.set_item("points", stats.points)?;
+    fields.set_item("hidden", stats.hidden)?;
+    fields.set_item("dropped", stats.dropped)?;
     build(&class(py, "CompactStats")?, &fields)
 }
 

@@ -118,9 +118,11 @@ impl StoreSnapshot {
         Ok(sizes.into_iter().collect())
     }
 
-    /// The paths of the Parquet files with the flushed points, as `Store.parquet_files` returns them.
+    /// The paths of Parquet files whose rows together are exactly the points that this snapshot sees, as
+    /// `Store.parquet_files` returns them. It flushes and compacts nothing, and raises Invalid where there are no such files.
     pub(crate) fn parquet_files<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        records::part_files(py, self.snapshot.clone())
+        let files = py.detach(|| self.snapshot.parquet_files()).map_err(raise)?;
+        records::part_files(py, &files, self.snapshot.clone())
     }
 
     /// Counts of the snapshot, and the current sizes of the store's files.

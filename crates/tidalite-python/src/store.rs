@@ -328,10 +328,12 @@ impl Store {
         self.snapshot(py)?.metrics(py, skip_unreadable)
     }
 
-    /// The paths of the Parquet files with the store's flushed points, as one consistent set, for other programs. The files are kept as
-    /// long as the list exists. Points still in logs are not in them; call `flush()` first to include all.
+    /// The paths of Parquet files whose rows together are exactly the visible points, for other programs: what a selection of
+    /// all runs with `history="own"` gives. Flushes and compacts if needed; raises Invalid for a store opened for reading only that is
+    /// not compacted. The files are kept as long as the list exists.
     fn parquet_files<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.snapshot(py)?.parquet_files(py)
+        let files = py.detach(|| self.handle.store.parquet_files()).map_err(raise)?;
+        records::part_files(py, &files, files.snapshot().clone())
     }
 
     /// Counts and sizes of the store. Parts that cannot be read do not fail it; `unreadable` names them.

@@ -68,6 +68,7 @@ pub use select::selection::Selection;
 pub use upkeep::compact::CompactStats;
 pub use upkeep::flush::FlushStats;
 pub use upkeep::merge_stores::options::{Merge, MergeStats, OnConflict};
+pub use upkeep::parquet_files::ParquetFiles;
 pub use upkeep::report::{Finding, FindingKind, Report};
 pub use upkeep::thin::options::{Thin, ThinStats};
 pub use view::lineage::History;

@@ -62,7 +62,7 @@ fn another_store_reads_rows_live_and_after_flush_and_compaction() {
     run.finish().unwrap();
     writer.flush().unwrap();
     assert_eq!(writer.compact().unwrap().parts_in, 2);
-    assert_eq!(writer.snapshot().unwrap().parquet_files().len(), 1);
+    assert_eq!(writer.snapshot().unwrap().parquet_files().unwrap().len(), 1);
     writer.close().unwrap();
     assert_eq!(reader.runs().unwrap()[0].status, Status::Finished);
     assert_eq!(reader.select().points().unwrap().collect().unwrap().num_rows(), 201);

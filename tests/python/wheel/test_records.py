@@ -150,7 +150,7 @@ def test_stats_flush_and_compact_count_their_work(store):
     assert (compacted.flushed, compacted.parts_in, compacted.parts_out, compacted.points) == (0, 2, 1, 400)
     stats = store.stats()
     assert (stats.runs, stats.series, stats.points, stats.log_points, stats.parts) == (2, 4, 400, 0, 1)
-    assert stats.bytes == stats.parts_bytes + stats.series_bytes + stats.log_bytes + stats.other_bytes > 0
+    assert stats.bytes == stats.parts_bytes + stats.hidden_bytes + stats.series_bytes + stats.log_bytes + stats.other_bytes > 0
 
 
 def test_part_files_and_their_slices_keep_the_files():
@@ -178,7 +178,7 @@ def test_files_of_a_store_are_kept_while_their_list_exists(store):
             run.log({"loss": 1.0})
         store.flush()
     files = store.parquet_files()
-    assert isinstance(files, PartFiles) and len(files) == 2
+    assert isinstance(files, PartFiles) and len(files) == 2, "nothing has to be merged"
     store.compact()
     assert all(os.path.exists(file) for file in files)
     assert len(store.parquet_files()) == 1

@@ -11,10 +11,10 @@ fn store(dir: &Path) -> (Store, [PathBuf; 2]) {
         run.log(step, &[("long", step as f64)]).unwrap();
     }
     store.flush().unwrap();
-    let long = store.snapshot().unwrap().parquet_files();
+    let long = store.snapshot().unwrap().parquet_files().unwrap();
     run.log(0, &[("short", 1.0)]).unwrap();
     store.flush().unwrap();
-    let both = store.snapshot().unwrap().parquet_files();
+    let both = store.snapshot().unwrap().parquet_files().unwrap();
     let short = both.iter().find(|p| !long.contains(p)).unwrap().clone();
     run.log(1, &[("logged", 1.0)]).unwrap();
     (store, [long[0].clone(), short])

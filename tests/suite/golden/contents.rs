@@ -76,6 +76,9 @@ fn write_flushed(store: &Store) {
     rewound.rewind(20).unwrap();
     (21..30).for_each(|step| log(&rewound, step, &[("loss", -1.0)]));
     rewound.fail().unwrap();
+    // What is replaced and rewound so far goes to a hidden part.
+    store.compact().unwrap();
+    log(&train, 11, &[("loss", 8.0)]);
     let fork = store.run("fork").parent("train", Some(100)).start().unwrap();
     (101..140).for_each(|step| log(&fork, step, &[("loss", 0.5)]));
     fork.finish().unwrap();

@@ -1,4 +1,4 @@
-//! The arguments of `flush`, `compact`, `thin`, `delete` and `verify`.
+//! The arguments of `flush`, `compact`, `files`, `thin`, `delete` and `verify`.
 
 use super::targets::TargetArgs;
 use crate::values;
@@ -23,6 +23,20 @@ Examples:
   tidalite compact metrics
   tidalite compact metrics --memory 1GiB")]
 pub(crate) struct CompactArgs {
+    /// The folder of the store.
+    pub(crate) store: PathBuf,
+}
+
+/// `files`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The rows of these files together are exactly the points that `query` gives with --history own. \
+They stay until a later flush or compaction replaces them.
+
+Examples:
+  tidalite files metrics
+  duckdb -c \"select count(*) from read_parquet($(tidalite files metrics --format json))\"")]
+pub(crate) struct FilesArgs {
     /// The folder of the store.
     pub(crate) store: PathBuf,
 }

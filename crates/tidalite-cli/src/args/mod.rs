@@ -19,7 +19,7 @@ pub(crate) use demo::{DemoArgs, DemoTrainArgs, DemoWatchArgs};
 pub(crate) use editing::EditArgs;
 pub(crate) use global::{ColorWhen, Format, GlobalArgs};
 pub(crate) use listing::{InfoArgs, MetricsArgs, RunOrder, RunsArgs, SpaceBy};
-pub(crate) use maintenance::{CompactArgs, DeleteArgs, FlushArgs, ThinArgs, VerifyArgs};
+pub(crate) use maintenance::{CompactArgs, DeleteArgs, FilesArgs, FlushArgs, ThinArgs, VerifyArgs};
 pub(crate) use points::{ChartArgs, FollowArgs, QueryArgs};
 pub(crate) use selection::SelectionArgs;
 pub(crate) use targets::TargetArgs;
@@ -81,6 +81,8 @@ pub(crate) enum Command {
     Flush(FlushArgs),
     /// Flush, then merge small Parquet files into larger ones.
     Compact(CompactArgs),
+    /// List the Parquet files that hold exactly the visible points.
+    Files(FilesArgs),
     /// Reduce old runs to an outline and exact summaries, to free disk space.
     Thin(ThinArgs),
     /// Change what is known of a run: params, tags, name, notes, group, status, times.

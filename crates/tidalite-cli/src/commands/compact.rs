@@ -30,18 +30,23 @@ pub(crate) fn run(context: &Context, args: &CompactArgs) -> CliResult {
                 stats.parts_out, stats.points
             ),
         };
+        let hidden = match stats.hidden {
+            0 => String::new(),
+            n => format!("kept {n} rewound or replaced points in files of their own\n"),
+        };
         let dropped = match stats.dropped {
             0 => String::new(),
             n => format!("dropped {n} points of deleted runs\n"),
         };
         let sizes = format!("all files: {} before, {} now\n", human_bytes(before), human_bytes(after));
-        return print_text(&format!("{flushed}{merged}{dropped}{sizes}"));
+        return print_text(&format!("{flushed}{merged}{hidden}{dropped}{sizes}"));
     }
     let batch = AnswerColumns::default()
         .count("flushed", [stats.flushed])
         .count("parts_in", [stats.parts_in])
         .count("parts_out", [stats.parts_out])
         .count("points", [stats.points])
+        .count("hidden", [stats.hidden])
         .count("dropped", [stats.dropped])
         .count("bytes_before", [before])
         .count("bytes_after", [after])

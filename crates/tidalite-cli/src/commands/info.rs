@@ -52,10 +52,12 @@ pub(crate) fn run(context: &Context, args: &InfoArgs) -> CliResult {
         .count("points", [stats.points])
         .count("thinned_points", [stats.thinned_points])
         .count("log_points", [stats.log_points])
+        .count("hidden_points", [stats.hidden_points])
         .count("parts", [stats.parts])
         .count("writers_alive", [stats.writers_alive])
         .count("bytes", [stats.bytes()])
         .count("parts_bytes", [stats.parts_bytes])
+        .count("hidden_bytes", [stats.hidden_bytes])
         .count("series_bytes", [stats.series_bytes])
         .count("log_bytes", [stats.log_bytes])
         .count("other_bytes", [stats.other_bytes])
@@ -106,7 +108,7 @@ fn for_people(
         }
     }
     let statuses = if statuses.is_empty() { String::new() } else { format!(" ({})", statuses.join(", ")) };
-    let flushed = stats.points.saturating_sub(stats.log_points);
+    let flushed = stats.points.saturating_sub(stats.log_points + stats.hidden_points);
     let each = match flushed {
         0 => String::new(),
         n => format!(", {:.2} bytes per point", stats.parts_bytes as f64 / n as f64),
@@ -123,6 +125,10 @@ fn for_people(
         0 => String::new(),
         n => format!(", {} more thinned to summaries", human_count(n)),
     };
+    let hidden = match stats.hidden_points {
+        0 => String::new(),
+        n => format!(", and {} with {n} hidden points", human_bytes(stats.hidden_bytes)),
+    };
     let rows = [
         ("id", id.to_owned()),
         ("runs", format!("{}{statuses}", stats.runs)),
@@ -136,7 +142,7 @@ fn for_people(
                 stats.log_points
             ),
         ),
-        ("parts", format!("{}, {}{each}", stats.parts, human_bytes(stats.parts_bytes))),
+        ("parts", format!("{}, {}{each}{hidden}", stats.parts, human_bytes(stats.parts_bytes))),
         ("side tables", human_bytes(stats.series_bytes)),
         ("logs", format!("{}, {} writers alive", human_bytes(stats.log_bytes), stats.writers_alive)),
         ("all files", human_bytes(stats.bytes())),

@@ -8,6 +8,7 @@ mod compact;
 mod delete;
 mod edit;
 mod export;
+mod files;
 mod flush;
 mod follow;
 mod import;
@@ -43,6 +44,7 @@ pub(crate) fn run(cli: Cli) -> CliResult {
         Command::Edit(args) => edit::run(&context, args),
         Command::Delete(args) => delete::run(&context, args),
         Command::Compact(args) => compact::run(&context, args),
+        Command::Files(args) => files::run(&context, args),
         Command::Thin(args) => thin::run(&context, args),
         Command::Verify(args) => verify::run(&context, args),
         Command::Backup(args) => backup::run(&context, args),

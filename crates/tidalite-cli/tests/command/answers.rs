@@ -376,6 +376,10 @@ fn flush_compact_verify_and_backup_report_their_work() {
         (&compacted["parts_in"], &compacted["parts_out"], &compacted["points"]),
         (&2.into(), &1.into(), &600.into())
     );
+    let files = json("files", &[]);
+    let listed: Vec<&str> = files.as_array().unwrap().iter().map(|f| f.as_str().unwrap()).collect();
+    assert!(listed.len() == 1 && std::fs::exists(listed[0]).unwrap(), "{files}");
+    assert_eq!(sample.run("files", &[]).ok().trim(), listed[0]);
     let copy = sample.dir.path().join("copy");
     assert_eq!(json("backup", &[copy.to_str().unwrap()])["points"], 600);
     assert!(sample.run("verify", &[]).ok().contains("sound: 1 parts"));

@@ -9,7 +9,7 @@ fn the_help_of_every_command_has_examples() {
     assert!(!top.ok().contains("demo-train"), "hidden commands are not listed");
     let names = [
         "demo", "info", "runs", "metrics", "query", "chart", "follow", "import", "export", "flush",
-        "compact", "thin", "delete", "verify", "backup", "merge",
+        "compact", "files", "thin", "delete", "verify", "backup", "merge",
     ];
     for name in names {
         assert!(top.ok().contains(&format!("\n  {name} ")), "{name}");
@@ -29,7 +29,7 @@ fn the_reference_documents_every_flag() {
     let reference = include_str!("../../../../docs/command.md");
     for name in [
         "demo", "info", "runs", "metrics", "query", "chart", "follow", "import", "export", "flush",
-        "compact", "thin", "delete", "verify", "backup", "merge",
+        "compact", "files", "thin", "delete", "verify", "backup", "merge",
     ] {
         assert!(reference.contains(&format!("## `{name}")), "{name}");
         let help = CommandAnswer::of(tidalite().args([name, "--help"]));

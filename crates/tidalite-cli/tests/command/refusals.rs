@@ -2,7 +2,7 @@
 
 use crate::sample::{CommandAnswer, Sample, tidalite};
 
-const COMMANDS: [(&str, &[&str]); 12] = [
+const COMMANDS: [(&str, &[&str]); 13] = [
     ("info", &[]),
     ("runs", &[]),
     ("metrics", &[]),
@@ -12,6 +12,7 @@ const COMMANDS: [(&str, &[&str]); 12] = [
     ("export", &["-o", "x.csv"]),
     ("flush", &[]),
     ("compact", &[]),
+    ("files", &[]),
     ("thin", &["--match", "*", "--dry-run"]),
     ("verify", &[]),
     ("backup", &["copy"]),

@@ -68,7 +68,9 @@ impl RunRecord {
     /// Applies one change.
     pub fn apply(&mut self, order: WriteOrder, change: &RunChange) {
         if let RunChange::Delete { before } = change {
-            return self.delete(&before.clone().of_write(order.seq));
+            // Its own frame is included, so that a moment that includes the deletion's is after the deletion.
+            let own = Moment::new(0, [(order.seq.writer(), order.seq.ordinal() + 1)]);
+            return self.delete(&before.join(&own));
         }
         // Deleted writes stay deleted, in whatever order logs are read.
         if self.deletes(order.seq) {

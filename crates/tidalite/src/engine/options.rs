@@ -27,9 +27,13 @@ pub struct Options {
     pub(crate) grace: Duration,
     pub(crate) segment_bytes: (u64, u64),
     pub(crate) tile_rows: usize,
+    pub(crate) part_rows: u64,
     pub(crate) rollups: (u32, u32),
     pub(crate) vfs: Arc<dyn Vfs>,
 }
+
+/// Maximum rows of a part. At 3 bytes per point that is a file of 200 MB, which copies in seconds.
+pub(crate) const PART_ROWS_MAX: u64 = 64 << 20;
 
 impl Options {
     /// The defaults: read and write, durability `process`, 256 MiB, all cores, background work on.
@@ -45,6 +49,7 @@ impl Options {
             grace: Duration::from_secs(60),
             segment_bytes: (256 << 10, 64 << 20),
             tile_rows: 1 << 19,
+            part_rows: PART_ROWS_MAX,
             rollups: (256, 16_384),
             vfs: Arc::new(RealVfs::new()),
         }
@@ -106,6 +111,13 @@ impl Options {
     /// Target number of rows of a tile, which is a row group of a part (524,288 by default, at most 1,048,576).
     pub fn tile_rows(mut self, rows: usize) -> Self {
         self.tile_rows = rows.clamp(1, 1 << 20);
+        self
+    }
+
+    /// Most points of a part that a compaction makes of several (67,108,864 by default). Tests set it low.
+    #[doc(hidden)]
+    pub fn part_rows(mut self, rows: u64) -> Self {
+        self.part_rows = rows.clamp(1, PART_ROWS_MAX);
         self
     }
 

@@ -125,7 +125,7 @@ impl StoreState {
 
     /// # Errors
     /// `Invalid` if the store was opened read-only.
-    pub(super) fn check_writable(&self) -> Result<()> {
+    pub(crate) fn check_writable(&self) -> Result<()> {
         if self.options.read_only {
             return Err(Error::invalid("write to store", "it was opened read-only", "open it for writing")
                 .at(self.paths.root()));

@@ -1,7 +1,7 @@
 //! The path of each file of a store. Only this module makes paths, and none from a name that a user gave.
 
 use std::path::{Path, PathBuf};
-use tidalite_parts::PartPaths;
+use tidalite_parts::{PartMeta, PartPaths};
 use uuid::Uuid;
 
 /// The paths of one store.
@@ -39,6 +39,11 @@ impl Paths {
         self.root.join("parts")
     }
 
+    /// The points of hidden parts.
+    pub(crate) fn hidden(&self) -> PathBuf {
+        self.root.join("hidden")
+    }
+
     /// The series tables of parts.
     pub(crate) fn series(&self) -> PathBuf {
         self.root.join("series")
@@ -65,17 +70,28 @@ impl Paths {
     }
 
     /// All folders below the root.
-    pub(crate) fn folders(&self) -> [PathBuf; 7] {
+    pub(crate) fn folders(&self) -> [PathBuf; 8] {
+        let [parts, hidden, series, rollups] = self.part_folders();
         let (runs, writers) = (self.runs(), self.writers());
-        [self.log(), self.parts(), self.series(), self.rollups(), runs, writers, self.manifest()]
+        [self.log(), parts, hidden, series, rollups, runs, writers, self.manifest()]
     }
 
     /// The folders of parts' files.
-    pub(crate) fn part_folders(&self) -> [PathBuf; 3] {
-        [self.parts(), self.series(), self.rollups()]
+    pub(crate) fn part_folders(&self) -> [PathBuf; 4] {
+        [self.parts(), self.hidden(), self.series(), self.rollups()]
     }
 
     /// The files of a live part.
+    pub(crate) fn place(&self, meta: &PartMeta) -> PartPaths {
+        if meta.is_hidden() { self.hidden_part(meta.id) } else { self.part(meta.id) }
+    }
+
+    /// The files of a hidden part.
+    pub(crate) fn hidden_part(&self, id: Uuid) -> PartPaths {
+        PartPaths { points: self.hidden().join(format!("{}.parquet", id.simple())), ..self.part(id) }
+    }
+
+    /// The files of a part that is not hidden.
     pub(crate) fn part(&self, id: Uuid) -> PartPaths {
         PartPaths {
             id,

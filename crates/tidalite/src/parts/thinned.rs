@@ -4,7 +4,7 @@
 //! memory until it is finished, so a part ends when they reach their share of the memory option. The parts may be
 //! published only if their [`Account`] is the expected one.
 
-use super::tiles::PART_ROWS_MAX;
+use crate::engine::options::PART_ROWS_MAX;
 use crate::engine::state::StoreState;
 use std::sync::Arc;
 use tidalite_model::{Result, SeriesKey, Summary, value_bits_sum};

@@ -24,6 +24,10 @@ pub(crate) trait PointSource: Sync {
     fn sample_steps(&self, series: usize, nth: usize) -> Result<Vec<i64>>;
     /// The points of each series with steps in the range: ascending by (step, clock, seq), repeats kept.
     fn gather(&self, series: Range<usize>, steps: StepRange) -> Result<Vec<Points>>;
+    /// Whether long series get rollups.
+    fn has_rollups(&self) -> bool {
+        true
+    }
     /// Tiles to copy unchanged; their points are not among those of the series.
     fn copies(&self) -> &[TileCopy] {
         &[]
@@ -56,9 +60,6 @@ const ROLLUP_SAMPLES: u64 = 64;
 /// Every n-th step is sampled to find cuts.
 const SAMPLE_NTH: usize = 64;
 
-/// Maximum rows of a part. At 3 bytes per point that is a file of 200 MB, which copies in seconds.
-pub(crate) const PART_ROWS_MAX: u64 = 64 << 20;
-
 /// Writes all points of a source as one part; `None` if there are none. The contents of its files are synced; their
 /// names are not.
 pub(crate) fn write_part(
@@ -71,6 +72,9 @@ pub(crate) fn write_part(
     let (vfs, tile_rows) = (&inner.vfs, inner.options.tile_rows);
     let mut options = PartOptions::default();
     (options.rollup_points, options.rollup_series_points) = inner.options.rollups;
+    if !source.has_rollups() {
+        options.rollup_points = 0;
+    }
     let specs = plan(source, tile_rows)?;
     let (shifts, shifts_of_copies) = rollup_shifts(source, &options)?;
     let mut writer: Option<PartWriter> = None;
@@ -104,6 +108,17 @@ pub(crate) fn write_part(
         encoded.into_iter().flatten().try_for_each(&mut lay)?;
     }
     writer.map(|w| w.finish(true)).transpose()
+}
+
+/// Gathers every point of a source that is not in tiles to copy, and keeps none: for sources that count what they gather.
+pub(crate) fn pass_over(
+    inner: &StoreState,
+    source: &dyn PointSource,
+    pool: &rayon::ThreadPool,
+) -> Result<()> {
+    let specs = plan(source, inner.options.tile_rows)?;
+    let gather = |spec: &TileSpec| source.gather(spec.series.clone(), spec.steps).map(drop);
+    pool.install(|| specs.par_iter().map(gather).collect())
 }
 
 /// Widths of the finest rollup buckets, as powers of two: for each series of a source (`None`: no rollups), and for

@@ -52,7 +52,8 @@ impl Plan {
         let mut chunks = chunks.into_iter();
         let mut layers = Vec::with_capacity(planned.sources.len());
         for (rank, source) in (0..).zip(&planned.sources) {
-            let mut found: Vec<Points> = chunks.by_ref().take(source.rows.len()).collect();
+            let found: Vec<Points> = chunks.by_ref().take(source.rows.len()).collect();
+            let mut found = in_order_of_parts(&source.rows, found);
             if let Some(tombstones) = source.tombstones.as_ref().filter(|_| source.rows_covered) {
                 found.iter_mut().for_each(|points| tombstones.apply(points));
             }
@@ -124,6 +125,13 @@ impl Plan {
         let end = source.thinned_end.filter(|_| row.is_thinned(parts));
         end.map_or(last, |end| end.min(last))
     }
+}
+
+/// The points of rows in the order of their parts. Hidden parts come first, so rows of one batch keep their order.
+pub(super) fn in_order_of_parts(rows: &[RowRef], chunks: Vec<Points>) -> Vec<Points> {
+    let mut placed: Vec<(u32, Points)> = rows.iter().map(|row| row.part).zip(chunks).collect();
+    placed.sort_by_key(|(part, _)| *part);
+    placed.into_iter().map(|(_, points)| points).collect()
 }
 
 /// A clock below that of every write.

@@ -10,11 +10,12 @@ use super::span::RunSpan;
 use crate::engine::log_tail::TailView;
 use crate::parts::scan::{RowRef, steps_of};
 use crate::view::lineage::{Descendants, History, TELEMETRY, descendants};
-use crate::view::snapshot::SnapshotView;
+use crate::view::outdated::{is_outdated, outdated_runs};
+use crate::view::snapshot::Snapshot;
 use crate::view::tombstones::{Automatic, Coverage, Tombstones};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use tidalite_model::{Extent, Result, StepRange};
+use tidalite_model::{Extent, Moment, Result, StepRange};
 use tidalite_parts::{BySeries, Part, PartMeta, SeriesEntry, SeriesTable};
 use tidalite_query::{PointFilter, SeriesFilter};
 
@@ -24,7 +25,8 @@ const SPAN_SERIES: u64 = 1 << 16;
 /// Finds the series of one selection in one snapshot.
 #[derive(Debug)]
 pub(crate) struct Planner {
-    view: Arc<SnapshotView>,
+    /// The snapshot, with the hidden parts opened that the selection needs.
+    pub(crate) snapshot: Snapshot,
     wanted: SeriesFilter,
     pub(super) filter: PointFilter,
     pub(super) rules: Rules,
@@ -36,28 +38,35 @@ impl Planner {
     /// # Errors
     /// `Corrupt` where a part that may hold selected points cannot be opened.
     pub(crate) fn new(
-        view: Arc<SnapshotView>,
+        snapshot: &Snapshot,
         wanted: SeriesFilter,
         filter: PointFilter,
         rules: Rules,
     ) -> Result<Self> {
         let descendants = match rules.history {
             History::Own => Descendants::new(),
-            _ => descendants(&view.runs, &wanted.runs),
+            _ => descendants(&snapshot.view.runs, &wanted.runs),
         };
-        for (meta, error) in &view.broken {
+        let runs = &snapshot.view.runs;
+        let reads = |run: &str| wanted.runs.is_match(run) || descendants.contains_key(run);
+        let snapshot = snapshot.with_hidden(|meta| {
+            may_hold(meta, &wanted, &descendants, &filter)
+                && (rules.reads_hidden() || outdated_runs(runs, meta).any(|(run, _)| reads(run)))
+        })?;
+        for (meta, error) in &snapshot.view.broken {
             if may_hold(meta, &wanted, &descendants, &filter) {
                 return Err(error.duplicate());
             }
         }
-        Ok(Planner { view, wanted, filter, rules, descendants, tombstones: HashMap::new() })
+        Ok(Planner { snapshot, wanted, filter, rules, descendants, tombstones: HashMap::new() })
     }
 
     /// Spans of runs whose series can be planned at once; a single span where there are few series.
     pub(crate) fn spans(&self) -> Vec<RunSpan> {
-        let parts = || self.view.parts.iter().filter(|p| self.may_hold(p));
+        let view = &self.snapshot.view;
+        let parts = || view.parts.iter().filter(|p| self.may_hold(p));
         let listed: usize = parts().map(|p| p.series().entries().len()).sum();
-        let logged: usize = self.view.tails.iter().map(|t| t.read().data.keys().count()).sum();
+        let logged: usize = view.tails.iter().map(|t| t.read().data.keys().count()).sum();
         if (listed + logged) as u64 <= SPAN_SERIES {
             return vec![RunSpan::default()];
         }
@@ -82,7 +91,7 @@ impl Planner {
     /// # Errors
     /// `Corrupt` where a series table has changed since it was opened.
     pub(crate) fn series(&mut self, span: &RunSpan) -> Result<(Vec<Planned>, u64)> {
-        let view = self.view.clone();
+        let view = self.snapshot.view.clone();
         let mut found = FoundSeries::default();
         let mut skipped = 0;
         for (p, part) in view.parts.iter().enumerate() {
@@ -115,9 +124,12 @@ impl Planner {
         let wanted = self.wanted.clone();
         let mut takes = WantedNames::new(&wanted, table);
         let mut details = table.reader();
+        let hidden_as_of = part.meta().hidden_as_of().filter(|_| !self.rules.reads_hidden());
         for run in self.runs_of(table) {
             let owners = self.owners(&table.runs()[run], span);
-            if owners.is_empty() {
+            if owners.is_empty()
+                || hidden_as_of.as_ref().is_some_and(|at| !self.is_outdated(&table.runs()[run], at))
+            {
                 continue;
             }
             let of_run = self.tombstones_of(&table.runs()[run]);
@@ -221,11 +233,16 @@ impl Planner {
             || !metric.starts_with(TELEMETRY)
     }
 
+    /// Whether hidden points of a run may be visible.
+    fn is_outdated(&self, run: &str, as_of: &Moment) -> bool {
+        self.snapshot.view.runs.get(run).is_some_and(|record| is_outdated(record, as_of))
+    }
+
     fn tombstones_of(&mut self, run: &Arc<str>) -> Option<Arc<Tombstones>> {
         if let Some(known) = self.tombstones.get(run) {
             return known.clone();
         }
-        let record = self.view.runs.get(&**run);
+        let record = self.snapshot.view.runs.get(&**run);
         let tombstones = record.and_then(|record| Tombstones::of(record, self.rules.hidden));
         self.tombstones.insert(run.clone(), tombstones.clone());
         tombstones

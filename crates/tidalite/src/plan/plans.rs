@@ -14,6 +14,7 @@ use tidalite_model::Result;
 /// The plans of a selection, one per span of runs. Their series ascend from plan to plan.
 #[derive(Debug)]
 pub(crate) struct Plans {
+    /// With the hidden parts opened that the selection needs.
     pub(crate) snapshot: Snapshot,
     pub(crate) planner: Planner,
     pub(crate) spans: VecDeque<RunSpan>,

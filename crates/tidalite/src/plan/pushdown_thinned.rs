@@ -4,6 +4,7 @@
 //! percentiles, and the step of a NaN. So no aggregate depends on which others are asked for. Buckets that are needed and
 //! cannot be read are an error, since no points are left to fall back on.
 
+use super::load::in_order_of_parts;
 use super::query_plan::Plan;
 use super::resolution::{Resolution, bucket_verdict};
 use super::resolved::Resolved;
@@ -43,7 +44,8 @@ impl Plan {
             }
             Ok(read)
         };
-        let mut chunks = read(plain.iter().map(|r| r.whole(parts, true)).collect())?;
+        let chunks = read(plain.iter().map(|r| r.whole(parts, true)).collect())?;
+        let mut chunks = in_order_of_parts(&plain, chunks);
         chunks.extend(self.tail_points(planned, own));
         let points = merge(chunks, self.rules.repeats);
         // Points with automatic steps are there besides all others.

@@ -18,6 +18,13 @@ pub(crate) struct Rules {
     pub(crate) hidden: bool,
 }
 
+impl Rules {
+    /// Whether hidden points count: rewound ones, or those that a later write of their step replaced.
+    pub(crate) fn reads_hidden(&self) -> bool {
+        self.hidden || self.repeats != Repeats::Last
+    }
+}
+
 /// One series and where its points are stored.
 #[derive(Debug)]
 pub(crate) struct Planned {

@@ -148,7 +148,7 @@ impl Selection {
         let start = Instant::now();
         let answer = ask(&select)?;
         let elapsed = start.elapsed();
-        let mut told = explained(&meter, &select.snapshot()?);
+        let mut told = explained(&meter, &select.planning()?.snapshot);
         told.elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
         Ok((answer, told))
     }

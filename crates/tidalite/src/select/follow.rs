@@ -17,7 +17,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tidalite_model::{Error, Result, Seq, SeriesKey};
-use tidalite_parts::ColumnSet;
+use tidalite_parts::{ColumnSet, PartMeta};
 use tidalite_query::{Points, PointsBuilder, SeriesFilter};
 
 /// A position in the stream of all writes: the next frame to see of each writer. Its text form can be kept and
@@ -204,6 +204,9 @@ impl Follow {
             return Ok(Vec::new());
         }
         let wanted = self.select.series_filter(&snapshot)?;
+        let unseen =
+            |meta: &PartMeta| !meta.seq.iter().all(|&(writer, _, hi)| self.cursor.has_seen(writer, hi));
+        let snapshot = snapshot.with_hidden(unseen)?;
         let mut found = Found::new();
         self.gather_parts(&snapshot, &wanted, &mut found)?;
         for tail in &snapshot.view.tails {

@@ -23,7 +23,8 @@ impl Snapshot {
     /// `Corrupt` for a part that cannot be opened, and where points that had to be read are damaged.
     /// [`without_unreadable_parts`](Self::without_unreadable_parts) lists the metrics of the rest.
     pub fn metrics(&self) -> Result<Vec<String>> {
-        if let Some((_, error)) = self.view.broken.first() {
+        let reading = self.with_outdated_hidden()?;
+        if let Some((_, error)) = reading.view.broken.first() {
             return Err(error.duplicate());
         }
         let mut seen: HashSet<Arc<str>> = HashSet::new();
@@ -38,7 +39,7 @@ impl Snapshot {
             known.insert(run.clone(), tombstones.clone());
             tombstones
         };
-        for part in &self.view.parts {
+        for part in &reading.view.parts {
             let table = part.series();
             let mut details = table.reader();
             for (r, row) in table.entries().iter().enumerate() {
@@ -56,6 +57,7 @@ impl Snapshot {
                 match hidden {
                     Coverage::All => continue,
                     Coverage::Some => doubtful.insert(metric.clone()),
+                    Coverage::Nothing if part.meta().is_hidden() => doubtful.insert(metric.clone()),
                     Coverage::Nothing => seen.insert(metric.clone()),
                 };
             }

@@ -10,6 +10,7 @@ use crate::view::lineage::History;
 use crate::view::snapshot::Snapshot;
 use crate::view::tombstones::{Automatic, Coverage, Tombstones};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use tidalite_model::{Labels, Result, SeriesKey};
 use tidalite_parts::{Part, SeriesEntry};
 use tidalite_query::Pattern;
@@ -44,17 +45,40 @@ impl Snapshot {
         in_part: impl Fn(&Part) -> Option<T>,
         in_log: impl Fn(&SeriesKey) -> bool,
     ) -> Result<Sighting> {
-        let deletions = |run: &str| {
-            let record = self.view.runs.get(run).filter(|record| record.deleted.is_some());
-            record.and_then(|record| Tombstones::of(record, true))
-        };
+        let mut found = self.find_in(&self.view.parts, &in_part)?;
+        if found == Sighting::Certain {
+            return Ok(found);
+        }
+        for tail in &self.view.tails {
+            let held = tail.read();
+            for (id, key) in held.data.keys() {
+                if in_log(key) && held.data.count_within(id, tail.seqs) > 0 {
+                    if self.deletions(&key.run).is_none() {
+                        return Ok(Sighting::Certain);
+                    }
+                    found = Sighting::Doubtful;
+                }
+            }
+        }
+        // Only names that nothing else bears are looked up in hidden parts.
+        if found == Sighting::Nowhere {
+            found = self.find_in(&self.with_all_hidden()?.view.parts, &in_part)?;
+        }
+        Ok(found)
+    }
+
+    fn find_in<T: Fn(&SeriesEntry) -> bool>(
+        &self,
+        parts: &[Arc<Part>],
+        in_part: &impl Fn(&Part) -> Option<T>,
+    ) -> Result<Sighting> {
         let mut found = Sighting::Nowhere;
-        for part in &self.view.parts {
+        for part in parts {
             let Some(bears) = in_part(part) else { continue };
             let table = part.series();
             let mut details = table.reader();
             for (r, row) in table.entries().iter().enumerate().filter(|(_, row)| bears(row)) {
-                let deleted = match deletions(table.run(row)) {
+                let deleted = match self.deletions(table.run(row)) {
                     Some(tombstones) => {
                         tombstones.coverage(steps_of(row), details.of(r)?.seqs(), Automatic::of(row))
                     }
@@ -67,18 +91,12 @@ impl Snapshot {
                 }
             }
         }
-        for tail in &self.view.tails {
-            let held = tail.read();
-            for (id, key) in held.data.keys() {
-                if in_log(key) && held.data.count_within(id, tail.seqs) > 0 {
-                    if deletions(&key.run).is_none() {
-                        return Ok(Sighting::Certain);
-                    }
-                    found = Sighting::Doubtful;
-                }
-            }
-        }
         Ok(found)
+    }
+
+    fn deletions(&self, run: &str) -> Option<Arc<Tombstones>> {
+        let record = self.view.runs.get(run).filter(|record| record.deleted.is_some());
+        record.and_then(|record| Tombstones::of(record, true))
     }
 }
 

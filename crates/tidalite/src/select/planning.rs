@@ -79,18 +79,18 @@ impl Selection {
         Ok(plans)
     }
 
-    fn planning(&self) -> Result<Plans> {
+    pub(super) fn planning(&self) -> Result<Plans> {
         let snapshot = self.snapshot()?;
         let wanted = self.series_filter(&snapshot)?;
         let shaping = Shaping::of(&self.transforms, self.filter);
         let reads = shaping.as_ref().map_or(self.filter, Shaping::reads);
         let meter = self.meter.clone().unwrap_or_default();
-        let planner = Planner::new(snapshot.view.clone(), wanted, reads, self.rules)?;
+        let planner = Planner::new(&snapshot, wanted, reads, self.rules)?;
         let all = || self.without_conditions(&snapshot);
         let having =
             self.having.iter().map(|condition| verdicts(condition, &all())).collect::<Result<_>>()?;
         Ok(Plans {
-            snapshot,
+            snapshot: planner.snapshot.clone(),
             planner,
             spans: VecDeque::new(),
             having,

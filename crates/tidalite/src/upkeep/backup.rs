@@ -68,7 +68,7 @@ impl Store {
         let vfs = &state.vfs;
         let target = Paths::new(&vfs.absolute(to.as_ref())?);
         prepare(&**vfs, &target)?;
-        let snapshot = self.snapshot()?;
+        let snapshot = self.snapshot()?.with_all_hidden()?;
         let view = &snapshot.view;
         if let Some((_, error)) = view.broken.first() {
             return Err(error.duplicate());
@@ -81,7 +81,7 @@ impl Store {
         let total: u64 = metas.iter().map(|m| m.files_bytes()).sum();
         let mut done = 0;
         for (part, meta) in view.parts.iter().zip(metas) {
-            let (from, to) = (part.paths(), target.part(meta.id));
+            let (from, to) = (part.paths(), target.place(meta));
             copy(&**vfs, &from.points, &to.points, meta.crc32c)?;
             copy(&**vfs, &from.series, &to.series, meta.series_crc32c)?;
             if let Some(rollups) = &meta.rollups {

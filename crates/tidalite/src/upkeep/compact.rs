@@ -1,14 +1,18 @@
 //! Compaction: merges several parts into one, so that a series is contiguous again and files stay few.
 //!
 //! A policy over the manifest picks the parts (`policy`), a job merges them and checks the result (`merge`), and a new
-//! version replaces them. Every row of the inputs is in the output, repeats and rewound points included, except those of
-//! deleted runs. An error leaves everything as it was. Thinned parts are merged among themselves.
+//! version replaces them. Every row of the inputs is in the outputs, except those of deleted runs. Points that are rewound or
+//! replaced by a later write of their step go to a hidden part (`sorting`). An error leaves everything as it was. Thinned
+//! parts are merged among themselves.
+//!
+//! After a compaction by hand, no other part holds hidden or deleted points. The background tells them apart in what it
+//! merges anyway.
 
 use super::collect;
-use super::deleted::{Deleted, deleted};
 use super::flush::flush_all;
+use super::hiding::{Deleted, VersionHiding};
 use super::merge::{MergeJob, Merged, Removed};
-use super::policy::{Policy, is_worth_rewriting, may_hold_deleted, next_merge};
+use super::policy::{Policy, is_worth_rewriting, may_hold_deleted, next_hidden_merge, next_merge};
 use super::publish::publish_version;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
@@ -33,12 +37,15 @@ pub struct CompactStats {
     pub parts_out: u64,
     /// Points in the parts written.
     pub points: u64,
+    /// Of these, points in hidden parts: rewound, or replaced by a later write of their step.
+    pub hidden: u64,
     /// Points of deleted runs that were left out.
     pub dropped: u64,
 }
 
 impl Store {
-    /// Flushes, merges parts as far as is useful, and removes the files that were replaced.
+    /// Flushes, merges parts as far as is useful, and removes the files that were replaced. Afterwards the files in `parts/`
+    /// hold exactly the visible points (see [`parquet_files`](Self::parquet_files)).
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -95,8 +102,13 @@ pub(crate) fn compact_all(
     pool: &rayon::ThreadPool,
     progress: &dyn Fn(u64, u64),
 ) -> Result<CompactStats> {
-    let compaction =
-        Compaction { state, policy, unreadable: BTreeMap::new(), stats: CompactStats::default() };
+    let compaction = Compaction {
+        state,
+        policy,
+        unreadable: BTreeMap::new(),
+        clean: BTreeSet::new(),
+        stats: CompactStats::default(),
+    };
     compaction.run(pool, progress)
 }
 
@@ -107,7 +119,16 @@ struct Compaction<'a> {
     policy: Policy,
     /// Parts that could not be opened, and why.
     unreadable: BTreeMap<Uuid, Error>,
+    /// Parts without hidden or deleted points.
+    clean: BTreeSet<Uuid>,
     stats: CompactStats,
+}
+
+/// What a job merges.
+struct Picked {
+    parts: BTreeSet<Uuid>,
+    /// Whether hidden points are told apart. If not, all parts are hidden or thinned.
+    sorts: bool,
 }
 
 impl Compaction<'_> {
@@ -115,18 +136,20 @@ impl Compaction<'_> {
         let (state, removed) = (self.state, Removed::default());
         loop {
             let manifest = manifest::latest(&*state.vfs, &state.paths)?.manifest;
-            let deleted = deleted(state, &manifest)?;
-            let picked = self.next(&manifest, &deleted)?;
-            if picked.is_empty() {
+            let hiding = VersionHiding::of(state, &manifest)?;
+            let Some(picked) = self.next(&manifest, &hiding, pool)? else {
                 return self.finish(&manifest);
-            }
-            let inputs: Vec<&PartMeta> = manifest.parts.iter().filter(|p| picked.contains(&p.id)).collect();
+            };
+            let (hidden, visible): (Vec<&PartMeta>, Vec<&PartMeta>) =
+                manifest.parts.iter().filter(|p| picked.parts.contains(&p.id)).partition(|p| p.is_hidden());
             // Where one cannot be opened, the next plan leaves it out.
-            let Some(parts) = self.open_all(&inputs) else { continue };
+            let Some(parts) = self.open_all(&[hidden, visible].concat()) else { continue };
+            let context = self.context(&manifest, &picked);
             let job = MergeJob {
                 inner: state,
                 parts: &parts,
-                deleted: &deleted,
+                sorting: picked.sorts.then_some(&context),
+                hiding: &hiding,
                 removed: &removed,
                 pool,
                 progress,
@@ -136,22 +159,103 @@ impl Compaction<'_> {
         }
     }
 
-    /// The parts of the next job: to merge, or to rewrite without points of deleted runs.
-    fn next(&mut self, manifest: &Manifest, deleted: &Deleted) -> Result<BTreeSet<Uuid>> {
-        let readable: Vec<&PartMeta> =
-            manifest.parts.iter().filter(|p| !self.unreadable.contains_key(&p.id)).collect();
-        let buckets_max = buckets_max(self.state.options.memory_bytes);
-        let picked = next_merge(&readable, self.policy, buckets_max);
-        if !picked.is_empty() {
-            return Ok(picked);
+    /// The parts of the next job: to merge, to rewrite without hidden and deleted points, or to sort anew, because
+    /// changes to runs may have made hidden points visible.
+    fn next(
+        &mut self,
+        manifest: &Manifest,
+        hiding: &VersionHiding,
+        pool: &rayon::ThreadPool,
+    ) -> Result<Option<Picked>> {
+        let (hidden, mut readable): (Vec<&PartMeta>, Vec<&PartMeta>) =
+            manifest.parts.iter().partition(|p| p.is_hidden());
+        readable.retain(|p| !self.unreadable.contains_key(&p.id));
+        let options = &self.state.options;
+        let part_rows = options.part_rows;
+        let mut parts = next_merge(&readable, self.policy, part_rows, buckets_max(options.memory_bytes));
+        let thinned = readable.iter().any(|p| p.is_thinned() && parts.contains(&p.id));
+        if thinned {
+            return Ok(Some(Picked { parts, sorts: false }));
         }
-        for meta in readable.into_iter().filter(|meta| may_hold_deleted(meta, deleted)) {
-            let Some(part) = self.open(meta) else { continue };
-            if is_worth_rewriting(meta, deleted_rows(&part, deleted)?, self.policy) {
-                return Ok(BTreeSet::from([meta.id]));
+        if !parts.is_empty() || self.policy == Policy::All {
+            parts.extend(self.outdated(manifest, hiding));
+        }
+        if !parts.is_empty() {
+            return Ok(Some(Picked { parts, sorts: true }));
+        }
+        for meta in readable {
+            if self.is_to_rewrite(manifest, meta, hiding, pool)? {
+                let parts = BTreeSet::from([meta.id]);
+                return Ok(Some(Picked { parts, sorts: !meta.is_thinned() }));
             }
         }
-        Ok(BTreeSet::new())
+        // Hidden parts keep their order, so none in between is left out.
+        if hidden.iter().any(|p| self.unreadable.contains_key(&p.id)) {
+            return Ok(None);
+        }
+        let parts = next_hidden_merge(&hidden, part_rows);
+        Ok((!parts.is_empty()).then_some(Picked { parts, sorts: false }))
+    }
+
+    /// The hidden parts from the first outdated one on. Later ones are taken too, so that rows of one batch stay in the order of
+    /// the parts. None where a part cannot be opened: what replaced a hidden point may be in it.
+    fn outdated(&mut self, manifest: &Manifest, hiding: &VersionHiding) -> Vec<Uuid> {
+        let hidden: Vec<&PartMeta> = manifest.parts.iter().filter(|p| p.is_hidden()).collect();
+        let is_outdated = |meta: &&PartMeta| self.open(meta).is_some_and(|part| hiding.is_outdated(&part));
+        let Some(first) = hidden.iter().position(is_outdated) else { return Vec::new() };
+        let needed = manifest.parts.iter().filter(|p| !p.is_thinned());
+        if self.open_all(&needed.collect::<Vec<_>>()).is_none() {
+            return Vec::new();
+        }
+        hidden[first..].iter().map(|meta| meta.id).collect()
+    }
+
+    /// Whether a part is worth a job of its own, because of its hidden and deleted points.
+    fn is_to_rewrite(
+        &mut self,
+        manifest: &Manifest,
+        meta: &PartMeta,
+        hiding: &VersionHiding,
+        pool: &rayon::ThreadPool,
+    ) -> Result<bool> {
+        let deleted = &hiding.deleted;
+        if may_hold_deleted(meta, deleted)
+            && let Some(part) = self.open(meta)
+            && is_worth_rewriting(meta, deleted_rows(&part, deleted)?, self.policy)
+        {
+            return Ok(true);
+        }
+        if self.policy == Policy::Tiered || meta.is_thinned() || self.clean.contains(&meta.id) {
+            return Ok(false);
+        }
+        let Some(part) = self.open(meta) else { return Ok(false) };
+        let context = self.context(manifest, &Picked { parts: BTreeSet::from([meta.id]), sorts: true });
+        let (parts, removed) = ([part], Removed::default());
+        let job = MergeJob {
+            inner: self.state,
+            parts: &parts,
+            sorting: Some(&context),
+            hiding,
+            removed: &removed,
+            pool,
+            progress: &|_, _| {},
+        };
+        let found = job.finds_hidden()?;
+        if !found {
+            self.clean.insert(meta.id);
+        }
+        Ok(found)
+    }
+
+    /// The other parts whose points may replace those of a job. The background does without, unless it sorts hidden points
+    /// anew: of rows of one batch only the last may become visible.
+    fn context(&mut self, manifest: &Manifest, picked: &Picked) -> Vec<Arc<Part>> {
+        let hidden = manifest.parts.iter().any(|p| p.is_hidden() && picked.parts.contains(&p.id));
+        if !picked.sorts || (self.policy == Policy::Tiered && !hidden) {
+            return Vec::new();
+        }
+        let others = |p: &&PartMeta| !picked.parts.contains(&p.id) && !p.is_hidden() && !p.is_thinned();
+        manifest.parts.iter().filter(others).filter_map(|meta| self.open(meta)).collect()
     }
 
     fn open_all(&mut self, parts: &[&PartMeta]) -> Option<Vec<Arc<Part>>> {
@@ -161,7 +265,7 @@ impl Compaction<'_> {
 
     /// The part as the cache holds it, opened if need be; `None` where it cannot be opened, which is remembered.
     fn open(&mut self, meta: &PartMeta) -> Option<Arc<Part>> {
-        match self.state.cache.part(&self.state.paths.part(meta.id), meta) {
+        match self.state.cache.part(&self.state.paths.place(meta), meta) {
             Ok(part) => Some(part),
             Err(e) => {
                 self.unreadable.insert(meta.id, e);
@@ -170,15 +274,26 @@ impl Compaction<'_> {
         }
     }
 
-    fn publish(&mut self, manifest: Manifest, picked: &BTreeSet<Uuid>, merged: Merged) -> Result<()> {
+    fn publish(&mut self, manifest: Manifest, picked: &Picked, merged: Merged) -> Result<()> {
         let mut next = manifest;
-        let at = next.parts.iter().position(|p| picked.contains(&p.id)).unwrap_or(0);
-        next.parts.retain(|p| !picked.contains(&p.id));
-        self.stats.parts_in += picked.len() as u64;
-        self.stats.parts_out += u64::from(merged.part.is_some());
-        self.stats.points += merged.part.as_ref().map_or(0, |part| part.rows);
+        let is_input = |p: &PartMeta| picked.parts.contains(&p.id);
+        let at = next.parts.iter().position(|p| is_input(p) && !p.is_hidden());
+        let before =
+            at.map_or(next.parts.len(), |at| next.parts[..at].iter().filter(|p| !is_input(p)).count());
+        next.parts.retain(|p| !is_input(p));
+        let before = before.min(next.parts.len());
+        self.stats.parts_in += picked.parts.len() as u64;
+        let made = [&merged.visible, &merged.hidden];
+        self.stats.parts_out += made.iter().filter(|part| part.is_some()).count() as u64;
+        self.stats.points += made.iter().flat_map(|part| part.as_ref()).map(|part| part.rows).sum::<u64>();
+        if picked.sorts {
+            self.stats.hidden += merged.hidden.as_ref().map_or(0, |part| part.rows);
+            self.clean.extend(merged.visible.as_ref().map(|part| part.id));
+        }
         self.stats.dropped += merged.dropped;
-        next.parts.splice(at..at, merged.part);
+        next.parts.splice(before..before, merged.visible);
+        // A hidden part replaces the last ones of its kind.
+        next.parts.extend(merged.hidden);
         publish_version(self.state, next)
     }
 

@@ -1,19 +1,20 @@
-//! Merging parts into one, and checking that the output holds every row of the inputs.
+//! Merging parts into one, or into one of visible and one of hidden points, and checking that these hold every row of the
+//! inputs.
 //!
-//! Invariant: inputs and output agree in the count of points and the sum of value bits, after subtracting the points of
-//! deleted runs and of removed series. If they differ, the output is removed and nothing is published.
+//! Invariant: inputs and outputs agree in the count of points and the sum of value bits, after subtracting the points of
+//! deleted runs and of removed series. If they differ, the outputs are removed and nothing is published.
 
-use super::deleted::Deleted;
-use super::parts_source::{PartsSource, unchanged};
+use super::hiding::VersionHiding;
+use super::parts_source::{Inputs, PartsSource};
 use super::publish::sync_part_folders;
 use crate::engine::state::StoreState;
 use crate::parts::thinned::{Account, ThinnedParts};
-use crate::parts::tiles::write_part;
+use crate::parts::tiles::{pass_over, write_part};
 use crate::view::tombstones::{Automatic, Coverage, Tombstones};
 use std::collections::HashSet;
 use std::sync::Arc;
 use tidalite_model::{Error, ErrorKind, Extent, Result, SeriesKey};
-use tidalite_parts::{Part, PartMeta, SeriesRow};
+use tidalite_parts::{Part, PartMeta, PartPaths, SeriesRow};
 
 /// What thinning removes from parts: whole series, with the count and the bits of their points.
 #[derive(Debug, Default)]
@@ -24,12 +25,16 @@ pub(crate) struct Removed {
     pub(crate) bits: u64,
 }
 
-/// A merge of parts into at most one, all of them thinned or none.
+/// A merge of parts, all of them thinned or none.
 pub(crate) struct MergeJob<'a> {
     pub(crate) inner: &'a StoreState,
+    /// The parts to merge, hidden ones first.
     pub(crate) parts: &'a [Arc<Part>],
-    /// What was deleted: its points are left out.
-    pub(crate) deleted: &'a Deleted,
+    /// Where this is set, hidden points go to a hidden part, and others to a visible one; points of the parts in it may replace
+    /// those of the inputs. Otherwise all inputs are hidden or none is, and so is the output.
+    pub(crate) sorting: Option<&'a [Arc<Part>]>,
+    /// What is deleted: its points are left out. What is rewound.
+    pub(crate) hiding: &'a VersionHiding,
     /// What thinning takes out.
     pub(crate) removed: &'a Removed,
     pub(crate) pool: &'a rayon::ThreadPool,
@@ -37,22 +42,43 @@ pub(crate) struct MergeJob<'a> {
     pub(crate) progress: &'a dyn Fn(u64, u64),
 }
 
-/// What a merge made.
+/// What a merge made. Parts are durable but not yet in a manifest; `None` where no point is left for them.
 pub(crate) struct Merged {
-    /// The part, durable but not yet in a manifest; `None` where no point is left.
-    pub(crate) part: Option<PartMeta>,
+    pub(crate) visible: Option<PartMeta>,
+    pub(crate) hidden: Option<PartMeta>,
     /// Points of deleted runs that were left out.
     pub(crate) dropped: u64,
 }
 
 impl MergeJob<'_> {
     /// # Errors
-    /// `Corrupt` where an input is damaged, or where the output does not hold what the inputs do; `Full`, `Io`. No version
-    /// names the output then.
+    /// `Corrupt` where an input is damaged, or where the outputs do not hold what the inputs do; `Full`, `Io`. No version
+    /// names the outputs then.
     pub(crate) fn run(&self) -> Result<Merged> {
         match self.parts.first().is_some_and(|part| part.meta().is_thinned()) {
             true => self.merge_thinned(),
             false => self.merge_whole(),
+        }
+    }
+
+    /// Whether any point of the inputs is hidden or deleted. The job must sort.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub(crate) fn finds_hidden(&self) -> Result<bool> {
+        let inputs = self.inputs();
+        let source = PartsSource::new(inputs, inputs.untouched()?.into_keys());
+        pass_over(self.inner, &source, self.pool)?;
+        Ok(source.hidden_points() > 0 || source.dropped().0 > 0)
+    }
+
+    fn inputs(&self) -> Inputs<'_> {
+        Inputs {
+            parts: self.parts,
+            context: self.sorting.unwrap_or_default(),
+            hiding: self.hiding,
+            without: &self.removed.series,
+            sorts: self.sorting.is_some(),
         }
     }
 
@@ -62,35 +88,71 @@ impl MergeJob<'_> {
 
     fn merge_whole(&self) -> Result<Merged> {
         let (inner, vfs) = (self.inner, &self.inner.vfs);
-        let copies = unchanged(self.parts, self.deleted, &self.removed.series, inner.options.tile_rows);
-        let source = PartsSource::new(self.parts, self.deleted, &self.removed.series, copies);
+        let inputs = self.inputs();
+        let source = PartsSource::new(inputs, inputs.unchanged(inner.options.tile_rows)?);
         let total = self.total();
         let done = std::cell::Cell::new(0);
-        let paths = inner.paths.part(vfs.uuid());
-        let written = write_part(inner, &paths, &source, self.pool, &|rows| {
+        let progress = |rows| {
             done.set(done.get() + rows);
             (self.progress)(done.get(), total);
-        })?;
-        let (dropped, bits_dropped) = source.dropped();
-        let (out, bits_out) = (dropped + self.removed.points, bits_dropped.wrapping_add(self.removed.bits));
-        let sum_in = self.parts.iter().fold(0u64, |sum, p| sum.wrapping_add(p.meta().value_bits_sum));
-        match written {
-            Some(meta)
-                if meta.rows + out == total && meta.value_bits_sum.wrapping_add(bits_out) == sum_in =>
-            {
-                sync_part_folders(inner)?;
-                Ok(Merged { part: Some(meta), dropped })
-            }
-            None if out == total && bits_out == sum_in => Ok(Merged { part: None, dropped }),
-            other => {
-                for path in paths.files().into_iter().filter(|_| other.is_some()) {
-                    if vfs.stat(path)?.is_some() {
-                        vfs.remove(path)?;
-                    }
-                }
-                Err(differs(total, out, other.map_or(0, |m| m.rows)))
+        };
+        // Without sorting, the inputs are of one kind. Hidden ones keep the moment of the oldest if it is outdated.
+        let oldest = self.parts.first().and_then(|part| part.meta().hidden_as_of());
+        let outdated = self.parts.iter().any(|part| self.hiding.is_outdated(part));
+        let as_of = if outdated { oldest.clone() } else { Some(self.hiding.as_of.clone()) };
+        let kept = oldest.and(as_of).filter(|_| self.sorting.is_none());
+        let place = match kept {
+            Some(_) => inner.paths.hidden_part(vfs.uuid()),
+            None => inner.paths.part(vfs.uuid()),
+        };
+        let written = write_part(inner, &place, &source, self.pool, &progress)?;
+        let mut made: Vec<(PartPaths, PartMeta)> = written.map(|meta| (place, meta)).into_iter().collect();
+        let mut merged = Merged { visible: None, hidden: None, dropped: source.dropped().0 };
+        let found = made.first().map(|(_, meta)| meta.clone());
+        match kept {
+            Some(as_of) => merged.hidden = found.map(|meta| meta.hidden_at(&as_of)),
+            None => merged.visible = found,
+        }
+        if source.hidden_points() > 0 {
+            let place = inner.paths.hidden_part(vfs.uuid());
+            let written = write_part(inner, &place, &source.hidden(), self.pool, &progress);
+            if let Some(meta) = self.or_remove(&made, written)? {
+                made.push((place, meta.clone()));
+                merged.hidden = Some(meta.hidden_at(&self.hiding.as_of));
             }
         }
+        self.check(&made, source.dropped())?;
+        sync_part_folders(inner)?;
+        Ok(merged)
+    }
+
+    /// Compares what was written, left out and removed with the inputs.
+    fn check(&self, made: &[(PartPaths, PartMeta)], (dropped, bits_dropped): (u64, u64)) -> Result<()> {
+        let out = dropped + self.removed.points;
+        let written: u64 = made.iter().map(|(_, meta)| meta.rows).sum();
+        let bits = |metas: &mut dyn Iterator<Item = &PartMeta>| {
+            metas.fold(0u64, |sum, meta| sum.wrapping_add(meta.value_bits_sum))
+        };
+        let bits_in = bits(&mut self.parts.iter().map(|part| part.meta()));
+        let bits_out = bits(&mut made.iter().map(|(_, meta)| meta));
+        let left_out = bits_dropped.wrapping_add(self.removed.bits);
+        if written + out == self.total() && bits_out.wrapping_add(left_out) == bits_in {
+            return Ok(());
+        }
+        self.or_remove(made, Err(differs(self.total(), out, written)))
+    }
+
+    /// Removes the files of parts that were written, if what followed failed.
+    fn or_remove<T>(&self, made: &[(PartPaths, PartMeta)], outcome: Result<T>) -> Result<T> {
+        if outcome.is_err() {
+            let vfs = &self.inner.vfs;
+            for path in made.iter().flat_map(|(place, _)| place.files()) {
+                if vfs.stat(path)?.is_some() {
+                    vfs.remove(path)?;
+                }
+            }
+        }
+        outcome
     }
 
     fn merge_thinned(&self) -> Result<Merged> {
@@ -103,7 +165,8 @@ impl MergeJob<'_> {
                 let automatic = Automatic::count(row.automatic, row.rows);
                 let seqs = (row.seq_min, row.seq_max);
                 let coverage = |tombstones: &Tombstones| tombstones.coverage(steps, seqs, automatic);
-                self.deleted
+                self.hiding
+                    .deleted
                     .get(&*row.key.run)
                     .is_some_and(|tombstones| coverage(tombstones) == Coverage::All)
             };
@@ -118,7 +181,7 @@ impl MergeJob<'_> {
             return Err(differs(total, out.rows, made.iter().map(|m| m.rows).sum()));
         }
         sync_part_folders(self.inner)?;
-        Ok(Merged { part: made.into_iter().next(), dropped: out.rows })
+        Ok(Merged { visible: made.into_iter().next(), hidden: None, dropped: out.rows })
     }
 }
 

@@ -1,11 +1,14 @@
 //! Several parts as one source of points for a new part: tiles to copy unchanged, and series to merge.
 //!
-//! Points of deleted runs are left out and counted.
+//! Points of deleted runs are left out and counted. A source that sorts gives visible points only, and counts the hidden
+//! ones: those that are rewound, and those that a later write of their step replaced, in the parts themselves or in others
+//! (the context). [`PartsSource::hidden`] is the source of these.
 
-use super::deleted::Deleted;
+use super::hiding::VersionHiding;
+use super::sorting::{TileAt, hidden_mask, touched_by_context};
 use crate::parts::scan::{RowRef, read_rows, steps_of};
 use crate::parts::tiles::{PointSource, TileCopy};
-use crate::view::tombstones::Tombstones;
+use crate::view::tombstones::{Automatic, Coverage, Tombstones};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,87 +20,172 @@ use tidalite_query::{Points, Repeats, merge};
 /// A tile with at least one eighth of the usual rows is large enough to copy.
 const TILE_SHARE: usize = 8;
 
-/// Tiles to copy unchanged, as (part, tile): large enough, without a series of a run with a deletion or a series that
-/// is left out, and without a series that has other rows within its steps in the tile.
-pub(super) fn unchanged(
-    parts: &[Arc<Part>],
-    deleted: &Deleted,
-    without: &HashSet<SeriesKey>,
-    tile_rows: usize,
-) -> BTreeSet<(usize, u32)> {
-    let mut tiles: BTreeMap<(usize, u32), usize> = BTreeMap::new();
-    // (series, steps, part and tile)
-    let mut rows: Vec<(SeriesKey, Extent, (usize, u32))> = Vec::new();
-    let mut touched: BTreeSet<(usize, u32)> = BTreeSet::new();
+/// The parts to merge, and what decides about their points.
+#[derive(Clone, Copy)]
+pub(super) struct Inputs<'a> {
+    /// Hidden parts first, so that rows of one batch keep their order.
+    pub(super) parts: &'a [Arc<Part>],
+    /// Other parts whose points may replace those of the inputs.
+    pub(super) context: &'a [Arc<Part>],
+    pub(super) hiding: &'a VersionHiding,
+    /// Series that are left out.
+    pub(super) without: &'a HashSet<SeriesKey>,
+    /// Whether hidden points are told apart from visible ones.
+    pub(super) sorts: bool,
+}
+
+impl Inputs<'_> {
+    /// Tiles to copy unchanged: large enough, without a series that is left out or of which points may be hidden or deleted, and
+    /// without a series that has other rows within its steps in the tile.
+    pub(super) fn unchanged(&self, tile_rows: usize) -> Result<BTreeSet<TileAt>> {
+        let least = (tile_rows / TILE_SHARE).max(1);
+        let tiles = self.untouched()?;
+        Ok(tiles.into_iter().filter(|(_, rows)| *rows >= least).map(|(at, _)| at).collect())
+    }
+
+    /// Tiles that merging would not change, with their rows.
+    pub(super) fn untouched(&self) -> Result<BTreeMap<TileAt, usize>> {
+        let mut tiles: BTreeMap<TileAt, usize> = BTreeMap::new();
+        // (series, steps, part and tile)
+        let mut rows: Vec<(SeriesKey, Extent, TileAt)> = Vec::new();
+        let mut touched: BTreeSet<TileAt> = BTreeSet::new();
+        for (p, part) in self.parts.iter().enumerate() {
+            let table = part.series();
+            let mut details = table.reader();
+            for (r, row) in table.entries().iter().enumerate() {
+                let (key, at) = (table.key(row), (p, row.tile));
+                *tiles.entry(at).or_default() += row.rows as usize;
+                let repeats = row.repeats && Automatic::of(row) != Automatic::All;
+                let covered = match self.tombstones(&key) {
+                    Some(tombstones) => {
+                        tombstones.coverage(steps_of(row), details.of(r)?.seqs(), Automatic::of(row))
+                    }
+                    None => Coverage::Nothing,
+                };
+                let sorted = self.sorts && (repeats || part.meta().is_hidden());
+                if covered != Coverage::Nothing || sorted || self.without.contains(&key) {
+                    touched.insert(at);
+                }
+                rows.push((key, steps_of(row), at));
+            }
+        }
+        rows.sort();
+        for of_series in rows.chunk_by(|a, b| a.0 == b.0) {
+            // The row with the greatest last step so far.
+            let mut farthest = &of_series[0];
+            for row in &of_series[1..] {
+                if row.1.first <= farthest.1.last {
+                    touched.extend([row.2, farthest.2]);
+                }
+                if row.1.last >= farthest.1.last {
+                    farthest = row;
+                }
+            }
+        }
+        if self.sorts {
+            touched_by_context(&rows, self.context, &mut touched);
+        }
+        tiles.retain(|at, _| !touched.contains(at));
+        Ok(tiles)
+    }
+
+    /// What hides points of a series, as far as this merge applies it.
+    fn tombstones(&self, key: &SeriesKey) -> Option<Arc<Tombstones>> {
+        if self.sorts {
+            return self.hiding.all.get(&*key.run)?.of_series(&key.metric, &key.labels);
+        }
+        self.hiding.deleted.get(&*key.run).map(|deleted| Arc::new(deleted.clone()))
+    }
+}
+
+/// The rows of each series in some parts.
+type RowsBySeries = BTreeMap<SeriesKey, (u64, Vec<RowRef>)>;
+
+fn rows_by_series(parts: &[Arc<Part>], takes: impl Fn(usize, u32, &SeriesKey) -> bool) -> RowsBySeries {
+    let mut found = RowsBySeries::new();
     for (p, part) in parts.iter().enumerate() {
         let table = part.series();
-        for row in table.entries() {
-            let (key, at) = (table.key(row), (p, row.tile));
-            *tiles.entry(at).or_default() += row.rows as usize;
-            if deleted.contains_key(&*key.run) || without.contains(&key) {
-                touched.insert(at);
-            }
-            rows.push((key, steps_of(row), at));
-        }
-    }
-    rows.sort();
-    for of_series in rows.chunk_by(|a, b| a.0 == b.0) {
-        // The row with the greatest last step so far.
-        let mut farthest = &of_series[0];
-        for row in &of_series[1..] {
-            if row.1.first <= farthest.1.last {
-                touched.extend([row.2, farthest.2]);
-            }
-            if row.1.last >= farthest.1.last {
-                farthest = row;
-            }
-        }
-    }
-    let large = |rows: usize| rows >= (tile_rows / TILE_SHARE).max(1);
-    tiles.into_iter().filter(|(at, rows)| large(*rows) && !touched.contains(at)).map(|(at, _)| at).collect()
-}
-
-/// Several parts as one source of points.
-pub(crate) struct PartsSource<'a> {
-    parts: &'a [Arc<Part>],
-    series: Vec<(SeriesKey, u64)>,
-    rows: Vec<Vec<RowRef>>,
-    copies: Vec<TileCopy>,
-    deleted: &'a Deleted,
-    dropped: AtomicU64,
-    /// The wrapping sum of the bits of their values.
-    bits_dropped: AtomicU64,
-}
-
-impl<'a> PartsSource<'a> {
-    pub(super) fn new(
-        parts: &'a [Arc<Part>],
-        deleted: &'a Deleted,
-        without: &HashSet<SeriesKey>,
-        copied: BTreeSet<(usize, u32)>,
-    ) -> Self {
-        let mut found: BTreeMap<SeriesKey, (u64, Vec<RowRef>)> = BTreeMap::new();
-        for (p, part) in parts.iter().enumerate() {
-            let table = part.series();
-            for (r, row) in table.entries().iter().enumerate() {
-                let key = table.key(row);
-                if copied.contains(&(p, row.tile)) || without.contains(&key) {
-                    continue;
-                }
+        for (r, row) in table.entries().iter().enumerate() {
+            let key = table.key(row);
+            if takes(p, row.tile, &key) {
                 let entry = found.entry(key).or_default();
                 entry.0 += u64::from(row.rows);
                 entry.1.push(RowRef::new(p, r));
             }
         }
+    }
+    found
+}
+
+/// Several parts as one source of points.
+pub(crate) struct PartsSource<'a> {
+    inputs: Inputs<'a>,
+    series: Vec<(SeriesKey, u64)>,
+    rows: Vec<Vec<RowRef>>,
+    /// Of each series, its rows in the context.
+    others: Vec<Vec<RowRef>>,
+    copies: Vec<TileCopy>,
+    /// Whether this is the source of the hidden points.
+    hidden_side: bool,
+    dropped: AtomicU64,
+    /// The wrapping sum of the bits of their values.
+    bits_dropped: AtomicU64,
+    /// Hidden points found, by series.
+    hidden: Vec<AtomicU64>,
+}
+
+impl<'a> PartsSource<'a> {
+    pub(super) fn new(inputs: Inputs<'a>, copied: impl IntoIterator<Item = TileAt>) -> Self {
+        let copied: BTreeSet<TileAt> = copied.into_iter().collect();
+        let takes = |p, tile, key: &SeriesKey| !copied.contains(&(p, tile)) && !inputs.without.contains(key);
+        let found = rows_by_series(inputs.parts, takes);
+        let mut others = match inputs.sorts {
+            true => rows_by_series(inputs.context, |_, _, key| found.contains_key(key)),
+            false => RowsBySeries::new(),
+        };
+        let others = found.keys().map(|key| others.remove(key).map_or(Vec::new(), |o| o.1)).collect();
+        let hidden = found.keys().map(|_| AtomicU64::new(0)).collect();
         let (series, rows) = found.into_iter().map(|(k, (n, r))| ((k, n), r)).unzip();
-        let copies = copied.into_iter().map(|(p, tile)| TileCopy { part: parts[p].clone(), tile }).collect();
-        PartsSource { parts, series, rows, copies, deleted, dropped: 0.into(), bits_dropped: 0.into() }
+        let copies = copied.into_iter().map(|(p, tile)| TileCopy { part: inputs.parts[p].clone(), tile });
+        PartsSource {
+            inputs,
+            series,
+            rows,
+            others,
+            copies: copies.collect(),
+            hidden_side: false,
+            dropped: 0.into(),
+            bits_dropped: 0.into(),
+            hidden,
+        }
+    }
+
+    /// The source of the hidden points. Valid once each point was gathered.
+    pub(super) fn hidden(&self) -> PartsSource<'a> {
+        let counts: Vec<u64> = self.hidden.iter().map(|n| n.load(Ordering::Relaxed)).collect();
+        let chosen = || (0..self.series.len()).filter(|&i| counts[i] > 0);
+        PartsSource {
+            inputs: self.inputs,
+            series: chosen().map(|i| (self.series[i].0.clone(), counts[i])).collect(),
+            rows: chosen().map(|i| self.rows[i].clone()).collect(),
+            others: chosen().map(|i| self.others[i].clone()).collect(),
+            copies: Vec::new(),
+            hidden_side: true,
+            dropped: 0.into(),
+            bits_dropped: 0.into(),
+            hidden: chosen().map(|_| AtomicU64::new(0)).collect(),
+        }
     }
 
     /// The number of points left out, and the wrapping sum of the bits of their values. Valid since each point is
     /// gathered once.
     pub(super) fn dropped(&self) -> (u64, u64) {
         (self.dropped.load(Ordering::Relaxed), self.bits_dropped.load(Ordering::Relaxed))
+    }
+
+    /// The number of hidden points that were found.
+    pub(super) fn hidden_points(&self) -> u64 {
+        self.hidden.iter().map(|n| n.load(Ordering::Relaxed)).sum()
     }
 
     fn leave_out(&self, tombstones: &Tombstones, points: &mut Points) {
@@ -107,6 +195,34 @@ impl<'a> PartsSource<'a> {
         self.bits_dropped
             .fetch_add(bits_before.wrapping_sub(value_bits_sum(&points.values)), Ordering::Relaxed);
     }
+
+    /// Points of rows, cut to steps, in the order of the parts.
+    fn read(&self, parts: &[Arc<Part>], rows: &[Vec<RowRef>], steps: StepRange) -> Result<Vec<Vec<Points>>> {
+        let lists: Vec<Vec<RowRef>> = rows
+            .iter()
+            .map(|rows| rows.iter().copied().filter(|r| steps.meets(r.steps(parts))).collect())
+            .collect();
+        let mut read = read_rows(parts, &lists, ColumnSet::ALL)?;
+        read.iter_mut().flatten().for_each(|points| keep_steps(points, steps));
+        Ok(read)
+    }
+
+    /// Keeps the visible points, or the hidden ones. `context` are the points of the series in other parts.
+    fn sort(&self, series: usize, points: &mut Points, mut context: Vec<Points>) {
+        let tombstones = self.inputs.tombstones(&self.series[series].0);
+        if let Some(tombstones) = &tombstones {
+            context.iter_mut().for_each(|points| tombstones.apply(points));
+        }
+        let context = merge(context, Repeats::Last);
+        let mask = hidden_mask(points, tombstones.as_deref(), &context);
+        let hidden = mask.iter().filter(|hidden| **hidden).count();
+        self.hidden[series].fetch_add(hidden as u64, Ordering::Relaxed);
+        if self.hidden_side {
+            points.keep(&mask);
+        } else if hidden > 0 {
+            points.keep(&mask.iter().map(|hidden| !hidden).collect::<Vec<_>>());
+        }
+    }
 }
 
 impl PointSource for PartsSource<'_> {
@@ -114,9 +230,13 @@ impl PointSource for PartsSource<'_> {
         &self.series
     }
 
+    fn has_rollups(&self) -> bool {
+        !self.hidden_side
+    }
+
     /// Spreads the steps of each series-table row evenly: exact enough to choose where to cut.
     fn sample_steps(&self, series: usize, nth: usize) -> Result<Vec<i64>> {
-        Ok(self.rows[series].iter().flat_map(|r| r.sample_steps(self.parts, nth)).collect())
+        Ok(self.rows[series].iter().flat_map(|r| r.sample_steps(self.inputs.parts, nth)).collect())
     }
 
     fn copies(&self) -> &[TileCopy] {
@@ -124,22 +244,19 @@ impl PointSource for PartsSource<'_> {
     }
 
     fn gather(&self, series: Range<usize>, steps: StepRange) -> Result<Vec<Points>> {
-        let lists: Vec<Vec<RowRef>> = self.rows[series.clone()]
-            .iter()
-            .map(|rows| rows.iter().copied().filter(|r| steps.meets(r.steps(self.parts))).collect())
-            .collect();
-        let read = read_rows(self.parts, &lists, ColumnSet::ALL)?;
-        let cut = |(mut chunks, (key, _)): (Vec<Points>, &(SeriesKey, u64))| {
-            let tombstones = self.deleted.get(&*key.run);
-            for points in &mut chunks {
-                keep_steps(points, steps);
-                if let Some(tombstones) = tombstones {
-                    self.leave_out(tombstones, points);
-                }
+        let read = self.read(self.inputs.parts, &self.rows[series.clone()], steps)?;
+        let others = self.read(self.inputs.context, &self.others[series.clone()], steps)?;
+        let join = |((mut chunks, context), i): ((Vec<Points>, Vec<Points>), usize)| {
+            if let Some(deleted) = self.inputs.hiding.deleted.get(&*self.series[i].0.run) {
+                chunks.iter_mut().for_each(|points| self.leave_out(deleted, points));
             }
-            merge(chunks, Repeats::All)
+            let mut points = merge(chunks, Repeats::All);
+            if self.inputs.sorts {
+                self.sort(i, &mut points, context);
+            }
+            points
         };
-        Ok(read.into_iter().zip(&self.series[series]).map(cut).collect())
+        Ok(read.into_iter().zip(others).zip(series).map(join).collect())
     }
 }
 

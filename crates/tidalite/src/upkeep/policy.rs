@@ -1,8 +1,7 @@
 //! Which parts a compaction merges next: pure functions over what the manifest says of the parts.
 
-use super::deleted::Deleted;
+use super::hiding::Deleted;
 use crate::parts::thinned::ThinnedSize;
-use crate::parts::tiles::PART_ROWS_MAX;
 use std::collections::BTreeSet;
 use tidalite_parts::PartMeta;
 use uuid::Uuid;
@@ -23,19 +22,24 @@ const TIER_PARTS: usize = 8;
 const DELETED_SHARE: u64 = 4;
 
 /// The parts to merge next, all thinned or none; empty where there is nothing to merge. `buckets_max` bounds the buckets of a
-/// thinned part, which are in memory while it is built.
-pub(super) fn next_merge(parts: &[&PartMeta], policy: Policy, buckets_max: u64) -> BTreeSet<Uuid> {
+/// thinned part, which are in memory while it is built; `part_rows` bounds the points of a part.
+pub(super) fn next_merge(
+    parts: &[&PartMeta],
+    policy: Policy,
+    part_rows: u64,
+    buckets_max: u64,
+) -> BTreeSet<Uuid> {
     let (thinned, whole): (Vec<&PartMeta>, Vec<&PartMeta>) = parts.iter().partition(|p| p.is_thinned());
-    let mut picked = tier(whole, policy);
+    let mut picked = tier(whole, policy, part_rows);
     if picked.len() < 2 {
-        picked = fitting(tier(thinned, policy), buckets_max);
+        picked = fitting(tier(thinned, policy, part_rows), buckets_max);
     }
     if picked.len() < 2 { BTreeSet::new() } else { picked.into_iter().map(|p| p.id).collect() }
 }
 
 /// Parts of one kind that fit into one part, smallest first.
-fn tier(parts: Vec<&PartMeta>, policy: Policy) -> Vec<&PartMeta> {
-    let mut small: Vec<&PartMeta> = parts.into_iter().filter(|p| p.rows < PART_ROWS_MAX / 2).collect();
+fn tier(parts: Vec<&PartMeta>, policy: Policy, part_rows: u64) -> Vec<&PartMeta> {
+    let mut small: Vec<&PartMeta> = parts.into_iter().filter(|p| p.rows < part_rows / 2).collect();
     small.sort_by_key(|p| p.rows);
     let mut picked = match policy {
         Policy::All => small,
@@ -48,7 +52,7 @@ fn tier(parts: Vec<&PartMeta>, policy: Policy) -> Vec<&PartMeta> {
     let mut rows = 0;
     let fits = picked.iter().take_while(|p| {
         rows += p.rows;
-        rows <= PART_ROWS_MAX
+        rows <= part_rows
     });
     let count = fits.count();
     picked.truncate(count);
@@ -69,6 +73,18 @@ fn fitting(mut parts: Vec<&PartMeta>, buckets_max: u64) -> Vec<&PartMeta> {
     parts
 }
 
+/// The hidden parts to merge next: the last ones, if none before them is much larger. So there are few, and a point is
+/// rewritten a logarithmic number of times. `parts` are in the order of the manifest.
+pub(super) fn next_hidden_merge(parts: &[&PartMeta], part_rows: u64) -> BTreeSet<Uuid> {
+    let (mut rows, mut first) = (0, parts.len());
+    while first > 0 && (rows == 0 || parts[first - 1].rows <= 2 * rows) && rows < part_rows {
+        first -= 1;
+        rows += parts[first].rows;
+    }
+    let picked = &parts[first..];
+    if picked.len() < 2 { BTreeSet::new() } else { picked.iter().map(|p| p.id).collect() }
+}
+
 /// Whether a part may hold points of a deleted run, as far as the manifest tells.
 pub(super) fn may_hold_deleted(part: &PartMeta, deleted: &Deleted) -> bool {
     deleted.range(part.run_min.clone()..=part.run_max.clone()).next().is_some()
@@ -82,6 +98,7 @@ pub(super) fn is_worth_rewriting(part: &PartMeta, deleted_rows: u64, policy: Pol
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::options::PART_ROWS_MAX;
     use crate::view::tombstones::Tombstones;
     use serde_json::json;
     use tidalite_model::Moment;
@@ -105,7 +122,7 @@ mod tests {
 
     fn picked(parts: &[PartMeta], policy: Policy) -> Vec<u128> {
         let all: Vec<&PartMeta> = parts.iter().collect();
-        next_merge(&all, policy, BUCKETS_MAX).into_iter().map(|id| id.as_u128()).collect()
+        next_merge(&all, policy, PART_ROWS_MAX, BUCKETS_MAX).into_iter().map(|id| id.as_u128()).collect()
     }
 
     #[test]
@@ -161,7 +178,7 @@ mod tests {
             appended += 1000;
             loop {
                 let all: Vec<&PartMeta> = parts.iter().collect();
-                let merged = next_merge(&all, Policy::Tiered, BUCKETS_MAX);
+                let merged = next_merge(&all, Policy::Tiered, PART_ROWS_MAX, BUCKETS_MAX);
                 if merged.is_empty() {
                     break;
                 }
@@ -194,6 +211,20 @@ mod tests {
         assert_eq!(picked(&[&thinned(2)[..], &whole].concat(), Policy::All), [11, 12]);
         assert_eq!(picked(&thinned(7), Policy::Tiered), []);
         assert_eq!(picked(&thinned(8), Policy::Tiered), (1..=8).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_last_hidden_parts_are_merged_unless_the_one_before_is_much_larger() {
+        let picked = |sizes: &[u64]| {
+            let parts: Vec<PartMeta> = (1..).zip(sizes).map(|(id, rows)| part(id, *rows, None)).collect();
+            let picked = next_hidden_merge(&parts.iter().collect::<Vec<_>>(), 1000);
+            picked.into_iter().map(|id| id.as_u128()).collect::<Vec<_>>()
+        };
+        assert_eq!(picked(&[7]), []);
+        assert_eq!(picked(&[21, 10]), []);
+        assert_eq!(picked(&[20, 10]), [1, 2]);
+        assert_eq!(picked(&[200, 31, 10, 10]), [2, 3, 4]);
+        assert_eq!(picked(&[900, 1000]), [], "a full part stays");
     }
 
     #[test]

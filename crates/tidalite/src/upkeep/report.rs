@@ -262,7 +262,7 @@ impl Store {
         for meta in &manifest.parts {
             report.parts += 1;
             report.points += meta.rows;
-            match tidalite_parts::Part::open(state.vfs.clone(), &state.paths.part(meta.id), meta) {
+            match tidalite_parts::Part::open(state.vfs.clone(), &state.paths.place(meta), meta) {
                 Ok(part) => part.verify(&mut |f| report.findings.push(f.into()))?,
                 Err(e) if is_damage(&e) => report.findings.push(Finding::from(&e)),
                 Err(e) => return Err(e),

@@ -7,8 +7,10 @@
 //! ancestors up to the step of the fork ([`lineage`]).
 
 mod gone;
+pub(crate) mod hidden;
 pub(crate) mod lineage;
 mod missing_run;
+pub(crate) mod outdated;
 pub(crate) mod records;
 pub(crate) mod run_targets;
 mod sizes;

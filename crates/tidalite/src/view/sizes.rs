@@ -11,7 +11,7 @@ impl Snapshot {
     ///
     /// The sizes come from the page indexes. They are exact if a page holds one series. Short series share pages; each
     /// counts by its share of the rows. Rollups count by their share of the buckets. Logs, footers and series tables do
-    /// not count. Points hidden by a rewind do, and so do deleted points until a compaction removes them.
+    /// not count. Hidden points do, and so do deleted points until a compaction removes them.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -55,11 +55,12 @@ impl Snapshot {
         of_row: fn(&SeriesTable, &SeriesEntry) -> Arc<str>,
         of_key: fn(SeriesKey) -> Arc<str>,
     ) -> Result<Vec<(String, u64)>> {
-        if let Some((_, error)) = self.view.broken.first() {
+        let all = self.with_all_hidden()?;
+        if let Some((_, error)) = all.view.broken.first() {
             return Err(error.duplicate());
         }
         let mut found: BTreeMap<Arc<str>, f64> = BTreeMap::new();
-        for part in &self.view.parts {
+        for part in &all.view.parts {
             let table = part.series();
             for (row, bytes) in table.entries().iter().zip(part.bytes_of_rows()) {
                 *found.entry(of_row(table, row)).or_default() += bytes;

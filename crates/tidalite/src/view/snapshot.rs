@@ -7,6 +7,7 @@
 
 use super::gone::gone;
 use super::missing_run::no_such_run;
+use super::outdated::opened_for_deleted;
 use crate::engine::cut::Agreement;
 use crate::engine::log_tail::TailView;
 use crate::engine::state::StoreState;
@@ -33,7 +34,7 @@ pub struct Snapshot {
 #[derive(Debug)]
 pub(crate) struct SnapshotView {
     pub(crate) version: Arc<Version>,
-    /// Live parts, then staged parts.
+    /// Hidden parts if they were opened, then the other live parts, then staged parts.
     pub(crate) parts: Vec<Arc<Part>>,
     /// Parts that cannot be opened. Queries of their runs fail; all others work.
     pub(crate) broken: Vec<(PartMeta, Error)>,
@@ -237,23 +238,6 @@ impl Snapshot {
             no_such_run("look up run", id, ids).at(self.inner.paths.root())
         })
     }
-
-    /// The Parquet files of the version's parts: a consistent set for other tools while the snapshot lives. They do not
-    /// contain rows in logs or staged parts; flush first to include these.
-    ///
-    /// ```
-    /// # let dir = tempfile::tempdir()?;
-    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
-    /// # let run = store.run("a").start()?;
-    /// run.log(0, &[("loss", 1.0)])?;
-    /// store.flush()?;
-    /// let files = store.snapshot()?.parquet_files();
-    /// assert!(files.len() == 1 && files[0].is_file());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn parquet_files(&self) -> Vec<std::path::PathBuf> {
-        self.view.version.manifest.parts.iter().map(|p| self.inner.paths.part(p.id).points).collect()
-    }
 }
 
 /// Reads again where a file was deleted between listing and reading: then a newer version exists.
@@ -327,9 +311,11 @@ impl SnapshotView {
         }
         state.cache.forget_others(&tails);
         check_memory(state, &tails)?;
-        let live = version.manifest.parts.iter().map(|m| (state.paths.part(m.id), m.clone()));
+        let live = version.manifest.parts.iter().filter(|m| !m.is_hidden());
+        let live = live.map(|m| (state.paths.place(m), m.clone()));
         let places: Vec<_> = live.chain(staged).collect();
-        state.cache.keep_parts(&places.iter().map(|(_, meta)| meta.id).collect());
+        let listed = version.manifest.parts.iter().chain(places.iter().map(|(_, meta)| meta));
+        state.cache.keep_parts(&listed.map(|meta| meta.id).collect());
         let (parts, broken) = state.cache.open_parts(&version, &places)?;
         damage.extend(broken.iter().map(|(_, e): &(PartMeta, Error)| e.duplicate()));
         damage.extend(parts.iter().filter_map(|p| p.series_damage()).map(Error::duplicate));
@@ -362,7 +348,8 @@ impl SnapshotView {
                 }
             }
         }
-        let gone = gone(&runs, &parts, &tails)?;
+        let hidden = opened_for_deleted(state, &version, &runs)?;
+        let gone = gone(&runs, &[hidden, parts.clone()].concat(), &tails)?;
         Ok(SnapshotView {
             version,
             parts,
@@ -382,9 +369,9 @@ impl SnapshotView {
         self.tails.iter().map(|tail| tail.read().data.clock_us).fold(flushed, i64::max)
     }
 
-    /// Number of parts that the version lists.
+    /// Number of parts that the version lists, without hidden ones.
     pub(crate) fn live_parts(&self) -> u64 {
-        self.version.manifest.parts.len() as u64
+        self.version.manifest.parts.iter().filter(|m| !m.is_hidden()).count() as u64
     }
 
     /// Points that are not flushed yet: rows of logs, and points of staged parts.

@@ -23,7 +23,9 @@ pub struct Stats {
     pub thinned_points: u64,
     /// Points that are not flushed yet: in logs, or in staged parts. Included in `points`.
     pub log_points: u64,
-    /// Parts, without staged ones.
+    /// Points in hidden parts: rewound, or replaced by a later write of their step. Included in `points`.
+    pub hidden_points: u64,
+    /// Parts, without staged and hidden ones.
     pub parts: u64,
     /// Writers whose process is alive.
     pub writers_alive: u64,
@@ -31,6 +33,8 @@ pub struct Stats {
     pub version: u64,
     /// Bytes of the points files.
     pub parts_bytes: u64,
+    /// Bytes of the points files of hidden parts.
+    pub hidden_bytes: u64,
     /// Bytes of the series tables and the rollups.
     pub series_bytes: u64,
     /// Bytes of the files in the writers' folders: segments, preallocated space included, and staged parts.
@@ -50,7 +54,7 @@ pub struct Stats {
 impl Stats {
     /// Bytes of all files.
     pub fn bytes(&self) -> u64 {
-        self.parts_bytes + self.series_bytes + self.log_bytes + self.other_bytes
+        self.parts_bytes + self.hidden_bytes + self.series_bytes + self.log_bytes + self.other_bytes
     }
 }
 
@@ -93,9 +97,11 @@ impl Snapshot {
     /// `Io` if a folder cannot be read.
     pub fn stats(&self) -> Result<Stats> {
         let (vfs, paths) = (&*self.inner.vfs, &self.inner.paths);
-        let view = &self.view;
+        let all = self.with_all_hidden()?;
+        let view = &all.view;
         let mut series: BTreeSet<SeriesKey> = BTreeSet::new();
         let (mut points, mut thinned_points) = (0, 0);
+        let hidden = view.version.manifest.parts.iter().filter(|m| m.is_hidden());
         for part in &view.parts {
             points += part.meta().rows;
             thinned_points += part.meta().thinned.map_or(0, |all| all.saturating_sub(part.meta().rows));
@@ -123,10 +129,12 @@ impl Snapshot {
             points,
             thinned_points,
             log_points: view.log_points(),
+            hidden_points: hidden.map(|m| m.rows).sum(),
             parts: view.live_parts(),
             writers_alive: view.tails.iter().filter(|t| t.alive).count() as u64,
             version: self.version(),
             parts_bytes: folder_bytes(vfs, &paths.parts())?,
+            hidden_bytes: folder_bytes(vfs, &paths.hidden())?,
             series_bytes: folder_bytes(vfs, &paths.series())? + folder_bytes(vfs, &paths.rollups())?,
             log_bytes: log_bytes(vfs, paths)?,
             other_bytes: folder_bytes(vfs, &paths.manifest())?

@@ -21,8 +21,12 @@ impl Snapshot {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn unreadable_parts(&self) -> Vec<Error> {
-        let closed = self.view.broken.iter().map(|(_, e)| e.duplicate());
-        closed.chain(self.view.parts.iter().filter_map(|p| p.rollups_damage())).collect()
+        let all = match self.with_all_hidden() {
+            Ok(all) => all,
+            Err(e) => return vec![e],
+        };
+        let closed = all.view.broken.iter().map(|(_, e)| e.duplicate());
+        closed.chain(all.view.parts.iter().filter_map(|p| p.rollups_damage())).collect()
     }
 
     /// The same snapshot without the parts that cannot be opened. Its answers are of what is left, so they may lack points
@@ -40,18 +44,7 @@ impl Snapshot {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn without_unreadable_parts(&self) -> Snapshot {
-        let view = &*self.view;
-        let view = SnapshotView {
-            version: view.version.clone(),
-            parts: view.parts.clone(),
-            broken: Vec::new(),
-            passes_over_damage: true,
-            tails: view.tails.clone(),
-            runs: view.runs.clone(),
-            gone: view.gone.clone(),
-            damage: view.damage.iter().map(Error::duplicate).collect(),
-            agreement: view.agreement,
-        };
+        let view = SnapshotView { broken: Vec::new(), passes_over_damage: true, ..self.view.copy() };
         Snapshot { inner: self.inner.clone(), view: Arc::new(view) }
     }
 }

@@ -6,7 +6,7 @@ from typing import SupportsIndex, overload
 
 
 class PartFiles(list[str]):
-    """The paths of the Parquet files with all flushed points, as one consistent set.
+    """The paths of Parquet files whose rows together are exactly the visible points.
 
     The files are kept as long as this list, or a slice of it, exists: a compaction may replace them, but does not delete them. A
     plain copy, `list(files)`, keeps nothing.

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 class Stats:
     """Counts and sizes of a store.
 
-    `points` includes repeats. `log_points` are not in parts yet. `thinned_points` were deleted by thinning and remain only in sums.
+    `points` includes repeats. `hidden_points` are those of them in files of their own, because they are rewound or a later write of
+    their step replaced them; `hidden_bytes` is the size of these files. `log_points` are not in parts yet. `thinned_points` were deleted by thinning and remain only in sums.
     `log_bytes` is the space of the logs on disk, preallocated blocks included. `network` is whether the file system is on a network,
     where not all guarantees hold. `unreadable` says of each part that cannot be read why; `series` lacks its series.
     """
@@ -18,10 +19,12 @@ class Stats:
     points: int
     thinned_points: int
     log_points: int
+    hidden_points: int
     parts: int
     writers_alive: int
     version: int
     parts_bytes: int
+    hidden_bytes: int
     series_bytes: int
     log_bytes: int
     other_bytes: int
@@ -33,7 +36,7 @@ class Stats:
     @property
     def bytes(self) -> int:
         """The size of all files in bytes."""
-        return self.parts_bytes + self.series_bytes + self.log_bytes + self.other_bytes
+        return self.parts_bytes + self.hidden_bytes + self.series_bytes + self.log_bytes + self.other_bytes
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -83,12 +86,16 @@ class FlushStats:
 
 @dataclass(frozen=True, slots=True)
 class CompactStats:
-    """The work of a compaction: points `flushed` first, parts merged (`parts_in`) and written (`parts_out`), `points` in the latter."""
+    """The work of a compaction: points `flushed` first, parts merged (`parts_in`) and written (`parts_out`), `points` in the latter. Of
+    these, `hidden` are rewound or replaced by a later write of their step. `dropped` are points of deleted runs that were left out.
+    """
 
     flushed: int
     parts_in: int
     parts_out: int
     points: int
+    hidden: int
+    dropped: int
 
 
 @dataclass(frozen=True, slots=True)

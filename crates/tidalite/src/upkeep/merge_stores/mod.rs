@@ -44,7 +44,7 @@ use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 use targets::{Targets, targets};
-use tidalite_model::{Error, ErrorKind, Result, Seq};
+use tidalite_model::{Error, ErrorKind, Moment, Result, Seq};
 use tidalite_parts::{Part, PartMeta};
 
 impl Store {
@@ -115,7 +115,7 @@ impl Store {
         self.upkeep(|state| {
             let other = open_other(state, from.as_ref())?;
             // Taken first: what a writer of this store wrote to a copied log is then among what the flush finds.
-            let there = other.snapshot()?;
+            let there = other.snapshot()?.with_all_hidden()?;
             let mut stats = MergeStats { unreadable: damage(&there, options)?, ..MergeStats::default() };
             state.seal()?;
             let _lock = store_lock::lock_waiting(state)?;
@@ -188,6 +188,10 @@ fn merge_snapshot(
         sync_part_folders(state)?;
     }
     if runs != known {
+        // A change that came from the other store may be older than a hidden part which does not know of it.
+        for part in next.parts.iter_mut().filter(|part| part.is_hidden()) {
+            *part = part.clone().hidden_at(&Moment::default());
+        }
         next.runs = Some(run_table::store(&*state.vfs, &state.paths, &runs)?);
     }
     next.parts.extend(made);

@@ -93,7 +93,7 @@ impl Store {
             state.seal()?;
             let _lock = store_lock::lock_waiting(state)?;
             let flushed = flush_all(state, state.pool.get()?, &|_| {})?;
-            let thinned = thin(state, &Snapshot::take(state)?, what, progress);
+            let thinned = thin(state, &Snapshot::take(state)?.with_all_hidden()?, what, progress);
             collect(state, 0)?;
             Ok(ThinStats { flushed: flushed.points, ..thinned? })
         })
@@ -144,7 +144,7 @@ impl Store {
     pub fn thin_dry_run_with(&self, what: &Thin, progress: &dyn Fn(u64, u64)) -> Result<ThinStats> {
         what.check()?;
         let state = self.inner()?;
-        let snapshot = Snapshot::take(state)?;
+        let snapshot = Snapshot::take(state)?.with_all_hidden()?;
         Ok(Thinning::of(state, &snapshot, what)?.outline(None, progress)?.stats)
     }
 }

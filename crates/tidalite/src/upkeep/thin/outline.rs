@@ -199,7 +199,10 @@ impl Outliner<'_> {
                     tombstones.apply(points);
                 }
             }
-            let points = merge(chunks, Repeats::Last);
+            // Hidden parts come first, so that rows of one batch keep their order.
+            let mut placed: Vec<(u32, Points)> = stretch.iter().map(|row| row.part).zip(chunks).collect();
+            placed.sort_by_key(|(part, _)| *part);
+            let points = merge(placed.into_iter().map(|(_, points)| points).collect(), Repeats::Last);
             if !points.is_empty() {
                 take(points);
             }

@@ -5,7 +5,7 @@ use super::outline::{Outlined, Outliner, ThinOutcome};
 use crate::engine::state::StoreState;
 use crate::parts::scan::RowRef;
 use crate::parts::thinned::{Account, Thinned, ThinnedParts};
-use crate::upkeep::deleted::{Deleted, deleted};
+use crate::upkeep::hiding::VersionHiding;
 use crate::upkeep::merge::{MergeJob, Removed};
 use crate::upkeep::publish::{publish_version, sync_part_folders};
 use crate::view::snapshot::Snapshot;
@@ -185,9 +185,9 @@ fn publish(
             "nothing was changed; run `tidalite verify`",
         ));
     }
-    let gone = deleted(inner, &next)?;
+    let hiding = VersionHiding::of(inner, &next)?;
     for (&place, removed) in &done.removed {
-        carry_others(inner, &parts[place as usize], removed, &gone, &mut next.parts)?;
+        carry_others(inner, &parts[place as usize], removed, &hiding, &mut next.parts)?;
     }
     next.parts.extend(thinned);
     sync_part_folders(inner)?;
@@ -199,12 +199,13 @@ fn carry_others(
     inner: &StoreState,
     part: &Arc<Part>,
     removed: &Removed,
-    deleted: &Deleted,
+    hiding: &VersionHiding,
     parts: &mut Vec<PartMeta>,
 ) -> Result<()> {
     let Some(at) = parts.iter().position(|p| p.id == part.meta().id) else { return Ok(()) };
     let (input, pool) = (std::slice::from_ref(part), inner.pool.get()?);
-    let merged = MergeJob { inner, parts: input, deleted, removed, pool, progress: &|_, _| {} }.run()?;
-    parts.splice(at..=at, merged.part);
+    let merged = MergeJob { inner, parts: input, sorting: None, hiding, removed, pool, progress: &|_, _| {} };
+    let merged = merged.run()?;
+    parts.splice(at..=at, merged.visible.or(merged.hidden));
     Ok(())
 }
