@@ -451,3 +451,20 @@ fn a_follower_sees_merged_points_once() {
     a.compact().unwrap();
     assert_eq!((poll(), poll()), (5, 0));
 }
+
+#[test]
+fn a_deletion_in_the_copy_does_not_reach_what_a_living_writer_logs_after_the_merge() {
+    let dir = tempfile::tempdir().unwrap();
+    let a = open(&dir.path().join("a"));
+    let run = a.run("r").start().unwrap();
+    log(&run, 0..10, 1.0);
+    a.flush().unwrap();
+    let b = copies(&dir, &a, 1);
+    b.delete_run("r").unwrap();
+    merge(&a, b.path());
+    assert!(latest(&a, "r").is_empty());
+    log(&run, 10..15, 1.0);
+    assert_eq!(latest(&a, "r"), (10..15).map(|s| (s, 1.0)).collect::<Vec<_>>());
+    a.compact().unwrap();
+    assert_eq!(latest(&a, "r").len(), 5);
+}

@@ -5,6 +5,7 @@ use crate::engine::state::StoreState;
 use crate::files::manifest::{self, Manifest};
 use crate::files::writer_table::{self, KnownWriter, WriterTable};
 use crate::view::snapshot::Snapshot;
+use std::collections::BTreeSet;
 use tidalite_model::{ErrorKind, Result, Seq};
 
 /// Moves the writers whose folders are gone from the manifest to the writer table, and adds the writers of another store
@@ -63,6 +64,20 @@ pub(super) fn of_store(state: &StoreState) -> Result<WriterTable> {
         known.entry(dir.writer).or_insert(KnownWriter { id: dir.uuid(), end: 0 });
     }
     Ok(known)
+}
+
+/// The writers that may append more.
+///
+/// # Errors
+/// Those of looking at their locks.
+pub(super) fn living(state: &StoreState) -> Result<BTreeSet<u32>> {
+    let mut living = BTreeSet::new();
+    for dir in tidalite_log::writers(&*state.vfs, &state.paths.log())? {
+        if tidalite_log::life(&*state.vfs, &dir)?.may_append() {
+            living.insert(dir.writer);
+        }
+    }
+    Ok(living)
 }
 
 /// All writers that a snapshot sees, each up to the end of what it sees.

@@ -173,7 +173,7 @@ fn merge_snapshot(
     let evidence = Evidence { state, manifest: &next, there, numbers: &numbers };
     let targets = targets(&there.view.runs, &runs, &numbers, &evidence, &options.on_conflict)?;
     let known: RunTable = runs.clone();
-    join_records(state, there, &numbers, &targets, &mut runs)?;
+    join_records(there, &numbers, &targets, &mut runs);
     stats.runs_new = runs.keys().filter(|id| !known.contains_key(*id)).count() as u64;
     let changed = known.iter().filter(|(id, record)| runs[*id] != **record).count() as u64;
     stats.runs_changed = changed;
@@ -210,7 +210,7 @@ fn number_writers(state: &StoreState, there: &Snapshot) -> Result<Numbers> {
     let known_here = writers::of_store(state)?;
     let count = count_new(&known_there, &known_here);
     let first = if count == 0 { 0 } else { reserve(state, count)? };
-    let numbers = Numbers::new(&known_there, &known_here, first);
+    let numbers = Numbers::new(&known_there, &known_here, first, writers::living(state)?);
     for part in &there.view.parts {
         part.meta().seq.iter().try_for_each(|(writer, ..)| numbers.check(*writer))?;
     }

@@ -29,6 +29,8 @@ pub(super) struct Numbers {
     here: BTreeMap<u32, Numbered>,
     /// The numbers of this store's writers that the other store does not have.
     only_here: BTreeSet<u32>,
+    /// The numbers of those that live, and may append more.
+    living: BTreeSet<u32>,
 }
 
 /// How many writers of the other store have no number here.
@@ -49,7 +51,7 @@ pub(super) fn check_room(first: u32, count: u32) -> Result<()> {
 
 impl Numbers {
     /// Writers that are new here get the numbers from `first` on, in the order of their numbers there.
-    pub(super) fn new(there: &WriterTable, here: &WriterTable, first: u32) -> Numbers {
+    pub(super) fn new(there: &WriterTable, here: &WriterTable, first: u32, living: BTreeSet<u32>) -> Numbers {
         let by_id: BTreeMap<Uuid, (u32, u64)> = here.iter().map(|(n, w)| (w.id, (*n, w.end))).collect();
         let mut next = first;
         let mut of = BTreeMap::new();
@@ -62,7 +64,7 @@ impl Numbers {
         }
         let by_here: BTreeMap<u32, Numbered> = of.values().map(|w| (w.here, *w)).collect();
         let only_here = here.keys().filter(|n| !by_here.contains_key(n)).copied().collect();
-        Numbers { of, here: by_here, only_here }
+        Numbers { of, here: by_here, only_here, living }
     }
 
     /// # Errors
@@ -110,14 +112,13 @@ impl Numbers {
         self.here.get(&seq.writer()).is_some_and(|w| seq.ordinal() < w.end_there)
     }
 
-    /// A moment of the other store, in numbers of this one. What only this store has did not come before it. With
-    /// `is_new`, the run has no writes of this store; then only writers that live here could still write to it.
+    /// A moment of the other store, in numbers of this one. What only this store has did not come before it, neither now
+    /// nor later. `only_here` are the writers of this store alone that may write to the run.
     pub(super) fn moment(&self, moment: &Moment, only_here: &BTreeSet<u32>) -> Moment {
         let end = |(number, w): (&u32, &Numbered)| {
             let end = moment.end(*number);
-            // All that the other store has, but not what this one has beyond that.
-            let all = end == u64::MAX && w.end_there < w.end_here;
-            (w.here, if all { w.end_there } else { end })
+            let goes_on = w.end_there < w.end_here || self.living.contains(&w.here);
+            (w.here, if end == u64::MAX && goes_on { w.end_there } else { end })
         };
         let mut ends: BTreeMap<u32, u64> = self.of.iter().map(end).collect();
         let listed = Moment::new(0, ends.iter().map(|(w, end)| (*w, *end)));
@@ -129,6 +130,11 @@ impl Numbers {
 
     pub(super) fn only_here(&self) -> &BTreeSet<u32> {
         &self.only_here
+    }
+
+    /// Of the writers that only this store has, those that live.
+    pub(super) fn living_only_here(&self) -> BTreeSet<u32> {
+        self.only_here.intersection(&self.living).copied().collect()
     }
 
     /// The writers that this store has and of which the other store has more: number here, first new frame.

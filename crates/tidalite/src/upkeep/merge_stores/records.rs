@@ -90,13 +90,7 @@ impl Moving for Mover<'_> {
 }
 
 /// Joins the other store's records into those of this store.
-pub(super) fn join_records(
-    state: &StoreState,
-    there: &Snapshot,
-    numbers: &Numbers,
-    targets: &Targets,
-    runs: &mut RunTable,
-) -> Result<()> {
+pub(super) fn join_records(there: &Snapshot, numbers: &Numbers, targets: &Targets, runs: &mut RunTable) {
     // Of writers that go on, the other store has frames that no moment of this store means.
     let extended: Vec<(u32, u64)> = numbers.extended().collect();
     for record in runs.values_mut() {
@@ -108,13 +102,7 @@ pub(super) fn join_records(
             }
         });
     }
-    let mut living = BTreeSet::new();
-    for dir in tidalite_log::writers(&*state.vfs, &state.paths.log())? {
-        if tidalite_log::life(&*state.vfs, &dir)?.may_append() {
-            living.insert(dir.writer);
-        }
-    }
-    living.retain(|w| numbers.only_here().contains(w));
+    let living = numbers.living_only_here();
     let starts: BTreeSet<Seq> =
         there.view.runs.values().flat_map(|r| r.participants.keys().map(|o| numbers.seq(o.seq))).collect();
     for (id, record) in there.view.runs.iter() {
@@ -126,5 +114,4 @@ pub(super) fn join_records(
         let dropped = |seq: Seq| numbers.seen_there(seq) && !starts.contains(&seq);
         held.join(&moved, |seq| numbers.seen_here(seq), |order| dropped(order.seq));
     }
-    Ok(())
 }
