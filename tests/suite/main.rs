@@ -28,6 +28,7 @@ mod kill;
 mod limits;
 mod merge;
 mod merge_faults;
+mod merge_hidden;
 mod names;
 mod order;
 mod process;

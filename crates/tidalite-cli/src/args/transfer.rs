@@ -112,7 +112,7 @@ running in FROM shows as lost, until a merge brings its end.
 
 Examples:
   tidalite merge metrics /mnt/laptop/metrics
-  tidalite merge metrics node7/metrics --rename=-node7")]
+  tidalite merge metrics node7/metrics --rename -node7")]
 pub(crate) struct MergeArgs {
     /// The folder of the store to merge into.
     #[arg(value_name = "INTO")]

@@ -140,6 +140,12 @@ pub(crate) fn store(vfs: &dyn Vfs, paths: &Paths, runs: &RunTable) -> Result<Run
     Ok(RunTableRef { id, runs: runs.len() as u64 })
 }
 
+/// Whether a table holds the same of both records. (As numbers, a param that is NaN would differ from itself.)
+pub(crate) fn is_same(a: &RunRecord, b: &RunRecord) -> bool {
+    let text = |r: &RunRecord| serde_json::to_string(&to_row("", r)).expect("a record is plain data");
+    a == b || text(a) == text(b)
+}
+
 fn to_row(id: &str, r: &RunRecord) -> RunRow {
     let param = |p: &Latest<Option<Param>>| stamp(p.value.as_ref().map(|v| [param_to_json(v)]), p.order);
     RunRow {

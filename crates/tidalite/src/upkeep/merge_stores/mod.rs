@@ -175,19 +175,20 @@ fn merge_snapshot(
     let known: RunTable = runs.clone();
     join_records(there, &numbers, &targets, &mut runs);
     stats.runs_new = runs.keys().filter(|id| !known.contains_key(*id)).count() as u64;
-    let changed = known.iter().filter(|(id, record)| runs[*id] != **record).count() as u64;
+    let changed = known.iter().filter(|(id, record)| !run_table::is_same(record, &runs[*id])).count() as u64;
     stats.runs_changed = changed;
     stats.renamed = targets.iter().filter(|(a, b)| a != b).map(|(a, b)| (a.clone(), b.clone())).collect();
     let made = write_points(state, there, &numbers, &targets, progress)?;
     stats.points = made.iter().map(|part| part.thinned.unwrap_or(part.rows)).sum();
     let learned = numbers.learned();
-    if made.is_empty() && runs == known && learned.is_empty() {
+    let is_changed = stats.runs_new + stats.runs_changed > 0;
+    if made.is_empty() && !is_changed && learned.is_empty() {
         return Ok(());
     }
     if !made.is_empty() {
         sync_part_folders(state)?;
     }
-    if runs != known {
+    if is_changed {
         // A change that came from the other store may be older than a hidden part which does not know of it.
         for part in next.parts.iter_mut().filter(|part| part.is_hidden()) {
             *part = part.clone().hidden_at(&Moment::default());
