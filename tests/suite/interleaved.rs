@@ -102,7 +102,7 @@ impl Interval {
 
 /// The calls that wrote something, by the number that they wrote.
 #[derive(Default)]
-struct History {
+struct WriteHistory {
     rows: BTreeMap<u64, (u64, Interval)>,
     edits: BTreeMap<u64, Interval>,
 }
@@ -111,7 +111,7 @@ struct History {
 struct Play {
     scheduler: Arc<Scheduler>,
     disk: SimVfs,
-    history: Mutex<History>,
+    history: Mutex<WriteHistory>,
 }
 
 impl Play {

@@ -308,9 +308,8 @@ impl Store {
         .map_err(raise)
     }
 
-    /// The bytes of each run's points in the parts. They are exact where a page holds one series, otherwise shared by row count.
-    /// Points still in logs are not counted. Raises Corrupt for a part that cannot be read; with `skip_unreadable` the part is left
-    /// out, and `recovery()` and `verify()` name it.
+    /// The bytes of each run's points in parts, not in logs: exact where a page holds one series, otherwise shared by row count. Raises
+    /// Corrupt for a part that cannot be read; `skip_unreadable` leaves it out, and `recovery()` and `verify()` name it.
     #[pyo3(signature = (*, skip_unreadable=false))]
     fn bytes_by_run(&self, py: Python<'_>, skip_unreadable: bool) -> PyResult<BTreeMap<String, u64>> {
         self.snapshot(py)?.bytes_by_run(py, skip_unreadable)
@@ -425,9 +424,9 @@ impl Store {
     }
 
     /// Brings in what the store in the folder `path` holds and this one does not: runs with all that is known of them, and points, each
-    /// once. The two may be diverged copies of one store, or have nothing in common. Of two edits the later one wins, whichever store
-    /// it was made in. Merging again brings only what is new. The other store is only read; both may be written to meanwhile. A run that
-    /// is running there is lost here, until a merge brings its end. Flushes first.
+    /// once. They may be diverged copies of one store, or have nothing in common. Of two edits the later one wins. Merging again brings
+    /// only what is new. The other store is only read; both may be written to meanwhile. A run that runs there is lost here, until a
+    /// merge brings its end.
     ///
     /// Runs that have the same id and were begun independently are refused; with `suffix` those of the other store get an id that ends
     /// with it; `on_conflict="join"` joins them. `skip_unreadable` leaves out damage. `progress` gets the points done and the total.
@@ -459,8 +458,7 @@ impl Store {
         py.detach(|| self.handle.store.sync()).map_err(raise)
     }
 
-    /// Finishes the runs begun through this object, stops the store's threads and releases its locks. Later calls raise Invalid, except
-    /// `close` itself.
+    /// Finishes the runs begun through this object, stops the store's threads and releases its locks. Other calls then raise Invalid.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         self.close_as(py, &Outcome::Finished)
     }
