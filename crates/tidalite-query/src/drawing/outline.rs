@@ -18,7 +18,7 @@ use tidalite_model::Summary;
 /// outline.push(points);
 /// let (kept, buckets) = outline.finish();
 /// assert_eq!(kept.steps, [0, 2, 6, 7]);
-/// assert_eq!((buckets.len(), buckets[0].count, buckets[0].mean), (1, 8, 2.9375));
+/// assert_eq!((buckets.len(), buckets[0].count, buckets[0].mean()), (1, 8, Some(2.9375)));
 /// ```
 #[derive(Debug)]
 pub struct Outline {
