@@ -51,7 +51,7 @@ def test_lists_and_sizes_of_a_store_with_a_damaged_part_name_it_or_leave_it_out_
         run.log({"flushed": 1.0})
         store.flush()
         run.log({"logged": 1.0})
-    [part] = store.parquet_files()
+    [part] = map(str, (store.path / "parts").iterdir())
     data = open(part, "rb").read()
     os.chmod(part, stat.S_IRUSR | stat.S_IWUSR)
     open(part, "wb").write(data[:-9])
