@@ -58,8 +58,9 @@ fn _tidalite(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(selection::escape, module)?)?;
     module.add_function(wrap_pyfunction!(names::exact, module)?)?;
     module.add_function(wrap_pyfunction!(names::glob, module)?)?;
-    module.add_function(wrap_pyfunction!(reopen::_reopen_store, module)?)?;
-    module.add_function(wrap_pyfunction!(reopen::_attach_run, module)?)?;
-    module.add_function(wrap_pyfunction!(reopen::_reselect, module)?)?;
+    // Pickles name these. They are no part of `__all__`.
+    module.setattr("_reopen_store", wrap_pyfunction!(reopen::_reopen_store, module)?)?;
+    module.setattr("_attach_run", wrap_pyfunction!(reopen::_attach_run, module)?)?;
+    module.setattr("_reselect", wrap_pyfunction!(reopen::_reselect, module)?)?;
     exit::register(module)
 }

@@ -43,6 +43,8 @@ __all__ = [
     "Io",
     "Poisoned",
     "Store",
+    "REMOVE",
+    "Removal",
     "Run",
     "SystemWatch",
     "Selection",
@@ -104,6 +106,8 @@ REMOVE: Final[Removal]
 
 @final
 class Store:
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, memo: object) -> Self: ...
     @property
     def path(self) -> Path: ...
     @property
@@ -204,6 +208,8 @@ class Store:
 
 @final
 class Run:
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, memo: object) -> Self: ...
     @property
     def id(self) -> str: ...
     @property
@@ -280,6 +286,8 @@ class Snapshot:
 
 @final
 class Selection:
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, memo: object) -> Self: ...
     def having(
         self,
         aggregate: str,
