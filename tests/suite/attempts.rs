@@ -285,3 +285,46 @@ fn an_attached_handle_takes_no_part_and_rewinds_what_it_and_the_dead_wrote() {
     run.finish().unwrap();
     assert_eq!(info(&store).status, Status::Finished);
 }
+
+#[test]
+fn how_far_a_killed_process_came_is_known_wherever_its_rows_are() {
+    let disk = disk();
+    let stores: Vec<Store> = (0..3).map(|_| open(&disk)).collect();
+    let ranks: Vec<Run> = stores.iter().enumerate().map(|(r, s)| rank(s, &r.to_string())).collect();
+    let last = |store: &Store| -> Vec<Option<i64>> {
+        info(store).participants.iter().map(|p| p.last_step).collect()
+    };
+    for step in 0..10 {
+        ranks.iter().for_each(|run| log(run, step, 1.0));
+    }
+    assert_eq!(last(&stores[0]), [Some(9); 3], "of those that run as well");
+    // The first rank logs nothing after this flush; the second goes on; the third has rows of other kinds.
+    stores[1].flush().unwrap();
+    assert_eq!(last(&stores[0]), [Some(9); 3]);
+    log(&ranks[1], 20, 1.0);
+    log(&ranks[1], 12, 1.0);
+    ranks[2].log(99, &[("system/cpu", 1.0)]).unwrap();
+    ranks[2]
+        .log_at(
+            &tidalite::RowAt::step(11).labels(tidalite::Labels::new([("layer", "1")]).unwrap()),
+            &[("g", 1.0)],
+        )
+        .unwrap();
+    let expected = [Some(9), Some(20), Some(11)];
+    assert_eq!(last(&stores[0]), expected);
+    let killed = disk.kill();
+    let reader = open(&killed);
+    assert_eq!(last(&reader), expected);
+    // Its logs are flushed and collected, the run table is written and not written, and copied.
+    for _ in 0..3 {
+        reader.flush().unwrap();
+        assert_eq!(last(&reader), expected);
+    }
+    reader.backup("/data/copy").unwrap();
+    let options = Options::default().background(false).vfs(Arc::new(killed.clone()));
+    assert_eq!(last(&options.open("/data/copy").unwrap()), expected);
+    reader.run("other").start().unwrap().finish().unwrap();
+    reader.compact().unwrap();
+    assert_eq!(last(&reader), expected);
+    assert_eq!(last(&open(&killed)), expected);
+}

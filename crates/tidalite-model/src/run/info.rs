@@ -59,7 +59,7 @@ pub struct Participant {
     pub status: Status,
     /// Why it failed.
     pub reason: Option<String>,
-    /// The greatest step that it logged, as it said when it ended.
+    /// The greatest step that it logged. Where it has not ended, rows with its labels count, without telemetry.
     pub last_step: Option<i64>,
     /// Whether it counts for the status of the run. It does not if a later participant took over, or if it finished
     /// without logging anything.
@@ -92,7 +92,7 @@ impl RunInfo {
                 ended_us: p.ended.as_ref().map(|e| e.time_us),
                 status: p.status(alive(order.seq.writer())),
                 reason: p.ended.as_ref().and_then(|e| e.reason.clone()),
-                last_step: p.ended.as_ref().and_then(|e| e.last_step),
+                last_step: p.ended.as_ref().map_or(p.last_step, |e| e.last_step),
                 current: current.contains(order),
             })
             .collect();

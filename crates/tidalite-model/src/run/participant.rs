@@ -30,6 +30,8 @@ pub struct Participation {
     pub gone: Moment,
     /// When and how it ended. `None` if it has not ended.
     pub ended: Option<ParticipantEnd>,
+    /// The greatest step that it logged, as far as a flush has noted it here.
+    pub last_step: Option<i64>,
 }
 
 /// When and how a participant ended.

@@ -105,7 +105,29 @@ impl RunRecord {
             pid: *pid,
             gone: gone.clone(),
             ended: None,
+            last_step: None,
         });
+    }
+
+    /// Notes a step that a participant has logged, given the ordinal of its start.
+    pub fn note_step(&mut self, writer: u32, start: u64, step: i64) {
+        let mine = |o: &WriteOrder| (o.seq.writer(), o.seq.ordinal()) == (writer, start);
+        if let Some((_, p)) = self.participants.iter_mut().find(|(o, _)| mine(o)) {
+            p.last_step = p.last_step.max(Some(step));
+        }
+    }
+
+    /// The frames [lo, hi) of a participant's writer in which it logged: from its start to the next start there with the
+    /// same labels. `None` if it has ended or is not there.
+    pub fn open_frames(&self, start: WriteOrder) -> Option<(Seq, Seq)> {
+        let own = self.participants.get(&start).filter(|p| p.ended.is_none())?;
+        let writer = start.seq.writer();
+        let later = self
+            .participants
+            .iter()
+            .filter(|(o, p)| o.seq.writer() == writer && o.seq > start.seq && p.labels == own.labels);
+        let end = later.map(|(o, _)| o.seq).min().unwrap_or(Seq::new(writer + 1, 0));
+        Some((start.seq, end))
     }
 
     fn end(&mut self, writer: u32, end: &RunEnd) {

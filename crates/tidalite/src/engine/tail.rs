@@ -12,6 +12,9 @@ use tidalite_model::{Extent, Result, RunChange, SeriesKey, StepRange, TIME_US_MI
 use tidalite_query::Points;
 use uuid::Uuid;
 
+/// Prefix of the names of telemetry metrics. Their steps count samples, and are unrelated to the run's own steps.
+pub(crate) const TELEMETRY: &str = "system/";
+
 /// Rows of one writer.
 #[derive(Debug)]
 pub(crate) struct TailData {
@@ -44,6 +47,8 @@ struct TailSeries {
 #[derive(Debug)]
 struct RowBlock {
     width: usize,
+    /// The index of one of its series that is not telemetry. Run and labels are the same for all.
+    sample: Option<usize>,
     steps: Vec<i64>,
     seqs: Vec<i64>,
     written: Vec<Written>,
@@ -200,6 +205,18 @@ impl TailData {
         found
     }
 
+    /// The greatest step of the rows in frames [lo, hi) of wanted series; telemetry, which counts steps of its own, aside.
+    pub(crate) fn greatest_step(&self, seqs: (i64, i64), wanted: &dyn Fn(&SeriesKey) -> bool) -> Option<i64> {
+        let is_wanted = |b: &&RowBlock| {
+            b.sample.is_some_and(|series| wanted(&self.series[series].key)) && !b.steps.is_empty()
+        };
+        let of_block = |b: &RowBlock| {
+            let rows = b.rows(TailRange { steps: StepRange::ALL, seqs });
+            b.steps[rows].iter().copied().max()
+        };
+        self.blocks.iter().filter(is_wanted).filter_map(of_block).max()
+    }
+
     fn get(&self, id: SeriesId) -> Option<&TailSeries> {
         self.places.get(&id).map(|&at| &self.series[at])
     }
@@ -226,6 +243,8 @@ impl LogSink for TailData {
             return Ok(());
         }
         let block = u32::try_from(self.blocks.len()).expect("layouts are u32");
+        let mut places = series.iter().map(|s| self.place(*s));
+        let sample = places.find(|at| !self.series[*at].key.metric.starts_with(TELEMETRY));
         self.layouts.insert(id, self.blocks.len());
         for (column, &s) in series.iter().enumerate() {
             let column = u32::try_from(column).expect("a frame bounds the width of a row");
@@ -234,6 +253,7 @@ impl LogSink for TailData {
         }
         self.blocks.push(RowBlock {
             width: series.len(),
+            sample,
             steps: Vec::new(),
             seqs: Vec::new(),
             written: Vec::new(),

@@ -40,7 +40,7 @@ pub(crate) struct Manifest {
 }
 
 /// How far one writer's log is flushed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct WriterState {
     pub(crate) writer: u32,
     /// The uuid in the name of its folder.
@@ -50,6 +50,10 @@ pub(crate) struct WriterState {
     /// This log is damaged; its files are kept as evidence.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) damaged: bool,
+    /// The greatest step of each participant of this writer that has not ended, with the ordinal of its start, as far as
+    /// the run table does not have it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) steps: Vec<(u64, i64)>,
 }
 
 /// The run table of a version.
@@ -96,10 +100,25 @@ impl Manifest {
                 state.damaged |= damaged;
             }
             None => {
-                self.writers.push(WriterState { writer, id, flushed, damaged });
+                self.writers.push(WriterState { writer, id, flushed, damaged, steps: Vec::new() });
                 self.writers.sort_by_key(|w| w.writer);
             }
         }
+    }
+
+    /// Notes a step that a participant has logged, given the ordinal of its start. The writer must have an entry.
+    pub(crate) fn note_step(&mut self, writer: u32, start: u64, step: i64) {
+        let Some(state) = self.writers.iter_mut().find(|w| w.writer == writer) else { return };
+        match state.steps.iter_mut().find(|(of, _)| *of == start) {
+            Some((_, noted)) => *noted = step.max(*noted),
+            None => state.steps.push((start, step)),
+        }
+    }
+
+    /// The noted step of a participant.
+    pub(crate) fn noted_step(&self, writer: u32, start: u64) -> Option<i64> {
+        let state = self.writers.iter().find(|w| w.writer == writer)?;
+        state.steps.iter().find(|(of, _)| *of == start).map(|(_, step)| *step)
     }
 }
 

@@ -72,6 +72,8 @@ struct ParticipantRow {
     gone: MomentRow,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ended: Option<EndRow>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_step: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -194,6 +196,7 @@ fn to_participant(order: WriteOrder, p: &Participation) -> ParticipantRow {
         pid: p.pid,
         gone: to_moment(&p.gone),
         ended,
+        last_step: p.last_step,
     }
 }
 
@@ -276,5 +279,6 @@ fn from_participant(row: ParticipantRow) -> Option<Participation> {
         pid: row.pid,
         gone: from_moment(row.gone),
         ended,
+        last_step: row.last_step,
     })
 }

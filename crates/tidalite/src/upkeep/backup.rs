@@ -99,7 +99,7 @@ impl Store {
             vfs.sync_dir(&folder)?;
         }
         if !view.runs.is_empty() {
-            next.runs = Some(run_table::store(&**vfs, &target, &view.runs)?);
+            next.runs = Some(run_table::store(&**vfs, &target, &view.runs_with_last_steps())?);
         }
         let writers = writers::of_snapshot(&snapshot)?;
         if !writers.is_empty() {

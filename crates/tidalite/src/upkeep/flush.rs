@@ -23,6 +23,7 @@ use crate::files::run_table;
 use crate::files::staged::parse_meta;
 use crate::files::writer_table::WriterTable;
 use crate::parts::tiles::{PointSource, write_part};
+use crate::view::last_steps;
 use tidalite_log::{LogSink, SeriesId, WriterDir};
 use tidalite_model::{Error, ErrorKind, Result, RunChange, Seq, SeriesKey, WriteOrder};
 use tidalite_parts::PartMeta;
@@ -266,12 +267,14 @@ fn publish(
         note_runs(state, meta, &mut runs);
     }
     known = runs.len() as u64 - known;
-    if changed || known > 0 {
-        next.runs = Some(run_table::store(&**vfs, &state.paths, &runs)?);
-    }
     for tail in &batch.tails {
         next.set_flushed(tail.dir.writer, tail.dir.uuid(), tail.flushed, tail.damaged);
         next.clock_us = next.clock_us.max(tail.data.clock_us);
+        last_steps::note(&mut next, &runs, tail.dir.writer, &tail.data);
+    }
+    if changed || known > 0 || writers::any_noted_is_gone(state, &next)? {
+        last_steps::settle(&mut next, &mut runs);
+        next.runs = Some(run_table::store(&**vfs, &state.paths, &runs)?);
     }
     writers::note(state, &mut next, &WriterTable::new())?;
     let done = FlushStats { points: parts.iter().map(|p| p.rows).sum(), parts: parts.len() as u64 };

@@ -2,7 +2,7 @@
 //! table.
 
 use crate::engine::state::StoreState;
-use crate::files::manifest::{self, Manifest};
+use crate::files::manifest::{self, Manifest, WriterState};
 use crate::files::writer_table::{self, KnownWriter, WriterTable};
 use crate::view::snapshot::Snapshot;
 use std::collections::BTreeSet;
@@ -29,11 +29,13 @@ pub(super) fn note(state: &StoreState, next: &mut Manifest, learned: &WriterTabl
     }
     let present = tidalite_log::writers(&*state.vfs, &state.paths.log())?;
     let is_gone = |w: u32| !present.iter().any(|d| d.writer == w);
-    if next.writers.iter().any(|w| is_gone(w.writer)) {
+    // An entry with last steps waits until they are in the run table.
+    let may_go = |w: &WriterState| is_gone(w.writer) && w.steps.is_empty();
+    if next.writers.iter().any(may_go) {
         state.vfs.sync_dir(&state.paths.log())?;
-        let gone = next.writers.iter().filter(|w| is_gone(w.writer));
+        let gone = next.writers.iter().filter(|w| may_go(w));
         table.extend(gone.map(|w| (w.writer, KnownWriter { id: w.id, end: w.flushed })));
-        next.writers.retain(|w| !is_gone(w.writer));
+        next.writers.retain(|w| !may_go(w));
     }
     if table != before {
         next.writer_table = Some(writer_table::store(&*state.vfs, &state.paths, &table)?);
@@ -42,6 +44,19 @@ pub(super) fn note(state: &StoreState, next: &mut Manifest, learned: &WriterTabl
         next.writer_next = next.writer_next.max(last + 1);
     }
     Ok(())
+}
+
+/// Whether the folder of a writer is gone whose entry notes last steps, which are then due to move to the run table.
+///
+/// # Errors
+/// Those of reading the folder of logs.
+pub(super) fn any_noted_is_gone(state: &StoreState, next: &Manifest) -> Result<bool> {
+    let mut noted = next.writers.iter().filter(|w| !w.steps.is_empty()).peekable();
+    if noted.peek().is_none() {
+        return Ok(false);
+    }
+    let present = tidalite_log::writers(&*state.vfs, &state.paths.log())?;
+    Ok(noted.any(|w| !present.iter().any(|dir| dir.writer == w.writer)))
 }
 
 /// All writers of a version, by their number.

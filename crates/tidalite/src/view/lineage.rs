@@ -13,9 +13,6 @@ use std::sync::Arc;
 use tidalite_model::{Error, Result};
 use tidalite_query::NameMatcher;
 
-/// Prefix of the names of telemetry metrics. Their steps count samples, and are unrelated to the run's own steps.
-pub(crate) const TELEMETRY: &str = "system/";
-
 /// Which inherited points a selection reads: those of the ancestors that a run was forked from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]

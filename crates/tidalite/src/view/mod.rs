@@ -8,6 +8,7 @@
 
 mod gone;
 pub(crate) mod hidden;
+pub(crate) mod last_steps;
 pub(crate) mod lineage;
 mod missing_run;
 pub(crate) mod outdated;

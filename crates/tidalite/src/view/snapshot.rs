@@ -19,7 +19,7 @@ use crate::files::staged::parse_meta;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tidalite_log::{LogFinding, LogFindingKind, WriterDir};
-use tidalite_model::{Error, ErrorKind, Result, RunChange, RunInfo, WriteOrder};
+use tidalite_model::{Error, ErrorKind, Result, RunChange, RunInfo, RunRecord, WriteOrder};
 use tidalite_parts::{Part, PartMeta};
 use tidalite_query::{Grouping, NameMatcher, Pattern, RunFilter};
 
@@ -164,7 +164,12 @@ impl Snapshot {
     pub fn runs(&self) -> Vec<RunInfo> {
         let alive: BTreeSet<u32> = self.view.tails.iter().filter(|t| t.alive).map(|t| t.writer).collect();
         let there = self.view.runs.iter().filter(|(id, _)| !self.view.gone.contains(*id));
-        there.map(|(id, r)| r.info(id, |w| alive.contains(&w))).collect()
+        let info = |(id, record): (&String, &RunRecord)| {
+            let mut info = record.info(id, |w| alive.contains(&w));
+            self.view.complete(id, record, &mut info.participants);
+            info
+        };
+        there.map(info).collect()
     }
 
     /// The runs whose id matches a pattern, ascending by id; a text is the id of a run that exists, and otherwise a glob
@@ -233,7 +238,12 @@ impl Snapshot {
     pub fn run(&self, id: &str) -> Result<RunInfo> {
         let alive = |w: u32| self.view.tails.iter().any(|t| t.writer == w && t.alive);
         let there = self.view.runs.get(id).filter(|_| !self.view.gone.contains(id));
-        there.map(|r| r.info(id, alive)).ok_or_else(|| {
+        let info = |record: &RunRecord| {
+            let mut info = record.info(id, alive);
+            self.view.complete(id, record, &mut info.participants);
+            info
+        };
+        there.map(info).ok_or_else(|| {
             let ids = self.view.runs.keys().map(String::as_str).filter(|id| !self.view.gone.contains(*id));
             no_such_run("look up run", id, ids).at(self.inner.paths.root())
         })

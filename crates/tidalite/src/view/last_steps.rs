@@ -1,0 +1,89 @@
+//! The last steps of participants that have not ended: of a killed process nobody else can say how far it came.
+//!
+//! A flush notes them in the manifest, beside the end of the writer's log. They move to the run table when that is written
+//! anyway, and at the latest when the writer's entry goes.
+
+use super::snapshot::SnapshotView;
+use crate::engine::tail::TailData;
+use crate::files::manifest::Manifest;
+use crate::files::run_table::RunTable;
+use std::collections::{BTreeMap, BTreeSet};
+use tidalite_model::{Labels, Participant, RunRecord, WriteOrder};
+
+/// The greatest step in frames [lo, hi) of one writer's rows that a participant logged there. Rows with its labels are its
+/// rows.
+fn logged(
+    data: &TailData,
+    seqs: (i64, i64),
+    run: &str,
+    record: &RunRecord,
+    start: WriteOrder,
+) -> Option<i64> {
+    let (first, end) = record.open_frames(start)?;
+    let labels = &record.participants.get(&start)?.labels;
+    let has = |of: &Labels| labels.iter().all(|(key, value)| of.get(&key).as_ref() == Some(&value));
+    let seqs = (seqs.0.max(first.as_i64()), seqs.1.min(end.as_i64()));
+    data.greatest_step(seqs, &|key| &*key.run == run && has(&key.labels))
+}
+
+/// Notes in a manifest what participants logged in the frames of one writer's log. The writer must have an entry.
+pub(crate) fn note(next: &mut Manifest, runs: &RunTable, writer: u32, data: &TailData) {
+    let seen: BTreeSet<&str> = data.keys().map(|(_, key)| &*key.run).collect();
+    for run in seen {
+        let Some(record) = runs.get(run) else { continue };
+        for start in record.participants.keys().filter(|o| o.seq.writer() == writer) {
+            if let Some(step) = logged(data, (0, i64::MAX), run, record, *start) {
+                next.note_step(writer, start.seq.ordinal(), step);
+            }
+        }
+    }
+}
+
+/// Moves what a manifest has noted to the run table.
+pub(crate) fn settle(next: &mut Manifest, runs: &mut RunTable) {
+    let mut noted: BTreeMap<(u32, u64), i64> = BTreeMap::new();
+    for state in &mut next.writers {
+        noted.extend(state.steps.drain(..).map(|(start, step)| ((state.writer, start), step)));
+    }
+    if noted.is_empty() {
+        return;
+    }
+    for (start, p) in runs.values_mut().flat_map(|record| &mut record.participants) {
+        let step = noted.get(&(start.seq.writer(), start.seq.ordinal())).copied();
+        p.last_step = p.last_step.max(step);
+    }
+}
+
+impl SnapshotView {
+    /// The run table with all last steps that are known.
+    pub(crate) fn runs_with_last_steps(&self) -> RunTable {
+        let mut runs = (*self.runs).clone();
+        for (id, record) in &mut runs {
+            let open: Vec<WriteOrder> =
+                record.participants.iter().filter(|(_, p)| p.ended.is_none()).map(|(o, _)| *o).collect();
+            for start in open {
+                if let Some(step) = self.last_step(id, record, start) {
+                    record.note_step(start.seq.writer(), start.seq.ordinal(), step);
+                }
+            }
+        }
+        runs
+    }
+
+    /// Completes the participants of a run.
+    pub(super) fn complete(&self, id: &str, record: &RunRecord, participants: &mut [Participant]) {
+        for ((start, p), shown) in record.participants.iter().zip(participants) {
+            if p.ended.is_none() {
+                shown.last_step = shown.last_step.max(self.last_step(id, record, *start));
+            }
+        }
+    }
+
+    /// What the manifest and the writer's tail know.
+    fn last_step(&self, id: &str, record: &RunRecord, start: WriteOrder) -> Option<i64> {
+        let writer = start.seq.writer();
+        let noted = self.version.manifest.noted_step(writer, start.seq.ordinal());
+        let tail = self.tails.iter().find(|t| t.writer == writer);
+        noted.max(tail.and_then(|t| logged(&t.read().data, t.seqs, id, record, start)))
+    }
+}
