@@ -253,29 +253,7 @@ fn publish(
     if !parts.is_empty() {
         sync_part_folders(state)?;
     }
-    let (mut runs, _) = run_table::load(&**vfs, &state.paths, next.runs.as_ref())?;
-    let mut known = runs.len() as u64;
-    let changes = batch.tails.iter().flat_map(|t| &t.data.changes);
-    let changed = changes.clone().next().is_some();
-    run_table::apply(&mut runs, changes);
-    for (key, _) in source.series() {
-        if !runs.contains_key(&*key.run) {
-            runs.insert(key.run.to_string(), Default::default());
-        }
-    }
-    for meta in &parts {
-        note_runs(state, meta, &mut runs);
-    }
-    known = runs.len() as u64 - known;
-    for tail in &batch.tails {
-        next.set_flushed(tail.dir.writer, tail.dir.uuid(), tail.flushed, tail.damaged);
-        next.clock_us = next.clock_us.max(tail.data.clock_us);
-        last_steps::note(&mut next, &runs, tail.dir.writer, &tail.data);
-    }
-    if changed || known > 0 || writers::any_noted_is_gone(state, &next)? {
-        last_steps::settle(&mut next, &mut runs);
-        next.runs = Some(run_table::store(&**vfs, &state.paths, &runs)?);
-    }
+    note_frames(state, &mut next, &batch, &source, &parts)?;
     writers::note(state, &mut next, &WriterTable::new())?;
     let done = FlushStats { points: parts.iter().map(|p| p.rows).sum(), parts: parts.len() as u64 };
     next.parts.extend(parts);
@@ -291,6 +269,40 @@ fn publish(
         }
     }
     Ok(done)
+}
+
+/// Notes in a manifest how far the logs of a batch are flushed, what their frames say of runs, and how far participants came.
+fn note_frames(
+    state: &StoreState,
+    next: &mut Manifest,
+    batch: &FlushBatch,
+    source: &TailSource<'_>,
+    parts: &[PartMeta],
+) -> Result<()> {
+    let (mut runs, _) = run_table::load(&*state.vfs, &state.paths, next.runs.as_ref())?;
+    let mut known = runs.len() as u64;
+    let changes = batch.tails.iter().flat_map(|t| &t.data.changes);
+    let changed = changes.clone().next().is_some();
+    run_table::apply(&mut runs, changes);
+    for (key, _) in source.series() {
+        if !runs.contains_key(&*key.run) {
+            runs.insert(key.run.to_string(), Default::default());
+        }
+    }
+    for meta in parts {
+        note_runs(state, meta, &mut runs);
+    }
+    known = runs.len() as u64 - known;
+    for tail in &batch.tails {
+        next.set_flushed(tail.dir.writer, tail.dir.uuid(), tail.flushed, tail.damaged);
+        next.clock_us = next.clock_us.max(tail.data.clock_us);
+        last_steps::note(next, &runs, tail.dir.writer, &tail.data);
+    }
+    if changed || known > 0 || writers::any_noted_is_gone(state, next)? {
+        last_steps::settle(next, &mut runs);
+        next.runs = Some(run_table::store(&*state.vfs, &state.paths, &runs)?);
+    }
+    Ok(())
 }
 
 /// Adds runs that occur only in bulk data to the run table, by their id alone. A part that cannot be read adds none;

@@ -39,7 +39,7 @@ pub struct Stats {
     pub series_bytes: u64,
     /// Bytes of the files in the writers' folders: segments, preallocated space included, and staged parts.
     pub log_bytes: u64,
-    /// Bytes of manifests, run tables and the marker.
+    /// Bytes of manifests, run and writer tables, and the marker.
     pub other_bytes: u64,
     /// The file system's name.
     pub file_system: String,
@@ -139,6 +139,7 @@ impl Snapshot {
             log_bytes: log_bytes(vfs, paths)?,
             other_bytes: folder_bytes(vfs, &paths.manifest())?
                 + folder_bytes(vfs, &paths.runs())?
+                + folder_bytes(vfs, &paths.writers())?
                 + vfs.stat(&paths.marker())?.map_or(0, |s| s.bytes),
             file_system: file_system.name,
             network: file_system.network,
