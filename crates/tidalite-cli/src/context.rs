@@ -95,11 +95,12 @@ impl Context {
     pub(crate) fn progress(&self, doing: &'static str, unit: ProgressUnit) -> CommandProgress {
         let target = if self.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(None, target);
-        let amounts = match unit {
-            ProgressUnit::Bytes => "{decimal_bytes} of {decimal_total_bytes}",
-            ProgressUnit::Points => "{human_pos} of {human_len} points",
+        let template = match unit {
+            ProgressUnit::Bytes => "{msg} {bar:32} {decimal_bytes} of {decimal_total_bytes}, {eta} left",
+            ProgressUnit::Points => "{msg} {bar:32} {human_pos} of {human_len} points, {eta} left",
+            ProgressUnit::PointsSoFar => "{msg} {human_pos} points",
         };
-        let style = ProgressStyle::with_template(&format!("{{msg}} {{bar:32}} {amounts}, {{eta}} left"));
+        let style = ProgressStyle::with_template(template);
         bar.set_style(style.expect("the template is fixed and sound").progress_chars("━╸ "));
         bar.set_message(doing);
         CommandProgress { bar }
@@ -121,6 +122,8 @@ pub(crate) enum ProgressUnit {
     Bytes,
     /// Points.
     Points,
+    /// Points, of a total that is not known.
+    PointsSoFar,
 }
 
 /// A progress bar. Dropping it clears it from the terminal.
@@ -133,6 +136,11 @@ impl CommandProgress {
     /// Reports that `done` of `total` is done.
     pub(crate) fn set(&self, done: u64, total: u64) {
         self.bar.set_length(total.max(done));
+        self.bar.set_position(done);
+    }
+
+    /// Reports that `done` is done, of a total that is not known.
+    pub(crate) fn count(&self, done: u64) {
         self.bar.set_position(done);
     }
 }

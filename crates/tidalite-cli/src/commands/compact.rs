@@ -11,13 +11,13 @@ use std::time::Instant;
 pub(crate) fn run(context: &Context, args: &CompactArgs) -> CliResult {
     let format = context.format()?;
     let store = context.write(&args.store)?;
-    let before = store.stats()?.bytes();
+    let before = store.bytes()?;
     let start = Instant::now();
     let bar = context.progress("compact", ProgressUnit::Points);
     let stats = store.compact_with(&|done, total| bar.set(done, total))?;
     drop(bar);
     let seconds = start.elapsed().as_secs_f64();
-    let after = store.stats()?.bytes();
+    let after = store.bytes()?;
     if format == Format::Table {
         let flushed = match stats.flushed {
             0 => String::new(),

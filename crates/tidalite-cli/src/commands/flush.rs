@@ -11,13 +11,12 @@ use std::time::Instant;
 pub(crate) fn run(context: &Context, args: &FlushArgs) -> CliResult {
     let format = context.format()?;
     let store = context.write(&args.store)?;
-    let total = store.stats()?.log_points;
     let start = Instant::now();
-    let bar = context.progress("flush", ProgressUnit::Points);
+    let bar = context.progress("flush", ProgressUnit::PointsSoFar);
     let done = Cell::new(0);
     let stats = store.flush_with(&|points| {
         done.set(done.get() + points);
-        bar.set(done.get(), total);
+        bar.count(done.get());
     })?;
     drop(bar);
     let seconds = start.elapsed().as_secs_f64();

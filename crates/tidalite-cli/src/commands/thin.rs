@@ -31,7 +31,7 @@ pub(crate) fn run(context: &Context, args: &ThinArgs) -> CliResult {
     };
     drop(bar);
     let seconds = start.elapsed().as_secs_f64();
-    let after = store.stats()?.bytes();
+    let after = store.bytes()?;
     if format == Format::Table {
         let mut text = describe(&stats, args.dry_run, seconds);
         if !args.dry_run {

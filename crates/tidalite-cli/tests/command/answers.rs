@@ -404,3 +404,24 @@ fn verify_locates_a_changed_byte() {
     assert_eq!(json["sound"], false);
     assert!(json["findings"][0]["path"].as_str().unwrap().ends_with(".parquet"));
 }
+
+#[test]
+fn flush_and_compact_need_no_more_memory_where_the_logs_hold_more() {
+    for command in ["flush", "compact"] {
+        let sample = Sample::new();
+        let store = tidalite::Options::new().background(false).open(sample.path()).unwrap();
+        let run = store.run("long").start().unwrap();
+        let names: Vec<String> = (0..20).map(|i| format!("m{i}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let columns = run.columns(&names).unwrap();
+        for step in 0..120_000 {
+            columns.log_at(Some(step), None, &[step as f64; 20]).unwrap();
+        }
+        store.close().unwrap();
+        let small = ["--memory", "16MiB"];
+        assert!(sample.run("info", &small).fails(1).contains("are not flushed yet"), "the logs hold more");
+        let done = sample.run(command, &small).ok().to_string();
+        assert!(done.contains("flushed 2400300 points"), "{done}");
+        sample.run("info", &small).ok();
+    }
+}

@@ -76,6 +76,52 @@ impl Store {
     pub fn stats(&self) -> Result<Stats> {
         self.snapshot()?.stats()
     }
+
+    /// Bytes of all files, as [`Stats::bytes`]. Looks at no row, so it answers whatever the logs hold.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// store.run("a").start()?.log(0, &[("loss", 1.0)])?;
+    /// assert_eq!(store.bytes()?, store.stats()?.bytes());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Io` if a folder cannot be read; `NotFound` if the store is gone.
+    pub fn bytes(&self) -> Result<u64> {
+        let state = self.inner()?;
+        state.check_there()?;
+        Ok(FileBytes::of(&*state.vfs, &state.paths)?.all())
+    }
+}
+
+/// Bytes of the files in a store's folders.
+struct FileBytes {
+    parts: u64,
+    hidden: u64,
+    series: u64,
+    logs: u64,
+    other: u64,
+}
+
+impl FileBytes {
+    fn of(vfs: &dyn Vfs, paths: &Paths) -> Result<FileBytes> {
+        Ok(FileBytes {
+            parts: folder_bytes(vfs, &paths.parts())?,
+            hidden: folder_bytes(vfs, &paths.hidden())?,
+            series: folder_bytes(vfs, &paths.series())? + folder_bytes(vfs, &paths.rollups())?,
+            logs: log_bytes(vfs, paths)?,
+            other: folder_bytes(vfs, &paths.manifest())?
+                + folder_bytes(vfs, &paths.runs())?
+                + folder_bytes(vfs, &paths.writers())?
+                + vfs.stat(&paths.marker())?.map_or(0, |s| s.bytes),
+        })
+    }
+
+    fn all(&self) -> u64 {
+        self.parts + self.hidden + self.series + self.logs + self.other
+    }
 }
 
 impl Snapshot {
@@ -122,6 +168,7 @@ impl Snapshot {
                 }
             }
         }
+        let bytes = FileBytes::of(vfs, paths)?;
         let file_system = vfs.file_system(paths.root())?;
         Ok(Stats {
             runs: self.runs().len() as u64,
@@ -133,14 +180,11 @@ impl Snapshot {
             parts: view.live_parts(),
             writers_alive: view.tails.iter().filter(|t| t.alive).count() as u64,
             version: self.version(),
-            parts_bytes: folder_bytes(vfs, &paths.parts())?,
-            hidden_bytes: folder_bytes(vfs, &paths.hidden())?,
-            series_bytes: folder_bytes(vfs, &paths.series())? + folder_bytes(vfs, &paths.rollups())?,
-            log_bytes: log_bytes(vfs, paths)?,
-            other_bytes: folder_bytes(vfs, &paths.manifest())?
-                + folder_bytes(vfs, &paths.runs())?
-                + folder_bytes(vfs, &paths.writers())?
-                + vfs.stat(&paths.marker())?.map_or(0, |s| s.bytes),
+            parts_bytes: bytes.parts,
+            hidden_bytes: bytes.hidden,
+            series_bytes: bytes.series,
+            log_bytes: bytes.logs,
+            other_bytes: bytes.other,
             file_system: file_system.name,
             network: file_system.network,
             free_bytes: file_system.free_bytes,
