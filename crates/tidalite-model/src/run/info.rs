@@ -29,7 +29,7 @@ pub struct RunInfo {
     pub parent: Option<Parent>,
     /// Earliest start, µs since 1970 UTC. `None` for a run known only by its points (bulk data).
     pub started_us: Option<i64>,
-    /// The step of each rewind, in the order of writing.
+    /// The step of each rewind: by writer, those of one writer in the order of writing.
     pub rewinds: Vec<i64>,
     /// Latest end of the participants that are current. `None` while one of them has not ended, and for bulk data.
     pub ended_us: Option<i64>,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 class Participant(NamedTuple):
     """A process that takes or took part in a run.
 
-    `labels` are those of its points. `status` is as of a run. `last_step` is the greatest step that it logged, as it said when it ended.
+    `labels` are those of its points. `status` is as of a run. `last_step` is the greatest step that it logged, also where it was killed.
     `current` is whether it counts for the run's status: it does not if a later process took over from it. Times are UTC.
     """
 
