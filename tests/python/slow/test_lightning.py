@@ -165,7 +165,7 @@ def test_only_rank_zero_logs_and_each_process_names_the_same_run(train):
         """
     )
     runs, found = read(train.path)
-    assert len(runs) == 1 and runs[0].status == "finished" and runs[0].participants == 2
+    assert len(runs) == 1 and runs[0].status == "finished" and len(runs[0].participants) == 2
     assert found["value"][found["metric"] == "before"].tolist() == [1.0]
     steps = found["step"][found["metric"] == "train/loss"].tolist()
     assert steps == list(range(len(steps))) and len(steps) == 8, "each step once"
