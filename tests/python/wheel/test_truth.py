@@ -142,3 +142,13 @@ def test_a_store_that_is_only_read_says_what_to_do(tmp_path):
     files = store.parquet_files()
     assert with_duckdb(reader.parquet_files()) == with_duckdb(files) == selected(reader)
     assert len(selected(reader)) == 5
+
+
+def test_listing_the_files_leaves_no_replaced_ones_beside_them(store):
+    run = store.run("r")
+    for value in (1.0, 2.0):
+        for step in range(100):
+            run.log({"x": value}, step=step)
+        store.flush()
+    files = store.parquet_files()
+    assert sorted(files) == sorted(str(path) for path in (store.path / "parts").iterdir())

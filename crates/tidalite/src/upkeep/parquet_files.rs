@@ -78,6 +78,8 @@ impl Store {
         if self.inner()?.check_writable().is_err() || !missing.helped_by_compaction {
             return Err(missing.error(&snapshot));
         }
+        // It would keep the files that are about to be replaced.
+        drop(snapshot);
         self.upkeep(|state| {
             state.seal()?;
             let _lock = store_lock::lock_waiting(state)?;

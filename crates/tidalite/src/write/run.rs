@@ -196,9 +196,7 @@ impl Run {
     /// # Errors
     /// `Invalid` if a key is wrong or a value is nested too deep; otherwise as [`log`](Self::log).
     pub fn set_params(&self, params: Params) -> Result<()> {
-        let edit = RunEdit::params(params);
-        check_edit(&edit)?;
-        self.append_change(&RunChange::Edit(edit)).map(|_| ())
+        self.change_params(params, [""; 0])
     }
 
     /// Sets and removes params, in one change. Absent params are ignored.
