@@ -45,6 +45,7 @@ fn drawn(seed: u64) -> Options {
         .tile_rows([1, 3, 64, 1000][usize::try_from(r.below(4)).unwrap()])
         .part_rows([8, 100, 1 << 20][usize::try_from(r.below(3)).unwrap()])
         .rollups(u32::try_from(r.below(5)).unwrap(), 2)
+        .row_bytes([0, 300, 5000, 16 << 20][usize::try_from(r.below(4)).unwrap()])
         .memory_bytes(16 << 20)
         .durability(durability)
 }

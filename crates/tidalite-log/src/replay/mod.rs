@@ -23,6 +23,7 @@ pub use tail::{Replayed, Resume, TailReader};
 
 use crate::dir::WriterDir;
 use crate::sink::LogSink;
+use std::ops::Range;
 use tidalite_model::Result;
 use tidalite_vfs::Vfs;
 
@@ -39,4 +40,18 @@ pub fn replay(
     sink: &mut dyn LogSink,
 ) -> Result<Replayed> {
     TailReader::new(dir.clone(), from_ordinal).poll(vfs, alive, sink)
+}
+
+/// As [`replay`], but delivers only the frames with these ordinals, and reads no segment beyond them.
+///
+/// # Errors
+/// Those of [`TailReader::poll`].
+pub fn replay_range(
+    vfs: &dyn Vfs,
+    dir: &WriterDir,
+    ordinals: Range<u64>,
+    alive: bool,
+    sink: &mut dyn LogSink,
+) -> Result<Replayed> {
+    TailReader::within(dir.clone(), ordinals).poll(vfs, alive, sink)
 }

@@ -35,6 +35,8 @@ pub(super) struct Poll<'a> {
     pub(super) alive: bool,
     /// A segment, and the offset in it up to which it is read.
     pub(super) until: Option<(u32, u64)>,
+    /// Frames from this ordinal on are not delivered.
+    pub(super) end_ordinal: u64,
     pub(super) sink: &'a mut dyn LogSink,
     pub(super) frames: u64,
     pub(super) bytes: u64,
@@ -52,7 +54,18 @@ impl<'a> Poll<'a> {
         sink: &'a mut dyn LogSink,
         findings: &'a mut Vec<LogFinding>,
     ) -> Self {
-        Poll { vfs, alive, until: None, sink, frames: 0, bytes: 0, findings, durable: None, refused: None }
+        Poll {
+            vfs,
+            alive,
+            until: None,
+            end_ordinal: u64::MAX,
+            sink,
+            frames: 0,
+            bytes: 0,
+            findings,
+            durable: None,
+            refused: None,
+        }
     }
 
     /// How far the writer's stream was durable, by the marks from `from` on. Meaningless while the writer lives.

@@ -5,7 +5,7 @@
 //! after a failed write is there no SEAL; then a look may miss the next segment until the next poll.
 
 use super::poll::Progress;
-use super::segment_reader::{SegmentReader, committed, committed_once};
+use super::segment_reader::{SegmentReader, committed, committed_once, header_of};
 use super::tail::{ReplayPosition, TailReader};
 use crate::dir::{is_sealed_at, read_start};
 use tidalite_model::{ErrorKind, Result};
@@ -18,6 +18,36 @@ impl TailReader {
             ReplayPosition::In(reading) => Progress::UpTo(reading.limit()),
             _ => Progress::Nothing,
         }
+    }
+
+    /// Bytes of the segments that are still to be read from their start, about: space allocated in advance counts where a
+    /// writer was killed.
+    ///
+    /// # Errors
+    /// Disk errors.
+    pub fn bytes_ahead(&self, vfs: &dyn Vfs) -> Result<u64> {
+        let numbers = self.dir.segment_numbers(vfs)?;
+        let read = match &self.place {
+            ReplayPosition::Start => {
+                let begun = |&&n: &&u32| {
+                    header_of(vfs, &self.dir, n)
+                        .is_ok_and(|h| h.is_some_and(|h| h.base_ordinal <= self.from_ordinal))
+                };
+                numbers.iter().rev().find(begun).map_or(0, |n| n - 1)
+            }
+            ReplayPosition::In(reading) => reading.number,
+            ReplayPosition::Between(end) | ReplayPosition::Over(end) => end.number,
+        };
+        let mut bytes = 0;
+        for number in numbers.into_iter().filter(|&n| n > read) {
+            let file = match vfs.open(&self.dir.segment_path(number)) {
+                Err(e) if e.kind() == ErrorKind::NotFound => continue,
+                other => other?,
+            };
+            let (_, committed) = read_start(&*file)?;
+            bytes += if committed > 0 { committed.min(file.len()?) } else { file.len()? };
+        }
+        Ok(bytes)
     }
 
     /// How far the log has come now. `last` is what the previous look, or [`progress`](Self::progress), returned.

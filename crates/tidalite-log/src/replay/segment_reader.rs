@@ -69,6 +69,8 @@ pub(super) enum SegmentEnd {
 enum Stop {
     /// SEAL, or the position at which the successor continues.
     Complete,
+    /// The last frame that is wanted.
+    Enough,
     /// The limit, or an invalid frame.
     End,
 }
@@ -156,8 +158,10 @@ impl SegmentReader {
         from_ordinal: u64,
     ) -> Result<Option<SegmentEnd>> {
         loop {
-            if self.hand_over_frames(poll, names, from_ordinal)? == Stop::Complete {
-                return Ok(Some(SegmentEnd::Complete(self.end())));
+            match self.hand_over_frames(poll, names, from_ordinal)? {
+                Stop::Complete => return Ok(Some(SegmentEnd::Complete(self.end()))),
+                Stop::Enough => return Ok(None),
+                Stop::End => {}
             }
             if self.look_for_more(poll, dir)? {
                 continue;
@@ -183,6 +187,9 @@ impl SegmentReader {
         let bound = self.successor.map_or(u64::MAX, |s| s.base_ordinal);
         loop {
             let ordinal = base + u64::from(self.frames);
+            if ordinal >= poll.end_ordinal {
+                return Ok(Stop::Enough);
+            }
             if ordinal >= bound {
                 return Ok(Stop::Complete);
             }

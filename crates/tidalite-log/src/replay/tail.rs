@@ -16,6 +16,7 @@ use super::segment_reader::{OpenedSegment, SegmentEnd, SegmentReader, header_of,
 use crate::dir::WriterDir;
 use crate::format::{COMMITTED_AT, FIRST_FRAME_AT};
 use crate::sink::LogSink;
+use std::ops::Range;
 use tidalite_model::{Error, Result};
 use tidalite_vfs::Vfs;
 
@@ -52,7 +53,9 @@ pub struct Resume {
 #[derive(Debug)]
 pub struct TailReader {
     pub(super) dir: WriterDir,
-    from_ordinal: u64,
+    pub(super) from_ordinal: u64,
+    /// Frames from this ordinal on are not read.
+    end_ordinal: u64,
     pub(super) place: ReplayPosition,
     names: DeclaredNames,
     /// Findings not returned yet, because the sink refused something later.
@@ -81,9 +84,15 @@ impl From<SegmentEnd> for ReplayPosition {
 impl TailReader {
     /// A reader of the frames from `from_ordinal` on.
     pub fn new(dir: WriterDir, from_ordinal: u64) -> Self {
+        TailReader::within(dir, from_ordinal..u64::MAX)
+    }
+
+    /// A reader of the frames with these ordinals.
+    pub(super) fn within(dir: WriterDir, ordinals: Range<u64>) -> Self {
         TailReader {
             dir,
-            from_ordinal,
+            from_ordinal: ordinals.start,
+            end_ordinal: ordinals.end,
             place: ReplayPosition::Start,
             names: DeclaredNames::default(),
             findings: Vec::new(),
@@ -117,12 +126,14 @@ impl TailReader {
         sink: &mut dyn LogSink,
     ) -> Result<Replayed> {
         let mut poll = Poll::new(vfs, alive, sink, &mut self.findings);
+        poll.end_ordinal = self.end_ordinal;
         if let (Progress::UpTo(bytes), ReplayPosition::In(reading)) = (until, &self.place) {
             poll.until = Some((reading.number, bytes));
         }
         loop {
             let ended = |(number, _)| !matches!(&self.place, ReplayPosition::In(r) if r.number == number);
-            if until == Progress::Nothing || poll.until.is_some_and(ended) {
+            let read = matches!(&self.place, ReplayPosition::Between(end) if end.ordinal >= self.end_ordinal);
+            if until == Progress::Nothing || poll.until.is_some_and(ended) || read {
                 break;
             }
             let next = match &mut self.place {

@@ -26,6 +26,8 @@ pub(crate) struct TailCache {
     /// Decoded pages of the open parts.
     pages: Arc<PageCache>,
     pool: Arc<Pool>,
+    /// Bytes of rows of all logs that are kept in memory.
+    row_bytes: usize,
     tails: Mutex<BTreeMap<u32, Arc<RwLock<LogTail>>>>,
     /// Held while logs are read, so that no other snapshot reads further meanwhile.
     reading: Mutex<()>,
@@ -35,6 +37,9 @@ pub(crate) struct TailCache {
     runs: Mutex<Option<(uuid::Uuid, Arc<RunTable>)>>,
 }
 
+/// A log keeps this many bytes of rows in memory, if there are not very many logs.
+const ROW_BYTES_MIN: usize = 1 << 20;
+
 /// Parts are opened in parallel if their series tables have at least this many bytes together.
 const SIDE_BY_SIDE_BYTES: u64 = 4 << 20;
 
@@ -42,12 +47,20 @@ const SIDE_BY_SIDE_BYTES: u64 = 4 << 20;
 pub(crate) type OpenedParts = (Vec<Arc<Part>>, Vec<(PartMeta, Error)>);
 
 impl TailCache {
-    pub(super) fn new(vfs: Arc<dyn Vfs>, paths: Paths, pages: Arc<PageCache>, pool: Arc<Pool>) -> Self {
+    /// A cache that keeps about `row_bytes` of rows of logs in memory.
+    pub(super) fn new(
+        vfs: Arc<dyn Vfs>,
+        paths: Paths,
+        pages: Arc<PageCache>,
+        pool: Arc<Pool>,
+        row_bytes: usize,
+    ) -> Self {
         TailCache {
             vfs,
             paths,
             pages,
             pool,
+            row_bytes,
             tails: Mutex::default(),
             reading: Mutex::default(),
             version: Mutex::default(),
@@ -78,15 +91,33 @@ impl TailCache {
     ) -> Result<(Vec<TailView>, Agreement)> {
         // One at a time: a tail must not be read beyond the cut.
         let _one = lock(&self.reading);
-        let read = |dir| self.read_on(dir, manifest.flushed(dir.writer));
-        let mut tails = dirs.iter().map(read).collect::<Result<Vec<GrowingTail>>>()?;
+        let mut held = self.row_bytes_held();
+        let mut all: usize = held.values().sum();
+        let mut tails = Vec::with_capacity(dirs.len());
+        for dir in dirs {
+            // What the other logs leave of all, and at least a small share.
+            let others = all - held.remove(&dir.writer).unwrap_or(0);
+            let least = ROW_BYTES_MIN.min(self.row_bytes / dirs.len());
+            let room = self.row_bytes.saturating_sub(others).max(least);
+            let tail = self.read_on(dir, manifest.flushed(dir.writer), room)?;
+            all = others + tail.row_bytes();
+            tails.push(tail);
+        }
         let agreement = agree(tails.len(), |i| tails[i].has_grown(&*self.vfs))?;
         let views = tails.into_iter().map(|tail| tail.view(&*self.vfs)).collect::<Result<_>>()?;
         Ok((views, agreement))
     }
 
+    /// The bytes of rows in memory, by writer.
+    fn row_bytes_held(&self) -> BTreeMap<u32, usize> {
+        let tails: Vec<_> = lock(&self.tails).iter().map(|(writer, tail)| (*writer, tail.clone())).collect();
+        let of =
+            |tail: &RwLock<LogTail>| tail.read().unwrap_or_else(PoisonError::into_inner).data.row_bytes();
+        tails.iter().map(|(writer, tail)| (*writer, of(tail))).collect()
+    }
+
     /// Reads what is new in a writer's log.
-    fn read_on(&self, dir: &WriterDir, from: u64) -> Result<GrowingTail> {
+    fn read_on(&self, dir: &WriterDir, from: u64, row_bytes: usize) -> Result<GrowingTail> {
         let mut tails = lock(&self.tails);
         let mut tail = tails.entry(dir.writer).or_insert_with(|| LogTail::new(dir, from)).clone();
         let held = tail.read().unwrap_or_else(PoisonError::into_inner);
@@ -105,7 +136,7 @@ impl TailCache {
             tails.insert(dir.writer, tail.clone());
         }
         drop(tails);
-        GrowingTail::read(&*self.vfs, dir, from, tail)
+        GrowingTail::read(&self.vfs, dir, from, tail, row_bytes)
     }
 
     /// Opens parts; a damaged part does not fail the others.

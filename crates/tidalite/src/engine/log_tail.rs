@@ -2,10 +2,14 @@
 //!
 //! Invariant: a [`LogTail`] only grows. A [`TailView`] is a range of frames, so it always sees the same rows.
 
-use super::tail::TailData;
+use super::cold::LogFiles;
+use super::cooling::TailRoom;
+use super::tail::{StepReach, TailData, TailRange, TailShape};
+use super::threads::Pool;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
-use tidalite_log::{Life, LogFinding, Progress, Resume, TailReader, WriterDir};
-use tidalite_model::{Result, Seq};
+use tidalite_log::{Life, LogFinding, Progress, Resume, SeriesId, TailReader, WriterDir};
+use tidalite_model::{Result, Seq, SeriesKey, StepRange};
+use tidalite_query::Points;
 use tidalite_vfs::Vfs;
 use uuid::Uuid;
 
@@ -27,6 +31,60 @@ impl TailView {
 
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, LogTail> {
         self.tail.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The points of series at these steps, one `Points` each: what was frozen first, then block by block, then those of
+    /// batches. No lock is held while the log is read.
+    ///
+    /// # Errors
+    /// `Corrupt` where the log has changed since it was read; `NotFound` where it is gone; `Io`.
+    pub(crate) fn gather(&self, wanted: &[SeriesId], steps: StepRange, pool: &Pool) -> Result<Vec<Points>> {
+        self.gather_within(wanted, TailRange { steps, seqs: self.seqs }, pool)
+    }
+
+    fn gather_within(&self, wanted: &[SeriesId], view: TailRange, pool: &Pool) -> Result<Vec<Points>> {
+        let (cold, held) = self.read().data.gather_all(wanted, view)?;
+        let Some(cold) = cold else { return Ok(held) };
+        let mut found = cold.run(pool)?;
+        for (points, more) in found.iter_mut().zip(&held) {
+            points.extend(more);
+        }
+        Ok(found)
+    }
+
+    /// The points of each wanted series in frames [lo, hi), in the order of [`gather`](Self::gather), which is not that
+    /// of writing. Series without points are left out.
+    ///
+    /// # Errors
+    /// As [`gather`](Self::gather).
+    pub(crate) fn points_of(
+        &self,
+        seqs: (i64, i64),
+        wanted: &dyn Fn(&SeriesKey) -> bool,
+        pool: &Pool,
+    ) -> Result<Vec<(SeriesKey, Points)>> {
+        let held = self.read();
+        let named = held.data.keys().filter(|(_, key)| wanted(key));
+        let (ids, keys): (Vec<SeriesId>, Vec<SeriesKey>) = named.map(|(id, key)| (id, key.clone())).unzip();
+        drop(held);
+        let found = self.gather_within(&ids, TailRange { steps: StepRange::ALL, seqs }, pool)?;
+        Ok(keys.into_iter().zip(found).filter(|(_, points)| !points.is_empty()).collect())
+    }
+
+    /// The steps of a series within these.
+    ///
+    /// # Errors
+    /// Those of reading the log, where cold frames are partly in the view.
+    pub(crate) fn step_reach(&self, id: SeriesId, steps: StepRange) -> Result<StepReach> {
+        self.read().data.step_reach(id, TailRange { steps, seqs: self.seqs })
+    }
+
+    /// How the points of a series at these steps lie.
+    ///
+    /// # Errors
+    /// As [`step_reach`](Self::step_reach).
+    pub(crate) fn shape(&self, id: SeriesId, steps: StepRange) -> Result<TailShape> {
+        self.read().data.shape(id, TailRange { steps, seqs: self.seqs })
     }
 }
 
@@ -56,17 +114,24 @@ pub(super) struct GrowingTail {
 impl GrowingTail {
     /// Reads all of a log that there is now.
     pub(super) fn read(
-        vfs: &dyn Vfs,
+        vfs: &Arc<dyn Vfs>,
         dir: &WriterDir,
         from: u64,
         tail: Arc<RwLock<LogTail>>,
+        row_bytes: usize,
     ) -> Result<Self> {
-        let life = tidalite_log::life(vfs, dir)?;
+        let life = tidalite_log::life(&**vfs, dir)?;
         let mut held = tail.write().unwrap_or_else(PoisonError::into_inner);
-        held.poll(vfs, life.may_append(), Progress::Further)?;
+        held.limit(vfs, life.may_append(), row_bytes)?;
+        held.poll(&**vfs, life.may_append(), Progress::Further)?;
         let seen = held.reader.progress();
         drop(held);
         Ok(GrowingTail { writer: dir.writer, life, from, seen, tail })
+    }
+
+    /// The bytes of its rows in memory.
+    pub(super) fn row_bytes(&self) -> usize {
+        self.tail.read().unwrap_or_else(PoisonError::into_inner).data.row_bytes()
     }
 
     /// Whether the log has grown since the last look. Reads its frames only where they tell how far it has come.
@@ -122,10 +187,28 @@ impl LogTail {
         self.reader.dir() == dir
     }
 
+    /// Bounds the rows in memory. Where much more than that is to be read, its older rows do not get there at all.
+    fn limit(&mut self, vfs: &Arc<dyn Vfs>, may_grow: bool, row_bytes: usize) -> Result<()> {
+        let ahead = match self.resume {
+            None => usize::try_from(self.reader.bytes_ahead(&**vfs)?).unwrap_or(usize::MAX),
+            Some(_) => 0,
+        };
+        let dir = self.reader.dir().clone();
+        let from = Seq::new(dir.writer, self.from).as_i64();
+        let skip_bytes = if ahead > row_bytes { ahead - row_bytes / 2 } else { 0 };
+        self.data.cool(
+            LogFiles { vfs: vfs.clone(), dir, may_grow },
+            from,
+            TailRoom { row_bytes, skip_bytes },
+        );
+        Ok(())
+    }
+
     /// Reads what is new up to `until`.
     fn poll(&mut self, vfs: &dyn Vfs, may_grow: bool, until: Progress) -> Result<()> {
         let replayed = self.reader.poll_until(vfs, may_grow, until, &mut self.data)?;
         self.next = self.next.max(replayed.next_ordinal);
+        self.data.end_skipping(Seq::new(self.reader.dir().writer, self.next).as_i64());
         self.resume = Some(replayed.resume);
         for finding in replayed.findings {
             if !self.findings.contains(&finding) {

@@ -9,6 +9,8 @@
 
 pub(crate) mod cache;
 pub(crate) mod change_tails;
+mod cold;
+mod cooling;
 pub(crate) mod counter;
 pub(crate) mod cut;
 pub(crate) mod log_tail;

@@ -28,6 +28,7 @@ pub struct Options {
     pub(crate) segment_bytes: (u64, u64),
     pub(crate) tile_rows: usize,
     pub(crate) part_rows: u64,
+    pub(crate) row_bytes: Option<u64>,
     pub(crate) rollups: (u32, u32),
     pub(crate) vfs: Arc<dyn Vfs>,
 }
@@ -50,6 +51,7 @@ impl Options {
             segment_bytes: (256 << 10, 64 << 20),
             tile_rows: 1 << 19,
             part_rows: PART_ROWS_MAX,
+            row_bytes: None,
             rollups: (256, 16_384),
             vfs: Arc::new(RealVfs::new()),
         }
@@ -118,6 +120,14 @@ impl Options {
     #[doc(hidden)]
     pub fn part_rows(mut self, rows: u64) -> Self {
         self.part_rows = rows.clamp(1, PART_ROWS_MAX);
+        self
+    }
+
+    /// Bytes of rows of logs that are kept in memory (an eighth of the memory option by default); older ones are read again
+    /// where they are needed. Tests set it low.
+    #[doc(hidden)]
+    pub fn row_bytes(mut self, bytes: u64) -> Self {
+        self.row_bytes = Some(bytes);
         self
     }
 

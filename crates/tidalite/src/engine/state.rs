@@ -25,6 +25,8 @@ use uuid::Uuid;
 
 /// The cache of decoded pages gets the memory option divided by this.
 const PAGES_SHARE: u64 = 4;
+/// The rows of logs get the memory option divided by this. Their columns may take twice that while they grow.
+const ROWS_SHARE: u64 = 8;
 
 /// A background thread. Dropping it ends the thread.
 pub(crate) trait Background: Debug + Send {}
@@ -81,11 +83,14 @@ impl StoreState {
     ) -> Result<Arc<StoreState>> {
         // Reports damage to the whole store now, not at the first query.
         manifest::latest(&*vfs, &paths)?;
-        let pages = usize::try_from(options.memory_bytes / PAGES_SHARE).unwrap_or(usize::MAX);
+        let share = |n: u64| usize::try_from(options.memory_bytes / n).unwrap_or(usize::MAX);
+        let rows =
+            options.row_bytes.map_or(share(ROWS_SHARE), |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        let pages = share(PAGES_SHARE);
         let pages = Arc::new(PageCache::new(pages));
         let pool = Arc::new(Pool::new(options.threads));
         Ok(Arc::new(StoreState {
-            cache: TailCache::new(vfs.clone(), paths.clone(), pages, pool.clone()),
+            cache: TailCache::new(vfs.clone(), paths.clone(), pages, pool.clone(), rows),
             vfs,
             paths,
             options,

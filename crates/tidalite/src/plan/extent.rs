@@ -2,24 +2,61 @@
 
 use super::query_plan::Plan;
 use super::series::Planned;
-use crate::engine::tail::TailRange;
 use crate::parts::scan::read_pieces;
 use tidalite_model::{Extent, Result};
 use tidalite_parts::ColumnSet;
 
+/// Series whose points in logs are read at once, where only these tell the extent.
+const LOGGED_SERIES: usize = 256;
+
 impl Plan {
     /// The most steps that a series may have within the selected steps, by series tables and logs.
-    pub(crate) fn reach(&self, planned: &Planned) -> Option<Extent> {
+    ///
+    /// # Errors
+    /// Those of reading logs.
+    pub(crate) fn reach(&self, planned: &Planned) -> Result<Option<Extent>> {
         let parts = &self.snapshot.view.parts;
         let rows = planned.rows().map(|r| r.steps(parts));
-        let tails = planned.sources.iter().flat_map(|s| &s.tails).filter_map(|&(t, id)| {
-            let tail = &self.snapshot.view.tails[t];
-            tail.read().data.step_extent(id, TailRange { steps: planned.steps, seqs: tail.seqs })
-        });
-        let all = rows.chain(tails).reduce(Extent::join)?;
+        let mut all = rows.reduce(Extent::join);
+        for &(t, id) in planned.sources.iter().flat_map(|s| &s.tails) {
+            widen(&mut all, self.snapshot.view.tails[t].step_reach(id, planned.steps)?.possible);
+        }
+        let Some(all) = all else { return Ok(None) };
         let first = planned.steps.lo.map_or(all.first, |lo| all.first.max(lo));
         let last = planned.steps.hi.map_or(all.last, |hi| all.last.min(hi.saturating_sub(1)));
-        Some(Extent::new(first.min(last), last))
+        Ok(Some(Extent::new(first.min(last), last)))
+    }
+
+    /// Narrows the steps of each series whose last point is certainly in a log to that point's step, so that no others are
+    /// read.
+    ///
+    /// # Errors
+    /// Those of reading logs.
+    pub(crate) fn narrow_to_last(&mut self) -> Result<()> {
+        if self.shaping.is_some() || !self.filter.binds_steps_alone() {
+            return Ok(());
+        }
+        let (view, parts) = (&self.snapshot.view, &self.snapshot.view.parts);
+        for planned in &mut self.series {
+            if planned.sources.iter().any(|source| source.tombstones.is_some()) {
+                continue;
+            }
+            let mut last = None;
+            for source in &planned.sources {
+                let steps = source.within(planned.steps);
+                for &(t, id) in &source.tails {
+                    let reach = view.tails[t].step_reach(id, steps)?;
+                    last = last.max(reach.certain.map(|steps| steps.last));
+                }
+            }
+            let of_parts = planned.rows().map(|row| row.steps(parts).last).max();
+            if last <= of_parts {
+                continue;
+            }
+            planned.steps.lo = planned.steps.lo.max(last);
+            planned.sources.iter_mut().for_each(|source| source.rows.clear());
+        }
+        Ok(())
     }
 
     /// The extent of the selected steps; `None` where there is no point. The filter must bound neither times nor
@@ -29,11 +66,11 @@ impl Plan {
     /// end of the selected steps or that tombstones may cover, and only where they may widen the extent.
     ///
     /// # Errors
-    /// Those of reading pages.
+    /// Those of reading pages and logs.
     pub(crate) fn step_extent(&self) -> Result<Option<Extent>> {
         let parts = &self.snapshot.view.parts;
         let mut extent: Option<Extent> = None;
-        let mut cut = Vec::new();
+        let (mut cut, mut logged) = (Vec::new(), Vec::new());
         for (planned, source) in self.series.iter().flat_map(|p| p.sources.iter().map(move |s| (p, s))) {
             let steps = source.within(planned.steps);
             for r in &source.rows {
@@ -44,15 +81,22 @@ impl Plan {
                     cut.push((*r, steps, source));
                 }
             }
-            if source.tombstones.is_some() {
-                for points in self.tail_points(planned, source) {
+            let mut is_known = source.tombstones.is_none();
+            for &(t, id) in source.tails.iter().filter(|_| source.tombstones.is_none()) {
+                let reach = self.snapshot.view.tails[t].step_reach(id, steps)?;
+                widen(&mut extent, reach.certain);
+                is_known &= reach.certain == reach.possible;
+            }
+            if !is_known {
+                logged.push(planned);
+            }
+        }
+        for series in logged.chunks(LOGGED_SERIES) {
+            let mut tails = self.tails_of(series.iter().copied())?;
+            for (planned, source) in series.iter().flat_map(|p| p.sources.iter().map(move |s| (p, s))) {
+                for points in self.tail_points(planned, source, &mut tails) {
                     widen(&mut extent, Extent::of(points.steps));
                 }
-                continue;
-            }
-            for &(t, id) in &source.tails {
-                let tail = &self.snapshot.view.tails[t];
-                widen(&mut extent, tail.read().data.step_extent(id, TailRange { steps, seqs: tail.seqs }));
             }
         }
         for (r, steps, source) in cut {

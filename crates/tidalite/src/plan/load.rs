@@ -3,12 +3,11 @@
 //! Steps: leave out what tombstones cover; resolve repeats within each source; then resolve them between sources,
 //! where a nearer ancestor counts as written later.
 
+use super::batch_tails::BatchTails;
 use super::query_plan::Plan;
 use super::series::{Planned, PlannedSource};
-use crate::engine::tail::TailRange;
 use crate::parts::scan::{Piece, RowRef, read_pieces};
 use std::ops::Range;
-use tidalite_log::SeriesId;
 use tidalite_model::{Result, SeriesKey, TIME_US_MIN, Written};
 use tidalite_parts::ColumnSet;
 use tidalite_query::{PointFilter, Points, merge};
@@ -43,12 +42,13 @@ impl Plan {
         self.meter.merged(series.iter().filter(|s| !single(s)).count());
         let columns = self.shaping.as_ref().map_or(columns, |s| s.columns(columns));
         let columns = if series.iter().all(single) { columns } else { ColumnSet::ALL };
+        let mut tails = self.tails_of(series)?;
         let read = read_pieces(parts, &lists, columns, &self.meter)?;
-        Ok(series.iter().zip(read).map(|(s, chunks)| self.finish(s, chunks)).collect())
+        Ok(series.iter().zip(read).map(|(s, chunks)| self.finish(s, chunks, &mut tails)).collect())
     }
 
     /// The points of one series, merged and filtered, from the chunks read of its rows and from its tails.
-    pub(crate) fn finish(&self, planned: &Planned, chunks: Vec<Points>) -> Points {
+    pub(crate) fn finish(&self, planned: &Planned, chunks: Vec<Points>, tails: &mut BatchTails) -> Points {
         let mut chunks = chunks.into_iter();
         let mut layers = Vec::with_capacity(planned.sources.len());
         for (rank, source) in (0..).zip(&planned.sources) {
@@ -57,7 +57,7 @@ impl Plan {
             if let Some(tombstones) = source.tombstones.as_ref().filter(|_| source.rows_covered) {
                 found.iter_mut().for_each(|points| tombstones.apply(points));
             }
-            let tails = self.tail_points(planned, source);
+            let tails = self.tail_points(planned, source, tails);
             self.meter.log_points(tails.iter().map(Points::len).sum());
             found.extend(tails);
             let mut points = merge(found, self.rules.repeats);
@@ -77,21 +77,6 @@ impl Plan {
             shaping.apply(planned.start_state.as_ref(), &mut points);
         }
         points
-    }
-
-    /// The points in a source's tails, at the steps to read.
-    pub(crate) fn tail_points(&self, planned: &Planned, source: &PlannedSource) -> Vec<Points> {
-        let range = |seqs| TailRange { steps: source.within(planned.steps), seqs };
-        let gather = |&(t, id): &(usize, SeriesId)| {
-            let tail = &self.snapshot.view.tails[t];
-            let mut points = Points::default();
-            tail.read().data.gather(id, range(tail.seqs), &mut points);
-            if let Some(tombstones) = &source.tombstones {
-                tombstones.apply(&mut points);
-            }
-            points
-        };
-        source.tails.iter().map(gather).filter(|p| !p.is_empty()).collect()
     }
 
     /// The only source of a series, where that is its own run. Then no points of ancestors have to be told apart.

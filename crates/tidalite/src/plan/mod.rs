@@ -9,6 +9,7 @@
 //!
 //! Invariant: a summary stands for points only where each of them counts; otherwise the points are read and merged.
 
+mod batch_tails;
 mod extent;
 mod found;
 mod judged;

@@ -103,7 +103,7 @@ impl Planner {
             }
         }
         for (t, tail) in view.tails.iter().enumerate() {
-            self.take_tail(t, tail, span, &mut found);
+            self.take_tail(t, tail, span, &mut found)?;
         }
         found.order();
         let mut series = found.series;
@@ -177,12 +177,18 @@ impl Planner {
         Ok(())
     }
 
-    fn take_tail(&mut self, t: usize, tail: &TailView, span: &RunSpan, found: &mut FoundSeries) {
+    fn take_tail(
+        &mut self,
+        t: usize,
+        tail: &TailView,
+        span: &RunSpan,
+        found: &mut FoundSeries,
+    ) -> Result<()> {
         let held = tail.read();
         for (id, key) in held.data.keys() {
             let named = self.wanted.metrics.is_match(&key.metric) && self.wanted.labels.is_match(&key.labels);
             let owners = if named { self.owners(&key.run, span) } else { Vec::new() };
-            let count = if owners.is_empty() { 0 } else { held.data.count_within(id, tail.seqs) };
+            let count = if owners.is_empty() { 0 } else { held.data.count_within(id, tail.seqs)? };
             if count == 0 {
                 continue;
             }
@@ -196,6 +202,7 @@ impl Planner {
                 source.tombstones.clone_from(&tombstones);
             }
         }
+        Ok(())
     }
 
     /// The table's runs that may be selected or may have selected descendants, by index.

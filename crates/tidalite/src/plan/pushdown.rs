@@ -5,15 +5,18 @@
 //! its points are read. Where it is uncertain for a series, all its points are read and merged. Rollups are in
 //! `pushdown_rollups.rs`, thinned parts in `pushdown_thinned.rs`.
 
+use super::batch_tails::BatchTails;
 use super::judged::Judged;
 use super::query_plan::Plan;
 use super::resolution::Resolution;
 use super::resolved::{Chunk, Resolved};
 use super::series::{Planned, PlannedSource};
+use crate::engine::tail::TailShape;
 use crate::parts::scan::{Piece, RowRef, read_pieces};
 use crate::view::tombstones::Automatic;
 use std::ops::Range;
-use tidalite_model::{Result, Written};
+use tidalite_log::SeriesId;
+use tidalite_model::{Extent, Result};
 use tidalite_parts::ColumnSet;
 use tidalite_query::{Points, Repeats, Verdict, merge};
 
@@ -28,14 +31,16 @@ impl Plan {
             return Ok(None);
         }
         let Some(own) = self.sole(planned) else { return Ok(None) };
-        let apart = self.apart(own).then(|| self.separate_tail(planned, own)).flatten();
-        let apart = apart.or_else(|| self.automatic_tails(planned, own, resolution));
-        let Some(tails) = apart else { return self.resolve_mixed(planned, own, resolution) };
-        let mut resolved = Resolved { tails, ..Resolved::default() };
-        for points in &mut resolved.tails {
-            self.filter_of(planned).apply(points);
-            self.meter.log_points(points.len());
+        let shapes = self.shapes(planned, own)?;
+        // Points of logs are gathered a batch at a time, and these are split only where they are merged.
+        let few = shapes.iter().map(|shape| shape.points).sum::<u64>() <= self.batch_points();
+        let apart = few
+            && (self.apart(own) && self.is_separate(planned, own, &shapes)?
+                || self.are_automatic(own, &shapes, resolution));
+        if !apart {
+            return self.resolve_mixed(planned, own, resolution);
         }
+        let mut resolved = Resolved { has_tails: !shapes.is_empty(), ..Resolved::default() };
         let mut rows = own.rows.clone();
         rows.sort_by_key(|r| r.part);
         for of_part in rows.chunk_by(|a, b| a.part == b.part) {
@@ -130,13 +135,17 @@ impl Plan {
             self.check_room(&planned.key, list.iter().map(|p| p.len() as u64).sum())?;
         }
         let all = resolved.iter().all(Option::is_some);
+        let needs_tails = |(_, r): &(&Planned, &Option<Resolved>)| r.as_ref().is_none_or(|r| r.has_tails);
+        let logged = series.iter().zip(&resolved).filter(needs_tails).map(|(planned, _)| planned);
+        let mut tails = self.tails_of(logged)?;
         let read = read_pieces(parts, &lists, if all { columns } else { ColumnSet::ALL }, &self.meter)?;
         let mut found = Vec::with_capacity(series.len());
         for ((s, points_read), resolved) in series.iter().zip(read).zip(resolved) {
             let Some(resolved) = resolved else {
-                found.push(vec![Chunk::Points(self.finish(s, points_read))]);
+                found.push(vec![Chunk::Points(self.finish(s, points_read, &mut tails))]);
                 continue;
             };
+            let logged = self.resolved_tails(s, &resolved, &mut tails);
             let mut chunks: Vec<Chunk> = resolved.known.into_iter().map(Chunk::Summed).collect();
             for (piece, mut points) in resolved.pieces.iter().zip(points_read) {
                 if piece.cut {
@@ -144,43 +153,67 @@ impl Plan {
                 }
                 chunks.push(Chunk::Points(points));
             }
-            chunks.extend(resolved.tails.into_iter().map(Chunk::Points));
+            chunks.extend(resolved.merged.into_iter().chain(logged).map(Chunk::Points));
             found.push(chunks);
         }
         Ok(found)
     }
 
-    /// The points of the tails, where all points of a series have automatic steps, so that none takes another's place.
-    /// `None` where points have to be merged, or where the answer needs first or last points: of several at one step, only
-    /// their clocks tell which is the first.
-    fn automatic_tails(
-        &self,
-        planned: &Planned,
-        own: &PlannedSource,
-        resolution: &Resolution,
-    ) -> Option<Vec<Points>> {
-        let parts = &self.snapshot.view.parts;
-        let rows = || own.rows.iter().map(|row| Automatic::of(row.of(parts)));
-        if resolution.needs_ends() || own.points_covered || rows().any(|row| row != Automatic::All) {
-            return None;
-        }
-        let tails = self.tail_points(planned, own);
-        let is_automatic = |&written: &i64| Written::from_i64(written).is_automatic();
-        let all = tails.iter().flat_map(|points| &points.written).all(is_automatic);
-        all.then(|| tails.into_iter().map(|points| merge(vec![points], Repeats::All)).collect())
+    /// How the points in logs lie; tails without any are left out.
+    fn shapes(&self, planned: &Planned, own: &PlannedSource) -> Result<Vec<TailShape>> {
+        let steps = own.within(planned.steps);
+        let shape = |&(t, id): &(usize, SeriesId)| self.snapshot.view.tails[t].shape(id, steps);
+        let shapes: Vec<TailShape> = own.tails.iter().map(shape).collect::<Result<_>>()?;
+        Ok(shapes.into_iter().filter(|shape| shape.steps.is_some()).collect())
     }
 
-    /// The points of the only tail, where they ascend and follow the rows of parts, so that nothing needs merging.
-    /// `None` where points have to be merged.
-    fn separate_tail(&self, planned: &Planned, own: &PlannedSource) -> Option<Vec<Points>> {
-        let tails = self.tail_points(planned, own);
-        if tails.is_empty() {
-            return Some(tails);
-        }
-        let [tail] = &tails[..] else { return None };
-        let ascends = tail.steps.windows(2).all(|w| w[0] < w[1]);
+    /// Whether all points of a series have automatic steps, so that none takes another's place. Not where the answer needs
+    /// first or last points: of several at one step, only their clocks tell which is the first.
+    fn are_automatic(&self, own: &PlannedSource, shapes: &[TailShape], resolution: &Resolution) -> bool {
+        let parts = &self.snapshot.view.parts;
+        let mut rows = own.rows.iter().map(|row| Automatic::of(row.of(parts)));
+        !resolution.needs_ends()
+            && !own.points_covered
+            && rows.all(|row| row == Automatic::All)
+            && shapes.iter().all(|shape| shape.automatic)
+    }
+
+    /// Whether the points of logs are in one tail, have each step once, and follow the rows of parts, so that nothing needs
+    /// merging.
+    fn is_separate(&self, planned: &Planned, own: &PlannedSource, shapes: &[TailShape]) -> Result<bool> {
         let last = own.rows.last().map(|r| self.last_step(own, r));
-        let follows = last.is_none_or(|last| tail.steps.first().is_none_or(|&s| s > last));
-        (ascends && follows).then_some(tails)
+        let follows = |steps: Option<Extent>| last.zip(steps).is_none_or(|(last, steps)| steps.first > last);
+        if own.tombstones.is_some() && !shapes.iter().any(|shape| shape.cold) {
+            // Only visible points count.
+            let found = self.tail_points(planned, own, &mut self.tails_of([planned])?);
+            let ascends = |points: &Points| points.steps.windows(2).all(|w| w[0] < w[1]);
+            return Ok(match &found[..] {
+                [] => true,
+                [points] => ascends(points) && follows(Extent::of(points.steps.iter().copied())),
+                _ => false,
+            });
+        }
+        Ok(match shapes {
+            [] => true,
+            [shape] => shape.distinct && follows(shape.steps),
+            _ => false,
+        })
+    }
+
+    /// The points of logs of a resolved series, filtered and ascending, one `Points` per tail.
+    pub(crate) fn resolved_tails(
+        &self,
+        planned: &Planned,
+        resolved: &Resolved,
+        tails: &mut BatchTails,
+    ) -> Vec<Points> {
+        let Some(own) = self.sole(planned).filter(|_| resolved.has_tails) else { return Vec::new() };
+        let ascending = |points: Points| {
+            let mut points = merge(vec![points], Repeats::All);
+            self.filter_of(planned).apply(&mut points);
+            self.meter.log_points(points.len());
+            points
+        };
+        self.tail_points(planned, own, tails).into_iter().map(ascending).collect()
     }
 }

@@ -46,7 +46,7 @@ impl Plan {
         };
         let chunks = read(plain.iter().map(|r| r.whole(parts, true)).collect())?;
         let mut chunks = in_order_of_parts(&plain, chunks);
-        chunks.extend(self.tail_points(planned, own));
+        chunks.extend(self.tail_points(planned, own, &mut self.tails_of([planned])?));
         let points = merge(chunks, self.rules.repeats);
         // Points with automatic steps are there besides all others.
         let automatic = Automatic::of(row.of(parts)) == Automatic::All;
@@ -63,7 +63,7 @@ impl Plan {
         left.push(points);
         let mut points = merge(left, self.rules.repeats);
         self.filter_of(planned).apply(&mut points);
-        resolved.tails.push(points);
+        resolved.merged.push(points);
         Ok(Some(resolved))
     }
 

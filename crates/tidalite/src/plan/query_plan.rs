@@ -35,7 +35,10 @@ pub(crate) struct Plan {
 impl Plan {
     /// Splits series longer than a batch into pieces of consecutive steps, so that they too are read in bounded
     /// memory. All points of one step are in one piece, so repeats are resolved within it.
-    pub(crate) fn split_long_series(mut self) -> Plan {
+    ///
+    /// # Errors
+    /// Those of reading logs.
+    pub(crate) fn split_long_series(mut self) -> Result<Plan> {
         let limit = self.batch_points();
         let whole = std::mem::take(&mut self.series);
         for planned in whole {
@@ -44,7 +47,7 @@ impl Plan {
                 continue;
             }
             let mut lo = planned.steps.lo;
-            for hi in self.cuts(&planned, limit).into_iter().map(Some).chain([planned.steps.hi]) {
+            for hi in self.cuts(&planned, limit)?.into_iter().map(Some).chain([planned.steps.hi]) {
                 let steps = StepRange { lo, hi };
                 let mut sources = planned.sources.clone();
                 for source in &mut sources {
@@ -56,17 +59,17 @@ impl Plan {
                 lo = hi;
             }
         }
-        self
+        Ok(self)
     }
 
     /// Steps, ascending, that split a series into pieces of about `limit` points.
-    fn cuts(&self, planned: &Planned, limit: u64) -> Vec<i64> {
+    fn cuts(&self, planned: &Planned, limit: u64) -> Result<Vec<i64>> {
         let parts = &self.snapshot.view.parts;
         // (step, number of points that start about there)
         let mut weights: Vec<(i64, u64)> = Vec::new();
         weights.extend(planned.rows().map(|r| r.of(parts)).map(|row| (row.first_step, u64::from(row.rows))));
         for &(t, id) in planned.sources.iter().flat_map(|s| &s.tails) {
-            let steps = self.snapshot.view.tails[t].read().data.sample_steps(id, TAIL_SAMPLE_NTH);
+            let steps = self.snapshot.view.tails[t].read().data.sample_all_steps(id, TAIL_SAMPLE_NTH)?;
             weights.extend(steps.into_iter().map(|s| (s, TAIL_SAMPLE_NTH as u64)));
         }
         weights.sort_unstable();
@@ -87,14 +90,14 @@ impl Plan {
             }
             points += weight;
         }
-        cuts
+        Ok(cuts)
     }
 
     pub(crate) fn filter_of(&self, planned: &Planned) -> PointFilter {
         PointFilter { steps: planned.steps, ..self.filter }
     }
 
-    fn batch_points(&self) -> u64 {
+    pub(crate) fn batch_points(&self) -> u64 {
         let options = &self.snapshot.inner.options;
         (options.memory_bytes / POINT_BYTES / options.threads as u64 / 2).min(BATCH_POINTS)
     }

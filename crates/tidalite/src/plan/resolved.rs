@@ -13,8 +13,10 @@ pub(crate) struct Resolved {
     pub(crate) pieces: Vec<Piece>,
     /// The outlines of points that summaries in `known` stand for, where the answer needs points beside these.
     pub(crate) outlines: Vec<Piece>,
-    /// Points of the log, filtered.
-    pub(crate) tails: Vec<Points>,
+    /// Points of merged sources, filtered.
+    pub(crate) merged: Vec<Points>,
+    /// Whether points of logs count as they are, besides all the above.
+    pub(crate) has_tails: bool,
 }
 
 /// A part of the answer for one series.

@@ -17,7 +17,7 @@ use arrow::compute::concat_batches;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::Range;
-use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
+use tidalite_model::{Error, ErrorKind, Result};
 use tidalite_parts::ColumnSet;
 use tidalite_query::{Aggregate, By, Grouping, Partial, PercentileJob, PointFilter, Points};
 
@@ -117,7 +117,7 @@ fn sum_up(mut plan: Plan, grouping: &Grouping, pool: &rayon::ThreadPool, total: 
     let state = plan.snapshot.inner.clone();
     let bytes_max = usize::try_from(state.options.memory_bytes).unwrap_or(usize::MAX);
     let sorted = Sorted::of(&mut plan, &Resolution::of(grouping), pool)?;
-    let plan = plan.split_long_series().with_start_states()?;
+    let plan = plan.split_long_series()?.with_start_states()?;
     let columns = ColumnSet {
         step: grouping.needs_steps() || !plan.filter.steps.is_all(),
         time: grouping.needs_times() || !plan.filter.times_us.is_all(),
@@ -129,7 +129,7 @@ fn sum_up(mut plan: Plan, grouping: &Grouping, pool: &rayon::ThreadPool, total: 
         let work = |work: &Work| {
             let mut partial = grouping.partial();
             match work {
-                Work::Known(series) => sorted.push_known(series.clone(), &mut partial),
+                Work::Known(series) => sorted.push_known(&plan, series.clone(), &mut partial)?,
                 Work::Tiles(pieces) => sorted.push_tiles(&plan, pieces.clone(), columns, &mut partial)?,
                 Work::Merge(batch) => {
                     let points = plan.load(batch.clone(), columns)?;
@@ -175,7 +175,7 @@ struct PieceOfSeries {
 
 /// The series that need no merging.
 struct Sorted {
-    series: Vec<(SeriesKey, Resolved)>,
+    series: Vec<(Planned, Resolved)>,
     /// All their pieces by part and tile.
     pieces: Vec<PieceOfSeries>,
     filter: PointFilter,
@@ -199,7 +199,7 @@ impl Sorted {
         let mut series = Vec::with_capacity(whole.len());
         for (planned, resolved) in whole.into_iter().zip(resolved) {
             match resolved? {
-                Some(resolved) => series.push((planned.key, resolved)),
+                Some(resolved) => series.push((planned, resolved)),
                 None => plan.series.push(planned),
             }
         }
@@ -216,10 +216,7 @@ impl Sorted {
 
     fn works(&self, plan: &Plan, threads: usize) -> Vec<Work> {
         let parts = &plan.snapshot.view.parts;
-        let known = self.series.len().div_ceil(threads.max(1)).max(SORT_SERIES_MIN);
-        let starts = (0..self.series.len()).step_by(known);
-        let known = starts.map(|i| i..self.series.len().min(i + known));
-        let mut works: Vec<Work> = known.filter(|series| self.knows(series)).map(Work::Known).collect();
+        let mut works: Vec<Work> = self.known(plan, threads).into_iter().map(Work::Known).collect();
         let points: usize = self.pieces.iter().map(|p| p.piece.len()).sum();
         let enough = (points / (threads.max(1) * 4)).clamp(WORK_POINTS.0, WORK_POINTS.1);
         let (mut start, mut at, mut held) = (0, 0, 0);
@@ -238,21 +235,42 @@ impl Sorted {
         works
     }
 
-    /// Whether anything of these series is known without reading.
-    fn knows(&self, series: &Range<usize>) -> bool {
-        let knows = |resolved: &Resolved| !(resolved.known.is_empty() && resolved.tails.is_empty());
-        self.series[series.clone()].iter().any(|(_, resolved)| knows(resolved))
+    /// Ranges of series of which anything is known without reading pages, each with no more points in logs than a batch.
+    fn known(&self, plan: &Plan, threads: usize) -> Vec<Range<usize>> {
+        let series_max = self.series.len().div_ceil(threads.max(1)).max(SORT_SERIES_MIN);
+        let mut ranges = Vec::new();
+        let (mut start, mut points) = (0, 0);
+        for (i, (planned, resolved)) in self.series.iter().enumerate() {
+            let logged = if resolved.has_tails { planned.points_max } else { 0 };
+            if i - start >= series_max || (i > start && points + logged > plan.batch_points()) {
+                ranges.push(start..i);
+                (start, points) = (i, 0);
+            }
+            points += logged;
+        }
+        ranges.push(start..self.series.len());
+        let knows = |r: &Resolved| r.has_tails || !(r.known.is_empty() && r.merged.is_empty());
+        ranges.retain(|series| self.series[series.clone()].iter().any(|(_, resolved)| knows(resolved)));
+        ranges
     }
 
-    fn push_known(&self, series: Range<usize>, partial: &mut Partial) {
-        for (key, resolved) in &self.series[series] {
+    fn push_known(&self, plan: &Plan, series: Range<usize>, partial: &mut Partial) -> Result<()> {
+        let series = &self.series[series];
+        let logged = series.iter().filter(|(_, resolved)| resolved.has_tails).map(|(planned, _)| planned);
+        let mut tails = plan.tails_of(logged)?;
+        for (planned, resolved) in series {
+            let key = &planned.key;
             for summary in &resolved.known {
                 // Where points are needed beside it, these are among the pieces.
                 let pushed = partial.push_outlined(key, summary);
                 assert!(pushed, "a grouping takes each summary of its resolution");
             }
-            resolved.tails.iter().for_each(|points| partial.push_series(key, points));
+            resolved.merged.iter().for_each(|points| partial.push_series(key, points));
+            for points in plan.resolved_tails(planned, resolved, &mut tails) {
+                partial.push_series(key, &points);
+            }
         }
+        Ok(())
     }
 
     fn push_tiles(
@@ -269,7 +287,7 @@ impl Sorted {
             read_tile(parts, &list, columns, &self.filter, &plan.meter, &mut |i, view| {
                 let PieceOfSeries { piece, series, is_outline } = tile[i];
                 let view = if piece.cut { self.filter.select(view, &mut scratch) } else { view };
-                let key = &self.series[series].0;
+                let key = &self.series[series].0.key;
                 match is_outline {
                     true => partial.push_outline(key, view),
                     false => partial.push_series(key, view),

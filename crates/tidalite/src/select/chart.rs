@@ -117,8 +117,11 @@ fn chart_batch_of(
 ) -> Result<Vec<(SeriesKey, ChartBuckets)>> {
     let columns = ColumnSet { step: true, time: !plan.filter.times_us.is_all(), ..ColumnSet::VALUE };
     // Summaries bound a series' steps, and so its width.
-    let guess = |i| plan.reach(&plan.series[i]).map_or(1, |e| chart_width(e.first, e.last, buckets));
-    let guesses: Vec<u64> = batch.clone().map(guess).collect();
+    let guess = |i: usize| -> Result<u64> {
+        let steps = plan.reach(&plan.series[i])?;
+        Ok(steps.map_or(1, |e| chart_width(e.first, e.last, buckets)))
+    };
+    let guesses: Vec<u64> = batch.clone().map(guess).collect::<Result<_>>()?;
     let resolution = |i: usize| Resolution::of_chart(guesses[i - batch.start]);
     let found = plan.chunks(batch.clone(), columns, &resolution, true)?;
     let mut charts = Vec::new();

@@ -212,7 +212,7 @@ impl Follow {
         for tail in &snapshot.view.tails {
             let seqs = (tail.seqs.0.max(self.cursor.of(tail.writer)), tail.seqs.1);
             if seqs.0 < seqs.1 {
-                for (key, points) in tail.read().data.points_of(seqs, &|key| wanted.matches(key)) {
+                for (key, points) in tail.points_of(seqs, &|key| wanted.matches(key), &snapshot.inner.pool)? {
                     found.entry(key).or_default().extend(&points);
                 }
             }

@@ -65,7 +65,7 @@ impl Snapshot {
         for tail in &self.view.tails {
             let held = tail.read();
             for (id, key) in held.data.keys() {
-                if seen.contains(&key.metric) || held.data.count_within(id, tail.seqs) == 0 {
+                if seen.contains(&key.metric) || held.data.count_within(id, tail.seqs)? == 0 {
                     continue;
                 }
                 match tombstones_of(&key.run).and_then(|t| t.of_series(&key.metric, &key.labels)) {

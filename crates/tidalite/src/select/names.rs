@@ -52,7 +52,7 @@ impl Snapshot {
         for tail in &self.view.tails {
             let held = tail.read();
             for (id, key) in held.data.keys() {
-                if in_log(key) && held.data.count_within(id, tail.seqs) > 0 {
+                if in_log(key) && held.data.count_within(id, tail.seqs)? > 0 {
                     if self.deletions(&key.run).is_none() {
                         return Ok(Sighting::Certain);
                     }

@@ -103,7 +103,7 @@ impl Selection {
 
     /// The plan for answers that take long series in pieces.
     pub(crate) fn plan_in_pieces(&self) -> Result<Plan> {
-        self.plan()?.split_long_series().with_start_states()
+        self.plan()?.split_long_series()?.with_start_states()
     }
 
     /// The plan for answers that take each series whole. Transformed series are read in pieces all the same, since

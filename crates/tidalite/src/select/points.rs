@@ -33,7 +33,7 @@ impl Selection {
     /// `Invalid` for a wrong pattern; `Corrupt` where a needed part is damaged; `Full` beyond the memory option.
     pub fn points(&self) -> Result<PointStream> {
         let mut plans = self.plans()?;
-        let plan = plans.next().unwrap_or_else(|| self.plan())?.split_long_series().with_start_states()?;
+        let plan = plans.next().unwrap_or_else(|| self.plan())?.split_long_series()?.with_start_states()?;
         let batches = plan.batches().into();
         Ok(PointStream { plans, plan, batches, automatic: self.automatic, ready: VecDeque::new() })
     }
@@ -86,7 +86,7 @@ impl PointStream {
 
     /// Moves to the next plan, where there is one.
     fn go_on(&mut self) -> Option<Result<()>> {
-        let plan = self.plans.next()?.and_then(|plan| plan.split_long_series().with_start_states());
+        let plan = self.plans.next()?.and_then(|plan| plan.split_long_series()?.with_start_states());
         Some(plan.map(|plan| {
             self.batches = plan.batches().into();
             self.plan = plan;

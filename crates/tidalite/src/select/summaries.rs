@@ -29,7 +29,7 @@ impl Selection {
     /// As [`points`](Self::points).
     pub fn latest(&self) -> Result<RecordBatch> {
         let mut builder = PointsBuilder::new();
-        self.each_summary(&mut |key, summary| {
+        self.each_summary(true, &mut |key, summary| {
             let Some(last) = summary.last else { return };
             let mut point = Points::default();
             point.push(last.step, 0, last.time_us, last.value);
@@ -55,17 +55,22 @@ impl Selection {
     /// As [`points`](Self::points).
     pub fn summaries(&self) -> Result<Vec<(SeriesKey, Summary)>> {
         let mut found = Vec::new();
-        self.each_summary(&mut |key, summary| found.push((key, summary)))?;
+        self.each_summary(false, &mut |key, summary| found.push((key, summary)))?;
         Ok(found)
     }
 
-    /// Calls `take` with the summary of each series, in order.
-    fn each_summary(&self, take: &mut dyn FnMut(SeriesKey, Summary)) -> Result<()> {
+    /// Calls `take` with the summary of each series, in order. With `only_last`, it holds the last point, and of the others
+    /// those that were read for it.
+    fn each_summary(&self, only_last: bool, take: &mut dyn FnMut(SeriesKey, Summary)) -> Result<()> {
         let columns = ColumnSet { step: true, time: true, ..ColumnSet::VALUE };
         // The series that the next piece may continue.
         let mut open: Option<(SeriesKey, Summary)> = None;
         for plan in self.plans()? {
-            let plan = plan?.split_long_series().with_start_states()?;
+            let mut plan = plan?;
+            if only_last {
+                plan.narrow_to_last()?;
+            }
+            let plan = plan.split_long_series()?.with_start_states()?;
             let of_batch = |batch: &Range<usize>| -> Result<Vec<(SeriesKey, Summary)>> {
                 let chunks = plan.chunks(batch.clone(), columns, &|_| Resolution::whole(), false)?;
                 let series = plan.series[batch.clone()].iter().map(|planned| planned.key.clone());
@@ -95,7 +100,7 @@ impl Snapshot {
     /// The greatest step of a run, over its series of the metrics that `of` accepts.
     pub(crate) fn step_max(&self, run: &str, of: impl Fn(&str) -> bool) -> Result<Option<i64>> {
         let mut max = None;
-        self.select().run(run).each_summary(&mut |key, summary| {
+        self.select().run(run).each_summary(true, &mut |key, summary| {
             if of(&key.metric) {
                 max = max.max(summary.last.map(|last| last.step));
             }

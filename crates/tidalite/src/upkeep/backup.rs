@@ -1,6 +1,6 @@
 //! Backup: a consistent copy of a store, made while others write.
 //!
-//! It copies a snapshot: the parts file by file, each checked against its checksum; the log rows as one more part; the
+//! It copies a snapshot: the parts file by file, each checked against its checksum; the log rows as more parts; the
 //! run table; the writer table; and a manifest of one version. The marker is written last, so an interrupted backup is not a store.
 
 use super::tail_source::TailSource;
@@ -93,8 +93,17 @@ impl Store {
         }
         let tails: Vec<_> = view.tails.iter().map(|t| (t.read(), t.seqs)).collect();
         let source = TailSource::of(tails.iter().map(|(tail, seqs)| (&tail.data, *seqs)));
-        let place = target.part(vfs.uuid());
-        next.parts.extend(write_part(state, &place, &source, state.pool.get()?, &|_| {})?);
+        let write = |source: &TailSource<'_>| {
+            let place = target.part(vfs.uuid());
+            write_part(state, &place, source, state.pool.get()?, &|_| {})
+        };
+        next.parts.extend(write(&source)?);
+        for (tail, seqs) in &tails {
+            for frames in tail.data.cold_frames(*seqs) {
+                let thawed = frames.thawed()?;
+                next.parts.extend(write(&TailSource::of(std::iter::once((&thawed, *seqs))))?);
+            }
+        }
         for folder in target.folders() {
             vfs.sync_dir(&folder)?;
         }

@@ -296,7 +296,7 @@ fn note_frames(
     for tail in &batch.tails {
         next.set_flushed(tail.dir.writer, tail.dir.uuid(), tail.flushed, tail.damaged);
         next.clock_us = next.clock_us.max(tail.data.clock_us);
-        last_steps::note(next, &runs, tail.dir.writer, &tail.data);
+        last_steps::note(next, &runs, tail.dir.writer, &tail.data)?;
     }
     if changed || known > 0 || writers::any_noted_is_gone(state, next)? {
         last_steps::settle(next, &mut runs);

@@ -142,7 +142,7 @@ impl Snapshot {
     }
 
     fn files_or_missing(&self) -> Result<Files> {
-        let count = self.view.log_points();
+        let count = self.view.log_points()?;
         if count > 0 {
             let what = format!("{count} points are not flushed yet");
             return Ok(Err(Missing { what, helped_by_compaction: true }));

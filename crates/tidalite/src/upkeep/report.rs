@@ -376,9 +376,13 @@ impl Snapshot {
         let mut report = Report {
             parts: view.live_parts(),
             logs: view.tails.len() as u64,
-            log_points: view.log_points(),
+            log_points: 0,
             ..Report::default()
         };
+        match view.log_points() {
+            Ok(points) => report.log_points = points,
+            Err(error) => report.findings.push(Finding::from(&error)),
+        }
         let flushed: u64 = view.version.manifest.parts.iter().map(|m| m.rows).sum();
         report.points = flushed + report.log_points;
         report.findings.extend(marker_finding(&self.inner).unwrap_or_else(|e| Some(Finding::from(&e))));

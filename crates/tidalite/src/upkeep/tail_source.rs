@@ -26,7 +26,7 @@ impl<'a> TailSource<'a> {
         let mut found: BTreeMap<&'a SeriesKey, (u64, Vec<TailPlace<'a>>)> = BTreeMap::new();
         for (data, seqs) in tails {
             for (id, key) in data.keys() {
-                let count = data.count(id);
+                let count = data.count_in_memory(id);
                 if count > 0 {
                     let entry = found.entry(key).or_default();
                     entry.0 += count;

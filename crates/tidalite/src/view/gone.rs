@@ -4,17 +4,21 @@
 
 use super::tombstones::{Automatic, Coverage, Tombstones};
 use crate::engine::log_tail::TailView;
-use crate::engine::tail::TailRange;
+use crate::engine::state::StoreState;
 use crate::files::run_table::RunTable;
 use crate::parts::scan::{RowRef, read_rows, steps_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tidalite_model::{Result, StepRange};
+use tidalite_model::Result;
 use tidalite_parts::{ColumnSet, Part};
-use tidalite_query::Points;
 
 /// Runs that were deleted and not written to since.
-pub(super) fn gone(runs: &RunTable, parts: &[Arc<Part>], tails: &[TailView]) -> Result<BTreeSet<String>> {
+pub(super) fn gone(
+    state: &StoreState,
+    runs: &RunTable,
+    parts: &[Arc<Part>],
+    tails: &[TailView],
+) -> Result<BTreeSet<String>> {
     let deleted = runs.iter().filter(|(_, r)| r.is_only_deleted());
     let mut gone: BTreeMap<&str, Arc<Tombstones>> =
         deleted.filter_map(|(id, r)| Some((id.as_str(), Tombstones::of(r, true)?))).collect();
@@ -22,11 +26,9 @@ pub(super) fn gone(runs: &RunTable, parts: &[Arc<Part>], tails: &[TailView]) -> 
         return Ok(BTreeSet::new());
     }
     for tail in tails {
-        let held = tail.read();
-        for (id, key) in held.data.keys() {
+        let found = tail.points_of(tail.seqs, &|key| gone.contains_key(&*key.run), &state.pool)?;
+        for (key, mut points) in found {
             let Some(tombstones) = gone.get(&*key.run) else { continue };
-            let mut points = Points::default();
-            held.data.gather(id, TailRange { steps: StepRange::ALL, seqs: tail.seqs }, &mut points);
             tombstones.apply(&mut points);
             if !points.is_empty() {
                 gone.remove(&*key.run);

@@ -8,7 +8,7 @@ use crate::engine::tail::TailData;
 use crate::files::manifest::Manifest;
 use crate::files::run_table::RunTable;
 use std::collections::{BTreeMap, BTreeSet};
-use tidalite_model::{Labels, Participant, RunRecord, WriteOrder};
+use tidalite_model::{Labels, Participant, Result, RunRecord, WriteOrder};
 
 /// The greatest step in frames [lo, hi) of one writer's rows that a participant logged there. Rows with its labels are its
 /// rows.
@@ -18,25 +18,30 @@ fn logged(
     run: &str,
     record: &RunRecord,
     start: WriteOrder,
-) -> Option<i64> {
-    let (first, end) = record.open_frames(start)?;
-    let labels = &record.participants.get(&start)?.labels;
+) -> Result<Option<i64>> {
+    let participant = record.participants.get(&start);
+    let Some(((first, end), p)) = record.open_frames(start).zip(participant) else { return Ok(None) };
+    let labels = &p.labels;
     let has = |of: &Labels| labels.iter().all(|(key, value)| of.get(&key).as_ref() == Some(&value));
     let seqs = (seqs.0.max(first.as_i64()), seqs.1.min(end.as_i64()));
     data.greatest_step(seqs, &|key| &*key.run == run && has(&key.labels))
 }
 
 /// Notes in a manifest what participants logged in the frames of one writer's log. The writer must have an entry.
-pub(crate) fn note(next: &mut Manifest, runs: &RunTable, writer: u32, data: &TailData) {
+///
+/// # Errors
+/// None, where all rows are in memory.
+pub(crate) fn note(next: &mut Manifest, runs: &RunTable, writer: u32, data: &TailData) -> Result<()> {
     let seen: BTreeSet<&str> = data.keys().map(|(_, key)| &*key.run).collect();
     for run in seen {
         let Some(record) = runs.get(run) else { continue };
         for start in record.participants.keys().filter(|o| o.seq.writer() == writer) {
-            if let Some(step) = logged(data, (0, i64::MAX), run, record, *start) {
+            if let Some(step) = logged(data, (0, i64::MAX), run, record, *start)? {
                 next.note_step(writer, start.seq.ordinal(), step);
             }
         }
     }
+    Ok(())
 }
 
 /// Moves what a manifest has noted to the run table.
@@ -79,11 +84,13 @@ impl SnapshotView {
         }
     }
 
-    /// What the manifest and the writer's tail know.
+    /// What the manifest and the writer's tail know. Where the log has to be read again and cannot be, the step is not
+    /// known; whoever reads the points gets the error.
     fn last_step(&self, id: &str, record: &RunRecord, start: WriteOrder) -> Option<i64> {
         let writer = start.seq.writer();
         let noted = self.version.manifest.noted_step(writer, start.seq.ordinal());
         let tail = self.tails.iter().find(|t| t.writer == writer);
-        noted.max(tail.and_then(|t| logged(&t.read().data, t.seqs, id, record, start)))
+        let seen = tail.map_or(Ok(None), |t| logged(&t.read().data, t.seqs, id, record, start));
+        seen.ok().and_then(|seen| noted.max(seen))
     }
 }

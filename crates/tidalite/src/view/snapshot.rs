@@ -105,8 +105,7 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// `Corrupt` if the manifest, the run table or the metadata of a staged part is unreadable; `Full` if unflushed
-    /// rows exceed the memory option; `Busy` if files changed at each of 100 attempts; `Io`.
+    /// `Corrupt` if the manifest, the run table or the metadata of a staged part is unreadable; `Busy` if files changed at each of 100 attempts; `Io`.
     pub fn snapshot(&self) -> Result<Snapshot> {
         Snapshot::take(self.inner()?)
     }
@@ -320,7 +319,6 @@ impl SnapshotView {
             return Err(Error::not_found("take snapshot", "a log has just been flushed", "try again"));
         }
         state.cache.forget_others(&tails);
-        check_memory(state, &tails)?;
         let live = version.manifest.parts.iter().filter(|m| !m.is_hidden());
         let live = live.map(|m| (state.paths.place(m), m.clone()));
         let places: Vec<_> = live.chain(staged).collect();
@@ -345,7 +343,7 @@ impl SnapshotView {
         for view in &tails {
             let tail = view.read();
             for (id, key) in tail.data.keys() {
-                if !known(&runs, &key.run) && tail.data.count_within(id, view.seqs) > 0 {
+                if !known(&runs, &key.run) && tail.data.count_within(id, view.seqs)? > 0 {
                     Arc::make_mut(&mut runs).insert(key.run.to_string(), Default::default());
                 }
             }
@@ -359,7 +357,7 @@ impl SnapshotView {
             }
         }
         let hidden = opened_for_deleted(state, &version, &runs)?;
-        let gone = gone(&runs, &[hidden, parts.clone()].concat(), &tails)?;
+        let gone = gone(state, &runs, &[hidden, parts.clone()].concat(), &tails)?;
         Ok(SnapshotView {
             version,
             parts,
@@ -385,35 +383,22 @@ impl SnapshotView {
     }
 
     /// Points that are not flushed yet: rows of logs, and points of staged parts.
-    pub(crate) fn log_points(&self) -> u64 {
+    ///
+    /// # Errors
+    /// Those of reading logs.
+    pub(crate) fn log_points(&self) -> Result<u64> {
         let live: BTreeSet<_> = self.version.manifest.parts.iter().map(|m| m.id).collect();
         let metas = self.parts.iter().map(|p| p.meta()).chain(self.broken.iter().map(|(meta, _)| meta));
         let staged: u64 = metas.filter(|m| !live.contains(&m.id)).map(|m| m.rows).sum();
-        let of_tail = |tail: &TailView| {
+        let of_tail = |tail: &TailView| -> Result<u64> {
             let held = tail.read();
-            held.data.keys().map(|(id, _)| held.data.count_within(id, tail.seqs)).sum::<u64>()
+            held.data.keys().map(|(id, _)| held.data.count_within(id, tail.seqs)).sum()
         };
-        staged + self.tails.iter().map(of_tail).sum::<u64>()
+        Ok(staged + self.tails.iter().map(of_tail).sum::<Result<u64>>()?)
     }
 
     /// Damage that reading the logs found.
     pub(crate) fn findings(&self) -> Vec<LogFinding> {
         self.tails.iter().flat_map(|t| t.read().findings.clone()).collect()
     }
-}
-
-/// Refuses logs whose rows exceed the memory option: they must be flushed before they can be read.
-fn check_memory(state: &StoreState, tails: &[TailView]) -> Result<()> {
-    let bytes: usize = tails.iter().map(|t| t.read().data.bytes()).sum();
-    let bytes_max = state.options.memory_bytes;
-    if bytes as u64 <= bytes_max {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::Full,
-        "read log",
-        format!("{} MiB of rows are not flushed yet, and {} MiB are allowed", bytes >> 20, bytes_max >> 20),
-        "flush the store (`tidalite flush`), or allow more memory",
-    )
-    .at(&state.paths.log()))
 }

@@ -161,7 +161,7 @@ impl Snapshot {
         for tail in &view.tails {
             let held = tail.read();
             for (id, key) in held.data.keys() {
-                let count = held.data.count_within(id, tail.seqs);
+                let count = held.data.count_within(id, tail.seqs)?;
                 if count > 0 {
                     series.insert(key.clone());
                     points += count;
@@ -175,7 +175,7 @@ impl Snapshot {
             series: series.len() as u64,
             points,
             thinned_points,
-            log_points: view.log_points(),
+            log_points: view.log_points()?,
             hidden_points: hidden.map(|m| m.rows).sum(),
             parts: view.live_parts(),
             writers_alive: view.tails.iter().filter(|t| t.alive).count() as u64,

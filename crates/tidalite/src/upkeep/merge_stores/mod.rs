@@ -256,15 +256,37 @@ fn write_points(
         (tail.seqs.0.max(first), tail.seqs.1)
     };
     let tails: Vec<NewTail<'_>> = held.iter().map(|(log, tail)| (&log.data, new(tail))).collect();
+    let cold = tails.iter().flat_map(|(data, seqs)| data.cold_frames(*seqs).into_iter().map(|f| (f, *seqs)));
+    let cold: Vec<_> = cold.collect();
     let source = NewPoints::of(numbers, targets, &whole, &tails)?;
-    let total = source.points_max() + thinned.iter().map(|part| part.meta().rows).sum::<u64>();
+    let total = source.points_max()
+        + thinned.iter().map(|part| part.meta().rows).sum::<u64>()
+        + cold.iter().map(|(frames, _)| frames.points()).sum::<u64>();
     let done = Cell::new(0);
     let more = |points: u64| {
         done.set(done.get() + points);
         progress(done.get().min(total), total);
     };
+    let mut made: Vec<PartMeta> = write_source(state, &source, &more)?.into_iter().collect();
+    drop(source);
+    for (frames, seqs) in cold {
+        let thawed = frames.thawed()?;
+        let source = NewPoints::of(numbers, targets, &[], &[(&thawed, seqs)])?;
+        made.extend(write_source(state, &source, &more)?);
+    }
+    made.extend(outlines::carry(state, numbers, targets, &thinned, &more)?);
+    progress(total, total);
+    Ok(made)
+}
+
+/// Writes the points of a source as a part, if there are any.
+fn write_source(
+    state: &StoreState,
+    source: &NewPoints<'_>,
+    progress: &dyn Fn(u64),
+) -> Result<Option<PartMeta>> {
     let place = state.paths.part(state.vfs.uuid());
-    let written = write_part(state, &place, &source, state.pool.get()?, &more)?;
+    let written = write_part(state, &place, source, state.pool.get()?, progress)?;
     let out = written.as_ref().map_or((0, 0), |meta| (meta.rows, meta.value_bits_sum));
     if out != source.taken() {
         return Err(Error::new(
@@ -274,8 +296,5 @@ fn write_points(
             "nothing was changed; this is a bug in tidalite, please report it",
         ));
     }
-    let mut made: Vec<PartMeta> = written.into_iter().collect();
-    made.extend(outlines::carry(state, numbers, targets, &thinned, &more)?);
-    progress(total, total);
-    Ok(made)
+    Ok(written)
 }

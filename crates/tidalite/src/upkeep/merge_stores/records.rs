@@ -49,8 +49,10 @@ impl CommonPoints for Evidence<'_> {
             let held = tail.read();
             let end = Seq::new(tail.writer, self.numbers.first_new(tail.writer)).as_i64();
             let seqs = (tail.seqs.0, tail.seqs.1.min(end));
-            if held.data.keys().any(|(id, key)| *key.run == *run && held.data.count_within(id, seqs) > 0) {
-                return Ok(true);
+            for (id, _) in held.data.keys().filter(|(_, key)| *key.run == *run) {
+                if held.data.count_within(id, seqs)? > 0 {
+                    return Ok(true);
+                }
             }
         }
         Ok(false)

@@ -68,7 +68,7 @@ impl<'a> NewPoints<'a> {
         }
         for &(data, seqs) in tails {
             for (id, key) in data.keys() {
-                let count = data.count_within(id, seqs);
+                let count = data.count_in_memory_within(id, seqs);
                 if count > 0 {
                     let entry = found.entry(moved(key.clone(), targets)).or_default();
                     entry.0 += count;
