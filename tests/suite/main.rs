@@ -10,6 +10,7 @@ mod allocation;
 mod attempts;
 mod axes;
 mod cache;
+mod cold_logs;
 mod concurrency;
 mod cut;
 mod damage;
