@@ -6,20 +6,12 @@
 //!
 //! Invariant: reading again finds as many points as before; otherwise it is an error.
 
-use super::tail::{TailData, TailRange};
-use super::threads::Pool;
+use super::tail_names::TailNames;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use tidalite_log::{BatchRef, LayoutId, LogSink, Row, SeriesId, WriterDir};
+use tidalite_log::{BatchRef, LogSink, Row, WriterDir};
 use tidalite_model::{Error, Extent, Result, Seq};
-use tidalite_query::Points;
 use tidalite_vfs::Vfs;
-
-/// Consecutive cold frames are one entry up to this many bytes: few enough entries to look through, and small enough to
-/// read no more than is needed.
-pub(super) const COLD_BYTES_MAX: usize = 32 << 20;
-/// The least that is worth a thread.
-const READ_BYTES_MIN: usize = 64 << 20;
 
 /// The files of one writer's log.
 #[derive(Debug, Clone)]
@@ -122,6 +114,9 @@ impl ColdContents {
     }
 }
 
+/// A range of frames, and what it holds.
+type KnownRange = ((i64, i64), Arc<ColdContents>);
+
 /// Consecutive cold frames of one log.
 #[derive(Debug)]
 pub(crate) struct ColdFrames {
@@ -130,7 +125,7 @@ pub(crate) struct ColdFrames {
     log: LogFiles,
     contents: ColdContents,
     /// What some of the frames hold, as found last, for views that end within these frames.
-    within: Mutex<Option<((i64, i64), Arc<ColdContents>)>>,
+    within: Mutex<Option<KnownRange>>,
 }
 
 impl ColdFrames {
@@ -167,24 +162,19 @@ impl ColdFrames {
     ///
     /// # Errors
     /// Those of reading the log, where the frames hold rows both within and outside that range.
-    pub(super) fn block(&self, block: usize, seqs: (i64, i64), names: &TailData) -> Result<Option<ColdRows>> {
-        self.of_range(seqs, names, |contents| contents.block(block))
-    }
-
-    /// As [`block`](Self::block), the batch points of a series.
-    pub(super) fn loose(
+    pub(super) fn block(
         &self,
-        series: usize,
+        block: usize,
         seqs: (i64, i64),
-        names: &TailData,
+        names: &TailNames,
     ) -> Result<Option<ColdRows>> {
-        self.of_range(seqs, names, |contents| contents.loose(series))
+        self.of_range(seqs, names, |contents| contents.block(block))
     }
 
     fn of_range(
         &self,
         seqs: (i64, i64),
-        names: &TailData,
+        names: &TailNames,
         of: impl Fn(&ColdContents) -> Option<ColdRows>,
     ) -> Result<Option<ColdRows>> {
         let Some(rows) = of(&self.contents) else { return Ok(None) };
@@ -210,14 +200,42 @@ impl ColdFrames {
         self.contents.points
     }
 
-    /// The rows of these frames, read into memory.
+    /// The bytes that the rows would take in memory.
+    pub(super) fn row_bytes(&self) -> usize {
+        self.contents.bytes
+    }
+
+    /// Whether the writer might have appended when the frames were read, and when those of `other` were.
+    pub(super) fn is_read_alike(&self, other: &ColdFrames) -> bool {
+        self.log.may_grow == other.log.may_grow
+    }
+
+    /// What is known of a series in frames [lo, hi): by layout, then batch points.
     ///
     /// # Errors
-    /// As [`ColdRead::run`].
-    pub(crate) fn thawed(&self) -> Result<TailData> {
-        let mut data = TailData::default();
-        read(&self.log, self.seqs, self.contents.points, &mut data, |data| data.point_count())?;
-        Ok(data)
+    /// As [`block`](Self::block).
+    pub(super) fn series(&self, series: usize, seqs: (i64, i64), names: &TailNames) -> Result<Vec<ColdRows>> {
+        let mut found = Vec::new();
+        for (block, _) in names.columns(series) {
+            found.extend(self.block(block, seqs, names)?);
+        }
+        found.extend(self.of_range(seqs, names, |contents| contents.loose(series))?);
+        Ok(found)
+    }
+
+    /// Passes these frames and the ones up to `last`, which follow, to a sink again. `points` says how many points the sink
+    /// got, and `expected` how many there were.
+    ///
+    /// # Errors
+    /// `Corrupt` where there are not as many points as before; `NotFound` where the frames are gone; `Io`.
+    pub(super) fn read_to<S: LogSink>(
+        &self,
+        last: &ColdFrames,
+        expected: u64,
+        sink: &mut S,
+        points: impl Fn(&S) -> u64,
+    ) -> Result<()> {
+        read(&self.log, (self.seqs.0, last.seqs.1), expected, sink, points)
     }
 }
 
@@ -245,7 +263,7 @@ fn read<S: LogSink>(
 
 /// Counts the rows in a range of frames.
 struct Summing<'a> {
-    names: &'a TailData,
+    names: &'a TailNames,
     seqs: (i64, i64),
     contents: ColdContents,
     /// All points, also of frames outside the range.
@@ -275,118 +293,6 @@ impl LogSink for Summing<'_> {
             if let Some(series) = self.names.index_of(p.series(i)) {
                 let point = ColdRows::one(p.step(i), seq, p.written(i).is_automatic());
                 self.contents.add_point(series, point, 0);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What to read again for a query. It borrows nothing, so no lock is held while it runs.
-pub(super) struct ColdRead {
-    view: TailRange,
-    series: usize,
-    /// Of each layout, the wanted columns and the places of their series among those wanted.
-    layouts: HashMap<LayoutId, Vec<(usize, usize)>>,
-    loose: HashMap<SeriesId, usize>,
-    /// Consecutive entries, to be read at once.
-    groups: Vec<Vec<Arc<ColdFrames>>>,
-}
-
-impl ColdRead {
-    /// The points of the wanted series in a view of some cold frames, in the order of the log. `None` if there are none.
-    pub(super) fn of(names: &TailData, wanted: &[SeriesId], view: TailRange) -> Result<Option<ColdRead>> {
-        let mut groups: Vec<Vec<Arc<ColdFrames>>> = Vec::new();
-        let mut bytes = 0;
-        for frames in names.cold.iter().filter(|f| f.meets(view.seqs)) {
-            let mut holds = false;
-            for id in wanted {
-                holds = holds
-                    || names
-                        .cold_steps(frames, *id, view.seqs)?
-                        .iter()
-                        .any(|rows| view.steps.meets(rows.steps));
-            }
-            if !holds {
-                continue;
-            }
-            let last = groups.last().and_then(|group| group.last());
-            let follows = last
-                .is_some_and(|last| last.seqs.1 == frames.seqs.0 && last.log.may_grow == frames.log.may_grow);
-            if follows && bytes < READ_BYTES_MIN {
-                groups.last_mut().expect("it has a last one").push(frames.clone());
-            } else {
-                groups.push(vec![frames.clone()]);
-                bytes = 0;
-            }
-            bytes += frames.contents.bytes;
-        }
-        if groups.is_empty() {
-            return Ok(None);
-        }
-        let mut layouts: HashMap<LayoutId, Vec<(usize, usize)>> = HashMap::new();
-        for (place, id) in wanted.iter().enumerate() {
-            for (layout, column) in names.columns_of(*id) {
-                layouts.entry(layout).or_default().push((column, place));
-            }
-        }
-        let loose = wanted.iter().enumerate().map(|(place, id)| (*id, place)).collect();
-        Ok(Some(ColdRead { view, series: wanted.len(), layouts, loose, groups }))
-    }
-
-    /// Reads the points: one `Points` per wanted series, in the order of the log.
-    ///
-    /// # Errors
-    /// `Corrupt` where the frames do not hold what they held; `NotFound` where they are gone; `Io`.
-    pub(super) fn run(&self, pool: &Pool) -> Result<Vec<Points>> {
-        let of_group = |group: &Vec<Arc<ColdFrames>>| -> Result<Vec<Points>> {
-            let (Some(first), Some(last)) = (group.first(), group.last()) else { return Ok(Vec::new()) };
-            let mut found = Gathering { of: self, found: vec![Points::default(); self.series], points: 0 };
-            let expected = group.iter().map(|frames| frames.contents.points).sum();
-            read(&last.log, (first.seqs.0, last.seqs.1), expected, &mut found, |f| f.points)?;
-            Ok(found.found)
-        };
-        let mut groups = pool.each(&self.groups, of_group)?.into_iter();
-        let mut found = groups.next().unwrap_or_default();
-        for group in groups {
-            for (points, more) in found.iter_mut().zip(group) {
-                points.extend(&more);
-            }
-        }
-        Ok(found)
-    }
-}
-
-/// Keeps the points that a query needs.
-struct Gathering<'a> {
-    of: &'a ColdRead,
-    found: Vec<Points>,
-    /// All points, also those that are not kept.
-    points: u64,
-}
-
-impl LogSink for Gathering<'_> {
-    fn row(&mut self, row: Row<'_>) -> Result<()> {
-        self.points += row.values.len() as u64;
-        let seq = row.seq.as_i64();
-        if let Some(columns) = self.of.layouts.get(&row.layout)
-            && self.of.view.takes(row.step, seq)
-        {
-            for &(column, place) in columns {
-                let value = row.values.get(column);
-                self.found[place].push_written(row.step, seq, row.written, row.time_us, value);
-            }
-        }
-        Ok(())
-    }
-
-    fn points(&mut self, p: BatchRef<'_>) -> Result<()> {
-        self.points += p.len() as u64;
-        let seq = p.seq().as_i64();
-        for i in 0..p.len() {
-            if let Some(&place) = self.of.loose.get(&p.series(i))
-                && self.of.view.takes(p.step(i), seq)
-            {
-                self.found[place].push_written(p.step(i), seq, p.written(i), p.time_us(i), p.value(i));
             }
         }
         Ok(())

@@ -4,7 +4,8 @@
 
 use super::cold::LogFiles;
 use super::cooling::TailRoom;
-use super::tail::{StepReach, TailData, TailRange, TailShape};
+use super::tail::TailData;
+use super::tail_shape::{StepReach, TailRange, TailShape};
 use super::threads::Pool;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use tidalite_log::{Life, LogFinding, Progress, Resume, SeriesId, TailReader, WriterDir};

@@ -10,13 +10,17 @@
 pub(crate) mod cache;
 pub(crate) mod change_tails;
 mod cold;
+mod cold_read;
 mod cooling;
 pub(crate) mod counter;
 pub(crate) mod cut;
 pub(crate) mod log_tail;
 pub(crate) mod options;
+mod row_block;
 pub(crate) mod state;
 pub(crate) mod store;
 pub(crate) mod store_lock;
 pub(crate) mod tail;
+pub(crate) mod tail_names;
+pub(crate) mod tail_shape;
 pub(crate) mod threads;

@@ -7,10 +7,12 @@
 //! Where the rows exceed a bound, the older half of them becomes [cold](super::cold): it stays in the log alone. What
 //! is said here of views holds for both.
 
-use super::cold::{ColdFrames, ColdRead, ColdRows};
-use super::cooling::Cooling;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use super::cold::{ColdContents, ColdFrames, ColdRows, LogFiles};
+use super::cold_read::ColdRead;
+use super::cooling::{Cooling, TailRoom};
+use super::row_block::RowBlock;
+use super::tail_names::TailNames;
+use super::tail_shape::{StepReach, TailRange, TailShape};
 use std::ops::Range;
 use std::sync::Arc;
 use tidalite_log::{BatchRef, LayoutId, LogSink, Row, SeriesId};
@@ -18,25 +20,19 @@ use tidalite_model::{Extent, Result, RunChange, SeriesKey, StepRange, TIME_US_MI
 use tidalite_query::Points;
 use uuid::Uuid;
 
-/// Memory of a row without its values, and of a batch point.
-pub(super) const ROW_BYTES: usize = 32;
-pub(super) const POINT_BYTES: usize = 40;
-
-/// Prefix of the names of telemetry metrics. Their steps count samples, and are unrelated to the run's own steps.
-pub(crate) const TELEMETRY: &str = "system/";
+/// Memory of a batch point.
+const POINT_BYTES: usize = 40;
 
 /// Rows of one writer.
 #[derive(Debug)]
 pub(crate) struct TailData {
-    pub(super) series: Vec<TailSeries>,
-    /// Index of each series in `series`. A map, since ids come from the log and a large one must not cost memory.
-    pub(super) places: HashMap<SeriesId, usize>,
-    pub(super) layouts: HashMap<LayoutId, usize>,
-    pub(super) blocks: Vec<RowBlock>,
-    /// Ascending by frame; before all rows in `blocks` and in the series.
-    pub(super) cold: Vec<Arc<ColdFrames>>,
-    /// Where the rows of a log become cold; `None` where they never do.
-    pub(super) cooling: Option<Cooling>,
+    names: TailNames,
+    /// Rows by the index of their layout.
+    blocks: Vec<RowBlock>,
+    /// Points that were logged in batches, by the index of their series; in the order of their frames.
+    loose: Vec<Points>,
+    /// What is cold; `None` where rows never become cold.
+    cooling: Option<Cooling>,
     /// Run changes in their order.
     pub(crate) changes: Vec<(WriteOrder, String, RunChange)>,
     /// References to staged parts, in their order.
@@ -46,124 +42,16 @@ pub(crate) struct TailData {
     /// Of names, changes and references.
     other_bytes: usize,
     /// Of the rows in memory.
-    pub(super) row_bytes: usize,
+    row_bytes: usize,
     points: u64,
-}
-
-#[derive(Debug)]
-pub(super) struct TailSeries {
-    id: SeriesId,
-    key: SeriesKey,
-    /// (block, column) of each layout that has the series.
-    pub(super) columns: Vec<(u32, u32)>,
-    /// Points that were logged in batches.
-    pub(super) loose: Points,
-}
-
-/// Rows of one layout.
-#[derive(Debug)]
-pub(super) struct RowBlock {
-    pub(super) layout: LayoutId,
-    pub(super) width: usize,
-    /// The index of one of its series that is not telemetry. Run and labels are the same for all.
-    pub(super) sample: Option<usize>,
-    pub(super) steps: Vec<i64>,
-    pub(super) seqs: Vec<i64>,
-    pub(super) written: Vec<Written>,
-    pub(super) times_us: Vec<i64>,
-    /// Row-major, `width` values per row.
-    pub(super) values: Vec<f64>,
-    /// Whether steps never decrease, so that a range of steps is a range of rows.
-    pub(super) ascending: bool,
-    /// Whether each step is greater than the one before.
-    pub(super) strict: bool,
-    /// Whether all steps are automatic.
-    pub(super) automatic: bool,
-}
-
-/// Which steps and sequence numbers to read; both half-open.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct TailRange {
-    pub(crate) steps: StepRange,
-    pub(crate) seqs: (i64, i64),
-}
-
-impl TailRange {
-    pub(super) fn takes(&self, step: i64, seq: i64) -> bool {
-        self.steps.contains(step) && seq >= self.seqs.0 && seq < self.seqs.1
-    }
-}
-
-/// The steps of a series in a view of a tail: those that it certainly has, and those that it may have.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct StepReach {
-    pub(crate) certain: Option<Extent>,
-    pub(crate) possible: Option<Extent>,
-}
-
-/// How the points of a series in a view of a tail lie.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct TailShape {
-    /// The steps; `None` where there is no point.
-    pub(crate) steps: Option<Extent>,
-    /// Whether no step occurs twice.
-    pub(crate) distinct: bool,
-    /// Whether all steps are automatic.
-    pub(crate) automatic: bool,
-    /// Whether some points are not in memory.
-    pub(crate) cold: bool,
-    /// The most points there may be.
-    pub(crate) points: u64,
-}
-
-impl Default for TailShape {
-    fn default() -> Self {
-        TailShape { steps: None, distinct: true, automatic: true, cold: false, points: 0 }
-    }
-}
-
-impl TailShape {
-    fn push(&mut self, steps: Extent, points: u64, distinct: bool, automatic: bool) {
-        self.points += points;
-        self.distinct &= distinct && self.steps.is_none_or(|all| all.last < steps.first);
-        self.automatic &= automatic;
-        self.steps = Some(self.steps.map_or(steps, |all| all.join(steps)));
-    }
-}
-
-impl TailSeries {
-    /// The batch points in frames [lo, hi).
-    fn loose_within(&self, (lo, hi): (i64, i64)) -> Range<usize> {
-        let seqs = &self.loose.seqs;
-        let start = seqs.partition_point(|&seq| seq < lo);
-        start..seqs.partition_point(|&seq| seq < hi).max(start)
-    }
-}
-
-impl RowBlock {
-    /// The rows that a view may contain. All of them are within its steps if steps never decrease.
-    fn rows(&self, view: TailRange) -> Range<usize> {
-        let StepRange { lo, hi } = view.steps;
-        let mut rows = 0..self.steps.len();
-        if self.ascending {
-            rows.start = lo.map_or(0, |l| self.steps.partition_point(|&s| s < l));
-            rows.end = hi.map_or(rows.end, |h| self.steps.partition_point(|&s| s < h)).max(rows.start);
-        }
-        // The rows of a block are in frame order.
-        rows.start = rows.start.max(self.seqs.partition_point(|&q| q < view.seqs.0));
-        rows.end = rows.end.min(self.seqs.partition_point(|&q| q < view.seqs.1)).max(rows.start);
-        rows
-    }
 }
 
 impl Default for TailData {
     fn default() -> Self {
         TailData {
-            series: Vec::new(),
-            places: HashMap::new(),
-            layouts: HashMap::new(),
+            names: TailNames::default(),
             blocks: Vec::new(),
-            cold: Vec::new(),
+            loose: Vec::new(),
             cooling: None,
             changes: Vec::new(),
             staged: Vec::new(),
@@ -176,9 +64,78 @@ impl Default for TailData {
 }
 
 impl TailData {
+    /// The rows of cold frames, read into memory.
+    ///
+    /// # Errors
+    /// Those of reading the log.
+    pub(crate) fn thawed(frames: &ColdFrames) -> Result<TailData> {
+        let mut data = TailData::default();
+        frames.read_to(frames, frames.points(), &mut data, TailData::point_count)?;
+        Ok(data)
+    }
+
+    /// From now on keeps no more rows in memory than there is room for. At the first call, no row has been read yet, and
+    /// `from` is the first frame.
+    pub(super) fn cool(&mut self, log: LogFiles, from: i64, room: TailRoom) {
+        match &mut self.cooling {
+            Some(cooling) => cooling.set(log, room),
+            none => *none = Some(Cooling::new(log, from, room)),
+        }
+    }
+
+    /// Takes note that all frames before `next` have been read.
+    pub(super) fn end_skipping(&mut self, next: i64) {
+        if let Some(cooling) = &mut self.cooling {
+            cooling.end_skipping(next);
+        }
+    }
+
+    /// Makes room for `bytes` of rows in frame `seq`. Returns where to count them if they are not to be kept.
+    fn make_room(&mut self, seq: i64, bytes: usize) -> Option<&mut ColdContents> {
+        let cooling = self.cooling.as_mut()?;
+        let (from, most) = (cooling.from, cooling.row_bytes_max);
+        if cooling.skip(seq, 0).is_none() && self.row_bytes + bytes > most {
+            // The newest rows are asked for most.
+            self.freeze(from + (seq - from) / 2);
+            if self.row_bytes + bytes > most {
+                self.freeze(seq);
+            }
+        }
+        self.cooling.as_mut().and_then(|cooling| cooling.skip(seq, bytes))
+    }
+
+    /// Makes the rows of all frames before `end` cold.
+    fn freeze(&mut self, end: i64) {
+        let mut frozen = ColdContents::default();
+        for (at, block) in self.blocks.iter_mut().enumerate() {
+            block.drain(end, |row, width| frozen.add_row(at, row, width, RowBlock::row_bytes(width)));
+        }
+        for (at, loose) in self.loose.iter_mut().enumerate() {
+            let points = loose.seqs.partition_point(|&seq| seq < end);
+            for i in 0..points {
+                let automatic = Written::from_i64(loose.written[i]).is_automatic();
+                frozen.add_point(at, ColdRows::one(loose.steps[i], loose.seqs[i], automatic), POINT_BYTES);
+            }
+            loose.keep_range(points..loose.len());
+        }
+        self.row_bytes -= frozen.bytes();
+        if let Some(cooling) = self.cooling.as_mut().filter(|_| frozen.bytes() > 0) {
+            cooling.push(end, frozen);
+        }
+    }
+
+    fn cold(&self) -> &[Arc<ColdFrames>] {
+        self.cooling.as_ref().map_or(&[], |cooling| &cooling.frames)
+    }
+
+    /// The cold frames of which some are in [lo, hi).
+    pub(crate) fn cold_frames(&self, seqs: (i64, i64)) -> impl Iterator<Item = &Arc<ColdFrames>> {
+        self.cold().iter().filter(move |frames| frames.meets(seqs))
+    }
+
     /// Approximate memory in bytes.
     pub(crate) fn bytes(&self) -> usize {
-        self.other_bytes + self.row_bytes + self.cold.iter().map(|frames| frames.own_bytes()).sum::<usize>()
+        self.other_bytes + self.row_bytes + self.cold().iter().map(|frames| frames.own_bytes()).sum::<usize>()
     }
 
     /// Approximate memory of the rows in bytes.
@@ -193,14 +150,19 @@ impl TailData {
 
     /// The series declared so far, with or without points.
     pub(crate) fn keys(&self) -> impl Iterator<Item = (SeriesId, &SeriesKey)> {
-        self.series.iter().map(|s| (s.id, &s.key))
+        self.names.keys()
     }
 
     /// Number of points of a series in memory: the maximum of any view of these.
     pub(crate) fn count_in_memory(&self, id: SeriesId) -> u64 {
-        let Some(s) = self.get(id) else { return 0 };
-        let rows: usize = s.columns.iter().map(|&(b, _)| self.blocks[b as usize].steps.len()).sum();
-        (rows + s.loose.len()) as u64
+        self.count_in_memory_within(id, (i64::MIN, i64::MAX))
+    }
+
+    /// Number of points of a series in memory in frames [lo, hi).
+    pub(crate) fn count_in_memory_within(&self, id: SeriesId, seqs: (i64, i64)) -> u64 {
+        let Some(at) = self.names.index_of(id) else { return 0 };
+        let rows: usize = self.names.columns(at).map(|(b, _)| self.blocks[b].rows_within(seqs).len()).sum();
+        (rows + self.loose_within(at, seqs).len()) as u64
     }
 
     /// Number of points of a series in frames [lo, hi).
@@ -208,43 +170,26 @@ impl TailData {
     /// # Errors
     /// Those of reading the log, where cold frames are partly in the range.
     pub(crate) fn count_within(&self, id: SeriesId, seqs: (i64, i64)) -> Result<u64> {
+        let Some(at) = self.names.index_of(id) else { return Ok(0) };
         let mut count = self.count_in_memory_within(id, seqs);
-        for frames in self.cold.iter().filter(|frames| frames.meets(seqs)) {
-            count += self.cold_steps(frames, id, seqs)?.iter().map(|rows| rows.rows).sum::<u64>();
+        for frames in self.cold_frames(seqs) {
+            count += frames.series(at, seqs, &self.names)?.iter().map(|rows| rows.rows).sum::<u64>();
         }
         Ok(count)
     }
 
-    /// Number of points of a series in memory in frames [lo, hi).
-    pub(crate) fn count_in_memory_within(&self, id: SeriesId, seqs: (i64, i64)) -> u64 {
-        let Some(s) = self.get(id) else { return 0 };
-        let rows =
-            |b: &RowBlock| b.seqs.partition_point(|&q| q < seqs.1) - b.seqs.partition_point(|&q| q < seqs.0);
-        let rows: usize = s.columns.iter().map(|&(b, _)| rows(&self.blocks[b as usize])).sum();
-        (rows + s.loose_within(seqs).len()) as u64
-    }
-
-    /// What some cold frames hold of a series in frames [lo, hi), by layout, then batch points.
-    pub(super) fn cold_steps(
-        &self,
-        frames: &ColdFrames,
-        id: SeriesId,
-        seqs: (i64, i64),
-    ) -> Result<Vec<ColdRows>> {
-        let Some(&at) = self.places.get(&id) else { return Ok(Vec::new()) };
-        let mut found = Vec::new();
-        for &(block, _) in &self.series[at].columns {
-            found.extend(frames.block(block as usize, seqs, self)?);
-        }
-        found.extend(frames.loose(at, seqs, self)?);
-        Ok(found)
+    /// The batch points of a series, by its index, in frames [lo, hi).
+    fn loose_within(&self, series: usize, (lo, hi): (i64, i64)) -> Range<usize> {
+        let seqs = &self.loose[series].seqs;
+        let start = seqs.partition_point(|&seq| seq < lo);
+        start..seqs.partition_point(|&seq| seq < hi).max(start)
     }
 
     /// Every `nth` step of each block of a series in memory and of its batch points, unsorted.
     pub(crate) fn sample_steps(&self, id: SeriesId, nth: usize) -> Vec<i64> {
-        let Some(s) = self.get(id) else { return Vec::new() };
-        let blocks = s.columns.iter().flat_map(|&(b, _)| self.blocks[b as usize].steps.iter().step_by(nth));
-        blocks.chain(s.loose.steps.iter().step_by(nth)).copied().collect()
+        let Some(at) = self.names.index_of(id) else { return Vec::new() };
+        let blocks = self.names.columns(at).flat_map(|(b, _)| self.blocks[b].steps().iter().step_by(nth));
+        blocks.chain(self.loose[at].steps.iter().step_by(nth)).copied().collect()
     }
 
     /// As [`sample_steps`](Self::sample_steps), with steps of cold frames, as if these were spread evenly.
@@ -253,8 +198,9 @@ impl TailData {
     /// As [`count_within`](Self::count_within).
     pub(crate) fn sample_all_steps(&self, id: SeriesId, nth: usize) -> Result<Vec<i64>> {
         let mut steps = self.sample_steps(id, nth);
-        for frames in &self.cold {
-            for rows in self.cold_steps(frames, id, frames.seqs)? {
+        let Some(at) = self.names.index_of(id) else { return Ok(steps) };
+        for frames in self.cold() {
+            for rows in frames.series(at, frames.seqs, &self.names)? {
                 let count = i128::from((rows.rows / nth as u64).max(1));
                 let width = i128::from(rows.steps.last) - i128::from(rows.steps.first);
                 let step = |i| i128::from(rows.steps.first) + width * i / count;
@@ -266,20 +212,12 @@ impl TailData {
 
     /// Appends the points in memory of a series within a view: block by block, then those of batches, each in write order.
     pub(crate) fn gather(&self, id: SeriesId, view: TailRange, into: &mut Points) {
-        let Some(s) = self.get(id) else { return };
-        for &(block, column) in &s.columns {
-            let b = &self.blocks[block as usize];
-            let rows = b.rows(view);
-            into.reserve(rows.len());
-            for row in rows {
-                if view.takes(b.steps[row], b.seqs[row]) {
-                    let value = b.values[row * b.width + column as usize];
-                    into.push_written(b.steps[row], b.seqs[row], b.written[row], b.times_us[row], value);
-                }
-            }
+        let Some(at) = self.names.index_of(id) else { return };
+        for (block, column) in self.names.columns(at) {
+            self.blocks[block].gather(column, view, into);
         }
-        let l = &s.loose;
-        for i in s.loose_within(view.seqs) {
+        let l = &self.loose[at];
+        for i in self.loose_within(at, view.seqs) {
             if view.takes(l.steps[i], l.seqs[i]) {
                 let written = Written::from_i64(l.written[i]);
                 into.push_written(l.steps[i], l.seqs[i], written, l.times_us[i], l.values[i]);
@@ -287,31 +225,37 @@ impl TailData {
         }
     }
 
+    /// The points of some series within a view: those in memory, and what to read of the log for the others, which come
+    /// before them.
+    ///
+    /// # Errors
+    /// As [`count_within`](Self::count_within).
+    pub(super) fn gather_all(
+        &self,
+        wanted: &[SeriesId],
+        view: TailRange,
+    ) -> Result<(Option<ColdRead>, Vec<Points>)> {
+        let cold = ColdRead::of(&self.names, self.cold(), wanted, view)?;
+        let mut held = vec![Points::default(); wanted.len()];
+        for (id, points) in wanted.iter().zip(&mut held) {
+            self.gather(*id, view, points);
+        }
+        Ok((cold, held))
+    }
+
     /// The least and the greatest step of a series within a view.
     ///
     /// # Errors
     /// As [`count_within`](Self::count_within).
     pub(crate) fn step_reach(&self, id: SeriesId, view: TailRange) -> Result<StepReach> {
-        let Some(s) = self.get(id) else { return Ok(StepReach::default()) };
-        let of_block = |&(block, _): &(u32, u32)| {
-            let b = &self.blocks[block as usize];
-            let rows = b.rows(view);
-            if b.ascending {
-                return rows
-                    .clone()
-                    .next()
-                    .zip(rows.last())
-                    .map(|(i, j)| Extent::new(b.steps[i], b.steps[j]));
-            }
-            Extent::of(rows.filter(|&i| view.takes(b.steps[i], b.seqs[i])).map(|i| b.steps[i]))
-        };
-        let l = &s.loose;
-        let loose =
-            s.loose_within(view.seqs).filter(|&i| view.takes(l.steps[i], l.seqs[i])).map(|i| l.steps[i]);
-        let held = s.columns.iter().filter_map(of_block).chain(Extent::of(loose)).reduce(Extent::join);
+        let Some(at) = self.names.index_of(id) else { return Ok(StepReach::default()) };
+        let blocks = self.names.columns(at).filter_map(|(block, _)| self.blocks[block].steps_within(view));
+        let l = &self.loose[at];
+        let loose = self.loose_within(at, view.seqs).filter(|&i| view.takes(l.steps[i], l.seqs[i]));
+        let held = blocks.chain(Extent::of(loose.map(|i| l.steps[i]))).reduce(Extent::join);
         let mut reach = StepReach { certain: held, possible: held };
-        for frames in self.cold.iter().filter(|frames| frames.meets(view.seqs)) {
-            for rows in self.cold_steps(frames, id, view.seqs)? {
+        for frames in self.cold_frames(view.seqs) {
+            for rows in frames.series(at, view.seqs, &self.names)? {
                 let Some(steps) = rows.steps.clip(view.steps) else { continue };
                 reach.possible = Some(reach.possible.map_or(steps, |all| all.join(steps)));
                 if steps == rows.steps {
@@ -328,58 +272,27 @@ impl TailData {
     /// As [`count_within`](Self::count_within).
     pub(crate) fn shape(&self, id: SeriesId, view: TailRange) -> Result<TailShape> {
         let mut shape = TailShape::default();
-        let Some(s) = self.get(id) else { return Ok(shape) };
-        for frames in self.cold.iter().filter(|frames| frames.meets(view.seqs)) {
-            for rows in self.cold_steps(frames, id, view.seqs)? {
+        let Some(at) = self.names.index_of(id) else { return Ok(shape) };
+        for frames in self.cold_frames(view.seqs) {
+            for rows in frames.series(at, view.seqs, &self.names)? {
                 shape.push(rows.steps, rows.rows, rows.ascending, rows.automatic);
                 shape.cold = true;
             }
         }
-        for &(block, _) in &s.columns {
-            let b = &self.blocks[block as usize];
-            let rows = b.rows(view);
-            let points = rows.len() as u64;
-            let steps = match b.ascending {
-                true => {
-                    rows.clone().next().zip(rows.last()).map(|(i, j)| Extent::new(b.steps[i], b.steps[j]))
-                }
-                false => Extent::of(rows.map(|i| b.steps[i])),
-            };
-            if let Some(steps) = steps {
-                shape.push(steps, points, b.strict, b.automatic);
+        for (block, _) in self.names.columns(at) {
+            let b = &self.blocks[block];
+            if let Some(steps) = b.steps_within(view) {
+                shape.push(steps, b.rows(view).len() as u64, b.strict, b.automatic);
             }
         }
-        let loose = s.loose_within(view.seqs);
-        let (l, points) = (&s.loose, loose.len() as u64);
+        let loose = self.loose_within(at, view.seqs);
+        let (l, points) = (&self.loose[at], loose.len() as u64);
         if let Some(steps) = Extent::of(l.steps[loose.clone()].iter().copied()) {
             let ascending = l.steps[loose.clone()].windows(2).all(|w| w[0] < w[1]);
             let automatic = l.written[loose].iter().all(|&w| Written::from_i64(w).is_automatic());
             shape.push(steps, points, ascending, automatic);
         }
         Ok(shape)
-    }
-
-    /// The points of some series within a view: those in memory, and what to read of the log for the others, which come
-    /// before them.
-    ///
-    /// # Errors
-    /// As [`count_within`](Self::count_within).
-    pub(super) fn gather_all(
-        &self,
-        wanted: &[SeriesId],
-        view: TailRange,
-    ) -> Result<(Option<ColdRead>, Vec<Points>)> {
-        let cold = ColdRead::of(self, wanted, view)?;
-        let mut held = vec![Points::default(); wanted.len()];
-        for (id, points) in wanted.iter().zip(&mut held) {
-            self.gather(*id, view, points);
-        }
-        Ok((cold, held))
-    }
-
-    /// The cold frames of which some are in [lo, hi).
-    pub(crate) fn cold_frames(&self, seqs: (i64, i64)) -> Vec<Arc<ColdFrames>> {
-        self.cold.iter().filter(|frames| frames.meets(seqs)).cloned().collect()
     }
 
     /// The greatest step of the rows in frames [lo, hi) of wanted series; telemetry, which counts steps of its own, aside.
@@ -392,92 +305,47 @@ impl TailData {
         wanted: &dyn Fn(&SeriesKey) -> bool,
     ) -> Result<Option<i64>> {
         let mut greatest = None;
-        for (i, b) in self.blocks.iter().enumerate() {
-            if !b.sample.is_some_and(|series| wanted(&self.series[series].key)) {
-                continue;
-            }
-            let rows = b.rows(TailRange { steps: StepRange::ALL, seqs });
-            greatest = greatest.max(b.steps[rows].iter().copied().max());
-            for frames in self.cold.iter().filter(|frames| frames.meets(seqs)) {
-                greatest = greatest.max(frames.block(i, seqs, self)?.map(|rows| rows.steps.last));
+        for (block, _) in self.names.samples().filter(|(_, key)| wanted(key)) {
+            let held = self.blocks[block].steps_within(TailRange { steps: StepRange::ALL, seqs });
+            greatest = greatest.max(held.map(|steps| steps.last));
+            for frames in self.cold_frames(seqs) {
+                let rows = frames.block(block, seqs, &self.names)?;
+                greatest = greatest.max(rows.map(|rows| rows.steps.last));
             }
         }
         Ok(greatest)
-    }
-
-    fn get(&self, id: SeriesId) -> Option<&TailSeries> {
-        self.places.get(&id).map(|&at| &self.series[at])
-    }
-
-    /// The index of a series in `series`; a segment declares each series before it uses it.
-    fn place(&self, id: SeriesId) -> usize {
-        self.places[&id]
     }
 }
 
 impl LogSink for TailData {
     fn series(&mut self, id: SeriesId, key: &SeriesKey) -> Result<()> {
-        if let Entry::Vacant(place) = self.places.entry(id) {
-            place.insert(self.series.len());
-            let (columns, loose) = (Vec::new(), Points::default());
-            self.series.push(TailSeries { id, key: key.clone(), columns, loose });
+        if self.names.add_series(id, key) {
+            self.loose.push(Points::default());
             self.other_bytes += 256;
         }
         Ok(())
     }
 
     fn layout(&mut self, id: LayoutId, series: &[SeriesId]) -> Result<()> {
-        if self.layouts.contains_key(&id) {
-            return Ok(());
+        if self.names.add_layout(id, series) {
+            self.blocks.push(RowBlock::new(series.len()));
+            self.other_bytes += 64 + series.len() * 8;
         }
-        let block = u32::try_from(self.blocks.len()).expect("layouts are u32");
-        let mut places = series.iter().map(|s| self.place(*s));
-        let sample = places.find(|at| !self.series[*at].key.metric.starts_with(TELEMETRY));
-        self.layouts.insert(id, self.blocks.len());
-        for (column, &s) in series.iter().enumerate() {
-            let column = u32::try_from(column).expect("a frame bounds the width of a row");
-            let place = self.place(s);
-            self.series[place].columns.push((block, column));
-        }
-        self.blocks.push(RowBlock {
-            layout: id,
-            width: series.len(),
-            sample,
-            steps: Vec::new(),
-            seqs: Vec::new(),
-            written: Vec::new(),
-            times_us: Vec::new(),
-            values: Vec::new(),
-            ascending: true,
-            strict: true,
-            automatic: true,
-        });
-        self.other_bytes += 64 + series.len() * 8;
         Ok(())
     }
 
     fn row(&mut self, row: Row<'_>) -> Result<()> {
-        let at = self.layouts[&row.layout];
+        let block = self.names.block(row.layout);
         let (width, seq) = (row.values.len(), row.seq.as_i64());
-        let bytes = ROW_BYTES + 8 * width;
+        let bytes = RowBlock::row_bytes(width);
         self.clock_us = self.clock_us.max(row.written.clock_us(row.time_us));
         self.points += width as u64;
         if let Some(skipped) = self.make_room(seq, bytes) {
             let row = ColdRows::one(row.step, seq, row.written.is_automatic());
-            skipped.add_row(at, row, width, bytes);
+            skipped.add_row(block, row, width, bytes);
             return Ok(());
         }
-        let block = &mut self.blocks[at];
-        if let Some(&last) = block.steps.last() {
-            block.ascending &= last <= row.step;
-            block.strict &= last < row.step;
-        }
-        block.automatic &= row.written.is_automatic();
-        block.steps.push(row.step);
-        block.seqs.push(seq);
-        block.written.push(row.written);
-        block.times_us.push(row.time_us);
-        block.values.extend(row.values.iter());
+        self.blocks[block].push(&row);
         self.row_bytes += bytes;
         Ok(())
     }
@@ -486,22 +354,27 @@ impl LogSink for TailData {
         let seq = p.seq().as_i64();
         self.clock_us = self.clock_us.max(p.clock_us());
         self.points += p.len() as u64;
-        let skips = self.make_room(seq, POINT_BYTES * p.len()).is_some();
         // Consecutive points of a batch mostly belong to one series.
+        let names = std::mem::take(&mut self.names);
         let mut last = None;
-        for i in 0..p.len() {
+        let mut place = |i: usize| {
             let id = p.series(i);
-            let place = last.filter(|&(known, _)| known == id).map_or_else(|| self.place(id), |(_, at)| at);
-            last = Some((id, place));
-            if let Some(cooling) = self.cooling.as_mut().filter(|_| skips) {
+            let at = last.filter(|&(known, _)| known == id).map_or_else(|| names.place(id), |(_, at)| at);
+            last = Some((id, at));
+            at
+        };
+        if let Some(skipped) = self.make_room(seq, POINT_BYTES * p.len()) {
+            for i in 0..p.len() {
                 let point = ColdRows::one(p.step(i), seq, p.written(i).is_automatic());
-                cooling.skipped.add_point(place, point, POINT_BYTES);
-                continue;
+                skipped.add_point(place(i), point, POINT_BYTES);
             }
-            let loose = &mut self.series[place].loose;
-            loose.push_written(p.step(i), seq, p.written(i), p.time_us(i), p.value(i));
-            self.row_bytes += POINT_BYTES;
+        } else {
+            for i in 0..p.len() {
+                self.loose[place(i)].push_written(p.step(i), seq, p.written(i), p.time_us(i), p.value(i));
+            }
+            self.row_bytes += POINT_BYTES * p.len();
         }
+        self.names = names;
         Ok(())
     }
 
@@ -517,25 +390,5 @@ impl LogSink for TailData {
         self.clock_us = self.clock_us.max(order.clock_us);
         self.other_bytes += meta.len();
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use tidalite_model::Labels;
-
-    #[test]
-    fn a_large_series_id_takes_no_more_memory_than_a_small_one() {
-        let mut tail = TailData::default();
-        let ids = [SeriesId(0xFF_FFFF), SeriesId(0)];
-        for (id, metric) in ids.iter().zip(["a", "b"]) {
-            tail.series(*id, &SeriesKey::new("r", metric, Labels::none())).unwrap();
-        }
-        tail.layout(LayoutId(7), &ids).unwrap();
-        assert!(tail.series.capacity() < 64, "{}", tail.series.capacity());
-        let keys: Vec<_> = tail.keys().map(|(id, key)| (id, key.metric.to_string())).collect();
-        assert_eq!(keys, [(ids[0], "a".to_string()), (ids[1], "b".to_string())]);
-        assert_eq!((tail.count(ids[0]), tail.count(SeriesId(3))), (0, 0));
     }
 }

@@ -8,7 +8,7 @@ use super::found::{FoundSeries, Owner};
 use super::series::{Planned, Rules};
 use super::span::RunSpan;
 use crate::engine::log_tail::TailView;
-use crate::engine::tail::TELEMETRY;
+use crate::engine::tail_names::TELEMETRY;
 use crate::parts::scan::{RowRef, steps_of};
 use crate::view::lineage::{Descendants, History, descendants};
 use crate::view::outdated::{is_outdated, outdated_runs};

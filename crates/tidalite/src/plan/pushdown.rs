@@ -11,7 +11,7 @@ use super::query_plan::Plan;
 use super::resolution::Resolution;
 use super::resolved::{Chunk, Resolved};
 use super::series::{Planned, PlannedSource};
-use crate::engine::tail::TailShape;
+use crate::engine::tail_shape::TailShape;
 use crate::parts::scan::{Piece, RowRef, read_pieces};
 use crate::view::tombstones::Automatic;
 use std::ops::Range;

@@ -5,7 +5,7 @@
 //! does not affect the run: the watch waits or ends, and reports why.
 
 use super::sampler::{Sampler, SystemReading};
-use crate::engine::tail::TELEMETRY;
+use crate::engine::tail_names::TELEMETRY;
 use crate::write::run::Run;
 use crate::write::side_log::SideLog;
 use std::collections::BTreeMap;

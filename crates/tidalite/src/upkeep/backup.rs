@@ -7,6 +7,7 @@ use super::tail_source::TailSource;
 use super::writers;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
+use crate::engine::tail::TailData;
 use crate::files::manifest::{self, Manifest};
 use crate::files::marker::create_folders;
 use crate::files::paths::{MARKER, Paths};
@@ -100,7 +101,7 @@ impl Store {
         next.parts.extend(write(&source)?);
         for (tail, seqs) in &tails {
             for frames in tail.data.cold_frames(*seqs) {
-                let thawed = frames.thawed()?;
+                let thawed = TailData::thawed(frames)?;
                 next.parts.extend(write(&TailSource::of(std::iter::once((&thawed, *seqs))))?);
             }
         }

@@ -1,6 +1,7 @@
 //! The rows of log tails as a source of points for a new part.
 
-use crate::engine::tail::{TailData, TailRange};
+use crate::engine::tail::TailData;
+use crate::engine::tail_shape::TailRange;
 use crate::parts::tiles::PointSource;
 use std::collections::BTreeMap;
 use std::ops::Range;

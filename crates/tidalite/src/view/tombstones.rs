@@ -4,7 +4,7 @@
 //! points whose steps are automatic; a deletion does. So a hidden point replaces no visible one,
 //! nor the other way round. The extents of a row in the series table often decide for the whole row without reading it.
 
-use crate::engine::tail::TELEMETRY;
+use crate::engine::tail_names::TELEMETRY;
 use std::sync::Arc;
 use tidalite_model::{Extent, Labels, Moment, Rewind, RunRecord, Seq, Written};
 use tidalite_parts::SeriesEntry;

@@ -9,7 +9,7 @@ use super::row_at::RowAt;
 use crate::engine::counter::StepCounter;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
-use crate::engine::tail::TELEMETRY;
+use crate::engine::tail_names::TELEMETRY;
 use crate::upkeep::maintain;
 use crate::view::records::RunRecords;
 use crate::view::snapshot::Snapshot;

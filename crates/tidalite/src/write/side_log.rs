@@ -5,7 +5,7 @@
 
 use super::layout::new_layout;
 use super::run::Run;
-use crate::engine::tail::TELEMETRY;
+use crate::engine::tail_names::TELEMETRY;
 use crate::view::snapshot::Snapshot;
 use std::collections::HashMap;
 use std::sync::Arc;

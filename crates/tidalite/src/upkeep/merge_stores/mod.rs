@@ -27,6 +27,7 @@ use crate::engine::options::Options;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::engine::store_lock;
+use crate::engine::tail::TailData;
 use crate::files::manifest::{self, Manifest};
 use crate::files::run_table::{self, RunTable};
 use crate::parts::tiles::write_part;
@@ -256,7 +257,7 @@ fn write_points(
         (tail.seqs.0.max(first), tail.seqs.1)
     };
     let tails: Vec<NewTail<'_>> = held.iter().map(|(log, tail)| (&log.data, new(tail))).collect();
-    let cold = tails.iter().flat_map(|(data, seqs)| data.cold_frames(*seqs).into_iter().map(|f| (f, *seqs)));
+    let cold = tails.iter().flat_map(|(data, seqs)| data.cold_frames(*seqs).map(|f| (f.clone(), *seqs)));
     let cold: Vec<_> = cold.collect();
     let source = NewPoints::of(numbers, targets, &whole, &tails)?;
     let total = source.points_max()
@@ -270,7 +271,7 @@ fn write_points(
     let mut made: Vec<PartMeta> = write_source(state, &source, &more)?.into_iter().collect();
     drop(source);
     for (frames, seqs) in cold {
-        let thawed = frames.thawed()?;
+        let thawed = TailData::thawed(&frames)?;
         let source = NewPoints::of(numbers, targets, &[], &[(&thawed, seqs)])?;
         made.extend(write_source(state, &source, &more)?);
     }

@@ -5,7 +5,8 @@
 
 use super::numbers::Numbers;
 use super::targets::Targets;
-use crate::engine::tail::{TailData, TailRange};
+use crate::engine::tail::TailData;
+use crate::engine::tail_shape::TailRange;
 use crate::parts::scan::{RowRef, read_rows};
 use crate::parts::tiles::PointSource;
 use crate::upkeep::parts_source::keep_steps;
