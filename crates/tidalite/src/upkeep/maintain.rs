@@ -154,8 +154,8 @@ fn ended_with_store(state: &StoreState) -> bool {
 
 /// What the worker remembers from turn to turn.
 #[derive(Debug, Default)]
-struct Turns {
-    looks: PendingLooks,
+pub(super) struct Turns {
+    pub(super) looks: PendingLooks,
     /// When to look at all logs again; `None`: now.
     next_look: Option<Instant>,
     /// What this process had logged at the last look.
@@ -171,11 +171,7 @@ impl Turns {
             return TICK;
         }
         self.own_bytes = own_bytes;
-        let round = self.looks.look(state).and_then(|pending| {
-            self.next_look = Some(Instant::now() + look_pause(pending.living, state.vfs.uuid().as_u128()));
-            self.round(state, pending)
-        });
-        match round {
+        match self.look_and_work(state) {
             Ok(Due::Flush) => {
                 self.next_look = None;
                 TICK_BUSY
@@ -187,8 +183,10 @@ impl Turns {
         }
     }
 
-    /// Does what is due, and says what that was.
-    fn round(&mut self, state: &StoreState, pending: Pending) -> Result<Due> {
+    /// Looks, does what is due, and says what that was.
+    pub(super) fn look_and_work(&mut self, state: &StoreState) -> Result<Due> {
+        let pending = self.looks.look(state)?;
+        self.next_look = Some(Instant::now() + look_pause(pending.living, state.vfs.uuid().as_u128()));
         if due(state, pending) == Due::Nothing {
             return Ok(Due::Nothing);
         }

@@ -16,6 +16,8 @@ pub(crate) mod flush;
 mod flush_batch;
 mod hiding;
 pub(crate) mod maintain;
+#[cfg(test)]
+mod maintain_tests;
 mod merge;
 pub(crate) mod merge_stores;
 mod open;
