@@ -16,6 +16,7 @@ mod cut;
 mod damage;
 mod durability;
 mod early_clock;
+mod ending;
 mod equivalence;
 mod export;
 mod failures;

@@ -59,7 +59,7 @@ fn rows(run: &str, steps: std::ops::Range<i64>, value: f64) -> Vec<(String, i64,
 }
 
 fn with(store: &Store, from: &Path, conflict: OnConflict) -> tidalite::Result<MergeStats> {
-    store.merge_with(from, &Merge::new().on_conflict(conflict), &|_, _| {})
+    store.merge_with(from, &Merge::new().on_conflict(conflict), &|_, _| std::ops::ControlFlow::Continue(()))
 }
 
 /// Merges, and checks that a second merge changes nothing, that the other store stays as it is, and that the result is

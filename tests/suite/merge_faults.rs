@@ -121,7 +121,8 @@ fn a_merge_says_what_is_wrong_with_the_other_store() {
     assert!(error.contains(part.file_name().unwrap().to_str().unwrap()), "{error}");
     assert_eq!(all(&a).len(), 3);
     let skip = Merge::new().skip_unreadable(true);
-    let stats = a.merge_with(dir.path().join("b"), &skip, &|_, _| {}).unwrap();
+    let stats =
+        a.merge_with(dir.path().join("b"), &skip, &|_, _| std::ops::ControlFlow::Continue(())).unwrap();
     assert_eq!((stats.unreadable.len(), stats.points, all(&a).len()), (1, 3, 6));
     assert!(Options::new().read_only(true).open(a.path()).unwrap().merge(dir.path().join("b")).is_err());
 }

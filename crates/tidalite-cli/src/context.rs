@@ -4,6 +4,7 @@ use crate::args::{ColorWhen, Format, GlobalArgs};
 use crate::error::{CliError, CliResult};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
+use std::ops::ControlFlow;
 use std::path::Path;
 use tidalite::{Error, Options, Snapshot, Store};
 
@@ -133,15 +134,16 @@ pub(crate) struct CommandProgress {
 }
 
 impl CommandProgress {
-    /// Reports that `done` of `total` is done.
-    pub(crate) fn set(&self, done: u64, total: u64) {
+    /// Reports that `done` of `total` is done, and lets the work go on.
+    pub(crate) fn set(&self, done: u64, total: u64) -> ControlFlow<()> {
         self.bar.set_length(total.max(done));
-        self.bar.set_position(done);
+        self.count(done)
     }
 
-    /// Reports that `done` is done, of a total that is not known.
-    pub(crate) fn count(&self, done: u64) {
+    /// Reports that `done` is done, of a total that is not known, and lets the work go on.
+    pub(crate) fn count(&self, done: u64) -> ControlFlow<()> {
         self.bar.set_position(done);
+        ControlFlow::Continue(())
     }
 }
 

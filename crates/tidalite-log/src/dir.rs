@@ -255,6 +255,24 @@ pub fn segments(vfs: &dyn Vfs, dir: &WriterDir) -> Result<Vec<SegmentInfo>> {
     Ok(found)
 }
 
+/// The position after the last frame of a writer's log, in the writer's stream: what its newest segment says of itself, so
+/// that a look at a log costs one small read. A torn tail may count, and a segment whose header is unreadable does not.
+///
+/// # Errors
+/// Disk errors. `NotFound` if the folder, or a segment that was listed, is gone.
+pub fn end_position(vfs: &dyn Vfs, dir: &WriterDir) -> Result<u64> {
+    for number in dir.segment_numbers(vfs)?.into_iter().rev() {
+        let (start, committed) = read_start(&*vfs.open(&dir.segment_path(number))?)?;
+        // A segment is made ahead of need, and has no header until its first frame.
+        if let HeaderRead::Sound(h) | HeaderRead::FromCopy(h) =
+            SegmentHeader::read(&start, dir.segment_id(number))
+        {
+            return Ok(h.base_position.saturating_add(committed));
+        }
+    }
+    Ok(0)
+}
+
 /// Reads the header and first frame, as far as the file goes, and the committed length.
 pub(crate) fn read_start(file: &dyn ReadFile) -> Result<(Vec<u8>, u64)> {
     let mut start = vec![0; FIRST_FRAME_AT + ORIGIN_BYTES];

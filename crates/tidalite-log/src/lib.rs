@@ -38,7 +38,7 @@ mod sink;
 mod testing;
 mod writer;
 
-pub use dir::{Life, SegmentInfo, WriterDir, is_alive, life, numbers_taken, segments, writers};
+pub use dir::{Life, SegmentInfo, WriterDir, end_position, is_alive, life, numbers_taken, segments, writers};
 pub use format::{
     BASE_ORDINAL_AT, BASE_POSITION_AT, COMMITTED_AT, FIRST_FRAME_AT, FRAME_BYTES_MAX, FRAME_CRC_AT,
     FRAME_HEAD_BYTES, FRAME_LEN_AT, FRAME_ORDINAL_AT, FRAME_TAG_AT, HANDLE_MAX, HEADER_BYTES, HEADER_CRC_AT,

@@ -11,6 +11,10 @@ use std::path::{Path, PathBuf};
 /// The result of a fallible call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// The codes of "too many open files" of a process and of the machine, which `io::ErrorKind` has no name for.
+const EMFILE: i32 = 24;
+const ENFILE: i32 = 23;
+
 /// The kind of a failure, by what the caller can do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -25,12 +29,14 @@ pub enum ErrorKind {
     Corrupt,
     /// This version does not support the format version, file system or operation.
     Unsupported,
-    /// The disk, a quota or a memory budget is exhausted; free space and try again.
+    /// The disk, a quota, a memory budget or the limit of open files is exhausted; make room and try again.
     Full,
     /// The operating system refused or failed an operation.
     Io,
     /// An earlier failure made this handle unusable; open a new one.
     Poisoned,
+    /// The caller ended the work, or closed the store meanwhile. What was done up to then holds.
+    Cancelled,
 }
 
 impl ErrorKind {
@@ -45,6 +51,7 @@ impl ErrorKind {
             ErrorKind::Full => "Full",
             ErrorKind::Io => "Io",
             ErrorKind::Poisoned => "Poisoned",
+            ErrorKind::Cancelled => "Cancelled",
         }
     }
 }
@@ -113,6 +120,10 @@ impl Error {
     /// An operating-system error while `doing` something to `path`. The kind follows from the error's code.
     pub fn io(doing: impl Into<String>, path: &Path, source: io::Error) -> Self {
         let (kind, remedy) = match source.kind() {
+            _ if matches!(source.raw_os_error(), Some(EMFILE | ENFILE)) => (
+                ErrorKind::Full,
+                "raise the limit of open files (`ulimit -n`), or close some files; nothing was lost",
+            ),
             io::ErrorKind::NotFound => (ErrorKind::NotFound, "check the path"),
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
                 (ErrorKind::Full, "free some space and try again; everything accepted so far is kept")
@@ -244,5 +255,16 @@ mod tests {
         let full = Error::io("allocate segment", Path::new("/s"), io::Error::from_raw_os_error(28));
         let gone = Error::io("open", Path::new("/s"), io::Error::from_raw_os_error(2));
         assert_eq!((full.kind(), gone.kind()), (ErrorKind::Full, ErrorKind::NotFound));
+    }
+
+    #[test]
+    fn too_many_open_files_are_told_from_a_faulty_disk() {
+        for code in [EMFILE, ENFILE] {
+            let e = Error::io("open file", Path::new("/s"), io::Error::from_raw_os_error(code));
+            assert_eq!(e.kind(), ErrorKind::Full);
+            let text = e.to_string();
+            assert!(text.contains("raise the limit of open files (`ulimit -n`)"), "{text}");
+            assert!(!text.contains("check the disk"), "{text}");
+        }
     }
 }

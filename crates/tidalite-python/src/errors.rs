@@ -30,10 +30,16 @@ create_exception!(
     tidalite,
     Full,
     Error,
-    "The disk, a quota or a memory budget is exhausted; free some and try again."
+    "The disk, a quota, a memory budget or the limit of open files is exhausted; make room and try again."
 );
 create_exception!(tidalite, Io, Error, "An operation of the operating system failed.");
 create_exception!(tidalite, Poisoned, Error, "An earlier failure made this handle unusable; open a new one.");
+create_exception!(
+    tidalite,
+    Cancelled,
+    Error,
+    "The store was closed while it worked. What was done up to then holds."
+);
 
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
@@ -45,7 +51,8 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("Unsupported", py.get_type::<Unsupported>())?;
     module.add("Full", py.get_type::<Full>())?;
     module.add("Io", py.get_type::<Io>())?;
-    module.add("Poisoned", py.get_type::<Poisoned>())
+    module.add("Poisoned", py.get_type::<Poisoned>())?;
+    module.add("Cancelled", py.get_type::<Cancelled>())
 }
 
 /// The exception of an error.
@@ -64,6 +71,7 @@ pub(crate) fn raise_with(error: &EngineError, message: String) -> PyErr {
         ErrorKind::Full => Full::new_err(message),
         ErrorKind::Io => Io::new_err(message),
         ErrorKind::Poisoned => Poisoned::new_err(message),
+        ErrorKind::Cancelled => Cancelled::new_err(message),
         _ => Error::new_err(message),
     }
 }

@@ -58,10 +58,10 @@ impl TwoCopies {
         let (into, from) = if copy == 0 { (first, second) } else { (second, first) };
         let store = into.store(0)?.clone();
         let how = Merge::new().on_conflict(OnConflict::Join);
-        store.merge_with(&from.root, &how, &|_, _| {})?;
+        store.merge_with(&from.root, &how, &|_, _| std::ops::ControlFlow::Continue(()))?;
         into.oracle.merge(&from.oracle);
         into.finish().map_err(MachineFault::Wrong)?;
-        let again = store.merge_with(&from.root, &how, &|_, _| {})?;
+        let again = store.merge_with(&from.root, &how, &|_, _| std::ops::ControlFlow::Continue(()))?;
         let changed = (again.points, again.runs_new, again.runs_changed);
         if changed != (0, 0, 0) {
             return Err(MachineFault::Wrong(format!("a second merge changed something: {changed:?}")));

@@ -253,6 +253,23 @@ impl Vfs for RealVfs {
         std::process::id()
     }
 
+    fn machine(&self) -> String {
+        // Containers may have one kernel, and machines one name for their first namespace of processes.
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+        let namespace = std::fs::read_link("/proc/self/ns/pid");
+        match (boot, namespace) {
+            (Ok(boot), Ok(namespace)) => format!("{} {}", boot.trim(), namespace.display()),
+            _ => String::new(),
+        }
+    }
+
+    fn is_stopped(&self, pid: u32) -> bool {
+        // The state follows the name, which is in parentheses and may hold others.
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
+        matches!(state, Some('T' | 't'))
+    }
+
     fn uuid(&self) -> Uuid {
         uuid_at(self.now_us())
     }
@@ -370,6 +387,14 @@ impl Lock for RealLock {
 
     fn is_linked(&self) -> Result<bool> {
         self.places.is_linked(&self.file, &self.path).map_err(|e| Error::io("look up", &self.path, e))
+    }
+
+    fn write(&self, text: &[u8]) -> Result<()> {
+        if std::process::id() != self.locked.pid {
+            return Ok(());
+        }
+        let written = self.file.set_len(0).and_then(|()| self.file.write_all_at(text, 0));
+        written.map_err(|e| Error::io("write lock file", &self.path, e))
     }
 }
 

@@ -80,6 +80,17 @@ pub trait Vfs: Debug + Send + Sync + 'static {
 
     /// The number of this process on this machine.
     fn pid(&self) -> u32;
+
+    /// Where [`pid`](Self::pid) means this process: equal texts mean that processes have the same numbers for each other.
+    /// Empty if that cannot be known.
+    fn machine(&self) -> String {
+        String::new()
+    }
+
+    /// Whether the process with this number on this machine is stopped, as by SIGSTOP. `false` if that cannot be known.
+    fn is_stopped(&self, _pid: u32) -> bool {
+        false
+    }
 }
 
 /// A file open for reading. Reads return what any process has written so far, synced or not.
@@ -180,6 +191,10 @@ pub trait Lock: Debug + Send + Sync {
 
     /// Whether that path still refers to the locked file.
     fn is_linked(&self) -> Result<bool>;
+
+    /// Makes `text` the content of the locked file, which others may read. Needs an exclusive lock. Does nothing in a forked
+    /// child. Syncs nothing.
+    fn write(&self, text: &[u8]) -> Result<()>;
 }
 
 /// Which other holders a lock excludes.

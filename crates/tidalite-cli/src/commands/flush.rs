@@ -16,7 +16,7 @@ pub(crate) fn run(context: &Context, args: &FlushArgs) -> CliResult {
     let done = Cell::new(0);
     let stats = store.flush_with(&|points| {
         done.set(done.get() + points);
-        bar.count(done.get());
+        bar.count(done.get())
     })?;
     drop(bar);
     let seconds = start.elapsed().as_secs_f64();

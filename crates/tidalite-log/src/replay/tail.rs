@@ -169,13 +169,24 @@ impl TailReader {
         self.names.hand_over(sink)
     }
 
+    /// The position in the writer's stream of the first frame that is not read; `None` before the first segment.
+    pub fn position(&self) -> Option<u64> {
+        self.end().map(|end| end.position)
+    }
+
+    fn end(&self) -> Option<StreamPosition> {
+        match &self.place {
+            ReplayPosition::Start => None,
+            ReplayPosition::In(reading) => Some(reading.end()),
+            ReplayPosition::Between(end) | ReplayPosition::Over(end) => Some(*end),
+        }
+    }
+
     fn resume(&self) -> Resume {
-        let end = match &self.place {
-            ReplayPosition::Start => return Resume { segment: 0, offset: 0, ordinal: self.from_ordinal },
-            ReplayPosition::In(reading) => reading.end(),
-            ReplayPosition::Between(end) | ReplayPosition::Over(end) => *end,
-        };
-        Resume { segment: end.number, offset: end.offset, ordinal: end.ordinal }
+        match self.end() {
+            None => Resume { segment: 0, offset: 0, ordinal: self.from_ordinal },
+            Some(end) => Resume { segment: end.number, offset: end.offset, ordinal: end.ordinal },
+        }
     }
 }
 

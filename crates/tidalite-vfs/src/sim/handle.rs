@@ -190,4 +190,13 @@ impl Lock for SimLock {
     fn is_linked(&self) -> Result<bool> {
         self.0.is_linked()
     }
+
+    fn write(&self, text: &[u8]) -> Result<()> {
+        let mut world = self.0.world.lock();
+        world.step(StepKind::Silent, "write lock file", &self.0.path)?;
+        let mut file = self.0.file.state();
+        file.set_len(0);
+        file.write(0, text);
+        Ok(())
+    }
 }

@@ -8,6 +8,7 @@
 //! ([`TailCache`](cache::TailCache)). Which points are visible is not decided here but in `view`.
 
 pub(crate) mod cache;
+pub(crate) mod cancel;
 pub(crate) mod change_tails;
 mod cold;
 mod cold_read;

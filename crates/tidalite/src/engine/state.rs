@@ -1,8 +1,9 @@
 //! The state of an open store in one process: paths, options, caches, the log writer, threads.
 //!
 //! Invariants: a state means the store that it opened: its folder is held, and its marker is checked before and after
-//! each use, so that a store that was deleted or replaced is an error. The log writer is created on first use, with a new ordinal. The background worker starts with the log
-//! writer and ends before it closes. A forked child makes its own `StoreState`; it neither waits for the parent's
+//! each use, so that a store that was deleted or replaced is an error. The log writer is created on first use, with a new
+//! ordinal. The background worker starts when the store is opened for writing, in a forked child with the log writer, and
+//! ends before the log closes. A forked child makes its own `StoreState`; it neither waits for the parent's
 //! threads nor closes the parent's log.
 
 use super::cache::TailCache;
@@ -28,8 +29,14 @@ const PAGES_SHARE: u64 = 4;
 /// The rows of logs get the memory option divided by this. Their columns may take twice that while they grow.
 const ROWS_SHARE: u64 = 8;
 
-/// A background thread. Dropping it ends the thread.
-pub(crate) trait Background: Debug + Send {}
+/// A background worker. Dropping it ends its thread.
+pub(crate) trait Background: Debug + Send {
+    /// Ends the thread. Its work ends within a fraction of a second, since the store counts as closed.
+    fn end(&mut self);
+
+    /// Does what is due in the store now that this process has closed its log.
+    fn last_round(&mut self, state: &StoreState);
+}
 
 /// The state of an open store in one process.
 #[derive(Debug)]
@@ -55,7 +62,7 @@ impl StoreState {
     ///
     /// # Errors
     /// As [`Options::open`].
-    pub(super) fn open(path: &Path, options: Options) -> Result<Arc<StoreState>> {
+    pub(crate) fn open(path: &Path, options: Options) -> Result<Arc<StoreState>> {
         let paths = Paths::new(&options.vfs.absolute(path)?);
         let vfs = hold_folder(&*options.vfs, paths.root(), options.read_only)?;
         let identity = if options.read_only { identify(&*vfs, &paths)? } else { create(&*vfs, &paths)? };
@@ -139,7 +146,7 @@ impl StoreState {
     }
 
     /// This process's log writer, created on first use. Its writes are later than `clock_us` says. Then `start` starts the
-    /// background worker, if the options ask for one.
+    /// background worker, if the options ask for one and it does not run.
     ///
     /// # Errors
     /// `Invalid` if the store was opened read-only; those of creating a log.
@@ -161,11 +168,17 @@ impl StoreState {
             let log = self.make_log(log_options)?;
             log.observe(clock_us(self));
             let _ = self.log.set(Arc::new(log));
-            if self.options.background {
-                *self.background.lock().unwrap_or_else(PoisonError::into_inner) = Some(start(self));
-            }
+            self.work_in_background(start);
         }
         Ok(self.log.get().expect("set above, under the lock"))
+    }
+
+    /// Starts the background worker if the options ask for one and it does not run.
+    pub(crate) fn work_in_background(self: &Arc<Self>, start: fn(&Arc<StoreState>) -> Box<dyn Background>) {
+        if self.options.background && !self.options.read_only {
+            let mut background = self.background.lock().unwrap_or_else(PoisonError::into_inner);
+            background.get_or_insert_with(|| start(self));
+        }
     }
 
     /// Creates a writer with a new ordinal. After we read the manifest, another process may create, flush and collect
@@ -226,9 +239,16 @@ impl StoreState {
 
     pub(super) fn close(&self) -> Result<()> {
         self.closed.store(true, Ordering::Release);
-        let background = self.background.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(background);
-        self.log.get().map_or(Ok(()), |log| log.close())
+        let mut background = self.background.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(background) = &mut background {
+            background.end();
+        }
+        let closed = self.log.get().map_or(Ok(()), |log| log.close());
+        // A process that only looked leaves the work to those that write.
+        if let (Some(background), Some(_), Ok(())) = (&mut background, self.log.get(), &closed) {
+            background.last_round(self);
+        }
+        closed
     }
 }
 

@@ -37,24 +37,12 @@ struct Generation {
     child: OnceLock<Result<Arc<Generation>>>,
 }
 
-impl Options {
-    /// Opens the store in the folder `path`; unless read-only, creates it if absent.
-    ///
-    /// The handle means this store from then on. Later changes of the current folder do not affect it, and it follows
-    /// the folder where that is moved. Once the folder is deleted or replaced, each call fails with `NotFound`, and
-    /// logging with `Poisoned`, at the latest a second later (without [`background`](Self::background) work: at the
-    /// next sync or segment). What was accepted and not flushed is lost then.
-    ///
-    /// # Errors
-    /// `NotFound` if the store is absent and read-only; `Invalid` if `path` is a file, or a folder that holds something
-    /// else; `Unsupported` for a newer format; `Corrupt`, `Io` and `Full` as they occur.
-    pub fn open(self, path: impl AsRef<Path>) -> Result<Store> {
-        let state = StoreState::open(path.as_ref(), self)?;
-        Ok(Store { first: Arc::new(Generation { state, child: OnceLock::new() }) })
-    }
-}
-
 impl Store {
+    /// The handle on an opened store.
+    pub(crate) fn of(state: Arc<StoreState>) -> Store {
+        Store { first: Arc::new(Generation { state, child: OnceLock::new() }) }
+    }
+
     /// Opens the store in the folder `path` for reading and writing; creates it if absent.
     ///
     /// ```

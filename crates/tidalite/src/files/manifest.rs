@@ -47,6 +47,10 @@ pub(crate) struct WriterState {
     pub(crate) id: Uuid,
     /// Frames with a lower ordinal are in parts and in the run table.
     pub(crate) flushed: u64,
+    /// Where the first frame that is not flushed begins in the writer's stream: what lies behind it waits for a flush. It
+    /// only decides when to flush.
+    #[serde(default)]
+    pub(crate) position: u64,
     /// This log is damaged; its files are kept as evidence.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) damaged: bool,
@@ -91,16 +95,17 @@ impl Manifest {
         self.writers.iter().find(|w| w.writer == writer).map_or(0, |w| w.flushed)
     }
 
-    /// Notes that the frames of `writer` below `flushed` are flushed. Its folder has the uuid `id`.
-    pub(crate) fn set_flushed(&mut self, writer: u32, id: Uuid, flushed: u64, damaged: bool) {
-        self.writer_next = self.writer_next.max(writer + 1);
-        match self.writers.iter_mut().find(|w| w.writer == writer) {
+    /// Notes how far a writer's log is flushed. Steps that are noted of it stay.
+    pub(crate) fn set_flushed(&mut self, to: WriterState) {
+        self.writer_next = self.writer_next.max(to.writer + 1);
+        match self.writers.iter_mut().find(|w| w.writer == to.writer) {
             Some(state) => {
-                state.flushed = state.flushed.max(flushed);
-                state.damaged |= damaged;
+                state.flushed = state.flushed.max(to.flushed);
+                state.position = state.position.max(to.position);
+                state.damaged |= to.damaged;
             }
             None => {
-                self.writers.push(WriterState { writer, id, flushed, damaged, steps: Vec::new() });
+                self.writers.push(to);
                 self.writers.sort_by_key(|w| w.writer);
             }
         }
@@ -142,20 +147,23 @@ impl Version {
 /// publication, which takes milliseconds, so a hundred in a row do not happen to a reader that makes progress.
 const RETRIES_MAX: usize = 100;
 
-/// The newest valid version, pinned.
+/// The newest valid version, pinned. It was still the newest after it was pinned. So the holder of the store's lock, who
+/// looks at pins after it has published, finds every reader of an older version by its pin.
 ///
 /// # Errors
 /// `Corrupt` if there is none, or only damaged ones; `Unsupported` for a newer format.
 pub(crate) fn latest(vfs: &dyn Vfs, paths: &Paths) -> Result<Version> {
-    for _ in 0..RETRIES_MAX {
+    'again: for _ in 0..RETRIES_MAX {
         let mut damage = Vec::new();
-        for version in versions(vfs, paths)?.into_iter().rev() {
+        let listed = versions(vfs, paths)?;
+        for &version in listed.iter().rev() {
             match pin(vfs, paths, version) {
+                Ok(Some(_)) if versions(vfs, paths)?.last() != listed.last() => continue 'again,
                 Ok(Some(mut found)) => {
                     found.damage.append(&mut damage);
                     return Ok(found);
                 }
-                Ok(None) => break, // deleted between the listing and the lock: a newer one exists
+                Ok(None) => continue 'again, // deleted between the listing and the lock: a newer one exists
                 Err(e) if e.kind() == ErrorKind::Corrupt => damage.push(e),
                 Err(e) => return Err(e),
             }

@@ -5,10 +5,11 @@
 //! Memory: one tile per thread is built at a time.
 
 use super::scan::steps_of;
+use crate::engine::cancel::go_on;
 use crate::engine::state::StoreState;
 use rayon::prelude::*;
 use std::collections::HashMap;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use tidalite_model::{Extent, Result, SeriesKey, StepRange};
 use tidalite_parts::{
@@ -24,6 +25,10 @@ pub(crate) trait PointSource: Sync {
     fn sample_steps(&self, series: usize, nth: usize) -> Result<Vec<i64>>;
     /// The points of each series with steps in the range: ascending by (step, clock, seq), repeats kept.
     fn gather(&self, series: Range<usize>, steps: StepRange) -> Result<Vec<Points>>;
+    /// The most rows of a tile, where the source bounds it below the option.
+    fn tile_rows_max(&self) -> usize {
+        usize::MAX
+    }
     /// Whether long series get rollups.
     fn has_rollups(&self) -> bool {
         true
@@ -67,9 +72,9 @@ pub(crate) fn write_part(
     place: &PartPaths,
     source: &dyn PointSource,
     pool: &rayon::ThreadPool,
-    progress: &dyn Fn(u64),
+    progress: &dyn Fn(u64) -> ControlFlow<()>,
 ) -> Result<Option<PartMeta>> {
-    let (vfs, tile_rows) = (&inner.vfs, inner.options.tile_rows);
+    let (vfs, tile_rows) = (&inner.vfs, inner.options.tile_rows.min(source.tile_rows_max()));
     let mut options = PartOptions::default();
     (options.rollup_points, options.rollup_series_points) = inner.options.rollups;
     if !source.has_rollups() {
@@ -85,8 +90,7 @@ pub(crate) fn write_part(
             None => writer.insert(PartWriter::create(vfs.clone(), place)?),
         };
         writer.push(tile)?;
-        progress(rows);
-        Ok(())
+        go_on(progress(rows))
     };
     let shift = |key: &SeriesKey| shifts_of_copies.get(key).copied();
     for of_part in source.copies().chunk_by(|a, b| Arc::ptr_eq(&a.part, &b.part)) {
@@ -115,10 +119,15 @@ pub(crate) fn pass_over(
     inner: &StoreState,
     source: &dyn PointSource,
     pool: &rayon::ThreadPool,
+    ask: &dyn Fn() -> ControlFlow<()>,
 ) -> Result<()> {
     let specs = plan(source, inner.options.tile_rows)?;
     let gather = |spec: &TileSpec| source.gather(spec.series.clone(), spec.steps).map(drop);
-    pool.install(|| specs.par_iter().map(gather).collect())
+    for window in specs.chunks(pool.current_num_threads().max(1)) {
+        go_on(ask())?;
+        pool.install(|| window.par_iter().map(gather).collect::<Result<()>>())?;
+    }
+    Ok(())
 }
 
 /// Widths of the finest rollup buckets, as powers of two: for each series of a source (`None`: no rollups), and for

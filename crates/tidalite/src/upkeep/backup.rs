@@ -5,6 +5,7 @@
 
 use super::tail_source::TailSource;
 use super::writers;
+use crate::engine::cancel::go_on;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::engine::tail::TailData;
@@ -15,6 +16,9 @@ use crate::files::run_table;
 use crate::files::two_copies;
 use crate::files::writer_table;
 use crate::parts::tiles::write_part;
+use crate::view::snapshot::Snapshot;
+use std::cell::Cell;
+use std::ops::ControlFlow;
 use std::path::Path;
 use tidalite_model::{Error, Result};
 use tidalite_parts::PartMeta;
@@ -43,20 +47,25 @@ impl Store {
     /// `Invalid` where `to` holds something; `Corrupt` where a part is damaged, since a backup must not keep damage;
     /// `Full`, `Io`. An unfinished copy stays behind, and is no store.
     pub fn backup(&self, to: impl AsRef<Path>) -> Result<()> {
-        self.backup_with(to, &|_, _| {})
+        self.backup_with(to, &|_, _| ControlFlow::Continue(()))
     }
 
-    /// As [`backup`](Self::backup); calls `progress` with the bytes copied so far and the bytes in total.
+    /// As [`backup`](Self::backup); calls `progress` with the bytes copied so far and the bytes in total. It ends the
+    /// backup by `Break`; then, as after any error, what was copied is removed.
     ///
     /// ```
     /// use std::cell::Cell;
+    /// use std::ops::ControlFlow;
     /// # let dir = tempfile::tempdir()?;
     /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
     /// # let run = store.run("a").start()?;
     /// # for step in 0..10 { run.log(step, &[("loss", 1.0)])?; }
     /// # store.flush()?;
     /// let copied = Cell::new((0, 0));
-    /// store.backup_with(dir.path().join("copy"), &|done, total| copied.set((done, total)))?;
+    /// store.backup_with(dir.path().join("copy"), &|done, total| {
+    ///     copied.set((done, total));
+    ///     ControlFlow::Continue(())
+    /// })?;
     /// let (done, total) = copied.get();
     /// assert!(done > 0 && done == total);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -64,59 +73,89 @@ impl Store {
     ///
     /// # Errors
     /// As [`backup`](Self::backup).
-    pub fn backup_with(&self, to: impl AsRef<Path>, progress: &dyn Fn(u64, u64)) -> Result<()> {
+    pub fn backup_with(
+        &self,
+        to: impl AsRef<Path>,
+        progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
+    ) -> Result<()> {
         let state = self.inner()?;
-        let vfs = &state.vfs;
-        let target = Paths::new(&vfs.absolute(to.as_ref())?);
-        prepare(&**vfs, &target)?;
-        let snapshot = self.snapshot()?.with_all_hidden()?;
-        let view = &snapshot.view;
-        if let Some((_, error)) = view.broken.first() {
-            return Err(error.duplicate());
+        let target = Paths::new(&state.vfs.absolute(to.as_ref())?);
+        prepare(&*state.vfs, &target)?;
+        let progress = |done, total| state.unless_closed(progress(done, total));
+        let copied = copy_all(state, &self.snapshot()?.with_all_hidden()?, &target, &progress);
+        if copied.is_err() {
+            empty(&*state.vfs, &target);
         }
-        let mut next = Manifest::first(state.id(), vfs.now_us());
-        next.writer_next =
-            view.version.manifest.writer_next.max(view.tails.iter().map(|t| t.writer + 1).max().unwrap_or(1));
-        next.clock_us = view.clock_us();
-        let metas: Vec<&PartMeta> = view.parts.iter().map(|p| p.meta()).collect();
-        let total: u64 = metas.iter().map(|m| m.files_bytes()).sum();
-        let mut done = 0;
-        for (part, meta) in view.parts.iter().zip(metas) {
-            let (from, to) = (part.paths(), target.place(meta));
-            copy(&**vfs, &from.points, &to.points, meta.crc32c)?;
-            copy(&**vfs, &from.series, &to.series, meta.series_crc32c)?;
-            if let Some(rollups) = &meta.rollups {
-                copy(&**vfs, &from.rollups, &to.rollups, rollups.crc32c)?;
-            }
-            done += meta.files_bytes();
-            progress(done, total);
-            next.parts.push(meta.clone());
+        copied
+    }
+}
+
+/// Copies what a snapshot sees into the folders of a new store.
+fn copy_all(
+    state: &StoreState,
+    snapshot: &Snapshot,
+    target: &Paths,
+    progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
+) -> Result<()> {
+    let (vfs, view) = (&state.vfs, &snapshot.view);
+    if let Some((_, error)) = view.broken.first() {
+        return Err(error.duplicate());
+    }
+    let mut next = Manifest::first(state.id(), vfs.now_us());
+    next.writer_next =
+        view.version.manifest.writer_next.max(view.tails.iter().map(|t| t.writer + 1).max().unwrap_or(1));
+    next.clock_us = view.clock_us();
+    let metas: Vec<&PartMeta> = view.parts.iter().map(|p| p.meta()).collect();
+    let total: u64 = metas.iter().map(|m| m.files_bytes()).sum();
+    let done = Cell::new(0);
+    let more = |bytes| {
+        done.set(done.get() + bytes);
+        go_on(progress(done.get().min(total), total))
+    };
+    for (part, meta) in view.parts.iter().zip(metas) {
+        let (from, to) = (part.paths(), target.place(meta));
+        copy(&**vfs, &from.points, &to.points, meta.crc32c, &more)?;
+        copy(&**vfs, &from.series, &to.series, meta.series_crc32c, &more)?;
+        if let Some(rollups) = &meta.rollups {
+            copy(&**vfs, &from.rollups, &to.rollups, rollups.crc32c, &more)?;
         }
-        let tails: Vec<_> = view.tails.iter().map(|t| (t.read(), t.seqs)).collect();
-        let source = TailSource::of(tails.iter().map(|(tail, seqs)| (&tail.data, *seqs)));
-        let write = |source: &TailSource<'_>| {
-            let place = target.part(vfs.uuid());
-            write_part(state, &place, source, state.pool.get()?, &|_| {})
-        };
-        next.parts.extend(write(&source)?);
-        for (tail, seqs) in &tails {
-            for frames in tail.data.cold_frames(*seqs) {
-                let thawed = TailData::thawed(frames)?;
-                next.parts.extend(write(&TailSource::of(std::iter::once((&thawed, *seqs))))?);
-            }
+        next.parts.push(meta.clone());
+    }
+    let tails: Vec<_> = view.tails.iter().map(|t| (t.read(), t.seqs)).collect();
+    let source = TailSource::of(tails.iter().map(|(tail, seqs)| (&tail.data, *seqs)));
+    let write = |source: &TailSource<'_>| {
+        let place = target.part(vfs.uuid());
+        write_part(state, &place, source, state.pool.get()?, &|_| progress(done.get(), total))
+    };
+    next.parts.extend(write(&source)?);
+    for (tail, seqs) in &tails {
+        for frames in tail.data.cold_frames(*seqs) {
+            let thawed = TailData::thawed(frames)?;
+            next.parts.extend(write(&TailSource::of(std::iter::once((&thawed, *seqs))))?);
         }
-        for folder in target.folders() {
-            vfs.sync_dir(&folder)?;
+    }
+    for folder in target.folders() {
+        vfs.sync_dir(&folder)?;
+    }
+    if !view.runs.is_empty() {
+        next.runs = Some(run_table::store(&**vfs, target, &view.runs_with_last_steps())?);
+    }
+    let writers = writers::of_snapshot(snapshot)?;
+    if !writers.is_empty() {
+        next.writer_table = Some(writer_table::store(&**vfs, target, &writers)?);
+    }
+    manifest::publish(&**vfs, target, &next)?;
+    finish(state, target)
+}
+
+/// Removes what an unfinished backup has made: the files, and the folders below the backup's. What cannot be removed
+/// does no harm, since a folder without a marker is no store.
+fn empty(vfs: &dyn Vfs, target: &Paths) {
+    for folder in target.folders() {
+        for name in vfs.read_dir(&folder).unwrap_or_default() {
+            let _ = vfs.remove(&folder.join(name));
         }
-        if !view.runs.is_empty() {
-            next.runs = Some(run_table::store(&**vfs, &target, &view.runs_with_last_steps())?);
-        }
-        let writers = writers::of_snapshot(&snapshot)?;
-        if !writers.is_empty() {
-            next.writer_table = Some(writer_table::store(&**vfs, &target, &writers)?);
-        }
-        manifest::publish(&**vfs, &target, &next)?;
-        finish(state, &target)
+        let _ = vfs.remove_dir(&folder);
     }
 }
 
@@ -144,7 +183,7 @@ fn finish(state: &StoreState, target: &Paths) -> Result<()> {
     Ok(())
 }
 
-fn copy(vfs: &dyn Vfs, from: &Path, to: &Path, crc: u32) -> Result<()> {
+fn copy(vfs: &dyn Vfs, from: &Path, to: &Path, crc: u32, more: &dyn Fn(u64) -> Result<()>) -> Result<()> {
     let source = vfs.open(from)?;
     let mut target = vfs.create(to)?;
     let bytes = source.len()?;
@@ -158,6 +197,7 @@ fn copy(vfs: &dyn Vfs, from: &Path, to: &Path, crc: u32) -> Result<()> {
         found = crc32c::crc32c_append(found, &buffer[..n]);
         target.write_all(&buffer[..n])?;
         at += n as u64;
+        more(n as u64)?;
     }
     if found != crc {
         return Err(Error::corrupt("back up", from, 0, "its checksum does not match: it is damaged"));

@@ -2,36 +2,38 @@
 //!
 //! The steps, under the store's lock:
 //!
-//! 1. Remove replaced versions that are not pinned and whose grace time is over. The newest version stays.
-//! 2. The remaining versions define what is live: their parts, their run tables, and the frames of each writer's log
-//!    that any of them has not flushed.
+//! 1. Remove replaced versions that are not pinned, and whose grace time is over or whose parts a later version keeps
+//!    anyway. The newest version stays.
+//! 2. The remaining versions define what is live: their parts and their run tables. The newest version and the pinned ones
+//!    define which frames of logs are live: those that any of them has not flushed. The grace time is for programs that
+//!    read parts by their paths; whoever reads a log has pinned a version while it was the newest.
 //! 3. Remove everything else: parts, series tables, rollups, run tables, leftovers of killed publications; segments
 //!    whose frames are all flushed; staged parts that a version lists; and the folders of dead writers that are flushed
 //!    whole.
 //!
-//! Flush and compaction hold the same lock, so collection never sees a part that is written but not yet published: a
+//! Flush, compaction, thinning and merging hold the same lock while they work, in whichever process. So collection never sees a part that is written but not yet published: a
 //! file that no version names is old or left by a crash. In the folder of a living writer, only flushed files are
 //! removed. A log with damage is evidence and stays.
 
 use super::evidence::is_evidence;
 use crate::engine::state::StoreState;
-use crate::engine::tail::TailData;
 use crate::files::manifest::{self, Manifest, versions};
 use crate::files::paths::{Paths, parse_id, version_name};
 use std::collections::BTreeSet;
 use std::path::Path;
-use tidalite_log::SegmentInfo;
+use std::time::Duration;
+use tidalite_log::{LogSink, SegmentInfo};
 use tidalite_model::{ErrorKind, Result};
 use tidalite_vfs::Vfs;
 use uuid::Uuid;
 
-/// Removes files that no version needs. The caller must hold the store's lock. A replaced version stays for `grace_us`.
+/// Removes files that no version needs. The caller must hold the store's lock. A replaced version stays for `grace`.
 ///
 /// # Errors
 /// Those of reading the manifest and of removing files.
-pub(super) fn collect(inner: &StoreState, grace_us: i64) -> Result<()> {
+pub(super) fn collect(inner: &StoreState, grace: Duration) -> Result<()> {
     inner.check_there()?;
-    remove_files(inner, grace_us)?;
+    remove_files(inner, i64::try_from(grace.as_micros()).unwrap_or(i64::MAX))?;
     let live = manifest::latest(&*inner.vfs, &inner.paths)?.manifest.parts.iter().map(|p| p.id).collect();
     inner.cache.keep_parts(&live);
     Ok(())
@@ -40,7 +42,8 @@ pub(super) fn collect(inner: &StoreState, grace_us: i64) -> Result<()> {
 /// Returns the number of files removed.
 fn remove_files(inner: &StoreState, grace_us: i64) -> Result<u64> {
     let (vfs, paths) = (&*inner.vfs, &inner.paths);
-    let live = drop_versions(vfs, paths, grace_us)?;
+    let kept = drop_versions(vfs, paths, grace_us)?;
+    let live: Vec<&Manifest> = kept.iter().map(|k| &k.manifest).collect();
     let mut removed = 0;
     let parts: BTreeSet<Uuid> = live.iter().flat_map(|m| m.parts.iter().map(|p| p.id)).collect();
     let tables: BTreeSet<Uuid> = live.iter().filter_map(|m| m.runs.as_ref()).map(|r| r.id).collect();
@@ -53,14 +56,23 @@ fn remove_files(inner: &StoreState, grace_us: i64) -> Result<u64> {
         })?;
     }
     removed += remove_strangers(vfs, &paths.manifest(), |name| !is_leftover(name))?;
-    removed += collect_logs(inner, &live, &parts)?;
+    let read: Vec<&Manifest> = kept.iter().filter(|k| k.may_be_read).map(|k| &k.manifest).collect();
+    removed += collect_logs(inner, &read, &parts)?;
     Ok(removed)
 }
 
-/// Removes versions that are replaced, not pinned and past their grace time. Returns the manifests of the others.
-fn drop_versions(vfs: &dyn Vfs, paths: &Paths, grace_us: i64) -> Result<Vec<Manifest>> {
+/// A version that stays.
+struct KeptVersion {
+    manifest: Manifest,
+    /// Whether it is the newest or pinned. If not, nobody will pin it any more: see [`manifest::latest`].
+    may_be_read: bool,
+}
+
+/// Removes versions that are replaced, not pinned and past their grace time. Returns the others.
+fn drop_versions(vfs: &dyn Vfs, paths: &Paths, grace_us: i64) -> Result<Vec<KeptVersion>> {
     let newest = manifest::latest(vfs, paths)?.manifest;
     let mut live = Vec::new();
+    let mut parts: BTreeSet<Uuid> = newest.parts.iter().map(|p| p.id).collect();
     // The grace time of a version begins when its successor is published: readers used the version until then.
     let mut replaced_at = newest.time_us;
     for number in versions(vfs, paths)?.into_iter().rev().filter(|&v| v < newest.version) {
@@ -73,18 +85,22 @@ fn drop_versions(vfs: &dyn Vfs, paths: &Paths, grace_us: i64) -> Result<Vec<Mani
             Err(e) => return Err(e),
         };
         // If the clock went back, the age is negative, and the version stays until the clock has caught up.
-        let over = vfs.now_us().saturating_sub(replaced_at) >= grace_us;
+        let over = vfs.now_us().saturating_sub(replaced_at) >= grace_us
+            || old.parts.iter().all(|part| parts.contains(&part.id));
         replaced_at = old.time_us;
         // The lock is held until the file is removed: a reader that opens it meanwhile finds it locked or missing.
         let file = vfs.open(&path)?;
-        if over && file.try_lock_exclusive().unwrap_or(false) {
+        // Without locks, only the grace time protects a reader.
+        let pinned = !file.try_lock_exclusive().unwrap_or(false);
+        if over && !pinned {
             vfs.remove(&path)?;
         } else {
-            live.push(old);
+            parts.extend(old.parts.iter().map(|p| p.id));
+            live.push(KeptVersion { manifest: old, may_be_read: pinned });
         }
     }
     vfs.sync_dir(&paths.manifest())?;
-    live.push(newest);
+    live.push(KeptVersion { manifest: newest, may_be_read: true });
     Ok(live)
 }
 
@@ -102,7 +118,8 @@ fn remove_strangers(vfs: &dyn Vfs, folder: &Path, keep: impl Fn(&str) -> bool) -
     Ok(removed)
 }
 
-fn collect_logs(inner: &StoreState, live: &[Manifest], published: &BTreeSet<Uuid>) -> Result<u64> {
+/// Removes what the given versions do not need of logs.
+fn collect_logs(inner: &StoreState, live: &[&Manifest], published: &BTreeSet<Uuid>) -> Result<u64> {
     let vfs = &*inner.vfs;
     let mut removed = 0;
     let mut gone = false;
@@ -150,10 +167,14 @@ fn collect_logs(inner: &StoreState, live: &[Manifest], published: &BTreeSet<Uuid
     Ok(removed)
 }
 
+/// Keeps nothing of a log.
+struct Nothing;
+
+impl LogSink for Nothing {}
+
 /// Whether every frame of a dead writer's log is flushed, so that at most a torn tail is left.
 fn only_torn_tail_left(inner: &StoreState, dir: &tidalite_log::WriterDir, flushed: u64) -> Result<bool> {
-    let mut nothing = TailData::default();
-    match tidalite_log::replay(&*inner.vfs, dir, flushed, false, &mut nothing) {
+    match tidalite_log::replay(&*inner.vfs, dir, flushed, false, &mut Nothing) {
         Ok(r) => Ok(r.next_ordinal <= flushed && !r.findings.iter().any(is_evidence)),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(true),
         Err(e) => Err(e),

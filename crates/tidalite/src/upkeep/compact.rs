@@ -9,7 +9,7 @@
 //! merges anyway.
 
 use super::collect;
-use super::flush::flush_all;
+use super::flush::flush_by_hand;
 use super::hiding::{Deleted, VersionHiding};
 use super::merge::{MergeJob, Merged, Removed};
 use super::policy::{Policy, is_worth_rewriting, may_hold_deleted, next_hidden_merge, next_merge};
@@ -20,7 +20,9 @@ use crate::engine::store_lock;
 use crate::files::manifest::{self, Manifest};
 use crate::parts::thinned::buckets_max;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 use tidalite_model::{Error, Result};
 use tidalite_parts::{Part, PartMeta};
 use uuid::Uuid;
@@ -64,32 +66,38 @@ impl Store {
     /// As [`flush`](Self::flush); `Corrupt` if a part is damaged. A part that cannot be opened is left as it is and the
     /// others are merged; damage found during a merge leaves its inputs as they are.
     pub fn compact(&self) -> Result<CompactStats> {
-        self.compact_with(&|_, _| {})
+        self.compact_with(&|_, _| ControlFlow::Continue(()))
     }
 
-    /// As [`compact`](Self::compact). `progress` gets the points done and the total of each merge.
+    /// As [`compact`](Self::compact). `progress` gets the points done and the total of each merge; both are 0 before the first
+    /// one. It ends the compaction by `Break`; merges that were published before stay.
     ///
     /// ```
     /// use std::cell::Cell;
+    /// use std::ops::ControlFlow;
     /// # let dir = tempfile::tempdir()?;
     /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
     /// # let run = store.run("a").start()?;
     /// # for step in 0..10 { run.log(step, &[("loss", 1.0)])?; store.flush()?; }
     /// let merged = Cell::new((0, 0));
-    /// store.compact_with(&|done, total| merged.set((done, total)))?;
+    /// store.compact_with(&|done, total| {
+    ///     merged.set((done, total));
+    ///     ControlFlow::Continue(())
+    /// })?;
     /// assert_eq!(merged.get(), (10, 10));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// As [`compact`](Self::compact).
-    pub fn compact_with(&self, progress: &dyn Fn(u64, u64)) -> Result<CompactStats> {
+    /// As [`compact`](Self::compact); `Cancelled` if `progress` ended it.
+    pub fn compact_with(&self, progress: &dyn Fn(u64, u64) -> ControlFlow<()>) -> Result<CompactStats> {
         self.upkeep(|state| {
+            let progress = |done, total| state.unless_closed(progress(done, total));
             state.seal()?;
-            let _lock = store_lock::lock_waiting(state)?;
-            let flushed = flush_all(state, state.pool.get()?, &|_| {})?;
-            let compacted = compact_all(state, Policy::All, state.pool.get()?, progress);
-            collect::collect(state, 0)?;
+            let _lock = store_lock::lock_waiting(state, "compact", &|| progress(0, 0))?;
+            let flushed = flush_by_hand(state, &|_| progress(0, 0))?;
+            let compacted = compact_all(state, Policy::All, state.pool.get()?, &progress);
+            collect::collect(state, Duration::ZERO)?;
             Ok(CompactStats { flushed: flushed.points, ..compacted? })
         })
     }
@@ -100,7 +108,7 @@ pub(crate) fn compact_all(
     state: &StoreState,
     policy: Policy,
     pool: &rayon::ThreadPool,
-    progress: &dyn Fn(u64, u64),
+    progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
 ) -> Result<CompactStats> {
     let compaction = Compaction {
         state,
@@ -132,12 +140,16 @@ struct Picked {
 }
 
 impl Compaction<'_> {
-    fn run(mut self, pool: &rayon::ThreadPool, progress: &dyn Fn(u64, u64)) -> Result<CompactStats> {
+    fn run(
+        mut self,
+        pool: &rayon::ThreadPool,
+        progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
+    ) -> Result<CompactStats> {
         let (state, removed) = (self.state, Removed::default());
         loop {
             let manifest = manifest::latest(&*state.vfs, &state.paths)?.manifest;
             let hiding = VersionHiding::of(state, &manifest)?;
-            let Some(picked) = self.next(&manifest, &hiding, pool)? else {
+            let Some(picked) = self.next(&manifest, &hiding, pool, progress)? else {
                 return self.finish(&manifest);
             };
             let (hidden, visible): (Vec<&PartMeta>, Vec<&PartMeta>) =
@@ -166,6 +178,7 @@ impl Compaction<'_> {
         manifest: &Manifest,
         hiding: &VersionHiding,
         pool: &rayon::ThreadPool,
+        progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
     ) -> Result<Option<Picked>> {
         let (hidden, mut readable): (Vec<&PartMeta>, Vec<&PartMeta>) =
             manifest.parts.iter().partition(|p| p.is_hidden());
@@ -184,7 +197,7 @@ impl Compaction<'_> {
             return Ok(Some(Picked { parts, sorts: true }));
         }
         for meta in readable {
-            if self.is_to_rewrite(manifest, meta, hiding, pool)? {
+            if self.is_to_rewrite(manifest, meta, hiding, pool, progress)? {
                 let parts = BTreeSet::from([meta.id]);
                 return Ok(Some(Picked { parts, sorts: !meta.is_thinned() }));
             }
@@ -217,6 +230,7 @@ impl Compaction<'_> {
         meta: &PartMeta,
         hiding: &VersionHiding,
         pool: &rayon::ThreadPool,
+        progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
     ) -> Result<bool> {
         let deleted = &hiding.deleted;
         if may_hold_deleted(meta, deleted)
@@ -238,7 +252,7 @@ impl Compaction<'_> {
             hiding,
             removed: &removed,
             pool,
-            progress: &|_, _| {},
+            progress,
         };
         let found = job.finds_hidden()?;
         if !found {

@@ -9,23 +9,24 @@
 //! removes them. Nothing is removed from a log before the version that replaces it is durable.
 
 use super::collect;
-use super::evidence::is_evidence;
+use super::flush_batch::{FlushBatch, LogReaders};
 use super::publish::{publish_version, sync_part_folders};
 use super::tail_source::{EVERY_FRAME, TailSource};
 use super::writers;
+use crate::engine::cancel::go_on;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::engine::store_lock;
-use crate::engine::tail::TailData;
-use crate::files::manifest::{self, Manifest, Version};
+use crate::files::manifest::{self, Manifest, Version, WriterState};
 use crate::files::paths::staged_part;
 use crate::files::run_table;
 use crate::files::staged::parse_meta;
 use crate::files::writer_table::WriterTable;
 use crate::parts::tiles::{PointSource, write_part};
 use crate::view::last_steps;
-use tidalite_log::{LogSink, SeriesId, WriterDir};
-use tidalite_model::{Error, ErrorKind, Result, RunChange, Seq, SeriesKey, WriteOrder};
+use std::ops::ControlFlow;
+use tidalite_log::WriterDir;
+use tidalite_model::{Error, ErrorKind, Result, WriteOrder};
 use tidalite_parts::PartMeta;
 use uuid::Uuid;
 
@@ -38,6 +39,9 @@ pub struct FlushStats {
     /// Parts added to the manifest: newly written or staged before.
     pub parts: u64,
 }
+
+/// A flush by hand takes the memory option divided by this.
+const BY_HAND_SHARE: u64 = 2;
 
 impl Store {
     /// Moves every accepted row from the logs to parts, durably. Other processes may continue to log.
@@ -55,168 +59,103 @@ impl Store {
     /// # Errors
     /// `Busy` if another process flushes or compacts for more than a minute; `Full`, `Io`.
     pub fn flush(&self) -> Result<FlushStats> {
-        self.flush_with(&|_| {})
+        self.flush_with(&|_| ControlFlow::Continue(()))
     }
 
-    /// As [`flush`](Self::flush). `progress` gets the number of points of each tile written.
+    /// As [`flush`](Self::flush). `progress` gets the number of points of each tile written, and 0 while another process
+    /// holds the store's lock. It ends the flush by `Break`; parts that were published before stay.
     ///
     /// ```
+    /// use std::ops::ControlFlow;
     /// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
     /// # let dir = tempfile::tempdir()?;
     /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
     /// # let run = store.run("a").start()?;
     /// # for step in 0..10 { run.log(step, &[("loss", 1.0)])?; }
     /// let written = AtomicU64::new(0);
-    /// store.flush_with(&|points| { written.fetch_add(points, Relaxed); })?;
+    /// store.flush_with(&|points| {
+    ///     written.fetch_add(points, Relaxed);
+    ///     ControlFlow::Continue(())
+    /// })?;
     /// assert_eq!(written.into_inner(), 10);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// As [`flush`](Self::flush).
-    pub fn flush_with(&self, progress: &dyn Fn(u64)) -> Result<FlushStats> {
+    /// As [`flush`](Self::flush); `Cancelled` if `progress` ended it.
+    pub fn flush_with(&self, progress: &dyn Fn(u64) -> ControlFlow<()>) -> Result<FlushStats> {
         self.upkeep(|state| {
+            let progress = |points| state.unless_closed(progress(points));
             state.seal()?;
-            let _lock = store_lock::lock_waiting(state)?;
-            let stats = flush_all(state, state.pool.get()?, progress)?;
-            collect::collect(state, 0)?;
+            let _lock = store_lock::lock_waiting(state, "flush", &|| progress(0))?;
+            let stats = flush_by_hand(state, &progress)?;
+            collect::collect(state, state.options.grace)?;
             Ok(stats)
         })
     }
 }
 
-/// Flushes every committed frame of every writer. The caller must hold the store's lock.
-pub(crate) fn flush_all(
+/// With what a flush works.
+#[derive(Clone, Copy)]
+pub(crate) struct FlushMeans<'a> {
+    pub(crate) pool: &'a rayon::ThreadPool,
+    /// Memory that it may hold: one half for the rows of a round as they were logged, the other for one tile per thread.
+    pub(crate) memory_bytes: u64,
+    pub(crate) progress: &'a dyn Fn(u64) -> ControlFlow<()>,
+}
+
+/// Memory of a row of a tile that is made: as a point, sorted, and encoded.
+const TILE_ROW_BYTES: u64 = 64;
+/// Fewer rows make a part of too many tiles.
+const TILE_ROWS_MIN: u64 = 1 << 13;
+
+impl FlushMeans<'_> {
+    fn batch_bytes(&self) -> usize {
+        usize::try_from(self.memory_bytes / 2).unwrap_or(usize::MAX)
+    }
+
+    fn tile_rows(&self) -> usize {
+        let threads = self.pool.current_num_threads().max(1) as u64;
+        let rows = self.memory_bytes / 2 / threads / TILE_ROW_BYTES;
+        usize::try_from(rows.max(TILE_ROWS_MIN)).unwrap_or(usize::MAX)
+    }
+}
+
+/// As [`flush_all`], with what a job by hand may take.
+pub(crate) fn flush_by_hand(
     state: &StoreState,
-    pool: &rayon::ThreadPool,
-    progress: &dyn Fn(u64),
+    progress: &dyn Fn(u64) -> ControlFlow<()>,
+) -> Result<FlushStats> {
+    let memory_bytes = state.options.memory_bytes / BY_HAND_SHARE;
+    flush_all(state, FlushMeans { pool: state.pool.get()?, memory_bytes, progress })
+}
+
+/// Flushes every committed frame of every writer, in rounds that fit the memory. The caller must hold the store's lock.
+pub(crate) fn flush_all(state: &StoreState, means: FlushMeans<'_>) -> Result<FlushStats> {
+    flush_while(state, means, &|| true)
+}
+
+/// As [`flush_all`], but begins another round only while `goes_on` says so.
+pub(crate) fn flush_while(
+    state: &StoreState,
+    means: FlushMeans<'_>,
+    goes_on: &dyn Fn() -> bool,
 ) -> Result<FlushStats> {
     let mut stats = FlushStats::default();
+    let mut logs = LogReaders::new(state, means.batch_bytes());
     loop {
         let version = manifest::latest(&*state.vfs, &state.paths)?;
-        let batch = FlushBatch::take(state, &version.manifest)?;
+        let batch = logs.take(&version.manifest)?;
         if batch.is_empty() {
             return Ok(stats);
         }
         let more = batch.full;
-        let done = publish(state, &version, batch, pool, progress)?;
+        let done = publish(state, &version, batch, means)?;
         stats.points += done.points;
         stats.parts += done.parts;
-        if !more {
+        if !more || !goes_on() {
             return Ok(stats);
         }
-    }
-}
-
-/// The frames that one round flushes.
-#[derive(Default)]
-struct FlushBatch {
-    tails: Vec<WriterTail>,
-    /// The memory bound was reached; frames are left for another round.
-    full: bool,
-}
-
-struct WriterTail {
-    dir: WriterDir,
-    data: TailData,
-    /// Frames below this ordinal are in `data`, or hold nothing to keep.
-    flushed: u64,
-    damaged: bool,
-}
-
-impl FlushBatch {
-    fn take(state: &StoreState, manifest: &Manifest) -> Result<FlushBatch> {
-        // Memory holds the rows as logged (8 bytes per value) and, tile by tile, again as points.
-        let bytes_max = usize::try_from(state.options.memory_bytes / 4).unwrap_or(usize::MAX);
-        let dirs = tidalite_log::writers(&*state.vfs, &state.paths.log())?;
-        let batch = FlushBatch::take_of(state, manifest, &dirs, bytes_max)?;
-        if !batch.full {
-            return Ok(batch);
-        }
-        // A write that follows a deletion must not reach the run table before the deletion. So with more than one
-        // round, logs that hold deletions come first. Everything in this batch precedes a deletion that is written from
-        // now on.
-        let mut first = Vec::new();
-        for dir in dirs {
-            let deletes = holds_deletion(state, manifest, &dir)?;
-            first.push((!deletes, dir));
-        }
-        if first.iter().all(|(late, _)| *late) {
-            return Ok(batch);
-        }
-        first.sort_by_key(|(late, dir)| (*late, dir.writer));
-        let dirs: Vec<WriterDir> = first.into_iter().map(|(_, dir)| dir).collect();
-        FlushBatch::take_of(state, manifest, &dirs, bytes_max)
-    }
-
-    /// As much of these logs as fits, in their order.
-    fn take_of(
-        state: &StoreState,
-        manifest: &Manifest,
-        dirs: &[WriterDir],
-        bytes_max: usize,
-    ) -> Result<FlushBatch> {
-        let mut batch = FlushBatch::default();
-        let mut bytes = 0;
-        for dir in dirs {
-            if bytes >= bytes_max {
-                batch.full = true;
-                break;
-            }
-            let from = manifest.flushed(dir.writer);
-            let alive = tidalite_log::life(&*state.vfs, dir)?.may_append();
-            let mut sink =
-                Bounded { data: TailData::default(), bytes_max: bytes_max - bytes, next: from, full: false };
-            let replayed = match tidalite_log::replay(&*state.vfs, dir, from, alive, &mut sink) {
-                Ok(r) => Some(r),
-                Err(_) if sink.full => None,
-                Err(e) if is_gone(state, dir, alive, &e)? => continue,
-                Err(e) => return Err(e),
-            };
-            batch.full |= sink.full;
-            bytes += sink.data.bytes();
-            let flushed = replayed.as_ref().map_or(sink.next, |r| r.next_ordinal);
-            let damaged = replayed.is_some_and(|r| r.findings.iter().any(is_evidence));
-            if flushed > from || damaged {
-                batch.tails.push(WriterTail { dir: dir.clone(), data: sink.data, flushed, damaged });
-            }
-        }
-        Ok(batch)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.tails.is_empty()
-    }
-
-    fn points(&self) -> u64 {
-        self.tails.iter().map(|t| t.data.point_count()).sum()
-    }
-}
-
-/// Whether the unflushed frames of a log delete a run.
-fn holds_deletion(state: &StoreState, manifest: &Manifest, dir: &WriterDir) -> Result<bool> {
-    let alive = tidalite_log::life(&*state.vfs, dir)?.may_append();
-    let mut sink = Deletions(false);
-    match tidalite_log::replay(&*state.vfs, dir, manifest.flushed(dir.writer), alive, &mut sink) {
-        Err(e) if is_gone(state, dir, alive, &e)? => Ok(false),
-        Err(e) => Err(e),
-        Ok(_) => Ok(sink.0),
-    }
-}
-
-/// Whether the error means that the log is gone. The folder of a dead writer whose log is flushed may be partly
-/// removed, and a writer that wrote nothing removes its own folder.
-fn is_gone(state: &StoreState, dir: &WriterDir, alive: bool, error: &Error) -> Result<bool> {
-    Ok(error.kind() == ErrorKind::NotFound && (!alive || state.vfs.stat(&dir.path)?.is_none()))
-}
-
-/// Records whether a log holds a deletion, and ignores everything else.
-struct Deletions(bool);
-
-impl LogSink for Deletions {
-    fn change(&mut self, _: WriteOrder, _: &str, change: RunChange) -> Result<()> {
-        self.0 |= matches!(change, RunChange::Delete { .. });
-        Ok(())
     }
 }
 
@@ -224,15 +163,15 @@ fn publish(
     state: &StoreState,
     version: &Version,
     batch: FlushBatch,
-    pool: &rayon::ThreadPool,
-    progress: &dyn Fn(u64),
+    means: FlushMeans<'_>,
 ) -> Result<FlushStats> {
     let vfs = &state.vfs;
     let mut next = version.manifest.clone();
-    let source = TailSource::of(batch.tails.iter().map(|t| (&t.data, EVERY_FRAME)));
+    let tails = batch.tails.iter().map(|t| (&t.data, EVERY_FRAME));
+    let source = TailSource::of(tails).with_tiles_of(means.tile_rows());
     let place = state.paths.part(vfs.uuid());
     let mut parts = Vec::new();
-    if let Some(meta) = write_part(state, &place, &source, pool, progress)? {
+    if let Some(meta) = write_part(state, &place, &source, means.pool, means.progress)? {
         if meta.rows != batch.points() {
             return Err(Error::new(
                 ErrorKind::Corrupt,
@@ -246,7 +185,7 @@ fn publish(
     for tail in &batch.tails {
         for (order, id, about) in &tail.data.staged {
             let meta = adopt(state, &tail.dir, *order, *id, about)?;
-            progress(meta.rows);
+            go_on((means.progress)(meta.rows))?;
             parts.push(meta);
         }
     }
@@ -294,7 +233,14 @@ fn note_frames(
     }
     known = runs.len() as u64 - known;
     for tail in &batch.tails {
-        next.set_flushed(tail.dir.writer, tail.dir.uuid(), tail.flushed, tail.damaged);
+        next.set_flushed(WriterState {
+            writer: tail.dir.writer,
+            id: tail.dir.uuid(),
+            flushed: tail.flushed,
+            position: tail.position,
+            damaged: tail.damaged,
+            steps: Vec::new(),
+        });
         next.clock_us = next.clock_us.max(tail.data.clock_us);
         last_steps::note(next, &runs, tail.dir.writer, &tail.data)?;
     }
@@ -331,48 +277,4 @@ fn adopt(state: &StoreState, dir: &WriterDir, order: WriteOrder, id: Uuid, about
         }
     }
     Ok(meta)
-}
-
-/// A tail that accepts frames up to a memory bound.
-struct Bounded {
-    data: TailData,
-    bytes_max: usize,
-    next: u64,
-    full: bool,
-}
-
-impl Bounded {
-    fn admit(&mut self, seq: Seq) -> Result<()> {
-        if self.data.bytes() >= self.bytes_max {
-            self.full = true;
-            return Err(Error::new(ErrorKind::Full, "flush", "the memory bound of one round is reached", ""));
-        }
-        self.next = seq.ordinal() + 1;
-        Ok(())
-    }
-}
-
-impl LogSink for Bounded {
-    fn series(&mut self, id: SeriesId, key: &SeriesKey) -> Result<()> {
-        self.data.series(id, key)
-    }
-    fn layout(&mut self, id: tidalite_log::LayoutId, series: &[SeriesId]) -> Result<()> {
-        self.data.layout(id, series)
-    }
-    fn row(&mut self, row: tidalite_log::Row<'_>) -> Result<()> {
-        self.admit(row.seq)?;
-        self.data.row(row)
-    }
-    fn points(&mut self, p: tidalite_log::BatchRef<'_>) -> Result<()> {
-        self.admit(p.seq())?;
-        self.data.points(p)
-    }
-    fn change(&mut self, order: WriteOrder, run: &str, change: RunChange) -> Result<()> {
-        self.admit(order.seq)?;
-        self.data.change(order, run, change)
-    }
-    fn part(&mut self, order: WriteOrder, part: Uuid, meta: &[u8]) -> Result<()> {
-        self.admit(order.seq)?;
-        self.data.part(order, part, meta)
-    }
 }

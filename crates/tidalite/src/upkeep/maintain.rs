@@ -1,165 +1,295 @@
-//! The background thread of a writing process: flushes, compacts and collects at low priority when there is enough to
-//! do.
+//! The background work of a process that has a store open for writing: it flushes, compacts and collects at low priority
+//! when that is due in the store, whoever wrote what waits.
+//!
+//! ```text
+//! look at all logs and the newest version, without a lock ─► nothing due: look again later
+//!      │ due: the store's lock ─► look again, since another process may just have done it
+//!      ▼
+//! flush ─► compact, unless the logs grow faster ─► collect
+//! ```
 //!
 //! Correctness does not depend on it. At each turn it checks that the store is still there; once it is gone, it ends the
-//! log writer and itself. It uses at most one core, skips its turn while another process does this work,
-//! and may be killed at any moment. It holds a reference to the store only while it works, so it does not keep the
-//! store open.
+//! log writer and itself. It skips its turn while another process does this work, and may be killed at any moment. It
+//! holds a reference to the store only while it works, so it does not keep the store open.
+//!
+//! Memory: a quarter of the option. Processors: one, and all threads of the option while the logs are far behind.
 
+use super::clock::greatest_clock;
 use super::collect;
 use super::compact::compact_all;
-use super::flush::flush_all;
+use super::flush::{FlushMeans, flush_while};
+use super::pending::{Due, Pending, PendingLooks};
 use super::policy::Policy;
 use crate::engine::state::{Background, StoreState};
 use crate::engine::store_lock;
 use crate::engine::threads::thread_pool;
-use crate::files::manifest;
+use std::cell::Cell;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tidalite_log::{BatchRef, Log, LogSink, Row};
-use tidalite_model::{Error, ErrorKind, Result, RunChange, TIME_US_MIN, WriteOrder};
-use uuid::Uuid;
+use tidalite_log::Log;
+use tidalite_model::{Error, ErrorKind, Result};
 
 /// How often the thread checks for work.
 const TICK: Duration = Duration::from_secs(1);
-/// The number of new writers' folders, of any process, that is worth a flush: each costs a reader a few system calls.
-const NEW_FOLDERS_MAX: usize = 32;
+/// How often it does so while the logs grow fast.
+const TICK_BUSY: Duration = Duration::from_millis(100);
+/// How long it leaves the store alone after a failure.
+const TICK_FAILED: Duration = Duration::from_secs(10);
+/// Each process looks at all logs this often per second, divided by the number of living writers: together they look at
+/// the store a few times a second, however many they are.
+const LOOKS_SHARE: u32 = 4;
+/// Flushed bytes, in units of the option, from which on the logs count as far behind.
+const FAR_BEHIND: u64 = 4;
+/// Compaction begins below this, and gives way above the other.
+const COMPACTS_BELOW: u64 = 2;
+const GIVES_WAY_ABOVE: u64 = 8;
+/// The background takes the memory option divided by this.
+const MEMORY_SHARE: u64 = 4;
 
-/// This process's log writer, made on first use. The background thread starts with it.
+/// Closing a store flushes for at most about this long: it begins no round after half of it.
+const CLOSING: Duration = Duration::from_millis(500);
+/// Memory of a flush when a store is closed, so that its rounds are short.
+const CLOSING_BYTES: u64 = 16 << 20;
+/// Of more folders than this, only some of those who close a store look at all.
+const CLOSING_FOLDERS: u64 = 64;
+
+/// This process's log writer, made on first use.
 ///
 /// # Errors
 /// `Invalid` if the store was opened read-only; otherwise those of making a log.
 pub(crate) fn log(inner: &Arc<StoreState>) -> Result<&Arc<Log>> {
-    inner.log_or_make(|inner| Box::new(Worker::start(inner)), greatest_clock)
+    inner.log_or_make(start, greatest_clock)
 }
 
-/// The greatest clock of a write in the store, as far as it can be read: a new writer must not wait for a repair.
-fn greatest_clock(inner: &StoreState) -> i64 {
-    let mut greatest = GreatestClock(TIME_US_MIN);
-    let Ok(version) = manifest::latest(&*inner.vfs, &inner.paths) else { return greatest.0 };
-    greatest.note(version.manifest.clock_us);
-    for dir in tidalite_log::writers(&*inner.vfs, &inner.paths.log()).unwrap_or_default() {
-        let alive = tidalite_log::life(&*inner.vfs, &dir).is_ok_and(|life| life.may_append());
-        let from = version.manifest.flushed(dir.writer);
-        let _ = tidalite_log::replay(&*inner.vfs, &dir, from, alive, &mut greatest);
-    }
-    greatest.0
-}
-
-/// Keeps the greatest clock of a log, and nothing else.
-struct GreatestClock(i64);
-
-impl GreatestClock {
-    fn note(&mut self, clock_us: i64) {
-        self.0 = self.0.max(clock_us);
-    }
-}
-
-impl LogSink for GreatestClock {
-    fn row(&mut self, row: Row<'_>) -> Result<()> {
-        self.note(row.written.clock_us(row.time_us));
-        Ok(())
-    }
-
-    fn points(&mut self, batch: BatchRef<'_>) -> Result<()> {
-        self.note(batch.clock_us());
-        Ok(())
-    }
-
-    fn change(&mut self, order: WriteOrder, _: &str, _: RunChange) -> Result<()> {
-        self.note(order.clock_us);
-        Ok(())
-    }
-
-    fn part(&mut self, order: WriteOrder, _: Uuid, _: &[u8]) -> Result<()> {
-        self.note(order.clock_us);
-        Ok(())
-    }
+/// Starts the background worker.
+pub(super) fn start(inner: &Arc<StoreState>) -> Box<dyn Background> {
+    let stop = Arc::new(StopSignal::default());
+    let (weak, seen) = (Arc::downgrade(inner), stop.clone());
+    // Without a thread the store still works; explicit calls or other processes flush it.
+    let thread =
+        std::thread::Builder::new().name("tidalite-maintain".into()).spawn(move || work(&weak, &seen)).ok();
+    Box::new(Worker { stop, thread })
 }
 
 /// The thread; dropping this ends it.
 #[derive(Debug)]
 struct Worker {
-    stop: Arc<(Mutex<bool>, Condvar)>,
+    stop: Arc<StopSignal>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Worker {
-    fn start(inner: &Arc<StoreState>) -> Worker {
-        let stop = Arc::new((Mutex::new(false), Condvar::new()));
-        let (weak, seen) = (Arc::downgrade(inner), stop.clone());
-        // Without a thread the store still works; explicit calls or other processes flush it.
-        let thread = std::thread::Builder::new()
-            .name("tidalite-maintain".into())
-            .spawn(move || work(&weak, &seen))
-            .ok();
-        Worker { stop, thread }
+/// Whether the thread is to end.
+#[derive(Debug, Default)]
+struct StopSignal {
+    given: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl StopSignal {
+    fn give(&self) {
+        *self.given.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits; `true` if the thread is to end.
+    fn wait(&self, time: Duration) -> bool {
+        let given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        let (given, _) = self
+            .changed
+            .wait_timeout_while(given, time, |given| !*given)
+            .unwrap_or_else(PoisonError::into_inner);
+        *given
     }
 }
 
-impl Background for Worker {}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        *self.stop.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.stop.1.notify_all();
+impl Background for Worker {
+    fn end(&mut self) {
+        self.stop.give();
         if let Some(thread) = self.thread.take()
             && thread.thread().id() != std::thread::current().id()
         {
             let _ = thread.join();
         }
     }
+
+    fn last_round(&mut self, state: &StoreState) {
+        // An error loses nothing: the rows stay in the log.
+        let _ = last_round(state);
+    }
 }
 
-fn work(inner: &Weak<StoreState>, stop: &(Mutex<bool>, Condvar)) {
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn work(inner: &Weak<StoreState>, stop: &StopSignal) {
     tidalite_vfs::lower_priority();
-    let mut last = Instant::now();
-    let (mut flushed_bytes, mut folders_left) = (0, 0);
-    loop {
-        let stopped = stop.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (stopped, _) =
-            stop.1.wait_timeout_while(stopped, TICK, |s| !*s).unwrap_or_else(PoisonError::into_inner);
-        if *stopped {
+    let mut turns = Turns::default();
+    let mut wait = TICK / 4;
+    while !stop.wait(wait) {
+        let Some(state) = inner.upgrade() else { return };
+        if state.is_closed() || ended_with_store(&state) {
             return;
         }
-        drop(stopped);
-        let Some(inner) = inner.upgrade() else { return };
-        if inner.is_closed() {
-            return;
-        }
-        if let Err(e) = inner.check_there()
-            && e.kind() == ErrorKind::NotFound
-        {
-            if let Some(log) = inner.log() {
-                log.end(&Error::store_gone(ErrorKind::Poisoned, "write to log", inner.paths.root()));
+        wait = turns.turn(&state);
+    }
+}
+
+/// Ends the log writer if the store is gone.
+fn ended_with_store(state: &StoreState) -> bool {
+    match state.check_there() {
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            if let Some(log) = state.log() {
+                log.end(&Error::store_gone(ErrorKind::Poisoned, "write to log", state.paths.root()));
             }
-            return;
+            true
         }
-        let bytes = inner.log().map_or(0, |log| log.bytes());
-        let due = bytes - flushed_bytes >= inner.options.flush_bytes
-            || (bytes > flushed_bytes && last.elapsed() >= inner.options.flush_interval)
-            || folders(&inner) >= folders_left + NEW_FOLDERS_MAX;
-        if !due {
-            continue;
+        _ => false,
+    }
+}
+
+/// What the worker remembers from turn to turn.
+#[derive(Debug, Default)]
+pub(super) struct Turns {
+    pub(super) looks: PendingLooks,
+    /// When to look at all logs again; `None`: now.
+    next_look: Option<Instant>,
+    /// What this process had logged at the last look.
+    own_bytes: u64,
+}
+
+impl Turns {
+    /// Looks, if it is time, and does what is due. Returns how long to wait for the next turn.
+    fn turn(&mut self, state: &StoreState) -> Duration {
+        let own_bytes = state.log().map_or(0, |log| log.bytes());
+        let grown = own_bytes - self.own_bytes.min(own_bytes) >= state.options.flush_bytes;
+        if !grown && self.next_look.is_some_and(|at| Instant::now() < at) {
+            return TICK;
         }
-        // An error loses nothing: the rows stay in the log, and the next explicit flush reports it.
-        match round(&inner) {
-            Err(e) if e.kind() == ErrorKind::Busy => {}
-            _ => (last, flushed_bytes, folders_left) = (Instant::now(), bytes, folders(&inner)),
+        self.own_bytes = own_bytes;
+        match self.look_and_work(state) {
+            Ok(Due::Flush) => {
+                self.next_look = None;
+                TICK_BUSY
+            }
+            Ok(_) => TICK,
+            Err(e) if e.kind() == ErrorKind::Busy => TICK,
+            // An error loses nothing: the rows stay in the log, and the next explicit flush reports it.
+            Err(_) => TICK_FAILED,
+        }
+    }
+
+    /// Looks, does what is due, and says what that was.
+    pub(super) fn look_and_work(&mut self, state: &StoreState) -> Result<Due> {
+        let pending = self.looks.look(state)?;
+        self.next_look = Some(Instant::now() + look_pause(pending.living, state.vfs.uuid().as_u128()));
+        if due(state, pending) == Due::Nothing {
+            return Ok(Due::Nothing);
+        }
+        let _lock = store_lock::lock(state, "work in the background")?;
+        let pending = self.looks.look(state)?;
+        let due = due(state, pending);
+        if due == Due::Flush {
+            let threads = threads(state, pending.bytes);
+            let pool = thread_pool(threads, "tidalite-compact", tidalite_vfs::lower_priority)?;
+            let go = || state.unless_closed(ControlFlow::Continue(()));
+            // A log that grows fast ends its segments by itself, and sealing one makes an append wait.
+            if pending.bytes < state.options.flush_bytes {
+                state.seal()?;
+            }
+            let memory_bytes = state.options.memory_bytes / MEMORY_SHARE;
+            flush_while(state, FlushMeans { pool: &pool, memory_bytes, progress: &|_| go() }, &|| true)?;
+            self.looks.worked();
+            self.compact(state, &pool)?;
+        }
+        if due != Due::Nothing {
+            collect::collect(state, state.options.grace)?;
+            self.looks.worked();
+        }
+        Ok(due)
+    }
+
+    /// Merges parts, unless the logs grow faster than they are flushed.
+    fn compact(&mut self, state: &StoreState, pool: &rayon::ThreadPool) -> Result<()> {
+        let flush_bytes = state.options.flush_bytes;
+        if self.looks.look(state)?.bytes >= COMPACTS_BELOW * flush_bytes {
+            return Ok(());
+        }
+        let (looked, looks) = (Cell::new(Instant::now()), std::cell::RefCell::new(&mut self.looks));
+        let gives_way = || {
+            if looked.get().elapsed() < TICK_BUSY {
+                return false;
+            }
+            looked.set(Instant::now());
+            let pending = looks.borrow_mut().look(state);
+            pending.is_ok_and(|pending| pending.bytes >= GIVES_WAY_ABOVE * flush_bytes)
+        };
+        let progress = |_, _| match state.is_closed() || gives_way() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        };
+        match compact_all(state, Policy::Tiered, pool, &progress) {
+            Err(e) if e.kind() == ErrorKind::Cancelled && !state.is_closed() => Ok(()),
+            done => done.map(drop),
         }
     }
 }
 
-fn folders(inner: &StoreState) -> usize {
-    inner.vfs.read_dir(&inner.paths.log()).map_or(0, |names| names.len())
+fn due(state: &StoreState, pending: Pending) -> Due {
+    pending.due(state.options.flush_bytes, state.options.flush_interval)
 }
 
-fn round(inner: &StoreState) -> Result<()> {
-    let _lock = store_lock::lock(inner)?;
-    let pool = thread_pool(1, "tidalite-compact", tidalite_vfs::lower_priority)?;
-    inner.seal()?;
-    flush_all(inner, &pool, &|_| {})?;
-    compact_all(inner, Policy::Tiered, &pool, &|_, _| {})?;
-    collect::collect(inner, i64::try_from(inner.options.grace.as_micros()).unwrap_or(i64::MAX))
+/// The threads of a flush of so many bytes.
+fn threads(state: &StoreState, bytes: u64) -> usize {
+    if bytes >= FAR_BEHIND * state.options.flush_bytes { state.options.threads } else { 1 }
+}
+
+/// How long a process waits for its next look at all logs, by the number of living writers: half to one and a half times
+/// the average, by chance, so that they do not all look at once.
+fn look_pause(living: usize, chance: u128) -> Duration {
+    let average = TICK.max(TICK * u32::try_from(living).unwrap_or(u32::MAX) / LOOKS_SHARE);
+    average / 2 + average.mul_f64((chance % 1024) as f64 / 1024.0)
+}
+
+/// Flushes, compacts and collects what is due once this process has closed its log, for a short time. So jobs that are
+/// too short for the background thread do not leave their logs to others without end.
+fn last_round(state: &StoreState) -> Result<()> {
+    let Some(log) = state.log() else { return Ok(()) };
+    let folders = tidalite_log::numbers_taken(&*state.vfs, &state.paths.log())?.len() as u64;
+    if log.bytes() < state.options.flush_bytes
+        && !u64::from(log.writer()).is_multiple_of(1 + folders / CLOSING_FOLDERS)
+    {
+        return Ok(());
+    }
+    let mut looks = PendingLooks::default();
+    if due(state, looks.look(state)?) == Due::Nothing {
+        return Ok(());
+    }
+    let _lock = store_lock::lock(state, "close")?;
+    let due = due(state, looks.look(state)?);
+    let start = Instant::now();
+    let progress = || match start.elapsed() < CLOSING {
+        true => ControlFlow::Continue(()),
+        false => ControlFlow::Break(()),
+    };
+    if due == Due::Flush {
+        let pool = thread_pool(1, "tidalite-compact", || {})?;
+        let memory_bytes = CLOSING_BYTES.min(state.options.memory_bytes / MEMORY_SHARE);
+        let means = FlushMeans { pool: &pool, memory_bytes, progress: &|_| progress() };
+        flush_while(state, means, &|| start.elapsed() < CLOSING / 2)?;
+        if start.elapsed() < CLOSING / 2 {
+            match compact_all(state, Policy::Tiered, &pool, &|_, _| progress()) {
+                Err(e) if e.kind() == ErrorKind::Cancelled => {}
+                done => drop(done?),
+            }
+        }
+    }
+    if due != Due::Nothing {
+        collect::collect(state, state.options.grace)?;
+    }
+    Ok(())
 }

@@ -7,11 +7,13 @@
 use super::hiding::VersionHiding;
 use super::parts_source::{Inputs, PartsSource};
 use super::publish::sync_part_folders;
+use crate::engine::cancel::go_on;
 use crate::engine::state::StoreState;
 use crate::parts::thinned::{Account, ThinnedParts};
 use crate::parts::tiles::{pass_over, write_part};
 use crate::view::tombstones::{Automatic, Coverage, Tombstones};
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use tidalite_model::{Error, ErrorKind, Extent, Result, SeriesKey};
 use tidalite_parts::{Part, PartMeta, PartPaths, SeriesRow};
@@ -39,7 +41,7 @@ pub(crate) struct MergeJob<'a> {
     pub(crate) removed: &'a Removed,
     pub(crate) pool: &'a rayon::ThreadPool,
     /// Called with the points merged so far and the points in total.
-    pub(crate) progress: &'a dyn Fn(u64, u64),
+    pub(crate) progress: &'a dyn Fn(u64, u64) -> ControlFlow<()>,
 }
 
 /// What a merge made. Parts are durable but not yet in a manifest; `None` where no point is left for them.
@@ -68,7 +70,7 @@ impl MergeJob<'_> {
     pub(crate) fn finds_hidden(&self) -> Result<bool> {
         let inputs = self.inputs();
         let source = PartsSource::new(inputs, inputs.untouched()?.into_keys());
-        pass_over(self.inner, &source, self.pool)?;
+        pass_over(self.inner, &source, self.pool, &|| (self.progress)(0, self.total()))?;
         Ok(source.hidden_points() > 0 || source.dropped().0 > 0)
     }
 
@@ -94,7 +96,7 @@ impl MergeJob<'_> {
         let done = std::cell::Cell::new(0);
         let progress = |rows| {
             done.set(done.get() + rows);
-            (self.progress)(done.get(), total);
+            (self.progress)(done.get(), total)
         };
         // Without sorting, the inputs are of one kind. Hidden ones keep the moment of the oldest if it is outdated.
         let oldest = self.parts.first().and_then(|part| part.meta().hidden_as_of());
@@ -173,7 +175,7 @@ impl MergeJob<'_> {
             out.add(parts.carry(part, &is_deleted)?);
             expected.add(Account::of(std::slice::from_ref(part.meta())));
             done += part.meta().rows;
-            (self.progress)(done, total);
+            go_on((self.progress)(done, total))?;
         }
         let made = parts.finish()?;
         expected.take_off(out);

@@ -8,16 +8,22 @@
 //! and sums of value bits.
 
 mod backup;
+mod clock;
 mod collect;
 pub(crate) mod compact;
 mod evidence;
 pub(crate) mod flush;
+mod flush_batch;
 mod hiding;
 pub(crate) mod maintain;
+#[cfg(test)]
+mod maintain_tests;
 mod merge;
 pub(crate) mod merge_stores;
+mod open;
 pub(crate) mod parquet_files;
 mod parts_source;
+mod pending;
 mod policy;
 mod publish;
 pub(crate) mod report;

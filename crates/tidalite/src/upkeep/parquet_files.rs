@@ -5,7 +5,7 @@
 
 use super::collect;
 use super::compact::compact_all;
-use super::flush::flush_all;
+use super::flush::flush_by_hand;
 use super::hiding::VersionHiding;
 use super::merge::{MergeJob, Removed};
 use super::policy::Policy;
@@ -16,9 +16,10 @@ use crate::view::outdated::outdated_runs;
 use crate::view::snapshot::Snapshot;
 use crate::view::tombstones::{Automatic, Coverage};
 use std::collections::{HashMap, HashSet};
-use std::ops::Deref;
+use std::ops::{ControlFlow, Deref};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tidalite_model::{Error, ErrorKind, Extent, Result, SeriesKey};
 use tidalite_parts::Part;
 
@@ -82,11 +83,11 @@ impl Store {
         drop(snapshot);
         self.upkeep(|state| {
             state.seal()?;
-            let _lock = store_lock::lock_waiting(state)?;
-            let pool = state.pool.get()?;
-            flush_all(state, pool, &|_| {})?;
-            compact_all(state, Policy::All, pool, &|_, _| {})?;
-            collect::collect(state, 0)?;
+            let go = || state.unless_closed(ControlFlow::Continue(()));
+            let _lock = store_lock::lock_waiting(state, "list exact files", &go)?;
+            flush_by_hand(state, &|_| go())?;
+            compact_all(state, Policy::All, state.pool.get()?, &|_, _| go())?;
+            collect::collect(state, Duration::ZERO)?;
             // What is logged from now on is in no part. Nobody else publishes a version meanwhile.
             let snapshot = Snapshot::take(state)?;
             let hiding = VersionHiding::of(state, &snapshot.view.version.manifest)?;
@@ -187,7 +188,7 @@ impl Snapshot {
                 hiding,
                 removed: &removed,
                 pool: self.inner.pool.get()?,
-                progress: &|_, _| {},
+                progress: &|_, _| self.inner.unless_closed(ControlFlow::Continue(())),
             };
             if job.finds_hidden()? {
                 let what = "some files hold points that are rewound, deleted or replaced by later writes";

@@ -1,5 +1,6 @@
 //! Reports of what is wrong with a store: found on opening ([`Store::recovery`]) or by reading it ([`Store::verify`]).
 
+use crate::engine::cancel::go_on;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::files::manifest::{self, Manifest, versions};
@@ -10,6 +11,7 @@ use crate::files::two_copies;
 use crate::files::writer_table;
 use crate::view::snapshot::Snapshot;
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use tidalite_log::{LayoutId, LogSink, Row, SeriesId};
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey, WriteOrder};
@@ -198,20 +200,24 @@ impl Store {
     /// # Errors
     /// Those of the disk; damage is a finding, not an error.
     pub fn verify(&self) -> Result<Report> {
-        self.verify_with(&|_, _| {})
+        self.verify_with(&|_, _| ControlFlow::Continue(()))
     }
 
     /// As [`verify`](Self::verify); calls `progress` with the bytes of parts read so far and those in total.
     ///
     /// ```
     /// use std::cell::Cell;
+    /// use std::ops::ControlFlow;
     /// # let dir = tempfile::tempdir()?;
     /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
     /// # let run = store.run("a").start()?;
     /// # for step in 0..10 { run.log(step, &[("loss", 1.0)])?; }
     /// # store.flush()?;
     /// let read = Cell::new((0, 0));
-    /// store.verify_with(&|done, total| read.set((done, total)))?;
+    /// store.verify_with(&|done, total| {
+    ///     read.set((done, total));
+    ///     ControlFlow::Continue(())
+    /// })?;
     /// let (done, total) = read.get();
     /// assert!(done > 0 && done == total);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -219,7 +225,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`verify`](Self::verify).
-    pub fn verify_with(&self, progress: &dyn Fn(u64, u64)) -> Result<Report> {
+    pub fn verify_with(&self, progress: &dyn Fn(u64, u64) -> ControlFlow<()>) -> Result<Report> {
         let state = self.inner()?;
         let vfs = &*state.vfs;
         let mut report = Report::default();
@@ -255,7 +261,7 @@ impl Store {
         &self,
         manifest: &Manifest,
         report: &mut Report,
-        progress: &dyn Fn(u64, u64),
+        progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
     ) -> Result<()> {
         let state = self.inner()?;
         let total: u64 = manifest.parts.iter().map(tidalite_parts::PartMeta::files_bytes).sum();
@@ -268,7 +274,7 @@ impl Store {
                 Err(e) => return Err(e),
             }
             report.bytes += meta.files_bytes();
-            progress(report.bytes, total);
+            go_on(state.unless_closed(progress(report.bytes, total)))?;
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType};
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::ops::Range;
 use std::sync::Arc;
 use tidalite_model::{
@@ -93,7 +94,10 @@ fn append_rows(state: &Arc<StoreState>, rows: BatchRows) -> Result<Option<Seq>> 
     }
     let place = staged_part(log.dir(), state.vfs.uuid());
     let source = BatchSource::new(rows);
-    let accepted = write_part(state, &place, &source, state.pool.get()?, &|_| {}).and_then(|meta| {
+    let accepted = write_part(state, &place, &source, state.pool.get()?, &|_| {
+        state.unless_closed(ControlFlow::Continue(()))
+    })
+    .and_then(|meta| {
         state.vfs.sync_dir(log.dir())?;
         let meta = meta.expect("the batch has rows");
         log.append_part(place.id, &write_meta(&meta))

@@ -9,6 +9,7 @@ use crate::select::selection::Selection;
 use crate::view::lineage::History;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use tidalite_model::{Error, Result};
 use tidalite_query::Repeats;
@@ -42,20 +43,24 @@ impl Selection {
     /// # Errors
     /// As [`export`](Self::export); `Invalid` if the folder holds something. No folder is made then.
     pub fn export_folder(&self, folder: impl AsRef<Path>, format: FileFormat) -> Result<u64> {
-        self.export_folder_with(folder, format, &|_| {})
+        self.export_folder_with(folder, format, &|_| ControlFlow::Continue(()))
     }
 
     /// As [`export_folder`](Self::export_folder); calls `progress` with the number of points written so far.
     ///
     /// ```
     /// use std::cell::Cell;
+    /// use std::ops::ControlFlow;
     /// use tidalite::FileFormat;
     /// # let dir = tempfile::tempdir()?;
     /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
     /// store.run("a").start()?.log(0, &[("loss", 1.0)])?;
     /// let written = Cell::new(0);
     /// let folder = dir.path().join("exported");
-    /// store.select().export_folder_with(&folder, FileFormat::Csv, &|points| written.set(points))?;
+    /// store.select().export_folder_with(&folder, FileFormat::Csv, &|points| {
+    ///     written.set(points);
+    ///     ControlFlow::Continue(())
+    /// })?;
     /// assert_eq!(written.get(), 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -66,7 +71,7 @@ impl Selection {
         &self,
         folder: impl AsRef<Path>,
         format: FileFormat,
-        progress: &dyn Fn(u64),
+        progress: &dyn Fn(u64) -> ControlFlow<()>,
     ) -> Result<u64> {
         let folder = folder.as_ref();
         let failed = |e: io::Error| Error::io("export", folder, e);

@@ -17,6 +17,7 @@ mod text_sinks;
 #[cfg(test)]
 mod tests;
 
+use crate::engine::cancel::go_on;
 use crate::exchange::file_format::FileFormat;
 use crate::select::points::PointStream;
 use crate::select::selection::Selection;
@@ -24,6 +25,7 @@ use arrow_sinks::{ExportNames, IpcFileSink, IpcStreamSink, ParquetSink};
 use sink::{ExportFailure, ExportOutput, ExportSink};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use text_sinks::{CsvSink, JsonLinesSink};
 use tidalite_model::{Error, Result};
@@ -63,13 +65,14 @@ impl Selection {
     /// As [`points`](Self::points); `Invalid` where `path` is a folder or a device; `NotFound`, `Full`, `Io` from the file.
     /// No file is made or replaced then.
     pub fn export(&self, path: impl AsRef<Path>, format: FileFormat) -> Result<u64> {
-        self.export_with(path, format, &|_| {})
+        self.export_with(path, format, &|_| ControlFlow::Continue(()))
     }
 
     /// As [`export`](Self::export); calls `progress` with the number of points written so far.
     ///
     /// ```
     /// use std::cell::Cell;
+    /// use std::ops::ControlFlow;
     /// use tidalite::FileFormat;
     /// # let dir = tempfile::tempdir()?;
     /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
@@ -77,7 +80,10 @@ impl Selection {
     /// # for step in 0..10 { run.log(step, &[("loss", 1.0)])?; }
     /// let written = Cell::new(0);
     /// let file = dir.path().join("loss.csv");
-    /// store.select().export_with(&file, FileFormat::Csv, &|points| written.set(points))?;
+    /// store.select().export_with(&file, FileFormat::Csv, &|points| {
+    ///     written.set(points);
+    ///     ControlFlow::Continue(())
+    /// })?;
     /// assert_eq!(written.get(), 10);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -88,7 +94,7 @@ impl Selection {
         &self,
         path: impl AsRef<Path>,
         format: FileFormat,
-        progress: &dyn Fn(u64),
+        progress: &dyn Fn(u64) -> ControlFlow<()>,
     ) -> Result<u64> {
         let path = place_of(path.as_ref())?;
         let failed = |e: io::Error| Error::io("export", &path, e);
@@ -131,7 +137,7 @@ impl Selection {
     pub fn write_to(&self, out: &mut (dyn Write + Send), format: FileFormat) -> Result<u64> {
         let path = Path::new(STREAM);
         let mut out = BufWriter::with_capacity(BUFFER_BYTES, out);
-        let points = self.write_format(&mut out, path, format, &|_| {})?;
+        let points = self.write_format(&mut out, path, format, &|_| ControlFlow::Continue(()))?;
         out.flush().map_err(|e| Error::io("export", path, e))?;
         Ok(points)
     }
@@ -141,7 +147,7 @@ impl Selection {
         out: ExportOutput<'_>,
         path: &Path,
         format: FileFormat,
-        progress: &dyn Fn(u64),
+        progress: &dyn Fn(u64) -> ControlFlow<()>,
     ) -> Result<u64> {
         // Checks the selection before anything is written.
         let stream = self.points()?;
@@ -159,7 +165,7 @@ fn drain(
     stream: PointStream,
     sink: Result<Box<dyn ExportSink + '_>, ExportFailure>,
     path: &Path,
-    progress: &dyn Fn(u64),
+    progress: &dyn Fn(u64) -> ControlFlow<()>,
 ) -> Result<u64> {
     let failed = |failure: ExportFailure| failure.into_error(path);
     let mut sink = sink.map_err(failed)?;
@@ -168,7 +174,7 @@ fn drain(
         let batch = batch?;
         sink.write(&batch).map_err(failed)?;
         points += batch.num_rows() as u64;
-        progress(points);
+        go_on(progress(points))?;
     }
     sink.finish().map_err(failed)?;
     Ok(points)

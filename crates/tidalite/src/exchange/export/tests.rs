@@ -163,7 +163,13 @@ fn batches_with_different_names_make_one_file() {
     for format in FORMATS {
         let path = dir.path().join(format!("points.{}", format.name()));
         let told = std::cell::RefCell::new(Vec::new());
-        store.select().export_with(&path, format, &|points| told.borrow_mut().push(points)).unwrap();
+        store
+            .select()
+            .export_with(&path, format, &|points| {
+                told.borrow_mut().push(points);
+                std::ops::ControlFlow::Continue(())
+            })
+            .unwrap();
         let told = told.into_inner();
         assert!(told.len() > 1 && told.is_sorted() && told.last() == Some(&700_000), "{told:?}");
         let other = Store::open(dir.path().join(format.name())).unwrap();

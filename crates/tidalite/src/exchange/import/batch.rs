@@ -6,6 +6,7 @@
 use super::fault::ImportFault;
 use super::map::Role;
 use super::options::ImportStats;
+use crate::engine::cancel::go_on;
 use crate::engine::store::Store;
 use crate::write::automatic::{CountedGroup, automatic_steps};
 use arrow::array::{
@@ -13,6 +14,7 @@ use arrow::array::{
 };
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use tidalite_model::{Labels, check_name};
 
@@ -41,7 +43,7 @@ pub(crate) struct PointBatch<'a> {
     /// Bytes of the file read so far, set by the reader.
     pub(crate) bytes_done: &'a Cell<u64>,
     pub(crate) bytes_total: u64,
-    progress: &'a dyn Fn(u64, u64),
+    progress: &'a dyn Fn(u64, u64) -> ControlFlow<()>,
 }
 
 #[derive(Default)]
@@ -71,7 +73,7 @@ impl<'a> PointBatch<'a> {
         automatic: bool,
         bytes_done: &'a Cell<u64>,
         bytes_total: u64,
-        progress: &'a dyn Fn(u64, u64),
+        progress: &'a dyn Fn(u64, u64) -> ControlFlow<()>,
     ) -> Self {
         PointBatch {
             store,
@@ -181,8 +183,7 @@ impl<'a> PointBatch<'a> {
         self.stats.points += count;
         self.stats.rows += std::mem::take(&mut self.rows);
         self.stats.empty += std::mem::take(&mut self.empty);
-        (self.progress)(self.bytes_done.get(), self.bytes_total);
-        Ok(())
+        go_on((self.progress)(self.bytes_done.get(), self.bytes_total)).map_err(ImportFault::Store)
     }
 }
 

@@ -16,6 +16,7 @@ use crate::view::records::RunRecords;
 use crate::write::edit::check_edit;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use tidalite_log::Log;
@@ -31,7 +32,7 @@ pub(super) fn load(
     store: &Store,
     folder: &Path,
     import: &Import,
-    progress: &dyn Fn(u64, u64),
+    progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
 ) -> Result<ImportStats> {
     if !import.is_plain() {
         let wrong = "a folder with runs says itself what its columns mean, and options do too";

@@ -38,6 +38,7 @@ use fault::ImportFault;
 use options::{Import, ImportStats};
 use std::cell::Cell;
 use std::fs::File;
+use std::ops::ControlFlow;
 use std::path::Path;
 use tidalite_model::Result;
 
@@ -76,7 +77,7 @@ impl Store {
     /// unknown column, a null, or a damaged file; `Unsupported` for an unknown extension or compression; `NotFound`, `Io`; and
     /// those of [`append`](Store::append).
     pub fn import(&self, path: impl AsRef<Path>, import: &Import) -> Result<ImportStats> {
-        self.import_with(path, import, &|_, _| {})
+        self.import_with(path, import, &|_, _| ControlFlow::Continue(()))
     }
 
     /// As [`import`](Self::import); calls `progress` with the bytes of the file read so far and those in total (0 where the
@@ -84,13 +85,17 @@ impl Store {
     ///
     /// ```
     /// use std::cell::Cell;
+    /// use std::ops::ControlFlow;
     /// use tidalite::Import;
     /// # let dir = tempfile::tempdir()?;
     /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
     /// # let file = dir.path().join("losses.csv");
     /// std::fs::write(&file, "run,step,loss,acc\na,0,0.7,0.4\na,1,0.5,0.6\n")?;
     /// let read = Cell::new(0);
-    /// let stats = store.import_with(&file, &Import::new(), &|bytes, _| read.set(bytes))?;
+    /// let stats = store.import_with(&file, &Import::new(), &|bytes, _| {
+    ///     read.set(bytes);
+    ///     ControlFlow::Continue(())
+    /// })?;
     /// assert_eq!((stats.points, read.get()), (4, std::fs::metadata(&file)?.len()));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -101,7 +106,7 @@ impl Store {
         &self,
         path: impl AsRef<Path>,
         import: &Import,
-        progress: &dyn Fn(u64, u64),
+        progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
     ) -> Result<ImportStats> {
         let path = path.as_ref();
         let now_us = self.writable()?.vfs.now_us();

@@ -190,7 +190,10 @@ fn a_file_larger_than_a_batch_is_appended_in_several_with_progress() {
     let seen = std::cell::RefCell::new(Vec::new());
     let stats = bench
         .store
-        .import_with(&path, &Import::new(), &|done, total| seen.borrow_mut().push((done, total)))
+        .import_with(&path, &Import::new(), &|done, total| {
+            seen.borrow_mut().push((done, total));
+            std::ops::ControlFlow::Continue(())
+        })
         .unwrap();
     assert_eq!(stats, ImportStats { runs: 0, rows: 600_000, points: 600_000, batches: 3, empty: 0 });
     let seen = seen.into_inner();
@@ -375,7 +378,13 @@ fn a_stream_of_unknown_length_is_imported() {
         let pipe = pipe.clone();
         std::thread::spawn(move || std::fs::write(pipe, "run,metric,time,value\nr,m,0,1\n").unwrap())
     };
-    let stats = bench.store.import_with(&pipe, &Import::new(), &|_, total| assert_eq!(total, 0)).unwrap();
+    let stats = bench
+        .store
+        .import_with(&pipe, &Import::new(), &|_, total| {
+            assert_eq!(total, 0);
+            std::ops::ControlFlow::Continue(())
+        })
+        .unwrap();
     writer.join().unwrap();
     assert_eq!((stats.points, bench.points().len()), (1, 1));
 }

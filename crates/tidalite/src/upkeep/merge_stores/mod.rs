@@ -22,6 +22,7 @@ mod records;
 mod source;
 mod targets;
 
+use crate::engine::cancel::go_on;
 use crate::engine::log_tail::TailView;
 use crate::engine::options::Options;
 use crate::engine::state::StoreState;
@@ -33,7 +34,7 @@ use crate::files::run_table::{self, RunTable};
 use crate::parts::tiles::write_part;
 use crate::upkeep::collect::collect;
 use crate::upkeep::evidence::is_evidence;
-use crate::upkeep::flush::flush_all;
+use crate::upkeep::flush::flush_by_hand;
 use crate::upkeep::publish::{publish_version, sync_part_folders};
 use crate::upkeep::writers;
 use crate::view::snapshot::Snapshot;
@@ -42,8 +43,10 @@ use options::{Merge, MergeStats};
 use records::{Evidence, join_records};
 use source::{NewPoints, NewTail};
 use std::cell::Cell;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use targets::{Targets, targets};
 use tidalite_model::{Error, ErrorKind, Moment, Result, Seq};
 use tidalite_parts::{Part, PartMeta};
@@ -79,7 +82,7 @@ impl Store {
     /// # Errors
     /// As [`merge_with`](Self::merge_with).
     pub fn merge(&self, from: impl AsRef<Path>) -> Result<MergeStats> {
-        self.merge_with(from, &Merge::new(), &|_, _| {})
+        self.merge_with(from, &Merge::new(), &|_, _| ControlFlow::Continue(()))
     }
 
     /// As [`merge`](Self::merge), with options; calls `progress` with the points done and the total.
@@ -95,7 +98,7 @@ impl Store {
     /// let store = tidalite::Store::open(&here)?;
     /// assert!(store.merge(&there).is_err());
     /// let rename = Merge::new().on_conflict(OnConflict::Suffix("-laptop".into()));
-    /// store.merge_with(&there, &rename, &|_, _| {})?;
+    /// store.merge_with(&there, &rename, &|_, _| ControlFlow::Continue(()))?;
     /// let ids: Vec<String> = store.runs()?.into_iter().map(|run| run.id).collect();
     /// assert_eq!(ids, ["a", "a-laptop"]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -110,7 +113,7 @@ impl Store {
         &self,
         from: impl AsRef<Path>,
         options: &Merge,
-        progress: &dyn Fn(u64, u64),
+        progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
     ) -> Result<MergeStats> {
         options.check()?;
         self.upkeep(|state| {
@@ -118,14 +121,15 @@ impl Store {
             // Taken first: what a writer of this store wrote to a copied log is then among what the flush finds.
             let there = other.snapshot()?.with_all_hidden()?;
             let mut stats = MergeStats { unreadable: damage(&there, options)?, ..MergeStats::default() };
+            let progress = |done, total| state.unless_closed(progress(done, total));
             state.seal()?;
-            let _lock = store_lock::lock_waiting(state)?;
-            flush_all(state, state.pool.get()?, &|_| {})?;
+            let _lock = store_lock::lock_waiting(state, "merge stores", &|| progress(0, 0))?;
+            flush_by_hand(state, &|_| progress(0, 0))?;
             // Folders of writers that are gone are removed, so that their logs are not read from an ordinal beyond them.
-            collect(state, 0)?;
-            merge_snapshot(state, &there, options, &mut stats, progress)?;
-            collect(state, 0)?;
-            Ok(stats)
+            collect(state, Duration::ZERO)?;
+            let merged = merge_snapshot(state, &there, options, &mut stats, &progress);
+            collect(state, Duration::ZERO)?;
+            merged.map(|_| stats)
         })
     }
 }
@@ -166,7 +170,7 @@ fn merge_snapshot(
     there: &Snapshot,
     options: &Merge,
     stats: &mut MergeStats,
-    progress: &dyn Fn(u64, u64),
+    progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
 ) -> Result<()> {
     let numbers = number_writers(state, there)?;
     let mut next = manifest::latest(&*state.vfs, &state.paths)?.manifest;
@@ -246,7 +250,7 @@ fn write_points(
     there: &Snapshot,
     numbers: &Numbers,
     targets: &Targets,
-    progress: &dyn Fn(u64, u64),
+    progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
 ) -> Result<Vec<PartMeta>> {
     let is_new = |part: &&Arc<Part>| part.meta().seq.iter().any(|&(w, _, hi)| numbers.has_new(w, hi));
     let (thinned, whole): (Vec<Arc<Part>>, Vec<Arc<Part>>) =
@@ -266,7 +270,7 @@ fn write_points(
     let done = Cell::new(0);
     let more = |points: u64| {
         done.set(done.get() + points);
-        progress(done.get().min(total), total);
+        progress(done.get().min(total), total)
     };
     let mut made: Vec<PartMeta> = write_source(state, &source, &more)?.into_iter().collect();
     drop(source);
@@ -276,7 +280,7 @@ fn write_points(
         made.extend(write_source(state, &source, &more)?);
     }
     made.extend(outlines::carry(state, numbers, targets, &thinned, &more)?);
-    progress(total, total);
+    go_on(progress(total, total))?;
     Ok(made)
 }
 
@@ -284,7 +288,7 @@ fn write_points(
 fn write_source(
     state: &StoreState,
     source: &NewPoints<'_>,
-    progress: &dyn Fn(u64),
+    progress: &dyn Fn(u64) -> ControlFlow<()>,
 ) -> Result<Option<PartMeta>> {
     let place = state.paths.part(state.vfs.uuid());
     let written = write_part(state, &place, source, state.pool.get()?, progress)?;

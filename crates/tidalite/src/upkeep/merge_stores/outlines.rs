@@ -6,8 +6,10 @@
 use super::numbers::Numbers;
 use super::source::{keep_new, moved};
 use super::targets::Targets;
+use crate::engine::cancel::go_on;
 use crate::engine::state::StoreState;
 use crate::parts::thinned::{Account, Thinned, ThinnedParts};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use tidalite_model::{Error, Result, SeriesKey};
 use tidalite_parts::{Part, PartMeta};
@@ -22,13 +24,13 @@ pub(super) fn carry(
     numbers: &Numbers,
     targets: &Targets,
     parts: &[Arc<Part>],
-    progress: &dyn Fn(u64),
+    progress: &dyn Fn(u64) -> ControlFlow<()>,
 ) -> Result<Vec<PartMeta>> {
     let (mut out, mut expected) = (ThinnedParts::new(state), Account::default());
     for part in parts {
         for row in 0..part.series().entries().len() {
             let row = part.series().row(row)?;
-            progress(u64::from(row.rows));
+            go_on(progress(u64::from(row.rows)))?;
             let mut series = Thinned::read(part, &row)?;
             let new = keep_new(numbers, &series.points);
             if new.is_empty() {

@@ -20,9 +20,11 @@ mod thinning;
 use crate::engine::store::Store;
 use crate::engine::store_lock;
 use crate::upkeep::collect::collect;
-use crate::upkeep::flush::flush_all;
+use crate::upkeep::flush::flush_by_hand;
 use crate::view::snapshot::Snapshot;
 use options::{Thin, ThinStats};
+use std::ops::ControlFlow;
+use std::time::Duration;
 use thinning::{Thinning, thin};
 use tidalite_model::Result;
 
@@ -66,13 +68,14 @@ impl Store {
     /// minute; `Corrupt` if a part that is needed is damaged; `Full` if points that must be merged exceed the memory
     /// option, or the disk is full. On an error, no run is thinned.
     pub fn thin(&self, what: &Thin) -> Result<ThinStats> {
-        self.thin_with(what, &|_, _| {})
+        self.thin_with(what, &|_, _| ControlFlow::Continue(()))
     }
 
     /// As [`thin`](Self::thin). `progress` gets the stored points examined and their total.
     ///
     /// ```
     /// use std::cell::Cell;
+    /// use std::ops::ControlFlow;
     /// use tidalite::Thin;
     /// # let dir = tempfile::tempdir()?;
     /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
@@ -80,21 +83,29 @@ impl Store {
     /// # for step in 0..10_000 { run.log(step, &[("loss", 1.0 / (step + 1) as f64)])?; }
     /// # run.finish()?;
     /// let seen = Cell::new((0, 0));
-    /// store.thin_with(&Thin::new().run("a").buckets(100), &|done, total| seen.set((done, total)))?;
+    /// store.thin_with(&Thin::new().run("a").buckets(100), &|done, total| {
+    ///     seen.set((done, total));
+    ///     ControlFlow::Continue(())
+    /// })?;
     /// assert_eq!(seen.get(), (10_000, 10_000));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     /// As [`thin`](Self::thin).
-    pub fn thin_with(&self, what: &Thin, progress: &dyn Fn(u64, u64)) -> Result<ThinStats> {
+    pub fn thin_with(
+        &self,
+        what: &Thin,
+        progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
+    ) -> Result<ThinStats> {
         what.check()?;
         self.upkeep(|state| {
+            let progress = |done, total| state.unless_closed(progress(done, total));
             state.seal()?;
-            let _lock = store_lock::lock_waiting(state)?;
-            let flushed = flush_all(state, state.pool.get()?, &|_| {})?;
-            let thinned = thin(state, &Snapshot::take(state)?.with_all_hidden()?, what, progress);
-            collect(state, 0)?;
+            let _lock = store_lock::lock_waiting(state, "thin", &|| progress(0, 0))?;
+            let flushed = flush_by_hand(state, &|_| progress(0, 0))?;
+            let thinned = thin(state, &Snapshot::take(state)?.with_all_hidden()?, what, &progress);
+            collect(state, Duration::ZERO)?;
             Ok(ThinStats { flushed: flushed.points, ..thinned? })
         })
     }
@@ -119,13 +130,14 @@ impl Store {
     /// # Errors
     /// As [`thin`](Self::thin).
     pub fn thin_dry_run(&self, what: &Thin) -> Result<ThinStats> {
-        self.thin_dry_run_with(what, &|_, _| {})
+        self.thin_dry_run_with(what, &|_, _| ControlFlow::Continue(()))
     }
 
     /// As [`thin_dry_run`](Self::thin_dry_run); calls `progress` with the points looked at so far and those in total.
     ///
     /// ```
     /// use std::cell::Cell;
+    /// use std::ops::ControlFlow;
     /// use tidalite::Thin;
     /// # let dir = tempfile::tempdir()?;
     /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
@@ -134,17 +146,26 @@ impl Store {
     /// # run.finish()?;
     /// # store.flush()?;
     /// let seen = Cell::new((0, 0));
-    /// store.thin_dry_run_with(&Thin::new().run("a").buckets(100), &|done, total| seen.set((done, total)))?;
+    /// store.thin_dry_run_with(&Thin::new().run("a").buckets(100), &|done, total| {
+    ///     seen.set((done, total));
+    ///     ControlFlow::Continue(())
+    /// })?;
     /// assert_eq!(seen.get(), (10_000, 10_000));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     /// As [`thin`](Self::thin).
-    pub fn thin_dry_run_with(&self, what: &Thin, progress: &dyn Fn(u64, u64)) -> Result<ThinStats> {
+    pub fn thin_dry_run_with(
+        &self,
+        what: &Thin,
+        progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
+    ) -> Result<ThinStats> {
         what.check()?;
         let state = self.inner()?;
         let snapshot = Snapshot::take(state)?.with_all_hidden()?;
-        Ok(Thinning::of(state, &snapshot, what)?.outline(None, progress)?.stats)
+        Ok(Thinning::of(state, &snapshot, what)?
+            .outline(None, &|done, total| state.unless_closed(progress(done, total)))?
+            .stats)
     }
 }

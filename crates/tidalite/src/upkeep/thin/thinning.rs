@@ -2,6 +2,7 @@
 
 use super::options::{Thin, ThinStats};
 use super::outline::{Outlined, Outliner, ThinOutcome};
+use crate::engine::cancel::go_on;
 use crate::engine::state::StoreState;
 use crate::parts::scan::RowRef;
 use crate::parts::thinned::{Account, Thinned, ThinnedParts};
@@ -11,7 +12,9 @@ use crate::upkeep::publish::{publish_version, sync_part_folders};
 use crate::view::snapshot::Snapshot;
 use crate::view::tombstones::Tombstones;
 use rayon::prelude::*;
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
 use tidalite_parts::{Part, PartMeta};
@@ -21,12 +24,17 @@ pub(super) fn thin(
     inner: &StoreState,
     snapshot: &Snapshot,
     what: &Thin,
-    progress: &dyn Fn(u64, u64),
+    progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
 ) -> Result<ThinStats> {
     let mut made = ThinnedParts::new(inner);
-    let done = Thinning::of(inner, snapshot, what)?.outline(Some(&mut made), progress)?;
+    let last = Cell::new((0, 0));
+    let noted = |done, total| {
+        last.set((done, total));
+        progress(done, total)
+    };
+    let done = Thinning::of(inner, snapshot, what)?.outline(Some(&mut made), &noted)?;
     if done.stats.series > 0 {
-        publish(inner, snapshot, &done, made)?;
+        publish(inner, snapshot, &done, made, &|_, _| progress(last.get().0, last.get().1))?;
     }
     Ok(done.stats)
 }
@@ -97,7 +105,7 @@ impl<'a> Thinning<'a> {
     pub(super) fn outline(
         &self,
         mut made: Option<&mut ThinnedParts<'_>>,
-        progress: &dyn Fn(u64, u64),
+        progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
     ) -> Result<Thinnings> {
         let mut done = Thinnings::default();
         done.stats.runs_running = self.runs_running;
@@ -130,7 +138,7 @@ impl<'a> Thinning<'a> {
                     }
                 }
             }
-            progress(looked_at, total);
+            go_on(progress(looked_at, total))?;
         }
         done.stats.runs = runs.len() as u64;
         Ok(done)
@@ -165,6 +173,7 @@ fn publish(
     snapshot: &Snapshot,
     done: &Thinnings,
     mut made: ThinnedParts<'_>,
+    progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
 ) -> Result<()> {
     let parts = &snapshot.view.parts;
     let mut next = snapshot.view.version.manifest.clone();
@@ -187,7 +196,7 @@ fn publish(
     }
     let hiding = VersionHiding::of(inner, &next)?;
     for (&place, removed) in &done.removed {
-        carry_others(inner, &parts[place as usize], removed, &hiding, &mut next.parts)?;
+        carry_others(inner, &parts[place as usize], removed, &hiding, &mut next.parts, progress)?;
     }
     next.parts.extend(thinned);
     sync_part_folders(inner)?;
@@ -201,10 +210,11 @@ fn carry_others(
     removed: &Removed,
     hiding: &VersionHiding,
     parts: &mut Vec<PartMeta>,
+    progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
 ) -> Result<()> {
     let Some(at) = parts.iter().position(|p| p.id == part.meta().id) else { return Ok(()) };
     let (input, pool) = (std::slice::from_ref(part), inner.pool.get()?);
-    let merged = MergeJob { inner, parts: input, sorting: None, hiding, removed, pool, progress: &|_, _| {} };
+    let merged = MergeJob { inner, parts: input, sorting: None, hiding, removed, pool, progress };
     let merged = merged.run()?;
     parts.splice(at..=at, merged.visible.or(merged.hidden));
     Ok(())
