@@ -6,7 +6,7 @@
 
 use super::read::{SeriesBlock, SeriesFile, SeriesHeads};
 use super::row::{Details, SeriesEntry, SeriesRow};
-use super::write::SeriesWriter;
+use super::write::encode_series;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,7 +44,7 @@ impl SeriesTable {
 
     /// A table that has no file.
     pub(crate) fn of_rows(rows: &[SeriesRow], path: &Path, thinned: bool) -> Result<Self> {
-        let (file, heads) = SeriesFile::open(SeriesWriter::encode(rows)?.into(), path, None, thinned)?;
+        let (file, heads) = SeriesFile::open(encode_series(rows)?.into(), path, None, thinned)?;
         Self::new(file, heads, path, 0)
     }
 

@@ -13,6 +13,7 @@ pub(crate) mod counter;
 pub(crate) mod cut;
 pub(crate) mod log_tail;
 pub(crate) mod options;
+pub(crate) mod room;
 pub(crate) mod state;
 pub(crate) mod store;
 pub(crate) mod store_lock;

@@ -2,9 +2,10 @@
 //!
 //! A tile holds all series of a run over one range of steps, so that their shared times are close together and
 //! compress. Small runs share a tile; a very wide run is split by series. Tiles of other parts may be copied unchanged.
-//! Memory: one tile per thread is built at a time.
+//! Memory: one tile per thread is built at a time; a small room makes tiles smaller.
 
 use super::scan::steps_of;
+use crate::engine::room::JobRoom;
 use crate::engine::state::StoreState;
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -66,10 +67,10 @@ pub(crate) fn write_part(
     inner: &StoreState,
     place: &PartPaths,
     source: &dyn PointSource,
-    pool: &rayon::ThreadPool,
+    room: &JobRoom<'_>,
     progress: &dyn Fn(u64),
 ) -> Result<Option<PartMeta>> {
-    let (vfs, tile_rows) = (&inner.vfs, inner.options.tile_rows);
+    let (vfs, tile_rows) = (&inner.vfs, room.tile_rows(inner.options.tile_rows));
     let mut options = PartOptions::default();
     (options.rollup_points, options.rollup_series_points) = inner.options.rollups;
     if !source.has_rollups() {
@@ -91,15 +92,15 @@ pub(crate) fn write_part(
     let shift = |key: &SeriesKey| shifts_of_copies.get(key).copied();
     for of_part in source.copies().chunk_by(|a, b| Arc::ptr_eq(&a.part, &b.part)) {
         let copier = of_part[0].part.copier()?;
-        for window in of_part.chunks(pool.current_num_threads().max(1)) {
+        for window in of_part.chunks(room.threads()) {
             let copy = |copy: &TileCopy| copier.tile(copy.tile, &shift);
             let copied: Vec<EncodedTile> =
-                pool.install(|| window.par_iter().map(copy).collect::<Result<_>>())?;
+                room.pool.install(|| window.par_iter().map(copy).collect::<Result<_>>())?;
             copied.into_iter().try_for_each(&mut lay)?;
         }
     }
-    for window in specs.chunks(pool.current_num_threads().max(1)) {
-        let encoded: Vec<Vec<EncodedTile>> = pool.install(|| {
+    for window in specs.chunks(room.threads()) {
+        let encoded: Vec<Vec<EncodedTile>> = room.pool.install(|| {
             window
                 .par_iter()
                 .map(|spec| encode(source, spec, tile_rows, &shifts, &options))
@@ -114,11 +115,14 @@ pub(crate) fn write_part(
 pub(crate) fn pass_over(
     inner: &StoreState,
     source: &dyn PointSource,
-    pool: &rayon::ThreadPool,
+    room: &JobRoom<'_>,
 ) -> Result<()> {
-    let specs = plan(source, inner.options.tile_rows)?;
+    let specs = plan(source, room.tile_rows(inner.options.tile_rows))?;
     let gather = |spec: &TileSpec| source.gather(spec.series.clone(), spec.steps).map(drop);
-    pool.install(|| specs.par_iter().map(gather).collect())
+    for window in specs.chunks(room.threads()) {
+        room.pool.install(|| window.par_iter().map(gather).collect::<Result<()>>())?;
+    }
+    Ok(())
 }
 
 /// Widths of the finest rollup buckets, as powers of two: for each series of a source (`None`: no rollups), and for

@@ -5,6 +5,7 @@
 
 use super::tail_source::TailSource;
 use super::writers;
+use crate::engine::room::JobRoom;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::files::manifest::{self, Manifest};
@@ -94,7 +95,7 @@ impl Store {
         let tails: Vec<_> = view.tails.iter().map(|t| (t.read(), t.seqs)).collect();
         let source = TailSource::of(tails.iter().map(|(tail, seqs)| (&tail.data, *seqs)));
         let place = target.part(vfs.uuid());
-        next.parts.extend(write_part(state, &place, &source, state.pool.get()?, &|_| {})?);
+        next.parts.extend(write_part(state, &place, &source, &JobRoom::by_hand(state)?, &|_| {})?);
         for folder in target.folders() {
             vfs.sync_dir(&folder)?;
         }

@@ -12,8 +12,9 @@ use super::collect;
 use super::flush::flush_all;
 use super::hiding::{Deleted, VersionHiding};
 use super::merge::{MergeJob, Merged, Removed};
-use super::policy::{Policy, is_worth_rewriting, may_hold_deleted, next_hidden_merge, next_merge};
+use super::policy::{MergeBounds, Policy, is_worth_rewriting, may_hold_deleted, next_hidden_merge, next_merge};
 use super::publish::publish_version;
+use crate::engine::room::JobRoom;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::engine::store_lock;
@@ -87,8 +88,8 @@ impl Store {
         self.upkeep(|state| {
             state.seal()?;
             let _lock = store_lock::lock_waiting(state)?;
-            let flushed = flush_all(state, state.pool.get()?, &|_| {})?;
-            let compacted = compact_all(state, Policy::All, state.pool.get()?, progress);
+            let flushed = flush_all(state, &JobRoom::by_hand(state)?, &|_| {})?;
+            let compacted = compact_all(state, Policy::All, &JobRoom::by_hand(state)?, progress);
             collect::collect(state, 0)?;
             Ok(CompactStats { flushed: flushed.points, ..compacted? })
         })
@@ -99,7 +100,7 @@ impl Store {
 pub(crate) fn compact_all(
     state: &StoreState,
     policy: Policy,
-    pool: &rayon::ThreadPool,
+    room: &JobRoom<'_>,
     progress: &dyn Fn(u64, u64),
 ) -> Result<CompactStats> {
     let compaction = Compaction {
@@ -109,7 +110,7 @@ pub(crate) fn compact_all(
         clean: BTreeSet::new(),
         stats: CompactStats::default(),
     };
-    compaction.run(pool, progress)
+    compaction.run(room, progress)
 }
 
 /// One compaction, job by job: the manifest says which parts to merge, only these are opened, and each merge publishes a
@@ -132,12 +133,12 @@ struct Picked {
 }
 
 impl Compaction<'_> {
-    fn run(mut self, pool: &rayon::ThreadPool, progress: &dyn Fn(u64, u64)) -> Result<CompactStats> {
+    fn run(mut self, room: &JobRoom<'_>, progress: &dyn Fn(u64, u64)) -> Result<CompactStats> {
         let (state, removed) = (self.state, Removed::default());
         loop {
             let manifest = manifest::latest(&*state.vfs, &state.paths)?.manifest;
             let hiding = VersionHiding::of(state, &manifest)?;
-            let Some(picked) = self.next(&manifest, &hiding, pool)? else {
+            let Some(picked) = self.next(&manifest, &hiding, room)? else {
                 return self.finish(&manifest);
             };
             let (hidden, visible): (Vec<&PartMeta>, Vec<&PartMeta>) =
@@ -151,7 +152,7 @@ impl Compaction<'_> {
                 sorting: picked.sorts.then_some(&context),
                 hiding: &hiding,
                 removed: &removed,
-                pool,
+                room,
                 progress,
             };
             let merged = job.run()?;
@@ -165,14 +166,17 @@ impl Compaction<'_> {
         &mut self,
         manifest: &Manifest,
         hiding: &VersionHiding,
-        pool: &rayon::ThreadPool,
+        room: &JobRoom<'_>,
     ) -> Result<Option<Picked>> {
         let (hidden, mut readable): (Vec<&PartMeta>, Vec<&PartMeta>) =
             manifest.parts.iter().partition(|p| p.is_hidden());
         readable.retain(|p| !self.unreadable.contains_key(&p.id));
-        let options = &self.state.options;
-        let part_rows = options.part_rows;
-        let mut parts = next_merge(&readable, self.policy, part_rows, buckets_max(options.memory_bytes));
+        let bounds = MergeBounds {
+            part_rows: room.part_rows(self.state.options.part_rows),
+            table_bytes: room.table_bytes(),
+            buckets: buckets_max(room.memory_bytes),
+        };
+        let mut parts = next_merge(&readable, self.policy, &bounds);
         let thinned = readable.iter().any(|p| p.is_thinned() && parts.contains(&p.id));
         if thinned {
             return Ok(Some(Picked { parts, sorts: false }));
@@ -184,7 +188,7 @@ impl Compaction<'_> {
             return Ok(Some(Picked { parts, sorts: true }));
         }
         for meta in readable {
-            if self.is_to_rewrite(manifest, meta, hiding, pool)? {
+            if self.is_to_rewrite(manifest, meta, hiding, room)? {
                 let parts = BTreeSet::from([meta.id]);
                 return Ok(Some(Picked { parts, sorts: !meta.is_thinned() }));
             }
@@ -193,7 +197,7 @@ impl Compaction<'_> {
         if hidden.iter().any(|p| self.unreadable.contains_key(&p.id)) {
             return Ok(None);
         }
-        let parts = next_hidden_merge(&hidden, part_rows);
+        let parts = next_hidden_merge(&hidden, bounds.part_rows);
         Ok((!parts.is_empty()).then_some(Picked { parts, sorts: false }))
     }
 
@@ -216,7 +220,7 @@ impl Compaction<'_> {
         manifest: &Manifest,
         meta: &PartMeta,
         hiding: &VersionHiding,
-        pool: &rayon::ThreadPool,
+        room: &JobRoom<'_>,
     ) -> Result<bool> {
         let deleted = &hiding.deleted;
         if may_hold_deleted(meta, deleted)
@@ -237,7 +241,7 @@ impl Compaction<'_> {
             sorting: Some(&context),
             hiding,
             removed: &removed,
-            pool,
+            room,
             progress: &|_, _| {},
         };
         let found = job.finds_hidden()?;

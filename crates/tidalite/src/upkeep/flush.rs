@@ -13,6 +13,7 @@ use super::evidence::is_evidence;
 use super::publish::{publish_version, sync_part_folders};
 use super::tail_source::{EVERY_FRAME, TailSource};
 use super::writers;
+use crate::engine::room::JobRoom;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::engine::store_lock;
@@ -78,7 +79,7 @@ impl Store {
         self.upkeep(|state| {
             state.seal()?;
             let _lock = store_lock::lock_waiting(state)?;
-            let stats = flush_all(state, state.pool.get()?, progress)?;
+            let stats = flush_all(state, &JobRoom::by_hand(state)?, progress)?;
             collect::collect(state, 0)?;
             Ok(stats)
         })
@@ -88,7 +89,7 @@ impl Store {
 /// Flushes every committed frame of every writer. The caller must hold the store's lock.
 pub(crate) fn flush_all(
     state: &StoreState,
-    pool: &rayon::ThreadPool,
+    room: &JobRoom<'_>,
     progress: &dyn Fn(u64),
 ) -> Result<FlushStats> {
     let mut stats = FlushStats::default();
@@ -99,7 +100,7 @@ pub(crate) fn flush_all(
             return Ok(stats);
         }
         let more = batch.full;
-        let done = publish(state, &version, batch, pool, progress)?;
+        let done = publish(state, &version, batch, room, progress)?;
         stats.points += done.points;
         stats.parts += done.parts;
         if !more {
@@ -224,7 +225,7 @@ fn publish(
     state: &StoreState,
     version: &Version,
     batch: FlushBatch,
-    pool: &rayon::ThreadPool,
+    room: &JobRoom<'_>,
     progress: &dyn Fn(u64),
 ) -> Result<FlushStats> {
     let vfs = &state.vfs;
@@ -232,7 +233,7 @@ fn publish(
     let source = TailSource::of(batch.tails.iter().map(|t| (&t.data, EVERY_FRAME)));
     let place = state.paths.part(vfs.uuid());
     let mut parts = Vec::new();
-    if let Some(meta) = write_part(state, &place, &source, pool, progress)? {
+    if let Some(meta) = write_part(state, &place, &source, room, progress)? {
         if meta.rows != batch.points() {
             return Err(Error::new(
                 ErrorKind::Corrupt,

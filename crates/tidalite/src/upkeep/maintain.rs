@@ -10,6 +10,7 @@ use super::collect;
 use super::compact::compact_all;
 use super::flush::flush_all;
 use super::policy::Policy;
+use crate::engine::room::JobRoom;
 use crate::engine::state::{Background, StoreState};
 use crate::engine::store_lock;
 use crate::engine::threads::thread_pool;
@@ -158,8 +159,9 @@ fn folders(inner: &StoreState) -> usize {
 fn round(inner: &StoreState) -> Result<()> {
     let _lock = store_lock::lock(inner)?;
     let pool = thread_pool(1, "tidalite-compact", tidalite_vfs::lower_priority)?;
+    let room = JobRoom::background(inner, &pool);
     inner.seal()?;
-    flush_all(inner, &pool, &|_| {})?;
-    compact_all(inner, Policy::Tiered, &pool, &|_, _| {})?;
+    flush_all(inner, &room, &|_| {})?;
+    compact_all(inner, Policy::Tiered, &room, &|_, _| {})?;
     collect::collect(inner, i64::try_from(inner.options.grace.as_micros()).unwrap_or(i64::MAX))
 }

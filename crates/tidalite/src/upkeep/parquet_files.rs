@@ -9,6 +9,7 @@ use super::flush::flush_all;
 use super::hiding::VersionHiding;
 use super::merge::{MergeJob, Removed};
 use super::policy::Policy;
+use crate::engine::room::JobRoom;
 use crate::engine::store::Store;
 use crate::engine::store_lock;
 use crate::parts::scan::steps_of;
@@ -83,9 +84,9 @@ impl Store {
         self.upkeep(|state| {
             state.seal()?;
             let _lock = store_lock::lock_waiting(state)?;
-            let pool = state.pool.get()?;
-            flush_all(state, pool, &|_| {})?;
-            compact_all(state, Policy::All, pool, &|_, _| {})?;
+            let room = JobRoom::by_hand(state)?;
+            flush_all(state, &room, &|_| {})?;
+            compact_all(state, Policy::All, &room, &|_, _| {})?;
             collect::collect(state, 0)?;
             // What is logged from now on is in no part. Nobody else publishes a version meanwhile.
             let snapshot = Snapshot::take(state)?;
@@ -186,7 +187,7 @@ impl Snapshot {
                 sorting: Some(&context),
                 hiding,
                 removed: &removed,
-                pool: self.inner.pool.get()?,
+                room: &JobRoom::by_hand(&self.inner)?,
                 progress: &|_, _| {},
             };
             if job.finds_hidden()? {

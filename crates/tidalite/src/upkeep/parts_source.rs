@@ -6,7 +6,9 @@
 
 use super::hiding::VersionHiding;
 use super::sorting::{TileAt, hidden_mask, touched_by_context};
-use crate::parts::scan::{RowRef, read_rows, steps_of};
+use crate::parts::anchors::StepAnchors;
+use crate::parts::meter::Meter;
+use crate::parts::scan::{Piece, RowRef, read_pieces, steps_of};
 use crate::parts::tiles::{PointSource, TileCopy};
 use crate::view::tombstones::{Automatic, Coverage, Tombstones};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -19,6 +21,18 @@ use tidalite_query::{Points, Repeats, merge};
 
 /// A tile with at least one eighth of the usual rows is large enough to copy.
 const TILE_SHARE: usize = 8;
+/// A tile is copied if its series have this many rows on average, or no rows elsewhere. Otherwise a series would keep a short
+/// row for each flush, and a query of one series would read a tile for each.
+const SERIES_ROWS_MIN: usize = 1024;
+
+/// What a tile holds.
+#[derive(Debug, Clone, Copy, Default)]
+struct TileRows {
+    rows: usize,
+    series: usize,
+    /// Whether a series of it has rows in another tile, too.
+    shared: bool,
+}
 
 /// The parts to merge, and what decides about their points.
 #[derive(Clone, Copy)]
@@ -35,17 +49,24 @@ pub(super) struct Inputs<'a> {
 }
 
 impl Inputs<'_> {
-    /// Tiles to copy unchanged: large enough, without a series that is left out or of which points may be hidden or deleted, and
-    /// without a series that has other rows within its steps in the tile.
+    /// Tiles to copy unchanged: large enough, with long rows or whole series, without a series that is left out or of which points
+    /// may be hidden or deleted, and without a series that has other rows within its steps in the tile.
     pub(super) fn unchanged(&self, tile_rows: usize) -> Result<BTreeSet<TileAt>> {
         let least = (tile_rows / TILE_SHARE).max(1);
-        let tiles = self.untouched()?;
-        Ok(tiles.into_iter().filter(|(_, rows)| *rows >= least).map(|(at, _)| at).collect())
+        let is_kept = |tile: &TileRows| {
+            tile.rows >= least && (!tile.shared || tile.rows >= tile.series * SERIES_ROWS_MIN)
+        };
+        Ok(self.tiles()?.into_iter().filter(|(_, tile)| is_kept(tile)).map(|(at, _)| at).collect())
     }
 
-    /// Tiles that merging would not change, with their rows.
-    pub(super) fn untouched(&self) -> Result<BTreeMap<TileAt, usize>> {
-        let mut tiles: BTreeMap<TileAt, usize> = BTreeMap::new();
+    /// Tiles whose points merging would not change.
+    pub(super) fn untouched(&self) -> Result<Vec<TileAt>> {
+        Ok(self.tiles()?.into_keys().collect())
+    }
+
+    /// The same tiles, with what they hold.
+    fn tiles(&self) -> Result<BTreeMap<TileAt, TileRows>> {
+        let mut tiles: BTreeMap<TileAt, TileRows> = BTreeMap::new();
         // (series, steps, part and tile)
         let mut rows: Vec<(SeriesKey, Extent, TileAt)> = Vec::new();
         let mut touched: BTreeSet<TileAt> = BTreeSet::new();
@@ -54,7 +75,9 @@ impl Inputs<'_> {
             let mut details = table.reader();
             for (r, row) in table.entries().iter().enumerate() {
                 let (key, at) = (table.key(row), (p, row.tile));
-                *tiles.entry(at).or_default() += row.rows as usize;
+                let tile = tiles.entry(at).or_default();
+                tile.rows += row.rows as usize;
+                tile.series += 1;
                 let repeats = row.repeats && Automatic::of(row) != Automatic::All;
                 let covered = match self.tombstones(&key) {
                     Some(tombstones) => {
@@ -71,6 +94,10 @@ impl Inputs<'_> {
         }
         rows.sort();
         for of_series in rows.chunk_by(|a, b| a.0 == b.0) {
+            if of_series.len() > 1 {
+                let shared = of_series.iter().map(|(.., at)| *at);
+                shared.for_each(|at| tiles.entry(at).or_default().shared = true);
+            }
             // The row with the greatest last step so far.
             let mut farthest = &of_series[0];
             for row in &of_series[1..] {
@@ -124,6 +151,8 @@ pub(crate) struct PartsSource<'a> {
     rows: Vec<Vec<RowRef>>,
     /// Of each series, its rows in the context.
     others: Vec<Vec<RowRef>>,
+    /// Of the parts, and of the context.
+    anchors: [Arc<StepAnchors>; 2],
     copies: Vec<TileCopy>,
     /// Whether this is the source of the hidden points.
     hidden_side: bool,
@@ -152,6 +181,7 @@ impl<'a> PartsSource<'a> {
             series,
             rows,
             others,
+            anchors: Default::default(),
             copies: copies.collect(),
             hidden_side: false,
             dropped: 0.into(),
@@ -169,6 +199,7 @@ impl<'a> PartsSource<'a> {
             series: chosen().map(|i| (self.series[i].0.clone(), counts[i])).collect(),
             rows: chosen().map(|i| self.rows[i].clone()).collect(),
             others: chosen().map(|i| self.others[i].clone()).collect(),
+            anchors: self.anchors.clone(),
             copies: Vec::new(),
             hidden_side: true,
             dropped: 0.into(),
@@ -197,12 +228,15 @@ impl<'a> PartsSource<'a> {
     }
 
     /// Points of rows, cut to steps, in the order of the parts.
-    fn read(&self, parts: &[Arc<Part>], rows: &[Vec<RowRef>], steps: StepRange) -> Result<Vec<Vec<Points>>> {
-        let lists: Vec<Vec<RowRef>> = rows
-            .iter()
-            .map(|rows| rows.iter().copied().filter(|r| steps.meets(r.steps(parts))).collect())
-            .collect();
-        let mut read = read_rows(parts, &lists, ColumnSet::ALL)?;
+    fn read(
+        parts: &[Arc<Part>],
+        anchors: &StepAnchors,
+        rows: &[Vec<RowRef>],
+        steps: StepRange,
+    ) -> Result<Vec<Vec<Points>>> {
+        let lists: Vec<Vec<Piece>> =
+            rows.iter().map(|rows| anchors.pieces(parts, rows, steps)).collect::<Result<_>>()?;
+        let mut read = read_pieces(parts, &lists, ColumnSet::ALL, &Meter::of_job())?;
         read.iter_mut().flatten().for_each(|points| keep_steps(points, steps));
         Ok(read)
     }
@@ -244,8 +278,9 @@ impl PointSource for PartsSource<'_> {
     }
 
     fn gather(&self, series: Range<usize>, steps: StepRange) -> Result<Vec<Points>> {
-        let read = self.read(self.inputs.parts, &self.rows[series.clone()], steps)?;
-        let others = self.read(self.inputs.context, &self.others[series.clone()], steps)?;
+        let [of_parts, of_context] = &self.anchors;
+        let read = Self::read(self.inputs.parts, of_parts, &self.rows[series.clone()], steps)?;
+        let others = Self::read(self.inputs.context, of_context, &self.others[series.clone()], steps)?;
         let join = |((mut chunks, context), i): ((Vec<Points>, Vec<Points>), usize)| {
             if let Some(deleted) = self.inputs.hiding.deleted.get(&*self.series[i].0.run) {
                 chunks.iter_mut().for_each(|points| self.leave_out(deleted, points));

@@ -24,6 +24,7 @@ mod targets;
 
 use crate::engine::log_tail::TailView;
 use crate::engine::options::Options;
+use crate::engine::room::JobRoom;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::engine::store_lock;
@@ -119,7 +120,7 @@ impl Store {
             let mut stats = MergeStats { unreadable: damage(&there, options)?, ..MergeStats::default() };
             state.seal()?;
             let _lock = store_lock::lock_waiting(state)?;
-            flush_all(state, state.pool.get()?, &|_| {})?;
+            flush_all(state, &JobRoom::by_hand(state)?, &|_| {})?;
             // Folders of writers that are gone are removed, so that their logs are not read from an ordinal beyond them.
             collect(state, 0)?;
             merge_snapshot(state, &there, options, &mut stats, progress)?;
@@ -264,7 +265,7 @@ fn write_points(
         progress(done.get().min(total), total);
     };
     let place = state.paths.part(state.vfs.uuid());
-    let written = write_part(state, &place, &source, state.pool.get()?, &more)?;
+    let written = write_part(state, &place, &source, &JobRoom::by_hand(state)?, &more)?;
     let out = written.as_ref().map_or((0, 0), |meta| (meta.rows, meta.value_bits_sum));
     if out != source.taken() {
         return Err(Error::new(

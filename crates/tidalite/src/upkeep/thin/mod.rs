@@ -17,6 +17,7 @@ pub(crate) mod options;
 mod outline;
 mod thinning;
 
+use crate::engine::room::JobRoom;
 use crate::engine::store::Store;
 use crate::engine::store_lock;
 use crate::upkeep::collect::collect;
@@ -92,7 +93,7 @@ impl Store {
         self.upkeep(|state| {
             state.seal()?;
             let _lock = store_lock::lock_waiting(state)?;
-            let flushed = flush_all(state, state.pool.get()?, &|_| {})?;
+            let flushed = flush_all(state, &JobRoom::by_hand(state)?, &|_| {})?;
             let thinned = thin(state, &Snapshot::take(state)?.with_all_hidden()?, what, progress);
             collect(state, 0)?;
             Ok(ThinStats { flushed: flushed.points, ..thinned? })
