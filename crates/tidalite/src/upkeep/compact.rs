@@ -258,7 +258,12 @@ impl Compaction<'_> {
         if !picked.sorts || (self.policy == Policy::Tiered && !hidden) {
             return Vec::new();
         }
-        let others = |p: &&PartMeta| !picked.parts.contains(&p.id) && !p.is_hidden() && !p.is_thinned();
+        let inputs: Vec<&PartMeta> =
+            manifest.parts.iter().filter(|p| picked.parts.contains(&p.id)).collect();
+        let others = |p: &&PartMeta| {
+            let is_other = !picked.parts.contains(&p.id) && !p.is_hidden() && !p.is_thinned();
+            is_other && inputs.iter().any(|input| may_share_steps(input, p))
+        };
         manifest.parts.iter().filter(others).filter_map(|meta| self.open(meta)).collect()
     }
 
@@ -267,10 +272,14 @@ impl Compaction<'_> {
         opened.into_iter().collect()
     }
 
-    /// The part as the cache holds it, opened if need be; `None` where it cannot be opened, which is remembered.
+    /// The part as the cache holds it, or opened for this job alone; `None` where it cannot be opened, which is remembered.
     fn open(&mut self, meta: &PartMeta) -> Option<Arc<Part>> {
-        match self.state.cache.part(&self.state.paths.place(meta), meta) {
-            Ok(part) => Some(part),
+        let place = self.state.paths.place(meta);
+        if let Some(part) = self.state.cache.part_if_open(&place) {
+            return Some(part);
+        }
+        match Part::open(self.state.vfs.clone(), &place, meta) {
+            Ok(part) => Some(Arc::new(part)),
             Err(e) => {
                 self.unreadable.insert(meta.id, e);
                 None
@@ -315,6 +324,12 @@ impl Compaction<'_> {
         }
         Ok(self.stats)
     }
+}
+
+/// Whether two parts may hold points of one series and step, as far as the manifest tells.
+fn may_share_steps(a: &PartMeta, b: &PartMeta) -> bool {
+    let runs = a.run_min <= b.run_max && b.run_min <= a.run_max;
+    runs && a.step_min <= b.step_max && b.step_min <= a.step_max
 }
 
 /// Rows of series that certainly hold points of deleted runs. What the series table cannot tell does not count, so that no
