@@ -269,7 +269,9 @@ fn plan_large_run(
     cuts.dedup();
     // Steps that a tile actually has: a run of many short series is cut only by series.
     let steps = width.min(usize::try_from(series[longest].1).unwrap_or(usize::MAX)).max(1);
-    let group = (tile_rows.saturating_mul(2).saturating_mul(density) / steps).max(1);
+    let most = (tile_rows.saturating_mul(density) / steps).max(1);
+    // Tiles of the same size, rather than a small last one.
+    let group = run.len().div_ceil(run.len().div_ceil(most));
     let mut lo = None;
     for hi in cuts.into_iter().map(Some).chain([None]) {
         for first in run.clone().step_by(group) {

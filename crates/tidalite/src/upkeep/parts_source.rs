@@ -25,6 +25,10 @@ const TILE_SHARE: usize = 8;
 /// row for each flush, and a query of one series would read a tile for each.
 const SERIES_ROWS_MIN: usize = 1024;
 
+/// The most rows that are read at once, unless one series has more: the chunks of a series are in memory beside what is
+/// made of them.
+const JOINED_ROWS_MAX: usize = 1 << 17;
+
 /// What a tile holds.
 #[derive(Debug, Clone, Copy, Default)]
 struct TileRows {
@@ -227,18 +231,30 @@ impl<'a> PartsSource<'a> {
             .fetch_add(bits_before.wrapping_sub(value_bits_sum(&points.values)), Ordering::Relaxed);
     }
 
-    /// Points of rows, cut to steps, in the order of the parts.
-    fn read(
-        parts: &[Arc<Part>],
-        anchors: &StepAnchors,
-        rows: &[Vec<RowRef>],
+    /// The points of some series with steps in a range. `pieces` and `others` are what holds them in the parts and in the context.
+    fn join(
+        &self,
+        series: Range<usize>,
         steps: StepRange,
-    ) -> Result<Vec<Vec<Points>>> {
-        let lists: Vec<Vec<Piece>> =
-            rows.iter().map(|rows| anchors.pieces(parts, rows, steps)).collect::<Result<_>>()?;
-        let mut read = read_pieces(parts, &lists, ColumnSet::ALL, &Meter::of_job())?;
-        read.iter_mut().flatten().for_each(|points| keep_steps(points, steps));
-        Ok(read)
+        [pieces, others]: [&[Vec<Piece>]; 2],
+    ) -> Result<Vec<Points>> {
+        let read = |parts, pieces| -> Result<Vec<Vec<Points>>> {
+            let mut read = read_pieces(parts, pieces, ColumnSet::ALL, &Meter::of_job())?;
+            read.iter_mut().flatten().for_each(|points| keep_steps(points, steps));
+            Ok(read)
+        };
+        let (read, others) = (read(self.inputs.parts, pieces)?, read(self.inputs.context, others)?);
+        let join = |((mut chunks, context), i): ((Vec<Points>, Vec<Points>), usize)| {
+            if let Some(deleted) = self.inputs.hiding.deleted.get(&*self.series[i].0.run) {
+                chunks.iter_mut().for_each(|points| self.leave_out(deleted, points));
+            }
+            let mut points = merge(chunks, Repeats::All);
+            if self.inputs.sorts {
+                self.sort(i, &mut points, context);
+            }
+            points
+        };
+        Ok(read.into_iter().zip(others).zip(series).map(join).collect())
     }
 
     /// Keeps the visible points, or the hidden ones. `context` are the points of the series in other parts.
@@ -278,20 +294,27 @@ impl PointSource for PartsSource<'_> {
     }
 
     fn gather(&self, series: Range<usize>, steps: StepRange) -> Result<Vec<Points>> {
+        let Inputs { parts, context, .. } = self.inputs;
         let [of_parts, of_context] = &self.anchors;
-        let read = Self::read(self.inputs.parts, of_parts, &self.rows[series.clone()], steps)?;
-        let others = Self::read(self.inputs.context, of_context, &self.others[series.clone()], steps)?;
-        let join = |((mut chunks, context), i): ((Vec<Points>, Vec<Points>), usize)| {
-            if let Some(deleted) = self.inputs.hiding.deleted.get(&*self.series[i].0.run) {
-                chunks.iter_mut().for_each(|points| self.leave_out(deleted, points));
-            }
-            let mut points = merge(chunks, Repeats::All);
-            if self.inputs.sorts {
-                self.sort(i, &mut points, context);
-            }
-            points
+        let pieces = |anchors: &StepAnchors, parts: &[Arc<Part>], rows: &[Vec<RowRef>]| {
+            rows.iter().map(|rows| anchors.pieces(parts, rows, steps)).collect::<Result<Vec<Vec<Piece>>>>()
         };
-        Ok(read.into_iter().zip(others).zip(series).map(join).collect())
+        let read = pieces(of_parts, parts, &self.rows[series.clone()])?;
+        let others = pieces(of_context, context, &self.others[series.clone()])?;
+        let rows_of = |i: usize| read[i].iter().chain(&others[i]).map(Piece::len).sum::<usize>();
+        let mut found = Vec::with_capacity(series.len());
+        let mut start = 0;
+        while start < series.len() {
+            let (mut end, mut rows) = (start + 1, rows_of(start));
+            while end < series.len() && rows + rows_of(end) <= JOINED_ROWS_MAX {
+                rows += rows_of(end);
+                end += 1;
+            }
+            let of_series = series.start + start..series.start + end;
+            found.extend(self.join(of_series, steps, [&read[start..end], &others[start..end]])?);
+            start = end;
+        }
+        Ok(found)
     }
 }
 
