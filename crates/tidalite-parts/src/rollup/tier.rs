@@ -44,7 +44,8 @@ pub(crate) fn assemble(mut rolled: Vec<RolledChunk>, totals: &Totals) -> Vec<Tie
         let mut buckets = joined(tiles.into_iter().flat_map(|t| t.buckets), shift);
         loop {
             let wider = shift + TIER_SHIFT;
-            let next = (buckets.len() >= TIER_BUCKETS && wider < 63).then(|| joined(buckets.iter().cloned(), wider));
+            let next =
+                (buckets.len() >= TIER_BUCKETS && wider < 63).then(|| joined(buckets.iter().cloned(), wider));
             tiers.push(Tier { key: key.clone(), shift, buckets });
             let Some(next) = next else { break };
             (buckets, shift) = (next, wider);

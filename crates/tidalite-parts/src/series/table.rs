@@ -48,7 +48,16 @@ impl SeriesTable {
             })
         };
         let labels = labels.into_iter().map(parse).collect::<Result<_>>()?;
-        Ok(SeriesTable { entries, runs, metrics, labels, file, seq_base, cache: None, kept: Mutex::default() })
+        Ok(SeriesTable {
+            entries,
+            runs,
+            metrics,
+            labels,
+            file,
+            seq_base,
+            cache: None,
+            kept: Mutex::default(),
+        })
     }
 
     /// Keeps decoded groups in a cache from now on.

@@ -77,7 +77,10 @@ fn refused(e: ParquetError) -> Error {
     Error::new(ErrorKind::Unsupported, "write series table", e.to_string(), "write a smaller part")
 }
 
-fn write_group<W: Write + Send>(group: &mut SerializedRowGroupWriter<'_, W>, rows: &[SeriesRow]) -> ParquetResult {
+fn write_group<W: Write + Send>(
+    group: &mut SerializedRowGroupWriter<'_, W>,
+    rows: &[SeriesRow],
+) -> ParquetResult {
     write_texts(group, rows.iter().map(|r| &*r.key.run))?;
     write_texts(group, rows.iter().map(|r| &*r.key.metric))?;
     write_texts(group, rows.iter().map(|r| r.key.labels.as_str()))?;
@@ -128,12 +131,17 @@ const REALS: [fn(&SeriesRow) -> f64; 4] = [
     |r| r.summary.last.map_or(0.0, |p| p.value),
 ];
 
-
-fn write<T: DataType, W: Write + Send>(group: &mut SerializedRowGroupWriter<'_, W>, values: Vec<T::T>) -> ParquetResult {
+fn write<T: DataType, W: Write + Send>(
+    group: &mut SerializedRowGroupWriter<'_, W>,
+    values: Vec<T::T>,
+) -> ParquetResult {
     write_levels::<T, _>(group, &values, None)
 }
 
-fn write_texts<'a, W: Write + Send>(group: &mut SerializedRowGroupWriter<'_, W>, texts: impl Iterator<Item = &'a str>) -> ParquetResult {
+fn write_texts<'a, W: Write + Send>(
+    group: &mut SerializedRowGroupWriter<'_, W>,
+    texts: impl Iterator<Item = &'a str>,
+) -> ParquetResult {
     write::<ByteArrayType, _>(group, texts.map(ByteArray::from).collect())
 }
 

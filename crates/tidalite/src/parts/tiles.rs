@@ -112,11 +112,7 @@ pub(crate) fn write_part(
 }
 
 /// Gathers every point of a source that is not in tiles to copy, and keeps none: for sources that count what they gather.
-pub(crate) fn pass_over(
-    inner: &StoreState,
-    source: &dyn PointSource,
-    room: &JobRoom<'_>,
-) -> Result<()> {
+pub(crate) fn pass_over(inner: &StoreState, source: &dyn PointSource, room: &JobRoom<'_>) -> Result<()> {
     let specs = plan(source, room.tile_rows(inner.options.tile_rows))?;
     let gather = |spec: &TileSpec| source.gather(spec.series.clone(), spec.steps).map(drop);
     for window in specs.chunks(room.threads()) {

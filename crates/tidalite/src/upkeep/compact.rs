@@ -12,7 +12,9 @@ use super::collect;
 use super::flush::flush_all;
 use super::hiding::{Deleted, VersionHiding};
 use super::merge::{MergeJob, Merged, Removed};
-use super::policy::{MergeBounds, Policy, is_worth_rewriting, may_hold_deleted, next_hidden_merge, next_merge};
+use super::policy::{
+    MergeBounds, Policy, is_worth_rewriting, may_hold_deleted, next_hidden_merge, next_merge,
+};
 use super::publish::publish_version;
 use crate::engine::room::JobRoom;
 use crate::engine::state::StoreState;
@@ -156,7 +158,9 @@ impl Compaction<'_> {
                 progress,
             };
             let merged = job.run()?;
-            self.publish(manifest, &picked, merged)?;
+            // With all that may replace its points.
+            let complete = context.len() == others(&manifest, &picked).len();
+            self.publish(manifest, &picked, merged, complete)?;
         }
     }
 
@@ -251,20 +255,16 @@ impl Compaction<'_> {
         Ok(found)
     }
 
-    /// The other parts whose points may replace those of a job. The background does without, unless it sorts hidden points
-    /// anew: of rows of one batch only the last may become visible.
+    /// The other parts whose points may replace those of a job. A merge of several parts does without, unless it sorts hidden
+    /// points anew: of rows of one batch only the last may become visible. A compaction by hand looks at each part that is left
+    /// once more, with all others: by then they are few.
     fn context(&mut self, manifest: &Manifest, picked: &Picked) -> Vec<Arc<Part>> {
         let hidden = manifest.parts.iter().any(|p| p.is_hidden() && picked.parts.contains(&p.id));
-        if !picked.sorts || (self.policy == Policy::Tiered && !hidden) {
+        let alone = self.policy == Policy::All && picked.parts.len() == 1;
+        if !picked.sorts || !(hidden || alone) {
             return Vec::new();
         }
-        let inputs: Vec<&PartMeta> =
-            manifest.parts.iter().filter(|p| picked.parts.contains(&p.id)).collect();
-        let others = |p: &&PartMeta| {
-            let is_other = !picked.parts.contains(&p.id) && !p.is_hidden() && !p.is_thinned();
-            is_other && inputs.iter().any(|input| may_share_steps(input, p))
-        };
-        manifest.parts.iter().filter(others).filter_map(|meta| self.open(meta)).collect()
+        others(manifest, picked).into_iter().filter_map(|meta| self.open(meta)).collect()
     }
 
     fn open_all(&mut self, parts: &[&PartMeta]) -> Option<Vec<Arc<Part>>> {
@@ -287,7 +287,7 @@ impl Compaction<'_> {
         }
     }
 
-    fn publish(&mut self, manifest: Manifest, picked: &Picked, merged: Merged) -> Result<()> {
+    fn publish(&mut self, manifest: Manifest, picked: &Picked, merged: Merged, complete: bool) -> Result<()> {
         let mut next = manifest;
         let is_input = |p: &PartMeta| picked.parts.contains(&p.id);
         let at = next.parts.iter().position(|p| is_input(p) && !p.is_hidden());
@@ -301,7 +301,7 @@ impl Compaction<'_> {
         self.stats.points += made.iter().flat_map(|part| part.as_ref()).map(|part| part.rows).sum::<u64>();
         if picked.sorts {
             self.stats.hidden += merged.hidden.as_ref().map_or(0, |part| part.rows);
-            self.clean.extend(merged.visible.as_ref().map(|part| part.id));
+            self.clean.extend(merged.visible.as_ref().filter(|_| complete).map(|part| part.id));
         }
         self.stats.dropped += merged.dropped;
         next.parts.splice(before..before, merged.visible);
@@ -324,6 +324,16 @@ impl Compaction<'_> {
         }
         Ok(self.stats)
     }
+}
+
+/// The other parts whose points may replace those of the picked ones.
+fn others<'m>(manifest: &'m Manifest, picked: &Picked) -> Vec<&'m PartMeta> {
+    let inputs: Vec<&PartMeta> = manifest.parts.iter().filter(|p| picked.parts.contains(&p.id)).collect();
+    let may_replace = |p: &&PartMeta| {
+        let is_other = !picked.parts.contains(&p.id) && !p.is_hidden() && !p.is_thinned();
+        is_other && inputs.iter().any(|input| may_share_steps(input, p))
+    };
+    manifest.parts.iter().filter(may_replace).collect()
 }
 
 /// Whether two parts may hold points of one series and step, as far as the manifest tells.

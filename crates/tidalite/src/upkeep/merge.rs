@@ -90,7 +90,8 @@ impl MergeJob<'_> {
     fn merge_whole(&self) -> Result<Merged> {
         let (inner, vfs) = (self.inner, &self.inner.vfs);
         let inputs = self.inputs();
-        let source = PartsSource::new(inputs, inputs.unchanged(self.room.tile_rows(inner.options.tile_rows))?);
+        let source =
+            PartsSource::new(inputs, inputs.unchanged(self.room.tile_rows(inner.options.tile_rows))?);
         let total = self.total();
         let done = std::cell::Cell::new(0);
         let progress = |rows| {

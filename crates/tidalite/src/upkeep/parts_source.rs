@@ -9,6 +9,7 @@ use super::sorting::{TileAt, hidden_mask, touched_by_context};
 use crate::parts::anchors::StepAnchors;
 use crate::parts::meter::Meter;
 use crate::parts::scan::{Piece, RowRef, read_pieces, steps_of};
+use crate::parts::series_numbers::{SeriesNumber, SeriesNumbers};
 use crate::parts::tiles::{PointSource, TileCopy};
 use crate::view::tombstones::{Automatic, Coverage, Tombstones};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -72,10 +73,13 @@ impl Inputs<'_> {
     fn tiles(&self) -> Result<BTreeMap<TileAt, TileRows>> {
         let mut tiles: BTreeMap<TileAt, TileRows> = BTreeMap::new();
         // (series, steps, part and tile)
-        let mut rows: Vec<(SeriesKey, Extent, TileAt)> = Vec::new();
+        let mut rows: Vec<(SeriesNumber, Extent, TileAt)> = Vec::new();
+        let mut numbers = SeriesNumbers::default();
         let mut touched: BTreeSet<TileAt> = BTreeSet::new();
-        for (p, part) in self.parts.iter().enumerate() {
+        for (p, part) in (0..).zip(self.parts) {
             let table = part.series();
+            let of_part = numbers.of_part(table);
+            rows.reserve(table.entries().len());
             let mut details = table.reader();
             for (r, row) in table.entries().iter().enumerate() {
                 let (key, at) = (table.key(row), (p, row.tile));
@@ -93,10 +97,10 @@ impl Inputs<'_> {
                 if covered != Coverage::Nothing || sorted || self.without.contains(&key) {
                     touched.insert(at);
                 }
-                rows.push((key, steps_of(row), at));
+                rows.push((of_part.of(row), steps_of(row), at));
             }
         }
-        rows.sort();
+        rows.sort_unstable();
         for of_series in rows.chunk_by(|a, b| a.0 == b.0) {
             if of_series.len() > 1 {
                 let shared = of_series.iter().map(|(.., at)| *at);
@@ -114,7 +118,7 @@ impl Inputs<'_> {
             }
         }
         if self.sorts {
-            touched_by_context(&rows, self.context, &mut touched);
+            touched_by_context(&rows, &mut numbers, self.context, &mut touched);
         }
         tiles.retain(|at, _| !touched.contains(at));
         Ok(tiles)
@@ -132,16 +136,16 @@ impl Inputs<'_> {
 /// The rows of each series in some parts.
 type RowsBySeries = BTreeMap<SeriesKey, (u64, Vec<RowRef>)>;
 
-fn rows_by_series(parts: &[Arc<Part>], takes: impl Fn(usize, u32, &SeriesKey) -> bool) -> RowsBySeries {
+fn rows_by_series(parts: &[Arc<Part>], takes: impl Fn(u32, u32, &SeriesKey) -> bool) -> RowsBySeries {
     let mut found = RowsBySeries::new();
-    for (p, part) in parts.iter().enumerate() {
+    for (p, part) in (0u32..).zip(parts) {
         let table = part.series();
         for (r, row) in table.entries().iter().enumerate() {
             let key = table.key(row);
             if takes(p, row.tile, &key) {
                 let entry = found.entry(key).or_default();
                 entry.0 += u64::from(row.rows);
-                entry.1.push(RowRef::new(p, r));
+                entry.1.push(RowRef::new(p as usize, r));
             }
         }
     }
@@ -179,7 +183,8 @@ impl<'a> PartsSource<'a> {
         let others = found.keys().map(|key| others.remove(key).map_or(Vec::new(), |o| o.1)).collect();
         let hidden = found.keys().map(|_| AtomicU64::new(0)).collect();
         let (series, rows) = found.into_iter().map(|(k, (n, r))| ((k, n), r)).unzip();
-        let copies = copied.into_iter().map(|(p, tile)| TileCopy { part: inputs.parts[p].clone(), tile });
+        let copies =
+            copied.into_iter().map(|(p, tile)| TileCopy { part: inputs.parts[p as usize].clone(), tile });
         PartsSource {
             inputs,
             series,
