@@ -34,7 +34,7 @@ pub struct PartWriter {
     paths: PartPaths,
     file: SerializedFileWriter<PartSink>,
     sums: Vec<u32>,
-    series: SeriesWriter,
+    series: SeriesWriter<PartSink>,
     totals: Totals,
     rolled: Vec<RolledChunk>,
     tiles: u32,
@@ -54,14 +54,19 @@ impl PartWriter {
     /// `Busy` where the file exists already; those of the disk.
     pub fn create(vfs: Arc<dyn Vfs>, paths: &PartPaths) -> Result<Self> {
         let sink = PartSink::new(vfs.create(&paths.points)?);
-        let made = vec![paths.points.clone()];
+        let series = vfs.create(&paths.series).and_then(|file| SeriesWriter::new(PartSink::new(file)));
+        let series = series.inspect_err(|_| {
+            // Nothing refers to a file that cannot be removed here, so it is collected later as an orphan.
+            let _ = vfs.remove(&paths.points);
+        })?;
+        let made = vec![paths.points.clone(), paths.series.clone()];
         let file = parquet_file(sink, &SCHEMA, 4).map_err(|e| refused(paths, &e))?;
         Ok(PartWriter {
             vfs,
             paths: paths.clone(),
             file,
             sums: Vec::new(),
-            series: SeriesWriter::new()?,
+            series,
             totals: Totals::default(),
             rolled: Vec::new(),
             tiles: 0,
@@ -114,7 +119,9 @@ impl PartWriter {
         self.rolled.extend(tile.rollups);
         for row in tile.series {
             self.totals.add(&row);
-            self.series.push(SeriesRow { tile: self.tiles, ..row })?;
+            if let Err(e) = self.series.push(SeriesRow { tile: self.tiles, ..row }) {
+                return Err(self.series.sink().failure.take().unwrap_or(e));
+            }
         }
         self.tiles += 1;
         self.rows += u64::from(tile.rows);
@@ -162,16 +169,16 @@ impl PartWriter {
         Ok(meta)
     }
 
-    /// Writes the series table's file. Returns its length and checksum.
+    /// Finishes the series table's file. Returns its length and checksum.
     fn write_series(&mut self, sync: bool) -> Result<(u64, u32)> {
-        let bytes = self.series.finish()?;
-        let mut file = self.vfs.create(&self.paths.series)?;
-        self.made.push(self.paths.series.clone());
-        file.write_all(&bytes)?;
+        let finished = self.series.finish();
+        let sink = self.series.sink();
+        finished.map_err(|e| sink.failure.take().unwrap_or(e))?;
+        sink.write_waiting()?;
         if sync {
-            file.sync()?;
+            sink.file.sync()?;
         }
-        Ok((bytes.len() as u64, crc32c::crc32c(&bytes)))
+        Ok((sink.hashed, sink.sum))
     }
 
     /// Writes the rollups' file; `None` where no series has rollups.
@@ -190,16 +197,25 @@ impl PartWriter {
         if tiers.is_empty() {
             return Ok(None);
         }
-        let (columns, rows) = rollup_file::encode(&tiers, PartOptions::default().zstd_level)?;
-        let sums: Vec<u32> = columns.iter().flat_map(|c| c.sums.iter().copied()).collect();
         let sink = PartSink::new(self.vfs.create(&self.paths.rollups)?);
         self.made.push(self.paths.rollups.clone());
         let mut file = parquet_file(sink, &ROLLUP_SCHEMA, 3).map_err(|e| refused(&self.paths, &e))?;
-        let done = append_row_group(&mut file, columns).and_then(|()| close(&mut file, &sums, sync));
+        let mut sums = Vec::new();
+        let mut lay = || -> Result<u64> {
+            let refused = |e: ParquetError| refused(&self.paths, &e);
+            let mut group = file.next_row_group().map_err(refused)?;
+            // A column is written before the next one is encoded.
+            let rows = rollup_file::encode(&tiers, PartOptions::default().zstd_level, |column| {
+                sums.extend_from_slice(&column.sums);
+                group.append_column(&column.bytes, column.close).map_err(refused)
+            })?;
+            group.close().map_err(refused)?;
+            close(&mut file, &sums, sync).map_err(refused)?;
+            Ok(rows)
+        };
+        let rows = lay();
         let sink = file.inner_mut();
-        if let Err(e) = done {
-            return Err(sink.failure.take().unwrap_or_else(|| refused(&self.paths, &e)));
-        }
+        let rows = rows.map_err(|e| sink.failure.take().unwrap_or(e))?;
         let (footer_bytes, footer_crc32c) = sink.footer();
         Ok(Some(RollupMeta { rows, bytes: sink.hashed, crc32c: sink.sum, footer_bytes, footer_crc32c }))
     }

@@ -41,7 +41,10 @@ pub use filter::{
     Compare, LabelMatcher, NameMatcher, Pattern, PointFilter, RunField, RunFilter, SeriesFilter, TimeText,
     Verdict, compare_int_float, param_named, parse_time,
 };
-pub use over_axis::{OverAxis, over_band_schema, over_chart_schema, over_points_schema};
+pub use over_axis::{
+    AxisBand, AxisFrame, AxisLine, AxisReach, OverAxis, over_band_schema, over_chart_schema,
+    over_points_schema,
+};
 pub use points::{Points, PointsView, Repeats, merge};
 pub use transform::{Transform, TransformChain};
 pub use words::similar_names;

@@ -1,4 +1,4 @@
-//! A cache of decoded pages with least-recently-used eviction.
+//! A cache of decoded pages, and of row groups of series tables, with least-recently-used eviction.
 //!
 //! A long-lived reader often reads the same pages. A page is kept when it is read the second time, so a reader that answers
 //! one query pays nothing.
@@ -6,6 +6,8 @@
 //! Invariants: the cache keeps no more bytes than allowed, and no page of a closed part. Pages were checked before they were
 //! decoded, and never change.
 
+use crate::series::read::SeriesBlock;
+use crate::series::table::BlockCache;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -30,6 +32,41 @@ pub(super) struct PageKey {
 pub(super) enum DecodedPage {
     Integers(Arc<[i64]>),
     Values(Arc<[f64]>),
+    /// A row group of the part's series table.
+    Series(Arc<SeriesBlock>),
+}
+
+/// The cache, for the series table of one part.
+#[derive(Debug)]
+pub(super) struct SeriesCache {
+    pub(super) cache: Arc<PageCache>,
+    pub(super) part: u64,
+}
+
+impl SeriesCache {
+    /// No column of a points file has this number.
+    const COLUMN: u32 = u32::MAX;
+
+    fn key(&self, group: usize) -> Option<PageKey> {
+        let group = u32::try_from(group).ok()?;
+        Some(PageKey { part: self.part, tile: group, column: Self::COLUMN, first_row: 0 })
+    }
+}
+
+impl BlockCache for SeriesCache {
+    fn get(&self, group: usize) -> Option<Arc<SeriesBlock>> {
+        match self.cache.get(&self.key(group)?)? {
+            DecodedPage::Series(block) => Some(block),
+            _ => None,
+        }
+    }
+
+    /// A row group is kept at once: series are mostly planned in another order than that of the table.
+    fn put(&self, group: usize, block: Arc<SeriesBlock>) {
+        if let Some(key) = self.key(group) {
+            self.cache.put(key, DecodedPage::Series(block));
+        }
+    }
 }
 
 /// The type of a page's values.
@@ -166,11 +203,12 @@ impl KeptPages {
 
 impl DecodedPage {
     fn bytes(&self) -> usize {
-        let rows = match self {
-            DecodedPage::Integers(page) => page.len(),
-            DecodedPage::Values(page) => page.len(),
+        let bytes = match self {
+            DecodedPage::Integers(page) => page.len() * 8,
+            DecodedPage::Values(page) => page.len() * 8,
+            DecodedPage::Series(block) => block.bytes(),
         };
-        rows * 8 + ENTRY_BYTES
+        bytes + ENTRY_BYTES
     }
 }
 

@@ -1,6 +1,6 @@
 //! A part that is open for reading.
 
-use super::cache::PageCache;
+use super::cache::{PageCache, SeriesCache};
 use super::footer::{self, PageEntry, TileMap, read_checked};
 use super::pages::{Fetched, Pages};
 use super::rollups::Rollups;
@@ -114,6 +114,7 @@ impl Part {
     /// The same part, with a cache for its decoded pages. They are dropped when the part is closed.
     pub fn kept_in(mut self, cache: Arc<PageCache>) -> Part {
         let number = cache.admit();
+        self.series.keep_in(Box::new(SeriesCache { cache: cache.clone(), part: number }));
         self.cache = Some((cache, number));
         self
     }

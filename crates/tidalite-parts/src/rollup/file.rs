@@ -97,37 +97,41 @@ pub(crate) fn column(name: &'static str) -> (usize, &'static str) {
     (all.position(|n| n == name).expect("the schema has the column"), name)
 }
 
-/// Encodes the columns of the row group, in the schema's order. Returns them with the number of rows.
-pub(crate) fn encode(tiers: &[Tier], zstd_level: i32) -> Result<(Vec<EncodedColumn>, u64)> {
+/// Encodes the columns of the row group, and passes each to `take`, in the schema's order. Returns the number of rows.
+pub(crate) fn encode(
+    tiers: &[Tier],
+    zstd_level: i32,
+    mut take: impl FnMut(EncodedColumn) -> Result<()>,
+) -> Result<u64> {
     let mut zstd = Zstd::new(zstd_level)?;
     let rows: Vec<TierBucket<'_>> =
         tiers.iter().flat_map(|t| t.buckets.iter().map(move |s| (t.shift, s))).collect();
-    let mut columns = Vec::with_capacity(ROLLUP_SCHEMA.num_columns());
     for column in [PointColumn::Run, PointColumn::Metric, PointColumn::Labels] {
-        columns.push(strings::encode(column, tiers.iter().map(|t| (&t.key, t.buckets.len())), &mut zstd)?);
+        take(strings::encode(column, tiers.iter().map(|t| (&t.key, t.buckets.len())), &mut zstd)?)?;
     }
-    let descriptor = |at: usize| ROLLUP_SCHEMA.column(at);
+    let mut descriptors = ROLLUP_SCHEMA.columns()[3..].iter().cloned();
+    let mut descriptor = || descriptors.next().expect("the schema has the column");
     let mut body = Vec::new();
     for (_, get) in INTEGERS {
-        let mut pages = ChunkPages::new(descriptor(columns.len()), &mut zstd);
+        let mut pages = ChunkPages::new(descriptor(), &mut zstd);
         for page in rows.chunks(PAGE_ROWS) {
             let values: Vec<i64> = page.iter().map(|&bucket| get(bucket)).collect();
             body.clear();
             delta::encode(&values, &mut body);
             pages.data_page(&body, page_rows(page), Encoding::DELTA_BINARY_PACKED)?;
         }
-        columns.push(pages.finish(None)?);
+        take(pages.finish(None)?)?;
     }
     for (_, get) in REALS {
-        let mut pages = ChunkPages::new(descriptor(columns.len()), &mut zstd);
+        let mut pages = ChunkPages::new(descriptor(), &mut zstd);
         for page in rows.chunks(PAGE_ROWS) {
             let bits: Vec<u64> = page.iter().map(|&(_, s)| get(s).to_bits()).collect();
             split::encode(&bits, &mut body);
             pages.data_page(&body, page_rows(page), Encoding::BYTE_STREAM_SPLIT)?;
         }
-        columns.push(pages.finish(None)?);
+        take(pages.finish(None)?)?;
     }
-    let mut pages = ChunkPages::new(descriptor(columns.len()), &mut zstd);
+    let mut pages = ChunkPages::new(descriptor(), &mut zstd);
     for page in rows.chunks(PAGE_ROWS) {
         body.clear();
         for (_, s) in page {
@@ -135,8 +139,8 @@ pub(crate) fn encode(tiers: &[Tier], zstd_level: i32) -> Result<(Vec<EncodedColu
         }
         pages.data_page(&body, page_rows(page), Encoding::PLAIN)?;
     }
-    columns.push(pages.finish(None)?);
-    Ok((columns, rows.len() as u64))
+    take(pages.finish(None)?)?;
+    Ok(rows.len() as u64)
 }
 
 fn page_rows(page: &[TierBucket<'_>]) -> u32 {

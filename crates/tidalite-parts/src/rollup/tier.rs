@@ -28,17 +28,24 @@ pub(crate) fn assemble(mut rolled: Vec<RolledChunk>, totals: &Totals) -> Vec<Tie
         a.key.cmp(&b.key).then(first(a).cmp(&first(b)))
     });
     let mut tiers = Vec::new();
-    for tiles in rolled.chunk_by(|a, b| a.key == b.key) {
+    let mut rest = rolled.into_iter().peekable();
+    while let Some(first) = rest.next() {
+        let mut tiles = vec![first];
+        while let Some(next) = rest.next_if(|r| r.key == tiles[0].key) {
+            tiles.push(next);
+        }
         let counted: u64 = tiles.iter().flat_map(|t| &t.buckets).map(|s| s.count).sum();
         let one_width = tiles.iter().all(|t| t.shift == tiles[0].shift);
-        if !one_width || totals.points_of(&tiles[0].key) != Some(counted) || !ascend(tiles) {
+        if !one_width || totals.points_of(&tiles[0].key) != Some(counted) || !ascend(&tiles) {
             continue;
         }
-        let (key, mut shift) = (&tiles[0].key, tiles[0].shift);
-        let mut buckets = joined(tiles.iter().flat_map(|t| &t.buckets), shift);
+        let (key, mut shift) = (tiles[0].key.clone(), tiles[0].shift);
+        // Nothing is copied: the buckets of a part may take most of the memory that the writer has.
+        let mut buckets = joined(tiles.into_iter().flat_map(|t| t.buckets), shift);
         loop {
             let wider = shift + TIER_SHIFT;
-            let next = (buckets.len() >= TIER_BUCKETS && wider < 63).then(|| joined(&buckets, wider));
+            let next =
+                (buckets.len() >= TIER_BUCKETS && wider < 63).then(|| joined(buckets.iter().cloned(), wider));
             tiers.push(Tier { key: key.clone(), shift, buckets });
             let Some(next) = next else { break };
             (buckets, shift) = (next, wider);
@@ -57,14 +64,15 @@ fn ascend(tiles: &[RolledChunk]) -> bool {
 }
 
 /// Merges summaries in ascending order of steps into buckets of a width that is at least theirs.
-fn joined<'a>(summaries: impl IntoIterator<Item = &'a Summary>, shift: u32) -> Vec<Summary> {
+fn joined(summaries: impl IntoIterator<Item = Summary>, shift: u32) -> Vec<Summary> {
     let bucket = |s: &Summary| s.first.map(|p| bucket_of(p.step, shift));
     let mut found: Vec<Summary> = Vec::new();
     for summary in summaries {
         match found.last_mut() {
-            Some(last) if bucket(last) == bucket(summary) => last.merge(summary),
-            _ => found.push(summary.clone()),
+            Some(last) if bucket(last) == bucket(&summary) => last.merge(&summary),
+            _ => found.push(summary),
         }
     }
+    found.shrink_to_fit();
     found
 }

@@ -173,6 +173,11 @@ pub(super) struct ByteStrings {
 }
 
 impl ByteStrings {
+    /// The bytes that they take in memory.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.bytes.len() + size_of_val(&self.rows[..])
+    }
+
     pub(super) fn get(&self, row: usize) -> &[u8] {
         let (start, end) = self.rows[row];
         &self.bytes[start..end]

@@ -2,19 +2,22 @@
 //!
 //! Steps: the caller has checked the checksum of the whole file. [`SeriesFile::open`] computes a checksum of each group, so
 //! that bytes read again later are known to be the bytes that were checked. It numbers the names, and decodes the rows and
-//! steps of each entry. [`SeriesFile::block`] decodes the rest of a group, from the file, or from memory where there is only
-//! one group.
+//! steps of each entry. [`SeriesFile::block`] decodes the rest of a group, from the file, or from memory where the
+//! file is small.
 
 use super::columns::{
     ByteStrings, FileWindow, columns, flags, general, read, read_bytes, read_optional, read_texts, reader,
     reals,
 };
 use super::row::{Details, SeriesEntry};
-use super::schema::{ParquetResult, SERIES_SCHEMA};
+use super::schema::{ParquetResult, SERIES_COLUMNS, SERIES_SCHEMA};
 use crate::names::NumberedNames;
 use crate::page::decode;
 use bytes::Bytes;
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::basic::Compression;
+use parquet::file::metadata::{
+    ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
+};
 use parquet::file::reader::RowGroupReader;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -48,11 +51,13 @@ mod column {
 pub(crate) struct SeriesFile {
     path: PathBuf,
     source: GroupSource,
-    metadata: ParquetMetaData,
     groups: Vec<SeriesGroup>,
     /// Whether a row's summary may count more points than the row has.
     thinned: bool,
 }
+
+/// A file of at most this many bytes is held in memory: about 4,000 rows.
+const HELD_BYTES_MAX: usize = 256 << 10;
 
 /// The source of a group's bytes.
 #[derive(Debug)]
@@ -70,6 +75,41 @@ struct SeriesGroup {
     crc32c: u32,
     /// The indices of its rows in the table.
     rows: Range<u32>,
+    /// Its columns, in the schema's order. The footer is not kept: in memory it is larger than the rows of a small table.
+    columns: Box<[ColumnPlace]>,
+}
+
+/// Where one column of a group is. Offsets count from the first byte of the group.
+#[derive(Debug, Clone, Copy)]
+struct ColumnPlace {
+    /// The dictionary page, if there is one.
+    dictionary: Option<u32>,
+    /// The first data page.
+    data: u32,
+    bytes: u32,
+}
+
+impl SeriesGroup {
+    /// What the Parquet crate needs to know of the group.
+    fn metadata(&self) -> ParquetResult<RowGroupMetaData> {
+        let rows = i64::from(self.rows.end - self.rows.start);
+        let signed = |n: u64| i64::try_from(n).map_err(|_| general("a column is out of range"));
+        let mut columns = Vec::with_capacity(self.columns.len());
+        for (place, column) in self.columns.iter().zip(SERIES_COLUMNS.columns()) {
+            let at = |offset: u32| signed(self.bytes.start + u64::from(offset));
+            let column = ColumnChunkMetaData::builder(column.clone())
+                .set_compression(Compression::SNAPPY)
+                .set_num_values(rows)
+                .set_total_compressed_size(i64::from(place.bytes))
+                .set_data_page_offset(at(place.data)?)
+                .set_dictionary_page_offset(place.dictionary.map(at).transpose()?);
+            columns.push(column.build()?);
+        }
+        RowGroupMetaData::builder(SERIES_COLUMNS.clone())
+            .set_num_rows(rows)
+            .set_column_metadata(columns)
+            .build()
+    }
 }
 
 /// The entries and names of a whole table.
@@ -92,11 +132,11 @@ impl SeriesFile {
         let groups = groups(&metadata, &bytes).map_err(|wrong| corrupt(wrong.into()))?;
         let heads = heads(&metadata, &groups, &bytes).map_err(|e| corrupt(e.to_string()))?;
         let source = match file {
-            // One group is small, and open files are costly where there are thousands of parts.
-            Some(file) if groups.len() > 1 => GroupSource::Disk(file),
+            // Open files are costly where there are thousands of parts.
+            Some(file) if bytes.len() > HELD_BYTES_MAX => GroupSource::Disk(file),
             _ => GroupSource::Memory(bytes),
         };
-        Ok((SeriesFile { path: path.to_path_buf(), source, metadata, groups, thinned }, heads))
+        Ok((SeriesFile { path: path.to_path_buf(), source, groups, thinned }, heads))
     }
 
     /// The error of a row whose details contradict themselves.
@@ -129,7 +169,8 @@ impl SeriesFile {
             return Err(corrupt("it has changed since it was opened".into()));
         }
         let window = Arc::new(FileWindow { start: of_group.bytes.start, bytes });
-        let reader = reader(window, self.metadata.row_group(group)).map_err(|e| corrupt(e.to_string()))?;
+        let metadata = of_group.metadata().map_err(|e| corrupt(e.to_string()))?;
+        let reader = reader(window, &metadata).map_err(|e| corrupt(e.to_string()))?;
         SeriesBlock::read(&reader, entries, self.thinned).map_err(|e| corrupt(e.to_string()))
     }
 }
@@ -174,6 +215,14 @@ impl SeriesBlock {
         Ok(block)
     }
 
+    /// The bytes that it takes in memory, about.
+    pub(crate) fn bytes(&self) -> usize {
+        let rows = self.seqs[0].len();
+        let numbers = 8 * (self.seqs.len() + self.counts.len() + self.times.len() + self.reals.len());
+        let optional = 16 * (self.extremes.len() + self.extreme_steps.len());
+        rows * (numbers + optional) + self.sums_rest.memory_bytes()
+    }
+
     /// The details of the group's row `i`; `None` where its sums contradict themselves.
     pub(crate) fn details(&self, i: usize, entry: &SeriesEntry) -> Option<Details> {
         let count = |column: usize| self.counts[column][i].cast_unsigned();
@@ -211,6 +260,19 @@ fn metadata(bytes: &Bytes) -> ParquetResult<ParquetMetaData> {
     Ok(metadata)
 }
 
+impl ColumnPlace {
+    /// Of a column in a group that begins at `start`; `None` where its offsets contradict themselves.
+    fn of(column: &ColumnChunkMetaData, start: u64) -> Option<ColumnPlace> {
+        let within = |at: i64| u32::try_from(u64::try_from(at).ok()?.checked_sub(start)?).ok();
+        let dictionary = match column.dictionary_page_offset() {
+            Some(at) => Some(within(at)?),
+            None => None,
+        };
+        let bytes = u32::try_from(column.compressed_size()).ok()?;
+        Some(ColumnPlace { dictionary, data: within(column.data_page_offset())?, bytes })
+    }
+}
+
 /// The groups. Each is within the file and has at least one row.
 fn groups(metadata: &ParquetMetaData, bytes: &Bytes) -> Result<Vec<SeriesGroup>, &'static str> {
     let mut groups = Vec::with_capacity(metadata.num_row_groups());
@@ -218,13 +280,15 @@ fn groups(metadata: &ParquetMetaData, bytes: &Bytes) -> Result<Vec<SeriesGroup>,
     for group in metadata.row_groups() {
         let extents = || {
             group.columns().iter().map(|c| {
-                // `byte_range` panics where these checks fail.
                 let start = c.dictionary_page_offset().unwrap_or(c.data_page_offset());
                 let start = u64::try_from(start).ok()?;
                 let end = start.checked_add(u64::try_from(c.compressed_size()).ok()?)?;
                 (end <= bytes.len() as u64).then_some(start..end)
             })
         };
+        if group.columns().iter().any(|c| c.compression() != Compression::SNAPPY) {
+            return Err("a column is not compressed as those of a series table");
+        }
         let all: Option<Vec<Range<u64>>> = extents().collect();
         let all = all.ok_or("a column ends beyond the end of the file")?;
         let start = all.iter().map(|r| r.start).min().unwrap_or(0);
@@ -232,7 +296,9 @@ fn groups(metadata: &ParquetMetaData, bytes: &Bytes) -> Result<Vec<SeriesGroup>,
         let rows = u32::try_from(group.num_rows()).ok().filter(|&n| n > 0);
         let next = rows.and_then(|n| row.checked_add(n)).ok_or("a group's number of rows is out of range")?;
         let crc32c = crc32c::crc32c(&slice(bytes, &(start..end)));
-        groups.push(SeriesGroup { bytes: start..end, crc32c, rows: row..next });
+        let columns = group.columns().iter().map(|c| ColumnPlace::of(c, start)).collect::<Option<_>>();
+        let columns = columns.ok_or("a column is out of range")?;
+        groups.push(SeriesGroup { bytes: start..end, crc32c, rows: row..next, columns });
         row = next;
     }
     Ok(groups)

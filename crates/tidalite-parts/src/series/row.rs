@@ -64,6 +64,11 @@ impl SeriesEntry {
         (self.first_step, self.last_step)
     }
 
+    /// The index of its run in the table's [`runs`](crate::SeriesTable::runs).
+    pub fn run(&self) -> usize {
+        self.names[0] as usize
+    }
+
     /// The index of its metric in the table's [`metrics`](crate::SeriesTable::metrics).
     pub fn metric(&self) -> usize {
         self.names[1] as usize

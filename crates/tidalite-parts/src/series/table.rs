@@ -2,11 +2,12 @@
 //!
 //! The table has a file of its own, so that summaries and the choice of what to read need no page of the points file. A
 //! table may have millions of rows, and a query mostly needs few of them. The series, rows and steps of each entry are kept
-//! in memory. The rest is decoded one row group at a time, and the groups used last are kept.
+//! in memory. The rest is decoded one row group at a time, and the groups used last are kept in the cache of the store.
 
 use super::read::{SeriesBlock, SeriesFile, SeriesHeads};
 use super::row::{Details, SeriesEntry, SeriesRow};
-use super::write::SeriesWriter;
+use super::write::encode_series;
+use std::fmt::Debug;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,12 +23,20 @@ pub struct SeriesTable {
     file: SeriesFile,
     /// Added to write orders; see [`PartMeta::seq_base`](crate::PartMeta::seq_base).
     seq_base: i64,
-    /// Decoded groups with their numbers, the most recently used one last.
+    /// Where decoded groups are kept, if there is a cache.
+    cache: Option<Box<dyn BlockCache>>,
+    /// Without a cache, the groups decoded last, with their numbers; the most recently used one last.
     kept: Mutex<Vec<(usize, Arc<SeriesBlock>)>>,
 }
 
-/// Decoded groups that are kept: 130,000 rows, 25 MB.
-const BLOCKS_KEPT: usize = 8;
+/// A cache of the decoded groups of one table. It may drop them at any time.
+pub(crate) trait BlockCache: Debug + Send + Sync {
+    fn get(&self, group: usize) -> Option<Arc<SeriesBlock>>;
+    fn put(&self, group: usize, block: Arc<SeriesBlock>);
+}
+
+/// Decoded groups that a table keeps without a cache: 4,000 rows, 1 MB.
+const BLOCKS_KEPT: usize = 2;
 
 impl SeriesTable {
     pub(crate) fn new(file: SeriesFile, heads: SeriesHeads, path: &Path, seq_base: i64) -> Result<Self> {
@@ -39,12 +48,26 @@ impl SeriesTable {
             })
         };
         let labels = labels.into_iter().map(parse).collect::<Result<_>>()?;
-        Ok(SeriesTable { entries, runs, metrics, labels, file, seq_base, kept: Mutex::default() })
+        Ok(SeriesTable {
+            entries,
+            runs,
+            metrics,
+            labels,
+            file,
+            seq_base,
+            cache: None,
+            kept: Mutex::default(),
+        })
+    }
+
+    /// Keeps decoded groups in a cache from now on.
+    pub(crate) fn keep_in(&mut self, cache: Box<dyn BlockCache>) {
+        self.cache = Some(cache);
     }
 
     /// A table that has no file.
     pub(crate) fn of_rows(rows: &[SeriesRow], path: &Path, thinned: bool) -> Result<Self> {
-        let (file, heads) = SeriesFile::open(SeriesWriter::encode(rows)?.into(), path, None, thinned)?;
+        let (file, heads) = SeriesFile::open(encode_series(rows)?.into(), path, None, thinned)?;
         Self::new(file, heads, path, 0)
     }
 
@@ -116,10 +139,15 @@ impl SeriesTable {
     }
 
     fn block(&self, group: usize, rows: &Range<u32>) -> Result<Arc<SeriesBlock>> {
-        if let Some(block) = self.kept(group) {
+        let kept = self.cache.as_ref().map_or_else(|| self.kept(group), |cache| cache.get(group));
+        if let Some(block) = kept {
             return Ok(block);
         }
         let block = Arc::new(self.file.block(group, &self.entries[rows.start as usize..rows.end as usize])?);
+        if let Some(cache) = &self.cache {
+            cache.put(group, block.clone());
+            return Ok(block);
+        }
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         // Another thread may have decoded the same group since.
         kept.retain(|(number, _)| *number != group);

@@ -12,32 +12,34 @@ use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleTyp
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use std::io::Write;
 use std::sync::Arc;
 use tidalite_model::{Error, ErrorKind, Result, rest_to_bytes};
 
-/// Builds a file row by row. At most one group of rows is buffered.
+/// Writes a file row by row. At most one group of rows is buffered.
 #[derive(Debug)]
-pub(crate) struct SeriesWriter {
-    file: SerializedFileWriter<Vec<u8>>,
+pub(crate) struct SeriesWriter<W: Write + Send> {
+    file: SerializedFileWriter<W>,
     waiting: Vec<SeriesRow>,
 }
 
-impl SeriesWriter {
-    pub(crate) fn new() -> Result<Self> {
+/// The bytes of a file with these rows.
+pub(crate) fn encode_series(rows: &[SeriesRow]) -> Result<Vec<u8>> {
+    let mut writer = SeriesWriter::new(Vec::new())?;
+    rows.iter().try_for_each(|row| writer.push(row.clone()))?;
+    writer.finish()?;
+    Ok(std::mem::take(writer.sink()))
+}
+
+impl<W: Write + Send> SeriesWriter<W> {
+    pub(crate) fn new(sink: W) -> Result<Self> {
         let properties = WriterProperties::builder()
             .set_created_by(format!("tidalite version {}", env!("CARGO_PKG_VERSION")))
             .set_compression(Compression::SNAPPY)
             .set_statistics_enabled(EnabledStatistics::None)
             .build();
-        let file = SerializedFileWriter::new(Vec::new(), SERIES_SCHEMA.clone(), Arc::new(properties));
+        let file = SerializedFileWriter::new(sink, SERIES_SCHEMA.clone(), Arc::new(properties));
         Ok(SeriesWriter { file: file.map_err(refused)?, waiting: Vec::new() })
-    }
-
-    /// The bytes of a file with these rows.
-    pub(crate) fn encode(rows: &[SeriesRow]) -> Result<Vec<u8>> {
-        let mut writer = Self::new()?;
-        rows.iter().try_for_each(|row| writer.push(row.clone()))?;
-        writer.finish()
     }
 
     /// Adds the next row of the table.
@@ -47,7 +49,7 @@ impl SeriesWriter {
     }
 
     fn close_group(&mut self) -> Result<()> {
-        let write = |file: &mut SerializedFileWriter<Vec<u8>>, rows: &[SeriesRow]| -> ParquetResult {
+        let write = |file: &mut SerializedFileWriter<W>, rows: &[SeriesRow]| -> ParquetResult {
             let mut group = file.next_row_group()?;
             write_group(&mut group, rows)?;
             group.close().map(|_| ())
@@ -57,13 +59,17 @@ impl SeriesWriter {
         Ok(())
     }
 
-    /// The file's bytes. Nothing can be pushed afterwards.
-    pub(crate) fn finish(&mut self) -> Result<Vec<u8>> {
+    /// Ends the file. Nothing can be pushed afterwards.
+    pub(crate) fn finish(&mut self) -> Result<()> {
         if !self.waiting.is_empty() {
             self.close_group()?;
         }
-        self.file.finish().map_err(refused)?;
-        Ok(std::mem::take(self.file.inner_mut()))
+        self.file.finish().map(drop).map_err(refused)
+    }
+
+    /// What the file is written to.
+    pub(crate) fn sink(&mut self) -> &mut W {
+        self.file.inner_mut()
     }
 }
 
@@ -71,24 +77,27 @@ fn refused(e: ParquetError) -> Error {
     Error::new(ErrorKind::Unsupported, "write series table", e.to_string(), "write a smaller part")
 }
 
-fn write_group(group: &mut GroupWriter<'_>, rows: &[SeriesRow]) -> ParquetResult {
+fn write_group<W: Write + Send>(
+    group: &mut SerializedRowGroupWriter<'_, W>,
+    rows: &[SeriesRow],
+) -> ParquetResult {
     write_texts(group, rows.iter().map(|r| &*r.key.run))?;
     write_texts(group, rows.iter().map(|r| &*r.key.metric))?;
     write_texts(group, rows.iter().map(|r| r.key.labels.as_str()))?;
     for get in INTEGERS {
-        write::<Int64Type>(group, rows.iter().map(get).collect())?;
+        write::<Int64Type, _>(group, rows.iter().map(get).collect())?;
     }
-    write::<BoolType>(group, rows.iter().map(|r| r.repeats).collect())?;
+    write::<BoolType, _>(group, rows.iter().map(|r| r.repeats).collect())?;
     for get in REALS {
-        write::<DoubleType>(group, rows.iter().map(get).collect())?;
+        write::<DoubleType, _>(group, rows.iter().map(get).collect())?;
     }
     let rest = |r: &SeriesRow| ByteArray::from(rest_to_bytes(&r.summary.sum, &r.summary.squares));
-    write::<ByteArrayType>(group, rows.iter().map(rest).collect())?;
+    write::<ByteArrayType, _>(group, rows.iter().map(rest).collect())?;
     for get in [|r: &SeriesRow| r.summary.min, |r: &SeriesRow| r.summary.max] {
-        write_optional::<DoubleType>(group, rows.iter().map(|r| get(r).map(|e| e.value)))?;
+        write_optional::<DoubleType, _>(group, rows.iter().map(|r| get(r).map(|e| e.value)))?;
     }
     for get in [|r: &SeriesRow| r.summary.min, |r: &SeriesRow| r.summary.max] {
-        write_optional::<Int64Type>(group, rows.iter().map(|r| get(r).map(|e| e.step)))?;
+        write_optional::<Int64Type, _>(group, rows.iter().map(|r| get(r).map(|e| e.step)))?;
     }
     Ok(())
 }
@@ -122,18 +131,22 @@ const REALS: [fn(&SeriesRow) -> f64; 4] = [
     |r| r.summary.last.map_or(0.0, |p| p.value),
 ];
 
-type GroupWriter<'a> = SerializedRowGroupWriter<'a, Vec<u8>>;
-
-fn write<T: DataType>(group: &mut GroupWriter<'_>, values: Vec<T::T>) -> ParquetResult {
-    write_levels::<T>(group, &values, None)
+fn write<T: DataType, W: Write + Send>(
+    group: &mut SerializedRowGroupWriter<'_, W>,
+    values: Vec<T::T>,
+) -> ParquetResult {
+    write_levels::<T, _>(group, &values, None)
 }
 
-fn write_texts<'a>(group: &mut GroupWriter<'_>, texts: impl Iterator<Item = &'a str>) -> ParquetResult {
-    write::<ByteArrayType>(group, texts.map(ByteArray::from).collect())
+fn write_texts<'a, W: Write + Send>(
+    group: &mut SerializedRowGroupWriter<'_, W>,
+    texts: impl Iterator<Item = &'a str>,
+) -> ParquetResult {
+    write::<ByteArrayType, _>(group, texts.map(ByteArray::from).collect())
 }
 
-fn write_optional<T: DataType>(
-    group: &mut GroupWriter<'_>,
+fn write_optional<T: DataType, W: Write + Send>(
+    group: &mut SerializedRowGroupWriter<'_, W>,
     values: impl Iterator<Item = Option<T::T>>,
 ) -> ParquetResult {
     let (mut present, mut levels) = (Vec::new(), Vec::new());
@@ -141,11 +154,11 @@ fn write_optional<T: DataType>(
         levels.push(i16::from(value.is_some()));
         present.extend(value);
     }
-    write_levels::<T>(group, &present, Some(&levels))
+    write_levels::<T, _>(group, &present, Some(&levels))
 }
 
-fn write_levels<T: DataType>(
-    group: &mut GroupWriter<'_>,
+fn write_levels<T: DataType, W: Write + Send>(
+    group: &mut SerializedRowGroupWriter<'_, W>,
     values: &[T::T],
     levels: Option<&[i16]>,
 ) -> ParquetResult {

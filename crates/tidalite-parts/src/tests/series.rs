@@ -5,7 +5,7 @@ use super::{WrittenPart, vfs};
 use crate::Part;
 use crate::series::read::SeriesFile;
 use crate::series::schema::GROUP_ROWS;
-use crate::series::write::SeriesWriter;
+use crate::series::write::encode_series;
 use crate::{SeriesRow, SeriesTable};
 use std::fs;
 use tidalite_model::{ErrorKind, Labels, Seq, SeriesKey};
@@ -100,7 +100,7 @@ fn a_table_that_contradicts_itself_is_corrupt_not_a_panic() {
     let written = WrittenPart::new(vec![many(60)]);
     let part = written.open().unwrap();
     let rows: Vec<SeriesRow> = (0..60).map(|row| part.series().row(row).unwrap()).collect();
-    let good = SeriesWriter::encode(&rows).unwrap();
+    let good = encode_series(&rows).unwrap();
     let mut random = SampleRandom(5);
     let (mut refused, mut read) = (0, 0);
     for _ in 0..6000 {

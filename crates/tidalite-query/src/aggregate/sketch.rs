@@ -13,8 +13,11 @@
 pub(crate) const ERROR: f64 = 0.01;
 /// The base: one bucket reaches from a power of it to the next, so each value is within [`ERROR`] of the middle.
 const BASE: f64 = (1.0 + ERROR) / (1.0 - ERROR);
-/// Counts of adjacent buckets are kept in blocks of this many.
-const BLOCK: usize = 64;
+/// Counts of adjacent buckets are kept in blocks of this many. A group of few values has a block for each, so blocks are small:
+/// otherwise approximate percentiles of many small groups would take more memory than exact ones.
+const BLOCK: usize = 8;
+/// While there are fewer blocks than this, room is made for one at a time.
+const BLOCKS_FEW: usize = 8;
 
 /// Counts of the finite values of one group.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -109,6 +112,9 @@ impl SketchBuckets {
     fn add(&mut self, power: i32, count: u64) {
         let (block, place) = (power.div_euclid(BLOCK as i32), power.rem_euclid(BLOCK as i32) as usize);
         let at = self.blocks.binary_search_by_key(&block, |b| b.0).unwrap_or_else(|at| {
+            if self.blocks.len() < BLOCKS_FEW {
+                self.blocks.reserve_exact(1);
+            }
             self.blocks.insert(at, (block, [0; BLOCK]));
             at
         });
@@ -205,6 +211,13 @@ mod tests {
         }
         assert_eq!(sketch.bytes(), before);
         assert_eq!(sketch.quantile(1.0), Some(2f64.powi(1023)));
+    }
+
+    #[test]
+    fn a_sketch_of_few_values_takes_little_memory() {
+        let mut sketch = Sketch::default();
+        sketch.push(&[1.0, -1000.0, 0.001]);
+        assert!(sketch.bytes() <= 3 * 72, "{}", sketch.bytes());
     }
 
     #[test]

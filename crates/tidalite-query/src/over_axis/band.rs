@@ -1,13 +1,13 @@
 //! Bands over another x-axis: statistics over runs, per bucket of the axis. The x of each point replaces its step.
 
 use super::schema::over_buckets;
-use super::series::{OverAxis, with_x_as_steps};
+use super::series::OverAxis;
 use crate::aggregate::{By, Grouping};
 use crate::axis::XAxis;
-use crate::drawing::{band, band_grouping, band_schema, chart_width};
+use crate::drawing::band_schema;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
-use tidalite_model::{Extent, Result};
+use tidalite_model::Result;
 
 /// The columns of bands over an axis: those of [`band_schema`], with `x`, a bucket's start, in place of `step`, and
 /// `width` Float64 in the unit of `x`, seconds for time.
@@ -37,14 +37,10 @@ impl OverAxis {
         by: &[By],
         known: impl FnOnce(Grouping) -> Grouping,
     ) -> Result<RecordBatch> {
-        let scale = self.distance_scale();
-        let Extent { first, last } = self.extent(scale);
-        let width = chart_width(first, last, buckets);
-        let mut runs = known(band_grouping(by, width)?).partial();
-        for (key, points, placement) in &self.series {
-            runs.push_series(key, &with_x_as_steps(points, placement, scale));
-        }
-        Ok(self.along_axis(&band(by, width, &runs.finish()?)?, width, scale))
+        let frame = self.frame();
+        let mut band = frame.band(buckets, by, known)?;
+        band.push(self);
+        band.finish()
     }
 }
 

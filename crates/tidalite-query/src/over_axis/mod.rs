@@ -5,11 +5,13 @@
 //! time and value, and its exact x.
 
 mod band;
+mod frame;
 mod schema;
 mod series;
 #[cfg(test)]
 mod tests;
 
 pub use band::over_band_schema;
+pub use frame::{AxisBand, AxisFrame, AxisLine, AxisReach};
 pub use schema::{over_chart_schema, over_points_schema};
 pub use series::OverAxis;

@@ -3,18 +3,12 @@
 //! The x of a point replaces its step, and its step replaces the write order, so that the points that are kept are
 //! found again.
 
-use super::schema::{over_buckets, over_points_schema};
+use super::frame::{AxisFrame, AxisReach};
 use crate::alignment::{Alignment, Fill};
 use crate::axis::{Placement, XAxis, XScale, XValue};
-use crate::batch::{PointsBuilder, points_schema};
-use crate::drawing::{PixelColumns, chart_at, chart_batch, chart_width, lttb};
 use crate::points::{Points, Repeats, merge};
-use arrow::array::{ArrayRef, AsArray, Float64Array};
-use arrow::compute::concat_batches;
-use arrow::datatypes::{Field, Int64Type};
 use arrow::record_batch::RecordBatch;
-use std::sync::Arc;
-use tidalite_model::{Error, ErrorKind, Extent, Result, SeriesKey};
+use tidalite_model::{Error, Extent, Result, SeriesKey};
 
 /// Series over one x-axis.
 ///
@@ -64,32 +58,32 @@ impl OverAxis {
         self.series.is_empty()
     }
 
-    /// All points, ordered by series, then x, then step; columns as in [`over_points_schema`].
+    /// All points, ordered by series, then x, then step; columns as in [`over_points_schema`](crate::over_points_schema).
     ///
     /// # Errors
     /// `Full` where there are more than one batch can hold.
     pub fn points(&self) -> Result<RecordBatch> {
-        self.points_batch(self.order_scale(), |points| points)
+        let frame = self.frame();
+        frame.lines_batch(frame.points(self))
     }
 
-    /// At most `n` points of each series, by [`lttb`] over the axis; columns as in [`over_points_schema`].
+    /// At most `n` points of each series, by [`lttb`](crate::lttb) over the axis; columns as for [`points`](Self::points).
     ///
     /// # Errors
     /// As [`points`](Self::points).
     pub fn lttb(&self, n: usize) -> Result<RecordBatch> {
-        self.points_batch(self.distance_scale(), |points| lttb(points, n))
+        let frame = self.frame();
+        frame.lines_batch(frame.lttb(self, n))
     }
 
-    /// The points of each series by [`PixelColumns::m4`], with pixel columns that all series share; columns as in
-    /// [`over_points_schema`]. Panics for no columns.
+    /// The points of each series by [`PixelColumns::m4`](crate::PixelColumns::m4), with pixel columns that all series share;
+    /// columns as for [`points`](Self::points). Panics for no columns.
     ///
     /// # Errors
     /// As [`points`](Self::points).
     pub fn m4(&self, columns: usize) -> Result<RecordBatch> {
-        let scale = self.distance_scale();
-        let Extent { first, last } = self.extent(scale);
-        let picture = PixelColumns::new(first, last, columns);
-        self.points_batch(scale, |points| picture.m4(points))
+        let frame = self.frame();
+        frame.lines_batch(frame.m4(self, columns))
     }
 
     /// Each series in at most `buckets` buckets of the axis. All series have one width, a power of two (for time, in
@@ -99,36 +93,34 @@ impl OverAxis {
     /// # Errors
     /// `Full` where the names of the series take 2 GiB or more, which one batch cannot hold.
     pub fn chart(&self, buckets: usize) -> Result<RecordBatch> {
-        let scale = self.distance_scale();
-        let Extent { first, last } = self.extent(scale);
-        let width = chart_width(first, last, buckets);
-        let drawn = |(key, points, placement): &(SeriesKey, Points, Placement)| {
-            (key.clone(), chart_at(&with_x_as_steps(points, placement, scale), width))
-        };
-        let charts: Vec<_> = self.series.iter().map(drawn).collect();
-        Ok(self.along_axis(&chart_batch(&charts)?, width, scale))
+        let frame = self.frame();
+        frame.chart_batch(&frame.charts(self, buckets), buckets)
     }
 
-    /// Turns buckets of the integers of a scale into buckets of the axis.
-    pub(crate) fn along_axis(&self, batch: &RecordBatch, width: u64, scale: XScale) -> RecordBatch {
-        let schema = over_buckets(&self.x, &batch.schema());
-        let starts = batch["step"].as_primitive::<Int64Type>().values().iter();
-        let starts = self.x.column(starts.map(|&start| scale.to_x(start)));
-        let width = self.x.width(width, scale);
-        let widths: ArrayRef = Arc::new(Float64Array::from_iter_values((0..batch.num_rows()).map(|_| width)));
-        let column = |(field, column): (&Arc<Field>, &ArrayRef)| match field.name().as_str() {
-            "x" => starts.clone(),
-            "width" => widths.clone(),
-            _ => column.clone(),
-        };
-        let columns = schema.fields().iter().zip(batch.columns()).map(column).collect();
-        RecordBatch::try_new(schema, columns).expect("columns are built by the schema")
+    /// How far the series reach.
+    pub fn reach(&self) -> AxisReach {
+        let order = AxisFrame::order_scale(&self.x);
+        let mut reach = AxisReach::default();
+        for (_, points, placement) in &self.series {
+            let xs = placement.x_values(points.view()).flatten().map(|x| order.to_int(x));
+            let greatest = match placement {
+                Placement::Series(other) => other.values.iter().fold(0.0, |m: f64, v| m.max(v.abs())),
+                Placement::Step | Placement::Since(_) => 0.0,
+            };
+            reach = reach.join(AxisReach { greatest, ends: Extent::of(xs) });
+        }
+        reach
+    }
+
+    /// What the series share.
+    pub(super) fn frame(&self) -> AxisFrame {
+        AxisFrame::new(self.x.clone(), self.reach())
     }
 
     /// The series side by side as an [`Alignment`], one row for each x that any of them has; the first column is `x`.
     /// Of several points of a series at one x, the one at the greatest step counts.
     pub fn align(&self) -> Alignment {
-        let scale = self.order_scale();
+        let scale = AxisFrame::order_scale(&self.x);
         let placed = self.series.iter().map(|(key, points, placement)| {
             // The last of equal x counts, and among these the steps ascend.
             (key.clone(), Points { seqs: Vec::new(), ..with_x_as_steps(points, placement, scale) })
@@ -156,57 +148,14 @@ impl OverAxis {
         }
         Ok(())
     }
-
-    /// The scale where only the order of x counts.
-    fn order_scale(&self) -> XScale {
-        if matches!(self.x, XAxis::Metric(_)) { XScale::OrderedBits } else { XScale::Int }
-    }
-
-    /// The scale where distances in x count.
-    pub(crate) fn distance_scale(&self) -> XScale {
-        if !matches!(self.x, XAxis::Metric(_)) {
-            return XScale::Int;
-        }
-        let greatest = |placement: &Placement| match placement {
-            Placement::Series(other) => other.values.iter().fold(0.0, |m: f64, v| m.max(v.abs())),
-            Placement::Step | Placement::Since(_) => 0.0,
-        };
-        XScale::fixed_point(
-            self.series.iter().map(|(_, _, placement)| greatest(placement)).fold(0.0, f64::max),
-        )
-    }
-
-    /// The extent of the x of all points, as integers; zero alone where there are no points.
-    pub(super) fn extent(&self, scale: XScale) -> Extent {
-        let xs = self.series.iter().flat_map(|(_, points, placement)| placement.x_values(points.view()));
-        Extent::of(xs.flatten().map(|x| scale.to_int(x))).unwrap_or(Extent { first: 0, last: 0 })
-    }
-
-    /// The points that `keep` leaves of each series, with their x.
-    fn points_batch(&self, scale: XScale, keep: impl Fn(Points) -> Points) -> Result<RecordBatch> {
-        let mut builder = PointsBuilder::new();
-        let mut xs: Vec<XValue> = Vec::new();
-        for (key, points, placement) in &self.series {
-            let kept = sorted(keep(with_x_as_steps(points, placement, scale)));
-            // Found by the steps, since the integer of an x may be rounded.
-            xs.extend(exact(&kept, placement, scale));
-            builder.push_series(key, Points { steps: kept.seqs, seqs: Vec::new(), ..kept });
-        }
-        let all = concat_batches(&points_schema(), &builder.finish()).map_err(|e| {
-            Error::new(
-                ErrorKind::Full,
-                "gather points",
-                e.to_string(),
-                "select fewer series or a range of steps",
-            )
-        })?;
-        let columns = all.columns().iter().cloned().chain([self.x.column(xs.into_iter())]).collect();
-        Ok(RecordBatch::try_new(over_points_schema(&self.x), columns).expect("each point has an x"))
-    }
 }
 
 /// The exact x of points from [`with_x_as_steps`].
-fn exact<'a>(kept: &'a Points, placement: &'a Placement, scale: XScale) -> impl Iterator<Item = XValue> + 'a {
+pub(super) fn exact<'a>(
+    kept: &'a Points,
+    placement: &'a Placement,
+    scale: XScale,
+) -> impl Iterator<Item = XValue> + 'a {
     (0..kept.len()).map(move |i| match placement {
         Placement::Series(other) => {
             let last = other.steps.partition_point(|&step| step <= kept.seqs[i]);
@@ -228,6 +177,6 @@ pub(crate) fn with_x_as_steps(points: &Points, placement: &Placement, scale: XSc
     })
 }
 
-fn sorted(points: Points) -> Points {
+pub(super) fn sorted(points: Points) -> Points {
     if points.is_ascending() { points } else { merge(vec![points], Repeats::All) }
 }

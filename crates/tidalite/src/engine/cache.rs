@@ -177,6 +177,11 @@ impl TailCache {
         Ok((parts, broken))
     }
 
+    /// A part if it is open already. A job opens others for itself, and lets go of them when it is done.
+    pub(crate) fn part_if_open(&self, place: &PartPaths) -> Option<Arc<Part>> {
+        lock(&self.parts).get(&place.points).cloned()
+    }
+
     /// A part, opened once however often it is wanted, until [`keep_parts`](Self::keep_parts) lets go of it.
     pub(crate) fn part(&self, place: &PartPaths, meta: &PartMeta) -> Result<Arc<Part>> {
         if let Some(part) = lock(&self.parts).get(&place.points) {

@@ -17,6 +17,7 @@ pub(crate) mod counter;
 pub(crate) mod cut;
 pub(crate) mod log_tail;
 pub(crate) mod options;
+pub(crate) mod room;
 mod row_block;
 pub(crate) mod state;
 pub(crate) mod store;

@@ -26,6 +26,8 @@ pub(crate) struct Meter {
     pub(crate) rollup_bytes: AtomicU64,
     pub(crate) cached: AtomicU64,
     tiles: Mutex<BTreeSet<(Uuid, u32)>>,
+    /// Whether a job reads, and no answer: its pages are never cached, since it reads each part once.
+    of_job: bool,
 }
 
 fn add(counter: &AtomicU64, n: u64) {
@@ -33,6 +35,17 @@ fn add(counter: &AtomicU64, n: u64) {
 }
 
 impl Meter {
+    /// A meter of a job, such as a compaction.
+    pub(crate) fn of_job() -> Self {
+        Meter { of_job: true, ..Meter::default() }
+    }
+
+    /// Whether pages are cached. An answer that reads more than half the cache would evict pages that are still in use. A
+    /// point counts 16 bytes.
+    pub(crate) fn keeps_pages(&self, cache_bytes: u64) -> bool {
+        !self.of_job && self.points_read().saturating_mul(16) < cache_bytes / 2
+    }
+
     /// Records a plan. Of several plans in one answer, the last counts.
     pub(crate) fn planned(&self, series: usize, parts_skipped: u64, thinned: usize) {
         self.thinned.store(thinned as u64, Ordering::Relaxed);
@@ -72,7 +85,7 @@ impl Meter {
     }
 
     /// Points read from pages so far.
-    pub(crate) fn points_read(&self) -> u64 {
+    fn points_read(&self) -> u64 {
         self.page_points.load(Ordering::Relaxed)
     }
 

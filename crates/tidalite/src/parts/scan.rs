@@ -93,8 +93,12 @@ pub(crate) fn read_rows(
 ) -> Result<Vec<Vec<Points>>> {
     let whole = |list: &Vec<RowRef>| list.iter().map(|r| r.whole(parts, false)).collect();
     let lists: Vec<Vec<Piece>> = lists.iter().map(whole).collect();
-    read_pieces(parts, &lists, columns, &Meter::default())
+    read_pieces(parts, &lists, columns, &Meter::of_job())
 }
+
+/// The most rows that are decoded together, unless one piece has more: decoding holds 40 bytes a row. A page of times has as
+/// many rows, so that few pages are decoded twice.
+const TOGETHER_ROWS_MAX: usize = 1 << 17;
 
 /// As [`read_rows`], for pieces, and counted by a meter.
 pub(crate) fn read_pieces(
@@ -110,7 +114,14 @@ pub(crate) fn read_pieces(
     }
     wanted.sort_by_key(|(piece, ..)| (piece.tile(parts), piece.from, piece.to));
     let mut found: Vec<Vec<Points>> = lists.iter().map(|l| vec![Points::default(); l.len()]).collect();
-    for group in wanted.chunk_by(|a, b| a.0.tile(parts) == b.0.tile(parts)) {
+    let mut rows = 0;
+    let together = wanted.chunk_by(|(a, ..), (b, ..)| {
+        rows += a.len();
+        let joins = a.tile(parts) == b.tile(parts) && rows + b.len() <= TOGETHER_ROWS_MAX;
+        rows = if joins { rows } else { 0 };
+        joins
+    });
+    for group in together {
         let pieces: Vec<Piece> = group.iter().map(|(piece, ..)| *piece).collect();
         read_tile(parts, &pieces, columns, &PointFilter::default(), meter, &mut |i, view| {
             let (_, l, place) = group[i];
@@ -133,8 +144,7 @@ pub(crate) fn read_tile(
     let Some(first) = pieces.first() else { return Ok(()) };
     let (part, tile) = first.tile(parts);
     let part = &parts[part as usize];
-    // An answer that reads more than half the cache would evict pages that are still in use. A point counts 16 bytes.
-    let keep = meter.points_read().saturating_mul(16) < part.cache_bytes() as u64 / 2;
+    let keep = meter.keeps_pages(part.cache_bytes() as u64);
     let mut read = HELD.take().unwrap_or_default();
     let mut fetched = Fetched::default();
     let mut wanted: Vec<Piece> = pieces.to_vec();

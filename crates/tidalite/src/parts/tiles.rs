@@ -2,10 +2,11 @@
 //!
 //! A tile holds all series of a run over one range of steps, so that their shared times are close together and
 //! compress. Small runs share a tile; a very wide run is split by series. Tiles of other parts may be copied unchanged.
-//! Memory: one tile per thread is built at a time.
+//! Memory: one tile per thread is built at a time; a small room makes tiles smaller.
 
 use super::scan::steps_of;
 use crate::engine::cancel::go_on;
+use crate::engine::room::JobRoom;
 use crate::engine::state::StoreState;
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -25,10 +26,6 @@ pub(crate) trait PointSource: Sync {
     fn sample_steps(&self, series: usize, nth: usize) -> Result<Vec<i64>>;
     /// The points of each series with steps in the range: ascending by (step, clock, seq), repeats kept.
     fn gather(&self, series: Range<usize>, steps: StepRange) -> Result<Vec<Points>>;
-    /// The most rows of a tile, where the source bounds it below the option.
-    fn tile_rows_max(&self) -> usize {
-        usize::MAX
-    }
     /// Whether long series get rollups.
     fn has_rollups(&self) -> bool {
         true
@@ -71,10 +68,10 @@ pub(crate) fn write_part(
     inner: &StoreState,
     place: &PartPaths,
     source: &dyn PointSource,
-    pool: &rayon::ThreadPool,
+    room: &JobRoom<'_>,
     progress: &dyn Fn(u64) -> ControlFlow<()>,
 ) -> Result<Option<PartMeta>> {
-    let (vfs, tile_rows) = (&inner.vfs, inner.options.tile_rows.min(source.tile_rows_max()));
+    let (vfs, tile_rows) = (&inner.vfs, room.tile_rows(inner.options.tile_rows));
     let mut options = PartOptions::default();
     (options.rollup_points, options.rollup_series_points) = inner.options.rollups;
     if !source.has_rollups() {
@@ -95,15 +92,15 @@ pub(crate) fn write_part(
     let shift = |key: &SeriesKey| shifts_of_copies.get(key).copied();
     for of_part in source.copies().chunk_by(|a, b| Arc::ptr_eq(&a.part, &b.part)) {
         let copier = of_part[0].part.copier()?;
-        for window in of_part.chunks(pool.current_num_threads().max(1)) {
+        for window in of_part.chunks(room.threads()) {
             let copy = |copy: &TileCopy| copier.tile(copy.tile, &shift);
             let copied: Vec<EncodedTile> =
-                pool.install(|| window.par_iter().map(copy).collect::<Result<_>>())?;
+                room.pool.install(|| window.par_iter().map(copy).collect::<Result<_>>())?;
             copied.into_iter().try_for_each(&mut lay)?;
         }
     }
-    for window in specs.chunks(pool.current_num_threads().max(1)) {
-        let encoded: Vec<Vec<EncodedTile>> = pool.install(|| {
+    for window in specs.chunks(room.threads()) {
+        let encoded: Vec<Vec<EncodedTile>> = room.pool.install(|| {
             window
                 .par_iter()
                 .map(|spec| encode(source, spec, tile_rows, &shifts, &options))
@@ -118,14 +115,14 @@ pub(crate) fn write_part(
 pub(crate) fn pass_over(
     inner: &StoreState,
     source: &dyn PointSource,
-    pool: &rayon::ThreadPool,
+    room: &JobRoom<'_>,
     ask: &dyn Fn() -> ControlFlow<()>,
 ) -> Result<()> {
-    let specs = plan(source, inner.options.tile_rows)?;
+    let specs = plan(source, room.tile_rows(inner.options.tile_rows))?;
     let gather = |spec: &TileSpec| source.gather(spec.series.clone(), spec.steps).map(drop);
-    for window in specs.chunks(pool.current_num_threads().max(1)) {
+    for window in specs.chunks(room.threads()) {
         go_on(ask())?;
-        pool.install(|| window.par_iter().map(gather).collect::<Result<()>>())?;
+        room.pool.install(|| window.par_iter().map(gather).collect::<Result<()>>())?;
     }
     Ok(())
 }
@@ -274,7 +271,9 @@ fn plan_large_run(
     cuts.dedup();
     // Steps that a tile actually has: a run of many short series is cut only by series.
     let steps = width.min(usize::try_from(series[longest].1).unwrap_or(usize::MAX)).max(1);
-    let group = (tile_rows.saturating_mul(2).saturating_mul(density) / steps).max(1);
+    let most = (tile_rows.saturating_mul(density) / steps).max(1);
+    // Tiles of the same size, rather than a small last one.
+    let group = run.len().div_ceil(run.len().div_ceil(most));
     let mut lo = None;
     for hi in cuts.into_iter().map(Some).chain([None]) {
         for first in run.clone().step_by(group) {

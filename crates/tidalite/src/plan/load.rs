@@ -4,10 +4,11 @@
 //! where a nearer ancestor counts as written later.
 
 use super::batch_tails::BatchTails;
-use super::query_plan::Plan;
+use super::query_plan::{Plan, bytes_of};
 use super::series::{Planned, PlannedSource};
-use crate::parts::scan::{Piece, RowRef, read_pieces};
+use crate::parts::scan::{POINT_BYTES, Piece, RowRef, read_pieces};
 use std::ops::Range;
+use std::sync::atomic::AtomicU64;
 use tidalite_model::{Result, SeriesKey, TIME_US_MIN, Written};
 use tidalite_parts::ColumnSet;
 use tidalite_query::{PointFilter, Points, merge};
@@ -15,17 +16,27 @@ use tidalite_query::{PointFilter, Points, merge};
 impl Plan {
     /// Calls `work` with the points of each series that has any, in the store's threads. Results are in the order of
     /// series.
-    pub(crate) fn each<T: Send>(
+    ///
+    /// # Errors
+    /// Those of reading; `Full` where the results take more than the memory option. `keeps` says how many bytes the result of
+    /// so many points takes.
+    pub(crate) fn each_kept<T: Send>(
         &self,
         columns: ColumnSet,
+        keeps: impl Fn(u64) -> u64 + Sync,
         work: impl Fn(&SeriesKey, Points) -> T + Sync,
     ) -> Result<Vec<T>> {
+        let kept = AtomicU64::new(0);
         let of_batch = |batch: &Range<usize>| -> Result<Vec<T>> {
-            let points = self.load(batch.clone(), columns)?;
-            let work = |(planned, points): (&Planned, Points)| {
-                (!points.is_empty()).then(|| work(&planned.key, points))
-            };
-            Ok(self.series[batch.clone()].iter().zip(points).filter_map(work).collect())
+            let mut found = Vec::new();
+            for (planned, points) in self.series[batch.clone()].iter().zip(self.load(batch.clone(), columns)?)
+            {
+                if !points.is_empty() {
+                    self.keep(&kept, keeps(points.len() as u64))?;
+                    found.push(work(&planned.key, points));
+                }
+            }
+            Ok(found)
         };
         let found = self.snapshot.inner.pool.each(&self.batches(), of_batch)?;
         Ok(found.into_iter().flatten().collect())
@@ -38,13 +49,24 @@ impl Plan {
         let pieces = |s: &Planned| s.rows().map(|r| r.whole(parts, true)).collect();
         let lists: Vec<Vec<Piece>> = series.iter().map(pieces).collect();
         // Only the order of writing tells repeats apart, so a merge needs all columns.
-        let single = |s: &Planned| self.sole(s).is_some_and(|own| own.tails.is_empty() && self.disjoint(own));
+        let single = |s: &Planned| self.is_single(s);
         self.meter.merged(series.iter().filter(|s| !single(s)).count());
         let columns = self.shaping.as_ref().map_or(columns, |s| s.columns(columns));
         let columns = if series.iter().all(single) { columns } else { ColumnSet::ALL };
         let mut tails = self.tails_of(series)?;
         let read = read_pieces(parts, &lists, columns, &self.meter)?;
         Ok(series.iter().zip(read).map(|(s, chunks)| self.finish(s, chunks, &mut tails)).collect())
+    }
+
+    /// Whether a series is read without a merge.
+    fn is_single(&self, planned: &Planned) -> bool {
+        self.sole(planned).is_some_and(|own| own.tails.is_empty() && self.disjoint(own))
+    }
+
+    /// Bytes of memory that a point of a series takes while it is loaded.
+    pub(super) fn bytes_to_load(&self, planned: &Planned, columns: ColumnSet) -> u64 {
+        let columns = self.shaping.as_ref().map_or(columns, |s| s.columns(columns));
+        if self.is_single(planned) { bytes_of(columns) } else { POINT_BYTES }
     }
 
     /// The points of one series, merged and filtered, from the chunks read of its rows and from its tails.

@@ -131,14 +131,14 @@ impl Plan {
             None => s.rows().map(|r| r.whole(parts, true)).collect(),
         };
         let lists: Vec<Vec<Piece>> = series.iter().zip(&resolved).map(pieces).collect();
+        let columns = if resolved.iter().all(Option::is_some) { columns } else { ColumnSet::ALL };
         for (planned, list) in series.iter().zip(&lists).filter(|_| all_at_once) {
-            self.check_room(&planned.key, list.iter().map(|p| p.len() as u64).sum())?;
+            self.check_room(&planned.key, list.iter().map(|p| p.len() as u64).sum(), columns)?;
         }
-        let all = resolved.iter().all(Option::is_some);
         let needs_tails = |(_, r): &(&Planned, &Option<Resolved>)| r.as_ref().is_none_or(|r| r.has_tails);
         let logged = series.iter().zip(&resolved).filter(needs_tails).map(|(planned, _)| planned);
         let mut tails = self.tails_of(logged)?;
-        let read = read_pieces(parts, &lists, if all { columns } else { ColumnSet::ALL }, &self.meter)?;
+        let read = read_pieces(parts, &lists, columns, &self.meter)?;
         let mut found = Vec::with_capacity(series.len());
         for ((s, points_read), resolved) in series.iter().zip(read).zip(resolved) {
             let Some(resolved) = resolved else {

@@ -12,7 +12,9 @@ use crate::parts::scan::POINT_BYTES;
 use crate::view::snapshot::Snapshot;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tidalite_model::{Error, ErrorKind, Extent, Result, SeriesKey, StepRange};
+use tidalite_parts::ColumnSet;
 use tidalite_query::PointFilter;
 
 /// The most points of a batch, unless one series alone has more.
@@ -121,49 +123,58 @@ impl Plan {
     }
 
     /// Refuses a selection whose longest series does not fit into memory.
-    pub(crate) fn check_memory(&self) -> Result<()> {
+    pub(crate) fn check_memory(&self, columns: ColumnSet) -> Result<()> {
         // Each thread has a batch of its own, and one of them has the longest series.
-        let longest = self.series.iter().max_by_key(|s| s.points_max);
-        longest.map_or(Ok(()), |s| self.check_room(&s.key, s.points_max))
+        let bytes = |s: &Planned| s.points_max.saturating_mul(self.bytes_to_load(s, columns));
+        let longest = self.series.iter().max_by_key(|s| bytes(s));
+        longest.map_or(Ok(()), |s| self.check_bytes(&s.key, s.points_max, bytes(s)))
     }
 
     /// Refuses points of one series that do not fit into memory at once.
-    pub(crate) fn check_room(&self, key: &SeriesKey, points: u64) -> Result<()> {
-        let needed = points.saturating_mul(POINT_BYTES);
+    pub(crate) fn check_room(&self, key: &SeriesKey, points: u64, columns: ColumnSet) -> Result<()> {
+        self.check_bytes(key, points, points.saturating_mul(bytes_of(columns)))
+    }
+
+    fn check_bytes(&self, key: &SeriesKey, points: u64, needed: u64) -> Result<()> {
         if needed <= self.snapshot.inner.options.memory_bytes {
             return Ok(());
         }
-        Err(Error::new(
-            ErrorKind::Full,
-            "query",
-            format!(
-                "series {:?} of run {:?} has up to {points} points in the selection, which take {} MiB to merge",
-                key.metric,
-                key.run,
-                needed >> 20
-            ),
-            "select a range of steps, or allow more memory",
-        ))
+        let what = format!(
+            "series {:?} of run {:?} has up to {points} points in the selection, which take {} MiB at once",
+            key.metric,
+            key.run,
+            needed >> 20
+        );
+        Err(self.too_large(what))
     }
 
-    /// Refuses an answer that holds up to `series_max` points of each series at once, where these do not fit into
-    /// memory.
-    pub(crate) fn check_total(&self, series_max: u64) -> Result<()> {
-        let memory_bytes = self.snapshot.inner.options.memory_bytes;
-        let points = self.series.iter().map(|s| s.points_max.min(series_max)).fold(0, u64::saturating_add);
-        let needed = points.saturating_mul(POINT_BYTES);
-        if needed <= memory_bytes {
+    /// Counts bytes that an answer keeps.
+    ///
+    /// # Errors
+    /// `Full` where it keeps more than the memory option allows.
+    pub(crate) fn keep(&self, kept: &AtomicU64, bytes: u64) -> Result<()> {
+        let all = kept.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        if all <= self.snapshot.inner.options.memory_bytes {
             return Ok(());
         }
-        Err(Error::new(
+        Err(self.too_large(format!("the answer takes more than {} MiB", (all >> 20).max(1) - 1)))
+    }
+
+    /// The error of an answer that does not fit into memory.
+    pub(crate) fn too_large(&self, what: String) -> Error {
+        let allowed = self.snapshot.inner.options.memory_bytes >> 20;
+        Error::new(
             ErrorKind::Full,
             "query",
-            format!(
-                "the {} series of the selection have up to {points} points to hold at once, which take {} MiB",
-                self.series.len(),
-                needed >> 20
-            ),
-            "select a range of steps or fewer series, or allow more memory",
-        ))
+            format!("{what}, and {allowed} MiB are allowed"),
+            "select fewer runs or series, or a range of steps, or ask for fewer points; or allow more memory: the option \
+             memory_bytes, --memory of the command",
+        )
     }
+}
+
+/// Bytes of each point of some columns, as read and once more as joined.
+pub(super) fn bytes_of(columns: ColumnSet) -> u64 {
+    let ColumnSet { step, seq, written, time, value } = columns;
+    16 * [step, seq, written, time, value].into_iter().filter(|wanted| *wanted).count() as u64
 }

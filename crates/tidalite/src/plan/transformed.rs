@@ -6,10 +6,9 @@
 
 use super::query_plan::Plan;
 use super::shaping::Shaping;
-use crate::parts::scan::POINT_BYTES;
 use rayon::prelude::*;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
 use tidalite_parts::ColumnSet;
 use tidalite_query::{Points, TransformChain};
@@ -51,24 +50,20 @@ impl Plan {
         Ok(self)
     }
 
-    /// Calls `work` with each whole series, in the store's threads. Results are in the order of series.
+    /// Calls `work` with each whole series, in the store's threads. Results are in the order of series. `keeps` says how many
+    /// bytes the result of a series of so many points takes.
     ///
     /// # Errors
-    /// `Full` where one series exceeds the memory option; if `keeps` is set, since the results keep the points, where
-    /// all series together do.
+    /// `Full` where one series, or what is kept of all together, exceeds the memory option.
     pub(crate) fn each_whole<T: Send>(
         &self,
         columns: ColumnSet,
-        keeps: bool,
+        keeps: impl Fn(u64) -> u64 + Sync,
         work: impl Fn(&SeriesKey, Points) -> T + Sync,
     ) -> Result<Vec<T>> {
         if self.shaping.is_none() {
-            if keeps {
-                self.check_total(u64::MAX)?
-            } else {
-                self.check_memory()?
-            }
-            return self.each(columns, work);
+            self.check_memory(columns)?;
+            return self.each_kept(columns, keeps, work);
         }
         let batches = self.batches();
         // Batches that share a series go to one thread.
@@ -83,8 +78,7 @@ impl Plan {
                 for batch in *group {
                     let series = &self.series[batch.clone()];
                     for (planned, points) in series.iter().zip(self.load(batch.clone(), columns)?) {
-                        let new = points.len() as u64;
-                        let before = if keeps { kept.fetch_add(new, Ordering::Relaxed) } else { 0 };
+                        self.keep(&kept, keeps(points.len() as u64))?;
                         match &mut open {
                             Some((key, whole)) if **key == planned.key => whole.extend(&points),
                             _ => {
@@ -92,8 +86,11 @@ impl Plan {
                                 found.extend(done.filter(|d| !d.1.is_empty()).map(|(k, p)| work(k, p)));
                             }
                         }
-                        let held = open.as_ref().map_or(0, |o| o.1.len() as u64).max(before + new);
-                        self.check_held(held, &planned.key)?;
+                        self.check_room(
+                            &planned.key,
+                            open.as_ref().map_or(0, |o| o.1.len() as u64),
+                            columns,
+                        )?;
                     }
                 }
                 found.extend(open.filter(|d| !d.1.is_empty()).map(|(key, points)| work(key, points)));
@@ -102,25 +99,6 @@ impl Plan {
             groups.par_iter().map(of_group).collect::<Result<_>>()
         })?;
         Ok(found.into_iter().flatten().collect())
-    }
-
-    /// Refuses to hold more points at once than the memory option allows.
-    fn check_held(&self, points: u64, key: &SeriesKey) -> Result<()> {
-        let needed = points.saturating_mul(POINT_BYTES);
-        if needed <= self.snapshot.inner.options.memory_bytes {
-            return Ok(());
-        }
-        Err(Error::new(
-            ErrorKind::Full,
-            "transform series",
-            format!(
-                "{points} points, up to series {:?} of run {:?}, have to be in memory at once and take {} MiB",
-                key.metric,
-                key.run,
-                needed >> 20
-            ),
-            "select a range of steps or fewer series, or allow more memory",
-        ))
     }
 
     /// The states in which the pieces of one series start.

@@ -4,9 +4,9 @@ use super::selection::Selection;
 use crate::plan::query_plan::Plan;
 use arrow::array::RecordBatch;
 use rayon::prelude::*;
-use tidalite_model::{Error, ErrorKind, Result};
+use tidalite_model::{Error, Result};
 use tidalite_parts::ColumnSet;
-use tidalite_query::{AlignOn, Alignment, Fill};
+use tidalite_query::{AlignOn, Alignment, Fill, Points};
 
 /// The most series of a table; more are better read as points, in rows.
 const SERIES_MAX: usize = 10_000;
@@ -49,8 +49,14 @@ impl Selection {
             time: on == AlignOn::Time || !plan.filter.times_us.is_all(),
             ..ColumnSet::VALUE
         };
-        let aligned =
-            Alignment::new(plan.each_whole(columns, true, |key, points| (key.clone(), points))?, on);
+        // The axis and the values are kept.
+        let keeps = |found: u64| found * 16;
+        let series = plan.each_whole(columns, keeps, |key, points| {
+            let (seqs, written) = (Vec::new(), Vec::new());
+            let times_us = if on == AlignOn::Time { points.times_us } else { Vec::new() };
+            (key.clone(), Points { seqs, written, times_us, ..points })
+        })?;
+        let aligned = Alignment::new(series, on);
         finish(&plan, aligned, fill)
     }
 }
@@ -77,12 +83,8 @@ pub(crate) fn finish(plan: &Plan, aligned: Alignment, fill: Fill) -> Result<Reco
     let inner = &plan.snapshot.inner;
     if aligned.bytes() > inner.options.memory_bytes {
         let (rows, series) = (aligned.rows(), aligned.series());
-        return Err(Error::new(
-            ErrorKind::Full,
-            "align series",
-            format!("{rows} rows of {series} series take {} MiB", aligned.bytes() >> 20),
-            "select a shorter range or fewer series, or allow more memory",
-        ));
+        let what = format!("{rows} rows of {series} series take {} MiB", aligned.bytes() >> 20);
+        return Err(plan.too_large(what));
     }
     let column = |place| aligned.column(place, fill);
     let places = 0..aligned.series();

@@ -11,9 +11,11 @@ use std::ops::Range;
 use tidalite_model::{Error, Extent, Result, SeriesKey};
 use tidalite_parts::ColumnSet;
 use tidalite_query::{
-    ChartBuckets, ChartMerge, Points, PointsBuilder, chart, chart_batch, chart_width, lttb,
+    ChartBucket, ChartBuckets, ChartMerge, Points, PointsBuilder, chart, chart_batch, chart_width, lttb,
 };
 
+/// Bytes of a point that an answer keeps: three columns here, and three columns and names in the batch.
+pub(super) const KEPT_POINT_BYTES: u64 = 60;
 /// A line of fewer points has no bucket between its ends.
 const LINE_POINTS_MIN: usize = 3;
 
@@ -40,7 +42,11 @@ impl Selection {
         if self.has_transforms() {
             let plan = self.plan_whole()?;
             let columns = ColumnSet { step: true, ..ColumnSet::VALUE };
-            return plan.each_whole(columns, false, |key, points| (key.clone(), chart(&points, buckets)));
+            return plan.each_whole(
+                columns,
+                |_| buckets as u64 * size_of::<ChartBucket>() as u64,
+                |key, points| (key.clone(), chart(&points, buckets)),
+            );
         }
         let plan = self.plan()?;
         let of_batch = |batch: &Range<usize>| chart_batch_of(&plan, batch.clone(), buckets);
@@ -88,9 +94,9 @@ impl Selection {
     pub fn lttb(&self, points: usize) -> Result<RecordBatch> {
         check_line(points)?;
         let plan = self.plan_whole()?;
-        plan.check_total(points as u64)?;
         let columns = ColumnSet { step: true, time: true, ..ColumnSet::VALUE };
-        let lines = plan.each_whole(columns, false, |key, found| (key.clone(), lttb(found, points)))?;
+        let keeps = |found: u64| found.min(points as u64) * KEPT_POINT_BYTES;
+        let lines = plan.each_whole(columns, keeps, |key, found| (key.clone(), lttb(found, points)))?;
         let mut builder = PointsBuilder::new();
         lines.into_iter().for_each(|(key, line)| builder.push_series(&key, line));
         one_batch(builder.finish())

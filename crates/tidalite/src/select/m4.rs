@@ -3,6 +3,7 @@
 //! Steps: find the extent of steps, since all series share the columns; reduce each series, a long one in pieces;
 //! then reduce the joined pieces once more. All of it sees one snapshot.
 
+use super::chart::KEPT_POINT_BYTES;
 use super::points::one_batch;
 use super::selection::Selection;
 use arrow::array::RecordBatch;
@@ -11,7 +12,7 @@ use tidalite_parts::ColumnSet;
 use tidalite_query::{PixelColumns, Points, PointsBuilder};
 
 /// The most points kept per column.
-const COLUMN_POINTS: u64 = 4;
+pub(super) const COLUMN_POINTS: u64 = 4;
 
 impl Selection {
     /// The points of each series that draw the same line as all its points, in a picture of the given number of pixel
@@ -39,9 +40,10 @@ impl Selection {
         let Some(steps) = fixed.step_extent()? else { return one_batch(Vec::new()) };
         let picture = PixelColumns::new(steps.first, steps.last, columns);
         let plan = fixed.plan_in_pieces()?;
-        plan.check_total((columns as u64).saturating_mul(COLUMN_POINTS))?;
         let wanted = ColumnSet { step: true, time: true, ..ColumnSet::VALUE };
-        let pieces = plan.each(wanted, |key, points| (key.clone(), picture.m4(points)))?;
+        let most = (columns as u64).saturating_mul(COLUMN_POINTS);
+        let keeps = |found: u64| found.min(most).saturating_mul(KEPT_POINT_BYTES);
+        let pieces = plan.each_kept(wanted, keeps, |key, points| (key.clone(), picture.m4(points)))?;
         let mut builder = PointsBuilder::new();
         for (key, points) in series_of(pieces) {
             builder.push_series(&key, picture.m4(points));

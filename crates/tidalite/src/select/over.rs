@@ -1,19 +1,22 @@
 //! Selections over an x-axis other than the step: time, time since the run's start, or the value of another metric.
 //!
-//! Points are sorted by the axis, so all of them are in memory. Another metric is joined as of the step: a point's x
+//! Series are read one at a time, and sorted by the axis: once to find how far the axis reaches, and once for the answer. Another metric is joined as of the step: a point's x
 //! is the last finite value of that metric in the same run, at that step or an earlier one. The metric's series is
 //! the one with the same labels, or else the one without labels. A run starts at its recorded start, or else at the
 //! earliest of its points. All of it sees one snapshot.
 
-use super::m4::check_columns;
+use super::m4::{COLUMN_POINTS, check_columns};
 use super::selection::Selection;
 use crate::plan::query_plan::Plan;
 use arrow::array::RecordBatch;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
 use tidalite_model::{Error, Labels, Result, SeriesKey};
 use tidalite_parts::ColumnSet;
-use tidalite_query::{By, Fill, OverAxis, Placement, Points, XAxis};
+use tidalite_query::{
+    AxisFrame, AxisLine, AxisReach, By, ChartBucket, Fill, OverAxis, Placement, Points, XAxis,
+};
 
 /// A selection over a chosen x-axis; made by [`Selection::over`].
 #[derive(Debug, Clone)]
@@ -49,9 +52,12 @@ impl Over {
     /// [`over_points_schema`](crate::over_points_schema).
     ///
     /// # Errors
-    /// As [`Selection::points`]; `Full` where all points need more than the memory option.
+    /// As [`Selection::points`]; `Full` where one series, or all points, need more than the memory option.
     pub fn points(&self) -> Result<RecordBatch> {
-        self.read()?.points()
+        let placed = self.placed()?;
+        // Only the order of x counts.
+        let frame = AxisFrame::new(self.x.clone(), AxisReach::default());
+        placed.lines(&frame, u64::MAX, |over| frame.points(over))
     }
 
     /// Each series in at most `buckets` buckets of the axis, whose width is the same for all series and a power of
@@ -63,7 +69,11 @@ impl Over {
         if buckets == 0 {
             return Err(Error::invalid("chart", "0 buckets were asked for", "ask for at least one"));
         }
-        self.read()?.chart(buckets)
+        let placed = self.placed()?;
+        let frame = placed.frame()?;
+        let keeps = |found: u64| found.min(buckets as u64) * size_of::<ChartBucket>() as u64;
+        let charts = placed.each(keeps, |over| frame.charts(&over, buckets))?;
+        frame.chart_batch(&charts.into_iter().flatten().collect::<Vec<_>>(), buckets)
     }
 
     /// Statistics over the selected runs in at most `buckets` buckets of the axis, as [`Selection::band`] gives for
@@ -73,11 +83,23 @@ impl Over {
     /// As [`points`](Self::points); `Invalid` as for [`Selection::band`].
     pub fn band(&self, buckets: usize, by: &[By]) -> Result<RecordBatch> {
         super::band::check_band(buckets, by)?;
-        let fixed = self.select.fixed()?;
-        let snapshot = fixed.snapshot()?;
-        let over = self.over(&fixed, &fixed.plan_whole()?)?;
-        let selected = fixed.series_filter(&snapshot)?.runs;
-        over.band(buckets, by, |grouping| snapshot.with_params(grouping, &selected))
+        let placed = self.placed()?;
+        let snapshot = placed.fixed.snapshot()?;
+        let selected = placed.fixed.series_filter(&snapshot)?.runs;
+        let frame = placed.frame()?;
+        let band = frame.band(buckets, by, |grouping| snapshot.with_params(grouping, &selected))?;
+        let band = Mutex::new(band);
+        // What a series adds is counted below, since groups are shared.
+        placed.each(
+            |_| 0,
+            |over| {
+                let mut band = band.lock().unwrap_or_else(PoisonError::into_inner);
+                band.push(&over);
+            },
+        )?;
+        let band = band.into_inner().unwrap_or_else(PoisonError::into_inner);
+        placed.plan.keep(&AtomicU64::new(0), band.bytes() as u64)?;
+        band.finish()
     }
 
     /// At most `points` points of each series that keep the shape of its line, as [`Selection::lttb`]; columns as for
@@ -87,7 +109,9 @@ impl Over {
     /// As [`points`](Self::points); `Invalid` for fewer than 3.
     pub fn lttb(&self, points: usize) -> Result<RecordBatch> {
         super::chart::check_line(points)?;
-        self.read()?.lttb(points)
+        let placed = self.placed()?;
+        let frame = placed.frame()?;
+        placed.lines(&frame, points as u64, |over| frame.lttb(over, points))
     }
 
     /// The points of each series that its line needs in `columns` pixel columns, as [`Selection::m4`]; columns as for
@@ -97,7 +121,10 @@ impl Over {
     /// As [`points`](Self::points); `Invalid` for 0 columns.
     pub fn m4(&self, columns: usize) -> Result<RecordBatch> {
         check_columns(columns)?;
-        self.read()?.m4(columns)
+        let placed = self.placed()?;
+        let frame = placed.frame()?;
+        let most = (columns as u64).saturating_mul(COLUMN_POINTS);
+        placed.lines(&frame, most, |over| frame.m4(over, columns))
     }
 
     /// The series as columns, as [`Selection::align`] gives them, with one row for each x that any of them has. The
@@ -107,57 +134,119 @@ impl Over {
     /// As [`Selection::align`]; `Invalid` for linear fill over another metric.
     pub fn align(&self, fill: Fill) -> Result<RecordBatch> {
         OverAxis::check_fill(&self.x, fill)?;
+        let placed = self.placed()?;
+        super::align::check_series(&placed.plan)?;
+        // Steps, times and values are kept, and the x and values once more.
+        let series = placed.each_points(|found| found * 40, |key, points| (key.clone(), points))?;
+        let mut over = OverAxis::new(self.x.clone());
+        for (key, points) in series {
+            if let Some(placement) = placed.placement(&key) {
+                over.push(key, points, placement);
+            }
+        }
+        super::align::finish(&placed.plan, over.align(), fill)
+    }
+
+    fn placed(&self) -> Result<Placed> {
         let fixed = self.select.fixed()?;
         let plan = fixed.plan_whole()?;
-        super::align::check_series(&plan)?;
-        let aligned = self.over(&fixed, &plan)?.align();
-        super::align::finish(&plan, aligned, fill)
-    }
-
-    fn read(&self) -> Result<OverAxis> {
-        let fixed = self.select.fixed()?;
-        self.over(&fixed, &fixed.plan_whole()?)
-    }
-
-    /// The series of a plan over the axis.
-    fn over(&self, fixed: &Selection, plan: &Plan) -> Result<OverAxis> {
-        let columns = ColumnSet { step: true, time: true, ..ColumnSet::VALUE };
-        let series = plan.each_whole(columns, true, |key, points| (key.clone(), points))?;
-        let mut over = OverAxis::new(self.x.clone());
-        match &self.x {
-            XAxis::Time => {
-                series.into_iter().for_each(|(key, points)| over.push(key, points, Placement::Since(0)))
-            }
-            XAxis::Elapsed => {
-                let starts = starts(fixed, &series)?;
-                for (key, points) in series {
-                    let start = starts.get(&key.run).copied().unwrap_or_default();
-                    over.push(key, points, Placement::Since(start));
-                }
-            }
-            XAxis::Metric(name) => {
-                let others = others(fixed, name)?;
-                for (key, points) in series {
-                    let of = |labels: Labels| others.get(&(key.run.clone(), labels));
-                    // Without that metric, points have no x.
-                    if let Some(along) = of(key.labels.clone()).or_else(|| of(Labels::none())) {
-                        over.push(key, points, along.clone());
-                    }
-                }
-            }
-            _ => series.into_iter().for_each(|(key, points)| over.push(key, points, Placement::Step)),
-        }
-        Ok(over)
+        let along = match &self.x {
+            XAxis::Elapsed => Along::Starts(starts(&fixed, plan.series.iter().map(|s| &s.key.run))?),
+            XAxis::Metric(name) => Along::Metric(others(&fixed, name)?),
+            XAxis::Time => Along::Time,
+            _ => Along::Step,
+        };
+        Ok(Placed { x: self.x.clone(), fixed, plan, along })
     }
 }
 
-/// When each run of some series started.
-fn starts(fixed: &Selection, series: &[(SeriesKey, Points)]) -> Result<HashMap<Arc<str>, i64>> {
+/// Series and where their x comes from. They are read one at a time, once for the frame and once for the answer.
+struct Placed {
+    x: XAxis,
+    fixed: Selection,
+    plan: Plan,
+    along: Along,
+}
+
+/// Where the x of series comes from.
+enum Along {
+    Step,
+    Time,
+    /// When each run started.
+    Starts(HashMap<Arc<str>, i64>),
+    /// The series of another metric, by run and labels.
+    Metric(HashMap<(Arc<str>, Labels), Placement>),
+}
+
+impl Placed {
+    /// Where the x of a series comes from; `None` where the other metric has no such series: then points have no x.
+    fn placement(&self, key: &SeriesKey) -> Option<Placement> {
+        match &self.along {
+            Along::Step => Some(Placement::Step),
+            Along::Time => Some(Placement::Since(0)),
+            Along::Starts(starts) => {
+                Some(Placement::Since(starts.get(&key.run).copied().unwrap_or_default()))
+            }
+            Along::Metric(others) => {
+                let of = |labels: Labels| others.get(&(key.run.clone(), labels));
+                of(key.labels.clone()).or_else(|| of(Labels::none())).cloned()
+            }
+        }
+    }
+
+    fn each_points<T: Send>(
+        &self,
+        keeps: impl Fn(u64) -> u64 + Sync,
+        work: impl Fn(&SeriesKey, Points) -> T + Sync,
+    ) -> Result<Vec<T>> {
+        let columns = ColumnSet { step: true, time: true, ..ColumnSet::VALUE };
+        self.plan.each_whole(columns, keeps, |key, points| {
+            let (seqs, written) = (Vec::new(), Vec::new());
+            work(key, Points { seqs, written, ..points })
+        })
+    }
+
+    /// Calls `work` with each series alone over the axis.
+    fn each<T: Send>(
+        &self,
+        keeps: impl Fn(u64) -> u64 + Sync,
+        work: impl Fn(OverAxis) -> T + Sync,
+    ) -> Result<Vec<T>> {
+        self.each_points(keeps, |key, points| {
+            let mut over = OverAxis::new(self.x.clone());
+            if let Some(placement) = self.placement(key) {
+                over.push(key.clone(), points, placement);
+            }
+            work(over)
+        })
+    }
+
+    fn frame(&self) -> Result<AxisFrame> {
+        let reaches = self.each(|_| 0, |over| over.reach())?;
+        let reach = reaches.into_iter().fold(AxisReach::default(), AxisReach::join);
+        Ok(AxisFrame::new(self.x.clone(), reach))
+    }
+
+    /// The batch of what `line` leaves of each series, at most `most` points.
+    fn lines(
+        &self,
+        frame: &AxisFrame,
+        most: u64,
+        line: impl Fn(&OverAxis) -> Vec<AxisLine> + Sync,
+    ) -> Result<RecordBatch> {
+        let keeps = |found: u64| found.min(most).saturating_mul(AxisLine::POINT_BYTES);
+        let lines = self.each(keeps, |over| line(&over))?;
+        frame.lines_batch(lines.into_iter().flatten().collect())
+    }
+}
+
+/// When runs started.
+fn starts<'a>(fixed: &Selection, runs: impl Iterator<Item = &'a Arc<str>>) -> Result<HashMap<Arc<str>, i64>> {
     let snapshot = fixed.snapshot()?;
     let said: HashMap<String, i64> =
         snapshot.runs().into_iter().filter_map(|run| Some((run.id, run.started_us?))).collect();
     let mut starts = HashMap::new();
-    for run in series.iter().map(|(key, _)| &key.run) {
+    for run in runs {
         if starts.contains_key(run) {
             continue;
         }
@@ -177,8 +266,10 @@ fn starts(fixed: &Selection, series: &[(SeriesKey, Points)]) -> Result<HashMap<A
 fn others(fixed: &Selection, name: &str) -> Result<HashMap<(Arc<str>, Labels), Placement>> {
     let plan = fixed.of_metric(name).plan()?;
     let columns = ColumnSet { step: true, ..ColumnSet::VALUE };
-    let found = plan.each_whole(columns, true, |key, points| {
-        ((key.run.clone(), key.labels.clone()), Placement::series(points))
-    })?;
+    let found = plan.each_whole(
+        columns,
+        |found| found * 16,
+        |key, points| ((key.run.clone(), key.labels.clone()), Placement::series(points)),
+    )?;
     Ok(found.into_iter().collect())
 }

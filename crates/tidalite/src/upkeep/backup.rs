@@ -6,6 +6,7 @@
 use super::tail_source::TailSource;
 use super::writers;
 use crate::engine::cancel::go_on;
+use crate::engine::room::JobRoom;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::engine::tail::TailData;
@@ -123,9 +124,10 @@ fn copy_all(
     }
     let tails: Vec<_> = view.tails.iter().map(|t| (t.read(), t.seqs)).collect();
     let source = TailSource::of(tails.iter().map(|(tail, seqs)| (&tail.data, *seqs)));
+    let room = JobRoom::by_hand(state)?;
     let write = |source: &TailSource<'_>| {
         let place = target.part(vfs.uuid());
-        write_part(state, &place, source, state.pool.get()?, &|_| progress(done.get(), total))
+        write_part(state, &place, source, &room, &|_| progress(done.get(), total))
     };
     next.parts.extend(write(&source)?);
     for (tail, seqs) in &tails {

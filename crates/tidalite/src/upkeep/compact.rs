@@ -12,8 +12,11 @@ use super::collect;
 use super::flush::flush_by_hand;
 use super::hiding::{Deleted, VersionHiding};
 use super::merge::{MergeJob, Merged, Removed};
-use super::policy::{Policy, is_worth_rewriting, may_hold_deleted, next_hidden_merge, next_merge};
+use super::policy::{
+    MergeBounds, Policy, is_worth_rewriting, may_hold_deleted, next_hidden_merge, next_merge,
+};
 use super::publish::publish_version;
+use crate::engine::room::JobRoom;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::engine::store_lock;
@@ -95,8 +98,9 @@ impl Store {
             let progress = |done, total| state.unless_closed(progress(done, total));
             state.seal()?;
             let _lock = store_lock::lock_waiting(state, "compact", &|| progress(0, 0))?;
+            let room = JobRoom::by_hand(state)?;
             let flushed = flush_by_hand(state, &|_| progress(0, 0))?;
-            let compacted = compact_all(state, Policy::All, state.pool.get()?, &progress);
+            let compacted = compact_all(state, Policy::All, &room, &progress);
             collect::collect(state, Duration::ZERO)?;
             Ok(CompactStats { flushed: flushed.points, ..compacted? })
         })
@@ -107,7 +111,7 @@ impl Store {
 pub(crate) fn compact_all(
     state: &StoreState,
     policy: Policy,
-    pool: &rayon::ThreadPool,
+    room: &JobRoom<'_>,
     progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
 ) -> Result<CompactStats> {
     let compaction = Compaction {
@@ -117,7 +121,7 @@ pub(crate) fn compact_all(
         clean: BTreeSet::new(),
         stats: CompactStats::default(),
     };
-    compaction.run(pool, progress)
+    compaction.run(room, progress)
 }
 
 /// One compaction, job by job: the manifest says which parts to merge, only these are opened, and each merge publishes a
@@ -142,14 +146,14 @@ struct Picked {
 impl Compaction<'_> {
     fn run(
         mut self,
-        pool: &rayon::ThreadPool,
+        room: &JobRoom<'_>,
         progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
     ) -> Result<CompactStats> {
         let (state, removed) = (self.state, Removed::default());
         loop {
             let manifest = manifest::latest(&*state.vfs, &state.paths)?.manifest;
             let hiding = VersionHiding::of(state, &manifest)?;
-            let Some(picked) = self.next(&manifest, &hiding, pool, progress)? else {
+            let Some(picked) = self.next(&manifest, &hiding, room, progress)? else {
                 return self.finish(&manifest);
             };
             let (hidden, visible): (Vec<&PartMeta>, Vec<&PartMeta>) =
@@ -163,11 +167,13 @@ impl Compaction<'_> {
                 sorting: picked.sorts.then_some(&context),
                 hiding: &hiding,
                 removed: &removed,
-                pool,
+                room,
                 progress,
             };
             let merged = job.run()?;
-            self.publish(manifest, &picked, merged)?;
+            // With all that may replace its points.
+            let complete = context.len() == others(&manifest, &picked).len();
+            self.publish(manifest, &picked, merged, complete)?;
         }
     }
 
@@ -177,15 +183,18 @@ impl Compaction<'_> {
         &mut self,
         manifest: &Manifest,
         hiding: &VersionHiding,
-        pool: &rayon::ThreadPool,
+        room: &JobRoom<'_>,
         progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
     ) -> Result<Option<Picked>> {
         let (hidden, mut readable): (Vec<&PartMeta>, Vec<&PartMeta>) =
             manifest.parts.iter().partition(|p| p.is_hidden());
         readable.retain(|p| !self.unreadable.contains_key(&p.id));
-        let options = &self.state.options;
-        let part_rows = options.part_rows;
-        let mut parts = next_merge(&readable, self.policy, part_rows, buckets_max(options.memory_bytes));
+        let bounds = MergeBounds {
+            part_rows: room.part_rows(self.state.options.part_rows),
+            table_bytes: room.table_bytes(),
+            buckets: buckets_max(room.memory_bytes),
+        };
+        let mut parts = next_merge(&readable, self.policy, &bounds);
         let thinned = readable.iter().any(|p| p.is_thinned() && parts.contains(&p.id));
         if thinned {
             return Ok(Some(Picked { parts, sorts: false }));
@@ -197,7 +206,7 @@ impl Compaction<'_> {
             return Ok(Some(Picked { parts, sorts: true }));
         }
         for meta in readable {
-            if self.is_to_rewrite(manifest, meta, hiding, pool, progress)? {
+            if self.is_to_rewrite(manifest, meta, hiding, room, progress)? {
                 let parts = BTreeSet::from([meta.id]);
                 return Ok(Some(Picked { parts, sorts: !meta.is_thinned() }));
             }
@@ -206,7 +215,7 @@ impl Compaction<'_> {
         if hidden.iter().any(|p| self.unreadable.contains_key(&p.id)) {
             return Ok(None);
         }
-        let parts = next_hidden_merge(&hidden, part_rows);
+        let parts = next_hidden_merge(&hidden, bounds.part_rows);
         Ok((!parts.is_empty()).then_some(Picked { parts, sorts: false }))
     }
 
@@ -229,7 +238,7 @@ impl Compaction<'_> {
         manifest: &Manifest,
         meta: &PartMeta,
         hiding: &VersionHiding,
-        pool: &rayon::ThreadPool,
+        room: &JobRoom<'_>,
         progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
     ) -> Result<bool> {
         let deleted = &hiding.deleted;
@@ -251,7 +260,7 @@ impl Compaction<'_> {
             sorting: Some(&context),
             hiding,
             removed: &removed,
-            pool,
+            room,
             progress,
         };
         let found = job.finds_hidden()?;
@@ -261,15 +270,16 @@ impl Compaction<'_> {
         Ok(found)
     }
 
-    /// The other parts whose points may replace those of a job. The background does without, unless it sorts hidden points
-    /// anew: of rows of one batch only the last may become visible.
+    /// The other parts whose points may replace those of a job. A merge of several parts does without, unless it sorts hidden
+    /// points anew: of rows of one batch only the last may become visible. A compaction by hand looks at each part that is left
+    /// once more, with all others: by then they are few.
     fn context(&mut self, manifest: &Manifest, picked: &Picked) -> Vec<Arc<Part>> {
         let hidden = manifest.parts.iter().any(|p| p.is_hidden() && picked.parts.contains(&p.id));
-        if !picked.sorts || (self.policy == Policy::Tiered && !hidden) {
+        let alone = self.policy == Policy::All && picked.parts.len() == 1;
+        if !picked.sorts || !(hidden || alone) {
             return Vec::new();
         }
-        let others = |p: &&PartMeta| !picked.parts.contains(&p.id) && !p.is_hidden() && !p.is_thinned();
-        manifest.parts.iter().filter(others).filter_map(|meta| self.open(meta)).collect()
+        others(manifest, picked).into_iter().filter_map(|meta| self.open(meta)).collect()
     }
 
     fn open_all(&mut self, parts: &[&PartMeta]) -> Option<Vec<Arc<Part>>> {
@@ -277,10 +287,14 @@ impl Compaction<'_> {
         opened.into_iter().collect()
     }
 
-    /// The part as the cache holds it, opened if need be; `None` where it cannot be opened, which is remembered.
+    /// The part as the cache holds it, or opened for this job alone; `None` where it cannot be opened, which is remembered.
     fn open(&mut self, meta: &PartMeta) -> Option<Arc<Part>> {
-        match self.state.cache.part(&self.state.paths.place(meta), meta) {
-            Ok(part) => Some(part),
+        let place = self.state.paths.place(meta);
+        if let Some(part) = self.state.cache.part_if_open(&place) {
+            return Some(part);
+        }
+        match Part::open(self.state.vfs.clone(), &place, meta) {
+            Ok(part) => Some(Arc::new(part)),
             Err(e) => {
                 self.unreadable.insert(meta.id, e);
                 None
@@ -288,7 +302,7 @@ impl Compaction<'_> {
         }
     }
 
-    fn publish(&mut self, manifest: Manifest, picked: &Picked, merged: Merged) -> Result<()> {
+    fn publish(&mut self, manifest: Manifest, picked: &Picked, merged: Merged, complete: bool) -> Result<()> {
         let mut next = manifest;
         let is_input = |p: &PartMeta| picked.parts.contains(&p.id);
         let at = next.parts.iter().position(|p| is_input(p) && !p.is_hidden());
@@ -302,7 +316,7 @@ impl Compaction<'_> {
         self.stats.points += made.iter().flat_map(|part| part.as_ref()).map(|part| part.rows).sum::<u64>();
         if picked.sorts {
             self.stats.hidden += merged.hidden.as_ref().map_or(0, |part| part.rows);
-            self.clean.extend(merged.visible.as_ref().map(|part| part.id));
+            self.clean.extend(merged.visible.as_ref().filter(|_| complete).map(|part| part.id));
         }
         self.stats.dropped += merged.dropped;
         next.parts.splice(before..before, merged.visible);
@@ -325,6 +339,22 @@ impl Compaction<'_> {
         }
         Ok(self.stats)
     }
+}
+
+/// The other parts whose points may replace those of the picked ones.
+fn others<'m>(manifest: &'m Manifest, picked: &Picked) -> Vec<&'m PartMeta> {
+    let inputs: Vec<&PartMeta> = manifest.parts.iter().filter(|p| picked.parts.contains(&p.id)).collect();
+    let may_replace = |p: &&PartMeta| {
+        let is_other = !picked.parts.contains(&p.id) && !p.is_hidden() && !p.is_thinned();
+        is_other && inputs.iter().any(|input| may_share_steps(input, p))
+    };
+    manifest.parts.iter().filter(may_replace).collect()
+}
+
+/// Whether two parts may hold points of one series and step, as far as the manifest tells.
+fn may_share_steps(a: &PartMeta, b: &PartMeta) -> bool {
+    let runs = a.run_min <= b.run_max && b.run_min <= a.run_max;
+    runs && a.step_min <= b.step_max && b.step_min <= a.step_max
 }
 
 /// Rows of series that certainly hold points of deleted runs. What the series table cannot tell does not count, so that no

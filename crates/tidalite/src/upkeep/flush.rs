@@ -14,6 +14,7 @@ use super::publish::{publish_version, sync_part_folders};
 use super::tail_source::{EVERY_FRAME, TailSource};
 use super::writers;
 use crate::engine::cancel::go_on;
+use crate::engine::room::JobRoom;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::engine::store_lock;
@@ -39,9 +40,6 @@ pub struct FlushStats {
     /// Parts added to the manifest: newly written or staged before.
     pub parts: u64,
 }
-
-/// A flush by hand takes the memory option divided by this.
-const BY_HAND_SHARE: u64 = 2;
 
 impl Store {
     /// Moves every accepted row from the logs to parts, durably. Other processes may continue to log.
@@ -98,26 +96,16 @@ impl Store {
 /// With what a flush works.
 #[derive(Clone, Copy)]
 pub(crate) struct FlushMeans<'a> {
-    pub(crate) pool: &'a rayon::ThreadPool,
-    /// Memory that it may hold: one half for the rows of a round as they were logged, the other for one tile per thread.
-    pub(crate) memory_bytes: u64,
+    pub(crate) room: JobRoom<'a>,
     pub(crate) progress: &'a dyn Fn(u64) -> ControlFlow<()>,
 }
 
-/// Memory of a row of a tile that is made: as a point, sorted, and encoded.
-const TILE_ROW_BYTES: u64 = 64;
-/// Fewer rows make a part of too many tiles.
-const TILE_ROWS_MIN: u64 = 1 << 13;
+/// The rows of a round get this share of the room as they were logged. Half of it is for tiles.
+const BATCH_SHARE: u64 = 3;
 
 impl FlushMeans<'_> {
     fn batch_bytes(&self) -> usize {
-        usize::try_from(self.memory_bytes / 2).unwrap_or(usize::MAX)
-    }
-
-    fn tile_rows(&self) -> usize {
-        let threads = self.pool.current_num_threads().max(1) as u64;
-        let rows = self.memory_bytes / 2 / threads / TILE_ROW_BYTES;
-        usize::try_from(rows.max(TILE_ROWS_MIN)).unwrap_or(usize::MAX)
+        usize::try_from(self.room.memory_bytes / BATCH_SHARE).unwrap_or(usize::MAX)
     }
 }
 
@@ -126,8 +114,7 @@ pub(crate) fn flush_by_hand(
     state: &StoreState,
     progress: &dyn Fn(u64) -> ControlFlow<()>,
 ) -> Result<FlushStats> {
-    let memory_bytes = state.options.memory_bytes / BY_HAND_SHARE;
-    flush_all(state, FlushMeans { pool: state.pool.get()?, memory_bytes, progress })
+    flush_all(state, FlushMeans { room: JobRoom::by_hand(state)?, progress })
 }
 
 /// Flushes every committed frame of every writer, in rounds that fit the memory. The caller must hold the store's lock.
@@ -168,10 +155,10 @@ fn publish(
     let vfs = &state.vfs;
     let mut next = version.manifest.clone();
     let tails = batch.tails.iter().map(|t| (&t.data, EVERY_FRAME));
-    let source = TailSource::of(tails).with_tiles_of(means.tile_rows());
+    let source = TailSource::of(tails);
     let place = state.paths.part(vfs.uuid());
     let mut parts = Vec::new();
-    if let Some(meta) = write_part(state, &place, &source, means.pool, means.progress)? {
+    if let Some(meta) = write_part(state, &place, &source, &means.room, means.progress)? {
         if meta.rows != batch.points() {
             return Err(Error::new(
                 ErrorKind::Corrupt,

@@ -20,6 +20,7 @@ use super::compact::compact_all;
 use super::flush::{FlushMeans, flush_while};
 use super::pending::{Due, Pending, PendingLooks};
 use super::policy::Policy;
+use crate::engine::room::JobRoom;
 use crate::engine::state::{Background, StoreState};
 use crate::engine::store_lock;
 use crate::engine::threads::thread_pool;
@@ -45,8 +46,6 @@ const FAR_BEHIND: u64 = 4;
 /// Compaction begins below this, and gives way above the other.
 const COMPACTS_BELOW: u64 = 2;
 const GIVES_WAY_ABOVE: u64 = 8;
-/// The background takes the memory option divided by this.
-const MEMORY_SHARE: u64 = 4;
 
 /// Closing a store flushes for at most about this long: it begins no round after half of it.
 const CLOSING: Duration = Duration::from_millis(500);
@@ -201,10 +200,10 @@ impl Turns {
             if pending.bytes < state.options.flush_bytes {
                 state.seal()?;
             }
-            let memory_bytes = state.options.memory_bytes / MEMORY_SHARE;
-            flush_while(state, FlushMeans { pool: &pool, memory_bytes, progress: &|_| go() }, &|| true)?;
+            let room = JobRoom::background(state, &pool);
+            flush_while(state, FlushMeans { room, progress: &|_| go() }, &|| true)?;
             self.looks.worked();
-            self.compact(state, &pool)?;
+            self.compact(state, &room)?;
         }
         if due != Due::Nothing {
             collect::collect(state, state.options.grace)?;
@@ -214,7 +213,7 @@ impl Turns {
     }
 
     /// Merges parts, unless the logs grow faster than they are flushed.
-    fn compact(&mut self, state: &StoreState, pool: &rayon::ThreadPool) -> Result<()> {
+    fn compact(&mut self, state: &StoreState, room: &JobRoom<'_>) -> Result<()> {
         let flush_bytes = state.options.flush_bytes;
         if self.looks.look(state)?.bytes >= COMPACTS_BELOW * flush_bytes {
             return Ok(());
@@ -232,7 +231,7 @@ impl Turns {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         };
-        match compact_all(state, Policy::Tiered, pool, &progress) {
+        match compact_all(state, Policy::Tiered, room, &progress) {
             Err(e) if e.kind() == ErrorKind::Cancelled && !state.is_closed() => Ok(()),
             done => done.map(drop),
         }
@@ -278,11 +277,12 @@ fn last_round(state: &StoreState) -> Result<()> {
     };
     if due == Due::Flush {
         let pool = thread_pool(1, "tidalite-compact", || {})?;
-        let memory_bytes = CLOSING_BYTES.min(state.options.memory_bytes / MEMORY_SHARE);
-        let means = FlushMeans { pool: &pool, memory_bytes, progress: &|_| progress() };
+        let mut room = JobRoom::background(state, &pool);
+        room.memory_bytes = room.memory_bytes.min(CLOSING_BYTES);
+        let means = FlushMeans { room, progress: &|_| progress() };
         flush_while(state, means, &|| start.elapsed() < CLOSING / 2)?;
         if start.elapsed() < CLOSING / 2 {
-            match compact_all(state, Policy::Tiered, &pool, &|_, _| progress()) {
+            match compact_all(state, Policy::Tiered, &room, &|_, _| progress()) {
                 Err(e) if e.kind() == ErrorKind::Cancelled => {}
                 done => drop(done?),
             }

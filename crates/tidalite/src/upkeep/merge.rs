@@ -8,6 +8,7 @@ use super::hiding::VersionHiding;
 use super::parts_source::{Inputs, PartsSource};
 use super::publish::sync_part_folders;
 use crate::engine::cancel::go_on;
+use crate::engine::room::JobRoom;
 use crate::engine::state::StoreState;
 use crate::parts::thinned::{Account, ThinnedParts};
 use crate::parts::tiles::{pass_over, write_part};
@@ -39,7 +40,7 @@ pub(crate) struct MergeJob<'a> {
     pub(crate) hiding: &'a VersionHiding,
     /// What thinning takes out.
     pub(crate) removed: &'a Removed,
-    pub(crate) pool: &'a rayon::ThreadPool,
+    pub(crate) room: &'a JobRoom<'a>,
     /// Called with the points merged so far and the points in total.
     pub(crate) progress: &'a dyn Fn(u64, u64) -> ControlFlow<()>,
 }
@@ -69,8 +70,8 @@ impl MergeJob<'_> {
     /// Those of reading.
     pub(crate) fn finds_hidden(&self) -> Result<bool> {
         let inputs = self.inputs();
-        let source = PartsSource::new(inputs, inputs.untouched()?.into_keys());
-        pass_over(self.inner, &source, self.pool, &|| (self.progress)(0, self.total()))?;
+        let source = PartsSource::new(inputs, inputs.untouched()?);
+        pass_over(self.inner, &source, self.room, &|| (self.progress)(0, self.total()))?;
         Ok(source.hidden_points() > 0 || source.dropped().0 > 0)
     }
 
@@ -91,7 +92,8 @@ impl MergeJob<'_> {
     fn merge_whole(&self) -> Result<Merged> {
         let (inner, vfs) = (self.inner, &self.inner.vfs);
         let inputs = self.inputs();
-        let source = PartsSource::new(inputs, inputs.unchanged(inner.options.tile_rows)?);
+        let source =
+            PartsSource::new(inputs, inputs.unchanged(self.room.tile_rows(inner.options.tile_rows))?);
         let total = self.total();
         let done = std::cell::Cell::new(0);
         let progress = |rows| {
@@ -107,7 +109,7 @@ impl MergeJob<'_> {
             Some(_) => inner.paths.hidden_part(vfs.uuid()),
             None => inner.paths.part(vfs.uuid()),
         };
-        let written = write_part(inner, &place, &source, self.pool, &progress)?;
+        let written = write_part(inner, &place, &source, self.room, &progress)?;
         let mut made: Vec<(PartPaths, PartMeta)> = written.map(|meta| (place, meta)).into_iter().collect();
         let mut merged = Merged { visible: None, hidden: None, dropped: source.dropped().0 };
         let found = made.first().map(|(_, meta)| meta.clone());
@@ -117,7 +119,7 @@ impl MergeJob<'_> {
         }
         if source.hidden_points() > 0 {
             let place = inner.paths.hidden_part(vfs.uuid());
-            let written = write_part(inner, &place, &source.hidden(), self.pool, &progress);
+            let written = write_part(inner, &place, &source.hidden(), self.room, &progress);
             if let Some(meta) = self.or_remove(&made, written)? {
                 made.push((place, meta.clone()));
                 merged.hidden = Some(meta.hidden_at(&self.hiding.as_of));

@@ -9,6 +9,7 @@ use super::flush::flush_by_hand;
 use super::hiding::VersionHiding;
 use super::merge::{MergeJob, Removed};
 use super::policy::Policy;
+use crate::engine::room::JobRoom;
 use crate::engine::store::Store;
 use crate::engine::store_lock;
 use crate::parts::scan::steps_of;
@@ -86,7 +87,7 @@ impl Store {
             let go = || state.unless_closed(ControlFlow::Continue(()));
             let _lock = store_lock::lock_waiting(state, "list exact files", &go)?;
             flush_by_hand(state, &|_| go())?;
-            compact_all(state, Policy::All, state.pool.get()?, &|_, _| go())?;
+            compact_all(state, Policy::All, &JobRoom::by_hand(state)?, &|_, _| go())?;
             collect::collect(state, Duration::ZERO)?;
             // What is logged from now on is in no part. Nobody else publishes a version meanwhile.
             let snapshot = Snapshot::take(state)?;
@@ -187,7 +188,7 @@ impl Snapshot {
                 sorting: Some(&context),
                 hiding,
                 removed: &removed,
-                pool: self.inner.pool.get()?,
+                room: &JobRoom::by_hand(&self.inner)?,
                 progress: &|_, _| self.inner.unless_closed(ControlFlow::Continue(())),
             };
             if job.finds_hidden()? {

@@ -6,7 +6,10 @@
 
 use super::hiding::VersionHiding;
 use super::sorting::{TileAt, hidden_mask, touched_by_context};
-use crate::parts::scan::{RowRef, read_rows, steps_of};
+use crate::parts::anchors::StepAnchors;
+use crate::parts::meter::Meter;
+use crate::parts::scan::{Piece, RowRef, read_pieces, steps_of};
+use crate::parts::series_numbers::{SeriesNumber, SeriesNumbers};
 use crate::parts::tiles::{PointSource, TileCopy};
 use crate::view::tombstones::{Automatic, Coverage, Tombstones};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -19,6 +22,22 @@ use tidalite_query::{Points, Repeats, merge};
 
 /// A tile with at least one eighth of the usual rows is large enough to copy.
 const TILE_SHARE: usize = 8;
+/// A tile is copied if its series have this many rows on average, or no rows elsewhere. Otherwise a series would keep a short
+/// row for each flush, and a query of one series would read a tile for each.
+const SERIES_ROWS_MIN: usize = 1024;
+
+/// The most rows that are read at once, unless one series has more: the chunks of a series are in memory beside what is
+/// made of them.
+const JOINED_ROWS_MAX: usize = 1 << 17;
+
+/// What a tile holds.
+#[derive(Debug, Clone, Copy, Default)]
+struct TileRows {
+    rows: usize,
+    series: usize,
+    /// Whether a series of it has rows in another tile, too.
+    shared: bool,
+}
 
 /// The parts to merge, and what decides about their points.
 #[derive(Clone, Copy)]
@@ -35,26 +54,38 @@ pub(super) struct Inputs<'a> {
 }
 
 impl Inputs<'_> {
-    /// Tiles to copy unchanged: large enough, without a series that is left out or of which points may be hidden or deleted, and
-    /// without a series that has other rows within its steps in the tile.
+    /// Tiles to copy unchanged: large enough, with long rows or whole series, without a series that is left out or of which points
+    /// may be hidden or deleted, and without a series that has other rows within its steps in the tile.
     pub(super) fn unchanged(&self, tile_rows: usize) -> Result<BTreeSet<TileAt>> {
         let least = (tile_rows / TILE_SHARE).max(1);
-        let tiles = self.untouched()?;
-        Ok(tiles.into_iter().filter(|(_, rows)| *rows >= least).map(|(at, _)| at).collect())
+        let is_kept = |tile: &TileRows| {
+            tile.rows >= least && (!tile.shared || tile.rows >= tile.series * SERIES_ROWS_MIN)
+        };
+        Ok(self.tiles()?.into_iter().filter(|(_, tile)| is_kept(tile)).map(|(at, _)| at).collect())
     }
 
-    /// Tiles that merging would not change, with their rows.
-    pub(super) fn untouched(&self) -> Result<BTreeMap<TileAt, usize>> {
-        let mut tiles: BTreeMap<TileAt, usize> = BTreeMap::new();
+    /// Tiles whose points merging would not change.
+    pub(super) fn untouched(&self) -> Result<Vec<TileAt>> {
+        Ok(self.tiles()?.into_keys().collect())
+    }
+
+    /// The same tiles, with what they hold.
+    fn tiles(&self) -> Result<BTreeMap<TileAt, TileRows>> {
+        let mut tiles: BTreeMap<TileAt, TileRows> = BTreeMap::new();
         // (series, steps, part and tile)
-        let mut rows: Vec<(SeriesKey, Extent, TileAt)> = Vec::new();
+        let mut rows: Vec<(SeriesNumber, Extent, TileAt)> = Vec::new();
+        let mut numbers = SeriesNumbers::default();
         let mut touched: BTreeSet<TileAt> = BTreeSet::new();
-        for (p, part) in self.parts.iter().enumerate() {
+        for (p, part) in (0..).zip(self.parts) {
             let table = part.series();
+            let of_part = numbers.of_part(table);
+            rows.reserve(table.entries().len());
             let mut details = table.reader();
             for (r, row) in table.entries().iter().enumerate() {
                 let (key, at) = (table.key(row), (p, row.tile));
-                *tiles.entry(at).or_default() += row.rows as usize;
+                let tile = tiles.entry(at).or_default();
+                tile.rows += row.rows as usize;
+                tile.series += 1;
                 let repeats = row.repeats && Automatic::of(row) != Automatic::All;
                 let covered = match self.tombstones(&key) {
                     Some(tombstones) => {
@@ -66,11 +97,15 @@ impl Inputs<'_> {
                 if covered != Coverage::Nothing || sorted || self.without.contains(&key) {
                     touched.insert(at);
                 }
-                rows.push((key, steps_of(row), at));
+                rows.push((of_part.of(row), steps_of(row), at));
             }
         }
-        rows.sort();
+        rows.sort_unstable();
         for of_series in rows.chunk_by(|a, b| a.0 == b.0) {
+            if of_series.len() > 1 {
+                let shared = of_series.iter().map(|(.., at)| *at);
+                shared.for_each(|at| tiles.entry(at).or_default().shared = true);
+            }
             // The row with the greatest last step so far.
             let mut farthest = &of_series[0];
             for row in &of_series[1..] {
@@ -83,7 +118,7 @@ impl Inputs<'_> {
             }
         }
         if self.sorts {
-            touched_by_context(&rows, self.context, &mut touched);
+            touched_by_context(&rows, &mut numbers, self.context, &mut touched);
         }
         tiles.retain(|at, _| !touched.contains(at));
         Ok(tiles)
@@ -101,16 +136,16 @@ impl Inputs<'_> {
 /// The rows of each series in some parts.
 type RowsBySeries = BTreeMap<SeriesKey, (u64, Vec<RowRef>)>;
 
-fn rows_by_series(parts: &[Arc<Part>], takes: impl Fn(usize, u32, &SeriesKey) -> bool) -> RowsBySeries {
+fn rows_by_series(parts: &[Arc<Part>], takes: impl Fn(u32, u32, &SeriesKey) -> bool) -> RowsBySeries {
     let mut found = RowsBySeries::new();
-    for (p, part) in parts.iter().enumerate() {
+    for (p, part) in (0u32..).zip(parts) {
         let table = part.series();
         for (r, row) in table.entries().iter().enumerate() {
             let key = table.key(row);
             if takes(p, row.tile, &key) {
                 let entry = found.entry(key).or_default();
                 entry.0 += u64::from(row.rows);
-                entry.1.push(RowRef::new(p, r));
+                entry.1.push(RowRef::new(p as usize, r));
             }
         }
     }
@@ -124,6 +159,8 @@ pub(crate) struct PartsSource<'a> {
     rows: Vec<Vec<RowRef>>,
     /// Of each series, its rows in the context.
     others: Vec<Vec<RowRef>>,
+    /// Of the parts, and of the context.
+    anchors: [Arc<StepAnchors>; 2],
     copies: Vec<TileCopy>,
     /// Whether this is the source of the hidden points.
     hidden_side: bool,
@@ -146,12 +183,14 @@ impl<'a> PartsSource<'a> {
         let others = found.keys().map(|key| others.remove(key).map_or(Vec::new(), |o| o.1)).collect();
         let hidden = found.keys().map(|_| AtomicU64::new(0)).collect();
         let (series, rows) = found.into_iter().map(|(k, (n, r))| ((k, n), r)).unzip();
-        let copies = copied.into_iter().map(|(p, tile)| TileCopy { part: inputs.parts[p].clone(), tile });
+        let copies =
+            copied.into_iter().map(|(p, tile)| TileCopy { part: inputs.parts[p as usize].clone(), tile });
         PartsSource {
             inputs,
             series,
             rows,
             others,
+            anchors: Default::default(),
             copies: copies.collect(),
             hidden_side: false,
             dropped: 0.into(),
@@ -169,6 +208,7 @@ impl<'a> PartsSource<'a> {
             series: chosen().map(|i| (self.series[i].0.clone(), counts[i])).collect(),
             rows: chosen().map(|i| self.rows[i].clone()).collect(),
             others: chosen().map(|i| self.others[i].clone()).collect(),
+            anchors: self.anchors.clone(),
             copies: Vec::new(),
             hidden_side: true,
             dropped: 0.into(),
@@ -196,15 +236,30 @@ impl<'a> PartsSource<'a> {
             .fetch_add(bits_before.wrapping_sub(value_bits_sum(&points.values)), Ordering::Relaxed);
     }
 
-    /// Points of rows, cut to steps, in the order of the parts.
-    fn read(&self, parts: &[Arc<Part>], rows: &[Vec<RowRef>], steps: StepRange) -> Result<Vec<Vec<Points>>> {
-        let lists: Vec<Vec<RowRef>> = rows
-            .iter()
-            .map(|rows| rows.iter().copied().filter(|r| steps.meets(r.steps(parts))).collect())
-            .collect();
-        let mut read = read_rows(parts, &lists, ColumnSet::ALL)?;
-        read.iter_mut().flatten().for_each(|points| keep_steps(points, steps));
-        Ok(read)
+    /// The points of some series with steps in a range. `pieces` and `others` are what holds them in the parts and in the context.
+    fn join(
+        &self,
+        series: Range<usize>,
+        steps: StepRange,
+        [pieces, others]: [&[Vec<Piece>]; 2],
+    ) -> Result<Vec<Points>> {
+        let read = |parts, pieces| -> Result<Vec<Vec<Points>>> {
+            let mut read = read_pieces(parts, pieces, ColumnSet::ALL, &Meter::of_job())?;
+            read.iter_mut().flatten().for_each(|points| keep_steps(points, steps));
+            Ok(read)
+        };
+        let (read, others) = (read(self.inputs.parts, pieces)?, read(self.inputs.context, others)?);
+        let join = |((mut chunks, context), i): ((Vec<Points>, Vec<Points>), usize)| {
+            if let Some(deleted) = self.inputs.hiding.deleted.get(&*self.series[i].0.run) {
+                chunks.iter_mut().for_each(|points| self.leave_out(deleted, points));
+            }
+            let mut points = merge(chunks, Repeats::All);
+            if self.inputs.sorts {
+                self.sort(i, &mut points, context);
+            }
+            points
+        };
+        Ok(read.into_iter().zip(others).zip(series).map(join).collect())
     }
 
     /// Keeps the visible points, or the hidden ones. `context` are the points of the series in other parts.
@@ -244,19 +299,27 @@ impl PointSource for PartsSource<'_> {
     }
 
     fn gather(&self, series: Range<usize>, steps: StepRange) -> Result<Vec<Points>> {
-        let read = self.read(self.inputs.parts, &self.rows[series.clone()], steps)?;
-        let others = self.read(self.inputs.context, &self.others[series.clone()], steps)?;
-        let join = |((mut chunks, context), i): ((Vec<Points>, Vec<Points>), usize)| {
-            if let Some(deleted) = self.inputs.hiding.deleted.get(&*self.series[i].0.run) {
-                chunks.iter_mut().for_each(|points| self.leave_out(deleted, points));
-            }
-            let mut points = merge(chunks, Repeats::All);
-            if self.inputs.sorts {
-                self.sort(i, &mut points, context);
-            }
-            points
+        let Inputs { parts, context, .. } = self.inputs;
+        let [of_parts, of_context] = &self.anchors;
+        let pieces = |anchors: &StepAnchors, parts: &[Arc<Part>], rows: &[Vec<RowRef>]| {
+            rows.iter().map(|rows| anchors.pieces(parts, rows, steps)).collect::<Result<Vec<Vec<Piece>>>>()
         };
-        Ok(read.into_iter().zip(others).zip(series).map(join).collect())
+        let read = pieces(of_parts, parts, &self.rows[series.clone()])?;
+        let others = pieces(of_context, context, &self.others[series.clone()])?;
+        let rows_of = |i: usize| read[i].iter().chain(&others[i]).map(Piece::len).sum::<usize>();
+        let mut found = Vec::with_capacity(series.len());
+        let mut start = 0;
+        while start < series.len() {
+            let (mut end, mut rows) = (start + 1, rows_of(start));
+            while end < series.len() && rows + rows_of(end) <= JOINED_ROWS_MAX {
+                rows += rows_of(end);
+                end += 1;
+            }
+            let of_series = series.start + start..series.start + end;
+            found.extend(self.join(of_series, steps, [&read[start..end], &others[start..end]])?);
+            start = end;
+        }
+        Ok(found)
     }
 }
 

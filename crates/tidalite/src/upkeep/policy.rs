@@ -20,26 +20,34 @@ pub(crate) enum Policy {
 const TIER_PARTS: usize = 8;
 /// A part is rewritten in the background where at least one in this many of its points is deleted.
 const DELETED_SHARE: u64 = 4;
+/// Bytes of memory that any open part takes.
+const OPEN_PART_BYTES: u64 = 8 << 10;
 
-/// The parts to merge next, all thinned or none; empty where there is nothing to merge. `buckets_max` bounds the buckets of a
-/// thinned part, which are in memory while it is built; `part_rows` bounds the points of a part.
-pub(super) fn next_merge(
-    parts: &[&PartMeta],
-    policy: Policy,
-    part_rows: u64,
-    buckets_max: u64,
-) -> BTreeSet<Uuid> {
+/// What bounds a merge.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct MergeBounds {
+    /// The points of the part that is made.
+    pub(super) part_rows: u64,
+    /// Bytes that the series tables and page indexes of the parts to merge take in memory. Two parts are merged whatever they
+    /// take.
+    pub(super) table_bytes: u64,
+    /// The buckets of a thinned part, which are in memory while it is built.
+    pub(super) buckets: u64,
+}
+
+/// The parts to merge next, all thinned or none; empty where there is nothing to merge.
+pub(super) fn next_merge(parts: &[&PartMeta], policy: Policy, bounds: &MergeBounds) -> BTreeSet<Uuid> {
     let (thinned, whole): (Vec<&PartMeta>, Vec<&PartMeta>) = parts.iter().partition(|p| p.is_thinned());
-    let mut picked = tier(whole, policy, part_rows);
+    let mut picked = tier(whole, policy, bounds);
     if picked.len() < 2 {
-        picked = fitting(tier(thinned, policy, part_rows), buckets_max);
+        picked = fitting(tier(thinned, policy, bounds), bounds.buckets);
     }
     if picked.len() < 2 { BTreeSet::new() } else { picked.into_iter().map(|p| p.id).collect() }
 }
 
 /// Parts of one kind that fit into one part, smallest first.
-fn tier(parts: Vec<&PartMeta>, policy: Policy, part_rows: u64) -> Vec<&PartMeta> {
-    let mut small: Vec<&PartMeta> = parts.into_iter().filter(|p| p.rows < part_rows / 2).collect();
+fn tier<'a>(parts: Vec<&'a PartMeta>, policy: Policy, bounds: &MergeBounds) -> Vec<&'a PartMeta> {
+    let mut small: Vec<&PartMeta> = parts.into_iter().filter(|p| p.rows < bounds.part_rows / 2).collect();
     small.sort_by_key(|p| p.rows);
     let mut picked = match policy {
         Policy::All => small,
@@ -49,14 +57,21 @@ fn tier(parts: Vec<&PartMeta>, policy: Policy, part_rows: u64) -> Vec<&PartMeta>
             .find(|tier| tier.len() >= TIER_PARTS)
             .map_or(Vec::new(), <[_]>::to_vec),
     };
-    let mut rows = 0;
+    let (mut rows, mut bytes, mut count) = (0, 0, 0);
     let fits = picked.iter().take_while(|p| {
         rows += p.rows;
-        rows <= part_rows
+        bytes += table_bytes(p);
+        count += 1;
+        rows <= bounds.part_rows && (count <= 2 || bytes <= bounds.table_bytes)
     });
     let count = fits.count();
     picked.truncate(count);
     picked
+}
+
+/// About the bytes of memory that a part takes while it is open for a merge.
+fn table_bytes(part: &PartMeta) -> u64 {
+    OPEN_PART_BYTES + part.series_bytes + part.series_bytes / 2 + 2 * part.footer_bytes
 }
 
 /// The thinned parts whose buckets fit into memory together, those with the fewest buckets first.
@@ -104,7 +119,8 @@ mod tests {
     use tidalite_model::Moment;
     use tidalite_parts::TILES_MAX;
 
-    const BUCKETS_MAX: u64 = 1000;
+    const BOUNDS: MergeBounds =
+        MergeBounds { part_rows: PART_ROWS_MAX, table_bytes: 100 << 20, buckets: 1000 };
 
     /// A part of runs `b` to `d`; `buckets` makes it a thinned one.
     fn part(id: u128, rows: u64, buckets: Option<u64>) -> PartMeta {
@@ -122,7 +138,7 @@ mod tests {
 
     fn picked(parts: &[PartMeta], policy: Policy) -> Vec<u128> {
         let all: Vec<&PartMeta> = parts.iter().collect();
-        next_merge(&all, policy, PART_ROWS_MAX, BUCKETS_MAX).into_iter().map(|id| id.as_u128()).collect()
+        next_merge(&all, policy, &BOUNDS).into_iter().map(|id| id.as_u128()).collect()
     }
 
     #[test]
@@ -170,6 +186,14 @@ mod tests {
     }
 
     #[test]
+    fn parts_with_large_series_tables_are_merged_two_at_a_time() {
+        let large = |id| PartMeta { series_bytes: 60 << 20, ..part(id, 10 + id as u64, None) };
+        let small = |id| PartMeta { series_bytes: 20 << 20, ..part(id, 10 + id as u64, None) };
+        assert_eq!(picked(&[large(1), large(2), large(3)], Policy::All), [1, 2]);
+        assert_eq!(picked(&[small(1), small(2), small(3), small(4)], Policy::All), [1, 2, 3]);
+    }
+
+    #[test]
     fn repeated_background_merges_rewrite_a_point_a_logarithmic_number_of_times() {
         let mut parts: Vec<PartMeta> = Vec::new();
         let (mut appended, mut rewritten) = (0, 0);
@@ -178,7 +202,7 @@ mod tests {
             appended += 1000;
             loop {
                 let all: Vec<&PartMeta> = parts.iter().collect();
-                let merged = next_merge(&all, Policy::Tiered, PART_ROWS_MAX, BUCKETS_MAX);
+                let merged = next_merge(&all, Policy::Tiered, &BOUNDS);
                 if merged.is_empty() {
                     break;
                 }

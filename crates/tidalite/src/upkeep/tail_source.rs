@@ -16,7 +16,6 @@ type TailPlace<'a> = (&'a TailData, SeriesId, (i64, i64));
 pub(crate) struct TailSource<'a> {
     series: Vec<(SeriesKey, u64)>,
     places: Vec<Vec<TailPlace<'a>>>,
-    tile_rows: usize,
 }
 
 /// The range of seqs that holds every frame.
@@ -37,22 +36,13 @@ impl<'a> TailSource<'a> {
             }
         }
         let (series, places) = found.into_iter().map(|(k, (n, p))| ((k.clone(), n), p)).unzip();
-        TailSource { series, places, tile_rows: usize::MAX }
-    }
-
-    /// The same source, in tiles of at most so many rows.
-    pub(super) fn with_tiles_of(self, tile_rows: usize) -> Self {
-        TailSource { tile_rows, ..self }
+        TailSource { series, places }
     }
 }
 
 impl PointSource for TailSource<'_> {
     fn series(&self) -> &[(SeriesKey, u64)] {
         &self.series
-    }
-
-    fn tile_rows_max(&self) -> usize {
-        self.tile_rows
     }
 
     fn sample_steps(&self, series: usize, nth: usize) -> Result<Vec<i64>> {

@@ -5,7 +5,8 @@
 //! nor the other way round. The extents of a row in the series table often decide for the whole row without reading it.
 
 use crate::engine::tail_names::TELEMETRY;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use tidalite_model::{Extent, Labels, Moment, Rewind, RunRecord, Seq, Written};
 use tidalite_parts::SeriesEntry;
 use tidalite_query::{NameMatcher, Points};
@@ -14,6 +15,17 @@ use tidalite_query::{NameMatcher, Points};
 #[derive(Debug, Clone)]
 pub(crate) struct Tombstones {
     rules: Vec<HidingRule>,
+    /// What applies to series with these labels: a run of many ranks has many rules, and many series of each rank. The flag
+    /// says whether the series are telemetry.
+    by_labels: Arc<Mutex<HashMap<(Labels, bool), OfLabels>>>,
+}
+
+/// The tombstones of series with certain labels.
+#[derive(Debug, Clone)]
+enum OfLabels {
+    All,
+    Nothing,
+    These(Arc<Tombstones>),
 }
 
 /// Hides points written before a moment.
@@ -44,12 +56,14 @@ impl HidingRule {
         }
     }
 
-    /// Whether the rule hides points of a series. Telemetry counts other steps, so no rewind hides it.
-    fn applies_to(&self, metric: &str, labels: &Labels) -> bool {
-        self.kept.is_none()
-            || (!metric.starts_with(TELEMETRY)
-                && self.labels.iter().all(|(key, value)| labels.get(&key).as_deref() == Some(&*value))
-                && self.metrics.as_ref().is_none_or(|m| m.is_match(metric)))
+    /// Whether the rule hides points of series with these labels. Telemetry counts other steps, so no rewind hides it.
+    fn applies_to_labels(&self, labels: &Labels, telemetry: bool) -> bool {
+        let has = |(key, value): (String, String)| labels.get(&key).as_deref() == Some(&*value);
+        self.kept.is_none() || (!telemetry && self.labels.iter().all(has))
+    }
+
+    fn applies_to_metric(&self, metric: &str) -> bool {
+        self.metrics.as_ref().is_none_or(|m| m.is_match(metric))
     }
 }
 
@@ -93,22 +107,45 @@ impl Tombstones {
         if !rewound_seen {
             rules.extend(record.rewinds.values().map(HidingRule::of_rewind));
         }
-        (!rules.is_empty()).then(|| Arc::new(Tombstones { rules }))
+        (!rules.is_empty()).then(|| Arc::new(Tombstones::new(rules)))
+    }
+
+    fn new(rules: Vec<HidingRule>) -> Tombstones {
+        Tombstones { rules, by_labels: Arc::default() }
     }
 
     /// The tombstones that apply to one series of the run; `None` if none does.
     pub(crate) fn of_series(self: &Arc<Self>, metric: &str, labels: &Labels) -> Option<Arc<Tombstones>> {
-        let applies = |rule: &&HidingRule| rule.applies_to(metric, labels);
-        if self.rules.iter().all(|rule| applies(&rule)) {
-            return Some(self.clone());
+        let of_labels = self.of_labels(labels, metric.starts_with(TELEMETRY))?;
+        if of_labels.rules.iter().all(|rule| rule.applies_to_metric(metric)) {
+            return Some(of_labels);
         }
-        let rules: Vec<_> = self.rules.iter().filter(applies).cloned().collect();
-        (!rules.is_empty()).then(|| Arc::new(Tombstones { rules }))
+        let rules = of_labels.rules.iter().filter(|rule| rule.applies_to_metric(metric));
+        let rules: Vec<HidingRule> = rules.cloned().collect();
+        (!rules.is_empty()).then(|| Arc::new(Tombstones::new(rules)))
+    }
+
+    fn of_labels(self: &Arc<Self>, labels: &Labels, telemetry: bool) -> Option<Arc<Tombstones>> {
+        let mut known = self.by_labels.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = known.entry((labels.clone(), telemetry)).or_insert_with(|| {
+            let rules = self.rules.iter().filter(|rule| rule.applies_to_labels(labels, telemetry));
+            let rules: Vec<HidingRule> = rules.cloned().collect();
+            match rules.len() {
+                0 => OfLabels::Nothing,
+                n if n == self.rules.len() => OfLabels::All,
+                _ => OfLabels::These(Arc::new(Tombstones::new(rules))),
+            }
+        });
+        match found {
+            OfLabels::All => Some(self.clone()),
+            OfLabels::Nothing => None,
+            OfLabels::These(tombstones) => Some(tombstones.clone()),
+        }
     }
 
     /// The tombstones of a single deletion.
     pub(crate) fn deleted(before: &Moment) -> Tombstones {
-        Tombstones { rules: vec![HidingRule::of_deletion(before)] }
+        Tombstones::new(vec![HidingRule::of_deletion(before)])
     }
 
     /// Whether a point is hidden.

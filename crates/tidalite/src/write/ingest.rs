@@ -5,6 +5,7 @@
 //! that of its frame. The part is written before this order is known; readers take it from the frame.
 
 use super::automatic::{CountedGroup, automatic_steps};
+use crate::engine::room::JobRoom;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::files::paths::staged_part;
@@ -94,7 +95,7 @@ fn append_rows(state: &Arc<StoreState>, rows: BatchRows) -> Result<Option<Seq>> 
     }
     let place = staged_part(log.dir(), state.vfs.uuid());
     let source = BatchSource::new(rows);
-    let accepted = write_part(state, &place, &source, state.pool.get()?, &|_| {
+    let accepted = write_part(state, &place, &source, &JobRoom::by_hand(state)?, &|_| {
         state.unless_closed(ControlFlow::Continue(()))
     })
     .and_then(|meta| {

@@ -25,6 +25,7 @@ mod targets;
 use crate::engine::cancel::go_on;
 use crate::engine::log_tail::TailView;
 use crate::engine::options::Options;
+use crate::engine::room::JobRoom;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::engine::store_lock;
@@ -291,7 +292,7 @@ fn write_source(
     progress: &dyn Fn(u64) -> ControlFlow<()>,
 ) -> Result<Option<PartMeta>> {
     let place = state.paths.part(state.vfs.uuid());
-    let written = write_part(state, &place, source, state.pool.get()?, progress)?;
+    let written = write_part(state, &place, source, &JobRoom::by_hand(state)?, progress)?;
     let out = written.as_ref().map_or((0, 0), |meta| (meta.rows, meta.value_bits_sum));
     if out != source.taken() {
         return Err(Error::new(

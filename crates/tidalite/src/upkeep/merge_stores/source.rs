@@ -7,7 +7,9 @@ use super::numbers::Numbers;
 use super::targets::Targets;
 use crate::engine::tail::TailData;
 use crate::engine::tail_shape::TailRange;
-use crate::parts::scan::{RowRef, read_rows};
+use crate::parts::anchors::StepAnchors;
+use crate::parts::meter::Meter;
+use crate::parts::scan::{Piece, RowRef, read_pieces};
 use crate::parts::tiles::PointSource;
 use crate::upkeep::parts_source::keep_steps;
 use std::collections::BTreeMap;
@@ -34,6 +36,7 @@ pub(super) struct NewPoints<'a> {
     parts: &'a [Arc<Part>],
     series: Vec<(SeriesKey, u64)>,
     places: Vec<SeriesPlaces<'a>>,
+    anchors: StepAnchors,
     taken: AtomicU64,
     /// The wrapping sum of the bits of their values.
     bits: AtomicU64,
@@ -78,7 +81,8 @@ impl<'a> NewPoints<'a> {
             }
         }
         let (series, places) = found.into_iter().map(|(k, (n, p))| ((k, n), p)).unzip();
-        Ok(NewPoints { numbers, parts, series, places, taken: 0.into(), bits: 0.into() })
+        let anchors = StepAnchors::default();
+        Ok(NewPoints { numbers, parts, series, places, anchors, taken: 0.into(), bits: 0.into() })
     }
 
     /// The greatest number of points that there may be.
@@ -135,10 +139,9 @@ impl PointSource for NewPoints<'_> {
 
     fn gather(&self, series: Range<usize>, steps: StepRange) -> Result<Vec<Points>> {
         let places = &self.places[series];
-        let within = |r: &RowRef| steps.meets(r.steps(self.parts));
-        let lists: Vec<Vec<RowRef>> =
-            places.iter().map(|p| p.rows.iter().copied().filter(within).collect()).collect();
-        let read = read_rows(self.parts, &lists, ColumnSet::ALL)?;
+        let pieces = |p: &SeriesPlaces<'_>| self.anchors.pieces(self.parts, &p.rows, steps);
+        let lists: Vec<Vec<Piece>> = places.iter().map(pieces).collect::<Result<_>>()?;
+        let read = read_pieces(self.parts, &lists, ColumnSet::ALL, &Meter::of_job())?;
         let gather_one = |(mut chunks, place): (Vec<Points>, &SeriesPlaces<'_>)| {
             for points in &mut chunks {
                 keep_steps(points, steps);

@@ -3,6 +3,7 @@
 use super::options::{Thin, ThinStats};
 use super::outline::{Outlined, Outliner, ThinOutcome};
 use crate::engine::cancel::go_on;
+use crate::engine::room::JobRoom;
 use crate::engine::state::StoreState;
 use crate::parts::scan::RowRef;
 use crate::parts::thinned::{Account, Thinned, ThinnedParts};
@@ -213,8 +214,8 @@ fn carry_others(
     progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
 ) -> Result<()> {
     let Some(at) = parts.iter().position(|p| p.id == part.meta().id) else { return Ok(()) };
-    let (input, pool) = (std::slice::from_ref(part), inner.pool.get()?);
-    let merged = MergeJob { inner, parts: input, sorting: None, hiding, removed, pool, progress };
+    let (input, room) = (std::slice::from_ref(part), &JobRoom::by_hand(inner)?);
+    let merged = MergeJob { inner, parts: input, sorting: None, hiding, removed, room, progress };
     let merged = merged.run()?;
     parts.splice(at..=at, merged.visible.or(merged.hidden));
     Ok(())

@@ -1,0 +1,215 @@
+//! What series over one axis share: the scale of the axis and its ends.
+//!
+//! Very many series are drawn one at a time: a first pass joins their reaches, a second one draws each within the frame that
+//! follows. [`OverAxis`] holds all series and does both itself.
+
+use super::schema::{over_buckets, over_points_schema};
+use super::series::{OverAxis, exact, sorted, with_x_as_steps};
+use crate::aggregate::{By, Grouping, Partial};
+use crate::axis::{XAxis, XScale, XValue};
+use crate::batch::{PointsBuilder, points_schema};
+use crate::drawing::{
+    ChartBuckets, PixelColumns, band, band_grouping, chart_at, chart_batch, chart_width, lttb,
+};
+use crate::points::Points;
+use arrow::array::{ArrayRef, AsArray, Float64Array};
+use arrow::compute::concat_batches;
+use arrow::datatypes::{Field, Int64Type};
+use arrow::record_batch::RecordBatch;
+use std::sync::Arc;
+use tidalite_model::{Error, ErrorKind, Extent, Result, SeriesKey};
+
+/// How far series reach on an axis.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AxisReach {
+    /// The greatest magnitude of another metric.
+    pub(super) greatest: f64,
+    /// The least and the greatest x, on the scale that only orders them.
+    pub(super) ends: Option<Extent>,
+}
+
+impl AxisReach {
+    /// How far both reach together.
+    pub fn join(self, other: AxisReach) -> AxisReach {
+        let ends = self.ends.into_iter().chain(other.ends).reduce(Extent::join);
+        AxisReach { greatest: self.greatest.max(other.greatest), ends }
+    }
+}
+
+/// The scale and the ends of an axis, for series that are drawn one at a time.
+#[derive(Debug, Clone)]
+pub struct AxisFrame {
+    x: XAxis,
+    /// Where distances in x count.
+    scale: XScale,
+    /// On that scale; zero alone where there are no points.
+    extent: Extent,
+}
+
+/// The points that are left of a series, with their x.
+#[derive(Debug)]
+pub struct AxisLine {
+    key: SeriesKey,
+    points: Points,
+    xs: Vec<XValue>,
+}
+
+impl AxisLine {
+    /// The bytes that a point takes here, and again in the answer.
+    pub const POINT_BYTES: u64 = 48;
+}
+
+impl AxisFrame {
+    /// The frame of series that reach so far.
+    pub fn new(x: XAxis, reach: AxisReach) -> Self {
+        let scale = match &x {
+            XAxis::Metric(_) => XScale::fixed_point(reach.greatest),
+            _ => XScale::Int,
+        };
+        let order = Self::order_scale(&x);
+        let place = |int| scale.to_int(order.to_x(int));
+        let extent = reach.ends.map_or(Extent { first: 0, last: 0 }, |ends| Extent {
+            first: place(ends.first),
+            last: place(ends.last),
+        });
+        AxisFrame { x, scale, extent }
+    }
+
+    /// The scale where only the order of x counts.
+    pub(super) fn order_scale(x: &XAxis) -> XScale {
+        if matches!(x, XAxis::Metric(_)) { XScale::OrderedBits } else { XScale::Int }
+    }
+
+    fn width(&self, buckets: usize) -> u64 {
+        chart_width(self.extent.first, self.extent.last, buckets)
+    }
+
+    /// All points of some series.
+    pub fn points(&self, over: &OverAxis) -> Vec<AxisLine> {
+        Self::lines(over, Self::order_scale(&self.x), |points| points)
+    }
+
+    /// The points that [`OverAxis::lttb`] leaves of some series.
+    pub fn lttb(&self, over: &OverAxis, n: usize) -> Vec<AxisLine> {
+        Self::lines(over, self.scale, |points| lttb(points, n))
+    }
+
+    /// The points that [`OverAxis::m4`] leaves of some series.
+    pub fn m4(&self, over: &OverAxis, columns: usize) -> Vec<AxisLine> {
+        let picture = PixelColumns::new(self.extent.first, self.extent.last, columns);
+        Self::lines(over, self.scale, |points| picture.m4(points))
+    }
+
+    fn lines(over: &OverAxis, scale: XScale, keep: impl Fn(Points) -> Points) -> Vec<AxisLine> {
+        let line = |(key, points, placement): &(SeriesKey, Points, _)| {
+            let kept = sorted(keep(with_x_as_steps(points, placement, scale)));
+            // Found by the steps, since the integer of an x may be rounded.
+            let xs = exact(&kept, placement, scale).collect();
+            AxisLine { key: key.clone(), points: Points { steps: kept.seqs, seqs: Vec::new(), ..kept }, xs }
+        };
+        over.series.iter().map(line).collect()
+    }
+
+    /// Lines as a batch, with columns as in [`over_points_schema`].
+    ///
+    /// # Errors
+    /// `Full` where there are more points than one batch can hold.
+    pub fn lines_batch(&self, lines: Vec<AxisLine>) -> Result<RecordBatch> {
+        let mut builder = PointsBuilder::new();
+        let mut xs: Vec<Vec<XValue>> = Vec::with_capacity(lines.len());
+        for line in lines {
+            builder.push_series(&line.key, line.points);
+            xs.push(line.xs);
+        }
+        let all = concat_batches(&points_schema(), &builder.finish()).map_err(|e| {
+            Error::new(
+                ErrorKind::Full,
+                "gather points",
+                e.to_string(),
+                "select fewer series or a range of steps",
+            )
+        })?;
+        let x = self.x.column(xs.into_iter().flatten());
+        let columns = all.columns().iter().cloned().chain([x]).collect();
+        Ok(RecordBatch::try_new(over_points_schema(&self.x), columns).expect("each point has an x"))
+    }
+
+    /// The charts of some series in at most `buckets` buckets of the frame.
+    pub fn charts(&self, over: &OverAxis, buckets: usize) -> Vec<(SeriesKey, ChartBuckets)> {
+        let drawn = |(key, points, placement): &(SeriesKey, Points, _)| {
+            (key.clone(), chart_at(&with_x_as_steps(points, placement, self.scale), self.width(buckets)))
+        };
+        over.series.iter().map(drawn).collect()
+    }
+
+    /// Charts of the frame as a batch, with columns as in [`over_chart_schema`](crate::over_chart_schema).
+    ///
+    /// # Errors
+    /// `Full` where the names of the series take 2 GiB or more, which one batch cannot hold.
+    pub fn chart_batch(&self, charts: &[(SeriesKey, ChartBuckets)], buckets: usize) -> Result<RecordBatch> {
+        Ok(self.along_axis(&chart_batch(charts)?, self.width(buckets)))
+    }
+
+    /// A band in at most `buckets` buckets of the frame, without series yet. `known` adds the params of the runs to the
+    /// grouping, if it needs them.
+    ///
+    /// # Errors
+    /// As [`band_schema`](crate::band_schema).
+    pub fn band(
+        &self,
+        buckets: usize,
+        by: &[By],
+        known: impl FnOnce(Grouping) -> Grouping,
+    ) -> Result<AxisBand<'_>> {
+        let width = self.width(buckets);
+        let runs = known(band_grouping(by, width)?).partial();
+        Ok(AxisBand { frame: self, width, by: by.to_vec(), runs })
+    }
+
+    /// Turns buckets of the integers of the scale into buckets of the axis.
+    fn along_axis(&self, batch: &RecordBatch, width: u64) -> RecordBatch {
+        let schema = over_buckets(&self.x, &batch.schema());
+        let starts = batch["step"].as_primitive::<Int64Type>().values().iter();
+        let starts = self.x.column(starts.map(|&start| self.scale.to_x(start)));
+        let width = self.x.width(width, self.scale);
+        let widths: ArrayRef = Arc::new(Float64Array::from_iter_values((0..batch.num_rows()).map(|_| width)));
+        let column = |(field, column): (&Arc<Field>, &ArrayRef)| match field.name().as_str() {
+            "x" => starts.clone(),
+            "width" => widths.clone(),
+            _ => column.clone(),
+        };
+        let columns = schema.fields().iter().zip(batch.columns()).map(column).collect();
+        RecordBatch::try_new(schema, columns).expect("columns are built by the schema")
+    }
+}
+
+/// A band over an axis, series by series.
+#[derive(Debug)]
+pub struct AxisBand<'a> {
+    frame: &'a AxisFrame,
+    width: u64,
+    by: Vec<By>,
+    runs: Partial,
+}
+
+impl AxisBand<'_> {
+    /// Adds series.
+    pub fn push(&mut self, over: &OverAxis) {
+        for (key, points, placement) in &over.series {
+            self.runs.push_series(key, &with_x_as_steps(points, placement, self.frame.scale));
+        }
+    }
+
+    /// The approximate memory, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.runs.bytes()
+    }
+
+    /// The band, with columns as in [`over_band_schema`](crate::over_band_schema).
+    ///
+    /// # Errors
+    /// `Full` where the names take 2 GiB or more, which one batch cannot hold.
+    pub fn finish(self) -> Result<RecordBatch> {
+        Ok(self.frame.along_axis(&band(&self.by, self.width, &self.runs.finish()?)?, self.width))
+    }
+}

@@ -1,0 +1,64 @@
+//! How much memory and how many threads one job may use: a flush, a compaction, a bulk append.
+//!
+//! A job by hand may use the whole memory option, one in the background a quarter of it. Half of the room is for tiles that
+//! are being built, the rest for what the job knows of parts: series tables, page indexes, rollups.
+
+use super::state::StoreState;
+use rayon::ThreadPool;
+use tidalite_model::Result;
+
+/// The room of one job.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct JobRoom<'a> {
+    pub(crate) memory_bytes: u64,
+    pub(crate) pool: &'a ThreadPool,
+}
+
+/// The share of the memory option that background work may use.
+const BACKGROUND_SHARE: u64 = 4;
+/// A thread that has less room than this would build tiles too small to compress well.
+const THREAD_BYTES_MIN: u64 = 32 << 20;
+/// Bytes of a thread's room for each row of a tile. While a row is read, merged and encoded it takes about 130; a tile may
+/// come out twice as large as planned.
+const TILE_ROW_BYTES: u64 = 256;
+/// The fewest rows of a tile, however small the room is.
+const TILE_ROWS_MIN: usize = 1 << 14;
+/// Bytes that each row of a part adds while it is written: a bucket of about 256 rows takes some 300 bytes.
+const ROLLUP_BYTES_PER_ROW: u64 = 2;
+
+impl<'a> JobRoom<'a> {
+    /// The room of a job that a caller waits for.
+    ///
+    /// # Errors
+    /// `Io` if threads cannot be started.
+    pub(crate) fn by_hand(state: &'a StoreState) -> Result<Self> {
+        Ok(JobRoom { memory_bytes: state.options.memory_bytes, pool: state.pool.get()? })
+    }
+
+    /// The room of background work in these threads.
+    pub(crate) fn background(state: &StoreState, pool: &'a ThreadPool) -> Self {
+        JobRoom { memory_bytes: state.options.memory_bytes / BACKGROUND_SHARE, pool }
+    }
+
+    /// How many tiles are built at a time.
+    pub(crate) fn threads(&self) -> usize {
+        let fitting = usize::try_from(self.memory_bytes / THREAD_BYTES_MIN).unwrap_or(usize::MAX);
+        self.pool.current_num_threads().min(fitting).max(1)
+    }
+
+    /// The rows of a tile: `wanted`, or fewer where the room is small.
+    pub(crate) fn tile_rows(&self, wanted: usize) -> usize {
+        let fitting = self.memory_bytes / self.threads() as u64 / TILE_ROW_BYTES;
+        wanted.min(usize::try_from(fitting).unwrap_or(usize::MAX).max(TILE_ROWS_MIN))
+    }
+
+    /// The most rows of a part that is made of several.
+    pub(crate) fn part_rows(&self, wanted: u64) -> u64 {
+        wanted.min(self.memory_bytes / 2 / ROLLUP_BYTES_PER_ROW)
+    }
+
+    /// Bytes of series tables and page indexes that may be open together.
+    pub(crate) fn table_bytes(&self) -> u64 {
+        self.memory_bytes / 4
+    }
+}
