@@ -11,6 +11,7 @@ mod attempts;
 mod axes;
 mod cache;
 mod concurrency;
+mod cursors;
 mod cut;
 mod damage;
 mod durability;

@@ -14,12 +14,30 @@ use uuid::Uuid;
 pub(crate) struct TailView {
     pub(crate) writer: u32,
     pub(crate) alive: bool,
+    /// Whether the writer is gone, so that no frame follows those of the snapshot.
+    is_final: bool,
     /// The frames of the snapshot, [lo, hi), as sequence numbers.
     pub(crate) seqs: (i64, i64),
     tail: Arc<RwLock<LogTail>>,
 }
 
+/// How far a snapshot sees a writer's log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TailEnd {
+    pub(crate) writer: u32,
+    /// The first frame that it does not see.
+    pub(crate) end: u64,
+    /// Whether the writer is gone, so that there is no such frame.
+    pub(crate) is_final: bool,
+}
+
 impl TailView {
+    /// How far the view goes.
+    pub(crate) fn end(&self) -> TailEnd {
+        let end = Seq::from_i64(self.seqs.1).map_or(0, Seq::ordinal);
+        TailEnd { writer: self.writer, end, is_final: self.is_final }
+    }
+
     /// The writer's uuid.
     pub(crate) fn id(&self) -> Uuid {
         self.read().reader.dir().uuid()
@@ -61,6 +79,12 @@ impl GrowingTail {
         from: u64,
         tail: Arc<RwLock<LogTail>>,
     ) -> Result<Self> {
+        let held = tail.read().unwrap_or_else(PoisonError::into_inner);
+        let (is_finished, seen) = (held.reader.is_finished(), held.reader.progress());
+        drop(held);
+        if is_finished {
+            return Ok(GrowingTail { writer: dir.writer, life: Life::Over, from, seen, tail });
+        }
         let life = tidalite_log::life(vfs, dir)?;
         let mut held = tail.write().unwrap_or_else(PoisonError::into_inner);
         held.poll(vfs, life.may_append(), Progress::Further)?;
@@ -99,6 +123,7 @@ impl GrowingTail {
         Ok(TailView {
             writer: self.writer,
             alive: self.life == Life::Living,
+            is_final: self.life == Life::Over,
             seqs: (Seq::new(self.writer, self.from).as_i64(), Seq::new(self.writer, hi).as_i64()),
             tail: self.tail,
         })
