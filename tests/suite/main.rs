@@ -21,6 +21,7 @@ mod export;
 mod failures;
 mod filters;
 mod follow;
+mod followers;
 mod forks;
 mod golden;
 mod identity;

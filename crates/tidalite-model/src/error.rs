@@ -69,6 +69,12 @@ struct Inner {
     source: Option<io::Error>,
 }
 
+/// Whether the process, or the machine, has as many files open as it may: `EMFILE` or `ENFILE`, which have the same
+/// numbers on all Unix systems.
+fn is_descriptor_limit(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(23 | 24))
+}
+
 impl Error {
     /// An error of `kind`: what we were `doing`, what was `wrong`, and the `remedy` (may be empty).
     pub fn new(
@@ -113,6 +119,9 @@ impl Error {
     /// An operating-system error while `doing` something to `path`. The kind follows from the error's code.
     pub fn io(doing: impl Into<String>, path: &Path, source: io::Error) -> Self {
         let (kind, remedy) = match source.kind() {
+            _ if is_descriptor_limit(&source) => {
+                (ErrorKind::Io, "raise the limit of open files (`ulimit -n`), or close files that the process holds")
+            }
             io::ErrorKind::NotFound => (ErrorKind::NotFound, "check the path"),
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
                 (ErrorKind::Full, "free some space and try again; everything accepted so far is kept")

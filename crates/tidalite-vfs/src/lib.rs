@@ -20,6 +20,7 @@
 
 mod access;
 mod crew;
+mod folder_watch;
 mod fork;
 mod mapped;
 mod places;
@@ -38,4 +39,4 @@ pub use fork::{ForkGuard, PerProcess, lower_priority};
 pub use publish::publish;
 pub use real::RealVfs;
 pub use sim::{FailKind, SimFailure, SimVfs, Survive, Tear};
-pub use vfs::{FileSystem, Lock, LockMode, ReadFile, SegmentFile, Stat, Vfs, WriteFile};
+pub use vfs::{FileSystem, FolderWatch, Lock, LockMode, ReadFile, SegmentFile, Stat, Vfs, WriteFile};

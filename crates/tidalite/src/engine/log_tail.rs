@@ -3,7 +3,7 @@
 //! Invariant: a [`LogTail`] only grows. A [`TailView`] is a range of frames, so it always sees the same rows.
 
 use super::tail::TailData;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, Weak};
 use tidalite_log::{Life, LogFinding, Progress, Resume, TailReader, WriterDir};
 use tidalite_model::{Result, Seq};
 use tidalite_vfs::Vfs;
@@ -43,8 +43,39 @@ impl TailView {
         self.read().reader.dir().uuid()
     }
 
+    /// The log, for looking whether it has more than this view; `None` if it never will.
+    pub(crate) fn watched(&self) -> Option<WatchedTail> {
+        let (end, tail) = (self.end().end, Arc::downgrade(&self.tail));
+        (!self.is_final).then_some(WatchedTail { end, alive: self.alive, tail })
+    }
+
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, LogTail> {
         self.tail.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A log that may grow, and how far a snapshot sees it. It does not keep the rows.
+#[derive(Debug)]
+pub(crate) struct WatchedTail {
+    end: u64,
+    alive: bool,
+    tail: Weak<RwLock<LogTail>>,
+}
+
+impl WatchedTail {
+    /// Whether there is more than the snapshot sees, or the log was read anew since.
+    pub(super) fn has_grown(&self, vfs: &dyn Vfs) -> Result<bool> {
+        let Some(tail) = self.tail.upgrade() else { return Ok(true) };
+        let held = tail.read().unwrap_or_else(PoisonError::into_inner);
+        let seen = held.reader.progress();
+        Ok(held.next > self.end || held.reader.look(vfs, seen)? != seen)
+    }
+
+    /// Whether its writer lived when the snapshot was taken, and is gone.
+    pub(super) fn has_died(&self, vfs: &dyn Vfs) -> Result<bool> {
+        let Some(tail) = self.tail.upgrade().filter(|_| self.alive) else { return Ok(false) };
+        let held = tail.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(!tidalite_log::is_alive(vfs, held.reader.dir())?)
     }
 }
 

@@ -18,3 +18,4 @@ pub(crate) mod store;
 pub(crate) mod store_lock;
 pub(crate) mod tail;
 pub(crate) mod threads;
+pub(crate) mod watching;

@@ -10,6 +10,7 @@ use super::change_tails::ChangeTails;
 use super::counter::StepCounters;
 use super::options::Options;
 use super::threads::Pool;
+use super::watching::Watching;
 use crate::files::manifest;
 use crate::files::marker::{Identity, create, hold_folder, identify, wait_until_made};
 use crate::files::paths::Paths;
@@ -40,6 +41,7 @@ pub(crate) struct StoreState {
     pub(crate) change_tails: ChangeTails,
     pub(crate) counters: StepCounters,
     pub(crate) pool: Arc<Pool>,
+    pub(crate) watching: Watching,
     identity: Identity,
     fork: ForkGuard,
     log: OnceLock<Arc<Log>>,
@@ -92,6 +94,7 @@ impl StoreState {
             change_tails: ChangeTails::default(),
             counters: StepCounters::default(),
             pool,
+            watching: Watching::default(),
             identity,
             fork: ForkGuard::new(),
             log: OnceLock::new(),

@@ -9,6 +9,8 @@
 use super::cursor::Cursor;
 use super::selection::Selection;
 use crate::engine::log_tail::{TailEnd, TailView};
+use crate::engine::watching::Watching;
+use crate::engine::store::Store;
 use crate::files::writer_table;
 use crate::parts::scan::{RowRef, read_rows, steps_of};
 use crate::view::snapshot::Snapshot;
@@ -16,6 +18,7 @@ use crate::view::tombstones::{Automatic, Coverage, Tombstones};
 use arrow::array::RecordBatch;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 use tidalite_model::{Error, Result, Seq, SeriesKey};
 use tidalite_parts::{ColumnSet, PartMeta};
@@ -38,10 +41,11 @@ pub struct Follow {
     cursor: Cursor,
     /// The live parts at the last poll, all of whose points were seen.
     passed: BTreeSet<Uuid>,
+    /// The sighting of the store at the last poll.
+    sighting: u64,
+    /// The number under which it waits.
+    who: u64,
 }
-
-/// How often a waiting follower polls. A poll costs a few system calls per writer.
-const POLL: Duration = Duration::from_millis(4);
 
 impl Selection {
     /// Follows the selection from its beginning: the first poll returns all points so far.
@@ -116,7 +120,8 @@ impl Selection {
                 "follow it without `transform`",
             ));
         }
-        Ok(Follow { select: self.checked()?, cursor, passed: BTreeSet::new() })
+        let (select, who) = (self.checked()?, Watching::new_number());
+        Ok(Follow { select, cursor, passed: BTreeSet::new(), sighting: 0, who })
     }
 }
 
@@ -155,13 +160,30 @@ impl Follow {
     /// # Errors
     /// As [`Selection::points`]; the cursor then stays, so that nothing is skipped.
     pub fn poll(&mut self) -> Result<Vec<RecordBatch>> {
-        let snapshot = self.select.snapshot()?;
-        let end = end_of(&snapshot, &self.cursor);
+        let Some(store) = self.select.store() else { return self.read(&self.select.snapshot()?) };
+        let state = store.inner()?.clone();
+        if state.watching.unchanged(&state) == Some(self.sighting) {
+            return Ok(Vec::new());
+        }
+        let take = || {
+            let view = Snapshot::take(&state)?.view;
+            let logs = view.tails.iter().filter_map(TailView::watched).collect();
+            Ok((view, logs))
+        };
+        let (view, sighting) = state.watching.see(&state, take)?;
+        let found = self.read(&Snapshot { inner: state, view })?;
+        self.sighting = sighting;
+        Ok(found)
+    }
+
+    /// The points of a snapshot that are new.
+    fn read(&mut self, snapshot: &Snapshot) -> Result<Vec<RecordBatch>> {
+        let end = end_of(snapshot, &self.cursor);
         if end == self.cursor {
             return Ok(Vec::new());
         }
-        let seen = seen_of(&snapshot, &self.cursor)?;
-        let wanted = self.select.series_filter(&snapshot)?;
+        let seen = seen_of(snapshot, &self.cursor)?;
+        let wanted = self.select.series_filter(snapshot)?;
         let snapshot = snapshot.with_hidden(|meta| self.may_be_new(&seen, meta))?;
         let mut found = Found::new();
         self.gather_parts(&snapshot, &seen, &wanted, &mut found)?;
@@ -213,8 +235,51 @@ impl Follow {
             if !batches.is_empty() || left.is_zero() {
                 return Ok(batches);
             }
-            std::thread::sleep(POLL.min(left));
+            match self.select.store() {
+                Some(store) => {
+                    let state = store.inner()?;
+                    state.watching.wait(state, self.sighting, left)?;
+                }
+                // A snapshot never changes.
+                None => std::thread::sleep(left),
+            }
         }
+    }
+
+    /// Wakes a waker once the store has changed since the last poll; at once if it has. Then poll again: there may be new
+    /// points, of this selection or of another. No thread waits meanwhile. A later call replaces an earlier waker. A
+    /// follower of a snapshot never wakes one.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::mpsc::{SyncSender, sync_channel};
+    /// use std::task::{Wake, Waker};
+    /// use std::time::Duration;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// struct Bell(SyncSender<()>);
+    /// impl Wake for Bell {
+    ///     fn wake(self: Arc<Self>) {
+    ///         let _ = self.0.try_send(());
+    ///     }
+    /// }
+    /// let (bell, rung) = sync_channel(1);
+    /// let mut follow = store.select().follow_new()?;
+    /// assert!(follow.poll()?.is_empty());
+    /// follow.wake_on_change(&Waker::from(Arc::new(Bell(bell))))?;
+    /// run.log(0, &[("loss", 1.0)])?;
+    /// rung.recv_timeout(Duration::from_secs(9)).unwrap();
+    /// assert_eq!(follow.poll()?[0].num_rows(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `NotFound` if the store is gone; `Io` if no thread can be started.
+    pub fn wake_on_change(&self, waker: &Waker) -> Result<()> {
+        let Some(store) = self.select.store() else { return Ok(()) };
+        let state = store.inner()?;
+        state.watching.wake(state, self.sighting, self.who, waker)
     }
 
     /// The tombstones of a series in a snapshot.
@@ -285,6 +350,14 @@ impl Follow {
             }
         }
         Ok(())
+    }
+}
+
+impl Drop for Follow {
+    fn drop(&mut self) {
+        if let Some(state) = self.select.store().and_then(Store::state_here) {
+            state.watching.forget(self.who);
+        }
     }
 }
 
