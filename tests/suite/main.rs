@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic, and says where")]
 
 mod allocation;
+mod appends;
 mod attempts;
 mod axes;
 mod cache;

@@ -16,7 +16,7 @@ use crate::files::marker::{Identity, create, hold_folder, identify, wait_until_m
 use crate::files::paths::Paths;
 use std::fmt::Debug;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tidalite_log::{Log, LogOptions};
 use tidalite_model::{Error, ErrorKind, Result};
@@ -42,6 +42,8 @@ pub(crate) struct StoreState {
     pub(crate) counters: StepCounters,
     pub(crate) pool: Arc<Pool>,
     pub(crate) watching: Watching,
+    /// How many batches of moderate size this process has appended.
+    pub(crate) large_batches: AtomicU64,
     identity: Identity,
     fork: ForkGuard,
     log: OnceLock<Arc<Log>>,
@@ -95,6 +97,7 @@ impl StoreState {
             counters: StepCounters::default(),
             pool,
             watching: Watching::default(),
+            large_batches: AtomicU64::new(0),
             identity,
             fork: ForkGuard::new(),
             log: OnceLock::new(),
