@@ -7,11 +7,13 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic, and says where")]
 
 mod allocation;
+mod appends;
 mod attempts;
 mod axes;
 mod cache;
 mod cold_logs;
 mod concurrency;
+mod cursors;
 mod cut;
 mod damage;
 mod durability;
@@ -22,6 +24,7 @@ mod export;
 mod failures;
 mod filters;
 mod follow;
+mod followers;
 mod forks;
 mod golden;
 mod identity;

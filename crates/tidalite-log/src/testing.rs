@@ -92,7 +92,7 @@ pub(crate) fn key(run: &str, metric: &str) -> SeriesKey {
     SeriesKey::new(run, metric, Labels::parse("rank=0").unwrap())
 }
 
-/// Small segments and no background thread.
+/// Small segments and no background job.
 pub(crate) fn small() -> LogOptions {
     LogOptions {
         segment_bytes_min: 4096,

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 /// The result of a fallible call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// The codes of "too many open files" of a process and of the machine, which `io::ErrorKind` has no name for.
+/// The codes of "too many open files" of a process and of the machine, which `io::ErrorKind` has no name for. They are the
+/// same on all Unix systems.
 const EMFILE: i32 = 24;
 const ENFILE: i32 = 23;
 
@@ -76,6 +77,11 @@ struct Inner {
     source: Option<io::Error>,
 }
 
+/// Whether the process, or the machine, has as many files open as it may.
+fn is_descriptor_limit(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(EMFILE | ENFILE))
+}
+
 impl Error {
     /// An error of `kind`: what we were `doing`, what was `wrong`, and the `remedy` (may be empty).
     pub fn new(
@@ -120,7 +126,7 @@ impl Error {
     /// An operating-system error while `doing` something to `path`. The kind follows from the error's code.
     pub fn io(doing: impl Into<String>, path: &Path, source: io::Error) -> Self {
         let (kind, remedy) = match source.kind() {
-            _ if matches!(source.raw_os_error(), Some(EMFILE | ENFILE)) => (
+            _ if is_descriptor_limit(&source) => (
                 ErrorKind::Full,
                 "raise the limit of open files (`ulimit -n`), or close some files; nothing was lost",
             ),

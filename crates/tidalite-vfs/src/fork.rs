@@ -1,10 +1,12 @@
-//! What a process must know about itself: whether it is a forked child, and how to run a thread at low priority.
+//! What a process must know about itself: whether it is a forked child, what it has of its own, and how to run a thread
+//! at low priority.
 //!
 //! A forked child holds copies of its parent's handles, maps and locks, and must not use them. The guard's page holds
 //! a mark that the kernel wipes in the child, so the check is one load from memory. Where the kernel has no such
 //! pages, the process ids are compared.
 
 use crate::mapped::Words;
+use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
 const MARK: u64 = 0x7469_6465;
@@ -40,6 +42,45 @@ impl ForkGuard {
 impl Default for ForkGuard {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// Something that each process has once: made on first use, and anew in a forked child, where locks of the parent's may
+/// be held by threads that do not exist.
+#[derive(Debug)]
+pub struct PerProcess<T: 'static> {
+    first: OnceLock<ProcessOnce<T>>,
+}
+
+#[derive(Debug)]
+struct ProcessOnce<T: 'static> {
+    guard: ForkGuard,
+    value: T,
+    child: OnceLock<Box<ProcessOnce<T>>>,
+}
+
+impl<T: Default> PerProcess<T> {
+    /// Nothing is made yet.
+    #[expect(clippy::new_without_default, reason = "a default is not const, and this is for statics")]
+    pub const fn new() -> Self {
+        PerProcess { first: OnceLock::new() }
+    }
+
+    /// That of this process.
+    pub fn get(&'static self) -> &'static T {
+        let made = || ProcessOnce { guard: ForkGuard::new(), value: T::default(), child: OnceLock::new() };
+        // A fork during the making of one would leave it half made for ever, so it is made before it is set.
+        if self.first.get().is_none() {
+            let _ = self.first.set(made());
+        }
+        let mut of_process = self.first.get_or_init(made);
+        while of_process.guard.forked() {
+            if of_process.child.get().is_none() {
+                let _ = of_process.child.set(Box::new(made()));
+            }
+            of_process = of_process.child.get_or_init(|| Box::new(made()));
+        }
+        &of_process.value
     }
 }
 

@@ -14,11 +14,13 @@
 //!    descriptor of the file releases nothing, and a lock is released when its holder is dropped or dies.
 //!
 //! [`publish`] makes a small file appear complete or not at all. [`ForkGuard`] detects that the process is a forked
-//! child. `unsafe` is confined to `mapped.rs`.
+//! child. [`Job`] is background work, for which all stores of a process share a few threads. `unsafe` is confined to `mapped.rs`.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests prepare files and damage them"))]
 
 mod access;
+mod crew;
+mod folder_watch;
 mod fork;
 mod mapped;
 mod places;
@@ -32,8 +34,9 @@ mod sim;
 mod statfs;
 mod vfs;
 
-pub use fork::{ForkGuard, lower_priority};
+pub use crew::{Due, Job};
+pub use fork::{ForkGuard, PerProcess, lower_priority};
 pub use publish::publish;
 pub use real::RealVfs;
 pub use sim::{FailKind, SimFailure, SimVfs, Survive, Tear};
-pub use vfs::{FileSystem, Lock, LockMode, ReadFile, SegmentFile, Stat, Vfs, WriteFile};
+pub use vfs::{FileSystem, FolderWatch, Lock, LockMode, ReadFile, SegmentFile, Stat, Vfs, WriteFile};

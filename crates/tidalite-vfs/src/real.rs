@@ -14,11 +14,13 @@
 )]
 
 use crate::access;
+#[cfg(target_os = "linux")]
+use crate::folder_watch::Inotify;
 use crate::mapped::MappedSegment;
 use crate::places::{FOLDER_MODE, Places, is_absent, is_folder};
 use crate::positioned::PositionedSegment;
 use crate::statfs;
-use crate::vfs::{FileSystem, Lock, LockMode, ReadFile, SegmentFile, Stat, Vfs, WriteFile};
+use crate::vfs::{FileSystem, FolderWatch, Lock, LockMode, ReadFile, SegmentFile, Stat, Vfs, WriteFile};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use std::fs::{File, TryLockError};
@@ -235,6 +237,15 @@ impl Vfs for RealVfs {
         let failed = |e| Error::io("look up file system", path, e);
         let file = self.places.open(path, OFlags::RDONLY).map_err(failed)?;
         statfs::file_system(&file).map_err(failed)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn watch(&self, folders: &[&Path]) -> Option<Box<dyn FolderWatch>> {
+        let open = |folder: &&Path| self.places.open(folder, OFlags::RDONLY | OFlags::DIRECTORY).ok();
+        let opened: Vec<File> = folders.iter().map(open).collect::<Option<_>>()?;
+        let is_local = |path: &&Path| self.file_system(path).is_ok_and(|found| !found.network);
+        let watch = folders.iter().all(is_local).then(|| Inotify::new(&opened))?;
+        Some(Box::new(watch?))
     }
 
     fn now_us(&self) -> i64 {

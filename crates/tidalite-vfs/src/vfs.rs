@@ -69,6 +69,12 @@ pub trait Vfs: Debug + Send + Sync + 'static {
     /// The kind of file system that contains a path, which must exist.
     fn file_system(&self, path: &Path) -> Result<FileSystem>;
 
+    /// Watches the names in some folders. `None` where that is impossible or would miss what other machines do; then they
+    /// have to be listed.
+    fn watch(&self, _folders: &[&Path]) -> Option<Box<dyn FolderWatch>> {
+        None
+    }
+
     /// Wall-clock time in microseconds since 1970-01-01T00:00:00 UTC. May jump, also backwards.
     fn now_us(&self) -> i64;
 
@@ -195,6 +201,13 @@ pub trait Lock: Debug + Send + Sync {
     /// Makes `text` the content of the locked file, which others may read. Needs an exclusive lock. Does nothing in a forked
     /// child. Syncs nothing.
     fn write(&self, text: &[u8]) -> Result<()>;
+}
+
+/// Folders that are watched.
+pub trait FolderWatch: Debug + Send + Sync {
+    /// Whether a name appeared in one of the folders or went since the last call, or one of them was moved or deleted.
+    /// Everything that happened before the call is noticed. Something else may be, too.
+    fn has_changed(&self) -> bool;
 }
 
 /// Which other holders a lock excludes.

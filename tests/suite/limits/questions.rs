@@ -84,7 +84,7 @@ fn wrong_questions_are_refused_with_what_would_be_right() {
         refused(store.select().runs(pattern).points().map(|_| ()), ErrorKind::Invalid, &[pattern]);
         refused(store.select().metrics(pattern).follow().map(|_| ()), ErrorKind::Invalid, &[pattern]);
     }
-    refused("1:x".parse::<tidalite::Cursor>(), ErrorKind::Invalid, &["1:x"]);
+    refused("1:x".parse::<tidalite::Cursor>(), ErrorKind::Invalid, &["1:x", "cursor"]);
     refused(store.snapshot().unwrap().run("absent"), ErrorKind::NotFound, &["absent"]);
     still_works(&store);
 }

@@ -116,7 +116,7 @@ another follower can continue.
 Examples:
   tidalite follow metrics -m loss
   tidalite follow metrics --from-start --format json | consumer
-  tidalite follow metrics -m loss --cursor 1:2048,2:77 --idle-exit 5")]
+  tidalite follow metrics -m loss --cursor AQUHAYEg3Lw --idle-exit 5")]
 pub(crate) struct FollowArgs {
     /// The folder of the store.
     pub(crate) store: PathBuf,

@@ -92,7 +92,7 @@ fn wrong_usage_exits_with_2_and_names_the_choices() {
         ("query", &["--format", "xml"], "csv"),
         ("query", &["--memory", "lots"], "64MiB"),
         ("chart", &["--svg", "x.svg"], "select one with -m: accuracy, power_watts, train/loss"),
-        ("follow", &["--cursor", "here"], "writer:ordinal"),
+        ("follow", &["--cursor", "here"], "not the text of a cursor"),
         ("import", &[], "<FILE>"),
     ];
     for (command, flags, says) in cases {

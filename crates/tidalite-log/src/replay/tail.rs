@@ -60,6 +60,8 @@ pub struct TailReader {
     names: DeclaredNames,
     /// Findings not returned yet, because the sink refused something later.
     findings: Vec<LogFinding>,
+    /// The writer is gone, and everything was read.
+    is_finished: bool,
 }
 
 /// Where reading continues.
@@ -96,7 +98,14 @@ impl TailReader {
             place: ReplayPosition::Start,
             names: DeclaredNames::default(),
             findings: Vec::new(),
+            is_finished: false,
         }
+    }
+
+    /// Whether the writer is gone and all of its log was read: a poll delivers nothing any more, and there is no need to
+    /// ask whether the writer lives. The reader then holds no file open.
+    pub fn is_finished(&self) -> bool {
+        self.is_finished
     }
 
     /// The folder of the log.
@@ -125,6 +134,9 @@ impl TailReader {
         until: Progress,
         sink: &mut dyn LogSink,
     ) -> Result<Replayed> {
+        if self.is_finished {
+            return Ok(self.replayed((0, 0), alive));
+        }
         let mut poll = Poll::new(vfs, alive, sink, &mut self.findings);
         poll.end_ordinal = self.end_ordinal;
         if let (Progress::UpTo(bytes), ReplayPosition::In(reading)) = (until, &self.place) {
@@ -149,16 +161,25 @@ impl TailReader {
                 None => break,
             }
         }
-        let (frames, bytes) = (poll.frames, poll.bytes);
+        let read = (poll.frames, poll.bytes);
+        // Without a segment to read in, files may have been removed, and a poll must report that.
+        if let Some(end) = self.end().filter(|_| !alive && until == Progress::Further) {
+            self.place = ReplayPosition::Over(end);
+            self.is_finished = true;
+        }
+        Ok(self.replayed(read, alive))
+    }
+
+    fn replayed(&mut self, (frames, bytes): (u64, u64), alive: bool) -> Replayed {
         let resume = self.resume();
-        Ok(Replayed {
+        Replayed {
             next_ordinal: resume.ordinal.max(self.from_ordinal),
             bytes,
             frames,
             findings: std::mem::take(&mut self.findings),
             alive,
             resume,
-        })
+        }
     }
 
     /// Passes all names declared so far to a sink that replaces another one.

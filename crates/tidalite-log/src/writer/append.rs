@@ -169,7 +169,7 @@ impl LogShared {
             c.spare_asked = true;
             c.set_easy_end();
             drop(state);
-            self.requests.request_spare();
+            self.request_spare();
         }
         Ok(unit)
     }

@@ -7,7 +7,7 @@ use std::sync::PoisonError;
 use tidalite_model::{Error, ErrorKind, Result};
 
 impl LogShared {
-    /// Ends the log: thread, segments, spare, lock. Does nothing the second time.
+    /// Ends the log: background job, segments, spare, lock. Does nothing the second time.
     pub(super) fn close(&self) -> Result<()> {
         let mut state = self.state();
         if state.closed {
@@ -15,12 +15,9 @@ impl LogShared {
         }
         state.closed = true;
         drop(state);
-        self.requests.request_stop();
-        let thread = self.thread().take();
-        if let Some(thread) = thread {
-            // The thread stores its failures in the state.
-            let _ = thread.join();
-        }
+        let job = self.job().take();
+        // Waits until it has returned. It stores its failures in the state.
+        drop(job);
         let sealed = self.seal();
         let mut state = self.state();
         // No sync is running, and none follows after a failure, so the files can be closed.

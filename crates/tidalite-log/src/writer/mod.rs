@@ -8,7 +8,7 @@
 //!
 //! At every level, the death of the process loses nothing that was accepted, and what remains after a crash is a
 //! prefix of what was appended. `state.rs` holds the segment being written, `append.rs` appends to it, `declare.rs`
-//! holds the names, `rotate.rs` makes the next segment, `sync.rs` makes data durable, `background.rs` is the thread,
+//! holds the names, `rotate.rs` makes the next segment, `sync.rs` makes data durable, `background.rs` is the background job,
 //! and `close.rs` ends the log.
 //!
 //! May use: the files next to this folder, and not `replay` (its tests do).
@@ -74,7 +74,7 @@ pub struct Watermark {
 /// All methods but [`forked`](Self::forked) and [`watermark`](Self::watermark) fail with `Poisoned` in a child of the
 /// process that opened the log, after [`close`](Self::close), after a failed sync, and once the folder is found to be
 /// deleted or replaced. After a failed sync, everything accepted before can still be read. The folder is looked up at
-/// each sync, so by the background thread at each interval, and for each new segment. Appends fail with `Full` if the disk has no space for another
+/// each sync, so by the background job at each interval, and for each new segment. Appends fail with `Full` if the disk has no space for another
 /// segment. Then nothing was written, and the next append tries again.
 pub struct Log {
     shared: Arc<LogShared>,

@@ -1,4 +1,4 @@
-//! How a log is written: durability, segment sizes and the background thread.
+//! How a log is written: durability, segment sizes and the background job.
 
 use crate::format::SEGMENT_BYTES_LIMIT;
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub struct LogOptions {
     pub segment_bytes_max: u64,
     /// Time between syncs at durability `Process`. Default: 1 s.
     pub sync_interval: Duration,
-    /// Whether a background thread syncs and creates segments ahead of need. Without it, only explicit calls and
+    /// Whether a background job syncs and creates segments ahead of need. Without it, only explicit calls and
     /// durability `Row` sync. Default: true.
     pub background: bool,
 }

@@ -1,65 +1,30 @@
-//! What the background thread has been asked to do.
+//! What the background job has been asked to do.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Requests to the background thread, and the condition variable that wakes it.
+/// Requests to the background job.
 #[derive(Debug, Default)]
 pub(super) struct BackgroundRequests {
-    pending: Mutex<PendingRequests>,
-    added: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct PendingRequests {
-    stop: bool,
-    spare: bool,
-    sync: bool,
-}
-
-/// What the thread does next.
-pub(super) enum Request {
-    Stop,
-    Spare,
-    Sync,
+    spare: AtomicBool,
+    sync: AtomicBool,
 }
 
 impl BackgroundRequests {
-    fn pending(&self) -> MutexGuard<'_, PendingRequests> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(super) fn request_spare(&self) {
-        self.pending().spare = true;
-        self.added.notify_one();
+        self.spare.store(true, Ordering::Release);
     }
 
     pub(super) fn request_sync(&self) {
-        self.pending().sync = true;
-        self.added.notify_one();
+        self.sync.store(true, Ordering::Release);
     }
 
-    pub(super) fn request_stop(&self) {
-        self.pending().stop = true;
-        self.added.notify_one();
+    /// Whether a spare was requested since the last call.
+    pub(super) fn take_spare(&self) -> bool {
+        self.spare.swap(false, Ordering::AcqRel)
     }
 
-    /// Waits for a request. Reaching the deadline counts as a request to sync.
-    pub(super) fn wait(&self, deadline: Instant) -> Request {
-        let mut pending = self.pending();
-        loop {
-            if pending.stop {
-                return Request::Stop;
-            }
-            // The spare goes first: it takes less time, and saves an append from waiting.
-            if std::mem::take(&mut pending.spare) {
-                return Request::Spare;
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if std::mem::take(&mut pending.sync) || left.is_zero() {
-                return Request::Sync;
-            }
-            (pending, _) = self.added.wait_timeout(pending, left).unwrap_or_else(PoisonError::into_inner);
-        }
+    /// Whether a sync was requested since the last call.
+    pub(super) fn take_sync(&self) -> bool {
+        self.sync.swap(false, Ordering::AcqRel)
     }
 }

@@ -1,4 +1,4 @@
-//! Rotating to the next segment, which is made ahead of need by the background thread, or else on demand.
+//! Rotating to the next segment, which is made ahead of need by the background job, or else on demand.
 //!
 //! The new file is created first, then SEAL is written to the old segment, then the header of the new one. So a full
 //! disk leaves the old segment as it was: the append that needed more space fails with `Full`, smaller ones still
@@ -82,7 +82,7 @@ impl LogShared {
         }
     }
 
-    /// Makes a spare if one was requested. May block, so only the background thread calls it.
+    /// Makes a spare if one was requested. May block, so only the background job calls it.
     pub(super) fn make_spare(&self) {
         let mut state = self.state();
         let wanted = state.current.as_ref().is_some_and(|c| c.spare_asked);

@@ -1,4 +1,4 @@
-//! The state that the log's callers and its background thread share.
+//! The state that the log's callers and its background job share.
 
 use super::commit::{Commit, poisoned};
 use super::options::LogOptions;
@@ -7,11 +7,10 @@ use super::state::LogState;
 use crate::dir::WriterDir;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use tidalite_model::{Error, ErrorKind, Result};
-use tidalite_vfs::{ForkGuard, Lock, Vfs};
+use tidalite_vfs::{ForkGuard, Job, Lock, Vfs};
 
-/// Locks are taken one at a time, except that `commit`, `thread` and `lock` may be taken under `state`.
+/// Locks are taken one at a time, except that `commit`, `job` and `lock` may be taken under `state`.
 #[derive(Debug)]
 pub(super) struct LogShared {
     pub(super) vfs: Arc<dyn Vfs>,
@@ -20,13 +19,14 @@ pub(super) struct LogShared {
     pub(super) options: LogOptions,
     pub(super) fork: ForkGuard,
     pub(super) state: Mutex<LogState>,
-    /// Notified when the background thread has finished making the spare.
+    /// Notified when the background job has finished making the spare.
     pub(super) spare_made: Condvar,
     pub(super) commit: Mutex<Commit>,
     /// Notified when a sync ends.
     pub(super) committed: Condvar,
     pub(super) requests: Arc<BackgroundRequests>,
-    pub(super) thread: Mutex<Option<JoinHandle<()>>>,
+    /// The background job, once it is needed.
+    pub(super) job: Mutex<Option<Job>>,
     /// Shows to other processes that this writer lives.
     pub(super) lock: Mutex<Option<Box<dyn Lock>>>,
 }
@@ -49,7 +49,7 @@ impl LogShared {
             commit: Mutex::default(),
             committed: Condvar::new(),
             requests: Arc::default(),
-            thread: Mutex::default(),
+            job: Mutex::default(),
             lock: Mutex::new(Some(lock)),
             options,
         }
@@ -60,8 +60,8 @@ impl LogShared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn thread(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
-        self.thread.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn job(&self) -> MutexGuard<'_, Option<Job>> {
+        self.job.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn commit(&self) -> MutexGuard<'_, Commit> {

@@ -72,7 +72,7 @@ pub(super) struct UnitEnd {
 #[derive(Debug)]
 pub(super) enum Spare {
     None,
-    /// Being made by the background thread, without the mutex.
+    /// Being made by the background job, without the mutex.
     Making,
     Ready(Box<dyn SegmentFile>),
 }

@@ -174,7 +174,7 @@ impl LogShared {
             if !asked {
                 asked = true;
                 drop(commit);
-                self.requests.request_sync();
+                self.request_sync();
                 commit = self.commit();
                 continue;
             }

@@ -39,7 +39,6 @@ impl ChangeTails {
     /// # Errors
     /// Those of reading the log.
     pub(crate) fn poll(&self, vfs: &dyn Vfs, dir: &WriterDir, from: u64) -> Result<LoggedChanges> {
-        let life = tidalite_log::life(vfs, dir)?;
         let mut tails = self.tails.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = || ChangeTail {
             reader: TailReader::new(dir.clone(), from),
@@ -51,6 +50,10 @@ impl ChangeTails {
             *tail = fresh();
         }
         tail.logged.changes.retain(|(order, _, _)| order.seq.ordinal() >= from);
+        if tail.reader.is_finished() && tail.reader.dir() == dir {
+            return Ok(tail.logged.clone());
+        }
+        let life = tidalite_log::life(vfs, dir)?;
         let replayed = tail.reader.poll(vfs, life.may_append(), &mut tail.logged)?;
         tail.logged.next = tail.logged.next.max(replayed.next_ordinal);
         Ok(tail.logged.clone())

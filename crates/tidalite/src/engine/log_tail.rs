@@ -7,7 +7,7 @@ use super::cooling::TailRoom;
 use super::tail::TailData;
 use super::tail_shape::{StepReach, TailRange, TailShape};
 use super::threads::Pool;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, Weak};
 use tidalite_log::{Life, LogFinding, Progress, Resume, SeriesId, TailReader, WriterDir};
 use tidalite_model::{Result, Seq, SeriesKey, StepRange};
 use tidalite_query::Points;
@@ -19,15 +19,39 @@ use uuid::Uuid;
 pub(crate) struct TailView {
     pub(crate) writer: u32,
     pub(crate) alive: bool,
+    /// Whether the writer is gone, so that no frame follows those of the snapshot.
+    is_final: bool,
     /// The frames of the snapshot, [lo, hi), as sequence numbers.
     pub(crate) seqs: (i64, i64),
     tail: Arc<RwLock<LogTail>>,
 }
 
+/// How far a snapshot sees a writer's log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TailEnd {
+    pub(crate) writer: u32,
+    /// The first frame that it does not see.
+    pub(crate) end: u64,
+    /// Whether the writer is gone, so that there is no such frame.
+    pub(crate) is_final: bool,
+}
+
 impl TailView {
+    /// How far the view goes.
+    pub(crate) fn end(&self) -> TailEnd {
+        let end = Seq::from_i64(self.seqs.1).map_or(0, Seq::ordinal);
+        TailEnd { writer: self.writer, end, is_final: self.is_final }
+    }
+
     /// The writer's uuid.
     pub(crate) fn id(&self) -> Uuid {
         self.read().reader.dir().uuid()
+    }
+
+    /// The log, for looking whether it has more than this view; `None` if it never will.
+    pub(crate) fn watched(&self) -> Option<WatchedTail> {
+        let (end, tail) = (self.end().end, Arc::downgrade(&self.tail));
+        (!self.is_final).then_some(WatchedTail { end, alive: self.alive, tail })
     }
 
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, LogTail> {
@@ -89,6 +113,31 @@ impl TailView {
     }
 }
 
+/// A log that may grow, and how far a snapshot sees it. It does not keep the rows.
+#[derive(Debug)]
+pub(crate) struct WatchedTail {
+    end: u64,
+    alive: bool,
+    tail: Weak<RwLock<LogTail>>,
+}
+
+impl WatchedTail {
+    /// Whether there is more than the snapshot sees, or the log was read anew since.
+    pub(super) fn has_grown(&self, vfs: &dyn Vfs) -> Result<bool> {
+        let Some(tail) = self.tail.upgrade() else { return Ok(true) };
+        let held = tail.read().unwrap_or_else(PoisonError::into_inner);
+        let seen = held.reader.progress();
+        Ok(held.next > self.end || held.reader.look(vfs, seen)? != seen)
+    }
+
+    /// Whether its writer lived when the snapshot was taken, and is gone.
+    pub(super) fn has_died(&self, vfs: &dyn Vfs) -> Result<bool> {
+        let Some(tail) = self.tail.upgrade().filter(|_| self.alive) else { return Ok(false) };
+        let held = tail.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(!tidalite_log::is_alive(vfs, held.reader.dir())?)
+    }
+}
+
 /// One writer's log as read so far.
 #[derive(Debug)]
 pub(crate) struct LogTail {
@@ -121,6 +170,12 @@ impl GrowingTail {
         tail: Arc<RwLock<LogTail>>,
         row_bytes: usize,
     ) -> Result<Self> {
+        let held = tail.read().unwrap_or_else(PoisonError::into_inner);
+        let (is_finished, seen) = (held.reader.is_finished(), held.reader.progress());
+        drop(held);
+        if is_finished {
+            return Ok(GrowingTail { writer: dir.writer, life: Life::Over, from, seen, tail });
+        }
         let life = tidalite_log::life(&**vfs, dir)?;
         let mut held = tail.write().unwrap_or_else(PoisonError::into_inner);
         held.limit(vfs, life.may_append(), row_bytes)?;
@@ -165,6 +220,7 @@ impl GrowingTail {
         Ok(TailView {
             writer: self.writer,
             alive: self.life == Life::Living,
+            is_final: self.life == Life::Over,
             seqs: (Seq::new(self.writer, self.from).as_i64(), Seq::new(self.writer, hi).as_i64()),
             tail: self.tail,
         })

@@ -11,12 +11,13 @@ use super::change_tails::ChangeTails;
 use super::counter::StepCounters;
 use super::options::Options;
 use super::threads::Pool;
+use super::watching::Watching;
 use crate::files::manifest;
 use crate::files::marker::{Identity, create, hold_folder, identify, wait_until_made};
 use crate::files::paths::Paths;
 use std::fmt::Debug;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tidalite_log::{Log, LogOptions};
 use tidalite_model::{Error, ErrorKind, Result};
@@ -49,6 +50,9 @@ pub(crate) struct StoreState {
     pub(crate) change_tails: ChangeTails,
     pub(crate) counters: StepCounters,
     pub(crate) pool: Arc<Pool>,
+    pub(crate) watching: Watching,
+    /// How many batches of moderate size this process has appended.
+    pub(crate) large_batches: AtomicU64,
     identity: Identity,
     fork: ForkGuard,
     log: OnceLock<Arc<Log>>,
@@ -104,6 +108,8 @@ impl StoreState {
             change_tails: ChangeTails::default(),
             counters: StepCounters::default(),
             pool,
+            watching: Watching::default(),
+            large_batches: AtomicU64::new(0),
             identity,
             fork: ForkGuard::new(),
             log: OnceLock::new(),

@@ -66,6 +66,15 @@ impl Store {
         Ok(inner)
     }
 
+    /// This process's state, if it has opened the store.
+    pub(crate) fn state_here(&self) -> Option<&Arc<StoreState>> {
+        let mut generation = &self.first;
+        while generation.state.forked() {
+            generation = generation.child.get()?.as_ref().ok()?;
+        }
+        Some(&generation.state)
+    }
+
     /// This process's state: the last in the chain of forks.
     fn open_state(&self) -> Result<&Arc<StoreState>> {
         let mut generation = &self.first;

@@ -72,6 +72,13 @@ pub(crate) struct RunTableRef {
 pub(crate) struct WriterTableRef {
     pub(crate) id: Uuid,
     pub(crate) writers: u64,
+    /// The last version with which a merge brought frames; 0 if none did.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) brought: u64,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 impl Manifest {
@@ -92,7 +99,7 @@ impl Manifest {
 
     /// The first ordinal of `writer` that is not flushed.
     pub(crate) fn flushed(&self, writer: u32) -> u64 {
-        self.writers.iter().find(|w| w.writer == writer).map_or(0, |w| w.flushed)
+        self.writers.binary_search_by_key(&writer, |w| w.writer).map_or(0, |at| self.writers[at].flushed)
     }
 
     /// Notes how far a writer's log is flushed. Steps that are noted of it stay.

@@ -1,71 +1,29 @@
 //! Following: only what is new since a cursor.
 //!
-//! A cursor holds the next frame to see of each writer. Earlier frames count as seen, whether they are still in a log
-//! or already in a part: parts keep each point's seq, so a late follower finds its position in them.
+//! A cursor says which frames of each writer were seen, whether they are still in a log or already in a part: parts
+//! keep each point's seq, so a late follower finds its position in them.
 //!
 //! New points of one series may lie in several parts, in the logs of several writers, and there in rows of several
 //! layouts and in batches. Each poll brings them together and sorts them by seq.
 
+use super::cursor::Cursor;
 use super::selection::Selection;
+use crate::engine::log_tail::{TailEnd, TailView};
+use crate::engine::store::Store;
+use crate::engine::watching::Watching;
+use crate::files::writer_table;
 use crate::parts::scan::{RowRef, read_rows, steps_of};
 use crate::view::snapshot::Snapshot;
 use crate::view::tombstones::{Automatic, Coverage, Tombstones};
 use arrow::array::RecordBatch;
-use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 use tidalite_model::{Error, Result, Seq, SeriesKey};
 use tidalite_parts::{ColumnSet, PartMeta};
 use tidalite_query::{Points, PointsBuilder, SeriesFilter};
-
-/// A position in the stream of all writes: the next frame to see of each writer. Its text form can be kept and
-/// parsed.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Cursor {
-    next: BTreeMap<u32, u64>,
-}
-
-impl fmt::Display for Cursor {
-    /// `writer:ordinal` pairs joined by `,`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, (writer, next)) in self.next.iter().enumerate() {
-            write!(f, "{}{writer}:{next}", if i > 0 { "," } else { "" })?;
-        }
-        Ok(())
-    }
-}
-
-impl FromStr for Cursor {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Cursor> {
-        let wrong = |pair: &str| {
-            Error::invalid(
-                "read cursor",
-                format!("{pair:?} is not writer:ordinal"),
-                "give a cursor as `follow` printed it",
-            )
-        };
-        let mut next = BTreeMap::new();
-        for pair in text.split(',').filter(|p| !p.is_empty()) {
-            let (writer, ordinal) = pair.split_once(':').ok_or_else(|| wrong(pair))?;
-            next.insert(writer.parse().map_err(|_| wrong(pair))?, ordinal.parse().map_err(|_| wrong(pair))?);
-        }
-        Ok(Cursor { next })
-    }
-}
-
-impl Cursor {
-    fn has_seen(&self, writer: u32, ordinal: u64) -> bool {
-        self.next.get(&writer).is_some_and(|&next| ordinal < next)
-    }
-
-    fn of(&self, writer: u32) -> i64 {
-        Seq::new(writer, self.next.get(&writer).copied().unwrap_or(0)).as_i64()
-    }
-}
+use uuid::Uuid;
 
 /// Returns the points of a selection as they are written, each once, repeats included.
 ///
@@ -81,10 +39,13 @@ impl Cursor {
 pub struct Follow {
     select: Selection,
     cursor: Cursor,
+    /// The live parts at the last poll, all of whose points were seen.
+    passed: BTreeSet<Uuid>,
+    /// The sighting of the store at the last poll.
+    sighting: u64,
+    /// The number under which it waits.
+    who: u64,
 }
-
-/// How often a waiting follower polls. A poll costs a few system calls per writer.
-const POLL: Duration = Duration::from_millis(4);
 
 impl Selection {
     /// Follows the selection from its beginning: the first poll returns all points so far.
@@ -122,7 +83,7 @@ impl Selection {
     /// # Errors
     /// As [`Store::snapshot`](crate::Store::snapshot) and [`follow_from`](Self::follow_from).
     pub fn follow_new(&self) -> Result<Follow> {
-        let now = ends(&self.snapshot()?, &Cursor::default());
+        let now = end_of(&self.snapshot()?, &Cursor::default());
         self.follow_from(now)
     }
 
@@ -159,7 +120,8 @@ impl Selection {
                 "follow it without `transform`",
             ));
         }
-        Ok(Follow { select: self.checked()?, cursor })
+        let (select, who) = (self.checked()?, Watching::new_number());
+        Ok(Follow { select, cursor, passed: BTreeSet::new(), sighting: 0, who })
     }
 }
 
@@ -198,19 +160,35 @@ impl Follow {
     /// # Errors
     /// As [`Selection::points`]; the cursor then stays, so that nothing is skipped.
     pub fn poll(&mut self) -> Result<Vec<RecordBatch>> {
-        let snapshot = self.select.snapshot()?;
-        let ends = ends(&snapshot, &self.cursor);
-        if ends == self.cursor {
+        let Some(store) = self.select.store() else { return self.read(&self.select.snapshot()?) };
+        let state = store.inner()?.clone();
+        if state.watching.unchanged(&state) == Some(self.sighting) {
             return Ok(Vec::new());
         }
-        let wanted = self.select.series_filter(&snapshot)?;
-        let unseen =
-            |meta: &PartMeta| !meta.seq.iter().all(|&(writer, _, hi)| self.cursor.has_seen(writer, hi));
-        let snapshot = snapshot.with_hidden(unseen)?;
+        let take = || {
+            let view = Snapshot::take(&state)?.view;
+            let logs = view.tails.iter().filter_map(TailView::watched).collect();
+            Ok((view, logs))
+        };
+        let (view, sighting) = state.watching.see(&state, take)?;
+        let found = self.read(&Snapshot { inner: state, view })?;
+        self.sighting = sighting;
+        Ok(found)
+    }
+
+    /// The points of a snapshot that are new.
+    fn read(&mut self, snapshot: &Snapshot) -> Result<Vec<RecordBatch>> {
+        let end = end_of(snapshot, &self.cursor);
+        if end == self.cursor {
+            return Ok(Vec::new());
+        }
+        let seen = seen_of(snapshot, &self.cursor)?;
+        let wanted = self.select.series_filter(snapshot)?;
+        let snapshot = snapshot.with_hidden(|meta| self.may_be_new(&seen, meta))?;
         let mut found = Found::new();
-        self.gather_parts(&snapshot, &wanted, &mut found)?;
+        self.gather_parts(&snapshot, &seen, &wanted, &mut found)?;
         for tail in &snapshot.view.tails {
-            let seqs = (tail.seqs.0.max(self.cursor.of(tail.writer)), tail.seqs.1);
+            let seqs = (tail.seqs.0.max(seen.of(tail.writer)), tail.seqs.1);
             if seqs.0 < seqs.1 {
                 for (key, points) in tail.points_of(seqs, &|key| wanted.matches(key), &snapshot.inner.pool)? {
                     found.entry(key).or_default().extend(&points);
@@ -228,7 +206,8 @@ impl Follow {
             builder.push_series(&key, points);
         }
         let batches = builder.finish();
-        self.cursor = ends;
+        self.cursor = end;
+        self.passed = snapshot.view.version.manifest.parts.iter().map(|meta| meta.id).collect();
         Ok(batches.into_iter().filter(|b| b.num_rows() > 0).collect())
     }
 
@@ -256,8 +235,51 @@ impl Follow {
             if !batches.is_empty() || left.is_zero() {
                 return Ok(batches);
             }
-            std::thread::sleep(POLL.min(left));
+            match self.select.store() {
+                Some(store) => {
+                    let state = store.inner()?;
+                    state.watching.wait(state, self.sighting, left)?;
+                }
+                // A snapshot never changes.
+                None => std::thread::sleep(left),
+            }
         }
+    }
+
+    /// Wakes a waker once the store has changed since the last poll; at once if it has. Then poll again: there may be new
+    /// points, of this selection or of another. No thread waits meanwhile. A later call replaces an earlier waker. A
+    /// follower of a snapshot never wakes one.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::mpsc::{SyncSender, sync_channel};
+    /// use std::task::{Wake, Waker};
+    /// use std::time::Duration;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// struct Bell(SyncSender<()>);
+    /// impl Wake for Bell {
+    ///     fn wake(self: Arc<Self>) {
+    ///         let _ = self.0.try_send(());
+    ///     }
+    /// }
+    /// let (bell, rung) = sync_channel(1);
+    /// let mut follow = store.select().follow_new()?;
+    /// assert!(follow.poll()?.is_empty());
+    /// follow.wake_on_change(&Waker::from(Arc::new(Bell(bell))))?;
+    /// run.log(0, &[("loss", 1.0)])?;
+    /// rung.recv_timeout(Duration::from_secs(9)).unwrap();
+    /// assert_eq!(follow.poll()?[0].num_rows(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `NotFound` if the store is gone; `Io` if no thread can be started.
+    pub fn wake_on_change(&self, waker: &Waker) -> Result<()> {
+        let Some(store) = self.select.store() else { return Ok(()) };
+        let state = store.inner()?;
+        state.watching.wake(state, self.sighting, self.who, waker)
     }
 
     /// The tombstones of a series in a snapshot.
@@ -266,16 +288,27 @@ impl Follow {
         Tombstones::of(record, self.select.sees_hidden())?.of_series(&key.metric, &key.labels)
     }
 
+    /// Whether a part may hold points that the cursor has not seen.
+    fn may_be_new(&self, cursor: &Cursor, meta: &PartMeta) -> bool {
+        !self.passed.contains(&meta.id)
+            && !meta.seq.iter().all(|&(writer, _, hi)| cursor.has_seen(writer, hi))
+    }
+
     /// Adds the points of parts that the cursor has not seen.
-    fn gather_parts(&self, snapshot: &Snapshot, wanted: &SeriesFilter, found: &mut Found) -> Result<()> {
-        for (meta, error) in &snapshot.view.broken {
-            if !meta.seq.iter().all(|&(writer, _, hi)| self.cursor.has_seen(writer, hi)) {
-                return Err(error.duplicate());
-            }
+    fn gather_parts(
+        &self,
+        snapshot: &Snapshot,
+        cursor: &Cursor,
+        wanted: &SeriesFilter,
+        found: &mut Found,
+    ) -> Result<()> {
+        if let Some((_, error)) = snapshot.view.broken.iter().find(|(meta, _)| self.may_be_new(cursor, meta))
+        {
+            return Err(error.duplicate());
         }
         let parts = &snapshot.view.parts;
         for (p, part) in parts.iter().enumerate() {
-            if part.meta().seq.iter().all(|&(writer, _, hi)| self.cursor.has_seen(writer, hi)) {
+            if !self.may_be_new(cursor, part.meta()) {
                 continue;
             }
             let table = part.series();
@@ -293,7 +326,7 @@ impl Follow {
                 let one = Seq::from_i64(seqs.0).map_or(0, Seq::writer) == writer;
                 // The points left of a thinned row keep their order of writing, so it has to be read too.
                 let one = one && !part.meta().is_thinned();
-                let seen = one && seqs.1 < self.cursor.of(writer);
+                let seen = one && seqs.1 < cursor.of(writer);
                 let tombstones = || self.tombstones_of(snapshot, &key);
                 if !seen
                     && tombstones()
@@ -310,7 +343,7 @@ impl Follow {
                     for points in chunks {
                         for i in 0..points.len() {
                             let writer = Seq::from_i64(points.seqs[i]).map_or(0, Seq::writer);
-                            if points.seqs[i] >= self.cursor.of(writer) {
+                            if points.seqs[i] >= cursor.of(writer) {
                                 new.extend(points.view().slice(i..i + 1));
                             }
                         }
@@ -319,6 +352,14 @@ impl Follow {
             }
         }
         Ok(())
+    }
+}
+
+impl Drop for Follow {
+    fn drop(&mut self) {
+        if let Some(state) = self.select.store().and_then(Store::state_here) {
+            state.watching.forget(self.who);
+        }
     }
 }
 
@@ -341,38 +382,25 @@ fn in_write_order(points: Points) -> Points {
     sorted
 }
 
-/// The cursor after everything in a snapshot.
-fn ends(snapshot: &Snapshot, before: &Cursor) -> Cursor {
-    let mut next = before.next.clone();
-    let mut raise = |writer: u32, ordinal: u64| {
-        let entry = next.entry(writer).or_insert(0);
-        *entry = (*entry).max(ordinal);
-    };
-    for part in &snapshot.view.version.manifest.parts {
-        for &(writer, _, hi) in &part.seq {
-            raise(writer, hi + 1);
-        }
-    }
-    for state in &snapshot.view.version.manifest.writers {
-        raise(state.writer, state.flushed);
-    }
-    for tail in &snapshot.view.tails {
-        let end = Seq::from_i64(tail.seqs.1).map_or(0, Seq::ordinal);
-        raise(tail.writer, end);
-    }
-    Cursor { next }
+/// The cursor after everything in a snapshot, and after everything that `before` has seen.
+fn end_of(snapshot: &Snapshot, before: &Cursor) -> Cursor {
+    let view = &snapshot.view;
+    let manifest = &view.version.manifest;
+    let logs: Vec<TailEnd> = view.tails.iter().map(TailView::end).collect();
+    before.after(manifest.version, manifest.writer_next, &logs)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cursor_reads_back_from_its_text() {
-        let cursor = Cursor { next: BTreeMap::from([(1, 20), (7, 0)]) };
-        assert_eq!(cursor.to_string(), "1:20,7:0");
-        assert_eq!(cursor.to_string().parse::<Cursor>().unwrap(), cursor);
-        assert!("1:x".parse::<Cursor>().is_err());
-        assert!("1".parse::<Cursor>().is_err());
+/// What of a snapshot a cursor has seen: the cursor, without the frames that merges brought since.
+///
+/// # Errors
+/// Those of reading the writer table.
+fn seen_of(snapshot: &Snapshot, cursor: &Cursor) -> Result<Cursor> {
+    let state = &snapshot.inner;
+    match &snapshot.view.version.manifest.writer_table {
+        Some(table) if table.brought > cursor.version() => {
+            let loaded = writer_table::load(&*state.vfs, &state.paths, Some(table))?;
+            Ok(cursor.before_merges(&loaded.brought))
+        }
+        _ => Ok(cursor.clone()),
     }
 }

@@ -11,6 +11,7 @@ mod aggregate;
 mod align;
 mod band;
 mod chart;
+pub(crate) mod cursor;
 pub(crate) mod explain;
 pub(crate) mod follow;
 mod having;

@@ -358,6 +358,14 @@ impl Selection {
         &self.filter
     }
 
+    /// The store whose newest rows it reads; `None` if it reads a snapshot.
+    pub(crate) fn store(&self) -> Option<&Store> {
+        match &self.of {
+            SelectionOf::Store(store) => Some(store),
+            SelectionOf::Snapshot(_) => None,
+        }
+    }
+
     pub(crate) fn snapshot(&self) -> Result<Snapshot> {
         match &self.of {
             SelectionOf::Store(store) => store.snapshot(),

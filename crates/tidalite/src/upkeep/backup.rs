@@ -15,7 +15,7 @@ use crate::files::marker::create_folders;
 use crate::files::paths::{MARKER, Paths};
 use crate::files::run_table;
 use crate::files::two_copies;
-use crate::files::writer_table;
+use crate::files::writer_table::{self, Brought};
 use crate::parts::tiles::write_part;
 use crate::view::snapshot::Snapshot;
 use std::cell::Cell;
@@ -144,7 +144,7 @@ fn copy_all(
     }
     let writers = writers::of_snapshot(snapshot)?;
     if !writers.is_empty() {
-        next.writer_table = Some(writer_table::store(&**vfs, target, &writers)?);
+        next.writer_table = Some(writer_table::store(&**vfs, target, &writers, &Brought::new())?);
     }
     manifest::publish(&**vfs, target, &next)?;
     finish(state, target)

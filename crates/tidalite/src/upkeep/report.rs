@@ -327,7 +327,7 @@ fn marker_finding(state: &StoreState) -> Result<Option<Finding>> {
 fn table_findings(state: &StoreState, manifest: &Manifest) -> Vec<Finding> {
     let (vfs, paths) = (&*state.vfs, &state.paths);
     let runs = run_table::load(vfs, paths, manifest.runs.as_ref()).map(|(_, damage)| damage);
-    let writers = writer_table::load(vfs, paths, manifest.writer_table.as_ref()).map(|(_, damage)| damage);
+    let writers = writer_table::load(vfs, paths, manifest.writer_table.as_ref()).map(|loaded| loaded.damage);
     let damage = |read: Result<Option<Error>>| read.unwrap_or_else(Some);
     [runs, writers].into_iter().filter_map(damage).map(|e| Finding::from(&e)).collect()
 }

@@ -3,7 +3,7 @@
 
 use crate::engine::state::StoreState;
 use crate::files::manifest::{self, Manifest, WriterState};
-use crate::files::writer_table::{self, KnownWriter, WriterTable};
+use crate::files::writer_table::{self, BroughtFrames, KnownWriter, WriterTable};
 use crate::view::snapshot::Snapshot;
 use std::collections::BTreeSet;
 use tidalite_model::{ErrorKind, Result, Seq};
@@ -16,11 +16,18 @@ use tidalite_model::{ErrorKind, Result, Seq};
 /// Those of reading and writing the table. Where a merge has learned nothing, a damaged table is none: the entries then
 /// stay in the manifest.
 pub(super) fn note(state: &StoreState, next: &mut Manifest, learned: &WriterTable) -> Result<()> {
-    let (mut table, _) = match writer_table::load(&*state.vfs, &state.paths, next.writer_table.as_ref()) {
+    let loaded = match writer_table::load(&*state.vfs, &state.paths, next.writer_table.as_ref()) {
         Err(e) if e.kind() == ErrorKind::Corrupt && learned.is_empty() => return Ok(()),
         other => other?,
     };
+    let (mut table, mut brought) = (loaded.writers, loaded.brought);
     let before = table.clone();
+    for &writer in learned.keys() {
+        let noted = next.writers.iter().find(|w| w.writer == writer).map(|w| w.flushed);
+        let from = noted.or(before.get(&writer).map(|w| w.end)).unwrap_or(0);
+        // The version that is published next has this number or a greater one.
+        brought.push(BroughtFrames { version: next.version + 1, writer, from });
+    }
     table.extend(learned.iter().map(|(number, writer)| (*number, *writer)));
     for entry in &mut next.writers {
         if let Some(writer) = table.remove(&entry.writer) {
@@ -37,8 +44,8 @@ pub(super) fn note(state: &StoreState, next: &mut Manifest, learned: &WriterTabl
         table.extend(gone.map(|w| (w.writer, KnownWriter { id: w.id, end: w.flushed })));
         next.writers.retain(|w| !may_go(w));
     }
-    if table != before {
-        next.writer_table = Some(writer_table::store(&*state.vfs, &state.paths, &table)?);
+    if table != before || !learned.is_empty() {
+        next.writer_table = Some(writer_table::store(&*state.vfs, &state.paths, &table, &brought)?);
     }
     if let Some((&last, _)) = table.last_key_value() {
         next.writer_next = next.writer_next.max(last + 1);
@@ -64,7 +71,7 @@ pub(super) fn any_noted_is_gone(state: &StoreState, next: &Manifest) -> Result<b
 /// # Errors
 /// Those of reading the writer table.
 pub(super) fn of_version(state: &StoreState, manifest: &Manifest) -> Result<WriterTable> {
-    let (mut known, _) = writer_table::load(&*state.vfs, &state.paths, manifest.writer_table.as_ref())?;
+    let mut known = writer_table::load(&*state.vfs, &state.paths, manifest.writer_table.as_ref())?.writers;
     known.extend(manifest.writers.iter().map(|w| (w.writer, KnownWriter { id: w.id, end: w.flushed })));
     Ok(known)
 }

@@ -1,7 +1,7 @@
 //! Bulk ingest: appends an Arrow record batch in long form as one unit.
 //!
-//! A small batch is one frame of the log. A large batch is sorted, written to a staged part and synced; then one frame
-//! that refers to the part accepts it. So a batch of any size is visible whole or not at all, and its write order is
+//! A small batch is one frame of the log, and so are batches of moderate size once a process has appended some. A large
+//! batch is sorted, written to a staged part and synced; then one frame that refers to the part accepts it. So a batch of any size is visible whole or not at all, and its write order is
 //! that of its frame. The part is written before this order is known; readers take it from the frame.
 
 use super::automatic::{CountedGroup, automatic_steps};
@@ -19,6 +19,7 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tidalite_model::{
     Error, Labels, Result, Seq, SeriesKey, StepRange, TIME_US_MAX, TIME_US_MIN, Written, check_name,
     check_time,
@@ -28,6 +29,11 @@ use tidalite_query::{Points, Repeats, merge};
 /// Batches of at most this many rows are one frame of the log: 28 bytes per row, under half a megabyte. Larger batches
 /// are worth files of their own.
 const FRAME_ROWS_MAX: usize = 16_384;
+/// A process that appends many batches of a size between, as one per series, would leave three files for each. So only
+/// the first few of them become parts, and the others frames of the log, which a flush merges.
+const STAGED_FREE: u64 = 8;
+/// The most rows of such a batch: seven megabytes as a frame. Still larger ones always become parts.
+const FRAME_ROWS_LARGEST: usize = 262_144;
 
 impl Store {
     /// Appends the points of a record batch, whole or not at all. Every process sees them when this returns.
@@ -81,7 +87,7 @@ fn append_rows(state: &Arc<StoreState>, rows: BatchRows) -> Result<Option<Seq>> 
         return Ok(None);
     }
     let log = maintain::log(state)?;
-    if rows.steps.len() <= FRAME_ROWS_MAX {
+    if is_frame(state, rows.steps.len()) {
         let mut series = vec![tidalite_log::SeriesId(0); rows.steps.len()];
         for group in &rows.groups {
             let id = log.series(&group.key)?;
@@ -110,6 +116,13 @@ fn append_rows(state: &Arc<StoreState>, rows: BatchRows) -> Result<Option<Seq>> 
         }
     }
     accepted.map(Some).or_else(|e| state.if_there(Err(e)))
+}
+
+/// Whether a batch of so many rows becomes a frame of the log, and not a staged part.
+fn is_frame(state: &StoreState, rows: usize) -> bool {
+    let between = FRAME_ROWS_MAX + 1..=FRAME_ROWS_LARGEST;
+    rows <= FRAME_ROWS_MAX
+        || (between.contains(&rows) && state.large_batches.fetch_add(1, Ordering::Relaxed) >= STAGED_FREE)
 }
 
 /// A batch, checked and converted to the engine's types.
