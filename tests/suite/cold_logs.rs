@@ -223,3 +223,28 @@ fn the_last_point_of_a_live_series_is_found_without_reading_the_others() {
     let (last, how) = warm(&path).select().metric("loss").explain(|s| s.latest()).unwrap();
     assert_eq!((last.num_rows(), how.log_points, how.pages_read), (1, 1, 0), "{how}");
 }
+
+#[test]
+fn a_series_longer_than_a_batch_is_drawn_from_its_logs_in_pieces() {
+    let dir = tempdir().unwrap();
+    let path = dir.path().join("m");
+    let (store, mut rng) = (writer(&path), Random::new(11));
+    let run = store.run("a").start().unwrap();
+    let columns = run.columns(&["loss"]).unwrap();
+    for i in 0..150_000 {
+        // Some steps are repeated, some come late.
+        let step = if rng.below(100) == 0 { i - i / 10 } else { i };
+        columns.log_at(Some(step), Some(i * 1000), &[rng.unit()]).unwrap();
+    }
+    let roomy = Options::new().read_only(true).memory_bytes(1 << 30).open(&path).unwrap();
+    let small =
+        Options::new().read_only(true).threads(2).memory_bytes(16 << 20).row_bytes(20_000).open(&path).unwrap();
+    let questions: [fn(Selection) -> Selection; 3] =
+        [|s| s, |s| s.steps(10_000..140_000), |s| s.times_us(5_000_000..130_000_000).values(0.25, None)];
+    for ask in questions {
+        let [a, b] = [&roomy, &small].map(|store| format!("{:?}", ask(store.select()).chart(500).unwrap()));
+        assert!(a == b, "{} and {} bytes", a.len(), b.len());
+        let [a, b] = [&roomy, &small].map(|store| summaries(&ask(store.select())));
+        assert_eq!(a, b);
+    }
+}

@@ -64,6 +64,26 @@ impl Plan {
         Ok(self)
     }
 
+    /// The series of a batch, if that is a single one with more points than a batch should have.
+    pub(crate) fn long_series(&self, batch: Range<usize>) -> Option<usize> {
+        let i = batch.start;
+        (batch.len() == 1 && self.series[i].points_max > self.batch_points()).then_some(i)
+    }
+
+    /// The plan of one series in pieces.
+    ///
+    /// # Errors
+    /// Those of reading logs.
+    pub(crate) fn pieces_of(&self, series: usize) -> Result<Plan> {
+        let of = &self.series[series];
+        let (key, sources) = (of.key.clone(), of.sources.clone());
+        let (points_max, steps, start_state) = (of.points_max, of.steps, of.start_state.clone());
+        let (snapshot, meter) = (self.snapshot.clone(), self.meter.clone());
+        let series = vec![Planned { key, sources, points_max, steps, start_state }];
+        let (filter, rules, shaping) = (self.filter, self.rules, self.shaping.clone());
+        Plan { snapshot, series, filter, rules, shaping, meter }.split_long_series()
+    }
+
     /// Steps, ascending, that split a series into pieces of about `limit` points.
     fn cuts(&self, planned: &Planned, limit: u64) -> Result<Vec<i64>> {
         let parts = &self.snapshot.view.parts;

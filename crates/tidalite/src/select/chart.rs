@@ -129,6 +129,11 @@ fn chart_batch_of(
     };
     let guesses: Vec<u64> = batch.clone().map(guess).collect::<Result<_>>()?;
     let resolution = |i: usize| Resolution::of_chart(guesses[i - batch.start]);
+    if let Some(long) = plan.long_series(batch.clone())
+        && plan.resolve(&plan.series[long], &resolution(long))?.is_none()
+    {
+        return chart_in_pieces(plan, long, columns, buckets);
+    }
     let found = plan.chunks(batch.clone(), columns, &resolution, true)?;
     let mut charts = Vec::new();
     for ((i, chunks), guess) in batch.clone().zip(found).zip(&guesses) {
@@ -152,6 +157,33 @@ fn chart_batch_of(
         charts.push((plan.series[i].key.clone(), chart.finish()));
     }
     Ok(charts)
+}
+
+/// The chart of a long series whose points have to be merged, piece by piece.
+fn chart_in_pieces(
+    plan: &Plan,
+    series: usize,
+    columns: ColumnSet,
+    buckets: usize,
+) -> Result<Vec<(SeriesKey, ChartBuckets)>> {
+    let key = plan.series[series].key.clone();
+    let pieces = plan.pieces_of(series)?;
+    let each = |take: &mut dyn FnMut(&Points)| -> Result<()> {
+        for batch in pieces.batches() {
+            pieces.load(batch, columns)?.iter().for_each(&mut *take);
+        }
+        Ok(())
+    };
+    let mut steps: Option<Extent> = None;
+    if plan.filter.binds_steps_alone() {
+        steps = pieces.step_extent()?;
+    } else {
+        each(&mut |points| steps = steps.into_iter().chain(ends(points)).reduce(Extent::join))?;
+    }
+    let Some(steps) = steps else { return Ok(Vec::new()) };
+    let mut chart = ChartMerge::new(chart_width(steps.first, steps.last, buckets));
+    each(&mut |points| chart.push(points))?;
+    Ok(vec![(key, chart.finish())])
 }
 
 /// The extent of some chunks, whose points ascend.
