@@ -32,7 +32,7 @@ mod sim;
 mod statfs;
 mod vfs;
 
-pub use fork::{ForkGuard, lower_priority};
+pub use fork::{ForkGuard, lower_priority, lower_priority_slightly};
 pub use publish::publish;
 pub use real::RealVfs;
 pub use sim::{FailKind, SimFailure, SimVfs, Survive, Tear};
