@@ -19,8 +19,9 @@ use tidalite::Durability;
 ///   (within about that time), or 'row' (before `log` returns). At any of them a crash or kill of the process loses nothing.
 /// - `memory_bytes`: the memory that flushes, compactions and queries use together; 256 MiB by default.
 /// - `threads`: the threads for queries; by default one per core.
-/// - `background`: False leaves syncing, flushing and compacting to the caller.
-/// - `flush_bytes`: the size of the log at which it is flushed; 32 MiB by default.
+/// - `background`: False leaves syncing, flushing and compacting to the caller. Otherwise, whoever has the store open for writing
+///   flushes what is due in it, whichever process wrote that; so does closing it.
+/// - `flush_bytes`: the size of all logs together at which they are flushed; 32 MiB by default.
 ///
 /// Raises NotFound if a store to read is absent; Invalid if `path` is a file, or a folder that holds something else;
 /// Unsupported for a newer format.

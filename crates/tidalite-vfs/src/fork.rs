@@ -84,12 +84,22 @@ impl<T: Default> PerProcess<T> {
     }
 }
 
-/// Lowers the priority of the calling thread (nice 10), for background work. If the system refuses, the priority
-/// stays.
+/// Lowers the priority of the calling thread (nice 10), for background work that can wait. If the system refuses, the
+/// priority stays.
 pub fn lower_priority() {
+    set_nice(10);
+}
+
+/// As [`lower_priority`], for background work that must keep up with others (nice 3): on a machine that is busy, it gets
+/// half of their share rather than a tenth.
+pub fn lower_priority_slightly() {
+    set_nice(3);
+}
+
+fn set_nice(_nice: i32) {
     // On Linux this sets the thread's priority. Elsewhere it would set that of the whole process.
     #[cfg(target_os = "linux")]
-    let _ = rustix::process::setpriority_process(None, 10);
+    let _ = rustix::process::setpriority_process(None, _nice);
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ mod statfs;
 mod vfs;
 
 pub use crew::{Due, Job};
-pub use fork::{ForkGuard, PerProcess, lower_priority};
+pub use fork::{ForkGuard, PerProcess, lower_priority, lower_priority_slightly};
 pub use publish::publish;
 pub use real::RealVfs;
 pub use sim::{FailKind, SimFailure, SimVfs, Survive, Tear};

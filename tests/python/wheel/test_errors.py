@@ -6,7 +6,7 @@ import pytest
 
 import tidalite
 
-CLASSES = [tidalite.Busy, tidalite.NotFound, tidalite.Invalid, tidalite.Corrupt, tidalite.Unsupported, tidalite.Full, tidalite.Io, tidalite.Poisoned]
+CLASSES = [tidalite.Busy, tidalite.NotFound, tidalite.Invalid, tidalite.Corrupt, tidalite.Unsupported, tidalite.Full, tidalite.Io, tidalite.Poisoned, tidalite.Cancelled]
 
 
 def test_each_class_is_a_subclass_of_error():
@@ -84,3 +84,50 @@ def test_reading_a_damaged_part_raises_corrupt_and_names_it(store):
 
         pa.table(store.select("x"))
 
+
+
+def test_an_exception_of_a_progress_function_ends_the_work(store, tmp_path):
+    class Enough(Exception):
+        pass
+
+    def refuse(*_):
+        raise Enough
+
+    def backup(progress):
+        store.backup(tmp_path / "copy", progress=progress)
+
+    for part, work in enumerate((store.flush, store.compact, backup)):
+        with store.run("r") as run:
+            for step in range(100):
+                run.log({"a": step}, step=100 * part + step)
+        with pytest.raises(Enough):
+            work(progress=refuse)
+        assert len(store.select("a").to_numpy()["step"]) == 100 * (part + 1)
+    assert store.verify().sound
+
+
+def test_ctrl_c_ends_long_work_within_half_a_second(script, path):
+    text = """
+        import numpy as np, os, signal, sys, threading, time, tidalite
+        store = tidalite.open(sys.argv[1], background=False)
+        steps = np.arange(1_000_000)
+        for part in range(6):
+            store.append({"run": "r", "metric": "a", "step": steps * 6 + part, "time": steps, "value": np.random.default_rng(part).normal(size=len(steps))})
+        store.flush()
+        def interrupt():
+            time.sleep(0.2)
+            global sent
+            sent = time.monotonic()
+            os.kill(os.getpid(), signal.SIGINT)
+        threading.Thread(target=interrupt).start()
+        try:
+            store.compact()
+            print("done before it was interrupted")
+        except KeyboardInterrupt:
+            print("interrupted after", time.monotonic() - sent)
+        assert len(os.listdir(store.path / "parts")) in (1, 6), "no part is half merged"
+        assert store.stats().points == 6_000_000
+    """
+    said = script(text, path).stdout
+    assert "interrupted after" in said, said
+    assert float(said.split()[-1]) < 5, "between two tiles, however busy the machine is"

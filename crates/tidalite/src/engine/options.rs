@@ -82,23 +82,23 @@ impl Options {
         self
     }
 
-    /// Whether background threads sync, flush and compact (on by default). Without them, durability `Process` and
-    /// `Interval` sync only by [`Store::sync`](crate::Store::sync).
+    /// Whether background threads sync, flush and compact (on by default), and closing the store flushes what is due.
+    /// Without them, durability `Process` and `Interval` sync only by [`Store::sync`](crate::Store::sync).
     pub fn background(mut self, background: bool) -> Self {
         self.background = background;
         self
     }
 
-    /// The background thread flushes once this process has logged this many bytes since the last flush (32 MiB by
-    /// default).
+    /// The background flushes once this many bytes of all logs of the store wait for it, whoever wrote them (32 MiB by
+    /// default), or a minute after the newest version if any do.
     pub fn flush_bytes(mut self, bytes: u64) -> Self {
         self.flush_bytes = bytes;
         self
     }
 
-    /// How long background work keeps the files of a replaced version for readers that cannot pin it, such as another
-    /// tool that reads them by path (60 s by default). Flush, compaction and thinning by hand do not wait: they delete
-    /// the files at once, unless a snapshot pins them.
+    /// How long flushes and background work keep the files of replaced parts for readers that cannot pin them, such as
+    /// another tool that reads them by path (60 s by default). Compaction, thinning and merging by hand do not wait: they
+    /// delete the files at once, unless a snapshot pins them.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self

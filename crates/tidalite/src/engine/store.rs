@@ -176,8 +176,10 @@ impl Store {
         }
     }
 
-    /// Seals this process's log, stops its threads and releases its locks. Later calls fail; other processes and other
-    /// stores are not affected. Dropping the last clone does the same.
+    /// Seals this process's log, stops its threads and releases its locks. Work of other threads, such as a compaction, ends
+    /// early. If this process has logged and a flush of the store is due, flushes for at most about half a second, unless
+    /// [`background`](Options::background) work is off. Later calls fail; other processes and other stores are not
+    /// affected. Dropping the last clone does the same.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;

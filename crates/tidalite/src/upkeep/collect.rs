@@ -56,8 +56,12 @@ fn remove_files(inner: &StoreState, grace_us: i64) -> Result<u64> {
         })?;
     }
     removed += remove_strangers(vfs, &paths.manifest(), |name| !is_leftover(name))?;
-    let read: Vec<&Manifest> = kept.iter().filter(|k| k.may_be_read).map(|k| &k.manifest).collect();
-    removed += collect_logs(inner, &read, &parts)?;
+    // On a network file system, a lock may not reach other machines. A reader there may have a version that looks free, and
+    // a live writer there may look dead.
+    let network = vfs.file_system(paths.root())?.network;
+    let may_be_read = |kept: &&KeptVersion| kept.may_be_read || network;
+    let read: Vec<&Manifest> = kept.iter().filter(may_be_read).map(|k| &k.manifest).collect();
+    removed += collect_logs(inner, &read, &parts, network)?;
     Ok(removed)
 }
 
@@ -118,14 +122,16 @@ fn remove_strangers(vfs: &dyn Vfs, folder: &Path, keep: impl Fn(&str) -> bool) -
     Ok(removed)
 }
 
-/// Removes what the given versions do not need of logs.
-fn collect_logs(inner: &StoreState, live: &[&Manifest], published: &BTreeSet<Uuid>) -> Result<u64> {
+/// Removes what the given versions do not need of logs. On a network file system no folder is removed.
+fn collect_logs(
+    inner: &StoreState,
+    live: &[&Manifest],
+    published: &BTreeSet<Uuid>,
+    network: bool,
+) -> Result<u64> {
     let vfs = &*inner.vfs;
     let mut removed = 0;
     let mut gone = false;
-    // On a network file system, a lock may not reach other machines and a live writer there may look dead. So no folder
-    // is removed.
-    let network = vfs.file_system(inner.paths.root())?.network;
     for dir in tidalite_log::writers(vfs, &inner.paths.log())? {
         let damaged = live.iter().any(|m| m.writers.iter().any(|w| w.writer == dir.writer && w.damaged));
         let flushed = live.iter().map(|m| m.flushed(dir.writer)).min().unwrap_or(0);

@@ -18,7 +18,7 @@ use super::clock::greatest_clock;
 use super::collect;
 use super::compact::compact_all;
 use super::flush::{FlushMeans, flush_while};
-use super::pending::{Due, Pending, PendingLooks};
+use super::pending::{Pending, PendingLooks, Round};
 use super::policy::Policy;
 use crate::engine::room::JobRoom;
 use crate::engine::state::{Background, StoreState};
@@ -41,7 +41,7 @@ const TICK_FAILED: Duration = Duration::from_secs(10);
 /// Each process looks at all logs this often per second, divided by the number of living writers: together they look at
 /// the store a few times a second, however many they are.
 const LOOKS_SHARE: u32 = 4;
-/// Flushed bytes, in units of the option, from which on the logs count as far behind.
+/// Bytes to flush, in units of the option, from which on the logs count as far behind.
 const FAR_BEHIND: u64 = 4;
 /// Compaction begins below this, and gives way above the other.
 const COMPACTS_BELOW: u64 = 2;
@@ -126,7 +126,8 @@ impl Drop for Worker {
 }
 
 fn work(inner: &Weak<StoreState>, stop: &StopSignal) {
-    tidalite_vfs::lower_priority();
+    // It looks and reads logs; its pool does the rest. A priority cannot be raised again.
+    tidalite_vfs::lower_priority_slightly();
     let mut turns = Turns::default();
     let mut wait = TICK / 4;
     while !stop.wait(wait) {
@@ -171,7 +172,7 @@ impl Turns {
         }
         self.own_bytes = own_bytes;
         match self.look_and_work(state) {
-            Ok(Due::Flush) => {
+            Ok(Round::Flush) => {
                 self.next_look = None;
                 TICK_BUSY
             }
@@ -183,18 +184,23 @@ impl Turns {
     }
 
     /// Looks, does what is due, and says what that was.
-    pub(super) fn look_and_work(&mut self, state: &StoreState) -> Result<Due> {
+    pub(super) fn look_and_work(&mut self, state: &StoreState) -> Result<Round> {
         let pending = self.looks.look(state)?;
         self.next_look = Some(Instant::now() + look_pause(pending.living, state.vfs.uuid().as_u128()));
-        if due(state, pending) == Due::Nothing {
-            return Ok(Due::Nothing);
+        if due(state, pending) == Round::Nothing {
+            return Ok(Round::Nothing);
         }
         let _lock = store_lock::lock(state, "work in the background")?;
         let pending = self.looks.look(state)?;
         let due = due(state, pending);
-        if due == Due::Flush {
-            let threads = threads(state, pending.bytes);
-            let pool = thread_pool(threads, "tidalite-compact", tidalite_vfs::lower_priority)?;
+        if due == Round::Flush {
+            let pool = match pending.bytes >= FAR_BEHIND * state.options.flush_bytes {
+                true => {
+                    let threads = state.options.threads;
+                    thread_pool(threads, "tidalite-compact", tidalite_vfs::lower_priority_slightly)?
+                }
+                false => thread_pool(1, "tidalite-compact", tidalite_vfs::lower_priority)?,
+            };
             let go = || state.unless_closed(ControlFlow::Continue(()));
             // A log that grows fast ends its segments by itself, and sealing one makes an append wait.
             if pending.bytes < state.options.flush_bytes {
@@ -205,7 +211,7 @@ impl Turns {
             self.looks.worked();
             self.compact(state, &room)?;
         }
-        if due != Due::Nothing {
+        if due != Round::Nothing {
             collect::collect(state, state.options.grace)?;
             self.looks.worked();
         }
@@ -238,13 +244,8 @@ impl Turns {
     }
 }
 
-fn due(state: &StoreState, pending: Pending) -> Due {
+fn due(state: &StoreState, pending: Pending) -> Round {
     pending.due(state.options.flush_bytes, state.options.flush_interval)
-}
-
-/// The threads of a flush of so many bytes.
-fn threads(state: &StoreState, bytes: u64) -> usize {
-    if bytes >= FAR_BEHIND * state.options.flush_bytes { state.options.threads } else { 1 }
 }
 
 /// How long a process waits for its next look at all logs, by the number of living writers: half to one and a half times
@@ -265,7 +266,7 @@ fn last_round(state: &StoreState) -> Result<()> {
         return Ok(());
     }
     let mut looks = PendingLooks::default();
-    if due(state, looks.look(state)?) == Due::Nothing {
+    if due(state, looks.look(state)?) == Round::Nothing {
         return Ok(());
     }
     let _lock = store_lock::lock(state, "close")?;
@@ -275,7 +276,7 @@ fn last_round(state: &StoreState) -> Result<()> {
         true => ControlFlow::Continue(()),
         false => ControlFlow::Break(()),
     };
-    if due == Due::Flush {
+    if due == Round::Flush {
         let pool = thread_pool(1, "tidalite-compact", || {})?;
         let mut room = JobRoom::background(state, &pool);
         room.memory_bytes = room.memory_bytes.min(CLOSING_BYTES);
@@ -288,7 +289,7 @@ fn last_round(state: &StoreState) -> Result<()> {
             }
         }
     }
-    if due != Due::Nothing {
+    if due != Round::Nothing {
         collect::collect(state, state.options.grace)?;
     }
     Ok(())

@@ -3,7 +3,7 @@
 use super::collect::collect;
 use super::compact::compact_all;
 use super::maintain::Turns;
-use super::pending::Due;
+use super::pending::Round;
 use super::policy::Policy;
 use crate::Run;
 use crate::engine::options::Options;
@@ -44,7 +44,7 @@ impl Process {
         }
     }
 
-    fn turn(&mut self) -> Due {
+    fn turn(&mut self) -> Round {
         let state = self.store.inner().unwrap().clone();
         self.turns.look_and_work(&state).unwrap()
     }
@@ -91,11 +91,11 @@ fn what_all_writers_logged_counts_and_not_what_one_did() {
     let (_, options) = disk();
     let mut writers: Vec<Process> = (0..4).map(|_| Process::open(&options)).collect();
     for (i, writer) in writers.iter_mut().enumerate() {
-        assert_eq!(writer.turn(), Due::Nothing, "before writer {i} logs");
+        assert_eq!(writer.turn(), Round::Nothing, "before writer {i} logs");
         writer.log(400);
     }
-    assert_eq!(writers[3].turn(), Due::Flush, "four times 20 KB are more than 64");
-    assert_eq!(writers[0].turn(), Due::Nothing, "another process has just flushed them");
+    assert_eq!(writers[3].turn(), Round::Flush, "four times 20 KB are more than 64");
+    assert_eq!(writers[0].turn(), Round::Nothing, "another process has just flushed them");
 }
 
 #[test]
@@ -106,9 +106,9 @@ fn the_log_of_a_dead_writer_is_flushed_by_a_process_that_only_opens_the_store() 
     drop(dead);
     let disk = disk.kill();
     let mut other = Process::open(&options.vfs(Arc::new(disk)));
-    assert_eq!(other.turn(), Due::Flush);
+    assert_eq!(other.turn(), Round::Flush);
     assert_eq!((other.folders(), other.points()), (0, 4000), "its folder goes with its last frame");
-    assert_eq!(other.turn(), Due::Nothing);
+    assert_eq!(other.turn(), Round::Nothing);
 }
 
 #[test]
@@ -118,11 +118,11 @@ fn a_dead_writer_that_logged_little_is_flushed_by_the_age_of_the_newest_version(
     dead.log(1);
     drop(dead);
     let mut other = Process::open(&options);
-    assert_eq!(other.turn(), Due::Nothing);
+    assert_eq!(other.turn(), Round::Nothing);
     disk.advance(59 * SECOND_US);
-    assert_eq!(other.turn(), Due::Nothing);
+    assert_eq!(other.turn(), Round::Nothing);
     disk.advance(SECOND_US);
-    assert_eq!(other.turn(), Due::Flush);
+    assert_eq!(other.turn(), Round::Flush);
     assert_eq!(other.folders(), 0);
 }
 
@@ -131,10 +131,10 @@ fn thirty_two_dead_writers_are_worth_a_flush_whatever_they_logged() {
     let (_, options) = disk();
     let mut other = Process::open(&options);
     for i in 0..32 {
-        assert_eq!(other.turn(), Due::Nothing, "{i} dead writers");
+        assert_eq!(other.turn(), Round::Nothing, "{i} dead writers");
         Process::open(&options).log(1);
     }
-    assert_eq!(other.turn(), Due::Flush);
+    assert_eq!(other.turn(), Round::Flush);
     assert_eq!(other.folders(), 0);
 }
 
@@ -144,7 +144,7 @@ fn marks_of_a_living_writer_are_not_worth_a_version() {
     let (mut writer, mut other) = (Process::open(&options), Process::open(&options));
     writer.log(3);
     disk.advance(61 * SECOND_US);
-    assert_eq!(other.turn(), Due::Flush);
+    assert_eq!(other.turn(), Round::Flush);
     writer.store.sync().unwrap();
     let version = other.version();
     for _ in 0..3 {
@@ -152,10 +152,10 @@ fn marks_of_a_living_writer_are_not_worth_a_version() {
         other.turn();
     }
     assert_eq!(other.version(), version);
-    assert_eq!(other.turn(), Due::Nothing, "what was left is not looked at for ever");
+    assert_eq!(other.turn(), Round::Nothing, "what was left is not looked at for ever");
     writer.log(1);
     disk.advance(61 * SECOND_US);
-    assert_eq!(other.turn(), Due::Flush, "a row is");
+    assert_eq!(other.turn(), Round::Flush, "a row is");
     assert!(other.version() > version);
 }
 
@@ -173,7 +173,7 @@ fn a_torn_tail_does_not_make_work_for_ever() {
     }
     let version = other.version();
     torn.advance(61 * SECOND_US);
-    assert_eq!((other.turn(), other.version()), (Due::Nothing, version));
+    assert_eq!((other.turn(), other.version()), (Round::Nothing, version));
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn flushed_logs_go_within_the_grace_time_unless_a_snapshot_needs_them() {
     let reader = Process::open(&options);
     let snapshot = reader.store.snapshot().unwrap();
     let mut other = Process::open(&options);
-    assert_eq!(other.turn(), Due::Flush);
+    assert_eq!(other.turn(), Round::Flush);
     assert_eq!(other.folders(), 1, "the snapshot reads it");
     let rows = snapshot.select().points().unwrap().collect().unwrap().num_rows();
     assert_eq!(rows, 4000);
@@ -258,7 +258,7 @@ fn one_flushes_at_a_time_and_is_named_to_others() {
         assert!(text.contains(&format!("process {pid} on host {host} has held the store's lock")), "{text}");
         assert!(text.contains("to flush"), "{text}");
     }
-    assert_eq!(turns.look_and_work(other.state()).unwrap(), Due::Nothing);
+    assert_eq!(turns.look_and_work(other.state()).unwrap(), Round::Nothing);
     let text = other.state().vfs.open(&other.state().paths.lock()).unwrap().len().unwrap();
     assert_eq!(text, 0, "nobody holds it now");
 }

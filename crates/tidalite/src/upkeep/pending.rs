@@ -64,7 +64,7 @@ pub(super) struct Pending {
 
 /// What a round is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Due {
+pub(super) enum Round {
     Nothing,
     Collect,
     Flush,
@@ -72,12 +72,12 @@ pub(super) enum Due {
 
 impl Pending {
     /// What is due, given the bytes and the age at which a store is flushed.
-    pub(super) fn due(&self, flush_bytes: u64, flush_interval: Duration) -> Due {
+    pub(super) fn due(&self, flush_bytes: u64, flush_interval: Duration) -> Round {
         let old = self.bytes > 0 && self.age >= flush_interval;
         if self.bytes > 0 && (self.bytes >= flush_bytes || old || self.dead >= FOLDERS_MAX) {
-            return Due::Flush;
+            return Round::Flush;
         }
-        if self.finished > 0 { Due::Collect } else { Due::Nothing }
+        if self.finished > 0 { Round::Collect } else { Round::Nothing }
     }
 }
 
