@@ -21,6 +21,7 @@ mod parts_source;
 mod policy;
 mod publish;
 pub(crate) mod report;
+mod series_rows;
 mod sorting;
 mod tail_source;
 pub(crate) mod thin;
