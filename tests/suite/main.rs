@@ -9,7 +9,9 @@
 mod allocation;
 mod attempts;
 mod axes;
+mod bounded;
 mod cache;
+mod compacted;
 mod concurrency;
 mod cut;
 mod damage;

@@ -46,9 +46,8 @@ impl SeriesRows {
 
     /// The rows of the same series in other parts.
     pub(super) fn of_same(parts: &[Arc<Part>], series: &[(SeriesKey, u64)]) -> SeriesRows {
-        let (found, all) = SeriesRows::find(parts, |_, key| {
-            series.binary_search_by(|(known, _)| known.cmp(key)).is_ok()
-        });
+        let (found, all) =
+            SeriesRows::find(parts, |_, key| series.binary_search_by(|(known, _)| known.cmp(key)).is_ok());
         let mut found = found.iter().enumerate().peekable();
         let mut of_same = |(key, _): &(SeriesKey, u64)| match found.next_if(|(_, (other, _))| other == key) {
             Some((i, _)) => all.ends[i],
