@@ -233,7 +233,7 @@ fn a_range_of_a_long_series_is_drawn_and_aligned_within_the_memory() {
     let store = options.open(dir.path().join("m")).unwrap();
     for id in ["a", "b", "c"] {
         let loss = store.run(id).start().unwrap().metric("loss").unwrap();
-        (0..300_000).for_each(|step| {
+        (0..600_000).for_each(|step| {
             loss.log(step, (step % 2) as f64).unwrap();
         });
         store.flush().unwrap();

@@ -4,9 +4,9 @@
 //! follows. [`OverAxis`] holds all series and does both itself.
 
 use super::schema::{over_buckets, over_points_schema};
-use super::series::{OverAxis, exact, sorted, with_x_as_steps};
+use super::series::{OverAxis, exact, order_scale, sorted, with_x_as_steps};
 use crate::aggregate::{By, Grouping, Partial};
-use crate::axis::{XAxis, XScale, XValue};
+use crate::axis::{Placement, XAxis, XScale, XValue};
 use crate::batch::{PointsBuilder, points_schema};
 use crate::drawing::{
     ChartBuckets, PixelColumns, band, band_grouping, chart_at, chart_batch, chart_width, lttb,
@@ -46,6 +46,67 @@ pub struct AxisFrame {
     extent: Extent,
 }
 
+impl OverAxis {
+    /// All points, ordered by series, then x, then step; columns as in [`over_points_schema`](crate::over_points_schema).
+    ///
+    /// # Errors
+    /// `Full` where there are more than one batch can hold.
+    pub fn points(&self) -> Result<RecordBatch> {
+        let frame = self.frame();
+        frame.lines_batch(frame.points(self))
+    }
+
+    /// At most `n` points of each series, by [`lttb`](crate::lttb) over the axis; columns as for [`points`](Self::points).
+    ///
+    /// # Errors
+    /// As [`points`](Self::points).
+    pub fn lttb(&self, n: usize) -> Result<RecordBatch> {
+        let frame = self.frame();
+        frame.lines_batch(frame.lttb(self, n))
+    }
+
+    /// The points of each series by [`PixelColumns::m4`](crate::PixelColumns::m4), with pixel columns that all series share;
+    /// columns as for [`points`](Self::points). Panics for no columns.
+    ///
+    /// # Errors
+    /// As [`points`](Self::points).
+    pub fn m4(&self, columns: usize) -> Result<RecordBatch> {
+        let frame = self.frame();
+        frame.lines_batch(frame.m4(self, columns))
+    }
+
+    /// Each series in at most `buckets` buckets of the axis. All series have one width, a power of two (for time, in
+    /// microseconds). Columns are as in [`over_chart_schema`](crate::over_chart_schema); `first` and `last` are by x,
+    /// then step.
+    ///
+    /// # Errors
+    /// `Full` where the names of the series take 2 GiB or more, which one batch cannot hold.
+    pub fn chart(&self, buckets: usize) -> Result<RecordBatch> {
+        let frame = self.frame();
+        frame.chart_batch(&frame.charts(self, buckets), buckets)
+    }
+
+    /// How far the series reach.
+    pub fn reach(&self) -> AxisReach {
+        let order = order_scale(&self.x);
+        let mut reach = AxisReach::default();
+        for (_, points, placement) in &self.series {
+            let xs = placement.x_values(points.view()).flatten().map(|x| order.to_int(x));
+            let greatest = match placement {
+                Placement::Series(other) => other.values.iter().fold(0.0, |m: f64, v| m.max(v.abs())),
+                Placement::Step | Placement::Since(_) => 0.0,
+            };
+            reach = reach.join(AxisReach { greatest, ends: Extent::of(xs) });
+        }
+        reach
+    }
+
+    /// What the series share.
+    pub(super) fn frame(&self) -> AxisFrame {
+        AxisFrame::new(self.x.clone(), self.reach())
+    }
+}
+
 /// The points that are left of a series, with their x.
 #[derive(Debug)]
 pub struct AxisLine {
@@ -66,7 +127,7 @@ impl AxisFrame {
             XAxis::Metric(_) => XScale::fixed_point(reach.greatest),
             _ => XScale::Int,
         };
-        let order = Self::order_scale(&x);
+        let order = order_scale(&x);
         let place = |int| scale.to_int(order.to_x(int));
         let extent = reach.ends.map_or(Extent { first: 0, last: 0 }, |ends| Extent {
             first: place(ends.first),
@@ -75,18 +136,13 @@ impl AxisFrame {
         AxisFrame { x, scale, extent }
     }
 
-    /// The scale where only the order of x counts.
-    pub(super) fn order_scale(x: &XAxis) -> XScale {
-        if matches!(x, XAxis::Metric(_)) { XScale::OrderedBits } else { XScale::Int }
-    }
-
     fn width(&self, buckets: usize) -> u64 {
         chart_width(self.extent.first, self.extent.last, buckets)
     }
 
     /// All points of some series.
     pub fn points(&self, over: &OverAxis) -> Vec<AxisLine> {
-        Self::lines(over, Self::order_scale(&self.x), |points| points)
+        Self::lines(over, order_scale(&self.x), |points| points)
     }
 
     /// The points that [`OverAxis::lttb`] leaves of some series.

@@ -3,12 +3,10 @@
 //! The x of a point replaces its step, and its step replaces the write order, so that the points that are kept are
 //! found again.
 
-use super::frame::{AxisFrame, AxisReach};
 use crate::alignment::{Alignment, Fill};
 use crate::axis::{Placement, XAxis, XScale, XValue};
 use crate::points::{Points, Repeats, merge};
-use arrow::record_batch::RecordBatch;
-use tidalite_model::{Error, Extent, Result, SeriesKey};
+use tidalite_model::{Error, Result, SeriesKey};
 
 /// Series over one x-axis.
 ///
@@ -58,69 +56,10 @@ impl OverAxis {
         self.series.is_empty()
     }
 
-    /// All points, ordered by series, then x, then step; columns as in [`over_points_schema`](crate::over_points_schema).
-    ///
-    /// # Errors
-    /// `Full` where there are more than one batch can hold.
-    pub fn points(&self) -> Result<RecordBatch> {
-        let frame = self.frame();
-        frame.lines_batch(frame.points(self))
-    }
-
-    /// At most `n` points of each series, by [`lttb`](crate::lttb) over the axis; columns as for [`points`](Self::points).
-    ///
-    /// # Errors
-    /// As [`points`](Self::points).
-    pub fn lttb(&self, n: usize) -> Result<RecordBatch> {
-        let frame = self.frame();
-        frame.lines_batch(frame.lttb(self, n))
-    }
-
-    /// The points of each series by [`PixelColumns::m4`](crate::PixelColumns::m4), with pixel columns that all series share;
-    /// columns as for [`points`](Self::points). Panics for no columns.
-    ///
-    /// # Errors
-    /// As [`points`](Self::points).
-    pub fn m4(&self, columns: usize) -> Result<RecordBatch> {
-        let frame = self.frame();
-        frame.lines_batch(frame.m4(self, columns))
-    }
-
-    /// Each series in at most `buckets` buckets of the axis. All series have one width, a power of two (for time, in
-    /// microseconds). Columns are as in [`over_chart_schema`](crate::over_chart_schema); `first` and `last` are by x,
-    /// then step.
-    ///
-    /// # Errors
-    /// `Full` where the names of the series take 2 GiB or more, which one batch cannot hold.
-    pub fn chart(&self, buckets: usize) -> Result<RecordBatch> {
-        let frame = self.frame();
-        frame.chart_batch(&frame.charts(self, buckets), buckets)
-    }
-
-    /// How far the series reach.
-    pub fn reach(&self) -> AxisReach {
-        let order = AxisFrame::order_scale(&self.x);
-        let mut reach = AxisReach::default();
-        for (_, points, placement) in &self.series {
-            let xs = placement.x_values(points.view()).flatten().map(|x| order.to_int(x));
-            let greatest = match placement {
-                Placement::Series(other) => other.values.iter().fold(0.0, |m: f64, v| m.max(v.abs())),
-                Placement::Step | Placement::Since(_) => 0.0,
-            };
-            reach = reach.join(AxisReach { greatest, ends: Extent::of(xs) });
-        }
-        reach
-    }
-
-    /// What the series share.
-    pub(super) fn frame(&self) -> AxisFrame {
-        AxisFrame::new(self.x.clone(), self.reach())
-    }
-
     /// The series side by side as an [`Alignment`], one row for each x that any of them has; the first column is `x`.
     /// Of several points of a series at one x, the one at the greatest step counts.
     pub fn align(&self) -> Alignment {
-        let scale = AxisFrame::order_scale(&self.x);
+        let scale = order_scale(&self.x);
         let placed = self.series.iter().map(|(key, points, placement)| {
             // The last of equal x counts, and among these the steps ascend.
             (key.clone(), Points { seqs: Vec::new(), ..with_x_as_steps(points, placement, scale) })
@@ -148,6 +87,11 @@ impl OverAxis {
         }
         Ok(())
     }
+}
+
+/// The scale where only the order of x counts.
+pub(super) fn order_scale(x: &XAxis) -> XScale {
+    if matches!(x, XAxis::Metric(_)) { XScale::OrderedBits } else { XScale::Int }
 }
 
 /// The exact x of points from [`with_x_as_steps`].

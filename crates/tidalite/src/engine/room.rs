@@ -20,7 +20,7 @@ const BACKGROUND_SHARE: u64 = 4;
 const THREAD_BYTES_MIN: u64 = 32 << 20;
 /// Bytes of a thread's room for each row of a tile. While a row is read, merged and encoded it takes about 130; a tile may
 /// come out twice as large as planned.
-const TILE_ROW_BYTES: u64 = 256;
+const TILE_ROW_BYTES: u64 = 512;
 /// The fewest rows of a tile, however small the room is.
 const TILE_ROWS_MIN: usize = 1 << 14;
 /// Bytes that each row of a part adds while it is written: a bucket of about 256 rows takes some 300 bytes.

@@ -27,6 +27,7 @@ mod pending;
 mod policy;
 mod publish;
 pub(crate) mod report;
+mod series_rows;
 mod sorting;
 mod tail_source;
 pub(crate) mod thin;

@@ -5,6 +5,7 @@
 //! (the context). [`PartsSource::hidden`] is the source of these.
 
 use super::hiding::VersionHiding;
+use super::series_rows::SeriesRows;
 use super::sorting::{TileAt, hidden_mask, touched_by_context};
 use crate::parts::anchors::StepAnchors;
 use crate::parts::meter::Meter;
@@ -133,32 +134,13 @@ impl Inputs<'_> {
     }
 }
 
-/// The rows of each series in some parts.
-type RowsBySeries = BTreeMap<SeriesKey, (u64, Vec<RowRef>)>;
-
-fn rows_by_series(parts: &[Arc<Part>], takes: impl Fn(u32, u32, &SeriesKey) -> bool) -> RowsBySeries {
-    let mut found = RowsBySeries::new();
-    for (p, part) in (0u32..).zip(parts) {
-        let table = part.series();
-        for (r, row) in table.entries().iter().enumerate() {
-            let key = table.key(row);
-            if takes(p, row.tile, &key) {
-                let entry = found.entry(key).or_default();
-                entry.0 += u64::from(row.rows);
-                entry.1.push(RowRef::new(p as usize, r));
-            }
-        }
-    }
-    found
-}
-
 /// Several parts as one source of points.
 pub(crate) struct PartsSource<'a> {
     inputs: Inputs<'a>,
     series: Vec<(SeriesKey, u64)>,
-    rows: Vec<Vec<RowRef>>,
+    rows: SeriesRows,
     /// Of each series, its rows in the context.
-    others: Vec<Vec<RowRef>>,
+    others: SeriesRows,
     /// Of the parts, and of the context.
     anchors: [Arc<StepAnchors>; 2],
     copies: Vec<TileCopy>,
@@ -174,15 +156,15 @@ pub(crate) struct PartsSource<'a> {
 impl<'a> PartsSource<'a> {
     pub(super) fn new(inputs: Inputs<'a>, copied: impl IntoIterator<Item = TileAt>) -> Self {
         let copied: BTreeSet<TileAt> = copied.into_iter().collect();
-        let takes = |p, tile, key: &SeriesKey| !copied.contains(&(p, tile)) && !inputs.without.contains(key);
-        let found = rows_by_series(inputs.parts, takes);
-        let mut others = match inputs.sorts {
-            true => rows_by_series(inputs.context, |_, _, key| found.contains_key(key)),
-            false => RowsBySeries::new(),
+        let takes = |row: RowRef, key: &SeriesKey| {
+            !copied.contains(&(row.part, row.of(inputs.parts).tile)) && !inputs.without.contains(key)
         };
-        let others = found.keys().map(|key| others.remove(key).map_or(Vec::new(), |o| o.1)).collect();
-        let hidden = found.keys().map(|_| AtomicU64::new(0)).collect();
-        let (series, rows) = found.into_iter().map(|(k, (n, r))| ((k, n), r)).unzip();
+        let (series, rows) = SeriesRows::find(inputs.parts, takes);
+        let others = match inputs.sorts && !inputs.context.is_empty() {
+            true => SeriesRows::of_same(inputs.context, &series),
+            false => SeriesRows::none(series.len()),
+        };
+        let hidden = series.iter().map(|_| AtomicU64::new(0)).collect();
         let copies =
             copied.into_iter().map(|(p, tile)| TileCopy { part: inputs.parts[p as usize].clone(), tile });
         PartsSource {
@@ -206,8 +188,8 @@ impl<'a> PartsSource<'a> {
         PartsSource {
             inputs: self.inputs,
             series: chosen().map(|i| (self.series[i].0.clone(), counts[i])).collect(),
-            rows: chosen().map(|i| self.rows[i].clone()).collect(),
-            others: chosen().map(|i| self.others[i].clone()).collect(),
+            rows: self.rows.chosen(chosen()),
+            others: self.others.chosen(chosen()),
             anchors: self.anchors.clone(),
             copies: Vec::new(),
             hidden_side: true,
@@ -291,7 +273,7 @@ impl PointSource for PartsSource<'_> {
 
     /// Spreads the steps of each series-table row evenly: exact enough to choose where to cut.
     fn sample_steps(&self, series: usize, nth: usize) -> Result<Vec<i64>> {
-        Ok(self.rows[series].iter().flat_map(|r| r.sample_steps(self.inputs.parts, nth)).collect())
+        Ok(self.rows.of(series).iter().flat_map(|r| r.sample_steps(self.inputs.parts, nth)).collect())
     }
 
     fn copies(&self) -> &[TileCopy] {
@@ -301,11 +283,12 @@ impl PointSource for PartsSource<'_> {
     fn gather(&self, series: Range<usize>, steps: StepRange) -> Result<Vec<Points>> {
         let Inputs { parts, context, .. } = self.inputs;
         let [of_parts, of_context] = &self.anchors;
-        let pieces = |anchors: &StepAnchors, parts: &[Arc<Part>], rows: &[Vec<RowRef>]| {
-            rows.iter().map(|rows| anchors.pieces(parts, rows, steps)).collect::<Result<Vec<Vec<Piece>>>>()
+        let pieces = |anchors: &StepAnchors, parts: &[Arc<Part>], rows: &SeriesRows| {
+            let of_series = |i| anchors.pieces(parts, rows.of(i), steps);
+            series.clone().map(of_series).collect::<Result<Vec<Vec<Piece>>>>()
         };
-        let read = pieces(of_parts, parts, &self.rows[series.clone()])?;
-        let others = pieces(of_context, context, &self.others[series.clone()])?;
+        let read = pieces(of_parts, parts, &self.rows)?;
+        let others = pieces(of_context, context, &self.others)?;
         let rows_of = |i: usize| read[i].iter().chain(&others[i]).map(Piece::len).sum::<usize>();
         let mut found = Vec::with_capacity(series.len());
         let mut start = 0;
