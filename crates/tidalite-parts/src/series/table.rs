@@ -42,6 +42,11 @@ impl SeriesTable {
         Ok(SeriesTable { entries, runs, metrics, labels, file, seq_base, kept: Mutex::default() })
     }
 
+    /// Keeps its file open: it may be removed while the table is read.
+    pub(crate) fn keep_open(&self) -> Result<()> {
+        self.file.keep_open()
+    }
+
     /// A table that has no file.
     pub(crate) fn of_rows(rows: &[SeriesRow], path: &Path, thinned: bool) -> Result<Self> {
         let (file, heads) = SeriesFile::open(SeriesWriter::encode(rows)?.into(), path, None, thinned)?;
