@@ -138,7 +138,11 @@ fn lines_of<'a>(children: impl Iterator<Item = &'a mut Child>) -> Receiver<Strin
 
 fn write(path: &Path, number: &str) {
     let store = Options::new().open(path).unwrap();
-    let run = store.run(format!("run-{}", number.parse::<u64>().unwrap() / 4)).label("rank", number).start().unwrap();
+    let run = store
+        .run(format!("run-{}", number.parse::<u64>().unwrap() / 4))
+        .label("rank", number)
+        .start()
+        .unwrap();
     let names = metric_names(METRICS);
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let columns = run.columns(&names).unwrap();

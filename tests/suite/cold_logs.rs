@@ -237,8 +237,13 @@ fn a_series_longer_than_a_batch_is_drawn_from_its_logs_in_pieces() {
         columns.log_at(Some(step), Some(i * 1000), &[rng.unit()]).unwrap();
     }
     let roomy = Options::new().read_only(true).memory_bytes(1 << 30).open(&path).unwrap();
-    let small =
-        Options::new().read_only(true).threads(2).memory_bytes(16 << 20).row_bytes(20_000).open(&path).unwrap();
+    let small = Options::new()
+        .read_only(true)
+        .threads(2)
+        .memory_bytes(16 << 20)
+        .row_bytes(20_000)
+        .open(&path)
+        .unwrap();
     let questions: [fn(Selection) -> Selection; 3] =
         [|s| s, |s| s.steps(10_000..140_000), |s| s.times_us(5_000_000..130_000_000).values(0.25, None)];
     for ask in questions {

@@ -5,7 +5,11 @@ use crate::table::{AnswerTable, RowSource};
 use arrow::array::RecordBatch;
 use pyo3::exceptions::PyStopIteration;
 use pyo3::prelude::*;
-use std::sync::{Mutex, PoisonError};
+use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
 /// Hands out the points of a selection as they are logged, each once. Made by `Selection.follow`.
@@ -15,18 +19,60 @@ use std::time::{Duration, Instant};
 /// >>> run.log({"loss": 0.5})
 /// >>> len(follow.poll()), len(follow.poll())
 /// (1, 0)
+/// An event loop goes on while `async for` waits:
+///
+/// >>> async def watch():
+/// ...     async for table in store.select("loss").follow():
+/// ...         print(len(table))
 #[pyclass(frozen, module = "tidalite")]
 pub struct Follow {
     follow: Mutex<tidalite::Follow>,
     timeout: Option<Duration>,
+    bell: OnceLock<Arc<Bell>>,
 }
 
 /// The interval at which a wait checks for Ctrl-C.
-const SIGNAL_INTERVAL: Duration = Duration::from_millis(100);
+const SIGNAL_INTERVAL: Duration = Duration::from_millis(250);
+
+/// A pair of sockets: one can be read from once the bell was rung at the other.
+struct Bell {
+    heard: UnixStream,
+    rung: UnixStream,
+}
+
+impl Bell {
+    fn new() -> std::io::Result<Bell> {
+        let (heard, rung) = UnixStream::pair()?;
+        heard.set_nonblocking(true)?;
+        rung.set_nonblocking(true)?;
+        Ok(Bell { heard, rung })
+    }
+
+    /// Forgets earlier rings.
+    fn hush(&self) {
+        let mut bytes = [0; 64];
+        while (&self.heard).read(&mut bytes).is_ok_and(|read| read == bytes.len()) {}
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        // If the socket is full, it has been rung.
+        let _ = (&self.rung).write(&[1]);
+    }
+}
 
 impl Follow {
     pub(crate) fn new(follow: tidalite::Follow, timeout: Option<f64>) -> PyResult<Follow> {
-        Ok(Follow { follow: Mutex::new(follow), timeout: timeout.map(seconds).transpose()? })
+        let timeout = timeout.map(seconds).transpose()?;
+        Ok(Follow { follow: Mutex::new(follow), timeout, bell: OnceLock::new() })
+    }
+
+    fn bell(&self) -> PyResult<&Arc<Bell>> {
+        if self.bell.get().is_none() {
+            let _ = self.bell.set(Arc::new(Bell::new()?));
+        }
+        Ok(self.bell.get().expect("set above"))
     }
 
     fn waited(&self, py: Python<'_>, timeout: Option<Duration>) -> PyResult<Vec<RecordBatch>> {
@@ -82,5 +128,34 @@ impl Follow {
     fn __next__(&self, py: Python<'_>) -> PyResult<AnswerTable> {
         let found = self.waited(py, self.timeout)?;
         if found.is_empty() { Err(PyStopIteration::new_err(())) } else { Ok(table(found)) }
+    }
+
+    fn __aiter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __anext__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
+        slf.py().import("tidalite._following")?.call_method1("next_table", (slf,))
+    }
+
+    /// The timeout of its iteration in seconds.
+    #[getter]
+    fn _timeout(&self) -> Option<f64> {
+        self.timeout.map(|t| t.as_secs_f64())
+    }
+
+    /// The descriptor of a socket that can be read from once the store has changed.
+    fn _bell(&self) -> PyResult<i32> {
+        Ok(self.bell()?.heard.as_raw_fd())
+    }
+
+    /// Forgets earlier changes, and rings the bell once the store has changed since the last poll.
+    fn _ring_on_change(&self, py: Python<'_>) -> PyResult<()> {
+        let bell = self.bell()?.clone();
+        py.detach(|| {
+            bell.hush();
+            self.follow.lock().unwrap_or_else(PoisonError::into_inner).wake_on_change(&Waker::from(bell))
+        })
+        .map_err(raise)
     }
 }

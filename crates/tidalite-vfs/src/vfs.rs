@@ -144,6 +144,11 @@ pub trait ReadFile: Debug + Send + Sync {
     /// Tries to take an exclusive lock on the file through this descriptor. Dropping this value releases it. A shared
     /// lock of this descriptor is converted; if that fails, it may be lost.
     fn try_lock_exclusive(&self) -> Result<bool>;
+
+    /// Says that the file is read even after its name was removed, so that it must not be closed and opened again.
+    fn keep_open(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// A new file that is written once, from its start to its end.

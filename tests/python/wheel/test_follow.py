@@ -1,4 +1,5 @@
 """Following: each point is handed out once, and waiting can be interrupted."""
+import asyncio
 import os
 import signal
 import threading
@@ -70,3 +71,65 @@ def test_waiting_without_a_timeout_can_be_interrupted(store):
             store.select("x").follow().wait()
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_async_iteration_gets_each_point_and_ends_after_the_timeout(store):
+    run = store.run("a")
+
+    async def log():
+        for step in range(20):
+            run.log({"x": float(step)}, step=step)
+            await asyncio.sleep(0.01)
+
+    async def read():
+        return [s async for table in store.select("x").follow(timeout=1.0) for s in table.to_numpy()["step"].tolist()]
+
+    async def main():
+        steps, _ = await asyncio.gather(read(), log())
+        return steps
+
+    assert asyncio.run(main()) == list(range(20))
+
+
+def test_many_followers_wait_without_threads_and_do_not_hold_up_the_event_loop(store):
+    run = store.run("a")
+    turns = 0
+
+    async def first():
+        async for table in store.select("x").follow(new=True):
+            return table.to_numpy()["value"].tolist()
+
+    async def turn():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0.005)
+
+    async def main():
+        readers = [asyncio.create_task(first()) for _ in range(50)]
+        turning = asyncio.create_task(turn())
+        await asyncio.sleep(0.5)
+        before, threads = turns, threading.active_count()
+        await asyncio.sleep(0.5)
+        assert turns - before > 20
+        # The pool of the event loop, which read the store at first.
+        assert threads < 50
+        run.log({"x": 7.0})
+        found = await asyncio.wait_for(asyncio.gather(*readers), 30)
+        turning.cancel()
+        return found
+
+    assert asyncio.run(main()) == [[7.0]] * 50
+
+
+def test_an_async_wait_can_be_cancelled_and_goes_on_later(store):
+    run = store.run("a")
+    follow = store.select("x").follow()
+
+    async def main():
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(follow.__anext__(), 0.2)
+        run.log({"x": 1.0})
+        return await asyncio.wait_for(follow.__anext__(), 30)
+
+    assert len(asyncio.run(main())) == 1

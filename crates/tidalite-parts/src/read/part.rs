@@ -152,6 +152,15 @@ impl Part {
         self.series_damage.as_ref()
     }
 
+    /// Keeps its points file and its series table open: they may be removed while the part is read.
+    ///
+    /// # Errors
+    /// `NotFound` where one of them was removed before.
+    pub fn keep_open(&self) -> Result<()> {
+        self.file.keep_open()?;
+        self.series.keep_open()
+    }
+
     /// The paths of its files.
     pub fn paths(&self) -> &PartPaths {
         &self.paths

@@ -120,6 +120,14 @@ pub(crate) struct SeriesHeads {
 }
 
 impl SeriesFile {
+    /// Keeps the file open, where groups are read from it.
+    pub(crate) fn keep_open(&self) -> Result<()> {
+        match &self.source {
+            GroupSource::Disk(file) => file.keep_open(),
+            _ => Ok(()),
+        }
+    }
+
     /// Opens the table in a file's bytes, whose checksum the caller has checked. Groups are read again from `file`.
     pub(crate) fn open(
         bytes: Bytes,

@@ -65,6 +65,11 @@ impl SeriesTable {
         self.cache = Some(cache);
     }
 
+    /// Keeps its file open: it may be removed while the table is read.
+    pub(crate) fn keep_open(&self) -> Result<()> {
+        self.file.keep_open()
+    }
+
     /// A table that has no file.
     pub(crate) fn of_rows(rows: &[SeriesRow], path: &Path, thinned: bool) -> Result<Self> {
         let (file, heads) = SeriesFile::open(encode_series(rows)?.into(), path, None, thinned)?;

@@ -188,6 +188,10 @@ impl TailCache {
             return Ok(part.clone());
         }
         let part = Part::open(self.vfs.clone(), place, meta)?.kept_in(self.pages.clone());
+        if place.points.starts_with(self.paths.log()) {
+            // A flush moves a staged part, while older snapshots still read it.
+            part.keep_open()?;
+        }
         let part = Arc::new(part);
         lock(&self.parts).insert(place.points.clone(), part.clone());
         Ok(part)

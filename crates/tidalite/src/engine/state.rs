@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tidalite_log::{Log, LogOptions};
 use tidalite_model::{Error, ErrorKind, Result};
 use tidalite_parts::PageCache;
-use tidalite_vfs::{ForkGuard, Vfs};
+use tidalite_vfs::{ForkGuard, Vfs, limit_open_files};
 use uuid::Uuid;
 
 /// The cache of decoded pages gets the memory option divided by this.
@@ -42,8 +42,10 @@ pub(crate) trait Background: Debug + Send {
 /// The state of an open store in one process.
 #[derive(Debug)]
 pub(crate) struct StoreState {
-    /// The disk, with the store's folder held.
+    /// The disk, with the store's folder held and the number of open files bounded.
     pub(crate) vfs: Arc<dyn Vfs>,
+    /// The same without the bound, for a forked child, which has a bound of its own.
+    held: Arc<dyn Vfs>,
     pub(crate) paths: Paths,
     pub(crate) options: Options,
     pub(crate) cache: TailCache,
@@ -82,16 +84,17 @@ impl StoreState {
     /// As [`open`](Self::open); `NotFound` if the store is gone.
     pub(super) fn open_in_child(&self) -> Result<Arc<StoreState>> {
         self.check_there()?;
-        let identity = identify(&*self.vfs, &self.paths)?;
-        StoreState::make(self.vfs.clone(), self.paths.clone(), identity, self.options.clone())
+        let identity = identify(&*self.held, &self.paths)?;
+        StoreState::make(self.held.clone(), self.paths.clone(), identity, self.options.clone())
     }
 
     fn make(
-        vfs: Arc<dyn Vfs>,
+        held: Arc<dyn Vfs>,
         paths: Paths,
         identity: Identity,
         options: Options,
     ) -> Result<Arc<StoreState>> {
+        let vfs = limit_open_files(held.clone(), options.open_files);
         // Reports damage to the whole store now, not at the first query.
         manifest::latest(&*vfs, &paths)?;
         let share = |n: u64| usize::try_from(options.memory_bytes / n).unwrap_or(usize::MAX);
@@ -103,6 +106,7 @@ impl StoreState {
         Ok(Arc::new(StoreState {
             cache: TailCache::new(vfs.clone(), paths.clone(), pages, pool.clone(), rows),
             vfs,
+            held,
             paths,
             options,
             change_tails: ChangeTails::default(),
