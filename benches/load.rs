@@ -72,19 +72,20 @@ fn main() {
         load.seconds,
         (load.writers * load.rows * load.metrics as u64) as f64 / 1e6
     );
-    let writers: Vec<Player> = (0..load.writers).map(|i| Player::start("write", i, &path, load)).collect();
-    let reader = Player::start("read", 0, &path, load);
+    let writers: Vec<LoadProcess> =
+        (0..load.writers).map(|i| LoadProcess::start("write", i, &path, load)).collect();
+    let reader = LoadProcess::start("read", 0, &path, load);
     watch(&path, load, &writers, &reader);
 }
 
 /// A process of the load, and what it says.
-struct Player {
+struct LoadProcess {
     child: Child,
     said: Receiver<Vec<f64>>,
 }
 
-impl Player {
-    fn start(kind: &str, number: u64, path: &Path, load: Load) -> Player {
+impl LoadProcess {
+    fn start(kind: &str, number: u64, path: &Path, load: Load) -> LoadProcess {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .env("TIDALITE_BENCH_ROLE", format!("{kind} {number}"))
             .env("TIDALITE_BENCH_STORE", path)
@@ -99,7 +100,7 @@ impl Player {
                 let _ = to.send(line.split_whitespace().filter_map(|n| n.parse().ok()).collect());
             }
         });
-        Player { child, said }
+        LoadProcess { child, said }
     }
 }
 
@@ -179,7 +180,7 @@ fn read(path: &Path, load: Load) {
 }
 
 /// Prints a line per second, and what holds over all of it.
-fn watch(path: &Path, load: Load, writers: &[Player], reader: &Player) {
+fn watch(path: &Path, load: Load, writers: &[LoadProcess], reader: &LoadProcess) {
     println!(
         "   s    rows/s  unfl. MiB  parts  log p50 us   p99  p99.9      max  reads refused   p50 ms    max"
     );
@@ -241,7 +242,7 @@ fn flushed(path: &Path) -> u64 {
     positions.filter_map(|p| p.trim_end_matches(',').parse::<u64>().ok()).sum::<u64>() / 2
 }
 
-impl Drop for Player {
+impl Drop for LoadProcess {
     fn drop(&mut self) {
         let _ = self.child.wait();
     }
