@@ -77,6 +77,7 @@ fn report(path: &Path, threads: usize, times: &[Duration]) {
 }
 
 fn files(folder: &Path) -> usize {
-    let entries = std::fs::read_dir(folder).map(|entries| entries.flatten().collect()).unwrap_or_else(|_| Vec::new());
+    let entries =
+        std::fs::read_dir(folder).map(|entries| entries.flatten().collect()).unwrap_or_else(|_| Vec::new());
     entries.iter().map(|entry| if entry.path().is_dir() { files(&entry.path()) } else { 1 }).sum()
 }

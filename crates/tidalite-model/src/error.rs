@@ -119,9 +119,10 @@ impl Error {
     /// An operating-system error while `doing` something to `path`. The kind follows from the error's code.
     pub fn io(doing: impl Into<String>, path: &Path, source: io::Error) -> Self {
         let (kind, remedy) = match source.kind() {
-            _ if is_descriptor_limit(&source) => {
-                (ErrorKind::Io, "raise the limit of open files (`ulimit -n`), or close files that the process holds")
-            }
+            _ if is_descriptor_limit(&source) => (
+                ErrorKind::Io,
+                "raise the limit of open files (`ulimit -n`), or close files that the process holds",
+            ),
             io::ErrorKind::NotFound => (ErrorKind::NotFound, "check the path"),
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
                 (ErrorKind::Full, "free some space and try again; everything accepted so far is kept")

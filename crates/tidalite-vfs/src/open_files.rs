@@ -9,9 +9,7 @@
 //! Invariant: after each opening, no more descriptors are open than allowed, apart from those that must stay open and those
 //! that are being read from.
 
-use crate::vfs::{
-    FileSystem, FolderWatch, Lock, LockMode, ReadFile, SegmentFile, Stat, Vfs, WriteFile,
-};
+use crate::vfs::{FileSystem, FolderWatch, Lock, LockMode, ReadFile, SegmentFile, Stat, Vfs, WriteFile};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -153,9 +153,9 @@ const OPEN_FILES_MAX: usize = 1024;
 
 fn default_open_files() -> usize {
     let quarter = tidalite_vfs::descriptor_limit().map(|limit| limit / 4);
-    quarter.and_then(|files| usize::try_from(files).ok()).map_or(OPEN_FILES_MAX, |files| {
-        files.clamp(OPEN_FILES_MIN, OPEN_FILES_MAX)
-    })
+    quarter
+        .and_then(|files| usize::try_from(files).ok())
+        .map_or(OPEN_FILES_MAX, |files| files.clamp(OPEN_FILES_MIN, OPEN_FILES_MAX))
 }
 
 impl Default for Options {

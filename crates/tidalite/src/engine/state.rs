@@ -10,7 +10,7 @@ use super::change_tails::ChangeTails;
 use super::counter::StepCounters;
 use super::options::Options;
 use super::threads::Pool;
-use super::watching::Watching;
+use super::watching::StoreWatch;
 use crate::files::manifest;
 use crate::files::marker::{Identity, create, hold_folder, identify, wait_until_made};
 use crate::files::paths::Paths;
@@ -43,7 +43,7 @@ pub(crate) struct StoreState {
     pub(crate) change_tails: ChangeTails,
     pub(crate) counters: StepCounters,
     pub(crate) pool: Arc<Pool>,
-    pub(crate) watching: Watching,
+    pub(crate) watching: StoreWatch,
     /// How many batches of moderate size this process has appended.
     pub(crate) large_batches: AtomicU64,
     identity: Identity,
@@ -100,7 +100,7 @@ impl StoreState {
             change_tails: ChangeTails::default(),
             counters: StepCounters::default(),
             pool,
-            watching: Watching::default(),
+            watching: StoreWatch::default(),
             large_batches: AtomicU64::new(0),
             identity,
             fork: ForkGuard::new(),

@@ -36,18 +36,18 @@ static NUMBERS: AtomicU64 = AtomicU64::new(0);
 
 /// What a process knows of changes to a store.
 #[derive(Debug, Default)]
-pub(crate) struct Watching {
+pub(crate) struct StoreWatch {
     /// Held while a snapshot is taken to be shared.
     taking: Mutex<()>,
-    state: Mutex<WatchState>,
+    state: Mutex<StoreWatchState>,
     /// Notified when the store has changed.
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct WatchState {
+struct StoreWatchState {
     /// The last sighting; `None` while a snapshot is taken.
-    seen: Option<Sighting>,
+    seen: Option<StoreSighting>,
     /// A change was noticed since.
     has_changed: bool,
     /// Events of the folders, once they were asked for. `None` inside where there are no events.
@@ -66,7 +66,7 @@ struct WatchState {
 }
 
 #[derive(Debug)]
-struct Sighting {
+struct StoreSighting {
     number: u64,
     logs: Vec<WatchedTail>,
     /// The names in the folders, where there are no events.
@@ -76,8 +76,8 @@ struct Sighting {
 /// The newest version, and the names in the folder of logs.
 type FolderNames = (Option<u64>, Vec<String>);
 
-impl Watching {
-    fn state(&self) -> MutexGuard<'_, WatchState> {
+impl StoreWatch {
+    fn state(&self) -> MutexGuard<'_, StoreWatchState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -107,7 +107,7 @@ impl Watching {
         let (taken, logs) = take()?;
         let mut state = self.state();
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed) + 1;
-        state.seen = Some(Sighting { number, logs, names });
+        state.seen = Some(StoreSighting { number, logs, names });
         let any: Arc<dyn Any + Send + Sync> = taken.clone();
         state.shared = Some(Arc::downgrade(&any));
         // Where others wait, or were woken just now, they will want the same.
@@ -187,7 +187,7 @@ impl Watching {
     }
 }
 
-impl WatchState {
+impl StoreWatchState {
     fn is_awaited(&self) -> bool {
         self.waiting > 0 || !self.wakers.is_empty()
     }
@@ -208,8 +208,9 @@ impl WatchState {
             Some(job) => job.wake(),
             None => {
                 let weak = Arc::downgrade(store);
-                let round =
-                    move || weak.upgrade().map_or(Due::Never, |store: Arc<StoreState>| store.watching.round(&store));
+                let round = move || {
+                    weak.upgrade().map_or(Due::Never, |store: Arc<StoreState>| store.watching.round(&store))
+                };
                 self.job = Some(Job::start(round)?);
             }
         }

@@ -70,7 +70,8 @@ pub(crate) fn load(vfs: &dyn Vfs, paths: &Paths, table: Option<&WriterTableRef>)
     let damaged = |what: String| Error::corrupt("read writer table", &path, 0, what);
     let text: TableText = serde_json::from_str(&opened.text)
         .map_err(|e| damaged(format!("its text is not a writer table: {e}")))?;
-    let writers = text.writers.into_iter().map(|(writer, id, end)| (writer, KnownWriter { id, end })).collect();
+    let writers =
+        text.writers.into_iter().map(|(writer, id, end)| (writer, KnownWriter { id, end })).collect();
     let frames = |(version, writer, from)| BroughtFrames { version, writer, from };
     let brought = text.brought.into_iter().map(frames).collect();
     Ok(LoadedTable { writers, brought, damage: opened.damage.map(damaged) })

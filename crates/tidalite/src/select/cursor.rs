@@ -312,7 +312,8 @@ mod tests {
     #[test]
     fn frames_that_a_later_merge_brings_are_new() {
         let cursor = Cursor::default().after(5, 9, &[]);
-        let merged = |version, writer, from| crate::files::writer_table::BroughtFrames { version, writer, from };
+        let merged =
+            |version, writer, from| crate::files::writer_table::BroughtFrames { version, writer, from };
         let brought = vec![merged(4, 2, 0), merged(6, 2, 10), merged(7, 2, 30), merged(7, 3, 0)];
         let before = cursor.before_merges(&brought);
         assert!(before.has_seen(2, 9) && !before.has_seen(2, 10) && !before.has_seen(3, 0));

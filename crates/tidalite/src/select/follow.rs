@@ -9,8 +9,8 @@
 use super::cursor::Cursor;
 use super::selection::Selection;
 use crate::engine::log_tail::{TailEnd, TailView};
-use crate::engine::watching::Watching;
 use crate::engine::store::Store;
+use crate::engine::watching::StoreWatch;
 use crate::files::writer_table;
 use crate::parts::scan::{RowRef, read_rows, steps_of};
 use crate::view::snapshot::Snapshot;
@@ -120,7 +120,7 @@ impl Selection {
                 "follow it without `transform`",
             ));
         }
-        let (select, who) = (self.checked()?, Watching::new_number());
+        let (select, who) = (self.checked()?, StoreWatch::new_number());
         Ok(Follow { select, cursor, passed: BTreeSet::new(), sighting: 0, who })
     }
 }
@@ -290,7 +290,8 @@ impl Follow {
 
     /// Whether a part may hold points that the cursor has not seen.
     fn may_be_new(&self, cursor: &Cursor, meta: &PartMeta) -> bool {
-        !self.passed.contains(&meta.id) && !meta.seq.iter().all(|&(writer, _, hi)| cursor.has_seen(writer, hi))
+        !self.passed.contains(&meta.id)
+            && !meta.seq.iter().all(|&(writer, _, hi)| cursor.has_seen(writer, hi))
     }
 
     /// Adds the points of parts that the cursor has not seen.
@@ -301,7 +302,8 @@ impl Follow {
         wanted: &SeriesFilter,
         found: &mut Found,
     ) -> Result<()> {
-        if let Some((_, error)) = snapshot.view.broken.iter().find(|(meta, _)| self.may_be_new(cursor, meta)) {
+        if let Some((_, error)) = snapshot.view.broken.iter().find(|(meta, _)| self.may_be_new(cursor, meta))
+        {
             return Err(error.duplicate());
         }
         let parts = &snapshot.view.parts;
