@@ -43,7 +43,7 @@ pub(crate) struct StoreState {
     pub(crate) change_tails: ChangeTails,
     pub(crate) counters: StepCounters,
     pub(crate) pool: Arc<Pool>,
-    pub(crate) watching: StoreWatch,
+    pub(crate) watching: Arc<StoreWatch>,
     /// How many batches of moderate size this process has appended.
     pub(crate) large_batches: AtomicU64,
     identity: Identity,
@@ -93,6 +93,7 @@ impl StoreState {
         let pool = Arc::new(Pool::new(options.threads));
         Ok(Arc::new(StoreState {
             cache: TailCache::new(vfs.clone(), paths.clone(), pages, pool.clone()),
+            watching: StoreWatch::new(vfs.clone(), paths.clone()),
             vfs,
             held,
             paths,
@@ -100,7 +101,6 @@ impl StoreState {
             change_tails: ChangeTails::default(),
             counters: StepCounters::default(),
             pool,
-            watching: StoreWatch::default(),
             large_batches: AtomicU64::new(0),
             identity,
             fork: ForkGuard::new(),
