@@ -92,15 +92,15 @@ fn a_poll_returns_a_row_as_soon_as_it_is_logged() {
 }
 
 #[derive(Default)]
-struct Bell(AtomicUsize);
+struct CountingBell(AtomicUsize);
 
-impl Wake for Bell {
+impl Wake for CountingBell {
     fn wake(self: Arc<Self>) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
 }
 
-impl Bell {
+impl CountingBell {
     fn rung(&self) -> usize {
         self.0.load(Ordering::SeqCst)
     }
@@ -112,7 +112,7 @@ fn a_waker_is_woken_once_for_a_change_after_the_last_poll() {
     let store = store(dir.path());
     let run = store.run("r").start().unwrap();
     let mut follow = store.select().follow().unwrap();
-    let bell = Arc::new(Bell::default());
+    let bell = Arc::new(CountingBell::default());
     let waker = Waker::from(bell.clone());
     follow.wake_on_change(&waker).unwrap();
     assert_eq!(bell.rung(), 1, "nothing was polled yet");
@@ -169,7 +169,7 @@ fn many_stores_and_followers_share_few_threads() {
     let stores: Vec<Store> =
         (0..40).map(|i| Options::new().open(dir.path().join(i.to_string())).unwrap()).collect();
     let runs: Vec<_> = stores.iter().map(|store| store.run("r").start().unwrap()).collect();
-    let bell = Arc::new(Bell::default());
+    let bell = Arc::new(CountingBell::default());
     let waker = Waker::from(bell.clone());
     let follows: Vec<Follow> = (0..400)
         .map(|i| {

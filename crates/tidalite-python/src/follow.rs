@@ -28,24 +28,24 @@ use std::time::{Duration, Instant};
 pub struct Follow {
     follow: Mutex<tidalite::Follow>,
     timeout: Option<Duration>,
-    bell: OnceLock<Arc<Bell>>,
+    bell: OnceLock<Arc<BellSocket>>,
 }
 
 /// The interval at which a wait checks for Ctrl-C.
 const SIGNAL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// A pair of sockets: one can be read from once the bell was rung at the other.
-struct Bell {
+struct BellSocket {
     heard: UnixStream,
     rung: UnixStream,
 }
 
-impl Bell {
-    fn new() -> std::io::Result<Bell> {
+impl BellSocket {
+    fn new() -> std::io::Result<BellSocket> {
         let (heard, rung) = UnixStream::pair()?;
         heard.set_nonblocking(true)?;
         rung.set_nonblocking(true)?;
-        Ok(Bell { heard, rung })
+        Ok(BellSocket { heard, rung })
     }
 
     /// Forgets earlier rings.
@@ -55,7 +55,7 @@ impl Bell {
     }
 }
 
-impl Wake for Bell {
+impl Wake for BellSocket {
     fn wake(self: Arc<Self>) {
         // If the socket is full, it has been rung.
         let _ = (&self.rung).write(&[1]);
@@ -68,9 +68,9 @@ impl Follow {
         Ok(Follow { follow: Mutex::new(follow), timeout, bell: OnceLock::new() })
     }
 
-    fn bell(&self) -> PyResult<&Arc<Bell>> {
+    fn bell(&self) -> PyResult<&Arc<BellSocket>> {
         if self.bell.get().is_none() {
-            let _ = self.bell.set(Arc::new(Bell::new()?));
+            let _ = self.bell.set(Arc::new(BellSocket::new()?));
         }
         Ok(self.bell.get().expect("set above"))
     }

@@ -44,12 +44,12 @@ pub struct Job {
     crew: &'static Crew,
 }
 
-type Work = Box<dyn FnMut() -> Due + Send>;
+type JobFunction = Box<dyn FnMut() -> Due + Send>;
 
 struct JobWork {
     id: u64,
     /// Held while the job runs.
-    work: Mutex<Option<Work>>,
+    work: Mutex<Option<JobFunction>>,
 }
 
 /// The threads of this process.

@@ -11,7 +11,7 @@ use super::change_tails::ChangeTails;
 use super::counter::StepCounters;
 use super::options::Options;
 use super::threads::Pool;
-use super::watching::Watching;
+use super::watching::StoreWatch;
 use crate::files::manifest;
 use crate::files::marker::{Identity, create, hold_folder, identify, wait_until_made};
 use crate::files::paths::Paths;
@@ -52,7 +52,7 @@ pub(crate) struct StoreState {
     pub(crate) change_tails: ChangeTails,
     pub(crate) counters: StepCounters,
     pub(crate) pool: Arc<Pool>,
-    pub(crate) watching: Watching,
+    pub(crate) watching: Arc<StoreWatch>,
     /// How many batches of moderate size this process has appended.
     pub(crate) large_batches: AtomicU64,
     identity: Identity,
@@ -105,6 +105,7 @@ impl StoreState {
         let pool = Arc::new(Pool::new(options.threads));
         Ok(Arc::new(StoreState {
             cache: TailCache::new(vfs.clone(), paths.clone(), pages, pool.clone(), rows),
+            watching: StoreWatch::new(vfs.clone(), paths.clone()),
             vfs,
             held,
             paths,
@@ -112,7 +113,6 @@ impl StoreState {
             change_tails: ChangeTails::default(),
             counters: StepCounters::default(),
             pool,
-            watching: Watching::default(),
             large_batches: AtomicU64::new(0),
             identity,
             fork: ForkGuard::new(),

@@ -11,8 +11,8 @@
 //! rows were noticed before. No snapshot is kept while nobody waits, so that it pins no files.
 
 use super::log_tail::WatchedTail;
-use super::state::StoreState;
 use crate::files::manifest;
+use crate::files::paths::Paths;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +20,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 use tidalite_model::Result;
-use tidalite_vfs::{Due, FolderWatch, Job};
+use tidalite_vfs::{Due, FolderWatch, Job, Vfs};
 
 /// How often a store is looked at while anyone waits: at first, and after it has not changed for a while.
 const LOOK: (Duration, Duration) = (Duration::from_millis(4), Duration::from_millis(12));
@@ -35,19 +35,21 @@ const KEEP: Duration = Duration::from_millis(20);
 static NUMBERS: AtomicU64 = AtomicU64::new(0);
 
 /// What a process knows of changes to a store.
-#[derive(Debug, Default)]
-pub(crate) struct Watching {
+#[derive(Debug)]
+pub(crate) struct StoreWatch {
+    vfs: Arc<dyn Vfs>,
+    paths: Paths,
     /// Held while a snapshot is taken to be shared.
     taking: Mutex<()>,
-    state: Mutex<WatchState>,
+    state: Mutex<StoreWatchState>,
     /// Notified when the store has changed.
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct WatchState {
+struct StoreWatchState {
     /// The last sighting; `None` while a snapshot is taken.
-    seen: Option<Sighting>,
+    seen: Option<StoreSighting>,
     /// A change was noticed since.
     has_changed: bool,
     /// Events of the folders, once they were asked for. `None` inside where there are no events.
@@ -66,7 +68,7 @@ struct WatchState {
 }
 
 #[derive(Debug)]
-struct Sighting {
+struct StoreSighting {
     number: u64,
     logs: Vec<WatchedTail>,
     /// The names in the folders, where there are no events.
@@ -76,15 +78,20 @@ struct Sighting {
 /// The newest version, and the names in the folder of logs.
 type FolderNames = (Option<u64>, Vec<String>);
 
-impl Watching {
-    fn state(&self) -> MutexGuard<'_, WatchState> {
+impl StoreWatch {
+    pub(super) fn new(vfs: Arc<dyn Vfs>, paths: Paths) -> Arc<StoreWatch> {
+        let (taking, state, changed) = (Mutex::default(), Mutex::default(), Condvar::new());
+        Arc::new(StoreWatch { vfs, paths, taking, state, changed })
+    }
+
+    fn state(&self) -> MutexGuard<'_, StoreWatchState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The number of the last sighting, if the store has not changed since.
-    pub(crate) fn unchanged(&self, store: &StoreState) -> Option<u64> {
+    pub(crate) fn unchanged(&self) -> Option<u64> {
         let mut state = self.state();
-        if state.look(store) { None } else { state.seen.as_ref().map(|seen| seen.number) }
+        if state.look(self) { None } else { state.seen.as_ref().map(|seen| seen.number) }
     }
 
     /// What `take` returns, or returned for another caller if the store has not changed since; and the number of the
@@ -93,27 +100,26 @@ impl Watching {
     /// # Errors
     /// Those of `take`, and of listing the folders.
     pub(crate) fn see<T: Any + Send + Sync>(
-        &self,
-        store: &Arc<StoreState>,
+        self: &Arc<Self>,
         take: impl FnOnce() -> Result<(Arc<T>, Vec<WatchedTail>)>,
     ) -> Result<(Arc<T>, u64)> {
         let _one = self.taking.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(number) = self.unchanged(store)
+        if let Some(number) = self.unchanged()
             && let Some(shared) = self.state().shared::<T>()
         {
             return Ok((shared, number));
         }
-        let names = self.state().begin(store)?;
+        let names = self.state().begin(self)?;
         let (taken, logs) = take()?;
         let mut state = self.state();
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed) + 1;
-        state.seen = Some(Sighting { number, logs, names });
+        state.seen = Some(StoreSighting { number, logs, names });
         let any: Arc<dyn Any + Send + Sync> = taken.clone();
         state.shared = Some(Arc::downgrade(&any));
         // Where others wait, or were woken just now, they will want the same.
         if state.is_awaited() || state.changed_at.is_some_and(|at| at.elapsed() < KEEP) {
             state.kept = Some((any, Instant::now()));
-            state.call_job(store)?;
+            state.call_job(self)?;
         }
         Ok((taken, number))
     }
@@ -122,11 +128,11 @@ impl Watching {
     ///
     /// # Errors
     /// `Io` if the job cannot be started.
-    pub(crate) fn wait(&self, store: &Arc<StoreState>, number: u64, timeout: Duration) -> Result<()> {
+    pub(crate) fn wait(self: &Arc<Self>, number: u64, timeout: Duration) -> Result<()> {
         let start = Instant::now();
         let mut state = self.state();
         state.waiting += 1;
-        let called = state.call_job(store);
+        let called = state.call_job(self);
         while called.is_ok() && state.is_at(number) {
             let left = timeout.saturating_sub(start.elapsed());
             if left.is_zero() {
@@ -143,7 +149,7 @@ impl Watching {
     ///
     /// # Errors
     /// `Io` if the job cannot be started.
-    pub(crate) fn wake(&self, store: &Arc<StoreState>, number: u64, who: u64, waker: &Waker) -> Result<()> {
+    pub(crate) fn wake(self: &Arc<Self>, number: u64, who: u64, waker: &Waker) -> Result<()> {
         let mut state = self.state();
         if !state.is_at(number) {
             state.wakers.remove(&who);
@@ -152,7 +158,7 @@ impl Watching {
             return Ok(());
         }
         state.wakers.insert(who, waker.clone());
-        state.call_job(store)
+        state.call_job(self)
     }
 
     /// Forgets the waker of one who waits no more.
@@ -166,7 +172,7 @@ impl Watching {
     }
 
     /// What the job does.
-    fn round(&self, store: &StoreState) -> Due {
+    fn round(&self) -> Due {
         let start = Instant::now();
         let mut state = self.state();
         state.kept.take_if(|(_, since)| since.elapsed() >= KEEP);
@@ -175,7 +181,7 @@ impl Watching {
             return if state.is_looking { Due::At(start + KEEP) } else { Due::Woken };
         }
         let mut wakers = BTreeMap::new();
-        if state.look(store) {
+        if state.look(self) {
             state.changed_at = Some(start);
             wakers = std::mem::take(&mut state.wakers);
             self.changed.notify_all();
@@ -187,7 +193,7 @@ impl Watching {
     }
 }
 
-impl WatchState {
+impl StoreWatchState {
     fn is_awaited(&self) -> bool {
         self.waiting > 0 || !self.wakers.is_empty()
     }
@@ -202,15 +208,13 @@ impl WatchState {
     }
 
     /// Starts or wakes the job that looks.
-    fn call_job(&mut self, store: &Arc<StoreState>) -> Result<()> {
+    fn call_job(&mut self, watch: &Arc<StoreWatch>) -> Result<()> {
         match &self.job {
             Some(_) if self.is_looking => {}
             Some(job) => job.wake(),
             None => {
-                let weak = Arc::downgrade(store);
-                let round = move || {
-                    weak.upgrade().map_or(Due::Never, |store: Arc<StoreState>| store.watching.round(&store))
-                };
+                let weak = Arc::downgrade(watch);
+                let round = move || weak.upgrade().map_or(Due::Never, |watch| watch.round());
                 self.job = Some(Job::start(round)?);
             }
         }
@@ -219,35 +223,35 @@ impl WatchState {
     }
 
     /// Begins a sighting: what changes from now on is noticed. Returns the names, where there are no events.
-    fn begin(&mut self, store: &StoreState) -> Result<Option<FolderNames>> {
+    fn begin(&mut self, watch: &StoreWatch) -> Result<Option<FolderNames>> {
         (self.seen, self.shared, self.kept, self.has_changed) = (None, None, None, false);
-        let folders = [store.paths.log(), store.paths.manifest()];
-        let events = self.events.get_or_insert_with(|| store.vfs.watch(&[&folders[0], &folders[1]]));
+        let folders = [watch.paths.log(), watch.paths.manifest()];
+        let events = self.events.get_or_insert_with(|| watch.vfs.watch(&[&folders[0], &folders[1]]));
         match events {
             Some(events) => {
                 // Earlier events are of changes that the sighting sees.
                 events.has_changed();
                 Ok(None)
             }
-            None => names(store).map(Some),
+            None => names(watch).map(Some),
         }
     }
 
     /// Whether the store has changed since the last sighting, or there is none. An error counts as a change: whoever
     /// takes a snapshot then finds out what is wrong.
-    fn look(&mut self, store: &StoreState) -> bool {
+    fn look(&mut self, watch: &StoreWatch) -> bool {
         let Some(seen) = &self.seen else { return true };
         if self.has_changed {
             return true;
         }
         let named = match (&self.events, &seen.names) {
             (Some(Some(events)), _) => events.has_changed(),
-            (_, Some(before)) => names(store).ok().as_ref() != Some(before),
+            (_, Some(before)) => names(watch).ok().as_ref() != Some(before),
             _ => true,
         };
         let now = Instant::now();
         let ask_life = self.asked_life_at.is_none_or(|at| now.duration_since(at) >= LIFE);
-        let vfs = &*store.vfs;
+        let vfs = &*watch.vfs;
         self.has_changed = named
             || seen.logs.iter().any(|log| log.has_grown(vfs).unwrap_or(true))
             || (ask_life && seen.logs.iter().any(|log| log.has_died(vfs).unwrap_or(true)));
@@ -259,7 +263,7 @@ impl WatchState {
     }
 }
 
-fn names(store: &StoreState) -> Result<FolderNames> {
-    let newest = manifest::versions(&*store.vfs, &store.paths)?.last().copied();
-    Ok((newest, store.vfs.read_dir(&store.paths.log())?))
+fn names(watch: &StoreWatch) -> Result<FolderNames> {
+    let newest = manifest::versions(&*watch.vfs, &watch.paths)?.last().copied();
+    Ok((newest, watch.vfs.read_dir(&watch.paths.log())?))
 }

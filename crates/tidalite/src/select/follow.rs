@@ -10,7 +10,7 @@ use super::cursor::Cursor;
 use super::selection::Selection;
 use crate::engine::log_tail::{TailEnd, TailView};
 use crate::engine::store::Store;
-use crate::engine::watching::Watching;
+use crate::engine::watching::StoreWatch;
 use crate::files::writer_table;
 use crate::parts::scan::{RowRef, read_rows, steps_of};
 use crate::view::snapshot::Snapshot;
@@ -120,7 +120,7 @@ impl Selection {
                 "follow it without `transform`",
             ));
         }
-        let (select, who) = (self.checked()?, Watching::new_number());
+        let (select, who) = (self.checked()?, StoreWatch::new_number());
         Ok(Follow { select, cursor, passed: BTreeSet::new(), sighting: 0, who })
     }
 }
@@ -162,7 +162,7 @@ impl Follow {
     pub fn poll(&mut self) -> Result<Vec<RecordBatch>> {
         let Some(store) = self.select.store() else { return self.read(&self.select.snapshot()?) };
         let state = store.inner()?.clone();
-        if state.watching.unchanged(&state) == Some(self.sighting) {
+        if state.watching.unchanged() == Some(self.sighting) {
             return Ok(Vec::new());
         }
         let take = || {
@@ -170,7 +170,7 @@ impl Follow {
             let logs = view.tails.iter().filter_map(TailView::watched).collect();
             Ok((view, logs))
         };
-        let (view, sighting) = state.watching.see(&state, take)?;
+        let (view, sighting) = state.watching.see(take)?;
         let found = self.read(&Snapshot { inner: state, view })?;
         self.sighting = sighting;
         Ok(found)
@@ -238,7 +238,7 @@ impl Follow {
             match self.select.store() {
                 Some(store) => {
                     let state = store.inner()?;
-                    state.watching.wait(state, self.sighting, left)?;
+                    state.watching.wait(self.sighting, left)?;
                 }
                 // A snapshot never changes.
                 None => std::thread::sleep(left),
@@ -279,7 +279,7 @@ impl Follow {
     pub fn wake_on_change(&self, waker: &Waker) -> Result<()> {
         let Some(store) = self.select.store() else { return Ok(()) };
         let state = store.inner()?;
-        state.watching.wake(state, self.sighting, self.who, waker)
+        state.watching.wake(self.sighting, self.who, waker)
     }
 
     /// The tombstones of a series in a snapshot.
