@@ -10,7 +10,8 @@ const METRICS: usize = 150;
 const ATTEMPTS: i64 = 6;
 
 fn open(path: &Path) -> Store {
-    Options::new().background(false).threads(2).open(path).unwrap()
+    // Tiles of one flush are large enough to be copied.
+    Options::new().background(false).threads(2).tile_rows(1 << 13).open(path).unwrap()
 }
 
 /// Attempts of one run by several ranks. Each rewinds its rank by some steps, and logs further ones; a second run is forked
