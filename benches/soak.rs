@@ -51,70 +51,87 @@ fn main() {
     let reads = lines_of(readers.iter_mut());
     let seen = lines_of(std::iter::once(&mut follower));
     let (start_time, mut killed, mut rng) = (Instant::now(), Instant::now(), Random::new(1));
-    let mut csv = String::from(
-        "second,rows_followed,reads,read_p50_ms,read_max_ms,refused,reader_rss_mib,reader_fds,follower_rss_mib,\
-         follower_fds,follower_threads,writer_rss_mib,files,store_mib,log_mib\n",
-    );
+    let mut csv = String::from(HEAD);
     let (mut restarts, mut followed) = (0, 0);
     while start_time.elapsed() < Duration::from_secs(minutes * 60) {
         std::thread::sleep(Duration::from_secs(1));
         if killed.elapsed() >= KILL_EVERY {
             killed = Instant::now();
             let w = rng.below(WRITERS as u64) as usize;
-            writers[w].kill().unwrap();
-            writers[w].wait().unwrap();
+            end(&mut writers[w]);
             writers[w] = start("write", w, &path);
             restarts += 1;
         }
-        let mut latencies: Vec<f64> = Vec::new();
-        let mut refused = 0;
-        for line in reads.try_iter() {
-            match line.parse() {
-                Ok(ms) => latencies.push(ms),
-                Err(_) => {
-                    println!("    a read failed: {line}");
-                    refused += 1;
-                }
-            }
-        }
-        latencies.sort_by(f64::total_cmp);
         if let Some(line) = seen.try_iter().last() {
-            followed = line.parse().unwrap_or(followed);
+            followed = line.parse().unwrap_or_else(|_| {
+                println!("    {line}");
+                followed
+            });
         }
-        let median = latencies.get(latencies.len() / 2).copied().unwrap_or(0.0);
-        let (files, bytes, log_bytes) = sizes(&path);
-        let of = |p: &Child| p.id();
-        let most = |of_all: Vec<u64>| of_all.into_iter().max().unwrap_or(0);
+        let second = start_time.elapsed().as_secs();
         writeln!(
             csv,
-            "{},{followed},{},{median:.1},{:.1},{refused},{},{},{},{},{},{},{files},{},{}",
-            start_time.elapsed().as_secs(),
-            latencies.len(),
-            latencies.last().copied().unwrap_or(0.0),
-            most(readers.iter().map(of).map(rss_mib).collect()),
-            most(readers.iter().map(of).map(descriptors).collect()),
-            rss_mib(follower.id()),
-            descriptors(follower.id()),
-            threads(follower.id()),
-            most(writers.iter().map(of).map(rss_mib).collect()),
-            bytes >> 20,
-            log_bytes >> 20,
+            "{second},{followed},{},{}",
+            reads_of(&reads),
+            state(&writers, &readers, &follower, &path)
         )
         .unwrap();
-        if start_time.elapsed().as_secs() % 30 == 0 {
+        if second % 30 == 0 {
             println!("{}", csv.lines().last().unwrap());
             fs::write(out, &csv).unwrap();
         }
     }
-    for child in writers.iter_mut().chain(&mut readers).chain([&mut follower]) {
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
+    writers.iter_mut().chain(&mut readers).chain([&mut follower]).for_each(end);
     fs::write(out, &csv).unwrap();
     let reader = Options::new().read_only(true).open(&path).unwrap();
     let stats = reader.stats().unwrap();
     println!("{restarts} writers killed, {} points, {} runs; see {out}", stats.points, stats.runs);
     assert!(reader.verify().unwrap().is_sound());
+}
+
+const HEAD: &str = "second,rows_followed,reads,read_p50_ms,read_max_ms,refused,reader_rss_mib,reader_fds,\
+                    follower_rss_mib,follower_fds,follower_threads,writer_rss_mib,files,store_mib,log_mib\n";
+
+fn end(child: &mut Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// The number of reads since the last call, their median and worst latency, and how many failed.
+fn reads_of(lines: &Receiver<String>) -> String {
+    let mut latencies: Vec<f64> = Vec::new();
+    let mut refused = 0;
+    for line in lines.try_iter() {
+        match line.parse() {
+            Ok(ms) => latencies.push(ms),
+            Err(_) => {
+                println!("    a read failed: {line}");
+                refused += 1;
+            }
+        }
+    }
+    latencies.sort_by(f64::total_cmp);
+    let median = latencies.get(latencies.len() / 2).copied().unwrap_or(0.0);
+    let worst = latencies.last().copied().unwrap_or(0.0);
+    format!("{},{median:.1},{worst:.1},{refused}", latencies.len())
+}
+
+/// What the processes and the store take now; the most of each kind of process.
+fn state(writers: &[Child], readers: &[Child], follower: &Child, path: &Path) -> String {
+    let most = |all: &[Child], of: fn(u32) -> u64| all.iter().map(|p| of(p.id())).max().unwrap_or(0);
+    let (files, bytes, log_bytes) = sizes(path);
+    let values = [
+        most(readers, rss_mib),
+        most(readers, descriptors),
+        rss_mib(follower.id()),
+        descriptors(follower.id()),
+        threads(follower.id()),
+        most(writers, rss_mib),
+        files,
+        bytes >> 20,
+        log_bytes >> 20,
+    ];
+    values.map(|n| n.to_string()).join(",")
 }
 
 fn start(role: &str, number: usize, path: &Path) -> Child {
@@ -149,7 +166,7 @@ fn write(path: &Path, number: &str) {
     let start = Instant::now();
     for row in 0_u64.. {
         let values: Vec<f64> = (0..METRICS).map(|m| (row as f64).sin() * m as f64).collect();
-        columns.log(&values).unwrap();
+        columns.log(None, &values).unwrap();
         let due = Duration::from_micros(row * 1_000_000 / ROWS);
         std::thread::sleep(due.saturating_sub(start.elapsed()));
     }

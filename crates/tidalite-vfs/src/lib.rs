@@ -22,6 +22,7 @@ mod access;
 mod crew;
 mod folder_watch;
 mod fork;
+mod locked;
 mod mapped;
 mod open_files;
 mod places;

@@ -3,10 +3,6 @@
 //! `places.rs` looks up paths, from a held folder where there is one. Segments are mapped (`mapped.rs`) on file systems
 //! where that is safe, and written by positioned writes (`positioned.rs`) on all others. A call interrupted by a signal
 //! is repeated.
-//!
-//! Locks are flock locks on a descriptor. A forked child shares its parent's descriptors and their locks. So the
-//! process that took a lock unlocks it explicitly; otherwise a surviving child would keep it. A child only closes its
-//! copy of the descriptor, which leaves the parent's lock in place.
 
 #![expect(
     clippy::disallowed_methods,
@@ -16,6 +12,7 @@
 use crate::access;
 #[cfg(target_os = "linux")]
 use crate::folder_watch::Inotify;
+use crate::locked::Locked;
 use crate::mapped::MappedSegment;
 use crate::places::{FOLDER_MODE, Places, is_absent, is_folder};
 use crate::positioned::PositionedSegment;
@@ -23,11 +20,10 @@ use crate::statfs;
 use crate::vfs::{FileSystem, FolderWatch, Lock, LockMode, ReadFile, SegmentFile, Stat, Vfs, WriteFile};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tidalite_model::{Error, ErrorKind, Result};
@@ -335,51 +331,6 @@ fn rename_no_replace(places: &Places, from: &Path, to: &Path) -> Result<bool> {
         )
         .at(to)),
         Err(e) => Err(Error::io("publish file", to, e.into())),
-    }
-}
-
-/// Whether a descriptor holds a lock, and which process took it. Its owner must call `release` before closing.
-#[derive(Debug)]
-struct Locked {
-    held: AtomicBool,
-    pid: u32,
-}
-
-impl Locked {
-    fn new() -> Self {
-        Locked { held: AtomicBool::new(false), pid: std::process::id() }
-    }
-
-    fn acquire(&self, file: &File, path: &Path, mode: LockMode) -> Result<bool> {
-        let tried = match mode {
-            LockMode::Shared => file.try_lock_shared(),
-            LockMode::Exclusive => file.try_lock(),
-        };
-        match tried {
-            Ok(()) => {
-                self.held.store(true, Ordering::Relaxed);
-                Ok(true)
-            }
-            Err(TryLockError::WouldBlock) => Ok(false),
-            Err(TryLockError::Error(e)) => Err(match Errno::from_io_error(&e) {
-                Some(Errno::NOLCK | Errno::OPNOTSUPP | Errno::NOSYS) => Error::new(
-                    ErrorKind::Unsupported,
-                    "lock file",
-                    format!("the file system has no locks ({e})"),
-                    "mount it with locks, or put the store on another file system",
-                )
-                .at(path),
-                _ => Error::io("lock file", path, e),
-            }),
-        }
-    }
-
-    fn release(&self, file: &File) {
-        // In a forked child the lock belongs to the parent.
-        if self.held.load(Ordering::Relaxed) && std::process::id() == self.pid {
-            // Closing the descriptor also releases the lock, unless a child shares it.
-            let _ = file.unlock();
-        }
     }
 }
 
