@@ -1,8 +1,10 @@
 //! Answers within a small memory option: only an answer that is itself too large is refused, and the message says what to do.
 
 use crate::rollups::batch;
+use arrow::array::AsArray;
+use arrow::datatypes::{Float64Type, UInt64Type};
 use tempfile::TempDir;
-use tidalite::{AlignOn, By, ErrorKind, Fill, Options, Store, XAxis};
+use tidalite::{Aggregate, AlignOn, By, ErrorKind, Fill, Options, Store, XAxis};
 
 const SERIES: i64 = 30;
 const POINTS: i64 = 20_000;
@@ -53,4 +55,21 @@ fn an_answer_that_is_too_large_says_how_to_ask_for_less_and_how_to_allow_more() 
     }
     let some = store.select().metrics("m0[0-4]").over(XAxis::Time).points().unwrap();
     assert_eq!(some.num_rows(), 5 * POINTS as usize);
+}
+
+#[test]
+fn a_long_series_whose_parts_overlap_in_one_place_is_counted_in_pieces() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options::new().background(false).threads(2).memory_bytes(16 << 20);
+    let store = options.open(dir.path().join("m")).unwrap();
+    let point = |step: i64| (step, 1_000_000 * step, step as f64);
+    // Only the last pieces have repeats; the others are read as they are.
+    for steps in [0..300_000, 299_990..300_010] {
+        store.append(&batch("a", "m", &steps.map(point).collect::<Vec<_>>())).unwrap();
+    }
+    store.flush().unwrap();
+    let counted = store.select().aggregate(&[Aggregate::Count, Aggregate::Sum], &[]).unwrap();
+    assert_eq!(counted["count"].as_primitive::<UInt64Type>().value(0), 300_010);
+    let sum = (0..300_010).sum::<i64>() as f64;
+    assert_eq!(counted["sum"].as_primitive::<Float64Type>().value(0), sum);
 }

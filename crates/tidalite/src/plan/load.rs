@@ -53,6 +53,9 @@ impl Plan {
         self.meter.merged(series.iter().filter(|s| !single(s)).count());
         let columns = self.shaping.as_ref().map_or(columns, |s| s.columns(columns));
         let columns = if series.iter().all(single) { columns } else { ColumnSet::ALL };
+        // A piece of a long series has steps of its own.
+        let cut = series.iter().any(|s| !s.steps.is_all());
+        let columns = ColumnSet { step: columns.step || cut, ..columns };
         let mut tails = self.tails_of(series)?;
         let read = read_pieces(parts, &lists, columns, &self.meter)?;
         Ok(series.iter().zip(read).map(|(s, chunks)| self.finish(s, chunks, &mut tails)).collect())
