@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
-use tidalite_log::WriterDir;
+use tidalite_log::{TailReader, WriterDir};
 use tidalite_model::{Error, ErrorKind, Result};
 use tidalite_parts::{PageCache, Part, PartMeta, PartPaths};
 use tidalite_vfs::Vfs;
@@ -42,6 +42,9 @@ const ROW_BYTES_MIN: usize = 1 << 20;
 
 /// Parts are opened in parallel if their series tables have at least this many bytes together.
 const SIDE_BY_SIDE_BYTES: u64 = 4 << 20;
+
+/// Logs are read in parallel at first if they have at least this many bytes together.
+const LOGS_SIDE_BY_SIDE_BYTES: u64 = 64 << 20;
 
 /// The parts that could be opened, and those that could not.
 pub(crate) type OpenedParts = (Vec<Arc<Part>>, Vec<(PartMeta, Error)>);
@@ -91,6 +94,9 @@ impl TailCache {
     ) -> Result<(Vec<TailView>, Agreement)> {
         // One at a time: a tail must not be read beyond the cut.
         let _one = lock(&self.reading);
+        if let Some(tails) = self.first_tails(dirs, manifest)? {
+            return self.agreed(tails);
+        }
         let mut held = self.row_bytes_held();
         let mut all: usize = held.values().sum();
         let mut tails = Vec::with_capacity(dirs.len());
@@ -103,6 +109,29 @@ impl TailCache {
             all = others + tail.row_bytes();
             tails.push(tail);
         }
+        self.agreed(tails)
+    }
+
+    /// As [`tails`](Self::tails) where none has been read yet and there is much to read: on all threads, each with an equal
+    /// share of the memory.
+    fn first_tails(&self, dirs: &[WriterDir], manifest: &Manifest) -> Result<Option<Vec<GrowingTail>>> {
+        if dirs.len() < 2 || !lock(&self.tails).is_empty() {
+            return Ok(None);
+        }
+        let mut bytes = 0;
+        for dir in dirs {
+            bytes += TailReader::new(dir.clone(), manifest.flushed(dir.writer)).bytes_ahead(&*self.vfs)?;
+        }
+        if bytes < LOGS_SIDE_BY_SIDE_BYTES {
+            return Ok(None);
+        }
+        let share = self.row_bytes / dirs.len();
+        let read = |dir: &WriterDir| self.read_on(dir, manifest.flushed(dir.writer), share);
+        self.pool.each(dirs, read).map(Some)
+    }
+
+    /// The tails up to one cut of all.
+    fn agreed(&self, mut tails: Vec<GrowingTail>) -> Result<(Vec<TailView>, Agreement)> {
         let agreement = agree(tails.len(), |i| tails[i].has_grown(&*self.vfs))?;
         let views = tails.into_iter().map(|tail| tail.view(&*self.vfs)).collect::<Result<_>>()?;
         Ok((views, agreement))

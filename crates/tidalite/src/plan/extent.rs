@@ -81,16 +81,17 @@ impl Plan {
                     cut.push((*r, steps, source));
                 }
             }
-            let mut is_known = source.tombstones.is_none();
-            for &(t, id) in source.tails.iter().filter(|_| source.tombstones.is_none()) {
+            for &(t, id) in &source.tails {
                 let reach = self.snapshot.view.tails[t].step_reach(id, steps)?;
-                widen(&mut extent, reach.certain);
-                is_known &= reach.certain == reach.possible;
-            }
-            if !is_known {
-                logged.push(planned);
+                let certain = reach.certain.filter(|_| source.tombstones.is_none());
+                widen(&mut extent, certain);
+                if let Some(possible) = reach.possible.filter(|_| certain != reach.possible) {
+                    logged.push((planned, possible));
+                }
             }
         }
+        logged.retain(|(_, may_have)| !covers(extent, *may_have));
+        let logged: Vec<&Planned> = logged.into_iter().map(|(planned, _)| planned).collect();
         for series in logged.chunks(LOGGED_SERIES) {
             let mut tails = self.tails_of(series.iter().copied())?;
             for (planned, source) in series.iter().flat_map(|p| p.sources.iter().map(move |s| (p, s))) {
@@ -101,7 +102,7 @@ impl Plan {
         }
         for (r, steps, source) in cut {
             let Some(may_have) = r.steps(parts).clip(steps) else { continue };
-            if extent.is_some_and(|e| e.contains(may_have.first) && e.contains(may_have.last)) {
+            if covers(extent, may_have) {
                 continue;
             }
             let tombstones = source.tombstones.as_ref().filter(|_| source.rows_covered);
@@ -116,6 +117,10 @@ impl Plan {
         }
         Ok(extent)
     }
+}
+
+fn covers(extent: Option<Extent>, may_have: Extent) -> bool {
+    extent.is_some_and(|e| e.contains(may_have.first) && e.contains(may_have.last))
 }
 
 fn widen(extent: &mut Option<Extent>, more: impl IntoIterator<Item = Extent>) {
