@@ -2,7 +2,7 @@
 
 use crate::rollups::batch;
 use arrow::array::AsArray;
-use arrow::datatypes::{Float64Type, UInt64Type};
+use arrow::datatypes::{Float64Type, Int64Type};
 use tempfile::TempDir;
 use tidalite::{Aggregate, AlignOn, By, ErrorKind, Fill, Options, Store, XAxis};
 
@@ -69,7 +69,7 @@ fn a_long_series_whose_parts_overlap_in_one_place_is_counted_in_pieces() {
     }
     store.flush().unwrap();
     let counted = store.select().aggregate(&[Aggregate::Count, Aggregate::Sum], &[]).unwrap();
-    assert_eq!(counted["count"].as_primitive::<UInt64Type>().value(0), 300_010);
+    assert_eq!(counted["count"].as_primitive::<Int64Type>().value(0), 300_010);
     let sum = (0..300_010).sum::<i64>() as f64;
     assert_eq!(counted["sum"].as_primitive::<Float64Type>().value(0), sum);
 }

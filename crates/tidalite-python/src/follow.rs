@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 /// >>> run.log({"loss": 0.5})
 /// >>> len(follow.poll()), len(follow.poll())
 /// (1, 0)
+///
 /// An event loop goes on while `async for` waits:
 ///
 /// >>> async def watch():
