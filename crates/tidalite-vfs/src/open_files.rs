@@ -252,6 +252,14 @@ impl Vfs for LimitedVfs {
         self.vfs.host()
     }
 
+    fn machine(&self) -> String {
+        self.vfs.machine()
+    }
+
+    fn is_stopped(&self, pid: u32) -> bool {
+        self.vfs.is_stopped(pid)
+    }
+
     fn pid(&self) -> u32 {
         self.vfs.pid()
     }

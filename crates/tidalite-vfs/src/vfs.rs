@@ -25,9 +25,7 @@ pub trait Vfs: Debug + Send + Sync + 'static {
 
     /// As [`create_dir`](Self::create_dir), for a folder that begins a store, or is above one: the process's umask decides
     /// on its mode.
-    fn create_top_dir(&self, path: &Path) -> Result<bool> {
-        self.create_dir(path)
-    }
+    fn create_top_dir(&self, path: &Path) -> Result<bool>;
 
     /// The names in a folder, ascending. Names that are not UTF-8 are skipped.
     fn read_dir(&self, path: &Path) -> Result<Vec<String>>;
@@ -71,9 +69,7 @@ pub trait Vfs: Debug + Send + Sync + 'static {
 
     /// Watches the names in some folders. `None` where that is impossible or would miss what other machines do; then they
     /// have to be listed.
-    fn watch(&self, _folders: &[&Path]) -> Option<Box<dyn FolderWatch>> {
-        None
-    }
+    fn watch(&self, folders: &[&Path]) -> Option<Box<dyn FolderWatch>>;
 
     /// Wall-clock time in microseconds since 1970-01-01T00:00:00 UTC. May jump, also backwards.
     fn now_us(&self) -> i64;
@@ -89,14 +85,10 @@ pub trait Vfs: Debug + Send + Sync + 'static {
 
     /// Where [`pid`](Self::pid) means this process: equal texts mean that processes have the same numbers for each other.
     /// Empty if that cannot be known.
-    fn machine(&self) -> String {
-        String::new()
-    }
+    fn machine(&self) -> String;
 
     /// Whether the process with this number on this machine is stopped, as by SIGSTOP. `false` if that cannot be known.
-    fn is_stopped(&self, _pid: u32) -> bool {
-        false
-    }
+    fn is_stopped(&self, pid: u32) -> bool;
 }
 
 /// A file open for reading. Reads return what any process has written so far, synced or not.

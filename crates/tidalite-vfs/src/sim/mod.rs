@@ -23,7 +23,7 @@ mod world;
 pub use crash::{Survive, Tear};
 pub use failure::{FailKind, SimFailure};
 
-use crate::vfs::{FileSystem, Lock, LockMode, ReadFile, SegmentFile, Stat, Vfs, WriteFile};
+use crate::vfs::{FileSystem, FolderWatch, Lock, LockMode, ReadFile, SegmentFile, Stat, Vfs, WriteFile};
 use crash::SplitMix64;
 use failure::{SimStepCounter, StepKind};
 use handle::{SimHandle, SimLock, SimReadFile, SimSegment, SimWriteFile};
@@ -338,6 +338,22 @@ impl Vfs for SimVfs {
         let now = world.now_us;
         world.now_us += 1;
         now
+    }
+
+    fn create_top_dir(&self, path: &Path) -> Result<bool> {
+        self.create_dir(path)
+    }
+
+    fn watch(&self, _: &[&Path]) -> Option<Box<dyn FolderWatch>> {
+        None
+    }
+
+    fn machine(&self) -> String {
+        String::new()
+    }
+
+    fn is_stopped(&self, _: u32) -> bool {
+        false
     }
 
     fn host(&self) -> String {
