@@ -24,6 +24,7 @@ use crate::engine::room::JobRoom;
 use crate::engine::state::{Background, StoreState};
 use crate::engine::store_lock;
 use crate::engine::threads::thread_pool;
+use crate::files::manifest;
 use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
@@ -43,8 +44,10 @@ const TICK_FAILED: Duration = Duration::from_secs(10);
 const LOOKS_SHARE: u32 = 4;
 /// Bytes to flush, in units of the option, from which on the logs count as far behind.
 const FAR_BEHIND: u64 = 4;
-/// Compaction begins below this, and gives way above the other.
+/// Compaction begins below this, and gives way above the other. With many parts, which make queries and flushes slower, it
+/// begins wherever it does not give way.
 const COMPACTS_BELOW: u64 = 2;
+const PARTS_MANY: usize = 64;
 const GIVES_WAY_ABOVE: u64 = 8;
 
 /// Closing a store flushes for at most about this long: it begins no round after half of it.
@@ -221,7 +224,9 @@ impl Turns {
     /// Merges parts, unless the logs grow faster than they are flushed.
     fn compact(&mut self, state: &StoreState, room: &JobRoom<'_>) -> Result<()> {
         let flush_bytes = state.options.flush_bytes;
-        if self.looks.look(state)?.bytes >= COMPACTS_BELOW * flush_bytes {
+        let parts = manifest::latest(&*state.vfs, &state.paths)?.manifest.parts.len();
+        let below = if parts < PARTS_MANY { COMPACTS_BELOW } else { GIVES_WAY_ABOVE };
+        if self.looks.look(state)?.bytes >= below * flush_bytes {
             return Ok(());
         }
         let (looked, looks) = (Cell::new(Instant::now()), std::cell::RefCell::new(&mut self.looks));
