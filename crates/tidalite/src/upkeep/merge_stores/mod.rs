@@ -89,6 +89,7 @@ impl Store {
     /// As [`merge`](Self::merge), with options; calls `progress` with the points done and the total.
     ///
     /// ```
+    /// use std::ops::ControlFlow;
     /// use tidalite::{Merge, OnConflict};
     /// # let dir = tempfile::tempdir()?;
     /// # let (here, there) = (dir.path().join("here"), dir.path().join("there"));
