@@ -49,6 +49,8 @@ const FAR_BEHIND: u64 = 4;
 const COMPACTS_BELOW: u64 = 2;
 const PARTS_MANY: usize = 64;
 const GIVES_WAY_ABOVE: u64 = 8;
+/// Rounds of a flush before compaction gets a turn: while others log, a flush may never come to an end.
+const ROUNDS_MAX: u32 = 32;
 
 /// Closing a store flushes for at most about this long: it begins no round after half of it.
 const CLOSING: Duration = Duration::from_millis(500);
@@ -210,7 +212,12 @@ impl Turns {
                 state.seal()?;
             }
             let room = JobRoom::background(state, &pool);
-            flush_while(state, FlushMeans { room, progress: &|_| go() }, &|| true)?;
+            let rounds = Cell::new(0);
+            let goes_on = || {
+                rounds.set(rounds.get() + 1);
+                rounds.get() < ROUNDS_MAX
+            };
+            flush_while(state, FlushMeans { room, progress: &|_| go() }, &goes_on)?;
             self.looks.worked();
             self.compact(state, &room)?;
         }
