@@ -109,20 +109,16 @@ impl FlushMeans<'_> {
     }
 }
 
-/// As [`flush_all`], with what a job by hand may take.
+/// Flushes every committed frame of every writer, with what a job by hand may take. The caller must hold the store's lock.
 pub(crate) fn flush_by_hand(
     state: &StoreState,
     progress: &dyn Fn(u64) -> ControlFlow<()>,
 ) -> Result<FlushStats> {
-    flush_all(state, FlushMeans { room: JobRoom::by_hand(state)?, progress })
+    flush_while(state, FlushMeans { room: JobRoom::by_hand(state)?, progress }, &|| true)
 }
 
-/// Flushes every committed frame of every writer, in rounds that fit the memory. The caller must hold the store's lock.
-pub(crate) fn flush_all(state: &StoreState, means: FlushMeans<'_>) -> Result<FlushStats> {
-    flush_while(state, means, &|| true)
-}
-
-/// As [`flush_all`], but begins another round only while `goes_on` says so.
+/// Flushes in rounds that fit the memory, and begins another one only while `goes_on` says so. The caller must hold the
+/// store's lock.
 pub(crate) fn flush_while(
     state: &StoreState,
     means: FlushMeans<'_>,

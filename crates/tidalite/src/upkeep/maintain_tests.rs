@@ -88,6 +88,29 @@ fn thirty_writers_publish_about_one_version_a_minute() {
 }
 
 #[test]
+fn a_flush_that_has_much_to_do_gives_compaction_a_turn() {
+    let (_, options) = disk();
+    let options = options.memory_bytes(16 << 20).flush_bytes(32 << 20).segment_bytes(1 << 20, 4 << 20);
+    let mut process = Process::open(&options);
+    let run = process.store.run("wide").start().unwrap();
+    let names: Vec<String> = (0..200).map(|i| format!("m{i}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let columns = run.columns(&names).unwrap();
+    // Rounds of about 1.4 MB, and 49 MB of rows.
+    for step in 0..30_000 {
+        columns.log(step, &[0.5; 200]).unwrap();
+    }
+    assert_eq!(process.turn(), Round::Flush);
+    let stats = process.store.stats().unwrap();
+    assert!(stats.log_points > 0, "all rounds were done at once");
+    assert!(stats.parts < 16, "{} parts are left", stats.parts);
+    while process.store.stats().unwrap().log_points > 0 {
+        process.store.flush().unwrap();
+    }
+    assert_eq!(process.store.stats().unwrap().points, 30_000 * 200);
+}
+
+#[test]
 fn what_all_writers_logged_counts_and_not_what_one_did() {
     let (_, options) = disk();
     let mut writers: Vec<Process> = (0..4).map(|_| Process::open(&options)).collect();
