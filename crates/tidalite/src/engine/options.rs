@@ -106,9 +106,9 @@ impl Options {
         self
     }
 
-    /// How long flushes and background work keep the files of replaced parts for readers that cannot pin them, such as
-    /// another tool that reads them by path (60 s by default). Compaction, thinning and merging by hand do not wait: they
-    /// delete the files at once, unless a snapshot pins them.
+    /// How long the files of replaced parts stay for readers that cannot pin them, such as another tool that reads them by
+    /// path (60 s by default). Two jobs by hand do not wait, unless a snapshot pins the files: a compaction deletes all
+    /// replaced files, so that the folder then holds exactly the live ones, and a thinning those that it replaces itself.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
