@@ -1,5 +1,6 @@
 //! What it costs to stand beside a writer: reading the newest point and polling while more and more rows are not flushed,
-//! waiting followers, many open stores, and more living writers than a process may open files.
+//! waiting followers, many open stores, more living writers than a process may open files, and closing a store that is at
+//! work.
 //!
 //! `cargo bench -p tidalite-benches --bench beside`. Warm, durability `process`; the readers' part runs in a process of its
 //! own, so that it shares no memory with the writer.
@@ -10,7 +11,7 @@ use std::fs::read_to_string;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use tidalite::{Options, Store};
+use tidalite::{Options, Store, Thin};
 use tidalite_testkit::metric_names;
 
 const METRICS: usize = 20;
@@ -48,6 +49,7 @@ fn main() {
     stage("wait", &path);
     many_stores(dir.path());
     many_writers(dir.path());
+    close_at_work(dir.path());
 }
 
 fn stage(part: &str, path: &Path) {
@@ -138,6 +140,8 @@ fn many_stores(dir: &Path) {
         (store, run)
     };
     let stores: Vec<_> = (0..STORES).map(open).collect();
+    // Threads that only the start needed end.
+    std::thread::sleep(Duration::from_secs(5));
     let start = Instant::now();
     let (before, threads, _) = usage();
     std::thread::sleep(Duration::from_secs(10));
@@ -183,4 +187,45 @@ fn beside_many_writers(path: &Path) {
          {read:.2?}, {files} files open, flush {:.2?}",
         start.elapsed()
     );
+}
+
+fn close_at_work(dir: &Path) {
+    let path = dir.join("work");
+    let rows = 2_000_000;
+    let mut slowest = Duration::ZERO;
+    for work in ["compact", "flush", "verify", "thin", "backup"] {
+        let store = Store::open(&path).unwrap();
+        for batch in 0..4 {
+            let run = store.run(format!("{work}-{batch}")).start().unwrap();
+            let columns = run.columns(&["loss", "acc"]).unwrap();
+            for step in 0..rows / 8 {
+                columns.log(step, &[step as f64, 0.5]).unwrap();
+            }
+            run.finish().unwrap();
+            if work != "flush" {
+                store.flush().unwrap();
+            }
+        }
+        let (closed, ended) = std::thread::scope(|s| {
+            let store = &store;
+            let copy = dir.join(format!("copy-{work}"));
+            let at_work = s.spawn(move || match work {
+                "compact" => store.compact().map(drop),
+                "flush" => store.flush().map(drop),
+                "verify" => store.verify().map(drop),
+                "thin" => store.thin(&Thin::new().matching("*").buckets(100)).map(drop),
+                _ => store.backup(copy).map(drop),
+            });
+            std::thread::sleep(Duration::from_millis(20));
+            let start = Instant::now();
+            store.close().unwrap();
+            (start.elapsed(), at_work.join().unwrap())
+        });
+        slowest = slowest.max(closed);
+        println!(
+            "close beside {work}: {closed:.2?}, {}",
+            ended.map_or_else(|e| e.kind().to_string(), |()| "done".into())
+        );
+    }
+    println!("slowest close: {slowest:.2?}");
 }

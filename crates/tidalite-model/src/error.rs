@@ -141,6 +141,9 @@ impl Error {
             io::ErrorKind::ReadOnlyFilesystem => {
                 (ErrorKind::Io, "open the store read-only, or use a writable file system")
             }
+            io::ErrorKind::InvalidData => {
+                (ErrorKind::Corrupt, "remove it: a store consists of folders and regular files only")
+            }
             io::ErrorKind::NotADirectory => (ErrorKind::Invalid, "give the path of a folder"),
             _ => (ErrorKind::Io, "check the disk and the system log"),
         };

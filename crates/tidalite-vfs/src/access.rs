@@ -131,14 +131,18 @@ pub(crate) fn create_file(places: &Places, path: &Path) -> io::Result<Result<Fil
 pub(crate) fn create_folder(places: &Places, path: &Path) -> io::Result<Result<()>> {
     let access = Access::for_folder(places, path)?;
     places.make_folder(path, Mode::from_raw_mode(access.without_group().mode))?;
-    let now = match places.stat(path) {
-        Ok(stat) => Access::of(&stat),
+    let folder = match places.open_made_folder(path) {
         // Another process removed it in between, as it may every empty folder.
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Ok(())),
-        Err(e) => return Err(e),
+        opened => opened?,
     };
-    let given =
-        access.give(now, path, |group| places.set_group(path, group), |mode| places.set_mode(path, mode));
+    let now = Access::of(&fstat(&folder)?);
+    let given = access.give(
+        now,
+        path,
+        |group| Ok(fchown(&folder, None, Some(group))?),
+        |mode| Ok(fchmod(&folder, mode)?),
+    );
     Ok(match given {
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
         Err(e) => {

@@ -19,6 +19,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests prepare files and damage them"))]
 
 mod access;
+mod beneath;
 mod crew;
 mod folder_watch;
 mod fork;

@@ -1,11 +1,14 @@
 //! Where a path leads: from the root of the file system, or from a folder that is held open.
 //!
-//! Invariant: a path at or below the held folder is looked up from its descriptor (`openat`). So it means the folder
+//! Invariants: a path at or below the held folder is looked up from its descriptor (`openat`). So it means the folder
 //! that was opened, even after that folder was moved or another one took its name. Once the folder is deleted, nothing
-//! is found or created below it. Calls interrupted by a signal are repeated.
+//! is found or created below it. Below it no symbolic link is followed and only regular files are opened: whatever lies
+//! in a store, nothing outside of it is read, changed or deleted, and no pipe makes a reader wait. The held folder itself
+//! may be reached through links. Calls interrupted by a signal are repeated.
 
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, Stat};
+use crate::beneath::{FolderHandle, open_beneath, parent_beneath};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::{Errno, retry_on_intr};
 use std::fs::File;
 use std::io;
@@ -35,20 +38,43 @@ impl Places {
         Ok(Places { held: Some(Arc::new(HeldFolder { path: folder.to_path_buf(), descriptor })) })
     }
 
-    /// The folder from which a path is looked up, and the rest of the path.
-    fn from<'a>(&'a self, path: &'a Path) -> (BorrowedFd<'a>, &'a Path) {
-        match &self.held {
-            Some(held) => match path.strip_prefix(&held.path) {
-                Ok(rest) if rest.as_os_str().is_empty() => (held.descriptor.as_fd(), Path::new(".")),
-                Ok(rest) => (held.descriptor.as_fd(), rest),
-                Err(_) => (CWD, path),
-            },
-            None => (CWD, path),
+    /// The held folder and the path from it, if the path is at or below it.
+    fn below<'a>(&'a self, path: &'a Path) -> Option<(&'a HeldFolder, &'a Path)> {
+        let held = self.held.as_deref()?;
+        Some((held, path.strip_prefix(&held.path).ok()?))
+    }
+
+    /// The folder that holds the last name of a path, and that name; or a path from elsewhere as it is. How to look up the
+    /// name: not through a link below the held folder.
+    fn named<'a>(&'a self, path: &'a Path) -> io::Result<(FolderHandle<'a>, &'a Path, AtFlags)> {
+        match self.below(path) {
+            Some((held, rest)) => {
+                let (folder, name) = parent_beneath(held.descriptor.as_fd(), rest)?;
+                Ok((folder, name, AtFlags::SYMLINK_NOFOLLOW))
+            }
+            None => Ok((FolderHandle::Held(CWD), path, AtFlags::empty())),
         }
     }
 
     pub(crate) fn open(&self, path: &Path, flags: OFlags) -> io::Result<File> {
         self.open_as(path, flags, Mode::empty())
+    }
+
+    /// Opens a file. `InvalidData` if something else is in its place below the held folder.
+    pub(crate) fn open_file(&self, path: &Path, flags: OFlags) -> io::Result<File> {
+        if self.below(path).is_none() {
+            return self.open(path, flags);
+        }
+        // A pipe without a writer would make its reader wait.
+        let file = match self.open(path, flags | OFlags::NONBLOCK | OFlags::NOCTTY) {
+            // The errors of a socket, of a pipe without a reader, and of a folder that is opened for writing.
+            Err(e) if matches!(Errno::from_io_error(&e), Some(Errno::NXIO | Errno::ISDIR)) => {
+                return Err(no_file());
+            }
+            opened => opened?,
+        };
+        let stat = rustix::fs::fstat(&file)?;
+        if FileType::from_raw_mode(stat.st_mode).is_file() { Ok(file) } else { Err(no_file()) }
     }
 
     /// Creates a file, open for reading and writing, with the mode that the process's umask leaves.
@@ -57,36 +83,42 @@ impl Places {
     }
 
     fn open_as(&self, path: &Path, flags: OFlags, mode: Mode) -> io::Result<File> {
-        let (folder, path) = self.from(path);
-        let open = || rustix::fs::openat(folder, path, flags | OFlags::CLOEXEC, mode);
-        Ok(retry_on_intr(open)?.into())
+        let flags = flags | OFlags::CLOEXEC;
+        match self.below(path) {
+            Some((held, rest)) => Ok(open_beneath(held.descriptor.as_fd(), rest, flags, mode)?.into()),
+            None => Ok(retry_on_intr(|| rustix::fs::openat(CWD, path, flags, mode))?.into()),
+        }
     }
 
     pub(crate) fn make_folder(&self, path: &Path, mode: Mode) -> io::Result<()> {
-        let (folder, path) = self.from(path);
-        Ok(retry_on_intr(|| rustix::fs::mkdirat(folder, path, mode))?)
+        let (folder, name, _) = self.named(path)?;
+        Ok(retry_on_intr(|| rustix::fs::mkdirat(&folder, name, mode))?)
     }
 
-    pub(crate) fn set_group(&self, path: &Path, group: Gid) -> io::Result<()> {
-        let (folder, path) = self.from(path);
-        let set = || rustix::fs::chownat(folder, path, None, Some(group), AtFlags::empty());
-        Ok(retry_on_intr(set)?)
-    }
-
-    pub(crate) fn set_mode(&self, path: &Path, mode: Mode) -> io::Result<()> {
-        let (folder, path) = self.from(path);
-        Ok(retry_on_intr(|| rustix::fs::chmodat(folder, path, mode, AtFlags::empty()))?)
+    /// Opens a folder that this process made, to change its group and mode.
+    pub(crate) fn open_made_folder(&self, path: &Path) -> io::Result<File> {
+        let open = || self.open(path, OFlags::RDONLY | OFlags::DIRECTORY);
+        match open() {
+            // The umask took the owner's right to read it.
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
+                let (folder, name, _) = self.named(path)?;
+                let mode = Mode::from_raw_mode(0o700);
+                retry_on_intr(|| rustix::fs::chmodat(&folder, name, mode, AtFlags::empty()))?;
+                open()
+            }
+            opened => opened,
+        }
     }
 
     pub(crate) fn stat(&self, path: &Path) -> io::Result<Stat> {
-        let (folder, path) = self.from(path);
-        Ok(retry_on_intr(|| rustix::fs::statat(folder, path, AtFlags::empty()))?)
+        let (folder, name, follow) = self.named(path)?;
+        Ok(retry_on_intr(|| rustix::fs::statat(&folder, name, follow))?)
     }
 
     /// Whether the path is a symbolic link, whatever it leads to.
     pub(crate) fn is_symlink(&self, path: &Path) -> bool {
-        let (folder, path) = self.from(path);
-        let stat = retry_on_intr(|| rustix::fs::statat(folder, path, AtFlags::SYMLINK_NOFOLLOW));
+        let Ok((folder, name, _)) = self.named(path) else { return false };
+        let stat = retry_on_intr(|| rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW));
         stat.is_ok_and(|s| FileType::from_raw_mode(s.st_mode).is_symlink())
     }
 
@@ -106,32 +138,33 @@ impl Places {
     }
 
     pub(crate) fn remove_file(&self, path: &Path) -> io::Result<()> {
-        let (folder, path) = self.from(path);
-        Ok(retry_on_intr(|| rustix::fs::unlinkat(folder, path, AtFlags::empty()))?)
+        let (folder, name, _) = self.named(path)?;
+        Ok(retry_on_intr(|| rustix::fs::unlinkat(&folder, name, AtFlags::empty()))?)
     }
 
     pub(crate) fn remove_folder(&self, path: &Path) -> io::Result<()> {
-        let (folder, path) = self.from(path);
-        Ok(retry_on_intr(|| rustix::fs::unlinkat(folder, path, AtFlags::REMOVEDIR))?)
+        let (folder, name, _) = self.named(path)?;
+        Ok(retry_on_intr(|| rustix::fs::unlinkat(&folder, name, AtFlags::REMOVEDIR))?)
     }
 
     pub(crate) fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let ((from_folder, from), (to_folder, to)) = (self.from(from), self.from(to));
-        let link = || rustix::fs::linkat(from_folder, from, to_folder, to, AtFlags::empty());
+        let ((from_folder, from, _), (to_folder, to, _)) = (self.named(from)?, self.named(to)?);
+        let link = || rustix::fs::linkat(&from_folder, from, &to_folder, to, AtFlags::empty());
         Ok(retry_on_intr(link)?)
     }
 
     /// Moves a file; an error if the name is taken.
     #[cfg(target_os = "linux")]
-    pub(crate) fn rename_no_replace(&self, from: &Path, to: &Path) -> rustix::io::Result<()> {
+    pub(crate) fn rename_no_replace(&self, from: &Path, to: &Path) -> io::Result<()> {
         use rustix::fs::{RenameFlags, renameat_with};
-        let ((from_folder, from), (to_folder, to)) = (self.from(from), self.from(to));
-        retry_on_intr(|| renameat_with(from_folder, from, to_folder, to, RenameFlags::NOREPLACE))
+        let ((from_folder, from, _), (to_folder, to, _)) = (self.named(from)?, self.named(to)?);
+        let rename = || renameat_with(&from_folder, from, &to_folder, to, RenameFlags::NOREPLACE);
+        Ok(retry_on_intr(rename)?)
     }
 
     #[cfg(not(target_os = "linux"))]
-    pub(crate) fn rename_no_replace(&self, _from: &Path, _to: &Path) -> rustix::io::Result<()> {
-        Err(Errno::NOSYS)
+    pub(crate) fn rename_no_replace(&self, _from: &Path, _to: &Path) -> io::Result<()> {
+        Err(Errno::NOSYS.into())
     }
 
     /// Whether `path` still refers to the open file.
@@ -152,6 +185,11 @@ impl Places {
 /// Whether the error says that nothing is at the path.
 pub(crate) fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// The error where something else is in the place of a file.
+fn no_file() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "something other than a regular file is in its place")
 }
 
 pub(crate) fn is_folder(stat: &Stat) -> bool {

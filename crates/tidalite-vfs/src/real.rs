@@ -124,7 +124,8 @@ impl Vfs for RealVfs {
     }
 
     fn open(&self, path: &Path) -> Result<Arc<dyn ReadFile>> {
-        let file = self.places.open(path, OFlags::RDONLY).map_err(|e| Error::io("open file", path, e))?;
+        let file =
+            self.places.open_file(path, OFlags::RDONLY).map_err(|e| Error::io("open file", path, e))?;
         let (places, path) = (self.places.clone(), path.to_path_buf());
         Ok(Arc::new(RealReadFile { locked: Locked::new(), file, places, path }))
     }
@@ -206,7 +207,7 @@ impl Vfs for RealVfs {
             LockMode::Exclusive => OFlags::RDWR,
         };
         for _ in 0..LOCK_TRIES {
-            let file = match self.places.open(path, flags) {
+            let file = match self.places.open_file(path, flags) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound && mode == LockMode::Exclusive => {
                     match access::create_file(&self.places, path) {
                         // Another process created it in between.
@@ -320,17 +321,17 @@ fn write_zeros(file: &File, bytes: u64) -> io::Result<()> {
 
 /// Moves the file, on file systems without links.
 fn rename_no_replace(places: &Places, from: &Path, to: &Path) -> Result<bool> {
-    match places.rename_no_replace(from, to) {
-        Ok(()) => Ok(true),
-        Err(Errno::EXIST) => Ok(false),
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Err(Error::new(
+    let Err(e) = places.rename_no_replace(from, to) else { return Ok(true) };
+    match Errno::from_io_error(&e) {
+        Some(Errno::EXIST) => Ok(false),
+        Some(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Err(Error::new(
             ErrorKind::Unsupported,
             "publish file",
             "the file system has neither hard links nor renaming without replacing",
             "put the store on another file system",
         )
         .at(to)),
-        Err(e) => Err(Error::io("publish file", to, e.into())),
+        _ => Err(Error::io("publish file", to, e)),
     }
 }
 

@@ -7,6 +7,8 @@
 mod change;
 mod judge;
 mod sample;
+#[cfg(unix)]
+mod strangers;
 mod unreadable;
 
 use crate::allocation;

@@ -1,0 +1,144 @@
+//! Things in a store that a store does not make: links, pipes, sockets, folders. None is followed, waited for, or deleted
+//! together with what it leads to; an answer that lacks their rows says so or is an error.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+use tidalite::{ErrorKind, Options, Result, Store};
+
+const ROWS: i64 = 50;
+/// No operation takes longer, whatever lies in the store.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A store with files of every kind: two parts, one with rollups and hidden points, and rows in a log.
+fn make(path: &Path) {
+    let store = Options::new().background(false).rollups(8, 16).open(path).unwrap();
+    for id in ["a", "b"] {
+        let run = store.run(id).start().unwrap();
+        for step in 0..ROWS {
+            run.log(step, &[("loss", step as f64)]).unwrap();
+            run.log(step, &[("loss", 0.5)]).unwrap();
+        }
+        store.flush().unwrap();
+        store.compact().unwrap();
+        run.log(ROWS, &[("loss", 1.0)]).unwrap();
+    }
+    store.flush().unwrap();
+    let run = store.run("a").start().unwrap();
+    run.log(ROWS + 1, &[("loss", 1.0)]).unwrap();
+}
+
+/// All files and folders below a folder, by their path from it.
+fn below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path.clone());
+            }
+            found.push(path.strip_prefix(folder).unwrap().to_path_buf());
+        }
+    }
+    found.sort();
+    found
+}
+
+/// What is outside of the store, to be compared before and after.
+fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let files = below(folder).into_iter().filter(|path| folder.join(path).is_file());
+    files.map(|path| (path.clone(), fs::read(folder.join(path)).unwrap())).collect()
+}
+
+fn copy(from: &Path, to: &Path) {
+    assert!(Command::new("cp").arg("-r").arg(from).arg(to).status().unwrap().success());
+}
+
+fn points(store: &Store) -> Result<usize> {
+    let mut rows = 0;
+    for batch in store.select().points()? {
+        rows += batch?.num_rows();
+    }
+    Ok(rows)
+}
+
+/// Does everything with a store. Returns the visible points that it gave, and whether anything failed as damage.
+fn use_in_every_way(path: &Path, copy: &Path) -> (Vec<usize>, bool) {
+    let (mut given, mut damage) = (Vec::new(), false);
+    let mut note = |done: Result<()>| match done {
+        Ok(()) => {}
+        Err(e) => {
+            let expected = [ErrorKind::Corrupt, ErrorKind::NotFound, ErrorKind::Invalid, ErrorKind::Io];
+            assert!(expected.contains(&e.kind()), "{e}");
+            damage = true;
+        }
+    };
+    for read_only in [true, false] {
+        let store = match Options::new().background(false).read_only(read_only).open(path) {
+            Ok(store) => store,
+            Err(e) => {
+                note(Err(e));
+                continue;
+            }
+        };
+        note(points(&store).map(|rows| given.push(rows)));
+        note(store.stats().map(drop));
+        note(store.bytes_by_metric().map(drop));
+        note(store.verify().map(|report| assert!(!report.is_sound(), "verify finds it")));
+        if read_only {
+            continue;
+        }
+        note(store.run("c").start().and_then(|run| run.log(0, &[("loss", 1.0)]).map(drop)));
+        note(store.flush().map(drop));
+        note(store.compact().map(drop));
+        note(points(&store).map(|rows| given.push(rows - 1)));
+        note(store.backup(copy).map(drop));
+        note(store.close());
+    }
+    (given, damage)
+}
+
+#[test]
+fn nothing_outside_of_a_store_is_read_changed_or_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let sound = dir.path().join("sound");
+    make(&sound);
+    let whole = points(&Options::new().read_only(true).open(&sound).unwrap()).unwrap();
+    assert_eq!(whole as i64, 2 * ROWS + 3);
+    let mut tried = BTreeMap::new();
+    for place in below(&sound) {
+        let kinds: &[&str] = match sound.join(&place).is_dir() {
+            true => &["link to a folder", "link to nothing", "pipe"],
+            false => &["link to its copy", "link to nothing", "pipe", "socket", "folder"],
+        };
+        for kind in kinds {
+            let here = tempfile::tempdir().unwrap();
+            let (store, outside) = (here.path().join("store"), here.path().join("outside"));
+            copy(&sound, &store);
+            let there = store.join(&place);
+            fs::create_dir(&outside).unwrap();
+            fs::rename(&there, outside.join("moved")).unwrap();
+            match *kind {
+                "link to its copy" | "link to a folder" => symlink(outside.join("moved"), &there).unwrap(),
+                "link to nothing" => symlink(outside.join("nothing"), &there).unwrap(),
+                "pipe" => assert!(Command::new("mkfifo").arg(&there).status().unwrap().success()),
+                "socket" => drop(UnixListener::bind(&there).unwrap()),
+                _ => fs::create_dir(&there).unwrap(),
+            }
+            let before = contents(&outside);
+            let start = Instant::now();
+            let (given, damage) = use_in_every_way(&store, &here.path().join("copy"));
+            assert!(start.elapsed() < PATIENCE, "{kind} at {place:?}: {:?}", start.elapsed());
+            assert!(contents(&outside) == before, "{kind} at {place:?} changed what is outside");
+            let complete = given.iter().all(|&rows| rows == whole);
+            assert!(complete || damage, "{kind} at {place:?}: {given:?} of {whole} points, and nothing said");
+            *tried.entry(*kind).or_insert(0) += 1;
+        }
+    }
+    crate::note(&format!("strangers in a store: {tried:?}"));
+}
