@@ -46,8 +46,8 @@ fn remove_files(inner: &StoreState, grace_us: i64) -> Result<u64> {
     let live: Vec<&Manifest> = kept.iter().map(|k| &k.manifest).collect();
     let mut removed = 0;
     let parts: BTreeSet<Uuid> = live.iter().flat_map(|m| m.parts.iter().map(|p| p.id)).collect();
-    let tables: BTreeSet<Uuid> = live.iter().filter_map(|m| m.runs.as_ref()).map(|r| r.id).collect();
-    let writers: BTreeSet<Uuid> = live.iter().filter_map(|m| m.writer_table.as_ref()).map(|w| w.id).collect();
+    let tables: BTreeSet<Uuid> = live.iter().flat_map(|m| m.run_tables()).map(|r| r.id).collect();
+    let writers: BTreeSet<Uuid> = live.iter().flat_map(|m| m.writer_tables()).map(|w| w.id).collect();
     let folders = paths.part_folders().map(|folder| (folder, &parts));
     let tables = [(paths.runs(), &tables), (paths.writers(), &writers)];
     for (folder, keep) in folders.into_iter().chain(tables) {
