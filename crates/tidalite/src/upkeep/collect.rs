@@ -162,7 +162,7 @@ fn collect_logs(
             }
         }
         if whole {
-            vfs.sync_dir(&dir.path)?;
+            // Not synced: whatever a power cut brings back of it is flushed, and is removed again.
             vfs.remove_dir(&dir.path)?;
             gone = true;
         }

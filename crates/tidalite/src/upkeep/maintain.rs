@@ -56,8 +56,9 @@ const ROUNDS_MAX: u32 = 32;
 const CLOSING: Duration = Duration::from_millis(500);
 /// Memory of a flush when a store is closed, so that its rounds are short.
 const CLOSING_BYTES: u64 = 16 << 20;
-/// Of more folders than this, only some of those who close a store look at all.
-const CLOSING_FOLDERS: u64 = 64;
+/// The more folders there are, in units of this, the fewer of those who close a store look at them: together they look at
+/// each folder a few times.
+const CLOSING_FOLDERS: u64 = 8;
 
 /// This process's log writer, made on first use.
 ///
