@@ -2,6 +2,7 @@
 
 use crate::args::{ColorWhen, Format, GlobalArgs};
 use crate::error::{CliError, CliResult};
+use crate::interrupt::AwaitInterrupt;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
@@ -104,7 +105,7 @@ impl Context {
         let style = ProgressStyle::with_template(template);
         bar.set_style(style.expect("the template is fixed and sound").progress_chars("━╸ "));
         bar.set_message(doing);
-        CommandProgress { bar }
+        CommandProgress { bar, interrupt: AwaitInterrupt::new() }
     }
 }
 
@@ -127,23 +128,24 @@ pub(crate) enum ProgressUnit {
     PointsSoFar,
 }
 
-/// A progress bar. Dropping it clears it from the terminal.
+/// A progress bar. Dropping it clears it from the terminal. While it lives, Ctrl-C ends the work in an orderly way.
 #[derive(Debug)]
 pub(crate) struct CommandProgress {
     bar: ProgressBar,
+    interrupt: AwaitInterrupt,
 }
 
 impl CommandProgress {
-    /// Reports that `done` of `total` is done, and lets the work go on.
+    /// Reports that `done` of `total` is done, and lets the work go on unless Ctrl-C came.
     pub(crate) fn set(&self, done: u64, total: u64) -> ControlFlow<()> {
         self.bar.set_length(total.max(done));
         self.count(done)
     }
 
-    /// Reports that `done` is done, of a total that is not known, and lets the work go on.
+    /// Reports that `done` is done, of a total that is not known, and lets the work go on unless Ctrl-C came.
     pub(crate) fn count(&self, done: u64) -> ControlFlow<()> {
         self.bar.set_position(done);
-        ControlFlow::Continue(())
+        if self.interrupt.came() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 

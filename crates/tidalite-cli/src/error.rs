@@ -3,7 +3,10 @@
 //! Scripts rely on the codes. `--help` and `docs/command.md` list them.
 
 use std::io;
-use tidalite::Error;
+use tidalite::{Error, ErrorKind};
+
+/// The exit code of a process that Ctrl-C ended, as shells count it.
+const INTERRUPTED: u8 = 130;
 
 /// The result of a command.
 pub(crate) type CliResult<T = ()> = Result<T, CliError>;
@@ -11,7 +14,7 @@ pub(crate) type CliResult<T = ()> = Result<T, CliError>;
 /// Why a command failed.
 #[derive(Debug)]
 pub(crate) enum CliError {
-    /// An error of the engine. Exit code 1.
+    /// An error of the engine. Exit code 1, but 130 if Ctrl-C ended the work.
     Engine(Error),
     /// An error outside the engine. Exit code 1.
     Other(String),
@@ -23,6 +26,8 @@ pub(crate) enum CliError {
     Damage,
     /// The answer was printed, and lacks what these parts hold, which cannot be read. Exit code 4.
     Incomplete(Vec<Error>),
+    /// Ctrl-C ended an answer that would go on. Exit code 130.
+    Interrupted,
     /// The answer could not be written. Exit code 1, but 0 for a closed pipe: the reader has all that it needs.
     Output(io::Error),
 }
@@ -32,10 +37,12 @@ impl CliError {
     pub(crate) fn code(&self) -> u8 {
         match self {
             CliError::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => 0,
+            CliError::Engine(e) if e.kind() == ErrorKind::Cancelled => INTERRUPTED,
             CliError::Engine(_) | CliError::Other(_) | CliError::Output(_) => 1,
             CliError::Usage(_) => 2,
             CliError::Nothing(_) => 3,
             CliError::Damage | CliError::Incomplete(_) => 4,
+            CliError::Interrupted => INTERRUPTED,
         }
     }
 
@@ -46,7 +53,7 @@ impl CliError {
             CliError::Output(e) => Some(format!("write answer: {e}")),
             CliError::Engine(e) => Some(e.to_string()),
             CliError::Other(text) | CliError::Usage(text) | CliError::Nothing(text) => Some(text.clone()),
-            CliError::Damage => None,
+            CliError::Damage | CliError::Interrupted => None,
             CliError::Incomplete(parts) => {
                 let parts = parts.iter().map(|e| format!("\n  {e}"));
                 Some(format!(

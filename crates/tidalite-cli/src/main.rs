@@ -12,7 +12,7 @@ mod context;
 mod demo;
 mod draw;
 mod error;
-
+mod interrupt;
 mod output;
 mod selection;
 mod table;

@@ -94,6 +94,7 @@ pub(crate) fn stats<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, 
     fields.set_item("parts_bytes", stats.parts_bytes)?;
     fields.set_item("hidden_bytes", stats.hidden_bytes)?;
     fields.set_item("series_bytes", stats.series_bytes)?;
+    fields.set_item("replaced_bytes", stats.replaced_bytes)?;
     fields.set_item("log_bytes", stats.log_bytes)?;
     fields.set_item("other_bytes", stats.other_bytes)?;
     fields.set_item("file_system", &stats.file_system)?;

@@ -12,6 +12,7 @@
 use crate::fork::PerProcess;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
@@ -83,8 +84,8 @@ struct JobState {
 static CREW: PerProcess<Crew> = PerProcess::new();
 
 impl Job {
-    /// A job that is due at once. `work` does what there is to do and says when it is due next. It must not panic, and it
-    /// should not keep anything alive that drops this job.
+    /// A job that is due at once. `work` does what there is to do and says when it is due next. If it panics, it is never
+    /// due again. It should not keep anything alive that drops this job.
     ///
     /// # Errors
     /// `Io` if no thread can be started and none runs.
@@ -267,7 +268,8 @@ impl CrewState {
 impl JobWork {
     fn run(&self) -> Due {
         let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
-        work.as_mut().map_or(Due::Never, |work| work())
+        // The thread goes on for other jobs, and whoever drops this one does not wait for ever.
+        work.as_mut().map_or(Due::Never, |work| catch_unwind(AssertUnwindSafe(work)).unwrap_or(Due::Never))
     }
 }
 
@@ -333,6 +335,24 @@ mod tests {
         assert_eq!(dropped.load(Ordering::SeqCst), 0, "dropping waits");
         go_on.send(()).unwrap();
         dropping.join().unwrap();
+    }
+
+    #[test]
+    fn a_job_that_panics_ends_alone() {
+        let ran = Arc::new(AtomicUsize::new(0));
+        let (seen, count) = (ran.clone(), Arc::new(AtomicUsize::new(0)));
+        let broken = Job::start(move || {
+            seen.fetch_add(1, Ordering::SeqCst);
+            std::panic::resume_unwind(Box::new("broken"));
+        })
+        .unwrap();
+        until("it ran", || ran.load(Ordering::SeqCst) == 1);
+        let others: Vec<Job> = (0..3).map(|_| counting(&count, || Due::Woken)).collect();
+        until("the others run", || count.load(Ordering::SeqCst) == 3);
+        broken.wake();
+        drop(broken);
+        drop(others);
+        assert_eq!(ran.load(Ordering::SeqCst), 1);
     }
 
     #[test]

@@ -38,7 +38,7 @@ mod vfs;
 
 pub use crew::{Due, Job};
 pub use fork::{ForkGuard, PerProcess, lower_priority, lower_priority_slightly};
-pub use open_files::{descriptor_limit, limit_open_files};
+pub use open_files::limit_open_files;
 pub use publish::publish;
 pub use real::RealVfs;
 pub use sim::{FailKind, SimFailure, SimVfs, Survive, Tear};

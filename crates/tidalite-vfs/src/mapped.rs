@@ -26,6 +26,10 @@ use tidalite_model::{Error, Result};
 /// Pages are populated this many bytes at a time, so that rows do not cause page faults.
 const POPULATE_BYTES: u64 = 64 * 1024;
 
+/// Written pages are released this many bytes at a time: a log should not count as memory of the process that writes it.
+/// The bounds of such a range are bounds of pages, whose size is at most 64 KiB.
+const RELEASE_BYTES: u64 = 1024 * 1024;
+
 /// The kernel rounds this up to a page.
 #[cfg(target_os = "linux")]
 const WIPED_BYTES: usize = 4096;
@@ -112,6 +116,22 @@ impl Words {
         Ok(())
     }
 
+    /// Takes the pages of a range out of this process's memory; the file keeps them. A page that is accessed again comes
+    /// back as it was.
+    #[cfg(target_os = "linux")]
+    fn release(&self, offset: usize, bytes: usize) -> io::Result<()> {
+        // SAFETY: the mapping is shared and backed by a file, so the kernel keeps the stored bytes in the file's pages,
+        // and a later access of the range finds them there: no byte changes. By the invariant there are only atomic
+        // accesses, which may come at the same time. `advise_range` refuses a range outside of the mapping.
+        unsafe { self.map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, offset, bytes) }
+    }
+
+    /// Elsewhere the kernel decides alone.
+    #[cfg(not(target_os = "linux"))]
+    fn release(&self, _offset: usize, _bytes: usize) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Hands written pages to the file, where the kernel does not do so itself.
     fn flush(&self) -> io::Result<()> {
         // Linux writes dirty mapped pages as part of fdatasync. Elsewhere only msync guarantees it.
@@ -136,6 +156,8 @@ pub(crate) struct MappedSegment {
     capacity: u64,
     /// Pages below this offset are populated. Only a hint: two threads may populate the same pages.
     populated: AtomicU64,
+    /// Pages below this offset are released, except for the first [`POPULATE_BYTES`]: the published words lie there.
+    released: AtomicU64,
 }
 
 impl MappedSegment {
@@ -150,15 +172,22 @@ impl MappedSegment {
             return Err((file, io::ErrorKind::OutOfMemory.into()));
         };
         match Words::of_file(&file, bytes) {
-            Ok(words) => {
-                Ok(Self { words, file, path: path.to_path_buf(), capacity, populated: AtomicU64::new(0) })
-            }
+            Ok(words) => Ok(Self {
+                words,
+                file,
+                path: path.to_path_buf(),
+                capacity,
+                populated: AtomicU64::new(0),
+                released: AtomicU64::new(POPULATE_BYTES),
+            }),
             Err(e) => Err((file, e)),
         }
     }
 
+    /// Prepares the pages of a write from `offset` to `end`, and releases those before it.
     #[cold]
-    fn populate_to(&self, end: u64) -> Result<()> {
+    fn populate_to(&self, offset: u64, end: u64) -> Result<()> {
+        self.release_before(offset);
         let from = self.populated.load(Ordering::Relaxed);
         let to = end.next_multiple_of(POPULATE_BYTES).min(self.capacity);
         if from < to {
@@ -168,6 +197,17 @@ impl MappedSegment {
             self.populated.fetch_max(to, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    /// Releases the pages that end before `offset`, if they are many. Writes go forward, so they are not needed again.
+    fn release_before(&self, offset: u64) {
+        let from = self.released.load(Ordering::Relaxed);
+        let to = offset / RELEASE_BYTES * RELEASE_BYTES;
+        if from < to {
+            self.released.fetch_max(to, Ordering::Relaxed);
+            // On failure the pages stay in memory, which harms no data.
+            let _ = self.words.release(from as usize, (to - from) as usize);
+        }
     }
 }
 
@@ -180,7 +220,7 @@ impl SegmentFile for MappedSegment {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
         let end = end_inside(&self.path, offset, bytes.len(), self.capacity)?;
         if end > self.populated.load(Ordering::Relaxed) {
-            self.populate_to(end)?;
+            self.populate_to(offset, end)?;
         }
         // The offset is below the capacity, which fits a usize.
         self.words.copy_in(offset as usize, bytes);
@@ -217,5 +257,42 @@ impl SegmentFile for MappedSegment {
 
     fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+#[expect(clippy::disallowed_methods, reason = "the test looks at the file behind the segment")]
+mod tests {
+    use super::*;
+
+    /// KiB of a mapped file that count as memory of this process.
+    fn resident_kib(path: &Path) -> u64 {
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let mut lines = maps.lines().skip_while(|line| !line.ends_with(&path.display().to_string()));
+        let resident = lines.find_map(|line| line.strip_prefix("Rss:")).unwrap();
+        resident.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn written_pages_leave_the_memory_of_the_process_and_stay_in_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("segment");
+        let bytes: Vec<u8> = (0..32 << 20).map(|i: u32| (i >> 7) as u8).collect();
+        let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
+        file.set_len(bytes.len() as u64).unwrap();
+        let segment = MappedSegment::new(file, &path, bytes.len() as u64).unwrap();
+        for (i, piece) in bytes.chunks(1000).enumerate() {
+            segment.write_at(1000 * i as u64, piece).unwrap();
+            segment.publish(16, u64::from_le_bytes(bytes[16..24].try_into().unwrap()));
+        }
+        let resident = resident_kib(&path);
+        assert!(resident <= 2 * RELEASE_BYTES >> 10, "{resident} KiB of 32 MiB");
+        // A late write to a released page brings it back.
+        segment.write_at(5 << 20, &[7; 3]).unwrap();
+        assert!(std::fs::read(&path).unwrap()[..5 << 20] == bytes[..5 << 20]);
+        Box::new(segment).truncate(31 << 20).unwrap();
+        let mut expected = bytes[..31 << 20].to_vec();
+        expected[5 << 20..][..3].fill(7);
+        assert!(std::fs::read(&path).unwrap() == expected);
     }
 }

@@ -9,24 +9,38 @@
 //! Invariant: after each opening, no more descriptors are open than allowed, apart from those that must stay open and those
 //! that are being read from.
 
+use crate::fork::PerProcess;
 use crate::vfs::{FileSystem, FolderWatch, Lock, LockMode, ReadFile, SegmentFile, Stat, Vfs, WriteFile};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use tidalite_model::Result;
 use uuid::Uuid;
 
-/// A disk of which at most `most` files are open for reading at a time. Folders, locks and files that are written do not
-/// count.
-pub fn limit_open_files(vfs: Arc<dyn Vfs>, most: usize) -> Arc<dyn Vfs> {
-    let files = Arc::new(OpenFiles { most: most.max(1), open: Mutex::default() });
+/// A disk of which at most `most` files are open for reading at a time. All disks of a process for which nothing else is
+/// asked share one limit: a quarter of the files that the process may have open, at least 16 and at most 1,024. Folders,
+/// locks and files that are written do not count.
+pub fn limit_open_files(vfs: Arc<dyn Vfs>, most: Option<usize>) -> Arc<dyn Vfs> {
+    let files = match most {
+        Some(most) => OpenFiles::new(most.max(1)),
+        None => SHARED.get().get_or_init(|| OpenFiles::new(shared_limit())).clone(),
+    };
     Arc::new(LimitedVfs { vfs, files })
 }
 
-/// How many files this process may have open; `None` if there is no limit.
-pub fn descriptor_limit() -> Option<u64> {
-    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+/// The open files of all disks without a limit of their own.
+static SHARED: PerProcess<OnceLock<Arc<OpenFiles>>> = PerProcess::new();
+
+const SHARED_MIN: usize = 16;
+const SHARED_MAX: usize = 1024;
+
+fn shared_limit() -> usize {
+    let quarter =
+        rustix::process::getrlimit(rustix::process::Resource::Nofile).current.map(|limit| limit / 4);
+    quarter
+        .and_then(|files| usize::try_from(files).ok())
+        .map_or(SHARED_MAX, |files| files.clamp(SHARED_MIN, SHARED_MAX))
 }
 
 #[derive(Debug)]
@@ -69,6 +83,10 @@ struct LimitedFile {
 }
 
 impl OpenFiles {
+    fn new(most: usize) -> Arc<OpenFiles> {
+        Arc::new(OpenFiles { most, open: Mutex::default() })
+    }
+
     fn open(&self) -> MutexGuard<'_, OpenSlots> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -297,7 +315,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path().canonicalize().unwrap();
         let paths = files(&dir, 100);
-        let vfs = limit_open_files(Arc::new(RealVfs::new()), 7);
+        let vfs = limit_open_files(Arc::new(RealVfs::new()), Some(7));
         let mut open: Vec<_> = paths.iter().map(|path| vfs.open(path).unwrap()).collect();
         for round in 0..3 {
             for file in &open {
@@ -324,7 +342,7 @@ mod tests {
     fn a_file_that_is_locked_or_must_stay_open_is_not_closed() {
         let dir = tempfile::tempdir().unwrap();
         let paths = files(dir.path(), 30);
-        let vfs = limit_open_files(Arc::new(RealVfs::new()), 2);
+        let vfs = limit_open_files(Arc::new(RealVfs::new()), Some(2));
         let locked = vfs.open(&paths[0]).unwrap();
         assert!(locked.try_lock_shared().unwrap());
         let kept = vfs.open(&paths[1]).unwrap();
@@ -340,5 +358,18 @@ mod tests {
         drop(locked);
         assert!(rival.try_lock_exclusive().unwrap());
         assert_eq!(vfs.open(&paths[0]).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn disks_without_a_limit_of_their_own_share_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().canonicalize().unwrap();
+        let paths = files(&dir, 2 * SHARED_MAX / 10);
+        let disks: Vec<_> = (0..10).map(|_| limit_open_files(Arc::new(RealVfs::new()), None)).collect();
+        let open: Vec<_> =
+            disks.iter().flat_map(|disk| paths.iter().map(|path| disk.open(path).unwrap())).collect();
+        assert!(open.iter().all(|file| reads(&**file)));
+        assert!(open_below(&dir) <= shared_limit() && open.len() > shared_limit());
     }
 }

@@ -1,10 +1,10 @@
-//! `follow`: prints points as they are written, until Ctrl-C or until nothing is new for a while.
-//!
-//! Rows are printed as soon as they are read. Table columns have fixed widths, because later rows are not known yet.
+//! `follow`: prints points as they are written, until Ctrl-C or until nothing is new for a while. Then it prints the cursor
+//! to continue with. Rows are printed as soon as they are read. Table columns have fixed widths, because later rows are not known yet.
 
 use crate::args::{FollowArgs, Format};
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
+use crate::interrupt::AwaitInterrupt;
 use crate::output::AnswerWriter;
 use crate::text::{number, printable, time_text};
 use arrow::array::{AsArray, RecordBatch};
@@ -34,6 +34,7 @@ pub(crate) fn run(context: &Context, args: &FollowArgs) -> CliResult {
     let mut lines = Lines { headed: false };
     let mut answer = AnswerWriter::new(stdout(), format, schema, None)?;
     let mut last_news = Instant::now();
+    let interrupt = AwaitInterrupt::new();
     loop {
         let left = args.idle_exit.map_or(WAIT, |idle| idle.saturating_sub(last_news.elapsed()).min(WAIT));
         let batches = follow.wait(left)?;
@@ -47,12 +48,16 @@ pub(crate) fn run(context: &Context, args: &FollowArgs) -> CliResult {
             }
         }
         answer.flush()?;
-        if args.idle_exit.is_some_and(|idle| last_news.elapsed() >= idle) {
+        if interrupt.came() || args.idle_exit.is_some_and(|idle| last_news.elapsed() >= idle) {
             break;
         }
     }
-    context.note(&format!("nothing new; continue with --cursor '{}'", follow.cursor()));
-    if format == Format::Table { Ok(()) } else { answer.finish() }
+    let why = if interrupt.came() { "interrupted" } else { "nothing new" };
+    context.note(&format!("{why}; continue with --cursor '{}'", follow.cursor()));
+    if format != Format::Table {
+        answer.finish()?;
+    }
+    if interrupt.came() { Err(CliError::Interrupted) } else { Ok(()) }
 }
 
 /// Formats points as lines with columns of fixed width.

@@ -59,6 +59,7 @@ pub(crate) fn run(context: &Context, args: &InfoArgs) -> CliResult {
         .count("parts_bytes", [stats.parts_bytes])
         .count("hidden_bytes", [stats.hidden_bytes])
         .count("series_bytes", [stats.series_bytes])
+        .count("replaced_bytes", [stats.replaced_bytes])
         .count("log_bytes", [stats.log_bytes])
         .count("other_bytes", [stats.other_bytes])
         .text("file_system", [Some(&stats.file_system)])
@@ -129,6 +130,10 @@ fn for_people(
         0 => String::new(),
         n => format!(", and {} with {n} hidden points", human_bytes(stats.hidden_bytes)),
     };
+    let replaced = match stats.replaced_bytes {
+        0 => "nothing waits for deletion".to_owned(),
+        n => format!("{}, deleted after the grace time and when no reader pins it", human_bytes(n)),
+    };
     let rows = [
         ("id", id.to_owned()),
         ("runs", format!("{}{statuses}", stats.runs)),
@@ -144,6 +149,7 @@ fn for_people(
         ),
         ("parts", format!("{}, {}{each}{hidden}", stats.parts, human_bytes(stats.parts_bytes))),
         ("side tables", human_bytes(stats.series_bytes)),
+        ("replaced", replaced),
         ("logs", format!("{}, {} writers alive", human_bytes(stats.log_bytes), stats.writers_alive)),
         ("all files", human_bytes(stats.bytes())),
         ("by run", named(by_run)),

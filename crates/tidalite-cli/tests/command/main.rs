@@ -11,6 +11,7 @@ mod demo;
 mod edit;
 mod files;
 mod help;
+mod interrupts;
 mod merge;
 mod refusals;
 mod sample;

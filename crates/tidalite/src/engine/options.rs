@@ -21,7 +21,7 @@ pub struct Options {
     pub(crate) durability: Durability,
     pub(crate) memory_bytes: u64,
     pub(crate) threads: usize,
-    pub(crate) open_files: usize,
+    pub(crate) open_files: Option<usize>,
     pub(crate) background: bool,
     pub(crate) flush_bytes: u64,
     pub(crate) flush_interval: Duration,
@@ -45,7 +45,7 @@ impl Options {
             durability: Durability::Process,
             memory_bytes: 256 << 20,
             threads: std::thread::available_parallelism().map_or(1, |n| n.get()),
-            open_files: default_open_files(),
+            open_files: None,
             background: true,
             flush_bytes: 32 << 20,
             flush_interval: Duration::from_secs(60),
@@ -84,11 +84,12 @@ impl Options {
         self
     }
 
-    /// The most files of parts and logs that are open for reading at a time, at least 16; the least recently used are
-    /// closed, and opened again when needed. By default a quarter of the process's limit, at most 1,024. Open
-    /// besides: the logs that this process writes, and parts that are not flushed yet.
+    /// The most files of parts and logs of this store that are open for reading at a time, at least 16; the least recently
+    /// used are closed, and opened again when needed. By default all stores of a process together have a quarter of the
+    /// files that the process may open, at most 1,024. Open besides: the logs that this process writes, and parts that are
+    /// not flushed yet.
     pub fn open_files(mut self, files: usize) -> Self {
-        self.open_files = files.max(OPEN_FILES_MIN);
+        self.open_files = Some(files.max(OPEN_FILES_MIN));
         self
     }
 
@@ -106,9 +107,9 @@ impl Options {
         self
     }
 
-    /// How long flushes and background work keep the files of replaced parts for readers that cannot pin them, such as
-    /// another tool that reads them by path (60 s by default). Compaction, thinning and merging by hand do not wait: they
-    /// delete the files at once, unless a snapshot pins them.
+    /// How long the files of replaced parts stay for readers that cannot pin them, such as another tool that reads them by
+    /// path (60 s by default). Two jobs by hand do not wait, unless a snapshot pins the files: a compaction deletes all
+    /// replaced files, so that the folder then holds exactly the live ones, and a thinning those that it replaces itself.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
@@ -158,15 +159,6 @@ impl Options {
 
 /// Fewest files that are open for reading.
 const OPEN_FILES_MIN: usize = 16;
-/// Most files that are open by default.
-const OPEN_FILES_MAX: usize = 1024;
-
-fn default_open_files() -> usize {
-    let quarter = tidalite_vfs::descriptor_limit().map(|limit| limit / 4);
-    quarter
-        .and_then(|files| usize::try_from(files).ok())
-        .map_or(OPEN_FILES_MAX, |files| files.clamp(OPEN_FILES_MIN, OPEN_FILES_MAX))
-}
 
 impl Default for Options {
     fn default() -> Self {

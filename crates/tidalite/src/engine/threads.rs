@@ -74,14 +74,13 @@ pub(crate) fn thread_pool(threads: usize, name: &'static str, start: fn()) -> Re
         .thread_name(move |i| format!("{name}-{i}"))
         .start_handler(move |_| start())
         .build()
-        .map_err(|e| {
-            Error::new(
-                ErrorKind::Io,
-                "start threads",
-                e.to_string(),
-                "check the limits on threads, or ask for fewer",
-            )
-        })
+        .map_err(|e| start_threads_failed(&e))
+}
+
+/// The error where threads cannot be started.
+pub(crate) fn start_threads_failed(e: &dyn std::error::Error) -> Error {
+    let hint = "check the limits on threads, or ask for fewer";
+    Error::new(ErrorKind::Io, "start threads", e.to_string(), hint)
 }
 
 #[cfg(test)]

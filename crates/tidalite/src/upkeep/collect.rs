@@ -3,7 +3,8 @@
 //! The steps, under the store's lock:
 //!
 //! 1. Remove replaced versions that are not pinned, and whose grace time is over or whose parts a later version keeps
-//!    anyway. The newest version stays.
+//!    anyway. The newest version stays. A thinning grants no grace time to what it replaces itself, since it is to free
+//!    space; a compaction by hand grants none at all, so that afterwards the files in the folder are exactly the live ones.
 //! 2. The remaining versions define what is live: their parts and their run tables. The newest version and the pinned ones
 //!    define which frames of logs are live: those that any of them has not flushed. The grace time is for programs that
 //!    read parts by their paths; whoever reads a log has pinned a version while it was the newest.
@@ -18,31 +19,39 @@
 use super::evidence::is_evidence;
 use crate::engine::state::StoreState;
 use crate::files::manifest::{self, Manifest, versions};
-use crate::files::paths::{Paths, parse_id, version_name};
+use crate::files::paths::{parse_id, version_name};
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Duration;
 use tidalite_log::{LogSink, SegmentInfo};
 use tidalite_model::{ErrorKind, Result};
 use tidalite_vfs::Vfs;
 use uuid::Uuid;
 
-/// Removes files that no version needs. The caller must hold the store's lock. A replaced version stays for `grace`.
+/// Which replaced parts stay for the grace time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grace<'a> {
+    All,
+    /// All but these.
+    AllBut(&'a BTreeSet<Uuid>),
+    None,
+}
+
+/// Removes files that no version needs. The caller must hold the store's lock.
 ///
 /// # Errors
 /// Those of reading the manifest and of removing files.
-pub(super) fn collect(inner: &StoreState, grace: Duration) -> Result<()> {
+pub(super) fn collect(inner: &StoreState, grace: Grace<'_>) -> Result<()> {
     inner.check_there()?;
-    remove_files(inner, i64::try_from(grace.as_micros()).unwrap_or(i64::MAX))?;
+    remove_files(inner, grace)?;
     let live = manifest::latest(&*inner.vfs, &inner.paths)?.manifest.parts.iter().map(|p| p.id).collect();
     inner.cache.keep_parts(&live);
     Ok(())
 }
 
 /// Returns the number of files removed.
-fn remove_files(inner: &StoreState, grace_us: i64) -> Result<u64> {
+fn remove_files(inner: &StoreState, grace: Grace<'_>) -> Result<u64> {
     let (vfs, paths) = (&*inner.vfs, &inner.paths);
-    let kept = drop_versions(vfs, paths, grace_us)?;
+    let kept = drop_versions(inner, grace)?;
     let live: Vec<&Manifest> = kept.iter().map(|k| &k.manifest).collect();
     let mut removed = 0;
     let parts: BTreeSet<Uuid> = live.iter().flat_map(|m| m.parts.iter().map(|p| p.id)).collect();
@@ -73,7 +82,9 @@ struct KeptVersion {
 }
 
 /// Removes versions that are replaced, not pinned and past their grace time. Returns the others.
-fn drop_versions(vfs: &dyn Vfs, paths: &Paths, grace_us: i64) -> Result<Vec<KeptVersion>> {
+fn drop_versions(inner: &StoreState, grace: Grace<'_>) -> Result<Vec<KeptVersion>> {
+    let (vfs, paths) = (&*inner.vfs, &inner.paths);
+    let grace_us = i64::try_from(inner.options.grace.as_micros()).unwrap_or(i64::MAX);
     let newest = manifest::latest(vfs, paths)?.manifest;
     let mut live = Vec::new();
     let mut parts: BTreeSet<Uuid> = newest.parts.iter().map(|p| p.id).collect();
@@ -89,8 +100,13 @@ fn drop_versions(vfs: &dyn Vfs, paths: &Paths, grace_us: i64) -> Result<Vec<Kept
             Err(e) => return Err(e),
         };
         // If the clock went back, the age is negative, and the version stays until the clock has caught up.
+        let needs_none = |part: &Uuid| match grace {
+            Grace::All => false,
+            Grace::AllBut(but) => but.contains(part),
+            Grace::None => true,
+        };
         let over = vfs.now_us().saturating_sub(replaced_at) >= grace_us
-            || old.parts.iter().all(|part| parts.contains(&part.id));
+            || old.parts.iter().all(|part| parts.contains(&part.id) || needs_none(&part.id));
         replaced_at = old.time_us;
         // The lock is held until the file is removed: a reader that opens it meanwhile finds it locked or missing.
         let file = vfs.open(&path)?;

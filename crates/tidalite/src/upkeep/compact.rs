@@ -25,7 +25,6 @@ use crate::parts::thinned::buckets_max;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Duration;
 use tidalite_model::{Error, Result};
 use tidalite_parts::{Part, PartMeta};
 use uuid::Uuid;
@@ -101,7 +100,7 @@ impl Store {
             let room = JobRoom::by_hand(state)?;
             let flushed = flush_by_hand(state, &|_| progress(0, 0))?;
             let compacted = compact_all(state, Policy::All, &room, &progress);
-            collect::collect(state, Duration::ZERO)?;
+            collect::collect(state, collect::Grace::None)?;
             Ok(CompactStats { flushed: flushed.points, ..compacted? })
         })
     }

@@ -88,7 +88,7 @@ impl Store {
             state.seal()?;
             let _lock = store_lock::lock_waiting(state, "flush", &|| progress(0))?;
             let stats = flush_by_hand(state, &progress)?;
-            collect::collect(state, state.options.grace)?;
+            collect::collect(state, collect::Grace::All)?;
             Ok(stats)
         })
     }

@@ -15,7 +15,7 @@
 //! Memory: a quarter of the option. Processors: one, and all threads of the option while the logs are far behind.
 
 use super::clock::greatest_clock;
-use super::collect;
+use super::collect::{self, Grace};
 use super::compact::compact_all;
 use super::flush::{FlushMeans, flush_while};
 use super::pending::{Pending, PendingLooks, Round};
@@ -23,15 +23,15 @@ use super::policy::Policy;
 use crate::engine::room::JobRoom;
 use crate::engine::state::{Background, StoreState};
 use crate::engine::store_lock;
-use crate::engine::threads::thread_pool;
+use crate::engine::threads::{start_threads_failed, thread_pool};
 use crate::files::manifest;
 use std::cell::Cell;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tidalite_log::Log;
 use tidalite_model::{Error, ErrorKind, Result};
+use tidalite_vfs::{Due, Job};
 
 /// How often the thread checks for work.
 const TICK: Duration = Duration::from_secs(1);
@@ -68,80 +68,34 @@ pub(crate) fn log(inner: &Arc<StoreState>) -> Result<&Arc<Log>> {
     inner.log_or_make(start, greatest_clock)
 }
 
-/// Starts the background worker.
+/// Starts the background worker: one job of the threads that all stores of this process share.
 pub(super) fn start(inner: &Arc<StoreState>) -> Box<dyn Background> {
-    let stop = Arc::new(StopSignal::default());
-    let (weak, seen) = (Arc::downgrade(inner), stop.clone());
+    let weak = Arc::downgrade(inner);
+    let mut turns = Turns { next_look: Some(Instant::now() + TICK / 4), ..Turns::default() };
+    let work = move || match weak.upgrade() {
+        Some(state) if !state.is_closed() && !ended_with_store(&state) => {
+            Due::At(Instant::now() + turns.turn(&state))
+        }
+        _ => Due::Never,
+    };
     // Without a thread the store still works; explicit calls or other processes flush it.
-    let thread =
-        std::thread::Builder::new().name("tidalite-maintain".into()).spawn(move || work(&weak, &seen)).ok();
-    Box::new(Worker { stop, thread })
+    Box::new(Worker { job: Job::start(work).ok() })
 }
 
-/// The thread; dropping this ends it.
+/// The job; dropping it waits until its turn is over.
 #[derive(Debug)]
 struct Worker {
-    stop: Arc<StopSignal>,
-    thread: Option<JoinHandle<()>>,
-}
-
-/// Whether the thread is to end.
-#[derive(Debug, Default)]
-struct StopSignal {
-    given: Mutex<bool>,
-    changed: Condvar,
-}
-
-impl StopSignal {
-    fn give(&self) {
-        *self.given.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.changed.notify_all();
-    }
-
-    /// Waits; `true` if the thread is to end.
-    fn wait(&self, time: Duration) -> bool {
-        let given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        let (given, _) = self
-            .changed
-            .wait_timeout_while(given, time, |given| !*given)
-            .unwrap_or_else(PoisonError::into_inner);
-        *given
-    }
+    job: Option<Job>,
 }
 
 impl Background for Worker {
     fn end(&mut self) {
-        self.stop.give();
-        if let Some(thread) = self.thread.take()
-            && thread.thread().id() != std::thread::current().id()
-        {
-            let _ = thread.join();
-        }
+        self.job = None;
     }
 
     fn last_round(&mut self, state: &StoreState) {
         // An error loses nothing: the rows stay in the log.
         let _ = last_round(state);
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        self.end();
-    }
-}
-
-fn work(inner: &Weak<StoreState>, stop: &StopSignal) {
-    // It looks and reads logs; its pool does the rest. A priority cannot be raised again.
-    tidalite_vfs::lower_priority_slightly();
-    let mut turns = Turns::default();
-    let mut wait = TICK / 4;
-    while !stop.wait(wait) {
-        let Some(state) = inner.upgrade() else { return };
-        if state.is_closed() || ended_with_store(&state) {
-            return;
-        }
-        wait = turns.turn(&state);
     }
 }
 
@@ -193,9 +147,14 @@ impl Turns {
     pub(super) fn look_and_work(&mut self, state: &StoreState) -> Result<Round> {
         let pending = self.looks.look(state)?;
         self.next_look = Some(Instant::now() + look_pause(pending.living, state.vfs.uuid().as_u128()));
-        if due(state, pending) == Round::Nothing {
-            return Ok(Round::Nothing);
+        match due(state, pending) {
+            Round::Nothing => Ok(Round::Nothing),
+            _ => below_normal_priority(|| self.work(state)),
         }
+    }
+
+    /// Does what is due, and says what that was.
+    fn work(&mut self, state: &StoreState) -> Result<Round> {
         let _lock = store_lock::lock(state, "work in the background")?;
         let pending = self.looks.look(state)?;
         let due = due(state, pending);
@@ -223,7 +182,7 @@ impl Turns {
             self.compact(state, &room)?;
         }
         if due != Round::Nothing {
-            collect::collect(state, state.options.grace)?;
+            collect::collect(state, Grace::All)?;
             self.looks.worked();
         }
         Ok(due)
@@ -255,6 +214,19 @@ impl Turns {
             done => done.map(drop),
         }
     }
+}
+
+/// Works in a thread of its own: a thread cannot raise its priority again, and those that stores share do more than this.
+fn below_normal_priority<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    let work = || {
+        tidalite_vfs::lower_priority_slightly();
+        work()
+    };
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("tidalite-maintain".into()).spawn_scoped(scope, work);
+        let thread = thread.map_err(|e| start_threads_failed(&e))?;
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 fn due(state: &StoreState, pending: Pending) -> Round {
@@ -303,7 +275,7 @@ fn last_round(state: &StoreState) -> Result<()> {
         }
     }
     if due != Round::Nothing {
-        collect::collect(state, state.options.grace)?;
+        collect::collect(state, Grace::All)?;
     }
     Ok(())
 }

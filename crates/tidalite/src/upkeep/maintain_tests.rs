@@ -1,17 +1,17 @@
 //! When background work is due, and what it does: the worker's turns, called one by one on a simulated disk.
 
-use super::collect::collect;
+use super::collect::{Grace, collect};
 use super::compact::compact_all;
 use super::maintain::Turns;
 use super::pending::Round;
 use super::policy::Policy;
-use crate::Run;
 use crate::engine::options::Options;
 use crate::engine::room::JobRoom;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::engine::store_lock;
 use crate::files::manifest;
+use crate::{Run, Thin};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -221,30 +221,48 @@ fn flushed_logs_go_within_the_grace_time_unless_a_snapshot_needs_them() {
     assert_eq!(other.folders(), 0);
 }
 
-#[test]
-fn a_flush_keeps_the_files_of_replaced_parts_for_the_grace_time() {
-    let (disk, options) = disk();
-    let mut process = Process::open(&options);
+/// A store of one part that was made of three in the background just now, and a way to count the files of parts.
+fn compacted(options: &Options) -> (Process, impl Fn() -> usize) {
+    let mut process = Process::open(options);
     for _ in 0..3 {
-        process.log(5);
+        process.log(100);
         process.store.flush().unwrap();
     }
     let state = process.state().clone();
-    let parts = || state.vfs.read_dir(&state.paths.parts()).unwrap().len();
-    assert_eq!(parts(), 3);
     {
         let _lock = store_lock::lock(&state, "test").unwrap();
         let go = |_, _| ControlFlow::Continue(());
         compact_all(&state, Policy::All, &JobRoom::by_hand(&state).unwrap(), &go).unwrap();
-        collect(&state, state.options.grace).unwrap();
+        collect(&state, Grace::All).unwrap();
     }
-    assert_eq!(parts(), 4);
+    (process, move || state.vfs.read_dir(&state.paths.parts()).unwrap().len())
+}
+
+#[test]
+fn a_flush_keeps_the_files_of_replaced_parts_for_the_grace_time() {
+    let (disk, options) = disk();
+    let (mut process, files) = compacted(&options);
+    assert_eq!(files(), 4);
     process.log(5);
     process.store.flush().unwrap();
-    assert_eq!(parts(), 5, "another program may still read the three that were merged");
+    assert_eq!(files(), 5, "another program may still read the three that were merged");
+    let stats = process.store.stats().unwrap();
+    assert!(stats.replaced_bytes > stats.parts_bytes && stats.bytes() == process.store.bytes().unwrap());
     disk.advance(61 * SECOND_US);
     process.store.flush().unwrap();
-    assert_eq!(parts(), 2);
+    assert_eq!((files(), process.store.stats().unwrap().replaced_bytes), (2, 0));
+}
+
+#[test]
+fn a_thinning_keeps_what_others_replaced_and_a_compaction_by_hand_nothing() {
+    let (_, options) = disk();
+    let (mut process, files) = compacted(&options);
+    process.run.take().unwrap().finish().unwrap();
+    let thinned = process.store.thin(&Thin::new().matching("*").buckets(2)).unwrap();
+    assert!(thinned.series > 0);
+    assert_eq!(files(), 4, "the part that was thinned is gone, the three merged before are not");
+    process.store.compact().unwrap();
+    assert_eq!(files(), 1);
 }
 
 #[test]

@@ -20,7 +20,6 @@ use std::collections::{HashMap, HashSet};
 use std::ops::{ControlFlow, Deref};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 use tidalite_model::{Error, ErrorKind, Extent, Result, SeriesKey};
 use tidalite_parts::Part;
 
@@ -88,7 +87,7 @@ impl Store {
             let _lock = store_lock::lock_waiting(state, "list exact files", &go)?;
             flush_by_hand(state, &|_| go())?;
             compact_all(state, Policy::All, &JobRoom::by_hand(state)?, &|_, _| go())?;
-            collect::collect(state, Duration::ZERO)?;
+            collect::collect(state, collect::Grace::None)?;
             // What is logged from now on is in no part. Nobody else publishes a version meanwhile.
             let snapshot = Snapshot::take(state)?;
             let hiding = VersionHiding::of(state, &snapshot.view.version.manifest)?;

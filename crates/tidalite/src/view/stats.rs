@@ -2,11 +2,12 @@
 
 use super::snapshot::Snapshot;
 use crate::engine::store::Store;
-use crate::files::paths::Paths;
+use crate::files::paths::{Paths, parse_id};
 use std::collections::BTreeSet;
 use std::path::Path;
-use tidalite_model::{ErrorKind, Result, SeriesKey};
+use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
 use tidalite_vfs::Vfs;
+use uuid::Uuid;
 
 /// Counts and sizes of a store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,12 +32,15 @@ pub struct Stats {
     pub writers_alive: u64,
     /// Version of the manifest.
     pub version: u64,
-    /// Bytes of the points files.
+    /// Bytes of the points files of these parts.
     pub parts_bytes: u64,
     /// Bytes of the points files of hidden parts.
     pub hidden_bytes: u64,
-    /// Bytes of the series tables and the rollups.
+    /// Bytes of the series tables and the rollups of both.
     pub series_bytes: u64,
+    /// Bytes of the files of parts that were replaced. They go after the grace time (see
+    /// [`Options::grace`](crate::Options::grace)), once no snapshot pins them.
+    pub replaced_bytes: u64,
     /// Bytes of the files in the writers' folders: segments, preallocated space included, and staged parts.
     pub log_bytes: u64,
     /// Bytes of manifests, run and writer tables, and the marker.
@@ -54,7 +58,12 @@ pub struct Stats {
 impl Stats {
     /// Bytes of all files.
     pub fn bytes(&self) -> u64 {
-        self.parts_bytes + self.hidden_bytes + self.series_bytes + self.log_bytes + self.other_bytes
+        self.parts_bytes
+            + self.hidden_bytes
+            + self.series_bytes
+            + self.replaced_bytes
+            + self.log_bytes
+            + self.other_bytes
     }
 }
 
@@ -92,7 +101,8 @@ impl Store {
     pub fn bytes(&self) -> Result<u64> {
         let state = self.inner()?;
         state.check_there()?;
-        Ok(FileBytes::of(&*state.vfs, &state.paths)?.all())
+        let bytes = FileBytes::of(&*state.vfs, &state.paths, &BTreeSet::new())?;
+        Ok(bytes.replaced + bytes.logs + bytes.other)
     }
 }
 
@@ -101,26 +111,32 @@ struct FileBytes {
     parts: u64,
     hidden: u64,
     series: u64,
+    replaced: u64,
     logs: u64,
     other: u64,
 }
 
 impl FileBytes {
-    fn of(vfs: &dyn Vfs, paths: &Paths) -> Result<FileBytes> {
+    /// Files of parts that are not among `parts` count as replaced.
+    fn of(vfs: &dyn Vfs, paths: &Paths, parts: &BTreeSet<Uuid>) -> Result<FileBytes> {
+        let mut replaced = 0;
+        let mut of_parts = |folder: &Path| {
+            let is_live = |name: &str| parse_id(name).is_some_and(|id| parts.contains(&id));
+            let live = folder_bytes(vfs, folder, is_live)?;
+            replaced += folder_bytes(vfs, folder, |name| !is_live(name))?;
+            Ok::<u64, Error>(live)
+        };
         Ok(FileBytes {
-            parts: folder_bytes(vfs, &paths.parts())?,
-            hidden: folder_bytes(vfs, &paths.hidden())?,
-            series: folder_bytes(vfs, &paths.series())? + folder_bytes(vfs, &paths.rollups())?,
+            parts: of_parts(&paths.parts())?,
+            hidden: of_parts(&paths.hidden())?,
+            series: of_parts(&paths.series())? + of_parts(&paths.rollups())?,
+            replaced,
             logs: log_bytes(vfs, paths)?,
-            other: folder_bytes(vfs, &paths.manifest())?
-                + folder_bytes(vfs, &paths.runs())?
-                + folder_bytes(vfs, &paths.writers())?
+            other: folder_bytes(vfs, &paths.manifest(), |_| true)?
+                + folder_bytes(vfs, &paths.runs(), |_| true)?
+                + folder_bytes(vfs, &paths.writers(), |_| true)?
                 + vfs.stat(&paths.marker())?.map_or(0, |s| s.bytes),
         })
-    }
-
-    fn all(&self) -> u64 {
-        self.parts + self.hidden + self.series + self.logs + self.other
     }
 }
 
@@ -168,7 +184,8 @@ impl Snapshot {
                 }
             }
         }
-        let bytes = FileBytes::of(vfs, paths)?;
+        let live = view.version.manifest.parts.iter().map(|part| part.id).collect();
+        let bytes = FileBytes::of(vfs, paths, &live)?;
         let file_system = vfs.file_system(paths.root())?;
         Ok(Stats {
             runs: self.runs().len() as u64,
@@ -183,6 +200,7 @@ impl Snapshot {
             parts_bytes: bytes.parts,
             hidden_bytes: bytes.hidden,
             series_bytes: bytes.series,
+            replaced_bytes: bytes.replaced,
             log_bytes: bytes.logs,
             other_bytes: bytes.other,
             file_system: file_system.name,
@@ -193,14 +211,15 @@ impl Snapshot {
     }
 }
 
-fn folder_bytes(vfs: &dyn Vfs, folder: &Path) -> Result<u64> {
+/// Bytes of the files in a folder whose names `counts` says yes to.
+fn folder_bytes(vfs: &dyn Vfs, folder: &Path, counts: impl Fn(&str) -> bool) -> Result<u64> {
     let names = match vfs.read_dir(folder) {
         // Collection may have removed the folder of a dead writer.
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(0),
         other => other?,
     };
     let mut bytes = 0;
-    for name in names {
+    for name in names.iter().filter(|name| counts(name)) {
         bytes += vfs.stat(&folder.join(name))?.filter(|s| !s.is_dir).map_or(0, |s| s.bytes);
     }
     Ok(bytes)
@@ -209,7 +228,7 @@ fn folder_bytes(vfs: &dyn Vfs, folder: &Path) -> Result<u64> {
 fn log_bytes(vfs: &dyn Vfs, paths: &Paths) -> Result<u64> {
     let mut bytes = 0;
     for dir in tidalite_log::writers(vfs, &paths.log())? {
-        bytes += folder_bytes(vfs, &dir.path)?;
+        bytes += folder_bytes(vfs, &dir.path, |_| true)?;
     }
     Ok(bytes)
 }

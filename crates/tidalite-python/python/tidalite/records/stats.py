@@ -9,7 +9,8 @@ class Stats:
     """Counts and sizes of a store.
 
     `points` includes repeats. `hidden_points` are those of them in files of their own, because they are rewound or a later write of
-    their step replaced them; `hidden_bytes` is the size of these files. `log_points` are not in parts yet. `thinned_points` were deleted by thinning and remain only in sums.
+    their step replaced them; `hidden_bytes` is the size of these files. `replaced_bytes` are files of parts that were replaced; they go
+    once the grace time is over and no snapshot pins them. `log_points` are not in parts yet. `thinned_points` were deleted by thinning and remain only in sums.
     `log_bytes` is the space of the logs on disk, preallocated blocks included. `network` is whether the file system is on a network,
     where not all guarantees hold. `unreadable` says of each part that cannot be read why; `series` lacks its series.
     """
@@ -26,6 +27,7 @@ class Stats:
     parts_bytes: int
     hidden_bytes: int
     series_bytes: int
+    replaced_bytes: int
     log_bytes: int
     other_bytes: int
     file_system: str
@@ -36,7 +38,8 @@ class Stats:
     @property
     def bytes(self) -> int:
         """The size of all files in bytes."""
-        return self.parts_bytes + self.hidden_bytes + self.series_bytes + self.log_bytes + self.other_bytes
+        live = self.parts_bytes + self.hidden_bytes + self.series_bytes
+        return live + self.replaced_bytes + self.log_bytes + self.other_bytes
 
 
 @dataclass(frozen=True, slots=True, repr=False)

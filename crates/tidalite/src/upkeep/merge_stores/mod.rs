@@ -33,7 +33,7 @@ use crate::engine::tail::TailData;
 use crate::files::manifest::{self, Manifest};
 use crate::files::run_table::{self, RunTable};
 use crate::parts::tiles::write_part;
-use crate::upkeep::collect::collect;
+use crate::upkeep::collect::{Grace, collect};
 use crate::upkeep::evidence::is_evidence;
 use crate::upkeep::flush::flush_by_hand;
 use crate::upkeep::publish::{publish_version, sync_part_folders};
@@ -47,7 +47,6 @@ use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 use targets::{Targets, targets};
 use tidalite_model::{Error, ErrorKind, Moment, Result, Seq};
 use tidalite_parts::{Part, PartMeta};
@@ -128,9 +127,9 @@ impl Store {
             let _lock = store_lock::lock_waiting(state, "merge stores", &|| progress(0, 0))?;
             flush_by_hand(state, &|_| progress(0, 0))?;
             // Folders of writers that are gone are removed, so that their logs are not read from an ordinal beyond them.
-            collect(state, Duration::ZERO)?;
+            collect(state, Grace::All)?;
             let merged = merge_snapshot(state, &there, options, &mut stats, &progress);
-            collect(state, Duration::ZERO)?;
+            collect(state, Grace::All)?;
             merged.map(|_| stats)
         })
     }

@@ -19,12 +19,12 @@ mod thinning;
 
 use crate::engine::store::Store;
 use crate::engine::store_lock;
-use crate::upkeep::collect::collect;
+use crate::files::manifest;
+use crate::upkeep::collect::{Grace, collect};
 use crate::upkeep::flush::flush_by_hand;
 use crate::view::snapshot::Snapshot;
 use options::{Thin, ThinStats};
 use std::ops::ControlFlow;
-use std::time::Duration;
 use thinning::{Thinning, thin};
 use tidalite_model::Result;
 
@@ -104,8 +104,10 @@ impl Store {
             state.seal()?;
             let _lock = store_lock::lock_waiting(state, "thin", &|| progress(0, 0))?;
             let flushed = flush_by_hand(state, &|_| progress(0, 0))?;
+            let before = manifest::latest(&*state.vfs, &state.paths)?.manifest;
+            let before = before.parts.iter().map(|part| part.id).collect();
             let thinned = thin(state, &Snapshot::take(state)?.with_all_hidden()?, what, &progress);
-            collect(state, Duration::ZERO)?;
+            collect(state, Grace::AllBut(&before))?;
             Ok(ThinStats { flushed: flushed.points, ..thinned? })
         })
     }
