@@ -102,7 +102,10 @@ fn report(path: &Path, times: &[Duration]) {
     println!("  last tenth:  {}", ms(&times[times.len() - tenth..]));
     let start = Instant::now();
     store.run("one-more").start().unwrap();
-    println!("  open {opened:.1?}, with the first snapshot {seen:.1?}; {runs} runs; a run starts in {:.1?}", start.elapsed());
+    println!(
+        "  open {opened:.1?}, with the first snapshot {seen:.1?}; {runs} runs; a run starts in {:.1?}",
+        start.elapsed()
+    );
     store.close().unwrap();
     println!("  files left: {}{}", files(path), by_folder(path));
     Options::new().grace(Duration::ZERO).open(path).unwrap().flush().unwrap();

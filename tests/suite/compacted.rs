@@ -76,7 +76,12 @@ fn asked(store: &Store) -> Vec<(&'static str, Explain)> {
         ("count of all points", explain(store.select().history(History::Own), &count)),
         ("last points of a run", explain(run("a"), &|s| drop(s.latest().unwrap()))),
         ("chart of a metric", explain(run("a").metric("layer-007/norm"), &|s| drop(s.chart(20).unwrap()))),
-        ("band of a metric", explain(store.select().runs("[ac]").metric("layer-007/norm"), &|s| drop(s.band(20, &[]).unwrap()))),
+        (
+            "band of a metric",
+            explain(store.select().runs("[ac]").metric("layer-007/norm"), &|s| {
+                drop(s.band(20, &[]).unwrap())
+            }),
+        ),
         ("first steps", explain(one("a").steps(..9), &points)),
         ("points of one series", explain(one("a"), &points)),
         ("points of one series that was never rewound", explain(one("c"), &points)),

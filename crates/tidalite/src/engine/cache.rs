@@ -253,7 +253,8 @@ impl TailCache {
         let mut damaged = Vec::new();
         for table in manifest.run_tables().skip(shared) {
             let read = run_table::load_onto(Arc::make_mut(&mut runs), &*self.vfs, &self.paths, table);
-            damaged.extend(read.or_else(|e| Err(self.is_lost(version, e, &self.paths.run_table(table.id))?))?);
+            damaged
+                .extend(read.or_else(|e| Err(self.is_lost(version, e, &self.paths.run_table(table.id))?))?);
         }
         let sound = damaged.is_empty();
         damage.extend(damaged);
@@ -266,7 +267,8 @@ impl TailCache {
     pub(crate) fn run_records(&self, version: &Version, ids: &[&str]) -> Result<Arc<RunTable>> {
         let manifest = &version.manifest;
         let held = lock(&self.runs);
-        let is_known = |known: &&KnownRuns| manifest.run_tables().map(|t| t.id).eq(known.tables.iter().copied());
+        let is_known =
+            |known: &&KnownRuns| manifest.run_tables().map(|t| t.id).eq(known.tables.iter().copied());
         if let Some(known) = held.as_ref().filter(is_known) {
             return Ok(known.runs.clone());
         }

@@ -423,8 +423,7 @@ mod tests {
 
     fn record(step: i64) -> RunRecord {
         let mut record = RunRecord::default();
-        let rewind =
-            Rewind { step, before: Moment::default(), labels: Labels::none(), metrics: Vec::new() };
+        let rewind = Rewind { step, before: Moment::default(), labels: Labels::none(), metrics: Vec::new() };
         record.rewinds.insert(Seq::new(1, 0), rewind);
         record
     }

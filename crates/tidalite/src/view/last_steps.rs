@@ -50,7 +50,8 @@ pub(crate) fn settle(next: &mut Manifest, runs: &mut RunTable, all: bool) -> BTr
     if runs.is_empty() && !all {
         return BTreeSet::new();
     }
-    let noted = next.writers.iter().flat_map(|w| w.steps.iter().map(|&(start, step)| ((w.writer, start), step)));
+    let noted =
+        next.writers.iter().flat_map(|w| w.steps.iter().map(|&(start, step)| ((w.writer, start), step)));
     let noted: BTreeMap<(u32, u64), i64> = noted.collect();
     let (mut changed, mut settled) = (BTreeSet::new(), BTreeSet::new());
     for (run, record) in runs {

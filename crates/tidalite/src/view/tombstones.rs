@@ -44,7 +44,13 @@ struct HidingRule {
 
 impl HidingRule {
     fn of_deletion(before: &Moment) -> HidingRule {
-        HidingRule { before: before.clone(), kept: None, written: None, labels: Labels::none(), metrics: None }
+        HidingRule {
+            before: before.clone(),
+            kept: None,
+            written: None,
+            labels: Labels::none(),
+            metrics: None,
+        }
     }
 
     fn of_rewind((seq, rewind): (&Seq, &Rewind)) -> HidingRule {
@@ -161,7 +167,8 @@ impl Tombstones {
         if self.rules.iter().all(|rule| rule.is_after(moment)) {
             return Some(self.clone());
         }
-        let rules: Vec<HidingRule> = self.rules.iter().filter(|rule| rule.is_after(moment)).cloned().collect();
+        let rules: Vec<HidingRule> =
+            self.rules.iter().filter(|rule| rule.is_after(moment)).cloned().collect();
         (!rules.is_empty()).then(|| Arc::new(Tombstones::new(rules)))
     }
 
