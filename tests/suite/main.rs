@@ -45,6 +45,7 @@ mod retract;
 mod roles;
 mod rollups;
 mod shapes;
+mod short_jobs;
 mod sums;
 mod thin;
 mod transforms;

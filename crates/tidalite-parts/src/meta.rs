@@ -1,6 +1,7 @@
 //! The manifest's entry for a part: enough to skip the part in a query without opening it, and to check it when opened.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use tidalite_model::{Moment, WriteOrder};
 use uuid::Uuid;
 
@@ -40,6 +41,10 @@ pub struct PartMeta {
     /// hidden: its bound and its exceptions. `None` in any other part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hidden: Option<(u32, Vec<(u32, u64)>)>,
+    /// The [moment](Moment) up to which changes to runs had been applied when the hidden points were taken out of the part:
+    /// its bound and its exceptions. `None` where that was not done, or no run of the part had any to apply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sorted: Option<(u32, Vec<(u32, u64)>)>,
     /// Least run id.
     pub run_min: String,
     /// Greatest run id.
@@ -52,8 +57,13 @@ pub struct PartMeta {
     pub time_min_us: i64,
     /// Greatest time, µs since 1970 UTC.
     pub time_max_us: i64,
-    /// For each writer, ascending: its number, and the least and greatest frame ordinal of its points in this part.
+    /// For each writer, ascending: its number, and the least and greatest frame ordinal of its points in this part. Writers
+    /// in `seq_gone` are left out.
     pub seq: Vec<(u32, u64, u64)>,
+    /// Ranges of writers that were gone, ascending: the first and last with points in this part, and the greatest frame ordinal
+    /// of any of them. So a part of thousands of short jobs does not list each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seq_gone: Vec<(u32, u32, u64)>,
     /// Added to each write order of the points file when it is read. It is 0 unless the part was written before its write
     /// order was known (see [`placed_at`](Self::placed_at)).
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -106,6 +116,32 @@ impl PartMeta {
     /// The same part as a hidden one.
     pub fn hidden_at(mut self, moment: &Moment) -> PartMeta {
         self.hidden = Some((moment.below(), moment.ends().collect()));
+        self
+    }
+
+    /// Of a part without hidden points, the moment up to which changes to runs had been applied when these were taken out.
+    pub fn sorted_as_of(&self) -> Option<Moment> {
+        self.sorted.as_ref().map(|(below, ends)| Moment::new(*below, ends.iter().copied()))
+    }
+
+    /// The same part as one without points that were hidden at this moment.
+    pub fn sorted_at(mut self, moment: &Moment) -> PartMeta {
+        self.sorted = Some((moment.below(), moment.ends().collect()));
+        self
+    }
+
+    /// The same part with the writers that are gone in ranges, given all writers below `next` that are not gone.
+    pub fn with_gone(mut self, next: u32, present: &BTreeSet<u32>) -> PartMeta {
+        let is_gone = |w: u32| w < next && !present.contains(&w);
+        for &(writer, _, greatest) in self.seq.iter().filter(|(w, ..)| is_gone(*w)) {
+            match self.seq_gone.last_mut() {
+                Some((_, last, most)) if present.range(*last..=writer).next().is_none() => {
+                    (*last, *most) = (writer, greatest.max(*most));
+                }
+                _ => self.seq_gone.push((writer, writer, greatest)),
+            }
+        }
+        self.seq.retain(|(w, ..)| !is_gone(*w));
         self
     }
 

@@ -83,6 +83,8 @@ impl Totals {
             time_min_us: times_us.first,
             time_max_us: times_us.last,
             seq: Vec::new(),
+            seq_gone: Vec::new(),
+            sorted: None,
             seq_base: 0,
             clock: None,
             value_bits_sum: 0,

@@ -38,7 +38,13 @@ impl LogShared {
             let _ = self.vfs.remove(&self.dir.path.join(LOCK_NAME));
             let _ = self.vfs.remove_dir(&self.dir.path);
         }
-        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let held = lock.is_some();
+        drop(lock);
+        if used && held {
+            // Readers see at a glance that a writer is gone whose folder lacks this file. Best effort.
+            let _ = self.vfs.remove(&self.dir.path.join(LOCK_NAME));
+        }
         self.fail_waiters(&Error::new(ErrorKind::Poisoned, "write to log", "the log is closed", ""));
         sealed
     }

@@ -11,7 +11,7 @@ use crate::files::paths::Paths;
 use crate::files::run_table::{self, RunTable};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use tidalite_log::{TailReader, WriterDir};
 use tidalite_model::{Error, ErrorKind, Result};
@@ -34,7 +34,16 @@ pub(crate) struct TailCache {
     version: Mutex<Weak<Version>>,
     /// By the path of the points file, which changes when a staged part is flushed.
     parts: Mutex<BTreeMap<PathBuf, Arc<Part>>>,
-    runs: Mutex<Option<(uuid::Uuid, Arc<RunTable>)>>,
+    runs: Mutex<Option<KnownRuns>>,
+}
+
+/// The runs of a version.
+#[derive(Debug)]
+struct KnownRuns {
+    version: u64,
+    /// The tables that it names.
+    tables: Vec<uuid::Uuid>,
+    runs: Arc<RunTable>,
 }
 
 /// A log keeps this many bytes of rows in memory, if there are not very many logs.
@@ -226,27 +235,54 @@ impl TailCache {
         Ok(part)
     }
 
+    /// The records of all runs of a version. Only its tables that were not read before are read.
     pub(crate) fn run_table(&self, version: &Version, damage: &mut Vec<Error>) -> Result<Arc<RunTable>> {
-        let table = version.manifest.runs.as_ref();
+        let manifest = &version.manifest;
+        let tables: Vec<uuid::Uuid> = manifest.run_tables().map(|table| table.id).collect();
         let mut held = lock(&self.runs);
-        if let (Some((id, runs)), Some(wanted)) = (&*held, table)
-            && *id == wanted.id
-        {
-            return Ok(runs.clone());
+        if let Some(known) = held.as_ref().filter(|known| known.tables == tables) {
+            return Ok(known.runs.clone());
         }
-        let (runs, damaged) = match run_table::load(&*self.vfs, &self.paths, table) {
-            Err(e) if e.kind() == ErrorKind::NotFound && !self.is_replaced(version)? => {
-                let path = table.map(|t| self.paths.run_table(t.id)).unwrap_or_default();
-                return Err(Error::corrupt("read run table", &path, 0, "the file is not there"));
-            }
-            other => other?,
+        // What a later version adds replaces what it no longer names. An earlier version is read anew.
+        let known = held.take().filter(|known| known.version <= manifest.version);
+        let shares = |known: &KnownRuns| known.tables.iter().zip(&tables).take_while(|(a, b)| a == b).count();
+        let (shared, mut runs) = match known {
+            Some(known) if shares(&known) > 0 => (shares(&known), known.runs),
+            _ => (0, Arc::default()),
         };
-        let sound = damaged.is_none();
+        let mut damaged = Vec::new();
+        for table in manifest.run_tables().skip(shared) {
+            let read = run_table::load_onto(Arc::make_mut(&mut runs), &*self.vfs, &self.paths, table);
+            damaged
+                .extend(read.or_else(|e| Err(self.is_lost(version, e, &self.paths.run_table(table.id))?))?);
+        }
+        let sound = damaged.is_empty();
         damage.extend(damaged);
-        let runs = Arc::new(runs);
         // A damaged table is read again each time, so that each snapshot reports it.
-        *held = table.filter(|_| sound).map(|t| (t.id, runs.clone()));
+        *held = sound.then(|| KnownRuns { version: manifest.version, tables, runs: runs.clone() });
         Ok(runs)
+    }
+
+    /// The records of these runs of a version, without reading those of others.
+    pub(crate) fn run_records(&self, version: &Version, ids: &[&str]) -> Result<Arc<RunTable>> {
+        let manifest = &version.manifest;
+        let held = lock(&self.runs);
+        let is_known =
+            |known: &&KnownRuns| manifest.run_tables().map(|t| t.id).eq(known.tables.iter().copied());
+        if let Some(known) = held.as_ref().filter(is_known) {
+            return Ok(known.runs.clone());
+        }
+        drop(held);
+        let found = run_table::records(&*self.vfs, &self.paths, manifest, ids.iter().copied());
+        found.map(Arc::new).or_else(|e| Err(self.is_lost(version, e, &self.paths.runs())?))
+    }
+
+    /// The error where a table of a version was not found: without a newer version it is lost.
+    fn is_lost(&self, version: &Version, e: Error, path: &Path) -> Result<Error> {
+        match e.kind() == ErrorKind::NotFound && !self.is_replaced(version)? {
+            true => Ok(Error::corrupt("read run table", path, 0, "the file is not there")),
+            false => Ok(e),
+        }
     }
 
     /// Drops the tails of all writers that are not in `tails`.

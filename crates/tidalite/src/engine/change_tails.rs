@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
-use tidalite_log::{BatchRef, LogSink, Row, SeriesId, TailReader, WriterDir};
+use tidalite_log::{BatchRef, Life, LogSink, Row, SeriesId, TailReader, WriterDir};
 use tidalite_model::{Result, RunChange, SeriesKey, TIME_US_MIN, WriteOrder};
 use tidalite_vfs::Vfs;
 
@@ -25,6 +25,8 @@ pub(crate) struct LoggedChanges {
     pub(crate) clock_us: i64,
     /// The first ordinal that is not read yet.
     pub(crate) next: u64,
+    /// Whether the writer may append more.
+    pub(crate) alive: bool,
 }
 
 #[derive(Debug)]
@@ -39,6 +41,24 @@ impl ChangeTails {
     /// # Errors
     /// Those of reading the log.
     pub(crate) fn poll(&self, vfs: &dyn Vfs, dir: &WriterDir, from: u64) -> Result<LoggedChanges> {
+        self.read(vfs, dir, from, LoggedChanges::clone)
+    }
+
+    /// As [`poll`](Self::poll), the greatest clock only.
+    ///
+    /// # Errors
+    /// As [`poll`](Self::poll).
+    pub(crate) fn clock_us(&self, vfs: &dyn Vfs, dir: &WriterDir, from: u64) -> Result<i64> {
+        self.read(vfs, dir, from, |logged| logged.clock_us)
+    }
+
+    fn read<T>(
+        &self,
+        vfs: &dyn Vfs,
+        dir: &WriterDir,
+        from: u64,
+        of: impl Fn(&LoggedChanges) -> T,
+    ) -> Result<T> {
         let mut tails = self.tails.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = || ChangeTail {
             reader: TailReader::new(dir.clone(), from),
@@ -51,12 +71,13 @@ impl ChangeTails {
         }
         tail.logged.changes.retain(|(order, _, _)| order.seq.ordinal() >= from);
         if tail.reader.is_finished() && tail.reader.dir() == dir {
-            return Ok(tail.logged.clone());
+            return Ok(of(&tail.logged));
         }
         let life = tidalite_log::life(vfs, dir)?;
+        tail.logged.alive = life == Life::Living;
         let replayed = tail.reader.poll(vfs, life.may_append(), &mut tail.logged)?;
         tail.logged.next = tail.logged.next.max(replayed.next_ordinal);
-        Ok(tail.logged.clone())
+        Ok(of(&tail.logged))
     }
 
     /// Drops everything that was read.

@@ -34,9 +34,15 @@ pub(crate) struct Manifest {
     pub(crate) parts: Vec<PartMeta>,
     /// The run table; `None` until a run is flushed.
     pub(crate) runs: Option<RunTableRef>,
+    /// Later run tables, the oldest first: each has the runs that changed since, and their records replace older ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) runs_changed: Vec<RunTableRef>,
     /// The writer table; `None` while every writer has its folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) writer_table: Option<WriterTableRef>,
+    /// Later writer tables, the oldest first: each has the writers that were added since.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) writers_added: Vec<WriterTableRef>,
 }
 
 /// How far one writer's log is flushed.
@@ -77,6 +83,19 @@ pub(crate) struct WriterTableRef {
     pub(crate) brought: u64,
 }
 
+/// How many of the last tables are merged with a new one of `added` entries, given the entries of each, so that there are
+/// few tables and an entry is rewritten a logarithmic number of times: a table stays while it has more than twice as many
+/// entries as all that follow it.
+pub(super) fn tables_to_merge(entries: &[u64], added: u64) -> usize {
+    let mut all = added;
+    let merged = entries.iter().rev().take_while(|&&of_table| {
+        let merges = of_table <= all.saturating_mul(2);
+        all += of_table;
+        merges
+    });
+    merged.count()
+}
+
 fn is_zero(n: &u64) -> bool {
     *n == 0
 }
@@ -93,8 +112,20 @@ impl Manifest {
             writers: Vec::new(),
             parts: Vec::new(),
             runs: None,
+            runs_changed: Vec::new(),
             writer_table: None,
+            writers_added: Vec::new(),
         }
+    }
+
+    /// All run tables, the oldest first.
+    pub(crate) fn run_tables(&self) -> impl Iterator<Item = &RunTableRef> {
+        self.runs.iter().chain(&self.runs_changed)
+    }
+
+    /// All writer tables, the oldest first.
+    pub(crate) fn writer_tables(&self) -> impl Iterator<Item = &WriterTableRef> {
+        self.writer_table.iter().chain(&self.writers_added)
     }
 
     /// The first ordinal of `writer` that is not flushed.
@@ -236,4 +267,24 @@ pub(crate) fn publish(vfs: &dyn Vfs, paths: &Paths, next: &Manifest) -> Result<b
         &version_name(next.version),
         &two_copies::seal("manifest", &text),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_stay_few_and_an_entry_is_rewritten_a_logarithmic_number_of_times() {
+        let (mut tables, mut written) = (Vec::new(), 0);
+        for _ in 0..1000 {
+            let merged = tables_to_merge(&tables, 32);
+            let kept = tables.len() - merged;
+            let entries = 32 + tables.drain(kept..).sum::<u64>();
+            tables.push(entries);
+            written += entries;
+            assert!(tables.len() <= 7, "{tables:?}");
+        }
+        assert_eq!(tables.iter().sum::<u64>(), 32_000);
+        assert!(written < 12 * 32_000, "{written} entries were written");
+    }
 }

@@ -1,18 +1,27 @@
-//! The run table: the state of every run after all flushed run changes, in one file that a manifest version names.
+//! The run table: the state of every run after all flushed run changes, in files that a manifest version names.
 //!
-//! A flush with run changes writes a new table. The old one is deleted when no version names it.
+//! A flush with run changes writes a table with the runs that changed, and merges it with the last ones where these are not
+//! much larger. So a flush costs as much as it changes, however many runs there are. A record in a later table replaces those
+//! in earlier ones. A table is deleted when no version names it.
+//!
+//! A file has one line for each run, ascending by id, so that one record is found without parsing the others.
 
-use super::manifest::RunTableRef;
+use super::manifest::{Manifest, RunTableRef, tables_to_merge};
 use super::param_json::{param_from_json, param_to_json};
 use super::paths::{Paths, table_name};
 use super::two_copies;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use tidalite_model::{
     Error, Labels, Latest, LatestField, Moment, Param, Parent, ParticipantEnd, Participation, Result, Rewind,
     RunChange, RunRecord, Seq, Status, WriteOrder,
 };
 use tidalite_vfs::Vfs;
+
+/// How the row of a run begins, up to its id.
+const ROW_START: &str = "{\"run\":";
 
 /// Records by run id.
 pub(crate) type RunTable = BTreeMap<String, RunRecord>;
@@ -110,33 +119,156 @@ pub(crate) fn apply<'a>(
     }
 }
 
-/// Reads the table that a version names, and returns the damage to its file, if any.
-pub(crate) fn load(
+/// Reads all runs of a version, and returns the damage to files of which a valid copy is left.
+pub(crate) fn load(vfs: &dyn Vfs, paths: &Paths, manifest: &Manifest) -> Result<(RunTable, Vec<Error>)> {
+    let (mut runs, mut damage) = (RunTable::new(), Vec::new());
+    for table in manifest.run_tables() {
+        damage.extend(load_onto(&mut runs, vfs, paths, table)?);
+    }
+    Ok((runs, damage))
+}
+
+/// Reads one table on top of older ones, and returns the damage to its file, if any.
+pub(crate) fn load_onto(
+    runs: &mut RunTable,
     vfs: &dyn Vfs,
     paths: &Paths,
-    table: Option<&RunTableRef>,
-) -> Result<(RunTable, Option<Error>)> {
-    let Some(table) = table else { return Ok((RunTable::new(), None)) };
+    table: &RunTableRef,
+) -> Result<Option<Error>> {
     let path = paths.run_table(table.id);
     let opened = two_copies::open(vfs, &path, "runs")?;
-    let damaged = |what: String| Error::corrupt("read run table", &path, 0, what);
-    let rows: Vec<RunRow> = serde_json::from_str(&opened.text)
-        .map_err(|e| damaged(format!("its text is not a run table: {e}")))?;
-    let mut runs = RunTable::new();
+    let rows: Vec<RunRow> = serde_json::from_str(&opened.text).map_err(|e| no_table(&path, &e))?;
+    let mut read = RunTable::new();
     for row in rows {
-        let id = row.run.clone();
-        let record = from_row(row)
-            .ok_or_else(|| damaged(format!("the record of run {id:?} holds an impossible value")))?;
-        runs.insert(id, record);
+        let (id, record) = checked(&path, row)?;
+        read.insert(id, record);
     }
-    Ok((runs, opened.damage.map(damaged)))
+    match runs.is_empty() {
+        true => *runs = read,
+        false => runs.append(&mut read),
+    }
+    Ok(opened.damage.map(|what| Error::corrupt("read run table", &path, 0, what)))
+}
+
+/// The records of these runs, as far as a version has them. Other runs are not parsed, and damage that leaves a valid copy is
+/// not reported.
+pub(crate) fn records<'a>(
+    vfs: &dyn Vfs,
+    paths: &Paths,
+    manifest: &Manifest,
+    ids: impl Iterator<Item = &'a str>,
+) -> Result<RunTable> {
+    let mut missing: BTreeSet<&str> = ids.collect();
+    let mut found = RunTable::new();
+    let tables: Vec<&RunTableRef> = manifest.run_tables().collect();
+    for table in tables.into_iter().rev() {
+        if missing.is_empty() {
+            break;
+        }
+        let path = paths.run_table(table.id);
+        let text = two_copies::open_either(vfs, &path, "runs")?;
+        for row in rows_of(&text, &missing).map_err(|e| no_table(&path, &e))? {
+            let (id, record) = checked(&path, row)?;
+            missing.remove(id.as_str());
+            found.insert(id, record);
+        }
+    }
+    Ok(found)
+}
+
+/// The rows of these runs in the text of a table.
+fn rows_of(text: &str, ids: &BTreeSet<&str>) -> serde_json::Result<Vec<RunRow>> {
+    let lines: Vec<&str> = match text.strip_prefix("[\n").and_then(|rows| rows.strip_suffix("\n]")) {
+        Some(rows) => rows.lines().map(|line| line.strip_suffix(',').unwrap_or(line)).collect(),
+        None => {
+            let mut rows: Vec<RunRow> = serde_json::from_str(text)?;
+            rows.retain(|row| ids.contains(row.run.as_str()));
+            return Ok(rows);
+        }
+    };
+    let mut found = Vec::new();
+    for &id in ids {
+        let (mut lo, mut hi) = (0, lines.len());
+        while lo < hi {
+            let middle = lo + (hi - lo) / 2;
+            match id_of(lines[middle])?.as_str().cmp(id) {
+                Ordering::Less => lo = middle + 1,
+                Ordering::Greater => hi = middle,
+                Ordering::Equal => {
+                    found.push(serde_json::from_str(lines[middle])?);
+                    break;
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The id of the run that a line of a table is about: its first field.
+fn id_of(line: &str) -> serde_json::Result<String> {
+    if let Some(rest) = line.strip_prefix(ROW_START)
+        && let Some(id) = serde_json::Deserializer::from_str(rest).into_iter::<String>().next()
+    {
+        return id;
+    }
+    serde_json::from_str(line).map(|row: RunRow| row.run)
+}
+
+fn no_table(path: &Path, e: &serde_json::Error) -> Error {
+    Error::corrupt("read run table", path, 0, format!("its text is not a run table: {e}"))
+}
+
+fn checked(path: &Path, row: RunRow) -> Result<(String, RunRecord)> {
+    let id = row.run.clone();
+    let record = from_row(row).ok_or_else(|| {
+        let what = format!("the record of run {id:?} holds an impossible value");
+        Error::corrupt("read run table", path, 0, what)
+    })?;
+    Ok((id, record))
+}
+
+/// Writes all runs of the next version, durably.
+pub(crate) fn store(vfs: &dyn Vfs, paths: &Paths, next: &mut Manifest, runs: &RunTable) -> Result<()> {
+    next.runs = Some(store_table(vfs, paths, runs)?);
+    next.runs_changed.clear();
+    Ok(())
+}
+
+/// Writes the records that the next version changes, durably, with those of the last tables where these are not much larger.
+pub(crate) fn add(vfs: &dyn Vfs, paths: &Paths, next: &mut Manifest, mut changed: RunTable) -> Result<()> {
+    let tables: Vec<RunTableRef> = next.run_tables().cloned().collect();
+    let entries: Vec<u64> = tables.iter().map(|table| table.runs).collect();
+    let kept = tables.len() - tables_to_merge(&entries, changed.len() as u64);
+    if kept < tables.len() {
+        let mut merged = RunTable::new();
+        for table in &tables[kept..] {
+            load_onto(&mut merged, vfs, paths, table)?;
+        }
+        merged.append(&mut changed);
+        changed = merged;
+    }
+    let table = store_table(vfs, paths, &changed)?;
+    match kept.checked_sub(1) {
+        None => {
+            next.runs = Some(table);
+            next.runs_changed.clear();
+        }
+        Some(newer) => {
+            next.runs_changed.truncate(newer);
+            next.runs_changed.push(table);
+        }
+    }
+    Ok(())
 }
 
 /// Writes a table to a new file, durably.
-pub(crate) fn store(vfs: &dyn Vfs, paths: &Paths, runs: &RunTable) -> Result<RunTableRef> {
+fn store_table(vfs: &dyn Vfs, paths: &Paths, runs: &RunTable) -> Result<RunTableRef> {
     let id = vfs.uuid();
-    let rows: Vec<RunRow> = runs.iter().map(|(id, r)| to_row(id, r)).collect();
-    let text = serde_json::to_string(&rows).expect("a run table is plain data");
+    let row = |(id, r): (&String, &RunRecord)| {
+        serde_json::to_string(&to_row(id, r)).expect("a run table is plain data")
+    };
+    let rows: Vec<String> = runs.iter().map(row).collect();
+    let text = format!("[\n{}\n]", rows.join(",\n"));
     let tmp = format!("tmp-{}", id.simple());
     tidalite_vfs::publish(vfs, &paths.runs(), &tmp, &table_name(id), &two_copies::seal("runs", &text))?;
     Ok(RunTableRef { id, runs: runs.len() as u64 })
@@ -281,4 +413,56 @@ fn from_participant(row: ParticipantRow) -> Option<Participation> {
         ended,
         last_step: row.last_step,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidalite_vfs::SimVfs;
+    use uuid::Uuid;
+
+    fn record(step: i64) -> RunRecord {
+        let mut record = RunRecord::default();
+        let rewind = Rewind { step, before: Moment::default(), labels: Labels::none(), metrics: Vec::new() };
+        record.rewinds.insert(Seq::new(1, 0), rewind);
+        record
+    }
+
+    #[test]
+    fn a_record_is_found_in_the_last_table_that_has_it() {
+        let vfs = SimVfs::new(1);
+        let paths = Paths::new(Path::new("/s"));
+        for folder in [paths.root().to_path_buf(), paths.runs()] {
+            vfs.create_dir(&folder).unwrap();
+        }
+        let mut manifest = Manifest::first(Uuid::nil(), 0);
+        let awkward = ["", "\"quoted\", a", "back\\slash", "line\nfeed", "\u{1f40b}", "z"];
+        let mut expected = RunTable::new();
+        for round in 0..40 {
+            let ids = awkward.iter().map(|id| (*id).to_string()).chain((0..300).map(|i| format!("run-{i}")));
+            let changed: RunTable = match round {
+                0 => ids.map(|id| (id, record(0))).collect(),
+                _ => ids.skip(round * 7).take(9).map(|id| (id, record(round as i64))).collect(),
+            };
+            expected.extend(changed.clone());
+            add(&vfs, &paths, &mut manifest, changed).unwrap();
+            let (runs, damage) = load(&vfs, &paths, &manifest).unwrap();
+            assert!(runs == expected && damage.is_empty(), "round {round}");
+            let wanted = awkward.into_iter().chain(["run-5", "run-28", "run-299", "run-300", "absent"]);
+            let found = records(&vfs, &paths, &manifest, wanted.clone()).unwrap();
+            let of_all: RunTable =
+                wanted.filter_map(|id| Some((id.to_string(), expected.get(id)?.clone()))).collect();
+            assert!(found == of_all, "round {round}");
+        }
+        assert!((2..6).contains(&manifest.run_tables().count()), "{:?}", manifest.runs_changed);
+        store(&vfs, &paths, &mut manifest, &expected).unwrap();
+        assert_eq!(manifest.run_tables().count(), 1);
+    }
+
+    #[test]
+    fn a_record_is_found_in_a_table_without_line_feeds() {
+        let text = r#"[{"run":"a"},{"run":"b","tags":{"x":[true,0,0]}}]"#;
+        let found = rows_of(text, &BTreeSet::from(["b", "c"])).unwrap();
+        assert_eq!(found.iter().map(|row| row.run.as_str()).collect::<Vec<_>>(), ["b"]);
+    }
 }

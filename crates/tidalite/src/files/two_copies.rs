@@ -60,6 +60,23 @@ pub(crate) fn open(vfs: &dyn Vfs, path: &Path, kind: &str) -> Result<OpenedText>
     unseal(path, kind, &bytes)
 }
 
+/// The text of a sealed file by its first valid copy. The second copy is read only where the first is damaged.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) fn open_either(vfs: &dyn Vfs, path: &Path, kind: &str) -> Result<String> {
+    let file = vfs.open(path)?;
+    let bytes_len = file.len()?;
+    if bytes_len <= FILE_BYTES_MAX {
+        let mut copy = vec![0; usize::try_from(bytes_len / 2).expect("bounded by FILE_BYTES_MAX")];
+        file.read_exact_at(0, &mut copy)?;
+        if let Ok(text) = read_copy(&copy, kind) {
+            return Ok(text.to_string());
+        }
+    }
+    open(vfs, path, kind).map(|opened| opened.text)
+}
+
 /// As [`open`], from bytes already read.
 pub(crate) fn unseal(path: &Path, kind: &str, bytes: &[u8]) -> Result<OpenedText> {
     let half = bytes.len() / 2;

@@ -1,5 +1,6 @@
-//! The writer table: which writers wrote what the store holds, of those that have no folder in its log any more. It is a
-//! file that a manifest version names.
+//! The writer table: which writers wrote what the store holds, of those that have no folder in its log any more. It is in
+//! files that a manifest version names: the writers that were added later are in files of their own, so that a flush writes
+//! as much as it adds, however many writers there were.
 //!
 //! A writer's uuid is the same in every copy of the store, and its number is not: so this table says what two stores have
 //! in common. It also says which frames came by merges, and with which version: a follower has not seen them, although
@@ -7,7 +8,7 @@
 //!
 //! Invariant: the store holds, or held and dropped, exactly the frames of a writer below its end.
 
-use super::manifest::WriterTableRef;
+use super::manifest::{Manifest, WriterTableRef, tables_to_merge};
 use super::paths::{Paths, table_name};
 use super::two_copies;
 use serde::{Deserialize, Serialize};
@@ -50,21 +51,39 @@ struct TableText {
     brought: Vec<(u64, u32, u64)>,
 }
 
-/// What the file of a version says.
+/// What the files of a version say.
 #[derive(Debug, Default)]
 pub(crate) struct LoadedTable {
     pub(crate) writers: WriterTable,
     pub(crate) brought: Brought,
-    /// Damage to the file that another copy made good.
-    pub(crate) damage: Option<Error>,
+    /// Damage to files that another copy made good.
+    pub(crate) damage: Vec<Error>,
 }
 
-/// Reads the table that a version names.
+/// Reads the tables that a version names.
 ///
 /// # Errors
-/// `Corrupt` if no copy of it is valid.
-pub(crate) fn load(vfs: &dyn Vfs, paths: &Paths, table: Option<&WriterTableRef>) -> Result<LoadedTable> {
-    let Some(table) = table else { return Ok(LoadedTable::default()) };
+/// `Corrupt` if no copy of one is valid.
+pub(crate) fn load(vfs: &dyn Vfs, paths: &Paths, manifest: &Manifest) -> Result<LoadedTable> {
+    load_tables(vfs, paths, manifest.writer_tables())
+}
+
+fn load_tables<'a>(
+    vfs: &dyn Vfs,
+    paths: &Paths,
+    tables: impl Iterator<Item = &'a WriterTableRef>,
+) -> Result<LoadedTable> {
+    let mut all = LoadedTable::default();
+    for table in tables {
+        let one = load_table(vfs, paths, table)?;
+        all.writers.extend(one.writers);
+        all.brought.extend(one.brought);
+        all.damage.extend(one.damage);
+    }
+    Ok(all)
+}
+
+fn load_table(vfs: &dyn Vfs, paths: &Paths, table: &WriterTableRef) -> Result<LoadedTable> {
     let path = paths.writer_table(table.id);
     let opened = two_copies::open(vfs, &path, "writers")?;
     let damaged = |what: String| Error::corrupt("read writer table", &path, 0, what);
@@ -74,11 +93,48 @@ pub(crate) fn load(vfs: &dyn Vfs, paths: &Paths, table: Option<&WriterTableRef>)
         text.writers.into_iter().map(|(writer, id, end)| (writer, KnownWriter { id, end })).collect();
     let frames = |(version, writer, from)| BroughtFrames { version, writer, from };
     let brought = text.brought.into_iter().map(frames).collect();
-    Ok(LoadedTable { writers, brought, damage: opened.damage.map(damaged) })
+    Ok(LoadedTable { writers, brought, damage: opened.damage.map(damaged).into_iter().collect() })
+}
+
+/// Writes all writers of the next version, durably.
+pub(crate) fn store(
+    vfs: &dyn Vfs,
+    paths: &Paths,
+    next: &mut Manifest,
+    writers: &WriterTable,
+    brought: &Brought,
+) -> Result<()> {
+    next.writer_table = Some(store_table(vfs, paths, writers, brought)?);
+    next.writers_added.clear();
+    Ok(())
+}
+
+/// Writes the writers that the next version adds, durably, with those of the last tables where these are not much larger.
+///
+/// # Errors
+/// Those of writing, and of reading the tables that are merged.
+pub(crate) fn add(vfs: &dyn Vfs, paths: &Paths, next: &mut Manifest, added: WriterTable) -> Result<()> {
+    let tables: Vec<WriterTableRef> = next.writer_tables().cloned().collect();
+    let entries: Vec<u64> = tables.iter().map(|table| table.writers).collect();
+    let kept = tables.len() - tables_to_merge(&entries, added.len() as u64);
+    let mut all = load_tables(vfs, paths, tables[kept..].iter())?;
+    all.writers.extend(added);
+    let table = store_table(vfs, paths, &all.writers, &all.brought)?;
+    match kept.checked_sub(1) {
+        None => {
+            next.writer_table = Some(table);
+            next.writers_added.clear();
+        }
+        Some(newer) => {
+            next.writers_added.truncate(newer);
+            next.writers_added.push(table);
+        }
+    }
+    Ok(())
 }
 
 /// Writes a table to a new file, durably.
-pub(crate) fn store(
+fn store_table(
     vfs: &dyn Vfs,
     paths: &Paths,
     writers: &WriterTable,

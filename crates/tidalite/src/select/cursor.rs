@@ -68,6 +68,15 @@ impl Cursor {
         ordinal < self.seen.end(writer)
     }
 
+    /// Whether the frames of all these writers up to one ordinal were seen.
+    pub(super) fn has_seen_all(&self, first: u32, last: u32, ordinal: u64) -> bool {
+        let below = self.seen.below();
+        let listed =
+            self.seen.ends().skip_while(|(w, _)| *w < first).take_while(|(w, _)| *w <= last.min(below));
+        listed.into_iter().all(|(_, end)| ordinal < end)
+            && (first.max(below)..=last).all(|writer| self.has_seen(writer, ordinal))
+    }
+
     /// The first write of a writer that was not seen, as a seq.
     pub(super) fn of(&self, writer: u32) -> i64 {
         match self.seen.end(writer) {

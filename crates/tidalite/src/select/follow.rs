@@ -291,7 +291,8 @@ impl Follow {
     /// Whether a part may hold points that the cursor has not seen.
     fn may_be_new(&self, cursor: &Cursor, meta: &PartMeta) -> bool {
         !self.passed.contains(&meta.id)
-            && !meta.seq.iter().all(|&(writer, _, hi)| cursor.has_seen(writer, hi))
+            && !(meta.seq.iter().all(|&(writer, _, hi)| cursor.has_seen(writer, hi))
+                && meta.seq_gone.iter().all(|&(first, last, hi)| cursor.has_seen_all(first, last, hi)))
     }
 
     /// Adds the points of parts that the cursor has not seen.
@@ -396,11 +397,10 @@ fn end_of(snapshot: &Snapshot, before: &Cursor) -> Cursor {
 /// Those of reading the writer table.
 fn seen_of(snapshot: &Snapshot, cursor: &Cursor) -> Result<Cursor> {
     let state = &snapshot.inner;
-    match &snapshot.view.version.manifest.writer_table {
-        Some(table) if table.brought > cursor.version() => {
-            let loaded = writer_table::load(&*state.vfs, &state.paths, Some(table))?;
-            Ok(cursor.before_merges(&loaded.brought))
-        }
-        _ => Ok(cursor.clone()),
+    let manifest = &snapshot.view.version.manifest;
+    if manifest.writer_tables().all(|table| table.brought <= cursor.version()) {
+        return Ok(cursor.clone());
     }
+    let loaded = writer_table::load(&*state.vfs, &state.paths, manifest)?;
+    Ok(cursor.before_merges(&loaded.brought))
 }

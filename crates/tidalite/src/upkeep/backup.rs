@@ -140,11 +140,11 @@ fn copy_all(
         vfs.sync_dir(&folder)?;
     }
     if !view.runs.is_empty() {
-        next.runs = Some(run_table::store(&**vfs, target, &view.runs_with_last_steps())?);
+        run_table::store(&**vfs, target, &mut next, &view.runs_with_last_steps())?;
     }
     let writers = writers::of_snapshot(snapshot)?;
     if !writers.is_empty() {
-        next.writer_table = Some(writer_table::store(&**vfs, target, &writers, &Brought::new())?);
+        writer_table::store(&**vfs, target, &mut next, &writers, &Brought::new())?;
     }
     manifest::publish(&**vfs, target, &next)?;
     finish(state, target)

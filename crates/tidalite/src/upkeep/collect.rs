@@ -55,8 +55,8 @@ fn remove_files(inner: &StoreState, grace: Grace<'_>) -> Result<u64> {
     let live: Vec<&Manifest> = kept.iter().map(|k| &k.manifest).collect();
     let mut removed = 0;
     let parts: BTreeSet<Uuid> = live.iter().flat_map(|m| m.parts.iter().map(|p| p.id)).collect();
-    let tables: BTreeSet<Uuid> = live.iter().filter_map(|m| m.runs.as_ref()).map(|r| r.id).collect();
-    let writers: BTreeSet<Uuid> = live.iter().filter_map(|m| m.writer_table.as_ref()).map(|w| w.id).collect();
+    let tables: BTreeSet<Uuid> = live.iter().flat_map(|m| m.run_tables()).map(|r| r.id).collect();
+    let writers: BTreeSet<Uuid> = live.iter().flat_map(|m| m.writer_tables()).map(|w| w.id).collect();
     let folders = paths.part_folders().map(|folder| (folder, &parts));
     let tables = [(paths.runs(), &tables), (paths.writers(), &writers)];
     for (folder, keep) in folders.into_iter().chain(tables) {
@@ -178,7 +178,7 @@ fn collect_logs(
             }
         }
         if whole {
-            vfs.sync_dir(&dir.path)?;
+            // Not synced: whatever a power cut brings back of it is flushed, and is removed again.
             vfs.remove_dir(&dir.path)?;
             gone = true;
         }

@@ -301,8 +301,19 @@ impl Compaction<'_> {
         }
     }
 
-    fn publish(&mut self, manifest: Manifest, picked: &Picked, merged: Merged, complete: bool) -> Result<()> {
+    fn publish(
+        &mut self,
+        manifest: Manifest,
+        picked: &Picked,
+        mut merged: Merged,
+        complete: bool,
+    ) -> Result<()> {
         let mut next = manifest;
+        let present = tidalite_log::writers(&*self.state.vfs, &self.state.paths.log())?;
+        let present = present.into_iter().map(|dir| dir.writer).collect();
+        for part in [&mut merged.visible, &mut merged.hidden] {
+            *part = part.take().map(|part| part.with_gone(next.writer_next, &present));
+        }
         let is_input = |p: &PartMeta| picked.parts.contains(&p.id);
         let at = next.parts.iter().position(|p| is_input(p) && !p.is_hidden());
         let before =

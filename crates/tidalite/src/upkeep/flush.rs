@@ -25,6 +25,7 @@ use crate::files::staged::parse_meta;
 use crate::files::writer_table::WriterTable;
 use crate::parts::tiles::{PointSource, write_part};
 use crate::view::last_steps;
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use tidalite_log::WriterDir;
 use tidalite_model::{Error, ErrorKind, Result, WriteOrder};
@@ -201,20 +202,29 @@ fn note_frames(
     source: &TailSource<'_>,
     parts: &[PartMeta],
 ) -> Result<()> {
-    let (mut runs, _) = run_table::load(&*state.vfs, &state.paths, next.runs.as_ref())?;
-    let mut known = runs.len() as u64;
+    let (vfs, paths) = (&*state.vfs, &state.paths);
     let changes = batch.tails.iter().flat_map(|t| &t.data.changes);
-    let changed = changes.clone().next().is_some();
-    run_table::apply(&mut runs, changes);
+    let mut changed: BTreeSet<String> = changes.clone().map(|(_, run, _)| run.clone()).collect();
+    let mut named: BTreeSet<String> = BTreeSet::new();
     for (key, _) in source.series() {
-        if !runs.contains_key(&*key.run) {
-            runs.insert(key.run.to_string(), Default::default());
+        if !named.contains(&*key.run) {
+            named.insert(key.run.to_string());
         }
     }
     for meta in parts {
-        note_runs(state, meta, &mut runs);
+        named.extend(runs_in(state, meta));
     }
-    known = runs.len() as u64 - known;
+    // Where a writer is gone, it is not known here in which runs it took part.
+    let all = writers::any_noted_is_gone(state, next)?;
+    let mut runs = match all {
+        true => run_table::load(vfs, paths, next)?.0,
+        false => run_table::records(vfs, paths, next, changed.iter().chain(&named).map(String::as_str))?,
+    };
+    changed.extend(named.into_iter().filter(|run| !runs.contains_key(run)));
+    for run in &changed {
+        runs.entry(run.clone()).or_default();
+    }
+    run_table::apply(&mut runs, changes);
     for tail in &batch.tails {
         next.set_flushed(WriterState {
             writer: tail.dir.writer,
@@ -227,24 +237,22 @@ fn note_frames(
         next.clock_us = next.clock_us.max(tail.data.clock_us);
         last_steps::note(next, &runs, tail.dir.writer, &tail.data)?;
     }
-    if changed || known > 0 || writers::any_noted_is_gone(state, next)? {
-        last_steps::settle(next, &mut runs);
-        next.runs = Some(run_table::store(&*state.vfs, &state.paths, &runs)?);
+    if !all {
+        runs.retain(|run, _| changed.contains(run));
+    }
+    changed.extend(last_steps::settle(next, &mut runs, all));
+    runs.retain(|run, _| changed.contains(run));
+    if !runs.is_empty() {
+        run_table::add(vfs, paths, next, runs)?;
     }
     Ok(())
 }
 
-/// Adds runs that occur only in bulk data to the run table, by their id alone. A part that cannot be read adds none;
-/// every operation that needs it reports it.
-fn note_runs(state: &StoreState, meta: &PartMeta, runs: &mut run_table::RunTable) {
-    let Ok(part) = tidalite_parts::Part::open(state.vfs.clone(), &state.paths.part(meta.id), meta) else {
-        return;
-    };
-    for run in part.series().runs() {
-        if !runs.contains_key(&**run) {
-            runs.insert(run.to_string(), Default::default());
-        }
-    }
+/// The runs of a part, which occur perhaps only there. A part that cannot be read names none; every operation that needs it
+/// reports it.
+fn runs_in(state: &StoreState, meta: &PartMeta) -> Vec<String> {
+    let part = tidalite_parts::Part::open(state.vfs.clone(), &state.paths.part(meta.id), meta);
+    part.map_or(Vec::new(), |part| part.series().runs().iter().map(ToString::to_string).collect())
 }
 
 /// Links the files of a staged part into the part folders. The part was durable before the log referred to it. If it is

@@ -7,6 +7,7 @@ use crate::files::run_table::{self, RunTable};
 use crate::view::outdated::is_outdated;
 use crate::view::tombstones::Tombstones;
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 use tidalite_model::{Moment, Result};
 use tidalite_parts::Part;
@@ -31,7 +32,7 @@ impl VersionHiding {
     /// # Errors
     /// Those of reading the run table and of listing the logs.
     pub(crate) fn of(inner: &StoreState, manifest: &Manifest) -> Result<VersionHiding> {
-        let (runs, _) = run_table::load(&*inner.vfs, &inner.paths, manifest.runs.as_ref())?;
+        let (runs, _) = run_table::load(&*inner.vfs, &inner.paths, manifest)?;
         // A writer below `writer_next` without a folder writes nothing more.
         let present = tidalite_log::writers(&*inner.vfs, &inner.paths.log())?;
         let ends = present.iter().map(|dir| (dir.writer, manifest.flushed(dir.writer)));
@@ -47,6 +48,12 @@ impl VersionHiding {
         let deleted = runs.iter().filter_map(deletion).collect();
         let all = runs.iter().filter_map(|(id, r)| Some((id.clone(), Tombstones::of(r, false)?))).collect();
         VersionHiding { deleted, all, as_of, runs }
+    }
+
+    /// Whether any run within this range of ids has hidden points.
+    pub(super) fn hides_between(&self, least: &str, greatest: &str) -> bool {
+        let range = (Bound::Included(least), Bound::Included(greatest));
+        self.all.range::<str, _>(range).next().is_some()
     }
 
     /// Whether changes to runs of a hidden part are newer than the part.

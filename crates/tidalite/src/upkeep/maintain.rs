@@ -52,12 +52,20 @@ const GIVES_WAY_ABOVE: u64 = 8;
 /// Rounds of a flush before compaction gets a turn: while others log, a flush may never come to an end.
 const ROUNDS_MAX: u32 = 32;
 
-/// Closing a store flushes for at most about this long: it begins no round after half of it.
-const CLOSING: Duration = Duration::from_millis(500);
+/// Dead writers' folders from which on the logs count as far behind, whatever lies in them.
+const FOLDERS_FAR_BEHIND: usize = 64;
+
+/// Closing a store begins no round of a flush, and no merge, after this time. What it has begun it completes, since jobs that
+/// end soon would else do the same work in vain, one after the other.
+const CLOSING: Duration = Duration::from_millis(250);
+/// A merge that takes longer than this all the same is given up.
+const CLOSING_MERGE: Duration = Duration::from_secs(2);
 /// Memory of a flush when a store is closed, so that its rounds are short.
 const CLOSING_BYTES: u64 = 16 << 20;
-/// Of more folders than this, only some of those who close a store look at all.
-const CLOSING_FOLDERS: u64 = 64;
+/// The more folders there are, in units of this, the fewer of those who close a store look at them, but at least one in
+/// [`CLOSERS_MAX`].
+const CLOSING_FOLDERS: u64 = 8;
+const CLOSERS_MAX: u64 = 4;
 
 /// This process's log writer, made on first use.
 ///
@@ -158,14 +166,20 @@ impl Turns {
         let pending = self.looks.look(state)?;
         let due = due(state, pending);
         if due == Round::Flush {
-            let pool = match pending.bytes >= FAR_BEHIND * state.options.flush_bytes {
+            let behind = pending.bytes >= FAR_BEHIND * state.options.flush_bytes;
+            let pool = match behind || pending.dead >= FOLDERS_FAR_BEHIND {
                 true => {
                     let threads = state.options.threads;
                     thread_pool(threads, "tidalite-compact", tidalite_vfs::lower_priority_slightly)?
                 }
                 false => thread_pool(1, "tidalite-compact", tidalite_vfs::lower_priority)?,
             };
-            let go = || state.unless_closed(ControlFlow::Continue(()));
+            // A short flush is completed: a job that closes the store meanwhile would have to do it again.
+            let short = pending.bytes <= CLOSING_BYTES;
+            let go = || match short {
+                true => ControlFlow::Continue(()),
+                false => state.unless_closed(ControlFlow::Continue(())),
+            };
             // A log that grows fast ends its segments by itself, and sealing one makes an append wait.
             if pending.bytes < state.options.flush_bytes {
                 state.seal()?;
@@ -245,7 +259,7 @@ fn last_round(state: &StoreState) -> Result<()> {
     let Some(log) = state.log() else { return Ok(()) };
     let folders = tidalite_log::numbers_taken(&*state.vfs, &state.paths.log())?.len() as u64;
     if log.bytes() < state.options.flush_bytes
-        && !u64::from(log.writer()).is_multiple_of(1 + folders / CLOSING_FOLDERS)
+        && !u64::from(log.writer()).is_multiple_of((1 + folders / CLOSING_FOLDERS).min(CLOSERS_MAX))
     {
         return Ok(());
     }
@@ -256,7 +270,7 @@ fn last_round(state: &StoreState) -> Result<()> {
     let _lock = store_lock::lock(state, "close")?;
     let due = due(state, looks.look(state)?);
     let start = Instant::now();
-    let progress = || match start.elapsed() < CLOSING {
+    let merging = |_, _| match start.elapsed() < CLOSING_MERGE {
         true => ControlFlow::Continue(()),
         false => ControlFlow::Break(()),
     };
@@ -264,10 +278,10 @@ fn last_round(state: &StoreState) -> Result<()> {
         let pool = thread_pool(1, "tidalite-compact", || {})?;
         let mut room = JobRoom::background(state, &pool);
         room.memory_bytes = room.memory_bytes.min(CLOSING_BYTES);
-        let means = FlushMeans { room, progress: &|_| progress() };
-        flush_while(state, means, &|| start.elapsed() < CLOSING / 2)?;
-        if start.elapsed() < CLOSING / 2 {
-            match compact_all(state, Policy::Tiered, &room, &|_, _| progress()) {
+        let means = FlushMeans { room, progress: &|_| ControlFlow::Continue(()) };
+        flush_while(state, means, &|| start.elapsed() < CLOSING)?;
+        if start.elapsed() < CLOSING {
+            match compact_all(state, Policy::Tiered, &room, &merging) {
                 Err(e) if e.kind() == ErrorKind::Cancelled => {}
                 done => drop(done?),
             }

@@ -151,10 +151,10 @@ fn a_dead_writer_that_logged_little_is_flushed_by_the_age_of_the_newest_version(
 }
 
 #[test]
-fn thirty_two_dead_writers_are_worth_a_flush_whatever_they_logged() {
+fn sixteen_dead_writers_are_worth_a_flush_whatever_they_logged() {
     let (_, options) = disk();
     let mut other = Process::open(&options);
-    for i in 0..32 {
+    for i in 0..16 {
         assert_eq!(other.turn(), Round::Nothing, "{i} dead writers");
         Process::open(&options).log(1);
     }

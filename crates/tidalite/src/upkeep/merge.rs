@@ -115,7 +115,7 @@ impl MergeJob<'_> {
         let found = made.first().map(|(_, meta)| meta.clone());
         match kept {
             Some(as_of) => merged.hidden = found.map(|meta| meta.hidden_at(&as_of)),
-            None => merged.visible = found,
+            None => merged.visible = found.map(|meta| self.sorted(meta)),
         }
         if source.hidden_points() > 0 {
             let place = inner.paths.hidden_part(vfs.uuid());
@@ -128,6 +128,17 @@ impl MergeJob<'_> {
         self.check(&made, source.dropped())?;
         sync_part_folders(inner)?;
         Ok(merged)
+    }
+
+    /// Notes in an ordinary part which changes to runs can hide nothing in it any more, if there are such changes.
+    fn sorted(&self, meta: PartMeta) -> PartMeta {
+        match (self.sorting, self.parts) {
+            (Some(_), _) if self.hiding.hides_between(&meta.run_min, &meta.run_max) => {
+                meta.sorted_at(&self.hiding.as_of)
+            }
+            (None, [input]) => PartMeta { sorted: input.meta().sorted.clone(), ..meta },
+            _ => meta,
+        }
     }
 
     /// Compares what was written, left out and removed with the inputs.

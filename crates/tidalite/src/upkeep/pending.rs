@@ -13,7 +13,7 @@ use tidalite_model::{ErrorKind, Result};
 use uuid::Uuid;
 
 /// The number of dead writers' folders that is worth a flush: each costs a reader a few system calls.
-const FOLDERS_MAX: usize = 32;
+const FOLDERS_MAX: usize = 16;
 
 /// What one process knows of a store's logs from look to look.
 #[derive(Debug, Default)]

@@ -11,13 +11,16 @@ use uuid::Uuid;
 pub(crate) enum Policy {
     /// Every set of parts that fits into one: a compaction by hand.
     All,
-    /// Only where [`TIER_PARTS`] parts of similar size exist, so that each point is rewritten a logarithmic number of
-    /// times: the background.
+    /// Only where [`TIER_PARTS`] parts of similar size, or small ones, exist, so that each point is rewritten a logarithmic
+    /// number of times once it is in a part that is not small: the background.
     Tiered,
 }
 
 /// The number of parts of similar size that are worth a rewrite.
 const TIER_PARTS: usize = 8;
+/// Parts with fewer points are small. They are merged whatever their sizes, since a rewrite takes milliseconds and each part
+/// costs files and an entry in the manifest: thousands of short jobs leave few parts at any time.
+const SMALL_ROWS: u64 = 1 << 17;
 /// A part is rewritten in the background where at least one in this many of its points is deleted.
 const DELETED_SHARE: u64 = 4;
 /// Bytes of memory that any open part takes.
@@ -51,9 +54,8 @@ fn tier<'a>(parts: Vec<&'a PartMeta>, policy: Policy, bounds: &MergeBounds) -> V
     small.sort_by_key(|p| p.rows);
     let mut picked = match policy {
         Policy::All => small,
-        // Similar size: within a factor of four.
         Policy::Tiered => small
-            .chunk_by(|a, b| a.rows.max(1).ilog2() / 2 == b.rows.max(1).ilog2() / 2)
+            .chunk_by(|a, b| size_of(a) == size_of(b))
             .find(|tier| tier.len() >= TIER_PARTS)
             .map_or(Vec::new(), <[_]>::to_vec),
     };
@@ -67,6 +69,11 @@ fn tier<'a>(parts: Vec<&'a PartMeta>, policy: Policy, bounds: &MergeBounds) -> V
     let count = fits.count();
     picked.truncate(count);
     picked
+}
+
+/// The class of a part's size: 0 for small ones; the others are within a factor of four.
+fn size_of(part: &PartMeta) -> u32 {
+    if part.rows < SMALL_ROWS { 0 } else { part.rows.ilog2() / 2 }
 }
 
 /// About the bytes of memory that a part takes while it is open for a merge.
@@ -155,11 +162,11 @@ mod tests {
 
     #[test]
     fn the_background_merges_eight_parts_of_similar_size() {
-        let similar = |n: u128| (1..=n).map(|id| part(id, 1000 + id as u64, None)).collect::<Vec<_>>();
+        let similar = |n: u128| (1..=n).map(|id| part(id, 300_000 + id as u64, None)).collect::<Vec<_>>();
         assert_eq!(picked(&similar(7), Policy::Tiered), []);
         assert_eq!(picked(&similar(8), Policy::Tiered), (1..=8).collect::<Vec<_>>());
         let mut mixed = similar(7);
-        mixed.push(part(8, 5000, None));
+        mixed.push(part(8, 1 << 20, None));
         assert_eq!(picked(&mixed, Policy::Tiered), [], "the eighth is of another tier");
     }
 
@@ -168,15 +175,14 @@ mod tests {
         let parts = |from: u128, sizes: &[u64]| {
             (from..).zip(sizes).map(|(id, rows)| part(id, *rows, None)).collect::<Vec<_>>()
         };
-        let tier = [1024, 1500, 2047, 2048, 2500, 3000, 3500, 4095];
+        let tier = [1024, 1500, 2047, 2048, 2500, 3000, 3500, 4095].map(|rows| rows << 8);
         assert_eq!(picked(&parts(1, &tier), Policy::Tiered), (1..=8).collect::<Vec<_>>());
-        for outside in [1023, 4096] {
+        for outside in [(1024 << 8) - 1, 4096 << 8] {
             let sizes: Vec<u64> = tier[1..].iter().copied().chain([outside]).collect();
             assert_eq!(picked(&parts(1, &sizes), Policy::Tiered), [], "{outside}");
         }
-        let both = [parts(1, &[100_000; 8]), parts(11, &tier)].concat();
+        let both = [parts(1, &[5_000_000; 8]), parts(11, &tier)].concat();
         assert_eq!(picked(&both, Policy::Tiered), (11..=18).collect::<Vec<_>>());
-        assert_eq!(picked(&parts(1, &[0; 8]), Policy::Tiered), (1..=8).collect::<Vec<_>>());
     }
 
     #[test]
@@ -194,26 +200,52 @@ mod tests {
     }
 
     #[test]
+    fn the_background_merges_eight_small_parts_whatever_their_sizes() {
+        let small: Vec<u64> = (0..7).map(|i| 10u64.pow(i % 5)).chain([SMALL_ROWS - 1]).collect();
+        let parts: Vec<_> = (1..).zip(&small).map(|(id, rows)| part(id, *rows, None)).collect();
+        assert_eq!(picked(&parts, Policy::Tiered), (1..=8).collect::<Vec<_>>());
+        assert_eq!(picked(&parts[..7], Policy::Tiered), []);
+        let not_small = [&parts[..7], &[part(8, SMALL_ROWS, None)]].concat();
+        assert_eq!(picked(&not_small, Policy::Tiered), []);
+    }
+
+    #[test]
+    fn thousands_of_small_parts_are_few_at_any_time() {
+        let mut parts: Vec<PartMeta> = Vec::new();
+        let (mut most, mut rewritten) = (0, 0);
+        for id in 1..=1250 {
+            parts.push(part(id, 800, None));
+            merge_all(&mut parts, &mut rewritten);
+            most = most.max(parts.len());
+        }
+        assert!(most < 2 * TIER_PARTS, "{most} parts");
+        assert!(rewritten < 15 * 1250 * 800, "{rewritten} rows were rewritten");
+    }
+
+    fn merge_all(parts: &mut Vec<PartMeta>, rewritten: &mut u64) {
+        loop {
+            let merged = next_merge(&parts.iter().collect::<Vec<_>>(), Policy::Tiered, &BOUNDS);
+            if merged.is_empty() {
+                return;
+            }
+            let rows = parts.iter().filter(|p| merged.contains(&p.id)).map(|p| p.rows).sum();
+            parts.retain(|p| !merged.contains(&p.id));
+            *rewritten += rows;
+            parts.push(part(u128::from(*rewritten) << 20, rows, None));
+        }
+    }
+
+    #[test]
     fn repeated_background_merges_rewrite_a_point_a_logarithmic_number_of_times() {
         let mut parts: Vec<PartMeta> = Vec::new();
         let (mut appended, mut rewritten) = (0, 0);
         for id in 1..=4096 {
-            parts.push(part(id, 1000, None));
-            appended += 1000;
-            loop {
-                let all: Vec<&PartMeta> = parts.iter().collect();
-                let merged = next_merge(&all, Policy::Tiered, &BOUNDS);
-                if merged.is_empty() {
-                    break;
-                }
-                let rows = parts.iter().filter(|p| merged.contains(&p.id)).map(|p| p.rows).sum();
-                parts.retain(|p| !merged.contains(&p.id));
-                parts.push(part(id + 1_000_000 + u128::from(rewritten), rows, None));
-                rewritten += rows;
-            }
+            parts.push(part(id, SMALL_ROWS, None));
+            appended += SMALL_ROWS;
+            merge_all(&mut parts, &mut rewritten);
         }
         assert_eq!(parts.iter().map(|p| p.rows).sum::<u64>(), appended);
-        assert!(rewritten <= 4 * appended, "8^4 = 4096 parts are rewritten 4 times each, not {rewritten}");
+        assert!(rewritten <= 4 * appended, "a point is rewritten at most 4 times, not {rewritten}");
         assert!(parts.len() < 5 * TIER_PARTS, "{} parts are left", parts.len());
     }
 
@@ -230,7 +262,7 @@ mod tests {
 
     #[test]
     fn thinned_parts_wait_for_whole_ones_and_in_the_background_for_eight_of_similar_size() {
-        let thinned = |n: u128| (1..=n).map(|id| part(id, 1000, Some(10))).collect::<Vec<_>>();
+        let thinned = |n: u128| (1..=n).map(|id| part(id, 300_000, Some(10))).collect::<Vec<_>>();
         let whole = [part(11, 10, None), part(12, 10, None)];
         assert_eq!(picked(&[&thinned(2)[..], &whole].concat(), Policy::All), [11, 12]);
         assert_eq!(picked(&thinned(7), Policy::Tiered), []);

@@ -326,10 +326,10 @@ fn marker_finding(state: &StoreState) -> Result<Option<Finding>> {
 /// Damage in the run table and the writer table of a version.
 fn table_findings(state: &StoreState, manifest: &Manifest) -> Vec<Finding> {
     let (vfs, paths) = (&*state.vfs, &state.paths);
-    let runs = run_table::load(vfs, paths, manifest.runs.as_ref()).map(|(_, damage)| damage);
-    let writers = writer_table::load(vfs, paths, manifest.writer_table.as_ref()).map(|loaded| loaded.damage);
-    let damage = |read: Result<Option<Error>>| read.unwrap_or_else(Some);
-    [runs, writers].into_iter().filter_map(damage).map(|e| Finding::from(&e)).collect()
+    let runs = run_table::load(vfs, paths, manifest).map(|(_, damage)| damage);
+    let writers = writer_table::load(vfs, paths, manifest).map(|loaded| loaded.damage);
+    let damage = |read: Result<Vec<Error>>| read.unwrap_or_else(|e| vec![e]);
+    [runs, writers].into_iter().flat_map(damage).map(|e| Finding::from(&e)).collect()
 }
 
 /// Counts the points of a log. It keeps only the staged parts, since a log may be larger than memory.

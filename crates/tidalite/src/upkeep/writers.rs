@@ -16,10 +16,17 @@ use tidalite_model::{ErrorKind, Result, Seq};
 /// Those of reading and writing the table. Where a merge has learned nothing, a damaged table is none: the entries then
 /// stay in the manifest.
 pub(super) fn note(state: &StoreState, next: &mut Manifest, learned: &WriterTable) -> Result<()> {
-    let loaded = match writer_table::load(&*state.vfs, &state.paths, next.writer_table.as_ref()) {
-        Err(e) if e.kind() == ErrorKind::Corrupt && learned.is_empty() => return Ok(()),
-        other => other?,
-    };
+    if learned.is_empty() {
+        let before = (next.writers.clone(), next.writer_next);
+        return match add_gone(state, next) {
+            Err(e) if e.kind() == ErrorKind::Corrupt => {
+                (next.writers, next.writer_next) = before;
+                Ok(())
+            }
+            other => other,
+        };
+    }
+    let loaded = writer_table::load(&*state.vfs, &state.paths, next)?;
     let (mut table, mut brought) = (loaded.writers, loaded.brought);
     let before = table.clone();
     for &writer in learned.keys() {
@@ -34,23 +41,35 @@ pub(super) fn note(state: &StoreState, next: &mut Manifest, learned: &WriterTabl
             entry.flushed = entry.flushed.max(writer.end);
         }
     }
+    table.extend(take_gone(state, next)?);
+    writer_table::store(&*state.vfs, &state.paths, next, &table, &brought)?;
+    if let Some((&last, _)) = table.last_key_value() {
+        next.writer_next = next.writer_next.max(last + 1);
+    }
+    Ok(())
+}
+
+/// Moves the writers whose folders are gone. None of them is in the writer table yet, so it is not read whole.
+fn add_gone(state: &StoreState, next: &mut Manifest) -> Result<()> {
+    let gone = take_gone(state, next)?;
+    let Some((&last, _)) = gone.last_key_value() else { return Ok(()) };
+    next.writer_next = next.writer_next.max(last + 1);
+    writer_table::add(&*state.vfs, &state.paths, next, gone)
+}
+
+/// Takes the writers whose folders are gone, durably, out of a manifest.
+fn take_gone(state: &StoreState, next: &mut Manifest) -> Result<WriterTable> {
     let present = tidalite_log::writers(&*state.vfs, &state.paths.log())?;
     let is_gone = |w: u32| !present.iter().any(|d| d.writer == w);
     // An entry with last steps waits until they are in the run table.
     let may_go = |w: &WriterState| is_gone(w.writer) && w.steps.is_empty();
     if next.writers.iter().any(may_go) {
         state.vfs.sync_dir(&state.paths.log())?;
-        let gone = next.writers.iter().filter(|w| may_go(w));
-        table.extend(gone.map(|w| (w.writer, KnownWriter { id: w.id, end: w.flushed })));
-        next.writers.retain(|w| !may_go(w));
     }
-    if table != before || !learned.is_empty() {
-        next.writer_table = Some(writer_table::store(&*state.vfs, &state.paths, &table, &brought)?);
-    }
-    if let Some((&last, _)) = table.last_key_value() {
-        next.writer_next = next.writer_next.max(last + 1);
-    }
-    Ok(())
+    let gone = next.writers.iter().filter(|w| may_go(w));
+    let gone = gone.map(|w| (w.writer, KnownWriter { id: w.id, end: w.flushed })).collect();
+    next.writers.retain(|w| !may_go(w));
+    Ok(gone)
 }
 
 /// Whether the folder of a writer is gone whose entry notes last steps, which are then due to move to the run table.
@@ -71,7 +90,7 @@ pub(super) fn any_noted_is_gone(state: &StoreState, next: &Manifest) -> Result<b
 /// # Errors
 /// Those of reading the writer table.
 pub(super) fn of_version(state: &StoreState, manifest: &Manifest) -> Result<WriterTable> {
-    let mut known = writer_table::load(&*state.vfs, &state.paths, manifest.writer_table.as_ref())?.writers;
+    let mut known = writer_table::load(&*state.vfs, &state.paths, manifest)?.writers;
     known.extend(manifest.writers.iter().map(|w| (w.writer, KnownWriter { id: w.id, end: w.flushed })));
     Ok(known)
 }

@@ -44,19 +44,31 @@ pub(crate) fn note(next: &mut Manifest, runs: &RunTable, writer: u32, data: &Tai
     Ok(())
 }
 
-/// Moves what a manifest has noted to the run table.
-pub(crate) fn settle(next: &mut Manifest, runs: &mut RunTable) {
-    let mut noted: BTreeMap<(u32, u64), i64> = BTreeMap::new();
+/// Moves what a manifest has noted of the participants of these runs to their records, and returns the runs whose records
+/// it changes. If these are `all` runs, nothing stays noted.
+pub(crate) fn settle(next: &mut Manifest, runs: &mut RunTable, all: bool) -> BTreeSet<String> {
+    if runs.is_empty() && !all {
+        return BTreeSet::new();
+    }
+    let noted =
+        next.writers.iter().flat_map(|w| w.steps.iter().map(|&(start, step)| ((w.writer, start), step)));
+    let noted: BTreeMap<(u32, u64), i64> = noted.collect();
+    let (mut changed, mut settled) = (BTreeSet::new(), BTreeSet::new());
+    for (run, record) in runs {
+        for (start, p) in &mut record.participants {
+            let start = (start.seq.writer(), start.seq.ordinal());
+            let Some(&step) = noted.get(&start) else { continue };
+            settled.insert(start);
+            if p.last_step < Some(step) {
+                p.last_step = Some(step);
+                changed.insert(run.clone());
+            }
+        }
+    }
     for state in &mut next.writers {
-        noted.extend(state.steps.drain(..).map(|(start, step)| ((state.writer, start), step)));
+        state.steps.retain(|(start, _)| !all && !settled.contains(&(state.writer, *start)));
     }
-    if noted.is_empty() {
-        return;
-    }
-    for (start, p) in runs.values_mut().flat_map(|record| &mut record.participants) {
-        let step = noted.get(&(start.seq.writer(), start.seq.ordinal())).copied();
-        p.last_step = p.last_step.max(step);
-    }
+    changed
 }
 
 impl SnapshotView {

@@ -10,9 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tidalite_model::{Moment, Result, RunRecord, TIME_US_MIN};
 
-/// The records of all runs, and how far each writer had come.
+/// The records of all runs, or of those that were asked for, and how far each writer had come.
 #[derive(Debug)]
 pub(crate) struct RunRecords {
+    /// Of a run that was not asked for, what logs say of it at most.
     pub(crate) runs: Arc<RunTable>,
     /// Runs that logs have points of, perhaps without a record.
     logged: BTreeSet<String>,
@@ -23,33 +24,44 @@ pub(crate) struct RunRecords {
 }
 
 impl RunRecords {
-    /// Reads the records. Later writes of this process are later than every write seen here.
+    /// Reads all records. Later writes of this process are later than every write seen here.
     ///
     /// # Errors
     /// `Corrupt` if the manifest or the run table is unreadable; `Busy` if files changed at each of 100 attempts; `Io`.
     pub(crate) fn read(state: &Arc<StoreState>) -> Result<RunRecords> {
-        retry(state, || RunRecords::try_read(state))
+        retry(state, || RunRecords::try_read(state, None))
     }
 
-    fn try_read(state: &Arc<StoreState>) -> Result<RunRecords> {
+    /// As [`read`](Self::read), the record of one run only: its cost hardly depends on how many runs there are.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(crate) fn of(state: &Arc<StoreState>, run: &str) -> Result<RunRecords> {
+        retry(state, || RunRecords::try_read(state, Some(run)))
+    }
+
+    fn try_read(state: &Arc<StoreState>, run: Option<&str>) -> Result<RunRecords> {
         let version = state.cache.newest()?;
         let manifest = &version.manifest;
         let mut records = RunRecords {
-            runs: state.cache.run_table(&version, &mut Vec::new())?,
+            runs: match run {
+                None => state.cache.run_table(&version, &mut Vec::new())?,
+                Some(run) => state.cache.run_records(&version, &[run])?,
+            },
             logged: BTreeSet::new(),
             writers: BTreeMap::new(),
             writer_next: manifest.writer_next,
         };
         let mut changes = Vec::new();
-        let mut clock_us = records.runs.values().map(RunRecord::clock_us).max().unwrap_or(TIME_US_MIN);
+        let noted = records.runs.values().map(RunRecord::clock_us).max().unwrap_or(TIME_US_MIN);
+        let mut clock_us = noted.max(manifest.clock_us);
         for dir in tidalite_log::writers(&*state.vfs, &state.paths.log())? {
-            let alive = tidalite_log::is_alive(&*state.vfs, &dir)?;
             let logged = state.change_tails.poll(&*state.vfs, &dir, manifest.flushed(dir.writer))?;
-            records.writers.insert(dir.writer, (alive, logged.next));
+            records.writers.insert(dir.writer, (logged.alive, logged.next));
             records.writer_next = records.writer_next.max(dir.writer + 1);
             records.logged.extend(logged.runs);
             clock_us = clock_us.max(logged.clock_us);
-            changes.extend(logged.changes);
+            changes.extend(logged.changes.into_iter().filter(|(_, of, _)| run.is_none_or(|run| of == run)));
         }
         state.change_tails.keep(&records.writers.keys().copied().collect());
         if !changes.is_empty() {
@@ -77,8 +89,9 @@ impl RunRecords {
         if self.has(state, run)? {
             return Ok(());
         }
-        let there = self.runs.iter().filter(|(_, record)| !record.is_only_deleted()).map(|(id, _)| &**id);
-        Err(no_such_run(doing, run, there.chain(self.logged.iter().map(|id| &**id))))
+        let all = RunRecords::read(state)?;
+        let there = all.runs.iter().filter(|(_, record)| !record.is_only_deleted()).map(|(id, _)| &**id);
+        Err(no_such_run(doing, run, there.chain(all.logged.iter().map(|id| &**id))))
     }
 
     /// What participants of a run wrote who have ended or died by now: everything but the frames from the start of a

@@ -28,7 +28,7 @@ impl Store {
     /// `NotFound` if there is no such run; otherwise as [`Run::log`] and [`snapshot`](Self::snapshot).
     pub fn attach(&self, id: &str, labels: Labels) -> Result<Run> {
         let inner = self.writable()?;
-        RunRecords::read(inner)?.must_have(inner, id, "attach to run")?;
+        RunRecords::of(inner, id)?.must_have(inner, id, "attach to run")?;
         let log = maintain::log(inner)?.clone();
         let local = LocalRun::new(inner, log, id);
         Ok(Run::new(self.clone(), id.into(), labels, None, local))

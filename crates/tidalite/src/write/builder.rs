@@ -158,7 +158,7 @@ impl RunBuilder {
         let gone = if generated {
             Moment::default()
         } else {
-            let records = RunRecords::read(state)?;
+            let records = RunRecords::of(state, &id)?;
             self.exist.check(state, &records, &id)?;
             records.gone(&id)
         };
@@ -192,7 +192,7 @@ impl RunBuilder {
 /// # Errors
 /// `Invalid` if another process began it first. Then the start is withdrawn.
 fn claim(state: &Arc<StoreState>, log: &Log, id: &str, start: Seq) -> Result<()> {
-    let records = RunRecords::read(state)?;
+    let records = RunRecords::of(state, id)?;
     let first = records.runs.get(id).and_then(|r| r.participants.keys().next().copied());
     if first.is_none_or(|first| first.seq == start) {
         return Ok(());

@@ -121,7 +121,7 @@ impl RunEditor {
         check_edit(&self.edit)?;
         let log = maintain::log(state)?;
         // Reading also makes this write later than everything that it saw.
-        RunRecords::read(state)?.must_have(state, &self.id, "edit run")?;
+        RunRecords::of(state, &self.id)?.must_have(state, &self.id, "edit run")?;
         log.append_change(&self.id, &RunChange::Edit(self.edit))
     }
 }

@@ -94,7 +94,7 @@ impl Run {
     pub(super) fn gone(&self) -> Result<Moment> {
         match &self.shared.start {
             Some(start) => Ok(start.gone.clone()),
-            None => Ok(RunRecords::read(&self.local()?.inner)?.gone(&self.shared.id)),
+            None => Ok(RunRecords::of(&self.local()?.inner, &self.shared.id)?.gone(&self.shared.id)),
         }
     }
 

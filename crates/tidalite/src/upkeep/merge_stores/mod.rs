@@ -175,7 +175,7 @@ fn merge_snapshot(
 ) -> Result<()> {
     let numbers = number_writers(state, there)?;
     let mut next = manifest::latest(&*state.vfs, &state.paths)?.manifest;
-    let (mut runs, _) = run_table::load(&*state.vfs, &state.paths, next.runs.as_ref())?;
+    let (mut runs, _) = run_table::load(&*state.vfs, &state.paths, &next)?;
     let evidence = Evidence { state, manifest: &next, there, numbers: &numbers };
     let targets = targets(&there.view.runs, &runs, &numbers, &evidence, &options.on_conflict)?;
     let known: RunTable = runs.clone();
@@ -195,11 +195,14 @@ fn merge_snapshot(
         sync_part_folders(state)?;
     }
     if is_changed {
-        // A change that came from the other store may be older than a hidden part which does not know of it.
-        for part in next.parts.iter_mut().filter(|part| part.is_hidden()) {
-            *part = part.clone().hidden_at(&Moment::default());
+        // A change that came from the other store may be older than a part which does not know of it.
+        for part in &mut next.parts {
+            if part.is_hidden() {
+                *part = part.clone().hidden_at(&Moment::default());
+            }
+            part.sorted = None;
         }
-        next.runs = Some(run_table::store(&*state.vfs, &state.paths, &runs)?);
+        run_table::store(&*state.vfs, &state.paths, &mut next, &runs)?;
     }
     next.parts.extend(made);
     next.clock_us = next.clock_us.max(there.view.clock_us());
@@ -220,6 +223,8 @@ fn number_writers(state: &StoreState, there: &Snapshot) -> Result<Numbers> {
     let numbers = Numbers::new(&known_there, &known_here, first, writers::living(state)?);
     for part in &there.view.parts {
         part.meta().seq.iter().try_for_each(|(writer, ..)| numbers.check(*writer))?;
+        let gone = part.meta().seq_gone.iter().flat_map(|(first, last, _)| [*first, *last]);
+        gone.into_iter().try_for_each(|writer| numbers.check(writer))?;
     }
     for record in there.view.runs.values() {
         record.seqs().try_for_each(|seq| numbers.check(seq.writer()))?;
@@ -253,7 +258,11 @@ fn write_points(
     targets: &Targets,
     progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
 ) -> Result<Vec<PartMeta>> {
-    let is_new = |part: &&Arc<Part>| part.meta().seq.iter().any(|&(w, _, hi)| numbers.has_new(w, hi));
+    let is_new = |part: &&Arc<Part>| {
+        let meta = part.meta();
+        meta.seq.iter().any(|&(w, _, hi)| numbers.has_new(w, hi))
+            || meta.seq_gone.iter().any(|&(first, last, hi)| numbers.has_new_among(first, last, hi))
+    };
     let (thinned, whole): (Vec<Arc<Part>>, Vec<Arc<Part>>) =
         there.view.parts.iter().filter(is_new).cloned().partition(|part| part.meta().is_thinned());
     let held: Vec<_> = there.view.tails.iter().map(|tail| (tail.read(), tail)).collect();

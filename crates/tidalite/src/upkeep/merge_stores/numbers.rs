@@ -92,6 +92,11 @@ impl Numbers {
         self.is_new(Seq::new(writer, greatest))
     }
 
+    /// As [`has_new`](Self::has_new), for all writers from `first` to `last`.
+    pub(super) fn has_new_among(&self, first: u32, last: u32, greatest: u64) -> bool {
+        self.of.range(first..=last).any(|(writer, _)| self.has_new(*writer, greatest))
+    }
+
     /// The first frame of a writer of the other store that is not here.
     pub(super) fn first_new(&self, writer: u32) -> u64 {
         self.of.get(&writer).map_or(0, |w| w.end_here)
