@@ -11,6 +11,7 @@ use super::change_tails::ChangeTails;
 use super::counter::StepCounters;
 use super::options::Options;
 use super::threads::Pool;
+use super::turns::Turns;
 use super::watching::StoreWatch;
 use crate::files::manifest;
 use crate::files::marker::{Identity, create, hold_folder, identify, wait_until_made};
@@ -52,6 +53,8 @@ pub(crate) struct StoreState {
     pub(crate) change_tails: ChangeTails,
     pub(crate) counters: StepCounters,
     pub(crate) pool: Arc<Pool>,
+    /// Of followers that read parts.
+    pub(crate) reading: Turns,
     pub(crate) watching: Arc<StoreWatch>,
     /// How many batches of moderate size this process has appended.
     pub(crate) large_batches: AtomicU64,
@@ -106,6 +109,7 @@ impl StoreState {
         Ok(Arc::new(StoreState {
             cache: TailCache::new(vfs.clone(), paths.clone(), pages, pool.clone(), rows),
             watching: StoreWatch::new(vfs.clone(), paths.clone()),
+            reading: Turns::new(options.threads),
             vfs,
             held,
             paths,
