@@ -41,7 +41,9 @@ const JOBS: [Job; 27] = [
     ("sketch", |_, store| aggregate(store.select(), Aggregate::Approximate(percent()))),
     ("chart", |case, store| case.some_series(store).chart_batch(500).map(drop)),
     ("chart, time", |case, store| case.some_series(store).over(XAxis::Time).chart(500).map(drop)),
-    ("band, time", |case, store| case.some_series(store).over(XAxis::Time).band(500, &[By::Metric]).map(drop)),
+    ("band, time", |case, store| {
+        case.some_series(store).over(XAxis::Time).band(500, &[By::Metric]).map(drop)
+    }),
     ("m4", |case, store| case.some_series(store).m4(200).map(drop)),
     ("m4, elapsed", |case, store| case.some_series(store).over(XAxis::Elapsed).m4(200).map(drop)),
     ("lttb", |case, store| case.some_series(store).lttb(200).map(drop)),
@@ -128,7 +130,8 @@ fn measured(shape: &str, options: &[u64]) -> Vec<Vec<Figure>> {
                 .unwrap();
             let text = String::from_utf8_lossy(&done.stdout).trim().to_string();
             let failure = |_| text.clone() + &String::from_utf8_lossy(&done.stderr);
-            let figure = Figure { peak: text.parse().map_err(failure), seconds: start.elapsed().as_secs_f64() };
+            let figure =
+                Figure { peak: text.parse().map_err(failure), seconds: start.elapsed().as_secs_f64() };
             if figure.is_over(*mib) {
                 println!("over: {shape}, {mib} MiB, {}: {:?}", JOBS[job].0, figure.peak);
             }
@@ -139,7 +142,10 @@ fn measured(shape: &str, options: &[u64]) -> Vec<Vec<Figure>> {
 }
 
 fn print_table(shape: &str, options: &[u64], table: &[Vec<Figure>]) {
-    println!("\n| {shape} | {} | seconds |", options.iter().map(|o| format!("{o} MiB")).collect::<Vec<_>>().join(" | "));
+    println!(
+        "\n| {shape} | {} | seconds |",
+        options.iter().map(|o| format!("{o} MiB")).collect::<Vec<_>>().join(" | ")
+    );
     println!("|---|{}---|", "---|".repeat(options.len()));
     for ((name, _), figures) in JOBS.iter().zip(table) {
         let peak = |(figure, mib): (&Figure, &u64)| match &figure.peak {

@@ -1,4 +1,4 @@
-//! Selections with more series than one plan holds: computing the answer in spans of runs does not change it.
+//! Selections with more series than one plan holds: computing the answer in spans does not change it.
 
 // Helpers of an integration test may unwrap too.
 #![allow(clippy::unwrap_used)]

@@ -40,6 +40,11 @@ impl<'a> JobRoom<'a> {
         JobRoom { memory_bytes: state.options.memory_bytes / BACKGROUND_SHARE, pool }
     }
 
+    /// Half of the room, for a job that holds rows of logs in memory beside what it writes.
+    pub(crate) fn half(self) -> Self {
+        JobRoom { memory_bytes: self.memory_bytes / 2, ..self }
+    }
+
     /// How many tiles are built at a time.
     pub(crate) fn threads(&self) -> usize {
         let fitting = usize::try_from(self.memory_bytes / THREAD_BYTES_MIN).unwrap_or(usize::MAX);
