@@ -3,9 +3,11 @@
 //! A job by hand may use the whole memory option, one in the background a quarter of it. Half of the room is for tiles that
 //! are being built, the rest for what the job knows of parts: series tables, page indexes, rollups.
 
+use super::options::Options;
 use super::state::StoreState;
 use rayon::ThreadPool;
-use tidalite_model::Result;
+use std::fmt::Display;
+use tidalite_model::{Error, ErrorKind, Result};
 
 /// The room of one job.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +27,21 @@ const TILE_ROW_BYTES: u64 = 512;
 const TILE_ROWS_MIN: usize = 1 << 14;
 /// Bytes that each row of a part adds while it is written: a bucket of about 256 rows takes some 300 bytes.
 const ROLLUP_BYTES_PER_ROW: u64 = 2;
+
+/// The error of what does not fit into the memory option: `what` says how much it takes, `ask_for_less` how to need less.
+pub(crate) fn too_large(
+    options: &Options,
+    doing: &'static str,
+    what: impl Display,
+    ask_for_less: &str,
+) -> Error {
+    Error::new(
+        ErrorKind::Full,
+        doing,
+        format!("{what}, and {} MiB are allowed", options.memory_bytes >> 20),
+        format!("{ask_for_less}; or allow more memory: the option memory_bytes, --memory of the command"),
+    )
+}
 
 impl<'a> JobRoom<'a> {
     /// The room of a job that a caller waits for.

@@ -15,7 +15,7 @@ use tidalite_query::{
 };
 
 /// Bytes of a point that an answer keeps: three columns here, and three columns and names in the batch.
-pub(super) const KEPT_POINT_BYTES: u64 = 60;
+const KEPT_POINT_BYTES: u64 = 60;
 /// A line of fewer points has no bucket between its ends.
 const LINE_POINTS_MIN: usize = 3;
 
@@ -44,7 +44,9 @@ impl Selection {
             let columns = ColumnSet { step: true, ..ColumnSet::VALUE };
             return plan.each_whole(
                 columns,
-                |_| buckets as u64 * size_of::<ChartBucket>() as u64,
+                |(_, chart): &(SeriesKey, ChartBuckets)| {
+                    chart.buckets.len() as u64 * size_of::<ChartBucket>() as u64
+                },
                 |key, points| (key.clone(), chart(&points, buckets)),
             );
         }
@@ -95,12 +97,16 @@ impl Selection {
         check_line(points)?;
         let plan = self.plan_whole()?;
         let columns = ColumnSet { step: true, time: true, ..ColumnSet::VALUE };
-        let keeps = |found: u64| found.min(points as u64) * KEPT_POINT_BYTES;
-        let lines = plan.each_whole(columns, keeps, |key, found| (key.clone(), lttb(found, points)))?;
+        let lines = plan.each_whole(columns, line_bytes, |key, found| (key.clone(), lttb(found, points)))?;
         let mut builder = PointsBuilder::new();
         lines.into_iter().for_each(|(key, line)| builder.push_series(&key, line));
         one_batch(builder.finish())
     }
+}
+
+/// The bytes that a line takes, in the answer too.
+pub(super) fn line_bytes((_, points): &(SeriesKey, Points)) -> u64 {
+    points.len() as u64 * KEPT_POINT_BYTES
 }
 
 /// Refuses a line without a bucket between its ends.
