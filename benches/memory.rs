@@ -21,6 +21,8 @@ use tidalite::{
 const SHAPES: [&str; 6] =
     ["700 batches", "ranks, rewound", "one series", "many runs", "grid", "one large batch"];
 const OPTIONS_MIB: [u64; 4] = [32, 64, 256, 1024];
+/// The least option whose bound is checked.
+const BOUNDED_MIB: u64 = 64;
 /// What a job may take beyond its option.
 const SLACK_MIB: u64 = 32;
 
@@ -109,8 +111,9 @@ struct Figure {
 }
 
 impl Figure {
+    /// Whether the job failed, or took more than it may. Below [`BOUNDED_MIB`] it may take more, but must not fail.
     fn is_over(&self, mib: u64) -> bool {
-        self.peak.as_ref().map_or(true, |peak| *peak > mib + SLACK_MIB)
+        self.peak.as_ref().map_or(true, |peak| mib >= BOUNDED_MIB && *peak > mib + SLACK_MIB)
     }
 }
 

@@ -26,5 +26,4 @@ pub(crate) mod tail;
 pub(crate) mod tail_names;
 pub(crate) mod tail_shape;
 pub(crate) mod threads;
-pub(crate) mod turns;
 pub(crate) mod watching;

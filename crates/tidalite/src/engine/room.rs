@@ -25,8 +25,9 @@ const THREAD_BYTES_MIN: u64 = 32 << 20;
 const TILE_ROW_BYTES: u64 = 512;
 /// The fewest rows of a tile, however small the room is.
 const TILE_ROWS_MIN: usize = 1 << 14;
-/// Bytes that each row of a part adds while it is written: a bucket of about 256 rows takes some 300 bytes.
-const ROLLUP_BYTES_PER_ROW: u64 = 2;
+/// Bytes that each row of a part adds while it is written: a bucket of about 256 rows takes some 300 bytes, and the list of them
+/// grows by doubling.
+const ROLLUP_BYTES_PER_ROW: u64 = 3;
 
 /// The error of what does not fit into the memory option: `what` says how much it takes, `ask_for_less` how to need less.
 pub(crate) fn too_large(
@@ -60,6 +61,12 @@ impl<'a> JobRoom<'a> {
     /// Half of the room, for a job that holds rows of logs in memory beside what it writes.
     pub(crate) fn half(self) -> Self {
         JobRoom { memory_bytes: self.memory_bytes / 2, ..self }
+    }
+
+    /// What is left of the room beside so many bytes that the job holds throughout; a quarter at least.
+    pub(crate) fn beside(self, bytes: u64) -> Self {
+        let memory_bytes = self.memory_bytes.saturating_sub(bytes).max(self.memory_bytes / 4);
+        JobRoom { memory_bytes, ..self }
     }
 
     /// How many tiles are built at a time.

@@ -11,7 +11,6 @@ use super::change_tails::ChangeTails;
 use super::counter::StepCounters;
 use super::options::Options;
 use super::threads::Pool;
-use super::turns::Turns;
 use super::watching::StoreWatch;
 use crate::files::manifest;
 use crate::files::marker::{Identity, create, hold_folder, identify, wait_until_made};
@@ -53,8 +52,8 @@ pub(crate) struct StoreState {
     pub(crate) change_tails: ChangeTails,
     pub(crate) counters: StepCounters,
     pub(crate) pool: Arc<Pool>,
-    /// Of followers that read parts.
-    pub(crate) reading: Turns,
+    /// The threads that followers read in.
+    pub(crate) followers: Pool,
     pub(crate) watching: Arc<StoreWatch>,
     /// How many batches of moderate size this process has appended.
     pub(crate) large_batches: AtomicU64,
@@ -109,7 +108,7 @@ impl StoreState {
         Ok(Arc::new(StoreState {
             cache: TailCache::new(vfs.clone(), paths.clone(), pages, pool.clone(), rows),
             watching: StoreWatch::new(vfs.clone(), paths.clone()),
-            reading: Turns::new(options.threads),
+            followers: Pool::of_followers(),
             vfs,
             held,
             paths,

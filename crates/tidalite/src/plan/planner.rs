@@ -23,7 +23,7 @@ use tidalite_query::{PointFilter, SeriesFilter};
 /// Series of parts that are planned at once at most, unless one metric of one run alone has more.
 const SPAN_SERIES: u64 = 1 << 16;
 /// The bytes that a series of one part takes in a plan, about.
-const PLANNED_BYTES: u64 = 512;
+const PLANNED_BYTES: u64 = 1024;
 
 /// Finds the series of one selection in one snapshot.
 #[derive(Debug)]

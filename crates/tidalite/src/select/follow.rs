@@ -170,10 +170,12 @@ impl Follow {
             let logs = view.tails.iter().filter_map(TailView::watched).collect();
             Ok((view, logs))
         };
-        let (view, sighting) = state.watching.see(take)?;
-        let found = self.read(&Snapshot { inner: state, view })?;
-        self.sighting = sighting;
-        Ok(found)
+        state.followers.get()?.install(|| {
+            let (view, sighting) = state.watching.see(take)?;
+            let found = self.read(&Snapshot { inner: state.clone(), view })?;
+            self.sighting = sighting;
+            Ok(found)
+        })
     }
 
     /// The points of a snapshot that are new.
@@ -312,8 +314,6 @@ impl Follow {
             if rows.is_empty() {
                 continue;
             }
-            // Followers wake together. Those who wait for their turn hold no columns.
-            let _turn = snapshot.inner.reading.take();
             read_through(parts, &rows, ColumnSet::ALL, &mut |i, view| {
                 let new = found.entry(keys[i].clone()).or_default();
                 let is_new = |i: &usize| {

@@ -111,7 +111,8 @@ impl MergeJob<'_> {
         };
         let written = write_part(inner, &place, &source, self.room, &progress)?;
         let mut made: Vec<(PartPaths, PartMeta)> = written.map(|meta| (place, meta)).into_iter().collect();
-        let mut merged = Merged { visible: None, hidden: None, dropped: source.dropped().0 };
+        let dropped = source.dropped();
+        let mut merged = Merged { visible: None, hidden: None, dropped: dropped.0 };
         let found = made.first().map(|(_, meta)| meta.clone());
         match kept {
             Some(as_of) => merged.hidden = found.map(|meta| meta.hidden_at(&as_of)),
@@ -119,13 +120,13 @@ impl MergeJob<'_> {
         }
         if source.hidden_points() > 0 {
             let place = inner.paths.hidden_part(vfs.uuid());
-            let written = write_part(inner, &place, &source.hidden(), self.room, &progress);
+            let written = write_part(inner, &place, &source.into_hidden(), self.room, &progress);
             if let Some(meta) = self.or_remove(&made, written)? {
                 made.push((place, meta.clone()));
                 merged.hidden = Some(meta.hidden_at(&self.hiding.as_of));
             }
         }
-        self.check(&made, source.dropped())?;
+        self.check(&made, dropped)?;
         sync_part_folders(inner)?;
         Ok(merged)
     }
