@@ -25,9 +25,8 @@ const THREAD_BYTES_MIN: u64 = 32 << 20;
 const TILE_ROW_BYTES: u64 = 512;
 /// The fewest rows of a tile, however small the room is.
 const TILE_ROWS_MIN: usize = 1 << 14;
-/// Bytes that each row of a part adds while it is written: a bucket of about 256 rows takes some 300 bytes, and the list of them
-/// grows by doubling.
-const ROLLUP_BYTES_PER_ROW: u64 = 3;
+/// Bytes that each row of a part adds while it is written: the rollups of 256 rows take almost a kilobyte.
+const ROLLUP_BYTES_PER_ROW: u64 = 4;
 
 /// The error of what does not fit into the memory option: `what` says how much it takes, `ask_for_less` how to need less.
 pub(crate) fn too_large(
@@ -84,6 +83,12 @@ impl<'a> JobRoom<'a> {
     /// The most rows of a part that is made of several.
     pub(crate) fn part_rows(&self, wanted: u64) -> u64 {
         wanted.min(self.memory_bytes / 2 / ROLLUP_BYTES_PER_ROW)
+    }
+
+    /// The bytes that the rollups of so many rows take until their part is finished; `None` if that is more than half of the
+    /// room.
+    pub(crate) fn rollup_bytes(&self, rows: u64) -> Option<u64> {
+        Some(rows.saturating_mul(ROLLUP_BYTES_PER_ROW)).filter(|bytes| *bytes <= self.memory_bytes / 2)
     }
 
     /// Bytes of series tables and page indexes that may be open together.

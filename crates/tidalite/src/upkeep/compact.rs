@@ -311,12 +311,12 @@ impl Compaction<'_> {
         next.parts.retain(|p| !is_input(p));
         let before = before.min(next.parts.len());
         self.stats.parts_in += picked.parts.len() as u64;
-        let made = [&merged.visible, &merged.hidden];
-        self.stats.parts_out += made.iter().filter(|part| part.is_some()).count() as u64;
-        self.stats.points += made.iter().flat_map(|part| part.as_ref()).map(|part| part.rows).sum::<u64>();
+        let made = || merged.visible.iter().chain(&merged.hidden);
+        self.stats.parts_out += made().count() as u64;
+        self.stats.points += made().map(|part| part.rows).sum::<u64>();
         if picked.sorts {
-            self.stats.hidden += merged.hidden.as_ref().map_or(0, |part| part.rows);
-            self.clean.extend(merged.visible.as_ref().filter(|_| complete).map(|part| part.id));
+            self.stats.hidden += merged.hidden.iter().map(|part| part.rows).sum::<u64>();
+            self.clean.extend(merged.visible.iter().filter(|_| complete).map(|part| part.id));
         }
         self.stats.dropped += merged.dropped;
         next.parts.splice(before..before, merged.visible);

@@ -94,8 +94,11 @@ fn append_rows(state: &Arc<StoreState>, rows: BatchRows) -> Result<Option<Seq>> 
             .map(Some);
     }
     let place = staged_part(log.dir(), state.vfs.uuid());
-    let source = BatchSource::new(rows);
-    let room = JobRoom::by_hand(state)?.beside(source.bytes());
+    let mut source = BatchSource::new(rows);
+    let room = JobRoom::by_hand(state)?;
+    let rollup_bytes = room.rollup_bytes(source.rows.values.len() as u64);
+    source.has_rollups = rollup_bytes.is_some();
+    let room = room.beside(source.bytes() + rollup_bytes.unwrap_or(0));
     let accepted =
         write_part(state, &place, &source, &room, &|_| state.unless_closed(ControlFlow::Continue(())))
             .and_then(|meta| {
@@ -126,13 +129,15 @@ const NOT_PLACED: i64 = 0;
 struct BatchSource {
     rows: BatchRows,
     series: Vec<(SeriesKey, u64)>,
+    /// A very large batch gets its rollups when it is compacted.
+    has_rollups: bool,
 }
 
 impl BatchSource {
     fn new(rows: BatchRows) -> Self {
         let count = |g: &BatchSeries| g.rows.len() as u64;
         let series = rows.groups.iter().map(|g| (g.key.clone(), count(g))).collect();
-        BatchSource { rows, series }
+        BatchSource { rows, series, has_rollups: true }
     }
 
     /// The bytes of the lists of rows.
@@ -144,6 +149,10 @@ impl BatchSource {
 impl PointSource for BatchSource {
     fn series(&self) -> &[(SeriesKey, u64)] {
         &self.series
+    }
+
+    fn has_rollups(&self) -> bool {
+        self.has_rollups
     }
 
     fn sample_steps(&self, series: usize, nth: usize) -> Result<Vec<i64>> {

@@ -218,6 +218,6 @@ fn carry_others(
     let (input, room) = (std::slice::from_ref(part), &JobRoom::by_hand(inner)?);
     let merged = MergeJob { inner, parts: input, sorting: None, hiding, removed, room, progress };
     let merged = merged.run()?;
-    parts.splice(at..=at, merged.visible.or(merged.hidden));
+    parts.splice(at..=at, merged.visible.into_iter().chain(merged.hidden));
     Ok(())
 }
