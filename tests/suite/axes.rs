@@ -153,7 +153,7 @@ fn what_does_not_fit_into_memory_is_refused() {
     let store = options.open(dir.path().join("m")).unwrap();
     let run = store.run("a").start().unwrap();
     let loss = run.metric("loss").unwrap();
-    (0..300_000).for_each(|step| {
+    (0..400_000).for_each(|step| {
         loss.log(step, 1.0).unwrap();
     });
     assert_eq!(store.select().over(XAxis::Elapsed).points().unwrap_err().kind(), ErrorKind::Full);

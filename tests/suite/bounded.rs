@@ -3,8 +3,9 @@
 use crate::rollups::batch;
 use arrow::array::AsArray;
 use arrow::datatypes::{Float64Type, Int64Type};
+use std::path::Path;
 use tempfile::TempDir;
-use tidalite::{Aggregate, AlignOn, By, ErrorKind, Fill, Options, Store, XAxis};
+use tidalite::{Aggregate, AlignOn, By, ErrorKind, Fill, Options, Selection, Store, Thin, XAxis};
 
 const SERIES: i64 = 30;
 const POINTS: i64 = 20_000;
@@ -72,4 +73,95 @@ fn a_long_series_whose_parts_overlap_in_one_place_is_counted_in_pieces() {
     assert_eq!(counted["count"].as_primitive::<Int64Type>().value(0), 300_010);
     let sum = (0..300_010).sum::<i64>() as f64;
     assert_eq!(counted["sum"].as_primitive::<Float64Type>().value(0), sum);
+}
+
+/// One series of 400,000 points, which takes 32 MB while it is merged. Some steps were written twice, and times go back now and
+/// then. Another series is the axis of a third.
+fn long_series(path: &Path) {
+    let store = Options::new().background(false).open(path).unwrap();
+    let point = |step: i64| {
+        let time = 1_000_000 * (step - 3_000 * i64::from(step % 50_000 == 7));
+        (step, time, if step % 1_009 == 0 { f64::NAN } else { (step % 7_919) as f64 })
+    };
+    let all: Vec<(i64, i64, f64)> = (0..400_000).map(point).collect();
+    store.append(&batch("a", "m", &all)).unwrap();
+    let again: Vec<(i64, i64, f64)> = (0..400).map(|i| (1_000 * i, 1_000_000_000 * i + 5, -1.0)).collect();
+    store.append(&batch("a", "m", &again)).unwrap();
+    let tokens: Vec<(i64, i64, f64)> = (0..4_000).map(|i| (100 * i, 0, (i / 3) as f64)).collect();
+    store.append(&batch("a", "tokens", &tokens)).unwrap();
+    let run = store.run("a").start().unwrap();
+    (399_000..401_000).for_each(|step| {
+        run.log(step, &[("m", 0.5)]).unwrap();
+    });
+    run.finish().unwrap();
+}
+
+#[test]
+fn one_series_that_does_not_fit_into_memory_is_drawn_as_with_more_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("m");
+    long_series(&path);
+    let open =
+        |mib: u64| Options::new().read_only(true).threads(2).memory_bytes(mib << 20).open(&path).unwrap();
+    let (small, roomy) = (open(16), open(1024));
+    for x in [XAxis::Step, XAxis::Time, XAxis::Elapsed, XAxis::Metric("tokens".into())] {
+        let of = |store: &Store| store.select().metric("m").over(x.clone());
+        assert_eq!(of(&small).chart(70).unwrap(), of(&roomy).chart(70).unwrap(), "{x}");
+        assert_eq!(of(&small).m4(70).unwrap(), of(&roomy).m4(70).unwrap(), "{x}");
+        let band = |store: &Store| of(store).band(70, &[By::Metric]).unwrap();
+        assert_eq!(band(&small), band(&roomy), "{x}");
+        let few = |store: &Store| store.select().metric("m").steps(150_000..350_000).over(x.clone()).points();
+        assert_eq!(few(&small).unwrap(), few(&roomy).unwrap(), "{x}");
+    }
+    let ask = |store: &Store| store.select().metric("m").aggregate(&["p99~".parse().unwrap()], &[]).unwrap();
+    assert_eq!(ask(&small), ask(&roomy));
+}
+
+#[test]
+fn a_series_that_does_not_fit_into_memory_is_thinned_as_with_more_memory() {
+    let outlines = [16, 1024].map(|mib| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m");
+        long_series(&path);
+        let options = Options::new().background(false).threads(2).memory_bytes(mib << 20);
+        let store = options.open(&path).unwrap();
+        let done = store.thin(&Thin::new().run("a").buckets(100)).unwrap();
+        let points = store.select().metric("m").points().unwrap().collect().unwrap();
+        (
+            done.series,
+            done.points,
+            done.kept,
+            done.dropped,
+            points,
+            store.select().metric("m").summaries().unwrap(),
+        )
+    });
+    assert!(outlines[0].0 > 0);
+    assert_eq!(outlines[0], outlines[1]);
+}
+
+#[test]
+fn every_refusal_for_memory_names_the_option() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("m");
+    long_series(&path);
+    let store = Options::new().read_only(true).threads(2).memory_bytes(16 << 20).open(&path).unwrap();
+    let select = store.select().metric("m");
+    let window = |select: &Selection| select.clone().transform("mean:300000".parse().unwrap());
+    let refused = [
+        select.lttb(10).map(drop),
+        select.align(AlignOn::Time, Fill::None).map(drop),
+        select.aggregate(&[Aggregate::Mean], &[By::StepBucket(1)]).map(drop),
+        select.aggregate(&["p50".parse().unwrap()], &[]).map(drop),
+        window(&select).chart(10).map(drop),
+    ];
+    for (i, refused) in refused.into_iter().enumerate() {
+        let refused = refused.expect_err(&i.to_string());
+        assert_eq!(refused.kind(), ErrorKind::Full, "{i}: {refused}");
+        let text = refused.to_string();
+        assert!(
+            text.contains("memory_bytes") && text.contains("--memory") && text.contains("16 MiB"),
+            "{text}"
+        );
+    }
 }

@@ -80,6 +80,11 @@ fn test(steps: &mut ChoreSteps) {
         run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))
     });
     steps.add("tests", || run(cargo().args(["test", "--workspace", "--lib", "--bins", "--tests"])));
+    steps.add("memory", || {
+        // A small share of the data of the bench, in the profile of the tests, whose dependencies are built by now.
+        let args = ["test", "--workspace", "--bench", "memory", "--", "--check", "--options", "64"];
+        run(cargo().args(args).env("TIDALITE_BENCH_SHARE", "25"))
+    });
     steps.add("examples", examples);
     steps.add("doc tests", || run(cargo().args(["test", "--workspace", "--doc"])));
     steps.add("docs", || {

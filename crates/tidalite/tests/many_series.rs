@@ -1,4 +1,4 @@
-//! Selections with more series than one plan holds: computing the answer in spans of runs does not change it.
+//! Selections with more series than one plan holds: computing the answer in spans does not change it.
 
 // Helpers of an integration test may unwrap too.
 #![allow(clippy::unwrap_used)]
@@ -112,4 +112,45 @@ fn aggregates_latest_and_conditions_see_all_spans() {
     assert_eq!(high.summaries().unwrap().len(), 10 * METRICS - 1);
     let pieces: usize = high.points().unwrap().map(|batch| batch.unwrap().num_rows()).sum();
     assert_eq!(pieces, 10 * METRICS / 2 * 3 - 2);
+}
+
+#[test]
+fn one_wide_run_is_planned_in_spans_of_its_metrics() {
+    const WIDE: usize = 6_000;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("wide");
+    let store = Options::new().background(false).open(&path).unwrap();
+    for (first, offset) in [(0, 0.25), (2, 0.5)] {
+        for rank in ["0", "1"] {
+            let run = store.run("wide").label("rank", rank).start().unwrap();
+            let names: Vec<String> = (0..WIDE).map(|m| format!("m-{m}")).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let columns = run.columns(&names).unwrap();
+            let values: Vec<f64> = (0..WIDE).map(|m| m as f64 + offset).collect();
+            (first..first + 3).for_each(|step| {
+                columns.log(step, &values).unwrap();
+            });
+            run.finish().unwrap();
+        }
+        store.flush().unwrap();
+    }
+    let fork = store.run("fork").parent("wide", Some(1)).start().unwrap();
+    fork.log(7, &[("m-1", 7.0), ("m-own", 8.0)]).unwrap();
+    fork.finish().unwrap();
+    drop(store);
+    let open = |mib: u64| Options::new().read_only(true).memory_bytes(mib << 20).open(&path).unwrap();
+    let (small, roomy) = (open(16), open(4096));
+    for select in
+        [|s: &Store| s.select(), |s: &Store| s.select().run("fork"), |s: &Store| s.select().metrics("m-1*")]
+    {
+        assert_eq!(select(&small).summaries().unwrap(), select(&roomy).summaries().unwrap());
+        assert_eq!(select(&small).latest().unwrap(), select(&roomy).latest().unwrap());
+        let by = [By::Run, By::Metric];
+        let mean =
+            |store: &Store| select(store).aggregate(&[Aggregate::Mean, Aggregate::Count], &by).unwrap();
+        assert_eq!(mean(&small), mean(&roomy));
+        let points = |store: &Store| select(store).points().unwrap().collect().unwrap();
+        assert_eq!(points(&small), points(&roomy));
+    }
+    assert_eq!(small.select().summaries().unwrap().len(), 4 * WIDE + 2);
 }

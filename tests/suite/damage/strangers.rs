@@ -88,7 +88,7 @@ fn use_in_every_way(path: &Path, copy: &Path) -> (Vec<usize>, bool) {
         };
         note(points(&store).map(|rows| given.push(rows)));
         note(store.stats().map(drop));
-        note(store.bytes_by_metric().map(drop));
+        note(store.snapshot().and_then(|snapshot| snapshot.bytes_by_metric()).map(drop));
         note(store.verify().map(|report| assert!(!report.is_sound(), "verify finds it")));
         if read_only {
             continue;

@@ -39,6 +39,12 @@ pub struct TileColumns {
 }
 
 impl TileColumns {
+    /// The bytes of memory that the columns hold, filled or not.
+    pub fn memory_bytes(&self) -> usize {
+        let integers = [&self.steps, &self.seqs, &self.written, &self.times_us].map(Vec::capacity);
+        (integers.iter().sum::<usize>() + self.values.capacity()) * 8
+    }
+
     /// Clears all columns. Their memory is kept.
     fn clear(&mut self) {
         self.steps.clear();

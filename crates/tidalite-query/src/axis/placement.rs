@@ -32,6 +32,14 @@ impl Placement {
         Placement::Series(points)
     }
 
+    /// The bytes that it takes.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Placement::Series(other) => 16 * other.len() as u64,
+            Placement::Step | Placement::Since(_) => 0,
+        }
+    }
+
     /// The x of each point, in order; `None` for a point before the first of the other series. Points ascend by step.
     /// Needs steps, and times for an axis of time.
     pub(crate) fn x_values<'a>(

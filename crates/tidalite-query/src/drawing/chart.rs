@@ -85,7 +85,7 @@ pub fn chart(points: &Points, buckets: usize) -> ChartBuckets {
 }
 
 /// The chart of points that ascend by step, in buckets of `step_width` steps, a power of two.
-pub(crate) fn chart_at(points: &Points, step_width: u64) -> ChartBuckets {
+fn chart_at(points: &Points, step_width: u64) -> ChartBuckets {
     let mut chart = ChartMerge::new(step_width);
     chart.push(points);
     chart.finish()
@@ -112,7 +112,12 @@ pub struct ChartMerge {
     step_width: u64,
     /// The index and the summary of buckets; a bucket may have several entries until the end.
     found: Vec<(i64, Summary)>,
+    /// The number of entries after they were joined last.
+    joined: usize,
 }
+
+/// Up to twice this many entries are joined only at the end.
+const JOINED_MIN: usize = 1 << 12;
 
 impl ChartMerge {
     /// An empty chart with buckets of this width.
@@ -120,7 +125,7 @@ impl ChartMerge {
     /// # Panics
     /// Where the width is 0.
     pub fn new(width: u64) -> Self {
-        ChartMerge { width: Width::new(width), step_width: width, found: Vec::new() }
+        ChartMerge { width: Width::new(width), step_width: width, found: Vec::new(), joined: 0 }
     }
 
     /// Takes points that ascend by step, at steps that no other push has.
@@ -140,6 +145,33 @@ impl ChartMerge {
         }
     }
 
+    /// Adds the chart of later points of the series, of the same width.
+    pub fn append(&mut self, later: ChartMerge) {
+        debug_assert_eq!(self.width, later.width, "charts of one series have one width");
+        later.found.into_iter().for_each(|(index, summary)| self.take(index, summary));
+        if self.found.len() > self.joined.max(JOINED_MIN) * 2 {
+            self.join();
+            self.joined = self.found.len();
+        }
+    }
+
+    /// The bytes that the chart takes.
+    pub fn bytes(&self) -> u64 {
+        (self.found.len() * size_of::<(i64, Summary)>()) as u64
+    }
+
+    /// Joins what is of one bucket. The sort is stable, so it is joined in the order of pushes.
+    fn join(&mut self) {
+        self.found.sort_by_key(|(index, _)| *index);
+        self.found.dedup_by(|(later, other), (index, held)| {
+            let same = later == index;
+            if same {
+                held.merge(other);
+            }
+            same
+        });
+    }
+
     fn take(&mut self, index: i64, summary: Summary) {
         match self.found.last_mut() {
             Some((last, held)) if *last == index => held.merge(&summary),
@@ -149,20 +181,10 @@ impl ChartMerge {
 
     /// The buckets that hold a point, ascending.
     pub fn finish(mut self) -> ChartBuckets {
-        self.found.sort_by_key(|(index, _)| *index);
-        let of_bucket = |same: &[(i64, Summary)]| {
-            let merged: Summary;
-            let s = match same {
-                [(_, one)] => one,
-                _ => {
-                    let mut all = Summary::default();
-                    same.iter().for_each(|(_, other)| all.merge(other));
-                    merged = all;
-                    &merged
-                }
-            };
+        self.join();
+        let of_bucket = |(index, s): &(i64, Summary)| {
             ChartBucket {
-                start: self.width.range(same[0].0).first,
+                start: self.width.range(*index).first,
                 count: s.count,
                 nonfinite: s.count - s.finite,
                 // Where −0 and 0 tie, the order of pushes decides which is kept; adding zero makes both 0.
@@ -173,7 +195,7 @@ impl ChartMerge {
                 last: s.last.map_or(f64::NAN, |p| p.value),
             }
         };
-        let buckets: Vec<ChartBucket> = self.found.chunk_by(|a, b| a.0 == b.0).map(of_bucket).collect();
+        let buckets: Vec<ChartBucket> = self.found.iter().map(of_bucket).collect();
         let width = if buckets.is_empty() { 0 } else { self.step_width };
         ChartBuckets { width, buckets }
     }

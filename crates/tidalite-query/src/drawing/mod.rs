@@ -11,7 +11,6 @@ mod m4;
 mod outline;
 
 pub use band::{band, band_grouping, band_schema};
-pub(crate) use chart::chart_at;
 pub use chart::{ChartBucket, ChartBuckets, ChartMerge, chart, chart_width};
 pub use chart_batch::{chart_batch, chart_schema};
 pub use lttb::lttb;

@@ -3,14 +3,13 @@
 //! Very many series are drawn one at a time: a first pass joins their reaches, a second one draws each within the frame that
 //! follows. [`OverAxis`] holds all series and does both itself.
 
+use super::pieces::line;
 use super::schema::{over_buckets, over_points_schema};
-use super::series::{OverAxis, exact, order_scale, sorted, with_x_as_steps};
+use super::series::{OverAxis, order_scale, sorted, with_x_as_steps};
 use crate::aggregate::{By, Grouping, Partial};
 use crate::axis::{Placement, XAxis, XScale, XValue};
 use crate::batch::{PointsBuilder, points_schema};
-use crate::drawing::{
-    ChartBuckets, PixelColumns, band, band_grouping, chart_at, chart_batch, chart_width, lttb,
-};
+use crate::drawing::{ChartBuckets, PixelColumns, band, band_grouping, chart_batch, chart_width, lttb};
 use crate::points::Points;
 use arrow::array::{ArrayRef, AsArray, Float64Array};
 use arrow::compute::concat_batches;
@@ -39,11 +38,11 @@ impl AxisReach {
 /// The scale and the ends of an axis, for series that are drawn one at a time.
 #[derive(Debug, Clone)]
 pub struct AxisFrame {
-    x: XAxis,
+    pub(super) x: XAxis,
     /// Where distances in x count.
-    scale: XScale,
+    pub(super) scale: XScale,
     /// On that scale; zero alone where there are no points.
-    extent: Extent,
+    pub(super) extent: Extent,
 }
 
 impl OverAxis {
@@ -110,14 +109,24 @@ impl OverAxis {
 /// The points that are left of a series, with their x.
 #[derive(Debug)]
 pub struct AxisLine {
-    key: SeriesKey,
-    points: Points,
-    xs: Vec<XValue>,
+    pub(super) key: SeriesKey,
+    pub(super) points: Points,
+    pub(super) xs: Vec<XValue>,
 }
 
 impl AxisLine {
     /// The bytes that a point takes here, and again in the answer.
     pub const POINT_BYTES: u64 = 48;
+
+    /// The series.
+    pub fn key(&self) -> &SeriesKey {
+        &self.key
+    }
+
+    /// The bytes that the line takes here, and again in the answer.
+    pub fn bytes(&self) -> u64 {
+        self.xs.len() as u64 * Self::POINT_BYTES
+    }
 }
 
 impl AxisFrame {
@@ -136,7 +145,7 @@ impl AxisFrame {
         AxisFrame { x, scale, extent }
     }
 
-    fn width(&self, buckets: usize) -> u64 {
+    pub(super) fn width(&self, buckets: usize) -> u64 {
         chart_width(self.extent.first, self.extent.last, buckets)
     }
 
@@ -157,13 +166,10 @@ impl AxisFrame {
     }
 
     fn lines(over: &OverAxis, scale: XScale, keep: impl Fn(Points) -> Points) -> Vec<AxisLine> {
-        let line = |(key, points, placement): &(SeriesKey, Points, _)| {
-            let kept = sorted(keep(with_x_as_steps(points, placement, scale)));
-            // Found by the steps, since the integer of an x may be rounded.
-            let xs = exact(&kept, placement, scale).collect();
-            AxisLine { key: key.clone(), points: Points { steps: kept.seqs, seqs: Vec::new(), ..kept }, xs }
+        let of_series = |(key, points, placement): &(SeriesKey, Points, _)| {
+            line(key.clone(), sorted(keep(with_x_as_steps(points, placement, scale))), placement, scale)
         };
-        over.series.iter().map(line).collect()
+        over.series.iter().map(of_series).collect()
     }
 
     /// Lines as a batch, with columns as in [`over_points_schema`].
@@ -188,14 +194,6 @@ impl AxisFrame {
         let x = self.x.column(xs.into_iter().flatten());
         let columns = all.columns().iter().cloned().chain([x]).collect();
         Ok(RecordBatch::try_new(over_points_schema(&self.x), columns).expect("each point has an x"))
-    }
-
-    /// The charts of some series in at most `buckets` buckets of the frame.
-    pub fn charts(&self, over: &OverAxis, buckets: usize) -> Vec<(SeriesKey, ChartBuckets)> {
-        let drawn = |(key, points, placement): &(SeriesKey, Points, _)| {
-            (key.clone(), chart_at(&with_x_as_steps(points, placement, self.scale), self.width(buckets)))
-        };
-        over.series.iter().map(drawn).collect()
     }
 
     /// Charts of the frame as a batch, with columns as in [`over_chart_schema`](crate::over_chart_schema).

@@ -6,6 +6,7 @@
 
 mod band;
 mod frame;
+mod pieces;
 mod schema;
 mod series;
 #[cfg(test)]

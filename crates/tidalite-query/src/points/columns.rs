@@ -175,6 +175,13 @@ impl Points {
         keep_column(&mut self.values, mask);
     }
 
+    /// Gives back memory beyond that of `points` points.
+    pub fn shrink_to(&mut self, points: usize) {
+        let Points { steps, seqs, written, times_us, values } = self;
+        [steps, seqs, written, times_us].into_iter().for_each(|column| column.shrink_to(points));
+        values.shrink_to(points);
+    }
+
     /// Keeps the points at these indexes. Panics where the range ends after the last point.
     ///
     /// ```

@@ -80,6 +80,6 @@ impl Cooling {
     }
 
     fn entry_bytes(&self) -> usize {
-        ENTRY_BYTES_MAX.min(self.row_bytes_max.saturating_mul(4))
+        ENTRY_BYTES_MAX.min(self.row_bytes_max.saturating_mul(2))
     }
 }

@@ -3,9 +3,11 @@
 //! A job by hand may use the whole memory option, one in the background a quarter of it. Half of the room is for tiles that
 //! are being built, the rest for what the job knows of parts: series tables, page indexes, rollups.
 
+use super::options::Options;
 use super::state::StoreState;
 use rayon::ThreadPool;
-use tidalite_model::Result;
+use std::fmt::Display;
+use tidalite_model::{Error, ErrorKind, Result};
 
 /// The room of one job.
 #[derive(Debug, Clone, Copy)]
@@ -23,8 +25,23 @@ const THREAD_BYTES_MIN: u64 = 32 << 20;
 const TILE_ROW_BYTES: u64 = 512;
 /// The fewest rows of a tile, however small the room is.
 const TILE_ROWS_MIN: usize = 1 << 14;
-/// Bytes that each row of a part adds while it is written: a bucket of about 256 rows takes some 300 bytes.
-const ROLLUP_BYTES_PER_ROW: u64 = 2;
+/// Bytes that each row of a part adds while it is written: the rollups of 256 rows take almost a kilobyte.
+const ROLLUP_BYTES_PER_ROW: u64 = 4;
+
+/// The error of what does not fit into the memory option: `what` says how much it takes, `ask_for_less` how to need less.
+pub(crate) fn too_large(
+    options: &Options,
+    doing: &'static str,
+    what: impl Display,
+    ask_for_less: &str,
+) -> Error {
+    Error::new(
+        ErrorKind::Full,
+        doing,
+        format!("{what}, and {} MiB are allowed", options.memory_bytes >> 20),
+        format!("{ask_for_less}; or allow more memory: the option memory_bytes, --memory of the command"),
+    )
+}
 
 impl<'a> JobRoom<'a> {
     /// The room of a job that a caller waits for.
@@ -38,6 +55,17 @@ impl<'a> JobRoom<'a> {
     /// The room of background work in these threads.
     pub(crate) fn background(state: &StoreState, pool: &'a ThreadPool) -> Self {
         JobRoom { memory_bytes: state.options.memory_bytes / BACKGROUND_SHARE, pool }
+    }
+
+    /// Half of the room, for a job that holds rows of logs in memory beside what it writes.
+    pub(crate) fn half(self) -> Self {
+        JobRoom { memory_bytes: self.memory_bytes / 2, ..self }
+    }
+
+    /// What is left of the room beside so many bytes that the job holds throughout; a quarter at least.
+    pub(crate) fn beside(self, bytes: u64) -> Self {
+        let memory_bytes = self.memory_bytes.saturating_sub(bytes).max(self.memory_bytes / 4);
+        JobRoom { memory_bytes, ..self }
     }
 
     /// How many tiles are built at a time.
@@ -55,6 +83,12 @@ impl<'a> JobRoom<'a> {
     /// The most rows of a part that is made of several.
     pub(crate) fn part_rows(&self, wanted: u64) -> u64 {
         wanted.min(self.memory_bytes / 2 / ROLLUP_BYTES_PER_ROW)
+    }
+
+    /// The bytes that the rollups of so many rows take until their part is finished; `None` if that is more than half of the
+    /// room.
+    pub(crate) fn rollup_bytes(&self, rows: u64) -> Option<u64> {
+        Some(rows.saturating_mul(ROLLUP_BYTES_PER_ROW)).filter(|bytes| *bytes <= self.memory_bytes / 2)
     }
 
     /// Bytes of series tables and page indexes that may be open together.

@@ -111,7 +111,7 @@ impl RowBlock {
         Extent::of(rows.filter(|&i| view.takes(self.steps[i], self.seqs[i])).map(|i| self.steps[i]))
     }
 
-    /// Removes the rows of all frames before `end`, passes each to `take`, and keeps their memory for others.
+    /// Removes the rows of all frames before `end`, and passes each to `take`. Keeps memory for as many more as are left.
     pub(super) fn drain(&mut self, end: i64, mut take: impl FnMut(ColdRows, usize)) {
         let rows = self.seqs.partition_point(|&seq| seq < end);
         for i in 0..rows {
@@ -122,6 +122,12 @@ impl RowBlock {
         self.written.drain(..rows);
         self.times_us.drain(..rows);
         self.values.drain(..rows * self.width);
+        let most = 2 * self.steps.len();
+        self.steps.shrink_to(most);
+        self.seqs.shrink_to(most);
+        self.written.shrink_to(most);
+        self.times_us.shrink_to(most);
+        self.values.shrink_to(most * self.width);
         if self.steps.is_empty() {
             (self.ascending, self.strict, self.automatic) = (true, true, true);
         }

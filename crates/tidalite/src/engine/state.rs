@@ -52,6 +52,8 @@ pub(crate) struct StoreState {
     pub(crate) change_tails: ChangeTails,
     pub(crate) counters: StepCounters,
     pub(crate) pool: Arc<Pool>,
+    /// The threads that followers read in.
+    pub(crate) followers: Pool,
     pub(crate) watching: Arc<StoreWatch>,
     /// How many batches of moderate size this process has appended.
     pub(crate) large_batches: AtomicU64,
@@ -106,6 +108,7 @@ impl StoreState {
         Ok(Arc::new(StoreState {
             cache: TailCache::new(vfs.clone(), paths.clone(), pages, pool.clone(), rows),
             watching: StoreWatch::new(vfs.clone(), paths.clone()),
+            followers: Pool::of_followers(),
             vfs,
             held,
             paths,

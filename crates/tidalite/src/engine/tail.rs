@@ -117,6 +117,8 @@ impl TailData {
                 frozen.add_point(at, ColdRows::one(loose.steps[i], loose.seqs[i], automatic), POINT_BYTES);
             }
             loose.keep_range(points..loose.len());
+            // There may be very many series, each of which had rows once.
+            loose.shrink_to(2 * loose.len());
         }
         self.row_bytes -= frozen.bytes();
         if let Some(cooling) = self.cooling.as_mut().filter(|_| frozen.bytes() > 0) {

@@ -1,5 +1,5 @@
-//! The threads that queries and upkeep by hand compute in. All stores of a process that ask for the same number share
-//! one pool. It is not rayon's global one, which may not survive a fork and belongs to the host program.
+//! The threads that queries and upkeep by hand compute in, and those that followers read in. All stores of a process that ask
+//! for the same number share one pool. It is not rayon's global one, which may not survive a fork and belongs to the host program.
 
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -12,26 +12,41 @@ use tidalite_vfs::PerProcess;
 #[derive(Debug)]
 pub(crate) struct Pool {
     threads: usize,
+    name: &'static str,
     started: OnceLock<Arc<ThreadPool>>,
 }
 
-/// The pools of this process, by their number of threads.
-static POOLS: PerProcess<Mutex<BTreeMap<usize, Weak<ThreadPool>>>> = PerProcess::new();
+/// The name of threads that compute queries, and upkeep by hand.
+const QUERY: &str = "tidalite-query";
+/// The name of threads that read for followers, and how many there are.
+const FOLLOW: (&str, usize) = ("tidalite-follow", 2);
 
-/// The pool of this process with so many threads.
-fn shared(threads: usize) -> Result<Arc<ThreadPool>> {
+type Pools = BTreeMap<(&'static str, usize), Weak<ThreadPool>>;
+
+/// The pools of this process, by the name and the number of their threads.
+static POOLS: PerProcess<Mutex<Pools>> = PerProcess::new();
+
+/// The pool of this process with so many threads of a name.
+fn shared(name: &'static str, threads: usize) -> Result<Arc<ThreadPool>> {
     let mut pools = POOLS.get().lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(pool) = pools.get(&threads).and_then(Weak::upgrade) {
+    if let Some(pool) = pools.get(&(name, threads)).and_then(Weak::upgrade) {
         return Ok(pool);
     }
-    let pool = Arc::new(thread_pool(threads, "tidalite-query", || {})?);
-    pools.insert(threads, Arc::downgrade(&pool));
+    let pool = Arc::new(thread_pool(threads, name, || {})?);
+    pools.insert((name, threads), Arc::downgrade(&pool));
     Ok(pool)
 }
 
 impl Pool {
     pub(crate) fn new(threads: usize) -> Self {
-        Pool { threads, started: OnceLock::new() }
+        Pool { threads, name: QUERY, started: OnceLock::new() }
+    }
+
+    /// The threads that read for the followers of all stores. A process may have a thread for each follower. If each of those
+    /// read by itself, memory that one gave back would often lie in a heap that only that thread uses.
+    pub(crate) fn of_followers() -> Self {
+        let (name, threads) = FOLLOW;
+        Pool { threads, name, started: OnceLock::new() }
     }
 
     /// The pool, started.
@@ -42,7 +57,7 @@ impl Pool {
         if let Some(pool) = self.started.get() {
             return Ok(pool);
         }
-        let pool = shared(self.threads)?;
+        let pool = shared(self.name, self.threads)?;
         Ok(self.started.get_or_init(|| pool))
     }
 
@@ -94,7 +109,7 @@ mod tests {
             pools.iter().map(|pool| std::ptr::from_ref(pool.get().unwrap())).collect();
         assert!(got[0] == got[1] && got[0] != got[2]);
         drop(pools);
-        let again = POOLS.get().lock().unwrap().get(&3).and_then(Weak::upgrade);
+        let again = POOLS.get().lock().unwrap().get(&(QUERY, 3)).and_then(Weak::upgrade);
         assert!(again.is_none(), "it ends with the last store");
     }
 }

@@ -56,7 +56,11 @@ impl StepAnchors {
         Ok(pieces)
     }
 
-    fn of(&self, parts: &[Arc<Part>], row: RowRef) -> Result<Arc<[i64]>> {
+    /// The steps of every [`STRIDE`]th row of a row.
+    ///
+    /// # Errors
+    /// Those of reading pages.
+    pub(crate) fn of(&self, parts: &[Arc<Part>], row: RowRef) -> Result<Arc<[i64]>> {
         if let Some(anchors) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&row) {
             return Ok(anchors.clone());
         }

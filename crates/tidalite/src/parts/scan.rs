@@ -4,12 +4,12 @@
 //! once.
 
 use super::meter::Meter;
-use std::cell::Cell;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tidalite_model::{Extent, Result};
 use tidalite_parts::{ColumnSet, Fetched, Part, SeriesEntry, TileColumns};
 use tidalite_query::{PointFilter, Points, PointsView};
+use tidalite_vfs::PerProcess;
 
 /// Bytes per point during a merge: five columns, twice.
 pub(crate) const POINT_BYTES: u64 = 80;
@@ -74,6 +74,16 @@ impl Piece {
         (self.to - self.from) as usize
     }
 
+    /// The same rows in pieces that are short enough to be decoded one at a time.
+    fn short_pieces(self) -> impl Iterator<Item = Piece> {
+        let most = u32::try_from(TOGETHER_ROWS_MAX).expect("far below");
+        (self.from..self.to).step_by(TOGETHER_ROWS_MAX).map(move |from| Piece {
+            from,
+            to: self.to.min(from.saturating_add(most)),
+            ..self
+        })
+    }
+
     /// Its part and tile.
     pub(crate) fn tile(&self, parts: &[Arc<Part>]) -> (u32, u32) {
         (self.row.part, self.row.of(parts).tile)
@@ -114,14 +124,7 @@ pub(crate) fn read_pieces(
     }
     wanted.sort_by_key(|(piece, ..)| (piece.tile(parts), piece.from, piece.to));
     let mut found: Vec<Vec<Points>> = lists.iter().map(|l| vec![Points::default(); l.len()]).collect();
-    let mut rows = 0;
-    let together = wanted.chunk_by(|(a, ..), (b, ..)| {
-        rows += a.len();
-        let joins = a.tile(parts) == b.tile(parts) && rows + b.len() <= TOGETHER_ROWS_MAX;
-        rows = if joins { rows } else { 0 };
-        joins
-    });
-    for group in together {
+    for group in together(parts, &wanted, |(piece, ..)| piece) {
         let pieces: Vec<Piece> = group.iter().map(|(piece, ..)| *piece).collect();
         read_tile(parts, &pieces, columns, &PointFilter::default(), meter, &mut |i, view| {
             let (_, l, place) = group[i];
@@ -129,6 +132,46 @@ pub(crate) fn read_pieces(
         })?;
     }
     Ok(found)
+}
+
+/// Passes the points of rows to `take`, with the index of their row, and keeps none. A long row comes in several pieces, in
+/// its order.
+pub(crate) fn read_through(
+    parts: &[Arc<Part>],
+    rows: &[RowRef],
+    columns: ColumnSet,
+    take: &mut dyn FnMut(usize, PointsView<'_>),
+) -> Result<()> {
+    let mut pieces: Vec<(Piece, usize)> = Vec::with_capacity(rows.len());
+    for (i, row) in rows.iter().enumerate() {
+        pieces.extend(row.whole(parts, false).short_pieces().map(|piece| (piece, i)));
+    }
+    pieces.sort_by_key(|(piece, _)| (piece.tile(parts), piece.from));
+    let meter = Meter::of_job();
+    for group in together(parts, &pieces, |(piece, _)| piece) {
+        let of_group: Vec<Piece> = group.iter().map(|(piece, _)| *piece).collect();
+        read_tile(parts, &of_group, columns, &PointFilter::default(), &meter, &mut |i, view| {
+            take(group[i].1, view);
+        })?;
+    }
+    Ok(())
+}
+
+/// Groups of consecutive pieces that are decoded together: of one tile, and at most [`TOGETHER_ROWS_MAX`] rows, unless one
+/// piece has more. The pieces ascend by tile.
+fn together<'a, T>(
+    parts: &[Arc<Part>],
+    pieces: &'a [T],
+    piece: impl Fn(&T) -> &Piece,
+) -> impl Iterator<Item = &'a [T]> {
+    let mut rows = 0;
+    pieces.chunk_by(move |a, b| {
+        let (a, b) = (piece(a), piece(b));
+        rows += a.len();
+        let joins = a.tile(parts) == b.tile(parts) && rows + b.len() <= TOGETHER_ROWS_MAX;
+        rows = if joins { rows } else { 0 };
+        joins
+    })
 }
 
 /// Reads pieces of one tile, sorted by their first row, and passes each with its index to `take`. If the filter's time
@@ -145,7 +188,7 @@ pub(crate) fn read_tile(
     let (part, tile) = first.tile(parts);
     let part = &parts[part as usize];
     let keep = meter.keeps_pages(part.cache_bytes() as u64);
-    let mut read = HELD.take().unwrap_or_default();
+    let mut read = spare().pop().unwrap_or_default();
     let mut fetched = Fetched::default();
     let mut wanted: Vec<Piece> = pieces.to_vec();
     let mut columns = columns;
@@ -188,7 +231,7 @@ pub(crate) fn read_tile(
     if let Some((all, _)) = times {
         read.times_us = all;
     }
-    give_back(read);
+    give_back(read, part.cache_bytes() / SPARE_SHARE);
     Ok(())
 }
 
@@ -216,23 +259,26 @@ fn slice<'a, T>(column: &'a [T], rows: &Range<usize>) -> &'a [T] {
     if column.is_empty() { column } else { &column[rows.clone()] }
 }
 
-/// A thread keeps no column of more rows than this between reads.
-const KEPT_ROWS_MAX: usize = 1 << 19;
+/// Memory that is kept for the next read where the cache of a part is small, and in jobs: columns of [`TOGETHER_ROWS_MAX`]
+/// rows.
+const SPARE_BYTES_MIN: usize = TOGETHER_ROWS_MAX * 40;
 
-thread_local! {
-    /// The columns of the last tile read. The next read reuses their memory, since touching new memory takes longer
-    /// than decoding.
-    static HELD: Cell<Option<Box<TileColumns>>> = const { Cell::new(None) };
+/// Kept columns may take the cache of decoded pages divided by this.
+const SPARE_SHARE: usize = 2;
+
+/// The columns of tiles that were read. A later read reuses their memory, since touching new memory takes longer than
+/// decoding. All threads share them, so that those that read now and then keep nothing.
+static SPARE: PerProcess<Mutex<Vec<Box<TileColumns>>>> = PerProcess::new();
+
+fn spare() -> MutexGuard<'static, Vec<Box<TileColumns>>> {
+    SPARE.get().lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn give_back(mut read: Box<TileColumns>) {
-    for column in [&mut read.steps, &mut read.seqs, &mut read.written, &mut read.times_us] {
-        if column.capacity() > KEPT_ROWS_MAX {
-            *column = Vec::new();
-        }
+/// Keeps columns for the next read, if all that are kept take at most so many bytes.
+fn give_back(read: Box<TileColumns>, bytes_max: usize) {
+    let mut spare = spare();
+    let all: usize = spare.iter().chain([&read]).map(|columns| columns.memory_bytes()).sum();
+    if all <= bytes_max.max(SPARE_BYTES_MIN) {
+        spare.push(read);
     }
-    if read.values.capacity() > KEPT_ROWS_MAX {
-        read.values = Vec::new();
-    }
-    HELD.set(Some(read));
 }

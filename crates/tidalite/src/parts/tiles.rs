@@ -71,7 +71,67 @@ pub(crate) fn write_part(
     room: &JobRoom<'_>,
     progress: &dyn Fn(u64) -> ControlFlow<()>,
 ) -> Result<Option<PartMeta>> {
-    let (vfs, tile_rows) = (&inner.vfs, room.tile_rows(inner.options.tile_rows));
+    let mut parts =
+        PartsWriter { inner, place: &|| place.clone(), rows_max: u64::MAX, open: None, done: Vec::new() };
+    write_tiles(inner, &mut parts, source, room, progress)?;
+    Ok(parts.finish()?.into_iter().next().map(|(_, meta)| meta))
+}
+
+/// As [`write_part`], as several parts of about `rows_max` rows, each in a new place. What a part keeps in memory until it is
+/// finished grows with its rows.
+pub(crate) fn write_parts(
+    inner: &StoreState,
+    place: &dyn Fn() -> PartPaths,
+    source: &dyn PointSource,
+    (room, rows_max): (&JobRoom<'_>, u64),
+    progress: &dyn Fn(u64) -> ControlFlow<()>,
+) -> Result<Vec<(PartPaths, PartMeta)>> {
+    let mut parts = PartsWriter { inner, place, rows_max, open: None, done: Vec::new() };
+    write_tiles(inner, &mut parts, source, room, progress)?;
+    parts.finish()
+}
+
+/// Parts that are being written, one after the other. Dropped unfinished, they leave files that no version names.
+struct PartsWriter<'a> {
+    inner: &'a StoreState,
+    /// A place for a new part.
+    place: &'a dyn Fn() -> PartPaths,
+    rows_max: u64,
+    open: Option<(PartPaths, PartWriter)>,
+    done: Vec<(PartPaths, PartMeta)>,
+}
+
+impl PartsWriter<'_> {
+    fn push(&mut self, tile: EncodedTile) -> Result<()> {
+        let rows = u64::from(tile.rows());
+        if let Some((place, writer)) = self.open.take_if(|(_, open)| open.rows() + rows > self.rows_max) {
+            self.done.push((place, writer.finish(true)?));
+        }
+        if self.open.is_none() {
+            let place = (self.place)();
+            let writer = PartWriter::create(self.inner.vfs.clone(), &place)?;
+            self.open = Some((place, writer));
+        }
+        let (_, writer) = self.open.as_mut().expect("one was opened");
+        writer.push(tile)
+    }
+
+    fn finish(mut self) -> Result<Vec<(PartPaths, PartMeta)>> {
+        if let Some((place, writer)) = self.open.take() {
+            self.done.push((place, writer.finish(true)?));
+        }
+        Ok(self.done)
+    }
+}
+
+fn write_tiles(
+    inner: &StoreState,
+    parts: &mut PartsWriter<'_>,
+    source: &dyn PointSource,
+    room: &JobRoom<'_>,
+    progress: &dyn Fn(u64) -> ControlFlow<()>,
+) -> Result<()> {
+    let tile_rows = room.tile_rows(inner.options.tile_rows);
     let mut options = PartOptions::default();
     (options.rollup_points, options.rollup_series_points) = inner.options.rollups;
     if !source.has_rollups() {
@@ -79,14 +139,9 @@ pub(crate) fn write_part(
     }
     let specs = plan(source, tile_rows)?;
     let (shifts, shifts_of_copies) = rollup_shifts(source, &options)?;
-    let mut writer: Option<PartWriter> = None;
     let mut lay = |tile: EncodedTile| -> Result<()> {
         let rows = u64::from(tile.rows());
-        let writer = match &mut writer {
-            Some(w) => w,
-            None => writer.insert(PartWriter::create(vfs.clone(), place)?),
-        };
-        writer.push(tile)?;
+        parts.push(tile)?;
         go_on(progress(rows))
     };
     let shift = |key: &SeriesKey| shifts_of_copies.get(key).copied();
@@ -108,7 +163,7 @@ pub(crate) fn write_part(
         })?;
         encoded.into_iter().flatten().try_for_each(&mut lay)?;
     }
-    writer.map(|w| w.finish(true)).transpose()
+    Ok(())
 }
 
 /// Gathers every point of a source that is not in tiles to copy, and keeps none: for sources that count what they gather.

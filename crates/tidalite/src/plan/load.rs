@@ -15,15 +15,14 @@ use tidalite_query::{PointFilter, Points, merge};
 
 impl Plan {
     /// Calls `work` with the points of each series that has any, in the store's threads. Results are in the order of
-    /// series.
+    /// series. `bytes` says what a result takes.
     ///
     /// # Errors
-    /// Those of reading; `Full` where the results take more than the memory option. `keeps` says how many bytes the result of
-    /// so many points takes.
+    /// Those of reading; `Full` where the results take more than the memory option.
     pub(crate) fn each_kept<T: Send>(
         &self,
         columns: ColumnSet,
-        keeps: impl Fn(u64) -> u64 + Sync,
+        bytes: impl Fn(&T) -> u64 + Sync,
         work: impl Fn(&SeriesKey, Points) -> T + Sync,
     ) -> Result<Vec<T>> {
         let kept = AtomicU64::new(0);
@@ -32,8 +31,9 @@ impl Plan {
             for (planned, points) in self.series[batch.clone()].iter().zip(self.load(batch.clone(), columns)?)
             {
                 if !points.is_empty() {
-                    self.keep(&kept, keeps(points.len() as u64))?;
-                    found.push(work(&planned.key, points));
+                    let result = work(&planned.key, points);
+                    self.keep(&kept, bytes(&result))?;
+                    found.push(result);
                 }
             }
             Ok(found)

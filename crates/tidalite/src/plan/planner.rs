@@ -1,12 +1,12 @@
 //! Finds the selected series and where their points are stored, from series tables and log tails.
 //!
 //! A table's names are matched once each, not once per series. A run that is not selected costs nothing, since a
-//! table lists its series by run. A selection of very many series is planned one span of runs at a time, which bounds
+//! table lists its series by run. A selection of very many series is planned one span of series at a time, which bounds
 //! the memory of the list.
 
 use super::found::{FoundSeries, Owner};
 use super::series::{Planned, Rules};
-use super::span::RunSpan;
+use super::span::{SeriesCounts, SeriesSpan};
 use crate::engine::log_tail::TailView;
 use crate::engine::tail_names::TELEMETRY;
 use crate::parts::scan::{RowRef, steps_of};
@@ -14,14 +14,16 @@ use crate::view::lineage::{Descendants, History, descendants};
 use crate::view::outdated::{is_outdated, outdated_runs};
 use crate::view::snapshot::Snapshot;
 use crate::view::tombstones::{Automatic, Coverage, Tombstones};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use tidalite_model::{Extent, Moment, Result, StepRange};
 use tidalite_parts::{BySeries, Part, PartMeta, SeriesEntry, SeriesTable};
 use tidalite_query::{PointFilter, SeriesFilter};
 
-/// Series that are planned at once (20 MB), unless one run alone has more.
+/// Series of parts that are planned at once at most, unless one metric of one run alone has more.
 const SPAN_SERIES: u64 = 1 << 16;
+/// The bytes that a series of one part takes in a plan, about.
+const PLANNED_BYTES: u64 = 1024;
 
 /// Finds the series of one selection in one snapshot.
 #[derive(Debug)]
@@ -62,36 +64,52 @@ impl Planner {
         Ok(Planner { snapshot, wanted, filter, rules, descendants, tombstones: HashMap::new() })
     }
 
-    /// Spans of runs whose series can be planned at once; a single span where there are few series.
-    pub(crate) fn spans(&self) -> Vec<RunSpan> {
+    /// Spans of series that can be planned at once; a single span where there are few series.
+    pub(crate) fn spans(&self) -> Vec<SeriesSpan> {
         let view = &self.snapshot.view;
+        let most = self.span_series();
         let parts = || view.parts.iter().filter(|p| self.may_hold(p));
         let listed: usize = parts().map(|p| p.series().entries().len()).sum();
         let logged: usize = view.tails.iter().map(|t| t.read().data.keys().count()).sum();
-        if (listed + logged) as u64 <= SPAN_SERIES {
-            return vec![RunSpan::default()];
+        if (listed + logged) as u64 <= most {
+            return vec![SeriesSpan::default()];
         }
-        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-        let all = RunSpan::default();
+        let tails: Vec<_> = view.tails.iter().map(TailView::read).collect();
+        let mut counts = SeriesCounts::new();
         for part in parts() {
             let (table, by_series) = (part.series(), part.by_series());
             let mut takes = WantedNames::new(&self.wanted, table);
             for run in self.runs_of(table) {
-                let owners = self.owners(&table.runs()[run], &all).len() as u64;
-                if owners > 0 {
-                    let series = by_series.of_run(run).filter(|&s| takes.series(table, by_series, s));
-                    *counts.entry(&table.runs()[run]).or_default() += series.count() as u64 * owners;
+                let owners = self.owners(&table.runs()[run], &SeriesSpan::default()).len() as u64;
+                if owners == 0 {
+                    continue;
+                }
+                let metrics = counts.entry(&table.runs()[run]).or_default();
+                for series in by_series.of_run(run).filter(|&s| takes.series(table, by_series, s)) {
+                    let first = &table.entries()[by_series.series(series)[0] as usize];
+                    *metrics.entry(table.metric(first)).or_default() += owners;
                 }
             }
         }
-        RunSpan::cut(&counts, SPAN_SERIES)
+        for key in tails.iter().flat_map(|tail| tail.data.keys().map(|(_, key)| key)) {
+            if self.wanted.metrics.is_match(&key.metric) {
+                let owners = self.owners(&key.run, &SeriesSpan::default()).len() as u64;
+                *counts.entry(&key.run).or_default().entry(&key.metric).or_default() += owners;
+            }
+        }
+        SeriesSpan::cut(&counts, most)
+    }
+
+    /// How many series are planned at once: a quarter of the memory option holds their lists.
+    fn span_series(&self) -> u64 {
+        (self.snapshot.inner.options.memory_bytes / 4 / PLANNED_BYTES).min(SPAN_SERIES)
     }
 
     /// The series of a span, ascending by key, and how many parts the manifest's ranges ruled out.
     ///
     /// # Errors
     /// `Corrupt` where a series table has changed since it was opened.
-    pub(crate) fn series(&mut self, span: &RunSpan) -> Result<(Vec<Planned>, u64)> {
+    pub(crate) fn series(&mut self, span: &SeriesSpan) -> Result<(Vec<Planned>, u64)> {
         let view = self.snapshot.view.clone();
         let mut found = FoundSeries::default();
         let mut skipped = 0;
@@ -120,7 +138,7 @@ impl Planner {
         may_hold(part.meta(), &self.wanted, &self.descendants, &self.filter)
     }
 
-    fn take_part(&mut self, p: usize, part: &Part, span: &RunSpan, found: &mut FoundSeries) -> Result<()> {
+    fn take_part(&mut self, p: usize, part: &Part, span: &SeriesSpan, found: &mut FoundSeries) -> Result<()> {
         let (table, by_series) = (part.series(), part.by_series());
         let wanted = self.wanted.clone();
         let mut takes = WantedNames::new(&wanted, table);
@@ -145,7 +163,7 @@ impl Planner {
                 let of_series = |t: &Arc<Tombstones>| t.of_series(table.metric(first), table.labels(first));
                 let tombstones = of_run.as_ref().and_then(of_series);
                 let left = left.as_ref().and_then(of_series);
-                for owner in owners.iter().filter(|o| self.takes_over(o, table.metric(first))) {
+                for owner in owners.iter().filter(|o| self.takes_over(o, table.metric(first), span)) {
                     let inherited = StepRange::new(None, owner.until.and_then(|until| until.checked_add(1)));
                     for &r in rows {
                         let row = &table.entries()[r as usize];
@@ -187,7 +205,7 @@ impl Planner {
         &mut self,
         t: usize,
         tail: &TailView,
-        span: &RunSpan,
+        span: &SeriesSpan,
         found: &mut FoundSeries,
     ) -> Result<()> {
         let held = tail.read();
@@ -200,7 +218,7 @@ impl Planner {
             }
             let of_run = self.tombstones_of(&key.run);
             let tombstones = of_run.and_then(|t| t.of_series(&key.metric, &key.labels));
-            for owner in owners.iter().filter(|o| self.takes_over(o, &key.metric)) {
+            for owner in owners.iter().filter(|o| self.takes_over(o, &key.metric, span)) {
                 let planned = found.planned(owner, &key.metric, &key.labels, self.filter.steps);
                 planned.points_max += count;
                 let source = planned.source(owner.generation, owner.until);
@@ -226,9 +244,9 @@ impl Planner {
         }
     }
 
-    /// The selected owners of a run's points within a span.
-    fn owners(&self, run: &Arc<str>, span: &RunSpan) -> Vec<Owner> {
-        let selected = |run: &Arc<str>| span.contains(run) && self.wanted.runs.is_match(run);
+    /// The selected owners of a run's points that may have series within a span.
+    fn owners(&self, run: &Arc<str>, span: &SeriesSpan) -> Vec<Owner> {
+        let selected = |run: &Arc<str>| span.meets(run) && self.wanted.runs.is_match(run);
         let itself = selected(run).then(|| Owner { run: run.clone(), generation: 0, until: None });
         let descendants =
             self.descendants.get(&**run).into_iter().flatten().filter(|descendant| selected(&descendant.run));
@@ -240,11 +258,12 @@ impl Planner {
         itself.into_iter().chain(descendants).collect()
     }
 
-    /// Whether an owner has points of a metric. Descendants inherit telemetry only where the rules say so.
-    fn takes_over(&self, owner: &Owner, metric: &str) -> bool {
-        owner.generation == 0
+    /// Whether an owner has points of a metric within a span. Descendants inherit telemetry only where the rules say so.
+    fn takes_over(&self, owner: &Owner, metric: &str, span: &SeriesSpan) -> bool {
+        let inherits = owner.generation == 0
             || self.rules.history == History::InheritedWithTelemetry
-            || !metric.starts_with(TELEMETRY)
+            || !metric.starts_with(TELEMETRY);
+        inherits && span.contains(&owner.run, metric)
     }
 
     /// Whether hidden points of a run may be visible.

@@ -1,23 +1,23 @@
-//! The plans of a selection, one per span of runs.
+//! The plans of a selection, one per span of series.
 
 use super::planner::Planner;
 use super::query_plan::Plan;
 use super::series::{Planned, SeriesVerdicts};
 use super::shaping::Shaping;
-use super::span::RunSpan;
+use super::span::SeriesSpan;
 use crate::parts::meter::Meter;
 use crate::view::snapshot::Snapshot;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tidalite_model::Result;
 
-/// The plans of a selection, one per span of runs. Their series ascend from plan to plan.
+/// The plans of a selection, one per span of series. Their series ascend from plan to plan.
 #[derive(Debug)]
 pub(crate) struct Plans {
     /// With the hidden parts opened that the selection needs.
     pub(crate) snapshot: Snapshot,
     pub(crate) planner: Planner,
-    pub(crate) spans: VecDeque<RunSpan>,
+    pub(crate) spans: VecDeque<SeriesSpan>,
     /// Conditions on what series hold.
     pub(crate) having: Vec<SeriesVerdicts>,
     pub(crate) shaping: Option<Shaping>,
@@ -31,10 +31,10 @@ pub(crate) struct Plans {
 impl Plans {
     /// One plan of all runs.
     pub(crate) fn whole(mut self) -> Result<Plan> {
-        self.plan(&RunSpan::default())
+        self.plan(&SeriesSpan::default())
     }
 
-    fn plan(&mut self, span: &RunSpan) -> Result<Plan> {
+    fn plan(&mut self, span: &SeriesSpan) -> Result<Plan> {
         let (mut series, skipped) = self.planner.series(span)?;
         self.planned += series.len();
         let parts = &self.snapshot.view.parts;

@@ -7,13 +7,14 @@
 
 use super::series::{Planned, Rules};
 use super::shaping::Shaping;
+use crate::engine::room::too_large;
 use crate::parts::meter::Meter;
 use crate::parts::scan::POINT_BYTES;
 use crate::view::snapshot::Snapshot;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tidalite_model::{Error, ErrorKind, Extent, Result, SeriesKey, StepRange};
+use tidalite_model::{Error, Extent, Result, SeriesKey, StepRange};
 use tidalite_parts::ColumnSet;
 use tidalite_query::PointFilter;
 
@@ -182,14 +183,8 @@ impl Plan {
 
     /// The error of an answer that does not fit into memory.
     pub(crate) fn too_large(&self, what: String) -> Error {
-        let allowed = self.snapshot.inner.options.memory_bytes >> 20;
-        Error::new(
-            ErrorKind::Full,
-            "query",
-            format!("{what}, and {allowed} MiB are allowed"),
-            "select fewer runs or series, or a range of steps, or ask for fewer points; or allow more memory: the option \
-             memory_bytes, --memory of the command",
-        )
+        let ask_for_less = "select fewer runs or series, or a range of steps, or ask for fewer points";
+        too_large(&self.snapshot.inner.options, "query", what, ask_for_less)
     }
 }
 

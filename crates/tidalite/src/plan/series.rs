@@ -87,6 +87,8 @@ impl Planned {
     /// The source of a generation; it is added where it is missing.
     pub(crate) fn source(&mut self, generation: u32, until: Option<i64>) -> &mut PlannedSource {
         let at = self.sources.iter().position(|s| s.generation == generation).unwrap_or_else(|| {
+            // Most series have one, and there may be very many series.
+            self.sources.reserve_exact(1);
             self.sources.push(PlannedSource { generation, until, ..PlannedSource::default() });
             self.sources.len() - 1
         });

@@ -6,10 +6,11 @@
 
 use super::query_plan::Plan;
 use super::shaping::Shaping;
+use crate::engine::room::too_large;
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::atomic::AtomicU64;
-use tidalite_model::{Error, ErrorKind, Result, SeriesKey};
+use tidalite_model::{Result, SeriesKey};
 use tidalite_parts::ColumnSet;
 use tidalite_query::{Points, TransformChain};
 
@@ -31,12 +32,14 @@ impl Plan {
             pieces.par_iter().map(|series| self.states(&shaping, series.clone())).collect::<Result<_>>()
         })?;
         let bytes: usize = states.iter().flatten().map(TransformChain::bytes).sum();
-        if bytes as u64 > self.snapshot.inner.options.memory_bytes {
-            return Err(Error::new(
-                ErrorKind::Full,
+        let options = &self.snapshot.inner.options;
+        if bytes as u64 > options.memory_bytes {
+            let what = format!("the windows of {} long series take {} MiB", pieces.len(), bytes >> 20);
+            return Err(too_large(
+                options,
                 "transform series",
-                format!("the windows of {} long series take {} MiB", pieces.len(), bytes >> 20),
-                "select fewer series at a time, give a shorter window, or allow more memory",
+                what,
+                "select fewer series at a time, or give a shorter window",
             ));
         }
         for (series, states) in pieces.into_iter().zip(states) {
@@ -50,20 +53,20 @@ impl Plan {
         Ok(self)
     }
 
-    /// Calls `work` with each whole series, in the store's threads. Results are in the order of series. `keeps` says how many
-    /// bytes the result of a series of so many points takes.
+    /// Calls `work` with each whole series, in the store's threads. Results are in the order of series. `bytes` says what a
+    /// result takes.
     ///
     /// # Errors
     /// `Full` where one series, or what is kept of all together, exceeds the memory option.
     pub(crate) fn each_whole<T: Send>(
         &self,
         columns: ColumnSet,
-        keeps: impl Fn(u64) -> u64 + Sync,
+        bytes: impl Fn(&T) -> u64 + Sync,
         work: impl Fn(&SeriesKey, Points) -> T + Sync,
     ) -> Result<Vec<T>> {
         if self.shaping.is_none() {
             self.check_memory(columns)?;
-            return self.each_kept(columns, keeps, work);
+            return self.each_kept(columns, bytes, work);
         }
         let batches = self.batches();
         // Batches that share a series go to one thread.
@@ -71,6 +74,14 @@ impl Plan {
             |a: &Range<usize>, b: &Range<usize>| self.series[a.end - 1].key == self.series[b.start].key;
         let groups: Vec<&[Range<usize>]> = batches.chunk_by(joined).collect();
         let kept = AtomicU64::new(0);
+        let finish = |found: &mut Vec<T>, open: Option<(&SeriesKey, Points)>| -> Result<()> {
+            if let Some((key, points)) = open.filter(|(_, points)| !points.is_empty()) {
+                let result = work(key, points);
+                self.keep(&kept, bytes(&result))?;
+                found.push(result);
+            }
+            Ok(())
+        };
         let found: Vec<Vec<T>> = self.snapshot.inner.pool.get()?.install(|| {
             let of_group = |group: &&[Range<usize>]| {
                 let mut found = Vec::new();
@@ -78,22 +89,15 @@ impl Plan {
                 for batch in *group {
                     let series = &self.series[batch.clone()];
                     for (planned, points) in series.iter().zip(self.load(batch.clone(), columns)?) {
-                        self.keep(&kept, keeps(points.len() as u64))?;
                         match &mut open {
                             Some((key, whole)) if **key == planned.key => whole.extend(&points),
-                            _ => {
-                                let done = open.replace((&planned.key, points));
-                                found.extend(done.filter(|d| !d.1.is_empty()).map(|(k, p)| work(k, p)));
-                            }
+                            _ => finish(&mut found, open.replace((&planned.key, points)))?,
                         }
-                        self.check_room(
-                            &planned.key,
-                            open.as_ref().map_or(0, |o| o.1.len() as u64),
-                            columns,
-                        )?;
+                        let held = open.as_ref().map_or(0, |(_, points)| points.len() as u64);
+                        self.check_room(&planned.key, held, columns)?;
                     }
                 }
-                found.extend(open.filter(|d| !d.1.is_empty()).map(|(key, points)| work(key, points)));
+                finish(&mut found, open)?;
                 Ok(found)
             };
             groups.par_iter().map(of_group).collect::<Result<_>>()

@@ -6,6 +6,7 @@
 //! their memory is checked. Exact quantiles of more values than memory holds are computed a few groups at a time.
 
 use super::selection::Selection;
+use crate::engine::room::too_large;
 use crate::engine::state::StoreState;
 use crate::parts::scan::{Piece, read_tile};
 use crate::plan::query_plan::Plan;
@@ -144,12 +145,10 @@ fn sum_up(mut plan: Plan, grouping: &Grouping, pool: &rayon::ThreadPool, total: 
             total.merge(partial);
         }
         if total.bytes() > bytes_max {
-            return Err(Error::new(
-                ErrorKind::Full,
-                "aggregate",
-                format!("the groups and quantiles asked for need more than {} MiB", bytes_max >> 20),
-                "ask for fewer groups or a narrower selection, or allow more memory",
-            ));
+            let what = format!("the groups and percentiles asked for take {} MiB", total.bytes() >> 20);
+            let ask_for_less = "ask for fewer groups, for percentiles from sketches such as p99~, or for fewer runs, \
+                                series or steps";
+            return Err(too_large(&state.options, "aggregate", what, ask_for_less));
         }
     }
     Ok(())

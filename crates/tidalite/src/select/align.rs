@@ -4,7 +4,7 @@ use super::selection::Selection;
 use crate::plan::query_plan::Plan;
 use arrow::array::RecordBatch;
 use rayon::prelude::*;
-use tidalite_model::{Error, Result};
+use tidalite_model::{Error, Result, SeriesKey};
 use tidalite_parts::ColumnSet;
 use tidalite_query::{AlignOn, Alignment, Fill, Points};
 
@@ -49,16 +49,19 @@ impl Selection {
             time: on == AlignOn::Time || !plan.filter.times_us.is_all(),
             ..ColumnSet::VALUE
         };
-        // The axis and the values are kept.
-        let keeps = |found: u64| found * 16;
-        let series = plan.each_whole(columns, keeps, |key, points| {
+        let series = plan.each_whole(columns, columns_bytes, |key, points| {
             let (seqs, written) = (Vec::new(), Vec::new());
             let times_us = if on == AlignOn::Time { points.times_us } else { Vec::new() };
             (key.clone(), Points { seqs, written, times_us, ..points })
         })?;
-        let aligned = Alignment::new(series, on);
-        finish(&plan, aligned, fill)
+        let kept = series.iter().map(columns_bytes).sum();
+        finish(&plan, Alignment::new(series, on), kept, fill)
     }
+}
+
+/// The bytes that a series takes before it is a column: its values, and its place on the axis.
+pub(crate) fn columns_bytes((_, points): &(SeriesKey, Points)) -> u64 {
+    8 * (points.steps.len() + points.times_us.len() + points.values.len()) as u64
 }
 
 /// Refuses more series than a table may have columns.
@@ -78,12 +81,13 @@ pub(crate) fn check_series(plan: &Plan) -> Result<()> {
 /// Below this many bytes, filling columns is faster than waking a thread.
 const THREADS_BYTES_MIN: u64 = 1 << 19;
 
-/// The table, whose columns are filled by the store's threads.
-pub(crate) fn finish(plan: &Plan, aligned: Alignment, fill: Fill) -> Result<RecordBatch> {
+/// The table, whose columns are filled by the store's threads. The series take `kept` bytes meanwhile.
+pub(crate) fn finish(plan: &Plan, aligned: Alignment, kept: u64, fill: Fill) -> Result<RecordBatch> {
     let inner = &plan.snapshot.inner;
-    if aligned.bytes() > inner.options.memory_bytes {
+    let all = aligned.bytes().saturating_add(kept);
+    if all > inner.options.memory_bytes {
         let (rows, series) = (aligned.rows(), aligned.series());
-        let what = format!("{rows} rows of {series} series take {} MiB", aligned.bytes() >> 20);
+        let what = format!("{rows} rows of {series} series take {} MiB while they are aligned", all >> 20);
         return Err(plan.too_large(what));
     }
     let column = |place| aligned.column(place, fill);

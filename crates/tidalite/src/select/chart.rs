@@ -7,15 +7,14 @@ use crate::plan::query_plan::Plan;
 use crate::plan::resolution::Resolution;
 use crate::plan::resolved::Chunk;
 use arrow::array::RecordBatch;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use tidalite_model::{Error, Extent, Result, SeriesKey};
 use tidalite_parts::ColumnSet;
-use tidalite_query::{
-    ChartBucket, ChartBuckets, ChartMerge, Points, PointsBuilder, chart, chart_batch, chart_width, lttb,
-};
+use tidalite_query::{ChartBuckets, ChartMerge, Points, PointsBuilder, chart_batch, chart_width, lttb};
 
 /// Bytes of a point that an answer keeps: three columns here, and three columns and names in the batch.
-pub(super) const KEPT_POINT_BYTES: u64 = 60;
+const KEPT_POINT_BYTES: u64 = 60;
 /// A line of fewer points has no bucket between its ends.
 const LINE_POINTS_MIN: usize = 3;
 
@@ -40,13 +39,7 @@ impl Selection {
             return Err(Error::invalid("chart", "0 buckets were asked for", "ask for at least one"));
         }
         if self.has_transforms() {
-            let plan = self.plan_whole()?;
-            let columns = ColumnSet { step: true, ..ColumnSet::VALUE };
-            return plan.each_whole(
-                columns,
-                |_| buckets as u64 * size_of::<ChartBucket>() as u64,
-                |key, points| (key.clone(), chart(&points, buckets)),
-            );
+            return charts_of_pieces(&self.plan_in_pieces()?, buckets);
         }
         let plan = self.plan()?;
         let of_batch = |batch: &Range<usize>| chart_batch_of(&plan, batch.clone(), buckets);
@@ -95,12 +88,16 @@ impl Selection {
         check_line(points)?;
         let plan = self.plan_whole()?;
         let columns = ColumnSet { step: true, time: true, ..ColumnSet::VALUE };
-        let keeps = |found: u64| found.min(points as u64) * KEPT_POINT_BYTES;
-        let lines = plan.each_whole(columns, keeps, |key, found| (key.clone(), lttb(found, points)))?;
+        let lines = plan.each_whole(columns, line_bytes, |key, found| (key.clone(), lttb(found, points)))?;
         let mut builder = PointsBuilder::new();
         lines.into_iter().for_each(|(key, line)| builder.push_series(&key, line));
         one_batch(builder.finish())
     }
+}
+
+/// The bytes that a line takes, in the answer too.
+pub(super) fn line_bytes((_, points): &(SeriesKey, Points)) -> u64 {
+    points.len() as u64 * KEPT_POINT_BYTES
 }
 
 /// Refuses a line without a bucket between its ends.
@@ -113,6 +110,31 @@ pub(crate) fn check_line(points: usize) -> Result<()> {
         format!("{points} points per series were asked for"),
         format!("ask for at least {LINE_POINTS_MIN}: the first, the last, and one between"),
     ))
+}
+
+/// The charts of series whose points have to be read, long ones in pieces: once for their ends, and once more.
+fn charts_of_pieces(plan: &Plan, buckets: usize) -> Result<Vec<(SeriesKey, ChartBuckets)>> {
+    let columns = ColumnSet { step: true, ..ColumnSet::VALUE };
+    let mut reach: BTreeMap<SeriesKey, Extent> = BTreeMap::new();
+    let ends = plan.each_kept(columns, |_| 0, |key, points| (key.clone(), ends(&points)))?;
+    for (key, steps) in ends.into_iter().filter_map(|(key, steps)| Some((key, steps?))) {
+        reach.entry(key).and_modify(|all| *all = all.join(steps)).or_insert(steps);
+    }
+    let bytes = |(_, chart): &(SeriesKey, ChartMerge)| chart.bytes();
+    let drawn = plan.each_kept(columns, bytes, |key, points| {
+        let width = reach.get(key).map_or(1, |steps| chart_width(steps.first, steps.last, buckets));
+        let mut chart = ChartMerge::new(width);
+        chart.push(&points);
+        (key.clone(), chart)
+    })?;
+    let mut charts: Vec<(SeriesKey, ChartMerge)> = Vec::new();
+    for (key, piece) in drawn {
+        match charts.last_mut() {
+            Some((last, chart)) if *last == key => chart.append(piece),
+            _ => charts.push((key, piece)),
+        }
+    }
+    Ok(charts.into_iter().map(|(key, chart)| (key, chart.finish())).collect())
 }
 
 /// The charts of consecutive series.

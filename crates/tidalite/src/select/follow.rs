@@ -12,7 +12,7 @@ use crate::engine::log_tail::{TailEnd, TailView};
 use crate::engine::store::Store;
 use crate::engine::watching::StoreWatch;
 use crate::files::writer_table;
-use crate::parts::scan::{RowRef, read_rows, steps_of};
+use crate::parts::scan::{RowRef, read_through, steps_of};
 use crate::view::snapshot::Snapshot;
 use crate::view::tombstones::{Automatic, Coverage, Tombstones};
 use arrow::array::RecordBatch;
@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 use tidalite_model::{Error, Result, Seq, SeriesKey};
-use tidalite_parts::{ColumnSet, PartMeta};
+use tidalite_parts::{ColumnSet, Part, PartMeta};
 use tidalite_query::{Points, PointsBuilder, SeriesFilter};
 use uuid::Uuid;
 
@@ -170,10 +170,12 @@ impl Follow {
             let logs = view.tails.iter().filter_map(TailView::watched).collect();
             Ok((view, logs))
         };
-        let (view, sighting) = state.watching.see(take)?;
-        let found = self.read(&Snapshot { inner: state, view })?;
-        self.sighting = sighting;
-        Ok(found)
+        state.followers.get()?.install(|| {
+            let (view, sighting) = state.watching.see(take)?;
+            let found = self.read(&Snapshot { inner: state.clone(), view })?;
+            self.sighting = sighting;
+            Ok(found)
+        })
     }
 
     /// The points of a snapshot that are new.
@@ -308,51 +310,57 @@ impl Follow {
             return Err(error.duplicate());
         }
         let parts = &snapshot.view.parts;
-        for (p, part) in parts.iter().enumerate() {
-            if !self.may_be_new(cursor, part.meta()) {
+        for (p, part) in parts.iter().enumerate().filter(|(_, part)| self.may_be_new(cursor, part.meta())) {
+            let (rows, keys) = self.unseen_rows(snapshot, (p, part), cursor, wanted)?;
+            if rows.is_empty() {
                 continue;
             }
-            let table = part.series();
-            let mut details = table.reader();
-            let mut lists: Vec<Vec<RowRef>> = Vec::new();
-            let mut keys: Vec<SeriesKey> = Vec::new();
-            for (r, row) in table.entries().iter().enumerate() {
-                let key = table.key(row);
-                if !wanted.matches(&key) {
-                    continue;
+            read_through(parts, &rows, ColumnSet::ALL, &mut |i, view| {
+                let new = found.entry(keys[i].clone()).or_default();
+                let is_new = |i: &usize| {
+                    view.seqs[*i] >= cursor.of(Seq::from_i64(view.seqs[*i]).map_or(0, Seq::writer))
+                };
+                for i in (0..view.seqs.len()).filter(is_new) {
+                    new.extend(view.slice(i..i + 1));
                 }
-                let seqs = details.of(r)?.seqs();
-                let writer = Seq::from_i64(seqs.1).map_or(0, Seq::writer);
-                // The last frame decides for a row of one writer; a row of several has to be read.
-                let one = Seq::from_i64(seqs.0).map_or(0, Seq::writer) == writer;
-                // The points left of a thinned row keep their order of writing, so it has to be read too.
-                let one = one && !part.meta().is_thinned();
-                let seen = one && seqs.1 < cursor.of(writer);
-                let tombstones = || self.tombstones_of(snapshot, &key);
-                if !seen
-                    && tombstones()
-                        .is_none_or(|h| h.coverage(steps_of(row), seqs, Automatic::of(row)) != Coverage::All)
-                {
-                    lists.push(vec![RowRef::new(p, r)]);
-                    keys.push(key);
-                }
-            }
-            let columns = ColumnSet::ALL;
-            for (lists, keys) in lists.chunks(64).zip(keys.chunks(64)) {
-                for (key, chunks) in keys.iter().zip(read_rows(parts, lists, columns)?) {
-                    let new = found.entry(key.clone()).or_default();
-                    for points in chunks {
-                        for i in 0..points.len() {
-                            let writer = Seq::from_i64(points.seqs[i]).map_or(0, Seq::writer);
-                            if points.seqs[i] >= cursor.of(writer) {
-                                new.extend(points.view().slice(i..i + 1));
-                            }
-                        }
-                    }
-                }
-            }
+            })?;
         }
         Ok(())
+    }
+
+    /// The rows of a part's series table that may hold points which the cursor has not seen, and their series.
+    fn unseen_rows(
+        &self,
+        snapshot: &Snapshot,
+        (p, part): (usize, &Part),
+        cursor: &Cursor,
+        wanted: &SeriesFilter,
+    ) -> Result<(Vec<RowRef>, Vec<SeriesKey>)> {
+        let table = part.series();
+        let mut details = table.reader();
+        let (mut rows, mut keys) = (Vec::new(), Vec::new());
+        for (r, row) in table.entries().iter().enumerate() {
+            let key = table.key(row);
+            if !wanted.matches(&key) {
+                continue;
+            }
+            let seqs = details.of(r)?.seqs();
+            let writer = Seq::from_i64(seqs.1).map_or(0, Seq::writer);
+            // The last frame decides for a row of one writer; a row of several has to be read.
+            let one = Seq::from_i64(seqs.0).map_or(0, Seq::writer) == writer;
+            // The points left of a thinned row keep their order of writing, so it has to be read too.
+            let one = one && !part.meta().is_thinned();
+            let seen = one && seqs.1 < cursor.of(writer);
+            let tombstones = || self.tombstones_of(snapshot, &key);
+            if !seen
+                && tombstones()
+                    .is_none_or(|h| h.coverage(steps_of(row), seqs, Automatic::of(row)) != Coverage::All)
+            {
+                rows.push(RowRef::new(p, r));
+                keys.push(key);
+            }
+        }
+        Ok((rows, keys))
     }
 }
 

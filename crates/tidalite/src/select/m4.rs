@@ -3,16 +3,13 @@
 //! Steps: find the extent of steps, since all series share the columns; reduce each series, a long one in pieces;
 //! then reduce the joined pieces once more. All of it sees one snapshot.
 
-use super::chart::KEPT_POINT_BYTES;
+use super::chart::line_bytes;
 use super::points::one_batch;
 use super::selection::Selection;
 use arrow::array::RecordBatch;
 use tidalite_model::{Error, Result, SeriesKey};
 use tidalite_parts::ColumnSet;
 use tidalite_query::{PixelColumns, Points, PointsBuilder};
-
-/// The most points kept per column.
-pub(super) const COLUMN_POINTS: u64 = 4;
 
 impl Selection {
     /// The points of each series that draw the same line as all its points, in a picture of the given number of pixel
@@ -41,9 +38,7 @@ impl Selection {
         let picture = PixelColumns::new(steps.first, steps.last, columns);
         let plan = fixed.plan_in_pieces()?;
         let wanted = ColumnSet { step: true, time: true, ..ColumnSet::VALUE };
-        let most = (columns as u64).saturating_mul(COLUMN_POINTS);
-        let keeps = |found: u64| found.min(most).saturating_mul(KEPT_POINT_BYTES);
-        let pieces = plan.each_kept(wanted, keeps, |key, points| (key.clone(), picture.m4(points)))?;
+        let pieces = plan.each_kept(wanted, line_bytes, |key, points| (key.clone(), picture.m4(points)))?;
         let mut builder = PointsBuilder::new();
         for (key, points) in series_of(pieces) {
             builder.push_series(&key, picture.m4(points));

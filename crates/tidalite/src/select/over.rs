@@ -1,11 +1,12 @@
 //! Selections over an x-axis other than the step: time, time since the run's start, or the value of another metric.
 //!
-//! Series are read one at a time, and sorted by the axis: once to find how far the axis reaches, and once for the answer. Another metric is joined as of the step: a point's x
+//! Series are read one at a time, and sorted by the axis: once to find how far the axis reaches, and once for the answer. Of a
+//! long one, each piece is reduced to what the answer needs, and the pieces are joined. Another metric is joined as of the step: a point's x
 //! is the last finite value of that metric in the same run, at that step or an earlier one. The metric's series is
 //! the one with the same labels, or else the one without labels. A run starts at its recorded start, or else at the
 //! earliest of its points. All of it sees one snapshot.
 
-use super::m4::{COLUMN_POINTS, check_columns};
+use super::m4::check_columns;
 use super::selection::Selection;
 use crate::plan::query_plan::Plan;
 use arrow::array::RecordBatch;
@@ -15,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tidalite_model::{Error, Labels, Result, SeriesKey};
 use tidalite_parts::ColumnSet;
 use tidalite_query::{
-    AxisFrame, AxisLine, AxisReach, By, ChartBucket, Fill, OverAxis, Placement, Points, XAxis,
+    AxisFrame, AxisLine, AxisReach, By, ChartMerge, Fill, OverAxis, Placement, Points, XAxis,
 };
 
 /// A selection over a chosen x-axis; made by [`Selection::over`].
@@ -54,10 +55,11 @@ impl Over {
     /// # Errors
     /// As [`Selection::points`]; `Full` where one series, or all points, need more than the memory option.
     pub fn points(&self) -> Result<RecordBatch> {
-        let placed = self.placed()?;
+        let placed = self.placed(Pieces::Joined)?;
         // Only the order of x counts.
         let frame = AxisFrame::new(self.x.clone(), AxisReach::default());
-        placed.lines(&frame, u64::MAX, |over| frame.points(over))
+        let lines = placed.each(AxisLine::bytes, |over| frame.points(&over))?;
+        placed.lines(&frame, lines, |pieces, placement| frame.join_points(pieces, placement))
     }
 
     /// Each series in at most `buckets` buckets of the axis, whose width is the same for all series and a power of
@@ -69,11 +71,21 @@ impl Over {
         if buckets == 0 {
             return Err(Error::invalid("chart", "0 buckets were asked for", "ask for at least one"));
         }
-        let placed = self.placed()?;
+        let placed = self.placed(Pieces::Joined)?;
         let frame = placed.frame()?;
-        let keeps = |found: u64| found.min(buckets as u64) * size_of::<ChartBucket>() as u64;
-        let charts = placed.each(keeps, |over| frame.charts(&over, buckets))?;
-        frame.chart_batch(&charts.into_iter().flatten().collect::<Vec<_>>(), buckets)
+        let of_pieces = placed.each(
+            |(_, chart): &(SeriesKey, ChartMerge)| chart.bytes(),
+            |over| frame.begin_charts(&over, buckets),
+        )?;
+        let mut charts: Vec<(SeriesKey, ChartMerge)> = Vec::new();
+        for (key, chart) in of_pieces {
+            match charts.last_mut() {
+                Some((last, whole)) if *last == key => whole.append(chart),
+                _ => charts.push((key, chart)),
+            }
+        }
+        let charts: Vec<_> = charts.into_iter().map(|(key, chart)| (key, chart.finish())).collect();
+        frame.chart_batch(&charts, buckets)
     }
 
     /// Statistics over the selected runs in at most `buckets` buckets of the axis, as [`Selection::band`] gives for
@@ -83,7 +95,7 @@ impl Over {
     /// As [`points`](Self::points); `Invalid` as for [`Selection::band`].
     pub fn band(&self, buckets: usize, by: &[By]) -> Result<RecordBatch> {
         super::band::check_band(buckets, by)?;
-        let placed = self.placed()?;
+        let placed = self.placed(Pieces::Joined)?;
         let snapshot = placed.fixed.snapshot()?;
         let selected = placed.fixed.series_filter(&snapshot)?.runs;
         let frame = placed.frame()?;
@@ -91,10 +103,11 @@ impl Over {
         let band = Mutex::new(band);
         // What a series adds is counted below, since groups are shared.
         placed.each(
-            |_| 0,
+            |()| 0,
             |over| {
                 let mut band = band.lock().unwrap_or_else(PoisonError::into_inner);
                 band.push(&over);
+                Vec::new()
             },
         )?;
         let band = band.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -109,9 +122,10 @@ impl Over {
     /// As [`points`](Self::points); `Invalid` for fewer than 3.
     pub fn lttb(&self, points: usize) -> Result<RecordBatch> {
         super::chart::check_line(points)?;
-        let placed = self.placed()?;
+        let placed = self.placed(Pieces::Whole)?;
         let frame = placed.frame()?;
-        placed.lines(&frame, points as u64, |over| frame.lttb(over, points))
+        let lines = placed.each(AxisLine::bytes, |over| frame.lttb(&over, points))?;
+        frame.lines_batch(lines)
     }
 
     /// The points of each series that its line needs in `columns` pixel columns, as [`Selection::m4`]; columns as for
@@ -121,10 +135,10 @@ impl Over {
     /// As [`points`](Self::points); `Invalid` for 0 columns.
     pub fn m4(&self, columns: usize) -> Result<RecordBatch> {
         check_columns(columns)?;
-        let placed = self.placed()?;
+        let placed = self.placed(Pieces::Joined)?;
         let frame = placed.frame()?;
-        let most = (columns as u64).saturating_mul(COLUMN_POINTS);
-        placed.lines(&frame, most, |over| frame.m4(over, columns))
+        let lines = placed.each(AxisLine::bytes, |over| frame.m4(&over, columns))?;
+        placed.lines(&frame, lines, |pieces, placement| frame.join_m4(pieces, placement, columns))
     }
 
     /// The series as columns, as [`Selection::align`] gives them, with one row for each x that any of them has. The
@@ -134,30 +148,47 @@ impl Over {
     /// As [`Selection::align`]; `Invalid` for linear fill over another metric.
     pub fn align(&self, fill: Fill) -> Result<RecordBatch> {
         OverAxis::check_fill(&self.x, fill)?;
-        let placed = self.placed()?;
+        let placed = self.placed(Pieces::Whole)?;
         super::align::check_series(&placed.plan)?;
-        // Steps, times and values are kept, and the x and values once more.
-        let series = placed.each_points(|found| found * 40, |key, points| (key.clone(), points))?;
+        // The x and the values are kept once more.
+        let bytes = |(_, points): &(SeriesKey, Points)| points.len() as u64 * ALIGNED_POINT_BYTES;
+        let series = placed.each_points(bytes, |key, points| (key.clone(), points))?;
+        let kept = series.iter().map(bytes).sum();
         let mut over = OverAxis::new(self.x.clone());
         for (key, points) in series {
             if let Some(placement) = placed.placement(&key) {
                 over.push(key, points, placement);
             }
         }
-        super::align::finish(&placed.plan, over.align(), fill)
+        super::align::finish(&placed.plan, over.align(), kept, fill)
     }
 
-    fn placed(&self) -> Result<Placed> {
+    fn placed(&self, pieces: Pieces) -> Result<Placed> {
         let fixed = self.select.fixed()?;
-        let plan = fixed.plan_whole()?;
+        let plan = match pieces {
+            Pieces::Joined => fixed.plan_in_pieces()?,
+            Pieces::Whole => fixed.plan_whole()?,
+        };
         let along = match &self.x {
             XAxis::Elapsed => Along::Starts(starts(&fixed, plan.series.iter().map(|s| &s.key.run))?),
             XAxis::Metric(name) => Along::Metric(others(&fixed, name)?),
             XAxis::Time => Along::Time,
             _ => Along::Step,
         };
-        Ok(Placed { x: self.x.clone(), fixed, plan, along })
+        Ok(Placed { x: self.x.clone(), fixed, plan, pieces, along })
     }
+}
+
+/// Bytes of a point of an aligned series: its step, time and value, and its x and value.
+const ALIGNED_POINT_BYTES: u64 = 40;
+
+/// How an answer takes a series that is longer than a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pieces {
+    /// Piece by piece, each reduced and then joined to those before it.
+    Joined,
+    /// All its points at once.
+    Whole,
 }
 
 /// Series and where their x comes from. They are read one at a time, once for the frame and once for the answer.
@@ -165,6 +196,7 @@ struct Placed {
     x: XAxis,
     fixed: Selection,
     plan: Plan,
+    pieces: Pieces,
     along: Along,
 }
 
@@ -196,47 +228,63 @@ impl Placed {
 
     fn each_points<T: Send>(
         &self,
-        keeps: impl Fn(u64) -> u64 + Sync,
+        bytes: impl Fn(&T) -> u64 + Sync,
         work: impl Fn(&SeriesKey, Points) -> T + Sync,
     ) -> Result<Vec<T>> {
         let columns = ColumnSet { step: true, time: true, ..ColumnSet::VALUE };
-        self.plan.each_whole(columns, keeps, |key, points| {
+        let work = |key: &SeriesKey, points| {
             let (seqs, written) = (Vec::new(), Vec::new());
             work(key, Points { seqs, written, ..points })
-        })
+        };
+        match self.pieces {
+            Pieces::Joined => self.plan.each_kept(columns, bytes, work),
+            Pieces::Whole => self.plan.each_whole(columns, bytes, work),
+        }
     }
 
-    /// Calls `work` with each series alone over the axis.
+    /// Calls `work` with each series, or piece of one, alone over the axis. All results in the order of series and pieces.
     fn each<T: Send>(
         &self,
-        keeps: impl Fn(u64) -> u64 + Sync,
-        work: impl Fn(OverAxis) -> T + Sync,
+        bytes: impl Fn(&T) -> u64 + Sync,
+        work: impl Fn(OverAxis) -> Vec<T> + Sync,
     ) -> Result<Vec<T>> {
-        self.each_points(keeps, |key, points| {
+        let of_all = |found: &Vec<T>| found.iter().map(&bytes).sum();
+        let found = self.each_points(of_all, |key, points| {
             let mut over = OverAxis::new(self.x.clone());
             if let Some(placement) = self.placement(key) {
                 over.push(key.clone(), points, placement);
             }
             work(over)
-        })
+        })?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     fn frame(&self) -> Result<AxisFrame> {
-        let reaches = self.each(|_| 0, |over| over.reach())?;
+        let reaches = self.each(|_| 0, |over| vec![over.reach()])?;
         let reach = reaches.into_iter().fold(AxisReach::default(), AxisReach::join);
         Ok(AxisFrame::new(self.x.clone(), reach))
     }
 
-    /// The batch of what `line` leaves of each series, at most `most` points.
+    /// The batch of lines, those of the pieces of a series joined.
     fn lines(
         &self,
         frame: &AxisFrame,
-        most: u64,
-        line: impl Fn(&OverAxis) -> Vec<AxisLine> + Sync,
+        lines: Vec<AxisLine>,
+        join: impl Fn(Vec<AxisLine>, &Placement) -> Option<AxisLine>,
     ) -> Result<RecordBatch> {
-        let keeps = |found: u64| found.min(most).saturating_mul(AxisLine::POINT_BYTES);
-        let lines = self.each(keeps, |over| line(&over))?;
-        frame.lines_batch(lines.into_iter().flatten().collect())
+        let mut joined = Vec::new();
+        let mut lines = lines.into_iter().peekable();
+        while let Some(first) = lines.next() {
+            let mut pieces = vec![first];
+            while let Some(next) = lines.next_if(|next| next.key() == pieces[0].key()) {
+                pieces.push(next);
+            }
+            match self.placement(pieces[0].key()) {
+                Some(placement) if pieces.len() > 1 => joined.extend(join(pieces, &placement)),
+                _ => joined.append(&mut pieces),
+            }
+        }
+        frame.lines_batch(joined)
     }
 }
 
@@ -266,10 +314,9 @@ fn starts<'a>(fixed: &Selection, runs: impl Iterator<Item = &'a Arc<str>>) -> Re
 fn others(fixed: &Selection, name: &str) -> Result<HashMap<(Arc<str>, Labels), Placement>> {
     let plan = fixed.of_metric(name).plan()?;
     let columns = ColumnSet { step: true, ..ColumnSet::VALUE };
-    let found = plan.each_whole(
-        columns,
-        |found| found * 16,
-        |key, points| ((key.run.clone(), key.labels.clone()), Placement::series(points)),
-    )?;
+    let bytes = |(_, placement): &((Arc<str>, Labels), Placement)| placement.bytes();
+    let found = plan.each_whole(columns, bytes, |key, points| {
+        ((key.run.clone(), key.labels.clone()), Placement::series(points))
+    })?;
     Ok(found.into_iter().collect())
 }

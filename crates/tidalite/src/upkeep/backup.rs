@@ -124,7 +124,7 @@ fn copy_all(
     }
     let tails: Vec<_> = view.tails.iter().map(|t| (t.read(), t.seqs)).collect();
     let source = TailSource::of(tails.iter().map(|(tail, seqs)| (&tail.data, *seqs)));
-    let room = JobRoom::by_hand(state)?;
+    let room = JobRoom::by_hand(state)?.half();
     let write = |source: &TailSource<'_>| {
         let place = target.part(vfs.uuid());
         write_part(state, &place, source, &room, &|_| progress(done.get(), total))

@@ -311,8 +311,8 @@ impl Compaction<'_> {
         let mut next = manifest;
         let present = tidalite_log::writers(&*self.state.vfs, &self.state.paths.log())?;
         let present = present.into_iter().map(|dir| dir.writer).collect();
-        for part in [&mut merged.visible, &mut merged.hidden] {
-            *part = part.take().map(|part| part.with_gone(next.writer_next, &present));
+        for made in [&mut merged.visible, &mut merged.hidden] {
+            *made = made.drain(..).map(|part| part.with_gone(next.writer_next, &present)).collect();
         }
         let is_input = |p: &PartMeta| picked.parts.contains(&p.id);
         let at = next.parts.iter().position(|p| is_input(p) && !p.is_hidden());
@@ -321,12 +321,12 @@ impl Compaction<'_> {
         next.parts.retain(|p| !is_input(p));
         let before = before.min(next.parts.len());
         self.stats.parts_in += picked.parts.len() as u64;
-        let made = [&merged.visible, &merged.hidden];
-        self.stats.parts_out += made.iter().filter(|part| part.is_some()).count() as u64;
-        self.stats.points += made.iter().flat_map(|part| part.as_ref()).map(|part| part.rows).sum::<u64>();
+        let made = || merged.visible.iter().chain(&merged.hidden);
+        self.stats.parts_out += made().count() as u64;
+        self.stats.points += made().map(|part| part.rows).sum::<u64>();
         if picked.sorts {
-            self.stats.hidden += merged.hidden.as_ref().map_or(0, |part| part.rows);
-            self.clean.extend(merged.visible.as_ref().filter(|_| complete).map(|part| part.id));
+            self.stats.hidden += merged.hidden.iter().map(|part| part.rows).sum::<u64>();
+            self.clean.extend(merged.visible.iter().filter(|_| complete).map(|part| part.id));
         }
         self.stats.dropped += merged.dropped;
         next.parts.splice(before..before, merged.visible);

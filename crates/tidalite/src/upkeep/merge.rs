@@ -11,7 +11,7 @@ use crate::engine::cancel::go_on;
 use crate::engine::room::JobRoom;
 use crate::engine::state::StoreState;
 use crate::parts::thinned::{Account, ThinnedParts};
-use crate::parts::tiles::{pass_over, write_part};
+use crate::parts::tiles::{pass_over, write_parts};
 use crate::view::tombstones::{Automatic, Coverage, Tombstones};
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -45,10 +45,11 @@ pub(crate) struct MergeJob<'a> {
     pub(crate) progress: &'a dyn Fn(u64, u64) -> ControlFlow<()>,
 }
 
-/// What a merge made. Parts are durable but not yet in a manifest; `None` where no point is left for them.
+/// What a merge made. Parts are durable but not yet in a manifest. There are several of a kind only where a part was rewritten
+/// that is larger than the room allows.
 pub(crate) struct Merged {
-    pub(crate) visible: Option<PartMeta>,
-    pub(crate) hidden: Option<PartMeta>,
+    pub(crate) visible: Vec<PartMeta>,
+    pub(crate) hidden: Vec<PartMeta>,
     /// Points of deleted runs that were left out.
     pub(crate) dropped: u64,
 }
@@ -105,27 +106,28 @@ impl MergeJob<'_> {
         let outdated = self.parts.iter().any(|part| self.hiding.is_outdated(part));
         let as_of = if outdated { oldest.clone() } else { Some(self.hiding.as_of.clone()) };
         let kept = oldest.and(as_of).filter(|_| self.sorting.is_none());
-        let place = match kept {
+        let place = || match kept {
             Some(_) => inner.paths.hidden_part(vfs.uuid()),
             None => inner.paths.part(vfs.uuid()),
         };
-        let written = write_part(inner, &place, &source, self.room, &progress)?;
-        let mut made: Vec<(PartPaths, PartMeta)> = written.map(|meta| (place, meta)).into_iter().collect();
-        let mut merged = Merged { visible: None, hidden: None, dropped: source.dropped().0 };
-        let found = made.first().map(|(_, meta)| meta.clone());
-        match kept {
-            Some(as_of) => merged.hidden = found.map(|meta| meta.hidden_at(&as_of)),
-            None => merged.visible = found.map(|meta| self.sorted(meta)),
+        let room = (self.room, self.room.part_rows(inner.options.part_rows));
+        let mut made = write_parts(inner, &place, &source, room, &progress)?;
+        let dropped = source.dropped();
+        let mut merged = Merged { visible: Vec::new(), hidden: Vec::new(), dropped: dropped.0 };
+        let found = made.iter().map(|(_, meta)| meta.clone());
+        match &kept {
+            Some(as_of) => merged.hidden.extend(found.map(|meta| meta.hidden_at(as_of))),
+            None => merged.visible.extend(found.map(|meta| self.sorted(meta))),
         }
         if source.hidden_points() > 0 {
-            let place = inner.paths.hidden_part(vfs.uuid());
-            let written = write_part(inner, &place, &source.hidden(), self.room, &progress);
-            if let Some(meta) = self.or_remove(&made, written)? {
-                made.push((place, meta.clone()));
-                merged.hidden = Some(meta.hidden_at(&self.hiding.as_of));
-            }
+            let place = || inner.paths.hidden_part(vfs.uuid());
+            let written = write_parts(inner, &place, &source.into_hidden(), room, &progress);
+            let written = self.or_remove(&made, written)?;
+            let as_of = &self.hiding.as_of;
+            merged.hidden.extend(written.iter().map(|(_, meta)| meta.clone().hidden_at(as_of)));
+            made.extend(written);
         }
-        self.check(&made, source.dropped())?;
+        self.check(&made, dropped)?;
         sync_part_folders(inner)?;
         Ok(merged)
     }
@@ -196,7 +198,7 @@ impl MergeJob<'_> {
             return Err(differs(total, out.rows, made.iter().map(|m| m.rows).sum()));
         }
         sync_part_folders(self.inner)?;
-        Ok(Merged { visible: made.into_iter().next(), hidden: None, dropped: out.rows })
+        Ok(Merged { visible: made, hidden: Vec::new(), dropped: out.rows })
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Points of deleted runs are left out and counted. A source that sorts gives visible points only, and counts the hidden
 //! ones: those that are rewound, and those that a later write of their step replaced, in the parts themselves or in others
-//! (the context). [`PartsSource::hidden`] is the source of these.
+//! (the context). [`PartsSource::into_hidden`] is the source of these.
 
 use super::hiding::VersionHiding;
 use super::series_rows::SeriesRows;
@@ -203,21 +203,30 @@ impl<'a> PartsSource<'a> {
         }
     }
 
-    /// The source of the hidden points. Valid once each point was gathered.
-    pub(super) fn hidden(&self) -> PartsSource<'a> {
-        let counts: Vec<u64> = self.hidden.iter().map(|n| n.load(Ordering::Relaxed)).collect();
-        let chosen = || (0..self.series.len()).filter(|&i| counts[i] > 0);
+    /// The source of the hidden points; what is known of other series is given back. Valid once each point was gathered.
+    pub(super) fn into_hidden(self) -> PartsSource<'a> {
+        let chosen: Vec<(usize, u64)> = (0..)
+            .zip(self.hidden)
+            .map(|(i, hidden)| (i, hidden.into_inner()))
+            .filter(|(_, hidden)| *hidden > 0)
+            .collect();
+        let places = || chosen.iter().map(|(i, _)| *i);
+        let mut series = self.series;
+        // Only forwards, so that no series that is still needed is overwritten.
+        chosen.iter().enumerate().for_each(|(to, (from, _))| series.swap(to, *from));
+        series.truncate(chosen.len());
+        series.iter_mut().zip(&chosen).for_each(|((_, points), (_, hidden))| *points = *hidden);
         PartsSource {
             inputs: self.inputs,
-            series: chosen().map(|i| (self.series[i].0.clone(), counts[i])).collect(),
-            rows: self.rows.chosen(chosen()),
-            others: self.others.chosen(chosen()),
-            anchors: self.anchors.clone(),
+            series,
+            rows: self.rows.chosen(places()),
+            others: self.others.chosen(places()),
+            anchors: self.anchors,
             copies: Vec::new(),
             hidden_side: true,
             dropped: 0.into(),
             bits_dropped: 0.into(),
-            hidden: chosen().map(|_| AtomicU64::new(0)).collect(),
+            hidden: chosen.iter().map(|_| AtomicU64::new(0)).collect(),
         }
     }
 

@@ -25,6 +25,8 @@ const SMALL_ROWS: u64 = 1 << 17;
 const DELETED_SHARE: u64 = 4;
 /// Bytes of memory that any open part takes.
 const OPEN_PART_BYTES: u64 = 8 << 10;
+/// Bytes of memory of a row of a series table: the row, and what a merge notes of it.
+const SERIES_ROW_BYTES: u64 = 128;
 
 /// What bounds a merge.
 #[derive(Debug, Clone, Copy)]
@@ -76,9 +78,11 @@ fn size_of(part: &PartMeta) -> u32 {
     if part.rows < SMALL_ROWS { 0 } else { part.rows.ilog2() / 2 }
 }
 
-/// About the bytes of memory that a part takes while it is open for a merge.
+/// About the bytes of memory that a part takes while it is open for a merge. Tables of short summaries compress well, so their
+/// bytes alone do not tell.
 fn table_bytes(part: &PartMeta) -> u64 {
-    OPEN_PART_BYTES + part.series_bytes + part.series_bytes / 2 + 2 * part.footer_bytes
+    let table = (part.series_bytes + part.series_bytes / 2).max(part.series * SERIES_ROW_BYTES);
+    OPEN_PART_BYTES + table + 2 * part.footer_bytes
 }
 
 /// The thinned parts whose buckets fit into memory together, those with the fewest buckets first.

@@ -8,6 +8,8 @@
 
 mod attach;
 pub(crate) mod automatic;
+mod batch_columns;
+mod batch_rows;
 pub(crate) mod builder;
 pub(crate) mod edit;
 pub(crate) mod exist;

@@ -65,8 +65,8 @@ impl Store {
     /// # Errors
     /// `Invalid` if no runs are chosen, a pattern is wrong, or there are 0 buckets; `NotFound` if a named run does not
     /// exist; `Busy` if a process still writes to a named run, or another process flushes or compacts for more than a
-    /// minute; `Corrupt` if a part that is needed is damaged; `Full` if points that must be merged exceed the memory
-    /// option, or the disk is full. On an error, no run is thinned.
+    /// minute; `Corrupt` if a part that is needed is damaged; `Full` if the disk is full. On an error, no run is
+    /// thinned.
     pub fn thin(&self, what: &Thin) -> Result<ThinStats> {
         self.thin_with(what, &|_, _| ControlFlow::Continue(()))
     }

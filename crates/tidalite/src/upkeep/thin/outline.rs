@@ -1,15 +1,18 @@
 //! The outline of one series: whether it can be thinned, and what remains of it.
 //!
-//! Its rows in parts are read stretch by stretch. A stretch is the rows whose steps overlap; they are merged. So a long
-//! series is never in memory whole. Each point read is counted, with the bits of its value, since it is removed from
+//! Its rows in parts are read stretch by stretch. A stretch is the rows whose steps overlap; they are merged, range by range
+//! of steps where they are long. So a long series is never in memory whole. Each point read is counted, with the bits of its value, since it is removed from
 //! its part. Hidden points are dropped permanently.
 
-use crate::parts::scan::{POINT_BYTES, RowRef, read_rows};
+use crate::parts::anchors::StepAnchors;
+use crate::parts::meter::Meter;
+use crate::parts::scan::{POINT_BYTES, Piece, RowRef, read_pieces};
 use crate::parts::thinned::Thinned;
+use crate::upkeep::parts_source::keep_steps;
 use crate::view::tombstones::{Automatic, Coverage, Tombstones};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use tidalite_model::{Error, ErrorKind, Extent, Result, SeriesKey, value_bits_sum};
+use tidalite_model::{Extent, Result, SeriesKey, StepRange, value_bits_sum};
 use tidalite_parts::{ColumnSet, Part};
 use tidalite_query::{Outline, Points, Repeats, chart_width, merge};
 
@@ -23,6 +26,7 @@ pub(crate) struct Outliner<'a> {
     pub(crate) buckets: usize,
     /// The points that a bucket must have on average.
     pub(crate) bucket_points: u64,
+    /// What the points of one series may take that are read at a time.
     pub(crate) memory_bytes: u64,
 }
 
@@ -61,7 +65,7 @@ impl Outliner<'_> {
     /// Outlines one series.
     ///
     /// # Errors
-    /// Those of reading; `Full` if points that must be merged exceed the memory option.
+    /// Those of reading.
     pub(crate) fn outline(
         &self,
         key: &SeriesKey,
@@ -86,7 +90,7 @@ impl Outliner<'_> {
         plain.sort_by_key(|r| self.steps(r).first);
         let hidden = plain.iter().any(|r| verdict(r) == Coverage::Some);
         let new = match hidden {
-            true => self.read_extent(key, &plain, tombstones)?,
+            true => self.read_extent(&plain, tombstones)?,
             false => {
                 let seen = plain.iter().filter(|r| verdict(r) == Coverage::Nothing);
                 seen.map(|r| self.steps(r)).reduce(Extent::join)
@@ -113,7 +117,7 @@ impl Outliner<'_> {
         if let Some(old) = old.as_ref().filter(|_| !behind) {
             outline.push_outline(&old.points, &old.buckets);
         }
-        let read = self.each_stretch(key, &plain, tombstones, &mut |points| outline.push(points))?;
+        let read = self.each_stretch(&plain, tombstones, &mut |points| outline.push(points))?;
         if let Some(old) = old.as_ref().filter(|_| behind) {
             outline.push_outline(&old.points, &old.buckets);
         }
@@ -155,14 +159,9 @@ impl Outliner<'_> {
     }
 
     /// The extent of the visible points, read where the series tables cannot give it.
-    fn read_extent(
-        &self,
-        key: &SeriesKey,
-        rows: &[RowRef],
-        tombstones: Option<&Tombstones>,
-    ) -> Result<Option<Extent>> {
+    fn read_extent(&self, rows: &[RowRef], tombstones: Option<&Tombstones>) -> Result<Option<Extent>> {
         let mut extent: Option<Extent> = None;
-        self.each_stretch(key, rows, tombstones, &mut |points| {
+        self.each_stretch(rows, tombstones, &mut |points| {
             extent = extent.into_iter().chain(steps_of_points(&points)).reduce(Extent::join);
         })?;
         Ok(extent)
@@ -171,12 +170,12 @@ impl Outliner<'_> {
     /// Passes the visible points to `take`, stretch by stretch, each step once. The rows must ascend by first step.
     fn each_stretch(
         &self,
-        key: &SeriesKey,
         rows: &[RowRef],
         tombstones: Option<&Tombstones>,
         take: &mut dyn FnMut(Points),
     ) -> Result<Vec<RowTaken>> {
-        let mut read = Vec::with_capacity(rows.len());
+        let taken = |row: &RowRef| (*row, RowTaken { part: row.part, points: 0, bits: 0 });
+        let mut read: BTreeMap<RowRef, RowTaken> = rows.iter().map(taken).collect();
         let mut rest = rows;
         while let Some(first) = rest.first() {
             let mut last = self.steps(first).last;
@@ -189,44 +188,62 @@ impl Outliner<'_> {
             }
             let (stretch, others) = rest.split_at(together);
             rest = others;
-            self.check_room(key, stretch)?;
-            let mut chunks =
-                read_rows(self.parts, &[stretch.to_vec()], ColumnSet::ALL)?.pop().unwrap_or_default();
-            for (row, points) in stretch.iter().zip(&mut chunks) {
-                let (part, count) = (row.part, points.len() as u64);
-                read.push(RowTaken { part, points: count, bits: value_bits_sum(&points.values) });
-                if let Some(tombstones) = tombstones {
-                    tombstones.apply(points);
+            let anchors = StepAnchors::default();
+            for steps in self.ranges(stretch, &anchors)? {
+                let pieces = anchors.pieces(self.parts, stretch, steps)?;
+                let points = self.merged(&pieces, steps, tombstones, &mut read)?;
+                if !points.is_empty() {
+                    take(points);
                 }
             }
-            // Hidden parts come first, so that rows of one batch keep their order.
-            let mut placed: Vec<(u32, Points)> = stretch.iter().map(|row| row.part).zip(chunks).collect();
-            placed.sort_by_key(|(part, _)| *part);
-            let points = merge(placed.into_iter().map(|(_, points)| points).collect(), Repeats::Last);
-            if !points.is_empty() {
-                take(points);
-            }
         }
-        Ok(read)
+        Ok(read.into_values().collect())
     }
 
-    fn check_room(&self, key: &SeriesKey, rows: &[RowRef]) -> Result<()> {
-        let points: u64 = rows.iter().map(|r| u64::from(r.of(self.parts).rows)).sum();
-        let needed = points.saturating_mul(POINT_BYTES);
-        if needed <= self.memory_bytes || rows.len() == 1 {
-            return Ok(());
+    /// Ranges of steps that split a stretch, so that the points of each fit into memory. Those of one step are in one range.
+    fn ranges(&self, stretch: &[RowRef], anchors: &StepAnchors) -> Result<Vec<StepRange>> {
+        let points: u64 = stretch.iter().map(|row| u64::from(row.of(self.parts).rows)).sum();
+        let ranges = points.saturating_mul(POINT_BYTES).div_ceil(self.memory_bytes.max(1));
+        if ranges <= 1 {
+            return Ok(vec![StepRange::ALL]);
         }
-        Err(Error::new(
-            ErrorKind::Full,
-            "thin",
-            format!(
-                "series {:?} of run {:?} has {points} points with overlapping steps, which take {} MiB to merge",
-                key.metric,
-                key.run,
-                needed >> 20
-            ),
-            "compact the store first, or allow more memory",
-        ))
+        let mut steps: Vec<i64> = Vec::new();
+        for row in stretch {
+            steps.extend_from_slice(&anchors.of(self.parts, *row)?);
+        }
+        steps.sort_unstable();
+        let each = steps.len().div_ceil(usize::try_from(ranges).unwrap_or(usize::MAX)).max(1);
+        let mut ends: Vec<Option<i64>> = steps.into_iter().step_by(each).skip(1).map(Some).collect();
+        ends.dedup();
+        let starts = std::iter::once(None).chain(ends.clone());
+        Ok(starts.zip(ends.iter().copied().chain([None])).map(|(lo, hi)| StepRange { lo, hi }).collect())
+    }
+
+    /// The visible points of some pieces within a range of steps, each step once. What is read is counted.
+    fn merged(
+        &self,
+        pieces: &[Piece],
+        steps: StepRange,
+        tombstones: Option<&Tombstones>,
+        read: &mut BTreeMap<RowRef, RowTaken>,
+    ) -> Result<Points> {
+        let meter = Meter::of_job();
+        let lists = [pieces.to_vec()];
+        let mut chunks = read_pieces(self.parts, &lists, ColumnSet::ALL, &meter)?.pop().unwrap_or_default();
+        for (piece, points) in pieces.iter().zip(&mut chunks) {
+            keep_steps(points, steps);
+            if let Some(taken) = read.get_mut(&piece.row) {
+                taken.points += points.len() as u64;
+                taken.bits = taken.bits.wrapping_add(value_bits_sum(&points.values));
+            }
+            if let Some(tombstones) = tombstones {
+                tombstones.apply(points);
+            }
+        }
+        // Hidden parts come first, so that rows of one batch keep their order.
+        let mut placed: Vec<(u32, Points)> = pieces.iter().map(|piece| piece.row.part).zip(chunks).collect();
+        placed.sort_by_key(|(part, _)| *part);
+        Ok(merge(placed.into_iter().map(|(_, points)| points).collect(), Repeats::Last))
     }
 }
 

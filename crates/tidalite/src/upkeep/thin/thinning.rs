@@ -90,7 +90,8 @@ impl<'a> Thinning<'a> {
             parts: &view.parts,
             buckets: what.buckets,
             bucket_points: what.bucket_points,
-            memory_bytes: inner.options.memory_bytes,
+            // Each thread reads one series, and the other half of the memory is for what is written.
+            memory_bytes: inner.options.memory_bytes / 2 / inner.options.threads.max(1) as u64,
         };
         Ok(Thinning {
             inner,
@@ -217,6 +218,6 @@ fn carry_others(
     let (input, room) = (std::slice::from_ref(part), &JobRoom::by_hand(inner)?);
     let merged = MergeJob { inner, parts: input, sorting: None, hiding, removed, room, progress };
     let merged = merged.run()?;
-    parts.splice(at..=at, merged.visible.or(merged.hidden));
+    parts.splice(at..=at, merged.visible.into_iter().chain(merged.hidden));
     Ok(())
 }

@@ -1,0 +1,88 @@
+//! The columns of a batch as the engine takes them. A column of the right type is shared, not copied.
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::buffer::ScalarBuffer;
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType};
+use tidalite_model::{Error, Result, TIME_US_MAX, TIME_US_MIN};
+
+pub(super) fn wrong(what: impl Into<String>, remedy: impl Into<String>) -> Error {
+    Error::invalid("append batch", what, remedy)
+}
+
+pub(super) fn wrong_type(name: &str, column: &ArrayRef, wanted: &str) -> Error {
+    wrong(format!("column {name:?} has the type {}", column.data_type()), format!("make it {wanted}"))
+}
+
+pub(super) fn required(batch: &RecordBatch, name: &str) -> Result<ArrayRef> {
+    batch.column_by_name(name).cloned().ok_or_else(|| {
+        wrong(
+            format!("there is no column {name:?}"),
+            "give the columns run, metric, value and optionally step, time and labels",
+        )
+    })
+}
+
+pub(super) fn refuse_nulls(name: &str, column: &ArrayRef) -> Result<()> {
+    match column.logical_nulls().filter(|n| n.null_count() > 0) {
+        None => Ok(()),
+        Some(nulls) => {
+            let row = nulls.iter().position(|valid| !valid).unwrap_or(0);
+            let remedy = match name {
+                "value" => "drop such rows, or fill them; a missing value may be NaN",
+                "step" => "drop such rows, or fill them; leave the column out to count all steps up",
+                _ => "drop such rows, or fill them",
+            };
+            Err(wrong(format!("column {name:?} is null in row {row}"), remedy))
+        }
+    }
+}
+
+/// Casts a column. A value that does not fit is an error that names its row.
+pub(super) fn cast(name: &str, column: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
+    let options = CastOptions { safe: true, ..CastOptions::default() };
+    let done = cast_with_options(column, to, &options)
+        .map_err(|e| wrong(format!("column {name:?}: {e}"), "give it another type"))?;
+    if let Some(nulls) = done.logical_nulls().filter(|n| n.null_count() > 0) {
+        let row = nulls.iter().position(|valid| !valid).unwrap_or(0);
+        return Err(wrong(format!("column {name:?} is out of range in row {row}"), "correct the value"));
+    }
+    Ok(done)
+}
+
+pub(super) fn integers(column: &ArrayRef) -> Result<ScalarBuffer<i64>> {
+    if !column.data_type().is_integer() {
+        return Err(wrong_type("step", column, "an integer"));
+    }
+    refuse_nulls("step", column)?;
+    Ok(cast("step", column, &DataType::Int64)?.as_primitive::<Int64Type>().values().clone())
+}
+
+pub(super) fn numbers(column: &ArrayRef) -> Result<ScalarBuffer<f64>> {
+    if !column.data_type().is_numeric() {
+        return Err(wrong_type("value", column, "a number"));
+    }
+    refuse_nulls("value", column)?;
+    Ok(cast("value", column, &DataType::Float64)?.as_primitive::<Float64Type>().values().clone())
+}
+
+pub(super) fn times(column: &ArrayRef) -> Result<ScalarBuffer<i64>> {
+    refuse_nulls("time", column)?;
+    let times: ScalarBuffer<i64> = match column.data_type() {
+        DataType::Timestamp(_, zone) => {
+            let to = DataType::Timestamp(TimeUnit::Microsecond, zone.clone());
+            cast("time", column, &to)?.as_primitive::<TimestampMicrosecondType>().values().clone()
+        }
+        t if t.is_integer() => {
+            cast("time", column, &DataType::Int64)?.as_primitive::<Int64Type>().values().clone()
+        }
+        _ => return Err(wrong_type("time", column, "a timestamp, or integer microseconds since 1970")),
+    };
+    match times.iter().position(|t| !(TIME_US_MIN..=TIME_US_MAX).contains(t)) {
+        None => Ok(times),
+        Some(row) => Err(wrong(
+            format!("time {} in row {row} is outside the years 1 to 9999", times[row]),
+            "give integer times in microseconds since 1970 (nanoseconds divided by 1,000), or a timestamp type",
+        )),
+    }
+}
