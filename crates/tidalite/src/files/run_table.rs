@@ -178,24 +178,27 @@ pub(crate) fn records<'a>(
 
 /// The rows of these runs in the text of a table.
 fn rows_of(text: &str, ids: &BTreeSet<&str>) -> serde_json::Result<Vec<RunRow>> {
-    let lines: Vec<&str> = match text.strip_prefix("[\n").and_then(|rows| rows.strip_suffix("\n]")) {
-        Some(rows) => rows.lines().map(|line| line.strip_suffix(',').unwrap_or(line)).collect(),
-        None => {
-            let mut rows: Vec<RunRow> = serde_json::from_str(text)?;
-            rows.retain(|row| ids.contains(row.run.as_str()));
-            return Ok(rows);
-        }
+    let Some(rows) = text.strip_prefix("[\n").and_then(|rows| rows.strip_suffix("\n]")) else {
+        let mut rows: Vec<RunRow> = serde_json::from_str(text)?;
+        rows.retain(|row| ids.contains(row.run.as_str()));
+        return Ok(rows);
     };
     let mut found = Vec::new();
-    for &id in ids {
-        let (mut lo, mut hi) = (0, lines.len());
+    for id in ids {
+        // Lines before `lo` have lesser ids, and those from `hi` on greater ones.
+        let (mut lo, mut hi) = (0, rows.len());
         while lo < hi {
             let middle = lo + (hi - lo) / 2;
-            match id_of(lines[middle])?.as_str().cmp(id) {
-                Ordering::Less => lo = middle + 1,
-                Ordering::Greater => hi = middle,
+            let start =
+                rows.as_bytes()[lo..middle].iter().rposition(|&b| b == b'\n').map_or(lo, |at| lo + at + 1);
+            let end = rows[start..].find('\n').map_or(rows.len(), |at| start + at);
+            let line = &rows[start..end];
+            let line = line.strip_suffix(',').unwrap_or(line);
+            match id_of(line)?.as_str().cmp(id) {
+                Ordering::Less => lo = (end + 1).min(hi),
+                Ordering::Greater => hi = start.saturating_sub(1).max(lo),
                 Ordering::Equal => {
-                    found.push(serde_json::from_str(lines[middle])?);
+                    found.push(serde_json::from_str(line)?);
                     break;
                 }
             }

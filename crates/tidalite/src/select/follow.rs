@@ -292,9 +292,10 @@ impl Follow {
 
     /// Whether a part may hold points that the cursor has not seen.
     fn may_be_new(&self, cursor: &Cursor, meta: &PartMeta) -> bool {
-        !self.passed.contains(&meta.id)
-            && !(meta.seq.iter().all(|&(writer, _, hi)| cursor.has_seen(writer, hi))
-                && meta.seq_gone.iter().all(|&(first, last, hi)| cursor.has_seen_all(first, last, hi)))
+        let of_gone = |&(first, last, hi): &(u32, u32, u64)| cursor.has_seen_all(first, last, hi);
+        let is_seen = meta.seq.iter().all(|&(writer, _, hi)| cursor.has_seen(writer, hi))
+            && meta.seq_gone.iter().all(of_gone);
+        !is_seen && !self.passed.contains(&meta.id)
     }
 
     /// Adds the points of parts that the cursor has not seen.

@@ -16,7 +16,8 @@ use tidalite_model::{ErrorKind, Result, Seq};
 /// Those of reading and writing the table. Where a merge has learned nothing, a damaged table is none: the entries then
 /// stay in the manifest.
 pub(super) fn note(state: &StoreState, next: &mut Manifest, learned: &WriterTable) -> Result<()> {
-    if learned.is_empty() {
+    // A merge may have listed a writer that got an entry later. Where there was none, nothing has to be read.
+    if learned.is_empty() && next.writer_tables().all(|table| table.brought == 0) {
         let before = (next.writers.clone(), next.writer_next);
         return match add_gone(state, next) {
             Err(e) if e.kind() == ErrorKind::Corrupt => {
@@ -26,7 +27,10 @@ pub(super) fn note(state: &StoreState, next: &mut Manifest, learned: &WriterTabl
             other => other,
         };
     }
-    let loaded = writer_table::load(&*state.vfs, &state.paths, next)?;
+    let loaded = match writer_table::load(&*state.vfs, &state.paths, next) {
+        Err(e) if e.kind() == ErrorKind::Corrupt && learned.is_empty() => return Ok(()),
+        other => other?,
+    };
     let (mut table, mut brought) = (loaded.writers, loaded.brought);
     let before = table.clone();
     for &writer in learned.keys() {
@@ -42,6 +46,9 @@ pub(super) fn note(state: &StoreState, next: &mut Manifest, learned: &WriterTabl
         }
     }
     table.extend(take_gone(state, next)?);
+    if table == before && learned.is_empty() {
+        return Ok(());
+    }
     writer_table::store(&*state.vfs, &state.paths, next, &table, &brought)?;
     if let Some((&last, _)) = table.last_key_value() {
         next.writer_next = next.writer_next.max(last + 1);
