@@ -27,8 +27,8 @@ const BOUNDED_MIB: u64 = 64;
 const SLACK_MIB: u64 = 32;
 
 /// A job, and what it does with a store of a shape. In this order: a job finds what those before it left.
-type Job = (&'static str, fn(&Case, &Store) -> Result<()>);
-const JOBS: [Job; 27] = [
+type MemoryJob = (&'static str, fn(&Case, &Store) -> Result<()>);
+const JOBS: [MemoryJob; 27] = [
     ("load", load),
     ("info", info),
     ("rewind, params", rewind_and_params),

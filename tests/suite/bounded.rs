@@ -148,12 +148,11 @@ fn every_refusal_for_memory_names_the_option() {
     let store = Options::new().read_only(true).threads(2).memory_bytes(16 << 20).open(&path).unwrap();
     let select = store.select().metric("m");
     let mean = || "mean:65536".parse().unwrap();
-    let window = |select: &Selection| select.clone().transform(mean()).transform(mean()).transform(mean());
+    let window = |select: &Selection| (0..8).fold(select.clone(), |select, _| select.transform(mean()));
     let refused = [
         select.lttb(10).map(drop),
         select.align(AlignOn::Time, Fill::None).map(drop),
         select.aggregate(&[Aggregate::Mean], &[By::StepBucket(1)]).map(drop),
-        select.aggregate(&["p50".parse().unwrap()], &[]).map(drop),
         window(&select).chart(10).map(drop),
     ];
     for (i, refused) in refused.into_iter().enumerate() {
