@@ -27,8 +27,8 @@ const BOUNDED_MIB: u64 = 64;
 const SLACK_MIB: u64 = 32;
 
 /// A job, and what it does with a store of a shape. In this order: a job finds what those before it left.
-type Job = (&'static str, fn(&Case, &Store) -> Result<()>);
-const JOBS: [Job; 27] = [
+type MemoryJob = (&'static str, fn(&Case, &Store) -> Result<()>);
+const JOBS: [MemoryJob; 27] = [
     ("load", load),
     ("info", info),
     ("rewind, params", rewind_and_params),
@@ -298,18 +298,31 @@ fn load(case: &Case, store: &Store) -> Result<()> {
                 }))?;
             }
         }
-        "many runs" => {
-            for r in 0..100_000 / share {
-                let run = store.run(format!("run-{r}")).start()?;
-                for step in 0..10 {
-                    run.log(step, &[("m1", step as f64)])?;
-                }
-                run.finish()?;
-            }
-        }
+        "many runs" => log_runs(store, share)?,
         _ => log_ranks(store, 2965 / share)?,
     }
     store.sync()
+}
+
+/// A thousand runs with a record, and many without, which take less time to make; ten points each.
+fn log_runs(store: &Store, share: usize) -> Result<()> {
+    for r in 0..1_000 / share {
+        let run = store.run(format!("run-{r}")).start()?;
+        for step in 0..10 {
+            run.log(step, &[("m1", step as f64)])?;
+        }
+        run.finish()?;
+    }
+    let runs = 99_000 / share;
+    let names = StringArray::from_iter_values((0..runs).map(|r| format!("run-{}", 1_000 + r)));
+    let code = |i: usize| i32::try_from(i / 10).unwrap();
+    let rows = 10 * runs;
+    let columns = [
+        ("run", coded(Int32Array::from_iter_values((0..rows).map(code)), names)),
+        ("metric", coded(Int32Array::from(vec![0; rows]), StringArray::from(vec!["m1"]))),
+    ];
+    let columns = columns.into_iter().chain(numbers(rows, |i| i % 10));
+    store.append(&RecordBatch::try_from_iter(columns).unwrap()).map(drop)
 }
 
 /// 32 ranks, which were started again and rewound seven times.
@@ -343,13 +356,15 @@ fn append(store: &Store, run: &str, metric: &str, rank: &str, steps: std::ops::R
     store.append(&batch).map(drop)
 }
 
+/// A column of names.
+fn coded(codes: Int32Array, texts: StringArray) -> ArrayRef {
+    Arc::new(DictionaryArray::<Int32Type>::new(codes, Arc::new(texts)))
+}
+
 /// A batch of a run, with names coded. `of` gives the step and the metric of a row.
 fn batch_of(rows: usize, metrics: usize, run: &str, of: impl Fn(usize) -> (usize, String)) -> RecordBatch {
     let names = StringArray::from_iter_values((0..metrics).map(|m| format!("m{m}")));
     let code = |i: usize| of(i).1[1..].parse::<i32>().unwrap();
-    let coded = |codes: Int32Array, texts: StringArray| -> ArrayRef {
-        Arc::new(DictionaryArray::<Int32Type>::new(codes, Arc::new(texts)))
-    };
     let columns = [
         ("run", coded(Int32Array::from(vec![0; rows]), StringArray::from(vec![run]))),
         ("metric", coded(Int32Array::from_iter_values((0..rows).map(code)), names)),

@@ -24,7 +24,7 @@ use steps::{ChoreSteps, StepOutcome, run};
 const USAGE: &str = "\
 cargo xtask <command>
 
-  test      everything that the README promises: format, lints, docs, tests, tidy, the Python package
+  test      everything that the README promises: format, lints, docs, tests, memory, tidy, the Python package
   ci        test, then the lock file, dependencies, fuzz targets, public API and installed package
   tidy      house rules only: imports, names, sizes, words, links, licences (two seconds)
   api       what the working tree adds to the public API and removes from it, compared with main

@@ -3,9 +3,8 @@
 //! Very many series are drawn one at a time: a first pass joins their reaches, a second one draws each within the frame that
 //! follows. [`OverAxis`] holds all series and does both itself.
 
-use super::pieces::line;
 use super::schema::{over_buckets, over_points_schema};
-use super::series::{OverAxis, order_scale, sorted, with_x_as_steps};
+use super::series::{OverAxis, exact, order_scale, sorted, with_x_as_steps};
 use crate::aggregate::{By, Grouping, Partial};
 use crate::axis::{Placement, XAxis, XScale, XValue};
 use crate::batch::{PointsBuilder, points_schema};
@@ -235,6 +234,13 @@ impl AxisFrame {
         let columns = schema.fields().iter().zip(batch.columns()).map(column).collect();
         RecordBatch::try_new(schema, columns).expect("columns are built by the schema")
     }
+}
+
+/// A line of points whose x are their steps, and whose steps are their seqs.
+pub(super) fn line(key: SeriesKey, kept: Points, placement: &Placement, scale: XScale) -> AxisLine {
+    // Found by the steps, since the integer of an x may be rounded.
+    let xs: Vec<XValue> = exact(&kept, placement, scale).collect();
+    AxisLine { key, points: Points { steps: kept.seqs, seqs: Vec::new(), ..kept }, xs }
 }
 
 /// A band over an axis, series by series.

@@ -2,9 +2,9 @@
 //!
 //! Pieces are consecutive points of the series by step. Their x may overlap.
 
-use super::frame::{AxisFrame, AxisLine};
-use super::series::{OverAxis, exact, order_scale, sorted, with_x_as_steps};
-use crate::axis::{Placement, XScale, XValue};
+use super::frame::{AxisFrame, AxisLine, line};
+use super::series::{OverAxis, order_scale, sorted, with_x_as_steps};
+use crate::axis::{Placement, XScale};
 use crate::drawing::{ChartBuckets, ChartMerge, PixelColumns};
 use crate::points::Points;
 use tidalite_model::SeriesKey;
@@ -57,11 +57,4 @@ fn join(
         all.values.extend_from_slice(&points.values);
     }
     Some(line(first.key, sorted(keep(sorted(all))), placement, scale))
-}
-
-/// A line of points whose x are their steps, and whose steps are their seqs.
-pub(super) fn line(key: SeriesKey, kept: Points, placement: &Placement, scale: XScale) -> AxisLine {
-    // Found by the steps, since the integer of an x may be rounded.
-    let xs: Vec<XValue> = exact(&kept, placement, scale).collect();
-    AxisLine { key, points: Points { steps: kept.seqs, seqs: Vec::new(), ..kept }, xs }
 }

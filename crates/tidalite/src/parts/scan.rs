@@ -268,14 +268,14 @@ const SPARE_SHARE: usize = 2;
 
 /// The columns of tiles that were read. A later read reuses their memory, since touching new memory takes longer than
 /// decoding. All threads share them, so that those that read now and then keep nothing.
-static SPARE: PerProcess<Mutex<Vec<Box<TileColumns>>>> = PerProcess::new();
+static SPARE: PerProcess<Mutex<Vec<TileColumns>>> = PerProcess::new();
 
-fn spare() -> MutexGuard<'static, Vec<Box<TileColumns>>> {
+fn spare() -> MutexGuard<'static, Vec<TileColumns>> {
     SPARE.get().lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Keeps columns for the next read, if all that are kept take at most so many bytes.
-fn give_back(read: Box<TileColumns>, bytes_max: usize) {
+fn give_back(read: TileColumns, bytes_max: usize) {
     let mut spare = spare();
     let all: usize = spare.iter().chain([&read]).map(|columns| columns.memory_bytes()).sum();
     if all <= bytes_max.max(SPARE_BYTES_MIN) {

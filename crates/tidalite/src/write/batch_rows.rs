@@ -310,6 +310,6 @@ mod tests {
         [3..4, 10..20].into_iter().for_each(|rows| other.push(rows));
         list.join(&other);
         assert_eq!(list.runs().collect::<Vec<_>>(), [0..1, 1..2, 3..4, 5..9, 9..10, 10..20, 20..300_000]);
-        assert_eq!((list.len(), other.len()), (300_000 - 20 + 10 + 1 + 6, 11));
+        assert_eq!((list.len(), other.len()), (300_000 - 20 + 7 + 11, 11));
     }
 }
