@@ -224,7 +224,7 @@ fn close_at_work(dir: &Path) {
         slowest = slowest.max(closed);
         println!(
             "close beside {work}: {closed:.2?}, {}",
-            ended.map_or_else(|e| e.kind().to_string(), |()| "done".into())
+            ended.map_or_else(|e| format!("{:?}", e.kind()), |()| "done".into())
         );
     }
     println!("slowest close: {slowest:.2?}");

@@ -5,7 +5,7 @@ use arrow::array::AsArray;
 use arrow::datatypes::{Float64Type, Int64Type};
 use std::path::Path;
 use tempfile::TempDir;
-use tidalite::{Aggregate, AlignOn, By, ErrorKind, Fill, Options, RowAt, Selection, Store, Thin, XAxis};
+use tidalite::{Aggregate, AlignOn, By, ErrorKind, Fill, Options, RowAt, Store, Thin, XAxis};
 
 const SERIES: i64 = 30;
 const POINTS: i64 = 20_000;
@@ -147,13 +147,10 @@ fn every_refusal_for_memory_names_the_option() {
     long_series(&path);
     let store = Options::new().read_only(true).threads(2).memory_bytes(16 << 20).open(&path).unwrap();
     let select = store.select().metric("m");
-    let mean = || "mean:65536".parse().unwrap();
-    let window = |select: &Selection| (0..8).fold(select.clone(), |select, _| select.transform(mean()));
     let refused = [
         select.lttb(10).map(drop),
         select.align(AlignOn::Time, Fill::None).map(drop),
         select.aggregate(&[Aggregate::Mean], &[By::StepBucket(1)]).map(drop),
-        window(&select).chart(10).map(drop),
     ];
     for (i, refused) in refused.into_iter().enumerate() {
         let refused = refused.expect_err(&i.to_string());

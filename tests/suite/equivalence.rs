@@ -22,7 +22,7 @@ fn runner(seed: u8) -> TestRunner {
 
 fn runner_of(seed: u8, cases: u32) -> TestRunner {
     let cases = cases * u32::try_from(factor()).unwrap();
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 0, ..Config::default() };
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 2000, ..Config::default() };
     TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]))
 }
 

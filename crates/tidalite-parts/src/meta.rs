@@ -41,10 +41,6 @@ pub struct PartMeta {
     /// hidden: its bound and its exceptions. `None` in any other part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hidden: Option<(u32, Vec<(u32, u64)>)>,
-    /// The [moment](Moment) up to which changes to runs had been applied when the hidden points were taken out of the part:
-    /// its bound and its exceptions. `None` where that was not done, or no run of the part had any to apply.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sorted: Option<(u32, Vec<(u32, u64)>)>,
     /// Least run id.
     pub run_min: String,
     /// Greatest run id.
@@ -116,17 +112,6 @@ impl PartMeta {
     /// The same part as a hidden one.
     pub fn hidden_at(mut self, moment: &Moment) -> PartMeta {
         self.hidden = Some((moment.below(), moment.ends().collect()));
-        self
-    }
-
-    /// Of a part without hidden points, the moment up to which changes to runs had been applied when these were taken out.
-    pub fn sorted_as_of(&self) -> Option<Moment> {
-        self.sorted.as_ref().map(|(below, ends)| Moment::new(*below, ends.iter().copied()))
-    }
-
-    /// The same part as one without points that were hidden at this moment.
-    pub fn sorted_at(mut self, moment: &Moment) -> PartMeta {
-        self.sorted = Some((moment.below(), moment.ends().collect()));
         self
     }
 

@@ -84,7 +84,6 @@ impl Totals {
             time_max_us: times_us.last,
             seq: Vec::new(),
             seq_gone: Vec::new(),
-            sorted: None,
             seq_base: 0,
             clock: None,
             value_bits_sum: 0,

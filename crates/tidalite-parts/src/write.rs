@@ -161,7 +161,6 @@ impl PartWriter {
             thinned,
             seq: std::mem::take(&mut self.seq_ranges).into_vec(),
             seq_gone: Vec::new(),
-            sorted: None,
             seq_base: 0,
             clock: None,
             value_bits_sum: self.value_bits_sum,

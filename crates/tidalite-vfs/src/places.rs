@@ -65,8 +65,7 @@ impl Places {
         if self.below(path).is_none() {
             return self.open(path, flags);
         }
-        // A pipe without a writer would make its reader wait.
-        let file = match self.open(path, flags | OFlags::NONBLOCK | OFlags::NOCTTY) {
+        let file = match self.open(path, flags) {
             // The errors of a socket, of a pipe without a reader, and of a folder that is opened for writing.
             Err(e) if matches!(Errno::from_io_error(&e), Some(Errno::NXIO | Errno::ISDIR)) => {
                 return Err(no_file());
@@ -85,7 +84,11 @@ impl Places {
     fn open_as(&self, path: &Path, flags: OFlags, mode: Mode) -> io::Result<File> {
         let flags = flags | OFlags::CLOEXEC;
         match self.below(path) {
-            Some((held, rest)) => Ok(open_beneath(held.descriptor.as_fd(), rest, flags, mode)?.into()),
+            Some((held, rest)) => {
+                // A pipe without a writer would make its reader wait.
+                let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY;
+                Ok(open_beneath(held.descriptor.as_fd(), rest, flags, mode)?.into())
+            }
             None => Ok(retry_on_intr(|| rustix::fs::openat(CWD, path, flags, mode))?.into()),
         }
     }

@@ -194,7 +194,7 @@ impl Vfs for RealVfs {
 
     fn sync_dir(&self, path: &Path) -> Result<()> {
         let failed = |e| Error::io("sync folder", path, e);
-        match self.places.open(path, OFlags::RDONLY).map_err(failed)?.sync_all() {
+        match self.places.open(path, OFlags::RDONLY | OFlags::DIRECTORY).map_err(failed)?.sync_all() {
             // Some file systems cannot sync a folder. Nothing better is possible there.
             Err(e) if matches!(Errno::from_io_error(&e), Some(Errno::INVAL | Errno::OPNOTSUPP)) => Ok(()),
             done => done.map_err(failed),

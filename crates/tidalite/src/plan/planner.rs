@@ -143,7 +143,6 @@ impl Planner {
         let wanted = self.wanted.clone();
         let mut takes = WantedNames::new(&wanted, table);
         let mut details = table.reader();
-        let sorted_as_of = part.meta().sorted_as_of();
         let hidden_as_of = part.meta().hidden_as_of().filter(|_| !self.rules.reads_hidden());
         for run in self.runs_of(table) {
             let owners = self.owners(&table.runs()[run], span);
@@ -153,16 +152,11 @@ impl Planner {
                 continue;
             }
             let of_run = self.tombstones_of(&table.runs()[run]);
-            let left = match (&of_run, &sorted_as_of) {
-                (Some(of_run), Some(as_of)) => of_run.after(as_of),
-                _ => of_run.clone(),
-            };
             for series in by_series.of_run(run).filter(|&s| takes.series(table, by_series, s)) {
                 let rows = by_series.series(series);
                 let first = &table.entries()[rows[0] as usize];
                 let of_series = |t: &Arc<Tombstones>| t.of_series(table.metric(first), table.labels(first));
                 let tombstones = of_run.as_ref().and_then(of_series);
-                let left = left.as_ref().and_then(of_series);
                 for owner in owners.iter().filter(|o| self.takes_over(o, table.metric(first), span)) {
                     let inherited = StepRange::new(None, owner.until.and_then(|until| until.checked_add(1)));
                     for &r in rows {
@@ -171,14 +165,14 @@ impl Planner {
                         if !self.filter.steps.meets(steps) || !inherited.meets(steps) {
                             continue;
                         }
-                        let seqs = match &left {
+                        let seqs = match &tombstones {
                             Some(_) => details.of(r as usize)?.seqs(),
                             None => (0, 0),
                         };
                         let coverage = |tombstones: &Arc<Tombstones>| {
                             tombstones.coverage(steps, seqs, Automatic::of(row))
                         };
-                        let covered = left.as_ref().map_or(Coverage::Nothing, coverage);
+                        let covered = tombstones.as_ref().map_or(Coverage::Nothing, coverage);
                         if covered == Coverage::All {
                             continue;
                         }
@@ -190,7 +184,7 @@ impl Planner {
                         source.tombstones.clone_from(&tombstones);
                         source.rows_covered |= covered == Coverage::Some;
                         if covered == Coverage::Some && part.meta().is_thinned() {
-                            source.thinned_end = left.as_ref().and_then(|t| t.end(seqs.1));
+                            source.thinned_end = tombstones.as_ref().and_then(|t| t.end(seqs.1));
                         } else {
                             source.points_covered |= covered == Coverage::Some;
                         }

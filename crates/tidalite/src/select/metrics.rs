@@ -42,16 +42,12 @@ impl Snapshot {
         for part in &reading.view.parts {
             let table = part.series();
             let mut details = table.reader();
-            let sorted_as_of = part.meta().sorted_as_of();
             for (r, row) in table.entries().iter().enumerate() {
                 let metric = table.metric(row);
                 if seen.contains(metric) {
                     continue;
                 }
-                let of_run = tombstones_of(table.run(row)).and_then(|t| match &sorted_as_of {
-                    Some(as_of) => t.after(as_of),
-                    None => Some(t),
-                });
+                let of_run = tombstones_of(table.run(row));
                 let hidden = match of_run.and_then(|t| t.of_series(metric, table.labels(row))) {
                     Some(tombstones) => {
                         tombstones.coverage(steps_of(row), details.of(r)?.seqs(), Automatic::of(row))

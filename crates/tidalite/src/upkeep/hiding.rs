@@ -7,7 +7,6 @@ use crate::files::run_table::{self, RunTable};
 use crate::view::outdated::is_outdated;
 use crate::view::tombstones::Tombstones;
 use std::collections::BTreeMap;
-use std::ops::Bound;
 use std::sync::Arc;
 use tidalite_model::{Moment, Result};
 use tidalite_parts::Part;
@@ -48,12 +47,6 @@ impl VersionHiding {
         let deleted = runs.iter().filter_map(deletion).collect();
         let all = runs.iter().filter_map(|(id, r)| Some((id.clone(), Tombstones::of(r, false)?))).collect();
         VersionHiding { deleted, all, as_of, runs }
-    }
-
-    /// Whether any run within this range of ids has hidden points.
-    pub(super) fn hides_between(&self, least: &str, greatest: &str) -> bool {
-        let range = (Bound::Included(least), Bound::Included(greatest));
-        self.all.range::<str, _>(range).next().is_some()
     }
 
     /// Whether changes to runs of a hidden part are newer than the part.

@@ -117,7 +117,7 @@ impl MergeJob<'_> {
         let found = made.iter().map(|(_, meta)| meta.clone());
         match &kept {
             Some(as_of) => merged.hidden.extend(found.map(|meta| meta.hidden_at(as_of))),
-            None => merged.visible.extend(found.map(|meta| self.sorted(meta))),
+            None => merged.visible.extend(found),
         }
         if source.hidden_points() > 0 {
             let place = || inner.paths.hidden_part(vfs.uuid());
@@ -130,17 +130,6 @@ impl MergeJob<'_> {
         self.check(&made, dropped)?;
         sync_part_folders(inner)?;
         Ok(merged)
-    }
-
-    /// Notes in an ordinary part which changes to runs can hide nothing in it any more, if there are such changes.
-    fn sorted(&self, meta: PartMeta) -> PartMeta {
-        match (self.sorting, self.parts) {
-            (Some(_), _) if self.hiding.hides_between(&meta.run_min, &meta.run_max) => {
-                meta.sorted_at(&self.hiding.as_of)
-            }
-            (None, [input]) => PartMeta { sorted: input.meta().sorted.clone(), ..meta },
-            _ => meta,
-        }
     }
 
     /// Compares what was written, left out and removed with the inputs.

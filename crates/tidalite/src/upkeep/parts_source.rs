@@ -13,12 +13,12 @@ use crate::parts::scan::{Piece, RowRef, read_pieces, steps_of};
 use crate::parts::series_numbers::{SeriesNumber, SeriesNumbers};
 use crate::parts::tiles::{PointSource, TileCopy};
 use crate::view::tombstones::{Automatic, Coverage, Tombstones};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tidalite_model::{Extent, Moment, Result, SeriesKey, StepRange, value_bits_sum};
-use tidalite_parts::{ColumnSet, Part, PartMeta};
+use tidalite_model::{Extent, Result, SeriesKey, StepRange, value_bits_sum};
+use tidalite_parts::{ColumnSet, Part};
 use tidalite_query::{Points, Repeats, merge};
 
 /// A tile with at least one eighth of the usual rows is large enough to copy.
@@ -82,14 +82,13 @@ impl Inputs<'_> {
             let of_part = numbers.of_part(table);
             rows.reserve(table.entries().len());
             let mut details = table.reader();
-            let mut left = LeftToHide::of(self, part.meta());
             for (r, row) in table.entries().iter().enumerate() {
                 let (key, at) = (table.key(row), (p, row.tile));
                 let tile = tiles.entry(at).or_default();
                 tile.rows += row.rows as usize;
                 tile.series += 1;
                 let repeats = row.repeats && Automatic::of(row) != Automatic::All;
-                let covered = match left.in_series(&key) {
+                let covered = match self.tombstones(&key) {
                     Some(tombstones) => {
                         tombstones.coverage(steps_of(row), details.of(r)?.seqs(), Automatic::of(row))
                     }
@@ -132,27 +131,6 @@ impl Inputs<'_> {
             return self.hiding.all.get(&*key.run)?.of_series(&key.metric, &key.labels);
         }
         self.hiding.deleted.get(&*key.run).map(|deleted| Arc::new(deleted.clone()))
-    }
-}
-
-/// What may hide points of one part that is merged.
-struct LeftToHide<'a> {
-    inputs: &'a Inputs<'a>,
-    sorted_as_of: Option<Moment>,
-    by_run: HashMap<Arc<str>, Option<Arc<Tombstones>>>,
-}
-
-impl<'a> LeftToHide<'a> {
-    fn of(inputs: &'a Inputs<'a>, meta: &PartMeta) -> Self {
-        let sorted_as_of = meta.sorted_as_of().filter(|_| inputs.sorts);
-        LeftToHide { inputs, sorted_as_of, by_run: HashMap::new() }
-    }
-
-    fn in_series(&mut self, key: &SeriesKey) -> Option<Arc<Tombstones>> {
-        let Some(as_of) = &self.sorted_as_of else { return self.inputs.tombstones(key) };
-        let of_run = || self.inputs.hiding.all.get(&*key.run).and_then(|t| t.after(as_of));
-        let left = self.by_run.entry(key.run.clone()).or_insert_with(of_run);
-        left.as_ref()?.of_series(&key.metric, &key.labels)
     }
 }
 

@@ -34,8 +34,6 @@ struct HidingRule {
     before: Moment,
     /// Hides only points at greater steps: the rule is a rewind.
     kept: Option<i64>,
-    /// The write of the rewind; `None` for a deletion.
-    written: Option<Seq>,
     /// Hides only points of series with all of these labels.
     labels: Labels,
     /// Hides only points of these metrics; of all, if absent.
@@ -44,21 +42,14 @@ struct HidingRule {
 
 impl HidingRule {
     fn of_deletion(before: &Moment) -> HidingRule {
-        HidingRule {
-            before: before.clone(),
-            kept: None,
-            written: None,
-            labels: Labels::none(),
-            metrics: None,
-        }
+        HidingRule { before: before.clone(), kept: None, labels: Labels::none(), metrics: None }
     }
 
-    fn of_rewind((seq, rewind): (&Seq, &Rewind)) -> HidingRule {
+    fn of_rewind(rewind: &Rewind) -> HidingRule {
         let metrics = (!rewind.metrics.is_empty()).then(|| NameMatcher::new(&rewind.metrics));
         HidingRule {
             before: rewind.before.clone(),
             kept: Some(rewind.step),
-            written: Some(*seq),
             labels: rewind.labels.clone(),
             // A pattern was checked when the rewind was written. One that is invalid matches nothing.
             metrics: metrics.map(|m| m.unwrap_or_else(|_| NameMatcher::exact(Vec::<String>::new()))),
@@ -69,15 +60,6 @@ impl HidingRule {
     fn applies_to_labels(&self, labels: &Labels, telemetry: bool) -> bool {
         let has = |(key, value): (String, String)| labels.get(&key).as_deref() == Some(&*value);
         self.kept.is_none() || (!telemetry && self.labels.iter().all(has))
-    }
-
-    /// Whether the change to the run that the rule is of was not applied yet at a moment.
-    fn is_after(&self, moment: &Moment) -> bool {
-        match self.written {
-            Some(seq) => !moment.covers(seq),
-            // Deletions from several stores are one rule, so no write says when the rule was as it is.
-            None => true,
-        }
     }
 
     fn applies_to_metric(&self, metric: &str) -> bool {
@@ -123,7 +105,7 @@ impl Tombstones {
     pub(crate) fn of(record: &RunRecord, rewound_seen: bool) -> Option<Arc<Tombstones>> {
         let mut rules: Vec<_> = record.deleted.iter().map(HidingRule::of_deletion).collect();
         if !rewound_seen {
-            rules.extend(record.rewinds.iter().map(HidingRule::of_rewind));
+            rules.extend(record.rewinds.values().map(HidingRule::of_rewind));
         }
         (!rules.is_empty()).then(|| Arc::new(Tombstones::new(rules)))
     }
@@ -159,17 +141,6 @@ impl Tombstones {
             OfLabels::Nothing => None,
             OfLabels::These(tombstones) => Some(tombstones.clone()),
         }
-    }
-
-    /// What may still hide points of a part from which hidden points were taken out at a moment: rewinds and deletions that
-    /// were applied then cannot. `None` if nothing can.
-    pub(crate) fn after(self: &Arc<Self>, moment: &Moment) -> Option<Arc<Tombstones>> {
-        if self.rules.iter().all(|rule| rule.is_after(moment)) {
-            return Some(self.clone());
-        }
-        let rules: Vec<HidingRule> =
-            self.rules.iter().filter(|rule| rule.is_after(moment)).cloned().collect();
-        (!rules.is_empty()).then(|| Arc::new(Tombstones::new(rules)))
     }
 
     /// The tombstones of a single deletion.

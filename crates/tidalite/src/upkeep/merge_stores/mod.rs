@@ -195,12 +195,9 @@ fn merge_snapshot(
         sync_part_folders(state)?;
     }
     if is_changed {
-        // A change that came from the other store may be older than a part which does not know of it.
-        for part in &mut next.parts {
-            if part.is_hidden() {
-                *part = part.clone().hidden_at(&Moment::default());
-            }
-            part.sorted = None;
+        // A change that came from the other store may be older than a hidden part which does not know of it.
+        for part in next.parts.iter_mut().filter(|part| part.is_hidden()) {
+            *part = part.clone().hidden_at(&Moment::default());
         }
         run_table::store(&*state.vfs, &state.paths, &mut next, &runs)?;
     }
