@@ -99,11 +99,12 @@ fn fitting(mut parts: Vec<&PartMeta>, buckets_max: u64) -> Vec<&PartMeta> {
     parts
 }
 
-/// The hidden parts to merge next: the last ones, if none before them is much larger. So there are few, and a point is
-/// rewritten a logarithmic number of times. `parts` are in the order of the manifest.
+/// The hidden parts to merge next: the last ones that fit into one, if none before them is much larger. So there are few, and
+/// a point is rewritten a logarithmic number of times. `parts` are in the order of the manifest.
 pub(super) fn next_hidden_merge(parts: &[&PartMeta], part_rows: u64) -> BTreeSet<Uuid> {
     let (mut rows, mut first) = (0, parts.len());
-    while first > 0 && (rows == 0 || parts[first - 1].rows <= 2 * rows) && rows < part_rows {
+    let joins = |before: u64, rows: u64| rows == 0 || (before <= 2 * rows && before + rows <= part_rows);
+    while first > 0 && joins(parts[first - 1].rows, rows) {
         first -= 1;
         rows += parts[first].rows;
     }
@@ -285,6 +286,7 @@ mod tests {
         assert_eq!(picked(&[20, 10]), [1, 2]);
         assert_eq!(picked(&[200, 31, 10, 10]), [2, 3, 4]);
         assert_eq!(picked(&[900, 1000]), [], "a full part stays");
+        assert_eq!(picked(&[10, 600, 500]), [], "together more than one part");
     }
 
     #[test]
