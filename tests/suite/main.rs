@@ -37,6 +37,7 @@ mod limits;
 mod merge;
 mod merge_faults;
 mod merge_hidden;
+mod merged_copies;
 mod names;
 mod order;
 mod process;

@@ -13,7 +13,7 @@ use super::paths::{Paths, table_name};
 use super::two_copies;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use tidalite_model::{Error, Result};
+use tidalite_model::{Error, Moment, Result};
 use tidalite_vfs::Vfs;
 use uuid::Uuid;
 
@@ -40,6 +40,19 @@ pub(crate) struct BroughtFrames {
 
 /// What merges brought, in their order. The writer may have a folder here, and so be missing in the table.
 pub(crate) type Brought = Vec<BroughtFrames>;
+
+/// A moment that was taken when `version` was the newest, without what merges have brought since: a writer without a log
+/// counted as gone then, and the rest of what it wrote elsewhere came later.
+pub(crate) fn before_merges(moment: &Moment, brought: &Brought, version: u64) -> Moment {
+    let mut bounded = moment.clone();
+    for merged in brought.iter().filter(|b| b.version > version) {
+        // Of several merges since, the first one says how far the writer had come.
+        if bounded.end(merged.writer) == u64::MAX {
+            bounded = bounded.with_end(merged.writer, merged.from);
+        }
+    }
+    bounded
+}
 
 /// The text of the file.
 #[derive(Debug, Serialize, Deserialize)]

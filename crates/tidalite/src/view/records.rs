@@ -21,6 +21,8 @@ pub(crate) struct RunRecords {
     writers: BTreeMap<u32, (bool, u64)>,
     /// Every writer below this has a log or is gone.
     writer_next: u32,
+    /// The version of the manifest.
+    pub(crate) version: u64,
 }
 
 impl RunRecords {
@@ -51,6 +53,7 @@ impl RunRecords {
             logged: BTreeSet::new(),
             writers: BTreeMap::new(),
             writer_next: manifest.writer_next,
+            version: manifest.version,
         };
         let mut changes = Vec::new();
         let noted = records.runs.values().map(RunRecord::clock_us).max().unwrap_or(TIME_US_MIN);

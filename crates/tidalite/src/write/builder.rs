@@ -155,12 +155,12 @@ impl RunBuilder {
         check_time(time_us)?;
         let labels = Labels::new(self.labels)?;
         let log = maintain::log(state)?.clone();
-        let gone = if generated {
-            Moment::default()
+        let (gone, version) = if generated {
+            (Moment::default(), 0)
         } else {
             let records = RunRecords::of(state, &id)?;
             self.exist.check(state, &records, &id)?;
-            records.gone(&id)
+            (records.gone(&id), records.version)
         };
         let start = RunStart {
             time_us,
@@ -176,11 +176,11 @@ impl RunBuilder {
             if self.edit != RunEdit::default() {
                 log.append_change(&id, &RunChange::Edit(self.edit))?;
             }
-            OwnStart { seq, gone: start.gone }
+            OwnStart { seq, gone: start.gone, version }
         } else {
             let start = RunStart { edit: self.edit, ..start };
             let seq = log.append_change(&id, &RunChange::Start(start.clone()))?;
-            OwnStart { seq, gone: start.gone }
+            OwnStart { seq, gone: start.gone, version }
         };
         let local = LocalRun::new(state, log, &id);
         Ok(Run::new(self.store.clone(), id.into(), labels, Some(start), local))

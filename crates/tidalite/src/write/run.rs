@@ -10,6 +10,7 @@ use crate::engine::counter::StepCounter;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::engine::tail_names::TELEMETRY;
+use crate::files::writer_table;
 use crate::upkeep::maintain;
 use crate::view::records::RunRecords;
 use crate::view::snapshot::Snapshot;
@@ -53,6 +54,8 @@ pub(super) struct OwnStart {
     pub(super) seq: Seq,
     /// What participants wrote who had ended or died before it.
     pub(super) gone: Moment,
+    /// The version of the store from which that is known.
+    pub(super) version: u64,
 }
 
 /// The state of a run in one process.
@@ -93,7 +96,17 @@ impl Run {
     /// who have ended or died by now.
     pub(super) fn gone(&self) -> Result<Moment> {
         match &self.shared.start {
-            Some(start) => Ok(start.gone.clone()),
+            Some(start) => {
+                let state = &self.local()?.inner;
+                let newest = state.cache.newest()?;
+                match &newest.manifest.writer_table {
+                    Some(table) if table.brought > start.version => {
+                        let loaded = writer_table::load(&*state.vfs, &state.paths, &newest.manifest)?;
+                        Ok(writer_table::before_merges(&start.gone, &loaded.brought, start.version))
+                    }
+                    _ => Ok(start.gone.clone()),
+                }
+            }
             None => Ok(RunRecords::of(&self.local()?.inner, &self.shared.id)?.gone(&self.shared.id)),
         }
     }

@@ -142,9 +142,10 @@ impl Numbers {
         self.only_here.intersection(&self.living).copied().collect()
     }
 
-    /// The writers that this store has and of which the other store has more: number here, first new frame.
+    /// The writers of which the other store has more: number here, first new frame. It may be the first of all also where this
+    /// store has had the writer: a copy may know of a log before anything is in it.
     pub(super) fn extended(&self) -> impl Iterator<Item = (u32, u64)> {
-        self.of.values().filter(|w| w.end_here > 0 && w.end_there > w.end_here).map(|w| (w.here, w.end_here))
+        self.of.values().filter(|w| w.end_there > w.end_here).map(|w| (w.here, w.end_here))
     }
 
     /// What this store knows after the merge and did not know before.

@@ -60,7 +60,7 @@ impl CommonPoints for Evidence<'_> {
 
     fn here(&self, run: &str) -> Result<bool> {
         for meta in &self.manifest.parts {
-            let part: Arc<Part> = self.state.cache.part(&self.state.paths.part(meta.id), meta)?;
+            let part: Arc<Part> = self.state.cache.part(&self.state.paths.place(meta), meta)?;
             if any_write(&part, run, &|seq| self.numbers.is_common(seq))? {
                 return Ok(true);
             }
