@@ -41,17 +41,33 @@ pub(crate) struct BroughtFrames {
 /// What merges brought, in their order. The writer may have a folder here, and so be missing in the table.
 pub(crate) type Brought = Vec<BroughtFrames>;
 
-/// A moment that was taken when `version` was the newest, without what merges have brought since: a writer without a log
-/// counted as gone then, and the rest of what it wrote elsewhere came later.
-pub(crate) fn before_merges(moment: &Moment, brought: &Brought, version: u64) -> Moment {
-    let mut bounded = moment.clone();
-    for merged in brought.iter().filter(|b| b.version > version) {
-        // Of several merges since, the first one says how far the writer had come.
-        if bounded.end(merged.writer) == u64::MAX {
-            bounded = bounded.with_end(merged.writer, merged.from);
-        }
+/// What merges have brought after a version.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn brought_after(
+    vfs: &dyn Vfs,
+    paths: &Paths,
+    manifest: &Manifest,
+    version: u64,
+) -> Result<Brought> {
+    if manifest.writer_tables().all(|table| table.brought <= version) {
+        return Ok(Brought::new());
     }
-    bounded
+    let mut brought = load(vfs, paths, manifest)?.brought;
+    brought.retain(|merged| merged.version > version);
+    Ok(brought)
+}
+
+/// What a moment covers without what merges have brought since: a writer without a log counted as gone then, and the rest of
+/// what it wrote elsewhere came later.
+pub(crate) fn before_merges(moment: &Moment, brought: &Brought) -> Moment {
+    let mut ends: BTreeMap<u32, u64> = moment.ends().collect();
+    for merged in brought {
+        let end = ends.entry(merged.writer).or_insert_with(|| moment.end(merged.writer));
+        *end = (*end).min(merged.from);
+    }
+    Moment::new(moment.below(), ends)
 }
 
 /// The text of the file.

@@ -407,9 +407,6 @@ fn end_of(snapshot: &Snapshot, before: &Cursor) -> Cursor {
 fn seen_of(snapshot: &Snapshot, cursor: &Cursor) -> Result<Cursor> {
     let state = &snapshot.inner;
     let manifest = &snapshot.view.version.manifest;
-    if manifest.writer_tables().all(|table| table.brought <= cursor.version()) {
-        return Ok(cursor.clone());
-    }
-    let loaded = writer_table::load(&*state.vfs, &state.paths, manifest)?;
-    Ok(cursor.before_merges(&loaded.brought))
+    let brought = writer_table::brought_after(&*state.vfs, &state.paths, manifest, cursor.version())?;
+    Ok(cursor.before_merges(&brought))
 }

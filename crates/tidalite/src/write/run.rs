@@ -98,14 +98,10 @@ impl Run {
         match &self.shared.start {
             Some(start) => {
                 let state = &self.local()?.inner;
-                let newest = state.cache.newest()?;
-                match &newest.manifest.writer_table {
-                    Some(table) if table.brought > start.version => {
-                        let loaded = writer_table::load(&*state.vfs, &state.paths, &newest.manifest)?;
-                        Ok(writer_table::before_merges(&start.gone, &loaded.brought, start.version))
-                    }
-                    _ => Ok(start.gone.clone()),
-                }
+                let (vfs, newest) = (&*state.vfs, state.cache.newest()?);
+                let brought =
+                    writer_table::brought_after(vfs, &state.paths, &newest.manifest, start.version)?;
+                Ok(writer_table::before_merges(&start.gone, &brought))
             }
             None => Ok(RunRecords::of(&self.local()?.inner, &self.shared.id)?.gone(&self.shared.id)),
         }
