@@ -149,8 +149,8 @@ impl Part {
         let table = self.series();
         let mut totals = Totals::default();
         let mut details = table.reader();
-        for (at, entry) in table.entries().iter().enumerate() {
-            totals.add_points(&table.key(entry), details.of(at)?.summary.count);
+        for (at, entry) in table.entries().enumerate() {
+            totals.add_points(&table.key(&entry), details.of(at)?.summary.count);
         }
         let tiers = assemble(rolled, &totals);
         let listed: usize = rollups.series().values().map(|s| s.tiers.len()).sum();
@@ -336,14 +336,14 @@ impl Part {
         };
         let table = self.series();
         let affected = || {
-            let touches = |s: &&SeriesEntry| s.row_start < rows.end && rows.start < s.row_start + s.rows;
-            table.entries()[table.tile(tile)].iter().filter(touches)
+            let touches = |s: &SeriesEntry| s.row_start < rows.end && rows.start < s.row_start + s.rows;
+            table.tile(tile).map(|row| table.entry(row)).filter(touches)
         };
 
         PartFinding {
             tile: Some(tile),
             column: Some(column.name()),
-            series: affected().take(SERIES_NAMED_MAX).map(|s| table.key(s)).collect(),
+            series: affected().take(SERIES_NAMED_MAX).map(|s| table.key(&s)).collect(),
             series_count: affected().count(),
             steps: Extent::of(affected().flat_map(|s| [s.first_step, s.last_step])),
             rows: Some(rows.clone()),

@@ -109,7 +109,7 @@ impl Rollups {
         }
         let mut details = table.reader();
         for (at, row) in (0u32..).zip(table.entries()) {
-            if let Some(entry) = self.series.get_mut(&table.key(row)) {
+            if let Some(entry) = self.series.get_mut(&table.key(&row)) {
                 entry.rows.push(at);
                 entry.points += match thinned {
                     true => details.of(at as usize)?.summary.count,
@@ -118,7 +118,7 @@ impl Rollups {
             }
         }
         for entry in self.series.values_mut() {
-            entry.rows.sort_by_key(|&r| table.entries()[r as usize].first_step);
+            entry.rows.sort_by_key(|&r| table.entry(r as usize).first_step);
         }
         Ok(())
     }

@@ -14,10 +14,12 @@ impl Part {
     /// The bytes of the points file that each row of the series table takes, in the table's order. They are exact where pages
     /// hold one series, otherwise estimated from the share of rows.
     pub fn bytes_of_rows(&self) -> Vec<f64> {
-        let mut shares = Vec::with_capacity(self.series().entries().len());
-        for rows in self.series().entries().chunk_by(|a, b| a.tile == b.tile) {
-            // The table was checked against the tiles, so the tile exists.
-            shares.extend(shares_of(&self.tiles[rows[0].tile as usize], rows));
+        let table = self.series();
+        let mut shares = Vec::with_capacity(table.entries().len());
+        // The table was checked against the tiles.
+        for (number, tile) in (0u32..).zip(&self.tiles) {
+            let rows: Vec<SeriesEntry> = table.tile(number).map(|row| table.entry(row)).collect();
+            shares.extend(shares_of(tile, &rows));
         }
         shares
     }

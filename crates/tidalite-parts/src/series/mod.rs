@@ -1,7 +1,8 @@
 //! The series table: one row for each series in each tile of a part, with its rows in the tile and its summary.
 //!
 //! [`row`] is what the table says of a series, [`schema`] its columns. [`write`] makes the file. [`columns`] decodes
-//! columns of a row group, [`read`] the groups, and [`table`] answers from them. These modules import names and pages;
+//! columns of a row group, [`read`] the groups, and [`table`] answers from them. [`packed`] is what of each row stays in
+//! memory. These modules import names and pages;
 //! they know nothing of points files or rollups.
 //!
 //! Invariants:
@@ -9,6 +10,7 @@
 //! - No byte is used before its checksum has matched, also where it is read again later.
 
 mod columns;
+mod packed;
 pub(crate) mod read;
 pub(crate) mod row;
 pub(crate) mod schema;

@@ -9,6 +9,7 @@ use super::columns::{
     ByteStrings, FileWindow, columns, flags, general, read, read_bytes, read_optional, read_texts, reader,
     reals,
 };
+use super::packed::{EntryPacker, PackedEntries};
 use super::row::{Details, SeriesEntry};
 use super::schema::{ParquetResult, SERIES_COLUMNS, SERIES_SCHEMA};
 use crate::names::NumberedNames;
@@ -114,7 +115,7 @@ impl SeriesGroup {
 
 /// The entries and names of a whole table.
 pub(crate) struct SeriesHeads {
-    pub(crate) entries: Vec<SeriesEntry>,
+    pub(crate) entries: PackedEntries,
     /// Runs, metrics and labels, ascending.
     pub(crate) names: [Vec<Arc<str>>; 3],
 }
@@ -159,8 +160,8 @@ impl SeriesFile {
         (group, self.groups[group].rows.clone())
     }
 
-    /// Decodes the details of a group, whose rows are `entries`.
-    pub(crate) fn block(&self, group: usize, entries: &[SeriesEntry]) -> Result<SeriesBlock> {
+    /// Decodes the details of a group, whose entries have so many rows.
+    pub(crate) fn block(&self, group: usize, rows: impl Iterator<Item = u32>) -> Result<SeriesBlock> {
         let of_group = &self.groups[group];
         let corrupt =
             |wrong: String| Error::corrupt("read series table", &self.path, of_group.bytes.start, wrong);
@@ -179,7 +180,7 @@ impl SeriesFile {
         let window = Arc::new(FileWindow { start: of_group.bytes.start, bytes });
         let metadata = of_group.metadata().map_err(|e| corrupt(e.to_string()))?;
         let reader = reader(window, &metadata).map_err(|e| corrupt(e.to_string()))?;
-        SeriesBlock::read(&reader, entries, self.thinned).map_err(|e| corrupt(e.to_string()))
+        SeriesBlock::read(&reader, rows, self.thinned).map_err(|e| corrupt(e.to_string()))
     }
 }
 
@@ -198,7 +199,7 @@ pub(crate) struct SeriesBlock {
 impl SeriesBlock {
     fn read(
         group: &dyn RowGroupReader,
-        entries: &[SeriesEntry],
+        rows: impl Iterator<Item = u32>,
         thinned: bool,
     ) -> ParquetResult<SeriesBlock> {
         let block = SeriesBlock {
@@ -214,7 +215,7 @@ impl SeriesBlock {
         };
         let [counts, ..] = &block.counts;
         let wrong = |count: i64, rows: i64| count < rows || (count > rows && !thinned);
-        if counts.iter().zip(entries).any(|(&count, entry)| wrong(count, i64::from(entry.rows))) {
+        if counts.iter().zip(rows).any(|(&count, rows)| wrong(count, i64::from(rows))) {
             return Err(general("a count is not that of the rows"));
         }
         if block.counts.iter().flatten().any(|&n| n < 0) {
@@ -320,47 +321,52 @@ fn slice(bytes: &Bytes, range: &Range<u64>) -> Bytes {
 
 fn heads(metadata: &ParquetMetaData, groups: &[SeriesGroup], bytes: &Bytes) -> ParquetResult<SeriesHeads> {
     let window = Arc::new(FileWindow { start: 0, bytes: bytes.clone() });
-    let rows = groups.last().map_or(0, |g| g.rows.end as usize);
-    // The number of rows comes from the file, so the file's size bounds what is allocated for it.
-    let mut entries: Vec<SeriesEntry> = Vec::with_capacity(rows.min(bytes.len()));
     let mut numbered: [NumberedNames; 3] = Default::default();
-    for (number, group) in groups.iter().enumerate() {
-        let rows = group.rows.len();
+    let mut packer = EntryPacker::default();
+    for number in 0..groups.len() {
         let group = reader(window.clone(), metadata.row_group(number))?;
-        let mut names = [const { Vec::new() }; 3];
-        for ((column, names), numbered) in column::NAMES.zip(&mut names).zip(&mut numbered) {
-            *names = read_texts(&group, column, numbered)?;
-        }
-        let [tiles, starts, counts] =
-            [column::TILE, column::ROW_START, column::ROWS].map(|c| read(&group, c, decode::plain_integers));
-        let (tiles, starts, counts) = (tiles?, starts?, counts?);
-        let first = read(&group, column::FIRST_STEP, decode::plain_integers)?;
-        let last = read(&group, column::LAST_STEP, decode::plain_integers)?;
-        let automatic = read(&group, column::AUTOMATIC, decode::plain_integers)?;
-        let repeats = read(&group, column::REPEATS, flags)?;
-        let small = |n: i64| u32::try_from(n).map_err(|_| general("a row number is out of range"));
-        let too_many = |(&automatic, &rows): (&i64, &i64)| automatic > rows;
-        if automatic.iter().zip(&counts).any(too_many) {
-            return Err(general("more rows are automatic than there are"));
-        }
-        for i in 0..rows {
-            entries.push(SeriesEntry {
-                names: [names[0][i], names[1][i], names[2][i]],
-                tile: small(tiles[i])?,
-                row_start: small(starts[i])?,
-                rows: small(counts[i])?,
-                first_step: first[i],
-                last_step: last[i],
-                automatic: small(automatic[i])?,
-                repeats: repeats[i],
-            });
-        }
+        entries(&group, &mut numbered)?.into_iter().for_each(|entry| packer.push(entry));
     }
+    let by_number = packer.finish();
     let sorted = numbered.map(NumberedNames::sorted);
-    for entry in &mut entries {
+    let ranked = by_number.iter().map(|mut entry| {
         for (name, (_, ranks)) in entry.names.iter_mut().zip(&sorted) {
             *name = ranks[*name as usize];
         }
+        entry
+    });
+    Ok(SeriesHeads { entries: ranked.collect(), names: sorted.map(|(names, _)| names) })
+}
+
+/// The entries of a group, with names as they are numbered in the order of the file.
+fn entries(group: &dyn RowGroupReader, numbered: &mut [NumberedNames; 3]) -> ParquetResult<Vec<SeriesEntry>> {
+    let mut names = [const { Vec::new() }; 3];
+    for ((column, names), numbered) in column::NAMES.zip(&mut names).zip(numbered) {
+        *names = read_texts(group, column, numbered)?;
     }
-    Ok(SeriesHeads { entries, names: sorted.map(|(names, _)| names) })
+    let [tiles, starts, counts] =
+        [column::TILE, column::ROW_START, column::ROWS].map(|c| read(group, c, decode::plain_integers));
+    let (tiles, starts, counts) = (tiles?, starts?, counts?);
+    let first = read(group, column::FIRST_STEP, decode::plain_integers)?;
+    let last = read(group, column::LAST_STEP, decode::plain_integers)?;
+    let automatic = read(group, column::AUTOMATIC, decode::plain_integers)?;
+    let repeats = read(group, column::REPEATS, flags)?;
+    let small = |n: i64| u32::try_from(n).map_err(|_| general("a row number is out of range"));
+    let too_many = |(&automatic, &rows): (&i64, &i64)| automatic > rows;
+    if automatic.iter().zip(&counts).any(too_many) {
+        return Err(general("more rows are automatic than there are"));
+    }
+    let entry = |i: usize| {
+        Ok(SeriesEntry {
+            names: [names[0][i], names[1][i], names[2][i]],
+            tile: small(tiles[i])?,
+            row_start: small(starts[i])?,
+            rows: small(counts[i])?,
+            first_step: first[i],
+            last_step: last[i],
+            automatic: small(automatic[i])?,
+            repeats: repeats[i],
+        })
+    };
+    (0..tiles.len()).map(entry).collect()
 }

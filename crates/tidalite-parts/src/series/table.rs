@@ -4,6 +4,7 @@
 //! table may have millions of rows, and a query mostly needs few of them. The series, rows and steps of each entry are kept
 //! in memory. The rest is decoded one row group at a time, and the groups used last are kept in the cache of the store.
 
+use super::packed::PackedEntries;
 use super::read::{SeriesBlock, SeriesFile, SeriesHeads};
 use super::row::{Details, SeriesEntry, SeriesRow};
 use super::write::encode_series;
@@ -16,7 +17,7 @@ use tidalite_model::{Error, Labels, Result, SeriesKey};
 /// All series of a part, in file order: by tile, and within a tile ascending by key.
 #[derive(Debug)]
 pub struct SeriesTable {
-    entries: Vec<SeriesEntry>,
+    entries: PackedEntries,
     runs: Vec<Arc<str>>,
     metrics: Vec<Arc<str>>,
     labels: Vec<Labels>,
@@ -76,9 +77,17 @@ impl SeriesTable {
         Self::new(file, heads, path, 0)
     }
 
-    /// The rows as they are kept in memory.
-    pub fn entries(&self) -> &[SeriesEntry] {
-        &self.entries
+    /// The rows, as far as they are kept in memory.
+    pub fn entries(&self) -> impl DoubleEndedIterator<Item = SeriesEntry> + ExactSizeIterator + '_ {
+        self.entries.iter()
+    }
+
+    /// One of the rows, as far as it is kept in memory.
+    ///
+    /// # Panics
+    /// Panics if there is no such row.
+    pub fn entry(&self, row: usize) -> SeriesEntry {
+        self.entries.get(row)
     }
 
     /// The series of an entry.
@@ -122,8 +131,18 @@ impl SeriesTable {
 
     /// The indices of the rows of one tile.
     pub fn tile(&self, tile: u32) -> Range<usize> {
-        let start = self.entries.partition_point(|e| e.tile < tile);
-        start..self.entries.partition_point(|e| e.tile <= tile)
+        let first = |is_before: &dyn Fn(u32) -> bool| {
+            let (mut start, mut end) = (0, self.entries.len());
+            while start < end {
+                let middle = start + (end - start) / 2;
+                match is_before(self.entry(middle).tile) {
+                    true => start = middle + 1,
+                    false => end = middle,
+                }
+            }
+            start
+        };
+        first(&|at| at < tile)..first(&|at| at <= tile)
     }
 
     /// A reader of the rest of each row.
@@ -137,9 +156,9 @@ impl SeriesTable {
     /// `Corrupt` where the file has changed since the part was opened.
     pub fn row(&self, row: usize) -> Result<SeriesRow> {
         let Details { seq_min, seq_max, summary } = self.reader().of(row)?;
-        let entry = &self.entries[row];
-        let &SeriesEntry { tile, row_start, rows, automatic, repeats, .. } = entry;
-        let key = self.key(entry);
+        let entry = self.entry(row);
+        let SeriesEntry { tile, row_start, rows, automatic, repeats, .. } = entry;
+        let key = self.key(&entry);
         Ok(SeriesRow { key, tile, row_start, rows, seq_min, seq_max, automatic, repeats, summary })
     }
 
@@ -148,7 +167,8 @@ impl SeriesTable {
         if let Some(block) = kept {
             return Ok(block);
         }
-        let block = Arc::new(self.file.block(group, &self.entries[rows.start as usize..rows.end as usize])?);
+        let counts = (rows.start as usize..rows.end as usize).map(|row| self.entry(row).rows);
+        let block = Arc::new(self.file.block(group, counts)?);
         if let Some(cache) = &self.cache {
             cache.put(group, block.clone());
             return Ok(block);
@@ -172,22 +192,21 @@ impl SeriesTable {
 
     /// Whether the rows fill tiles of `tile_rows` rows without gap or overlap, with ascending keys.
     pub(crate) fn fits(&self, tile_rows: &[u32]) -> bool {
-        let mut rest = self.entries.as_slice();
+        let mut rest = self.entries();
         for (tile, &rows) in (0u32..).zip(tile_rows) {
             let mut at = 0;
             let mut last: Option<[u32; 3]> = None;
             while at < rows {
-                let Some((row, others)) = rest.split_first() else { return false };
+                let Some(row) = rest.next() else { return false };
                 let follows = row.tile == tile && row.row_start == at && last.is_none_or(|k| k < row.names);
                 if !follows || row.rows == 0 || row.rows > rows - at {
                     return false;
                 }
                 at += row.rows;
                 last = Some(row.names);
-                rest = others;
             }
         }
-        rest.is_empty()
+        rest.len() == 0
     }
 }
 
@@ -204,7 +223,7 @@ impl DetailsReader<'_> {
     /// # Errors
     /// `Corrupt` where the file has changed since the part was opened, or contradicts itself.
     pub fn of(&mut self, row: usize) -> Result<Details> {
-        let entry = &self.table.entries[row];
+        let entry = self.table.entry(row);
         let number = u32::try_from(row).expect("a table's rows are counted in u32");
         let (rows, block) = match self.held.take() {
             Some(held) if held.0.contains(&number) => held,
@@ -214,7 +233,7 @@ impl DetailsReader<'_> {
                 (rows, block)
             }
         };
-        let details = block.details((number - rows.start) as usize, entry);
+        let details = block.details((number - rows.start) as usize, &entry);
         let mut details = details.ok_or_else(|| self.table.file.contradicts(number))?;
         details.seq_min = details.seq_min.saturating_add(self.table.seq_base);
         details.seq_max = details.seq_max.saturating_add(self.table.seq_base);
@@ -236,17 +255,31 @@ pub struct BySeries {
 
 impl BySeries {
     pub(crate) fn of(table: &SeriesTable) -> Self {
-        let of = |row: u32| &table.entries[row as usize];
-        let mut rows: Vec<u32> = (0u32..).take(table.entries.len()).collect();
-        rows.sort_by_key(|&row| (of(row).names, of(row).first_step));
+        let entries = &table.entries;
         let counted = |n: usize| u32::try_from(n).expect("a table's rows are counted in u32");
+        let mut rows: Vec<u32> = (0..counted(entries.len())).collect();
+        // The least significant name first: each pass keeps the order of the one before.
+        for (name, count) in [(2, table.labels.len()), (1, table.metrics.len()), (0, table.runs.len())] {
+            rows = sorted_by(&rows, count, |row| entries.name(row as usize, name) as usize);
+        }
+        let series = |at: usize| [0, 1, 2].map(|name| entries.name(rows[at] as usize, name));
         let (mut ends, mut run_ends) = (Vec::new(), vec![0; table.runs.len()]);
+        let mut last = (0..rows.len().min(1)).map(series).next();
         for at in 1..=rows.len() {
-            let names = of(rows[at - 1]).names;
-            if rows.get(at).map(|&row| of(row).names) != Some(names) {
+            let next = (at < rows.len()).then(|| series(at));
+            if next != last {
                 ends.push(counted(at));
-                run_ends[names[0] as usize] = counted(ends.len());
+                let run = last.map_or(0, |names| names[0] as usize);
+                run_ends[run] = counted(ends.len());
+                last = next;
             }
+        }
+        let mut start = 0;
+        for &end in &ends {
+            // Mostly they are in order.
+            let rows = &mut rows[start..end as usize];
+            rows.sort_by_key(|&row| entries.get(row as usize).first_step);
+            start = end as usize;
         }
         // A file may name a run that has no rows.
         let mut before = 0;
@@ -268,4 +301,22 @@ impl BySeries {
         let start = series.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
         &self.rows[start..self.ends[series] as usize]
     }
+}
+
+/// Rows in ascending order of a number below `count`, otherwise in the order that they had.
+fn sorted_by(rows: &[u32], count: usize, number: impl Fn(u32) -> usize) -> Vec<u32> {
+    let mut starts = vec![0; count + 1];
+    for &row in rows {
+        starts[number(row) + 1] += 1;
+    }
+    for n in 1..starts.len() {
+        starts[n] += starts[n - 1];
+    }
+    let mut sorted = vec![0; rows.len()];
+    for &row in rows {
+        let at: &mut usize = &mut starts[number(row)];
+        sorted[*at] = row;
+        *at += 1;
+    }
+    sorted
 }

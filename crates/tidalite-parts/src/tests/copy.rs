@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tidalite_model::{ErrorKind, Seq, SeriesKey, WriteOrder, Written};
 
 fn all_rows(part: &Part, tile: u32) -> u32 {
-    part.series().entries()[part.series().tile(tile)].iter().map(|r| r.rows).sum()
+    part.series().tile(tile).map(|row| part.series().entry(row).rows).sum()
 }
 
 /// Copies the tiles of a part in reverse order, and compares them.
@@ -21,7 +21,7 @@ fn check(written: &WrittenPart, order: Option<WriteOrder>) {
     let source = Part::open(vfs(), &written.paths, &meta).unwrap();
     let shift = |key: &SeriesKey| {
         let table = source.series();
-        let row = table.entries().iter().find(|row| table.key(row) == *key)?;
+        let row = table.entries().find(|row| table.key(row) == *key)?;
         rollup_shift(u64::from(row.rows), row.first_step, row.last_step, &options)
     };
     let folder = TempDir::new().unwrap();

@@ -21,7 +21,7 @@ fn flip(path: &Path, byte: usize, bit: u32) {
 }
 
 fn read_tile(part: &Part, tile: u32) -> Result<TileColumns> {
-    let rows = part.series().entries()[part.series().tile(tile)].iter().map(|r| r.rows).sum();
+    let rows = part.series().tile(tile).map(|row| part.series().entry(row).rows).sum();
     part.read(tile, &[0..rows], ColumnSet::ALL)
 }
 

@@ -65,7 +65,7 @@ fn assert_reads_back(part: &WrittenPart) {
         }
     }
     open.verify(&mut |f| panic!("an intact part has a finding: {f:?}")).unwrap();
-    assert_eq!(part.meta.rows, open.series().entries().iter().map(|r| u64::from(r.rows)).sum::<u64>());
+    assert_eq!(part.meta.rows, open.series().entries().map(|r| u64::from(r.rows)).sum::<u64>());
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn extremes_repeats_and_odd_values_read_back() {
     let part = WrittenPart::new(vec![extremes()]);
     assert_reads_back(&part);
     let open = part.open().unwrap();
-    let repeats: Vec<bool> = open.series().entries().iter().map(|r| r.repeats).collect();
+    let repeats: Vec<bool> = open.series().entries().map(|r| r.repeats).collect();
     assert_eq!(repeats, [true, false, false]);
     assert_eq!((part.meta.step_min, part.meta.step_max), (i64::MIN, i64::MAX));
     assert_eq!(part.meta.seq[0].0, 0, "writers ascend");
@@ -201,7 +201,7 @@ fn clocks_and_marks_of_automatic_steps_read_back() {
     let part = WrittenPart::new(tiles);
     assert_reads_back(&part);
     let open = part.open().unwrap();
-    let automatic: Vec<u32> = open.series().entries().iter().map(|row| row.automatic).collect();
+    let automatic: Vec<u32> = open.series().entries().map(|row| row.automatic).collect();
     assert_eq!(automatic, [[3000; 3].as_slice(), &[1000; 18], &[0]].concat());
     let constant: Vec<_> = open.tiles.iter().map(|tile| tile.chunks[5].constant).collect();
     assert_eq!(constant, [Some(1), None, None, None]);

@@ -39,8 +39,8 @@ fn check_row(part: &Part, row: usize, series: &SampleSeries) {
     let last = found.summary.last.unwrap();
     let (step, time_us) = (series.steps[0], series.times_us[0]);
     assert_eq!((last.step, last.time_us, last.value.to_bits()), (step, time_us, series.values[0].to_bits()));
-    let entry = &part.series().entries()[row];
-    assert_eq!((entry.steps(), part.series().key(entry)), ((step, step), series.key.clone()), "row {row}");
+    let entry = part.series().entry(row);
+    assert_eq!((entry.steps(), part.series().key(&entry)), ((step, step), series.key.clone()), "row {row}");
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn each_row_of_a_table_with_many_groups_reads_back() {
     for run in 0..table.runs().len() {
         for series in by_series.of_run(run) {
             let [row] = by_series.series(series) else { panic!("each series has one row") };
-            assert_eq!(table.run(&table.entries()[*row as usize]), &table.runs()[run]);
+            assert_eq!(table.run(&table.entry(*row as usize)), &table.runs()[run]);
             assert_eq!(*row as usize, met, "rows of one tile ascend by series");
             met += 1;
         }

@@ -39,13 +39,13 @@ impl RowRef {
         RowRef { part: index(part), row: index(row) }
     }
 
-    pub(crate) fn of<'a>(&self, parts: &'a [Arc<Part>]) -> &'a SeriesEntry {
-        &parts[self.part as usize].series().entries()[self.row as usize]
+    pub(crate) fn of(&self, parts: &[Arc<Part>]) -> SeriesEntry {
+        parts[self.part as usize].series().entry(self.row as usize)
     }
 
     /// The steps of its points.
     pub(crate) fn steps(&self, parts: &[Arc<Part>]) -> Extent {
-        steps_of(self.of(parts))
+        steps_of(&self.of(parts))
     }
 
     /// About every `nth` of its steps, if they are spread evenly.

@@ -194,9 +194,9 @@ fn rollup_shifts(source: &dyn PointSource, options: &PartOptions) -> Result<Shif
     let mut copied: HashMap<SeriesKey, (u64, Extent)> = HashMap::new();
     for copy in source.copies() {
         let table = copy.part.series();
-        for row in &table.entries()[table.tile(copy.tile)] {
-            let steps = steps_of(row);
-            let held = copied.entry(table.key(row)).or_insert((0, steps));
+        for row in table.tile(copy.tile).map(|row| table.entry(row)) {
+            let steps = steps_of(&row);
+            let held = copied.entry(table.key(&row)).or_insert((0, steps));
             *held = (held.0 + u64::from(row.rows), held.1.join(steps));
         }
     }

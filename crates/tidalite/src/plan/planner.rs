@@ -17,7 +17,7 @@ use crate::view::tombstones::{Automatic, Coverage, Tombstones};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tidalite_model::{Extent, Moment, Result, StepRange};
-use tidalite_parts::{BySeries, Part, PartMeta, SeriesEntry, SeriesTable};
+use tidalite_parts::{BySeries, Part, PartMeta, SeriesTable};
 use tidalite_query::{PointFilter, SeriesFilter};
 
 /// Series of parts that are planned at once at most, unless one metric of one run alone has more.
@@ -86,8 +86,8 @@ impl Planner {
                 }
                 let metrics = counts.entry(&table.runs()[run]).or_default();
                 for series in by_series.of_run(run).filter(|&s| takes.series(table, by_series, s)) {
-                    let first = &table.entries()[by_series.series(series)[0] as usize];
-                    *metrics.entry(table.metric(first)).or_default() += owners;
+                    let first = table.entry(by_series.series(series)[0] as usize);
+                    *metrics.entry(table.metric(&first)).or_default() += owners;
                 }
             }
         }
@@ -154,14 +154,14 @@ impl Planner {
             let of_run = self.tombstones_of(&table.runs()[run]);
             for series in by_series.of_run(run).filter(|&s| takes.series(table, by_series, s)) {
                 let rows = by_series.series(series);
-                let first = &table.entries()[rows[0] as usize];
-                let of_series = |t: &Arc<Tombstones>| t.of_series(table.metric(first), table.labels(first));
+                let first = table.entry(rows[0] as usize);
+                let of_series = |t: &Arc<Tombstones>| t.of_series(table.metric(&first), table.labels(&first));
                 let tombstones = of_run.as_ref().and_then(of_series);
-                for owner in owners.iter().filter(|o| self.takes_over(o, table.metric(first), span)) {
+                for owner in owners.iter().filter(|o| self.takes_over(o, table.metric(&first), span)) {
                     let inherited = StepRange::new(None, owner.until.and_then(|until| until.checked_add(1)));
                     for &r in rows {
-                        let row = &table.entries()[r as usize];
-                        let steps = steps_of(row);
+                        let row = table.entry(r as usize);
+                        let steps = steps_of(&row);
                         if !self.filter.steps.meets(steps) || !inherited.meets(steps) {
                             continue;
                         }
@@ -170,14 +170,14 @@ impl Planner {
                             None => (0, 0),
                         };
                         let coverage = |tombstones: &Arc<Tombstones>| {
-                            tombstones.coverage(steps, seqs, Automatic::of(row))
+                            tombstones.coverage(steps, seqs, Automatic::of(&row))
                         };
                         let covered = tombstones.as_ref().map_or(Coverage::Nothing, coverage);
                         if covered == Coverage::All {
                             continue;
                         }
                         let planned =
-                            found.planned(owner, table.metric(row), table.labels(row), self.filter.steps);
+                            found.planned(owner, table.metric(&row), table.labels(&row), self.filter.steps);
                         planned.points_max += u64::from(row.rows);
                         let source = planned.source(owner.generation, owner.until);
                         source.rows.push(RowRef::new(p, r as usize));
@@ -293,10 +293,11 @@ impl<'a> WantedNames<'a> {
     }
 
     fn series(&mut self, table: &SeriesTable, by_series: &BySeries, series: usize) -> bool {
-        let entry: &SeriesEntry = &table.entries()[by_series.series(series)[0] as usize];
+        let entry = table.entry(by_series.series(series)[0] as usize);
         let wanted = self.wanted;
-        *self.metrics[entry.metric()].get_or_insert_with(|| wanted.metrics.is_match(table.metric(entry)))
-            && *self.labels[entry.labels()].get_or_insert_with(|| wanted.labels.is_match(table.labels(entry)))
+        *self.metrics[entry.metric()].get_or_insert_with(|| wanted.metrics.is_match(table.metric(&entry)))
+            && *self.labels[entry.labels()]
+                .get_or_insert_with(|| wanted.labels.is_match(table.labels(&entry)))
     }
 }
 

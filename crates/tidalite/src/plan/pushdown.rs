@@ -171,7 +171,7 @@ impl Plan {
     /// first or last points: of several at one step, only their clocks tell which is the first.
     fn are_automatic(&self, own: &PlannedSource, shapes: &[TailShape], resolution: &Resolution) -> bool {
         let parts = &self.snapshot.view.parts;
-        let mut rows = own.rows.iter().map(|row| Automatic::of(row.of(parts)));
+        let mut rows = own.rows.iter().map(|row| Automatic::of(&row.of(parts)));
         !resolution.needs_ends()
             && !own.points_covered
             && rows.all(|row| row == Automatic::All)

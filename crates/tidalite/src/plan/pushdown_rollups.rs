@@ -50,12 +50,13 @@ impl Plan {
         let Some(rollups) = part.rollups().filter(|_| worth) else { return Ok(false) };
         let Some(rolled) = rollups.of(&planned.key) else { return Ok(false) };
         let wanted: HashSet<u32> = judged.iter().map(|row| row.at.row).collect();
-        let rows = part.series().entries();
-        let accounted = |&r: &u32| wanted.contains(&r) || !planned.steps.meets(steps_of(&rows[r as usize]));
+        let table = part.series();
+        let accounted =
+            |&r: &u32| wanted.contains(&r) || !planned.steps.meets(steps_of(&table.entry(r as usize)));
         if !rolled.rows.iter().all(accounted) {
             return Ok(false);
         }
-        let reach = SeriesReach::of(rolled, part.series(), resolution.times_us.is_some())?;
+        let reach = SeriesReach::of(rolled, table, resolution.times_us.is_some())?;
         let Some(tier) = resolution.tier(rolled, &reach, cut) else { return Ok(false) };
         let Ok((buckets, fetched)) = rollups.read(tier, resolution.columns(&filter)) else {
             return Ok(false);
@@ -115,7 +116,7 @@ fn push_open(
 ) {
     let mut before = 0;
     for &index in &rolled.rows {
-        let row = &part.series().entries()[index as usize];
+        let row = part.series().entry(index as usize);
         let of_row = before..before + u64::from(row.rows);
         before = of_row.end;
         if !wanted.contains(&index) {

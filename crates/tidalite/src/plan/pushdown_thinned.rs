@@ -49,7 +49,7 @@ impl Plan {
         chunks.extend(self.tail_points(planned, own, &mut self.tails_of([planned])?));
         let points = merge(chunks, self.rules.repeats);
         // Points with automatic steps are there besides all others.
-        let automatic = Automatic::of(row.of(parts)) == Automatic::All;
+        let automatic = Automatic::of(&row.of(parts)) == Automatic::All;
         let met = |steps: Extent| {
             if automatic {
                 return false;

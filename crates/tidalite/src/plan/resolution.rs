@@ -133,7 +133,7 @@ pub(super) struct SeriesReach {
 impl SeriesReach {
     /// Reads times only where `times` is set.
     pub(super) fn of(rolled: &RolledSeries, table: &SeriesTable, times: bool) -> Result<SeriesReach> {
-        let steps = rolled.rows.iter().map(|&r| steps_of(&table.entries()[r as usize]));
+        let steps = rolled.rows.iter().map(|&r| steps_of(&table.entry(r as usize)));
         let mut times_us = Vec::new();
         let mut details = table.reader();
         for &row in rolled.rows.iter().filter(|_| times) {

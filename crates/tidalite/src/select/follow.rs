@@ -340,8 +340,8 @@ impl Follow {
         let table = part.series();
         let mut details = table.reader();
         let (mut rows, mut keys) = (Vec::new(), Vec::new());
-        for (r, row) in table.entries().iter().enumerate() {
-            let key = table.key(row);
+        for (r, row) in table.entries().enumerate() {
+            let key = table.key(&row);
             if !wanted.matches(&key) {
                 continue;
             }
@@ -355,7 +355,7 @@ impl Follow {
             let tombstones = || self.tombstones_of(snapshot, &key);
             if !seen
                 && tombstones()
-                    .is_none_or(|h| h.coverage(steps_of(row), seqs, Automatic::of(row)) != Coverage::All)
+                    .is_none_or(|h| h.coverage(steps_of(&row), seqs, Automatic::of(&row)) != Coverage::All)
             {
                 rows.push(RowRef::new(p, r));
                 keys.push(key);

@@ -42,15 +42,15 @@ impl Snapshot {
         for part in &reading.view.parts {
             let table = part.series();
             let mut details = table.reader();
-            for (r, row) in table.entries().iter().enumerate() {
-                let metric = table.metric(row);
+            for (r, row) in table.entries().enumerate() {
+                let metric = table.metric(&row);
                 if seen.contains(metric) {
                     continue;
                 }
-                let of_run = tombstones_of(table.run(row));
-                let hidden = match of_run.and_then(|t| t.of_series(metric, table.labels(row))) {
+                let of_run = tombstones_of(table.run(&row));
+                let hidden = match of_run.and_then(|t| t.of_series(metric, table.labels(&row))) {
                     Some(tombstones) => {
-                        tombstones.coverage(steps_of(row), details.of(r)?.seqs(), Automatic::of(row))
+                        tombstones.coverage(steps_of(&row), details.of(r)?.seqs(), Automatic::of(&row))
                     }
                     None => Coverage::Nothing,
                 };

@@ -77,10 +77,10 @@ impl Snapshot {
             let Some(bears) = in_part(part) else { continue };
             let table = part.series();
             let mut details = table.reader();
-            for (r, row) in table.entries().iter().enumerate().filter(|(_, row)| bears(row)) {
-                let deleted = match self.deletions(table.run(row)) {
+            for (r, row) in table.entries().enumerate().filter(|(_, row)| bears(row)) {
+                let deleted = match self.deletions(table.run(&row)) {
                     Some(tombstones) => {
-                        tombstones.coverage(steps_of(row), details.of(r)?.seqs(), Automatic::of(row))
+                        tombstones.coverage(steps_of(&row), details.of(r)?.seqs(), Automatic::of(&row))
                     }
                     None => Coverage::Nothing,
                 };

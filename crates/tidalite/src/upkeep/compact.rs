@@ -373,8 +373,8 @@ fn deleted_rows(part: &Part, deleted: &Deleted) -> Result<u64> {
     let table = part.series();
     let mut details = table.reader();
     let mut rows = 0;
-    for (r, row) in table.entries().iter().enumerate() {
-        let Some(tombstones) = deleted.get(&**table.run(row)) else { continue };
+    for (r, row) in table.entries().enumerate() {
+        let Some(tombstones) = deleted.get(&**table.run(&row)) else { continue };
         let (least, greatest) = details.of(r)?.seqs();
         if tombstones.hides(0, least, false) || tombstones.hides(0, greatest, false) {
             rows += u64::from(row.rows);

@@ -209,25 +209,25 @@ fn cut_outline(
     for part in thinned {
         let table = part.series();
         let mut details = table.reader();
-        for (r, row) in table.entries().iter().enumerate() {
-            let key = table.key(row);
+        for (r, row) in table.entries().enumerate() {
+            let key = table.key(&row);
             let of_run = hiding.all.get(&*key.run);
             if let Some(tombstones) = of_run.and_then(|t| t.of_series(&key.metric, &key.labels)) {
                 let seqs = details.of(r)?.seqs();
-                if tombstones.coverage(steps_of(row), seqs, Automatic::of(row)) != Coverage::Nothing {
+                if tombstones.coverage(steps_of(&row), seqs, Automatic::of(&row)) != Coverage::Nothing {
                     return Ok(Some(key));
                 }
             }
-            if Automatic::of(row) != Automatic::All {
-                outlines.insert(key, steps_of(row));
+            if Automatic::of(&row) != Automatic::All {
+                outlines.insert(key, steps_of(&row));
             }
         }
     }
     for part in whole.iter().filter(|_| !outlines.is_empty()) {
         let table = part.series();
-        for row in table.entries().iter().filter(|row| Automatic::of(row) != Automatic::All) {
-            let key = table.key(row);
-            if outlines.get(&key).is_some_and(|steps| steps.meets(steps_of(row))) {
+        for row in table.entries().filter(|row| Automatic::of(row) != Automatic::All) {
+            let key = table.key(&row);
+            if outlines.get(&key).is_some_and(|steps| steps.meets(steps_of(&row))) {
                 return Ok(Some(key));
             }
         }

@@ -82,15 +82,15 @@ impl Inputs<'_> {
             let of_part = numbers.of_part(table);
             rows.reserve(table.entries().len());
             let mut details = table.reader();
-            for (r, row) in table.entries().iter().enumerate() {
-                let (key, at) = (table.key(row), (p, row.tile));
+            for (r, row) in table.entries().enumerate() {
+                let (key, at) = (table.key(&row), (p, row.tile));
                 let tile = tiles.entry(at).or_default();
                 tile.rows += row.rows as usize;
                 tile.series += 1;
-                let repeats = row.repeats && Automatic::of(row) != Automatic::All;
+                let repeats = row.repeats && Automatic::of(&row) != Automatic::All;
                 let covered = match self.tombstones(&key) {
                     Some(tombstones) => {
-                        tombstones.coverage(steps_of(row), details.of(r)?.seqs(), Automatic::of(row))
+                        tombstones.coverage(steps_of(&row), details.of(r)?.seqs(), Automatic::of(&row))
                     }
                     None => Coverage::Nothing,
                 };
@@ -98,7 +98,7 @@ impl Inputs<'_> {
                 if covered != Coverage::Nothing || sorted || self.without.contains(&key) {
                     touched.insert(at);
                 }
-                rows.push((of_part.of(row), steps_of(row), at));
+                rows.push((of_part.of(&row), steps_of(&row), at));
             }
         }
         rows.sort_unstable();

@@ -23,20 +23,20 @@ impl SeriesRows {
         let mut rows: Vec<RowRef> = Vec::new();
         for (p, part) in parts.iter().enumerate() {
             let table = part.series();
-            let taken = table.entries().iter().enumerate();
-            let taken = taken.map(|(r, row)| (RowRef::new(p, r), table.key(row)));
+            let taken = table.entries().enumerate();
+            let taken = taken.map(|(r, row)| (RowRef::new(p, r), table.key(&row)));
             rows.extend(taken.filter(|(row, key)| takes(*row, key)).map(|(row, _)| row));
         }
         let names = |row: &RowRef| {
             let (table, entry) = (parts[row.part as usize].series(), row.of(parts));
-            (table.run(entry), table.metric(entry), table.labels(entry))
+            (table.run(&entry), table.metric(&entry), table.labels(&entry))
         };
         rows.sort_unstable_by(|a, b| names(a).cmp(&names(b)).then(a.cmp(b)));
         let (mut series, mut ends) = (Vec::new(), Vec::new());
         let mut end = 0;
         for of_series in rows.chunk_by(|a, b| names(a) == names(b)) {
             let points = of_series.iter().map(|row| u64::from(row.of(parts).rows)).sum();
-            let key = parts[of_series[0].part as usize].series().key(of_series[0].of(parts));
+            let key = parts[of_series[0].part as usize].series().key(&of_series[0].of(parts));
             series.push((key, points));
             end += of_series.len();
             ends.push(counted(end));

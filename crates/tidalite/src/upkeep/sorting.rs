@@ -54,8 +54,8 @@ pub(super) fn touched_by_context(
     for part in context {
         let table = part.series();
         let numbers = numbers.of_part(table);
-        for row in table.entries().iter().filter(|row| Automatic::of(row) != Automatic::All) {
-            others.entry(numbers.of(row)).or_default().push(steps_of(row));
+        for row in table.entries().filter(|row| Automatic::of(row) != Automatic::All) {
+            others.entry(numbers.of(&row)).or_default().push(steps_of(&row));
         }
     }
     for (key, steps, at) in rows {

@@ -41,11 +41,11 @@ pub(super) fn gone(
             continue;
         }
         let mut details = table.reader();
-        for (r, row) in table.entries().iter().enumerate() {
-            let run = table.run(row);
+        for (r, row) in table.entries().enumerate() {
+            let run = table.run(&row);
             let Some(tombstones) = gone.get(&**run) else { continue };
             let of_row = details.of(r)?;
-            let seen = match tombstones.coverage(steps_of(row), of_row.seqs(), Automatic::of(row)) {
+            let seen = match tombstones.coverage(steps_of(&row), of_row.seqs(), Automatic::of(&row)) {
                 Coverage::All => false,
                 Coverage::Nothing => true,
                 Coverage::Some => {

@@ -62,8 +62,8 @@ impl Snapshot {
         let mut found: BTreeMap<Arc<str>, f64> = BTreeMap::new();
         for part in &all.view.parts {
             let table = part.series();
-            for (row, bytes) in table.entries().iter().zip(part.bytes_of_rows()) {
-                *found.entry(of_row(table, row)).or_default() += bytes;
+            for (row, bytes) in table.entries().zip(part.bytes_of_rows()) {
+                *found.entry(of_row(table, &row)).or_default() += bytes;
             }
             if let Some(error) = part.rollups_damage().filter(|_| !self.view.passes_over_damage) {
                 return Err(error);

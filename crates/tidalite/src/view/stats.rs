@@ -168,7 +168,7 @@ impl Snapshot {
             points += part.meta().rows;
             thinned_points += part.meta().thinned.map_or(0, |all| all.saturating_sub(part.meta().rows));
             let table = part.series();
-            series.extend(table.entries().iter().map(|entry| table.key(entry)));
+            series.extend(table.entries().map(|entry| table.key(&entry)));
         }
         for (meta, _) in &view.broken {
             points += meta.rows;

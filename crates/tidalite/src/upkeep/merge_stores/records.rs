@@ -28,7 +28,7 @@ fn any_write(part: &Part, run: &str, is_common: &dyn Fn(Seq) -> bool) -> Result<
         return Ok(false);
     }
     let mut details = table.reader();
-    for (r, _) in table.entries().iter().enumerate().filter(|(_, row)| **table.run(row) == *run) {
+    for (r, _) in table.entries().enumerate().filter(|(_, row)| **table.run(row) == *run) {
         let (least, greatest) = details.of(r)?.seqs();
         if [least, greatest].into_iter().filter_map(Seq::from_i64).any(is_common) {
             return Ok(true);

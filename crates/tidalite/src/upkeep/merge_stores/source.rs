@@ -61,11 +61,11 @@ impl<'a> NewPoints<'a> {
         for (p, part) in parts.iter().enumerate() {
             let table = part.series();
             let mut details = table.reader();
-            for (r, row) in table.entries().iter().enumerate() {
+            for (r, row) in table.entries().enumerate() {
                 if all_new(numbers, details.of(r)?.seqs()) == Some(false) {
                     continue;
                 }
-                let entry = found.entry(moved(table.key(row), targets)).or_default();
+                let entry = found.entry(moved(table.key(&row), targets)).or_default();
                 entry.0 += u64::from(row.rows);
                 entry.1.rows.push(RowRef::new(p, r));
             }

@@ -139,7 +139,7 @@ impl Outliner<'_> {
 
     /// Whether only some of the points in these rows have automatic steps.
     fn is_partly_automatic<'r>(&self, rows: impl Iterator<Item = &'r RowRef>) -> bool {
-        let found: Vec<Automatic> = rows.map(|r| Automatic::of(r.of(self.parts))).collect();
+        let found: Vec<Automatic> = rows.map(|r| Automatic::of(&r.of(self.parts))).collect();
         found.contains(&Automatic::Some) || found.windows(2).any(|w| w[0] != w[1])
     }
 
@@ -150,7 +150,7 @@ impl Outliner<'_> {
     fn verdict(&self, row: &RowRef, tombstones: Option<&Tombstones>) -> Result<Coverage> {
         let Some(tombstones) = tombstones else { return Ok(Coverage::Nothing) };
         let seqs = self.parts[row.part as usize].series().reader().of(row.row as usize)?.seqs();
-        Ok(tombstones.coverage(self.steps(row), seqs, Automatic::of(row.of(self.parts))))
+        Ok(tombstones.coverage(self.steps(row), seqs, Automatic::of(&row.of(self.parts))))
     }
 
     fn thinned(&self, row: &RowRef) -> Result<Thinned> {

@@ -76,9 +76,9 @@ impl<'a> Thinning<'a> {
         let mut found: BTreeMap<SeriesKey, Vec<RowRef>> = BTreeMap::new();
         for (p, part) in view.parts.iter().enumerate().filter(|(_, part)| live.contains(&part.meta().id)) {
             let table = part.series();
-            for (r, row) in table.entries().iter().enumerate() {
-                if runs.contains(&**table.run(row)) {
-                    found.entry(table.key(row)).or_default().push(RowRef::new(p, r));
+            for (r, row) in table.entries().enumerate() {
+                if runs.contains(&**table.run(&row)) {
+                    found.entry(table.key(&row)).or_default().push(RowRef::new(p, r));
                 }
             }
         }
