@@ -6,6 +6,7 @@ use super::missing_run::no_such_run;
 use super::snapshot::{Snapshot, retry};
 use crate::engine::state::StoreState;
 use crate::files::run_table::{self, RunTable};
+use crate::files::writer_table;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tidalite_model::{Moment, Result, RunRecord, TIME_US_MIN};
@@ -111,6 +112,16 @@ impl RunRecords {
         };
         shortest(self.writer_next, self.writers.iter().map(end).collect())
     }
+}
+
+/// What a moment covers that was taken when `version` was the newest, without what merges have brought since.
+///
+/// # Errors
+/// Those of reading the manifest and the writer table.
+pub(crate) fn before_merges(state: &StoreState, moment: &Moment, version: u64) -> Result<Moment> {
+    let newest = state.cache.newest()?;
+    let brought = writer_table::brought_after(&*state.vfs, &state.paths, &newest.manifest, version)?;
+    Ok(writer_table::before_merges(moment, &brought))
 }
 
 /// The moment with these ends, where writers below `next` without an end are gone. A job of many ranks has writers in

@@ -10,9 +10,8 @@ use crate::engine::counter::StepCounter;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::engine::tail_names::TELEMETRY;
-use crate::files::writer_table;
 use crate::upkeep::maintain;
-use crate::view::records::RunRecords;
+use crate::view::records::{RunRecords, before_merges};
 use crate::view::snapshot::Snapshot;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
@@ -96,13 +95,7 @@ impl Run {
     /// who have ended or died by now.
     pub(super) fn gone(&self) -> Result<Moment> {
         match &self.shared.start {
-            Some(start) => {
-                let state = &self.local()?.inner;
-                let (vfs, newest) = (&*state.vfs, state.cache.newest()?);
-                let brought =
-                    writer_table::brought_after(vfs, &state.paths, &newest.manifest, start.version)?;
-                Ok(writer_table::before_merges(&start.gone, &brought))
-            }
+            Some(start) => before_merges(&self.local()?.inner, &start.gone, start.version),
             None => Ok(RunRecords::of(&self.local()?.inner, &self.shared.id)?.gone(&self.shared.id)),
         }
     }
