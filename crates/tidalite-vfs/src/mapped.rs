@@ -243,6 +243,11 @@ impl SegmentFile for MappedSegment {
             .map_err(|e| Error::io("sync segment", &self.path, e))
     }
 
+    fn release(&self) {
+        // On failure the pages stay in memory, which harms no data.
+        let _ = self.words.release(0, self.words.as_slice().len() * 8);
+    }
+
     fn truncate(self: Box<Self>, bytes: u64) -> Result<()> {
         end_inside(&self.path, 0, usize::try_from(bytes).unwrap_or(usize::MAX), self.capacity)?;
         let Self { words, file, path, .. } = *self;
@@ -286,6 +291,8 @@ mod tests {
         }
         let resident = resident_kib(&path).unwrap();
         assert!(resident <= 2 * RELEASE_BYTES / 1024, "{resident} KiB of 32 MiB");
+        segment.release();
+        assert_eq!(resident_kib(&path), Some(0));
         // A late write to a released page brings it back.
         segment.write_at(5 << 20, &[7; 3]).unwrap();
         assert!(std::fs::read(&path).unwrap()[..5 << 20] == bytes[..5 << 20]);

@@ -180,6 +180,9 @@ pub trait SegmentFile: Debug + Send + Sync {
     /// Makes the written bytes durable, but not the file's name. Must not be repeated after a failure.
     fn sync(&self) -> Result<()>;
 
+    /// Tells that nothing more is written: what the file holds in this process's memory may go.
+    fn release(&self) {}
+
     /// Ends writing: truncates the file to `bytes`, at most the capacity, and makes that durable.
     fn truncate(self: Box<Self>, bytes: u64) -> Result<()>;
 

@@ -228,6 +228,8 @@ impl LogState {
             let _ = c.write_closing(mark);
         }
         self.base = (c.header.base_position + c.offset, c.header.base_ordinal + u64::from(c.frames));
+        // Many may wait for a slow disk.
+        c.file.release();
         self.retired.push(Retired { file: c.file, bytes: c.offset, entry_durable: c.entry_durable });
     }
 

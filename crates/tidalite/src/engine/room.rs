@@ -1,7 +1,8 @@
 //! How much memory and how many threads one job may use: a flush, a compaction, a bulk append.
 //!
-//! A job by hand may use the whole memory option, one in the background a quarter of it. Half of the room is for tiles that
-//! are being built, the rest for what the job knows of parts: series tables, page indexes, rollups.
+//! A job by hand may use two thirds of the memory option, and the allocator the last one, for what it cannot reuse at
+//! once. A job in the background may use a quarter. Half of the room is for tiles that are being built, the rest for what the
+//! job knows of parts: series tables, page indexes, rollups.
 
 use super::options::Options;
 use super::state::StoreState;
@@ -49,7 +50,8 @@ impl<'a> JobRoom<'a> {
     /// # Errors
     /// `Io` if threads cannot be started.
     pub(crate) fn by_hand(state: &'a StoreState) -> Result<Self> {
-        Ok(JobRoom { memory_bytes: state.options.memory_bytes, pool: state.pool.get()? })
+        let memory_bytes = state.options.memory_bytes / 3 * 2;
+        Ok(JobRoom { memory_bytes, pool: state.pool.get()? })
     }
 
     /// The room of background work in these threads.
