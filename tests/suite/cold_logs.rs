@@ -3,6 +3,7 @@
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::Path;
 use tempfile::tempdir;
 use tidalite::{
@@ -176,6 +177,45 @@ fn a_copy_and_a_merge_hold_the_rows_that_are_not_in_memory() {
     let into = Options::new().background(false).row_bytes(2_000).open(&target).unwrap();
     into.merge(&path).unwrap();
     assert_alike(&answers(&warm(&target))[..12], &expected[..12]);
+}
+
+#[test]
+fn frames_that_are_partly_flushed_are_read_again_from_where_they_are_not() {
+    let dir = tempdir().unwrap();
+    let path = dir.path().join("m");
+    let store = writer(&path);
+    let run = store.run("a").start().unwrap();
+    let all = run.columns(&METRICS).unwrap();
+    let values = |step: i64| METRICS.map(|m| (step * m.len() as i64) as f64);
+    for step in 0..200_000 {
+        all.log_at(Some(step), Some(step), &values(step)).unwrap();
+    }
+    store.sync().unwrap();
+    let reader = Options::new().read_only(true).threads(2).row_bytes(1_300_000).open(&path).unwrap();
+    let held = |store: &Store| {
+        let select = store.select().metric("m0");
+        (summaries(&select), texts(&select.points().unwrap().collect().unwrap()).join("\n"))
+    };
+    let before = held(&reader);
+    // One round of a flush reads a quarter of the memory. This one ends after the first round, within an entry of the reader.
+    let flusher = Options::new().background(false).memory_bytes(16 << 20).open(&path).unwrap();
+    let versions = || fs::read_dir(path.join("manifest")).unwrap().count();
+    let first = versions();
+    let after_a_round = |_| match versions() > first {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    };
+    assert_eq!(flusher.flush_with(&after_a_round).unwrap_err().kind(), ErrorKind::Cancelled);
+    let stats = reader.stats().unwrap();
+    assert!(stats.parts > 0 && stats.log_bytes > 0, "some frames are flushed: {stats:?}");
+    let log = fs::read_dir(path.join("log")).unwrap().next().unwrap().unwrap().path();
+    assert!(!log.join("00000001.seg").exists(), "segments of flushed frames are gone");
+    assert_eq!(held(&reader), before);
+    reader.backup(dir.path().join("copy")).unwrap();
+    assert_eq!(held(&warm(&dir.path().join("copy"))), before);
+    let target = Options::new().background(false).open(dir.path().join("target")).unwrap();
+    target.merge(&path).unwrap();
+    assert_eq!(held(&target), before);
 }
 
 #[test]

@@ -4,7 +4,8 @@
 //! are kept, layout by layout. A query reads the frames again and keeps the points that it needs, so that what it holds
 //! does not grow with the log.
 //!
-//! Invariant: reading again finds as many points as before; otherwise it is an error.
+//! Invariant: reading again finds as many points as before; otherwise it is an error. Frames before a view are flushed, and
+//! their segments may be gone: they are not read again, and those that are must be there without a gap.
 
 use super::tail_names::TailNames;
 use std::collections::HashMap;
@@ -189,7 +190,7 @@ impl ColdFrames {
             return Ok(of(contents));
         }
         let mut found = Summing { names, seqs, contents: ColdContents::default(), points: 0 };
-        read(&self.log, self.seqs, self.contents.points, &mut found, |f| f.points)?;
+        read(&self.log, self.seqs, seqs.0, self.contents.points, &mut found, |f| f.points)?;
         let contents = Arc::new(found.contents);
         *held = Some((seqs, contents.clone()));
         Ok(of(&contents))
@@ -223,35 +224,43 @@ impl ColdFrames {
         Ok(found)
     }
 
-    /// Passes these frames and the ones up to `last`, which follow, to a sink again. `points` says how many points the sink
-    /// got, and `expected` how many there were.
+    /// Passes these frames and the ones up to `last`, which follow, to a sink again, but for those before `from`. `points` says
+    /// how many points the sink got, and `expected` how many all of them hold.
     ///
     /// # Errors
     /// `Corrupt` where there are not as many points as before; `NotFound` where the frames are gone; `Io`.
     pub(super) fn read_to<S: LogSink>(
         &self,
         last: &ColdFrames,
+        from: i64,
         expected: u64,
         sink: &mut S,
         points: impl Fn(&S) -> u64,
     ) -> Result<()> {
-        read(&self.log, (self.seqs.0, last.seqs.1), expected, sink, points)
+        read(&self.log, (self.seqs.0, last.seqs.1), from, expected, sink, points)
     }
 }
 
-/// Reads cold frames again. `points` says how many points the sink got.
+/// Reads cold frames again, but for those before `from`. `points` says how many points the sink got, and `expected` how many
+/// all of them hold.
 fn read<S: LogSink>(
     log: &LogFiles,
     seqs: (i64, i64),
+    from: i64,
     expected: u64,
     sink: &mut S,
     points: impl Fn(&S) -> u64,
 ) -> Result<()> {
     let ordinal = |seq: i64| Seq::from_i64(seq).map_or(0, Seq::ordinal);
-    let ordinals = ordinal(seqs.0)..ordinal(seqs.1);
-    tidalite_log::replay_range(&*log.vfs, &log.dir, ordinals.clone(), log.may_grow, sink)?;
+    let ordinals = ordinal(seqs.0.max(from))..ordinal(seqs.1);
+    let replayed = tidalite_log::replay_range(&*log.vfs, &log.dir, ordinals.clone(), log.may_grow, sink)?;
     let found = points(sink);
-    if found == expected {
+    let sound = match from <= seqs.0 {
+        true => found == expected,
+        // How many of the points are from `from` on was never counted.
+        false => found <= expected && replayed.findings.is_empty() && replayed.next_ordinal >= ordinals.end,
+    };
+    if sound {
         return Ok(());
     }
     let what = format!(
@@ -266,7 +275,7 @@ struct Summing<'a> {
     names: &'a TailNames,
     seqs: (i64, i64),
     contents: ColdContents,
-    /// All points, also of frames outside the range.
+    /// All points, also of frames after the range.
     points: u64,
 }
 

@@ -78,7 +78,7 @@ impl ColdRead {
             let (Some(first), Some(last)) = (group.first(), group.last()) else { return Ok(Vec::new()) };
             let mut found = Gathering { of: self, found: vec![Points::default(); self.series], points: 0 };
             let expected = group.iter().map(|frames| frames.points()).sum();
-            first.read_to(last, expected, &mut found, |f| f.points)?;
+            first.read_to(last, self.view.seqs.0, expected, &mut found, |f| f.points)?;
             Ok(found.found)
         };
         let mut groups = pool.each(&self.groups, of_group)?.into_iter();

@@ -64,13 +64,13 @@ impl Default for TailData {
 }
 
 impl TailData {
-    /// The rows of cold frames, read into memory.
+    /// The rows of cold frames, but for those before `from`, read into memory.
     ///
     /// # Errors
     /// Those of reading the log.
-    pub(crate) fn thawed(frames: &ColdFrames) -> Result<TailData> {
+    pub(crate) fn thawed(frames: &ColdFrames, from: i64) -> Result<TailData> {
         let mut data = TailData::default();
-        frames.read_to(frames, frames.points(), &mut data, TailData::point_count)?;
+        frames.read_to(frames, from, frames.points(), &mut data, TailData::point_count)?;
         Ok(data)
     }
 

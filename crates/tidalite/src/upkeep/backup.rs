@@ -132,7 +132,7 @@ fn copy_all(
     next.parts.extend(write(&source)?);
     for (tail, seqs) in &tails {
         for frames in tail.data.cold_frames(*seqs) {
-            let thawed = TailData::thawed(frames)?;
+            let thawed = TailData::thawed(frames, seqs.0)?;
             next.parts.extend(write(&TailSource::of(std::iter::once((&thawed, *seqs))))?);
         }
     }

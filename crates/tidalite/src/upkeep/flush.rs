@@ -87,8 +87,11 @@ impl Store {
             let progress = |points| state.unless_closed(progress(points));
             state.seal()?;
             let _lock = store_lock::lock_waiting(state, "flush", &|| progress(0))?;
-            let stats = flush_by_hand(state, &progress)?;
-            collect::collect(state, collect::Grace::All)?;
+            let flushed = flush_by_hand(state, &progress);
+            // Rounds that were published before an error stay.
+            let collected = collect::collect(state, collect::Grace::All);
+            let stats = flushed?;
+            collected?;
             Ok(stats)
         })
     }

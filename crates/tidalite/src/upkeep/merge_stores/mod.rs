@@ -56,7 +56,8 @@ impl Store {
     /// that is known of them, and points. Two copies of one store that were both written to become one, and so do stores
     /// that have nothing in common.
     ///
-    /// What both have is not doubled. Of two writes, the later one wins, whichever store it was made in. A second merge
+    /// What both have is not doubled. Of two writes, the later one wins, whichever store it was made in. If one store alone
+    /// deletes the later write afterwards, a merge does not bring the earlier one back. A second merge
     /// changes nothing, unless the other store was written to meanwhile. Different runs of the same id are refused; see
     /// [`merge_with`](Self::merge_with).
     ///
@@ -282,7 +283,7 @@ fn write_points(
     let mut made: Vec<PartMeta> = write_source(state, &source, &more)?.into_iter().collect();
     drop(source);
     for (frames, seqs) in cold {
-        let thawed = TailData::thawed(&frames)?;
+        let thawed = TailData::thawed(&frames, seqs.0)?;
         let source = NewPoints::of(numbers, targets, &[], &[(&thawed, seqs)])?;
         made.extend(write_source(state, &source, &more)?);
     }
