@@ -2,8 +2,7 @@
 //!
 //! [`row`] is what the table says of a series, [`schema`] its columns. [`write`] makes the file. [`columns`] decodes
 //! columns of a row group, [`read`] the groups, and [`table`] answers from them. [`packed`] is what of each row stays in
-//! memory. These modules import names and pages;
-//! they know nothing of points files or rollups.
+//! memory. These modules import names and pages; they know nothing of points files or rollups.
 //!
 //! Invariants:
 //! - A table lists tiles in order. Within a tile keys ascend, and the rows follow one another without a gap.

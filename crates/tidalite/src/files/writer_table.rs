@@ -41,7 +41,7 @@ pub(crate) struct BroughtFrames {
 /// What merges brought, in their order. The writer may have a folder here, and so be missing in the table.
 pub(crate) type Brought = Vec<BroughtFrames>;
 
-/// What merges have brought after a version.
+/// What merges have brought; empty if they have brought nothing after a version.
 ///
 /// # Errors
 /// As [`load`].
@@ -54,16 +54,14 @@ pub(crate) fn brought_after(
     if manifest.writer_tables().all(|table| table.brought <= version) {
         return Ok(Brought::new());
     }
-    let mut brought = load(vfs, paths, manifest)?.brought;
-    brought.retain(|merged| merged.version > version);
-    Ok(brought)
+    Ok(load(vfs, paths, manifest)?.brought)
 }
 
-/// What a moment covers without what merges have brought since: a writer without a log counted as gone then, and the rest of
-/// what it wrote elsewhere came later.
-pub(crate) fn before_merges(moment: &Moment, brought: &Brought) -> Moment {
+/// What a moment of a version covers without what merges have brought since: a writer without a log counted as gone then, and
+/// the rest of what it wrote elsewhere came later.
+pub(crate) fn before_merges(moment: &Moment, brought: &Brought, version: u64) -> Moment {
     let mut ends: BTreeMap<u32, u64> = moment.ends().collect();
-    for merged in brought {
+    for merged in brought.iter().filter(|merged| merged.version > version) {
         let end = ends.entry(merged.writer).or_insert_with(|| moment.end(merged.writer));
         *end = (*end).min(merged.from);
     }

@@ -53,9 +53,10 @@ impl Cursor {
         self.version
     }
 
-    /// This cursor without the frames that merges have brought since.
+    /// This cursor without the frames that merges brought after its version.
     pub(super) fn before_merges(&self, brought: &Brought) -> Cursor {
-        Cursor { version: self.version, seen: writer_table::before_merges(&self.seen, brought) }
+        let seen = writer_table::before_merges(&self.seen, brought, self.version);
+        Cursor { version: self.version, seen }
     }
 
     /// Whether a frame was seen.
@@ -317,11 +318,11 @@ mod tests {
     fn frames_that_a_later_merge_brings_are_new() {
         let cursor = Cursor::default().after(5, 9, &[]);
         let merged = |version, writer, from| writer_table::BroughtFrames { version, writer, from };
-        let brought = vec![merged(6, 2, 10), merged(7, 2, 30), merged(7, 3, 0)];
+        let brought = vec![merged(4, 2, 0), merged(6, 2, 10), merged(7, 2, 30), merged(7, 3, 0)];
         let before = cursor.before_merges(&brought);
         assert!(before.has_seen(2, 9) && !before.has_seen(2, 10) && !before.has_seen(3, 0));
         assert!(before.has_seen(4, 77));
-        assert_eq!(cursor.before_merges(&Brought::new()), cursor);
+        assert_eq!(cursor.before_merges(&brought[..1].to_vec()), cursor);
     }
 
     #[test]

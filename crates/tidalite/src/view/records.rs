@@ -121,7 +121,7 @@ impl RunRecords {
 pub(crate) fn before_merges(state: &StoreState, moment: &Moment, version: u64) -> Result<Moment> {
     let newest = state.cache.newest()?;
     let brought = writer_table::brought_after(&*state.vfs, &state.paths, &newest.manifest, version)?;
-    Ok(writer_table::before_merges(moment, &brought))
+    Ok(writer_table::before_merges(moment, &brought, version))
 }
 
 /// The moment with these ends, where writers below `next` without an end are gone. A job of many ranks has writers in

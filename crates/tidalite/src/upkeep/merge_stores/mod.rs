@@ -57,8 +57,8 @@ impl Store {
     /// that have nothing in common.
     ///
     /// What both have is not doubled. Of two writes, the later one wins, whichever store it was made in. If one store alone
-    /// deletes the later write afterwards, a merge does not bring the earlier one back. A second merge
-    /// changes nothing, unless the other store was written to meanwhile. Different runs of the same id are refused; see
+    /// deletes the later write afterwards, a merge does not bring the earlier one back. A second merge changes nothing, unless
+    /// the other store was written to meanwhile. Different runs of the same id are refused; see
     /// [`merge_with`](Self::merge_with).
     ///
     /// Flushes first. Others may go on writing to both stores: a snapshot of `from` is merged, and `from` is never changed.
