@@ -14,7 +14,8 @@
 //!    descriptor of the file releases nothing, and a lock is released when its holder is dropped or dies.
 //!
 //! [`publish`] makes a small file appear complete or not at all. [`ForkGuard`] detects that the process is a forked
-//! child. [`Job`] is background work, for which all stores of a process share a few threads. `unsafe` is confined to `mapped.rs`.
+//! child. [`Job`] is background work, for which all stores of a process share a few threads. `unsafe` is confined to
+//! `mapped.rs` and `heap.rs`.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests prepare files and damage them"))]
 
@@ -23,6 +24,7 @@ mod beneath;
 mod crew;
 mod folder_watch;
 mod fork;
+mod heap;
 mod locked;
 mod mapped;
 mod open_files;
@@ -39,6 +41,7 @@ mod vfs;
 
 pub use crew::{Due, Job};
 pub use fork::{ForkGuard, PerProcess, lower_priority, lower_priority_slightly};
+pub use heap::trim_heap;
 pub use open_files::limit_open_files;
 pub use publish::publish;
 pub use real::RealVfs;

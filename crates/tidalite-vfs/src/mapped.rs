@@ -1,4 +1,4 @@
-//! A segment that is mapped into memory, and the page that a fork wipes. The crates' only `unsafe` code.
+//! A segment that is mapped into memory, and the page that a fork wipes. All `unsafe` code of the crates, but for one call in `heap.rs`.
 //!
 //! It all rests on the invariant of [`Words`]: the mapping is readable, writable and page-aligned, it lives as long
 //! as the value, and this process accesses its bytes only as relaxed or release operations on aligned `AtomicU64`s.

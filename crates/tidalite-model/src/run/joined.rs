@@ -25,7 +25,7 @@ impl RunRecord {
     pub fn moved(&self, to: &impl Moving) -> RunRecord {
         let order = |o: WriteOrder| WriteOrder::new(o.clock_us, to.seq(o.seq));
         fn field<T: Clone>(f: &LatestField<T>, order: impl Fn(WriteOrder) -> WriteOrder) -> LatestField<T> {
-            f.as_ref().map(|f| Latest { value: f.value.clone(), order: order(f.order) })
+            f.as_ref().map(|f| Box::new(Latest { value: f.value.clone(), order: order(f.order) }))
         }
         let parent = |p: &Parent| Parent { run: to.run(&p.run), step: p.step };
         let participants = self.participants.iter().map(|(o, p)| {
@@ -46,7 +46,7 @@ impl RunRecord {
             parent: self
                 .parent
                 .as_ref()
-                .map(|f| Latest { value: f.value.as_ref().map(parent), order: order(f.order) }),
+                .map(|f| Box::new(Latest { value: f.value.as_ref().map(parent), order: order(f.order) })),
             status: field(&self.status, order),
             started_us: field(&self.started_us, order),
             ended_us: field(&self.ended_us, order),

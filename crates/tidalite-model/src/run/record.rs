@@ -15,8 +15,9 @@ pub struct Latest<T> {
     pub order: WriteOrder,
 }
 
-/// A field of a run that was set or cleared, if it ever was.
-pub type LatestField<T> = Option<Latest<Option<T>>>;
+/// A field of a run that was set or cleared, if it ever was. A store may have a hundred thousand runs whose fields were never
+/// set, so a field takes one word until it is.
+pub type LatestField<T> = Option<Box<Latest<Option<T>>>>;
 
 /// A rewind: the run continued from an earlier step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -223,7 +224,7 @@ fn set_field<T: Clone>(field: &mut LatestField<T>, order: WriteOrder, assigned: 
     if let Some(value) = assigned.value()
         && field.as_ref().is_none_or(|f| f.order <= order)
     {
-        *field = Some(Latest { value: value.cloned(), order });
+        *field = Some(Box::new(Latest { value: value.cloned(), order }));
     }
 }
 

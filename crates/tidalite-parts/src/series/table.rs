@@ -90,6 +90,14 @@ impl SeriesTable {
         self.entries.get(row)
     }
 
+    /// The index of a row's run (`name` 0), metric (1) or labels (2) in the lists of them. Cheaper than its entry.
+    ///
+    /// # Panics
+    /// Panics if there is no such row or name.
+    pub fn name(&self, row: usize, name: usize) -> u32 {
+        self.entries.name(row, name)
+    }
+
     /// The series of an entry.
     pub fn key(&self, entry: &SeriesEntry) -> SeriesKey {
         SeriesKey {

@@ -14,6 +14,9 @@ use tidalite_model::SeriesKey;
 /// Rows per batch, at most: columns of 2 MiB, which means few calls for a reader and little memory.
 const BATCH_ROWS_MAX: usize = 262_144;
 
+/// Series share a piece up to this many rows: columns of their own would take more memory than a few points.
+const PIECE_ROWS: usize = 4096;
+
 /// The columns of points: `run`, `metric` and `labels` Dictionary(Int32, Utf8), `step` Int64, `time` Timestamp(µs,
 /// UTC), `value` Float64; none is nullable. Labels are their canonical text, empty where there are none.
 ///
@@ -46,7 +49,10 @@ pub fn points_schema() -> SchemaRef {
 pub struct PointsBuilder {
     schema: SchemaRef,
     rows_max: usize,
-    pending: Vec<(SeriesKey, Points)>,
+    /// The series of the next batch, each with its rows.
+    pending: Vec<(SeriesKey, usize)>,
+    /// Their points, in the same order. Short series share a piece.
+    pieces: Vec<Points>,
     pending_rows: usize,
     ready: Vec<RecordBatch>,
 }
@@ -69,13 +75,14 @@ impl PointsBuilder {
             schema: points_schema(),
             rows_max: rows_max.max(1),
             pending: Vec::new(),
+            pieces: Vec::new(),
             pending_rows: 0,
             ready: Vec::new(),
         }
     }
 
     /// Appends points of a series. Needs steps, times and values; panics where one is missing.
-    pub fn push_series(&mut self, key: &SeriesKey, points: Points) {
+    pub fn push_series(&mut self, key: &SeriesKey, mut points: Points) {
         let n = points.len();
         assert!(
             points.steps.len() == n && points.times_us.len() == n,
@@ -88,7 +95,12 @@ impl PointsBuilder {
             self.close();
         }
         self.pending_rows += n;
-        self.pending.push((key.clone(), points));
+        self.pending.push((key.clone(), n));
+        (points.seqs, points.written) = (Vec::new(), Vec::new());
+        match self.pieces.last_mut() {
+            Some(last) if last.len() + n <= PIECE_ROWS => last.extend(&points),
+            _ => self.pieces.push(points),
+        }
         if self.pending_rows >= self.rows_max {
             self.close();
         }
@@ -107,14 +119,14 @@ impl PointsBuilder {
 
     /// Makes one batch of the pending pieces, or several of a single piece that is longer than a batch may be.
     fn close(&mut self) {
-        let pieces = std::mem::take(&mut self.pending);
+        let (series, pieces) = (std::mem::take(&mut self.pending), std::mem::take(&mut self.pieces));
         let rows = std::mem::take(&mut self.pending_rows);
         if rows == 0 {
             return;
         }
         // All batches of a single long piece have the same names, so they share the keys of one batch.
         let named = rows.min(self.rows_max);
-        let columns = name_columns(pieces.iter().map(|(key, points)| (key, points.len())), named);
+        let columns = name_columns(series.iter().map(|(key, n)| (key, *n)), named);
         let points = joined(pieces, rows);
         let steps = Int64Array::new(ScalarBuffer::from(points.steps), None);
         let times =
@@ -132,10 +144,9 @@ impl PointsBuilder {
     }
 }
 
-fn joined(pieces: Vec<(SeriesKey, Points)>, rows: usize) -> Points {
-    let mut pieces = pieces.into_iter().map(|p| p.1);
+fn joined(pieces: Vec<Points>, rows: usize) -> Points {
+    let mut pieces = pieces.into_iter();
     let mut points = pieces.next().unwrap_or_default();
-    (points.seqs, points.written) = (Vec::new(), Vec::new());
     if points.len() < rows {
         let missing = rows - points.len();
         points.steps.reserve_exact(missing);

@@ -15,6 +15,8 @@ use tidalite_model::{Error, ErrorKind, Result};
 pub(crate) struct JobRoom<'a> {
     pub(crate) memory_bytes: u64,
     pub(crate) pool: &'a ThreadPool,
+    /// Whether freed memory is given back within the job.
+    trims: bool,
 }
 
 /// The share of the memory option that background work may use.
@@ -44,6 +46,21 @@ pub(crate) fn too_large(
     )
 }
 
+/// Below this memory option, freed memory is given back to the kernel within a job: a third of a smaller option is less than
+/// the allocator keeps.
+const TRIM_BELOW_BYTES: u64 = 256 << 20;
+
+/// Called where a caller waits and much memory has been freed. Not in the background: meanwhile the host could not allocate.
+pub(crate) fn give_back_freed(options: &Options) {
+    if is_small(options) {
+        tidalite_vfs::trim_heap();
+    }
+}
+
+fn is_small(options: &Options) -> bool {
+    options.memory_bytes < TRIM_BELOW_BYTES
+}
+
 impl<'a> JobRoom<'a> {
     /// The room of a job that a caller waits for.
     ///
@@ -51,12 +68,19 @@ impl<'a> JobRoom<'a> {
     /// `Io` if threads cannot be started.
     pub(crate) fn by_hand(state: &'a StoreState) -> Result<Self> {
         let memory_bytes = state.options.memory_bytes / 3 * 2;
-        Ok(JobRoom { memory_bytes, pool: state.pool.get()? })
+        Ok(JobRoom { memory_bytes, pool: state.pool.get()?, trims: is_small(&state.options) })
     }
 
     /// The room of background work in these threads.
     pub(crate) fn background(state: &StoreState, pool: &'a ThreadPool) -> Self {
-        JobRoom { memory_bytes: state.options.memory_bytes / BACKGROUND_SHARE, pool }
+        JobRoom { memory_bytes: state.options.memory_bytes / BACKGROUND_SHARE, pool, trims: false }
+    }
+
+    /// Called when a step of the job has freed what it used.
+    pub(crate) fn give_back_freed(&self) {
+        if self.trims {
+            tidalite_vfs::trim_heap();
+        }
     }
 
     /// Half of the room, for a job that holds rows of logs in memory beside what it writes.

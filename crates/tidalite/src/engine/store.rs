@@ -4,6 +4,7 @@
 //! with its own log writer, locks and threads, since it cannot use those of the parent.
 
 use super::options::Options;
+use super::room::give_back_freed;
 use super::state::StoreState;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -203,6 +204,7 @@ impl Store {
     /// Those of the work; `NotFound` if the store is gone.
     pub(crate) fn upkeep<T>(&self, work: impl FnOnce(&Arc<StoreState>) -> Result<T>) -> Result<T> {
         let inner = self.writable()?;
+        give_back_freed(&inner.options);
         work(inner).or_else(|e| inner.if_there(Err(e)))
     }
 

@@ -119,7 +119,7 @@ impl Manifest {
     }
 
     /// All run tables, the oldest first.
-    pub(crate) fn run_tables(&self) -> impl Iterator<Item = &RunTableRef> {
+    pub(crate) fn run_tables(&self) -> impl DoubleEndedIterator<Item = &RunTableRef> {
         self.runs.iter().chain(&self.runs_changed)
     }
 

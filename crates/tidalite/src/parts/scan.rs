@@ -6,7 +6,7 @@
 use super::meter::Meter;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tidalite_model::{Extent, Result};
+use tidalite_model::{Extent, Result, SeriesKey};
 use tidalite_parts::{ColumnSet, Fetched, Part, SeriesEntry, TileColumns};
 use tidalite_query::{PointFilter, Points, PointsView};
 use tidalite_vfs::PerProcess;
@@ -41,6 +41,11 @@ impl RowRef {
 
     pub(crate) fn of(&self, parts: &[Arc<Part>]) -> SeriesEntry {
         parts[self.part as usize].series().entry(self.row as usize)
+    }
+
+    /// The series of the row.
+    pub(crate) fn key(&self, parts: &[Arc<Part>]) -> SeriesKey {
+        parts[self.part as usize].series().key(&self.of(parts))
     }
 
     /// The steps of its points.

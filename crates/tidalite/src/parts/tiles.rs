@@ -152,6 +152,7 @@ fn write_tiles(
             let copied: Vec<EncodedTile> =
                 room.pool.install(|| window.par_iter().map(copy).collect::<Result<_>>())?;
             copied.into_iter().try_for_each(&mut lay)?;
+            room.give_back_freed();
         }
     }
     for window in specs.chunks(room.threads()) {
@@ -162,6 +163,7 @@ fn write_tiles(
                 .collect::<Result<_>>()
         })?;
         encoded.into_iter().flatten().try_for_each(&mut lay)?;
+        room.give_back_freed();
     }
     Ok(())
 }
@@ -178,6 +180,7 @@ pub(crate) fn pass_over(
     for window in specs.chunks(room.threads()) {
         go_on(ask())?;
         room.pool.install(|| window.par_iter().map(gather).collect::<Result<()>>())?;
+        room.give_back_freed();
     }
     Ok(())
 }

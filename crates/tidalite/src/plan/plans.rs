@@ -5,6 +5,7 @@ use super::query_plan::Plan;
 use super::series::{Planned, SeriesVerdicts};
 use super::shaping::Shaping;
 use super::span::SeriesSpan;
+use crate::engine::room::give_back_freed;
 use crate::parts::meter::Meter;
 use crate::view::snapshot::Snapshot;
 use std::collections::VecDeque;
@@ -60,6 +61,9 @@ impl Iterator for Plans {
 
     fn next(&mut self) -> Option<Self::Item> {
         let span = self.spans.pop_front()?;
+        if self.planned > 0 {
+            give_back_freed(&self.snapshot.inner.options);
+        }
         Some(self.plan(&span))
     }
 }

@@ -10,7 +10,7 @@ use super::m4::check_columns;
 use super::selection::Selection;
 use crate::plan::query_plan::Plan;
 use arrow::array::RecordBatch;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use tidalite_model::{Error, Labels, Result, SeriesKey};
@@ -293,19 +293,21 @@ fn starts<'a>(fixed: &Selection, runs: impl Iterator<Item = &'a Arc<str>>) -> Re
     let snapshot = fixed.snapshot()?;
     let said: HashMap<String, i64> =
         snapshot.runs().into_iter().filter_map(|run| Some((run.id, run.started_us?))).collect();
-    let mut starts = HashMap::new();
+    let mut starts: HashMap<Arc<str>, i64> = HashMap::new();
+    // Runs whose start nobody recorded.
+    let mut unsaid: BTreeSet<&str> = BTreeSet::new();
     for run in runs {
-        if starts.contains_key(run) {
-            continue;
+        match said.get(&**run) {
+            Some(&start) => drop(starts.insert(run.clone(), start)),
+            None => drop(unsaid.insert(run)),
         }
-        let start = match said.get(&**run) {
-            Some(&start) => Some(start),
-            None => {
-                let all = snapshot.select().run(&**run).summaries()?;
-                all.iter().filter_map(|(_, summary)| summary.time_min_us).min()
-            }
-        };
-        starts.extend(start.map(|start| (run.clone(), start)));
+    }
+    if !unsaid.is_empty() {
+        let all = unsaid.into_iter().fold(snapshot.select(), Selection::run);
+        all.each_summary(false, &mut |key, summary| {
+            let Some(first) = summary.time_min_us else { return };
+            starts.entry(key.run).and_modify(|start| *start = (*start).min(first)).or_insert(first);
+        })?;
     }
     Ok(starts)
 }

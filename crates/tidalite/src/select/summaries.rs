@@ -61,7 +61,11 @@ impl Selection {
 
     /// Calls `take` with the summary of each series, in order. With `only_last`, it holds the last point, and of the others
     /// those that were read for it.
-    fn each_summary(&self, only_last: bool, take: &mut dyn FnMut(SeriesKey, Summary)) -> Result<()> {
+    pub(super) fn each_summary(
+        &self,
+        only_last: bool,
+        take: &mut dyn FnMut(SeriesKey, Summary),
+    ) -> Result<()> {
         let columns = ColumnSet { step: true, time: true, ..ColumnSet::VALUE };
         // The series that the next piece may continue.
         let mut open: Option<(SeriesKey, Summary)> = None;

@@ -140,7 +140,7 @@ fn copy_all(
         vfs.sync_dir(&folder)?;
     }
     if !view.runs.is_empty() {
-        run_table::store(&**vfs, target, &mut next, &view.runs_with_last_steps())?;
+        run_table::store(&**vfs, target, &mut next, view.runs_with_last_steps())?;
     }
     let writers = writers::of_snapshot(snapshot)?;
     if !writers.is_empty() {

@@ -150,6 +150,7 @@ impl Compaction<'_> {
     ) -> Result<CompactStats> {
         let (state, removed) = (self.state, Removed::default());
         loop {
+            room.give_back_freed();
             let manifest = manifest::latest(&*state.vfs, &state.paths)?.manifest;
             let hiding = VersionHiding::of(state, &manifest)?;
             let Some(picked) = self.next(&manifest, &hiding, room, progress)? else {

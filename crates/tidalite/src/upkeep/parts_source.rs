@@ -5,12 +5,12 @@
 //! (the context). [`PartsSource::into_hidden`] is the source of these.
 
 use super::hiding::VersionHiding;
-use super::series_rows::SeriesRows;
-use super::sorting::{TileAt, hidden_mask, touched_by_context};
+use super::series_rows::{SeriesRows, rows_of};
+use super::sorting::hidden_mask;
 use crate::parts::anchors::StepAnchors;
 use crate::parts::meter::Meter;
 use crate::parts::scan::{Piece, RowRef, read_pieces, steps_of};
-use crate::parts::series_numbers::{SeriesNumber, SeriesNumbers};
+use crate::parts::series_numbers::SeriesNumbers;
 use crate::parts::tiles::{PointSource, TileCopy};
 use crate::view::tombstones::{Automatic, Coverage, Tombstones};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -18,7 +18,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tidalite_model::{Extent, Result, SeriesKey, StepRange, value_bits_sum};
-use tidalite_parts::{ColumnSet, Part};
+use tidalite_parts::{ColumnSet, Part, SeriesEntry};
 use tidalite_query::{Points, Repeats, merge};
 
 /// A tile with at least one eighth of the usual rows is large enough to copy.
@@ -30,6 +30,9 @@ const SERIES_ROWS_MIN: usize = 1024;
 /// The most rows that are read at once, unless one series has more: the chunks of a series are in memory beside what is
 /// made of them.
 const JOINED_ROWS_MAX: usize = 1 << 17;
+
+/// A tile, as (part, tile).
+type TileAt = (u32, u32);
 
 /// What a tile holds.
 #[derive(Debug, Clone, Copy, Default)]
@@ -73,14 +76,9 @@ impl Inputs<'_> {
     /// The same tiles, with what they hold.
     fn tiles(&self) -> Result<BTreeMap<TileAt, TileRows>> {
         let mut tiles: BTreeMap<TileAt, TileRows> = BTreeMap::new();
-        // (series, steps, part and tile)
-        let mut rows: Vec<(SeriesNumber, Extent, TileAt)> = Vec::new();
-        let mut numbers = SeriesNumbers::default();
         let mut touched: BTreeSet<TileAt> = BTreeSet::new();
         for (p, part) in (0..).zip(self.parts) {
             let table = part.series();
-            let of_part = numbers.of_part(table);
-            rows.reserve(table.entries().len());
             let mut details = table.reader();
             for (r, row) in table.entries().enumerate() {
                 let (key, at) = (table.key(&row), (p, row.tile));
@@ -98,31 +96,51 @@ impl Inputs<'_> {
                 if covered != Coverage::Nothing || sorted || self.without.contains(&key) {
                     touched.insert(at);
                 }
-                rows.push((of_part.of(&row), steps_of(&row), at));
             }
         }
-        rows.sort_unstable();
-        for of_series in rows.chunk_by(|a, b| a.0 == b.0) {
-            if of_series.len() > 1 {
-                let shared = of_series.iter().map(|(.., at)| *at);
-                shared.for_each(|at| tiles.entry(at).or_default().shared = true);
+        self.compare_rows(&mut tiles, &mut touched);
+        tiles.retain(|at, _| !touched.contains(at));
+        Ok(tiles)
+    }
+
+    /// Compares the rows of each series. Marks tiles whose series have rows in others; adds tiles with rows whose steps meet, and
+    /// those with rows whose points the context may replace.
+    fn compare_rows(&self, tiles: &mut BTreeMap<TileAt, TileRows>, touched: &mut BTreeSet<TileAt>) {
+        let context = if self.sorts { self.context } else { &[] };
+        let all = [self.parts, context].concat();
+        let is_input = |row: RowRef| (row.part as usize) < self.parts.len();
+        let takes =
+            |row: RowRef, entry: &SeriesEntry| is_input(row) || Automatic::of(entry) != Automatic::All;
+        let numbers = SeriesNumbers::of(&all);
+        let rows = numbers.sort(rows_of(&all, takes));
+        let mut of_inputs: Vec<(Extent, TileAt)> = Vec::new();
+        for of_series in rows.chunk_by(|a, b| numbers.series(*a) == numbers.series(*b)) {
+            // Those of the inputs are before those of the context.
+            let (inputs, others) = of_series.split_at(of_series.partition_point(|row| is_input(*row)));
+            of_inputs.clear();
+            of_inputs.extend(inputs.iter().map(|at| {
+                let row = at.of(&all);
+                (steps_of(&row), (at.part, row.tile))
+            }));
+            of_inputs.sort_unstable();
+            if inputs.len() > 1 {
+                of_inputs.iter().for_each(|(_, at)| tiles.entry(*at).or_default().shared = true);
+            }
+            for other in others.iter().map(|row| steps_of(&row.of(&all))) {
+                touched.extend(of_inputs.iter().filter(|(steps, _)| other.meets(*steps)).map(|(_, at)| *at));
             }
             // The row with the greatest last step so far.
-            let mut farthest = &of_series[0];
-            for row in &of_series[1..] {
-                if row.1.first <= farthest.1.last {
-                    touched.extend([row.2, farthest.2]);
+            let Some((first, rest)) = of_inputs.split_first() else { continue };
+            let mut farthest = first;
+            for row in rest {
+                if row.0.first <= farthest.0.last {
+                    touched.extend([row.1, farthest.1]);
                 }
-                if row.1.last >= farthest.1.last {
+                if row.0.last >= farthest.0.last {
                     farthest = row;
                 }
             }
         }
-        if self.sorts {
-            touched_by_context(&rows, &mut numbers, self.context, &mut touched);
-        }
-        tiles.retain(|at, _| !touched.contains(at));
-        Ok(tiles)
     }
 
     /// What hides points of a series, as far as this merge applies it.
@@ -156,9 +174,10 @@ pub(crate) struct PartsSource<'a> {
 impl<'a> PartsSource<'a> {
     pub(super) fn new(inputs: Inputs<'a>, copied: impl IntoIterator<Item = TileAt>) -> Self {
         let copied: BTreeSet<TileAt> = copied.into_iter().collect();
-        let takes = |row: RowRef, key: &SeriesKey| {
-            !copied.contains(&(row.part, row.of(inputs.parts).tile)) && !inputs.without.contains(key)
-        };
+        let is_left_out =
+            |row: RowRef| !inputs.without.is_empty() && inputs.without.contains(&row.key(inputs.parts));
+        let takes =
+            |row: RowRef, entry: &SeriesEntry| !copied.contains(&(row.part, entry.tile)) && !is_left_out(row);
         let (series, rows) = SeriesRows::find(inputs.parts, takes);
         let others = match inputs.sorts && !inputs.context.is_empty() {
             true => SeriesRows::of_same(inputs.context, &series),

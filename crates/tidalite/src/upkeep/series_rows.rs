@@ -2,9 +2,10 @@
 //! hundreds of thousands of series.
 
 use crate::parts::scan::RowRef;
+use crate::parts::series_numbers::SeriesNumbers;
 use std::sync::Arc;
 use tidalite_model::SeriesKey;
-use tidalite_parts::Part;
+use tidalite_parts::{Part, SeriesEntry};
 
 /// The rows of numbered series. Those of one series are in the order of their parts.
 #[derive(Debug, Default)]
@@ -18,49 +19,40 @@ impl SeriesRows {
     /// The rows that `takes` accepts, and their series, ascending by key, each with its number of points.
     pub(super) fn find(
         parts: &[Arc<Part>],
-        takes: impl Fn(RowRef, &SeriesKey) -> bool,
+        takes: impl Fn(RowRef, &SeriesEntry) -> bool,
     ) -> (Vec<(SeriesKey, u64)>, SeriesRows) {
-        let mut rows: Vec<RowRef> = Vec::new();
-        for (p, part) in parts.iter().enumerate() {
-            let table = part.series();
-            let taken = table.entries().enumerate();
-            let taken = taken.map(|(r, row)| (RowRef::new(p, r), table.key(&row)));
-            rows.extend(taken.filter(|(row, key)| takes(*row, key)).map(|(row, _)| row));
-        }
-        let names = |row: &RowRef| {
-            let (table, entry) = (parts[row.part as usize].series(), row.of(parts));
-            (table.run(&entry), table.metric(&entry), table.labels(&entry))
-        };
-        rows.sort_unstable_by(|a, b| names(a).cmp(&names(b)).then(a.cmp(b)));
+        let numbers = SeriesNumbers::of(parts);
+        let rows = numbers.sort(rows_of(parts, takes));
         let (mut series, mut ends) = (Vec::new(), Vec::new());
         let mut end = 0;
-        for of_series in rows.chunk_by(|a, b| names(a) == names(b)) {
+        for of_series in rows.chunk_by(|a, b| numbers.series(*a) == numbers.series(*b)) {
             let points = of_series.iter().map(|row| u64::from(row.of(parts).rows)).sum();
-            let key = parts[of_series[0].part as usize].series().key(&of_series[0].of(parts));
-            series.push((key, points));
+            series.push((of_series[0].key(parts), points));
             end += of_series.len();
             ends.push(counted(end));
         }
         (series, SeriesRows { rows, ends })
     }
 
-    /// The rows of the same series in other parts.
+    /// The rows of the same series in other parts. `series` ascend by key.
     pub(super) fn of_same(parts: &[Arc<Part>], series: &[(SeriesKey, u64)]) -> SeriesRows {
-        let (found, all) =
-            SeriesRows::find(parts, |_, key| series.binary_search_by(|(known, _)| known.cmp(key)).is_ok());
-        let mut found = found.iter().enumerate().peekable();
-        let mut of_same = |(key, _): &(SeriesKey, u64)| match found.next_if(|(_, (other, _))| other == key) {
-            Some((i, _)) => all.ends[i],
-            None => 0,
-        };
-        let mut ends: Vec<u32> = series.iter().map(&mut of_same).collect();
-        // A series without rows ends where the one before it ends.
-        let mut before = 0;
-        for end in &mut ends {
-            before = before.max(*end);
-            *end = before;
+        let numbers = SeriesNumbers::of(parts);
+        let all = numbers.sort(rows_of(parts, |_, _| true));
+        let mut found = all
+            .chunk_by(|a, b| numbers.series(*a) == numbers.series(*b))
+            .map(|rows| (rows[0].key(parts), rows));
+        let mut next = found.next();
+        let mut same = SeriesRows::default();
+        for (key, _) in series {
+            while next.as_ref().is_some_and(|(other, _)| other < key) {
+                next = found.next();
+            }
+            if let Some((_, rows)) = next.as_ref().filter(|(other, _)| other == key) {
+                same.rows.extend_from_slice(rows);
+            }
+            same.ends.push(counted(same.rows.len()));
         }
-        SeriesRows { rows: all.rows, ends }
+        same
     }
 
     /// No rows of so many series.
@@ -82,6 +74,17 @@ impl SeriesRows {
         let start = series.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
         &self.rows[start..self.ends[series] as usize]
     }
+}
+
+/// The rows that `takes` accepts, in the order of their parts.
+pub(super) fn rows_of(parts: &[Arc<Part>], takes: impl Fn(RowRef, &SeriesEntry) -> bool) -> Vec<RowRef> {
+    let mut rows = Vec::new();
+    for (p, part) in parts.iter().enumerate() {
+        let of_part = part.series().entries().enumerate();
+        let taken = of_part.map(|(r, row)| (RowRef::new(p, r), row)).filter(|(at, row)| takes(*at, row));
+        rows.extend(taken.map(|(at, _)| at));
+    }
+    rows
 }
 
 fn counted(n: usize) -> u32 {

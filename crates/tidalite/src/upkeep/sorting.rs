@@ -2,17 +2,9 @@
 //!
 //! A rewound point neither replaces another nor is replaced. A point with an automatic step is never replaced.
 
-use crate::parts::scan::steps_of;
-use crate::parts::series_numbers::{SeriesNumber, SeriesNumbers};
-use crate::view::tombstones::{Automatic, Tombstones};
-use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
-use tidalite_model::{Extent, Written};
-use tidalite_parts::Part;
+use crate::view::tombstones::Tombstones;
+use tidalite_model::Written;
 use tidalite_query::Points;
-
-/// A tile, as (part, tile).
-pub(super) type TileAt = (u32, u32);
 
 /// Marks the hidden points. `points` ascend by step and order of writing. `others` are the visible points of the same series
 /// in other parts, ascending in the same way; they may replace points and are not marked. Of rows of one batch and step, the visible
@@ -40,29 +32,6 @@ pub(super) fn hidden_mask(points: &Points, tombstones: Option<&Tombstones>, othe
         taken = Some(step);
     }
     mask
-}
-
-/// Adds the tiles with a row whose steps those of another part may meet, where that part may replace its points. `rows` ascend by
-/// series.
-pub(super) fn touched_by_context(
-    rows: &[(SeriesNumber, Extent, TileAt)],
-    numbers: &mut SeriesNumbers,
-    context: &[Arc<Part>],
-    touched: &mut BTreeSet<TileAt>,
-) {
-    let mut others: HashMap<SeriesNumber, Vec<Extent>> = HashMap::new();
-    for part in context {
-        let table = part.series();
-        let numbers = numbers.of_part(table);
-        for row in table.entries().filter(|row| Automatic::of(row) != Automatic::All) {
-            others.entry(numbers.of(&row)).or_default().push(steps_of(&row));
-        }
-    }
-    for (key, steps, at) in rows {
-        if others.get(key).is_some_and(|others| others.iter().any(|other| other.meets(*steps))) {
-            touched.insert(*at);
-        }
-    }
 }
 
 #[cfg(test)]

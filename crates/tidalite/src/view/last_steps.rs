@@ -7,6 +7,7 @@ use super::snapshot::SnapshotView;
 use crate::engine::tail::TailData;
 use crate::files::manifest::Manifest;
 use crate::files::run_table::RunTable;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use tidalite_model::{Labels, Participant, Result, RunRecord, WriteOrder};
 
@@ -72,19 +73,17 @@ pub(crate) fn settle(next: &mut Manifest, runs: &mut RunTable, all: bool) -> BTr
 }
 
 impl SnapshotView {
-    /// The run table with all last steps that are known.
-    pub(crate) fn runs_with_last_steps(&self) -> RunTable {
-        let mut runs = (*self.runs).clone();
-        for (id, record) in &mut runs {
-            let open: Vec<WriteOrder> =
-                record.participants.iter().filter(|(_, p)| p.ended.is_none()).map(|(o, _)| *o).collect();
-            for start in open {
-                if let Some(step) = self.last_step(id, record, start) {
-                    record.note_step(start.seq.writer(), start.seq.ordinal(), step);
-                }
+    /// The records of the runs, ascending by id, with all last steps that are known.
+    pub(crate) fn runs_with_last_steps(&self) -> impl Iterator<Item = (&str, Cow<'_, RunRecord>)> {
+        self.runs.iter().map(|(id, record)| {
+            let open = record.participants.iter().filter(|(_, p)| p.ended.is_none());
+            let known = open.filter_map(|(start, _)| Some((*start, self.last_step(id, record, *start)?)));
+            let mut completed = Cow::Borrowed(record);
+            for (start, step) in known {
+                completed.to_mut().note_step(start.seq.writer(), start.seq.ordinal(), step);
             }
-        }
-        runs
+            (id.as_str(), completed)
+        })
     }
 
     /// Completes the participants of a run.

@@ -103,7 +103,8 @@ mod tests {
 
     fn forked(of: &str, step: Option<i64>) -> RunRecord {
         let value = Some(Parent { run: of.into(), step });
-        RunRecord { parent: Some(Latest { value, order: WriteOrder::default() }), ..RunRecord::default() }
+        let parent = Some(Box::new(Latest { value, order: WriteOrder::default() }));
+        RunRecord { parent, ..RunRecord::default() }
     }
 
     fn shown(runs: &RunTable, of: &str) -> Vec<(String, u32, i64)> {

@@ -104,21 +104,27 @@ impl Snapshot {
     /// # Errors
     /// `NotFound` if a given id is of no run; `Invalid` if nothing is chosen or a pattern is malformed.
     pub fn targets(&self, what: &RunTargets) -> Result<Vec<RunInfo>> {
+        Ok(self.each_target(what)?.collect())
+    }
+
+    /// As [`targets`](Self::targets), one after the other.
+    pub(crate) fn each_target<'a>(
+        &'a self,
+        what: &'a RunTargets,
+    ) -> Result<impl Iterator<Item = RunInfo> + 'a> {
         what.check("choose runs")?;
         let matching = NameMatcher::resolve(&what.patterns, |id| Ok(self.has_run(id)))?;
         for id in &what.ids {
             self.run(id)?;
         }
         let all = what.ids.is_empty() && what.patterns.is_empty();
-        let before = |run: &RunInfo| {
+        let before = move |run: &RunInfo| {
             what.ended_before_us.is_none_or(|before| run.ended_us.is_some_and(|ended| ended < before))
         };
-        let mut runs = self.runs();
-        runs.retain(|run| {
+        Ok(self.each_run().filter(move |run| {
             (all || what.names(&run.id) || matching.is_match(&run.id))
                 && what.filter.as_ref().is_none_or(|filter| filter.matches(run))
                 && before(run)
-        });
-        Ok(runs)
+        }))
     }
 }

@@ -161,14 +161,20 @@ impl Snapshot {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn runs(&self) -> Vec<RunInfo> {
+        let mut runs = Vec::with_capacity(self.view.runs.len());
+        runs.extend(self.each_run());
+        runs
+    }
+
+    /// As [`runs`](Self::runs), one after the other.
+    pub(crate) fn each_run(&self) -> impl Iterator<Item = RunInfo> + '_ {
         let alive: BTreeSet<u32> = self.view.tails.iter().filter(|t| t.alive).map(|t| t.writer).collect();
         let there = self.view.runs.iter().filter(|(id, _)| !self.view.gone.contains(*id));
-        let info = |(id, record): (&String, &RunRecord)| {
+        there.map(move |(id, record)| {
             let mut info = record.info(id, |w| alive.contains(&w));
             self.view.complete(id, record, &mut info.participants);
             info
-        };
-        there.map(info).collect()
+        })
     }
 
     /// The runs whose id matches a pattern, ascending by id; a text is the id of a run that exists, and otherwise a glob

@@ -188,7 +188,7 @@ impl Snapshot {
         let bytes = FileBytes::of(vfs, paths, &live)?;
         let file_system = vfs.file_system(paths.root())?;
         Ok(Stats {
-            runs: self.runs().len() as u64,
+            runs: self.view.runs.keys().filter(|id| !self.view.gone.contains(*id)).count() as u64,
             series: series.len() as u64,
             points,
             thinned_points,

@@ -120,7 +120,7 @@ impl Store {
     pub fn delete_runs(&self, what: &RunTargets) -> Result<Vec<String>> {
         let inner = self.writable()?;
         what.check("delete runs")?;
-        let ids: Vec<String> = Snapshot::take(inner)?.targets(what)?.into_iter().map(|run| run.id).collect();
+        let ids: Vec<String> = Snapshot::take(inner)?.each_target(what)?.map(|run| run.id).collect();
         let log = maintain::log(inner)?;
         let before = now(inner)?;
         for id in &ids {

@@ -200,7 +200,7 @@ fn merge_snapshot(
         for part in next.parts.iter_mut().filter(|part| part.is_hidden()) {
             *part = part.clone().hidden_at(&Moment::default());
         }
-        run_table::store(&*state.vfs, &state.paths, &mut next, &runs)?;
+        run_table::store(&*state.vfs, &state.paths, &mut next, run_table::borrowed(&runs))?;
     }
     next.parts.extend(made);
     next.clock_us = next.clock_us.max(there.view.clock_us());

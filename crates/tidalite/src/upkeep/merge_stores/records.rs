@@ -107,7 +107,7 @@ pub(super) fn join_records(there: &Snapshot, numbers: &Numbers, targets: &Target
     let living = numbers.living_only_here();
     let starts: BTreeSet<Seq> =
         there.view.runs.values().flat_map(|r| r.participants.keys().map(|o| numbers.seq(o.seq))).collect();
-    for (id, record) in &there.view.runs_with_last_steps() {
+    for (id, record) in there.view.runs_with_last_steps() {
         let target = &targets[id];
         // To a run that is new here, only writers that live can write what no moment of the other store means.
         let only_here = if runs.contains_key(target) { numbers.only_here() } else { &living };

@@ -112,16 +112,21 @@ impl Thin {
 
     /// The chosen runs that have ended, and the number of those that are still running.
     pub(super) fn chosen(&self, snapshot: &Snapshot) -> Result<(BTreeSet<String>, u64)> {
-        let runs = snapshot.targets(&self.targets)?.into_iter();
-        let (running, ended): (Vec<_>, Vec<_>) = runs.partition(|r| r.status == Status::Running);
-        if let Some(named) = running.iter().find(|run| self.targets.names(&run.id)) {
+        let (mut running, mut ended) = (Vec::new(), BTreeSet::new());
+        for run in snapshot.each_target(&self.targets)? {
+            match run.status {
+                Status::Running => running.push(run.id),
+                _ => drop(ended.insert(run.id)),
+            }
+        }
+        if let Some(named) = running.iter().find(|id| self.targets.names(id)) {
             return Err(Error::new(
                 ErrorKind::Busy,
                 "thin",
-                format!("a process still writes to run {:?}", named.id),
+                format!("a process still writes to run {named:?}"),
                 "finish the run first, or choose runs by a pattern, which skips it",
             ));
         }
-        Ok((ended.into_iter().map(|r| r.id).collect(), running.len() as u64))
+        Ok((ended, running.len() as u64))
     }
 }
