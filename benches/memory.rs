@@ -3,7 +3,8 @@
 //!
 //! `cargo bench -p tidalite-benches --bench memory` prints a table. `-- --check` exits with 1 where a job takes more than its
 //! option and 32 MiB, or is refused; `-- --json FILE` writes the figures; `-- --options 64,256` measures these options;
-//! `-- --only TEXT` measures the shapes whose names contain the text. `TIDALITE_BENCH_SHARE=10` makes a tenth of the data.
+//! `-- --only TEXT` measures the shapes whose names contain the text. `TIDALITE_BENCH_SHARE=10` makes a tenth of the data;
+//! `TIDALITE_BENCH_GRID=100000` gives each series of the grid so many steps (10,000 if not set): a billion points.
 #![allow(clippy::disallowed_methods, reason = "a bench prepares its own files")]
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
@@ -292,7 +293,8 @@ fn load(case: &Case, store: &Store) -> Result<()> {
         "grid" => {
             // The runs of a sweep, one batch each.
             for run in 0..100 / share.min(10) {
-                let steps = 10_000 / share.div_ceil(10);
+                let steps = std::env::var("TIDALITE_BENCH_GRID").map_or(10_000, |n| n.parse().unwrap());
+                let steps: usize = steps / share.div_ceil(10);
                 store.append(&batch_of(100 * steps, 100, &format!("run-{run}"), |i| {
                     (i % steps, format!("m{}", i / steps))
                 }))?;
