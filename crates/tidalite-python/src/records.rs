@@ -100,22 +100,25 @@ pub(crate) fn stats<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, 
     fields.set_item("file_system", &stats.file_system)?;
     fields.set_item("network", stats.network)?;
     fields.set_item("free_bytes", stats.free_bytes)?;
-    fields.set_item("unreadable", PyTuple::new(py, &stats.unreadable)?)?;
+    fields.set_item("damage", findings(py, &stats.damage)?)?;
     build(&class(py, "Stats")?, &fields)
 }
 
 pub(crate) fn report<'py>(py: Python<'py>, report: &Report) -> PyResult<Bound<'py, PyAny>> {
-    let one = class(py, "Finding")?;
-    let findings: Vec<Bound<'py, PyAny>> =
-        report.findings.iter().map(|f| finding(py, &one, f)).collect::<PyResult<_>>()?;
     let fields = PyDict::new(py);
-    fields.set_item("findings", PyTuple::new(py, findings)?)?;
+    fields.set_item("findings", findings(py, &report.findings)?)?;
     fields.set_item("parts", report.parts)?;
     fields.set_item("logs", report.logs)?;
     fields.set_item("points", report.points)?;
     fields.set_item("log_points", report.log_points)?;
     fields.set_item("bytes", report.bytes)?;
     build(&class(py, "Report")?, &fields)
+}
+
+pub(crate) fn findings<'py>(py: Python<'py>, found: &[Finding]) -> PyResult<Bound<'py, PyAny>> {
+    let one = class(py, "Finding")?;
+    let all: Vec<Bound<'py, PyAny>> = found.iter().map(|f| finding(py, &one, f)).collect::<PyResult<_>>()?;
+    Ok(PyTuple::new(py, all)?.into_any())
 }
 
 fn finding<'py>(py: Python<'py>, class: &Bound<'py, PyAny>, found: &Finding) -> PyResult<Bound<'py, PyAny>> {
@@ -173,8 +176,7 @@ pub(crate) fn merge_stats<'py>(py: Python<'py>, stats: &MergeStats) -> PyResult<
     fields.set_item("runs_changed", stats.runs_changed)?;
     fields.set_item("points", stats.points)?;
     fields.set_item("renamed", stats.renamed.clone())?;
-    let unreadable: Vec<String> = stats.unreadable.iter().map(ToString::to_string).collect();
-    fields.set_item("unreadable", PyTuple::new(py, unreadable)?)?;
+    fields.set_item("damage", findings(py, &stats.damage)?)?;
     build(&class(py, "MergeStats")?, &fields)
 }
 

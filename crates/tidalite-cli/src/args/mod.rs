@@ -53,7 +53,7 @@ Exit codes:
   1    the operation failed
   2    wrong usage
   3    the selection matches nothing in the store
-  4    `verify` found damage, or `info`, `runs` or `metrics` had to leave out parts that cannot be read
+  4    damage: `verify` found some, or an answer was given without what could not be read
   130  interrupted by Ctrl-C";
 
 /// The commands.

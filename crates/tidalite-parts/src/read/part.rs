@@ -153,6 +153,12 @@ impl Part {
         pages.map_or(0, |pages| pages.iter().filter(overlaps).count())
     }
 
+    /// Where within these rows of a tile a page of values begins: what a damaged page costs ends there.
+    pub fn page_starts(&self, tile: u32, rows: Range<u32>) -> impl Iterator<Item = u32> {
+        let pages = &self.tiles[tile as usize].chunks[PointColumn::Value.index()].pages;
+        pages.iter().map(|page| page.first_row).filter(move |first| rows.contains(first))
+    }
+
     /// Why the series table was rebuilt; `None` where it was intact.
     pub fn series_damage(&self) -> Option<&Error> {
         self.series_damage.as_ref()

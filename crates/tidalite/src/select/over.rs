@@ -292,7 +292,7 @@ impl Placed {
 fn starts<'a>(fixed: &Selection, runs: impl Iterator<Item = &'a Arc<str>>) -> Result<HashMap<Arc<str>, i64>> {
     let snapshot = fixed.snapshot()?;
     let said: HashMap<String, i64> =
-        snapshot.runs().into_iter().filter_map(|run| Some((run.id, run.started_us?))).collect();
+        snapshot.known_runs().into_iter().filter_map(|run| Some((run.id, run.started_us?))).collect();
     let mut starts = HashMap::new();
     for run in runs {
         if starts.contains_key(run) {
@@ -301,7 +301,8 @@ fn starts<'a>(fixed: &Selection, runs: impl Iterator<Item = &'a Arc<str>>) -> Re
         let start = match said.get(&**run) {
             Some(&start) => Some(start),
             None => {
-                let all = snapshot.select().run(&**run).summaries()?;
+                let of_run = snapshot.select().run(&**run);
+                let all = of_run.reporting_to(&fixed.damage).summaries()?;
                 all.iter().filter_map(|(_, summary)| summary.time_min_us).min()
             }
         };

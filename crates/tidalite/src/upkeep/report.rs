@@ -3,6 +3,7 @@
 use crate::engine::cancel::go_on;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
+use crate::files::finding::Finding;
 use crate::files::manifest::{self, Manifest, versions};
 use crate::files::paths::{staged_part, version_name};
 use crate::files::run_table;
@@ -12,126 +13,8 @@ use crate::files::writer_table;
 use crate::view::snapshot::Snapshot;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use tidalite_log::{LayoutId, LogSink, Row, SeriesId};
 use tidalite_model::{Error, ErrorKind, Result, SeriesKey, WriteOrder};
-use tidalite_parts::PartFinding;
-
-/// The kind of a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum FindingKind {
-    /// The end of a log that a crash left half written. It was never durable, so it is not damage. Everything before it
-    /// is whole.
-    TornTail,
-    /// Bytes differ from what was written.
-    Damage,
-    /// A file that the store needs does not exist.
-    Missing,
-}
-
-impl FindingKind {
-    /// The kind as text, for output.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            FindingKind::TornTail => "torn tail",
-            FindingKind::Damage => "damage",
-            FindingKind::Missing => "missing",
-        }
-    }
-
-    /// Whether something durable was lost or changed.
-    pub fn is_damage(self) -> bool {
-        self != FindingKind::TornTail
-    }
-}
-
-/// One problem in a store.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Finding {
-    /// The kind of problem.
-    pub kind: FindingKind,
-    /// The file or folder.
-    pub path: PathBuf,
-    /// The offset of the first affected byte.
-    pub offset: u64,
-    /// The number of affected bytes; 0 if unknown.
-    pub bytes: u64,
-    /// The number of log frames lost, if known.
-    pub frames: Option<u64>,
-    /// The affected run, if it is a single known one.
-    pub run: Option<String>,
-    /// Affected series, as far as known; at most 16.
-    pub series: Vec<SeriesKey>,
-    /// The least and the greatest affected step, if known.
-    pub steps: Option<(i64, i64)>,
-    /// The number of affected rows, if known.
-    pub rows: Option<u64>,
-    /// The whole finding in words.
-    pub message: String,
-}
-
-impl From<tidalite_log::LogFinding> for Finding {
-    fn from(f: tidalite_log::LogFinding) -> Self {
-        use tidalite_log::LogFindingKind as Kind;
-        let kind = match f.kind {
-            Kind::TornTail | Kind::OrphanTail => FindingKind::TornTail,
-            Kind::MissingSegment => FindingKind::Missing,
-            _ => FindingKind::Damage,
-        };
-        Finding {
-            kind,
-            path: f.path,
-            offset: f.offset,
-            bytes: f.bytes,
-            frames: f.frames,
-            run: f.run,
-            series: f.series,
-            steps: f.steps,
-            rows: f.rows,
-            message: f.message,
-        }
-    }
-}
-
-impl From<PartFinding> for Finding {
-    fn from(f: PartFinding) -> Self {
-        let run =
-            f.series.first().map(|k| k.run.to_string()).filter(|r| f.series.iter().all(|k| *k.run == **r));
-        Finding {
-            kind: FindingKind::Damage,
-            path: f.path,
-            offset: f.offset,
-            bytes: f.bytes,
-            frames: None,
-            run,
-            series: f.series,
-            steps: f.steps.map(|steps| (steps.first, steps.last)),
-            rows: f.rows.map(|r| u64::from(r.end - r.start)),
-            message: f.message,
-        }
-    }
-}
-
-impl From<&Error> for Finding {
-    fn from(e: &Error) -> Self {
-        let kind = if e.kind() == ErrorKind::NotFound { FindingKind::Missing } else { FindingKind::Damage };
-        Finding {
-            kind,
-            path: e.path().map(PathBuf::from).unwrap_or_default(),
-            offset: e.offset().unwrap_or(0),
-            bytes: 0,
-            frames: None,
-            run: None,
-            series: Vec::new(),
-            steps: None,
-            rows: None,
-            // Path and offset have their own fields. The remedy is left out: it is usually to run `verify`.
-            message: format!("{}: {}", e.doing(), e.wrong()),
-        }
-    }
-}
 
 /// What was checked, and what was found.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -254,6 +137,7 @@ impl Store {
         }
         self.verify_parts(&version.manifest, &mut report, progress)?;
         self.verify_logs(&version.manifest, &mut report)?;
+        add_lost(state, &version.manifest, &mut report.findings);
         state.if_there(Ok(report))
     }
 
@@ -321,6 +205,15 @@ fn marker_finding(state: &StoreState) -> Result<Option<Finding>> {
     let path = state.paths.marker();
     let marker = two_copies::open(&*state.vfs, &path, "store")?;
     Ok(marker.damage.map(|what| Finding::from(&Error::corrupt("read store marker", &path, 0, what))))
+}
+
+/// Adds the places that a manifest lists as lost and nothing else was found at.
+fn add_lost(state: &StoreState, manifest: &Manifest, findings: &mut Vec<Finding>) {
+    for lost in manifest.lost.iter().map(|lost| lost.finding(state.paths.root())) {
+        if !findings.iter().any(|f| f.path == lost.path && f.offset == lost.offset) {
+            findings.push(lost);
+        }
+    }
 }
 
 /// Damage in the run table and the writer table of a version.
@@ -394,6 +287,7 @@ impl Snapshot {
         report.findings.extend(marker_finding(&self.inner).unwrap_or_else(|e| Some(Finding::from(&e))));
         report.findings.extend(view.damage.iter().map(Finding::from));
         report.findings.extend(view.findings().into_iter().map(Finding::from));
+        add_lost(&self.inner, &view.version.manifest, &mut report.findings);
         report
     }
 }
