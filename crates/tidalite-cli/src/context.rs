@@ -99,7 +99,8 @@ impl Context {
         Ok(self.options().open(path)?)
     }
 
-    fn options(&self) -> Options {
+    /// Options of a store.
+    pub(crate) fn options(&self) -> Options {
         Options::new().memory_bytes(self.memory_bytes)
     }
 

@@ -25,7 +25,7 @@ pub(crate) enum CliError {
     Usage(String),
     /// Nothing in the store matches. Exit code 3; the text names what exists.
     Nothing(String),
-    /// `verify` found damage and has reported it. Exit code 4.
+    /// `verify` found damage, or `salvage` found something missing, and has listed it. Exit code 4.
     Damage,
     /// The answer was printed, and lacks what these places held, which cannot be read. Exit code 4.
     Incomplete(Vec<Finding>),

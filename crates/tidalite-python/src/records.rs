@@ -7,8 +7,8 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyModule, PyTuple};
 use std::path::PathBuf;
 use tidalite::{
-    CompactStats, Explain, Finding, FlushStats, MergeStats, Participant, Report, RunInfo, Snapshot, Stats,
-    ThinStats,
+    CompactStats, Explain, Finding, FlushStats, MergeStats, Participant, Report, RunInfo, Salvaged, Snapshot,
+    Stats, ThinStats,
 };
 
 fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
@@ -112,7 +112,24 @@ pub(crate) fn report<'py>(py: Python<'py>, report: &Report) -> PyResult<Bound<'p
     fields.set_item("points", report.points)?;
     fields.set_item("log_points", report.log_points)?;
     fields.set_item("bytes", report.bytes)?;
+    let one = class(py, "Unread")?;
+    let unread = report.unread.iter().map(|file| {
+        let fields = PyDict::new(py);
+        fields.set_item("path", file.path.to_string_lossy())?;
+        fields.set_item("bytes", file.bytes)?;
+        fields.set_item("why", file.why)?;
+        build(&one, &fields)
+    });
+    fields.set_item("unread", PyTuple::new(py, unread.collect::<PyResult<Vec<_>>>()?)?)?;
     build(&class(py, "Report")?, &fields)
+}
+
+pub(crate) fn salvaged<'py>(py: Python<'py>, salvaged: &Salvaged) -> PyResult<Bound<'py, PyAny>> {
+    let fields = PyDict::new(py);
+    fields.set_item("runs", salvaged.runs)?;
+    fields.set_item("points", salvaged.points)?;
+    fields.set_item("missing", findings(py, &salvaged.missing)?)?;
+    build(&class(py, "Salvaged")?, &fields)
 }
 
 pub(crate) fn findings<'py>(py: Python<'py>, found: &[Finding]) -> PyResult<Bound<'py, PyAny>> {

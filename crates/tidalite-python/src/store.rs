@@ -22,7 +22,7 @@ use pyo3::types::{PyDict, PyType};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use tidalite::{Exist, Merge, Thin};
+use tidalite::{Exist, Merge, Thin, VerifyDepth};
 
 /// An open store: a folder of logs and Parquet files. Made by `tidalite.open`.
 ///
@@ -326,11 +326,18 @@ impl Store {
         records::report(py, &py.detach(|| self.handle.store.recovery()).map_err(raise)?)
     }
 
-    /// Checks every byte, and reports each fault and its place. `progress` is called with the bytes done and the total.
-    #[pyo3(signature = (progress=None))]
-    fn verify<'py>(&self, py: Python<'py>, progress: Option<Py<PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+    /// Checks every byte, and reports each fault and its place; `unread` of the report is what it could not check, and why. With
+    /// `quick` only the structure: no pages of parts. `progress` is called with the bytes done and the total.
+    #[pyo3(signature = (progress=None, *, quick=false))]
+    fn verify<'py>(
+        &self,
+        py: Python<'py>,
+        progress: Option<Py<PyAny>>,
+        quick: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let depth = if quick { VerifyDepth::Quick } else { VerifyDepth::Full };
         let report = with_progress(py, progress, |call| {
-            self.handle.store.verify_with(&|done, all| call.two(done, all))
+            self.handle.store.verify_with(depth, &|done, all| call.two(done, all))
         })?;
         records::report(py, &report)
     }

@@ -126,3 +126,32 @@ def test_the_command_fails_or_answers_and_says_so(damaged, tmp_path):
     assert code == 1 and segment in err
     code, out, err = run("follow", path, "--from-start", "--idle-exit", "0s", "--on-damage", "report")
     assert code == 4 and segment in err
+
+
+def test_salvage_copies_what_is_sound_and_lists_the_rest(damaged, tmp_path):
+    path, segment = damaged
+    before = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
+    seen = []
+    salvaged = tidalite.salvage(path, tmp_path / "new", progress=lambda *counts: seen.append(counts))
+    assert {file: file.read_bytes() for file in path.rglob("*") if file.is_file()} == before
+    assert (salvaged.runs, salvaged.points, [f.path for f in salvaged.missing]) == (2, 2 * ROWS + 1, [segment])
+    with tidalite.open(tmp_path / "new", "r") as new:
+        assert new.verify().sound and new.snapshot().damage == ()
+        assert len(new.select("x").points()) == 2 * ROWS + 1
+    with pytest.raises(tidalite.Invalid):
+        tidalite.salvage(path, tmp_path / "new")
+    command = os.environ.get("TIDALITE_BIN", "tidalite")
+    done = subprocess.run([command, "salvage", path, tmp_path / "other"], capture_output=True, text=True)
+    assert done.returncode == 4 and segment in done.stdout and "2001 points" in done.stdout
+    done = subprocess.run([command, "salvage", tmp_path / "new", tmp_path / "third", "--format", "json"], capture_output=True, text=True)
+    assert done.returncode == 0 and '"missing"' in done.stdout
+
+
+def test_a_quick_verification_reads_no_pages_and_both_say_what_they_did_not_read(store):
+    with store.run("a") as run:
+        for step in range(1000):
+            run.log({"x": 1.0}, step=step)
+    store.flush()
+    full, quick = store.verify(), store.verify(quick=True)
+    assert full.sound and quick.sound and quick.bytes < full.bytes
+    assert all(file.why for file in full.unread)

@@ -133,18 +133,14 @@ pub(super) fn judge(golden: &Golden, damage: &Damage, seen: &SeenStore) -> Resul
     let exact_runs = seen.runs.as_ref().is_none_or(|r| same_runs(&golden.runs, r).is_ok());
     if let Some(found) = &seen.points {
         no_wrong_point(golden, found)?;
-        if !exact_points {
-            if kind_of(&damage.path) == "log" {
-                bounded_loss(golden, damage, seen, found)?;
-            }
+        if !exact_points && kind_of(&damage.path) == "log" {
+            bounded_loss(golden, damage, seen, found)?;
         }
     }
-    // A torn tail was never durable: it is no damage, and in no answer.
+    // What a torn tail held was never durable.
     let damaged = seen.findings.iter().any(|f| f.kind.is_damage());
-    if let Some(strict) = &seen.strict {
-        if damaged && same(&golden.answer, strict).is_err() {
-            return Err("an answer lacks what is damaged, and is no error".into());
-        }
+    if damaged && seen.strict.as_ref().is_some_and(|strict| same(&golden.answer, strict).is_err()) {
+        return Err("an answer lacks what is damaged, and is no error".into());
     }
     if damaged && !exact_points && seen.left_out.is_empty() {
         return Err("an answer lacks what is damaged, and its report does not say so".into());

@@ -7,6 +7,7 @@
 mod answers;
 mod change;
 mod judge;
+mod salvage;
 mod sample;
 #[cfg(unix)]
 mod strangers;

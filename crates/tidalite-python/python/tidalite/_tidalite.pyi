@@ -16,7 +16,7 @@ import pyarrow
 
 from _typeshed import DataclassInstance
 
-from .records import CompactStats, Explain, Finding, FlushStats, MergeStats, PartFiles, Report, RunInfo, Runs, Stats, ThinStats
+from .records import CompactStats, Explain, Finding, FlushStats, MergeStats, PartFiles, Report, RunInfo, Runs, Salvaged, Stats, ThinStats
 
 # What a param may be is more than types say: see `Store.run`. A value of another type raises TypeError, which names the param.
 type _Params = Mapping[str, Any] | Namespace | SimpleNamespace | DataclassInstance
@@ -56,6 +56,7 @@ __all__ = [
     "Bucket",
     "Pattern",
     "open",
+    "salvage",
     "step_bucket",
     "time_bucket",
     "escape",
@@ -86,6 +87,13 @@ def open(
     background: bool = True,
     flush_bytes: int | None = None,
 ) -> Store: ...
+def salvage(
+    damaged: str | PathLike[str],
+    to: str | PathLike[str],
+    progress: Callable[[int, int], object] | None = None,
+    *,
+    memory_bytes: int | None = None,
+) -> Salvaged: ...
 def step_bucket(width: int) -> Bucket: ...
 def time_bucket(width: str | int | timedelta) -> Bucket: ...
 def escape(name: str) -> str: ...
@@ -177,7 +185,7 @@ class Store:
     def parquet_files(self) -> PartFiles: ...
     def stats(self, *, on_damage: _OnDamage = "error") -> Stats: ...
     def recovery(self) -> Report: ...
-    def verify(self, progress: Callable[[int, int], object] | None = None) -> Report: ...
+    def verify(self, progress: Callable[[int, int], object] | None = None, *, quick: bool = False) -> Report: ...
     def flush(self, progress: Callable[[int], object] | None = None) -> FlushStats: ...
     def compact(self, progress: Callable[[int, int], object] | None = None) -> CompactStats: ...
     def thin(

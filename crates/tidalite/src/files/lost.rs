@@ -1,5 +1,5 @@
 //! What a store has lost: places whose rows or changes to runs cannot be read any more. The manifest lists those that were
-//! passed by for good; a snapshot adds what it finds itself.
+//! passed by permanently; a snapshot adds what it finds itself.
 //!
 //! Invariant: a list of them stays small ([`LOST_MAX`] entries of bounded size). Where more is lost, entries are joined: what
 //! they say gets coarser and stays true.
@@ -107,6 +107,7 @@ impl LostRuns {
                 }
                 _ => format!("runs {}", runs.iter().map(|r| format!("{r:?}")).collect::<Vec<_>>().join(", ")),
             },
+            LostRuns::Between(first, last) if first == last => format!("run {first:?}"),
             LostRuns::Between(first, last) => format!("runs from {first:?} to {last:?}"),
         }
     }

@@ -82,6 +82,6 @@ impl Store {
         if copied.is_err() {
             empty(&*state.vfs, &target);
         }
-        copied.map(|()| report.found())
+        copied.map(|_| report.found())
     }
 }

@@ -47,12 +47,19 @@ pub(super) struct StoreCopy<'a> {
     pub(super) lists_losses: bool,
 }
 
+/// What a copy holds.
+pub(super) struct Copied {
+    pub(super) runs: u64,
+    /// Points, repeats and hidden ones included.
+    pub(super) points: u64,
+}
+
 impl StoreCopy<'_> {
     /// Makes the copy. `progress` gets the bytes copied so far and the bytes in total.
     ///
     /// # Errors
     /// `Corrupt` for damage, unless it is reported; `Full`, `Io`.
-    pub(super) fn make(&self, progress: &dyn Fn(u64, u64) -> ControlFlow<()>) -> Result<()> {
+    pub(super) fn make(&self, progress: &dyn Fn(u64, u64) -> ControlFlow<()>) -> Result<Copied> {
         let (state, target) = (self.state, self.target);
         let (vfs, view) = (&state.vfs, &self.snapshot.view);
         view.meet_all_damage(state.paths.root(), "copy store", self.report)?;
@@ -91,7 +98,13 @@ impl StoreCopy<'_> {
         if !view.runs.is_empty() {
             run_table::store(&**vfs, target, &mut next, &view.runs_with_last_steps())?;
         }
-        let writers = writers::of_snapshot(self.snapshot)?;
+        let writers = match writers::of_snapshot(self.snapshot) {
+            Err(e) if self.report.reports() && is_damage(&e) => {
+                self.report.meet(|| Finding::from(&e), || e.duplicate())?;
+                writers::of_snapshot_alone(self.snapshot)
+            }
+            other => other?,
+        };
         if !writers.is_empty() {
             writer_table::store(&**vfs, target, &mut next, &writers, &Brought::new())?;
         }
@@ -101,7 +114,9 @@ impl StoreCopy<'_> {
             }
         }
         manifest::publish(&**vfs, target, &next)?;
-        finish(state, target)
+        finish(state, target)?;
+        let points = next.parts.iter().map(|part| part.rows).sum();
+        Ok(Copied { runs: self.snapshot.known_runs().len() as u64, points })
     }
 
     /// What the copy lists as lost.

@@ -114,7 +114,7 @@ impl Snapshot {
         let before = |run: &RunInfo| {
             what.ended_before_us.is_none_or(|before| run.ended_us.is_some_and(|ended| ended < before))
         };
-        // Runs are changed for good; which ones must not depend on what is lost. Runs that are named are known.
+        // Runs are changed permanently; which ones must not depend on what is lost. Runs that are named are known.
         if what.filter.is_some() || what.ended_before_us.is_some() || !what.patterns.is_empty() {
             self.check_runs("choose runs", if all { &everything } else { &matching })?;
         }

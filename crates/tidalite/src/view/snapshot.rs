@@ -328,6 +328,24 @@ impl Logs {
     }
 }
 
+/// The run table of a version. A salvage does without what is damaged of it.
+fn run_table_of(
+    state: &StoreState,
+    version: &Version,
+    damage: &mut Vec<Error>,
+    losses: &mut Vec<Lost>,
+) -> Result<Arc<RunTable>> {
+    match state.cache.run_table(version, damage) {
+        Err(e) if e.kind() == ErrorKind::Corrupt && state.options.salvages => {
+            let (runs, wrong) = run_table::load_sound(&*state.vfs, &state.paths, &version.manifest);
+            let file = |e: &Error| e.path().map(|path| Lost::file(state.paths.root(), path));
+            losses.extend(wrong.iter().filter_map(file));
+            Ok(Arc::new(runs))
+        }
+        other => other,
+    }
+}
+
 impl SnapshotView {
     fn take(state: &Arc<StoreState>) -> Result<SnapshotView> {
         let Logs { version, dirs, tails, agreement } = Logs::read(state)?;
@@ -346,7 +364,7 @@ impl SnapshotView {
         if newest.is_some_and(|v| v > version.manifest.version) && tails.iter().any(gap) {
             return Err(Error::not_found("take snapshot", "a log has just been flushed", "try again"));
         }
-        let losses = losses(&*state.vfs, &state.paths, &version, &dirs, &tails).into();
+        let mut losses = losses(&*state.vfs, &state.paths, &version, &dirs, &tails);
         state.cache.forget_others(&tails);
         let live = version.manifest.parts.iter().filter(|m| !m.is_hidden());
         let live = live.map(|m| (state.paths.place(m), m.clone()));
@@ -356,8 +374,7 @@ impl SnapshotView {
         let (parts, broken) = state.cache.open_parts(&version, &places)?;
         damage.extend(broken.iter().map(|(_, e): &(PartMeta, Error)| e.duplicate()));
         damage.extend(parts.iter().filter_map(|p| p.series_damage()).map(Error::duplicate));
-        let table = state.cache.run_table(&version, &mut damage)?;
-        let mut runs = table;
+        let mut runs = run_table_of(state, &version, &mut damage, &mut losses)?;
         let known = |runs: &RunTable, id: &str| runs.contains_key(id);
         // Copied, since a thread that holds one tail must not wait for another.
         let mut changes = Vec::new();
@@ -378,7 +395,8 @@ impl SnapshotView {
             }
         }
         let live: BTreeSet<_> = version.manifest.parts.iter().map(|m| m.id).collect();
-        for part in parts.iter().filter(|p| !live.contains(&p.meta().id)) {
+        let unlisted = |p: &&Arc<Part>| state.options.salvages || !live.contains(&p.meta().id);
+        for part in parts.iter().filter(unlisted) {
             for run in part.series().runs() {
                 if !known(&runs, run) {
                     Arc::make_mut(&mut runs).insert(run.to_string(), Default::default());
@@ -392,7 +410,7 @@ impl SnapshotView {
             parts,
             broken,
             on_damage: OnDamage::default(),
-            losses,
+            losses: losses.into(),
             tails,
             runs,
             gone,
