@@ -375,7 +375,6 @@ impl SnapshotView {
         damage.extend(broken.iter().map(|(_, e): &(PartMeta, Error)| e.duplicate()));
         damage.extend(parts.iter().filter_map(|p| p.series_damage()).map(Error::duplicate));
         let mut runs = run_table_of(state, &version, &mut damage, &mut losses)?;
-        let known = |runs: &RunTable, id: &str| runs.contains_key(id);
         // Copied, since a thread that holds one tail must not wait for another.
         let mut changes = Vec::new();
         for view in &tails {
@@ -389,7 +388,7 @@ impl SnapshotView {
         for view in &tails {
             let tail = view.read();
             for (id, key) in tail.data.keys() {
-                if !known(&runs, &key.run) && tail.data.count_within(id, view.seqs)? > 0 {
+                if !runs.contains_key(&*key.run) && tail.data.count_within(id, view.seqs)? > 0 {
                     Arc::make_mut(&mut runs).insert(key.run.to_string(), Default::default());
                 }
             }
@@ -398,7 +397,7 @@ impl SnapshotView {
         let unlisted = |p: &&Arc<Part>| state.options.salvages || !live.contains(&p.meta().id);
         for part in parts.iter().filter(unlisted) {
             for run in part.series().runs() {
-                if !known(&runs, run) {
+                if !runs.contains_key(&**run) {
                     Arc::make_mut(&mut runs).insert(run.to_string(), Default::default());
                 }
             }
