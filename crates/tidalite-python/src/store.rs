@@ -174,6 +174,8 @@ impl Store {
     /// - `history`: what is read of the points that forks inherit: 'own' (none), 'inherited' (those of metrics outside system/), or
     ///   'all'.
     /// - `include_rewound`: whether to include points that a rewind hid.
+    /// - `on_damage`: what an answer does that could have held rows of a damaged place: 'error' (it raises Corrupt, which names the
+    ///   place), or 'report' (it comes without them, and `Table.damage` says so).
     ///
     /// >>> selection = store.select("train/*", runs="resnet-*", labels={"rank": 0}, steps=(100, 200))
     /// >>> len(selection.points())
@@ -218,7 +220,7 @@ impl Store {
 
     /// The store as it is now, to read from several times: `runs()` and every `select()` of a snapshot see the same rows,
     /// whatever is written meanwhile. For each row in it, it holds every row whose `log` returned before that row's `log` was
-    /// called, in whichever process. While it exists, no file that it needs is deleted.
+    /// called, in whichever process. While it exists, no file that it needs is deleted. `on_damage` is as for `select`.
     ///
     /// >>> run = store.run("a")
     /// >>> run.log({"loss": 0.5})
@@ -403,7 +405,8 @@ impl Store {
     }
 
     /// Copies the store's current state to the folder `path`, which must be absent or empty. Writing may continue meanwhile.
-    /// `progress` is called with the bytes done and the total.
+    /// Damage raises Corrupt. With `on_damage="report"` it is left out, listed in the copy, and returned. `progress` is called with the
+    /// bytes done and the total.
     #[pyo3(signature = (path, progress=None, *, on_damage="error"))]
     fn backup<'py>(
         &self,

@@ -152,7 +152,7 @@ fn listings_show_what_can_be_read_and_name_the_parts_that_cannot() {
     let query = sample.run("query", &["--on-damage", "report"]);
     assert!(query.fails(4).contains(file) && query.out.len() > 100, "{}", query.err);
     // The first run is in the damaged part alone.
-    let nothing = sample.run("query", &["--on-damage", "report", "-r", "lr-1"]);
+    let nothing = sample.run("query", &["--on-damage", "report", "-r", "lr-0.1"]);
     assert!(nothing.fails(4).contains(file), "{}", nothing.err);
 }
 
