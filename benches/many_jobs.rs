@@ -96,7 +96,7 @@ fn report(path: &Path, times: &[Duration]) {
     let start = Instant::now();
     let store = Store::open(path).unwrap();
     let opened = start.elapsed();
-    let runs = store.snapshot().unwrap().runs().len();
+    let runs = store.runs().unwrap().len();
     let seen = start.elapsed();
     println!("  first tenth: {}", ms(&times[..tenth]));
     println!("  last tenth:  {}", ms(&times[times.len() - tenth..]));

@@ -7,8 +7,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use tempfile::tempdir;
 use tidalite::{
-    Aggregate, AlignOn, By, ErrorKind, Fill, Options, Repeats, Run, Selection, SeriesKey, Snapshot, Store,
-    Summary,
+    Aggregate, AlignOn, By, ErrorKind, Fill, OnDamage, Options, Repeats, Run, Selection, SeriesKey, Snapshot,
+    Store, Summary,
 };
 use tidalite_testkit::Random;
 
@@ -291,5 +291,41 @@ fn a_series_longer_than_a_batch_is_drawn_from_its_logs_in_pieces() {
         assert!(a == b, "{} and {} bytes", a.len(), b.len());
         let [a, b] = [&roomy, &small].map(|store| summaries(&ask(store.select())));
         assert_eq!(a, b);
+    }
+}
+
+#[test]
+fn rows_that_are_damaged_after_they_were_read_are_met_when_they_are_read_again() {
+    let dir = tempdir().unwrap();
+    let path = dir.path().join("s");
+    let store = writer(&path);
+    let run = store.run("a").start().unwrap();
+    for step in 0..4000 {
+        run.log(step, &[("x", 1.0)]).unwrap();
+    }
+    run.finish().unwrap();
+    store.sync().unwrap();
+    store.close().unwrap();
+    let reader = cold(&path);
+    let sum = |select: Selection| select.summaries().map(|found| found[0].1.count);
+    assert_eq!(sum(reader.select()).unwrap(), 4000);
+    let folder = fs::read_dir(path.join("log")).unwrap().next().unwrap().unwrap().path();
+    let segment = folder.join("00000001.seg");
+    let mut bytes = fs::read(&segment).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&segment, bytes).unwrap();
+    // What was known of the log does not hold any more; from then on the place is known.
+    let first = sum(reader.select().steps(10..)).unwrap_err();
+    assert_eq!(first.kind(), ErrorKind::Corrupt, "{first}");
+    let second = sum(reader.select()).unwrap_err();
+    assert!(second.kind() == ErrorKind::Corrupt && second.path() == Some(&segment), "{second}");
+    let select = reader.select().on_damage(OnDamage::Report);
+    assert_eq!((sum(select.clone()).unwrap(), select.damage().len()), (3999, 1));
+    // The same for a reader that reads the damaged log first, from memory and again.
+    for store in [cold(&path), warm(&path)] {
+        assert_eq!(sum(store.select()).unwrap_err().path(), Some(&*segment));
+        let select = store.select().on_damage(OnDamage::Report);
+        assert_eq!((sum(select.clone()).unwrap(), select.damage().len()), (3999, 1));
     }
 }

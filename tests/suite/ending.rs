@@ -3,7 +3,7 @@
 
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::path::Path;
-use tidalite::{ErrorKind, Import, Merge, Options, Repeats, Store, Thin};
+use tidalite::{ErrorKind, Import, Merge, OnDamage, Options, Repeats, Store, Thin};
 use tidalite_testkit::{Question, points, select};
 
 fn options() -> Options {
@@ -106,13 +106,13 @@ fn a_backup_that_was_ended_leaves_an_empty_folder_that_can_be_used_again() {
     let copy = dir.path().join("copy");
     for n in 0.. {
         let reports = std::cell::Cell::new(0);
-        let ended = store.backup_with(&copy, &|_, _| {
+        let ended = store.backup_with(&copy, OnDamage::Error, &|_, _| {
             reports.set(reports.get() + 1);
             if reports.get() > n { Break(()) } else { Continue(()) }
         });
         match ended {
             Err(e) => assert_eq!(e.kind(), ErrorKind::Cancelled),
-            Ok(()) => break,
+            Ok(_) => break,
         }
         assert_eq!(std::fs::read_dir(&copy).unwrap().count(), 0, "after report {n}");
     }

@@ -101,7 +101,7 @@ fn living(machine: &StoreMachine, oracle: &tidalite_testkit::Oracle) -> Result<(
     let snapshot = store.snapshot().map_err(|e| e.to_string())?;
     let found =
         points(&select(snapshot.select(), &Question::all(Repeats::All))).map_err(|e| e.to_string())?;
-    let left = tidalite_testkit::survivors(oracle, &found, &snapshot.runs())?;
+    let left = tidalite_testkit::survivors(oracle, &found, &snapshot.runs().map_err(|e| e.to_string())?)?;
     sound(&snapshot.recovery())?;
     drop(snapshot);
     store.flush().map_err(|e| format!("it does not flush: {e}"))?;

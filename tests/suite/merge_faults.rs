@@ -6,7 +6,7 @@ use crate::note;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use tidalite::{ErrorKind, Merge, Options, Store};
+use tidalite::{ErrorKind, Merge, OnDamage, Options, Store};
 use tidalite_vfs::{FailKind, SimFailure, SimVfs, Survive, Vfs};
 
 /// Two stores on a simulated disk: parts and logs on both sides, and a copied past.
@@ -120,10 +120,12 @@ fn a_merge_says_what_is_wrong_with_the_other_store() {
     let error = text(&dir.path().join("b"));
     assert!(error.contains(part.file_name().unwrap().to_str().unwrap()), "{error}");
     assert_eq!(all(&a).len(), 3);
-    let skip = Merge::new().skip_unreadable(true);
+    let skip = Merge::new().on_damage(OnDamage::Report);
     let stats =
         a.merge_with(dir.path().join("b"), &skip, &|_, _| std::ops::ControlFlow::Continue(())).unwrap();
-    assert_eq!((stats.unreadable.len(), stats.points, all(&a).len()), (1, 3, 6));
+    assert_eq!((stats.damage.len(), stats.points), (1, 3));
+    let select = a.select().on_damage(OnDamage::Report);
+    assert_eq!((select.points().unwrap().collect().unwrap().num_rows(), select.damage().len()), (6, 1));
     assert!(Options::new().read_only(true).open(a.path()).unwrap().merge(dir.path().join("b")).is_err());
 }
 

@@ -3,11 +3,12 @@
 use crate::args::{ColorWhen, Format, GlobalArgs};
 use crate::error::{CliError, CliResult};
 use crate::interrupt::AwaitInterrupt;
+use crate::text::printable_lines;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
-use tidalite::{Error, Options, Snapshot, Store};
+use tidalite::{Finding, OnDamage, Options, Selection, Snapshot, Store};
 
 /// The global flags, resolved for the terminal and the environment.
 #[derive(Debug, Clone)]
@@ -17,6 +18,7 @@ pub(crate) struct Context {
     color: bool,
     quiet: bool,
     memory_bytes: u64,
+    on_damage: OnDamage,
 }
 
 impl Context {
@@ -29,7 +31,13 @@ impl Context {
             ColorWhen::Never => false,
             ColorWhen::Auto => io::stdout().is_terminal() && !set("NO_COLOR") && !dumb,
         };
-        Context { asked: global.format, color, quiet: global.quiet, memory_bytes: global.memory }
+        Context {
+            asked: global.format,
+            color,
+            quiet: global.quiet,
+            memory_bytes: global.memory,
+            on_damage: global.on_damage,
+        }
     }
 
     /// The format of the answer; a table by default.
@@ -63,11 +71,21 @@ impl Context {
         Ok(self.options().read_only(true).open(path)?)
     }
 
+    /// What answers do about damage.
+    pub(crate) fn on_damage(&self) -> OnDamage {
+        self.on_damage
+    }
+
+    /// A snapshot whose answers do about damage as the flag says.
+    pub(crate) fn snapshot(&self, store: &Store) -> CliResult<Snapshot> {
+        Ok(store.snapshot()?.on_damage(self.on_damage))
+    }
+
     /// A snapshot for a listing, which shows what can be read. `complete` then says what it lacks.
-    pub(crate) fn readable(&self, store: &Store) -> CliResult<(Snapshot, Vec<Error>)> {
-        let snapshot = store.snapshot()?;
-        let unreadable = snapshot.unreadable_parts();
-        Ok((if unreadable.is_empty() { snapshot } else { snapshot.without_unreadable_parts() }, unreadable))
+    pub(crate) fn readable(&self, store: &Store) -> CliResult<(Snapshot, Vec<Finding>)> {
+        let snapshot = store.snapshot()?.on_damage(OnDamage::Report);
+        let damage = snapshot.damage();
+        Ok((snapshot, damage))
     }
 
     /// Opens an existing store for writing. A mistyped path must not create a store.
@@ -81,8 +99,14 @@ impl Context {
         Ok(self.options().open(path)?)
     }
 
-    fn options(&self) -> Options {
+    /// Options of a store.
+    pub(crate) fn options(&self) -> Options {
         Options::new().memory_bytes(self.memory_bytes)
+    }
+
+    /// Prints a line on standard error.
+    pub(crate) fn say(&self, text: &str) {
+        let _ = writeln!(io::stderr(), "{}", printable_lines(text));
     }
 
     /// Prints a remark on standard error, unless `--quiet`.
@@ -109,12 +133,23 @@ impl Context {
     }
 }
 
-/// The result of a listing that was printed without these parts.
+/// The result of an answer that was printed without these places.
 ///
 /// # Errors
 /// `Incomplete` if there are any.
-pub(crate) fn complete(unreadable: Vec<Error>) -> CliResult {
-    if unreadable.is_empty() { Ok(()) } else { Err(CliError::Incomplete(unreadable)) }
+pub(crate) fn complete(left_out: Vec<Finding>) -> CliResult {
+    if left_out.is_empty() { Ok(()) } else { Err(CliError::Incomplete(left_out)) }
+}
+
+/// The result of an answer of a selection. That nothing was found, or an answer was printed, may be due to damage.
+///
+/// # Errors
+/// `Incomplete` if something was left out; that of the answer.
+pub(crate) fn complete_answer(select: &Selection, answer: CliResult) -> CliResult {
+    match answer {
+        Ok(()) | Err(CliError::Nothing(_)) if !select.damage().is_empty() => complete(select.damage()),
+        other => other,
+    }
 }
 
 /// What a progress bar counts.

@@ -3,7 +3,10 @@
 //! Scripts rely on the codes. `--help` and `docs/command.md` list them.
 
 use std::io;
-use tidalite::{Error, ErrorKind};
+use tidalite::{Error, ErrorKind, Finding};
+
+/// The most damaged places that a message lists.
+const PLACES_SHOWN: usize = 32;
 
 /// The exit code of a process that Ctrl-C ended, as shells count it.
 const INTERRUPTED: u8 = 130;
@@ -22,10 +25,10 @@ pub(crate) enum CliError {
     Usage(String),
     /// Nothing in the store matches. Exit code 3; the text names what exists.
     Nothing(String),
-    /// `verify` found damage and has reported it. Exit code 4.
+    /// `verify` found damage, or `salvage` found something missing, and has listed it. Exit code 4.
     Damage,
-    /// The answer was printed, and lacks what these parts hold, which cannot be read. Exit code 4.
-    Incomplete(Vec<Error>),
+    /// The answer was printed, and lacks what these places held, which cannot be read. Exit code 4.
+    Incomplete(Vec<Finding>),
     /// Ctrl-C ended an answer that would go on. Exit code 130.
     Interrupted,
     /// The answer could not be written. Exit code 1, but 0 for a closed pipe: the reader has all that it needs.
@@ -54,12 +57,13 @@ impl CliError {
             CliError::Engine(e) => Some(e.to_string()),
             CliError::Other(text) | CliError::Usage(text) | CliError::Nothing(text) => Some(text.clone()),
             CliError::Damage | CliError::Interrupted => None,
-            CliError::Incomplete(parts) => {
-                let parts = parts.iter().map(|e| format!("\n  {e}"));
-                Some(format!(
-                    "the answer is incomplete: these parts cannot be read:{}",
-                    parts.collect::<String>()
-                ))
+            CliError::Incomplete(places) => {
+                let mut text = "the answer is incomplete: these places could not be read:".to_owned();
+                places.iter().take(PLACES_SHOWN).for_each(|place| text.push_str(&format!("\n  {place}")));
+                if places.len() > PLACES_SHOWN {
+                    text.push_str(&format!("\n  and {} more", places.len() - PLACES_SHOWN));
+                }
+                Some(text)
             }
         }
     }

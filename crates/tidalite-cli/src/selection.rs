@@ -104,7 +104,7 @@ impl SelectionArgs {
             }
         }
         for filter in &self.filters {
-            if snapshot.where_runs(filter).is_empty() {
+            if snapshot.where_runs(filter)?.is_empty() {
                 return say(format!("no run matches the filter {}", printable(&filter.to_string())));
             }
         }

@@ -8,7 +8,7 @@ use crate::error::{CliError, CliResult};
 use crate::text::{printable, time_text};
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write, stderr, stdin};
-use tidalite::{ErrorKind, History, Pattern, RunInfo, RunTargets, Snapshot};
+use tidalite::{ErrorKind, History, OnDamage, Pattern, RunInfo, RunTargets, Snapshot};
 
 /// The most runs that are listed.
 const RUNS_SHOWN: usize = 40;
@@ -43,9 +43,10 @@ impl TargetArgs {
     /// # Errors
     /// `Nothing` if a given id is of no run, or a glob matches none.
     pub(crate) fn chosen(&self, snapshot: &Snapshot) -> CliResult<Vec<TargetRun>> {
+        let known = snapshot.on_damage(OnDamage::Report);
         for glob in &self.globs {
-            if snapshot.runs_matching(Pattern::glob(glob))?.is_empty() {
-                let all = snapshot.runs().len();
+            if known.runs_matching(Pattern::glob(glob))?.is_empty() {
+                let all = known.runs()?.len();
                 let text = format!("nothing matches: none of the {all} runs matches {}", printable(glob));
                 return Err(CliError::Nothing(text));
             }
@@ -57,7 +58,7 @@ impl TargetArgs {
         if runs.is_empty() {
             return Ok(Vec::new());
         }
-        let select = snapshot.select().history(History::Own).include_rewound(true);
+        let select = known.select().history(History::Own).include_rewound(true);
         let select = runs.iter().fold(select, |select, run| select.run(&run.id));
         let mut held: BTreeMap<String, (u64, u64)> = BTreeMap::new();
         for (key, summary) in select.summaries()? {

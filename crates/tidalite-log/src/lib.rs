@@ -44,6 +44,8 @@ pub use format::{
     FRAME_HEAD_BYTES, FRAME_LEN_AT, FRAME_ORDINAL_AT, FRAME_TAG_AT, HANDLE_MAX, HEADER_BYTES, HEADER_CRC_AT,
     SEGMENT_BYTES_LIMIT, SEGMENT_ID_AT, SEGMENT_MAGIC, SEGMENT_NUMBER_AT, Tag, WRITER_AT,
 };
-pub use replay::{LogFinding, LogFindingKind, Progress, Replayed, Resume, TailReader, replay, replay_range};
+pub use replay::{
+    LogFinding, LogFindingKind, LostFrames, Progress, Replayed, Resume, TailReader, replay, replay_range,
+};
 pub use sink::{BatchRef, LayoutId, LogSink, Row, SeriesId, Values};
 pub use writer::{Durability, Log, LogOptions, RowHead, Watermark};

@@ -174,7 +174,7 @@ impl Witness {
             }
             3 => {
                 let part = Uuid::from_u64_pair(random.next(), 7);
-                let meta = vec![7; usize::try_from(random.below(300)).unwrap()];
+                let meta = vec![7; 250 + usize::try_from(random.below(300)).unwrap()];
                 let done = self.log.append_part(part, &meta);
                 self.note(LoggedUnit::Part(part, meta), done)
             }

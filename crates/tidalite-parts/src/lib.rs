@@ -77,7 +77,9 @@ mod tests;
 pub use chunk::SeriesChunk;
 pub use meta::{PartMeta, RollupMeta};
 pub use options::{ColumnSet, PartOptions, PartPaths};
-pub use read::{Fetched, PageCache, Part, RolledSeries, RollupTier, Rollups, TileColumns};
+pub use read::{
+    Fetched, PageCache, Part, RolledSeries, RollupTier, Rollups, TileColumns, series_table_alone,
+};
 pub use rollup::rollup_shift;
 pub use schema::{TILE_ROWS_MAX, TILES_MAX};
 pub use series::{BySeries, Details, DetailsReader, SeriesEntry, SeriesRow, SeriesTable};

@@ -3,11 +3,13 @@
 //! No accepted row depends on this. Without it a script that ends without `finish` would leave its runs *lost*. How they
 //! ended is in `outcome.rs`. A forked child leaves its parent's runs alone.
 
+use crate::errors::raise;
 use crate::handles::{RunHandle, StoreHandle};
 use crate::outcome::{self, Outcome};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use tidalite::ErrorKind;
 
 /// The handles that are open in this process.
 static OPEN: Mutex<OpenHandles> = Mutex::new(OpenHandles { runs: Vec::new(), stores: Vec::new() });
@@ -72,4 +74,29 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     py.import("atexit")?.call_method1("register", (close_all(py)?,))?;
     Ok(())
+}
+
+/// Ends the runs that a store's handle has begun, and closes the store.
+pub(crate) fn close_store(
+    py: Python<'_>,
+    handle: &StoreHandle,
+    runs: &Mutex<Vec<Weak<RunHandle>>>,
+    outcome: &Outcome,
+) -> PyResult<()> {
+    let runs = std::mem::take(&mut *runs.lock().unwrap_or_else(PoisonError::into_inner));
+    if *outcome == Outcome::Finished && runs.iter().filter_map(Weak::upgrade).any(|r| r.is_open()) {
+        outcome::fail_kept(py);
+    }
+    py.detach(|| {
+        let mut ended = Ok(());
+        for run in runs.iter().filter_map(Weak::upgrade) {
+            ended = ended.and(run.end(outcome));
+        }
+        match handle.store.close() {
+            // The store is already closed.
+            Err(e) if e.kind() == ErrorKind::Invalid => Ok(()),
+            closed => ended.and(closed),
+        }
+    })
+    .map_err(raise)
 }

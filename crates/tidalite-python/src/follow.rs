@@ -1,6 +1,7 @@
 //! The Python class `Follow`: points as they are logged.
 
 use crate::errors::{invalid, raise};
+use crate::records;
 use crate::table::{AnswerTable, RowSource};
 use arrow::array::RecordBatch;
 use pyo3::exceptions::PyStopIteration;
@@ -28,6 +29,8 @@ use std::time::{Duration, Instant};
 #[pyclass(frozen, module = "tidalite")]
 pub struct Follow {
     follow: Mutex<tidalite::Follow>,
+    /// How much of the report earlier tables have.
+    told: Mutex<usize>,
     timeout: Option<Duration>,
     bell: OnceLock<Arc<BellSocket>>,
 }
@@ -66,7 +69,7 @@ impl Wake for BellSocket {
 impl Follow {
     pub(crate) fn new(follow: tidalite::Follow, timeout: Option<f64>) -> PyResult<Follow> {
         let timeout = timeout.map(seconds).transpose()?;
-        Ok(Follow { follow: Mutex::new(follow), timeout, bell: OnceLock::new() })
+        Ok(Follow { follow: Mutex::new(follow), told: Mutex::new(0), timeout, bell: OnceLock::new() })
     }
 
     fn bell(&self) -> PyResult<&Arc<BellSocket>> {
@@ -74,6 +77,15 @@ impl Follow {
             let _ = self.bell.set(Arc::new(BellSocket::new()?));
         }
         Ok(self.bell.get().expect("set above"))
+    }
+
+    /// New points, with what was left out since the table before.
+    fn table(&self, batches: Vec<RecordBatch>) -> AnswerTable {
+        let damage = self.follow.lock().unwrap_or_else(PoisonError::into_inner).damage();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = damage[*told..].to_vec();
+        *told = damage.len();
+        AnswerTable::new(RowSource::Batches(tidalite::points_schema(), batches, new))
     }
 
     fn waited(&self, py: Python<'_>, timeout: Option<Duration>) -> PyResult<Vec<RecordBatch>> {
@@ -97,10 +109,6 @@ fn seconds(timeout: f64) -> PyResult<Duration> {
         .map_err(|_| invalid("follow", format!("the timeout is {timeout} seconds"), "give 0 or more"))
 }
 
-fn table(batches: Vec<RecordBatch>) -> AnswerTable {
-    AnswerTable::new(RowSource::Batches(tidalite::points_schema(), batches))
-}
-
 #[pymethods]
 impl Follow {
     /// How far this follower has read, as text for the `cursor` of a later `Selection.follow`.
@@ -109,17 +117,24 @@ impl Follow {
         py.detach(|| self.follow.lock().unwrap_or_else(PoisonError::into_inner).cursor().to_string())
     }
 
+    /// What could not be read so far, as a tuple of `Finding`, if the selection reports damage. Each table has what is new of it.
+    #[getter]
+    fn damage<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let found = py.detach(|| self.follow.lock().unwrap_or_else(PoisonError::into_inner).damage());
+        records::findings(py, &found)
+    }
+
     /// Returns the new points at once; an empty table if there are none.
     fn poll(&self, py: Python<'_>) -> PyResult<AnswerTable> {
         let found = py.detach(|| self.follow.lock().unwrap_or_else(PoisonError::into_inner).poll());
-        Ok(table(found.map_err(raise)?))
+        Ok(self.table(found.map_err(raise)?))
     }
 
     /// Returns the new points as soon as there are any; an empty table after `timeout` seconds. Without a timeout it waits until
     /// there are some. Ctrl-C interrupts it.
     #[pyo3(signature = (timeout=None))]
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<AnswerTable> {
-        Ok(table(self.waited(py, timeout.map(seconds).transpose()?)?))
+        Ok(self.table(self.waited(py, timeout.map(seconds).transpose()?)?))
     }
 
     fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
@@ -128,7 +143,7 @@ impl Follow {
 
     fn __next__(&self, py: Python<'_>) -> PyResult<AnswerTable> {
         let found = self.waited(py, self.timeout)?;
-        if found.is_empty() { Err(PyStopIteration::new_err(())) } else { Ok(table(found)) }
+        if found.is_empty() { Err(PyStopIteration::new_err(())) } else { Ok(self.table(found)) }
     }
 
     fn __aiter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {

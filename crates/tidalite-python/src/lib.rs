@@ -26,6 +26,7 @@ mod reduce;
 mod reopen;
 mod run;
 mod run_arguments;
+mod salvage;
 mod select_arguments;
 mod selection;
 mod snapshot;
@@ -53,6 +54,7 @@ fn _tidalite(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<arguments::params::Removal>()?;
     module.add("REMOVE", Py::new(module.py(), arguments::params::Removal)?)?;
     module.add_function(wrap_pyfunction!(open::open, module)?)?;
+    module.add_function(wrap_pyfunction!(salvage::salvage, module)?)?;
     module.add_function(wrap_pyfunction!(groups::step_bucket, module)?)?;
     module.add_function(wrap_pyfunction!(groups::time_bucket, module)?)?;
     module.add_function(wrap_pyfunction!(selection::escape, module)?)?;

@@ -7,8 +7,8 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyModule, PyTuple};
 use std::path::PathBuf;
 use tidalite::{
-    CompactStats, Explain, Finding, FlushStats, MergeStats, Participant, Report, RunInfo, Snapshot, Stats,
-    ThinStats,
+    CompactStats, Explain, Finding, FlushStats, MergeStats, Participant, Report, RunInfo, Salvaged, Snapshot,
+    Stats, ThinStats,
 };
 
 fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
@@ -100,22 +100,42 @@ pub(crate) fn stats<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, 
     fields.set_item("file_system", &stats.file_system)?;
     fields.set_item("network", stats.network)?;
     fields.set_item("free_bytes", stats.free_bytes)?;
-    fields.set_item("unreadable", PyTuple::new(py, &stats.unreadable)?)?;
+    fields.set_item("damage", findings(py, &stats.damage)?)?;
     build(&class(py, "Stats")?, &fields)
 }
 
 pub(crate) fn report<'py>(py: Python<'py>, report: &Report) -> PyResult<Bound<'py, PyAny>> {
-    let one = class(py, "Finding")?;
-    let findings: Vec<Bound<'py, PyAny>> =
-        report.findings.iter().map(|f| finding(py, &one, f)).collect::<PyResult<_>>()?;
     let fields = PyDict::new(py);
-    fields.set_item("findings", PyTuple::new(py, findings)?)?;
+    fields.set_item("findings", findings(py, &report.findings)?)?;
     fields.set_item("parts", report.parts)?;
     fields.set_item("logs", report.logs)?;
     fields.set_item("points", report.points)?;
     fields.set_item("log_points", report.log_points)?;
     fields.set_item("bytes", report.bytes)?;
+    let one = class(py, "Unread")?;
+    let unread = report.unread.iter().map(|file| {
+        let fields = PyDict::new(py);
+        fields.set_item("path", file.path.to_string_lossy())?;
+        fields.set_item("bytes", file.bytes)?;
+        fields.set_item("why", file.why)?;
+        build(&one, &fields)
+    });
+    fields.set_item("unread", PyTuple::new(py, unread.collect::<PyResult<Vec<_>>>()?)?)?;
     build(&class(py, "Report")?, &fields)
+}
+
+pub(crate) fn salvaged<'py>(py: Python<'py>, salvaged: &Salvaged) -> PyResult<Bound<'py, PyAny>> {
+    let fields = PyDict::new(py);
+    fields.set_item("runs", salvaged.runs)?;
+    fields.set_item("points", salvaged.points)?;
+    fields.set_item("missing", findings(py, &salvaged.missing)?)?;
+    build(&class(py, "Salvaged")?, &fields)
+}
+
+pub(crate) fn findings<'py>(py: Python<'py>, found: &[Finding]) -> PyResult<Bound<'py, PyAny>> {
+    let one = class(py, "Finding")?;
+    let all: Vec<Bound<'py, PyAny>> = found.iter().map(|f| finding(py, &one, f)).collect::<PyResult<_>>()?;
+    Ok(PyTuple::new(py, all)?.into_any())
 }
 
 fn finding<'py>(py: Python<'py>, class: &Bound<'py, PyAny>, found: &Finding) -> PyResult<Bound<'py, PyAny>> {
@@ -173,8 +193,7 @@ pub(crate) fn merge_stats<'py>(py: Python<'py>, stats: &MergeStats) -> PyResult<
     fields.set_item("runs_changed", stats.runs_changed)?;
     fields.set_item("points", stats.points)?;
     fields.set_item("renamed", stats.renamed.clone())?;
-    let unreadable: Vec<String> = stats.unreadable.iter().map(ToString::to_string).collect();
-    fields.set_item("unreadable", PyTuple::new(py, unreadable)?)?;
+    fields.set_item("damage", findings(py, &stats.damage)?)?;
     build(&class(py, "MergeStats")?, &fields)
 }
 

@@ -20,6 +20,7 @@ pub(crate) struct SelectArguments<'a, 'py> {
     pub(crate) repeats: &'a str,
     pub(crate) history: &'a str,
     pub(crate) include_rewound: bool,
+    pub(crate) on_damage: &'a str,
 }
 
 impl<'py> SelectArguments<'_, 'py> {
@@ -28,7 +29,8 @@ impl<'py> SelectArguments<'_, 'py> {
         let mut select = all
             .repeats(self.repeats.parse().map_err(raise)?)
             .history(self.history.parse().map_err(raise)?)
-            .include_rewound(self.include_rewound);
+            .include_rewound(self.include_rewound)
+            .on_damage(self.on_damage.parse().map_err(raise)?);
         for metric in self.metrics.map_or(Ok(Vec::new()), |m| names("a metric", m))? {
             select = select.metrics(metric);
         }
@@ -70,6 +72,7 @@ impl<'py> SelectArguments<'_, 'py> {
         given.push(("repeats", self.repeats.into_bound_py_any(py)?));
         given.push(("history", self.history.into_bound_py_any(py)?));
         given.push(("include_rewound", self.include_rewound.into_bound_py_any(py)?));
+        given.push(("on_damage", self.on_damage.into_bound_py_any(py)?));
         Ok(given)
     }
 
@@ -95,6 +98,9 @@ impl<'py> SelectArguments<'_, 'py> {
         }
         if self.include_rewound {
             shown.push("include_rewound=True".into());
+        }
+        if self.on_damage != "error" {
+            shown.push(format!("on_damage={:?}", self.on_damage));
         }
         shown.join(", ")
     }

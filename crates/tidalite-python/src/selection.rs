@@ -54,7 +54,7 @@ impl Selection {
     }
 
     fn table(&self, kind: TableKind) -> AnswerTable {
-        AnswerTable::new(RowSource::Query(Box::new(self.select.clone()), kind))
+        AnswerTable::new(RowSource::Query(Box::new(self.select.clone().reporting_anew()), kind))
     }
 
     fn all_points(&self) -> AnswerTable {
@@ -282,16 +282,17 @@ impl Selection {
         cursor: Option<&str>,
         timeout: Option<f64>,
     ) -> PyResult<Follow> {
+        let select = self.select.clone().reporting_anew();
         let follow = match cursor {
             Some(_) if new => {
                 return Err(invalid("follow", "both new and a cursor were given", "give one of them"));
             }
             Some(text) => {
                 let cursor = Cursor::from_str(text).map_err(raise)?;
-                py.detach(|| self.select.follow_from(cursor))
+                py.detach(|| select.follow_from(cursor))
             }
-            None if new => py.detach(|| self.select.follow_new()),
-            None => py.detach(|| self.select.follow()),
+            None if new => py.detach(|| select.follow_new()),
+            None => py.detach(|| select.follow()),
         };
         Follow::new(follow.map_err(raise)?, timeout)
     }

@@ -6,7 +6,7 @@ use crate::select_arguments::{SelectArguments, matching_runs};
 use crate::selection::Selection;
 use pyo3::prelude::*;
 use std::collections::BTreeMap;
-use tidalite::Snapshot;
+use tidalite::{OnDamage, Snapshot};
 
 /// A store at one moment. Made by `Store.snapshot`.
 ///
@@ -17,16 +17,9 @@ pub struct StoreSnapshot {
 }
 
 impl StoreSnapshot {
-    pub(crate) fn take(py: Python<'_>, store: &tidalite::Store) -> PyResult<StoreSnapshot> {
-        Ok(StoreSnapshot { snapshot: py.detach(|| store.snapshot()).map_err(raise)? })
-    }
-
-    /// The snapshot, on request without the parts that cannot be read.
-    fn readable(&self, skip_unreadable: bool) -> Snapshot {
-        match skip_unreadable {
-            true => self.snapshot.without_unreadable_parts(),
-            false => self.snapshot.clone(),
-        }
+    pub(crate) fn take(py: Python<'_>, store: &tidalite::Store, on_damage: &str) -> PyResult<StoreSnapshot> {
+        let on_damage = on_damage.parse::<OnDamage>().map_err(raise)?;
+        Ok(StoreSnapshot { snapshot: py.detach(|| store.snapshot()).map_err(raise)?.on_damage(on_damage) })
     }
 }
 
@@ -45,13 +38,20 @@ impl StoreSnapshot {
         self.snapshot.is_cut()
     }
 
-    /// Selects points of this snapshot. The arguments are those of `Store.select`.
+    /// What the snapshot cannot read, as a tuple of `Finding`, as far as it is known without reading pages.
+    #[getter]
+    fn damage<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        records::findings(py, &py.detach(|| self.snapshot.damage()))
+    }
+
+    /// Selects points of this snapshot. The arguments are those of `Store.select`; `on_damage` is that of the snapshot if
+    /// it is not given.
     ///
     /// >>> store.run("a").log({"loss": 0.5})
     /// >>> snapshot = store.snapshot()
     /// >>> snapshot.select("loss", runs="a").to_numpy()["value"]
     /// array([0.5])
-    #[pyo3(signature = (metrics=None, *, runs=None, r#where=None, labels=None, steps=None, time=None, values=None, repeats="last", history="inherited", include_rewound=false))]
+    #[pyo3(signature = (metrics=None, *, runs=None, r#where=None, labels=None, steps=None, time=None, values=None, repeats="last", history="inherited", include_rewound=false, on_damage=None))]
     #[allow(clippy::too_many_arguments)] // they are keywords
     fn select(
         &self,
@@ -65,8 +65,9 @@ impl StoreSnapshot {
         repeats: &str,
         history: &str,
         include_rewound: bool,
+        on_damage: Option<&str>,
     ) -> PyResult<Selection> {
-        let filters = r#where;
+        let (filters, all) = (r#where, self.snapshot.select());
         let arguments = SelectArguments {
             metrics,
             runs,
@@ -78,43 +79,33 @@ impl StoreSnapshot {
             repeats,
             history,
             include_rewound,
+            on_damage: on_damage.unwrap_or(if all.reports_damage() { "report" } else { "error" }),
         };
         // Another process has no such snapshot.
-        Selection::new(self.snapshot.select(), &arguments, None)
+        Selection::new(all, &arguments, None)
     }
 
     /// The runs, as `Store.runs` returns them.
     #[pyo3(signature = (r#where=None))]
     fn runs<'py>(&self, py: Python<'py>, r#where: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
-        let runs = matching_runs(r#where, || Ok(py.detach(|| self.snapshot.runs())))?;
+        let runs = matching_runs(r#where, || py.detach(|| self.snapshot.runs()).map_err(raise))?;
         records::runs(py, &runs)
     }
 
     /// The names of all metrics, as `Store.metrics` returns them.
-    #[pyo3(signature = (*, skip_unreadable=false))]
-    pub(crate) fn metrics(&self, py: Python<'_>, skip_unreadable: bool) -> PyResult<Vec<String>> {
-        py.detach(|| self.readable(skip_unreadable).metrics()).map_err(raise)
+    pub(crate) fn metrics(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        py.detach(|| self.snapshot.metrics()).map_err(raise)
     }
 
     /// The bytes of each run's points in the parts, as `Store.bytes_by_run` counts them.
-    #[pyo3(signature = (*, skip_unreadable=false))]
-    pub(crate) fn bytes_by_run(
-        &self,
-        py: Python<'_>,
-        skip_unreadable: bool,
-    ) -> PyResult<BTreeMap<String, u64>> {
-        let sizes = py.detach(|| self.readable(skip_unreadable).bytes_by_run()).map_err(raise)?;
+    pub(crate) fn bytes_by_run(&self, py: Python<'_>) -> PyResult<BTreeMap<String, u64>> {
+        let sizes = py.detach(|| self.snapshot.bytes_by_run()).map_err(raise)?;
         Ok(sizes.into_iter().collect())
     }
 
     /// The bytes of each metric's points in the parts, as `Store.bytes_by_run` counts them.
-    #[pyo3(signature = (*, skip_unreadable=false))]
-    pub(crate) fn bytes_by_metric(
-        &self,
-        py: Python<'_>,
-        skip_unreadable: bool,
-    ) -> PyResult<BTreeMap<String, u64>> {
-        let sizes = py.detach(|| self.readable(skip_unreadable).bytes_by_metric()).map_err(raise)?;
+    pub(crate) fn bytes_by_metric(&self, py: Python<'_>) -> PyResult<BTreeMap<String, u64>> {
+        let sizes = py.detach(|| self.snapshot.bytes_by_metric()).map_err(raise)?;
         Ok(sizes.into_iter().collect())
     }
 

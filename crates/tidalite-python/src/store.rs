@@ -22,7 +22,7 @@ use pyo3::types::{PyDict, PyType};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use tidalite::{ErrorKind, Exist, Merge, Thin};
+use tidalite::{Exist, Merge, Thin, VerifyDepth};
 
 /// An open store: a folder of logs and Parquet files. Made by `tidalite.open`.
 ///
@@ -39,25 +39,6 @@ pub struct Store {
 impl Store {
     pub(crate) fn of(handle: Arc<StoreHandle>) -> Store {
         Store { handle, runs: Mutex::default() }
-    }
-
-    fn close_as(&self, py: Python<'_>, outcome: &Outcome) -> PyResult<()> {
-        let runs = std::mem::take(&mut *self.runs.lock().unwrap_or_else(PoisonError::into_inner));
-        if *outcome == Outcome::Finished && runs.iter().filter_map(Weak::upgrade).any(|r| r.is_open()) {
-            outcome::fail_kept(py);
-        }
-        py.detach(|| {
-            let mut ended = Ok(());
-            for run in runs.iter().filter_map(Weak::upgrade) {
-                ended = ended.and(run.end(outcome));
-            }
-            match self.handle.store.close() {
-                // The store is already closed.
-                Err(e) if e.kind() == ErrorKind::Invalid => Ok(()),
-                closed => ended.and(closed),
-            }
-        })
-        .map_err(raise)
     }
 }
 
@@ -193,6 +174,8 @@ impl Store {
     /// - `history`: what is read of the points that forks inherit: 'own' (none), 'inherited' (those of metrics outside system/), or
     ///   'all'.
     /// - `include_rewound`: whether to include points that a rewind hid.
+    /// - `on_damage`: what an answer does that could have held rows of a damaged place: 'error' (it raises Corrupt, which names the
+    ///   place), or 'report' (it comes without them, and `Table.damage` says so).
     ///
     /// >>> selection = store.select("train/*", runs="resnet-*", labels={"rank": 0}, steps=(100, 200))
     /// >>> len(selection.points())
@@ -201,7 +184,7 @@ impl Store {
     /// ...     store.run(f"lr-{lr}", params={"lr": lr}, tags=["baseline"]).log({"loss": lr})
     /// >>> store.select("loss", where="params.lr > 1e-3 and tags has 'baseline'").to_numpy()["value"]
     /// array([0.01])
-    #[pyo3(signature = (metrics=None, *, runs=None, r#where=None, labels=None, steps=None, time=None, values=None, repeats="last", history="inherited", include_rewound=false))]
+    #[pyo3(signature = (metrics=None, *, runs=None, r#where=None, labels=None, steps=None, time=None, values=None, repeats="last", history="inherited", include_rewound=false, on_damage="error"))]
     #[allow(clippy::too_many_arguments)] // they are keywords
     fn select(
         &self,
@@ -216,6 +199,7 @@ impl Store {
         repeats: &str,
         history: &str,
         include_rewound: bool,
+        on_damage: &str,
     ) -> PyResult<Selection> {
         let arguments = SelectArguments {
             metrics,
@@ -228,6 +212,7 @@ impl Store {
             repeats,
             history,
             include_rewound,
+            on_damage,
         };
         let recipe = Recipe::new(py, &self.handle, &arguments.given(py)?)?;
         Selection::new(self.handle.store.select(), &arguments, recipe)
@@ -235,7 +220,7 @@ impl Store {
 
     /// The store as it is now, to read from several times: `runs()` and every `select()` of a snapshot see the same rows,
     /// whatever is written meanwhile. For each row in it, it holds every row whose `log` returned before that row's `log` was
-    /// called, in whichever process. While it exists, no file that it needs is deleted.
+    /// called, in whichever process. While it exists, no file that it needs is deleted. `on_damage` is as for `select`.
     ///
     /// >>> run = store.run("a")
     /// >>> run.log({"loss": 0.5})
@@ -243,8 +228,9 @@ impl Store {
     /// >>> run.log({"loss": 0.4})
     /// >>> snapshot.runs().ids, len(snapshot.select("loss").points()), len(store.select("loss").points())
     /// (['a'], 1, 2)
-    fn snapshot(&self, py: Python<'_>) -> PyResult<StoreSnapshot> {
-        StoreSnapshot::take(py, &self.handle.store)
+    #[pyo3(signature = (*, on_damage="error"))]
+    fn snapshot(&self, py: Python<'_>, on_damage: &str) -> PyResult<StoreSnapshot> {
+        StoreSnapshot::take(py, &self.handle.store, on_damage)
     }
 
     /// The runs, ordered by id: a list of `RunInfo`, which notebooks show as a table and `to_pandas()` converts. `where` is a filter,
@@ -308,23 +294,19 @@ impl Store {
         .map_err(raise)
     }
 
-    /// The bytes of each run's points in parts, not in logs: exact where a page holds one series, otherwise shared by row count. Raises
-    /// Corrupt for a part that cannot be read; `skip_unreadable` leaves it out, and `recovery()` and `verify()` name it.
-    #[pyo3(signature = (*, skip_unreadable=false))]
-    fn bytes_by_run(&self, py: Python<'_>, skip_unreadable: bool) -> PyResult<BTreeMap<String, u64>> {
-        self.snapshot(py)?.bytes_by_run(py, skip_unreadable)
+    /// The bytes of each run's points in parts, not in logs: exact where a page holds one series, otherwise shared by row count.
+    fn bytes_by_run(&self, py: Python<'_>) -> PyResult<BTreeMap<String, u64>> {
+        self.snapshot(py, "error")?.bytes_by_run(py)
     }
 
     /// The bytes of each metric's points in the parts, counted as in `bytes_by_run`.
-    #[pyo3(signature = (*, skip_unreadable=false))]
-    fn bytes_by_metric(&self, py: Python<'_>, skip_unreadable: bool) -> PyResult<BTreeMap<String, u64>> {
-        self.snapshot(py)?.bytes_by_metric(py, skip_unreadable)
+    fn bytes_by_metric(&self, py: Python<'_>) -> PyResult<BTreeMap<String, u64>> {
+        self.snapshot(py, "error")?.bytes_by_metric(py)
     }
 
-    /// The names of all metrics, sorted. Raises Corrupt for a part that cannot be read; `skip_unreadable` leaves it out.
-    #[pyo3(signature = (*, skip_unreadable=false))]
-    fn metrics(&self, py: Python<'_>, skip_unreadable: bool) -> PyResult<Vec<String>> {
-        self.snapshot(py)?.metrics(py, skip_unreadable)
+    /// The names of all metrics, sorted.
+    fn metrics(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        self.snapshot(py, "error")?.metrics(py)
     }
 
     /// The paths of Parquet files whose rows together are exactly the visible points, for other programs: what a selection of
@@ -335,9 +317,10 @@ impl Store {
         records::part_files(py, &files, files.snapshot().clone())
     }
 
-    /// Counts and sizes of the store. Parts that cannot be read do not fail it; `unreadable` names them.
-    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.snapshot(py)?.stats(py)
+    /// Counts and sizes of the store. Damage raises Corrupt; with `on_damage="report"` the field `damage` has it.
+    #[pyo3(signature = (*, on_damage="error"))]
+    fn stats<'py>(&self, py: Python<'py>, on_damage: &str) -> PyResult<Bound<'py, PyAny>> {
+        self.snapshot(py, on_damage)?.stats(py)
     }
 
     /// What opening the store recovered after crashes: rows from logs, torn tails, and damage.
@@ -345,11 +328,18 @@ impl Store {
         records::report(py, &py.detach(|| self.handle.store.recovery()).map_err(raise)?)
     }
 
-    /// Checks every byte, and reports each fault and its place. `progress` is called with the bytes done and the total.
-    #[pyo3(signature = (progress=None))]
-    fn verify<'py>(&self, py: Python<'py>, progress: Option<Py<PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+    /// Checks every byte, and reports each fault and its place; `unread` of the report is what it could not check, and why. With
+    /// `quick` only the structure: no pages of parts. `progress` is called with the bytes done and the total.
+    #[pyo3(signature = (progress=None, *, quick=false))]
+    fn verify<'py>(
+        &self,
+        py: Python<'py>,
+        progress: Option<Py<PyAny>>,
+        quick: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let depth = if quick { VerifyDepth::Quick } else { VerifyDepth::Full };
         let report = with_progress(py, progress, |call| {
-            self.handle.store.verify_with(&|done, all| call.two(done, all))
+            self.handle.store.verify_with(depth, &|done, all| call.two(done, all))
         })?;
         records::report(py, &report)
     }
@@ -415,12 +405,21 @@ impl Store {
     }
 
     /// Copies the store's current state to the folder `path`, which must be absent or empty. Writing may continue meanwhile.
-    /// `progress` is called with the bytes done and the total.
-    #[pyo3(signature = (path, progress=None))]
-    fn backup(&self, py: Python<'_>, path: PathBuf, progress: Option<Py<PyAny>>) -> PyResult<()> {
-        with_progress(py, progress, |call| {
-            self.handle.store.backup_with(&path, &|done, all| call.two(done, all))
-        })
+    /// Damage raises Corrupt. With `on_damage="report"` it is left out, listed in the copy, and returned. `progress` is called with the
+    /// bytes done and the total.
+    #[pyo3(signature = (path, progress=None, *, on_damage="error"))]
+    fn backup<'py>(
+        &self,
+        py: Python<'py>,
+        path: PathBuf,
+        progress: Option<Py<PyAny>>,
+        on_damage: &str,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let what = on_damage.parse().map_err(raise)?;
+        let left_out = with_progress(py, progress, |call| {
+            self.handle.store.backup_with(&path, what, &|done, all| call.two(done, all))
+        })?;
+        records::findings(py, &left_out)
     }
 
     /// Brings in what the store in the folder `path` holds and this one does not: runs with all that is known of them, and points, each
@@ -429,24 +428,24 @@ impl Store {
     /// merge brings its end.
     ///
     /// Runs that have the same id and were begun independently are refused; with `suffix` those of the other store get an id that ends
-    /// with it; `on_conflict="join"` joins them. `skip_unreadable` leaves out damage. `progress` gets the points done and the total.
+    /// with it; `on_conflict="join"` joins them. `on_damage="report"` leaves out damage. `progress` gets the points done and the total.
     ///
     /// >>> with tidalite.open(str(store.path) + "-laptop") as other:
     /// ...     other.run("on-the-laptop", params={"lr": 0.1}).finish()
     /// >>> store.merge(other.path).runs_new, store.merge(other.path).runs_new
     /// (1, 0)
-    #[pyo3(signature = (path, *, on_conflict="refuse", suffix=None, skip_unreadable=false, progress=None))]
+    #[pyo3(signature = (path, *, on_conflict="refuse", suffix=None, on_damage="error", progress=None))]
     fn merge<'py>(
         &self,
         py: Python<'py>,
         path: PathBuf,
         on_conflict: &str,
         suffix: Option<String>,
-        skip_unreadable: bool,
+        on_damage: &str,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let how =
-            Merge::new().on_conflict(read_conflict(on_conflict, suffix)?).skip_unreadable(skip_unreadable);
+        let how = Merge::new().on_conflict(read_conflict(on_conflict, suffix)?);
+        let how = how.on_damage(on_damage.parse().map_err(raise)?);
         let stats = with_progress(py, progress, |call| {
             self.handle.store.merge_with(&path, &how, &|done, all| call.two(done, all))
         })?;
@@ -460,7 +459,7 @@ impl Store {
 
     /// Finishes the runs begun through this object, stops the store's threads and releases its locks. Other calls then raise Invalid.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        self.close_as(py, &Outcome::Finished)
+        exit::close_store(py, &self.handle, &self.runs, &Outcome::Finished)
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
@@ -476,7 +475,8 @@ impl Store {
         traceback: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let _ = traceback;
-        let closed = Outcome::of_block(py, exc).and_then(|outcome| self.close_as(py, &outcome));
+        let closed = Outcome::of_block(py, exc)
+            .and_then(|outcome| exit::close_store(py, &self.handle, &self.runs, &outcome));
         // The exception that left the block matters more than a failure to close the store.
         if exc_type.is_some() { Ok(()) } else { closed }
     }

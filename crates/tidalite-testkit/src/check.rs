@@ -251,7 +251,7 @@ pub fn snapshot(snapshot: &Snapshot, expected: &ExpectedPoints) -> CheckResult {
 
 /// The runs.
 fn runs(snapshot: &Snapshot, oracle: &Oracle, alive: &dyn Fn(u32) -> bool) -> CheckResult {
-    same_runs(&oracle.runs(alive), &snapshot.runs())
+    same_runs(&oracle.runs(alive), &snapshot.runs().map_err(|e| e.to_string())?)
 }
 
 /// Compares runs with those of a store. Times that the engine's clock gave are compared only by whether they are there.

@@ -127,7 +127,7 @@ fn read(disk: &SimVfs, options: &Options, read_only: bool) -> CheckResult<StoreC
     let select = check::select(snapshot.select(), &Question::all(Repeats::All));
     let points = check::points(&select).map_err(|e| format!("the store does not read: {e}"))?;
     check::sound(&snapshot.recovery())?;
-    Ok((points, snapshot.runs()))
+    Ok((points, snapshot.runs().map_err(|e| e.to_string())?))
 }
 
 /// Checks one state by reading it. Gives what survived.

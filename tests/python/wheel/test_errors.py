@@ -56,13 +56,16 @@ def test_lists_and_sizes_of_a_store_with_a_damaged_part_name_it_or_leave_it_out_
     os.chmod(part, stat.S_IRUSR | stat.S_IWUSR)
     open(part, "wb").write(data[:-9])
     reader = tidalite.open(store.path, "r")
-    for ask in (reader.metrics, reader.bytes_by_run, reader.bytes_by_metric):
+    for ask in (reader.metrics, reader.bytes_by_run, reader.bytes_by_metric, reader.stats):
         with pytest.raises(tidalite.Corrupt, match=os.path.basename(part)):
             ask()
-    assert reader.metrics(skip_unreadable=True) == ["logged"]
-    assert reader.bytes_by_run(skip_unreadable=True) == {} == reader.bytes_by_metric(skip_unreadable=True)
-    stats = reader.stats()
-    assert (stats.points, stats.series) == (2, 1) and os.path.basename(part) in stats.unreadable[0]
+    rest = reader.snapshot(on_damage="report")
+    assert rest.metrics() == ["logged"]
+    assert rest.bytes_by_run() == {} == rest.bytes_by_metric()
+    stats = reader.stats(on_damage="report")
+    assert (stats.points, stats.series) == (2, 1) and stats.damage == rest.damage
+    [finding] = rest.damage
+    assert (finding.path, finding.run, finding.rows) == (part, "a", 1)
 
 
 def test_reading_a_damaged_part_raises_corrupt_and_names_it(store):

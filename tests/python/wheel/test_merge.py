@@ -20,7 +20,7 @@ def test_diverged_copies_become_one_store(store, tmp_path):
     seen = []
     stats = store.merge(tmp_path / "copy", progress=lambda done, total: seen.append((done, total)))
     assert (stats.runs_new, stats.runs_changed, stats.points) == (1, 1, 5)
-    assert stats.renamed == {} and stats.unreadable == () and seen[-1] == (5, 5)
+    assert stats.renamed == {} and stats.damage == () and seen[-1] == (5, 5)
     old = store.runs()["old"]
     assert (old.params, old.name, old.notes) == ({"lr": 0.3}, "here", "there")
     assert store.select("loss").aggregate("count").to_numpy()["count"].tolist() == [8]

@@ -5,7 +5,9 @@ use super::sample::{Golden, options};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-use tidalite::{Error, ErrorKind, Finding, FindingKind, History, Point, Repeats, RunInfo, SeriesKey, Store};
+use tidalite::{
+    Error, ErrorKind, Finding, FindingKind, History, OnDamage, Point, Repeats, RunInfo, SeriesKey, Store,
+};
 use tidalite_testkit::{
     ExpectedPoints, Oracle, Question, STORE, bits, points, same, same_runs, select, summaries, survivors,
 };
@@ -16,6 +18,10 @@ use tidalite_vfs::{SimVfs, Vfs};
 pub(super) struct SeenStore {
     pub(super) errors: Vec<Error>,
     pub(super) findings: Vec<Finding>,
+    /// What a reader sees for whom damage is an error.
+    pub(super) strict: Option<Vec<(SeriesKey, Point)>>,
+    /// What a reader sees to whom damage is reported, and the report.
+    pub(super) left_out: Vec<Finding>,
     pub(super) points: Option<Vec<(SeriesKey, Point)>>,
     pub(super) runs: Option<Vec<RunInfo>>,
     /// A wrong number.
@@ -46,13 +52,23 @@ pub(super) fn look(golden: &Golden, disk: &SimVfs, read_only: bool) -> (SeenStor
     match store.snapshot() {
         Ok(snapshot) => {
             seen.findings.extend(snapshot.recovery().findings);
-            seen.runs = Some(snapshot.runs());
-            match points(&select(snapshot.select(), &Question::all(Repeats::All))) {
+            let rest = snapshot.on_damage(OnDamage::Report);
+            match rest.runs() {
+                Ok(runs) => seen.runs = Some(runs),
+                Err(e) => seen.errors.push(e),
+            }
+            let reporting = select(rest.select(), &Question::all(Repeats::All));
+            match points(&reporting) {
                 Ok(points) => seen.points = Some(points),
                 Err(e) => seen.errors.push(e),
             }
+            seen.left_out = reporting.damage();
+            match points(&select(snapshot.select(), &Question::all(Repeats::All))) {
+                Ok(points) => seen.strict = Some(points),
+                Err(e) => seen.errors.push(e),
+            }
             // Summaries agree with the points, or there is an error.
-            let expected = seen.points.as_ref().map_or_else(|| golden.answer.clone(), |p| grouped(p));
+            let expected = seen.strict.as_ref().map_or_else(|| golden.answer.clone(), |p| grouped(p));
             match summaries(
                 &snapshot.select().repeats(Repeats::All).history(History::Own),
                 &expected,
@@ -61,9 +77,8 @@ pub(super) fn look(golden: &Golden, disk: &SimVfs, read_only: bool) -> (SeenStor
                 Ok(fits) => seen.wrong = fits.err(),
                 Err(e) => seen.errors.push(e),
             }
-            if let Err(e) = snapshot.stats() {
-                seen.errors.push(e);
-            }
+            let lists = [snapshot.stats().map(drop), snapshot.metrics().map(drop), snapshot.runs().map(drop)];
+            seen.errors.extend(lists.into_iter().filter_map(Result::err));
         }
         Err(e) => seen.errors.push(e),
     }
@@ -95,7 +110,10 @@ pub(super) fn judge(golden: &Golden, damage: &Damage, seen: &SeenStore) -> Resul
         );
         // A folder without its marker is not a store: the error names the folder.
         let by_folder = name == "TIDALITE" && e.path() == Some(Path::new(STORE));
-        if !of_a_kind || !(named(&e.to_string(), e.path()) || by_folder) {
+        // A missing segment is named by its writer's folder. A damaged file may show in others of its folder.
+        let beside = e.path().is_some_and(|path| path.parent() == damage.path.parent());
+        let above = e.path().is_some() && e.path() == damage.path.parent();
+        if !of_a_kind || !(named(&e.to_string(), e.path()) || by_folder || beside || above) {
             return Err(format!("the error does not name the file, or is of a wrong kind: {e:?}"));
         }
     }
@@ -115,8 +133,22 @@ pub(super) fn judge(golden: &Golden, damage: &Damage, seen: &SeenStore) -> Resul
     let exact_runs = seen.runs.as_ref().is_none_or(|r| same_runs(&golden.runs, r).is_ok());
     if let Some(found) = &seen.points {
         no_wrong_point(golden, found)?;
-        if !exact_points {
+        if !exact_points && kind_of(&damage.path) == "log" {
             bounded_loss(golden, damage, seen, found)?;
+        }
+    }
+    // What a torn tail held was never durable.
+    let damaged = seen.findings.iter().any(|f| f.kind.is_damage());
+    if damaged && seen.strict.as_ref().is_some_and(|strict| same(&golden.answer, strict).is_err()) {
+        return Err("an answer lacks what is damaged, and is no error".into());
+    }
+    if damaged && !exact_points && seen.left_out.is_empty() {
+        return Err("an answer lacks what is damaged, and its report does not say so".into());
+    }
+    if let Some(strange) = seen.left_out.iter().find(|f| !named(&f.message, Some(&f.path)) && !by_parent(f)) {
+        let above = Some(strange.path.as_path()) == damage.path.parent();
+        if strange.path.parent() != damage.path.parent() && !above && kind_of(&damage.path) != "manifest" {
+            return Err(format!("the report of an answer names another file: {strange:?}"));
         }
     }
     let complete = exact_points && exact_runs;
@@ -224,6 +256,10 @@ pub(super) fn change_nothing_unsaid(
         if !evidence {
             return Err("the damaged log is deleted".into());
         }
+    }
+    let segment = damage.path.extension().is_some_and(|e| e == "seg");
+    if segment && !before.left_out.is_empty() && after.left_out.is_empty() && after.errors.is_empty() {
+        return Err("what was lost is forgotten after a flush".into());
     }
     no_wrong_point(golden, after.points.as_deref().unwrap_or_default())
 }

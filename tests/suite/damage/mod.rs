@@ -4,8 +4,10 @@
 //! cut, junk after its end, the file gone, doubled or renamed. Each damaged store is opened, read in every way and verified.
 //! An allocator watches that no damage makes the engine ask for much memory.
 
+mod answers;
 mod change;
 mod judge;
+mod salvage;
 mod sample;
 #[cfg(unix)]
 mod strangers;

@@ -1,7 +1,7 @@
 //! Lists and counts of a store with parts that cannot be read: an error that names the part, or the rest on request.
 
 use std::path::{Path, PathBuf};
-use tidalite::{ErrorKind, Options, Store};
+use tidalite::{ErrorKind, OnDamage, Options, Store};
 
 /// A store of two parts, the metric `long` with rollups in the first and `short` in the second, and a row in the log.
 fn store(dir: &Path) -> (Store, [PathBuf; 2]) {
@@ -36,9 +36,9 @@ fn names(sizes: &[(String, u64)]) -> Vec<&str> {
 #[test]
 fn a_part_that_cannot_be_opened_fails_lists_and_sizes_by_name_and_is_named_by_counts() {
     let dir = tempfile::tempdir().unwrap();
-    let (store, [_, short]) = store(dir.path());
+    let (store, [long, short]) = store(dir.path());
     let whole = store.snapshot().unwrap();
-    assert!(whole.unreadable_parts().is_empty() && whole.stats().unwrap().unreadable.is_empty());
+    assert!(whole.damage().is_empty() && whole.stats().unwrap().damage.is_empty());
     damage(&short);
     let snapshot = reopened(&store).snapshot().unwrap();
     let file = short.file_name().unwrap().to_str().unwrap();
@@ -47,19 +47,29 @@ fn a_part_that_cannot_be_opened_fails_lists_and_sizes_by_name_and_is_named_by_co
         snapshot.bytes_by_run().unwrap_err(),
         snapshot.bytes_by_metric().unwrap_err(),
         snapshot.select().summaries().unwrap_err(),
-        snapshot.unreadable_parts().pop().unwrap(),
+        snapshot.stats().unwrap_err(),
     ];
     for e in errors {
         assert!(e.kind() == ErrorKind::Corrupt && e.to_string().contains(file), "{e}");
     }
-    let (stats, of_whole) = (snapshot.stats().unwrap(), whole.stats().unwrap());
-    assert!(matches!(&stats.unreadable[..], [why] if why.contains(file)), "{:?}", stats.unreadable);
+    let rest = snapshot.on_damage(OnDamage::Report);
+    let (stats, of_whole) = (rest.stats().unwrap(), whole.stats().unwrap());
+    assert!(
+        matches!(&stats.damage[..], [one] if one.path == short && one.rows == Some(1)),
+        "{:?}",
+        stats.damage
+    );
+    assert_eq!(snapshot.damage(), stats.damage);
     assert_eq!((stats.points, stats.log_points, stats.series), (of_whole.points, 1, of_whole.series - 1));
-    let rest = snapshot.without_unreadable_parts();
     assert_eq!(rest.metrics().unwrap(), ["logged", "long"]);
     assert_eq!(names(&rest.bytes_by_metric().unwrap()), ["long"]);
-    assert_eq!(rest.select().summaries().unwrap().len(), 2);
-    assert!(rest.unreadable_parts().is_empty() && !rest.recovery().is_sound());
+    let select = rest.select();
+    assert_eq!(select.summaries().unwrap().len(), 2);
+    assert_eq!(select.damage(), stats.damage);
+    assert!(!rest.recovery().is_sound());
+    // What the part cannot hold is answered.
+    assert_eq!(snapshot.select().steps(5..9).summaries().unwrap().len(), 1);
+    assert!(long != short && snapshot.parquet_files().is_err());
 }
 
 #[test]
@@ -75,13 +85,12 @@ fn rollups_that_cannot_be_read_fail_sizes_and_nothing_else() {
             std::fs::remove_file(&rollups).unwrap();
         }
         let snapshot = reopened(&store).snapshot().unwrap();
-        let errors = [snapshot.bytes_by_metric().unwrap_err(), snapshot.unreadable_parts().pop().unwrap()];
-        for e in errors {
-            assert!(e.kind() == ErrorKind::Corrupt && e.path() == Some(&rollups), "{e}");
-        }
+        let e = snapshot.bytes_by_metric().unwrap_err();
+        assert!(e.kind() == ErrorKind::Corrupt && e.path() == Some(&rollups), "{e}");
+        assert!(matches!(&snapshot.damage()[..], [one] if one.path == rollups));
         assert_eq!(snapshot.metrics().unwrap(), ["logged", "long", "short"]);
-        assert!(snapshot.stats().unwrap().unreadable.is_empty());
-        let rest = snapshot.without_unreadable_parts().bytes_by_metric().unwrap();
+        assert!(snapshot.stats().unwrap().damage.is_empty());
+        let rest = snapshot.on_damage(OnDamage::Report).bytes_by_metric().unwrap();
         assert!(names(&rest) == ["long", "short"] && 0 < rest[0].1 && rest[0].1 < whole[0].1, "{rest:?}");
     }
 }
@@ -96,5 +105,5 @@ fn a_series_table_that_cannot_be_read_costs_nothing() {
     assert_eq!(snapshot.metrics().unwrap(), whole.metrics().unwrap());
     assert_eq!(snapshot.bytes_by_metric().unwrap(), whole.bytes_by_metric().unwrap());
     assert_eq!(snapshot.stats().unwrap().series, 3);
-    assert!(snapshot.unreadable_parts().is_empty() && !snapshot.recovery().is_sound());
+    assert!(snapshot.damage().is_empty() && !snapshot.recovery().is_sound());
 }

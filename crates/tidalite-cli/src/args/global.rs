@@ -2,6 +2,7 @@
 
 use crate::values;
 use clap::{Args, ValueEnum};
+use tidalite::OnDamage;
 
 /// The flags of every command.
 #[derive(Debug, Clone, Args)]
@@ -15,6 +16,10 @@ pub(crate) struct GlobalArgs {
     /// When to use colour; `auto` means on a terminal, unless NO_COLOR is set.
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: ColorWhen,
+    /// What becomes of an answer that could have held rows of a damaged place: an error, or the answer without them, the places
+    /// on standard error, and exit code 4.
+    #[arg(long, global = true, value_name = "WHAT", default_value = "error")]
+    pub(crate) on_damage: OnDamage,
     /// Print only answers and errors: no progress bars, no remarks.
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,

@@ -95,12 +95,36 @@ pub(crate) struct DeleteArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exit code 4 means damage: bytes that differ from what was written. A torn end that a crash leaves in
-a log is reported too, but is not damage. Nothing is changed.
+a log is reported too, but is not damage. Nothing is changed. What was not read is listed with the reason.
 
 Examples:
   tidalite verify metrics
+  tidalite verify metrics --quick
   tidalite verify metrics --format json | jq '.findings[].path'")]
 pub(crate) struct VerifyArgs {
     /// The folder of the store.
     pub(crate) store: PathBuf,
+    /// Check the structure only: marker, manifests, tables, footers, and the frames of logs that are not flushed. The pages of
+    /// parts are not read.
+    #[arg(long)]
+    pub(crate) quick: bool,
+}
+
+/// `salvage`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Makes a new store of all that can be read and is what was written: runs, rows of logs, and parts page by
+page. The damaged store is only read. What is missing is listed by file, run, series, steps and rows, as
+far as it can be determined; then the exit code is 4. The new store does not know what it lacks: keep the
+list.
+
+Examples:
+  tidalite salvage metrics rescued
+  tidalite salvage metrics rescued --format json > missing.json")]
+pub(crate) struct SalvageArgs {
+    /// The folder of the damaged store.
+    pub(crate) damaged: PathBuf,
+    /// The folder of the new store; absent or empty.
+    #[arg(value_name = "NEW")]
+    pub(crate) destination: PathBuf,
 }

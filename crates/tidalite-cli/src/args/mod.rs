@@ -19,7 +19,9 @@ pub(crate) use demo::{DemoArgs, DemoTrainArgs, DemoWatchArgs};
 pub(crate) use editing::EditArgs;
 pub(crate) use global::{ColorWhen, Format, GlobalArgs};
 pub(crate) use listing::{InfoArgs, MetricsArgs, RunOrder, RunsArgs, SpaceBy};
-pub(crate) use maintenance::{CompactArgs, DeleteArgs, FilesArgs, FlushArgs, ThinArgs, VerifyArgs};
+pub(crate) use maintenance::{
+    CompactArgs, DeleteArgs, FilesArgs, FlushArgs, SalvageArgs, ThinArgs, VerifyArgs,
+};
 pub(crate) use points::{ChartArgs, FollowArgs, QueryArgs};
 pub(crate) use selection::SelectionArgs;
 pub(crate) use targets::TargetArgs;
@@ -53,7 +55,7 @@ Exit codes:
   1    the operation failed
   2    wrong usage
   3    the selection matches nothing in the store
-  4    `verify` found damage, or `info`, `runs` or `metrics` had to leave out parts that cannot be read
+  4    damage: `verify` or `salvage` found some, or an answer was given without what could not be read
   130  interrupted by Ctrl-C";
 
 /// The commands.
@@ -91,6 +93,8 @@ pub(crate) enum Command {
     Delete(DeleteArgs),
     /// Read every byte and report what is damaged.
     Verify(VerifyArgs),
+    /// Copies what is sound of a damaged store to a new one, and lists what is missing.
+    Salvage(SalvageArgs),
     /// Copy a store, even while others write to it.
     Backup(BackupArgs),
     /// Bring into a store what another one holds: runs and points, each once.

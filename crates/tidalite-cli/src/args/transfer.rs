@@ -105,6 +105,8 @@ pub(crate) struct BackupArgs {
 FROM is only read, and both stores may be written to meanwhile. What both hold, as two copies of one
 store do, is not doubled, and of two edits the later one wins, whichever store it was made in. Merging
 again brings only what is new in FROM. If a merge is interrupted, the store is as before; run it again.
+What is damaged in FROM fails the merge. With --on-damage report it is left out, a later merge does not
+bring it, and INTO lists it as lost.
 
 Two runs are the same if one was copied from the other, not if only their ids are equal: runs of one id
 that were begun independently are refused, unless --rename or --join says what to do. A run that is
@@ -126,7 +128,4 @@ pub(crate) struct MergeArgs {
     /// Make one run of each two that have the same id.
     #[arg(long, conflicts_with = "rename")]
     pub(crate) join: bool,
-    /// Leave out what is damaged in FROM. A later merge does not bring it.
-    #[arg(long)]
-    pub(crate) skip_unreadable: bool,
 }

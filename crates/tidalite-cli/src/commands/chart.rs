@@ -3,7 +3,7 @@
 //! One chart per metric. The engine aggregates the series into buckets of steps, of time, or of another x-axis.
 
 use crate::args::{ChartArgs, Format};
-use crate::context::Context;
+use crate::context::{Context, complete_answer};
 use crate::draw::chart::{Chart, ChartLine, LineBucket, XUnit};
 use crate::draw::{line::terminal, svg::svg};
 use crate::error::{CliError, CliResult};
@@ -15,7 +15,7 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tidalite::{Aggregate, By, Labels, Selection, SeriesKey, XAxis};
+use tidalite::{Aggregate, By, Labels, Selection, SeriesKey, Snapshot, XAxis};
 
 /// The most charts in the terminal, and the most lines in a chart. Further ones are listed, not drawn.
 const CHARTS_MAX: usize = 6;
@@ -46,7 +46,18 @@ type ChartSeries = Vec<(SeriesKey, Vec<ChartRow>)>;
 /// Runs the command.
 pub(crate) fn run(context: &Context, args: &ChartArgs) -> CliResult {
     let format = context.format()?;
-    let snapshot = context.read(&args.store)?.snapshot()?;
+    let snapshot = context.snapshot(&context.read(&args.store)?)?;
+    let select = args.selection.over(&snapshot);
+    complete_answer(&select, answer(context, args, &snapshot, &select, format))
+}
+
+fn answer(
+    context: &Context,
+    args: &ChartArgs,
+    snapshot: &Snapshot,
+    select: &Selection,
+    format: Format,
+) -> CliResult {
     let columns = args.width.or_else(|| terminal_width().and_then(|w| u32::try_from(w).ok()));
     let size = match &args.svg {
         Some(_) => (args.width.unwrap_or(SVG_SIZE.0), args.height.unwrap_or(SVG_SIZE.1)),
@@ -55,20 +66,19 @@ pub(crate) fn run(context: &Context, args: &ChartArgs) -> CliResult {
     // A character is two dots wide. A line is about two pixels wide.
     let shown = if args.svg.is_some() { size.0 / 2 } else { size.0 * 2 };
     let buckets = args.buckets.unwrap_or(shown).max(1) as usize;
-    let select = args.selection.over(&snapshot);
     if matches!(args.x, XAxis::Elapsed | XAxis::Metric(_)) {
         let batch = select.over(args.x.clone()).chart(buckets)?;
         if batch.num_rows() == 0 {
-            return Err(args.selection.nothing_over(&args.x, &snapshot)?);
+            return Err(args.selection.nothing_over(&args.x, snapshot)?);
         }
         if format != Format::Table {
             return print(&batch, format, None);
         }
         return draw(context, args, &rows_over(&batch)?, size);
     }
-    let series = bucketed(&select, &args.x, buckets)?;
+    let series = bucketed(select, &args.x, buckets)?;
     if series.is_empty() {
-        return Err(args.selection.nothing(&snapshot)?);
+        return Err(args.selection.nothing(snapshot)?);
     }
     if format != Format::Table {
         return print(&table(&series, &args.x), format, None);

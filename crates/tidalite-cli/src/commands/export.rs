@@ -1,13 +1,13 @@
 //! `export`: writes a selection to a file for other programs.
 
 use crate::args::{ExportArgs, Format};
-use crate::context::{Context, ProgressUnit};
+use crate::context::{Context, ProgressUnit, complete_answer};
 use crate::error::{CliError, CliResult};
 use crate::output::print_text;
 use crate::text::{human_bytes, printable};
 use std::path::Path;
 use std::time::Instant;
-use tidalite::{FileFormat, Selection};
+use tidalite::{FileFormat, OnDamage, Selection, Snapshot};
 
 /// Runs the command.
 pub(crate) fn run(context: &Context, args: &ExportArgs) -> CliResult {
@@ -24,13 +24,23 @@ pub(crate) fn run(context: &Context, args: &ExportArgs) -> CliResult {
             return Err(CliError::Usage(text.into()));
         }
     };
-    let snapshot = context.read(&args.store)?.snapshot()?;
+    let snapshot = context.snapshot(&context.read(&args.store)?)?;
     let select = args.selection.over(&snapshot);
+    complete_answer(&select, export(context, args, &snapshot, &select, (format, to_folder)))
+}
+
+fn export(
+    context: &Context,
+    args: &ExportArgs,
+    snapshot: &Snapshot,
+    select: &Selection,
+    (format, to_folder): (FileFormat, bool),
+) -> CliResult {
     // Check first, so that an empty selection does not replace an existing file.
-    if !to_folder && is_empty(&select)? {
-        return Err(args.selection.nothing(&snapshot)?);
+    if !to_folder && is_empty(select)? {
+        return Err(args.selection.nothing(snapshot)?);
     }
-    let total = snapshot.stats()?.points;
+    let total = snapshot.on_damage(OnDamage::Report).stats()?.points;
     let start = Instant::now();
     let bar = context.progress("export", ProgressUnit::Points);
     let points = match to_folder {

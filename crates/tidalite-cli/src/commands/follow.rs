@@ -2,7 +2,7 @@
 //! to continue with. Rows are printed as soon as they are read. Table columns have fixed widths, because later rows are not known yet.
 
 use crate::args::{FollowArgs, Format};
-use crate::context::Context;
+use crate::context::{Context, complete};
 use crate::error::{CliError, CliResult};
 use crate::interrupt::AwaitInterrupt;
 use crate::output::AnswerWriter;
@@ -24,16 +24,17 @@ pub(crate) fn run(context: &Context, args: &FollowArgs) -> CliResult {
         return Err(CliError::Usage(text.into()));
     }
     let store = context.read(&args.store)?;
-    let select = args.selection.narrow(store.select());
+    let select = args.selection.narrow(store.select().on_damage(context.on_damage()));
     let mut follow = match &args.cursor {
         Some(cursor) => select.follow_from(cursor.clone())?,
         None if args.from_start => select.follow()?,
         None => select.follow_new()?,
     };
-    let schema = select.clone().steps(0..0).points()?.schema();
+    let schema = tidalite::points_schema();
     let mut lines = Lines { headed: false };
     let mut answer = AnswerWriter::new(stdout(), format, schema, None)?;
     let mut last_news = Instant::now();
+    let mut told = 0;
     let interrupt = AwaitInterrupt::new();
     loop {
         let left = args.idle_exit.map_or(WAIT, |idle| idle.saturating_sub(last_news.elapsed()).min(WAIT));
@@ -48,6 +49,10 @@ pub(crate) fn run(context: &Context, args: &FollowArgs) -> CliResult {
             }
         }
         answer.flush()?;
+        // Said at once, since a follower may go on for long.
+        let damage = follow.damage();
+        damage[told..].iter().for_each(|place| context.say(&format!("left out: {place}")));
+        told = damage.len();
         if interrupt.came() || args.idle_exit.is_some_and(|idle| last_news.elapsed() >= idle) {
             break;
         }
@@ -57,7 +62,7 @@ pub(crate) fn run(context: &Context, args: &FollowArgs) -> CliResult {
     if format != Format::Table {
         answer.finish()?;
     }
-    if interrupt.came() { Err(CliError::Interrupted) } else { Ok(()) }
+    if interrupt.came() { Err(CliError::Interrupted) } else { complete(follow.damage()) }
 }
 
 /// Formats points as lines with columns of fixed width.

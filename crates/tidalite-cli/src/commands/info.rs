@@ -12,7 +12,7 @@ use tidalite::{Report, RunInfo, Stats, Status};
 pub(crate) fn run(context: &Context, args: &InfoArgs) -> CliResult {
     let format = context.format()?;
     let store = context.read(&args.store)?;
-    let (snapshot, unreadable) = context.readable(&store)?;
+    let (snapshot, damage) = context.readable(&store)?;
     if let Some(taker) = args.by {
         let (name, takers) = match taker {
             SpaceBy::Run => ("run", largest(snapshot.bytes_by_run()?)),
@@ -23,9 +23,9 @@ pub(crate) fn run(context: &Context, args: &InfoArgs) -> CliResult {
             .count("bytes", takers.iter().map(|(_, bytes)| *bytes))
             .finish();
         print(&batch, format, None)?;
-        return complete(unreadable);
+        return complete(damage);
     }
-    let (stats, runs, recovery) = (snapshot.stats()?, snapshot.runs(), snapshot.recovery());
+    let (stats, runs, recovery) = (snapshot.stats()?, snapshot.runs()?, snapshot.recovery());
     if format == Format::Table {
         let takers = [largest(snapshot.bytes_by_run()?), largest(snapshot.bytes_by_metric()?)];
         print_text(&for_people(
@@ -36,7 +36,7 @@ pub(crate) fn run(context: &Context, args: &InfoArgs) -> CliResult {
             &recovery,
             &takers,
         ))?;
-        return complete(unreadable);
+        return complete(damage);
     }
     let with = |status: Status| [count_of(&runs, status)];
     let batch = AnswerColumns::default()
@@ -67,7 +67,7 @@ pub(crate) fn run(context: &Context, args: &InfoArgs) -> CliResult {
         .count("findings", [recovery.findings.len() as u64])
         .finish();
     print_one(&batch, format)?;
-    complete(unreadable)
+    complete(damage)
 }
 
 /// Sorts by bytes, largest first.

@@ -1,7 +1,7 @@
 //! `merge`: brings into a store what another one holds and it does not.
 
 use crate::args::{Format, MergeArgs};
-use crate::context::{Context, ProgressUnit};
+use crate::context::{Context, ProgressUnit, complete};
 use crate::error::CliResult;
 use crate::output::{AnswerColumns, print_one, print_text};
 use crate::text::printable;
@@ -17,7 +17,7 @@ pub(crate) fn run(context: &Context, args: &MergeArgs) -> CliResult {
         (None, true) => OnConflict::Join,
         (None, false) => OnConflict::Refuse,
     };
-    let how = Merge::new().on_conflict(on_conflict).skip_unreadable(args.skip_unreadable);
+    let how = Merge::new().on_conflict(on_conflict).on_damage(context.on_damage());
     let store = context.write(&args.store)?;
     let start = Instant::now();
     let bar = context.progress("merge", ProgressUnit::Points);
@@ -25,21 +25,20 @@ pub(crate) fn run(context: &Context, args: &MergeArgs) -> CliResult {
     drop(bar);
     let seconds = start.elapsed().as_secs_f64();
     store.close()?;
-    for left_out in &stats.unreadable {
-        context.note(&format!("left out: {left_out}"));
-    }
     if format == Format::Table {
-        return print_text(&in_words(&stats, seconds));
+        print_text(&in_words(&stats, seconds))?;
+        return complete(stats.damage);
     }
     let batch = AnswerColumns::default()
         .count("runs_new", [stats.runs_new])
         .count("runs_changed", [stats.runs_changed])
         .count("points", [stats.points])
         .count("renamed", [stats.renamed.len() as u64])
-        .count("unreadable", [stats.unreadable.len() as u64])
+        .count("left_out", [stats.damage.len() as u64])
         .float("seconds", [seconds])
         .finish();
-    print_one(&batch, format)
+    print_one(&batch, format)?;
+    complete(stats.damage)
 }
 
 fn in_words(stats: &MergeStats, seconds: f64) -> String {

@@ -19,7 +19,7 @@ struct MetricTotals {
 /// Runs the command.
 pub(crate) fn run(context: &Context, args: &MetricsArgs) -> CliResult {
     let format = context.format()?;
-    let (snapshot, unreadable) = context.readable(&context.read(&args.store)?)?;
+    let (snapshot, damage) = context.readable(&context.read(&args.store)?)?;
     let selection = SelectionArgs {
         metrics: Vec::new(),
         runs: args.runs.clone(),
@@ -38,13 +38,14 @@ pub(crate) fn run(context: &Context, args: &MetricsArgs) -> CliResult {
         transform: Vec::new(),
     };
     let mut metrics: BTreeMap<Arc<str>, MetricTotals> = BTreeMap::new();
-    for (key, summary) in selection.over(&snapshot).summaries()? {
+    let select = selection.over(&snapshot);
+    for (key, summary) in select.summaries()? {
         let metric = metrics.entry(key.metric.clone()).or_default();
         metric.runs.insert(key.run.clone());
         metric.series += 1;
         metric.total.merge(&summary);
     }
-    if metrics.is_empty() && unreadable.is_empty() && !(args.runs.is_empty() && args.filters.is_empty()) {
+    if metrics.is_empty() && damage.is_empty() && !(args.runs.is_empty() && args.filters.is_empty()) {
         return Err(selection.nothing(&snapshot)?);
     }
     if metrics.is_empty() && format == Format::Table {
@@ -66,5 +67,5 @@ pub(crate) fn run(context: &Context, args: &MetricsArgs) -> CliResult {
         .float("max", totals().map(|t| t.max.map(|m| m.value)))
         .finish();
     print(&batch, format, args.limit)?;
-    complete(unreadable)
+    complete(damage)
 }

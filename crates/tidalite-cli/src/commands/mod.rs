@@ -17,6 +17,7 @@ mod merge;
 mod metrics;
 mod query;
 mod runs;
+mod salvage;
 mod thin;
 mod verify;
 
@@ -47,6 +48,7 @@ pub(crate) fn run(cli: Cli) -> CliResult {
         Command::Files(args) => files::run(&context, args),
         Command::Thin(args) => thin::run(&context, args),
         Command::Verify(args) => verify::run(&context, args),
+        Command::Salvage(args) => salvage::run(&context, args),
         Command::Backup(args) => backup::run(&context, args),
         Command::Merge(args) => merge::run(&context, args),
     }

@@ -1,40 +1,44 @@
 //! `query`: points, downsampled points, aggregates, or the last point of each series; or how the query ran.
 
 use crate::args::{Format, QueryArgs};
-use crate::context::Context;
+use crate::context::{Context, complete_answer};
 use crate::error::CliResult;
 use crate::output::{AnswerColumns, AnswerWriter, print, print_one, print_text};
 use arrow::array::RecordBatch;
 use std::io::stdout;
-use tidalite::{By, Selection, XAxis};
+use tidalite::{By, Selection, Snapshot, XAxis};
 
 /// Runs the command.
 pub(crate) fn run(context: &Context, args: &QueryArgs) -> CliResult {
     let format = context.format()?;
-    let snapshot = context.read(&args.store)?.snapshot()?;
+    let snapshot = context.snapshot(&context.read(&args.store)?)?;
     let select = args.selection.over(&snapshot);
+    complete_answer(&select, answer(args, &snapshot, &select, format))
+}
+
+fn answer(args: &QueryArgs, snapshot: &Snapshot, select: &Selection, format: Format) -> CliResult {
     if args.explain {
-        return explain(&select, args, format);
+        return explain(select, args, format);
     }
     if args.latest {
         let batch = select.latest()?;
         if batch.num_rows() == 0 {
-            return Err(args.selection.nothing(&snapshot)?);
+            return Err(args.selection.nothing(snapshot)?);
         }
         return print(&batch, format, args.limit);
     }
     if !args.aggregate.is_empty() {
-        let batch = aggregates(&select, args)?;
+        let batch = aggregates(select, args)?;
         // Without groups there is always a row, such as a count of 0.
         if batch.num_rows() == 0 {
-            return Err(args.selection.nothing(&snapshot)?);
+            return Err(args.selection.nothing(snapshot)?);
         }
         return print(&batch, format, args.limit);
     }
-    if let Some(batch) = reduced(&select, args)? {
+    if let Some(batch) = reduced(select, args)? {
         if batch.num_rows() == 0 {
             let step = XAxis::Step;
-            return Err(args.selection.nothing_over(args.x.as_ref().unwrap_or(&step), &snapshot)?);
+            return Err(args.selection.nothing_over(args.x.as_ref().unwrap_or(&step), snapshot)?);
         }
         return print(&batch, format, args.limit);
     }
@@ -47,7 +51,7 @@ pub(crate) fn run(context: &Context, args: &QueryArgs) -> CliResult {
         }
     }
     if answer.rows() == 0 {
-        return Err(args.selection.nothing(&snapshot)?);
+        return Err(args.selection.nothing(snapshot)?);
     }
     answer.finish()
 }

@@ -12,8 +12,8 @@ use tidalite::{History, Participant, RunInfo, Snapshot, Summary, param_to_json};
 /// Runs the command.
 pub(crate) fn run(context: &Context, args: &RunsArgs) -> CliResult {
     let format = context.format()?;
-    let (snapshot, unreadable) = context.readable(&context.read(&args.store)?)?;
-    let mut runs = snapshot.runs();
+    let (snapshot, damage) = context.readable(&context.read(&args.store)?)?;
+    let mut runs = snapshot.runs()?;
     if !args.runs.is_empty() {
         let all = runs.len();
         let mut matching = BTreeSet::new();
@@ -49,7 +49,7 @@ pub(crate) fn run(context: &Context, args: &RunsArgs) -> CliResult {
     }
     let bytes: BTreeMap<String, u64> = snapshot.bytes_by_run()?.into_iter().collect();
     print(&table(&runs, &held, &bytes), format, args.limit)?;
-    complete(unreadable)
+    complete(damage)
 }
 
 /// What a run contains.

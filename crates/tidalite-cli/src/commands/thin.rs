@@ -7,7 +7,7 @@ use crate::output::{AnswerColumns, print_one, print_text};
 use crate::targets::TargetVerb;
 use crate::text::human_bytes;
 use std::time::Instant;
-use tidalite::ThinStats;
+use tidalite::{OnDamage, ThinStats};
 
 const VERB: TargetVerb = TargetVerb { now: "thin", done: "thinned" };
 
@@ -20,7 +20,7 @@ pub(crate) fn run(context: &Context, args: &ThinArgs) -> CliResult {
         args.targets.confirm(context, VERB, &runs)?;
     }
     let what = tidalite::Thin::new().buckets(args.buckets).targets(args.targets.targets());
-    let there = store.stats()?;
+    let there = store.snapshot()?.on_damage(OnDamage::Report).stats()?;
     let before = there.bytes();
     let start = Instant::now();
     let bar = context.progress("thin", ProgressUnit::Points);

@@ -7,17 +7,19 @@ use crate::output::{AnswerColumns, json_rows, print, print_document, print_text}
 use crate::text::{human_bytes, printable};
 use arrow::array::RecordBatch;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::time::Instant;
-use tidalite::{ErrorKind, Finding, Report};
+use tidalite::{ErrorKind, Finding, Report, Unread, VerifyDepth};
 
 /// Runs the command.
 pub(crate) fn run(context: &Context, args: &VerifyArgs) -> CliResult {
     let format = context.format()?;
+    let depth = if args.quick { VerifyDepth::Quick } else { VerifyDepth::Full };
     let start = Instant::now();
     let bar = context.progress("verify", ProgressUnit::Bytes);
     let done = context
         .read(&args.store)
-        .and_then(|store| Ok(store.verify_with(&|done, total| bar.set(done, total))?));
+        .and_then(|store| Ok(store.verify_with(depth, &|done, total| bar.set(done, total))?));
     drop(bar);
     let report = match done {
         // A corrupt marker or manifest is damage too. The rest of the store cannot be read without it.
@@ -36,9 +38,10 @@ pub(crate) fn run(context: &Context, args: &VerifyArgs) -> CliResult {
     if report.is_sound() { Ok(()) } else { Err(CliError::Damage) }
 }
 
-fn for_people(report: &Report, seconds: f64) -> String {
+/// Findings for people, a few lines each.
+pub(super) fn listed(findings: &[Finding]) -> String {
     let mut text = String::new();
-    for finding in &report.findings {
+    for finding in findings {
         text.push_str(&format!("{}: {}\n", finding.kind.as_str(), printable(&finding.message)));
         let place = match finding.bytes {
             0 => format!("at byte {}", finding.offset),
@@ -60,6 +63,19 @@ fn for_people(report: &Report, seconds: f64) -> String {
         if let Some(frames) = finding.frames {
             text.push_str(&format!("  frames  {frames}\n"));
         }
+    }
+    text
+}
+
+fn for_people(report: &Report, seconds: f64) -> String {
+    let mut text = listed(&report.findings);
+    let mut unread: BTreeMap<&str, (usize, u64)> = BTreeMap::new();
+    for file in &report.unread {
+        let of_reason = unread.entry(file.why).or_default();
+        *of_reason = (of_reason.0 + 1, of_reason.1 + file.bytes);
+    }
+    for (why, (files, bytes)) in unread {
+        text.push_str(&format!("not read: {} in {files} files: {why}\n", human_bytes(bytes)));
     }
     let damaged = report.findings.iter().filter(|f| f.kind.is_damage()).count();
     let verdict = match (report.findings.len(), damaged) {
@@ -95,10 +111,15 @@ fn document(report: &Report) -> CliResult<Value> {
         "log_points": report.log_points,
         "bytes": report.bytes,
         "findings": json_rows(&table(&report.findings))?,
+        "unread": Value::from_iter(report.unread.iter().map(unread)),
     }))
 }
 
-fn table(findings: &[Finding]) -> RecordBatch {
+fn unread(file: &Unread) -> Value {
+    json!({"path": file.path.to_string_lossy(), "bytes": file.bytes, "why": file.why})
+}
+
+pub(super) fn table(findings: &[Finding]) -> RecordBatch {
     let count = |n: Option<u64>| n.map(|n| i64::try_from(n).unwrap_or(i64::MAX));
     let key =
         |k: &tidalite::SeriesKey| json!({"run": *k.run, "metric": *k.metric, "labels": k.labels.as_str()});

@@ -153,7 +153,7 @@ fn runs(store: &Store) -> CliResult<String> {
         ("NaN", Align::Right),
         ("loss", Align::Left),
     ]);
-    for run in snapshot.runs() {
+    for run in snapshot.runs()? {
         let Some(lr) = run.params.get("lr").and_then(tidalite::Param::as_f64) else { continue };
         let of = |metric: &str| -> CliResult<Summary> {
             let found = snapshot.select().run(&run.id).metric(metric).summaries()?;

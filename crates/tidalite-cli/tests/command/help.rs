@@ -5,11 +5,11 @@ use crate::sample::{CommandAnswer, tidalite};
 #[test]
 fn the_help_of_every_command_has_examples() {
     let top = CommandAnswer::of(tidalite().arg("--help"));
-    assert!(top.ok().contains("Exit codes:") && top.ok().contains("4    `verify` found damage"));
+    assert!(top.ok().contains("Exit codes:") && top.ok().contains("4    damage: `verify`"));
     assert!(!top.ok().contains("demo-train"), "hidden commands are not listed");
     let names = [
         "demo", "info", "runs", "metrics", "query", "chart", "follow", "import", "export", "flush",
-        "compact", "files", "thin", "delete", "verify", "backup", "merge",
+        "compact", "files", "thin", "delete", "verify", "salvage", "backup", "merge",
     ];
     for name in names {
         assert!(top.ok().contains(&format!("\n  {name} ")), "{name}");
@@ -29,7 +29,7 @@ fn the_reference_documents_every_flag() {
     let reference = include_str!("../../../../docs/command.md");
     for name in [
         "demo", "info", "runs", "metrics", "query", "chart", "follow", "import", "export", "flush",
-        "compact", "files", "thin", "delete", "verify", "backup", "merge",
+        "compact", "files", "thin", "delete", "verify", "salvage", "backup", "merge",
     ] {
         assert!(reference.contains(&format!("## `{name}")), "{name}");
         let help = CommandAnswer::of(tidalite().args([name, "--help"]));

@@ -141,7 +141,7 @@ fn listings_show_what_can_be_read_and_name_the_parts_that_cannot() {
     ] {
         let answer = sample.run(command, flags);
         let says = answer.fails(4);
-        assert!(says.contains(file) && says.contains("cannot be read"), "{command}: {says}");
+        assert!(says.contains(file) && says.contains("could not be read"), "{command}: {says}");
         assert!(!answer.out.is_empty() || command == "info", "{command}");
     }
     // The second run is in the log.
@@ -149,6 +149,11 @@ fn listings_show_what_can_be_read_and_name_the_parts_that_cannot() {
     assert!(metrics.text().contains("accuracy,1,1,100,"), "{}", metrics.text());
     assert!(sample.run("runs", &["--format", "csv"]).text().contains("lr-2,"));
     assert!(sample.run("query", &[]).fails(1).contains(file));
+    let query = sample.run("query", &["--on-damage", "report"]);
+    assert!(query.fails(4).contains(file) && query.out.len() > 100, "{}", query.err);
+    // The first run is in the damaged part alone.
+    let nothing = sample.run("query", &["--on-damage", "report", "-r", "lr-0.1"]);
+    assert!(nothing.fails(4).contains(file), "{}", nothing.err);
 }
 
 #[test]

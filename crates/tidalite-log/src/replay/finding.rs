@@ -4,6 +4,7 @@ use crate::format::{FRAME_HEAD_BYTES, Tag, i64_at};
 use crate::frame::Head;
 use crate::sink::{LayoutId, SeriesId};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tidalite_model::SeriesKey;
 
 /// The maximum number of series that a finding names.
@@ -25,6 +26,43 @@ pub enum LogFindingKind {
     OrphanTail,
 }
 
+/// Frames that are lost, and could have held what a caller appended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostFrames {
+    /// The ordinal of the first one.
+    pub first: u64,
+    /// The ordinal after the last one, if the frames after them tell.
+    pub end: Option<u64>,
+    /// The runs that rows and changes in them could be of: all that the log has declared. `None` if declarations are lost
+    /// too, so that it could be any run. The runs of a staged part are not declared; see `part`.
+    pub runs: Option<Arc<[Arc<str>]>>,
+    /// Whether one of them could have named a staged part.
+    pub part: bool,
+}
+
+impl LostFrames {
+    /// The frames from `first` on: `count` of them in `bytes` of the stream, if that is known. `None` if they could not have
+    /// held rows or changes.
+    pub(super) fn of(
+        first: u64,
+        count: Option<u64>,
+        bytes: u64,
+        runs: Option<Arc<[Arc<str>]>>,
+    ) -> Option<LostFrames> {
+        let single = count == Some(1);
+        if count == Some(0) || single && bytes < UNIT_BYTES_MIN {
+            return None;
+        }
+        let part = !single || bytes >= PART_BYTES_MIN;
+        Some(LostFrames { first, end: count.map(|count| first + count), runs, part })
+    }
+}
+
+/// The shortest frame with a row or a change: what is shorter holds declarations or marks.
+const UNIT_BYTES_MIN: u64 = 40;
+/// No frame that names a staged part is shorter: the names of the fields that describe it take more.
+const PART_BYTES_MIN: u64 = 256;
+
 /// One thing that replay found wrong.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -45,6 +83,8 @@ pub struct LogFinding {
     pub series: Vec<SeriesKey>,
     /// Lowest and highest step affected, as far as known. Damage may have changed them.
     pub steps: Option<(i64, i64)>,
+    /// The frames lost that could have held rows or changes; `None` if nothing that a caller appended is lost.
+    pub lost: Option<LostFrames>,
     /// The number of rows lost, if certain.
     pub rows: Option<u64>,
     /// The whole finding in words.
@@ -63,6 +103,7 @@ impl LogFinding {
             run: None,
             series: Vec::new(),
             steps: None,
+            lost: None,
             rows: None,
             message: format!("{place} at byte {offset}: {what}"),
         }
@@ -70,6 +111,13 @@ impl LogFinding {
 
     pub(super) fn losing(mut self, frames: u64) -> Self {
         self.frames = Some(frames);
+        self
+    }
+
+    /// Says that frames are lost, and `count` that they are so many.
+    pub(super) fn losing_frames(mut self, count: Option<u64>, lost: Option<LostFrames>) -> Self {
+        self.frames = count;
+        self.lost = lost;
         self
     }
 

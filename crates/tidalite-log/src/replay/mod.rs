@@ -1,12 +1,13 @@
 //! Reading logs: all at once ([`replay`]) or as they grow ([`TailReader`]). Nothing here writes.
 //!
 //! `tail.rs` goes from segment to segment and `segment_reader.rs` through one segment. `window.rs` buffers its bytes,
-//! `names.rs` decodes frames, `resync.rs` finds frames after damage, `finding.rs` reports what was wrong, and
-//! `poll.rs` holds the state of one poll, and `progress.rs` sees how far a log has come without reading its frames.
+//! `names.rs` decodes frames, `resync.rs` finds frames after damage, `finding.rs` reports what was wrong, `lost.rs` what a
+//! lost frame could have held, `poll.rs` holds the state of one poll, and `progress.rs` sees how far a log has come without reading its frames.
 //!
 //! May use: the files next to this folder, and not `writer` (its tests do).
 
 mod finding;
+mod lost;
 mod names;
 mod poll;
 mod progress;
@@ -17,7 +18,7 @@ mod tail;
 mod tests;
 mod window;
 
-pub use finding::{LogFinding, LogFindingKind};
+pub use finding::{LogFinding, LogFindingKind, LostFrames};
 pub use poll::Progress;
 pub use tail::{Replayed, Resume, TailReader};
 

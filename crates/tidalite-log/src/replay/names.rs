@@ -39,6 +39,8 @@ pub(super) struct DeclaredNames {
     runs: ByHandle<Arc<str>>,
     series: ByHandle<SeriesKey>,
     layouts: ByHandle<Arc<[SeriesId]>>,
+    /// All runs, as a finding names them; made anew where more were declared since.
+    named_runs: Option<Arc<[Arc<str>]>>,
     /// The layout used last and its width. Consecutive rows usually share a layout.
     last_layout: Option<(u32, usize)>,
 }
@@ -69,6 +71,18 @@ impl DeclaredNames {
 
     pub(super) fn layout(&self, id: LayoutId) -> Option<&[SeriesId]> {
         self.layouts.get(&id.0).map(|l| &**l)
+    }
+
+    /// The runs declared so far, sorted. Findings share one list.
+    pub(super) fn runs(&mut self) -> Arc<[Arc<str>]> {
+        let all = &self.runs;
+        let known = self.named_runs.take().filter(|named| named.len() == all.len());
+        let named = known.unwrap_or_else(|| {
+            let mut named: Vec<Arc<str>> = all.values().cloned().collect();
+            named.sort_unstable();
+            named.into()
+        });
+        self.named_runs.insert(named).clone()
     }
 
     /// Passes all known names to the sink.

@@ -90,6 +90,9 @@ impl<'a> Poll<'a> {
         };
         let add = |a: Option<u64>, b: Option<u64>| a.zip(b).map(|(a, b)| a + b);
         known.bytes += finding.bytes;
+        if let (Some(lost), Some(more)) = (&mut known.lost, &finding.lost) {
+            lost.end = more.end;
+        }
         known.frames = add(known.frames, finding.frames);
         known.rows = add(known.rows, finding.rows);
         known.steps = known.steps.zip(finding.steps).map(|(a, b)| (a.0.min(b.0), a.1.max(b.1)));

@@ -97,6 +97,29 @@ pub(super) fn each_frame(
     Ok(())
 }
 
+/// Calls `each` with the frames from the anchor on, up to the next mark or SEAL. `false` if a frame before it is missing: only
+/// with all of them is each name declared that was in use before the mark.
+pub(super) fn each_until_mark(
+    window: &mut SegmentWindow,
+    seed: u32,
+    mut anchor: Anchor,
+    each: &mut dyn FnMut(&Frame<'_>) -> Result<()>,
+) -> Result<bool> {
+    while let Some(found) = next_frame(window, seed, anchor, anchor.offset)? {
+        if (found.offset, found.ordinal) != (anchor.offset, anchor.ordinal) {
+            return Ok(false);
+        }
+        if let Some(frame) = view(window.at(found.offset, found.bytes)?, seed, found.offset) {
+            if matches!(frame.tag, Some(Tag::Sync | Tag::Seal)) {
+                return Ok(true);
+            }
+            each(&frame)?;
+        }
+        anchor = Anchor { offset: found.offset + found.bytes as u64, ordinal: found.ordinal + 1 };
+    }
+    Ok(false)
+}
+
 /// How far the writer's stream was durable, by the SYNC marks after `from` in segment `number` and in all later
 /// segments. 0 without a mark. An earlier mark says nothing about later bytes.
 pub(super) fn durable_position(vfs: &dyn Vfs, dir: &WriterDir, number: u32, from: Anchor) -> Result<u64> {

@@ -9,20 +9,17 @@
 //!                                                         └no──► torn tail: the end of this log
 //! ```
 
-use super::finding::{LogFinding, LogFindingKind, known, row_in};
+use super::finding::{LogFinding, LogFindingKind, LostFrames};
+use super::lost::{describe, learn_early, refusal};
 use super::names::{DeclaredNames, Refused};
 use super::poll::{Poll, StreamPosition};
-use super::resync::{Anchor, each_frame, end_of_data, next_frame};
-
+use super::resync::{Anchor, each_frame, each_until_mark, end_of_data, next_frame};
 use super::window::SegmentWindow;
 use crate::dir::{WriterDir, read_start};
-use crate::format::{
-    COMMITTED_AT, FIRST_FRAME_AT, FRAME_HEAD_BYTES, SEGMENT_BYTES_LIMIT, Tag, frame_bytes, u64_at,
-};
-use crate::frame::{Frame, bytes_needed, view};
+use crate::format::{COMMITTED_AT, FIRST_FRAME_AT, FRAME_HEAD_BYTES, SEGMENT_BYTES_LIMIT, Tag};
+use crate::frame::{bytes_needed, view};
 use crate::segment::{HeaderRead, SegmentHeader};
-use crate::sink::BatchRef;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use tidalite_model::{ErrorKind, Result, Seq};
 use tidalite_vfs::{ReadFile, Vfs};
 
@@ -43,6 +40,8 @@ pub(super) struct SegmentReader {
     successor: Option<SegmentHeader>,
     /// The declarations further on were already learned.
     looked_ahead: bool,
+    /// Frames were lost, and no mark has come since: names that they declared may not be known.
+    lost_since_mark: bool,
     /// The bytes at this offset were read a second time and are still not a valid frame.
     read_again_at: Option<u64>,
 }
@@ -122,6 +121,7 @@ impl SegmentReader {
             frames: 0,
             successor: None,
             looked_ahead: false,
+            lost_since_mark: false,
             read_again_at: None,
         })))
     }
@@ -209,7 +209,11 @@ impl SegmentReader {
                     let seq = Seq::new(self.header.id.writer, ordinal);
                     names.take_unit(&frame, seq, poll.sink)
                 }
-                Some(Tag::Sync | Tag::Seal | Tag::Origin) => Ok(()),
+                Some(Tag::Sync) => {
+                    self.lost_since_mark = false;
+                    Ok(())
+                }
+                Some(Tag::Seal | Tag::Origin) => Ok(()),
                 Some(_) => names.learn(&frame, poll.sink),
                 None => Err(Refused::Malformed),
             };
@@ -240,14 +244,7 @@ impl SegmentReader {
     fn look_ahead(&mut self, poll: &mut Poll<'_>, names: &mut DeclaredNames) -> Result<()> {
         self.looked_ahead = true;
         let mut window = SegmentWindow::new(self.window.file().clone(), self.window.limit());
-        each_frame(&mut window, self.seed, self.anchor(), &mut |frame| match frame.tag {
-            Some(Tag::Run | Tag::Series | Tag::Layout) => match names.learn(frame, poll.sink) {
-                Err(Refused::BySink(e)) => Err(e),
-                // Reported when reading reaches it.
-                Ok(()) | Err(Refused::Undeclared | Refused::Malformed) => Ok(()),
-            },
-            _ => Ok(()),
-        })
+        each_frame(&mut window, self.seed, self.anchor(), &mut |frame| learn_early(names, frame, poll))
     }
 
     /// Whether more can be read than at the last check: the writer went on, or it is gone and its whole file counts.
@@ -272,7 +269,7 @@ impl SegmentReader {
     }
 
     /// Handles the end of the frames in a living writer's segment.
-    fn end_of_live(&mut self, poll: &mut Poll<'_>, names: &DeclaredNames) -> Result<Next> {
+    fn end_of_live(&mut self, poll: &mut Poll<'_>, names: &mut DeclaredNames) -> Result<Next> {
         if self.offset >= self.window.limit() {
             // The successor's base was not reached, so frames are missing at the end.
             let Some(successor) = self.successor else { return Ok(Next::Wait) };
@@ -301,7 +298,12 @@ impl SegmentReader {
     }
 
     /// Handles the end of the frames in a segment whose writer is gone.
-    fn end_of_dead(&mut self, poll: &mut Poll<'_>, dir: &WriterDir, names: &DeclaredNames) -> Result<Next> {
+    fn end_of_dead(
+        &mut self,
+        poll: &mut Poll<'_>,
+        dir: &WriterDir,
+        names: &mut DeclaredNames,
+    ) -> Result<Next> {
         let durable = poll.durable(dir, self.number, self.anchor())?;
         let base = self.header.base_position;
         if durable <= base + self.offset {
@@ -330,7 +332,7 @@ impl SegmentReader {
     }
 
     /// Skips everything up to the successor.
-    fn skip_to(&mut self, poll: &mut Poll<'_>, names: &DeclaredNames, successor: SegmentHeader) -> Next {
+    fn skip_to(&mut self, poll: &mut Poll<'_>, names: &mut DeclaredNames, successor: SegmentHeader) -> Next {
         let lost = successor.base_ordinal - self.end().ordinal;
         // If the damaged bytes cannot be read again, only the finding's details are missing.
         let _ = self.report_damage(poll, names, self.window.limit(), Some(lost));
@@ -368,7 +370,7 @@ impl SegmentReader {
     fn report_damage(
         &mut self,
         poll: &mut Poll<'_>,
-        names: &DeclaredNames,
+        names: &mut DeclaredNames,
         end: u64,
         lost: Option<u64>,
     ) -> Result<()> {
@@ -380,7 +382,13 @@ impl SegmentReader {
         };
         let mut finding =
             LogFinding::new(LogFindingKind::Damage, &self.path, start, end.saturating_sub(start), &what);
-        finding.frames = lost;
+        let complete = self.learn_to_mark(poll, names, end, lost)?;
+        let runs = complete.then(|| names.runs());
+        let here = self.end();
+        // A file that was cut holds fewer bytes than the frames took.
+        let next = self.successor.filter(|_| end == self.window.limit()).map(|s| s.base_position);
+        let taken = next.unwrap_or(self.header.base_position + end).saturating_sub(here.position);
+        finding = finding.losing_frames(lost, LostFrames::of(here.ordinal, lost, taken, runs));
         let bytes = usize::try_from(end.saturating_sub(self.offset)).unwrap_or(usize::MAX);
         let damaged = self.window.at(self.offset, FRAME_HEAD_BYTES)?;
         if lost == Some(1) && bytes_needed(damaged) == Some(bytes) {
@@ -390,22 +398,26 @@ impl SegmentReader {
         poll.findings.push(finding);
         Ok(())
     }
-}
 
-/// Reports a frame that is valid but unusable.
-fn refusal(path: &Path, offset: u64, frame: &Frame<'_>, refused: &Refused, ordinal: u64) -> LogFinding {
-    let what = match refused {
-        Refused::Undeclared => "frames name series or runs whose declarations are damaged, and are skipped",
-        _ => "frames are intact but this version cannot read them, and are skipped",
-    };
-    let what = format!("from frame {ordinal} of the writer on, {what}");
-    let mut finding = LogFinding::new(LogFindingKind::Damage, path, offset, frame.bytes, &what).losing(1);
-    if matches!(frame.tag, Some(Tag::Row | Tag::StampedRow)) && frame.payload.len() >= 8 {
-        let step = u64_at(frame.payload, 0).cast_signed();
-        finding.steps = Some((step, step));
-        finding.rows = Some(1);
+    /// Learns the names that lost frames could have used. Whatever they declared is declared again before the next mark.
+    /// Returns whether no name can be missing.
+    fn learn_to_mark(
+        &mut self,
+        poll: &mut Poll<'_>,
+        names: &mut DeclaredNames,
+        end: u64,
+        lost: Option<u64>,
+    ) -> Result<bool> {
+        // The names in a single frame were declared before it.
+        let known = lost == Some(1) && !self.lost_since_mark;
+        self.lost_since_mark = true;
+        let Some(lost) = lost.and_then(|lost| u32::try_from(lost).ok()) else { return Ok(false) };
+        let mut window = SegmentWindow::new(self.window.file().clone(), self.window.limit());
+        let from = Anchor { offset: end, ordinal: self.frames.saturating_add(lost) };
+        let all =
+            each_until_mark(&mut window, self.seed, from, &mut |frame| learn_early(names, frame, poll))?;
+        Ok(known || all)
     }
-    finding
 }
 
 /// What to do next.
@@ -413,33 +425,6 @@ enum Next {
     Continue,
     Wait,
     End(SegmentEnd),
-}
-
-/// Adds what the bytes of one damaged frame still say.
-fn describe(mut finding: LogFinding, bytes: &[u8], names: &DeclaredNames) -> LogFinding {
-    if let Some((layout, step)) = row_in(bytes) {
-        finding.rows = Some(1);
-        finding.steps = Some((step, step));
-        let series = names.layout(layout).unwrap_or_default();
-        return finding.naming(known(series.iter().copied(), |s| names.series_key(s)));
-    }
-    let payload = bytes.get(FRAME_HEAD_BYTES..).unwrap_or_default();
-    let is_points = bytes.get(FRAME_HEAD_BYTES - 4) == Some(&(Tag::Points as u8));
-    // The padding is 0 bytes for an even count and 4 for an odd one.
-    let batch = [payload.len(), payload.len().saturating_sub(4)]
-        .into_iter()
-        .find_map(|n| BatchRef::new(Seq::default(), payload.get(..n)?));
-    if let Some(points) =
-        batch.filter(|p| is_points && !p.is_empty() && frame_bytes(payload.len()) == bytes.len())
-    {
-        let steps = (0..points.len()).map(|i| points.step(i));
-        finding.steps = steps.clone().min().zip(steps.max());
-        let mut series: Vec<_> = (0..points.len()).map(|i| points.series(i)).collect();
-        series.sort_unstable();
-        series.dedup();
-        return finding.naming(known(series.into_iter(), |s| names.series_key(s)));
-    }
-    finding
 }
 
 /// The header of a segment, if it exists and is readable.

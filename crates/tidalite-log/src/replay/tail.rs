@@ -8,7 +8,7 @@
 //! deleted, it was flushed before, and the reader returns `NotFound`: the caller takes the newer manifest and starts
 //! again. A gap between segments that still exist is damage.
 
-use super::finding::{LogFinding, LogFindingKind};
+use super::finding::{LogFinding, LogFindingKind, LostFrames};
 use super::names::DeclaredNames;
 use super::poll::{Poll, Progress, StreamPosition};
 use super::resync::Anchor;
@@ -182,6 +182,11 @@ impl TailReader {
         }
     }
 
+    /// What was found wrong up to a frame that the sink refused: a poll that fails keeps it for the next one.
+    pub fn take_findings(&mut self) -> Vec<LogFinding> {
+        std::mem::take(&mut self.findings)
+    }
+
     /// Passes all names declared so far to a sink that replaces another one.
     ///
     /// # Errors
@@ -279,8 +284,9 @@ fn gap(
             "{lost} frames before segment {} are missing, from frame {} of the writer on",
             reading.number, end.ordinal
         );
-        poll.findings
-            .push(LogFinding::new(LogFindingKind::MissingSegment, &dir.path, 0, 0, &what).losing(lost));
+        let finding = LogFinding::new(LogFindingKind::MissingSegment, &dir.path, 0, 0, &what);
+        let gone = LostFrames::of(end.ordinal, Some(lost), u64::MAX, None);
+        poll.findings.push(finding.losing_frames(Some(lost), gone));
     }
     if durable >= reading.header.base_position {
         return Ok(ReplayPosition::In(reading));
@@ -304,7 +310,9 @@ fn unreadable(
     }
     let path = dir.segment_path(end.number);
     let what = "the header and its copy are damaged; the segment is skipped";
-    poll.findings.push(LogFinding::new(LogFindingKind::BadHeader, &path, 0, COMMITTED_AT as u64, what));
+    let finding = LogFinding::new(LogFindingKind::BadHeader, &path, 0, COMMITTED_AT as u64, what);
+    let gone = LostFrames::of(end.ordinal, None, u64::MAX, None);
+    poll.findings.push(finding.losing_frames(None, gone));
     Ok(numbers.last().is_some_and(|&last| last > end.number).then_some(ReplayPosition::Between(end)))
 }
 

@@ -22,5 +22,5 @@ pub use cache::PageCache;
 pub(crate) use footer::{ChunkMap, PageEntry};
 pub use pages::Fetched;
 pub(crate) use pages::Pages;
-pub use part::{Part, TileColumns};
+pub use part::{Part, TileColumns, series_table_alone};
 pub use rollups::{RolledSeries, RollupTier, Rollups};

@@ -153,6 +153,12 @@ impl Part {
         pages.map_or(0, |pages| pages.iter().filter(overlaps).count())
     }
 
+    /// Where within these rows of a tile a page of values begins: what a damaged page costs ends there.
+    pub fn page_starts(&self, tile: u32, rows: Range<u32>) -> impl Iterator<Item = u32> {
+        let pages = &self.tiles[tile as usize].chunks[PointColumn::Value.index()].pages;
+        pages.iter().map(|page| page.first_row).filter(move |first| rows.contains(first))
+    }
+
     /// Why the series table was rebuilt; `None` where it was intact.
     pub fn series_damage(&self) -> Option<&Error> {
         self.series_damage.as_ref()
@@ -387,16 +393,29 @@ impl Part {
 
 /// Reads the series table and checks it against the tiles of the points file.
 fn load_series(vfs: &dyn Vfs, paths: &PartPaths, meta: &PartMeta, tiles: &[TileMap]) -> Result<SeriesTable> {
-    let path = &paths.series;
-    let file = vfs.open(path)?;
-    let bytes = read_checked(file.as_ref(), 0, meta.series_bytes, meta.series_crc32c, "read series table")?;
-    let (file, heads) = SeriesFile::open(bytes, path, Some(file), meta.is_thinned())?;
-    let table = SeriesTable::new(file, heads, path, meta.seq_base)?;
+    let (path, table) = (&paths.series, load_table(vfs, paths, meta)?);
     let tile_rows: Vec<u32> = tiles.iter().map(|t| t.rows).collect();
     if table.fits(&tile_rows) {
         return Ok(table);
     }
     Err(Error::corrupt("read series table", path, 0, "its rows do not fit the tiles of the points file"))
+}
+
+/// Reads the series table.
+fn load_table(vfs: &dyn Vfs, paths: &PartPaths, meta: &PartMeta) -> Result<SeriesTable> {
+    let path = &paths.series;
+    let file = vfs.open(path)?;
+    let bytes = read_checked(file.as_ref(), 0, meta.series_bytes, meta.series_crc32c, "read series table")?;
+    let (file, heads) = SeriesFile::open(bytes, path, Some(file), meta.is_thinned())?;
+    SeriesTable::new(file, heads, path, meta.seq_base)
+}
+
+/// The series table of a part whose points file cannot be read: what the part held.
+///
+/// # Errors
+/// `Corrupt` or `NotFound` where the table is damaged or gone too.
+pub fn series_table_alone(vfs: &dyn Vfs, paths: &PartPaths, meta: &PartMeta) -> Result<SeriesTable> {
+    load_table(vfs, paths, meta)
 }
 
 /// Turns `NotFound` into `Corrupt`: the points file exists, so a missing second file is damage.

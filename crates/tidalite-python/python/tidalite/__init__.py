@@ -39,6 +39,7 @@ from ._tidalite import (
     exact,
     glob,
     open,
+    salvage,
     step_bucket,
     time_bucket,
 )
@@ -53,8 +54,10 @@ from .records import (
     Report,
     RunInfo,
     Runs,
+    Salvaged,
     Stats,
     ThinStats,
+    Unread,
 )
 
 __all__ = [
@@ -82,6 +85,7 @@ __all__ = [
     "Run",
     "RunInfo",
     "Runs",
+    "Salvaged",
     "Selection",
     "Snapshot",
     "Stats",
@@ -89,12 +93,14 @@ __all__ = [
     "SystemWatch",
     "Table",
     "ThinStats",
+    "Unread",
     "Unsupported",
     "__version__",
     "escape",
     "exact",
     "glob",
     "open",
+    "salvage",
     "step_bucket",
     "time_bucket",
 ]

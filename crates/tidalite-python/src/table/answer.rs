@@ -11,14 +11,14 @@ use arrow::compute::{
 use arrow::datatypes::{DataType, Float64Type, Int64Type, SchemaRef};
 use arrow::error::ArrowError;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use tidalite::{Aggregate, Error, ErrorKind, Explain, Result, Selection};
+use tidalite::{Aggregate, Error, ErrorKind, Explain, Finding, Result, Selection};
 
 /// Where the rows come from.
 pub(crate) enum RowSource {
     /// A query of a selection, not run yet.
     Query(Box<Selection>, TableKind),
-    /// Rows that a follower handed out.
-    Batches(SchemaRef, Vec<RecordBatch>),
+    /// Rows that a follower handed out, and what it left out.
+    Batches(SchemaRef, Vec<RecordBatch>, Vec<Finding>),
 }
 
 /// One step from the source's rows to the table's.
@@ -51,14 +51,14 @@ impl RowSource {
     fn schema(&self) -> Result<Option<SchemaRef>> {
         match self {
             RowSource::Query(_, kind) => kind.schema(),
-            RowSource::Batches(schema, _) => Ok(Some(schema.clone())),
+            RowSource::Batches(schema, ..) => Ok(Some(schema.clone())),
         }
     }
 
     fn rows(&self, limit: usize) -> Result<Vec<RecordBatch>> {
         match self {
             RowSource::Query(select, kind) => kind.rows(select, limit),
-            RowSource::Batches(_, batches) => Ok(batches.clone()),
+            RowSource::Batches(_, batches, _) => Ok(batches.clone()),
         }
     }
 
@@ -158,6 +158,20 @@ impl TableAnswer {
             }
             None => Ok(self.computed()?.1.iter().map(RecordBatch::num_rows).sum()),
         }
+    }
+
+    /// What the rows lack because it could not be read. Streamed points are read for it.
+    pub(super) fn damage(&self) -> Result<Vec<Finding>> {
+        let select = match &*self.source {
+            RowSource::Batches(_, _, damage) => return Ok(damage.clone()),
+            RowSource::Query(select, _) if !select.reports_damage() => return Ok(Vec::new()),
+            RowSource::Query(select, _) => select,
+        };
+        match self.streamed() {
+            Some(select) => select.points()?.try_for_each(|batch| batch.map(drop))?,
+            None => self.computed().map(|_| ())?,
+        }
+        Ok(select.damage())
     }
 
     /// Runs the query without the steps and reports what it read.

@@ -68,6 +68,18 @@ impl AnswerTable {
         self.answer.kind()
     }
 
+    /// What could not be read and is missing here, as a tuple of `Finding`: empty unless the selection was made with
+    /// `on_damage="report"` (otherwise damage raises Corrupt). Computes the answer.
+    ///
+    /// >>> table = store.select("loss", on_damage="report").aggregate("sum")
+    /// >>> table.damage
+    /// ()
+    #[getter]
+    fn damage<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let found = py.detach(|| self.answer.damage()).map_err(raise)?;
+        records::findings(py, &found)
+    }
+
     /// Sorts the rows by columns, ascending or descending. Nulls and NaN come last in both orders.
     ///
     /// >>> best = store.select("loss").aggregate("min", by="run").sort("min").head(10)

@@ -7,9 +7,10 @@ use super::cooling::TailRoom;
 use super::tail::TailData;
 use super::tail_shape::{StepReach, TailRange, TailShape};
 use super::threads::Pool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, Weak};
 use tidalite_log::{Life, LogFinding, Progress, Resume, SeriesId, TailReader, WriterDir};
-use tidalite_model::{Result, Seq, SeriesKey, StepRange};
+use tidalite_model::{ErrorKind, Result, Seq, SeriesKey, StepRange};
 use tidalite_query::Points;
 use tidalite_vfs::Vfs;
 use uuid::Uuid;
@@ -70,7 +71,11 @@ impl TailView {
     fn gather_within(&self, wanted: &[SeriesId], view: TailRange, pool: &Pool) -> Result<Vec<Points>> {
         let (cold, held) = self.read().data.gather_all(wanted, view)?;
         let Some(cold) = cold else { return Ok(held) };
-        let mut found = cold.run(pool)?;
+        let mut found = cold.run(pool).inspect_err(|e| {
+            // What is known of the log no longer holds. The next snapshot reads it anew, and finds what is damaged.
+            let spoiled = e.kind() == ErrorKind::Corrupt;
+            self.read().is_spoiled.fetch_or(spoiled, Ordering::Relaxed);
+        })?;
         for (points, more) in found.iter_mut().zip(&held) {
             points.extend(more);
         }
@@ -150,6 +155,8 @@ pub(crate) struct LogTail {
     pub(super) next: u64,
     pub(crate) data: TailData,
     pub(crate) findings: Vec<LogFinding>,
+    /// Frames that were read are damaged now.
+    is_spoiled: AtomicBool,
 }
 
 /// A tail while a snapshot is taken: how far its log has come, which may be further than the tail is read.
@@ -236,12 +243,14 @@ impl LogTail {
             next: from,
             data: TailData::default(),
             findings: Vec::new(),
+            is_spoiled: AtomicBool::new(false),
         }))
     }
 
-    /// Whether this is the log in that folder. A store may be restored in place, with other writers of the same numbers.
+    /// Whether this is what the log in that folder holds. A store may be restored in place, with other writers of the same
+    /// numbers.
     pub(super) fn is_of(&self, dir: &WriterDir) -> bool {
-        self.reader.dir() == dir
+        self.reader.dir() == dir && !self.is_spoiled.load(Ordering::Relaxed)
     }
 
     /// Bounds the rows in memory. Where much more than that is to be read, its older rows do not get there at all.
@@ -268,8 +277,11 @@ impl LogTail {
         self.data.end_skipping(Seq::new(self.reader.dir().writer, self.next).as_i64());
         self.resume = Some(replayed.resume);
         for finding in replayed.findings {
-            if !self.findings.contains(&finding) {
-                self.findings.push(finding);
+            // Of damage at the end of what is published, each poll tells more.
+            let same = |known: &&mut LogFinding| known.path == finding.path && known.offset == finding.offset;
+            match self.findings.iter_mut().find(same).filter(|known| known.kind == finding.kind) {
+                Some(known) => *known = finding,
+                None => self.findings.push(finding),
             }
         }
         Ok(())

@@ -16,6 +16,7 @@ mod cooling;
 pub(crate) mod counter;
 pub(crate) mod cut;
 pub(crate) mod log_tail;
+pub(crate) mod on_damage;
 pub(crate) mod options;
 pub(crate) mod room;
 mod row_block;

@@ -30,6 +30,8 @@ pub struct Options {
     pub(crate) tile_rows: usize,
     pub(crate) part_rows: u64,
     pub(crate) row_bytes: Option<u64>,
+    /// Whether the store is opened to salvage what is sound, whatever is damaged.
+    pub(crate) salvages: bool,
     pub(crate) rollups: (u32, u32),
     pub(crate) vfs: Arc<dyn Vfs>,
 }
@@ -54,6 +56,7 @@ impl Options {
             tile_rows: 1 << 19,
             part_rows: PART_ROWS_MAX,
             row_bytes: None,
+            salvages: false,
             rollups: (256, 16_384),
             vfs: Arc::new(RealVfs::new()),
         }

@@ -13,7 +13,7 @@ use super::options::Options;
 use super::threads::Pool;
 use super::watching::StoreWatch;
 use crate::files::manifest;
-use crate::files::marker::{Identity, create, hold_folder, identify, wait_until_made};
+use crate::files::marker::{Identity, create, hold_folder, identify, identify_by_manifest, wait_until_made};
 use crate::files::paths::Paths;
 use std::fmt::Debug;
 use std::path::Path;
@@ -73,7 +73,11 @@ impl StoreState {
     pub(crate) fn open(path: &Path, options: Options) -> Result<Arc<StoreState>> {
         let paths = Paths::new(&options.vfs.absolute(path)?);
         let vfs = hold_folder(&*options.vfs, paths.root(), options.read_only)?;
-        let identity = if options.read_only { identify(&*vfs, &paths)? } else { create(&*vfs, &paths)? };
+        let identity = match (options.read_only, options.salvages) {
+            (_, true) => identify(&*vfs, &paths).or_else(|_| identify_by_manifest(&*vfs, &paths))?,
+            (true, false) => identify(&*vfs, &paths)?,
+            (false, false) => create(&*vfs, &paths)?,
+        };
         if options.read_only {
             wait_until_made(&*vfs, &paths);
         }

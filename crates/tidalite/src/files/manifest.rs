@@ -6,6 +6,7 @@
 //! - Only the holder of the store's lock publishes. If the number is taken nevertheless, it starts over from the newer
 //!   version.
 
+use super::lost::Lost;
 use super::paths::{Paths, parse_version, version_name};
 use super::two_copies;
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,9 @@ pub(crate) struct Manifest {
     /// Later writer tables, the oldest first: each has the writers that were added since.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) writers_added: Vec<WriterTableRef>,
+    /// Places whose rows are lost, so that answers say so: there are at most [`LOST_MAX`](super::lost::LOST_MAX).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) lost: Vec<Lost>,
 }
 
 /// How far one writer's log is flushed.
@@ -115,6 +119,7 @@ impl Manifest {
             runs_changed: Vec::new(),
             writer_table: None,
             writers_added: Vec::new(),
+            lost: Vec::new(),
         }
     }
 
@@ -171,6 +176,8 @@ pub(crate) struct Version {
     pub(crate) manifest: Manifest,
     /// Damage found in this manifest file and in newer ones, for the recovery report.
     pub(crate) damage: Vec<Error>,
+    /// Newer versions, of which nothing can be read.
+    pub(crate) unreadable: Vec<u64>,
     pin: Arc<dyn ReadFile>,
 }
 
@@ -192,17 +199,21 @@ const RETRIES_MAX: usize = 100;
 /// `Corrupt` if there is none, or only damaged ones; `Unsupported` for a newer format.
 pub(crate) fn latest(vfs: &dyn Vfs, paths: &Paths) -> Result<Version> {
     'again: for _ in 0..RETRIES_MAX {
-        let mut damage = Vec::new();
+        let (mut damage, mut unreadable) = (Vec::new(), Vec::new());
         let listed = versions(vfs, paths)?;
         for &version in listed.iter().rev() {
             match pin(vfs, paths, version) {
                 Ok(Some(_)) if versions(vfs, paths)?.last() != listed.last() => continue 'again,
                 Ok(Some(mut found)) => {
                     found.damage.append(&mut damage);
+                    found.unreadable = unreadable;
                     return Ok(found);
                 }
                 Ok(None) => continue 'again, // deleted between the listing and the lock: a newer one exists
-                Err(e) if e.kind() == ErrorKind::Corrupt => damage.push(e),
+                Err(e) if e.kind() == ErrorKind::Corrupt => {
+                    damage.push(e);
+                    unreadable.push(version);
+                }
                 Err(e) => return Err(e),
             }
         }
@@ -253,7 +264,7 @@ pub(crate) fn pin(vfs: &dyn Vfs, paths: &Paths, version: u64) -> Result<Option<V
         return Err(Error::corrupt("read manifest", &path, 0, what));
     }
     let damage = opened.damage.map(|d| Error::corrupt("read manifest", &path, 0, d)).into_iter().collect();
-    Ok(Some(Version { manifest, damage, pin: file }))
+    Ok(Some(Version { manifest, damage, unreadable: Vec::new(), pin: file }))
 }
 
 /// Publishes `next`; `false` if its version number is taken.

@@ -7,7 +7,7 @@
 //! anything else never becomes a store.
 
 use super::manifest::{self, Manifest};
-use super::paths::{MARKER, Paths};
+use super::paths::{MARKER, Paths, version_name};
 use super::two_copies;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -93,6 +93,16 @@ pub(crate) fn identify(vfs: &dyn Vfs, paths: &Paths) -> Result<Identity> {
     let identity = Identity { id, marker };
     identity.check(paths)?;
     Ok(identity)
+}
+
+/// Which store a folder is whose marker cannot be read: the newest manifest that can be says so.
+///
+/// # Errors
+/// `Corrupt` if there is none.
+pub(crate) fn identify_by_manifest(vfs: &dyn Vfs, paths: &Paths) -> Result<Identity> {
+    let newest = manifest::latest(vfs, paths)?.manifest;
+    let marker = vfs.open(&paths.manifest().join(version_name(newest.version)))?;
+    Ok(Identity { id: newest.store, marker })
 }
 
 /// Makes the held folder a store if it is empty, and completes one whose creation was interrupted.

@@ -129,6 +129,15 @@ pub(crate) fn load(vfs: &dyn Vfs, paths: &Paths, manifest: &Manifest) -> Result<
     Ok((runs, damage))
 }
 
+/// Reads the runs of those tables of a version that can be read, and returns what is wrong with the others.
+pub(crate) fn load_sound(vfs: &dyn Vfs, paths: &Paths, manifest: &Manifest) -> (RunTable, Vec<Error>) {
+    let (mut runs, mut wrong) = (RunTable::new(), Vec::new());
+    for table in manifest.run_tables() {
+        wrong.extend(load_onto(&mut runs, vfs, paths, table).err());
+    }
+    (runs, wrong)
+}
+
 /// Reads one table on top of older ones, and returns the damage to its file, if any.
 pub(crate) fn load_onto(
     runs: &mut RunTable,

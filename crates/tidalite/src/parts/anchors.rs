@@ -7,6 +7,7 @@
 
 use super::meter::Meter;
 use super::scan::{Piece, RowRef, read_pieces};
+use crate::engine::on_damage::DamageReport;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tidalite_model::{Result, StepRange};
@@ -65,7 +66,13 @@ impl StepAnchors {
             return Ok(anchors.clone());
         }
         let columns = ColumnSet { step: true, ..ColumnSet::NONE };
-        let read = read_pieces(parts, &[vec![row.whole(parts, false)]], columns, &Meter::of_job())?;
+        let read = read_pieces(
+            parts,
+            &[vec![row.whole(parts, false)]],
+            columns,
+            &Meter::of_job(),
+            &DamageReport::default(),
+        )?;
         let steps = read.iter().flatten().flat_map(|points| &points.steps);
         let anchors: Arc<[i64]> = steps.step_by(STRIDE as usize).copied().collect();
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(row, anchors.clone());

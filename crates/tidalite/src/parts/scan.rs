@@ -4,9 +4,11 @@
 //! once.
 
 use super::meter::Meter;
+use crate::engine::on_damage::DamageReport;
+use crate::files::finding::Finding;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tidalite_model::{Extent, Result, SeriesKey};
+use tidalite_model::{ErrorKind, Extent, Result, SeriesKey};
 use tidalite_parts::{ColumnSet, Fetched, Part, SeriesEntry, TileColumns};
 use tidalite_query::{PointFilter, Points, PointsView};
 use tidalite_vfs::PerProcess;
@@ -108,19 +110,20 @@ pub(crate) fn read_rows(
 ) -> Result<Vec<Vec<Points>>> {
     let whole = |list: &Vec<RowRef>| list.iter().map(|r| r.whole(parts, false)).collect();
     let lists: Vec<Vec<Piece>> = lists.iter().map(whole).collect();
-    read_pieces(parts, &lists, columns, &Meter::of_job())
+    read_pieces(parts, &lists, columns, &Meter::of_job(), &DamageReport::default())
 }
 
 /// The most rows that are decoded together, unless one piece has more: decoding holds 40 bytes a row. A page of times has as
 /// many rows, so that few pages are decoded twice.
 const TOGETHER_ROWS_MAX: usize = 1 << 17;
 
-/// As [`read_rows`], for pieces, and counted by a meter.
+/// As [`read_rows`], for pieces, and counted by a meter. Where damage is reported, rows on damaged pages are left out.
 pub(crate) fn read_pieces(
     parts: &[Arc<Part>],
     lists: &[Vec<Piece>],
     columns: ColumnSet,
     meter: &Meter,
+    damage: &DamageReport,
 ) -> Result<Vec<Vec<Points>>> {
     // (piece, list, place in the list)
     let mut wanted: Vec<(Piece, usize, usize)> = Vec::new();
@@ -131,12 +134,65 @@ pub(crate) fn read_pieces(
     let mut found: Vec<Vec<Points>> = lists.iter().map(|l| vec![Points::default(); l.len()]).collect();
     for group in together(parts, &wanted, |(piece, ..)| piece) {
         let pieces: Vec<Piece> = group.iter().map(|(piece, ..)| *piece).collect();
-        read_tile(parts, &pieces, columns, &PointFilter::default(), meter, &mut |i, view| {
+        let read = read_tile(parts, &pieces, columns, &PointFilter::default(), meter, &mut |i, view| {
             let (_, l, place) = group[i];
             found[l][place] = view.to_points();
-        })?;
+        });
+        match read {
+            Err(e) if e.kind() == ErrorKind::Corrupt && damage.reports() => {
+                for &(piece, l, place) in group {
+                    found[l][place] = Points::default();
+                    read_sound(parts, piece, columns, meter, damage, &mut |view| {
+                        found[l][place].extend(view)
+                    })?;
+                }
+            }
+            other => other?,
+        }
     }
     Ok(found)
+}
+
+/// Passes the rows of a piece that can be read to `take`, page by page, and reports the others.
+fn read_sound(
+    parts: &[Arc<Part>],
+    piece: Piece,
+    columns: ColumnSet,
+    meter: &Meter,
+    damage: &DamageReport,
+    take: &mut dyn FnMut(PointsView<'_>),
+) -> Result<()> {
+    let part = &parts[piece.row.part as usize];
+    let row = piece.row.of(parts);
+    let within = piece.from.saturating_add(1)..piece.to;
+    let starts = std::iter::once(piece.from).chain(part.page_starts(row.tile, within));
+    let starts: Vec<u32> = starts.chain([piece.to]).collect();
+    for (from, to) in starts.windows(2).map(|pair| (pair[0], pair[1])) {
+        let page = [Piece { from, to, ..piece }];
+        let read = |columns, take: &mut dyn FnMut(PointsView<'_>)| {
+            read_tile(parts, &page, columns, &PointFilter::default(), meter, &mut |_, view| take(view))
+        };
+        let error = match read(columns, take) {
+            Err(e) if e.kind() == ErrorKind::Corrupt => e,
+            other => {
+                other?;
+                continue;
+            }
+        };
+        let mut steps = steps_of(&row);
+        // The page with the steps may be sound.
+        let only = ColumnSet { step: true, ..ColumnSet::default() };
+        let _ = read(only, &mut |view| steps = Extent::of(view.steps.iter().copied()).unwrap_or(steps));
+        let finding = || {
+            let key = part.series().key(&row);
+            let mut finding = Finding::from(&error);
+            (finding.run, finding.steps) = (Some(key.run.to_string()), Some((steps.first, steps.last)));
+            (finding.series, finding.rows) = (vec![key], Some(u64::from(to - from)));
+            finding
+        };
+        damage.meet(finding, || error.duplicate())?;
+    }
+    Ok(())
 }
 
 /// Passes the points of rows to `take`, with the index of their row, and keeps none. A long row comes in several pieces, in
@@ -145,6 +201,7 @@ pub(crate) fn read_through(
     parts: &[Arc<Part>],
     rows: &[RowRef],
     columns: ColumnSet,
+    damage: &DamageReport,
     take: &mut dyn FnMut(usize, PointsView<'_>),
 ) -> Result<()> {
     let mut pieces: Vec<(Piece, usize)> = Vec::with_capacity(rows.len());
@@ -155,9 +212,17 @@ pub(crate) fn read_through(
     let meter = Meter::of_job();
     for group in together(parts, &pieces, |(piece, _)| piece) {
         let of_group: Vec<Piece> = group.iter().map(|(piece, _)| *piece).collect();
-        read_tile(parts, &of_group, columns, &PointFilter::default(), &meter, &mut |i, view| {
+        let read = read_tile(parts, &of_group, columns, &PointFilter::default(), &meter, &mut |i, view| {
             take(group[i].1, view);
-        })?;
+        });
+        match read {
+            Err(e) if e.kind() == ErrorKind::Corrupt && damage.reports() => {
+                for &(piece, i) in group {
+                    read_sound(parts, piece, columns, &meter, damage, &mut |view| take(i, view))?;
+                }
+            }
+            other => other?,
+        }
     }
     Ok(())
 }

@@ -57,7 +57,7 @@ impl Plan {
         let cut = series.iter().any(|s| !s.steps.is_all());
         let columns = ColumnSet { step: columns.step || cut, ..columns };
         let mut tails = self.tails_of(series)?;
-        let read = read_pieces(parts, &lists, columns, &self.meter)?;
+        let read = read_pieces(parts, &lists, columns, &self.meter, &self.damage)?;
         Ok(series.iter().zip(read).map(|(s, chunks)| self.finish(s, chunks, &mut tails)).collect())
     }
 

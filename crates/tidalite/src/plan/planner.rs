@@ -8,9 +8,11 @@ use super::found::{FoundSeries, Owner};
 use super::series::{Planned, Rules};
 use super::span::{SeriesCounts, SeriesSpan};
 use crate::engine::log_tail::TailView;
+use crate::engine::on_damage::DamageReport;
 use crate::engine::tail_names::TELEMETRY;
 use crate::parts::scan::{RowRef, steps_of};
 use crate::view::lineage::{Descendants, History, descendants};
+use crate::view::losses::{part_error, part_finding};
 use crate::view::outdated::{is_outdated, outdated_runs};
 use crate::view::snapshot::Snapshot;
 use crate::view::tombstones::{Automatic, Coverage, Tombstones};
@@ -39,12 +41,13 @@ pub(crate) struct Planner {
 
 impl Planner {
     /// # Errors
-    /// `Corrupt` where a part that may hold selected points cannot be opened.
+    /// `Corrupt` where a part that may hold selected points cannot be opened, unless damage is reported.
     pub(crate) fn new(
         snapshot: &Snapshot,
         wanted: SeriesFilter,
         filter: PointFilter,
         rules: Rules,
+        damage: &DamageReport,
     ) -> Result<Self> {
         let descendants = match rules.history {
             History::Own => Descendants::new(),
@@ -58,7 +61,7 @@ impl Planner {
         })?;
         for (meta, error) in &snapshot.view.broken {
             if may_hold(meta, &wanted, &descendants, &filter) {
-                return Err(error.duplicate());
+                damage.meet(|| part_finding(meta, error), || part_error(error))?;
             }
         }
         Ok(Planner { snapshot, wanted, filter, rules, descendants, tombstones: HashMap::new() })

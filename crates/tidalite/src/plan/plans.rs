@@ -5,6 +5,7 @@ use super::query_plan::Plan;
 use super::series::{Planned, SeriesVerdicts};
 use super::shaping::Shaping;
 use super::span::SeriesSpan;
+use crate::engine::on_damage::DamageReport;
 use crate::engine::room::give_back_freed;
 use crate::parts::meter::Meter;
 use crate::view::snapshot::Snapshot;
@@ -23,6 +24,8 @@ pub(crate) struct Plans {
     pub(crate) having: Vec<SeriesVerdicts>,
     pub(crate) shaping: Option<Shaping>,
     pub(crate) meter: Arc<Meter>,
+    /// What the answer does about damage.
+    pub(crate) damage: DamageReport,
     /// How many series were planned so far, before conditions on them.
     pub(crate) planned: usize,
     /// How many of those are thinned.
@@ -52,6 +55,7 @@ impl Plans {
             rules: self.planner.rules,
             shaping: self.shaping.clone(),
             meter: self.meter.clone(),
+            damage: self.damage.clone(),
         })
     }
 }

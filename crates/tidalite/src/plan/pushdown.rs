@@ -138,7 +138,7 @@ impl Plan {
         let needs_tails = |(_, r): &(&Planned, &Option<Resolved>)| r.as_ref().is_none_or(|r| r.has_tails);
         let logged = series.iter().zip(&resolved).filter(needs_tails).map(|(planned, _)| planned);
         let mut tails = self.tails_of(logged)?;
-        let read = read_pieces(parts, &lists, columns, &self.meter)?;
+        let read = read_pieces(parts, &lists, columns, &self.meter, &self.damage)?;
         let mut found = Vec::with_capacity(series.len());
         for ((s, points_read), resolved) in series.iter().zip(read).zip(resolved) {
             let Some(resolved) = resolved else {

@@ -37,8 +37,9 @@ impl Plan {
         self.meter.merged(1);
         let read = |pieces: Vec<Piece>| -> Result<Vec<Points>> {
             self.check_room(&planned.key, pieces.iter().map(|p| p.len() as u64).sum(), ColumnSet::ALL)?;
-            let mut read =
-                read_pieces(parts, &[pieces], ColumnSet::ALL, &self.meter)?.pop().unwrap_or_default();
+            let mut read = read_pieces(parts, &[pieces], ColumnSet::ALL, &self.meter, &self.damage)?
+                .pop()
+                .unwrap_or_default();
             if let Some(tombstones) = own.tombstones.as_ref().filter(|_| own.rows_covered) {
                 read.iter_mut().for_each(|points| tombstones.apply(points));
             }

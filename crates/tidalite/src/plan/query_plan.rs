@@ -7,6 +7,7 @@
 
 use super::series::{Planned, Rules};
 use super::shaping::Shaping;
+use crate::engine::on_damage::DamageReport;
 use crate::engine::room::too_large;
 use crate::parts::meter::Meter;
 use crate::parts::scan::POINT_BYTES;
@@ -33,6 +34,8 @@ pub(crate) struct Plan {
     /// The transforms of each series; `filter` then selects what is read for them.
     pub(crate) shaping: Option<Shaping>,
     pub(crate) meter: Arc<Meter>,
+    /// What the answer does about damage.
+    pub(crate) damage: DamageReport,
 }
 
 impl Plan {
@@ -79,10 +82,10 @@ impl Plan {
         let of = &self.series[series];
         let (key, sources) = (of.key.clone(), of.sources.clone());
         let (points_max, steps, start_state) = (of.points_max, of.steps, of.start_state.clone());
-        let (snapshot, meter) = (self.snapshot.clone(), self.meter.clone());
+        let (snapshot, meter, damage) = (self.snapshot.clone(), self.meter.clone(), self.damage.clone());
         let series = vec![Planned { key, sources, points_max, steps, start_state }];
         let (filter, rules, shaping) = (self.filter, self.rules, self.shaping.clone());
-        Plan { snapshot, series, filter, rules, shaping, meter }.split_long_series()
+        Plan { snapshot, series, filter, rules, shaping, meter, damage }.split_long_series()
     }
 
     /// Steps, ascending, that split a series into pieces of about `limit` points.

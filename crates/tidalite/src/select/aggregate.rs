@@ -94,6 +94,7 @@ fn rounds(mut plan: Plan, grouping: &Grouping) -> Vec<Plan> {
         snapshot: plan.snapshot.clone(),
         shaping: plan.shaping.clone(),
         meter: plan.meter.clone(),
+        damage: plan.damage.clone(),
         ..plan
     };
     rounds.into_iter().map(of).collect()

@@ -11,8 +11,11 @@ use super::selection::Selection;
 use crate::engine::log_tail::{TailEnd, TailView};
 use crate::engine::store::Store;
 use crate::engine::watching::StoreWatch;
+use crate::files::finding::Finding;
+use crate::files::lost::Lost;
 use crate::files::writer_table;
 use crate::parts::scan::{RowRef, read_through, steps_of};
+use crate::view::losses::{part_error, part_finding};
 use crate::view::snapshot::Snapshot;
 use crate::view::tombstones::{Automatic, Coverage, Tombstones};
 use arrow::array::RecordBatch;
@@ -20,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
-use tidalite_model::{Error, Result, Seq, SeriesKey};
+use tidalite_model::{Error, Result, SEQ_ORDINAL_MAX, Seq, SeriesKey};
 use tidalite_parts::{ColumnSet, Part, PartMeta};
 use tidalite_query::{Points, PointsBuilder, SeriesFilter};
 use uuid::Uuid;
@@ -158,7 +161,8 @@ impl Follow {
     /// ```
     ///
     /// # Errors
-    /// As [`Selection::points`]; the cursor then stays, so that nothing is skipped.
+    /// As [`Selection::points`]; the cursor then stays, so that nothing is skipped. To pass by damage, follow a selection that
+    /// [reports it](Selection::on_damage).
     pub fn poll(&mut self) -> Result<Vec<RecordBatch>> {
         let Some(store) = self.select.store() else { return self.read(&self.select.snapshot()?) };
         let state = store.inner()?.clone();
@@ -185,6 +189,7 @@ impl Follow {
             return Ok(Vec::new());
         }
         let seen = seen_of(snapshot, &self.cursor)?;
+        self.meet_losses(snapshot, &seen)?;
         let wanted = self.select.series_filter(snapshot)?;
         let snapshot = snapshot.with_hidden(|meta| self.may_be_new(&seen, meta))?;
         let mut found = Found::new();
@@ -298,6 +303,38 @@ impl Follow {
         !is_seen && !self.passed.contains(&meta.id)
     }
 
+    /// Takes note of places that hold something new and cannot be read.
+    fn meet_losses(&self, snapshot: &Snapshot, seen: &Cursor) -> Result<()> {
+        if snapshot.view.losses.is_empty() {
+            return Ok(());
+        }
+        let is_new = |lost: &Lost| {
+            let listed_before = lost.since != 0 && lost.since <= self.cursor.version();
+            let passed = lost.frames.is_some_and(|(writer, _, end)| {
+                seen.has_seen(writer, end.map_or(SEQ_ORDINAL_MAX, |end| end.saturating_sub(1)))
+            });
+            !listed_before && !passed
+        };
+        self.select.meet_new_losses(snapshot, "follow", &is_new)
+    }
+
+    /// What the polls so far had to leave out, if the selection [reports damage](Selection::on_damage).
+    ///
+    /// ```
+    /// use tidalite::OnDamage;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # let run = store.run("a").start()?;
+    /// let mut follow = store.select().on_damage(OnDamage::Report).follow()?;
+    /// run.log(0, &[("loss", 1.0)])?;
+    /// follow.poll()?;
+    /// assert!(follow.damage().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn damage(&self) -> Vec<Finding> {
+        self.select.damage()
+    }
+
     /// Adds the points of parts that the cursor has not seen.
     fn gather_parts(
         &self,
@@ -306,9 +343,8 @@ impl Follow {
         wanted: &SeriesFilter,
         found: &mut Found,
     ) -> Result<()> {
-        if let Some((_, error)) = snapshot.view.broken.iter().find(|(meta, _)| self.may_be_new(cursor, meta))
-        {
-            return Err(error.duplicate());
+        for (meta, error) in snapshot.view.broken.iter().filter(|(meta, _)| self.may_be_new(cursor, meta)) {
+            self.select.damage.meet(|| part_finding(meta, error), || part_error(error))?;
         }
         let parts = &snapshot.view.parts;
         for (p, part) in parts.iter().enumerate().filter(|(_, part)| self.may_be_new(cursor, part.meta())) {
@@ -316,7 +352,7 @@ impl Follow {
             if rows.is_empty() {
                 continue;
             }
-            read_through(parts, &rows, ColumnSet::ALL, &mut |i, view| {
+            read_through(parts, &rows, ColumnSet::ALL, &self.select.damage, &mut |i, view| {
                 let new = found.entry(keys[i].clone()).or_default();
                 let is_new = |i: &usize| {
                     view.seqs[*i] >= cursor.of(Seq::from_i64(view.seqs[*i]).map_or(0, Seq::writer))

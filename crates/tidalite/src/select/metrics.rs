@@ -20,13 +20,11 @@ impl Snapshot {
     /// ```
     ///
     /// # Errors
-    /// `Corrupt` for a part that cannot be opened, and where points that had to be read are damaged.
-    /// [`without_unreadable_parts`](Self::without_unreadable_parts) lists the metrics of the rest.
+    /// `Corrupt` for a part that cannot be opened, for a log that has lost rows, and where points that had to be read are
+    /// damaged, unless this snapshot [reports damage](Self::on_damage): then these are the metrics of the rest.
     pub fn metrics(&self) -> Result<Vec<String>> {
         let reading = self.with_outdated_hidden()?;
-        if let Some((_, error)) = reading.view.broken.first() {
-            return Err(error.duplicate());
-        }
+        reading.check_whole("list metrics")?;
         let mut seen: HashSet<Arc<str>> = HashSet::new();
         // Some points of these are hidden; only reading tells whether all are.
         let mut doubtful: BTreeSet<Arc<str>> = BTreeSet::new();
@@ -75,7 +73,7 @@ impl Snapshot {
             }
         }
         for metric in doubtful {
-            if !seen.contains(&metric) && !self.select().metric(&*metric).summaries()?.is_empty() {
+            if !seen.contains(&metric) && !self.select_the_rest().metric(&*metric).summaries()?.is_empty() {
                 seen.insert(metric);
             }
         }

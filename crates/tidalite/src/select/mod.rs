@@ -12,6 +12,7 @@ mod align;
 mod band;
 mod chart;
 pub(crate) mod cursor;
+mod damage;
 pub(crate) mod explain;
 pub(crate) mod follow;
 mod having;

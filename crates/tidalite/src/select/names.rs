@@ -23,7 +23,7 @@ impl Snapshot {
             metric.map(|metric| move |entry: &SeriesEntry| entry.metric() == metric)
         };
         let found = self.find(in_part, |key| *key.metric == *name)?;
-        found.settle(|| self.select().metric(name))
+        found.settle(|| self.select_the_rest().metric(name))
     }
 
     /// Whether a series has this value of a label.
@@ -35,7 +35,7 @@ impl Snapshot {
             (!with.is_empty()).then_some(move |entry: &SeriesEntry| with.contains(&entry.labels()))
         };
         let found = self.find(in_part, |series| has(&series.labels))?;
-        found.settle(|| self.select().label(key, Pattern::exact(value)))
+        found.settle(|| self.select_the_rest().label(key, Pattern::exact(value)))
     }
 
     /// Whether a series with a point that is not deleted bears a name. `in_part` gives the test for a part's series,

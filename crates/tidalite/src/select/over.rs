@@ -292,7 +292,7 @@ impl Placed {
 fn starts<'a>(fixed: &Selection, runs: impl Iterator<Item = &'a Arc<str>>) -> Result<HashMap<Arc<str>, i64>> {
     let snapshot = fixed.snapshot()?;
     let said: HashMap<String, i64> =
-        snapshot.runs().into_iter().filter_map(|run| Some((run.id, run.started_us?))).collect();
+        snapshot.known_runs().into_iter().filter_map(|run| Some((run.id, run.started_us?))).collect();
     let mut starts: HashMap<Arc<str>, i64> = HashMap::new();
     // Runs whose start nobody recorded.
     let mut unsaid: BTreeSet<&str> = BTreeSet::new();
@@ -303,7 +303,7 @@ fn starts<'a>(fixed: &Selection, runs: impl Iterator<Item = &'a Arc<str>>) -> Re
         }
     }
     if !unsaid.is_empty() {
-        let all = unsaid.into_iter().fold(snapshot.select(), Selection::run);
+        let all = unsaid.into_iter().fold(snapshot.select(), Selection::run).reporting_to(&fixed.damage);
         all.each_summary(false, &mut |key, summary| {
             let Some(first) = summary.time_min_us else { return };
             starts.entry(key.run).and_modify(|start| *start = (*start).min(first)).or_insert(first);

@@ -28,14 +28,17 @@ impl Selection {
     fn run_matcher(&self, snapshot: &Snapshot) -> Result<NameMatcher> {
         let named = match_any(&self.runs, |id| Ok(snapshot.has_run(id)))?;
         let Some(filter) = &self.run_filter else { return Ok(named) };
-        let resolved = snapshot.where_runs(filter).into_iter().map(|r| r.id);
+        let mut runs = snapshot.known_runs();
+        runs.retain(|run| filter.matches(run));
+        let resolved = runs.into_iter().map(|r| r.id);
         Ok(NameMatcher::exact(resolved.filter(|id| named.is_match(id))))
     }
 
     /// The selected runs, with points or without.
     pub(crate) fn chosen_runs(&self, snapshot: &Snapshot) -> Result<Vec<RunInfo>> {
         let chosen = self.run_matcher(snapshot)?;
-        let mut runs = snapshot.runs();
+        self.meet_losses(snapshot, "list runs")?;
+        let mut runs = snapshot.known_runs();
         runs.retain(|run| chosen.is_match(&run.id));
         Ok(runs)
     }
@@ -81,11 +84,12 @@ impl Selection {
 
     pub(super) fn planning(&self) -> Result<Plans> {
         let snapshot = self.snapshot()?;
+        self.meet_losses(&snapshot, "query")?;
         let wanted = self.series_filter(&snapshot)?;
         let shaping = Shaping::of(&self.transforms, self.filter);
         let reads = shaping.as_ref().map_or(self.filter, Shaping::reads);
         let meter = self.meter.clone().unwrap_or_default();
-        let planner = Planner::new(&snapshot, wanted, reads, self.rules)?;
+        let planner = Planner::new(&snapshot, wanted, reads, self.rules, &self.damage)?;
         let all = || self.without_conditions(&snapshot);
         let having =
             self.having.iter().map(|condition| verdicts(condition, &all())).collect::<Result<_>>()?;
@@ -96,6 +100,7 @@ impl Selection {
             having,
             shaping,
             meter,
+            damage: self.damage.clone(),
             planned: 0,
             thinned: 0,
         })
@@ -114,6 +119,9 @@ impl Selection {
 }
 
 /// Takes what any of the patterns takes, and every name where there are none.
-fn match_any(patterns: &[Pattern], exists: impl FnMut(&str) -> Result<bool>) -> Result<NameMatcher> {
+pub(super) fn match_any(
+    patterns: &[Pattern],
+    exists: impl FnMut(&str) -> Result<bool>,
+) -> Result<NameMatcher> {
     if patterns.is_empty() { Ok(NameMatcher::all()) } else { NameMatcher::resolve(patterns, exists) }
 }

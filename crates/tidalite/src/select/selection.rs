@@ -1,5 +1,6 @@
 //! Which points are selected: runs, metrics, labels, ranges, and the rules for which points count.
 
+use crate::engine::on_damage::{DamageReport, OnDamage};
 use crate::engine::store::Store;
 use crate::parts::meter::Meter;
 use crate::plan::series::Rules;
@@ -40,6 +41,8 @@ pub struct Selection {
     pub(super) automatic: Option<bool>,
     /// Counts what is read, for an answer that is explained.
     pub(super) meter: Option<Arc<Meter>>,
+    /// What answers do about damage.
+    pub(super) damage: DamageReport,
 }
 
 #[derive(Debug, Clone)]
@@ -63,7 +66,7 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn select(&self) -> Selection {
-        Selection::of(SelectionOf::Store(self.clone()))
+        Selection::of(SelectionOf::Store(self.clone()), OnDamage::Error)
     }
 }
 
@@ -81,12 +84,17 @@ impl Snapshot {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn select(&self) -> Selection {
-        Selection::of(SelectionOf::Snapshot(self.clone()))
+        Selection::of(SelectionOf::Snapshot(self.clone()), self.view.on_damage)
+    }
+
+    /// Selects points of what can be read, for purposes of the engine to which damage does not matter.
+    pub(super) fn select_the_rest(&self) -> Selection {
+        Selection::of(SelectionOf::Snapshot(self.clone()), OnDamage::Report)
     }
 }
 
 impl Selection {
-    fn of(of: SelectionOf) -> Selection {
+    fn of(of: SelectionOf, on_damage: OnDamage) -> Selection {
         let (filter, rules) = (PointFilter::default(), Rules::default());
         Selection {
             of,
@@ -100,6 +108,7 @@ impl Selection {
             rules,
             transforms: Vec::new(),
             meter: None,
+            damage: DamageReport::new(on_damage),
         }
     }
 

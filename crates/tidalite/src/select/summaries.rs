@@ -104,7 +104,7 @@ impl Snapshot {
     /// The greatest step of a run, over its series of the metrics that `of` accepts.
     pub(crate) fn step_max(&self, run: &str, of: impl Fn(&str) -> bool) -> Result<Option<i64>> {
         let mut max = None;
-        self.select().run(run).each_summary(true, &mut |key, summary| {
+        self.select_the_rest().run(run).each_summary(true, &mut |key, summary| {
             if of(&key.metric) {
                 max = max.max(summary.last.map(|last| last.step));
             }

@@ -51,7 +51,7 @@ pub(super) fn collect(inner: &StoreState, grace: Grace<'_>) -> Result<()> {
 /// Returns the number of files removed.
 fn remove_files(inner: &StoreState, grace: Grace<'_>) -> Result<u64> {
     let (vfs, paths) = (&*inner.vfs, &inner.paths);
-    let kept = drop_versions(inner, grace)?;
+    let Some(kept) = drop_versions(inner, grace)? else { return Ok(0) };
     let live: Vec<&Manifest> = kept.iter().map(|k| &k.manifest).collect();
     let mut removed = 0;
     let parts: BTreeSet<Uuid> = live.iter().flat_map(|m| m.parts.iter().map(|p| p.id)).collect();
@@ -82,7 +82,7 @@ struct KeptVersion {
 }
 
 /// Removes versions that are replaced, not pinned and past their grace time. Returns the others.
-fn drop_versions(inner: &StoreState, grace: Grace<'_>) -> Result<Vec<KeptVersion>> {
+fn drop_versions(inner: &StoreState, grace: Grace<'_>) -> Result<Option<Vec<KeptVersion>>> {
     let (vfs, paths) = (&*inner.vfs, &inner.paths);
     let grace_us = i64::try_from(inner.options.grace.as_micros()).unwrap_or(i64::MAX);
     let newest = manifest::latest(vfs, paths)?.manifest;
@@ -95,8 +95,8 @@ fn drop_versions(inner: &StoreState, grace: Grace<'_>) -> Result<Vec<KeptVersion
         let old = match manifest::pin(vfs, paths, number) {
             Ok(Some(old)) => old.manifest,
             Ok(None) => continue,
-            // The files that a damaged version names are unknown. The version itself is kept as evidence.
-            Err(e) if e.kind() == ErrorKind::Corrupt => continue,
+            // The files that a damaged version names are unknown. So every file is kept, until it is removed by hand.
+            Err(e) if e.kind() == ErrorKind::Corrupt => return Ok(None),
             Err(e) => return Err(e),
         };
         // If the clock went back, the age is negative, and the version stays until the clock has caught up.
@@ -121,7 +121,7 @@ fn drop_versions(inner: &StoreState, grace: Grace<'_>) -> Result<Vec<KeptVersion
     }
     vfs.sync_dir(&paths.manifest())?;
     live.push(KeptVersion { manifest: newest, may_be_read: true });
-    Ok(live)
+    Ok(Some(live))
 }
 
 /// Whether a file was left by a killed publication.

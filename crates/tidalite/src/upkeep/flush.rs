@@ -18,6 +18,7 @@ use crate::engine::room::JobRoom;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::engine::store_lock;
+use crate::files::lost;
 use crate::files::manifest::{self, Manifest, Version, WriterState};
 use crate::files::paths::staged_part;
 use crate::files::run_table;
@@ -237,6 +238,7 @@ fn note_frames(
             damaged: tail.damaged,
             steps: Vec::new(),
         });
+        tail.lost.iter().for_each(|lost| lost::add(&mut next.lost, lost.clone()));
         next.clock_us = next.clock_us.max(tail.data.clock_us);
         last_steps::note(next, &runs, tail.dir.writer, &tail.data)?;
     }

@@ -6,9 +6,11 @@
 use super::evidence::is_evidence;
 use crate::engine::state::StoreState;
 use crate::engine::tail::TailData;
+use crate::files::lost::Lost;
 use crate::files::manifest::Manifest;
-use std::collections::HashMap;
-use tidalite_log::{LayoutId, LogSink, SeriesId, TailReader, WriterDir};
+use crate::view::losses::has_other_parts;
+use std::collections::{BTreeSet, HashMap};
+use tidalite_log::{LayoutId, LogFinding, LogSink, SeriesId, TailReader, WriterDir};
 use tidalite_model::{Error, ErrorKind, Result, RunChange, Seq, SeriesKey, WriteOrder};
 use uuid::Uuid;
 
@@ -28,6 +30,8 @@ pub(super) struct WriterTail {
     /// Where the next frame begins in the writer's stream.
     pub(super) position: u64,
     pub(super) damaged: bool,
+    /// What these frames have lost, as far as the manifest does not list it.
+    pub(super) lost: Vec<Lost>,
 }
 
 impl FlushBatch {
@@ -125,17 +129,41 @@ impl<'a> LogReaders<'a> {
             Err(e) => return Err(e),
         };
         let flushed = replayed.as_ref().map_or(sink.next, |r| r.next_ordinal);
-        let damaged = replayed.is_some_and(|r| r.findings.iter().any(is_evidence));
+        // A round that is full has to note what it has passed by: no later one looks at it.
+        let findings = replayed.map_or_else(|| reader.take_findings(), |r| r.findings);
+        let damaged = findings.iter().any(is_evidence);
+        let lost = lost_by(self.state, manifest, dir, &findings, &sink.data);
+        let noted = manifest.writers.iter().any(|w| w.writer == dir.writer && w.damaged);
+        let new_damage = !lost.is_empty() || (damaged && !noted);
         // Of a living writer, frames that only mark how far its log is durable are not worth a version.
         let holds =
             |data: &TailData| data.point_count() > 0 || !data.changes.is_empty() || !data.staged.is_empty();
-        if !damaged && (flushed == from || (alive && !holds(&sink.data))) {
+        if !new_damage && (flushed == from || (alive && !holds(&sink.data))) {
             return Ok(None);
         }
         let position = reader.position().unwrap_or(0);
-        let tail = WriterTail { dir: dir.clone(), data: sink.data, flushed, position, damaged };
+        let tail = WriterTail { dir: dir.clone(), data: sink.data, flushed, position, damaged, lost };
         Ok(Some((tail, sink.full)))
     }
+}
+
+/// What findings in a log say is lost, without what the manifest lists.
+fn lost_by(
+    state: &StoreState,
+    manifest: &Manifest,
+    dir: &WriterDir,
+    findings: &[LogFinding],
+    data: &TailData,
+) -> Vec<Lost> {
+    if findings.iter().all(|finding| finding.lost.is_none()) {
+        return Vec::new();
+    }
+    let staged: BTreeSet<Uuid> = data.staged.iter().map(|(_, id, _)| *id).collect();
+    let known = |id: &Uuid| staged.contains(id) || manifest.parts.iter().any(|meta| meta.id == *id);
+    let (vfs, root) = (&*state.vfs, state.paths.root());
+    let of_part = || has_other_parts(vfs, dir, known);
+    let lost = findings.iter().filter_map(|finding| Lost::of_log(root, dir, finding, of_part));
+    lost.filter(|lost| !manifest.lost.iter().any(|known| lost.is_within(known))).collect()
 }
 
 /// Whether the error means that the log is gone. The folder of a dead writer whose log is flushed may be partly

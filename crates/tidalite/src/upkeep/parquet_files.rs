@@ -155,9 +155,7 @@ impl Snapshot {
     /// The files of the version's parts, if their rows are what is visible beside what `hiding` hides.
     fn exact(&self, hiding: &VersionHiding) -> Result<Files> {
         let view = &self.view;
-        if let Some((_, error)) = view.broken.first() {
-            return Err(error.duplicate());
-        }
+        self.check_whole("list Parquet files")?;
         let outdated = self.with_hidden(|m| outdated_runs(&hiding.runs, m).next().is_some())?;
         let mut hidden = outdated.view.parts.iter().filter(|part| part.meta().is_hidden());
         if hidden.any(|part| hiding.is_outdated(part)) {

@@ -7,6 +7,7 @@
 use super::hiding::VersionHiding;
 use super::series_rows::{SeriesRows, rows_of};
 use super::sorting::hidden_mask;
+use crate::engine::on_damage::DamageReport;
 use crate::parts::anchors::StepAnchors;
 use crate::parts::meter::Meter;
 use crate::parts::scan::{Piece, RowRef, read_pieces, steps_of};
@@ -254,7 +255,8 @@ impl<'a> PartsSource<'a> {
         [pieces, others]: [&[Vec<Piece>]; 2],
     ) -> Result<Vec<Points>> {
         let read = |parts, pieces| -> Result<Vec<Vec<Points>>> {
-            let mut read = read_pieces(parts, pieces, ColumnSet::ALL, &Meter::of_job())?;
+            let mut read =
+                read_pieces(parts, pieces, ColumnSet::ALL, &Meter::of_job(), &DamageReport::default())?;
             read.iter_mut().flatten().for_each(|points| keep_steps(points, steps));
             Ok(read)
         };

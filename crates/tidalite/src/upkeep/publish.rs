@@ -1,7 +1,9 @@
 //! Publishing a version: makes new parts live and replaces old ones. The caller must hold the store's lock.
 
 use crate::engine::state::StoreState;
+use crate::files::lost::{self, Lost};
 use crate::files::manifest::{self, Manifest};
+use crate::files::paths::version_name;
 use tidalite_model::{Error, ErrorKind, Result};
 
 /// Makes the file names of new parts durable.
@@ -12,8 +14,15 @@ pub(crate) fn sync_part_folders(inner: &StoreState) -> Result<()> {
 /// Publishes the newest version. Its number is greater than that of any existing version, damaged ones included. Fails
 /// with `NotFound` if the store is gone.
 pub(crate) fn publish_version(inner: &StoreState, mut next: Manifest) -> Result<()> {
-    let newest = manifest::versions(&*inner.vfs, &inner.paths)?.last().copied().unwrap_or(0);
+    let present = manifest::versions(&*inner.vfs, &inner.paths)?;
+    let newest = present.last().copied().unwrap_or(0);
+    // Nobody can read these. What they listed and the version before them did not is lost.
+    for passed in present.into_iter().filter(|version| *version > next.version) {
+        let path = inner.paths.manifest().join(version_name(passed));
+        lost::add(&mut next.lost, Lost::file(inner.paths.root(), &path));
+    }
     next.version = newest.max(next.version) + 1;
+    next.lost.iter_mut().filter(|lost| lost.since == 0).for_each(|lost| lost.since = next.version);
     next.time_us = inner.vfs.now_us();
     // Nothing of this store may become part of another one.
     inner.check_there()?;

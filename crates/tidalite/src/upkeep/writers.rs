@@ -128,16 +128,27 @@ pub(super) fn living(state: &StoreState) -> Result<BTreeSet<u32>> {
     Ok(living)
 }
 
+/// The writers of a snapshot as far as the manifest and the logs tell: without those in writer tables.
+pub(super) fn of_snapshot_alone(snapshot: &Snapshot) -> WriterTable {
+    let manifest = &snapshot.view.version.manifest;
+    let known = manifest.writers.iter().map(|w| (w.writer, KnownWriter { id: w.id, end: w.flushed }));
+    with_logs(known.collect(), snapshot)
+}
+
 /// All writers that a snapshot sees, each up to the end of what it sees.
 ///
 /// # Errors
 /// Those of reading the writer table.
 pub(super) fn of_snapshot(snapshot: &Snapshot) -> Result<WriterTable> {
-    let mut known = of_version(&snapshot.inner, &snapshot.view.version.manifest)?;
+    Ok(with_logs(of_version(&snapshot.inner, &snapshot.view.version.manifest)?, snapshot))
+}
+
+/// Adds how far a snapshot sees the logs.
+fn with_logs(mut known: WriterTable, snapshot: &Snapshot) -> WriterTable {
     for tail in &snapshot.view.tails {
         let end = Seq::from_i64(tail.seqs.1).map_or(0, Seq::ordinal);
         let writer = known.entry(tail.writer).or_insert(KnownWriter { id: tail.id(), end });
         writer.end = writer.end.max(end);
     }
-    Ok(known)
+    known
 }

@@ -9,7 +9,7 @@ use crate::files::run_table::RunTable;
 use crate::parts::scan::{RowRef, read_rows, steps_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tidalite_model::Result;
+use tidalite_model::{ErrorKind, Result};
 use tidalite_parts::{ColumnSet, Part};
 
 /// Runs that were deleted and not written to since.
@@ -49,11 +49,14 @@ pub(super) fn gone(
                 Coverage::All => false,
                 Coverage::Nothing => true,
                 Coverage::Some => {
-                    let mut read = read_rows(parts, &[vec![RowRef::new(p, r)]], ColumnSet::ALL)?;
-                    read.iter_mut().flatten().any(|points| {
-                        tombstones.apply(points);
-                        !points.is_empty()
-                    })
+                    match read_rows(parts, &[vec![RowRef::new(p, r)]], ColumnSet::ALL) {
+                        // The run is shown, so that an answer about it meets the damage, and others are given.
+                        Err(e) if e.kind() == ErrorKind::Corrupt => true,
+                        read => read?.iter_mut().flatten().any(|points| {
+                            tombstones.apply(points);
+                            !points.is_empty()
+                        }),
+                    }
                 }
             };
             if seen {

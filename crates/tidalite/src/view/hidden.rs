@@ -34,9 +34,7 @@ impl Snapshot {
         parts.extend(view.parts.iter().filter(|p| !p.meta().is_hidden()).cloned());
         let mut with = view.copy();
         with.parts = parts;
-        if !view.passes_over_damage {
-            with.broken.extend(more);
-        }
+        with.broken.extend(more);
         Ok(Snapshot { inner: self.inner.clone(), view: Arc::new(with) })
     }
 
@@ -65,7 +63,8 @@ impl SnapshotView {
             version: self.version.clone(),
             parts: self.parts.clone(),
             broken: self.broken.iter().map(|(meta, e)| (meta.clone(), e.duplicate())).collect(),
-            passes_over_damage: self.passes_over_damage,
+            on_damage: self.on_damage,
+            losses: self.losses.clone(),
             tails: self.tails.clone(),
             runs: self.runs.clone(),
             gone: self.gone.clone(),

@@ -6,10 +6,12 @@
 //! Deleted points are never visible, rewound ones only on request ([`tombstones`]). A run inherits the points of its
 //! ancestors up to the step of the fork ([`lineage`]).
 
+pub(crate) mod damage;
 mod gone;
 pub(crate) mod hidden;
 pub(crate) mod last_steps;
 pub(crate) mod lineage;
+pub(crate) mod losses;
 mod missing_run;
 pub(crate) mod outdated;
 pub(crate) mod records;
@@ -18,4 +20,3 @@ mod sizes;
 pub(crate) mod snapshot;
 pub(crate) mod stats;
 pub(crate) mod tombstones;
-mod unreadable;

@@ -115,12 +115,17 @@ impl Snapshot {
         what.check("choose runs")?;
         let matching = NameMatcher::resolve(&what.patterns, |id| Ok(self.has_run(id)))?;
         for id in &what.ids {
-            self.run(id)?;
+            self.known_run(id)?;
         }
         let all = what.ids.is_empty() && what.patterns.is_empty();
+        let everything = NameMatcher::all();
         let before = move |run: &RunInfo| {
             what.ended_before_us.is_none_or(|before| run.ended_us.is_some_and(|ended| ended < before))
         };
+        // Runs are changed permanently; which ones must not depend on what is lost. Runs that are named are known.
+        if what.filter.is_some() || what.ended_before_us.is_some() || !what.patterns.is_empty() {
+            self.check_runs("choose runs", if all { &everything } else { &matching })?;
+        }
         Ok(self.each_run().filter(move |run| {
             (all || what.names(&run.id) || matching.is_match(&run.id))
                 && what.filter.as_ref().is_none_or(|filter| filter.matches(run))

@@ -1,6 +1,7 @@
 //! Disk space of the parts, by run and by metric.
 
 use super::snapshot::Snapshot;
+use crate::files::finding::Finding;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidalite_model::{Result, SeriesKey};
@@ -25,8 +26,8 @@ impl Snapshot {
     /// ```
     ///
     /// # Errors
-    /// `Corrupt` for a part that cannot be opened, or whose rollups cannot be read.
-    /// [`without_unreadable_parts`](Self::without_unreadable_parts) gives the sizes of the rest.
+    /// `Corrupt` for a part that cannot be opened or whose rollups cannot be read, and for a log that has lost rows, unless
+    /// this snapshot [reports damage](Self::on_damage): then these are the sizes of the rest.
     pub fn bytes_by_run(&self) -> Result<Vec<(String, u64)>> {
         self.bytes_by(|table, row| table.run(row).clone(), |key| key.run)
     }
@@ -56,17 +57,15 @@ impl Snapshot {
         of_key: fn(SeriesKey) -> Arc<str>,
     ) -> Result<Vec<(String, u64)>> {
         let all = self.with_all_hidden()?;
-        if let Some((_, error)) = all.view.broken.first() {
-            return Err(error.duplicate());
-        }
+        let report = all.check_whole("measure store")?;
         let mut found: BTreeMap<Arc<str>, f64> = BTreeMap::new();
         for part in &all.view.parts {
             let table = part.series();
             for (row, bytes) in table.entries().zip(part.bytes_of_rows()) {
                 *found.entry(of_row(table, &row)).or_default() += bytes;
             }
-            if let Some(error) = part.rollups_damage().filter(|_| !self.view.passes_over_damage) {
-                return Err(error);
+            if let Some(error) = part.rollups_damage() {
+                report.meet(|| Finding::from(&error), || error.duplicate())?;
             }
             for (key, bytes) in part.bytes_of_rollups() {
                 *found.entry(of_key(key)).or_default() += bytes;

@@ -6,12 +6,15 @@
 //! are read ([`TailCache`](crate::engine::cache::TailCache)).
 
 use super::gone::gone;
+use super::losses::losses;
 use super::missing_run::no_such_run;
 use super::outdated::opened_for_deleted;
 use crate::engine::cut::Agreement;
 use crate::engine::log_tail::TailView;
+use crate::engine::on_damage::OnDamage;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
+use crate::files::lost::Lost;
 use crate::files::manifest::{self, Version};
 use crate::files::paths::staged_part;
 use crate::files::run_table::{self, RunTable};
@@ -38,8 +41,10 @@ pub(crate) struct SnapshotView {
     pub(crate) parts: Vec<Arc<Part>>,
     /// Parts that cannot be opened. Queries of their runs fail; all others work.
     pub(crate) broken: Vec<(PartMeta, Error)>,
-    /// Whether sizes leave out rollups that cannot be read.
-    pub(crate) passes_over_damage: bool,
+    /// What answers do about damage.
+    pub(crate) on_damage: OnDamage,
+    /// Places in logs whose rows cannot be read, and those that were passed by before.
+    pub(crate) losses: Arc<[Lost]>,
     pub(crate) tails: Vec<TailView>,
     pub(crate) runs: Arc<RunTable>,
     /// Runs that were deleted and not written to since. They are not shown; their records say what is hidden.
@@ -67,9 +72,9 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// As [`snapshot`](Self::snapshot).
+    /// As [`snapshot`](Self::snapshot) and [`Snapshot::runs`].
     pub fn runs(&self) -> Result<Vec<RunInfo>> {
-        Ok(self.snapshot()?.runs())
+        self.snapshot()?.runs()
     }
 
     /// The runs that match a filter, ascending by id.
@@ -86,9 +91,9 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// As [`snapshot`](Self::snapshot).
+    /// As [`snapshot`](Self::snapshot) and [`Snapshot::runs`].
     pub fn where_runs(&self, filter: &RunFilter) -> Result<Vec<RunInfo>> {
-        Ok(self.snapshot()?.where_runs(filter))
+        self.snapshot()?.where_runs(filter)
     }
 
     /// A fixed set of rows to read from. Never blocks a writer.
@@ -156,17 +161,27 @@ impl Snapshot {
     /// # let dir = tempfile::tempdir()?;
     /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
     /// store.run("a").param("lr", 0.1).start()?.finish()?;
-    /// let run = &store.snapshot()?.runs()[0];
+    /// let run = &store.snapshot()?.runs()?[0];
     /// assert_eq!((&*run.id, run.status, run.params["lr"].as_f64()), ("a", Status::Finished, Some(0.1)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn runs(&self) -> Vec<RunInfo> {
+    ///
+    /// # Errors
+    /// `Corrupt` for a log that has lost something which could be of a run, unless this snapshot [reports
+    /// damage](Self::on_damage).
+    pub fn runs(&self) -> Result<Vec<RunInfo>> {
+        self.check_runs("list runs", &NameMatcher::all())?;
+        Ok(self.known_runs())
+    }
+
+    /// What is known of the runs, whatever is lost.
+    pub(crate) fn known_runs(&self) -> Vec<RunInfo> {
         let mut runs = Vec::with_capacity(self.view.runs.len());
         runs.extend(self.each_run());
         runs
     }
 
-    /// As [`runs`](Self::runs), one after the other.
+    /// As [`known_runs`](Self::known_runs), one after the other.
     pub(crate) fn each_run(&self) -> impl Iterator<Item = RunInfo> + '_ {
         let alive: BTreeSet<u32> = self.view.tails.iter().filter(|t| t.alive).map(|t| t.writer).collect();
         let there = self.view.runs.iter().filter(|(id, _)| !self.view.gone.contains(*id));
@@ -189,10 +204,11 @@ impl Snapshot {
     /// ```
     ///
     /// # Errors
-    /// `Invalid` for a malformed pattern.
+    /// `Invalid` for a malformed pattern; `Corrupt` as for [`runs`](Self::runs).
     pub fn runs_matching(&self, pattern: impl Into<Pattern>) -> Result<Vec<RunInfo>> {
         let wanted = NameMatcher::resolve(&[pattern.into()], |id| Ok(self.has_run(id)))?;
-        Ok(self.runs().into_iter().filter(|r| wanted.is_match(&r.id)).collect())
+        self.check_runs("list runs", &wanted)?;
+        Ok(self.known_runs().into_iter().filter(|r| wanted.is_match(&r.id)).collect())
     }
 
     /// The runs that a filter takes, ascending by id.
@@ -201,14 +217,17 @@ impl Snapshot {
     /// # let dir = tempfile::tempdir()?;
     /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
     /// for lr in [0.1, 0.01] { store.run(format!("lr-{lr}")).param("lr", lr).start()?; }
-    /// let found = store.snapshot()?.where_runs(&"params.lr > 0.05".parse()?);
+    /// let found = store.snapshot()?.where_runs(&"params.lr > 0.05".parse()?)?;
     /// assert_eq!(found[0].id, "lr-0.1");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn where_runs(&self, filter: &RunFilter) -> Vec<RunInfo> {
-        let mut runs = self.runs();
+    ///
+    /// # Errors
+    /// As [`runs`](Self::runs).
+    pub fn where_runs(&self, filter: &RunFilter) -> Result<Vec<RunInfo>> {
+        let mut runs = self.runs()?;
         runs.retain(|r| filter.matches(r));
-        runs
+        Ok(runs)
     }
 
     /// Adds the params of these runs to a grouping that needs them.
@@ -216,7 +235,7 @@ impl Snapshot {
         if !grouping.needs_params() {
             return grouping;
         }
-        let mut runs = self.runs();
+        let mut runs = self.known_runs();
         runs.retain(|r| selected.is_match(&r.id));
         grouping.with_params(runs.iter().map(|r| (r.id.as_str(), &r.params)))
     }
@@ -239,8 +258,17 @@ impl Snapshot {
     /// ```
     ///
     /// # Errors
-    /// `NotFound` if the store has no such run; the message names runs with similar ids.
+    /// `NotFound` if the store has no such run; the message names runs with similar ids. `Corrupt` as for [`runs`](Self::runs).
     pub fn run(&self, id: &str) -> Result<RunInfo> {
+        self.check_runs("look up run", &NameMatcher::exact([id]))?;
+        self.known_run(id)
+    }
+
+    /// What is known of one run, whatever is lost.
+    ///
+    /// # Errors
+    /// `NotFound` if the store has no such run.
+    pub(crate) fn known_run(&self, id: &str) -> Result<RunInfo> {
         let alive = |w: u32| self.view.tails.iter().any(|t| t.writer == w && t.alive);
         let there = self.view.runs.get(id).filter(|_| !self.view.gone.contains(id));
         let info = |record: &RunRecord| {
@@ -306,6 +334,24 @@ impl Logs {
     }
 }
 
+/// The run table of a version. A salvage does without what is damaged of it.
+fn run_table_of(
+    state: &StoreState,
+    version: &Version,
+    damage: &mut Vec<Error>,
+    losses: &mut Vec<Lost>,
+) -> Result<Arc<RunTable>> {
+    match state.cache.run_table(version, damage) {
+        Err(e) if e.kind() == ErrorKind::Corrupt && state.options.salvages => {
+            let (runs, wrong) = run_table::load_sound(&*state.vfs, &state.paths, &version.manifest);
+            let file = |e: &Error| e.path().map(|path| Lost::file(state.paths.root(), path));
+            losses.extend(wrong.iter().filter_map(file));
+            Ok(Arc::new(runs))
+        }
+        other => other,
+    }
+}
+
 impl SnapshotView {
     fn take(state: &Arc<StoreState>) -> Result<SnapshotView> {
         let Logs { version, dirs, tails, agreement } = Logs::read(state)?;
@@ -324,6 +370,7 @@ impl SnapshotView {
         if newest.is_some_and(|v| v > version.manifest.version) && tails.iter().any(gap) {
             return Err(Error::not_found("take snapshot", "a log has just been flushed", "try again"));
         }
+        let mut losses = losses(&*state.vfs, &state.paths, &version, &dirs, &tails);
         state.cache.forget_others(&tails);
         let live = version.manifest.parts.iter().filter(|m| !m.is_hidden());
         let live = live.map(|m| (state.paths.place(m), m.clone()));
@@ -333,9 +380,7 @@ impl SnapshotView {
         let (parts, broken) = state.cache.open_parts(&version, &places)?;
         damage.extend(broken.iter().map(|(_, e): &(PartMeta, Error)| e.duplicate()));
         damage.extend(parts.iter().filter_map(|p| p.series_damage()).map(Error::duplicate));
-        let table = state.cache.run_table(&version, &mut damage)?;
-        let mut runs = table;
-        let known = |runs: &RunTable, id: &str| runs.contains_key(id);
+        let mut runs = run_table_of(state, &version, &mut damage, &mut losses)?;
         // Copied, since a thread that holds one tail must not wait for another.
         let mut changes = Vec::new();
         for view in &tails {
@@ -349,15 +394,16 @@ impl SnapshotView {
         for view in &tails {
             let tail = view.read();
             for (id, key) in tail.data.keys() {
-                if !known(&runs, &key.run) && tail.data.count_within(id, view.seqs)? > 0 {
+                if !runs.contains_key(&*key.run) && tail.data.count_within(id, view.seqs)? > 0 {
                     Arc::make_mut(&mut runs).insert(key.run.to_string(), Default::default());
                 }
             }
         }
         let live: BTreeSet<_> = version.manifest.parts.iter().map(|m| m.id).collect();
-        for part in parts.iter().filter(|p| !live.contains(&p.meta().id)) {
+        let unlisted = |p: &&Arc<Part>| state.options.salvages || !live.contains(&p.meta().id);
+        for part in parts.iter().filter(unlisted) {
             for run in part.series().runs() {
-                if !known(&runs, run) {
+                if !runs.contains_key(&**run) {
                     Arc::make_mut(&mut runs).insert(run.to_string(), Default::default());
                 }
             }
@@ -368,7 +414,8 @@ impl SnapshotView {
             version,
             parts,
             broken,
-            passes_over_damage: false,
+            on_damage: OnDamage::default(),
+            losses: losses.into(),
             tails,
             runs,
             gone,

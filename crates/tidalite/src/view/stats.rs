@@ -2,6 +2,7 @@
 
 use super::snapshot::Snapshot;
 use crate::engine::store::Store;
+use crate::files::finding::Finding;
 use crate::files::paths::{Paths, parse_id};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,7 +11,7 @@ use tidalite_vfs::Vfs;
 use uuid::Uuid;
 
 /// Counts and sizes of a store.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Stats {
     /// Runs.
@@ -51,8 +52,9 @@ pub struct Stats {
     pub network: bool,
     /// Free bytes on the file system.
     pub free_bytes: u64,
-    /// Says of each part that cannot be opened why: its series do not count in `series`. All other numbers are whole.
-    pub unreadable: Vec<String>,
+    /// What could not be read: parts, whose series do not count in `series`, and places in logs, whose rows do not count in
+    /// `points`. Empty unless damage is [reported](Snapshot::on_damage).
+    pub damage: Vec<Finding>,
 }
 
 impl Stats {
@@ -81,7 +83,7 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// As [`snapshot`](Self::snapshot).
+    /// As [`snapshot`](Self::snapshot) and [`Snapshot::stats`].
     pub fn stats(&self) -> Result<Stats> {
         self.snapshot()?.stats()
     }
@@ -141,8 +143,7 @@ impl FileBytes {
 }
 
 impl Snapshot {
-    /// Counts of this snapshot, and current sizes of the store's files. A part that cannot be opened does not fail them;
-    /// [`Stats::unreadable`] names it.
+    /// Counts of this snapshot, and current sizes of the store's files.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -156,11 +157,13 @@ impl Snapshot {
     /// ```
     ///
     /// # Errors
-    /// `Io` if a folder cannot be read.
+    /// `Corrupt` for a part that cannot be opened and for a log that has lost rows, unless this snapshot [reports
+    /// damage](Self::on_damage): then [`Stats::damage`] names them. `Io` if a folder cannot be read.
     pub fn stats(&self) -> Result<Stats> {
         let (vfs, paths) = (&*self.inner.vfs, &self.inner.paths);
         let all = self.with_all_hidden()?;
         let view = &all.view;
+        let report = all.check_whole("count points")?;
         let mut series: BTreeSet<SeriesKey> = BTreeSet::new();
         let (mut points, mut thinned_points) = (0, 0);
         let hidden = view.version.manifest.parts.iter().filter(|m| m.is_hidden());
@@ -206,7 +209,7 @@ impl Snapshot {
             file_system: file_system.name,
             network: file_system.network,
             free_bytes: file_system.free_bytes,
-            unreadable: view.broken.iter().map(|(_, e)| e.to_string()).collect(),
+            damage: report.found(),
         })
     }
 }

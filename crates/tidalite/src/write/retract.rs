@@ -94,7 +94,7 @@ impl Store {
     /// `NotFound` if there is no such run; otherwise as [`Run::log`].
     pub fn delete_run(&self, id: &str) -> Result<Seq> {
         let inner = self.writable()?;
-        Snapshot::take(inner)?.run(id)?;
+        Snapshot::take(inner)?.known_run(id)?;
         // Make the log before the moment is taken, so that this writer does not count as one that begins after it.
         let log = maintain::log(inner)?;
         delete(inner, log, id, now(inner)?)

@@ -16,7 +16,35 @@ fn check_damaged(sim: &SimVfs, dir: &WriterDir, witness: &Witness, at: &str) -> 
     }
     let lost = witness.accepted.len() - seen.units.len();
     assert!(lost == 0 || !replayed.findings.is_empty(), "{at}: {lost} units are lost and not reported");
+    for (seq, unit) in witness.accepted.iter().filter(|unit| !seen.units.contains(unit)) {
+        let covers = |f: &&LogFinding| {
+            let lost = f
+                .lost
+                .as_ref()
+                .filter(|lost| lost.first <= seq.ordinal() && lost.end.is_none_or(|end| seq.ordinal() < end));
+            lost.is_some_and(|lost| match run_of(unit) {
+                Some(run) => lost.runs.as_ref().is_none_or(|runs| runs.iter().any(|r| **r == *run)),
+                None => lost.part,
+            })
+        };
+        let torn = |f: &LogFinding| matches!(f.kind, LogFindingKind::TornTail | LogFindingKind::OrphanTail);
+        assert!(
+            replayed.findings.iter().any(torn) || replayed.findings.iter().any(|f| covers(&f)),
+            "{at}: no finding says that unit {seq:?} may be lost: {unit:?} {:?}",
+            replayed.findings
+        );
+    }
     (lost, replayed.findings)
+}
+
+/// The run of a unit; `None` for a staged part.
+fn run_of(unit: &LoggedUnit) -> Option<&str> {
+    match unit {
+        LoggedUnit::Row(_, _, values) => Some(&values[0].0.run),
+        LoggedUnit::Points(points) => Some(&points[0].0.run),
+        LoggedUnit::Change(run, _) => Some(run),
+        LoggedUnit::Part(..) => None,
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 """What a store reports about itself: its runs, its size, its health. The compiled part makes these objects."""
 from .part_files import PartFiles
-from .report import Finding, Report
+from .report import Finding, Report, Salvaged, Unread
 from .run_info import Participant, RunInfo
 from .runs import Runs
 from .stats import CompactStats, Explain, FlushStats, MergeStats, Stats, ThinStats
@@ -16,6 +16,8 @@ __all__ = [
     "Report",
     "RunInfo",
     "Runs",
+    "Salvaged",
     "Stats",
     "ThinStats",
+    "Unread",
 ]

@@ -31,11 +31,29 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """A file, or `bytes` at the end of one, that `verify` did not check, and why not."""
+
+    path: str
+    bytes: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Salvaged:
+    """What `salvage` brought to a new store, repeats included, and what it could not: empty if everything was sound."""
+
+    runs: int
+    points: int
+    missing: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What was checked, and the findings. `print(report)` shows both.
 
     `points` counts the points in parts and logs, `log_points` those in logs only: the points that a recovery brought back. `bytes`
-    is the number of bytes read.
+    is the number of bytes read, and `unread` what was not.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -44,6 +62,7 @@ class Report:
     points: int = 0
     log_points: int = 0
     bytes: int = 0
+    unread: tuple[Unread, ...] = ()
 
     @property
     def sound(self) -> bool:

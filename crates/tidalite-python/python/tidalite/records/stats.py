@@ -2,6 +2,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .report import Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +16,7 @@ class Stats:
     their step replaced them; `hidden_bytes` is the size of these files. `replaced_bytes` are files of parts that were replaced; they go
     once the grace time is over and no snapshot pins them. `log_points` are not in parts yet. `thinned_points` were deleted by thinning and remain only in sums.
     `log_bytes` is the space of the logs on disk, preallocated blocks included. `network` is whether the file system is on a network,
-    where not all guarantees hold. `unreadable` says of each part that cannot be read why; `series` lacks its series.
+    where not all guarantees hold. `damage` is what could not be read and does not count: parts in `series`, places in logs in `points`.
     """
 
     runs: int
@@ -33,7 +37,7 @@ class Stats:
     file_system: str
     network: bool
     free_bytes: int
-    unreadable: tuple[str, ...] = ()
+    damage: tuple[Finding, ...] = ()
 
     @property
     def bytes(self) -> int:
@@ -108,14 +112,14 @@ class MergeStats:
     - `runs_new`: runs that the store did not have. `runs_changed`: runs that it had, and of which it learned more than points.
     - `points`: points.
     - `renamed`: the ids of runs that have another id here, by their id in the other store.
-    - `unreadable`: what was damaged in the other store and left out, in words.
+    - `damage`: what was damaged in the other store and left out.
     """
 
     runs_new: int
     runs_changed: int
     points: int
     renamed: dict[str, str]
-    unreadable: tuple[str, ...]
+    damage: tuple[Finding, ...]
 
 
 @dataclass(frozen=True, slots=True)

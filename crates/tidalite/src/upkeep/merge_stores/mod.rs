@@ -24,20 +24,23 @@ mod targets;
 
 use crate::engine::cancel::go_on;
 use crate::engine::log_tail::TailView;
+use crate::engine::on_damage::DamageReport;
 use crate::engine::options::Options;
 use crate::engine::room::JobRoom;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::engine::store_lock;
 use crate::engine::tail::TailData;
+use crate::files::finding::Finding;
+use crate::files::lost::{self, Lost};
 use crate::files::manifest::{self, Manifest};
 use crate::files::run_table::{self, RunTable};
 use crate::parts::tiles::write_part;
 use crate::upkeep::collect::{Grace, collect};
-use crate::upkeep::evidence::is_evidence;
 use crate::upkeep::flush::flush_by_hand;
 use crate::upkeep::publish::{publish_version, sync_part_folders};
 use crate::upkeep::writers;
+use crate::view::losses::part_finding;
 use crate::view::snapshot::Snapshot;
 use numbers::{Numbers, check_room, count_new};
 use options::{Merge, MergeStats};
@@ -122,14 +125,16 @@ impl Store {
             let other = open_other(state, from.as_ref())?;
             // Taken first: what a writer of this store wrote to a copied log is then among what the flush finds.
             let there = other.snapshot()?.with_all_hidden()?;
-            let mut stats = MergeStats { unreadable: damage(&there, options)?, ..MergeStats::default() };
+            let damage = damage(&there, options)?;
+            let mut stats = MergeStats::default();
             let progress = |done, total| state.unless_closed(progress(done, total));
             state.seal()?;
             let _lock = store_lock::lock_waiting(state, "merge stores", &|| progress(0, 0))?;
             flush_by_hand(state, &|_| progress(0, 0))?;
             // Folders of writers that are gone are removed, so that their logs are not read from an ordinal beyond them.
             collect(state, Grace::All)?;
-            let merged = merge_snapshot(state, &there, options, &mut stats, &progress);
+            let merged = merge_snapshot(state, &there, (options, &damage), &mut stats, &progress);
+            stats.damage = damage.found();
             collect(state, Grace::All)?;
             merged.map(|_| stats)
         })
@@ -151,26 +156,42 @@ fn open_other(state: &StoreState, from: &Path) -> Result<Store> {
     Ok(other)
 }
 
-/// What of a snapshot cannot be read.
-///
-/// # Errors
-/// The first of it, unless the options say to skip it.
-fn damage(there: &Snapshot, options: &Merge) -> Result<Vec<Error>> {
-    let mut found: Vec<Error> = there.view.broken.iter().map(|(_, error)| error.duplicate()).collect();
-    for finding in there.view.findings().iter().filter(|f| is_evidence(f)) {
-        found.push(Error::corrupt("merge stores", &finding.path, finding.offset, finding.message.clone()));
-    }
-    match found.first() {
-        Some(first) if !options.skip_unreadable => Err(first.duplicate()),
-        _ => Ok(found),
-    }
+/// What is damaged in the other store: an error, or the report of what is left out.
+fn damage(there: &Snapshot, options: &Merge) -> Result<DamageReport> {
+    let report = DamageReport::new(options.on_damage);
+    there.view.meet_all_damage(there.inner.paths.root(), "merge stores", &report)?;
+    Ok(report)
+}
+
+/// Whether a part of the other store has frames that this store does not have.
+fn has_new(meta: &PartMeta, numbers: &Numbers) -> bool {
+    meta.seq.iter().any(|&(w, _, hi)| numbers.has_new(w, hi))
+        || meta.seq_gone.iter().any(|&(first, last, hi)| numbers.has_new_among(first, last, hi))
+}
+
+/// What this store has to list as lost once it has what is left of the other one. Frames that it has are not lost.
+fn losses(there: &Snapshot, numbers: &Numbers, targets: &Targets, damage: &DamageReport) -> Vec<Lost> {
+    let root = there.inner.paths.root();
+    let is_here = |lost: &Lost| {
+        lost.frames.is_some_and(|(writer, _, end)| end.is_some_and(|end| end <= numbers.first_new(writer)))
+    };
+    let listed = there.view.losses.iter().filter(|lost| !is_here(lost)).cloned();
+    let mut known: Vec<Finding> = there.view.losses.iter().map(|lost| lost.finding(root)).collect();
+    known.extend(there.view.broken.iter().map(|(meta, e)| part_finding(meta, e)));
+    let parts = there.view.broken.iter().filter(|(meta, _)| has_new(meta, numbers));
+    let parts = parts.map(|(meta, _)| Lost::part(root, &there.inner.paths.place(meta).points, meta));
+    let found = damage.found();
+    let others = found.iter().filter(|f| !known.contains(f)).map(|f| Lost::of_finding(root, f));
+    let renamed = |run: &str| targets.get(run).cloned().unwrap_or_else(|| run.to_string());
+    let number = |writer: u32| Some(numbers.seq(Seq::new(writer, 0)).writer());
+    listed.chain(parts).chain(others).map(|lost| lost.of_other(root).renamed(renamed, number)).collect()
 }
 
 /// Merges what a snapshot of the other store sees. The caller must hold the store's lock, and have flushed.
 fn merge_snapshot(
     state: &StoreState,
     there: &Snapshot,
-    options: &Merge,
+    (options, damage): (&Merge, &DamageReport),
     stats: &mut MergeStats,
     progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
 ) -> Result<()> {
@@ -185,11 +206,13 @@ fn merge_snapshot(
     let changed = known.iter().filter(|(id, record)| !run_table::is_same(record, &runs[*id])).count() as u64;
     stats.runs_changed = changed;
     stats.renamed = targets.iter().filter(|(a, b)| a != b).map(|(a, b)| (a.clone(), b.clone())).collect();
-    let made = write_points(state, there, &numbers, &targets, progress)?;
+    let made = write_points(state, there, (&numbers, &targets, damage), progress)?;
     stats.points = made.iter().map(|part| part.thinned.unwrap_or(part.rows)).sum();
     let learned = numbers.learned();
     let is_changed = stats.runs_new + stats.runs_changed > 0;
-    if made.is_empty() && !is_changed && learned.is_empty() {
+    let before = next.lost.clone();
+    losses(there, &numbers, &targets, damage).into_iter().for_each(|lost| lost::add(&mut next.lost, lost));
+    if made.is_empty() && !is_changed && learned.is_empty() && next.lost == before {
         return Ok(());
     }
     if !made.is_empty() {
@@ -252,15 +275,10 @@ fn reserve(state: &StoreState, count: u32) -> Result<u32> {
 fn write_points(
     state: &StoreState,
     there: &Snapshot,
-    numbers: &Numbers,
-    targets: &Targets,
+    (numbers, targets, damage): (&Numbers, &Targets, &DamageReport),
     progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
 ) -> Result<Vec<PartMeta>> {
-    let is_new = |part: &&Arc<Part>| {
-        let meta = part.meta();
-        meta.seq.iter().any(|&(w, _, hi)| numbers.has_new(w, hi))
-            || meta.seq_gone.iter().any(|&(first, last, hi)| numbers.has_new_among(first, last, hi))
-    };
+    let is_new = |part: &&Arc<Part>| has_new(part.meta(), numbers);
     let (thinned, whole): (Vec<Arc<Part>>, Vec<Arc<Part>>) =
         there.view.parts.iter().filter(is_new).cloned().partition(|part| part.meta().is_thinned());
     let held: Vec<_> = there.view.tails.iter().map(|tail| (tail.read(), tail)).collect();
@@ -271,7 +289,7 @@ fn write_points(
     let tails: Vec<NewTail<'_>> = held.iter().map(|(log, tail)| (&log.data, new(tail))).collect();
     let cold = tails.iter().flat_map(|(data, seqs)| data.cold_frames(*seqs).map(|f| (f.clone(), *seqs)));
     let cold: Vec<_> = cold.collect();
-    let source = NewPoints::of(numbers, targets, &whole, &tails)?;
+    let source = NewPoints::of(numbers, targets, &whole, &tails, damage)?;
     let total = source.points_max()
         + thinned.iter().map(|part| part.meta().rows).sum::<u64>()
         + cold.iter().map(|(frames, _)| frames.points()).sum::<u64>();
@@ -284,7 +302,7 @@ fn write_points(
     drop(source);
     for (frames, seqs) in cold {
         let thawed = TailData::thawed(&frames, seqs.0)?;
-        let source = NewPoints::of(numbers, targets, &[], &[(&thawed, seqs)])?;
+        let source = NewPoints::of(numbers, targets, &[], &[(&thawed, seqs)], damage)?;
         made.extend(write_source(state, &source, &more)?);
     }
     made.extend(outlines::carry(state, numbers, targets, &thinned, &more)?);

@@ -1,5 +1,7 @@
 //! Options of merging stores, and what a merge did.
 
+use crate::engine::on_damage::OnDamage;
+use crate::files::finding::Finding;
 use std::collections::BTreeMap;
 use tidalite_model::{Error, Result};
 
@@ -19,7 +21,7 @@ pub enum OnConflict {
 #[derive(Debug, Clone, Default)]
 pub struct Merge {
     pub(super) on_conflict: OnConflict,
-    pub(super) skip_unreadable: bool,
+    pub(super) on_damage: OnDamage,
 }
 
 impl Merge {
@@ -35,9 +37,22 @@ impl Merge {
         self
     }
 
-    /// Leaves out what is damaged in the other store. A later merge does not bring it, even if it is mended by then.
-    pub fn skip_unreadable(mut self, skip: bool) -> Self {
-        self.skip_unreadable = skip;
+    /// What to do about damage in the other store. To report it leaves out what cannot be read; this store then counts it as
+    /// [lost](crate::Snapshot::damage), and a later merge does not bring it. The default is an error.
+    ///
+    /// ```
+    /// use tidalite::{Merge, OnDamage};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("a"))?;
+    /// # let other = tidalite::Store::open(dir.path().join("b"))?;
+    /// # other.run("x").start()?.log(0, &[("loss", 1.0)])?;
+    /// let how = Merge::new().on_damage(OnDamage::Report);
+    /// let stats = store.merge_with(other.path(), &how, &|_, _| std::ops::ControlFlow::Continue(()))?;
+    /// assert!(stats.points == 1 && stats.damage.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_damage(mut self, what: OnDamage) -> Self {
+        self.on_damage = what;
         self
     }
 
@@ -65,6 +80,6 @@ pub struct MergeStats {
     pub points: u64,
     /// Runs that have another id here: that in the other store, and that here.
     pub renamed: BTreeMap<String, String>,
-    /// What was damaged in the other store, and left out.
-    pub unreadable: Vec<Error>,
+    /// What was damaged in the other store and left out.
+    pub damage: Vec<Finding>,
 }

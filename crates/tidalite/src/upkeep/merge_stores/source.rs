@@ -5,6 +5,7 @@
 
 use super::numbers::Numbers;
 use super::targets::Targets;
+use crate::engine::on_damage::DamageReport;
 use crate::engine::tail::TailData;
 use crate::engine::tail_shape::TailRange;
 use crate::parts::anchors::StepAnchors;
@@ -34,6 +35,7 @@ struct SeriesPlaces<'a> {
 pub(super) struct NewPoints<'a> {
     numbers: &'a Numbers,
     parts: &'a [Arc<Part>],
+    damage: &'a DamageReport,
     series: Vec<(SeriesKey, u64)>,
     places: Vec<SeriesPlaces<'a>>,
     anchors: StepAnchors,
@@ -56,6 +58,7 @@ impl<'a> NewPoints<'a> {
         targets: &Targets,
         parts: &'a [Arc<Part>],
         tails: &[NewTail<'a>],
+        damage: &'a DamageReport,
     ) -> Result<NewPoints<'a>> {
         let mut found: BTreeMap<SeriesKey, (u64, SeriesPlaces<'a>)> = BTreeMap::new();
         for (p, part) in parts.iter().enumerate() {
@@ -82,7 +85,7 @@ impl<'a> NewPoints<'a> {
         }
         let (series, places) = found.into_iter().map(|(k, (n, p))| ((k, n), p)).unzip();
         let anchors = StepAnchors::default();
-        Ok(NewPoints { numbers, parts, series, places, anchors, taken: 0.into(), bits: 0.into() })
+        Ok(NewPoints { numbers, parts, damage, series, places, anchors, taken: 0.into(), bits: 0.into() })
     }
 
     /// The greatest number of points that there may be.
@@ -141,7 +144,7 @@ impl PointSource for NewPoints<'_> {
         let places = &self.places[series];
         let pieces = |p: &SeriesPlaces<'_>| self.anchors.pieces(self.parts, &p.rows, steps);
         let lists: Vec<Vec<Piece>> = places.iter().map(pieces).collect::<Result<_>>()?;
-        let read = read_pieces(self.parts, &lists, ColumnSet::ALL, &Meter::of_job())?;
+        let read = read_pieces(self.parts, &lists, ColumnSet::ALL, &Meter::of_job(), self.damage)?;
         let gather_one = |(mut chunks, place): (Vec<Points>, &SeriesPlaces<'_>)| {
             for points in &mut chunks {
                 keep_steps(points, steps);

@@ -4,6 +4,7 @@
 //! of steps where they are long. So a long series is never in memory whole. Each point read is counted, with the bits of its value, since it is removed from
 //! its part. Hidden points are dropped permanently.
 
+use crate::engine::on_damage::DamageReport;
 use crate::parts::anchors::StepAnchors;
 use crate::parts::meter::Meter;
 use crate::parts::scan::{POINT_BYTES, Piece, RowRef, read_pieces};
@@ -229,7 +230,9 @@ impl Outliner<'_> {
     ) -> Result<Points> {
         let meter = Meter::of_job();
         let lists = [pieces.to_vec()];
-        let mut chunks = read_pieces(self.parts, &lists, ColumnSet::ALL, &meter)?.pop().unwrap_or_default();
+        let mut chunks = read_pieces(self.parts, &lists, ColumnSet::ALL, &meter, &DamageReport::default())?
+            .pop()
+            .unwrap_or_default();
         for (piece, points) in pieces.iter().zip(&mut chunks) {
             keep_steps(points, steps);
             if let Some(taken) = read.get_mut(&piece.row) {

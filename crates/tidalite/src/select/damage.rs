@@ -1,0 +1,121 @@
+//! What a selection does about damage: which places its answers could have held rows of, and the report of those that it left
+//! out.
+
+use super::planning::match_any;
+use super::selection::Selection;
+use crate::engine::on_damage::{DamageReport, OnDamage};
+use crate::files::finding::Finding;
+use crate::files::lost::Lost;
+use crate::view::damage::AskedRuns;
+use crate::view::lineage::{Descendants, History, descendants};
+use crate::view::snapshot::Snapshot;
+use tidalite_model::Result;
+
+impl Selection {
+    /// What an answer does that could have held rows of a damaged place: it is an error (the default), or it is given without
+    /// them, and [`damage`](Self::damage) says so.
+    ///
+    /// ```
+    /// use tidalite::OnDamage;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # store.run("a").start()?.log(0, &[("loss", 1.0)])?;
+    /// let select = store.select().metric("loss").on_damage(OnDamage::Report);
+    /// let points = select.points()?.collect()?;
+    /// assert!(points.num_rows() == 1 && select.damage().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_damage(mut self, what: OnDamage) -> Self {
+        self.damage = DamageReport::new(what);
+        self
+    }
+
+    /// What the answers that this selection and its clones gave so far had to leave out, if damage is
+    /// [reported](Self::on_damage). An answer in batches is complete once the last one was taken.
+    ///
+    /// ```
+    /// use tidalite::OnDamage;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # store.run("a").start()?.log(0, &[("loss", 1.0)])?;
+    /// let select = store.select().on_damage(OnDamage::Report);
+    /// let summaries = select.summaries()?;
+    /// for lost in select.damage() {
+    ///     eprintln!("the summaries lack {}", lost.message);
+    /// }
+    /// # assert_eq!(summaries.len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn damage(&self) -> Vec<Finding> {
+        self.damage.found()
+    }
+
+    /// The same selection with a [report](Self::damage) of its own: what this one's answers left out is not in it.
+    ///
+    /// ```
+    /// use tidalite::OnDamage;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// # store.run("a").start()?.log(0, &[("loss", 1.0)])?;
+    /// let all = store.select().on_damage(OnDamage::Report);
+    /// let one = all.clone().reporting_anew();
+    /// one.summaries()?;
+    /// assert!(all.damage().is_empty() && one.damage().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn reporting_anew(mut self) -> Self {
+        self.damage = self.damage.anew();
+        self
+    }
+
+    /// Whether damage is reported, and not an error.
+    ///
+    /// ```
+    /// use tidalite::OnDamage;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// assert!(!store.select().reports_damage());
+    /// assert!(store.snapshot()?.on_damage(OnDamage::Report).select().reports_damage());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn reports_damage(&self) -> bool {
+        self.damage.reports()
+    }
+
+    /// The same selection, whose answers do about damage as those of another one.
+    pub(super) fn reporting_to(mut self, report: &DamageReport) -> Selection {
+        self.damage = report.clone();
+        self
+    }
+
+    /// Lets the answer take note of what is lost of the selected runs, or of runs whose points they inherit. A filter may have
+    /// lost what it filters by, so all runs count that it could take.
+    ///
+    /// # Errors
+    /// `Corrupt`, which names the first such place, unless damage is reported.
+    pub(super) fn meet_losses(&self, snapshot: &Snapshot, doing: &str) -> Result<()> {
+        self.meet_new_losses(snapshot, doing, &|_| true)
+    }
+
+    /// As [`meet_losses`](Self::meet_losses), for the places that a follower has not passed.
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) fn meet_new_losses(
+        &self,
+        snapshot: &Snapshot,
+        doing: &str,
+        is_new: &dyn Fn(&Lost) -> bool,
+    ) -> Result<()> {
+        if snapshot.view.losses.is_empty() {
+            return Ok(());
+        }
+        let named = match_any(&self.runs, |id| Ok(snapshot.has_run(id)))?;
+        let inherited = match self.rules.history {
+            History::Own => Descendants::new(),
+            _ => descendants(&snapshot.view.runs, &named),
+        };
+        let asked = AskedRuns { wanted: &named, inherited: &inherited };
+        snapshot.view.meet_losses(snapshot.inner.paths.root(), doing, &asked, is_new, &self.damage)
+    }
+}
