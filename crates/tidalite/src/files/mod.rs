@@ -12,6 +12,7 @@ pub(crate) mod manifest;
 pub(crate) mod marker;
 pub(crate) mod param_json;
 pub(crate) mod paths;
+mod run_row;
 pub(crate) mod run_table;
 pub(crate) mod staged;
 pub(crate) mod two_copies;
