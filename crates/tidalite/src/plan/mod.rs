@@ -26,3 +26,4 @@ pub(crate) mod series;
 pub(crate) mod shaping;
 mod span;
 mod transformed;
+mod wanted_names;

@@ -7,6 +7,7 @@
 use super::found::{FoundSeries, Owner};
 use super::series::{Planned, Rules};
 use super::span::{SeriesCounts, SeriesSpan};
+use super::wanted_names::WantedNames;
 use crate::engine::log_tail::TailView;
 use crate::engine::on_damage::DamageReport;
 use crate::engine::tail_names::TELEMETRY;
@@ -19,7 +20,7 @@ use crate::view::tombstones::{Automatic, Coverage, Tombstones};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tidalite_model::{Extent, Moment, Result, StepRange};
-use tidalite_parts::{BySeries, Part, PartMeta, SeriesTable};
+use tidalite_parts::{Part, PartMeta, SeriesTable};
 use tidalite_query::{PointFilter, SeriesFilter};
 
 /// Series of parts that are planned at once at most, unless one metric of one run alone has more.
@@ -81,16 +82,16 @@ impl Planner {
         let mut counts = SeriesCounts::new();
         for part in parts() {
             let (table, by_series) = (part.series(), part.by_series());
-            let mut takes = WantedNames::new(&self.wanted, table);
+            let mut wanted = WantedNames::new(&self.wanted, part);
             for run in self.runs_of(table) {
                 let owners = self.owners(&table.runs()[run], &SeriesSpan::default()).len() as u64;
                 if owners == 0 {
                     continue;
                 }
                 let metrics = counts.entry(&table.runs()[run]).or_default();
-                for series in by_series.of_run(run).filter(|&s| takes.series(table, by_series, s)) {
-                    let first = table.entry(by_series.series(series)[0] as usize);
-                    *metrics.entry(table.metric(&first)).or_default() += owners;
+                for series in wanted.of_run(run) {
+                    let metric = table.name(by_series.series(series)[0] as usize, 1) as usize;
+                    *metrics.entry(&table.metrics()[metric]).or_default() += owners;
                 }
             }
         }
@@ -144,7 +145,7 @@ impl Planner {
     fn take_part(&mut self, p: usize, part: &Part, span: &SeriesSpan, found: &mut FoundSeries) -> Result<()> {
         let (table, by_series) = (part.series(), part.by_series());
         let wanted = self.wanted.clone();
-        let mut takes = WantedNames::new(&wanted, table);
+        let mut wanted = WantedNames::new(&wanted, part);
         let mut details = table.reader();
         let hidden_as_of = part.meta().hidden_as_of().filter(|_| !self.rules.reads_hidden());
         for run in self.runs_of(table) {
@@ -155,7 +156,7 @@ impl Planner {
                 continue;
             }
             let of_run = self.tombstones_of(&table.runs()[run]);
-            for series in by_series.of_run(run).filter(|&s| takes.series(table, by_series, s)) {
+            for series in wanted.of_run(run) {
                 let rows = by_series.series(series);
                 let first = table.entry(rows[0] as usize);
                 let of_series = |t: &Arc<Tombstones>| t.of_series(table.metric(&first), table.labels(&first));
@@ -276,31 +277,6 @@ impl Planner {
         let tombstones = record.and_then(|record| Tombstones::of(record, self.rules.hidden));
         self.tombstones.insert(run.clone(), tombstones.clone());
         tombstones
-    }
-}
-
-/// Which of a table's metrics and labels are selected. Each is matched on its first use.
-struct WantedNames<'a> {
-    wanted: &'a SeriesFilter,
-    metrics: Vec<Option<bool>>,
-    labels: Vec<Option<bool>>,
-}
-
-impl<'a> WantedNames<'a> {
-    fn new(wanted: &'a SeriesFilter, table: &SeriesTable) -> Self {
-        WantedNames {
-            wanted,
-            metrics: vec![None; table.metrics().len()],
-            labels: vec![None; table.all_labels().len()],
-        }
-    }
-
-    fn series(&mut self, table: &SeriesTable, by_series: &BySeries, series: usize) -> bool {
-        let entry = table.entry(by_series.series(series)[0] as usize);
-        let wanted = self.wanted;
-        *self.metrics[entry.metric()].get_or_insert_with(|| wanted.metrics.is_match(table.metric(&entry)))
-            && *self.labels[entry.labels()]
-                .get_or_insert_with(|| wanted.labels.is_match(table.labels(&entry)))
     }
 }
 
