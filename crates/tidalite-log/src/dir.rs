@@ -43,7 +43,7 @@ impl WriterDir {
 
     fn parse(log_dir: &Path, name: &str) -> Option<WriterDir> {
         let (ordinal, uuid) = name.split_once('-')?;
-        let writer = number(ordinal).filter(|&w| w <= WRITER_MAX)?;
+        let writer = ordinal_of(ordinal)?;
         let parsed = Uuid::try_parse(uuid).ok()?;
         (parsed.simple().to_string() == uuid).then(|| WriterDir {
             writer,
@@ -72,6 +72,11 @@ fn number(digits: &str) -> Option<u32> {
     sound.then(|| digits.parse().ok())?
 }
 
+/// Parses the ordinal of a writer. A greater number than any writer can have is not ours: it would leave no ordinal for others.
+fn ordinal_of(digits: &str) -> Option<u32> {
+    number(digits).filter(|&writer| writer <= WRITER_MAX)
+}
+
 pub(crate) fn segment_name(number: u32) -> String {
     format!("{number:08}.seg")
 }
@@ -92,7 +97,7 @@ pub fn writers(vfs: &dyn Vfs, log_dir: &Path) -> Result<Vec<WriterDir>> {
 /// # Errors
 /// As [`writers`].
 pub fn numbers_taken(vfs: &dyn Vfs, log_dir: &Path) -> Result<Vec<u32>> {
-    Ok(vfs.read_dir(log_dir)?.iter().filter_map(|n| number(n.get(..ORDINAL_DIGITS)?)).collect())
+    Ok(vfs.read_dir(log_dir)?.iter().filter_map(|n| ordinal_of(n.get(..ORDINAL_DIGITS)?)).collect())
 }
 
 /// Whether the lock of this writer is held. A free lock means that the writer is gone or has not locked its folder

@@ -146,3 +146,41 @@ fn nothing_outside_of_a_store_is_read_changed_or_waited_for() {
     }
     crate::note(&format!("strangers in a store: {tried:?}"));
 }
+
+/// Names of the right form whose number no file of a store can have.
+#[test]
+fn impossible_numbers_lose_no_row_and_stop_no_writer() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("store");
+    make(&store);
+    let open = || Options::new().background(false).grace(Duration::ZERO).open(&store).unwrap();
+    let whole = points(&open()).unwrap();
+    let uuid = "0".repeat(31) + "1";
+    let folders = ["log/99999999.claim".to_string(), format!("log/99999999-{uuid}")];
+    for folder in &folders {
+        fs::create_dir(store.join(folder)).unwrap();
+    }
+    let newest =
+        fs::read_dir(store.join("manifest")).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
+    let files = [
+        ("manifest/9999999999999999.json".to_string(), fs::read(newest).unwrap()),
+        ("manifest/+000000000000009.json".to_string(), b"nonsense".to_vec()),
+        (format!("log/99999999-{uuid}/00000001.seg"), vec![7; 4096]),
+    ];
+    for (name, bytes) in &files {
+        fs::write(store.join(name), bytes).unwrap();
+    }
+    for round in 1..=3 {
+        let store = open();
+        let run = store.run("c").start().unwrap();
+        run.log(round, &[("loss", 1.0)]).unwrap();
+        run.finish().unwrap();
+        store.flush().unwrap();
+        store.compact().unwrap();
+        assert_eq!(points(&store).unwrap(), whole + round as usize);
+        store.close().unwrap();
+    }
+    for (name, bytes) in &files {
+        assert!(fs::read(store.join(name)).unwrap() == *bytes, "{name} was changed");
+    }
+}

@@ -198,9 +198,11 @@ impl Points {
         for column in [&mut self.steps, &mut self.seqs, &mut self.written, &mut self.times_us] {
             column.truncate(range.end);
             column.drain(..range.start.min(column.len()));
+            give_back(column);
         }
         self.values.truncate(range.end);
         self.values.drain(..range.start);
+        give_back(&mut self.values);
     }
 }
 
@@ -303,6 +305,14 @@ fn keep_column<T: Copy>(column: &mut Vec<T>, mask: &[bool]) {
         kept += usize::from(keep);
     }
     column.truncate(kept);
+    give_back(column);
+}
+
+/// Gives back the memory of what was left out, if little is left: an answer may hold thousands of such columns.
+fn give_back<T>(column: &mut Vec<T>) {
+    if column.len() <= column.capacity() / 4 {
+        column.shrink_to_fit();
+    }
 }
 
 #[cfg(test)]
@@ -315,6 +325,18 @@ mod tests {
             points.push(step, i as i64, step * 10, step as f64);
         }
         points
+    }
+
+    #[test]
+    fn what_is_kept_of_many_points_holds_little_memory() {
+        let many: Vec<i64> = (0..10_000).collect();
+        let (mut masked, mut cut) = (of(&many), of(&many));
+        masked.keep(&many.iter().map(|step| step % 1000 == 0).collect::<Vec<_>>());
+        cut.keep_range(5000..5010);
+        for points in [masked, cut] {
+            assert_eq!(points.len(), 10);
+            assert!(points.steps.capacity() < 100 && points.values.capacity() < 100);
+        }
     }
 
     #[test]

@@ -134,10 +134,13 @@ pub(crate) fn version_name(version: u64) -> String {
     format!("{version:016}.json")
 }
 
+/// No store comes to so many versions. A file with a greater number is not ours: no version could follow it.
+const VERSIONS_MAX: u64 = 1_000_000_000_000_000;
+
 /// The version of the manifest with this name.
 pub(crate) fn parse_version(name: &str) -> Option<u64> {
-    let digits = name.strip_suffix(".json")?;
-    (digits.len() == 16).then(|| digits.parse().ok()).flatten()
+    let version = name.strip_suffix(".json")?.parse().ok().filter(|version| *version < VERSIONS_MAX)?;
+    (name == version_name(version)).then_some(version)
 }
 
 /// The id in a name such as `<uuid>.parquet`.
@@ -153,6 +156,8 @@ mod tests {
     fn version_names_sort_as_versions_and_read_back() {
         assert!(version_name(9) < version_name(10));
         assert_eq!(parse_version(&version_name(u64::from(u32::MAX))), Some(u64::from(u32::MAX)));
-        assert_eq!(parse_version("tmp-1.json"), None);
+        for other in ["tmp-1.json", "1.json", "+000000000000001.json", "9999999999999999.json"] {
+            assert_eq!(parse_version(other), None, "{other}");
+        }
     }
 }
