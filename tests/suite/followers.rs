@@ -182,10 +182,10 @@ fn many_stores_and_followers_share_few_threads() {
     std::thread::sleep(Duration::from_millis(200));
     // Each store has a thread for upkeep. Other tests run beside this one.
     assert!(threads() < before + 40 + 60, "{} threads, {before} before", threads());
-    let rung = bell.rung();
     for run in &runs {
         run.log(0, &[("x", 1.0)]).unwrap();
     }
-    until("all are woken", || bell.rung() == rung + 400);
+    // Each once; some perhaps before the row came, by what upkeep wrote.
+    until("all are woken", || bell.rung() == 400);
     drop(follows);
 }

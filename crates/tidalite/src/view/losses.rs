@@ -91,6 +91,6 @@ pub(super) fn losses(
 /// Whether a writer's folder holds a staged part that nothing refers to: a lost frame may have.
 pub(crate) fn has_other_parts(vfs: &dyn Vfs, dir: &WriterDir, known: impl Fn(&Uuid) -> bool) -> bool {
     let names = vfs.read_dir(&dir.path).unwrap_or_default();
-    let parts = names.iter().filter(|name| name.ends_with(".parquet")).filter_map(|name| parse_id(name));
-    { parts }.any(|id| !known(&id))
+    let mut parts = names.iter().filter(|name| name.ends_with(".parquet")).filter_map(|name| parse_id(name));
+    parts.any(|id| !known(&id))
 }
