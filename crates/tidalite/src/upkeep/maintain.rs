@@ -127,6 +127,8 @@ pub(super) struct Turns {
     next_look: Option<Instant>,
     /// What this process had logged at the last look.
     own_bytes: u64,
+    /// Whether the last flush ended before it had flushed all that it found. The rest is due.
+    unfinished: bool,
 }
 
 impl Turns {
@@ -154,7 +156,7 @@ impl Turns {
     pub(super) fn look_and_work(&mut self, state: &StoreState) -> Result<Round> {
         let pending = self.looks.look(state)?;
         self.next_look = Some(Instant::now() + look_pause(pending.living, state.vfs.uuid().as_u128()));
-        match due(state, pending) {
+        match self.due(state, pending) {
             Round::Nothing => Ok(Round::Nothing),
             _ => below_normal_priority(|| self.work(state)),
         }
@@ -164,7 +166,7 @@ impl Turns {
     fn work(&mut self, state: &StoreState) -> Result<Round> {
         let _lock = store_lock::lock(state, "work in the background")?;
         let pending = self.looks.look(state)?;
-        let due = due(state, pending);
+        let due = self.due(state, pending);
         if due == Round::Flush {
             let behind = pending.bytes >= FAR_BEHIND * state.options.flush_bytes;
             let pool = match behind || pending.dead >= FOLDERS_FAR_BEHIND {
@@ -191,14 +193,23 @@ impl Turns {
                 rounds.get() < ROUNDS_MAX
             };
             flush_while(state, FlushMeans { room, progress: &|_| go() }, &goes_on)?;
-            self.looks.worked();
+            self.unfinished = rounds.get() >= ROUNDS_MAX;
+            if !self.unfinished {
+                self.looks.worked();
+            }
             self.compact(state, &room)?;
         }
         if due != Round::Nothing {
             collect::collect(state, Grace::All)?;
+        }
+        if due != Round::Nothing && !self.unfinished {
             self.looks.worked();
         }
         Ok(due)
+    }
+
+    fn due(&self, state: &StoreState, pending: Pending) -> Round {
+        if self.unfinished && pending.bytes > 0 { Round::Flush } else { due(state, pending) }
     }
 
     /// Merges parts, unless the logs grow faster than they are flushed.
