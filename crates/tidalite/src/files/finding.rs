@@ -100,8 +100,6 @@ impl From<tidalite_log::LogFinding> for Finding {
             _ => FindingKind::Damage,
         };
         Finding {
-            kind,
-            path: f.path,
             offset: f.offset,
             bytes: f.bytes,
             frames: f.frames,
@@ -109,7 +107,7 @@ impl From<tidalite_log::LogFinding> for Finding {
             series: f.series,
             steps: f.steps,
             rows: f.rows,
-            message: f.message,
+            ..Finding::new(kind, f.path, f.message)
         }
     }
 }
@@ -119,16 +117,13 @@ impl From<PartFinding> for Finding {
         let run =
             f.series.first().map(|k| k.run.to_string()).filter(|r| f.series.iter().all(|k| *k.run == **r));
         Finding {
-            kind: FindingKind::Damage,
-            path: f.path,
             offset: f.offset,
             bytes: f.bytes,
-            frames: None,
             run,
             series: f.series,
             steps: f.steps.map(|steps| (steps.first, steps.last)),
             rows: f.rows.map(|r| u64::from(r.end - r.start)),
-            message: f.message,
+            ..Finding::new(FindingKind::Damage, f.path, f.message)
         }
     }
 }
@@ -136,18 +131,9 @@ impl From<PartFinding> for Finding {
 impl From<&Error> for Finding {
     fn from(e: &Error) -> Self {
         let kind = if e.kind() == ErrorKind::NotFound { FindingKind::Missing } else { FindingKind::Damage };
-        Finding {
-            kind,
-            path: e.path().map(PathBuf::from).unwrap_or_default(),
-            offset: e.offset().unwrap_or(0),
-            bytes: 0,
-            frames: None,
-            run: None,
-            series: Vec::new(),
-            steps: None,
-            rows: None,
-            // Path and offset have their own fields. The remedy is left out: it is usually to run `verify`.
-            message: format!("{}: {}", e.doing(), e.wrong()),
-        }
+        // Path and offset have their own fields. The remedy is left out: it is usually to run `verify`.
+        let message = format!("{}: {}", e.doing(), e.wrong());
+        let path = e.path().map(PathBuf::from).unwrap_or_default();
+        Finding { offset: e.offset().unwrap_or(0), ..Finding::new(kind, path, message) }
     }
 }
