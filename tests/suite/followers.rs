@@ -28,15 +28,16 @@ fn fifty_followers_that_wait_each_get_every_row() {
     let dir = tempfile::tempdir().unwrap();
     let reader = store(dir.path());
     let followed: Vec<Follow> = (0..50).map(|_| reader.select().metric("x").follow().unwrap()).collect();
-    let count = AtomicUsize::new(0);
+    let began = AtomicUsize::new(0);
     std::thread::scope(|s| {
         for mut follow in followed {
-            let count = &count;
+            let began = &began;
             s.spawn(move || {
                 let mut seen = 0;
                 while seen < 30 {
-                    seen += rows(&follow.wait(Duration::from_secs(60)).unwrap());
-                    count.fetch_add(1, Ordering::Relaxed);
+                    let new = rows(&follow.wait(Duration::from_secs(60)).unwrap());
+                    began.fetch_add(usize::from(seen == 0 && new > 0), Ordering::SeqCst);
+                    seen += new;
                 }
                 assert_eq!(seen, 30);
                 assert!(follow.wait(Duration::from_millis(1)).unwrap().is_empty());
@@ -48,6 +49,9 @@ fn fifty_followers_that_wait_each_get_every_row() {
         for step in 0..10 {
             run.log(step, &[("x", 1.0)]).unwrap();
             std::thread::sleep(Duration::from_millis(3));
+            if step == 0 {
+                until("each is woken by the first row", || began.load(Ordering::SeqCst) == 50);
+            }
             let comes = store(dir.path());
             let other = comes.run(format!("other-{step}")).start().unwrap();
             other.log(0, &[("x", 1.0)]).unwrap();
@@ -59,7 +63,6 @@ fn fifty_followers_that_wait_each_get_every_row() {
             }
         }
     });
-    assert!(count.into_inner() > 50);
 }
 
 #[test]
@@ -135,6 +138,44 @@ fn a_waker_is_woken_once_for_a_change_after_the_last_poll() {
     run.log(2, &[("x", 1.0)]).unwrap();
     std::thread::sleep(Duration::from_millis(50));
     assert_eq!(bell.rung(), 3, "a follower that is gone wakes nobody");
+}
+
+#[test]
+fn a_follower_is_woken_by_a_change_that_another_saw_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path());
+    let run = store.run("r").start().unwrap();
+    let follow = || store.select().follow().unwrap();
+    let (mut polls, mut wakes, mut waits) = (follow(), follow(), follow());
+    let bell = Arc::new(CountingBell::default());
+    let waker = Waker::from(bell.clone());
+    let waited = AtomicUsize::new(0);
+    std::thread::scope(|s| {
+        s.spawn(|| {
+            while waited.load(Ordering::SeqCst) < 100 {
+                let new = rows(&waits.wait(Duration::from_secs(90)).unwrap());
+                waited.fetch_add(new, Ordering::SeqCst);
+            }
+        });
+        for step in 0..100 {
+            let mut heard = bell.rung();
+            wakes.poll().unwrap();
+            wakes.wake_on_change(&waker).unwrap();
+            run.log(step, &[("x", 1.0)]).unwrap();
+            assert_eq!(rows(&polls.poll().unwrap()), 1);
+            until("the one with a waker has the row", || {
+                if bell.rung() == heard {
+                    return false;
+                }
+                // It may have been woken for nothing. Then it asks again.
+                heard = bell.rung();
+                let new = rows(&wakes.poll().unwrap());
+                wakes.wake_on_change(&waker).unwrap();
+                new == 1
+            });
+            until("the one that waits has the row", || waited.load(Ordering::SeqCst) as i64 > step);
+        }
+    });
 }
 
 #[test]

@@ -7,8 +7,9 @@
 //! Rows are written through a mapping, of which no event tells. So the ends of the logs are looked at: by a poll, and
 //! every few milliseconds by one job while anyone waits. Names are watched by events where there are any, else listed.
 //!
-//! Invariants: a row whose append returned before a look began is noticed by it. That a writer died is noticed late; its
-//! rows were noticed before. No snapshot is kept while nobody waits, so that it pins no files.
+//! Invariants: a row whose append returned before a look began is noticed by it. Whoever waits is woken by a look that
+//! notices a change, or by a new sighting, which may have seen it first. That a writer died is noticed late; its rows were
+//! noticed before. No snapshot is kept while nobody waits, so that it pins no files.
 
 use super::log_tail::WatchedTail;
 use crate::files::manifest;
@@ -24,8 +25,9 @@ use tidalite_vfs::{Due, FolderWatch, Job, Vfs};
 
 /// How often a store is looked at while anyone waits: at first, and after it has not changed for a while.
 const LOOK: (Duration, Duration) = (Duration::from_millis(4), Duration::from_millis(12));
-/// A store is looked at less often if a look takes more than this share of the time in between.
+/// A store is looked at less often if a look takes more than this share of the time in between, but at least this often.
 const LOOK_SHARE: u32 = 200;
+const LOOK_PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How often it is asked whether writers still live.
 const LIFE: Duration = Duration::from_millis(250);
 /// How long a snapshot is kept for those who were woken together.
@@ -64,7 +66,23 @@ struct StoreWatchState {
     /// The job has a time at which it looks.
     is_looking: bool,
     changed_at: Option<Instant>,
-    asked_life_at: Option<Instant>,
+    /// It is asked again at this time whether writers still live.
+    ask_life_at: Option<Instant>,
+    look_cost: LookCost,
+    life_cost: LookCost,
+}
+
+/// How long the last look took.
+#[derive(Debug, Default)]
+struct LookCost(Duration);
+
+impl LookCost {
+    /// How long to wait after a look that took this long, so that looks take a small share of the time. The shorter of
+    /// the last two counts: a process that was stopped for a moment does not wait the longer for it.
+    fn pause(&mut self, took: Duration) -> Duration {
+        let usual = took.min(std::mem::replace(&mut self.0, took));
+        usual.saturating_mul(LOOK_SHARE).min(LOOK_PAUSE_MAX)
+    }
 }
 
 #[derive(Debug)]
@@ -121,6 +139,11 @@ impl StoreWatch {
             state.kept = Some((any, Instant::now()));
             state.call_job(self)?;
         }
+        // Whoever waits for a change since an earlier sighting: the job finds none since this one.
+        let wakers = std::mem::take(&mut state.wakers);
+        self.changed.notify_all();
+        drop(state);
+        wakers.into_values().for_each(Waker::wake);
         Ok((taken, number))
     }
 
@@ -187,9 +210,10 @@ impl StoreWatch {
             self.changed.notify_all();
         }
         let rest = state.changed_at.map_or(LOOK.1, |at| at.elapsed() / 32).clamp(LOOK.0, LOOK.1);
+        let pause = state.look_cost.pause(start.elapsed());
         drop(state);
         wakers.into_values().for_each(Waker::wake);
-        Due::At(Instant::now() + rest.max(start.elapsed() * LOOK_SHARE))
+        Due::At(Instant::now() + rest.max(pause))
     }
 }
 
@@ -250,14 +274,14 @@ impl StoreWatchState {
             _ => true,
         };
         let now = Instant::now();
-        let ask_life = self.asked_life_at.is_none_or(|at| now.duration_since(at) >= LIFE);
+        let ask_life = self.ask_life_at.is_none_or(|at| now >= at);
         let vfs = &*watch.vfs;
         self.has_changed = named
             || seen.logs.iter().any(|log| log.has_grown(vfs).unwrap_or(true))
             || (ask_life && seen.logs.iter().any(|log| log.has_died(vfs).unwrap_or(true)));
         if ask_life {
             // With many writers asking takes long, so it is done less often.
-            self.asked_life_at = Some(now + now.elapsed() * LOOK_SHARE);
+            self.ask_life_at = Some(Instant::now() + LIFE.max(self.life_cost.pause(now.elapsed())));
         }
         self.has_changed
     }
@@ -266,4 +290,22 @@ impl StoreWatchState {
 fn names(watch: &StoreWatch) -> Result<FolderNames> {
     let newest = manifest::versions(&*watch.vfs, &watch.paths)?.last().copied();
     Ok((newest, watch.vfs.read_dir(&watch.paths.log())?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_in_which_the_process_stood_still_does_not_delay_the_next_looks() {
+        let (short, long) = (Duration::from_micros(20), Duration::from_secs(40));
+        let mut cost = LookCost::default();
+        assert_eq!(cost.pause(short), Duration::ZERO);
+        assert_eq!(cost.pause(short), short * LOOK_SHARE);
+        assert_eq!(cost.pause(long), short * LOOK_SHARE);
+        assert_eq!(cost.pause(short), short * LOOK_SHARE);
+        // Looks that do take long.
+        cost.pause(long);
+        assert_eq!(cost.pause(long), LOOK_PAUSE_MAX);
+    }
 }
