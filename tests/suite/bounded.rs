@@ -113,6 +113,14 @@ fn one_series_that_does_not_fit_into_memory_is_drawn_as_with_more_memory() {
         let few = |store: &Store| store.select().metric("m").steps(150_000..350_000).over(x.clone()).points();
         assert_eq!(few(&small).unwrap(), few(&roomy).unwrap(), "{x}");
     }
+    for times in [None, Some((100_000_000_000, 300_000_000_000))] {
+        let of = |store: &Store| {
+            let select = store.select().metric("m");
+            times.map_or(select.clone(), |(from, to)| select.times_us(from..to))
+        };
+        assert_eq!(of(&small).lttb(70).unwrap(), of(&roomy).lttb(70).unwrap());
+        assert_eq!(of(&small).lttb(70).unwrap().num_rows(), 70);
+    }
     let ask = |store: &Store| store.select().metric("m").aggregate(&["p99~".parse().unwrap()], &[]).unwrap();
     assert_eq!(ask(&small), ask(&roomy));
 }
@@ -148,7 +156,8 @@ fn every_refusal_for_memory_names_the_option() {
     let store = Options::new().read_only(true).threads(2).memory_bytes(16 << 20).open(&path).unwrap();
     let select = store.select().metric("m");
     let refused = [
-        select.lttb(10).map(drop),
+        select.lttb(1_000_000).map(drop),
+        select.over(XAxis::Time).lttb(10).map(drop),
         select.align(AlignOn::Time, Fill::None).map(drop),
         select.aggregate(&[Aggregate::Mean], &[By::StepBucket(1)]).map(drop),
     ];

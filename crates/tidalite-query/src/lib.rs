@@ -34,8 +34,8 @@ pub use alignment::{AlignOn, Alignment, Fill};
 pub use axis::{Placement, XAxis, same_bucket};
 pub use batch::{PointsBuilder, points_schema};
 pub use drawing::{
-    ChartBucket, ChartBuckets, ChartMerge, Outline, PixelColumns, band, band_grouping, band_schema, chart,
-    chart_batch, chart_schema, chart_width, lttb,
+    ChartBucket, ChartBuckets, ChartMerge, LineChoice, LineCount, LineMeans, Outline, PixelColumns, band,
+    band_grouping, band_schema, chart, chart_batch, chart_schema, chart_width, lttb,
 };
 pub use filter::{
     Compare, LabelMatcher, NameMatcher, Pattern, PointFilter, RunField, RunFilter, SeriesFilter, TimeText,

@@ -6,7 +6,6 @@
 //! bucket.
 
 use crate::points::{Points, Repeats, merge};
-use std::ops::Range;
 
 /// Values above this are scaled down before areas are computed, which otherwise could overflow. Steps differ by less
 /// than 2^64, so an area stays below 2^(500 + 64 + 2) and a sum of 2^40 values below 2^540.
@@ -32,63 +31,253 @@ const SCALE: f64 = f64::from_bits((1023 - 600) << 52);
 /// assert_eq!(lttb(points, 3).steps, [0, 2, 5]);
 /// ```
 pub fn lttb(points: Points, n: usize) -> Points {
-    let mut points = if points.is_ascending() { points } else { merge(vec![points], Repeats::All) };
-    assert!(points.steps.len() == points.len(), "a line needs the steps");
-    let finite: Vec<bool> = points.values.iter().map(|v| v.is_finite()).collect();
-    if finite.contains(&false) {
-        points.keep(&finite);
-    }
-    let n = n.max(2);
-    if points.len() <= n {
-        return points;
-    }
-    let mut kept = vec![false; points.len()];
-    chosen(&points, n).into_iter().for_each(|i| kept[i] = true);
-    points.keep(&kept);
-    points
+    let points = if points.is_ascending() { points } else { merge(vec![points], Repeats::All) };
+    let mut count = LineCount::default();
+    count.push(&points);
+    let mut means = count.means(n);
+    means.push(&points);
+    let mut choice = means.choice();
+    choice.push(&points);
+    choice.finish()
 }
 
-/// The indexes of the points that are kept, ascending. There are more than `n` points, all finite.
-fn chosen(points: &Points, n: usize) -> Vec<usize> {
-    let last = points.len() - 1;
-    let greatest = points.values.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
-    let scale = if greatest > LARGE { SCALE } else { 1.0 };
-    // Steps ascend, so the distance from the first one fits u64.
-    let x = |i: usize| points.steps[i].abs_diff(points.steps[0]) as f64;
-    let y = |i: usize| points.values[i] * scale;
-    let buckets = n - 2;
-    let bucket = |b: usize| -> Range<usize> {
-        if b == buckets {
-            return last..last + 1;
+/// The first of three passes over a line that is too long to be held: what [`lttb`] has to know of all points. Each
+/// pass is given the same pieces of the line, in the order of steps.
+///
+/// ```
+/// use tidalite_query::{LineCount, Points};
+/// let pieces: Vec<Points> = [[(0, 0.0), (1, 0.0)], [(2, 9.0), (3, 0.0)]]
+///     .map(|piece| {
+///         let mut points = Points::default();
+///         piece.into_iter().for_each(|(step, value)| points.push(step, 0, 0, value));
+///         points
+///     })
+///     .into();
+/// let mut count = LineCount::default();
+/// pieces.iter().for_each(|piece| count.push(piece));
+/// let mut means = count.means(3);
+/// pieces.iter().for_each(|piece| means.push(piece));
+/// let mut choice = means.choice();
+/// pieces.iter().for_each(|piece| choice.push(piece));
+/// assert_eq!(choice.finish().steps, [0, 2, 3]);
+/// ```
+#[derive(Debug, Default)]
+pub struct LineCount {
+    /// Of the finite points.
+    count: usize,
+    first_step: i64,
+    greatest: f64,
+}
+
+impl LineCount {
+    /// Takes the next piece.
+    ///
+    /// # Panics
+    /// If the piece has no steps.
+    pub fn push(&mut self, points: &Points) {
+        for (_, step, value) in finite(points) {
+            if self.count == 0 {
+                self.first_step = step;
+            }
+            self.count += 1;
+            self.greatest = self.greatest.max(value.abs());
+        }
+    }
+
+    /// How many points are finite, of the pieces so far.
+    pub fn points(&self) -> usize {
+        self.count
+    }
+
+    /// The second pass, for at most `n` points.
+    pub fn means(self, n: usize) -> LineMeans {
+        let n = n.max(2);
+        let scale = if self.greatest > LARGE { SCALE } else { 1.0 };
+        let cut = LineCut { count: self.count, groups: n, first_step: self.first_step, scale };
+        let sums = if cut.is_whole() { Vec::new() } else { vec![(0.0, 0.0); n] };
+        LineMeans { at: cut.start(), cut, sums }
+    }
+}
+
+/// How a line is cut into groups, of each of which one point is kept: the first point, the buckets, the last point.
+#[derive(Debug, Clone, Copy)]
+struct LineCut {
+    /// Finite points.
+    count: usize,
+    groups: usize,
+    first_step: i64,
+    scale: f64,
+}
+
+/// A group, and the points before it ends; the place of a pass in a line.
+#[derive(Debug, Clone, Copy)]
+struct GroupAt {
+    index: usize,
+    group: usize,
+    end: usize,
+}
+
+impl LineCut {
+    /// Whether all finite points are kept.
+    fn is_whole(&self) -> bool {
+        self.count <= self.groups
+    }
+
+    fn start(&self) -> GroupAt {
+        GroupAt { index: 0, group: 0, end: 1 }
+    }
+
+    /// Goes on to the next point. Returns whether it is the first of a group.
+    fn advance(&self, at: &mut GroupAt) -> bool {
+        at.index += 1;
+        let begins = at.index == at.end;
+        if begins {
+            at.group += 1;
+            at.end = self.edge(at.group + 1);
+        }
+        begins
+    }
+
+    /// The first point of a group that is not the first.
+    fn edge(&self, group: usize) -> usize {
+        let (last, buckets) = (self.count - 1, self.groups - 2);
+        if group == 1 {
+            return 1;
+        }
+        if group > buckets {
+            return last + group - buckets - 1;
         }
         // In 128 bits, since the product of two lengths may exceed 64.
-        let edge = |b: usize| 1 + (b as u128 * (last as u128 - 1) / buckets as u128) as usize;
-        edge(b)..edge(b + 1)
-    };
-    let mut indexes = Vec::with_capacity(n);
-    indexes.push(0);
-    let mut before = 0;
-    for b in 0..buckets {
-        let next = bucket(b + 1);
-        let count = next.len() as f64;
-        let (mean_x, mean_y) = next.fold((0.0, 0.0), |(sx, sy), i| (sx + x(i), sy + y(i)));
-        let (cx, cy) = (mean_x / count, mean_y / count);
-        let (ax, ay) = (x(before), y(before));
-        // Twice the area; the factor does not change which one is largest. Of equal areas the first is kept.
-        let area = |i: usize| ((ax - cx) * (y(i) - ay) - (ax - x(i)) * (cy - ay)).abs();
-        let range = bucket(b);
-        let mut best = (range.start, area(range.start));
-        for i in range.skip(1) {
-            let area = area(i);
-            if area > best.1 {
-                best = (i, area);
+        1 + ((group - 1) as u128 * (last as u128 - 1) / buckets as u128) as usize
+    }
+
+    /// Where a point is drawn. Steps ascend, so the distance from the first one fits u64.
+    fn place(&self, step: i64, value: f64) -> (f64, f64) {
+        (step.abs_diff(self.first_step) as f64, value * self.scale)
+    }
+}
+
+/// The second pass: the mean of each group. See [`LineCount`].
+#[derive(Debug)]
+pub struct LineMeans {
+    cut: LineCut,
+    at: GroupAt,
+    sums: Vec<(f64, f64)>,
+}
+
+impl LineMeans {
+    /// Takes the next piece.
+    ///
+    /// # Panics
+    /// If the pieces are not those of the pass before.
+    pub fn push(&mut self, points: &Points) {
+        if self.cut.is_whole() {
+            return;
+        }
+        for (_, step, value) in finite(points) {
+            let (x, y) = self.cut.place(step, value);
+            let sum = &mut self.sums[self.at.group];
+            *sum = (sum.0 + x, sum.1 + y);
+            self.cut.advance(&mut self.at);
+        }
+    }
+
+    /// The third pass.
+    pub fn choice(self) -> LineChoice {
+        let (cut, mut means) = (self.cut, self.sums);
+        for (group, (x, y)) in means.iter_mut().enumerate().skip(1) {
+            let count = (cut.edge(group + 1) - cut.edge(group)) as f64;
+            (*x, *y) = (*x / count, *y / count);
+        }
+        let kept = Points::default();
+        LineChoice { cut, at: cut.start(), means, before: (0.0, 0.0), best: None, kept }
+    }
+}
+
+/// The third pass: which points are kept. See [`LineCount`].
+#[derive(Debug)]
+pub struct LineChoice {
+    cut: LineCut,
+    at: GroupAt,
+    means: Vec<(f64, f64)>,
+    /// The point kept of the group before.
+    before: (f64, f64),
+    /// The best of the group so far.
+    best: Option<BestPoint>,
+    kept: Points,
+}
+
+#[derive(Debug)]
+struct BestPoint {
+    area: f64,
+    place: (f64, f64),
+    source: BestSource,
+}
+
+#[derive(Debug)]
+enum BestSource {
+    /// In the piece that is read now.
+    Here(usize),
+    /// In an earlier piece; the point alone.
+    Earlier(Points),
+}
+
+impl LineChoice {
+    /// Takes the next piece.
+    ///
+    /// # Panics
+    /// If the pieces are not those of the passes before.
+    pub fn push(&mut self, points: &Points) {
+        if self.cut.is_whole() {
+            finite(points).for_each(|(i, ..)| self.kept.extend(points.view().slice(i..i + 1)));
+            return;
+        }
+        for (i, step, value) in finite(points) {
+            let place = self.cut.place(step, value);
+            let area = self.area(place);
+            // Of equal areas the first is kept.
+            if self.best.as_ref().is_none_or(|best| area > best.area) {
+                self.best = Some(BestPoint { area, place, source: BestSource::Here(i) });
+            }
+            if self.cut.advance(&mut self.at) {
+                self.keep_best(points);
             }
         }
-        before = best.0;
-        indexes.push(before);
+        if let Some(BestPoint { source: source @ BestSource::Here(_), .. }) = &mut self.best
+            && let BestSource::Here(i) = *source
+        {
+            *source = BestSource::Earlier(points.view().slice(i..i + 1).to_points());
+        }
     }
-    indexes.push(last);
-    indexes
+
+    /// Twice the area of the triangle; the factor does not change which one is largest. In the last group, which has more
+    /// points than one where there are no buckets, the last point counts as the largest.
+    fn area(&self, (x, y): (f64, f64)) -> f64 {
+        let Some(&(cx, cy)) = self.means.get(self.at.group + 1) else { return self.at.index as f64 };
+        let (ax, ay) = self.before;
+        ((ax - cx) * (y - ay) - (ax - x) * (cy - ay)).abs()
+    }
+
+    fn keep_best(&mut self, here: &Points) {
+        let Some(best) = self.best.take() else { return };
+        self.before = best.place;
+        match best.source {
+            BestSource::Here(i) => self.kept.extend(here.view().slice(i..i + 1)),
+            BestSource::Earlier(point) => self.kept.extend(&point),
+        }
+    }
+
+    /// The points that are kept.
+    pub fn finish(self) -> Points {
+        self.kept
+    }
+}
+
+/// The finite points, each with its index, step and value.
+fn finite(points: &Points) -> impl Iterator<Item = (usize, i64, f64)> {
+    assert!(points.steps.len() == points.len(), "a line needs the steps");
+    let all = points.steps.iter().zip(&points.values).enumerate();
+    all.filter(|(_, (_, value))| value.is_finite()).map(|(i, (&step, &value))| (i, step, value))
 }
 
 #[cfg(test)]
@@ -152,6 +341,28 @@ mod tests {
                 prop_assert!(finite.contains(&(small.steps[i], small.values[i])));
                 prop_assert_eq!(small.times_us[i], small.steps[i].wrapping_mul(10));
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_line_in_pieces_keeps_the_same_points(
+            values in prop::collection::vec(prop_oneof![9 => -50.0..50.0, 1 => Just(f64::NAN)], 0..200),
+            cuts in prop::collection::vec(0..200usize, 0..6),
+            n in 2..30usize,
+        ) {
+            let points: Vec<(i64, f64)> = (0..).map(|i: i64| i * i).zip(values).collect();
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(points.len())).collect();
+            cuts.extend([0, points.len()]);
+            cuts.sort_unstable();
+            let pieces: Vec<Points> = cuts.windows(2).map(|w| line(&points[w[0]..w[1]])).collect();
+            let mut count = LineCount::default();
+            pieces.iter().for_each(|piece| count.push(piece));
+            let mut means = count.means(n);
+            pieces.iter().for_each(|piece| means.push(piece));
+            let mut choice = means.choice();
+            pieces.iter().for_each(|piece| choice.push(piece));
+            prop_assert_eq!(choice.finish(), lttb(line(&points), n));
         }
     }
 

@@ -13,6 +13,6 @@ mod outline;
 pub use band::{band, band_grouping, band_schema};
 pub use chart::{ChartBucket, ChartBuckets, ChartMerge, chart, chart_width};
 pub use chart_batch::{chart_batch, chart_schema};
-pub use lttb::lttb;
+pub use lttb::{LineChoice, LineCount, LineMeans, lttb};
 pub use m4::PixelColumns;
 pub use outline::Outline;

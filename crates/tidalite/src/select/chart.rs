@@ -9,9 +9,12 @@ use crate::plan::resolved::Chunk;
 use arrow::array::RecordBatch;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::atomic::AtomicU64;
 use tidalite_model::{Error, Extent, Result, SeriesKey};
 use tidalite_parts::ColumnSet;
-use tidalite_query::{ChartBuckets, ChartMerge, Points, PointsBuilder, chart_batch, chart_width, lttb};
+use tidalite_query::{
+    ChartBuckets, ChartMerge, LineCount, Points, PointsBuilder, chart_batch, chart_width, lttb,
+};
 
 /// Bytes of a point that an answer keeps: three columns here, and three columns and names in the batch.
 const KEPT_POINT_BYTES: u64 = 60;
@@ -83,16 +86,62 @@ impl Selection {
     ///
     /// # Errors
     /// As [`points`](Self::points); `Invalid` for fewer than 3 points, since the first and the last are always kept;
-    /// `Full` where one series, or what is kept of all, exceeds the memory option.
+    /// `Full` where what is kept of all series, or one transformed series, exceeds the memory option.
     pub fn lttb(&self, points: usize) -> Result<RecordBatch> {
         check_line(points)?;
-        let plan = self.plan_whole()?;
         let columns = ColumnSet { step: true, time: true, ..ColumnSet::VALUE };
-        let lines = plan.each_whole(columns, line_bytes, |key, found| (key.clone(), lttb(found, points)))?;
+        let lines = if self.has_transforms() {
+            let of_series = |key: &SeriesKey, found| (key.clone(), lttb(found, points));
+            self.plan_whole()?.each_whole(columns, line_bytes, of_series)?
+        } else {
+            lines_of(&self.plan()?, columns, points)?
+        };
         let mut builder = PointsBuilder::new();
         lines.into_iter().for_each(|(key, line)| builder.push_series(&key, line));
         one_batch(builder.finish())
     }
+}
+
+/// Each series by at most `n` of its points.
+fn lines_of(plan: &Plan, columns: ColumnSet, n: usize) -> Result<Vec<(SeriesKey, Points)>> {
+    let kept = AtomicU64::new(0);
+    let of_batch = |batch: &Range<usize>| -> Result<Vec<(SeriesKey, Points)>> {
+        let series = &plan.series[batch.clone()];
+        let found = match plan.long_series(batch.clone()) {
+            Some(long) => vec![line_in_pieces(plan, long, columns, n)?],
+            None => plan.load(batch.clone(), columns)?.into_iter().map(|points| lttb(points, n)).collect(),
+        };
+        let mut lines = Vec::new();
+        for (planned, points) in series.iter().zip(found).filter(|(_, points)| !points.is_empty()) {
+            lines.push((planned.key.clone(), points));
+            plan.keep(&kept, lines.last().map_or(0, line_bytes))?;
+        }
+        Ok(lines)
+    };
+    let found = plan.snapshot.inner.pool.each(&plan.batches(), of_batch)?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// A long series by at most `n` of its points. It is read three times.
+fn line_in_pieces(plan: &Plan, series: usize, columns: ColumnSet, n: usize) -> Result<Points> {
+    let pieces = plan.pieces_of(series)?;
+    let drawn = ColumnSet { time: !plan.filter.times_us.is_all(), ..columns };
+    let mut count = LineCount::default();
+    each_piece(&pieces, drawn, |points| count.push(points))?;
+    plan.check_room(&plan.series[series].key, count.points().min(n) as u64, columns)?;
+    let mut means = count.means(n);
+    each_piece(&pieces, drawn, |points| means.push(points))?;
+    let mut choice = means.choice();
+    each_piece(&pieces, columns, |points| choice.push(points))?;
+    Ok(choice.finish())
+}
+
+/// Reads the pieces of a series, one after the other.
+fn each_piece(pieces: &Plan, columns: ColumnSet, mut take: impl FnMut(&Points)) -> Result<()> {
+    for batch in pieces.batches() {
+        pieces.load(batch, columns)?.iter().for_each(&mut take);
+    }
+    Ok(())
 }
 
 /// The bytes that a line takes, in the answer too.
@@ -190,21 +239,17 @@ fn chart_in_pieces(
 ) -> Result<Vec<(SeriesKey, ChartBuckets)>> {
     let key = plan.series[series].key.clone();
     let pieces = plan.pieces_of(series)?;
-    let each = |take: &mut dyn FnMut(&Points)| -> Result<()> {
-        for batch in pieces.batches() {
-            pieces.load(batch, columns)?.iter().for_each(&mut *take);
-        }
-        Ok(())
-    };
     let mut steps: Option<Extent> = None;
     if plan.filter.binds_steps_alone() {
         steps = pieces.step_extent()?;
     } else {
-        each(&mut |points| steps = steps.into_iter().chain(ends(points)).reduce(Extent::join))?;
+        each_piece(&pieces, columns, |points| {
+            steps = steps.into_iter().chain(ends(points)).reduce(Extent::join)
+        })?;
     }
     let Some(steps) = steps else { return Ok(Vec::new()) };
     let mut chart = ChartMerge::new(chart_width(steps.first, steps.last, buckets));
-    each(&mut |points| chart.push(points))?;
+    each_piece(&pieces, columns, |points| chart.push(points))?;
     Ok(vec![(key, chart.finish())])
 }
 
