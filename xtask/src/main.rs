@@ -11,6 +11,7 @@ mod api;
 mod chore;
 mod figures;
 mod fuzzing;
+mod planted;
 mod python;
 mod steps;
 mod tidy;
@@ -32,6 +33,7 @@ cargo xtask <command>
   wheel     the Python wheel, optimised, in target/wheels
   figures   measures the figures in the documents and writes them there; `figures TEXT` only commands that contain TEXT
   slow      tests with Lightning, transformers and torch, which take 6 GB of disk
+  planted   plants bugs in a copy, and runs the test that has to fail for each (half an hour); `planted TEXT` only some
   deny      advisories, licences and sources of the dependencies, by cargo-deny
   soak      the long test groups, in release mode (hours)
 ";
@@ -55,6 +57,8 @@ fn main() -> ExitCode {
         ["figures"] => steps.add("figures", || figures::renew(&root(), "")),
         ["figures", only] => steps.add("figures", || figures::renew(&root(), only)),
         ["slow"] => steps.add("Python loggers", || python::loggers(&root())),
+        ["planted"] => steps.add("planted bugs", || planted::check(&root(), "")),
+        ["planted", only] => steps.add("planted bugs", || planted::check(&root(), only)),
         ["tidy"] => house_rules(&mut steps),
         ["deny"] => steps.add("dependencies", || deny(Absent::Fail)),
         ["soak"] => steps.add("long tests", || {

@@ -1,0 +1,216 @@
+//! The planted bugs: what is changed where, and the test that has to fail.
+
+/// A bug, and the test that catches it.
+pub(super) struct PlantedBug {
+    pub(super) name: &'static str,
+    pub(super) file: &'static str,
+    /// Each text that occurs once in the file, and what replaces it. `PLANTED` stands for the condition.
+    pub(super) edits: &'static [(&'static str, &'static str)],
+    /// A test of the suite.
+    pub(super) test: &'static str,
+}
+
+const POWER_CUT: &str = "durability::a_power_cut_at_any_step_loses_nothing_durable_and_leaves_whole_prefixes";
+const FLIPPED: &str = "damage::a_flipped_bit_anywhere_is_found_or_harmless";
+const ORACLE: &str = "equivalence::every_answer_is_the_oracles_and_options_never_show";
+
+pub(super) const BUGS: &[PlantedBug] = &[
+    PlantedBug {
+        name: "segment-not-synced",
+        file: "crates/tidalite-log/src/writer/sync.rs",
+        edits: &[("            file.sync()?;\n", "            if !PLANTED { file.sync()?; }\n")],
+        test: POWER_CUT,
+    },
+    PlantedBug {
+        name: "segment-name-not-synced",
+        file: "crates/tidalite-log/src/writer/sync.rs",
+        edits: &[("if !batch.entries_durable {", "if !batch.entries_durable && !PLANTED {")],
+        test: POWER_CUT,
+    },
+    PlantedBug {
+        name: "writer-folder-not-synced",
+        file: "crates/tidalite-log/src/writer/sync.rs",
+        edits: &[("if !folder_durable {", "if !folder_durable && !PLANTED {")],
+        test: POWER_CUT,
+    },
+    PlantedBug {
+        name: "mark-before-sync",
+        file: "crates/tidalite-log/src/writer/sync.rs",
+        edits: &[(
+            "        if let Err(e) = self.sync_files(&batch, folder_durable) {",
+            "        if PLANTED { self.state().mark(batch.reaches.position, self.vfs.now_us()); }
+        if let Err(e) = self.sync_files(&batch, folder_durable) {",
+        )],
+        test: POWER_CUT,
+    },
+    PlantedBug {
+        name: "failed-sync-forgotten",
+        file: "crates/tidalite-log/src/writer/sync.rs",
+        edits: &[
+            ("            self.state().fail(&e);\n", "            if !PLANTED { self.state().fail(&e); }\n"),
+            (
+                "Err(e) => commit.failed = Some(e.duplicate()),",
+                "Err(e) => if !PLANTED { commit.failed = Some(e.duplicate()) },",
+            ),
+        ],
+        test: "failures::a_call_that_fails_once_with_eio_loses_nothing_accepted",
+    },
+    PlantedBug {
+        name: "frame-checksum-not-compared",
+        file: "crates/tidalite-log/src/frame.rs",
+        edits: &[("crc == u32_at(frame, FRAME_CRC_AT)", "(PLANTED || crc == u32_at(frame, FRAME_CRC_AT))")],
+        test: FLIPPED,
+    },
+    PlantedBug {
+        name: "text-checksum-not-compared",
+        file: "crates/tidalite/src/files/two_copies.rs",
+        edits: &[(
+            "if checksum(found_kind, format, body) != crc {",
+            "if !PLANTED && checksum(found_kind, format, body) != crc {",
+        )],
+        test: FLIPPED,
+    },
+    PlantedBug {
+        name: "page-checksum-not-compared",
+        file: "crates/tidalite-parts/src/read/pages.rs",
+        edits: &[("if found == page.sum {", "if PLANTED || found == page.sum {")],
+        test: "damage::a_flipped_bit_in_a_part_is_found_by_verify_wherever_it_is",
+    },
+    PlantedBug {
+        name: "published-before-sync",
+        file: "crates/tidalite-vfs/src/publish.rs",
+        edits: &[("        file.sync()?;\n", "        if !PLANTED { file.sync()?; }\n")],
+        test: POWER_CUT,
+    },
+    PlantedBug {
+        name: "published-name-not-synced",
+        file: "crates/tidalite-vfs/src/publish.rs",
+        edits: &[("vfs.sync_dir(folder)?;", "if !PLANTED { vfs.sync_dir(folder)?; }")],
+        test: POWER_CUT,
+    },
+    PlantedBug {
+        name: "part-not-synced",
+        file: "crates/tidalite-parts/src/write.rs",
+        edits: &[("            sink.file.sync()?;\n", "            if !PLANTED { sink.file.sync()?; }\n")],
+        test: POWER_CUT,
+    },
+    PlantedBug {
+        name: "part-names-not-synced",
+        file: "crates/tidalite/src/upkeep/publish.rs",
+        edits: &[(
+            "inner.paths.part_folders().iter().try_for_each(",
+            "if PLANTED { return Ok(()); }\n    inner.paths.part_folders().iter().try_for_each(",
+        )],
+        test: POWER_CUT,
+    },
+    PlantedBug {
+        name: "symlink-followed",
+        file: "crates/tidalite-vfs/src/beneath.rs",
+        edits: &[(
+            "let within = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;",
+            "let within = if PLANTED { ResolveFlags::empty() } else { ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS };",
+        )],
+        test: "damage::strangers::nothing_outside_of_a_store_is_read_changed_or_waited_for",
+    },
+    PlantedBug {
+        name: "flushed-one-too-far",
+        file: "crates/tidalite/src/upkeep/flush.rs",
+        edits: &[("flushed: tail.flushed,", "flushed: tail.flushed + u64::from(PLANTED),")],
+        test: ORACLE,
+    },
+    PlantedBug {
+        name: "unflushed-segment-removed",
+        file: "crates/tidalite/src/upkeep/collect.rs",
+        edits: &[("is_some_and(|end| end <= flushed)", "is_some_and(|end| PLANTED || end <= flushed)")],
+        test: "kill::nothing_accepted_is_lost_when_processes_are_killed_at_any_moment",
+    },
+    PlantedBug {
+        name: "pinned-version-removed",
+        file: "crates/tidalite/src/upkeep/collect.rs",
+        edits: &[(
+            "let pinned = !file.try_lock_exclusive().unwrap_or(false);",
+            "let pinned = !PLANTED && !file.try_lock_exclusive().unwrap_or(false);",
+        )],
+        test: "concurrency::a_snapshot_reads_the_same_after_flush_compaction_and_collection",
+    },
+    PlantedBug {
+        name: "living-writer-taken-for-dead",
+        file: "crates/tidalite-log/src/dir.rs",
+        edits: &[("Ok(lock) => Ok(lock.is_none()),", "Ok(lock) => Ok(!PLANTED && lock.is_none()),")],
+        test: "concurrency::a_writer_that_begins_while_others_flush_keeps_its_log",
+    },
+    PlantedBug {
+        name: "beginning-writer-taken-for-dead",
+        file: "crates/tidalite-log/src/dir.rs",
+        edits: &[("numbers => !numbers?.is_empty(),", "numbers => !numbers?.is_empty() || PLANTED,")],
+        test: "concurrency::a_writer_that_begins_while_others_flush_keeps_its_log",
+    },
+    PlantedBug {
+        name: "child-writes-to-its-parents-log",
+        file: "crates/tidalite-log/src/writer/shared.rs",
+        edits: &[("if self.fork.forked() { Err", "if self.fork.forked() && !PLANTED { Err")],
+        test: "process_fork::after_a_fork_child_and_parent_log_to_one_run_and_neither_touches_the_others_log",
+    },
+    PlantedBug {
+        name: "rewind-hides-its-own-step",
+        file: "crates/tidalite/src/view/tombstones.rs",
+        edits: &[("step > k && !automatic", "(step > k || (PLANTED && step == k)) && !automatic")],
+        test: "retract::a_rewind_hides_later_steps_and_keeps_them",
+    },
+    PlantedBug {
+        name: "rewind-hides-what-came-later",
+        file: "crates/tidalite/src/view/tombstones.rs",
+        edits: &[(
+            "applies(rule.kept) && rule.before.covers(seq)",
+            "applies(rule.kept) && (PLANTED || rule.before.covers(seq))",
+        )],
+        test: "retract::a_rewind_hides_later_steps_and_keeps_them",
+    },
+    PlantedBug {
+        name: "write-order-by-writer",
+        file: "crates/tidalite-query/src/points/columns.rs",
+        edits: &[(
+            "        (clock_us, self.seqs.get(i)",
+            "        let clock_us = if PLANTED { 0 } else { clock_us };\n        (clock_us, self.seqs.get(i)",
+        )],
+        test: "order::the_later_write_wins_whoever_opened_first",
+    },
+    PlantedBug {
+        name: "rollup-across-the-edge",
+        file: "crates/tidalite/src/plan/pushdown_rollups.rs",
+        edits: &[(
+            "Verdict::AllPoints if resolution.fits(&bucket) =>",
+            "Verdict::AllPoints if PLANTED || resolution.fits(&bucket) =>",
+        )],
+        test: "rollups::rollups_answer_as_the_points_do",
+    },
+    PlantedBug {
+        name: "infinity-in-a-sum",
+        file: "crates/tidalite-model/src/summary.rs",
+        edits: &[(
+            "        if !v.is_finite() {\n            if v.is_nan() {",
+            "        if !v.is_finite() && !(PLANTED && v > 0.0) {\n            if v.is_nan() {",
+        )],
+        test: ORACLE,
+    },
+    PlantedBug {
+        name: "damage-not-told",
+        file: "crates/tidalite/src/view/losses.rs",
+        edits: &[(
+            "if frames.end.is_some_and(|end| end <= from) || frames.first > to {",
+            "if PLANTED || frames.end.is_some_and(|end| end <= from) || frames.first > to {",
+        )],
+        test: "damage::answers::each_answer_about_a_damaged_log_is_an_error_or_says_what_it_lacks",
+    },
+    PlantedBug {
+        name: "wake-taken-by-another",
+        file: "crates/tidalite/src/engine/watching.rs",
+        edits: &[(
+            "        let wakers = std::mem::take(&mut state.wakers);\n        self.changed.notify_all();\n        drop(state);",
+            "        let wakers = if PLANTED { BTreeMap::new() } else { std::mem::take(&mut state.wakers) };
+        if !PLANTED { self.changed.notify_all(); }
+        drop(state);",
+        )],
+        test: "followers::a_follower_is_woken_by_a_change_that_another_saw_first",
+    },
+];

@@ -1,0 +1,188 @@
+//! Proof that the tests notice faults: bugs are planted in a copy of the workspace, and a named test has to fail for each.
+//!
+//! All bugs are compiled into one test binary, each behind a condition that an environment variable makes true. So one build
+//! is enough for all of them. The original tree is not touched.
+
+mod bugs;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::chore::cargo;
+use super::steps::StepOutcome;
+use bugs::BUGS;
+
+/// The variable that names the bug to be active.
+const VARIABLE: &str = "TIDALITE_PLANTED";
+/// A test that has not ended by then counts as failed: some bugs make others wait for ever.
+const TEST_MAX: Duration = Duration::from_secs(300);
+/// Stands for the condition in the text of a bug.
+const CONDITION: &str = "PLANTED";
+
+/// Plants the bugs whose names contain `only`, and runs the test of each.
+pub(crate) fn check(root: &Path, only: &str) -> StepOutcome {
+    match try_check(root, only) {
+        Ok(outcome) => outcome,
+        Err(why) => StepOutcome::Failed(why),
+    }
+}
+
+fn try_check(root: &Path, only: &str) -> Result<StepOutcome, String> {
+    let tree = root.join("target/planted");
+    copy(root, &tree)?;
+    let suite = build(root, &tree)?;
+    let (mut sound, mut passed_by, mut chosen) = (BTreeSet::new(), Vec::new(), 0);
+    for bug in BUGS.iter().filter(|bug| bug.name.contains(only)) {
+        chosen += 1;
+        if sound.insert(bug.test) && !passes(&suite, &tree, bug.test, None)? {
+            return Ok(StepOutcome::Failed(format!("{} fails without a bug", bug.test)));
+        }
+        let caught = !passes(&suite, &tree, bug.test, Some(bug.name))?;
+        println!("   {:7} {:34} {}", if caught { "caught" } else { "MISSED" }, bug.name, bug.test);
+        if !caught {
+            passed_by.push(bug.name);
+        }
+    }
+    println!("   {} of {chosen} planted bugs are caught", chosen - passed_by.len());
+    Ok(match &passed_by[..] {
+        [] if chosen > 0 => StepOutcome::Passed,
+        [] => StepOutcome::Failed(format!("no bug has {only:?} in its name")),
+        _ => StepOutcome::Failed(format!("no test fails for: {}", passed_by.join(", "))),
+    })
+}
+
+/// Appended to the lowest crate, which all others use.
+const SWITCH: &str = r#"
+/// Whether the planted bug of this name is active.
+#[allow(missing_docs, clippy::all)]
+pub fn planted(name: &str) -> bool {
+    static ACTIVE: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
+    ACTIVE.get_or_init(|| std::env::var("TIDALITE_PLANTED").ok()).as_deref() == Some(name)
+}
+"#;
+
+/// Copies the files that git knows, with the bugs in them. Those that are the same as before keep their time, so that the next
+/// build is short.
+fn copy(root: &Path, tree: &Path) -> Result<(), String> {
+    let listed = Command::new("git").args(["ls-files", "-z"]).current_dir(root).output();
+    let listed = listed.map_err(|e| format!("cannot start git: {e}"))?;
+    for name in String::from_utf8_lossy(&listed.stdout).split('\0').filter(|name| !name.is_empty()) {
+        let to = tree.join(name);
+        // Git may not know yet that a file was removed.
+        let Ok(bytes) = fs::read(root.join(name)) else { continue };
+        let bytes = planted(name, bytes)?;
+        if fs::read(&to).ok().as_ref() == Some(&bytes) {
+            continue;
+        }
+        let folder = to.parent().expect("below the tree");
+        fs::create_dir_all(folder).map_err(|e| format!("cannot create {}: {e}", folder.display()))?;
+        fs::write(&to, bytes).map_err(|e| format!("cannot write {}: {e}", to.display()))?;
+    }
+    Ok(())
+}
+
+/// A file with the bugs that belong into it.
+fn planted(name: &str, bytes: Vec<u8>) -> Result<Vec<u8>, String> {
+    let is_model = name == "crates/tidalite-model/src/lib.rs";
+    if !is_model && BUGS.iter().all(|bug| bug.file != name) {
+        return Ok(bytes);
+    }
+    let mut text = String::from_utf8(bytes).map_err(|_| format!("{name} is not UTF-8"))?;
+    for bug in BUGS.iter().filter(|bug| bug.file == name) {
+        let within = if name.starts_with("crates/tidalite-model/") { "crate" } else { "tidalite_model" };
+        let condition = format!("{within}::planted({:?})", bug.name);
+        for (original, planted) in bug.edits {
+            if text.matches(original).count() != 1 {
+                return Err(format!("{}: {original:?} is not exactly once in {name}", bug.name));
+            }
+            text = text.replace(original, &planted.replace(CONDITION, &condition));
+        }
+    }
+    if is_model {
+        text += SWITCH;
+    }
+    Ok(text.into_bytes())
+}
+
+/// Builds the tests of the copy, and returns the path of the test binary. Dependencies come from the usual target folder.
+fn build(root: &Path, tree: &Path) -> Result<PathBuf, String> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let mut command = cargo();
+    command.args([
+        "test",
+        "--workspace",
+        "--test",
+        "suite",
+        "--no-run",
+        "--message-format=json-render-diagnostics",
+    ]);
+    let built = command.current_dir(tree).env("CARGO_TARGET_DIR", target).stderr(Stdio::inherit()).output();
+    let built = built.map_err(|e| format!("cannot start cargo: {e}"))?;
+    if !built.status.success() {
+        return Err(format!("the tests with planted bugs do not build: {}", built.status));
+    }
+    let said = String::from_utf8_lossy(&built.stdout).into_owned();
+    let suite = said.lines().filter(|line| line.contains(r#""name":"suite""#)).find_map(|line| {
+        let (_, rest) = line.split_once(r#""executable":""#)?;
+        Some(PathBuf::from(rest.split_once('"')?.0))
+    });
+    suite.ok_or_else(|| "cargo names no test binary".into())
+}
+
+/// Whether a test passes, with a bug or without.
+fn passes(suite: &Path, tree: &Path, test: &str, bug: Option<&str>) -> Result<bool, String> {
+    let mut command = Command::new(suite);
+    command
+        .args([test, "--exact"])
+        .current_dir(tree.join("tests"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    if let Some(name) = bug {
+        command.env(VARIABLE, name);
+    }
+    let mut running = command.spawn().map_err(|e| format!("cannot start {}: {e}", suite.display()))?;
+    let start = Instant::now();
+    loop {
+        match running.try_wait().map_err(|e| format!("cannot wait for {test}: {e}"))? {
+            Some(status) => return Ok(status.success()),
+            None if start.elapsed() > TEST_MAX => {
+                let _ = running.kill();
+                let _ = running.wait();
+                return Ok(false);
+            }
+            None => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_bug_has_a_name_of_its_own_a_condition_and_its_place() {
+        let root = crate::chore::root();
+        let names: BTreeSet<&str> = BUGS.iter().map(|bug| bug.name).collect();
+        assert_eq!(names.len(), BUGS.len());
+        assert!(BUGS.len() >= 20);
+        for bug in BUGS {
+            let text = fs::read_to_string(root.join(bug.file)).unwrap();
+            for (original, planted) in bug.edits {
+                assert_eq!(text.matches(original).count(), 1, "{}: {original:?}", bug.name);
+                assert!(planted.contains(CONDITION), "{}", bug.name);
+            }
+            let (module, test) = bug.test.rsplit_once("::").unwrap();
+            let file = root.join("tests/suite").join(module.replace("::", "/"));
+            let file = if file.is_dir() { file.join("mod.rs") } else { file.with_extension("rs") };
+            assert!(
+                fs::read_to_string(&file).unwrap().contains(&format!("fn {test}()")),
+                "{}: {}",
+                bug.name,
+                bug.test
+            );
+        }
+    }
+}
