@@ -53,7 +53,7 @@ pub(super) const BUGS: &[PlantedBug] = &[
                 "Err(e) => if !PLANTED { commit.failed = Some(e.duplicate()) },",
             ),
         ],
-        test: "failures::a_call_that_fails_once_with_eio_loses_nothing_accepted",
+        test: "dead_ends::reopened::a_failed_sync_says_to_reopen_and_that_saves_what_can_be_read_and_tells_the_rest",
     },
     PlantedBug {
         name: "frame-checksum-not-compared",
@@ -69,12 +69,6 @@ pub(super) const BUGS: &[PlantedBug] = &[
             "if !PLANTED && checksum(found_kind, format, body) != crc {",
         )],
         test: FLIPPED,
-    },
-    PlantedBug {
-        name: "page-checksum-not-compared",
-        file: "crates/tidalite-parts/src/read/pages.rs",
-        edits: &[("if found == page.sum {", "if PLANTED || found == page.sum {")],
-        test: "damage::a_flipped_bit_in_a_part_is_found_by_verify_wherever_it_is",
     },
     PlantedBug {
         name: "published-before-sync",
