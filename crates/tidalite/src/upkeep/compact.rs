@@ -10,6 +10,7 @@
 
 use super::collect;
 use super::flush::flush_by_hand;
+use super::full_disk::flush_full_disk;
 use super::hiding::{Deleted, VersionHiding};
 use super::merge::{MergeJob, Merged, Removed};
 use super::policy::{
@@ -122,7 +123,9 @@ impl Store {
             let mut stats = CompactStats::default();
             let done = match once() {
                 Err(e) if e.kind() == ErrorKind::Full => {
-                    stats = reserve::empty_disk(state, &room, &progress)?;
+                    let flushed = flush_full_disk(state, &room, &|_| progress(0, 0))?;
+                    stats = compact_all(state, Policy::Deleted, &room, &progress)?;
+                    stats.flushed = flushed;
                     once()
                 }
                 done => done,

@@ -16,6 +16,7 @@ mod copy_target;
 mod evidence;
 pub(crate) mod flush;
 mod flush_batch;
+pub(crate) mod full_disk;
 mod hiding;
 pub(crate) mod maintain;
 #[cfg(test)]

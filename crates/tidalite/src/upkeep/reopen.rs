@@ -34,9 +34,9 @@ impl Reopened {
 }
 
 /// Keeps nothing of a log.
-struct Nothing;
+struct KeepsNothing;
 
-impl LogSink for Nothing {}
+impl LogSink for KeepsNothing {}
 
 impl Store {
     /// Closes this store and opens it again, with the same options. That ends the state in which every call fails with
@@ -87,7 +87,7 @@ fn save(state: &Arc<StoreState>, accepted: Option<Seq>, durable: Option<Seq>) ->
     let flushed = manifest::latest(&*state.vfs, &state.paths)?.manifest.flushed(last.writer());
     let dirs = tidalite_log::writers(&*state.vfs, &state.paths.log())?;
     let end = match dirs.iter().find(|dir| dir.writer == last.writer()) {
-        Some(dir) => tidalite_log::replay(&*state.vfs, dir, flushed, false, &mut Nothing)?.next_ordinal,
+        Some(dir) => tidalite_log::replay(&*state.vfs, dir, flushed, false, &mut KeepsNothing)?.next_ordinal,
         None => flushed,
     };
     let end = end.max(flushed);

@@ -22,8 +22,11 @@ use crate::engine::store::Store;
 use crate::engine::store_lock;
 use crate::files::manifest;
 use crate::upkeep::collect::{Grace, collect};
+use crate::upkeep::compact::compact_all;
 use crate::upkeep::flush::flush_by_hand;
-use crate::upkeep::reserve::{self, empty_disk, with_reserve};
+use crate::upkeep::full_disk::flush_full_disk;
+use crate::upkeep::policy::Policy;
+use crate::upkeep::reserve::{self, with_reserve};
 use crate::view::snapshot::Snapshot;
 use options::{Thin, ThinStats};
 use std::ops::ControlFlow;
@@ -107,7 +110,10 @@ impl Store {
             let _lock = store_lock::lock_waiting(state, "thin", &|| progress(0, 0))?;
             let flushed = match flush_by_hand(state, &|_| progress(0, 0)) {
                 Err(e) if e.kind() == ErrorKind::Full => {
-                    empty_disk(state, &JobRoom::by_hand(state)?, &progress)?.flushed
+                    let room = JobRoom::by_hand(state)?;
+                    let flushed = flush_full_disk(state, &room, &|_| progress(0, 0))?;
+                    compact_all(state, Policy::Deleted, &room, &progress)?;
+                    flushed
                 }
                 flushed => flushed?.points,
             };
