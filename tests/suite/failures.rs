@@ -164,10 +164,10 @@ fn a_disk_that_is_full_from_any_call_on_loses_nothing_accepted() {
 }
 
 /// A file system that is mounted while this value lives.
-struct Mounted(PathBuf);
+pub(crate) struct Mounted(PathBuf);
 
 impl Mounted {
-    fn tmpfs(at: &Path, bytes: u64) -> Option<Mounted> {
+    pub(crate) fn tmpfs(at: &Path, bytes: u64) -> Option<Mounted> {
         let done = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"])
             .arg(at)

@@ -8,7 +8,7 @@ use crate::process::{Player, say};
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use tidalite::{Error, ErrorKind, Follow, Options, Result, Run, Store};
+use tidalite::{Durability, Error, ErrorKind, Follow, Options, Result, Run, Store};
 
 fn options() -> Options {
     Options::new().threads(1).background(false).segment_bytes(4096, 64 << 10)
@@ -220,6 +220,34 @@ fn the_background_notices_within_seconds_that_the_store_is_gone() {
     assert_eq!(run.log(None, &[("x", 1.0)]).unwrap_err().kind(), ErrorKind::Poisoned);
     std::thread::sleep(Duration::from_millis(1500));
     assert_eq!(listing(&path), before);
+}
+
+/// What the background does may fail, or have nothing to do for long: it still looks whether the store is there.
+#[test]
+fn a_deleted_store_is_noticed_also_while_background_work_fails_and_rows_are_said_to_be_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    let day = Duration::from_secs(86_400);
+    let store = Options::new().durability(Durability::Interval(day)).flush_bytes(1).open(&path).unwrap();
+    let run = store.run("lost").start().unwrap();
+    run.log(0, &[("x", 1.0)]).unwrap();
+    // No flush can succeed, so the background waits for long before it tries again.
+    fs::rename(path.join("parts"), path.join("moved")).unwrap();
+    fs::write(path.join("parts"), b"").unwrap();
+    std::thread::sleep(Duration::from_millis(2500));
+    fs::remove_dir_all(&path).unwrap();
+    let start = Instant::now();
+    let e = loop {
+        match run.log(None, &[("x", 1.0)]) {
+            Err(e) => break e,
+            Ok(_) => std::thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    assert_eq!(e.kind(), ErrorKind::Poisoned);
+    assert!(e.to_string().contains("what was accepted and was not flushed is lost"), "{e}");
+    // It is looked up each second. Without that, ten seconds would pass.
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert_eq!(store.reopen().unwrap_err().kind(), ErrorKind::NotFound);
 }
 
 fn empty(folder: &Path) {

@@ -18,6 +18,7 @@ mod concurrency;
 mod cursors;
 mod cut;
 mod damage;
+mod dead_ends;
 mod descriptors;
 mod durability;
 mod early_clock;

@@ -17,6 +17,8 @@ fn a_process_started_by_a_test_plays_its_role() {
         "forker" => crate::process_fork::forker(store),
         "wanderer" => crate::identity::wanderer(store),
         "watcher" => crate::watch::watcher(store),
+        "unwritable writer" => crate::dead_ends::unwritable::writer(store),
+        "limited writer" => crate::dead_ends::unwritable::limited(store, &arg),
         other => panic!("there is no role {other:?}"),
     }
 }

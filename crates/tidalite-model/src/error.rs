@@ -131,7 +131,11 @@ impl Error {
                 "raise the limit of open files (`ulimit -n`), or close some files; nothing was lost",
             ),
             io::ErrorKind::NotFound => (ErrorKind::NotFound, "check the path"),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            io::ErrorKind::FileTooLarge => (
+                ErrorKind::Full,
+                "raise the limit of the size of files (`ulimit -f`); everything accepted so far is kept",
+            ),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 (ErrorKind::Full, "free some space and try again; everything accepted so far is kept")
             }
             io::ErrorKind::WouldBlock | io::ErrorKind::ResourceBusy => (ErrorKind::Busy, "try again later"),

@@ -11,7 +11,8 @@
 //! The type system cannot exclude a file that shrinks under its mapping, a full disk, or a bad sector for a page that
 //! is accessed. The kernel then kills the process. Hence these rules, here and in `real.rs`: blocks are allocated
 //! before mapping. Only the writer truncates, after unmapping. Readers never map. Pages are populated, by a call that
-//! reports such failures, before the first store to them. File systems that may need new space to rewrite a page
+//! reports such failures, before the first store to them. Before each sync the file is looked up: whether it was made immutable or shorter, or its file system
+//! read-only. File systems that may need new space to rewrite a page
 //! (copy on write) get positioned writes instead.
 
 use crate::segment_bounds::end_inside;
@@ -21,7 +22,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use tidalite_model::{Error, Result};
+use tidalite_model::{Error, ErrorKind, Result};
 
 /// Pages are populated this many bytes at a time, so that rows do not cause page faults.
 const POPULATE_BYTES: u64 = 64 * 1024;
@@ -243,6 +244,33 @@ impl SegmentFile for MappedSegment {
             .map_err(|e| Error::io("sync segment", &self.path, e))
     }
 
+    #[cfg(target_os = "linux")]
+    fn check(&self) -> Result<()> {
+        use rustix::fs::{AtFlags, StatVfsMountFlags, StatxAttributes, StatxFlags};
+        let failed = |e: rustix::io::Errno| Error::io("look up segment", &self.path, e.into());
+        let unwritable = |what: &str| {
+            let remedy = "undo that, then reopen the store; what was accepted can be read";
+            Err(Error::new(ErrorKind::Io, "write to segment", what, remedy).at(&self.path))
+        };
+        match rustix::fs::statx(&self.file, "", AtFlags::EMPTY_PATH, StatxFlags::SIZE) {
+            Ok(found) if found.stx_attributes.contains(StatxAttributes::IMMUTABLE) => {
+                return unwritable("the file was made immutable (`chattr +i`)");
+            }
+            Ok(found) if found.stx_size < self.capacity => {
+                return unwritable("the file was made shorter by another program");
+            }
+            Ok(_) => {}
+            // Without this call nothing is known.
+            Err(rustix::io::Errno::NOSYS) => return Ok(()),
+            Err(e) => return Err(failed(e)),
+        }
+        let mount = rustix::fs::fstatvfs(&self.file).map_err(failed)?.f_flag;
+        match mount.contains(StatVfsMountFlags::RDONLY) {
+            true => unwritable("the file system is read-only by now"),
+            false => Ok(()),
+        }
+    }
+
     fn release(&self) {
         // On failure the pages stay in memory, which harms no data.
         let _ = self.words.release(0, self.words.as_slice().len() * 8);
@@ -275,6 +303,19 @@ mod tests {
         let maps = std::fs::read_to_string("/proc/self/smaps").ok()?;
         let mut lines = maps.lines().skip_while(|line| !line.ends_with(&path.display().to_string()));
         lines.find_map(|line| line.strip_prefix("Rss:"))?.split_whitespace().next()?.parse().ok()
+    }
+
+    #[test]
+    fn a_segment_that_another_program_made_shorter_is_found_without_touching_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("segment");
+        let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
+        file.set_len(8192).unwrap();
+        let segment = MappedSegment::new(file, &path, 8192).unwrap();
+        segment.check().unwrap();
+        File::options().write(true).open(&path).unwrap().set_len(4096).unwrap();
+        let e = segment.check().unwrap_err();
+        assert!(e.to_string().contains("made shorter by another program"), "{e}");
     }
 
     #[test]

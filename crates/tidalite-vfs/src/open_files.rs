@@ -202,6 +202,10 @@ impl Vfs for LimitedVfs {
         self.vfs.absolute(path)
     }
 
+    fn resolved(&self, path: &Path) -> Result<PathBuf> {
+        self.vfs.resolved(path)
+    }
+
     fn hold(&self, folder: &Path) -> Result<Arc<dyn Vfs>> {
         self.vfs.hold(folder)
     }

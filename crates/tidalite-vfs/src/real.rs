@@ -96,6 +96,20 @@ impl Vfs for RealVfs {
         std::path::absolute(path).map_err(|e| Error::io("complete path", path, e))
     }
 
+    fn resolved(&self, path: &Path) -> Result<PathBuf> {
+        let (mut there, mut rest) = (path, PathBuf::new());
+        loop {
+            match (std::fs::canonicalize(there), there.parent(), there.file_name()) {
+                (Ok(found), ..) => return Ok(found.join(rest)),
+                (Err(e), Some(parent), Some(name)) if e.kind() == io::ErrorKind::NotFound => {
+                    rest = Path::new(name).join(rest);
+                    there = parent;
+                }
+                (Err(e), ..) => return Err(Error::io("look up", path, e)),
+            }
+        }
+    }
+
     fn hold(&self, folder: &Path) -> Result<Arc<dyn Vfs>> {
         let places = self.places.hold(folder).map_err(|e| Error::io("open folder", folder, e))?;
         Ok(Arc::new(RealVfs { places, ..*self }))
@@ -294,8 +308,17 @@ fn uuid_at(now_us: i64) -> Uuid {
     Uuid::new_v7(Timestamp::from_unix(&*context, seconds, nanos))
 }
 
+/// Whether a file may become so long. The kernel would otherwise kill a process that goes beyond its limit (SIGXFSZ).
+fn check_file_limit(bytes: u64) -> io::Result<()> {
+    match rustix::process::getrlimit(rustix::process::Resource::Fsize).current {
+        Some(limit) if bytes > limit => Err(Errno::FBIG.into()),
+        _ => Ok(()),
+    }
+}
+
 /// Fills a new file with `bytes` zeros and allocates disk space for each.
 fn allocate(file: &File, bytes: u64) -> io::Result<()> {
+    check_file_limit(bytes)?;
     #[cfg(target_os = "linux")]
     loop {
         match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, bytes) {
@@ -356,7 +379,9 @@ impl Lock for RealLock {
         if std::process::id() != self.locked.pid {
             return Ok(());
         }
-        let written = self.file.set_len(0).and_then(|()| self.file.write_all_at(text, 0));
+        let limit = check_file_limit(text.len() as u64);
+        let written =
+            limit.and_then(|()| self.file.set_len(0)).and_then(|()| self.file.write_all_at(text, 0));
         written.map_err(|e| Error::io("write lock file", &self.path, e))
     }
 }
@@ -425,8 +450,8 @@ struct RealWriteFile {
 
 impl WriteFile for RealWriteFile {
     fn write_all(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file
-            .write_all(bytes)
+        check_file_limit(self.bytes + bytes.len() as u64)
+            .and_then(|()| self.file.write_all(bytes))
             .map_err(|e| Error::io("write file", &self.path, e).at_offset(self.bytes))?;
         self.bytes += bytes.len() as u64;
         Ok(())

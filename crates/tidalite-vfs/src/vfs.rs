@@ -15,6 +15,9 @@ pub trait Vfs: Debug + Send + Sync + 'static {
     /// The path from the root on. Later changes of the current folder do not affect it. Symbolic links and `..` are kept.
     fn absolute(&self, path: &Path) -> Result<PathBuf>;
 
+    /// Where an absolute path leads, with the links in it followed as far as it exists.
+    fn resolved(&self, path: &Path) -> Result<PathBuf>;
+
     /// This disk, with the folder at a path held: that path and every path below it mean this folder, even if it is
     /// moved or another folder takes its name. Once it is deleted, nothing is found or created there: kind `NotFound`.
     fn hold(&self, folder: &Path) -> Result<Arc<dyn Vfs>>;
@@ -179,6 +182,15 @@ pub trait SegmentFile: Debug + Send + Sync {
 
     /// Makes the written bytes durable, but not the file's name. Must not be repeated after a failure.
     fn sync(&self) -> Result<()>;
+
+    /// Whether writes still reach the file. The kernel kills a process that stores to a mapped page which it cannot write: so
+    /// this is asked before each sync, after which the kernel asks the file system again for each page.
+    ///
+    /// # Errors
+    /// `Io` if the file was made immutable or shorter, or its file system is read-only by now.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
 
     /// Tells that nothing more is written: what the file holds in this process's memory may go.
     fn release(&self) {}

@@ -72,6 +72,7 @@ pub use upkeep::compact::CompactStats;
 pub use upkeep::flush::FlushStats;
 pub use upkeep::merge_stores::options::{Merge, MergeStats, OnConflict};
 pub use upkeep::parquet_files::ParquetFiles;
+pub use upkeep::reopen::Reopened;
 pub use upkeep::report::{Report, Unread};
 pub use upkeep::salvage::Salvaged;
 pub use upkeep::thin::options::{Thin, ThinStats};

@@ -51,6 +51,8 @@ pub(super) fn golden() -> Golden {
     check_state(&disk, &oracle, &options()).unwrap();
     let mut files = BTreeMap::new();
     collect_files(&disk, Path::new(STORE), &mut files);
+    // It holds nothing, and nothing reads it.
+    files.retain(|path, _| !path.ends_with("reserve"));
     let count = |part: &str| files.keys().filter(|p| p.to_str().unwrap().contains(part)).count();
     assert_eq!((count("/manifest/"), count("/parts/"), count("/series/")), (2, 2, 2), "{:?}", files.keys());
     assert!(count("/rollups/") >= 1, "{:?}", files.keys());

@@ -184,3 +184,68 @@ fn impossible_numbers_lose_no_row_and_stop_no_writer() {
         assert!(fs::read(store.join(name)).unwrap() == *bytes, "{name} was changed");
     }
 }
+
+/// A file that is as long as a disk image and holds nothing, or what it held before and then nothing.
+#[test]
+fn a_sparse_file_in_any_place_costs_little_memory() {
+    const SPARSE_BYTES: u64 = 1 << 30;
+    let dir = tempfile::tempdir().unwrap();
+    let sound = dir.path().join("sound");
+    make(&sound);
+    let whole = points(&Options::new().read_only(true).open(&sound).unwrap()).unwrap();
+    let (mut slowest, mut tried) = (Duration::ZERO, 0);
+    for place in below(&sound).into_iter().filter(|place| sound.join(place).is_file()) {
+        for keeps in [false, true] {
+            let here = tempfile::tempdir().unwrap();
+            let store = here.path().join("store");
+            copy(&sound, &store);
+            let file = fs::File::options().write(true).open(store.join(&place)).unwrap();
+            file.set_len(if keeps { file.metadata().unwrap().len() } else { 0 }).unwrap();
+            file.set_len(SPARSE_BYTES).unwrap();
+            let start = Instant::now();
+            let reader = Options::new().read_only(true).open(&store);
+            let given = reader
+                .and_then(|store| Ok((points(&store)?, store.stats().map(drop), store.verify().map(drop))));
+            let took = start.elapsed();
+            assert!(took < PATIENCE, "{place:?}: {took:?}");
+            slowest = slowest.max(took);
+            // The last segments of a writer that is gone are zeros as after a crash.
+            let is_end = !keeps && place.extension().is_some_and(|e| e == "seg");
+            let complete = given.as_ref().is_ok_and(|(rows, ..)| *rows == whole);
+            assert!(given.is_err() || complete || is_end, "{place:?}, keeps: {keeps}");
+            tried += 1;
+        }
+    }
+    let largest = crate::allocation::largest();
+    assert!(largest <= super::ALLOCATION_MAX, "{largest} bytes were allocated at once");
+    crate::note(&format!("sparse files of 1 GiB: {tried} places, the slowest took {slowest:?}"));
+}
+
+/// The files of a store in the place of those of another one.
+#[test]
+fn a_file_of_another_store_is_damage_and_gives_no_point_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (sound, other) = (dir.path().join("sound"), dir.path().join("other"));
+    make(&sound);
+    make(&other);
+    let whole = points(&Options::new().read_only(true).open(&sound).unwrap()).unwrap();
+    let files = |store: &Path, folder: &str| {
+        let all =
+            below(store).into_iter().filter(|path| path.starts_with(folder) && store.join(path).is_file());
+        all.collect::<Vec<_>>()
+    };
+    for folder in ["manifest", "parts", "hidden", "series", "rollups"] {
+        let (to, from) = (files(&sound, folder), files(&other, folder));
+        assert!(!to.is_empty(), "{folder}");
+        for (to, from) in to.iter().zip(&from) {
+            let here = tempfile::tempdir().unwrap();
+            let store = here.path().join("store");
+            copy(&sound, &store);
+            fs::copy(other.join(from), store.join(to)).unwrap();
+            let (given, damage) = use_in_every_way(&store, &here.path().join("copy"));
+            // A series table is rebuilt, and rollups are not needed.
+            assert!(damage, "{to:?}: nothing is said");
+            assert!(given.iter().all(|&rows| rows <= whole), "{to:?}: {given:?} of {whole} points");
+        }
+    }
+}

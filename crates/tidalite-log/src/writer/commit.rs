@@ -36,7 +36,7 @@ pub(super) fn poisoned(first: &Error) -> Error {
         ErrorKind::Poisoned,
         "write to log",
         format!("an earlier failure ended this writer ({first})"),
-        "open the store again to go on; what was accepted before can still be read",
+        "call `reopen` of the store, which also saves and tells what was accepted and not yet durable, or open it again",
     )
 }
 

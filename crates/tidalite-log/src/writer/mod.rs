@@ -244,6 +244,13 @@ impl Log {
         self.shared.seal()
     }
 
+    /// Ends this writer if its folder is gone, or if its segment cannot be written any more. Each sync does so as well.
+    pub fn check(&self) {
+        if !self.forked() {
+            self.shared.end_if_unwritable();
+        }
+    }
+
     /// Ends this writer, without a sync: every later append, sync or wait fails with `Poisoned`, and names `why`.
     pub fn end(&self, why: &Error) {
         if !self.forked() {

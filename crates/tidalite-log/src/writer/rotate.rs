@@ -45,7 +45,15 @@ impl LogShared {
                 }
                 let usual = self.next_bytes(&state);
                 let fitting = needed.next_multiple_of(FITTING_BYTES);
-                (self.make_segment(number, if needed <= usual { usual } else { fitting })?, false)
+                let wanted = if needed <= usual { usual } else { fitting };
+                let made = match self.make_segment(number, wanted) {
+                    // What fits may still be on a disk that is almost full.
+                    Err(e) if e.kind() == ErrorKind::Full && fitting < wanted => {
+                        self.make_segment(number, fitting)
+                    }
+                    made => made,
+                };
+                (made?, false)
             }
         };
         let path = file.path().to_path_buf();

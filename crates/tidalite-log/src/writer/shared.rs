@@ -120,6 +120,15 @@ impl LogShared {
         }
     }
 
+    /// As [`end_if_gone`](Self::end_if_gone), also where the current segment cannot be written any more.
+    pub(super) fn end_if_unwritable(&self) {
+        self.end_if_gone();
+        let current = self.state().current.as_ref().map(|current| current.file.clone());
+        if let Some(Err(e)) = current.map(|file| file.check()) {
+            self.end(&e);
+        }
+    }
+
     /// Ends the writer: every later call fails and names `why`.
     pub(super) fn end(&self, why: &Error) {
         self.state().fail(why);

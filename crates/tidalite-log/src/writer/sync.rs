@@ -79,7 +79,7 @@ impl LogShared {
 
     /// Syncs everything appended so far. Only one thread may call it at a time.
     fn sync_batch(&self, folder_durable: bool) -> Result<Durable> {
-        self.end_if_gone();
+        self.end_if_unwritable();
         let mut state = self.state();
         self.check_unfailed(&state)?;
         let batch = SyncBatch::take(&mut state);
@@ -129,7 +129,7 @@ impl LogShared {
         let UnitEnd { end, .. } = state.last_unit;
         drop(state);
         if self.commit().durable.position >= end {
-            self.end_if_gone();
+            self.end_if_unwritable();
             return self.check_unfailed(&self.state());
         }
         self.make_durable(end)

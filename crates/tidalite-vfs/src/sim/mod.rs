@@ -184,6 +184,10 @@ impl Vfs for SimVfs {
         Ok(Path::new("/").join(path))
     }
 
+    fn resolved(&self, path: &Path) -> Result<PathBuf> {
+        Ok(path.to_path_buf())
+    }
+
     fn hold(&self, folder: &Path) -> Result<Arc<dyn Vfs>> {
         let mut world = self.world();
         world.step(StepKind::Read, "open folder", folder)?;

@@ -13,7 +13,9 @@ use super::options::Options;
 use super::threads::Pool;
 use super::watching::StoreWatch;
 use crate::files::manifest;
-use crate::files::marker::{Identity, create, hold_folder, identify, identify_by_manifest, wait_until_made};
+use crate::files::marker::{
+    Identity, MissingFolder, create, hold_folder, identify, identify_by_manifest, wait_until_made,
+};
 use crate::files::paths::Paths;
 use std::fmt::Debug;
 use std::path::Path;
@@ -72,7 +74,12 @@ impl StoreState {
     /// As [`Options::open`].
     pub(crate) fn open(path: &Path, options: Options) -> Result<Arc<StoreState>> {
         let paths = Paths::new(&options.vfs.absolute(path)?);
-        let vfs = hold_folder(&*options.vfs, paths.root(), options.read_only)?;
+        let missing = match (options.read_only, options.salvages) {
+            (_, true) => MissingFolder::Refuse("give the folder of the damaged store"),
+            (true, false) => MissingFolder::Refuse("check the path, or open it for writing to create it"),
+            (false, false) => MissingFolder::Create,
+        };
+        let vfs = hold_folder(&*options.vfs, paths.root(), missing)?;
         let identity = match (options.read_only, options.salvages) {
             (_, true) => identify(&*vfs, &paths).or_else(|_| identify_by_manifest(&*vfs, &paths))?,
             (true, false) => identify(&*vfs, &paths)?,
@@ -81,14 +88,15 @@ impl StoreState {
         if options.read_only {
             wait_until_made(&*vfs, &paths);
         }
+        let paths = paths.of_store(identity.id);
         StoreState::make(vfs, paths, identity, options)
     }
 
-    /// Opens the same store again in a forked child, by the folder that its parent holds.
+    /// Opens the same store again, by the folder that is held: in a forked child, or because its writer has failed.
     ///
     /// # Errors
     /// As [`open`](Self::open); `NotFound` if the store is gone.
-    pub(super) fn open_in_child(&self) -> Result<Arc<StoreState>> {
+    pub(crate) fn open_again(&self) -> Result<Arc<StoreState>> {
         self.check_there()?;
         let identity = identify(&*self.held, &self.paths)?;
         StoreState::make(self.held.clone(), self.paths.clone(), identity, self.options.clone())
@@ -235,7 +243,7 @@ impl StoreState {
     }
 
     /// Whether this process is a fork of the one that opened the store.
-    pub(super) fn forked(&self) -> bool {
+    pub(crate) fn forked(&self) -> bool {
         self.fork.forked()
     }
 
@@ -254,7 +262,7 @@ impl StoreState {
         self.identity.id
     }
 
-    pub(super) fn close(&self) -> Result<()> {
+    pub(crate) fn close(&self) -> Result<()> {
         self.closed.store(true, Ordering::Release);
         let mut background = self.background.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(background) = &mut background {

@@ -76,13 +76,18 @@ impl Store {
         Some(&generation.state)
     }
 
+    /// The state that this handle was opened with, or that of this process if it has opened the store.
+    pub(crate) fn last_state(&self) -> &Arc<StoreState> {
+        self.state_here().unwrap_or(&self.first.state)
+    }
+
     /// This process's state: the last in the chain of forks.
     fn open_state(&self) -> Result<&Arc<StoreState>> {
         let mut generation = &self.first;
         while generation.state.forked() {
             let parent = &generation.state;
             let child = generation.child.get_or_init(|| {
-                let state = parent.open_in_child()?;
+                let state = parent.open_again()?;
                 Ok(Arc::new(Generation { state, child: OnceLock::new() }))
             });
             generation = child.as_ref().map_err(Error::duplicate)?;

@@ -263,6 +263,10 @@ pub(crate) fn pin(vfs: &dyn Vfs, paths: &Paths, version: u64) -> Result<Option<V
         let what = format!("its text is that of version {}: it was copied or renamed", manifest.version);
         return Err(Error::corrupt("read manifest", &path, 0, what));
     }
+    if !paths.may_be_of(manifest.store) {
+        let what = format!("it is a manifest of another store, whose id is {}", manifest.store);
+        return Err(Error::corrupt("read manifest", &path, 0, what));
+    }
     let damage = opened.damage.map(|d| Error::corrupt("read manifest", &path, 0, d)).into_iter().collect();
     Ok(Some(Version { manifest, damage, unreadable: Vec::new(), pin: file }))
 }

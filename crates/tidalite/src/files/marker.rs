@@ -7,7 +7,7 @@
 //! anything else never becomes a store.
 
 use super::manifest::{self, Manifest};
-use super::paths::{MARKER, Paths, version_name};
+use super::paths::{MARKER, Paths, UNFINISHED, version_name};
 use super::two_copies;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,21 +45,26 @@ impl Identity {
     }
 }
 
-/// Holds the folder of a store; unless it is to be read only, creates it if absent.
+/// What becomes of a store whose folder is missing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum MissingFolder {
+    Create,
+    /// An error with this advice.
+    Refuse(&'static str),
+}
+
+/// Holds the folder of a store.
 ///
 /// # Errors
 /// `NotFound` if there is no folder, `Invalid` if the path is that of a file.
-pub(crate) fn hold_folder(vfs: &dyn Vfs, root: &Path, read_only: bool) -> Result<Arc<dyn Vfs>> {
+pub(crate) fn hold_folder(vfs: &dyn Vfs, root: &Path, missing: MissingFolder) -> Result<Arc<dyn Vfs>> {
     match vfs.stat(root)? {
-        None if read_only => {
-            return Err(Error::not_found(
-                "open store",
-                "there is no such folder",
-                "check the path, or open it for writing to create it",
-            )
-            .at(root));
-        }
-        None => create_folders(vfs, root)?,
+        None => match missing {
+            MissingFolder::Create => create_folders(vfs, root)?,
+            MissingFolder::Refuse(remedy) => {
+                return Err(Error::not_found("open store", "there is no such folder", remedy).at(root));
+            }
+        },
         Some(s) if !s.is_dir => {
             let remedy = "give the path of a store's folder";
             return Err(Error::invalid("open store", "it is a file, not a folder", remedy).at(root));
@@ -127,6 +132,14 @@ pub(crate) fn create(vfs: &dyn Vfs, paths: &Paths) -> Result<Identity> {
         tidalite_vfs::publish(vfs, root, &tmp, MARKER, &two_copies::seal("store", &id.to_string()))?;
     }
     let identity = identify(vfs, paths)?;
+    // A copy that was killed just after it was finished leaves its lock file and temporary files. Best effort.
+    let unfinished = paths.root().join(UNFINISHED);
+    if vfs.stat(&unfinished)?.is_some() {
+        for name in vfs.read_dir(root)?.iter().filter(|name| name.starts_with("tmp-")) {
+            let _ = vfs.remove(&root.join(name));
+        }
+        let _ = vfs.remove(&unfinished);
+    }
     // The store is older than some of the folders.
     if vfs.stat(&paths.manifest())?.is_some() {
         for folder in paths.folders() {

@@ -8,11 +8,23 @@ use uuid::Uuid;
 #[derive(Debug, Clone)]
 pub(crate) struct Paths {
     root: PathBuf,
+    /// The store's id, once it is known. A manifest with another id was copied from another store.
+    store: Option<Uuid>,
 }
 
 impl Paths {
     pub(crate) fn new(root: &Path) -> Self {
-        Paths { root: root.to_path_buf() }
+        Paths { root: root.to_path_buf(), store: None }
+    }
+
+    /// The same, now that the store's id is known.
+    pub(crate) fn of_store(self, id: Uuid) -> Self {
+        Paths { store: Some(id), ..self }
+    }
+
+    /// Whether `id` may be that of the store here.
+    pub(crate) fn may_be_of(&self, id: Uuid) -> bool {
+        self.store.is_none_or(|own| own == id)
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -27,6 +39,11 @@ impl Paths {
     /// The store's lock.
     pub(crate) fn lock(&self) -> PathBuf {
         self.root.join("lock")
+    }
+
+    /// Disk space that is kept in reserve.
+    pub(crate) fn reserve(&self) -> PathBuf {
+        self.root.join("reserve")
     }
 
     /// The log: one folder per writer.
@@ -124,6 +141,9 @@ pub(crate) fn staged_part(writer_dir: &Path, id: Uuid) -> PartPaths {
 
 /// The marker's name.
 pub(crate) const MARKER: &str = "TIDALITE";
+
+/// The lock file in the folder of a copy that is not finished.
+pub(crate) const UNFINISHED: &str = "unfinished-copy";
 
 /// The name of a run table or a writer table.
 pub(crate) fn table_name(id: Uuid) -> String {

@@ -12,7 +12,7 @@
 
 use std::path::Path;
 use tidalite_model::{Error, ErrorKind, Result};
-use tidalite_vfs::Vfs;
+use tidalite_vfs::{ReadFile, Vfs};
 
 /// The format version that is written, and the newest that is read.
 pub(crate) const FORMAT: u32 = 1;
@@ -55,9 +55,35 @@ pub(crate) fn open(vfs: &dyn Vfs, path: &Path, kind: &str) -> Result<OpenedText>
             format!("it has {bytes_len} bytes, more than any {kind} can have"),
         ));
     }
+    check_length(&*file, kind, bytes_len)?;
     let mut bytes = vec![0; usize::try_from(bytes_len).expect("bounded by FILE_BYTES_MAX")];
     file.read_exact_at(0, &mut bytes)?;
     unseal(path, kind, &bytes)
+}
+
+/// Files up to this size are read whatever their headers say.
+const SMALL_BYTES: u64 = 1 << 20;
+/// The first line of a copy is shorter.
+const HEADER_BYTES_MAX: u64 = 96;
+
+/// Checks that one of the two copies claims the length that the file has, before memory is allocated for it: a file may
+/// have become large by damage, as a sparse one.
+fn check_length(file: &dyn ReadFile, kind: &str, bytes: u64) -> Result<()> {
+    let claims = |from: u64| {
+        let mut start = [0; HEADER_BYTES_MAX as usize];
+        file.read_exact_at(from, &mut start)?;
+        let line = start.iter().position(|byte| *byte == b'\n').unwrap_or(0);
+        let length =
+            std::str::from_utf8(&start[..line]).ok().and_then(|l| l.rsplit(' ').next()?.parse().ok());
+        // The line feeds after the header and after the text.
+        let copy = length.and_then(|text: u64| text.checked_add(line as u64 + 2));
+        Ok::<_, Error>(copy.and_then(|copy| copy.checked_mul(2)) == Some(bytes))
+    };
+    if bytes <= SMALL_BYTES || claims(0)? || claims(bytes / 2)? {
+        return Ok(());
+    }
+    let wrong = format!("neither of its copies has the length of a half of its {bytes} bytes");
+    Err(Error::corrupt(format!("read {kind}"), file.path(), 0, wrong))
 }
 
 /// The text of a sealed file by its first valid copy. The second copy is read only where the first is damaged.
@@ -67,7 +93,7 @@ pub(crate) fn open(vfs: &dyn Vfs, path: &Path, kind: &str) -> Result<OpenedText>
 pub(crate) fn open_either(vfs: &dyn Vfs, path: &Path, kind: &str) -> Result<String> {
     let file = vfs.open(path)?;
     let bytes_len = file.len()?;
-    if bytes_len <= FILE_BYTES_MAX {
+    if bytes_len <= FILE_BYTES_MAX && check_length(&*file, kind, bytes_len).is_ok() {
         let mut copy = vec![0; usize::try_from(bytes_len / 2).expect("bounded by FILE_BYTES_MAX")];
         file.read_exact_at(0, &mut copy)?;
         if let Ok(text) = read_copy(&copy, kind) {

@@ -1,10 +1,10 @@
 //! Backup: a consistent copy of a store, made while others write.
 
-use super::copy_store::{StoreCopy, empty, prepare};
+use super::copy_store::StoreCopy;
+use super::copy_target::CopyTarget;
 use crate::engine::on_damage::{DamageReport, OnDamage};
 use crate::engine::store::Store;
 use crate::files::finding::Finding;
-use crate::files::paths::Paths;
 use std::ops::ControlFlow;
 use std::path::Path;
 use tidalite_model::Result;
@@ -27,8 +27,8 @@ impl Store {
     ///
     /// # Errors
     /// `Invalid` where `to` holds something; `Corrupt` where something is damaged, since a backup must not keep damage unsaid
-    /// ([`backup_with`](Self::backup_with) leaves it out if asked to); `Full`, `Io`. An unfinished copy is removed, and is no
-    /// store.
+    /// ([`backup_with`](Self::backup_with) leaves it out if asked to); `Busy` while another process copies to the same folder;
+    /// `Full`, `Io`. An unfinished copy is removed, and is no store. One that was killed is removed by the next to that folder.
     pub fn backup(&self, to: impl AsRef<Path>) -> Result<()> {
         self.backup_with(to, OnDamage::Error, &|_, _| ControlFlow::Continue(())).map(|_| ())
     }
@@ -65,23 +65,26 @@ impl Store {
         progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
     ) -> Result<Vec<Finding>> {
         let state = self.inner()?;
-        let target = Paths::new(&state.vfs.absolute(to.as_ref())?);
-        prepare(&*state.vfs, &target)?;
+        let target = CopyTarget::prepare(state, to.as_ref(), "back up")?;
         let progress = |done, total| state.unless_closed(progress(done, total));
         let report = DamageReport::new(on_damage);
         let copied = self.snapshot()?.with_all_hidden().and_then(|snapshot| {
             let copy = StoreCopy {
                 state,
                 snapshot: &snapshot,
-                target: &target,
+                target: &target.paths,
                 report: &report,
                 lists_losses: true,
             };
             copy.make(&progress)
         });
-        if copied.is_err() {
-            empty(&*state.vfs, &target);
+        match copied {
+            Ok(_) => target.finish(),
+            Err(e) => {
+                target.give_up();
+                return Err(e);
+            }
         }
-        copied.map(|_| report.found())
+        Ok(report.found())
     }
 }

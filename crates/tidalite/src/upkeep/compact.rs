@@ -10,12 +10,14 @@
 
 use super::collect;
 use super::flush::flush_by_hand;
+use super::full_disk::flush_full_disk;
 use super::hiding::{Deleted, VersionHiding};
 use super::merge::{MergeJob, Merged, Removed};
 use super::policy::{
     MergeBounds, Policy, is_worth_rewriting, may_hold_deleted, next_hidden_merge, next_merge,
 };
 use super::publish::publish_version;
+use super::reserve;
 use crate::engine::room::JobRoom;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
@@ -25,7 +27,7 @@ use crate::parts::thinned::buckets_max;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use tidalite_model::{Error, Result};
+use tidalite_model::{Error, ErrorKind, Result};
 use tidalite_parts::{Part, PartMeta};
 use uuid::Uuid;
 
@@ -45,6 +47,20 @@ pub struct CompactStats {
     pub hidden: u64,
     /// Points of deleted runs that were left out.
     pub dropped: u64,
+}
+
+impl CompactStats {
+    /// What two steps did together.
+    fn and(&self, other: &CompactStats) -> CompactStats {
+        CompactStats {
+            flushed: self.flushed + other.flushed,
+            parts_in: self.parts_in + other.parts_in,
+            parts_out: self.parts_out + other.parts_out,
+            points: self.points + other.points,
+            hidden: self.hidden + other.hidden,
+            dropped: self.dropped + other.dropped,
+        }
+    }
 }
 
 impl Store {
@@ -98,10 +114,24 @@ impl Store {
             state.seal()?;
             let _lock = store_lock::lock_waiting(state, "compact", &|| progress(0, 0))?;
             let room = JobRoom::by_hand(state)?;
-            let flushed = flush_by_hand(state, &|_| progress(0, 0))?;
-            let compacted = compact_all(state, Policy::All, &room, &progress);
-            collect::collect(state, collect::Grace::None)?;
-            Ok(CompactStats { flushed: flushed.points, ..compacted? })
+            let once = || {
+                let flushed = flush_by_hand(state, &|_| progress(0, 0))?;
+                let compacted = compact_all(state, Policy::All, &room, &progress);
+                collect::collect(state, collect::Grace::None)?;
+                Ok::<_, Error>(CompactStats { flushed: flushed.points, ..compacted? })
+            };
+            let mut stats = CompactStats::default();
+            let done = match once() {
+                Err(e) if e.kind() == ErrorKind::Full => {
+                    let flushed = flush_full_disk(state, &room, &|_| progress(0, 0))?;
+                    stats = compact_all(state, Policy::Deleted, &room, &progress)?;
+                    stats.flushed = flushed;
+                    once()
+                }
+                done => done,
+            };
+            reserve::make(state);
+            done.map(|done| stats.and(&done))
         })
     }
 }
@@ -174,6 +204,10 @@ impl Compaction<'_> {
             // With all that may replace its points.
             let complete = context.len() == others(&manifest, &picked).len();
             self.publish(manifest, &picked, merged, complete)?;
+            if self.policy == Policy::Deleted {
+                // The next job needs the space.
+                collect::collect(state, collect::Grace::None)?;
+            }
         }
     }
 
@@ -189,6 +223,9 @@ impl Compaction<'_> {
         let (hidden, mut readable): (Vec<&PartMeta>, Vec<&PartMeta>) =
             manifest.parts.iter().partition(|p| p.is_hidden());
         readable.retain(|p| !self.unreadable.contains_key(&p.id));
+        if self.policy == Policy::Deleted {
+            return self.least_left(&readable, hiding);
+        }
         let bounds = MergeBounds {
             part_rows: room.part_rows(self.state.options.part_rows),
             table_bytes: room.table_bytes(),
@@ -217,6 +254,21 @@ impl Compaction<'_> {
         }
         let parts = next_hidden_merge(&hidden, bounds.part_rows);
         Ok((!parts.is_empty()).then_some(Picked { parts, sorts: false }))
+    }
+
+    /// Of the parts with deleted points the one that is smallest without them.
+    fn least_left(&mut self, parts: &[&PartMeta], hiding: &VersionHiding) -> Result<Option<Picked>> {
+        let mut least: Option<(f64, &PartMeta)> = None;
+        for meta in parts.iter().filter(|meta| may_hold_deleted(meta, &hiding.deleted)) {
+            let Some(part) = self.open(meta) else { continue };
+            let deleted = deleted_rows(&part, &hiding.deleted)?;
+            let left =
+                meta.bytes as f64 * (meta.rows.saturating_sub(deleted) as f64 / meta.rows.max(1) as f64);
+            if deleted > 0 && least.is_none_or(|(bytes, _)| left < bytes) {
+                least = Some((left, meta));
+            }
+        }
+        Ok(least.map(|(_, meta)| Picked { parts: BTreeSet::from([meta.id]), sorts: !meta.is_thinned() }))
     }
 
     /// The hidden parts from the first outdated one on. Later ones are taken too, so that rows of one batch stay in the order of
@@ -338,7 +390,7 @@ impl Compaction<'_> {
 
     /// A compaction by hand reports the first part that cannot be opened, picked or not; the background does not look.
     fn finish(mut self, manifest: &Manifest) -> Result<CompactStats> {
-        if self.policy == Policy::Tiered {
+        if self.policy != Policy::All {
             return Ok(self.stats);
         }
         for meta in &manifest.parts {

@@ -16,7 +16,6 @@ use crate::engine::tail::TailData;
 use crate::files::finding::Finding;
 use crate::files::lost::{self, Lost};
 use crate::files::manifest::{self, Manifest};
-use crate::files::marker::create_folders;
 use crate::files::paths::{MARKER, Paths};
 use crate::files::run_table;
 use crate::files::two_copies;
@@ -177,34 +176,6 @@ impl StoreCopy<'_> {
 
 fn is_damage(e: &Error) -> bool {
     matches!(e.kind(), ErrorKind::Corrupt | ErrorKind::NotFound)
-}
-
-/// Removes what an unfinished backup has made: the files, and the folders below the backup's. What cannot be removed
-/// does no harm, since a folder without a marker is no store.
-pub(super) fn empty(vfs: &dyn Vfs, target: &Paths) {
-    for folder in target.folders() {
-        for name in vfs.read_dir(&folder).unwrap_or_default() {
-            let _ = vfs.remove(&folder.join(name));
-        }
-        let _ = vfs.remove_dir(&folder);
-    }
-}
-
-pub(super) fn prepare(vfs: &dyn Vfs, target: &Paths) -> Result<()> {
-    let root = target.root();
-    let refuse = |what: &str| {
-        Err(Error::invalid("back up", what, "give a folder that is empty or does not exist").at(root))
-    };
-    match vfs.stat(root)? {
-        Some(s) if !s.is_dir => return refuse("it is a file"),
-        Some(_) if !vfs.read_dir(root)?.is_empty() => return refuse("the folder is not empty"),
-        Some(_) => {}
-        None => create_folders(vfs, root)?,
-    }
-    for folder in target.folders() {
-        vfs.create_dir(&folder)?;
-    }
-    vfs.sync_dir(root)
 }
 
 fn finish(state: &StoreState, target: &Paths) -> Result<()> {

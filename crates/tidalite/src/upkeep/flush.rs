@@ -11,6 +11,7 @@
 use super::collect;
 use super::flush_batch::{FlushBatch, LogReaders};
 use super::publish::{publish_version, sync_part_folders};
+use super::reserve;
 use super::tail_source::{EVERY_FRAME, TailSource};
 use super::writers;
 use crate::engine::cancel::go_on;
@@ -93,6 +94,7 @@ impl Store {
             let collected = collect::collect(state, collect::Grace::All);
             let stats = flushed?;
             collected?;
+            reserve::make(state);
             Ok(stats)
         })
     }

@@ -20,6 +20,7 @@ use super::compact::compact_all;
 use super::flush::{FlushMeans, flush_while};
 use super::pending::{Pending, PendingLooks, Round};
 use super::policy::Policy;
+use super::reserve;
 use crate::engine::room::JobRoom;
 use crate::engine::state::{Background, StoreState};
 use crate::engine::store_lock;
@@ -79,9 +80,14 @@ pub(crate) fn log(inner: &Arc<StoreState>) -> Result<&Arc<Log>> {
 pub(super) fn start(inner: &Arc<StoreState>) -> Box<dyn Background> {
     let weak = Arc::downgrade(inner);
     let mut turns = Turns { next_look: Some(Instant::now() + TICK / 4), ..Turns::default() };
+    let mut next_turn = Instant::now();
     let work = move || match weak.upgrade() {
         Some(state) if !state.is_closed() && !ended_with_store(&state) => {
-            Due::At(Instant::now() + turns.turn(&state))
+            if Instant::now() >= next_turn {
+                next_turn = Instant::now() + turns.turn(&state);
+            }
+            // Whether the store is gone is looked up more often: until then rows are accepted that will be lost.
+            Due::At(next_turn.min(Instant::now() + TICK))
         }
         _ => Due::Never,
     };
@@ -106,7 +112,7 @@ impl Background for Worker {
     }
 }
 
-/// Ends the log writer if the store is gone.
+/// Ends the log writer if the store is gone, or if its log cannot be written any more. Whether the store is gone.
 fn ended_with_store(state: &StoreState) -> bool {
     match state.check_there() {
         Err(e) if e.kind() == ErrorKind::NotFound => {
@@ -115,7 +121,12 @@ fn ended_with_store(state: &StoreState) -> bool {
             }
             true
         }
-        _ => false,
+        _ => {
+            if let Some(log) = state.log() {
+                log.check();
+            }
+            false
+        }
     }
 }
 
@@ -201,6 +212,7 @@ impl Turns {
         }
         if due != Round::Nothing {
             collect::collect(state, Grace::All)?;
+            reserve::make(state);
         }
         if due != Round::Nothing && !self.unfinished {
             self.looks.worked();

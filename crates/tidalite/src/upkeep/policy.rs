@@ -11,6 +11,8 @@ use uuid::Uuid;
 pub(crate) enum Policy {
     /// Every set of parts that fits into one: a compaction by hand.
     All,
+    /// No merge: only parts with deleted points are rewritten, those first of which least is left. For a full disk.
+    Deleted,
     /// Only where [`TIER_PARTS`] parts of similar size, or small ones, exist, so that each point is rewritten a logarithmic
     /// number of times once it is in a part that is not small: the background.
     Tiered,
@@ -56,6 +58,7 @@ fn tier<'a>(parts: Vec<&'a PartMeta>, policy: Policy, bounds: &MergeBounds) -> V
     small.sort_by_key(|p| p.rows);
     let mut picked = match policy {
         Policy::All => small,
+        Policy::Deleted => Vec::new(),
         Policy::Tiered => small
             .chunk_by(|a, b| size_of(a) == size_of(b))
             .find(|tier| tier.len() >= TIER_PARTS)

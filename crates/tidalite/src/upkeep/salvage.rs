@@ -6,20 +6,21 @@
 //!
 //! Invariant: nothing is written, created or removed below the damaged store's folder.
 
-use super::copy_store::{StoreCopy, empty, prepare};
+use super::copy_store::StoreCopy;
+use super::copy_target::CopyTarget;
 use crate::engine::on_damage::{DamageReport, OnDamage};
 use crate::engine::options::Options;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::files::finding::{Finding, FindingKind};
 use crate::files::manifest::versions;
-use crate::files::paths::{Paths, parse_id};
+use crate::files::paths::parse_id;
 use crate::view::losses::part_finding;
 use crate::view::snapshot::Snapshot;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::Path;
-use tidalite_model::{Error, Extent, Result};
+use tidalite_model::{Extent, Result};
 use tidalite_parts::{PartMeta, series_table_alone};
 
 /// What a salvage brought to the new store, and what it could not.
@@ -92,19 +93,14 @@ impl Options {
         let mut options = self.read_only(true).background(false);
         options.salvages = true;
         let state = StoreState::open(damaged.as_ref(), options)?;
-        let target = Paths::new(&state.vfs.absolute(to.as_ref())?);
-        if target.root().starts_with(state.paths.root()) {
-            let wrong = "the new store would be in the damaged one";
-            return Err(Error::invalid("salvage store", wrong, "give another folder").at(target.root()));
-        }
-        prepare(&*state.vfs, &target)?;
+        let target = CopyTarget::prepare(&state, to.as_ref(), "salvage store")?;
         let report = DamageReport::new(OnDamage::Report);
         let made = Snapshot::take(&state).and_then(|snapshot| {
             let snapshot = snapshot.on_damage(OnDamage::Report).with_all_hidden()?;
             let copy = StoreCopy {
                 state: &state,
                 snapshot: &snapshot,
-                target: &target,
+                target: &target.paths,
                 report: &report,
                 lists_losses: false,
             };
@@ -112,8 +108,9 @@ impl Options {
             let missing = missing(&state, &snapshot, report.found())?;
             Ok(Salvaged { runs: copied.runs, points: copied.points, missing })
         });
-        if made.is_err() {
-            empty(&*state.vfs, &target);
+        match &made {
+            Ok(_) => target.finish(),
+            Err(_) => target.give_up(),
         }
         made
     }

@@ -8,6 +8,7 @@ use super::run::Run;
 use crate::engine::state::StoreState;
 use crate::engine::store::Store;
 use crate::upkeep::maintain;
+use crate::upkeep::reserve::with_reserve;
 use crate::view::run_targets::RunTargets;
 use crate::view::snapshot::Snapshot;
 use std::sync::Arc;
@@ -95,9 +96,11 @@ impl Store {
     pub fn delete_run(&self, id: &str) -> Result<Seq> {
         let inner = self.writable()?;
         Snapshot::take(inner)?.known_run(id)?;
-        // Make the log before the moment is taken, so that this writer does not count as one that begins after it.
-        let log = maintain::log(inner)?;
-        delete(inner, log, id, now(inner)?)
+        with_reserve(inner, || {
+            // Make the log before the moment is taken, so that this writer does not count as one that begins after it.
+            let log = maintain::log(inner)?;
+            delete(inner, log, id, now(inner)?)
+        })
     }
 
     /// Deletes the runs that a choice means, each as [`delete_run`](Self::delete_run) does, and returns their ids. All
@@ -121,10 +124,10 @@ impl Store {
         let inner = self.writable()?;
         what.check("delete runs")?;
         let ids: Vec<String> = Snapshot::take(inner)?.each_target(what)?.map(|run| run.id).collect();
-        let log = maintain::log(inner)?;
+        let log = with_reserve(inner, || maintain::log(inner))?;
         let before = now(inner)?;
         for id in &ids {
-            delete(inner, log, id, before.clone())?;
+            with_reserve(inner, || delete(inner, log, id, before.clone()))?;
         }
         Ok(ids)
     }

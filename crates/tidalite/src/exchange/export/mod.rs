@@ -1,7 +1,8 @@
 //! Export: writes the points of a selection to a file or a stream, in the formats that imports read.
 //!
 //! A file is written under a temporary name in the target's folder, synced, and renamed. It appears whole or not at
-//! all, and an existing file stays until then.
+//! all, and an existing file stays until then. The temporary file is locked; one that is not was left by an export that was
+//! killed, and the next export to the folder removes it.
 //!
 //! May use: `file_format`, `folder`, `nan_text` and `run_lines` of `exchange`, `select` and `view`.
 //!
@@ -33,6 +34,12 @@ use tidalite_vfs::{RealVfs, Vfs};
 
 /// The size of the output buffer.
 const BUFFER_BYTES: usize = 256 << 10;
+
+/// How the name of a temporary file begins and ends.
+const TEMPORARY: &str = ".tidalite-export-";
+const TEMPORARY_END: &str = ".tmp";
+/// How often a temporary file is made anew.
+const CREATE_TRIES: u32 = 8;
 
 /// Stands for the path in errors of an output without one.
 const STREAM: &str = "output";
@@ -207,16 +214,42 @@ impl Unfinished {
             Some(p) if !p.as_os_str().is_empty() => p.to_path_buf(),
             _ => PathBuf::from("."),
         };
-        // The target's name plus a suffix could exceed the longest file name.
-        let path = folder.join(format!(".tidalite-export-{}.tmp", RealVfs::new().uuid().simple()));
-        let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
-        Ok(Unfinished { file, path, folder })
+        remove_leftovers(&folder);
+        for _ in 0..CREATE_TRIES {
+            // The target's name plus a suffix could exceed the longest file name.
+            let id = RealVfs::new().uuid();
+            let path = folder.join(format!("{TEMPORARY}{}{TEMPORARY_END}", id.simple()));
+            let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+            // Shows to other exports that somebody writes it. Without locks nobody removes what others left.
+            let _ = file.lock();
+            let unfinished = Unfinished { file, path, folder: folder.clone() };
+            // Another export may have taken it for a leftover before it was locked.
+            if unfinished.path.exists() {
+                return Ok(unfinished);
+            }
+        }
+        Err(io::Error::other("other exports keep removing the temporary file"))
     }
 
     fn publish(self, place: &Path) -> io::Result<()> {
         self.file.sync_all()?;
         fs::rename(&self.path, place)?;
         sync_folder(&self.folder)
+    }
+}
+
+/// Removes the temporary files of exports that were killed: those that nobody has locked. Best effort.
+fn remove_leftovers(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let ours = |name: &str| name.starts_with(TEMPORARY) && name.ends_with(TEMPORARY_END);
+        if !name.to_str().is_some_and(ours) || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            continue;
+        }
+        let unused = OpenOptions::new().write(true).open(entry.path()).is_ok_and(|f| f.try_lock().is_ok());
+        if unused {
+            let _ = fs::remove_file(entry.path());
+        }
     }
 }
 

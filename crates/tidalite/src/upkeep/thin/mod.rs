@@ -17,16 +17,21 @@ pub(crate) mod options;
 mod outline;
 mod thinning;
 
+use crate::engine::room::JobRoom;
 use crate::engine::store::Store;
 use crate::engine::store_lock;
 use crate::files::manifest;
 use crate::upkeep::collect::{Grace, collect};
+use crate::upkeep::compact::compact_all;
 use crate::upkeep::flush::flush_by_hand;
+use crate::upkeep::full_disk::flush_full_disk;
+use crate::upkeep::policy::Policy;
+use crate::upkeep::reserve::{self, with_reserve};
 use crate::view::snapshot::Snapshot;
 use options::{Thin, ThinStats};
 use std::ops::ControlFlow;
 use thinning::{Thinning, thin};
-use tidalite_model::Result;
+use tidalite_model::{ErrorKind, Result};
 
 impl Store {
     /// Thins ended runs. Each series is divided into at most [`buckets`](Thin::buckets) buckets of steps. Each bucket
@@ -103,12 +108,23 @@ impl Store {
             let progress = |done, total| state.unless_closed(progress(done, total));
             state.seal()?;
             let _lock = store_lock::lock_waiting(state, "thin", &|| progress(0, 0))?;
-            let flushed = flush_by_hand(state, &|_| progress(0, 0))?;
+            let flushed = match flush_by_hand(state, &|_| progress(0, 0)) {
+                Err(e) if e.kind() == ErrorKind::Full => {
+                    let room = JobRoom::by_hand(state)?;
+                    let flushed = flush_full_disk(state, &room, &|_| progress(0, 0))?;
+                    compact_all(state, Policy::Deleted, &room, &progress)?;
+                    flushed
+                }
+                flushed => flushed?.points,
+            };
             let before = manifest::latest(&*state.vfs, &state.paths)?.manifest;
             let before = before.parts.iter().map(|part| part.id).collect();
-            let thinned = thin(state, &Snapshot::take(state)?.with_all_hidden()?, what, &progress);
+            let thinned = with_reserve(state, || {
+                thin(state, &Snapshot::take(state)?.with_all_hidden()?, what, &progress)
+            });
             collect(state, Grace::AllBut(&before))?;
-            Ok(ThinStats { flushed: flushed.points, ..thinned? })
+            reserve::make(state);
+            Ok(ThinStats { flushed, ..thinned? })
         })
     }
 
