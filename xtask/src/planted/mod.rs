@@ -107,9 +107,10 @@ fn planted(name: &str, bytes: Vec<u8>) -> Result<Vec<u8>, String> {
     Ok(text.into_bytes())
 }
 
-/// Builds the tests of the copy, and returns the path of the test binary. Dependencies come from the usual target folder.
+/// Builds the tests of the copy, and returns the path of the test binary. In the usual target folder the crates of the copy would
+/// take the place of the originals, since cargo names both alike.
 fn build(root: &Path, tree: &Path) -> Result<PathBuf, String> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let target = root.join("target/planted-build");
     let mut command = cargo();
     command.args([
         "test",
