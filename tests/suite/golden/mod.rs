@@ -91,7 +91,9 @@ fn a_store_of_format_1_goes_on_and_answers_the_same_after_a_compaction() {
 
 #[test]
 fn the_same_operations_write_the_same_logs_and_run_tables() {
-    let (stored, made) = (files(&folder().join("store")), contents::make());
+    let (stored, mut made) = (files(&folder().join("store")), contents::make());
+    // It holds nothing, and the stored one is older than it.
+    made.remove(Path::new("reserve"));
     assert_eq!(stored.keys().collect::<Vec<_>>(), made.keys().collect::<Vec<_>>());
     let mut compared = 0;
     for (name, bytes) in &stored {

@@ -46,7 +46,11 @@ fn a_backup_needs_an_empty_folder_and_a_cut_one_is_not_a_store() {
     for step in 50..80 {
         run.log(step, &[("x", step as f64)]).unwrap();
     }
-    refused(store.backup(&path), ErrorKind::Invalid, &["the folder is not empty", path.to_str().unwrap()]);
+    refused(
+        store.backup(&path),
+        ErrorKind::Invalid,
+        &["is in the store that would be copied", path.to_str().unwrap()],
+    );
     let file = dir.path().join("file");
     std::fs::write(&file, "x").unwrap();
     refused(store.backup(&file), ErrorKind::Invalid, &["is a file"]);

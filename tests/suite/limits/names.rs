@@ -39,8 +39,8 @@ fn a_name_may_hold_any_text_and_never_leaves_the_stores_folder() {
     }
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is written next to the store");
     let known = |name: &str| {
-        ["TIDALITE", "hidden", "lock", "log", "manifest", "parts", "rollups", "runs", "series", "writers"]
-            .contains(&name)
+        let folders = ["hidden", "log", "manifest", "parts", "rollups", "runs", "series", "writers"];
+        ["TIDALITE", "lock", "reserve"].contains(&name) || folders.contains(&name)
     };
     assert!(std::fs::read_dir(&path).unwrap().all(|e| known(e.unwrap().file_name().to_str().unwrap())));
 }
