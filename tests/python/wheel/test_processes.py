@@ -251,7 +251,10 @@ def test_a_reader_sees_the_rows_of_another_process_while_it_writes(path, tmp_pat
 
 
 def test_a_full_disk_is_an_error_and_logging_continues_afterwards(script, path):
-    """`RLIMIT_FSIZE` simulates a full disk: Python ignores its signal, so writes fail with EFBIG."""
+    """`RLIMIT_FSIZE` simulates a full disk: Python ignores its signal, so writes fail with EFBIG.
+
+    The limit is below the least segment of a log (64 KiB). Under a higher one the log goes on in smaller segments.
+    """
     done = script(
         HEAD
         + """
@@ -259,7 +262,7 @@ import resource
 store = tidalite.open(path, background=False)
 run = store.run('a')
 run.log({'x': 0.0}, step=0)
-resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, resource.RLIM_INFINITY))
+resource.setrlimit(resource.RLIMIT_FSIZE, (32 << 10, resource.RLIM_INFINITY))
 step, refused = 1, 0
 while refused == 0 and step < 10_000_000:
     try:
