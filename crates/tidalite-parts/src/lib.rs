@@ -76,7 +76,7 @@ mod tests;
 
 pub use chunk::SeriesChunk;
 pub use meta::{PartMeta, RollupMeta};
-pub use options::{ColumnSet, PartOptions, PartPaths};
+pub use options::{ColumnSet, PartOptions, PartPaths, ValueEncoding};
 pub use read::{
     Fetched, PageCache, Part, RolledSeries, RollupTier, Rollups, TileColumns, series_table_alone,
 };

@@ -26,9 +26,9 @@ pub struct PartMeta {
     pub footer_bytes: u64,
     /// CRC32C of these bytes.
     pub footer_crc32c: u32,
-    /// Bytes of the series table.
+    /// Bytes of the series table; 0 where the part has none, since its series have few points.
     pub series_bytes: u64,
-    /// CRC32C of the series table.
+    /// CRC32C of the series table; 0 where the part has none.
     pub series_crc32c: u32,
     /// The rollups; `None` where no series has any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,6 +92,11 @@ impl PartMeta {
     pub fn files_bytes(&self) -> u64 {
         let rollups = self.rollups.map_or(0, |r| r.bytes);
         self.bytes.saturating_add(self.series_bytes).saturating_add(rollups)
+    }
+
+    /// Whether the part has a file of its series table. Otherwise the table is derived from the points.
+    pub fn has_series_table(&self) -> bool {
+        self.series_bytes > 0
     }
 
     /// Whether the part is thinned. Its rollups and its series table are then the only record of the points that are gone.

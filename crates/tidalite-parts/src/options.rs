@@ -11,14 +11,39 @@ pub struct PartOptions {
     pub zstd_level: i32,
     /// Points per bucket of the finest rollups, about; default 256. 0 writes no rollups.
     pub rollup_points: u32,
-    /// Fewest points of a series in a part for it to have rollups; default 16,384.
+    /// Fewest points of a series in a part for it to have rollups; default 32,768.
     pub rollup_series_points: u32,
+    /// Fewest points of a series on average for a part to have a file of its series table; default 16. In other parts the
+    /// table is derived from the points when the part is opened. A thinned part always has one.
+    pub table_series_points: u32,
+    /// The encoding of values. Tests force each in turn.
+    pub value_encoding: ValueEncoding,
 }
 
 impl Default for PartOptions {
     fn default() -> Self {
-        PartOptions { zstd_level: 3, rollup_points: 256, rollup_series_points: 16_384 }
+        PartOptions {
+            zstd_level: 3,
+            rollup_points: 256,
+            rollup_series_points: 32_768,
+            table_series_points: 16,
+            value_encoding: ValueEncoding::default(),
+        }
     }
+}
+
+/// How the values of a page are encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ValueEncoding {
+    /// As takes the least space.
+    #[default]
+    Least,
+    /// BYTE_STREAM_SPLIT.
+    Split,
+    /// PLAIN.
+    Plain,
+    /// RLE_DICTIONARY, as long as the dictionary of a tile is not full; else BYTE_STREAM_SPLIT.
+    Dictionary,
 }
 
 /// A part's id and the paths of its files.

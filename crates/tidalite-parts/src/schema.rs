@@ -20,6 +20,9 @@ pub(crate) const DICTIONARY_BYTES_MAX: usize = 64 << 20;
 /// Most entries of a tile's dictionary of times: 1 MiB. Beyond it, finding the repeats costs more than it saves.
 pub(crate) const TIME_DICTIONARY_MAX: usize = 1 << 17;
 
+/// Most entries of a tile's dictionary of values: 256 KiB. A reader of one page decodes the whole dictionary.
+pub(crate) const VALUE_DICTIONARY_MAX: usize = 1 << 15;
+
 /// A column of a points file, in file order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PointColumn {

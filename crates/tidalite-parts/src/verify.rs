@@ -345,7 +345,9 @@ impl Part {
             column: Some(column.name()),
             series: affected().take(SERIES_NAMED_MAX).map(|s| table.key(&s)).collect(),
             series_count: affected().count(),
-            steps: Extent::of(affected().flat_map(|s| [s.first_step, s.last_step])),
+            steps: Extent::of(
+                affected().filter(|s| !s.has_unknown_steps()).flat_map(|s| [s.first_step, s.last_step]),
+            ),
             rows: Some(rows.clone()),
             ..self.finding(page.offset, u64::from(page.bytes), e)
         }

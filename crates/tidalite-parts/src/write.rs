@@ -45,6 +45,8 @@ pub struct PartWriter {
     thinned: Option<bool>,
     /// Files to remove unless the writer finishes.
     made: Vec<PathBuf>,
+    /// Fewest points of a series on average for a series table.
+    table_series_points: u32,
 }
 
 impl PartWriter {
@@ -75,7 +77,16 @@ impl PartWriter {
             value_bits_sum: 0,
             thinned: None,
             made,
+            table_series_points: PartOptions::default().table_series_points,
         })
+    }
+
+    /// Sets the fewest points of a series on average for the part to have a series table; see
+    /// [`PartOptions::table_series_points`].
+    #[must_use]
+    pub fn table_series_points(mut self, points: u32) -> Self {
+        self.table_series_points = points;
+        self
     }
 
     /// The number of points pushed.
@@ -170,8 +181,13 @@ impl PartWriter {
         Ok(meta)
     }
 
-    /// Finishes the series table's file. Returns its length and checksum.
+    /// Finishes the series table's file. Returns its length and checksum, which are 0 where the part is better without one.
     fn write_series(&mut self, sync: bool) -> Result<(u64, u32)> {
+        let series = self.series.rows();
+        if self.thinned != Some(true) && self.rows < series.saturating_mul(self.table_series_points.into()) {
+            self.vfs.remove(&self.paths.series)?;
+            return Ok((0, 0));
+        }
         let finished = self.series.finish();
         let sink = self.series.sink();
         finished.map_err(|e| sink.failure.take().unwrap_or(e))?;

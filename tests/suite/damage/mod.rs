@@ -17,7 +17,7 @@ use crate::allocation;
 use crate::{factor, note, threads};
 use change::{Change, Damage};
 use judge::{DamageOutcome, change_nothing_unsaid, judge, kind_of, look};
-use sample::{Golden, golden, options};
+use sample::{Golden, golden, golden_without_table, options};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -71,7 +71,10 @@ fn inflict(golden: &Golden, damages: &[Damage]) -> BTreeMap<(String, DamageOutco
 
 #[test]
 fn a_flipped_bit_anywhere_is_found_or_harmless() {
-    let golden = golden();
+    [golden(), golden_without_table()].iter().for_each(flip_bits);
+}
+
+fn flip_bits(golden: &Golden) {
     let mut random = Random::new(11);
     let mut damages = Vec::new();
     for (path, bytes) in &golden.files {
@@ -87,14 +90,17 @@ fn a_flipped_bit_anywhere_is_found_or_harmless() {
             at += usize::try_from(if stride == 1 { 1 } else { 3 + random.below(5) }).unwrap();
         }
     }
-    let outcomes = inflict(&golden, &damages);
+    let outcomes = inflict(golden, &damages);
     note(&format!("bit flips: {} in {} files, {outcomes:?}", damages.len(), golden.files.len()));
     assert!(damages.len() > 3000);
 }
 
 #[test]
 fn a_flipped_bit_in_a_part_is_found_by_verify_wherever_it_is() {
-    let golden = golden();
+    [golden(), golden_without_table()].iter().for_each(flip_bits_of_parts);
+}
+
+fn flip_bits_of_parts(golden: &Golden) {
     let mut random = Random::new(12);
     let mut tried = 0;
     for (path, bytes) in &golden.files {
@@ -105,7 +111,7 @@ fn a_flipped_bit_in_a_part_is_found_by_verify_wherever_it_is() {
             let at = usize::try_from(random.below(bytes.len() as u64)).unwrap();
             let mut bad = bytes.clone();
             bad[at] ^= 1 << random.below(8);
-            let disk = Damage::new("", path, Change::Bytes(bad)).apply(&golden);
+            let disk = Damage::new("", path, Change::Bytes(bad)).apply(golden);
             let store = options().read_only(true).vfs(Arc::new(disk)).open(STORE).unwrap();
             let report = store.verify().unwrap();
             assert!(
@@ -120,7 +126,10 @@ fn a_flipped_bit_in_a_part_is_found_by_verify_wherever_it_is() {
 
 #[test]
 fn zeroed_blocks_cuts_and_junk_are_found_or_harmless() {
-    let golden = golden();
+    [golden(), golden_without_table()].iter().for_each(zero_cut_and_lengthen);
+}
+
+fn zero_cut_and_lengthen(golden: &Golden) {
     let mut random = Random::new(13);
     let mut damages = Vec::new();
     for (path, bytes) in &golden.files {
@@ -146,7 +155,7 @@ fn zeroed_blocks_cuts_and_junk_are_found_or_harmless() {
             damages.push(Damage::new(format!("ones at {start} of"), path, Change::Bytes(bad)));
         }
     }
-    let outcomes = inflict(&golden, &damages);
+    let outcomes = inflict(golden, &damages);
     note(&format!("zeroed, cut, lengthened: {} damages, {outcomes:?}", damages.len()));
 }
 
@@ -157,9 +166,12 @@ fn last_segment(golden: &Golden) -> PathBuf {
 
 #[test]
 fn files_that_are_gone_doubled_or_renamed_are_found_or_harmless() {
-    let golden = golden();
+    [golden(), golden_without_table()].iter().for_each(remove_double_and_rename);
+}
+
+fn remove_double_and_rename(golden: &Golden) {
     let mut damages = Vec::new();
-    for path in golden.files.keys().filter(|p| **p != last_segment(&golden)) {
+    for path in golden.files.keys().filter(|p| **p != last_segment(golden)) {
         damages.push(Damage::new("gone", path, Change::Gone));
         let name = path.file_name().unwrap().to_str().unwrap();
         let other = match name.split_once('.') {
@@ -176,8 +188,8 @@ fn files_that_are_gone_doubled_or_renamed_are_found_or_harmless() {
     }
     damages.push(Damage::new(
         "doubled",
-        &last_segment(&golden),
-        Change::Doubled(last_segment(&golden).with_file_name("00000009.seg")),
+        &last_segment(golden),
+        Change::Doubled(last_segment(golden).with_file_name("00000009.seg")),
     ));
     // A file replaced by another of its kind.
     for kind in ["/parts/", "/series/", "/manifest/", ".seg"] {
@@ -193,6 +205,6 @@ fn files_that_are_gone_doubled_or_renamed_are_found_or_harmless() {
             }
         }
     }
-    let outcomes = inflict(&golden, &damages);
+    let outcomes = inflict(golden, &damages);
     note(&format!("gone, doubled, renamed: {} damages, {outcomes:?}", damages.len()));
 }

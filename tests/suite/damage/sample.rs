@@ -31,7 +31,17 @@ pub(super) fn rows(run: usize, steps: std::ops::Range<i64>) -> impl Iterator<Ite
     })
 }
 
+/// The store whose parts have series tables.
 pub(super) fn golden() -> Golden {
+    golden_with(&options().table_series_points(0), 2)
+}
+
+/// The same store, one of whose parts has a series table. That of the other is derived.
+pub(super) fn golden_without_table() -> Golden {
+    golden_with(&options(), 1)
+}
+
+fn golden_with(options: &Options, tables: usize) -> Golden {
     let mut ops: Vec<Op> =
         vec![Op::Start { store: 0, run: 0, about: 5 }, Op::Start { store: 0, run: 1, about: 6 }];
     ops.extend(rows(0, 0..50));
@@ -44,17 +54,22 @@ pub(super) fn golden() -> Golden {
     ops.push(Op::Sync { store: 0 });
     ops.extend(rows(1, 40..50));
     ops.push(Op::Kill);
-    let mut machine = StoreMachine::new(7, 1, options());
+    let mut machine = StoreMachine::new(7, 1, options.clone());
     machine.run(&ops).map_err(|(i, f)| (i, f.text())).unwrap();
     let disk = machine.disk().crash(Survive::All);
     let oracle = machine.oracle().clone();
-    check_state(&disk, &oracle, &options()).unwrap();
+    check_state(&disk, &oracle, options).unwrap();
     let mut files = BTreeMap::new();
     collect_files(&disk, Path::new(STORE), &mut files);
     // It holds nothing, and nothing reads it.
     files.retain(|path, _| !path.ends_with("reserve"));
     let count = |part: &str| files.keys().filter(|p| p.to_str().unwrap().contains(part)).count();
-    assert_eq!((count("/manifest/"), count("/parts/"), count("/series/")), (2, 2, 2), "{:?}", files.keys());
+    assert_eq!(
+        (count("/manifest/"), count("/parts/"), count("/series/")),
+        (2, 2, tables),
+        "{:?}",
+        files.keys()
+    );
     assert!(count("/rollups/") >= 1, "{:?}", files.keys());
     assert!(count(".seg") >= 2 && count("/runs/") >= 1, "{:?}", files.keys());
     Golden {

@@ -5,7 +5,8 @@ use tidalite::{ErrorKind, OnDamage, Options, Store};
 
 /// A store of two parts, the metric `long` with rollups in the first and `short` in the second, and a row in the log.
 fn store(dir: &Path) -> (Store, [PathBuf; 2]) {
-    let store = Options::new().background(false).open(dir.join("s")).unwrap();
+    let options = Options::new().background(false).rollups(256, 16_384).table_series_points(0);
+    let store = options.open(dir.join("s")).unwrap();
     let run = store.run("r").start().unwrap();
     for step in 0..20_000 {
         run.log(step, &[("long", step as f64)]).unwrap();

@@ -10,7 +10,8 @@ use tidalite_testkit::Random;
 const ROWS: i64 = 60_000;
 
 fn open(path: &Path) -> Store {
-    let options = Options::new().background(false).threads(1).segment_bytes(256 << 10, 8 << 20);
+    let options =
+        Options::new().background(false).threads(1).segment_bytes(256 << 10, 8 << 20).reserve_bytes(1 << 20);
     options.open(path).unwrap()
 }
 

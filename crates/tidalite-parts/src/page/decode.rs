@@ -1,4 +1,4 @@
-//! Decoders of the three encodings of data pages, and of PLAIN dictionaries.
+//! Decoders of the four encodings of data pages, and of dictionary pages.
 //!
 //! A decoder takes a body whose checksum has matched and the rows wanted (ascending, disjoint, within the page). The body is
 //! followed by [`PADDING`] zero bytes, so that whole words can be loaded at any offset. The result is `None` where the body
@@ -101,13 +101,39 @@ pub(crate) fn delta(
     out: &mut Vec<i64>,
 ) -> Option<()> {
     let Some(end) = wanted.last().map(|r| r.end) else { return Some(()) };
-    let mut at = 0;
+    let from = out.len();
+    first_of_delta(body, 0, rows, end, out)?;
+    if let [only] = wanted
+        && only.start == 0
+    {
+        return Some(());
+    }
+    let mut to = from;
+    for range in wanted {
+        out.copy_within(from + range.start..from + range.end, to);
+        to += range.len();
+    }
+    out.truncate(to);
+    Some(())
+}
+
+/// Appends the first `end` of `rows` integers, which begin at byte `at`. Returns where they end, if they are all.
+fn first_of_delta(
+    body: PageBody<'_>,
+    mut at: usize,
+    rows: usize,
+    end: usize,
+    out: &mut Vec<i64>,
+) -> Option<usize> {
     let shape = (body.varint(&mut at)?, body.varint(&mut at)?, body.varint(&mut at)?);
     if shape != (128, 4, rows as u64) {
         return None;
     }
     // Each value is a sum of all differences before it, so decoding begins at row 0. Rows not wanted are dropped at the end.
     let from = out.len();
+    if end == 0 {
+        return Some(at);
+    }
     out.reserve(end);
     let mut last = body.zigzag(&mut at)?;
     out.push(last);
@@ -128,18 +154,34 @@ pub(crate) fn delta(
             at += bytes;
         }
     }
-    if let [only] = wanted
-        && only.start == 0
-    {
-        return Some(());
+    Some(at)
+}
+
+/// DELTA_BYTE_ARRAY of `rows` texts, of at most `bytes_max` bytes together: the texts, and the range of each.
+pub(crate) fn front_coded(
+    body: PageBody<'_>,
+    rows: usize,
+    bytes_max: usize,
+) -> Option<(Vec<u8>, Vec<Range<usize>>)> {
+    let (mut shared, mut lengths) = (Vec::new(), Vec::new());
+    let at = first_of_delta(body, 0, rows, rows, &mut shared)?;
+    let at = first_of_delta(body, at, rows, rows, &mut lengths)?;
+    let mut rest = body.bytes().get(at..)?;
+    let (mut texts, mut ranges) = (Vec::new(), Vec::<Range<usize>>::with_capacity(rows));
+    for (shared, length) in shared.into_iter().zip(lengths) {
+        let (shared, length) = (usize::try_from(shared).ok()?, usize::try_from(length).ok()?);
+        let before = ranges.last().cloned().unwrap_or(0..0);
+        let (added, others) = rest.split_at_checked(length)?;
+        let start = texts.len();
+        if shared > before.len() || shared + length > bytes_max - start {
+            return None;
+        }
+        texts.extend_from_within(before.start..before.start + shared);
+        texts.extend_from_slice(added);
+        ranges.push(start..texts.len());
+        rest = others;
     }
-    let mut to = from;
-    for range in wanted {
-        out.copy_within(from + range.start..from + range.end, to);
-        to += range.len();
-    }
-    out.truncate(to);
-    Some(())
+    rest.is_empty().then_some((texts, ranges))
 }
 
 #[inline]
@@ -247,8 +289,19 @@ fn packed<T: Copy>(
     entries: &[T],
     out: &mut Vec<T>,
 ) -> Option<()> {
-    let mask = mask_of(width);
     out.reserve(indices.len());
+    match width {
+        8 => return bytes(body.bytes().get(at + indices.start..at + indices.end)?, entries, out),
+        16 => {
+            let (pairs, _) = body.bytes().get(at + 2 * indices.start..at + 2 * indices.end)?.as_chunks();
+            for pair in pairs {
+                out.push(*entries.get(usize::from(u16::from_le_bytes(*pair)))?);
+            }
+            return Some(());
+        }
+        _ => {}
+    }
+    let mask = mask_of(width);
     for i in indices {
         let index = body.packed(at, i * width as usize, width, mask);
         out.push(*entries.get(usize::try_from(index).ok()?)?);
@@ -256,10 +309,50 @@ fn packed<T: Copy>(
     Some(())
 }
 
+/// The entries with these indices.
+fn bytes<T: Copy>(indices: &[u8], entries: &[T], out: &mut Vec<T>) -> Option<()> {
+    let Some(&most) = indices.iter().max() else { return Some(()) };
+    let last = entries.get(usize::from(most))?;
+    if indices.len() < 256 {
+        out.extend(indices.iter().map(|&i| entries[usize::from(i)]));
+        return Some(());
+    }
+    // With an entry for each byte the loop needs no checks.
+    let mut table = [*last; 256];
+    let known = entries.len().min(256);
+    table[..known].copy_from_slice(&entries[..known]);
+    out.extend(indices.iter().map(|&i| table[usize::from(i)]));
+    Some(())
+}
+
 /// A PLAIN dictionary of integers.
 pub(crate) fn plain_integers(body: PageBody<'_>, values: usize) -> Option<Vec<i64>> {
     let (eights, []) = body.bytes().as_chunks::<8>() else { return None };
     (eights.len() == values).then(|| eights.iter().map(|e| i64::from_le_bytes(*e)).collect())
+}
+
+/// A PLAIN dictionary of doubles.
+pub(crate) fn plain_doubles(body: PageBody<'_>, values: usize) -> Option<Vec<f64>> {
+    let mut entries = Vec::with_capacity(values.min(body.length / 8));
+    plain(body, values, std::slice::from_ref(&(0..values)), &mut entries)?;
+    Some(entries)
+}
+
+/// PLAIN of `rows` doubles.
+pub(crate) fn plain(
+    body: PageBody<'_>,
+    rows: usize,
+    wanted: &[Range<usize>],
+    out: &mut Vec<f64>,
+) -> Option<()> {
+    let (eights, []) = body.bytes().as_chunks::<8>() else { return None };
+    if eights.len() != rows {
+        return None;
+    }
+    for range in wanted {
+        out.extend(eights[range.clone()].iter().map(|e| f64::from_le_bytes(*e)));
+    }
+    Some(())
 }
 
 /// A PLAIN dictionary of texts: the range of each in the body.

@@ -1,6 +1,6 @@
 //! Pages: how the values of one column become bytes of a file, and bytes become values again.
 //!
-//! Writing: [`delta`], [`split`] and [`strings`] encode values; [`write`] compresses a page, writes its header and
+//! Writing: [`delta`], [`split`], [`hybrid`] and [`strings`] encode values, and [`doubles`] chooses how; [`write`] compresses a page, writes its header and
 //! records its checksum. Reading: [`header`] parses a page's header; [`decode`] turns its body into values. [`sums`] is
 //! the text form of the page checksums in the footer.
 //!
@@ -11,7 +11,10 @@
 
 pub(crate) mod decode;
 pub(crate) mod delta;
+pub(crate) mod doubles;
 pub(crate) mod header;
+pub(crate) mod hybrid;
+pub(crate) mod number_hash;
 pub(crate) mod split;
 pub(crate) mod strings;
 pub(crate) mod sums;

@@ -4,6 +4,9 @@
 
 use super::transpose::transpose;
 
+/// The number of streams.
+pub(crate) const STREAMS: usize = 8;
+
 /// Replaces `out` with the eight streams of `bits`.
 pub(crate) fn encode(bits: &[u64], out: &mut Vec<u8>) {
     let n = bits.len();

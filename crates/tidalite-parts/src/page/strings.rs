@@ -1,9 +1,12 @@
-//! The columns run, metric and labels: a dictionary page, and one data page of run lengths.
+//! The columns run, metric and labels: a dictionary page and one data page of run lengths, or one page of DELTA_BYTE_ARRAY.
 //!
 //! Rows of a series are adjacent, so a tile has at most as many runs of equal texts as series. A column costs a few bytes
 //! per series, whatever the number of points. A general column writer would hash the text of each row.
+//!
+//! Where most rows have a text of their own, a dictionary and its indices take more than each text as what it adds to the one
+//! before. Texts ascend within a run, so neighbours share most of their bytes.
 
-use super::delta::varint;
+use super::delta::{self, varint};
 use super::write::{ChunkPages, EncodedColumn, Zstd};
 use crate::schema::{DICTIONARY_BYTES_MAX, PointColumn};
 use parquet::basic::Encoding;
@@ -41,11 +44,16 @@ pub(crate) fn encode<'a>(
         });
         runs.push((number, length));
     }
-    let mut pages = ChunkPages::new(column.descriptor(), zstd);
     let count = u32::try_from(texts.len()).expect("a tile has fewer series than rows");
-    pages.dictionary_page(&dictionary(column, &texts)?, count)?;
     let rows = runs.iter().map(|(_, length)| length).sum::<u64>();
     let rows = u32::try_from(rows).expect("a tile's rows fit 32 bits");
+    let dictionary = dictionary(column, &texts)?;
+    let mut pages = ChunkPages::new(column.descriptor(), zstd);
+    if count > 1 && count > rows / 2 {
+        pages.data_page(&front_coded(&runs, &texts), rows, Encoding::DELTA_BYTE_ARRAY)?;
+        return pages.finish(statistics(&texts));
+    }
+    pages.dictionary_page(&dictionary, count)?;
     pages.data_page(&run_lengths(&runs, count), rows, Encoding::RLE_DICTIONARY)?;
     pages.finish(statistics(&texts))
 }
@@ -78,6 +86,28 @@ pub(crate) fn plain(bytes: &[u8], body: &mut Vec<u8>) {
     let length = u32::try_from(bytes.len()).expect("a dictionary of 64 MiB holds no text of 4 GiB");
     body.extend_from_slice(&length.to_le_bytes());
     body.extend_from_slice(bytes);
+}
+
+/// The texts of all rows in DELTA_BYTE_ARRAY: how many bytes each shares with the one before, then the lengths of the rest and
+/// the rest.
+fn front_coded(runs: &[(u32, u64)], texts: &[&str]) -> Vec<u8> {
+    let (mut shared, mut lengths, mut rest) = (Vec::new(), Vec::new(), Vec::new());
+    let mut before: &[u8] = &[];
+    for &(number, rows) in runs {
+        for _ in 0..rows {
+            let text = texts[number as usize].as_bytes();
+            let same = text.iter().zip(before).take_while(|(a, b)| a == b).count();
+            shared.push(i64::try_from(same).expect("a length in memory"));
+            lengths.push(i64::try_from(text.len() - same).expect("a length in memory"));
+            rest.extend_from_slice(&text[same..]);
+            before = text;
+        }
+    }
+    let mut body = Vec::new();
+    delta::encode(&shared, &mut body);
+    delta::encode(&lengths, &mut body);
+    body.extend_from_slice(&rest);
+    body
 }
 
 /// The indices in the hybrid encoding, as runs only. The least width is one bit, since some readers reject zero.

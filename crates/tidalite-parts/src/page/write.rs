@@ -14,6 +14,7 @@ use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 use std::io::{self, Write};
 use tidalite_model::{Error, ErrorKind, Result};
+use zstd::zstd_safe::{InBuffer, OutBuffer, ResetDirective};
 
 /// A finished column chunk in memory.
 #[derive(Debug)]
@@ -46,11 +47,64 @@ impl Zstd {
         Ok(Zstd { compressor, buffer: Vec::new() })
     }
 
+    /// Compresses the body of a page.
+    pub(crate) fn body(&mut self, body: &[u8], encoding: Encoding) -> Result<StoredBody> {
+        Ok(StoredBody { bytes: self.compress(body)?, plain_bytes: body.len(), encoding })
+    }
+
+    /// Compresses the body of a page that consists of `streams` parts of equal length with different kinds of bytes, each in a
+    /// zstd block of its own. Bytes are coded by their frequencies within a block, so a block should hold one kind of bytes.
+    pub(crate) fn streams(&mut self, body: &[u8], streams: usize, encoding: Encoding) -> Result<StoredBody> {
+        let bytes = body.len() / streams;
+        if bytes < STREAM_BYTES_MIN {
+            return self.body(body, encoding);
+        }
+        let context = self.compressor.context_mut();
+        self.buffer.clear();
+        self.buffer.reserve(zstd::zstd_safe::compress_bound(body.len()) + streams * BLOCK_OVERHEAD);
+        let done = (|| {
+            context.reset(ResetDirective::SessionOnly).map_err(zstd_failed)?;
+            context.set_pledged_src_size(Some(body.len() as u64)).map_err(zstd_failed)?;
+            let mut out = OutBuffer::around(&mut self.buffer);
+            for stream in body.chunks(bytes) {
+                let mut input = InBuffer::around(stream);
+                context.compress_stream(&mut out, &mut input).map_err(zstd_failed)?;
+                if input.pos < stream.len() {
+                    return Err(io::Error::other("the buffer is too small"));
+                }
+                all(context.flush_stream(&mut out))?;
+            }
+            all(context.end_stream(&mut out))
+        })();
+        done.map_err(compressor_failed)?;
+        Ok(StoredBody { bytes: Bytes::copy_from_slice(&self.buffer), plain_bytes: body.len(), encoding })
+    }
+
     fn compress(&mut self, body: &[u8]) -> Result<Bytes> {
         self.buffer.clear();
         self.buffer.reserve(zstd::zstd_safe::compress_bound(body.len()));
         self.compressor.compress_to_buffer(body, &mut self.buffer).map_err(compressor_failed)?;
         Ok(Bytes::copy_from_slice(&self.buffer))
+    }
+}
+
+/// Least bytes of a stream for a block of its own. The table of a block's byte frequencies takes up to 128 bytes.
+const STREAM_BYTES_MIN: usize = 512;
+/// What a block may take besides its bytes.
+const BLOCK_OVERHEAD: usize = 32;
+
+/// The body of a page as it is stored.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredBody {
+    bytes: Bytes,
+    plain_bytes: usize,
+    encoding: Encoding,
+}
+
+impl StoredBody {
+    /// Its size in the file.
+    pub(crate) fn stored_bytes(&self) -> usize {
+        self.bytes.len()
     }
 }
 
@@ -83,12 +137,33 @@ impl<'z> ChunkPages<'z> {
         }
     }
 
+    /// The size of the pages so far.
+    pub(crate) fn bytes(&self) -> usize {
+        self.out.bytes_written()
+    }
+
+    /// The compressor; the pages are dropped.
+    pub(crate) fn into_zstd(self) -> &'z mut Zstd {
+        self.zstd
+    }
+
+    /// The compressor.
+    pub(crate) fn zstd(&mut self) -> &mut Zstd {
+        self.zstd
+    }
+
     /// Adds the dictionary page, which must come before any data page. `body` is PLAIN.
     pub(crate) fn dictionary_page(&mut self, body: &[u8], num_values: u32) -> Result<()> {
+        let body = self.zstd.body(body, Encoding::PLAIN)?;
+        self.push_dictionary(body, num_values)
+    }
+
+    /// Adds the dictionary page, which must come before any data page. `body` is PLAIN.
+    pub(crate) fn push_dictionary(&mut self, body: StoredBody, num_values: u32) -> Result<()> {
         debug_assert!(self.sums.is_empty(), "the dictionary page comes first");
-        let buf = self.zstd.compress(body)?;
-        let page = Page::DictionaryPage { buf, num_values, encoding: Encoding::PLAIN, is_sorted: false };
-        let bytes = self.write(page, body.len())?;
+        let StoredBody { bytes: buf, plain_bytes, encoding } = body;
+        let page = Page::DictionaryPage { buf, num_values, encoding, is_sorted: false };
+        let bytes = self.write(page, plain_bytes)?;
         self.dictionary_bytes = Some(bytes);
         self.note_encoding(Encoding::PLAIN);
         Ok(())
@@ -96,16 +171,23 @@ impl<'z> ChunkPages<'z> {
 
     /// Adds a data page of `rows` values.
     pub(crate) fn data_page(&mut self, body: &[u8], rows: u32, encoding: Encoding) -> Result<()> {
+        let body = self.zstd.body(body, encoding)?;
+        self.push(body, rows)
+    }
+
+    /// Adds a data page of `rows` values.
+    pub(crate) fn push(&mut self, body: StoredBody, rows: u32) -> Result<()> {
+        let StoredBody { bytes: buf, plain_bytes, encoding } = body;
         let start = self.out.bytes_written();
         let page = Page::DataPage {
-            buf: self.zstd.compress(body)?,
+            buf,
             num_values: rows,
             encoding,
             def_level_encoding: Encoding::RLE,
             rep_level_encoding: Encoding::RLE,
             statistics: None,
         };
-        let bytes = self.write(page, body.len())?;
+        let bytes = self.write(page, plain_bytes)?;
         let bytes = i32::try_from(bytes).map_err(|_| too_large(self.column.name()))?;
         self.locations.append_row_count(i64::from(rows));
         self.locations.append_offset_and_size(signed(start as u64), bytes);
@@ -172,6 +254,18 @@ fn too_large(column: &str) -> Error {
 
 fn parquet_refused(e: ParquetError) -> Error {
     Error::invalid("encode tile", e.to_string(), "put fewer points into one tile")
+}
+
+/// The result of a call that has to write all that waits.
+fn all(left: std::result::Result<usize, usize>) -> io::Result<()> {
+    match left.map_err(zstd_failed)? {
+        0 => Ok(()),
+        left => Err(io::Error::other(format!("the buffer is too small by {left} bytes"))),
+    }
+}
+
+fn zstd_failed(code: usize) -> io::Error {
+    io::Error::other(zstd::zstd_safe::get_error_name(code))
 }
 
 fn compressor_failed(e: io::Error) -> Error {

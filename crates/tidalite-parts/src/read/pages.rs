@@ -3,6 +3,7 @@
 
 use super::cache::{Number, PageCache, PageKey};
 use super::footer::{ChunkMap, PageEntry, TileMap};
+use super::texts::TextColumn;
 use crate::page::decode::{self, PADDING, PageBody};
 use crate::page::header;
 use crate::schema::{DICTIONARY_BYTES_MAX, PointColumn};
@@ -48,24 +49,6 @@ impl std::ops::AddAssign for Fetched {
         self.pages += other.pages;
         self.bytes += other.bytes;
         self.cached += other.cached;
-    }
-}
-
-/// One text column of a tile.
-pub(super) struct TextColumn {
-    body: Vec<u8>,
-    entries: Vec<Range<usize>>,
-    indices: Vec<u32>,
-    /// The ends of the runs of equal indices, ascending.
-    ends: Vec<u32>,
-}
-
-impl TextColumn {
-    /// The text of a row, and the end of its run of equal texts.
-    pub(super) fn at(&self, row: u32) -> (&[u8], u32) {
-        let run = self.ends.partition_point(|&end| end <= row);
-        let entry = &self.entries[self.indices[run] as usize];
-        (&self.body[entry.clone()], self.ends[run])
     }
 }
 
@@ -119,15 +102,19 @@ impl<'a> Pages<'a> {
 
     /// Replaces `out` with the values of the rows wanted.
     pub(super) fn values(&self, rows: &[Range<u32>], out: &mut Vec<f64>) -> Result<()> {
-        self.numbers(
-            rows,
-            out,
-            || Ok(()),
-            |body, encoding, n, wanted, out| match encoding {
-                ENCODING_SPLIT => decode::split(body, n, wanted, out),
-                _ => None,
-            },
-        )
+        let entries = OnceCell::new();
+        let ready = || {
+            if self.chunk.dictionary.is_some() && entries.get().is_none() {
+                let _ = entries.set(self.dictionary(decode::plain_doubles)?);
+            }
+            Ok(())
+        };
+        self.numbers(rows, out, ready, |body, encoding, n, wanted, out| match encoding {
+            ENCODING_SPLIT => decode::split(body, n, wanted, out),
+            ENCODING_DICTIONARY => decode::dictionary(body, n, entries.get()?, wanted, out),
+            ENCODING_PLAIN => decode::plain(body, n, wanted, out),
+            _ => None,
+        })
     }
 
     /// Replaces `out` with the numbers of the rows wanted, from the cache or the file. `ready` is called before a page is
@@ -202,6 +189,9 @@ impl<'a> Pages<'a> {
 
     /// The texts of all `rows` rows.
     pub(super) fn texts(&self, rows: u32) -> Result<TextColumn> {
+        if self.chunk.dictionary.is_none() {
+            return self.front_coded_texts(rows);
+        }
         let (body, entries) = self.dictionary(|body, values| {
             decode::plain_texts(body, values).map(|entries| (body.bytes().to_vec(), entries))
         })?;
@@ -213,17 +203,26 @@ impl<'a> Pages<'a> {
             ENCODING_DICTIONARY => decode::dictionary(body, n, &numbers, wanted, &mut all),
             _ => None,
         })?;
-        let (mut indices, mut ends): (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
-        for (end, index) in (1u32..).zip(all) {
-            match ends.last_mut() {
-                Some(last) if indices.last() == Some(&index) => *last = end,
-                _ => {
-                    indices.push(index);
-                    ends.push(end);
-                }
+        Ok(TextColumn::of(body, entries, all))
+    }
+
+    /// The texts of all rows of a column without a dictionary.
+    fn front_coded_texts(&self, rows: u32) -> Result<TextColumn> {
+        let (mut texts, mut entries) = (Vec::new(), Vec::<Range<usize>>::new());
+        let rows = 0..rows;
+        let rows = std::slice::from_ref(&rows);
+        let (texts_max, pages) = (DICTIONARY_BYTES_MAX, self.pages_with(rows));
+        self.decode_to(texts_max, &pages, rows, |_, body, encoding, n, _| match encoding {
+            ENCODING_FRONT => {
+                let (bytes, ranges) = decode::front_coded(body, n, texts_max.saturating_sub(texts.len()))?;
+                entries.extend(ranges.into_iter().map(|r| texts.len() + r.start..texts.len() + r.end));
+                texts.extend_from_slice(&bytes);
+                Some(())
             }
-        }
-        Ok(TextColumn { body, entries, indices, ends })
+            _ => None,
+        })?;
+        let all = (0..).take(entries.len()).collect();
+        Ok(TextColumn::of(texts, entries, all))
     }
 
     /// The dictionary page. `make` decodes it from its body and its number of values.
@@ -260,6 +259,18 @@ impl<'a> Pages<'a> {
         row_bytes: usize,
         pages: &[PageEntry],
         rows: &[Range<u32>],
+        decode: impl FnMut(&PageEntry, PageBody<'_>, u64, usize, &[Range<usize>]) -> Option<()>,
+    ) -> Result<()> {
+        let most = pages.iter().map(|page| page.rows as usize).max().unwrap_or(0);
+        self.decode_to(1024 + most * row_bytes, pages, rows, decode)
+    }
+
+    /// As [`decode`](Self::decode), with at most `bytes_max` bytes in a page.
+    fn decode_to(
+        &self,
+        bytes_max: usize,
+        pages: &[PageEntry],
+        rows: &[Range<u32>],
         mut decode: impl FnMut(&PageEntry, PageBody<'_>, u64, usize, &[Range<usize>]) -> Option<()>,
     ) -> Result<()> {
         let mut wanted = Vec::new();
@@ -269,7 +280,7 @@ impl<'a> Pages<'a> {
             let n = entry.rows as usize;
             wanted.clear();
             wanted.extend(rows.iter().filter_map(|r| within(r, entry)));
-            let (head, body) = self.body(entry, bytes, 1024 + n * row_bytes, scratch)?;
+            let (head, body) = self.body(entry, bytes, bytes_max, scratch)?;
             let matches = head.kind == header::DATA && head.values == u64::from(entry.rows);
             if matches && decode(entry, body, head.encoding, n, &wanted).is_some() {
                 return Ok(());
@@ -423,6 +434,7 @@ fn within(rows: &Range<u32>, page: &PageEntry) -> Option<Range<usize>> {
 const ENCODING_PLAIN: u64 = Encoding::PLAIN as u64;
 const ENCODING_DELTA: u64 = Encoding::DELTA_BINARY_PACKED as u64;
 const ENCODING_DICTIONARY: u64 = Encoding::RLE_DICTIONARY as u64;
+const ENCODING_FRONT: u64 = Encoding::DELTA_BYTE_ARRAY as u64;
 const ENCODING_SPLIT: u64 = Encoding::BYTE_STREAM_SPLIT as u64;
 
 /// Buffers of one thread. A call borrows them.

@@ -1,6 +1,7 @@
 //! A part that is open for reading.
 
 use super::cache::{PageCache, SeriesCache};
+use super::derived::DerivedDetails;
 use super::footer::{self, PageEntry, TileMap, read_checked};
 use super::pages::{Fetched, Pages};
 use super::rollups::Rollups;
@@ -62,7 +63,7 @@ pub struct Part {
     pub(crate) file: Arc<dyn ReadFile>,
     pub(crate) paths: PartPaths,
     pub(crate) meta: PartMeta,
-    pub(crate) tiles: Vec<TileMap>,
+    pub(crate) tiles: Arc<Vec<TileMap>>,
     series: SeriesTable,
     pub(crate) series_damage: Option<Error>,
     /// Built on first use.
@@ -82,7 +83,8 @@ impl Drop for Part {
 }
 
 impl Part {
-    /// Opens a part. Reads and checks its footer and its series table, but no page.
+    /// Opens a part. Reads and checks its footer and its series table, but no page. Where the part has no series table, since
+    /// its series have few points, reads the pages of names and steps instead.
     ///
     /// A series table that is damaged or missing is rebuilt from the points, which must all be intact; in a thinned part from
     /// the rollups as well. This is slow but loses no point. [`series_damage`](Self::series_damage) reports it.
@@ -92,8 +94,14 @@ impl Part {
     /// table cannot be rebuilt.
     pub fn open(vfs: Arc<dyn Vfs>, paths: &PartPaths, meta: &PartMeta) -> Result<Part> {
         let file = vfs.open(&paths.points)?;
-        let tiles = footer::load(file.as_ref(), &expected(meta))?;
-        let (series, series_damage) = match load_series(vfs.as_ref(), paths, meta, &tiles) {
+        let tiles = Arc::new(footer::load(file.as_ref(), &expected(meta))?);
+        let loaded = if meta.has_series_table() {
+            load_series(vfs.as_ref(), paths, meta, &tiles)
+        } else {
+            // Nothing can be rebuilt where this fails.
+            Ok(derive_series(&file, &tiles, paths, meta)?)
+        };
+        let (series, series_damage) = match loaded {
             Err(e) if matches!(e.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) => {
                 (SeriesTable::of_rows(&[], &paths.series, false)?, Some(e))
             }
@@ -394,11 +402,29 @@ impl Part {
 /// Reads the series table and checks it against the tiles of the points file.
 fn load_series(vfs: &dyn Vfs, paths: &PartPaths, meta: &PartMeta, tiles: &[TileMap]) -> Result<SeriesTable> {
     let (path, table) = (&paths.series, load_table(vfs, paths, meta)?);
-    let tile_rows: Vec<u32> = tiles.iter().map(|t| t.rows).collect();
-    if table.fits(&tile_rows) {
+    if table.fits(&rows_of(tiles)) {
         return Ok(table);
     }
     Err(Error::corrupt("read series table", path, 0, "its rows do not fit the tiles of the points file"))
+}
+
+/// Derives the series table of a part that stores none.
+fn derive_series(
+    file: &Arc<dyn ReadFile>,
+    tiles: &Arc<Vec<TileMap>>,
+    paths: &PartPaths,
+    meta: &PartMeta,
+) -> Result<SeriesTable> {
+    let (details, heads) = DerivedDetails::open(file.clone(), tiles.clone(), paths.points.clone())?;
+    let table = SeriesTable::new(Box::new(details), heads, &paths.points, meta.seq_base)?;
+    if table.fits(&rows_of(tiles)) {
+        return Ok(table);
+    }
+    Err(Error::corrupt("open part", &paths.points, 0, "its series do not ascend"))
+}
+
+fn rows_of(tiles: &[TileMap]) -> Vec<u32> {
+    tiles.iter().map(|t| t.rows).collect()
 }
 
 /// Reads the series table.
@@ -407,13 +433,13 @@ fn load_table(vfs: &dyn Vfs, paths: &PartPaths, meta: &PartMeta) -> Result<Serie
     let file = vfs.open(path)?;
     let bytes = read_checked(file.as_ref(), 0, meta.series_bytes, meta.series_crc32c, "read series table")?;
     let (file, heads) = SeriesFile::open(bytes, path, Some(file), meta.is_thinned())?;
-    SeriesTable::new(file, heads, path, meta.seq_base)
+    SeriesTable::new(Box::new(file), heads, path, meta.seq_base)
 }
 
 /// The series table of a part whose points file cannot be read: what the part held.
 ///
 /// # Errors
-/// `Corrupt` or `NotFound` where the table is damaged or gone too.
+/// `Corrupt` or `NotFound` where the table is damaged or gone too, or the part stores none.
 pub fn series_table_alone(vfs: &dyn Vfs, paths: &PartPaths, meta: &PartMeta) -> Result<SeriesTable> {
     load_table(vfs, paths, meta)
 }

@@ -17,7 +17,7 @@ impl Part {
         let table = self.series();
         let mut shares = Vec::with_capacity(table.entries().len());
         // The table was checked against the tiles.
-        for (number, tile) in (0u32..).zip(&self.tiles) {
+        for (number, tile) in (0u32..).zip(&*self.tiles) {
             let rows: Vec<SeriesEntry> = table.tile(number).map(|row| table.entry(row)).collect();
             shares.extend(shares_of(tile, &rows));
         }

@@ -6,8 +6,9 @@
 
 use super::bucket::bucket_of;
 use super::tier::Tier;
+use crate::options::ValueEncoding;
 use crate::page::write::{ChunkPages, EncodedColumn, Zstd};
-use crate::page::{delta, split, strings};
+use crate::page::{delta, doubles, strings};
 use crate::schema::PointColumn;
 use parquet::basic::Encoding;
 use parquet::schema::parser::parse_message_type;
@@ -123,13 +124,8 @@ pub(crate) fn encode(
         take(pages.finish(None)?)?;
     }
     for (_, get) in REALS {
-        let mut pages = ChunkPages::new(descriptor(), &mut zstd);
-        for page in rows.chunks(PAGE_ROWS) {
-            let bits: Vec<u64> = page.iter().map(|&(_, s)| get(s).to_bits()).collect();
-            split::encode(&bits, &mut body);
-            pages.data_page(&body, page_rows(page), Encoding::BYTE_STREAM_SPLIT)?;
-        }
-        take(pages.finish(None)?)?;
+        let reals = BucketReals { rows: &rows, get };
+        take(doubles::encode(descriptor(), &reals, ValueEncoding::Least, &mut zstd)?.finish(None)?)?;
     }
     let mut pages = ChunkPages::new(descriptor(), &mut zstd);
     for page in rows.chunks(PAGE_ROWS) {
@@ -141,6 +137,24 @@ pub(crate) fn encode(
     }
     take(pages.finish(None)?)?;
     Ok(rows.len() as u64)
+}
+
+/// One number of each bucket.
+struct BucketReals<'a> {
+    rows: &'a [TierBucket<'a>],
+    get: Real,
+}
+
+impl doubles::DoublePages for BucketReals<'_> {
+    fn count(&self) -> usize {
+        self.rows.len().div_ceil(PAGE_ROWS)
+    }
+
+    fn fill(&self, page: usize, bits: &mut Vec<u64>) {
+        bits.clear();
+        let rows = self.rows.chunks(PAGE_ROWS).nth(page).unwrap_or_default();
+        bits.extend(rows.iter().map(|&(_, s)| (self.get)(s).to_bits()));
+    }
 }
 
 fn page_rows(page: &[TierBucket<'_>]) -> u32 {

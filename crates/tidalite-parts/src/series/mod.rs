@@ -9,7 +9,7 @@
 //! - No byte is used before its checksum has matched, also where it is read again later.
 
 mod columns;
-mod packed;
+pub(crate) mod packed;
 pub(crate) mod read;
 pub(crate) mod row;
 pub(crate) mod schema;

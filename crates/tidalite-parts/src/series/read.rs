@@ -20,6 +20,7 @@ use parquet::file::metadata::{
     ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
 };
 use parquet::file::reader::RowGroupReader;
+use std::fmt::Debug;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -121,14 +122,6 @@ pub(crate) struct SeriesHeads {
 }
 
 impl SeriesFile {
-    /// Keeps the file open, where groups are read from it.
-    pub(crate) fn keep_open(&self) -> Result<()> {
-        match &self.source {
-            GroupSource::Disk(file) => file.keep_open(),
-            _ => Ok(()),
-        }
-    }
-
     /// Opens the table in a file's bytes, whose checksum the caller has checked. Groups are read again from `file`.
     pub(crate) fn open(
         bytes: Bytes,
@@ -147,21 +140,27 @@ impl SeriesFile {
         };
         Ok((SeriesFile { path: path.to_path_buf(), source, groups, thinned }, heads))
     }
+}
 
-    /// The error of a row whose details contradict themselves.
-    pub(crate) fn contradicts(&self, row: u32) -> Error {
+impl DetailsSource for SeriesFile {
+    fn keep_open(&self) -> Result<()> {
+        match &self.source {
+            GroupSource::Disk(file) => file.keep_open(),
+            _ => Ok(()),
+        }
+    }
+
+    fn contradicts(&self, row: u32) -> Error {
         let wrong = format!("the sums of row {row} contradict themselves");
         Error::corrupt("read series table", &self.path, 0, wrong)
     }
 
-    /// The group that holds a row, and all rows of that group.
-    pub(crate) fn group_of(&self, row: u32) -> (usize, Range<u32>) {
+    fn group_of(&self, row: u32) -> (usize, Range<u32>) {
         let group = self.groups.partition_point(|g| g.rows.end <= row);
         (group, self.groups[group].rows.clone())
     }
 
-    /// Decodes the details of a group, whose entries have so many rows.
-    pub(crate) fn block(&self, group: usize, rows: impl Iterator<Item = u32>) -> Result<SeriesBlock> {
+    fn block(&self, group: usize, entries: &mut dyn Iterator<Item = SeriesEntry>) -> Result<SeriesBlock> {
         let of_group = &self.groups[group];
         let corrupt =
             |wrong: String| Error::corrupt("read series table", &self.path, of_group.bytes.start, wrong);
@@ -180,13 +179,54 @@ impl SeriesFile {
         let window = Arc::new(FileWindow { start: of_group.bytes.start, bytes });
         let metadata = of_group.metadata().map_err(|e| corrupt(e.to_string()))?;
         let reader = reader(window, &metadata).map_err(|e| corrupt(e.to_string()))?;
-        SeriesBlock::read(&reader, rows, self.thinned).map_err(|e| corrupt(e.to_string()))
+        BlockColumns::read(&reader, entries.map(|e| e.rows), self.thinned)
+            .map(SeriesBlock::Columns)
+            .map_err(|e| corrupt(e.to_string()))
+    }
+}
+
+/// Where the details of rows come from.
+pub(crate) trait DetailsSource: Debug + Send + Sync {
+    /// Keeps open what details are read from.
+    fn keep_open(&self) -> Result<()>;
+    /// The group that holds a row, and all rows of that group.
+    fn group_of(&self, row: u32) -> (usize, Range<u32>);
+    /// The details of a group with these entries.
+    fn block(&self, group: usize, entries: &mut dyn Iterator<Item = SeriesEntry>) -> Result<SeriesBlock>;
+    /// The error of a row whose details contradict themselves.
+    fn contradicts(&self, row: u32) -> Error;
+}
+
+/// The details of one group.
+#[derive(Debug)]
+pub(crate) enum SeriesBlock {
+    /// As the file of a table stores them.
+    Columns(BlockColumns),
+    /// As they were computed from points.
+    Rows(Vec<Details>),
+}
+
+impl SeriesBlock {
+    /// The bytes that it takes in memory, about.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            SeriesBlock::Columns(columns) => columns.bytes(),
+            SeriesBlock::Rows(rows) => size_of_val(&rows[..]),
+        }
+    }
+
+    /// The details of the group's row `i`; `None` where its sums contradict themselves.
+    pub(crate) fn details(&self, i: usize, entry: &SeriesEntry) -> Option<Details> {
+        match self {
+            SeriesBlock::Columns(columns) => columns.details(i, entry),
+            SeriesBlock::Rows(rows) => rows.get(i).cloned(),
+        }
     }
 }
 
 /// The details of one group, column by column.
 #[derive(Debug)]
-pub(crate) struct SeriesBlock {
+pub(crate) struct BlockColumns {
     seqs: [Vec<i64>; 2],
     counts: [Vec<i64>; 5],
     times: [Vec<i64>; 4],
@@ -196,13 +236,13 @@ pub(crate) struct SeriesBlock {
     extreme_steps: [Vec<Option<i64>>; 2],
 }
 
-impl SeriesBlock {
+impl BlockColumns {
     fn read(
         group: &dyn RowGroupReader,
         rows: impl Iterator<Item = u32>,
         thinned: bool,
-    ) -> ParquetResult<SeriesBlock> {
-        let block = SeriesBlock {
+    ) -> ParquetResult<BlockColumns> {
+        let block = BlockColumns {
             seqs: columns(column::SEQS, |c| read(group, c, decode::plain_integers))?,
             counts: columns(column::COUNTS, |c| read(group, c, decode::plain_integers))?,
             times: columns(column::TIMES, |c| read(group, c, decode::plain_integers))?,
@@ -224,16 +264,14 @@ impl SeriesBlock {
         Ok(block)
     }
 
-    /// The bytes that it takes in memory, about.
-    pub(crate) fn bytes(&self) -> usize {
+    fn bytes(&self) -> usize {
         let rows = self.seqs[0].len();
         let numbers = 8 * (self.seqs.len() + self.counts.len() + self.times.len() + self.reals.len());
         let optional = 16 * (self.extremes.len() + self.extreme_steps.len());
         rows * (numbers + optional) + self.sums_rest.memory_bytes()
     }
 
-    /// The details of the group's row `i`; `None` where its sums contradict themselves.
-    pub(crate) fn details(&self, i: usize, entry: &SeriesEntry) -> Option<Details> {
+    fn details(&self, i: usize, entry: &SeriesEntry) -> Option<Details> {
         let count = |column: usize| self.counts[column][i].cast_unsigned();
         let time = |column: usize| self.times[column][i];
         let real = |column: usize| self.reals[column][i];
@@ -327,15 +365,19 @@ fn heads(metadata: &ParquetMetaData, groups: &[SeriesGroup], bytes: &Bytes) -> P
         let group = reader(window.clone(), metadata.row_group(number))?;
         entries(&group, &mut numbered)?.into_iter().for_each(|entry| packer.push(entry));
     }
-    let by_number = packer.finish();
+    Ok(ranked(packer.finish(), numbered))
+}
+
+/// The heads of entries whose names are numbered in order of appearance.
+pub(crate) fn ranked(by_number: PackedEntries, numbered: [NumberedNames; 3]) -> SeriesHeads {
     let sorted = numbered.map(NumberedNames::sorted);
-    let ranked = by_number.iter().map(|mut entry| {
+    let entries = by_number.iter().map(|mut entry| {
         for (name, (_, ranks)) in entry.names.iter_mut().zip(&sorted) {
             *name = ranks[*name as usize];
         }
         entry
     });
-    Ok(SeriesHeads { entries: ranked.collect(), names: sorted.map(|(names, _)| names) })
+    SeriesHeads { entries: entries.collect(), names: sorted.map(|(names, _)| names) }
 }
 
 /// The entries of a group, with names as they are numbered in the order of the file.

@@ -64,6 +64,11 @@ impl SeriesEntry {
         (self.first_step, self.last_step)
     }
 
+    /// Whether its steps could not be read, in a part without a file of its series table: then they are all steps.
+    pub fn has_unknown_steps(&self) -> bool {
+        self.steps() == (i64::MIN, i64::MAX) && self.repeats
+    }
+
     /// The index of its run in the table's [`runs`](crate::SeriesTable::runs).
     pub fn run(&self) -> usize {
         self.names[0] as usize

@@ -5,7 +5,7 @@
 //! in memory. The rest is decoded one row group at a time, and the groups used last are kept in the cache of the store.
 
 use super::packed::PackedEntries;
-use super::read::{SeriesBlock, SeriesFile, SeriesHeads};
+use super::read::{DetailsSource, SeriesBlock, SeriesFile, SeriesHeads};
 use super::row::{Details, SeriesEntry, SeriesRow};
 use super::write::encode_series;
 use std::fmt::Debug;
@@ -21,7 +21,7 @@ pub struct SeriesTable {
     runs: Vec<Arc<str>>,
     metrics: Vec<Arc<str>>,
     labels: Vec<Labels>,
-    file: SeriesFile,
+    details: Box<dyn DetailsSource>,
     /// Added to write orders; see [`PartMeta::seq_base`](crate::PartMeta::seq_base).
     seq_base: i64,
     /// Where decoded groups are kept, if there is a cache.
@@ -40,7 +40,12 @@ pub(crate) trait BlockCache: Debug + Send + Sync {
 const BLOCKS_KEPT: usize = 2;
 
 impl SeriesTable {
-    pub(crate) fn new(file: SeriesFile, heads: SeriesHeads, path: &Path, seq_base: i64) -> Result<Self> {
+    pub(crate) fn new(
+        details: Box<dyn DetailsSource>,
+        heads: SeriesHeads,
+        path: &Path,
+        seq_base: i64,
+    ) -> Result<Self> {
         let SeriesHeads { entries, names: [runs, metrics, labels] } = heads;
         let parse = |text: Arc<str>| {
             let labels = Labels::parse(&text).ok().filter(|labels| labels.as_str() == &*text);
@@ -54,7 +59,7 @@ impl SeriesTable {
             runs,
             metrics,
             labels,
-            file,
+            details,
             seq_base,
             cache: None,
             kept: Mutex::default(),
@@ -68,13 +73,13 @@ impl SeriesTable {
 
     /// Keeps its file open: it may be removed while the table is read.
     pub(crate) fn keep_open(&self) -> Result<()> {
-        self.file.keep_open()
+        self.details.keep_open()
     }
 
     /// A table that has no file.
     pub(crate) fn of_rows(rows: &[SeriesRow], path: &Path, thinned: bool) -> Result<Self> {
         let (file, heads) = SeriesFile::open(encode_series(rows)?.into(), path, None, thinned)?;
-        Self::new(file, heads, path, 0)
+        Self::new(Box::new(file), heads, path, 0)
     }
 
     /// The rows, as far as they are kept in memory.
@@ -175,8 +180,8 @@ impl SeriesTable {
         if let Some(block) = kept {
             return Ok(block);
         }
-        let counts = (rows.start as usize..rows.end as usize).map(|row| self.entry(row).rows);
-        let block = Arc::new(self.file.block(group, counts)?);
+        let mut entries = (rows.start as usize..rows.end as usize).map(|row| self.entry(row));
+        let block = Arc::new(self.details.block(group, &mut entries)?);
         if let Some(cache) = &self.cache {
             cache.put(group, block.clone());
             return Ok(block);
@@ -236,13 +241,13 @@ impl DetailsReader<'_> {
         let (rows, block) = match self.held.take() {
             Some(held) if held.0.contains(&number) => held,
             _ => {
-                let (group, rows) = self.table.file.group_of(number);
+                let (group, rows) = self.table.details.group_of(number);
                 let block = self.table.block(group, &rows)?;
                 (rows, block)
             }
         };
         let details = block.details((number - rows.start) as usize, &entry);
-        let mut details = details.ok_or_else(|| self.table.file.contradicts(number))?;
+        let mut details = details.ok_or_else(|| self.table.details.contradicts(number))?;
         details.seq_min = details.seq_min.saturating_add(self.table.seq_base);
         details.seq_max = details.seq_max.saturating_add(self.table.seq_base);
         self.held = Some((rows, block));

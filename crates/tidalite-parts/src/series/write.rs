@@ -21,6 +21,8 @@ use tidalite_model::{Error, ErrorKind, Result, rest_to_bytes};
 pub(crate) struct SeriesWriter<W: Write + Send> {
     file: SerializedFileWriter<W>,
     waiting: Vec<SeriesRow>,
+    /// Rows pushed so far.
+    rows: u64,
 }
 
 /// The bytes of a file with these rows.
@@ -39,12 +41,13 @@ impl<W: Write + Send> SeriesWriter<W> {
             .set_statistics_enabled(EnabledStatistics::None)
             .build();
         let file = SerializedFileWriter::new(sink, SERIES_SCHEMA.clone(), Arc::new(properties));
-        Ok(SeriesWriter { file: file.map_err(refused)?, waiting: Vec::new() })
+        Ok(SeriesWriter { file: file.map_err(refused)?, waiting: Vec::new(), rows: 0 })
     }
 
     /// Adds the next row of the table.
     pub(crate) fn push(&mut self, row: SeriesRow) -> Result<()> {
         self.waiting.push(row);
+        self.rows += 1;
         if self.waiting.len() == GROUP_ROWS { self.close_group() } else { Ok(()) }
     }
 
@@ -65,6 +68,11 @@ impl<W: Write + Send> SeriesWriter<W> {
             self.close_group()?;
         }
         self.file.finish().map(drop).map_err(refused)
+    }
+
+    /// The number of rows pushed.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
     }
 
     /// What the file is written to.

@@ -8,13 +8,14 @@ use parquet::data_type::{DoubleType, Int64Type};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use tidalite_model::{ErrorKind, Extent, Result};
 
 fn small() -> WrittenPart {
     WrittenPart::new(vec![tracker("r", 3, 0..40), tracker("r", 3, 40..60)])
 }
 
-fn flip(path: &Path, byte: usize, bit: u32) {
+pub(super) fn flip(path: &Path, byte: usize, bit: u32) {
     let mut bytes = fs::read(path).unwrap();
     bytes[byte] ^= 1 << bit;
     fs::write(path, bytes).unwrap();
@@ -73,22 +74,22 @@ fn a_flipped_bit_in_any_byte_is_found_and_gives_no_wrong_number() {
 
 #[test]
 fn damage_affects_one_page_and_the_finding_names_its_series() {
-    let part = WrittenPart::new(vec![tracker("r", 4, 0..3000)]);
+    let part = WrittenPart::new(vec![tracker("r", 4, 0..9000)]);
     let open = part.open().unwrap();
     let page = open.tiles[0].chunks[7].pages[2];
     flip(&part.paths.points, page.offset as usize + 100, 3);
     let found = findings(&open);
     let [one] = &found[..] else { panic!("one finding expected, found {found:?}") };
-    assert_eq!((one.tile, one.column, one.rows.clone()), (Some(0), Some("value"), Some(6000..9000)));
-    assert_eq!((one.series.len(), one.series_count, one.steps), (1, 1, Some(Extent::new(0, 2999))));
+    assert_eq!((one.tile, one.column, one.rows.clone()), (Some(0), Some("value"), Some(18_000..27_000)));
+    assert_eq!((one.series.len(), one.series_count, one.steps), (1, 1, Some(Extent::new(0, 8999))));
     assert_eq!(&*one.series[0].metric, "metric/00002");
-    let e = open.read(0, &[7000..7001], ColumnSet::VALUE).unwrap_err();
+    let e = open.read(0, &[20_000..20_001], ColumnSet::VALUE).unwrap_err();
     assert_eq!((e.kind(), e.offset()), (ErrorKind::Corrupt, Some(page.offset)));
-    assert!(e.to_string().contains("column value, tile 0, rows 6000..9000"), "{e}");
-    assert_eq!(open.read(0, &[0..6000, 9000..12_000], ColumnSet::VALUE).unwrap().values.len(), 9000);
+    assert!(e.to_string().contains("column value, tile 0, rows 18000..27000"), "{e}");
+    assert_eq!(open.read(0, &[0..18_000, 27_000..36_000], ColumnSet::VALUE).unwrap().values.len(), 27_000);
     assert_eq!(
-        open.read(0, &[6000..9000], ColumnSet { value: false, ..ColumnSet::ALL }).unwrap().steps.len(),
-        3000
+        open.read(0, &[18_000..27_000], ColumnSet { value: false, ..ColumnSet::ALL }).unwrap().steps.len(),
+        9000
     );
 }
 
@@ -167,7 +168,7 @@ fn pages_that_contradict_themselves_are_corrupt_not_a_panic() {
     for _ in 0..4000 {
         let mut open = part.open().unwrap();
         let mut damaged = bytes.clone();
-        for chunk in &mut open.tiles[0].chunks {
+        for chunk in &mut Arc::get_mut(&mut open.tiles).unwrap()[0].chunks {
             for page in chunk.dictionary.iter_mut().chain(&mut chunk.pages) {
                 let (start, end) = (page.offset as usize, page.offset as usize + page.bytes as usize);
                 // Half of the changes are in the header, since the frame's own checksum catches most others.

@@ -8,7 +8,9 @@
 
 mod copy;
 mod damage;
+mod derived;
 mod disk;
+mod encodings;
 mod rollups;
 mod roundtrip;
 mod sample;
@@ -71,12 +73,16 @@ fn chunks(series: &[SampleSeries]) -> Vec<SeriesChunk<'_>> {
 
 impl WrittenPart {
     fn new(tiles: Vec<Vec<SampleSeries>>) -> WrittenPart {
+        Self::with(tiles, &PartOptions::default())
+    }
+
+    fn with(tiles: Vec<Vec<SampleSeries>>, options: &PartOptions) -> WrittenPart {
         let folder = TempDir::new().unwrap();
         let paths = paths_in(&folder);
-        let options = PartOptions::default();
         let mut writer = PartWriter::create(vfs(), &paths).unwrap();
+        writer = writer.table_series_points(options.table_series_points);
         for series in &tiles {
-            writer.push(encode_tile(&chunks(series), &options).unwrap()).unwrap();
+            writer.push(encode_tile(&chunks(series), options).unwrap()).unwrap();
         }
         let meta = writer.finish(false).unwrap();
         WrittenPart { tiles, paths, meta, _folder: folder }

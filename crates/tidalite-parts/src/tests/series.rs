@@ -2,10 +2,10 @@
 
 use super::sample::{SampleRandom, SampleSeries};
 use super::{WrittenPart, vfs};
-use crate::Part;
 use crate::series::read::SeriesFile;
 use crate::series::schema::GROUP_ROWS;
 use crate::series::write::encode_series;
+use crate::{Part, PartOptions};
 use crate::{SeriesRow, SeriesTable};
 use std::fs;
 use tidalite_model::{ErrorKind, Labels, Seq, SeriesKey};
@@ -75,7 +75,8 @@ fn each_row_of_a_table_with_many_groups_reads_back() {
 #[test]
 fn a_change_to_an_open_table_is_detected() {
     let series = many(2 * GROUP_ROWS);
-    let written = WrittenPart::new(vec![series.clone()]);
+    let with_table = PartOptions { table_series_points: 0, ..PartOptions::default() };
+    let written = WrittenPart::with(vec![series.clone()], &with_table);
     let part = written.open().unwrap();
     let bytes = fs::read(&written.paths.series).unwrap();
     // Bytes of the first of two groups. Some changes would decompress to other numbers.
@@ -111,7 +112,8 @@ fn a_table_that_contradicts_itself_is_corrupt_not_a_panic() {
         }
         let path = &written.paths.series;
         let opened = SeriesFile::open(bytes.into(), path, None, false);
-        let Ok(table) = opened.and_then(|(file, heads)| SeriesTable::new(file, heads, path, 0)) else {
+        let Ok(table) = opened.and_then(|(file, heads)| SeriesTable::new(Box::new(file), heads, path, 0))
+        else {
             refused += 1;
             continue;
         };

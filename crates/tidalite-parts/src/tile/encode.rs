@@ -1,22 +1,21 @@
 //! Encodes sorted points as a row group in memory.
 //!
 //! Steps: check and summarize each series (`facts`), plan the page boundaries, encode the columns in file order. Pages of
-//! step, seq and value end at the same rows and at the ends of series, so that one series is read alone. Pages of time and
-//! written are large: the series of a run repeat the same numbers, and only within one page does zstd find the repeats.
+//! step and value end at the same rows and at the ends of series, so that one series is read alone; so do the larger pages of
+//! seq. Pages of a dictionary of times and of written are large: the series of a run repeat the same numbers, and only within one page does zstd find the repeats.
 //! Mostly all rows of a tile have the same number in written; then that column has one page.
 
+use super::differences::integer_column;
 use super::{plan, times};
 use crate::chunk::SeriesChunk;
 use crate::facts::{SeqRanges, facts};
 use crate::options::PartOptions;
-use crate::page::write::{ChunkPages, EncodedColumn, Zstd};
-use crate::page::{delta, split, strings};
+use crate::page::write::{EncodedColumn, Zstd};
+use crate::page::{doubles, strings};
 use crate::rollup::bucket::{RolledChunk, buckets};
 use crate::schema::{PointColumn, TILE_ROWS_MAX};
 use crate::series::row::SeriesRow;
-use parquet::basic::Encoding;
 use parquet::file::statistics::Statistics;
-use std::ops::Range;
 use tidalite_model::{Error, Extent, Result, value_bits_sum};
 
 /// A row group in memory, ready to be written to a file.
@@ -74,7 +73,7 @@ pub fn encode_tile(chunks: &[SeriesChunk<'_>], options: &PartOptions) -> Result<
     let mut seq_ranges = SeqRanges::default();
     let series = place_series(chunks, &mut seq_ranges)?;
     let rows = series.last().map_or(0, |s| s.row_start + s.rows);
-    let pages = plan::pages(chunks);
+    let (pages, large_pages) = (plan::pages(chunks), plan::large_pages(chunks));
     let mut zstd = Zstd::new(options.zstd_level)?;
     let mut columns = Vec::with_capacity(PointColumn::ALL.len());
     for column in [PointColumn::Run, PointColumn::Metric, PointColumn::Labels] {
@@ -83,15 +82,15 @@ pub fn encode_tile(chunks: &[SeriesChunk<'_>], options: &PartOptions) -> Result<
     }
     let steps = integer_column(PointColumn::Step, chunks, |c| c.steps, &pages, &mut zstd)?;
     columns.push(steps.finish(integer_range(&series, |s| s.summary.steps()))?);
-    let seqs = integer_column(PointColumn::Seq, chunks, |c| c.seqs, &pages, &mut zstd)?;
+    let seqs = integer_column(PointColumn::Seq, chunks, |c| c.seqs, &large_pages, &mut zstd)?;
     columns.push(seqs.finish(integer_range(&series, |s| Some(Extent::new(s.seq_min, s.seq_max))))?);
     columns.push(written_column(chunks, rows, &mut zstd)?);
-    let times = match times::encode(chunks, &mut zstd)? {
-        Some(pages) => pages,
-        None => integer_column(PointColumn::Time, chunks, |c| c.times_us, &pages, &mut zstd)?,
-    };
+    let times = times::encode(chunks, &large_pages, &mut zstd)?;
     columns.push(times.finish(integer_range(&series, |s| s.summary.times_us()))?);
-    columns.push(value_column(chunks, &pages, &mut zstd)?.finish(value_range(&series))?);
+    let values = TileValues { chunks, pages: &pages };
+    let values =
+        doubles::encode(PointColumn::Value.descriptor(), &values, options.value_encoding, &mut zstd)?;
+    columns.push(values.finish(value_range(&series))?);
     let value_bits_sum = chunks.iter().fold(0u64, |sum, c| sum.wrapping_add(value_bits_sum(c.values)));
     Ok(EncodedTile { columns, series, rows, seq_ranges, value_bits_sum, rollups: Vec::new(), thinned: false })
 }
@@ -132,43 +131,23 @@ fn written_column(chunks: &[SeriesChunk<'_>], rows: u32, zstd: &mut Zstd) -> Res
     pages.finish(Some(Statistics::int64(Some(least), Some(greatest), None, Some(0), false)))
 }
 
-/// Pages of DELTA_BINARY_PACKED with the planned boundaries.
-fn integer_column<'z>(
-    column: PointColumn,
-    chunks: &[SeriesChunk<'_>],
-    of: for<'c> fn(&SeriesChunk<'c>) -> &'c [i64],
-    plan: &[plan::PageSlices],
-    zstd: &'z mut Zstd,
-) -> Result<ChunkPages<'z>> {
-    let mut pages = ChunkPages::new(column.descriptor(), zstd);
-    let (mut values, mut body) = (Vec::new(), Vec::new());
-    for page in plan {
-        values.clear();
-        body.clear();
-        page.for_each(chunks, |chunk, rows| values.extend_from_slice(&of(chunk)[rows]));
-        delta::encode(&values, &mut body);
-        pages.data_page(&body, page.rows, Encoding::DELTA_BINARY_PACKED)?;
-    }
-    Ok(pages)
+/// The values of a tile, with the planned page boundaries.
+struct TileValues<'a, 'c> {
+    chunks: &'a [SeriesChunk<'c>],
+    pages: &'a [plan::PageSlices],
 }
 
-/// Pages of BYTE_STREAM_SPLIT with the planned boundaries.
-fn value_column<'z>(
-    chunks: &[SeriesChunk<'_>],
-    plan: &[plan::PageSlices],
-    zstd: &'z mut Zstd,
-) -> Result<ChunkPages<'z>> {
-    let mut pages = ChunkPages::new(PointColumn::Value.descriptor(), zstd);
-    let (mut bits, mut body) = (Vec::new(), Vec::new());
-    for page in plan {
+impl doubles::DoublePages for TileValues<'_, '_> {
+    fn count(&self) -> usize {
+        self.pages.len()
+    }
+
+    fn fill(&self, page: usize, bits: &mut Vec<u64>) {
         bits.clear();
-        page.for_each(chunks, |chunk, rows: Range<usize>| {
+        self.pages[page].for_each(self.chunks, |chunk, rows| {
             bits.extend(chunk.values[rows].iter().map(|v| v.to_bits()));
         });
-        split::encode(&bits, &mut body);
-        pages.data_page(&body, page.rows, Encoding::BYTE_STREAM_SPLIT)?;
     }
-    Ok(pages)
 }
 
 /// Statistics of an integer column from the extents of its series.

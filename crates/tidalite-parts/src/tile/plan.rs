@@ -1,16 +1,17 @@
-//! The boundaries of the pages of step, seq and value, and of the even pages of written.
+//! The boundaries of the pages of step and value, of the larger pages of seq and time, and of the even pages of written.
 //!
-//! A page with at least [`ROWS_MIN`] rows ends at the end of a series. Shorter series share a page, so that header and
-//! checksums stay small compared with the data. A series of at least twice [`ROWS_SPLIT`] rows gets pages of its own, so
-//! that a range of its steps is read alone and damage to a page costs few rows.
+//! A page of at least so many rows ends at the end of a series. Shorter series share a page, so that header and checksums
+//! stay small compared with the data. A series of at least twice as many rows gets pages of its own, so that a range of its
+//! steps is read alone and damage to a page costs few rows. Write orders and times are read less often than values and take
+//! few bytes a page, so their pages have four times as many rows.
 
 use crate::chunk::SeriesChunk;
 use std::ops::Range;
 
-/// Rows from which a page ends at the end of a series: 16 KiB of values before compression.
-const ROWS_MIN: usize = 2_048;
-/// Rows of a page cut from a long series: 64 KiB of values, about what fits the second-level cache with its output.
-const ROWS_SPLIT: usize = 8_192;
+/// Rows of a page: 64 KiB of values before compression, about what fits the second-level cache with its output.
+const ROWS: usize = 8_192;
+/// Rows of a large page. Its differences are decoded in some 30 µs.
+const ROWS_LARGE: usize = 32_768;
 
 /// The rows of one page: `rows` rows from (chunk, row), over one or more chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,8 +41,17 @@ impl PageSlices {
     }
 }
 
-/// All pages of a tile, in order.
+/// The pages of step and value, in order.
 pub(super) fn pages(chunks: &[SeriesChunk<'_>]) -> Vec<PageSlices> {
+    pages_of(chunks, ROWS)
+}
+
+/// The pages of seq, and of time where it is stored as differences.
+pub(super) fn large_pages(chunks: &[SeriesChunk<'_>]) -> Vec<PageSlices> {
+    pages_of(chunks, ROWS_LARGE)
+}
+
+fn pages_of(chunks: &[SeriesChunk<'_>], of_page: usize) -> Vec<PageSlices> {
     let mut pages: Vec<PageSlices> = Vec::new();
     let mut push = |chunk, row, rows: usize| {
         let rows = u32::try_from(rows).expect("a tile's rows fit 32 bits");
@@ -51,7 +61,7 @@ pub(super) fn pages(chunks: &[SeriesChunk<'_>]) -> Vec<PageSlices> {
     let (mut first, mut waiting) = (0, 0);
     for (i, chunk) in chunks.iter().enumerate() {
         let rows = chunk.steps.len();
-        if waiting > 0 && waiting + rows >= 2 * ROWS_SPLIT {
+        if waiting > 0 && waiting + rows >= 2 * of_page {
             push(first, 0, waiting);
             waiting = 0;
         }
@@ -59,16 +69,16 @@ pub(super) fn pages(chunks: &[SeriesChunk<'_>]) -> Vec<PageSlices> {
             first = i;
         }
         let mut row = 0;
-        while rows - row >= 2 * ROWS_SPLIT {
-            push(i, row, ROWS_SPLIT);
-            row += ROWS_SPLIT;
+        while rows - row >= 2 * of_page {
+            push(i, row, of_page);
+            row += of_page;
         }
         if row > 0 {
             push(i, row, rows - row);
             continue;
         }
         waiting += rows;
-        if waiting >= ROWS_MIN {
+        if waiting >= of_page {
             push(first, 0, waiting);
             waiting = 0;
         }
@@ -149,8 +159,9 @@ mod tests {
     fn a_page_ends_with_its_series_and_short_series_share_one() {
         assert_eq!(rows_of_pages(&[1]), [1]);
         assert_eq!(rows_of_pages(&[8192, 8192, 5000]), [8192, 8192, 5000]);
-        assert_eq!(rows_of_pages(&[1000, 1000, 1000, 1000]), [3000, 1000]);
+        assert_eq!(rows_of_pages(&[3000, 3000, 3000, 3000]), [9000, 3000]);
         assert_eq!(rows_of_pages(&[2047, 16_383, 3]), [2047, 16_383, 3]);
+        assert_eq!(rows_of(&[5, 100_000, 40_000, 5], large_pages), [5, 32_768, 32_768, 34_464, 40_000, 5]);
         assert_eq!(rows_of_pages(&[5, 100_000, 5]).len(), 1 + 12 + 1);
         assert!(rows_of_pages(&[16_384]).iter().all(|&r| r == 8192));
     }

@@ -1,36 +1,79 @@
-//! The column time where times repeat: a dictionary, and large pages of indices.
+//! The column time: differences, or a dictionary and large pages of indices, whichever is smaller.
 //!
 //! Metrics that are logged together share their times, so a tile has few distinct times. The indices of each series begin at
 //! a whole byte. So equal times give equal bytes, which zstd stores once.
 
+use super::differences::integer_column;
+use super::plan::PageSlices;
 use crate::chunk::SeriesChunk;
 use crate::page::delta::{pack, varint};
+use crate::page::hybrid;
+use crate::page::number_hash::NumberHash;
 use crate::page::write::{ChunkPages, Zstd};
 use crate::schema::{PointColumn, TIME_DICTIONARY_MAX};
 use parquet::basic::Encoding;
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use tidalite_model::Result;
 
-/// Rows of a page, about; it ends at the end of a series. Pages are large because zstd finds repeats only within a page.
+/// Pages that are encoded to estimate what differences take.
+const SAMPLED_PAGES: usize = 8;
+/// Rows of a page of indices, about; it ends at the end of a series. Pages are large because zstd finds repeats only within a page.
 const PAGE_ROWS: usize = 1 << 17;
 /// Fewest indices per packed run. Shorter series share a run.
 const RUN_MIN: usize = 64;
-/// Fewest rows per dictionary entry. Below it, a dictionary costs more than differences.
+/// Fewest rows per dictionary entry. Below it, differences are smaller.
 const REPEATS_MIN: usize = 3;
 
-/// Encodes the column; `None` where a dictionary does not pay off and the caller should write differences.
-pub(super) fn encode<'z>(chunks: &[SeriesChunk<'_>], zstd: &'z mut Zstd) -> Result<Option<ChunkPages<'z>>> {
+/// Encodes the column with a dictionary, or as differences with the planned page boundaries, whichever is smaller.
+///
+/// A regular clock takes a few bits as differences, but eight bytes an entry in a dictionary, which is PLAIN. Where times
+/// jitter, differences of each series take more than one dictionary that all series share.
+pub(super) fn encode<'z>(
+    chunks: &[SeriesChunk<'_>],
+    plan: &[PageSlices],
+    zstd: &'z mut Zstd,
+) -> Result<ChunkPages<'z>> {
     let rows: usize = chunks.iter().map(|c| c.times_us.len()).sum();
-    let entries_max = TIME_DICTIONARY_MAX.min(rows / REPEATS_MIN);
-    let Some((entries, indices)) = index(chunks, entries_max) else { return Ok(None) };
-    let mut pages = ChunkPages::new(PointColumn::Time.descriptor(), zstd);
+    let column = PointColumn::Time.descriptor();
+    if let Some((entries, indices)) = index(chunks, TIME_DICTIONARY_MAX.min(rows / REPEATS_MIN)) {
+        let differences = bytes_of_differences(chunks, plan, zstd)?;
+        let pages = with_dictionary(chunks, &entries, &indices, ChunkPages::new(column.clone(), zstd))?;
+        if (pages.bytes() as u64) <= differences {
+            return Ok(pages);
+        }
+        return with_differences(chunks, plan, pages.into_zstd());
+    }
+    with_differences(chunks, plan, zstd)
+}
+
+/// Pages of differences.
+fn with_differences<'z>(
+    chunks: &[SeriesChunk<'_>],
+    plan: &[PageSlices],
+    zstd: &'z mut Zstd,
+) -> Result<ChunkPages<'z>> {
+    integer_column(PointColumn::Time, chunks, |c| c.times_us, plan, zstd)
+}
+
+/// About the bytes that the column takes as differences, from a sample of the pages.
+fn bytes_of_differences(chunks: &[SeriesChunk<'_>], plan: &[PageSlices], zstd: &mut Zstd) -> Result<u64> {
+    let sample: Vec<PageSlices> = plan.iter().copied().step_by(plan.len().div_ceil(SAMPLED_PAGES)).collect();
+    let pages = integer_column(PointColumn::Time, chunks, |c| c.times_us, &sample, zstd)?;
+    Ok(pages.bytes() as u64 * plan.len() as u64 / sample.len() as u64)
+}
+
+/// A dictionary, and pages of indices.
+fn with_dictionary<'z>(
+    chunks: &[SeriesChunk<'_>],
+    entries: &[i64],
+    indices: &[u32],
+    mut pages: ChunkPages<'z>,
+) -> Result<ChunkPages<'z>> {
     let plain: Vec<u8> = entries.iter().flat_map(|t| t.to_le_bytes()).collect();
     let count = u32::try_from(entries.len()).expect("a dictionary of times has at most 2^17 entries");
     pages.dictionary_page(&plain, count)?;
-    let width = (32 - (count - 1).leading_zeros()).max(1);
-    let mut page = IndexPage::new(width);
-    let mut rest = indices.as_slice();
+    let mut page = IndexPage::new(hybrid::width_of(count));
+    let mut rest = indices;
     for chunk in chunks {
         let (mut of_chunk, others) = rest.split_at(chunk.times_us.len());
         rest = others;
@@ -48,7 +91,7 @@ pub(super) fn encode<'z>(chunks: &[SeriesChunk<'_>], zstd: &'z mut Zstd) -> Resu
         }
     }
     page.write_to(&mut pages)?;
-    Ok(Some(pages))
+    Ok(pages)
 }
 
 /// The distinct times in order of appearance, and the index of each row's time; `None` beyond `entries_max` times.
@@ -56,7 +99,7 @@ fn index(chunks: &[SeriesChunk<'_>], entries_max: usize) -> Option<(Vec<i64>, Ve
     let rows: usize = chunks.iter().map(|c| c.times_us.len()).sum();
     let mut entries: Vec<i64> = Vec::new();
     let mut indices: Vec<u32> = Vec::with_capacity(rows);
-    let mut numbers: HashMap<i64, u32, BuildHasherDefault<TimeHasher>> = HashMap::default();
+    let mut numbers: HashMap<i64, u32, NumberHash> = HashMap::default();
     let mut before: &[i64] = &[];
     for chunk in chunks {
         if chunk.times_us == before {
@@ -132,27 +175,5 @@ impl IndexPage {
         self.rows = 0;
         self.body.truncate(1);
         Ok(())
-    }
-}
-
-/// Fibonacci hashing of one number. Collisions chosen by an attacker are harmless, since the dictionary is small.
-#[derive(Default)]
-struct TimeHasher(u64);
-
-impl Hasher for TimeHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        }
-    }
-
-    fn write_i64(&mut self, number: i64) {
-        let product = number.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        // The hash table uses the low bits, which a product mixes least.
-        self.0 = product ^ (product >> 32);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }

@@ -77,6 +77,15 @@ impl PointFilter {
     pub fn select<'a>(&self, points: PointsView<'a>, scratch: &'a mut Points) -> PointsView<'a> {
         let (range, rest) = self.range(points);
         let points = points.slice(range);
+        if rest.steps.is_all() && rest.times_us.is_all() && !rest.values.is_all() {
+            let passing = passing(points.values, &rest.values);
+            if passing.len() == points.len() {
+                return points;
+            }
+            scratch.clear();
+            scratch.extend_at(points, &passing);
+            return scratch.view();
+        }
         let Some(mask) = rest.mask(points) else { return points };
         scratch.clear();
         scratch.extend(points);
@@ -199,6 +208,38 @@ fn ascending_range(
     let start = bounds.lo.map_or(0, |lo| column.partition_point(|&x| x < lo));
     let end = bounds.hi.map_or(column.len(), |hi| column.partition_point(|&x| x < hi));
     Some(range.start + start..range.start + end.max(start))
+}
+
+/// Values that are compared at once. Mostly all of them pass or none does.
+const COMPARED: usize = 8;
+
+/// The indexes of the values within the bounds.
+fn passing(values: &[f64], bounds: &Bounds<f64>) -> Vec<u32> {
+    // Where only one end is bound, this takes all but NaN.
+    let lo = bounds.lo.unwrap_or(f64::NEG_INFINITY);
+    match bounds.hi {
+        Some(hi) => passing_blocks(values, |v| (v >= lo) & (v < hi)),
+        None => passing_blocks(values, |v| v >= lo),
+    }
+}
+
+fn passing_blocks(values: &[f64], passes: impl Fn(f64) -> bool) -> Vec<u32> {
+    let mut found = Vec::new();
+    let (blocks, rest) = values.as_chunks::<COMPARED>();
+    let indexed = |first: usize, some: &[f64], found: &mut Vec<u32>| {
+        let of = |(i, &v): (usize, &f64)| {
+            passes(v).then(|| u32::try_from(first + i).expect("points of a piece are counted in u32"))
+        };
+        found.extend(some.iter().enumerate().filter_map(of));
+    };
+    for (block, first) in blocks.iter().zip((0..).step_by(COMPARED)) {
+        // No branch within a block, so that the compiler can use vectors.
+        if block.iter().fold(false, |any, &v| any | passes(v)) {
+            indexed(first, block, &mut found);
+        }
+    }
+    indexed(values.len() - rest.len(), rest, &mut found);
+    found
 }
 
 /// One comparison per bound and point, without branches, so that the compiler can use vectors.

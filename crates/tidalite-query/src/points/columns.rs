@@ -117,6 +117,20 @@ impl Points {
         self.values.extend_from_slice(other.values);
     }
 
+    /// Appends the points at these indexes. Panics where there is no such point.
+    pub(crate) fn extend_at(&mut self, other: PointsView<'_>, indexes: &[u32]) {
+        fn gather<T: Copy>(column: &mut Vec<T>, other: &[T], indexes: &[u32]) {
+            if !other.is_empty() {
+                column.extend(indexes.iter().map(|&i| other[i as usize]));
+            }
+        }
+        gather(&mut self.steps, other.steps, indexes);
+        gather(&mut self.seqs, other.seqs, indexes);
+        gather(&mut self.written, other.written, indexes);
+        gather(&mut self.times_us, other.times_us, indexes);
+        gather(&mut self.values, other.values, indexes);
+    }
+
     /// Empties all columns and keeps their memory.
     pub fn clear(&mut self) {
         self.steps.clear();

@@ -188,7 +188,9 @@ impl TailCache {
     ) -> Result<OpenedParts> {
         let held = |place: &PartPaths| lock(&self.parts).contains_key(&place.points);
         let absent: Vec<_> = places.iter().filter(|(place, _)| !held(place)).collect();
-        let bytes: u64 = absent.iter().map(|(_, meta)| meta.series_bytes).sum();
+        // Where a part has no series table, its names and steps are read.
+        let read = |meta: &PartMeta| if meta.has_series_table() { meta.series_bytes } else { 16 * meta.rows };
+        let bytes: u64 = absent.iter().map(|(_, meta)| read(meta)).sum();
         if absent.len() > 1 && bytes >= SIDE_BY_SIDE_BYTES {
             // The loop below reports the errors.
             self.pool.get()?.install(|| {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 use tidalite_log::Durability;
+use tidalite_parts::{PartOptions, ValueEncoding};
 use tidalite_vfs::{RealVfs, Vfs};
 
 /// Options for opening a store; [`Store::open`](crate::Store::open) uses the defaults.
@@ -30,9 +31,12 @@ pub struct Options {
     pub(crate) tile_rows: usize,
     pub(crate) part_rows: u64,
     pub(crate) row_bytes: Option<u64>,
+    pub(crate) reserve_bytes: Option<u64>,
     /// Whether the store is opened to salvage what is sound, whatever is damaged.
     pub(crate) salvages: bool,
     pub(crate) rollups: (u32, u32),
+    pub(crate) table_series_points: u32,
+    pub(crate) value_encoding: ValueEncoding,
     pub(crate) vfs: Arc<dyn Vfs>,
 }
 
@@ -56,8 +60,11 @@ impl Options {
             tile_rows: 1 << 19,
             part_rows: PART_ROWS_MAX,
             row_bytes: None,
+            reserve_bytes: None,
             salvages: false,
-            rollups: (256, 16_384),
+            rollups: (256, 32_768),
+            table_series_points: PartOptions::default().table_series_points,
+            value_encoding: ValueEncoding::Least,
             vfs: Arc::new(RealVfs::new()),
         }
     }
@@ -145,11 +152,32 @@ impl Options {
         self
     }
 
+    /// Disk space that is kept in reserve, so that deletions and compactions can empty a full disk. By default a 64th of the
+    /// parts, at most 1 MiB and nothing below 128 KiB.
+    pub fn reserve_bytes(mut self, bytes: u64) -> Self {
+        self.reserve_bytes = Some(bytes);
+        self
+    }
+
     /// Approximate points per bucket of a rollup (256 by default; 0 writes no rollups), and the minimum points of a
-    /// series in a part to get rollups (16,384 by default). With rollups, charts, bands and aggregates over long series
+    /// series in a part to get rollups (32,768 by default). With rollups, charts, bands and aggregates over long series
     /// are answered without reading the points. Rollups take about a fifteenth of the space of the points.
     pub fn rollups(mut self, bucket_points: u32, series_points: u32) -> Self {
         self.rollups = (bucket_points, series_points);
+        self
+    }
+
+    /// Fewest points of a series on average for a part to have a series table (16 by default). Tests set it low.
+    #[doc(hidden)]
+    pub fn table_series_points(mut self, points: u32) -> Self {
+        self.table_series_points = points;
+        self
+    }
+
+    /// The encoding of values in parts (the smallest by default). Tests force each.
+    #[doc(hidden)]
+    pub fn value_encoding(mut self, encoding: ValueEncoding) -> Self {
+        self.value_encoding = encoding;
         self
     }
 

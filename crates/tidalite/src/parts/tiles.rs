@@ -110,6 +110,7 @@ impl PartsWriter<'_> {
         if self.open.is_none() {
             let place = (self.place)();
             let writer = PartWriter::create(self.inner.vfs.clone(), &place)?;
+            let writer = writer.table_series_points(self.inner.options.table_series_points);
             self.open = Some((place, writer));
         }
         let (_, writer) = self.open.as_mut().expect("one was opened");
@@ -134,6 +135,7 @@ fn write_tiles(
     let tile_rows = room.tile_rows(inner.options.tile_rows);
     let mut options = PartOptions::default();
     (options.rollup_points, options.rollup_series_points) = inner.options.rollups;
+    options.value_encoding = inner.options.value_encoding;
     if !source.has_rollups() {
         options.rollup_points = 0;
     }

@@ -86,12 +86,20 @@ impl Plan {
     fn judge(&self, planned: &Planned, rows: &[RowRef], resolution: &Resolution) -> Result<Vec<Judged>> {
         let view = &self.snapshot.view;
         let filter = self.filter_of(planned);
-        let mut details = view.parts[rows[0].part as usize].series().reader();
+        let part = &view.parts[rows[0].part as usize];
+        // Without a series table a summary is made from the points, so they are read at once.
+        let has_summaries = part.meta().has_series_table();
+        let mut details = part.series().reader();
         let mut judged = Vec::with_capacity(rows.len());
         for &at in rows {
             let row = at.of(&view.parts);
             let by_steps = filter.steps_verdict(row.first_step, row.last_step);
             let decided = by_steps == Verdict::NoPoint || filter.binds_steps_alone();
+            if by_steps != Verdict::NoPoint && !has_summaries {
+                let verdict = if decided { by_steps } else { Verdict::Unknown };
+                judged.push(Judged { at, verdict, known: None });
+                continue;
+            }
             if decided && (by_steps != Verdict::AllPoints || !resolution.may_fit(at.steps(&view.parts))) {
                 judged.push(Judged { at, verdict: by_steps, known: None });
                 continue;

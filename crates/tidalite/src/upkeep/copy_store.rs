@@ -147,7 +147,9 @@ impl StoreCopy<'_> {
         let (vfs, meta) = (&*self.state.vfs, part.meta());
         let (from, to) = (part.paths(), self.target.place(meta));
         copy(vfs, &from.points, &to.points, meta.crc32c, more)?;
-        copy(vfs, &from.series, &to.series, meta.series_crc32c, more)?;
+        if meta.has_series_table() {
+            copy(vfs, &from.series, &to.series, meta.series_crc32c, more)?;
+        }
         if let Some(rollups) = &meta.rollups {
             copy(vfs, &from.rollups, &to.rollups, rollups.crc32c, more)?;
         }
