@@ -1,0 +1,1 @@
+//! What forged files have found, each by a case of its own.
