@@ -150,7 +150,7 @@ impl SeriesFile {
 
     /// The error of a row whose details contradict themselves.
     pub(crate) fn contradicts(&self, row: u32) -> Error {
-        let wrong = format!("the sums of row {row} contradict themselves");
+        let wrong = format!("the facts of row {row} contradict themselves");
         Error::corrupt("read series table", &self.path, 0, wrong)
     }
 
@@ -232,7 +232,7 @@ impl SeriesBlock {
         rows * (numbers + optional) + self.sums_rest.memory_bytes()
     }
 
-    /// The details of the group's row `i`; `None` where its sums contradict themselves.
+    /// The details of the group's row `i`; `None` where they contradict themselves.
     pub(crate) fn details(&self, i: usize, entry: &SeriesEntry) -> Option<Details> {
         let count = |column: usize| self.counts[column][i].cast_unsigned();
         let time = |column: usize| self.times[column][i];
@@ -257,7 +257,11 @@ impl SeriesBlock {
             time_min_us: Some(time(2)),
             time_max_us: Some(time(3)),
         };
-        Some(Details { seq_min: self.seqs[0][i], seq_max: self.seqs[1][i], summary })
+        summary.is_possible().then_some(Details {
+            seq_min: self.seqs[0][i],
+            seq_max: self.seqs[1][i],
+            summary,
+        })
     }
 }
 

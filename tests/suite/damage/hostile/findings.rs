@@ -1,1 +1,0 @@
-//! What forged files have found, each by a case of its own.
