@@ -1,11 +1,15 @@
 //! An allocator that remembers the largest single allocation, so that a test can prove that damage causes no large one.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 struct Watching;
 
 static LARGEST: AtomicUsize = AtomicUsize::new(0);
+thread_local! {
+    static LARGEST_HERE: Cell<usize> = const { Cell::new(0) };
+}
 
 /// Smaller ones are not counted: threads would contend for one word.
 const WATCHED_MIN: usize = 1 << 20;
@@ -13,6 +17,8 @@ const WATCHED_MIN: usize = 1 << 20;
 fn watch(bytes: usize) {
     if bytes >= WATCHED_MIN {
         LARGEST.fetch_max(bytes, Ordering::Relaxed);
+        // A thread that ends may free and allocate without it.
+        let _ = LARGEST_HERE.try_with(|here| here.set(here.get().max(bytes)));
     }
 }
 
@@ -48,6 +54,11 @@ unsafe impl GlobalAlloc for Watching {
 /// The largest allocation of this process so far, in bytes; below 1 MiB, 0.
 pub(crate) fn largest() -> usize {
     LARGEST.load(Ordering::Relaxed)
+}
+
+/// The largest allocation of this thread since it asked last, in bytes; below 1 MiB, 0.
+pub(crate) fn take_largest_here() -> usize {
+    LARGEST_HERE.take()
 }
 
 #[test]

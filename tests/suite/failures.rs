@@ -227,9 +227,15 @@ fn a_full_disk_refuses_rows_keeps_what_it_accepted_and_takes_rows_again_once_the
             break;
         }
         // There is no space for a part either: the flush fails and changes nothing.
+        let rest = dir.path().join("rest");
+        let mut last_bytes = std::fs::File::create(&rest).unwrap();
+        for bytes in [4096, 1] {
+            while std::io::Write::write_all(&mut last_bytes, &vec![1; bytes]).is_ok() {}
+        }
         let flushed = store.flush();
         assert!(flushed.as_ref().is_err_and(|e| e.kind() == ErrorKind::Full), "{flushed:?}");
         check(accepted);
+        std::fs::remove_file(&rest).unwrap();
         std::fs::remove_file(&ballast).unwrap();
         let before = accepted;
         while accepted < before + 5000 {

@@ -10,6 +10,7 @@ mod allocation;
 mod appends;
 mod attempts;
 mod axes;
+mod beginnings;
 mod bounded;
 mod cache;
 mod cold_logs;

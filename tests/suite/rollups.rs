@@ -167,6 +167,26 @@ fn long() -> (TempDir, Store) {
 }
 
 #[test]
+fn a_bucket_that_lies_in_two_groups_counts_in_neither_as_a_whole() {
+    let (_a, with) = long();
+    let (_b, without) = open((0, 0), 1 << 19);
+    let points: Vec<_> = (0..300_000).map(|i| (i, i * 1000, (i % 977) as f64)).collect();
+    without.append(&batch("a", "long", &points)).unwrap();
+    without.flush().unwrap();
+    let words =
+        ["count", "sum", "min", "max", "first", "last"].map(|word| word.parse::<Aggregate>().unwrap());
+    // No bucket begins where a group does.
+    for by in [By::StepBucket(50_001), By::TimeBucket(40_000_123)] {
+        let ask = |store: &Store| {
+            store.select().run("a").explain(|s| s.aggregate(&words, std::slice::from_ref(&by))).unwrap()
+        };
+        let ((found, how), (expected, _)) = (ask(&with), ask(&without));
+        assert!(how.buckets > 0 && how.page_points > 0, "{how:?}");
+        assert_same(&found, &expected, &format!("{how:?}"));
+    }
+}
+
+#[test]
 fn an_answer_reads_no_more_than_it_needs() {
     let (_dir, store) = long();
     let mean = ["mean".parse::<Aggregate>().unwrap()];

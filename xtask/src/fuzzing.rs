@@ -43,6 +43,14 @@ pub(crate) fn check(root: &Path) -> StepOutcome {
         let mut fuzz = Command::new(target.join(&host).join("debug").join(&name));
         fuzz.args([format!("-max_total_time={SECONDS}"), "-print_final_stats=1".into()]);
         fuzz.arg(format!("-artifact_prefix={}/", artifacts.display())).current_dir(root);
+        // What is found goes to the first folder; the others are only read.
+        let (found, seeds) = (root.join("fuzz/corpus").join(&name), root.join("fuzz/seeds").join(&name));
+        if seeds.is_dir() {
+            if let Err(e) = fs::create_dir_all(&found) {
+                return StepOutcome::Failed(format!("cannot create {}: {e}", found.display()));
+            }
+            fuzz.args([found, seeds]);
+        }
         let ended = match fuzz.output() {
             Ok(ended) => ended,
             Err(e) => return StepOutcome::Failed(format!("cannot start the target {name}: {e}")),

@@ -45,6 +45,9 @@ impl SummaryFacts {
     };
 }
 
+/// No summary is of more points: a part has at most 2^24 rows in each of its 2^15 tiles.
+const POINTS_MAX: u64 = 1 << 39;
+
 /// What is known of a set of points of one series, or of one group of a query.
 ///
 /// `first` and `last` are by (step, order of writing), so points are pushed in ascending order.
@@ -168,6 +171,28 @@ impl Summary {
         self.nan += other.nan;
         self.pos_inf += other.pos_inf;
         self.neg_inf += other.neg_inf;
+    }
+
+    /// Whether its facts can be those of points: for one that was read, since a file may say anything.
+    ///
+    /// ```
+    /// use tidalite_model::{Point, Summary};
+    /// let mut summary = Summary::default();
+    /// summary.push(Point { step: 0, time_us: 0, value: 1.0 });
+    /// assert!(summary.is_possible());
+    /// summary.finite = 2;
+    /// assert!(!summary.is_possible());
+    /// ```
+    pub fn is_possible(&self) -> bool {
+        let kinds = [self.finite, self.nan, self.pos_inf, self.neg_inf];
+        let ascends = |first: Option<i64>, last: Option<i64>| first.zip(last).is_none_or(|(a, b)| a <= b);
+        let of_points = [self.min, self.max].into_iter().flatten().all(|e| e.value.is_finite());
+        self.count <= POINTS_MAX
+            && kinds.iter().try_fold(0u64, |sum, &n| sum.checked_add(n)) == Some(self.count)
+            && ascends(self.first.map(|p| p.step), self.last.map(|p| p.step))
+            && ascends(self.time_min_us, self.time_max_us)
+            && (self.finite == 0
+                || of_points && self.min.zip(self.max).is_none_or(|(a, b)| a.value <= b.value))
     }
 
     /// Steps from the first point to the last. `None` if there are no points.

@@ -17,6 +17,7 @@ mod exact;
 mod expected_runs;
 mod fault;
 mod follower;
+mod forge;
 mod machine;
 mod machine_runs;
 mod ops;
@@ -40,6 +41,7 @@ pub use crash::{
 pub use draw::draw_batch;
 pub use expected_runs::{ExpectedParticipant, ExpectedRun, ExpectedTime};
 pub use fault::MachineFault;
+pub use forge::{FilePage, LogFrame, LogSegment, PagedFile, StoreFiles, name_again, seal, sealed_text};
 pub use machine::{STORE, StoreMachine};
 pub use ops::{
     LABELS, METRICS, Mix, Op, PLAIN_METRICS, RUNS, draw_ops, labels_of, number_of, ops, step_of, time_of,

@@ -6,11 +6,13 @@
 
 mod answers;
 mod change;
+mod hostile;
 mod judge;
 mod salvage;
 mod sample;
 #[cfg(unix)]
 mod strangers;
+mod swapped;
 mod unreadable;
 
 use crate::allocation;

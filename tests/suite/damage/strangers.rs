@@ -14,8 +14,12 @@ const ROWS: i64 = 50;
 /// No operation takes longer, whatever lies in the store.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A store with files of every kind: two parts, one with rollups and hidden points, and rows in a log.
+/// A store with files of every kind: two parts, one with rollups and hidden points, a writer that is gone, and rows in a log.
 fn make(path: &Path) {
+    let gone = Options::new().background(false).open(path).unwrap();
+    gone.run("gone").start().unwrap().finish().unwrap();
+    gone.flush().unwrap();
+    gone.close().unwrap();
     let store = Options::new().background(false).rollups(8, 16).open(path).unwrap();
     for id in ["a", "b"] {
         let run = store.run(id).start().unwrap();
@@ -117,8 +121,8 @@ fn nothing_outside_of_a_store_is_read_changed_or_waited_for() {
     let mut tried = BTreeMap::new();
     for place in below(&sound) {
         let kinds: &[&str] = match sound.join(&place).is_dir() {
-            true => &["link to a folder", "link to nothing", "pipe"],
-            false => &["link to its copy", "link to nothing", "pipe", "socket", "folder"],
+            true => &["link to a folder", "link to nothing", "pipe", "socket", "device", "file"],
+            false => &["link to its copy", "link to nothing", "pipe", "socket", "device", "folder"],
         };
         for kind in kinds {
             let here = tempfile::tempdir().unwrap();
@@ -132,6 +136,15 @@ fn nothing_outside_of_a_store_is_read_changed_or_waited_for() {
                 "link to nothing" => symlink(outside.join("nothing"), &there).unwrap(),
                 "pipe" => assert!(Command::new("mkfifo").arg(&there).status().unwrap().success()),
                 "socket" => drop(UnixListener::bind(&there).unwrap()),
+                // It gives zeros for ever. Not everybody may make one.
+                "device" => {
+                    let made = Command::new("mknod").arg(&there).args(["c", "1", "5"]).output().unwrap();
+                    if !made.status.success() {
+                        *tried.entry("device that cannot be made").or_insert(0) += 1;
+                        continue;
+                    }
+                }
+                "file" => fs::write(&there, "nonsense").unwrap(),
                 _ => fs::create_dir(&there).unwrap(),
             }
             let before = contents(&outside);
@@ -234,7 +247,7 @@ fn a_file_of_another_store_is_damage_and_gives_no_point_of_it() {
             below(store).into_iter().filter(|path| path.starts_with(folder) && store.join(path).is_file());
         all.collect::<Vec<_>>()
     };
-    for folder in ["manifest", "parts", "hidden", "series", "rollups"] {
+    for folder in ["TIDALITE", "manifest", "runs", "writers", "parts", "hidden", "series", "rollups"] {
         let (to, from) = (files(&sound, folder), files(&other, folder));
         assert!(!to.is_empty(), "{folder}");
         for (to, from) in to.iter().zip(&from) {
@@ -247,5 +260,91 @@ fn a_file_of_another_store_is_damage_and_gives_no_point_of_it() {
             assert!(damage, "{to:?}: nothing is said");
             assert!(given.iter().all(|&rows| rows <= whole), "{to:?}: {given:?} of {whole} points");
         }
+    }
+}
+
+/// The tables of runs and writers of an earlier version in the place of those of a later one.
+#[test]
+fn another_table_of_the_same_store_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let sound = dir.path().join("sound");
+    let store = Options::new().background(false).open(&sound).unwrap();
+    let run = store.run("a").start().unwrap();
+    run.log(0, &[("loss", 1.0)]).unwrap();
+    store.flush().unwrap();
+    let table = |store: &Path| {
+        let all =
+            below(store).into_iter().filter(|path| path.starts_with("runs") && store.join(path).is_file());
+        all.collect::<Vec<_>>()
+    };
+    let [earlier] = &table(&sound)[..] else { panic!("one table") };
+    let bytes = fs::read(sound.join(earlier)).unwrap();
+    let pinned = store.snapshot().unwrap();
+    run.set_tags(["late"], [""; 0]).unwrap();
+    store.flush().unwrap();
+    drop(pinned);
+    store.close().unwrap();
+    let later = table(&sound).into_iter().find(|path| path != earlier).unwrap();
+    fs::write(sound.join(&later), bytes).unwrap();
+    let reader = Options::new().read_only(true).open(&sound).unwrap();
+    let e = reader.runs().unwrap_err();
+    assert!(e.kind() == ErrorKind::Corrupt && e.path() == Some(&sound.join(&later)), "{e}");
+    assert!(e.to_string().contains("another one of its kind"), "{e}");
+}
+
+/// A manifest that says of the log of a process that lives that more frames are flushed than it has: what it logs next would
+/// be in no answer.
+#[test]
+fn a_living_log_that_ends_before_what_is_flushed_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    let store = Options::new().background(false).open(&path).unwrap();
+    let run = store.run("a").start().unwrap();
+    for step in 0..ROWS {
+        run.log(step, &[("loss", 1.0)]).unwrap();
+    }
+    store.flush().unwrap();
+    let reader = || Options::new().background(false).read_only(true).open(&path).unwrap();
+    run.log(ROWS, &[("loss", 1.0)]).unwrap();
+    assert!(reader().verify().unwrap().is_sound() && points(&reader()).unwrap() as i64 == ROWS + 1);
+    let newest =
+        below(&path).into_iter().rfind(|file| file.starts_with("manifest") && path.join(file).is_file());
+    let newest = path.join(newest.unwrap());
+    let (kind, text) = tidalite_testkit::sealed_text(&fs::read(&newest).unwrap()).unwrap();
+    let mut manifest: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    let flushed = manifest["writers"][0]["flushed"].as_u64().unwrap();
+    manifest["writers"][0]["flushed"] = (flushed + 10).into();
+    fs::write(&newest, tidalite_testkit::seal(&kind, manifest.to_string().as_bytes())).unwrap();
+    let segment =
+        below(&path).into_iter().rfind(|file| file.extension().is_some_and(|e| e == "seg")).unwrap();
+    let segment = path.join(segment);
+    for store in [&reader(), &store] {
+        let e = points(store).unwrap_err();
+        assert!(e.kind() == ErrorKind::Corrupt && e.path() == Some(&segment), "{e}");
+        let report = store.verify().unwrap();
+        assert!(report.findings.iter().any(|f| f.kind.is_damage() && f.path == segment), "{report:?}");
+        let found = store.snapshot().unwrap().damage();
+        assert!(found.iter().any(|f| f.path == segment), "{found:?}");
+    }
+}
+
+/// All manifests are gone. A new one would name nothing, and what it does not name is deleted.
+#[test]
+fn a_store_without_any_manifest_is_damage_and_keeps_its_files() {
+    for whole_folder in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store");
+        make(&path);
+        fs::remove_dir_all(path.join("manifest")).unwrap();
+        if !whole_folder {
+            fs::create_dir(path.join("manifest")).unwrap();
+        }
+        let before = contents(&path);
+        for read_only in [false, true] {
+            let e = Options::new().background(false).read_only(read_only).open(&path).unwrap_err();
+            assert!(e.to_string().contains("manifest"), "{e}");
+            assert!(read_only || e.kind() == ErrorKind::Corrupt, "{e}");
+        }
+        assert!(contents(&path) == before, "nothing is deleted");
     }
 }

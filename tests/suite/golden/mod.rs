@@ -22,6 +22,14 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(FOLDER)
 }
 
+/// The files of a store with files of nearly every kind, made anew.
+pub(crate) fn store_files() -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut made = contents::make();
+    // It holds nothing.
+    made.remove(Path::new("reserve"));
+    made
+}
+
 /// All files below a folder, by their path from it.
 fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
@@ -91,9 +99,7 @@ fn a_store_of_format_1_goes_on_and_answers_the_same_after_a_compaction() {
 
 #[test]
 fn the_same_operations_write_the_same_logs_and_run_tables() {
-    let (stored, mut made) = (files(&folder().join("store")), contents::make());
-    // It holds nothing, and the stored one is older than it.
-    made.remove(Path::new("reserve"));
+    let (stored, made) = (files(&folder().join("store")), store_files());
     assert_eq!(stored.keys().collect::<Vec<_>>(), made.keys().collect::<Vec<_>>());
     let mut compared = 0;
     for (name, bytes) in &stored {
@@ -125,7 +131,7 @@ fn the_golden_store_holds_a_file_of_each_kind() {
 fn makes_the_golden_store() {
     let store = folder().join("store");
     assert!(!store.exists(), "{store:?} is there; a golden store is never edited");
-    write(&store, &contents::make());
+    write(&store, &store_files());
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), &files(&store));
     let answers = serde_json::to_string_pretty(&answers::all(&reader(dir.path()))).unwrap();

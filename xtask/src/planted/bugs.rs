@@ -71,6 +71,21 @@ pub(super) const BUGS: &[PlantedBug] = &[
         test: FLIPPED,
     },
     PlantedBug {
+        name: "page-checksum-not-compared",
+        file: "crates/tidalite-parts/src/read/pages.rs",
+        edits: &[("if found == page.sum {", "if PLANTED || found == page.sum {")],
+        test: "damage::swapped::two_pages_that_changed_places_are_damage",
+    },
+    PlantedBug {
+        name: "table-of-another-store",
+        file: "crates/tidalite/src/files/two_copies.rs",
+        edits: &[(
+            "if named.is_some_and(|named| named != crc) {",
+            "if !PLANTED && named.is_some_and(|named| named != crc) {",
+        )],
+        test: "damage::strangers::a_file_of_another_store_is_damage_and_gives_no_point_of_it",
+    },
+    PlantedBug {
         name: "published-before-sync",
         file: "crates/tidalite-vfs/src/publish.rs",
         edits: &[("        file.sync()?;\n", "        if !PLANTED { file.sync()?; }\n")],
@@ -131,18 +146,22 @@ pub(super) const BUGS: &[PlantedBug] = &[
         name: "living-writer-taken-for-dead",
         file: "crates/tidalite-log/src/dir.rs",
         edits: &[("Ok(lock) => Ok(lock.is_none()),", "Ok(lock) => Ok(!PLANTED && lock.is_none()),")],
-        test: "concurrency::a_writer_that_begins_while_others_flush_keeps_its_log",
+        test: "concurrency::a_snapshot_reads_the_same_after_flush_compaction_and_collection",
     },
     PlantedBug {
         name: "beginning-writer-taken-for-dead",
         file: "crates/tidalite-log/src/dir.rs",
         edits: &[("numbers => !numbers?.is_empty(),", "numbers => !numbers?.is_empty() || PLANTED,")],
-        test: "concurrency::a_writer_that_begins_while_others_flush_keeps_its_log",
+        test: "beginnings::a_writer_that_is_looked_at_while_it_begins_is_read_once_it_writes",
     },
     PlantedBug {
         name: "child-writes-to-its-parents-log",
-        file: "crates/tidalite-log/src/writer/shared.rs",
-        edits: &[("if self.fork.forked() { Err", "if self.fork.forked() && !PLANTED { Err")],
+        file: "crates/tidalite-vfs/src/fork.rs",
+        edits: &[(
+            "        match &self.page {\n            Some(page) => page.as_slice()[0].load",
+            "        if PLANTED { return false; }
+        match &self.page {\n            Some(page) => page.as_slice()[0].load",
+        )],
         test: "process_fork::after_a_fork_child_and_parent_log_to_one_run_and_neither_touches_the_others_log",
     },
     PlantedBug {
@@ -173,10 +192,16 @@ pub(super) const BUGS: &[PlantedBug] = &[
         name: "rollup-across-the-edge",
         file: "crates/tidalite/src/plan/pushdown_rollups.rs",
         edits: &[(
-            "Verdict::AllPoints if resolution.fits(&bucket) =>",
-            "Verdict::AllPoints if PLANTED || resolution.fits(&bucket) =>",
+            "                Verdict::AllPoints if resolution.fits(&bucket) =>",
+            "                verdict if (PLANTED || verdict == Verdict::AllPoints) && resolution.fits(&bucket) =>",
         )],
         test: "rollups::rollups_answer_as_the_points_do",
+    },
+    PlantedBug {
+        name: "rollup-in-two-groups",
+        file: "crates/tidalite/src/plan/resolution.rs",
+        edits: &[("one(self.steps, s.steps()) &&", "(PLANTED || one(self.steps, s.steps())) &&")],
+        test: "rollups::a_bucket_that_lies_in_two_groups_counts_in_neither_as_a_whole",
     },
     PlantedBug {
         name: "infinity-in-a-sum",

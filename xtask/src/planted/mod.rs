@@ -17,7 +17,7 @@ use bugs::BUGS;
 
 /// The variable that names the bug to be active.
 const VARIABLE: &str = "TIDALITE_PLANTED";
-/// A test that has not ended by then counts as failed: some bugs make others wait for ever.
+/// A test that has not ended by then counts as failed, and that is said: some bugs make others wait for ever.
 const TEST_MAX: Duration = Duration::from_secs(300);
 /// Stands for the condition in the text of a bug.
 const CONDITION: &str = "PLANTED";
@@ -37,12 +37,12 @@ fn try_check(root: &Path, only: &str) -> Result<StepOutcome, String> {
     let (mut sound, mut passed_by, mut chosen) = (BTreeSet::new(), Vec::new(), 0);
     for bug in BUGS.iter().filter(|bug| bug.name.contains(only)) {
         chosen += 1;
-        if sound.insert(bug.test) && !passes(&suite, &tree, bug.test, None)? {
+        if sound.insert(bug.test) && run(&suite, &tree, bug.test, None)? != TestEnd::Passed {
             return Ok(StepOutcome::Failed(format!("{} fails without a bug", bug.test)));
         }
-        let caught = !passes(&suite, &tree, bug.test, Some(bug.name))?;
-        println!("   {:7} {:34} {}", if caught { "caught" } else { "MISSED" }, bug.name, bug.test);
-        if !caught {
+        let end = run(&suite, &tree, bug.test, Some(bug.name))?;
+        println!("   {:7} {:34} {}", end.in_words(), bug.name, bug.test);
+        if end == TestEnd::Passed {
             passed_by.push(bug.name);
         }
     }
@@ -133,8 +133,28 @@ fn build(root: &Path, tree: &Path) -> Result<PathBuf, String> {
     suite.ok_or_else(|| "cargo names no test binary".into())
 }
 
-/// Whether a test passes, with a bug or without.
-fn passes(suite: &Path, tree: &Path, test: &str, bug: Option<&str>) -> Result<bool, String> {
+/// How a test ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TestEnd {
+    Passed,
+    Failed,
+    /// Not in time. On a busy machine that may say nothing of the bug.
+    Hung,
+}
+
+impl TestEnd {
+    /// What that says of a bug.
+    fn in_words(self) -> &'static str {
+        match self {
+            TestEnd::Passed => "MISSED",
+            TestEnd::Failed => "caught",
+            TestEnd::Hung => "hung",
+        }
+    }
+}
+
+/// Runs a test, with a bug or without.
+fn run(suite: &Path, tree: &Path, test: &str, bug: Option<&str>) -> Result<TestEnd, String> {
     let mut command = Command::new(suite);
     command
         .args([test, "--exact"])
@@ -148,11 +168,12 @@ fn passes(suite: &Path, tree: &Path, test: &str, bug: Option<&str>) -> Result<bo
     let start = Instant::now();
     loop {
         match running.try_wait().map_err(|e| format!("cannot wait for {test}: {e}"))? {
-            Some(status) => return Ok(status.success()),
+            Some(status) if status.success() => return Ok(TestEnd::Passed),
+            Some(_) => return Ok(TestEnd::Failed),
             None if start.elapsed() > TEST_MAX => {
                 let _ = running.kill();
                 let _ = running.wait();
-                return Ok(false);
+                return Ok(TestEnd::Hung);
             }
             None => std::thread::sleep(Duration::from_millis(20)),
         }

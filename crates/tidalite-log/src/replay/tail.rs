@@ -49,6 +49,25 @@ pub struct Resume {
     pub ordinal: u64,
 }
 
+impl Resume {
+    /// Damage if a log of a living writer, in which nothing else is damaged, ends here and before frame `flushed`: the manifest
+    /// says that every frame before that one is flushed. Nothing that was read shows it, and the writer's next rows would
+    /// count as flushed. The log of a writer that is gone may have lost its end after it was flushed.
+    pub fn short_of(&self, dir: &WriterDir, flushed: u64) -> Option<LogFinding> {
+        // Without a segment the end is not known.
+        if self.segment == 0 || self.ordinal >= flushed {
+            return None;
+        }
+        let what = format!(
+            "the log ends before frame {}, and the manifest says that {flushed} of its frames are flushed",
+            self.ordinal
+        );
+        let path = dir.segment_path(self.segment);
+        let finding = LogFinding::new(LogFindingKind::Damage, &path, self.offset, 0, &what);
+        Some(finding.losing_frames(None, LostFrames::of(self.ordinal, None, u64::MAX, None)))
+    }
+}
+
 /// Reads one writer's log and keeps its position. Each poll delivers what is new.
 #[derive(Debug)]
 pub struct TailReader {

@@ -156,6 +156,12 @@ impl Rollups {
     pub fn read(&self, tier: &RollupTier, columns: SummaryFacts) -> Result<(Vec<Summary>, Fetched)> {
         let mut reader = BucketReader { rollups: self, rows: tier.rows.clone(), fetched: Fetched::default() };
         let summaries = reader.summaries(columns)?;
+        let follow =
+            |pair: &[Summary]| pair[0].steps().zip(pair[1].steps()).is_some_and(|(a, b)| a.last < b.first);
+        if !summaries.iter().all(Summary::is_possible) || !summaries.windows(2).all(follow) {
+            let wrong = "the facts of a bucket contradict themselves, or those of the next one";
+            return Err(Error::corrupt("read rollups", self.file.path(), 0, wrong));
+        }
         Ok((summaries, reader.fetched))
     }
 

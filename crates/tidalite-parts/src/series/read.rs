@@ -151,7 +151,7 @@ impl DetailsSource for SeriesFile {
     }
 
     fn contradicts(&self, row: u32) -> Error {
-        let wrong = format!("the sums of row {row} contradict themselves");
+        let wrong = format!("the facts of row {row} contradict themselves");
         Error::corrupt("read series table", &self.path, 0, wrong)
     }
 
@@ -215,7 +215,7 @@ impl SeriesBlock {
         }
     }
 
-    /// The details of the group's row `i`; `None` where its sums contradict themselves.
+    /// The details of the group's row `i`; `None` where they contradict themselves.
     pub(crate) fn details(&self, i: usize, entry: &SeriesEntry) -> Option<Details> {
         match self {
             SeriesBlock::Columns(columns) => columns.details(i, entry),
@@ -295,7 +295,11 @@ impl BlockColumns {
             time_min_us: Some(time(2)),
             time_max_us: Some(time(3)),
         };
-        Some(Details { seq_min: self.seqs[0][i], seq_max: self.seqs[1][i], summary })
+        summary.is_possible().then_some(Details {
+            seq_min: self.seqs[0][i],
+            seq_max: self.seqs[1][i],
+            summary,
+        })
     }
 }
 

@@ -222,7 +222,11 @@ impl GrowingTail {
         if self.seen != held.reader.progress() {
             held.poll(vfs, true, self.seen)?;
         }
-        let hi = held.next;
+        if self.life == Life::Living && held.findings.is_empty() {
+            let short = held.resume.and_then(|end| end.short_of(held.reader.dir(), self.from));
+            held.findings.extend(short);
+        }
+        let hi = held.next.max(self.from);
         drop(held);
         Ok(TailView {
             writer: self.writer,

@@ -74,6 +74,8 @@ pub(crate) struct WriterState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RunTableRef {
     pub(crate) id: Uuid,
+    /// The checksum in the file's header, so that no other table is read in its place.
+    pub(crate) crc32c: u32,
     pub(crate) runs: u64,
 }
 
@@ -81,6 +83,8 @@ pub(crate) struct RunTableRef {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct WriterTableRef {
     pub(crate) id: Uuid,
+    /// As of a run table.
+    pub(crate) crc32c: u32,
     pub(crate) writers: u64,
     /// The last version with which a merge brought frames; 0 if none did.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -253,7 +257,7 @@ pub(crate) fn pin(vfs: &dyn Vfs, paths: &Paths, version: u64) -> Result<Option<V
     if !locked || !file.is_linked()? {
         return Ok(None);
     }
-    let opened = match two_copies::open(vfs, &path, "manifest") {
+    let opened = match two_copies::open(vfs, &path, "manifest", None) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
         other => other?,
     };

@@ -91,7 +91,7 @@ pub(crate) fn identify(vfs: &dyn Vfs, paths: &Paths) -> Result<Identity> {
         }
         other => other?,
     };
-    let opened = two_copies::open(vfs, &paths.marker(), "store")?;
+    let opened = two_copies::open(vfs, &paths.marker(), "store", None)?;
     let id = Uuid::try_parse(opened.text.trim()).map_err(|_| {
         Error::corrupt("open store", &paths.marker(), 0, "the store's id in it is not a UUID")
     })?;
@@ -150,6 +150,7 @@ pub(crate) fn create(vfs: &dyn Vfs, paths: &Paths) -> Result<Identity> {
         }
     }
     if vfs.stat(&paths.manifest())?.is_none() || manifest::versions(vfs, paths)?.is_empty() {
+        refuse_without_manifest(vfs, paths)?;
         for folder in paths.folders() {
             vfs.create_dir(&folder)?;
         }
@@ -157,6 +158,22 @@ pub(crate) fn create(vfs: &dyn Vfs, paths: &Paths) -> Result<Identity> {
         manifest::publish(vfs, paths, &Manifest::first(identity.id, vfs.now_us()))?;
     }
     Ok(identity)
+}
+
+/// Checks that a store without a manifest is a new one. A first manifest in an old one would name none of its files, and they
+/// would be deleted.
+fn refuse_without_manifest(vfs: &dyn Vfs, paths: &Paths) -> Result<()> {
+    for folder in paths.folders().into_iter().filter(|folder| *folder != paths.manifest()) {
+        if vfs.stat(&folder)?.is_none() || vfs.read_dir(&folder)?.is_empty() {
+            continue;
+        }
+        // Another process may have made the first manifest since, and begun to write.
+        if vfs.stat(&paths.manifest())?.is_none() || manifest::versions(vfs, paths)?.is_empty() {
+            let what = format!("there is no manifest, and {} is not empty", folder.display());
+            return Err(Error::corrupt("open store", &paths.manifest(), 0, what));
+        }
+    }
+    Ok(())
 }
 
 /// Waits up to [`MAKING_WAIT`] for the first manifest of a store that another process is creating.

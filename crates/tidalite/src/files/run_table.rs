@@ -61,7 +61,7 @@ pub(crate) fn load_onto(
     table: &RunTableRef,
 ) -> Result<Option<Error>> {
     let path = paths.run_table(table.id);
-    let opened = two_copies::open(vfs, &path, "runs")?;
+    let opened = two_copies::open(vfs, &path, "runs", Some(table.crc32c))?;
     let wrong = |e: serde_json::Error| no_table(&path, &e);
     // Collected, since a map to which ascending keys are added one by one leaves a third of its memory unused.
     let read: Result<RunTable> = match lines_of(&opened.text) {
@@ -95,7 +95,7 @@ pub(crate) fn records<'a>(
             break;
         }
         let path = paths.run_table(table.id);
-        let text = two_copies::open_either(vfs, &path, "runs")?;
+        let text = two_copies::open_either(vfs, &path, "runs", Some(table.crc32c))?;
         for row in rows_of(&text, &missing).map_err(|e| no_table(&path, &e))? {
             let (id, record) = checked(&path, row)?;
             missing.remove(id.as_str());
@@ -227,8 +227,9 @@ fn store_table<'a>(
     }
     text.push_str("\n]");
     let tmp = format!("tmp-{}", id.simple());
-    tidalite_vfs::publish(vfs, &paths.runs(), &tmp, &table_name(id), &two_copies::seal("runs", &text))?;
-    Ok(RunTableRef { id, runs: count })
+    let (sealed, crc32c) = two_copies::seal_named("runs", &text);
+    tidalite_vfs::publish(vfs, &paths.runs(), &tmp, &table_name(id), &sealed)?;
+    Ok(RunTableRef { id, crc32c, runs: count })
 }
 
 /// Whether a table holds the same of both records. (As numbers, a param that is NaN would differ from itself.)

@@ -9,6 +9,9 @@
 //! A copy is valid if its header parses, its length matches, and the CRC32C over kind, format and text matches. Both
 //! copies have the same length, so the second is found without the first. One valid copy is enough to read; damage to
 //! the other is reported.
+//!
+//! A file that a manifest names has its checksum there as well. So a file of another store, or another file of this one, is
+//! not read in its place, whatever its own header says.
 
 use std::path::Path;
 use tidalite_model::{Error, ErrorKind, Result};
@@ -30,21 +33,26 @@ pub(crate) struct OpenedText {
 
 /// The bytes of a file of this kind.
 pub(crate) fn seal(kind: &str, text: &str) -> Vec<u8> {
-    let mut copy =
-        format!("tidalite {kind} {FORMAT} {:08x} {:016}\n", checksum(kind, FORMAT, text), text.len());
+    seal_named(kind, text).0
+}
+
+/// The bytes of a file of this kind, and the checksum by which another file names it.
+pub(crate) fn seal_named(kind: &str, text: &str) -> (Vec<u8>, u32) {
+    let crc = checksum(kind, FORMAT, text);
+    let mut copy = format!("tidalite {kind} {FORMAT} {crc:08x} {:016}\n", text.len());
     copy.push_str(text);
     copy.push('\n');
     let mut bytes = copy.into_bytes();
     bytes.extend_from_within(..);
-    bytes
+    (bytes, crc)
 }
 
-/// Reads a sealed file.
+/// Reads a sealed file. `named` is its checksum where another file names it.
 ///
 /// # Errors
 /// `NotFound` if there is no file, `Corrupt` if neither copy is valid, `Unsupported` if a newer version of tidalite
 /// wrote it.
-pub(crate) fn open(vfs: &dyn Vfs, path: &Path, kind: &str) -> Result<OpenedText> {
+pub(crate) fn open(vfs: &dyn Vfs, path: &Path, kind: &str, named: Option<u32>) -> Result<OpenedText> {
     let file = vfs.open(path)?;
     let bytes_len = file.len()?;
     if bytes_len > FILE_BYTES_MAX {
@@ -58,7 +66,7 @@ pub(crate) fn open(vfs: &dyn Vfs, path: &Path, kind: &str) -> Result<OpenedText>
     check_length(&*file, kind, bytes_len)?;
     let mut bytes = vec![0; usize::try_from(bytes_len).expect("bounded by FILE_BYTES_MAX")];
     file.read_exact_at(0, &mut bytes)?;
-    unseal(path, kind, &bytes)
+    unseal(path, kind, named, &bytes)
 }
 
 /// Files up to this size are read whatever their headers say.
@@ -90,23 +98,23 @@ fn check_length(file: &dyn ReadFile, kind: &str, bytes: u64) -> Result<()> {
 ///
 /// # Errors
 /// As [`open`].
-pub(crate) fn open_either(vfs: &dyn Vfs, path: &Path, kind: &str) -> Result<String> {
+pub(crate) fn open_either(vfs: &dyn Vfs, path: &Path, kind: &str, named: Option<u32>) -> Result<String> {
     let file = vfs.open(path)?;
     let bytes_len = file.len()?;
     if bytes_len <= FILE_BYTES_MAX && check_length(&*file, kind, bytes_len).is_ok() {
         let mut copy = vec![0; usize::try_from(bytes_len / 2).expect("bounded by FILE_BYTES_MAX")];
         file.read_exact_at(0, &mut copy)?;
-        if let Ok(text) = read_copy(&copy, kind) {
+        if let Ok(text) = read_copy(&copy, kind, named) {
             return Ok(text.to_string());
         }
     }
-    open(vfs, path, kind).map(|opened| opened.text)
+    open(vfs, path, kind, named).map(|opened| opened.text)
 }
 
 /// As [`open`], from bytes already read.
-pub(crate) fn unseal(path: &Path, kind: &str, bytes: &[u8]) -> Result<OpenedText> {
+pub(crate) fn unseal(path: &Path, kind: &str, named: Option<u32>, bytes: &[u8]) -> Result<OpenedText> {
     let half = bytes.len() / 2;
-    match (read_copy(&bytes[..half], kind), read_copy(&bytes[half..], kind)) {
+    match (read_copy(&bytes[..half], kind, named), read_copy(&bytes[half..], kind, named)) {
         (Ok(text), Ok(_)) if bytes[..half] == bytes[half..] => {
             Ok(OpenedText { text: text.to_string(), damage: None })
         }
@@ -150,7 +158,7 @@ impl std::fmt::Display for CopyFault {
     }
 }
 
-fn read_copy<'a>(copy: &'a [u8], kind: &str) -> Result<&'a str, CopyFault> {
+fn read_copy<'a>(copy: &'a [u8], kind: &str, named: Option<u32>) -> Result<&'a str, CopyFault> {
     let text = std::str::from_utf8(copy).map_err(|_| CopyFault::Damaged("it is not UTF-8"))?;
     let (header, rest) = text.split_once('\n').ok_or(CopyFault::Damaged("it has no header line"))?;
     let fields: Vec<&str> = header.split(' ').collect();
@@ -173,6 +181,11 @@ fn read_copy<'a>(copy: &'a [u8], kind: &str) -> Result<&'a str, CopyFault> {
     if format > FORMAT {
         return Err(CopyFault::Newer(format));
     }
+    if named.is_some_and(|named| named != crc) {
+        return Err(CopyFault::Damaged(
+            "it is not the file that the manifest names, but another one of its kind",
+        ));
+    }
     Ok(body)
 }
 
@@ -186,12 +199,12 @@ mod tests {
 
     #[test]
     fn one_flipped_bit_anywhere_still_reads_the_same_text() {
-        let sealed = seal("manifest", "{\"a\": 1}");
+        let (sealed, crc) = seal_named("manifest", "{\"a\": 1}");
         for byte in 0..sealed.len() {
             for bit in 0..8 {
                 let mut bad = sealed.clone();
                 bad[byte] ^= 1 << bit;
-                let opened = unseal(Path::new("m"), "manifest", &bad)
+                let opened = unseal(Path::new("m"), "manifest", Some(crc), &bad)
                     .unwrap_or_else(|e| panic!("byte {byte} bit {bit}: {e}"));
                 assert_eq!(opened.text, "{\"a\": 1}");
                 assert!(opened.damage.is_some(), "byte {byte} bit {bit} went unnoticed");
@@ -203,16 +216,30 @@ mod tests {
     fn each_truncation_and_two_damaged_copies_are_errors() {
         let sealed = seal("manifest", "{\"a\": 1}");
         for len in 0..sealed.len() {
-            assert!(unseal(Path::new("m"), "manifest", &sealed[..len]).is_err(), "cut to {len}");
+            assert!(unseal(Path::new("m"), "manifest", None, &sealed[..len]).is_err(), "cut to {len}");
         }
         let mut bad = sealed.clone();
         bad[45] ^= 1;
         let half = bad.len() / 2;
         bad[half + 45] ^= 2;
         assert_eq!(
-            unseal(Path::new("m"), "manifest", &bad).err().map(|e| e.kind()),
+            unseal(Path::new("m"), "manifest", None, &bad).err().map(|e| e.kind()),
             Some(ErrorKind::Corrupt)
         );
+    }
+
+    #[test]
+    fn another_file_of_the_kind_is_not_read_and_of_two_copies_the_one_that_is_named_is() {
+        let (mine, crc) = seal_named("runs", "[1]");
+        let other = seal("runs", "[2]");
+        let read = |bytes: &[u8]| unseal(Path::new("r"), "runs", Some(crc), bytes);
+        assert!(read(&mine).unwrap().damage.is_none());
+        assert_eq!(read(&other).err().map(|e| e.kind()), Some(ErrorKind::Corrupt));
+        let half = mine.len() / 2;
+        for mixed in [[&mine[..half], &other[half..]].concat(), [&other[..half], &mine[half..]].concat()] {
+            let opened = read(&mixed).unwrap();
+            assert!(opened.text == "[1]" && opened.damage.is_some());
+        }
     }
 
     #[test]
@@ -220,7 +247,7 @@ mod tests {
         let text = "{}";
         let copy =
             format!("tidalite manifest 2 {:08x} {:016}\n{text}\n", checksum("manifest", 2, text), text.len());
-        let e = unseal(Path::new("m"), "manifest", copy.repeat(2).as_bytes()).err().unwrap();
+        let e = unseal(Path::new("m"), "manifest", None, copy.repeat(2).as_bytes()).err().unwrap();
         assert_eq!(e.kind(), ErrorKind::Unsupported);
         assert!(e.to_string().contains("format version 2"), "{e}");
     }

@@ -112,7 +112,7 @@ fn load_tables<'a>(
 
 fn load_table(vfs: &dyn Vfs, paths: &Paths, table: &WriterTableRef) -> Result<LoadedTable> {
     let path = paths.writer_table(table.id);
-    let opened = two_copies::open(vfs, &path, "writers")?;
+    let opened = two_copies::open(vfs, &path, "writers", Some(table.crc32c))?;
     let damaged = |what: String| Error::corrupt("read writer table", &path, 0, what);
     let text: TableText = serde_json::from_str(&opened.text)
         .map_err(|e| damaged(format!("its text is not a writer table: {e}")))?;
@@ -174,8 +174,8 @@ fn store_table(
     };
     let text = serde_json::to_string(&text).expect("a writer table is plain data");
     let tmp = format!("tmp-{}", id.simple());
-    let sealed = two_copies::seal("writers", &text);
+    let (sealed, crc32c) = two_copies::seal_named("writers", &text);
     tidalite_vfs::publish(vfs, &paths.writers(), &tmp, &table_name(id), &sealed)?;
     let last = brought.iter().map(|b| b.version).max().unwrap_or(0);
-    Ok(WriterTableRef { id, writers: writers.len() as u64, brought: last })
+    Ok(WriterTableRef { id, crc32c, writers: writers.len() as u64, brought: last })
 }

@@ -263,5 +263,6 @@ fn extent(chunks: &[Chunk]) -> Option<Extent> {
 }
 
 fn ends(points: &Points) -> Option<Extent> {
-    points.steps.first().zip(points.steps.last()).map(|(&first, &last)| Extent::new(first, last))
+    // A page may say that they descend.
+    Extent::of(points.steps.first().into_iter().chain(points.steps.last()).copied())
 }

@@ -84,8 +84,10 @@ fn size_of(part: &PartMeta) -> u32 {
 /// About the bytes of memory that a part takes while it is open for a merge. Tables of short summaries compress well, so their
 /// bytes alone do not tell.
 fn table_bytes(part: &PartMeta) -> u64 {
-    let table = (part.series_bytes + part.series_bytes / 2).max(part.series * SERIES_ROW_BYTES);
-    OPEN_PART_BYTES + table + 2 * part.footer_bytes
+    // A manifest may say anything.
+    let table = part.series_bytes.saturating_add(part.series_bytes / 2);
+    let table = table.max(part.series.saturating_mul(SERIES_ROW_BYTES));
+    OPEN_PART_BYTES.saturating_add(table).saturating_add(part.footer_bytes.saturating_mul(2))
 }
 
 /// The thinned parts whose buckets fit into memory together, those with the fewest buckets first.
@@ -117,7 +119,9 @@ pub(super) fn next_hidden_merge(parts: &[&PartMeta], part_rows: u64) -> BTreeSet
 
 /// Whether a part may hold points of a deleted run, as far as the manifest tells.
 pub(super) fn may_hold_deleted(part: &PartMeta, deleted: &Deleted) -> bool {
-    deleted.range(part.run_min.clone()..=part.run_max.clone()).next().is_some()
+    // A range that ends before it begins panics, and a manifest may say anything.
+    part.run_min <= part.run_max
+        && deleted.range(part.run_min.clone()..=part.run_max.clone()).next().is_some()
 }
 
 /// Whether a part with `deleted_rows` rows of deleted runs is rewritten for that reason alone.

@@ -73,7 +73,7 @@ impl Store {
 /// Damage in the marker, where one valid copy remains.
 pub(super) fn marker_finding(state: &StoreState) -> Result<Option<Finding>> {
     let path = state.paths.marker();
-    let marker = two_copies::open(&*state.vfs, &path, "store")?;
+    let marker = two_copies::open(&*state.vfs, &path, "store", None)?;
     Ok(marker.damage.map(|what| Finding::from(&Error::corrupt("read store marker", &path, 0, what))))
 }
 

@@ -243,7 +243,11 @@ impl Verification<'_> {
             }
             other => other?,
         };
-        self.report.findings.extend(replayed.findings.into_iter().map(Finding::from));
+        let short = match alive && replayed.findings.is_empty() {
+            true => replayed.resume.short_of(dir, flushed),
+            false => None,
+        };
+        self.report.findings.extend(replayed.findings.into_iter().chain(short).map(Finding::from));
         self.report.logs += 1;
         self.report.points += tail.points;
         self.report.log_points += tail.points;
