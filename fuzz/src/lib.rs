@@ -12,7 +12,7 @@ const STORE: &str = "/s";
 
 fn open(disk: &SimVfs) -> tidalite::Result<Store> {
     let options = Options::new().background(false).threads(1).memory_bytes(16 << 20).grace(Duration::ZERO);
-    options.tile_rows(64).rollups(8, 16).vfs(Arc::new(disk.clone())).open(STORE)
+    options.tile_rows(64).rollups(8, 16).table_series_points(0).vfs(Arc::new(disk.clone())).open(STORE)
 }
 
 /// A store with a part, a hidden part, rollups, tables of runs and writers, and a log.

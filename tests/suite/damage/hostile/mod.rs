@@ -82,7 +82,7 @@ fn bases() -> [StoreFiles; 2] {
 
 /// What became of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Outcome {
+enum ForgedOutcome {
     /// An answer was refused.
     Refused,
     /// `verify` finds something, and no answer is refused.
@@ -126,8 +126,8 @@ fn ask_all(store: &Store, errors: &mut Vec<Error>) {
         Err(e) => return errors.push(e),
     };
     let whole = || snapshot.select().repeats(Repeats::All);
-    type Ask = fn(Selection) -> tidalite::Result<()>;
-    let asks: [Ask; 9] = [
+    type Reading = fn(Selection) -> tidalite::Result<()>;
+    let asks: [Reading; 9] = [
         |s| s.points()?.collect().map(drop),
         |s| s.on_damage(OnDamage::Report).points()?.collect().map(drop),
         |s| s.summaries().map(drop),
@@ -162,7 +162,7 @@ fn forgery(random: &mut Random, files: &StoreFiles) -> (Forgery, PathBuf) {
 }
 
 /// A forged file in a store whose checksums all match.
-fn forged_case(bases: &[StoreFiles; 2], case: u64) -> Result<(String, Outcome), String> {
+fn forged_case(bases: &[StoreFiles; 2], case: u64) -> Result<(String, ForgedOutcome), String> {
     let mut random = Random::new(case);
     let mut files = bases[mutate::pick(&mut random, 2)].clone();
     let (forgery, path) = forgery(&mut random, &files);
@@ -179,9 +179,9 @@ fn forged_case(bases: &[StoreFiles; 2], case: u64) -> Result<(String, Outcome), 
         return Err(format!("{forgery:?} {path:?}: {e:?}"));
     }
     let outcome = match (errors.is_empty(), is_sound) {
-        (false, _) => Outcome::Refused,
-        (true, false) => Outcome::Reported,
-        (true, true) => Outcome::Accepted,
+        (false, _) => ForgedOutcome::Refused,
+        (true, false) => ForgedOutcome::Reported,
+        (true, true) => ForgedOutcome::Accepted,
     };
     Ok((format!("{forgery:?}"), outcome))
 }
@@ -217,7 +217,7 @@ fn run<T: Ord + Send>(
     let (next, outcomes) = (AtomicU64::new(first), Mutex::new(BTreeMap::new()));
     let wrong = Mutex::new(Vec::new());
     let work = || {
-        let watched = watch::Watched::new(name);
+        let watched = watch::CaseWatch::new(name);
         loop {
             let case = next.fetch_add(1, Ordering::Relaxed);
             if case >= end || wrong.lock().unwrap().len() > 10 {

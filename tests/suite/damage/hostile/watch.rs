@@ -12,7 +12,7 @@ const LOOK_EACH: Duration = Duration::from_millis(100);
 const NO_CASE: u64 = u64::MAX;
 
 /// The case at which a thread is.
-pub(super) struct Watched {
+pub(super) struct CaseWatch {
     now: Arc<WatchedCase>,
 }
 
@@ -22,13 +22,13 @@ struct WatchedCase {
     begun: AtomicU64,
 }
 
-impl Watched {
+impl CaseWatch {
     /// Watches over this thread.
     pub(super) fn new(name: &'static str) -> Self {
         let now = Arc::new(WatchedCase { case: AtomicU64::new(NO_CASE), begun: AtomicU64::new(0) });
         let (seen, clock) = (Arc::downgrade(&now), ThreadClock::of_this_thread());
         std::thread::spawn(move || look(name, &seen, &clock));
-        Watched { now }
+        CaseWatch { now }
     }
 
     pub(super) fn begin(&self, case: u64) {
