@@ -85,7 +85,7 @@ fn no_question_about_one_series_reads_more_after_a_compaction() {
             [("series merged", e.series_merged), ("tiles read", e.tiles_read), ("bytes read", e.bytes_read)]
         };
         for ((what, less), (_, more)) in work(&after).into_iter().zip(work(&before)) {
-            let more = if what == "bytes read" { more + more / 16 } else { more };
+            let more = if what == "bytes read" { more + more / 8 } else { more };
             assert!(less <= more, "{question}: {what} {less} after, {more} before");
         }
     }

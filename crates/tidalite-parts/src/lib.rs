@@ -78,7 +78,8 @@ pub use chunk::SeriesChunk;
 pub use meta::{PartMeta, RollupMeta};
 pub use options::{ColumnSet, PartOptions, PartPaths, ValueEncoding};
 pub use read::{
-    Fetched, PageCache, Part, RolledSeries, RollupTier, Rollups, TileColumns, series_table_alone,
+    ColumnEncodings, Fetched, PageCache, Part, RolledSeries, RollupTier, Rollups, TileColumns,
+    series_table_alone,
 };
 pub use rollup::rollup_shift;
 pub use schema::{TILE_ROWS_MAX, TILES_MAX};

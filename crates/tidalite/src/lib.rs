@@ -77,6 +77,7 @@ pub use upkeep::report::{Report, Unread};
 pub use upkeep::salvage::Salvaged;
 pub use upkeep::thin::options::{Thin, ThinStats};
 pub use upkeep::verify::VerifyDepth;
+pub use view::encodings::PartEncodings;
 pub use view::lineage::History;
 pub use view::run_targets::RunTargets;
 pub use view::snapshot::Snapshot;
@@ -95,12 +96,16 @@ pub use tidalite_model::{
     Parent, Participant, Point, Result, RunInfo, Seq, SeriesKey, Status, StepRange, Summary, TIME_US_MAX,
     TIME_US_MIN,
 };
+pub use tidalite_parts::ColumnEncodings;
 pub use tidalite_query::{
     Aggregate, AlignOn, By, ChartBucket, ChartBuckets, Compare, Fill, Pattern, Percent, Repeats, RunField,
     RunFilter, Transform, XAxis, aggregate_schema, band_schema, chart_schema, over_band_schema,
     over_chart_schema, over_points_schema, points_schema, similar_names,
 };
 
+/// What [`Options::value_encoding`] takes: for the tests of this project.
+#[doc(hidden)]
+pub use tidalite_parts::ValueEncoding;
 /// The file system that [`Options::vfs`] takes: for the tests of this project.
 #[doc(hidden)]
 pub use tidalite_vfs::Vfs;

@@ -36,9 +36,15 @@ pub(super) fn golden() -> Golden {
     golden_with(&options().table_series_points(0), 2)
 }
 
-/// The same store, one of whose parts has a series table. That of the other is derived.
+/// The same store, one of whose parts has a series table. That of the other is derived. Only the files of parts are damaged, and
+/// the last segment.
 pub(super) fn golden_without_table() -> Golden {
-    golden_with(&options(), 1)
+    let mut golden = golden_with(&options(), 1);
+    let last =
+        golden.files.keys().rfind(|path| path.extension().is_some_and(|e| e == "seg")).unwrap().clone();
+    let is_of_part = |path: &Path| path.extension().is_some_and(|e| e == "parquet");
+    golden.files.retain(|path, _| is_of_part(path) || *path == last);
+    golden
 }
 
 fn golden_with(options: &Options, tables: usize) -> Golden {

@@ -17,6 +17,9 @@ pub(crate) struct InfoArgs {
     /// List the bytes that each run or metric takes in the parts, largest first.
     #[arg(long, value_name = "WHAT")]
     pub(crate) by: Option<SpaceBy>,
+    /// List how each column of each part is encoded, and what it takes.
+    #[arg(long, conflicts_with = "by")]
+    pub(crate) encodings: bool,
 }
 
 /// What disk space is counted by.

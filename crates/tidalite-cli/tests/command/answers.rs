@@ -268,6 +268,22 @@ fn info_counts_runs_points_and_bytes() {
 }
 
 #[test]
+fn info_lists_how_each_column_is_encoded() {
+    let sample = Sample::new();
+    let rows = sample.run("info", &["--encodings", "--format", "json"]).rows();
+    let columns: Vec<&str> = rows.iter().take(8).map(|row| row["column"].as_str().unwrap()).collect();
+    assert_eq!(columns, ["run", "metric", "labels", "step", "seq", "written", "time", "value"]);
+    for row in &rows {
+        let (bytes, points) = (row["bytes"].as_u64().unwrap(), row["points"].as_u64().unwrap());
+        assert!(bytes > 0 && points > 0, "{row}");
+        assert_eq!(row["bytes_per_point"].as_f64().unwrap(), bytes as f64 / points as f64);
+    }
+    assert_eq!((&rows[0]["pages"], &rows[0]["dictionaries"]), (&"RLE_DICTIONARY 1".into(), &1.into()));
+    assert_eq!((&rows[3]["pages"], &rows[3]["dictionaries"]), (&"DELTA_BINARY_PACKED 1".into(), &0.into()));
+    sample.run("info", &["--encodings", "--by", "run"]).fails(2);
+}
+
+#[test]
 fn runs_are_filtered_sorted_and_keep_their_params() {
     let sample = Sample::new();
     let rows = sample.run("runs", &["--sort", "started", "--format", "json"]).rows();

@@ -89,13 +89,13 @@ fn pages_to_try(of: &dyn DoublePages) -> Vec<bool> {
     for page in 0..of.count() {
         of.fill(page, &mut bits);
         let sample: Vec<u64> = strided(&bits, PAGE_SAMPLE).collect();
-        let few = distinct(&sample) * 4 <= sample.len() * 3;
-        if !few {
+        let repeats = repeats(&sample);
+        if !repeats {
             others.extend(strided(&bits, of_page));
         }
-        tried.push(few);
+        tried.push(repeats);
     }
-    if distinct(&others) * 10 <= others.len() * 9 {
+    if repeats(&others) {
         tried.fill(true);
     }
     tried
@@ -106,11 +106,11 @@ fn strided(values: &[u64], count: usize) -> impl Iterator<Item = u64> {
     values.iter().copied().step_by(values.len().div_ceil(count).max(1))
 }
 
-/// The number of distinct values.
-fn distinct(sample: &[u64]) -> usize {
+/// Whether values of a sample repeat: at least one in 32 occurs before. Of noise hardly one does.
+fn repeats(sample: &[u64]) -> bool {
     let mut seen: HashSet<u64, NumberHash> = HashSet::default();
     seen.extend(sample);
-    seen.len()
+    (sample.len() - seen.len()) * 32 > sample.len()
 }
 
 /// A page with its candidates.

@@ -4,11 +4,11 @@
 //! checksum to the zstd frame. Every reader of the file checks that checksum by default.
 
 use bytes::Bytes;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::basic::{Compression, Encoding, PageType, ZstdLevel};
 use parquet::column::page::{CompressedPage, Page, PageWriter};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ColumnChunkMetaData, OffsetIndexBuilder};
+use parquet::file::metadata::{ColumnChunkMetaData, OffsetIndexBuilder, PageEncodingStats};
 use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
@@ -120,6 +120,8 @@ pub(crate) struct ChunkPages<'z> {
     bytes_plain: u64,
     dictionary_bytes: Option<u64>,
     encodings: Vec<Encoding>,
+    /// The number of pages of each kind and encoding.
+    counts: Vec<PageEncodingStats>,
 }
 
 impl<'z> ChunkPages<'z> {
@@ -134,6 +136,7 @@ impl<'z> ChunkPages<'z> {
             bytes_plain: 0,
             dictionary_bytes: None,
             encodings: vec![Encoding::RLE],
+            counts: Vec::new(),
         }
     }
 
@@ -165,7 +168,7 @@ impl<'z> ChunkPages<'z> {
         let page = Page::DictionaryPage { buf, num_values, encoding, is_sorted: false };
         let bytes = self.write(page, plain_bytes)?;
         self.dictionary_bytes = Some(bytes);
-        self.note_encoding(Encoding::PLAIN);
+        self.note_encoding(PageType::DICTIONARY_PAGE, Encoding::PLAIN);
         Ok(())
     }
 
@@ -192,7 +195,7 @@ impl<'z> ChunkPages<'z> {
         self.locations.append_row_count(i64::from(rows));
         self.locations.append_offset_and_size(signed(start as u64), bytes);
         self.rows += u64::from(rows);
-        self.note_encoding(encoding);
+        self.note_encoding(PageType::DATA_PAGE, encoding);
         Ok(())
     }
 
@@ -208,9 +211,13 @@ impl<'z> ChunkPages<'z> {
         Ok(spec.bytes_written)
     }
 
-    fn note_encoding(&mut self, encoding: Encoding) {
+    fn note_encoding(&mut self, page_type: PageType, encoding: Encoding) {
         if !self.encodings.contains(&encoding) {
             self.encodings.push(encoding);
+        }
+        match self.counts.iter_mut().find(|of| (of.page_type, of.encoding) == (page_type, encoding)) {
+            Some(of) => of.count += 1,
+            None => self.counts.push(PageEncodingStats { page_type, encoding, count: 1 }),
         }
     }
 
@@ -220,6 +227,7 @@ impl<'z> ChunkPages<'z> {
         let mut metadata = ColumnChunkMetaData::builder(self.column)
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_encodings(self.encodings)
+            .set_page_encoding_stats(self.counts)
             .set_num_values(signed(self.rows))
             .set_total_compressed_size(signed(bytes.len() as u64))
             .set_total_uncompressed_size(signed(self.bytes_plain))

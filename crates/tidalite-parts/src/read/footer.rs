@@ -8,7 +8,8 @@ use crate::schema::TILE_ROWS_MAX;
 use bytes::Bytes;
 use parquet::basic::Type;
 use parquet::file::metadata::{
-    ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
+    ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader,
+    RowGroupMetaData,
 };
 use parquet::file::page_index::offset_index::OffsetIndexMetaData;
 use parquet::file::statistics::Statistics;
@@ -88,7 +89,8 @@ pub(super) fn metadata(file: &dyn ReadFile, meta: &ExpectedFile<'_>) -> Result<P
     let corrupt = |wrong: &str| Error::corrupt("open part", file.path(), start, wrong);
     let mut reader = ParquetMetaDataReader::new()
         .with_column_index_policy(PageIndexPolicy::Skip)
-        .with_offset_index_policy(PageIndexPolicy::Required);
+        .with_offset_index_policy(PageIndexPolicy::Required)
+        .with_metadata_options(Some(ParquetMetaDataOptions::new().with_encoding_stats_as_mask(false)));
     reader.try_parse_sized(&bytes, meta.bytes).map_err(|e| corrupt(&e.to_string()))?;
     reader.finish().map_err(|e| corrupt(&e.to_string()))
 }

@@ -4,7 +4,7 @@
 //! with few reads, and checks, decompresses and decodes each. [`series`] reads the names of a row group, whose [`texts`] are runs. [`derived`] is the
 //! series table of a part that stores none. [`rollups`] reads
 //! buckets. [`part`] is an open part: it joins these. [`share`] divides the bytes of pages among series. [`cache`] keeps
-//! decoded pages. These modules import pages (the format), the series table and rollups; they write nothing.
+//! decoded pages. [`encodings`] tells how columns are stored. These modules import pages (the format), the series table and rollups; they write nothing.
 //!
 //! Invariant: no byte of a page is used before the page's checksum has matched.
 //!
@@ -13,6 +13,7 @@
 
 mod cache;
 mod derived;
+mod encodings;
 mod footer;
 mod pages;
 mod part;
@@ -22,6 +23,7 @@ mod share;
 mod texts;
 
 pub use cache::PageCache;
+pub use encodings::ColumnEncodings;
 pub(crate) use footer::{ChunkMap, PageEntry};
 pub use pages::Fetched;
 pub(crate) use pages::Pages;

@@ -7,6 +7,7 @@
 //! ancestors up to the step of the fork ([`lineage`]).
 
 pub(crate) mod damage;
+pub(crate) mod encodings;
 mod gone;
 pub(crate) mod hidden;
 pub(crate) mod last_steps;
