@@ -5,23 +5,26 @@
 //! - PLAIN suits sequences of values that repeat, which zstd finds in whole values only.
 //!
 //! Every reader knows all three, and a page of any of them may follow a page of another. All are tried on pages whose values
-//! repeat, as a sample of the page or of the column tells. Where the values of a sample hardly repeat, the page is split
+//! repeat, as a sample of the page or of the column tells; on some rows first, and on the whole page in what is smaller there.
+//! Where the values of a sample hardly repeat, the page is split
 //! without a trial: neither of the others can be smaller. Among equal sizes the order is split, plain, dictionary.
 
-use super::number_hash::NumberHash;
+use super::value_dictionary::ValueDictionary;
 use super::write::{ChunkPages, StoredBody, Zstd};
 use super::{hybrid, split};
 use crate::options::ValueEncoding;
-use crate::schema::VALUE_DICTIONARY_MAX;
 use parquet::basic::Encoding;
 use parquet::schema::types::ColumnDescPtr;
-use std::collections::{HashMap, HashSet};
 use tidalite_model::Result;
 
 /// Rows of the sample of a page.
 const PAGE_SAMPLE: usize = 512;
 /// Rows of the sample of all pages whose values do not repeat within the page.
 const COLUMN_SAMPLE: usize = 4_096;
+/// Rows that are encoded in each way to choose one for a page of at least twice as many.
+const TRIAL_ROWS: usize = 1_024;
+/// The share of entries that may be in a dictionary in vain.
+const UNUSED_SHARE: usize = 16;
 /// About what an entry of a dictionary takes, to choose which pages a dictionary should serve.
 const ENTRY_BYTES: usize = 6;
 
@@ -45,40 +48,110 @@ pub(crate) fn encode<'z>(
         ValueEncoding::Split => vec![false; of.count()],
         ValueEncoding::Plain | ValueEncoding::Dictionary => vec![true; of.count()],
     };
-    let mut dictionary = ValueDictionary::default();
-    let (mut bits, mut body) = (Vec::new(), Vec::new());
-    let mut pages = Vec::with_capacity(tried.len());
+    let mut trial = PageTrial { encoding, dictionary: ValueDictionary::default(), body: Vec::new(), zstd };
+    let (mut bits, mut pages) = (Vec::new(), Vec::with_capacity(tried.len()));
     for (page, tried) in tried.into_iter().enumerate() {
         of.fill(page, &mut bits);
-        split::encode(&bits, &mut body);
-        let mut best = zstd.streams(&body, split::STREAMS, Encoding::BYTE_STREAM_SPLIT)?;
-        let mut indexed = None;
-        if tried {
-            body.clear();
-            body.extend(bits.iter().flat_map(|v| v.to_le_bytes()));
-            let plain = zstd.body(&body, Encoding::PLAIN)?;
-            let forced = encoding == ValueEncoding::Plain;
-            if forced || (plain.stored_bytes() < best.stored_bytes() && encoding == ValueEncoding::Least) {
-                best = plain;
-            }
-            if !forced && let Some(indices) = dictionary.indices(&bits) {
-                let stored = least_indices(&indices, &mut body, zstd)?;
-                indexed = Some(IndexedPage { indices, stored });
-            }
-        }
-        let rows = u32::try_from(bits.len()).expect("a page's rows fit 32 bits");
-        pages.push(CandidatePage { rows, best, indexed });
+        pages.push(if tried {
+            trial.of(&bits)?
+        } else {
+            CandidatePage::of(&bits, trial.split(&bits)?, None)
+        });
     }
+    let entries = trial.dictionary.take_entries();
     let chosen = match encoding {
-        ValueEncoding::Dictionary => ChosenDictionary::of_all(&pages, &dictionary.entries, zstd)?,
-        _ => choose(&pages, &dictionary.entries, zstd)?,
+        ValueEncoding::Dictionary => ChosenDictionary::of_all(&pages, &entries, trial.zstd)?,
+        _ => choose(&pages, &entries, trial.zstd)?,
     };
-    let mut out = ChunkPages::new(column, zstd);
-    match chosen {
-        Some(chosen) => chosen.write(pages, &dictionary.entries, &mut out)?,
-        None => pages.into_iter().try_for_each(|page| out.push(page.best, page.rows))?,
+    let mut bodies = Vec::with_capacity(pages.len());
+    for (at, page) in pages.into_iter().enumerate() {
+        let body = match (page.indexed, &chosen) {
+            (Some(indexed), Some(chosen)) if chosen.served[at] => {
+                chosen.page(indexed, &mut trial.body, trial.zstd)?
+            }
+            _ => match page.without_dictionary {
+                WithoutDictionary::Stored(body) => body,
+                WithoutDictionary::Estimated { is_plain, .. } => {
+                    of.fill(at, &mut bits);
+                    if is_plain { trial.plain(&bits)? } else { trial.split(&bits)? }
+                }
+            },
+        };
+        bodies.push((body, page.rows));
     }
+    let mut out = ChunkPages::new(column, trial.zstd);
+    if let Some(chosen) = chosen {
+        out.push_dictionary(chosen.stored, chosen.used)?;
+    }
+    bodies.into_iter().try_for_each(|(body, rows)| out.push(body, rows))?;
     Ok(out)
+}
+
+/// Encodes pages in several ways.
+struct PageTrial<'z> {
+    encoding: ValueEncoding,
+    dictionary: ValueDictionary,
+    body: Vec<u8>,
+    zstd: &'z mut Zstd,
+}
+
+impl PageTrial<'_> {
+    /// A page with what may be the smallest.
+    fn of(&mut self, bits: &[u64]) -> Result<CandidatePage> {
+        match self.encoding {
+            ValueEncoding::Plain => return Ok(CandidatePage::of(bits, self.plain(bits)?, None)),
+            ValueEncoding::Dictionary => {
+                let (split, indexed) = (self.split(bits)?, self.indexed(bits)?);
+                return Ok(CandidatePage::of(bits, split, indexed));
+            }
+            _ => {}
+        }
+        if bits.len() < 2 * TRIAL_ROWS {
+            let (split, plain) = (self.split(bits)?, self.plain(bits)?);
+            let best = if plain.stored_bytes() < split.stored_bytes() { plain } else { split };
+            return Ok(CandidatePage::of(bits, best, self.indexed(bits)?));
+        }
+        let middle = (bits.len() - TRIAL_ROWS) / 2;
+        let sample = &bits[middle..middle + TRIAL_ROWS];
+        let (split, plain) = (self.split(sample)?.stored_bytes(), self.plain(sample)?.stored_bytes());
+        let (least, is_plain) = (split.min(plain), plain < split);
+        // A dictionary of its own: entries of pages that take no dictionary would be in that of the column in vain.
+        let own = ValueDictionary::with_room(sample.len()).indices(sample);
+        let indices = match own {
+            Some(indices) => least_indices(&indices, &mut self.body, self.zstd)?.stored_bytes(),
+            None => usize::MAX,
+        };
+        // Indices are so small that the others are not needed; or both are needed, since the sample tells less of a
+        // dictionary, which finds the repeats of the whole page; or indices are not.
+        if indices < least / 2
+            && let Some(indexed) = self.indexed(bits)?
+        {
+            let bytes = least * (bits.len() / TRIAL_ROWS);
+            let without_dictionary = WithoutDictionary::Estimated { bytes, is_plain };
+            return Ok(CandidatePage { rows: rows_of(bits), without_dictionary, indexed: Some(indexed) });
+        }
+        let best = if is_plain { self.plain(bits)? } else { self.split(bits)? };
+        let indexed = if indices < least * 3 / 2 { self.indexed(bits)? } else { None };
+        Ok(CandidatePage::of(bits, best, indexed))
+    }
+
+    fn split(&mut self, bits: &[u64]) -> Result<StoredBody> {
+        split::encode(bits, &mut self.body);
+        self.zstd.streams(&self.body, split::STREAMS, Encoding::BYTE_STREAM_SPLIT)
+    }
+
+    fn plain(&mut self, bits: &[u64]) -> Result<StoredBody> {
+        self.body.clear();
+        self.body.extend(bits.iter().flat_map(|v| v.to_le_bytes()));
+        self.zstd.body(&self.body, Encoding::PLAIN)
+    }
+
+    /// The page as indices; `None` where the dictionary is full.
+    fn indexed(&mut self, bits: &[u64]) -> Result<Option<IndexedPage>> {
+        let Some(indices) = self.dictionary.indices(bits) else { return Ok(None) };
+        let stored = least_indices(&indices, &mut self.body, self.zstd)?;
+        Ok(Some(IndexedPage { indices, stored }))
+    }
 }
 
 /// Whether the encodings of repeated values are tried, for each page.
@@ -108,17 +181,35 @@ fn strided(values: &[u64], count: usize) -> impl Iterator<Item = u64> {
 
 /// Whether values of a sample repeat: at least one in 32 occurs before. Of noise hardly one does.
 fn repeats(sample: &[u64]) -> bool {
-    let mut seen: HashSet<u64, NumberHash> = HashSet::default();
-    seen.extend(sample);
-    (sample.len() - seen.len()) * 32 > sample.len()
+    let mut seen = ValueDictionary::with_room(sample.len());
+    let distinct = seen.indices(sample).map_or(sample.len(), |_| seen.entries().len());
+    (sample.len() - distinct) * 32 > sample.len()
 }
 
 /// A page with its candidates.
 struct CandidatePage {
     rows: u32,
-    /// The smaller one of split and plain.
-    best: StoredBody,
+    without_dictionary: WithoutDictionary,
     indexed: Option<IndexedPage>,
+}
+
+/// The smaller one of split and plain.
+enum WithoutDictionary {
+    Stored(StoredBody),
+    /// About its bytes, where indices are so much smaller that it was not made.
+    Estimated {
+        bytes: usize,
+        is_plain: bool,
+    },
+}
+
+impl WithoutDictionary {
+    fn bytes(&self) -> usize {
+        match self {
+            WithoutDictionary::Stored(body) => body.stored_bytes(),
+            WithoutDictionary::Estimated { bytes, .. } => *bytes,
+        }
+    }
 }
 
 /// A page as indices.
@@ -127,45 +218,18 @@ struct IndexedPage {
     stored: StoredBody,
 }
 
+fn rows_of(bits: &[u64]) -> u32 {
+    u32::try_from(bits.len()).expect("a page's rows fit 32 bits")
+}
+
 impl CandidatePage {
+    fn of(bits: &[u64], best: StoredBody, indexed: Option<IndexedPage>) -> CandidatePage {
+        CandidatePage { rows: rows_of(bits), without_dictionary: WithoutDictionary::Stored(best), indexed }
+    }
+
     /// The bytes that indices save, without the dictionary.
     fn saved(&self) -> Option<usize> {
-        self.best.stored_bytes().checked_sub(self.indexed.as_ref()?.stored.stored_bytes())
-    }
-}
-
-/// The entries of a dictionary in order of appearance.
-#[derive(Default)]
-struct ValueDictionary {
-    entries: Vec<u64>,
-    numbers: HashMap<u64, u32, NumberHash>,
-}
-
-impl ValueDictionary {
-    /// The index of each value, which may become a new entry; `None` where the dictionary is full.
-    fn indices(&mut self, values: &[u64]) -> Option<Vec<u32>> {
-        let mut indices: Vec<u32> = Vec::with_capacity(values.len());
-        let mut last = None;
-        for &value in values {
-            let index = match last {
-                Some((before, index)) if before == value => index,
-                _ => {
-                    let next = u32::try_from(self.entries.len()).expect("the dictionary is bounded");
-                    let index = *self.numbers.entry(value).or_insert(next);
-                    if index == next {
-                        if self.entries.len() == VALUE_DICTIONARY_MAX {
-                            self.numbers.remove(&value);
-                            return None;
-                        }
-                        self.entries.push(value);
-                    }
-                    index
-                }
-            };
-            last = Some((value, index));
-            indices.push(index);
-        }
-        Some(indices)
+        self.without_dictionary.bytes().checked_sub(self.indexed.as_ref()?.stored.stored_bytes())
     }
 }
 
@@ -187,8 +251,8 @@ fn least_indices(indices: &[u32], body: &mut Vec<u8>, zstd: &mut Zstd) -> Result
 /// The pages that a dictionary serves, and the dictionary.
 struct ChosenDictionary {
     served: Vec<bool>,
-    /// The new number of each entry that is used.
-    numbers: Vec<Option<u32>>,
+    /// The new number of each entry that is used; `None` where they keep their numbers.
+    numbers: Option<Vec<Option<u32>>>,
     used: u32,
     stored: StoredBody,
 }
@@ -255,36 +319,28 @@ impl ChosenDictionary {
         for (page, _) in pages.iter().zip(&served).filter(|(_, served)| **served) {
             page.indexed.iter().flat_map(|p| &p.indices).for_each(|&index| present[index as usize] = true);
         }
+        // A few entries in vain are better than encoding all pages again.
+        let unused = present.iter().filter(|present| !**present).count();
+        let renumbers = unused > entries.len() / UNUSED_SHARE;
         let (mut used, mut body) = (0, Vec::new());
         let number = |(present, entry): (bool, &u64)| {
-            present.then(|| {
+            (present || !renumbers).then(|| {
                 body.extend_from_slice(&entry.to_le_bytes());
                 used += 1;
                 used - 1
             })
         };
-        let numbers = present.into_iter().zip(entries).map(number).collect();
+        let numbers: Vec<Option<u32>> = present.into_iter().zip(entries).map(number).collect();
         let stored = zstd.body(&body, Encoding::PLAIN)?;
-        Ok(ChosenDictionary { served, numbers, used, stored })
+        Ok(ChosenDictionary { served, numbers: renumbers.then_some(numbers), used, stored })
     }
 
-    fn write(self, pages: Vec<CandidatePage>, entries: &[u64], out: &mut ChunkPages<'_>) -> Result<()> {
-        out.push_dictionary(self.stored, self.used)?;
-        let all_used = self.used as usize == entries.len();
-        let mut body = Vec::new();
-        for (page, served) in pages.into_iter().zip(self.served) {
-            let stored = match page.indexed.filter(|_| served) {
-                None => page.best,
-                Some(indexed) if all_used => indexed.stored,
-                Some(IndexedPage { mut indices, .. }) => {
-                    for index in &mut indices {
-                        *index = self.numbers[*index as usize].expect("the page's entries are used");
-                    }
-                    least_indices(&indices, &mut body, out.zstd())?
-                }
-            };
-            out.push(stored, page.rows)?;
+    /// A page that it serves.
+    fn page(&self, mut page: IndexedPage, body: &mut Vec<u8>, zstd: &mut Zstd) -> Result<StoredBody> {
+        let Some(numbers) = &self.numbers else { return Ok(page.stored) };
+        for index in &mut page.indices {
+            *index = numbers[*index as usize].expect("the page's entries are used");
         }
-        Ok(())
+        least_indices(&page.indices, body, zstd)
     }
 }

@@ -1,6 +1,7 @@
 //! Pages: how the values of one column become bytes of a file, and bytes become values again.
 //!
-//! Writing: [`delta`], [`split`], [`hybrid`] and [`strings`] encode values, and [`doubles`] chooses how; [`write`] compresses a page, writes its header and
+//! Writing: [`delta`], [`split`], [`hybrid`] and [`strings`] encode values, and [`doubles`] chooses how, with a
+//! [`value_dictionary`]; [`write`] compresses a page, writes its header and
 //! records its checksum. Reading: [`header`] parses a page's header; [`decode`] turns its body into values. [`sums`] is
 //! the text form of the page checksums in the footer.
 //!
@@ -14,9 +15,9 @@ pub(crate) mod delta;
 pub(crate) mod doubles;
 pub(crate) mod header;
 pub(crate) mod hybrid;
-pub(crate) mod number_hash;
 pub(crate) mod split;
 pub(crate) mod strings;
 pub(crate) mod sums;
 mod transpose;
+mod value_dictionary;
 pub(crate) mod write;

@@ -9,6 +9,7 @@
 mod copy;
 mod differences;
 mod encode;
+mod number_hash;
 mod plan;
 mod thinned;
 mod times;

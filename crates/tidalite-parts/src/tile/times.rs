@@ -4,11 +4,11 @@
 //! a whole byte. So equal times give equal bytes, which zstd stores once.
 
 use super::differences::integer_column;
+use super::number_hash::NumberHash;
 use super::plan::PageSlices;
 use crate::chunk::SeriesChunk;
 use crate::page::delta::{pack, varint};
 use crate::page::hybrid;
-use crate::page::number_hash::NumberHash;
 use crate::page::write::{ChunkPages, Zstd};
 use crate::schema::{PointColumn, TIME_DICTIONARY_MAX};
 use parquet::basic::Encoding;
@@ -16,7 +16,9 @@ use std::collections::HashMap;
 use tidalite_model::Result;
 
 /// Pages that are encoded to estimate what differences take.
-const SAMPLED_PAGES: usize = 8;
+const SAMPLED_PAGES: usize = 2;
+/// Rows per byte of differences from which the clock counts as regular.
+const REGULAR_ROWS: u64 = 64;
 /// Rows of a page of indices, about; it ends at the end of a series. Pages are large because zstd finds repeats only within a page.
 const PAGE_ROWS: usize = 1 << 17;
 /// Fewest indices per packed run. Shorter series share a run.
@@ -35,9 +37,12 @@ pub(super) fn encode<'z>(
 ) -> Result<ChunkPages<'z>> {
     let rows: usize = chunks.iter().map(|c| c.times_us.len()).sum();
     let column = PointColumn::Time.descriptor();
-    if let Some((entries, indices)) = index(chunks, TIME_DICTIONARY_MAX.min(rows / REPEATS_MIN)) {
-        let differences = bytes_of_differences(chunks, plan, zstd)?;
-        let pages = with_dictionary(chunks, &entries, &indices, ChunkPages::new(column.clone(), zstd))?;
+    let differences = bytes_of_differences(chunks, plan, zstd)?;
+    // So small where the clock is regular: a dictionary cannot be smaller.
+    if differences > rows as u64 / REGULAR_ROWS
+        && let Some((entries, indices)) = index(chunks, TIME_DICTIONARY_MAX.min(rows / REPEATS_MIN))
+    {
+        let pages = with_dictionary(chunks, &entries, &indices, ChunkPages::new(column, zstd))?;
         if (pages.bytes() as u64) <= differences {
             return Ok(pages);
         }

@@ -1,4 +1,4 @@
-//! A fast hash of one 64-bit number, for the dictionaries of times and values.
+//! A fast hash of one 64-bit number, for the dictionary of times.
 //!
 //! It is multiplicative hashing (D. E. Knuth, "The Art of Computer Programming", vol. 3, section 6.4) with an odd multiplier that
 //! is chosen anew for each table, so nobody can prepare numbers that collide.
@@ -7,7 +7,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 
 /// Makes hashers with one multiplier.
 #[derive(Debug, Clone)]
-pub(crate) struct NumberHash {
+pub(super) struct NumberHash {
     multiplier: u64,
 }
 
@@ -26,7 +26,7 @@ impl BuildHasher for NumberHash {
 }
 
 /// The hash of one number.
-pub(crate) struct NumberHasher {
+pub(super) struct NumberHasher {
     multiplier: u64,
     hash: u64,
 }
