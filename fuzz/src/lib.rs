@@ -81,7 +81,8 @@ pub fn try_file(path: &Path, bytes: Vec<u8>, footer: Option<usize>) {
         disk.create(&path).and_then(|mut file| file.write_all(bytes)).expect("a new disk");
     }
     let Ok(store) = open(&disk) else { return };
-    let _ = (store.verify(), store.recovery(), store.runs(), store.metrics(), store.stats());
+    let _ = (store.verify(), store.recovery(), store.runs(), store.stats());
+    let _ = store.snapshot().and_then(|snapshot| snapshot.metrics());
     let all = || store.select().repeats(Repeats::All);
     let _ = all().points().and_then(|points| points.collect());
     let _ = all().summaries();
@@ -124,7 +125,7 @@ mod tests {
         for (target, folders) in [("points", &["parts", "hidden"][..]), ("rollups", &["rollups"])] {
             for (which, path) in (0..).zip(files_in(folders)) {
                 let file = PagedFile::parse(&base()[path]).expect("a sound file");
-                for (page, of) in (0u8..8).zip(&file.pages) {
+                for (page, of) in (0u8..24).zip(&file.pages) {
                     put(target, format!("{which}-{page}"), [&[which, page], &of.body[..]].concat());
                 }
             }
