@@ -130,7 +130,11 @@ impl PageTrial<'_> {
             let without_dictionary = WithoutDictionary::Estimated { bytes, is_plain };
             return Ok(CandidatePage { rows: rows_of(bits), without_dictionary, indexed: Some(indexed) });
         }
-        let best = if is_plain { self.plain(bits)? } else { self.split(bits)? };
+        let mut best = if is_plain { self.plain(bits)? } else { self.split(bits)? };
+        if split.max(plain) < least * 5 / 4 {
+            let other = if is_plain { self.split(bits)? } else { self.plain(bits)? };
+            best = if other.stored_bytes() < best.stored_bytes() { other } else { best };
+        }
         let indexed = if indices < least * 3 / 2 { self.indexed(bits)? } else { None };
         Ok(CandidatePage::of(bits, best, indexed))
     }
