@@ -217,7 +217,8 @@ fn selected_runs_are_thinned() {
     let store = tidalite::Store::open(sample.path()).unwrap();
     let run = store.run("long").start().unwrap();
     for step in 0..20_000 {
-        run.log(step, &[("loss", (step % 777) as f64)]).unwrap();
+        // Values that hardly compress, so that there is something to gain.
+        run.log(step, &[("loss", (step * 48_271 % 2_147_483_647) as f64)]).unwrap();
     }
     run.finish().unwrap();
     store.close().unwrap();

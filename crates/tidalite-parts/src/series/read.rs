@@ -180,7 +180,7 @@ impl DetailsSource for SeriesFile {
         let metadata = of_group.metadata().map_err(|e| corrupt(e.to_string()))?;
         let reader = reader(window, &metadata).map_err(|e| corrupt(e.to_string()))?;
         BlockColumns::read(&reader, entries.map(|e| e.rows), self.thinned)
-            .map(SeriesBlock::Columns)
+            .map(|columns| SeriesBlock::Columns(Box::new(columns)))
             .map_err(|e| corrupt(e.to_string()))
     }
 }
@@ -201,7 +201,7 @@ pub(crate) trait DetailsSource: Debug + Send + Sync {
 #[derive(Debug)]
 pub(crate) enum SeriesBlock {
     /// As the file of a table stores them.
-    Columns(BlockColumns),
+    Columns(Box<BlockColumns>),
     /// As they were computed from points.
     Rows(Vec<Details>),
 }

@@ -201,7 +201,7 @@ fn damaged_case(golden: &Golden, case: u64) -> Result<(String, DamageOutcome), S
         return Ok((kind_of(&path), DamageOutcome::Harmless));
     }
     let damage = Damage::new("forged", &path, Change::Bytes(bytes));
-    let (seen, _store) = look(golden, &damage.apply(golden), case % 2 == 0);
+    let (seen, _store) = look(golden, &damage.apply(golden), case.is_multiple_of(2));
     let outcome = judge(golden, &damage, &seen).map_err(|what| format!("{forgery:?} {path:?}: {what}"))?;
     Ok((kind_of(&path), outcome))
 }
