@@ -37,8 +37,8 @@ def shapes():
     odd = np.where(rng.random(n) < 0.01, np.nan, np.round(rng.random(n), 2))
     odd[:4] = [np.inf, -np.inf, -0.0, 0.0]
     noise = rng.standard_normal(n)
-    # Each page repeats 600 values of its own: together they are more than a dictionary holds.
-    repeats = np.concatenate([rng.choice(rng.standard_normal(600), 8192) for _ in range(60)])
+    # Each page repeats 2,000 values of its own: together they are more than a dictionary holds.
+    repeats = np.concatenate([rng.choice(rng.standard_normal(2000), 8192) for _ in range(60)])
     jitter = np.sort(rng.integers(0, 10**12, n)) + T0
     return {
         "values of every encoding": (
