@@ -46,7 +46,8 @@ impl Store {
     /// parent. [`explain`](crate::Selection::explain) reports how many of the selected series are thinned.
     ///
     /// Points that were rewound or replaced by a repeat are removed permanently. A series is not thinned if its outline
-    /// would not save space: if a bucket would have fewer than 32 points on average. A series can be thinned again into
+    /// would not save space: if a bucket would have fewer than 32 points on average. If the files that were written are not
+    /// smaller than those that they would replace, nothing is changed. A series can be thinned again into
     /// fewer buckets. A run that continued and ended again can be thinned up to its new end.
     ///
     /// Flushes first. Other processes may continue to log.

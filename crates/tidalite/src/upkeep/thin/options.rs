@@ -13,6 +13,8 @@ pub struct Thin {
     targets: RunTargets,
     pub(super) buckets: usize,
     pub(super) bucket_points: u64,
+    /// Whether nothing changes unless the files get smaller.
+    pub(super) must_shrink: bool,
 }
 
 /// The default for [`Thin::buckets`]: a chart as wide as a window.
@@ -32,7 +34,8 @@ pub struct ThinStats {
     pub runs_running: u64,
     /// Series thinned.
     pub series: u64,
-    /// Series left unchanged, since thinning would not save space.
+    /// Series left unchanged, since thinning would not save space: their buckets would have too few points, or the thinned
+    /// files that were written were not smaller.
     pub series_small: u64,
     /// Series left unchanged, since they were thinned before and later written to or rewound within their thinned
     /// steps.
@@ -45,6 +48,19 @@ pub struct ThinStats {
     pub dropped: u64,
 }
 
+impl ThinStats {
+    /// Where nothing was changed, since the thinned files were not smaller.
+    pub(super) fn without_gain(self) -> ThinStats {
+        ThinStats {
+            flushed: self.flushed,
+            runs_running: self.runs_running,
+            series_small: self.series_small + self.series,
+            series_mixed: self.series_mixed,
+            ..ThinStats::default()
+        }
+    }
+}
+
 impl Default for Thin {
     fn default() -> Self {
         Thin::new()
@@ -54,7 +70,7 @@ impl Default for Thin {
 impl Thin {
     /// Options with no runs chosen, and 1,024 buckets per series.
     pub fn new() -> Self {
-        Thin { targets: RunTargets::new(), buckets: BUCKETS, bucket_points: BUCKET_POINTS }
+        Thin { targets: RunTargets::new(), buckets: BUCKETS, bucket_points: BUCKET_POINTS, must_shrink: true }
     }
 
     /// Sets the runs.
@@ -95,10 +111,12 @@ impl Thin {
         self
     }
 
-    /// Sets how many points a bucket must have on average for a series to be thinned. Tests set it low.
+    /// Sets how many points a bucket must have on average for a series to be thinned, whatever the sizes of the files. Tests
+    /// set it low.
     #[doc(hidden)]
     pub fn bucket_points(mut self, points: u64) -> Self {
         self.bucket_points = points.max(1);
+        self.must_shrink = false;
         self
     }
 

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use tidalite_model::{Extent, Result, SeriesKey, StepRange, value_bits_sum};
 use tidalite_parts::{ColumnSet, Part};
-use tidalite_query::{Outline, Points, Repeats, chart_width, merge};
+use tidalite_query::{Outline, PointFilter, Points, Repeats, chart_width, merge};
 
 /// The widest buckets that rollups have, as a power of two.
 const SHIFT_MAX: u32 = 62;
@@ -230,9 +230,16 @@ impl Outliner<'_> {
     ) -> Result<Points> {
         let meter = Meter::of_job();
         let lists = [pieces.to_vec()];
-        let mut chunks = read_pieces(self.parts, &lists, ColumnSet::ALL, &meter, &DamageReport::default())?
-            .pop()
-            .unwrap_or_default();
+        let mut chunks = read_pieces(
+            self.parts,
+            &lists,
+            ColumnSet::ALL,
+            &PointFilter::default(),
+            &meter,
+            &DamageReport::default(),
+        )?
+        .pop()
+        .unwrap_or_default();
         for (piece, points) in pieces.iter().zip(&mut chunks) {
             keep_steps(points, steps);
             if let Some(taken) = read.get_mut(&piece.row) {

@@ -5,6 +5,7 @@ use super::outline::{Outlined, Outliner, ThinOutcome};
 use crate::engine::cancel::go_on;
 use crate::engine::room::JobRoom;
 use crate::engine::state::StoreState;
+use crate::files::manifest::Manifest;
 use crate::parts::scan::RowRef;
 use crate::parts::thinned::{Account, Thinned, ThinnedParts};
 use crate::upkeep::hiding::VersionHiding;
@@ -33,9 +34,18 @@ pub(super) fn thin(
         last.set((done, total));
         progress(done, total)
     };
-    let done = Thinning::of(inner, snapshot, what)?.outline(Some(&mut made), &noted)?;
+    let mut done = Thinning::of(inner, snapshot, what)?.outline(Some(&mut made), &noted)?;
     if done.stats.series > 0 {
-        publish(inner, snapshot, &done, made, &|_, _| progress(last.get().0, last.get().1))?;
+        let write =
+            ThinnedVersion::write(inner, snapshot, &done, made, &|_, _| progress(last.get().0, last.get().1));
+        let version = write?;
+        if what.must_shrink && version.bytes >= version.bytes_before {
+            version.remove(inner)?;
+            done.stats = done.stats.without_gain();
+        } else {
+            sync_part_folders(inner)?;
+            publish_version(inner, version.manifest)?;
+        }
     }
     Ok(done.stats)
 }
@@ -169,40 +179,68 @@ impl Thinnings {
     }
 }
 
-/// Publishes the version in which outlines replace their series.
-fn publish(
-    inner: &StoreState,
-    snapshot: &Snapshot,
-    done: &Thinnings,
-    mut made: ThinnedParts<'_>,
-    progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
-) -> Result<()> {
-    let parts = &snapshot.view.parts;
-    let mut next = snapshot.view.version.manifest.clone();
-    let mut expected = done.account;
-    for (&place, series) in &done.replaced {
-        let part = &parts[place as usize];
-        let out = made.carry(part, &|row| series.contains(&row.key))?;
-        expected.add(Account::of(std::slice::from_ref(part.meta())));
-        expected.take_off(out);
-        next.parts.retain(|p| p.id != part.meta().id);
+/// The version in which outlines replace their series. Its parts are written.
+struct ThinnedVersion {
+    manifest: Manifest,
+    /// The parts that were written.
+    made: Vec<PartMeta>,
+    /// The bytes of their files.
+    bytes: u64,
+    /// The bytes of the files that they replace.
+    bytes_before: u64,
+}
+
+impl ThinnedVersion {
+    fn write(
+        inner: &StoreState,
+        snapshot: &Snapshot,
+        done: &Thinnings,
+        mut made: ThinnedParts<'_>,
+        progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
+    ) -> Result<ThinnedVersion> {
+        let parts = &snapshot.view.parts;
+        let mut next = snapshot.view.version.manifest.clone();
+        let mut expected = done.account;
+        for (&place, series) in &done.replaced {
+            let part = &parts[place as usize];
+            let out = made.carry(part, &|row| series.contains(&row.key))?;
+            expected.add(Account::of(std::slice::from_ref(part.meta())));
+            expected.take_off(out);
+            next.parts.retain(|p| p.id != part.meta().id);
+        }
+        let thinned = made.finish()?;
+        if Account::of(&thinned) != expected {
+            return Err(Error::new(
+                ErrorKind::Corrupt,
+                "thin",
+                "the points written do not match the outlines",
+                "nothing was changed; run `tidalite verify`",
+            ));
+        }
+        let hiding = VersionHiding::of(inner, &next)?;
+        for (&place, removed) in &done.removed {
+            carry_others(inner, &parts[place as usize], removed, &hiding, &mut next.parts, progress)?;
+        }
+        next.parts.extend(thinned);
+        let before = &snapshot.view.version.manifest.parts;
+        let is_in = |parts: &[PartMeta], part: &PartMeta| parts.iter().any(|p| p.id == part.id);
+        let made: Vec<PartMeta> = next.parts.iter().filter(|p| !is_in(before, p)).cloned().collect();
+        let bytes = made.iter().map(PartMeta::files_bytes).sum();
+        let bytes_before = before.iter().filter(|p| !is_in(&next.parts, p)).map(PartMeta::files_bytes).sum();
+        Ok(ThinnedVersion { manifest: next, made, bytes, bytes_before })
     }
-    let thinned = made.finish()?;
-    if Account::of(&thinned) != expected {
-        return Err(Error::new(
-            ErrorKind::Corrupt,
-            "thin",
-            "the points written do not match the outlines",
-            "nothing was changed; run `tidalite verify`",
-        ));
+
+    /// Removes the files that were written.
+    fn remove(self, inner: &StoreState) -> Result<()> {
+        for place in self.made.iter().map(|meta| inner.paths.place(meta)) {
+            for path in place.files() {
+                if inner.vfs.stat(path)?.is_some() {
+                    inner.vfs.remove(path)?;
+                }
+            }
+        }
+        Ok(())
     }
-    let hiding = VersionHiding::of(inner, &next)?;
-    for (&place, removed) in &done.removed {
-        carry_others(inner, &parts[place as usize], removed, &hiding, &mut next.parts, progress)?;
-    }
-    next.parts.extend(thinned);
-    sync_part_folders(inner)?;
-    publish_version(inner, next)
 }
 
 /// Replaces a part by one without the thinned series.
