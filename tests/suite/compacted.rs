@@ -2,8 +2,11 @@
 //!
 //! Method: work is counted as [`Explain`] counts it, not timed.
 
+use crate::rollups::batch;
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
 use std::path::Path;
-use tidalite::{Explain, Options, Selection, Store};
+use tidalite::{By, Explain, Options, Selection, Store};
 
 const RANKS: usize = 4;
 const METRICS: usize = 150;
@@ -100,6 +103,32 @@ fn a_compacted_series_is_in_one_tile() {
     assert_eq!([tiles(0), tiles(1)], [ATTEMPTS as u64; 2]);
     open(&path).compact().unwrap();
     assert_eq!([tiles(0), tiles(1)], [1; 2]);
+}
+
+#[test]
+fn a_series_whose_steps_fell_back_is_answered_from_summaries_after_a_compaction() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Options::new().background(false).threads(2).tile_rows(1 << 13);
+    let store = store.rollups(64, 1024).open(dir.path().join("m")).unwrap();
+    // The job was resumed from an older checkpoint, twice, without a rewind. So a few steps were written again, between
+    // many that are copied unchanged.
+    let steps = (0..60_000).chain(50_000..150_000).chain(140_000..200_000);
+    let points: Vec<(i64, i64, f64)> = steps.zip(0..).map(|(step, time)| (step, time, time as f64)).collect();
+    store.append(&batch("a", "loss", &points)).unwrap();
+    store.append(&batch("a", "acc", &points)).unwrap();
+    let count = ["count", "last"].map(|word| word.parse().unwrap());
+    let ask = |select: &Selection| select.aggregate(&count, &[By::Metric]);
+    let (before, how) = store.select().explain(ask).unwrap();
+    assert_eq!(how.series_merged, 2, "{how:?}");
+    store.compact().unwrap();
+    let (after, how) = store.select().explain(ask).unwrap();
+    assert_eq!(after, before);
+    assert_eq!(after["count"].as_primitive::<Int64Type>().values(), &[200_000; 2]);
+    assert_eq!((how.series_merged, how.page_points, how.summary_points), (0, 0, 400_000), "{how:?}");
+    // Rollups as well.
+    let (_, how) = store.select().explain(|s| s.chart_batch(100)).unwrap();
+    assert_eq!((how.page_points, how.bucket_points), (0, 400_000), "{how:?}");
+    assert!(store.verify().unwrap().findings.is_empty());
 }
 
 #[test]

@@ -34,6 +34,10 @@ pub(crate) trait PointSource: Sync {
     fn copies(&self) -> &[TileCopy] {
         &[]
     }
+    /// Steps, ascending, at which the tiles of a run are cut besides.
+    fn cuts(&self, _run: &str) -> &[i64] {
+        &[]
+    }
 }
 
 /// A tile of another part that is copied to the new part.
@@ -289,7 +293,8 @@ fn plan(source: &dyn PointSource, tile_rows: usize) -> Result<Vec<TileSpec>> {
         let run = start..start + len;
         start += len;
         let points: u64 = series[run.clone()].iter().map(|(_, n)| n).sum();
-        let small = points <= tile_rows as u64 / 2;
+        let cuts = source.cuts(&series[run.start].0.run);
+        let small = points <= tile_rows as u64 / 2 && cuts.is_empty();
         if let Some((range, sum)) = &mut shared
             && small
             && *sum + points <= tile_rows as u64
@@ -328,6 +333,8 @@ fn plan_large_run(
     sample.sort_unstable();
     let mut cuts: Vec<i64> =
         sample.into_iter().skip(1).step_by((width / SAMPLE_NTH).max(1)).skip(1).collect();
+    cuts.extend(source.cuts(&series[run.start].0.run));
+    cuts.sort_unstable();
     cuts.dedup();
     // Steps that a tile actually has: a run of many short series is cut only by series.
     let steps = width.min(usize::try_from(series[longest].1).unwrap_or(usize::MAX)).max(1);

@@ -11,6 +11,7 @@ mod backup;
 mod clock;
 mod collect;
 pub(crate) mod compact;
+mod copied_rows;
 mod copy_store;
 mod copy_target;
 mod evidence;

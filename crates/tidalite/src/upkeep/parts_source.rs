@@ -4,6 +4,7 @@
 //! ones: those that are rewound, and those that a later write of their step replaced, in the parts themselves or in others
 //! (the context). [`PartsSource::into_hidden`] is the source of these.
 
+use super::copied_rows::{RunCuts, cuts_around};
 use super::hiding::VersionHiding;
 use super::series_rows::{SeriesRows, rows_of};
 use super::sorting::hidden_mask;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tidalite_model::{Extent, Result, SeriesKey, StepRange, value_bits_sum};
 use tidalite_parts::{ColumnSet, Part, SeriesEntry};
-use tidalite_query::{Points, Repeats, merge};
+use tidalite_query::{PointFilter, Points, Repeats, merge};
 
 /// A tile with at least one eighth of the usual rows is large enough to copy.
 const TILE_SHARE: usize = 8;
@@ -163,6 +164,7 @@ pub(crate) struct PartsSource<'a> {
     /// Of the parts, and of the context.
     anchors: [Arc<StepAnchors>; 2],
     copies: Vec<TileCopy>,
+    cuts: RunCuts,
     /// Whether this is the source of the hidden points.
     hidden_side: bool,
     dropped: AtomicU64,
@@ -185,6 +187,7 @@ impl<'a> PartsSource<'a> {
             false => SeriesRows::none(series.len()),
         };
         let hidden = series.iter().map(|_| AtomicU64::new(0)).collect();
+        let cuts = cuts_around(inputs.parts, &copied, &series, &rows);
         let copies =
             copied.into_iter().map(|(p, tile)| TileCopy { part: inputs.parts[p as usize].clone(), tile });
         PartsSource {
@@ -194,6 +197,7 @@ impl<'a> PartsSource<'a> {
             others,
             anchors: Default::default(),
             copies: copies.collect(),
+            cuts,
             hidden_side: false,
             dropped: 0.into(),
             bits_dropped: 0.into(),
@@ -221,6 +225,7 @@ impl<'a> PartsSource<'a> {
             others: self.others.chosen(places()),
             anchors: self.anchors,
             copies: Vec::new(),
+            cuts: RunCuts::new(),
             hidden_side: true,
             dropped: 0.into(),
             bits_dropped: 0.into(),
@@ -255,8 +260,14 @@ impl<'a> PartsSource<'a> {
         [pieces, others]: [&[Vec<Piece>]; 2],
     ) -> Result<Vec<Points>> {
         let read = |parts, pieces| -> Result<Vec<Vec<Points>>> {
-            let mut read =
-                read_pieces(parts, pieces, ColumnSet::ALL, &Meter::of_job(), &DamageReport::default())?;
+            let mut read = read_pieces(
+                parts,
+                pieces,
+                ColumnSet::ALL,
+                &PointFilter::default(),
+                &Meter::of_job(),
+                &DamageReport::default(),
+            )?;
             read.iter_mut().flatten().for_each(|points| keep_steps(points, steps));
             Ok(read)
         };
@@ -308,6 +319,10 @@ impl PointSource for PartsSource<'_> {
 
     fn copies(&self) -> &[TileCopy] {
         &self.copies
+    }
+
+    fn cuts(&self, run: &str) -> &[i64] {
+        self.cuts.get(run).map_or(&[], Vec::as_slice)
     }
 
     fn gather(&self, series: Range<usize>, steps: StepRange) -> Result<Vec<Points>> {

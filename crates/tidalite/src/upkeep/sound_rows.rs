@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use tidalite_model::{Result, SeriesKey, StepRange};
 use tidalite_parts::{ColumnSet, Part};
-use tidalite_query::{Points, Repeats, merge};
+use tidalite_query::{PointFilter, Points, Repeats, merge};
 
 /// The sound rows of one part.
 pub(super) struct SoundRows<'a> {
@@ -64,7 +64,14 @@ impl PointSource for SoundRows<'_> {
         let meets = |row: &&RowRef| steps.meets(row.steps(&self.part));
         let lists: Vec<Vec<Piece>> =
             self.rows[series].iter().map(|rows| rows.iter().filter(meets).map(piece).collect()).collect();
-        let read = read_pieces(&self.part, &lists, ColumnSet::ALL, &Meter::of_job(), self.report)?;
+        let read = read_pieces(
+            &self.part,
+            &lists,
+            ColumnSet::ALL,
+            &PointFilter::default(),
+            &Meter::of_job(),
+            self.report,
+        )?;
         let join = |mut chunks: Vec<Points>| {
             chunks.iter_mut().for_each(|points| keep_steps(points, steps));
             merge(chunks, Repeats::All)

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tidalite_log::SeriesId;
 use tidalite_model::{Result, Seq, SeriesKey, StepRange, value_bits_sum};
 use tidalite_parts::{ColumnSet, Part};
-use tidalite_query::{Points, Repeats, merge};
+use tidalite_query::{PointFilter, Points, Repeats, merge};
 
 /// A log of the other store: its rows, and the range [lo, hi) of seqs that are new.
 pub(super) type NewTail<'a> = (&'a TailData, (i64, i64));
@@ -144,7 +144,14 @@ impl PointSource for NewPoints<'_> {
         let places = &self.places[series];
         let pieces = |p: &SeriesPlaces<'_>| self.anchors.pieces(self.parts, &p.rows, steps);
         let lists: Vec<Vec<Piece>> = places.iter().map(pieces).collect::<Result<_>>()?;
-        let read = read_pieces(self.parts, &lists, ColumnSet::ALL, &Meter::of_job(), self.damage)?;
+        let read = read_pieces(
+            self.parts,
+            &lists,
+            ColumnSet::ALL,
+            &PointFilter::default(),
+            &Meter::of_job(),
+            self.damage,
+        )?;
         let gather_one = |(mut chunks, place): (Vec<Points>, &SeriesPlaces<'_>)| {
             for points in &mut chunks {
                 keep_steps(points, steps);
