@@ -291,6 +291,13 @@ fn packed<T: Copy>(
 ) -> Option<()> {
     out.reserve(indices.len());
     match width {
+        1 => return narrow::<1, T>(body, at, indices, entries, out),
+        2 => return narrow::<2, T>(body, at, indices, entries, out),
+        3 => return narrow::<3, T>(body, at, indices, entries, out),
+        4 => return narrow::<4, T>(body, at, indices, entries, out),
+        5 => return narrow::<5, T>(body, at, indices, entries, out),
+        6 => return narrow::<6, T>(body, at, indices, entries, out),
+        7 => return narrow::<7, T>(body, at, indices, entries, out),
         8 => return bytes(body.bytes().get(at + indices.start..at + indices.end)?, entries, out),
         16 => {
             let (pairs, _) = body.bytes().get(at + 2 * indices.start..at + 2 * indices.end)?.as_chunks();
@@ -305,6 +312,33 @@ fn packed<T: Copy>(
     for i in indices {
         let index = body.packed(at, i * width as usize, width, mask);
         out.push(*entries.get(usize::try_from(index).ok()?)?);
+    }
+    Some(())
+}
+
+/// Indices that are unpacked at a time.
+const UNPACKED: usize = 2048;
+
+/// As [`packed`], for indices of `WIDTH` bits, below 8: eight of them are `WIDTH` bytes.
+fn narrow<const WIDTH: usize, T: Copy>(
+    body: PageBody<'_>,
+    at: usize,
+    indices: Range<usize>,
+    entries: &[T],
+    out: &mut Vec<T>,
+) -> Option<()> {
+    let mut unpacked = [0u8; UNPACKED];
+    let mask = u64::MAX >> (64 - WIDTH);
+    let mut first = indices.start / 8 * 8;
+    while first < indices.end {
+        let groups = (indices.end - first).div_ceil(8).min(UNPACKED / 8);
+        for (group, eight) in (first / 8..).zip(&mut unpacked.as_chunks_mut::<8>().0[..groups]) {
+            let packed = u64::from_le_bytes(body.word(at + group * WIDTH));
+            *eight = std::array::from_fn(|i| (packed >> (i * WIDTH) & mask) as u8);
+        }
+        let end = indices.end.min(first + groups * 8);
+        bytes(&unpacked[indices.start.saturating_sub(first)..end - first], entries, out)?;
+        first = end;
     }
     Some(())
 }
