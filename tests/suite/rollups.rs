@@ -154,6 +154,130 @@ fn rollups_answer_as_the_points_do() {
     assert!(by_rollups * 4 > answers, "{by_rollups} of {answers}");
 }
 
+/// Long series that wander, with special values and times that do not always ascend, in one or two parts.
+fn fill_long(r: &mut Random, stores: &[&Store]) {
+    for run in ["a", "b"] {
+        stores.iter().for_each(|store| drop(store.run(run).start().unwrap()));
+        let (mut at, mut step, mut time) = (0.0, 0, 0);
+        for _ in 0..1 + r.below(2) {
+            let mut points = Vec::new();
+            for _ in 0..20_000 + r.below(20_000) {
+                at += r.normal();
+                step += 1 + r.below(2).cast_signed();
+                time += r.below(2000).cast_signed() - r.below(3).cast_signed() * 300;
+                points.push((step, time, if r.below(200) == 0 { value(r) } else { at }));
+            }
+            step -= r.below(2).cast_signed() * 700;
+            for store in stores {
+                ["loss", "acc"].iter().for_each(|m| drop(store.append(&batch(run, m, &points)).unwrap()));
+                store.flush().unwrap();
+            }
+        }
+    }
+    if r.below(2) == 0 {
+        stores.iter().for_each(|store| drop(store.compact().unwrap()));
+    }
+}
+
+fn wide_range(r: &mut Random, select: Selection) -> Selection {
+    let (step, time) = (r.below(60_000).cast_signed(), r.below(20_000_000).cast_signed());
+    match r.below(4) {
+        0 => select.steps(step..step + 9_000),
+        1 => select.times_us(time..time + 5_000_000),
+        _ => select,
+    }
+}
+
+#[test]
+fn rollups_rule_out_points_by_value_and_time_as_the_points_do() {
+    let all = ["count", "sum", "min", "argmax", "last"].map(|word| word.parse::<Aggregate>().unwrap());
+    let (mut by_rollups, mut answers) = (0, 0);
+    for seed in 0..4 * crate::factor() as u64 {
+        let mut r = Random::new(1_000 + seed);
+        let tile_rows = [40_000, 1 << 19][usize::try_from(r.below(2)).unwrap()];
+        let ((_a, with), (_b, without)) = (open((64, 1024), tile_rows), open((0, 0), tile_rows));
+        fill_long(&mut r, &[&with, &without]);
+        for _ in 0..25 {
+            let seed = r.next_u64();
+            let values = |r: &mut Random, select: Selection| {
+                let lo = r.normal() * 60.0;
+                match r.below(4) {
+                    0 => select,
+                    1 => select.values(lo, lo + 40.0),
+                    2 => select.values(None, lo),
+                    _ => select.values(lo, None),
+                }
+            };
+            let ask = |store: &Store| {
+                let mut r = Random::new(seed);
+                let select = wide_range(&mut r, store.select());
+                let select = values(&mut r, select);
+                let question = r.below(3);
+                let (answer, how) = select
+                    .explain(|s| match question {
+                        0 => s.points()?.collect(),
+                        1 => s.aggregate(&all, &[By::Run, By::Metric]),
+                        _ => s.aggregate(&all, &[By::Metric, By::StepBucket(700)]),
+                    })
+                    .unwrap();
+                (answer, how)
+            };
+            let ((found, how), (expected, plain)) = (ask(&with), ask(&without));
+            assert_same(&found, &expected, &format!("seed {seed}: {how:?}"));
+            assert!(how.page_points <= plain.page_points, "{how:?} {plain:?}");
+            by_rollups += u64::from(how.rollup_pages_read > 0);
+            answers += 1;
+        }
+    }
+    note(&format!("rollups: {by_rollups} of {answers} filtered answers made use of them"));
+    assert!(by_rollups * 4 > answers, "{by_rollups} of {answers}");
+}
+
+#[test]
+fn points_and_aggregates_by_value_or_time_read_only_the_pages_that_may_hold_some() {
+    let (_dir, store) = open((256, 16_384), 1 << 19);
+    // Values rise, as a counter does.
+    let points: Vec<_> = (0..300_000).map(|i| (i, i * 1000, i as f64)).collect();
+    store.append(&batch("a", "long", &points)).unwrap();
+    store.compact().unwrap();
+    let count = ["count".parse::<Aggregate>().unwrap()];
+    for select in
+        [store.select().values(150_000.0, 150_100.0), store.select().times_us(150_000_000..150_100_000)]
+    {
+        let (found, how) = select.explain(|s| s.points()?.collect()).unwrap();
+        assert_eq!(found.num_rows(), 100);
+        assert!(how.page_points <= 1024 && how.pages_read <= 16, "{how:?}");
+        let (counted, how) = select.explain(|s| s.aggregate(&count, &[])).unwrap();
+        assert_eq!(counted["count"].as_primitive::<arrow::datatypes::Int64Type>().value(0), 100);
+        assert!(how.page_points <= 1024, "{how:?}");
+    }
+    let above = store.select().values(100_000.0, None);
+    let (counted, how) = above.explain(|s| s.aggregate(&count, &[])).unwrap();
+    assert_eq!(counted["count"].as_primitive::<arrow::datatypes::Int64Type>().value(0), 200_000);
+    assert!(how.bucket_points > 199_000 && how.page_points <= 512, "{how:?}");
+}
+
+#[test]
+fn calendar_buckets_hold_the_hours_of_their_months() {
+    let (_dir, store) = open((64, 256), 1 << 19);
+    let hour = 3_600_000_000;
+    // 2026-01-01T00:00:00 in Berlin, and each hour of that year.
+    let start = 1_767_222_000_000_000;
+    let points: Vec<_> = (0..365 * 24).map(|i| (i, start + i * hour, 1.0)).collect();
+    store.append(&batch("a", "requests", &points)).unwrap();
+    store.compact().unwrap();
+    let count = ["count".parse::<Aggregate>().unwrap()];
+    let by: By = "time:1mo@Europe/Berlin".parse().unwrap();
+    let months = store.select().aggregate(&count, &[by]).unwrap();
+    let counts = months["count"].as_primitive::<arrow::datatypes::Int64Type>().values();
+    assert_eq!(&counts[..], [744, 672, 743, 720, 744, 720, 744, 744, 720, 745, 720, 744]);
+    let by: By = "time:1d@Europe/Berlin".parse().unwrap();
+    let days = store.select().aggregate(&count, &[by]).unwrap();
+    let counts = days["count"].as_primitive::<arrow::datatypes::Int64Type>().values();
+    let odd: Vec<(usize, i64)> = (0..).zip(counts.iter().copied()).filter(|(_, n)| *n != 24).collect();
+    assert_eq!((counts.len(), odd), (365, vec![(87, 23), (297, 25)]));
+}
+
 /// A store of one run with a long series and 20 short ones, in one part.
 fn long() -> (TempDir, Store) {
     let (dir, store) = open((256, 16_384), 1 << 19);

@@ -371,7 +371,7 @@ impl Store {
     /// writes to is refused with `tidalite.Busy` if it is named, and skipped if a pattern or filter selects it. `dry_run=True` reports
     /// what would be done, without doing it; it looks only at flushed points. Totals, and charts and aggregates in buckets at
     /// least as wide, answer as before. Finer queries (points, percentiles, ranges of values, transforms, ranges that cut a bucket) are
-    /// answered from the remaining points. A series is left unchanged if a bucket would hold fewer than 32 points. Flushes first. The
+    /// answered from the remaining points. A series is left unchanged if a bucket would hold fewer than 32 points, and all are if the files would not get smaller. Flushes first. The
     /// result is durable. `progress` is called with the points examined and the total.
     ///
     /// >>> with store.run("old") as run:

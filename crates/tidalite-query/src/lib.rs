@@ -31,7 +31,7 @@ mod words;
 
 pub use aggregate::{Aggregate, By, Grouping, Partial, Percent, PercentileJob, aggregate_schema};
 pub use alignment::{AlignOn, Alignment, Fill};
-pub use axis::{Placement, XAxis, same_bucket};
+pub use axis::{Calendar, Placement, Width, XAxis, same_bucket};
 pub use batch::{PointsBuilder, points_schema};
 pub use drawing::{
     ChartBucket, ChartBuckets, ChartMerge, LineChoice, LineCount, LineMeans, Outline, PixelColumns, band,

@@ -133,10 +133,31 @@ def test_widths_of_time_buckets_are_parsed(width, us):
     assert tidalite.time_bucket(width) == tidalite.time_bucket(us)
 
 
-@pytest.mark.parametrize("width", ["", "1", "s", "1 s", "-1s", "1.5s", "0s", "1y", 0, -5, None, 1.5])
+@pytest.mark.parametrize("width", ["", "1", "s", "1 s", "-1s", "1.5s", "0s", "1q", "0mo", 0, -5, None, 1.5])
 def test_an_invalid_width_is_refused(width):
     with pytest.raises((tidalite.Invalid, TypeError)):
         tidalite.time_bucket(width)
+
+
+@pytest.mark.parametrize(("width", "rule"), [("1d", "D"), ("1w", "W-MON"), ("1mo", "MS"), ("1y", "YS"), ("3mo", "QS")])
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"])
+def test_calendar_buckets_equal_those_of_pandas(store, width, rule, zone):
+    hours = pd.date_range("2023-11-28T13:20:00Z", "2026-02-03", freq="1h40min")
+    store.append({"run": "a", "metric": "x", "step": range(len(hours)), "time": hours.tz_localize(None).to_numpy("datetime64[us]"), "value": np.ones(len(hours))})
+    counts = pd.Series(1, index=hours.tz_convert(zone)).resample(rule, label="left", closed="left").sum()
+    got = store.select("x").aggregate("count", by=tidalite.time_bucket(width, tz=zone)).to_pandas()
+    counts = counts[counts > 0]
+    assert got["count"].tolist() == counts.tolist()
+    assert got["time_bucket"].dt.tz_convert(zone).tolist() == counts.index.normalize().tolist()
+    word = f"time:{width}@{zone}"
+    assert store.select("x").aggregate("count", by=word).to_pandas().equals(got)
+
+
+def test_a_wrong_calendar_is_refused_with_what_to_give():
+    assert repr(tidalite.time_bucket("1w")) == 'time_bucket("1w", tz="UTC")'
+    for width, zone, words in [("1d", "Europe/Berlim", "Europe/Berlin"), ("7h", "UTC", "12 h"), ("1.5d", "UTC", "3mo"), (86_400_000_000, "UTC", "'1d'")]:
+        with pytest.raises(tidalite.Invalid, match=words):
+            tidalite.time_bucket(width, tz=zone)
 
 
 def test_sorting_puts_nan_and_null_last_in_both_orders(filled):

@@ -14,7 +14,8 @@ Aggregates: count, finite, nan, inf, sum, mean, std, var, min, max, first, last,
 argnan (step of the first NaN), time_first, time_last, median, exact percentiles such as p99.9, and
 approximate ones such as p99.9~ (within 1 %, in little memory). All except the counts, first, last
 and argnan use only finite values.
-Groups: run, metric, labels, label:KEY, param:NAME, step:WIDTH, time:WIDTH (such as time:10s).
+Groups: run, metric, labels, label:KEY, param:NAME, step:WIDTH, time:WIDTH (such as time:10s, time:1w,
+time:1mo, or with a time zone time:1d@Europe/Berlin).
 
 Examples:
   tidalite query metrics -m loss -r resnet-42 --steps 1000..1100

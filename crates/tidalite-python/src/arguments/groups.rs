@@ -18,6 +18,10 @@ impl GroupBucket {
         match &self.0 {
             By::StepBucket(width) => format!("step_bucket({width})"),
             By::TimeBucket(width) => format!("time_bucket({width})"),
+            By::Calendar(calendar) => match calendar.to_string().split_once('@') {
+                Some((width, zone)) => format!("time_bucket({width:?}, tz={zone:?})"),
+                None => format!("time_bucket(\"{calendar}\", tz=\"UTC\")"),
+            },
             other => other.column(),
         }
     }
@@ -35,15 +39,34 @@ pub fn step_bucket(width: i64) -> PyResult<GroupBucket> {
         .ok_or_else(|| invalid("step_bucket", "the width is below 1 step", "give at least 1"))
 }
 
-/// Groups by buckets of time, aligned at 1970 UTC. The column `time_bucket` holds the start of each bucket.
+/// Groups by buckets of time. The column `time_bucket` holds the start of each bucket.
 ///
-/// `width` is text such as '500ms', '1s', '5m', '1h', '1d', a timedelta, or whole microseconds.
+/// `width` is text such as '500ms', '1s', '5m', '1h', '1d', a timedelta, or whole microseconds; these are aligned at 1970
+/// UTC. Text in whole weeks, months or years ('1w', '3mo', '1y') follows the calendar; weeks start on Monday.
+///
+/// With a time zone, days and longer buckets start at its midnight, and hours at those of its clock. `width` is then text, and a
+/// part of an hour or of a day divides it.
 ///
 /// >>> tidalite.time_bucket("1s")
 /// time_bucket(1000000)
+/// >>> tidalite.time_bucket("1d", tz="Europe/Berlin")
+/// time_bucket("1d", tz="Europe/Berlin")
 #[pyfunction]
-pub fn time_bucket(width: &Bound<'_, PyAny>) -> PyResult<GroupBucket> {
-    Ok(GroupBucket(By::TimeBucket(width_us(width)?)))
+#[pyo3(signature = (width, tz=None))]
+pub fn time_bucket(width: &Bound<'_, PyAny>, tz: Option<&str>) -> PyResult<GroupBucket> {
+    let word = width.cast::<PyString>().ok().map(|word| word.to_str()).transpose()?;
+    match (word, tz) {
+        (Some(word), Some(zone)) => calendar(&format!("{word}@{zone}")),
+        (Some(word), None) if word.ends_with(['w', 'o', 'y']) && !word.contains('.') => calendar(word),
+        (None, Some(_)) => {
+            Err(invalid("time_bucket", "the width is not text", "with tz, write it as in '1d' or '6h'"))
+        }
+        (_, None) => Ok(GroupBucket(By::TimeBucket(width_us(width)?))),
+    }
+}
+
+fn calendar(word: &str) -> PyResult<GroupBucket> {
+    Ok(GroupBucket(By::Calendar(word.parse().map_err(raise)?)))
 }
 
 /// The groups of `by=`: one or several.
@@ -56,7 +79,7 @@ pub(crate) fn groups(by: &Bound<'_, PyAny>) -> PyResult<Vec<By>> {
     items.map(|item| group(&item?)).collect()
 }
 
-const WORDS: &str = "give any of 'run', 'metric', 'labels', 'label:<key>', 'param:<name>', 'step:<width>', 'time:<width>', step_bucket(n), time_bucket('1s')";
+const WORDS: &str = "give any of 'run', 'metric', 'labels', 'label:<key>', 'param:<name>', 'step:<width>', 'time:<width>', step_bucket(n), time_bucket('1s', tz=None)";
 
 fn group(by: &Bound<'_, PyAny>) -> PyResult<By> {
     if let Ok(bucket) = by.extract::<GroupBucket>() {

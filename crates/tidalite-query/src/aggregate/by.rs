@@ -1,5 +1,6 @@
 //! What aggregates are grouped by.
 
+use crate::axis::Calendar;
 use crate::words::{MICROS, micros, shown, unknown_word};
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +9,7 @@ use tidalite_model::{Error, Result};
 /// One thing to group by.
 ///
 /// As words: `run`, `metric`, `labels`, `label:KEY`, `param:NAME`, `step:WIDTH`, and `time:WIDTH` with a unit of time
-/// (us, ms, s, m or min, h, d, w).
+/// (us, ms, s, m or min, h, d, w, mo, y). Weeks start on Monday. A time zone follows an `@`: `time:1d@Europe/Berlin`.
 ///
 /// ```
 /// use tidalite_query::By;
@@ -38,6 +39,9 @@ pub enum By {
     /// Buckets of this many microseconds, aligned at 1970 UTC; column `time_bucket` holds each bucket's start; word
     /// `time:<width>`.
     TimeBucket(u64),
+    /// Buckets of a calendar; column `time_bucket` holds each bucket's start; word `time:<width>` with whole weeks, months or
+    /// years, or with `@` and a time zone.
+    Calendar(Calendar),
 }
 
 impl By {
@@ -54,13 +58,18 @@ impl By {
             By::Label(key) => format!("label:{key}"),
             By::Param(name) => format!("param:{name}"),
             By::StepBucket(_) => "step_bucket".into(),
-            By::TimeBucket(_) => "time_bucket".into(),
+            By::TimeBucket(_) | By::Calendar(_) => "time_bucket".into(),
         }
     }
 
     /// Whether it groups by a name rather than by a bucket.
     pub(crate) fn is_name(&self) -> bool {
-        !matches!(self, By::StepBucket(_) | By::TimeBucket(_))
+        !self.is_bucket()
+    }
+
+    /// Whether it groups by buckets of steps or of time.
+    pub(crate) fn is_bucket(&self) -> bool {
+        matches!(self, By::StepBucket(_) | By::TimeBucket(_) | By::Calendar(_))
     }
 }
 
@@ -95,8 +104,12 @@ impl FromStr for By {
                 width.map(By::StepBucket).ok_or_else(|| wrong_width(word, "steps", "step:100"))
             }
             ("time", Some(width)) => {
+                let by_calendar = width.contains('@') || width.ends_with(['w', 'o', 'y']);
+                if by_calendar && !width.contains('.') {
+                    return width.parse().map(By::Calendar);
+                }
                 let us = micros(width, &MICROS, cut_to_micros).filter(|&us| us > 0);
-                us.map(By::TimeBucket).ok_or_else(|| wrong_width(word, "time", "time:10s"))
+                us.map(By::TimeBucket).ok_or_else(|| wrong_width(word, "time", "time:10s or time:1mo"))
             }
             _ => {
                 let known = "run, metric, labels, label:KEY, param:NAME, step:WIDTH, time:WIDTH";
@@ -114,6 +127,10 @@ impl fmt::Display for By {
                 write!(f, "time:{}s", us / MICROS_PER_SECOND)
             }
             By::TimeBucket(us) => write!(f, "time:{us}us"),
+            By::Calendar(calendar) => match calendar.to_string() {
+                word if word.contains('@') || word.ends_with(['w', 'o', 'y']) => write!(f, "time:{word}"),
+                word => write!(f, "time:{word}@UTC"),
+            },
             name => f.write_str(&name.column()),
         }
     }
@@ -132,6 +149,8 @@ mod tests {
             (1..=u64::MAX).prop_map(By::StepBucket),
             (1..=u64::MAX).prop_map(By::TimeBucket),
             (1..=99u64).prop_map(|s| By::TimeBucket(s * MICROS_PER_SECOND)),
+            prop::sample::select(vec!["1d", "6h@Europe/Berlin", "2w", "3mo@Asia/Tokyo", "1y"])
+                .prop_map(|word| By::Calendar(word.parse().unwrap())),
         ]
     }
 
@@ -151,7 +170,10 @@ mod tests {
             ("time:1.5us", By::TimeBucket(1)),
             ("time:2µs", By::TimeBucket(2)),
             ("time:1.5min", By::TimeBucket(90_000_000)),
-            ("time:2w", By::TimeBucket(1_209_600_000_000)),
+            ("time:1.5w", By::TimeBucket(907_200_000_000)),
+            ("time:2w", By::Calendar("2w".parse().unwrap())),
+            ("time:1mo", By::Calendar("1mo@UTC".parse().unwrap())),
+            ("time:1d@Asia/Kolkata", By::Calendar("1d@Asia/Kolkata".parse().unwrap())),
         ] {
             assert_eq!(word.parse::<By>().unwrap(), by, "{word}");
         }

@@ -33,8 +33,11 @@ impl<'a> BucketCuts<'a> {
     pub(super) fn of(plan: &GroupPlan, points: PointsView<'a>) -> Self {
         let axis = |runs| AxisCuts { runs, bucket: 0, end: 0 };
         BucketCuts {
-            steps: plan.step_width.map(|width| axis(BucketRuns::of_ascending(points.steps, width, true))),
-            times: plan.time_width.map(|width| axis(BucketRuns::of(points.times_us, width))),
+            steps: plan
+                .step_width
+                .clone()
+                .map(|width| axis(BucketRuns::of_ascending(points.steps, width, true))),
+            times: plan.time_width.clone().map(|width| axis(BucketRuns::of(points.times_us, width))),
             at: 0,
             len: points.len(),
         }

@@ -29,7 +29,7 @@ use tidalite_model::{Error, Params, Result, SeriesKey, SummaryFacts};
 /// use tidalite_query::{Aggregate, By, Grouping};
 /// let grouping = Grouping::new(vec![By::StepBucket(100)], Aggregate::parse_list(&["mean", "last"])?)?;
 /// assert!(grouping.needs_steps() && !grouping.needs_times() && grouping.takes_summaries());
-/// assert_eq!(grouping.bucket_widths(), (Some(100), None));
+/// assert_eq!(grouping.step_width(), Some(100));
 /// # Ok::<(), tidalite_model::Error>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -59,6 +59,7 @@ impl Grouping {
                 }
                 By::StepBucket(width) => step_width = Some(Width::new(*width)),
                 By::TimeBucket(width) => time_width = Some(Width::new(*width)),
+                By::Calendar(calendar) => time_width = Some(Width::of_calendar(calendar)),
                 _ => {}
             }
         }
@@ -103,6 +104,8 @@ impl Grouping {
             by: plan.by.clone(),
             aggregates: plan.aggregates.clone(),
             fractions: plan.fractions.clone(),
+            step_width: plan.step_width.clone(),
+            time_width: plan.time_width.clone(),
             runs: Arc::new(runs),
             params: columns,
             ..**plan
@@ -167,13 +170,14 @@ impl Grouping {
         self.0.by.iter().skip_while(|by| by.is_name()).all(|by| !by.is_name())
     }
 
-    /// The widths of the buckets of steps and of time; `None` where it does not group by them.
-    pub fn bucket_widths(&self) -> (Option<u64>, Option<u64>) {
-        let width = |of: fn(&By) -> Option<u64>| self.0.by.iter().find_map(of);
-        (
-            width(|by| if let By::StepBucket(width) = by { Some(*width) } else { None }),
-            width(|by| if let By::TimeBucket(width) = by { Some(*width) } else { None }),
-        )
+    /// The width of the buckets of steps; `None` where it does not group by them.
+    pub fn step_width(&self) -> Option<u64> {
+        self.0.step_width.as_ref().map(Width::about)
+    }
+
+    /// The width of the buckets of time, in µs; `None` where it does not group by them.
+    pub fn time_width(&self) -> Option<&Width> {
+        self.0.time_width.as_ref()
     }
 
     /// The facts of a summary that it uses.

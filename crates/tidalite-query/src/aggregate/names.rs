@@ -24,7 +24,7 @@ pub(crate) fn texts_of<'a>(
         By::Metric => Some(Cow::Borrowed(&*key.metric)),
         By::Labels => Some(Cow::Borrowed(key.labels.as_str())),
         By::Label(label) => key.labels.get(label).map(Cow::Owned),
-        By::StepBucket(_) | By::TimeBucket(_) => None,
+        By::StepBucket(_) | By::TimeBucket(_) | By::Calendar(_) => None,
     })
 }
 

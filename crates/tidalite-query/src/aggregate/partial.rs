@@ -62,7 +62,7 @@ const BLOCK_RUNS: usize = 1024;
 
 impl Partial {
     pub(crate) fn new(plan: Arc<GroupPlan>) -> Self {
-        let axes = match (plan.step_width, plan.time_width) {
+        let axes = match (&plan.step_width, &plan.time_width) {
             (None, None) => BucketAxes::None,
             (Some(_), Some(_)) => BucketAxes::Two,
             _ => BucketAxes::One,

@@ -44,11 +44,11 @@ impl GroupPlan {
     /// several buckets, or has no points.
     pub(crate) fn bucket_of(&self, summary: &Summary) -> Option<(Option<i64>, Option<i64>)> {
         let steps = summary.steps()?;
-        let step = match self.step_width {
+        let step = match &self.step_width {
             Some(width) => Some(width.bucket_of(steps)?),
             None => None,
         };
-        let time = match self.time_width {
+        let time = match &self.time_width {
             Some(width) => Some(width.bucket_of(summary.times_us()?)?),
             None => None,
         };
@@ -62,7 +62,7 @@ impl GroupPlan {
             By::Label(_) => Field::new(by.column(), DataType::Utf8, true),
             By::Param(_) => Field::new(by.column(), params.next().unwrap_or_default().data_type(), true),
             By::StepBucket(_) => Field::new(by.column(), DataType::Int64, false),
-            By::TimeBucket(_) => Field::new(by.column(), timestamp(), false),
+            By::TimeBucket(_) | By::Calendar(_) => Field::new(by.column(), timestamp(), false),
         };
         let value = |aggregate: &Aggregate| {
             let (data_type, nullable) = match aggregate {

@@ -21,11 +21,11 @@ pub(super) enum GroupColumn {
 pub(super) fn group_columns(plan: &GroupPlan, directory: &GroupDirectory) -> Vec<GroupColumn> {
     let (mut levels, mut params) = (0.., plan.params.iter().copied());
     let column = |by: &By| match by {
-        By::StepBucket(width) => {
-            GroupColumn::Bucket { second: false, width: Width::new(*width), times: false }
-        }
-        By::TimeBucket(width) => {
-            GroupColumn::Bucket { second: plan.step_width.is_some(), width: Width::new(*width), times: true }
+        By::StepBucket(_) | By::TimeBucket(_) | By::Calendar(_) => {
+            let times = !matches!(by, By::StepBucket(_));
+            let width = if times { &plan.time_width } else { &plan.step_width };
+            let width = width.clone().expect("a bucket has a width");
+            GroupColumn::Bucket { second: times && plan.step_width.is_some(), width, times }
         }
         name => {
             debug_assert!(name.is_name(), "a group is a bucket or a name");

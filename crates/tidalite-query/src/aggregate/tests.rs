@@ -72,6 +72,7 @@ fn group_of(by: &[By], key: &SeriesKey, step: i64, time_us: i64) -> ExpectedGrou
             By::Param(name) => unreachable!("no case groups by param {name}"),
             By::StepBucket(width) => (None, floor(step, *width)),
             By::TimeBucket(width) => (None, floor(time_us, *width)),
+            By::Calendar(calendar) => (None, calendar.range(calendar.index(time_us)).first),
         })
         .collect()
 }
@@ -187,7 +188,9 @@ fn check(batch: &RecordBatch, by: &[By], words: &[&str], series: &[PushedSeries]
     for (row, (group, list)) in groups.iter().enumerate() {
         for (c, b) in by.iter().enumerate() {
             let found = match b {
-                By::StepBucket(_) | By::TimeBucket(_) => (None, whole(batch, c, row).unwrap()),
+                By::StepBucket(_) | By::TimeBucket(_) | By::Calendar(_) => {
+                    (None, whole(batch, c, row).unwrap())
+                }
                 _ => {
                     let texts = batch.column(c).as_string::<i32>();
                     ((!texts.is_null(row)).then(|| texts.value(row).to_string()), 0)
@@ -259,9 +262,14 @@ fn series() -> impl Strategy<Value = Vec<PushedSeries>> {
 
 fn by() -> impl Strategy<Value = Vec<By>> {
     let width = || prop_oneof![1..40u64, Just(1 << 63), Just(u64::MAX)];
-    let all = (width(), width()).prop_map(|(s, t)| {
+    let calendar = prop::sample::select(vec!["15min@Asia/Kolkata", "1d", "1w@Europe/Berlin", "3mo", "1y"]);
+    let time = prop_oneof![
+        3 => width().prop_map(By::TimeBucket),
+        1 => calendar.prop_map(|word| By::Calendar(word.parse().unwrap())),
+    ];
+    let all = (width(), time).prop_map(|(s, time)| {
         let names = [By::Run, By::Metric, By::Labels, By::Label("rank".into())];
-        names.into_iter().chain([By::StepBucket(s), By::TimeBucket(t)]).collect::<Vec<_>>()
+        names.into_iter().chain([By::StepBucket(s), time]).collect::<Vec<_>>()
     });
     (all, 0..=3usize).prop_flat_map(|(all, n)| (Just(all).prop_shuffle(), Just(n))).prop_map(
         |(mut all, n)| {

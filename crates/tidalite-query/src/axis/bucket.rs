@@ -1,42 +1,73 @@
-//! Buckets of one axis: equal widths, aligned at zero, floor division.
+//! Buckets of one axis: equal widths, aligned at zero, floor division; or those of a calendar.
 //!
 //! Invariant: every i64 has a bucket and no arithmetic overflows. A bucket that would start below the least i64, or
 //! end above the greatest, is cut there.
 
+use super::calendar::Calendar;
 use crate::points::rises;
+use std::sync::Arc;
 use tidalite_model::Extent;
 
-/// A width of at least 1. Powers of two, which charts use, take a shift where others take a division.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Width {
+/// The width of buckets, at least 1. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Width(WidthKind);
+
+/// Powers of two, which charts use, take a shift where others take a division.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum WidthKind {
     /// Two to this power, at most 63.
     Power(u32),
     /// Any other.
     Other(u64),
+    /// Microseconds, by a calendar.
+    Calendar(Arc<Calendar>),
 }
 
 impl Width {
     /// Panics where `width` is 0.
     pub(crate) fn new(width: u64) -> Self {
         assert!(width > 0, "a bucket is at least 1 wide");
-        if width.is_power_of_two() { Width::Power(width.trailing_zeros()) } else { Width::Other(width) }
+        Width(match width.is_power_of_two() {
+            true => WidthKind::Power(width.trailing_zeros()),
+            false => WidthKind::Other(width),
+        })
     }
 
-    /// The width.
+    /// The buckets of a calendar, for times in µs.
+    pub(crate) fn of_calendar(calendar: &Calendar) -> Self {
+        Width(WidthKind::Calendar(Arc::new(calendar.clone())))
+    }
+
+    /// The width, where all buckets have the same.
     #[inline]
-    fn steps(self) -> u64 {
-        match self {
-            Width::Power(shift) => 1 << shift,
-            Width::Other(width) => width,
+    fn even(&self) -> Option<u64> {
+        match self.0 {
+            WidthKind::Power(shift) => Some(1 << shift),
+            WidthKind::Other(width) => Some(width),
+            WidthKind::Calendar(_) => None,
         }
+    }
+
+    /// The width, or about that of a calendar's buckets.
+    pub fn about(&self) -> u64 {
+        match &self.0 {
+            WidthKind::Calendar(calendar) => calendar.width_us(),
+            _ => self.even().unwrap_or(1),
+        }
+    }
+
+    /// Whether all of an extent lies in one bucket.
+    pub fn holds(&self, extent: Extent) -> bool {
+        self.bucket_of(extent).is_some()
     }
 
     /// The index of the bucket that holds `x`.
     #[inline]
-    pub(crate) fn index(self, x: i64) -> i64 {
-        match self {
-            Width::Power(shift) => x >> shift,
-            Width::Other(width) => match i64::try_from(width) {
+    pub(crate) fn index(&self, x: i64) -> i64 {
+        match &self.0 {
+            WidthKind::Power(shift) => x >> shift,
+            WidthKind::Calendar(calendar) => calendar.index(x),
+            &WidthKind::Other(width) => match i64::try_from(width) {
                 // For a positive divisor the Euclidean quotient is the floor.
                 Ok(width) => x.div_euclid(width),
                 // Wider than all positive i64: one bucket on each side of zero.
@@ -46,20 +77,21 @@ impl Width {
     }
 
     /// The index of the bucket that holds all of an extent; `None` where it spans several.
-    pub(crate) fn bucket_of(self, extent: Extent) -> Option<i64> {
+    pub(crate) fn bucket_of(&self, extent: Extent) -> Option<i64> {
         let index = self.index(extent.first);
         (self.index(extent.last) == index).then_some(index)
     }
 
     /// The least and the greatest i64 in a bucket that holds one.
     #[inline]
-    pub(crate) fn range(self, index: i64) -> Extent {
-        match self {
-            Width::Power(shift) => {
+    pub(crate) fn range(&self, index: i64) -> Extent {
+        match &self.0 {
+            WidthKind::Calendar(calendar) => calendar.range(index),
+            WidthKind::Power(shift) => {
                 let start = index << shift;
                 Extent { first: start, last: start | (((1u64 << shift) - 1).cast_signed()) }
             }
-            Width::Other(width) => {
+            &WidthKind::Other(width) => {
                 let start = i64::try_from(width).ok().and_then(|width| index.checked_mul(width));
                 let last = start.and_then(|start| start.checked_add_unsigned(width - 1));
                 start.zip(last).map(|(first, last)| Extent { first, last }).unwrap_or_else(|| {
@@ -117,10 +149,8 @@ impl<'a> BucketRuns<'a> {
     /// Moves to the bucket of a number. Mostly that is the next bucket, which takes no division.
     #[inline]
     fn turn(&mut self, x: i64) {
-        let next = self
-            .last
-            .checked_add_unsigned(self.width.steps())
-            .filter(|&last| self.length > 0 && self.last < x && x <= last);
+        let next = self.width.even().and_then(|width| self.last.checked_add_unsigned(width));
+        let next = next.filter(|&last| self.length > 0 && self.last < x && x <= last);
         (self.bucket, self.last) = match next {
             Some(last) => (self.bucket + 1, last),
             None => {
@@ -216,7 +246,7 @@ mod tests {
                 end += same.len();
                 expected.push((w.index(same[0]), end));
             }
-            prop_assert_eq!(BucketRuns::of(&xs, w).collect::<Vec<_>>(), expected);
+            prop_assert_eq!(BucketRuns::of(&xs, w.clone()).collect::<Vec<_>>(), expected);
         }
     }
 }

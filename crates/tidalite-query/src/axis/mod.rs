@@ -4,12 +4,14 @@
 //! of points to integers keeps their order.
 
 mod bucket;
+mod calendar;
 mod placement;
 mod scale;
 mod x_axis;
 
-pub use bucket::same_bucket;
-pub(crate) use bucket::{BucketRuns, Width};
+pub(crate) use bucket::BucketRuns;
+pub use bucket::{Width, same_bucket};
+pub use calendar::Calendar;
 pub use placement::Placement;
 pub(crate) use scale::{XScale, XValue};
 pub use x_axis::XAxis;

@@ -53,7 +53,7 @@ fn schema_of(by: &[By], runs: &SchemaRef) -> SchemaRef {
 /// # Errors
 /// As [`band_schema`]; `Invalid` for a width of 0.
 pub fn band_grouping(by: &[By], width: u64) -> Result<Grouping> {
-    if let Some(wrong) = by.iter().find(|b| matches!(b, By::Run | By::StepBucket(_) | By::TimeBucket(_))) {
+    if let Some(wrong) = by.iter().find(|b| matches!(b, By::Run) || b.is_bucket()) {
         return Err(Error::invalid(
             "plan band",
             format!("`{}` was given, but a band is over runs in buckets of steps", wrong.column()),

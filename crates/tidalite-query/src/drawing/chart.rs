@@ -132,7 +132,7 @@ impl ChartMerge {
     pub fn push<'a>(&mut self, points: impl Into<PointsView<'a>>) {
         let view = points.into();
         let mut at = 0;
-        for (index, end) in BucketRuns::of_ascending(view.steps, self.width, true) {
+        for (index, end) in BucketRuns::of_ascending(view.steps, self.width.clone(), true) {
             self.take(index, summarize(view.slice(at..end), NEEDS));
             at = end;
         }

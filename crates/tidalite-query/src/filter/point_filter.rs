@@ -109,12 +109,12 @@ impl PointFilter {
     /// may replace them.
     pub fn verdict(&self, s: &Summary) -> Verdict {
         let Some(steps) = s.steps() else { return Verdict::NoPoint };
-        let Some(times) = s.times_us() else { return Verdict::Unknown };
-        let verdicts = [
-            range_verdict(&self.steps, steps.first, steps.last),
-            range_verdict(&self.times_us, times.first, times.last),
-            self.value_verdict(s),
-        ];
+        let by_times = match s.times_us() {
+            _ if self.times_us.is_all() => Verdict::AllPoints,
+            Some(times) => range_verdict(&self.times_us, times.first, times.last),
+            None => Verdict::Unknown,
+        };
+        let verdicts = [range_verdict(&self.steps, steps.first, steps.last), by_times, self.value_verdict(s)];
         if verdicts.contains(&Verdict::NoPoint) {
             Verdict::NoPoint
         } else if verdicts.contains(&Verdict::Unknown) {
@@ -226,11 +226,16 @@ fn passing(values: &[f64], bounds: &Bounds<f64>) -> Vec<u32> {
 fn passing_blocks(values: &[f64], passes: impl Fn(f64) -> bool) -> Vec<u32> {
     let mut found = Vec::new();
     let (blocks, rest) = values.as_chunks::<COMPARED>();
+    // Without a branch on whether a value passes: which ones do is hard to predict.
     let indexed = |first: usize, some: &[f64], found: &mut Vec<u32>| {
-        let of = |(i, &v): (usize, &f64)| {
-            passes(v).then(|| u32::try_from(first + i).expect("points of a piece are counted in u32"))
-        };
-        found.extend(some.iter().enumerate().filter_map(of));
+        let mut passing = [0; COMPARED];
+        let mut count = 0;
+        let first = u32::try_from(first).expect("points of a piece are counted in u32");
+        for (i, &v) in (first..).zip(some) {
+            passing[count] = i;
+            count += usize::from(passes(v));
+        }
+        found.extend_from_slice(&passing[..count]);
     };
     for (block, first) in blocks.iter().zip((0..).step_by(COMPARED)) {
         // No branch within a block, so that the compiler can use vectors.

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tidalite_model::{Result, StepRange};
 use tidalite_parts::{ColumnSet, Part};
+use tidalite_query::PointFilter;
 
 /// Rows from one anchor to the next.
 const STRIDE: u32 = 256;
@@ -70,6 +71,7 @@ impl StepAnchors {
             parts,
             &[vec![row.whole(parts, false)]],
             columns,
+            &PointFilter::default(),
             &Meter::of_job(),
             &DamageReport::default(),
         )?;

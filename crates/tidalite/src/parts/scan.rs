@@ -27,6 +27,8 @@ pub(crate) struct RowRef {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Piece {
     pub(crate) row: RowRef,
+    /// The tile of the row.
+    tile: u32,
     /// Rows of the tile: [from, to).
     pub(crate) from: u32,
     pub(crate) to: u32,
@@ -71,8 +73,17 @@ impl RowRef {
 
     /// All its points.
     pub(crate) fn whole(self, parts: &[Arc<Part>], cut: bool) -> Piece {
-        let row = self.of(parts);
-        Piece { row: self, from: row.row_start, to: row.row_start + row.rows, cut }
+        self.whole_of(&self.of(parts), cut)
+    }
+
+    /// All its points, where its entry is known.
+    pub(crate) fn whole_of(self, row: &SeriesEntry, cut: bool) -> Piece {
+        Piece { row: self, tile: row.tile, from: row.row_start, to: row.row_start + row.rows, cut }
+    }
+
+    /// The points in some rows of its tile.
+    pub(crate) fn piece(self, row: &SeriesEntry, rows: Range<u32>, cut: bool) -> Piece {
+        Piece { row: self, tile: row.tile, from: rows.start, to: rows.end, cut }
     }
 }
 
@@ -92,8 +103,8 @@ impl Piece {
     }
 
     /// Its part and tile.
-    pub(crate) fn tile(&self, parts: &[Arc<Part>]) -> (u32, u32) {
-        (self.row.part, self.row.of(parts).tile)
+    pub(crate) fn tile(&self) -> (u32, u32) {
+        (self.row.part, self.tile)
     }
 }
 
@@ -110,18 +121,20 @@ pub(crate) fn read_rows(
 ) -> Result<Vec<Vec<Points>>> {
     let whole = |list: &Vec<RowRef>| list.iter().map(|r| r.whole(parts, false)).collect();
     let lists: Vec<Vec<Piece>> = lists.iter().map(whole).collect();
-    read_pieces(parts, &lists, columns, &Meter::of_job(), &DamageReport::default())
+    read_pieces(parts, &lists, columns, &PointFilter::default(), &Meter::of_job(), &DamageReport::default())
 }
 
 /// The most rows that are decoded together, unless one piece has more: decoding holds 40 bytes a row. A page of times has as
 /// many rows, so that few pages are decoded twice.
 const TOGETHER_ROWS_MAX: usize = 1 << 17;
 
-/// As [`read_rows`], for pieces, and counted by a meter. Where damage is reported, rows on damaged pages are left out.
+/// As [`read_rows`], for pieces, and counted by a meter. Where damage is reported, rows on damaged pages are left out. Of
+/// pieces that the filter's times cut, points outside of these may be left out; apply the filter to the others.
 pub(crate) fn read_pieces(
     parts: &[Arc<Part>],
     lists: &[Vec<Piece>],
     columns: ColumnSet,
+    filter: &PointFilter,
     meter: &Meter,
     damage: &DamageReport,
 ) -> Result<Vec<Vec<Points>>> {
@@ -130,11 +143,11 @@ pub(crate) fn read_pieces(
     for (l, list) in lists.iter().enumerate() {
         wanted.extend(list.iter().enumerate().map(|(i, piece)| (*piece, l, i)));
     }
-    wanted.sort_by_key(|(piece, ..)| (piece.tile(parts), piece.from, piece.to));
+    wanted.sort_by_key(|(piece, ..)| (piece.tile(), piece.from, piece.to));
     let mut found: Vec<Vec<Points>> = lists.iter().map(|l| vec![Points::default(); l.len()]).collect();
-    for group in together(parts, &wanted, |(piece, ..)| piece) {
+    for group in together(&wanted, |(piece, ..)| piece) {
         let pieces: Vec<Piece> = group.iter().map(|(piece, ..)| *piece).collect();
-        let read = read_tile(parts, &pieces, columns, &PointFilter::default(), meter, &mut |i, view| {
+        let read = read_tile(parts, &pieces, columns, filter, meter, &mut |i, view| {
             let (_, l, place) = group[i];
             found[l][place] = view.to_points();
         });
@@ -208,9 +221,9 @@ pub(crate) fn read_through(
     for (i, row) in rows.iter().enumerate() {
         pieces.extend(row.whole(parts, false).short_pieces().map(|piece| (piece, i)));
     }
-    pieces.sort_by_key(|(piece, _)| (piece.tile(parts), piece.from));
+    pieces.sort_by_key(|(piece, _)| (piece.tile(), piece.from));
     let meter = Meter::of_job();
-    for group in together(parts, &pieces, |(piece, _)| piece) {
+    for group in together(&pieces, |(piece, _)| piece) {
         let of_group: Vec<Piece> = group.iter().map(|(piece, _)| *piece).collect();
         let read = read_tile(parts, &of_group, columns, &PointFilter::default(), &meter, &mut |i, view| {
             take(group[i].1, view);
@@ -229,16 +242,12 @@ pub(crate) fn read_through(
 
 /// Groups of consecutive pieces that are decoded together: of one tile, and at most [`TOGETHER_ROWS_MAX`] rows, unless one
 /// piece has more. The pieces ascend by tile.
-fn together<'a, T>(
-    parts: &[Arc<Part>],
-    pieces: &'a [T],
-    piece: impl Fn(&T) -> &Piece,
-) -> impl Iterator<Item = &'a [T]> {
+fn together<'a, T>(pieces: &'a [T], piece: impl Fn(&T) -> &Piece) -> impl Iterator<Item = &'a [T]> {
     let mut rows = 0;
     pieces.chunk_by(move |a, b| {
         let (a, b) = (piece(a), piece(b));
         rows += a.len();
-        let joins = a.tile(parts) == b.tile(parts) && rows + b.len() <= TOGETHER_ROWS_MAX;
+        let joins = a.tile() == b.tile() && rows + b.len() <= TOGETHER_ROWS_MAX;
         rows = if joins { rows } else { 0 };
         joins
     })
@@ -255,7 +264,7 @@ pub(crate) fn read_tile(
     take: &mut dyn FnMut(usize, PointsView<'_>),
 ) -> Result<()> {
     let Some(first) = pieces.first() else { return Ok(()) };
-    let (part, tile) = first.tile(parts);
+    let (part, tile) = first.tile();
     let part = &parts[part as usize];
     let keep = meter.keeps_pages(part.cache_bytes() as u64);
     let mut read = spare().pop().unwrap_or_default();
@@ -309,9 +318,13 @@ pub(crate) fn read_tile(
 /// those of a run and its forks do, are in it once.
 fn layout(pieces: &[Piece]) -> (Vec<Range<u32>>, Vec<usize>) {
     let mut ranges: Vec<Range<u32>> = Vec::with_capacity(pieces.len());
-    let mut places = Vec::with_capacity(pieces.len());
+    let mut places = vec![0; pieces.len()];
     let mut before = 0;
-    for piece in pieces {
+    // Pieces of shared rows may have been cut in different ways.
+    let mut order: Vec<usize> = (0..pieces.len()).collect();
+    order.sort_by_key(|&i| pieces[i].from);
+    for i in order {
+        let piece = &pieces[i];
         match ranges.last_mut() {
             Some(range) if piece.from <= range.end => range.end = range.end.max(piece.to),
             last => {
@@ -320,7 +333,7 @@ fn layout(pieces: &[Piece]) -> (Vec<Range<u32>>, Vec<usize>) {
             }
         }
         let range = ranges.last().expect("one was pushed");
-        places.push(before + (piece.from - range.start) as usize);
+        places[i] = before + (piece.from - range.start) as usize;
     }
     (ranges, places)
 }

@@ -108,8 +108,14 @@ impl Plan {
             let tombstones = source.tombstones.as_ref().filter(|_| source.rows_covered);
             let hidden = tombstones.is_some();
             let columns = ColumnSet { step: true, seq: hidden, written: hidden, time: false, value: hidden };
-            let mut read =
-                read_pieces(parts, &[vec![r.whole(parts, true)]], columns, &self.meter, &self.damage)?;
+            let mut read = read_pieces(
+                parts,
+                &[vec![r.whole(parts, false)]],
+                columns,
+                &self.filter,
+                &self.meter,
+                &self.damage,
+            )?;
             if let Some(tombstones) = tombstones {
                 read.iter_mut().flatten().for_each(|points| tombstones.apply(points));
             }

@@ -46,8 +46,11 @@ impl Plan {
     pub(crate) fn load(&self, batch: Range<usize>, columns: ColumnSet) -> Result<Vec<Points>> {
         let series = &self.series[batch];
         let parts = &self.snapshot.view.parts;
-        let pieces = |s: &Planned| s.rows().map(|r| r.whole(parts, true)).collect();
-        let lists: Vec<Vec<Piece>> = series.iter().map(pieces).collect();
+        let pieces = |s: &Planned| match self.sole(s).filter(|_| self.is_read_alone(s)) {
+            Some(own) => self.pieces_to_read(s, own),
+            None => Ok(s.rows().map(|r| r.whole(parts, false)).collect()),
+        };
+        let lists: Vec<Vec<Piece>> = series.iter().map(pieces).collect::<Result<_>>()?;
         // Only the order of writing tells repeats apart, so a merge needs all columns.
         let single = |s: &Planned| self.is_single(s);
         self.meter.merged(series.iter().filter(|s| !single(s)).count());
@@ -57,8 +60,21 @@ impl Plan {
         let cut = series.iter().any(|s| !s.steps.is_all());
         let columns = ColumnSet { step: columns.step || cut, ..columns };
         let mut tails = self.tails_of(series)?;
-        let read = read_pieces(parts, &lists, columns, &self.meter, &self.damage)?;
-        Ok(series.iter().zip(read).map(|(s, chunks)| self.finish(s, chunks, &mut tails)).collect())
+        let read = read_pieces(parts, &lists, columns, &self.filter, &self.meter, &self.damage)?;
+        let points = |(s, chunks): (&Planned, Vec<Points>)| {
+            if !self.is_read_alone(s) {
+                return self.finish(s, chunks, &mut tails);
+            }
+            let mut points = joined(chunks);
+            self.filter_of(s).apply(&mut points);
+            points
+        };
+        Ok(series.iter().zip(read).map(points).collect())
+    }
+
+    /// Whether a series is read without a merge, and the filter applies to the points as they are stored.
+    fn is_read_alone(&self, planned: &Planned) -> bool {
+        self.shaping.is_none() && self.is_single(planned)
     }
 
     /// Whether a series is read without a merge.
@@ -135,6 +151,14 @@ impl Plan {
         let end = source.thinned_end.filter(|_| row.is_thinned(parts));
         end.map_or(last, |end| end.min(last))
     }
+}
+
+/// Pieces that follow each other as one.
+fn joined(pieces: Vec<Points>) -> Points {
+    let mut pieces = pieces.into_iter();
+    let mut all = pieces.next().unwrap_or_default();
+    pieces.for_each(|piece| all.extend(piece.view()));
+    all
 }
 
 /// The points of rows in the order of their parts. Hidden parts come first, so rows of one batch keep their order.

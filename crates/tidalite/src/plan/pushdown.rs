@@ -55,6 +55,26 @@ impl Plan {
         Ok(Some(resolved))
     }
 
+    /// The pieces of a series that is read without a merge, ascending by step, of which summaries and rollups do not rule out
+    /// every point.
+    ///
+    /// # Errors
+    /// `Corrupt` where a series table has changed since it was opened.
+    pub(super) fn pieces_to_read(&self, planned: &Planned, own: &PlannedSource) -> Result<Vec<Piece>> {
+        let parts = &self.snapshot.view.parts;
+        if self.filter.binds_steps_alone() || own.rows.iter().any(|row| row.is_thinned(parts)) {
+            return Ok(own.rows.iter().map(|row| row.whole(parts, true)).collect());
+        }
+        let mut resolved = Resolved::default();
+        let mut rows = own.rows.clone();
+        rows.sort_by_key(|row| row.part);
+        for of_part in rows.chunk_by(|a, b| a.part == b.part) {
+            self.resolve_part(planned, of_part, &Resolution::of_points(), &mut resolved)?;
+        }
+        resolved.pieces.sort_by_key(|piece| (piece.row.steps(parts).first, piece.from));
+        Ok(resolved.pieces)
+    }
+
     /// Resolves the rows of a series in one part.
     fn resolve_part(
         &self,
@@ -136,7 +156,7 @@ impl Plan {
         self.meter.merged(resolved.iter().filter(|t| t.is_none()).count());
         let pieces = |(s, t): (&Planned, &Option<Resolved>)| match t {
             Some(resolved) => resolved.pieces.clone(),
-            None => s.rows().map(|r| r.whole(parts, true)).collect(),
+            None => s.rows().map(|r| r.whole(parts, false)).collect(),
         };
         let lists: Vec<Vec<Piece>> = series.iter().zip(&resolved).map(pieces).collect();
         let columns = if resolved.iter().all(Option::is_some) { columns } else { ColumnSet::ALL };
@@ -146,7 +166,7 @@ impl Plan {
         let needs_tails = |(_, r): &(&Planned, &Option<Resolved>)| r.as_ref().is_none_or(|r| r.has_tails);
         let logged = series.iter().zip(&resolved).filter(needs_tails).map(|(planned, _)| planned);
         let mut tails = self.tails_of(logged)?;
-        let read = read_pieces(parts, &lists, columns, &self.meter, &self.damage)?;
+        let read = read_pieces(parts, &lists, columns, &self.filter, &self.meter, &self.damage)?;
         let mut found = Vec::with_capacity(series.len());
         for ((s, points_read), resolved) in series.iter().zip(read).zip(resolved) {
             let Some(resolved) = resolved else {

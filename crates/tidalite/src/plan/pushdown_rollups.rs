@@ -5,10 +5,10 @@
 
 use super::judged::Judged;
 use super::query_plan::Plan;
-use super::resolution::{Resolution, SeriesReach, bucket_verdict};
+use super::resolution::{Resolution, SeriesReach};
 use super::resolved::Resolved;
 use super::series::Planned;
-use crate::parts::scan::{Piece, RowRef, steps_of};
+use crate::parts::scan::{RowRef, steps_of};
 use std::collections::HashSet;
 use std::ops::Range;
 use tidalite_model::{Result, Summary};
@@ -34,10 +34,10 @@ impl Plan {
         let parts = &self.snapshot.view.parts;
         let filter = self.filter_of(planned);
         let part = &parts[judged[0].at.part as usize];
-        if part.meta().rollups.is_none() || !resolution.summaries || !filter.values.is_all() {
+        let cut = judged.iter().any(|row| row.verdict == Verdict::Unknown);
+        if part.meta().rollups.is_none() || !(resolution.summaries || cut) {
             return Ok(false);
         }
-        let cut = judged.iter().any(|row| row.verdict == Verdict::Unknown);
         // A row of one page takes one read in any case.
         let worth = judged.iter().any(|row| match row.verdict {
             Verdict::NoPoint => false,
@@ -85,7 +85,7 @@ impl Plan {
         for bucket in buckets {
             let (start, end) = (at, at + bucket.count);
             at = end;
-            match bucket_verdict(&filter, &bucket) {
+            match filter.verdict(&bucket) {
                 Verdict::NoPoint => {}
                 Verdict::AllPoints if resolution.fits(&bucket) => {
                     (count, points) = (count + 1, points + bucket.count);
@@ -128,8 +128,8 @@ fn push_open(
                 let rows = at.clamp(of_row.start, of_row.end) - of_row.start;
                 row.row_start + u32::try_from(rows).expect("a row's points are counted in u32")
             };
-            let row = RowRef { part: part_index, row: index };
-            resolved.pieces.push(Piece { row, from: within(range.start), to: within(range.end), cut: *cut });
+            let at = RowRef { part: part_index, row: index };
+            resolved.pieces.push(at.piece(&row, within(range.start)..within(range.end), *cut));
         }
     }
 }

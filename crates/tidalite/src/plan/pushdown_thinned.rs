@@ -6,7 +6,7 @@
 
 use super::load::in_order_of_parts;
 use super::query_plan::Plan;
-use super::resolution::{Resolution, bucket_verdict};
+use super::resolution::Resolution;
 use super::resolved::Resolved;
 use super::series::{Planned, PlannedSource};
 use crate::parts::scan::{Piece, RowRef, read_pieces};
@@ -37,9 +37,16 @@ impl Plan {
         self.meter.merged(1);
         let read = |pieces: Vec<Piece>| -> Result<Vec<Points>> {
             self.check_room(&planned.key, pieces.iter().map(|p| p.len() as u64).sum(), ColumnSet::ALL)?;
-            let mut read = read_pieces(parts, &[pieces], ColumnSet::ALL, &self.meter, &self.damage)?
-                .pop()
-                .unwrap_or_default();
+            let mut read = read_pieces(
+                parts,
+                &[pieces],
+                ColumnSet::ALL,
+                &PointFilter::default(),
+                &self.meter,
+                &self.damage,
+            )?
+            .pop()
+            .unwrap_or_default();
             if let Some(tombstones) = own.tombstones.as_ref().filter(|_| own.rows_covered) {
                 read.iter_mut().for_each(|points| tombstones.apply(points));
             }
@@ -107,7 +114,7 @@ impl Plan {
             for bucket in self.buckets_of(part, &planned.key, &filter, resolution, verdict)? {
                 let Some(steps) = bucket.steps() else { continue };
                 let alone = alone || !met(steps);
-                match bucket_verdict(&filter, &bucket) {
+                match filter.verdict(&bucket) {
                     Verdict::NoPoint if alone => {}
                     Verdict::AllPoints if alone && resolution.fits_outlined(&bucket) => {
                         (count, points) = (count + 1, points + bucket.count);
@@ -154,7 +161,7 @@ impl Plan {
                     piece.to = to.max(from);
                     piece.cut |= cut;
                 }
-                _ if from < to => pieces.push(Piece { row, from, to, cut }),
+                _ if from < to => pieces.push(row.piece(&of, from..to, cut)),
                 _ => {}
             }
         }

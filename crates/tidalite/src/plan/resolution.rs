@@ -4,10 +4,10 @@
 use crate::parts::scan::steps_of;
 use tidalite_model::{Extent, Result, Summary, SummaryFacts};
 use tidalite_parts::{RolledSeries, RollupTier, SeriesTable};
-use tidalite_query::{Grouping, PointFilter, Verdict, same_bucket};
+use tidalite_query::{Grouping, PointFilter, Width, same_bucket};
 
 /// Which summaries are usable: those that lie within one bucket of the answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Resolution {
     /// Whether any are usable instead of points.
     pub(crate) summaries: bool,
@@ -15,8 +15,8 @@ pub(crate) struct Resolution {
     pub(crate) outlined: bool,
     /// Steps per bucket; `None` where all steps share one.
     steps: Option<u64>,
-    /// Microseconds per bucket; `None` where all times share one.
-    pub(crate) times_us: Option<u64>,
+    /// The buckets of time; `None` where all times share one.
+    pub(crate) times_us: Option<Width>,
     /// Whether the answer needs the steps of NaNs, which no summary holds.
     nan_steps: bool,
     facts: SummaryFacts,
@@ -26,13 +26,18 @@ pub(crate) struct Resolution {
 const WIDE_POINTS: u128 = 16_384;
 
 impl Resolution {
+    /// No summary is usable instead of points. They only decide which points are read.
+    pub(super) fn of_points() -> Resolution {
+        Resolution::default()
+    }
+
     /// One bucket of all points: every summary is usable.
     pub(crate) fn whole() -> Resolution {
         Resolution { summaries: true, outlined: true, facts: SummaryFacts::ALL, ..Resolution::default() }
     }
 
     pub(crate) fn of(grouping: &Grouping) -> Resolution {
-        let (steps, times_us) = grouping.bucket_widths();
+        let (steps, times_us) = (grouping.step_width(), grouping.time_width().cloned());
         let (summaries, nan_steps) = (grouping.takes_summaries(), grouping.needs_nan_steps());
         let outlined = grouping.takes_outlined();
         Resolution { summaries, outlined, steps, times_us, nan_steps, facts: grouping.facts() }
@@ -70,10 +75,9 @@ impl Resolution {
     }
 
     fn within_bucket(&self, s: &Summary) -> bool {
-        let one = |width: Option<u64>, extent: Option<Extent>| {
-            width.is_none_or(|width| extent.is_some_and(|e| same_bucket(e.first, e.last, width)))
-        };
-        one(self.steps, s.steps()) && one(self.times_us, s.times_us())
+        let by_steps = |width| s.steps().is_some_and(|e| same_bucket(e.first, e.last, width));
+        let by_times = |width: &Width| s.times_us().is_some_and(|times| width.holds(times));
+        self.steps.is_none_or(by_steps) && self.times_us.as_ref().is_none_or(by_times)
     }
 
     /// The tier that needs the least reading. Where the filter does not cut the series and times have no buckets,
@@ -87,7 +91,7 @@ impl Resolution {
     ) -> Option<&'a RollupTier> {
         let wide =
             |width: u64, extent: u64| u128::from(width) * of.points >= WIDE_POINTS * u128::from(extent);
-        if self.times_us.is_some_and(|width| !wide(width, of.times_us)) {
+        if self.times_us.as_ref().is_some_and(|width| !wide(width.about(), of.times_us)) {
             return None;
         }
         if !cut && self.times_us.is_none() {
@@ -110,13 +114,13 @@ impl Resolution {
         self.steps.is_none_or(|width| width.is_multiple_of(tier.width))
     }
 
-    /// The columns of buckets to read, times among them where `filter` bounds these.
+    /// The columns of buckets to read, with those that decide what `filter` bounds.
     pub(crate) fn columns(&self, filter: &PointFilter) -> SummaryFacts {
         SummaryFacts {
             sum: self.facts.sum,
             squares: self.facts.squares,
             ends: self.facts.ends,
-            extremes: self.facts.extremes,
+            extremes: self.facts.extremes || !filter.values.is_all(),
             extreme_steps: self.facts.extreme_steps,
             times: self.facts.times || self.times_us.is_some() || !filter.times_us.is_all(),
         }
@@ -146,14 +150,5 @@ impl SeriesReach {
             steps: width(steps.reduce(Extent::join)),
             times_us: width(times_us.into_iter().reduce(Extent::join)),
         })
-    }
-}
-
-/// The verdict on a bucket's points. Values must be unbounded, and the bucket must have times where these are
-/// bounded.
-pub(crate) fn bucket_verdict(filter: &PointFilter, bucket: &Summary) -> Verdict {
-    match filter.times_us.is_all() {
-        true => filter.step_verdict(bucket),
-        false => filter.verdict(bucket),
     }
 }

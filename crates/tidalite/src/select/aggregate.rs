@@ -209,18 +209,16 @@ impl Sorted {
             pieces.extend(resolved.pieces.iter().map(of(false)));
             pieces.extend(resolved.outlines.iter().map(of(true)));
         }
-        let parts = &plan.snapshot.view.parts;
-        pieces.sort_by_key(|p| (p.piece.tile(parts), p.piece.from));
+        pieces.sort_by_key(|p| (p.piece.tile(), p.piece.from));
         Ok(Sorted { series, pieces, filter: plan.filter })
     }
 
     fn works(&self, plan: &Plan, threads: usize) -> Vec<Work> {
-        let parts = &plan.snapshot.view.parts;
         let mut works: Vec<Work> = self.known(plan, threads).into_iter().map(Work::Known).collect();
         let points: usize = self.pieces.iter().map(|p| p.piece.len()).sum();
         let enough = (points / (threads.max(1) * 4)).clamp(WORK_POINTS.0, WORK_POINTS.1);
         let (mut start, mut at, mut held) = (0, 0, 0);
-        for tile in self.pieces.chunk_by(|a, b| a.piece.tile(parts) == b.piece.tile(parts)) {
+        for tile in self.pieces.chunk_by(|a, b| a.piece.tile() == b.piece.tile()) {
             at += tile.len();
             held += tile.iter().map(|p| p.piece.len()).sum::<usize>();
             if held >= enough {
@@ -282,7 +280,7 @@ impl Sorted {
     ) -> Result<()> {
         let parts = &plan.snapshot.view.parts;
         let mut scratch = Points::default();
-        for tile in self.pieces[pieces].chunk_by(|a, b| a.piece.tile(parts) == b.piece.tile(parts)) {
+        for tile in self.pieces[pieces].chunk_by(|a, b| a.piece.tile() == b.piece.tile()) {
             let list: Vec<Piece> = tile.iter().map(|p| p.piece).collect();
             read_tile(parts, &list, columns, &self.filter, &plan.meter, &mut |i, view| {
                 let PieceOfSeries { piece, series, is_outline } = tile[i];
