@@ -345,7 +345,10 @@ fn narrow<const WIDTH: usize, T: Copy>(
 
 /// The entries with these indices.
 fn bytes<T: Copy>(indices: &[u8], entries: &[T], out: &mut Vec<T>) -> Option<()> {
-    let Some(&most) = indices.iter().max() else { return Some(()) };
+    if indices.is_empty() {
+        return Some(());
+    }
+    let most = indices.iter().fold(0, |most, &i| i.max(most));
     let last = entries.get(usize::from(most))?;
     if indices.len() < 256 {
         out.extend(indices.iter().map(|&i| entries[usize::from(i)]));
