@@ -12,6 +12,8 @@
 
 mod append;
 mod arguments;
+mod begin;
+mod command;
 mod edit_arguments;
 mod errors;
 mod exit;
@@ -48,6 +50,7 @@ fn _tidalite(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<snapshot::StoreSnapshot>()?;
     module.add_class::<selection::Selection>()?;
     module.add_class::<table::AnswerTable>()?;
+    module.add_class::<table::TableColumn>()?;
     module.add_class::<follow::Follow>()?;
     module.add_class::<groups::GroupBucket>()?;
     module.add_class::<names::NamePattern>()?;
@@ -60,6 +63,7 @@ fn _tidalite(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(selection::escape, module)?)?;
     module.add_function(wrap_pyfunction!(names::exact, module)?)?;
     module.add_function(wrap_pyfunction!(names::glob, module)?)?;
+    module.setattr("_command", wrap_pyfunction!(command::_command, module)?)?;
     // Pickles name these. They are no part of `__all__`.
     module.setattr("_reopen_store", wrap_pyfunction!(reopen::_reopen_store, module)?)?;
     module.setattr("_attach_run", wrap_pyfunction!(reopen::_attach_run, module)?)?;
