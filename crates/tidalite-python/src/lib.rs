@@ -9,6 +9,7 @@
 #![deny(unsafe_code)]
 // PyO3's macros need public items, though only Python can reach them.
 #![allow(unreachable_pub)]
+#![allow(clippy::doc_lazy_continuation, reason = "docstrings hold Python examples, which begin with `>>>`")]
 
 mod append;
 mod arguments;
