@@ -1,4 +1,5 @@
-//! Python's buffer protocol over the values of an Arrow array, without a copy. The only `unsafe` code of the package.
+//! Python's buffer protocol over the values of an Arrow array, without a copy. The package has no other `unsafe`
+//! code, but for the method of `column.rs` that calls this.
 
 #![allow(unsafe_code, reason = "the buffer protocol is one of raw pointers")]
 

@@ -32,7 +32,7 @@ use rows::{BatchReader, RowIterator};
 use std::path::PathBuf;
 use std::sync::Arc;
 use stream::TableReader;
-use texts::TableForm;
+use texts::WrittenForm;
 use tidalite::{Error, ErrorKind};
 use tidalite_cli::answer_text;
 
@@ -130,7 +130,7 @@ impl AnswerTable {
     fn written<'py>(
         &self,
         py: Python<'py>,
-        form: TableForm,
+        form: WrittenForm,
         path: Option<PathBuf>,
     ) -> PyResult<Option<Vec<u8>>> {
         let written = py.detach(|| {
@@ -146,7 +146,7 @@ impl AnswerTable {
     fn text<'py>(
         &self,
         py: Python<'py>,
-        form: TableForm,
+        form: WrittenForm,
         path: Option<PathBuf>,
     ) -> PyResult<Option<Bound<'py, PyString>>> {
         let bytes = self.written(py, form, path)?;
@@ -268,19 +268,19 @@ impl AnswerTable {
         path: Option<PathBuf>,
         lines: bool,
     ) -> PyResult<Option<Bound<'py, PyString>>> {
-        self.text(py, TableForm::Json { lines }, path)
+        self.text(py, WrittenForm::Json { lines }, path)
     }
 
     /// The rows as CSV with a header; missing values are empty. With a path, it is written to that file.
     #[pyo3(signature = (path=None))]
     fn to_csv<'py>(&self, py: Python<'py>, path: Option<PathBuf>) -> PyResult<Option<Bound<'py, PyString>>> {
-        self.text(py, TableForm::Csv, path)
+        self.text(py, WrittenForm::Csv, path)
     }
 
     /// The bytes of an Arrow IPC stream. With a path, an Arrow IPC file is written there, whose rows are all held in memory for it.
     #[pyo3(signature = (path=None))]
     fn to_ipc<'py>(&self, py: Python<'py>, path: Option<PathBuf>) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let form = if path.is_some() { TableForm::ArrowFile } else { TableForm::ArrowStream };
+        let form = if path.is_some() { WrittenForm::ArrowFile } else { WrittenForm::ArrowStream };
         Ok(self.written(py, form, path)?.map(|bytes| PyBytes::new(py, &bytes)))
     }
 

@@ -19,7 +19,7 @@ use tidalite_cli::answer_text;
 
 /// The form in which a table is written.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum TableForm {
+pub(super) enum WrittenForm {
     /// A list of objects, one per row; or one object per line.
     Json {
         lines: bool,
@@ -31,12 +31,12 @@ pub(super) enum TableForm {
     ArrowFile,
 }
 
-impl TableForm {
+impl WrittenForm {
     fn doing(self) -> &'static str {
         match self {
-            TableForm::Json { .. } => "write JSON",
-            TableForm::Csv => "write CSV",
-            TableForm::ArrowStream | TableForm::ArrowFile => "write Arrow IPC",
+            WrittenForm::Json { .. } => "write JSON",
+            WrittenForm::Csv => "write CSV",
+            WrittenForm::ArrowStream | WrittenForm::ArrowFile => "write Arrow IPC",
         }
     }
 
@@ -71,10 +71,10 @@ impl TableForm {
             e => Error::new(ErrorKind::Full, self.doing(), e.to_string(), "select less").at(path),
         };
         match self {
-            TableForm::Json { lines } => {
+            WrittenForm::Json { lines } => {
                 json(lines, batches, &mut |bytes| out.write_all(bytes).map_err(failed))
             }
-            TableForm::Csv => {
+            WrittenForm::Csv => {
                 let empty = RecordBatch::new_empty(schema.clone());
                 out.write_all(&answer_text::csv(&empty, true)?).map_err(failed)?;
                 for batch in batches {
@@ -82,14 +82,14 @@ impl TableForm {
                 }
                 Ok(())
             }
-            TableForm::ArrowStream => {
+            WrittenForm::ArrowStream => {
                 let mut stream = StreamWriter::try_new(out, schema).map_err(refused)?;
                 for batch in batches {
                     stream.write(&batch?).map_err(refused)?;
                 }
                 stream.finish().map_err(refused)
             }
-            TableForm::ArrowFile => {
+            WrittenForm::ArrowFile => {
                 // A file has one dictionary per column, so it gets one batch.
                 let batches = batches.collect::<Result<Vec<_>>>()?;
                 let whole = concat_batches(schema, &batches).map_err(refused)?;
