@@ -107,12 +107,19 @@ fn say(line: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     #[test]
     fn a_panic_is_an_exit_code_and_the_hook_of_the_process_comes_back() {
+        static HEARD: AtomicBool = AtomicBool::new(false);
+        panic::set_hook(Box::new(|_| HEARD.store(true, Ordering::SeqCst)));
         assert_eq!(reported(|| panic!("planted")), PANICKED);
         assert_eq!(reported(|| Err(CliError::Damage)), 4);
         assert_eq!(reported(|| Ok(())), 0);
+        assert!(!HEARD.load(Ordering::SeqCst), "the panic is the command's");
+        assert!(panic::catch_unwind(|| panic!("planted")).is_err());
+        assert!(HEARD.load(Ordering::SeqCst));
+        let _ = panic::take_hook();
     }
 
     #[test]
