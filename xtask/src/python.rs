@@ -29,7 +29,9 @@ pub(crate) fn types(root: &Path) -> StepOutcome {
         let settings = root.join("crates/tidalite-python/pyproject.toml");
         let mut stubs = Command::new(&python);
         stubs
-            .args(["-m", "mypy.stubtest", "tidalite._tidalite", "--mypy-config-file"])
+            .args(["-m", "mypy.stubtest", "tidalite._tidalite", "--ignore-unused-allowlist", "--allowlist"])
+            .arg(root.join("tests/python/stubtest.txt"))
+            .arg("--mypy-config-file")
             .arg(&settings)
             .current_dir(&package)
             .env("MYPYPATH", &package);

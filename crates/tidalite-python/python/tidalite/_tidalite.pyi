@@ -1,6 +1,5 @@
 """Types of the compiled part. The docstrings are in the compiled part: `help(tidalite.Store)`."""
 import re
-import sys
 from argparse import Namespace
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -411,8 +410,7 @@ class Column:
     @overload
     def __getitem__(self, key: slice, /) -> Column: ...
     def __iter__(self) -> Iterator[Any]: ...
-    if sys.version_info >= (3, 12):
-        def __buffer__(self, flags: int, /) -> memoryview: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
 
 @final
 class Follow:
