@@ -95,7 +95,7 @@ fn source_distribution(root: &Path) -> Result<(), StepOutcome> {
     let python = environment(root, ".venv", "tests/python/requirements.txt")?;
     let folder = target(root).join("wheels");
     let mut build = Command::new(&python);
-    build.current_dir(root).args(["-m", "maturin", "sdist", "--quiet"]);
+    build.current_dir(root).args(["-m", "maturin", "sdist"]);
     passed(run(build.args(["--manifest-path", "crates/tidalite-python/Cargo.toml", "--out"]).arg(&folder)))?;
     let archive = newest(&folder, "gz")?;
     let unpacked = std::env::temp_dir().join(format!("tidalite-sdist-{}", std::process::id()));
