@@ -36,6 +36,7 @@ mod identity;
 mod interleaved;
 mod kill;
 mod limits;
+mod listings;
 mod merge;
 mod merge_faults;
 mod merge_hidden;

@@ -30,7 +30,7 @@ cargo xtask <command>
   tidy      house rules only: imports, names, sizes, words, links, licences (two seconds)
   api       what the working tree adds to the public API and removes from it, compared with main
   fuzz      builds the fuzz targets and runs each for five seconds
-  wheel     the Python wheel, optimised, in target/wheels
+  wheel     the Python wheel, optimised, and the source distribution, in target/wheels; tries the wheel
   figures   measures the figures in the documents and writes them there; `figures TEXT` only commands that contain TEXT
   slow      tests with Lightning, transformers and torch, which take 6 GB of disk
   planted   plants bugs in a copy, and runs the test that has to fail for each (half an hour); `planted TEXT` only some
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
         }
         ["api"] => steps.add("public API", || api::report(&root())),
         ["fuzz"] => steps.add("fuzz targets", || fuzzing::check(&root())),
-        ["wheel"] => steps.add("wheel", || python::wheel(&root())),
+        ["wheel"] => steps.add("wheel and source distribution", || python::wheel(&root())),
         ["figures"] => steps.add("figures", || figures::renew(&root(), "")),
         ["figures", only] => steps.add("figures", || figures::renew(&root(), only)),
         ["slow"] => steps.add("Python loggers", || python::loggers(&root())),
@@ -96,6 +96,7 @@ fn test(steps: &mut ChoreSteps) {
         run(cargo().args(args).env("RUSTDOCFLAGS", "--deny warnings"))
     });
     steps.add("Python tests", || python::tests(&root()));
+    steps.add("Python package alone", || python::first_hour(&root()));
     steps.add("Python types", || python::types(&root()));
 }
 

@@ -36,13 +36,16 @@ pub(crate) enum CliError {
 }
 
 impl CliError {
+    /// The exit code of wrong usage, that of clap's errors.
+    pub(crate) const USAGE: u8 = 2;
+
     /// The exit code.
     pub(crate) fn code(&self) -> u8 {
         match self {
             CliError::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => 0,
             CliError::Engine(e) if e.kind() == ErrorKind::Cancelled => INTERRUPTED,
             CliError::Engine(_) | CliError::Other(_) | CliError::Output(_) => 1,
-            CliError::Usage(_) => 2,
+            CliError::Usage(_) => CliError::USAGE,
             CliError::Nothing(_) => 3,
             CliError::Damage | CliError::Incomplete(_) => 4,
             CliError::Interrupted => INTERRUPTED,

@@ -2,7 +2,7 @@
 
 use crate::errors::{invalid, raise};
 use crate::records;
-use crate::table::{AnswerTable, RowSource};
+use crate::table::{AnswerTable, ReadRows, RowSource};
 use arrow::array::RecordBatch;
 use pyo3::exceptions::PyStopIteration;
 use pyo3::prelude::*;
@@ -85,7 +85,12 @@ impl Follow {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let new = damage[*told..].to_vec();
         *told = damage.len();
-        AnswerTable::new(RowSource::Batches(tidalite::points_schema(), batches, new))
+        AnswerTable::new(RowSource::Read(ReadRows {
+            schema: tidalite::points_schema(),
+            batches,
+            damage: new,
+            kind: "points",
+        }))
     }
 
     fn waited(&self, py: Python<'_>, timeout: Option<Duration>) -> PyResult<Vec<RecordBatch>> {

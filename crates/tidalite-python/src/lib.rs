@@ -9,9 +9,12 @@
 #![deny(unsafe_code)]
 // PyO3's macros need public items, though only Python can reach them.
 #![allow(unreachable_pub)]
+#![allow(clippy::doc_lazy_continuation, reason = "docstrings hold Python examples, which begin with `>>>`")]
 
 mod append;
 mod arguments;
+mod begin;
+mod command;
 mod edit_arguments;
 mod errors;
 mod exit;
@@ -48,6 +51,7 @@ fn _tidalite(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<snapshot::StoreSnapshot>()?;
     module.add_class::<selection::Selection>()?;
     module.add_class::<table::AnswerTable>()?;
+    module.add_class::<table::TableColumn>()?;
     module.add_class::<follow::Follow>()?;
     module.add_class::<groups::GroupBucket>()?;
     module.add_class::<names::NamePattern>()?;
@@ -60,6 +64,7 @@ fn _tidalite(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(selection::escape, module)?)?;
     module.add_function(wrap_pyfunction!(names::exact, module)?)?;
     module.add_function(wrap_pyfunction!(names::glob, module)?)?;
+    module.setattr("_command", wrap_pyfunction!(command::_command, module)?)?;
     // Pickles name these. They are no part of `__all__`.
     module.setattr("_reopen_store", wrap_pyfunction!(reopen::_reopen_store, module)?)?;
     module.setattr("_attach_run", wrap_pyfunction!(reopen::_attach_run, module)?)?;

@@ -5,10 +5,11 @@ use crate::arguments::time::{from_us, once};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyModule, PyTuple};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use tidalite::{
-    CompactStats, Explain, Finding, FlushStats, MergeStats, Participant, Report, RunInfo, Salvaged, Snapshot,
-    Stats, ThinStats,
+    CompactStats, Explain, Finding, FlushStats, MergeStats, Participant, Report, RunInfo, RunTotals,
+    Salvaged, Snapshot, Stats, ThinStats,
 };
 
 fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
@@ -21,7 +22,12 @@ fn build<'py>(class: &Bound<'py, PyAny>, fields: &Bound<'py, PyDict>) -> PyResul
     class.call((), Some(fields))
 }
 
-pub(crate) fn runs<'py>(py: Python<'py>, runs: &[RunInfo]) -> PyResult<Bound<'py, PyAny>> {
+/// The runs, and what each holds where `totals` were asked for.
+pub(crate) fn runs<'py>(
+    py: Python<'py>,
+    runs: &[RunInfo],
+    totals: Option<&BTreeMap<String, RunTotals>>,
+) -> PyResult<Bound<'py, PyAny>> {
     let (one, participant) = (class(py, "RunInfo")?, class(py, "Participant")?);
     let list = PyList::empty(py);
     for run in runs {
@@ -42,6 +48,13 @@ pub(crate) fn runs<'py>(py: Python<'py>, runs: &[RunInfo]) -> PyResult<Bound<'py
         fields.set_item("parent_step", run.parent.as_ref().and_then(|p| p.step))?;
         fields.set_item("participants", PyTuple::new(py, of_run.collect::<PyResult<Vec<_>>>()?)?)?;
         fields.set_item("rewinds", PyTuple::new(py, &run.rewinds)?)?;
+        if let Some(totals) = totals {
+            let held = totals.get(&run.id).copied().unwrap_or_default();
+            fields.set_item("series", held.series)?;
+            fields.set_item("points", held.points)?;
+            fields.set_item("last_step", held.last_step)?;
+            fields.set_item("last_time", held.last_time_us.map(|t| from_us(py, t)).transpose()?)?;
+        }
         list.append(build(&one, &fields)?)?;
     }
     class(py, "Runs")?.call1((list,))

@@ -94,6 +94,7 @@ pub(crate) fn described(
     name: Option<&Bound<'_, PyAny>>,
     notes: Option<&Bound<'_, PyAny>>,
     group: Option<&Bound<'_, PyAny>>,
+    started: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<RunBuilder> {
     if let Some(name) = name {
         builder = builder.name(text("the name", name)?);
@@ -101,8 +102,11 @@ pub(crate) fn described(
     if let Some(notes) = notes {
         builder = builder.notes(text("notes", notes)?);
     }
-    match group {
-        Some(group) => Ok(builder.group(text("the group", group)?)),
+    if let Some(group) = group {
+        builder = builder.group(text("the group", group)?);
+    }
+    match started {
+        Some(time) => Ok(builder.started_us(to_us(time)?)),
         None => Ok(builder),
     }
 }

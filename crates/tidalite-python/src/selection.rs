@@ -252,6 +252,20 @@ impl Selection {
         self.table(TableKind::Latest)
     }
 
+    /// What the points of each series come to: one row per series. Columns: run, metric, labels, count, finite, nan, pos_inf, neg_inf,
+    /// sum, mean, std, min, argmin, max, argmax, first, first_step, last, last_step, time_min, time_max. Most of it is stored; points are
+    /// read only where ranges, rewinds or repeats require it.
+    ///
+    /// >>> with store.run("a") as run:
+    /// ...     for step, loss in enumerate([4.0, 2.0, float("nan")]):
+    /// ...         run.log({"loss": loss}, step=step)
+    /// >>> row = store.select("loss").summaries()[0]
+    /// >>> row["count"], row["nan"], row["mean"], row["last_step"]
+    /// (3, 1, 3.0, 2)
+    fn summaries(&self) -> AnswerTable {
+        self.table(TableKind::Summaries)
+    }
+
     /// At most `points` points of each series that preserve its shape, by Largest-Triangle-Three-Buckets (S. Steinarsson, 2013).
     /// Only finite values take part. For another `x` see `points`.
     #[pyo3(signature = (points, x="step"))]

@@ -1,12 +1,14 @@
 //! The Python class `Snapshot`: a store at one moment.
 
+use crate::arguments::names::names;
 use crate::errors::raise;
 use crate::records;
+use crate::run_arguments::run_id;
 use crate::select_arguments::{SelectArguments, matching_runs};
 use crate::selection::Selection;
 use pyo3::prelude::*;
 use std::collections::BTreeMap;
-use tidalite::{OnDamage, Snapshot};
+use tidalite::{History, OnDamage, Snapshot};
 
 /// A store at one moment. Made by `Store.snapshot`.
 ///
@@ -17,6 +19,11 @@ pub struct StoreSnapshot {
 }
 
 impl StoreSnapshot {
+    /// All points, each in the run that it was written to, so that each counts once.
+    fn own_points(&self) -> tidalite::Selection {
+        self.snapshot.select().history(History::Own)
+    }
+
     pub(crate) fn take(py: Python<'_>, store: &tidalite::Store, on_damage: &str) -> PyResult<StoreSnapshot> {
         let on_damage = on_damage.parse::<OnDamage>().map_err(raise)?;
         Ok(StoreSnapshot { snapshot: py.detach(|| store.snapshot()).map_err(raise)?.on_damage(on_damage) })
@@ -86,10 +93,45 @@ impl StoreSnapshot {
     }
 
     /// The runs, as `Store.runs` returns them.
-    #[pyo3(signature = (r#where=None))]
-    fn runs<'py>(&self, py: Python<'py>, r#where: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+    #[pyo3(signature = (r#where=None, *, totals=false))]
+    pub(crate) fn runs<'py>(
+        &self,
+        py: Python<'py>,
+        r#where: Option<&Bound<'py, PyAny>>,
+        totals: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let runs = matching_runs(r#where, || py.detach(|| self.snapshot.runs()).map_err(raise))?;
-        records::runs(py, &runs)
+        let totals = totals.then(|| py.detach(|| self.own_points().run_totals()));
+        records::runs(py, &runs, totals.transpose().map_err(raise)?.as_ref())
+    }
+
+    /// One run, as `Store.run_info` returns it.
+    #[pyo3(signature = (id, *, totals=false))]
+    pub(crate) fn run_info<'py>(
+        &self,
+        py: Python<'py>,
+        id: &Bound<'py, PyAny>,
+        totals: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let id = run_id("a run's id", id)?;
+        let found = py.detach(|| {
+            let totals = totals.then(|| self.own_points().run(&*id).run_totals());
+            Ok((self.snapshot.run(&id)?, totals.transpose()?))
+        });
+        let (run, totals) = found.map_err(raise)?;
+        records::runs(py, &[run], totals.as_ref())?.get_item(0)
+    }
+
+    /// The labels of series, as `Store.labels` returns them.
+    #[pyo3(signature = (metric=None))]
+    pub(crate) fn labels(
+        &self,
+        py: Python<'_>,
+        metric: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<BTreeMap<String, BTreeMap<String, u64>>> {
+        let patterns = metric.map_or(Ok(Vec::new()), |m| names("a metric", m))?;
+        let select = patterns.into_iter().fold(self.own_points(), |select, metric| select.metrics(metric));
+        py.detach(|| select.label_values()).map_err(raise)
     }
 
     /// The names of all metrics, as `Store.metrics` returns them.

@@ -1,27 +1,27 @@
-//! The Python class `Store`.
+//! The Python class `Store`. The two longest docstrings are in `docs/`.
 
 use crate::append;
 use crate::arguments::params;
-use crate::arguments::time::to_us;
+use crate::begin::begin;
 use crate::edit_arguments::edited;
 use crate::errors::raise;
 use crate::exit;
 use crate::handles::{RunHandle, StoreHandle};
-use crate::outcome::{self, Outcome};
+use crate::outcome::Outcome;
 use crate::pickle::{Recipe, pickled_store};
 use crate::progress::with_progress;
 use crate::records;
 use crate::reduce::{Reduced, reduced};
 use crate::run::Run;
 use crate::run_arguments::{configured, described, read_conflict, read_targets, run_id};
-use crate::select_arguments::{SelectArguments, matching_runs};
+use crate::select_arguments::SelectArguments;
 use crate::selection::Selection;
 use crate::snapshot::StoreSnapshot;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use tidalite::{Exist, Merge, Thin, VerifyDepth};
 
 /// An open store: a folder of logs and Parquet files. Made by `tidalite.open`.
@@ -87,24 +87,14 @@ impl Store {
         group: Option<&Bound<'_, PyAny>>,
         started: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Run> {
-        let mut builder = match id {
+        let builder = match id {
             Some(id) => self.handle.store.run(params::text("a run's id", id)?),
             None => self.handle.store.new_run(),
         };
-        builder =
-            configured(builder.exist(exist.parse::<Exist>().map_err(raise)?), params, tags, labels, parent)?;
-        builder = described(builder, name, notes, group)?;
-        if let Some(started) = started {
-            builder = builder.started_us(to_us(started)?);
-        }
-        let before = outcome::started(py, exit::close_all(py)?)?;
-        let run = py.detach(|| builder.start()).map_err(raise)?;
-        let handle = RunHandle::new(run, self.handle.clone(), before);
-        exit::add_run(&handle);
-        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        runs.retain(|r| r.strong_count() > 0);
-        runs.push(Arc::downgrade(&handle));
-        Ok(Run::new(handle, self.handle.arguments.waits()))
+        let builder = builder.exist(exist.parse::<Exist>().map_err(raise)?);
+        let builder = configured(builder, params, tags, labels, parent)?;
+        let builder = described(builder, name, notes, group, started)?;
+        begin(py, builder, &self.handle, &self.runs)
     }
 
     /// Edits a run, given as a `Run` or by its id, without taking part in it: its status and its end do not move, and other processes
@@ -158,32 +148,7 @@ impl Store {
         append::append(py, &self.handle.store, data)
     }
 
-    /// Selects points. Reads nothing: a query of the selection does.
-    ///
-    /// - `metrics`, `runs`: text, or a list of texts of which any may match. A text is the name of what bears exactly this name, and
-    ///   otherwise a glob (`*` any text, `?` one character, `[ab]`, `{a,b}`). Explicit forms are `tidalite.exact(...)`,
-    ///   `tidalite.glob(...)`, and regular expressions as `re.compile` makes them, which may match anywhere. `runs` takes `Run` and
-    ///   `RunInfo` objects too.
-    /// - `where`: a filter of runs, or a list of filters that must all match. Fields are id, status, started, ended, parent,
-    ///   params.<name> and labels.<name>; `tags has 'x'`, `has params.lr`, `id like 'a*'`, `in (…)`, and, or, not.
-    /// - `labels`: the values that a series must carry, given as `metrics` are, or as numbers, bools or enums. Of a list any value may
-    ///   match; each label must match.
-    /// - `steps`, `time`, `values`: half-open ranges (lo, hi); None leaves an end open. A bare int in `time` is microseconds since
-    ///   1970 UTC; datetimes, pandas timestamps, `numpy.datetime64` and ISO 8601 text are accepted too.
-    /// - `repeats`: which of several points of one step count: the 'last' written, the 'first', or 'all'.
-    /// - `history`: what is read of the points that forks inherit: 'own' (none), 'inherited' (those of metrics outside system/), or
-    ///   'all'.
-    /// - `include_rewound`: whether to include points that a rewind hid.
-    /// - `on_damage`: what an answer does that could have held rows of a damaged place: 'error' (it raises Corrupt, which names the
-    ///   place), or 'report' (it comes without them, and `Table.damage` says so).
-    ///
-    /// >>> selection = store.select("train/*", runs="resnet-*", labels={"rank": 0}, steps=(100, 200))
-    /// >>> len(selection.points())
-    /// 0
-    /// >>> for lr in (1e-2, 1e-4):
-    /// ...     store.run(f"lr-{lr}", params={"lr": lr}, tags=["baseline"]).log({"loss": lr})
-    /// >>> store.select("loss", where="params.lr > 1e-3 and tags has 'baseline'").to_numpy()["value"]
-    /// array([0.01])
+    #[doc = include_str!("docs/select.txt")]
     #[pyo3(signature = (metrics=None, *, runs=None, r#where=None, labels=None, steps=None, time=None, values=None, repeats="last", history="inherited", include_rewound=false, on_damage="error"))]
     #[allow(clippy::too_many_arguments)] // they are keywords
     fn select(
@@ -240,10 +205,35 @@ impl Store {
     /// ...     store.run(f"lr-{lr}", params={"lr": lr}).finish()
     /// >>> store.runs("params.lr > 1e-3 and status = 'finished'").ids
     /// ['lr-0.01']
-    #[pyo3(signature = (r#where=None))]
-    fn runs<'py>(&self, py: Python<'py>, r#where: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
-        let runs = matching_runs(r#where, || py.detach(|| self.handle.store.runs()).map_err(raise))?;
-        records::runs(py, &runs)
+    ///
+    /// With `totals` each has `series`, `points`, `last_step` and `last_time` of its own points: the series tables of all parts are
+    /// read for it, and points of runs that were rewound or have repeats. Otherwise no part is opened for it and these are None.
+    #[pyo3(signature = (r#where=None, *, totals=false))]
+    fn runs<'py>(
+        &self,
+        py: Python<'py>,
+        r#where: Option<&Bound<'py, PyAny>>,
+        totals: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.snapshot(py, "error")?.runs(py, r#where, totals)
+    }
+
+    /// One run, given as a `Run` or by its id, without the others. `totals` is as for `runs`, and reads what concerns this run. Raises
+    /// NotFound if there is no such run.
+    ///
+    /// >>> with store.run("a", params={"lr": 0.1}) as run:
+    /// ...     run.log({"loss": 0.5}, step=7)
+    /// >>> info = store.run_info("a", totals=True)
+    /// >>> info.status, info.points, info.last_step
+    /// ('finished', 1, 7)
+    #[pyo3(signature = (id, *, totals=false))]
+    fn run_info<'py>(
+        &self,
+        py: Python<'py>,
+        id: &Bound<'py, PyAny>,
+        totals: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.snapshot(py, "error")?.run_info(py, id, totals)
     }
 
     /// Deletes a run, given as a `Run` or by its id: everything that any process has written to it disappears from every answer at
@@ -309,6 +299,22 @@ impl Store {
         self.snapshot(py, "error")?.metrics(py)
     }
 
+    /// The labels of series: of each key the values, and the number of series that carry each. `metric` is given as to `select`. It
+    /// reads the series tables.
+    ///
+    /// >>> for rank in range(3):
+    /// ...     store.run("job", labels={"rank": rank}).log({"loss": 0.5})
+    /// >>> store.labels("loss")
+    /// {'rank': {'0': 1, '1': 1, '2': 1}}
+    #[pyo3(signature = (metric=None))]
+    fn labels(
+        &self,
+        py: Python<'_>,
+        metric: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<BTreeMap<String, BTreeMap<String, u64>>> {
+        self.snapshot(py, "error")?.labels(py, metric)
+    }
+
     /// The paths of Parquet files whose rows together are exactly the visible points, for other programs: what a selection of
     /// all runs with `history="own"` gives. Flushes and compacts if needed; raises Invalid for a store opened for reading only that is
     /// not compacted. The files are kept as long as the list exists.
@@ -363,25 +369,7 @@ impl Store {
         records::compact_stats(py, &stats)
     }
 
-    /// Thins runs that have ended. Each series keeps, in each of at most `buckets` buckets of steps, its first, last, lowest and
-    /// highest point, the first NaN and infinities, and the exact count, sum, mean, spread and extremes of all its points there. The other
-    /// points are deleted permanently, rewound and repeated ones included.
-    ///
-    /// `runs`, `where` and `before` choose the runs as in `delete_runs`; at least one is required. A run that another process still
-    /// writes to is refused with `tidalite.Busy` if it is named, and skipped if a pattern or filter selects it. `dry_run=True` reports
-    /// what would be done, without doing it; it looks only at flushed points. Totals, and charts and aggregates in buckets at
-    /// least as wide, answer as before. Finer queries (points, percentiles, ranges of values, transforms, ranges that cut a bucket) are
-    /// answered from the remaining points. A series is left unchanged if a bucket would hold fewer than 32 points, and all are if the files would not get smaller. Flushes first. The
-    /// result is durable. `progress` is called with the points examined and the total.
-    ///
-    /// >>> with store.run("old") as run:
-    /// ...     for step in range(20_000):
-    /// ...         run.log({"loss": 1 / (step + 1)}, step=step)
-    /// >>> done = store.thin("old", buckets=100)
-    /// >>> done.points, done.kept < 400
-    /// (20000, True)
-    /// >>> store.select("loss", runs="old").aggregate("count").to_numpy()["count"]
-    /// array([20000])
+    #[doc = include_str!("docs/thin.txt")]
     #[pyo3(signature = (runs=None, *, r#where=None, before=None, buckets=1024, dry_run=false, progress=None))]
     #[allow(clippy::too_many_arguments)] // they are keywords
     fn thin<'py>(

@@ -67,6 +67,7 @@ pub use select::follow::Follow;
 pub use select::over::Over;
 pub use select::pattern::escape;
 pub use select::points::PointStream;
+pub use select::run_totals::RunTotals;
 pub use select::selection::Selection;
 pub use upkeep::compact::CompactStats;
 pub use upkeep::flush::FlushStats;

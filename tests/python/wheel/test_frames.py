@@ -91,15 +91,16 @@ def test_numpy_and_pandas_have_nan_for_a_group_without_a_number(store):
     assert np.isnan(table.to_pandas()["mean"][0])
 
 
-def test_numpy_texts_come_from_several_dictionaries_with_gaps():
-    words = pa.chunked_array(
-        [pa.array(["b", "a", "b"]).dictionary_encode(), pa.array(["c", None, "a"]).dictionary_encode(), pa.array([], pa.string()).dictionary_encode()]
-    )
-    array = _frames.to_numpy(pa.table({"w": words}))["w"]
-    assert array.tolist() == ["b", "a", "b", "c", None, "a"]
-    empty = pa.table({"w": pa.array([], pa.string()).dictionary_encode(), "x": pa.array([], pa.float64())})
-    arrays = _frames.to_numpy(empty)
-    assert arrays["w"].dtype == object and len(arrays["w"]) == len(arrays["x"]) == 0
+def test_numpy_texts_come_from_several_dictionaries_and_with_gaps(store):
+    for name in ("b", "a"):
+        store.append({"run": name, "metric": "x", "step": np.arange(200_000), "value": np.zeros(200_000)})
+    batches = pa.RecordBatchReader.from_stream(store.select("x"))
+    assert len({tuple(batch["run"].dictionary.to_pylist()) for batch in batches}) > 1
+    assert store.select("x").to_numpy()["run"].tolist() == ["a"] * 200_000 + ["b"] * 200_000
+    for name, params in [("a", {"note": "hot"}), ("b", {})]:
+        store.run(name, params=params)
+    found = store.select("x").aggregate("count", by="param:note").to_numpy()
+    assert sorted(map(str, next(iter(found.values())))) == ["None", "hot"]
 
 
 def test_an_empty_selection_has_all_columns_in_every_library(store):

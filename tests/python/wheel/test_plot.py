@@ -370,3 +370,24 @@ def test_without_matplotlib_the_error_says_how_to_install_it(store, monkeypatch)
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match=r"plot\(\) needs matplotlib, which is not installed: pip install matplotlib"):
         store.select().plot()
+
+
+def test_a_plot_needs_matplotlib_alone(path, script):
+    script(
+        """
+        import sys
+        for name in ("pyarrow", "pandas"):
+            sys.modules[name] = None
+        import matplotlib
+        matplotlib.use("agg")
+        import tidalite
+        with tidalite.open(sys.argv[1]) as store:
+            with store.run("a") as run:
+                for step in range(100):
+                    run.log({"loss": 1 / (step + 1)}, step=step)
+            store.select("loss").plot()
+            store.select("loss").chart(10).plot()
+            store.select("loss").band(10).plot()
+        """,
+        path,
+    )

@@ -1,4 +1,4 @@
-//! The arguments of `info`, `runs` and `metrics`.
+//! The arguments of `info`, `runs`, `metrics` and `labels`.
 
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -88,6 +88,32 @@ pub(crate) struct MetricsArgs {
     /// Runs that match a filter, such as `params.lr > 1e-3 and tags has "baseline"`. Given several times, all must match.
     #[arg(short = 'w', long = "where", value_name = "FILTER")]
     pub(crate) filters: Vec<RunFilter>,
+    /// The most rows to print; 0 means all [default: 40 in a table, otherwise all]
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+}
+
+/// `labels`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidalite labels metrics
+  tidalite labels metrics -m loss --values --format csv")]
+pub(crate) struct LabelsArgs {
+    /// The folder of the store.
+    pub(crate) store: PathBuf,
+    /// Only of the metric of this name; if there is none, of metrics that match it as a glob. Repeatable; any may match.
+    #[arg(short, long = "metric", value_name = "NAME")]
+    pub(crate) metrics: Vec<String>,
+    /// Only in the run of this id; if there is none, in runs that match it as a glob. Repeatable; any may match.
+    #[arg(short, long = "run", value_name = "ID")]
+    pub(crate) runs: Vec<String>,
+    /// Runs that match a filter, such as `params.lr > 1e-3 and tags has "baseline"`. Given several times, all must match.
+    #[arg(short = 'w', long = "where", value_name = "FILTER")]
+    pub(crate) filters: Vec<RunFilter>,
+    /// One row per value of each label, with the number of series that carry it.
+    #[arg(long)]
+    pub(crate) values: bool,
     /// The most rows to print; 0 means all [default: 40 in a table, otherwise all]
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,

@@ -18,7 +18,7 @@ mod transfer;
 pub(crate) use demo::{DemoArgs, DemoTrainArgs, DemoWatchArgs};
 pub(crate) use editing::EditArgs;
 pub(crate) use global::{ColorWhen, Format, GlobalArgs};
-pub(crate) use listing::{InfoArgs, MetricsArgs, RunOrder, RunsArgs, SpaceBy};
+pub(crate) use listing::{InfoArgs, LabelsArgs, MetricsArgs, RunOrder, RunsArgs, SpaceBy};
 pub(crate) use maintenance::{
     CompactArgs, DeleteArgs, FilesArgs, FlushArgs, SalvageArgs, ThinArgs, VerifyArgs,
 };
@@ -69,6 +69,8 @@ pub(crate) enum Command {
     Runs(RunsArgs),
     /// List the metrics.
     Metrics(MetricsArgs),
+    /// List the labels of series, and how many values each has.
+    Labels(LabelsArgs),
     /// Read points or aggregates.
     Query(QueryArgs),
     /// Draw series in the terminal or as SVG.

@@ -13,6 +13,7 @@ mod flush;
 mod follow;
 mod import;
 mod info;
+mod labels;
 mod merge;
 mod metrics;
 mod query;
@@ -25,17 +26,19 @@ use crate::args::{Cli, Command};
 use crate::context::Context;
 use crate::demo;
 use crate::error::CliResult;
+use crate::program::Program;
 
-/// Runs the command.
-pub(crate) fn run(cli: Cli) -> CliResult {
+/// Runs the command; `program` runs it.
+pub(crate) fn run(program: &Program, cli: Cli) -> CliResult {
     let context = Context::new(&cli.global);
     match &cli.command {
-        Command::Demo(args) => demo::run(&context, args),
+        Command::Demo(args) => demo::run(&context, program, args),
         Command::DemoTrain(args) => demo::trainer::run(args),
         Command::DemoWatch(args) => demo::machine::run(args),
         Command::Info(args) => info::run(&context, args),
         Command::Runs(args) => runs::run(&context, args),
         Command::Metrics(args) => metrics::run(&context, args),
+        Command::Labels(args) => labels::run(&context, args),
         Command::Query(args) => query::run(&context, args),
         Command::Chart(args) => chart::run(&context, args),
         Command::Follow(args) => follow::run(&context, args),

@@ -7,7 +7,7 @@ use crate::output::{AnswerColumns, print};
 use arrow::array::RecordBatch;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
-use tidalite::{History, Participant, RunInfo, Snapshot, Summary, param_to_json};
+use tidalite::{History, Participant, RunInfo, RunTotals, param_to_json};
 
 /// Runs the command.
 pub(crate) fn run(context: &Context, args: &RunsArgs) -> CliResult {
@@ -36,8 +36,8 @@ pub(crate) fn run(context: &Context, args: &RunsArgs) -> CliResult {
     if args.participants {
         return print(&participants(&runs), format, args.limit);
     }
-    let held = held(&snapshot)?;
-    let points = |r: &RunInfo| held.get(&r.id).map_or(0, |h| h.total.count);
+    let held = snapshot.select().history(History::Own).run_totals()?;
+    let points = |r: &RunInfo| held.get(&r.id).map_or(0, |h| h.points);
     match args.sort {
         RunOrder::Run => {}
         RunOrder::Started => runs.sort_by_key(|r| std::cmp::Reverse(r.started_us)),
@@ -52,23 +52,6 @@ pub(crate) fn run(context: &Context, args: &RunsArgs) -> CliResult {
     complete(damage)
 }
 
-/// What a run contains.
-#[derive(Default)]
-struct RunTotals {
-    series: u64,
-    total: Summary,
-}
-
-fn held(snapshot: &Snapshot) -> CliResult<BTreeMap<String, RunTotals>> {
-    let mut held: BTreeMap<String, RunTotals> = BTreeMap::new();
-    for (key, summary) in snapshot.select().history(History::Own).summaries()? {
-        let of_run = held.entry(key.run.to_string()).or_default();
-        of_run.series += 1;
-        of_run.total.merge(&summary);
-    }
-    Ok(held)
-}
-
 fn table(runs: &[RunInfo], held: &BTreeMap<String, RunTotals>, bytes: &BTreeMap<String, u64>) -> RecordBatch {
     let nothing = RunTotals::default();
     let of = |r: &RunInfo| held.get(&r.id).unwrap_or(&nothing);
@@ -81,7 +64,7 @@ fn table(runs: &[RunInfo], held: &BTreeMap<String, RunTotals>, bytes: &BTreeMap<
     };
     // The duration ends at the end of the run, or at the last point of a run without an end.
     let seconds = |r: &RunInfo| {
-        let until = r.ended_us.or(of(r).total.time_max_us)?;
+        let until = r.ended_us.or(of(r).last_time_us)?;
         r.started_us.map(|from| until.saturating_sub(from) as f64 / 1e6)
     };
     AnswerColumns::default()
@@ -92,9 +75,9 @@ fn table(runs: &[RunInfo], held: &BTreeMap<String, RunTotals>, bytes: &BTreeMap<
         .text("reason", runs.iter().map(|r| r.reason.as_ref()))
         .time("started", runs.iter().map(|r| r.started_us))
         .float("seconds", runs.iter().map(seconds))
-        .int("last_step", runs.iter().map(|r| of(r).total.last.map(|p| p.step)))
+        .int("last_step", runs.iter().map(|r| of(r).last_step))
         .count("series", runs.iter().map(|r| of(r).series))
-        .count("points", runs.iter().map(|r| of(r).total.count))
+        .count("points", runs.iter().map(|r| of(r).points))
         .count("bytes", runs.iter().map(|r| bytes.get(&r.id).copied().unwrap_or(0)))
         .count("participants", runs.iter().map(|r| r.participants.len() as u64))
         .text("labels", runs.iter().map(|r| Some(r.labels.as_str())))

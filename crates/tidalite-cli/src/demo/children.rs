@@ -4,9 +4,10 @@
 
 use super::plan::run_id;
 use crate::error::{CliError, CliResult};
+use crate::program::Program;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -21,10 +22,11 @@ struct ChildProcess {
 }
 
 impl ChildProcess {
-    fn start(name: String, flags: &[&str], path: &Path) -> CliResult<ChildProcess> {
+    fn start(program: &Program, name: String, flags: &[&str], path: &Path) -> CliResult<ChildProcess> {
         let failed = |e: std::io::Error| CliError::Other(format!("start {name}: {e}"));
-        let program = std::env::current_exe().map_err(failed)?;
-        let mut child = Command::new(program)
+        let mut child = program
+            .again()
+            .map_err(failed)?
             .args(flags)
             .arg(path)
             .stdin(Stdio::piped())
@@ -98,10 +100,17 @@ pub(super) struct TrainerProcess {
 
 impl TrainerProcess {
     /// Starts a trainer.
-    pub(super) fn start(path: &Path, rate: &str, steps: u32, lasting: Duration) -> CliResult<TrainerProcess> {
+    pub(super) fn start(
+        program: &Program,
+        path: &Path,
+        rate: &str,
+        steps: u32,
+        lasting: Duration,
+    ) -> CliResult<TrainerProcess> {
         let (steps, seconds) = (steps.to_string(), lasting.as_secs_f64().to_string());
         let flags = ["demo-train", "--rate", rate, "--steps", &steps, "--seconds", &seconds];
-        let mut process = ChildProcess::start(format!("the trainer of {}", run_id(rate)), &flags, path)?;
+        let mut process =
+            ChildProcess::start(program, format!("the trainer of {}", run_id(rate)), &flags, path)?;
         let pipe = process.child.stdout.take().expect("standard output is a pipe");
         let output = std::thread::spawn(move || parse_output(BufReader::new(pipe)));
         Ok(TrainerProcess { rate: rate.to_owned(), process, output })
@@ -164,9 +173,14 @@ pub(super) struct SamplerProcess {
 
 impl SamplerProcess {
     /// Starts the sampler.
-    pub(super) fn start(path: &Path) -> CliResult<SamplerProcess> {
+    pub(super) fn start(program: &Program, path: &Path) -> CliResult<SamplerProcess> {
         Ok(SamplerProcess {
-            process: ChildProcess::start("the sampler of this machine".into(), &["demo-watch"], path)?,
+            process: ChildProcess::start(
+                program,
+                "the sampler of this machine".into(),
+                &["demo-watch"],
+                path,
+            )?,
         })
     }
 

@@ -11,14 +11,13 @@
 //! The processes run this same program with hidden commands ([`trainer`], [`machine`]). None outlives this process:
 //! [`children`] kills them on drop, and each exits when its standard input closes.
 //!
-//! May use: `args`, `draw`, `text`, and the files `context.rs`, `error.rs` and `table.rs`.
+//! May use: `args`, `draw`, `text`, and the files `context.rs`, `error.rs`, `program.rs` and `table.rs`.
 
 mod children;
 pub(crate) mod digits;
 pub(crate) mod machine;
 pub(crate) mod network;
 mod plan;
-mod program;
 mod proof;
 mod summary;
 pub(crate) mod trainer;
@@ -27,6 +26,7 @@ mod watch;
 use crate::args::DemoArgs;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
+use crate::program::Program;
 use children::{SamplerProcess, TrainerProcess};
 use plan::{RATES, STEPS, VICTIM, run_id};
 use std::io;
@@ -42,7 +42,7 @@ const POLL: Duration = Duration::from_millis(100);
 const PATIENCE: u32 = 8;
 
 /// Runs the command.
-pub(crate) fn run(context: &Context, args: &DemoArgs) -> CliResult {
+pub(crate) fn run(context: &Context, program: &Program, args: &DemoArgs) -> CliResult {
     context.format()?;
     let start = Instant::now();
     let path = store_folder(args.store.as_deref())?;
@@ -57,10 +57,10 @@ pub(crate) fn run(context: &Context, args: &DemoArgs) -> CliResult {
         digits::Digits::load().train.len()
     ))?;
 
-    let mut machine = SamplerProcess::start(&path)?;
+    let mut machine = SamplerProcess::start(program, &path)?;
     let mut trainers: Vec<TrainerProcess> = RATES
         .iter()
-        .map(|rate| TrainerProcess::start(&path, rate, STEPS, args.seconds))
+        .map(|rate| TrainerProcess::start(program, &path, rate, STEPS, args.seconds))
         .collect::<CliResult<_>>()?;
     let mut measurements = Measurements::default();
     let mut losses = Losses::follow(&store)?;
@@ -90,7 +90,7 @@ pub(crate) fn run(context: &Context, args: &DemoArgs) -> CliResult {
     // A follower that looks at a version keeps its files.
     drop(losses);
     measurements.measure(&store)?;
-    screen.print(&summary::text(&store, &measurements, context.color(), &path, start.elapsed())?)
+    screen.print(&summary::text(&store, &measurements, context.color(), program, &path, start.elapsed())?)
 }
 
 /// Draws the losses until all trainers have exited or `enough` holds.

@@ -2,10 +2,10 @@
 
 use super::children::LogTiming;
 use super::plan::MACHINE_RUN;
-use super::program::{program, shell};
 use crate::draw::chart::{Chart, ChartLine, LineBucket};
 use crate::draw::{line::terminal, spark::spark};
 use crate::error::CliResult;
+use crate::program::{Program, shell};
 use crate::table::{Align, TextTable, terminal_width};
 use crate::text::{human_bytes, human_count, human_duration, short_number};
 use std::path::Path;
@@ -121,13 +121,14 @@ pub(super) fn text(
     store: &Store,
     measurements: &Measurements,
     color: bool,
+    program: &Program,
     path: &Path,
     took: Duration,
 ) -> CliResult<String> {
     let columns = terminal_width().unwrap_or(SIZE.0).min(SIZE.0);
     let chart = terminal(&losses(store, columns * 2)?, columns, SIZE.1, color);
     let samples = points_of(store, MACHINE_RUN)?;
-    let (program, path) = (program(), shell(path));
+    let (program, path) = (program.typed(), shell(path));
     Ok(format!(
         "{}\nThe run {MACHINE_RUN} holds {samples} points of telemetry.\n\n{chart}\n{}\n\
          The demo took {}. The store is {path}. Try next:\n\

@@ -4,7 +4,8 @@ use super::cells::{CellColumn, quoted};
 use crate::error::{CliError, CliResult};
 use arrow::array::RecordBatch;
 
-pub(super) fn json_lines(batch: &RecordBatch) -> CliResult<Vec<u8>> {
+/// The batch's rows as JSON objects, one per line.
+pub(crate) fn json_lines(batch: &RecordBatch) -> CliResult<Vec<u8>> {
     let schema = batch.schema();
     let mut columns = Vec::with_capacity(batch.num_columns());
     for (field, column) in schema.fields().iter().zip(batch.columns()) {
@@ -24,7 +25,8 @@ pub(super) fn json_lines(batch: &RecordBatch) -> CliResult<Vec<u8>> {
     Ok(out)
 }
 
-pub(super) fn csv(batch: &RecordBatch, header: bool) -> CliResult<Vec<u8>> {
+/// The batch's rows as CSV.
+pub(crate) fn csv(batch: &RecordBatch, header: bool) -> CliResult<Vec<u8>> {
     let schema = batch.schema();
     let mut out = Vec::with_capacity(batch.num_rows() * 80);
     if header {

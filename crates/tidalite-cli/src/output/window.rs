@@ -65,23 +65,8 @@ impl TableWindow {
             !optional || shown.iter().any(|b| !is_blank(b.column(*c)))
         };
         let columns: Vec<usize> = (0..schema.fields().len()).filter(filled).collect();
-        let fields: Vec<&Field> = columns.iter().map(|&c| schema.field(c)).collect();
-        let heads: Vec<(&str, Align)> =
-            fields.iter().map(|f| (f.name().as_str(), align(f.data_type()))).collect();
-        let mut table = TextTable::new(&heads);
-        for (i, batch) in shown.iter().enumerate() {
-            if i == self.head.len() && left_out > 0 {
-                table.row(columns.iter().map(|_| "…"));
-            }
-            let cells: Vec<CellColumn> = columns
-                .iter()
-                .map(|&c| CellColumn::new(schema.field(c), batch.column(c)))
-                .collect::<CliResult<_>>()?;
-            for row in 0..batch.num_rows() {
-                table.row(cells.iter().map(|c| c.table_text(row)));
-            }
-        }
-        let mut text = table.render(terminal_width());
+        let gap = (left_out > 0).then_some(self.head.len());
+        let mut text = rendered(schema, &columns, &shown, gap, terminal_width())?;
         if left_out > 0 {
             text.push_str(&format!(
                 "{left_out} of {} rows are left out; --limit 0 or --format csv prints all\n",
@@ -90,6 +75,39 @@ impl TableWindow {
         }
         Ok(text)
     }
+}
+
+/// All rows of batches, with all columns, whatever the width of the terminal.
+pub(crate) fn table_text(schema: &SchemaRef, batches: &[RecordBatch]) -> CliResult<String> {
+    let columns: Vec<usize> = (0..schema.fields().len()).collect();
+    rendered(schema, &columns, &batches.iter().collect::<Vec<_>>(), None, None)
+}
+
+/// The rows as aligned text; a row of ellipses comes before the batch number `gap`.
+fn rendered(
+    schema: &SchemaRef,
+    columns: &[usize],
+    batches: &[&RecordBatch],
+    gap: Option<usize>,
+    width: Option<usize>,
+) -> CliResult<String> {
+    let fields: Vec<&Field> = columns.iter().map(|&c| schema.field(c)).collect();
+    let heads: Vec<(&str, Align)> =
+        fields.iter().map(|f| (f.name().as_str(), align(f.data_type()))).collect();
+    let mut table = TextTable::new(&heads);
+    for (i, batch) in batches.iter().enumerate() {
+        if gap == Some(i) {
+            table.row(columns.iter().map(|_| "…"));
+        }
+        let cells: Vec<CellColumn> = columns
+            .iter()
+            .map(|&c| CellColumn::new(schema.field(c), batch.column(c)))
+            .collect::<CliResult<_>>()?;
+        for row in 0..batch.num_rows() {
+            table.row(cells.iter().map(|c| c.table_text(row)));
+        }
+    }
+    Ok(table.render(width))
 }
 
 fn is_blank(column: &ArrayRef) -> bool {

@@ -7,10 +7,12 @@ use serde_json::Value;
 #[test]
 fn every_listing_answers_in_every_format_with_the_same_rows() {
     let sample = Sample::new();
-    let cases: [(&str, &[&str], usize); 17] = [
+    let cases: [(&str, &[&str], usize); 19] = [
         ("info", &[], 1),
         ("runs", &[], 2),
         ("metrics", &[], 3),
+        ("labels", &[], 1),
+        ("labels", &["--values", "-r", "lr-*"], 1),
         ("query", &["-m", "train/loss"], 200),
         ("query", &["--latest"], 6),
         ("query", &["-m", "accuracy", "--aggregate", "count,mean,p99", "--by", "run,step:25"], 8),
@@ -48,6 +50,28 @@ fn arrow_rows(bytes: &[u8], json: &[Value]) {
     let names: Vec<String> = batches[0].schema().fields().iter().map(|f| f.name().clone()).collect();
     let keys: Vec<&String> = json[0].as_object().unwrap().keys().collect();
     assert!(names.iter().all(|n| keys.contains(&n)) && names.len() == keys.len(), "{names:?} {keys:?}");
+}
+
+#[test]
+fn labels_are_counted_by_series() {
+    let sample = Sample::new();
+    let store = tidalite::Store::open(sample.path()).unwrap();
+    for rank in 0..12 {
+        let run = store.run("job").label("rank", rank.to_string()).start().unwrap();
+        run.log(0, &[("loss", 1.0), ("acc", 0.5)]).unwrap();
+    }
+    store.close().unwrap();
+    let rows = sample.run("labels", &["--format", "json"]).rows();
+    let seen: Vec<_> = rows.iter().map(|r| (&r["label"], &r["values"], &r["series"])).collect();
+    assert_eq!(seen, [(&"gpu".into(), &1.into(), &2.into()), (&"rank".into(), &12.into(), &24.into())]);
+    assert_eq!(rows[1]["first_values"], serde_json::json!(["0", "1", "10", "11", "2", "3", "4", "5"]));
+    let values = sample.run("labels", &["-m", "loss", "--values", "--format", "json"]).rows();
+    assert_eq!(values.len(), 12);
+    assert_eq!(values[2], serde_json::json!({"label": "rank", "value": "10", "series": 1}));
+    assert!(sample.run("labels", &["-m", "los"]).fails(3).contains("similar"));
+    // A metric without labels is no mistake.
+    let none = sample.run("labels", &["-m", "accuracy"]);
+    assert!(none.ok().starts_with("label") && none.err.contains("no series has labels"));
 }
 
 #[test]

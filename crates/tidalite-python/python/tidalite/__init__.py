@@ -7,7 +7,7 @@ Log a run, and read it back:
 >>> with store.run("resnet-42", params={"lr": 3e-4}) as run:
 ...     for step in range(3):
 ...         run.log({"loss": 1 / (step + 1), "acc": step / 10}, step=step)
->>> store.select("loss").to_pandas()["value"].tolist()
+>>> store.select("loss").points()["value"].to_list()
 [1.0, 0.5, 0.3333333333333333]
 
 Steps are 64-bit whole numbers. Times are microseconds since 1970 UTC, or datetimes. Values are 64-bit floats, kept bit for bit,
@@ -18,6 +18,7 @@ from ._tidalite import (
     Bucket,
     Busy,
     Cancelled,
+    Column,
     Corrupt,
     Error,
     Follow,
@@ -65,6 +66,7 @@ __all__ = [
     "Bucket",
     "Busy",
     "Cancelled",
+    "Column",
     "CompactStats",
     "Corrupt",
     "Error",

@@ -1,4 +1,4 @@
-"""Conversion of any object with `__arrow_c_stream__` to Arrow, pandas, Polars and NumPy."""
+"""Conversion of any object with `__arrow_c_stream__` to Arrow, pandas and Polars, and of tables and columns to NumPy."""
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import pandas
     import polars
     import pyarrow
+
+    from ._tidalite import Column, Table
 
 
 def to_arrow(obj: Any) -> pyarrow.Table:
@@ -32,25 +34,23 @@ def to_polars(obj: Any) -> polars.DataFrame:
     return frame
 
 
-def to_numpy(obj: Any) -> dict[str, numpy.ndarray[Any, Any]]:
-    """One array per column: text as objects, times as `datetime64[us]` in UTC, whole numbers with gaps as floats with NaN."""
-    numpy = need("numpy", "to_numpy()")
-    pyarrow = need("pyarrow", "to_numpy()")
-    table = _read(obj, "to_numpy()")
+def to_numpy(obj: Table) -> dict[str, numpy.ndarray[Any, Any]]:
+    """One array per column, as of `column_to_numpy`. Needs NumPy alone."""
+    need("numpy", "to_numpy()")
+    return {column.name: column_to_numpy(column) for column in obj._columns()}
 
-    def array(column: Any) -> Any:
-        kind = column.type
-        if pyarrow.types.is_dictionary(kind):
-            whole = column.unify_dictionaries().combine_chunks()
-            pieces = whole.chunks if isinstance(whole, pyarrow.ChunkedArray) else [whole]
-            return numpy.concatenate([_words(numpy, piece) for piece in pieces]) if pieces else numpy.empty(0, object)
-        if pyarrow.types.is_timestamp(kind):
-            column = column.cast(pyarrow.timestamp("us"))
-        elif pyarrow.types.is_duration(kind):
-            column = column.cast(pyarrow.duration("us"))
-        return column.to_numpy()
 
-    return {name: array(column) for name, column in zip(table.column_names, table.columns, strict=True)}
+def column_to_numpy(column: Column) -> numpy.ndarray[Any, Any]:
+    """Text as objects, times as `datetime64[us]` in UTC, whole numbers with gaps as floats with NaN. The array may be changed."""
+    np = need("numpy", "to_numpy()")
+    array: numpy.ndarray[Any, Any]
+    if column.type == "text":
+        array = np.array(column.to_list(), object)
+    elif column.type == "bool":
+        array = np.array(column.to_list(), object if column.null_count else bool)
+    else:
+        array = np.array(column._filled() if column.null_count else column)
+    return array.view("datetime64[us]") if column.type == "time" else array
 
 
 def _read(obj: Any, purpose: str) -> pyarrow.Table:
@@ -58,9 +58,3 @@ def _read(obj: Any, purpose: str) -> pyarrow.Table:
     table: pyarrow.Table = need("pyarrow", purpose).RecordBatchReader.from_stream(obj).read_all()
     return table
 
-
-def _words(numpy: Any, piece: Any) -> Any:
-    """The texts of one dictionary array. Equal texts are one object."""
-    words = numpy.append(piece.dictionary.to_numpy(zero_copy_only=False).astype(object), None)
-    # A missing index picks the last entry, which is `None`.
-    return words[piece.indices.fill_null(len(words) - 1).to_numpy()]

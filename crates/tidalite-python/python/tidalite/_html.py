@@ -4,7 +4,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from ._optional import need
 from ._page import cell, head, note, page, table
 from ._sparkline import SparkBucket, sparkline
 from ._text import count
@@ -19,37 +18,24 @@ _BUCKETS = 60
 
 def table_html(answer: Table) -> str:
     """The first rows, the number of rows, and the type of each column."""
-    try:
-        pyarrow = need("pyarrow", "showing rows")
-    except ImportError as e:
-        return page(note(f"a table of {', '.join(answer.columns)}: {e}"))
-    if answer.kind == "points":
-        # Points may not fit in memory: `len` counts them without reading them, and `head` reads only the first.
-        first, total = answer.head(ROWS_MAX).to_arrow(), len(answer)
-    else:
-        # The whole answer is computed once and kept with the table; `head` would run a second query.
-        whole = answer.to_arrow()
-        first, total = whole.slice(0, ROWS_MAX), whole.num_rows
-    types = {field.name: _type_word(pyarrow, field.type) for field in first.schema}
+    # Points may not fit in memory: `len` counts them without reading them, and a slice reads only the first.
+    total, first = len(answer), answer[:ROWS_MAX]
+    types = {name: "UTC" if word == "time" else word for name, word in answer.types.items()}
     heads = [head(name, detail=word, number=word not in ("text", "UTC")) for name, word in types.items()]
-    rows = [[cell(row[name]) for name in types] for row in first.to_pylist()]
+    rows = [[cell(row[name]) for name in types] for row in first]
     shown = f"first {len(rows)} of {total:,} rows" if total > len(rows) else count(total, "row")
     return page(note(f"{shown}, {count(len(types), 'column')}"), table(heads, rows))
 
 
 def selection_html(selection: Selection) -> str:
     """One row per series: its key, its aggregates, and its curve."""
-    try:
-        need("pyarrow", "showing a selection")
-    except ImportError as e:
-        return page(note(f"{selection!r}: {e}"))
     key = ("run", "metric", "labels")
-    totals = selection.aggregate("count", "last", "min", "max", "mean", by=list(key)).to_arrow()
-    series, total = totals.slice(0, SERIES_MAX).to_pylist(), totals.num_rows
+    totals = selection.aggregate("count", "last", "min", "max", "mean", by=list(key))
+    series, total = totals[:SERIES_MAX].to_dicts(), len(totals)
     if not series:
         return page(note("no series: nothing in the store matches"))
     # Both answers are ordered by the key, and a series has at most _BUCKETS buckets: these rows cover the shown series.
-    rows = selection.chart(_BUCKETS).head(SERIES_MAX * _BUCKETS).to_arrow().to_pylist()
+    rows = selection.chart(_BUCKETS).head(SERIES_MAX * _BUCKETS)
     buckets: dict[tuple[str, ...], list[SparkBucket]] = {}
     for row in rows:
         middle = row["step"] + (row["width"] - 1) / 2
@@ -73,10 +59,3 @@ def selection_html(selection: Selection) -> str:
     more = note(f"and {total - len(series):,} more series") if total > len(series) else ""
     return page(note(count(total, "series", "series")), table(heads, map(cells, series)), more)
 
-
-def _type_word(pyarrow: Any, kind: Any) -> str:
-    if pyarrow.types.is_dictionary(kind):
-        kind = kind.value_type
-    if pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind) or pyarrow.types.is_string_view(kind):
-        return "text"
-    return {"double": "float64"}.get(str(kind), "UTC" if pyarrow.types.is_timestamp(kind) else str(kind))

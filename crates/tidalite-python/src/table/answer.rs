@@ -1,9 +1,10 @@
 //! `TableAnswer`: where a table's rows come from, and what `sort` and `head` do to them.
 //!
-//! Points without a `sort` or `head` are streamed anew to each consumer, since they may not fit in memory. Any other
-//! answer is computed once and kept.
+//! Points without a `sort` or `head` are streamed anew to each consumer, since they may not fit in memory, until a column
+//! or a row from the end is asked for. Any other answer is computed once and kept.
 
 use super::kind::TableKind;
+use super::rows::BatchReader;
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
 use arrow::compute::{
     SortColumn, SortOptions, concat_batches, lexsort_to_indices, nullif, take_record_batch,
@@ -17,8 +18,18 @@ use tidalite::{Aggregate, Error, ErrorKind, Explain, Finding, Result, Selection}
 pub(crate) enum RowSource {
     /// A query of a selection, not run yet.
     Query(Box<Selection>, TableKind),
-    /// Rows that a follower handed out, and what it left out.
-    Batches(SchemaRef, Vec<RecordBatch>, Vec<Finding>),
+    /// Rows that were read before: by a follower, or of another table.
+    Read(ReadRows),
+}
+
+/// Rows that were read before.
+pub(crate) struct ReadRows {
+    pub(crate) schema: SchemaRef,
+    pub(crate) batches: Vec<RecordBatch>,
+    /// What was left out of them.
+    pub(crate) damage: Vec<Finding>,
+    /// The value of `Table.kind`.
+    pub(crate) kind: &'static str,
 }
 
 /// One step from the source's rows to the table's.
@@ -44,21 +55,21 @@ impl RowSource {
     pub(super) fn kind(&self) -> &'static str {
         match self {
             RowSource::Query(_, kind) => kind.name(),
-            RowSource::Batches(..) => "points",
+            RowSource::Read(read) => read.kind,
         }
     }
 
     fn schema(&self) -> Result<Option<SchemaRef>> {
         match self {
             RowSource::Query(_, kind) => kind.schema(),
-            RowSource::Batches(schema, ..) => Ok(Some(schema.clone())),
+            RowSource::Read(read) => Ok(Some(read.schema.clone())),
         }
     }
 
     fn rows(&self, limit: usize) -> Result<Vec<RecordBatch>> {
         match self {
             RowSource::Query(select, kind) => kind.rows(select, limit),
-            RowSource::Batches(_, batches, _) => Ok(batches.clone()),
+            RowSource::Read(read) => Ok(read.batches.clone()),
         }
     }
 
@@ -72,9 +83,9 @@ impl RowSource {
             RowSource::Query(select, kind) => {
                 select.explain(|s| kind.rows(s, usize::MAX)).map(|(_, explain)| explain)
             }
-            RowSource::Batches(..) => Err(Error::invalid(
+            RowSource::Read(_) => Err(Error::invalid(
                 "explain",
-                "these rows come from a follower, not from a query",
+                "these rows come from a follower or are a slice of a table, not the answer of a query",
                 "call explain() on a table that a selection gave",
             )),
         }
@@ -103,7 +114,11 @@ impl TableAnswer {
     /// The selection whose points are streamed, if this answer streams.
     fn streamed(&self) -> Option<&Selection> {
         match &*self.source {
-            RowSource::Query(select, TableKind::Points) if self.steps.is_empty() => Some(select),
+            RowSource::Query(select, TableKind::Points)
+                if self.steps.is_empty() && self.computed.get().is_none() =>
+            {
+                Some(select)
+            }
             _ => None,
         }
     }
@@ -113,7 +128,7 @@ impl TableAnswer {
         self.streamed().is_some()
     }
 
-    /// The rows of an answer that does not stream, computed on the first call.
+    /// The rows, computed on the first call and kept. From then on nothing streams.
     pub(super) fn computed(&self) -> Result<&(SchemaRef, Vec<RecordBatch>)> {
         if let Some(computed) = self.computed.get() {
             return Ok(computed);
@@ -141,7 +156,15 @@ impl TableAnswer {
         }
     }
 
-    pub(super) fn batches(&self) -> Result<Box<dyn Iterator<Item = Result<RecordBatch>> + Send>> {
+    /// The first rows, at least `rows` or all, with the columns. Of streamed points no more are read.
+    pub(super) fn first(&self, rows: usize) -> Result<(SchemaRef, Vec<RecordBatch>)> {
+        match self.streamed() {
+            Some(_) => Ok((self.schema()?, self.source.rows(rows)?)),
+            None => self.computed().cloned(),
+        }
+    }
+
+    pub(super) fn batches(&self) -> Result<BatchReader> {
         match self.streamed() {
             Some(select) => Ok(Box::new(select.points()?)),
             None => Ok(Box::new(self.computed()?.1.clone().into_iter().map(Ok))),
@@ -163,7 +186,7 @@ impl TableAnswer {
     /// What the rows lack because it could not be read. Streamed points are read for it.
     pub(super) fn damage(&self) -> Result<Vec<Finding>> {
         let select = match &*self.source {
-            RowSource::Batches(_, _, damage) => return Ok(damage.clone()),
+            RowSource::Read(read) => return Ok(read.damage.clone()),
             RowSource::Query(select, _) if !select.reports_damage() => return Ok(Vec::new()),
             RowSource::Query(select, _) => select,
         };
@@ -172,6 +195,15 @@ impl TableAnswer {
             None => self.computed().map(|_| ())?,
         }
         Ok(select.damage())
+    }
+
+    /// What is known by now to be missing from what was read.
+    pub(super) fn known_damage(&self) -> Vec<Finding> {
+        match &*self.source {
+            RowSource::Read(read) => read.damage.clone(),
+            RowSource::Query(select, _) if select.reports_damage() => select.damage(),
+            RowSource::Query(..) => Vec::new(),
+        }
     }
 
     /// Runs the query without the steps and reports what it read.
@@ -199,7 +231,7 @@ impl TableStep {
     }
 }
 
-fn head(batches: Vec<RecordBatch>, rows: usize) -> Vec<RecordBatch> {
+pub(super) fn head(batches: Vec<RecordBatch>, rows: usize) -> Vec<RecordBatch> {
     let mut left = rows;
     let mut kept = Vec::new();
     for batch in batches {

@@ -1,5 +1,6 @@
 //! `TableKind`: which query of a selection gives a table's rows, and with which columns.
 
+use super::summaries;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use tidalite::{Aggregate, AlignOn, By, Fill, Result, Selection, XAxis};
@@ -19,6 +20,7 @@ pub(crate) enum TableKind {
     Band(usize, Vec<By>),
     Align(AlignOn, Fill),
     Latest,
+    Summaries,
     Lttb(usize),
     M4(usize),
     /// A query over an x-axis other than the step.
@@ -46,6 +48,7 @@ impl TableKind {
             TableKind::Band(..) | TableKind::OverX(_, OverXKind::Band(..)) => "band",
             TableKind::Align(..) | TableKind::OverX(_, OverXKind::Align(_)) => "align",
             TableKind::Latest => "latest",
+            TableKind::Summaries => "summaries",
             TableKind::Lttb(_) | TableKind::OverX(_, OverXKind::Lttb(_)) => "lttb",
             TableKind::M4(_) | TableKind::OverX(_, OverXKind::M4(_)) => "m4",
         }
@@ -64,6 +67,7 @@ impl TableKind {
             TableKind::Aggregate(aggregates, by) | TableKind::Ranking { aggregates, by, .. } => {
                 Some(tidalite::aggregate_schema(aggregates, by)?)
             }
+            TableKind::Summaries => Some(summaries::schema()),
             TableKind::Chart(_) => Some(tidalite::chart_schema()),
             TableKind::Band(_, by) => Some(tidalite::band_schema(by)?),
             TableKind::OverX(x, OverXKind::Points | OverXKind::Lttb(_) | OverXKind::M4(_)) => {
@@ -88,6 +92,7 @@ impl TableKind {
             TableKind::Band(buckets, by) => select.band(*buckets, by)?,
             TableKind::Align(on, fill) => select.align(*on, *fill)?,
             TableKind::Latest => select.latest()?,
+            TableKind::Summaries => summaries::batch(select)?,
             TableKind::Lttb(points) => select.lttb(*points)?,
             TableKind::M4(columns) => select.m4(*columns)?,
             TableKind::OverX(x, kind) => kind.rows(select, x)?,

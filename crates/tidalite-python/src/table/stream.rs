@@ -1,15 +1,16 @@
 //! `TableReader`: a table's rows as an Arrow stream.
 
 use super::answer::TableAnswer;
+use super::rows::BatchReader;
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use std::sync::Arc;
-use tidalite::{Error, Result};
+use tidalite::Error;
 
 /// Reads nothing before the first call of `next`. The consumer may call it from any thread, without the interpreter lock.
 pub(super) struct TableReader {
     answer: Arc<TableAnswer>,
-    rows: Option<Box<dyn Iterator<Item = Result<RecordBatch>> + Send>>,
+    rows: Option<BatchReader>,
 }
 
 impl TableReader {

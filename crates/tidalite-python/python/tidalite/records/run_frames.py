@@ -82,6 +82,12 @@ def _columns(runs: Sequence[RunInfo]) -> list[_Column]:
 
     labels = sorted({key for run in runs for key in run.labels})
     params = sorted({key for run in runs for key in run.params})
+    totals = [
+        field("series", "int", lambda run: run.series),
+        field("points", "int", lambda run: run.points),
+        field("last_step", "int", lambda run: run.last_step),
+        field("last_time", "time", lambda run: run.last_time),
+    ]
     return [
         field("id", "text", lambda run: run.id),
         field("name", "text", lambda run: run.name),
@@ -92,6 +98,7 @@ def _columns(runs: Sequence[RunInfo]) -> list[_Column]:
         field("ended", "time", lambda run: run.ended),
         field("duration", "duration", lambda run: run.duration),
         field("participants", "int", lambda run: len(run.participants)),
+        *(totals if any(run.points is not None for run in runs) else []),
         field("parent", "text", lambda run: run.parent),
         field("parent_step", "int", lambda run: run.parent_step),
         field("rewinds", "ints", lambda run: list(run.rewinds)),

@@ -29,7 +29,8 @@ class RunInfo(NamedTuple):
     `status` is `running`, `finished`, `failed`, or `lost` (its process is gone and never reported an end). `reason` says why it failed.
     `labels` are those that all its current processes share. `participants` are the processes that took part, in the order of their
     starts. `parent` is the id of the run that this one is forked from, and `parent_step` the last step inherited from it. `rewinds` are
-    the steps that the run was rewound to, in order. Times are UTC. A value that was not reported is `None`.
+    the steps that the run was rewound to, in order. `series`, `points`, `last_step` and `last_time` are of the run's own points, and
+    `None` unless totals were asked for. Times are UTC. A value that was not reported is `None`.
     """
 
     # A named tuple takes half the time of a frozen dataclass to make, and a store may hold ten thousand runs.
@@ -48,6 +49,10 @@ class RunInfo(NamedTuple):
     notes: str | None = None
     group: str | None = None
     reason: str | None = None
+    series: int | None = None
+    points: int | None = None
+    last_step: int | None = None
+    last_time: datetime | None = None
 
     @property
     def duration(self) -> timedelta | None:

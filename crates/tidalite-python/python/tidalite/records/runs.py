@@ -51,7 +51,7 @@ class Runs(list[RunInfo]):
         return super().__contains__(key)
 
     def to_pandas(self) -> pandas.DataFrame:
-        """One row per run: its fields, then a column `labels.<key>` per label and a column `params.<key>` per param."""
+        """One row per run: its fields (with its totals, if they were asked for), then a column `labels.<key>` per label and a column `params.<key>` per param."""
         from . import run_frames
 
         return run_frames.to_pandas(self)
