@@ -178,7 +178,7 @@ fn a_band_is_over_the_means_of_runs() {
     let by = [By::Metric];
     for select in selections(&store) {
         let batch = select.band(16, &by).unwrap();
-        assert_eq!(batch.schema(), band_schema(&by).unwrap());
+        assert_eq!(batch.schema(), band_schema(&by, &[By::Run]).unwrap());
         let points = points(&select).unwrap();
         let steps = || points.iter().map(|(_, p)| p.step);
         let Some((first, last)) = steps().min().zip(steps().max()) else {

@@ -214,12 +214,23 @@ impl Selection {
     /// the mean of its finite points there. Columns: those of `by`, step, width, runs, mean, std, min, max, nonfinite.
     ///
     /// With another `x` (see `points`), buckets are ranges of `x`, and a column `x` replaces step.
-    #[pyo3(signature = (buckets=1000, by=None, x="step"), text_signature = "($self, buckets=1000, by='metric', x='step')")]
-    fn band(&self, buckets: i64, by: Option<&Bound<'_, PyAny>>, x: &str) -> PyResult<AnswerTable> {
+    ///
+    /// `over` names what counts once instead of a run: the ranks of a run with 'label:rank', each series with ['run', 'labels']. The
+    /// column members, their number, then replaces runs.
+    #[pyo3(signature = (buckets=1000, by=None, x="step", over=None), text_signature = "($self, buckets=1000, by='metric', x='step', over='run')")]
+    fn band(
+        &self,
+        buckets: i64,
+        by: Option<&Bound<'_, PyAny>>,
+        x: &str,
+        over: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<AnswerTable> {
         let by = by.map_or(Ok(vec![By::Metric]), groups)?;
-        tidalite::band_schema(&by).map_err(raise)?;
+        let over = over.map_or(Ok(vec![By::Run]), groups)?;
+        tidalite::band_schema(&by, &over).map_err(raise)?;
         let buckets = positive("band", buckets)?;
-        self.table_over(x, OverXKind::Band(buckets, by.clone()), TableKind::Band(buckets, by))
+        let plain = TableKind::Band(buckets, by.clone(), over.clone());
+        self.table_over(x, OverXKind::Band(buckets, by, over), plain)
     }
 
     /// Series side by side: the column step or time (or x, on 'elapsed' or 'metric:<name>'), then one column per series, which is

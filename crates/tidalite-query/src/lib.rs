@@ -29,7 +29,7 @@ mod points;
 mod transform;
 mod words;
 
-pub use aggregate::{Aggregate, By, Grouping, Partial, Percent, PercentileJob, aggregate_schema};
+pub use aggregate::{Aggregate, By, Grouping, Partial, Percent, PercentileJob, TwoLevels, aggregate_schema};
 pub use alignment::{AlignOn, Alignment, Fill};
 pub use axis::{Calendar, Placement, Width, XAxis, same_bucket};
 pub use batch::{PointsBuilder, points_schema};

@@ -100,8 +100,8 @@ pub use tidalite_model::{
 pub use tidalite_parts::ColumnEncodings;
 pub use tidalite_query::{
     Aggregate, AlignOn, By, Calendar, ChartBucket, ChartBuckets, Compare, Fill, Pattern, Percent, Repeats,
-    RunField, RunFilter, Transform, XAxis, aggregate_schema, band_schema, chart_schema, over_band_schema,
-    over_chart_schema, over_points_schema, points_schema, similar_names,
+    RunField, RunFilter, Transform, TwoLevels, XAxis, aggregate_schema, band_schema, chart_schema,
+    over_band_schema, over_chart_schema, over_points_schema, points_schema, similar_names,
 };
 
 /// What [`Options::value_encoding`] takes: for the tests of this project.

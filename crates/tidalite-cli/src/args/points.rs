@@ -23,6 +23,7 @@ Examples:
   tidalite query metrics -m val/loss --where 'params.lr > 1e-3' --aggregate min --by param:optimizer
   tidalite query metrics -m gpu/power_watts --time -1h.. --aggregate mean,p99 --by time:1m
   tidalite query metrics -m val/loss --steps 1000.. --aggregate min,argmin --by run --bottom 10
+  tidalite query metrics -m val/loss --aggregate last --by run --then mean,std --then-by param:lr
   tidalite query metrics -m net/bytes --transform rate,mean:30 --aggregate max --by run
   tidalite query metrics -m loss --m4 800 --x metric:tokens --format csv
   tidalite query metrics -m loss --latest --format json
@@ -37,6 +38,14 @@ pub(crate) struct QueryArgs {
     /// Group the aggregates: one row per group; see the list below.
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = values::word::<By>, requires = "aggregate")]
     pub(crate) by: Vec<By>,
+    /// Aggregate the aggregates once more, such as mean,std of the last value of each run; columns are named as in
+    /// mean(last).
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = values::word::<Aggregate>)]
+    #[arg(requires = "aggregate", conflicts_with_all = ["bottom", "top"])]
+    pub(crate) then: Vec<Aggregate>,
+    /// Group what --then computes: by groups of --by, params of its runs, or wider buckets.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = values::word::<By>, requires = "then")]
+    pub(crate) then_by: Vec<By>,
     /// Print only the N groups with the smallest first aggregate, smallest first. Groups by run without --by.
     #[arg(long, value_name = "N", requires = "aggregate", conflicts_with = "top")]
     pub(crate) bottom: Option<usize>,

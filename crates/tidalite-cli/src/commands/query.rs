@@ -59,6 +59,9 @@ fn answer(args: &QueryArgs, snapshot: &Snapshot, select: &Selection, format: For
 /// Computes the groups, or only the top or bottom ones.
 fn aggregates(select: &Selection, args: &QueryArgs) -> tidalite::Result<RecordBatch> {
     let by_run = [By::Run];
+    if !args.then.is_empty() {
+        return select.aggregate_twice(&args.aggregate, &args.by, &args.then, &args.then_by);
+    }
     let ranked = if args.by.is_empty() { &by_run[..] } else { &args.by[..] };
     match (args.bottom, args.top) {
         (Some(k), _) => select.bottom(k, &args.aggregate, ranked),

@@ -12,7 +12,7 @@ use arrow::compute::{
 use arrow::datatypes::{DataType, Float64Type, Int64Type, SchemaRef};
 use arrow::error::ArrowError;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use tidalite::{Aggregate, Error, ErrorKind, Explain, Finding, Result, Selection};
+use tidalite::{Aggregate, By, Error, ErrorKind, Explain, Finding, Result, Selection, TwoLevels};
 
 /// Where the rows come from.
 pub(crate) enum RowSource {
@@ -101,8 +101,24 @@ impl TableAnswer {
         TableAnswer { source, steps, computed: OnceLock::new(), stream_error: Mutex::new(None) }
     }
 
+    /// The query of aggregates of these aggregates.
+    ///
+    /// # Errors
+    /// `Invalid` unless these are the aggregates of a selection, as they were computed, and where the groups do not follow.
+    pub(super) fn aggregated(&self, then: Vec<Aggregate>, then_by: Vec<By>) -> Result<RowSource> {
+        let RowSource::Query(select, TableKind::Aggregate(aggregates, by)) = &*self.source else {
+            return Err(not_aggregates());
+        };
+        if !self.steps.is_empty() {
+            return Err(not_aggregates());
+        }
+        TwoLevels::new(aggregates, by, &then, &then_by)?;
+        let (aggregates, by) = (aggregates.clone(), by.clone());
+        Ok(RowSource::Query(select.clone(), TableKind::Twice { aggregates, by, then, then_by }))
+    }
+
     /// This answer with one more step.
-    pub(super) fn then(&self, step: TableStep) -> TableAnswer {
+    pub(super) fn with_step(&self, step: TableStep) -> TableAnswer {
         let steps = self.steps.iter().cloned().chain([step]).collect();
         TableAnswer::with_steps(self.source.clone(), steps)
     }
@@ -272,4 +288,12 @@ fn nan_as_null(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     let nan: BooleanArray =
         column.as_primitive::<Float64Type>().iter().map(|v| Some(v.is_some_and(f64::is_nan))).collect();
     nullif(column, &nan)
+}
+
+fn not_aggregates() -> Error {
+    Error::invalid(
+        "aggregate again",
+        "this table is not the answer of aggregate()",
+        "call then() on what selection.aggregate(...) returns, before sort() and head()",
+    )
 }

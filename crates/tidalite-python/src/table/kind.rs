@@ -9,6 +9,13 @@ use tidalite::{Aggregate, AlignOn, By, Fill, Result, Selection, XAxis};
 pub(crate) enum TableKind {
     Points,
     Aggregate(Vec<Aggregate>, Vec<By>),
+    /// Aggregates by groups, then aggregates of these by groups.
+    Twice {
+        aggregates: Vec<Aggregate>,
+        by: Vec<By>,
+        then: Vec<Aggregate>,
+        then_by: Vec<By>,
+    },
     /// The first `k` groups in the order of their first aggregate, ascending or descending.
     Ranking {
         k: usize,
@@ -17,7 +24,8 @@ pub(crate) enum TableKind {
         by: Vec<By>,
     },
     Chart(usize),
-    Band(usize, Vec<By>),
+    /// The buckets, the groups, and what the band is over.
+    Band(usize, Vec<By>, Vec<By>),
     Align(AlignOn, Fill),
     Latest,
     Summaries,
@@ -32,7 +40,8 @@ pub(crate) enum TableKind {
 pub(crate) enum OverXKind {
     Points,
     Chart(usize),
-    Band(usize, Vec<By>),
+    /// The buckets, the groups, and what the band is over.
+    Band(usize, Vec<By>, Vec<By>),
     Align(Fill),
     Lttb(usize),
     M4(usize),
@@ -43,7 +52,7 @@ impl TableKind {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             TableKind::Points | TableKind::OverX(_, OverXKind::Points) => "points",
-            TableKind::Aggregate(..) | TableKind::Ranking { .. } => "aggregate",
+            TableKind::Aggregate(..) | TableKind::Twice { .. } | TableKind::Ranking { .. } => "aggregate",
             TableKind::Chart(_) | TableKind::OverX(_, OverXKind::Chart(_)) => "chart",
             TableKind::Band(..) | TableKind::OverX(_, OverXKind::Band(..)) => "band",
             TableKind::Align(..) | TableKind::OverX(_, OverXKind::Align(_)) => "align",
@@ -60,7 +69,10 @@ impl TableKind {
         let by_param = |by: &[By]| by.iter().any(|b| matches!(b, By::Param(_)));
         Ok(match self {
             TableKind::Aggregate(_, by) | TableKind::Ranking { by, .. } if by_param(by) => None,
-            TableKind::Band(_, by) | TableKind::OverX(_, OverXKind::Band(_, by)) if by_param(by) => None,
+            TableKind::Band(_, by, _) | TableKind::OverX(_, OverXKind::Band(_, by, _)) if by_param(by) => {
+                None
+            }
+            TableKind::Twice { .. } => None,
             TableKind::Points | TableKind::Latest | TableKind::Lttb(_) | TableKind::M4(_) => {
                 Some(tidalite::points_schema())
             }
@@ -69,12 +81,14 @@ impl TableKind {
             }
             TableKind::Summaries => Some(summaries::schema()),
             TableKind::Chart(_) => Some(tidalite::chart_schema()),
-            TableKind::Band(_, by) => Some(tidalite::band_schema(by)?),
+            TableKind::Band(_, by, over) => Some(tidalite::band_schema(by, over)?),
             TableKind::OverX(x, OverXKind::Points | OverXKind::Lttb(_) | OverXKind::M4(_)) => {
                 Some(tidalite::over_points_schema(x))
             }
             TableKind::OverX(x, OverXKind::Chart(_)) => Some(tidalite::over_chart_schema(x)),
-            TableKind::OverX(x, OverXKind::Band(_, by)) => Some(tidalite::over_band_schema(x, by)?),
+            TableKind::OverX(x, OverXKind::Band(_, by, over)) => {
+                Some(tidalite::over_band_schema(x, by, over)?)
+            }
             TableKind::Align(..) | TableKind::OverX(_, OverXKind::Align(_)) => None,
         })
     }
@@ -89,7 +103,10 @@ impl TableKind {
             }
             TableKind::Ranking { k, descending: true, aggregates, by } => select.top(*k, aggregates, by)?,
             TableKind::Chart(buckets) => select.chart_batch(*buckets)?,
-            TableKind::Band(buckets, by) => select.band(*buckets, by)?,
+            TableKind::Band(buckets, by, over) => select.band_over(*buckets, by, over)?,
+            TableKind::Twice { aggregates, by, then, then_by } => {
+                select.aggregate_twice(aggregates, by, then, then_by)?
+            }
             TableKind::Align(on, fill) => select.align(*on, *fill)?,
             TableKind::Latest => select.latest()?,
             TableKind::Summaries => summaries::batch(select)?,
@@ -107,7 +124,7 @@ impl OverXKind {
         match self {
             OverXKind::Points => over.points(),
             OverXKind::Chart(buckets) => over.chart(*buckets),
-            OverXKind::Band(buckets, by) => over.band(*buckets, by),
+            OverXKind::Band(buckets, by, members) => over.band_over(*buckets, by, members),
             OverXKind::Align(fill) => over.align(*fill),
             OverXKind::Lttb(points) => over.lttb(*points),
             OverXKind::M4(columns) => over.m4(*columns),

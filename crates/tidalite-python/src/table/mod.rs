@@ -16,6 +16,7 @@ pub(crate) use answer::{ReadRows, RowSource};
 pub(crate) use column::TableColumn;
 pub(crate) use kind::{OverXKind, TableKind};
 
+use crate::arguments::groups::groups;
 use crate::arguments::params::texts;
 use crate::errors::{invalid, raise};
 use crate::records;
@@ -33,7 +34,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use stream::TableReader;
 use texts::WrittenForm;
-use tidalite::{Error, ErrorKind};
+use tidalite::{Aggregate, Error, ErrorKind};
 use tidalite_cli::answer_text;
 
 /// The most rows that a repr shows.
@@ -69,8 +70,8 @@ impl AnswerTable {
         AnswerTable { answer: Arc::new(TableAnswer::new(source)) }
     }
 
-    fn then(&self, step: TableStep) -> AnswerTable {
-        AnswerTable { answer: Arc::new(self.answer.then(step)) }
+    fn with_step(&self, step: TableStep) -> AnswerTable {
+        AnswerTable { answer: Arc::new(self.answer.with_step(step)) }
     }
 
     fn schema(&self, py: Python<'_>) -> PyResult<SchemaRef> {
@@ -203,6 +204,25 @@ impl AnswerTable {
         records::findings(py, &found)
     }
 
+    /// Aggregates of the aggregates: of the rows of this table, by groups. Columns are named as in 'mean(last)'.
+    ///
+    /// `by` names groups of this table, params of its runs ('param:<name>'), single labels of its labels, or wider buckets;
+    /// without it there is one row.
+    ///
+    /// >>> for seed, lr, loss in [("1", 0.1, 1.0), ("2", 0.1, 3.0), ("3", 0.2, 5.0)]:
+    /// ...     with store.run(f"seed-{seed}", params={"lr": lr}) as run:
+    /// ...         run.log({"loss": loss}, step=0)
+    /// >>> last = store.select("loss", runs="seed-*").aggregate("last", by="run")
+    /// >>> last.then("mean", "std", by="param:lr").to_dicts()
+    /// [{'param:lr': 0.1, 'mean(last)': 2.0, 'std(last)': 1.0}, {'param:lr': 0.2, 'mean(last)': 5.0, 'std(last)': 0.0}]
+    #[pyo3(signature = (*aggregates, by=None), text_signature = "($self, *aggregates, by=())")]
+    fn then(&self, aggregates: &Bound<'_, PyTuple>, by: Option<&Bound<'_, PyAny>>) -> PyResult<AnswerTable> {
+        let words = texts("an aggregate", aggregates)?;
+        let aggregates = Aggregate::parse_list(&words).map_err(raise)?;
+        let by = by.map_or(Ok(Vec::new()), groups)?;
+        Ok(AnswerTable::new(self.answer.aggregated(aggregates, by).map_err(raise)?))
+    }
+
     /// Sorts the rows by columns, ascending or descending. Nulls and NaN come last in both orders.
     ///
     /// >>> best = store.select("loss").aggregate("min", by="run").sort("min").head(10)
@@ -220,7 +240,7 @@ impl AnswerTable {
                 &format!("name any of {}", known.join(", ")),
             ));
         }
-        Ok(self.then(TableStep::Sort { columns, descending }))
+        Ok(self.with_step(TableStep::Sort { columns, descending }))
     }
 
     /// The first `rows` rows.
@@ -228,7 +248,7 @@ impl AnswerTable {
     fn head(&self, rows: i64) -> PyResult<AnswerTable> {
         let rows = usize::try_from(rows)
             .map_err(|_| invalid("head", format!("the number of rows is {rows}"), "give 0 or more"))?;
-        Ok(self.then(TableStep::Head(rows)))
+        Ok(self.with_step(TableStep::Head(rows)))
     }
 
     /// Reports what the answer is made from: how many points each source (series tables, rollups, pages, logs) covers, and how

@@ -124,7 +124,7 @@ fn int_column(values: Vec<i64>, nulls: Option<NullBuffer>) -> ArrayRef {
     Arc::new(Int64Array::new(ScalarBuffer::from(values), nulls))
 }
 
-fn time_column(values: Vec<i64>, nulls: Option<NullBuffer>) -> ArrayRef {
+pub(super) fn time_column(values: Vec<i64>, nulls: Option<NullBuffer>) -> ArrayRef {
     Arc::new(TimestampMicrosecondArray::new(ScalarBuffer::from(values), nulls).with_timezone("UTC"))
 }
 

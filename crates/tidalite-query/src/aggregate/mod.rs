@@ -22,6 +22,7 @@ mod states;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod two_levels;
 
 pub use by::By;
 pub use function::{Aggregate, Percent};
@@ -29,3 +30,4 @@ pub use grouping::{Grouping, aggregate_schema};
 pub(crate) use needs::AggregateNeeds;
 pub use partial::{Partial, PercentileJob};
 pub(crate) use tally::summarize;
+pub use two_levels::TwoLevels;

@@ -1,7 +1,8 @@
-//! Bands: statistics over runs per bucket, namely the mean over runs and their spread.
+//! Bands: statistics per bucket over members, namely the mean over them and their spread. Members are runs, or what else
+//! is asked for, such as the ranks of a run.
 //!
-//! There are two levels. First, a [`Grouping`] from [`band_grouping`] gives the mean of each run per group and
-//! bucket. Then [`band`] summarizes these means over the runs, so a run counts once however often it logged.
+//! There are two levels. First, a [`Grouping`] from [`band_grouping`] gives the mean of each member per group and
+//! bucket. Then [`band`] summarizes these means over the members, so a run counts once however often it logged.
 
 use crate::aggregate::{Aggregate, By, Grouping};
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, UInt64Array};
@@ -13,46 +14,49 @@ use std::sync::Arc;
 use tidalite_model::{Error, Point, Result, Summary};
 
 /// The columns of a band: those of `by`, as aggregates have them; `step` Int64, the bucket's start, and `width`
-/// Int64, its number of steps; `runs` Int64, the number of runs with a finite value in it; `mean`, `std`, `min` and
-/// `max` over these runs, Float64 and null where there are none; `nonfinite` Int64, the number of points that are NaN
-/// or ±Inf.
+/// Int64, its number of steps; `runs` Int64, the number of runs with a finite value in it, or `members` where these are not
+/// runs; `mean`, `std`, `min` and `max` over these, Float64 and null where there are none; `nonfinite` Int64, the number of
+/// points that are NaN or ±Inf.
 ///
 /// # Errors
-/// `Invalid` where `by` has the run, a bucket, or a duplicate.
+/// `Invalid` where there are no members, where `by` and `over` together have a bucket or anything twice, or where `by` has the
+/// run.
 ///
 /// ```
 /// use tidalite_query::{By, band_schema};
-/// assert_eq!(band_schema(&[By::Metric])?.field(1).name(), "step");
-/// assert!(band_schema(&[By::Run]).is_err());
+/// assert_eq!(band_schema(&[By::Metric], &[By::Run])?.field(1).name(), "step");
+/// assert!(band_schema(&[By::Run], &[By::Label("rank".into())]).is_err());
 /// # Ok::<(), tidalite_model::Error>(())
 /// ```
-pub fn band_schema(by: &[By]) -> Result<SchemaRef> {
-    Ok(schema_of(by, &band_grouping(by, 1)?.schema()))
+pub fn band_schema(by: &[By], over: &[By]) -> Result<SchemaRef> {
+    Ok(schema_of(by, over, &band_grouping(by, over, 1)?.schema()))
 }
 
 /// The columns of the band over rows with these columns.
-fn schema_of(by: &[By], runs: &SchemaRef) -> SchemaRef {
+fn schema_of(by: &[By], over: &[By], runs: &SchemaRef) -> SchemaRef {
     let whole = |name: &str| Field::new(name, DataType::Int64, false);
     let real = |name: &str| Field::new(name, DataType::Float64, true);
     let mut fields: Vec<Field> = runs.fields()[..by.len()].iter().map(|f| f.as_ref().clone()).collect();
-    fields.extend(["step", "width", "runs"].map(whole));
+    let members = if over == [By::Run] { "runs" } else { "members" };
+    fields.extend(["step", "width", members].map(whole));
     fields.extend(["mean", "std", "min", "max"].map(real));
     fields.push(whole("nonfinite"));
     Arc::new(Schema::new(fields))
 }
 
-/// The first level: the mean of each run in each bucket of `width` steps. Its rows are ordered by group, then bucket,
-/// then run, as [`band`] needs them.
+/// The first level: the mean of each member in each bucket of `width` steps. Its rows are ordered by group, then bucket,
+/// then member, as [`band`] needs them.
 ///
 /// ```
 /// use tidalite_query::{By, band_grouping};
-/// assert_eq!(band_grouping(&[By::Metric], 4)?.by(), [By::Metric, By::StepBucket(4), By::Run]);
+/// let grouping = band_grouping(&[By::Metric], &[By::Run], 4)?;
+/// assert_eq!(grouping.by(), [By::Metric, By::StepBucket(4), By::Run]);
 /// # Ok::<(), tidalite_model::Error>(())
 /// ```
 ///
 /// # Errors
 /// As [`band_schema`]; `Invalid` for a width of 0.
-pub fn band_grouping(by: &[By], width: u64) -> Result<Grouping> {
+pub fn band_grouping(by: &[By], over: &[By], width: u64) -> Result<Grouping> {
     if let Some(wrong) = by.iter().find(|b| matches!(b, By::Run) || b.is_bucket()) {
         return Err(Error::invalid(
             "plan band",
@@ -60,12 +64,17 @@ pub fn band_grouping(by: &[By], width: u64) -> Result<Grouping> {
             "group it by metric, labels, single labels or params",
         ));
     }
+    if over.is_empty() || over.iter().any(By::is_bucket) {
+        let remedy = "give run, or any of labels, single labels, metric and params";
+        return Err(Error::invalid("plan band", "what the band is over is not a name", remedy));
+    }
     let mut by = by.to_vec();
-    by.extend([By::StepBucket(width), By::Run]);
+    by.push(By::StepBucket(width));
+    by.extend_from_slice(over);
     Grouping::new(by, vec![Aggregate::Count, Aggregate::Finite, Aggregate::Mean])
 }
 
-/// The second level: from the rows of [`band_grouping`] for this `by` and `width` to one row per group and bucket, in
+/// The second level: from the rows of [`band_grouping`] for the same arguments to one row per group and bucket, in
 /// the same order; columns as in [`band_schema`].
 ///
 /// `std` is the population standard deviation (divided by the number of runs), so one run alone has 0.
@@ -77,19 +86,19 @@ pub fn band_grouping(by: &[By], width: u64) -> Result<Grouping> {
 /// use arrow::array::{AsArray, types::Float64Type};
 /// use tidalite_model::{Labels, SeriesKey};
 /// use tidalite_query::{By, Points, band, band_grouping};
-/// let mut runs = band_grouping(&[By::Metric], 4)?.partial();
+/// let mut runs = band_grouping(&[By::Metric], &[By::Run], 4)?.partial();
 /// for (run, value) in [("a", 1.0), ("b", 3.0)] {
 ///     let mut points = Points::default();
 ///     (0..8).for_each(|step| points.push(step, 0, 0, value));
 ///     runs.push_series(&SeriesKey::new(run, "loss", Labels::none()), &points);
 /// }
-/// let batch = band(&[By::Metric], 4, &runs.finish()?)?;
+/// let batch = band(&[By::Metric], &[By::Run], 4, &runs.finish()?)?;
 /// assert_eq!(batch["mean"].as_primitive::<Float64Type>().values(), &[2.0, 2.0]);
 /// assert_eq!(batch["std"].as_primitive::<Float64Type>().values(), &[1.0, 1.0]);
 /// # Ok::<(), tidalite_model::Error>(())
 /// ```
-pub fn band(by: &[By], width: u64, runs: &RecordBatch) -> Result<RecordBatch> {
-    let (schema, planned) = (schema_of(by, &runs.schema()), band_grouping(by, width)?.schema());
+pub fn band(by: &[By], over: &[By], width: u64, runs: &RecordBatch) -> Result<RecordBatch> {
+    let (schema, planned) = (schema_of(by, over, &runs.schema()), band_grouping(by, over, width)?.schema());
     // The type of a param's column depends on its values.
     let names = |schema: &SchemaRef| schema.fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>();
     assert!(names(&runs.schema()) == names(&planned), "the rows are those of the band's grouping");
@@ -192,14 +201,14 @@ mod tests {
             width in 1..9u64,
         ) {
             let by = [By::Label("part".into())];
-            let mut runs = band_grouping(&by, width).unwrap().partial();
+            let mut runs = band_grouping(&by, &[By::Run], width).unwrap().partial();
             for (&(run, metric, of), rows) in &series {
                 let mut points = Points::default();
                 rows.iter().for_each(|(&step, &value)| points.push(step, 0, 0, value));
                 runs.push_series(&SeriesKey::new(format!("r{run}"), format!("m{metric}"), labels(of)), &points);
             }
-            let batch = band(&by, width, &runs.finish().unwrap()).unwrap();
-            prop_assert_eq!(batch.schema(), band_schema(&by).unwrap());
+            let batch = band(&by, &[By::Run], width, &runs.finish().unwrap()).unwrap();
+            prop_assert_eq!(batch.schema(), band_schema(&by, &[By::Run]).unwrap());
             let expected = oracle(&series, width.cast_signed());
             prop_assert_eq!(batch.num_rows(), expected.len());
             let part = batch["label:part"].as_string::<i32>();
@@ -229,15 +238,20 @@ mod tests {
     #[test]
     fn runs_and_buckets_are_refused_as_groups() {
         for by in [By::Run, By::StepBucket(4), By::TimeBucket(4)] {
-            let error = band_schema(&[By::Metric, by.clone()]).unwrap_err();
+            let error = band_schema(&[By::Metric, by.clone()], &[By::Run]).unwrap_err();
             assert!(error.to_string().contains(&by.column()), "{error}");
         }
-        assert!(band_schema(&[By::Metric, By::Metric]).is_err());
+        assert!(band_schema(&[By::Metric, By::Metric], &[By::Run]).is_err());
+        for over in [vec![], vec![By::StepBucket(4)], vec![By::Metric], vec![By::Run, By::Run]] {
+            assert!(band_schema(&[By::Metric], &over).is_err(), "{over:?}");
+        }
     }
 
     #[test]
     fn without_points_a_band_is_empty() {
-        let none = band(&[], 4, &band_grouping(&[], 4).unwrap().partial().finish().unwrap()).unwrap();
-        assert_eq!((none.num_rows(), none.schema()), (0, band_schema(&[]).unwrap()));
+        let none =
+            band(&[], &[By::Run], 4, &band_grouping(&[], &[By::Run], 4).unwrap().partial().finish().unwrap())
+                .unwrap();
+        assert_eq!((none.num_rows(), none.schema()), (0, band_schema(&[], &[By::Run]).unwrap()));
     }
 }

@@ -14,14 +14,14 @@ use tidalite_model::Result;
 ///
 /// ```
 /// use tidalite_query::{By, XAxis, over_band_schema};
-/// assert_eq!(over_band_schema(&XAxis::Elapsed, &[By::Metric])?.field(1).name(), "x");
+/// assert_eq!(over_band_schema(&XAxis::Elapsed, &[By::Metric], &[By::Run])?.field(1).name(), "x");
 /// # Ok::<(), tidalite_model::Error>(())
 /// ```
 ///
 /// # Errors
 /// As [`band_schema`].
-pub fn over_band_schema(x: &XAxis, by: &[By]) -> Result<SchemaRef> {
-    Ok(over_buckets(x, &*band_schema(by)?))
+pub fn over_band_schema(x: &XAxis, by: &[By], over: &[By]) -> Result<SchemaRef> {
+    Ok(over_buckets(x, &*band_schema(by, over)?))
 }
 
 impl OverAxis {
@@ -34,11 +34,11 @@ impl OverAxis {
     pub fn band(
         &self,
         buckets: usize,
-        by: &[By],
+        (by, over): (&[By], &[By]),
         known: impl FnOnce(Grouping) -> Grouping,
     ) -> Result<RecordBatch> {
         let frame = self.frame();
-        let mut band = frame.band(buckets, by, known)?;
+        let mut band = frame.band(buckets, (by, over), known)?;
         band.push(self);
         band.finish()
     }
@@ -66,8 +66,8 @@ mod tests {
             }
             over.push(SeriesKey::new(run, "loss", Labels::none()), loss, Placement::series(tokens));
         }
-        let batch = over.band(8, &[By::Metric], |grouping| grouping).unwrap();
-        assert_eq!(batch.schema(), over_band_schema(&over.x, &[By::Metric]).unwrap());
+        let batch = over.band(8, (&[By::Metric], &[By::Run]), |grouping| grouping).unwrap();
+        assert_eq!(batch.schema(), over_band_schema(&over.x, &[By::Metric], &[By::Run]).unwrap());
         let real = |name: &str| batch[name].as_primitive::<Float64Type>().values().to_vec();
         assert_eq!(real("x"), (0..8).map(|i| 16.0 * f64::from(i)).collect::<Vec<_>>());
         assert_eq!(real("width"), [16.0; 8]);
@@ -76,8 +76,9 @@ mod tests {
         assert_eq!(batch["runs"].as_primitive::<Int64Type>().values(), &[2, 2, 2, 2, 1, 1, 1, 1]);
         assert_eq!(real("mean")[..2], [(7.5 + 17.0) / 2.0, (23.5 + 33.0) / 2.0]);
         assert_eq!(real("mean")[7], 112.0 + 7.0 + 10.0);
-        assert!(over.band(8, &[By::Run], |grouping| grouping).is_err());
-        let none = OverAxis::new(XAxis::Time).band(8, &[By::Metric], |grouping| grouping).unwrap();
+        assert!(over.band(8, (&[By::Run], &[By::Run]), |grouping| grouping).is_err());
+        let none =
+            OverAxis::new(XAxis::Time).band(8, (&[By::Metric], &[By::Run]), |grouping| grouping).unwrap();
         assert_eq!(none.num_rows(), 0);
     }
 }

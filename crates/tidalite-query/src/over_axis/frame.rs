@@ -203,7 +203,7 @@ impl AxisFrame {
         Ok(self.along_axis(&chart_batch(charts)?, self.width(buckets)))
     }
 
-    /// A band in at most `buckets` buckets of the frame, without series yet. `known` adds the params of the runs to the
+    /// A band by groups and over members, in at most `buckets` buckets of the frame, without series yet. `known` adds the params of the runs to the
     /// grouping, if it needs them.
     ///
     /// # Errors
@@ -211,12 +211,12 @@ impl AxisFrame {
     pub fn band(
         &self,
         buckets: usize,
-        by: &[By],
+        (by, over): (&[By], &[By]),
         known: impl FnOnce(Grouping) -> Grouping,
     ) -> Result<AxisBand<'_>> {
         let width = self.width(buckets);
-        let runs = known(band_grouping(by, width)?).partial();
-        Ok(AxisBand { frame: self, width, by: by.to_vec(), runs })
+        let runs = known(band_grouping(by, over, width)?).partial();
+        Ok(AxisBand { frame: self, width, by: by.to_vec(), over: over.to_vec(), runs })
     }
 
     /// Turns buckets of the integers of the scale into buckets of the axis.
@@ -249,6 +249,7 @@ pub struct AxisBand<'a> {
     frame: &'a AxisFrame,
     width: u64,
     by: Vec<By>,
+    over: Vec<By>,
     runs: Partial,
 }
 
@@ -270,6 +271,6 @@ impl AxisBand<'_> {
     /// # Errors
     /// `Full` where the names take 2 GiB or more, which one batch cannot hold.
     pub fn finish(self) -> Result<RecordBatch> {
-        Ok(self.frame.along_axis(&band(&self.by, self.width, &self.runs.finish()?)?, self.width))
+        Ok(self.frame.along_axis(&band(&self.by, &self.over, self.width, &self.runs.finish()?)?, self.width))
     }
 }

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use tidalite_model::{Error, ErrorKind, Result};
 use tidalite_parts::ColumnSet;
-use tidalite_query::{Aggregate, By, Grouping, Partial, PercentileJob, PointFilter, Points};
+use tidalite_query::{Aggregate, By, Grouping, Partial, PercentileJob, PointFilter, Points, TwoLevels};
 
 /// The least and the most points of a unit of work, unless one tile alone has more.
 const WORK_POINTS: (usize, usize) = (1 << 14, 1 << 20);
@@ -48,6 +48,43 @@ impl Selection {
     /// the memory option.
     pub fn aggregate(&self, aggregates: &[Aggregate], by: &[By]) -> Result<RecordBatch> {
         self.grouped(&Grouping::new(by.to_vec(), aggregates.to_vec())?)
+    }
+
+    /// Aggregates of aggregates: `aggregates` by `by`, then `then` of each of their columns by `then_by`. So the last loss of each
+    /// run becomes a mean over the seeds of a config, and the power of each GPU a sum for each minute.
+    ///
+    /// Columns: those of `then_by`, then for each aggregate and each of `then` one such as `mean(last)`. What `then_by` groups by is
+    /// grouped by in `by` too, or follows from it: params from the run, single labels from the labels, wide buckets from narrow
+    /// ones.
+    ///
+    /// ```
+    /// use arrow::array::{AsArray, types::Float64Type};
+    /// use tidalite::{Aggregate, By};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// for (id, lr, loss) in [("a", 0.1, 1.0), ("b", 0.1, 3.0), ("c", 0.2, 5.0)] {
+    ///     store.run(id).param("lr", lr).start()?.log(0, &[("loss", loss)])?;
+    /// }
+    /// let last = store.select().metric("loss");
+    /// let (mean, lr) = ([Aggregate::Mean, Aggregate::Std], By::Param("lr".into()));
+    /// let table = last.aggregate_twice(&[Aggregate::Last], &[By::Run], &mean, &[lr])?;
+    /// assert_eq!(table["mean(last)"].as_primitive::<Float64Type>().values(), &[2.0, 5.0]);
+    /// assert_eq!(table["std(last)"].as_primitive::<Float64Type>().values(), &[1.0, 0.0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`aggregate`](Self::aggregate); `Invalid` where a group of `then_by` does not follow from `by`, an aggregate is a time, or
+    /// `then` needs steps or times and `by` has no buckets of them.
+    pub fn aggregate_twice(
+        &self,
+        aggregates: &[Aggregate],
+        by: &[By],
+        then: &[Aggregate],
+        then_by: &[By],
+    ) -> Result<RecordBatch> {
+        let levels = TwoLevels::new(aggregates, by, then, then_by)?;
+        levels.finish(&self.grouped(levels.first())?)
     }
 
     /// One row per group of a grouping.

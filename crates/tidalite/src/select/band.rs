@@ -9,11 +9,11 @@ use tidalite_model::{Error, Extent, Result};
 use tidalite_query::{By, band, band_grouping, band_schema, chart_width};
 
 /// Refuses a wrong request before anything is read.
-pub(crate) fn check_band(buckets: usize, by: &[By]) -> Result<()> {
+pub(crate) fn check_band(buckets: usize, by: &[By], over: &[By]) -> Result<()> {
     if buckets == 0 {
         return Err(Error::invalid("draw band", "0 buckets were asked for", "ask for at least one"));
     }
-    band_schema(by).map(|_| ())
+    band_schema(by, over).map(|_| ())
 }
 
 impl Selection {
@@ -45,11 +45,35 @@ impl Selection {
     /// As [`points`](Self::points); `Invalid` for 0 buckets, and where `by` has the run, a bucket, or anything twice;
     /// `Full` where groups, runs and buckets together exceed the memory option.
     pub fn band(&self, buckets: usize, by: &[By]) -> Result<RecordBatch> {
-        check_band(buckets, by)?;
+        self.band_over(buckets, by, &[By::Run])
+    }
+
+    /// As [`band`](Self::band), over other members than runs: the ranks of a run by `[By::Label("rank".into())]`, each series
+    /// by `[By::Run, By::Labels]`. A column `members` with their number takes the place of `runs`.
+    ///
+    /// ```
+    /// use arrow::array::{AsArray, types::{Float64Type, Int64Type}};
+    /// use tidalite::By;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tidalite::Store::open(dir.path().join("metrics"))?;
+    /// for (rank, loss) in [("0", 1.0), ("1", 3.0)] {
+    ///     let run = store.run("train").label("rank", rank).start()?;
+    ///     for step in 0..100 { run.log(step, &[("loss", loss)])?; }
+    /// }
+    /// let band = store.select().metric("loss").band_over(50, &[By::Metric], &[By::Label("rank".into())])?;
+    /// assert_eq!(band["std"].as_primitive::<Float64Type>().values(), &[1.0; 50]);
+    /// assert_eq!(band["members"].as_primitive::<Int64Type>().values(), &[2; 50]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`band`](Self::band); `Invalid` where `over` is empty, has a bucket, or has what `by` has.
+    pub fn band_over(&self, buckets: usize, by: &[By], over: &[By]) -> Result<RecordBatch> {
+        check_band(buckets, by, over)?;
         let fixed = self.fixed()?;
         let width = fixed.step_extent()?.map_or(1, |e| chart_width(e.first, e.last, buckets));
-        let runs = fixed.grouped(&band_grouping(by, width)?)?;
-        band(by, width, &runs)
+        let members = fixed.grouped(&band_grouping(by, over, width)?)?;
+        band(by, over, width, &members)
     }
 
     /// The least and the greatest step of the selected points.

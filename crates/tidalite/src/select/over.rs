@@ -94,12 +94,20 @@ impl Over {
     /// # Errors
     /// As [`points`](Self::points); `Invalid` as for [`Selection::band`].
     pub fn band(&self, buckets: usize, by: &[By]) -> Result<RecordBatch> {
-        super::band::check_band(buckets, by)?;
+        self.band_over(buckets, by, &[By::Run])
+    }
+
+    /// As [`band`](Self::band), over other members than runs, as [`Selection::band_over`] for steps.
+    ///
+    /// # Errors
+    /// As [`band`](Self::band); `Invalid` as for [`Selection::band_over`].
+    pub fn band_over(&self, buckets: usize, by: &[By], over: &[By]) -> Result<RecordBatch> {
+        super::band::check_band(buckets, by, over)?;
         let placed = self.placed(Pieces::Joined)?;
         let snapshot = placed.fixed.snapshot()?;
         let selected = placed.fixed.series_filter(&snapshot)?.runs;
         let frame = placed.frame()?;
-        let band = frame.band(buckets, by, |grouping| snapshot.with_params(grouping, &selected))?;
+        let band = frame.band(buckets, (by, over), |grouping| snapshot.with_params(grouping, &selected))?;
         let band = Mutex::new(band);
         // What a series adds is counted below, since groups are shared.
         placed.each(
