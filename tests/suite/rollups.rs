@@ -169,7 +169,9 @@ fn fill_long(r: &mut Random, stores: &[&Store]) {
             }
             step -= r.below(2).cast_signed() * 700;
             for store in stores {
-                ["loss", "acc"].iter().for_each(|m| assert!(store.append(&batch(run, m, &points)).unwrap().is_some()));
+                ["loss", "acc"]
+                    .iter()
+                    .for_each(|m| assert!(store.append(&batch(run, m, &points)).unwrap().is_some()));
                 store.flush().unwrap();
             }
         }

@@ -185,7 +185,17 @@ mod tests {
             let text = bad.parse::<By>().unwrap_err().to_string();
             assert!(text.contains("run, metric, labels, label:KEY"), "{text}");
         }
-        for bad in ["step:0", "step:-1", "step:x", "time:5", "time:0s", "time:0.1us", "time:..s", "time:9y"] {
+        for bad in [
+            "step:0",
+            "step:-1",
+            "step:x",
+            "time:5",
+            "time:0s",
+            "time:0.1us",
+            "time:..s",
+            "time:9q",
+            "time:0mo",
+        ] {
             let text = bad.parse::<By>().unwrap_err().to_string();
             assert!(text.contains(bad) && text.contains("write it as in"), "{text}");
         }

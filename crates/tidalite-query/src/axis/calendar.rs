@@ -176,8 +176,7 @@ impl Calendar {
 }
 
 fn timestamp(us: i64) -> Timestamp {
-    let (least, greatest) = (Timestamp::MIN.as_microsecond(), Timestamp::MAX.as_microsecond());
-    Timestamp::from_microsecond(us.clamp(least + 1, greatest)).unwrap_or(Timestamp::UNIX_EPOCH)
+    Timestamp::from_microsecond(us).unwrap_or(if us < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }
 
 fn days_since_epoch(date: Date) -> i64 {
