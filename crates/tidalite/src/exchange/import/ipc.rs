@@ -73,11 +73,11 @@ fn load_stream(
         file.by_ref().take(PIECE_BYTES).read_to_end(&mut piece).map_err(ImportFault::Read)?;
     }
     decoder.finish().map_err(|_| damaged("it is cut short"))?;
-    match decoder.schema() {
+    match (table, decoder.schema()) {
+        (Some(table), _) => table.finish(),
         // Checks the columns even if there are no rows.
-        Some(schema) if table.is_none() => begin(&schema).map(|_| ()),
-        Some(_) => Ok(()),
-        None => Err(damaged("it has no schema")),
+        (None, Some(schema)) => begin(&schema)?.finish(),
+        (None, None) => Err(damaged("it has no schema")),
     }
 }
 
@@ -115,7 +115,7 @@ fn load_file(
             table.take(&read, &all)?;
         }
     }
-    Ok(())
+    table.finish()
 }
 
 /// The footer's offset and bytes.
