@@ -11,7 +11,9 @@
 #![allow(unreachable_pub)]
 
 mod append;
+mod append_options;
 mod arguments;
+mod array_columns;
 mod edit_arguments;
 mod errors;
 mod exit;

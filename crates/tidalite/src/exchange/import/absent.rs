@@ -1,6 +1,7 @@
 //! Which cells stand for an absent value.
 
 use super::cell::TableCell;
+use super::fault::ImportFault;
 use super::options::Import;
 use crate::exchange::nan_text;
 
@@ -14,16 +15,18 @@ pub(super) struct AbsentValues {
     texts: Vec<String>,
     /// Whether NaN does.
     nan: bool,
+    /// Whether an absent value is an error.
+    refuse: bool,
 }
 
 impl AbsentValues {
     pub(super) fn new(import: &Import) -> AbsentValues {
         let texts = import.nulls.iter().map(|t| t.trim().to_owned()).collect();
-        AbsentValues { texts, nan: import.nan_is_absent }
+        AbsentValues { texts, nan: import.nan_is_absent, refuse: import.refuse_absent }
     }
 
     /// Whether a cell of values is absent.
-    pub(super) fn has(&self, cell: TableCell<'_>) -> bool {
+    fn has(&self, cell: TableCell<'_>) -> bool {
         match cell {
             TableCell::Null => true,
             TableCell::Float(x) => self.nan && x.is_nan(),
@@ -37,6 +40,20 @@ impl AbsentValues {
                 usual || self.is_given(text) || self.nan && nan_text::parse(text).is_some()
             }
             _ => false,
+        }
+    }
+
+    /// Whether a cell of values is absent.
+    ///
+    /// # Errors
+    /// If it is, and must not be.
+    pub(super) fn check(&self, cell: TableCell<'_>) -> Result<bool, ImportFault> {
+        match self.has(cell) {
+            true if self.refuse => Err(ImportFault::wrong(
+                "there is no value",
+                "drop the row, fill it, or let absent values give no points",
+            )),
+            absent => Ok(absent),
         }
     }
 

@@ -69,7 +69,7 @@ impl<'a, 'b> Loader<'a, 'b> {
         let step = self.step(row)?;
         let time_us = self.time_us(row)?;
         let cell = cells[Role::Value as usize];
-        if self.absent.has(cell) {
+        if self.of(place, Role::Value, self.absent.check(cell))? {
             self.batch.push_empty();
         } else {
             let value = self.of(place, Role::Value, cell.value(self.decimal_comma))?;

@@ -22,6 +22,7 @@ mod feed;
 mod folder;
 mod guard;
 mod ipc;
+mod ipc_claims;
 mod json_object;
 mod jsonl;
 mod long;

@@ -39,6 +39,7 @@ pub struct Import {
     /// Texts that stand for an absent value, besides those that always do.
     pub(super) nulls: Vec<String>,
     pub(super) nan_is_absent: bool,
+    pub(super) refuse_absent: bool,
     pub(super) skip_text: bool,
     /// What becomes known of the run.
     pub(super) edit: RunEdit,
@@ -90,13 +91,14 @@ impl Import {
     pub(super) fn is_plain(&self) -> bool {
         let Import { format, map, ignore, run, metric, label_columns, metrics, wide, .. } = self;
         let Import {
-            delimiter, columns, time_unit, nulls, nan_is_absent, skip_text, edit, automatic, ..
+            delimiter, columns, time_unit, nulls, nan_is_absent, refuse_absent, skip_text, edit, automatic, ..
         } = self;
         let lists = [map.is_empty(), ignore.is_empty(), label_columns.is_empty(), nulls.is_empty()];
         let choices = [format.is_none(), wide.is_none(), delimiter.is_none(), time_unit.is_none()];
         let names = [run.is_none(), metric.is_none(), metrics.is_none(), columns.is_none()];
         [lists, choices, names].concat().into_iter().all(|absent| absent)
             && !nan_is_absent
+            && !refuse_absent
             && !skip_text
             && !automatic
             && *edit == RunEdit::default()
@@ -182,6 +184,12 @@ impl Import {
     /// Whether a NaN stands for an absent value. Default: no, it is the value NaN.
     pub fn nan_is_absent(mut self, absent: bool) -> Self {
         self.nan_is_absent = absent;
+        self
+    }
+
+    /// Whether an absent value is an error. Default: no, it gives no point and is counted.
+    pub fn refuse_absent(mut self, refuse: bool) -> Self {
+        self.refuse_absent = refuse;
         self
     }
 

@@ -45,7 +45,7 @@ impl Loader<'_, '_> {
 
     /// The value of a cell, if there is one. Counts an absent one.
     fn number(&mut self, place: FilePlace, metric: MetricCell<'_>) -> Result<Option<f64>, ImportFault> {
-        if self.absent.has(metric.cell) {
+        if self.absent.check(metric.cell).map_err(|fault| fault.in_cell(place, metric.name))? {
             self.batch.push_empty();
             return Ok(None);
         }

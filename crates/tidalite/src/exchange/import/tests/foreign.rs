@@ -407,3 +407,23 @@ fn a_part_of_a_store_is_imported_without_its_write_order() {
     assert!(stats.remarks[0].contains("\"seq\" and \"written\""), "{stats:?}");
     assert_eq!(other.points(), bench.points());
 }
+
+#[test]
+fn a_batch_that_claims_too_much_memory_is_refused() {
+    let batch = table();
+    let how = IpcWriteOptions::default().try_with_compression(Some(CompressionType::ZSTD)).unwrap();
+    let mut stream = StreamWriter::try_new_with_options(Vec::new(), &batch.schema(), how.clone()).unwrap();
+    stream.write(&batch).unwrap();
+    stream.finish().unwrap();
+    let mut file = FileWriter::try_new_with_options(Vec::new(), &batch.schema(), how).unwrap();
+    file.write(&batch).unwrap();
+    file.finish().unwrap();
+    for mut bytes in [stream.into_inner().unwrap(), file.into_inner().unwrap()] {
+        // The size of the steps without compression, which stands before their zstd frame.
+        let size = 8_000_i64.to_le_bytes();
+        let at = bytes.windows(8).position(|w| w == size).unwrap();
+        bytes[at..at + 8].copy_from_slice(&(1_i64 << 40).to_le_bytes());
+        let message = Bench::new().refused("a.arrow", bytes, &Import::new().run("r").label_column("host"));
+        assert!(message.contains("claims more than 1024 MiB"), "{message}");
+    }
+}
