@@ -187,8 +187,9 @@ fn arrow_array(column: &Bound<'_, PyAny>) -> PyResult<Option<ArrayRef>> {
     }
     let reader = column.extract::<AnyArray>()?.into_reader()?;
     let empty = arrow::array::new_empty_array(reader.field().data_type());
-    let wrong =
-        |e: arrow::error::ArrowError| invalid("append batch", e.to_string(), "give an Arrow array that can be read");
+    let wrong = |e: arrow::error::ArrowError| {
+        invalid("append batch", e.to_string(), "give an Arrow array that can be read")
+    };
     let pieces = reader.collect::<Result<Vec<ArrayRef>, _>>().map_err(wrong)?;
     match &pieces[..] {
         [] => Ok(Some(empty)),
@@ -201,10 +202,7 @@ fn arrow_array(column: &Bound<'_, PyAny>) -> PyResult<Option<ArrayRef>> {
 }
 
 /// The column as a NumPy array of one dimension, and which of its rows are missing.
-fn flat<'py>(
-    name: &str,
-    column: &Bound<'py, PyAny>,
-) -> PyResult<(Bound<'py, PyAny>, Option<Vec<bool>>)> {
+fn flat<'py>(name: &str, column: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Option<Vec<bool>>)> {
     let py = column.py();
     let numpy = py.import("numpy")?;
     let of_pandas = kind(column).starts_with("pandas.");

@@ -152,7 +152,12 @@ impl Store {
     /// >>> store.append({"run": "sim", "metric": "x", "step": np.arange(1000), "value": np.random.rand(1000)})
     /// 1000
     #[pyo3(signature = (data, **options), text_signature = "($self, data, *, run=None, labels=None, metrics=None, missing=None, nan_is_missing=False)")]
-    fn append(&self, py: Python<'_>, data: &Bound<'_, PyAny>, options: Option<&Bound<'_, PyDict>>) -> PyResult<u64> {
+    fn append(
+        &self,
+        py: Python<'_>,
+        data: &Bound<'_, PyAny>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<u64> {
         append::append(py, &self.handle.store, data, options)
     }
 

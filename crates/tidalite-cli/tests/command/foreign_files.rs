@@ -86,10 +86,7 @@ const EXPECTED: &[(&str, &[&str])] = &[
     ),
     (
         "board",
-        &[
-            "train_loss,,0,2026-05-28T20:26:40.500000Z,0.75",
-            "train_loss,,10,2026-05-28T20:26:41.500000Z,0.5",
-        ],
+        &["train_loss,,0,2026-05-28T20:26:40.500000Z,0.75", "train_loss,,10,2026-05-28T20:26:41.500000Z,0.5"],
     ),
     (
         "gpus",
@@ -148,14 +145,19 @@ fn files_without_times_keep_steps_and_values() {
     assert!(trainer.contains(&"grad_norm 1000 NaN".to_owned()), "{trainer:?}");
     assert_eq!(brief("piped"), trainer);
     let sar = points(dir.path(), "host");
-    assert!(sar[0].starts_with("%idle,\"CPU=-1,hostname=alpha\",0,2026-05-28T20:26:40.000000Z,85.25"), "{sar:?}");
+    assert!(
+        sar[0].starts_with("%idle,\"CPU=-1,hostname=alpha\",0,2026-05-28T20:26:40.000000Z,85.25"),
+        "{sar:?}"
+    );
 }
 
 #[test]
 fn remarks_are_on_standard_error_and_in_the_answer() {
     let dir = folder();
     let import = |flags: &[&str]| {
-        CommandAnswer::of(tidalite().current_dir(dir.path()).args(["import", "m", "keras.csv", "--run", "r"]).args(flags))
+        CommandAnswer::of(
+            tidalite().current_dir(dir.path()).args(["import", "m", "keras.csv", "--run", "r"]).args(flags),
+        )
     };
     let said = import(&[]);
     assert!(said.ok().starts_with("keras.csv: 6 points from 2 rows"), "{}", said.text());
@@ -176,7 +178,8 @@ fn flags_set_what_is_known_of_the_run() {
         CommandAnswer::of(tidalite().current_dir(dir.path()).args(["import", "m", "keras.csv"]).args(flags))
     };
     import(&[&flags[..], &started].concat()).ok();
-    let runs = CommandAnswer::of(tidalite().current_dir(dir.path()).args(["runs", "m", "--format", "json"])).rows();
+    let runs =
+        CommandAnswer::of(tidalite().current_dir(dir.path()).args(["runs", "m", "--format", "json"])).rows();
     let run = runs[0].to_string();
     for says in ["baseline", "old", "failed", "0.0003", "2026-01-31T12:00:00"] {
         assert!(run.contains(says), "{run} should say {says}");

@@ -29,13 +29,8 @@ pub(super) fn load(
         _ => None,
     };
     let (row_bytes, ends) = (source.row_bytes(), LineEnds::default());
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(delimiter)
-        .has_headers(import.columns.is_none())
-        // The number of fields is checked below, where the line is known.
-        .flexible(true)
-        .buffer_capacity(READ_AHEAD_BYTES)
-        .from_reader(Watched { source, ends: &ends });
+    let watched = Watched { source, ends: &ends };
+    let mut reader = reader_of(watched, delimiter, import.columns.is_none());
     let names = match &import.columns {
         Some(columns) => columns.clone(),
         None => header(&mut reader, row_bytes.get())?,
@@ -47,21 +42,37 @@ pub(super) fn load(
     let mut loader = Loader::new(import, resolved, batch, now_us);
     loader.decimal_comma = delimiter == b';';
     let mut record = csv::StringRecord::new();
+    // Lines before those that the reader counts.
+    let mut before = 0;
     loop {
         row_bytes.set(0);
-        let next = FilePlace::Line(reader.position().line() + u64::from(ends.windows.get()));
+        let next = FilePlace::Line(before + reader.position().line() + u64::from(ends.windows.get()));
         match reader.read_record(&mut record) {
             Ok(true) => {}
             Ok(false) => return loader.finish(),
+            // A reader takes an error for the end. It has given all that it read, so another one goes on from there.
             Err(e) if matches!(e.kind(), csv::ErrorKind::Io(e) if is_pause(e)) => {
                 loader.batch.pause()?;
+                before += reader.position().line() - 1;
+                ends.bytes.set(0);
+                reader = reader_of(reader.into_inner(), delimiter, false);
                 continue;
             }
             Err(e) => return Err(fault(e, next, row_bytes.get())),
         }
-        let place = FilePlace::Line(ends.first_line(reader.position(), &record));
+        let place = FilePlace::Line(before + ends.first_line(reader.position(), &record));
         columns.load(&mut loader, place, &record)?;
     }
+}
+
+fn reader_of(watched: Watched<'_>, delimiter: u8, header: bool) -> csv::Reader<Watched<'_>> {
+    csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .has_headers(header)
+        // The number of fields is checked where the line is known.
+        .flexible(true)
+        .buffer_capacity(READ_AHEAD_BYTES)
+        .from_reader(watched)
 }
 
 /// The names of the columns.

@@ -32,7 +32,7 @@ pub(super) fn load(
         number += 1;
         match next_line(&mut reader, &row_bytes, &mut line, number, &mut || batch.pause())? {
             None => return Ok(()),
-            Some(text) if text.is_empty() => {}
+            Some([]) => {}
             Some(text) => break parse(text).map_err(|fault| fault.in_row(FilePlace::Line(number)))?,
         }
     };
@@ -44,7 +44,7 @@ pub(super) fn load(
         let pause = &mut || rows.loader.batch.pause();
         match next_line(&mut reader, &row_bytes, &mut line, number, pause)? {
             None => return rows.loader.finish(),
-            Some(text) if text.is_empty() => {}
+            Some([]) => {}
             Some(text) => {
                 let object = parse(text).map_err(|fault| fault.in_row(FilePlace::Line(number)))?;
                 rows.take(number, object)?;

@@ -91,7 +91,16 @@ impl Import {
     pub(super) fn is_plain(&self) -> bool {
         let Import { format, map, ignore, run, metric, label_columns, metrics, wide, .. } = self;
         let Import {
-            delimiter, columns, time_unit, nulls, nan_is_absent, refuse_absent, skip_text, edit, automatic, ..
+            delimiter,
+            columns,
+            time_unit,
+            nulls,
+            nan_is_absent,
+            refuse_absent,
+            skip_text,
+            edit,
+            automatic,
+            ..
         } = self;
         let lists = [map.is_empty(), ignore.is_empty(), label_columns.is_empty(), nulls.is_empty()];
         let choices = [format.is_none(), wide.is_none(), delimiter.is_none(), time_unit.is_none()];

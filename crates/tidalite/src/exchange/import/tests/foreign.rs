@@ -173,7 +173,7 @@ fn absent_values_give_no_points_and_nan_stays_nan() {
         ("ok", Arc::new(BooleanArray::from(vec![Some(true), None, Some(false)]))),
     ]);
     bench.import("a.parquet", &file, &Import::new().run("r")).unwrap();
-    assert_eq!(bench.points(), ["r|ok||0|0|1.0", "r|ok||2|2|0.0", "r|x||0|0|NaN", "r|x||2|2|0.5"]);
+    assert_eq!(bench.points(), ["r|ok||0|0|1.0", "r|ok||1|2|0.0", "r|x||0|0|NaN", "r|x||1|2|0.5"]);
     let bench = Bench::new();
     bench.import("a.parquet", &file, &Import::new().run("r").nan_is_absent(true).ignore("ok")).unwrap();
     assert_eq!(bench.points(), ["r|x||0|2|0.5"]);
@@ -380,6 +380,24 @@ fn rows_of_a_pipe_are_visible_before_it_ends() {
         drop(write);
         let stats = import.join().unwrap().unwrap();
         assert_eq!((stats.rows, stats.batches), (2, 2));
+    }
+    // Lines are counted on after a pause.
+    for end in ["\n", "\r\n"] {
+        let before = bench.points().len();
+        let (read, mut write) = std::io::pipe().unwrap();
+        let store = bench.store.clone();
+        let import = std::thread::spawn(move || {
+            store.import_stream(read, &micros().run("r"), &|_, _| ControlFlow::Continue(()))
+        });
+        write.write_all(format!("time,x{end}0,1{end}").as_bytes()).unwrap();
+        wait(before + 1);
+        write.write_all(format!("0,2{end}0,oops{end}").as_bytes()).unwrap();
+        drop(write);
+        let message = import.join().unwrap().unwrap_err().to_string();
+        assert!(
+            message.contains("line 4, column \"x\"") && message.contains("the first 1 rows"),
+            "{message}"
+        );
     }
     let e = bench.store.import_stream(&b""[..], &micros().run("r").format(FileFormat::Parquet), &|_, _| {
         ControlFlow::Continue(())
