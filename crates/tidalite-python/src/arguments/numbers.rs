@@ -46,13 +46,13 @@ pub(crate) fn number(key: &str, value: &Bound<'_, PyAny>) -> PyResult<f64> {
             || e.is_instance_of::<PyRuntimeError>(py);
         if refused { not_a_number(key, value, Some(e)) } else { e }
     })?;
-    if number.abs() > EXACT_MAX {
+    if number.abs() >= EXACT_MAX {
         check_exact(key, value, number)?;
     }
     Ok(number)
 }
 
-/// Whole numbers up to this one are exact in a float64.
+/// Whole numbers below this one are exact in a float64. The next one above it becomes it.
 const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// Refuses a whole number of which the float is not the same number, and a finite one that became infinite.

@@ -47,7 +47,8 @@ pub(super) fn cast(name: &str, column: &ArrayRef, to: &DataType) -> Result<Array
         .map_err(|e| wrong(format!("column {name:?}: {e}"), "give it another type"))?;
     if let Some(nulls) = done.logical_nulls().filter(|n| n.null_count() > 0) {
         let row = nulls.iter().position(|valid| !valid).unwrap_or(0);
-        return Err(wrong(format!("column {name:?} is out of range in row {row}"), "correct the value"));
+        let range = if *to == DataType::Int64 { "beyond signed 64 bits" } else { "out of range" };
+        return Err(wrong(format!("column {name:?} is {range} in row {row}"), "correct the value"));
     }
     Ok(done)
 }
@@ -61,7 +62,7 @@ pub(super) fn integers(column: &ArrayRef) -> Result<ScalarBuffer<i64>> {
 }
 
 pub(super) fn numbers(column: &ArrayRef) -> Result<ScalarBuffer<f64>> {
-    if !column.data_type().is_numeric() {
+    if !column.data_type().is_numeric() && *column.data_type() != DataType::Boolean {
         return Err(wrong_type("value", column, "a number"));
     }
     refuse_nulls("value", column)?;
