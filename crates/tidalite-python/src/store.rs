@@ -144,21 +144,15 @@ impl Store {
     /// arrays; returns their number. Columns: `run`, `metric`, `value`; optionally `step` (without it, each series counts on after
     /// the greatest step of its run), `time` (an int is microseconds; now if absent) and `labels` (text as 'host=a,rank=3').
     ///
-    /// `labels=[…]` names columns that are labels, and `metrics=[…]` columns that are metrics; `run` is the run of all rows. A missing
-    /// value (null, NA, masked) is refused in a table of points and skipped in one of metrics, or as `missing`, 'refuse' or 'skip',
-    /// says. NaN is a value, unless `nan_is_missing`. Each record batch is accepted whole or not at all. `docs/python.md` says more.
+    /// `labels` and `metrics` name columns that are labels or metrics; `run` is the run of all rows. A missing value is refused in a
+    /// table of points and skipped in one of metrics, or as `missing`, 'refuse' or 'skip', says. NaN is one if `nan_is_missing`.
     ///
     /// >>> import numpy as np
     /// >>> store.append({"run": "sim", "metric": "x", "step": np.arange(1000), "value": np.random.rand(1000)})
     /// 1000
     #[pyo3(signature = (data, **options), text_signature = "($self, data, *, run=None, labels=None, metrics=None, missing=None, nan_is_missing=False)")]
-    fn append(
-        &self,
-        py: Python<'_>,
-        data: &Bound<'_, PyAny>,
-        options: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<u64> {
-        append::append(py, &self.handle.store, data, options)
+    fn append(&self, data: &Bound<'_, PyAny>, options: Option<&Bound<'_, PyDict>>) -> PyResult<u64> {
+        append::append(data.py(), &self.handle.store, data, options)
     }
 
     /// Selects points. Reads nothing: a query of the selection does.

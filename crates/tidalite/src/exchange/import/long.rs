@@ -8,7 +8,7 @@ use super::map::{ROLES, Role, Shape, TableForm};
 use super::metric_columns::MetricColumns;
 use super::options::Import;
 use super::plain_time::PlainTimes;
-use super::recognise::Resolved;
+use super::recognise::ResolvedColumns;
 use std::fmt::Write;
 
 /// The cells of one row by role. A role without a column is [`TableCell::Null`].
@@ -40,7 +40,7 @@ pub(crate) struct Loader<'a, 'b> {
 impl<'a, 'b> Loader<'a, 'b> {
     pub(crate) fn new(
         import: &Import,
-        resolved: Resolved,
+        resolved: ResolvedColumns,
         batch: &'a mut PointBatch<'b>,
         now_us: i64,
     ) -> Self {

@@ -16,7 +16,7 @@ const USUAL_NAMES: [(Role, &[&str]); 6] = [
 
 /// What an import makes of a file's columns.
 #[derive(Debug)]
-pub(super) struct Resolved {
+pub(super) struct ResolvedColumns {
     /// The options, with the columns that were recognised as mappings.
     pub(super) import: Import,
     pub(super) shape: Shape,
@@ -27,7 +27,7 @@ pub(super) struct Resolved {
 
 impl Import {
     /// Recognises the columns of a file, and gives each its use. An `open` list may grow, as keys of JSON objects do.
-    pub(super) fn resolve(&self, names: &[&str], open: bool) -> Result<Resolved, ImportFault> {
+    pub(super) fn resolve(&self, names: &[&str], open: bool) -> Result<ResolvedColumns, ImportFault> {
         let mut import = self.clone();
         let mut remarks = Vec::new();
         for (role, usual) in USUAL_NAMES {
@@ -50,7 +50,7 @@ impl Import {
         if let (Some(metric), None) = (&shape.metric, &import.metric) {
             remarks.push(format!("took the file's name {} as the metric", quoted(metric)));
         }
-        Ok(Resolved { import, shape, slots, remarks })
+        Ok(ResolvedColumns { import, shape, slots, remarks })
     }
 
     /// The column with the most telling of these names that has no other use.

@@ -52,7 +52,7 @@ impl<'a> ImportSource<'a> {
         pause: &mut dyn FnMut() -> Result<(), ImportFault>,
     ) -> Result<ImportSource<'a>, ImportFault> {
         let live = matches!(stored, StoredBytes::Pipe(_));
-        let mut counted = Counted { stored, bytes_done };
+        let mut counted = CountedBytes { stored, bytes_done };
         let mut head = Vec::new();
         read_until(&mut counted, &mut head, |head| head.len() >= ZSTD_MAGIC.len(), pause)?;
         let is = |magic: &[u8]| head.starts_with(magic);
@@ -146,12 +146,12 @@ fn read_until(
     Ok(())
 }
 
-struct Counted<'a> {
+struct CountedBytes<'a> {
     stored: StoredBytes<'a>,
     bytes_done: &'a Cell<u64>,
 }
 
-impl Read for Counted<'_> {
+impl Read for CountedBytes<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let n = match &mut self.stored {
             StoredBytes::File(file) => file.read(buf)?,
