@@ -123,6 +123,10 @@ impl Context {
         let bar = ProgressBar::with_draw_target(None, target);
         let template = match unit {
             ProgressUnit::Bytes => "{msg} {bar:32} {decimal_bytes} of {decimal_total_bytes}, {eta} left",
+            ProgressUnit::BytesAtRate => {
+                "{msg} {bar:32} {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left"
+            }
+            ProgressUnit::BytesSoFar => "{msg} {decimal_bytes}, {decimal_bytes_per_sec}",
             ProgressUnit::Points => "{msg} {bar:32} {human_pos} of {human_len} points, {eta} left",
             ProgressUnit::PointsSoFar => "{msg} {human_pos} points",
         };
@@ -157,6 +161,10 @@ pub(crate) fn complete_answer(select: &Selection, answer: CliResult) -> CliResul
 pub(crate) enum ProgressUnit {
     /// Bytes.
     Bytes,
+    /// Bytes, and how many a second.
+    BytesAtRate,
+    /// Bytes and how many a second, of a total that is not known.
+    BytesSoFar,
     /// Points.
     Points,
     /// Points, of a total that is not known.

@@ -211,6 +211,11 @@ pub(crate) fn status(text: &str) -> Result<OrAuto<Status>, String> {
     }
 }
 
+/// A status of a run.
+pub(crate) fn given_status(text: &str) -> Result<Status, String> {
+    Status::parse(text).ok_or_else(|| format!("give one of {}", Status::ALL.map(Status::as_str).join(", ")))
+}
+
 /// A time in µs since 1970 UTC, or `auto`.
 pub(crate) fn time_or_auto(text: &str) -> Result<OrAuto<i64>, String> {
     if text == "auto" { Ok(OrAuto::Auto) } else { moment(text).map(OrAuto::Set) }

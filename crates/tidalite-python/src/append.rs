@@ -1,20 +1,19 @@
-//! Bulk append: record batches for the engine, from Arrow data or from a dict of NumPy arrays.
+//! Bulk append: record batches for the engine, from Arrow data or from a dict of columns.
 //!
-//! Arrow data is not copied. NumPy arrays are copied once, since the caller may change them during the append.
+//! A table of points goes to the engine as it is. A table with columns of labels or metrics is imported by the rules of files.
+//! Arrow data is not copied.
 
+use crate::append_options::AppendOptions;
 use crate::arguments::params::{kind, text};
-use crate::arguments::time::to_us;
+use crate::array_columns::{NumberKind, labels, null_as_nan, numbers, texts, times};
 use crate::errors::{invalid, raise, raise_with};
-use arrow::array::{
-    Array, ArrayRef, AsArray, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch,
-    StringArray, TimestampMicrosecondArray,
-};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchIterator, RecordBatchReader};
 use arrow::compute::concat_batches;
-use arrow::datatypes::{Float64Type, Int32Type, SchemaRef};
-use numpy::{PyArray1, PyArrayMethods};
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::error::ArrowError;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::PyDict;
 use pyo3_arrow::input::AnyRecordBatch;
 use std::sync::Arc;
 use tidalite::Store;
@@ -22,9 +21,20 @@ use tidalite::Store;
 /// Batches of a stream are appended together until they hold this many rows: each append has a fixed cost.
 const ROWS_PER_APPEND: usize = 1 << 20;
 
-pub(crate) fn append(py: Python<'_>, store: &Store, data: &Bound<'_, PyAny>) -> PyResult<u64> {
+pub(crate) fn append(
+    py: Python<'_>,
+    store: &Store,
+    data: &Bound<'_, PyAny>,
+    options: Option<&Bound<'_, PyDict>>,
+) -> PyResult<u64> {
+    let options = AppendOptions::read(options)?;
     if let Ok(columns) = data.cast::<PyDict>() {
-        let batch = batch_of(columns)?;
+        let batch = batch_of(columns, &options)?;
+        if let Some(import) = options.import() {
+            let schema = batch.schema();
+            let batches = RecordBatchIterator::new([Ok(batch)], schema);
+            return py.detach(|| store.import_batches(batches, &import)).map(|s| s.points).map_err(raise);
+        }
         py.detach(|| store.append(&batch)).map_err(raise)?;
         return Ok(batch.num_rows() as u64);
     }
@@ -34,26 +44,41 @@ pub(crate) fn append(py: Python<'_>, store: &Store, data: &Bound<'_, PyAny>) -> 
             kind(data)
         )));
     }
-    // pandas does not tell NaN from a missing value, and exports NaN as null.
-    let from_pandas = kind(data).starts_with("pandas.");
+    let floats = if options.nan_is_missing { Vec::new() } else { plain_columns(data)? };
     let reader = data.extract::<AnyRecordBatch>()?.into_reader()?;
     py.detach(|| {
-        let schema = reader.schema();
-        let mut done = 0;
-        let mut held: Vec<RecordBatch> = Vec::new();
-        for batch in reader {
-            let batch = batch.map_err(|e| stream_error(invalid_stream(e), done))?;
-            held.push(if from_pandas { null_as_nan(batch) } else { batch });
-            if held.iter().map(RecordBatch::num_rows).sum::<usize>() >= ROWS_PER_APPEND {
-                done += flush(store, &schema, &mut held, done)?;
+        let schema = of_points(&reader.schema(), &floats);
+        let to = schema.clone();
+        let batches = reader.map(move |batch| batch.and_then(|batch| nan_where_null(batch, &floats, &to)));
+        match options.import() {
+            Some(import) => {
+                let batches = RecordBatchIterator::new(batches, schema);
+                store.import_batches(batches, &import).map(|s| s.points).map_err(raise)
             }
+            None => append_points(store, &schema, batches),
         }
-        // The columns of an empty stream are checked too.
-        if done == 0 || !held.is_empty() {
-            done += flush(store, &schema, &mut held, done)?;
-        }
-        Ok(done)
     })
+}
+
+/// Appends the batches of a table of points.
+fn append_points(
+    store: &Store,
+    schema: &SchemaRef,
+    batches: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
+) -> PyResult<u64> {
+    let mut done = 0;
+    let mut held: Vec<RecordBatch> = Vec::new();
+    for batch in batches {
+        held.push(batch.map_err(|e| stream_error(invalid_stream(e), done))?);
+        if held.iter().map(RecordBatch::num_rows).sum::<usize>() >= ROWS_PER_APPEND {
+            done += flush(store, schema, &mut held, done)?;
+        }
+    }
+    // The columns of an empty stream are checked too.
+    if done == 0 || !held.is_empty() {
+        done += flush(store, schema, &mut held, done)?;
+    }
+    Ok(done)
 }
 
 fn flush(store: &Store, schema: &SchemaRef, held: &mut Vec<RecordBatch>, done: u64) -> PyResult<u64> {
@@ -66,21 +91,43 @@ fn flush(store: &Store, schema: &SchemaRef, held: &mut Vec<RecordBatch>, done: u
     Ok(batch.num_rows() as u64)
 }
 
-/// The batch with NaN where a floating-point value is null.
-fn null_as_nan(batch: RecordBatch) -> RecordBatch {
-    let Ok(at) = batch.schema_ref().index_of("value") else { return batch };
-    let Some(values) = batch.column(at).as_primitive_opt::<Float64Type>().filter(|v| v.null_count() > 0)
-    else {
-        return batch;
-    };
-    let filled: Float64Array = values.iter().map(|v| v.unwrap_or(f64::NAN)).collect();
-    let mut columns = batch.columns().to_vec();
-    columns[at] = Arc::new(filled);
-    RecordBatch::try_new(batch.schema(), columns)
-        .expect("one column is replaced by another of its type and length")
+/// The columns of a pandas frame that cannot tell NaN from a missing value. Pandas exports their NaN as null.
+fn plain_columns(data: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    if !kind(data).starts_with("pandas.") {
+        return Ok(Vec::new());
+    }
+    let mut plain = Vec::new();
+    for pair in data.getattr("dtypes")?.call_method0("items")?.try_iter()? {
+        let (name, dtype) = pair?.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?;
+        if kind(&dtype).starts_with("numpy.") && dtype.getattr("kind")?.eq("f")? {
+            plain.push(name.str()?.to_str()?.to_owned());
+        }
+    }
+    Ok(plain)
 }
 
-fn invalid_stream(e: arrow::error::ArrowError) -> tidalite::Error {
+/// The schema after [`nan_where_null`].
+fn of_points(schema: &SchemaRef, floats: &[String]) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| match floats.contains(field.name()) {
+        true => Arc::new(Field::new(field.name(), arrow::datatypes::DataType::Float64, true)),
+        false => field.clone(),
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// The batch with NaN where a float of these columns is null.
+fn nan_where_null(batch: RecordBatch, floats: &[String], to: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    let schema = batch.schema();
+    let columns = schema.fields().iter().zip(batch.columns()).map(|(field, column)| {
+        match floats.contains(field.name()) {
+            true => null_as_nan(column),
+            false => column.clone(),
+        }
+    });
+    RecordBatch::try_new(to.clone(), columns.collect())
+}
+
+fn invalid_stream(e: ArrowError) -> tidalite::Error {
     tidalite::Error::invalid(
         "append batch",
         format!("the Arrow stream gave an error: {e}"),
@@ -96,7 +143,7 @@ fn stream_error(error: tidalite::Error, done: u64) -> PyErr {
     raise_with(&error, format!("{error}; the {done} rows of the stream before this batch are in the store"))
 }
 
-fn batch_of(columns: &Bound<'_, PyDict>) -> PyResult<RecordBatch> {
+fn batch_of(columns: &Bound<'_, PyDict>, options: &AppendOptions) -> PyResult<RecordBatch> {
     if columns.is_empty() {
         return Err(invalid(
             "append batch",
@@ -104,23 +151,27 @@ fn batch_of(columns: &Bound<'_, PyDict>) -> PyResult<RecordBatch> {
             "give the columns run, metric and value, and optionally step, time and labels",
         ));
     }
-    let rows = ["step", "value"]
-        .into_iter()
-        .find_map(|c| columns.get_item(c).ok().flatten())
-        .map_or(Ok(0), |c| c.len())?;
+    let rows = rows_of(columns, options)?;
     let mut named: Vec<(String, ArrayRef)> = Vec::with_capacity(columns.len());
     for (name, column) in columns.iter() {
         let name = text("a column's name", &name)?;
+        let is_metric = options.metrics.as_ref().is_some_and(|m| m.contains(&name));
         let array: ArrayRef = match name.as_str() {
+            _ if options.labels.contains(&name) => labels(&name, &column, rows)?,
+            _ if is_metric => numbers(&name, &column, NumberKind::Values)?,
             "run" | "metric" | "labels" => texts(&name, &column, rows)?,
-            "step" => Arc::new(Int64Array::from(numbers::<i64>(&name, &column, "iu", "int64")?)),
-            "value" => Arc::new(Float64Array::from(numbers::<f64>(&name, &column, "fiub", "float64")?)),
-            "time" => Arc::new(TimestampMicrosecondArray::from(times(&column)?).with_timezone("UTC")),
+            "step" => numbers("step", &column, NumberKind::Steps)?,
+            "value" => numbers("value", &column, NumberKind::Values)?,
+            "time" => times(&column)?,
+            // Metrics were named, and this is none of them.
+            _ if options.metrics.is_some() => continue,
+            _ if options.is_wide() => numbers(&name, &column, NumberKind::Values)?,
             _ => {
                 return Err(invalid(
                     "append batch",
                     format!("there is an unknown column {name:?}"),
-                    "give the columns run, metric and value, and optionally step, time and labels",
+                    "give the columns run, metric and value, and optionally step, time and labels; or name the columns that \
+                     are labels or metrics",
                 ));
             }
         };
@@ -133,95 +184,22 @@ fn batch_of(columns: &Bound<'_, PyDict>) -> PyResult<RecordBatch> {
         }
         named.push((name, array));
     }
-    RecordBatch::try_from_iter(named)
+    RecordBatch::try_from_iter_with_nullable(named.into_iter().map(|(name, array)| (name, array, true)))
         .map_err(|e| invalid("append batch", e.to_string(), "give columns of equal length"))
 }
 
-/// One text per row, or one text for all rows.
-fn texts(name: &str, column: &Bound<'_, PyAny>, rows: usize) -> PyResult<ArrayRef> {
-    if column.is_instance_of::<PyString>() {
-        let values = StringArray::from(vec![text(name, column)?]);
-        let keys = Int32Array::from(vec![0; rows]);
-        let array = DictionaryArray::<Int32Type>::try_new(keys, Arc::new(values));
-        return Ok(Arc::new(array.expect("key 0 is the only value")));
-    }
-    // Elements of a NumPy array may not be `str`; those of its list are.
-    let list = if column.hasattr("tolist")? { column.call_method0("tolist")? } else { column.clone() };
-    let mut builder = arrow::array::StringDictionaryBuilder::<Int32Type>::new();
-    for (row, item) in list.try_iter()?.enumerate() {
-        let item = item?;
-        let Ok(item) = item.cast::<PyString>() else {
-            return Err(PyTypeError::new_err(format!(
-                "append: column {name:?} holds a {} in row {row}, not text",
-                kind(&item)
-            )));
-        };
-        builder.append_value(item.to_str()?);
-    }
-    Ok(Arc::new(builder.finish()))
-}
-
-/// A column of numbers, converted to `to`. Its kind (NumPy's letter) has to be one of `kinds`.
-fn numbers<T: numpy::Element + Copy>(
-    name: &str,
-    column: &Bound<'_, PyAny>,
-    kinds: &str,
-    to: &str,
-) -> PyResult<Vec<T>> {
-    let array = flat(name, column)?;
-    let given = array.getattr("dtype")?.getattr("kind")?.extract::<String>()?;
-    if !kinds.contains(&given) {
-        let what = if to == "int64" { "whole numbers" } else { "numbers" };
-        return Err(PyTypeError::new_err(format!(
-            "append: column {name:?} has the type {}, not {what}",
-            array.getattr("dtype")?.str()?
-        )));
-    }
-    if to == "int64" && given == "u" && array.len()? > 0 {
-        let max = array.call_method0("max")?;
-        if max.gt(i64::MAX)? {
-            return Err(invalid(
-                "append batch",
-                format!("column {name:?} holds {max}, beyond signed 64 bits"),
-                "correct the value",
-            ));
+/// The number of rows: that of a column which is never a single text.
+fn rows_of(columns: &Bound<'_, PyDict>, options: &AppendOptions) -> PyResult<usize> {
+    let metric = options.metrics.iter().flatten().next().map(String::as_str);
+    for name in ["step", "value"].into_iter().chain(metric) {
+        if let Some(column) = columns.get_item(name)? {
+            return column.len();
         }
     }
-    let array = array.call_method1("astype", (to,))?;
-    Ok(array.cast::<PyArray1<T>>()?.readonly().as_array().to_vec())
-}
-
-/// Times, from NumPy datetimes, whole microseconds, or a list of values that [`to_us`] takes.
-fn times(column: &Bound<'_, PyAny>) -> PyResult<Vec<i64>> {
-    if let Ok(dtype) = column.getattr("dtype") {
-        let given = dtype.getattr("kind")?.extract::<String>()?;
-        if given == "M" {
-            let us =
-                column.call_method1("astype", ("datetime64[us]",))?.call_method1("astype", ("int64",))?;
-            let us = numbers::<i64>("time", &us, "i", "int64")?;
-            if let Some(row) = us.iter().position(|&t| t == i64::MIN) {
-                return Err(invalid(
-                    "append batch",
-                    format!("column \"time\" is NaT in row {row}"),
-                    "drop rows without a time",
-                ));
-            }
-            return Ok(us);
-        }
-        if "iu".contains(&given) {
-            return numbers::<i64>("time", column, "iu", "int64");
+    for (_, column) in columns.iter() {
+        if !column.is_instance_of::<pyo3::types::PyString>() {
+            return column.len();
         }
     }
-    column.try_iter()?.map(|t| to_us(&t?)).collect()
-}
-
-fn flat<'py>(name: &str, column: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    let array = column.py().import("numpy")?.call_method1("asarray", (column,))?;
-    if array.getattr("ndim")?.extract::<usize>()? != 1 {
-        return Err(PyTypeError::new_err(format!(
-            "append: column {name:?} has the shape {}, not one dimension",
-            array.getattr("shape")?.str()?
-        )));
-    }
-    Ok(array)
+    Ok(0)
 }

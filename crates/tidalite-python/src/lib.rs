@@ -12,7 +12,9 @@
 #![allow(clippy::doc_lazy_continuation, reason = "docstrings hold Python examples, which begin with `>>>`")]
 
 mod append;
+mod append_options;
 mod arguments;
+mod array_columns;
 mod begin;
 mod command;
 mod edit_arguments;

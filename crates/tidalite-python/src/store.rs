@@ -131,21 +131,18 @@ impl Store {
     }
 
     /// Appends points from any Arrow data (pyarrow, Polars, pandas 3, a DuckDB result; whole or as a stream), or from a dict of
-    /// NumPy arrays. Returns the number of points.
+    /// arrays; returns their number. Columns: `run`, `metric`, `value`; optionally `step` (without it, each series counts on after
+    /// the greatest step of its run), `time` (an int is microseconds; now if absent) and `labels` (text as 'host=a,rank=3').
     ///
-    /// Columns: `run`, `metric` (text), `value` (numbers); optionally `step` (whole numbers; without it, each series counts on
-    /// after the greatest step of its run, in order of time, and no point replaces another), `time` (timestamps or datetimes; a
-    /// bare int is microseconds; now if absent) and `labels` (text such as 'host=a,rank=3'). In a dict, `run`, `metric` and
-    /// `labels` may be a single text for all rows.
-    ///
-    /// Each record batch is accepted whole or not at all; small batches of a stream are joined first. Invalid data raises Invalid,
-    /// which names column and row.
+    /// `labels` and `metrics` name columns that are labels or metrics; `run` is the run of all rows. A missing value is refused in a
+    /// table of points and skipped in one of metrics, or as `missing`, 'refuse' or 'skip', says. NaN is one if `nan_is_missing`.
     ///
     /// >>> import numpy as np
     /// >>> store.append({"run": "sim", "metric": "x", "step": np.arange(1000), "value": np.random.rand(1000)})
     /// 1000
-    fn append(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<u64> {
-        append::append(py, &self.handle.store, data)
+    #[pyo3(signature = (data, **options), text_signature = "($self, data, *, run=None, labels=None, metrics=None, missing=None, nan_is_missing=False)")]
+    fn append(&self, data: &Bound<'_, PyAny>, options: Option<&Bound<'_, PyDict>>) -> PyResult<u64> {
+        append::append(data.py(), &self.handle.store, data, options)
     }
 
     #[doc = include_str!("docs/select.txt")]

@@ -8,6 +8,7 @@
 mod demo;
 mod editing;
 mod global;
+mod importing;
 mod listing;
 mod maintenance;
 mod points;
@@ -18,6 +19,7 @@ mod transfer;
 pub(crate) use demo::{DemoArgs, DemoTrainArgs, DemoWatchArgs};
 pub(crate) use editing::EditArgs;
 pub(crate) use global::{ColorWhen, Format, GlobalArgs};
+pub(crate) use importing::{ImportArgs, TimeUnitArg};
 pub(crate) use listing::{InfoArgs, LabelsArgs, MetricsArgs, RunOrder, RunsArgs, SpaceBy};
 pub(crate) use maintenance::{
     CompactArgs, DeleteArgs, FilesArgs, FlushArgs, SalvageArgs, ThinArgs, VerifyArgs,
@@ -25,7 +27,7 @@ pub(crate) use maintenance::{
 pub(crate) use points::{ChartArgs, FollowArgs, QueryArgs};
 pub(crate) use selection::SelectionArgs;
 pub(crate) use targets::TargetArgs;
-pub(crate) use transfer::{BackupArgs, ExportArgs, ImportArgs, MergeArgs, TimeUnitArg};
+pub(crate) use transfer::{BackupArgs, ExportArgs, MergeArgs};
 
 use clap::{Parser, Subcommand};
 

@@ -1,66 +1,9 @@
-//! The arguments of `import`, `export`, `backup` and `merge`.
+//! The arguments of `export`, `backup` and `merge`.
 
 use super::selection::SelectionArgs;
 use crate::values;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::path::PathBuf;
-use tidalite::FileFormat;
-
-/// `import`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-A long table has the columns run, metric and value, and optionally step, time and labels. A wide
-table has one column per metric. The extension gives the format: .csv, .tsv, .jsonl, .parquet,
-.arrow. Without step, steps count up after the greatest step of the run, so that a second file
-adds to the first; a file that is imported twice then adds twice. A folder that `export` wrote brings
-its runs as well: all that is known of them, if the store does not have them yet.
-
-Examples:
-  tidalite import metrics points.parquet
-  tidalite import metrics log.csv --run resnet-42 --map step=epoch --map time=at --time-unit s
-  tidalite import metrics wide.csv --wide --run sweep-7
-  tidalite import metrics exported/")]
-pub(crate) struct ImportArgs {
-    /// The store; created if absent.
-    pub(crate) store: PathBuf,
-    /// The files to import.
-    #[arg(required = true, value_name = "FILE")]
-    pub(crate) files: Vec<PathBuf>,
-    /// Read run, metric, step, time, value or labels (TARGET) from the column SOURCE. Repeatable.
-    #[arg(long, value_name = "TARGET=SOURCE", value_parser = values::mapping)]
-    pub(crate) map: Vec<(String, String)>,
-    /// Ignore a column. Repeatable.
-    #[arg(long, value_name = "COLUMN")]
-    pub(crate) ignore: Vec<String>,
-    /// The run of all points, if the file has no run column.
-    #[arg(long, value_name = "ID")]
-    pub(crate) run: Option<String>,
-    /// Read one metric per column [default: inferred from the columns]
-    #[arg(long)]
-    pub(crate) wide: bool,
-    /// Format of the files: parquet, csv, jsonl or arrow [default: from the extension]
-    #[arg(long, value_name = "FORMAT")]
-    pub(crate) file_format: Option<FileFormat>,
-    /// Separator of CSV fields [default: a comma; a tab for .tsv]
-    #[arg(long, value_name = "CHARACTER")]
-    pub(crate) delimiter: Option<char>,
-    /// Unit of times that are plain numbers [default: us]
-    #[arg(long, value_enum, value_name = "UNIT")]
-    pub(crate) time_unit: Option<TimeUnitArg>,
-}
-
-/// A unit of time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TimeUnitArg {
-    /// Seconds.
-    S,
-    /// Milliseconds.
-    Ms,
-    /// Microseconds.
-    Us,
-    /// Nanoseconds.
-    Ns,
-}
 
 /// `export`.
 #[derive(Debug, Args)]

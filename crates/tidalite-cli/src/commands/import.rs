@@ -1,10 +1,13 @@
 //! `import`: reads points from files of other programs.
 
+use super::import_files::{STANDARD_INPUT, expand};
 use crate::args::{Format, ImportArgs, TimeUnitArg};
 use crate::context::{Context, ProgressUnit};
 use crate::error::CliResult;
 use crate::output::{AnswerColumns, print, print_text};
 use crate::text::printable;
+use std::io;
+use std::path::Path;
 use std::time::Instant;
 use tidalite::{ImportStats, TimeUnit};
 
@@ -13,35 +16,38 @@ use tidalite::{ImportStats, TimeUnit};
 pub(crate) fn run(context: &Context, args: &ImportArgs) -> CliResult {
     let format = context.format()?;
     let how = how(args);
+    let files = expand(&args.files)?;
     let store = context.create(&args.store)?;
     let mut done: Vec<(String, ImportStats, f64)> = Vec::new();
-    for file in &args.files {
+    for file in &files {
         let start = Instant::now();
-        let bar = context.progress("import", ProgressUnit::Bytes);
-        let stats = store.import_with(file, &how, &|done, total| bar.set(done, total))?;
+        let known = std::fs::metadata(file).is_ok_and(|about| about.is_file());
+        let unit = if known { ProgressUnit::BytesAtRate } else { ProgressUnit::BytesSoFar };
+        let bar = context.progress("import", unit);
+        let progress = |done, total| if total > 0 { bar.set(done, total) } else { bar.count(done) };
+        let stats = match file == Path::new(STANDARD_INPUT) {
+            true => store.import_stream(io::stdin(), &how, &progress)?,
+            false => store.import_with(file, &how, &progress)?,
+        };
         drop(bar);
+        let name = match file == Path::new(STANDARD_INPUT) {
+            true => "standard input".to_owned(),
+            false => file.to_string_lossy().into_owned(),
+        };
+        for remark in &stats.remarks {
+            context.note(&format!("{}: {}", printable(&name), printable(remark)));
+        }
         let seconds = start.elapsed().as_secs_f64();
         if format == Format::Table {
-            let empty = match stats.empty {
-                0 => String::new(),
-                n => format!(", {n} cells were empty"),
-            };
-            let name = printable(&file.to_string_lossy());
-            let runs = match stats.runs {
-                0 => String::new(),
-                n => format!("{n} new runs, "),
-            };
-            print_text(&format!(
-                "{name}: {runs}{} points from {} rows in {seconds:.2} s{empty}\n",
-                stats.points, stats.rows
-            ))?;
+            print_text(&line(&name, &stats, seconds))?;
         }
-        done.push((file.to_string_lossy().into_owned(), stats, seconds));
+        done.push((name, stats, seconds));
     }
     store.close()?;
     if format == Format::Table {
         return Ok(());
     }
+    let remarks: Vec<String> = done.iter().map(|d| d.1.remarks.join("; ")).collect();
     let batch = AnswerColumns::default()
         .text("file", done.iter().map(|d| Some(&d.0)))
         .count("runs", done.iter().map(|d| d.1.runs))
@@ -50,8 +56,23 @@ pub(crate) fn run(context: &Context, args: &ImportArgs) -> CliResult {
         .count("batches", done.iter().map(|d| d.1.batches))
         .count("empty", done.iter().map(|d| d.1.empty))
         .float("seconds", done.iter().map(|d| d.2))
+        .text("remarks", remarks.iter().map(|r| Some(r).filter(|r| !r.is_empty())))
         .finish();
     print(&batch, format, None)
+}
+
+/// What was imported from one file.
+fn line(name: &str, stats: &ImportStats, seconds: f64) -> String {
+    let empty = match stats.empty {
+        0 => String::new(),
+        n => format!(", {n} cells were empty"),
+    };
+    let runs = match stats.runs {
+        0 => String::new(),
+        n => format!("{n} new runs, "),
+    };
+    let (points, rows, name) = (stats.points, stats.rows, printable(name));
+    format!("{name}: {runs}{points} points from {rows} rows in {seconds:.2} s{empty}\n")
 }
 
 fn how(args: &ImportArgs) -> tidalite::Import {
@@ -64,6 +85,18 @@ fn how(args: &ImportArgs) -> tidalite::Import {
     }
     if let Some(run) = &args.run {
         how = how.run(run);
+    }
+    for column in &args.label_columns {
+        how = how.label_column(column);
+    }
+    for text in &args.nulls {
+        how = how.null(text);
+    }
+    if let Some(metric) = &args.metric {
+        how = how.metric(metric);
+    }
+    if let Some(columns) = &args.columns {
+        how = how.columns(columns);
     }
     if args.wide {
         how = how.wide(true);
@@ -81,6 +114,26 @@ fn how(args: &ImportArgs) -> tidalite::Import {
             TimeUnitArg::Us => TimeUnit::Micros,
             TimeUnitArg::Ns => TimeUnit::Nanos,
         });
+    }
+    of_run(how.skip_text(args.skip_text), args)
+}
+
+/// The facts about the run.
+fn of_run(mut how: tidalite::Import, args: &ImportArgs) -> tidalite::Import {
+    for (name, value) in &args.params {
+        how = how.param(name, value.clone());
+    }
+    for tag in &args.tags {
+        how = how.tag(tag);
+    }
+    if let Some(name) = &args.name {
+        how = how.name(name);
+    }
+    if let Some(started) = args.started {
+        how = how.started_us(started);
+    }
+    if let Some(status) = args.status {
+        how = how.status(status);
     }
     how
 }

@@ -12,6 +12,7 @@ mod files;
 mod flush;
 mod follow;
 mod import;
+mod import_files;
 mod info;
 mod labels;
 mod merge;

@@ -26,7 +26,7 @@ enum AnswerEncoder {
     Table(TableWindow),
     Json,
     Csv { headed: bool },
-    Arrow(StreamWriter<Vec<u8>>),
+    Arrow(Box<StreamWriter<Vec<u8>>>),
 }
 
 impl<W: Write> AnswerWriter<W> {
@@ -36,9 +36,9 @@ impl<W: Write> AnswerWriter<W> {
         let form = match format {
             Format::Json => AnswerEncoder::Json,
             Format::Csv => AnswerEncoder::Csv { headed: false },
-            Format::Arrow => {
-                AnswerEncoder::Arrow(StreamWriter::try_new(Vec::new(), &schema).map_err(encode_error)?)
-            }
+            Format::Arrow => AnswerEncoder::Arrow(Box::new(
+                StreamWriter::try_new(Vec::new(), &schema).map_err(encode_error)?,
+            )),
             Format::Table | Format::Parquet => AnswerEncoder::Table(TableWindow::new(match limit {
                 None => TABLE_ROWS,
                 Some(0) => usize::MAX,

@@ -155,7 +155,16 @@ class Store:
         started: _Time | None = ...,
         ended: _Time | None = ...,
     ) -> None: ...
-    def append(self, data: object) -> int: ...
+    def append(
+        self,
+        data: object,
+        *,
+        run: str | None = None,
+        labels: str | Iterable[str] | None = None,
+        metrics: str | Iterable[str] | None = None,
+        missing: Literal["refuse", "skip"] | None = None,
+        nan_is_missing: bool = False,
+    ) -> int: ...
     def select(
         self,
         metrics: _Patterns | None = None,

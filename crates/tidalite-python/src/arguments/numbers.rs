@@ -5,7 +5,7 @@
 
 use pyo3::exceptions::{PyOverflowError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyFloat, PyString};
+use pyo3::types::{PyBool, PyComplex, PyFloat, PyInt, PyString};
 
 /// The value of a plain float. Runs no Python code.
 #[inline]
@@ -31,7 +31,10 @@ pub(crate) fn number(key: &str, value: &Bound<'_, PyAny>) -> PyResult<f64> {
     if value.is_instance_of::<PyString>() {
         return Err(not_a_number(key, value, None));
     }
-    value.extract::<f64>().map_err(|e| {
+    if value.is_instance_of::<PyComplex>() {
+        return Err(not_a_number(key, value, None));
+    }
+    let number = value.extract::<f64>().map_err(|e| {
         if e.is_instance_of::<PyOverflowError>(py) {
             let remedy = "is beyond the range of a 64-bit float; scale it, or log its logarithm";
             return PyTypeError::new_err(format!("log: metric {key:?} {remedy}"));
@@ -42,7 +45,33 @@ pub(crate) fn number(key: &str, value: &Bound<'_, PyAny>) -> PyResult<f64> {
             || e.is_instance_of::<PyValueError>(py)
             || e.is_instance_of::<PyRuntimeError>(py);
         if refused { not_a_number(key, value, Some(e)) } else { e }
-    })
+    })?;
+    if number.abs() >= EXACT_MAX {
+        check_exact(key, value, number)?;
+    }
+    Ok(number)
+}
+
+/// Whole numbers below this one are exact in a float64. The next one above it becomes it.
+const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+
+/// Refuses a whole number of which the float is not the same number, and a finite one that became infinite.
+fn check_exact(key: &str, value: &Bound<'_, PyAny>, number: f64) -> PyResult<()> {
+    let wide = value.get_type().name().is_ok_and(|name| name == "longdouble");
+    if wide && number.is_infinite() && !value.eq(number)? {
+        return Err(PyTypeError::new_err(format!(
+            "log: metric {key:?} is beyond the range of a 64-bit float; scale it, or log its logarithm"
+        )));
+    }
+    // Of what has `__index__`, NumPy's integers compare as floats, and Python's exactly.
+    let Ok(whole) = value.call_method0("__index__") else { return Ok(()) };
+    if whole.cast::<PyInt>().is_ok() && !whole.eq(number)? {
+        return Err(PyTypeError::new_err(format!(
+            "log: metric {key:?} is the whole number {whole}, which a 64-bit float cannot hold exactly; log float(x) to \
+             store the nearest one"
+        )));
+    }
+    Ok(())
 }
 
 fn not_a_number(key: &str, value: &Bound<'_, PyAny>, cause: Option<PyErr>) -> PyErr {

@@ -62,6 +62,10 @@ pub(crate) fn to_us(time: &Bound<'_, PyAny>) -> PyResult<i64> {
     }
     let clock = clock(py)?;
     if time.is_instance(clock.datetime.bind(py))? {
+        // The NaT of pandas is a datetime that differs from itself.
+        if time.ne(time)? {
+            return Err(not_a_time());
+        }
         let naive = time.getattr("tzinfo")?.is_none();
         let epoch = if naive { &clock.epoch_naive } else { &clock.epoch };
         let since = time.sub(epoch.bind(py))?;
@@ -80,12 +84,11 @@ pub(crate) fn to_us(time: &Bound<'_, PyAny>) -> PyResult<i64> {
         return to_us(&parsed);
     }
     if time.getattr("dtype").and_then(|d| d.getattr("kind")).is_ok_and(|k| k.eq("M").unwrap_or(false)) {
-        let us = time.call_method1("astype", ("datetime64[us]",))?.call_method1("astype", ("int64",))?;
-        let us = whole(&us)?;
-        if us == i64::MIN {
-            return Err(invalid("read time", "it is NaT, not a time", "leave such points out"));
-        }
-        return Ok(us);
+        let one = py.import("numpy")?.call_method1("atleast_1d", (time,))?;
+        return match datetimes_us(&one)?.first() {
+            Some(Some(us)) => Ok(*us),
+            _ => Err(not_a_time()),
+        };
     }
     if time.is_instance_of::<PyBool>() || time.is_instance_of::<PyFloat>() {
         return Err(PyTypeError::new_err(format!(
@@ -99,6 +102,65 @@ pub(crate) fn to_us(time: &Bound<'_, PyAny>) -> PyResult<i64> {
             "time is a {kind}; give whole microseconds since 1970, a datetime, or ISO 8601 text"
         ))
     })
+}
+
+fn not_a_time() -> PyErr {
+    invalid("read time", "it is NaT, not a time", "leave such points out")
+}
+
+/// The datetimes of a NumPy array in µs since 1970 UTC, rounded down; `None` for NaT. NumPy's own conversion wraps around
+/// where a time does not fit.
+pub(crate) fn datetimes_us(array: &Bound<'_, PyAny>) -> PyResult<Vec<Option<i64>>> {
+    let numpy = array.py().import("numpy")?;
+    let dtype = array.getattr("dtype")?;
+    let (unit, count) = numpy.call_method1("datetime_data", (dtype,))?.extract::<(String, i64)>()?;
+    // Of one unit, how many µs, or the part of one µs.
+    let (multiply, divide): (i128, i128) = match unit.as_str() {
+        "W" => (7 * 86_400_000_000, 1),
+        "D" => (86_400_000_000, 1),
+        "h" => (3_600_000_000, 1),
+        "m" => (60_000_000, 1),
+        "s" => (1_000_000, 1),
+        "ms" => (1_000, 1),
+        "us" => (1, 1),
+        "ns" => (1, 1_000),
+        "ps" => (1, 1_000_000),
+        "fs" => (1, 1_000_000_000),
+        "as" => (1, 1_000_000_000_000),
+        // Years and months have no fixed length. Those of the years that a time may have fit in days.
+        _ => return calendar_us(array),
+    };
+    numbers_of(array)?
+        .into_iter()
+        .map(|n| match n {
+            i64::MIN => Ok(None),
+            n => {
+                let us = (i128::from(n) * i128::from(count) * multiply).div_euclid(divide);
+                i64::try_from(us).map(Some).map_err(|_| out_of_range(us))
+            }
+        })
+        .collect()
+}
+
+fn calendar_us(array: &Bound<'_, PyAny>) -> PyResult<Vec<Option<i64>>> {
+    /// More months than lie between 1970 and the year 9999, or the year 1.
+    const FAR: u64 = 200_000;
+    if let Some(far) = numbers_of(array)?.into_iter().find(|n| *n != i64::MIN && n.unsigned_abs() > FAR) {
+        return Err(out_of_range(i128::from(far)));
+    }
+    datetimes_us(&array.call_method1("astype", ("datetime64[D]",))?)
+}
+
+fn numbers_of(array: &Bound<'_, PyAny>) -> PyResult<Vec<i64>> {
+    array.call_method1("astype", ("int64",))?.call_method0("tolist")?.extract()
+}
+
+fn out_of_range(number: i128) -> PyErr {
+    invalid(
+        "read time",
+        format!("a datetime64 ({number}) is outside the years 1 to 9999"),
+        "correct the time",
+    )
 }
 
 fn whole(value: &Bound<'_, PyAny>) -> PyResult<i64> {

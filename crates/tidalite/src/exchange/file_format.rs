@@ -1,6 +1,7 @@
 //! The file formats of imports and exports.
 
-use std::path::Path;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use tidalite_model::{Error, ErrorKind, Result};
 
@@ -40,13 +41,15 @@ impl FileFormat {
     }
 
     /// The format of a file by its extension: `.parquet`, `.csv`, `.jsonl`, `.ndjson`, `.json` (also one object per
-    /// line), `.arrow`, `.ipc` or `.feather`, in upper or lower case.
+    /// line), `.arrow`, `.ipc` or `.feather`, in upper or lower case. An extension of a compressed file, `.gz`, `.zst` or
+    /// `.zstd`, may follow that of text.
     ///
     /// # Errors
     /// `Unsupported` for any other extension, or none.
     pub fn from_extension(path: impl AsRef<Path>) -> Result<FileFormat> {
         let path = path.as_ref();
-        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
+        let plain = FileFormat::without_compression(path);
+        let extension = plain.extension().and_then(|e| e.to_str()).unwrap_or("");
         extension.parse().map_err(|_| {
             let wrong = match extension {
                 "" => "the file name has no extension".to_owned(),
@@ -55,6 +58,15 @@ impl FileFormat {
             let remedy = "give the format (parquet, csv, jsonl, arrow), or use such an extension";
             Error::new(ErrorKind::Unsupported, "choose file format", wrong, remedy).at(path)
         })
+    }
+
+    /// The path without an extension that says how the file is compressed.
+    pub(super) fn without_compression(path: &Path) -> PathBuf {
+        let compressed = |e: &OsStr| ["gz", "zst", "zstd"].iter().any(|known| e.eq_ignore_ascii_case(known));
+        match path.extension() {
+            Some(extension) if compressed(extension) => path.with_extension(""),
+            _ => path.to_path_buf(),
+        }
     }
 }
 

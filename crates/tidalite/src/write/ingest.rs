@@ -32,12 +32,12 @@ const FRAME_ROWS_LARGEST: usize = 262_144;
 impl Store {
     /// Appends the points of a record batch, whole or not at all. Every process sees them when this returns.
     ///
-    /// Columns, in any order: `run`, `metric` (text, plain or dictionary), `value` (any number), and optionally `step`
+    /// Columns, in any order: `run`, `metric` (text, plain or dictionary), `value` (any number or boolean), and optionally `step`
     /// (any integer), `time` (a timestamp of any unit, or integer µs since 1970 UTC; by default the current time) and
     /// `labels` (text such as `host=a,rank=3`). Without `step`, the steps are automatic, as those of
     /// [`Run::log`](crate::Run::log): each series counts on after the greatest step of its run, in order of time, then of
-    /// the batch. An unsigned or wide integer value becomes the nearest `f64`. A
-    /// timestamp finer than a microsecond is truncated.
+    /// the batch. A whole number that an `f64` cannot hold exactly
+    /// is an error. A timestamp finer than a microsecond is rounded down.
     ///
     /// ```
     /// use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};

@@ -8,7 +8,7 @@
 
 mod attach;
 pub(crate) mod automatic;
-mod batch_columns;
+pub(crate) mod batch_columns;
 mod batch_rows;
 pub(crate) mod builder;
 pub(crate) mod edit;

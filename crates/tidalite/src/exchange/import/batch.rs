@@ -12,14 +12,19 @@ use crate::write::automatic::{CountedGroup, automatic_steps};
 use arrow::array::{
     ArrayRef, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
 };
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tidalite_model::{Labels, check_name};
 
 /// The most points of a batch: 11 MiB in memory, and enough to be worth a separate part.
 pub(crate) const BATCH_POINTS_MAX: usize = 262_144;
+
+/// Rows of a pipe wait so long for others before they are appended.
+pub(crate) const LIVE_DELAY: Duration = Duration::from_secs(1);
 
 /// The most bytes of distinct names in a batch. Names may be 4 KiB long, so a limit on points does not bound memory.
 const NAME_BYTES_MAX: usize = 16 << 20;
@@ -44,6 +49,8 @@ pub(crate) struct PointBatch<'a> {
     pub(crate) bytes_done: &'a Cell<u64>,
     pub(crate) bytes_total: u64,
     progress: &'a dyn Fn(u64, u64) -> ControlFlow<()>,
+    /// For a file that may grow while it is read: when a batch was appended last.
+    live: Option<Instant>,
 }
 
 #[derive(Default)]
@@ -89,13 +96,41 @@ impl<'a> PointBatch<'a> {
             bytes_done,
             bytes_total,
             progress,
+            live: None,
+        }
+    }
+
+    /// Makes rows of a pipe visible within about a second after they came.
+    pub(crate) fn set_live(&mut self) {
+        self.live = Some(Instant::now());
+    }
+
+    /// Whether the file may grow while it is read.
+    pub(crate) fn is_live(&self) -> bool {
+        self.live.is_some()
+    }
+
+    /// Appends what came, while the file gives nothing more for now.
+    pub(crate) fn pause(&mut self) -> Result<(), ImportFault> {
+        match self.rows {
+            0 => go_on((self.progress)(self.bytes_done.get(), self.bytes_total)).map_err(ImportFault::Store),
+            _ => self.flush(),
+        }
+    }
+
+    /// Adds a remark to the result, once.
+    pub(crate) fn remark(&mut self, text: String) {
+        if !self.stats.remarks.contains(&text) {
+            self.stats.remarks.push(text);
         }
     }
 
     /// Flushes if a row of at most `points` points might not fit.
     pub(crate) fn begin_row(&mut self, points: usize) -> Result<(), ImportFault> {
         let name_bytes = self.runs.bytes + self.metrics.bytes + self.labels.bytes;
-        if self.points.values.len() + points > BATCH_POINTS_MAX || name_bytes > NAME_BYTES_MAX {
+        let full = self.points.values.len() + points > BATCH_POINTS_MAX || name_bytes > NAME_BYTES_MAX;
+        let late = self.live.is_some_and(|last| self.rows > 0 && last.elapsed() > LIVE_DELAY);
+        if full || late {
             self.flush()?;
         }
         Ok(())
@@ -183,6 +218,9 @@ impl<'a> PointBatch<'a> {
         self.stats.points += count;
         self.stats.rows += std::mem::take(&mut self.rows);
         self.stats.empty += std::mem::take(&mut self.empty);
+        if let Some(last) = &mut self.live {
+            *last = Instant::now();
+        }
         go_on((self.progress)(self.bytes_done.get(), self.bytes_total)).map_err(ImportFault::Store)
     }
 }
@@ -216,7 +254,8 @@ impl NameCodes {
         let stored = match self.role {
             Role::Labels => {
                 let remedy = "write labels as key=value,key=value, with \\ before , = or \\ inside them";
-                let labels = Labels::parse(text).map_err(|e| ImportFault::wrong(e.wrong(), remedy))?;
+                let labels = Labels::parse(&without_empty_values(text))
+                    .map_err(|e| ImportFault::wrong(e.wrong(), remedy))?;
                 if labels.as_str() == text { read.clone() } else { Arc::from(labels.as_str()) }
             }
             role => {
@@ -242,5 +281,49 @@ impl NameCodes {
         let texts = StringArray::from_iter_values(self.texts.iter().map(|(_, stored)| stored));
         *self = NameCodes::new(self.role);
         Arc::new(DictionaryArray::new(Int32Array::from(codes), Arc::new(texts)))
+    }
+}
+
+/// The text of labels without the pairs that have no value, as `host=,rank=3` from a table with a gap.
+fn without_empty_values(text: &str) -> Cow<'_, str> {
+    let is_valued = |pair: &str| match pair.strip_suffix('=') {
+        // A pair with more than one `=` is refused, or has an escaped one in its value.
+        Some(key) => key.is_empty() || key.contains('=') || key.ends_with('\\'),
+        None => true,
+    };
+    let mut pairs = Vec::new();
+    let (mut start, mut escaped) = (0, false);
+    for (at, c) in text.char_indices() {
+        if c == ',' && !escaped {
+            pairs.push(&text[start..at]);
+            start = at + 1;
+        }
+        escaped = c == '\\' && !escaped;
+    }
+    pairs.push(&text[start..]);
+    match pairs.iter().all(|pair| is_valued(pair)) {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(pairs.into_iter().filter(|pair| is_valued(pair)).collect::<Vec<_>>().join(",")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_without_a_value_are_left_out() {
+        for (text, left) in [
+            ("host=,rank=3", "rank=3"),
+            ("rank=3,host=", "rank=3"),
+            ("host=", ""),
+            (r"a=x\=,b=", r"a=x\="),
+            (r"a=x\,b=,c=1", r"a=x\,b=,c=1"),
+            ("=,a=1", "=,a=1"),
+            ("a=1", "a=1"),
+            ("", ""),
+        ] {
+            assert_eq!(without_empty_values(text), left, "{text}");
+        }
     }
 }

@@ -2,11 +2,7 @@
 //! same rules.
 
 use super::fault::{ImportFault, quoted};
-use super::options::TimeUnit;
-use crate::exchange::nan_text;
 use std::borrow::Cow;
-use tidalite_model::{TIME_US_MAX, TIME_US_MIN};
-use tidalite_query::parse_time;
 
 /// A cell, with the type that the format gives it.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +12,7 @@ pub(crate) enum TableCell<'a> {
     Int(i64),
     UInt(u64),
     Float(f64),
+    Bool(bool),
     Text(&'a str),
     /// A typed timestamp, µs since 1970 UTC.
     TimeUs(i64),
@@ -27,11 +24,6 @@ pub(crate) enum TableCell<'a> {
 const FLOAT_WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 
 impl<'a> TableCell<'a> {
-    /// Whether the cell is null or empty text.
-    pub(crate) fn is_empty(&self) -> bool {
-        matches!(self, TableCell::Null | TableCell::Text(""))
-    }
-
     /// The cell as a name. An integer becomes its digits.
     pub(crate) fn name(self) -> Result<Cow<'a, str>, ImportFault> {
         match self {
@@ -65,109 +57,40 @@ impl<'a> TableCell<'a> {
                     "fill it, or drop the row; ignore the column to count steps up instead",
                 ));
             }
-            TableCell::TimeUs(_) | TableCell::Other(_) => None,
+            TableCell::Bool(_) | TableCell::TimeUs(_) | TableCell::Other(_) => None,
         };
         step.ok_or_else(|| self.wrong("is not a step", REMEDY))
     }
 
-    /// The cell as a value.
-    pub(crate) fn value(self) -> Result<f64, ImportFault> {
+    /// The cell as the value of a label. Pandas makes floats of whole numbers where a column has a gap.
+    pub(super) fn label(self) -> Result<Cow<'a, str>, ImportFault> {
         match self {
-            TableCell::Int(n) => Ok(n as f64),
-            TableCell::UInt(n) => Ok(n as f64),
-            TableCell::Float(x) => Ok(x),
-            TableCell::Text(text) if !text.is_empty() => {
-                let text = text.trim_ascii();
-                if let Some(nan) = nan_text::parse(text) {
-                    return Ok(nan);
-                }
-                match text.parse::<f64>() {
-                    // Refuses a number too large for a float64 instead of storing infinity.
-                    Ok(x) if x.is_infinite() && text.contains(|c: char| c.is_ascii_digit()) => {
-                        Err(self.wrong("is beyond the range of a float64", "write inf if you mean infinity"))
-                    }
-                    Ok(x) => Ok(x),
-                    Err(_) => Err(self.wrong("is not a number", "give a number, NaN, inf or -inf")),
-                }
+            TableCell::Text(text) => Ok(Cow::Borrowed(text.trim())),
+            TableCell::Bool(flag) => Ok(Cow::Borrowed(if flag { "true" } else { "false" })),
+            TableCell::Float(x) if x.fract() == 0.0 && x.abs() <= FLOAT_WHOLE_MAX => {
+                Ok(Cow::Owned((x as i64).to_string()))
             }
-            TableCell::Null | TableCell::Text(_) => Err(ImportFault::wrong(
-                "there is no value",
-                "drop the row, or write NaN for a value that is not a number",
-            )),
-            TableCell::TimeUs(_) | TableCell::Other(_) => Err(self.wrong("is not a number", "give numbers")),
+            other => other.name(),
         }
     }
 
-    /// The cell as a time, µs since 1970 UTC. `unit` applies to plain numbers.
-    pub(crate) fn time_us(self, unit: Option<TimeUnit>) -> Result<i64, ImportFault> {
-        let us = match self {
-            TableCell::TimeUs(us) => Some(us),
-            TableCell::Int(n) => whole_time(i128::from(n), unit),
-            TableCell::UInt(n) => whole_time(i128::from(n), unit),
-            TableCell::Float(x) => return self.float_time(x, unit),
-            TableCell::Text(text) if !text.is_empty() => {
-                let text = text.trim_ascii();
-                match (text.parse::<i128>(), text.parse::<f64>()) {
-                    (Ok(n), _) => whole_time(n, unit),
-                    (_, Ok(x)) => return self.float_time(x, unit),
-                    _ => match parse_time(text) {
-                        Some(us) => Some(us),
-                        None => {
-                            let remedy = "write it as 2026-01-31T12:00:00Z (RFC 3339), or as a number and give its unit";
-                            return Err(self.wrong("is not a time", remedy));
-                        }
-                    },
-                }
-            }
-            TableCell::Null | TableCell::Text(_) => {
-                return Err(ImportFault::wrong("there is no time", "fill it, or drop the row"));
-            }
-            TableCell::Other(_) => {
-                return Err(self.wrong("is not a time", "give a timestamp, RFC 3339 text, or an integer"));
-            }
-        };
-        match us {
-            Some(us) if (TIME_US_MIN..=TIME_US_MAX).contains(&us) => Ok(us),
-            _ => Err(self.wrong(
-                "is a time outside the years 1 to 9999",
-                "give the time unit (s, ms, us, ns; us by default)",
-            )),
-        }
+    pub(super) fn wrong(self, what: &str, remedy: &str) -> ImportFault {
+        ImportFault::wrong(format!("{} {what}", self.shown()), remedy)
     }
 
-    fn float_time(self, x: f64, unit: Option<TimeUnit>) -> Result<i64, ImportFault> {
-        if unit != Some(TimeUnit::Seconds) {
-            return Err(self.wrong("is a time with a fraction", "set the time unit to s, or give integers"));
-        }
-        let us = (x * 1e6).round();
-        if us >= TIME_US_MIN as f64 && us <= TIME_US_MAX as f64 {
-            return Ok(us as i64);
-        }
-        Err(self.wrong("is a time outside the years 1 to 9999", "correct the time"))
-    }
-
-    fn wrong(self, what: &str, remedy: &str) -> ImportFault {
-        let shown = match self {
+    /// The cell in words, for a message.
+    pub(super) fn shown(self) -> String {
+        match self {
             TableCell::Null => "nothing".to_owned(),
             TableCell::Int(n) => n.to_string(),
             TableCell::UInt(n) => n.to_string(),
             TableCell::Float(x) => x.to_string(),
+            TableCell::Bool(flag) => flag.to_string(),
             TableCell::Text(text) => quoted(text),
             TableCell::TimeUs(_) => "a timestamp".to_owned(),
             TableCell::Other(words) => words.to_owned(),
-        };
-        ImportFault::wrong(format!("{shown} {what}"), remedy)
+        }
     }
-}
-
-fn whole_time(n: i128, unit: Option<TimeUnit>) -> Option<i64> {
-    let us = match unit.unwrap_or(TimeUnit::Micros) {
-        TimeUnit::Seconds => n.checked_mul(1_000_000)?,
-        TimeUnit::Millis => n.checked_mul(1_000)?,
-        TimeUnit::Micros => n,
-        TimeUnit::Nanos => n.div_euclid(1_000),
-    };
-    i64::try_from(us).ok()
 }
 
 #[cfg(test)]
@@ -196,47 +119,6 @@ mod tests {
             TableCell::Other("a list"),
         ]) {
             assert!(cell.step().is_err(), "{cell:?}");
-        }
-    }
-
-    #[test]
-    fn values_are_exact_and_too_large_ones_are_refused() {
-        for (text, value) in [
-            ("0.1", 0.1),
-            ("-0", -0.0),
-            ("5e-324", 5e-324),
-            ("+Inf", f64::INFINITY),
-            ("-infinity", f64::NEG_INFINITY),
-        ] {
-            assert_eq!(TableCell::Text(text).value().unwrap().to_bits(), value.to_bits(), "{text}");
-        }
-        for text in ["1e999", "-1e400", "abc", "0x10", "1,5", "NaN(", "NaN(0x0)", "nano", ""] {
-            assert!(TableCell::Text(text).value().is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn plain_times_have_the_given_unit() {
-        let us = 1_780_000_000_000_000;
-        for (text, unit) in [
-            ("1780000000000000", None),
-            ("1780000000", Some(TimeUnit::Seconds)),
-            ("1780000000.0", Some(TimeUnit::Seconds)),
-            ("1780000000000", Some(TimeUnit::Millis)),
-            ("1780000000000000999", Some(TimeUnit::Nanos)),
-            ("2026-05-28T20:26:40Z", Some(TimeUnit::Nanos)),
-        ] {
-            assert_eq!(TableCell::Text(text).time_us(unit).unwrap(), us, "{text}");
-        }
-        assert_eq!(TableCell::Float(-0.25).time_us(Some(TimeUnit::Seconds)).unwrap(), -250_000);
-        for (text, unit) in [
-            ("1780000000.5", None),
-            ("1780000000000000000", None),
-            ("yesterday", None),
-            ("1e300", Some(TimeUnit::Seconds)),
-            ("nan", Some(TimeUnit::Seconds)),
-        ] {
-            assert!(TableCell::Text(text).time_us(unit).is_err(), "{text}");
         }
     }
 }

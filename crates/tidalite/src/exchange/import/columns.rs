@@ -3,12 +3,14 @@
 use super::batch::PointBatch;
 use super::cell::TableCell;
 use super::fault::{FilePlace, ImportFault};
-use super::long::Loader;
+use super::long::{Loader, RowCells};
 use super::map::{ColumnUse, ROLES, TableForm};
 use super::options::Import;
+use super::wide::MetricCell;
+use crate::write::batch_columns::floor_to_us;
 use arrow::array::{
-    Array, ArrayRef, AsArray, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch,
-    StringArray, TimestampMicrosecondArray, UInt64Array,
+    Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Float64Array, Int32Array, Int64Array,
+    RecordBatch, StringArray, TimestampMicrosecondArray, UInt64Array,
 };
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{
@@ -31,9 +33,17 @@ impl<'a, 'b> ArrowTable<'a, 'b> {
         now_us: i64,
     ) -> Result<Self, ImportFault> {
         let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
-        let (shape, slots) = import.shape(&names, false)?;
+        let (import, left_out) = without_store_columns(import, &names);
+        let mut resolved = import.resolve(&names, false)?;
+        resolved.remarks.extend(left_out);
+        let slots = std::mem::take(&mut resolved.slots);
         let names = names.into_iter().map(str::to_owned).collect();
-        Ok(ArrowTable { loader: Loader::new(import, shape, batch, now_us), slots, names, rows: 0 })
+        Ok(ArrowTable { loader: Loader::new(&import, resolved, batch, now_us), slots, names, rows: 0 })
+    }
+
+    /// Ends the file.
+    pub(super) fn finish(self) -> Result<(), ImportFault> {
+        self.loader.finish()
     }
 
     /// Sets the bytes of the file read so far, for progress.
@@ -46,13 +56,14 @@ impl<'a, 'b> ArrowTable<'a, 'b> {
         let first = self.rows + 1;
         self.rows += batch.num_rows() as u64;
         let mut roles: [Option<ImportColumn>; ROLES.len()] = Default::default();
-        let mut metrics = Vec::new();
+        let (mut metrics, mut labels) = (Vec::new(), Vec::new());
         for (&at, column) in present.iter().zip(batch.columns()) {
             let name = &self.names[at];
             let read = || ImportColumn::read(column).map_err(|bad| bad.fault(first, name));
             match self.slots[at] {
                 ColumnUse::Role(role) => roles[role as usize] = Some(read()?),
-                ColumnUse::Metric => metrics.push((name.as_str(), read()?)),
+                ColumnUse::Metric => metrics.push((at, name.as_str(), read()?)),
+                ColumnUse::Label => labels.push((name.as_str(), read()?)),
                 ColumnUse::Ignored => {}
             }
         }
@@ -60,10 +71,17 @@ impl<'a, 'b> ArrowTable<'a, 'b> {
             let place = FilePlace::Row(first + row as u64);
             let cells =
                 roles.each_ref().map(|column| column.as_ref().map_or(TableCell::Null, |c| c.cell(row)));
+            let labels: Vec<_> = labels.iter().map(|(key, column)| (*key, column.cell(row))).collect();
+            let of_row = RowCells { place, roles: &cells, labels: &labels };
             match self.loader.shape.form {
-                TableForm::Long => self.loader.long(place, &cells)?,
+                TableForm::Long => self.loader.long(of_row)?,
                 TableForm::Wide => {
-                    self.loader.wide(place, &cells, metrics.iter().map(|(name, c)| (*name, c.cell(row))))?
+                    let cells = metrics.iter().map(|(column, name, c)| MetricCell {
+                        column: *column,
+                        name,
+                        cell: c.cell(row),
+                    });
+                    self.loader.wide(of_row, cells)?
                 }
             }
         }
@@ -76,11 +94,30 @@ impl<'a, 'b> ArrowTable<'a, 'b> {
     }
 }
 
+/// The columns that only the store's own parts have, next to those of points.
+const STORE_COLUMNS: [&str; 2] = ["seq", "written"];
+
+/// The options for a file that may be a part of a store: its columns of the write order are left out.
+fn without_store_columns(import: &Import, names: &[&str]) -> (Import, Option<String>) {
+    let is_part = ["run", "metric", "labels", "step", "time", "value"]
+        .iter()
+        .chain(&STORE_COLUMNS)
+        .all(|column| names.contains(column));
+    let mut import = import.clone();
+    if !is_part || !import.map.is_empty() {
+        return (import, None);
+    }
+    import.ignore.extend(STORE_COLUMNS.map(str::to_owned));
+    let remark = "left out columns \"seq\" and \"written\" of a part of a store; hidden points and deletions are not known here";
+    (import, Some(remark.to_owned()))
+}
+
 /// A column, cast to a type of [`TableCell`].
 enum ImportColumn {
     Int(Int64Array),
     UInt(UInt64Array),
     Float(Float64Array),
+    Bool(BooleanArray),
     Text(StringArray),
     /// Dictionary-coded text, as most writers store names.
     Coded(Int32Array, StringArray),
@@ -120,9 +157,11 @@ impl ImportColumn {
             t if t.is_numeric() => {
                 ImportColumn::Float(cast(column, &DataType::Float64)?.as_primitive::<Float64Type>().clone())
             }
+            DataType::Boolean => ImportColumn::Bool(column.as_boolean().clone()),
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
                 ImportColumn::Text(cast(column, &DataType::Utf8)?.as_string::<i32>().clone())
             }
+            DataType::Timestamp(TimeUnit::Nanosecond, _) => ImportColumn::TimeUs(floor_to_us(column)),
             DataType::Timestamp(_, _) | DataType::Date32 | DataType::Date64 => {
                 // A zone affects only how a time is shown, not the instant, so it is kept.
                 let zone = match column.data_type() {
@@ -151,6 +190,7 @@ impl ImportColumn {
             ImportColumn::Int(a) if valid(a) => TableCell::Int(a.value(row)),
             ImportColumn::UInt(a) if valid(a) => TableCell::UInt(a.value(row)),
             ImportColumn::Float(a) if valid(a) => TableCell::Float(a.value(row)),
+            ImportColumn::Bool(a) if valid(a) => TableCell::Bool(a.value(row)),
             ImportColumn::Text(a) if valid(a) => TableCell::Text(a.value(row)),
             ImportColumn::TimeUs(a) if valid(a) => TableCell::TimeUs(a.value(row)),
             ImportColumn::Coded(keys, texts) if valid(keys) => match usize::try_from(keys.value(row)) {

@@ -44,6 +44,14 @@ impl ImportFault {
         ImportFault::Wrong { kind: ErrorKind::Unsupported, wrong: wrong.into(), remedy: remedy.into() }
     }
 
+    /// The fault of a reader. A decompressor reports damage as invalid data.
+    pub(super) fn of_read(e: io::Error) -> ImportFault {
+        match e.kind() {
+            io::ErrorKind::InvalidData => ImportFault::wrong(e.to_string(), "fetch or write the file again"),
+            _ => ImportFault::Read(e),
+        }
+    }
+
     /// Adds the row.
     pub(crate) fn in_row(self, place: FilePlace) -> ImportFault {
         self.prefixed(|| place.to_string())
@@ -73,16 +81,20 @@ impl ImportFault {
         }
     }
 
-    /// The error for the caller, with the file and the number of its rows already stored.
-    pub(crate) fn into_error(self, path: &Path, rows_kept: u64) -> Error {
+    /// The error for the caller, with the file, if there is one, and the number of its rows already stored.
+    pub(crate) fn into_error(self, path: Option<&Path>, rows_kept: u64) -> Error {
         let doing = match rows_kept {
             0 => "import".to_owned(),
             kept => format!("import (the first {kept} rows are in the store)"),
         };
-        match self {
-            ImportFault::Wrong { kind, wrong, remedy } => Error::new(kind, doing, wrong, remedy).at(path),
-            ImportFault::Read(e) => Error::io(doing, path, e),
-            ImportFault::Store(e) => Error::new(e.kind(), doing, e.to_string(), "").at(path),
+        let error = match self {
+            ImportFault::Wrong { kind, wrong, remedy } => Error::new(kind, doing, wrong, remedy),
+            ImportFault::Read(e) => return Error::io(doing, path.unwrap_or(Path::new("the input")), e),
+            ImportFault::Store(e) => Error::new(e.kind(), doing, e.to_string(), ""),
+        };
+        match path {
+            Some(path) => error.at(path),
+            None => error,
         }
     }
 }

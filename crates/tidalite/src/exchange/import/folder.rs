@@ -64,7 +64,7 @@ pub(super) fn load(
 
 /// Imports the runs that the store does not have; returns their number. All lines are checked before anything is written.
 fn load_runs(store: &Store, path: &Path) -> Result<u64> {
-    let outright = |fault: ImportFault| fault.into_error(path, 0);
+    let outright = |fault: ImportFault| fault.into_error(Some(path), 0);
     let file = File::open(path).map_err(|e| outright(ImportFault::Read(e)))?;
     let mut runs = Vec::new();
     for (number, line) in (1..).zip(BufReader::new(file).lines()) {

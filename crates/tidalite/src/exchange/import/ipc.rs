@@ -1,26 +1,26 @@
 //! Reads Arrow IPC files and streams.
 //!
-//! A stream is read in pieces, and a file by the blocks that its footer lists. Neither allocates more than the file
-//! holds, whatever lengths it claims. Compressed buffers are refused because their decoder allocates the size they
-//! claim.
+//! A stream is read message by message, and a file by the blocks that its footer lists. Neither allocates more than the
+//! file holds, whatever lengths it claims; compressed buffers are bounded by `ipc_claims`.
 
 use super::batch::PointBatch;
 use super::columns::ArrowTable;
 use super::fault::ImportFault;
 use super::guard::guarded;
+use super::ipc_claims::check_claims;
 use super::options::Import;
 use arrow::buffer::Buffer;
 use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
 use arrow::ipc::convert::fb_to_schema;
 use arrow::ipc::reader::{FileDecoder, StreamDecoder};
-use arrow::ipc::{Block, root_as_footer};
+use arrow::ipc::{Block, root_as_footer, root_as_message};
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
-/// Bytes read from a stream at a time.
-const PIECE_BYTES: u64 = 1 << 20;
+/// What messages begin with, before the length of their metadata. Old writers leave it out.
+const CONTINUATION: [u8; 4] = [0xff; 4];
 
 const MAGIC: &[u8; 6] = b"ARROW1";
 /// The bytes that tell a file from a stream. The blocks of a file begin after them.
@@ -45,7 +45,7 @@ pub(super) fn load(
 
 fn load_stream(
     head: Vec<u8>,
-    mut file: &File,
+    file: &File,
     import: &Import,
     batch: &mut PointBatch<'_>,
     now_us: i64,
@@ -58,10 +58,10 @@ fn load_stream(
     };
     let mut table = None;
     let mut decoder = StreamDecoder::new();
-    let mut piece = head;
-    while !piece.is_empty() {
-        bytes_done.set(bytes_done.get() + piece.len() as u64);
-        let mut buffer = Buffer::from_vec(std::mem::take(&mut piece));
+    let mut messages = io::Cursor::new(head).chain(file);
+    while let Some(message) = next_message(&mut messages)? {
+        bytes_done.set(bytes_done.get() + message.len() as u64);
+        let mut buffer = Buffer::from_vec(message);
         while let Some(read) = guarded(|| decoder.decode(&mut buffer))?.map_err(fault)? {
             let table = match &mut table {
                 Some(table) => table,
@@ -70,15 +70,52 @@ fn load_stream(
             let all: Vec<usize> = (0..read.num_columns()).collect();
             table.take(&read, &all)?;
         }
-        file.by_ref().take(PIECE_BYTES).read_to_end(&mut piece).map_err(ImportFault::Read)?;
     }
     decoder.finish().map_err(|_| damaged("it is cut short"))?;
-    match decoder.schema() {
+    match (table, decoder.schema()) {
+        (Some(table), _) => table.finish(),
         // Checks the columns even if there are no rows.
-        Some(schema) if table.is_none() => begin(&schema).map(|_| ()),
-        Some(_) => Ok(()),
-        None => Err(damaged("it has no schema")),
+        (None, Some(schema)) => begin(&schema)?.finish(),
+        (None, None) => Err(damaged("it has no schema")),
     }
+}
+
+/// The bytes of the next message of a stream, whole. `None` after the last one.
+fn next_message(stream: &mut impl Read) -> Result<Option<Vec<u8>>, ImportFault> {
+    let mut bytes = Vec::new();
+    let mut more = |bytes: &mut Vec<u8>, n: u64| {
+        let read = stream.by_ref().take(n).read_to_end(bytes).map_err(ImportFault::Read)?;
+        if read as u64 == n || bytes.is_empty() { Ok(()) } else { Err(damaged("it is cut short")) }
+    };
+    more(&mut bytes, 4)?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    if bytes == CONTINUATION {
+        more(&mut bytes, 4)?;
+    }
+    let head = bytes.len();
+    let length = bytes.last_chunk::<4>().map_or(0, |length| u32::from_le_bytes(*length));
+    if length == 0 {
+        return Ok(Some(bytes));
+    }
+    more(&mut bytes, u64::from(length))?;
+    let of_metadata = bytes.len();
+    let body = guarded(|| root_as_message(&bytes[head..]).map(|message| message.bodyLength()))?;
+    let body = body.map_err(|e| damaged(&format!("a message is damaged: {e}")))?;
+    more(&mut bytes, u64::try_from(body).map_err(|_| damaged("a message has a negative length"))?)?;
+    check_message(&bytes[head..], of_metadata - head)?;
+    Ok(Some(bytes))
+}
+
+/// Checks what the buffers of a message claim, whose metadata has so many bytes.
+fn check_message(message: &[u8], metadata: usize) -> Result<(), ImportFault> {
+    let Some((metadata, body)) = message.split_at_checked(metadata) else { return Ok(()) };
+    guarded(|| match root_as_message(metadata) {
+        Ok(message) => check_claims(&message, body),
+        // The decoder says what is wrong.
+        Err(_) => Ok(()),
+    })?
 }
 
 fn load_file(
@@ -115,7 +152,7 @@ fn load_file(
             table.take(&read, &all)?;
         }
     }
-    Ok(())
+    table.finish()
 }
 
 /// The footer's offset and bytes.
@@ -143,7 +180,11 @@ fn read_block(file: &File, block: &Block, end: u64) -> Result<Buffer, ImportFaul
     if at.checked_add(length).is_none_or(|block_end| block_end > end) {
         return Err(outside());
     }
-    Ok(Buffer::from_vec(read_at(file, at, length)?))
+    let bytes = read_at(file, at, length)?;
+    let prefix = if bytes.starts_with(&CONTINUATION) { 8 } else { 4 };
+    let metadata = usize::try_from(head).map_err(|_| outside())?;
+    check_message(&bytes[prefix..], metadata - prefix)?;
+    Ok(Buffer::from_vec(bytes))
 }
 
 fn read_at(mut file: &File, at: u64, length: u64) -> Result<Vec<u8>, ImportFault> {
@@ -159,16 +200,7 @@ fn read_at(mut file: &File, at: u64, length: u64) -> Result<Vec<u8>, ImportFault
 fn fault(e: ArrowError) -> ImportFault {
     match e {
         ArrowError::IoError(_, e) => ImportFault::Read(e),
-        e => {
-            let what = e.to_string();
-            match what.contains("compression") || what.contains("feature") {
-                true => ImportFault::unsupported(
-                    "its buffers are compressed",
-                    "write it without compression (compression=\"uncompressed\" in pyarrow and Polars)",
-                ),
-                false => damaged(&what),
-            }
-        }
+        e => damaged(&e.to_string()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A JSON object as a row: keys in order, and values only as deep as a row needs.
 //!
-//! Values that no column accepts (lists, booleans) are parsed but not kept, so memory is proportional to the line's
+//! Values that no column accepts (lists) are parsed but not kept, so memory is proportional to the line's
 //! length.
 
 use super::cell::TableCell;
@@ -20,6 +20,7 @@ pub(super) enum Json {
     Int(i64),
     UInt(u64),
     Float(f64),
+    Bool(bool),
     Text(String),
     /// An object of text and integer values, a way to write labels.
     Pairs(Vec<(String, String)>),
@@ -33,6 +34,7 @@ impl Json {
             Json::Int(n) => TableCell::Int(*n),
             Json::UInt(n) => TableCell::UInt(*n),
             Json::Float(x) => TableCell::Float(*x),
+            Json::Bool(flag) => TableCell::Bool(*flag),
             Json::Text(text) => TableCell::Text(text),
             Json::Pairs(_) => TableCell::Other("an object"),
             Json::Other(words) => TableCell::Other(words),
@@ -86,8 +88,8 @@ impl<'de> Visitor<'de> for JsonVisitor {
         Ok(Json::Null)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Json, E> {
-        Ok(Json::Other("a boolean"))
+    fn visit_bool<E>(self, flag: bool) -> Result<Json, E> {
+        Ok(Json::Bool(flag))
     }
 
     fn visit_i64<E>(self, n: i64) -> Result<Json, E> {
@@ -119,9 +121,12 @@ impl<'de> Visitor<'de> for JsonVisitor {
         let mut pairs = Vec::new();
         let mut flat = true;
         while pairs.len() < PAIRS_MAX
-            && let Some((key, value)) = map.next_entry()?
+            && let Some((key, value)) = map.next_entry::<String, Json>()?
         {
             match value {
+                // A label without a value is absent.
+                Json::Null => {}
+                Json::Text(text) if text.is_empty() && !key.is_empty() => {}
                 Json::Text(text) => pairs.push((key, text)),
                 Json::Int(n) => pairs.push((key, n.to_string())),
                 Json::UInt(n) => pairs.push((key, n.to_string())),

@@ -7,62 +7,95 @@ use super::batch::PointBatch;
 use super::cell::TableCell;
 use super::fault::{FilePlace, ImportFault, quoted};
 use super::json_object::{Json, Object};
-use super::long::Loader;
+use super::long::{Loader, RowCells};
 use super::map::{COLUMNS_MAX, ColumnUse, ROLES, Role, TableForm};
-use super::metered::{Metered, READ_AHEAD_BYTES, ROW_BYTES_MAX, too_long};
 use super::options::Import;
+use super::source::{ImportSource, READ_AHEAD_BYTES, ROW_BYTES_MAX, is_pause, too_long};
+use super::wide::MetricCell;
+use std::cell::Cell;
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use tidalite_model::Labels;
 
 pub(super) fn load(
-    file: &File,
+    source: ImportSource<'_>,
     import: &Import,
     batch: &mut PointBatch<'_>,
     now_us: i64,
 ) -> Result<(), ImportFault> {
-    let (bytes_done, row_bytes) = (batch.bytes_done, std::cell::Cell::new(0));
-    let metered = Metered { file, bytes_done, row_bytes: &row_bytes };
-    let mut reader = BufReader::with_capacity(READ_AHEAD_BYTES, metered);
-    let mut batch = Some(batch);
-    let mut rows: Option<JsonRows<'_, '_>> = None;
+    let row_bytes = source.row_bytes();
+    let mut reader = BufReader::with_capacity(READ_AHEAD_BYTES, source);
     let mut line = Vec::new();
     let mut number = 0;
-    loop {
-        line.clear();
-        row_bytes.set(0);
-        let n =
-            (&mut reader).take(ROW_BYTES_MAX + 1).read_until(b'\n', &mut line).map_err(ImportFault::Read)?;
+    // The first row makes the table, which then has the batch.
+    let first = loop {
         number += 1;
-        let place = FilePlace::Line(number);
-        if n as u64 > ROW_BYTES_MAX {
-            return Err(too_long(place));
+        match next_line(&mut reader, &row_bytes, &mut line, number, &mut || batch.pause())? {
+            None => return Ok(()),
+            Some([]) => {}
+            Some(text) => break parse(text).map_err(|fault| fault.in_row(FilePlace::Line(number)))?,
         }
-        if n == 0 {
-            return Ok(());
+    };
+    let place = FilePlace::Line(number);
+    let mut rows = JsonRows::new(import, &first, batch, now_us).map_err(|fault| fault.in_row(place))?;
+    rows.take(number, first)?;
+    loop {
+        number += 1;
+        let pause = &mut || rows.loader.batch.pause();
+        match next_line(&mut reader, &row_bytes, &mut line, number, pause)? {
+            None => return rows.loader.finish(),
+            Some([]) => {}
+            Some(text) => {
+                let object = parse(text).map_err(|fault| fault.in_row(FilePlace::Line(number)))?;
+                rows.take(number, object)?;
+            }
         }
-        let text = line.trim_ascii();
-        // Some editors write a byte order mark first.
-        let text = if number == 1 { text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text) } else { text };
-        if text.is_empty() {
-            continue;
-        }
-        let object = parse(text).map_err(|fault| fault.in_row(place))?;
-        if rows.is_none() {
-            let batch = batch.take().expect("the rows begin once");
-            rows = Some(JsonRows::new(import, &object, batch, now_us).map_err(|fault| fault.in_row(place))?);
-        }
-        rows.as_mut().expect("set above").take(number, object)?;
     }
+}
+
+/// The next line, without the blanks around it. `None` at the end of the file.
+fn next_line<'l>(
+    reader: &mut BufReader<ImportSource<'_>>,
+    row_bytes: &Cell<u64>,
+    line: &'l mut Vec<u8>,
+    number: u64,
+    pause: &mut dyn FnMut() -> Result<(), ImportFault>,
+) -> Result<Option<&'l [u8]>, ImportFault> {
+    line.clear();
+    row_bytes.set(0);
+    loop {
+        match reader.by_ref().take(ROW_BYTES_MAX + 1).read_until(b'\n', line) {
+            Ok(_) => break,
+            Err(e) if is_pause(&e) => pause()?,
+            Err(e) => return Err(ImportFault::of_read(e)),
+        }
+    }
+    if line.len() as u64 > ROW_BYTES_MAX {
+        return Err(too_long(FilePlace::Line(number)));
+    }
+    if line.is_empty() {
+        return Ok(None);
+    }
+    let text = line.trim_ascii();
+    // Some editors write a byte order mark first.
+    Ok(Some(if number == 1 { text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text) } else { text }))
 }
 
 /// The rows of one file, whose first row gives the columns.
 struct JsonRows<'a, 'b> {
     import: Import,
     loader: Loader<'a, 'b>,
-    /// By key: its use, and the last line that has it.
-    keys: HashMap<String, (ColumnUse, u64)>,
+    keys: HashMap<String, KeyUse>,
+}
+
+/// What is known of a key.
+#[derive(Debug, Clone, Copy)]
+struct KeyUse {
+    slot: ColumnUse,
+    /// Its number, in the order in which keys were met.
+    column: usize,
+    /// The last line that has it.
+    line: u64,
 }
 
 impl<'a, 'b> JsonRows<'a, 'b> {
@@ -73,51 +106,58 @@ impl<'a, 'b> JsonRows<'a, 'b> {
         now_us: i64,
     ) -> Result<Self, ImportFault> {
         let names: Vec<&str> = first.0.iter().map(|(key, _)| key.as_str()).collect();
-        let (shape, slots) = import.shape(&names, true)?;
-        let keys = names.iter().zip(slots).map(|(name, slot)| ((*name).to_owned(), (slot, 0))).collect();
-        Ok(JsonRows { import: import.clone(), loader: Loader::new(import, shape, batch, now_us), keys })
+        let mut resolved = import.resolve(&names, true)?;
+        let slots = std::mem::take(&mut resolved.slots).into_iter().enumerate();
+        let of_key = |(column, slot)| KeyUse { slot, column, line: 0 };
+        let keys = names.iter().zip(slots).map(|(name, slot)| ((*name).to_owned(), of_key(slot))).collect();
+        let import = resolved.import.clone();
+        Ok(JsonRows { loader: Loader::new(&import, resolved, batch, now_us), import, keys })
     }
 
     fn take(&mut self, line: u64, object: Object) -> Result<(), ImportFault> {
         let place = FilePlace::Line(line);
         let mut roles: [Option<usize>; ROLES.len()] = [None; ROLES.len()];
-        let mut metrics = Vec::new();
+        let (mut metrics, mut labels) = (Vec::new(), Vec::new());
         let mut label_text = None;
         for (at, (key, value)) in object.0.iter().enumerate() {
-            match self.slot(line, key).map_err(|fault| fault.in_row(place))? {
-                ColumnUse::Role(role) => roles[role as usize] = Some(at),
-                ColumnUse::Metric => metrics.push((key.as_str(), value.cell())),
-                ColumnUse::Ignored => {}
-            }
-            if let (Json::Pairs(pairs), Some((ColumnUse::Role(Role::Labels), _))) =
-                (value, self.keys.get(key))
-            {
-                let labels = Labels::new(pairs.iter().map(|(k, v)| (k, v)));
-                let labels = labels
-                    .map_err(|e| ImportFault::wrong(e.wrong(), "correct the labels").in_cell(place, key))?;
-                label_text = Some(labels);
+            let used = self.key(line, key).map_err(|fault| fault.in_row(place))?;
+            match (used.slot, value) {
+                (ColumnUse::Role(Role::Labels), Json::Pairs(pairs)) => {
+                    let read = Labels::new(pairs.iter().map(|(k, v)| (k, v)));
+                    let read = read.map_err(|e| {
+                        ImportFault::wrong(e.wrong(), "correct the labels").in_cell(place, key)
+                    })?;
+                    label_text = Some(read);
+                }
+                (ColumnUse::Role(role), _) => roles[role as usize] = Some(at),
+                (ColumnUse::Metric, _) => {
+                    metrics.push(MetricCell { column: used.column, name: key, cell: value.cell() })
+                }
+                (ColumnUse::Label, _) => labels.push((key.as_str(), value.cell())),
+                (ColumnUse::Ignored, _) => {}
             }
         }
         let mut cells = roles.map(|at| at.map_or(TableCell::Null, |at| object.0[at].1.cell()));
         if let Some(labels) = &label_text {
             cells[Role::Labels as usize] = TableCell::Text(labels.as_str());
         }
+        let row = RowCells { place, roles: &cells, labels: &labels };
         match self.loader.shape.form {
-            TableForm::Long => self.loader.long(place, &cells),
-            TableForm::Wide => self.loader.wide(place, &cells, metrics.into_iter()),
+            TableForm::Long => self.loader.long(row),
+            TableForm::Wide => self.loader.wide(row, metrics.into_iter()),
         }
     }
 
     /// The use of a key in this line. Refuses a repeated or unknown key.
-    fn slot(&mut self, line: u64, key: &str) -> Result<ColumnUse, ImportFault> {
-        if let Some((slot, seen)) = self.keys.get_mut(key) {
-            if std::mem::replace(seen, line) == line {
+    fn key(&mut self, line: u64, key: &str) -> Result<KeyUse, ImportFault> {
+        if let Some(known) = self.keys.get_mut(key) {
+            if std::mem::replace(&mut known.line, line) == line {
                 return Err(ImportFault::wrong(
                     format!("the key {} occurs twice", quoted(key)),
                     "give each key once",
                 ));
             }
-            return Ok(*slot);
+            return Ok(*known);
         }
         if self.keys.len() >= COLUMNS_MAX {
             let wrong = format!("there are more than {COLUMNS_MAX} different keys");
@@ -129,7 +169,7 @@ impl<'a, 'b> JsonRows<'a, 'b> {
                 let wrong = format!("the key {} is not a column of a table of points", quoted(key));
                 return Err(ImportFault::wrong(
                     wrong,
-                    "map it (target=source), ignore it, or import as a wide table",
+                    "map it (target=source), read it as a label, ignore it, or import as a wide table",
                 ));
             }
             // Labels may be missing in any line. The other columns are in the first line or have defaults.
@@ -143,8 +183,9 @@ impl<'a, 'b> JsonRows<'a, 'b> {
             Some(_) => {}
         }
         let slot = slot.expect("checked above");
-        self.keys.insert(key.to_owned(), (slot, line));
-        Ok(slot)
+        let used = KeyUse { slot, column: self.keys.len(), line };
+        self.keys.insert(key.to_owned(), used);
+        Ok(used)
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::fault::{ImportFault, quoted};
 use super::options::Import;
+use crate::write::edit::check_edit;
 use std::collections::HashSet;
-use tidalite_model::check_name;
+use tidalite_model::{RunEdit, check_name};
 
 /// A column of the long form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub(crate) enum ColumnUse {
     Role(Role),
     /// A metric of a wide table, named as the column.
     Metric,
+    /// A label whose key is the column's name.
+    Label,
     Ignored,
 }
 
@@ -52,6 +55,8 @@ pub(crate) struct Shape {
     pub(crate) sources: [Option<String>; ROLES.len()],
     /// The run of all points, if no column gives it.
     pub(crate) run: Option<String>,
+    /// The metric of all points of a long table, if no column gives it.
+    pub(crate) metric: Option<String>,
 }
 
 impl Role {
@@ -108,6 +113,42 @@ impl Import {
                 return Err(ImportFault::wrong(wrong, "drop the mapping, or import as a long table"));
             }
         }
+        for column in &self.label_columns {
+            if self.ignore.contains(column) || sources.contains(column) {
+                return Err(ImportFault::wrong(
+                    format!("column {} is a label, and is mapped or ignored too", quoted(column)),
+                    "do one of the two",
+                ));
+            }
+        }
+        if let Some(metric) = &self.metric {
+            check_name("metric", metric)
+                .map_err(|e| ImportFault::wrong(e.wrong(), "give another name of the metric"))?;
+            if targets.iter().any(|t| *t == "metric") {
+                return Err(ImportFault::wrong(
+                    "a metric is given, and a column is mapped to metric",
+                    "do one of the two",
+                ));
+            }
+        }
+        self.check_run(&targets)?;
+        if !self.delimiter.is_none_or(|d| d.is_ascii() && !matches!(d, '"' | '\n' | '\r')) {
+            return Err(ImportFault::wrong(
+                "the delimiter is not usable",
+                "give one ASCII character other than a quote or a line end",
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_run(&self, targets: &HashSet<&String>) -> Result<(), ImportFault> {
+        if self.run.is_none() && self.edit != RunEdit::default() {
+            return Err(ImportFault::wrong(
+                "params, tags, a name, a status or a start are given, and no run",
+                "give the run too",
+            ));
+        }
+        check_edit(&self.edit).map_err(|e| ImportFault::wrong(e.wrong(), "correct it"))?;
         if let Some(run) = &self.run {
             check_name("run id", run).map_err(|e| ImportFault::wrong(e.wrong(), "give another run id"))?;
             if targets.iter().any(|t| *t == "run") {
@@ -116,12 +157,6 @@ impl Import {
                     "do one of the two",
                 ));
             }
-        }
-        if !self.delimiter.is_none_or(|d| d.is_ascii() && !matches!(d, '"' | '\n' | '\r')) {
-            return Err(ImportFault::wrong(
-                "the delimiter is not usable",
-                "give one ASCII character other than a quote or a line end",
-            ));
         }
         Ok(())
     }
@@ -134,11 +169,21 @@ impl Import {
         if self.ignore.iter().any(|i| i == name) {
             return Some(ColumnUse::Ignored);
         }
+        if self.label_columns.iter().any(|l| l == name) {
+            return Some(ColumnUse::Label);
+        }
+        if self.metrics.as_ref().is_some_and(|m| m.iter().any(|m| m == name)) {
+            return Some(ColumnUse::Metric);
+        }
         let unmapped = |r: &Role| !self.map.iter().any(|(target, _)| target == r.name());
         let taken = |r: &Role| form == TableForm::Long || !matches!(r, Role::Metric | Role::Value);
         match Role::named(name).filter(unmapped).filter(taken) {
             Some(role) => Some(ColumnUse::Role(role)),
-            None => (form == TableForm::Wide).then_some(ColumnUse::Metric),
+            None if form == TableForm::Long => None,
+            None if self.metrics.is_some() || name.is_empty() && self.columns.is_some() => {
+                Some(ColumnUse::Ignored)
+            }
+            None => Some(ColumnUse::Metric),
         }
     }
 
@@ -162,8 +207,13 @@ impl Import {
                 return Err(ImportFault::wrong(wrong, "map a column that exists"));
             }
         }
+        let named = self.label_columns.iter().chain(self.metrics.iter().flatten());
+        if let Some(missing) = named.into_iter().find(|n| !open && !names.contains(&n.as_str())) {
+            let wrong = format!("there is no column {}; there are {}", quoted(missing), list(names));
+            return Err(ImportFault::wrong(wrong, "name columns that exist"));
+        }
         let form = self.form(names)?;
-        let mut shape = Shape { form, sources: Default::default(), run: self.run.clone() };
+        let mut shape = Shape { form, sources: Default::default(), run: self.run.clone(), metric: None };
         let mut slots = Vec::with_capacity(names.len());
         let mut extra = Vec::new();
         let mut seen = HashSet::new();
@@ -180,11 +230,14 @@ impl Import {
             }
             slots.push(slot.unwrap_or(ColumnUse::Ignored));
         }
+        if form == TableForm::Long && shape.source(Role::Metric).is_none() {
+            shape.metric = self.metric.clone().or_else(|| self.file_metric.clone());
+        }
         if !extra.is_empty() {
             let wrong = format!("these are not columns of a table of points: {}", list(&extra));
             return Err(ImportFault::wrong(
                 wrong,
-                "map them (target=source), ignore them, or import as a wide table",
+                "map them (target=source), read them as labels, ignore them, or import as a wide table",
             ));
         }
         self.check_shape(&shape, &slots, names, open)?;
@@ -201,13 +254,22 @@ impl Import {
         match (has(Role::Metric), has(Role::Value)) {
             (true, true) => Ok(TableForm::Long),
             (false, false) => Ok(TableForm::Wide),
+            (false, true) if self.metric.is_some() => Ok(TableForm::Long),
+            // A file of one metric. With other columns, `value` may as well be a metric among them.
+            (false, true)
+                if self.file_metric.is_some()
+                    && names.iter().all(|n| self.slot(n, TableForm::Long).is_some()) =>
+            {
+                Ok(TableForm::Long)
+            }
             (metric, _) => {
                 let (there, missing) = if metric { ("metric", "value") } else { ("value", "metric") };
                 let wrong =
                     format!("there is a column {there}, but no column {missing}; there are {}", list(names));
+                let or_give = if metric { "" } else { ", or give the metric" };
                 Err(ImportFault::wrong(
                     wrong,
-                    format!("map one ({missing}=its name), or import as a wide table"),
+                    format!("map one ({missing}=its name), or import as a wide table{or_give}"),
                 ))
             }
         }
@@ -236,8 +298,13 @@ impl Import {
         }
         match shape.form {
             TableForm::Long => {
+                if let (Some(column), Some(_)) = (shape.source(Role::Metric), &self.metric) {
+                    let wrong = format!("a metric is given, and column {} holds metrics too", quoted(column));
+                    return Err(ImportFault::wrong(wrong, "give no metric, or ignore the column"));
+                }
                 for role in [Role::Metric, Role::Value] {
-                    if shape.source(role).is_none() {
+                    let given = role == Role::Metric && shape.metric.is_some();
+                    if shape.source(role).is_none() && !given {
                         let wrong = format!("there is no column {}; there are {}", role.name(), list(names));
                         return Err(ImportFault::wrong(wrong, format!("map one ({}=its name)", role.name())));
                     }
@@ -271,7 +338,7 @@ impl Import {
     }
 }
 
-fn list(names: &[&str]) -> String {
+pub(super) fn list(names: &[&str]) -> String {
     let mut text = names.iter().take(LISTED_MAX).map(|n| quoted(n)).collect::<Vec<_>>().join(", ");
     if names.len() > LISTED_MAX {
         text.push_str(&format!(" and {} more", names.len() - LISTED_MAX));

@@ -38,7 +38,7 @@ pub(super) fn load(
         table.set_bytes_done(u64::try_from(share).unwrap_or(bytes));
         table.take(&read, &needed)?;
     }
-    Ok(())
+    table.finish()
 }
 
 fn fault(e: ParquetError) -> ImportFault {

@@ -1,42 +1,54 @@
-//! The wide form, one column per metric: a row gives one point for each metric cell that is not empty.
+//! The wide form, one column per metric: a row gives one point for each metric cell that is not absent.
 
 use super::batch::SeriesCodes;
 use super::cell::TableCell;
 use super::fault::{FilePlace, ImportFault};
-use super::long::{Loader, RoleCells};
-use super::map::Role;
+use super::long::{Loader, RowCells};
 
-/// The second remedy for a metric column without numbers.
-const NO_METRIC: &str = "ignore this column, or map metric and value if each row is one point";
+/// The cell of a metric column.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MetricCell<'c> {
+    /// The number of the column in the file.
+    pub(crate) column: usize,
+    pub(crate) name: &'c str,
+    pub(crate) cell: TableCell<'c>,
+}
 
 impl Loader<'_, '_> {
-    /// Imports one row of a wide table: the cells with roles, and each metric's name and cell.
-    pub(crate) fn wide<'c, I>(
-        &mut self,
-        place: FilePlace,
-        cells: &RoleCells<'_>,
-        metrics: I,
-    ) -> Result<(), ImportFault>
+    /// Imports one row of a wide table: the cells with roles, and those of metrics.
+    pub(crate) fn wide<'c, I>(&mut self, row: RowCells<'_, '_>, metrics: I) -> Result<(), ImportFault>
     where
-        I: ExactSizeIterator<Item = (&'c str, TableCell<'c>)>,
+        I: ExactSizeIterator<Item = MetricCell<'c>>,
     {
-        self.batch.begin_row(metrics.len())?;
-        let (run, labels) = self.run_and_labels(place, cells)?;
-        let step = match self.shape.source(Role::Step) {
-            Some(_) => Some(self.of(place, Role::Step, cells[Role::Step as usize].step())?),
-            None => None,
-        };
-        let time_us = self.time_us(place, cells)?;
-        for (name, cell) in metrics {
-            if cell.is_empty() {
-                self.batch.push_empty();
-                continue;
+        if self.columns.is_stopping() {
+            for metric in metrics {
+                self.number(row.place, metric)?;
             }
-            let value = cell.value().map_err(|fault| fault.in_cell(place, name).or(NO_METRIC))?;
-            let metric = self.batch.metric(name).map_err(|fault| fault.in_cell(place, name))?;
+            return self.columns.looked();
+        }
+        self.batch.begin_row(metrics.len())?;
+        let (run, labels) = self.run_and_labels(row)?;
+        let step = self.step(row)?;
+        let time_us = self.time_us(row)?;
+        for metric in metrics {
+            let Some(value) = self.number(row.place, metric)? else { continue };
+            let name = metric.name;
+            let metric = self.batch.metric(name).map_err(|fault| fault.in_cell(row.place, name))?;
             self.batch.push(SeriesCodes { run, metric, labels }, step, time_us, value);
+        }
+        if self.columns.is_stopping() {
+            return self.columns.looked();
         }
         self.batch.end_row();
         Ok(())
+    }
+
+    /// The value of a cell, if there is one. Counts an absent one.
+    fn number(&mut self, place: FilePlace, metric: MetricCell<'_>) -> Result<Option<f64>, ImportFault> {
+        if self.absent.check(metric.cell).map_err(|fault| fault.in_cell(place, metric.name))? {
+            self.batch.push_empty();
+            return Ok(None);
+        }
+        self.columns.value(metric.column, metric.name, metric.cell, place, self.decimal_comma)
     }
 }
