@@ -11,12 +11,13 @@ use arrow::array::{ArrayRef, RecordBatch, RecordBatchIterator, RecordBatchReader
 use arrow::compute::concat_batches;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyTypeError, PyUserWarning};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3_arrow::input::AnyRecordBatch;
+use std::ffi::CString;
 use std::sync::Arc;
-use tidalite::Store;
+use tidalite::{ImportStats, Store};
 
 /// Batches of a stream are appended together until they hold this many rows: each append has a fixed cost.
 const ROWS_PER_APPEND: usize = 1 << 20;
@@ -33,7 +34,8 @@ pub(crate) fn append(
         if let Some(import) = options.import() {
             let schema = batch.schema();
             let batches = RecordBatchIterator::new([Ok(batch)], schema);
-            return py.detach(|| store.import_batches(batches, &import)).map(|s| s.points).map_err(raise);
+            let stats = py.detach(|| store.import_batches(batches, &import)).map_err(raise)?;
+            return appended(py, &stats);
         }
         py.detach(|| store.append(&batch)).map_err(raise)?;
         return Ok(batch.num_rows() as u64);
@@ -46,18 +48,32 @@ pub(crate) fn append(
     }
     let floats = if options.nan_is_missing { Vec::new() } else { plain_columns(data)? };
     let reader = data.extract::<AnyRecordBatch>()?.into_reader()?;
-    py.detach(|| {
+    let stats = py.detach(|| {
         let schema = of_points(&reader.schema(), &floats);
         let to = schema.clone();
         let batches = reader.map(move |batch| batch.and_then(|batch| nan_where_null(batch, &floats, &to)));
         match options.import() {
             Some(import) => {
                 let batches = RecordBatchIterator::new(batches, schema);
-                store.import_batches(batches, &import).map(|s| s.points).map_err(raise)
+                store.import_batches(batches, &import).map_err(raise)
             }
-            None => append_points(store, &schema, batches),
+            None => {
+                let mut stats = ImportStats::default();
+                stats.points = append_points(store, &schema, batches)?;
+                Ok(stats)
+            }
         }
-    })
+    });
+    appended(py, &stats?)
+}
+
+/// The number of points. A remark, such as which column was taken as the step, is a warning.
+fn appended(py: Python<'_>, stats: &ImportStats) -> PyResult<u64> {
+    for remark in &stats.remarks {
+        let text = CString::new(format!("append: {remark}").replace('\0', " "))?;
+        PyErr::warn(py, &py.get_type::<PyUserWarning>(), &text, 1)?;
+    }
+    Ok(stats.points)
 }
 
 /// Appends the batches of a table of points.

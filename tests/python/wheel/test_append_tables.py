@@ -181,3 +181,10 @@ def test_log_refuses_numbers_that_do_not_fit(store):
                 run.log({"x": value})
         run.log({"x": 2**53, "y": np.int64(2**60), "z": 2.0**80})
     assert values(store, "y") == [2.0**60]
+
+
+def test_a_column_that_is_taken_as_the_step_is_named_in_a_warning(store):
+    frame = pd.DataFrame({"epoch": [1, 2], "loss": [0.5, 0.25]})
+    with pytest.warns(UserWarning, match='took column "epoch" as step'):
+        assert store.append(frame, run="a") == 2
+    assert store.select("loss").to_numpy()["step"].tolist() == [1, 2]
