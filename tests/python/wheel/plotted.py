@@ -20,7 +20,7 @@ def picture(tmp_path):
         for number in plt.get_fignums():
             figure = plt.figure(number)
             figure.savefig(tmp_path / f"{number}.png", dpi=60)
-            assert (tmp_path / f"{number}.png").stat().st_size > 3000
+            assert (tmp_path / f"{number}.png").stat().st_size > 2000
     plt.close("all")
 
 

@@ -13,7 +13,7 @@ from .looks import NAMED_MAX, Look, make_looks
 from .names import cut_middle, literal
 from .options import Options
 from .panels import RED, Panels
-from .units import apply_unit, short_numbers, unit_of
+from .units import apply_unit, plain_log_numbers, short_numbers, unit_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,8 +82,8 @@ def draw(curves: Sequence[Curve], xlabel: str, options: Options, *, what: str, y
         bad = np.concatenate([curve.x[curve.bad] for curve in own])
         if len(bad):
             _mark(axes, np.unique(bad))
-        _name_axes(axes, own, xlabel if axes in figure.lowest else "", ylabel, units=units, panels=len(figure.axes))
         axes.margins(x=0.02)
+        _name_axes(axes, own, xlabel if axes in figure.lowest else "", ylabel, units=units, panels=len(figure.axes))
     return figure.finish(looks)
 
 
@@ -153,6 +153,9 @@ def _name_axes(ax: Axes, curves: Sequence[Curve], xlabel: str, ylabel: str | Non
         _short_dates(ax, ticks=5 if panels > 1 else 8)
     elif ax.get_xscale() == "linear" and max(np.abs(curve.x.astype(float)).max() for curve in curves) >= _LARGE:
         short_numbers(ax.xaxis)
+    for axis, scale in ((ax.xaxis, ax.get_xscale()), (ax.yaxis, ax.get_yscale())):
+        if scale == "log":
+            plain_log_numbers(axis)
     metrics = {curve.metric for curve in curves}
     if ylabel is not None:
         ax.set_ylabel(literal(cut_middle(ylabel, 40)))

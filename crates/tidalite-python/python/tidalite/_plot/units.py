@@ -85,6 +85,16 @@ def short_numbers(axis: Any) -> None:
     axis.set_major_formatter(EngFormatter(sep=""))
 
 
+def plain_log_numbers(axis: Any) -> None:
+    """On a logarithmic axis of few decades near 1, numbers such as 0.6 in place of 6 × 10⁻¹."""
+    from matplotlib.ticker import LogFormatter
+
+    low, high = axis.get_view_interval()
+    if 1e-3 <= low and high <= 1e4:
+        axis.set_major_formatter(LogFormatter(labelOnlyBase=False))
+        axis.set_minor_formatter(LogFormatter(labelOnlyBase=False))
+
+
 def _bytes(name: str, largest: float, stored: float, rate: str = "") -> Unit:
     size, word = next(step for step in _BYTE_STEPS if largest * stored >= step[0] or step[0] == 1.0)
     return Unit(name, word + rate, size / stored)
