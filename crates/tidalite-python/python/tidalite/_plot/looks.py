@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -102,6 +103,11 @@ def make_looks(curves: Sequence[Curve], options: Options, taken: Sequence[str]) 
     return Looks(looks, [names[key] for key in listed], len(keys) - len(listed), chosen=options.label is not None)
 
 
+def is_lower_better(metric: str) -> bool:
+    """Whether a metric is a loss or an error by its name."""
+    return any(word in _LOWER_IS_BETTER for word in re.split(r"[^a-z0-9]+", metric.lower()))
+
+
 def is_number(value: Any) -> bool:
     """Whether a value of a param is a finite number."""
     return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool) and math.isfinite(value)
@@ -126,8 +132,7 @@ def _by_last_value(curves: Sequence[Curve], keys: Sequence[Key]) -> list[Key]:
         if curve.key not in last and len(finite):
             metric = metric or curve.metric or curve.panel
             last[curve.key] = float(finite[-1])
-    words = metric.lower().replace("/", "_").replace("-", "_").replace(".", "_").split("_")
-    sign = 1 if any(word in _LOWER_IS_BETTER for word in words) else -1
+    sign = 1 if is_lower_better(metric) else -1
     return sorted(keys, key=lambda key: sign * last[key] if key in last else math.inf)
 
 

@@ -97,6 +97,8 @@ def refuse_unknown(unknown: Mapping[str, Any], known: Iterable[str]) -> None:
         if right in options:
             value = "=True" if right.startswith("log_") else ""
             raise TypeError(f"this plot has no option `{name}`; give `{right}{value}`")
+        if name + "s" in options:
+            raise TypeError(f"this plot has no option `{name}`; give `{name}s`")
         remedy = _REMEDIES.get(right or name)
         if remedy is not None:
             raise TypeError(f"this plot has no option `{name}`; {remedy}")
