@@ -63,13 +63,14 @@ def _selected(selection: Selection) -> str:
 
 def _store_page(store: Store) -> str:
     # A damaged place is reported and not an error: the rest can be shown.
-    stats = store.stats(on_damage="report")
+    snapshot = store.snapshot(on_damage="report")
+    stats = snapshot.stats()
     lines = [note(f"store {store.path}"), note(_contents(stats))]
     if stats.damage:
         lines.append(note(f"{count(len(stats.damage), 'damaged place')}: store.verify() names what is damaged", "bad"))
     if stats.runs > _LISTED_MAX:
         return page(*lines, note("store.runs() lists the runs"))
-    runs = store.runs()
+    runs = snapshot.runs()
     if not runs:
         return page(*lines)
     statuses = Counter(run.status for run in runs)

@@ -76,7 +76,7 @@ def _draw_lines(ax: Axes, places: Any, colours: Any, label: str) -> None:
 def _draw_axes(ax: Axes, names: Sequence[str], scales: Sequence[ParamScale]) -> None:
     ax.set_xticks(range(len(names)), [literal(cut_middle(name, 24)) for name in names])
     ax.set_yticks([])
-    ax.set_xlim(-0.45, len(names) - 0.6)
+    ax.set_xlim(-0.45, len(names) - 0.75)
     ax.set_ylim(-0.04, 1.04)
     ax.tick_params(axis="x", length=0, top=False, labeltop=True, labelbottom=False)
     for side in ("left", "right", "top", "bottom"):
@@ -87,5 +87,5 @@ def _draw_axes(ax: Axes, names: Sequence[str], scales: Sequence[ParamScale]) -> 
         for place, text in scale.ticks():
             ax.plot([i - 0.02, i], [place, place], color=FAINT, linewidth=1.0, zorder=1)
             ax.annotate(
-                text, (i, place), (-5, 0), textcoords="offset points", ha="right", va="center", fontsize="x-small", bbox=box, zorder=4
+                text, (i, place), (-5, 0), textcoords="offset points", ha="right", va="center", fontsize="small", bbox=box, zorder=4
             )

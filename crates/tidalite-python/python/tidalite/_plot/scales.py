@@ -13,6 +13,8 @@ from .names import cut_middle, literal, natural_key
 
 CATEGORIES_MAX = 30
 _TICK_MAX = 16
+_DISTINCT_MAX = 8
+_APART = 0.035
 
 
 class ParamScale:
@@ -29,6 +31,7 @@ class ParamScale:
         if self.is_number:
             numbers = [self._number(value) for value in present]
             self._low, self._high = min(numbers), max(numbers)
+            self._distinct = sorted({float(value) for value in present})
         else:
             self.categories = sorted({str(value) for value in present}, key=natural_key)
             self._low, self._high = 0.0, float(max(len(self.categories) - 1, 0))
@@ -56,13 +59,20 @@ class ParamScale:
             return list(zip(self.places(names).tolist(), [literal(cut_middle(name, _TICK_MAX)) for name in names], strict=True))
         from matplotlib.ticker import LogLocator, MaxNLocator
 
-        if self._low == self._high:
-            numbers = [10**self._low if self.is_log else self._low]
+        if len(self._distinct) <= _DISTINCT_MAX:
+            # The values of a grid say more than round numbers between them.
+            numbers = self._distinct
         elif self.is_log:
             numbers = [n for n in LogLocator(numticks=8).tick_values(10**self._low, 10**self._high) if self._covers(math.log10(n))]
         else:
             numbers = [n for n in MaxNLocator(6).tick_values(self._low, self._high) if self._covers(n)]
-        return [(float(self.places([n])[0]), f"{n:.6g}") for n in numbers]
+        ticks = [(float(self.places([n])[0]), f"{n:.6g}") for n in numbers]
+        # A tick that would overlap its lower neighbour is left out.
+        shown = ticks[:1]
+        for tick in ticks[1:]:
+            if tick[0] - shown[-1][0] >= _APART:
+                shown.append(tick)
+        return shown
 
     def _number(self, value: Any) -> float:
         return math.log10(value) if self.is_log else float(value)
