@@ -4,6 +4,7 @@ import warnings
 
 import matplotlib
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 from tidalite._plot.curves import MARK
 
@@ -37,9 +38,16 @@ def curves(ax):
     return [line for line in ax.lines if not line.get_label().startswith("_") and line.get_label() != MARK]
 
 
+def pieces(line):
+    """The number of finite values in each unbroken piece of a line."""
+    finite = np.isfinite(line.get_ydata())
+    bounds = np.flatnonzero(np.diff(np.concatenate([[False], finite, [False]]).astype(int)))
+    return (bounds[1::2] - bounds[::2]).tolist()
+
+
 def faint(ax):
-    """The lines that the legend does not name, without those of raw curves and edges."""
-    return [line for line in ax.lines if line.get_label().startswith("_") and not line.get_label().startswith(("_raw", "_child"))]
+    """The line of all curves that the legend does not name, which are its pieces; none if all are named."""
+    return [line for line in ax.lines if line.get_label() == "_others"]
 
 
 def raw(ax):

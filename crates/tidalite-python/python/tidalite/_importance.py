@@ -58,7 +58,7 @@ def rank_correlation(x: _Array, y: _Array) -> float | None:
 
 
 def mutual_information(x: _Array, y: _Array, *, x_has_order: bool) -> float:
-    """In bits, from counts in bins of about equal size, corrected for the bias of small samples (Miller and Madow) and not negative.
+    """In bits, from counts in bins of about equal size, less what chance alone gives, and not negative.
 
     Values of `x` without an order are bins of their own.
     """
@@ -69,9 +69,9 @@ def mutual_information(x: _Array, y: _Array, *, x_has_order: bool) -> float:
     counts = np.zeros((int(a.max()) + 1, int(b.max()) + 1))
     np.add.at(counts, (a, b), 1)
     bits = _entropy(counts.sum(axis=1)) + _entropy(counts.sum(axis=0)) - _entropy(counts.ravel())
-    occupied = [int((part > 0).sum()) for part in (counts.sum(axis=1), counts.sum(axis=0), counts)]
-    bias = (occupied[2] - occupied[0] - occupied[1] + 1) / (2 * len(y) * math.log(2))
-    return max(0.0, bits - bias)
+    # What independent values of so few runs give on average.
+    chance = (counts.shape[0] - 1) * (counts.shape[1] - 1) / (2 * len(y) * math.log(2))
+    return max(0.0, bits - chance)
 
 
 def _codes(values: list[Any]) -> _Array:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def plot_parallel(self: Store, params: str | Sequence[str], metric: str, **options: Any) -> Any:
     """Draws parallel coordinates with matplotlib: one line per run through its `params` to its value of the metric, which colours it.
 
-    A param of positive numbers that span orders of magnitude is on a logarithmic scale; values that are no numbers are at even places.
+    A param of positive numbers that span orders of magnitude is on a logarithmic scale; values that are not numbers are at even places.
     A line has a gap where its run lacks a param. Runs whose value is not finite are red.
 
     `value` is the value of a run: `last` (the default), `min`, `max`, `mean`, `median` or `first`. `runs` and `where` select runs as in

@@ -9,7 +9,7 @@ import numpy as np
 
 from .._optional import need
 from .gaps import Array, insert_between, insert_middles
-from .looks import NAMED_MAX, Look, make_looks
+from .looks import FAINT, NAMED_MAX, Look, make_looks
 from .names import cut_middle, literal
 from .options import Options
 from .panels import RED, Panels
@@ -22,6 +22,8 @@ MARK = "NaN or ±Inf"
 # Panels share x if none covers less than this part of the whole.
 _SHARED_FROM = 0.1
 _LARGE = 1e5
+# How many faint curves are one line.
+_JOINED = 50
 
 
 @dataclass
@@ -77,8 +79,15 @@ def draw(curves: Sequence[Curve], xlabel: str, options: Options, *, what: str, y
     for name, axes in zip(panels, figure.axes, strict=False):
         own = [curve for curve in curves if curve.panel == name]
         floor = _floor(own) if axes.get_yscale() == "log" else None
+        behind: dict[str, list[Curve]] = {}
         for curve in own:
-            _draw_one(axes, curve, looks.by_key[curve.key], floor, raw_alpha)
+            look = looks.by_key[curve.key]
+            if look.faint:
+                behind.setdefault(look.name if look.listed else "_others", []).append(curve)
+            else:
+                _draw_one(axes, curve, look, floor, raw_alpha)
+        for label, faint in behind.items():
+            _draw_faint(axes, faint, label)
         bad = np.concatenate([curve.x[curve.bad] for curve in own])
         if len(bad):
             _mark(axes, np.unique(bad))
@@ -115,23 +124,37 @@ def _are_times(curves: Sequence[Curve]) -> bool:
 
 def _draw_one(ax: Axes, curve: Curve, look: Look, floor: float | None, raw_alpha: float) -> None:
     name = look.name if look.listed else f"_{look.name.strip()}"
-    width, order, alpha = (0.8, 1.5, 0.45) if look.faint else (1.3, 3.0, 1.0)
-    (line,) = ax.plot(curve.x, curve.y, color=look.colour, linewidth=width, alpha=alpha, label=name, zorder=order)
-    isolated = _isolated(curve.y)
-    if len(isolated):
-        # A value between gaps has no line, so it is drawn as a dot.
-        line.set(marker="o", markersize=3.5, markevery=isolated.tolist())
+    (line,) = ax.plot(curve.x, curve.y, color=look.colour, linewidth=1.3, label=name, zorder=3)
+    _dot_isolated(line, curve.y)
     if curve.raw is not None:
-        line.set_linewidth(width + 0.3)
-        ax.plot(*curve.raw, color=look.colour, linewidth=0.8, alpha=raw_alpha * alpha, label=f"_raw {name}", zorder=order - 1)
-    if look.faint:
-        return
+        line.set_linewidth(1.6)
+        ax.plot(*curve.raw, color=look.colour, linewidth=0.8, alpha=raw_alpha, label=f"_raw {name}", zorder=2)
     # If each bucket holds one point, the range is the line itself.
     if curve.low is not None and curve.high is not None and not _same(curve.low, curve.high):
         low, high = (_above(edge, floor) for edge in (curve.low, curve.high))
         ax.fill_between(curve.x, low, high, color=look.colour, alpha=0.2, linewidth=0, zorder=2)
     for edge in curve.outer or ():
         ax.plot(curve.x, _above(edge, floor), color=look.colour, linewidth=0.6, alpha=0.6, zorder=2)
+
+
+def _draw_faint(ax: Axes, curves: Sequence[Curve], label: str) -> None:
+    """A few lines for all, with gaps between curves: thousands of lines take seconds to add, and one long line takes seconds to draw.
+
+    A smoothed curve is drawn without its raw one.
+    """
+    for i in range(0, len(curves), _JOINED):
+        some = curves[i : i + _JOINED]
+        x = np.concatenate([np.append(curve.x, curve.x[-1:]) for curve in some])
+        y = np.concatenate([np.append(curve.y, np.nan) for curve in some])
+        (line,) = ax.plot(x, y, color=FAINT, linewidth=0.8, alpha=0.45, label=label, zorder=1.5)
+        _dot_isolated(line, y)
+
+
+def _dot_isolated(line: Any, y: Array) -> None:
+    """A value between gaps has no line, so it is drawn as a dot."""
+    isolated = _isolated(y)
+    if len(isolated):
+        line.set(marker="o", markersize=3.5, markevery=isolated.tolist())
 
 
 def _floor(curves: Sequence[Curve]) -> float:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -93,12 +94,14 @@ def make_looks(curves: Sequence[Curve], options: Options, taken: Sequence[str]) 
     if options.color_field is not None:
         return _by_field(curves, keys, names, options.color_field)
     if options.color is not None:
-        looks = {key: Look(names[key], options.color, listed=key in ranked[:NAMED_MAX]) for key in keys}
+        first = set(ranked[:NAMED_MAX])
+        looks = {key: Look(names[key], options.color, listed=key in first) for key in keys}
         return Looks(looks, [names[key] for key in ranked[:NAMED_MAX]], max(0, len(keys) - NAMED_MAX), chosen=options.label is not None)
     listed = ranked[:NAMED_MAX]
     free = [colour for colour in PALETTE if colour not in taken] or PALETTE
     # Colours follow the order of the names, so that a run keeps its colour while its values change.
-    coloured = {key: free[i % len(free)] for i, key in enumerate(key for key in keys if key in set(listed))}
+    shown = set(listed)
+    coloured = {key: free[i % len(free)] for i, key in enumerate(key for key in keys if key in shown)}
     looks = {key: Look(names[key], coloured[key]) if key in coloured else Look(names[key], FAINT, faint=True, listed=False) for key in keys}
     return Looks(looks, [names[key] for key in listed], len(keys) - len(listed), chosen=options.label is not None)
 
@@ -156,8 +159,8 @@ def _names(curves: Sequence[Curve], keys: Sequence[Key], options: Options) -> di
 
 def _distinct(names: Mapping[Key, str], short: Mapping[Key, str]) -> dict[Key, str]:
     """The names, each with its short name if several curves have it."""
-    found = list(names.values())
-    return {key: literal(cut_middle(name, 64)) + (f" ({short[key]})" if found.count(name) > 1 else "") for key, name in names.items()}
+    found = Counter(names.values())
+    return {key: literal(cut_middle(name, 64)) + (f" ({short[key]})" if found[name] > 1 else "") for key, name in names.items()}
 
 
 def _some(names: Sequence[str]) -> str:

@@ -20,7 +20,7 @@ _APART = 0.035
 class ParamScale:
     """Places from 0 to 1 for the values of one param. Missing values have none: NaN.
 
-    Numbers are logarithmic if they are positive and span orders of magnitude. With any value that is no number, all are categories.
+    Numbers are logarithmic if they are positive and span orders of magnitude. With any value that is not a number, all are categories.
     """
 
     def __init__(self, values: Sequence[Any]) -> None:
