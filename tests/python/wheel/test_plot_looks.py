@@ -249,3 +249,28 @@ def test_colours_and_labels_that_cannot_be_are_refused(store):
     with pytest.raises(TypeError, match="`color` is 3; give a colour"):
         s.plot(color=3)
     assert plt.get_fignums() == [], "a refused plot leaves no figure"
+
+
+def test_given_axes_share_one_legend_that_is_readable(store):
+    for i in range(8):
+        fill(store, f"r{i}", 20, metrics=("x", "y"), shift=i)
+    figure, axes = plt.subplots(1, 2)
+    store.select().plot(ax=axes)
+    assert axes[0].get_legend() is None and len(legend_names(axes[1])) == 8
+    assert axes[1].get_legend().get_frame().get_alpha() > 0.8, "curves behind it do not cross out its names"
+    figure, axes = plt.subplots(1, 2, layout="constrained", figsize=(9, 4))
+    store.select().plot(ax=axes)
+    figure.canvas.draw()
+    assert axes[1].get_legend().get_window_extent().x0 >= axes[1].get_window_extent().x1 - 1, "beside the axes, if the layout makes room"
+    assert inside(axes[1].get_legend(), figure)
+
+
+def test_bars_have_room_for_their_names_in_every_panel(store):
+    for i in range(30):
+        fill(store, f"r{i}", 3)
+    table = store.select("loss").aggregate("min", "max", by="run")
+    for axes in (table.plot(), [table.plot(y="min")]):
+        axes[0].figure.canvas.draw()
+        for ax in axes:
+            boxes = [text.get_window_extent() for text in ax.get_yticklabels()]
+            assert all(below.y1 <= above.y0 + 1 for above, below in zip(boxes, boxes[1:]))

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from .._text import short
 from .looks import PALETTE
 from .names import short_names
 from .options import Options, invalid
-from .panels import RED, Panels
+from .panels import RED, Panels, columns_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,9 +32,14 @@ def draw_bars(bars: Sequence[tuple[str, tuple[str, ...], float]], what: str, opt
         _draw(axes, own, options.color or PALETTE[0])
         if options.log_x or options.log_y:
             axes.set_xscale("log")
-    if not figure.given and len(figure.axes) == 1:
-        rows = min(BARS_MAX, len(bars))
-        figure.figure.set_size_inches(8, max(2.0, 1.0 + 0.28 * rows))
+    if not figure.given:
+        most = max(Counter(panel for panel, _, _ in bars).values())
+        height = 1.0 + 0.28 * min(BARS_MAX, most)
+        if len(figure.axes) == 1:
+            figure.figure.set_size_inches(8, max(2.0, height))
+        else:
+            rows = -(-len(figure.axes) // columns_of(len(figure.axes)))
+            figure.figure.set_size_inches(figure.figure.get_figwidth(), rows * max(2.0, height))
     return figure.finish()
 
 

@@ -23,23 +23,23 @@ def add_legend(axes: Sequence[Axes], looks: Looks, *, given: bool) -> None:
     if looks.scale is not None:
         bar = figure.colorbar(looks.scale.mappable, ax=list(axes), label=looks.scale.name)
         bar.outline.set_visible(False)
-    groups = [[ax] for ax in axes] if given else [list(axes)]
-    for group in groups:
-        handles, labels = _entries(group, looks)
-        if labels and (looks.chosen or labels != list(looks.names) or len(labels) > 1):
-            _place(group, handles, labels, given=given)
+    handles, labels = _entries(axes, looks)
+    if labels and (looks.chosen or labels != list(looks.names) or len(labels) > 1):
+        _place(list(axes), handles, labels, given=given)
 
 
 def _place(axes: list[Axes], handles: list[Any], labels: list[str], *, given: bool) -> None:
-    figure: Any = axes[0].figure
+    figure: Any = axes[-1].figure
     longest = max(map(len, labels))
     is_small = len(labels) <= _INSIDE_MAX and longest <= _INSIDE_NAME_MAX
     if given:
-        # Constrained layout makes room beside the axes. Other layouts would cut the legend off.
-        if is_small or figure.get_layout_engine() is None:
-            axes[0].legend(handles, labels, loc="best", **_STYLE)
+        # One legend for all, in the last axes. Constrained layout makes room beside them; other layouts would cut the legend off.
+        if is_small:
+            axes[-1].legend(handles, labels, loc="best", **_STYLE)
+        elif figure.get_layout_engine() is None:
+            axes[-1].legend(handles, labels, loc="best", fontsize="x-small", framealpha=0.85)
         else:
-            axes[0].legend(handles, labels, loc="upper left", bbox_to_anchor=(1, 1), **_STYLE)
+            axes[-1].legend(handles, labels, loc="upper left", bbox_to_anchor=(1, 1), **_STYLE)
         return
     width, height = figure.get_size_inches()
     if longest > _RIGHT_NAME_MAX:

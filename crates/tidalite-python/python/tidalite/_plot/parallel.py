@@ -81,7 +81,7 @@ def _draw_axes(ax: Axes, names: Sequence[str], scales: Sequence[ParamScale]) -> 
     ax.tick_params(axis="x", length=0, top=False, labeltop=True, labelbottom=False)
     for side in ("left", "right", "top", "bottom"):
         ax.spines[side].set_visible(False)
-    box = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.6}
+    box = {"facecolor": ax.get_facecolor(), "alpha": 0.75, "edgecolor": "none", "pad": 0.6}
     for i, scale in enumerate(scales):
         ax.axvline(i, color=FAINT, linewidth=1.0, zorder=1)
         for place, text in scale.ticks():

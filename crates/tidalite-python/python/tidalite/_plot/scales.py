@@ -9,7 +9,7 @@ import numpy as np
 
 from .gaps import Array
 from .looks import is_missing, is_number, spans_magnitudes
-from .names import cut_middle, literal, natural_key
+from .names import cut_middle, natural_key, short_names
 
 CATEGORIES_MAX = 30
 _TICK_MAX = 16
@@ -56,7 +56,8 @@ class ParamScale:
         if not self.is_number:
             every = -(-len(self.categories) // CATEGORIES_MAX) or 1
             names = self.categories[::every]
-            return list(zip(self.places(names).tolist(), [literal(cut_middle(name, _TICK_MAX)) for name in names], strict=True))
+            texts = [cut_middle(name, _TICK_MAX) for name in short_names([(name,) for name in names])]
+            return list(zip(self.places(names).tolist(), texts, strict=True))
         from matplotlib.ticker import LogLocator, MaxNLocator
 
         if len(self._distinct) <= _DISTINCT_MAX:
