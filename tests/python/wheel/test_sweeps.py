@@ -142,6 +142,8 @@ def test_the_metric_of_a_sweep_is_one_exact_name(store):
     with store.run("a", params={"lr": 1}) as run:
         run.log({"loss": 1.0, "l*": 5.0}, step=0)
     assert store.plot_scatter("lr", "l*").collections[0].get_offsets()[0].tolist() == [1, 5.0]
+    with pytest.raises(tidalite.NotFound):
+        store.plot_scatter("lr", "lo*")
 
 
 def test_the_rank_correlation_is_that_of_the_ranks():
@@ -149,8 +151,8 @@ def test_the_rank_correlation_is_that_of_the_ranks():
     # Without ties it is 1 - 6 Σd² / (n (n² - 1)).
     assert rank_correlation(x, y) == pytest.approx(1 - 6 * 4 / (5 * 24))
     assert rank_correlation(x, np.exp(x)) == 1.0 and rank_correlation(x, -(x**3)) == -1.0
-    # Ties share the mean of their ranks: 1.5, 1.5, 3.
-    assert rank_correlation(np.array([1.0, 1.0, 2.0]), np.array([1.0, 2.0, 3.0])) == pytest.approx(math.sqrt(3) / 2)
+    # Ties share the mean of their ranks: 1.5, 1.5, 3, 4.
+    assert rank_correlation(np.array([1.0, 1.0, 2.0, 9.0]), np.array([1.0, 2.0, 3.0, 4.0])) == pytest.approx(4.5 / math.sqrt(4.5 * 5))
     assert rank_correlation(x, np.ones(5)) is None
 
 
