@@ -99,6 +99,11 @@ def test_numbers_of_a_short_logarithmic_axis_are_plain(store):
     ax.figure.canvas.draw()
     texts = [text.get_text() for text in ax.get_yticklabels() + ax.get_yticklabels(minor=True)]
     assert "1" in texts and "2" in texts and not any("mathdefault" in text for text in texts)
+    log_values(store, "error", [10.0**-i for i in range(3)])
+    ax = store.select("error").plot(log_y=True)
+    ax.figure.canvas.draw()
+    assert {"1", "0.1", "0.01"} <= {text.get_text() for text in ax.get_yticklabels()}
+    assert not any(text.get_text() for text in ax.get_yticklabels(minor=True)), "over decades only powers of ten have a text"
 
 
 def test_panels_share_x_unless_one_would_be_squeezed(store):

@@ -89,10 +89,15 @@ def plain_log_numbers(axis: Any) -> None:
     """On a logarithmic axis of few decades near 1, numbers such as 0.6 in place of 6 × 10⁻¹."""
     from matplotlib.ticker import LogFormatter
 
+    class _PlainLogFormatter(LogFormatter):
+        def __call__(self, value: float, place: Any = None) -> str:
+            # Matplotlib decides which ticks have a text: those between decades have one only on a short axis.
+            return f"{value:g}" if super().__call__(value, place) else ""
+
     low, high = axis.get_view_interval()
     if 1e-3 <= low and high <= 1e4:
-        axis.set_major_formatter(LogFormatter(labelOnlyBase=False))
-        axis.set_minor_formatter(LogFormatter(labelOnlyBase=False))
+        axis.set_major_formatter(_PlainLogFormatter(labelOnlyBase=False))
+        axis.set_minor_formatter(_PlainLogFormatter(labelOnlyBase=False))
 
 
 def _bytes(name: str, largest: float, stored: float, rate: str = "") -> Unit:
