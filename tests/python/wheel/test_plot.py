@@ -3,55 +3,16 @@
 Method: matplotlib draws without a screen and saves as PNG; the tests check its artists: lines, areas, marks, scales, and the boxes
 of legends.
 """
-import itertools
 import math
 import sys
-import warnings
 
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import tidalite
-from matplotlib.colors import to_hex, to_rgb
+from matplotlib.colors import to_hex
+from plotted import RED, curves, fill, legend_names, marks, picture  # noqa: F401
 from tidalite._plot.curves import MARK
-from tidalite._plot.names import colours, label_pairs, short_names
-
-matplotlib.use("Agg")
-RED = "#e5484d"
-
-
-@pytest.fixture(autouse=True)
-def picture(tmp_path):
-    """Saves the figures of the test, so that an artist that cannot be drawn fails."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
-        for number in plt.get_fignums():
-            figure = plt.figure(number)
-            figure.savefig(tmp_path / f"{number}.png", dpi=60)
-            assert (tmp_path / f"{number}.png").stat().st_size > 3000
-    plt.close("all")
-
-
-def fill(store, id, count=100, metrics=("loss",), shift=0.0, spoil=(), labels=None):
-    with store.run(id, labels=labels) as run:
-        for step in range(count):
-            value = math.nan if step in spoil else math.exp(-step / 30) + shift + 0.1 * math.sin(step)
-            run.log({m: value + i for i, m in enumerate(metrics)}, step=step)
-
-
-def curves(ax):
-    """The named lines, without the marks."""
-    return [line for line in ax.lines if not line.get_label().startswith("_") and line.get_label() != MARK]
-
-
-def marks(ax):
-    return [line for line in ax.lines if line.get_label() == MARK]
-
-
-def legend_names(ax):
-    return [text.get_text() for text in ax.get_legend().get_texts()] if ax.get_legend() else []
 
 
 def test_one_metric_is_one_axes_with_one_curve_per_run(store):
@@ -126,70 +87,11 @@ def test_twelve_of_many_metrics_are_drawn_and_the_others_counted(store):
 def test_a_log_axis_is_logarithmic_and_a_linear_one_is_not(store):
     fill(store, "a", 200, shift=0.5)
     assert store.select("loss").plot().get_yscale() == "linear"
-    ax = store.select("loss").plot(logy=True, buckets=20)
+    ax = store.select("loss").plot(log_y=True, buckets=20)
     assert ax.get_yscale() == "log" and ax.get_xscale() == "linear"
     low, high = ax.get_ylim()
     assert 0.1 < low < 0.6 and 1 < high < 3, "the values fill the scale"
-    assert store.select("loss").plot(logx=True).get_xscale() == "log"
-
-
-@pytest.mark.parametrize("count", [2, 6, 7, 9, 10, 19, 40])
-def test_many_runs_have_distinct_styles_and_a_legend_next_to_the_curves(store, count):
-    for i in range(count):
-        with store.run(f"run-{i:02}") as run:
-            for step in range(20):
-                run.log({"loss": i + step / 100}, step=step)
-    ax = store.select("loss").plot()
-    looks = {(to_hex(line.get_color()), line.get_linestyle()) for line in curves(ax)}
-    assert len(curves(ax)) == len(looks) == count
-    names = legend_names(ax)
-    assert names[: min(count, 20)] == [f"{i:02}" for i in range(min(count, 20))]
-    assert names[20:] == ([f"and {count - 20} more"] if count > 20 else [])
-    figure = ax.figure
-    figure.canvas.draw()
-    legend, inside = ax.get_legend().get_window_extent(), ax.get_window_extent()
-    if count <= 6:
-        assert inside.x0 <= legend.x0 and legend.x1 <= inside.x1
-    else:
-        assert legend.x0 >= inside.x1 - 1, "outside, where it hides nothing"
-    assert legend.x1 <= figure.bbox.x1 + 1 and legend.y0 >= figure.bbox.y0 - 1, "and not cut off"
-
-
-def test_colours_are_distinct_and_none_is_the_red_of_the_marks():
-    for count in (2, 9, 18, 30):
-        found = [np.array(to_rgb(c)) for c in colours(count)]
-        assert len(found) == count
-        apart = min(np.abs(a - b).sum() for a, b in itertools.combinations(found, 2))
-        assert apart > 0.05, f"{count}: {apart}"
-        assert min(np.abs(c - np.array(to_rgb(RED))).sum() for c in found) > 0.3
-
-
-@pytest.mark.parametrize(
-    ("keys", "names"),
-    [
-        ([("a", "")], ["a"]),
-        ([("resnet-lr0.1-s0", ""), ("resnet-lr0.2-s0", "")], ["lr0.1", "lr0.2"]),
-        ([("run", ""), ("run-2", "")], ["run", "run-2"]),
-        ([("a/b", ""), ("a/c/d", "")], ["b", "c/d"]),
-        ([("a", "host=x,rank=0"), ("a", "host=x,rank=1")], ["rank=0", "rank=1"]),
-        ([("a", "rank=0"), ("b", "rank=0")], ["a", "b"]),
-        ([("a", ""), ("b", "rank=0")], ["a", "b"]),
-        ([("a", "rank=0"), ("a", "rank=1"), ("b", "rank=0")], ["a rank=0", "a rank=1", "b rank=0"]),
-        ([("lr=0.1", ""), ("lr=0.2", "")], ["lr=0.1", "lr=0.2"]),
-        ([("a=b=c", ""), ("x", "")], ["a=b=c", "x"]),
-        ([("$x$", ""), ("_y", "")], [r"\$x\$", " _y"]),
-        ([("a\nb", ""), ("c", "")], ["a b", "c"]),
-        ([("2026-01-31", ""), ("2026-02-31", "")], ["01", "02"]),
-        ([], []),
-    ],
-)
-def test_short_names_keep_what_differs(keys, names):
-    assert short_names(keys) == names
-
-
-def test_escapes_in_label_text_are_read():
-    assert label_pairs("") == {}
-    assert label_pairs(r"gpu=0,host=a\,b\=c\\") == {"gpu": "0", "host": "a,b=c\\"}
+    assert store.select("loss").plot(log_x=True).get_xscale() == "log"
 
 
 def test_names_that_look_like_formulas_are_shown_as_text(store):
@@ -351,7 +253,7 @@ def test_invalid_options_are_refused_by_name(store):
     with pytest.raises(tidalite.Invalid, match="none of the aggregates is a number"):
         s.aggregate("time_first", by="run").plot()
     with pytest.raises(TypeError, match="color"):
-        s.plot(color="red")
+        s.plot(hue="run")
 
 
 def test_extremes_are_drawn(store):
@@ -361,7 +263,7 @@ def test_extremes_are_drawn(store):
         run.log({"inf": math.inf}, step=0)
     axes = store.select().plot()
     assert len(axes) == 3
-    axes = store.select().plot(logy=True)
+    axes = store.select().plot(log_y=True)
     assert all(ax.get_yscale() == "log" for ax in axes)
 
 

@@ -13,6 +13,7 @@ Log a run, and read it back:
 Steps are 64-bit whole numbers. Times are microseconds since 1970 UTC, or datetimes. Values are 64-bit floats, kept bit for bit,
 NaN and infinities included. Every error of a store is a `tidalite.Error`; each subclass calls for a different reaction.
 """
+from . import _store_methods
 from ._tidalite import (
     REMOVE,
     Bucket,
@@ -49,7 +50,9 @@ from .records import (
     Explain,
     Finding,
     FlushStats,
+    Importance,
     MergeStats,
+    ParamImportance,
     PartFiles,
     Participant,
     Report,
@@ -75,10 +78,12 @@ __all__ = [
     "FlushStats",
     "Follow",
     "Full",
+    "Importance",
     "Invalid",
     "Io",
     "MergeStats",
     "NotFound",
+    "ParamImportance",
     "PartFiles",
     "Participant",
     "Pattern",
@@ -106,3 +111,5 @@ __all__ = [
     "step_bucket",
     "time_bucket",
 ]
+
+_store_methods.attach()

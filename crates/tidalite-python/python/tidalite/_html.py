@@ -1,23 +1,93 @@
-"""The HTML that notebooks show for tables and selections."""
+"""The HTML that notebooks show for stores, selections and tables.
+
+None of it raises: a notebook would show a traceback through this module. The page says what went wrong instead.
+"""
 from __future__ import annotations
 
+import heapq
 import math
+from collections import Counter
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from ._page import cell, head, note, page, table
 from ._sparkline import SparkBucket, sparkline
-from ._text import count
+from ._text import count, cut, size
+from .records.runs_html import runs_pieces
 
 if TYPE_CHECKING:
-    from ._tidalite import Selection, Table
+    from ._tidalite import Selection, Store, Table
+    from .records import Stats
 
 ROWS_MAX = 20
 SERIES_MAX = 50
+RUNS_MAX = 10
+# Beyond this, listing all runs to find the newest takes seconds.
+_LISTED_MAX = 50_000
 _BUCKETS = 60
+_TEXT_MAX = 1000
 
 
 def table_html(answer: Table) -> str:
     """The first rows, the number of rows, and the type of each column."""
+    try:
+        return _table_page(answer)
+    except Exception as error:
+        return _error_page(f"a table of {answer.kind}", error)
+
+
+def selection_html(selection: Selection) -> str:
+    """What is selected, then one row per series: its key, its aggregates, and its curve."""
+    try:
+        return _selection_page(selection)
+    except Exception as error:
+        return _error_page(_selected(selection), error)
+
+
+def store_html(store: Store) -> str:
+    """The path, what is in the store, and its newest runs."""
+    try:
+        return _store_page(store)
+    except Exception as error:
+        return _error_page(repr(store), error)
+
+
+def _error_page(what: str, error: Exception) -> str:
+    return page(note(cut(what.strip("<>"), _TEXT_MAX)), note(cut(f"{type(error).__name__}: {error}", _TEXT_MAX), "bad"))
+
+
+def _selected(selection: Selection) -> str:
+    """The selection in words: `loss, runs='a*'`."""
+    return cut(repr(selection).removeprefix("<tidalite.").removesuffix(">"), _TEXT_MAX)
+
+
+def _store_page(store: Store) -> str:
+    # A damaged place is reported and not an error: the rest can be shown.
+    snapshot = store.snapshot(on_damage="report")
+    stats = snapshot.stats()
+    lines = [note(f"store {store.path}"), note(_contents(stats))]
+    if stats.damage:
+        lines.append(note(f"{count(len(stats.damage), 'damaged place')}: store.verify() names what is damaged", "bad"))
+    if stats.runs > _LISTED_MAX:
+        return page(*lines, note("store.runs() lists the runs"))
+    runs = snapshot.runs()
+    if not runs:
+        return page(*lines)
+    statuses = Counter(run.status for run in runs)
+    lines.append(note(", ".join(f"{number:,} {status}" for status, number in statuses.most_common())))
+    earliest = datetime.min.replace(tzinfo=timezone.utc)
+    newest = heapq.nlargest(RUNS_MAX, runs, key=lambda run: run.started or earliest)
+    if len(runs) > len(newest):
+        lines.append(note(f"the newest {len(newest)} runs:"))
+    return page(*lines, *runs_pieces(newest))
+
+
+def _contents(stats: Stats) -> str:
+    counts = [count(stats.runs, "run"), count(stats.series, "series", "series"), count(stats.points, "point")]
+    return ", ".join([*counts, size(stats.bytes)])
+
+
+def _table_page(answer: Table) -> str:
     # Points may not fit in memory: `len` counts them without reading them, and a slice reads only the first.
     total, first = len(answer), answer[:ROWS_MAX]
     types = {name: "UTC" if word == "time" else word for name, word in answer.types.items()}
@@ -27,13 +97,13 @@ def table_html(answer: Table) -> str:
     return page(note(f"{shown}, {count(len(types), 'column')}"), table(heads, rows))
 
 
-def selection_html(selection: Selection) -> str:
-    """One row per series: its key, its aggregates, and its curve."""
+def _selection_page(selection: Selection) -> str:
+    selected = note(_selected(selection))
     key = ("run", "metric", "labels")
     totals = selection.aggregate("count", "last", "min", "max", "mean", by=list(key))
     series, total = totals[:SERIES_MAX].to_dicts(), len(totals)
     if not series:
-        return page(note("no series: nothing in the store matches"))
+        return page(selected, note("no series: nothing in the store matches"))
     # Both answers are ordered by the key, and a series has at most _BUCKETS buckets: these rows cover the shown series.
     rows = selection.chart(_BUCKETS).head(SERIES_MAX * _BUCKETS)
     buckets: dict[tuple[str, ...], list[SparkBucket]] = {}
@@ -57,5 +127,6 @@ def selection_html(selection: Selection) -> str:
         return [*(cell(row[name]) for name in texts + numbers), f"<td>{curve}</td>"]
 
     more = note(f"and {total - len(series):,} more series") if total > len(series) else ""
-    return page(note(count(total, "series", "series")), table(heads, map(cells, series)), more)
+    runs = len(selection.aggregate("count", by="run"))
+    return page(selected, note(f"{count(runs, 'run')}, {count(total, 'series', 'series')}"), table(heads, map(cells, series)), more)
 

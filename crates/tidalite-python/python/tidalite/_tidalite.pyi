@@ -16,7 +16,7 @@ import pyarrow
 
 from _typeshed import DataclassInstance
 
-from .records import CompactStats, Explain, Finding, FlushStats, MergeStats, PartFiles, Report, RunInfo, Runs, Salvaged, Stats, ThinStats
+from .records import CompactStats, Explain, Finding, FlushStats, Importance, MergeStats, PartFiles, Report, RunInfo, Runs, Salvaged, Stats, ThinStats
 
 # What a param may be is more than types say: see `Store.run`. A value of another type raises TypeError, which names the param.
 type _Params = Mapping[str, Any] | Namespace | SimpleNamespace | DataclassInstance
@@ -228,6 +228,18 @@ class Store:
         *,
         on_damage: _OnDamage = "error",
     ) -> tuple[Finding, ...]: ...
+    def plot_parallel(self, params: str | Sequence[str], metric: str, **options: Any) -> Any: ...
+    def plot_scatter(self, param: str, metric: str, **options: Any) -> Any: ...
+    def importance(
+        self,
+        metric: str,
+        params: str | Iterable[str] | None = None,
+        *,
+        value: Literal["last", "min", "max", "mean", "median", "first"] = "last",
+        runs: Any = None,
+        where: str | Sequence[str] | None = None,
+    ) -> Importance: ...
+    def _repr_html_(self) -> str: ...
     def sync(self) -> None: ...
     def close(self) -> None: ...
     def __enter__(self) -> Self: ...

@@ -2,12 +2,15 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._text import short
+from .looks import PALETTE
 from .names import short_names
-from .panels import RED, Panels
+from .options import Options, invalid
+from .panels import RED, Panels, columns_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,34 +19,35 @@ BARS_MAX = 40
 _SLOTS_MIN = 4
 
 
-def draw_bars(
-    bars: Sequence[tuple[str, tuple[str, ...], float]],
-    what: str,
-    *,
-    ax: Any,
-    title: str | None,
-    legend: bool,
-    logx: bool,
-    logy: bool,
-) -> Any:
-    """Draws `bars`, each (panel, group, value), from the top in their order. Values run along x, so `logy` has the effect of `logx`."""
+def draw_bars(bars: Sequence[tuple[str, tuple[str, ...], float]], what: str, options: Options) -> Any:
+    """Draws `bars`, each (panel, group, value), from the top in their order. Values run along x, so `log_y` has the effect of `log_x`."""
+    if options.fields or options.label is not None:
+        raise invalid("bars have their names beside them and one colour; leave `label` out, and give a colour as `color`")
     panels = list(dict.fromkeys(panel for panel, _, _ in bars))
     groups = list(dict.fromkeys(group for _, group, _ in bars))
     names = dict(zip(groups, short_names(groups), strict=True))
-    figure = Panels(panels, ax, title, legend=False, what=what)
+    figure = Panels(panels, options, what=what)
     for panel, axes in zip(panels, figure.axes, strict=False):
-        _draw(axes, [(names[group], value) for name, group, value in bars if name == panel])
-    if not figure.given and len(figure.axes) == 1:
-        rows = min(BARS_MAX, len(bars))
-        figure.figure.set_size_inches(8, max(2.0, 1.0 + 0.28 * rows))
-    return figure.finish([], logx=logx or logy, logy=False)
+        own = [(names[group], value) for name, group, value in bars if name == panel]
+        _draw(axes, own, options.color or PALETTE[0])
+        if options.log_x or options.log_y:
+            axes.set_xscale("log")
+    if not figure.given:
+        most = max(Counter(panel for panel, _, _ in bars).values())
+        height = 1.0 + 0.28 * min(BARS_MAX, most)
+        if len(figure.axes) == 1:
+            figure.figure.set_size_inches(8, max(2.0, height))
+        else:
+            rows = -(-len(figure.axes) // columns_of(len(figure.axes)))
+            figure.figure.set_size_inches(figure.figure.get_figwidth(), rows * max(2.0, height))
+    return figure.finish()
 
 
-def _draw(ax: Axes, bars: list[tuple[str, float]]) -> None:
+def _draw(ax: Axes, bars: list[tuple[str, float]], colour: Any) -> None:
     shown = bars[:BARS_MAX]
     places = range(len(shown))
     lengths = [value if math.isfinite(value) else 0.0 for _, value in shown]
-    drawn = ax.barh(places, lengths, color="#1f77b4", height=0.7)
+    drawn = ax.barh(places, lengths, color=colour, height=0.7)
     ax.set_yticks(places, [name for name, _ in shown], fontsize="small")
     texts = ax.bar_label(drawn, [short(value) for _, value in shown], padding=3, fontsize="small")
     for text, (_, value) in zip(texts, shown, strict=True):

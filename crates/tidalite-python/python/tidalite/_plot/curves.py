@@ -1,28 +1,37 @@
 """Curves: a line through the means, an area for the range of each bucket, and red ticks for NaN and infinities."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._optional import need
-from .names import colours, line_styles, short_names
+from .gaps import Array, insert_between, insert_middles
+from .looks import FAINT, NAMED_MAX, Look, make_looks
+from .names import cut_middle, literal
+from .options import Options
 from .panels import RED, Panels
+from .units import apply_unit, plain_log_numbers, short_numbers, unit_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Array = np.ndarray[Any, Any]
 MARK = "NaN or ±Inf"
+# Panels share x if none covers less than this part of the whole.
+_SHARED_FROM = 0.1
+_LARGE = 1e5
+# How many faint curves are one line.
+_JOINED = 50
 
 
 @dataclass
 class Curve:
     """One series in one panel. `y` is NaN where a bucket has no finite value; `bad` marks the buckets with NaN or infinities.
 
-    `low` and `high` bound the area; `outer` is a second, wider range, drawn as thin lines.
+    `low` and `high` bound the area; `outer` is a second, wider range, drawn as thin lines; `raw` are x and y of the line that was
+    smoothed, drawn faintly. `metric` gives the unit and may be empty. `facts` are the values of fields that colours and names need.
     """
 
     panel: str
@@ -33,28 +42,58 @@ class Curve:
     low: Array | None = None
     high: Array | None = None
     outer: tuple[Array, Array] | None = None
+    raw: tuple[Array, Array] | None = None
+    run: str = ""
+    metric: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def broken(self, at: Array) -> Curve:
+        """The curve with a gap before each of these buckets."""
+        if not len(at):
+            return self
+
+        def with_gaps(values: Array | None) -> Array | None:
+            return None if values is None else insert_between(values, at, np.nan)
+
+        outer = None if self.outer is None else (insert_between(self.outer[0], at, np.nan), insert_between(self.outer[1], at, np.nan))
+        return replace(
+            self,
+            x=insert_middles(self.x, at),
+            y=insert_between(self.y, at, np.nan),
+            bad=np.insert(self.bad, at, False),
+            low=with_gaps(self.low),
+            high=with_gaps(self.high),
+            outer=outer,
+        )
 
 
-def draw(curves: Sequence[Curve], xlabel: str, ax: Any, title: str | None, *, legend: bool, logx: bool, logy: bool, what: str) -> Any:
-    """Draws all curves, with one panel per `panel` and one colour per `key`."""
+def draw(curves: Sequence[Curve], xlabel: str, options: Options, *, what: str, ylabel: str | None = None, units: bool = False) -> Any:
+    """Draws all curves, with one panel per `panel` and one look per `key`. With `units`, the unit in a metric's name is shown fittingly."""
     panels = list(dict.fromkeys(curve.panel for curve in curves))
-    keys = list(dict.fromkeys(curve.key for curve in curves))
-    looks = dict(zip(keys, zip(short_names(keys), colours(len(keys)), line_styles(len(keys)), strict=True), strict=True))
-    figure = Panels(panels, ax, title, legend=legend, what=what)
-    shown: list[str] = []
+    # Before the figure is made, so that refused options leave none.
+    looks = make_looks(curves, options, _colours_in(options.ax))
+    figure = Panels(panels, options, what=what, share_x=_have_one_range(curves, panels))
+    figure.set_scales()
+    # Many raw lines on top of each other would be as dark as the smoothed ones.
+    raw_alpha = 0.25 if len(looks.by_key) <= NAMED_MAX else 0.1
     for name, axes in zip(panels, figure.axes, strict=False):
         own = [curve for curve in curves if curve.panel == name]
+        floor = _floor(own) if axes.get_yscale() == "log" else None
+        behind: dict[str, list[Curve]] = {}
         for curve in own:
-            _draw_one(axes, curve, *looks[curve.key])
-            shown.append(looks[curve.key][0])
+            look = looks.by_key[curve.key]
+            if look.faint:
+                behind.setdefault(look.name if look.listed else "_others", []).append(curve)
+            else:
+                _draw_one(axes, curve, look, floor, raw_alpha)
+        for label, faint in behind.items():
+            _draw_faint(axes, faint, label)
         bad = np.concatenate([curve.x[curve.bad] for curve in own])
         if len(bad):
             _mark(axes, np.unique(bad))
-        axes.set_xlabel(xlabel)
-        if own[0].x.dtype.kind == "M":
-            _short_dates(axes)
         axes.margins(x=0.02)
-    return figure.finish(shown, logx=logx, logy=logy)
+        _name_axes(axes, own, xlabel if axes in figure.lowest else "", ylabel, units=units, panels=len(figure.axes))
+    return figure.finish(looks)
 
 
 def series_slices(columns: Sequence[Array], rows: int) -> Iterator[slice]:
@@ -66,22 +105,98 @@ def series_slices(columns: Sequence[Array], rows: int) -> Iterator[slice]:
     yield from (slice(a, b) for a, b in zip(bounds, bounds[1:], strict=False))
 
 
-def _draw_one(ax: Axes, curve: Curve, name: str, colour: str, style: str) -> None:
-    (line,) = ax.plot(curve.x, curve.y, color=colour, linestyle=style, linewidth=1.3, label=name, zorder=3)
-    isolated = _isolated(curve.y)
-    if len(isolated):
-        # A value between gaps has no line, so it is drawn as a dot.
-        line.set(marker="o", markersize=3.5, markevery=isolated.tolist())
+def _have_one_range(curves: Sequence[Curve], panels: Sequence[str]) -> bool:
+    """Whether panels may share x without a curve being squeezed: metrics may count different steps."""
+    ends: dict[str, tuple[Any, Any]] = {}
+    for curve in curves:
+        low, high = curve.x.min(), curve.x.max()
+        known = ends.get(curve.panel, (low, high))
+        ends[curve.panel] = (min(low, known[0]), max(high, known[1]))
+    # As floats, since the difference of extreme whole numbers overflows.
+    lows, highs = (np.array([end[i] for end in ends.values()]).astype("datetime64[us]" if _are_times(curves) else float).astype(float) for i in (0, 1))
+    whole = highs.max() - lows.min()
+    return len(panels) > 1 and bool(((highs - lows) >= _SHARED_FROM * whole).all())
+
+
+def _are_times(curves: Sequence[Curve]) -> bool:
+    return bool(curves[0].x.dtype.kind == "M")
+
+
+def _draw_one(ax: Axes, curve: Curve, look: Look, floor: float | None, raw_alpha: float) -> None:
+    name = look.name if look.listed else f"_{look.name.strip()}"
+    (line,) = ax.plot(curve.x, curve.y, color=look.colour, linewidth=1.3, label=name, zorder=3)
+    _dot_isolated(line, curve.y)
+    if curve.raw is not None:
+        line.set_linewidth(1.6)
+        ax.plot(*curve.raw, color=look.colour, linewidth=0.8, alpha=raw_alpha, label=f"_raw {name}", zorder=2)
     # If each bucket holds one point, the range is the line itself.
     if curve.low is not None and curve.high is not None and not _same(curve.low, curve.high):
-        ax.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.2, linewidth=0, zorder=2)
+        low, high = (_above(edge, floor) for edge in (curve.low, curve.high))
+        ax.fill_between(curve.x, low, high, color=look.colour, alpha=0.2, linewidth=0, zorder=2)
     for edge in curve.outer or ():
-        ax.plot(curve.x, edge, color=colour, linewidth=0.6, alpha=0.6, zorder=2)
+        ax.plot(curve.x, _above(edge, floor), color=look.colour, linewidth=0.6, alpha=0.6, zorder=2)
 
 
-def _short_dates(ax: Axes) -> None:
+def _draw_faint(ax: Axes, curves: Sequence[Curve], label: str) -> None:
+    """A few lines for all, with gaps between curves: thousands of lines take seconds to add, and one long line takes seconds to draw.
+
+    A smoothed curve is drawn without its raw one.
+    """
+    for i in range(0, len(curves), _JOINED):
+        some = curves[i : i + _JOINED]
+        x = np.concatenate([np.append(curve.x, curve.x[-1:]) for curve in some])
+        y = np.concatenate([np.append(curve.y, np.nan) for curve in some])
+        (line,) = ax.plot(x, y, color=FAINT, linewidth=0.8, alpha=0.45, label=label, zorder=1.5)
+        _dot_isolated(line, y)
+
+
+def _dot_isolated(line: Any, y: Array) -> None:
+    """A value between gaps has no line, so it is drawn as a dot."""
+    isolated = _isolated(y)
+    if len(isolated):
+        line.set(marker="o", markersize=3.5, markevery=isolated.tolist())
+
+
+def _floor(curves: Sequence[Curve]) -> float:
+    """Where areas end on a logarithmic axis, which has no place for zero: just below the least positive value that is drawn."""
+    lines = [line for curve in curves for line in (curve.y, curve.high, *(curve.outer or ())) if line is not None]
+    values = np.concatenate(lines)
+    positive = values[np.isfinite(values) & (values > 0)]
+    return float(positive.min()) / 1.5 if len(positive) else 1.0
+
+
+def _above(edge: Array, floor: float | None) -> Array:
+    return edge if floor is None else np.where(edge < floor, floor, edge)
+
+
+def _name_axes(ax: Axes, curves: Sequence[Curve], xlabel: str, ylabel: str | None, *, units: bool, panels: int) -> None:
+    if xlabel:
+        ax.set_xlabel(literal(cut_middle(xlabel, 64)))
+    if _are_times(curves):
+        _short_dates(ax, ticks=5 if panels > 1 else 8)
+    elif ax.get_xscale() == "linear" and max(np.abs(curve.x.astype(float)).max() for curve in curves) >= _LARGE:
+        short_numbers(ax.xaxis)
+    for axis, scale in ((ax.xaxis, ax.get_xscale()), (ax.yaxis, ax.get_yscale())):
+        if scale == "log":
+            plain_log_numbers(axis)
+    metrics = {curve.metric for curve in curves}
+    if ylabel is not None:
+        ax.set_ylabel(literal(cut_middle(ylabel, 40)))
+    elif len(metrics) == 1 and "" not in metrics:
+        (metric,) = metrics
+        finite = [np.abs(curve.y[np.isfinite(curve.y)]) for curve in curves]
+        largest = max((float(values.max()) for values in finite if len(values)), default=0.0)
+        is_log = ax.get_yscale() != "linear"
+        unit = unit_of(metric, largest if units else 0.0, is_log=is_log)
+        ax.set_ylabel(literal(cut_middle(unit.label if units else metric.rpartition("/")[2] or metric, 40)))
+        if units and not is_log:
+            apply_unit(ax.yaxis, unit)
+
+
+def _short_dates(ax: Axes, *, ticks: int) -> None:
     dates = need("matplotlib.dates", "plot()")
-    locator = dates.AutoDateLocator()
+    # Labels such as `May-29` overlap if a narrow panel has more of them.
+    locator = dates.AutoDateLocator(minticks=3, maxticks=ticks)
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
 
@@ -97,6 +212,14 @@ def _mark(ax: Axes, x: Array) -> None:
         transform=ax.get_xaxis_transform(),
         zorder=4,
     )
+
+
+def _colours_in(ax: Any) -> list[str]:
+    """The colours of the lines that the caller's axes have already."""
+    from matplotlib.colors import to_hex
+
+    axes = [] if ax is None else list(np.ravel(np.asarray(ax, dtype=object)))
+    return [to_hex(line.get_color()) for one in axes for line in one.lines]
 
 
 def _isolated(y: Array) -> Array:

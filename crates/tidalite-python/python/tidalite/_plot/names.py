@@ -1,21 +1,19 @@
-"""Names and colours of curves: short, distinct, and the same in every panel of a figure."""
+"""Names of curves: short, distinct, in natural order, and the same in every panel of a figure."""
 from __future__ import annotations
 
-import colorsys
 import re
 from collections.abc import Sequence
+from typing import Any
 
-# Matplotlib's default ten without the red, which marks NaN and infinities.
-_TEN = ["#1f77b4", "#ff7f0e", "#2ca02c", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf"]
-_STYLES = ["-", "--", ":", "-."]
-_STYLES_FROM = 18
+NAME_MAX = 32
+TITLE_MAX = 72
 
 
 def short_names(keys: Sequence[tuple[str, ...]]) -> list[str]:
     """A name for each key: the parts that differ among the keys, from the fewest leading columns that tell them apart.
 
     Text loses the words that all texts start or end with; labels (`k=v,k=v`) lose the pairs that all have. A single key is named by
-    its first column. The names are `literal`.
+    its first column. Long names are cut in the middle, unless that makes two of them equal. The names are `literal`.
     """
     names = [""] * len(keys)
     for i in range(len(keys[0]) if keys else 0):
@@ -26,27 +24,27 @@ def short_names(keys: Sequence[tuple[str, ...]]) -> list[str]:
     if len(set(names)) < len(set(keys)):
         # Two different keys got the same short name.
         names = [" ".join(part for part in key if part) for key in keys]
-    return [literal(name or key[0] or "all") for name, key in zip(names, keys, strict=True)]
+    return [literal(name) for name in _cut([name or key[0] or "all" for name, key in zip(names, keys, strict=True)])]
 
 
-def colours(count: int) -> list[str]:
-    """`count` distinct colours, none of them red."""
-    if count <= len(_TEN):
-        return _TEN[:count]
-
-    def colour(i: int) -> str:
-        # All hues except red. Every other colour is darker, so that neighbours differ in hue and lightness.
-        rgb = colorsys.hls_to_rgb(0.07 + 0.86 * i / count, 0.34 if i % 2 else 0.55, 0.85)
-        return "#" + "".join(f"{round(255 * part):02x}" for part in rgb)
-
-    return [colour(i) for i in range(count)]
+def natural_key(text: str) -> tuple[Any, ...]:
+    """Sorts texts by the numbers in them: `agent_2` before `agent_10`, `lr=1e-3` before `lr=0.01`."""
+    pieces = re.split(r"(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)", text)
+    # Numbers are at odd places, so that a number is never compared with text.
+    return tuple(float(piece) if i % 2 else piece for i, piece in enumerate(pieces)), text
 
 
-def line_styles(count: int) -> list[str]:
-    """Solid lines up to 18 curves; with more, curves of similar colours differ in style."""
-    if count <= _STYLES_FROM:
-        return ["-"] * count
-    return [_STYLES[i % len(_STYLES)] for i in range(count)]
+def natural_keys(key: Sequence[str]) -> tuple[tuple[Any, ...], ...]:
+    """Sorts tuples of texts as `natural_key` sorts texts."""
+    return tuple(natural_key(part) for part in key)
+
+
+def cut_middle(text: str, length: int) -> str:
+    """The text, cut to `length` characters with an ellipsis in the middle: names differ most at their ends."""
+    if len(text) <= length:
+        return text
+    tail = (length - 1) // 2
+    return f"{text[: length - 1 - tail]}…{text[len(text) - tail :]}"
 
 
 def literal(text: str) -> str:
@@ -65,6 +63,14 @@ def label_pairs(text: str) -> dict[str, str]:
         key, value = (re.sub(r"\\(.)", r"\1", side, flags=re.DOTALL) for side in sides)
         pairs[key] = value
     return pairs
+
+
+def _cut(names: list[str]) -> list[str]:
+    for length in (NAME_MAX, 2 * NAME_MAX):
+        cut = [cut_middle(name, length) for name in names]
+        if len(set(cut)) == len(set(names)):
+            return cut
+    return names
 
 
 def _shortened(texts: list[str]) -> list[str]:
@@ -99,4 +105,7 @@ def _differing_words(texts: list[str]) -> list[str]:
     back = 0
     while back < spare - front and len({tuple(w[len(w) - 2 * back - 2 :]) for w in words}) == 1:
         back += 1
+    if front and all("".join(w[2 * front : len(w) - 2 * back]).isdigit() for w in words):
+        # A number alone says too little: `agent_2`, not `2`.
+        front -= 1
     return ["".join(w[2 * front : len(w) - 2 * back]) for w in words]

@@ -1,49 +1,52 @@
-"""Axes and legends: one Axes per panel, made or given, and legends that do not cover the curves."""
+"""Panels: one Axes each, made or given, with titles, a shared x-axis, scales and legends."""
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._optional import need
-from .names import literal
+from .legends import add_legend
+from .looks import Looks
+from .names import TITLE_MAX, cut_middle, literal
+from .options import Options, invalid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PANELS_MAX = 12
-LEGEND_MAX = 20
-_LEGEND_INSIDE_MAX = 6
 RED = "#e5484d"
+_PANEL_TITLE_MAX = 44
 
 
 class Panels:
     """The axes of one call of `plot`, in the order of their titles.
 
-    `ax` is one Axes for one panel, or a list of at least as many as there are panels. Without it a figure is made.
+    `options.ax` is one Axes for one panel, or a list of at least as many as there are panels. Without it a figure is made.
     """
 
-    def __init__(self, titles: Sequence[str], ax: Any, title: str | None, *, legend: bool, what: str = "metric") -> None:
-        from .._tidalite import Invalid
-
+    def __init__(self, titles: Sequence[str], options: Options, *, what: str = "metric", share_x: bool = False) -> None:
         pyplot = need("matplotlib.pyplot", "plot()", install="matplotlib")
         shown = list(titles[:PANELS_MAX])
-        self.given = ax is not None
-        self.legend = legend
+        self.options = options
+        self.given = options.ax is not None
+        self.share_x = share_x and not self.given and len(shown) > 1
         if self.given:
-            axes = list(np.ravel(np.asarray(ax, dtype=object)))
+            axes = list(np.ravel(np.asarray(options.ax, dtype=object)))
             if len(axes) < len(shown):
-                raise Invalid(
-                    f"cannot plot: there are {len(shown)} panels, one per {what}, but {len(axes)} axes in `ax`; "
+                raise invalid(
+                    f"there are {len(shown)} panels, one per {what}, but {len(axes)} axes in `ax`; "
                     f"give an axes for each panel, leave `ax` out, or select one {what}"
                 )
             self.figure = axes[0].figure
         else:
-            self.figure, axes = _figure(pyplot, len(shown))
+            self.figure, axes = _figure(pyplot, len(shown), self.share_x)
         self.axes: list[Axes] = axes[: len(shown)]
+        title, longest = options.title, _PANEL_TITLE_MAX if len(shown) > 1 else TITLE_MAX
         for axes_of_one, name in zip(self.axes, shown, strict=True):
-            axes_of_one.set_title(literal(name if len(shown) > 1 or title is None else title), fontsize="medium")
+            text = name if len(shown) > 1 or title is None else title
+            axes_of_one.set_title(literal(cut_middle(text, longest)), fontsize="medium")
         if title is not None and len(shown) > 1 and not self.given:
             self.figure.suptitle(literal(title))
         left_out = len(titles) - len(shown)
@@ -53,63 +56,47 @@ class Panels:
                 note, (1, 0), (0, -34), "axes fraction", "offset points", ha="right", va="top", fontsize="small", color=RED
             )
 
-    def finish(self, names: Iterable[str], *, logx: bool, logy: bool) -> Any:
-        """Sets scales and legends. Returns the Axes, or an array of several. `names` are the names of all curves drawn."""
+    @property
+    def lowest(self) -> list[Axes]:
+        """The axes that have a label of x: if x is shared, the lowest of each column."""
+        if not self.share_x:
+            return self.axes
+        return self.axes[-columns_of(len(self.axes)) :]
+
+    def set_scales(self) -> None:
+        """Sets logarithmic scales."""
         for ax in self.axes:
-            if logx:
+            if self.options.log_x:
                 ax.set_xscale("log")
-            if logy:
+            if self.options.log_y:
                 ax.set_yscale("log")
-        names = list(dict.fromkeys(names))
-        if self.legend:
-            self._add_legend(names)
+
+    def finish(self, looks: Looks | None = None) -> Any:
+        """Adds the legend. Returns the Axes, or an array of several."""
+        if looks is not None and self.options.legend:
+            add_legend(self.axes, looks, given=self.given)
         if len(self.axes) == 1:
             return self.axes[0]
         found = np.empty(len(self.axes), dtype=object)
         found[:] = self.axes
         return found
 
-    def _add_legend(self, names: list[str]) -> None:
-        style: dict[str, Any] = {"fontsize": "small", "frameon": False}
-        if self.given or len(self.axes) == 1:
-            for ax in self.axes:
-                handles, labels = _entries([ax], names)
-                if len(names) < 2 and labels == names:
-                    continue
-                inside = self.given or len(labels) <= _LEGEND_INSIDE_MAX
-                place: dict[str, Any] = {"loc": "best"} if inside else {"loc": "upper left", "bbox_to_anchor": (1, 1)}
-                if labels:
-                    ax.legend(handles, labels, **place, **style)
-            return
-        handles, labels = _entries(self.axes, names)
-        if labels and not (len(names) < 2 and labels == names):
-            self.figure.legend(handles, labels, loc="outside right upper", **style)
+
+def columns_of(panels: int) -> int:
+    """The columns of a grid of panels."""
+    return 1 if panels == 1 else 2 if panels <= 4 else 3
 
 
-def _figure(pyplot: Any, panels: int) -> tuple[Any, list[Any]]:
-    columns = 1 if panels == 1 else 2 if panels <= 4 else 3
+def _figure(pyplot: Any, panels: int, share_x: bool) -> tuple[Any, list[Any]]:
+    columns = columns_of(panels)
     rows = -(-panels // columns)
-    size = (8.0, 4.5) if panels == 1 else (4.6 * columns + 1.5, 3.2 * rows)
-    figure, grid = pyplot.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)
+    size = (8.0, 4.5) if panels == 1 else (4.6 * columns, 3.0 * rows)
+    figure, grid = pyplot.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False, sharex=share_x)
     axes = list(grid.ravel())
     for empty in axes[panels:]:
         empty.remove()
+    if share_x:
+        # A panel above an empty place has no panel below it that shows the numbers of x.
+        for ax in axes[panels - columns : panels]:
+            ax.xaxis.set_tick_params(labelbottom=True)
     return figure, axes[:panels]
-
-
-def _entries(axes: Sequence[Any], names: list[str]) -> tuple[list[Any], list[str]]:
-    """Handles and labels: each name once, in the order of `names`, then other labels, such as that of the red ticks."""
-    handles: dict[str, Any] = {}
-    for ax in axes:
-        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
-            handles.setdefault(label, handle)
-    labels = [name for name in names if name in handles]
-    others = [name for name in handles if name not in names]
-    cut = labels[:LEGEND_MAX]
-    found = [(handles[name], name) for name in cut]
-    if len(labels) > len(cut):
-        from matplotlib.lines import Line2D
-
-        found.append((Line2D([], [], linestyle="none"), f"and {len(labels) - len(cut)} more"))
-    found += [(handles[name], name) for name in others]
-    return [handle for handle, _ in found], [name for _, name in found]

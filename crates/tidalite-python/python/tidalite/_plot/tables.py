@@ -1,23 +1,52 @@
 """Plots of tables, according to their kind."""
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import _frames
+from .aggregates import draw_aggregate
+from .aligned import draw_aligned
 from .bars import draw_bars
-from .curves import Array, Curve, draw, series_slices
-from .names import colours, literal, short_names
-from .panels import Panels
-from .selections import bucket_middle, chart_curves, require
+from .curves import Curve, draw, series_slices
+from .fields import table_facts
+from .gaps import Array, gaps
+from .looks import part
+from .names import natural_key, natural_keys
+from .options import Options, invalid, refuse_unknown, require
+from .selections import arranged, bucket_middle, bucket_place, chart_curves
 
 if TYPE_CHECKING:
     from .._tidalite import Table
 
-_BUCKETS = ("step_bucket", "time_bucket")
-_BAND = ("step", "x", "width", "runs", "mean", "std", "min", "max", "nonfinite")
+_OPTIONS = ("x", "y", "fill", "color", "label", "panels", "ax", "legend", "title", "log_x", "log_y")
+_BAND = ("step", "x", "width", "runs", "members", "mean", "std", "min", "max", "nonfinite")
+_SERIES = ("run", "metric", "labels")
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The options that only some kinds of table take; `None` is not given."""
+
+    x: str | None
+    y: list[str] | None
+    fill: float | None
+    panels: str | None
+
+    def refuse(self, *names: str) -> None:
+        """Raises Invalid if one of these options is given."""
+        for name in names:
+            if getattr(self, name) is not None:
+                raise invalid(f"this kind of table does not take `{name}`; leave it out")
+
+    def x_of(self, *names: str) -> str:
+        """The column of x: the one that was asked for, or the first of these names."""
+        if self.x is not None and self.x not in names:
+            raise invalid(f"`x` is {self.x}; give {' or '.join(names)}")
+        return self.x or names[0]
 
 
 def plot_table(
@@ -25,11 +54,16 @@ def plot_table(
     *,
     x: str | None = None,
     y: str | list[str] | None = None,
+    fill: float | None = None,
+    color: str | None = None,
+    label: str | Mapping[str, str] | None = None,
+    panels: str | None = None,
     ax: Any = None,
     legend: bool = True,
     title: str | None = None,
-    logx: bool = False,
-    logy: bool = False,
+    log_x: bool = False,
+    log_y: bool = False,
+    **unknown: Any,
 ) -> Any:
     """Draws a table according to its kind. Returns the Axes, or an array of them for several panels.
 
@@ -38,178 +72,120 @@ def plot_table(
     - `latest`: one bar per series;
     - `band`: the mean, an area of one standard deviation around it, and thin lines at the minimum and maximum;
     - `align`: one line per column; if `x` names a column, a scatter plot of the other columns, or of those in `y`, against it;
-    - `aggregate`: one panel per aggregate (those in `y`, or all), with lines over a step or time bucket, else bars.
+    - `aggregate`: one panel per aggregate (those in `y`, or all), with lines over a step or time bucket, else bars. Lines break at time
+      buckets without points; counts are 0 there. `fill=0` draws that number in place of every gap.
+
+    `color`, `label`, `panels` (of points and charts), `ax`, `legend`, `title`, `log_x` and `log_y` are as of `Selection.plot`. A field
+    for colours or labels has to be a column.
     """
+    refuse_unknown(unknown, _OPTIONS)
+    options = Options(ax, legend, title, log_x, log_y, label, color)
+    if fill is not None and (isinstance(fill, bool) or not isinstance(fill, (int, float))):
+        raise TypeError(f"`fill` is {fill!r}; give a number, such as 0")
+    if panels not in ("metric", "run", None):
+        raise invalid(f"`panels` is {panels!r}; give 'metric' or 'run'")
     drawing = _DRAWINGS.get(table.kind)
     if drawing is None:
-        raise _invalid(f"a table of kind {table.kind} has no plot; use to_pandas().plot()")
+        raise invalid(f"a table of kind {table.kind} has no plot; use to_pandas().plot()")
     rows = _frames.to_numpy(table)
     require(next(iter(rows.values()), ()))
-    options = {"ax": ax, "title": title, "legend": legend, "logx": logx, "logy": logy}
     columns = [y] if isinstance(y, str) else y
     for name in [*(columns or []), *([x] if x is not None else [])]:
         if name not in rows:
-            raise _invalid(f"there is no column {name}; there are {', '.join(rows)}")
-    return drawing(rows, x, columns, options)
+            raise invalid(f"there is no column {name}; there are {', '.join(rows)}")
+    if table.kind == "align":
+        rows = {name: _without_gaps_marked(table, name, values) for name, values in rows.items()}
+    return drawing(rows, _Asked(x, columns, fill, panels), options)
 
 
-def _points(rows: dict[str, Array], x: str | None, y: list[str] | None, options: dict[str, Any]) -> Any:
-    _unused(y=y)
-    x = _one_of(x, *(["x"] if "x" in rows else []), "step", "time")
+def _without_gaps_marked(table: Table, name: str, values: Array) -> Array:
+    """The column of an aligned table, masked where the series has no value: a gap of the table is not a NaN that was logged."""
+    column = table[name]
+    if not column.null_count:
+        return values
+    missing = np.isnan(values)
+    if column.null_count < missing.sum():
+        missing = np.array([value is None for value in column.to_list()])
+    return np.ma.masked_array(values, missing)
+
+
+def _points(rows: dict[str, Array], asked: _Asked, options: Options) -> Any:
+    asked.refuse("y", "fill")
+    x = asked.x_of(*(["x"] if "x" in rows else []), "step", "time")
     curves = []
-    for s in series_slices([rows["run"], rows["metric"], rows["labels"]], len(rows["run"])):
+    for s in series_slices([rows[name] for name in _SERIES], len(rows["run"])):
+        run, metric, labels = (rows[name][s.start] for name in _SERIES)
         value, finite = rows["value"][s], np.isfinite(rows["value"][s])
-        key = (rows["run"][s.start], rows["labels"][s.start])
         # An infinite value would distort the scale.
-        curves.append(Curve(rows["metric"][s.start], key, rows[x][s], np.where(finite, value, np.nan), ~finite))
-    return draw(curves, _label(rows, x), what="metric", **options)
+        y = np.where(finite, value, np.nan)
+        facts = table_facts(rows, options.fields, s.start, _SERIES)
+        curves.append(Curve(metric, (run, labels), rows[x][s], y, ~finite, run=run, metric=metric, facts=facts))
+    return draw(arranged(curves, asked.panels or "metric"), _label(rows, x), options, what=asked.panels or "metric")
 
 
-def _chart(rows: dict[str, Array], x: str | None, y: list[str] | None, options: dict[str, Any]) -> Any:
-    _unused(y=y)
-    x = _one_of(x, "x" if "x" in rows else "step")
-    return draw(chart_curves(rows), _label(rows, x), what="metric", **options)
+def _chart(rows: dict[str, Array], asked: _Asked, options: Options) -> Any:
+    asked.refuse("y", "fill")
+    x = asked.x_of("x" if "x" in rows else "step")
+    # The table has no params: `table_facts` says so.
+    table_facts(rows, options.fields, 0, _SERIES)
+
+    def facts(run: str, labels: str) -> dict[str, Any]:
+        return table_facts({"run": [run], "labels": [labels]}, options.fields, 0, _SERIES)
+
+    curves = arranged(chart_curves(rows, facts), asked.panels or "metric")
+    return draw(curves, _label(rows, x), options, what=asked.panels or "metric")
 
 
-def _latest(rows: dict[str, Array], x: str | None, y: list[str] | None, options: dict[str, Any]) -> Any:
-    _unused(x=x, y=y)
+def _latest(rows: dict[str, Array], asked: _Asked, options: Options) -> Any:
+    asked.refuse("x", "y", "fill", "panels")
     keys = list(zip(rows["run"], rows["labels"], strict=True))
     bars = [(metric, key, float(value)) for metric, key, value in zip(rows["metric"], keys, rows["value"], strict=True)]
-    return draw_bars(bars, "metric", **options)
+    bars.sort(key=lambda bar: (natural_key(bar[0]), natural_keys(bar[1])))
+    return draw_bars(bars, "metric", options)
 
 
-def _band(rows: dict[str, Array], x: str | None, y: list[str] | None, options: dict[str, Any]) -> Any:
-    _unused(y=y)
-    x = _one_of(x, "x" if "x" in rows else "step")
+def _band(rows: dict[str, Array], asked: _Asked, options: Options) -> Any:
+    asked.refuse("y", "fill", "panels")
+    x = asked.x_of("x" if "x" in rows else "step")
     by = [name for name in rows if name not in _BAND]
+    over_time = rows[x].dtype.kind == "M"
     curves = []
     for s in series_slices([rows[name] for name in by], len(rows[x])):
-        panel = rows["metric"][s.start] if "metric" in by else ""
+        metric = rows["metric"][s.start] if "metric" in by else ""
         mean, std = rows["mean"][s], rows["std"][s]
-        curves.append(
-            Curve(
-                panel=panel,
-                key=tuple(_part(name, rows[name][s.start]) for name in by if name != "metric") or ("mean ± std",),
-                x=bucket_middle(rows, s),
-                y=mean,
-                bad=rows["nonfinite"][s] > 0,
-                low=mean - std,
-                high=mean + std,
-                outer=(rows["min"][s], rows["max"][s]),
-            )
+        curve = Curve(
+            panel=metric,
+            key=tuple(part(name, rows[name][s.start]) for name in by if name != "metric") or ("mean ± std",),
+            x=bucket_middle(rows, s),
+            y=mean,
+            bad=rows["nonfinite"][s] > 0,
+            low=mean - std,
+            high=mean + std,
+            outer=(rows["min"][s], rows["max"][s]),
+            run=rows["run"][s.start] if "run" in by else "",
+            metric=metric,
+            facts=table_facts(rows, options.fields, s.start, by),
         )
-    return draw(curves, _label(rows, x), what="metric", **options)
+        curves.append(curve.broken(gaps(bucket_place(rows, s))) if over_time else curve)
+    curves.sort(key=lambda curve: (natural_key(curve.panel), natural_keys(curve.key)))
+    return draw(curves, _label(rows, x), options, what="metric")
 
 
-def _align(rows: dict[str, Array], x: str | None, y: list[str] | None, options: dict[str, Any]) -> Any:
-    first = next(iter(rows))
-    over = x or first
-    columns = y or [name for name in rows if name not in (first, over)]
-    if not columns:
-        raise _invalid(f"there is no column other than {over}; align at least two series, or leave `x` out")
-    names = dict(zip(columns, short_names([(name,) for name in columns]), strict=True))
-    if over == first:
-        curves = []
-        for name in columns:
-            finite = np.isfinite(rows[name])
-            # A series without a value at a step is a gap of the table, not a logged NaN, and gets no red tick.
-            curves.append(Curve("", (name,), rows[first][finite], rows[name][finite], np.zeros(finite.sum(), dtype=bool)))
-        drawn = draw(curves, "time (UTC)" if first == "time" else first, what="table", **options)
-        if len(columns) == 1:
-            drawn.set_ylabel(literal(columns[0]))
-        return drawn
-    logx, logy, title = (options[name] for name in ("logx", "logy", "title"))
-    panels = Panels([""], options["ax"], title, legend=options["legend"])
-    axes = panels.axes[0]
-    for name, colour in zip(columns, colours(len(columns)), strict=True):
-        axes.scatter(rows[over], rows[name], s=9, alpha=0.6, linewidths=0, color=colour, label=names[name])
-    axes.set_xlabel(literal(over))
-    if len(columns) == 1:
-        axes.set_ylabel(literal(columns[0]))
-    return panels.finish(names.values() if len(columns) > 1 else columns and [names[columns[0]]], logx=logx, logy=logy)
+def _align(rows: dict[str, Array], asked: _Asked, options: Options) -> Any:
+    asked.refuse("fill", "panels")
+    return draw_aligned(rows, asked.x, asked.y, options)
 
 
-def _aggregate(rows: dict[str, Array], x: str | None, y: list[str] | None, options: dict[str, Any]) -> Any:
-    _unused(x=x)
-    bucket = next((name for name in rows if name in _BUCKETS), None)
-    # Text columns, params and the bucket are the group of a row; the other columns are its aggregates.
-    by = [n for n, column in rows.items() if (column.dtype == object or n.startswith("param:")) and n != bucket]
-    numbers = y or [n for n, c in rows.items() if n not in by and n != bucket and c.dtype.kind in "iuf"]
-    if not numbers:
-        raise _invalid("none of the aggregates is a number; add one such as mean")
-    for name in numbers:
-        if rows[name].dtype.kind not in "iuf":
-            raise _invalid(f"{name} is not a column of numbers; give any of {', '.join(n for n in rows if rows[n].dtype.kind in 'iuf')}")
-    parts = [[_part(name, value) for value in rows[name]] for name in by]
-    keys: list[tuple[str, ...]] = list(zip(*parts, strict=True)) if by else [()] * len(rows[numbers[0]])
-    # One panel per metric, since scales differ; but bars of metrics without another group share one panel.
-    split = "metric" in by and (bucket is not None or len(by) > 1)
-    place = by.index("metric") if split else -1
-
-    def panel(name: str, key: tuple[str, ...]) -> str:
-        return key[place] if split and len(numbers) == 1 else f"{name} of {key[place]}" if split else name
-
-    def rest(key: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(part for i, part in enumerate(key) if i != place) or ("all",)
-
-    if bucket is None:
-        bars = [
-            (panel(name, key), rest(key), float(value))
-            for name in numbers
-            for key, value in zip(keys, rows[name], strict=True)
-        ]
-        return draw_bars(bars, "panel", **options)
-    curves = []
-    for name in numbers:
-        for key, at in _groups(keys).items():
-            order = at[np.argsort(rows[bucket][at], kind="stable")]
-            value = rows[name][order].astype(float)
-            # A group has at least one point. Without an aggregate, none of its points is finite.
-            finite = np.isfinite(value)
-            curves.append(Curve(panel(name, key), rest(key), rows[bucket][order], np.where(finite, value, np.nan), ~finite))
-    return draw(curves, "step" if bucket == "step_bucket" else "time (UTC)", what="panel", **options)
-
-
-def _part(column: str, value: object) -> str:
-    """The part of a column in the name of a group. A label or param includes its key, since its value alone says little."""
-    kind, _, key = column.partition(":")
-    if kind == "param" and (value is None or value != value):
-        return f"no {key}"
-    text = "" if value is None else f"{value:g}" if isinstance(value, (float, np.floating)) else str(value)
-    return f"{key}={text}" if text and kind in ("label", "param") else text
-
-
-def _groups(keys: list[tuple[str, ...]]) -> dict[tuple[str, ...], Array]:
-    """Row indexes by key. In a sorted table the rows of a group need not be consecutive."""
-    places: dict[tuple[str, ...], list[int]] = {}
-    for row, key in enumerate(keys):
-        places.setdefault(key, []).append(row)
-    return {key: np.array(at) for key, at in places.items()}
+def _aggregate(rows: dict[str, Array], asked: _Asked, options: Options) -> Any:
+    asked.refuse("x", "panels")
+    return draw_aggregate(rows, asked.y, asked.fill, options)
 
 
 def _label(rows: dict[str, Array], x: str) -> str:
     return "time (UTC)" if rows[x].dtype.kind == "M" else x
 
 
-def _one_of(x: str | None, *names: str) -> str:
-    if x is not None and x not in names:
-        raise _invalid(f"`x` is {x}; give {' or '.join(names)}")
-    return x or names[0]
-
-
-def _unused(**options: Any) -> None:
-    for name, value in options.items():
-        if value is not None:
-            raise _invalid(f"this kind of table does not take `{name}`; leave it out")
-
-
-def _invalid(message: str) -> Exception:
-    from .._tidalite import Invalid
-
-    return Invalid(f"cannot plot: {message}")
-
-
-_DRAWINGS: dict[str, Callable[[dict[str, Array], str | None, list[str] | None, dict[str, Any]], Any]] = {
+_DRAWINGS: dict[str, Callable[[dict[str, Array], _Asked, Options], Any]] = {
     "points": _points,
     "lttb": _points,
     "m4": _points,

@@ -1,4 +1,5 @@
-"""What a store reports about itself: its runs, its size, its health. The compiled part makes these objects."""
+"""What a store reports about itself: its runs, its size, its health. The compiled part makes most of these objects."""
+from .importance import Importance, ParamImportance
 from .part_files import PartFiles
 from .report import Finding, Report, Salvaged, Unread
 from .run_info import Participant, RunInfo
@@ -10,7 +11,9 @@ __all__ = [
     "Explain",
     "Finding",
     "FlushStats",
+    "Importance",
     "MergeStats",
+    "ParamImportance",
     "PartFiles",
     "Participant",
     "Report",

@@ -15,8 +15,11 @@ _NOTE_MAX = 1000
 
 def runs_html(runs: Sequence[RunInfo]) -> str:
     """One row per run, with a column for each of the first params that differ. Params that all runs share have a line below."""
-    if not runs:
-        return page(note("no runs"))
+    return page(note(count(len(runs), "run")), *runs_pieces(runs)) if runs else page(note("no runs"))
+
+
+def runs_pieces(runs: Sequence[RunInfo]) -> list[str]:
+    """The table of one or more runs, and the lines below it."""
     names = sorted({name for run in runs for name in run.params})
     shared = [n for n in names if all(n in run.params and run.params[n] == runs[0].params[n] for run in runs)]
     differing = [n for n in names if n not in shared]
@@ -49,7 +52,7 @@ def runs_html(runs: Sequence[RunInfo]) -> str:
         common = ", ".join(f"{name}={short(runs[0].params[name])}" for name in shared)
         notes.append(("params: " if len(runs) == 1 else "the same in all: ") + common)
     rows = map(cells, runs[:RUNS_MAX])
-    return page(note(count(len(runs), "run")), table(heads, rows), *(note(cut(n, _NOTE_MAX)) for n in notes))
+    return [table(heads, rows), *(note(cut(n, _NOTE_MAX)) for n in notes)]
 
 
 def _fixed_cells(run: RunInfo) -> list[str]:
