@@ -267,6 +267,28 @@ def test_extremes_are_drawn(store):
     assert all(ax.get_yscale() == "log" for ax in axes)
 
 
+def test_a_value_that_no_axis_can_show_is_marked_as_an_infinity_is(store):
+    top = 1.7976931348623157e308
+    with store.run("a", params={"lr": 1}) as run:
+        for step, value in enumerate([1.0, top, 2.0, -top, 3.0, top]):
+            run.log({"x": value}, step=step)
+    s = store.select("x")
+    for ax in (s.plot(), s.plot(log_y=True), s.points().plot(), s.align().plot()):
+        assert [mark.get_xdata().tolist() for mark in marks(ax)] == [[1, 3, 5]]
+        assert np.nanmax(curves(ax)[0].get_ydata()) < 10
+    s.plot(buckets=2, smooth=0.5)
+    s.band(3).plot(log_y=True)
+    (bar,) = s.latest().plot().texts
+    assert bar.get_text() == "1.7977e308" and to_hex(bar.get_color()) == RED
+    assert len(marks(store.plot_scatter("lr", "x"))) == 1
+    store.plot_parallel(["lr"], "x")
+    with store.run("b") as run:
+        for step in range(3):
+            run.log({"x": 1.0, "y": top if step else 1.0}, step=step)
+    table = store.select(runs="b").align()
+    assert table.plot(x="x", y="y").collections[0].get_offsets().tolist() == [[1.0, 1.0]]
+
+
 def test_without_matplotlib_the_error_says_how_to_install_it(store, monkeypatch):
     fill(store, "a")
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)

@@ -10,7 +10,7 @@ from .gaps import Array
 from .looks import NAMED_MAX, PALETTE, Look, Looks
 from .names import cut_middle, literal, natural_key, short_names
 from .options import Options, invalid
-from .panels import Panels
+from .panels import Panels, is_drawable
 
 
 def draw_aligned(rows: dict[str, Array], x: str | None, y: list[str] | None, options: Options) -> Any:
@@ -44,7 +44,8 @@ def _scatter(rows: dict[str, Array], over: str, columns: list[str], options: Opt
     axes = panels.axes[0]
     panels.set_scales()
     for name, label, colour in zip(columns, names, colours, strict=True):
-        axes.scatter(rows[over], rows[name], s=9, alpha=0.6, linewidths=0, color=colour, label=label)
+        is_shown = is_drawable(rows[over]) & is_drawable(rows[name])
+        axes.scatter(rows[over][is_shown], rows[name][is_shown], s=9, alpha=0.6, linewidths=0, color=colour, label=label)
     axes.set_xlabel(literal(cut_middle(over, 64)))
     if len(columns) == 1:
         axes.set_ylabel(literal(cut_middle(columns[0], 40)))

@@ -1,7 +1,6 @@
-"""Bars: one per group, with its number, which is red if it is not finite."""
+"""Bars: one per group, with its number, which is red if no bar can show it."""
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from .._text import short
 from .looks import PALETTE
 from .names import short_names
 from .options import Options, invalid
-from .panels import RED, Panels, columns_of
+from .panels import RED, Panels, columns_of, is_drawable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,12 +45,12 @@ def draw_bars(bars: Sequence[tuple[str, tuple[str, ...], float]], what: str, opt
 def _draw(ax: Axes, bars: list[tuple[str, float]], colour: Any) -> None:
     shown = bars[:BARS_MAX]
     places = range(len(shown))
-    lengths = [value if math.isfinite(value) else 0.0 for _, value in shown]
+    lengths = [value if is_drawable(value) else 0.0 for _, value in shown]
     drawn = ax.barh(places, lengths, color=colour, height=0.7)
     ax.set_yticks(places, [name for name, _ in shown], fontsize="small")
     texts = ax.bar_label(drawn, [short(value) for _, value in shown], padding=3, fontsize="small")
     for text, (_, value) in zip(texts, shown, strict=True):
-        if not math.isfinite(value):
+        if not is_drawable(value):
             text.set_color(RED)
     # Space for the numbers after the bars; a single bar does not fill the panel.
     ax.margins(x=0.2)

@@ -12,7 +12,7 @@ from .gaps import Array, insert_between, insert_middles
 from .looks import FAINT, NAMED_MAX, Look, make_looks
 from .names import cut_middle, literal
 from .options import Options
-from .panels import RED, Panels
+from .panels import DRAWN_MAX, RED, Panels, is_drawable
 from .units import apply_unit, plain_log_numbers, short_numbers, unit_of
 
 if TYPE_CHECKING:
@@ -67,8 +67,19 @@ class Curve:
         )
 
 
+    def drawable(self) -> Curve:
+        """The curve without values that are too large for an axis, which are marked, and with its areas cut there."""
+        too_large = np.isfinite(self.y) & ~is_drawable(self.y)
+        low, high = (None if edge is None else np.clip(edge, -DRAWN_MAX, DRAWN_MAX) for edge in (self.low, self.high))
+        outer = self.outer and (np.clip(self.outer[0], -DRAWN_MAX, DRAWN_MAX), np.clip(self.outer[1], -DRAWN_MAX, DRAWN_MAX))
+        raw = self.raw and (self.raw[0], np.where(is_drawable(self.raw[1]), self.raw[1], np.nan))
+        y = np.where(too_large, np.nan, self.y)
+        return replace(self, y=y, bad=self.bad | too_large, low=low, high=high, outer=outer, raw=raw)
+
+
 def draw(curves: Sequence[Curve], xlabel: str, options: Options, *, what: str, ylabel: str | None = None, units: bool = False) -> Any:
     """Draws all curves, with one panel per `panel` and one look per `key`. With `units`, the unit in a metric's name is shown fittingly."""
+    curves = [curve.drawable() for curve in curves]
     panels = list(dict.fromkeys(curve.panel for curve in curves))
     # Before the figure is made, so that refused options leave none.
     looks = make_looks(curves, options, _colours_in(options.ax))

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PANELS_MAX = 12
 RED = "#e5484d"
+# Matplotlib cannot scale an axis to greater magnitudes. They are marked as infinities are.
+DRAWN_MAX = 1e300
 _PANEL_TITLE_MAX = 44
 
 
@@ -80,6 +82,11 @@ class Panels:
         found = np.empty(len(self.axes), dtype=object)
         found[:] = self.axes
         return found
+
+
+def is_drawable(values: Any) -> Any:
+    """Where values have a place on an axis: neither NaN nor infinite, nor too large to be scaled."""
+    return np.abs(values) <= DRAWN_MAX
 
 
 def columns_of(panels: int) -> int:

@@ -12,7 +12,7 @@ from .curves import MARK
 from .looks import FAINT, ColourScale, is_lower_better
 from .names import cut_middle, literal
 from .options import Options, invalid, require
-from .panels import RED, Panels
+from .panels import RED, Panels, is_drawable
 from .scales import ParamScale
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def draw_parallel(found: Sweep, params: Sequence[str], options: Options) -> Any:
     if len(names) > _AXES_MAX:
         raise invalid(f"{len(names)} params are too many to tell apart; give at most {_AXES_MAX}")
     values = np.array(found.values)
-    finite = np.isfinite(values)
+    finite = is_drawable(values)
     require(values)
     columns = [found.column(name) for name in names] + [[float(v) if ok else None for v, ok in zip(values, finite, strict=True)]]
     scales = [ParamScale(column) for column in columns]

@@ -11,7 +11,7 @@ from .curves import MARK, Curve
 from .looks import field_name, is_missing, make_looks
 from .names import TITLE_MAX, cut_middle, literal, short_names
 from .options import Options, require
-from .panels import RED, Panels
+from .panels import RED, Panels, is_drawable
 from .scales import CATEGORIES_MAX, ParamScale
 
 # Dots of a category are spread sideways, so that equal values do not hide each other. The golden ratio spreads any number evenly.
@@ -29,7 +29,7 @@ def draw_scatter(found: Sweep, param: str, options: Options, *, log_x: bool | No
     x = scale.numbers(column)
     if not scale.is_number:
         x = x + _SPREAD * ((np.arange(len(x)) * _RATIO) % 1 - 0.5)
-    finite = np.isfinite(values)
+    finite = is_drawable(values)
     # A curve of one point per run: colours and the legend are as of curves.
     curves = [
         Curve("", (run,), x[i : i + 1], values[i : i + 1], ~finite[i : i + 1], run=run, metric=found.metric, facts=_facts(found, i, options))
