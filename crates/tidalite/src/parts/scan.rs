@@ -242,7 +242,7 @@ pub(crate) fn read_through(
 
 /// Groups of consecutive pieces that are decoded together: of one tile, and at most [`TOGETHER_ROWS_MAX`] rows, unless one
 /// piece has more. The pieces ascend by tile.
-fn together<'a, T>(pieces: &'a [T], piece: impl Fn(&T) -> &Piece) -> impl Iterator<Item = &'a [T]> {
+fn together<T>(pieces: &[T], piece: impl Fn(&T) -> &Piece) -> impl Iterator<Item = &[T]> {
     let mut rows = 0;
     pieces.chunk_by(move |a, b| {
         let (a, b) = (piece(a), piece(b));
