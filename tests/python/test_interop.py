@@ -206,7 +206,7 @@ def test_the_sql_of_the_readme_gives_what_a_query_gives(tmp_path):
     for round, names in enumerate([["a.csv", "c.csv", "b.csv"], ["d.csv", "c.csv"], ["b.csv"]]):
         for name in names:
             (tmp_path / name).write_text(files[name])
-            tidalite("import", store, tmp_path / name, "--run", "r", "-q")
+            tidalite("import", store, tmp_path / name, "--run", "r", "--time-unit", "us", "-q")
         tidalite("flush", store)
         if round != 1:
             tidalite("compact", store)
