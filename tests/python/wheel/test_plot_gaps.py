@@ -180,3 +180,27 @@ def test_an_area_that_reaches_below_zero_is_clipped_only_on_a_logarithmic_axis(s
     assert lowest < 0
     heights = {log: table.plot(log_y=log).collections[0].get_paths()[0].vertices[:, 1].min() for log in (False, True)}
     assert heights[False] == pytest.approx(lowest) and heights[True] == pytest.approx(1e-3 / 1.5)
+
+
+@pytest.mark.parametrize(("width", "zone", "buckets"), [("1d", "Europe/Berlin", 120), ("1w", "America/New_York", 18), ("6h", "Europe/Berlin", 480), ("1mo", "UTC", 5), ("1mo", "Europe/Berlin", 5)])
+def test_buckets_of_a_calendar_that_follow_each_other_have_no_gap_between_them(store, width, zone, buckets):
+    """Across a change of the clocks, and over months of different lengths."""
+    start = np.datetime64("2026-02-01T05:00:00", "us")
+    times = start + np.arange(120 * 24) * np.timedelta64(1, "h")
+    times = times[(times.astype("M8[D]") < np.datetime64("2026-05-10")) | (width != "1d")]
+    store.append({"run": "a", "metric": "calls", "step": range(len(times)), "time": times, "value": np.ones(len(times))})
+    table = store.select("calls").aggregate("count", "mean", by=tidalite.time_bucket(width, tz=zone))
+    counts, means = table.plot()
+    (line,), (mean,) = curves(counts), curves(means)
+    starts = table.to_numpy()["time_bucket"]
+    assert len(starts) >= buckets - 22
+    assert len(line.get_xdata()) == len(mean.get_xdata()) == len(starts)
+    assert min(line.get_ydata()) > 0 and np.isfinite(mean.get_ydata()).all()
+
+
+def test_a_month_without_points_is_a_gap(store):
+    for month in ("2026-01", "2026-02", "2026-04", "2026-05"):
+        store.append({"run": "a", "metric": "calls", "step": [int(month[-2:])], "time": np.array([f"{month}-15"], "M8[us]"), "value": [1.0]})
+    count, mean = store.select("calls").aggregate("count", "mean", by=tidalite.time_bucket("1mo")).plot()
+    assert curves(count)[0].get_ydata().tolist() == [1, 1, 0, 1, 1]
+    assert np.isnan(curves(mean)[0].get_ydata()).tolist() == [False, False, True, False, False]

@@ -8,7 +8,7 @@ import numpy as np
 from .bars import draw_bars
 from .curves import Curve, draw
 from .fields import table_facts
-from .gaps import Array, all_gaps, common_width, filled
+from .gaps import Array, all_gaps, bucket_numbers, filled
 from .looks import part
 from .names import natural_keys
 from .options import Options, invalid
@@ -73,14 +73,14 @@ def _bar_order(keys: list[tuple[str, ...]], values: list[Array]) -> list[int]:
 
 
 class _Grid:
-    """The buckets of a table: where the first begins, how wide they are, and how many there are up to the last."""
+    """The buckets of a table: where they begin, and their numbers."""
 
     def __init__(self, buckets: Array) -> None:
         self.kind = buckets.dtype
         self.over_time = buckets.dtype.kind == "M"
-        places = buckets.astype("int64")
-        self.first, self.width = int(places.min()), common_width(places)
-        self.last = (int(places.max()) - self.first) // self.width
+        self.starts = np.unique(buckets.astype("int64"))
+        self.numbers = bucket_numbers(self.starts, self.over_time)
+        self.last = int(self.numbers[-1])
 
     def line(self, buckets: Array, values: Array, aggregate: str, fill: float | None) -> tuple[Array, Array, Array]:
         """x, y and the marks of one group: with 0 or `fill` in empty buckets, or with NaN, which breaks the line."""
@@ -88,7 +88,7 @@ class _Grid:
         # A group has at least one point. Without an aggregate, none of its points is finite.
         finite = np.isfinite(value)
         y = np.where(finite, value, np.nan)
-        place = (buckets.astype("int64") - self.first) // self.width
+        place = self.numbers[np.searchsorted(self.starts, buckets.astype("int64"))]
         if fill is None and self.over_time and aggregate in _COUNTS:
             fill = 0.0
         if fill is not None:
@@ -100,7 +100,8 @@ class _Grid:
         return self._x(at), np.insert(y, gaps, np.nan), np.insert(~finite, gaps, False)
 
     def _x(self, place: Array) -> Array:
-        x: Array = (self.first + place * self.width).astype(self.kind)
+        # A missing bucket begins between its neighbours.
+        x: Array = np.rint(np.interp(place, self.numbers, self.starts)).astype("int64").astype(self.kind)
         return x
 
 

@@ -39,6 +39,30 @@ def common_width(places: Array) -> int:
     return int(np.gcd.reduce(distances)) if len(distances) else 1
 
 
+_HOUR = 3_600_000_000
+_DAY = 24 * _HOUR
+
+
+def bucket_numbers(starts: Array, over_time: bool) -> Array:
+    """The numbers of buckets that begin at these places, ascending and distinct, so that the number of a missing one is left out.
+
+    Buckets of a calendar differ in width: by an hour where clocks are changed, by three days from month to month. They are told by
+    distances that are near multiples of the usual one. Times are in microseconds.
+    """
+    width = common_width(starts)
+    distances = np.diff(starts)
+    usual = float(np.median(distances)) if len(distances) else float(width)
+    # Shorter parts of a day are even in every zone.
+    if over_time and width < usual and usual > _HOUR:
+        numbers = np.maximum(np.rint(distances / usual), 1.0)
+        allowed = 3.5 * _DAY if usual > 26 * _DAY else _HOUR
+        if (np.abs(distances - numbers * usual) <= allowed * numbers).all():
+            calendar: Array = np.concatenate([[0], np.cumsum(numbers)]).astype("int64")
+            return calendar
+    even: Array = (starts - starts[0]) // width
+    return even
+
+
 def insert_between(values: Array, at: Array, value: float) -> Array:
     """The values with `value` before each index in `at`."""
     changed: Array = np.insert(values.astype(float), at, value)
