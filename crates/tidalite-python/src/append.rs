@@ -7,9 +7,9 @@ use crate::append_options::AppendOptions;
 use crate::arguments::params::{kind, text};
 use crate::array_columns::{NumberKind, labels, null_as_nan, numbers, texts, times};
 use crate::errors::{invalid, raise, raise_with};
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchIterator, RecordBatchReader};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchIterator, RecordBatchReader};
 use arrow::compute::concat_batches;
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use pyo3::exceptions::{PyTypeError, PyUserWarning};
 use pyo3::prelude::*;
@@ -17,6 +17,7 @@ use pyo3::types::PyDict;
 use pyo3_arrow::input::AnyRecordBatch;
 use std::ffi::CString;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tidalite::{ImportStats, Store};
 
 /// Batches of a stream are appended together until they hold this many rows: each append has a fixed cost.
@@ -31,8 +32,8 @@ pub(crate) fn append(
     let options = AppendOptions::read(options)?;
     if let Ok(columns) = data.cast::<PyDict>() {
         let batch = batch_of(columns, &options)?;
-        if let Some(import) = options.import() {
-            let schema = batch.schema();
+        let schema = batch.schema();
+        if let Some(import) = options.import(&schema) {
             let batches = RecordBatchIterator::new([Ok(batch)], schema);
             let stats = py.detach(|| store.import_batches(batches, &import)).map_err(raise)?;
             return appended(py, &stats);
@@ -48,11 +49,19 @@ pub(crate) fn append(
     }
     let floats = if options.nan_is_missing { Vec::new() } else { plain_columns(data)? };
     let reader = data.extract::<AnyRecordBatch>()?.into_reader()?;
+    // A float column of pandas has NaN where other libraries have a missing value.
+    let tells_nan = kind(data).starts_with("pandas.") && options.is_wide() && !options.nan_is_missing;
+    let nans = AtomicU64::new(0);
+    let count = |batch: RecordBatch| {
+        nans.fetch_add(if tells_nan { nan_values(&batch) } else { 0 }, Ordering::Relaxed);
+        batch
+    };
     let stats = py.detach(|| {
         let schema = of_points(&reader.schema(), &floats);
         let to = schema.clone();
-        let batches = reader.map(move |batch| batch.and_then(|batch| nan_where_null(batch, &floats, &to)));
-        match options.import() {
+        let batches =
+            reader.map(move |batch| batch.and_then(|batch| nan_where_null(batch, &floats, &to)).map(count));
+        match options.import(&schema) {
             Some(import) => {
                 let batches = RecordBatchIterator::new(batches, schema);
                 store.import_batches(batches, &import).map_err(raise)
@@ -64,7 +73,26 @@ pub(crate) fn append(
             }
         }
     });
-    appended(py, &stats?)
+    let mut stats = stats?;
+    if let nans @ 1.. = nans.into_inner() {
+        let remark = "NaN were stored as values; give nan_is_missing=True if they stand for missing ones";
+        stats.remarks.push(format!("{nans} {remark}"));
+    }
+    appended(py, &stats)
+}
+
+/// The number of NaN in the columns of floats.
+fn nan_values(batch: &RecordBatch) -> u64 {
+    let nans = |column: &ArrayRef| match column.data_type() {
+        DataType::Float64 => {
+            column.as_primitive::<Float64Type>().iter().flatten().filter(|v| v.is_nan()).count()
+        }
+        DataType::Float32 => {
+            column.as_primitive::<Float32Type>().iter().flatten().filter(|v| v.is_nan()).count()
+        }
+        _ => 0,
+    };
+    batch.columns().iter().map(nans).sum::<usize>() as u64
 }
 
 /// The number of points. A remark, such as which column was taken as the step, is a warning.

@@ -1,6 +1,7 @@
 //! The keywords of `append`.
 
 use crate::arguments::params::{kind, text, texts};
+use arrow::datatypes::Schema;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -63,14 +64,17 @@ impl AppendOptions {
         self.metrics.is_some() || self.run.is_some() || !self.labels.is_empty()
     }
 
-    /// The options of an import. `None` for a table of points that the engine takes as it is.
-    pub(crate) fn import(&self) -> Option<Import> {
+    /// The options of an import of a table with these columns. `None` for a table of points that the engine takes as it is.
+    pub(crate) fn import(&self, columns: &Schema) -> Option<Import> {
         if !self.is_wide() && self.refuse_missing != Some(false) && !self.nan_is_missing {
             return None;
         }
         let mut import = Import::new().nan_is_absent(self.nan_is_missing);
-        // Plain numbers in a column of times are microseconds, as everywhere in this package.
-        import = import.time_unit(tidalite::TimeUnit::Micros);
+        // Plain numbers in the column `time` are microseconds, as everywhere in this package. A column that another program
+        // named has the unit of that program, which their magnitude tells.
+        if columns.index_of("time").is_ok() {
+            import = import.time_unit(tidalite::TimeUnit::Micros);
+        }
         import = match self.is_wide() {
             true => import.refuse_absent(self.refuse_missing == Some(true)),
             false => import.wide(false).refuse_absent(self.refuse_missing == Some(true)),

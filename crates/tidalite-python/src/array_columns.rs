@@ -110,7 +110,7 @@ pub(crate) fn numbers(name: &str, column: &Bound<'_, PyAny>, wanted: NumberKind)
 /// Floats of any width. Refuses a finite number that a float64 cannot hold.
 fn floats(name: &str, array: &Bound<'_, PyAny>) -> PyResult<Vec<f64>> {
     let wide = array.getattr("dtype")?.getattr("itemsize")?.extract::<usize>()? > 8;
-    let numpy = array.py().import("numpy")?;
+    let numpy = numpy(array.py())?;
     // NumPy would warn of an overflow, which is refused below.
     let quiet = pyo3::types::PyDict::new(array.py());
     quiet.set_item("over", "ignore")?;
@@ -164,9 +164,14 @@ pub(crate) fn times(column: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
     Ok(Arc::new(utc(us?)))
 }
 
+/// NumPy, or an error that says what needs it and how to install it.
+fn numpy(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    py.import("tidalite._optional")?.call_method1("need", ("numpy", "append() of columns"))
+}
+
 /// The datetimes as a NumPy array in UTC. Pandas keeps a zone in its type, which NumPy does not know.
 fn plain_datetimes<'py>(column: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    let numpy = column.py().import("numpy")?;
+    let numpy = numpy(column.py())?;
     let dtype = column.getattr("dtype")?;
     match dtype.getattr("tz") {
         Ok(_) => {
@@ -204,7 +209,7 @@ fn arrow_array(column: &Bound<'_, PyAny>) -> PyResult<Option<ArrayRef>> {
 /// The column as a NumPy array of one dimension, and which of its rows are missing.
 fn flat<'py>(name: &str, column: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Option<Vec<bool>>)> {
     let py = column.py();
-    let numpy = py.import("numpy")?;
+    let numpy = numpy(py)?;
     let of_pandas = kind(column).starts_with("pandas.");
     let dtype = column.getattr("dtype").ok();
     let extended = dtype.as_ref().is_some_and(|dtype| !kind(dtype).starts_with("numpy."));

@@ -1,6 +1,7 @@
 """Bulk append of tables with columns of labels and metrics, of missing values, of times of every kind, and of numbers that do not fit."""
 import datetime as dt
 import math
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -188,3 +189,26 @@ def test_a_column_that_is_taken_as_the_step_is_named_in_a_warning(store):
     with pytest.warns(UserWarning, match='took column "epoch" as step'):
         assert store.append(frame, run="a") == 2
     assert store.select("loss").to_numpy()["step"].tolist() == [1, 2]
+
+
+def test_nan_of_a_float_frame_is_said_to_be_a_value(store):
+    frame = pd.DataFrame({"step": [1, 2], "loss": [0.5, math.nan]})
+    with pytest.warns(UserWarning, match="1 NaN were stored as values; give nan_is_missing=True"):
+        assert store.append(frame, run="a") == 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert store.append(frame, run="b", nan_is_missing=True) == 1
+
+
+@pytest.mark.parametrize(("name", "numbers"), [("timestamp", [1_748_464_000, 1_748_464_001]), ("_timestamp", [1_748_464_000_000, 1_748_464_001_000])])
+def test_numbers_in_a_column_of_times_of_another_program_have_its_unit(store, name, numbers):
+    with pytest.warns(UserWarning, match=f'took column "{name}" as time'):
+        store.append({name: np.array(numbers), "loss": [1.0, 2.0]}, run="r")
+    times = store.select("loss").to_numpy()["time"]
+    assert times.tolist() == [np.datetime64(1_748_464_000 + i, "s").astype("M8[us]").tolist() for i in range(2)]
+
+
+def test_a_header_of_several_words_is_recognised(store):
+    with pytest.warns(UserWarning, match='took column "Global Step" as step'):
+        store.append({"Global Step": [7, 9], "loss": [1.0, 2.0]}, run="r")
+    assert store.select("loss").to_numpy()["step"].tolist() == [7, 9]

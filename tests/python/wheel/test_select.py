@@ -1,6 +1,7 @@
 """Selections and their answers equal what DuckDB computes from the same points, in every conversion."""
 import datetime as dt
 import math
+from zoneinfo import ZoneInfo
 
 import duckdb
 import numpy as np
@@ -317,3 +318,35 @@ def test_a_selection_that_matches_nothing_is_empty_not_an_error(store):
     assert nothing.align().columns == ["step"] and len(nothing.align()) == 0
     assert nothing.aggregate("count").to_numpy()["count"].tolist() == [0]
     assert nothing.to_pandas().empty
+
+
+def test_the_greatest_day_of_each_month_and_a_zone_object(store):
+    days = pd.date_range("2026-01-01", "2026-03-31", tz="Europe/Berlin")
+    calls = np.arange(len(days), dtype=float)
+    store.append({"run": "a", "metric": "calls", "step": range(len(days)), "time": days.tz_convert("UTC").tz_localize(None).to_numpy("M8[us]"), "value": calls})
+    daily = store.select("calls").aggregate("sum", by=tidalite.time_bucket("1d", tz=ZoneInfo("Europe/Berlin")))
+    assert daily.to_numpy()["sum"].tolist() == calls.tolist()
+    monthly = daily.then("max", "count", by="time:1mo@Europe/Berlin").to_numpy()
+    assert monthly["max(sum)"].tolist() == [30, 58, 89] and monthly["count(sum)"].tolist() == [31, 28, 31]
+    with pytest.raises(tidalite.Invalid, match="buckets that lie within"):
+        daily.then("max", by="time:1mo")
+    with pytest.raises(tidalite.Invalid, match="`argmin` needs steps"):
+        daily.then("count", "argmin")
+
+
+def test_a_band_over_ranks_and_aggregates_of_aggregates(store):
+    for rank, loss in (("0", 1.0), ("1", 3.0)):
+        with store.run("a", labels={"rank": rank}) as run:
+            for step in range(10):
+                run.log({"loss": loss}, step=step)
+    band = store.select("loss").band(5, over="label:rank").to_numpy()
+    assert set(band["members"]) == {2} and set(band["std"]) == {1.0} and "runs" not in band
+    assert set(store.select("loss").band(5).to_numpy()["std"]) == {0.0}
+    over_time = store.select("loss").band(5, x="elapsed", over=["run", "label:rank"]).to_numpy()
+    assert "members" in over_time
+    with pytest.raises(tidalite.Invalid, match="not a name"):
+        store.select("loss").band(over="step:10")
+    sums = store.select("loss").aggregate("mean", by=["label:rank", "step:5"]).then("sum", by="step:5").to_dict()
+    assert sums == {"step_bucket": [0, 5], "sum(mean)": [4.0, 4.0]}
+    with pytest.raises(tidalite.Invalid, match="before sort"):
+        store.select("loss").aggregate("mean", by="run").sort("mean").then("max")

@@ -53,11 +53,15 @@ pub fn step_bucket(width: i64) -> PyResult<GroupBucket> {
 /// time_bucket("1d", tz="Europe/Berlin")
 #[pyfunction]
 #[pyo3(signature = (width, tz=None))]
-pub fn time_bucket(width: &Bound<'_, PyAny>, tz: Option<&str>) -> PyResult<GroupBucket> {
+pub fn time_bucket(width: &Bound<'_, PyAny>, tz: Option<&Bound<'_, PyAny>>) -> PyResult<GroupBucket> {
+    // The text of a `zoneinfo.ZoneInfo` is its name.
+    let tz = tz.map(|zone| PyResult::Ok(zone.str()?.to_string())).transpose()?;
     let word = width.cast::<PyString>().ok().map(|word| word.to_str()).transpose()?;
     match (word, tz) {
         (Some(word), Some(zone)) => calendar(&format!("{word}@{zone}")),
-        (Some(word), None) if word.ends_with(['w', 'o', 'y']) && !word.contains('.') => calendar(word),
+        (Some(word), None) if word.ends_with(['w', 'o', 'y', 'M', 'q']) && !word.contains('.') => {
+            calendar(word)
+        }
         (None, Some(_)) => {
             Err(invalid("time_bucket", "the width is not text", "with tz, write it as in '1d' or '6h'"))
         }

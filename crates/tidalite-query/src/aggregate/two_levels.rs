@@ -175,6 +175,12 @@ impl GroupKeySource {
                 | (By::TimeBucket(narrow), By::TimeBucket(wide)) => {
                     (*narrow > 0 && *wide > 0 && wide.is_multiple_of(*narrow)).then(|| Width::new(*wide))
                 }
+                (By::Calendar(narrow), By::Calendar(wide)) => {
+                    wide.covers(narrow).then(|| Width::of_calendar(wide))
+                }
+                (By::TimeBucket(narrow), By::Calendar(wide)) => {
+                    wide.covers_even(*narrow).then(|| Width::of_calendar(wide))
+                }
                 _ => None,
             };
             Some(GroupKeySource { column, wider: Some(wider?) })
@@ -183,7 +189,11 @@ impl GroupKeySource {
             let known = first.iter().map(By::to_string).collect::<Vec<_>>().join(", ");
             let wrong =
                 format!("the second level is grouped by `{again}`, and the first by {}", or_nothing(&known));
-            Error::invalid(DOING, wrong, "group the first level by it too, or by a width that divides it")
+            Error::invalid(
+                DOING,
+                wrong,
+                "group the first level by it too, or by buckets that lie within its own",
+            )
         })
     }
 
@@ -245,7 +255,11 @@ fn with_empty_groups(rows: &RecordBatch, groups: usize) -> Result<RecordBatch> {
 }
 
 fn lacks(then: &[Aggregate], what: &str, example: &str) -> Error {
-    let words = then.iter().map(Aggregate::to_string).collect::<Vec<_>>().join(", ");
+    let needs = |aggregate: &&Aggregate| {
+        let needs = AggregateNeeds::of(std::slice::from_ref(aggregate));
+        if what == "times" { needs.times() } else { needs.steps() }
+    };
+    let words = then.iter().filter(needs).map(Aggregate::to_string).collect::<Vec<_>>().join(", ");
     let wrong = format!("`{words}` needs {what}, and the rows of the first level have none");
     Error::invalid(DOING, wrong, format!("group the first level by {example} too"))
 }
@@ -355,12 +369,14 @@ mod tests {
         assert!(plan(&["last"], &["run"], &["mean"], &["param:lr"]).is_ok());
         assert!(plan(&["last"], &["labels"], &["mean"], &["label:rank"]).is_ok());
         assert!(plan(&["mean"], &["run", "time:10s"], &["sum"], &["time:1m"]).is_ok());
+        assert!(plan(&["mean"], &["time:1d@Asia/Tokyo"], &["max"], &["time:1mo@Asia/Tokyo"]).is_ok());
+        assert!(plan(&["mean"], &["time:1h"], &["max"], &["time:1w"]).is_ok());
         assert!(plan(&["mean"], &["run", "time:10s"], &["time_last", "first"], &[]).is_ok());
         assert!(plan(&["mean"], &["run", "time:10s"], &["argmax"], &[]).is_err());
         for (first, groups, then, again, hint) in [
             (["last"], ["metric"], ["mean"], vec!["run"], "group the first level by it"),
             (["last"], ["metric"], ["mean"], vec!["param:lr"], "group the first level by it"),
-            (["mean"], ["step:10"], ["mean"], vec!["step:15"], "a width that divides it"),
+            (["mean"], ["step:10"], ["mean"], vec!["step:15"], "buckets that lie within"),
             (["mean"], ["step:10"], ["mean"], vec!["time:10s"], "group the first level by it"),
             (["time_last"], ["run"], ["mean"], vec![], "leave it out"),
             (["last"], ["run"], ["first"], vec![], "step:WIDTH"),

@@ -76,6 +76,30 @@ impl Calendar {
         Extent { first: first.min(last), last }
     }
 
+    /// Whether each bucket of `narrow` lies in one of these.
+    pub(crate) fn covers(&self, narrow: &Calendar) -> bool {
+        let divides = self.count.is_multiple_of(narrow.count);
+        let is_day =
+            narrow.unit == CalendarUnit::Second || (narrow.unit == CalendarUnit::Day && narrow.count == 1);
+        self.zone == narrow.zone
+            && match (self.unit, narrow.unit) {
+                // Parts of a day up to an hour count from its start, others follow the clock.
+                (CalendarUnit::Second, CalendarUnit::Second) => {
+                    divides && (self.count <= HOUR_SECONDS) == (narrow.count <= HOUR_SECONDS)
+                }
+                (CalendarUnit::Second, _) => false,
+                (CalendarUnit::Year, CalendarUnit::Month) => (self.count * 12).is_multiple_of(narrow.count),
+                (wide, unit) if wide == unit => divides,
+                _ => is_day,
+            }
+    }
+
+    /// Whether each bucket of so many µs, aligned at 1970 UTC, lies in one of these.
+    pub(crate) fn covers_even(&self, us: u64) -> bool {
+        let part = self.unit != CalendarUnit::Second && us > 0;
+        part && self.zone == TimeZone::UTC && (u64::from(DAY_SECONDS) * 1_000_000).is_multiple_of(us)
+    }
+
     /// About the width of a bucket, in µs.
     pub(crate) fn width_us(&self) -> u64 {
         let days = match self.unit {
@@ -320,6 +344,31 @@ mod tests {
             .map(|at| parts.range(parts.index(at + 1)).first - at)
             .collect();
         assert_eq!(starts, [0; 25]);
+    }
+
+    #[test]
+    fn wide_buckets_cover_narrow_ones_that_never_cross_their_ends() {
+        for (wide, narrow, covers) in [
+            ("1mo", "1d", true),
+            ("1w@Europe/Berlin", "1d@Europe/Berlin", true),
+            ("1d@Europe/Berlin", "1h@Europe/Berlin", true),
+            ("1y", "3mo", true),
+            ("2y", "5mo", false),
+            ("6mo", "2mo", true),
+            ("1mo", "1w", false),
+            ("1y", "1w", false),
+            ("1mo", "7d", false),
+            ("1d", "1w", false),
+            ("1mo", "1d@Europe/Berlin", false),
+            ("30min@UTC", "15min@UTC", true),
+            ("6h@UTC", "15min@UTC", false),
+        ] {
+            assert_eq!(calendar(wide).covers(&calendar(narrow)), covers, "{wide} of {narrow}");
+        }
+        assert!(calendar("1mo").covers_even(3_600_000_000) && calendar("1d").covers_even(86_400_000_000));
+        assert!(
+            !calendar("1d").covers_even(7_000_000) && !calendar("1d@Asia/Kolkata").covers_even(3_600_000_000)
+        );
     }
 
     #[test]

@@ -11,8 +11,13 @@ const USUAL_NAMES: [(Role, &[&str]); 6] = [
     (Role::Labels, &["labels"]),
     (Role::Value, &["value"]),
     (Role::Step, &["step", "_step", "global_step", "iteration", "epoch", "t"]),
-    (Role::Time, &["time", "_timestamp", "timestamp", "ts", "datetime", "date", "wall_time", "wall time"]),
+    (Role::Time, &["time", "_timestamp", "timestamp", "ts", "datetime", "date", "wall_time"]),
 ];
+
+/// A name in small letters, with one separator of words: `Global Step` is `global_step`.
+fn plain(name: &str) -> String {
+    name.trim().to_lowercase().replace([' ', '-'], "_")
+}
 
 /// What an import makes of a file's columns.
 #[derive(Debug)]
@@ -55,9 +60,7 @@ impl Import {
 
     /// The column with the most telling of these names that has no other use.
     fn usual<'n>(&self, names: &[&'n str], usual: &[&str]) -> Option<&'n str> {
-        usual
-            .iter()
-            .find_map(|u| names.iter().find(|n| n.eq_ignore_ascii_case(u) && self.is_free(n)).copied())
+        usual.iter().find_map(|u| names.iter().find(|n| plain(n) == plain(u) && self.is_free(n)).copied())
     }
 
     /// Whether no option gives a column a use.
