@@ -52,6 +52,7 @@ mod shapes;
 mod short_jobs;
 mod sums;
 mod thin;
+mod thin_gain;
 mod transforms;
 mod truth;
 mod watch;

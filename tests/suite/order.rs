@@ -7,7 +7,9 @@ use arrow::array::{
 use arrow::datatypes::Int64Type;
 use std::path::Path;
 use std::sync::Arc;
-use tidalite::{Aggregate, By, Import, Options, Repeats, RowAt, Run, Selection, Store, Thin, XAxis};
+use tidalite::{
+    Aggregate, By, Import, Options, Repeats, RowAt, Run, Selection, Store, Thin, TimeUnit, XAxis,
+};
 use tidalite_testkit::points;
 use tidalite_vfs::{SimVfs, Vfs};
 
@@ -273,7 +275,7 @@ fn batches_and_files_without_steps_add_up() {
     );
     let file = dir.path().join("day.csv");
     std::fs::write(&file, "time,cpu,mem\n3,3,\n1,1,10\n2,,20\n").unwrap();
-    let import = Import::new().run("host");
+    let import = Import::new().run("host").time_unit(TimeUnit::Micros);
     store.import(&file, &import).unwrap();
     assert_eq!(
         shown(&store.select().metric("cpu")),

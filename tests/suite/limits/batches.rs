@@ -42,7 +42,7 @@ fn a_batch_with_a_wrong_column_is_refused_whole_with_column_and_row() {
         ("step", column(Float64Array::from(vec![1.0, 2.0]))),
         ("step", column(StringArray::from(vec!["1", "2"]))),
         ("value", column(StringArray::from(vec!["1", "2"]))),
-        ("value", column(BooleanArray::from(vec![true, false]))),
+        ("value", column(BinaryArray::from_vec(vec![b"1", b"2"]))),
         ("time", column(Float64Array::from(vec![1.0, 2.0]))),
         ("time", column(StringArray::from(vec!["2024-01-01", "2024-01-02"]))),
     ] {
