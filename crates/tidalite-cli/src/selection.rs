@@ -7,12 +7,35 @@ use crate::error::{CliError, CliResult};
 use crate::text::{number, printable, time_text};
 use std::collections::BTreeSet;
 use std::ops::Bound;
-use tidalite::{Bounds, Labels, Pattern, Selection, SeriesKey, Snapshot, Summary, XAxis, similar_names};
+use tidalite::{
+    Bounds, History, Labels, Pattern, Repeats, RunFilter, Selection, SeriesKey, Snapshot, Summary, XAxis,
+    similar_names,
+};
 
 /// The most names in a message.
 const NAMES_SHOWN: usize = 5;
 
 impl SelectionArgs {
+    /// What lists series: each series and point once, in the run that it was written to.
+    pub(crate) fn written(metrics: &[String], runs: &[String], filters: &[RunFilter]) -> Self {
+        SelectionArgs {
+            metrics: metrics.to_vec(),
+            runs: runs.to_vec(),
+            metrics_regex: Vec::new(),
+            runs_regex: Vec::new(),
+            filters: filters.to_vec(),
+            labels: Vec::new(),
+            labels_regex: Vec::new(),
+            steps: None,
+            time: None,
+            values: None,
+            repeats: Repeats::Last,
+            history: History::Own,
+            include_rewound: false,
+            transform: Vec::new(),
+        }
+    }
+
     /// The selection of these flags in a snapshot.
     pub(crate) fn over(&self, snapshot: &Snapshot) -> Selection {
         self.narrow(snapshot.select())

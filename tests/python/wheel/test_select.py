@@ -134,7 +134,7 @@ def test_widths_of_time_buckets_are_parsed(width, us):
     assert tidalite.time_bucket(width) == tidalite.time_bucket(us)
 
 
-@pytest.mark.parametrize("width", ["", "1", "s", "1 s", "-1s", "1.5s", "0s", "1q", "0mo", 0, -5, None, 1.5])
+@pytest.mark.parametrize("width", ["", "1", "s", "1 s", "-1s", "0s", "1q", "0mo", 0, -5, None, 1.5])
 def test_an_invalid_width_is_refused(width):
     with pytest.raises((tidalite.Invalid, TypeError)):
         tidalite.time_bucket(width)
@@ -155,7 +155,7 @@ def test_calendar_buckets_equal_those_of_pandas(store, width, rule, zone):
 
 
 def test_a_wrong_calendar_is_refused_with_what_to_give():
-    assert repr(tidalite.time_bucket("1w")) == 'time_bucket("1w", tz="UTC")'
+    assert repr(tidalite.time_bucket("1w")) == 'time_bucket("1w")'
     for width, zone, words in [("1d", "Europe/Berlim", "Europe/Berlin"), ("7h", "UTC", "12 h"), ("1.5d", "UTC", "3mo"), (86_400_000_000, "UTC", "'1d'")]:
         with pytest.raises(tidalite.Invalid, match=words):
             tidalite.time_bucket(width, tz=zone)

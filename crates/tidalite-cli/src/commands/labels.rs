@@ -6,7 +6,6 @@ use crate::error::CliResult;
 use crate::output::{AnswerColumns, print};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use tidalite::{History, Repeats};
 
 /// The most values of a label that its row shows.
 const VALUES_SHOWN: usize = 8;
@@ -15,23 +14,7 @@ const VALUES_SHOWN: usize = 8;
 pub(crate) fn run(context: &Context, args: &LabelsArgs) -> CliResult {
     let format = context.format()?;
     let (snapshot, damage) = context.readable(&context.read(&args.store)?)?;
-    let selection = SelectionArgs {
-        metrics: args.metrics.clone(),
-        runs: args.runs.clone(),
-        metrics_regex: Vec::new(),
-        runs_regex: Vec::new(),
-        filters: args.filters.clone(),
-        labels: Vec::new(),
-        labels_regex: Vec::new(),
-        steps: None,
-        time: None,
-        values: None,
-        repeats: Repeats::Last,
-        // Count each series once: in the run that it was written to.
-        history: History::Own,
-        include_rewound: false,
-        transform: Vec::new(),
-    };
+    let selection = SelectionArgs::written(&args.metrics, &args.runs, &args.filters);
     let select = selection.over(&snapshot);
     let labels = select.label_values()?;
     let narrowed = !(args.metrics.is_empty() && args.runs.is_empty() && args.filters.is_empty());

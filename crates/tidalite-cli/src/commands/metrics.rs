@@ -6,7 +6,7 @@ use crate::error::CliResult;
 use crate::output::{AnswerColumns, print};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tidalite::{History, Repeats, Summary};
+use tidalite::Summary;
 
 /// The totals of a metric.
 #[derive(Default)]
@@ -20,23 +20,7 @@ struct MetricTotals {
 pub(crate) fn run(context: &Context, args: &MetricsArgs) -> CliResult {
     let format = context.format()?;
     let (snapshot, damage) = context.readable(&context.read(&args.store)?)?;
-    let selection = SelectionArgs {
-        metrics: Vec::new(),
-        runs: args.runs.clone(),
-        metrics_regex: Vec::new(),
-        runs_regex: Vec::new(),
-        filters: args.filters.clone(),
-        labels: Vec::new(),
-        labels_regex: Vec::new(),
-        steps: None,
-        time: None,
-        values: None,
-        repeats: Repeats::Last,
-        // Count each point once: in the run that it was written to.
-        history: History::Own,
-        include_rewound: false,
-        transform: Vec::new(),
-    };
+    let selection = SelectionArgs::written(&[], &args.runs, &args.filters);
     let mut metrics: BTreeMap<Arc<str>, MetricTotals> = BTreeMap::new();
     let select = selection.over(&snapshot);
     for (key, summary) in select.summaries()? {

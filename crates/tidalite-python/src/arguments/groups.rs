@@ -20,7 +20,7 @@ impl GroupBucket {
             By::TimeBucket(width) => format!("time_bucket({width})"),
             By::Calendar(calendar) => match calendar.to_string().split_once('@') {
                 Some((width, zone)) => format!("time_bucket({width:?}, tz={zone:?})"),
-                None => format!("time_bucket(\"{calendar}\", tz=\"UTC\")"),
+                None => format!("time_bucket(\"{calendar}\")"),
             },
             other => other.column(),
         }
@@ -54,23 +54,23 @@ pub fn step_bucket(width: i64) -> PyResult<GroupBucket> {
 #[pyfunction]
 #[pyo3(signature = (width, tz=None))]
 pub fn time_bucket(width: &Bound<'_, PyAny>, tz: Option<&Bound<'_, PyAny>>) -> PyResult<GroupBucket> {
+    let Ok(word) = width.cast::<PyString>() else {
+        if tz.is_some() {
+            return Err(invalid(
+                "time_bucket",
+                "the width is not text",
+                "with tz, write it as in '1d' or '6h'",
+            ));
+        }
+        return Ok(GroupBucket(By::TimeBucket(width_us(width)?)));
+    };
+    let word = word.to_str()?;
     // The text of a `zoneinfo.ZoneInfo` is its name.
-    let tz = tz.map(|zone| PyResult::Ok(zone.str()?.to_string())).transpose()?;
-    let word = width.cast::<PyString>().ok().map(|word| word.to_str()).transpose()?;
-    match (word, tz) {
-        (Some(word), Some(zone)) => calendar(&format!("{word}@{zone}")),
-        (Some(word), None) if word.ends_with(['w', 'o', 'y', 'M', 'q']) && !word.contains('.') => {
-            calendar(word)
-        }
-        (None, Some(_)) => {
-            Err(invalid("time_bucket", "the width is not text", "with tz, write it as in '1d' or '6h'"))
-        }
-        (_, None) => Ok(GroupBucket(By::TimeBucket(width_us(width)?))),
-    }
-}
-
-fn calendar(word: &str) -> PyResult<GroupBucket> {
-    Ok(GroupBucket(By::Calendar(word.parse().map_err(raise)?)))
+    let by = match tz {
+        Some(zone) => format!("time:{word}@{}", zone.str()?),
+        None => format!("time:{word}"),
+    };
+    Ok(GroupBucket(by.parse().map_err(raise)?))
 }
 
 /// The groups of `by=`: one or several.

@@ -199,18 +199,8 @@ pub(crate) fn duration(what: &str, value: &Bound<'_, PyAny>) -> PyResult<Duratio
         .map_err(|_| invalid(what, format!("{seconds} seconds is not a duration"), "give a number above 0"))
 }
 
-/// The width of a time bucket in microseconds, from an int, a `timedelta`, or text such as `500ms`, `1s`, `5m`, `1h`, `1d`.
+/// The width of a time bucket in microseconds, from an int or a `timedelta`.
 pub(crate) fn width_us(value: &Bound<'_, PyAny>) -> PyResult<u64> {
-    if let Ok(text) = value.cast::<PyString>() {
-        let text = text.to_str()?;
-        return parse_width(text).ok_or_else(|| {
-            invalid(
-                "time_bucket",
-                format!("{text:?} is not a width"),
-                "write a whole number and its unit: us, ms, s, m, h or d, as in 500ms or 1h",
-            )
-        });
-    }
     let py = value.py();
     let us = if value.is_instance(clock(py)?.timedelta.bind(py))? {
         value.floor_div(clock(py)?.microsecond.bind(py))?.extract::<i64>()?
@@ -225,19 +215,4 @@ pub(crate) fn width_us(value: &Bound<'_, PyAny>) -> PyResult<u64> {
         .ok()
         .filter(|&us| us > 0)
         .ok_or_else(|| invalid("time_bucket", format!("the width is {us} µs"), "give at least 1 µs"))
-}
-
-fn parse_width(text: &str) -> Option<u64> {
-    const UNITS: [(&str, u64); 6] = [
-        ("us", 1),
-        ("ms", 1_000),
-        ("s", 1_000_000),
-        ("m", 60_000_000),
-        ("h", 3_600_000_000),
-        ("d", 86_400_000_000),
-    ];
-    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let (count, unit) = text.split_at(digits);
-    let scale = UNITS.iter().find(|(name, _)| *name == unit)?.1;
-    count.parse::<u64>().ok()?.checked_mul(scale).filter(|&us| us > 0)
 }

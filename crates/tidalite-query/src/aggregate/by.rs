@@ -104,8 +104,7 @@ impl FromStr for By {
                 width.map(By::StepBucket).ok_or_else(|| wrong_width(word, "steps", "step:100"))
             }
             ("time", Some(width)) => {
-                let by_calendar = width.contains('@') || width.ends_with(['w', 'o', 'y']);
-                if by_calendar && !width.contains('.') {
+                if Calendar::is_word(width) {
                     return width.parse().map(By::Calendar);
                 }
                 let us = micros(width, &MICROS, cut_to_micros).filter(|&us| us > 0);
@@ -127,10 +126,7 @@ impl fmt::Display for By {
                 write!(f, "time:{}s", us / MICROS_PER_SECOND)
             }
             By::TimeBucket(us) => write!(f, "time:{us}us"),
-            By::Calendar(calendar) => match calendar.to_string() {
-                word if word.contains('@') || word.ends_with(['w', 'o', 'y']) => write!(f, "time:{word}"),
-                word => write!(f, "time:{word}@UTC"),
-            },
+            By::Calendar(calendar) => write!(f, "time:{calendar}"),
             name => f.write_str(&name.column()),
         }
     }

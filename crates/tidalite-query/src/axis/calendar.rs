@@ -53,6 +53,12 @@ const EPOCH: Date = date(1970, 1, 1);
 const SPARE_PARTS: i64 = 2;
 
 impl Calendar {
+    /// Whether a width of time is one of a calendar: in whole weeks, months or years, or with a time zone. Other widths are
+    /// even, and aligned at 1970 UTC.
+    pub(crate) fn is_word(width: &str) -> bool {
+        width.contains('@') || (width.ends_with(['w', 'o', 'y']) && !width.contains('.'))
+    }
+
     /// The index of the bucket that holds a time, in µs since 1970 UTC.
     pub(crate) fn index(&self, us: i64) -> i64 {
         let local = self.zone.to_datetime(timestamp(us));
@@ -226,10 +232,11 @@ impl fmt::Display for Calendar {
             CalendarUnit::Month => "mo",
             CalendarUnit::Year => "y",
         };
-        write!(f, "{}{unit}", self.count)?;
+        let word = format!("{}{unit}", self.count);
+        let is_utc = self.zone == TimeZone::UTC;
         match self.zone.iana_name() {
-            Some(zone) if self.zone != TimeZone::UTC => write!(f, "@{zone}"),
-            _ => Ok(()),
+            Some(zone) if !is_utc || !Calendar::is_word(&word) => write!(f, "{word}@{zone}"),
+            _ => f.write_str(&word),
         }
     }
 }

@@ -73,12 +73,8 @@ impl RowRef {
 
     /// All its points.
     pub(crate) fn whole(self, parts: &[Arc<Part>], cut: bool) -> Piece {
-        self.whole_of(&self.of(parts), cut)
-    }
-
-    /// All its points, where its entry is known.
-    pub(crate) fn whole_of(self, row: &SeriesEntry, cut: bool) -> Piece {
-        Piece { row: self, tile: row.tile, from: row.row_start, to: row.row_start + row.rows, cut }
+        let row = self.of(parts);
+        self.piece(&row, row.row_start..row.row_start + row.rows, cut)
     }
 
     /// The points in some rows of its tile.
