@@ -232,4 +232,61 @@ pub(super) const BUGS: &[PlantedBug] = &[
         )],
         test: "followers::a_follower_is_woken_by_a_change_that_another_saw_first",
     },
+    PlantedBug {
+        name: "tiles-not-cut-around-copies",
+        file: "crates/tidalite/src/upkeep/parts_source.rs",
+        edits: &[(
+            "self.cuts.get(run).map_or(&[], Vec::as_slice)",
+            "self.cuts.get(run).filter(|_| !PLANTED).map_or(&[], Vec::as_slice)",
+        )],
+        test: "compacted::a_series_whose_steps_fell_back_is_answered_from_summaries_after_a_compaction",
+    },
+    PlantedBug {
+        name: "thinned-although-larger",
+        file: "crates/tidalite/src/upkeep/thin/thinning.rs",
+        edits: &[("if what.must_shrink &&", "if !PLANTED && what.must_shrink &&")],
+        test: "thin_gain::nothing_is_thinned_where_the_files_would_not_get_smaller",
+    },
+    PlantedBug {
+        name: "uncertain-bucket-ruled-out",
+        file: "crates/tidalite/src/plan/pushdown_rollups.rs",
+        edits: &[(
+            "                Verdict::NoPoint => {}\n",
+            "                Verdict::NoPoint => {}\n                Verdict::Unknown if PLANTED => {}\n",
+        )],
+        test: "rollups::rollups_rule_out_points_by_value_and_time_as_the_points_do",
+    },
+    PlantedBug {
+        name: "points-read-without-rollups",
+        file: "crates/tidalite/src/plan/pushdown_rollups.rs",
+        edits: &[("!(resolution.summaries || cut)", "!(resolution.summaries || cut && !PLANTED)")],
+        test: "rollups::points_and_aggregates_by_value_or_time_read_only_the_pages_that_may_hold_some",
+    },
+    PlantedBug {
+        name: "shared-rows-laid-out-as-given",
+        file: "crates/tidalite/src/parts/scan.rs",
+        edits: &[(
+            "    order.sort_by_key(|&i| pieces[i].from);\n",
+            "    if !PLANTED { order.sort_by_key(|&i| pieces[i].from); }\n",
+        )],
+        test: ORACLE,
+    },
+    PlantedBug {
+        name: "merged-series-cut-by-times",
+        file: "crates/tidalite/src/plan/load.rs",
+        edits: &[(
+            "None => Ok(s.rows().map(|r| r.whole(parts, false)).collect()),",
+            "None => Ok(s.rows().map(|r| r.whole(parts, PLANTED)).collect()),",
+        )],
+        test: ORACLE,
+    },
+    PlantedBug {
+        name: "zone-of-calendar-ignored",
+        file: "crates/tidalite-query/src/axis/calendar.rs",
+        edits: &[(
+            "Ok(Calendar { unit, count, zone })",
+            "Ok(Calendar { unit, count, zone: if PLANTED { TimeZone::UTC } else { zone } })",
+        )],
+        test: "rollups::calendar_buckets_hold_the_hours_of_their_months",
+    },
 ];
