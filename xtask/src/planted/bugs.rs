@@ -200,7 +200,7 @@ pub(super) const BUGS: &[PlantedBug] = &[
     PlantedBug {
         name: "rollup-in-two-groups",
         file: "crates/tidalite/src/plan/resolution.rs",
-        edits: &[("one(self.steps, s.steps()) &&", "(PLANTED || one(self.steps, s.steps())) &&")],
+        edits: &[("self.steps.is_none_or(by_steps) &&", "(PLANTED || self.steps.is_none_or(by_steps)) &&")],
         test: "rollups::a_bucket_that_lies_in_two_groups_counts_in_neither_as_a_whole",
     },
     PlantedBug {
