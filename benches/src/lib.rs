@@ -6,6 +6,8 @@ use arrow::array::{
     ArrayRef, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray,
 };
+use arrow::compute::{cast, concat_batches};
+use arrow::datatypes::DataType;
 use std::path::Path;
 use std::sync::Arc;
 use tidalite::{Aggregate, AlignOn, By, Fill, Store};
@@ -51,6 +53,25 @@ pub fn batch(run: usize, size: Size) -> RecordBatch {
         ("value", Arc::new(Float64Array::from(values)) as ArrayRef),
     ])
     .unwrap()
+}
+
+/// Appends short runs, `together` at a time.
+pub fn append_runs(store: &Store, size: Size, together: usize) {
+    let batches = |from: usize| (from..size.runs.min(from + together)).map(|run| batch(run, size));
+    for from in (0..size.runs).step_by(together) {
+        let batches: Vec<RecordBatch> = batches(from).map(plain_text).collect();
+        store.append(&concat_batches(&batches[0].schema(), &batches).unwrap()).unwrap();
+    }
+}
+
+/// The batch with names as text: dictionaries of several batches differ.
+fn plain_text(batch: RecordBatch) -> RecordBatch {
+    let schema = batch.schema();
+    let columns = schema.fields().iter().zip(batch.columns()).map(|(field, column)| {
+        let is_text = matches!(field.data_type(), DataType::Dictionary(..));
+        (field.name().clone(), if is_text { cast(column, &DataType::Utf8).unwrap() } else { column.clone() })
+    });
+    RecordBatch::try_from_iter(columns.collect::<Vec<_>>()).unwrap()
 }
 
 /// Makes a store of that size, compacted and closed.

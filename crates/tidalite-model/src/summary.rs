@@ -43,6 +43,19 @@ impl SummaryFacts {
         extreme_steps: true,
         times: true,
     };
+
+    /// The facts that either wants.
+    #[must_use]
+    pub fn or(self, other: SummaryFacts) -> SummaryFacts {
+        SummaryFacts {
+            sum: self.sum || other.sum,
+            squares: self.squares || other.squares,
+            ends: self.ends || other.ends,
+            extremes: self.extremes || other.extremes,
+            extreme_steps: self.extreme_steps || other.extreme_steps,
+            times: self.times || other.times,
+        }
+    }
 }
 
 /// No summary is of more points: a part has at most 2^24 rows in each of its 2^15 tiles.

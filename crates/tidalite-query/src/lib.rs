@@ -26,10 +26,14 @@ mod drawing;
 mod filter;
 mod over_axis;
 mod points;
+mod run_list;
 mod transform;
 mod words;
 
-pub use aggregate::{Aggregate, By, Grouping, Partial, Percent, PercentileJob, TwoLevels, aggregate_schema};
+pub use aggregate::{
+    Aggregate, By, Grouping, NumberedGroups, Partial, Percent, PercentileJob, SeriesNames, TwoLevels,
+    WholeSeries, aggregate_schema,
+};
 pub use alignment::{AlignOn, Alignment, Fill};
 pub use axis::{Calendar, Placement, Width, XAxis, same_bucket};
 pub use batch::{PointsBuilder, points_schema};
@@ -46,5 +50,6 @@ pub use over_axis::{
     over_points_schema,
 };
 pub use points::{Points, PointsView, Repeats, merge};
+pub use run_list::{RunColumn, RunSort};
 pub use transform::{Transform, TransformChain};
 pub use words::similar_names;

@@ -7,6 +7,7 @@ use crate::aggregates::Naive;
 use crate::expected_runs::{ExpectedParticipant, ExpectedRun, ExpectedTime};
 use crate::oracle::{ExpectedPoints, Oracle};
 use crate::question::{NameTest, Question};
+use crate::run_values::run_values;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use std::collections::BTreeSet;
@@ -117,7 +118,8 @@ pub fn ask(of: Selection, oracle: &Oracle, ask: &Question) -> CheckResult {
     same(&expected, &found).map_err(|e| format!("{ask:?}: {e}"))?;
     let sums = summaries(&select, &expected, oracle.thinned()).map_err(|e| unexpected(&e))?;
     sums.map_err(|e| format!("{ask:?}: {e}"))?;
-    aggregates(&select, &expected, oracle.thinned()).map_err(|e| format!("{ask:?}: {e}"))
+    aggregates(&select, &expected, oracle.thinned()).map_err(|e| format!("{ask:?}: {e}"))?;
+    run_values(&select, &expected, oracle.thinned()).map_err(|e| format!("{ask:?}: {e}"))
 }
 
 /// Compares the summary of each series, unless it is thinned, and its latest point.
@@ -216,7 +218,7 @@ fn texts(column: &dyn Array, row: usize) -> String {
 }
 
 /// Whether two numbers are equal. −0 equals 0, since either may be the extreme.
-fn same_value(found: Option<f64>, expected: Option<f64>) -> bool {
+pub(crate) fn same_value(found: Option<f64>, expected: Option<f64>) -> bool {
     match (found, expected) {
         (Some(a), Some(b)) => a == b,
         (a, b) => a.is_none() && b.is_none(),

@@ -24,6 +24,7 @@ mod ops;
 mod oracle;
 mod question;
 mod random;
+mod run_values;
 mod survivors;
 mod units;
 mod workload;

@@ -67,6 +67,7 @@ pub use select::follow::Follow;
 pub use select::over::Over;
 pub use select::pattern::escape;
 pub use select::points::PointStream;
+pub use select::run_list::{RunList, RunPage};
 pub use select::run_totals::RunTotals;
 pub use select::selection::Selection;
 pub use upkeep::compact::CompactStats;
@@ -100,8 +101,8 @@ pub use tidalite_model::{
 pub use tidalite_parts::ColumnEncodings;
 pub use tidalite_query::{
     Aggregate, AlignOn, By, Calendar, ChartBucket, ChartBuckets, Compare, Fill, Pattern, Percent, Repeats,
-    RunField, RunFilter, Transform, TwoLevels, XAxis, aggregate_schema, band_schema, chart_schema,
-    over_band_schema, over_chart_schema, over_points_schema, points_schema, similar_names,
+    RunColumn, RunField, RunFilter, RunSort, Transform, TwoLevels, XAxis, aggregate_schema, band_schema,
+    chart_schema, over_band_schema, over_chart_schema, over_points_schema, points_schema, similar_names,
 };
 
 /// What [`Options::value_encoding`] takes: for the tests of this project.

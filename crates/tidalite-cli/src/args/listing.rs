@@ -2,7 +2,8 @@
 
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
-use tidalite::RunFilter;
+use std::str::FromStr;
+use tidalite::{Error, RunColumn, RunFilter, RunSort};
 
 /// `info`.
 #[derive(Debug, Args)]
@@ -37,6 +38,7 @@ pub(crate) enum SpaceBy {
 Examples:
   tidalite runs metrics
   tidalite runs metrics --run 'resnet-*' --sort started
+  tidalite runs metrics --columns val/loss:min,params.lr,status --sort val/loss:min --limit 10
   tidalite runs metrics --run resnet-42 --participants
   tidalite runs metrics --format json | jq 'select(.status == \"lost\") | .run'")]
 pub(crate) struct RunsArgs {
@@ -52,16 +54,33 @@ pub(crate) struct RunsArgs {
     /// List the processes that took part in the runs: one row each, with labels, host, times, status and last step.
     #[arg(long)]
     pub(crate) participants: bool,
-    /// Sort order; `started` is newest first, `points` is most first.
-    #[arg(long, value_enum, default_value = "run")]
-    pub(crate) sort: RunOrder,
+    /// Show these columns instead: METRIC:AGGREGATE such as `val/loss:min`, `params.NAME`, or another field of runs, such as
+    /// `name` or `started`. Separate several by commas, or repeat.
+    #[arg(short, long, value_name = "COLUMN", value_delimiter = ',', conflicts_with = "participants")]
+    pub(crate) columns: Vec<RunColumn>,
+    /// Sort by `run`, `started` (newest first), `points` (most first), `status`, or a column as in --columns, such as
+    /// `val/loss:min`; after `-` the greatest comes first. Separate several columns by commas, or repeat.
+    #[arg(
+        long,
+        value_name = "COLUMN",
+        value_delimiter = ',',
+        allow_hyphen_values = true,
+        conflicts_with = "participants"
+    )]
+    pub(crate) sort: Vec<RunOrder>,
+    /// Leave out the first N runs of the order.
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub(crate) offset: usize,
+    /// Show all columns, also those in which the runs do not differ.
+    #[arg(short, long, conflicts_with_all = ["columns", "participants"])]
+    pub(crate) verbose: bool,
     /// The most rows to print; 0 means all [default: 40 in a table, otherwise all]
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
 }
 
-/// The order of a list of runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+/// One key of the order of a list of runs.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum RunOrder {
     /// By id.
     Run,
@@ -71,6 +90,22 @@ pub(crate) enum RunOrder {
     Points,
     /// By status, then id.
     Status,
+    /// By a column.
+    Column(RunSort),
+}
+
+impl FromStr for RunOrder {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Ok(match text {
+            "run" => RunOrder::Run,
+            "started" => RunOrder::Started,
+            "points" => RunOrder::Points,
+            "status" => RunOrder::Status,
+            _ => RunOrder::Column(text.parse()?),
+        })
+    }
 }
 
 /// `metrics`.

@@ -129,6 +129,6 @@ pub(super) fn quoted(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-pub(super) fn encode_error(e: arrow::error::ArrowError) -> CliError {
+pub(crate) fn encode_error(e: arrow::error::ArrowError) -> CliError {
     CliError::Other(format!("write answer: {e}"))
 }

@@ -14,6 +14,7 @@ mod encode;
 mod window;
 
 pub(crate) use answer::{AnswerWriter, print, print_document, print_one, print_text};
+pub(crate) use cells::encode_error;
 pub(crate) use columns::AnswerColumns;
 pub(crate) use encode::{csv, json_lines, json_rows};
 pub(crate) use window::table_text;

@@ -222,6 +222,14 @@ impl SeriesBlock {
             SeriesBlock::Rows(rows) => rows.get(i).cloned(),
         }
     }
+
+    /// The summary of the group's row `i`, with sums or without; `None` where it contradicts itself.
+    pub(crate) fn summary(&self, i: usize, entry: &SeriesEntry, sums: bool) -> Option<Summary> {
+        match self {
+            SeriesBlock::Columns(columns) => columns.summary(i, entry, sums),
+            SeriesBlock::Rows(rows) => rows.get(i).map(|row| row.summary.clone()),
+        }
+    }
 }
 
 /// The details of one group, column by column.
@@ -272,6 +280,11 @@ impl BlockColumns {
     }
 
     fn details(&self, i: usize, entry: &SeriesEntry) -> Option<Details> {
+        let summary = self.summary(i, entry, true)?;
+        Some(Details { seq_min: self.seqs[0][i], seq_max: self.seqs[1][i], summary })
+    }
+
+    fn summary(&self, i: usize, entry: &SeriesEntry, sums: bool) -> Option<Summary> {
         let count = |column: usize| self.counts[column][i].cast_unsigned();
         let time = |column: usize| self.times[column][i];
         let real = |column: usize| self.reals[column][i];
@@ -279,7 +292,10 @@ impl BlockColumns {
             let (value, step) = (self.extremes[side][i], self.extreme_steps[side][i]);
             value.zip(step).map(|(value, step)| Extreme { value, step })
         };
-        let (sum, squares) = rest_from_bytes([real(0), real(1)], self.sums_rest.get(i))?;
+        let (sum, squares) = match sums {
+            true => rest_from_bytes([real(0), real(1)], self.sums_rest.get(i))?,
+            false => Default::default(),
+        };
         let summary = Summary {
             count: count(0),
             finite: count(1),
@@ -295,11 +311,7 @@ impl BlockColumns {
             time_min_us: Some(time(2)),
             time_max_us: Some(time(3)),
         };
-        summary.is_possible().then_some(Details {
-            seq_min: self.seqs[0][i],
-            seq_max: self.seqs[1][i],
-            summary,
-        })
+        summary.is_possible().then_some(summary)
     }
 }
 

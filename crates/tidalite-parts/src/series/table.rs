@@ -12,7 +12,7 @@ use std::fmt::Debug;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use tidalite_model::{Error, Labels, Result, SeriesKey};
+use tidalite_model::{Error, Labels, Result, SeriesKey, Summary, SummaryFacts};
 
 /// All series of a part, in file order: by tile, and within a tile ascending by key.
 #[derive(Debug)]
@@ -237,21 +237,36 @@ impl DetailsReader<'_> {
     /// `Corrupt` where the file has changed since the part was opened, or contradicts itself.
     pub fn of(&mut self, row: usize) -> Result<Details> {
         let entry = self.table.entry(row);
-        let number = u32::try_from(row).expect("a table's rows are counted in u32");
-        let (rows, block) = match self.held.take() {
-            Some(held) if held.0.contains(&number) => held,
-            _ => {
-                let (group, rows) = self.table.details.group_of(number);
-                let block = self.table.block(group, &rows)?;
-                (rows, block)
-            }
-        };
-        let details = block.details((number - rows.start) as usize, &entry);
-        let mut details = details.ok_or_else(|| self.table.details.contradicts(number))?;
+        let (i, block) = self.hold(row)?;
+        let mut details = block.details(i, &entry).ok_or_else(|| self.contradicts(row))?;
         details.seq_min = details.seq_min.saturating_add(self.table.seq_base);
         details.seq_max = details.seq_max.saturating_add(self.table.seq_base);
-        self.held = Some((rows, block));
         Ok(details)
+    }
+
+    /// The summary of a row, given its entry. Sums are left empty where `facts` needs neither.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub fn summary_of(&mut self, row: usize, entry: &SeriesEntry, facts: SummaryFacts) -> Result<Summary> {
+        let (i, block) = self.hold(row)?;
+        block.summary(i, entry, facts.sum || facts.squares).ok_or_else(|| self.contradicts(row))
+    }
+
+    /// The place of a row in its group, and the group.
+    fn hold(&mut self, row: usize) -> Result<(usize, &SeriesBlock)> {
+        let number = u32::try_from(row).expect("a table's rows are counted in u32");
+        if self.held.as_ref().is_none_or(|(rows, _)| !rows.contains(&number)) {
+            let (group, rows) = self.table.details.group_of(number);
+            let block = self.table.block(group, &rows)?;
+            self.held = Some((rows, block));
+        }
+        let (rows, block) = self.held.as_ref().expect("held since above");
+        Ok(((number - rows.start) as usize, block))
+    }
+
+    fn contradicts(&self, row: usize) -> Error {
+        self.table.details.contradicts(u32::try_from(row).expect("a table's rows are counted in u32"))
     }
 }
 

@@ -145,7 +145,7 @@ impl GroupDirectory {
 
     /// The state of a key, new or known.
     #[inline]
-    fn locate(&mut self, key: GroupKey) -> u32 {
+    pub(crate) fn locate(&mut self, key: GroupKey) -> u32 {
         let found = match self.axes {
             BucketAxes::None => self.single[key.names as usize],
             BucketAxes::One if !self.arrays[key.names as usize].spilled => {

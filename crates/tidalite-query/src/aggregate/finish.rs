@@ -35,6 +35,16 @@ pub(crate) fn result(
     Ok(RecordBatch::try_new(plan.schema(), columns).expect("columns are built by the schema"))
 }
 
+/// The columns of aggregates of groups in their order.
+pub(super) fn columns(aggregates: &[Aggregate], mut states: GroupStates, groups: usize) -> Vec<ArrayRef> {
+    let rows = RowOrder::as_they_are(groups);
+    let nulls = NullMasks::of(&states, &rows);
+    aggregates
+        .iter()
+        .map(|aggregate| aggregate_column(*aggregate, None, &mut states, &rows, &nulls))
+        .collect()
+}
+
 impl GroupColumn {
     fn column(&self, directory: &GroupDirectory, rows: &RowOrder) -> Result<ArrayRef> {
         Ok(match self {

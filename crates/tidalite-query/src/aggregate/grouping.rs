@@ -162,7 +162,7 @@ impl Grouping {
     /// The names by which a series is grouped, in the order grouped by, without buckets; for a param a key that orders
     /// as its values. Rows are in the order of these where [`names_come_first`](Self::names_come_first).
     pub fn names_of(&self, key: &SeriesKey) -> Vec<Option<String>> {
-        texts_of(key, &self.0.by, &self.0.runs).map(|text| text.map(Cow::into_owned)).collect()
+        texts_of(key.into(), &self.0.by, &self.0.runs).map(|text| text.map(Cow::into_owned)).collect()
     }
 
     /// Whether rows are ordered by names first, then by buckets.
@@ -182,15 +182,8 @@ impl Grouping {
 
     /// The facts of a summary that it uses.
     pub fn facts(&self) -> SummaryFacts {
-        let needs = self.0.needs;
-        SummaryFacts {
-            sum: needs.sum,
-            squares: needs.squares,
-            ends: needs.ends(),
-            extremes: needs.min || needs.max,
-            extreme_steps: needs.min_step || needs.max_step,
-            times: needs.times() || self.0.time_width.is_some(),
-        }
+        let facts = self.0.needs.facts();
+        SummaryFacts { times: facts.times || self.0.time_width.is_some(), ..facts }
     }
 
     /// An empty state to push into.

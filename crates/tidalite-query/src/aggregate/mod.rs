@@ -12,6 +12,7 @@ mod function;
 mod grouping;
 mod names;
 mod needs;
+mod numbered;
 mod param_column;
 mod partial;
 mod plan;
@@ -23,11 +24,16 @@ mod tally;
 #[cfg(test)]
 mod tests;
 mod two_levels;
+mod whole_series;
 
 pub use by::By;
 pub use function::{Aggregate, Percent};
 pub use grouping::{Grouping, aggregate_schema};
+pub use names::SeriesNames;
 pub(crate) use needs::AggregateNeeds;
+pub use numbered::NumberedGroups;
+pub(crate) use param_column::ParamColumn;
 pub use partial::{Partial, PercentileJob};
 pub(crate) use tally::summarize;
 pub use two_levels::TwoLevels;
+pub use whole_series::WholeSeries;

@@ -6,24 +6,49 @@
 use super::by::By;
 use std::borrow::Cow;
 use std::collections::HashMap;
-use tidalite_model::SeriesKey;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+use tidalite_model::{Labels, SeriesKey};
+
+/// The names of a series, borrowed.
+#[derive(Debug, Clone, Copy)]
+pub struct SeriesNames<'a> {
+    /// Its run.
+    pub run: &'a Arc<str>,
+    /// Its metric.
+    pub metric: &'a Arc<str>,
+    /// Its labels.
+    pub labels: &'a Labels,
+}
+
+impl From<SeriesNames<'_>> for SeriesKey {
+    fn from(of: SeriesNames<'_>) -> SeriesKey {
+        SeriesKey { run: of.run.clone(), metric: of.metric.clone(), labels: of.labels.clone() }
+    }
+}
+
+impl<'a> From<&'a SeriesKey> for SeriesNames<'a> {
+    fn from(key: &'a SeriesKey) -> SeriesNames<'a> {
+        SeriesNames { run: &key.run, metric: &key.metric, labels: &key.labels }
+    }
+}
 
 /// For each run, the keys of the params that are grouped by, in that order; see `param_column.rs`.
 pub(crate) type RunTexts = HashMap<String, Vec<Option<String>>>;
 
 /// The names of the groups of a series, in the order grouped by; `None` for a label or a param that it lacks.
 pub(crate) fn texts_of<'a>(
-    key: &'a SeriesKey,
+    of: SeriesNames<'a>,
     by: &'a [By],
     runs: &'a RunTexts,
 ) -> impl Iterator<Item = Option<Cow<'a, str>>> {
-    let mut params = runs.get(&*key.run).map_or(&[][..], Vec::as_slice).iter();
+    let mut params = runs.get(&**of.run).map_or(&[][..], Vec::as_slice).iter();
     by.iter().filter(|b| b.is_name()).map(move |b| match b {
         By::Param(_) => params.next().and_then(Option::as_deref).map(Cow::Borrowed),
-        By::Run => Some(Cow::Borrowed(&*key.run)),
-        By::Metric => Some(Cow::Borrowed(&*key.metric)),
-        By::Labels => Some(Cow::Borrowed(key.labels.as_str())),
-        By::Label(label) => key.labels.get(label).map(Cow::Owned),
+        By::Run => Some(Cow::Borrowed(&**of.run)),
+        By::Metric => Some(Cow::Borrowed(&**of.metric)),
+        By::Labels => Some(Cow::Borrowed(of.labels.as_str())),
+        By::Label(label) => of.labels.get(label).map(Cow::Owned),
         By::StepBucket(_) | By::TimeBucket(_) | By::Calendar(_) => None,
     })
 }
@@ -46,8 +71,31 @@ struct NameLevel {
     /// Bytes of all texts, each kept twice: in `texts` and as a key of `index`.
     text_bytes: usize,
     latest: u32,
+    /// For each name, the one that followed it the last time: series come in order, so the metrics of each run follow each
+    /// other alike.
+    next: Vec<u32>,
     /// From the number of the previous names and that of this one to the number of both. The first level has none.
-    pairs: HashMap<(u32, u32), u32>,
+    pairs: HashMap<u64, u32, BuildHasherDefault<PairHasher>>,
+}
+
+/// Hashes a pair of numbers that are counted up, which nobody can choose to collide.
+#[derive(Debug, Default)]
+struct PairHasher(u64);
+
+impl Hasher for PairHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only pairs are hashed")
+    }
+
+    fn write_u64(&mut self, pair: u64) {
+        // An odd factor from the golden ratio; the table uses the highest bits and the lowest ones.
+        let mixed = u128::from(pair ^ (pair >> 29)) * 0x9e37_79b9_7f4a_7c15;
+        self.0 = mixed as u64 ^ (mixed >> 64) as u64;
+    }
 }
 
 impl NameSets {
@@ -77,7 +125,7 @@ impl NameSets {
                 id
             } else {
                 let next = number(level.pairs.len());
-                *level.pairs.entry((set, id)).or_insert(next)
+                *level.pairs.entry(u64::from(set) << 32 | u64::from(id)).or_insert(next)
             };
         }
         let is_new = set as usize == self.sets;
@@ -128,8 +176,8 @@ impl NameSets {
         // A hash map keeps about a third of its entries free, and has one byte more per entry.
         let entry = |bytes: usize| (bytes + 1) * 3 / 2;
         let level = |l: &NameLevel| {
-            let text = size_of::<Option<Box<str>>>() + entry(size_of::<(Box<str>, u32)>());
-            l.text_bytes + l.texts.len() * text + l.pairs.len() * entry(size_of::<((u32, u32), u32)>())
+            let text = size_of::<Option<Box<str>>>() + size_of::<u32>() + entry(size_of::<(Box<str>, u32)>());
+            l.text_bytes + l.texts.len() * text + l.pairs.len() * entry(size_of::<(u64, u32)>())
         };
         self.levels.iter().map(level).sum::<usize>() + self.text_ids.capacity() * size_of::<u32>()
     }
@@ -137,9 +185,15 @@ impl NameSets {
 
 impl NameLevel {
     fn intern(&mut self, text: Option<&str>) -> u32 {
-        // Series mostly come in order, so most names equal the previous one.
-        if self.texts.get(self.latest as usize).is_some_and(|t| t.as_deref() == text) {
+        // Series mostly come in order, so most names equal the previous one, or the one that followed that before.
+        let is = |number: u32| self.texts.get(number as usize).is_some_and(|t| t.as_deref() == text);
+        if is(self.latest) {
             return self.latest;
+        }
+        let before = self.latest as usize;
+        if let Some(&guess) = self.next.get(before).filter(|guess| is(**guess)) {
+            self.latest = guess;
+            return guess;
         }
         let next = number(self.texts.len());
         self.latest = match text {
@@ -155,6 +209,10 @@ impl NameLevel {
         };
         if self.latest == next {
             self.texts.push(text.map(Into::into));
+            self.next.push(0);
+        }
+        if let Some(follower) = self.next.get_mut(before) {
+            *follower = self.latest;
         }
         self.latest
     }
@@ -175,7 +233,7 @@ mod tests {
         let key = SeriesKey::new("r", "m", Labels::parse("a=1,b=2").unwrap());
         let by = [By::Label("b".into()), By::StepBucket(4), By::Metric, By::Label("c".into()), By::Labels];
         let runs = RunTexts::new();
-        let texts: Vec<_> = texts_of(&key, &by, &runs).collect();
+        let texts: Vec<_> = texts_of((&key).into(), &by, &runs).collect();
         assert_eq!(texts, [Some("2".into()), Some("m".into()), None, Some("a=1,b=2".into())]);
     }
 
@@ -184,8 +242,9 @@ mod tests {
         let key = |run: &str| SeriesKey::new(run, "m", Labels::none());
         let by = [By::Param("x".into()), By::Run, By::Param("y".into())];
         let runs = RunTexts::from([("r".to_string(), vec![None, Some("1".to_string())])]);
-        let texts =
-            |run: &str| texts_of(&key(run), &by, &runs).map(|t| t.map(Cow::into_owned)).collect::<Vec<_>>();
+        let texts = |run: &str| {
+            texts_of((&key(run)).into(), &by, &runs).map(|t| t.map(Cow::into_owned)).collect::<Vec<_>>()
+        };
         assert_eq!(texts("r"), [None, Some("r".into()), Some("1".into())]);
         assert_eq!(texts("s"), [None, Some("s".into()), None]);
     }

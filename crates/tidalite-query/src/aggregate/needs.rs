@@ -2,6 +2,7 @@
 //! with one group per point, memory is the main cost.
 
 use super::function::Aggregate;
+use tidalite_model::SummaryFacts;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct AggregateNeeds {
@@ -59,6 +60,18 @@ impl AggregateNeeds {
         samples: false,
         sketch: false,
     };
+
+    /// The facts of a summary that are needed.
+    pub(crate) fn facts(&self) -> SummaryFacts {
+        SummaryFacts {
+            sum: self.sum,
+            squares: self.squares,
+            ends: self.ends(),
+            extremes: self.min || self.max,
+            extreme_steps: self.min_step || self.max_step,
+            times: self.times(),
+        }
+    }
 
     pub(crate) fn of(aggregates: &[Aggregate]) -> Self {
         let mut needs = AggregateNeeds::default();

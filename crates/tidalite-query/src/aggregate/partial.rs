@@ -35,30 +35,30 @@ use tidalite_model::{Result, SeriesKey, Summary};
 /// ```
 #[derive(Debug)]
 pub struct Partial {
-    plan: Arc<GroupPlan>,
-    directory: GroupDirectory,
-    states: GroupStates,
+    pub(super) plan: Arc<GroupPlan>,
+    pub(super) directory: GroupDirectory,
+    pub(super) states: GroupStates,
     /// The series whose points are first or last in some group; a state refers to them by index.
-    series: Vec<SeriesKey>,
+    pub(super) series: Vec<SeriesKey>,
     /// The last series pushed and the number of its name set, since a series often comes in several pieces.
-    latest: Option<(SeriesKey, u32)>,
-    block: RunBlock,
+    pub(super) latest: Option<(SeriesKey, u32)>,
+    pub(super) block: RunBlock,
 }
 
 /// Runs of points of one series, each in one bucket of each axis, and their states. It is kept to reuse its memory.
 #[derive(Debug, Default)]
-struct RunBlock {
+pub(super) struct RunBlock {
     runs: Vec<Range<usize>>,
     /// The buckets of each run; 0 on an axis without buckets.
     buckets: Vec<(i64, i64)>,
     /// The index of the state of each run's group.
-    groups: Vec<u32>,
+    pub(super) groups: Vec<u32>,
     /// The state of each run by itself.
-    states: GroupStates,
+    pub(super) states: GroupStates,
 }
 
 /// Runs per block, at most: their columns fit the second-level cache.
-const BLOCK_RUNS: usize = 1024;
+pub(super) const BLOCK_RUNS: usize = 1024;
 
 impl Partial {
     pub(crate) fn new(plan: Arc<GroupPlan>) -> Self {
@@ -244,7 +244,7 @@ impl Partial {
         {
             return (*names, number(self.series.len().saturating_sub(1)));
         }
-        let names = self.directory.intern(texts_of(key, &self.plan.by, &self.plan.runs));
+        let names = self.directory.intern(texts_of(key.into(), &self.plan.by, &self.plan.runs));
         self.latest = Some((key.clone(), names));
         if self.plan.needs.ends() {
             self.series.push(key.clone());

@@ -25,6 +25,21 @@ pub(crate) struct GroupPlan {
     pub(crate) params: Vec<ParamColumn>,
 }
 
+impl Aggregate {
+    /// The field of a column of it.
+    pub(crate) fn field(&self, name: String) -> Field {
+        let (data_type, nullable) = match self {
+            Aggregate::Count | Aggregate::Finite | Aggregate::Nan | Aggregate::Inf => {
+                (DataType::Int64, false)
+            }
+            Aggregate::ArgMin | Aggregate::ArgMax | Aggregate::ArgNan => (DataType::Int64, true),
+            Aggregate::TimeFirst | Aggregate::TimeLast => (timestamp(), true),
+            _ => (DataType::Float64, true),
+        };
+        Field::new(name, data_type, nullable)
+    }
+}
+
 impl GroupPlan {
     pub(crate) fn needs_steps(&self) -> bool {
         self.step_width.is_some() || self.needs.steps()
@@ -64,17 +79,7 @@ impl GroupPlan {
             By::StepBucket(_) => Field::new(by.column(), DataType::Int64, false),
             By::TimeBucket(_) | By::Calendar(_) => Field::new(by.column(), timestamp(), false),
         };
-        let value = |aggregate: &Aggregate| {
-            let (data_type, nullable) = match aggregate {
-                Aggregate::Count | Aggregate::Finite | Aggregate::Nan | Aggregate::Inf => {
-                    (DataType::Int64, false)
-                }
-                Aggregate::ArgMin | Aggregate::ArgMax | Aggregate::ArgNan => (DataType::Int64, true),
-                Aggregate::TimeFirst | Aggregate::TimeLast => (timestamp(), true),
-                _ => (DataType::Float64, true),
-            };
-            Field::new(aggregate.to_string(), data_type, nullable)
-        };
+        let value = |aggregate: &Aggregate| aggregate.field(aggregate.to_string());
         let fields: Vec<Field> = self.by.iter().map(group).chain(self.aggregates.iter().map(value)).collect();
         Arc::new(Schema::new(fields))
     }

@@ -82,6 +82,11 @@ impl RowOrder {
         RowOrder { count, order: Some(order) }
     }
 
+    /// Rows that are the states in their order.
+    pub(super) fn as_they_are(count: usize) -> Self {
+        RowOrder { count, order: None }
+    }
+
     pub(super) fn states(&self) -> impl Iterator<Item = usize> + Clone + '_ {
         (0..self.count).map(|row| self.order.as_ref().map_or(row, |o| o[row] as usize))
     }

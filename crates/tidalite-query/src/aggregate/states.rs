@@ -11,7 +11,7 @@ use super::sketch::Sketch;
 use super::tally::{ValueTally, step_of, tally};
 use crate::points::PointsView;
 use std::ops::{AddAssign, Range};
-use tidalite_model::{ExactSquares, ExactSum, ExactTerms, Point, SeriesKey, Summary};
+use tidalite_model::{ExactSquares, ExactSum, ExactTerms, Point, Summary};
 
 /// Columns that are not needed stay empty.
 #[derive(Debug, Default)]
@@ -118,34 +118,59 @@ impl GroupStates {
 
     /// Replaces all states by that of a summary, without the step of a NaN.
     pub(crate) fn set_to_summary(&mut self, s: &Summary, series: u32) {
-        self.len = 1;
+        self.clear();
+        self.push_summary(s, series);
+    }
+
+    /// Adds the state of a summary, without the step of a NaN.
+    pub(crate) fn push_summary(&mut self, s: &Summary, series: u32) {
+        self.len += 1;
         let needs = self.needs;
         let (first, last) = s.first.zip(s.last).expect("a summary that has a bucket has ends");
         let end = |p: Point| EndPoint { step: p.step, value: p.value, series };
-        set(needs.count, &mut self.counts, [s.count]);
-        set(needs.finite, &mut self.finites, [s.finite]);
-        set(needs.nan, &mut self.nans, [s.nan]);
-        set(needs.sum, &mut self.sums, [&s.sum].map(Clone::clone));
-        set(needs.squares, &mut self.squares, [&s.squares].map(Clone::clone));
-        set(needs.min, &mut self.mins, [s.min.map_or(f64::INFINITY, |e| e.value)]);
-        set(needs.min_step, &mut self.min_steps, [s.min.map_or(0, |e| e.step)]);
-        set(needs.max, &mut self.maxs, [s.max.map_or(f64::NEG_INFINITY, |e| e.value)]);
-        set(needs.max_step, &mut self.max_steps, [s.max.map_or(0, |e| e.step)]);
-        set(needs.first, &mut self.firsts, [end(first)]);
-        set(needs.first_time, &mut self.first_times, [first.time_us]);
-        set(needs.last, &mut self.lasts, [end(last)]);
-        set(needs.last_time, &mut self.last_times, [last.time_us]);
-        set(needs.nan_step, &mut self.nan_steps, [i64::MAX]);
+        push(needs.count, &mut self.counts, || s.count);
+        push(needs.finite, &mut self.finites, || s.finite);
+        push(needs.nan, &mut self.nans, || s.nan);
+        push(needs.sum, &mut self.sums, || s.sum.clone());
+        push(needs.squares, &mut self.squares, || s.squares.clone());
+        push(needs.min, &mut self.mins, || s.min.map_or(f64::INFINITY, |e| e.value));
+        push(needs.min_step, &mut self.min_steps, || s.min.map_or(0, |e| e.step));
+        push(needs.max, &mut self.maxs, || s.max.map_or(f64::NEG_INFINITY, |e| e.value));
+        push(needs.max_step, &mut self.max_steps, || s.max.map_or(0, |e| e.step));
+        push(needs.first, &mut self.firsts, || end(first));
+        push(needs.first_time, &mut self.first_times, || first.time_us);
+        push(needs.last, &mut self.lasts, || end(last));
+        push(needs.last_time, &mut self.last_times, || last.time_us);
+        push(needs.nan_step, &mut self.nan_steps, || i64::MAX);
+    }
+
+    /// Removes all states, and keeps their memory. Samples and sketches are not kept here.
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
+        self.counts.clear();
+        self.finites.clear();
+        self.nans.clear();
+        self.sums.clear();
+        self.squares.clear();
+        self.mins.clear();
+        self.min_steps.clear();
+        self.maxs.clear();
+        self.max_steps.clear();
+        self.firsts.clear();
+        self.first_times.clear();
+        self.lasts.clear();
+        self.last_times.clear();
+        self.nan_steps.clear();
     }
 
     /// Takes all states of `other` into the `groups` with these indexes. The keys of its series start at `keys_from`.
     /// There are `len` groups now; new groups follow the known ones, in the order of their first state.
-    pub(crate) fn take(
+    pub(crate) fn take<K: Ord>(
         &mut self,
         other: &mut GroupStates,
         groups: &[u32],
         len: usize,
-        keys: &[SeriesKey],
+        keys: &[K],
         keys_from: u32,
     ) {
         let ends = other.firsts.iter_mut().chain(&mut other.lasts);
@@ -221,7 +246,7 @@ impl GroupStates {
     }
 
     /// Folds each state of `other` into its group: [`Summary::merge`] on the columns that exist.
-    fn fold(&mut self, other: &GroupStates, groups: &[u32], keys: &[SeriesKey]) {
+    fn fold<K: Ord>(&mut self, other: &GroupStates, groups: &[u32], keys: &[K]) {
         let needs = self.needs;
         let pairs = || groups.iter().map(|&group| group as usize).zip(0..);
         if needs.ends() {
@@ -251,7 +276,7 @@ impl GroupStates {
     }
 
     #[inline]
-    fn fold_ends(&mut self, i: usize, other: &GroupStates, j: usize, keys: &[SeriesKey]) {
+    fn fold_ends<K: Ord>(&mut self, i: usize, other: &GroupStates, j: usize, keys: &[K]) {
         let is_empty = self.counts[i] == 0;
         let key = |end: &EndPoint| &keys[end.series as usize];
         if self.needs.first {
@@ -332,6 +357,14 @@ fn set<T>(needed: bool, column: &mut Vec<T>, values: impl IntoIterator<Item = T>
     if needed {
         column.clear();
         column.extend(values);
+    }
+}
+
+/// Adds to a column if it is needed.
+#[inline]
+fn push<T>(needed: bool, column: &mut Vec<T>, value: impl FnOnce() -> T) {
+    if needed {
+        column.push(value());
     }
 }
 

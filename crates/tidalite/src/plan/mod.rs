@@ -3,7 +3,8 @@
 //! 1. The [`planner`] finds the selected series and makes a [`Plan`](query_plan::Plan).
 //! 2. The plan is read in batches of consecutive series ([`load`]), so results come in order and memory is bounded.
 //! 3. Where summaries or rollups stand for points, no page is read ([`pushdown`]).
-//! 4. Transforms apply to merged points, in pieces where a series is long ([`transformed`]).
+//! 4. Of series whose points lie in one part and all count, summaries are looked up without a plan for each ([`plain`]).
+//! 5. Transforms apply to merged points, in pieces where a series is long ([`transformed`]).
 //!
 //! May use: `view`, `parts`, `engine` and `files`.
 //!
@@ -14,6 +15,7 @@ mod extent;
 mod found;
 mod judged;
 mod load;
+pub(crate) mod plain;
 pub(crate) mod planner;
 pub(crate) mod plans;
 mod pushdown;

@@ -5,6 +5,7 @@
 //! the memory of the list.
 
 use super::found::{FoundSeries, Owner};
+use super::plain::PlainRuns;
 use super::series::{Planned, Rules};
 use super::span::{SeriesCounts, SeriesSpan};
 use super::wanted_names::WantedNames;
@@ -36,7 +37,9 @@ pub(crate) struct Planner {
     wanted: SeriesFilter,
     pub(super) filter: PointFilter,
     pub(super) rules: Rules,
-    descendants: Descendants,
+    pub(super) descendants: Descendants,
+    /// Runs that are left out here, since their series are plain.
+    pub(super) plain: PlainRuns,
     tombstones: HashMap<Arc<str>, Option<Arc<Tombstones>>>,
 }
 
@@ -65,7 +68,15 @@ impl Planner {
                 damage.meet(|| part_finding(meta, error), || part_error(error))?;
             }
         }
-        Ok(Planner { snapshot, wanted, filter, rules, descendants, tombstones: HashMap::new() })
+        Ok(Planner {
+            snapshot,
+            wanted,
+            filter,
+            rules,
+            descendants,
+            plain: PlainRuns::new(),
+            tombstones: HashMap::new(),
+        })
     }
 
     /// Spans of series that can be planned at once; a single span where there are few series.
@@ -73,7 +84,7 @@ impl Planner {
         let view = &self.snapshot.view;
         let most = self.span_series();
         let parts = || view.parts.iter().filter(|p| self.may_hold(p));
-        let listed: usize = parts().map(|p| p.series().entries().len()).sum();
+        let listed: usize = parts().map(|p| self.listed(p)).sum();
         let logged: usize = view.tails.iter().map(|t| t.read().data.keys().count()).sum();
         if (listed + logged) as u64 <= most {
             return vec![SeriesSpan::default()];
@@ -85,7 +96,7 @@ impl Planner {
             let mut wanted = WantedNames::new(&self.wanted, part);
             for run in self.runs_of(table) {
                 let owners = self.owners(&table.runs()[run], &SeriesSpan::default()).len() as u64;
-                if owners == 0 {
+                if owners == 0 || self.plain.contains_key(&table.runs()[run]) {
                     continue;
                 }
                 let metrics = counts.entry(&table.runs()[run]).or_default();
@@ -104,8 +115,18 @@ impl Planner {
         SeriesSpan::cut(&counts, most)
     }
 
+    /// The number of rows in a part's series table of runs that are not left out.
+    fn listed(&self, part: &Part) -> usize {
+        let (table, by_series) = (part.series(), part.by_series());
+        if self.plain.is_empty() {
+            return table.entries().len();
+        }
+        let runs = (0..table.runs().len()).filter(|&run| !self.plain.contains_key(&table.runs()[run]));
+        runs.flat_map(|run| by_series.of_run(run)).map(|series| by_series.series(series).len()).sum()
+    }
+
     /// How many series are planned at once: a quarter of the memory option holds their lists.
-    fn span_series(&self) -> u64 {
+    pub(crate) fn span_series(&self) -> u64 {
         (self.snapshot.inner.options.memory_bytes / 4 / PLANNED_BYTES).min(SPAN_SERIES)
     }
 
@@ -138,7 +159,7 @@ impl Planner {
         Ok((series, skipped))
     }
 
-    fn may_hold(&self, part: &Part) -> bool {
+    pub(super) fn may_hold(&self, part: &Part) -> bool {
         may_hold(part.meta(), &self.wanted, &self.descendants, &self.filter)
     }
 
@@ -149,6 +170,9 @@ impl Planner {
         let mut details = table.reader();
         let hidden_as_of = part.meta().hidden_as_of().filter(|_| !self.rules.reads_hidden());
         for run in self.runs_of(table) {
+            if self.plain.contains_key(&table.runs()[run]) {
+                continue;
+            }
             let owners = self.owners(&table.runs()[run], span);
             if owners.is_empty()
                 || hidden_as_of.as_ref().is_some_and(|at| !self.is_outdated(&table.runs()[run], at))
@@ -228,7 +252,7 @@ impl Planner {
     }
 
     /// The table's runs that may be selected or may have selected descendants, by index.
-    fn runs_of(&self, table: &SeriesTable) -> Vec<usize> {
+    pub(super) fn runs_of(&self, table: &SeriesTable) -> Vec<usize> {
         match self.wanted.runs.as_exact() {
             Some(exact) if exact.len() + self.descendants.len() < table.runs().len() => {
                 let names = exact.iter().chain(self.descendants.keys());
@@ -262,6 +286,22 @@ impl Planner {
             || self.rules.history == History::InheritedWithTelemetry
             || !metric.starts_with(TELEMETRY);
         inherits && span.contains(&owner.run, metric)
+    }
+
+    /// Which of a part's series are selected by their names.
+    pub(super) fn wanted_names<'a>(&'a self, part: &'a Part) -> WantedNames<'a> {
+        WantedNames::new(&self.wanted, part)
+    }
+
+    /// Whether a run is selected.
+    pub(super) fn selects(&self, run: &str) -> bool {
+        self.wanted.runs.is_match(run)
+    }
+
+    /// Whether anything of a run may be hidden.
+    pub(super) fn has_tombstones(&self, run: &str) -> bool {
+        let record = self.snapshot.view.runs.get(run);
+        record.is_some_and(|record| Tombstones::of(record, self.rules.hidden).is_some())
     }
 
     /// Whether hidden points of a run may be visible.

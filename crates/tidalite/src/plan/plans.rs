@@ -1,5 +1,6 @@
 //! The plans of a selection, one per span of series.
 
+use super::plain::PlainSeries;
 use super::planner::Planner;
 use super::query_plan::Plan;
 use super::series::{Planned, SeriesVerdicts};
@@ -33,6 +34,31 @@ pub(crate) struct Plans {
 }
 
 impl Plans {
+    /// Takes the plain series out of those to plan, unless conditions or transforms need the points or the key of each.
+    ///
+    /// An answer calls it before it asks for a plan, and cuts the spans anew.
+    pub(crate) fn take_plain(&mut self) -> Vec<PlainSeries> {
+        if self.shaping.is_some() || !self.having.is_empty() {
+            return Vec::new();
+        }
+        let plain = self.planner.take_plain();
+        self.planned += plain.len();
+        plain
+    }
+
+    /// A plan of no series yet.
+    pub(crate) fn empty(&self) -> Plan {
+        Plan {
+            snapshot: self.snapshot.clone(),
+            series: Vec::new(),
+            filter: self.planner.filter,
+            rules: self.planner.rules,
+            shaping: self.shaping.clone(),
+            meter: self.meter.clone(),
+            damage: self.damage.clone(),
+        }
+    }
+
     /// One plan of all runs.
     pub(crate) fn whole(mut self) -> Result<Plan> {
         self.plan(&SeriesSpan::default())
@@ -48,15 +74,7 @@ impl Plans {
         }
         self.meter.planned(self.planned, skipped, self.thinned);
         series.retain(|s| self.having.iter().all(|having| having.holds(&s.key)));
-        Ok(Plan {
-            snapshot: self.snapshot.clone(),
-            series,
-            filter: self.planner.filter,
-            rules: self.planner.rules,
-            shaping: self.shaping.clone(),
-            meter: self.meter.clone(),
-            damage: self.damage.clone(),
-        })
+        Ok(Plan { series, ..self.empty() })
     }
 }
 

@@ -31,9 +31,9 @@ impl Resolution {
         Resolution::default()
     }
 
-    /// One bucket of all points: every summary is usable.
-    pub(crate) fn whole() -> Resolution {
-        Resolution { summaries: true, outlined: true, facts: SummaryFacts::ALL, ..Resolution::default() }
+    /// One bucket of all points: every summary is usable, for these facts.
+    pub(crate) fn whole(facts: SummaryFacts) -> Resolution {
+        Resolution { summaries: true, outlined: true, facts, ..Resolution::default() }
     }
 
     pub(crate) fn of(grouping: &Grouping) -> Resolution {

@@ -9,6 +9,7 @@ use super::selection::Selection;
 use crate::engine::room::too_large;
 use crate::engine::state::StoreState;
 use crate::parts::scan::{Piece, read_tile};
+use crate::plan::plain::{PLAIN_SERIES_MAX, PLAIN_SERIES_MIN, PlainSeries};
 use crate::plan::query_plan::Plan;
 use crate::plan::resolution::Resolution;
 use crate::plan::resolved::Resolved;
@@ -89,16 +90,27 @@ impl Selection {
 
     /// One row per group of a grouping.
     pub(crate) fn grouped(&self, grouping: &Grouping) -> Result<RecordBatch> {
-        let plans = self.plans()?;
+        let (plain, plans) =
+            if grouping.takes_summaries() { self.plans_beside_plain()? } else { (Vec::new(), self.plans()?) };
         let state = plans.snapshot.inner.clone();
         let selected = self.series_filter(&plans.snapshot)?.runs;
         let grouping = plans.snapshot.with_params(grouping.clone(), &selected);
+        if grouping.takes_summaries() {
+            let mut total = grouping.partial();
+            let rest = push_plain(&plans.empty(), &plain, &grouping, &mut total)?;
+            let plain =
+                rest.chunks(usize::try_from(plans.planner.span_series()).unwrap_or(usize::MAX).max(1));
+            let empty = plans.empty();
+            let plain = plain.map(|series| Ok(empty.with_plain(series)));
+            return answer(&state, plain.chain(plans), &grouping, total);
+        }
         if !grouping.holds_values() {
-            return answer(&state, plans, &grouping);
+            return answer(&state, plans, &grouping, grouping.partial());
         }
         let rounds = rounds(plans.whole()?, &grouping).into_iter();
-        let answers: Vec<RecordBatch> =
-            rounds.map(|plan| answer(&state, [Ok(plan)], &grouping)).collect::<Result<_>>()?;
+        let answers: Vec<RecordBatch> = rounds
+            .map(|plan| answer(&state, [Ok(plan)], &grouping, grouping.partial()))
+            .collect::<Result<_>>()?;
         if let [one] = &answers[..] {
             return Ok(one.clone());
         }
@@ -126,25 +138,59 @@ fn rounds(mut plan: Plan, grouping: &Grouping) -> Vec<Plan> {
             _ => rounds.push(group),
         }
     }
-    let of = |series| Plan {
-        series,
-        snapshot: plan.snapshot.clone(),
-        shaping: plan.shaping.clone(),
-        meter: plan.meter.clone(),
-        damage: plan.damage.clone(),
-        ..plan
-    };
-    rounds.into_iter().map(of).collect()
+    rounds.into_iter().map(|series| plan.with_series(series)).collect()
 }
 
-/// One row per group, over the series of all given plans.
+/// Adds the summaries of plain series to a state. Returns the series whose points are needed.
+fn push_plain(
+    plan: &Plan,
+    plain: &[PlainSeries],
+    grouping: &Grouping,
+    total: &mut Partial,
+) -> Result<Vec<PlainSeries>> {
+    let state = &plan.snapshot.inner;
+    let resolution = Resolution::of(grouping);
+    let threads = state.options.threads.max(1);
+    let chunk = plain.len().div_ceil(threads).clamp(PLAIN_SERIES_MIN, PLAIN_SERIES_MAX);
+    let chunks: Vec<&[PlainSeries]> = plain.chunks(chunk).collect();
+    let mut all = Vec::new();
+    for round in chunks.chunks(threads) {
+        let summed = state.pool.each(round, |series: &&[PlainSeries]| {
+            let mut partial = grouping.partial();
+            let mut whole = partial.whole_series();
+            let rest =
+                plan.plain_summaries(series, &resolution, &mut |of, summaries| whole.push(of, summaries))?;
+            drop(whole);
+            Ok((partial, rest))
+        })?;
+        for (partial, rest) in summed {
+            total.merge(partial);
+            all.extend(rest);
+        }
+        check_bytes(state, total)?;
+    }
+    Ok(all)
+}
+
+/// Refuses groups that do not fit into memory.
+fn check_bytes(state: &StoreState, total: &Partial) -> Result<()> {
+    if total.bytes() as u64 <= state.options.memory_bytes {
+        return Ok(());
+    }
+    let what = format!("the groups and percentiles asked for take {} MiB", total.bytes() >> 20);
+    let ask_for_less = "ask for fewer groups, for percentiles from sketches such as p99~, or for fewer runs, \
+                        series or steps";
+    Err(too_large(&state.options, "aggregate", what, ask_for_less))
+}
+
+/// One row per group, over what a state has and the series of all given plans.
 fn answer(
     state: &StoreState,
     plans: impl IntoIterator<Item = Result<Plan>>,
     grouping: &Grouping,
+    mut total: Partial,
 ) -> Result<RecordBatch> {
     let pool = state.pool.get()?;
-    let mut total = grouping.partial();
     for plan in plans {
         sum_up(plan?, grouping, pool, &mut total)?;
     }
@@ -154,7 +200,6 @@ fn answer(
 /// Adds the series of a plan to a state.
 fn sum_up(mut plan: Plan, grouping: &Grouping, pool: &rayon::ThreadPool, total: &mut Partial) -> Result<()> {
     let state = plan.snapshot.inner.clone();
-    let bytes_max = usize::try_from(state.options.memory_bytes).unwrap_or(usize::MAX);
     let sorted = Sorted::of(&mut plan, &Resolution::of(grouping), pool)?;
     let plan = plan.split_long_series()?.with_start_states()?;
     let columns = ColumnSet {
@@ -182,12 +227,7 @@ fn sum_up(mut plan: Plan, grouping: &Grouping, pool: &rayon::ThreadPool, total: 
         for partial in state.pool.each(round, work)? {
             total.merge(partial);
         }
-        if total.bytes() > bytes_max {
-            let what = format!("the groups and percentiles asked for take {} MiB", total.bytes() >> 20);
-            let ask_for_less = "ask for fewer groups, for percentiles from sketches such as p99~, or for fewer runs, \
-                                series or steps";
-            return Err(too_large(&state.options, "aggregate", what, ask_for_less));
-        }
+        check_bytes(&state, total)?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::selection::Selection;
 use std::collections::BTreeMap;
-use tidalite_model::Result;
+use tidalite_model::{Result, SummaryFacts};
 
 impl Selection {
     /// The labels of the selected series: each key with its values, and with the number of series that carry each value.
@@ -26,7 +26,7 @@ impl Selection {
     /// As [`points`](Self::points).
     pub fn label_values(&self) -> Result<BTreeMap<String, BTreeMap<String, u64>>> {
         let mut found: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
-        self.each_summary(false, &mut |series, _| {
+        self.each_summary(SummaryFacts::default(), false, &mut |series, _| {
             for (key, value) in series.labels.iter() {
                 *found.entry(key).or_default().entry(value).or_default() += 1;
             }

@@ -24,6 +24,7 @@ pub(crate) mod over;
 pub(crate) mod pattern;
 mod planning;
 pub(crate) mod points;
+pub(crate) mod run_list;
 pub(crate) mod run_totals;
 pub(crate) mod selection;
 mod summaries;

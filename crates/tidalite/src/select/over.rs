@@ -13,7 +13,7 @@ use arrow::array::RecordBatch;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
-use tidalite_model::{Error, Labels, Result, SeriesKey};
+use tidalite_model::{Error, Labels, Result, SeriesKey, SummaryFacts};
 use tidalite_parts::ColumnSet;
 use tidalite_query::{
     AxisFrame, AxisLine, AxisReach, By, ChartMerge, Fill, OverAxis, Placement, Points, XAxis,
@@ -312,7 +312,8 @@ fn starts<'a>(fixed: &Selection, runs: impl Iterator<Item = &'a Arc<str>>) -> Re
     }
     if !unsaid.is_empty() {
         let all = unsaid.into_iter().fold(snapshot.select(), Selection::run).reporting_to(&fixed.damage);
-        all.each_summary(false, &mut |key, summary| {
+        let times = SummaryFacts { times: true, ..SummaryFacts::default() };
+        all.each_summary(times, false, &mut |key, summary| {
             let Some(first) = summary.time_min_us else { return };
             starts.entry(key.run).and_modify(|start| *start = (*start).min(first)).or_insert(first);
         })?;

@@ -2,6 +2,7 @@
 
 use super::having::verdicts;
 use super::selection::Selection;
+use crate::plan::plain::PlainSeries;
 use crate::plan::planner::Planner;
 use crate::plan::plans::Plans;
 use crate::plan::query_plan::Plan;
@@ -25,7 +26,7 @@ impl Selection {
     }
 
     /// Which runs are selected in a snapshot.
-    fn run_matcher(&self, snapshot: &Snapshot) -> Result<NameMatcher> {
+    pub(super) fn run_matcher(&self, snapshot: &Snapshot) -> Result<NameMatcher> {
         let named = match_any(&self.runs, |id| Ok(snapshot.has_run(id)))?;
         let Some(filter) = &self.run_filter else { return Ok(named) };
         let mut runs = snapshot.known_runs();
@@ -80,6 +81,14 @@ impl Selection {
         let mut plans = self.planning()?;
         plans.spans = plans.planner.spans().into();
         Ok(plans)
+    }
+
+    /// The plain series, and plans of the others.
+    pub(crate) fn plans_beside_plain(&self) -> Result<(Vec<PlainSeries>, Plans)> {
+        let mut plans = self.planning()?;
+        let plain = plans.take_plain();
+        plans.spans = plans.planner.spans().into();
+        Ok((plain, plans))
     }
 
     pub(super) fn planning(&self) -> Result<Plans> {

@@ -2,7 +2,7 @@
 
 use super::selection::Selection;
 use std::collections::BTreeMap;
-use tidalite_model::Result;
+use tidalite_model::{Result, SummaryFacts};
 
 /// What the selected points of a run come to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -39,16 +39,20 @@ impl Selection {
     /// As [`points`](Self::points).
     pub fn run_totals(&self) -> Result<BTreeMap<String, RunTotals>> {
         let mut found: BTreeMap<String, RunTotals> = BTreeMap::new();
-        self.each_summary(false, &mut |series, summary| {
-            if !found.contains_key(&*series.run) {
-                found.insert(series.run.to_string(), RunTotals::default());
-            }
-            let of_run = found.get_mut(&*series.run).expect("inserted above");
-            of_run.series += 1;
-            of_run.points += summary.count;
-            of_run.last_step = of_run.last_step.max(summary.last.map(|last| last.step));
-            of_run.last_time_us = of_run.last_time_us.max(summary.time_max_us);
-        })?;
+        self.each_summary(
+            SummaryFacts { times: true, ..SummaryFacts::default() },
+            false,
+            &mut |series, summary| {
+                if !found.contains_key(&*series.run) {
+                    found.insert(series.run.to_string(), RunTotals::default());
+                }
+                let of_run = found.get_mut(&*series.run).expect("inserted above");
+                of_run.series += 1;
+                of_run.points += summary.count;
+                of_run.last_step = of_run.last_step.max(summary.last.map(|last| last.step));
+                of_run.last_time_us = of_run.last_time_us.max(summary.time_max_us);
+            },
+        )?;
         Ok(found)
     }
 }

@@ -2,12 +2,15 @@
 
 use super::points::one_batch;
 use super::selection::Selection;
+use crate::plan::plain::{PLAIN_SERIES_MIN, PlainSeries};
+use crate::plan::query_plan::Plan;
 use crate::plan::resolution::Resolution;
 use crate::plan::resolved::Chunk;
 use crate::view::snapshot::Snapshot;
 use arrow::array::RecordBatch;
+use std::collections::VecDeque;
 use std::ops::Range;
-use tidalite_model::{Result, SeriesKey, Summary};
+use tidalite_model::{Result, SeriesKey, Summary, SummaryFacts};
 use tidalite_parts::ColumnSet;
 use tidalite_query::{Points, PointsBuilder};
 
@@ -29,12 +32,16 @@ impl Selection {
     /// As [`points`](Self::points).
     pub fn latest(&self) -> Result<RecordBatch> {
         let mut builder = PointsBuilder::new();
-        self.each_summary(true, &mut |key, summary| {
-            let Some(last) = summary.last else { return };
-            let mut point = Points::default();
-            point.push(last.step, 0, last.time_us, last.value);
-            builder.push_series(&key, point);
-        })?;
+        self.each_summary(
+            SummaryFacts { ends: true, times: true, ..SummaryFacts::default() },
+            true,
+            &mut |key, summary| {
+                let Some(last) = summary.last else { return };
+                let mut point = Points::default();
+                point.push(last.step, 0, last.time_us, last.value);
+                builder.push_series(&key, point);
+            },
+        )?;
         one_batch(builder.finish())
     }
 
@@ -55,48 +62,125 @@ impl Selection {
     /// As [`points`](Self::points).
     pub fn summaries(&self) -> Result<Vec<(SeriesKey, Summary)>> {
         let mut found = Vec::new();
-        self.each_summary(false, &mut |key, summary| found.push((key, summary)))?;
+        self.each_summary(SummaryFacts::ALL, false, &mut |key, summary| found.push((key, summary)))?;
         Ok(found)
     }
 
-    /// Calls `take` with the summary of each series, in order. With `only_last`, it holds the last point, and of the others
-    /// those that were read for it.
+    /// Calls `take` with the summary of each series, in order. It holds what `facts` names. With `only_last`, it holds the last
+    /// point, and of the others those that were read for it.
     pub(super) fn each_summary(
         &self,
+        facts: SummaryFacts,
         only_last: bool,
         take: &mut dyn FnMut(SeriesKey, Summary),
     ) -> Result<()> {
+        let summing = Summing::of(facts, only_last);
+        let (plain, plans) = self.plans_beside_plain()?;
+        let most = usize::try_from(plans.planner.span_series()).unwrap_or(usize::MAX).max(1);
+        let mut plain = PlainSummaries { plan: plans.empty(), rest: &plain, most, ready: VecDeque::new() };
+        for plan in plans {
+            for (key, summary) in summing.of_plan(plan?)? {
+                plain.take_before(Some(&key), &summing, take)?;
+                take(key, summary);
+            }
+        }
+        plain.take_before(None, &summing, take)
+    }
+}
+
+/// What is summed up of each series.
+pub(super) struct Summing {
+    pub(super) resolution: Resolution,
+    only_last: bool,
+}
+
+impl Summing {
+    pub(super) fn of(facts: SummaryFacts, only_last: bool) -> Summing {
+        Summing { resolution: Resolution::whole(facts), only_last }
+    }
+
+    /// The summary of each series of a plan that has points, in order.
+    pub(super) fn of_plan(&self, mut plan: Plan) -> Result<Vec<(SeriesKey, Summary)>> {
         let columns = ColumnSet { step: true, time: true, ..ColumnSet::VALUE };
-        // The series that the next piece may continue.
-        let mut open: Option<(SeriesKey, Summary)> = None;
-        for plan in self.plans()? {
-            let mut plan = plan?;
-            if only_last {
-                plan.narrow_to_last()?;
-            }
-            let plan = plan.split_long_series()?.with_start_states()?;
-            let of_batch = |batch: &Range<usize>| -> Result<Vec<(SeriesKey, Summary)>> {
-                let chunks = plan.chunks(batch.clone(), columns, &|_| Resolution::whole(), false)?;
-                let series = plan.series[batch.clone()].iter().map(|planned| planned.key.clone());
-                let summed = series.zip(chunks.into_iter().map(sum_up));
-                Ok(summed.filter(|(_, s)| s.count > 0).collect())
-            };
-            let found = plan.snapshot.inner.pool.each(&plan.batches(), of_batch)?;
-            for (key, summary) in found.into_iter().flatten() {
-                match &mut open {
-                    Some((last, total)) if *last == key => total.merge(&summary),
-                    _ => {
-                        if let Some((key, total)) = open.replace((key, summary)) {
-                            take(key, total);
-                        }
-                    }
-                }
+        if self.only_last {
+            plan.narrow_to_last()?;
+        }
+        let plan = plan.split_long_series()?.with_start_states()?;
+        let of_batch = |batch: &Range<usize>| -> Result<Vec<(SeriesKey, Summary)>> {
+            let chunks = plan.chunks(batch.clone(), columns, &|_| self.resolution.clone(), false)?;
+            let series = plan.series[batch.clone()].iter().map(|planned| planned.key.clone());
+            let summed = series.zip(chunks.into_iter().map(sum_up));
+            Ok(summed.filter(|(_, s)| s.count > 0).collect())
+        };
+        let found = plan.snapshot.inner.pool.each(&plan.batches(), of_batch)?;
+        let mut all: Vec<(SeriesKey, Summary)> = Vec::with_capacity(found.iter().map(Vec::len).sum());
+        for (key, summary) in found.into_iter().flatten() {
+            match all.last_mut() {
+                // A long series comes in pieces.
+                Some((last, total)) if *last == key => total.merge(&summary),
+                _ => all.push((key, summary)),
             }
         }
-        if let Some((key, total)) = open {
-            take(key, total);
+        Ok(all)
+    }
+
+    /// The summary of each plain series that has points, in order.
+    fn of_plain(&self, plan: &Plan, plain: &[PlainSeries]) -> Result<Vec<(SeriesKey, Summary)>> {
+        let of_chunk = |series: &&[PlainSeries]| {
+            let mut found = Vec::with_capacity(series.len());
+            let rest = plan.plain_summaries(series, &self.resolution, &mut |of, summaries| {
+                let mut summaries = summaries.drain(..);
+                let Some(mut total) = summaries.next() else { return };
+                summaries.for_each(|summary| total.merge(&summary));
+                found.push((of.into(), total));
+            })?;
+            Ok((found, rest))
+        };
+        let chunks: Vec<&[PlainSeries]> = plain.chunks(PLAIN_SERIES_MIN).collect();
+        let mut all = Vec::with_capacity(plain.len());
+        let mut rest = Vec::new();
+        for (found, others) in plan.snapshot.inner.pool.each(&chunks, of_chunk)? {
+            all.extend(found);
+            rest.extend(others);
         }
-        Ok(())
+        if !rest.is_empty() {
+            all.extend(self.of_plan(plan.with_plain(&rest))?);
+            all.sort_by(|a, b| a.0.cmp(&b.0));
+        }
+        Ok(all)
+    }
+}
+
+/// The summaries of plain series, a bounded number of them at a time.
+struct PlainSummaries<'a> {
+    plan: Plan,
+    rest: &'a [PlainSeries],
+    /// How many series are summed up at a time.
+    most: usize,
+    ready: VecDeque<(SeriesKey, Summary)>,
+}
+
+impl PlainSummaries<'_> {
+    /// Calls `take` with those before a key, or with all that are left.
+    fn take_before(
+        &mut self,
+        key: Option<&SeriesKey>,
+        summing: &Summing,
+        take: &mut dyn FnMut(SeriesKey, Summary),
+    ) -> Result<()> {
+        loop {
+            while let Some((next, summary)) =
+                self.ready.pop_front_if(|(next, _)| key.is_none_or(|key| *next < *key))
+            {
+                take(next, summary);
+            }
+            if !self.ready.is_empty() || self.rest.is_empty() {
+                return Ok(());
+            }
+            let (now, later) = self.rest.split_at(self.most.min(self.rest.len()));
+            self.rest = later;
+            self.ready = summing.of_plain(&self.plan, now)?.into();
+        }
     }
 }
 
@@ -104,11 +188,15 @@ impl Snapshot {
     /// The greatest step of a run, over its series of the metrics that `of` accepts.
     pub(crate) fn step_max(&self, run: &str, of: impl Fn(&str) -> bool) -> Result<Option<i64>> {
         let mut max = None;
-        self.select_the_rest().run(run).each_summary(true, &mut |key, summary| {
-            if of(&key.metric) {
-                max = max.max(summary.last.map(|last| last.step));
-            }
-        })?;
+        self.select_the_rest().run(run).each_summary(
+            SummaryFacts::default(),
+            true,
+            &mut |key, summary| {
+                if of(&key.metric) {
+                    max = max.max(summary.last.map(|last| last.step));
+                }
+            },
+        )?;
         Ok(max)
     }
 }

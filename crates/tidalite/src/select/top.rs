@@ -75,7 +75,7 @@ fn first(table: RecordBatch, column: usize, k: usize, descending: bool) -> Resul
 }
 
 /// The column with NaN as null.
-fn not_nan(column: &ArrayRef) -> std::result::Result<ArrayRef, ArrowError> {
+pub(super) fn not_nan(column: &ArrayRef) -> std::result::Result<ArrayRef, ArrowError> {
     if column.data_type() != &DataType::Float64 {
         return Ok(column.clone());
     }

@@ -181,6 +181,11 @@ impl Snapshot {
         runs
     }
 
+    /// The ids of the runs that [`known_runs`](Self::known_runs) knows, ascending.
+    pub(crate) fn run_ids(&self) -> impl Iterator<Item = &str> {
+        self.view.runs.keys().filter(|id| !self.view.gone.contains(*id)).map(String::as_str)
+    }
+
     /// As [`known_runs`](Self::known_runs), one after the other.
     pub(crate) fn each_run(&self) -> impl Iterator<Item = RunInfo> + '_ {
         let alive: BTreeSet<u32> = self.view.tails.iter().filter(|t| t.alive).map(|t| t.writer).collect();

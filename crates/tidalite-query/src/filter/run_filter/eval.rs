@@ -50,7 +50,7 @@ impl FilterNode {
 
 impl RunField {
     /// The value of the field of a run.
-    fn of<'a>(&self, run: &'a RunInfo) -> Option<Cow<'a, Param>> {
+    pub(crate) fn of<'a>(&self, run: &'a RunInfo) -> Option<Cow<'a, Param>> {
         let text = |text: &str| Some(Cow::Owned(Param::Text(text.to_string())));
         let time = |us: Option<i64>| us.map(|us| Cow::Owned(Param::Int(us)));
         match self {

@@ -43,6 +43,19 @@ impl FromStr for RunFilter {
     }
 }
 
+impl FromStr for RunField {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let mut parser = FilterParser { text, at: 0, depth: 0 };
+        let read = parser.field().and_then(|field| {
+            parser.blanks();
+            if parser.rest().is_empty() { Ok(field) } else { Err(parser.expected("the end")) }
+        });
+        read.map_err(|fault| fault.error(text))
+    }
+}
+
 fn parse(text: &str) -> Result<RunFilter> {
     let mut parser = FilterParser { text, at: 0, depth: 0 };
     let read = parser.any().and_then(|node| {

@@ -1,5 +1,6 @@
 //! A filter as text that parses back to the same filter. Parentheses stand only where precedence needs them.
 
+use super::field::RunField;
 use super::literal::{field_text, field_value_text, quoted};
 use super::tree::{FilterNode, RunFilter};
 use std::fmt::{self, Write};
@@ -7,6 +8,13 @@ use std::fmt::{self, Write};
 impl fmt::Display for RunFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.write(f)
+    }
+}
+
+/// As it stands in a filter.
+impl fmt::Display for RunField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&field_text(self))
     }
 }
 

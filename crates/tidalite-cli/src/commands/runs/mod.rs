@@ -1,13 +1,20 @@
-//! `runs`: one row per run, with its status, params and size.
+//! `runs`: one row per run, with its status, params and size, or with the columns asked for.
+
+mod compact;
 
 use crate::args::{Format, RunOrder, RunsArgs};
 use crate::context::{Context, complete};
 use crate::error::{CliError, CliResult};
-use crate::output::{AnswerColumns, print};
-use arrow::array::RecordBatch;
+use crate::output::{AnswerColumns, encode_error, print};
+use arrow::array::{Array, AsArray, RecordBatch, UInt32Array, make_comparator};
+use arrow::compute::{SortOptions, take_record_batch};
+use compact::compact;
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, BTreeSet};
-use tidalite::{History, Participant, RunInfo, RunTotals, param_to_json};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use tidalite::{
+    History, Participant, RunColumn, RunInfo, RunList, RunPage, RunTotals, Snapshot, param_to_json,
+    similar_names,
+};
 
 /// Runs the command.
 pub(crate) fn run(context: &Context, args: &RunsArgs) -> CliResult {
@@ -37,19 +44,95 @@ pub(crate) fn run(context: &Context, args: &RunsArgs) -> CliResult {
         return print(&participants(&runs), format, args.limit);
     }
     let held = snapshot.select().history(History::Own).run_totals()?;
-    let points = |r: &RunInfo| held.get(&r.id).map_or(0, |h| h.points);
-    match args.sort {
-        RunOrder::Run => {}
-        RunOrder::Started => runs.sort_by_key(|r| std::cmp::Reverse(r.started_us)),
-        RunOrder::Points => runs.sort_by_key(|r| std::cmp::Reverse(points(r))),
-        RunOrder::Status => runs.sort_by_key(|r| r.status),
-    }
+    sort(&snapshot, &mut runs, &held, &args.sort)?;
     if runs.is_empty() && format == Format::Table {
         context.note("the store has no runs yet");
     }
-    let bytes: BTreeMap<String, u64> = snapshot.bytes_by_run()?.into_iter().collect();
-    print(&table(&runs, &held, &bytes), format, args.limit)?;
+    let total = runs.len();
+    runs.drain(..args.offset.min(total));
+    if args.offset > 0 && runs.is_empty() {
+        return Err(CliError::Nothing(format!(
+            "nothing is left: the list has {total} runs, and --offset is {}",
+            args.offset
+        )));
+    }
+    if let Some(limit) = args.limit.filter(|limit| *limit > 0 && *limit < runs.len()) {
+        runs.truncate(limit);
+        context.note(&format!("{limit} of {total} runs; --offset {} goes on", args.offset + limit));
+    }
+    let answer = if !args.columns.is_empty() {
+        columns(context, &snapshot, &runs, &args.columns)?
+    } else if format == Format::Table && !args.verbose {
+        let (table, left_out) = compact(&runs, &held);
+        if !left_out.is_empty() {
+            context.note(&format!("not shown: {}; -v shows all", left_out.join(", ")));
+        }
+        table
+    } else {
+        let bytes: BTreeMap<String, u64> = snapshot.bytes_by_run()?.into_iter().collect();
+        table(&runs, &held, &bytes)
+    };
+    print(&answer, format, args.limit)?;
     complete(damage)
+}
+
+/// Sorts runs, which are in the order of their ids.
+fn sort(
+    snapshot: &Snapshot,
+    runs: &mut [RunInfo],
+    held: &BTreeMap<String, RunTotals>,
+    keys: &[RunOrder],
+) -> CliResult {
+    let points = |r: &RunInfo| held.get(&r.id).map_or(0, |h| h.points);
+    // Sorts are stable, so the key that decides first comes last.
+    for key in keys.iter().rev() {
+        match key {
+            RunOrder::Run => runs.sort_by(|a, b| a.id.cmp(&b.id)),
+            RunOrder::Started => runs.sort_by_key(|r| std::cmp::Reverse(r.started_us)),
+            RunOrder::Points => runs.sort_by_key(|r| std::cmp::Reverse(points(r))),
+            RunOrder::Status => runs.sort_by_key(|r| r.status),
+            RunOrder::Column(sort) => {
+                let page = RunPage { order: vec![sort.clone()], ..RunPage::default() };
+                let ranks = ranks(&snapshot.select().list_runs(&[sort.column.clone()], &page)?)?;
+                // Equal values keep the order of the other keys.
+                runs.sort_by_key(|r| ranks.get(&r.id).copied());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The rank of each run in a sorted list of one column besides the id; equal values have one rank.
+fn ranks(list: &RunList) -> CliResult<HashMap<String, usize>> {
+    let (ids, values) = (list.rows.column(0).as_string::<i32>(), list.rows.column(1));
+    let compare = make_comparator(values, values, SortOptions::default()).map_err(encode_error)?;
+    let mut rank = 0;
+    let ranked = (0..ids.len()).map(|row| {
+        rank += usize::from(row > 0 && compare(row - 1, row).is_ne());
+        (ids.value(row).to_string(), rank)
+    });
+    Ok(ranked.collect())
+}
+
+/// The columns asked for, for these runs in their order.
+fn columns(
+    context: &Context,
+    snapshot: &Snapshot,
+    runs: &[RunInfo],
+    wanted: &[RunColumn],
+) -> CliResult<RecordBatch> {
+    let list = snapshot.select().list_runs(wanted, &RunPage::default())?;
+    for metric in &list.missing {
+        let names = snapshot.metrics()?;
+        let similar = similar_names(metric, names.iter().map(String::as_str));
+        let hint =
+            if similar.is_empty() { String::new() } else { format!("; similar: {}", similar.join(", ")) };
+        context.note(&format!("no run has the metric {metric:?}{hint}"));
+    }
+    let ids = list.rows.column(0).as_string::<i32>();
+    let places: HashMap<&str, u32> = ids.iter().flatten().zip(0..).collect();
+    let rows: UInt32Array = runs.iter().filter_map(|run| places.get(run.id.as_str()).copied()).collect();
+    take_record_batch(&list.rows, &rows).map_err(encode_error)
 }
 
 fn table(runs: &[RunInfo], held: &BTreeMap<String, RunTotals>, bytes: &BTreeMap<String, u64>) -> RecordBatch {

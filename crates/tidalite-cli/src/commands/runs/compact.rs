@@ -1,0 +1,108 @@
+//! The table of runs for people: what tells the runs apart, as far as it fits the terminal.
+//!
+//! Params have a column each, and those in which all runs agree are left out. Columns that are too many for the width are left out
+//! from the right.
+
+use crate::output::AnswerColumns;
+use crate::table::terminal_width;
+use crate::text::{number, time_span, time_text};
+use arrow::array::RecordBatch;
+use std::collections::{BTreeMap, BTreeSet};
+use tidalite::{Param, RunInfo, RunTotals};
+use unicode_width::UnicodeWidthStr;
+
+/// The most characters of a cell.
+const CELL_MAX: usize = 32;
+
+/// One column: its heading, and a cell per run, which may be empty.
+struct Column {
+    heading: String,
+    cells: Vec<Option<String>>,
+}
+
+/// The table, and the headings of the columns that do not fit.
+pub(super) fn compact(runs: &[RunInfo], held: &BTreeMap<String, RunTotals>) -> (RecordBatch, Vec<String>) {
+    let nothing = RunTotals::default();
+    let of = |r: &RunInfo| *held.get(&r.id).unwrap_or(&nothing);
+    let column = |heading: &str, cell: &dyn Fn(&RunInfo) -> Option<String>| Column {
+        heading: heading.to_string(),
+        cells: runs.iter().map(cell).map(|cell| cell.map(|text| cut(&text))).collect(),
+    };
+    let took = |r: &RunInfo| {
+        let until = r.ended_us.or(of(r).last_time_us)?;
+        r.started_us.map(|from| time_span(until.saturating_sub(from) as f64 / 1e6))
+    };
+    let always = vec![
+        Column { heading: "run".into(), cells: runs.iter().map(|r| Some(r.id.clone())).collect() },
+        column("status", &|r| Some(r.status.as_str().to_string())),
+        column("points", &|r| Some(of(r).points.to_string())),
+        column("last_step", &|r| of(r).last_step.map(|step| step.to_string())),
+    ];
+    let mut others = vec![
+        column("name", &|r| r.name.clone()),
+        column("group", &|r| r.group.clone()),
+        column("started", &|r| {
+            r.started_us.map(|us| time_text(us, true).chars().take("2026-11-28 12:00".len()).collect())
+        }),
+        column("took", &took),
+    ];
+    let params: BTreeSet<&String> = runs.iter().flat_map(|r| r.params.keys()).collect();
+    others.extend(params.into_iter().map(|name| column(name, &|r| r.params.get(name).and_then(param_text))));
+    others.push(column("tags", &|r| {
+        Some(r.tags.iter().cloned().collect::<Vec<_>>().join(", ")).filter(|t| !t.is_empty())
+    }));
+    others.push(column("labels", &|r| Some(r.labels.to_string()).filter(|t| !t.is_empty())));
+    others.push(column("reason", &|r| r.reason.clone()));
+    others.push(column("notes", &|r| r.notes.clone()));
+    others.retain(|column| column.tells_apart());
+    let mut room = terminal_width().unwrap_or(usize::MAX);
+    let mut table = AnswerColumns::default();
+    let mut left_out = Vec::new();
+    for (i, column) in always.into_iter().chain(others).enumerate() {
+        let width = column.width() + if i == 0 { 0 } else { 2 };
+        // The id is shown in any case.
+        if i > 0 && width > room {
+            left_out.push(column.heading);
+            continue;
+        }
+        room = room.saturating_sub(width);
+        table = match &column.heading[..] {
+            "points" => table.count("points", runs.iter().map(|r| of(r).points)),
+            "last_step" => table.int("last_step", runs.iter().map(|r| of(r).last_step)),
+            heading => table.text(heading, column.cells),
+        };
+    }
+    (table.finish(), left_out)
+}
+
+impl Column {
+    /// Whether runs differ in it; a single run is told by all that it has.
+    fn tells_apart(&self) -> bool {
+        match &self.cells[..] {
+            [] => false,
+            [one] => one.is_some(),
+            [first, rest @ ..] => rest.iter().any(|cell| cell != first),
+        }
+    }
+
+    fn width(&self) -> usize {
+        let cells = self.cells.iter().map(|cell| cell.as_deref().unwrap_or("–").width());
+        cells.max().unwrap_or(0).max(self.heading.width())
+    }
+}
+
+fn param_text(param: &Param) -> Option<String> {
+    match param {
+        Param::Null => None,
+        Param::Text(text) => Some(text.clone()),
+        Param::Float(x) => Some(number(*x)),
+        other => Some(other.to_string()),
+    }
+}
+
+fn cut(text: &str) -> String {
+    if text.chars().count() <= CELL_MAX {
+        return text.to_string();
+    }
+    text.chars().take(CELL_MAX - 1).chain(['…']).collect()
+}
