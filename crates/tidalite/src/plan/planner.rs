@@ -106,7 +106,7 @@ impl Planner {
 
     /// How many series are planned at once: a quarter of the memory option holds their lists.
     fn span_series(&self) -> u64 {
-        (self.snapshot.inner.options.memory_bytes / 4 / PLANNED_BYTES).min(SPAN_SERIES)
+        (self.snapshot.state.options.memory_bytes / 4 / PLANNED_BYTES).min(SPAN_SERIES)
     }
 
     /// The series of a span, ascending by key, and how many parts the manifest's ranges ruled out.

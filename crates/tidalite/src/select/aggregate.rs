@@ -90,7 +90,7 @@ impl Selection {
     /// One row per group of a grouping.
     pub(crate) fn grouped(&self, grouping: &Grouping) -> Result<RecordBatch> {
         let plans = self.plans()?;
-        let state = plans.snapshot.inner.clone();
+        let state = plans.snapshot.state.clone();
         let selected = self.series_filter(&plans.snapshot)?.runs;
         let grouping = plans.snapshot.with_params(grouping.clone(), &selected);
         if !grouping.holds_values() {
@@ -111,7 +111,7 @@ impl Selection {
 /// once. Their answers in sequence are the plan's answer.
 fn rounds(mut plan: Plan, grouping: &Grouping) -> Vec<Plan> {
     // Half of the memory, since selecting quantiles copies the values.
-    let room = plan.snapshot.inner.options.memory_bytes / 2 / size_of::<f64>() as u64;
+    let room = plan.snapshot.state.options.memory_bytes / 2 / size_of::<f64>() as u64;
     let points = |series: &[Planned]| series.iter().map(|s| s.points_max).fold(0, u64::saturating_add);
     if points(&plan.series) <= room || !grouping.names_come_first() {
         return vec![plan];
@@ -153,7 +153,7 @@ fn answer(
 
 /// Adds the series of a plan to a state.
 fn sum_up(mut plan: Plan, grouping: &Grouping, pool: &rayon::ThreadPool, total: &mut Partial) -> Result<()> {
-    let state = plan.snapshot.inner.clone();
+    let state = plan.snapshot.state.clone();
     let bytes_max = usize::try_from(state.options.memory_bytes).unwrap_or(usize::MAX);
     let sorted = Sorted::of(&mut plan, &Resolution::of(grouping), pool)?;
     let plan = plan.split_long_series()?.with_start_states()?;

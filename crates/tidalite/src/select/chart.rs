@@ -46,7 +46,7 @@ impl Selection {
         }
         let plan = self.plan()?;
         let of_batch = |batch: &Range<usize>| chart_batch_of(&plan, batch.clone(), buckets);
-        let found = plan.snapshot.inner.pool.each(&plan.batches(), of_batch)?;
+        let found = plan.snapshot.state.pool.each(&plan.batches(), of_batch)?;
         Ok(found.into_iter().flatten().collect())
     }
 
@@ -118,7 +118,7 @@ fn lines_of(plan: &Plan, columns: ColumnSet, n: usize) -> Result<Vec<(SeriesKey,
         }
         Ok(lines)
     };
-    let found = plan.snapshot.inner.pool.each(&plan.batches(), of_batch)?;
+    let found = plan.snapshot.state.pool.each(&plan.batches(), of_batch)?;
     Ok(found.into_iter().flatten().collect())
 }
 

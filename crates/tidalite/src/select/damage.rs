@@ -116,6 +116,6 @@ impl Selection {
             _ => descendants(&snapshot.view.runs, &named),
         };
         let asked = AskedRuns { wanted: &named, inherited: &inherited };
-        snapshot.view.meet_losses(snapshot.inner.paths.root(), doing, &asked, is_new, &self.damage)
+        snapshot.view.meet_losses(snapshot.state.paths.root(), doing, &asked, is_new, &self.damage)
     }
 }

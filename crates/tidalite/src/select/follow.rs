@@ -165,7 +165,7 @@ impl Follow {
     /// [reports it](Selection::on_damage).
     pub fn poll(&mut self) -> Result<Vec<RecordBatch>> {
         let Some(store) = self.select.store() else { return self.read(&self.select.snapshot()?) };
-        let state = store.inner()?.clone();
+        let state = store.state()?.clone();
         if state.watching.unchanged() == Some(self.sighting) {
             return Ok(Vec::new());
         }
@@ -176,7 +176,7 @@ impl Follow {
         };
         state.followers.get()?.install(|| {
             let (view, sighting) = state.watching.see(take)?;
-            let found = self.read(&Snapshot { inner: state.clone(), view })?;
+            let found = self.read(&Snapshot { state: state.clone(), view })?;
             self.sighting = sighting;
             Ok(found)
         })
@@ -197,7 +197,7 @@ impl Follow {
         for tail in &snapshot.view.tails {
             let seqs = (tail.seqs.0.max(seen.of(tail.writer)), tail.seqs.1);
             if seqs.0 < seqs.1 {
-                for (key, points) in tail.points_of(seqs, &|key| wanted.matches(key), &snapshot.inner.pool)? {
+                for (key, points) in tail.points_of(seqs, &|key| wanted.matches(key), &snapshot.state.pool)? {
                     found.entry(key).or_default().extend(&points);
                 }
             }
@@ -244,7 +244,7 @@ impl Follow {
             }
             match self.select.store() {
                 Some(store) => {
-                    let state = store.inner()?;
+                    let state = store.state()?;
                     state.watching.wait(self.sighting, left)?;
                 }
                 // A snapshot never changes.
@@ -285,7 +285,7 @@ impl Follow {
     /// `NotFound` if the store is gone; `Io` if no thread can be started.
     pub fn wake_on_change(&self, waker: &Waker) -> Result<()> {
         let Some(store) = self.select.store() else { return Ok(()) };
-        let state = store.inner()?;
+        let state = store.state()?;
         state.watching.wake(self.sighting, self.who, waker)
     }
 
@@ -441,7 +441,7 @@ fn end_of(snapshot: &Snapshot, before: &Cursor) -> Cursor {
 /// # Errors
 /// Those of reading the writer table.
 fn seen_of(snapshot: &Snapshot, cursor: &Cursor) -> Result<Cursor> {
-    let state = &snapshot.inner;
+    let state = &snapshot.state;
     let manifest = &snapshot.view.version.manifest;
     let brought = writer_table::brought_after(&*state.vfs, &state.paths, manifest, cursor.version())?;
     Ok(cursor.before_merges(&brought))

@@ -81,7 +81,7 @@ impl Selection {
                 let summed = series.zip(chunks.into_iter().map(sum_up));
                 Ok(summed.filter(|(_, s)| s.count > 0).collect())
             };
-            let found = plan.snapshot.inner.pool.each(&plan.batches(), of_batch)?;
+            let found = plan.snapshot.state.pool.each(&plan.batches(), of_batch)?;
             for (key, summary) in found.into_iter().flatten() {
                 match &mut open {
                     Some((last, total)) if *last == key => total.merge(&summary),

@@ -64,7 +64,7 @@ impl Store {
         on_damage: OnDamage,
         progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
     ) -> Result<Vec<Finding>> {
-        let state = self.inner()?;
+        let state = self.state()?;
         let target = CopyTarget::prepare(state, to.as_ref(), "back up")?;
         let progress = |done, total| state.unless_closed(progress(done, total));
         let report = DamageReport::new(on_damage);

@@ -192,7 +192,7 @@ impl Compaction<'_> {
             let Some(parts) = self.open_all(&[hidden, visible].concat()) else { continue };
             let context = self.context(&manifest, &picked);
             let job = MergeJob {
-                inner: state,
+                state,
                 parts: &parts,
                 sorting: picked.sorts.then_some(&context),
                 hiding: &hiding,
@@ -307,7 +307,7 @@ impl Compaction<'_> {
         let context = self.context(manifest, &Picked { parts: BTreeSet::from([meta.id]), sorts: true });
         let (parts, removed) = ([part], Removed::default());
         let job = MergeJob {
-            inner: self.state,
+            state: self.state,
             parts: &parts,
             sorting: Some(&context),
             hiding,

@@ -72,13 +72,13 @@ const CLOSERS_MAX: u64 = 4;
 ///
 /// # Errors
 /// `Invalid` if the store was opened read-only; otherwise those of making a log.
-pub(crate) fn log(inner: &Arc<StoreState>) -> Result<&Arc<Log>> {
-    inner.log_or_make(start, greatest_clock)
+pub(crate) fn log(state: &Arc<StoreState>) -> Result<&Arc<Log>> {
+    state.log_or_make(start, greatest_clock)
 }
 
 /// Starts the background worker: one job of the threads that all stores of this process share.
-pub(super) fn start(inner: &Arc<StoreState>) -> Box<dyn Background> {
-    let weak = Arc::downgrade(inner);
+pub(super) fn start(state: &Arc<StoreState>) -> Box<dyn Background> {
+    let weak = Arc::downgrade(state);
     let mut turns = Turns { next_look: Some(Instant::now() + TICK / 4), ..Turns::default() };
     let mut next_turn = Instant::now();
     let work = move || match weak.upgrade() {

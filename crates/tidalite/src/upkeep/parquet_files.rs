@@ -76,7 +76,7 @@ impl Store {
             Ok(files) => return Ok(ParquetFiles { files, snapshot }),
             Err(missing) => missing,
         };
-        if self.inner()?.check_writable().is_err() || !missing.helped_by_compaction {
+        if self.state()?.check_writable().is_err() || !missing.helped_by_compaction {
             return Err(missing.error(&snapshot));
         }
         // It would keep the files that are about to be replaced.
@@ -114,7 +114,7 @@ impl Missing {
             false => "export the points instead (`tidalite export`)",
         };
         Error::new(ErrorKind::Invalid, "list Parquet files", self.what.as_str(), remedy)
-            .at(snapshot.inner.paths.root())
+            .at(snapshot.state.paths.root())
     }
 }
 
@@ -180,20 +180,20 @@ impl Snapshot {
             let mut context = whole.clone();
             context.remove(i);
             let job = MergeJob {
-                inner: &self.inner,
+                state: &self.state,
                 parts: std::slice::from_ref(part),
                 sorting: Some(&context),
                 hiding,
                 removed: &removed,
-                room: &JobRoom::by_hand(&self.inner)?,
-                progress: &|_, _| self.inner.unless_closed(ControlFlow::Continue(())),
+                room: &JobRoom::by_hand(&self.state)?,
+                progress: &|_, _| self.state.unless_closed(ControlFlow::Continue(())),
             };
             if job.finds_hidden()? {
                 let what = "some files hold points that are rewound, deleted or replaced by later writes";
                 return Ok(Err(Missing { what: what.into(), helped_by_compaction: true }));
             }
         }
-        Ok(Ok(metas().filter(|m| !m.is_hidden()).map(|m| self.inner.paths.place(m).points).collect()))
+        Ok(Ok(metas().filter(|m| !m.is_hidden()).map(|m| self.state.paths.place(m).points).collect()))
     }
 }
 

@@ -85,7 +85,7 @@ impl Store {
         depth: VerifyDepth,
         progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
     ) -> Result<Report> {
-        let state = self.inner()?;
+        let state = self.state()?;
         let mut verification = Verification {
             state,
             depth,

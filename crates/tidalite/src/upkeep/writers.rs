@@ -140,7 +140,7 @@ pub(super) fn of_snapshot_alone(snapshot: &Snapshot) -> WriterTable {
 /// # Errors
 /// Those of reading the writer table.
 pub(super) fn of_snapshot(snapshot: &Snapshot) -> Result<WriterTable> {
-    Ok(with_logs(of_version(&snapshot.inner, &snapshot.view.version.manifest)?, snapshot))
+    Ok(with_logs(of_version(&snapshot.state, &snapshot.view.version.manifest)?, snapshot))
 }
 
 /// Adds how far a snapshot sees the logs.

@@ -84,7 +84,7 @@ impl Snapshot {
     #[must_use]
     pub fn on_damage(&self, what: OnDamage) -> Snapshot {
         let view = SnapshotView { on_damage: what, ..self.view.copy() };
-        Snapshot { inner: self.inner.clone(), view: Arc::new(view) }
+        Snapshot { state: self.state.clone(), view: Arc::new(view) }
     }
 
     /// What this snapshot cannot read, as far as it is known without reading pages: places in logs, parts that cannot be
@@ -104,7 +104,7 @@ impl Snapshot {
             Err(e) => return vec![Finding::from(&e)],
         };
         let report = DamageReport::new(OnDamage::Report);
-        let met = all.view.meet_all_damage(self.inner.paths.root(), "read store", &report);
+        let met = all.view.meet_all_damage(self.state.paths.root(), "read store", &report);
         let mut found = report.found();
         found.extend(met.err().iter().map(Finding::from));
         found.extend(all.view.parts.iter().filter_map(|p| p.rollups_damage()).map(|e| Finding::from(&e)));
@@ -117,7 +117,7 @@ impl Snapshot {
     /// `Corrupt`, which names a damaged place, unless this snapshot reports damage.
     pub(crate) fn check_whole(&self, doing: &str) -> Result<DamageReport> {
         let report = DamageReport::new(self.view.on_damage);
-        self.view.meet_all_damage(self.inner.paths.root(), doing, &report)?;
+        self.view.meet_all_damage(self.state.paths.root(), doing, &report)?;
         Ok(report)
     }
 
@@ -128,6 +128,6 @@ impl Snapshot {
     pub(crate) fn check_runs(&self, doing: &str, runs: &NameMatcher) -> Result<()> {
         let report = DamageReport::new(self.view.on_damage);
         let asked = AskedRuns { wanted: runs, inherited: &Descendants::new() };
-        self.view.meet_losses(self.inner.paths.root(), doing, &asked, &|_| true, &report)
+        self.view.meet_losses(self.state.paths.root(), doing, &asked, &|_| true, &report)
     }
 }

@@ -29,7 +29,7 @@ use tidalite_query::{Grouping, NameMatcher, Pattern, RunFilter};
 /// A fixed set of rows. Cheap to clone; while one lives, no file that it needs is deleted.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    pub(crate) inner: Arc<StoreState>,
+    pub(crate) state: Arc<StoreState>,
     pub(crate) view: Arc<SnapshotView>,
 }
 
@@ -112,7 +112,7 @@ impl Store {
     /// # Errors
     /// `Corrupt` if the manifest, the run table or the metadata of a staged part is unreadable; `Busy` if files changed at each of 100 attempts; `Io`.
     pub fn snapshot(&self) -> Result<Snapshot> {
-        Snapshot::take(self.inner()?)
+        Snapshot::take(self.state()?)
     }
 }
 
@@ -121,7 +121,7 @@ impl Snapshot {
         let view = retry(state, || SnapshotView::take(state))?;
         // What this process writes from now on is later than all that it has seen.
         state.observe(view.clock_us());
-        Ok(Snapshot { inner: state.clone(), view: Arc::new(view) })
+        Ok(Snapshot { state: state.clone(), view: Arc::new(view) })
     }
 
     /// The manifest version that this snapshot reads.
@@ -278,7 +278,7 @@ impl Snapshot {
         };
         there.map(info).ok_or_else(|| {
             let ids = self.view.runs.keys().map(String::as_str).filter(|id| !self.view.gone.contains(*id));
-            no_such_run("look up run", id, ids).at(self.inner.paths.root())
+            no_such_run("look up run", id, ids).at(self.state.paths.root())
         })
     }
 }

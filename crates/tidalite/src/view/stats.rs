@@ -101,7 +101,7 @@ impl Store {
     /// # Errors
     /// `Io` if a folder cannot be read; `NotFound` if the store is gone.
     pub fn bytes(&self) -> Result<u64> {
-        let state = self.inner()?;
+        let state = self.state()?;
         state.check_there()?;
         let bytes = FileBytes::of(&*state.vfs, &state.paths, &BTreeSet::new())?;
         Ok(bytes.replaced + bytes.logs + bytes.other)
@@ -160,7 +160,7 @@ impl Snapshot {
     /// `Corrupt` for a part that cannot be opened and for a log that has lost rows, unless this snapshot [reports
     /// damage](Self::on_damage): then [`Stats::damage`] names them. `Io` if a folder cannot be read.
     pub fn stats(&self) -> Result<Stats> {
-        let (vfs, paths) = (&*self.inner.vfs, &self.inner.paths);
+        let (vfs, paths) = (&*self.state.vfs, &self.state.paths);
         let all = self.with_all_hidden()?;
         let view = &all.view;
         let report = all.check_whole("count points")?;

@@ -125,13 +125,13 @@ impl BatchRows {
     }
 
     /// Gives each series steps that count up.
-    pub(super) fn count_steps(&mut self, inner: &Arc<StoreState>) -> Result<()> {
+    pub(super) fn count_steps(&mut self, state: &Arc<StoreState>) -> Result<()> {
         let counted = |group: &BatchSeries| CountedGroup {
             run: group.key.run.clone(),
             places: group.rows.runs().flatten().collect(),
         };
         let groups = self.groups.iter().map(counted).collect();
-        self.steps = automatic_steps(inner, groups, &self.times_us, |_, _| false)?.into();
+        self.steps = automatic_steps(state, groups, &self.times_us, |_, _| false)?.into();
         self.automatic = true;
         Ok(())
     }

@@ -148,7 +148,7 @@ impl Store {
 fn open_other(state: &StoreState, from: &Path) -> Result<Store> {
     let options = Options::new().read_only(true).memory_bytes(state.options.memory_bytes);
     let other = options.threads(state.options.threads).vfs(state.options.vfs.clone()).open(from)?;
-    if state.is_same_store(other.inner()?)? {
+    if state.is_same_store(other.state()?)? {
         let wrong = "both paths are the same store";
         return Err(Error::invalid("merge stores", wrong, "give the folder of another store, or of a copy")
             .at(other.path()));
@@ -159,7 +159,7 @@ fn open_other(state: &StoreState, from: &Path) -> Result<Store> {
 /// What is damaged in the other store: an error, or the report of what is left out.
 fn damage(there: &Snapshot, options: &Merge) -> Result<DamageReport> {
     let report = DamageReport::new(options.on_damage);
-    there.view.meet_all_damage(there.inner.paths.root(), "merge stores", &report)?;
+    there.view.meet_all_damage(there.state.paths.root(), "merge stores", &report)?;
     Ok(report)
 }
 
@@ -171,7 +171,7 @@ fn has_new(meta: &PartMeta, numbers: &Numbers) -> bool {
 
 /// What this store has to list as lost once it has what is left of the other one. Frames that it has are not lost.
 fn losses(there: &Snapshot, numbers: &Numbers, targets: &Targets, damage: &DamageReport) -> Vec<Lost> {
-    let root = there.inner.paths.root();
+    let root = there.state.paths.root();
     let is_here = |lost: &Lost| {
         lost.frames.is_some_and(|(writer, _, end)| end.is_some_and(|end| end <= numbers.first_new(writer)))
     };
@@ -179,7 +179,7 @@ fn losses(there: &Snapshot, numbers: &Numbers, targets: &Targets, damage: &Damag
     let mut known: Vec<Finding> = there.view.losses.iter().map(|lost| lost.finding(root)).collect();
     known.extend(there.view.broken.iter().map(|(meta, e)| part_finding(meta, e)));
     let parts = there.view.broken.iter().filter(|(meta, _)| has_new(meta, numbers));
-    let parts = parts.map(|(meta, _)| Lost::part(root, &there.inner.paths.place(meta).points, meta));
+    let parts = parts.map(|(meta, _)| Lost::part(root, &there.state.paths.place(meta).points, meta));
     let found = damage.found();
     let others = found.iter().filter(|f| !known.contains(f)).map(|f| Lost::of_finding(root, f));
     let renamed = |run: &str| targets.get(run).cloned().unwrap_or_else(|| run.to_string());

@@ -181,7 +181,7 @@ impl Store {
         progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
     ) -> Result<ThinStats> {
         what.check()?;
-        let state = self.inner()?;
+        let state = self.state()?;
         let snapshot = Snapshot::take(state)?.with_all_hidden()?;
         Ok(Thinning::of(state, &snapshot, what)?
             .outline(None, &|done, total| state.unless_closed(progress(done, total)))?
