@@ -4,7 +4,6 @@
 //! compress. Small runs share a tile; a very wide run is split by series. Tiles of other parts may be copied unchanged.
 //! Memory: one tile per thread is built at a time; a small room makes tiles smaller.
 
-use super::scan::steps_of;
 use crate::engine::cancel::go_on;
 use crate::engine::room::JobRoom;
 use crate::engine::state::StoreState;
@@ -204,7 +203,7 @@ fn rollup_shifts(source: &dyn PointSource, options: &PartOptions) -> Result<Shif
     for copy in source.copies() {
         let table = copy.part.series();
         for row in table.tile(copy.tile).map(|row| table.entry(row)) {
-            let steps = steps_of(&row);
+            let steps = row.steps();
             let held = copied.entry(table.key(&row)).or_insert((0, steps));
             *held = (held.0 + u64::from(row.rows), held.1.join(steps));
         }

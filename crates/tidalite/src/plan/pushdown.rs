@@ -113,7 +113,7 @@ impl Plan {
         let mut judged = Vec::with_capacity(rows.len());
         for &at in rows {
             let row = at.of(&view.parts);
-            let by_steps = filter.steps_verdict(row.first_step, row.last_step);
+            let by_steps = filter.steps_verdict(row.steps());
             let decided = by_steps == Verdict::NoPoint || filter.binds_steps_alone();
             if by_steps != Verdict::NoPoint && !has_summaries {
                 let verdict = if decided { by_steps } else { Verdict::Unknown };

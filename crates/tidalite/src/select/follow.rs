@@ -14,7 +14,7 @@ use crate::engine::watching::StoreWatch;
 use crate::files::finding::Finding;
 use crate::files::lost::Lost;
 use crate::files::writer_table;
-use crate::parts::scan::{RowRef, read_through, steps_of};
+use crate::parts::scan::{RowRef, read_through};
 use crate::view::losses::{part_error, part_finding};
 use crate::view::snapshot::Snapshot;
 use crate::view::tombstones::{Automatic, Coverage, Tombstones};
@@ -391,7 +391,7 @@ impl Follow {
             let tombstones = || self.tombstones_of(snapshot, &key);
             if !seen
                 && tombstones()
-                    .is_none_or(|h| h.coverage(steps_of(&row), seqs, Automatic::of(&row)) != Coverage::All)
+                    .is_none_or(|h| h.coverage(row.steps(), seqs, Automatic::of(&row)) != Coverage::All)
             {
                 rows.push(RowRef::new(p, r));
                 keys.push(key);

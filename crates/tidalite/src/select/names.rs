@@ -5,7 +5,6 @@
 //! where a list has the name.
 
 use super::selection::Selection;
-use crate::parts::scan::steps_of;
 use crate::view::lineage::History;
 use crate::view::snapshot::Snapshot;
 use crate::view::tombstones::{Automatic, Coverage, Tombstones};
@@ -80,7 +79,7 @@ impl Snapshot {
             for (r, row) in table.entries().enumerate().filter(|(_, row)| bears(row)) {
                 let deleted = match self.deletions(table.run(&row)) {
                     Some(tombstones) => {
-                        tombstones.coverage(steps_of(&row), details.of(r)?.seqs(), Automatic::of(&row))
+                        tombstones.coverage(row.steps(), details.of(r)?.seqs(), Automatic::of(&row))
                     }
                     None => Coverage::Nothing,
                 };

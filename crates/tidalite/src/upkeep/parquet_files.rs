@@ -12,7 +12,6 @@ use super::policy::Policy;
 use crate::engine::room::JobRoom;
 use crate::engine::store::Store;
 use crate::engine::store_lock;
-use crate::parts::scan::steps_of;
 use crate::view::outdated::outdated_runs;
 use crate::view::snapshot::Snapshot;
 use crate::view::tombstones::{Automatic, Coverage};
@@ -212,12 +211,12 @@ fn cut_outline(
             let of_run = hiding.all.get(&*key.run);
             if let Some(tombstones) = of_run.and_then(|t| t.of_series(&key.metric, &key.labels)) {
                 let seqs = details.of(r)?.seqs();
-                if tombstones.coverage(steps_of(&row), seqs, Automatic::of(&row)) != Coverage::Nothing {
+                if tombstones.coverage(row.steps(), seqs, Automatic::of(&row)) != Coverage::Nothing {
                     return Ok(Some(key));
                 }
             }
             if Automatic::of(&row) != Automatic::All {
-                outlines.insert(key, steps_of(&row));
+                outlines.insert(key, row.steps());
             }
         }
     }
@@ -225,7 +224,7 @@ fn cut_outline(
         let table = part.series();
         for row in table.entries().filter(|row| Automatic::of(row) != Automatic::All) {
             let key = table.key(&row);
-            if outlines.get(&key).is_some_and(|steps| steps.meets(steps_of(&row))) {
+            if outlines.get(&key).is_some_and(|steps| steps.meets(row.steps())) {
                 return Ok(Some(key));
             }
         }

@@ -11,7 +11,7 @@ use super::sorting::hidden_mask;
 use crate::engine::on_damage::DamageReport;
 use crate::parts::anchors::StepAnchors;
 use crate::parts::meter::Meter;
-use crate::parts::scan::{Piece, RowRef, read_pieces, steps_of};
+use crate::parts::scan::{Piece, RowRef, read_pieces};
 use crate::parts::series_numbers::SeriesNumbers;
 use crate::parts::tiles::{PointSource, TileCopy};
 use crate::view::tombstones::{Automatic, Coverage, Tombstones};
@@ -90,7 +90,7 @@ impl Inputs<'_> {
                 let repeats = row.repeats && Automatic::of(&row) != Automatic::All;
                 let covered = match self.tombstones(&key) {
                     Some(tombstones) => {
-                        tombstones.coverage(steps_of(&row), details.of(r)?.seqs(), Automatic::of(&row))
+                        tombstones.coverage(row.steps(), details.of(r)?.seqs(), Automatic::of(&row))
                     }
                     None => Coverage::Nothing,
                 };
@@ -122,13 +122,13 @@ impl Inputs<'_> {
             of_inputs.clear();
             of_inputs.extend(inputs.iter().map(|at| {
                 let row = at.of(&all);
-                (steps_of(&row), (at.part, row.tile))
+                (row.steps(), (at.part, row.tile))
             }));
             of_inputs.sort_unstable();
             if inputs.len() > 1 {
                 of_inputs.iter().for_each(|(_, at)| tiles.entry(*at).or_default().shared = true);
             }
-            for other in others.iter().map(|row| steps_of(&row.of(&all))) {
+            for other in others.iter().map(|row| row.of(&all).steps()) {
                 touched.extend(of_inputs.iter().filter(|(steps, _)| other.meets(*steps)).map(|(_, at)| *at));
             }
             // The row with the greatest last step so far.

@@ -147,7 +147,7 @@ fn by_run(state: &StoreState, meta: &PartMeta, finding: &Finding) -> Vec<Finding
             ..finding.clone()
         };
         let of_run = runs.entry(key.run.to_string()).or_insert_with(nothing);
-        let steps = Extent::new(row.first_step, row.last_step);
+        let steps = row.steps();
         let steps = of_run.steps.map_or(steps, |(first, last)| steps.join(Extent::new(first, last)));
         of_run.steps = Some((steps.first, steps.last));
         of_run.rows = of_run.rows.map(|rows| rows + u64::from(row.rows));

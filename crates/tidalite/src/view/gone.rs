@@ -6,7 +6,7 @@ use super::tombstones::{Automatic, Coverage, Tombstones};
 use crate::engine::log_tail::TailView;
 use crate::engine::state::StoreState;
 use crate::files::run_table::RunTable;
-use crate::parts::scan::{RowRef, read_rows, steps_of};
+use crate::parts::scan::{RowRef, read_rows};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tidalite_model::{ErrorKind, Result};
@@ -45,7 +45,7 @@ pub(super) fn gone(
             let run = table.run(&row);
             let Some(tombstones) = gone.get(&**run) else { continue };
             let of_row = details.of(r)?;
-            let seen = match tombstones.coverage(steps_of(&row), of_row.seqs(), Automatic::of(&row)) {
+            let seen = match tombstones.coverage(row.steps(), of_row.seqs(), Automatic::of(&row)) {
                 Coverage::All => false,
                 Coverage::Nothing => true,
                 Coverage::Some => {
