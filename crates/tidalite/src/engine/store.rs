@@ -203,7 +203,7 @@ impl Store {
         self.open_state()?.close()
     }
 
-    /// Does some upkeep. Where the store is gone, that is the error.
+    /// Does maintenance work. If the store is gone, the error says so.
     ///
     /// # Errors
     /// Those of the work; `NotFound` if the store is gone.

@@ -50,12 +50,13 @@ impl Selection {
         self.grouped(&Grouping::new(by.to_vec(), aggregates.to_vec())?)
     }
 
-    /// Aggregates of aggregates: `aggregates` by `by`, then `then` of each of their columns by `then_by`. So the last loss of each
-    /// run becomes a mean over the seeds of a config, and the power of each GPU a sum for each minute.
+    /// Aggregates of aggregates: `aggregates` by `by`, then `then` of each of their columns by `then_by`. Examples: the
+    /// mean over the seeds of a config of the last loss of each run; for each minute, the sum over GPUs of the mean power
+    /// of each.
     ///
-    /// Columns: those of `then_by`, then for each aggregate and each of `then` one such as `mean(last)`. What `then_by` groups by is
-    /// grouped by in `by` too, or follows from it: params from the run, single labels from the labels, wide buckets from narrow
-    /// ones.
+    /// Columns: those of `then_by`, then one for each pair of an aggregate and a function of `then`, such as
+    /// `mean(last)`. Each group of `then_by` is in `by` or follows from it: params follow from the run, single labels
+    /// from the labels, wide buckets from narrow ones.
     ///
     /// ```
     /// use arrow::array::{AsArray, types::Float64Type};
@@ -270,7 +271,8 @@ impl Sorted {
         works
     }
 
-    /// Ranges of series of which anything is known without reading pages, each with no more points in logs than a batch.
+    /// Ranges of the series that have summaries, buckets or points in logs. The points in logs of one range fit into a
+    /// batch.
     fn known(&self, plan: &Plan, threads: usize) -> Vec<Range<usize>> {
         let series_max = self.series.len().div_ceil(threads.max(1)).max(SORT_SERIES_MIN);
         let mut ranges = Vec::new();
@@ -296,7 +298,7 @@ impl Sorted {
         for (planned, resolved) in series {
             let key = &planned.key;
             for summary in &resolved.known {
-                // Where points are needed beside it, these are among the pieces.
+                // If points are needed as well, they are among the pieces.
                 let pushed = partial.push_outlined(key, summary);
                 assert!(pushed, "a grouping takes each summary of its resolution");
             }

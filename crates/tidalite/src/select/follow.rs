@@ -34,10 +34,9 @@ use uuid::Uuid;
 /// they are still in the log or already in parts. The points of one batch are written at once; they ascend by step. If
 /// several writers write one series, each poll returns its new points writer by writer.
 ///
-/// A fork has the points written to it, and none that it inherits. A run filter is evaluated at each poll, and so is
-/// whether a text is a name that exists or a glob: where a run matches only later, points that earlier polls passed are
-/// not returned. Points that are hidden or deleted by the time of a poll are not
-/// returned by it.
+/// A fork has the points written to it, and none that it inherits. Each poll evaluates run filters anew, and whether a
+/// text is a name that exists or a glob. If a run matches only later, points that earlier polls passed are not returned.
+/// Points that are hidden or deleted by the time of a poll are not returned by it.
 #[derive(Debug)]
 pub struct Follow {
     select: Selection,
@@ -46,7 +45,7 @@ pub struct Follow {
     passed: BTreeSet<Uuid>,
     /// The sighting of the store at the last poll.
     sighting: u64,
-    /// The number under which it waits.
+    /// Its number among those that wait for changes of the store.
     who: u64,
 }
 
@@ -161,8 +160,8 @@ impl Follow {
     /// ```
     ///
     /// # Errors
-    /// As [`Selection::points`]; the cursor then stays, so that nothing is skipped. To pass by damage, follow a selection that
-    /// [reports it](Selection::on_damage).
+    /// As [`Selection::points`]; the cursor then stays, so that nothing is skipped. To skip damage, follow a selection
+    /// that [reports it](Selection::on_damage).
     pub fn poll(&mut self) -> Result<Vec<RecordBatch>> {
         let Some(store) = self.select.store() else { return self.read(&self.select.snapshot()?) };
         let state = store.state()?.clone();
@@ -303,7 +302,7 @@ impl Follow {
         !is_seen && !self.passed.contains(&meta.id)
     }
 
-    /// Takes note of places that hold something new and cannot be read.
+    /// Reports places that cannot be read and that hold something new.
     fn meet_losses(&self, snapshot: &Snapshot, seen: &Cursor) -> Result<()> {
         if snapshot.view.losses.is_empty() {
             return Ok(());
@@ -318,7 +317,7 @@ impl Follow {
         self.select.meet_new_losses(snapshot, "follow", &is_new)
     }
 
-    /// What the polls so far had to leave out, if the selection [reports damage](Selection::on_damage).
+    /// The damage that the polls so far have left out, if the selection [reports damage](Selection::on_damage).
     ///
     /// ```
     /// use tidalite::OnDamage;
@@ -412,8 +411,8 @@ impl Drop for Follow {
 /// The new points of each series, in no order.
 type Found = BTreeMap<SeriesKey, Points>;
 
-/// Sorts points by seq. Those of one batch have one seq, and parts keep only their order by step, so this is their
-/// order here too. Points of one batch and one step keep their order.
+/// Sorts points by seq. Points of one batch have one seq and are sorted by step, since parts keep no other order of a
+/// batch. Points of one batch and one step keep their order.
 fn in_write_order(points: Points) -> Points {
     let key = |i: usize| (points.seqs[i], points.steps[i]);
     if (1..points.len()).all(|i| key(i - 1) <= key(i)) {
@@ -436,7 +435,7 @@ fn end_of(snapshot: &Snapshot, before: &Cursor) -> Cursor {
     before.after(manifest.version, manifest.writer_next, &logs)
 }
 
-/// What of a snapshot a cursor has seen: the cursor, without the frames that merges brought since.
+/// The frames of a snapshot that a cursor has seen: those of the cursor, without what merges have brought since.
 ///
 /// # Errors
 /// Those of reading the writer table.

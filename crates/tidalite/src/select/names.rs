@@ -1,8 +1,8 @@
 //! Whether something in a snapshot bears a name: a run, a metric, the value of a label.
 //!
 //! A name exists if a point that is not deleted bears it, also where a rewind hides the point. So neither a flush nor a
-//! compaction changes the answer. A part's names are looked up in its lists of names; its series are passed over only
-//! where a list has the name.
+//! compaction changes the answer. A part's names are looked up in its lists of names; its series table is read only if a
+//! list has the name.
 
 use super::selection::Selection;
 use crate::view::lineage::History;

@@ -59,8 +59,8 @@ impl Selection {
         Ok(found)
     }
 
-    /// Calls `take` with the summary of each series, in order. With `only_last`, it holds the last point, and of the others
-    /// those that were read for it.
+    /// Calls `take` with the summary of each series, in order. With `only_last`, a summary has the last point; of the
+    /// other points it has only those that were read to find it.
     pub(super) fn each_summary(
         &self,
         only_last: bool,

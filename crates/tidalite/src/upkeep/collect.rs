@@ -12,9 +12,9 @@
 //!    whose frames are all flushed; staged parts that a version lists; and the folders of dead writers that are flushed
 //!    whole.
 //!
-//! Flush, compaction, thinning and merging hold the same lock while they work, in whichever process. So collection never sees a part that is written but not yet published: a
-//! file that no version names is old or left by a crash. In the folder of a living writer, only flushed files are
-//! removed. A log with damage is evidence and stays.
+//! Flush, compaction, thinning and merging hold the same lock while they work, in whichever process. So collection never
+//! sees a part that is written but not yet published: a file that no version names is old or left by a crash. In the
+//! folder of a living writer, only flushed files are removed. A log with damage is evidence and stays.
 
 use super::evidence::is_evidence;
 use crate::engine::state::StoreState;
@@ -31,7 +31,7 @@ use uuid::Uuid;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Grace<'a> {
     All,
-    /// All but these.
+    /// All but these parts.
     AllBut(&'a BTreeSet<Uuid>),
     None,
 }

@@ -39,7 +39,7 @@ impl VersionHiding {
         Ok(VersionHiding::of_runs(runs, as_of))
     }
 
-    /// What runs hide that changed up to a moment.
+    /// What these runs hide. They have all changes before `as_of`.
     pub(crate) fn of_runs(runs: RunTable, as_of: Moment) -> VersionHiding {
         let deletion = |(id, r): (&String, &tidalite_model::RunRecord)| {
             Some((id.clone(), Tombstones::deleted(r.deleted.as_ref()?)))

@@ -33,10 +33,10 @@ pub(crate) struct MergeJob<'a> {
     pub(crate) state: &'a StoreState,
     /// The parts to merge, hidden ones first.
     pub(crate) parts: &'a [Arc<Part>],
-    /// Where this is set, hidden points go to a hidden part, and others to a visible one; points of the parts in it may replace
-    /// those of the inputs. Otherwise all inputs are hidden or none is, and so is the output.
+    /// Parts whose points may replace those of the inputs. If there is such a list, points are sorted: hidden ones go to
+    /// a hidden part and others to a visible one. If not, all inputs are hidden or none is, and so is the output.
     pub(crate) sorting: Option<&'a [Arc<Part>]>,
-    /// What is deleted: its points are left out. What is rewound.
+    /// What is deleted, and left out, and what is rewound.
     pub(crate) hiding: &'a VersionHiding,
     /// What thinning takes out.
     pub(crate) removed: &'a Removed,

@@ -205,7 +205,7 @@ impl<'a> PartsSource<'a> {
         }
     }
 
-    /// The source of the hidden points; what is known of other series is given back. Valid once each point was gathered.
+    /// The source of the hidden points. It keeps nothing of other series. Valid once each point was gathered.
     pub(super) fn into_hidden(self) -> PartsSource<'a> {
         let chosen: Vec<(usize, u64)> = (0..)
             .zip(self.hidden)

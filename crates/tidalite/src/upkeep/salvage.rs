@@ -68,8 +68,9 @@ impl Store {
 }
 
 impl Options {
-    /// As [`Store::salvage`], within the memory and with the threads of these options. Calls `progress` with the bytes done so
-    /// far and the bytes in total. It ends the salvage by `Break`; then, as after any error, what was copied is removed.
+    /// As [`Store::salvage`], within the memory and with the threads of these options. Calls `progress` with the bytes
+    /// done so far and the bytes in total. If that returns `Break`, the salvage ends, and what was copied is removed, as
+    /// after any error.
     ///
     /// ```
     /// use std::ops::ControlFlow;

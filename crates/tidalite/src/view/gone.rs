@@ -50,7 +50,7 @@ pub(super) fn gone(
                 Coverage::Nothing => true,
                 Coverage::Some => {
                     match read_rows(parts, &[vec![RowRef::new(p, r)]], ColumnSet::ALL) {
-                        // The run is shown, so that an answer about it meets the damage, and others are given.
+                        // The run is shown. So answers about it meet the damage, and answers about other runs are given.
                         Err(e) if e.kind() == ErrorKind::Corrupt => true,
                         read => read?.iter_mut().flatten().any(|points| {
                             tombstones.apply(points);

@@ -1,9 +1,9 @@
 //! Snapshots: a fixed set of rows, whatever is written, flushed or compacted later.
 //!
 //! A snapshot is a pinned version (its parts) plus, of each writer's log, the frames that this version has not flushed
-//! and that were committed at one instant while the snapshot was taken ([`cut`](crate::engine::cut)). Which writers there
-//! are, and which version is the newest, was the same before and after that instant. Rows of logs stay in memory between snapshots, so only new ones
-//! are read ([`TailCache`](crate::engine::cache::TailCache)).
+//! and that were committed at one instant while the snapshot was taken ([`cut`](crate::engine::cut)). The writers and the
+//! newest version were the same before and after that instant. Rows of logs stay in memory between snapshots, so only new
+//! ones are read ([`TailCache`](crate::engine::cache::TailCache)).
 
 use super::gone::gone;
 use super::losses::losses;
@@ -110,7 +110,8 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// `Corrupt` if the manifest, the run table or the metadata of a staged part is unreadable; `Busy` if files changed at each of 100 attempts; `Io`.
+    /// `Corrupt` if the manifest, the run table or the metadata of a staged part is unreadable; `Busy` if files changed
+    /// at each of 100 attempts; `Io`.
     pub fn snapshot(&self) -> Result<Snapshot> {
         Snapshot::take(self.state()?)
     }
@@ -174,7 +175,7 @@ impl Snapshot {
         Ok(self.known_runs())
     }
 
-    /// What is known of the runs, whatever is lost.
+    /// The runs, with the facts that can be read. Damage is no error.
     pub(crate) fn known_runs(&self) -> Vec<RunInfo> {
         let mut runs = Vec::with_capacity(self.view.runs.len());
         runs.extend(self.each_run());
@@ -264,7 +265,7 @@ impl Snapshot {
         self.known_run(id)
     }
 
-    /// What is known of one run, whatever is lost.
+    /// One run, with the facts that can be read. Damage is no error.
     ///
     /// # Errors
     /// `NotFound` if the store has no such run.
@@ -323,8 +324,7 @@ impl Logs {
             let version = state.cache.newest()?;
             let dirs = writers()?;
             let (tails, mut agreement) = state.cache.tails(&dirs, &version.manifest)?;
-            // A writer that has come has rows that are in no tail. One that has come and gone meanwhile left them to a
-            // newer version.
+            // A new writer has rows that are in no tail. If it is gone again, its rows are in a newer version.
             let same = newest()? == before && writers()?.iter().all(|dir| dirs.contains(dir));
             if same || tries == CUT_TRIES {
                 agreement.is_cut &= same;
@@ -334,7 +334,7 @@ impl Logs {
     }
 }
 
-/// The run table of a version. A salvage does without what is damaged of it.
+/// The run table of a version. A salvage leaves out what is damaged.
 fn run_table_of(
     state: &StoreState,
     version: &Version,

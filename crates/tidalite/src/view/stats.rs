@@ -88,7 +88,7 @@ impl Store {
         self.snapshot()?.stats()
     }
 
-    /// Bytes of all files, as [`Stats::bytes`]. Looks at no row, so it answers whatever the logs hold.
+    /// Bytes of all files, as [`Stats::bytes`]. It reads no rows, so damage does not affect it.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -214,7 +214,7 @@ impl Snapshot {
     }
 }
 
-/// Bytes of the files in a folder whose names `counts` says yes to.
+/// Bytes of the files in a folder whose names `counts` accepts.
 fn folder_bytes(vfs: &dyn Vfs, folder: &Path, counts: impl Fn(&str) -> bool) -> Result<u64> {
     let names = match vfs.read_dir(folder) {
         // Collection may have removed the folder of a dead writer.

@@ -42,18 +42,18 @@ pub(super) struct RunState {
     store: Store,
     /// Shared with side logs, which must not keep the run open.
     pub(super) ended: Arc<AtomicBool>,
-    /// How the caller ended the run, where appending that failed. Dropping the run tries again.
+    /// The end that could not be appended. Dropping the run tries again.
     ending: Mutex<Option<RunChange>>,
 }
 
 /// The start of this participant.
 #[derive(Debug)]
 pub(super) struct OwnStart {
-    /// The write of it.
+    /// The seq of the start.
     pub(super) seq: Seq,
-    /// What participants wrote who had ended or died before it.
+    /// The writes of participants that had ended or died before the start.
     pub(super) gone: Moment,
-    /// The version of the store from which that is known.
+    /// The newest version of the store at that time.
     pub(super) version: u64,
 }
 
@@ -91,8 +91,8 @@ impl Run {
         Run { shared: Arc::new(RunState { id, labels, start, local, in_child, store, ended, ending }) }
     }
 
-    /// What participants wrote who had ended or died before this one started. A handle that is attached did not start:
-    /// who have ended or died by now.
+    /// The writes of participants that had ended or died before this one started. An attached handle has no start; for
+    /// it, of those that have ended or died by now.
     pub(super) fn gone(&self) -> Result<Moment> {
         match &self.shared.start {
             Some(start) => before_merges(&self.local()?.state, &start.gone, start.version),
@@ -128,8 +128,8 @@ impl Run {
     /// Logs a row: values of several metrics at one step and the current time. If the step is `None`, it is *automatic*:
     /// the last step plus one. The first such step follows the greatest step of the run in the store, inherited points
     /// included and metrics below `system/` (telemetry) excluded. Several processes may count the same numbers. A point
-    /// with an automatic step is never a repeat of another: every answer has all of them. When this returns, every process sees the whole row, and the
-    /// row survives the death of this process.
+    /// with an automatic step is never a repeat of another: every answer has all of them. When this returns, every
+    /// process sees the whole row, and the row survives the death of this process.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;

@@ -111,9 +111,9 @@ impl Store {
     ///
     /// # Errors
     /// `Invalid` if `from` is this store or no store, if both stores have different runs of one id and the options refuse
-    /// them, or if a run was thinned there and goes on from one that is here; `NotFound` if there is no such folder;
-    /// `Unsupported` if it has a newer format; `Corrupt` if it is damaged; otherwise as [`flush`](Self::flush). This store
-    /// is then as it was.
+    /// them, or if a series was thinned there of which this store has only some points; `NotFound` if there is no such
+    /// folder; `Unsupported` if it has a newer format; `Corrupt` if it is damaged; otherwise as [`flush`](Self::flush).
+    /// This store is then as it was.
     pub fn merge_with(
         &self,
         from: impl AsRef<Path>,
@@ -169,7 +169,7 @@ fn has_new(meta: &PartMeta, numbers: &Numbers) -> bool {
         || meta.seq_gone.iter().any(|&(first, last, hi)| numbers.has_new_among(first, last, hi))
 }
 
-/// What this store has to list as lost once it has what is left of the other one. Frames that it has are not lost.
+/// The lost places of the other store that this one lists after the merge. Frames that this store has are not lost.
 fn losses(there: &Snapshot, numbers: &Numbers, targets: &Targets, damage: &DamageReport) -> Vec<Lost> {
     let root = there.state.paths.root();
     let is_here = |lost: &Lost| {

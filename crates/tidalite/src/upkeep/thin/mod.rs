@@ -152,7 +152,7 @@ impl Store {
         self.thin_dry_run_with(what, &|_, _| ControlFlow::Continue(()))
     }
 
-    /// As [`thin_dry_run`](Self::thin_dry_run); calls `progress` with the points looked at so far and those in total.
+    /// As [`thin_dry_run`](Self::thin_dry_run); calls `progress` with the points examined so far and those in total.
     ///
     /// ```
     /// use std::cell::Cell;
