@@ -99,19 +99,19 @@ impl fmt::Display for Cursor {
         let mut bytes = vec![CURSOR_FORMAT];
         put(&mut bytes, self.version);
         put(&mut bytes, u64::from(self.seen.below()));
-        let runs = runs_of(&self.seen);
-        put(&mut bytes, runs.len() as u64);
+        let all = equal_ends(&self.seen);
+        put(&mut bytes, all.len() as u64);
         let (mut writer, mut end) = (0, 0);
-        for run in runs {
+        for equal in all {
             // The lowest bit says whether a length follows. Most entries are of one writer and need none.
-            put(&mut bytes, ((u64::from(run.first) - writer) << 1) | u64::from(run.writers > 1));
-            if run.writers > 1 {
-                put(&mut bytes, run.writers);
+            put(&mut bytes, ((u64::from(equal.first) - writer) << 1) | u64::from(equal.writers > 1));
+            if equal.writers > 1 {
+                put(&mut bytes, equal.writers);
             }
             // Ends are mostly near each other, so their differences are short. An end of `u64::MAX` is 0 here.
-            let next = run.end.wrapping_add(1);
+            let next = equal.end.wrapping_add(1);
             put(&mut bytes, zigzag(next.wrapping_sub(end).cast_signed()));
-            (writer, end) = (u64::from(run.first) + run.writers, next);
+            (writer, end) = (u64::from(equal.first) + equal.writers, next);
         }
         let sum = crc32c::crc32c(&bytes).to_le_bytes();
         bytes.extend_from_slice(&sum[..2]);
@@ -176,17 +176,17 @@ struct EqualEnds {
     end: u64,
 }
 
-fn runs_of(seen: &Moment) -> Vec<EqualEnds> {
-    let mut runs: Vec<EqualEnds> = Vec::new();
+fn equal_ends(seen: &Moment) -> Vec<EqualEnds> {
+    let mut all: Vec<EqualEnds> = Vec::new();
     for (writer, end) in seen.ends() {
-        match runs.last_mut() {
-            Some(run) if run.end == end && u64::from(run.first) + run.writers == u64::from(writer) => {
-                run.writers += 1;
+        match all.last_mut() {
+            Some(last) if last.end == end && u64::from(last.first) + last.writers == u64::from(writer) => {
+                last.writers += 1;
             }
-            _ => runs.push(EqualEnds { first: writer, writers: 1, end }),
+            _ => all.push(EqualEnds { first: writer, writers: 1, end }),
         }
     }
-    runs
+    all
 }
 
 fn zigzag(n: i64) -> u64 {

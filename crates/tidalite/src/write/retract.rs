@@ -19,8 +19,8 @@ use tidalite_query::NameMatcher;
 impl Run {
     /// Continues from an earlier step, as after loading a checkpoint. Hides points of the run at steps greater than
     /// `step` that were written before: by this process until now, and by participants that had ended or died when
-    /// this one started. What other participants write who are still there is theirs to rewind. So all ranks of a job
-    /// may call this after a restart, each at its own moment. If this participant has labels, only series with these
+    /// this one started. A participant that still takes part rewinds its own points. So all ranks of a job may call
+    /// this after a restart, each at its own moment. If this participant has labels, only series with these
     /// labels are rewound. Points with automatic steps and telemetry (metrics below `system/`) stay, since they count
     /// other steps.
     ///
