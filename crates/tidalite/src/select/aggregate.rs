@@ -75,8 +75,8 @@ impl Selection {
     /// ```
     ///
     /// # Errors
-    /// As [`aggregate`](Self::aggregate); `Invalid` where a group of `then_by` does not follow from `by`, an aggregate is a time, or
-    /// `then` needs steps or times and `by` has no buckets of them.
+    /// As [`aggregate`](Self::aggregate); `Invalid` where a group of `then_by` does not follow from `by`, an aggregate is
+    /// a time, or `then` needs steps or times and `by` has no buckets of them.
     pub fn aggregate_twice(
         &self,
         aggregates: &[Aggregate],

@@ -271,8 +271,8 @@ impl Compaction<'_> {
         Ok(least.map(|(_, meta)| Picked { parts: BTreeSet::from([meta.id]), sorts: !meta.is_thinned() }))
     }
 
-    /// The hidden parts from the first outdated one on. Later ones are taken too, so that rows of one batch stay in the order of
-    /// the parts. None where a part cannot be opened: what replaced a hidden point may be in it.
+    /// The hidden parts from the first outdated one on. Later ones are taken too, so that rows of one batch stay in the
+    /// order of the parts. None where a part cannot be opened: what replaced a hidden point may be in it.
     fn outdated(&mut self, manifest: &Manifest, hiding: &VersionHiding) -> Vec<Uuid> {
         let hidden: Vec<&PartMeta> = manifest.parts.iter().filter(|p| p.is_hidden()).collect();
         let is_outdated = |meta: &&PartMeta| self.open(meta).is_some_and(|part| hiding.is_outdated(&part));

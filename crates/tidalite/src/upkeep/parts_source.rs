@@ -60,8 +60,8 @@ pub(super) struct Inputs<'a> {
 }
 
 impl Inputs<'_> {
-    /// Tiles to copy unchanged: large enough, with long rows or whole series, without a series that is left out or of which points
-    /// may be hidden or deleted, and without a series that has other rows within its steps in the tile.
+    /// Tiles to copy unchanged: large enough, with long rows or whole series, without a series that is left out or of
+    /// which points may be hidden or deleted, and without a series that has other rows within its steps in the tile.
     pub(super) fn unchanged(&self, tile_rows: usize) -> Result<BTreeSet<TileAt>> {
         let least = (tile_rows / TILE_SHARE).max(1);
         let is_kept = |tile: &TileRows| {
@@ -105,8 +105,8 @@ impl Inputs<'_> {
         Ok(tiles)
     }
 
-    /// Compares the rows of each series. Marks tiles whose series have rows in others; adds tiles with rows whose steps meet, and
-    /// those with rows whose points the context may replace.
+    /// Compares the rows of each series. Marks tiles whose series have rows in others; adds tiles with rows whose steps
+    /// meet, and those with rows whose points the context may replace.
     fn compare_rows(&self, tiles: &mut BTreeMap<TileAt, TileRows>, touched: &mut BTreeSet<TileAt>) {
         let context = if self.sorts { self.context } else { &[] };
         let all = [self.parts, context].concat();
@@ -252,7 +252,8 @@ impl<'a> PartsSource<'a> {
             .fetch_add(bits_before.wrapping_sub(value_bits_sum(&points.values)), Ordering::Relaxed);
     }
 
-    /// The points of some series with steps in a range. `pieces` and `others` are what holds them in the parts and in the context.
+    /// The points of some series with steps in a range. `pieces` and `others` are what holds them in the parts and in the
+    /// context.
     fn join(
         &self,
         series: Range<usize>,

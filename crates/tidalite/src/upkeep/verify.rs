@@ -1,8 +1,8 @@
 //! Verification: reads the files of a store, compares each byte with what was written, and says what it did not read.
 //!
-//! A full one reads every file that a version which can be read names, the segments of all logs, and the tables of all versions.
-//! A quick one reads what opening needs: marker, manifests, tables, footers, series tables, and the frames of logs that are not
-//! flushed.
+//! A full one reads every file that a version which can be read names, the segments of all logs, and the tables of all
+//! versions. A quick one reads what opening needs: marker, manifests, tables, footers, series tables, and the frames of
+//! logs that are not flushed.
 
 use super::report::{Report, Unread, add_lost, marker_finding};
 use crate::engine::cancel::go_on;

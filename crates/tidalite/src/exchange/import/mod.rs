@@ -95,9 +95,9 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// `Invalid`, naming the file, the line or row (from 1), the column, and what to do, for a cell of a wrong type, a missing or
-    /// unknown column, a null, or a damaged file; `Unsupported` for an unknown extension or compression; `NotFound`, `Io`; and
-    /// those of [`append`](Store::append).
+    /// `Invalid`, naming the file, the line or row (from 1), the column, and what to do, for a cell of a wrong type, a
+    /// missing or unknown column, a null, or a damaged file; `Unsupported` for an unknown extension or compression;
+    /// `NotFound`, `Io`; and those of [`append`](Store::append).
     pub fn import(&self, path: impl AsRef<Path>, import: &Import) -> Result<ImportStats> {
         self.import_with(path, import, &|_, _| ControlFlow::Continue(()))
     }
