@@ -75,7 +75,6 @@ impl Store {
     /// let copy = tidalite::Store::open(dir.path().join("there"))?;
     /// copy.run("b").start()?.log(0, &[("loss", 0.5)])?;
     /// store.edit("a").tag("best").apply()?;
-    ///
     /// let stats = store.merge(dir.path().join("there"))?;
     /// assert_eq!((stats.runs_new, stats.points), (1, 1));
     /// assert_eq!(store.select().points()?.collect()?.num_rows(), 2);
@@ -96,10 +95,7 @@ impl Store {
     /// use tidalite::{Merge, OnConflict};
     /// # let dir = tempfile::tempdir()?;
     /// # let (here, there) = (dir.path().join("here"), dir.path().join("there"));
-    /// for folder in [&here, &there] {
-    ///     let store = tidalite::Store::open(folder)?;
-    ///     store.run("a").start()?.log(0, &[("loss", 1.0)])?;
-    /// }
+    /// for folder in [&here, &there] { tidalite::Store::open(folder)?.run("a").start()?.log(0, &[("loss", 1.0)])?; }
     /// let store = tidalite::Store::open(&here)?;
     /// assert!(store.merge(&there).is_err());
     /// let rename = Merge::new().on_conflict(OnConflict::Suffix("-laptop".into()));
